@@ -1,0 +1,87 @@
+# h5pay. `make dev` runs the whole payment on this machine, `make test` checks
+# everything, `make help` lists the rest.
+
+.PHONY: help dev test check unit e2e build wasm signer public deploy size clean tools browser
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# The project's own Node and wrangler come first, whatever the machine has.
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+export WRANGLER_SEND_METRICS := false
+
+sources   = $(shell find $(1) -name '*.go' ! -name '*_test.go' ! -path '*/wechattest/*' ! -path '*/ordertest/*')
+PAGE     := $(call sources,wasm internal/api) go.mod
+SIGNER   := $(call sources,signer internal/api internal/order internal/server internal/wechat) $(wildcard internal/order/migrations/*.sql) go.mod
+GOWASM   := GOOS=js GOARCH=wasm go build -trimpath -ldflags='-s -w'
+WASMEXEC  = $(shell go env GOROOT)/lib/wasm/wasm_exec.js
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+dev: build ## the shop, the signer and a simulated WeChat on this machine
+	@go run ./dev
+
+test: check unit e2e ## every check, the browser journeys included
+
+check: tools ## gofmt, vet and staticcheck, natively and for wasm
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
+	go vet ./...
+	GOOS=js GOARCH=wasm go vet ./wasm ./signer
+	go tool staticcheck ./...
+	GOOS=js GOARCH=wasm go tool -n staticcheck >/dev/null
+	GOOS=js GOARCH=wasm $$(GOOS= GOARCH= go tool -n staticcheck) ./wasm ./signer
+
+unit: tools ## the tests that need no browser
+	go test $$(go list ./... | grep -v /e2e)
+
+e2e: build browser ## real Chromium, real workerd, simulated WeChat
+	go test -count=1 ./e2e
+
+build: build/worker.mjs build/wasm_exec.js build/signer.wasm public/index.html ## the Worker's bundle and the page
+
+wasm: public/web/app.wasm ## the page's binary alone
+signer: build/signer.wasm ## the signer's binary alone
+public: public/index.html ## the prerendered page
+
+build/signer.wasm: $(SIGNER) | tools
+	@mkdir -p build
+	$(GOWASM) -o $@ ./signer
+
+build/worker.mjs: signer/worker.mjs
+	@mkdir -p build
+	cp $< $@
+
+build/wasm_exec.js: go.mod | tools
+	@mkdir -p build
+	cp "$(WASMEXEC)" $@
+
+public/web/app.wasm: $(PAGE) | tools
+	$(GOWASM) -o $@ ./wasm
+
+public/web/weui.css: node_modules/.package-lock.json
+	cp node_modules/weui/dist/style/weui.min.css $@
+
+public/index.html: public/web/app.wasm public/web/weui.css $(wildcard public/web/*.css)
+	go run ./wasm -out public
+
+node_modules/.package-lock.json: package.json package-lock.json | tools
+	npm ci --no-audit --no-fund
+	@touch $@
+
+deploy: build ## the shop to Cloudflare; README, "Going live"
+	wrangler d1 migrations apply DB --remote
+	wrangler deploy
+
+size: build ## what the two binaries weigh
+	@for f in build/signer.wasm public/web/app.wasm; do printf '%-22s %9d raw %9d gzip\n' $$f $$(wc -c <$$f) $$(gzip -9c $$f | wc -c); done
+
+clean: ## remove what was built, and the local database
+	rm -rf build .wrangler artifacts public/web/app.wasm public/web/weui.css
+	git clean -fdXq public
+
+tools:
+	@command -v go  >/dev/null || { echo 'Go is missing: install Go 1.26 or newer from https://go.dev/dl/ and run make again.'; exit 1; }
+	@command -v npm >/dev/null || { echo 'npm is missing: install Node.js (any version with npm) from https://nodejs.org/ and run make again.'; exit 1; }
+
+browser:
+	@e2e/browser.sh >/dev/null

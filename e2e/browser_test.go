@@ -1,0 +1,173 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// patience bounds every wait in a page. It is generous because nothing is
+// measured here; a failing wait says what it saw instead.
+const patience = 30 * time.Second
+
+// startBrowser starts one Chromium for all tests.
+func startBrowser() (ctx context.Context, stop func(), err error) {
+	path, err := exec.Command("./browser.sh").Output()
+	if err != nil {
+		return nil, nil, fmt.Errorf("no browser: %w", err)
+	}
+	opts := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(strings.TrimSpace(string(path))),
+		chromedp.NoSandbox, // for root in a container
+		chromedp.DisableGPU,
+		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("lang", "zh-CN"),
+	)
+	alloc, stopAlloc := chromedp.NewExecAllocator(context.Background(), opts...)
+	ctx, stopBrowser := chromedp.NewContext(alloc)
+	if err := chromedp.Run(ctx); err != nil {
+		stopAlloc()
+		return nil, nil, fmt.Errorf("starting %s: %w", path, err)
+	}
+	return ctx, func() { stopBrowser(); stopAlloc() }, nil
+}
+
+// tab is one page in a browser profile of its own, with the screen of a phone.
+type tab struct {
+	t   *testing.T
+	ctx context.Context
+}
+
+// newTab opens an empty page that shares nothing with those of other tests.
+// Uncaught errors in the page fail the test.
+func newTab(t *testing.T) *tab {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(world.browser, chromedp.WithNewBrowserContext())
+	t.Cleanup(cancel)
+	chromedp.ListenTarget(ctx, func(ev any) {
+		if e, ok := ev.(*runtime.EventExceptionThrown); ok {
+			t.Errorf("uncaught error in the page: %s", e.ExceptionDetails.Error())
+		}
+	})
+	tb := &tab{t, ctx}
+	tb.run(emulation.SetDeviceMetricsOverride(390, 844, 2, true), emulation.SetTouchEmulationEnabled(true))
+	t.Cleanup(func() {
+		if t.Failed() {
+			tb.screenshot("failed-" + strings.ReplaceAll(t.Name(), "/", "-"))
+			t.Logf("the page at %s says:\n%s", tb.eval("location.href"), tb.text())
+		}
+	})
+	return tb
+}
+
+func (tb *tab) run(actions ...chromedp.Action) {
+	tb.t.Helper()
+	ctx, cancel := context.WithTimeout(tb.ctx, patience)
+	defer cancel()
+	if err := chromedp.Run(ctx, actions...); err != nil {
+		tb.t.Fatal(err)
+	}
+}
+
+func (tb *tab) open(url string) {
+	tb.t.Helper()
+	tb.run(chromedp.Navigate(url))
+}
+
+// eval evaluates an expression in the page and returns it as text; a value that
+// is no string comes as JSON. A page that is just going away counts as "".
+func (tb *tab) eval(js string) string {
+	tb.t.Helper()
+	ctx, cancel := context.WithTimeout(tb.ctx, patience)
+	defer cancel()
+	var raw json.RawMessage
+	if err := chromedp.Run(ctx, chromedp.Evaluate(js, &raw, chromedp.EvalAsValue)); err != nil {
+		if ctx.Err() != nil {
+			tb.t.Fatalf("evaluating %s: %v", js, err)
+		}
+		return ""
+	}
+	var s string
+	if json.Unmarshal(raw, &s) == nil {
+		return s
+	}
+	return string(raw)
+}
+
+func (tb *tab) text() string { return tb.eval("document.body.innerText") }
+
+// until polls the page until an expression is true.
+func (tb *tab) until(what, js string) {
+	tb.t.Helper()
+	deadline := time.Now().Add(patience)
+	for time.Now().Before(deadline) {
+		if tb.eval("Boolean("+js+")") == "true" {
+			return
+		}
+		tb.run(chromedp.Sleep(50 * time.Millisecond))
+	}
+	tb.t.Fatalf("waited %v for %s; the page at %s says:\n%s", patience, what, tb.eval("location.href"), tb.text())
+}
+
+// sees waits until the page shows a text.
+func (tb *tab) sees(text string) {
+	tb.t.Helper()
+	tb.until("the text "+text, fmt.Sprintf("document.body && document.body.innerText.includes(%q)", text))
+}
+
+// tap clicks the middle of an element, as a finger would: what covers it gets
+// the click. The expression finds the element, in shadow trees too.
+func (tb *tab) tap(element string) {
+	tb.t.Helper()
+	tb.until(element, fmt.Sprintf("(e => e && e.getClientRects().length && !e.disabled)(%s)", element))
+	var at struct{ X, Y float64 }
+	tb.run(
+		chromedp.Evaluate(fmt.Sprintf(`(async e => {
+			e.scrollIntoView({block: "center"});
+			await Promise.all(e.getAnimations().concat(document.getAnimations()).filter(a => a.effect.getComputedTiming().iterations !== Infinity).map(a => a.finished.catch(() => {})));
+			const r = e.getBoundingClientRect();
+			return {X: r.x + r.width / 2, Y: r.y + r.height / 2};
+		})(%s)`, element), &at, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }),
+	)
+	tb.run(chromedp.MouseClickXY(at.X, at.Y))
+}
+
+// button finds a button or link by its text.
+func button(text string) string {
+	return fmt.Sprintf(`[...document.querySelectorAll("button, a")].find(e => e.innerText.includes(%q) && e.getClientRects().length)`, text)
+}
+
+// screenshot keeps what the tab shows as an artifact of the run.
+func (tb *tab) screenshot(name string) {
+	tb.t.Helper()
+	ctx, cancel := context.WithTimeout(tb.ctx, patience)
+	defer cancel()
+	var png []byte
+	err := chromedp.Run(ctx, chromedp.ActionFunc(func(ctx context.Context) (err error) {
+		png, err = page.CaptureScreenshot().WithFormat(page.CaptureScreenshotFormatPng).Do(ctx)
+		return err
+	}))
+	if err != nil {
+		tb.t.Errorf("screenshot %s: %v", name, err)
+		return
+	}
+	dir := filepath.Join("..", "artifacts", "screenshots")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		tb.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644); err != nil {
+		tb.t.Fatal(err)
+	}
+}

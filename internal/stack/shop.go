@@ -1,0 +1,178 @@
+// Package stack runs the shop on this machine for `make dev` and the end-to-end
+// tests: `wrangler dev`, which is real workerd with real D1, over the built
+// Worker and page.
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// ShopConfig says how to run the shop. Dir, Port, State and EnvFile are
+// required.
+type ShopConfig struct {
+	Dir     string            // the project's root, with build/, public/ and node_modules/
+	Port    int               // for http://localhost:Port
+	State   string            // folder for the local D1 database; made if missing
+	EnvFile string            // settings and secrets, in the form of .dev.vars
+	Vars    map[string]string // settings that replace those of EnvFile
+	Output  io.Writer         // wrangler's output; nil discards it
+}
+
+// Shop is a running `wrangler dev`.
+type Shop struct {
+	URL string // http://localhost:8787
+
+	cmd  *exec.Cmd
+	done chan struct{}
+	err  error // of the process; valid once done is closed
+}
+
+// startTimeout bounds the start of wrangler, which takes two to five seconds
+// when the machine is idle.
+const startTimeout = 90 * time.Second
+
+// StartShop applies the migrations, starts wrangler and waits until the shop
+// answers.
+func StartShop(ctx context.Context, cfg ShopConfig) (*Shop, error) {
+	if cfg.Output == nil {
+		cfg.Output = io.Discard
+	}
+	if err := checkBuilt(cfg.Dir); err != nil {
+		return nil, err
+	}
+	if err := migrate(ctx, cfg); err != nil {
+		return nil, err
+	}
+	inspector, err := FreePort()
+	if err != nil {
+		return nil, err
+	}
+	args := []string{
+		"dev",
+		"--port", strconv.Itoa(cfg.Port),
+		"--inspector-port", strconv.Itoa(inspector),
+		"--persist-to", cfg.State,
+		"--env-file", cfg.EnvFile,
+		"--show-interactive-dev-session=false",
+	}
+	for name, value := range cfg.Vars {
+		args = append(args, "--var", name+":"+value)
+	}
+	s := &Shop{
+		URL:  "http://localhost:" + strconv.Itoa(cfg.Port),
+		cmd:  wrangler(context.Background(), cfg, args...),
+		done: make(chan struct{}),
+	}
+	if err := s.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting wrangler: %w", err)
+	}
+	go func() {
+		s.err = s.cmd.Wait()
+		close(s.done)
+	}()
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	if err := s.waitReady(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Done is closed when wrangler has ended, for whatever reason.
+func (s *Shop) Done() <-chan struct{} { return s.done }
+
+// Close ends wrangler and workerd and waits for them.
+func (s *Shop) Close() {
+	// The group, because wrangler's workerd is a grandchild.
+	syscall.Kill(-s.cmd.Process.Pid, syscall.SIGTERM)
+	select {
+	case <-s.done:
+	case <-time.After(5 * time.Second):
+	}
+	syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
+	<-s.done
+}
+
+func (s *Shop) waitReady(ctx context.Context) error {
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/api/config", nil)
+		if err != nil {
+			return err
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err == nil {
+			// Any answer will do: a misconfigured shop says what is wrong.
+			res.Body.Close()
+			return nil
+		}
+		select {
+		case <-s.done:
+			return fmt.Errorf("wrangler ended before the shop answered: %v", s.err)
+		case <-ctx.Done():
+			return fmt.Errorf("the shop does not answer at %s: %w", s.URL, context.Cause(ctx))
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// wrangler prepares a wrangler command in a process group of its own, with the
+// project's Node first on the path.
+func wrangler(ctx context.Context, cfg ShopConfig, args ...string) *exec.Cmd {
+	bin := filepath.Join(cfg.Dir, "node_modules", ".bin")
+	cmd := exec.CommandContext(ctx, filepath.Join(bin, "wrangler"), args...)
+	cmd.Dir = cfg.Dir
+	cmd.Env = append(os.Environ(),
+		"PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"),
+		"WRANGLER_SEND_METRICS=false",
+		"NO_COLOR=1",
+	)
+	cmd.Stdout = cfg.Output
+	cmd.Stderr = cfg.Output
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return cmd
+}
+
+// checkBuilt fails when `make build` has not been run.
+func checkBuilt(dir string) error {
+	for _, name := range []string{
+		"node_modules/.bin/wrangler",
+		"build/worker.mjs", "build/signer.wasm",
+		"public/index.html", "public/web/app.wasm",
+	} {
+		if _, err := os.Stat(filepath.Join(dir, name)); errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("%s is missing: run `make build` first", name)
+		}
+	}
+	return nil
+}
+
+// FreePort returns a TCP port of this machine that nobody listens on.
+func FreePort() (int, error) {
+	l, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// CheckPort fails when somebody listens on the port already.
+func CheckPort(port int) error {
+	l, err := net.Listen("tcp", "localhost:"+strconv.Itoa(port))
+	if err != nil {
+		return fmt.Errorf("port %d is taken", port)
+	}
+	return l.Close()
+}

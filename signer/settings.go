@@ -1,0 +1,119 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+
+	"h5pay/internal/api"
+	"h5pay/internal/wechat"
+)
+
+// settings are what an operator configures: plain values in wrangler.toml's
+// [vars], secrets through `wrangler secret put`, both in .dev.vars for local
+// runs.
+type settings struct {
+	ShopName string    // SHOP_NAME, shown on the page and in the body of an order
+	ShopURL  string    // SHOP_URL, the public origin of the shop: "https://shop.example.com"
+	Scope    api.Scope // OAUTH_SCOPE, snsapi_base unless set
+
+	AppID    string          // WECHAT_APPID, of the service account
+	MchID    string          // WECHAT_MCH_ID
+	SignType wechat.SignType // WECHAT_SIGN_TYPE, HMAC-SHA256 unless set
+	// BaseURL replaces WeChat's three hosts by one: the simulator. WECHAT_BASE_URL;
+	// never set it in production.
+	BaseURL string
+
+	AppSecret  wechat.Secret // WECHAT_APPSECRET
+	APIKey     wechat.Secret // WECHAT_API_KEY, the 32 characters of APIv2
+	SessionKey wechat.Secret // SESSION_KEY, at least 32 characters, seals the cookies
+}
+
+// settingError names a setting that is missing or malformed. It never holds
+// the value.
+type settingError struct {
+	Name, Problem string
+}
+
+func (e *settingError) Error() string { return fmt.Sprintf("setting %s %s", e.Name, e.Problem) }
+
+// loadSettings reads the settings through getenv, which answers "" for what is
+// not set. The error is a *settingError.
+func loadSettings(getenv func(string) string) (settings, error) {
+	s := settings{
+		ShopName:   getenv("SHOP_NAME"),
+		ShopURL:    getenv("SHOP_URL"),
+		Scope:      api.Scope(getenv("OAUTH_SCOPE")),
+		AppID:      getenv("WECHAT_APPID"),
+		MchID:      getenv("WECHAT_MCH_ID"),
+		SignType:   wechat.SignType(getenv("WECHAT_SIGN_TYPE")),
+		BaseURL:    getenv("WECHAT_BASE_URL"),
+		AppSecret:  wechat.Secret(getenv("WECHAT_APPSECRET")),
+		APIKey:     wechat.Secret(getenv("WECHAT_API_KEY")),
+		SessionKey: wechat.Secret(getenv("SESSION_KEY")),
+	}
+	if s.Scope == "" {
+		s.Scope = api.ScopeBase
+	}
+	if s.SignType == "" {
+		s.SignType = wechat.SignHMAC
+	}
+	for _, rule := range []struct {
+		name, problem string
+		ok            bool
+	}{
+		{"SHOP_NAME", "is not set", s.ShopName != ""},
+		{"SHOP_URL", "is not set", s.ShopURL != ""},
+		{"SHOP_URL", "must be an https origin without a path, like https://shop.example.com", isOrigin(s.ShopURL)},
+		{"OAUTH_SCOPE", "must be snsapi_base or snsapi_userinfo", s.Scope == api.ScopeBase || s.Scope == api.ScopeUserInfo},
+		{"WECHAT_APPID", "is not set", s.AppID != ""},
+		{"WECHAT_APPID", "must be wx and 16 letters or digits", isAppID(s.AppID)},
+		{"WECHAT_MCH_ID", "is not set", s.MchID != ""},
+		{"WECHAT_MCH_ID", "must be 8 to 32 digits", isDigits(s.MchID, 8, 32)},
+		{"WECHAT_SIGN_TYPE", "must be HMAC-SHA256 or MD5", s.SignType == wechat.SignHMAC || s.SignType == wechat.SignMD5},
+		{"WECHAT_BASE_URL", "must be an https origin without a path", s.BaseURL == "" || isOrigin(s.BaseURL)},
+		{"WECHAT_APPSECRET", "is not set", s.AppSecret != ""},
+		{"WECHAT_APPSECRET", "must be 32 letters or digits", isAlphanumeric(string(s.AppSecret), 32)},
+		{"WECHAT_API_KEY", "is not set", s.APIKey != ""},
+		{"WECHAT_API_KEY", "must be 32 letters or digits", isAlphanumeric(string(s.APIKey), 32)},
+		{"SESSION_KEY", "is not set", s.SessionKey != ""},
+		{"SESSION_KEY", "must have at least 32 characters", len(s.SessionKey) >= 32},
+	} {
+		if !rule.ok {
+			return settings{}, &settingError{rule.name, rule.problem}
+		}
+	}
+	return s, nil
+}
+
+// isOrigin reports whether s is scheme://host[:port] and nothing more, with
+// http allowed for this machine only.
+func isOrigin(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.Scheme+"://"+u.Host != s {
+		return false
+	}
+	if u.Scheme == "https" {
+		return true
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Scheme == "http" && (u.Hostname() == "localhost" || ip.IsLoopback())
+}
+
+func isAppID(s string) bool {
+	return strings.HasPrefix(s, "wx") && isAlphanumeric(s, 18)
+}
+
+func isDigits(s string, min, max int) bool {
+	return len(s) >= min && len(s) <= max && strings.Trim(s, "0123456789") == ""
+}
+
+func isAlphanumeric(s string, length int) bool {
+	for _, c := range []byte(s) {
+		if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z') {
+			return false
+		}
+	}
+	return len(s) == length
+}

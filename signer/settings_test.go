@@ -1,0 +1,87 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"h5pay/internal/stack"
+)
+
+// exampleEnv returns the settings that a fresh clone starts with.
+func exampleEnv(t *testing.T) map[string]string {
+	t.Helper()
+	env, err := stack.ReadEnv("../.dev.vars.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return env
+}
+
+func TestExampleSettingsAreValid(t *testing.T) {
+	env := exampleEnv(t)
+	got, err := loadSettings(func(name string) string { return env[name] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.ShopURL != "http://localhost:8802" || got.BaseURL != "http://localhost:8800" {
+		t.Errorf("ShopURL %q, BaseURL %q", got.ShopURL, got.BaseURL)
+	}
+}
+
+func TestSettingsDefaults(t *testing.T) {
+	env := exampleEnv(t)
+	for _, name := range []string{"OAUTH_SCOPE", "WECHAT_SIGN_TYPE", "WECHAT_BASE_URL"} {
+		delete(env, name)
+	}
+	got, err := loadSettings(func(name string) string { return env[name] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := [3]string{"snsapi_base", "HMAC-SHA256", ""}
+	if diff := cmp.Diff(want, [3]string{string(got.Scope), string(got.SignType), got.BaseURL}); diff != "" {
+		t.Errorf("defaults (-want +got):\n%s", diff)
+	}
+}
+
+func TestBadSettingIsNamedAndNotShown(t *testing.T) {
+	for _, test := range []struct{ name, value string }{
+		{"SHOP_NAME", ""},
+		{"SHOP_URL", ""},
+		{"SHOP_URL", "shop.example.com"},
+		{"SHOP_URL", "http://shop.example.com"},
+		{"SHOP_URL", "https://shop.example.com/"},
+		{"SHOP_URL", "https://shop.example.com/pay"},
+		{"SHOP_URL", "https://user:pw@shop.example.com"},
+		{"SHOP_URL", "ftp://localhost"},
+		{"OAUTH_SCOPE", "snsapi_login"},
+		{"WECHAT_APPID", ""},
+		{"WECHAT_APPID", "wx123"},
+		{"WECHAT_APPID", "gh5a1e0f7c3b2d4968"},
+		{"WECHAT_MCH_ID", ""},
+		{"WECHAT_MCH_ID", "19000001O9"},
+		{"WECHAT_SIGN_TYPE", "RSA"},
+		{"WECHAT_BASE_URL", "http://wechat.example.com"},
+		{"WECHAT_APPSECRET", ""},
+		{"WECHAT_APPSECRET", "tooshort"},
+		{"WECHAT_API_KEY", ""},
+		{"WECHAT_API_KEY", "h5paysimulatorapikey00000000000 "},
+		{"SESSION_KEY", ""},
+		{"SESSION_KEY", "only-thirty-one-characters-long"},
+	} {
+		t.Run(test.name+"="+test.value, func(t *testing.T) {
+			env := exampleEnv(t)
+			env[test.name] = test.value
+			_, err := loadSettings(func(name string) string { return env[name] })
+			var bad *settingError
+			if !errors.As(err, &bad) || bad.Name != test.name {
+				t.Fatalf("got %v, want an error about %s", err, test.name)
+			}
+			if test.value != "" && strings.Contains(err.Error(), test.value) {
+				t.Errorf("the error holds the value: %v", err)
+			}
+		})
+	}
+}
