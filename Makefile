@@ -1,6 +1,10 @@
 # h5pay. `make dev` runs the whole payment on this machine, `make test` checks
 # everything, `make help` lists the rest.
 
+# make dev DESK_PORT=9001 moves the desk, and so on.
+upper     = $(shell echo $(port) | tr a-z A-Z)_PORT
+with-port = $(if $($(upper)),-$(port)-port $($(upper)))
+
 .PHONY: help dev test check unit e2e build wasm signer public deploy size clean tools browser
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -19,7 +23,7 @@ help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 dev: build ## the shop, the signer and a simulated WeChat on this machine
-	@go run ./dev
+	@go run ./dev $(foreach port,shop wechat desk phone,$(with-port))
 
 test: check unit e2e ## every check, the browser journeys included
 
@@ -35,7 +39,7 @@ unit: tools ## the tests that need no browser
 	go test $$(go list ./... | grep -v /e2e)
 
 e2e: build browser ## real Chromium, real workerd, simulated WeChat
-	go test -count=1 ./e2e
+	go test -count=1 ./e2e/...
 
 build: build/worker.mjs build/wasm_exec.js build/signer.wasm public/index.html ## the Worker's bundle and the page
 

@@ -106,6 +106,16 @@ func (tb *tab) eval(js string) string {
 	return string(raw)
 }
 
+// await is eval for a promise.
+func (tb *tab) await(js string) string {
+	tb.t.Helper()
+	var s string
+	tb.run(chromedp.Evaluate(js, &s, awaitPromise))
+	return s
+}
+
+func awaitPromise(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
+
 func (tb *tab) text() string { return tb.eval("document.body.innerText") }
 
 // until polls the page until an expression is true.
@@ -139,7 +149,7 @@ func (tb *tab) tap(element string) {
 			await Promise.all(e.getAnimations().concat(document.getAnimations()).filter(a => a.effect.getComputedTiming().iterations !== Infinity).map(a => a.finished.catch(() => {})));
 			const r = e.getBoundingClientRect();
 			return {X: r.x + r.width / 2, Y: r.y + r.height / 2};
-		})(%s)`, element), &at, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }),
+		})(%s)`, element), &at, awaitPromise),
 	)
 	tb.run(chromedp.MouseClickXY(at.X, at.Y))
 }

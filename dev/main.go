@@ -1,0 +1,122 @@
+// Command dev runs the whole payment on this machine, for `make dev`: the
+// WeChat simulator and the shop under `wrangler dev`. It expects a built tree
+// (`make build`), prints one URL, and ends both on Ctrl-C.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"h5pay/internal/stack"
+	"h5pay/internal/wechat/wechattest"
+)
+
+const (
+	envFile    = ".dev.vars"
+	envExample = ".dev.vars.example"
+	logFile    = "build/wrangler.log"
+)
+
+// ports of the four origins, all on localhost.
+type ports struct{ shop, wechat, desk, phone int }
+
+func main() {
+	var p ports
+	flag.IntVar(&p.shop, "shop-port", 8787, "the shop, as wrangler serves it")
+	flag.IntVar(&p.wechat, "wechat-port", 8800, "the simulated WeChat")
+	flag.IntVar(&p.desk, "desk-port", 8801, "the desk with the phone")
+	flag.IntVar(&p.phone, "phone-port", 8802, "the phone's browser")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, p); err != nil {
+		fmt.Fprintln(os.Stderr, "make dev:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, p ports) error {
+	for _, port := range []struct {
+		number   int
+		variable string
+	}{
+		{p.shop, "SHOP_PORT"}, {p.wechat, "WECHAT_PORT"}, {p.desk, "DESK_PORT"}, {p.phone, "PHONE_PORT"},
+	} {
+		if err := stack.CheckPort(port.number); err != nil {
+			return fmt.Errorf("%w; end what listens there, or choose another: make dev %s=%d", err, port.variable, port.number+1000)
+		}
+	}
+	if err := ensureEnv(); err != nil {
+		return err
+	}
+	env, err := stack.ReadEnv(envFile)
+	if err != nil {
+		return err
+	}
+	sim, err := wechattest.Listen(wechattest.Config{
+		AppID:     env["WECHAT_APPID"],
+		AppSecret: env["WECHAT_APPSECRET"],
+		MchID:     env["WECHAT_MCH_ID"],
+		APIKey:    env["WECHAT_API_KEY"],
+		ShopName:  env["SHOP_NAME"],
+		ShopURL:   origin(p.shop),
+	}, address(p.wechat), address(p.phone), address(p.desk))
+	if err != nil {
+		return err
+	}
+	defer sim.Close()
+
+	log, err := os.Create(logFile)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	fmt.Println("starting the shop under wrangler ...")
+	shop, err := stack.StartShop(ctx, stack.ShopConfig{
+		Dir:     ".",
+		Port:    p.shop,
+		State:   ".wrangler/state",
+		EnvFile: envFile,
+		Vars: map[string]string{
+			"SHOP_URL":        sim.PhoneURL,
+			"WECHAT_BASE_URL": sim.URL,
+		},
+		Output: io.MultiWriter(log, os.Stdout),
+	})
+	if err != nil {
+		return err
+	}
+	defer shop.Close()
+	fmt.Printf("\n  Open %s and pay. Ctrl-C ends everything.\n\n", sim.DeskURL)
+	select {
+	case <-ctx.Done():
+		fmt.Println("\nending")
+		return nil
+	case <-shop.Done():
+		return errors.New("wrangler ended; its output is in " + filepath.FromSlash(logFile))
+	}
+}
+
+// ensureEnv gives a fresh clone its local settings.
+func ensureEnv() error {
+	if _, err := os.Stat(envFile); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	example, err := os.ReadFile(envExample)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(envFile, example, 0o600)
+}
+
+func address(port int) string { return "localhost:" + strconv.Itoa(port) }
+
+func origin(port int) string { return "http://" + address(port) }

@@ -1,0 +1,292 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"h5pay/internal/api"
+	"h5pay/internal/wechat/wechattest"
+)
+
+func TestPay(t *testing.T) {
+	p := newPhone(t, 0)
+	p.sees("乌龙茶")
+	p.screenshot("shop")
+	p.choose("tea", "coffee", "coffee")
+	id := p.order()
+	p.screenshot("pay")
+	p.openSheet()
+	p.screenshot("sheet")
+	p.tap(sheet(".pay"))
+	p.until("the result page", `location.pathname === "/result"`)
+	p.seesPaid()
+	p.screenshot("result")
+
+	status, transaction := stored(t, id)
+	if status != "paid" || transaction == "" {
+		t.Errorf("order %s is %s by %q", id, status, transaction)
+	}
+	checkLedger(t)
+}
+
+func TestCodeAndStateLeaveTheAddress(t *testing.T) {
+	p := newPhone(t, 0)
+	p.sees("乌龙茶")
+	if href := p.eval("location.href"); strings.Contains(href, "code=") || strings.Contains(href, "state=") {
+		t.Errorf("the address still holds them: %s", href)
+	}
+	if cookies := p.eval("document.cookie"); cookies != "" {
+		t.Errorf("the page can read cookies: %s", cookies)
+	}
+	openid := world.sim.User().OpenID
+	_, session := p.fetch("GET", "/api/session", "")
+	if strings.Contains(session, openid) {
+		t.Error("the session shows the whole openid")
+	}
+}
+
+func TestCancelThenPay(t *testing.T) {
+	p := newPhone(t, 0)
+	p.choose("coffee")
+	id := p.order()
+	p.openSheet()
+	p.tap(sheet(".close"))
+	p.sees("已取消")
+	p.screenshot("cancelled")
+	if status, _ := stored(t, id); status != "pending" {
+		t.Errorf("a cancelled payment left the order %s", status)
+	}
+	p.pay()
+	p.seesPaid()
+	if p.order() != id {
+		t.Error("the second try made another order")
+	}
+	checkLedger(t)
+}
+
+func TestNotificationLost(t *testing.T) {
+	p := newPhone(t, 0)
+	p.choose("bun")
+	id := p.order()
+	fault(t, wechattest.Fault{Kind: "notify_lost"})
+	p.pay()
+	p.seesPaid()
+	if status, _ := stored(t, id); status != "paid" {
+		t.Errorf("order is %s", status)
+	}
+	for _, n := range world.sim.Ledger().Notifications {
+		if n.State == wechattest.NotifyLost && len(n.Attempts) != 0 {
+			t.Error("the notification was not lost")
+		}
+	}
+	checkLedger(t)
+}
+
+func TestNotificationDoubled(t *testing.T) {
+	p := newPhone(t, 0)
+	p.choose("cake")
+	id := p.order()
+	fault(t, wechattest.Fault{Kind: "notify_doubled"})
+	p.pay()
+	p.seesPaid()
+	_, transaction := stored(t, id)
+	for _, n := range world.sim.Ledger().Notifications {
+		if n.OutTradeNo != outTradeNo(t, id) {
+			continue
+		}
+		if len(n.Attempts) != 2 || !n.Attempts[0].OK || !n.Attempts[1].OK {
+			t.Errorf("both copies must be acknowledged: %+v", n.Attempts)
+		}
+	}
+	if _, again := stored(t, id); again != transaction {
+		t.Error("the second copy changed the order")
+	}
+	checkLedger(t)
+}
+
+func TestForgedNotifications(t *testing.T) {
+	p := newPhone(t, 0)
+	p.choose("juice")
+	id := p.order()
+	p.openSheet() // WeChat has the order, nobody has paid it
+	before := orders(t)
+	for _, forge := range []string{"bad_sign", "no_sign", "wrong_amount", "other_key"} {
+		attempt, err := world.sim.Notify(outTradeNo(t, id), forge)
+		if err != nil {
+			t.Fatalf("%s: %v", forge, err)
+		}
+		if attempt.OK {
+			t.Errorf("%s was acknowledged", forge)
+		}
+	}
+	if after := orders(t); after != before {
+		t.Errorf("a forged notification changed something:\n%s\n%s", before, after)
+	}
+	if n := strings.Count(world.log.String(), "refused"); n < 4 {
+		t.Errorf("%d loud lines in the log, want one for each", n)
+	}
+	checkLedger(t)
+}
+
+// Back to the address that WeChat opened, code and all.
+func TestUsedCode(t *testing.T) {
+	p := newPhone(t, 0)
+	p.sees("乌龙茶")
+	landing := lastLanding(t)
+
+	t.Run("with a session", func(t *testing.T) {
+		p.t = t
+		p.open(landing)
+		p.sees("乌龙茶")
+		p.until("a clean address", `!location.search.includes("code=")`)
+	})
+	t.Run("without one", func(t *testing.T) {
+		// Another webview: the state is not its own, so it signs in anew, once.
+		q := phone{newTab(t)}
+		q.open(landing)
+		q.sees("乌龙茶")
+		q.until("a clean address", `!location.search.includes("code=")`)
+		if status, _ := q.fetch("GET", "/api/session", ""); status != 200 {
+			t.Errorf("GET /api/session: %d", status)
+		}
+	})
+}
+
+// WeChat refuses every code: the page must stop and say so.
+func TestSignInNeverLoops(t *testing.T) {
+	world.sim.ClearFaults()
+	hold(t, 0)
+	fault(t, wechattest.Fault{Kind: "code_used", Count: 100})
+	p := phone{newTab(t)}
+	before := len(world.sim.Messages(0))
+	p.open(world.sim.PhoneURL + "/")
+	p.until("an error with a way out", `document.querySelector('[data-error] button')`)
+	p.screenshot("sign-in-failed")
+	authorized := 0
+	for _, m := range world.sim.Messages(0)[before:] {
+		if m.Kind == "authorize" {
+			authorized++
+		}
+	}
+	if authorized != 2 {
+		t.Errorf("%d trips to WeChat, want the first and one restart", authorized)
+	}
+	world.sim.ClearFaults()
+	p.tap(`document.querySelector('[data-error] button')`)
+	p.sees("乌龙茶")
+}
+
+func TestReloadOnTheResultPage(t *testing.T) {
+	p := newPhone(t, 0)
+	p.choose("tea")
+	p.pay()
+	p.seesPaid()
+	before := orders(t)
+	p.eval("location.reload()")
+	p.until("the page to start over", `performance.getEntriesByType("navigation")[0].type === "reload"`)
+	p.seesPaid()
+	if after := orders(t); after != before {
+		t.Errorf("a reload changed something:\n%s\n%s", before, after)
+	}
+}
+
+func TestAnotherUsersOrder(t *testing.T) {
+	p := newPhone(t, 0)
+	p.choose("tea")
+	id := p.order()
+
+	q := newPhone(t, 1)
+	q.sees("乌龙茶")
+	for _, call := range []struct{ method, path, body string }{
+		{"GET", "/api/orders/" + id, ""},
+		{"POST", "/api/orders/" + id + "/pay", "'{}'"},
+	} {
+		status, answer := q.fetch(call.method, call.path, call.body)
+		if status != 404 || !strings.Contains(answer, `"not_found"`) {
+			t.Errorf("%s %s: %d %s", call.method, call.path, status, answer)
+		}
+	}
+	if _, list := q.fetch("GET", "/api/orders", ""); strings.Contains(list, id) {
+		t.Error("the list shows somebody else's order")
+	}
+	for _, page := range []string{"/result?order=", "/pay?order="} {
+		q.open(world.sim.PhoneURL + page + id)
+		q.until("a message with a way out", `document.querySelector('[data-error] button, [data-error] a')`)
+	}
+	q.screenshot("not-yours")
+	hold(t, 0)
+}
+
+func TestConsentUnderUserInfo(t *testing.T) {
+	p := newPhone(t, 0)
+	p.sees("乌龙茶")
+	consent := func() {
+		t.Helper()
+		_, answer := p.fetch("POST", "/api/oauth/authorize", `'{"return_to": "/", "scope": "snsapi_userinfo"}'`)
+		var got api.AuthorizeResponse
+		if err := json.Unmarshal([]byte(answer), &got); err != nil {
+			t.Fatalf("authorize: %v in %s", err, answer)
+		}
+		p.open(got.URL)
+	}
+
+	consent()
+	p.sees("允许")
+	p.screenshot("consent")
+	p.tap(button("允许"))
+	p.sees("乌龙茶")
+	p.until("a clean address", `!location.search.includes("code=")`)
+	user := world.sim.User()
+	if _, session := p.fetch("GET", "/api/session", ""); !strings.Contains(session, user.Nickname) {
+		t.Errorf("the session does not know %s: %s", user.Nickname, session)
+	}
+
+	p.fetch("DELETE", "/api/session", "")
+	consent()
+	p.tap(button("拒绝"))
+	p.until("a page that says so, with a way out", `document.querySelector('[data-error] button')`)
+	p.screenshot("consent-refused")
+}
+
+func TestOutsideWeChat(t *testing.T) {
+	tb := newTab(t)
+	tb.open(world.shop.URL + "/")
+	tb.sees("微信")
+	tb.until("a notice", `document.querySelector("[data-outside]")`)
+	tb.screenshot("outside-wechat")
+	if href := tb.eval("location.origin"); href != world.shop.URL {
+		t.Errorf("the page went to %s", href)
+	}
+}
+
+// fault queues what goes wrong next.
+func fault(t *testing.T, f wechattest.Fault) {
+	t.Helper()
+	if err := world.sim.AddFault(f); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func outTradeNo(t *testing.T, id string) (no string) {
+	t.Helper()
+	if err := database(t).QueryRow(`SELECT out_trade_no FROM orders WHERE id = ?`, id).Scan(&no); err != nil {
+		t.Fatal(err)
+	}
+	return no
+}
+
+// lastLanding returns the address with code and state at which WeChat last
+// opened the shop.
+func lastLanding(t *testing.T) string {
+	t.Helper()
+	messages := world.sim.Messages(0)
+	for i := len(messages) - 1; i >= 0; i-- {
+		if _, query, ok := strings.Cut(messages[i].URL, "?code="); ok && messages[i].Kind == "shop" {
+			return fmt.Sprintf("%s/?code=%s", world.sim.PhoneURL, query)
+		}
+	}
+	t.Fatal("nobody signed in")
+	return ""
+}

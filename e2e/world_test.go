@@ -1,0 +1,159 @@
+// Package e2e makes the journeys of a shopper in real Chromium, against the
+// signer on real workerd with real D1. Only WeChat is simulated.
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	_ "modernc.org/sqlite"
+
+	"h5pay/internal/stack"
+	"h5pay/internal/wechat/wechattest"
+)
+
+// world is what all tests of a run share. Tests that use it do not run in
+// parallel: there is one phone, and one person holds it.
+var world struct {
+	sim     *wechattest.Server
+	shop    *stack.Shop
+	log     *logBuffer // of the Worker
+	state   string     // folder of the local D1
+	env     map[string]string
+	browser context.Context
+}
+
+func TestMain(m *testing.M) {
+	code, err := runWorld(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		os.Exit(1)
+	}
+	os.Exit(code)
+}
+
+func runWorld(m *testing.M) (code int, err error) {
+	const envFile = ".dev.vars.example"
+	if world.env, err = stack.ReadEnv("../" + envFile); err != nil {
+		return 0, err
+	}
+	root, err := filepath.Abs("..")
+	if err != nil {
+		return 0, err
+	}
+	if world.state, err = os.MkdirTemp("", "h5pay-e2e-"); err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(world.state)
+
+	port, err := stack.FreePort()
+	if err != nil {
+		return 0, err
+	}
+	shopURL := fmt.Sprintf("http://localhost:%d", port)
+	world.sim, err = wechattest.Listen(wechattest.Config{ShopURL: shopURL}, "localhost:0", "localhost:0", "localhost:0")
+	if err != nil {
+		return 0, err
+	}
+	defer world.sim.Close()
+
+	world.log = &logBuffer{}
+	world.shop, err = stack.StartShop(context.Background(), stack.ShopConfig{
+		Dir:     root,
+		Port:    port,
+		State:   world.state,
+		EnvFile: envFile,
+		Vars:    map[string]string{"SHOP_URL": world.sim.PhoneURL, "WECHAT_BASE_URL": world.sim.URL},
+		Output:  world.log,
+	})
+	if err != nil {
+		return 0, fmt.Errorf("%w\n%s", err, world.log)
+	}
+	defer world.shop.Close()
+
+	browser, stop, err := startBrowser()
+	if err != nil {
+		return 0, err
+	}
+	defer stop()
+	world.browser = browser
+
+	code = m.Run()
+	if err := os.MkdirAll("../artifacts", 0o755); err != nil {
+		return 0, err
+	}
+	return code, os.WriteFile("../artifacts/worker.log", []byte(world.log.String()), 0o644)
+}
+
+// logBuffer keeps what the Worker printed.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+var _ io.Writer = (*logBuffer)(nil)
+
+// database opens the file of the Worker's D1, to look only.
+func database(t *testing.T) *sql.DB {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(world.state, "v3", "d1", "*", "*.sqlite"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if strings.Contains(file, "metadata") {
+			continue
+		}
+		db, err := sql.Open("sqlite", "file:"+file+"?mode=ro")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { db.Close() })
+		return db
+	}
+	t.Fatalf("no database in %s", world.state)
+	return nil
+}
+
+// orders returns every stored order as one text, to compare before and after.
+func orders(t *testing.T) string {
+	t.Helper()
+	rows, err := database(t).Query(`SELECT id, out_trade_no, openid, total, status, COALESCE(transaction_id, '') FROM orders ORDER BY id`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var b strings.Builder
+	for rows.Next() {
+		var id, no, openid, status, transaction string
+		var total int64
+		if err := rows.Scan(&id, &no, &openid, &total, &status, &transaction); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintln(&b, id, no, openid, total, status, transaction)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}

@@ -1,0 +1,45 @@
+package wechat
+
+import (
+	"net/url"
+	"strings"
+)
+
+// Scope is what web authorization asks for.
+type Scope string
+
+// The scopes.
+const (
+	ScopeBase     Scope = "snsapi_base"     // silent, openid only
+	ScopeUserInfo Scope = "snsapi_userinfo" // asks the user, adds the profile
+)
+
+// AuthorizeURL returns the link at which a sign-in begins. WeChat compares it
+// with a strict pattern (the authorize link): the order of the parameters and
+// the fragment are part of it.
+//
+// The redirect URI is absolute and has no fragment; the state is 1 to 128
+// letters and digits.
+func (c *Client) AuthorizeURL(redirectURI string, scope Scope, state string) (string, error) {
+	u, err := url.Parse(redirectURI)
+	switch {
+	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
+		return "", &Error{Op: "authorize", Message: "redirect_uri is not an absolute URL"}
+	case strings.Contains(redirectURI, "#"):
+		return "", &Error{Op: "authorize", Message: "redirect_uri has a fragment, WeChat would misplace the code"}
+	case scope != ScopeBase && scope != ScopeUserInfo:
+		return "", &Error{Op: "authorize", Message: "unknown scope"}
+	case len(state) < 1 || len(state) > 128 || !alphanumeric(state):
+		return "", &Error{Op: "authorize", Message: "state is not 1 to 128 letters and digits"}
+	}
+	return c.cfg.OpenURL + "/connect/oauth2/authorize?appid=" + url.QueryEscape(c.cfg.AppID) +
+		"&redirect_uri=" + url.QueryEscape(redirectURI) +
+		"&response_type=code&scope=" + string(scope) +
+		"&state=" + state + "#wechat_redirect", nil
+}
+
+func alphanumeric(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return !(r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z')
+	})
+}

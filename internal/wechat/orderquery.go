@@ -1,0 +1,114 @@
+package wechat
+
+import (
+	"context"
+	"strconv"
+	"time"
+)
+
+// TradeState is where an order stands at WeChat (orderquery, trade_state).
+type TradeState string
+
+// The states.
+const (
+	StateSuccess    TradeState = "SUCCESS"
+	StateRefund     TradeState = "REFUND" // paid, and a refund was begun
+	StateNotPay     TradeState = "NOTPAY"
+	StateClosed     TradeState = "CLOSED"
+	StateRevoked    TradeState = "REVOKED"
+	StateUserPaying TradeState = "USERPAYING"
+	StatePayError   TradeState = "PAYERROR"
+	StateAccept     TradeState = "ACCEPT"
+)
+
+// Trade is what WeChat says about an order, signature checked. An unpaid one
+// has OutTradeNo and State alone.
+type Trade struct {
+	AppID, MchID  string
+	OutTradeNo    string
+	State         TradeState
+	TransactionID string
+	OpenID        string
+	TradeType     TradeType
+	TotalFee      Fen    // of the order; coupons do not lower it
+	Currency      string // "CNY" unless WeChat says otherwise
+	Attach        string
+	PaidAt        time.Time
+}
+
+// Paid reports whether the money was paid, refunded since or not.
+func (t Trade) Paid() bool { return t.State == StateSuccess || t.State == StateRefund }
+
+// QueryOrder asks WeChat where an order stands. For an order it has never
+// heard of the error's code is CodeOrderNotExist.
+func (c *Client) QueryOrder(ctx context.Context, outTradeNo string) (Trade, error) {
+	const op = "orderquery"
+	if !validOutTradeNo(outTradeNo) {
+		return Trade{}, &Error{Op: op, Code: "PARAM_ERROR", Message: "not sent: malformed out_trade_no"}
+	}
+	reply, err := c.pay(ctx, op, "/pay/orderquery", []Field{{"out_trade_no", outTradeNo}})
+	if err != nil {
+		return Trade{}, err
+	}
+	trade, problem := readTrade(reply, TradeState(value(reply, "trade_state")))
+	switch {
+	case problem != "":
+		return Trade{}, &Error{Op: op, Message: problem, Kind: Untrusted}
+	case trade.OutTradeNo != outTradeNo:
+		return Trade{}, &Error{Op: op, Message: "the answer is about another order", Kind: Untrusted}
+	}
+	return trade, nil
+}
+
+// readTrade reads the fields that orderquery and the notification share. Of an
+// unpaid order only out_trade_no is promised.
+func readTrade(fields []Field, state TradeState) (trade Trade, problem string) {
+	trade = Trade{
+		AppID:      value(fields, "appid"),
+		MchID:      value(fields, "mch_id"),
+		OutTradeNo: value(fields, "out_trade_no"),
+		State:      state,
+		OpenID:     value(fields, "openid"),
+		TradeType:  TradeType(value(fields, "trade_type")),
+		Attach:     value(fields, "attach"),
+	}
+	if trade.OutTradeNo == "" {
+		return Trade{}, "the message has no out_trade_no"
+	}
+	if state == "" {
+		return Trade{}, "the message has no trade_state"
+	}
+	if !trade.Paid() {
+		return trade, ""
+	}
+	fee, ok := parseFen(value(fields, "total_fee"))
+	if !ok {
+		return Trade{}, "total_fee is not a number of fen"
+	}
+	paidAt, err := time.ParseInLocation(timeFormat, value(fields, "time_end"), beijing)
+	if err != nil {
+		return Trade{}, "time_end is no time"
+	}
+	trade.TotalFee, trade.PaidAt = fee, paidAt.UTC()
+	if trade.TransactionID = value(fields, "transaction_id"); trade.TransactionID == "" {
+		return Trade{}, "the message has no transaction_id"
+	}
+	if trade.Currency = value(fields, "fee_type"); trade.Currency == "" {
+		trade.Currency = "CNY"
+	}
+	return trade, ""
+}
+
+// parseFen reads 1 to 10 digits and nothing else.
+func parseFen(s string) (Fen, bool) {
+	if len(s) < 1 || len(s) > 10 {
+		return 0, false
+	}
+	for _, r := range []byte(s) {
+		if r < '0' || r > '9' {
+			return 0, false
+		}
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	return Fen(n), err == nil
+}

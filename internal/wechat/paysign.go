@@ -1,0 +1,38 @@
+package wechat
+
+import "strconv"
+
+// PayParams are the six fields of getBrandWCPayRequest. All of them are texts,
+// the time stamp too.
+type PayParams struct {
+	AppID     string
+	TimeStamp string // Unix seconds
+	NonceStr  string
+	Package   string // "prepay_id=..."
+	SignType  SignType
+	PaySign   string
+}
+
+// PayParams signs what the page hands to WeixinJSBridge. The algorithm is that
+// of the order (calling the payment from the page, paySign).
+func (c *Client) PayParams(prepayID string) (PayParams, error) {
+	if prepayID == "" {
+		return PayParams{}, &Error{Op: "paysign", Message: "prepay_id is empty"}
+	}
+	nonce, err := c.nonce()
+	if err != nil {
+		return PayParams{}, &Error{Op: "paysign", Message: "no random numbers", Kind: Retry, Err: err}
+	}
+	p := PayParams{
+		AppID:     c.cfg.AppID,
+		TimeStamp: strconv.FormatInt(c.cfg.Now().Unix(), 10),
+		NonceStr:  nonce,
+		Package:   "prepay_id=" + prepayID,
+		SignType:  c.cfg.SignType,
+	}
+	p.PaySign = Sign([]Field{
+		{"appId", p.AppID}, {"timeStamp", p.TimeStamp}, {"nonceStr", p.NonceStr},
+		{"package", p.Package}, {"signType", string(p.SignType)},
+	}, c.cfg.APIKey, c.cfg.SignType)
+	return p, nil
+}

@@ -1,0 +1,20 @@
+package wechat
+
+import (
+	"fmt"
+	"log/slog"
+)
+
+// Secret is a text that must not be shown. Every way of printing it gives
+// "[redacted]"; string(s) gives the text.
+type Secret string
+
+const redacted = "[redacted]"
+
+func (Secret) String() string               { return redacted }
+func (Secret) GoString() string             { return redacted }
+func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+func (Secret) LogValue() slog.Value         { return slog.StringValue(redacted) }
+
+// Format covers the verbs that String does not, %x and %d among them.
+func (Secret) Format(f fmt.State, _ rune) { fmt.Fprint(f, redacted) }
