@@ -1,0 +1,96 @@
+package order
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"h5pay/internal/api"
+)
+
+// What can be wrong with a basket.
+var (
+	// ErrBasket is wrapped by errors about what the buyer asked for: no items,
+	// quantities or a total out of range.
+	ErrBasket = errors.New("the basket cannot be ordered")
+	// ErrUnavailable is returned when an item is not, or no longer, for sale.
+	ErrUnavailable = errors.New("an item is not for sale")
+)
+
+// Basket is what a buyer wants: each product once, quantities within
+// api.MaxQuantity.
+type Basket []api.OrderItem
+
+// NewBasket merges the lines of a request and checks its limits.
+func NewBasket(items []api.OrderItem) (Basket, error) {
+	var b Basket
+	for _, item := range items {
+		if item.Quantity < 1 || item.Quantity > api.MaxQuantity {
+			return nil, fmt.Errorf("%w: quantities go from 1 to %d", ErrBasket, api.MaxQuantity)
+		}
+		if !validProductID(item.ProductID) {
+			return nil, fmt.Errorf("%w: malformed product_id", ErrBasket)
+		}
+		i := slices.IndexFunc(b, func(have api.OrderItem) bool { return have.ProductID == item.ProductID })
+		if i < 0 {
+			b = append(b, item)
+			if len(b) > api.MaxOrderItems {
+				return nil, fmt.Errorf("%w: more than %d different products", ErrBasket, api.MaxOrderItems)
+			}
+			continue
+		}
+		b[i].Quantity += item.Quantity
+		if b[i].Quantity > api.MaxQuantity {
+			return nil, fmt.Errorf("%w: quantities go from 1 to %d", ErrBasket, api.MaxQuantity)
+		}
+	}
+	if len(b) == 0 {
+		return nil, fmt.Errorf("%w: no items", ErrBasket)
+	}
+	return b, nil
+}
+
+// validProductID keeps ids to what the catalogue may hold: 1 to 64 letters,
+// digits, '-' or '_'.
+func validProductID(id string) bool {
+	return len(id) >= 1 && len(id) <= 64 && !strings.ContainsFunc(id, func(r rune) bool {
+		return !(r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '-' || r == '_')
+	})
+}
+
+// Fingerprint identifies what was asked for, whatever the order of the lines.
+func (b Basket) Fingerprint(t api.TradeType) string {
+	lines := make([]string, len(b))
+	for i, item := range b {
+		lines[i] = fmt.Sprintf("%s %d\n", item.ProductID, item.Quantity)
+	}
+	slices.Sort(lines)
+	sum := sha256.Sum256([]byte(string(t) + "\n" + strings.Join(lines, "")))
+	return hex.EncodeToString(sum[:])
+}
+
+// Price makes the lines and the total of an order from the catalogue's prices.
+func (b Basket) Price(products []Product) ([]Line, api.Fen, error) {
+	lines := make([]Line, 0, len(b))
+	var total api.Fen
+	for _, item := range b {
+		i := slices.IndexFunc(products, func(p Product) bool { return p.ID == item.ProductID })
+		if i < 0 {
+			return nil, 0, ErrUnavailable
+		}
+		p := products[i]
+		// A price within MaxTotal, at most 99 of 20 products: no overflow.
+		if p.Price < 1 || p.Price > MaxTotal {
+			return nil, 0, fmt.Errorf("product %s has the price %d", p.ID, p.Price)
+		}
+		lines = append(lines, Line{ProductID: p.ID, Name: p.Name, Price: p.Price, Quantity: item.Quantity})
+		total += p.Price * api.Fen(item.Quantity)
+	}
+	if total > MaxTotal {
+		return nil, 0, fmt.Errorf("%w: the total is over %s", ErrBasket, MaxTotal)
+	}
+	return lines, total, nil
+}

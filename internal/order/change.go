@@ -1,0 +1,102 @@
+package order
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"h5pay/internal/api"
+)
+
+// The changes of an order. Each is one conditional statement through the table
+// of status.go and reports whether it happened: false means that the order was
+// in another status by then, and that nothing was written.
+
+// SetPrepay stores a prepay_id obtained at now: created or pending -> pending.
+func (s *Store) SetPrepay(ctx context.Context, id, prepayID, signType string, now time.Time) (bool, error) {
+	return s.change(ctx, id, api.StatusPending, now, change{
+		set:  `prepay_id = ?, prepay_at = ?, sign_type = ?, failure = NULL`,
+		args: []any{prepayID, now.UnixMilli(), signType},
+	})
+}
+
+// Fail ends an order that WeChat refused to take, with WeChat's code:
+// created -> failed.
+func (s *Store) Fail(ctx context.Context, id, code string, now time.Time) (bool, error) {
+	return s.change(ctx, id, api.StatusFailed, now, change{set: `failure = ?`, args: []any{code}})
+}
+
+// Close ends an order that can no longer be paid: created or pending -> closed.
+func (s *Store) Close(ctx context.Context, id string, now time.Time) (bool, error) {
+	return s.change(ctx, id, api.StatusClosed, now, change{})
+}
+
+// Pay marks an order paid with WeChat's transaction and time. One transaction
+// pays one order only, so nothing happens either when another order has it.
+func (s *Store) Pay(ctx context.Context, id, transactionID string, paidAt, now time.Time) (bool, error) {
+	return s.change(ctx, id, api.StatusPaid, now, change{
+		set:       `transaction_id = ?, paid_at = ?`,
+		args:      []any{transactionID, paidAt.UnixMilli()},
+		where:     `NOT EXISTS (SELECT 1 FROM orders AS other WHERE other.transaction_id = ?)`,
+		whereArgs: []any{transactionID},
+	})
+}
+
+// ClaimQuery reports whether the caller is the one to ask WeChat about an
+// unpaid order now. Of any number of callers one gets to, and no other until
+// window has passed.
+func (s *Store) ClaimQuery(ctx context.Context, id string, window time.Duration, now time.Time) (bool, error) {
+	return s.exec(ctx, id, `
+		UPDATE orders SET queried_at = ?
+		WHERE id = ? AND status IN (?, ?) AND (queried_at IS NULL OR queried_at <= ?)`,
+		now.UnixMilli(), id, string(api.StatusCreated), string(api.StatusPending), now.Add(-window).UnixMilli())
+}
+
+// NoteFailure stores why WeChat refused an unpaid order that stays as it is.
+func (s *Store) NoteFailure(ctx context.Context, id, code string, now time.Time) error {
+	_, err := s.exec(ctx, id, `UPDATE orders SET failure = ?, updated_at = ? WHERE id = ? AND status IN (?, ?)`,
+		code, now.UnixMilli(), id, string(api.StatusCreated), string(api.StatusPending))
+	return err
+}
+
+// change is what a change of status writes and asks for besides the status.
+type change struct {
+	set       string
+	args      []any
+	where     string
+	whereArgs []any
+}
+
+func (s *Store) change(ctx context.Context, id string, to api.OrderStatus, now time.Time, c change) (bool, error) {
+	set := []string{`status = ?`, `updated_at = ?`}
+	if c.set != "" {
+		set = append(set, c.set)
+	}
+	args := append([]any{string(to), now.UnixMilli()}, c.args...)
+
+	var from []string
+	args = append(args, id)
+	for _, status := range sources(to) {
+		from = append(from, `?`)
+		args = append(args, string(status))
+	}
+	where := []string{`id = ?`, `status IN (` + strings.Join(from, `, `) + `)`}
+	if c.where != "" {
+		where = append(where, c.where)
+	}
+	args = append(args, c.whereArgs...)
+	return s.exec(ctx, id, `UPDATE orders SET `+strings.Join(set, `, `)+` WHERE `+strings.Join(where, ` AND `), args...)
+}
+
+func (s *Store) exec(ctx context.Context, id, query string, args ...any) (bool, error) {
+	res, err := s.db.ExecContext(ctx, query, args...)
+	if err != nil {
+		return false, fmt.Errorf("changing order %s: %w", id, err)
+	}
+	n, err := res.RowsAffected()
+	if err != nil {
+		return false, fmt.Errorf("changing order %s: %w", id, err)
+	}
+	return n == 1, nil
+}

@@ -1,0 +1,116 @@
+// Package order holds the shop's catalogue and orders, the one table of the
+// changes an order may go through, and their store over database/sql.
+//
+// It knows nothing of HTTP or of WeChat's messages. The same SQL runs on D1 and
+// on SQLite; every change of an order is one conditional statement, because D1
+// has no transactions for us to use.
+package order
+
+import (
+	"errors"
+	"time"
+
+	"h5pay/internal/api"
+)
+
+const (
+	// Currency is the only one WeChat Pay takes from a mainland merchant.
+	Currency = "CNY"
+
+	// Lifetime is how long an order can be paid; it is sent to WeChat as
+	// time_expire, which may be 15 days away at most.
+	Lifetime = 24 * time.Hour
+
+	// PrepayLifetime is how long a prepay_id is used. WeChat's own limit is two
+	// hours; the margin is for a buyer who takes their time on the payment
+	// sheet.
+	PrepayLifetime = 2*time.Hour - 5*time.Minute
+
+	// MinPrepay is the least time an order must have left for asking WeChat for
+	// a prepay_id: it refuses a time_expire that is closer than five minutes.
+	MinPrepay = 6 * time.Minute
+
+	// ExpiryGrace is how long after its expiry an order that WeChat calls
+	// unpaid still counts as pending: a payment begun in time may just be
+	// ending.
+	ExpiryGrace = time.Minute
+
+	// MaxTotal is the largest amount of one order, in fen.
+	MaxTotal api.Fen = 100_000_000
+)
+
+// ErrNotFound is returned for an order that does not exist or is not the
+// asker's.
+var ErrNotFound = errors.New("no such order")
+
+// Order is one order as it is stored.
+type Order struct {
+	ID          string // public, in URLs
+	OpenID      string // of the owner
+	ClientKey   string // unique for the owner
+	Fingerprint string // of what was asked for under ClientKey
+	Lines       []Line
+
+	// The parameters of the unifiedorder call. They never change: WeChat takes
+	// a repeated call for the same OutTradeNo only when it is the same.
+	OutTradeNo string // 32 digits and upper-case letters
+	AppID      string
+	MchID      string
+	TradeType  api.TradeType
+	Total      api.Fen
+	Currency   string
+	Body       string // 127 bytes at most
+	ClientIP   string
+	NotifyURL  string
+	CreatedAt  time.Time
+	ExpiresAt  time.Time
+
+	Status        api.OrderStatus
+	PrepayID      string
+	PrepayAt      time.Time // zero without PrepayID
+	SignType      string    // signature type of the call that brought PrepayID
+	Failure       string    // WeChat's code when it last refused the order
+	QueriedAt     time.Time // zero when WeChat was never asked
+	TransactionID string    // set once, when paid
+	PaidAt        time.Time // WeChat's time_end
+	UpdatedAt     time.Time
+}
+
+// Line is an item with the price it had when the order was made.
+type Line struct {
+	ProductID string  `json:"product_id"`
+	Name      string  `json:"name"`
+	Price     api.Fen `json:"price"` // fen, for one
+	Quantity  int     `json:"quantity"`
+}
+
+// Expired reports whether the order can no longer be paid because of its age.
+func (o *Order) Expired(now time.Time) bool { return !now.Before(o.ExpiresAt) }
+
+// PrepayAlive reports whether the order has a prepay_id that can be used now.
+func (o *Order) PrepayAlive(now time.Time) bool {
+	return o.PrepayID != "" && now.Before(o.PrepayAt.Add(PrepayLifetime)) && !o.Expired(now)
+}
+
+// Public returns the order as its owner may see it.
+func (o *Order) Public() api.Order {
+	lines := make([]api.OrderLine, len(o.Lines))
+	for i, l := range o.Lines {
+		lines[i] = api.OrderLine(l)
+	}
+	p := api.Order{
+		ID:        o.ID,
+		Status:    o.Status,
+		Items:     lines,
+		Total:     o.Total,
+		Currency:  o.Currency,
+		TradeType: o.TradeType,
+		CreatedAt: o.CreatedAt.UnixMilli(),
+		ExpiresAt: o.ExpiresAt.UnixMilli(),
+		PaymentNo: o.TransactionID,
+	}
+	if !o.PaidAt.IsZero() {
+		p.PaidAt = o.PaidAt.UnixMilli()
+	}
+	return p
+}

@@ -1,0 +1,85 @@
+package order_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+)
+
+func TestBody(t *testing.T) {
+	for _, c := range []struct {
+		shop  string
+		lines []order.Line
+		want  string
+	}{
+		{"山岚小铺", []order.Line{{Name: "乌龙茶", Quantity: 1}}, "山岚小铺 - 乌龙茶"},
+		{"山岚小铺", []order.Line{{Name: "乌龙茶", Quantity: 2}}, "山岚小铺 - 乌龙茶 等2件"},
+		{"山岚小铺", []order.Line{{Name: "乌龙茶", Quantity: 1}, {Name: "咖啡", Quantity: 2}}, "山岚小铺 - 乌龙茶 等3件"},
+		{"店", []order.Line{{Name: "茶🍵\r\n\u0000杯\xff", Quantity: 1}}, "店 - 茶杯"},
+	} {
+		if got := order.Body(c.shop, c.lines); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
+
+func TestBodyFitsWeChat(t *testing.T) {
+	for n := range 80 {
+		for _, quantity := range []int{1, 99} {
+			got := order.Body("店"+strings.Repeat("a", n%3), []order.Line{{Name: strings.Repeat("茶", n), Quantity: quantity}})
+			if len(got) > 127 || !utf8.ValidString(got) || strings.HasSuffix(got, "件") != (quantity > 1) {
+				t.Errorf("%d bytes: %q", len(got), got)
+			}
+		}
+	}
+}
+
+func TestLifetimes(t *testing.T) {
+	o := order.Order{CreatedAt: now, ExpiresAt: now.Add(order.Lifetime)}
+	if o.PrepayAlive(now) {
+		t.Error("alive without a prepay_id")
+	}
+	o.PrepayID, o.PrepayAt = "wx", now
+	late := now.Add(order.Lifetime - time.Hour)
+	for _, c := range []struct {
+		prepay, at     time.Time
+		alive, expired bool
+	}{
+		{now, now, true, false},
+		{now, now.Add(order.PrepayLifetime - 1), true, false},
+		{now, now.Add(order.PrepayLifetime), false, false},
+		{late, now.Add(order.Lifetime - 1), true, false},
+		{late, now.Add(order.Lifetime), false, true},
+	} {
+		o.PrepayAt = c.prepay
+		if o.PrepayAlive(c.at) != c.alive || o.Expired(c.at) != c.expired {
+			t.Errorf("%s after creation, prepay at %s: alive %t, expired %t", c.at.Sub(now), c.prepay.Sub(now), o.PrepayAlive(c.at), o.Expired(c.at))
+		}
+	}
+}
+
+func TestPublicOrder(t *testing.T) {
+	o := order.Order{
+		ID: "id", OutTradeNo: "no", OpenID: "openid", Status: api.StatusPaid, TradeType: api.TradeJSAPI,
+		Lines: []order.Line{{ProductID: "tea", Name: "茶", Price: 6800, Quantity: 2}}, Total: 13600, Currency: "CNY",
+		CreatedAt: now, ExpiresAt: now.Add(time.Hour), PaidAt: now.Add(time.Minute), TransactionID: "4200",
+	}
+	want := api.Order{
+		ID: "id", Status: api.StatusPaid, TradeType: api.TradeJSAPI,
+		Items: []api.OrderLine{{ProductID: "tea", Name: "茶", Price: 6800, Quantity: 2}}, Total: 13600, Currency: "CNY",
+		CreatedAt: now.UnixMilli(), ExpiresAt: now.UnixMilli() + 3600e3, PaidAt: now.UnixMilli() + 60e3, PaymentNo: "4200",
+	}
+	if d := cmp.Diff(want, o.Public()); d != "" {
+		t.Error(d)
+	}
+	o.PaidAt = time.Time{}
+	if got := o.Public().PaidAt; got != 0 {
+		t.Errorf("paid at %d without a payment", got)
+	}
+}

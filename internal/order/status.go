@@ -1,0 +1,43 @@
+package order
+
+import (
+	"slices"
+
+	"h5pay/internal/api"
+)
+
+// transitions is the one table of the changes of status there are.
+//
+// Paid can be reached from everywhere, failed included: whether an order is
+// paid is WeChat's word alone, and a payment that arrives late, or for an order
+// whose unifiedorder call was answered by an error after it had been taken, is
+// money all the same. Nothing leads out of paid.
+var transitions = [...]struct{ from, to api.OrderStatus }{
+	{api.StatusCreated, api.StatusPending},
+	{api.StatusPending, api.StatusPending}, // a new prepay_id
+	{api.StatusCreated, api.StatusFailed},
+	{api.StatusCreated, api.StatusClosed},
+	{api.StatusPending, api.StatusClosed},
+	{api.StatusCreated, api.StatusPaid}, // before the answer of unifiedorder was stored
+	{api.StatusPending, api.StatusPaid},
+	{api.StatusClosed, api.StatusPaid},
+	{api.StatusFailed, api.StatusPaid},
+}
+
+// CanBecome reports whether an order may go from one status to another.
+func CanBecome(from, to api.OrderStatus) bool {
+	return slices.ContainsFunc(transitions[:], func(t struct{ from, to api.OrderStatus }) bool {
+		return t.from == from && t.to == to
+	})
+}
+
+// sources returns the statuses that lead to one.
+func sources(to api.OrderStatus) []api.OrderStatus {
+	var from []api.OrderStatus
+	for _, t := range transitions {
+		if t.to == to {
+			from = append(from, t.from)
+		}
+	}
+	return from
+}

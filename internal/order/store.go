@@ -1,0 +1,139 @@
+package order
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"h5pay/internal/api"
+)
+
+// Store keeps products and orders in a database with the schema of
+// migrations/. It is safe for concurrent use.
+type Store struct {
+	db *sql.DB
+}
+
+// NewStore returns a store over db: D1 in the Worker, SQLite elsewhere.
+func NewStore(db *sql.DB) *Store { return &Store{db: db} }
+
+// Insert stores a new order. When its owner has used its client_key before, the
+// order of that time is returned and nothing is stored; the caller compares
+// fingerprints.
+func (s *Store) Insert(ctx context.Context, o Order) (Order, error) {
+	lines, err := json.Marshal(o.Lines)
+	if err != nil {
+		return Order{}, fmt.Errorf("encoding the lines of order %s: %w", o.ID, err)
+	}
+	o.Status = api.StatusCreated
+	o.CreatedAt = o.CreatedAt.UTC().Truncate(time.Millisecond)
+	o.ExpiresAt = o.ExpiresAt.UTC().Truncate(time.Millisecond)
+	o.UpdatedAt = o.CreatedAt
+	res, err := s.db.ExecContext(ctx, `
+		INSERT INTO orders (id, out_trade_no, openid, client_key, fingerprint, appid, mch_id, trade_type, items,
+			total, currency, body, client_ip, notify_url, created_at, expires_at, status, updated_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (openid, client_key) DO NOTHING`,
+		o.ID, o.OutTradeNo, o.OpenID, o.ClientKey, o.Fingerprint, o.AppID, o.MchID, string(o.TradeType), string(lines),
+		int64(o.Total), o.Currency, o.Body, o.ClientIP, o.NotifyURL, o.CreatedAt.UnixMilli(), o.ExpiresAt.UnixMilli(),
+		string(o.Status), o.UpdatedAt.UnixMilli())
+	if err != nil {
+		return Order{}, fmt.Errorf("inserting order %s: %w", o.ID, err)
+	}
+	n, err := res.RowsAffected()
+	if err != nil {
+		return Order{}, fmt.Errorf("inserting order %s: %w", o.ID, err)
+	}
+	if n == 0 {
+		return s.ByClientKey(ctx, o.OpenID, o.ClientKey)
+	}
+	return o, nil
+}
+
+const selectOrders = `SELECT id, out_trade_no, openid, client_key, fingerprint, appid, mch_id, trade_type, items,
+	total, currency, body, client_ip, notify_url, created_at, expires_at, status,
+	COALESCE(prepay_id, '') AS prepay_id, COALESCE(prepay_at, 0) AS prepay_at, COALESCE(sign_type, '') AS sign_type,
+	COALESCE(failure, '') AS failure, COALESCE(queried_at, 0) AS queried_at,
+	COALESCE(transaction_id, '') AS transaction_id, COALESCE(paid_at, 0) AS paid_at, updated_at
+	FROM orders `
+
+// Get returns an order to its owner, and ErrNotFound to everybody else.
+func (s *Store) Get(ctx context.Context, id, openid string) (Order, error) {
+	return s.one(ctx, `WHERE id = ? AND openid = ?`, id, openid)
+}
+
+// ByOutTradeNo returns the order that WeChat knows by a number. It asks for no
+// owner: for WeChat's messages only.
+func (s *Store) ByOutTradeNo(ctx context.Context, outTradeNo string) (Order, error) {
+	return s.one(ctx, `WHERE out_trade_no = ?`, outTradeNo)
+}
+
+// ByClientKey returns the order an owner made under a key.
+func (s *Store) ByClientKey(ctx context.Context, openid, key string) (Order, error) {
+	return s.one(ctx, `WHERE openid = ? AND client_key = ?`, openid, key)
+}
+
+// List returns the orders of an owner, newest first, limit at most.
+func (s *Store) List(ctx context.Context, openid string, limit int) ([]Order, error) {
+	return s.query(ctx, `WHERE openid = ? ORDER BY created_at DESC, id DESC LIMIT ?`, openid, limit)
+}
+
+func (s *Store) one(ctx context.Context, where string, args ...any) (Order, error) {
+	orders, err := s.query(ctx, where, args...)
+	if err != nil {
+		return Order{}, err
+	}
+	if len(orders) == 0 {
+		return Order{}, ErrNotFound
+	}
+	return orders[0], nil
+}
+
+func (s *Store) query(ctx context.Context, where string, args ...any) ([]Order, error) {
+	rows, err := s.db.QueryContext(ctx, selectOrders+where, args...)
+	if err != nil {
+		return nil, fmt.Errorf("reading orders: %w", err)
+	}
+	defer rows.Close()
+	var orders []Order
+	for rows.Next() {
+		o, err := scan(rows)
+		if err != nil {
+			return nil, fmt.Errorf("reading an order: %w", err)
+		}
+		orders = append(orders, o)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("reading orders: %w", err)
+	}
+	return orders, nil
+}
+
+func scan(rows *sql.Rows) (Order, error) {
+	var o Order
+	var lines string
+	var created, expires, prepay, queried, paid, updated int64
+	if err := rows.Scan(&o.ID, &o.OutTradeNo, &o.OpenID, &o.ClientKey, &o.Fingerprint, &o.AppID, &o.MchID, &o.TradeType, &lines,
+		&o.Total, &o.Currency, &o.Body, &o.ClientIP, &o.NotifyURL, &created, &expires, &o.Status,
+		&o.PrepayID, &prepay, &o.SignType, &o.Failure, &queried,
+		&o.TransactionID, &paid, &updated); err != nil {
+		return Order{}, err
+	}
+	if err := json.Unmarshal([]byte(lines), &o.Lines); err != nil {
+		return Order{}, errors.New("its lines are not JSON")
+	}
+	o.CreatedAt, o.ExpiresAt, o.UpdatedAt = fromMilli(created), fromMilli(expires), fromMilli(updated)
+	o.PrepayAt, o.QueriedAt, o.PaidAt = fromMilli(prepay), fromMilli(queried), fromMilli(paid)
+	return o, nil
+}
+
+// fromMilli reads a stored time; 0 stands for NULL.
+func fromMilli(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}

@@ -1,0 +1,347 @@
+package order_test
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/order/ordertest"
+)
+
+var (
+	ctx = context.Background()
+	now = time.Date(2026, 11, 23, 3, 4, 5, 678e6, time.UTC)
+)
+
+// draft returns an order that is ready to be inserted.
+func draft(t *testing.T, openid, key string) order.Order {
+	t.Helper()
+	id, err := order.NewID(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	no, err := order.NewOutTradeNo(rand.Reader, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return order.Order{
+		ID: id, OpenID: openid, ClientKey: key, Fingerprint: "f",
+		Lines:      []order.Line{{ProductID: "tea", Name: "高山乌龙茶", Price: 6800, Quantity: 2}},
+		OutTradeNo: no, AppID: "wx5a1e0f7c3b2d4968", MchID: "1900000109", TradeType: api.TradeJSAPI,
+		Total: 13600, Currency: order.Currency, Body: "店 - 茶", ClientIP: "203.0.113.7",
+		NotifyURL: "https://shop.example.com/api/notify/pay",
+		CreatedAt: now, ExpiresAt: now.Add(order.Lifetime),
+	}
+}
+
+func insert(t *testing.T, s *order.Store, openid, key string) order.Order {
+	t.Helper()
+	o, err := s.Insert(ctx, draft(t, openid, key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func TestOrderComesBackAsStored(t *testing.T) {
+	db := ordertest.Open(t)
+	s := order.NewStore(db)
+	want := insert(t, s, "alice", "key-1")
+	for name, read := range map[string]func() (order.Order, error){
+		"Get":          func() (order.Order, error) { return s.Get(ctx, want.ID, "alice") },
+		"ByOutTradeNo": func() (order.Order, error) { return s.ByOutTradeNo(ctx, want.OutTradeNo) },
+		"ByClientKey":  func() (order.Order, error) { return s.ByClientKey(ctx, "alice", "key-1") },
+		"List": func() (order.Order, error) {
+			all, err := s.List(ctx, "alice", 50)
+			if len(all) != 1 {
+				return order.Order{}, fmt.Errorf("%d orders: %w", len(all), err)
+			}
+			return all[0], err
+		},
+	} {
+		got, err := read()
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+	}
+	ordertest.Check(t, db)
+}
+
+func TestOrderIsHiddenFromOthers(t *testing.T) {
+	s := order.NewStore(ordertest.Open(t))
+	o := insert(t, s, "alice", "key-1")
+	if _, err := s.Get(ctx, o.ID, "bob"); !errors.Is(err, order.ErrNotFound) {
+		t.Errorf("Get by another: %v", err)
+	}
+	if all, err := s.List(ctx, "bob", 50); err != nil || len(all) != 0 {
+		t.Errorf("List by another: %v, %v", all, err)
+	}
+}
+
+func TestSameClientKeyIsTheSameOrder(t *testing.T) {
+	db := ordertest.Open(t)
+	s := order.NewStore(db)
+	first := insert(t, s, "alice", "key-1")
+	if again := insert(t, s, "alice", "key-1"); again.ID != first.ID {
+		t.Errorf("a repeated key made order %s beside %s", again.ID, first.ID)
+	}
+	if other := insert(t, s, "bob", "key-1"); other.ID == first.ID {
+		t.Error("two people share an order because of their key")
+	}
+	ordertest.Check(t, db)
+}
+
+func TestListIsNewestFirstAndLimited(t *testing.T) {
+	s := order.NewStore(ordertest.Open(t))
+	for i := range 5 {
+		o := draft(t, "alice", fmt.Sprint("key-", i))
+		o.CreatedAt = now.Add(time.Duration(i) * time.Second)
+		if _, err := s.Insert(ctx, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := s.List(ctx, "alice", 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys []string
+	for _, o := range all {
+		keys = append(keys, o.ClientKey)
+	}
+	if d := cmp.Diff([]string{"key-4", "key-3", "key-2"}, keys); d != "" {
+		t.Error(d)
+	}
+}
+
+// changes are all changes of the store, by the status they lead to.
+func changes(s *order.Store, id string) map[api.OrderStatus]func() (bool, error) {
+	return map[api.OrderStatus]func() (bool, error){
+		api.StatusPending: func() (bool, error) { return s.SetPrepay(ctx, id, "wx-prepay", "MD5", now) },
+		api.StatusFailed:  func() (bool, error) { return s.Fail(ctx, id, "PARAM_ERROR", now) },
+		api.StatusClosed:  func() (bool, error) { return s.Close(ctx, id, now) },
+		api.StatusPaid:    func() (bool, error) { return s.Pay(ctx, id, "4200-"+id, now, now) },
+	}
+}
+
+// paths lead a new order to each status.
+var paths = map[api.OrderStatus][]api.OrderStatus{
+	api.StatusCreated: {},
+	api.StatusPending: {api.StatusPending},
+	api.StatusFailed:  {api.StatusFailed},
+	api.StatusClosed:  {api.StatusPending, api.StatusClosed},
+	api.StatusPaid:    {api.StatusPending, api.StatusPaid},
+}
+
+func TestEveryChangeObeysTheTable(t *testing.T) {
+	for from, path := range paths {
+		for to := range paths {
+			if to == api.StatusCreated {
+				continue // nothing leads back there, and no method tries
+			}
+			t.Run(string(from)+" to "+string(to), func(t *testing.T) {
+				db := ordertest.Open(t)
+				s := order.NewStore(db)
+				o := insert(t, s, "alice", "key-1")
+				for _, step := range path {
+					if ok, err := changes(s, o.ID)[step](); !ok || err != nil {
+						t.Fatalf("to %s: %t, %v", step, ok, err)
+					}
+				}
+				before := ordertest.Dump(t, db)
+				ok, err := changes(s, o.ID)[to]()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if want := order.CanBecome(from, to); ok != want {
+					t.Errorf("happened: %t, the table says %t", ok, want)
+				}
+				if !ok && ordertest.Dump(t, db) != before {
+					t.Error("a refused change changed something")
+				}
+				ordertest.Check(t, db)
+			})
+		}
+	}
+}
+
+func TestPaidIsForEver(t *testing.T) {
+	for _, to := range []api.OrderStatus{api.StatusCreated, api.StatusPending, api.StatusFailed, api.StatusClosed, api.StatusPaid} {
+		if order.CanBecome(api.StatusPaid, to) {
+			t.Errorf("paid may become %s", to)
+		}
+	}
+}
+
+func TestTransactionPaysOneOrder(t *testing.T) {
+	db := ordertest.Open(t)
+	s := order.NewStore(db)
+	a, b := insert(t, s, "alice", "key-1"), insert(t, s, "bob", "key-1")
+	if ok, err := s.Pay(ctx, a.ID, "4200000001", now, now); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if ok, err := s.Pay(ctx, b.ID, "4200000001", now, now); ok || err != nil {
+		t.Errorf("the transaction paid a second order: %t, %v", ok, err)
+	}
+	ordertest.Check(t, db)
+}
+
+func TestClaimQueryOncePerWindow(t *testing.T) {
+	const window = 3 * time.Second
+	db := ordertest.Open(t)
+	s := order.NewStore(db)
+	o := insert(t, s, "alice", "key-1")
+	claim := func(at time.Time) bool {
+		t.Helper()
+		ok, err := s.ClaimQuery(ctx, o.ID, window, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ok
+	}
+	for _, step := range []struct {
+		after time.Duration
+		want  bool
+	}{{0, true}, {0, false}, {window - time.Millisecond, false}, {window, true}, {window + time.Second, false}, {2 * window, true}} {
+		if got := claim(now.Add(step.after)); got != step.want {
+			t.Errorf("after %s: %t, want %t", step.after, got, step.want)
+		}
+	}
+	if _, err := s.Pay(ctx, o.ID, "4200000001", now, now); err != nil {
+		t.Fatal(err)
+	}
+	if claim(now.Add(time.Hour)) {
+		t.Error("a paid order is queried")
+	}
+}
+
+func TestConcurrentChangesHappenOnce(t *testing.T) {
+	db := ordertest.Open(t)
+	s := order.NewStore(db)
+	o := insert(t, s, "alice", "key-1")
+	if _, err := s.SetPrepay(ctx, o.ID, "wx-prepay", "MD5", now); err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	happened := map[string]int{}
+	var wg sync.WaitGroup
+	for range 50 {
+		for name, f := range map[string]func() (bool, error){
+			"pay":   func() (bool, error) { return s.Pay(ctx, o.ID, "4200000001", now, now) },
+			"claim": func() (bool, error) { return s.ClaimQuery(ctx, o.ID, time.Second, now) },
+		} {
+			wg.Go(func() {
+				ok, err := f()
+				mu.Lock()
+				defer mu.Unlock()
+				if err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				if ok {
+					happened[name]++
+				}
+			})
+		}
+	}
+	wg.Wait()
+	if happened["pay"] != 1 || happened["claim"] > 1 {
+		t.Errorf("happened %v times", happened)
+	}
+	ordertest.Check(t, db)
+}
+
+func TestProductsInOrderAndOnlyForSale(t *testing.T) {
+	db := ordertest.Open(t)
+	s := order.NewStore(db)
+	ordertest.Exec(t, db, `UPDATE products SET for_sale = 0 WHERE id = 'cake'`)
+	ordertest.Exec(t, db, `UPDATE products SET position = 1 WHERE id = 'bun'`)
+	products, err := s.Products(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, p := range products {
+		ids = append(ids, p.ID)
+		if p.Name == "" || p.Price < 1 || p.Image != "/web/products/"+p.ID+".svg" {
+			t.Errorf("%+v", p)
+		}
+	}
+	if d := cmp.Diff([]string{"bun", "tea", "coffee", "juice", "test"}, ids); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestMigrateAndSeedAgainChangeNothing(t *testing.T) {
+	db := ordertest.Open(t)
+	insert(t, order.NewStore(db), "alice", "key-1")
+	before := ordertest.Dump(t, db)
+	if err := order.Migrate(ctx, db); err != nil {
+		t.Fatal(err)
+	}
+	if err := order.Seed(ctx, db); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(before, ordertest.Dump(t, db)); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestSchemaRefusesNonsense(t *testing.T) {
+	db := ordertest.Open(t)
+	s := order.NewStore(db)
+	o := insert(t, s, "alice", "key-1")
+	for _, query := range []string{
+		`UPDATE orders SET status = 'paid' WHERE id = ?`, // without a transaction
+		`UPDATE orders SET transaction_id = 'x' WHERE id = ?`,
+		`UPDATE orders SET paid_at = 1 WHERE id = ?`,
+		`UPDATE orders SET prepay_id = 'x' WHERE id = ?`,
+		`UPDATE orders SET total = 0 WHERE id = ?`,
+		`UPDATE orders SET created_at = '2026-11-23' WHERE id = ?`,
+		`UPDATE products SET price = 0 WHERE 'x' <> ?`,
+	} {
+		if _, err := db.Exec(query, o.ID); err == nil {
+			t.Errorf("accepted: %s", query)
+		}
+	}
+	ordertest.Check(t, db)
+}
+
+func TestIDs(t *testing.T) {
+	seen := map[string]bool{}
+	for range 1000 {
+		id, err := order.NewID(rand.Reader)
+		if err != nil || len(id) != 24 || seen[id] {
+			t.Fatalf("id %q: %v", id, err)
+		}
+		seen[id] = true
+	}
+	// 16:30 UTC is the next day in Beijing.
+	no, err := order.NewOutTradeNo(rand.Reader, time.Date(2026, 12, 31, 16, 30, 0, 0, time.UTC))
+	if err != nil || len(no) != 32 || !strings.HasPrefix(no, "20270101") {
+		t.Errorf("out_trade_no %q: %v", no, err)
+	}
+	if _, err := order.NewID(strings.NewReader("short")); err == nil {
+		t.Error("an id was made without randomness")
+	}
+}
+
+// Migrate must leave a record that wrangler understands.
+func TestMigrationsAreRecordedAsWranglerDoes(t *testing.T) {
+	db := ordertest.Open(t)
+	var name sql.NullString
+	if err := db.QueryRow(`SELECT name FROM d1_migrations`).Scan(&name); err != nil || name.String != "0001_init.sql" {
+		t.Errorf("%v, %v", name, err)
+	}
+}

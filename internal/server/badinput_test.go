@@ -1,0 +1,272 @@
+package server_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order/ordertest"
+)
+
+// routes are all calls, with a body that each takes.
+func routes(id string) []struct{ method, path, body string } {
+	key := "0123456789abcdef"
+	return []struct{ method, path, body string }{
+		{"GET", api.PathConfig, ""},
+		{"POST", api.PathAuthorize, `{"return_to":"/"}`},
+		{"POST", api.PathToken, `{"code":"c","state":"s"}`},
+		{"GET", api.PathSession, ""},
+		{"DELETE", api.PathSession, ""},
+		{"GET", api.PathProducts, ""},
+		{"POST", api.PathOrders, `{"items":[{"product_id":"tea","quantity":1}],"trade_type":"JSAPI","client_key":"` + key + `"}`},
+		{"GET", api.PathOrders, ""},
+		{"GET", api.OrderPath(id), ""},
+		{"POST", api.OrderPayPath(id), `{}`},
+		{"POST", api.PathNotifyPay, "<xml></xml>"},
+	}
+}
+
+// unharmed runs bad calls and checks that they left no trace but in the log.
+func (p *person) unharmed(do func()) {
+	p.t.Helper()
+	before, calls := ordertest.Dump(p.t, p.db), len(p.sim.Messages(0))
+	do()
+	if ordertest.Dump(p.t, p.db) != before {
+		p.t.Error("the database changed")
+	}
+	if len(p.sim.Messages(0)) != calls {
+		p.t.Error("WeChat was called")
+	}
+	p.check()
+}
+
+func TestGarbageBodies(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	c := p.order("tea", 1)
+	huge := `{"code":"` + strings.Repeat("x", 70000) + `"}`
+	for _, route := range routes(c.Order.ID) {
+		if route.method != "POST" || route.path == api.PathNotifyPay {
+			continue
+		}
+		for name, bad := range map[string]struct {
+			body, contentType string
+			code              api.Code
+		}{
+			"empty":         {"", "application/json", api.CodeBadRequest},
+			"garbage":       {"\x00\xff{", "application/json", api.CodeBadRequest},
+			"null":          {"null", "application/json", api.CodeBadRequest},
+			"an array":      {"[]", "application/json", api.CodeBadRequest},
+			"unknown field": {`{"total":1}`, "application/json", api.CodeBadRequest},
+			"more after":    {route.body + route.body, "application/json", api.CodeBadRequest},
+			"oversize":      {huge, "application/json", api.CodeBodyTooLarge},
+			"no type":       {route.body, "", api.CodeContentType},
+			"a form":        {"code=c&state=s", "application/x-www-form-urlencoded", api.CodeContentType},
+			"text":          {route.body, "text/plain", api.CodeContentType},
+			"XML":           {"<xml></xml>", "text/xml", api.CodeContentType},
+		} {
+			p.unharmed(func() {
+				r := p.request(route.method, route.path, []byte(bad.body))
+				r.Header.Set("Content-Type", bad.contentType)
+				if a := p.send(r); a.err.Code != bad.code {
+					t.Errorf("%s with %s: %d %s", route.path, name, a.status, a.body)
+				}
+			})
+		}
+	}
+}
+
+func TestWrongValues(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	c := p.order("tea", 1)
+	key := `"client_key":"0123456789abcdef"`
+	one := `"items":[{"product_id":"tea","quantity":1}]`
+	jsapi := `"trade_type":"JSAPI"`
+	for _, bad := range []struct {
+		path, body string
+		code       api.Code
+	}{
+		{api.PathAuthorize, `{}`, api.CodeBadRequest},
+		{api.PathAuthorize, `{"return_to":"//evil.example"}`, api.CodeBadRequest},
+		{api.PathAuthorize, `{"return_to":"https://evil.example/"}`, api.CodeBadRequest},
+		{api.PathAuthorize, `{"return_to":"/api/session"}`, api.CodeBadRequest},
+		{api.PathAuthorize, `{"return_to":"/","scope":"snsapi_login"}`, api.CodeBadRequest},
+		{api.PathAuthorize, `{"return_to":1}`, api.CodeBadRequest},
+		{api.PathToken, `{}`, api.CodeStateInvalid},
+		{api.PathToken, `{"code":"c","state":"s"}`, api.CodeStateInvalid},
+		{api.PathToken, `{"code":["c"],"state":"s"}`, api.CodeBadRequest},
+		{api.PathOrders, `{}`, api.CodeBadRequest},
+		{api.PathOrders, `{` + one + `,` + jsapi + `}`, api.CodeBadRequest},
+		{api.PathOrders, `{` + one + `,` + key + `}`, api.CodeBadRequest},
+		{api.PathOrders, `{` + jsapi + `,` + key + `}`, api.CodeBadRequest},
+		{api.PathOrders, `{"items":[],` + jsapi + `,` + key + `}`, api.CodeBadRequest},
+		{api.PathOrders, `{` + one + `,"trade_type":"NATIVE",` + key + `}`, api.CodeBadRequest},
+		{api.PathOrders, `{` + one + `,"trade_type":"jsapi",` + key + `}`, api.CodeBadRequest},
+		{api.PathOrders, `{` + one + `,` + jsapi + `,"client_key":"short"}`, api.CodeBadRequest},
+		{api.PathOrders, `{` + one + `,` + jsapi + `,"client_key":"` + strings.Repeat("k", 65) + `"}`, api.CodeBadRequest},
+		{api.PathOrders, `{` + one + `,` + jsapi + `,"client_key":"0123456789abcde'"}`, api.CodeBadRequest},
+		{api.PathOrders, `{` + one + `,` + jsapi + `,` + key + `,"total":1}`, api.CodeBadRequest},
+		{api.PathOrders, `{` + one + `,` + jsapi + `,` + key + `,"openid":"someone"}`, api.CodeBadRequest},
+		{api.PathOrders, `{"items":[{"product_id":"tea","quantity":1,"price":1}],` + jsapi + `,` + key + `}`, api.CodeBadRequest},
+		{api.PathOrders, `{"items":[{"product_id":"tea","quantity":0}],` + jsapi + `,` + key + `}`, api.CodeBadRequest},
+		{api.PathOrders, `{"items":[{"product_id":"tea","quantity":-1}],` + jsapi + `,` + key + `}`, api.CodeBadRequest},
+		{api.PathOrders, `{"items":[{"product_id":"tea","quantity":100}],` + jsapi + `,` + key + `}`, api.CodeBadRequest},
+		{api.PathOrders, `{"items":[{"product_id":"tea","quantity":1.5}],` + jsapi + `,` + key + `}`, api.CodeBadRequest},
+		{api.PathOrders, `{"items":[{"product_id":"tea' OR 1=1 --","quantity":1}],` + jsapi + `,` + key + `}`, api.CodeBadRequest},
+		{api.PathOrders, `{"items":[{"product_id":"gold","quantity":1}],` + jsapi + `,` + key + `}`, api.CodeProductGone},
+		{api.PathOrders, `{"items":[{"product_id":"tea","quantity":1},{"product_id":"gold","quantity":1}],` + jsapi + `,` + key + `}`, api.CodeProductGone},
+		{api.OrderPayPath(c.Order.ID), `{"amount":1}`, api.CodeBadRequest},
+		{api.OrderPayPath("unknown"), `{}`, api.CodeNotFound},
+		{api.OrderPayPath("000000000000000000000000"), `{}`, api.CodeNotFound},
+	} {
+		p.unharmed(func() {
+			if a := p.send(p.request("POST", bad.path, []byte(bad.body))); a.err.Code != bad.code {
+				t.Errorf("%s %s: %d %s, want %s", bad.path, bad.body, a.status, a.body, bad.code)
+			}
+		})
+	}
+	// The dearest basket: over the limit of one order.
+	ordertest.Exec(t, s.db, `UPDATE products SET price = 2000000 WHERE id = 'tea'`)
+	p.unharmed(func() { p.fails(api.CodeBadRequest, "POST", api.PathOrders, basket("tea", 99)) })
+	// A catalogue that cannot be.
+	ordertest.Exec(t, s.db, `UPDATE products SET price = 4000000000000000000 WHERE id = 'tea'`)
+	p.unharmed(func() { p.fails(api.CodeInternal, "POST", api.PathOrders, basket("tea", 99)) })
+}
+
+func TestForeignOrigins(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	c := p.order("tea", 1)
+	for _, route := range routes(c.Order.ID) {
+		if route.method == "GET" || route.path == api.PathNotifyPay {
+			continue
+		}
+		for name, header := range map[string]http.Header{
+			"another site":     {"Origin": {"https://evil.example"}},
+			"null":             {"Origin": {"null"}},
+			"empty":            {"Origin": {""}},
+			"other scheme":     {"Origin": {"http://shop.example.com"}},
+			"other port":       {"Origin": {shopURL + ":8443"}},
+			"longer host":      {"Origin": {shopURL + ".evil.example"}},
+			"two":              {"Origin": {shopURL, "https://evil.example"}},
+			"cross-site fetch": {"Sec-Fetch-Site": {"cross-site"}},
+			"same-site fetch":  {"Sec-Fetch-Site": {"same-site"}},
+		} {
+			p.unharmed(func() {
+				r := p.request(route.method, route.path, []byte(route.body))
+				r.Header.Del("Origin")
+				for k, v := range header {
+					r.Header[k] = v
+				}
+				if a := p.send(r); a.err.Code != api.CodeForbiddenOrigin {
+					t.Errorf("%s %s from %s: %d %s", route.method, route.path, name, a.status, a.body)
+				}
+			})
+		}
+		// A program, which sends neither header.
+		r := p.request(route.method, route.path, []byte(route.body))
+		r.Header.Del("Origin")
+		if a := p.send(r); a.err.Code == api.CodeForbiddenOrigin {
+			t.Errorf("%s %s without Origin: %s", route.method, route.path, a.body)
+		}
+	}
+}
+
+func TestWithoutSession(t *testing.T) {
+	s := newShop(t, nil)
+	c := s.signedIn(0).order("tea", 1)
+	for name, cookie := range map[string]string{"none": "", "garbage": "x", "long": strings.Repeat("A", 5000)} {
+		p := s.person(1)
+		if cookie != "" {
+			p.cookies["__Host-h5pay_session"] = cookie
+		}
+		for _, route := range routes(c.Order.ID) {
+			if !strings.HasPrefix(route.path, api.PathOrders) && (route.path != api.PathSession || route.method != "GET") {
+				continue
+			}
+			p.unharmed(func() {
+				if a := p.send(p.request(route.method, route.path, []byte(route.body))); a.err.Code != api.CodeUnauthenticated {
+					t.Errorf("%s %s with cookie %s: %d %s", route.method, route.path, name, a.status, a.body)
+				}
+			})
+		}
+	}
+}
+
+func TestUnknownPathsAndMethods(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	c := p.order("tea", 1)
+	for _, path := range []string{
+		"/", "/index.html", "/api", "/api/", "/api/nothing", "/api/orders/", "/api/orders//pay", "/api//orders", "/api/./orders",
+		"/api/orders/x/y", "/api/orders/" + c.Order.ID + "/", "/api/orders/%2e%2e", "/API/orders", "/api/notify", "//", "/api/orders%2f" + c.Order.ID,
+	} {
+		for _, method := range []string{"GET", "POST"} {
+			p.unharmed(func() {
+				if a := p.send(p.request(method, path, []byte("{}"))); a.err.Code != api.CodeNotFound {
+					t.Errorf("%s %s: %d %s", method, path, a.status, a.body)
+				}
+			})
+		}
+	}
+	allow := map[string][]string{}
+	for _, route := range routes(c.Order.ID) {
+		allow[route.path] = append(allow[route.path], route.method)
+	}
+	for path, methods := range allow {
+		for _, method := range []string{"GET", "POST", "DELETE", "PUT", "PATCH", "OPTIONS", "TRACE", "FOO"} {
+			if strings.Contains(fmt.Sprint(methods), method) {
+				continue
+			}
+			p.unharmed(func() {
+				a := p.send(p.request(method, path, nil))
+				if a.err.Code != api.CodeMethodNotAllowed {
+					t.Errorf("%s %s: %d %s", method, path, a.status, a.body)
+				}
+				for _, m := range methods {
+					if !strings.Contains(a.header.Get("Allow"), m) {
+						t.Errorf("%s %s: Allow %q", method, path, a.header.Get("Allow"))
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestBadNotifications(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	c := p.order("tea", 1)
+	no := s.outTradeNo(c.Order.ID)
+	for name, body := range map[string]string{
+		"empty":      "",
+		"garbage":    "\x00\xff<",
+		"JSON":       `{"return_code":"SUCCESS"}`,
+		"empty xml":  "<xml></xml>",
+		"unsigned":   "<xml><return_code>SUCCESS</return_code><result_code>SUCCESS</result_code><out_trade_no>" + no + "</out_trade_no><total_fee>6800</total_fee></xml>",
+		"bad sign":   "<xml><return_code>SUCCESS</return_code><out_trade_no>" + no + "</out_trade_no><sign>" + strings.Repeat("0", 64) + "</sign></xml>",
+		"FAIL":       "<xml><return_code>FAIL</return_code><return_msg>x</return_msg></xml>",
+		"DOCTYPE":    `<!DOCTYPE xml [<!ENTITY x SYSTEM "http://tst.qq.com/xxe">]><xml><a>&x;</a></xml>`,
+		"oversize":   "<xml><a>" + strings.Repeat("x", 70000) + "</a></xml>",
+		"deep":       strings.Repeat("<xml>", 10000),
+		"with fetch": "<xml></xml>",
+	} {
+		p.unharmed(func() {
+			loud := s.loud()
+			r := p.request("POST", api.PathNotifyPay, []byte(body))
+			r.Header.Set("Content-Type", "text/xml")
+			r.Header.Set("Origin", "https://evil.example") // means nothing here
+			a := p.send(r)
+			if a.status != http.StatusOK && (name != "oversize" || a.status != http.StatusRequestEntityTooLarge) ||
+				!strings.HasPrefix(a.header.Get("Content-Type"), "text/xml") || !strings.Contains(string(a.body), "<return_code><![CDATA[FAIL]]></return_code>") {
+				t.Errorf("%s: %d %s", name, a.status, a.body)
+			}
+			if s.loud() != loud+1 {
+				t.Errorf("%s: %d loud lines", name, s.loud()-loud)
+			}
+		})
+	}
+}

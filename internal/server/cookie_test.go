@@ -1,0 +1,138 @@
+package server
+
+import (
+	"crypto/rand"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/wechat"
+)
+
+// testSealer returns the sealer of one cookie at a time that the caller moves.
+func testSealer(t testing.TB, name, appID string, key wechat.Secret, now *time.Time) sealer {
+	t.Helper()
+	cfg := Config{AppID: appID, SessionKey: key, Rand: rand.Reader, Now: func() time.Time { return *now }}
+	s, err := newSealer(cfg, name, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+const testKey wechat.Secret = "a session key of 32 characters.."
+
+func TestCookieComesBackSealed(t *testing.T) {
+	now := time.Now()
+	c := testSealer(t, sessionCookie, "wx1", testKey, &now)
+	w := httptest.NewRecorder()
+	who := session{OpenID: "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o", Nickname: "林小满"}
+	if err := c.set(w, who, sessionLife); err != nil {
+		t.Fatal(err)
+	}
+	header := w.Header().Get("Set-Cookie")
+	for _, want := range []string{"__Host-h5pay_session=", "; Path=/;", "; Max-Age=604800", "; HttpOnly", "; Secure", "; SameSite=Lax"} {
+		if !strings.Contains(header, want) {
+			t.Errorf("%q lacks %q", header, want)
+		}
+	}
+	if strings.Contains(header, who.OpenID) {
+		t.Error("the openid is in clear")
+	}
+	if again := httptest.NewRecorder(); c.set(again, who, sessionLife) != nil || again.Header().Get("Set-Cookie") == header {
+		t.Error("sealing twice gives the same text")
+	}
+	r := httptest.NewRequest("GET", "/api/session", nil)
+	// A planted cookie of the same name must not hide the real one.
+	r.AddCookie(&http.Cookie{Name: c.name, Value: "garbage"})
+	r.Header.Add("Cookie", strings.SplitN(header, ";", 2)[0])
+	var got session
+	if !c.get(r, &got) || got != who {
+		t.Errorf("got %+v", got)
+	}
+	now = now.Add(sessionLife)
+	if c.get(r, &got) {
+		t.Error("accepted after its end")
+	}
+}
+
+func TestCookieOpensForItsOwnPurposeOnly(t *testing.T) {
+	now := time.Now()
+	value, err := testSealer(t, stateCookie, "wx1", testKey, &now).seal(signIn{State: "x"}, now.Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]sealer{
+		"another cookie": testSealer(t, sessionCookie, "wx1", testKey, &now),
+		"another appid":  testSealer(t, stateCookie, "wx2", testKey, &now),
+		"another key":    testSealer(t, stateCookie, "wx1", testKey+"!", &now),
+	} {
+		if err := c.open(value, &signIn{}); err == nil {
+			t.Errorf("opened as %s", name)
+		}
+	}
+}
+
+func TestCookieWithOneBitChangedIsRefused(t *testing.T) {
+	now := time.Now()
+	c := testSealer(t, sessionCookie, "wx1", testKey, &now)
+	value, err := c.seal(session{OpenID: "o"}, now.Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range value {
+		changed := []byte(value)
+		if changed[i] == 'A' {
+			changed[i] = 'B'
+		} else {
+			changed[i] = 'A'
+		}
+		if err := c.open(string(changed), &session{}); err == nil && i < len(value)-1 {
+			t.Errorf("character %d can be changed", i) // the last one may hold unused bits
+		}
+	}
+}
+
+func FuzzOpenCookie(f *testing.F) {
+	now := time.Now()
+	c := testSealer(f, sessionCookie, "wx1", testKey, &now)
+	value, err := c.seal(session{OpenID: "o"}, now.Add(time.Hour))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(value)
+	f.Add("")
+	f.Add(value[:16])
+	f.Add(value + "A")
+	f.Add(strings.Repeat("A", maxCookie+1))
+	f.Fuzz(func(t *testing.T, text string) {
+		var got session
+		if c.open(text, &got) == nil && got.OpenID != "o" {
+			t.Fatalf("%q opened as %+v", text, got)
+		}
+	})
+}
+
+func TestCookieOfTheLargestSessionFitsABrowser(t *testing.T) {
+	now := time.Now()
+	c := testSealer(t, sessionCookie, "wx5a1e0f7c3b2d4968", testKey, &now)
+	w := httptest.NewRecorder()
+	// encoding/json writes "<" as six characters.
+	who := session{OpenID: strings.Repeat("o", 128), Nickname: strings.Repeat("<", maxNickname), AvatarURL: "https://" + strings.Repeat("&", maxAvatarURL-8)}
+	if err := c.set(w, who, sessionLife); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(w.Header().Get("Set-Cookie")); n > maxCookie {
+		t.Errorf("%d bytes", n)
+	}
+	w = httptest.NewRecorder()
+	if err := c.set(w, signIn{State: strings.Repeat("s", 32), ReturnTo: "/?" + strings.Repeat("a=&", maxReturnTo/3), Scope: api.ScopeUserInfo}, stateLife); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(w.Header().Get("Set-Cookie")); n > maxCookie {
+		t.Errorf("%d bytes", n)
+	}
+}

@@ -1,0 +1,181 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/base32"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"h5pay/internal/api"
+)
+
+// handlerFunc is a handler that leaves its error to the one writer of errors.
+type handlerFunc func(http.ResponseWriter, *http.Request) error
+
+// requestKey finds the request's *slog.Logger and ID in its context.
+type requestKey struct{}
+
+type requestInfo struct {
+	id  string
+	log *slog.Logger
+}
+
+// logger returns the log, with the request's ID on every line when there is a
+// request.
+func (s *Server) logger(ctx context.Context) *slog.Logger {
+	if info, ok := ctx.Value(requestKey{}).(requestInfo); ok {
+		return info.log
+	}
+	return s.log
+}
+
+// edge is what every request passes: it gets an ID, an answer that nobody may
+// store, the check of its origin, and an end to its panics.
+func (s *Server) edge(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		info := requestInfo{id: s.newRequestID()}
+		info.log = s.log.With("request_id", info.id)
+		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, info))
+		w.Header().Set("X-Request-Id", info.id)
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		defer func() {
+			if p := recover(); p != nil {
+				info.log.Error("panic", "value", panicText(p), "stack", string(debug.Stack()))
+				s.writeError(w, r, refuse(api.CodeInternal, "the signer failed"))
+			}
+		}()
+		if err := s.checkOrigin(r); err != nil {
+			s.writeError(w, r, err)
+			return
+		}
+		// The mux would redirect these, and a redirected POST is lost.
+		if !isClean(r.URL.Path) {
+			s.writeError(w, r, refuse(api.CodeNotFound, "no such path"))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// panicText keeps values of unknown types, which may hold anything, out of the
+// log.
+func panicText(p any) string {
+	switch p := p.(type) {
+	case runtime.Error:
+		return p.Error()
+	case string:
+		return p
+	}
+	return fmt.Sprintf("%T", p)
+}
+
+func (s *Server) newRequestID() string {
+	b := make([]byte, 10)
+	if _, err := io.ReadFull(s.rand, b); err != nil {
+		return "unknown"
+	}
+	return strings.ToLower(base32.StdEncoding.EncodeToString(b))
+}
+
+// handle makes an http.Handler of h. Only complete answers are written by
+// handlers, so an error always finds the answer unwritten.
+func (s *Server) handle(h handlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := h(w, r); err != nil {
+			s.writeError(w, r, err)
+		}
+	})
+}
+
+// refuse returns the error that a caller gets to see.
+func refuse(code api.Code, message string) error {
+	return &api.Error{Code: code, Message: message}
+}
+
+// writeError answers with an error. What is not an *api.Error is our fault: the
+// caller learns nothing, the log all of it. Who makes an *api.Error of a trouble
+// has logged the trouble.
+func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
+	log := s.logger(r.Context())
+	var e *api.Error
+	if !errors.As(err, &e) {
+		log.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		e = &api.Error{Code: api.CodeInternal, Message: "the signer failed"}
+	}
+	answer := *e
+	if info, ok := r.Context().Value(requestKey{}).(requestInfo); ok {
+		answer.RequestID = info.id
+	}
+	level := slog.LevelDebug
+	if answer.Code == api.CodeForbiddenOrigin {
+		level = slog.LevelWarn
+	}
+	log.Log(r.Context(), level, "request refused", "method", r.Method, "path", r.URL.Path, "code", string(answer.Code), "reason", answer.Message)
+	if err := writeJSON(w, answer.Code.Status(), &answer); err != nil {
+		log.Error("writing an error failed", "error", err)
+	}
+}
+
+// writeJSON writes a whole answer, or nothing when v cannot be encoded.
+func writeJSON(w http.ResponseWriter, status int, v any) error {
+	var b bytes.Buffer
+	if err := json.NewEncoder(&b).Encode(v); err != nil {
+		return fmt.Errorf("encoding the answer: %w", err)
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	w.Write(b.Bytes()) // an error means that nobody listens any more
+	return nil
+}
+
+// unknownPath answers what no route took: a path that exists under another
+// method, or nothing.
+func unknownPath(mux *http.ServeMux) handlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		var allow []string
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+			probe := &http.Request{Method: method, URL: r.URL, Host: r.Host}
+			if _, pattern := mux.Handler(probe); pattern != "/" && pattern != "" {
+				allow = append(allow, method)
+			}
+		}
+		if allow == nil {
+			return refuse(api.CodeNotFound, "no such path")
+		}
+		w.Header().Set("Allow", strings.Join(allow, ", "))
+		return refuse(api.CodeMethodNotAllowed, "use "+strings.Join(allow, " or "))
+	}
+}
+
+// checkOrigin refuses changing calls that another site's page makes. The page
+// itself always sends Origin with them; programs send neither header, and have
+// no cookies of anybody's to abuse. WeChat's notifications are proved by their
+// signature instead.
+func (s *Server) checkOrigin(r *http.Request) error {
+	switch {
+	case s.origin == "": // Unavailable changes nothing
+		return nil
+	case r.Method == http.MethodGet, r.Method == http.MethodHead, r.Method == http.MethodOptions:
+		return nil
+	case r.URL.Path == api.PathNotifyPay:
+		return nil
+	}
+	origins := r.Header.Values("Origin")
+	if len(origins) == 0 {
+		if site := r.Header.Get("Sec-Fetch-Site"); site == "" || site == "same-origin" || site == "none" {
+			return nil
+		}
+	} else if len(origins) == 1 && origins[0] == s.origin {
+		return nil
+	}
+	return refuse(api.CodeForbiddenOrigin, "the Origin is not this shop's")
+}

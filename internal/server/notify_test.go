@@ -1,0 +1,153 @@
+package server_test
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order/ordertest"
+	"h5pay/internal/wechat/wechattest"
+)
+
+func TestLostNotificationIsFoundByPolling(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	c := p.order("tea", 1)
+	s.fault(wechattest.FaultNotifyLost, "")
+	p.pay(c.Pay)
+	s.deliver()
+	if o := p.get(c.Order.ID); o.Status != api.StatusPaid {
+		t.Errorf("order %+v", o)
+	}
+	s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+}
+
+func TestRepeatedNotificationsPayOnce(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	c := p.order("tea", 1)
+	s.fault(wechattest.FaultNotifyDoubled, "")
+	p.pay(c.Pay)
+	s.deliver()
+	for _, forge := range []string{"", wechattest.ForgeReplay} {
+		attempt, err := s.sim.Notify(s.outTradeNo(c.Order.ID), forge)
+		if err != nil || !attempt.OK {
+			t.Errorf("%q: %+v, %v", forge, attempt, err)
+		}
+	}
+	s.check()
+	s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+}
+
+func TestForgedNotificationsChangeNothing(t *testing.T) {
+	for _, forge := range wechattest.Forges() {
+		if forge == wechattest.ForgeReplay {
+			continue // of a genuine one; see TestRepeatedNotificationsPayOnce
+		}
+		t.Run(forge, func(t *testing.T) {
+			s := newShop(t, nil)
+			p := s.signedIn(0)
+			c := p.order("tea", 1)
+			before := ordertest.Dump(t, s.db)
+			attempt, err := s.sim.Notify(s.outTradeNo(c.Order.ID), forge)
+			if err != nil || attempt.OK || attempt.Status != http.StatusOK {
+				t.Errorf("%+v, %v", attempt, err)
+			}
+			if ordertest.Dump(t, s.db) != before {
+				t.Error("something changed")
+			}
+			if s.loud() != 1 {
+				t.Errorf("%d loud lines:\n%s", s.loud(), s.log)
+			}
+			// The real payment is not harmed.
+			p.pay(c.Pay)
+			s.deliver()
+			s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+		})
+	}
+}
+
+func TestNotificationForAnUnknownOrder(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	c := p.order("tea", 1)
+	no := s.outTradeNo(c.Order.ID)
+	ordertest.Exec(t, s.db, `DELETE FROM orders`)
+	p.pay(c.Pay)
+	s.deliver()
+	attempt, err := s.sim.Notify(no, "")
+	if err != nil || attempt.OK {
+		t.Errorf("%+v, %v", attempt, err)
+	}
+	if !strings.Contains(s.log.String(), "unknown order") {
+		t.Error("nothing in the log")
+	}
+}
+
+func TestNotificationIsToldAgainWhenTheDatabaseFailed(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	c := p.order("tea", 1)
+	ordertest.Exec(t, s.db, `ALTER TABLE orders RENAME TO away`)
+	p.pay(c.Pay)
+	s.sim.Advance(time.Second)
+	ordertest.Exec(t, s.db, `ALTER TABLE away RENAME TO orders`)
+	s.wantPath(c.Order.ID, api.StatusPending)
+	if n := s.sim.Ledger().Notifications[0]; len(n.Attempts) != 1 || n.Attempts[0].OK || n.Attempts[0].Status != http.StatusInternalServerError {
+		t.Errorf("%+v", n)
+	}
+	s.sim.Advance(15 * time.Second)
+	s.check()
+	s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+}
+
+// Fifty notifications and fifty polls at once: one of them pays the order.
+func TestConcurrentNewsPaysOnce(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	c := p.order("tea", 1)
+	s.fault(wechattest.FaultNotifyLost, "")
+	p.pay(c.Pay)
+	no := s.outTradeNo(c.Order.ID)
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			if attempt, err := s.sim.Notify(no, ""); err != nil || !attempt.OK {
+				t.Errorf("%+v, %v", attempt, err)
+			}
+		})
+		poll := p.request("GET", api.OrderPath(c.Order.ID), nil)
+		wg.Go(func() {
+			if a := p.send(poll); a.status != http.StatusOK {
+				t.Errorf("%d %s", a.status, a.body)
+			}
+		})
+	}
+	wg.Wait()
+	s.check()
+	s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	if n := s.calls("orderquery"); n > 1 {
+		t.Errorf("%d queries in one window", n)
+	}
+	if n := strings.Count(s.log.String(), `msg="order paid"`); n != 1 {
+		t.Errorf("paid %d times in the log", n)
+	}
+}
+
+func TestPollingAsksWeChatOncePerWindow(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	c := p.order("tea", 1)
+	for want := 1; want <= 3; want++ {
+		for range 5 {
+			p.get(c.Order.ID)
+		}
+		if n := s.calls("orderquery"); n != want {
+			t.Errorf("%d queries in %d windows", n, want)
+		}
+		s.sim.Advance(3 * time.Second)
+	}
+}

@@ -1,0 +1,178 @@
+package server
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"h5pay/internal/api"
+	"h5pay/internal/wechat"
+)
+
+// stateLife is how long a sign-in may take, in the user's hands on the consent
+// page for the most part.
+const stateLife = 10 * time.Minute
+
+// The longest nickname and avatar URL that a session keeps, in bytes: encoded
+// and sealed they must fit a cookie.
+const (
+	maxNickname  = 128
+	maxAvatarURL = 256
+)
+
+// signIn is what the state cookie holds: a sign-in that was begun in this
+// browser.
+type signIn struct {
+	State    string    `json:"state"`
+	ReturnTo string    `json:"return_to"`
+	Scope    api.Scope `json:"scope"`
+}
+
+// authorize begins a sign-in: it binds a new state to this browser and returns
+// the URL to go to. A second one replaces the first.
+func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
+	var req api.AuthorizeRequest
+	if err := readJSON(r, &req); err != nil {
+		return err
+	}
+	returnTo, err := parseReturnTo(req.ReturnTo)
+	if err != nil {
+		return refuse(api.CodeBadRequest, err.Error())
+	}
+	if req.Scope == "" {
+		req.Scope = s.cfg.Scope
+	}
+	if !validScope(req.Scope) {
+		return refuse(api.CodeBadRequest, "unknown scope")
+	}
+	state, err := newState(s.rand)
+	if err != nil {
+		return err
+	}
+	url, err := s.cfg.WeChat.AuthorizeURL(s.origin+returnTo, wechat.Scope(req.Scope), state)
+	if err != nil {
+		return fmt.Errorf("making the authorize URL: %w", err)
+	}
+	if err := s.state.set(w, signIn{State: state, ReturnTo: returnTo, Scope: req.Scope}, stateLife); err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, api.AuthorizeResponse{URL: url})
+}
+
+// token ends a sign-in: it exchanges the code that WeChat appended to the
+// return URL and sets the session cookie. The state is used up by that, unless
+// WeChat did not answer and the page may try the same code again.
+func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
+	var req api.TokenRequest
+	if err := readJSON(r, &req); err != nil {
+		return err
+	}
+	var begun signIn
+	if !s.state.get(r, &begun) || subtle.ConstantTimeCompare([]byte(begun.State), []byte(req.State)) != 1 {
+		return refuse(api.CodeStateInvalid, "the state is not that of a sign-in begun here in the last ten minutes")
+	}
+	if !validCode(req.Code) {
+		return refuse(api.CodeBadRequest, "malformed code")
+	}
+	// A code works once, so a caller who hangs up does not stop the exchange.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), signInTimeout)
+	defer cancel()
+	token, err := s.cfg.WeChat.ExchangeCode(ctx, req.Code)
+	if err != nil {
+		err = s.signInError(ctx, err)
+		var e *api.Error
+		if !errors.As(err, &e) || e.Code != api.CodeWeChatBusy {
+			s.state.clear(w)
+		}
+		return err
+	}
+	s.state.clear(w)
+	if token.Snapshot {
+		// Everything about this user is made up by WeChat.
+		return refuse(api.CodeSnapshotUser, "this is WeChat's snapshot mode, open the full page to sign in")
+	}
+	who := session{OpenID: token.OpenID}
+	if begun.Scope == api.ScopeUserInfo {
+		s.addProfile(ctx, &who, token)
+	}
+	if err := s.session.set(w, who, sessionLife); err != nil {
+		return err
+	}
+	s.logger(ctx).Info("signed in", "openid", mask(who.OpenID), "scope", string(begun.Scope))
+	return writeJSON(w, http.StatusOK, api.TokenResponse{User: who.user(), ReturnTo: begun.ReturnTo})
+}
+
+// signInError translates what WeChat said to a code (1.8 of the errcode table).
+func (s *Server) signInError(ctx context.Context, err error) error {
+	var e *wechat.Error
+	if !errors.As(err, &e) {
+		return fmt.Errorf("exchanging a code: %w", err)
+	}
+	switch e.Kind {
+	case wechat.Restart:
+		if e.Code == wechat.CodeUsed {
+			return refuse(api.CodeCodeUsed, "the code was used before, sign in again")
+		}
+		return refuse(api.CodeCodeInvalid, "the code is invalid or too old, sign in again")
+	case wechat.Retry:
+		s.logger(ctx).Warn("WeChat did not answer a sign-in", "error", err)
+		return refuse(api.CodeWeChatBusy, "WeChat did not answer, try again")
+	case wechat.Untrusted:
+		s.logger(ctx).Error("WeChat's answer to a sign-in makes no sense", "error", err)
+		return refuse(api.CodeWeChatBusy, "WeChat did not answer, try again")
+	}
+	s.logger(ctx).Error("WeChat refused a sign-in", "error", err)
+	return refuse(api.CodeWeChatRefused, "WeChat refused the sign-in")
+}
+
+// addProfile adds nickname and avatar to a session. Paying needs neither, so
+// whatever goes wrong, code 48001 for a scope that was not granted included, is
+// logged and the sign-in stands.
+func (s *Server) addProfile(ctx context.Context, who *session, token wechat.Token) {
+	user, err := s.cfg.WeChat.UserInfo(ctx, token, "zh_CN")
+	if err != nil {
+		s.logger(ctx).Error("no profile for a sign-in", "error", err)
+		return
+	}
+	if user.OpenID != who.OpenID {
+		s.logger(ctx).Error("the profile for a sign-in is another user's")
+		return
+	}
+	if len(user.Nickname) <= maxNickname && utf8.ValidString(user.Nickname) {
+		who.Nickname = user.Nickname
+	}
+	if len(user.AvatarURL) <= maxAvatarURL && strings.HasPrefix(user.AvatarURL, "https://") {
+		who.AvatarURL = user.AvatarURL
+	}
+}
+
+// validCode accepts what can be a code: 1 to 512 visible ASCII characters.
+func validCode(code string) bool {
+	return len(code) >= 1 && len(code) <= 512 && !strings.ContainsFunc(code, func(r rune) bool { return r <= ' ' || r >= 0x7f })
+}
+
+// newState returns 32 random letters and digits, which is all that WeChat
+// allows in a state.
+func newState(rand io.Reader) (string, error) {
+	const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	state := make([]byte, 0, 32)
+	b := make([]byte, 48)
+	for len(state) < cap(state) {
+		if _, err := io.ReadFull(rand, b); err != nil {
+			return "", fmt.Errorf("drawing a state: %w", err)
+		}
+		for _, c := range b {
+			// Bytes past the last whole alphabet would favour its beginning.
+			if int(c) < 256/len(alphabet)*len(alphabet) && len(state) < cap(state) {
+				state = append(state, alphabet[int(c)%len(alphabet)])
+			}
+		}
+	}
+	return string(state), nil
+}

@@ -1,0 +1,205 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+)
+
+// maxList is how many orders a list holds.
+const maxList = 50
+
+// createOrder prices a basket, stores the order and only then tells WeChat, so
+// that no notification can arrive for an order nobody knows.
+func (s *Server) createOrder(w http.ResponseWriter, r *http.Request) error {
+	who, err := s.signedIn(r)
+	if err != nil {
+		return err
+	}
+	var req api.CreateOrderRequest
+	if err := readJSON(r, &req); err != nil {
+		return err
+	}
+	if req.TradeType != api.TradeJSAPI {
+		return refuse(api.CodeBadRequest, "this shop does not take that trade_type")
+	}
+	if !validClientKey(req.ClientKey) {
+		return refuse(api.CodeBadRequest, "client_key needs 16 to 64 letters, digits, '-' or '_'")
+	}
+	basket, err := order.NewBasket(req.Items)
+	if err != nil {
+		return basketError(err)
+	}
+	// From here on a caller who hangs up changes nothing.
+	ctx := context.WithoutCancel(r.Context())
+	o, err := s.place(ctx, who.OpenID, clientIP(r), req, basket)
+	if err != nil {
+		return err
+	}
+	// Nothing to pay is a success too: a repeated request finds the order paid.
+	o, pay, err := s.checkout(ctx, o)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, api.Checkout{Order: o.Public(), Pay: pay})
+}
+
+// place stores a new order, or finds the one that the same client_key made
+// before: at the prices of that time, and even if an item has gone since.
+func (s *Server) place(ctx context.Context, openid, ip string, req api.CreateOrderRequest, basket order.Basket) (order.Order, error) {
+	fingerprint := basket.Fingerprint(req.TradeType)
+	o, err := s.draft(ctx, basket)
+	if err != nil {
+		if old, oldErr := s.cfg.Store.ByClientKey(ctx, openid, req.ClientKey); oldErr == nil {
+			return repeated(old, fingerprint)
+		}
+		return order.Order{}, basketError(err)
+	}
+	o.OpenID, o.ClientKey, o.Fingerprint = openid, req.ClientKey, fingerprint
+	o.TradeType, o.ClientIP = req.TradeType, ip
+	stored, err := s.cfg.Store.Insert(ctx, o)
+	if err != nil {
+		return order.Order{}, err
+	}
+	if stored.ID != o.ID {
+		return repeated(stored, fingerprint)
+	}
+	s.logger(ctx).Info("order created", "order", o.ID, "out_trade_no", o.OutTradeNo, "total", int64(o.Total), "openid", mask(openid))
+	return stored, nil
+}
+
+// repeated returns the order that a client_key made before, if it was made for
+// the same things.
+func repeated(o order.Order, fingerprint string) (order.Order, error) {
+	if o.Fingerprint != fingerprint {
+		return order.Order{}, refuse(api.CodeConflict, "client_key was used for another order")
+	}
+	return o, nil
+}
+
+// draft prices a basket and fills in what does not depend on who asks.
+func (s *Server) draft(ctx context.Context, basket order.Basket) (order.Order, error) {
+	products, err := s.cfg.Store.ProductsOf(ctx, basket)
+	if err != nil {
+		return order.Order{}, err
+	}
+	lines, total, err := basket.Price(products)
+	if err != nil {
+		return order.Order{}, err
+	}
+	id, err := order.NewID(s.rand)
+	if err != nil {
+		return order.Order{}, err
+	}
+	now := s.now()
+	outTradeNo, err := order.NewOutTradeNo(s.rand, now)
+	if err != nil {
+		return order.Order{}, err
+	}
+	return order.Order{
+		ID:         id,
+		Lines:      lines,
+		OutTradeNo: outTradeNo,
+		AppID:      s.cfg.AppID,
+		MchID:      s.cfg.MchID,
+		Total:      total,
+		Currency:   order.Currency,
+		Body:       order.Body(s.cfg.ShopName, lines),
+		NotifyURL:  s.origin + api.PathNotifyPay,
+		CreatedAt:  now,
+		ExpiresAt:  now.Add(order.Lifetime),
+	}, nil
+}
+
+func (s *Server) listOrders(w http.ResponseWriter, r *http.Request) error {
+	who, err := s.signedIn(r)
+	if err != nil {
+		return err
+	}
+	orders, err := s.cfg.Store.List(r.Context(), who.OpenID, maxList)
+	if err != nil {
+		return err
+	}
+	list := api.OrderList{Orders: make([]api.Order, len(orders))}
+	for i := range orders {
+		list.Orders[i] = orders[i].Public()
+	}
+	return writeJSON(w, http.StatusOK, list)
+}
+
+// getOrder returns an order as WeChat sees it now: one that may still be paid
+// is asked for there, so that a lost notification is not noticed by the buyer.
+func (s *Server) getOrder(w http.ResponseWriter, r *http.Request) error {
+	who, err := s.signedIn(r)
+	if err != nil {
+		return err
+	}
+	ctx := context.WithoutCancel(r.Context())
+	o, err := s.ownOrder(ctx, r, who)
+	if err != nil {
+		return err
+	}
+	o = s.refresh(ctx, o)
+	return writeJSON(w, http.StatusOK, o.Public())
+}
+
+// payOrder returns what the page needs to pay an order that exists.
+func (s *Server) payOrder(w http.ResponseWriter, r *http.Request) error {
+	who, err := s.signedIn(r)
+	if err != nil {
+		return err
+	}
+	if err := readJSON(r, &struct{}{}); err != nil {
+		return err
+	}
+	ctx := context.WithoutCancel(r.Context())
+	o, err := s.ownOrder(ctx, r, who)
+	if err != nil {
+		return err
+	}
+	o, pay, err := s.checkout(ctx, o)
+	if err != nil {
+		return err
+	}
+	if pay == nil {
+		return refuse(api.CodeOrderPaid, "the order is paid")
+	}
+	return writeJSON(w, http.StatusOK, api.Checkout{Order: o.Public(), Pay: pay})
+}
+
+// ownOrder returns the order of the path. Somebody else's is as unknown as one
+// that never was.
+func (s *Server) ownOrder(ctx context.Context, r *http.Request, who session) (order.Order, error) {
+	unknown := refuse(api.CodeNotFound, "no such order")
+	id := r.PathValue("id")
+	if !order.ValidID(id) {
+		return order.Order{}, unknown
+	}
+	o, err := s.cfg.Store.Get(ctx, id, who.OpenID)
+	if errors.Is(err, order.ErrNotFound) {
+		return order.Order{}, unknown
+	}
+	return o, err
+}
+
+// basketError translates what can be wrong with a basket.
+func basketError(err error) error {
+	switch {
+	case errors.Is(err, order.ErrBasket):
+		return refuse(api.CodeBadRequest, err.Error())
+	case errors.Is(err, order.ErrUnavailable):
+		return refuse(api.CodeProductGone, err.Error())
+	}
+	return fmt.Errorf("pricing a basket: %w", err)
+}
+
+func validClientKey(key string) bool {
+	return len(key) >= 16 && len(key) <= 64 && !strings.ContainsFunc(key, func(r rune) bool {
+		return !(r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '-' || r == '_')
+	})
+}

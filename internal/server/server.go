@@ -1,0 +1,174 @@
+// Package server is the signer's HTTP side: the calls of [h5pay/internal/api]
+// over the store of [h5pay/internal/order] and WeChat.
+//
+// It imports nothing of a platform and no http.Client, so that the same code
+// runs in a Worker and natively. Requests reach it whole; the client's address
+// is http.Request.RemoteAddr, which the Worker's entry fills from
+// CF-Connecting-IP. Headers that a client can forge are never read for it.
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/wechat"
+)
+
+// Deadlines of calls to WeChat. The page waits for these.
+const (
+	signInTimeout = 8 * time.Second
+	prepayTimeout = 8 * time.Second
+	queryTimeout  = 5 * time.Second
+)
+
+// queryWindow is the least time between two queries of one order at WeChat,
+// however many pages wait for it.
+const queryWindow = 3 * time.Second
+
+// Payments is what the server needs of WeChat. *wechat.Client is one.
+type Payments interface {
+	AuthorizeURL(redirectURI string, scope wechat.Scope, state string) (string, error)
+	ExchangeCode(ctx context.Context, code string) (wechat.Token, error)
+	UserInfo(ctx context.Context, token wechat.Token, lang string) (wechat.User, error)
+	UnifiedOrder(ctx context.Context, o wechat.Order) (wechat.Prepay, error)
+	QueryOrder(ctx context.Context, outTradeNo string) (wechat.Trade, error)
+	PayParams(prepayID string) (wechat.PayParams, error)
+	ParsePayment(body []byte) (wechat.Trade, error)
+}
+
+// Config is what a Server is made of.
+type Config struct {
+	ShopName   string        // shown on the page and on the payment sheet
+	ShopURL    string        // the shop's public origin, "https://shop.example.com"; http is for this machine
+	Scope      api.Scope     // what a sign-in asks for; snsapi_base when empty
+	AppID      string        // of the service account
+	MchID      string        // of the merchant
+	SessionKey wechat.Secret // at least 32 characters; seals the cookies
+	Store      *order.Store
+	WeChat     Payments
+	Log        *slog.Logger     // slog.Default when nil
+	Now        func() time.Time // time.Now when nil
+	Rand       io.Reader        // crypto/rand when nil
+}
+
+// Server answers the calls of package api.
+type Server struct {
+	cfg     Config
+	origin  string // of ShopURL, as a browser sends it
+	state   sealer
+	session sealer
+	log     *slog.Logger
+	now     func() time.Time
+	rand    io.Reader
+}
+
+// New checks cfg and returns its server. The error names the field that is
+// wrong and never holds its value.
+func New(cfg Config) (*Server, error) {
+	if cfg.Scope == "" {
+		cfg.Scope = api.ScopeBase
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Rand == nil {
+		cfg.Rand = rand.Reader
+	}
+	origin, err := parseOrigin(cfg.ShopURL)
+	for _, rule := range []struct {
+		ok      bool
+		problem string
+	}{
+		{cfg.ShopName != "", "ShopName is empty"},
+		{err == nil, "ShopURL is not an origin like https://shop.example.com"},
+		{len(cfg.ShopURL) <= 200, "ShopURL is too long"},
+		{validScope(cfg.Scope), "Scope is neither snsapi_base nor snsapi_userinfo"},
+		{cfg.AppID != "", "AppID is empty"},
+		{cfg.MchID != "", "MchID is empty"},
+		{len(cfg.SessionKey) >= 32, "SessionKey has less than 32 characters"},
+		{cfg.Store != nil, "Store is nil"},
+		{cfg.WeChat != nil, "WeChat is nil"},
+	} {
+		if !rule.ok {
+			return nil, errors.New("server: " + rule.problem)
+		}
+	}
+	s := &Server{cfg: cfg, origin: origin, log: cfg.Log, now: cfg.Now, rand: cfg.Rand}
+	secure := strings.HasPrefix(origin, "https:")
+	// The keys depend on the appid: an openid means nothing under another one.
+	if s.state, err = newSealer(cfg, stateCookie, secure); err != nil {
+		return nil, err
+	}
+	if s.session, err = newSealer(cfg, sessionCookie, secure); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Handler returns the handler of everything under /api. It can be used for any
+// number of requests at once.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	for pattern, h := range map[string]handlerFunc{
+		"GET " + api.PathConfig:     s.getConfig,
+		"POST " + api.PathAuthorize: s.authorize,
+		"POST " + api.PathToken:     s.token,
+		"GET " + api.PathSession:    s.getSession,
+		"DELETE " + api.PathSession: s.deleteSession,
+		"GET " + api.PathProducts:   s.listProducts,
+		"POST " + api.PathOrders:    s.createOrder,
+		"GET " + api.PathOrders:     s.listOrders,
+		"GET " + api.PathOrder:      s.getOrder,
+		"POST " + api.PathOrderPay:  s.payOrder,
+		"POST " + api.PathNotifyPay: s.notifyPay,
+	} {
+		mux.Handle(pattern, s.handle(h))
+	}
+	mux.Handle("/", s.handle(unknownPath(mux)))
+	return s.edge(mux)
+}
+
+// Unavailable returns the handler of a signer whose settings are wrong: every
+// call is answered by CodeMisconfigured. What is wrong goes to the log alone.
+func Unavailable(err error, log *slog.Logger) http.Handler {
+	s := &Server{log: log, now: time.Now, rand: rand.Reader}
+	return s.edge(s.handle(func(_ http.ResponseWriter, r *http.Request) error {
+		s.logger(r.Context()).Error("the shop is misconfigured", "error", err)
+		return refuse(api.CodeMisconfigured, "the shop is not set up, its log says what is missing")
+	}))
+}
+
+func validScope(s api.Scope) bool { return s == api.ScopeBase || s == api.ScopeUserInfo }
+
+// parseOrigin returns the origin of an absolute http or https URL that has
+// nothing after it, in the form of an Origin header.
+func parseOrigin(raw string) (string, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "", errors.New("not a URL")
+	}
+	if u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil ||
+		u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
+		return "", errors.New("not an origin")
+	}
+	host := strings.ToLower(u.Host)
+	switch {
+	case u.Scheme == "https":
+		host = strings.TrimSuffix(host, ":443")
+	case u.Scheme == "http":
+		host = strings.TrimSuffix(host, ":80")
+	}
+	return u.Scheme + "://" + host, nil
+}

@@ -1,0 +1,78 @@
+package server_test
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"h5pay/internal/api"
+	"h5pay/internal/server"
+	"h5pay/internal/wechat"
+)
+
+func TestUnavailable(t *testing.T) {
+	var log logBuffer
+	h := server.Unavailable(errors.New("setting WECHAT_API_KEY is not set"), slog.New(slog.NewTextHandler(&log, nil)))
+	for _, route := range routes("000000000000000000000000") {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(route.method, route.path, strings.NewReader(route.body)))
+		var e api.Error
+		if err := json.Unmarshal(w.Body.Bytes(), &e); err != nil || w.Code != 503 || e.Code != api.CodeMisconfigured || e.RequestID == "" || strings.Contains(w.Body.String(), "WECHAT") {
+			t.Errorf("%s %s: %d %s", route.method, route.path, w.Code, w.Body)
+		}
+	}
+	if !strings.Contains(log.String(), "WECHAT_API_KEY is not set") {
+		t.Errorf("log:\n%s", log.String())
+	}
+}
+
+// brokenWeChat panics, as code with a mistake does.
+type brokenWeChat struct{ server.Payments }
+
+func (brokenWeChat) ParsePayment([]byte) (wechat.Trade, error) { panic("a mistake") }
+
+func TestPanicIsAnswered(t *testing.T) {
+	s := newShop(t, func(cfg *server.Config, _ *wechat.Config) {})
+	p := s.person(0)
+	p.handler = mustServer(t, s, brokenWeChat{})
+	a := p.send(p.request("POST", api.PathNotifyPay, []byte("<xml></xml>")))
+	if a.err.Code != api.CodeInternal || strings.Contains(string(a.body), "mistake") {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if !strings.Contains(s.log.String(), "a mistake") {
+		t.Error("nothing in the log")
+	}
+}
+
+func mustServer(t *testing.T, s *shop, wx server.Payments) http.Handler {
+	t.Helper()
+	signer, err := server.New(goodConfig(s, wx))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer.Handler()
+}
+
+func TestNewNamesTheBadField(t *testing.T) {
+	s := newShop(t, nil)
+	for field, bend := range map[string]func(*server.Config){
+		"ShopName":   func(c *server.Config) { c.ShopName = "" },
+		"ShopURL":    func(c *server.Config) { c.ShopURL = "shop.example.com" },
+		"Scope":      func(c *server.Config) { c.Scope = "snsapi_login" },
+		"AppID":      func(c *server.Config) { c.AppID = "" },
+		"MchID":      func(c *server.Config) { c.MchID = "" },
+		"SessionKey": func(c *server.Config) { c.SessionKey = "too short" },
+		"Store":      func(c *server.Config) { c.Store = nil },
+		"WeChat":     func(c *server.Config) { c.WeChat = nil },
+	} {
+		cfg := goodConfig(s, brokenWeChat{})
+		bend(&cfg)
+		if _, err := server.New(cfg); err == nil || !strings.Contains(err.Error(), field) || strings.Contains(err.Error(), "too short") {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+}

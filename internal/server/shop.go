@@ -1,0 +1,30 @@
+package server
+
+import (
+	"net/http"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+)
+
+func (s *Server) getConfig(w http.ResponseWriter, _ *http.Request) error {
+	return writeJSON(w, http.StatusOK, api.Config{
+		AppID:      s.cfg.AppID,
+		ShopName:   s.cfg.ShopName,
+		Scope:      s.cfg.Scope,
+		TradeTypes: []api.TradeType{api.TradeJSAPI},
+		Currency:   order.Currency,
+	})
+}
+
+func (s *Server) listProducts(w http.ResponseWriter, r *http.Request) error {
+	products, err := s.cfg.Store.Products(r.Context())
+	if err != nil {
+		return err
+	}
+	list := api.ProductList{Products: make([]api.Product, len(products))}
+	for i, p := range products {
+		list.Products[i] = api.Product(p)
+	}
+	return writeJSON(w, http.StatusOK, list)
+}

@@ -1,0 +1,177 @@
+package server_test
+
+import (
+	"database/sql"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"h5pay/internal/order"
+	"h5pay/internal/order/ordertest"
+	"h5pay/internal/server"
+	"h5pay/internal/wechat"
+	"h5pay/internal/wechat/wechattest"
+)
+
+const (
+	shopURL    = "https://shop.example.com"
+	sessionKey = "a session key of thirty-two bytes"
+)
+
+// shop is a signer and a simulated WeChat, joined without a network.
+type shop struct {
+	t       testing.TB
+	db      *sql.DB
+	sim     *wechattest.WeChat
+	wire    *wire // to WeChat
+	handler http.Handler
+	log     *logBuffer
+}
+
+// newShop opens a shop. change, if not nil, bends its settings.
+func newShop(t testing.TB, change func(*server.Config, *wechat.Config)) *shop {
+	t.Helper()
+	s := &shop{t: t, db: ordertest.Open(t), log: &logBuffer{}}
+	back := &wire{}
+	var err error
+	s.sim, err = wechattest.New(wechattest.Config{
+		PhoneURL: shopURL, WeChatURL: "https://wechat.example", Doer: back,
+		Epoch: time.Date(2026, 11, 23, 2, 0, 0, 0, time.UTC),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.sim.Close)
+	s.wire = &wire{handler: s.sim.Handler()}
+	s.handler = s.open(change)
+	back.handler = s.handler
+	return s
+}
+
+// open makes a signer over the shop's database and WeChat.
+func (s *shop) open(change func(*server.Config, *wechat.Config)) http.Handler {
+	s.t.Helper()
+	cfg := goodConfig(s, nil)
+	wx := wechat.Config{
+		AppID: wechattest.DefaultAppID, AppSecret: wechattest.DefaultAppSecret,
+		MchID: wechattest.DefaultMchID, APIKey: wechattest.DefaultAPIKey,
+		OpenURL: "https://wechat.example", APIURL: "https://wechat.example", MchURL: "https://wechat.example",
+		Doer: s.wire, Now: s.sim.Now,
+	}
+	if change != nil {
+		change(&cfg, &wx)
+	}
+	client, err := wechat.New(wx)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	cfg.WeChat = client
+	signer, err := server.New(cfg)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return signer.Handler()
+}
+
+// goodConfig is the signer's settings with everything in order.
+func goodConfig(s *shop, wx server.Payments) server.Config {
+	return server.Config{
+		ShopName: wechattest.DefaultShopName, ShopURL: shopURL,
+		AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID,
+		SessionKey: sessionKey, Store: order.NewStore(s.db), WeChat: wx, Now: s.sim.Now,
+		Log: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+}
+
+// check looks at everything that must hold at any time: the stored orders, that
+// none is paid without WeChat having the money, and the log.
+func (s *shop) check() {
+	s.t.Helper()
+	ordertest.Check(s.t, s.db)
+	rows, err := s.db.Query(`SELECT out_trade_no, openid, total, transaction_id FROM orders WHERE status = 'paid'`)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer rows.Close()
+	trades := s.sim.Ledger().Trades // after the orders: it only grows
+	for rows.Next() {
+		var outTradeNo, openid, transaction string
+		var total int64
+		if err := rows.Scan(&outTradeNo, &openid, &total, &transaction); err != nil {
+			s.t.Fatal(err)
+		}
+		if !slices.ContainsFunc(trades, func(t wechattest.Trade) bool {
+			return t.TransactionID == transaction && t.OutTradeNo == outTradeNo && t.TotalFee == total && t.OpenID == openid
+		}) {
+			s.t.Errorf("order %s is paid with %d by %s, WeChat has %+v", outTradeNo, total, transaction, trades)
+		}
+	}
+	text := s.log.String()
+	for _, secret := range s.secrets() {
+		if strings.Contains(text, secret) {
+			s.t.Errorf("%q is in the log:\n%s", secret, text)
+		}
+	}
+}
+
+// secrets are what no log line may hold.
+func (s *shop) secrets() []string {
+	all := []string{wechattest.DefaultAppSecret, wechattest.DefaultAPIKey, sessionKey}
+	for _, user := range s.sim.Users() {
+		all = append(all, user.OpenID)
+	}
+	for _, m := range s.sim.Messages(0) {
+		if m.Kind == "access_token" {
+			var reply struct {
+				AccessToken string `json:"access_token"`
+			}
+			if json.Unmarshal([]byte(m.Response), &reply) == nil && reply.AccessToken != "" {
+				all = append(all, reply.AccessToken)
+			}
+		}
+	}
+	return all
+}
+
+// calls counts the shop's calls of one kind to WeChat.
+func (s *shop) calls(kind string) int {
+	n := 0
+	for _, m := range s.sim.Messages(0) {
+		if m.Kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+// fault makes WeChat misbehave at the next occasion.
+func (s *shop) fault(kind, path string) {
+	s.t.Helper()
+	if err := s.sim.AddFault(wechattest.Fault{Kind: kind, Path: path}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// loud counts the log's lines of level ERROR.
+func (s *shop) loud() int { return strings.Count(s.log.String(), "level=ERROR") }
+
+// deliver waits until WeChat has sent what is due.
+func (s *shop) deliver() {
+	s.t.Helper()
+	s.sim.Advance(time.Second)
+	s.check()
+}
+
+// outTradeNo looks up the number under which WeChat knows an order.
+func (s *shop) outTradeNo(id string) string {
+	s.t.Helper()
+	var no string
+	if err := s.db.QueryRow(`SELECT out_trade_no FROM orders WHERE id = ?`, id).Scan(&no); err != nil {
+		s.t.Fatal(err)
+	}
+	return no
+}

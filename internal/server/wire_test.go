@@ -1,0 +1,66 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"sync"
+)
+
+// wire carries requests to a handler in this process.
+type wire struct {
+	handler http.Handler
+}
+
+func (w *wire) Do(req *http.Request) (res *http.Response, err error) {
+	ctx := &deadline{Context: req.Context(), passed: make(chan struct{})}
+	r := req.Clone(ctx)
+	r.Host, r.RequestURI, r.RemoteAddr = req.URL.Host, req.URL.RequestURI(), "203.0.113.99:443"
+	r.URL = &url.URL{Path: req.URL.Path, RawPath: req.URL.RawPath, RawQuery: req.URL.RawQuery}
+	if r.Body == nil {
+		r.Body = http.NoBody
+	}
+	defer func() {
+		if p := recover(); p == http.ErrAbortHandler {
+			res, err = nil, context.DeadlineExceeded
+		} else if p != nil {
+			panic(p)
+		}
+	}()
+	rec := httptest.NewRecorder()
+	w.handler.ServeHTTP(rec, r)
+	return rec.Result(), nil
+}
+
+// deadline is a context whose deadline passes as soon as somebody waits for it,
+// which only an answer that will never come does. No test waits for real time.
+type deadline struct {
+	context.Context
+	once   sync.Once
+	passed chan struct{}
+}
+
+func (d *deadline) Done() <-chan struct{} {
+	d.once.Do(func() { close(d.passed) })
+	return d.passed
+}
+
+// logBuffer is a log that can be read while it is written.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}

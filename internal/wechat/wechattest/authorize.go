@@ -1,0 +1,198 @@
+package wechattest
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	scopeBase     = "snsapi_base"
+	scopeUserInfo = "snsapi_userinfo"
+)
+
+// stateForm is the rule of state: letters and digits, at most 128 bytes.
+var stateForm = regexp.MustCompile(`^[a-zA-Z0-9]{1,128}$`)
+
+// linkParams is the order of the authorize link's parameters, which WeChat
+// matches with a strict pattern; linkExtras may follow.
+var (
+	linkParams = []string{"appid", "redirect_uri", "response_type", "scope", "state"}
+	linkExtras = []string{"forcePopup", "forceSnapShot", "connect_redirect"}
+)
+
+// link is a checked authorize link.
+type link struct {
+	redirectURI, scope, state string
+	snapshot                  bool
+}
+
+// linkError is the error page that the person with the phone sees.
+type linkError struct {
+	code int    // of the table of the authorize page, 0 when it shows none
+	text string // WeChat's words
+	hint string // ours, for the developer
+}
+
+// authorize answers GET /connect/oauth2/authorize.
+func (w *WeChat) authorize(x *exchange) {
+	if x.r.Method != http.MethodGet && x.r.Method != http.MethodHead {
+		x.html(http.StatusMethodNotAllowed, nginxPage("405 Not Allowed"))
+		return
+	}
+	l, bad := w.checkLink(x.r.URL.RawQuery)
+	if bad != nil {
+		x.note("%s", bad.hint)
+		x.html(http.StatusOK, errorPage(*bad))
+		return
+	}
+	user := w.User()
+	if l.scope == scopeBase {
+		target := l.answer(w.newCode(user, l))
+		// The fragment #wechat_redirect never reaches a server. A browser gets
+		// a page that looks for it and goes on; other clients, which cannot be
+		// checked, get WeChat's 302. Browsers say what they are by
+		// Sec-Fetch-Dest.
+		if x.r.Header.Get("Sec-Fetch-Dest") != "" {
+			x.html(http.StatusOK, silentPage(target))
+			x.msg.Response = "(a page that checks #wechat_redirect, then goes to)\n" + target
+			return
+		}
+		x.redirect(target)
+		return
+	}
+	c := w.openConsent(user, l)
+	x.note("consent page %s is open", c.ID)
+	x.html(http.StatusOK, consentPage(c, w.avatarURL(x.r, user)))
+	x.msg.Response = "(the consent page)"
+}
+
+// checkLink checks the raw query of an authorize link.
+func (w *WeChat) checkLink(rawQuery string) (link, *linkError) {
+	const broken = "该链接无法访问"
+	values := map[string]string{}
+	var names []string
+	for part := range strings.SplitSeq(rawQuery, "&") {
+		name, raw, _ := strings.Cut(part, "=")
+		value, err := url.QueryUnescape(raw)
+		if err != nil {
+			return link{}, &linkError{text: broken, hint: "the parameter " + name + " is not percent-encoded correctly"}
+		}
+		if slices.Contains(names, name) {
+			return link{}, &linkError{text: broken, hint: "the parameter " + name + " is repeated"}
+		}
+		names = append(names, name)
+		values[name] = value
+	}
+	// Error numbers shown on the authorize page: what is empty comes first.
+	for _, e := range []struct {
+		name string
+		code int
+	}{{"appid", 10012}, {"redirect_uri", 10011}, {"scope", 10010}, {"state", 10013}} {
+		if values[e.name] == "" {
+			return link{}, &linkError{e.code, e.name + "不能为空", "the parameter " + e.name + " is missing or empty"}
+		}
+	}
+	if len(names) < len(linkParams) || !slices.Equal(names[:len(linkParams)], linkParams) {
+		return link{}, &linkError{text: broken, hint: "the parameters must come in this order: " + strings.Join(linkParams, ", ") + "; they came as " + strings.Join(names, ", ")}
+	}
+	for _, name := range names[len(linkParams):] {
+		if !slices.Contains(linkExtras, name) {
+			return link{}, &linkError{text: broken, hint: "unknown parameter " + name + " after state; known: " + strings.Join(linkExtras, ", ")}
+		}
+	}
+	l := link{values["redirect_uri"], values["scope"], values["state"], values["forceSnapShot"] == "true"}
+	switch {
+	case values["appid"] != w.cfg.AppID:
+		return link{}, &linkError{text: "AppID 参数错误", hint: "the appid is not the simulator's, " + w.cfg.AppID}
+	case values["response_type"] != "code":
+		return link{}, &linkError{text: broken, hint: "response_type must be code"}
+	case l.scope != scopeBase && l.scope != scopeUserInfo:
+		return link{}, &linkError{10005, "Scope 参数错误或没有 Scope 权限", "scope must be snsapi_base or snsapi_userinfo"}
+	case !stateForm.MatchString(l.state):
+		return link{}, &linkError{text: "state 参数错误", hint: "state must be 1 to 128 letters and digits"}
+	}
+	if hint := w.checkRedirect(l.redirectURI); hint != "" {
+		return link{}, &linkError{10003, "redirect_uri域名与后台配置不一致", hint}
+	}
+	return l, nil
+}
+
+// checkRedirect judges redirect_uri; the answer is empty when it may be used.
+func (w *WeChat) checkRedirect(raw string) string {
+	if l := strings.ToLower(raw); strings.HasPrefix(l, "http%3a") || strings.HasPrefix(l, "https%3a") {
+		return "redirect_uri is percent-encoded twice"
+	}
+	u, err := url.Parse(raw)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return "redirect_uri must be an absolute http or https URL"
+	}
+	if strings.Contains(raw, "#") {
+		return "redirect_uri must not carry a fragment: it would swallow code and state"
+	}
+	domains := w.oauthDomains()
+	if len(domains) == 0 {
+		return ""
+	}
+	// Redirect domain set-up: the exact host; an entry with a path covers that
+	// prefix.
+	for _, d := range domains {
+		host, dir, hasDir := strings.Cut(d, "/")
+		if u.Hostname() == host && (!hasDir || strings.HasPrefix(u.Path, "/"+dir)) {
+			return ""
+		}
+	}
+	return "the host of redirect_uri is " + u.Hostname() + "; the web-authorization domain is " + strings.Join(domains, " or ")
+}
+
+// oauthDomains returns the configured domain, or the hosts of the phone's and
+// the shop's origins; none means any.
+func (w *WeChat) oauthDomains() []string {
+	if w.cfg.OAuthDomain != "" {
+		return []string{w.cfg.OAuthDomain}
+	}
+	var hosts []string
+	for _, origin := range []string{w.cfg.PhoneURL, w.ShopURL()} {
+		if u, err := url.Parse(origin); err == nil && u.Host != "" && !slices.Contains(hosts, u.Hostname()) {
+			hosts = append(hosts, u.Hostname())
+		}
+	}
+	return hosts
+}
+
+// answer is the address of the shop with code and state; an empty code makes
+// the address of a refusal, which has the state alone.
+func (l link) answer(code string) string {
+	q := "state=" + l.state
+	if code != "" {
+		q = "code=" + code + "&" + q
+	}
+	if strings.Contains(l.redirectURI, "?") {
+		return l.redirectURI + "&" + q
+	}
+	return l.redirectURI + "?" + q
+}
+
+// grant is what a code stands for.
+type grant struct {
+	user     User
+	scope    string
+	snapshot bool
+	made     time.Time
+	used     bool
+}
+
+// codeLife is the life of a code: 5 minutes (what comes back).
+const codeLife = 5 * time.Minute
+
+// newCode makes the code of a link for a person.
+func (w *WeChat) newCode(user User, l link) string {
+	code := "0" + w.ids.text(alnum, 31)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.grants[code] = &grant{user: user, scope: l.scope, snapshot: l.snapshot, made: w.Now()}
+	return code
+}

@@ -1,0 +1,258 @@
+package wechattest
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// InvokeCall is one call of WeixinJSBridge.invoke.
+type InvokeCall struct {
+	API string `json:"api"`
+	// Args are raw, since the client looks at their types.
+	Args map[string]json.RawMessage `json:"args"`
+	// URL is the page's current address; Landing the one at which the web view
+	// was first loaded, which an iPhone judges by.
+	URL     string `json:"url"`
+	Landing string `json:"landing"`
+}
+
+// BridgeError is what the page's callback gets when no sheet opened.
+type BridgeError struct {
+	ErrMsg  string `json:"err_msg"`
+	ErrDesc string `json:"err_desc,omitempty"`
+	note    string
+}
+
+const (
+	payAPI    = "getBrandWCPayRequest"
+	payFail   = "get_brand_wcpay_request:fail"
+	payOK     = "get_brand_wcpay_request:ok"
+	payCancel = "get_brand_wcpay_request:cancel"
+)
+
+// payArgs are the six fields of getBrandWCPayRequest, exact in case, with
+// their lengths in bytes (paySign v2).
+var payArgs = []field{
+	{name: "appId", max: 32}, {name: "timeStamp", max: 32}, {name: "nonceStr", max: 32},
+	{name: "package", max: 128}, {name: "signType", max: 32}, {name: "paySign", max: 64},
+}
+
+// secondsForm is a timeStamp in seconds; milliseconds have 13 digits.
+var secondsForm = regexp.MustCompile(`^[0-9]{10}$`)
+
+// Invoke does what the WeChat client does with getBrandWCPayRequest: it checks
+// the six fields, their types, the sign, the page's directory and the payer,
+// and opens a sheet. One of the two results is set.
+func (w *WeChat) Invoke(call InvokeCall) (Sheet, *BridgeError) {
+	request, err := json.MarshalIndent(call.Args, "", "  ")
+	if err != nil {
+		request = []byte("(arguments that are no JSON)")
+	}
+	m := Message{From: PartyPage, To: PartyPhone, Kind: call.API, Method: "INVOKE", URL: call.URL, Request: string(request), Status: http.StatusOK}
+	sh, bad := w.openSheet(call, &m)
+	var answer any = sh
+	if bad != nil {
+		answer = bad
+		m.Note = joinNotes(m.Note, bad.note)
+	}
+	if b, err := json.Marshal(answer); err == nil {
+		m.Response = string(b)
+	}
+	w.record(m)
+	if bad == nil {
+		w.publish(Event{Kind: EventSheet, Sheet: &sh})
+	}
+	return sh, bad
+}
+
+// openSheet makes the checks of Invoke.
+func (w *WeChat) openSheet(call InvokeCall, m *Message) (Sheet, *BridgeError) {
+	if call.API != payAPI {
+		return Sheet{}, &BridgeError{ErrMsg: "system:function_not_exist", note: "the simulator's bridge has " + payAPI + " only"}
+	}
+	fields, bad := w.readPayArgs(call.Args)
+	if bad != nil {
+		return Sheet{}, bad
+	}
+	if bad := w.checkPayArgs(fields); bad != nil {
+		return Sheet{}, bad
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	pre := w.prepays[strings.TrimPrefix(valueOf(fields, "package"), "prepay_id=")]
+	now := w.Now()
+	switch {
+	case pre == nil:
+		return Sheet{}, lacks("total_fee", "the prepay_id is unknown")
+	case now.Sub(pre.made) > prepayLife:
+		return Sheet{}, lacks("total_fee", "the prepay_id is older than 2 hours")
+	}
+	o := pre.order
+	if bad := w.checkPaySign(fields, o, m); bad != nil {
+		return Sheet{}, bad
+	}
+	if hint := w.checkPayDir(call); hint != "" {
+		return Sheet{}, refusePay("当前页面的URL未注册:"+w.judgedURL(call), hint)
+	}
+	holder := w.users[w.holder]
+	switch {
+	case o.OpenID != "" && o.OpenID != holder.OpenID:
+		return Sheet{}, refusePay("下单账号与支付账号不一致", "the order is another user's: unifiedorder got the openid of someone else than who holds the phone")
+	case o.TradeType != "JSAPI":
+		return Sheet{}, refusePay("商家暂时没有此类交易权限", "the order's trade_type is "+o.TradeType+", the bridge pays JSAPI")
+	}
+	if bad := o.payable(now); bad != nil {
+		return Sheet{}, bad
+	}
+	return w.addSheet(o, holder), nil
+}
+
+// readPayArgs checks presence, case and types, before anything is sent to
+// WeChat's servers.
+func (w *WeChat) readPayArgs(args map[string]json.RawMessage) ([]pair, *BridgeError) {
+	var fields []pair
+	for _, f := range payArgs {
+		raw, ok := args[f.name]
+		if !ok {
+			hint := f.name + " is missing"
+			for name := range args {
+				if strings.EqualFold(name, f.name) {
+					hint = "the field is called " + f.name + ", not " + name
+				}
+			}
+			return nil, lacks(f.name, hint)
+		}
+		if string(raw) == "null" {
+			return nil, &BridgeError{ErrMsg: payFail + "_missing arguments", ErrDesc: "调用支付JSAPI缺少参数: " + f.name, note: f.name + " is null"}
+		}
+		var v string
+		if json.Unmarshal(raw, &v) != nil {
+			// paySign v2: a number fails on iOS, with words of its own. The
+			// simulator refuses it on both.
+			name := f.name
+			if w.cfg.Platform == IOS {
+				name = "$key0$"
+			}
+			return nil, lacks(name, f.name+" must be a string, it is "+string(raw))
+		}
+		if v == "" {
+			if f.name == "package" {
+				return nil, lacks("total_fee", "package is empty")
+			}
+			return nil, lacks(f.name, f.name+" is empty")
+		}
+		if len(v) > f.max {
+			return nil, refusePay("支付验证签名失败", f.name+" is longer than "+itoa(int64(f.max))+" bytes")
+		}
+		fields = append(fields, pair{f.name, v})
+	}
+	return fields, nil
+}
+
+// checkPayArgs checks what the client sees without WeChat's servers.
+func (w *WeChat) checkPayArgs(fields []pair) *BridgeError {
+	switch {
+	case valueOf(fields, "appId") != w.cfg.AppID:
+		return &BridgeError{ErrMsg: payFail + "_invalid appid", note: "appId is not that of the page's account, " + w.cfg.AppID}
+	case !secondsForm.MatchString(valueOf(fields, "timeStamp")):
+		return lacks("timeStamp", "timeStamp must be whole seconds, ten digits; milliseconds are a common mistake")
+	case !strings.HasPrefix(valueOf(fields, "package"), "prepay_id="):
+		return lacks("total_fee", "package must be prepay_id=...")
+	}
+	return nil
+}
+
+// checkPaySign checks signType and paySign against the order.
+func (w *WeChat) checkPaySign(fields []pair, o *order, m *Message) *BridgeError {
+	given, signType := valueOf(fields, "paySign"), valueOf(fields, "signType")
+	signed := slices.DeleteFunc(slices.Clone(fields), func(f pair) bool { return f.name == "paySign" })
+	algorithm := o.SignType
+	m.Signed = checkSign(signed, algorithm, w.cfg.APIKey, given)
+	if signType != o.SignType {
+		m.Signed.OK = false
+		return refusePay("支付验证签名失败", "signType is "+signType+", but the order was made with sign_type "+o.SignType)
+	}
+	if !m.Signed.OK {
+		return refusePay("支付验证签名失败", diagnose(signed, algorithm, w.cfg.APIKey, w.cfg.AppSecret, given))
+	}
+	return nil
+}
+
+// payable tells why the order cannot be paid now; nil when it can.
+func (o *order) payable(now time.Time) *BridgeError {
+	switch {
+	case o.State == StateSuccess:
+		return refusePay("该订单已支付", "the order is paid")
+	case o.State == StateClosed:
+		return refusePay("该订单已关闭", "the order is closed")
+	case now.After(o.Expires):
+		return refusePay("该订单已超过商户设置的最晚支付成功时间", "time_expire has passed")
+	}
+	return nil
+}
+
+// judgedURL is the address that the directory is compared with (payment
+// authorization directory): Android the current one, iOS the landing one.
+func (w *WeChat) judgedURL(call InvokeCall) string {
+	if w.cfg.Platform == IOS && call.Landing != "" {
+		return call.Landing
+	}
+	return call.URL
+}
+
+// checkPayDir judges the page's address; the answer is empty when it may pay.
+func (w *WeChat) checkPayDir(call InvokeCall) string {
+	dirs := w.payDirs()
+	if len(dirs) == 0 {
+		return ""
+	}
+	page, _, _ := strings.Cut(w.judgedURL(call), "#")
+	page, _, _ = strings.Cut(page, "?")
+	for _, d := range dirs {
+		u, err := url.Parse(d)
+		root := err == nil && u.Path == "/"
+		if root && page+"/" == d {
+			return "" // the root without its slash is the same page
+		}
+		rest, ok := strings.CutPrefix(page, d) // case sensitive, scheme included
+		// An entry that is only the root covers the domain, any other one what
+		// lies directly in it.
+		if ok && (root || !strings.Contains(rest, "/")) {
+			return ""
+		}
+	}
+	hint := "the page " + page + " lies directly in none of the payment directories: " + strings.Join(dirs, ", ")
+	if w.cfg.Platform == IOS {
+		hint += " (an iPhone judges the landing URL)"
+	}
+	return hint
+}
+
+// payDirs returns the configured directories, or the roots of the phone's and
+// the shop's origins; none means any. w.mu is held.
+func (w *WeChat) payDirs() []string {
+	if len(w.cfg.PayDirs) > 0 {
+		return w.cfg.PayDirs
+	}
+	var dirs []string
+	for _, origin := range []string{w.cfg.PhoneURL, w.shopURL} {
+		if origin != "" && !slices.Contains(dirs, origin+"/") {
+			dirs = append(dirs, origin+"/")
+		}
+	}
+	return dirs
+}
+
+// lacks is the dialog of a missing or malformed field.
+func lacks(name, note string) *BridgeError {
+	return refusePay("调用支付JSAPI缺少参数: "+name, note)
+}
+
+func refusePay(desc, note string) *BridgeError {
+	return &BridgeError{ErrMsg: payFail, ErrDesc: desc, note: note}
+}

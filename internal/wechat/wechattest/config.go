@@ -1,0 +1,215 @@
+package wechattest
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// Defaults of Config: the merchant that .dev.vars.example describes. They open
+// nothing outside the simulator.
+const (
+	DefaultAppID     = "wx5a1e0f7c3b2d4968"
+	DefaultAppSecret = "h5paysimulatorappsecret000000000"
+	DefaultMchID     = "1900000109"
+	DefaultAPIKey    = "h5paysimulatorapikey000000000000"
+	DefaultShopName  = "山岚小铺"
+)
+
+// Platform is the kind of phone, which decides what the payment directory is
+// compared with and the words of some refusals.
+type Platform string
+
+// The platforms. Payment directory: Android judges the current address, iOS
+// the address at which the web view was first loaded.
+const (
+	Android Platform = "android"
+	IOS     Platform = "ios"
+)
+
+// Doer sends the simulator's own requests, the payment notifications.
+// *http.Client is one; it must not follow redirects, since WeChat does not.
+type Doer interface {
+	Do(*http.Request) (*http.Response, error)
+}
+
+// Config describes one simulated WeChat. The zero value is complete.
+type Config struct {
+	// AppID is the Official Account: "wx" and 16 lower-case hex digits.
+	// Default DefaultAppID.
+	AppID string
+	// AppSecret is the account's secret, 32 letters and digits. Default
+	// DefaultAppSecret.
+	AppSecret string
+	// MchID is the merchant number, 8 to 10 digits. Default DefaultMchID.
+	MchID string
+	// APIKey is the APIv2 key, 32 letters and digits. Default DefaultAPIKey.
+	APIKey string
+	// ShopName is the merchant's name on the sheet and on the consent page.
+	// Default DefaultShopName.
+	ShopName string
+
+	// Users are the people who can hold the phone; the first one does at the
+	// start. Default: three people made from Seed.
+	Users []User
+
+	// ShopURL is the origin where the shop listens; the phone forwards there.
+	// Default none: the phone has no shop until SetShop.
+	ShopURL string
+	// WeChatURL, PhoneURL and DeskURL are the origins under which Handler,
+	// Phone and Desk are reached. Default none (unknown). PhoneURL plays the
+	// shop's public domain.
+	WeChatURL, PhoneURL, DeskURL string
+	// OAuthDomain is the web-authorization domain: a bare host, or host and
+	// path. Default: the hosts of PhoneURL and ShopURL; any host when both are
+	// unknown.
+	OAuthDomain string
+	// PayDirs are the payment directories, at most 5, each with a scheme and
+	// ending in "/". Default: the roots of PhoneURL and ShopURL; any page when
+	// both are unknown.
+	PayDirs []string
+	// Platform of the phone. Default Android.
+	Platform Platform
+
+	// Seed makes every id, nonce and hostile whim. Default 1. Two simulators
+	// with one seed that see the same calls in the same order give the same
+	// answers.
+	Seed int64
+	// Tame turns the hostile whims off: no unknown fields, no coupons, one
+	// order of elements. Default false.
+	Tame bool
+
+	// Epoch is where the simulator's clock starts. Default time.Now().
+	Epoch time.Time
+	// TimeScale is simulator seconds per real second, up to 100000. Default 1;
+	// at 60 a minute takes a second.
+	TimeScale float64
+	// BridgeDelay is how long after the page's load WeixinJSBridge appears, in
+	// real time, at most a minute. Default 300 ms; negative means at once.
+	BridgeDelay time.Duration
+	// NotifyTimeout is how long a notification waits for the shop's answer, in
+	// real time. Default 5 s: the limit of v2 is not published, v3's is 5 s.
+	NotifyTimeout time.Duration
+	// NotifyIntervals is the retry list of notifications, in simulator time.
+	// Default WeChat's own 15 intervals (payment notification, retries).
+	NotifyIntervals []time.Duration
+
+	// Doer sends the notifications. Default an http.Client that follows no
+	// redirect.
+	Doer Doer
+	// History is how many messages are kept. Default 2000.
+	History int
+	// Log gets one line per refused call. Default none.
+	Log *slog.Logger
+}
+
+var (
+	appIDForm = regexp.MustCompile(`^wx[0-9a-f]{16}$`)
+	mchIDForm = regexp.MustCompile(`^[0-9]{8,10}$`)
+	keyForm   = regexp.MustCompile(`^[0-9A-Za-z]{32}$`)
+)
+
+// withDefaults fills what was left out.
+func (c Config) withDefaults() Config {
+	text := func(v *string, d string) {
+		if *v == "" {
+			*v = d
+		}
+	}
+	text(&c.AppID, DefaultAppID)
+	text(&c.AppSecret, DefaultAppSecret)
+	text(&c.MchID, DefaultMchID)
+	text(&c.APIKey, DefaultAPIKey)
+	text(&c.ShopName, DefaultShopName)
+	if c.Platform == "" {
+		c.Platform = Android
+	}
+	if c.Seed == 0 {
+		c.Seed = 1
+	}
+	if c.Epoch.IsZero() {
+		c.Epoch = time.Now()
+	}
+	if c.TimeScale == 0 {
+		c.TimeScale = 1
+	}
+	if c.BridgeDelay == 0 {
+		c.BridgeDelay = 300 * time.Millisecond
+	}
+	c.BridgeDelay = max(c.BridgeDelay, 0)
+	if c.NotifyTimeout == 0 {
+		c.NotifyTimeout = notifyTimeout
+	}
+	if c.NotifyIntervals == nil {
+		c.NotifyIntervals = notifyIntervals()
+	}
+	if c.History == 0 {
+		c.History = 2000
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// validate names every field that cannot be, never a secret's value.
+func (c Config) validate() error {
+	var errs []error
+	bad := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	bad(appIDForm.MatchString(c.AppID), "AppID: want wx and 16 hex digits, got %q", c.AppID)
+	bad(keyForm.MatchString(c.AppSecret), "AppSecret: want 32 letters and digits")
+	bad(mchIDForm.MatchString(c.MchID), "MchID: want 8 to 10 digits, got %q", c.MchID)
+	bad(keyForm.MatchString(c.APIKey), "APIKey: want 32 letters and digits")
+	bad(c.APIKey != c.AppSecret, "APIKey: must differ from AppSecret")
+	for _, o := range []struct{ name, url string }{
+		{"ShopURL", c.ShopURL}, {"WeChatURL", c.WeChatURL}, {"PhoneURL", c.PhoneURL}, {"DeskURL", c.DeskURL},
+	} {
+		if o.url != "" {
+			if err := checkOrigin(o.url); err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", o.name, err))
+			}
+		}
+	}
+	// Redirect domain set-up: no scheme, no port.
+	bad(!strings.Contains(c.OAuthDomain, ":"), "OAuthDomain: want a bare host or host/path, got %q", c.OAuthDomain)
+	// Payment directory: up to 5 entries, each with scheme and final slash.
+	bad(len(c.PayDirs) <= 5, "PayDirs: at most 5, got %d", len(c.PayDirs))
+	for _, d := range c.PayDirs {
+		u, err := url.Parse(d)
+		bad(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && strings.HasSuffix(d, "/") && u.RawQuery == "" && u.Fragment == "",
+			"PayDirs: want scheme://host/path/, got %q", d)
+	}
+	bad(c.Platform == Android || c.Platform == IOS, "Platform: want android or ios, got %q", c.Platform)
+	bad(c.TimeScale > 0 && c.TimeScale <= 100000, "TimeScale: want more than 0, at most 100000, got %v", c.TimeScale)
+	bad(c.BridgeDelay <= time.Minute, "BridgeDelay: want at most a minute, got %v", c.BridgeDelay)
+	bad(c.NotifyTimeout > 0, "NotifyTimeout: want more than 0, got %v", c.NotifyTimeout)
+	for _, d := range c.NotifyIntervals {
+		bad(d > 0, "NotifyIntervals: want more than 0, got %v", d)
+	}
+	bad(c.History > 0, "History: want more than 0, got %d", c.History)
+	seen := map[string]bool{}
+	for i, u := range c.Users {
+		bad(openIDForm.MatchString(u.OpenID), "Users[%d]: openid: want 28 of [0-9A-Za-z_-], got %q", i, u.OpenID)
+		bad(!seen[u.OpenID], "Users[%d]: openid repeated", i)
+		seen[u.OpenID] = true
+	}
+	return errors.Join(errs...)
+}
+
+// checkOrigin tells whether s is scheme://host[:port] and nothing more.
+func checkOrigin(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || s != u.Scheme+"://"+u.Host {
+		return fmt.Errorf("want an origin such as http://localhost:8787, got %q", s)
+	}
+	return nil
+}

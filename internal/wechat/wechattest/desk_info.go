@@ -1,0 +1,139 @@
+package wechattest
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Identity is who the simulator is and where it listens: what a shop has to be
+// told. Secrets are in it, since they open nothing outside the simulator.
+type Identity struct {
+	AppID     string `json:"appid"`
+	AppSecret string `json:"appsecret"`
+	MchID     string `json:"mch_id"`
+	APIKey    string `json:"api_key"`
+	ShopName  string `json:"shop_name"`
+
+	WeChatURL string   `json:"wechat_url"` // the base URL for SDKs
+	PhoneURL  string   `json:"phone_url"`  // the shop's public domain
+	DeskURL   string   `json:"desk_url"`   // the page for a person
+	ShopURL   string   `json:"shop_url"`   // where the phone forwards to
+	PayDirs   []string `json:"pay_dirs"`
+	Platform  Platform `json:"platform"`
+
+	Users     []User    `json:"users"`
+	Seed      int64     `json:"seed"`
+	TimeScale float64   `json:"time_scale"`
+	Epoch     time.Time `json:"epoch"` // the clock's start: another one means another run
+}
+
+// Identity returns who this simulator is.
+func (w *WeChat) Identity() Identity {
+	cfg := w.Config()
+	w.mu.Lock()
+	dirs := w.payDirs()
+	w.mu.Unlock()
+	return Identity{
+		AppID: cfg.AppID, AppSecret: cfg.AppSecret, MchID: cfg.MchID, APIKey: cfg.APIKey, ShopName: cfg.ShopName,
+		WeChatURL: cfg.WeChatURL, PhoneURL: cfg.PhoneURL, DeskURL: cfg.DeskURL, ShopURL: cfg.ShopURL,
+		PayDirs: list(dirs), Platform: cfg.Platform,
+		Users: list(w.Users()), Seed: cfg.Seed, TimeScale: cfg.TimeScale, Epoch: cfg.Epoch,
+	}
+}
+
+// info is what GET /control/info answers.
+type info struct {
+	Identity
+	User       User        `json:"user"` // who holds the phone
+	Now        time.Time   `json:"now"`
+	FaultKinds []FaultKind `json:"fault_kinds"`
+	Forges     []string    `json:"forges"`
+	API        []control   `json:"api"`
+}
+
+func (w *WeChat) controlInfo(rw http.ResponseWriter, _ *http.Request) {
+	writeJSON(rw, http.StatusOK, info{w.Identity(), w.User(), w.Now(), FaultKinds(), Forges(), w.controls()})
+}
+
+// heartbeat keeps an idle event stream open through proxies.
+const heartbeat = 20 * time.Second
+
+// controlEvents is GET /control/events. Messages carry their seq as the event's
+// id, so that a browser that was cut off gets what it missed.
+func (w *WeChat) controlEvents(rw http.ResponseWriter, r *http.Request) {
+	flush := http.NewResponseController(rw)
+	rw.Header().Set("Content-Type", "text/event-stream")
+	rw.Header().Set("Cache-Control", "no-store")
+	events, cancel := w.Subscribe()
+	defer cancel()
+
+	resume := r.Header.Get("Last-Event-ID")
+	last, err := strconv.ParseInt(resume, 10, 64)
+	if resume != "" && (err != nil || last < 0) {
+		writeError(rw, http.StatusBadRequest, fmt.Sprintf("Last-Event-ID: want a whole number, got %q", resume))
+		return
+	}
+	known := resume != "" // whether last means anything
+	send := func(e Event) error {
+		data, err := json.Marshal(e)
+		if err != nil {
+			return err
+		}
+		if e.Message != nil {
+			fmt.Fprintf(rw, "id: %d\n", e.Message.Seq)
+		}
+		fmt.Fprintf(rw, "event: %s\ndata: %s\n\n", e.Kind, data)
+		return flush.Flush()
+	}
+	catchUp := func(until int64) error {
+		for _, m := range w.Messages(last) {
+			if until > 0 && m.Seq >= until {
+				break
+			}
+			if err := send(Event{Kind: EventMessage, Now: m.Time, Message: &m}); err != nil {
+				return err
+			}
+			last = m.Seq
+		}
+		return nil
+	}
+	if known && catchUp(0) != nil {
+		return
+	}
+	// The first line of the stream: what the clock says, and that it is open.
+	if send(Event{Kind: EventClock, Now: w.Now()}) != nil {
+		return
+	}
+	alive := time.NewTicker(heartbeat)
+	defer alive.Stop()
+	for {
+		select {
+		case <-r.Context().Done():
+			return
+		case <-alive.C:
+			if send(Event{Kind: EventClock, Now: w.Now()}) != nil {
+				return
+			}
+		case e, open := <-events:
+			if !open {
+				return
+			}
+			if m := e.Message; m != nil {
+				if known && m.Seq <= last {
+					continue // sent while catching up
+				}
+				// A stream that lagged has lost events, but not messages.
+				if known && m.Seq > last+1 && catchUp(m.Seq) != nil {
+					return
+				}
+				last, known = m.Seq, true
+			}
+			if send(e) != nil {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,29 @@
+// Package wechattest is WeChat on a laptop: what net/http/httptest is to
+// net/http, for a merchant who takes payments inside WeChat.
+//
+// It plays the three WeChat hosts (open, api and api.mch, told apart by path
+// on one origin), the phone that holds the shop's page and pays, and a desk
+// from which a developer or a test watches and steers. It is strict: what
+// WeChat refuses it refuses, in WeChat's words and codes. It is also a little
+// hostile by default, because WeChat is: replies carry fields that no document
+// names, coupons make cash_fee differ from total_fee, and the order of
+// elements changes. A client that survives it verifies what it must.
+//
+// In a test:
+//
+//	wx := wechattest.Start(t, wechattest.Config{})
+//	client := newClient(wx.URL, wx.Config())       // any SDK, by its base URL
+//	...                                            // the shop makes an order
+//	sheet, refused := wx.Invoke(call)              // the page calls the bridge
+//	wx.PaySheet(sheet.ID)                          // the person pays
+//	wx.Advance(0)                                  // the notification has arrived
+//	wx.AddFault(wechattest.Fault{Kind: wechattest.FaultNotifyLost})
+//
+// Its signature check, its XML reader and its notification writer share no
+// code with h5pay's client. Two readings of one specification meet here.
+//
+// Limits. There is one merchant with one Official Account. The server cannot
+// see the fragment #wechat_redirect; pages that it renders check it in the
+// browser, a plain HTTP client is not checked. Neither can it tell that a link
+// was opened outside WeChat. No TLS, no certificates, no APIv3.
+package wechattest

@@ -1,0 +1,119 @@
+package wechattest
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// exchange is one request to WeChat on its way to an answer and a Message.
+type exchange struct {
+	w    *WeChat
+	r    *http.Request
+	body string
+	over bool // the body was longer than maxBody
+
+	msg    Message
+	header http.Header
+	out    string
+}
+
+// exchange wraps a handler: the faults that any call can meet, the reading of
+// the body, the record.
+func (w *WeChat) exchange(kind, from string, h func(x *exchange)) http.HandlerFunc {
+	return func(rw http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+		x := &exchange{
+			w: w, r: r, body: string(body), over: len(body) > maxBody, header: http.Header{},
+			msg: Message{From: from, To: PartyWeChat, Kind: kind, Method: r.Method, URL: "http://" + r.Host + r.URL.RequestURI(), Request: string(body)},
+		}
+		if err != nil {
+			x.note("the request broke off")
+			x.html(http.StatusBadRequest, nginxPage("400 Bad Request"))
+			x.finish(rw)
+			return
+		}
+		if _, ok := w.takeFault(FaultTimeoutBefore, r.URL.Path); ok {
+			x.note("fault timeout_before: nothing was done, no answer")
+			x.hang()
+			return
+		}
+		if _, ok := w.takeFault(FaultBadGateway, r.URL.Path); ok {
+			x.note("fault bad_gateway: nothing was done")
+			x.html(http.StatusBadGateway, nginxPage("502 Bad Gateway"))
+			x.finish(rw)
+			return
+		}
+		h(x)
+		if _, ok := w.takeFault(FaultTimeoutAfter, r.URL.Path); ok {
+			x.note("fault timeout_after: the work was done, no answer")
+			x.hang()
+			return
+		}
+		x.finish(rw)
+	}
+}
+
+// note adds a remark for the developer.
+func (x *exchange) note(format string, args ...any) {
+	x.msg.Note = joinNotes(x.msg.Note, fmt.Sprintf(format, args...))
+}
+
+// reply sets the answer.
+func (x *exchange) reply(status int, contentType, body string) {
+	x.msg.Status, x.out = status, body
+	x.header.Set("Content-Type", contentType)
+}
+
+func (x *exchange) html(status int, page string) {
+	x.reply(status, "text/html; charset=utf-8", page)
+}
+
+// redirect answers 302.
+func (x *exchange) redirect(location string) {
+	x.header.Set("Location", location)
+	x.reply(http.StatusFound, "text/html; charset=utf-8", "")
+	x.msg.Response = "Location: " + location
+}
+
+// finish sends the answer and records the message. The record comes first, so
+// that whoever has the answer finds the message.
+func (x *exchange) finish(rw http.ResponseWriter) {
+	if x.msg.Response == "" {
+		x.msg.Response = x.out
+	}
+	m := x.w.record(x.msg)
+	if m.Note != "" {
+		x.w.cfg.Log.Info("wechat call", "seq", m.Seq, "kind", m.Kind, "status", m.Status, "note", m.Note)
+	}
+	for k, v := range x.header {
+		rw.Header()[k] = v
+	}
+	rw.Header().Set("Cache-Control", "no-store")
+	rw.WriteHeader(m.Status)
+	_, _ = io.WriteString(rw, x.out) // a client that went away misses it, as from WeChat
+}
+
+// hang never answers: it waits until the client gives up or the simulator
+// ends, then drops the connection.
+func (x *exchange) hang() {
+	x.msg.Status, x.msg.Response = 0, ""
+	x.w.record(x.msg)
+	select {
+	case <-x.r.Context().Done():
+	case <-x.w.ctx.Done():
+	}
+	panic(http.ErrAbortHandler) // net/http closes the connection, unlogged
+}
+
+// chunked tells whether the request came without a length.
+func (x *exchange) chunked() bool {
+	return slices.Contains(x.r.TransferEncoding, "chunked") || x.r.ContentLength < 0
+}
+
+// nginxPage is the page of the proxies in front of WeChat.
+func nginxPage(title string) string {
+	return strings.ReplaceAll("<html>\r\n<head><title>$</title></head>\r\n<body>\r\n<center><h1>$</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n", "$", title)
+}

@@ -1,0 +1,150 @@
+package wechattest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The kinds of Fault.
+const (
+	FaultNotifyLost      = "notify_lost"
+	FaultNotifyDropped   = "notify_dropped"
+	FaultNotifyDoubled   = "notify_doubled"
+	FaultNotifyDelayed   = "notify_delayed"
+	FaultNotifyReordered = "notify_reordered"
+	FaultNotifyMD5       = "notify_md5"
+	FaultSystemError     = "system_error"
+	FaultTimeoutBefore   = "timeout_before"
+	FaultTimeoutAfter    = "timeout_after"
+	FaultBadGateway      = "bad_gateway"
+	FaultBadReplySign    = "bad_reply_sign"
+	FaultNoReplySign     = "no_reply_sign"
+	FaultCodeUsed        = "code_used"
+	FaultCodeExpired     = "code_expired"
+	FaultSnapshotUser    = "snapshot_user"
+	FaultSheetFail       = "sheet_fail"
+	FaultPaidAsCancel    = "paid_as_cancel"
+	FaultQueryLate       = "query_late"
+)
+
+// Fault is something that goes wrong at the next occasion. Faults wait in a
+// queue; each occasion uses up one count of the first that fits.
+type Fault struct {
+	Kind string `json:"kind"`
+	// Count is how many occasions it spoils. Default 1, at most 1000.
+	Count int `json:"count,omitempty"`
+	// Path limits a fault of calls to one path, such as /pay/unifiedorder.
+	// Default any call that the fault can spoil.
+	Path string `json:"path,omitempty"`
+	// DelayMS is for notify_delayed and query_late, in simulator milliseconds.
+	DelayMS int64 `json:"delay_ms,omitempty"`
+}
+
+// FaultKind describes one kind of Fault.
+type FaultKind struct {
+	Kind  string   `json:"kind"`
+	Text  string   `json:"text"`
+	Paths []string `json:"paths,omitempty"` // what Path may be; none when the kind takes no path
+	Delay bool     `json:"delay,omitempty"` // whether it needs DelayMS
+}
+
+// FaultKinds lists every kind of Fault.
+func FaultKinds() []FaultKind {
+	pay := []string{pathUnifiedOrder, pathOrderQuery, pathCloseOrder}
+	all := append(slices.Clone(pay), pathAccessToken, pathRefreshToken, pathUserInfo, pathAuth)
+	return []FaultKind{
+		{Kind: FaultNotifyLost, Text: "the next notification is never sent, nor repeated (delivery is not guaranteed)"},
+		{Kind: FaultNotifyDropped, Text: "one send is lost on its way; the retry list goes on"},
+		{Kind: FaultNotifyDoubled, Text: "one send arrives twice at the same moment, as from two servers"},
+		{Kind: FaultNotifyDelayed, Text: "the next notification's first send waits delay_ms", Delay: true},
+		{Kind: FaultNotifyReordered, Text: "the next notification arrives after the one that follows it"},
+		{Kind: FaultNotifyMD5, Text: "one send is signed with MD5 though the order was HMAC-SHA256"},
+		{Kind: FaultSystemError, Text: "a call is answered SYSTEMERROR, or errcode -1 by the sns hosts, and does nothing", Paths: all},
+		{Kind: FaultTimeoutBefore, Text: "a call does nothing and is never answered", Paths: all},
+		{Kind: FaultTimeoutAfter, Text: "a call does its work and is never answered", Paths: all},
+		{Kind: FaultBadGateway, Text: "a call is answered 502 with an HTML page and does nothing", Paths: all},
+		{Kind: FaultBadReplySign, Text: "a reply carries a wrong sign; the work is done", Paths: pay},
+		{Kind: FaultNoReplySign, Text: "a reply carries no sign; the work is done", Paths: pay},
+		{Kind: FaultCodeUsed, Text: "the next code exchange answers 40163"},
+		{Kind: FaultCodeExpired, Text: "the next code exchange answers 42003"},
+		{Kind: FaultSnapshotUser, Text: "the next code exchange gives the virtual user of a snapshot page"},
+		{Kind: FaultSheetFail, Text: "the next payment fails on the phone; nothing is paid"},
+		{Kind: FaultPaidAsCancel, Text: "the next payment is made, but the page is told cancel"},
+		{Kind: FaultQueryLate, Text: "one orderquery of an order paid within delay_ms still says NOTPAY", Delay: true},
+	}
+}
+
+// AddFault queues a fault. The error of an unknown kind lists the known ones.
+func (w *WeChat) AddFault(f Fault) error {
+	if f.Count == 0 {
+		f.Count = 1
+	}
+	kinds := FaultKinds()
+	i := slices.IndexFunc(kinds, func(k FaultKind) bool { return k.Kind == f.Kind })
+	if i < 0 {
+		var names []string
+		for _, k := range kinds {
+			names = append(names, k.Kind)
+		}
+		return fmt.Errorf("unknown fault %q; known: %s", f.Kind, strings.Join(names, ", "))
+	}
+	k := kinds[i]
+	switch {
+	case f.Count < 0 || f.Count > 1000:
+		return fmt.Errorf("fault %s: count: want 1 to 1000, got %d", f.Kind, f.Count)
+	case f.Path != "" && !slices.Contains(k.Paths, f.Path):
+		if k.Paths == nil {
+			return fmt.Errorf("fault %s takes no path", f.Kind)
+		}
+		return fmt.Errorf("fault %s: unknown path %q; known: %s", f.Kind, f.Path, strings.Join(k.Paths, ", "))
+	case k.Delay && (f.DelayMS <= 0 || f.DelayMS > (30*24*time.Hour).Milliseconds()):
+		return fmt.Errorf("fault %s: delay_ms: want 1 to 30 days, got %d", f.Kind, f.DelayMS)
+	case !k.Delay && f.DelayMS != 0:
+		return fmt.Errorf("fault %s takes no delay_ms", f.Kind)
+	}
+	w.faultMu.Lock()
+	w.faults = append(w.faults, f)
+	w.faultMu.Unlock()
+	w.publish(Event{Kind: EventFault})
+	return nil
+}
+
+// Faults returns the queue with the counts that are left.
+func (w *WeChat) Faults() []Fault {
+	w.faultMu.Lock()
+	defer w.faultMu.Unlock()
+	return slices.Clone(w.faults)
+}
+
+// ClearFaults empties the queue.
+func (w *WeChat) ClearFaults() {
+	w.faultMu.Lock()
+	w.faults = nil
+	w.faultMu.Unlock()
+	w.publish(Event{Kind: EventFault})
+}
+
+// takeFault uses up one count of the first queued fault of this kind that fits
+// the path ("" for faults without one).
+func (w *WeChat) takeFault(kind, path string) (Fault, bool) {
+	w.faultMu.Lock()
+	defer w.faultMu.Unlock()
+	for i, f := range w.faults {
+		if f.Kind != kind || f.Path != "" && f.Path != path || path != "" && !canSpoil(kind, path) {
+			continue
+		}
+		if w.faults[i].Count--; w.faults[i].Count == 0 {
+			w.faults = slices.Delete(w.faults, i, i+1)
+		}
+		w.publish(Event{Kind: EventFault})
+		return f, true
+	}
+	return Fault{}, false
+}
+
+// canSpoil tells whether faults of this kind concern the path.
+func canSpoil(kind, path string) bool {
+	return slices.ContainsFunc(FaultKinds(), func(k FaultKind) bool { return k.Kind == kind && slices.Contains(k.Paths, path) })
+}

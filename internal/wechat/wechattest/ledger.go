@@ -1,0 +1,148 @@
+package wechattest
+
+import (
+	"errors"
+	"slices"
+	"time"
+)
+
+// The trade states that an order of this simulator can be in (orderquery,
+// trade_state).
+const (
+	StateNotPay  = "NOTPAY"
+	StateSuccess = "SUCCESS"
+	StateClosed  = "CLOSED"
+)
+
+// ErrUnknownOrder is returned for an out_trade_no that WeChat never accepted.
+var ErrUnknownOrder = errors.New("no such order")
+
+// Ledger is everything that WeChat knows about money, oldest first.
+type Ledger struct {
+	Orders        []Order        `json:"orders"`
+	Trades        []Trade        `json:"trades"`
+	Notifications []Notification `json:"notifications"`
+}
+
+// Order is what unifiedorder accepted.
+type Order struct {
+	OutTradeNo string    `json:"out_trade_no"`
+	State      string    `json:"state"` // NOTPAY, SUCCESS, CLOSED
+	TradeType  string    `json:"trade_type"`
+	TotalFee   int64     `json:"total_fee"` // fen
+	Body       string    `json:"body"`
+	Attach     string    `json:"attach,omitempty"`
+	OpenID     string    `json:"openid,omitempty"`
+	NotifyURL  string    `json:"notify_url"`
+	SignType   string    `json:"sign_type"`
+	ClientIP   string    `json:"spbill_create_ip"`
+	PrepayIDs  []string  `json:"prepay_ids"` // newest last
+	Created    time.Time `json:"created"`
+	Expires    time.Time `json:"expires"` // time_expire, or its default
+}
+
+// Trade is one payment.
+type Trade struct {
+	TransactionID string    `json:"transaction_id"`
+	OutTradeNo    string    `json:"out_trade_no"`
+	OpenID        string    `json:"openid"`
+	TotalFee      int64     `json:"total_fee"` // fen
+	CashFee       int64     `json:"cash_fee"`  // fen; less than TotalFee when a coupon was used
+	CouponFee     int64     `json:"coupon_fee,omitempty"`
+	BankType      string    `json:"bank_type"`
+	Subscribed    bool      `json:"is_subscribe"`
+	Paid          time.Time `json:"paid"`
+}
+
+// order is an Order with what WeChat keeps beside it.
+type order struct {
+	Order
+	identity string // every parameter but nonce_str and sign, for re-entry
+	device   string
+	trade    *Trade // set once paid
+	codeURL  string // the last one, NATIVE only
+}
+
+// prepay is one prepay_id.
+type prepay struct {
+	order *order
+	made  time.Time
+}
+
+// fields are the trade's fields as notification and query carry them.
+func (o *order) fields(t Trade) []pair {
+	yes := "N"
+	if t.Subscribed {
+		yes = "Y"
+	}
+	fs := []pair{
+		{"openid", t.OpenID}, {"is_subscribe", yes}, {"trade_type", o.TradeType}, {"bank_type", t.BankType},
+		{"total_fee", itoa(t.TotalFee)}, {"fee_type", "CNY"}, {"cash_fee", itoa(t.CashFee)}, {"cash_fee_type", "CNY"},
+		{"transaction_id", t.TransactionID}, {"out_trade_no", o.OutTradeNo},
+		{"time_end", t.Paid.In(beijing).Format(payTime)},
+	}
+	if o.Attach != "" {
+		fs = append(fs, pair{"attach", o.Attach})
+	}
+	if o.device != "" {
+		fs = append(fs, pair{"device_info", o.device})
+	}
+	if t.CouponFee > 0 {
+		fs = append(fs, pair{"coupon_fee", itoa(t.CouponFee)}, pair{"coupon_count", "1"},
+			pair{"coupon_type_0", "CASH"}, pair{"coupon_id_0", "1" + t.TransactionID[len(t.TransactionID)-9:]}, pair{"coupon_fee_0", itoa(t.CouponFee)})
+	}
+	return fs
+}
+
+// Ledger returns a copy of the books.
+func (w *WeChat) Ledger() Ledger {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l := Ledger{Orders: []Order{}, Trades: []Trade{}, Notifications: []Notification{}}
+	for _, o := range w.orderList {
+		c := o.Order
+		c.PrepayIDs = slices.Clone(c.PrepayIDs)
+		l.Orders = append(l.Orders, c)
+		if o.trade != nil {
+			l.Trades = append(l.Trades, *o.trade)
+		}
+	}
+	for _, n := range w.notifications {
+		l.Notifications = append(l.Notifications, n.view())
+	}
+	return l
+}
+
+// CloseOrder closes an unpaid order from WeChat's side, without the five
+// minutes that closeorder demands.
+func (w *WeChat) CloseOrder(outTradeNo string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	o := w.orders[outTradeNo]
+	switch {
+	case o == nil:
+		return ErrUnknownOrder
+	case o.State == StateSuccess:
+		return errors.New("the order is paid")
+	}
+	o.State = StateClosed
+	return nil
+}
+
+// settle pays an order; w.mu is held and the order is NOTPAY.
+func (w *WeChat) settle(o *order, payer User) {
+	now := w.Now()
+	t := &Trade{
+		TransactionID: w.ids.transactionID(now), OutTradeNo: o.OutTradeNo, OpenID: payer.OpenID,
+		TotalFee: o.TotalFee, CashFee: o.TotalFee, Subscribed: payer.Subscribed, Paid: now,
+		BankType: []string{"OTHERS", "ICBC_DEBIT", "CMB_CREDIT"}[w.ids.intn(3)],
+	}
+	// Payment notification, request: cash_fee is less than total_fee when
+	// coupons apply. Whoever compares the wrong one finds out here.
+	if !w.cfg.Tame && t.TotalFee > 1 && w.ids.intn(4) == 0 {
+		t.CouponFee = 1
+		t.CashFee--
+	}
+	o.trade = t
+	o.State = StateSuccess
+}

@@ -1,0 +1,177 @@
+package wechattest
+
+import (
+	"strings"
+	"sync"
+	"time"
+)
+
+// The parties of a Message.
+const (
+	PartyShop   = "shop"   // the merchant's server
+	PartyPage   = "page"   // the shop's page in the phone
+	PartyPhone  = "phone"  // the phone itself, or its owner
+	PartyWeChat = "wechat" // WeChat's servers
+)
+
+// Message is one exchange that WeChat took part in. Both texts are as they
+// were on the wire, except that the merchant's key and the appsecret are
+// replaced by "<APIv2 key>" and "<appsecret>".
+type Message struct {
+	Seq  int64     `json:"seq"`
+	Time time.Time `json:"time"` // the simulator's clock
+	From string    `json:"from"`
+	To   string    `json:"to"`
+	// Kind names the call: authorize, access_token, userinfo, unifiedorder,
+	// orderquery, closeorder, getBrandWCPayRequest, notify, ...
+	Kind     string  `json:"kind"`
+	Method   string  `json:"method"`
+	URL      string  `json:"url"`
+	Status   int     `json:"status"` // HTTP status, 0 when no answer came
+	Request  string  `json:"request"`
+	Response string  `json:"response"`
+	Signed   *Signed `json:"signed,omitempty"`
+	// Note says in words what WeChat would not: why it refused, which mistake
+	// made the sign, which fault was played.
+	Note string `json:"note,omitempty"`
+}
+
+// Signed is the check or the making of one signature.
+type Signed struct {
+	// String is what was digested; it ends in "key=<APIv2 key>".
+	String    string `json:"string"`
+	Algorithm string `json:"algorithm"` // MD5 or HMAC-SHA256
+	Expected  string `json:"expected,omitempty"`
+	Given     string `json:"given"`
+	OK        bool   `json:"ok"`
+}
+
+// The kinds of Event.
+const (
+	EventMessage = "message"
+	EventSheet   = "sheet"
+	EventConsent = "consent"
+	EventClock   = "clock"
+	EventUser    = "user"
+	EventFault   = "fault"
+)
+
+// Event tells a subscriber that something changed. One of the pointers is set,
+// as Kind says; EventClock and EventFault carry none.
+type Event struct {
+	Kind    string    `json:"kind"`
+	Now     time.Time `json:"now"` // the simulator's clock
+	Message *Message  `json:"message,omitempty"`
+	Sheet   *Sheet    `json:"sheet,omitempty"`
+	Consent *Consent  `json:"consent,omitempty"`
+	User    *User     `json:"user,omitempty"`
+}
+
+// history keeps the last messages and tells subscribers.
+type history struct {
+	mu     sync.Mutex
+	limit  int
+	seq    int64
+	ring   []Message
+	subs   map[chan Event]bool
+	closed bool
+}
+
+func newHistory(limit int) *history {
+	return &history{limit: limit, subs: map[chan Event]bool{}}
+}
+
+// Messages returns the kept messages with a Seq above after, oldest first.
+func (w *WeChat) Messages(after int64) []Message {
+	h := w.history
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i, m := range h.ring {
+		if m.Seq > after {
+			return append([]Message(nil), h.ring[i:]...)
+		}
+	}
+	return nil
+}
+
+// Subscribe returns a channel of what happens from now on. A subscriber that
+// lags by 256 events misses the next ones and should read Messages(after)
+// again. The channel is closed by cancel and by Close.
+func (w *WeChat) Subscribe() (<-chan Event, func()) {
+	h := w.history
+	ch := make(chan Event, 256)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		close(ch)
+		return ch, func() {}
+	}
+	h.subs[ch] = true
+	return ch, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.subs[ch] {
+			delete(h.subs, ch)
+			close(ch)
+		}
+	}
+}
+
+// publish tells every subscriber; it never blocks.
+func (w *WeChat) publish(e Event) {
+	e.Now = w.Now()
+	h := w.history
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.send(e)
+}
+
+func (h *history) send(e Event) {
+	for ch := range h.subs {
+		select {
+		case ch <- e:
+		default: // documented at Subscribe
+		}
+	}
+}
+
+// record masks, numbers, keeps and publishes a message.
+func (w *WeChat) record(m Message) Message {
+	m.Time = w.Now()
+	m.URL, m.Request, m.Response = w.mask(m.URL), w.mask(m.Request), w.mask(m.Response)
+	m.Note = w.mask(m.Note)
+	if m.Signed != nil {
+		s := *m.Signed
+		s.String = w.mask(s.String)
+		m.Signed = &s
+	}
+	h := w.history
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.seq++
+	m.Seq = h.seq
+	if len(h.ring) >= h.limit {
+		h.ring = append(h.ring[:0:0], h.ring[len(h.ring)-h.limit+1:]...)
+	}
+	h.ring = append(h.ring, m)
+	h.send(Event{Kind: EventMessage, Now: m.Time, Message: &m})
+	return m
+}
+
+// mask hides the two secrets; they are letters and digits, so no encoding of
+// URLs or XML changes their spelling.
+func (w *WeChat) mask(s string) string {
+	s = strings.ReplaceAll(s, w.cfg.APIKey, "<APIv2 key>")
+	return strings.ReplaceAll(s, w.cfg.AppSecret, "<appsecret>")
+}
+
+// close ends every subscription.
+func (h *history) close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+	for ch := range h.subs {
+		delete(h.subs, ch)
+		close(ch)
+	}
+}

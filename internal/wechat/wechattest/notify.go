@@ -1,0 +1,280 @@
+package wechattest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// notifyTimeout is how long WeChat waits for the shop's answer.
+const notifyTimeout = 5 * time.Second
+
+// notifyIntervals is the retry list of a payment notification: the first send
+// follows the payment at once, each of the 15 repeats its interval after the
+// send before it, 24 hours and 4 minutes in all.
+func notifyIntervals() []time.Duration {
+	const s, m, h = time.Second, time.Minute, time.Hour
+	return []time.Duration{15 * s, 15 * s, 30 * s, 3 * m, 10 * m, 20 * m, 30 * m, 30 * m, 30 * m, 60 * m, 3 * h, 3 * h, 3 * h, 6 * h, 6 * h}
+}
+
+// The states of a Notification.
+const (
+	NotifyWaiting      = "waiting"      // a send is planned or under way
+	NotifyAcknowledged = "acknowledged" // the shop answered SUCCESS
+	NotifyGivenUp      = "given_up"     // the retry list is used up, or a forged one was refused
+	NotifyLost         = "lost"         // a fault: it is never sent
+)
+
+// Notification is one payment notification with all its sends.
+type Notification struct {
+	ID         string    `json:"id"`
+	OutTradeNo string    `json:"out_trade_no"`
+	URL        string    `json:"url"`
+	Forge      string    `json:"forge,omitempty"`
+	State      string    `json:"state"`
+	Attempts   []Attempt `json:"attempts"`
+	Next       time.Time `json:"next,omitzero"` // of the planned send
+}
+
+// Attempt is one send.
+type Attempt struct {
+	Time    time.Time `json:"time"`
+	Status  int       `json:"status"`            // HTTP status, 0 when no answer came
+	OK      bool      `json:"ok"`                // the shop acknowledged
+	Reason  string    `json:"reason,omitempty"`  // why it does not count
+	Message int64     `json:"message,omitempty"` // its Seq in the history
+}
+
+// notification is a Notification with what it sends; w.mu guards it.
+type notification struct {
+	Notification
+	order    *order
+	lastBody string // of the last send, for replay
+	places   int    // of the retry list that were used
+}
+
+func (n *notification) view() Notification {
+	v := n.Notification
+	v.Attempts = append([]Attempt{}, n.Attempts...)
+	return v
+}
+
+// newNotification enters a notification in the ledger; w.mu is held.
+func (w *WeChat) newNotification(o *order, forge string) *notification {
+	n := &notification{
+		Notification: Notification{ID: "n" + w.ids.text(alnum, 12), OutTradeNo: o.OutTradeNo, URL: o.NotifyURL, Forge: forge, State: NotifyWaiting},
+		order:        o,
+	}
+	w.notifications = append(w.notifications, n)
+	return n
+}
+
+// planNotification starts the notification of a payment; w.mu is held.
+func (w *WeChat) planNotification(o *order) {
+	n := w.newNotification(o, "")
+	now := w.Now()
+	if _, ok := w.takeFault(FaultNotifyLost, ""); ok {
+		n.State = NotifyLost
+		w.record(Message{From: PartyWeChat, To: PartyShop, Kind: "notify", Method: http.MethodPost, URL: o.NotifyURL, Note: "fault notify_lost: never sent"})
+		return
+	}
+	if _, ok := w.takeFault(FaultNotifyReordered, ""); ok && w.held == nil {
+		w.held = n
+		return
+	}
+	due := now
+	if f, ok := w.takeFault(FaultNotifyDelayed, ""); ok {
+		due = now.Add(time.Duration(f.DelayMS) * time.Millisecond)
+	}
+	w.planSend(n, due)
+	if held := w.held; held != nil {
+		w.held = nil
+		w.planSend(held, due.Add(time.Second))
+	}
+}
+
+// planSend plans one send; w.mu is held.
+func (w *WeChat) planSend(n *notification, due time.Time) {
+	n.Next = due
+	w.clock.at(due, func() { w.send(n) })
+}
+
+// send is one place of the retry list.
+func (w *WeChat) send(n *notification) {
+	w.mu.Lock()
+	if n.State != NotifyWaiting { // acknowledged meanwhile, by Notify
+		w.mu.Unlock()
+		return
+	}
+	n.Next = time.Time{}
+	w.mu.Unlock()
+	if _, ok := w.takeFault(FaultNotifyDropped, ""); ok {
+		m := w.record(Message{From: PartyWeChat, To: PartyShop, Kind: "notify", Method: http.MethodPost, URL: n.URL, Note: "fault notify_dropped: this send is lost on its way"})
+		w.attempted(n, Attempt{Time: w.Now(), Reason: "lost on its way (fault notify_dropped)", Message: m.Seq})
+		return
+	}
+	body, signed := w.notifyBody(n.order, "")
+	if _, ok := w.takeFault(FaultNotifyDoubled, ""); !ok {
+		w.attempted(n, w.post(n, body, signed, ""))
+		return
+	}
+	var twins [2]Attempt
+	var wg sync.WaitGroup
+	for i := range twins {
+		wg.Go(func() { twins[i] = w.post(n, body, signed, "fault notify_doubled: sent twice at once") })
+	}
+	wg.Wait()
+	w.attempted(n, twins[0], twins[1])
+}
+
+// attempted notes the outcome of one place of the retry list and plans the
+// next one unless the shop acknowledged.
+func (w *WeChat) attempted(n *notification, as ...Attempt) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n.Attempts = append(n.Attempts, as...)
+	if slices.ContainsFunc(as, func(a Attempt) bool { return a.OK }) {
+		n.State, n.Next = NotifyAcknowledged, time.Time{}
+		return
+	}
+	if n.Forge != "" {
+		n.State = NotifyGivenUp
+		return
+	}
+	if n.State != NotifyWaiting {
+		return
+	}
+	n.places++
+	if n.places > len(w.cfg.NotifyIntervals) {
+		n.State = NotifyGivenUp
+		return
+	}
+	w.planSend(n, w.Now().Add(w.cfg.NotifyIntervals[n.places-1]))
+}
+
+// notifyBody writes and signs a notification; a forge bends it. Every send has
+// a nonce of its own, so two sends of one notification are not equal.
+func (w *WeChat) notifyBody(o *order, forge string) (string, *Signed) {
+	w.mu.Lock()
+	t := w.tradeOrMadeUp(o)
+	w.mu.Unlock()
+	if forge == ForgeWrongAmount {
+		t.TotalFee++
+		t.CashFee = t.TotalFee
+		t.CouponFee = 0
+	}
+	fields := append([]pair{
+		{"return_code", "SUCCESS"}, {"appid", w.cfg.AppID}, {"mch_id", w.cfg.MchID},
+		{"nonce_str", w.ids.nonce()}, {"result_code", "SUCCESS"},
+	}, o.fields(t)...)
+	algorithm := o.SignType
+	if forge == "" {
+		if _, ok := w.takeFault(FaultNotifyMD5, ""); ok {
+			algorithm = signMD5
+		}
+	}
+	// Payment notification, request: sign_type is often absent.
+	if w.cfg.Tame || w.ids.intn(2) == 0 {
+		fields = append(fields, pair{"sign_type", algorithm})
+	}
+	fields = w.hostile(fields)
+	key := w.cfg.APIKey
+	if forge == ForgeOtherKey {
+		key = strings.Repeat("0", 32)
+	}
+	sign := digest(algorithm, canonical(fields, key), key)
+	switch forge {
+	case ForgeBadSign:
+		last := byte('0')
+		if sign[len(sign)-1] == last {
+			last = '1'
+		}
+		sign = sign[:len(sign)-1] + string(last)
+	case ForgeNoSign:
+		sign = ""
+	}
+	signed := checkSign(fields, algorithm, w.cfg.APIKey, sign)
+	if sign != "" {
+		fields = append(fields, pair{"sign", sign})
+	}
+	body := writeXML(fields)
+	if forge == ForgeDoctype {
+		// Retries: messages of this kind reach notify URLs.
+		body = `<?xml version="1.0"?><!DOCTYPE xml [<!ENTITY xxe SYSTEM "http://tst.qq.com/xxe_inject/h5pay">]>` + body
+	}
+	return body, signed
+}
+
+// tradeOrMadeUp is the order's trade; for a forged notification of an unpaid
+// order it is what a forger would claim. w.mu is held.
+func (w *WeChat) tradeOrMadeUp(o *order) Trade {
+	if o.trade != nil {
+		return *o.trade
+	}
+	now := w.Now()
+	return Trade{TransactionID: w.ids.transactionID(now), OutTradeNo: o.OutTradeNo, OpenID: o.OpenID, TotalFee: o.TotalFee, CashFee: o.TotalFee, BankType: "OTHERS", Paid: now}
+}
+
+// post sends a notification once and judges the answer.
+func (w *WeChat) post(n *notification, body string, signed *Signed, note string) Attempt {
+	a := Attempt{Time: w.Now()}
+	m := Message{From: PartyWeChat, To: PartyShop, Kind: "notify", Method: http.MethodPost, URL: n.URL, Request: body, Signed: signed, Note: note}
+	if n.Forge != "" {
+		m.Note = joinNotes(m.Note, "forged: "+n.Forge)
+	}
+	ctx, cancel := context.WithTimeout(w.ctx, w.cfg.NotifyTimeout)
+	defer cancel()
+	a.Status, m.Response, a.Reason = w.deliver(ctx, n.URL, body)
+	a.OK = a.Reason == ""
+	m.Status = a.Status
+	if a.OK {
+		m.Note = joinNotes(m.Note, "acknowledged")
+	} else {
+		m.Note = joinNotes(m.Note, "not acknowledged: "+a.Reason)
+	}
+	w.mu.Lock()
+	n.lastBody = body
+	w.mu.Unlock()
+	a.Message = w.record(m).Seq
+	return a
+}
+
+// deliver makes the request; reason is empty when the shop acknowledged
+// (payment notification, answer: HTTP 200 and a SUCCESS message; anything
+// else, a redirect, an error page or a time-out counts as failure).
+func (w *WeChat) deliver(ctx context.Context, url, body string) (status int, answer, reason string) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		return 0, "", "notify_url cannot be called"
+	}
+	req.Header.Set("Content-Type", "text/xml")
+	req.Header.Set("User-Agent", "Mozilla/4.0")
+	res, err := w.doer.Do(req)
+	if err != nil {
+		if ctx.Err() != nil {
+			return 0, "", fmt.Sprintf("no answer within %s", w.cfg.NotifyTimeout)
+		}
+		return 0, "", "the shop cannot be reached: " + err.Error()
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(res.Body, maxBody))
+	if err != nil {
+		return res.StatusCode, string(raw), "the answer broke off"
+	}
+	if res.StatusCode != http.StatusOK {
+		return res.StatusCode, string(raw), fmt.Sprintf("HTTP status %d", res.StatusCode)
+	}
+	fields, err := parseXML(string(raw))
+	if err != nil {
+		return res.StatusCode, string(raw), "the answer is no flat XML message: " + err.Error()
+	}
+	if rc := valueOf(fields, "return_code"); rc != "SUCCESS" {
+		return res.StatusCode, string(raw), fmt.Sprintf("return_code is %q: %s", rc, valueOf(fields, "return_msg"))
+	}
+	return res.StatusCode, string(raw), ""
+}

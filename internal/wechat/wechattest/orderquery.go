@@ -1,0 +1,99 @@
+package wechattest
+
+import "time"
+
+// closeWait is how long after its creation an order cannot be closed
+// (closeorder): 5 minutes.
+const closeWait = 5 * time.Minute
+
+// commonFields are the fields that query and close share with unifiedorder.
+func commonFields(more ...field) []field {
+	return append([]field{
+		{"nonce_str", 32, true, nonceForm.MatchString},
+		{"sign", 64, true, nil},
+		{"sign_type", 32, false, nil},
+	}, more...)
+}
+
+// orderQuery answers POST /pay/orderquery.
+func (w *WeChat) orderQuery(p *payRequest) {
+	table := commonFields(field{"transaction_id", 32, false, nil}, field{"out_trade_no", 32, false, nil})
+	if code, text := checkFields(p, table); code != "" {
+		p.refuse(code, text)
+		return
+	}
+	if p.get("transaction_id") == "" && p.get("out_trade_no") == "" {
+		p.refuse("LACK_PARAMS", "缺少参数out_trade_no")
+		return
+	}
+	now := w.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	o := w.findOrder(p.get("transaction_id"), p.get("out_trade_no"))
+	if o == nil {
+		p.refuse("ORDERNOTEXIST", "此交易订单号不存在")
+		return
+	}
+	state := o.State
+	if state == StateSuccess {
+		// trade_state: NOTPAY is also seen for a few seconds after a payment.
+		if f, ok := w.takeFault(FaultQueryLate, ""); ok {
+			if now.Sub(o.trade.Paid) < time.Duration(f.DelayMS)*time.Millisecond {
+				p.note("fault query_late: the order is paid")
+				state = StateNotPay
+			}
+		}
+	}
+	switch state {
+	case StateSuccess:
+		p.succeed(append(o.fields(*o.trade), pair{"trade_state", StateSuccess}, pair{"trade_state_desc", "支付成功"})...)
+	case StateClosed:
+		fs := []pair{{"out_trade_no", o.OutTradeNo}, {"trade_state", StateClosed}, {"trade_state_desc", "订单已关闭"}}
+		if o.Attach != "" {
+			fs = append(fs, pair{"attach", o.Attach}) // comes back once the order is final
+		}
+		p.succeed(fs...)
+	default:
+		// Only what the document promises: no amount, no attach.
+		p.succeed(pair{"out_trade_no", o.OutTradeNo}, pair{"trade_state", StateNotPay}, pair{"trade_state_desc", "订单未支付"})
+	}
+}
+
+// findOrder prefers transaction_id, as the document does; w.mu is held.
+func (w *WeChat) findOrder(transactionID, outTradeNo string) *order {
+	if transactionID == "" {
+		return w.orders[outTradeNo]
+	}
+	for _, o := range w.orderList {
+		if o.trade != nil && o.trade.TransactionID == transactionID {
+			return o
+		}
+	}
+	return nil
+}
+
+// closeOrder answers POST /pay/closeorder.
+func (w *WeChat) closeOrder(p *payRequest) {
+	if code, text := checkFields(p, commonFields(field{"out_trade_no", 32, true, nil})); code != "" {
+		p.refuse(code, text)
+		return
+	}
+	now := w.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	o := w.orders[p.get("out_trade_no")]
+	switch {
+	case o == nil:
+		p.refuse("ORDERNOTEXIST", "订单不存在")
+	case o.State == StateSuccess:
+		p.refuse("ORDERPAID", "订单已支付,不能关闭")
+	case o.State == StateClosed:
+		p.refuse("ORDERCLOSED", "订单已关闭")
+	case now.Sub(o.Created) < closeWait:
+		p.note("an order cannot be closed within 5 minutes of its creation")
+		p.refuse("TRADE_STATE_ERROR", "订单状态错误")
+	default:
+		o.State = StateClosed
+		p.succeed()
+	}
+}

@@ -1,0 +1,202 @@
+package wechattest
+
+import (
+	"cmp"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// The phone's own paths. Everything else belongs to the shop.
+const (
+	phonePrefix = "/__wechat/"
+	bridgePath  = phonePrefix + "bridge.js"
+)
+
+// sheetPoll is how long one poll of a payment sheet waits, in real time: below
+// the 30 s after which common proxies give up.
+const sheetPoll = 25 * time.Second
+
+// maxPhoneBody bounds a call of the page to the client, in bytes.
+const maxPhoneBody = 64 << 10
+
+//go:embed web
+var webFiles embed.FS
+
+// The user agents of WeChat 8.0.50's two webviews.
+const (
+	androidAgent = "Mozilla/5.0 (Linux; Android 14; 23127PN0CC Build/UKQ1.230804.001; wv) AppleWebKit/537.36 (KHTML, like Gecko) " +
+		"Version/4.0 Chrome/126.0.6478.188 Mobile Safari/537.36 XWEB/1260117 MMWEBSDK/20240501 MMWEBID/5218 " +
+		"MicroMessenger/8.0.50.2701(0x28003253) WeChat/arm64 Weixin NetType/WIFI Language/zh_CN ABI/arm64"
+	iosAgent = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) " +
+		"Mobile/15E148 MicroMessenger/8.0.50(0x18003235) NetType/WIFI Language/zh_CN"
+)
+
+// userAgent is what the phone says it is.
+func userAgent(p Platform) string {
+	if p == IOS {
+		return iosAgent
+	}
+	return androidAgent
+}
+
+// Phone returns the phone's browser as a handler. It plays the shop's public
+// domain: every path is forwarded to ShopURL with WeChat's User-Agent, pages
+// get WeixinJSBridge, and notifications pass through as they are. Only paths
+// under /__wechat/ are the phone's own:
+//
+//	GET  /__wechat/bridge.js           the script in every page
+//	POST /__wechat/invoke              WeixinJSBridge.invoke: a sheet or an err_msg
+//	GET  /__wechat/sheets/{id}         waits until the sheet is answered, 25 s at most
+//	POST /__wechat/sheets/{id}/pay     the sheet's button
+//	POST /__wechat/sheets/{id}/cancel  its close cross, and leaving the page
+//	POST /__wechat/log                 an uncaught error of the page, for the desk
+func (w *WeChat) Phone() http.Handler {
+	own := http.NewServeMux()
+	own.HandleFunc("GET "+bridgePath, w.bridge)
+	own.HandleFunc("POST "+phonePrefix+"invoke", w.invoke)
+	own.HandleFunc("GET "+phonePrefix+"sheets/{id}", w.pollSheet)
+	own.HandleFunc("POST "+phonePrefix+"sheets/{id}/pay", w.pressSheet(w.PaySheet))
+	own.HandleFunc("POST "+phonePrefix+"sheets/{id}/cancel", w.pressSheet(w.CancelSheet))
+	own.HandleFunc("POST "+phonePrefix+"log", w.pageLog)
+	shop := w.shopProxy()
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Path, phonePrefix) {
+			// Not through the mux, which would redirect paths it finds unclean.
+			shop.ServeHTTP(rw, r)
+			return
+		}
+		if !sameOrigin(r) {
+			writeError(rw, http.StatusForbidden, "the phone answers only its own pages")
+			return
+		}
+		own.ServeHTTP(rw, r)
+	})
+}
+
+// bridgeConfig is what the scripts of web/phone know about this phone.
+type bridgeConfig struct {
+	UserAgent   string `json:"userAgent"`
+	IOS         bool   `json:"ios"`
+	BridgeDelay int64  `json:"bridgeDelay"` // ms after DOMContentLoaded
+	Thanks      int64  `json:"thanks"`      // ms for which "paid" stays on the sheet
+	Desk        string `json:"desk"`        // origin that may steer the page
+	Holder      string `json:"holder"`      // openid: a page's storage belongs to one person
+	CSS         string `json:"css"`
+}
+
+// thanksTime is how long the sheet shows that it is paid before the page hears.
+const thanksTime = 900 * time.Millisecond
+
+// bridge serves the client's script: the files of web/phone in one function.
+func (w *WeChat) bridge(rw http.ResponseWriter, r *http.Request) {
+	cfg := w.Config()
+	settings, err := json.Marshal(bridgeConfig{
+		UserAgent:   userAgent(cfg.Platform),
+		IOS:         cfg.Platform == IOS,
+		BridgeDelay: cfg.BridgeDelay.Milliseconds(),
+		Thanks:      thanksTime.Milliseconds(),
+		// An origin nobody has, when there is no desk.
+		Desk:   cmp.Or(cfg.DeskURL, "null"),
+		Holder: w.User().OpenID,
+		CSS:    webFile("phone/sheet.css"),
+	})
+	if err != nil {
+		writeError(rw, http.StatusInternalServerError, err.Error())
+		return
+	}
+	rw.Header().Set("Content-Type", "text/javascript; charset=utf-8")
+	rw.Header().Set("Cache-Control", "no-store")
+	fmt.Fprint(rw, "(function (config) {\n\"use strict\";\nif (window.__wechatClient) return;\n"+
+		"Object.defineProperty(window, \"__wechatClient\", { value: true });\n")
+	for _, name := range []string{"client.js", "sheet.js", "bridge.js"} {
+		fmt.Fprintf(rw, "\n// ---- %s\n%s", name, webFile("phone/"+name))
+	}
+	fmt.Fprintf(rw, "})(%s);\n", settings)
+}
+
+// webFile returns an embedded asset by its name below web/.
+func webFile(name string) string {
+	b, err := fs.ReadFile(webFiles, "web/"+name)
+	if err != nil {
+		panic(err) // the names are constants of this package
+	}
+	return string(b)
+}
+
+// sheetView is a sheet as the client draws it.
+type sheetView struct {
+	Sheet
+	User User `json:"user"`
+}
+
+// invoke is POST /__wechat/invoke.
+func (w *WeChat) invoke(rw http.ResponseWriter, r *http.Request) {
+	var call InvokeCall
+	if !readJSON(rw, r, maxPhoneBody, &call) {
+		return
+	}
+	sheet, refused := w.Invoke(call)
+	if refused != nil {
+		writeJSON(rw, http.StatusOK, refused)
+		return
+	}
+	payer, _ := w.user(sheet.OpenID)
+	writeJSON(rw, http.StatusOK, map[string]sheetView{"sheet": {sheet, payer}})
+}
+
+// pollSheet is GET /__wechat/sheets/{id}.
+func (w *WeChat) pollSheet(rw http.ResponseWriter, r *http.Request) {
+	ctx, cancel := contextWithin(r, sheetPoll)
+	defer cancel()
+	sheet, err := w.WaitSheet(ctx, r.PathValue("id"))
+	if errors.Is(err, ErrUnknownSheet) {
+		writeFailure(rw, err)
+		return
+	}
+	// Any other error says that nobody touched it so far: the client asks again.
+	writeJSON(rw, http.StatusOK, sheet)
+}
+
+// pressSheet is the sheet's two buttons. No body is read: sendBeacon, which
+// cancels the sheet of a page that goes away, sends none.
+func (w *WeChat) pressSheet(press func(id string) (Sheet, error)) http.HandlerFunc {
+	return func(rw http.ResponseWriter, r *http.Request) {
+		sheet, err := press(r.PathValue("id"))
+		if err != nil {
+			writeFailure(rw, err)
+			return
+		}
+		writeJSON(rw, http.StatusOK, sheet)
+	}
+}
+
+// pageReport is an error that the page did not catch.
+type pageReport struct {
+	Level string `json:"level"` // uncaught, rejection, console, load, policy, bridge
+	Text  string `json:"text"`
+	URL   string `json:"url"`
+}
+
+// pageLog is POST /__wechat/log. The client sends at most 40 a page.
+func (w *WeChat) pageLog(rw http.ResponseWriter, r *http.Request) {
+	var report pageReport
+	if !readJSON(rw, r, maxPhoneBody, &report) {
+		return
+	}
+	w.record(Message{
+		From: PartyPage, To: PartyPhone, Kind: kindPage, Method: report.Level,
+		URL: report.URL, Request: report.Text, Note: firstLine(report.Text),
+	})
+	rw.WriteHeader(http.StatusNoContent)
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
+}

@@ -1,0 +1,180 @@
+package wechattest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"html/template"
+	"io"
+	"log"
+	"mime"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// maxForwarded bounds a request body without a length, which has to be held in
+// memory to learn it, in bytes.
+const maxForwarded = 32 << 20
+
+// The kinds of the messages that the phone records.
+const (
+	kindShop = "shop" // a request of the page, or for a page, to the shop
+	kindPage = "page" // an error in the page
+)
+
+type upstreamKey struct{}
+
+// shopProxy forwards to the shop. What the phone's browser sends gets WeChat's
+// User-Agent and is recorded; notifications, which arrive at the same public
+// domain, are neither touched nor recorded twice.
+func (w *WeChat) shopProxy() http.Handler {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.Proxy = nil               // the shop is on this machine or named outright
+	transport.DisableCompression = true // answers keep the encoding the browser asked for
+	// Its idle connections end with the simulator.
+	context.AfterFunc(w.ctx, transport.CloseIdleConnections)
+	var down atomic.Bool // the last request found no shop
+	proxy := &httputil.ReverseProxy{
+		Transport: transport,
+		Rewrite:   w.rewriteRequest,
+		ModifyResponse: func(res *http.Response) error {
+			down.Store(false)
+			return w.rewriteResponse(res)
+		},
+		ErrorHandler: func(rw http.ResponseWriter, r *http.Request, err error) {
+			w.shopDown(rw, r, err, down.Swap(true))
+		},
+		FlushInterval: -1,
+		ErrorLog:      log.New(io.Discard, "", 0), // the error handler has said it all
+	}
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		shop := w.ShopURL()
+		upstream, err := url.Parse(shop)
+		if shop == "" || err != nil {
+			w.shopDown(rw, r, errors.New("no shop is set"), true)
+			return
+		}
+		if r.ContentLength < 0 && !measureBody(rw, r) {
+			return
+		}
+		mark := jarMark(w.holderIndex())
+		if fromBrowser(r) {
+			r.Header = r.Header.Clone()
+			pickCookies(r.Header, mark)
+		}
+		trace := newTrace(r, mark)
+		ctx := context.WithValue(r.Context(), upstreamKey{}, upstream)
+		ctx = context.WithValue(ctx, traceKey{}, trace)
+		proxy.ServeHTTP(rw, r.WithContext(ctx))
+	})
+}
+
+// measureBody reads a chunked body, so that it goes on with a Content-Length:
+// WeChat never sends a chunked one, and some servers refuse it.
+func measureBody(rw http.ResponseWriter, r *http.Request) bool {
+	body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, maxForwarded))
+	if err != nil {
+		writeError(rw, http.StatusRequestEntityTooLarge, fmt.Sprintf("reading the body: %v", err))
+		return false
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	r.ContentLength = int64(len(body))
+	r.TransferEncoding = nil
+	return true
+}
+
+// fromBrowser tells a request of the phone's browser from a notification, which
+// is XML: no page can post that without script, and none has reason to.
+func fromBrowser(r *http.Request) bool {
+	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return r.Method != http.MethodPost || mediaType != "text/xml" && mediaType != "application/xml"
+}
+
+// rewriteRequest addresses a request to the shop.
+func (w *WeChat) rewriteRequest(pr *httputil.ProxyRequest) {
+	pr.SetURL(pr.In.Context().Value(upstreamKey{}).(*url.URL)) // Host becomes the shop's
+	pr.Out.URL.RawQuery = pr.In.URL.RawQuery                   // as it came, semicolons and all
+	if !fromBrowser(pr.In) {
+		return
+	}
+	pr.SetXForwarded()
+	pr.Out.Header.Set("User-Agent", userAgent(w.Config().Platform))
+	for name := range pr.Out.Header {
+		// Client hints name the browser that plays the phone.
+		if strings.HasPrefix(name, "Sec-Ch-Ua") {
+			pr.Out.Header.Del(name)
+		}
+	}
+	if isAPI(pr.In) {
+		pr.Out.Header.Set("Accept-Encoding", "identity") // for the log
+	}
+	if mayBeHTML(pr.In) {
+		pr.Out.Header.Set("Accept-Encoding", "identity")
+		// A page kept from before may lack the bridge, or hold an older one.
+		for _, name := range []string{"If-None-Match", "If-Modified-Since", "If-Range", "Range"} {
+			pr.Out.Header.Del(name)
+		}
+	}
+}
+
+// rewriteResponse makes a shop's answer the phone's, and records it.
+func (w *WeChat) rewriteResponse(res *http.Response) error {
+	in := res.Request
+	upstream := in.Context().Value(upstreamKey{}).(*url.URL)
+	trace := in.Context().Value(traceKey{}).(*trace)
+	public := "http://" + trace.in.Host
+	if trace.in.TLS != nil {
+		public = "https://" + trace.in.Host
+	}
+	// A shop that redirects to itself by its inner name would leave the phone.
+	if rest, ok := strings.CutPrefix(res.Header.Get("Location"), upstream.Scheme+"://"+upstream.Host); ok &&
+		(rest == "" || strings.ContainsRune("/?#", rune(rest[0]))) {
+		res.Header.Set("Location", public+rest)
+	}
+	if !fromBrowser(trace.in) {
+		return nil
+	}
+	size := res.ContentLength
+	if err := injectBridge(res, public+phonePrefix); err != nil {
+		return err
+	}
+	w.watch(trace, res, size)
+	markCookies(res.Header, trace.mark)
+	return nil
+}
+
+// shopDown answers when the shop cannot be reached. It is recorded once, not for
+// every try until the shop is back.
+func (w *WeChat) shopDown(rw http.ResponseWriter, r *http.Request, err error, again bool) {
+	if r.Context().Err() != nil {
+		return // the browser went away, which says nothing about the shop
+	}
+	shop := w.ShopURL()
+	if !again && fromBrowser(r) {
+		w.record(Message{
+			From: PartyPhone, To: PartyShop, Kind: kindShop, Method: r.Method, URL: r.URL.RequestURI(),
+			Note: "the shop does not answer at " + shop + ": " + err.Error(),
+		})
+	}
+	if !mayBeHTML(r) || !fromBrowser(r) {
+		writeError(rw, http.StatusBadGateway, "the shop does not answer at "+shop)
+		return
+	}
+	rw.Header().Set("Content-Type", "text/html; charset=utf-8")
+	rw.Header().Set("Cache-Control", "no-store")
+	rw.WriteHeader(http.StatusBadGateway)
+	// A failure here is a browser that went away.
+	_ = shopDownPage.Execute(rw, map[string]any{
+		"Bridge": bridgePath, "Shop": shop, "Error": err.Error(), "Retry": int(shopRetry / time.Second),
+	})
+}
+
+// shopRetry is how often the page that stands in for a missing shop tries again.
+const shopRetry = 3 * time.Second
+
+var shopDownPage = template.Must(template.New("down").Parse(webFile("phone/down.html")))

@@ -1,0 +1,217 @@
+package wechattest
+
+import (
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"sync"
+	"unicode/utf8"
+)
+
+// maxRecorded bounds what the log keeps of one body, in bytes.
+const maxRecorded = 64 << 10
+
+// noisePaths are asked for by browsers, not by pages.
+var noisePaths = []string{"/favicon.ico", "/robots.txt", "/.well-known/"}
+
+type traceKey struct{}
+
+// trace follows one request to the shop until its answer has been read.
+type trace struct {
+	in      *http.Request
+	request limited
+	mark    string // of the cookies of who held the phone
+}
+
+// limited keeps the first maxRecorded bytes of what is written to it. A shop may
+// answer while it is still being sent to, hence the lock.
+type limited struct {
+	mu    sync.Mutex
+	text  []byte
+	total int64
+}
+
+func (l *limited) write(p []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.total += int64(len(p))
+	if room := maxRecorded - len(l.text); room > 0 {
+		l.text = append(l.text, p[:min(room, len(p))]...)
+	}
+}
+
+// read returns what was kept and how much there was.
+func (l *limited) read() (text []byte, total int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text, l.total
+}
+
+// newTrace begins to follow r, whose body it copies while it is sent.
+func newTrace(r *http.Request, mark string) *trace {
+	t := &trace{in: r, mark: mark}
+	if r.Body != nil && r.Body != http.NoBody {
+		r.Body = &tee{ReadCloser: r.Body, copy: &t.request}
+	}
+	return t
+}
+
+// tee copies what is read and calls done once, at the end or when closed.
+type tee struct {
+	io.ReadCloser
+	copy *limited
+	done func()
+}
+
+func (t *tee) Read(p []byte) (int, error) {
+	n, err := t.ReadCloser.Read(p)
+	t.copy.write(p[:n])
+	if err != nil {
+		t.finish()
+	}
+	return n, err
+}
+
+func (t *tee) Close() error {
+	t.finish()
+	return t.ReadCloser.Close()
+}
+
+func (t *tee) finish() {
+	if t.done != nil {
+		t.done()
+		t.done = nil
+	}
+}
+
+// watch records the exchange when its answer has been read: navigations, API
+// calls and whatever failed. Static assets would bury the payment.
+func (w *WeChat) watch(t *trace, res *http.Response, size int64) {
+	mediaType, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	page := mediaType == "text/html"
+	api := isAPI(t.in)
+	if !page && !api && (res.StatusCode < 400 || isNoise(t.in.URL.Path)) && t.in.Header.Get("Sec-Fetch-Mode") != "navigate" {
+		return
+	}
+	// The service worker reads pages for its cache; nobody looks at those.
+	if page && t.in.Header.Get("Sec-Fetch-Dest") == "empty" && !api {
+		return
+	}
+	m := Message{
+		From: PartyPage, To: PartyShop, Kind: kindShop,
+		Method: t.in.Method, URL: t.in.URL.RequestURI(), Status: res.StatusCode,
+	}
+	if !api {
+		m.From = PartyPhone
+	}
+	if res.StatusCode == http.StatusSwitchingProtocols {
+		w.record(m)
+		return
+	}
+	var answer limited
+	m.Response = head(res.Header, responseHeaders)
+	res.Body = &tee{ReadCloser: res.Body, copy: &answer, done: func() {
+		m.Request = head(t.in.Header, requestHeaders) + body(&t.request, t.in.Header)
+		if _, total := answer.read(); page {
+			m.Response += fmt.Sprintf("[a page of %d bytes]", max(size, total))
+		} else {
+			m.Response += body(&answer, res.Header)
+		}
+		w.record(m)
+	}}
+}
+
+func isNoise(path string) bool {
+	for _, p := range noisePaths {
+		if strings.HasPrefix(path, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// The headers worth a line in the log.
+var (
+	requestHeaders  = []string{"Content-Type", "Origin", "Referer", "Idempotency-Key", "Cookie"}
+	responseHeaders = []string{"Content-Type", "Location", "Retry-After", "Cache-Control", "Set-Cookie"}
+)
+
+// head prints headers above a body as on the wire, cookies by name alone.
+func head(h http.Header, names []string) string {
+	var b strings.Builder
+	for _, name := range names {
+		for _, value := range h.Values(name) {
+			switch name {
+			case "Cookie":
+				value = redactCookies(value)
+			case "Set-Cookie":
+				value = redactSetCookie(value)
+			}
+			fmt.Fprintf(&b, "%s: %s\n", name, value)
+		}
+	}
+	if b.Len() > 0 {
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+const redacted = "[redacted]"
+
+// redactCookies keeps the names of "a=1; b=2".
+func redactCookies(value string) string {
+	parts := strings.Split(value, ";")
+	for i, part := range parts {
+		name, _, _ := strings.Cut(strings.TrimSpace(part), "=")
+		parts[i] = name + "=" + redacted
+	}
+	return strings.Join(parts, "; ")
+}
+
+// redactSetCookie keeps the name and the attributes of "a=1; Path=/; HttpOnly".
+func redactSetCookie(value string) string {
+	pair, attributes, more := strings.Cut(value, ";")
+	name, content, _ := strings.Cut(pair, "=")
+	if content != "" { // an empty one deletes the cookie, which is worth seeing
+		content = redacted
+	}
+	value = name + "=" + content
+	if more {
+		value += ";" + attributes
+	}
+	return value
+}
+
+// body is what the log shows of a body: text as it is, the rest by its size.
+func body(b *limited, h http.Header) string {
+	text, total := b.read()
+	if total == 0 {
+		return ""
+	}
+	whole := int64(len(text)) == total
+	if !whole {
+		text = trimPartial(text)
+	}
+	if h.Get("Content-Encoding") != "" || !utf8.Valid(text) {
+		return fmt.Sprintf("[%d bytes of %s]", total, h.Get("Content-Type"))
+	}
+	if !whole {
+		return string(text) + fmt.Sprintf("\n[cut: %d bytes in all]", total)
+	}
+	return string(text)
+}
+
+// trimPartial drops the beginning of a character at the end of a cut text.
+func trimPartial(text []byte) []byte {
+	for i := 1; i < utf8.UTFMax && i <= len(text); i++ {
+		if tail := text[len(text)-i:]; utf8.RuneStart(tail[0]) {
+			if !utf8.FullRune(tail) {
+				return text[:len(text)-i]
+			}
+			break
+		}
+	}
+	return text
+}

@@ -1,0 +1,124 @@
+package wechattest
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// TB is the part of testing.TB that Start needs; every *testing.T is one. It
+// keeps package testing out of the simulator's binary.
+type TB interface {
+	Helper()
+	Fatalf(format string, args ...any)
+	Cleanup(func())
+}
+
+// Server is a simulator that listens on three ports of the loopback.
+type Server struct {
+	*WeChat
+	URL      string // of Handler: the base URL for SDKs
+	PhoneURL string // of Phone: the shop's public domain
+	DeskURL  string // of Desk
+
+	servers []*http.Server
+	serving sync.WaitGroup // the listeners and the calls under way
+}
+
+// Start runs a simulator for one test and ends it with the test. The URLs of
+// cfg are set to those of the listeners, with the host name localhost.
+func Start(t TB, cfg Config) *Server {
+	t.Helper()
+	s, err := Listen(cfg, "localhost:0", "localhost:0", "localhost:0")
+	if err != nil {
+		t.Fatalf("starting the simulated WeChat: %v", err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// Listen runs a simulator on the given addresses, host:port with port 0 for
+// any. The error tells which address could not be had.
+func Listen(cfg Config, wechatAddr, phoneAddr, deskAddr string) (*Server, error) {
+	s := &Server{}
+	var listeners []net.Listener
+	fail := func(err error) (*Server, error) {
+		for _, l := range listeners {
+			_ = l.Close() // nothing was served on it
+		}
+		return nil, err
+	}
+	for _, a := range []struct {
+		addr string
+		url  []*string
+	}{
+		{wechatAddr, []*string{&s.URL, &cfg.WeChatURL}},
+		{phoneAddr, []*string{&s.PhoneURL, &cfg.PhoneURL}},
+		{deskAddr, []*string{&s.DeskURL, &cfg.DeskURL}},
+	} {
+		l, err := net.Listen("tcp", a.addr)
+		if err != nil {
+			return fail(err)
+		}
+		listeners = append(listeners, l)
+		url, err := listenerURL(a.addr, l)
+		if err != nil {
+			return fail(err)
+		}
+		for _, u := range a.url {
+			*u = url
+		}
+	}
+	w, err := New(cfg)
+	if err != nil {
+		return fail(err)
+	}
+	s.WeChat = w
+	for i, h := range []http.Handler{w.Handler(), w.Phone(), w.Desk()} {
+		srv := &http.Server{Handler: s.counted(h), ReadHeaderTimeout: 10 * time.Second}
+		s.servers = append(s.servers, srv)
+		s.serving.Go(func() {
+			if err := srv.Serve(listeners[i]); !errors.Is(err, http.ErrServerClosed) {
+				w.cfg.Log.Error("wechattest: serving ended", "error", err)
+			}
+		})
+	}
+	return s, nil
+}
+
+// counted lets Close wait for the calls under way.
+func (s *Server) counted(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		s.serving.Add(1)
+		defer s.serving.Done()
+		h.ServeHTTP(rw, r)
+	})
+}
+
+// listenerURL is the origin of a listener under the host name of its address.
+func listenerURL(addr string, l net.Listener) (string, error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", err
+	}
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		return "", err
+	}
+	if host == "" {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port), nil
+}
+
+// Close ends the simulator and its listeners; it waits for their goroutines.
+func (s *Server) Close() {
+	s.stop() // calls that hang or wait let go first
+	for _, srv := range s.servers {
+		_ = srv.Close() // the listener is closed; a broken connection is no matter
+	}
+	s.serving.Wait()
+	s.WeChat.Close()
+}

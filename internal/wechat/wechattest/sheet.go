@@ -1,0 +1,173 @@
+package wechattest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+)
+
+// The states of a Sheet.
+const (
+	SheetOpen      = "open"
+	SheetPaid      = "paid"
+	SheetCancelled = "cancelled"
+	SheetFailed    = "failed"
+)
+
+// Sheet is the payment sheet that slides up over the shop's page.
+type Sheet struct {
+	ID         string    `json:"id"`
+	OutTradeNo string    `json:"out_trade_no"`
+	Amount     int64     `json:"amount"` // fen
+	Shop       string    `json:"shop"`
+	Item       string    `json:"item"`
+	OpenID     string    `json:"openid"`
+	State      string    `json:"state"`
+	ErrMsg     string    `json:"err_msg,omitempty"` // what the page's callback gets once the sheet is gone
+	ErrDesc    string    `json:"err_desc,omitempty"`
+	Opened     time.Time `json:"opened"`
+}
+
+// ErrUnknownSheet and ErrSheetGone are what the sheet's buttons can meet.
+var (
+	ErrUnknownSheet = errors.New("no such payment sheet")
+	ErrSheetGone    = errors.New("the payment sheet is no longer open")
+)
+
+// sheet is a Sheet with its order.
+type sheet struct {
+	Sheet
+	order *order
+	done  chan struct{} // closed when it is no longer open
+}
+
+// addSheet opens a sheet; w.mu is held.
+func (w *WeChat) addSheet(o *order, payer User) Sheet {
+	s := &sheet{
+		Sheet: Sheet{
+			ID: "s" + w.ids.text(alnum, 16), OutTradeNo: o.OutTradeNo, Amount: o.TotalFee, Shop: w.cfg.ShopName, Item: o.Body,
+			OpenID: payer.OpenID, State: SheetOpen, Opened: w.Now(),
+		},
+		order: o, done: make(chan struct{}),
+	}
+	w.sheets = append(w.sheets, s)
+	return s.Sheet
+}
+
+// Sheets returns every sheet, oldest first.
+func (w *WeChat) Sheets() []Sheet {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	list := make([]Sheet, 0, len(w.sheets))
+	for _, s := range w.sheets {
+		list = append(list, s.Sheet)
+	}
+	return list
+}
+
+// Sheet returns one sheet, or ErrUnknownSheet.
+func (w *WeChat) Sheet(id string) (Sheet, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s, err := w.findSheet(id)
+	if err != nil {
+		return Sheet{}, err
+	}
+	return s.Sheet, nil
+}
+
+// findSheet finds a sheet; w.mu is held.
+func (w *WeChat) findSheet(id string) (*sheet, error) {
+	for _, s := range w.sheets {
+		if s.ID == id {
+			return s, nil
+		}
+	}
+	return nil, ErrUnknownSheet
+}
+
+// WaitSheet waits until the sheet is no longer open. When ctx or the simulator
+// ends first, it returns the sheet as it is with the context's error.
+func (w *WeChat) WaitSheet(ctx context.Context, id string) (Sheet, error) {
+	w.mu.Lock()
+	s, err := w.findSheet(id)
+	w.mu.Unlock()
+	if err != nil {
+		return Sheet{}, err
+	}
+	select {
+	case <-s.done:
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-w.ctx.Done():
+		err = w.ctx.Err()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return s.Sheet, err
+}
+
+// PaySheet confirms the payment: the trade is in the ledger when it returns,
+// and the notification on its way. Whoever holds the phone now, the sheet is
+// paid by the one for whom it opened. The error is ErrUnknownSheet or
+// ErrSheetGone; a payment that WeChat refuses is a sheet in state failed.
+func (w *WeChat) PaySheet(id string) (Sheet, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s, err := w.findSheet(id)
+	if err != nil {
+		return Sheet{}, err
+	}
+	if s.State != SheetOpen {
+		return s.Sheet, ErrSheetGone
+	}
+	if bad := s.order.payable(w.Now()); bad != nil {
+		w.endSheet(s, SheetFailed, bad.ErrMsg, bad.ErrDesc)
+		return s.Sheet, nil
+	}
+	if _, ok := w.takeFault(FaultSheetFail, ""); ok {
+		w.endSheet(s, SheetFailed, payFail, "系统繁忙,请稍后再试")
+		return s.Sheet, nil
+	}
+	payer, _ := w.user(s.OpenID)
+	w.settle(s.order, payer)
+	w.planNotification(s.order)
+	if _, ok := w.takeFault(FaultPaidAsCancel, ""); ok {
+		w.endSheet(s, SheetPaid, payCancel, "")
+		return s.Sheet, nil
+	}
+	w.endSheet(s, SheetPaid, payOK, "")
+	return s.Sheet, nil
+}
+
+// CancelSheet closes the sheet unpaid. The order can be paid later with the
+// same prepay_id.
+func (w *WeChat) CancelSheet(id string) (Sheet, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s, err := w.findSheet(id)
+	if err != nil {
+		return Sheet{}, err
+	}
+	if s.State != SheetOpen {
+		return s.Sheet, ErrSheetGone
+	}
+	w.endSheet(s, SheetCancelled, payCancel, "")
+	return s.Sheet, nil
+}
+
+// endSheet closes a sheet with what the page is told; w.mu is held.
+func (w *WeChat) endSheet(s *sheet, state, errMsg, errDesc string) {
+	s.State, s.ErrMsg, s.ErrDesc = state, errMsg, errDesc
+	close(s.done)
+	if b, err := json.Marshal(BridgeError{ErrMsg: errMsg, ErrDesc: errDesc}); err == nil {
+		w.record(Message{
+			From: PartyPhone, To: PartyPage, Kind: payAPI, Method: "CALLBACK", Status: http.StatusOK,
+			Request: string(b), Note: "sheet " + s.ID + " is " + state + "; what the page is told is a hint, not proof",
+		})
+	}
+	view := s.Sheet
+	w.publish(Event{Kind: EventSheet, Sheet: &view})
+}

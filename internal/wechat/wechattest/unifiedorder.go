@@ -1,0 +1,179 @@
+package wechattest
+
+import (
+	"encoding/json"
+	"sort"
+	"strconv"
+	"time"
+)
+
+// prepayLife is the life of a prepay_id: 2 hours (time rules).
+const prepayLife = 2 * time.Hour
+
+// unifiedOrder answers POST /pay/unifiedorder.
+func (w *WeChat) unifiedOrder(p *payRequest) {
+	if code, text := checkFields(p, orderFields()); code != "" {
+		p.refuse(code, text)
+		return
+	}
+	if !w.checkTradeType(p) {
+		return
+	}
+	if !safeTradeNo.MatchString(p.get("out_trade_no")) {
+		p.note("out_trade_no holds a special character that some of WeChat's documents do not allow: use letters, digits, _ and -")
+	}
+	now := w.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if o := w.orders[p.get("out_trade_no")]; o != nil {
+		w.reenter(p, o, now)
+		return
+	}
+	expires, code, text := checkTimes(p, now)
+	if code != "" {
+		p.refuse(code, text)
+		return
+	}
+	fee, err := strconv.ParseInt(p.get("total_fee"), 10, 64)
+	if err != nil {
+		p.refuse("PARAM_ERROR", "total_fee参数格式错误")
+		return
+	}
+	o := &order{
+		Order: Order{
+			OutTradeNo: p.get("out_trade_no"), State: StateNotPay, TradeType: p.get("trade_type"), TotalFee: fee,
+			Body: p.get("body"), Attach: p.get("attach"), OpenID: p.get("openid"), NotifyURL: p.get("notify_url"),
+			SignType: p.algorithm, ClientIP: p.get("spbill_create_ip"), Created: now, Expires: expires.UTC(),
+		},
+		identity: identity(p.fields), device: p.get("device_info"),
+	}
+	w.orders[o.OutTradeNo] = o
+	w.orderList = append(w.orderList, o)
+	w.giveOut(p, o, now)
+}
+
+// checkTradeType applies what each trade_type demands beyond the table; false
+// means that the refusal is written.
+func (w *WeChat) checkTradeType(p *payRequest) bool {
+	openID := p.get("openid")
+	switch p.get("trade_type") {
+	case "JSAPI":
+		if openID == "" {
+			// err_code: one of the errors that come as text only.
+			p.fail("LACK_PARAMS", "JSAPI支付必须传openid")
+			return false
+		}
+	case "MWEB":
+		var scene struct {
+			H5 *struct {
+				Type string `json:"type"`
+			} `json:"h5_info"`
+		}
+		if p.get("scene_info") == "" {
+			p.refuse("LACK_PARAMS", "缺少参数scene_info")
+			return false
+		}
+		if err := json.Unmarshal([]byte(p.get("scene_info")), &scene); err != nil || scene.H5 == nil || !contains([]string{"Wap", "IOS", "Android"}, scene.H5.Type) {
+			p.note(`MWEB wants scene_info {"h5_info":{"type":"Wap","wap_url":"...","wap_name":"..."}}`)
+			p.refuse("PARAM_ERROR", "scene_info参数格式错误")
+			return false
+		}
+	}
+	if _, known := w.user(openID); openID != "" && !known {
+		p.note("nobody has this openid under the appid: an openid of another account, or of a snapshot page")
+		p.refuse("INVALID_REQUEST", "appid and openid not match")
+		return false
+	}
+	return true
+}
+
+// reenter answers a number that was used before (idempotency of out_trade_no);
+// w.mu is held.
+func (w *WeChat) reenter(p *payRequest, o *order, now time.Time) {
+	switch {
+	case o.State == StateSuccess:
+		p.refuse("ORDERPAID", "该订单已支付")
+	case o.State == StateClosed:
+		p.refuse("ORDERCLOSED", "该订单已关闭")
+	case o.identity != identity(p.fields):
+		p.note("out_trade_no was used with other data: %s differs", firstDifference(o.identity, identity(p.fields)))
+		p.refuse("OUT_TRADE_NO_USED", "201 商户订单号重复")
+	case now.After(o.Expires):
+		p.note("the order's time_expire has passed")
+		p.refuse("PARAM_ERROR", "time_expire时间过短,刷卡至少1分钟,其他5分钟")
+	default:
+		p.note("re-entry with the same data: a fresh prepay_id")
+		w.giveOut(p, o, now)
+	}
+}
+
+// giveOut makes a prepay_id and answers; w.mu is held.
+func (w *WeChat) giveOut(p *payRequest, o *order, now time.Time) {
+	id := w.ids.prepayID(now)
+	w.prepays[id] = &prepay{order: o, made: now}
+	o.PrepayIDs = append(o.PrepayIDs, id)
+	reply := []pair{{"trade_type", o.TradeType}, {"prepay_id", id}}
+	switch o.TradeType {
+	case "NATIVE":
+		// A re-entry changes code_url and voids the old one.
+		o.codeURL = "weixin://wxpay/bizpayurl?pr=" + w.ids.text(alnum, 9) + "zz"
+		reply = append(reply, pair{"code_url", o.codeURL})
+	case "MWEB":
+		base := w.cfg.WeChatURL
+		if base == "" {
+			base = "http://" + p.r.Host
+		}
+		reply = append(reply, pair{"mweb_url", base + "/cgi-bin/mmpayweb-bin/checkmweb?prepay_id=" + id + "&package=" + w.ids.text(digits, 10)})
+	}
+	p.succeed(reply...)
+}
+
+// identity is everything that must be the same on re-entry: all but nonce_str
+// and sign.
+func identity(fields []pair) string {
+	var kept []pair
+	for _, f := range fields {
+		if f.value != "" && f.name != "sign" && f.name != "nonce_str" {
+			kept = append(kept, f)
+		}
+	}
+	sort.Slice(kept, func(i, j int) bool { return kept[i].name < kept[j].name })
+	b, err := json.Marshal(flatten(kept))
+	if err != nil {
+		panic("wechattest: " + err.Error()) // strings only
+	}
+	return string(b)
+}
+
+// flatten lists names and values in turn.
+func flatten(fields []pair) []string {
+	list := make([]string, 0, 2*len(fields))
+	for _, f := range fields {
+		list = append(list, f.name, f.value)
+	}
+	return list
+}
+
+// firstDifference names a field in which two identities differ.
+func firstDifference(a, b string) string {
+	var was, is []string
+	if json.Unmarshal([]byte(a), &was) != nil || json.Unmarshal([]byte(b), &is) != nil {
+		return "a field"
+	}
+	old := map[string]string{}
+	for i := 0; i+1 < len(was); i += 2 {
+		old[was[i]] = was[i+1]
+	}
+	for i := 0; i+1 < len(is); i += 2 {
+		if v, ok := old[is[i]]; !ok || v != is[i+1] {
+			return is[i]
+		}
+		delete(old, is[i])
+	}
+	for i := 0; i+1 < len(was); i += 2 {
+		if _, ok := old[was[i]]; ok {
+			return was[i]
+		}
+	}
+	return "a field"
+}

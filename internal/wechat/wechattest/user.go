@@ -1,0 +1,78 @@
+package wechattest
+
+import (
+	"errors"
+	"regexp"
+)
+
+// User is a person with WeChat, as the one Official Account knows them.
+type User struct {
+	// OpenID is 28 characters, unique under the account.
+	OpenID string `json:"openid"`
+	// Nickname may hold any Unicode.
+	Nickname string `json:"nickname"`
+	// Avatar is a data: URI or a URL; empty when the user has none.
+	Avatar string `json:"avatar"`
+	// UnionID is present only when the account is bound to an Open Platform
+	// account.
+	UnionID string `json:"unionid,omitempty"`
+	// Subscribed tells whether the user follows the account (is_subscribe).
+	Subscribed bool `json:"subscribed"`
+}
+
+// openIDForm is the look of real openids: 28 characters of base64url.
+var openIDForm = regexp.MustCompile(`^[0-9A-Za-z_-]{28}$`)
+
+// ErrUnknownUser is returned by SetUser for an openid that nobody has.
+var ErrUnknownUser = errors.New("no user with this openid")
+
+// defaultUsers makes the people of a simulator that was given none. The
+// nicknames hold what real ones do: Chinese, an emoji, markup.
+func defaultUsers(ids *ids) []User {
+	var us []User
+	for i, p := range []struct{ nickname, initial, colour string }{
+		{"林小满", "林", "#3a7d5c"}, {"阿哲🌊", "哲", "#35699f"}, {"Tom & <Jerry>", "T", "#a05a2c"},
+	} {
+		us = append(us, User{
+			OpenID: "o" + ids.text(base64url, 27), Nickname: p.nickname,
+			Avatar: avatar(p.initial, p.colour), Subscribed: i == 0,
+		})
+	}
+	return us
+}
+
+// Users returns everybody who can hold the phone.
+func (w *WeChat) Users() []User {
+	return append([]User(nil), w.users...)
+}
+
+// User returns who holds the phone.
+func (w *WeChat) User() User {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.users[w.holder]
+}
+
+// SetUser hands the phone to another person.
+func (w *WeChat) SetUser(openID string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, u := range w.users {
+		if u.OpenID == openID {
+			w.holder = i
+			w.publish(Event{Kind: EventUser, User: &u})
+			return nil
+		}
+	}
+	return ErrUnknownUser
+}
+
+// user finds a person by openid.
+func (w *WeChat) user(openID string) (User, bool) {
+	for _, u := range w.users {
+		if u.OpenID == openID {
+			return u, true
+		}
+	}
+	return User{}, false
+}

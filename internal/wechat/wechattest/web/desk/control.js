@@ -1,0 +1,61 @@
+// The control API as this page uses it.
+
+async function call(method, path, body) {
+  const answer = await fetch("/control/" + path, {
+    method,
+    headers: body === undefined ? {} : { "Content-Type": "application/json" },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  const decoded = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(decoded.error || `the simulator answered ${answer.status}`);
+  return decoded;
+}
+
+export const get = (path) => call("GET", path);
+export const post = (path, body) => call("POST", path, body);
+export const remove = (path) => call("DELETE", path);
+
+// listen opens the event stream. on.message, on.sheet, ... get each event;
+// on.open runs whenever the stream is open, on.lost when it breaks. Messages
+// arrive in order and once, those from before the stream included.
+export function listen(on) {
+  const source = new EventSource("/control/events");
+  let last = 0;
+  let early = []; // arrived while the history was being read
+  const deliver = (message) => {
+    if (message.seq <= last) return;
+    last = message.seq;
+    on.message(message);
+  };
+  const read = async () => {
+    try {
+      const { messages } = await get(`messages?after=${last}`);
+      messages.forEach(deliver);
+    } finally {
+      const held = early ?? [];
+      early = null;
+      held.forEach(deliver);
+    }
+  };
+  let opened = false;
+  source.addEventListener("clock", async (event) => {
+    on.clock?.(JSON.parse(event.data));
+    if (opened) return;
+    opened = true;
+    await on.open();
+    await read();
+  });
+  source.addEventListener("message", (event) => {
+    const { message } = JSON.parse(event.data);
+    if (early) early.push(message);
+    else deliver(message);
+  });
+  for (const kind of ["sheet", "consent", "user", "fault"]) {
+    source.addEventListener(kind, (event) => on[kind]?.(JSON.parse(event.data)));
+  }
+  source.addEventListener("error", () => {
+    opened = false;
+    early = [];
+    on.lost();
+  });
+}

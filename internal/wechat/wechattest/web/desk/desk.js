@@ -1,0 +1,80 @@
+// The desk: the page around the phone.
+
+import { get, listen } from "./control.js";
+import { Clock, Faults, Holder, Waiting, theme } from "./controls.js";
+import { connect, curl } from "./connect.js";
+import { toast } from "./dom.js";
+import { Ledger } from "./ledger.js";
+import { Log } from "./log.js";
+import { Phone } from "./phone.js";
+
+const panels = ["log", "ledger", "connect", "curl"];
+
+function tabs() {
+  const select = (name, focus) => {
+    for (const other of panels) {
+      const tab = document.getElementById(`tab-${other}`);
+      const on = other === name;
+      tab.setAttribute("aria-selected", String(on));
+      tab.tabIndex = on ? 0 : -1;
+      document.getElementById(`panel-${other}`).hidden = !on;
+      if (on && focus) tab.focus();
+    }
+    document.getElementById("tools").hidden = name !== "log";
+    history.replaceState(null, "", name === "log" ? location.pathname : `#${name}`);
+  };
+  for (const name of panels) {
+    const tab = document.getElementById(`tab-${name}`);
+    tab.addEventListener("click", () => select(name));
+    tab.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (step) select(panels[(panels.indexOf(name) + step + panels.length) % panels.length], true);
+    });
+  }
+  const asked = location.hash.slice(1);
+  select(panels.includes(asked) ? asked : "log");
+}
+
+async function start() {
+  tabs();
+  theme(document.getElementById("theme"));
+  const panel = (name) => document.getElementById(`panel-${name}`);
+  const state = document.getElementById("link");
+  const link = (kind, text) => { state.className = `link ${kind}`; state.textContent = text; };
+
+  const info = await get("info");
+  const log = new Log(panel("log"), document.getElementById("tools"), info.api_key);
+  let ledger, phone;
+  const clock = new Clock(info, () => ledger.read());
+  ledger = new Ledger(panel("ledger"), info, clock, (...attempt) => log.setAttempt(...attempt));
+  const holder = new Holder(info);
+  const faults = new Faults(info);
+  const waiting = new Waiting();
+  connect(panel("connect"), info);
+  curl(panel("curl"), info);
+
+  const readSheets = async () => { (await waiting.read()).forEach((sheet) => log.setSheet(sheet)); };
+  listen({
+    async open() {
+      link("on", "live");
+      const now = await get("info");
+      // Another run of the simulator knows nothing of what this page shows.
+      if (now.epoch !== info.epoch) { location.reload(); return; }
+      clock.set(now.now);
+      holder.set(now.user);
+      await Promise.all([faults.read(), readSheets()]);
+      ledger.read();
+    },
+    lost() { link("off", "not connected"); },
+    message(message) { log.add(message); ledger.read(); },
+    sheet({ sheet }) { log.setSheet(sheet); waiting.read(); ledger.read(); },
+    consent() { waiting.read(); },
+    user({ user }) { holder.set(user); phone?.open(phone.home); },
+    fault() { faults.read(); },
+    clock({ now }) { clock.set(now); ledger.read(); },
+  });
+  // Last, so that the log is there for the first message.
+  phone = new Phone(info);
+}
+
+start().catch((error) => toast(`The desk could not start: ${error.message}`));

@@ -1,0 +1,122 @@
+// The ledger: what WeChat knows about money, and what it told the shop.
+
+import { act, clockTime, copyButton, el, span, yuan } from "./dom.js";
+import { get, post } from "./control.js";
+import { place } from "./controls.js";
+
+const forgeries = {
+  bad_sign: "A wrong sign",
+  no_sign: "No sign at all",
+  other_key: "Signed with another key",
+  wrong_amount: "One fen more, signed rightly",
+  replay: "The last one again, byte for byte",
+  doctype: "With a DOCTYPE and an external entity",
+};
+const states = { NOTPAY: "waiting", SUCCESS: "ok", CLOSED: "neutral" };
+const deliveries = { waiting: "waiting", acknowledged: "ok", given_up: "refused", lost: "fault" };
+
+export class Ledger {
+  // onAttempt(seq, number, out_trade_no) hears of every send, for the log.
+  constructor(panel, info, clock, onAttempt) {
+    this.onAttempt = onAttempt;
+    this.panel = panel;
+    this.info = info;
+    this.clock = clock;
+    this.owed = document.getElementById("owed");
+    this.nicknames = new Map(info.users.map((user) => [user.openid, user.nickname]));
+    this.menu = el("div", { class: "menu", id: "forge", popover: "auto" });
+    document.body.append(this.menu);
+    this.read();
+    setInterval(() => this.count(), 1000);
+  }
+
+  // read shows the ledger anew; calls in one moment are one.
+  read() {
+    clearTimeout(this.planned);
+    this.planned = setTimeout(async () => {
+      try { this.show(await get("ledger")); } catch { /* said elsewhere */ }
+    }, 60);
+  }
+
+  show({ orders, trades, notifications }) {
+    this.owed.textContent = orders.length || "";
+    for (const n of notifications) n.attempts.forEach((a, i) => this.onAttempt(a.message, i + 1, n.out_trade_no));
+    if (orders.length === 0) {
+      this.panel.replaceChildren(el("div", { class: "empty" }, el("h2", {}, "No order yet"),
+        el("p", {}, "What your server orders by unifiedorder appears here, with its payment and every notification that WeChat sends for it.")));
+      return;
+    }
+    const paid = new Map(trades.map((trade) => [trade.out_trade_no, trade]));
+    this.panel.replaceChildren(el("div", { class: "scroll ledger" }, orders.toReversed().map((order) =>
+      this.order(order, paid.get(order.out_trade_no), notifications.filter((n) => n.out_trade_no === order.out_trade_no)))));
+    this.count();
+  }
+
+  order(order, trade, notifications) {
+    const fact = (name, value) => value && el("div", {}, el("dt", {}, name), el("dd", {}, value));
+    const at = (time) => clockTime(new Date(time));
+    return el("article", { class: "order" },
+      el("header", {},
+        el("span", { class: "sum" }, yuan(order.total_fee)),
+        el("span", { class: "name" }, el("b", {}, order.body), el("code", {}, order.out_trade_no, copyButton(order.out_trade_no))),
+        el("span", { class: `chip ${states[order.state] ?? "neutral"}` }, order.state)),
+      el("dl", { class: "facts" },
+        fact("payer", this.nicknames.get(order.openid) ?? order.openid),
+        fact("ordered", at(order.created)),
+        trade && fact("paid", `${at(trade.paid)} · ${trade.bank_type}`),
+        order.state === "NOTPAY" && fact("expires", `in ${span(new Date(order.expires) - this.clock.now())}`),
+        trade && trade.cash_fee !== trade.total_fee && fact("cash", `${yuan(trade.cash_fee)} + ${yuan(trade.coupon_fee)} coupon`),
+        fact("sign", order.sign_type),
+        trade && fact("transaction", el("code", {}, trade.transaction_id)),
+        fact("prepay_id", el("code", {}, order.prepay_ids.at(-1), order.prepay_ids.length > 1 ? ` (of ${order.prepay_ids.length})` : ""))),
+      notifications.map((n, i) => this.notification(n, i + 1)),
+      el("footer", {}, el("span", { class: "to", title: order.notify_url }, order.notify_url), this.send(order, trade), this.forge(order)));
+  }
+
+  notification(n, number) {
+    const next = n.state === "waiting" && n.next && el("li", { class: "next" },
+      el("span", { class: "in", "data-at": n.next }), this.jump(n.next));
+    return el("section", { class: "notification" },
+      el("h4", {}, `Notification ${number}`, n.forge && el("span", { class: "chip fault" }, `forged: ${n.forge}`), el("span", { class: `chip ${deliveries[n.state] ?? "neutral"}` }, n.state.replace("_", " "))),
+      el("ol", {}, n.attempts.map((attempt) => el("li", { class: attempt.ok ? "good" : "bad" },
+        el("time", {}, clockTime(new Date(attempt.time))),
+        el("span", {}, attempt.ok ? `${attempt.status} SUCCESS` : attempt.reason || `answer ${attempt.status}`))), next));
+  }
+
+  jump(next) {
+    const button = el("button", { type: "button", class: "plain" }, "Go there");
+    button.addEventListener("click", () => act(button, () => this.clock.advance(Math.max(1, new Date(next) - this.clock.now() + 50))));
+    return button;
+  }
+
+  send(order, trade) {
+    const button = el("button", { type: "button", class: "small", disabled: !trade, title: trade ? "The true notification, now" : "Nothing is paid yet" }, "Send again");
+    button.addEventListener("click", () => act(button, () => post("notifications", { out_trade_no: order.out_trade_no, forge: "" })));
+    return button;
+  }
+
+  forge(order) {
+    const button = el("button", { type: "button", class: "small", popovertarget: "forge" }, "Forge…");
+    button.addEventListener("click", () => {
+      this.menu.replaceChildren(el("h3", {}, "A notification that WeChat never sent"), el("ul", { class: "choices" },
+        this.info.forges.filter(Boolean).map((forge) => {
+          const choice = el("button", { type: "button" }, el("b", {}, forgeries[forge] ?? forge), el("code", {}, forge));
+          choice.addEventListener("click", () => {
+            this.menu.hidePopover();
+            act(button, () => post("notifications", { out_trade_no: order.out_trade_no, forge }));
+          });
+          return el("li", {}, choice);
+        })));
+      place(this.menu, button);
+    });
+    return button;
+  }
+
+  // count keeps the times until the next retries right.
+  count() {
+    for (const node of this.panel.querySelectorAll(".in")) {
+      const rest = new Date(node.dataset.at) - this.clock.now();
+      node.textContent = rest > 0 ? `next in ${span(rest)}` : "due now";
+    }
+  }
+}

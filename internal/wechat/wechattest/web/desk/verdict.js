@@ -1,0 +1,76 @@
+// What a message is called, what it is about and how it ended: read from the
+// wire, as a developer would.
+
+import { fields, parts } from "./text.js";
+import { yuan } from "./dom.js";
+
+const calls = {
+  authorize: "authorize",
+  consent: "consent",
+  access_token: "code → access_token",
+  refresh_token: "refresh_token",
+};
+
+// short is the name in the list.
+export function short(m) {
+  if (m.kind === "shop") return `${m.method} ${m.url.split("?")[0]}`;
+  if (m.kind === "page") return { uncaught: "uncaught error", rejection: "unhandled rejection", console: "console.error", load: "failed load", policy: "content policy", bridge: "bridge" }[m.method] ?? m.method;
+  if (m.method === "CALLBACK") return "callback";
+  if (m.kind === "notify" && m.attempt) return `notify #${m.attempt}`;
+  return calls[m.kind] ?? m.kind;
+}
+
+const query = (m) => new URLSearchParams(m.url.split("?")[1] ?? "");
+
+// about is the second column: which order, how much, for whom.
+export function about(m) {
+  const asked = fields(m.request);
+  const told = fields(m.response);
+  switch (m.kind) {
+    case "authorize": return query(m).get("scope") ?? "";
+    case "unifiedorder": return [asked.out_trade_no, asked.total_fee && /^\d+$/.test(asked.total_fee) ? yuan(Number(asked.total_fee)) : "", asked.trade_type].filter(Boolean).join("  ");
+    case "orderquery": return [asked.out_trade_no ?? asked.transaction_id, told.trade_state].filter(Boolean).join("  ");
+    case "notify": return [asked.out_trade_no, asked.total_fee && yuan(Number(asked.total_fee))].filter(Boolean).join("  ");
+    case "getBrandWCPayRequest": return asked.package ?? asked.err_msg ?? "";
+    case "shop": {
+      const search = m.url.split("?")[1];
+      return [search ? `?${search}` : "", told.code && m.status >= 400 ? told.code : ""].filter(Boolean).join("  ");
+    }
+    case "page": return m.note ?? "";
+  }
+  return asked.out_trade_no ?? "";
+}
+
+// verdict is {kind: ok | refused | fault | waiting, text}.
+export function verdict(m) {
+  if (m.kind === "page") return { kind: "refused", text: "error" };
+  if (/(^|; )fault [a-z_]+/.test(m.note ?? "")) return { kind: "fault", text: m.status ? `fault · ${m.status}` : "fault" };
+  if (m.signed && !m.signed.ok) return { kind: "refused", text: "bad sign" };
+  const told = fields(m.method === "CALLBACK" ? m.request : m.response);
+  if (m.method === "CALLBACK" && / is paid;/.test(m.note) && !/:ok$/.test(told.err_msg)) return { kind: "fault", text: "paid, told cancel" };
+  if (told.return_code === "FAIL") return { kind: "refused", text: "FAIL" };
+  if (told.result_code === "FAIL") return { kind: "refused", text: told.err_code ?? "FAIL" };
+  if (told.errcode) return { kind: "refused", text: String(told.errcode) };
+  if (typeof told.err_msg === "string") {
+    const word = told.err_msg.split(":").pop();
+    if (/:ok$/.test(told.err_msg)) return { kind: "ok", text: "ok" };
+    return { kind: /cancel/.test(word) ? "neutral" : "refused", text: word };
+  }
+  if (m.status === 0 && m.kind !== "getBrandWCPayRequest") return { kind: "refused", text: "no answer" };
+  if (m.kind === "shop" && m.status === 401) return { kind: "neutral", text: "401" }; // how a page learns that nobody has signed in
+  if (m.status >= 400) return { kind: "refused", text: String(m.status) };
+  if (m.kind === "notify" && told.return_code !== "SUCCESS") return { kind: "refused", text: "not acknowledged" };
+  if (m.status >= 300) return { kind: "ok", text: String(m.status) };
+  return { kind: "ok", text: m.status && m.status !== 200 ? String(m.status) : "ok" };
+}
+
+// refused messages say why; the rest say what they are about.
+export function second(m, v) {
+  if (m.note && (v.kind === "refused" || v.kind === "fault")) return m.note;
+  return about(m) || m.note || "";
+}
+
+// haystack is what the filter searches.
+export function haystack(m) {
+  return `${short(m)} ${m.from} ${m.to} ${m.url} ${m.note ?? ""} ${parts(m.request).body} ${m.response}`.toLowerCase();
+}

@@ -1,0 +1,120 @@
+// The part of WeChat's client that a page meets before it calls anything: the
+// user agent, the title bar, and a place where its errors become visible.
+// Go wraps the files of this folder in one function that receives `config`.
+
+const prefix = "/__wechat/";
+
+// The address this webview was opened with. iOS judges the payment directory by
+// it and not by the current one, so it is taken before any pushState.
+const landing = location.href;
+
+// The Promise-free ways out of the page are kept before the page can wrap them.
+const nativeFetch = window.fetch.bind(window);
+const nativeError = console.error.bind(console);
+
+// post sends JSON to the simulator. It never carries the shop's cookies: the
+// simulator shares the shop's origin here, but is not the shop.
+async function post(path, body, keepalive = false) {
+  const answer = await nativeFetch(prefix + path, {
+    method: "POST",
+    credentials: "omit",
+    keepalive,
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body ?? {}),
+  });
+  const decoded = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(decoded.error || `the simulator answered ${answer.status}`);
+  return decoded;
+}
+
+function define(name, value) {
+  Object.defineProperty(Navigator.prototype, name, { get: () => value, configurable: true });
+}
+define("userAgent", config.userAgent);
+define("appVersion", config.userAgent.replace(/^Mozilla\//, ""));
+if (config.ios) define("userAgentData", undefined);
+
+// Another person has another phone: what the page kept for the one before is
+// not there. (Cookies are kept apart by the proxy.)
+try {
+  const holder = localStorage.getItem("wechat-phone-holder");
+  if (holder !== config.holder) {
+    if (holder !== null) {
+      localStorage.clear();
+      sessionStorage.clear();
+    }
+    localStorage.setItem("wechat-phone-holder", config.holder);
+  }
+} catch { /* a page without storage keeps nothing */ }
+
+// --- the title bar ----------------------------------------------------------
+
+// A page opened in a window of its own has no bar, and nobody to tell.
+const desk = window.parent === window ? null : window.parent;
+let told = "";
+
+function tellDesk() {
+  const state = {
+    wechat: "page",
+    title: document.title,
+    url: location.href,
+    canGoBack: window.navigation ? navigation.canGoBack : history.length > 1,
+  };
+  const key = JSON.stringify(state);
+  if (!desk || key === told) return;
+  told = key;
+  desk.postMessage(state, config.desk);
+}
+
+function closeWindow() {
+  if (desk) desk.postMessage({ wechat: "close" }, config.desk);
+}
+
+if (desk) {
+  new MutationObserver(tellDesk).observe(document.documentElement, {
+    subtree: true, childList: true, characterData: true,
+  });
+  window.navigation?.addEventListener("currententrychange", tellDesk);
+  for (const event of ["DOMContentLoaded", "load", "pageshow", "popstate", "hashchange"]) {
+    window.addEventListener(event, () => { told = ""; tellDesk(); });
+  }
+  window.addEventListener("message", (event) => {
+    if (event.source !== desk || event.origin !== config.desk) return;
+    switch (event.data?.wechat) {
+      case "reload": location.reload(); break;
+      case "back": history.back(); break;
+      case "hello": told = ""; tellDesk(); break;
+    }
+  });
+}
+
+// --- what went wrong in the page --------------------------------------------
+
+// A page that fails in a loop must not fill the log.
+let reportsLeft = 40;
+
+function report(level, text) {
+  if (reportsLeft-- <= 0) return;
+  post("log", { level, text: text.slice(0, 4000), url: location.href.slice(0, 2000) }, true).catch(() => {});
+}
+
+function describe(value) {
+  if (value instanceof Error) return value.stack || String(value);
+  if (typeof value === "string") return value;
+  try { return JSON.stringify(value) ?? String(value); } catch { return String(value); }
+}
+
+window.addEventListener("error", (event) => {
+  if (event.message) {
+    report("uncaught", `${event.error?.stack || event.message}\n    at ${event.filename}:${event.lineno}:${event.colno}`);
+  } else if (event.target?.src || event.target?.href) {
+    report("load", `cannot load ${event.target.src || event.target.href}`);
+  }
+}, true);
+window.addEventListener("unhandledrejection", (event) => report("rejection", describe(event.reason)));
+document.addEventListener("securitypolicyviolation", (event) =>
+  report("policy", `${event.effectiveDirective} refuses ${event.blockedURI || "inline code"}`));
+console.error = (...args) => {
+  nativeError(...args);
+  report("console", args.map(describe).join(" "));
+};

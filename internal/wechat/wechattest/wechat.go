@@ -1,0 +1,156 @@
+package wechattest
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// WeChat is one simulated WeChat with its phone. Make it with New or Start;
+// its methods may be called from any goroutine.
+type WeChat struct {
+	cfg     Config
+	ids     *ids
+	clock   *clock
+	users   []User
+	history *history
+	doer    Doer
+	own     *http.Client // closed with the simulator; nil when Config gave a Doer
+
+	ctx  context.Context // ends with Close: calls that hang, sheets that wait
+	stop context.CancelFunc
+
+	faultMu sync.Mutex
+	faults  []Fault
+
+	// mu guards what follows. It is never held during a call to the shop.
+	mu            sync.Mutex
+	shopURL       string
+	holder        int // index in users of who holds the phone
+	grants        map[string]*grant
+	tokens        map[string]*token
+	refreshTokens map[string]*token
+	consents      []*consent
+	orders        map[string]*order
+	orderList     []*order
+	prepays       map[string]*prepay
+	sheets        []*sheet
+	notifications []*notification
+	held          *notification // waits for the next one, see notify_reordered
+}
+
+// New makes a simulator. The error names every field of cfg that cannot be.
+func New(cfg Config) (*WeChat, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, fmt.Errorf("wechattest config: %w", err)
+	}
+	w := &WeChat{
+		cfg: cfg, ids: newIDs(cfg.Seed), history: newHistory(cfg.History), doer: cfg.Doer, shopURL: cfg.ShopURL,
+		grants: map[string]*grant{}, tokens: map[string]*token{}, refreshTokens: map[string]*token{},
+		orders: map[string]*order{}, prepays: map[string]*prepay{},
+	}
+	w.users = append(w.users, cfg.Users...)
+	if len(w.users) == 0 {
+		w.users = defaultUsers(w.ids)
+	}
+	if w.doer == nil {
+		w.own = &http.Client{
+			Transport: &http.Transport{MaxIdleConnsPerHost: 4, IdleConnTimeout: 30 * time.Second},
+			// Payment notification, answer: a redirect counts as failure.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
+		w.doer = w.own
+	}
+	w.ctx, w.stop = context.WithCancel(context.Background())
+	w.clock = newClock(cfg.Epoch, cfg.TimeScale)
+	return w, nil
+}
+
+// Close ends the simulator: planned notifications are dropped, running ones
+// cut short, waiting calls released. No goroutine of it is left.
+func (w *WeChat) Close() {
+	w.stop()
+	w.clock.close()
+	w.history.close()
+	if w.own != nil {
+		w.own.CloseIdleConnections()
+	}
+}
+
+// Now is the simulator's clock, in UTC.
+func (w *WeChat) Now() time.Time { return w.clock.now() }
+
+// Advance moves the clock forward. Everything that falls due on the way has
+// happened when it returns, notifications and their answers included.
+func (w *WeChat) Advance(d time.Duration) {
+	w.clock.advance(d)
+	w.publish(Event{Kind: EventClock})
+}
+
+// Config returns the settings with the defaults filled in.
+func (w *WeChat) Config() Config {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	cfg := w.cfg
+	cfg.ShopURL = w.shopURL
+	return cfg
+}
+
+// SetShop tells the phone where the shop listens: an origin such as
+// http://localhost:8787.
+func (w *WeChat) SetShop(origin string) error {
+	if err := checkOrigin(origin); err != nil {
+		return fmt.Errorf("setting the shop: %w", err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.shopURL = origin
+	return nil
+}
+
+// ShopURL is the origin where the shop listens, "" when unknown.
+func (w *WeChat) ShopURL() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.shopURL
+}
+
+// The paths of the three hosts.
+const (
+	pathAuthorize    = "/connect/oauth2/authorize"
+	pathConsent      = "/connect/oauth2/consent" // the consent page's own
+	pathAccessToken  = "/sns/oauth2/access_token"
+	pathRefreshToken = "/sns/oauth2/refresh_token"
+	pathUserInfo     = "/sns/userinfo"
+	pathAuth         = "/sns/auth"
+	pathUnifiedOrder = "/pay/unifiedorder"
+	pathOrderQuery   = "/pay/orderquery"
+	pathCloseOrder   = "/pay/closeorder"
+	pathAvatar       = "/mmopen/"
+)
+
+// Handler serves open.weixin.qq.com, api.weixin.qq.com and
+// api.mch.weixin.qq.com on one origin, and the avatars.
+func (w *WeChat) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc(pathAuthorize, w.exchange("authorize", PartyPhone, w.authorize))
+	mux.HandleFunc("GET "+pathConsent, w.waitConsent)
+	mux.HandleFunc("POST "+pathConsent, w.exchange("consent", PartyPhone, w.answerConsent))
+	mux.HandleFunc(pathAccessToken, w.exchange("access_token", PartyShop, w.accessToken))
+	mux.HandleFunc(pathRefreshToken, w.exchange("refresh_token", PartyShop, w.refreshToken))
+	mux.HandleFunc(pathUserInfo, w.exchange("userinfo", PartyShop, w.userInfo))
+	mux.HandleFunc(pathAuth, w.exchange("auth", PartyShop, w.auth))
+	mux.HandleFunc(pathUnifiedOrder, w.exchange("unifiedorder", PartyShop, w.payCall(w.unifiedOrder)))
+	mux.HandleFunc(pathOrderQuery, w.exchange("orderquery", PartyShop, w.payCall(w.orderQuery)))
+	mux.HandleFunc(pathCloseOrder, w.exchange("closeorder", PartyShop, w.payCall(w.closeOrder)))
+	mux.HandleFunc("GET "+pathAvatar, w.serveAvatar)
+	mux.HandleFunc("GET /favicon.ico", func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusNoContent) })
+	mux.HandleFunc("/", w.exchange("unknown", PartyShop, func(x *exchange) {
+		x.note("WeChat's simulator has no such path")
+		x.html(http.StatusNotFound, nginxPage("404 Not Found"))
+	}))
+	return mux
+}

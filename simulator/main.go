@@ -1,0 +1,159 @@
+// Command simulator is WeChat on this machine: the servers that a merchant's
+// server talks to, the phone that opens the shop and pays, and the desk from
+// which a developer watches and steers both. It needs no account and no network.
+//
+//	go run ./simulator -shop http://localhost:8787
+//
+// then open the desk's URL. Everything it takes is a flag; see -help.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"h5pay/internal/wechat/wechattest"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case errors.Is(err, errUsage):
+		os.Exit(2) // the flag set has said what is wrong
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "simulator:", err)
+		os.Exit(1)
+	}
+}
+
+// errUsage is a command line that does not parse.
+var errUsage = errors.New("usage")
+
+// options is the command line.
+type options struct {
+	cfg    wechattest.Config
+	ports  [3]int // WeChat, phone, desk, as portFlags
+	json   bool
+	openID string
+}
+
+// portFlags name the flags of options.ports.
+var portFlags = [3]string{"port", "phone-port", "desk-port"}
+
+// parse reads the command line. The defaults are those of .dev.vars.example.
+func parse(args []string, stderr io.Writer) (options, error) {
+	o := options{}
+	c := &o.cfg
+	fs := flag.NewFlagSet("simulator", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.StringVar(&c.AppID, "appid", wechattest.DefaultAppID, "`appid` of the Official Account: wx and 16 hex digits")
+	fs.StringVar(&c.AppSecret, "secret", wechattest.DefaultAppSecret, "`appsecret`, 32 letters and digits")
+	fs.StringVar(&c.MchID, "mch-id", wechattest.DefaultMchID, "merchant `number`, 8 to 10 digits")
+	fs.StringVar(&c.APIKey, "key", wechattest.DefaultAPIKey, "APIv2 `key`, 32 letters and digits")
+	fs.StringVar(&c.ShopName, "shop-name", wechattest.DefaultShopName, "merchant's `name` on the payment sheet")
+	fs.StringVar(&o.openID, "openid", "", "`openid` of the person who holds the phone, 28 characters (default: three people made from the seed)")
+	fs.StringVar(&c.ShopURL, "shop", "http://localhost:8787", "`URL` where the shop listens; the phone forwards to it")
+	fs.IntVar(&o.ports[0], "port", 8800, "`port` of WeChat's servers; 0 takes any free one")
+	fs.IntVar(&o.ports[2], "desk-port", 8801, "`port` of the desk, the page to open")
+	fs.IntVar(&o.ports[1], "phone-port", 8802, "`port` of the phone, which plays the shop's public domain")
+	fs.Func("pay-dir", "payment directory, a `URL` ending in /; may be repeated (default: the roots of phone and shop)", func(dir string) error {
+		c.PayDirs = append(c.PayDirs, dir)
+		return nil
+	})
+	fs.StringVar(&c.OAuthDomain, "oauth-domain", "", "web-authorization `domain` (default: the hosts of phone and shop)")
+	fs.StringVar((*string)(&c.Platform), "platform", string(wechattest.Android), "the phone: android or `ios`")
+	fs.Int64Var(&c.Seed, "seed", 1, "`seed` of every id and nonce: the same calls get the same answers")
+	fs.BoolVar(&c.Tame, "tame", false, "no surprises: no unknown fields, no coupons, one order of elements")
+	fs.Float64Var(&c.TimeScale, "time-scale", 1, "simulator `seconds` per real second; 60 makes a minute a second")
+	fs.DurationVar(&c.BridgeDelay, "bridge-delay", 300*time.Millisecond, "how long after DOMContentLoaded WeixinJSBridge appears")
+	fs.BoolVar(&o.json, "json", false, "print one JSON object instead of the table, then nothing")
+	fs.Usage = func() {
+		fmt.Fprint(stderr, "WeChat on this machine. Open the desk's URL that it prints.\n\n")
+		fs.PrintDefaults()
+	}
+	if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return o, err
+	} else if err != nil {
+		return o, errUsage
+	}
+	if fs.NArg() > 0 {
+		fmt.Fprintf(stderr, "simulator takes flags only, not %q\n", fs.Arg(0))
+		return o, errUsage
+	}
+	if c.BridgeDelay == 0 {
+		c.BridgeDelay = -1 // at once; a Config's 0 means the default
+	}
+	if o.openID != "" {
+		c.Users = []wechattest.User{{OpenID: o.openID, Nickname: "微信用户", Subscribed: true}}
+	}
+	c.ShopURL = strings.TrimSuffix(c.ShopURL, "/")
+	for i, port := range o.ports {
+		if port < 0 || port > 65535 {
+			fmt.Fprintf(stderr, "-%s: want 0 to 65535, got %d\n", portFlags[i], port)
+			return o, errUsage
+		}
+	}
+	return o, nil
+}
+
+// run serves until ctx ends.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	o, err := parse(args, stderr)
+	if err != nil {
+		return err
+	}
+	if !o.json {
+		o.cfg.Log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	}
+	var addrs [3]string
+	for i, port := range o.ports {
+		addrs[i] = net.JoinHostPort("localhost", strconv.Itoa(port))
+	}
+	s, err := wechattest.Listen(o.cfg, addrs[0], addrs[1], addrs[2])
+	if err != nil {
+		return explain(err, o.ports)
+	}
+	defer s.Close()
+	if o.json {
+		err = json.NewEncoder(stdout).Encode(s.Identity())
+	} else {
+		err = printTable(stdout, s.Identity())
+	}
+	if err != nil {
+		return fmt.Errorf("printing the addresses: %w", err)
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// explain names the flag of a port that is taken.
+func explain(err error, ports [3]int) error {
+	var op *net.OpError
+	if !errors.Is(err, syscall.EADDRINUSE) || !errors.As(err, &op) {
+		return err
+	}
+	addr, ok := op.Addr.(*net.TCPAddr)
+	if !ok {
+		return err
+	}
+	for i, port := range ports {
+		if port == addr.Port {
+			return fmt.Errorf("port %d is taken by another program, perhaps a simulator that still runs.\nEnd that program, or choose another port: -%s %d", port, portFlags[i], port+10)
+		}
+	}
+	return err
+}

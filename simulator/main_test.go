@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"h5pay/internal/wechat/wechattest"
+)
+
+var anyPorts = []string{"-port", "0", "-phone-port", "0", "-desk-port", "0"}
+
+// running starts the command and returns what it prints first, up to and with
+// the line that contains end; the test's end stops it.
+func running(t *testing.T, end string, args ...string) string {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	out, in := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		err := run(ctx, append(anyPorts, args...), in, io.Discard)
+		in.CloseWithError(errors.Join(err, io.EOF))
+		done <- err
+	}()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Errorf("ended with %v", err)
+		}
+	})
+	var text strings.Builder
+	buf := make([]byte, 4096)
+	for !strings.Contains(text.String(), end) {
+		n, err := out.Read(buf)
+		text.Write(buf[:n])
+		if err != nil {
+			t.Fatalf("%v after %s", err, text.String())
+		}
+	}
+	return text.String()
+}
+
+func TestJSONSaysWhereItListens(t *testing.T) {
+	openID := "o" + strings.Repeat("x", 27)
+	var id wechattest.Identity
+	printed := running(t, "\n", "-json", "-openid", openID, "-shop", "http://localhost:1/", "-seed", "7", "-time-scale", "60", "-pay-dir", "http://localhost:1/pay/")
+	if err := json.Unmarshal([]byte(printed), &id); err != nil {
+		t.Fatalf("%v in %s", err, printed)
+	}
+	if id.AppID != wechattest.DefaultAppID || id.ShopURL != "http://localhost:1" || id.Seed != 7 || id.TimeScale != 60 ||
+		len(id.Users) != 1 || id.Users[0].OpenID != openID || len(id.PayDirs) != 1 {
+		t.Errorf("%+v", id)
+	}
+	for _, url := range []string{id.DeskURL + "/", id.DeskURL + "/control/info", id.PhoneURL + "/__wechat/bridge.js", id.WeChatURL + "/sns/auth"} {
+		res, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.Body.Close(); res.StatusCode != 200 {
+			t.Errorf("%s: %d", url, res.StatusCode)
+		}
+	}
+}
+
+func TestTableShowsEverythingAShopNeeds(t *testing.T) {
+	table := running(t, "Ctrl-C")
+	for _, want := range []string{"Open  http://localhost:", wechattest.DefaultAppID, wechattest.DefaultAppSecret, wechattest.DefaultMchID,
+		wechattest.DefaultAPIKey, "http://localhost:8787", "api.mch.weixin.qq.com", "notify_url", "seed"} {
+		if !strings.Contains(table, want) {
+			t.Errorf("the table lacks %q:\n%s", want, table)
+		}
+	}
+}
+
+func TestATakenPortNamesItsFlag(t *testing.T) {
+	l, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	port := l.Addr().(*net.TCPAddr).Port
+	for _, name := range portFlags {
+		args := append([]string(nil), anyPorts...)
+		for i, arg := range args {
+			if arg == "-"+name {
+				args[i+1] = strconv.Itoa(port)
+			}
+		}
+		err := run(t.Context(), args, io.Discard, io.Discard)
+		if err == nil || !strings.Contains(err.Error(), strconv.Itoa(port)) || !strings.Contains(err.Error(), "-"+name+" ") {
+			t.Errorf("-%s: %v", name, err)
+		}
+	}
+}
+
+func TestBadFlagsAreNamed(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"-surprise"}, "surprise"},
+		{[]string{"serve"}, "serve"},
+		{[]string{"-port", "x"}, "port"},
+		{[]string{"-port", "70000"}, "-port"},
+		{[]string{"-desk-port", "-1"}, "-desk-port"},
+		{append(anyPorts, "-appid", "x"), "AppID"},
+		{append(anyPorts, "-key", "short"), "APIKey"},
+		{append(anyPorts, "-shop", "localhost:8787"), "ShopURL"},
+		{append(anyPorts, "-platform", "symbian"), "Platform"},
+		{append(anyPorts, "-openid", "x"), "openid"},
+	} {
+		var stderr bytes.Buffer
+		err := run(t.Context(), c.args, io.Discard, &stderr)
+		if err == nil || !strings.Contains(err.Error()+stderr.String(), c.says) {
+			t.Errorf("%v: %v %s, want it to say %q", c.args, err, stderr.String(), c.says)
+		}
+		if strings.Contains(err.Error()+stderr.String(), "short") {
+			t.Error("the key is in the message")
+		}
+	}
+	var stderr bytes.Buffer
+	if err := run(t.Context(), []string{"-help"}, io.Discard, &stderr); !errors.Is(err, flag.ErrHelp) || !strings.Contains(stderr.String(), "-time-scale") {
+		t.Errorf("%v %s", err, stderr.String())
+	}
+}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"h5pay/internal/wechat/wechattest"
+)
+
+// printTable tells a person where to look and what to put in a shop's settings.
+func printTable(out io.Writer, id wechattest.Identity) error {
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	row := func(name, value, remark string) { fmt.Fprintf(t, "  %s\t%s\t%s\n", name, value, remark) }
+	fmt.Fprintf(t, "\nWeChat on this machine. Open  %s\n\n", id.DeskURL)
+	row("desk", id.DeskURL, "the phone, the message log, the control API")
+	row("WeChat", id.WeChatURL, "open.weixin.qq.com, api.weixin.qq.com, api.mch.weixin.qq.com")
+	row("phone", id.PhoneURL, "the shop's public domain: redirect_uri and notify_url")
+	row("shop", id.ShopURL, "where the phone forwards to")
+	fmt.Fprintln(t)
+	row("appid", id.AppID, "")
+	row("appsecret", id.AppSecret, "")
+	row("mch_id", id.MchID, "")
+	row("APIv2 key", id.APIKey, "")
+	row("payment dirs", strings.Join(id.PayDirs, " "), "judged as "+string(id.Platform))
+	for i, u := range id.Users {
+		name := ""
+		if i == 0 {
+			name = "people"
+		}
+		row(name, u.OpenID, u.Nickname)
+	}
+	fmt.Fprintln(t)
+	row("seed", fmt.Sprint(id.Seed), "")
+	row("time scale", fmt.Sprint(id.TimeScale), "")
+	fmt.Fprintln(t, "\nCtrl-C ends it.")
+	return t.Flush()
+}

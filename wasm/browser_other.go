@@ -1,0 +1,38 @@
+//go:build !js
+
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"h5pay/internal/api"
+)
+
+// nowhere is the browser of a page that is rendered at build time: every
+// screen shows how it looks while it loads.
+type nowhere struct{}
+
+func newBrowser() browser { return nowhere{} }
+
+var errNowhere = errors.New("there is no browser")
+
+func (nowhere) Path() string                       { return "/" }
+func (nowhere) Query() string                      { return "" }
+func (nowhere) Href() string                       { return "/" }
+func (nowhere) UserAgent() string                  { return "" }
+func (nowhere) ReplaceAddress(string)              {}
+func (nowhere) Assign(string)                      {}
+func (nowhere) Replace(string)                     {}
+func (nowhere) Recall(string) string               { return "" }
+func (nowhere) Remember(string, string)            {}
+func (nowhere) Copy(context.Context, string) error { return errNowhere }
+
+func (nowhere) Fetch(context.Context, string, string, []byte) (answer, error) {
+	return answer{}, errNowhere
+}
+
+func (nowhere) InvokePay(context.Context, api.PayParams) (string, error) { return "", errNowhere }
+
+func (nowhere) Sleep(context.Context, time.Duration) error { return errNowhere }

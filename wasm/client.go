@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"time"
+
+	"h5pay/internal/api"
+)
+
+// callTimeout bounds one call to the signer, which itself gives WeChat eight
+// seconds.
+const callTimeout = 15 * time.Second
+
+// Codes of the page's own, beside those of the signer.
+const (
+	codeOffline    api.Code = "offline"     // no answer came
+	codeGarbled    api.Code = "garbled"     // an answer that is not the signer's
+	codeBridge     api.Code = "no_bridge"   // WeixinJSBridge did not appear
+	codeRefused    api.Code = "refused"     // the user refused the sign-in
+	codeNoOrder    api.Code = "no_order"    // the address names no order
+	codeSignInLoop api.Code = "signin_loop" // the sign-in failed twice
+)
+
+// call makes one call and decodes its answer into out, which may be nil. The
+// error is an *api.Error.
+func call(ctx context.Context, b browser, method, path string, in, out any) error {
+	var body []byte
+	if in != nil {
+		var err error
+		if body, err = json.Marshal(in); err != nil {
+			return &api.Error{Code: api.CodeInternal, Message: err.Error()}
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	got, err := b.Fetch(ctx, method, path, body)
+	if err != nil {
+		return &api.Error{Code: codeOffline, Message: err.Error()}
+	}
+	if got.Status < 200 || got.Status > 299 {
+		var e api.Error
+		if json.Unmarshal(got.Body, &e) != nil || e.Code == "" {
+			return &api.Error{Code: codeGarbled, Message: "an error that is not the signer's"}
+		}
+		return &e
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(got.Body, out); err != nil {
+		return &api.Error{Code: codeGarbled, Message: "an answer that is not the signer's"}
+	}
+	return nil
+}
+
+// code returns the code of an error of call.
+func code(err error) api.Code {
+	var e *api.Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return api.CodeInternal
+}
+
+// orderParam returns the order that an address is about, "" for none.
+func orderParam(query string) string {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return ""
+	}
+	id := values.Get("order")
+	for _, c := range []byte(id) {
+		if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '-' || c == '_') {
+			return ""
+		}
+	}
+	if len(id) > 64 {
+		return ""
+	}
+	return id
+}

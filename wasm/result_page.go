@@ -1,0 +1,96 @@
+package main
+
+import (
+	"time"
+
+	"github.com/maxence-charriere/go-app/v9/pkg/app"
+
+	"h5pay/internal/api"
+)
+
+// resultPage says what became of an order. It believes the signer alone.
+type resultPage struct {
+	app.Compo
+	base
+
+	id       string
+	order    *api.Order // nil until the signer has answered
+	watching bool
+}
+
+func newResultPage(b browser) *resultPage { return &resultPage{base: newBase(b)} }
+
+func (p *resultPage) OnMount(ctx app.Context) {
+	p.begin()
+	p.load(ctx)
+}
+
+func (p *resultPage) OnDismount() { p.end() }
+
+func (p *resultPage) load(ctx app.Context) {
+	if p.id = orderParam(p.b.Query()); p.id == "" {
+		p.err = &api.Error{Code: codeNoOrder}
+		return
+	}
+	if p.watching {
+		return
+	}
+	p.watching = true
+	p.run(ctx, func() (func(), error) {
+		look := func() (func(), error) {
+			o, err := watch(p.ctx, p.b, p.id, func(o api.Order) {
+				ctx.Dispatch(func(app.Context) { p.order = &o })
+			})
+			if err == nil && o.Status == api.StatusPaid {
+				emptyBasket(p.b)
+			}
+			return func() { p.order, p.watching = &o, false }, err
+		}
+		if p.place == inWeChat {
+			look = p.signedIn(look)
+		}
+		show, err := look()
+		if err != nil {
+			ctx.Dispatch(func(app.Context) { p.watching = false })
+		}
+		return show, err
+	})
+}
+
+func (p *resultPage) Render() app.UI {
+	home := func(app.Context, app.Event) { p.b.Replace("/") }
+	screen := app.Main().Class("screen result")
+	switch {
+	case p.err != nil:
+		return screen.Body(p.failure(p.load))
+	case p.order == nil || p.watching && !final(p.order.Status):
+		return screen.DataSet("status", "confirming").Body(message("waiting", textConfirming, textConfirmHint, ""))
+	case p.order.Status == api.StatusPaid:
+		return screen.DataSet("status", "paid").Body(
+			message("success", textPaid, "", "", secondary(textShop, home)),
+			app.Div().Class("amount").Body(price(p.order.Total, "huge")),
+			lines(*p.order), receipt(*p.order))
+	case final(p.order.Status):
+		return screen.DataSet("status", string(p.order.Status)).Body(message("info", textClosed, textClosedHint, "", primary(textShop, home)))
+	}
+	return screen.DataSet("status", "still").Body(message("waiting", textStill, textStillHint, "",
+		primary(textAskAgain, func(ctx app.Context, _ app.Event) { p.load(ctx) }),
+		secondary(textBackToPay, func(app.Context, app.Event) { p.b.Replace("/pay?order=" + p.id) })))
+}
+
+// receipt lists what a buyer may be asked for.
+func receipt(o api.Order) app.UI {
+	row := func(name, value string) app.UI {
+		return app.Div().Body(app.Dt().Text(name), app.Dd().Text(value))
+	}
+	return app.Dl().Class("sheet").Body(
+		row(textPaidAt, beijingTime(o.PaidAt)),
+		row(textPaymentNo, o.PaymentNo),
+		row(textOrderNo, o.ID))
+}
+
+// beijingTime prints Unix milliseconds. WebAssembly has no time zone data, and
+// WeChat's own bills are in Beijing time wherever the phone is.
+func beijingTime(ms int64) string {
+	return time.UnixMilli(ms).In(time.FixedZone("CST", 8*60*60)).Format("2006-01-02 15:04:05")
+}
