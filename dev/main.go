@@ -34,16 +34,17 @@ func main() {
 	flag.IntVar(&p.wechat, "wechat-port", 8800, "the simulated WeChat")
 	flag.IntVar(&p.desk, "desk-port", 8801, "the desk with the phone")
 	flag.IntVar(&p.phone, "phone-port", 8802, "the phone's browser")
+	state := flag.String("state", ".wrangler/state", "folder of the local D1 database")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, p); err != nil {
+	if err := run(ctx, p, *state); err != nil {
 		fmt.Fprintln(os.Stderr, "make dev:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, p ports) error {
+func run(ctx context.Context, p ports, state string) error {
 	for _, port := range []struct {
 		number   int
 		variable string
@@ -83,7 +84,7 @@ func run(ctx context.Context, p ports) error {
 	shop, err := stack.StartShop(ctx, stack.ShopConfig{
 		Dir:     ".",
 		Port:    p.shop,
-		State:   ".wrangler/state",
+		State:   state,
 		EnvFile: envFile,
 		Vars: map[string]string{
 			"SHOP_URL":        sim.PhoneURL,

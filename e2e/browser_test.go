@@ -11,9 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 )
 
@@ -36,7 +38,8 @@ func startBrowser() (ctx context.Context, stop func(), err error) {
 		chromedp.Flag("lang", "zh-CN"),
 	)
 	alloc, stopAlloc := chromedp.NewExecAllocator(context.Background(), opts...)
-	ctx, stopBrowser := chromedp.NewContext(alloc)
+	// chromedp reports every event that is newer than itself.
+	ctx, stopBrowser := chromedp.NewContext(alloc, chromedp.WithErrorf(func(string, ...any) {}))
 	if err := chromedp.Run(ctx); err != nil {
 		stopAlloc()
 		return nil, nil, fmt.Errorf("starting %s: %w", path, err)
@@ -54,7 +57,7 @@ type tab struct {
 // Uncaught errors in the page fail the test.
 func newTab(t *testing.T) *tab {
 	t.Helper()
-	ctx, cancel := chromedp.NewContext(world.browser, chromedp.WithNewBrowserContext())
+	ctx, cancel := newProfile(t)
 	t.Cleanup(cancel)
 	chromedp.ListenTarget(ctx, func(ev any) {
 		if e, ok := ev.(*runtime.EventExceptionThrown); ok {
@@ -70,6 +73,32 @@ func newTab(t *testing.T) *tab {
 		}
 	})
 	return tb
+}
+
+// newProfile opens a window of its own with empty storage. (chromedp's own
+// option opens a tab, for which recent Chromiums want a window first.)
+func newProfile(t *testing.T) (context.Context, func()) {
+	t.Helper()
+	browser := cdp.WithExecutor(world.browser, chromedp.FromContext(world.browser).Browser)
+	profile, err := target.CreateBrowserContext().Do(browser)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := target.CreateTarget("about:blank").WithBrowserContextID(profile).WithNewWindow(true).Do(browser)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := chromedp.NewContext(world.browser, chromedp.WithTargetID(id))
+	// The first run attaches; under a deadline it would detach with it.
+	if err := chromedp.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return ctx, func() {
+		cancel()
+		if err := target.DisposeBrowserContext(profile).Do(browser); err != nil {
+			t.Errorf("closing the profile: %v", err)
+		}
+	}
 }
 
 func (tb *tab) run(actions ...chromedp.Action) {
@@ -146,13 +175,20 @@ func (tb *tab) tap(element string) {
 	tb.run(
 		chromedp.Evaluate(fmt.Sprintf(`(async e => {
 			e.scrollIntoView({block: "center"});
-			await Promise.all(e.getAnimations().concat(document.getAnimations()).filter(a => a.effect.getComputedTiming().iterations !== Infinity).map(a => a.finished.catch(() => {})));
+			await `+settled+`;
 			const r = e.getBoundingClientRect();
 			return {X: r.x + r.width / 2, Y: r.y + r.height / 2};
 		})(%s)`, element), &at, awaitPromise),
 	)
 	tb.run(chromedp.MouseClickXY(at.X, at.Y))
 }
+
+// settled is a promise for the end of all animations that end, those in shadow
+// trees too.
+const settled = `Promise.all([document, ...[...document.querySelectorAll("*")].map(e => e.shadowRoot).filter(Boolean)]
+	.flatMap(root => root.getAnimations())
+	.filter(a => a.effect.getComputedTiming().iterations !== Infinity)
+	.map(a => a.finished.catch(() => {})))`
 
 // button finds a button or link by its text.
 func button(text string) string {
@@ -164,6 +200,7 @@ func (tb *tab) screenshot(name string) {
 	tb.t.Helper()
 	ctx, cancel := context.WithTimeout(tb.ctx, patience)
 	defer cancel()
+	tb.await(settled + `.then(() => "")`)
 	var png []byte
 	err := chromedp.Run(ctx, chromedp.ActionFunc(func(ctx context.Context) (err error) {
 		png, err = page.CaptureScreenshot().WithFormat(page.CaptureScreenshotFormatPng).Do(ctx)

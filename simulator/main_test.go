@@ -45,6 +45,7 @@ func running(t *testing.T, end string, args ...string) string {
 			t.Fatalf("%v after %s", err, text.String())
 		}
 	}
+	go io.Copy(io.Discard, out) // the rest must not block the command
 	return text.String()
 }
 

@@ -92,7 +92,7 @@ func takeRuntime(out string) error {
 }
 
 var (
-	ogURL    = regexp.MustCompile(`\s*<meta property="og:(url|image)"[^>]*>`)
+	ogURL    = regexp.MustCompile(`\s*<meta [^>]*"og:(?:url|image)"[^>]*>`)
 	viewport = regexp.MustCompile(`, maximum-scale=1, user-scalable=0`)
 )
 

@@ -102,6 +102,7 @@ async function openSheet(sheet) {
     el("div", { class: "done", "aria-live": "polite" }));
   // Escape is the client's back gesture: it asks the simulator, which may refuse.
   dialog.addEventListener("cancel", (event) => { event.preventDefault(); press("cancel"); });
+  dialog.addEventListener("keydown", (event) => keepFocus(event, dialog));
   root.append(dialog);
   dialog.showModal();
 
@@ -114,6 +115,16 @@ async function openSheet(sheet) {
   await close(dialog, host);
   if (result.err_desc) await openAlert(result.err_desc);
   return result.err_msg;
+}
+
+// keepFocus turns Tab around at the ends of a dialog. A modal dialog alone lets
+// it go on to the browser, which a phone does not have.
+function keepFocus(event, dialog) {
+  if (event.key !== "Tab") return;
+  const buttons = [...dialog.querySelectorAll("button:enabled")];
+  const at = buttons.indexOf(dialog.getRootNode().activeElement);
+  event.preventDefault();
+  buttons.at((at + (event.shiftKey ? -1 : 1)) % buttons.length)?.focus();
 }
 
 // watchSheet polls until the sheet is answered. Each poll waits at the server.
