@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 
 	"h5pay/internal/stack"
@@ -80,6 +81,7 @@ func run(ctx context.Context, p ports, state string) error {
 		return err
 	}
 	defer log.Close()
+	output := &wranglerOutput{log: log}
 	fmt.Println("starting the shop under wrangler ...")
 	shop, err := stack.StartShop(ctx, stack.ShopConfig{
 		Dir:     ".",
@@ -90,12 +92,13 @@ func run(ctx context.Context, p ports, state string) error {
 			"SHOP_URL":        sim.PhoneURL,
 			"WECHAT_BASE_URL": sim.URL,
 		},
-		Output: io.MultiWriter(log, os.Stdout),
+		Output: output,
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("%w; wrangler's output is in %s", err, filepath.FromSlash(logFile))
 	}
 	defer shop.Close()
+	output.show.Store(true)
 	fmt.Printf("\n  Open %s and pay. Ctrl-C ends everything.\n\n", sim.DeskURL)
 	select {
 	case <-ctx.Done():
@@ -104,6 +107,20 @@ func run(ctx context.Context, p ports, state string) error {
 	case <-shop.Done():
 		return errors.New("wrangler ended; its output is in " + filepath.FromSlash(logFile))
 	}
+}
+
+// wranglerOutput goes to the log file, and to the screen once the shop runs:
+// from then on it is the signer's log and a line for each request.
+type wranglerOutput struct {
+	log  io.Writer
+	show atomic.Bool
+}
+
+func (o *wranglerOutput) Write(p []byte) (int, error) {
+	if o.show.Load() {
+		os.Stdout.Write(p)
+	}
+	return o.log.Write(p)
 }
 
 // ensureEnv gives a fresh clone its local settings.

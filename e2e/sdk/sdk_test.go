@@ -56,6 +56,10 @@ func TestGopayOrdersAtTheSimulator(t *testing.T) {
 			if placed.ReturnCode != "SUCCESS" || placed.ResultCode != "SUCCESS" || placed.PrepayId == "" {
 				t.Fatalf("unifiedorder: %+v", placed)
 			}
+			// Over gopay's own struct: a field it does not know would fail it.
+			if ok, err := gowechat.VerifySign(wechattest.DefaultAPIKey, signType, placed); err != nil || !ok {
+				t.Errorf("gopay does not accept the signature of the prepay_id: %v", err)
+			}
 
 			timeStamp := strconv.FormatInt(sim.Now().Unix(), 10)
 			pkg := "prepay_id=" + placed.PrepayId

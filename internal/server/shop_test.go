@@ -39,6 +39,7 @@ func newShop(t testing.TB, change func(*server.Config, *wechat.Config)) *shop {
 	back := &wire{}
 	var err error
 	s.sim, err = wechattest.New(wechattest.Config{
+		Hostile:  true,
 		PhoneURL: shopURL, WeChatURL: "https://wechat.example", Doer: back,
 		Epoch: time.Date(2026, 11, 23, 2, 0, 0, 0, time.UTC),
 	})

@@ -21,9 +21,8 @@ const (
 // The redirect URI is absolute and has no fragment; the state is 1 to 128
 // letters and digits.
 func (c *Client) AuthorizeURL(redirectURI string, scope Scope, state string) (string, error) {
-	u, err := url.Parse(redirectURI)
 	switch {
-	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
+	case !absolute(redirectURI):
 		return "", &Error{Op: "authorize", Message: "redirect_uri is not an absolute URL"}
 	case strings.Contains(redirectURI, "#"):
 		return "", &Error{Op: "authorize", Message: "redirect_uri has a fragment, WeChat would misplace the code"}
@@ -36,6 +35,13 @@ func (c *Client) AuthorizeURL(redirectURI string, scope Scope, state string) (st
 		"&redirect_uri=" + url.QueryEscape(redirectURI) +
 		"&response_type=code&scope=" + string(scope) +
 		"&state=" + state + "#wechat_redirect", nil
+}
+
+// absolute reports whether s is an http or https URL with a host, without a
+// user, and without a space, which escaping would turn into "+".
+func absolute(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && u.User == nil && !strings.Contains(s, " ")
 }
 
 func alphanumeric(s string) bool {

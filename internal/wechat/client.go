@@ -40,7 +40,7 @@ type Config struct {
 	AppID     string   // of the service account: "wx" and 16 letters or digits
 	AppSecret Secret   // of the service account, 32 letters or digits
 	MchID     string   // of the merchant, digits
-	APIKey    Secret   // the merchant's APIv2 key, 32 characters
+	APIKey    Secret   // the merchant's APIv2 key, 32 letters or digits
 	SignType  SignType // of what is sent; SignHMAC when empty. Replies may have either
 
 	// Base URLs without a final slash; WeChat's hosts when empty.
@@ -54,7 +54,9 @@ type Config struct {
 // Client speaks for one service account and one merchant. It is safe for
 // concurrent use.
 type Client struct {
-	cfg Config
+	// A pointer, so that printing a Client shows an address: fmt cannot call
+	// the methods of a Secret in an unexported field.
+	cfg *Config
 }
 
 // New checks cfg. The error names the field that is wrong, never its value.
@@ -81,19 +83,25 @@ func New(cfg Config) (*Client, error) {
 		field string
 		ok    bool
 	}{
-		{"AppID", cfg.AppID != ""},
-		{"AppSecret", cfg.AppSecret != ""},
-		{"MchID", cfg.MchID != ""},
-		{"APIKey", len(cfg.APIKey) == 32},
+		{"AppID", cfg.AppID != "" && len(cfg.AppID) <= 32 && alphanumeric(cfg.AppID)},
+		{"AppSecret", len(cfg.AppSecret) == 32 && alphanumeric(string(cfg.AppSecret))},
+		{"MchID", len(cfg.MchID) <= 32 && digits(cfg.MchID)},
+		{"APIKey", len(cfg.APIKey) == 32 && alphanumeric(string(cfg.APIKey))},
 		{"SignType", cfg.SignType == SignMD5 || cfg.SignType == SignHMAC},
+		{"OpenURL", baseURL(cfg.OpenURL)},
+		{"APIURL", baseURL(cfg.APIURL)},
+		{"MchURL", baseURL(cfg.MchURL)},
 		{"Doer", cfg.Doer != nil},
 	} {
 		if !rule.ok {
 			return nil, fmt.Errorf("wechat: %s is missing or malformed", rule.field)
 		}
 	}
-	return &Client{cfg: cfg}, nil
+	return &Client{cfg: &cfg}, nil
 }
+
+// baseURL reports whether a path can be appended to s.
+func baseURL(s string) bool { return absolute(s) && !strings.ContainsAny(s, "?#") }
 
 // nonce returns 32 random letters and digits.
 func (c *Client) nonce() (string, error) {

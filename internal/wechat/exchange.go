@@ -10,8 +10,7 @@ import (
 )
 
 // exchange makes one HTTP exchange and returns the whole answer. It retries
-// nothing. Its errors are of kind Retry and hold no URL: the URL may hold the
-// AppSecret.
+// nothing. Its errors hold no URL: the URL may hold the AppSecret.
 func (c *Client) exchange(ctx context.Context, op, method, url string, body []byte) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
@@ -27,16 +26,27 @@ func (c *Client) exchange(ctx context.Context, op, method, url string, body []by
 		return nil, &Error{Op: op, Message: "no answer", Kind: Retry, Err: cause(ctx, err)}
 	}
 	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		// Before the body is read: a gateway's page may have any length.
+		return nil, &Error{Op: op, Message: "HTTP status " + strconv.Itoa(res.StatusCode), Kind: statusKind(res.StatusCode)}
+	}
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxMessage+1))
 	switch {
 	case err != nil:
 		return nil, &Error{Op: op, Message: "the answer broke off", Kind: Retry, Err: cause(ctx, err)}
 	case len(answer) > maxMessage:
 		return nil, &Error{Op: op, Message: "the answer is longer than 64 KiB", Kind: Untrusted}
-	case res.StatusCode != http.StatusOK:
-		return nil, &Error{Op: op, Message: "HTTP status " + strconv.Itoa(res.StatusCode), Kind: Retry}
 	}
 	return answer, nil
+}
+
+// statusKind sorts HTTP statuses other than 200. WeChat itself answers 200
+// always, so a redirect or a 404 comes from somebody else: a wrong base URL.
+func statusKind(status int) Kind {
+	if status >= 300 && status < 500 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests {
+		return Operator
+	}
+	return Retry
 }
 
 // cause keeps of an error what can be shown: that a deadline passed or that the
@@ -50,74 +60,17 @@ func cause(ctx context.Context, err error) error {
 	return nil
 }
 
-// pay makes one call of the merchant API: it signs fields, sends them, and
-// returns the fields of the answer once it is known to be WeChat's, about this
-// account, and a success.
-func (c *Client) pay(ctx context.Context, op, path string, fields []Field) ([]Field, error) {
-	nonce, err := c.nonce()
-	if err != nil {
-		return nil, &Error{Op: op, Message: "no random numbers", Kind: Retry, Err: err}
-	}
-	sent := make([]Field, 0, len(fields)+5)
-	for _, f := range append([]Field{
-		{"appid", c.cfg.AppID}, {"mch_id", c.cfg.MchID}, {"nonce_str", nonce}, {"sign_type", string(c.cfg.SignType)},
-	}, fields...) {
-		if f.Value != "" {
-			sent = append(sent, f)
-		}
-	}
-	sent = append(sent, Field{"sign", Sign(sent, c.cfg.APIKey, c.cfg.SignType)})
-	body, err := c.exchange(ctx, op, http.MethodPost, c.cfg.MchURL+path, write(sent))
-	if err != nil {
-		return nil, err
-	}
-	if !bytes.HasPrefix(bytes.TrimLeft(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), " \t\r\n"), []byte("<")) ||
-		!bytes.Contains(body, []byte("<xml")) {
-		// Gateways in front of WeChat answer HTML, or nothing, with status 200.
-		return nil, &Error{Op: op, Message: "the answer is no message", Kind: Retry}
-	}
-	answer, err := parse(body)
-	if err != nil {
-		return nil, &Error{Op: op, Message: "the answer cannot be read", Kind: Untrusted, Err: err}
-	}
-	return answer, c.check(op, answer)
-}
+// bom, a byte order mark, may precede a message.
+var bom = []byte("\xef\xbb\xbf")
 
-// check is what every answer of the merchant API goes through (return_code,
-// result_code, err_code; which reply signatures to verify).
-func (c *Client) check(op string, answer []Field) error {
-	switch value(answer, "return_code") {
-	case "SUCCESS":
-	case "FAIL":
-		// Often unsigned: good for "failed" and nothing more.
-		text := value(answer, "return_msg")
-		return &Error{Op: op, Message: "WeChat answered FAIL: " + quote(text), Kind: returnKind(text)}
-	default:
-		return &Error{Op: op, Message: "the answer has no return_code", Kind: Untrusted}
+// page reports whether an answer is no message at all: one begins with the byte
+// first. Gateways in front of WeChat answer HTML, or nothing, with status 200
+// (transport and format).
+func page(answer []byte, first byte) bool {
+	answer = bytes.TrimLeft(bytes.TrimPrefix(answer, bom), " \t\r\n")
+	if len(answer) == 0 || answer[0] != first {
+		return true
 	}
-	switch {
-	case !verify(answer, c.cfg.APIKey):
-		return &Error{Op: op, Message: "the answer is not signed with the API key", Kind: Untrusted}
-	case value(answer, "appid") != c.cfg.AppID || value(answer, "mch_id") != c.cfg.MchID:
-		return &Error{Op: op, Message: "the answer is about another account", Kind: Untrusted}
-	}
-	switch value(answer, "result_code") {
-	case "SUCCESS":
-		return nil
-	case "FAIL":
-		code := value(answer, "err_code")
-		return &Error{Op: op, Code: quote(code), Message: "WeChat refused: " + quote(value(answer, "err_code_des")), Kind: payKinds[code]}
-	}
-	return &Error{Op: op, Message: "the answer has no result_code", Kind: Untrusted}
-}
-
-// quote shortens words of WeChat's for an error.
-func quote(s string) string {
-	s = clean(s)
-	for i := range s {
-		if i > 100 {
-			return s[:i] + "…"
-		}
-	}
-	return s
+	start := bytes.ToLower(answer[:min(len(answer), len("<!doctype html"))])
+	return bytes.HasPrefix(start, []byte("<html")) || bytes.Equal(start, []byte("<!doctype html"))
 }

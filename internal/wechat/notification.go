@@ -2,7 +2,9 @@ package wechat
 
 // ParsePayment reads a payment notification and checks its signature and that
 // it is for this account. Whether it agrees with the order in amount and
-// currency is the caller's to check. All its errors mean: do not believe it.
+// currency, and whether it was handled before, is the caller's to check. A
+// failed payment has the state StatePayError. All its errors mean: do not
+// believe it.
 func (c *Client) ParsePayment(body []byte) (Trade, error) {
 	const op = "notification"
 	fields, err := parse(body)
@@ -14,12 +16,22 @@ func (c *Client) ParsePayment(body []byte) (Trade, error) {
 		return Trade{}, &Error{Op: op, Message: "return_code is not SUCCESS", Kind: Untrusted}
 	case !verify(fields, c.cfg.APIKey):
 		return Trade{}, &Error{Op: op, Message: "not signed with the API key", Kind: Untrusted}
-	case value(fields, "appid") != c.cfg.AppID || value(fields, "mch_id") != c.cfg.MchID:
+	case !c.mine(fields, false):
 		return Trade{}, &Error{Op: op, Message: "for another account", Kind: Untrusted}
 	}
-	state := StatePayError
-	if value(fields, "result_code") == "SUCCESS" {
+	var state TradeState
+	switch value(fields, "result_code") {
+	case "SUCCESS":
 		state = StateSuccess
+	case "FAIL":
+		state = StatePayError
+	default:
+		return Trade{}, &Error{Op: op, Message: "the message has no result_code", Kind: Untrusted}
+	}
+	if s := value(fields, "trade_state"); s != "" && s != string(state) {
+		// Only orderquery has this field: one of its signed replies, for an
+		// order that is not paid, would otherwise pass for a notification.
+		return Trade{}, &Error{Op: op, Message: "trade_state contradicts result_code", Kind: Untrusted}
 	}
 	trade, problem := readTrade(fields, state)
 	if problem != "" {

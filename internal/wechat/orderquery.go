@@ -3,6 +3,7 @@ package wechat
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -21,8 +22,8 @@ const (
 	StateAccept     TradeState = "ACCEPT"
 )
 
-// Trade is what WeChat says about an order, signature checked. An unpaid one
-// has OutTradeNo and State alone.
+// Trade is what WeChat says about an order, signature checked. What comes after
+// State is certain only for one that was paid.
 type Trade struct {
 	AppID, MchID  string
 	OutTradeNo    string
@@ -44,7 +45,7 @@ func (t Trade) Paid() bool { return t.State == StateSuccess || t.State == StateR
 func (c *Client) QueryOrder(ctx context.Context, outTradeNo string) (Trade, error) {
 	const op = "orderquery"
 	if !validOutTradeNo(outTradeNo) {
-		return Trade{}, &Error{Op: op, Code: "PARAM_ERROR", Message: "not sent: malformed out_trade_no"}
+		return Trade{}, &Error{Op: op, Code: codeParam, Message: "not sent: malformed out_trade_no"}
 	}
 	reply, err := c.pay(ctx, op, "/pay/orderquery", []Field{{"out_trade_no", outTradeNo}})
 	if err != nil {
@@ -85,11 +86,11 @@ func readTrade(fields []Field, state TradeState) (trade Trade, problem string) {
 	if !ok {
 		return Trade{}, "total_fee is not a number of fen"
 	}
-	paidAt, err := time.ParseInLocation(timeFormat, value(fields, "time_end"), beijing)
-	if err != nil {
+	paidAt, ok := parseTime(value(fields, "time_end"))
+	if !ok {
 		return Trade{}, "time_end is no time"
 	}
-	trade.TotalFee, trade.PaidAt = fee, paidAt.UTC()
+	trade.TotalFee, trade.PaidAt = fee, paidAt
 	if trade.TransactionID = value(fields, "transaction_id"); trade.TransactionID == "" {
 		return Trade{}, "the message has no transaction_id"
 	}
@@ -99,16 +100,27 @@ func readTrade(fields []Field, state TradeState) (trade Trade, problem string) {
 	return trade, ""
 }
 
-// parseFen reads 1 to 10 digits and nothing else.
+// parseFen reads 1 to 10 digits and nothing else (parser rules, spaces around
+// integers).
 func parseFen(s string) (Fen, bool) {
-	if len(s) < 1 || len(s) > 10 {
+	if len(s) > 10 || !digits(s) {
 		return 0, false
-	}
-	for _, r := range []byte(s) {
-		if r < '0' || r > '9' {
-			return 0, false
-		}
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
 	return Fen(n), err == nil
+}
+
+// parseTime reads 14 digits of Beijing time. time.Parse alone would take a
+// fraction of a second too.
+func parseTime(s string) (time.Time, bool) {
+	if len(s) != len(timeFormat) || !digits(s) {
+		return time.Time{}, false
+	}
+	t, err := time.ParseInLocation(timeFormat, s, beijing)
+	return t.UTC(), err == nil
+}
+
+// digits reports whether s is decimal digits, at least one.
+func digits(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
 }

@@ -1,6 +1,9 @@
 package wechat
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // PayParams are the six fields of getBrandWCPayRequest. All of them are texts,
 // the time stamp too.
@@ -16,8 +19,8 @@ type PayParams struct {
 // PayParams signs what the page hands to WeixinJSBridge. The algorithm is that
 // of the order (calling the payment from the page, paySign).
 func (c *Client) PayParams(prepayID string) (PayParams, error) {
-	if prepayID == "" {
-		return PayParams{}, &Error{Op: "paysign", Message: "prepay_id is empty"}
+	if !validPrepayID(prepayID) {
+		return PayParams{}, &Error{Op: "paysign", Code: codeParam, Message: "prepay_id is missing or malformed"}
 	}
 	nonce, err := c.nonce()
 	if err != nil {
@@ -35,4 +38,10 @@ func (c *Client) PayParams(prepayID string) (PayParams, error) {
 		{"package", p.Package}, {"signType", string(p.SignType)},
 	}, c.cfg.APIKey, c.cfg.SignType)
 	return p, nil
+}
+
+// validPrepayID accepts what fits package: 128 characters with the name. An "&"
+// would change the signed text.
+func validPrepayID(s string) bool {
+	return visible(s, 128-len("prepay_id=")) && !strings.Contains(s, "&")
 }

@@ -5,8 +5,9 @@ import (
 	"log/slog"
 )
 
-// Secret is a text that must not be shown. Every way of printing it gives
-// "[redacted]"; string(s) gives the text.
+// Secret is a text that must not be shown. Printing, logging and encoding it
+// gives "[redacted]"; string(s) gives the text. In an unexported field of a
+// struct fmt cannot help but show it: keep it behind a pointer there.
 type Secret string
 
 const redacted = "[redacted]"

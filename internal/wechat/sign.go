@@ -30,10 +30,13 @@ func Sign(fields []Field, key Secret, t SignType) string {
 	var text strings.Builder
 	for _, f := range sorted {
 		if f.Value != "" && f.Name != "sign" {
-			text.WriteString(f.Name + "=" + f.Value + "&")
+			if text.Len() > 0 {
+				text.WriteByte('&')
+			}
+			text.WriteString(f.Name + "=" + f.Value)
 		}
 	}
-	text.WriteString("key=" + string(key))
+	text.WriteString("&key=" + string(key))
 	var sum []byte
 	if t == SignHMAC {
 		mac := hmac.New(sha256.New, []byte(key))

@@ -2,8 +2,8 @@ package wechat
 
 import (
 	"context"
+	"encoding/json"
 	"net/netip"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +23,11 @@ const (
 // Limits of an order (unifiedorder, request fields).
 const (
 	maxBody     = 127        // bytes; the documents do not say bytes or characters
+	maxDetail   = 6000       // bytes; newer pages say 6144
+	maxAttach   = 127        // bytes
+	maxProduct  = 32         // bytes
+	maxScene    = 256        // bytes
+	maxNotify   = 256        // bytes
 	maxTotalFee = 9999999999 // fen; ten digits
 	timeFormat  = "20060102150405"
 )
@@ -31,21 +36,22 @@ const (
 // data.
 var beijing = time.FixedZone("CST", 8*60*60)
 
-// Order is what WeChat is asked to collect.
+// Order is what WeChat is asked to collect. Limits are in bytes. Control
+// characters are dropped from texts.
 type Order struct {
-	OutTradeNo string    // 6 to 32 letters, digits, '_' or '-', unique for the merchant
-	Body       string    // what the payer reads; cut to 127 bytes
-	Detail     string    // optional JSON
-	Attach     string    // optional, 127 bytes at most, comes back in the notification
-	TotalFee   Fen       // at least 1
-	TradeType  TradeType //
+	OutTradeNo string // 6 to 32 letters, digits, '_' or '-', unique for the merchant
+	Body       string // what the payer reads; sent as CutBody makes it
+	Detail     string // optional JSON, at most 6000
+	Attach     string // optional, at most 127, comes back in the notification
+	TotalFee   Fen    // at least 1
+	TradeType  TradeType
 	OpenID     string    // of the payer; JSAPI needs it
 	ClientIP   string    // of the payer, IPv4 or IPv6
-	NotifyURL  string    // absolute, without a query, 256 bytes at most
+	NotifyURL  string    // absolute, without a query, at most 256
 	TimeStart  time.Time // optional
-	TimeExpire time.Time // optional
-	ProductID  string    // optional, NATIVE
-	SceneInfo  string    // JSON; MWEB needs it
+	TimeExpire time.Time // optional, after TimeStart
+	ProductID  string    // optional, at most 32, for NATIVE
+	SceneInfo  string    // JSON, at most 256; MWEB needs it
 }
 
 // Prepay is an order that WeChat has taken. A prepay_id works for two hours.
@@ -62,24 +68,24 @@ type Prepay struct {
 func (c *Client) UnifiedOrder(ctx context.Context, o Order) (Prepay, error) {
 	const op = "unifiedorder"
 	if problem := o.problem(); problem != "" {
-		return Prepay{}, &Error{Op: op, Code: "PARAM_ERROR", Message: "not sent: " + problem}
+		return Prepay{}, &Error{Op: op, Code: codeParam, Message: "not sent: " + problem}
 	}
 	reply, err := c.pay(ctx, op, "/pay/unifiedorder", []Field{
 		{"device_info", "WEB"},
 		{"body", CutBody(o.Body)},
-		{"detail", clean(o.Detail)},
-		{"attach", clean(o.Attach)},
+		{"detail", o.Detail},
+		{"attach", o.Attach},
 		{"out_trade_no", o.OutTradeNo},
 		{"fee_type", "CNY"},
 		{"total_fee", strconv.FormatInt(int64(o.TotalFee), 10)},
-		{"spbill_create_ip", o.ClientIP},
+		{"spbill_create_ip", clientIP(o.ClientIP)},
 		{"time_start", formatTime(o.TimeStart)},
 		{"time_expire", formatTime(o.TimeExpire)},
 		{"notify_url", o.NotifyURL},
 		{"trade_type", string(o.TradeType)},
 		{"product_id", o.ProductID},
 		{"openid", o.OpenID},
-		{"scene_info", clean(o.SceneInfo)},
+		{"scene_info", o.SceneInfo},
 	})
 	if err != nil {
 		return Prepay{}, err
@@ -93,45 +99,75 @@ func (c *Client) UnifiedOrder(ctx context.Context, o Order) (Prepay, error) {
 	switch {
 	case p.TradeType != o.TradeType:
 		return Prepay{}, &Error{Op: op, Message: "the answer has another trade_type", Kind: Untrusted}
-	case p.PrepayID == "" || p.CodeURL == "" && o.TradeType == TradeNative || p.MwebURL == "" && o.TradeType == TradeMWEB:
+	case !validPrepayID(p.PrepayID) || p.CodeURL == "" && o.TradeType == TradeNative || p.MwebURL == "" && o.TradeType == TradeMWEB:
 		return Prepay{}, &Error{Op: op, Message: "the answer has nothing to pay with", Kind: Untrusted}
 	}
 	return p, nil
 }
 
-// problem names what WeChat would refuse, "" when there is nothing.
+// problem names what WeChat would refuse, "" when there is nothing. Times are
+// not compared with now: a retry sends what was sent before.
 func (o *Order) problem() string {
-	notify, err := url.Parse(o.NotifyURL)
 	switch {
 	case !validOutTradeNo(o.OutTradeNo):
 		return "out_trade_no is not 6 to 32 letters, digits, _ or -"
-	case CutBody(o.Body) == "":
+	case strings.TrimSpace(CutBody(o.Body)) == "":
 		return "body is empty"
-	case len(o.Attach) > 127:
+	case len(o.Detail) > maxDetail:
+		return "detail is longer than 6000 bytes"
+	case len(o.Attach) > maxAttach:
 		return "attach is longer than 127 bytes"
 	case o.TotalFee < 1 || o.TotalFee > maxTotalFee:
 		return "total_fee is not 1 to " + strconv.FormatInt(maxTotalFee, 10)
-	case err != nil || notify.Scheme != "https" && notify.Scheme != "http" || notify.Host == "" || len(o.NotifyURL) > 256:
+	case clientIP(o.ClientIP) == "":
+		return "spbill_create_ip is no address"
+	case !absolute(o.NotifyURL) || len(o.NotifyURL) > maxNotify:
 		return "notify_url is not an absolute URL of 256 bytes at most"
 	case strings.ContainsAny(o.NotifyURL, "?#"):
 		return "notify_url has a query"
-	case o.TradeType == TradeJSAPI && !validOpenID(o.OpenID):
+	case !o.TimeStart.IsZero() && !o.TimeExpire.IsZero() && !o.TimeExpire.After(o.TimeStart):
+		return "time_expire is not after time_start"
+	case o.OpenID != "" && !validOpenID(o.OpenID):
+		return "malformed openid"
+	case len(o.ProductID) > maxProduct:
+		return "product_id is longer than 32 bytes"
+	case len(o.SceneInfo) > maxScene:
+		return "scene_info is longer than 256 bytes"
+	}
+	switch {
+	case o.TradeType == TradeJSAPI && o.OpenID == "":
 		return "JSAPI needs an openid"
-	case o.TradeType == TradeMWEB && o.SceneInfo == "":
-		return "MWEB needs scene_info"
+	case o.TradeType == TradeMWEB && !json.Valid([]byte(o.SceneInfo)):
+		return "MWEB needs scene_info in JSON"
 	case o.TradeType != TradeJSAPI && o.TradeType != TradeMWEB && o.TradeType != TradeNative:
 		return "unknown trade_type"
-	}
-	if _, err := netip.ParseAddr(o.ClientIP); err != nil {
-		return "spbill_create_ip is no address"
 	}
 	return ""
 }
 
+// clientIP returns an address as WeChat sees it: IPv4 is not wrapped in IPv6.
+// It is "" for what is no address, one with a zone included.
+func clientIP(s string) string {
+	addr, err := netip.ParseAddr(s)
+	if err != nil || addr.Zone() != "" {
+		return ""
+	}
+	if addr.Is4In6() {
+		return addr.Unmap().String()
+	}
+	return s
+}
+
 // CutBody cuts a description to what fits body: 127 bytes, whole characters,
-// without control characters.
+// without control characters and without those of four bytes in UTF-8, emoji
+// mostly, which WeChat was seen to refuse there.
 func CutBody(s string) string {
-	s = clean(s)
+	s = strings.Map(func(r rune) rune {
+		if r > 0xffff {
+			return -1
+		}
+		return r
+	}, clean(s))
 	if len(s) <= maxBody {
 		return s
 	}

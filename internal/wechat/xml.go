@@ -9,8 +9,12 @@ import (
 	"unicode/utf8"
 )
 
-// maxMessage caps a message, in bytes.
-const maxMessage = 64 << 10
+// maxMessage caps a message, in bytes; maxFields its fields. A notification has
+// about 25 and three more per coupon.
+const (
+	maxMessage = 64 << 10
+	maxFields  = 256
+)
 
 // ParseError names the rule that a message breaks. It holds nothing of the
 // message.
@@ -28,10 +32,14 @@ func parse(body []byte) ([]Field, error) {
 	case !utf8.Valid(body):
 		return nil, &ParseError{"not UTF-8"}
 	}
-	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
-	p := parser{dec: xml.NewDecoder(bytes.NewReader(body))}
+	body = bytes.TrimPrefix(body, bom)
+	dec := xml.NewDecoder(bytes.NewReader(body))
+	// Without a reader the decoder fails at the encoding, with one it is left
+	// to token, which names the rule.
+	dec.CharsetReader = func(_ string, input io.Reader) (io.Reader, error) { return input, nil }
+	var p parser
 	for {
-		tok, err := p.dec.RawToken()
+		tok, err := dec.RawToken()
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -57,7 +65,6 @@ const (
 )
 
 type parser struct {
-	dec    *xml.Decoder
 	state  int
 	first  bool // some token was seen
 	fields []Field
@@ -77,6 +84,9 @@ func (p *parser) token(tok xml.Token) error {
 		if enc := encoding(string(tok.Inst)); enc != "" && !strings.EqualFold(enc, "utf-8") {
 			return &ParseError{"encoding other than UTF-8"}
 		}
+	case xml.Comment:
+		// Within a value: what is before it, or both halves joined?
+		return &ParseError{"comment"}
 	case xml.StartElement:
 		return p.start(tok)
 	case xml.EndElement:
@@ -93,10 +103,12 @@ func (p *parser) token(tok xml.Token) error {
 
 func (p *parser) start(tok xml.StartElement) error {
 	switch {
-	case tok.Name.Space != "" || len(tok.Attr) > 0:
+	case tok.Name.Space != "" || strings.Contains(tok.Name.Local, ":") || len(tok.Attr) > 0:
 		return &ParseError{"prefix or attribute"}
 	case p.state == before && tok.Name.Local == "xml":
 		p.state = root
+	case p.state == root && len(p.fields) == maxFields:
+		return &ParseError{"more than 256 fields"}
 	case p.state == root:
 		for _, f := range p.fields {
 			if f.Name == tok.Name.Local {

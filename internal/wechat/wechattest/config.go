@@ -76,13 +76,17 @@ type Config struct {
 	// Platform of the phone. Default Android.
 	Platform Platform
 
-	// Seed makes every id, nonce and hostile whim. Default 1. Two simulators
-	// with one seed that see the same calls in the same order give the same
-	// answers.
+	// Seed makes the people and, together with Epoch, every id, nonce and
+	// hostile whim. Default 1. Two simulators with one seed and one epoch that
+	// see the same calls in the same order give the same answers; one that is
+	// started again has the same people, and new transaction ids.
 	Seed int64
-	// Tame turns the hostile whims off: no unknown fields, no coupons, one
-	// order of elements. Default false.
-	Tame bool
+	// Hostile adds what WeChat may do at any time and a client should survive:
+	// fields that no document names, coupons that make cash_fee differ from
+	// total_fee, elements in another order, notifications without sign_type.
+	// Default false, because SDKs that check a signature over a fixed struct
+	// fail by it.
+	Hostile bool
 
 	// Epoch is where the simulator's clock starts. Default time.Now().
 	Epoch time.Time

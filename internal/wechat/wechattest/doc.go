@@ -4,8 +4,8 @@
 // It plays the three WeChat hosts (open, api and api.mch, told apart by path
 // on one origin), the phone that holds the shop's page and pays, and a desk
 // from which a developer or a test watches and steers. It is strict: what
-// WeChat refuses it refuses, in WeChat's words and codes. It is also a little
-// hostile by default, because WeChat is: replies carry fields that no document
+// WeChat refuses it refuses, in WeChat's words and codes. With Config.Hostile it
+// does what WeChat may do at any time: replies carry fields that no document
 // names, coupons make cash_fee differ from total_fee, and the order of
 // elements changes. A client that survives it verifies what it must.
 //

@@ -20,14 +20,17 @@ var beijing = time.FixedZone("CST", 8*3600)
 // payTime is the layout yyyyMMddHHmmss of APIv2.
 const payTime = "20060102150405"
 
-// ids makes every random thing of a simulator from its seed.
+// ids makes the random things of a simulator from its seed.
 type ids struct {
 	mu sync.Mutex
 	r  *rand.Rand
 }
 
-func newIDs(seed int64) *ids {
-	return &ids{r: rand.New(rand.NewPCG(uint64(seed), 0x68357061792e7631))}
+// newIDs starts a sequence. The people come from the seed alone, so that a
+// simulator started again knows them; transactions, codes and whims from the
+// epoch too, so that it never pays by a transaction_id that a shop has seen.
+func newIDs(seed int64, epoch time.Time) *ids {
+	return &ids{r: rand.New(rand.NewPCG(uint64(seed), uint64(epoch.UnixNano())))}
 }
 
 // text returns n characters of the alphabet.

@@ -139,7 +139,7 @@ func (w *WeChat) settle(o *order, payer User) {
 	}
 	// Payment notification, request: cash_fee is less than total_fee when
 	// coupons apply. Whoever compares the wrong one finds out here.
-	if !w.cfg.Tame && t.TotalFee > 1 && w.ids.intn(4) == 0 {
+	if w.cfg.Hostile && t.TotalFee > 1 && w.ids.intn(4) == 0 {
 		t.CouponFee = 1
 		t.CashFee--
 	}

@@ -179,7 +179,7 @@ func (w *WeChat) notifyBody(o *order, forge string) (string, *Signed) {
 		}
 	}
 	// Payment notification, request: sign_type is often absent.
-	if w.cfg.Tame || w.ids.intn(2) == 0 {
+	if !w.cfg.Hostile || w.ids.intn(2) == 0 {
 		fields = append(fields, pair{"sign_type", algorithm})
 	}
 	fields = w.hostile(fields)

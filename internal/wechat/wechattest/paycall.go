@@ -172,7 +172,7 @@ func (x *exchange) xml(fields []pair) {
 // format, new fields): it adds a field that no document names and changes the
 // order of the elements. The sign covers all of it.
 func (w *WeChat) hostile(fields []pair) []pair {
-	if w.cfg.Tame {
+	if !w.cfg.Hostile {
 		return fields
 	}
 	if w.ids.intn(3) == 0 {

@@ -48,13 +48,13 @@ func New(cfg Config) (*WeChat, error) {
 		return nil, fmt.Errorf("wechattest config: %w", err)
 	}
 	w := &WeChat{
-		cfg: cfg, ids: newIDs(cfg.Seed), history: newHistory(cfg.History), doer: cfg.Doer, shopURL: cfg.ShopURL,
+		cfg: cfg, ids: newIDs(cfg.Seed, cfg.Epoch), history: newHistory(cfg.History), doer: cfg.Doer, shopURL: cfg.ShopURL,
 		grants: map[string]*grant{}, tokens: map[string]*token{}, refreshTokens: map[string]*token{},
 		orders: map[string]*order{}, prepays: map[string]*prepay{},
 	}
 	w.users = append(w.users, cfg.Users...)
 	if len(w.users) == 0 {
-		w.users = defaultUsers(w.ids)
+		w.users = defaultUsers(newIDs(cfg.Seed, time.Unix(0, 0)))
 	}
 	if w.doer == nil {
 		w.own = &http.Client{

@@ -63,7 +63,7 @@ type world struct {
 func newWorld(t *testing.T, edit ...func(*Config)) *world {
 	t.Helper()
 	s := &shop{}
-	cfg := Config{ShopURL: shopOrigin, Doer: s, Epoch: time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)}
+	cfg := Config{Hostile: true, ShopURL: shopOrigin, Doer: s, Epoch: time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)}
 	for _, e := range edit {
 		e(&cfg)
 	}
@@ -75,7 +75,7 @@ func newWorld(t *testing.T, edit ...func(*Config)) *world {
 	return &world{WeChat: w, t: t, h: w.Handler(), shop: s}
 }
 
-func tame(c *Config) { c.Tame = true }
+func tame(c *Config) { c.Hostile = false }
 
 // do makes one request.
 func (w *world) do(method, target, body string) *httptest.ResponseRecorder {

@@ -1,0 +1,100 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// What a developer does after `make dev`: open the desk, pay in the phone on
+// it, read in the log what was signed.
+func TestDesk(t *testing.T) {
+	world.sim.ClearFaults()
+	hold(t, 2)
+	tb := newTab(t)
+	tb.run(emulation.SetDeviceMetricsOverride(1440, 900, 1, false))
+	tb.open(world.sim.DeskURL)
+	shop := deskPhone{tb}
+	shop.click(`document.querySelector('[data-product="coffee"] [data-action="add"]')`)
+	shop.click(button("去支付"))
+	shop.click(`document.querySelector('[data-action="pay"]')`)
+	shop.click(sheet(".pay"))
+	shop.until(`document.querySelector('[data-status="paid"]')`)
+
+	for _, text := range []string{"access_token", "unifiedorder", "getBrandWCPayRequest", "notify"} {
+		tb.sees(text)
+	}
+	tb.tap(`[...document.querySelectorAll("button, summary, tr, li, [role=row]")].find(e => /^\S*\s*.*unifiedorder/.test(e.innerText) && e.getClientRects().length && !/SYSTEMERROR|times out/.test(e.innerText))`)
+	tb.sees("key=<APIv2 key>")
+	tb.screenshot("desk")
+	if text := tb.text(); strings.Contains(text, world.env["WECHAT_API_KEY"]) || strings.Contains(text, world.env["WECHAT_APPSECRET"]) {
+		t.Error("the log shows a key")
+	}
+	checkLedger(t)
+}
+
+// deskPhone is the phone on the desk, a frame of another origin.
+type deskPhone struct{ *tab }
+
+// eval evaluates in the frame, "" while it is not there.
+func (d deskPhone) eval(js string) string {
+	d.t.Helper()
+	ctx, cancel := context.WithTimeout(d.ctx, patience)
+	defer cancel()
+	var value string
+	err := chromedp.Run(ctx, chromedp.ActionFunc(func(ctx context.Context) error {
+		tree, err := page.GetFrameTree().Do(ctx)
+		if err != nil {
+			return err
+		}
+		var frame cdp.FrameID
+		for _, child := range tree.ChildFrames {
+			if strings.HasPrefix(child.Frame.URL, world.sim.PhoneURL) {
+				frame = child.Frame.ID
+			}
+		}
+		if frame == "" {
+			return nil
+		}
+		id, err := page.CreateIsolatedWorld(frame).Do(ctx)
+		if err != nil {
+			return nil // it is navigating
+		}
+		result, _, err := runtime.Evaluate(js).WithContextID(id).WithReturnByValue(true).Do(ctx)
+		if err == nil && result.Value != nil {
+			json.Unmarshal(result.Value, &value)
+		}
+		return nil
+	}))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return value
+}
+
+func (d deskPhone) until(js string) {
+	d.t.Helper()
+	deadline := time.Now().Add(patience)
+	for d.eval(fmt.Sprintf("String(Boolean(%s))", js)) != "true" {
+		if time.Now().After(deadline) {
+			d.t.Fatalf("waited for %s; the phone says:\n%s", js, d.eval("document.body.innerText"))
+		}
+		d.run(chromedp.Sleep(50 * time.Millisecond))
+	}
+}
+
+// click clicks an element of the frame once it can be clicked.
+func (d deskPhone) click(element string) {
+	d.t.Helper()
+	d.until(fmt.Sprintf("(e => e && e.getClientRects().length && !e.disabled)(%s)", element))
+	d.eval(fmt.Sprintf("%s.click(); ''", element))
+}

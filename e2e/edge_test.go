@@ -1,0 +1,222 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/cookiejar"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"h5pay/internal/api"
+)
+
+// buyer is a signed-in client without a browser.
+type buyer struct {
+	t    *testing.T
+	http *http.Client
+}
+
+// newBuyer signs the n-th person in through the simulated WeChat.
+func newBuyer(t *testing.T, n int) buyer {
+	t.Helper()
+	world.sim.ClearFaults()
+	hold(t, n)
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := buyer{t, &http.Client{
+		Jar:           jar,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+	var to api.AuthorizeResponse
+	b.ok("POST", api.PathAuthorize, `{"return_to": "/"}`, &to)
+	res, err := b.http.Get(to.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	back, err := res.Location()
+	if err != nil {
+		t.Fatalf("WeChat did not send the phone back: %v", err)
+	}
+	b.ok("POST", api.PathToken, `{"code": "`+back.Query().Get("code")+`", "state": "`+back.Query().Get("state")+`"}`, nil)
+	return b
+}
+
+// call makes one call as the page would, with what edit changes. It goes to the
+// shop itself: through the phone only its holder is signed in.
+func (b buyer) call(method, path, body string, edit func(*http.Request)) (int, http.Header, []byte) {
+	b.t.Helper()
+	req, err := http.NewRequest(method, world.shop.URL+path, strings.NewReader(body))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	req.Header.Set("Origin", world.sim.PhoneURL)
+	if edit != nil {
+		edit(req)
+	}
+	res, err := b.http.Do(req)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return res.StatusCode, res.Header, answer
+}
+
+func (b buyer) ok(method, path, body string, out any) {
+	b.t.Helper()
+	status, _, answer := b.call(method, path, body, nil)
+	if status != http.StatusOK {
+		b.t.Fatalf("%s %s: %d %s", method, path, status, answer)
+	}
+	if out != nil {
+		if err := json.Unmarshal(answer, out); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+}
+
+const goodOrder = `{"items": [{"product_id": "test", "quantity": 1}], "trade_type": "JSAPI", "client_key": "edge-0000000000000"}`
+
+// Each bad call, through real workerd: a typed 4xx, and nothing changes.
+func TestBadCallsChangeNothing(t *testing.T) {
+	b := newBuyer(t, 0)
+	var mine api.Checkout
+	b.ok("POST", api.PathOrders, goodOrder, &mine)
+	stranger := newBuyer(t, 1)
+	nobody := buyer{t, &http.Client{}}
+	before := orders(t)
+
+	foreign := func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") }
+	text := func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }
+	for _, test := range []struct {
+		name               string
+		who                buyer
+		method, path, body string
+		edit               func(*http.Request)
+		code               api.Code
+	}{
+		{"garbage", b, "POST", api.PathOrders, `{{{`, nil, api.CodeBadRequest},
+		{"wrong type", b, "POST", api.PathOrders, strings.Replace(goodOrder, `"quantity": 1`, `"quantity": "1"`, 1), nil, api.CodeBadRequest},
+		{"an amount", b, "POST", api.PathOrders, strings.Replace(goodOrder, `{"items"`, `{"total": 1, "items"`, 1), nil, api.CodeBadRequest},
+		{"negative quantity", b, "POST", api.PathOrders, strings.Replace(goodOrder, `"quantity": 1`, `"quantity": -1`, 1), nil, api.CodeBadRequest},
+		{"unknown product", b, "POST", api.PathOrders, strings.Replace(strings.Replace(goodOrder, `"test"`, `"gold"`, 1), "edge-", "gold-", 1), nil, api.CodeProductGone},
+		{"same key, other basket", b, "POST", api.PathOrders, strings.Replace(goodOrder, `"quantity": 1`, `"quantity": 2`, 1), nil, api.CodeConflict},
+		{"oversize", b, "POST", api.PathOrders, `"` + strings.Repeat("x", 1<<20) + `"`, nil, api.CodeBodyTooLarge},
+		{"content type", b, "POST", api.PathOrders, goodOrder, text, api.CodeContentType},
+		{"foreign origin", b, "POST", api.PathOrders, goodOrder, foreign, api.CodeForbiddenOrigin},
+		{"foreign sign-out", b, "DELETE", api.PathSession, ``, foreign, api.CodeForbiddenOrigin},
+		{"no session", nobody, "POST", api.PathOrders, goodOrder, nil, api.CodeUnauthenticated},
+		{"no session", nobody, "GET", api.PathSession, ``, nil, api.CodeUnauthenticated},
+		{"no session", nobody, "GET", api.OrderPath(mine.Order.ID), ``, nil, api.CodeUnauthenticated},
+		{"someone else's", stranger, "GET", api.OrderPath(mine.Order.ID), ``, nil, api.CodeNotFound},
+		{"someone else's", stranger, "POST", api.OrderPayPath(mine.Order.ID), `{}`, nil, api.CodeNotFound},
+		{"open redirect", b, "POST", api.PathAuthorize, `{"return_to": "//evil.example"}`, nil, api.CodeBadRequest},
+		{"foreign state", nobody, "POST", api.PathToken, `{"code": "x", "state": "x"}`, nil, api.CodeStateInvalid},
+		{"unknown path", b, "GET", "/api/nothing", ``, nil, api.CodeNotFound},
+		{"method", b, "PUT", api.PathOrders, goodOrder, nil, api.CodeMethodNotAllowed},
+	} {
+		t.Run(test.name+" "+test.method+" "+test.path, func(t *testing.T) {
+			status, header, answer := test.who.call(test.method, test.path, test.body, test.edit)
+			var e api.Error
+			if err := json.Unmarshal(answer, &e); err != nil || e.Code != test.code || status != test.code.Status() || e.RequestID == "" {
+				t.Errorf("got %d %s, want %d %s", status, answer, test.code.Status(), test.code)
+			}
+			if header.Get("Cache-Control") != "no-store" {
+				t.Errorf("Cache-Control %q", header.Get("Cache-Control"))
+			}
+		})
+	}
+	for _, body := range []string{"", "garbage", "<xml>", "<xml></xml>", `<!DOCTYPE x><xml/>`, strings.Repeat("x", 1<<20)} {
+		_, _, answer := nobody.call("POST", api.PathNotifyPay, body, func(r *http.Request) { r.Header.Set("Content-Type", "text/xml") })
+		if !bytes.Contains(answer, []byte("<![CDATA[FAIL]]>")) {
+			t.Errorf("notification %.20q was answered %s", body, answer)
+		}
+	}
+	if after := orders(t); after != before {
+		t.Errorf("something changed:\n%s\n%s", before, after)
+	}
+}
+
+// A double tap, from many fingers: one order, and no request loses its way in
+// the pool of Go instances.
+func TestOneOrderForOneKey(t *testing.T) {
+	b := newBuyer(t, 0)
+	body := strings.Replace(goodOrder, "edge-", "tap0-", 1)
+	ids := make([]string, 40)
+	var group sync.WaitGroup
+	for i := range ids {
+		group.Go(func() {
+			status, _, answer := b.call("POST", api.PathOrders, body, nil)
+			var c api.Checkout
+			if err := json.Unmarshal(answer, &c); err != nil || status != http.StatusOK {
+				t.Errorf("%d %s", status, answer)
+				return
+			}
+			ids[i] = c.Order.ID
+		})
+	}
+	group.Wait()
+	for _, id := range ids {
+		if id != ids[0] {
+			t.Fatalf("two orders for one key: %s, %s", ids[0], id)
+		}
+	}
+}
+
+// No secret, openid or token in what the Worker printed for the tests before this
+// one, in the page, or in the bundle.
+func TestSecretsStayInside(t *testing.T) {
+	secrets := map[string]string{}
+	for _, name := range []string{"WECHAT_APPSECRET", "WECHAT_API_KEY", "SESSION_KEY"} {
+		secrets[name] = world.env[name]
+	}
+	for i, user := range world.sim.Users() {
+		secrets["openid "+string(rune('0'+i))] = user.OpenID
+	}
+	for _, m := range world.sim.Messages(0) {
+		if m.Kind == "access_token" {
+			var token struct {
+				AccessToken string `json:"access_token"`
+			}
+			if json.Unmarshal([]byte(m.Response), &token) == nil && token.AccessToken != "" {
+				secrets["an access_token"] = token.AccessToken
+			}
+		}
+	}
+	look := func(where, text string) {
+		for name, secret := range secrets {
+			if strings.Contains(text, secret) {
+				t.Errorf("%s holds %s", where, name)
+			}
+		}
+	}
+	look("the Worker's log", world.log.String())
+	for _, dir := range []string{"../public", "../build"} {
+		err := filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return err
+			}
+			b, err := os.ReadFile(name)
+			look(name, string(b))
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -1,0 +1,85 @@
+package wechat
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// snsReply is the JSON object that api.weixin.qq.com answers. Its members are
+// read one by one: names are exact, which struct decoding's are not, and an odd
+// type matters only where the member does.
+type snsReply map[string]json.RawMessage
+
+// sns makes one GET of api.weixin.qq.com. Its answers are JSON in spite of
+// their content type, with status 200 and an errcode for errors (server calls).
+func (c *Client) sns(ctx context.Context, op, pathAndQuery string) (snsReply, error) {
+	body, err := c.exchange(ctx, op, http.MethodGet, c.cfg.APIURL+pathAndQuery, nil)
+	if err != nil {
+		return nil, err
+	}
+	if page(body, '{') {
+		return nil, &Error{Op: op, Message: "the answer is no message", Kind: Retry}
+	}
+	reply, ok := parseSNS(body)
+	if !ok {
+		return nil, &Error{Op: op, Message: "the answer is not a JSON object", Kind: Untrusted}
+	}
+	if raw, ok := reply["errcode"]; ok {
+		code, ok := integer(raw)
+		if !ok {
+			return nil, &Error{Op: op, Message: "the answer's errcode is no number", Kind: Untrusted}
+		}
+		if code != 0 {
+			text := strconv.FormatInt(code, 10)
+			// Not errmsg: it has a request id and now and then an openid.
+			return nil, &Error{Op: op, Code: text, Message: "WeChat refused", Kind: snsKind(op, text)}
+		}
+	}
+	return reply, nil
+}
+
+// parseSNS decodes an answer. Raw control characters, which JSON forbids and
+// nicknames have been seen with, become spaces.
+func parseSNS(body []byte) (snsReply, bool) {
+	body = bytes.Map(func(r rune) rune {
+		if r < ' ' {
+			return ' '
+		}
+		return r
+	}, bytes.TrimPrefix(body, bom))
+	var reply snsReply
+	if err := json.Unmarshal(body, &reply); err != nil || reply == nil {
+		return nil, false
+	}
+	return reply, true
+}
+
+// text returns a member that is a string, "" for anything else.
+func (r snsReply) text(name string) string {
+	var s string
+	if raw, ok := r[name]; !ok || json.Unmarshal(raw, &s) != nil {
+		return ""
+	}
+	return s
+}
+
+// integer reads a whole number, bare or as a string: the types of WeChat's
+// members have changed before.
+func integer(raw json.RawMessage) (int64, bool) {
+	n, err := strconv.ParseInt(strings.Trim(string(raw), `"`), 10, 64)
+	return n, err == nil
+}
+
+// flag reads a mark that is 1 when it is there. All that is not plainly "no"
+// counts as "yes".
+func flag(raw json.RawMessage) bool {
+	switch string(raw) {
+	case "", "0", `"0"`, `""`, "false", `"false"`, "null":
+		return false
+	}
+	return true
+}
