@@ -37,8 +37,9 @@ type OrderStatus string
 // The life of an order:
 //
 //	created -> pending -> paid
-//	created -> failed
-//	pending -> closed -> paid (a late payment)
+//	created -> failed, closed
+//	pending -> closed
+//	failed, closed -> paid (a late payment is money all the same)
 const (
 	StatusCreated OrderStatus = "created" // stored; WeChat may not know it yet
 	StatusPending OrderStatus = "pending" // has a prepay_id, waits for the payment

@@ -89,26 +89,26 @@ func TestSignGivesThePublishedSignatures(t *testing.T) {
 	}
 }
 
-// The samples of WeChat's own pages parse, and are signed with keys that nobody
-// knows.
+// The signs printed in WeChat's own pages are made with keys that nobody knows:
+// messages in the style of those samples parse, and do not verify.
 func TestOfficialSamplesParseAndDoNotVerify(t *testing.T) {
-	for file, want := range map[string]map[string]string{
-		"unifiedorder.xml": {"sign": "0CB01533B8C1EF103065174F50BCA001", "out_trade_no": "1415659990", "total_fee": "1"},
-		"notification.xml": {"sign": "B552ED6B279343CB493C5DD0D78AB241", "out_trade_no": "1409811653", "time_end": "20140903131540"},
+	for name, body := range map[string]string{
+		"order": `<xml><appid>wx2421b1c4370ec43b</appid><attach>支付测试</attach><body>JSAPI支付测试</body><mch_id>10000100</mch_id>
+<detail><![CDATA[{"goods_detail":[{"goods_id":"iphone6s_16G","quantity":1,"price":528800}]}]]></detail>
+<nonce_str>1add1a30ac87aa2db72f57a2375d8fec</nonce_str><out_trade_no>1415659990</out_trade_no><total_fee>1</total_fee>
+<trade_type>JSAPI</trade_type><sign>0CB01533B8C1EF103065174F50BCA001</sign></xml>`,
+		"notification": `<xml><appid><![CDATA[wx2421b1c4370ec43b]]></appid><coupon_fee><![CDATA[10]]></coupon_fee><coupon_type><![CDATA[CASH]]></coupon_type>
+<mch_id><![CDATA[10000100]]></mch_id><out_trade_no><![CDATA[1409811653]]></out_trade_no><result_code><![CDATA[SUCCESS]]></result_code>
+<return_code><![CDATA[SUCCESS]]></return_code><sign><![CDATA[B552ED6B279343CB493C5DD0D78AB241]]></sign>
+<time_end><![CDATA[20140903131540]]></time_end><total_fee>1</total_fee><trade_type><![CDATA[JSAPI]]></trade_type></xml>`,
 	} {
-		t.Run(file, func(t *testing.T) {
-			b, err := os.ReadFile("testdata/" + file)
+		t.Run(name, func(t *testing.T) {
+			fields, err := parse([]byte(body))
 			if err != nil {
 				t.Fatal(err)
 			}
-			fields, err := parse(b)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for name, v := range want {
-				if got := value(fields, name); got != v {
-					t.Errorf("%s is %q, want %q", name, got, v)
-				}
+			if value(fields, "total_fee") != "1" || value(fields, "trade_type") != "JSAPI" {
+				t.Errorf("read %v", fields)
 			}
 			for _, key := range []Secret{testKey, "192006250b4c09247ec02edce69f6a2d"} {
 				if verify(fields, key) {

@@ -1,0 +1,53 @@
+package e2e
+
+import (
+	"encoding/json"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"h5pay/internal/api"
+	"h5pay/internal/stack"
+)
+
+// A signer without a key answers, says nothing to the world, and names the
+// setting to the operator.
+func TestMissingSetting(t *testing.T) {
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := stack.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &logBuffer{}
+	shop, err := stack.StartShop(t.Context(), stack.ShopConfig{
+		Dir: root, Port: port, State: world.state, EnvFile: ".dev.vars.example",
+		Vars:   map[string]string{"WECHAT_API_KEY": "too-short"},
+		Output: log,
+	})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, log)
+	}
+	defer shop.Close()
+	for _, path := range []string{api.PathConfig, api.PathProducts, api.PathNotifyPay} {
+		res, err := http.Get(shop.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var e api.Error
+		err = json.NewDecoder(res.Body).Decode(&e)
+		res.Body.Close()
+		if err != nil || e.Code != api.CodeMisconfigured || res.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("GET %s: %d %+v %v", path, res.StatusCode, e, err)
+		}
+		if strings.Contains(e.Message, "WECHAT") {
+			t.Errorf("the world learns %q", e.Message)
+		}
+	}
+	if text := log.String(); !strings.Contains(text, "WECHAT_API_KEY") || strings.Contains(text, "too-short") {
+		t.Errorf("the log must name the setting and not hold it:\n%s", text)
+	}
+}

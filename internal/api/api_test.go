@@ -1,0 +1,58 @@
+package api
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"math"
+	"strconv"
+	"testing"
+)
+
+func TestFenPrintsYuan(t *testing.T) {
+	for _, test := range []struct {
+		fen  Fen
+		want string
+	}{
+		{0, "0.00"}, {1, "0.01"}, {10, "0.10"}, {99, "0.99"}, {100, "1.00"}, {123456, "1234.56"},
+		{-1, "-0.01"}, {-250, "-2.50"},
+		{math.MaxInt64, "92233720368547758.07"}, {math.MinInt64, "-92233720368547758.08"},
+	} {
+		if got := test.fen.String(); got != test.want {
+			t.Errorf("%d fen: %s, want %s", int64(test.fen), got, test.want)
+		}
+	}
+}
+
+// Every code that is declared has a status that says failure.
+func TestEveryCodeHasAStatus(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "error.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	declared := 0
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok || spec.Type == nil {
+			return true
+		}
+		if name, ok := spec.Type.(*ast.Ident); !ok || name.Name != "Code" {
+			return true
+		}
+		text, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		declared++
+		if status, ok := statuses[Code(text)]; !ok || status < 400 || status > 599 {
+			t.Errorf("%s has the status %d", text, status)
+		}
+		return true
+	})
+	if declared != len(statuses) {
+		t.Errorf("%d codes, %d statuses", declared, len(statuses))
+	}
+	if got := Code("made up").Status(); got != 500 {
+		t.Errorf("an unknown code has the status %d", got)
+	}
+}
