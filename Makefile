@@ -23,7 +23,8 @@ help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 dev: build ## the shop, the signer and a simulated WeChat on this machine
-	@go run ./dev $(foreach port,shop wechat desk phone,$(with-port))
+	@go build -o build/dev ./dev
+	@exec build/dev $(foreach port,shop wechat desk phone,$(with-port))
 
 test: check unit e2e ## every check, the browser journeys included
 
