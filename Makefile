@@ -23,8 +23,8 @@ help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 dev: build ## the shop, the signer and a simulated WeChat on this machine
-	@go build -o build/dev ./dev
-	@exec build/dev $(foreach port,shop wechat desk phone,$(with-port))
+	@go build -o .wrangler/dev ./dev
+	@exec .wrangler/dev $(foreach port,shop wechat desk phone,$(with-port))
 
 test: check unit e2e ## every check, the browser journeys included
 
@@ -33,7 +33,6 @@ check: tools ## gofmt, vet and staticcheck, natively and for wasm
 	go vet ./...
 	GOOS=js GOARCH=wasm go vet ./wasm ./signer
 	go tool staticcheck ./...
-	GOOS=js GOARCH=wasm go tool -n staticcheck >/dev/null
 	GOOS=js GOARCH=wasm $$(GOOS= GOARCH= go tool -n staticcheck) ./wasm ./signer
 
 unit: tools ## the tests that need no browser

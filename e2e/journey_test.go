@@ -16,6 +16,7 @@ func TestPay(t *testing.T) {
 	p.screenshot("shop")
 	p.choose("tea", "coffee", "coffee")
 	id := p.order()
+	p.until("the order", `document.querySelector('[data-action="pay"]')`)
 	p.screenshot("pay")
 	p.openSheet()
 	p.screenshot("sheet")
@@ -255,6 +256,7 @@ func TestOutsideWeChat(t *testing.T) {
 	tb.open(world.shop.URL + "/")
 	tb.sees("微信")
 	tb.until("a notice", `document.querySelector("[data-outside]")`)
+	tb.sees("乌龙茶")
 	tb.screenshot("outside-wechat")
 	if href := tb.eval("location.origin"); href != world.shop.URL {
 		t.Errorf("the page went to %s", href)

@@ -64,7 +64,13 @@ func (c basket) save(b browser) {
 		return
 	}
 	b.Remember(keyBasket, string(text))
+	forgetOrder(b)
+}
+
+// forgetOrder makes the next order of the basket another one.
+func forgetOrder(b browser) {
 	b.Remember(keyClientKey, "")
+	b.Remember(keyOrder, "")
 }
 
 // clientKey returns the key of the order made from the basket as it is: the
@@ -78,8 +84,12 @@ func clientKey(b browser) string {
 	return key
 }
 
-// emptyBasket forgets the basket once its order is paid.
-func emptyBasket(b browser) {
+// emptyBasket forgets the basket once its order is paid. A basket that was
+// begun since, in front of an old result, stays.
+func emptyBasket(b browser, paid string) {
+	if b.Recall(keyOrder) != paid {
+		return
+	}
 	b.Remember(keyBasket, "")
-	b.Remember(keyClientKey, "")
+	forgetOrder(b)
 }

@@ -27,6 +27,10 @@ type browser interface {
 	// none. The error says that no answer came.
 	Fetch(ctx context.Context, method, path string, body []byte) (answer, error)
 
+	// OnReturn calls f whenever Back or Forward brings this page back as it was
+	// left, without loading it again.
+	OnReturn(f func())
+
 	// InvokePay waits for WeixinJSBridge and calls getBrandWCPayRequest. It
 	// returns err_msg as the client gave it.
 	InvokePay(ctx context.Context, p api.PayParams) (errMsg string, err error)

@@ -10,6 +10,9 @@ import (
 	"h5pay/internal/api"
 )
 
+// bridgeTimeout is how long WeixinJSBridge may take to appear.
+const bridgeTimeout = 10 * time.Second
+
 // webView is the browser the page runs in.
 type webView struct{}
 
@@ -132,6 +135,16 @@ func (webView) Copy(ctx context.Context, text string) (err error) {
 	defer catch(&err)
 	_, err = await(ctx, js.Global().Get("navigator").Get("clipboard").Call("writeText", text), func() {})
 	return err
+}
+
+// OnReturn listens for as long as the page lives.
+func (webView) OnReturn(f func()) {
+	js.Global().Call("addEventListener", "pageshow", js.FuncOf(func(_ js.Value, args []js.Value) any {
+		if args[0].Get("persisted").Truthy() {
+			f()
+		}
+		return nil
+	}))
 }
 
 func (webView) Sleep(ctx context.Context, d time.Duration) error {

@@ -27,6 +27,7 @@ func (nowhere) Assign(string)                      {}
 func (nowhere) Replace(string)                     {}
 func (nowhere) Recall(string) string               { return "" }
 func (nowhere) Remember(string, string)            {}
+func (nowhere) OnReturn(func())                    {}
 func (nowhere) Copy(context.Context, string) error { return errNowhere }
 
 func (nowhere) Fetch(context.Context, string, string, []byte) (answer, error) {

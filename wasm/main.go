@@ -9,10 +9,14 @@ package main
 import "github.com/maxence-charriere/go-app/v9/pkg/app"
 
 func main() {
+	routes()
+	app.RunWhenOnBrowser()
+	generate()
+}
+
+func routes() {
 	b := newBrowser()
 	app.RouteFunc("/", func() app.Composer { return newShopPage(b) })
 	app.RouteFunc("/pay", func() app.Composer { return newPayPage(b) })
 	app.RouteFunc("/result", func() app.Composer { return newResultPage(b) })
-	app.RunWhenOnBrowser()
-	generate()
 }

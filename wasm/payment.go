@@ -8,9 +8,6 @@ import (
 	"h5pay/internal/api"
 )
 
-// bridgeTimeout is how long WeixinJSBridge may take to appear.
-const bridgeTimeout = 10 * time.Second
-
 // outcome is what the client says of a payment. None of them is proof: the
 // result page asks the signer.
 type outcome int

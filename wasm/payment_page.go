@@ -23,6 +23,12 @@ func newPayPage(b browser) *payPage { return &payPage{base: newBase(b)} }
 
 func (p *payPage) OnMount(ctx app.Context) {
 	p.begin()
+	p.b.OnReturn(func() {
+		ctx.Dispatch(func(ctx app.Context) {
+			p.paying = false
+			p.load(ctx) // it may be paid by now
+		})
+	})
 	p.load(ctx)
 }
 

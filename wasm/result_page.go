@@ -42,7 +42,7 @@ func (p *resultPage) load(ctx app.Context) {
 				ctx.Dispatch(func(app.Context) { p.order = &o })
 			})
 			if err == nil && o.Status == api.StatusPaid {
-				emptyBasket(p.b)
+				emptyBasket(p.b, o.ID)
 			}
 			return func() { p.order, p.watching = &o, false }, err
 		}
@@ -67,9 +67,12 @@ func (p *resultPage) Render() app.UI {
 		return screen.DataSet("status", "confirming").Body(message("waiting", textConfirming, textConfirmHint, ""))
 	case p.order.Status == api.StatusPaid:
 		return screen.DataSet("status", "paid").Body(
-			message("success", textPaid, "", "", secondary(textShop, home)),
-			app.Div().Class("amount").Body(price(p.order.Total, "huge")),
-			lines(*p.order), receipt(*p.order))
+			app.Div().Class("amount").Role("status").Body(
+				app.I().Class("weui-icon-success weui-icon_msg").Aria("hidden", "true"),
+				app.H1().Text(textPaid),
+				price(p.order.Total, "huge")),
+			lines(*p.order), receipt(*p.order),
+			app.Div().Class("weui-btn-area").Body(secondary(textShop, home)))
 	case final(p.order.Status):
 		return screen.DataSet("status", string(p.order.Status)).Body(message("info", textClosed, textClosedHint, "", primary(textShop, home)))
 	}

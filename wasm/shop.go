@@ -24,6 +24,9 @@ func newShopPage(b browser) *shopPage { return &shopPage{base: newBase(b), baske
 func (p *shopPage) OnMount(ctx app.Context) {
 	p.begin()
 	p.basket = loadBasket(p.b)
+	p.b.OnReturn(func() {
+		ctx.Dispatch(func(app.Context) { p.basket, p.ordering = loadBasket(p.b), false })
+	})
 	p.load(ctx)
 }
 
@@ -67,15 +70,11 @@ func (p *shopPage) order(ctx app.Context, _ app.Event) {
 		switch code(err) {
 		case api.CodeConflict, api.CodeProductGone, api.CodeWeChatRefused, api.CodeOrderNotPayable:
 			// The order of this key is spent; the next try makes another one.
-			p.b.Remember(keyClientKey, "")
+			forgetOrder(p.b)
 		}
 		if err == nil {
-			if c.Order.Status == api.StatusPaid {
-				emptyBasket(p.b)
-				p.b.Assign("/result?order=" + c.Order.ID)
-				return
-			}
-			p.b.Assign("/pay?order=" + c.Order.ID)
+			p.b.Remember(keyOrder, c.Order.ID)
+			p.b.Assign("/pay?order=" + c.Order.ID) // which goes on to the result of a paid one
 			return
 		}
 		ctx.Dispatch(func(app.Context) { p.err, p.ordering = err, false })

@@ -13,6 +13,7 @@ const (
 	keyRestarts  = "h5pay.restarts"   // sign-ins begun anew since the last success
 	keyBasket    = "h5pay.basket"     // the basket, JSON
 	keyClientKey = "h5pay.client_key" // of the order made from the basket
+	keyOrder     = "h5pay.order"      // ID of that order
 )
 
 // landing is what WeChat appended to the address at the end of a trip to

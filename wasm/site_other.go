@@ -10,9 +10,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
@@ -84,7 +84,11 @@ func siteVersion(out string) (string, error) {
 // takeRuntime puts the toolchain's own wasm_exec.js in place; the one that
 // go-app brings is older and does not fit the binary.
 func takeRuntime(out string) error {
-	b, err := os.ReadFile(filepath.Join(runtime.GOROOT(), "lib", "wasm", "wasm_exec.js"))
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return fmt.Errorf("finding the toolchain: %w", err)
+	}
+	b, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(root)), "lib", "wasm", "wasm_exec.js"))
 	if err != nil {
 		return fmt.Errorf("finding the toolchain's wasm_exec.js: %w", err)
 	}
@@ -93,11 +97,13 @@ func takeRuntime(out string) error {
 
 var (
 	ogURL    = regexp.MustCompile(`\s*<meta [^>]*"og:(?:url|image)"[^>]*>`)
+	ariaTrue = regexp.MustCompile(`(aria-(?:busy|hidden))([ >])`)
 	viewport = regexp.MustCompile(`, maximum-scale=1, user-scalable=0`)
 )
 
 // tidyPages checks the pages and mends what go-app bakes into them: the address
-// of the server that generated them, and a ban on zooming.
+// of the server that generated them, a ban on zooming, and ARIA attributes
+// printed without their value, which counts as false.
 func tidyPages(out string) error {
 	for _, page := range []string{"index", "pay", "result"} {
 		name := filepath.Join(out, page+".html")
@@ -111,6 +117,7 @@ func tidyPages(out string) error {
 		}
 		b = ogURL.ReplaceAll(b, nil)
 		b = viewport.ReplaceAll(b, nil)
+		b = ariaTrue.ReplaceAll(b, []byte(`$1="true"$2`))
 		if strings.Contains(string(b), "127.0.0.1") {
 			return errors.New(page + ".html holds the address of the machine that made it")
 		}

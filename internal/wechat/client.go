@@ -54,9 +54,10 @@ type Config struct {
 // Client speaks for one service account and one merchant. It is safe for
 // concurrent use.
 type Client struct {
-	// A pointer, so that printing a Client shows an address: fmt cannot call
-	// the methods of a Secret in an unexported field.
-	cfg *Config
+	cfg Config // without the secrets
+	// Functions, so that no way of printing a Client, or what holds one, comes
+	// by the secrets: in an unexported field fmt does not ask a Secret first.
+	appSecret, apiKey func() Secret
 }
 
 // New checks cfg. The error names the field that is wrong, never its value.
@@ -97,7 +98,13 @@ func New(cfg Config) (*Client, error) {
 			return nil, fmt.Errorf("wechat: %s is missing or malformed", rule.field)
 		}
 	}
-	return &Client{cfg: &cfg}, nil
+	appSecret, apiKey := cfg.AppSecret, cfg.APIKey
+	cfg.AppSecret, cfg.APIKey = "", ""
+	return &Client{
+		cfg:       cfg,
+		appSecret: func() Secret { return appSecret },
+		apiKey:    func() Secret { return apiKey },
+	}, nil
 }
 
 // baseURL reports whether a path can be appended to s.

@@ -22,7 +22,7 @@ func TestNewNamesTheBadFieldAndNotItsValue(t *testing.T) {
 		"Doer":      {func(c *Config) { c.Doer = nil }},
 		"OpenURL":   {func(c *Config) { c.OpenURL = "open.BAD" }, func(c *Config) { c.OpenURL = "https://BAD?x" }},
 		"APIURL":    {func(c *Config) { c.APIURL = "ftp://BAD" }, func(c *Config) { c.APIURL = "https://BAD#" }},
-		"MchURL":    {func(c *Config) { c.MchURL = "https:///BAD" }, func(c *Config) { c.MchURL = "https://u:BAD@h" }, func(c *Config) { c.MchURL = "https://B AD" }, func(c *Config) { c.MchURL = "https://h/%BAD" }},
+		"MchURL":    {func(c *Config) { c.MchURL = "https:///BAD" }, func(c *Config) { c.MchURL = "https://u:BAD@h" }, func(c *Config) { c.MchURL = "https://B AD" }, func(c *Config) { c.MchURL = "https://h/%zzBAD" }},
 	} {
 		for i, change := range bad {
 			cfg := Config{AppID: testAppID, AppSecret: testSecret, MchID: testMchID, APIKey: testKey, Doer: &script{}}
@@ -188,8 +188,8 @@ func TestSecretsAreNeverShown(t *testing.T) {
 	shown := map[string]string{}
 	for name, v := range map[string]any{
 		"secret": Secret(testSecret), "pointer": new(Secret(testSecret)), "list": []Secret{testSecret},
-		"map": map[Secret]Secret{testSecret: testKey}, "token": token, "token pointer": &token, "client": c, "client value": *c,
-		"config": Config{AppSecret: testSecret, APIKey: testKey}, "error": &Error{Op: "x", Err: fmt.Errorf("%w: %v", ErrX(testKey), Secret(testKey))},
+		"map": map[string]Secret{"k": testKey}, "holder": struct{ c *Client }{c}, "token": token, "token pointer": &token, "client": c, "client value": *c,
+		"config": Config{AppSecret: testSecret, APIKey: testKey}, "error": fmt.Errorf("bad key %v", Secret(testKey)),
 	} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "% x", "%d", "%c", "%U", "%10.3s", "%z"} {
 			shown[name+" "+verb] = fmt.Sprintf(verb, v)
@@ -215,13 +215,11 @@ func TestSecretsAreNeverShown(t *testing.T) {
 	if got := fmt.Sprintf("%v %s %#v", Secret("x"), Secret("x"), Secret("x")); got != "[redacted] [redacted] [redacted]" {
 		t.Errorf("%s", got)
 	}
+	if got := Secret("x").GoString(); got != "[redacted]" {
+		t.Error(got)
+	}
 	var back struct{ S Secret }
 	if err := json.Unmarshal([]byte(`{"S":"x"}`), &back); err != nil || string(back.S) != "x" {
 		t.Errorf("%q, %v", string(back.S), err)
 	}
 }
-
-// ErrX is an error that mentions a Secret the right way.
-type ErrX Secret
-
-func (e ErrX) Error() string { return fmt.Sprint("failed with ", Secret(e)) }

@@ -22,7 +22,7 @@ func (c *Client) pay(ctx context.Context, op, path string, fields []Field) ([]Fi
 			sent = append(sent, f)
 		}
 	}
-	sent = append(sent, Field{"sign", Sign(sent, c.cfg.APIKey, c.cfg.SignType)})
+	sent = append(sent, Field{"sign", Sign(sent, c.apiKey(), c.cfg.SignType)})
 	body, err := c.exchange(ctx, op, http.MethodPost, c.cfg.MchURL+path, write(sent))
 	if err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func (c *Client) pay(ctx context.Context, op, path string, fields []Field) ([]Fi
 // request is kept out of its errors.
 func (c *Client) check(op string, answer []Field, openID string) error {
 	words := func(name string) string {
-		return wording(value(answer, name), string(c.cfg.APIKey), string(c.cfg.AppSecret), openID)
+		return wording(value(answer, name), string(c.apiKey()), string(c.appSecret()), openID)
 	}
 	switch value(answer, "return_code") {
 	case "SUCCESS":
@@ -58,7 +58,7 @@ func (c *Client) check(op string, answer []Field, openID string) error {
 	}
 	result := value(answer, "result_code")
 	switch {
-	case !verify(answer, c.cfg.APIKey):
+	case !verify(answer, c.apiKey()):
 		return &Error{Op: op, Message: "the answer is not signed with the API key", Kind: Untrusted}
 	case !c.mine(answer, result == "FAIL"):
 		return &Error{Op: op, Message: "the answer is about another account", Kind: Untrusted}

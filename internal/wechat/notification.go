@@ -14,7 +14,7 @@ func (c *Client) ParsePayment(body []byte) (Trade, error) {
 	switch {
 	case value(fields, "return_code") != "SUCCESS":
 		return Trade{}, &Error{Op: op, Message: "return_code is not SUCCESS", Kind: Untrusted}
-	case !verify(fields, c.cfg.APIKey):
+	case !verify(fields, c.apiKey()):
 		return Trade{}, &Error{Op: op, Message: "not signed with the API key", Kind: Untrusted}
 	case !c.mine(fields, false):
 		return Trade{}, &Error{Op: op, Message: "for another account", Kind: Untrusted}

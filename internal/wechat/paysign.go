@@ -36,7 +36,7 @@ func (c *Client) PayParams(prepayID string) (PayParams, error) {
 	p.PaySign = Sign([]Field{
 		{"appId", p.AppID}, {"timeStamp", p.TimeStamp}, {"nonceStr", p.NonceStr},
 		{"package", p.Package}, {"signType", string(p.SignType)},
-	}, c.cfg.APIKey, c.cfg.SignType)
+	}, c.apiKey(), c.cfg.SignType)
 	return p, nil
 }
 

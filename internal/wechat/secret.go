@@ -6,8 +6,8 @@ import (
 )
 
 // Secret is a text that must not be shown. Printing, logging and encoding it
-// gives "[redacted]"; string(s) gives the text. In an unexported field of a
-// struct fmt cannot help but show it: keep it behind a pointer there.
+// gives "[redacted]"; string(s) gives the text. Two places are out of its
+// reach: an unexported field of a struct that is printed, and the key of a map.
 type Secret string
 
 const redacted = "[redacted]"

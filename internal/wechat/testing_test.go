@@ -2,7 +2,6 @@ package wechat
 
 import (
 	"bytes"
-	"context"
 	"crypto/hmac"
 	"crypto/md5"
 	"crypto/sha256"
@@ -80,8 +79,6 @@ func newClient(t *testing.T, a answer, change ...func(*Config)) (*Client, *scrip
 	}
 	return c, s
 }
-
-func useMD5(cfg *Config) { cfg.SignType = SignMD5 }
 
 // message is a flat message of the tests, in no order.
 type message map[string]string
@@ -161,9 +158,6 @@ func wantError(t *testing.T, err error, kind Kind, code string) *Error {
 	}
 	return e
 }
-
-// quiet is a context for calls that do not wait.
-func quiet(t *testing.T) context.Context { return t.Context() }
 
 // unread fails a test whose call should not have sent anything.
 func unread(t *testing.T) answer {

@@ -36,7 +36,7 @@ func (c *Client) ExchangeCode(ctx context.Context, code string) (Token, error) {
 		return Token{}, &Error{Op: op, Code: codeMissing, Message: "not sent: there is no code", Kind: Restart}
 	}
 	reply, err := c.sns(ctx, op, "/sns/oauth2/access_token?appid="+url.QueryEscape(c.cfg.AppID)+
-		"&secret="+url.QueryEscape(string(c.cfg.AppSecret))+
+		"&secret="+url.QueryEscape(string(c.appSecret()))+
 		"&code="+url.QueryEscape(code)+"&grant_type=authorization_code")
 	if err != nil {
 		return Token{}, err

@@ -121,7 +121,7 @@ func (p *parser) start(tok xml.StartElement) error {
 	case p.state == field:
 		return &ParseError{"nested element"}
 	default:
-		return &ParseError{"element outside of <xml>"}
+		return &ParseError{"element outside of the message"}
 	}
 	return nil
 }

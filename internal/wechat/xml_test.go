@@ -57,7 +57,7 @@ func TestParseRefuses(t *testing.T) {
 		malformed  = "not well-formed"
 		incomplete = "incomplete"
 		stray      = "text outside of a field"
-		outside    = "element outside of <xml>"
+		outside    = "element outside of the message"
 		inst       = "processing instruction"
 	)
 	var many strings.Builder

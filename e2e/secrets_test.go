@@ -1,0 +1,53 @@
+package e2e
+
+import (
+	"encoding/json"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// No secret, openid or token in what the Worker printed for the tests before this
+// one, in the page, or in the bundle.
+func TestSecretsStayInside(t *testing.T) {
+	secrets := map[string]string{}
+	for _, name := range []string{"WECHAT_APPSECRET", "WECHAT_API_KEY", "SESSION_KEY"} {
+		secrets[name] = world.env[name]
+	}
+	for i, user := range world.sim.Users() {
+		secrets["openid "+string(rune('0'+i))] = user.OpenID
+	}
+	for _, m := range world.sim.Messages(0) {
+		if m.Kind == "access_token" {
+			var token struct {
+				AccessToken string `json:"access_token"`
+			}
+			if json.Unmarshal([]byte(m.Response), &token) == nil && token.AccessToken != "" {
+				secrets["an access_token"] = token.AccessToken
+			}
+		}
+	}
+	look := func(where, text string) {
+		for name, secret := range secrets {
+			if strings.Contains(text, secret) {
+				t.Errorf("%s holds %s", where, name)
+			}
+		}
+	}
+	look("the Worker's log", world.log.String())
+	for _, dir := range []string{"../public", "../build"} {
+		err := filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return err
+			}
+			b, err := os.ReadFile(name)
+			look(name, string(b))
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -1,0 +1,141 @@
+package wechat
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// FuzzParse: whatever parses is flat and clean of doubt, and writing it out
+// again loses nothing.
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{
+		"", "<xml></xml>", "<xml><a>1</a><b><![CDATA[x]]></b></xml>", "\ufeff<?xml version='1.0' encoding='utf-8'?><xml><a/></xml>",
+		"<!DOCTYPE a [<!ENTITY e 'x'>]><xml><a>&e;</a></xml>", "<xml><a>1</a><a>2</a></xml>", "<xml><a><b/></a></xml>", "<xml/>x",
+		"<xml><a>]]]]><![CDATA[></a></xml>", "<xml><a>&#13;&#10;\r\n&#x1F375;</a></xml>", "<xml><a>1<!-- -->2</a></xml>", "<xml><p:a/></xml>",
+		"<?xml version=\"1.0\" encoding=\"gbk\"?><xml></xml>", "<xml><a\u00b7>x</a\u00b7></xml>", "<xml><a>\x00</a></xml>", "<xml><sign/></xml>",
+		paid().signed(SignHMAC), taken().signed(SignMD5),
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		fields, err := parse(body)
+		if err != nil {
+			var e *ParseError
+			if !errors.As(err, &e) || e.Rule == "" || fields != nil {
+				t.Fatalf("%v, %v", fields, err)
+			}
+			return
+		}
+		seen := map[string]bool{}
+		for _, f := range fields {
+			if f.Name == "" || seen[f.Name] || strings.ContainsAny(f.Name, ": <>\"'&") || !utf8.ValidString(f.Name+f.Value) {
+				t.Fatalf("field %q", f)
+			}
+			seen[f.Name] = true
+			if strings.ContainsFunc(f.Value, func(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\r' }) {
+				t.Fatalf("control character in %q", f)
+			}
+		}
+		if strings.Contains(string(body), "<!DOCTYPE") && !strings.Contains(string(body), "CDATA") {
+			t.Fatalf("a document type declaration was read: %q", body)
+		}
+		// A CR that came as a reference cannot be written as text.
+		for i := range fields {
+			fields[i].Value = strings.ReplaceAll(fields[i].Value, "\r", "")
+		}
+		written := write(fields)
+		again, err := parse(written)
+		if err != nil {
+			if len(written) > maxMessage {
+				return
+			}
+			t.Fatalf("%v in %q", err, written)
+		}
+		if !slices.Equal(fields, again) {
+			t.Fatalf("%v became %v", fields, again)
+		}
+	})
+}
+
+// FuzzWrite: what is cleaned arrives as it was sent, so its signature holds.
+func FuzzWrite(f *testing.F) {
+	for _, seed := range []string{"", "茶🍵", "]]>", "]]]]>>", "a\r\n\tb", "\x00\x1f\x7f", "\xff\xfe", "<xml>&amp;", "\ufffe\uffff\ufffd", "\u0085\u2028"} {
+		f.Add(seed, "x"+seed)
+	}
+	f.Fuzz(func(t *testing.T, body, attach string) {
+		sent := []Field{{"body", CutBody(body)}, {"attach", clean(attach)}}
+		sent = append(sent, Field{"sign", Sign(sent, testKey, SignHMAC)})
+		written := write(sent)
+		if len(written) > maxMessage {
+			return
+		}
+		got, err := parse(written)
+		if err != nil || !slices.Equal(got, sent) || !verify(got, testKey) {
+			t.Fatalf("%q became %q, %v", sent, got, err)
+		}
+	})
+}
+
+// FuzzSNS: an answer either gives a token and a profile that can be used, or
+// an error.
+func FuzzSNS(f *testing.F) {
+	for _, seed := range []string{
+		"", "{}", "null", "[]", `{"errcode":40029,"errmsg":"invalid code"}`, `{"errcode":"-1"}`, `{"errcode":1e3}`,
+		`{"access_token":"T","expires_in":7200,"refresh_token":"R","openid":"o","scope":"snsapi_base"}`,
+		`{"access_token":"T","openid":"o","expires_in":-1,"is_snapshotuser":1,"unionid":null}`,
+		`{"openid":"o","nickname":"a\u0000b🍵","sex":"1","headimgurl":"https:\/\/x","privilege":[]}`,
+		"{\"openid\":\"o\",\"nickname\":\"\x14\xff\"}", "\ufeff{\"openid\":\"o\",\"access_token\":\"T\"}",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		c, _ := newClient(t, says(string(body)))
+		token, err := c.ExchangeCode(t.Context(), "THECODE")
+		if (err == nil) == (token == Token{}) {
+			t.Fatalf("%v, %v", token, err)
+		}
+		if err == nil && (token.AccessToken == "" || !validOpenID(token.OpenID) || token.ExpiresIn < 0 || token.ExpiresIn.Hours() > 30*24) {
+			t.Fatalf("%+v", token)
+		}
+		user, err := c.UserInfo(t.Context(), Token{AccessToken: "T", OpenID: "o"}, "en")
+		if (err == nil) != (user.OpenID == "o") || clean(user.Nickname) != user.Nickname {
+			t.Fatalf("%+v, %v", user, err)
+		}
+	})
+}
+
+// FuzzParsePayment: nothing passes that is not signed, and what is signed and
+// passes as paid is complete.
+func FuzzParsePayment(f *testing.F) {
+	for _, m := range []message{paid(), taken(), paid().with("result_code", "FAIL"), paid().with("total_fee", "-"), paid().with("trade_state", "REFUND"), {}} {
+		f.Add([]byte(m.signed(SignHMAC)), false)
+		f.Add([]byte(m.xml()), true)
+	}
+	f.Add([]byte("<!DOCTYPE a><xml></xml>"), false)
+	f.Fuzz(func(t *testing.T, body []byte, sign bool) {
+		c, _ := newClient(t, unread(t))
+		if fields, err := parse(body); sign && err == nil {
+			// As WeChat would sign it, so that what follows is reached.
+			fields = slices.DeleteFunc(fields, func(f Field) bool { return f.Name == "sign" })
+			body = write(append(fields, Field{"sign", Sign(fields, testKey, SignMD5)}))
+		}
+		trade, err := c.ParsePayment(body)
+		if err != nil {
+			var e *Error
+			if !errors.As(err, &e) || e.Kind != Untrusted || trade != (Trade{}) {
+				t.Fatalf("%+v, %v", trade, err)
+			}
+			return
+		}
+		fields, err := parse(body)
+		if err != nil || !verify(fields, testKey) {
+			t.Fatalf("unsigned: %+v, %v", trade, err)
+		}
+		if trade.AppID != testAppID || trade.MchID != testMchID || trade.OutTradeNo == "" || trade.Paid() && (trade.TransactionID == "" || trade.PaidAt.IsZero() || trade.TotalFee < 0 || trade.Currency == "") {
+			t.Fatalf("%+v", trade)
+		}
+	})
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"h5pay/internal/api"
+)
+
+// fake is a web view on paper: it records where it was sent, and a script
+// answers its calls.
+type fake struct {
+	t       *testing.T
+	address *url.URL
+	ua      string
+	storage map[string]string // nil: storage is blocked
+
+	// script answers the calls of one "METHOD /path" in order; the last answer
+	// is given again and again.
+	script map[string][]any
+	calls  []string // "METHOD /path body"
+
+	went    string // by Assign or Replace
+	invoked int
+	says    string // err_msg
+	bridge  error
+	slept   time.Duration
+	copied  string
+}
+
+const wechatUA = "Mozilla/5.0 (Linux; Android 14) Mobile Safari/537.36 MicroMessenger/8.0.49.2600"
+
+func newFake(t *testing.T, address string) *fake {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &fake{t: t, address: u, ua: wechatUA, storage: map[string]string{}, script: map[string][]any{}}
+}
+
+// on adds answers: a value for 200, an api.Code for an error, an error for no
+// answer at all, an answer for anything else.
+func (f *fake) on(call string, answers ...any) *fake {
+	f.script[call] = append(f.script[call], answers...)
+	return f
+}
+
+func (f *fake) Path() string      { return f.address.Path }
+func (f *fake) Query() string     { return f.address.RawQuery }
+func (f *fake) Href() string      { return f.address.String() }
+func (f *fake) UserAgent() string { return f.ua }
+func (f *fake) ReplaceAddress(to string) {
+	u, err := f.address.Parse(to)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.address = u
+}
+func (f *fake) Assign(to string)         { f.went = to }
+func (f *fake) Replace(to string)        { f.went = to }
+func (f *fake) OnReturn(func())          {}
+func (f *fake) Recall(key string) string { return f.storage[key] }
+func (f *fake) Remember(key, value string) {
+	switch {
+	case f.storage == nil:
+	case value == "":
+		delete(f.storage, key)
+	default:
+		f.storage[key] = value
+	}
+}
+
+func (f *fake) Fetch(ctx context.Context, method, path string, body []byte) (answer, error) {
+	call := method + " " + path
+	f.calls = append(f.calls, strings.TrimSpace(call+" "+string(body)))
+	answers := f.script[call]
+	if len(answers) == 0 {
+		f.t.Fatalf("unexpected call %s %s", call, body)
+	}
+	if len(answers) > 1 {
+		f.script[call] = answers[1:]
+	}
+	switch a := answers[0].(type) {
+	case error:
+		return answer{}, a
+	case answer:
+		return a, nil
+	case api.Code:
+		text, _ := json.Marshal(api.Error{Code: a, Message: "scripted", RequestID: "request-1"})
+		return answer{a.Status(), text}, nil
+	default:
+		text, err := json.Marshal(a)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		return answer{200, text}, nil
+	}
+}
+
+func (f *fake) InvokePay(context.Context, api.PayParams) (string, error) {
+	f.invoked++
+	return f.says, f.bridge
+}
+
+func (f *fake) Copy(_ context.Context, text string) error {
+	f.copied = text
+	return nil
+}
+
+func (f *fake) Sleep(ctx context.Context, d time.Duration) error {
+	f.slept += d
+	return ctx.Err()
+}
+
+// made counts the calls that begin with a prefix.
+func (f *fake) made(prefix string) (n int) {
+	for _, c := range f.calls {
+		if strings.HasPrefix(c, prefix) {
+			n++
+		}
+	}
+	return n
+}

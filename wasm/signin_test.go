@@ -1,0 +1,129 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"h5pay/internal/api"
+)
+
+var (
+	me        = api.Session{User: api.User{OpenID: "oUpF…Mg3I"}}
+	authorize = api.AuthorizeResponse{URL: "https://open.weixin.qq.com/x#wechat_redirect"}
+)
+
+func TestCaptureLanding(t *testing.T) {
+	for _, test := range []struct {
+		address string
+		want    landing
+		left    string
+	}{
+		{"https://shop.example/", landing{}, "https://shop.example/"},
+		{"https://shop.example/?code=c1&state=s1", landing{"c1", "s1"}, "https://shop.example/"},
+		{"https://shop.example/pay?order=o1&code=c1&state=s1", landing{"c1", "s1"}, "https://shop.example/pay?order=o1"},
+		{"https://shop.example/pay?code=c1&order=o1&state=s1&from=%E8%8C%B6", landing{"c1", "s1"}, "https://shop.example/pay?from=%E8%8C%B6&order=o1"},
+		{"https://shop.example/?state=s1", landing{"", "s1"}, "https://shop.example/"},
+		{"https://shop.example/pay?order=o1", landing{}, "https://shop.example/pay?order=o1"},
+	} {
+		f := newFake(t, test.address)
+		if got := captureLanding(f); got != test.want || f.Href() != test.left {
+			t.Errorf("%s: %+v, left %s", test.address, got, f.Href())
+		}
+	}
+}
+
+func TestPlaceOf(t *testing.T) {
+	for ua, want := range map[string]place{
+		wechatUA: inWeChat,
+		"Mozilla/5.0 (iPhone) MicroMessenger/8.0.50(0x1) Language/zh_CN":    inWeChat,
+		"Mozilla/5.0 wxwork/4.1.10 MicroMessenger/7.0.1 Language/zh":        inWork,
+		"Mozilla/5.0 (Windows NT 10.0) MicroMessenger/7.0.20 WindowsWechat": inWeChat,
+		"Mozilla/5.0 (X11; Linux x86_64) Chrome/156.0 Safari/537.36":        outside,
+		"": outside,
+	} {
+		if got := placeOf(ua); got != want {
+			t.Errorf("%q: %d, want %d", ua, got, want)
+		}
+	}
+}
+
+func TestSignIn(t *testing.T) {
+	const (
+		session = "GET " + api.PathSession
+		token   = "POST " + api.PathToken
+		leave   = "POST " + api.PathAuthorize
+	)
+	for _, test := range []struct {
+		name     string
+		landing  landing
+		restarts string
+		script   map[string]any
+		done     bool
+		code     api.Code // of the error
+		went     bool     // to WeChat
+	}{
+		{name: "signed in", script: map[string]any{session: me}, done: true},
+		{name: "nobody yet", script: map[string]any{session: api.CodeUnauthenticated, leave: authorize}, went: true},
+		{name: "back from WeChat", landing: landing{"c", "s"}, script: map[string]any{token: me}, done: true},
+		{name: "used code, with a session", landing: landing{"c", "s"},
+			script: map[string]any{token: api.CodeCodeUsed, session: me}, done: true},
+		{name: "foreign state, with a session", landing: landing{"c", "s"},
+			script: map[string]any{token: api.CodeStateInvalid, session: me}, done: true},
+		{name: "used code, no session", landing: landing{"c", "s"},
+			script: map[string]any{token: api.CodeCodeUsed, session: api.CodeUnauthenticated, leave: authorize}, went: true},
+		{name: "expired code, a second time", landing: landing{"c", "s"}, restarts: "1",
+			script: map[string]any{token: api.CodeCodeInvalid, session: api.CodeUnauthenticated}, code: codeSignInLoop},
+		{name: "refused", landing: landing{"", "s"},
+			script: map[string]any{session: api.CodeUnauthenticated}, code: codeRefused},
+		{name: "refused, with a session", landing: landing{"", "s"}, script: map[string]any{session: me}, done: true},
+		{name: "snapshot user", landing: landing{"c", "s"}, script: map[string]any{token: api.CodeSnapshotUser}, code: api.CodeSnapshotUser},
+		{name: "WeChat is busy", landing: landing{"c", "s"}, script: map[string]any{token: api.CodeWeChatBusy}, code: api.CodeWeChatBusy},
+		{name: "offline", script: map[string]any{session: errors.New("down")}, code: codeOffline},
+		{name: "a portal answers", script: map[string]any{session: answer{200, []byte("<html>")}}, done: true},
+		{name: "a portal refuses", script: map[string]any{session: answer{502, []byte("<html>")}}, code: codeGarbled},
+		{name: "offline on the way", script: map[string]any{session: api.CodeUnauthenticated, leave: errors.New("down")}, code: codeOffline},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFake(t, "https://shop.example/pay?order=o1")
+			f.Remember(keyRestarts, test.restarts)
+			for call, a := range test.script {
+				f.on(call, a)
+			}
+			done, err := signIn(t.Context(), f, test.landing)
+			if done != test.done || (err != nil) != (test.code != "") || err != nil && code(err) != test.code {
+				t.Errorf("done %t, %v; want %t, %q", done, err, test.done, test.code)
+			}
+			if went := f.went == authorize.URL; went != test.went {
+				t.Errorf("went to %q", f.went)
+			}
+			if test.went && !strings.Contains(f.calls[len(f.calls)-1], `"return_to":"/pay?order=o1"`) {
+				t.Errorf("it would not come back here: %s", f.calls[len(f.calls)-1])
+			}
+			if test.done && f.Recall(keyRestarts) != "" {
+				t.Error("a success does not clear the count")
+			}
+		})
+	}
+}
+
+// However often WeChat sends the page back with a bad code, it goes there
+// twice at most.
+func TestSignInEnds(t *testing.T) {
+	f := newFake(t, "https://shop.example/").
+		on("GET "+api.PathSession, api.CodeUnauthenticated).
+		on("POST "+api.PathToken, api.CodeCodeUsed).
+		on("POST "+api.PathAuthorize, authorize)
+	var err error
+	l := landing{}
+	for range 10 {
+		f.went = ""
+		if _, err = signIn(t.Context(), f, l); f.went == "" {
+			break
+		}
+		l = landing{"c", "s"} // WeChat sends it back
+	}
+	if code(err) != codeSignInLoop || f.made("POST "+api.PathAuthorize) != 2 {
+		t.Errorf("%d trips, then %v", f.made("POST "+api.PathAuthorize), err)
+	}
+}
