@@ -19,7 +19,7 @@ import (
 // it, read in the log what was signed.
 func TestDesk(t *testing.T) {
 	world.sim.ClearFaults()
-	hold(t, 2)
+	hold(t, 0)
 	tb := newTab(t)
 	tb.run(emulation.SetDeviceMetricsOverride(1440, 900, 1, false))
 	tb.open(world.sim.DeskURL)
