@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
+
 	"h5pay/internal/api"
 	"h5pay/internal/wechat/wechattest"
 )
@@ -24,6 +26,12 @@ func TestPay(t *testing.T) {
 	p.until("the result page", `location.pathname === "/result"`)
 	p.seesPaid()
 	p.screenshot("result")
+	p.run(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}))
+	p.screenshot("result-dark")
+	p.open(world.sim.PhoneURL + "/")
+	p.sees("乌龙茶")
+	p.until("the pictures", `[...document.images].every(i => i.complete)`)
+	p.screenshot("shop-dark")
 
 	status, transaction := stored(t, id)
 	if status != "paid" || transaction == "" {
