@@ -64,13 +64,12 @@ func cause(ctx context.Context, err error) error {
 var bom = []byte("\xef\xbb\xbf")
 
 // page reports whether an answer is no message at all: one begins with the byte
-// first. Gateways in front of WeChat answer HTML, or nothing, with status 200
+// first, and one in XML with <xml> before long. Gateways in front of WeChat answer HTML, or nothing, with status 200
 // (transport and format).
 func page(answer []byte, first byte) bool {
 	answer = bytes.TrimLeft(bytes.TrimPrefix(answer, bom), " \t\r\n")
 	if len(answer) == 0 || answer[0] != first {
 		return true
 	}
-	start := bytes.ToLower(answer[:min(len(answer), len("<!doctype html"))])
-	return bytes.HasPrefix(start, []byte("<html")) || bytes.Equal(start, []byte("<!doctype html"))
+	return first == '<' && !bytes.Contains(answer[:min(len(answer), 512)], []byte("<xml"))
 }

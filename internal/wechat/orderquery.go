@@ -73,8 +73,8 @@ func readTrade(fields []Field, state TradeState) (trade Trade, problem string) {
 		TradeType:  TradeType(value(fields, "trade_type")),
 		Attach:     value(fields, "attach"),
 	}
-	if trade.OutTradeNo == "" {
-		return Trade{}, "the message has no out_trade_no"
+	if !validOutTradeNo(trade.OutTradeNo) {
+		return Trade{}, "the message has no out_trade_no of ours"
 	}
 	if state == "" {
 		return Trade{}, "the message has no trade_state"

@@ -115,6 +115,8 @@ func (o *Order) problem() string {
 		return "body is empty"
 	case len(o.Detail) > maxDetail:
 		return "detail is longer than 6000 bytes"
+	case o.Detail != "" && !json.Valid([]byte(o.Detail)):
+		return "detail is not JSON"
 	case len(o.Attach) > maxAttach:
 		return "attach is longer than 127 bytes"
 	case o.TotalFee < 1 || o.TotalFee > maxTotalFee:
@@ -125,7 +127,7 @@ func (o *Order) problem() string {
 		return "notify_url is not an absolute URL of 256 bytes at most"
 	case strings.ContainsAny(o.NotifyURL, "?#"):
 		return "notify_url has a query"
-	case !o.TimeStart.IsZero() && !o.TimeExpire.IsZero() && !o.TimeExpire.After(o.TimeStart):
+	case !o.TimeStart.IsZero() && !o.TimeExpire.IsZero() && formatTime(o.TimeExpire) <= formatTime(o.TimeStart):
 		return "time_expire is not after time_start"
 	case o.OpenID != "" && !validOpenID(o.OpenID):
 		return "malformed openid"
