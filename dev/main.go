@@ -37,6 +37,10 @@ func main() {
 	flag.IntVar(&p.phone, "phone-port", 8802, "the phone's browser")
 	state := flag.String("state", ".wrangler/state", "folder of the local D1 database")
 	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "make dev: takes flags only, not %q\n", flag.Arg(0))
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, p, *state); err != nil {
@@ -46,12 +50,20 @@ func main() {
 }
 
 func run(ctx context.Context, p ports, state string) error {
+	taken := map[int]string{}
 	for _, port := range []struct {
 		number   int
 		variable string
 	}{
 		{p.shop, "SHOP_PORT"}, {p.wechat, "WECHAT_PORT"}, {p.desk, "DESK_PORT"}, {p.phone, "PHONE_PORT"},
 	} {
+		if port.number < 1 || port.number > 65535 {
+			return fmt.Errorf("%s is %d, want 1 to 65535", port.variable, port.number)
+		}
+		if other := taken[port.number]; other != "" {
+			return fmt.Errorf("%s and %s are both %d", other, port.variable, port.number)
+		}
+		taken[port.number] = port.variable
 		if err := stack.CheckPort(port.number); err != nil {
 			return fmt.Errorf("%w; end what listens there, or choose another: make dev %s=%d", err, port.variable, port.number+1000)
 		}
@@ -70,6 +82,8 @@ func run(ctx context.Context, p ports, state string) error {
 		APIKey:    env["WECHAT_API_KEY"],
 		ShopName:  env["SHOP_NAME"],
 		ShopURL:   origin(p.shop),
+
+		RealTimeShop: true,
 	}, address(p.wechat), address(p.phone), address(p.desk))
 	if err != nil {
 		return err

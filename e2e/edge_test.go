@@ -113,7 +113,7 @@ func TestBadCallsChangeNothing(t *testing.T) {
 		{"negative quantity", b, "POST", api.PathOrders, strings.Replace(goodOrder, `"quantity": 1`, `"quantity": -1`, 1), nil, api.CodeBadRequest},
 		{"unknown product", b, "POST", api.PathOrders, strings.Replace(strings.Replace(goodOrder, `"test"`, `"gold"`, 1), "edge-", "gold-", 1), nil, api.CodeProductGone},
 		{"same key, other basket", b, "POST", api.PathOrders, strings.Replace(goodOrder, `"quantity": 1`, `"quantity": 2`, 1), nil, api.CodeConflict},
-		{"oversize", b, "POST", api.PathOrders, `"` + strings.Repeat("x", 1<<20) + `"`, nil, api.CodeBodyTooLarge},
+		{"oversize", b, "POST", api.PathOrders, `"` + strings.Repeat("x", 5<<20) + `"`, nil, api.CodeBodyTooLarge},
 		{"content type", b, "POST", api.PathOrders, goodOrder, text, api.CodeContentType},
 		{"foreign origin", b, "POST", api.PathOrders, goodOrder, foreign, api.CodeForbiddenOrigin},
 		{"foreign sign-out", b, "DELETE", api.PathSession, ``, foreign, api.CodeForbiddenOrigin},
@@ -138,7 +138,7 @@ func TestBadCallsChangeNothing(t *testing.T) {
 			}
 		})
 	}
-	for _, body := range []string{"", "garbage", "<xml>", "<xml></xml>", `<!DOCTYPE x><xml/>`, strings.Repeat("x", 1<<20)} {
+	for _, body := range []string{"", "garbage", "<xml>", "<xml></xml>", `<!DOCTYPE x><xml/>`, strings.Repeat("x", 5<<20)} {
 		_, _, answer := nobody.call("POST", api.PathNotifyPay, body, func(r *http.Request) { r.Header.Set("Content-Type", "text/xml") })
 		if !bytes.Contains(answer, []byte("<![CDATA[FAIL]]>")) {
 			t.Errorf("notification %.20q was answered %s", body, answer)

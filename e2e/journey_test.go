@@ -75,6 +75,26 @@ func TestCancelThenPay(t *testing.T) {
 	checkLedger(t)
 }
 
+// The client fails on a prepay_id: the next try is made with a new one.
+func TestFailThenPay(t *testing.T) {
+	p := newPhone(t, 0)
+	p.choose("coffee")
+	id := p.order()
+	fault(t, wechattest.Fault{Kind: "sheet_fail"})
+	p.openSheet()
+	p.tap(sheet(".pay"))
+	p.tap(sheet(".alert button"))
+	p.sees("没有完成")
+	p.pay()
+	p.seesPaid()
+	for _, o := range world.sim.Ledger().Orders {
+		if o.OutTradeNo == outTradeNo(t, id) && len(o.PrepayIDs) != 2 {
+			t.Errorf("prepay_ids %q, want a new one after the failure", o.PrepayIDs)
+		}
+	}
+	checkLedger(t)
+}
+
 func TestNotificationLost(t *testing.T) {
 	p := newPhone(t, 0)
 	p.choose("bun")

@@ -61,13 +61,13 @@ func handleFunc(h http.Handler) js.Func {
 			w := &wholeWriter{header: http.Header{}}
 			req, err := http.NewRequest(method, url, bytes.NewReader(toGoBytes(body)))
 			if err != nil {
-				w.WriteHeader(http.StatusBadRequest)
-			} else {
-				req.Header = toGoHeader(headers)
-				// Cloudflare's edge sets it; a client cannot.
-				req.RemoteAddr = req.Header.Get("CF-Connecting-IP")
-				h.ServeHTTP(w, req)
+				// A method or an address that Go cannot read: an unknown one.
+				req, _ = http.NewRequest(http.MethodGet, "/api/malformed", nil)
 			}
+			req.Header = toGoHeader(headers)
+			// Cloudflare's edge sets it; a client cannot.
+			req.RemoteAddr = req.Header.Get("CF-Connecting-IP")
+			h.ServeHTTP(w, req)
 			done.Invoke(w.statusOr200(), toJSHeader(w.header), toJSBytes(w.body.Bytes()))
 		}()
 		return nil

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
+	"syscall"
 	"time"
 
 	_ "modernc.org/sqlite"
@@ -21,13 +23,16 @@ import (
 const (
 	addrSetting = "LISTEN"  // host:port, localhost:8787 unless set
 	dbSetting   = "DB_FILE" // the SQLite file, h5pay.db unless set
+	// The header in which a proxy in front tells the client's address; never set
+	// it without such a proxy, since a client could then name any address.
+	proxySetting = "CLIENT_IP_HEADER"
 )
 
 // serve runs the signer as a plain HTTP server with the page from public/,
 // until it is interrupted.
 func serve() {
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := listen(ctx, log); err != nil {
 		log.Error("signer stopped", "error", err)
@@ -44,29 +49,53 @@ func listen(ctx context.Context, log *slog.Logger) error {
 	if err := order.Migrate(ctx, db); err != nil {
 		return err
 	}
-	mux := http.NewServeMux()
-	mux.Handle("/api/", newHandler(os.Getenv, db, &http.Client{
+	calls := newHandler(os.Getenv, db, &http.Client{
 		Timeout:       30 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}, log))
-	mux.Handle("/", http.FileServer(http.Dir("public")))
+	}, log)
 	srv := &http.Server{
 		Addr:              getenvOr(addrSetting, "localhost:8787"),
-		Handler:           mux,
+		Handler:           split(clientIP(calls, os.Getenv(proxySetting)), newSite(os.DirFS("public"))),
 		ReadHeaderTimeout: 10 * time.Second,
 	}
+	ended := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
 		// The answers in flight are about money: let them finish.
 		grace, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 		defer cancel()
-		srv.Shutdown(grace)
+		ended <- srv.Shutdown(grace)
 	}()
 	log.Info("signer listens", "addr", srv.Addr)
 	if err := srv.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
-	return nil
+	return <-ended
+}
+
+// split sends calls to the signer and everything else to the page. A ServeMux
+// would answer odd paths with a redirect, and a redirected POST is lost.
+func split(calls, page http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p := strings.TrimLeft(r.URL.Path, "/"); p == "api" || strings.HasPrefix(p, "api/") {
+			calls.ServeHTTP(w, r)
+			return
+		}
+		page.ServeHTTP(w, r)
+	})
+}
+
+// clientIP takes the buyer's address from a header that the proxy in front sets,
+// X-Real-IP say; without one it is the address of the connection.
+func clientIP(next http.Handler, header string) http.Handler {
+	if header == "" {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r = r.Clone(r.Context())
+		r.RemoteAddr = r.Header.Get(header)
+		next.ServeHTTP(w, r)
+	})
 }
 
 // openSQLite opens the database for one writer at a time, which is what SQLite

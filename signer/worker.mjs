@@ -11,6 +11,7 @@ import "./wasm_exec.js";
 import program from "./signer.wasm";
 
 const maxBody = 64 * 1024; // bytes of a request; Go refuses what is longer
+const maxDrained = 16 * 1024 * 1024; // bytes read of a body that is too long
 const maxIdle = 8; // instances kept for the next requests of this isolate
 const maxServed = 1000; // requests before an instance is replaced
 const maxMemory = 24 * 1024 * 1024; // bytes of linear memory before it is replaced
@@ -145,15 +146,16 @@ async function fetchWhole(method, url, headers, body, max, signal) {
   return { status: res.status, headers: [...res.headers].flat(), body: await readWhole(res.body, max) };
 }
 
-// readWhole reads a stream up to max bytes and drops the rest.
+// readWhole keeps the first max bytes of a stream. It reads on to the end of
+// what is longer, up to a point, so that the sender hears the answer.
 async function readWhole(stream, max) {
   if (!stream) return new Uint8Array(0);
   const chunks = [];
   let size = 0;
   for await (const chunk of stream) {
-    chunks.push(chunk);
+    if (size < max) chunks.push(chunk);
     size += chunk.byteLength;
-    if (size >= max) break;
+    if (size >= maxDrained) break;
   }
   const whole = new Uint8Array(Math.min(size, max));
   let at = 0;

@@ -58,6 +58,7 @@ var portFlags = [3]string{"port", "phone-port", "desk-port"}
 func parse(args []string, stderr io.Writer) (options, error) {
 	o := options{}
 	c := &o.cfg
+	c.RealTimeShop = true
 	fs := flag.NewFlagSet("simulator", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.StringVar(&c.AppID, "appid", wechattest.DefaultAppID, "`appid` of the Official Account: wx and 16 hex digits")

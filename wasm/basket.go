@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 
@@ -17,11 +18,14 @@ func (c basket) add(id string, n int) {
 		delete(c, id)
 		return
 	}
-	if _, in := c[id]; !in && len(c) == api.MaxOrderItems {
+	if c[id] == 0 && c.full() {
 		return
 	}
 	c[id] = count
 }
+
+// full reports whether no other product fits.
+func (c basket) full() bool { return len(c) >= api.MaxOrderItems }
 
 // items returns the request's form of the basket, in the catalogue's order.
 // What is no longer in the catalogue is left out.
@@ -84,12 +88,38 @@ func clientKey(b browser) string {
 	return key
 }
 
-// emptyBasket forgets the basket once its order is paid. A basket that was
-// begun since, in front of an old result, stays.
-func emptyBasket(b browser, paid string) {
-	if b.Recall(keyOrder) != paid {
+// placeOrder makes the order of the items, or finds the one they made before,
+// and returns its ID. An order that can no longer be paid makes room for
+// another one, once.
+func placeOrder(ctx context.Context, b browser, items []api.OrderItem) (id string, err error) {
+	var c api.Checkout
+	for range 2 {
+		err = call(ctx, b, "POST", api.PathOrders,
+			api.CreateOrderRequest{Items: items, TradeType: api.TradeJSAPI, ClientKey: clientKey(b)}, &c)
+		if code(err) != api.CodeOrderNotPayable && code(err) != api.CodeConflict {
+			break
+		}
+		forgetOrder(b)
+	}
+	if err != nil {
+		return "", err
+	}
+	if c.Order.ID == "" {
+		return "", errGarbled()
+	}
+	b.Remember(keyOrder, c.Order.ID)
+	return c.Order.ID, nil
+}
+
+// letGo ends what is remembered for an order that has come to its end: a paid
+// basket is empty, a closed one makes a new order. A basket that was begun
+// since, in front of an old result, stays as it is.
+func letGo(b browser, o api.Order) {
+	if b.Recall(keyOrder) != o.ID {
 		return
 	}
-	b.Remember(keyBasket, "")
+	if o.Status == api.StatusPaid {
+		b.Remember(keyBasket, "")
+	}
 	forgetOrder(b)
 }

@@ -31,12 +31,18 @@ type browser interface {
 	// left, without loading it again.
 	OnReturn(f func())
 
-	// InvokePay waits for WeixinJSBridge and calls getBrandWCPayRequest. It
-	// returns err_msg as the client gave it.
-	InvokePay(ctx context.Context, p api.PayParams) (errMsg string, err error)
+	// InvokePay waits for WeixinJSBridge and calls getBrandWCPayRequest. The
+	// error says that the client was not there to answer.
+	InvokePay(ctx context.Context, p api.PayParams) (payReply, error)
 
 	Copy(ctx context.Context, text string) error
 	Sleep(ctx context.Context, d time.Duration) error
+}
+
+// payReply is what the client called back with, in its own words.
+type payReply struct {
+	ErrMsg  string // "get_brand_wcpay_request:ok"
+	ErrDesc string // why not, in the user's language; most clients leave it out
 }
 
 // answer is what Fetch got.

@@ -33,15 +33,12 @@ func (webView) ReplaceAddress(url string) {
 
 func (webView) Recall(key string) (value string) {
 	defer catch(nil) // storage is blocked
-	if v := js.Global().Get("sessionStorage").Call("getItem", key); v.Type() == js.TypeString {
-		return v.String()
-	}
-	return ""
+	return text(member("sessionStorage").Call("getItem", key))
 }
 
 func (webView) Remember(key, value string) {
 	defer catch(nil) // storage is blocked or full
-	storage := js.Global().Get("sessionStorage")
+	storage := member("sessionStorage")
 	if value == "" {
 		storage.Call("removeItem", key)
 		return
@@ -62,28 +59,26 @@ func (webView) Fetch(ctx context.Context, method, path string, body []byte) (got
 	if err != nil {
 		return answer{}, err
 	}
-	text, err := await(ctx, res.Call("text"), cancel)
+	content, err := await(ctx, res.Call("text"), cancel)
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{Status: res.Get("status").Int(), Body: []byte(text.String())}, nil
+	return answer{Status: res.Get("status").Int(), Body: []byte(content.String())}, nil
 }
 
-func (w webView) InvokePay(ctx context.Context, p api.PayParams) (errMsg string, err error) {
+func (w webView) InvokePay(ctx context.Context, p api.PayParams) (said payReply, err error) {
 	defer catch(&err)
 	if err := w.waitBridge(ctx); err != nil {
-		return "", err
+		return payReply{}, err
 	}
-	said := make(chan string, 1)
+	replies := make(chan payReply, 1)
 	callback := js.FuncOf(func(_ js.Value, args []js.Value) any {
-		text := ""
+		var reply payReply
 		if len(args) > 0 && args[0].Type() == js.TypeObject {
-			if v := args[0].Get("err_msg"); v.Type() == js.TypeString {
-				text = v.String()
-			}
+			reply = payReply{ErrMsg: text(args[0].Get("err_msg")), ErrDesc: text(args[0].Get("err_desc"))}
 		}
 		select {
-		case said <- text:
+		case replies <- reply:
 		default: // some clients call back twice
 		}
 		return nil
@@ -99,11 +94,19 @@ func (w webView) InvokePay(ctx context.Context, p api.PayParams) (errMsg string,
 	}, callback)
 	// No deadline here: the user is looking at the payment sheet.
 	select {
-	case text := <-said:
-		return text, nil
+	case reply := <-replies:
+		return reply, nil
 	case <-ctx.Done():
-		return "", ctx.Err()
+		return payReply{}, ctx.Err()
 	}
+}
+
+// text returns a string of JavaScript's, "" for anything else.
+func text(v js.Value) string {
+	if v.Type() != js.TypeString {
+		return ""
+	}
+	return v.String()
 }
 
 // waitBridge waits for the object that the client injects some time after the
@@ -133,8 +136,30 @@ func (webView) waitBridge(ctx context.Context) error {
 
 func (webView) Copy(ctx context.Context, text string) (err error) {
 	defer catch(&err)
-	_, err = await(ctx, js.Global().Get("navigator").Get("clipboard").Call("writeText", text), func() {})
-	return err
+	if clipboard := js.Global().Get("navigator").Get("clipboard"); clipboard.Truthy() {
+		if _, err := await(ctx, clipboard.Call("writeText", text), func() {}); err == nil {
+			return nil
+		}
+	}
+	return copySelection(text)
+}
+
+// copySelection copies in the way of browsers without a clipboard object, which
+// is also all of them over plain http.
+func copySelection(text string) (err error) {
+	defer catch(&err)
+	document := js.Global().Get("document")
+	field := document.Call("createElement", "textarea")
+	field.Set("value", text)
+	field.Set("readOnly", true)
+	// At the end of the document: go-app minds what is in its body.
+	document.Get("documentElement").Call("append", field)
+	defer field.Call("remove")
+	field.Call("select")
+	if !document.Call("execCommand", "copy").Truthy() {
+		return errors.New("the browser did not copy")
+	}
+	return nil
 }
 
 // OnReturn listens for as long as the page lives.
@@ -170,7 +195,7 @@ func await(ctx context.Context, promise js.Value, cancel func()) (js.Value, erro
 	})
 	defer onValue.Release()
 	onError := js.FuncOf(func(_ js.Value, args []js.Value) any {
-		settled <- outcome{err: js.Error{Value: args[0]}}
+		settled <- outcome{err: thrown(args[0])}
 		return nil
 	})
 	defer onError.Release()
@@ -187,20 +212,55 @@ func await(ctx context.Context, promise js.Value, cancel func()) (js.Value, erro
 
 // catch turns what JavaScript threw into an error; nil drops it.
 func catch(err *error) {
-	p := recover()
-	if p == nil {
+	var found error
+	switch p := recover().(type) {
+	case nil:
 		return
-	}
-	thrown, ok := p.(js.Error)
-	if !ok {
-		if v, isValue := p.(*js.ValueError); isValue {
-			thrown, ok = js.Error{Value: js.ValueOf(v.Error())}, true
-		}
-	}
-	if !ok {
+	case js.Error:
+		found = thrown(p.Value)
+	case *js.ValueError: // what should have been an object is not there
+		found = p
+	default:
 		panic(p)
 	}
 	if err != nil {
-		*err = thrown
+		*err = found
 	}
+}
+
+// thrown describes what JavaScript threw. js.Error cannot be printed unless
+// that is an object, and a client may throw anything.
+func thrown(v js.Value) error {
+	switch v.Type() {
+	case js.TypeString:
+		return errors.New(v.String())
+	case js.TypeObject:
+		if message := v.Get("message"); message.Type() == js.TypeString {
+			return errors.New(message.String())
+		}
+	}
+	return errors.New("JavaScript threw a value of type " + v.Type().String())
+}
+
+// member returns a member of window whose getter may throw. What is thrown in a
+// call becomes a panic that catch sees; what is thrown under [js.Value.Get]
+// ends the program.
+func member(name string) js.Value {
+	return js.Global().Get("Reflect").Call("get", js.Global(), name)
+}
+
+// lendStorage puts an empty object where localStorage is blocked or switched
+// off. go-app lists it before it shows anything, and would end there.
+func lendStorage() {
+	defer catch(nil)
+	if usable("localStorage") {
+		return
+	}
+	js.Global().Get("Object").Call("defineProperty", js.Global(), "localStorage",
+		map[string]any{"value": map[string]any{}, "configurable": true})
+}
+
+func usable(name string) (ok bool) {
+	defer catch(nil)
+	return member(name).Truthy()
 }

@@ -34,6 +34,11 @@ func (nowhere) Fetch(context.Context, string, string, []byte) (answer, error) {
 	return answer{}, errNowhere
 }
 
-func (nowhere) InvokePay(context.Context, api.PayParams) (string, error) { return "", errNowhere }
+func (nowhere) InvokePay(context.Context, api.PayParams) (payReply, error) {
+	return payReply{}, errNowhere
+}
 
 func (nowhere) Sleep(context.Context, time.Duration) error { return errNowhere }
+
+// lendStorage has nothing to lend to where there is no browser.
+func lendStorage() {}

@@ -43,7 +43,7 @@ func call(ctx context.Context, b browser, method, path string, in, out any) erro
 	if got.Status < 200 || got.Status > 299 {
 		var e api.Error
 		if json.Unmarshal(got.Body, &e) != nil || e.Code == "" {
-			return &api.Error{Code: codeGarbled, Message: "an error that is not the signer's"}
+			return errGarbled()
 		}
 		return &e
 	}
@@ -51,13 +51,33 @@ func call(ctx context.Context, b browser, method, path string, in, out any) erro
 		return nil
 	}
 	if err := json.Unmarshal(got.Body, out); err != nil {
-		return &api.Error{Code: codeGarbled, Message: "an answer that is not the signer's"}
+		return errGarbled()
 	}
 	return nil
 }
 
-// code returns the code of an error of call.
+// getOrder returns an order as the signer has it now.
+func getOrder(ctx context.Context, b browser, id string) (api.Order, error) {
+	var o api.Order
+	if err := call(ctx, b, "GET", api.OrderPath(id), nil, &o); err != nil {
+		return o, err
+	}
+	if o.ID != id {
+		return o, errGarbled()
+	}
+	return o, nil
+}
+
+// errGarbled says that something between here and the signer answered.
+func errGarbled() error {
+	return &api.Error{Code: codeGarbled, Message: "an answer that is not the signer's"}
+}
+
+// code returns the code of an error of call, "" for none.
 func code(err error) api.Code {
+	if err == nil {
+		return ""
+	}
 	var e *api.Error
 	if errors.As(err, &e) {
 		return e.Code

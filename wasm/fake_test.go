@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,15 +23,19 @@ type fake struct {
 
 	// script answers the calls of one "METHOD /path" in order; the last answer
 	// is given again and again.
+	mu     sync.Mutex
 	script map[string][]any
 	calls  []string // "METHOD /path body"
 
-	went    string // by Assign or Replace
+	went    []string // by Assign or Replace
 	invoked int
-	says    string // err_msg
+	says    payReply
 	bridge  error
+	hold    chan struct{} // while it is open, the payment sheet is
 	slept   time.Duration
 	copied  string
+	noCopy  error
+	back    func() // from OnReturn
 }
 
 const wechatUA = "Mozilla/5.0 (Linux; Android 14) Mobile Safari/537.36 MicroMessenger/8.0.49.2600"
@@ -61,9 +67,9 @@ func (f *fake) ReplaceAddress(to string) {
 	}
 	f.address = u
 }
-func (f *fake) Assign(to string)         { f.went = to }
-func (f *fake) Replace(to string)        { f.went = to }
-func (f *fake) OnReturn(func())          {}
+func (f *fake) Assign(to string)         { f.went = append(f.went, to) }
+func (f *fake) Replace(to string)        { f.went = append(f.went, to) }
+func (f *fake) OnReturn(back func())     { f.back = back }
 func (f *fake) Recall(key string) string { return f.storage[key] }
 func (f *fake) Remember(key, value string) {
 	switch {
@@ -76,11 +82,17 @@ func (f *fake) Remember(key, value string) {
 }
 
 func (f *fake) Fetch(ctx context.Context, method, path string, body []byte) (answer, error) {
+	if err := ctx.Err(); err != nil {
+		return answer{}, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	call := method + " " + path
 	f.calls = append(f.calls, strings.TrimSpace(call+" "+string(body)))
 	answers := f.script[call]
 	if len(answers) == 0 {
-		f.t.Fatalf("unexpected call %s %s", call, body)
+		f.t.Errorf("unexpected call %s %s", call, body)
+		return answer{}, errors.New("not in the script")
 	}
 	if len(answers) > 1 {
 		f.script[call] = answers[1:]
@@ -96,25 +108,42 @@ func (f *fake) Fetch(ctx context.Context, method, path string, body []byte) (ans
 	default:
 		text, err := json.Marshal(a)
 		if err != nil {
-			f.t.Fatal(err)
+			f.t.Error(err)
 		}
 		return answer{200, text}, nil
 	}
 }
 
-func (f *fake) InvokePay(context.Context, api.PayParams) (string, error) {
+func (f *fake) InvokePay(ctx context.Context, _ api.PayParams) (payReply, error) {
 	f.invoked++
+	if f.hold != nil {
+		select {
+		case <-f.hold:
+		case <-ctx.Done():
+			return payReply{}, ctx.Err()
+		}
+	}
 	return f.says, f.bridge
 }
 
 func (f *fake) Copy(_ context.Context, text string) error {
-	f.copied = text
-	return nil
+	if f.noCopy == nil {
+		f.copied = text
+	}
+	return f.noCopy
 }
 
 func (f *fake) Sleep(ctx context.Context, d time.Duration) error {
 	f.slept += d
 	return ctx.Err()
+}
+
+// at returns where the web view was sent last, "" for nowhere.
+func (f *fake) at() string {
+	if len(f.went) == 0 {
+		return ""
+	}
+	return f.went[len(f.went)-1]
 }
 
 // made counts the calls that begin with a prefix.

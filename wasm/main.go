@@ -9,6 +9,7 @@ package main
 import "github.com/maxence-charriere/go-app/v9/pkg/app"
 
 func main() {
+	lendStorage()
 	routes()
 	app.RunWhenOnBrowser()
 	generate()

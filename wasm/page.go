@@ -53,13 +53,24 @@ func (s *base) run(ctx app.Context, work func() (show func(), err error)) {
 	})
 }
 
-// signedIn signs the user in first; work does not run when the web view has
-// left for WeChat.
-func (s *base) signedIn(work func() (func(), error)) func() (func(), error) {
+// signIn signs the user in with the landing, which is then used up. It returns
+// false when the web view has left for WeChat.
+func (s *base) signIn() (bool, error) {
+	l := s.landing
+	s.landing = landing{}
+	return signIn(s.ctx, s.b, l)
+}
+
+// asUser does work that needs a user: with the session there is, or else after
+// a sign-in. Most of the time there is one, and nothing has to be asked first.
+func (s *base) asUser(work func() (func(), error)) func() (func(), error) {
 	return func() (func(), error) {
-		done, err := signIn(s.ctx, s.b, s.landing)
-		s.landing = landing{}
-		if err != nil || !done {
+		if s.landing == (landing{}) {
+			if show, err := work(); code(err) != api.CodeUnauthenticated {
+				return show, err
+			}
+		}
+		if done, err := s.signIn(); err != nil || !done {
 			return nil, err
 		}
 		return work()
@@ -76,7 +87,7 @@ func (s *base) failure(again func(app.Context)) app.UI {
 	case waySignIn:
 		button = primary(textSignIn, func(ctx app.Context, _ app.Event) {
 			s.err = nil
-			s.run(ctx, func() (func(), error) { return nil, leaveForWeChat(s.ctx, s.b) })
+			s.run(ctx, func() (func(), error) { return nil, leaveForWeChat(s.ctx, s.b, 1) })
 		})
 	case wayShop:
 		button = primary(textShop, func(app.Context, app.Event) { s.b.Replace("/") })
@@ -89,28 +100,40 @@ func (s *base) failure(again func(app.Context)) app.UI {
 	return message("warn", t.Title, t.Hint, request, button).DataSet("error", string(code(s.err)))
 }
 
-// elsewhere is the banner of a shop that was not opened in WeChat.
+// elsewhere is a whole screen for what can be seen in WeChat only. (An attribute
+// without a value would be lost when go-app turns another element into it.)
 func (s *base) elsewhere() app.UI {
-	hint := textOutsideHint
-	if s.place == inWork {
-		hint = textWorkHint
-	}
-	return app.Aside().Class("outside").DataSet("outside", "").Body(
+	return message("info", textOutside, s.outsideHint(), s.notice, primary(textCopy, s.copyAddress),
+		secondary(textShop, func(app.Context, app.Event) { s.b.Replace("/") })).DataSet("outside", true)
+}
+
+// banner is the same above a shop that can be looked at.
+func (s *base) banner() app.UI {
+	return app.Aside().Class("outside").DataSet("outside", true).Body(
 		app.Div().Body(
 			app.Strong().Text(textOutside),
-			app.P().Text(hint),
-		),
-		app.Button().Class("weui-btn weui-btn_mini weui-btn_default").Type("button").Text(textCopy).
-			OnClick(func(ctx app.Context, _ app.Event) {
-				s.run(ctx, func() (func(), error) {
-					if err := s.b.Copy(s.ctx, s.b.Href()); err != nil {
-						return nil, nil // the address can still be copied by hand
-					}
-					return func() { s.notice = textCopied }, nil
-				})
-			}),
+			app.P().Text(s.outsideHint())),
+		app.Button().Class("weui-btn weui-btn_mini weui-btn_default").Type("button").Text(textCopy).OnClick(s.copyAddress),
 		app.If(s.notice != "", app.P().Class("notice").Role("status").Text(s.notice)),
 	)
+}
+
+func (s *base) outsideHint() string {
+	if s.place == inWork {
+		return textWorkHint
+	}
+	return textOutsideHint
+}
+
+// copyAddress copies the address of the page, to be opened in WeChat.
+func (s *base) copyAddress(ctx app.Context, _ app.Event) {
+	ctx.Async(func() {
+		notice := textCopied
+		if s.b.Copy(s.ctx, s.b.Href()) != nil {
+			notice = textNotCopied
+		}
+		ctx.Dispatch(func(app.Context) { s.notice = notice })
+	})
 }
 
 // message is WeUI's full-screen message.
@@ -123,7 +146,7 @@ func message(icon, title, hint, small string, actions ...app.UI) app.HTMLDiv {
 			app.P().Class("weui-msg__desc").Text(hint)),
 		app.Div().Class("weui-msg__opr-area").Body(
 			app.Div().Class("weui-btn-area").Body(actions...)),
-		app.P().Class("small").Text(small),
+		app.If(small != "", app.P().Class("weui-msg__extra-area").Role("status").Text(small)),
 	)
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 // outcome is what the client says of a payment. None of them is proof: the
-// result page asks the signer.
+// signer is asked after each.
 type outcome int
 
 // The outcomes.
@@ -20,37 +20,70 @@ const (
 	payFailed
 )
 
+// refusals are the words of a client whose bridge would not make the call at
+// all: a directory that is not registered, an old client (4.3 err_msg).
+var refusals = [...]string{"access_denied", "not_allowed", "not_exist", "not_implement", "permission"}
+
 // outcomeOf reads err_msg. Case and what follows the word differ between
 // versions of the client.
 func outcomeOf(errMsg string) outcome {
-	_, word, ok := strings.Cut(strings.ToLower(errMsg), "get_brand_wcpay_request:")
+	msg := strings.ToLower(errMsg)
+	_, word, ok := strings.Cut(msg, "get_brand_wcpay_request:")
 	switch {
-	case !ok:
-		return payUnknown
-	case strings.HasPrefix(word, "ok"):
+	case ok && strings.HasPrefix(word, "ok"):
 		return payOK
-	case strings.HasPrefix(word, "cancel"):
+	case ok && strings.HasPrefix(word, "cancel"):
 		return payCancelled
-	case strings.HasPrefix(word, "fail"):
+	case ok && strings.HasPrefix(word, "fail"):
 		return payFailed
+	}
+	for _, refusal := range refusals {
+		if strings.Contains(msg, refusal) {
+			return payFailed
+		}
 	}
 	return payUnknown
 }
 
-// pay asks the signer for parameters and opens the payment sheet.
-func pay(ctx context.Context, b browser, id string) (outcome, error) {
+// maxReason is how much the page shows of the client's own words, in runes.
+const maxReason = 80
+
+// reasonOf returns why a payment failed, for the user to tell the shop; "" when
+// the client does not say.
+func reasonOf(reply payReply) string {
+	reason := strings.TrimSpace(reply.ErrDesc)
+	if reason == "" {
+		msg := reply.ErrMsg
+		if at := strings.Index(strings.ToLower(msg), ":fail"); at >= 0 {
+			msg = msg[at+len(":fail"):]
+		}
+		reason = strings.Trim(msg, " :_,")
+	}
+	if runes := []rune(reason); len(runes) > maxReason {
+		reason = string(runes[:maxReason]) + "…"
+	}
+	return reason
+}
+
+// pay asks the signer for parameters, after a failure for renewed ones, and
+// opens the payment sheet. It returns what the client says, and its reason when
+// that is a failure.
+func pay(ctx context.Context, b browser, id string, renew bool) (got outcome, reason string, err error) {
 	var c api.Checkout
-	if err := call(ctx, b, "POST", api.OrderPayPath(id), struct{}{}, &c); err != nil {
-		return payUnknown, err
+	if err := call(ctx, b, "POST", api.OrderPayPath(id), api.PayRequest{Renew: renew}, &c); err != nil {
+		return payUnknown, "", err
 	}
 	if c.Pay == nil {
-		return payOK, nil
+		return payOK, "", nil
 	}
-	errMsg, err := b.InvokePay(ctx, *c.Pay)
+	reply, err := b.InvokePay(ctx, *c.Pay)
 	if err != nil {
-		return payUnknown, &api.Error{Code: codeBridge, Message: err.Error()}
+		return payUnknown, "", &api.Error{Code: codeBridge, Message: err.Error()}
 	}
-	return outcomeOf(errMsg), nil
+	if got = outcomeOf(reply.ErrMsg); got == payFailed {
+		reason = reasonOf(reply)
+	}
+	return got, reason, nil
 }
 
 // pollPauses are the waits between the questions of the result page, about a
@@ -66,7 +99,7 @@ var pollPauses = [...]time.Duration{
 // cannot help.
 func watch(ctx context.Context, b browser, id string, show func(api.Order)) (o api.Order, err error) {
 	for _, pause := range append(pollPauses[:], 0) {
-		err = call(ctx, b, "GET", api.OrderPath(id), nil, &o)
+		o, err = getOrder(ctx, b, id)
 		switch {
 		case err == nil && final(o.Status):
 			return o, nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"strconv"
 
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
@@ -16,19 +17,29 @@ type payPage struct {
 	id     string
 	order  *api.Order // nil while loading
 	paying bool
-	said   string // what became of the last try
+	giveUp context.CancelFunc // the try under way
+	failed bool               // the last try did, other than by the user
+	said   string             // what became of the last try
 }
 
 func newPayPage(b browser) *payPage { return &payPage{base: newBase(b)} }
 
+func (p *payPage) OnPreRender(ctx app.Context) { ctx.Page().SetTitle(textPayTitle) }
+
 func (p *payPage) OnMount(ctx app.Context) {
+	ctx.Page().SetTitle(textPayTitle)
 	p.begin()
-	p.b.OnReturn(func() {
-		ctx.Dispatch(func(ctx app.Context) {
-			p.paying = false
-			p.load(ctx) // it may be paid by now
-		})
-	})
+	p.b.OnReturn(func() { ctx.Dispatch(p.returned) })
+	p.load(ctx)
+}
+
+// returned mends a page that Back or Forward has brought back: its sheet has
+// gone, whether or not a callback came, and the order may be paid by now.
+func (p *payPage) returned(ctx app.Context) {
+	if p.giveUp != nil {
+		p.giveUp()
+	}
+	p.paying = false
 	p.load(ctx)
 }
 
@@ -42,9 +53,9 @@ func (p *payPage) load(ctx app.Context) {
 	if p.place != inWeChat {
 		return
 	}
-	p.run(ctx, p.signedIn(func() (func(), error) {
-		var o api.Order
-		if err := call(p.ctx, p.b, "GET", api.OrderPath(p.id), nil, &o); err != nil {
+	p.run(ctx, p.asUser(func() (func(), error) {
+		o, err := getOrder(p.ctx, p.b, p.id)
+		if err != nil {
 			return nil, err
 		}
 		if final(o.Status) {
@@ -63,23 +74,39 @@ func (p *payPage) pay(ctx app.Context, _ app.Event) {
 		return
 	}
 	p.paying, p.said = true, ""
+	try, giveUp := context.WithCancel(p.ctx)
+	p.giveUp = giveUp
+	renew := p.failed
 	ctx.Async(func() {
-		got, err := pay(p.ctx, p.b, p.id)
-		if code(err) == api.CodeOrderPaid || err == nil && (got == payOK || got == payUnknown) {
-			p.toResult()
+		defer giveUp()
+		got, reason, err := pay(try, p.b, p.id, renew)
+		if try.Err() != nil {
 			return
 		}
-		ctx.Dispatch(func(app.Context) {
-			p.paying = false
+		if code(err) == api.CodeOrderPaid || err == nil && (got == payOK || got == payUnknown) {
+			p.toResult() // and stay busy until the page is gone
+			return
+		}
+		ctx.Dispatch(func(ctx app.Context) {
+			p.paying, p.failed = false, got == payFailed
 			switch {
 			case err != nil:
 				p.err = err
 			case got == payCancelled:
 				p.said = textCancelled
+			case got == payFailed && reason != "":
+				p.said = textPayFailed + "（" + reason + "）"
 			case got == payFailed:
 				p.said = textPayFailed
 			}
 		})
+		// Clients have been seen to say cancel or fail of a payment that was
+		// made, so the signer is asked all the same (4.3 err_msg).
+		if err == nil {
+			if o, err := getOrder(try, p.b, p.id); err == nil && final(o.Status) {
+				p.toResult()
+			}
+		}
 	})
 }
 

@@ -3,10 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
 )
@@ -20,8 +19,12 @@ func TestOutcomeOf(t *testing.T) {
 		"GET_BRAND_WCPAY_REQUEST:OK":                 payOK,
 		"get_brand_wcpay_request:":                   payUnknown,
 		"get_brand_wcpay_request:maybe":              payUnknown,
-		"system:access_denied":                       payUnknown,
-		"system:function_not_exist":                  payUnknown,
+		"system:access_denied":                       payFailed,
+		"access_control:not_allowed":                 payFailed,
+		"system:function_not_exist":                  payFailed,
+		"function_not_implement":                     payFailed,
+		"permission denied":                          payFailed,
+		"chooseWXPay:ok":                             payUnknown,
 		"":                                           payUnknown,
 	} {
 		if got := outcomeOf(msg); got != want {
@@ -35,24 +38,47 @@ func TestPay(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		answer any
-		says   string
+		says   payReply
 		bridge error
 		want   outcome
+		reason string
 		code   api.Code
 		opened int
 	}{
-		{"paid", params, "get_brand_wcpay_request:ok", nil, payOK, "", 1},
-		{"cancelled", params, "get_brand_wcpay_request:cancel", nil, payCancelled, "", 1},
-		{"no bridge", params, "", errors.New("late"), payUnknown, codeBridge, 1},
-		{"paid before", api.CodeOrderPaid, "", nil, payUnknown, api.CodeOrderPaid, 0},
-		{"nothing to pay", api.Checkout{}, "", nil, payOK, "", 0},
-		{"expired", api.CodeOrderNotPayable, "", nil, payUnknown, api.CodeOrderNotPayable, 0},
+		{name: "paid", answer: params, says: payReply{ErrMsg: "get_brand_wcpay_request:ok"}, want: payOK, opened: 1},
+		{name: "cancelled", answer: params, says: payReply{ErrMsg: "get_brand_wcpay_request:cancel", ErrDesc: "x"}, want: payCancelled, opened: 1},
+		{name: "failed", answer: params, says: payReply{ErrMsg: "get_brand_wcpay_request:fail", ErrDesc: "支付验证签名失败"},
+			want: payFailed, reason: "支付验证签名失败", opened: 1},
+		{name: "strange words", answer: params, says: payReply{ErrMsg: "huh"}, want: payUnknown, opened: 1},
+		{name: "no bridge", answer: params, bridge: errors.New("late"), code: codeBridge, opened: 1},
+		{name: "paid before", answer: api.CodeOrderPaid, code: api.CodeOrderPaid},
+		{name: "nothing to pay", answer: api.Checkout{}, want: payOK},
+		{name: "expired", answer: api.CodeOrderNotPayable, code: api.CodeOrderNotPayable},
+		{name: "a portal answers", answer: answer{200, []byte("<html>")}, code: codeGarbled},
 	} {
 		f := newFake(t, "https://shop.example/pay?order=o1").on("POST /api/orders/o1/pay", test.answer)
 		f.says, f.bridge = test.says, test.bridge
-		got, err := pay(t.Context(), f, "o1")
-		if got != test.want || (err != nil) != (test.code != "") || err != nil && code(err) != test.code || f.invoked != test.opened {
-			t.Errorf("%s: %d, %v, sheet opened %d times", test.name, got, err, f.invoked)
+		got, reason, err := pay(t.Context(), f, "o1", false)
+		if got != test.want || reason != test.reason || code(err) != test.code || f.invoked != test.opened {
+			t.Errorf("%s: %d %q, %v, sheet opened %d times", test.name, got, reason, err, f.invoked)
+		}
+	}
+}
+
+func TestReasonOf(t *testing.T) {
+	for _, test := range []struct {
+		reply payReply
+		want  string
+	}{
+		{payReply{"get_brand_wcpay_request:fail", " 该订单已关闭 "}, "该订单已关闭"},
+		{payReply{"get_brand_wcpay_request:fail_invalid appid", ""}, "invalid appid"},
+		{payReply{"get_brand_wcpay_request:fail:system error", ""}, "system error"},
+		{payReply{"get_brand_wcpay_request:FAIL", ""}, ""},
+		{payReply{"system:access_denied", ""}, "system:access_denied"},
+		{payReply{"", strings.Repeat("长", 100)}, strings.Repeat("长", maxReason) + "…"},
+	} {
+		if got := reasonOf(test.reply); got != test.want {
+			t.Errorf("%+v: %q, want %q", test.reply, got, test.want)
 		}
 	}
 }
@@ -74,6 +100,9 @@ func TestWatch(t *testing.T) {
 		{"never paid", []any{pending}, api.StatusPending, "", 11, 90 * time.Second},
 		{"offline for a moment", []any{errors.New("down"), paid}, api.StatusPaid, "", 2, time.Second},
 		{"offline", []any{errors.New("down")}, "", codeOffline, 11, 90 * time.Second},
+		{"garbled for a moment", []any{answer{200, []byte("{}")}, answer{502, []byte("<html>")}, paid}, api.StatusPaid, "", 3, 2 * time.Second},
+		{"WeChat is busy for a moment", []any{api.CodeWeChatBusy, paid}, api.StatusPaid, "", 2, time.Second},
+		{"failed", []any{api.Order{ID: "o1", Status: api.StatusFailed}}, api.StatusFailed, "", 1, 0},
 		{"not theirs", []any{api.CodeNotFound}, "", api.CodeNotFound, 1, 0},
 		{"signed out", []any{pending, api.CodeUnauthenticated}, "", api.CodeUnauthenticated, 2, time.Second},
 	} {
@@ -95,67 +124,10 @@ func TestWatch(t *testing.T) {
 
 func TestWatchEndsWithThePage(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	f := newFake(t, "https://shop.example/result?order=o1").on("GET /api/orders/o1", api.Order{Status: api.StatusPending})
+	f := newFake(t, "https://shop.example/result?order=o1").on("GET /api/orders/o1", api.Order{ID: "o1", Status: api.StatusPending})
 	_, err := watch(ctx, f, "o1", func(api.Order) { cancel() })
 	if !errors.Is(err, context.Canceled) || f.made("GET") != 1 {
 		t.Errorf("asked %d times, then %v", f.made("GET"), err)
-	}
-}
-
-func TestBasket(t *testing.T) {
-	catalogue := []api.Product{{ID: "tea", Price: 6800}, {ID: "bun", Price: 1590}}
-	f := newFake(t, "https://shop.example/")
-	c := loadBasket(f)
-	c.add("bun", 1)
-	c.add("tea", 1)
-	c.add("tea", 1)
-	c.add("gone", 3)
-	c.add("bun", -1)
-	c.add("bun", -1)
-	c.save(f)
-	want := []api.OrderItem{{ProductID: "tea", Quantity: 2}}
-	if diff := cmp.Diff(want, loadBasket(f).items(catalogue)); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	if total, count := c.total(catalogue); total != 13600 || count != 2 {
-		t.Errorf("%s for %d", total, count)
-	}
-	c.add("tea", 1000)
-	if c["tea"] != api.MaxQuantity {
-		t.Errorf("%d of one product", c["tea"])
-	}
-	f.Remember(keyBasket, "not JSON")
-	if got := loadBasket(f); len(got) != 0 {
-		t.Errorf("a broken memory gives %v", got)
-	}
-}
-
-func TestOneKeyForOneBasket(t *testing.T) {
-	f := newFake(t, "https://shop.example/")
-	c := basket{"tea": 1}
-	c.save(f)
-	first := clientKey(f)
-	if len(first) < 16 || len(first) > 64 || clientKey(f) != first {
-		t.Errorf("keys %q, %q", first, clientKey(f))
-	}
-	c.add("tea", 1)
-	c.save(f)
-	second := clientKey(f)
-	if second == first {
-		t.Error("another basket has the same key")
-	}
-	f.Remember(keyOrder, "o2")
-	emptyBasket(f, "o1")
-	if clientKey(f) != second || len(loadBasket(f)) == 0 {
-		t.Error("an old result emptied a new basket")
-	}
-	emptyBasket(f, "o2")
-	if clientKey(f) == second || len(loadBasket(f)) != 0 {
-		t.Error("a paid basket is still there")
-	}
-	f.storage = nil // blocked
-	if key := clientKey(f); len(key) < 16 {
-		t.Errorf("without storage: %q", key)
 	}
 }
 

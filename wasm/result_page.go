@@ -20,7 +20,10 @@ type resultPage struct {
 
 func newResultPage(b browser) *resultPage { return &resultPage{base: newBase(b)} }
 
+func (p *resultPage) OnPreRender(ctx app.Context) { ctx.Page().SetTitle(textResultTitle) }
+
 func (p *resultPage) OnMount(ctx app.Context) {
+	ctx.Page().SetTitle(textResultTitle)
 	p.begin()
 	p.load(ctx)
 }
@@ -32,23 +35,23 @@ func (p *resultPage) load(ctx app.Context) {
 		p.err = &api.Error{Code: codeNoOrder}
 		return
 	}
-	if p.watching {
+	if p.watching || p.place != inWeChat {
 		return
 	}
 	p.watching = true
+	look := p.asUser(func() (func(), error) {
+		o, err := watch(p.ctx, p.b, p.id, func(o api.Order) {
+			ctx.Dispatch(func(app.Context) { p.order = &o })
+		})
+		if err != nil {
+			return nil, err
+		}
+		if final(o.Status) {
+			letGo(p.b, o)
+		}
+		return func() { p.order, p.watching = &o, false }, nil
+	})
 	p.run(ctx, func() (func(), error) {
-		look := func() (func(), error) {
-			o, err := watch(p.ctx, p.b, p.id, func(o api.Order) {
-				ctx.Dispatch(func(app.Context) { p.order = &o })
-			})
-			if err == nil && o.Status == api.StatusPaid {
-				emptyBasket(p.b, o.ID)
-			}
-			return func() { p.order, p.watching = &o, false }, err
-		}
-		if p.place == inWeChat {
-			look = p.signedIn(look)
-		}
 		show, err := look()
 		if err != nil {
 			ctx.Dispatch(func(app.Context) { p.watching = false })
@@ -63,6 +66,8 @@ func (p *resultPage) Render() app.UI {
 	switch {
 	case p.err != nil:
 		return screen.Body(p.failure(p.load))
+	case p.place != inWeChat:
+		return screen.Body(p.elsewhere())
 	case p.order == nil || p.watching && !final(p.order.Status):
 		return screen.DataSet("status", "confirming").Body(message("waiting", textConfirming, textConfirmHint, ""))
 	case p.order.Status == api.StatusPaid:
@@ -73,8 +78,10 @@ func (p *resultPage) Render() app.UI {
 				price(p.order.Total, "huge")),
 			lines(*p.order), receipt(*p.order),
 			app.Div().Class("weui-btn-area").Body(secondary(textShop, home)))
-	case final(p.order.Status):
-		return screen.DataSet("status", string(p.order.Status)).Body(message("info", textClosed, textClosedHint, "", primary(textShop, home)))
+	case p.order.Status == api.StatusFailed:
+		return screen.DataSet("status", "failed").Body(message("warn", textFailed, textFailedHint, "", primary(textShop, home)))
+	case p.order.Status == api.StatusClosed:
+		return screen.DataSet("status", "closed").Body(message("info", textClosed, textClosedHint, "", primary(textShop, home)))
 	}
 	return screen.DataSet("status", "still").Body(message("waiting", textStill, textStillHint, "",
 		primary(textAskAgain, func(ctx app.Context, _ app.Event) { p.load(ctx) }),
@@ -87,8 +94,8 @@ func receipt(o api.Order) app.UI {
 		return app.Div().Body(app.Dt().Text(name), app.Dd().Text(value))
 	}
 	return app.Dl().Class("sheet").Body(
-		row(textPaidAt, beijingTime(o.PaidAt)),
-		row(textPaymentNo, o.PaymentNo),
+		app.If(o.PaidAt != 0, row(textPaidAt, beijingTime(o.PaidAt))),
+		app.If(o.PaymentNo != "", row(textPaymentNo, o.PaymentNo)),
 		row(textOrderNo, o.ID))
 }
 

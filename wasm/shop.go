@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"strconv"
 
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
@@ -25,7 +26,12 @@ func (p *shopPage) OnMount(ctx app.Context) {
 	p.begin()
 	p.basket = loadBasket(p.b)
 	p.b.OnReturn(func() {
-		ctx.Dispatch(func(app.Context) { p.basket, p.ordering = loadBasket(p.b), false })
+		ctx.Dispatch(func(ctx app.Context) {
+			p.basket, p.ordering = loadBasket(p.b), false
+			if p.products == nil || p.err != nil {
+				p.load(ctx)
+			}
+		})
 	})
 	p.load(ctx)
 }
@@ -45,13 +51,19 @@ func (p *shopPage) load(ctx app.Context) {
 		}
 		return func() {
 			p.name = config.ShopName
+			ctx.Page().SetTitle(cmp.Or(p.name, textTitle))
 			p.products = append([]api.Product{}, list.Products...)
 		}, nil
 	}
-	if p.place == inWeChat {
-		fetch = p.signedIn(fetch)
-	}
-	p.run(ctx, fetch)
+	p.run(ctx, func() (func(), error) {
+		// Here rather than at the order, where it would cost the user a tap.
+		if p.place == inWeChat {
+			if done, err := p.signIn(); err != nil || !done {
+				return nil, err
+			}
+		}
+		return fetch()
+	})
 }
 
 // order makes the order of the basket and enters its pay page by a real
@@ -64,17 +76,9 @@ func (p *shopPage) order(ctx app.Context, _ app.Event) {
 	}
 	p.ordering = true
 	ctx.Async(func() {
-		var c api.Checkout
-		err := call(p.ctx, p.b, "POST", api.PathOrders,
-			api.CreateOrderRequest{Items: items, TradeType: api.TradeJSAPI, ClientKey: clientKey(p.b)}, &c)
-		switch code(err) {
-		case api.CodeConflict, api.CodeProductGone, api.CodeWeChatRefused, api.CodeOrderNotPayable:
-			// The order of this key is spent; the next try makes another one.
-			forgetOrder(p.b)
-		}
+		id, err := placeOrder(p.ctx, p.b, items)
 		if err == nil {
-			p.b.Remember(keyOrder, c.Order.ID)
-			p.b.Assign("/pay?order=" + c.Order.ID) // which goes on to the result of a paid one
+			p.b.Assign("/pay?order=" + id) // which goes on to the result of a paid one
 			return
 		}
 		ctx.Dispatch(func(app.Context) { p.err, p.ordering = err, false })
@@ -86,7 +90,7 @@ func (p *shopPage) Render() app.UI {
 		return app.Main().Class("screen").Body(p.failure(p.load))
 	}
 	return app.Main().Class("screen shop").Body(
-		app.If(p.place != inWeChat, p.elsewhere()),
+		app.If(p.place != inWeChat, p.banner()),
 		app.Header().Class("banner").Body(app.H1().Text(p.name)),
 		app.If(p.products == nil, skeletonCards()).
 			ElseIf(len(p.products) == 0, message("info", textEmpty, textSoldOut, "", primary(textRetry, func(ctx app.Context, _ app.Event) { p.load(ctx) }))).
@@ -104,7 +108,8 @@ func (p *shopPage) card(product api.Product) app.UI {
 		}
 	}
 	return app.Li().Class("card").DataSet("product", product.ID).Body(
-		app.Img().Class("picture").Src(product.Image).Alt("").Width(88).Height(88),
+		app.If(product.Image != "", app.Img().Class("picture").Src(product.Image).Alt("").Width(88).Height(88)).
+			Else(app.Div().Class("picture")),
 		app.Div().Class("about").Body(
 			app.H2().Text(product.Name),
 			app.P().Text(product.Detail),
@@ -112,25 +117,33 @@ func (p *shopPage) card(product api.Product) app.UI {
 				price(product.Price, ""),
 				app.Div().Class("stepper").Role("group").Aria("label", product.Name).Body(
 					app.If(n > 0,
-						step("remove", textRemove, "−", n == 0, change(-1)),
+						step(product.ID, "remove", textRemove, "−", false, change(-1)),
 						app.Output().Aria("live", "polite").Text(strconv.Itoa(n))),
-					step("add", textAdd, "+", n >= api.MaxQuantity, change(1)),
+					step(product.ID, "add", textAdd, "+", n >= api.MaxQuantity || n == 0 && p.basket.full(), change(1)),
 				),
 			),
 		),
 	)
 }
 
-func step(action, label, sign string, disabled bool, on app.EventHandler) app.UI {
+// step is one of the two round buttons. go-app takes two closures of the same
+// code for the same handler unless their scope differs: without one, a button
+// that turns from + into − may go on adding.
+func step(id, action, label, sign string, disabled bool, on app.EventHandler) app.UI {
 	return app.Button().Class("step "+action).Type("button").Aria("label", label).
-		DataSet("action", action).Disabled(disabled).Text(sign).OnClick(on)
+		DataSet("action", action).Disabled(disabled).Text(sign).OnClick(on, id, action)
 }
 
 // bar is the total at the foot of the screen.
 func (p *shopPage) bar() app.UI {
 	total, count := p.basket.total(p.products)
 	label := textCheckout
-	if count > 0 {
+	switch {
+	case p.place != inWeChat:
+		label = textOutside
+	case p.ordering:
+		label = textOrdering
+	case count > 0:
 		label += " (" + strconv.Itoa(count) + ")"
 	}
 	return app.Footer().Class("bar").Body(

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"h5pay/internal/api"
@@ -10,11 +11,15 @@ import (
 
 // Keys of what the web view remembers.
 const (
-	keyRestarts  = "h5pay.restarts"   // sign-ins begun anew since the last success
+	keyTrips     = "h5pay.trips"      // to WeChat since the last success or the user's own wish
 	keyBasket    = "h5pay.basket"     // the basket, JSON
 	keyClientKey = "h5pay.client_key" // of the order made from the basket
 	keyOrder     = "h5pay.order"      // ID of that order
 )
+
+// maxTrips is how often the page goes to WeChat before it stops and shows a
+// button: the sign-in and one restart. A shop with a wrong secret must not loop.
+const maxTrips = 2
 
 // landing is what WeChat appended to the address at the end of a trip to
 // open.weixin.qq.com.
@@ -23,21 +28,42 @@ type landing struct {
 }
 
 // captureLanding takes code and state out of the address and off the screen,
-// before anything else can see, share or reload them.
+// before anything else can see, share or reload them. Everything else of the
+// query stays as it is; a fragment, such as a left-over #wechat_redirect, goes.
 func captureLanding(b browser) landing {
-	values, err := url.ParseQuery(b.Query())
-	if err != nil || !values.Has("state") && !values.Has("code") {
+	var l landing
+	var rest []string
+	found := false
+	for pair := range strings.SplitSeq(b.Query(), "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		// WeChat appends its own, so the last of several counts.
+		switch name {
+		case "code":
+			l.Code, found = unescape(value), true
+		case "state":
+			l.State, found = unescape(value), true
+		default:
+			rest = append(rest, pair)
+		}
+	}
+	if !found {
 		return landing{}
 	}
-	l := landing{Code: values.Get("code"), State: values.Get("state")}
-	values.Del("code")
-	values.Del("state")
 	address := b.Path()
-	if rest := values.Encode(); rest != "" {
-		address += "?" + rest
+	if query := strings.Join(rest, "&"); query != "" {
+		address += "?" + query
 	}
 	b.ReplaceAddress(address)
 	return l
+}
+
+// unescape decodes a value of a query; one that is malformed stays as it is,
+// for the signer to refuse.
+func unescape(value string) string {
+	if s, err := url.QueryUnescape(value); err == nil {
+		return s
+	}
+	return value
 }
 
 // place is where the page was opened.
@@ -67,44 +93,52 @@ func placeOf(userAgent string) place {
 // the web view away to WeChat; the page then has nothing more to do.
 //
 // A landing whose code or state is no good (Back, reload, a shared link) does
-// no harm while there is a session, and otherwise begins the sign-in once
-// more. It never does so twice: a shop with a wrong secret must not loop.
+// no harm while there is a session, and otherwise begins the sign-in once more.
 func signIn(ctx context.Context, b browser, l landing) (done bool, err error) {
 	if l.Code != "" {
-		err := call(ctx, b, "POST", api.PathToken, api.TokenRequest{Code: l.Code, State: l.State}, nil)
-		switch code(err) {
-		case api.CodeStateInvalid, api.CodeCodeUsed, api.CodeCodeInvalid:
-		default:
-			if err == nil {
-				b.Remember(keyRestarts, "")
-				return true, nil
-			}
+		err := call(ctx, b, "POST", api.PathToken, api.TokenRequest{Code: l.Code, State: l.State}, &api.TokenResponse{})
+		switch {
+		case err == nil:
+			b.Remember(keyTrips, "")
+			return true, nil
+		case !spent(code(err)):
 			return false, err
 		}
 	}
-	err = call(ctx, b, "GET", api.PathSession, nil, nil)
-	if err == nil {
-		b.Remember(keyRestarts, "")
-		return true, nil
-	}
-	if code(err) != api.CodeUnauthenticated {
-		return false, err
-	}
+	var s api.Session
+	err = call(ctx, b, "GET", api.PathSession, nil, &s)
 	switch {
+	case err == nil && s.User.OpenID == "":
+		return false, errGarbled()
+	case err == nil:
+		b.Remember(keyTrips, "")
+		return true, nil
+	case code(err) != api.CodeUnauthenticated:
+		return false, err
 	case l.State != "" && l.Code == "":
 		return false, &api.Error{Code: codeRefused, Message: "the user refused"}
-	case l.Code != "" && b.Recall(keyRestarts) != "":
-		b.Remember(keyRestarts, "")
-		return false, &api.Error{Code: codeSignInLoop, Message: "the sign-in failed twice"}
-	case l.Code != "":
-		b.Remember(keyRestarts, "1")
 	}
-	return false, leaveForWeChat(ctx, b)
+	trips, _ := strconv.Atoi(b.Recall(keyTrips))
+	if l.Code != "" {
+		trips = max(trips, 1) // it has come from one, if not of this web view's
+	}
+	if trips >= maxTrips {
+		b.Remember(keyTrips, "")
+		return false, errLoop()
+	}
+	return false, leaveForWeChat(ctx, b, trips+1)
+}
+
+// spent reports whether a landing was refused for what it is: used, too old, or
+// from a sign-in that this web view did not begin.
+func spent(c api.Code) bool {
+	return c == api.CodeStateInvalid || c == api.CodeCodeUsed || c == api.CodeCodeInvalid
 }
 
 // leaveForWeChat sends the web view to the authorize page, to come back to the
-// address it is at.
-func leaveForWeChat(ctx context.Context, b browser) error {
+// address it is at. It is the trip of that number; the first one is made
+// whenever the user asks for it.
+func leaveForWeChat(ctx context.Context, b browser, trip int) error {
 	returnTo := b.Path()
 	if q := b.Query(); q != "" {
 		returnTo += "?" + q
@@ -113,6 +147,18 @@ func leaveForWeChat(ctx context.Context, b browser) error {
 	if err := call(ctx, b, "POST", api.PathAuthorize, api.AuthorizeRequest{ReturnTo: returnTo}, &to); err != nil {
 		return err
 	}
+	if !strings.HasPrefix(to.URL, "http") {
+		return errGarbled() // "" would reload this page, for ever
+	}
+	count := strconv.Itoa(trip)
+	b.Remember(keyTrips, count)
+	if trip > 1 && b.Recall(keyTrips) != count {
+		return errLoop() // storage is blocked, nobody would count
+	}
 	b.Replace(to.URL)
 	return nil
+}
+
+func errLoop() error {
+	return &api.Error{Code: codeSignInLoop, Message: "the sign-in failed twice"}
 }

@@ -22,8 +22,12 @@ func TestCaptureLanding(t *testing.T) {
 		{"https://shop.example/", landing{}, "https://shop.example/"},
 		{"https://shop.example/?code=c1&state=s1", landing{"c1", "s1"}, "https://shop.example/"},
 		{"https://shop.example/pay?order=o1&code=c1&state=s1", landing{"c1", "s1"}, "https://shop.example/pay?order=o1"},
-		{"https://shop.example/pay?code=c1&order=o1&state=s1&from=%E8%8C%B6", landing{"c1", "s1"}, "https://shop.example/pay?from=%E8%8C%B6&order=o1"},
+		{"https://shop.example/pay?code=c1&order=o1&state=s1&from=%E8%8C%B6", landing{"c1", "s1"}, "https://shop.example/pay?order=o1&from=%E8%8C%B6"},
+		{"https://shop.example/?x=%zz&a;b&code=c%2B1&state=s1", landing{"c+1", "s1"}, "https://shop.example/?x=%zz&a;b"},
 		{"https://shop.example/?state=s1", landing{"", "s1"}, "https://shop.example/"},
+		{"https://shop.example/?code=spring&code=c1&state=s1#wechat_redirect", landing{"c1", "s1"}, "https://shop.example/"},
+		{"https://shop.example/?code=%zz", landing{"%zz", ""}, "https://shop.example/"},
+		{"https://shop.example/?barcode=1&estate=2", landing{}, "https://shop.example/?barcode=1&estate=2"},
 		{"https://shop.example/pay?order=o1", landing{}, "https://shop.example/pay?order=o1"},
 	} {
 		f := newFake(t, test.address)
@@ -55,13 +59,14 @@ func TestSignIn(t *testing.T) {
 		leave   = "POST " + api.PathAuthorize
 	)
 	for _, test := range []struct {
-		name     string
-		landing  landing
-		restarts string
-		script   map[string]any
-		done     bool
-		code     api.Code // of the error
-		went     bool     // to WeChat
+		name    string
+		landing landing
+		trips   string
+		blocked bool // storage
+		script  map[string]any
+		done    bool
+		code    api.Code // of the error
+		went    bool     // to WeChat
 	}{
 		{name: "signed in", script: map[string]any{session: me}, done: true},
 		{name: "nobody yet", script: map[string]any{session: api.CodeUnauthenticated, leave: authorize}, went: true},
@@ -72,21 +77,36 @@ func TestSignIn(t *testing.T) {
 			script: map[string]any{token: api.CodeStateInvalid, session: me}, done: true},
 		{name: "used code, no session", landing: landing{"c", "s"},
 			script: map[string]any{token: api.CodeCodeUsed, session: api.CodeUnauthenticated, leave: authorize}, went: true},
-		{name: "expired code, a second time", landing: landing{"c", "s"}, restarts: "1",
+		{name: "foreign state, after one trip", landing: landing{"c", "s"}, trips: "1",
+			script: map[string]any{token: api.CodeStateInvalid, session: api.CodeUnauthenticated, leave: authorize}, went: true},
+		{name: "expired code, a second time", landing: landing{"c", "s"}, trips: "2",
 			script: map[string]any{token: api.CodeCodeInvalid, session: api.CodeUnauthenticated}, code: codeSignInLoop},
+		{name: "back without a code, a second time", trips: "2",
+			script: map[string]any{session: api.CodeUnauthenticated}, code: codeSignInLoop},
+		{name: "first visit, storage blocked", blocked: true,
+			script: map[string]any{session: api.CodeUnauthenticated, leave: authorize}, went: true},
+		{name: "used code, storage blocked", blocked: true, landing: landing{"c", "s"},
+			script: map[string]any{token: api.CodeCodeUsed, session: api.CodeUnauthenticated, leave: authorize}, code: codeSignInLoop},
 		{name: "refused", landing: landing{"", "s"},
 			script: map[string]any{session: api.CodeUnauthenticated}, code: codeRefused},
 		{name: "refused, with a session", landing: landing{"", "s"}, script: map[string]any{session: me}, done: true},
 		{name: "snapshot user", landing: landing{"c", "s"}, script: map[string]any{token: api.CodeSnapshotUser}, code: api.CodeSnapshotUser},
 		{name: "WeChat is busy", landing: landing{"c", "s"}, script: map[string]any{token: api.CodeWeChatBusy}, code: api.CodeWeChatBusy},
 		{name: "offline", script: map[string]any{session: errors.New("down")}, code: codeOffline},
-		{name: "a portal answers", script: map[string]any{session: answer{200, []byte("<html>")}}, done: true},
+		{name: "a portal answers", script: map[string]any{session: answer{200, []byte("<html>")}}, code: codeGarbled},
+		{name: "a portal answers in JSON", script: map[string]any{session: answer{200, []byte("{}")}}, code: codeGarbled},
+		{name: "a portal takes the code", landing: landing{"c", "s"}, script: map[string]any{token: answer{200, []byte("<html>")}}, code: codeGarbled},
+		{name: "nowhere to go", script: map[string]any{session: api.CodeUnauthenticated, leave: api.AuthorizeResponse{}}, code: codeGarbled},
+		{name: "refused by WeChat", landing: landing{"c", "s"}, script: map[string]any{token: api.CodeWeChatRefused}, code: api.CodeWeChatRefused},
 		{name: "a portal refuses", script: map[string]any{session: answer{502, []byte("<html>")}}, code: codeGarbled},
 		{name: "offline on the way", script: map[string]any{session: api.CodeUnauthenticated, leave: errors.New("down")}, code: codeOffline},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFake(t, "https://shop.example/pay?order=o1")
-			f.Remember(keyRestarts, test.restarts)
+			f.Remember(keyTrips, test.trips)
+			if test.blocked {
+				f.storage = nil
+			}
 			for call, a := range test.script {
 				f.on(call, a)
 			}
@@ -94,36 +114,59 @@ func TestSignIn(t *testing.T) {
 			if done != test.done || (err != nil) != (test.code != "") || err != nil && code(err) != test.code {
 				t.Errorf("done %t, %v; want %t, %q", done, err, test.done, test.code)
 			}
-			if went := f.went == authorize.URL; went != test.went {
-				t.Errorf("went to %q", f.went)
+			if went := f.at() == authorize.URL; went != test.went {
+				t.Errorf("went to %q", f.at())
 			}
 			if test.went && !strings.Contains(f.calls[len(f.calls)-1], `"return_to":"/pay?order=o1"`) {
 				t.Errorf("it would not come back here: %s", f.calls[len(f.calls)-1])
 			}
-			if test.done && f.Recall(keyRestarts) != "" {
+			if test.done && f.Recall(keyTrips) != "" {
 				t.Error("a success does not clear the count")
 			}
 		})
 	}
 }
 
-// However often WeChat sends the page back with a bad code, it goes there
-// twice at most.
+// However often WeChat sends the page back with a bad code, or with none, it
+// goes there twice at most; the user may then begin again.
 func TestSignInEnds(t *testing.T) {
+	for _, back := range []landing{{"c", "s"}, {}} {
+		f := newFake(t, "https://shop.example/").
+			on("GET "+api.PathSession, api.CodeUnauthenticated).
+			on("POST "+api.PathToken, api.CodeCodeUsed).
+			on("POST "+api.PathAuthorize, authorize)
+		// visit follows the page to WeChat and back until it stops.
+		visit := func(l landing) error {
+			for range 10 {
+				f.went = nil
+				if _, err := signIn(t.Context(), f, l); f.went == nil {
+					return err
+				}
+				l = back
+			}
+			return nil
+		}
+		if err := visit(landing{}); code(err) != codeSignInLoop || f.made("POST "+api.PathAuthorize) != 2 {
+			t.Errorf("%d trips, then %v", f.made("POST "+api.PathAuthorize), err)
+		}
+		f.calls = nil
+		if err := leaveForWeChat(t.Context(), f, 1); err != nil {
+			t.Error(err)
+		}
+		if err := visit(back); code(err) != codeSignInLoop || f.made("POST "+api.PathAuthorize) != 2 {
+			t.Errorf("after the button %d trips, then %v", f.made("POST "+api.PathAuthorize), err)
+		}
+	}
+}
+
+// Trips that were not made do not count.
+func TestOfflineIsNoTrip(t *testing.T) {
 	f := newFake(t, "https://shop.example/").
 		on("GET "+api.PathSession, api.CodeUnauthenticated).
-		on("POST "+api.PathToken, api.CodeCodeUsed).
-		on("POST "+api.PathAuthorize, authorize)
-	var err error
-	l := landing{}
-	for range 10 {
-		f.went = ""
-		if _, err = signIn(t.Context(), f, l); f.went == "" {
-			break
+		on("POST "+api.PathAuthorize, errors.New("down"))
+	for range 5 {
+		if _, err := signIn(t.Context(), f, landing{}); code(err) != codeOffline {
+			t.Fatalf("%v", err)
 		}
-		l = landing{"c", "s"} // WeChat sends it back
-	}
-	if code(err) != codeSignInLoop || f.made("POST "+api.PathAuthorize) != 2 {
-		t.Errorf("%d trips, then %v", f.made("POST "+api.PathAuthorize), err)
 	}
 }

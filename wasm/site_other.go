@@ -42,7 +42,7 @@ func writeSite(out string) error {
 		Lang:            "zh-CN",
 		ThemeColor:      "#ededed",
 		BackgroundColor: "#ededed",
-		LoadingLabel:    "{progress}%",
+		LoadingLabel:    textLoading,
 		Icon: app.Icon{
 			Default:    "/web/icon.png",
 			Large:      "/web/icon-512.png",
@@ -57,6 +57,9 @@ func writeSite(out string) error {
 		return fmt.Errorf("generating the site: %w", err)
 	}
 	if err := takeRuntime(out); err != nil {
+		return err
+	}
+	if err := tidyLoader(out); err != nil {
 		return err
 	}
 	return tidyPages(out)
@@ -95,10 +98,39 @@ func takeRuntime(out string) error {
 	return os.WriteFile(filepath.Join(out, "wasm_exec.js"), b, 0o644)
 }
 
+// crawlers is how go-app's loader decides not to start: by words that are also
+// in the names of phones, such as Cubot.
+const crawlers = `/bot|googlebot|crawler|spider|robot|crawling/i.test(navigator.userAgent)`
+
+// tidyLoader lets the program start on every phone.
+func tidyLoader(out string) error {
+	name := filepath.Join(out, "app.js")
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(string(b), crawlers) {
+		return errors.New("app.js is not the loader this was written for: see tidyLoader")
+	}
+	return os.WriteFile(name, []byte(strings.Replace(string(b), crawlers, "false", 1)), 0o644)
+}
+
+// notLoaded is shown when the program did not arrive; app.css tells by the
+// class that the loader takes off its icon. The link loads the page again.
+const notLoaded = `<div class="not-loaded"><div class="weui-msg" role="alert">
+<div class="weui-msg__icon-area"><i class="weui-icon-warn weui-icon_msg" aria-hidden="true"></i></div>
+<div class="weui-msg__text-area"><h2 class="weui-msg__title">` + textNotLoaded + `</h2><p class="weui-msg__desc">请检查网络后重试</p></div>
+<div class="weui-msg__opr-area"><p class="weui-btn-area"><a class="weui-btn weui-btn_primary" href="">` + textRetry + `</a></p></div>
+</div></div>
+</aside>
+</body>`
+
 var (
 	ogURL    = regexp.MustCompile(`\s*<meta [^>]*"og:(?:url|image)"[^>]*>`)
 	ariaTrue = regexp.MustCompile(`(aria-(?:busy|hidden))([ >])`)
 	viewport = regexp.MustCompile(`, maximum-scale=1, user-scalable=0`)
+
+	loaderEnd = regexp.MustCompile(`</aside>\s*</body>`)
 )
 
 // tidyPages checks the pages and mends what go-app bakes into them: the address
@@ -118,6 +150,10 @@ func tidyPages(out string) error {
 		b = ogURL.ReplaceAll(b, nil)
 		b = viewport.ReplaceAll(b, nil)
 		b = ariaTrue.ReplaceAll(b, []byte(`$1="true"$2`))
+		b = loaderEnd.ReplaceAll(b, []byte(notLoaded))
+		if !strings.Contains(string(b), notLoaded) {
+			return errors.New(page + ".html has no loader")
+		}
 		if strings.Contains(string(b), "127.0.0.1") {
 			return errors.New(page + ".html holds the address of the machine that made it")
 		}

@@ -3,21 +3,18 @@
 package main
 
 import (
-	"bytes"
-	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/maxence-charriere/go-app/v9/pkg/app"
 
 	"h5pay/internal/api"
 )
@@ -46,94 +43,6 @@ func TestTroublesForEveryCode(t *testing.T) {
 	}
 }
 
-// html renders a screen in the state that set leaves it in.
-func html(set func(b *fake) app.UI, t *testing.T) string {
-	t.Helper()
-	return app.HTMLString(set(newFake(t, "https://shop.example/pay?order=o1")))
-}
-
-func TestScreens(t *testing.T) {
-	order := api.Order{
-		ID: "o1", Status: api.StatusPaid, Total: 13600, PaidAt: 1795434865000, PaymentNo: "4200000000202611230000000001",
-		Items: []api.OrderLine{{Name: "茶 <b>", Price: 6800, Quantity: 2}},
-	}
-	pending := order
-	pending.Status = api.StatusPending
-	failed := order
-	failed.Status = api.StatusFailed
-	for _, test := range []struct {
-		name   string
-		screen func(b *fake) app.UI
-		has    []string
-		hasNot []string
-	}{
-		{"shop, loading", func(b *fake) app.UI { return newShopPage(b).Render() },
-			[]string{"aria-busy", "skeleton"}, []string{"data-outside"}},
-		{"shop, outside", func(b *fake) app.UI {
-			p := newShopPage(b)
-			p.place, p.products = outside, []api.Product{{ID: "tea", Name: "茶", Price: 6800}}
-			return p.Render()
-		}, []string{"data-outside", "请在微信中打开", `data-product="tea"`, "68.00"}, nil},
-		{"shop, empty", func(b *fake) app.UI {
-			p := newShopPage(b)
-			p.products = []api.Product{}
-			return p.Render()
-		}, []string{textEmpty}, []string{"skeleton"}},
-		{"pay", func(b *fake) app.UI {
-			p := newPayPage(b)
-			p.order = &pending
-			return p.Render()
-		}, []string{"136.00", `data-action="pay"`, "茶 &lt;b&gt;", `disabled="false"`}, nil},
-		{"paying", func(b *fake) app.UI {
-			p := newPayPage(b)
-			p.order, p.paying = &pending, true
-			return p.Render()
-		}, []string{textPaying}, []string{`disabled="false"`}},
-		{"an error", func(b *fake) app.UI {
-			p := newPayPage(b)
-			p.err = &api.Error{Code: api.CodeNotFound, RequestID: "request-1"}
-			return p.Render()
-		}, []string{`data-error="not_found"`, "<button", "request-1"}, nil},
-		{"another error", func(b *fake) app.UI {
-			p := newPayPage(b)
-			p.err = errors.New("not the signer's")
-			return p.Render()
-		}, []string{"data-error", "<button"}, []string{"not the signer"}},
-		{"result, confirming", func(b *fake) app.UI {
-			p := newResultPage(b)
-			p.order, p.watching = &pending, true
-			return p.Render()
-		}, []string{`data-status="confirming"`}, []string{textPaid}},
-		{"result, still", func(b *fake) app.UI {
-			p := newResultPage(b)
-			p.order = &pending
-			return p.Render()
-		}, []string{`data-status="still"`, textAskAgain}, []string{textPaid}},
-		{"result, paid", func(b *fake) app.UI {
-			p := newResultPage(b)
-			p.order = &order
-			return p.Render()
-		}, []string{`data-status="paid"`, textPaid, "2026-11-23 19:54:25", order.PaymentNo}, nil},
-		{"result, failed", func(b *fake) app.UI {
-			p := newResultPage(b)
-			p.order = &failed
-			return p.Render()
-		}, []string{`data-status="failed"`, textClosed}, []string{textPaid}},
-	} {
-		got := html(test.screen, t)
-		for _, part := range test.has {
-			if !strings.Contains(got, part) {
-				t.Errorf("%s lacks %q:\n%s", test.name, part, got)
-			}
-		}
-		for _, part := range test.hasNot {
-			if strings.Contains(got, part) {
-				t.Errorf("%s has %q:\n%s", test.name, part, got)
-			}
-		}
-	}
-}
-
 func TestWriteSite(t *testing.T) {
 	routes()
 	out := t.TempDir()
@@ -143,22 +52,48 @@ func TestWriteSite(t *testing.T) {
 	if err := writeSite(out); err != nil {
 		t.Fatal(err)
 	}
-	first, err := siteVersion(out)
+	read := func(name string) string {
+		t.Helper()
+		b, err := os.ReadFile(filepath.Join(out, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	contains := func(name string, parts ...string) {
+		t.Helper()
+		for _, part := range parts {
+			if !strings.Contains(read(name), part) {
+				t.Errorf("%s lacks %q", name, part)
+			}
+		}
+	}
+
+	for page, parts := range map[string][]string{
+		"index.html":  {"<title>" + textTitle, textCheckout, "skeleton"},
+		"pay.html":    {"<title>" + textPayTitle, "skeleton"},
+		"result.html": {"<title>" + textResultTitle, textConfirming},
+	} {
+		contains(page, append(parts, `aria-hidden="true"`, notLoaded, `src="/app.js"`)...)
+		if strings.Contains(read(page), "aria-hidden>") || strings.Contains(read(page), "user-scalable") {
+			t.Errorf("%s: hidden things are not hidden, or nobody can zoom", page)
+		}
+		// The page waits for these to see an error or a place.
+		if strings.Contains(read(page), "data-error") || strings.Contains(read(page), "data-outside") {
+			t.Errorf("%s has an error before the program runs", page)
+		}
+	}
+	contains("app-worker.js", siteVersionOf(t, out))
+	if strings.Contains(read("app.js"), "crawler") {
+		t.Error("phones with a bot in their name get no program")
+	}
+	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if worker, err := os.ReadFile(filepath.Join(out, "app-worker.js")); err != nil || !bytes.Contains(worker, []byte(first)) {
-		t.Errorf("the service worker does not have the version: %v", err)
-	}
-	if err := os.WriteFile(filepath.Join(out, "web", "app.css"), []byte("/* changed */"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if second, err := siteVersion(out); err != nil || second == first {
-		t.Errorf("a changed file leaves the version at %s: %v", second, err)
-	}
-
-	if index, err := os.ReadFile(filepath.Join(out, "index.html")); err != nil || !bytes.Contains(index, []byte(`aria-hidden="true"`)) || bytes.Contains(index, []byte("aria-hidden>")) {
-		t.Errorf("hidden things are not hidden before the program runs: %v", err)
+	toolchain, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(root)), "lib", "wasm", "wasm_exec.js"))
+	if err != nil || read("wasm_exec.js") != string(toolchain) {
+		t.Errorf("wasm_exec.js is not the toolchain's: %v", err)
 	}
 
 	// No asset from another host, and nothing of the machine that built it.
@@ -179,4 +114,45 @@ func TestWriteSite(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
+}
+
+// The service worker keeps a site until its version changes.
+func TestSiteVersion(t *testing.T) {
+	out := t.TempDir()
+	write := func(name, text string) string {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Join(out, filepath.Dir(name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(out, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return siteVersionOf(t, out)
+	}
+	write("web/app.wasm", "one")
+	first := write("web/products/tea.svg", "two")
+	if again := write("web/app.wasm", "one"); again != first {
+		t.Errorf("the same files have the versions %s and %s", first, again)
+	}
+	if other := write("index.html", "generated"); other != first {
+		t.Error("what is generated changes the version it is given")
+	}
+	seen := map[string]bool{first: true}
+	for _, changed := range []string{
+		write("web/app.wasm", "ONE"), write("web/products/tea.svg", "TWO"), write("web/products/bun.svg", ""),
+	} {
+		if seen[changed] {
+			t.Errorf("a change leaves the version at %s", changed)
+		}
+		seen[changed] = true
+	}
+}
+
+func siteVersionOf(t *testing.T, out string) string {
+	t.Helper()
+	v, err := siteVersion(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
 }

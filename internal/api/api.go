@@ -16,7 +16,7 @@ const (
 	PathProducts  = "/api/products"        // GET -> ProductList
 	PathOrders    = "/api/orders"          // POST CreateOrderRequest -> Checkout, GET -> OrderList
 	PathOrder     = "/api/orders/{id}"     // GET -> Order
-	PathOrderPay  = "/api/orders/{id}/pay" // POST {} -> Checkout
+	PathOrderPay  = "/api/orders/{id}/pay" // POST PayRequest -> Checkout
 	PathNotifyPay = "/api/notify/pay"      // POST by WeChat, XML both ways
 )
 

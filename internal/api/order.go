@@ -67,6 +67,13 @@ type OrderList struct {
 	Orders []Order `json:"orders"`
 }
 
+// PayRequest asks for the pay parameters of an order.
+type PayRequest struct {
+	// Renew asks WeChat for a new prepay_id although the last one should still
+	// be good: the client failed on it.
+	Renew bool `json:"renew,omitempty"`
+}
+
 // Checkout is an order with what the page needs to pay it.
 type Checkout struct {
 	Order Order `json:"order"`

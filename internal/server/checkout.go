@@ -12,9 +12,9 @@ import (
 )
 
 // checkout brings an order to where the page can pay it and returns it with
-// freshly signed parameters: over the prepay_id it has while that lives, over a
-// new one otherwise. Nil parameters without an error mean that it is paid.
-func (s *Server) checkout(ctx context.Context, o order.Order) (order.Order, *api.PayParams, error) {
+// freshly signed parameters: over the prepay_id it has while that lives and
+// renew does not ask for another, over a new one otherwise. Nil parameters without an error mean that it is paid.
+func (s *Server) checkout(ctx context.Context, o order.Order, renew bool) (order.Order, *api.PayParams, error) {
 	now := s.now()
 	switch {
 	case o.Status == api.StatusPaid:
@@ -22,7 +22,7 @@ func (s *Server) checkout(ctx context.Context, o order.Order) (order.Order, *api
 	case o.Status != api.StatusCreated && o.Status != api.StatusPending, o.Expired(now):
 		return o, nil, errNotPayable()
 	}
-	if o.PrepayAlive(now) {
+	if o.PrepayAlive(now) && !renew {
 		params, err := s.cfg.WeChat.PayParams(o.PrepayID)
 		if err != nil {
 			return o, nil, fmt.Errorf("signing the payment of order %s: %w", o.ID, err)

@@ -78,7 +78,7 @@ func checkObject(b []byte) error {
 	// Each level that is open: the names so far, nil for an array, and whether
 	// a name is next.
 	type level struct {
-		names map[string]bool
+		names []string // not nil for an object
 		name  bool
 	}
 	var open []level
@@ -93,18 +93,20 @@ func checkObject(b []byte) error {
 		if len(open) > 0 {
 			if top := &open[len(open)-1]; top.names != nil && token != json.Delim('}') {
 				if top.name {
-					name := strings.ToLower(token.(string))
-					if top.names[name] {
-						return errors.New("a field is repeated")
+					name := token.(string)
+					for _, earlier := range top.names {
+						if strings.EqualFold(earlier, name) {
+							return errors.New("a field is repeated")
+						}
 					}
-					top.names[name] = true
+					top.names = append(top.names, name)
 				}
 				top.name = !top.name
 			}
 		}
 		switch token {
 		case json.Delim('{'):
-			open = append(open, level{names: map[string]bool{}, name: true})
+			open = append(open, level{names: []string{}, name: true})
 		case json.Delim('['):
 			open = append(open, level{})
 		case json.Delim('}'), json.Delim(']'):

@@ -42,7 +42,7 @@ func (s *Server) createOrder(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	// Nothing to pay is a success too: a repeated request finds the order paid.
-	o, pay, err := s.checkout(ctx, o)
+	o, pay, err := s.checkout(ctx, o, false)
 	if err != nil {
 		return err
 	}
@@ -154,7 +154,8 @@ func (s *Server) payOrder(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := readJSON(r, &struct{}{}); err != nil {
+	var req api.PayRequest
+	if err := readJSON(r, &req); err != nil {
 		return err
 	}
 	ctx := context.WithoutCancel(r.Context())
@@ -162,7 +163,7 @@ func (s *Server) payOrder(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	o, pay, err := s.checkout(ctx, o)
+	o, pay, err := s.checkout(ctx, o, req.Renew)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,8 @@ type clock struct {
 	idle    *sync.Cond // running went to zero
 	epoch   time.Time  // the simulator's time at started
 	started time.Time
+	first   time.Time // the simulator's time at born
+	born    time.Time
 	scale   float64
 	jobs    jobHeap
 	seq     int64
@@ -32,7 +34,7 @@ type job struct {
 
 func newClock(epoch time.Time, scale float64) *clock {
 	c := &clock{
-		epoch: epoch, started: time.Now(), scale: scale,
+		epoch: epoch, started: time.Now(), first: epoch, born: time.Now(), scale: scale,
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	c.idle = sync.NewCond(&c.mu)
@@ -49,6 +51,13 @@ func (c *clock) now() time.Time {
 
 func (c *clock) nowLocked() time.Time {
 	return c.epoch.Add(time.Duration(float64(time.Since(c.started)) * c.scale)).Round(0).UTC()
+}
+
+// lead is how far the clock has been moved ahead of one that runs in real time.
+func (c *clock) lead() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.nowLocked().Sub(c.first) - time.Since(c.born)
 }
 
 // at plans a job. On a closed clock it is dropped.

@@ -60,3 +60,17 @@ func TestCloseDropsPlannedJobsAndWaitsForRunningOnes(t *testing.T) {
 	}
 	c.at(c.now(), func() { t.Error("a job was taken after close") })
 }
+
+// A shop in real time still makes orders after the clock was moved past the
+// expiry it gives them.
+func TestRealTimeShopOrdersAfterFastForward(t *testing.T) {
+	for _, realTime := range []bool{false, true} {
+		w := newWorld(t, func(c *Config) { c.RealTimeShop = realTime })
+		expire := w.Now().Add(24 * time.Hour).In(beijing).Format(payTime)
+		w.Advance(25 * time.Hour)
+		got := w.pay(pathUnifiedOrder, with(w.order("late01"), "time_expire", expire))
+		if taken := valueOf(got, "prepay_id") != ""; taken != realTime {
+			t.Errorf("RealTimeShop %t: %v", realTime, got)
+		}
+	}
+}

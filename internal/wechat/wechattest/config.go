@@ -90,6 +90,10 @@ type Config struct {
 
 	// Epoch is where the simulator's clock starts. Default time.Now().
 	Epoch time.Time
+	// RealTimeShop says that the shop's clock runs in real time and cannot follow
+	// this one: a time_expire it sends is moved by as much as this clock was.
+	// Default false, for shops in tests that read Now.
+	RealTimeShop bool
 	// TimeScale is simulator seconds per real second, up to 100000. Default 1;
 	// at 60 a minute takes a second.
 	TimeScale float64

@@ -156,6 +156,10 @@ func checkTimes(p *payRequest, now time.Time) (expires time.Time, code, text str
 		return now.Add(expireDefault), "", ""
 	}
 	expires, _ = parsePayTime(v)
+	if p.w.cfg.RealTimeShop {
+		now = now.Add(-p.w.clock.lead())
+		defer func() { expires = expires.Add(p.w.clock.lead()) }()
+	}
 	if start, ok := parsePayTime(p.get("time_start")); ok && !start.Before(expires) {
 		p.note("time_expire is not after time_start")
 		return expires, "PARAM_ERROR", "time_expire参数格式错误"

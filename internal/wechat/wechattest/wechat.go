@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
@@ -152,5 +153,12 @@ func (w *WeChat) Handler() http.Handler {
 		x.note("WeChat's simulator has no such path")
 		x.html(http.StatusNotFound, nginxPage("404 Not Found"))
 	}))
-	return mux
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		// A base URL that ends in a slash is no reason for a redirect, which
+		// would lose a POST.
+		if strings.HasPrefix(r.URL.Path, "//") {
+			r.URL.Path = "/" + strings.TrimLeft(r.URL.Path, "/")
+		}
+		mux.ServeHTTP(rw, r)
+	})
 }

@@ -1,0 +1,89 @@
+//go:build !js
+
+package main
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"h5pay/internal/order"
+)
+
+func TestSiteServesLikeStaticAssets(t *testing.T) {
+	s := newSite(fstest.MapFS{
+		"index.html":           {Data: []byte("start")},
+		"pay.html":             {Data: []byte("pay")},
+		"404.html":             {Data: []byte("nothing here")},
+		"_headers":             {Data: []byte("/*\n  X-Frame-Options: DENY\n")},
+		"manifest.webmanifest": {Data: []byte("{}")},
+		"web/app.css":          {Data: []byte("body{}")},
+	})
+	for _, test := range []struct {
+		path, body, kind string
+		status           int
+	}{
+		{"/", "start", "text/html", 200},
+		{"/?code=1", "start", "text/html", 200},
+		{"/pay?order=x", "pay", "text/html", 200},
+		{"/web/app.css", "body{}", "text/css", 200},
+		{"/manifest.webmanifest", "{}", "application/manifest+json", 200},
+		{"/web/", "nothing here", "text/html", 404},
+		{"/_headers", "nothing here", "text/html", 404},
+		{"/../signer/main.go", "nothing here", "text/html", 404},
+	} {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequest("GET", test.path, nil))
+		if w.Code != test.status || w.Body.String() != test.body || !strings.HasPrefix(w.Header().Get("Content-Type"), test.kind) {
+			t.Errorf("%s: %d %q %s", test.path, w.Code, w.Body, w.Header().Get("Content-Type"))
+		}
+		if w.Header().Get("X-Frame-Options") != "DENY" {
+			t.Errorf("%s lacks the headers of _headers", test.path)
+		}
+	}
+}
+
+func TestNativeSignerAnswers(t *testing.T) {
+	db, err := openSQLite(filepath.Join(t.TempDir(), "h5pay.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	if err := order.Migrate(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	env := exampleEnv(t)
+	calls := newHandler(func(name string) string { return env[name] }, db, http.DefaultClient, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	h := split(calls, newSite(fstest.MapFS{}))
+	for path, status := range map[string]int{
+		"/api/config": 200, "/api/products": 200, "/api/session": 401, "/api": 404, "//api/config": 404, "/api//notify/pay": 404,
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", "http://localhost:8802"+path, nil))
+		if w.Code != status || !strings.HasPrefix(w.Header().Get("Content-Type"), "application/json") {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+}
+
+func TestClientIPComesFromTheNamedHeaderAlone(t *testing.T) {
+	seen := func(header string) (addr string) {
+		h := clientIP(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { addr = r.RemoteAddr }), header)
+		r := httptest.NewRequest("GET", "/api/config", nil)
+		r.RemoteAddr = "192.0.2.1:1234"
+		r.Header.Set("X-Real-IP", "203.0.113.7")
+		h.ServeHTTP(httptest.NewRecorder(), r)
+		return addr
+	}
+	if got := seen(""); got != "192.0.2.1:1234" {
+		t.Errorf("without a setting: %s", got)
+	}
+	if got := seen("X-Real-IP"); got != "203.0.113.7" {
+		t.Errorf("behind a proxy: %s", got)
+	}
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"h5pay/internal/api"
+)
+
+func TestBasket(t *testing.T) {
+	catalogue := []api.Product{{ID: "tea", Price: 6800}, {ID: "bun", Price: 1590}}
+	f := newFake(t, "https://shop.example/")
+	c := loadBasket(f)
+	c.add("bun", 1)
+	c.add("tea", 1)
+	c.add("tea", 1)
+	c.add("gone", 3)
+	c.add("bun", -1)
+	c.add("bun", -1)
+	c.save(f)
+	want := []api.OrderItem{{ProductID: "tea", Quantity: 2}}
+	if diff := cmp.Diff(want, loadBasket(f).items(catalogue)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if total, count := c.total(catalogue); total != 13600 || count != 2 {
+		t.Errorf("%s for %d", total, count)
+	}
+	c.add("tea", 1000)
+	if c["tea"] != api.MaxQuantity {
+		t.Errorf("%d of one product", c["tea"])
+	}
+	for i := range 2 * api.MaxOrderItems {
+		c.add(strconv.Itoa(i), 1)
+	}
+	if len(c) != api.MaxOrderItems || !c.full() {
+		t.Errorf("%d products", len(c))
+	}
+	for _, broken := range []string{"not JSON", "[]", "null", `{"tea": "1"}`, `{"tea": -1}`} {
+		f.Remember(keyBasket, broken)
+		if got := loadBasket(f); len(got) != 0 {
+			t.Errorf("%s gives %v", broken, got)
+		}
+	}
+}
+
+func TestOneKeyForOneBasket(t *testing.T) {
+	f := newFake(t, "https://shop.example/")
+	c := basket{"tea": 1}
+	c.save(f)
+	first := clientKey(f)
+	if len(first) < 16 || len(first) > 64 || clientKey(f) != first {
+		t.Errorf("keys %q, %q", first, clientKey(f))
+	}
+	c.add("tea", 1)
+	c.save(f)
+	if clientKey(f) == first {
+		t.Error("another basket has the same key")
+	}
+	f.storage = nil // blocked
+	if key := clientKey(f); len(key) < 16 {
+		t.Errorf("without storage: %q", key)
+	}
+}
+
+func TestLetGo(t *testing.T) {
+	for _, test := range []struct {
+		name       string
+		about      string // the order that ended
+		status     api.OrderStatus
+		sameKey    bool
+		sameBasket bool
+	}{
+		{"paid", "o2", api.StatusPaid, false, false},
+		{"closed", "o2", api.StatusClosed, false, true},
+		{"failed", "o2", api.StatusFailed, false, true},
+		{"an old one paid", "o1", api.StatusPaid, true, true},
+		{"an old one closed", "o1", api.StatusClosed, true, true},
+	} {
+		f := newFake(t, "https://shop.example/")
+		basket{"tea": 1}.save(f)
+		key := clientKey(f)
+		f.Remember(keyOrder, "o2")
+		letGo(f, api.Order{ID: test.about, Status: test.status})
+		if same := clientKey(f) == key; same != test.sameKey {
+			t.Errorf("%s: same key %t", test.name, same)
+		}
+		if same := len(loadBasket(f)) == 1; same != test.sameBasket {
+			t.Errorf("%s: same basket %t", test.name, same)
+		}
+	}
+}
+
+func TestPlaceOrder(t *testing.T) {
+	const place = "POST " + api.PathOrders
+	items := []api.OrderItem{{ProductID: "tea", Quantity: 1}}
+	made := api.Checkout{Order: api.Order{ID: "o1"}}
+	for _, test := range []struct {
+		name    string
+		answers []any
+		id      string
+		code    api.Code
+		calls   int
+		keys    int // different ones
+	}{
+		{"a new order", []any{made}, "o1", "", 1, 1},
+		{"the last one is closed", []any{api.CodeOrderNotPayable, made}, "o1", "", 2, 2},
+		{"the key was another basket's", []any{api.CodeConflict, made}, "o1", "", 2, 2},
+		{"never payable", []any{api.CodeOrderNotPayable}, "", api.CodeOrderNotPayable, 2, 2},
+		{"offline", []any{errors.New("down")}, "", codeOffline, 1, 1},
+		{"WeChat is busy", []any{api.CodeWeChatBusy}, "", api.CodeWeChatBusy, 1, 1},
+		{"signed out", []any{api.CodeUnauthenticated}, "", api.CodeUnauthenticated, 1, 1},
+		{"sold out", []any{api.CodeProductGone}, "", api.CodeProductGone, 1, 1},
+		{"a portal answers", []any{answer{200, []byte("{}")}}, "", codeGarbled, 1, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFake(t, "https://shop.example/").on(place, test.answers...)
+			id, err := placeOrder(t.Context(), f, items)
+			if id != test.id || code(err) != test.code || f.Recall(keyOrder) != test.id {
+				t.Errorf("%q, %v; remembered %q", id, err, f.Recall(keyOrder))
+			}
+			keys := map[string]bool{}
+			for _, c := range f.calls {
+				_, key, _ := strings.Cut(c, "client_key")
+				keys[key] = true
+			}
+			if len(f.calls) != test.calls || len(keys) != test.keys {
+				t.Errorf("%d calls with %d keys, want %d with %d", len(f.calls), len(keys), test.calls, test.keys)
+			}
+			// What did not work is tried again as the same order.
+			if test.calls == 1 {
+				f.calls = nil
+				placeOrder(t.Context(), f, items)
+				if _, key, _ := strings.Cut(f.calls[0], "client_key"); !keys[key] {
+					t.Error("the same basket became another order")
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,306 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/maxence-charriere/go-app/v9/pkg/app"
+
+	"h5pay/internal/api"
+)
+
+// The pages as they live: mounted, tapped, left and come back to.
+
+const (
+	getSession  = "GET " + api.PathSession
+	getConfig   = "GET " + api.PathConfig
+	getProducts = "GET " + api.PathProducts
+	postOrder   = "POST " + api.PathOrders
+	getO1       = "GET /api/orders/o1"
+	payO1       = "POST /api/orders/o1/pay"
+	toWeChat    = "POST " + api.PathAuthorize
+)
+
+var (
+	catalogue = api.ProductList{Products: []api.Product{{ID: "tea", Name: "乌龙茶", Price: 6800}}}
+	pendingO1 = api.Order{ID: "o1", Status: api.StatusPending, Total: 6800}
+	paidO1    = api.Order{ID: "o1", Status: api.StatusPaid, Total: 6800}
+	payable   = api.Checkout{Order: pendingO1, Pay: &api.PayParams{AppID: "wx"}}
+)
+
+// mount opens a page and waits until it has nothing more to do.
+func mount(t *testing.T, page app.UI) app.ClientDispatcher {
+	t.Helper()
+	client := app.NewClientTester(page)
+	t.Cleanup(client.Close)
+	return client
+}
+
+// shows fails the test unless the page has all of the parts.
+func shows(t *testing.T, page app.Composer, parts ...string) {
+	t.Helper()
+	got := app.HTMLString(page.Render())
+	for _, part := range parts {
+		if !strings.Contains(got, part) {
+			t.Errorf("no %q in\n%s", part, got)
+		}
+	}
+}
+
+func shopScript(f *fake) *fake {
+	return f.on(getSession, me).on(getConfig, api.Config{ShopName: "山岚小铺"}).on(getProducts, catalogue)
+}
+
+func TestShopOrdersOnce(t *testing.T) {
+	f := shopScript(newFake(t, "https://shop.example/")).on(postOrder, payable)
+	p := newShopPage(f)
+	client := mount(t, p)
+	shows(t, p, "山岚小铺", `data-product="tea"`, "去支付")
+	if title := client.Context().Page().Title(); title != "山岚小铺" {
+		t.Errorf("title %q", title)
+	}
+
+	p.basket.add("tea", 1)
+	p.basket.save(f)
+	p.order(client.Context(), app.Event{})
+	p.order(client.Context(), app.Event{}) // a double tap
+	client.Consume()
+	if f.made(postOrder) != 1 || f.at() != "/pay?order=o1" {
+		t.Errorf("%d orders, went to %q", f.made(postOrder), f.at())
+	}
+	shows(t, p, textOrdering)
+
+	f.back()
+	client.Consume()
+	shows(t, p, "去支付 (1)")
+	p.order(client.Context(), app.Event{})
+	client.Consume()
+	if first, last := f.calls[3], f.calls[len(f.calls)-1]; first != last {
+		t.Errorf("the same basket became another order:\n%s\n%s", first, last)
+	}
+
+	// Back once more, from a payment.
+	letGo(f, paidO1)
+	f.back()
+	client.Consume()
+	shows(t, p, textNothing)
+}
+
+func TestShopFails(t *testing.T) {
+	f := shopScript(newFake(t, "https://shop.example/")).on(postOrder, errors.New("down"), payable)
+	p := newShopPage(f)
+	p.basket = basket{"tea": 1}
+	p.basket.save(f)
+	client := mount(t, p)
+	p.order(client.Context(), app.Event{})
+	client.Consume()
+	shows(t, p, `data-error="offline"`, textRetry)
+	f.back()
+	client.Consume()
+	shows(t, p, "去支付 (1)")
+}
+
+func TestShopReturnsToWhatDidNotLoad(t *testing.T) {
+	f := newFake(t, "https://shop.example/").on(getSession, errors.New("down"), me).
+		on(getConfig, api.Config{ShopName: "山岚小铺"}).on(getProducts, catalogue)
+	p := newShopPage(f)
+	client := mount(t, p)
+	shows(t, p, `data-error="offline"`)
+	f.back()
+	client.Consume()
+	shows(t, p, `data-product="tea"`)
+}
+
+func TestShopOutsideNeverSignsIn(t *testing.T) {
+	for _, ua := range []string{"Mozilla/5.0 Chrome/156.0", "Mozilla/5.0 wxwork/4.1 MicroMessenger/7.0.1"} {
+		f := newFake(t, "https://shop.example/").on(getConfig, api.Config{ShopName: "山岚小铺"}).on(getProducts, catalogue)
+		f.ua = ua
+		p := newShopPage(f)
+		client := mount(t, p)
+		shows(t, p, "data-outside", `data-product="tea"`)
+		if len(f.calls) != 2 || f.went != nil {
+			t.Errorf("calls %q, went to %q", f.calls, f.went)
+		}
+		p.copyAddress(client.Context(), app.Event{})
+		client.Consume()
+		shows(t, p, textCopied)
+		f.noCopy = errors.New("not allowed")
+		p.copyAddress(client.Context(), app.Event{})
+		client.Consume()
+		shows(t, p, textNotCopied)
+	}
+}
+
+func TestPayPage(t *testing.T) {
+	const result = "/result?order=o1"
+	for _, test := range []struct {
+		name   string
+		orders []any // answers to GET, the first at loading
+		pays   []any
+		says   string
+		went   string
+		shows  string
+	}{
+		{"paid", []any{pendingO1}, []any{payable}, "get_brand_wcpay_request:ok", result, textPaying},
+		{"strange words", []any{pendingO1}, []any{payable}, "huh", result, textPaying},
+		{"cancelled", []any{pendingO1}, []any{payable}, "get_brand_wcpay_request:cancel", "", textCancelled},
+		{"cancelled, they say", []any{pendingO1, paidO1}, []any{payable}, "get_brand_wcpay_request:cancel", result, ""},
+		{"failed", []any{pendingO1}, []any{payable}, "get_brand_wcpay_request:fail_no money", "", textPayFailed + "（no money）"},
+		{"failed, they say", []any{pendingO1, paidO1}, []any{payable}, "get_brand_wcpay_request:fail", result, ""},
+		{"failed, then offline", []any{pendingO1, errors.New("down")}, []any{payable}, "get_brand_wcpay_request:fail", "", textPayFailed},
+		{"paid before", []any{pendingO1}, []any{api.CodeOrderPaid}, "", result, textPaying},
+		{"expired", []any{pendingO1}, []any{api.CodeOrderNotPayable}, "", "", `data-error="order_not_payable"`},
+		{"signed out", []any{pendingO1}, []any{api.CodeUnauthenticated}, "", "", textSignIn},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFake(t, "https://shop.example/pay?order=o1").on(getO1, test.orders...).on(payO1, test.pays...)
+			f.says.ErrMsg = test.says
+			p := newPayPage(f)
+			client := mount(t, p)
+			shows(t, p, `data-action="pay"`, "68.00")
+			p.pay(client.Context(), app.Event{})
+			p.pay(client.Context(), app.Event{}) // a double tap
+			client.Consume()
+			if f.made(payO1) != 1 || f.invoked > 1 {
+				t.Errorf("%d calls, %d sheets", f.made(payO1), f.invoked)
+			}
+			if f.at() != test.went {
+				t.Errorf("went to %q, want %q", f.at(), test.went)
+			}
+			shows(t, p, test.shows)
+		})
+	}
+}
+
+// The client failed on a prepay_id: the next try asks for another one.
+func TestPayPageRenews(t *testing.T) {
+	f := newFake(t, "https://shop.example/pay?order=o1").on(getO1, pendingO1).on(payO1, payable)
+	p := newPayPage(f)
+	client := mount(t, p)
+	for _, test := range []struct {
+		says, sends string
+	}{
+		{"get_brand_wcpay_request:fail", "{}"},
+		{"get_brand_wcpay_request:cancel", `{"renew":true}`},
+		{"get_brand_wcpay_request:ok", "{}"},
+	} {
+		f.calls, f.says.ErrMsg = nil, test.says
+		p.pay(client.Context(), app.Event{})
+		client.Consume()
+		if f.calls[0] != payO1+" "+test.sends {
+			t.Errorf("sent %s, want %s", f.calls[0], test.sends)
+		}
+	}
+}
+
+func TestPayPageBeforeAndAfter(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		address string
+		script  map[string][]any
+		went    string
+		shows   string
+	}{
+		{"paid already", "/pay?order=o1", map[string][]any{getO1: {paidO1}}, "/result?order=o1", "skeleton"},
+		{"closed", "/pay?order=o1", map[string][]any{getO1: {api.Order{ID: "o1", Status: api.StatusClosed}}}, "/result?order=o1", "skeleton"},
+		{"no order", "/pay", nil, "", `data-error="no_order"`},
+		{"a strange order", "/pay?order=../x", nil, "", `data-error="no_order"`},
+		{"not theirs", "/pay?order=o1", map[string][]any{getO1: {api.CodeNotFound}}, "", `data-error="not_found"`},
+		{"another's answer", "/pay?order=o1", map[string][]any{getO1: {api.Order{ID: "o2"}}}, "", `data-error="garbled"`},
+		{"nobody yet", "/pay?order=o1",
+			map[string][]any{getO1: {api.CodeUnauthenticated}, getSession: {api.CodeUnauthenticated}, toWeChat: {authorize}}, authorize.URL, "skeleton"},
+		{"back from WeChat", "/pay?order=o1&code=c&state=s",
+			map[string][]any{"POST " + api.PathToken: {api.TokenResponse{}}, getO1: {pendingO1}}, "", `data-action="pay"`},
+		{"refused", "/pay?order=o1&state=s", map[string][]any{getSession: {api.CodeUnauthenticated}}, "", `data-error="refused"`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFake(t, "https://shop.example"+test.address)
+			for call, answers := range test.script {
+				f.on(call, answers...)
+			}
+			p := newPayPage(f)
+			mount(t, p)
+			if f.at() != test.went || strings.Contains(f.Href(), "state=") {
+				t.Errorf("at %s, went to %q, want %q", f.Href(), f.at(), test.went)
+			}
+			shows(t, p, test.shows)
+		})
+	}
+}
+
+// Back brings the page as it was left, with the sheet open: that sheet is gone,
+// and its callback, should it come, is about nothing.
+func TestPayPageReturns(t *testing.T) {
+	f := newFake(t, "https://shop.example/pay?order=o1").on(getO1, pendingO1).on(payO1, payable)
+	f.hold = make(chan struct{})
+	p := newPayPage(f)
+	client := mount(t, p)
+	p.pay(client.Context(), app.Event{})
+	shows(t, p, textPaying)
+	p.returned(client.Context())
+	client.Consume()
+	shows(t, p, ">"+textPay+"<")
+
+	f.on(getO1, paidO1)
+	f.back()
+	client.Consume()
+	f.back()
+	client.Consume()
+	if f.at() != "/result?order=o1" {
+		t.Errorf("went to %q", f.at())
+	}
+}
+
+func TestResultPage(t *testing.T) {
+	closedO1 := api.Order{ID: "o1", Status: api.StatusClosed}
+	for _, test := range []struct {
+		name   string
+		script map[string][]any
+		went   string
+		shows  string
+		newKey bool
+	}{
+		{"paid", map[string][]any{getO1: {pendingO1, paidO1}}, "", `data-status="paid"`, true},
+		{"closed", map[string][]any{getO1: {closedO1}}, "", `data-status="closed"`, true},
+		{"still", map[string][]any{getO1: {pendingO1}}, "", `data-status="still"`, false},
+		{"offline", map[string][]any{getO1: {errors.New("down")}}, "", `data-error="offline"`, false},
+		{"not theirs", map[string][]any{getO1: {api.CodeNotFound}}, "", `data-error="not_found"`, false},
+		{"nobody yet", map[string][]any{getO1: {api.CodeUnauthenticated}, getSession: {api.CodeUnauthenticated}, toWeChat: {authorize}},
+			authorize.URL, `data-status="confirming"`, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFake(t, "https://shop.example/result?order=o1")
+			for call, answers := range test.script {
+				f.on(call, answers...)
+			}
+			key := clientKey(f)
+			f.Remember(keyOrder, "o1")
+			p := newResultPage(f)
+			mount(t, p)
+			if f.at() != test.went {
+				t.Errorf("went to %q", f.at())
+			}
+			shows(t, p, test.shows)
+			if renewed := clientKey(f) != key; renewed != test.newKey {
+				t.Errorf("new key %t", renewed)
+			}
+		})
+	}
+}
+
+func TestResultPageAsksAgain(t *testing.T) {
+	f := newFake(t, "https://shop.example/result?order=o1").on(getO1, pendingO1)
+	p := newResultPage(f)
+	client := mount(t, p)
+	shows(t, p, textAskAgain, textBackToPay)
+	f.script[getO1] = []any{paidO1}
+	p.load(client.Context())
+	p.load(client.Context()) // a double tap
+	shows(t, p, `data-status="confirming"`)
+	client.Consume()
+	shows(t, p, `data-status="paid"`)
+	if f.made(getO1) != len(pollPauses)+2 {
+		t.Errorf("asked %d times", f.made(getO1))
+	}
+}
