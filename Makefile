@@ -16,6 +16,7 @@ export WRANGLER_SEND_METRICS := false
 sources   = $(shell find $(1) -name '*.go' ! -name '*_test.go' ! -path '*/wechattest/*' ! -path '*/ordertest/*')
 PAGE     := $(call sources,wasm internal/api) go.mod
 SIGNER   := $(call sources,signer internal/api internal/order internal/server internal/wechat) $(wildcard internal/order/migrations/*.sql) go.mod
+ENTRY    := $(patsubst signer/%,build/%,$(wildcard signer/*.mjs))
 GOWASM   := GOOS=js GOARCH=wasm go build -trimpath -ldflags='-s -w'
 WASMEXEC  = $(shell go env GOROOT)/lib/wasm/wasm_exec.js
 
@@ -41,7 +42,7 @@ unit: tools ## the tests that need no browser
 e2e: build browser ## real Chromium, real workerd, simulated WeChat
 	go test -count=1 ./e2e/...
 
-build: build/worker.mjs build/wasm_exec.js build/signer.wasm public/index.html ## the Worker's bundle and the page
+build: $(ENTRY) build/wasm_exec.js build/signer.wasm public/index.html ## the Worker's bundle and the page
 
 wasm: public/web/app.wasm ## the page's binary alone
 signer: build/signer.wasm ## the signer's binary alone
@@ -51,7 +52,7 @@ build/signer.wasm: $(SIGNER) | tools
 	@mkdir -p build
 	$(GOWASM) -o $@ ./signer
 
-build/worker.mjs: signer/worker.mjs
+build/%.mjs: signer/%.mjs
 	@mkdir -p build
 	cp $< $@
 

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 )
 
-// schemaFiles make the local database: the migrations and the demo catalogue.
+// The local database: the migrations and the demo catalogue.
 const (
 	migrationFiles = "internal/order/migrations/*.sql"
 	seedFile       = "internal/order/seed.sql"
@@ -42,13 +42,20 @@ func migrate(ctx context.Context, cfg ShopConfig) error {
 	return os.WriteFile(stamp, []byte(want), 0o644)
 }
 
-func schemaHash(dir string) (string, error) {
+// SchemaFiles returns the SQL files that make the database, in their order. dir
+// is the project's root.
+func SchemaFiles(dir string) ([]string, error) {
 	files, err := filepath.Glob(filepath.Join(dir, migrationFiles))
+	return append(files, filepath.Join(dir, seedFile)), err
+}
+
+func schemaHash(dir string) (string, error) {
+	files, err := SchemaFiles(dir)
 	if err != nil {
 		return "", err
 	}
 	h := sha256.New()
-	for _, name := range append(files, filepath.Join(dir, seedFile)) {
+	for _, name := range files {
 		b, err := os.ReadFile(name)
 		if err != nil {
 			return "", err

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/stack"
+)
+
+// load is what one round of one flow on one Worker measured.
+type load struct {
+	latencies []time.Duration
+	elapsed   time.Duration
+	cpu       time.Duration // of workerd, for all requests
+}
+
+// driver sends the requests of the flows to one Worker.
+type driver struct {
+	name string
+	*stack.Workerd
+	up     *upstream
+	shop   string // the Origin
+	cookie string
+	client *http.Client
+	keys   atomic.Int64
+}
+
+func newDriver(name string, w *stack.Workerd, up *upstream, shop string) *driver {
+	return &driver{name: name, Workerd: w, up: up, shop: shop, client: &http.Client{
+		Transport: &http.Transport{MaxIdleConnsPerHost: 64},
+		Timeout:   time.Minute,
+	}}
+}
+
+func (d *driver) close() {
+	d.client.CloseIdleConnections()
+	d.Workerd.Close()
+}
+
+// post sends a request and returns the answer, which must be a 200.
+func (d *driver) post(ctx context.Context, path, contentType string, body []byte) ([]byte, *http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.URL+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, nil, err
+	}
+	req.Header.Set("Content-Type", contentType)
+	req.Header.Set("Origin", d.shop)
+	req.Header.Set("CF-Connecting-IP", "203.0.113.7")
+	if d.cookie != "" {
+		req.Header.Set("Cookie", d.cookie)
+	}
+	res, err := d.client.Do(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		return nil, nil, err
+	}
+	if res.StatusCode != http.StatusOK {
+		return nil, nil, fmt.Errorf("%s: %s %s: %s", d.name, path, res.Status, answer)
+	}
+	return answer, res, nil
+}
+
+// signIn gets the session cookie, which every Worker under the same SESSION_KEY
+// takes.
+func (d *driver) signIn(ctx context.Context) (string, error) {
+	answer, res, err := d.post(ctx, api.PathAuthorize, asJSON, []byte(`{"return_to":"/"}`))
+	if err != nil {
+		return "", err
+	}
+	var begun api.AuthorizeResponse
+	if err := json.Unmarshal(answer, &begun); err != nil {
+		return "", err
+	}
+	u, err := url.Parse(begun.URL)
+	if err != nil {
+		return "", err
+	}
+	d.cookie = cookies(res)
+	defer func() { d.cookie = "" }()
+	_, res, err = d.post(ctx, api.PathToken, asJSON, fmt.Appendf(nil, `{"code":"071bench","state":%q}`, u.Query().Get("state")))
+	if err != nil {
+		return "", err
+	}
+	return cookies(res), nil
+}
+
+const asJSON = "application/json"
+
+// cookies returns what a browser would send back.
+func cookies(res *http.Response) string {
+	var all []string
+	for _, c := range res.Cookies() {
+		if c.MaxAge >= 0 {
+			all = append(all, c.Name+"="+c.Value)
+		}
+	}
+	return strings.Join(all, "; ")
+}
+
+// createOrder places one order.
+func (d *driver) createOrder(ctx context.Context) error {
+	body := fmt.Appendf(nil, `{"items":[{"product_id":"tea","quantity":2},{"product_id":"cake","quantity":1}],"trade_type":"JSAPI","client_key":"%s-%016d"}`, d.name, d.keys.Add(1))
+	answer, _, err := d.post(ctx, api.PathOrders, asJSON, body)
+	if err != nil {
+		return err
+	}
+	var got api.Checkout
+	if err := json.Unmarshal(answer, &got); err != nil {
+		return err
+	}
+	if got.Pay == nil || got.Order.Total < 1 || !strings.HasPrefix(got.Pay.Package, "prepay_id=wx") {
+		return fmt.Errorf("%s: an order without pay parameters", d.name)
+	}
+	return nil
+}
+
+// notify tells that an order is paid.
+func (d *driver) notify(ctx context.Context, o placed, n int) error {
+	answer, _, err := d.post(ctx, api.PathNotifyPay, "text/xml", d.up.notification(o, n))
+	if err == nil && !bytes.Contains(answer, []byte("SUCCESS")) {
+		return fmt.Errorf("%s: a notification was answered %s", d.name, answer)
+	}
+	return err
+}
+
+// run sends n requests over conns connections. do gets the number of the
+// request.
+func (d *driver) run(ctx context.Context, n, conns int, do func(context.Context, int) error) (load, error) {
+	before, err := cpuTime(d.PID)
+	if err != nil {
+		return load{}, err
+	}
+	l := load{latencies: make([]time.Duration, n)}
+	errs := make(chan error, conns)
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	start := time.Now()
+	for range conns {
+		wg.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				t := time.Now()
+				if err := do(ctx, i); err != nil {
+					errs <- err
+					return
+				}
+				l.latencies[i] = time.Since(t)
+			}
+		})
+	}
+	wg.Wait()
+	l.elapsed = time.Since(start)
+	select {
+	case err := <-errs:
+		return load{}, err
+	default:
+	}
+	after, err := cpuTime(d.PID)
+	l.cpu = after - before
+	return l, err
+}
+
+// percentile returns the p-th percentile, 0 to 1.
+func percentile(latencies []time.Duration, p float64) time.Duration {
+	sorted := slices.Sorted(slices.Values(latencies))
+	return sorted[min(int(p*float64(len(sorted))), len(sorted)-1)]
+}

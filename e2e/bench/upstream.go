@@ -1,0 +1,132 @@
+package main
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"h5pay/internal/wechat"
+)
+
+// upstream plays as much of WeChat as the flows need, after a fixed delay. It
+// is not the simulator: that one keeps a ledger and a log of every message, and
+// would be what is measured.
+type upstream struct {
+	*httptest.Server
+	account account
+	delay   atomic.Int64 // ns
+
+	mu     sync.Mutex
+	orders int      // taken so far
+	placed []placed // taken since take was called
+}
+
+// placed is an order that a notification can be about.
+type placed struct {
+	outTradeNo string
+	total      string // fen
+}
+
+// account is the merchant that all sides agree on.
+type account struct {
+	appID, mchID string
+	key          wechat.Secret
+	signType     wechat.SignType
+}
+
+func startUpstream(a account) *upstream {
+	u := &upstream{account: a}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /sns/oauth2/access_token", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, `{"access_token":"bench","expires_in":7200,"refresh_token":"bench","openid":%q,"scope":"snsapi_base"}`, openid)
+	})
+	mux.HandleFunc("POST /pay/unifiedorder", u.unifiedOrder)
+	u.Server = httptest.NewServer(mux)
+	return u
+}
+
+// openid is the one buyer's.
+const openid = "oBenchmark0000000000000000001"
+
+func (u *upstream) unifiedOrder(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<16))
+	time.Sleep(time.Duration(u.delay.Load()))
+	fields := flat(body)
+	signed := wechat.Sign(fields, u.account.key, u.account.signType)
+	given := make(map[string]string, len(fields))
+	for _, f := range fields {
+		given[f.Name] = f.Value
+	}
+	if err != nil || given["sign"] != signed {
+		http.Error(w, "not signed right", http.StatusBadRequest)
+		return
+	}
+	u.mu.Lock()
+	u.orders++
+	n := u.orders
+	u.placed = append(u.placed, placed{given["out_trade_no"], given["total_fee"]})
+	u.mu.Unlock()
+	w.Write(u.sign([]wechat.Field{
+		{Name: "return_code", Value: "SUCCESS"}, {Name: "return_msg", Value: "OK"}, {Name: "result_code", Value: "SUCCESS"},
+		{Name: "appid", Value: u.account.appID}, {Name: "mch_id", Value: u.account.mchID},
+		{Name: "nonce_str", Value: "5K8264ILTKCH16CQ2502SI8ZNMTM67VS"}, {Name: "trade_type", Value: "JSAPI"},
+		{Name: "prepay_id", Value: fmt.Sprintf("wx2026112312000000%018d00", n)},
+	}))
+}
+
+// take returns the orders placed since the last call.
+func (u *upstream) take() []placed {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	taken := u.placed
+	u.placed = nil
+	return taken
+}
+
+// notification is WeChat's message that an order is paid.
+func (u *upstream) notification(o placed, n int) []byte {
+	return u.sign([]wechat.Field{
+		{Name: "return_code", Value: "SUCCESS"}, {Name: "result_code", Value: "SUCCESS"},
+		{Name: "appid", Value: u.account.appID}, {Name: "mch_id", Value: u.account.mchID},
+		{Name: "bank_type", Value: "CMC"}, {Name: "cash_fee", Value: o.total}, {Name: "fee_type", Value: "CNY"},
+		{Name: "is_subscribe", Value: "N"}, {Name: "nonce_str", Value: "5d2b6c2a8db53831f7eda20af46e531c"},
+		{Name: "openid", Value: openid}, {Name: "out_trade_no", Value: o.outTradeNo},
+		{Name: "time_end", Value: "20261123120000"}, {Name: "total_fee", Value: o.total},
+		{Name: "trade_type", Value: "JSAPI"}, {Name: "transaction_id", Value: fmt.Sprintf("4200001%021d", n)},
+	})
+}
+
+func (u *upstream) sign(fields []wechat.Field) []byte {
+	fields = append(fields, wechat.Field{Name: "sign", Value: wechat.Sign(fields, u.account.key, u.account.signType)})
+	var b strings.Builder
+	b.WriteString("<xml>")
+	for _, f := range fields {
+		fmt.Fprintf(&b, "<%s><![CDATA[%s]]></%s>", f.Name, f.Value, f.Name)
+	}
+	b.WriteString("</xml>")
+	return []byte(b.String())
+}
+
+// flat reads a flat message.
+func flat(body []byte) []wechat.Field {
+	var message struct {
+		Fields []struct {
+			XMLName xml.Name
+			Value   string `xml:",chardata"`
+		} `xml:",any"`
+	}
+	if xml.Unmarshal(body, &message) != nil {
+		return nil
+	}
+	fields := make([]wechat.Field, len(message.Fields))
+	for i, f := range message.Fields {
+		fields[i] = wechat.Field{Name: f.XMLName.Local, Value: f.Value}
+	}
+	return fields
+}

@@ -1,0 +1,218 @@
+package warm_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+const mib = 1 << 20
+
+// Hundreds at once, each with a mix of waits: every answer is the request's
+// own, none is missing, and the program never sees two requests.
+func TestCrowdGetsItsOwnAnswers(t *testing.T) {
+	w := newWorld(t, nil)
+	w.client.Transport.(*http.Transport).MaxIdleConnsPerHost = 300
+	crowd(2000, 300, func(i int) {
+		random := rand.New(rand.NewPCG(1, uint64(i)))
+		kinds := [][]string{
+			{"sleep", strconv.Itoa(random.IntN(40))},
+			{"fetch", "2", "delay", strconv.Itoa(random.IntN(30))},
+			{"hang", strconv.Itoa(1 + random.IntN(60))},
+			{"fail", []string{"301", "404", "500", "503"}[random.IntN(4)]},
+			{"reset", "1"},
+			{"d1", "1", "sleep", "3"},
+			{"fetch", "1", "d1", "1", "hang", "20"},
+		}
+		w.wantWork(strconv.Itoa(i), kinds[random.IntN(len(kinds))]...)
+	})
+	if s := w.pool(nil); s.Memory > 96*mib || s.Count > 16 {
+		t.Errorf("after the crowd: %+v", s)
+	}
+}
+
+// A program that dies takes the request it met and nothing else.
+func TestDeathCostsOneRequest(t *testing.T) {
+	w := newWorld(t, nil)
+	ways := []string{"goroutine", "exit", "memory", "panic"}
+	var lost atomic.Int32
+	crowd(400, 20, func(i int) {
+		if i%10 != 0 {
+			w.wantWork(strconv.Itoa(i), "sleep", "2", "fetch", "1")
+			return
+		}
+		status, text, err := w.get("/die", "by", ways[i/10%len(ways)])
+		if err != nil || status != http.StatusInternalServerError || !strings.Contains(text, `"code":"internal"`) || strings.Contains(text, "demand") {
+			t.Errorf("dying by %s: %d %q, %v", ways[i/10%len(ways)], status, text, err)
+		}
+		lost.Add(1)
+	})
+	if s := w.pool(nil); s.Discarded < int(lost.Load()) {
+		t.Errorf("%d died, %+v", lost.Load(), s)
+	}
+	if !strings.Contains(w.log.String(), `"msg":"request lost"`) {
+		t.Error("the log does not tell of it")
+	}
+}
+
+// A program that never answers is given up after the deadline.
+func TestHungProgramIsGivenUp(t *testing.T) {
+	w := newWorld(t, map[string]int{"count": 1, "deadline": 300, "patience": 5000})
+	status, text, err := w.get("/die", "by", "deadlock")
+	if err != nil || status != http.StatusInternalServerError || !strings.Contains(text, `"code":"internal"`) {
+		t.Errorf("hung: %d %q, %v", status, text, err)
+	}
+	w.wantWork("next")
+	if s := w.pool(nil); s.Count != 1 || s.Started != 2 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// When the pool is full, requests wait for an instance in their order; one that
+// has waited too long gets a program to throw away.
+func TestFullPool(t *testing.T) {
+	w := newWorld(t, map[string]int{"count": 1, "patience": 10_000})
+	w.wantWork("first")
+	crowd(20, 20, func(i int) { w.wantWork(strconv.Itoa(i), "sleep", "10") })
+	if s := w.pool(nil); s.Started != 1 {
+		t.Errorf("those who waited: %+v", s)
+	}
+	w.pool(url.Values{"patience": {"50"}})
+	crowd(3, 3, func(i int) { w.wantWork(strconv.Itoa(i), "sleep", "1500") })
+	if s := w.pool(nil); s.Started != 3 || s.Count != 1 || s.Discarded != 2 {
+		t.Errorf("those who could not wait: %+v", s)
+	}
+}
+
+// An instance is replaced after so many requests, and when it has grown.
+func TestWornInstancesAreReplaced(t *testing.T) {
+	w := newWorld(t, map[string]int{"served": 10})
+	for i := range 100 {
+		w.wantWork(strconv.Itoa(i))
+	}
+	if s := w.pool(nil); s.Started != 10 || s.Discarded != 10 || s.Count != 0 {
+		t.Errorf("after 100 requests of 10: %+v", s)
+	}
+	w.pool(url.Values{"served": {"1000"}})
+	w.wantWork("fresh")
+	before := w.pool(nil)
+	if _, text, err := w.get("/grow", "mib", "40"); text != "grown" {
+		t.Fatal(text, err)
+	}
+	if s := w.pool(nil); s.Count != 0 || s.Discarded != before.Discarded+1 {
+		t.Errorf("one that grew is kept: %+v", s)
+	}
+}
+
+// A timer that a request leaves behind fires during a later one. workerd
+// cancels it with the request, without Go's knowing.
+func TestTimersOutliveTheirRequest(t *testing.T) {
+	w := newWorld(t, map[string]int{"count": 1})
+	for i := range 5 {
+		if status, text, err := w.get("/later", "ms", "30"); status != http.StatusOK || text != strconv.Itoa(i) {
+			t.Fatalf("round %d: %d %q, %v", i, status, text, err)
+		}
+		w.wantWork("after", "sleep", "60", "hang", "10")
+	}
+	if s := w.pool(nil); s.Started != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// A caller who hangs up changes nothing: what the request began is finished,
+// and the instance comes back.
+func TestHangUp(t *testing.T) {
+	w := newWorld(t, map[string]int{"count": 2, "patience": 20_000})
+	hasty := *w.client
+	hasty.Timeout = 20 * time.Millisecond
+	for i := range 30 {
+		res, err := hasty.Get(w.worker.URL + "/work?" + url.Values{
+			"id": {fmt.Sprint("gone", i)}, "up": {w.up}, "sleep": {"40"}, "fetch": {"1"}, "d1": {"1"}}.Encode())
+		if err == nil {
+			res.Body.Close()
+			t.Fatal("it should have timed out")
+		}
+	}
+	w.wantWork("still", "d1", "1")
+	// The rows are there: writing them again is refused.
+	for i := range 30 {
+		id := fmt.Sprint("gone", i)
+		deadline := time.Now().Add(20 * time.Second)
+		for {
+			status, text, err := w.get("/work", "id", id, "d1", "1")
+			if err == nil && status == http.StatusBadGateway && strings.Contains(text, "UNIQUE") {
+				break
+			}
+			if time.Now().After(deadline) || status == http.StatusOK {
+				t.Fatalf("%s was not finished: %d %q, %v", id, status, text, err)
+			}
+		}
+	}
+	if s := w.pool(nil); s.Started > 2 || s.Count > 2 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// Bodies cross whole, whatever is in them and however long they are.
+func TestBodies(t *testing.T) {
+	w := newWorld(t, nil)
+	for _, test := range []struct {
+		body  string
+		times int
+	}{{"", 1}, {"x", 0}, {"\x00\xff\r\n中文", 3}, {strings.Repeat("0123456789", 6000), 1}, {strings.Repeat("中", 1000), 1000}} {
+		res, err := w.client.Post(w.worker.URL+"/body?times="+strconv.Itoa(test.times), "text/plain", strings.NewReader(test.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := new(strings.Builder)
+		if err := res.Write(got); err != nil {
+			t.Fatal(err)
+		}
+		if want := strings.Repeat(test.body, test.times); !strings.HasSuffix(got.String(), want) || res.ContentLength > 0 && int(res.ContentLength) != len(want) {
+			t.Errorf("%d bytes %d times: got %d bytes", len(test.body), test.times, res.ContentLength)
+		}
+		res.Body.Close()
+	}
+}
+
+// Events of every kind share the pool.
+func TestCronAndQueueUseThePool(t *testing.T) {
+	w := newWorld(t, map[string]int{"count": 4})
+	var wg sync.WaitGroup
+	for i := range 50 {
+		wg.Go(func() { w.wantWork(strconv.Itoa(i), "sleep", "5", "d1", "1") })
+		wg.Go(func() {
+			if got := w.event("/scheduled", url.Values{"cron": {"* * * * *"}, "due": {strconv.Itoa(1000 + i)}}, ""); !strings.Contains(got, `"outcome":"ok"`) {
+				t.Errorf("cron: %s", got)
+			}
+		})
+		wg.Go(func() {
+			body := fmt.Sprintf(`[{"id":"a%d","attempts":1,"body":{"n":%d}},{"id":"b%d","attempts":2,"body":"again"}]`, i, i, i)
+			got := w.event("/queue", url.Values{"name": {"outbox"}}, body)
+			if !strings.Contains(got, fmt.Sprintf(`"explicitAcks":["a%d"]`, i)) || !strings.Contains(got, fmt.Sprintf(`"msgId":"b%d"`, i)) {
+				t.Errorf("queue: %s", got)
+			}
+		})
+	}
+	wg.Wait()
+	got := w.event("/queue", url.Values{"name": {"outbox"}}, `[{"id":"c","attempts":1,"body":1}]`)
+	if !strings.Contains(got, `"ackAll":true`) {
+		t.Errorf("a batch without an error: %s", got)
+	}
+	for _, pattern := range []string{"fail", "die"} {
+		if got := w.event("/scheduled", url.Values{"cron": {pattern}}, ""); !strings.Contains(got, `"outcome":"exception"`) {
+			t.Errorf("cron %s: %s", pattern, got)
+		}
+	}
+	w.wantWork("after all", "d1", "1")
+	if s := w.pool(nil); s.Count > 4 {
+		t.Errorf("%+v", s)
+	}
+}

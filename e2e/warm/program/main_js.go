@@ -1,0 +1,226 @@
+// Command program is a Worker that misbehaves on demand, to try the warm pool
+// with. It runs behind the signer's own entry.
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"h5pay/signer/warm"
+)
+
+func main() {
+	w := warm.New()
+	p := &program{db: w.OpenD1("DB"), fetch: w.Fetch()}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/work", p.work)
+	mux.HandleFunc("/body", p.body)
+	mux.HandleFunc("/later", p.later)
+	mux.HandleFunc("/grow", p.grow)
+	mux.HandleFunc("/memory", p.memory)
+	mux.HandleFunc("/die", p.die)
+	w.Serve(warm.Program{Handler: mux, Cron: p.cron, Queue: p.queue})
+}
+
+type program struct {
+	db    *sql.DB
+	fetch warm.Fetch
+	busy  atomic.Int32
+	fired atomic.Int32 // timers of later
+	held  [][]byte
+}
+
+// work does what its parameters say, in this order, and answers "<id> ok" once
+// all of it was right:
+//
+//	sleep=MS      sleeps
+//	fetch=N       asks upstream N times for an echo, which takes delay=MS
+//	hang=MS       asks upstream for what never comes, and gives up after MS
+//	fail=STATUS   asks upstream for an answer with a status
+//	reset=1       asks upstream for a connection that breaks
+//	d1=N          writes and reads N rows
+func (p *program) work(w http.ResponseWriter, r *http.Request) {
+	if p.busy.Add(1) != 1 {
+		http.Error(w, "two requests in one program", http.StatusConflict)
+		return
+	}
+	defer p.busy.Add(-1)
+	q := r.URL.Query()
+	id, up := q.Get("id"), q.Get("up")
+	number := func(name string) int {
+		n, _ := strconv.Atoi(q.Get(name))
+		return n
+	}
+	time.Sleep(time.Duration(number("sleep")) * time.Millisecond)
+	err := func() error {
+		for i := range number("fetch") {
+			want := fmt.Sprintf("%s-%d", id, i)
+			if got, err := p.post(r.Context(), up+"/echo?delay="+q.Get("delay"), want); err != nil || got != want {
+				return fmt.Errorf("echo of %q: %q, %v", want, got, err)
+			}
+		}
+		if ms := number("hang"); ms > 0 {
+			ctx, cancel := context.WithTimeout(r.Context(), time.Duration(ms)*time.Millisecond)
+			defer cancel()
+			start := time.Now()
+			_, err := p.post(ctx, up+"/hang", id)
+			if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took > time.Duration(ms)*time.Millisecond+3*time.Second {
+				return fmt.Errorf("hang: %v after %s", err, took)
+			}
+		}
+		if status := number("fail"); status != 0 {
+			if _, err := p.post(r.Context(), up+"/status?status="+q.Get("fail"), id); err == nil || err.Error() != q.Get("fail") {
+				return fmt.Errorf("fail: %v", err)
+			}
+		}
+		if q.Has("reset") {
+			if _, err := p.post(r.Context(), up+"/reset", id); err == nil || !strings.Contains(err.Error(), "fetch failed") {
+				return fmt.Errorf("reset: %v", err)
+			}
+		}
+		for i := range number("d1") {
+			if err := p.row(r.Context(), fmt.Sprintf("%s-%d", id, i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}()
+	if err != nil {
+		http.Error(w, id+" "+err.Error(), http.StatusBadGateway)
+		return
+	}
+	w.Header().Set("X-Id", id)
+	fmt.Fprint(w, id, " ok")
+}
+
+// post sends text and returns the answer's text. Its error is the status when
+// that is not 200.
+func (p *program) post(ctx context.Context, url, text string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(text))
+	if err != nil {
+		return "", err
+	}
+	res, err := p.fetch.Do(req)
+	if err != nil {
+		return "", err
+	}
+	b, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = errors.New(strconv.Itoa(res.StatusCode))
+	}
+	return string(b), err
+}
+
+// row writes a row and reads it again.
+func (p *program) row(ctx context.Context, key string) error {
+	res, err := p.db.ExecContext(ctx, `INSERT INTO rows (key, number, fraction, absent) VALUES (?, ?, ?, ?)`, key, len(key), 0.5, nil)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); n != 1 || err != nil {
+		return fmt.Errorf("%s: %d rows, %v", key, n, err)
+	}
+	var got string
+	var number int
+	var fraction float64
+	var nothing sql.NullString
+	err = p.db.QueryRowContext(ctx, `SELECT key, number, fraction, absent FROM rows WHERE key = ?`, key).Scan(&got, &number, &fraction, &nothing)
+	if err != nil || got != key || number != len(key) || fraction != 0.5 || nothing.Valid {
+		return fmt.Errorf("%s: %q %d %v %v, %v", key, got, number, fraction, nothing, err)
+	}
+	return nil
+}
+
+// body answers with what was sent and how often it says so.
+func (p *program) body(w http.ResponseWriter, r *http.Request) {
+	b, _ := io.ReadAll(r.Body)
+	n, _ := strconv.Atoi(r.URL.Query().Get("times"))
+	for range n {
+		w.Write(b)
+	}
+}
+
+// later leaves a timer behind that fires after the answer.
+func (p *program) later(w http.ResponseWriter, r *http.Request) {
+	if ms, _ := strconv.Atoi(r.URL.Query().Get("ms")); ms > 0 {
+		time.AfterFunc(time.Duration(ms)*time.Millisecond, func() { p.fired.Add(1) })
+	}
+	fmt.Fprint(w, p.fired.Load())
+}
+
+// grow makes the program hold on to so many MiB.
+func (p *program) grow(w http.ResponseWriter, r *http.Request) {
+	n, _ := strconv.Atoi(r.URL.Query().Get("mib"))
+	b := make([]byte, n<<20)
+	for i := 0; i < len(b); i += 4096 {
+		b[i] = 1
+	}
+	p.held = append(p.held, b)
+	fmt.Fprint(w, "grown")
+}
+
+// memory tells what the program holds after a collection.
+func (p *program) memory(w http.ResponseWriter, r *http.Request) {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	fmt.Fprintf(w, `{"heap": %d, "goroutines": %d}`, m.HeapAlloc, runtime.NumGoroutine())
+}
+
+// die ends the program in one of the ways there are.
+func (p *program) die(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Query().Get("by") {
+	case "panic":
+		panic("on demand")
+	case "goroutine":
+		go panic("on demand")
+	case "exit":
+		os.Exit(3)
+	case "memory":
+		for {
+			p.held = append(p.held, make([]byte, 64<<20))
+		}
+	case "deadlock":
+		select {}
+	}
+	time.Sleep(time.Hour)
+}
+
+// cron writes a row that says it was there; "fail" and "die" say what they do.
+func (p *program) cron(ctx context.Context, pattern string, at time.Time) error {
+	switch pattern {
+	case "fail":
+		return errors.New("on demand")
+	case "die":
+		panic("on demand")
+	}
+	return p.row(ctx, fmt.Sprintf("cron %s %d", pattern, at.UnixMilli()))
+}
+
+// queue writes a row for every message; it leaves out those that say "again",
+// and answers with an error when there are any.
+func (p *program) queue(ctx context.Context, batch *warm.Batch) error {
+	var err error
+	for i := range batch.Messages {
+		m := &batch.Messages[i]
+		if string(m.Body) == `"again"` {
+			err = errors.New("not all")
+			continue
+		}
+		if err := p.row(ctx, fmt.Sprintf("queue %s %s %d %s", batch.Queue, m.ID, m.Attempts, m.Body)); err != nil {
+			return err
+		}
+		m.Ack()
+	}
+	return err
+}

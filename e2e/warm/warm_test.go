@@ -1,0 +1,244 @@
+package warm_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"h5pay/internal/stack"
+)
+
+// world is the program of ./program behind the signer's entry, on workerd.
+type world struct {
+	testing.TB
+	worker *stack.Workerd
+	client *http.Client
+	up     string // upstream's URL
+	log    *log
+}
+
+// log keeps what workerd writes.
+type log struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// build returns a folder with the Worker's modules and the SQL of its database.
+var build = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "h5pay-warm")
+	if err != nil {
+		return "", err
+	}
+	modules, err := filepath.Glob("../../signer/*.mjs")
+	if err != nil {
+		return "", err
+	}
+	for _, name := range append(modules, "entry.mjs", "../../build/wasm_exec.js") {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(name)), b, 0o600); err != nil {
+			return "", err
+		}
+	}
+	const schema = `CREATE TABLE rows (key TEXT NOT NULL PRIMARY KEY, number INTEGER NOT NULL, fraction REAL NOT NULL, absent TEXT) STRICT`
+	if err := os.WriteFile(filepath.Join(dir, "schema.sql"), []byte(schema), 0o600); err != nil {
+		return "", err
+	}
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(dir, "signer.wasm"), "./program")
+	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building the program: %w\n%s", err, out)
+	}
+	return dir, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if dir, err := build(); err == nil {
+		os.RemoveAll(dir)
+	}
+	os.Exit(code)
+}
+
+// newWorld starts a Worker of its own with a database of its own. limits are
+// those of pool.mjs.
+func newWorld(t testing.TB, limits map[string]int) *world {
+	t.Helper()
+	dir, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d1, err := stack.StartD1(context.Background(), root, filepath.Join(dir, "schema.sql"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d1.Close)
+	w := &world{TB: t, log: &log{}, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 400}, Timeout: 90 * time.Second}}
+	w.worker, err = stack.StartWorkerd(context.Background(), stack.WorkerdConfig{
+		Dir: root, Modules: dir, Entry: "entry.mjs", D1: d1.Address, Output: w.log,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.worker.Close)
+	t.Cleanup(w.client.CloseIdleConnections)
+	up := httptest.NewServer(upstream())
+	t.Cleanup(func() { up.CloseClientConnections(); up.Close() })
+	w.up = up.URL
+	query := url.Values{}
+	for name, n := range limits {
+		query.Set(name, strconv.Itoa(n))
+	}
+	w.pool(query)
+	return w
+}
+
+// upstream is what the program calls.
+func upstream() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength < 0 {
+			http.Error(w, "chunked", http.StatusPreconditionFailed) // as WeChat is said to
+			return
+		}
+		b, _ := io.ReadAll(r.Body)
+		ms, _ := strconv.Atoi(r.URL.Query().Get("delay"))
+		time.Sleep(time.Duration(ms) * time.Millisecond)
+		w.Write(b)
+	})
+	mux.HandleFunc("/hang", func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	mux.HandleFunc("/status", func(w http.ResponseWriter, r *http.Request) {
+		status, _ := strconv.Atoi(r.URL.Query().Get("status"))
+		w.WriteHeader(status)
+	})
+	mux.HandleFunc("/reset", func(w http.ResponseWriter, r *http.Request) {
+		c, _, err := w.(http.Hijacker).Hijack()
+		if err == nil {
+			c.(*net.TCPConn).SetLinger(0)
+			c.Close()
+		}
+	})
+	return mux
+}
+
+// get returns status and text of an answer; a request without an answer is an
+// error.
+func (w *world) get(path string, query ...string) (int, string, error) {
+	values := url.Values{}
+	for i := 0; i < len(query); i += 2 {
+		values.Set(query[i], query[i+1])
+	}
+	res, err := w.client.Get(w.worker.URL + path + "?" + values.Encode())
+	if err != nil {
+		return 0, "", err
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	return res.StatusCode, string(b), err
+}
+
+// wantWork asks for work and reports any other answer than its own.
+func (w *world) wantWork(id string, query ...string) {
+	w.Helper()
+	status, text, err := w.get("/work", append([]string{"id", id, "up", w.up}, query...)...)
+	if err != nil || status != http.StatusOK || text != id+" ok" {
+		w.Errorf("%s %v: %d %q, %v", id, query, status, text, err)
+	}
+}
+
+// state is the pool's.
+type state struct{ Count, Memory, Started, Discarded, References int }
+
+func (w *world) pool(set url.Values) state {
+	w.Helper()
+	res, err := w.client.Get(w.worker.URL + "/pool?" + set.Encode())
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer res.Body.Close()
+	var s state
+	if err := json.NewDecoder(res.Body).Decode(&s); err != nil {
+		w.Fatal(err)
+	}
+	return s
+}
+
+// crowd runs do for 0 to n-1, conns at a time.
+func crowd(n, conns int, do func(i int)) {
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range conns {
+		wg.Go(func() {
+			for i := range next {
+				do(i)
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+}
+
+// resident returns the memory that workerd holds, in MiB.
+func (w *world) resident() int {
+	w.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.worker.PID))
+	if err != nil {
+		w.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "VmRSS:")
+	kib, err := strconv.Atoi(strings.Fields(rest + " x")[0])
+	if err != nil {
+		w.Fatal(err)
+	}
+	return kib / 1024
+}
+
+// event makes an event that is no request and returns what became of it.
+func (w *world) event(path string, query url.Values, body string) string {
+	res, err := w.client.Post(w.worker.EventsURL+path+"?"+query.Encode(), "application/json", strings.NewReader(body))
+	if err != nil {
+		w.Error(err)
+		return ""
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		w.Error(err)
+	}
+	return string(b)
+}

@@ -1,0 +1,61 @@
+package stack
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// D1 is a database in a process of its own.
+type D1 struct {
+	Address string // for WorkerdConfig
+
+	stdin io.Closer
+	cmd   *exec.Cmd
+}
+
+// StartD1 starts an empty database and runs SQL files on it. dir is the
+// project's root.
+func StartD1(ctx context.Context, dir string, sql ...string) (*D1, error) {
+	args := append([]string{filepath.Join(dir, "internal/stack/d1.mjs")}, sql...)
+	cmd := exec.CommandContext(ctx, filepath.Join(dir, "node_modules/.bin/node"), args...)
+	cmd.Dir, cmd.Stderr = dir, os.Stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting D1: %w", err)
+	}
+	d := &D1{stdin: stdin, cmd: cmd}
+	var ready struct{ Address string }
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err == nil {
+		err = json.Unmarshal([]byte(line), &ready)
+	}
+	if err == nil && ready.Address == "" {
+		err = errors.New("it did not say where it is")
+	}
+	if err != nil {
+		d.Close()
+		return nil, fmt.Errorf("starting D1: %w", err)
+	}
+	d.Address = ready.Address
+	return d, nil
+}
+
+// Close ends the database and forgets what was in it.
+func (d *D1) Close() {
+	d.stdin.Close()
+	d.cmd.Wait()
+}

@@ -1,0 +1,172 @@
+package stack
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// WorkerdConfig says how to run a Worker on workerd alone, without wrangler and
+// its proxy: for benchmarks, and for tests of the entry. All but Vars and Output
+// are required.
+type WorkerdConfig struct {
+	Dir     string            // the project's root, with node_modules/
+	Modules string            // folder of the Worker's modules: *.mjs, *.js, *.wasm
+	Entry   string            // the module that exports the handlers
+	D1      string            // address of the database, for the binding DB
+	Vars    map[string]string // settings and secrets
+	Output  io.Writer         // workerd's output; nil discards it
+}
+
+// Workerd is a running Worker.
+type Workerd struct {
+	URL string // of the Worker itself
+	// EventsURL makes events: POST /scheduled?cron=PATTERN&due=UNIX_MS, and
+	// POST /queue?name=NAME with messages as [{"id", "attempts", "body"}, ...].
+	// It answers with what the Worker made of it, as JSON.
+	EventsURL string
+	PID       int
+
+	config string // folder
+	cmd    *exec.Cmd
+}
+
+//go:embed events.mjs
+var eventsModule string
+
+// StartWorkerd starts workerd and waits until it listens; no event has reached
+// the Worker by then.
+func StartWorkerd(ctx context.Context, cfg WorkerdConfig) (*Workerd, error) {
+	config, err := writeWorkerdConfig(cfg)
+	if err != nil {
+		return nil, err
+	}
+	found, err := filepath.Glob(filepath.Join(cfg.Dir, "node_modules/@cloudflare/workerd-*/bin/workerd"))
+	if err != nil || len(found) == 0 {
+		return nil, errors.New("workerd is not installed, run `make build`")
+	}
+	w := &Workerd{config: config}
+	var addrs [2]string
+	for i := range addrs {
+		port, err := FreePort()
+		if err != nil {
+			w.Close()
+			return nil, err
+		}
+		addrs[i] = fmt.Sprintf("127.0.0.1:%d", port)
+	}
+	// Experimental is what makes events; the Worker itself uses nothing of it.
+	cmd := exec.CommandContext(ctx, found[0], "serve", "--experimental", filepath.Join(config, "workerd.capnp"),
+		"--socket-addr", "http="+addrs[0], "--socket-addr", "events="+addrs[1])
+	cmd.Stdout, cmd.Stderr = cfg.Output, cfg.Output
+	if err := cmd.Start(); err != nil {
+		w.Close()
+		return nil, fmt.Errorf("starting workerd: %w", err)
+	}
+	w.URL, w.EventsURL, w.PID, w.cmd = "http://"+addrs[0], "http://"+addrs[1], cmd.Process.Pid, cmd
+	for _, addr := range addrs {
+		if err := waitListening(ctx, addr); err != nil {
+			w.Close()
+			return nil, fmt.Errorf("workerd does not listen: %w", err)
+		}
+	}
+	return w, nil
+}
+
+// Close ends workerd.
+func (w *Workerd) Close() {
+	if w.cmd != nil {
+		w.cmd.Process.Kill()
+		w.cmd.Wait()
+	}
+	os.RemoveAll(w.config)
+}
+
+// writeWorkerdConfig makes a folder with workerd's configuration, which holds
+// the secrets, and links to the modules, which it embeds by name.
+func writeWorkerdConfig(cfg WorkerdConfig) (dir string, err error) {
+	source, err := filepath.Abs(cfg.Modules)
+	if err != nil {
+		return "", err
+	}
+	entries, err := os.ReadDir(source)
+	if err != nil {
+		return "", err
+	}
+	if dir, err = os.MkdirTemp("", "h5pay-workerd"); err != nil {
+		return "", err
+	}
+	defer func() {
+		if err != nil {
+			os.RemoveAll(dir)
+		}
+	}()
+	modules := []string{cfg.Entry} // the first is the entry
+	for _, e := range entries {
+		name := e.Name()
+		if !slices.Contains([]string{".mjs", ".js", ".wasm"}, filepath.Ext(name)) {
+			continue
+		}
+		if name != cfg.Entry {
+			modules = append(modules, name)
+		}
+		if err := os.Symlink(filepath.Join(source, name), filepath.Join(dir, name)); err != nil {
+			return "", err
+		}
+	}
+	return dir, os.WriteFile(filepath.Join(dir, "workerd.capnp"), []byte(workerdConfig(cfg, modules)), 0o600)
+}
+
+// workerdConfig returns workerd's configuration. The binding DB is what wrangler
+// makes of a D1 database, but for the database, which is in another process as
+// it is at Cloudflare.
+func workerdConfig(cfg WorkerdConfig, modules []string) string {
+	var b strings.Builder
+	b.WriteString("using Workerd = import \"/workerd/workerd.capnp\";\nconst config :Workerd.Config = (\n")
+	b.WriteString("  services = [\n    (name = \"worker\", worker = (\n      modules = [\n")
+	for _, name := range modules {
+		kind := "esModule"
+		if filepath.Ext(name) == ".wasm" {
+			kind = "wasm"
+		}
+		fmt.Fprintf(&b, "        (name = %q, %s = embed %q),\n", name, kind, name)
+	}
+	b.WriteString("      ],\n      compatibilityDate = \"2026-10-20\",\n      globalOutbound = \"internet\",\n      bindings = [\n")
+	b.WriteString("        (name = \"DB\", wrapped = (moduleName = \"cloudflare-internal:d1-api\", innerBindings = [(name = \"fetcher\", service = \"d1\")])),\n")
+	for name, value := range cfg.Vars {
+		fmt.Fprintf(&b, "        (name = %q, text = %q),\n", name, value)
+	}
+	b.WriteString("      ],\n    )),\n    (name = \"events\", worker = (\n")
+	fmt.Fprintf(&b, "      modules = [(name = \"events.mjs\", esModule = %q)],\n", eventsModule)
+	b.WriteString("      compatibilityDate = \"2026-10-20\",\n      compatibilityFlags = [\"service_binding_extra_handlers\"],\n")
+	b.WriteString("      bindings = [(name = \"WORKER\", service = \"worker\")],\n    )),\n")
+	fmt.Fprintf(&b, "    (name = \"d1\", external = (address = %q, http = ())),\n", cfg.D1)
+	b.WriteString("    (name = \"internet\", network = (allow = [\"public\", \"private\"])),\n  ],\n")
+	b.WriteString("  sockets = [(name = \"http\", http = (), service = \"worker\"), (name = \"events\", http = (), service = \"events\")],\n);\n")
+	return b.String()
+}
+
+func waitListening(ctx context.Context, addr string) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for {
+		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+		if err == nil {
+			return c.Close()
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}

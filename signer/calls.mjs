@@ -1,0 +1,58 @@
+// What a Go program may ask of the Worker: fetch and D1. Each call takes a
+// Reader, which it has read before it first waits, and returns the fields of
+// the reply, of which the first is "" or what went wrong.
+import { env } from "cloudflare:workers";
+import { flatten } from "./message.mjs";
+import { readWhole } from "./whole.mjs";
+
+// fetchWhole is fetch: method, URL, headers, body and the most bytes to keep of
+// the answer -> status, headers, body. A redirect is an answer like any other.
+export async function fetchWhole(asked, signal) {
+  const [method, url, headers] = [asked.string(), asked.string(), asked.headers()];
+  const body = asked.bytes().slice();
+  const most = asked.number();
+  try {
+    const answer = await fetch(url, { method, headers, body: body.length ? body : undefined, signal, redirect: "manual" });
+    return ["", answer.status, ...flatten(answer.headers), await readWhole(answer, most)];
+  } catch {
+    // workerd's text can hold the URL, and with it a secret.
+    return ["fetch failed"];
+  }
+}
+
+// exec runs a statement: binding, SQL and arguments -> rows changed, last id.
+export async function exec(asked) {
+  const { meta } = await statement(asked).run();
+  return ["", meta.changes, meta.last_row_id ?? 0];
+}
+
+// query runs a statement: binding, SQL and arguments -> columns, cells.
+export async function query(asked) {
+  const [columns = [], ...rows] = await statement(asked).raw({ columnNames: true });
+  const fields = ["", columns.length, ...columns];
+  for (const row of rows) for (const cell of row) fields.push(tagged(cell));
+  return fields;
+}
+
+function statement(asked) {
+  const database = env[asked.string()];
+  if (!database?.prepare) throw new Error("wrangler.toml binds no D1 database to this name");
+  const sql = asked.string();
+  const args = [];
+  for (let n = asked.number(); n > 0; n--) args.push(untagged(asked.string()));
+  return database.prepare(sql).bind(...args);
+}
+
+// tagged makes a field of a value: its type, as in warm/d1.go, and its text.
+function tagged(value) {
+  if (typeof value === "string") return "s" + value;
+  if (typeof value === "number") return (Number.isSafeInteger(value) ? "i" : "f") + value;
+  if (value === null) return "n";
+  throw new Error("D1 returned a value that is neither text nor a number");
+}
+
+function untagged(field) {
+  if (field[0] === "s") return field.slice(1);
+  if (field[0] === "n") return null;
+  return Number(field.slice(1));
+}

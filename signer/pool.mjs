@@ -1,0 +1,122 @@
+// The pool keeps Go programs warm: starting one costs more than most requests
+// do. All of an isolate's events pass through it.
+import { Instance } from "./instance.mjs";
+
+// An isolate has 128 MiB, of which the rest is for JavaScript, bodies and the
+// compiled program.
+export const limits = {
+  count: 16, // instances, busy and idle
+  memory: 96 * 1024 * 1024, // bytes of linear memory of them all
+  each: 24 * 1024 * 1024, // bytes of one, before it is replaced
+  served: 1000, // events, before an instance is replaced
+  patience: 1000, // ms that an event waits for an instance when the pool is full
+  deadline: 60_000, // ms that an event may take; its instance ends with it
+};
+
+class Pool {
+  #all = new Set();
+  #idle = []; // the warmest last
+  #line = []; // events waiting for an instance: {resolve}
+  #fresh = 0; // bytes of a program that has just started
+  started = 0; // instances so far
+  discarded = 0; // of them, thrown away for any reason
+
+  // run serves one event and returns a Reader of Go's answer. It throws when
+  // the program died of the event.
+  async run(event) {
+    const instance = await this.#checkout();
+    const timer = setTimeout(() => instance.end(new Error("no answer in time")), limits.deadline);
+    try {
+      return await instance.serve(event);
+    } finally {
+      clearTimeout(timer);
+      this.#giveBack(instance);
+    }
+  }
+
+  get count() {
+    return this.#all.size;
+  }
+
+  get memory() {
+    let sum = 0;
+    for (const instance of this.#all) sum += instance.memory;
+    return sum;
+  }
+
+  // references is the number of JavaScript values that Go holds on to.
+  get references() {
+    let sum = 0;
+    for (const instance of this.#all) sum += instance.references;
+    return sum;
+  }
+
+  async #checkout() {
+    const instance = this.#idle.pop();
+    if (instance) return instance;
+    this.#dropLost();
+    if (this.#room()) return this.#start();
+    const given = await this.#queueUp();
+    // Better a program too many than an error; giveBack throws it away.
+    return given ?? this.#start();
+  }
+
+  // queueUp waits until an instance comes back, in the order of arrival, and
+  // returns undefined when none did in time or a new one may be started.
+  async #queueUp() {
+    const place = Promise.withResolvers();
+    this.#line.push(place);
+    // The timer belongs to the event that waits. It also keeps workerd from
+    // taking it for hung, which it does with a request that waits for nothing.
+    const timer = setTimeout(() => {
+      const i = this.#line.indexOf(place);
+      if (i >= 0) this.#line.splice(i, 1);
+      place.resolve(undefined);
+    }, limits.patience);
+    const given = await place.promise;
+    clearTimeout(timer);
+    return given;
+  }
+
+  #giveBack(instance) {
+    const worn = instance.dead || instance.served >= limits.served || instance.memory > limits.each;
+    const crowded = this.#all.size > limits.count || this.memory > limits.memory;
+    if (worn || crowded || !this.#all.has(instance)) {
+      this.#discard(instance);
+      if (this.#line.length > 0 && this.#room()) this.#line.shift().resolve(undefined);
+      return;
+    }
+    instance.since = Date.now();
+    const next = this.#line.shift();
+    if (next) next.resolve(instance);
+    else this.#idle.push(instance);
+  }
+
+  #start() {
+    const instance = new Instance();
+    instance.since = Date.now();
+    this.#fresh = Math.max(this.#fresh, instance.memory);
+    this.#all.add(instance);
+    this.started++;
+    return instance;
+  }
+
+  #discard(instance) {
+    if (this.#all.delete(instance)) this.discarded++;
+  }
+
+  #room() {
+    return this.#all.size < limits.count && this.memory + this.#fresh <= limits.memory;
+  }
+
+  // dropLost forgets the instances whose event ended without a word: workerd may
+  // stop an event, timers and all.
+  #dropLost() {
+    const long = Date.now() - 2 * limits.deadline;
+    for (const instance of this.#all) {
+      if (instance.since < long) this.#discard(instance);
+    }
+  }
+}
+
+export const pool = new Pool();

@@ -1,0 +1,116 @@
+package warm
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+)
+
+// readRequest reads method, URL, headers and body.
+func readRequest(ctx context.Context, r *reader) (*http.Request, error) {
+	method, url := r.string(), r.string()
+	header := readHeader(r)
+	body := r.bytes()
+	if r.err != nil {
+		return nil, r.err
+	}
+	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
+	if err != nil {
+		// A method or an address that Go cannot read. It must reach the handler
+		// like every other request, and match nothing there.
+		req, err = http.NewRequestWithContext(ctx, http.MethodGet, "/malformed", nil)
+		if err != nil {
+			return nil, err
+		}
+	}
+	req.Header = header
+	// Cloudflare's edge sets it; a client cannot.
+	req.RemoteAddr = header.Get("CF-Connecting-IP")
+	return req, nil
+}
+
+func readHeader(r *reader) http.Header {
+	n := r.count()
+	h := make(http.Header, n)
+	for range n {
+		name := http.CanonicalHeaderKey(r.string())
+		h[name] = append(h[name], r.string())
+	}
+	return h
+}
+
+func (m message) addHeader(h http.Header) message {
+	n := 0
+	for _, values := range h {
+		n += len(values)
+	}
+	m = m.addInt(n)
+	for name, values := range h {
+		for _, v := range values {
+			m = m.add(name).add(v)
+		}
+	}
+	return m
+}
+
+// wholeWriter is an http.ResponseWriter that keeps the answer until it is
+// complete.
+type wholeWriter struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (w *wholeWriter) Header() http.Header { return w.header }
+
+func (w *wholeWriter) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+}
+
+func (w *wholeWriter) Write(p []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	return w.body.Write(p)
+}
+
+// message returns status, headers and body.
+func (w *wholeWriter) message() message {
+	w.WriteHeader(http.StatusOK)
+	return message(nil).addInt(w.status).addHeader(w.header).addBytes(w.body.Bytes())
+}
+
+// Fetch sends requests with the Worker's fetch. It is not an http.Client, which
+// does not work in workerd and would add a megabyte: no redirects, no cookies,
+// whole bodies with a length (WeChat refuses chunked ones). A request ends with
+// its context.
+type Fetch struct{ calls caller }
+
+// maxAnswer caps an upstream's answer, in bytes; what is beyond is cut off.
+const maxAnswer = 1 << 20
+
+// Do sends one request and returns the whole answer, whatever its status. Its
+// errors hold nothing of the request.
+func (f Fetch) Do(req *http.Request) (*http.Response, error) {
+	var body []byte
+	if req.Body != nil {
+		var err error
+		if body, err = io.ReadAll(req.Body); err != nil {
+			return nil, fmt.Errorf("reading the request body: %w", err)
+		}
+	}
+	r, err := f.calls.call(req.Context(), opFetch,
+		message(nil).add(req.Method).add(req.URL.String()).addHeader(req.Header).addBytes(body).addInt(maxAnswer))
+	if err != nil {
+		return nil, err
+	}
+	res := &http.Response{StatusCode: r.int(), Header: readHeader(r), Request: req}
+	answer := r.bytes()
+	if r.err != nil {
+		return nil, r.err
+	}
+	res.Body, res.ContentLength = io.NopCloser(bytes.NewReader(answer)), int64(len(answer))
+	return res, nil
+}

@@ -1,0 +1,28 @@
+// Bodies are read whole and capped, never streamed into Go.
+const maxDrained = 16 * 1024 * 1024; // bytes read of a body that is too long
+
+// readWhole keeps the first max bytes of the body of a Request or a Response.
+// It reads on to the end of what is longer, up to a point, so that the sender
+// hears the answer.
+export async function readWhole(message, max) {
+  const size = message.headers.get("Content-Length");
+  if (size && Number(size) <= max && !message.headers.has("Content-Encoding")) {
+    return new Uint8Array(await message.arrayBuffer());
+  }
+  if (!message.body) return new Uint8Array(0);
+  const chunks = [];
+  let read = 0;
+  for await (const chunk of message.body) {
+    if (read < max) chunks.push(chunk);
+    read += chunk.byteLength;
+    if (read >= maxDrained) break;
+  }
+  const whole = new Uint8Array(Math.min(read, max));
+  let at = 0;
+  for (const chunk of chunks) {
+    const part = chunk.subarray(0, whole.length - at);
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
