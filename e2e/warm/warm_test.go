@@ -138,7 +138,10 @@ func upstream() http.Handler {
 		time.Sleep(time.Duration(ms) * time.Millisecond)
 		w.Write(b)
 	})
-	mux.HandleFunc("/hang", func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	mux.HandleFunc("/hang", func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body) // or the end of the connection goes unnoticed
+		<-r.Context().Done()
+	})
 	mux.HandleFunc("/status", func(w http.ResponseWriter, r *http.Request) {
 		status, _ := strconv.Atoi(r.URL.Query().Get("status"))
 		w.WriteHeader(status)
