@@ -16,7 +16,6 @@ const calls = { [FETCH]: fetchWhole, [EXEC]: exec, [QUERY]: query };
 export class Instance {
   #go = new Go();
   #wasm;
-  #timers = new Map(); // id -> {handle, due}, Go's timers that have not fired
   #calls = new Map(); // id -> AbortController, fetches that have not ended
   #message; // what Go is about to take
   #event; // being served: {resolve, reject}
@@ -28,8 +27,16 @@ export class Instance {
     // A stack that was needed once is needed again by the next event; by
     // default the garbage collector takes half of it away.
     this.#go.env = { GODEBUG: "gcshrinkstackoff=1" };
-    this.#ownTimers();
     this.#go.exit = (code) => this.end(new Error(`the Go program ended with code ${code}`));
+    // Timers resume the program too. A trap in it is its end.
+    this.#go._resume = () => {
+      if (this.dead) return;
+      try {
+        Go.prototype._resume.call(this.#go);
+      } catch (err) {
+        this.end(err);
+      }
+    };
     const border = {
       send: (op, id, at, size) => this.#send(op, id, new Uint8Array(this.#go.mem.buffer, at >>> 0, size >>> 0)),
       take: (at) => new Uint8Array(this.#go.mem.buffer).set(this.#message, at >>> 0),
@@ -57,7 +64,6 @@ export class Instance {
   serve(event) {
     if (this.dead) throw new Error("the Go program did not start");
     this.served++;
-    this.#rearm();
     return new Promise((resolve, reject) => {
       this.#event = { resolve, reject };
       this.#deliver(0, event);
@@ -65,23 +71,18 @@ export class Instance {
   }
 
   // deliver gives Go the reply to a call, or an event when id is 0, and runs it
-  // until it waits again.
+  // until it waits again. Go sets its timer anew whenever it is resumed without
+  // an event of syscall/js, and it has to: workerd cancels the timer of a
+  // request that has ended.
   #deliver(id, message) {
     if (this.dead) return;
     this.#message = message;
-    this.#guard(() => {
-      this.#wasm.exports.receive(id, message.length);
-      this.#go._resume();
-    });
-  }
-
-  // guard runs Go code; a trap in it is the end of the program.
-  #guard(run) {
     try {
-      run();
+      this.#wasm.exports.receive(id, message.length);
     } catch (err) {
       this.end(err);
     }
+    this.#go._resume();
   }
 
   // send is Go's word to us. The bytes are Go's memory: what outlives this call
@@ -118,49 +119,7 @@ export class Instance {
   // ties it to the request that started the instance.
   end = (why) => {
     this.dead = true;
-    for (const { handle } of this.#timers.values()) clearTimeout(handle);
     this.#event?.reject(why);
     this.#event = undefined;
   };
-
-  // ownTimers replaces the timers of wasm_exec.js by ones that can be set
-  // again: those of a finished request are cancelled by workerd behind Go's
-  // back, and Go would wait for them for ever.
-  #ownTimers() {
-    const go = this.#go;
-    const imports = go.importObject.gojs;
-    imports["runtime.scheduleTimeoutEvent"] = (sp) => {
-      sp >>>= 0;
-      const id = go._nextCallbackTimeoutID++;
-      this.#arm(id, Date.now() + Number(go.mem.getBigInt64(sp + 8, true)));
-      go.mem.setInt32(sp + 16, id, true);
-    };
-    imports["runtime.clearTimeoutEvent"] = (sp) => {
-      sp >>>= 0;
-      const id = go.mem.getInt32(sp + 8, true);
-      clearTimeout(this.#timers.get(id)?.handle);
-      this.#timers.delete(id);
-    };
-  }
-
-  #arm(id, due) {
-    const handle = setTimeout(
-      () => {
-        // Go clears the timer once it sees that its time has come; a clock
-        // that is a little behind makes it look again.
-        if (this.dead || !this.#timers.has(id)) return;
-        this.#guard(() => this.#go._resume());
-        if (this.#timers.has(id)) this.#arm(id, Date.now() + 1);
-      },
-      Math.max(0, due - Date.now()),
-    );
-    this.#timers.set(id, { handle, due });
-  }
-
-  #rearm() {
-    for (const [id, { handle, due }] of this.#timers) {
-      clearTimeout(handle);
-      this.#arm(id, due);
-    }
-  }
 }
