@@ -7,7 +7,7 @@ import { Reader, encode } from "./message.mjs";
 import program from "./signer.wasm";
 import "./wasm_exec.js";
 
-const decoder = new TextDecoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 // What Go asks for; the numbers are those of warm/warm.go.
 const [ANSWER, LOG, ABORT, FETCH, EXEC, QUERY] = [0, 1, 2, 3, 4, 5];
@@ -107,10 +107,10 @@ export class Instance {
       signal = controller.signal;
     }
     calls[op](new Reader(bytes), signal)
-      .catch((err) => [String(err?.message || err)])
-      .then((fields) => {
+      .catch((err) => encode([String(err?.message || err)]))
+      .then((reply) => {
         this.#calls.delete(id);
-        this.#deliver(id, encode(fields));
+        this.#deliver(id, reply);
       });
   }
 

@@ -1,61 +1,73 @@
-// Messages between Go and JavaScript: fields one after the other, each its
-// length in bytes as a little-endian uint32 and its bytes. warm/message.go is
-// the other side.
+// Messages between Go and JavaScript: the bytes of the fields, then their
+// lengths, then their number, these as little-endian uint32. warm/message.go is
+// the other side. Encoding and decoding text is what costs here, so it is done
+// once for all fields where these are ASCII, as they mostly are.
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+const foreign = /[^\x00-\x7f]/;
 
-// encode makes a message of strings, numbers and Uint8Arrays.
-export function encode(fields) {
-  let most = 0;
-  for (let i = 0; i < fields.length; i++) {
-    const field = fields[i];
-    if (typeof field === "number") fields[i] = String(field);
-    most += 4 + (typeof field === "object" ? field.length : fields[i].length * 3);
+// encode makes a message of strings and numbers, and of a Uint8Array if there
+// is a last field of bytes.
+export function encode(fields, last) {
+  const text = fields.join("");
+  const count = fields.length + (last ? 1 : 0);
+  const message = new Uint8Array(text.length * 3 + (last?.length ?? 0) + count * 4 + 4);
+  let at = encoder.encodeInto(text, message).written;
+  const ascii = at === text.length;
+  if (last) {
+    message.set(last, at);
+    at += last.length;
   }
-  const bytes = new Uint8Array(most);
-  const view = new DataView(bytes.buffer);
-  let at = 0;
+  const view = new DataView(message.buffer);
   for (const field of fields) {
-    let size;
-    if (typeof field === "string") {
-      size = encoder.encodeInto(field, bytes.subarray(at + 4)).written;
-    } else {
-      size = field.length;
-      bytes.set(field, at + 4);
-    }
-    view.setUint32(at, size, true);
-    at += 4 + size;
+    const part = String(field);
+    view.setUint32(at, ascii || !foreign.test(part) ? part.length : encoder.encode(part).length, true);
+    at += 4;
   }
-  return bytes.subarray(0, at);
+  if (last) {
+    view.setUint32(at, last.length, true);
+    at += 4;
+  }
+  view.setUint32(at, count, true);
+  return message.subarray(0, at + 4);
 }
 
-// Reader takes the fields of a message one by one.
+// Reader takes the fields of a message one by one. The message must not change
+// meanwhile.
 export class Reader {
   #bytes;
   #view;
-  #at = 0;
+  #at = 0; // of the next field
+  #size; // where its length is
+  #end; // of the lengths
+  #text; // all fields, when they are ASCII
 
   constructor(bytes) {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#end = bytes.length - 4;
+    this.#size = this.#end - 4 * this.#view.getUint32(this.#end, true);
+    const text = decoder.decode(bytes.subarray(0, this.#size));
+    if (text.length === this.#size) this.#text = text;
   }
 
   get done() {
-    return this.#at >= this.#bytes.length;
-  }
-
-  bytes() {
-    const size = this.#view.getUint32(this.#at, true);
-    this.#at += 4 + size;
-    return this.#bytes.subarray(this.#at - size, this.#at);
+    return this.#size >= this.#end;
   }
 
   string() {
-    return decoder.decode(this.bytes());
+    const at = this.#next();
+    if (this.#text !== undefined) return this.#text.slice(at, this.#at);
+    return decoder.decode(this.#bytes.subarray(at, this.#at));
   }
 
   number() {
     return Number(this.string());
+  }
+
+  // bytes returns a copy.
+  bytes() {
+    return this.#bytes.slice(this.#next(), this.#at);
   }
 
   // headers reads a count and as many pairs.
@@ -63,6 +75,14 @@ export class Reader {
     const headers = new Headers();
     for (let n = this.number(); n > 0; n--) headers.append(this.string(), this.string());
     return headers;
+  }
+
+  // next goes to the next field and returns where it begins.
+  #next() {
+    const at = this.#at;
+    this.#at += this.#view.getUint32(this.#size, true);
+    this.#size += 4;
+    return at;
   }
 }
 

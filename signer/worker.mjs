@@ -10,7 +10,7 @@ const maxBody = 64 * 1024; // bytes of a request; Go refuses what is longer
 async function answer(request) {
   const body = await readWhole(request, maxBody + 1);
   try {
-    const told = await pool.run(encode(["request", request.method, request.url, ...flatten(request.headers), body]));
+    const told = await pool.run(encode(["request", request.method, request.url, ...flatten(request.headers)], body));
     const failure = told.string();
     if (failure) throw new Error(failure);
     const [status, headers, sent] = [told.number(), told.headers(), told.bytes()];

@@ -10,7 +10,7 @@ import (
 // Worker is the side of JavaScript: what a program may ask for.
 type Worker struct {
 	border *border
-	events chan message
+	events chan []byte
 }
 
 // New returns the Worker that runs this program. There is one.
@@ -19,9 +19,9 @@ func New() *Worker {
 		border: newBorder(func(op op, id uint32, m []byte) {
 			send(uint32(op), id, unsafe.Pointer(unsafe.SliceData(m)), uint32(len(m)))
 		}),
-		events: make(chan message, 1), // instance.mjs sends one at a time
+		events: make(chan []byte, 1), // instance.mjs sends one at a time
 	}
-	deliver = func(id uint32, m message) {
+	deliver = func(id uint32, m []byte) {
 		if id == 0 {
 			w.events <- m
 		} else {
@@ -56,13 +56,13 @@ func (w logWriter) Write(p []byte) (int, error) {
 // for each of them.
 func (w *Worker) Serve(p Program) {
 	for m := range w.events {
-		w.border.send(opAnswer, 0, p.event(context.Background(), m))
+		w.border.send(opAnswer, 0, p.event(context.Background(), m).bytes())
 	}
 }
 
 // deliver takes what receive has received: an export has no receiver to keep
 // it in.
-var deliver func(id uint32, m message)
+var deliver func(id uint32, m []byte)
 
 // receive is called by instance.mjs with the reply to a call, or with an event
 // when id is 0. It must not wait: JavaScript waits for it. The goroutines it
@@ -70,7 +70,7 @@ var deliver func(id uint32, m message)
 //
 //go:wasmexport receive
 func receive(id, size uint32) {
-	m := make(message, size)
+	m := make([]byte, size)
 	take(unsafe.Pointer(unsafe.SliceData(m)))
 	deliver(id, m)
 }

@@ -63,9 +63,9 @@ func (c conn) QueryContext(ctx context.Context, query string, args []driver.Name
 }
 
 func (c conn) run(ctx context.Context, op op, query string, args []driver.NamedValue) (*reader, error) {
-	m := message(nil).add(c.binding).add(query).addInt(len(args))
+	m := new(message).add(c.binding).add(query).addInt(len(args))
 	for _, arg := range args {
-		m = m.addValue(arg.Value)
+		m.addValue(arg.Value)
 	}
 	return c.calls.call(ctx, op, m)
 }
@@ -85,7 +85,7 @@ func (r *rows) Columns() []string { return r.columns }
 func (r *rows) Close() error      { return nil }
 
 func (r *rows) Next(row []driver.Value) error {
-	if len(r.cells.rest) == 0 {
+	if r.cells.left() == 0 {
 		return io.EOF
 	}
 	for i := range row {
@@ -106,7 +106,7 @@ const (
 // binding is written.
 const maxExact = 1 << 53
 
-func (m message) addValue(v driver.Value) message {
+func (m *message) addValue(v driver.Value) *message {
 	switch v := v.(type) {
 	case string:
 		return m.add(string(valueText) + v)
@@ -124,12 +124,12 @@ func (m message) addValue(v driver.Value) message {
 }
 
 func (r *reader) value() driver.Value {
-	field := r.bytes()
-	if len(field) == 0 {
+	field := r.string()
+	if field == "" {
 		r.fail()
 		return nil
 	}
-	text := string(field[1:])
+	text := field[1:]
 	var v driver.Value
 	var err error
 	switch field[0] {

@@ -6,17 +6,18 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 )
 
 // readRequest reads method, URL, headers and body.
 func readRequest(ctx context.Context, r *reader) (*http.Request, error) {
 	method, url := r.string(), r.string()
 	header := readHeader(r)
-	body := r.bytes()
+	body := r.string()
 	if r.err != nil {
 		return nil, r.err
 	}
-	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
 		// A method or an address that Go cannot read. It must reach the handler
 		// like every other request, and match nothing there.
@@ -41,15 +42,15 @@ func readHeader(r *reader) http.Header {
 	return h
 }
 
-func (m message) addHeader(h http.Header) message {
+func (m *message) addHeader(h http.Header) *message {
 	n := 0
 	for _, values := range h {
 		n += len(values)
 	}
-	m = m.addInt(n)
+	m.addInt(n)
 	for name, values := range h {
 		for _, v := range values {
-			m = m.add(name).add(v)
+			m.add(name).add(v)
 		}
 	}
 	return m
@@ -76,10 +77,10 @@ func (w *wholeWriter) Write(p []byte) (int, error) {
 	return w.body.Write(p)
 }
 
-// message returns status, headers and body.
-func (w *wholeWriter) message() message {
+// addTo appends status, headers and body.
+func (w *wholeWriter) addTo(m *message) {
 	w.WriteHeader(http.StatusOK)
-	return message(nil).addInt(w.status).addHeader(w.header).addBytes(w.body.Bytes())
+	m.addInt(w.status).addHeader(w.header).addBytes(w.body.Bytes())
 }
 
 // Fetch sends requests with the Worker's fetch. It is not an http.Client, which
@@ -102,15 +103,15 @@ func (f Fetch) Do(req *http.Request) (*http.Response, error) {
 		}
 	}
 	r, err := f.calls.call(req.Context(), opFetch,
-		message(nil).add(req.Method).add(req.URL.String()).addHeader(req.Header).addBytes(body).addInt(maxAnswer))
+		new(message).add(req.Method).add(req.URL.String()).addHeader(req.Header).addBytes(body).addInt(maxAnswer))
 	if err != nil {
 		return nil, err
 	}
 	res := &http.Response{StatusCode: r.int(), Header: readHeader(r), Request: req}
-	answer := r.bytes()
+	answer := r.string()
 	if r.err != nil {
 		return nil, r.err
 	}
-	res.Body, res.ContentLength = io.NopCloser(bytes.NewReader(answer)), int64(len(answer))
+	res.Body, res.ContentLength = io.NopCloser(strings.NewReader(answer)), int64(len(answer))
 	return res, nil
 }

@@ -6,53 +6,93 @@ import (
 	"strconv"
 )
 
-// A message is what crosses the border between Go and JavaScript: fields one
-// after the other, each its length in bytes as a little-endian uint32 and its
-// bytes. One copy of memory carries a whole request, where syscall/js would
-// cross for every header and every column. message.mjs is the other side.
-type message []byte
-
-var errMessage = errors.New("warm: malformed message")
+// A message is what crosses the border between Go and JavaScript: the bytes of
+// its fields, then their lengths, then their number, these as little-endian
+// uint32. One copy of memory carries a whole request, where syscall/js would
+// cross for every header and every column; and either side can make one string
+// of all the bytes and cut the fields out of it. message.mjs is the other side.
+type message struct {
+	data  []byte
+	sizes []byte
+}
 
 // add appends a field.
-func (m message) add(field string) message {
-	return append(binary.LittleEndian.AppendUint32(m, uint32(len(field))), field...)
+func (m *message) add(field string) *message {
+	m.data = append(m.data, field...)
+	return m.end(len(field))
 }
 
 // addBytes appends a field.
-func (m message) addBytes(field []byte) message {
-	return append(binary.LittleEndian.AppendUint32(m, uint32(len(field))), field...)
+func (m *message) addBytes(field []byte) *message {
+	m.data = append(m.data, field...)
+	return m.end(len(field))
 }
 
-func (m message) addInt(n int) message { return m.add(strconv.Itoa(n)) }
+// addInt appends a number in decimal.
+func (m *message) addInt(n int) *message {
+	before := len(m.data)
+	m.data = strconv.AppendInt(m.data, int64(n), 10)
+	return m.end(len(m.data) - before)
+}
+
+// end notes the length of the field that was just appended.
+func (m *message) end(size int) *message {
+	m.sizes = binary.LittleEndian.AppendUint32(m.sizes, uint32(size))
+	return m
+}
+
+// bytes returns the message as it crosses.
+func (m *message) bytes() []byte {
+	return binary.LittleEndian.AppendUint32(append(m.data, m.sizes...), uint32(len(m.sizes)/4))
+}
+
+var errMessage = errors.New("warm: malformed message")
 
 // reader takes the fields of a message one by one. After the first that is not
 // there it returns zero values, and err says so.
 type reader struct {
-	rest []byte
-	err  error
+	text  string // of the fields that are left
+	sizes []byte
+	err   error
 }
 
-// bytes returns the next field. It shares memory with the message.
-func (r *reader) bytes() []byte {
-	if len(r.rest) < 4 {
+func newReader(b []byte) *reader {
+	r := &reader{}
+	if len(b) < 4 {
+		r.fail()
+		return r
+	}
+	sizes := len(b) - 4
+	n := uint64(binary.LittleEndian.Uint32(b[sizes:])) * 4
+	if n > uint64(sizes) {
+		r.fail()
+		return r
+	}
+	data := sizes - int(n)
+	r.text, r.sizes = string(b[:data]), b[data:sizes]
+	return r
+}
+
+// string returns the next field.
+func (r *reader) string() string {
+	if len(r.sizes) == 0 {
 		return r.fail()
 	}
-	n := binary.LittleEndian.Uint32(r.rest)
-	if uint64(n) > uint64(len(r.rest)-4) {
+	n := uint64(binary.LittleEndian.Uint32(r.sizes))
+	if n > uint64(len(r.text)) {
 		return r.fail()
 	}
-	field := r.rest[4 : 4+n : 4+n]
-	r.rest = r.rest[4+n:]
+	field := r.text[:n]
+	r.text, r.sizes = r.text[n:], r.sizes[4:]
 	return field
 }
 
-func (r *reader) string() string { return string(r.bytes()) }
-
+// int returns the next field, a number.
 func (r *reader) int() int {
 	n, err := strconv.Atoi(r.string())
 	if err != nil {
 		r.fail()
+		return 0
 	}
 	return n
 }
@@ -61,14 +101,17 @@ func (r *reader) int() int {
 // one field, so that no message can ask for more memory than it has itself.
 func (r *reader) count() int {
 	n := r.int()
-	if n < 0 || n > len(r.rest)/4 {
+	if n < 0 || n > r.left() {
 		r.fail()
 		return 0
 	}
 	return n
 }
 
-func (r *reader) fail() []byte {
-	r.rest, r.err = nil, errMessage
-	return nil
+// left returns how many fields there still are.
+func (r *reader) left() int { return len(r.sizes) / 4 }
+
+func (r *reader) fail() string {
+	r.text, r.sizes, r.err = "", nil, errMessage
+	return ""
 }

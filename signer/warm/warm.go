@@ -54,7 +54,7 @@ const (
 
 // caller asks JavaScript for something and waits for the reply.
 type caller interface {
-	call(ctx context.Context, op op, m message) (*reader, error)
+	call(ctx context.Context, op op, m *message) (*reader, error)
 }
 
 // border pairs calls with their replies. send hands a message to JavaScript.
@@ -63,35 +63,35 @@ type border struct {
 
 	mu      sync.Mutex
 	last    uint32
-	waiting map[uint32]chan message
+	waiting map[uint32]chan []byte
 }
 
 func newBorder(send func(op op, id uint32, m []byte)) *border {
-	return &border{send: send, waiting: map[uint32]chan message{}}
+	return &border{send: send, waiting: map[uint32]chan []byte{}}
 }
 
 // call sends m and returns the reply. When ctx ends first it aborts the call
 // and waits for its end all the same: the reply says what became of it, and a
 // statement may have been done.
-func (b *border) call(ctx context.Context, op op, m message) (*reader, error) {
+func (b *border) call(ctx context.Context, op op, m *message) (*reader, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	reply := make(chan message, 1)
+	reply := make(chan []byte, 1)
 	b.mu.Lock()
 	b.last++
 	id := b.last
 	b.waiting[id] = reply
 	b.mu.Unlock()
-	b.send(op, id, m)
-	var answer message
+	b.send(op, id, m.bytes())
+	var answer []byte
 	select {
 	case answer = <-reply:
 	case <-ctx.Done():
 		b.send(opAbort, id, nil)
 		answer = <-reply
 	}
-	r := &reader{rest: answer}
+	r := newReader(answer)
 	if failure := r.string(); failure != "" {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -102,7 +102,7 @@ func (b *border) call(ctx context.Context, op op, m message) (*reader, error) {
 }
 
 // reply ends the call it belongs to.
-func (b *border) reply(id uint32, m message) {
+func (b *border) reply(id uint32, m []byte) {
 	b.mu.Lock()
 	waiting := b.waiting[id]
 	delete(b.waiting, id)
@@ -120,8 +120,8 @@ const (
 )
 
 // event does what an event asks for and returns the answer.
-func (p Program) event(ctx context.Context, m message) message {
-	r := &reader{rest: m}
+func (p Program) event(ctx context.Context, m []byte) *message {
+	r := newReader(m)
 	switch kind := r.string(); {
 	case kind == eventRequest && p.Handler != nil:
 		req, err := readRequest(ctx, r)
@@ -130,7 +130,9 @@ func (p Program) event(ctx context.Context, m message) message {
 		}
 		w := &wholeWriter{header: http.Header{}}
 		p.Handler.ServeHTTP(w, req)
-		return append(outcome(nil), w.message()...)
+		m := outcome(nil)
+		w.addTo(m)
+		return m
 	case kind == eventCron && p.Cron != nil:
 		pattern, at := r.string(), time.UnixMilli(int64(r.int()))
 		if r.err != nil {
@@ -143,10 +145,10 @@ func (p Program) event(ctx context.Context, m message) message {
 	return outcome(errors.New("warm: nothing here takes this event"))
 }
 
-func (p Program) queue(ctx context.Context, r *reader) message {
+func (p Program) queue(ctx context.Context, r *reader) *message {
 	batch := &Batch{Queue: r.string()}
 	for range r.count() {
-		batch.Messages = append(batch.Messages, Message{ID: r.string(), Attempts: r.int(), Body: r.bytes()})
+		batch.Messages = append(batch.Messages, Message{ID: r.string(), Attempts: r.int(), Body: []byte(r.string())})
 	}
 	if r.err != nil {
 		return outcome(r.err)
@@ -154,16 +156,16 @@ func (p Program) queue(ctx context.Context, r *reader) message {
 	m := outcome(p.Queue(ctx, batch))
 	for _, message := range batch.Messages {
 		if message.acked {
-			m = m.add(message.ID)
+			m.add(message.ID)
 		}
 	}
 	return m
 }
 
 // outcome begins an answer: with what went wrong, "" when nothing did.
-func outcome(err error) message {
+func outcome(err error) *message {
 	if err != nil {
-		return message(nil).add(err.Error())
+		return new(message).add(err.Error())
 	}
-	return message(nil).add("")
+	return new(message).add("")
 }
