@@ -38,6 +38,8 @@ const malformed = (rule) => new Error(`malformed message: ${rule}`);
 const declaration = /<\?xml\s+version\s*=\s*(?:"1\.0"|'1\.0')(?:\s+encoding\s*=\s*(?:"([^"]*)"|'([^']*)'))?[^?<>]*\?>/y;
 const startTag = /<([\p{L}_][\p{L}\p{N}_.-]*)\s*(\/?)>/uy;
 const space = /[ \t\n]*/y;
+const endOfTag = /[ \t\n]*>/y;
+const endOfRoot = /<\/xml[ \t\n]*>/y;
 
 class Parser {
   #text;
@@ -57,7 +59,7 @@ class Parser {
     const fields = new Map();
     while (!closed) {
       this.#take(space);
-      if (this.#take(/<\/xml\s*>/y)) break;
+      if (this.#take(endOfRoot)) break;
       if (fields.size === maxFields) throw malformed("more than 256 fields");
       const [, name, empty] = this.#take(startTag) ?? this.#fail();
       if (fields.has(name)) throw malformed("repeated element");
@@ -83,7 +85,7 @@ class Parser {
         this.#at = end + "]]>".length;
       } else if (text.startsWith(`</${name}`, tag)) {
         this.#at += `</${name}`.length;
-        this.#take(/\s*>/y) ?? this.#fail();
+        this.#take(endOfTag) ?? this.#fail();
         return value;
       } else if (this.#take(startTag)) {
         throw malformed("nested element");
