@@ -66,6 +66,7 @@ class Parser {
       fields.set(name, empty ? "" : this.#value(name));
     }
     this.#take(space);
+    if (this.#take(startTag)) throw malformed("element outside of the message");
     if (this.#at < this.#text.length) this.#fail();
     return fields;
   }
@@ -80,7 +81,7 @@ class Parser {
       this.#at = tag;
       if (text.startsWith("<![CDATA[", tag)) {
         const end = text.indexOf("]]>", tag);
-        if (end < 0) throw malformed("incomplete");
+        if (end < 0) throw malformed("not well-formed");
         value += text.slice(tag + "<![CDATA[".length, end);
         this.#at = end + "]]>".length;
       } else if (text.startsWith(`</${name}`, tag)) {

@@ -214,8 +214,14 @@ func (s *side) outTradeNo(id string) string { return s.row(id)["out_trade_no"].(
 func (s *side) logged(a answer) []map[string]any {
 	s.t.Helper()
 	s.flush()
+	log := s.log.String()
+	for _, secret := range secrets() {
+		if strings.Contains(log, secret) {
+			s.t.Errorf("%s logs %q", s.name, secret)
+		}
+	}
 	var lines []map[string]any
-	for text := range strings.Lines(s.log.String()) {
+	for text := range strings.Lines(log) {
 		if !strings.Contains(text, a.id()) {
 			continue
 		}
@@ -231,6 +237,15 @@ func (s *side) logged(a answer) []map[string]any {
 		lines = append(lines, line)
 	}
 	return lines
+}
+
+// secrets are what no log may hold.
+func secrets() []string {
+	all := []string{wechattest.DefaultAppSecret, wechattest.DefaultAPIKey, sessionKey}
+	for _, user := range world.sim.Users() {
+		all = append(all, user.OpenID)
+	}
+	return all
 }
 
 // flush waits until everything logged so far can be read. Lines come in order,
