@@ -3,28 +3,28 @@ import { refuse } from "./refusal.mjs";
 
 export const maxBody = 64 * 1024; // bytes of a request
 
+const maxDrained = 16 * 1024 * 1024; // bytes read of a body that is too long
+
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 // readWhole returns the body of a Request or a Response in bytes, or null when
-// it has more than max of them.
+// it has more than max of them. It reads on to the end of what is longer, up to
+// a point, so that the sender hears the answer.
 export async function readWhole(message, max) {
-  const length = message.headers.get("Content-Length");
   if (!message.body) return new Uint8Array(0);
-  if (Number(length) > max) {
-    await message.body.cancel();
-    return null;
-  }
+  const length = message.headers.get("Content-Length");
   // Of a compressed answer the length is another one.
-  if (length !== null && !message.headers.has("Content-Encoding")) {
+  if (length !== null && Number(length) <= max && !message.headers.has("Content-Encoding")) {
     return new Uint8Array(await message.arrayBuffer());
   }
   const chunks = [];
   let size = 0;
   for await (const chunk of message.body) {
     size += chunk.length;
-    if (size > max) return null;
-    chunks.push(chunk);
+    if (size <= max) chunks.push(chunk);
+    if (size > maxDrained) break;
   }
+  if (size > max) return null;
   const whole = new Uint8Array(size);
   let at = 0;
   for (const chunk of chunks) {
