@@ -203,3 +203,18 @@ func TestSilentWeChat(t *testing.T) {
 		t.Errorf("log %v", lines)
 	}
 }
+
+func TestMissingSetting(t *testing.T) {
+	s := newSides(t, wechat.SignHMAC)[1]
+	s.do = toWorker(world.broken)
+	for _, path := range []string{api.PathOrders, api.PathNotifyPay} {
+		a := s.call("POST", path, twoTeas())
+		if a.code() != api.CodeMisconfigured || a.status != http.StatusServiceUnavailable || strings.Contains(string(a.body), "WECHAT") {
+			t.Errorf("%s: %d %s", path, a.status, a.body)
+		}
+		lines := s.logged(a)
+		if len(lines) != 1 || lines[0]["error"] != "setting WECHAT_API_KEY must be 32 letters or digits" {
+			t.Errorf("%s: log %v", path, lines)
+		}
+	}
+}

@@ -47,6 +47,7 @@ var world struct {
 	mail    *mail
 	workers map[wechat.SignType]string // base URLs
 	silent  string                     // of a Worker whose WeChat never answers
+	broken  string                     // of a Worker with a malformed key
 	d1      *sql.DB
 	log     *logBuffer // of the Workers
 }
@@ -86,6 +87,7 @@ func runWorld(m *testing.M) (code int, err error) {
 		workers = append(workers, with(settings, "WECHAT_SIGN_TYPE", string(signType)))
 	}
 	workers = append(workers, with(settings, "WECHAT_BASE_URL", "http://"+void.Addr().String()))
+	workers = append(workers, with(settings, "WECHAT_API_KEY", "too-short"))
 
 	world.log = &logBuffer{}
 	state, err := os.MkdirTemp("", "h5pay-js-")
@@ -102,7 +104,7 @@ func runWorld(m *testing.M) (code int, err error) {
 	for i, signType := range signTypes {
 		world.workers[signType] = urls[i]
 	}
-	world.silent = urls[len(signTypes)]
+	world.silent, world.broken = urls[len(signTypes)], urls[len(signTypes)+1]
 	files, err := filepath.Glob(filepath.Join(state, "d1", "*", "[0-9a-f]*.sqlite"))
 	if err != nil || len(files) != 1 {
 		return 0, fmt.Errorf("the databases are %v: %v", files, err)
