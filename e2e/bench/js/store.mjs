@@ -1,0 +1,115 @@
+// Products and orders in D1: the schema of internal/order/migrations and the
+// statements of internal/order. Every change of an order is one conditional
+// statement and tells whether it happened.
+
+const selectOrders = `SELECT id, out_trade_no, openid, client_key, fingerprint, appid, mch_id, trade_type, items,
+	total, currency, body, client_ip, notify_url, created_at, expires_at, status,
+	COALESCE(prepay_id, '') AS prepay_id, COALESCE(prepay_at, 0) AS prepay_at, COALESCE(sign_type, '') AS sign_type,
+	COALESCE(failure, '') AS failure, COALESCE(queried_at, 0) AS queried_at,
+	COALESCE(transaction_id, '') AS transaction_id, COALESCE(paid_at, 0) AS paid_at, updated_at
+	FROM orders `;
+
+export class Store {
+  #db;
+
+  constructor(db) {
+    this.#db = db;
+  }
+
+  // productsOf returns those of the basket's products that are for sale.
+  async productsOf(basket) {
+    const marks = Array(basket.size).fill("?").join(", ");
+    const select = `SELECT id, name, detail, image, price FROM products WHERE for_sale = 1 AND id IN (${marks})`;
+    return (await this.#db.prepare(select).bind(...basket.keys()).all()).results;
+  }
+
+  // insert stores a new order. When its owner has used its client_key before,
+  // the order of that time is returned and nothing is stored.
+  async insert(o) {
+    const changes = await this.#run(
+      `INSERT INTO orders (id, out_trade_no, openid, client_key, fingerprint, appid, mch_id, trade_type, items,
+			total, currency, body, client_ip, notify_url, created_at, expires_at, status, updated_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (openid, client_key) DO NOTHING`,
+      [o.id, o.out_trade_no, o.openid, o.client_key, o.fingerprint, o.appid, o.mch_id, o.trade_type, JSON.stringify(o.items),
+        o.total, o.currency, o.body, o.client_ip, o.notify_url, o.created_at, o.expires_at, "created", o.created_at],
+    );
+    if (changes === 0) return this.byClientKey(o.openid, o.client_key);
+    return { ...o, status: "created", updated_at: o.created_at };
+  }
+
+  // get returns an order to its owner, and null to everybody else.
+  get(id, openid) {
+    return this.#one(`WHERE id = ? AND openid = ?`, id, openid);
+  }
+
+  byOutTradeNo(outTradeNo) {
+    return this.#one(`WHERE out_trade_no = ?`, outTradeNo);
+  }
+
+  byClientKey(openid, key) {
+    return this.#one(`WHERE openid = ? AND client_key = ?`, openid, key);
+  }
+
+  // setPrepay stores a prepay_id: created or pending -> pending.
+  setPrepay(id, prepayID, signType, now) {
+    return this.#changed(
+      `UPDATE orders SET status = ?, updated_at = ?, prepay_id = ?, prepay_at = ?, sign_type = ?, failure = NULL WHERE id = ? AND status IN (?, ?)`,
+      ["pending", now, prepayID, now, signType, id, "created", "pending"],
+    );
+  }
+
+  // fail ends an order that WeChat refused to take: created -> failed.
+  fail(id, code, now) {
+    return this.#changed(`UPDATE orders SET status = ?, updated_at = ?, failure = ? WHERE id = ? AND status IN (?)`, [
+      "failed", now, code, id, "created",
+    ]);
+  }
+
+  // close ends an order that can no longer be paid: created or pending -> closed.
+  close(id, now) {
+    return this.#changed(`UPDATE orders SET status = ?, updated_at = ? WHERE id = ? AND status IN (?, ?)`, [
+      "closed", now, id, "created", "pending",
+    ]);
+  }
+
+  // pay marks an order paid, unless the transaction has paid another one. A late
+  // payment of a closed or refused order is money all the same.
+  pay(id, transactionID, paidAt, now) {
+    return this.#changed(
+      `UPDATE orders SET status = ?, updated_at = ?, transaction_id = ?, paid_at = ? WHERE id = ? AND status IN (?, ?, ?, ?) AND NOT EXISTS (SELECT 1 FROM orders AS other WHERE other.transaction_id = ?)`,
+      ["paid", now, transactionID, paidAt, id, "created", "pending", "closed", "failed", transactionID],
+    );
+  }
+
+  // claimQuery tells whether the caller is the one to ask WeChat about an unpaid
+  // order now, once in window ms.
+  claimQuery(id, window, now) {
+    return this.#changed(
+      `UPDATE orders SET queried_at = ?
+		WHERE id = ? AND status IN (?, ?) AND (queried_at IS NULL OR queried_at <= ?)`,
+      [now, id, "created", "pending", now - window],
+    );
+  }
+
+  // noteFailure stores why WeChat refused an unpaid order that stays as it is.
+  noteFailure(id, code, now) {
+    return this.#run(`UPDATE orders SET failure = ?, updated_at = ? WHERE id = ? AND status IN (?, ?)`, [
+      code, now, id, "created", "pending",
+    ]);
+  }
+
+  async #one(where, ...values) {
+    const order = await this.#db.prepare(selectOrders + where).bind(...values).first();
+    if (order) order.items = JSON.parse(order.items);
+    return order;
+  }
+
+  async #changed(update, values) {
+    return (await this.#run(update, values)) === 1;
+  }
+
+  async #run(statement, values) {
+    return (await this.#db.prepare(statement).bind(...values).run()).meta.changes;
+  }
+}
