@@ -17,6 +17,7 @@ sources   = $(shell find $(1) -name '*.go' ! -name '*_test.go' ! -path '*/wechat
 PAGE     := $(call sources,wasm internal/api) go.mod
 SIGNER   := $(call sources,signer internal/api internal/order internal/server internal/wechat) $(wildcard internal/order/migrations/*.sql) go.mod
 ENTRY    := $(patsubst signer/%,build/%,$(wildcard signer/*.mjs))
+JS       := ./wasm ./signer/... ./e2e/warm/program
 GOWASM   := GOOS=js GOARCH=wasm go build -trimpath -ldflags='-s -w'
 WASMEXEC  = $(shell go env GOROOT)/lib/wasm/wasm_exec.js
 
@@ -32,9 +33,10 @@ test: check unit e2e ## every check, the browser journeys included
 check: tools ## gofmt, vet and staticcheck, natively and for wasm
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	go vet ./...
-	GOOS=js GOARCH=wasm go vet ./wasm ./signer
+	GOOS=js GOARCH=wasm go vet $(JS)
+	GOOS=js GOARCH=wasm go vet -tags stock ./signer
 	go tool staticcheck ./...
-	GOOS=js GOARCH=wasm $$(GOOS= GOARCH= go tool -n staticcheck) ./wasm ./signer
+	GOOS=js GOARCH=wasm $$(GOOS= GOARCH= go tool -n staticcheck) $(JS)
 
 unit: tools ## the tests that need no browser
 	go test $$(go list ./... | grep -v /e2e)

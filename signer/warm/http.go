@@ -21,7 +21,7 @@ func readRequest(ctx context.Context, r *reader) (*http.Request, error) {
 	if err != nil {
 		// A method or an address that Go cannot read. It must reach the handler
 		// like every other request, and match nothing there.
-		req, err = http.NewRequestWithContext(ctx, http.MethodGet, "/malformed", nil)
+		req, err = http.NewRequestWithContext(ctx, http.MethodGet, "/malformed", http.NoBody)
 		if err != nil {
 			return nil, err
 		}
