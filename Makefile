@@ -5,7 +5,7 @@
 upper     = $(shell echo $(port) | tr a-z A-Z)_PORT
 with-port = $(if $($(upper)),-$(port)-port $($(upper)))
 
-.PHONY: help dev test check unit e2e build wasm signer public deploy size clean tools browser
+.PHONY: help dev test check unit e2e build wasm signer public deploy bench size clean tools browser
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -78,6 +78,10 @@ node_modules/.package-lock.json: package.json package-lock.json | tools
 deploy: build ## the shop to Cloudflare; README, "Going live"
 	wrangler d1 migrations apply DB --remote
 	wrangler deploy
+
+bench: build ## the signer beside the stock entry and JavaScript, some minutes; writes docs/benchmarks.md
+	go test -run '^$$' -bench . ./internal/...
+	go run ./e2e/bench -o docs
 
 size: build ## what the two binaries weigh
 	@for f in build/signer.wasm public/web/app.wasm; do printf '%-22s %9d raw %9d gzip\n' $$f $$(wc -c <$$f) $$(gzip -9c $$f | wc -c); done

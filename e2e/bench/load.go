@@ -130,8 +130,8 @@ func (d *driver) createOrder(ctx context.Context) error {
 }
 
 // notify tells that an order is paid.
-func (d *driver) notify(ctx context.Context, o placed, n int) error {
-	answer, _, err := d.post(ctx, api.PathNotifyPay, "text/xml", d.up.notification(o, n))
+func (d *driver) notify(ctx context.Context, o placed) error {
+	answer, _, err := d.post(ctx, api.PathNotifyPay, "text/xml", d.up.notification(o))
 	if err == nil && !bytes.Contains(answer, []byte("SUCCESS")) {
 		return fmt.Errorf("%s: a notification was answered %s", d.name, answer)
 	}

@@ -1,20 +1,19 @@
 // Command bench compares the signer with what it could have been: the same
 // handlers behind the library's stock entry, and the same work written by hand
-// in JavaScript. All run on workerd with real D1, side by side.
+// in JavaScript. All three run on workerd with real D1, side by side, round by
+// round. `make bench` runs it; docs/benchmarks.md is what it wrote last.
 package main
 
 import (
-	"cmp"
 	"context"
 	"flag"
 	"fmt"
-	"io"
 	"log"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strings"
+	"slices"
 	"time"
 
 	"h5pay/internal/stack"
@@ -22,23 +21,52 @@ import (
 )
 
 func main() {
-	only := flag.String("only", "", "run one Worker: signer, stock or javascript")
-	n := flag.Int("n", 1000, "requests a round")
-	rounds := flag.Int("rounds", 3, "rounds")
-	conns := flag.Int("c", 8, "connections")
+	log.SetFlags(0)
+	var p plan
+	flag.IntVar(&p.requests, "n", 600, "requests a round; the stock entry gets a fifth")
+	flag.IntVar(&p.rounds, "rounds", 6, "rounds, of which the first only warms up")
+	flag.IntVar(&p.colds, "cold", 7, "cold starts")
+	flag.DurationVar(&p.delay, "delay", 100*time.Millisecond, "upstream's delay in the last setting")
+	report := flag.String("o", "", "folder to write benchmarks.md and benchmarks.svg to")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *only, *n, *rounds, *conns); err != nil {
-		log.Fatal(err)
+	if err := run(ctx, p, *report); err != nil {
+		log.Fatal("bench: ", err)
 	}
 }
 
-type worker struct{ name, dir string }
+// plan says how much to measure.
+type plan struct {
+	requests, rounds, colds int
+	delay                   time.Duration
+}
 
-func run(ctx context.Context, only string, n, rounds, conns int) error {
+// setting is under what load a flow is measured.
+type setting struct {
+	conns int
+	delay time.Duration
+}
+
+// The Workers. The first is ours; ratios are to the others.
+var names = []string{"signer", "stock", "javascript"}
+
+func run(ctx context.Context, p plan, report string) error {
 	root, err := os.Getwd()
 	if err != nil {
+		return err
+	}
+	tmp, err := os.MkdirTemp("", "h5pay-bench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	dirs := map[string]string{
+		"signer":     filepath.Join(root, "build"),
+		"stock":      filepath.Join(tmp, "stock"),
+		"javascript": filepath.Join(root, "e2e/bench/js"),
+	}
+	if err := buildStock(ctx, dirs["stock"]); err != nil {
 		return err
 	}
 	env, err := stack.ReadEnv(filepath.Join(root, ".dev.vars.example"))
@@ -48,11 +76,6 @@ func run(ctx context.Context, only string, n, rounds, conns int) error {
 	up := startUpstream(account{env["WECHAT_APPID"], env["WECHAT_MCH_ID"], wechat.Secret(env["WECHAT_API_KEY"]), wechat.SignType(env["WECHAT_SIGN_TYPE"])})
 	defer up.Close()
 	env["WECHAT_BASE_URL"] = up.URL
-	tmp, err := os.MkdirTemp("", "h5pay-bench")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(tmp)
 	sql, err := stack.SchemaFiles(root)
 	if err != nil {
 		return err
@@ -62,74 +85,118 @@ func run(ctx context.Context, only string, n, rounds, conns int) error {
 		return err
 	}
 	defer d1.Close()
-	workers := []worker{{"signer", cmp.Or(os.Getenv("BENCH_DIR"), filepath.Join(root, "build"))}}
-	if only != "signer" {
-		dir := filepath.Join(tmp, "stock")
-		for _, args := range [][]string{
-			{"run", "github.com/syumai/workers/cmd/workers-assets-gen", "-mode=go", "-o", dir},
-			{"build", "-tags", "stock", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(dir, "app.wasm"), "./signer"},
-		} {
-			cmd := exec.CommandContext(ctx, "go", args...)
-			cmd.Stderr = os.Stderr
-			if args[0] == "build" {
-				cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")
-			}
-			if err := cmd.Run(); err != nil {
-				return err
-			}
+	start := func(name string) (*driver, error) {
+		w, err := stack.StartWorkerd(ctx, stack.WorkerdConfig{Dir: root, Modules: dirs[name], Entry: "worker.mjs", D1: d1.Address, Vars: env})
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		workers = append(workers, worker{"stock", dir})
-		workers = append(workers, worker{"javascript", cmp.Or(os.Getenv("BENCH_JS"), filepath.Join(root, "e2e/bench/js"))})
+		return newDriver(name, w, up, env["SHOP_URL"]), nil
 	}
-	var out io.Writer
-	if os.Getenv("BENCH_LOG") != "" {
-		out = os.Stderr
-	}
+
 	var drivers []*driver
-	cookie := ""
-	for _, w := range workers {
-		if only != "" && !strings.Contains(only, w.name) {
-			continue
-		}
-		h, err := stack.StartWorkerd(ctx, stack.WorkerdConfig{Dir: root, Modules: w.dir, Entry: "worker.mjs", D1: d1.Address, Vars: env, Output: out})
+	for _, name := range names {
+		d, err := start(name)
 		if err != nil {
 			return err
 		}
-		d := newDriver(w.name, h, up, env["SHOP_URL"])
 		defer d.close()
-		if cookie == "" && d.name != "javascript" {
-			if cookie, err = d.signIn(ctx); err != nil {
-				return err
-			}
-		}
-		d.cookie = cookie
 		drivers = append(drivers, d)
 	}
-	base := 0
-	for range rounds {
-		for _, d := range drivers {
-			n := n
-			if d.name == "stock" {
-				n = max(n/5, conns)
-			}
-			created, err := d.run(ctx, n, conns, func(ctx context.Context, _ int) error { return d.createOrder(ctx) })
-			if err != nil {
-				return err
-			}
-			orders := up.take()
-			base += 1_000_000
-			notified, err := d.run(ctx, len(orders), conns, func(ctx context.Context, i int) error { return d.notify(ctx, orders[i], base+i) })
-			if err != nil {
-				return err
-			}
-			for name, l := range map[string]load{"create": created, "notify": notified} {
-				now, peak, _ := memory(d.PID)
-				fmt.Printf("%-10s %-7s p50 %6.2f ms  p99 %6.2f ms  %6.0f req/s  cpu %6.3f ms  rss %d MiB peak %d MiB\n", d.name, name,
-					float64(percentile(l.latencies, 0.5))/1e6, float64(percentile(l.latencies, 0.99))/1e6,
-					float64(len(l.latencies))/l.elapsed.Seconds(), float64(l.cpu)/1e6/float64(len(l.latencies)), now>>20, peak>>20)
+	// All have the same SESSION_KEY, so one sign-in does for all.
+	cookie, err := drivers[0].signIn(ctx)
+	if err != nil {
+		return err
+	}
+	for _, d := range drivers {
+		d.cookie = cookie
+	}
+
+	r := newResults()
+	for _, s := range []setting{{1, 0}, {8, 0}, {8, p.delay}} {
+		up.delay.Store(int64(s.delay))
+		for round := range p.rounds {
+			for _, d := range drivers {
+				log.Printf("%d connections, upstream %s: round %d of %d, %s", s.conns, s.delay, round+1, p.rounds, d.name)
+				if err := d.round(ctx, p, s, round > 0, r); err != nil {
+					return err
+				}
 			}
 		}
 	}
-	_ = time.Now
+	for _, d := range drivers {
+		if r.memory[d.name], err = peakMemory(d.PID); err != nil {
+			return err
+		}
+	}
+	up.delay.Store(0)
+	for range p.colds {
+		for _, name := range names {
+			log.Printf("cold start: %s", name)
+			d, err := start(name)
+			if err != nil {
+				return err
+			}
+			d.cookie = cookie
+			d.keys.Store(drivers[slices.Index(names, name)].keys.Add(1))
+			l, err := d.run(ctx, 1, 1, func(ctx context.Context, _ int) error { return d.createOrder(ctx) })
+			d.close()
+			if err != nil {
+				return err
+			}
+			r.cold[name] = append(r.cold[name], l.latencies[0])
+		}
+	}
+	up.take()
+
+	text := r.markdown(p)
+	fmt.Print(text)
+	if report == "" {
+		return nil
+	}
+	if err := os.WriteFile(filepath.Join(report, "benchmarks.svg"), []byte(r.plot()), 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(report, "benchmarks.md"), []byte(text), 0o644)
+}
+
+// round sends one round of both flows and keeps what it measured.
+func (d *driver) round(ctx context.Context, p plan, s setting, keep bool, r *results) error {
+	n := p.requests
+	if d.name == "stock" {
+		n = max(n/5, s.conns)
+	}
+	created, err := d.run(ctx, n, s.conns, func(ctx context.Context, _ int) error { return d.createOrder(ctx) })
+	if err != nil {
+		return err
+	}
+	orders := d.up.take()
+	notified, err := d.run(ctx, len(orders), s.conns, func(ctx context.Context, i int) error { return d.notify(ctx, orders[i]) })
+	if err != nil {
+		return err
+	}
+	if keep {
+		r.add(d.name, "create-order", s, created)
+		if s.delay == 0 { // a notification does not go upstream
+			r.add(d.name, "notification", s, notified)
+		}
+	}
+	return nil
+}
+
+// buildStock makes the Worker of the same handlers behind the library's entry.
+func buildStock(ctx context.Context, dir string) error {
+	for _, args := range [][]string{
+		{"run", "github.com/syumai/workers/cmd/workers-assets-gen", "-mode=go", "-o", dir},
+		{"build", "-tags", "stock", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(dir, "app.wasm"), "./signer"},
+	} {
+		cmd := exec.CommandContext(ctx, "go", args...)
+		cmd.Stderr = os.Stderr
+		if args[0] == "build" {
+			cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")
+		}
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("building the stock Worker: %w", err)
+		}
+	}
 	return nil
 }

@@ -36,23 +36,17 @@ func cpuTime(pid int) (time.Duration, error) {
 	return time.Duration(ticks) * tick, nil
 }
 
-// memory returns a process's resident memory now and at its highest, in bytes.
-func memory(pid int) (now, peak int64, err error) {
+// peakMemory returns a process's resident memory at its highest, in bytes.
+func peakMemory(pid int) (int64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	for line := range strings.Lines(string(text)) {
-		name, value, _ := strings.Cut(line, ":")
-		into := map[string]*int64{"VmRSS": &now, "VmHWM": &peak}[name]
-		if into == nil {
-			continue
+		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
+			return kib << 10, err
 		}
-		kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
-		if err != nil {
-			return 0, 0, fmt.Errorf("/proc/%d/status: %w", pid, err)
-		}
-		*into = kib << 10
 	}
-	return now, peak, nil
+	return 0, fmt.Errorf("/proc/%d/status has no VmHWM", pid)
 }

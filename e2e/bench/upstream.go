@@ -29,6 +29,7 @@ type upstream struct {
 
 // placed is an order that a notification can be about.
 type placed struct {
+	number     int
 	outTradeNo string
 	total      string // fen
 }
@@ -70,7 +71,7 @@ func (u *upstream) unifiedOrder(w http.ResponseWriter, r *http.Request) {
 	u.mu.Lock()
 	u.orders++
 	n := u.orders
-	u.placed = append(u.placed, placed{given["out_trade_no"], given["total_fee"]})
+	u.placed = append(u.placed, placed{n, given["out_trade_no"], given["total_fee"]})
 	u.mu.Unlock()
 	w.Write(u.sign([]wechat.Field{
 		{Name: "return_code", Value: "SUCCESS"}, {Name: "return_msg", Value: "OK"}, {Name: "result_code", Value: "SUCCESS"},
@@ -90,7 +91,7 @@ func (u *upstream) take() []placed {
 }
 
 // notification is WeChat's message that an order is paid.
-func (u *upstream) notification(o placed, n int) []byte {
+func (u *upstream) notification(o placed) []byte {
 	return u.sign([]wechat.Field{
 		{Name: "return_code", Value: "SUCCESS"}, {Name: "result_code", Value: "SUCCESS"},
 		{Name: "appid", Value: u.account.appID}, {Name: "mch_id", Value: u.account.mchID},
@@ -98,7 +99,7 @@ func (u *upstream) notification(o placed, n int) []byte {
 		{Name: "is_subscribe", Value: "N"}, {Name: "nonce_str", Value: "5d2b6c2a8db53831f7eda20af46e531c"},
 		{Name: "openid", Value: openid}, {Name: "out_trade_no", Value: o.outTradeNo},
 		{Name: "time_end", Value: "20261123120000"}, {Name: "total_fee", Value: o.total},
-		{Name: "trade_type", Value: "JSAPI"}, {Name: "transaction_id", Value: fmt.Sprintf("4200001%021d", n)},
+		{Name: "trade_type", Value: "JSAPI"}, {Name: "transaction_id", Value: fmt.Sprintf("4200001%021d", o.number)},
 	})
 }
 
