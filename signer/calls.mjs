@@ -1,8 +1,8 @@
 // What a Go program may ask of the Worker: fetch and D1. Each call takes a
-// Reader, which it has read before it first waits, and returns the reply, a
-// message of which the first field is "" or what went wrong.
+// Reader, which it has read before it first waits, and returns the arguments of
+// encode for the reply, of which the first field is "" or what went wrong.
 import { env } from "cloudflare:workers";
-import { encode, flatten } from "./message.mjs";
+import { flatten } from "./message.mjs";
 import { readWhole } from "./whole.mjs";
 
 // fetchWhole is fetch: method, URL, headers, body and the most bytes to keep of
@@ -14,17 +14,17 @@ export async function fetchWhole(asked, signal) {
   try {
     const answer = await fetch(url, { method, headers, body: body.length ? body : undefined, signal, redirect: "manual" });
     const whole = await readWhole(answer, most);
-    return encode(["", answer.status, ...flatten(answer.headers)], whole);
+    return [["", answer.status, ...flatten(answer.headers)], whole];
   } catch {
     // workerd's text can hold the URL, and with it a secret.
-    return encode(["fetch failed"]);
+    return [["fetch failed"]];
   }
 }
 
 // exec runs a statement: binding, SQL and arguments -> rows changed, last id.
 export async function exec(asked) {
   const { meta } = await statement(asked).run();
-  return encode(["", meta.changes, meta.last_row_id ?? 0]);
+  return [["", meta.changes, meta.last_row_id ?? 0]];
 }
 
 // query runs a statement: binding, SQL and arguments -> columns, cells.
@@ -32,7 +32,7 @@ export async function query(asked) {
   const [columns = [], ...rows] = await statement(asked).raw({ columnNames: true });
   const fields = ["", columns.length, ...columns];
   for (const row of rows) for (const cell of row) fields.push(tagged(cell));
-  return encode(fields);
+  return [fields];
 }
 
 function statement(asked) {

@@ -18,7 +18,7 @@ export class Instance {
   #wasm;
   #calls = new Map(); // id -> AbortController, fetches that have not ended
   #message; // what Go is about to take
-  #event; // being served: {resolve, reject}
+  #event; // being served: {resolve, reject, read}
   dead = false;
   served = 0; // events
   since = 0; // when it was last handed out or given back, in Unix ms
@@ -59,14 +59,15 @@ export class Instance {
     return this.#go._values.length - this.#go._idPool.length;
   }
 
-  // serve hands an event to Go and returns a Reader of the answer. It throws
-  // when the program dies of it.
-  serve(event) {
+  // serve hands an event to Go, its fields and last as encode takes them, and
+  // returns what read makes of a Reader of the answer. It throws what read
+  // throws, and when the program dies of the event.
+  serve(fields, last, read) {
     if (this.dead) throw new Error("the Go program did not start");
     this.served++;
     return new Promise((resolve, reject) => {
-      this.#event = { resolve, reject };
-      this.#deliver(0, event);
+      this.#event = { resolve, reject, read };
+      this.#deliver(0, fields, last);
     });
   }
 
@@ -74,11 +75,11 @@ export class Instance {
   // until it waits again. Go sets its timer anew whenever it is resumed without
   // an event of syscall/js, and it has to: workerd cancels the timer of a
   // request that has ended.
-  #deliver(id, message) {
+  #deliver(id, fields, last) {
     if (this.dead) return;
-    this.#message = message;
+    this.#message = encode(fields, last);
     try {
-      this.#wasm.exports.receive(id, message.length);
+      this.#wasm.exports.receive(id, this.#message.length);
     } catch (err) {
       this.end(err);
     }
@@ -90,8 +91,7 @@ export class Instance {
   #send(op, id, bytes) {
     switch (op) {
       case ANSWER:
-        this.#event?.resolve(new Reader(bytes.slice()));
-        this.#event = undefined;
+        this.#answer(new Reader(bytes));
         return;
       case LOG:
         console.log(decoder.decode(bytes).trimEnd());
@@ -107,11 +107,21 @@ export class Instance {
       signal = controller.signal;
     }
     calls[op](new Reader(bytes), signal)
-      .catch((err) => encode([String(err?.message || err)]))
-      .then((reply) => {
+      .catch((err) => [[String(err?.message || err)]])
+      .then(([fields, last]) => {
         this.#calls.delete(id);
-        this.#deliver(id, reply);
+        this.#deliver(id, fields, last);
       });
+  }
+
+  #answer(told) {
+    const event = this.#event;
+    this.#event = undefined;
+    try {
+      event?.resolve(event.read(told));
+    } catch (err) {
+      event.reject(err);
+    }
   }
 
   // end gives the program up and tells the event being served why: it exited or

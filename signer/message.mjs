@@ -6,30 +6,34 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const foreign = /[^\x00-\x7f]/;
 
+// Messages are written to the same memory again and again, unless they are long.
+const most = 256 * 1024; // bytes
+const desk = new DataView(new ArrayBuffer(most));
+
 // encode makes a message of strings and numbers, and of a Uint8Array if there
-// is a last field of bytes.
+// is a last field of bytes. It is good until the next call of encode.
 export function encode(fields, last) {
   const text = fields.join("");
   const count = fields.length + (last ? 1 : 0);
-  const message = new Uint8Array(text.length * 3 + (last?.length ?? 0) + count * 4 + 4);
-  let at = encoder.encodeInto(text, message).written;
+  const room = text.length * 3 + (last?.length ?? 0) + count * 4 + 4;
+  const view = room <= most ? desk : new DataView(new ArrayBuffer(room));
+  const bytes = new Uint8Array(view.buffer);
+  let at = encoder.encodeInto(text, bytes).written;
   const ascii = at === text.length;
   if (last) {
-    message.set(last, at);
+    bytes.set(last, at);
     at += last.length;
   }
-  const view = new DataView(message.buffer);
-  for (const field of fields) {
-    const part = String(field);
-    view.setUint32(at, ascii || !foreign.test(part) ? part.length : encoder.encode(part).length, true);
-    at += 4;
+  for (let i = 0; i < fields.length; i++, at += 4) {
+    const field = String(fields[i]);
+    view.setUint32(at, ascii || !foreign.test(field) ? field.length : encoder.encode(field).length, true);
   }
   if (last) {
     view.setUint32(at, last.length, true);
     at += 4;
   }
   view.setUint32(at, count, true);
-  return message.subarray(0, at + 4);
+  return bytes.subarray(0, at + 4);
 }
 
 // Reader takes the fields of a message one by one. The message must not change

@@ -9,7 +9,8 @@ export const limits = {
   memory: 96 * 1024 * 1024, // bytes of linear memory of them all
   each: 24 * 1024 * 1024, // bytes of one, before it is replaced
   served: 1000, // events, before an instance is replaced
-  patience: 1000, // ms that an event waits for an instance when the pool is full
+  spare: 112 * 1024 * 1024, // bytes, with the instances that are thrown away
+  patience: 1000, // ms that an event waits in line before it may have a spare one
   deadline: 60_000, // ms that an event may take; its instance ends with it
 };
 
@@ -21,13 +22,12 @@ class Pool {
   started = 0; // instances so far
   discarded = 0; // of them, thrown away for any reason
 
-  // run serves one event and returns a Reader of Go's answer. It throws when
-  // the program died of the event.
-  async run(event) {
+  // run serves one event on any instance; see Instance.serve.
+  async run(fields, last, read) {
     const instance = await this.#checkout();
     const timer = setTimeout(() => instance.end(new Error("no answer in time")), limits.deadline);
     try {
-      return await instance.serve(event);
+      return await instance.serve(fields, last, read);
     } finally {
       clearTimeout(timer);
       this.#giveBack(instance);
@@ -56,25 +56,28 @@ class Pool {
     if (instance) return instance;
     this.#dropLost();
     if (this.#room()) return this.#start();
-    const given = await this.#queueUp();
-    // Better a program too many than an error; giveBack throws it away.
-    return given ?? this.#start();
+    return (await this.#queueUp()) ?? this.#start();
   }
 
   // queueUp waits until an instance comes back, in the order of arrival, and
-  // returns undefined when none did in time or a new one may be started.
+  // returns undefined when one is to be started. Who has waited long gets one
+  // to throw away, while there is memory for it: more of them at once would
+  // bring the isolate to its knees. At last everybody does, since even that is
+  // better than an error.
   async #queueUp() {
     const place = Promise.withResolvers();
     this.#line.push(place);
     // The timer belongs to the event that waits. It also keeps workerd from
     // taking it for hung, which it does with a request that waits for nothing.
-    const timer = setTimeout(() => {
+    const last = Date.now() + limits.deadline / 2;
+    const timer = setInterval(() => {
+      if (Date.now() < last && !this.#fits(Infinity, limits.spare)) return;
       const i = this.#line.indexOf(place);
       if (i >= 0) this.#line.splice(i, 1);
       place.resolve(undefined);
     }, limits.patience);
     const given = await place.promise;
-    clearTimeout(timer);
+    clearInterval(timer);
     return given;
   }
 
@@ -106,7 +109,12 @@ class Pool {
   }
 
   #room() {
-    return this.#all.size < limits.count && this.memory + this.#fresh <= limits.memory;
+    return this.#fits(limits.count, limits.memory);
+  }
+
+  // fits reports whether one more instance keeps to a count and to bytes.
+  #fits(count, memory) {
+    return this.#all.size < count && this.memory + this.#fresh <= memory;
   }
 
   // dropLost forgets the instances whose event ended without a word: workerd may

@@ -1,7 +1,7 @@
 // The Worker's entry: it turns requests, cron triggers and queue batches into
 // messages for a warm Go program, and the answers back.
 import { waitUntil } from "cloudflare:workers";
-import { encode, flatten } from "./message.mjs";
+import { flatten } from "./message.mjs";
 import { pool } from "./pool.mjs";
 import { readWhole } from "./whole.mjs";
 
@@ -10,11 +10,7 @@ const maxBody = 64 * 1024; // bytes of a request; Go refuses what is longer
 async function answer(request) {
   const body = await readWhole(request, maxBody + 1);
   try {
-    const told = await pool.run(encode(["request", request.method, request.url, ...flatten(request.headers)], body));
-    const failure = told.string();
-    if (failure) throw new Error(failure);
-    const [status, headers, sent] = [told.number(), told.headers(), told.bytes()];
-    return new Response(sent.length ? sent : null, { status, headers });
+    return await pool.run(["request", request.method, request.url, ...flatten(request.headers)], body, readResponse);
   } catch (err) {
     // Go's own panics are caught in Go; what ends up here lost its program.
     const id = crypto.randomUUID();
@@ -26,6 +22,27 @@ async function answer(request) {
   }
 }
 
+function readResponse(told) {
+  readOutcome(told);
+  const [status, headers, body] = [told.number(), told.headers(), told.bytes()];
+  return new Response(body.length ? body : null, { status, headers });
+}
+
+// readOutcome throws what went wrong in Go, if anything did.
+function readOutcome(told) {
+  const failure = told.string();
+  if (failure) throw new Error(failure);
+}
+
+// readBatch returns what went wrong, "" if nothing did, and the set of the
+// messages that Go acknowledged.
+function readBatch(told) {
+  const failure = told.string();
+  const done = new Set();
+  while (!told.done) done.add(told.string());
+  return [failure, done];
+}
+
 export default {
   async fetch(request) {
     const answered = answer(request);
@@ -35,20 +52,15 @@ export default {
   },
 
   async scheduled({ cron, scheduledTime }) {
-    const told = await pool.run(encode(["cron", cron, scheduledTime]));
-    const failure = told.string();
-    if (failure) throw new Error(failure);
+    await pool.run(["cron", cron, scheduledTime], undefined, readOutcome);
   },
 
   // A batch that Go returns without an error is done; of one with an error,
   // what Go acknowledged is.
   async queue(batch) {
     const messages = batch.messages.flatMap(({ id, attempts, body }) => [id, attempts, JSON.stringify(body)]);
-    const told = await pool.run(encode(["queue", batch.queue, batch.messages.length, ...messages]));
-    const failure = told.string();
+    const [failure, done] = await pool.run(["queue", batch.queue, batch.messages.length, ...messages], undefined, readBatch);
     if (!failure) return batch.ackAll();
-    const done = new Set();
-    while (!told.done) done.add(told.string());
     for (const message of batch.messages) {
       if (done.has(message.id)) message.ack();
       else message.retry();
