@@ -45,9 +45,10 @@ func (t Trade) Paid() bool { return t.State == StateSuccess || t.State == StateR
 func (c *Client) QueryOrder(ctx context.Context, outTradeNo string) (Trade, error) {
 	const op = "orderquery"
 	if !validOutTradeNo(outTradeNo) {
-		return Trade{}, &Error{Op: op, Code: codeParam, Message: "not sent: malformed out_trade_no"}
+		return Trade{}, notSent(op, "malformed out_trade_no")
 	}
-	reply, err := c.pay(ctx, op, "/pay/orderquery", []Field{{"out_trade_no", outTradeNo}})
+	// Sent to the backup host too: it changes nothing.
+	reply, err := c.pay(ctx, c.cfg.Doer, op, "/pay/orderquery", []Field{{"out_trade_no", outTradeNo}})
 	if err != nil {
 		return Trade{}, err
 	}

@@ -129,7 +129,7 @@ func TestQueryOrderOfAMalformedNumberIsNotSent(t *testing.T) {
 	c, _ := newClient(t, unread(t))
 	for _, no := range []string{"", "12345", "a b c d", "x</out_trade_no>", strings.Repeat("1", 33)} {
 		_, err := c.QueryOrder(t.Context(), no)
-		wantError(t, err, Refused, "PARAM_ERROR")
+		wantError(t, err, Developer, "PARAM_ERROR")
 	}
 }
 

@@ -136,7 +136,7 @@ func TestUnifiedOrderReplies(t *testing.T) {
 		"prepay_id with &":       {taken().with("prepay_id", "wx01&timeStamp=0").signed(SignHMAC), Untrusted, ""},
 		"prepay_id with a space": {taken().with("prepay_id", "wx 01").signed(SignHMAC), Untrusted, ""},
 		"prepay_id too long":     {taken().with("prepay_id", strings.Repeat("x", 119)).signed(SignHMAC), Untrusted, ""},
-		"number reused":          {taken().with("result_code", "FAIL", "err_code", "OUT_TRADE_NO_USED").signed(SignHMAC), Refused, "OUT_TRADE_NO_USED"},
+		"number reused":          {taken().with("result_code", "FAIL", "err_code", "OUT_TRADE_NO_USED").signed(SignHMAC), Developer, "OUT_TRADE_NO_USED"},
 	} {
 		replies[name] = r
 	}
@@ -216,7 +216,7 @@ func TestUnifiedOrderIsNotSentWhenWeChatWouldRefuse(t *testing.T) {
 			o := testOrder()
 			change(&o)
 			got, err := c.UnifiedOrder(t.Context(), o)
-			wantError(t, err, Refused, "PARAM_ERROR")
+			wantError(t, err, Developer, "PARAM_ERROR")
 			if got != (Prepay{}) {
 				t.Errorf("%+v", got)
 			}
