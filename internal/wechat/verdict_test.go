@@ -35,7 +35,7 @@ func TestEveryCodeHasAVerdict(t *testing.T) {
 	if len(seen) != 96 {
 		t.Errorf("%d codes, the notes list 96", len(seen))
 	}
-	for _, code := range []string{"", "0", "NEVER_SEEN", "99999", "ordernotexist", "ORDERPAID "} {
+	for _, code := range []string{"", "0", "NEVER_SEEN", "99999", "ordernotexist", "ORDERPAID ", " ", "ORDERPAID ORDERCLOSED", "ORDER"} {
 		if kind, known := KindOf(code); known || kind != Refused {
 			t.Errorf("%q is %v, known %v", code, kind, known)
 		}
