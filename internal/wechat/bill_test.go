@@ -87,7 +87,7 @@ func TestParseBillOfNothing(t *testing.T) {
 	head, _, _ := strings.Cut(text, "\r\n")
 	empty := head + "\n总交易单数,应结订单总金额,退款总金额,充值券退款总金额,手续费总金额,订单总金额,申请退款总金额\n`0.0,`0.00,`0,`0.0,`0.00000,`0.00,`0\n"
 	c, _ := newClient(t, unread(t))
-	if got, err := c.ParseBill([]byte(empty)); err != nil || got.Rows != nil || got.Total != 0 {
+	if got, err := c.ParseBill([]byte(empty)); err != nil || len(got.Rows) != 0 || got.Total != 0 {
 		t.Errorf("%+v, %v", got, err)
 	}
 }

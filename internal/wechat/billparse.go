@@ -78,9 +78,12 @@ func (c *Client) readBill(body []byte) (bill Bill, line int, problem string) {
 	if !ok {
 		return Bill{}, line, "a column is missing, or there twice"
 	}
+	// Room for as many rows as there are, or as there can be: no row has fewer
+	// than 64 bytes.
+	bill.Rows = make([]BillRow, 0, min(strings.Count(rest, "\n`"), len(rest)/64))
+	var cells []string
 	for strings.HasPrefix(rest, "`") {
-		cells, ok := splitRow(next(), width, at[colBody])
-		if !ok {
+		if cells, ok = splitRow(cells, next(), width, at[colBody]); !ok {
 			return Bill{}, line, "other cells than columns"
 		}
 		row, problem := readRow(cells, at)
@@ -101,7 +104,7 @@ func (c *Client) readBill(body []byte) (bill Bill, line int, problem string) {
 	if !ok {
 		return Bill{}, line, "not the names of the totals"
 	}
-	sums, ok := splitRow(next(), width, width)
+	sums, ok := splitRow(cells, next(), width, width)
 	if !ok {
 		return Bill{}, line, "not the totals"
 	}
@@ -142,11 +145,11 @@ func findColumns(line, want string) (at []int, width int, ok bool) {
 	return at, len(names), true
 }
 
-// splitRow splits a row into width cells. There is no quoting: what comes too
+// splitRow splits a row into width cells, in the room that cells has. There is no quoting: what comes too
 // many is put down to the cell text, which holds what somebody wrote. So the
 // cells before and after it are right, whatever a product is called.
-func splitRow(line string, width, text int) (cells []string, ok bool) {
-	line, ok = strings.CutPrefix(line, "`")
+func splitRow(cells []string, line string, width, text int) ([]string, bool) {
+	line, ok := strings.CutPrefix(line, "`")
 	if !ok {
 		return nil, false
 	}
@@ -154,7 +157,10 @@ func splitRow(line string, width, text int) (cells []string, ok bool) {
 	if extra < 0 || extra > maxExtra || extra > 0 && text >= width {
 		return nil, false
 	}
-	cells = strings.Split(line, ",`")
+	cells = cells[:0]
+	for cell := range strings.SplitSeq(line, ",`") {
+		cells = append(cells, cell)
+	}
 	if extra > 0 {
 		cells[text] = strings.Join(cells[text:text+extra+1], ",`")
 		cells = append(cells[:text+1], cells[text+extra+1:]...)
