@@ -13,7 +13,7 @@ const (
 	Refused   Kind = iota // WeChat said no to this request; the same again will not do
 	Retry                 // WeChat did not answer, is busy, or it is too early: the same request again, later
 	Restart               // the sign-in has to begin anew
-	Operator              // a key, a number, a permission or money is missing: nobody's request will do
+	Operator              // a key, a number or a permission is wrong, or money short: nobody's request will do
 	Developer             // the request is wrong: the program has to be mended
 	Untrusted             // the message is malformed, unsigned, forged, or about something else
 )
