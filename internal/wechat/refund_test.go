@@ -1,6 +1,10 @@
 package wechat
 
 import (
+	"crypto/tls"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -102,6 +106,37 @@ func TestRefundNeedsACertificate(t *testing.T) {
 		})
 		_, err = c.Refund(t.Context(), testRefund())
 		wantError(t, err, Operator, "")
+	}
+}
+
+// Natively the certificate is a matter of tls.Config. The gateway asks for one
+// and answers 400 without it, as WeChat's does.
+func TestRefundOverTLS(t *testing.T) {
+	gateway := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(r.TLS.PeerCertificates) == 0 {
+			http.Error(w, "<html><title>400 No required SSL certificate was sent</title></html>", http.StatusBadRequest)
+			return
+		}
+		io.WriteString(w, refunding().signed(SignHMAC))
+	}))
+	gateway.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
+	gateway.StartTLS()
+	defer gateway.Close()
+	plain := gateway.Client()
+	transport := plain.Transport.(*http.Transport).Clone()
+	transport.TLSClientConfig.Certificates = gateway.TLS.Certificates // any will do
+	for name, tt := range map[string]struct {
+		doer Doer
+		want bool
+	}{"with": {&http.Client{Transport: transport}, true}, "without": {plain, false}} {
+		c, _ := newClient(t, unread(t), func(cfg *Config) { cfg.MchURL, cfg.CertDoer = gateway.URL, tt.doer })
+		got, err := c.Refund(t.Context(), testRefund())
+		if tt.want && (err != nil || got != wantRefund()) {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+		if !tt.want {
+			wantError(t, err, Operator, "")
+		}
 	}
 }
 
