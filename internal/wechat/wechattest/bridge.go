@@ -186,7 +186,7 @@ func (w *WeChat) checkPaySign(fields []pair, o *order, m *Message) *BridgeError 
 // payable tells why the order cannot be paid now; nil when it can.
 func (o *order) payable(now time.Time) *BridgeError {
 	switch {
-	case o.State == StateSuccess:
+	case o.trade != nil:
 		return refusePay("该订单已支付", "the order is paid")
 	case o.State == StateClosed:
 		return refusePay("该订单已关闭", "the order is closed")

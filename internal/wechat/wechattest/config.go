@@ -107,6 +107,21 @@ type Config struct {
 	// Default WeChat's own 15 intervals (payment notification, retries).
 	NotifyIntervals []time.Duration
 
+	// TLSAddr is where Listen serves Handler over TLS too, host:port with port 0
+	// for any. Default none; Start takes localhost:0.
+	TLSAddr string
+	// PlainRefunds lets refund through without the merchant's certificate on a
+	// connection without TLS, for shops that cannot present one (wrangler dev).
+	// Default false: WeChat asks for it.
+	PlainRefunds bool
+	// RefundTime is how long a refund is PROCESSING, in simulator time. Default
+	// 5 s; WeChat takes minutes, or days for cards.
+	RefundTime time.Duration
+	// RefundNotifyURL is the merchant platform's setting: where WeChat tells of
+	// refunds whose request names no notify_url. Default none, so that it tells
+	// of those not at all.
+	RefundNotifyURL string
+
 	// Doer sends the notifications. Default an http.Client that follows no
 	// redirect.
 	Doer Doer
@@ -156,6 +171,9 @@ func (c Config) withDefaults() Config {
 	if c.NotifyIntervals == nil {
 		c.NotifyIntervals = notifyIntervals()
 	}
+	if c.RefundTime == 0 {
+		c.RefundTime = refundTime
+	}
 	if c.History == 0 {
 		c.History = 2000
 	}
@@ -203,6 +221,9 @@ func (c Config) validate() error {
 	for _, d := range c.NotifyIntervals {
 		bad(d > 0, "NotifyIntervals: want more than 0, got %v", d)
 	}
+	bad(c.RefundTime > 0, "RefundTime: want more than 0, got %v", c.RefundTime)
+	bad(c.RefundNotifyURL == "" || validNotifyURL(c.RefundNotifyURL) && len(c.RefundNotifyURL) <= 256,
+		"RefundNotifyURL: want an absolute URL of 256 bytes at most without a query, got %q", c.RefundNotifyURL)
 	bad(c.History > 0, "History: want more than 0, got %d", c.History)
 	seen := map[string]bool{}
 	for i, u := range c.Users {

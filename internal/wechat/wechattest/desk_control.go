@@ -64,7 +64,6 @@ func (w *WeChat) controlMessages(rw http.ResponseWriter, r *http.Request) {
 
 func (w *WeChat) controlLedger(rw http.ResponseWriter, _ *http.Request) {
 	l := w.Ledger()
-	l.Orders, l.Trades, l.Notifications = list(l.Orders), list(l.Trades), list(l.Notifications)
 	writeJSON(rw, http.StatusOK, l)
 }
 

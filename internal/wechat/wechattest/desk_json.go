@@ -34,7 +34,7 @@ func writeFailure(rw http.ResponseWriter, err error) {
 	status := http.StatusBadRequest
 	switch {
 	case errors.Is(err, ErrUnknownSheet), errors.Is(err, ErrUnknownConsent),
-		errors.Is(err, ErrUnknownOrder), errors.Is(err, ErrUnknownUser):
+		errors.Is(err, ErrUnknownOrder), errors.Is(err, ErrUnknownRefund), errors.Is(err, ErrUnknownUser):
 		status = http.StatusNotFound
 	case errors.Is(err, ErrSheetGone), errors.Is(err, ErrConsentGone):
 		status = http.StatusConflict

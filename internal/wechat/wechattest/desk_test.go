@@ -35,7 +35,7 @@ func deskOf(t *testing.T, edit ...func(*Config)) (*world, func(method, path, bod
 func TestControlShowsWhatHappened(t *testing.T) {
 	w, call := deskOf(t)
 	_, empty := call("GET", "/control/ledger", "")
-	if diff := cmp.Diff(map[string]any{"orders": []any{}, "trades": []any{}, "notifications": []any{}}, empty); diff != "" {
+	if diff := cmp.Diff(map[string]any{"orders": []any{}, "trades": []any{}, "refunds": []any{}, "notifications": []any{}}, empty); diff != "" {
 		t.Error(diff)
 	}
 	s := w.sheet("20260301A1")

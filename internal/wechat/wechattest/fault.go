@@ -27,6 +27,10 @@ const (
 	FaultSheetFail       = "sheet_fail"
 	FaultPaidAsCancel    = "paid_as_cancel"
 	FaultQueryLate       = "query_late"
+	FaultNotEnough       = "not_enough"
+	FaultRefundClosed    = "refund_closed"
+	FaultRefundChange    = "refund_change"
+	FaultRefundSlow      = "refund_slow"
 )
 
 // Fault is something that goes wrong at the next occasion. Faults wait in a
@@ -38,7 +42,7 @@ type Fault struct {
 	// Path limits a fault of calls to one path, such as /pay/unifiedorder.
 	// Default any call that the fault can spoil.
 	Path string `json:"path,omitempty"`
-	// DelayMS is for notify_delayed and query_late, in simulator milliseconds.
+	// DelayMS is for notify_delayed, query_late and refund_slow, in simulator milliseconds.
 	DelayMS int64 `json:"delay_ms,omitempty"`
 }
 
@@ -52,7 +56,7 @@ type FaultKind struct {
 
 // FaultKinds lists every kind of Fault.
 func FaultKinds() []FaultKind {
-	pay := []string{pathUnifiedOrder, pathOrderQuery, pathCloseOrder}
+	pay := []string{pathUnifiedOrder, pathOrderQuery, pathCloseOrder, pathRefund}
 	all := append(slices.Clone(pay), pathAccessToken, pathRefreshToken, pathUserInfo, pathAuth)
 	return []FaultKind{
 		{Kind: FaultNotifyLost, Text: "the next notification is never sent, nor repeated (delivery is not guaranteed)"},
@@ -73,6 +77,10 @@ func FaultKinds() []FaultKind {
 		{Kind: FaultSheetFail, Text: "the next payment fails on the phone; nothing is paid"},
 		{Kind: FaultPaidAsCancel, Text: "the next payment is made, but the page is told cancel"},
 		{Kind: FaultQueryLate, Text: "one orderquery of an order paid within delay_ms still says NOTPAY", Delay: true},
+		{Kind: FaultNotEnough, Text: "the next refund is refused with NOTENOUGH; its number stays with its amounts"},
+		{Kind: FaultRefundClosed, Text: "the next refund ends in REFUNDCLOSE: the money stays with the merchant"},
+		{Kind: FaultRefundChange, Text: "the next refund ends in CHANGE: it cannot go back to where it came from"},
+		{Kind: FaultRefundSlow, Text: "the next refund stays PROCESSING for delay_ms", Delay: true},
 	}
 }
 

@@ -133,7 +133,7 @@ func (w *WeChat) PaySheet(id string) (Sheet, error) {
 	}
 	payer, _ := w.user(s.OpenID)
 	w.settle(s.order, payer)
-	w.planNotification(s.order)
+	w.planNotification(s.order, nil, w.Now())
 	if _, ok := w.takeFault(FaultPaidAsCancel, ""); ok {
 		w.endSheet(s, SheetPaid, payCancel, "")
 		return s.Sheet, nil

@@ -91,7 +91,7 @@ func (w *WeChat) checkTradeType(p *payRequest) bool {
 // w.mu is held.
 func (w *WeChat) reenter(p *payRequest, o *order, now time.Time) {
 	switch {
-	case o.State == StateSuccess:
+	case o.trade != nil:
 		p.refuse("ORDERPAID", "该订单已支付")
 	case o.State == StateClosed:
 		p.refuse("ORDERCLOSED", "该订单已关闭")
@@ -116,8 +116,8 @@ func (w *WeChat) giveOut(p *payRequest, o *order, now time.Time) {
 	switch o.TradeType {
 	case "NATIVE":
 		// A re-entry changes code_url and voids the old one.
-		o.codeURL = "weixin://wxpay/bizpayurl?pr=" + w.ids.text(alnum, 9) + "zz"
-		reply = append(reply, pair{"code_url", o.codeURL})
+		o.CodeURL = "weixin://wxpay/bizpayurl?pr=" + w.ids.text(alnum, 9) + "zz"
+		reply = append(reply, pair{"code_url", o.CodeURL})
 	case "MWEB":
 		base := w.cfg.WeChatURL
 		if base == "" {
