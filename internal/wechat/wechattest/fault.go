@@ -56,7 +56,7 @@ type FaultKind struct {
 
 // FaultKinds lists every kind of Fault.
 func FaultKinds() []FaultKind {
-	pay := []string{pathUnifiedOrder, pathOrderQuery, pathCloseOrder, pathRefund}
+	pay := []string{pathUnifiedOrder, pathOrderQuery, pathCloseOrder, pathRefund, pathRefundQuery}
 	all := append(slices.Clone(pay), pathAccessToken, pathRefreshToken, pathUserInfo, pathAuth)
 	return []FaultKind{
 		{Kind: FaultNotifyLost, Text: "the next notification is never sent, nor repeated (delivery is not guaranteed)"},

@@ -137,6 +137,7 @@ const (
 	pathOrderQuery   = "/pay/orderquery"
 	pathCloseOrder   = "/pay/closeorder"
 	pathRefund       = "/secapi/pay/refund"
+	pathRefundQuery  = "/pay/refundquery"
 	pathAvatar       = "/mmopen/"
 )
 
@@ -155,6 +156,7 @@ func (w *WeChat) Handler() http.Handler {
 	mux.HandleFunc(pathOrderQuery, w.exchange("orderquery", PartyShop, w.payCall(w.orderQuery)))
 	mux.HandleFunc(pathCloseOrder, w.exchange("closeorder", PartyShop, w.payCall(w.closeOrder)))
 	mux.HandleFunc(pathRefund, w.exchange("refund", PartyShop, w.certified(w.payCall(w.refundOrder))))
+	mux.HandleFunc(pathRefundQuery, w.exchange("refundquery", PartyShop, w.payCall(w.refundQuery)))
 	mux.HandleFunc("GET "+pathAvatar, w.serveAvatar)
 	mux.HandleFunc("GET /favicon.ico", func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusNoContent) })
 	mux.HandleFunc("/", w.exchange("unknown", PartyShop, func(x *exchange) {
