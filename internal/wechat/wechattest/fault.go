@@ -31,6 +31,10 @@ const (
 	FaultRefundClosed    = "refund_closed"
 	FaultRefundChange    = "refund_change"
 	FaultRefundSlow      = "refund_slow"
+	FaultBillCreating    = "bill_creating"
+	FaultBillRowLost     = "bill_row_lost"
+	FaultBillRowChanged  = "bill_row_changed"
+	FaultBillRowAdded    = "bill_row_added"
 )
 
 // Fault is something that goes wrong at the next occasion. Faults wait in a
@@ -57,7 +61,7 @@ type FaultKind struct {
 // FaultKinds lists every kind of Fault.
 func FaultKinds() []FaultKind {
 	pay := []string{pathUnifiedOrder, pathOrderQuery, pathCloseOrder, pathRefund, pathRefundQuery}
-	all := append(slices.Clone(pay), pathAccessToken, pathRefreshToken, pathUserInfo, pathAuth)
+	all := append(slices.Clone(pay), pathDownloadBill, pathAccessToken, pathRefreshToken, pathUserInfo, pathAuth)
 	return []FaultKind{
 		{Kind: FaultNotifyLost, Text: "the next notification is never sent, nor repeated (delivery is not guaranteed)"},
 		{Kind: FaultNotifyDropped, Text: "one send is lost on its way; the retry list goes on"},
@@ -81,6 +85,10 @@ func FaultKinds() []FaultKind {
 		{Kind: FaultRefundClosed, Text: "the next refund ends in REFUNDCLOSE: the money stays with the merchant"},
 		{Kind: FaultRefundChange, Text: "the next refund ends in CHANGE: it cannot go back to where it came from"},
 		{Kind: FaultRefundSlow, Text: "the next refund stays PROCESSING for delay_ms", Delay: true},
+		{Kind: FaultBillCreating, Text: "the next downloadbill answers Bill Creating"},
+		{Kind: FaultBillRowLost, Text: "the next bill lacks its first row; its totals agree with it"},
+		{Kind: FaultBillRowChanged, Text: "the first row of the next bill is one fen more; its totals agree with it"},
+		{Kind: FaultBillRowAdded, Text: "the next bill has a payment that nobody ordered; its totals agree with it"},
 	}
 }
 

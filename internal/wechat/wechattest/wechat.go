@@ -138,6 +138,7 @@ const (
 	pathCloseOrder   = "/pay/closeorder"
 	pathRefund       = "/secapi/pay/refund"
 	pathRefundQuery  = "/pay/refundquery"
+	pathDownloadBill = "/pay/downloadbill"
 	pathAvatar       = "/mmopen/"
 )
 
@@ -157,6 +158,7 @@ func (w *WeChat) Handler() http.Handler {
 	mux.HandleFunc(pathCloseOrder, w.exchange("closeorder", PartyShop, w.payCall(w.closeOrder)))
 	mux.HandleFunc(pathRefund, w.exchange("refund", PartyShop, w.certified(w.payCall(w.refundOrder))))
 	mux.HandleFunc(pathRefundQuery, w.exchange("refundquery", PartyShop, w.payCall(w.refundQuery)))
+	mux.HandleFunc(pathDownloadBill, w.exchange("downloadbill", PartyShop, w.payMessage(w.downloadBill)))
 	mux.HandleFunc("GET "+pathAvatar, w.serveAvatar)
 	mux.HandleFunc("GET /favicon.ico", func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusNoContent) })
 	mux.HandleFunc("/", w.exchange("unknown", PartyShop, func(x *exchange) {
