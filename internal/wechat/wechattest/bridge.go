@@ -109,7 +109,7 @@ func (w *WeChat) openSheet(call InvokeCall, m *Message) (Sheet, *BridgeError) {
 	if bad := o.payable(now); bad != nil {
 		return Sheet{}, bad
 	}
-	return w.addSheet(o, holder), nil
+	return w.addSheet(o, holder).Sheet, nil
 }
 
 // readPayArgs checks presence, case and types, before anything is sent to

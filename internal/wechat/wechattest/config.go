@@ -73,6 +73,10 @@ type Config struct {
 	// ending in "/". Default: the roots of PhoneURL and ShopURL; any page when
 	// both are unknown.
 	PayDirs []string
+	// H5Domains are the hosts from which MWEB orders may be paid and to which
+	// WeChat returns: bare hosts. Default: the hosts of PhoneURL and ShopURL; any
+	// host when both are unknown.
+	H5Domains []string
 	// Platform of the phone. Default Android.
 	Platform Platform
 
@@ -213,6 +217,9 @@ func (c Config) validate() error {
 		u, err := url.Parse(d)
 		bad(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && strings.HasSuffix(d, "/") && u.RawQuery == "" && u.Fragment == "",
 			"PayDirs: want scheme://host/path/, got %q", d)
+	}
+	for _, d := range c.H5Domains {
+		bad(d != "" && !strings.ContainsAny(d, ":/?#"), "H5Domains: want a bare host, got %q", d)
 	}
 	bad(c.Platform == Android || c.Platform == IOS, "Platform: want android or ios, got %q", c.Platform)
 	bad(c.TimeScale > 0 && c.TimeScale <= 100000, "TimeScale: want more than 0, at most 100000, got %v", c.TimeScale)

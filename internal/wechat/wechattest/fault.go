@@ -27,6 +27,7 @@ const (
 	FaultSheetFail       = "sheet_fail"
 	FaultPaidAsCancel    = "paid_as_cancel"
 	FaultQueryLate       = "query_late"
+	FaultReturnEarly     = "return_early"
 	FaultNotEnough       = "not_enough"
 	FaultRefundClosed    = "refund_closed"
 	FaultRefundChange    = "refund_change"
@@ -81,6 +82,7 @@ func FaultKinds() []FaultKind {
 		{Kind: FaultSheetFail, Text: "the next payment fails on the phone; nothing is paid"},
 		{Kind: FaultPaidAsCancel, Text: "the next payment is made, but the page is told cancel"},
 		{Kind: FaultQueryLate, Text: "one orderquery of an order paid within delay_ms still says NOTPAY", Delay: true},
+		{Kind: FaultReturnEarly, Text: "the next browser goes back to the shop while the payment sheet is still open"},
 		{Kind: FaultNotEnough, Text: "the next refund is refused with NOTENOUGH; its number stays with its amounts"},
 		{Kind: FaultRefundClosed, Text: "the next refund ends in REFUNDCLOSE: the money stays with the merchant"},
 		{Kind: FaultRefundChange, Text: "the next refund ends in CHANGE: it cannot go back to where it came from"},

@@ -69,8 +69,12 @@ type order struct {
 
 // prepay is one prepay_id.
 type prepay struct {
-	order *order
-	made  time.Time
+	order   *order
+	made    time.Time
+	codeURL string // of NATIVE
+	secret  string // of MWEB: the parameter package of its mweb_url
+	openID  string // of MWEB: who opened it first
+	sheet   *sheet // of MWEB: the last one
 }
 
 // fields are the trade's fields as notification and query carry them.

@@ -139,11 +139,13 @@ const (
 	pathRefund       = "/secapi/pay/refund"
 	pathRefundQuery  = "/pay/refundquery"
 	pathDownloadBill = "/pay/downloadbill"
+	pathCheckMWEB    = "/cgi-bin/mmpayweb-bin/checkmweb" // of wx.tenpay.com
+	pathMWEBSheet    = "/cgi-bin/mmpayweb-bin/sheet"     // the page's own
 	pathAvatar       = "/mmopen/"
 )
 
-// Handler serves open.weixin.qq.com, api.weixin.qq.com and
-// api.mch.weixin.qq.com on one origin, and the avatars.
+// Handler serves open.weixin.qq.com, api.weixin.qq.com, api.mch.weixin.qq.com
+// and wx.tenpay.com on one origin, and the avatars.
 func (w *WeChat) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc(pathAuthorize, w.exchange("authorize", PartyPhone, w.authorize))
@@ -159,6 +161,9 @@ func (w *WeChat) Handler() http.Handler {
 	mux.HandleFunc(pathRefund, w.exchange("refund", PartyShop, w.certified(w.payCall(w.refundOrder))))
 	mux.HandleFunc(pathRefundQuery, w.exchange("refundquery", PartyShop, w.payCall(w.refundQuery)))
 	mux.HandleFunc(pathDownloadBill, w.exchange("downloadbill", PartyShop, w.payMessage(w.downloadBill)))
+	mux.HandleFunc("GET "+pathCheckMWEB, w.exchange("mweb", PartyPhone, w.checkMWEB))
+	mux.HandleFunc("GET "+pathMWEBSheet, w.mwebSheet)
+	mux.HandleFunc("POST "+pathMWEBSheet, w.mwebSheet)
 	mux.HandleFunc("GET "+pathAvatar, w.serveAvatar)
 	mux.HandleFunc("GET /favicon.ico", func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusNoContent) })
 	mux.HandleFunc("/", w.exchange("unknown", PartyShop, func(x *exchange) {
