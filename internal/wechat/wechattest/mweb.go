@@ -133,14 +133,20 @@ func (w *WeChat) checkH5Domain(what, raw string) string {
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return what + " is no absolute http or https URL"
 	}
-	domains := w.cfg.H5Domains
-	if len(domains) == 0 {
-		domains = w.shopHosts()
-	}
+	domains := w.h5Domains()
 	if len(domains) == 0 || contains(domains, u.Hostname()) {
 		return ""
 	}
 	return "the host of " + what + " is " + u.Hostname() + "; the H5 domain is " + strings.Join(domains, " or ")
+}
+
+// h5Domains returns the configured domains, or the hosts of the phone's and the
+// shop's origins; none means any.
+func (w *WeChat) h5Domains() []string {
+	if len(w.cfg.H5Domains) > 0 {
+		return w.cfg.H5Domains
+	}
+	return w.shopHosts()
 }
 
 // samePlace tells whether the browser's address is the one that the shop sent.

@@ -22,8 +22,13 @@ export function connect(panel, info) {
         ["Phone", value(info.phone_url)],
         ["forwards to", value(info.shop_url || "(none: -shop)")],
         ["payment directories", el("span", {}, (info.pay_dirs).map((dir) => el("code", { class: "block" }, dir)))],
+        ["H5 domains", el("span", {}, info.h5_domains.map((domain) => el("code", { class: "block" }, domain)))],
         ["checks them as", info.platform === "ios" ? "iPhone: by the address the webview was opened with" : "Android: by the current address"],
       ])),
+    section("Refunds want a certificate", info.plain_refunds
+      ? "WeChat takes `/secapi/pay/refund` only with the merchant's client certificate. Here the plain port takes it without, since `-plain-refunds` is set; the log says so."
+      : "WeChat takes `/secapi/pay/refund` only with the merchant's client certificate. `-cert-dir DIR` writes it with its key; `-plain-refunds` does without.",
+      table(["", ""], [["over TLS", info.tls_url ? value(info.tls_url) : "(none: -tls-port)"], ["refunds by hand are told to", info.refund_notify_url ? value(info.refund_notify_url) : "(nobody: -refund-notify-url)"]])),
     section("People", "Their openids under this account.",
       table(["", "openid"], info.users.map((user) => [el("span", { class: "person" }, picture(user), user.nickname), value(user.openid)])))));
 }
