@@ -77,6 +77,8 @@ func (w *WeChat) addRefund(o *order, f Refund, now time.Time) *refund {
 	if f, ok := w.takeFault(FaultRefundSlow, ""); ok {
 		wait = time.Duration(f.DelayMS) * time.Millisecond
 	}
+	view := r.Refund
+	w.publish(Event{Kind: EventRefund, Refund: &view})
 	due := now.Add(wait)
 	w.clock.at(due, func() { w.endRefund(r, status, due) })
 	return r

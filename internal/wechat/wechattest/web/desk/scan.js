@@ -1,6 +1,6 @@
 // The phone's camera: a code_url by hand, or one of the orders that wait for it.
 
-import { act, el, yuan } from "./dom.js";
+import { act, el, toast, yuan } from "./dom.js";
 import { get, post } from "./control.js";
 import { place } from "./controls.js";
 
@@ -25,13 +25,14 @@ export function scanner(info, phone) {
     });
     const { orders } = await get("ledger");
     const open = orders.filter((order) => order.code_url && order.state === "NOTPAY").toReversed();
-    menu.replaceChildren(el("h3", {}, "Scan a code"), form, el("ul", { class: "choices" }, open.map((order) => {
+    menu.replaceChildren(...[el("h3", {}, "Scan a code"), form, el("ul", { class: "choices" }, open.map((order) => {
       const choice = el("button", { type: "button" }, el("b", {}, `${yuan(order.total_fee)} ${order.body}`), el("code", {}, order.out_trade_no));
       choice.addEventListener("click", () => scan(choice, order.code_url));
       return el("li", {}, choice);
-    })), open.length === 0 && el("p", { class: "hint" }, "No NATIVE order waits to be paid."));
+    })), open.length === 0 && el("p", { class: "hint" }, "No NATIVE order waits to be paid.")].filter(Boolean));
     place(menu, button);
     input.focus();
   };
-  button.addEventListener("click", () => act(button, show));
+  // Not by act: a button that is disabled opens no popover.
+  button.addEventListener("click", () => show().catch((error) => toast(error.message)));
 }
