@@ -45,14 +45,15 @@ var errUsage = errors.New("usage")
 
 // options is the command line.
 type options struct {
-	cfg    wechattest.Config
-	ports  [3]int // WeChat, phone, desk, as portFlags
-	json   bool
-	openID string
+	cfg     wechattest.Config
+	ports   [4]int // WeChat, phone, desk, WeChat over TLS, as portFlags
+	json    bool
+	openID  string
+	certDir string
 }
 
 // portFlags name the flags of options.ports.
-var portFlags = [3]string{"port", "phone-port", "desk-port"}
+var portFlags = [4]string{"port", "phone-port", "desk-port", "tls-port"}
 
 // parse reads the command line. The defaults are those of .dev.vars.example.
 func parse(args []string, stderr io.Writer) (options, error) {
@@ -71,6 +72,15 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.IntVar(&o.ports[0], "port", 8800, "`port` of WeChat's servers; 0 takes any free one")
 	fs.IntVar(&o.ports[2], "desk-port", 8801, "`port` of the desk, the page to open")
 	fs.IntVar(&o.ports[1], "phone-port", 8802, "`port` of the phone, which plays the shop's public domain")
+	fs.IntVar(&o.ports[3], "tls-port", 8803, "`port` of WeChat's servers over TLS, where refund wants the merchant's certificate")
+	fs.StringVar(&o.certDir, "cert-dir", "", "`directory` to write the merchant's certificate and key into, and the root of the TLS port")
+	fs.BoolVar(&c.PlainRefunds, "plain-refunds", false, "take refunds on the plain port without a certificate, for shops that cannot present one")
+	fs.StringVar(&c.RefundNotifyURL, "refund-notify-url", "", "`URL` that hears of refunds whose request names none: the merchant platform's setting")
+	fs.DurationVar(&c.RefundTime, "refund-time", 5*time.Second, "how long a refund is PROCESSING, on the simulator's clock")
+	fs.Func("h5-domain", "`host` from which MWEB orders may be paid; may be repeated (default: the hosts of phone and shop)", func(host string) error {
+		c.H5Domains = append(c.H5Domains, host)
+		return nil
+	})
 	fs.Func("pay-dir", "payment directory, a `URL` ending in /; may be repeated (default: the roots of phone and shop)", func(dir string) error {
 		c.PayDirs = append(c.PayDirs, dir)
 		return nil
@@ -120,15 +130,21 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if !o.json {
 		o.cfg.Log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	}
-	var addrs [3]string
+	var addrs [4]string
 	for i, port := range o.ports {
 		addrs[i] = net.JoinHostPort("localhost", strconv.Itoa(port))
 	}
+	o.cfg.TLSAddr = addrs[3]
 	s, err := wechattest.Listen(o.cfg, addrs[0], addrs[1], addrs[2])
 	if err != nil {
 		return explain(err, o.ports)
 	}
 	defer s.Close()
+	if o.certDir != "" {
+		if err := s.WriteCertificates(o.certDir); err != nil {
+			return err
+		}
+	}
 	if o.json {
 		err = json.NewEncoder(stdout).Encode(s.Identity())
 	} else {
@@ -142,7 +158,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 }
 
 // explain names the flag of a port that is taken.
-func explain(err error, ports [3]int) error {
+func explain(err error, ports [4]int) error {
 	var op *net.OpError
 	if !errors.Is(err, syscall.EADDRINUSE) || !errors.As(err, &op) {
 		return err

@@ -3,12 +3,16 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"flag"
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,7 +20,7 @@ import (
 	"h5pay/internal/wechat/wechattest"
 )
 
-var anyPorts = []string{"-port", "0", "-phone-port", "0", "-desk-port", "0"}
+var anyPorts = []string{"-port", "0", "-phone-port", "0", "-desk-port", "0", "-tls-port", "0"}
 
 // running starts the command and returns what it prints first, up to and with
 // the line that contains end; the test's end stops it.
@@ -102,6 +106,45 @@ func TestATakenPortNamesItsFlag(t *testing.T) {
 	}
 }
 
+// What -cert-dir writes opens the TLS port, and refund behind it.
+func TestCertificatesAreWrittenOnRequest(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "cert")
+	var id wechattest.Identity
+	printed := running(t, "\n", "-json", "-cert-dir", dir, "-plain-refunds", "-h5-domain", "m.shop.example", "-refund-notify-url", "https://shop.example/refund", "-refund-time", "1s")
+	if err := json.Unmarshal([]byte(printed), &id); err != nil {
+		t.Fatal(err)
+	}
+	if !id.PlainRefunds || id.RefundNotifyURL != "https://shop.example/refund" || len(id.H5Domains) != 1 || !strings.HasPrefix(id.TLSURL, "https://localhost:") {
+		t.Errorf("%+v", id)
+	}
+	cert, err := tls.LoadX509KeyPair(filepath.Join(dir, wechattest.CertFile), filepath.Join(dir, wechattest.KeyFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.ReadFile(filepath.Join(dir, wechattest.RootFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(root)
+	for _, certs := range [][]tls.Certificate{nil, {cert}} {
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: certs}}}
+		res, err := client.Post(id.TLSURL+"/secapi/pay/refund", "text/xml", strings.NewReader("<xml></xml>"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		client.CloseIdleConnections()
+		if want := map[bool]int{true: 200, false: 400}[certs != nil]; res.StatusCode != want {
+			t.Errorf("%d certificates: %d, want %d", len(certs), res.StatusCode, want)
+		}
+	}
+	err = run(t.Context(), append(anyPorts, "-cert-dir", filepath.Join(dir, wechattest.CertFile)), io.Discard, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "certificates") {
+		t.Errorf("into a file: %v", err)
+	}
+}
+
 func TestBadFlagsAreNamed(t *testing.T) {
 	for _, c := range []struct {
 		args []string
@@ -117,6 +160,9 @@ func TestBadFlagsAreNamed(t *testing.T) {
 		{append(anyPorts, "-shop", "localhost:8787"), "ShopURL"},
 		{append(anyPorts, "-platform", "symbian"), "Platform"},
 		{append(anyPorts, "-openid", "x"), "openid"},
+		{append(anyPorts, "-h5-domain", "https://x"), "H5Domains"},
+		{append(anyPorts, "-refund-time", "-1s"), "RefundTime"},
+		{append(anyPorts, "-refund-notify-url", "x?y"), "RefundNotifyURL"},
 	} {
 		var stderr bytes.Buffer
 		err := run(t.Context(), c.args, io.Discard, &stderr)

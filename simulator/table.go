@@ -16,6 +16,7 @@ func printTable(out io.Writer, id wechattest.Identity) error {
 	fmt.Fprintf(t, "\nWeChat on this machine. Open  %s\n\n", id.DeskURL)
 	row("desk", id.DeskURL, "the phone, the message log, the control API")
 	row("WeChat", id.WeChatURL, "open.weixin.qq.com, api.weixin.qq.com, api.mch.weixin.qq.com")
+	row("over TLS", id.TLSURL, "the same; refund wants the merchant's certificate: -cert-dir")
 	row("phone", id.PhoneURL, "the shop's public domain: redirect_uri and notify_url")
 	row("shop", id.ShopURL, "where the phone forwards to")
 	fmt.Fprintln(t)

@@ -23,13 +23,13 @@ const (
 func (c *Client) AuthorizeURL(redirectURI string, scope Scope, state string) (string, error) {
 	switch {
 	case !absolute(redirectURI):
-		return "", &Error{Op: "authorize", Message: "redirect_uri is not an absolute URL"}
+		return "", &Error{Op: "authorize", Message: "redirect_uri is not an absolute URL", Kind: Developer}
 	case strings.Contains(redirectURI, "#"):
-		return "", &Error{Op: "authorize", Message: "redirect_uri has a fragment, WeChat would misplace the code"}
+		return "", &Error{Op: "authorize", Message: "redirect_uri has a fragment, WeChat would misplace the code", Kind: Developer}
 	case scope != ScopeBase && scope != ScopeUserInfo:
-		return "", &Error{Op: "authorize", Message: "unknown scope"}
+		return "", &Error{Op: "authorize", Message: "unknown scope", Kind: Developer}
 	case len(state) < 1 || len(state) > 128 || !alphanumeric(state):
-		return "", &Error{Op: "authorize", Message: "state is not 1 to 128 letters and digits"}
+		return "", &Error{Op: "authorize", Message: "state is not 1 to 128 letters and digits", Kind: Developer}
 	}
 	return c.cfg.OpenURL + "/connect/oauth2/authorize?appid=" + url.QueryEscape(c.cfg.AppID) +
 		"&redirect_uri=" + url.QueryEscape(redirectURI) +

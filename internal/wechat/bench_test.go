@@ -1,6 +1,11 @@
 package wechat
 
-import "testing"
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+)
 
 func benchmarkFields() []Field { return fieldsOf(paid()) }
 
@@ -48,5 +53,29 @@ func BenchmarkWrite(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		write(fields)
+	}
+}
+
+// A bill of 10 000 payments, about 2.5 MiB.
+func BenchmarkParseBill(b *testing.B) {
+	names, rest, _ := strings.Cut(string(theBill(b)), "\n")
+	row, _, _ := strings.Cut(rest, "\n")
+	const n = 10_000
+	var body bytes.Buffer
+	fmt.Fprintln(&body, names)
+	for range n {
+		fmt.Fprintln(&body, row)
+	}
+	fmt.Fprintf(&body, "%s\n`%d,`%d,`0,`%d,`0\n", sumNames, n, n*880/100, n*780/100)
+	c, err := New(Config{AppID: testAppID, AppSecret: testSecret, MchID: testMchID, APIKey: testKey, Doer: &script{}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(body.Len()))
+	b.ReportAllocs()
+	for b.Loop() {
+		if bill, err := c.ParseBill(body.Bytes()); err != nil || len(bill.Rows) != n {
+			b.Fatal(err)
+		}
 	}
 }

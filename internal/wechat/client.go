@@ -1,12 +1,14 @@
-// Package wechat speaks WeChat's side of a payment inside WeChat: web
-// authorization, orders, their state, the signature for the page, and the
-// notification. It is version 2 of the merchant API, with MD5 or HMAC-SHA256.
+// Package wechat speaks WeChat's side of a payment: web authorization, orders
+// inside WeChat, by QR code and in a phone's browser, their state and end,
+// refunds, notifications, bills, and the signature for the page. It is version 2
+// of the merchant API, with MD5 or HMAC-SHA256.
 //
 // What it returns is neutral: no caller sees XML, a signature or a field name
 // of v2, so that version 3 can stand behind the same methods.
 //
-// The package is pure computation over a Doer. It keeps no state, retries
-// nothing, and puts no secret, code, token, openid or body into an error.
+// The package is pure computation over a Doer. It keeps no state and puts no
+// secret, code, token, openid or body into an error. It retries nothing, but
+// that a merchant call that is lost on the way goes to WeChat's backup host.
 package wechat
 
 import (
@@ -30,9 +32,10 @@ type Doer interface {
 
 // WeChat's own hosts.
 const (
-	openHost = "https://open.weixin.qq.com"
-	apiHost  = "https://api.weixin.qq.com"
-	mchHost  = "https://api.mch.weixin.qq.com"
+	openHost      = "https://open.weixin.qq.com"
+	apiHost       = "https://api.weixin.qq.com"
+	mchHost       = "https://api.mch.weixin.qq.com"
+	mchBackupHost = "https://api2.mch.weixin.qq.com" // in another city
 )
 
 // Config is what a Client is made of.
@@ -45,10 +48,18 @@ type Config struct {
 
 	// Base URLs without a final slash; WeChat's hosts when empty.
 	OpenURL, APIURL, MchURL string
+	// Where a merchant call goes that is lost on the way to MchURL. When it is
+	// empty: WeChat's backup host if MchURL is WeChat's own, else nowhere.
+	MchBackupURL string
 
 	Doer Doer
-	Now  func() time.Time // time.Now when nil
-	Rand io.Reader        // crypto/rand when nil
+	// CertDoer sends requests with the merchant's TLS client certificate, which
+	// refunds need: through Cloudflare's mTLS binding in a Worker, with a
+	// tls.Config natively. When it is nil refunds are refused before they are
+	// sent.
+	CertDoer Doer
+	Now      func() time.Time // time.Now when nil
+	Rand     io.Reader        // crypto/rand when nil
 }
 
 // Client speaks for one service account and one merchant. It is safe for
@@ -74,6 +85,10 @@ func New(cfg Config) (*Client, error) {
 		}
 		*u.field = strings.TrimSuffix(*u.field, "/")
 	}
+	if cfg.MchBackupURL == "" && cfg.MchURL == mchHost {
+		cfg.MchBackupURL = mchBackupHost
+	}
+	cfg.MchBackupURL = strings.TrimSuffix(cfg.MchBackupURL, "/")
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -92,6 +107,7 @@ func New(cfg Config) (*Client, error) {
 		{"OpenURL", baseURL(cfg.OpenURL)},
 		{"APIURL", baseURL(cfg.APIURL)},
 		{"MchURL", baseURL(cfg.MchURL)},
+		{"MchBackupURL", cfg.MchBackupURL == "" || baseURL(cfg.MchBackupURL)},
 		{"Doer", cfg.Doer != nil},
 	} {
 		if !rule.ok {

@@ -14,15 +14,16 @@ import (
 
 func TestNewNamesTheBadFieldAndNotItsValue(t *testing.T) {
 	for field, bad := range map[string][]func(*Config){
-		"AppID":     {func(c *Config) { c.AppID = "" }, func(c *Config) { c.AppID = "wx&BAD" }, func(c *Config) { c.AppID = strings.Repeat("BAD", 11) }},
-		"AppSecret": {func(c *Config) { c.AppSecret = "" }, func(c *Config) { c.AppSecret = Secret(testSecret[:31] + "\n") }, func(c *Config) { c.AppSecret = "BAD" }},
-		"MchID":     {func(c *Config) { c.MchID = "" }, func(c *Config) { c.MchID = "12BAD" }, func(c *Config) { c.MchID = strings.Repeat("1", 33) }},
-		"APIKey":    {func(c *Config) { c.APIKey = "" }, func(c *Config) { c.APIKey = "BAD" }, func(c *Config) { c.APIKey = testKey + "\n" }, func(c *Config) { c.APIKey = Secret(testKey[:31] + " ") }},
-		"SignType":  {func(c *Config) { c.SignType = "RSA" }, func(c *Config) { c.SignType = "md5" }},
-		"Doer":      {func(c *Config) { c.Doer = nil }},
-		"OpenURL":   {func(c *Config) { c.OpenURL = "open.BAD" }, func(c *Config) { c.OpenURL = "https://BAD?x" }},
-		"APIURL":    {func(c *Config) { c.APIURL = "ftp://BAD" }, func(c *Config) { c.APIURL = "https://BAD#" }},
-		"MchURL":    {func(c *Config) { c.MchURL = "https:///BAD" }, func(c *Config) { c.MchURL = "https://u:BAD@h" }, func(c *Config) { c.MchURL = "https://B AD" }, func(c *Config) { c.MchURL = "https://h/%zzBAD" }},
+		"AppID":        {func(c *Config) { c.AppID = "" }, func(c *Config) { c.AppID = "wx&BAD" }, func(c *Config) { c.AppID = strings.Repeat("BAD", 11) }},
+		"AppSecret":    {func(c *Config) { c.AppSecret = "" }, func(c *Config) { c.AppSecret = Secret(testSecret[:31] + "\n") }, func(c *Config) { c.AppSecret = "BAD" }},
+		"MchID":        {func(c *Config) { c.MchID = "" }, func(c *Config) { c.MchID = "12BAD" }, func(c *Config) { c.MchID = strings.Repeat("1", 33) }},
+		"APIKey":       {func(c *Config) { c.APIKey = "" }, func(c *Config) { c.APIKey = "BAD" }, func(c *Config) { c.APIKey = testKey + "\n" }, func(c *Config) { c.APIKey = Secret(testKey[:31] + " ") }},
+		"SignType":     {func(c *Config) { c.SignType = "RSA" }, func(c *Config) { c.SignType = "md5" }},
+		"Doer":         {func(c *Config) { c.Doer = nil }},
+		"OpenURL":      {func(c *Config) { c.OpenURL = "open.BAD" }, func(c *Config) { c.OpenURL = "https://BAD?x" }},
+		"APIURL":       {func(c *Config) { c.APIURL = "ftp://BAD" }, func(c *Config) { c.APIURL = "https://BAD#" }},
+		"MchBackupURL": {func(c *Config) { c.MchBackupURL = "BAD" }, func(c *Config) { c.MchBackupURL = "https://BAD?x" }},
+		"MchURL":       {func(c *Config) { c.MchURL = "https:///BAD" }, func(c *Config) { c.MchURL = "https://u:BAD@h" }, func(c *Config) { c.MchURL = "https://B AD" }, func(c *Config) { c.MchURL = "https://h/%zzBAD" }},
 	} {
 		for i, change := range bad {
 			cfg := Config{AppID: testAppID, AppSecret: testSecret, MchID: testMchID, APIKey: testKey, Doer: &script{}}

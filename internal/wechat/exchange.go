@@ -5,39 +5,75 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 )
 
+// call is one HTTP exchange with WeChat.
+type call struct {
+	op, method, url string
+	backup          string // the same at the backup host; "" when it is sent once only
+	body            []byte
+	doer            Doer
+	limit           int // of the answer, in bytes
+}
+
 // exchange makes one HTTP exchange and returns the whole answer. It retries
-// nothing. Its errors hold no URL: the URL may hold the AppSecret.
-func (c *Client) exchange(ctx context.Context, op, method, url string, body []byte) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
-	if err != nil {
-		return nil, &Error{Op: op, Message: "the base URL is malformed", Kind: Operator}
+// nothing, but that a call with a backup that is lost goes there, once and
+// unchanged. Its errors hold no URL: the URL may hold the AppSecret.
+func exchange(ctx context.Context, x call) ([]byte, error) {
+	res, err := x.send(ctx, x.url)
+	if err != nil && x.backup != "" && lost(ctx, err) {
+		res, err = x.send(ctx, x.backup)
 	}
-	if method == http.MethodPost {
-		req.Header.Set("Content-Type", "text/xml; charset=utf-8")
-	}
-	req.Header.Set("Accept", "*/*")
-	req.Header.Set("User-Agent", "h5pay")
-	res, err := c.cfg.Doer.Do(req)
 	if err != nil {
-		return nil, &Error{Op: op, Message: "no answer", Kind: Retry, Err: cause(ctx, err)}
+		return nil, &Error{Op: x.op, Message: "no answer", Kind: Retry, Err: cause(ctx, err)}
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		// Before the body is read: a gateway's page may have any length.
-		return nil, &Error{Op: op, Message: "HTTP status " + strconv.Itoa(res.StatusCode), Kind: statusKind(res.StatusCode)}
+		return nil, &Error{Op: x.op, Message: "HTTP status " + strconv.Itoa(res.StatusCode), Kind: statusKind(res.StatusCode)}
 	}
-	answer, err := io.ReadAll(io.LimitReader(res.Body, maxMessage+1))
+	answer, err := io.ReadAll(io.LimitReader(res.Body, int64(x.limit)+1))
 	switch {
 	case err != nil:
-		return nil, &Error{Op: op, Message: "the answer broke off", Kind: Retry, Err: cause(ctx, err)}
-	case len(answer) > maxMessage:
-		return nil, &Error{Op: op, Message: "the answer is longer than 64 KiB", Kind: Untrusted}
+		return nil, &Error{Op: x.op, Message: "the answer broke off", Kind: Retry, Err: cause(ctx, err)}
+	case len(answer) > x.limit:
+		return nil, &Error{Op: x.op, Message: "the answer is longer than " + strconv.Itoa(x.limit>>10) + " KiB", Kind: Untrusted}
 	}
 	return answer, nil
+}
+
+// send sends the call to url, one of its two. New has seen to it that they are
+// well formed.
+func (x call) send(ctx context.Context, url string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, x.method, url, bytes.NewReader(x.body))
+	if err != nil {
+		return nil, err
+	}
+	if x.method == http.MethodPost {
+		req.Header.Set("Content-Type", "text/xml; charset=utf-8")
+	}
+	req.Header.Set("Accept", "*/*")
+	req.Header.Set("User-Agent", "h5pay")
+	return x.doer.Do(req)
+}
+
+// lost reports whether a call failed at the connection (transport and format,
+// fail-over). A time-out is not that: WeChat may be busy with the call, the
+// time that the caller had is used up, and it knows better when to ask again.
+// The exception is a time-out while connecting, when nothing was sent.
+func lost(ctx context.Context, err error) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	var dial *net.OpError
+	if errors.As(err, &dial) && dial.Op == "dial" {
+		return true
+	}
+	var timed interface{ Timeout() bool }
+	return !errors.Is(err, context.Canceled) && !(errors.As(err, &timed) && timed.Timeout())
 }
 
 // statusKind sorts HTTP statuses other than 200. WeChat itself answers 200

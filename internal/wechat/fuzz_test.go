@@ -139,3 +139,85 @@ func FuzzParsePayment(f *testing.F) {
 		}
 	})
 }
+
+// FuzzParseRefund: what passes was encrypted with the key and is about a refund
+// that there can be.
+func FuzzParseRefund(f *testing.F) {
+	for _, m := range []message{
+		inner(), inner().with("refund_status", "CHANGE", "success_time", ""), inner().with("refund_fee", "881"), inner().with("total_fee", "-"),
+		inner().with("refund_status", "NEW"), inner().with("out_refund_no", "a_b-c|d*e@"), {},
+	} {
+		f.Add([]byte(m.root()), true)
+		f.Add([]byte(notifying(encrypt(pad(m.root()), testKey)).xml()), false)
+	}
+	for _, v := range readRefundVectors(f) {
+		f.Add([]byte(v.Plaintext), true)
+		f.Add([]byte(notifying(v.ReqInfo).xml()), false)
+	}
+	f.Add([]byte("<!DOCTYPE root><root></root>"), true)
+	f.Fuzz(func(t *testing.T, body []byte, secret bool) {
+		if secret {
+			// As WeChat would send it, so that what follows is reached.
+			body = []byte(notifying(encrypt(pad(string(body)), testKey)).xml())
+		}
+		c, _ := newClient(t, unread(t))
+		refund, err := c.ParseRefund(body)
+		if err != nil {
+			var e *Error
+			if !errors.As(err, &e) || e.Kind != Untrusted || refund != (Refund{}) {
+				t.Fatalf("%+v, %v", refund, err)
+			}
+			return
+		}
+		fields, err := parse(body)
+		if err != nil || value(fields, "appid") != testAppID || value(fields, "mch_id") != testMchID {
+			t.Fatalf("%+v for another: %v", refund, err)
+		}
+		if refund.Amount < 1 || refund.Amount > refund.Total || refund.State == "" || refund.OutTradeNo == "" || refund.OutRefundNo == "" ||
+			refund.RefundID == "" || refund.TransactionID == "" || !refund.RefundedAt.IsZero() && refund.State != RefundSuccess {
+			t.Fatalf("%+v", refund)
+		}
+	})
+}
+
+// FuzzParseBill: what passes adds up, and holds what is in the rows.
+func FuzzParseBill(f *testing.F) {
+	good := string(theBill(f))
+	f.Add([]byte(good))
+	f.Add([]byte(strings.ReplaceAll(good, "\r\n", "\n")))
+	f.Add([]byte(good[:len(good)-1]))
+	f.Add([]byte(strings.Replace(good, "8.80", "8.800", 1)))
+	f.Add([]byte(strings.Replace(good, "8.80", "-8.80", 1)))
+	f.Add([]byte(strings.Replace(good, "茶", ",`", 1)))
+	f.Add([]byte(good + good))
+	names, _, _ := strings.Cut(good, "\n")
+	f.Add([]byte(names + "\n" + sumNames + "\n`0,`0,`0,`0,`0"))
+	f.Add([]byte(columnNames + "\n`2026-03-01 00:00:00,`a,`" + testMchID + ",`b,`c,`d,`JSAPI,`SUCCESS,`CNY,`1,`0,`0,`0,`0,`0,`,`e,`f,`0,`0%,`1,`0\n" + sumNames + "\n`1,`1,`0,`1,`0"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		c, _ := newClient(t, unread(t))
+		bill, err := c.ParseBill(body)
+		if err != nil {
+			var e *Error
+			if !errors.As(err, &e) || e.Kind != Untrusted || bill.Rows != nil {
+				t.Fatalf("%+v, %v", bill, err)
+			}
+			return
+		}
+		sum := Bill{}
+		for _, r := range bill.Rows {
+			if r.MchID != testMchID || r.Total < 0 || r.Refund < 0 || r.Settled < 0 || r.SettledBack < 0 || r.Coupon < 0 || r.CouponBack < 0 || r.Time.IsZero() && !strings.Contains(string(body), "0001") ||
+				r.State == "" || r.OutTradeNo == "" || r.TransactionID == "" || strings.Contains(r.Body+r.Attach, "\n") {
+				t.Fatalf("%+v", r)
+			}
+			// Each row is a line, whatever was written in it.
+			if !strings.Contains(string(body), "`"+r.Body+",`") {
+				t.Fatalf("%q is not in the bill", r.Body)
+			}
+			sum.Total, sum.Refund, sum.Settled, sum.SettledBack, sum.Fee = sum.Total+r.Total, sum.Refund+r.Refund, sum.Settled+r.Settled, sum.SettledBack+r.SettledBack, sum.Fee+r.Fee
+		}
+		sum.Rows = bill.Rows
+		if lines := strings.Count(string(body), "\n"); len(bill.Rows) > lines || bill.Total != sum.Total || bill.Refund != sum.Refund || bill.Settled != sum.Settled || bill.SettledBack != sum.SettledBack || bill.Fee != sum.Fee {
+			t.Fatalf("%+v, want %+v", bill, sum)
+		}
+	})
+}

@@ -8,7 +8,30 @@ import (
 // pay makes one call of the merchant API: it signs fields, sends them, and
 // returns the fields of the answer once it is known to be WeChat's, about this
 // account, and a success.
-func (c *Client) pay(ctx context.Context, op, path string, fields []Field) ([]Field, error) {
+//
+// A call that is lost on the way is sent a second time, to the backup host with
+// the same bytes. WeChat may have it from the first time: what may be called
+// here must come to the same thing when it is done twice.
+func (c *Client) pay(ctx context.Context, doer Doer, op, path string, fields []Field) ([]Field, error) {
+	body, err := c.post(ctx, doer, op, path, fields, maxMessage)
+	if err != nil {
+		return nil, err
+	}
+	if page(body, '<') {
+		return nil, &Error{Op: op, Message: "the answer is no message", Kind: Retry}
+	}
+	answer, err := parse(body)
+	if err != nil {
+		return nil, &Error{Op: op, Message: "the answer cannot be read", Kind: Untrusted, Err: err}
+	}
+	if err := c.check(op, answer, value(fields, "openid")); err != nil {
+		return nil, err
+	}
+	return answer, nil
+}
+
+// post signs and sends fields and returns the answer as it is.
+func (c *Client) post(ctx context.Context, doer Doer, op, path string, fields []Field, limit int) ([]byte, error) {
 	nonce, err := c.nonce()
 	if err != nil {
 		return nil, &Error{Op: op, Message: "no random numbers", Kind: Retry, Err: err}
@@ -23,30 +46,18 @@ func (c *Client) pay(ctx context.Context, op, path string, fields []Field) ([]Fi
 		}
 	}
 	sent = append(sent, Field{"sign", Sign(sent, c.apiKey(), c.cfg.SignType)})
-	body, err := c.exchange(ctx, op, http.MethodPost, c.cfg.MchURL+path, write(sent))
-	if err != nil {
-		return nil, err
+	x := call{op: op, method: http.MethodPost, url: c.cfg.MchURL + path, body: write(sent), doer: doer, limit: limit}
+	if c.cfg.MchBackupURL != "" {
+		x.backup = c.cfg.MchBackupURL + path
 	}
-	if page(body, '<') {
-		return nil, &Error{Op: op, Message: "the answer is no message", Kind: Retry}
-	}
-	answer, err := parse(body)
-	if err != nil {
-		return nil, &Error{Op: op, Message: "the answer cannot be read", Kind: Untrusted, Err: err}
-	}
-	if err := c.check(op, answer, value(sent, "openid")); err != nil {
-		return nil, err
-	}
-	return answer, nil
+	return exchange(ctx, x)
 }
 
 // check is what every answer of the merchant API goes through (return_code,
 // result_code, err_code; which reply signatures to verify). The openid of the
 // request is kept out of its errors.
 func (c *Client) check(op string, answer []Field, openID string) error {
-	words := func(name string) string {
-		return wording(value(answer, name), string(c.apiKey()), string(c.appSecret()), openID)
-	}
+	words := func(name string) string { return c.words(answer, name, openID) }
 	switch value(answer, "return_code") {
 	case "SUCCESS":
 	case "FAIL":
@@ -68,9 +79,14 @@ func (c *Client) check(op string, answer []Field, openID string) error {
 		return nil
 	case "FAIL":
 		code := value(answer, "err_code")
-		return &Error{Op: op, Code: errCode(code), Message: "WeChat refused: " + words("err_code_des"), Kind: payKind(code)}
+		return &Error{Op: op, Code: errCode(code), Message: "WeChat refused: " + words("err_code_des"), Kind: kindOf(op, code)}
 	}
 	return &Error{Op: op, Message: "the answer has no result_code", Kind: Untrusted}
+}
+
+// words returns what WeChat says in a field, prepared for an error.
+func (c *Client) words(answer []Field, name, openID string) string {
+	return wording(value(answer, name), string(c.apiKey()), string(c.appSecret()), openID)
 }
 
 // mine reports whether a message is about this appid and mch_id. The API key

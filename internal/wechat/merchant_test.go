@@ -25,7 +25,7 @@ func commonReplies(good message) map[string]reply {
 		"refused, unknown":         {refusal.with("err_code", "ORDERNOTEXIST").signed(SignHMAC), Refused, CodeOrderNotExist},
 		"refused, busy":            {refusal.with("err_code", "SYSTEMERROR").signed(SignHMAC), Retry, "SYSTEMERROR"},
 		"refused, operator":        {refusal.with("err_code", "NOAUTH", "err_code_des", "商户无此接口权限").signed(SignHMAC), Operator, "NOAUTH"},
-		"refused, talkative":       {refusal.with("err_code", "INVALID_REQUEST", "err_code_des", "openid "+testOpenID+" key="+testKey+" "+testSecret).signed(SignHMAC), Refused, "INVALID_REQUEST"},
+		"refused, talkative":       {refusal.with("err_code", "INVALID_REQUEST", "err_code_des", "openid "+testOpenID+" key="+testKey+" "+testSecret).signed(SignHMAC), Developer, "INVALID_REQUEST"},
 		"refused, no code":         {refusal.signed(SignHMAC), Refused, ""},
 		"refused, odd code":        {refusal.with("err_code", testOpenID).signed(SignHMAC), Refused, ""},
 		"refused, no ids":          {refusal.with("err_code", "ORDERPAID", "appid", "-", "mch_id", "-").signed(SignHMAC), Refused, CodeOrderPaid},

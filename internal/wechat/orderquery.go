@@ -23,7 +23,9 @@ const (
 )
 
 // Trade is what WeChat says about an order, signature checked. What comes after
-// State is certain only for one that was paid.
+// State is certain only for StateSuccess. WeChat promises none of it for
+// StateRefund: what is left out is zero, and QueryRefunds knows TransactionID
+// and the order's total.
 type Trade struct {
 	AppID, MchID  string
 	OutTradeNo    string
@@ -45,9 +47,10 @@ func (t Trade) Paid() bool { return t.State == StateSuccess || t.State == StateR
 func (c *Client) QueryOrder(ctx context.Context, outTradeNo string) (Trade, error) {
 	const op = "orderquery"
 	if !validOutTradeNo(outTradeNo) {
-		return Trade{}, &Error{Op: op, Code: codeParam, Message: "not sent: malformed out_trade_no"}
+		return Trade{}, notSent(op, "malformed out_trade_no")
 	}
-	reply, err := c.pay(ctx, op, "/pay/orderquery", []Field{{"out_trade_no", outTradeNo}})
+	// Sent to the backup host too: it changes nothing.
+	reply, err := c.pay(ctx, c.cfg.Doer, op, "/pay/orderquery", []Field{{"out_trade_no", outTradeNo}})
 	if err != nil {
 		return Trade{}, err
 	}
@@ -61,8 +64,8 @@ func (c *Client) QueryOrder(ctx context.Context, outTradeNo string) (Trade, erro
 	return trade, nil
 }
 
-// readTrade reads the fields that orderquery and the notification share. Of an
-// unpaid order only out_trade_no is promised.
+// readTrade reads the fields that orderquery and the notification share. Only
+// out_trade_no is promised when the state is another than SUCCESS.
 func readTrade(fields []Field, state TradeState) (trade Trade, problem string) {
 	trade = Trade{
 		AppID:      value(fields, "appid"),
@@ -82,16 +85,16 @@ func readTrade(fields []Field, state TradeState) (trade Trade, problem string) {
 	if !trade.Paid() {
 		return trade, ""
 	}
-	fee, ok := parseFen(value(fields, "total_fee"))
-	if !ok {
+	var ok bool
+	left := func(v string) bool { return v == "" && state == StateRefund }
+	fee, end := value(fields, "total_fee"), value(fields, "time_end")
+	if trade.TotalFee, ok = parseFen(fee); !ok && !left(fee) {
 		return Trade{}, "total_fee is not a number of fen"
 	}
-	paidAt, ok := parseTime(value(fields, "time_end"))
-	if !ok {
+	if trade.PaidAt, ok = parseTime(end); !ok && !left(end) {
 		return Trade{}, "time_end is no time"
 	}
-	trade.TotalFee, trade.PaidAt = fee, paidAt
-	if trade.TransactionID = value(fields, "transaction_id"); trade.TransactionID == "" {
+	if trade.TransactionID = value(fields, "transaction_id"); trade.TransactionID == "" && !left("") {
 		return Trade{}, "the message has no transaction_id"
 	}
 	if trade.Currency = value(fields, "fee_type"); trade.Currency == "" {

@@ -102,6 +102,36 @@ func badTrades(good message) map[string]reply {
 	return bad
 }
 
+// Of a refunded order WeChat promises its number alone, but what it says has to
+// be right.
+func TestQueryOrderOfARefundedOrder(t *testing.T) {
+	good := paid().with("trade_state", "REFUND")
+	bare := message{"return_code": "SUCCESS", "result_code": "SUCCESS", "appid": testAppID, "mch_id": testMchID, "out_trade_no": testNo, "trade_state": "REFUND"}
+	want := Trade{AppID: testAppID, MchID: testMchID, OutTradeNo: testNo, State: StateRefund, Currency: "CNY"}
+	c, _ := newClient(t, says(bare.signed(SignHMAC)))
+	got, err := c.QueryOrder(t.Context(), testNo)
+	if err != nil || got != want || !got.Paid() {
+		t.Errorf("%+v, %v", got, err)
+	}
+	want = paidTrade()
+	want.State, want.TotalFee = StateRefund, 0
+	c, _ = newClient(t, says(good.with("total_fee", "-").signed(SignHMAC)))
+	if got, err = c.QueryOrder(t.Context(), testNo); err != nil || got != want {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for name, r := range badTrades(good) {
+		if strings.HasPrefix(name, "no ") && name != "no out_trade_no" || strings.HasPrefix(name, "empty ") {
+			continue // it may be left out
+		}
+		c, _ := newClient(t, says(r.body))
+		got, err := c.QueryOrder(t.Context(), testNo)
+		wantError(t, err, r.kind, r.code)
+		if got != (Trade{}) {
+			t.Errorf("%s: %+v came with the error", name, got)
+		}
+	}
+}
+
 func TestQueryOrderReplies(t *testing.T) {
 	good := paid().with("trade_state", "SUCCESS")
 	replies := commonReplies(good)
@@ -129,7 +159,7 @@ func TestQueryOrderOfAMalformedNumberIsNotSent(t *testing.T) {
 	c, _ := newClient(t, unread(t))
 	for _, no := range []string{"", "12345", "a b c d", "x</out_trade_no>", strings.Repeat("1", 33)} {
 		_, err := c.QueryOrder(t.Context(), no)
-		wantError(t, err, Refused, "PARAM_ERROR")
+		wantError(t, err, Developer, "PARAM_ERROR")
 	}
 }
 

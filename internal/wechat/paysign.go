@@ -20,7 +20,7 @@ type PayParams struct {
 // of the order (calling the payment from the page, paySign).
 func (c *Client) PayParams(prepayID string) (PayParams, error) {
 	if !validPrepayID(prepayID) {
-		return PayParams{}, &Error{Op: "paysign", Code: codeParam, Message: "prepay_id is missing or malformed"}
+		return PayParams{}, &Error{Op: "paysign", Code: codeParam, Message: "prepay_id is missing or malformed", Kind: Developer}
 	}
 	nonce, err := c.nonce()
 	if err != nil {

@@ -45,7 +45,7 @@ func TestAPayment(t *testing.T) {
 		dearer := order
 		dearer.TotalFee++
 		_, err = w.client.UnifiedOrder(ctx, dearer)
-		if kind, c := kindOf(err); kind != wechat.Refused || c != "OUT_TRADE_NO_USED" {
+		if kind, c := kindOf(err); kind != wechat.Developer || c != "OUT_TRADE_NO_USED" {
 			t.Errorf("another price: %v", err)
 		}
 		trade, err := w.client.QueryOrder(ctx, order.OutTradeNo)
@@ -245,7 +245,7 @@ func TestClosedAndForeignOrders(t *testing.T) {
 	stranger := w.order("tea-000002")
 	stranger.OpenID = "oOfAnotherAppid-0123456_abcd"
 	_, err = w.client.UnifiedOrder(t.Context(), stranger)
-	if kind, code := kindOf(err); kind != wechat.Refused || code != "INVALID_REQUEST" || strings.Contains(err.Error(), stranger.OpenID) {
+	if kind, code := kindOf(err); kind != wechat.Developer || code != "INVALID_REQUEST" || strings.Contains(err.Error(), stranger.OpenID) {
 		t.Errorf("another account's openid: %v", err)
 	}
 }

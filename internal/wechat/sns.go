@@ -17,7 +17,7 @@ type snsReply map[string]json.RawMessage
 // sns makes one GET of api.weixin.qq.com. Its answers are JSON in spite of
 // their content type, with status 200 and an errcode for errors (server calls).
 func (c *Client) sns(ctx context.Context, op, pathAndQuery string) (snsReply, error) {
-	body, err := c.exchange(ctx, op, http.MethodGet, c.cfg.APIURL+pathAndQuery, nil)
+	body, err := exchange(ctx, call{op: op, method: http.MethodGet, url: c.cfg.APIURL + pathAndQuery, doer: c.cfg.Doer, limit: maxMessage})
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func (c *Client) sns(ctx context.Context, op, pathAndQuery string) (snsReply, er
 		if code != 0 {
 			text := strconv.FormatInt(code, 10)
 			// Not errmsg: it has a request id and now and then an openid.
-			return nil, &Error{Op: op, Code: text, Message: "WeChat refused", Kind: snsKind(op, text)}
+			return nil, &Error{Op: op, Code: text, Message: "WeChat refused", Kind: kindOf(op, text)}
 		}
 	}
 	return reply, nil

@@ -168,7 +168,7 @@ func TestUserInfoRefusals(t *testing.T) {
 		"expired token":         {token, `{"errcode":42001}`, Restart, "42001"},
 		"scope too small":       {base, `{"errcode":48001}`, Restart, "48001"},
 		"account lacks the API": {token, `{"errcode":48001}`, Operator, "48001"},
-		"other appid":           {token, `{"errcode":40003}`, Operator, "40003"},
+		"other appid":           {token, `{"errcode":40003}`, Developer, "40003"},
 		"restricted user":       {token, `{"errcode":50002}`, Refused, "50002"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -186,5 +186,5 @@ func TestUserInfoRefusals(t *testing.T) {
 	_, err = c.UserInfo(t.Context(), Token{AccessToken: "TOKEN"}, "zh_CN")
 	wantError(t, err, Restart, "")
 	_, err = c.UserInfo(t.Context(), token, "zh-CN&x=y")
-	wantError(t, err, Refused, "PARAM_ERROR")
+	wantError(t, err, Developer, "PARAM_ERROR")
 }

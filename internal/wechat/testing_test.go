@@ -62,13 +62,18 @@ func says(body string) answer {
 	return func(*http.Request, []byte) (*http.Response, error) { return respond(http.StatusOK, body), nil }
 }
 
+// status answers every request with a status and a body.
+func status(code int, body string) answer {
+	return func(*http.Request, []byte) (*http.Response, error) { return respond(code, body), nil }
+}
+
 // newClient makes a Client that talks to answer.
 func newClient(t *testing.T, a answer, change ...func(*Config)) (*Client, *script) {
 	t.Helper()
 	s := &script{t: t, answer: a}
 	cfg := Config{
 		AppID: testAppID, AppSecret: testSecret, MchID: testMchID, APIKey: testKey,
-		Doer: s, Now: func() time.Time { return time.Unix(1772330400, 0) },
+		Doer: s, CertDoer: s, Now: func() time.Time { return time.Unix(1772330400, 0) },
 	}
 	for _, c := range change {
 		c(&cfg)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -28,6 +29,7 @@ const (
 	maxProduct  = 32         // bytes
 	maxScene    = 256        // bytes
 	maxNotify   = 256        // bytes
+	maxPayURL   = 512        // bytes; the documents say 64, which is not true of either
 	maxTotalFee = 9999999999 // fen; ten digits
 	timeFormat  = "20060102150405"
 )
@@ -50,27 +52,44 @@ type Order struct {
 	NotifyURL  string    // absolute, without a query, at most 256
 	TimeStart  time.Time // optional
 	TimeExpire time.Time // optional, after TimeStart
-	ProductID  string    // optional, at most 32, for NATIVE
-	SceneInfo  string    // JSON, at most 256; MWEB needs it
+	ProductID  string    // optional, at most 32, for NATIVE; OutTradeNo when empty
+	// Of the shop, for MWEB: its address, and its name for people. Together
+	// about 180.
+	WapURL, WapName string
+	SceneInfo       string // optional JSON, at most 256; stands for WapURL and WapName
 }
 
-// Prepay is an order that WeChat has taken. A prepay_id works for two hours.
+// How long an order can be paid with what UnifiedOrder returned.
+const (
+	PrepayLife = 2 * time.Hour   // PrepayID, CodeURL
+	MwebLife   = 5 * time.Minute // MwebURL
+)
+
+// Prepay is an order that WeChat has taken.
 type Prepay struct {
 	PrepayID  string
-	CodeURL   string // NATIVE
-	MwebURL   string // MWEB
+	CodeURL   string // NATIVE: to be shown as a QR code; a second one of the same order voids it
+	MwebURL   string // MWEB: where the payer's browser goes, from a page that sends a Referer
 	TradeType TradeType
+}
+
+// PageURL is MwebURL with the page to which the browser comes back, paid or
+// not: an absolute URL of a domain that is set for H5 payment. Nothing else of
+// MwebURL may be changed.
+func (p Prepay) PageURL(back string) string {
+	return p.MwebURL + "&redirect_url=" + url.QueryEscape(back)
 }
 
 // UnifiedOrder asks WeChat to take an order. The same order may be sent again,
 // unchanged, as long as it is unpaid (idempotency of out_trade_no); that is the
-// only right retry after an error of kind Retry.
+// only right retry after an error of kind Retry. So it is sent to the backup
+// host too.
 func (c *Client) UnifiedOrder(ctx context.Context, o Order) (Prepay, error) {
 	const op = "unifiedorder"
 	if problem := o.problem(); problem != "" {
-		return Prepay{}, &Error{Op: op, Code: codeParam, Message: "not sent: " + problem}
+		return Prepay{}, notSent(op, problem)
 	}
-	reply, err := c.pay(ctx, op, "/pay/unifiedorder", []Field{
+	reply, err := c.pay(ctx, c.cfg.Doer, op, "/pay/unifiedorder", []Field{
 		{"device_info", "WEB"},
 		{"body", CutBody(o.Body)},
 		{"detail", o.Detail},
@@ -83,9 +102,9 @@ func (c *Client) UnifiedOrder(ctx context.Context, o Order) (Prepay, error) {
 		{"time_expire", formatTime(o.TimeExpire)},
 		{"notify_url", o.NotifyURL},
 		{"trade_type", string(o.TradeType)},
-		{"product_id", o.ProductID},
+		{"product_id", o.product()},
 		{"openid", o.OpenID},
-		{"scene_info", o.SceneInfo},
+		{"scene_info", o.scene()},
 	})
 	if err != nil {
 		return Prepay{}, err
@@ -99,7 +118,9 @@ func (c *Client) UnifiedOrder(ctx context.Context, o Order) (Prepay, error) {
 	switch {
 	case p.TradeType != o.TradeType:
 		return Prepay{}, &Error{Op: op, Message: "the answer has another trade_type", Kind: Untrusted}
-	case !validPrepayID(p.PrepayID) || p.CodeURL == "" && o.TradeType == TradeNative || p.MwebURL == "" && o.TradeType == TradeMWEB:
+	case !validPrepayID(p.PrepayID),
+		o.TradeType == TradeNative && !visible(p.CodeURL, maxPayURL),
+		o.TradeType == TradeMWEB && (!visible(p.MwebURL, maxPayURL) || !absolute(p.MwebURL)):
 		return Prepay{}, &Error{Op: op, Message: "the answer has nothing to pay with", Kind: Untrusted}
 	}
 	return p, nil
@@ -133,18 +154,40 @@ func (o *Order) problem() string {
 		return "malformed openid"
 	case len(o.ProductID) > maxProduct:
 		return "product_id is longer than 32 bytes"
-	case len(o.SceneInfo) > maxScene:
+	case o.WapURL != "" && !absolute(o.WapURL):
+		return "wap_url is not an absolute URL"
+	case len(o.scene()) > maxScene:
 		return "scene_info is longer than 256 bytes"
 	}
 	switch {
 	case o.TradeType == TradeJSAPI && o.OpenID == "":
 		return "JSAPI needs an openid"
-	case o.TradeType == TradeMWEB && !json.Valid([]byte(o.SceneInfo)):
-		return "MWEB needs scene_info in JSON"
+	case o.TradeType == TradeMWEB && !json.Valid([]byte(o.scene())):
+		return "MWEB needs scene_info in JSON, or wap_url and wap_name"
 	case o.TradeType != TradeJSAPI && o.TradeType != TradeMWEB && o.TradeType != TradeNative:
 		return "unknown trade_type"
 	}
 	return ""
+}
+
+// product is what product_id says: newer documents do without it, older ones do
+// not.
+func (o *Order) product() string {
+	if o.ProductID == "" && o.TradeType == TradeNative {
+		return o.OutTradeNo
+	}
+	return o.ProductID
+}
+
+// scene is what scene_info says.
+func (o *Order) scene() string {
+	if o.SceneInfo != "" || o.TradeType != TradeMWEB || o.WapURL == "" || o.WapName == "" {
+		return o.SceneInfo
+	}
+	// Texts in JSON, which cannot fail.
+	address, _ := json.Marshal(o.WapURL)
+	name, _ := json.Marshal(o.WapName)
+	return `{"h5_info":{"type":"Wap","wap_url":` + string(address) + `,"wap_name":` + string(name) + `}}`
 }
 
 // clientIP returns an address as WeChat sees it: IPv4 is not wrapped in IPv6.
@@ -163,17 +206,20 @@ func clientIP(s string) string {
 // CutBody cuts a description to what fits body: 127 bytes, whole characters,
 // without control characters and without those of four bytes in UTF-8, emoji
 // mostly, which WeChat was seen to refuse there.
-func CutBody(s string) string {
+func CutBody(s string) string { return cut(s, maxBody) }
+
+// cut is CutBody for any limit, in bytes.
+func cut(s string, limit int) string {
 	s = strings.Map(func(r rune) rune {
 		if r > 0xffff {
 			return -1
 		}
 		return r
 	}, clean(s))
-	if len(s) <= maxBody {
+	if len(s) <= limit {
 		return s
 	}
-	end := maxBody
+	end := limit
 	for !utf8.RuneStart(s[end]) {
 		end--
 	}

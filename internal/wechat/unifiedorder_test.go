@@ -2,6 +2,7 @@ package wechat
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -101,29 +102,68 @@ func TestUnifiedOrderSaysTheSameAgain(t *testing.T) {
 }
 
 func TestUnifiedOrderOfOtherTradeTypes(t *testing.T) {
-	native, mweb := testOrder(), testOrder()
-	native.TradeType, native.OpenID, native.ProductID = TradeNative, "", "p1"
-	mweb.TradeType, mweb.OpenID, mweb.SceneInfo = TradeMWEB, "", `{"h5_info":{"type":"Wap"}}`
+	native, mweb, scene := testOrder(), testOrder(), testOrder()
+	native.TradeType, native.OpenID = TradeNative, ""
+	mweb.TradeType, mweb.OpenID, mweb.WapURL, mweb.WapName = TradeMWEB, "", "https://shop.example/?a=1&b=2", `山岚"小铺" <茶>`
+	scene.TradeType, scene.OpenID, scene.SceneInfo = TradeMWEB, "", `{"h5_info":{"type":"Android"}}`
+	scene.WapURL, scene.WapName = mweb.WapURL, mweb.WapName
+	product := native
+	product.ProductID = "p1"
+	const codeURL, mwebURL = "weixin://wxpay/bizpayurl?pr=x", "https://wx.tenpay.com/x?a=1&b=2"
 	for name, tt := range map[string]struct {
 		order Order
+		sent  message
 		reply message
 		want  Prepay
 	}{
-		"NATIVE": {native, taken().with("trade_type", "NATIVE", "code_url", "weixin://wxpay/bizpayurl?pr=x"),
-			Prepay{PrepayID: taken()["prepay_id"], TradeType: TradeNative, CodeURL: "weixin://wxpay/bizpayurl?pr=x"}},
-		"MWEB": {mweb, taken().with("trade_type", "MWEB", "mweb_url", "https://wx.tenpay.com/x?a=1&b=2"),
-			Prepay{PrepayID: taken()["prepay_id"], TradeType: TradeMWEB, MwebURL: "https://wx.tenpay.com/x?a=1&b=2"}},
-		"NATIVE without code_url": {native, taken().with("trade_type", "NATIVE"), Prepay{}},
-		"MWEB without mweb_url":   {mweb, taken().with("trade_type", "MWEB"), Prepay{}},
+		"NATIVE": {native, message{"trade_type": "NATIVE", "product_id": testNo},
+			taken().with("code_url", codeURL), Prepay{PrepayID: taken()["prepay_id"], TradeType: TradeNative, CodeURL: codeURL}},
+		"NATIVE, product": {product, message{"trade_type": "NATIVE", "product_id": "p1"},
+			taken().with("code_url", codeURL), Prepay{PrepayID: taken()["prepay_id"], TradeType: TradeNative, CodeURL: codeURL}},
+		"MWEB": {mweb, message{"trade_type": "MWEB", "scene_info": `{"h5_info":{"type":"Wap","wap_url":"https://shop.example/?a=1\u0026b=2","wap_name":"山岚\"小铺\" \u003c茶\u003e"}}`},
+			taken().with("mweb_url", mwebURL), Prepay{PrepayID: taken()["prepay_id"], TradeType: TradeMWEB, MwebURL: mwebURL}},
+		"MWEB, scene_info": {scene, message{"trade_type": "MWEB", "scene_info": scene.SceneInfo},
+			taken().with("mweb_url", mwebURL), Prepay{PrepayID: taken()["prepay_id"], TradeType: TradeMWEB, MwebURL: mwebURL}},
+		"NATIVE without code_url": {native, nil, taken(), Prepay{}},
+		"NATIVE, odd code_url":    {native, nil, taken().with("code_url", "weixin://a b"), Prepay{}},
+		"NATIVE, long code_url":   {native, nil, taken().with("code_url", strings.Repeat("x", 513)), Prepay{}},
+		"MWEB without mweb_url":   {mweb, nil, taken(), Prepay{}},
+		"MWEB, a script":          {mweb, nil, taken().with("mweb_url", "javascript:alert(1)"), Prepay{}},
+		"MWEB, relative":          {mweb, nil, taken().with("mweb_url", "/pay"), Prepay{}},
 	} {
-		c, _ := newClient(t, says(tt.reply.signed(SignHMAC)))
-		got, err := c.UnifiedOrder(t.Context(), tt.order)
-		if got != tt.want {
-			t.Errorf("%s: %+v, %v", name, got, err)
-		}
-		if tt.want == (Prepay{}) {
-			wantError(t, err, Untrusted, "")
-		}
+		t.Run(name, func(t *testing.T) {
+			c, s := newClient(t, says(tt.reply.with("trade_type", string(tt.order.TradeType)).signed(SignHMAC)))
+			got, err := c.UnifiedOrder(t.Context(), tt.order)
+			if got != tt.want {
+				t.Errorf("%+v, %v", got, err)
+			}
+			if tt.want == (Prepay{}) {
+				wantError(t, err, Untrusted, "")
+				return
+			}
+			sent := readMessage(t, s.bodies[0])
+			got2 := message{}
+			for _, name := range []string{"trade_type", "product_id", "scene_info", "openid"} {
+				if v := sent[name]; v != "" {
+					got2[name] = v
+				}
+			}
+			if diff := cmp.Diff(tt.sent, got2); diff != "" {
+				t.Errorf("fields (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestPageURLComesBack(t *testing.T) {
+	p := Prepay{MwebURL: "https://wx.tenpay.com/checkmweb?prepay_id=wx01&package=2"}
+	const back = "https://shop.example/order?id=1&from=h5#x"
+	got := p.PageURL(back)
+	if !strings.HasPrefix(got, p.MwebURL+"&redirect_url=https%3A%2F%2Fshop.example%2F") {
+		t.Error(got)
+	}
+	if u, err := url.Parse(got); err != nil || u.Query().Get("redirect_url") != back || u.Fragment != "" {
+		t.Errorf("%v, %v", u, err)
 	}
 }
 
@@ -136,7 +176,7 @@ func TestUnifiedOrderReplies(t *testing.T) {
 		"prepay_id with &":       {taken().with("prepay_id", "wx01&timeStamp=0").signed(SignHMAC), Untrusted, ""},
 		"prepay_id with a space": {taken().with("prepay_id", "wx 01").signed(SignHMAC), Untrusted, ""},
 		"prepay_id too long":     {taken().with("prepay_id", strings.Repeat("x", 119)).signed(SignHMAC), Untrusted, ""},
-		"number reused":          {taken().with("result_code", "FAIL", "err_code", "OUT_TRADE_NO_USED").signed(SignHMAC), Refused, "OUT_TRADE_NO_USED"},
+		"number reused":          {taken().with("result_code", "FAIL", "err_code", "OUT_TRADE_NO_USED").signed(SignHMAC), Developer, "OUT_TRADE_NO_USED"},
 	} {
 		replies[name] = r
 	}
@@ -208,15 +248,21 @@ func TestUnifiedOrderIsNotSentWhenWeChatWouldRefuse(t *testing.T) {
 		"MICROPAY":          func(o *Order) { o.TradeType = "MICROPAY" },
 		"MWEB, no scene":    func(o *Order) { o.TradeType = TradeMWEB },
 		"MWEB, odd scene":   func(o *Order) { o.TradeType, o.SceneInfo = TradeMWEB, "{" },
-		"long scene":        func(o *Order) { o.SceneInfo = strings.Repeat(" ", 257) },
-		"long product_id":   func(o *Order) { o.ProductID = strings.Repeat("1", 33) },
+		"MWEB, no name":     func(o *Order) { o.TradeType, o.WapURL = TradeMWEB, "https://shop.example" },
+		"MWEB, no address":  func(o *Order) { o.TradeType, o.WapName = TradeMWEB, "x" },
+		"MWEB, odd address": func(o *Order) { o.TradeType, o.WapURL, o.WapName = TradeMWEB, "shop.example", "x" },
+		"MWEB, long name": func(o *Order) {
+			o.TradeType, o.WapURL, o.WapName = TradeMWEB, "https://shop.example", strings.Repeat("x", 256)
+		},
+		"long scene":      func(o *Order) { o.SceneInfo = strings.Repeat(" ", 257) },
+		"long product_id": func(o *Order) { o.ProductID = strings.Repeat("1", 33) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, _ := newClient(t, unread(t))
 			o := testOrder()
 			change(&o)
 			got, err := c.UnifiedOrder(t.Context(), o)
-			wantError(t, err, Refused, "PARAM_ERROR")
+			wantError(t, err, Developer, "PARAM_ERROR")
 			if got != (Prepay{}) {
 				t.Errorf("%+v", got)
 			}

@@ -24,7 +24,7 @@ func (c *Client) UserInfo(ctx context.Context, token Token, lang string) (User, 
 	case token.AccessToken == "" || token.OpenID == "":
 		return User{}, &Error{Op: op, Message: "not sent: there is no token", Kind: Restart}
 	case lang != "zh_CN" && lang != "zh_TW" && lang != "en":
-		return User{}, &Error{Op: op, Code: codeParam, Message: "not sent: unknown language"}
+		return User{}, notSent(op, "unknown language")
 	}
 	reply, err := c.sns(ctx, op, "/sns/userinfo?access_token="+url.QueryEscape(string(token.AccessToken))+
 		"&openid="+url.QueryEscape(token.OpenID)+"&lang="+lang)

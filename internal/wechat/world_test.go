@@ -1,6 +1,8 @@
 package wechat_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,7 +34,7 @@ type world struct {
 
 func newWorld(t *testing.T, seed int64, signType wechat.SignType) *world {
 	t.Helper()
-	w := &world{t: t, shop: &shop{arrived: make(chan struct{}, 16)}}
+	w := &world{t: t, shop: &shop{arrived: make(chan struct{}, 16), refunded: make(chan notice, 16)}}
 	var err error
 	w.WeChat, err = wechattest.New(wechattest.Config{
 		Seed: seed, Hostile: true, ShopURL: shopURL, Doer: w.shop, Epoch: time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC),
@@ -44,7 +46,7 @@ func newWorld(t *testing.T, seed int64, signType wechat.SignType) *world {
 	w.client, err = wechat.New(wechat.Config{
 		AppID: wechattest.DefaultAppID, AppSecret: wechattest.DefaultAppSecret,
 		MchID: wechattest.DefaultMchID, APIKey: wechattest.DefaultAPIKey, SignType: signType,
-		Doer: wire{w.Handler()}, Now: w.Now,
+		Doer: wire{w.Handler()}, CertDoer: certified{w.WeChat}, Now: w.Now,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -77,10 +79,29 @@ func (w wire) Do(r *http.Request) (*http.Response, error) {
 	}
 }
 
+// certified is a wire over which the merchant's certificate comes along.
+type certified struct{ *wechattest.WeChat }
+
+func (c certified) Do(r *http.Request) (*http.Response, error) {
+	cert, err := c.Certificate()
+	if err != nil {
+		return nil, err
+	}
+	r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{cert.Leaf}}
+	return wire{c.Handler()}.Do(r)
+}
+
+// notice is what ParseRefund made of a notification.
+type notice struct {
+	refund wechat.Refund
+	err    error
+}
+
 // shop is the Doer of the simulator's notifications.
 type shop struct {
-	client  *wechat.Client
-	arrived chan struct{}
+	client   *wechat.Client
+	arrived  chan struct{}
+	refunded chan notice
 
 	mu     sync.Mutex
 	trades []wechat.Trade
@@ -92,11 +113,19 @@ func (s *shop) Do(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	trade, err := s.client.ParsePayment(body)
-	s.mu.Lock()
-	s.trades, s.errs = append(s.trades, trade), append(s.errs, err)
-	s.mu.Unlock()
-	s.arrived <- struct{}{}
+	if strings.HasSuffix(r.URL.Path, "/refund") {
+		var n notice
+		n.refund, n.err = s.client.ParseRefund(body)
+		s.refunded <- n
+		err = n.err
+	} else {
+		var trade wechat.Trade
+		trade, err = s.client.ParsePayment(body)
+		s.mu.Lock()
+		s.trades, s.errs = append(s.trades, trade), append(s.errs, err)
+		s.mu.Unlock()
+		s.arrived <- struct{}{}
+	}
 	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(string(wechat.Answer(err == nil, "OK"))))}, nil
 }
 
@@ -111,6 +140,18 @@ func (s *shop) last(t *testing.T) (wechat.Trade, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.trades[len(s.trades)-1], s.errs[len(s.errs)-1]
+}
+
+// lastRefund waits for a notification of a refund.
+func (s *shop) lastRefund(t *testing.T) (wechat.Refund, error) {
+	t.Helper()
+	select {
+	case n := <-s.refunded:
+		return n.refund, n.err
+	case <-time.After(10 * time.Second):
+		t.Fatal("no notification of a refund")
+		return wechat.Refund{}, nil
+	}
 }
 
 // signIn goes through web authorization and returns the code.

@@ -25,7 +25,10 @@ func (e *ParseError) Error() string { return "malformed message: " + e.Rule }
 // parse reads a flat message, <xml> with children that hold text, into one list
 // in the order of arrival. Signature and business read the same list; whatever
 // two parsers could read differently is refused (known failures, parser rules).
-func parse(body []byte) ([]Field, error) {
+func parse(body []byte) ([]Field, error) { return parseElement("xml", body) }
+
+// parseElement is parse for a message with another name.
+func parseElement(name string, body []byte) ([]Field, error) {
 	switch {
 	case len(body) > maxMessage:
 		return nil, &ParseError{"longer than 64 KiB"}
@@ -37,7 +40,7 @@ func parse(body []byte) ([]Field, error) {
 	// Without a reader the decoder fails at the encoding, with one it is left
 	// to token, which names the rule.
 	dec.CharsetReader = func(_ string, input io.Reader) (io.Reader, error) { return input, nil }
-	var p parser
+	p := parser{name: name}
 	for {
 		tok, err := dec.RawToken()
 		if errors.Is(err, io.EOF) {
@@ -56,7 +59,7 @@ func parse(body []byte) ([]Field, error) {
 	return p.fields, nil
 }
 
-// Where a parser is: before <xml>, directly in it, in a field, after </xml>.
+// Where a parser is: before the message, directly in it, in a field, after it.
 const (
 	before = iota
 	root
@@ -65,6 +68,7 @@ const (
 )
 
 type parser struct {
+	name   string // of the message
 	state  int
 	first  bool // some token was seen
 	fields []Field
@@ -105,7 +109,7 @@ func (p *parser) start(tok xml.StartElement) error {
 	switch {
 	case tok.Name.Space != "" || strings.Contains(tok.Name.Local, ":") || len(tok.Attr) > 0:
 		return &ParseError{"prefix or attribute"}
-	case p.state == before && tok.Name.Local == "xml":
+	case p.state == before && tok.Name.Local == p.name:
 		p.state = root
 	case p.state == root && len(p.fields) == maxFields:
 		return &ParseError{"more than 256 fields"}
@@ -131,7 +135,7 @@ func (p *parser) end(tok xml.EndElement) error {
 	case p.state == field && tok.Name.Space == "" && tok.Name.Local == p.fields[len(p.fields)-1].Name:
 		p.fields[len(p.fields)-1].Value = p.text.String()
 		p.state = root
-	case p.state == root && tok.Name.Space == "" && tok.Name.Local == "xml":
+	case p.state == root && tok.Name.Space == "" && tok.Name.Local == p.name:
 		p.state = after
 	default:
 		return &ParseError{"not well-formed"}

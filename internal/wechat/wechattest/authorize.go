@@ -154,6 +154,11 @@ func (w *WeChat) oauthDomains() []string {
 	if w.cfg.OAuthDomain != "" {
 		return []string{w.cfg.OAuthDomain}
 	}
+	return w.shopHosts()
+}
+
+// shopHosts are the hosts of the phone's and the shop's origins.
+func (w *WeChat) shopHosts() []string {
 	var hosts []string
 	for _, origin := range []string{w.cfg.PhoneURL, w.ShopURL()} {
 		if u, err := url.Parse(origin); err == nil && u.Host != "" && !slices.Contains(hosts, u.Hostname()) {

@@ -51,7 +51,7 @@ if(a.state==="open")return wait();location.replace(a.location)}catch(e){}})();
 // render executes one of the pages; they are constant, so they cannot fail but
 // by a mistake that every test would meet.
 func render(name string, data any) string {
-	t := template.Must(template.New("").Parse(pages))
+	t := template.Must(template.Must(template.New("").Parse(pages)).Parse(mwebPages))
 	var b strings.Builder
 	if err := t.ExecuteTemplate(&b, name, data); err != nil {
 		panic("wechattest: page " + name + ": " + err.Error())

@@ -109,7 +109,7 @@ func (w *WeChat) openSheet(call InvokeCall, m *Message) (Sheet, *BridgeError) {
 	if bad := o.payable(now); bad != nil {
 		return Sheet{}, bad
 	}
-	return w.addSheet(o, holder), nil
+	return w.addSheet(o, holder).Sheet, nil
 }
 
 // readPayArgs checks presence, case and types, before anything is sent to
@@ -186,7 +186,7 @@ func (w *WeChat) checkPaySign(fields []pair, o *order, m *Message) *BridgeError 
 // payable tells why the order cannot be paid now; nil when it can.
 func (o *order) payable(now time.Time) *BridgeError {
 	switch {
-	case o.State == StateSuccess:
+	case o.trade != nil:
 		return refusePay("该订单已支付", "the order is paid")
 	case o.State == StateClosed:
 		return refusePay("该订单已关闭", "the order is closed")

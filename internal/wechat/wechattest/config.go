@@ -73,6 +73,10 @@ type Config struct {
 	// ending in "/". Default: the roots of PhoneURL and ShopURL; any page when
 	// both are unknown.
 	PayDirs []string
+	// H5Domains are the hosts from which MWEB orders may be paid and to which
+	// WeChat returns: bare hosts. Default: the hosts of PhoneURL and ShopURL; any
+	// host when both are unknown.
+	H5Domains []string
 	// Platform of the phone. Default Android.
 	Platform Platform
 
@@ -106,6 +110,21 @@ type Config struct {
 	// NotifyIntervals is the retry list of notifications, in simulator time.
 	// Default WeChat's own 15 intervals (payment notification, retries).
 	NotifyIntervals []time.Duration
+
+	// TLSAddr is where Listen serves Handler over TLS too, host:port with port 0
+	// for any. Default none; Start takes localhost:0.
+	TLSAddr string
+	// PlainRefunds lets refund through without the merchant's certificate on a
+	// connection without TLS, for shops that cannot present one (wrangler dev).
+	// Default false: WeChat asks for it.
+	PlainRefunds bool
+	// RefundTime is how long a refund is PROCESSING, in simulator time. Default
+	// 5 s; WeChat takes minutes, or days for cards.
+	RefundTime time.Duration
+	// RefundNotifyURL is the merchant platform's setting: where WeChat tells of
+	// refunds whose request names no notify_url. Default none, so that it tells
+	// of those not at all.
+	RefundNotifyURL string
 
 	// Doer sends the notifications. Default an http.Client that follows no
 	// redirect.
@@ -156,6 +175,9 @@ func (c Config) withDefaults() Config {
 	if c.NotifyIntervals == nil {
 		c.NotifyIntervals = notifyIntervals()
 	}
+	if c.RefundTime == 0 {
+		c.RefundTime = refundTime
+	}
 	if c.History == 0 {
 		c.History = 2000
 	}
@@ -196,6 +218,9 @@ func (c Config) validate() error {
 		bad(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && strings.HasSuffix(d, "/") && u.RawQuery == "" && u.Fragment == "",
 			"PayDirs: want scheme://host/path/, got %q", d)
 	}
+	for _, d := range c.H5Domains {
+		bad(d != "" && !strings.ContainsAny(d, ":/?#"), "H5Domains: want a bare host, got %q", d)
+	}
 	bad(c.Platform == Android || c.Platform == IOS, "Platform: want android or ios, got %q", c.Platform)
 	bad(c.TimeScale > 0 && c.TimeScale <= 100000, "TimeScale: want more than 0, at most 100000, got %v", c.TimeScale)
 	bad(c.BridgeDelay <= time.Minute, "BridgeDelay: want at most a minute, got %v", c.BridgeDelay)
@@ -203,6 +228,9 @@ func (c Config) validate() error {
 	for _, d := range c.NotifyIntervals {
 		bad(d > 0, "NotifyIntervals: want more than 0, got %v", d)
 	}
+	bad(c.RefundTime > 0, "RefundTime: want more than 0, got %v", c.RefundTime)
+	bad(c.RefundNotifyURL == "" || validNotifyURL(c.RefundNotifyURL) && len(c.RefundNotifyURL) <= 256,
+		"RefundNotifyURL: want an absolute URL of 256 bytes at most without a query, got %q", c.RefundNotifyURL)
 	bad(c.History > 0, "History: want more than 0, got %d", c.History)
 	seen := map[string]bool{}
 	for i, u := range c.Users {

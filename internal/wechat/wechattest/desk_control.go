@@ -30,12 +30,14 @@ func (w *WeChat) controls() []control {
 	return []control{
 		{"Look", "GET", "/control/info", "", "", "Identities, addresses, users, fault kinds, the clock and this list.", w.controlInfo},
 		{"Look", "GET", "/control/messages", "?after=0", "", "The message log, oldest first, from the message behind seq `after`.", w.controlMessages},
-		{"Look", "GET", "/control/events", "", "", "What happens, live, as server-sent events: message, sheet, consent, clock, user, fault.", w.controlEvents},
-		{"Look", "GET", "/control/ledger", "", "", "Orders, payments, and notifications with every attempt and the next retry.", w.controlLedger},
+		{"Look", "GET", "/control/events", "", "", "What happens, live, as server-sent events: message, sheet, consent, refund, clock, user, fault.", w.controlEvents},
+		{"Look", "GET", "/control/ledger", "", "", "Orders, payments, refunds, and notifications with every attempt and the next retry.", w.controlLedger},
+		{"Look", "GET", "/control/bill", "?date=20260301", "", "The bill of a day in Beijing as downloadbill gives it, at any time and without faults; empty when nothing is in it.", w.controlBill},
 
 		{"Phone", "GET", "/control/sheets", "", "", "The payment sheets, open and answered.", w.controlSheets},
 		{"Phone", "POST", "/control/sheets/{id}/pay", "", "", "Press the sheet's button.", w.pressSheet(w.PaySheet)},
 		{"Phone", "POST", "/control/sheets/{id}/cancel", "", "", "Close the sheet.", w.pressSheet(w.CancelSheet)},
+		{"Phone", "POST", "/control/scan", "", `{"code_url": "weixin://wxpay/bizpayurl?pr=..."}`, "Scan the code of a NATIVE order: its payment sheet opens.", w.controlScan},
 		{"Phone", "GET", "/control/consents", "", "", "The consent pages of snsapi_userinfo, open and decided.", w.controlConsents},
 		{"Phone", "POST", "/control/consents/{id}/approve", "", "", "Allow: the phone goes to `location`, with a code.", w.decide(true)},
 		{"Phone", "POST", "/control/consents/{id}/refuse", "", "", "Refuse: the phone goes to `location`, without a code.", w.decide(false)},
@@ -44,7 +46,8 @@ func (w *WeChat) controls() []control {
 		{"Trouble", "POST", "/control/faults", "", `{"kind": "notify_lost", "count": 1}`, "Queue a fault for the next occasion. Kinds: see info. Some take `path` or `delay_ms`.", w.addFault},
 		{"Trouble", "GET", "/control/faults", "", "", "The faults that still wait.", w.controlFaults},
 		{"Trouble", "DELETE", "/control/faults", "", "", "Forget them.", w.clearFaults},
-		{"Trouble", "POST", "/control/notifications", "", `{"out_trade_no": "...", "forge": ""}`, "Send a notification now. `forge`: see info; empty sends the true one again.", w.sendNotification},
+		{"Trouble", "POST", "/control/notifications", "", `{"out_trade_no": "...", "forge": ""}`, "Send a notification now. `forge`: see info; empty sends the true one again. With `out_refund_no` instead it is a refund's.", w.sendNotification},
+		{"Trouble", "POST", "/control/refunds", "", `{"out_trade_no": "...", "refund_fee": 1}`, "Refund fen of a paid order by hand, as on the merchant platform.", w.controlRefund},
 		{"Trouble", "POST", "/control/clock", "", `{"advance_ms": 15000}`, "Move the clock forward; what falls due on the way happens before the answer.", w.advanceClock},
 	}
 }
@@ -64,7 +67,6 @@ func (w *WeChat) controlMessages(rw http.ResponseWriter, r *http.Request) {
 
 func (w *WeChat) controlLedger(rw http.ResponseWriter, _ *http.Request) {
 	l := w.Ledger()
-	l.Orders, l.Trades, l.Notifications = list(l.Orders), list(l.Trades), list(l.Notifications)
 	writeJSON(rw, http.StatusOK, l)
 }
 
@@ -124,13 +126,20 @@ func (w *WeChat) clearFaults(rw http.ResponseWriter, r *http.Request) {
 
 func (w *WeChat) sendNotification(rw http.ResponseWriter, r *http.Request) {
 	var body struct {
-		OutTradeNo string `json:"out_trade_no"`
-		Forge      string `json:"forge"`
+		OutTradeNo  string `json:"out_trade_no"`
+		OutRefundNo string `json:"out_refund_no"`
+		Forge       string `json:"forge"`
 	}
 	if !readJSON(rw, r, maxControlBody, &body) {
 		return
 	}
-	attempt, err := w.Notify(body.OutTradeNo, body.Forge)
+	var attempt Attempt
+	var err error
+	if body.OutRefundNo != "" {
+		attempt, err = w.NotifyRefund(body.OutRefundNo, body.Forge)
+	} else {
+		attempt, err = w.Notify(body.OutTradeNo, body.Forge)
+	}
 	if err != nil {
 		writeFailure(rw, err)
 		return

@@ -18,11 +18,16 @@ type Identity struct {
 	ShopName  string `json:"shop_name"`
 
 	WeChatURL string   `json:"wechat_url"` // the base URL for SDKs
+	TLSURL    string   `json:"tls_url"`    // the same over TLS, where refund is open to the merchant's certificate; "" when there is none
 	PhoneURL  string   `json:"phone_url"`  // the shop's public domain
 	DeskURL   string   `json:"desk_url"`   // the page for a person
 	ShopURL   string   `json:"shop_url"`   // where the phone forwards to
 	PayDirs   []string `json:"pay_dirs"`
+	H5Domains []string `json:"h5_domains"`
 	Platform  Platform `json:"platform"`
+
+	PlainRefunds    bool   `json:"plain_refunds"`     // refund is open without a certificate too
+	RefundNotifyURL string `json:"refund_notify_url"` // of refunds that name none; "" for not at all
 
 	Users     []User    `json:"users"`
 	Seed      int64     `json:"seed"`
@@ -39,7 +44,8 @@ func (w *WeChat) Identity() Identity {
 	return Identity{
 		AppID: cfg.AppID, AppSecret: cfg.AppSecret, MchID: cfg.MchID, APIKey: cfg.APIKey, ShopName: cfg.ShopName,
 		WeChatURL: cfg.WeChatURL, PhoneURL: cfg.PhoneURL, DeskURL: cfg.DeskURL, ShopURL: cfg.ShopURL,
-		PayDirs: list(dirs), Platform: cfg.Platform,
+		PayDirs: list(dirs), H5Domains: list(w.h5Domains()), Platform: cfg.Platform,
+		TLSURL: w.tlsURL, PlainRefunds: cfg.PlainRefunds, RefundNotifyURL: cfg.RefundNotifyURL,
 		Users: list(w.Users()), Seed: cfg.Seed, TimeScale: cfg.TimeScale, Epoch: cfg.Epoch,
 	}
 }
@@ -51,11 +57,12 @@ type info struct {
 	Now        time.Time   `json:"now"`
 	FaultKinds []FaultKind `json:"fault_kinds"`
 	Forges     []string    `json:"forges"`
+	Refund     []string    `json:"refund_forges"`
 	API        []control   `json:"api"`
 }
 
 func (w *WeChat) controlInfo(rw http.ResponseWriter, _ *http.Request) {
-	writeJSON(rw, http.StatusOK, info{w.Identity(), w.User(), w.Now(), FaultKinds(), Forges(), w.controls()})
+	writeJSON(rw, http.StatusOK, info{w.Identity(), w.User(), w.Now(), FaultKinds(), Forges(), RefundForges(), w.controls()})
 }
 
 // heartbeat keeps an idle event stream open through proxies.

@@ -29,12 +29,16 @@ func writeError(rw http.ResponseWriter, status int, message string) {
 }
 
 // writeFailure answers with an error of the simulator and the status that goes
-// with it: 404 for what does not exist, 409 for what is over, 400 for the rest.
+// with it: 404 for what does not exist, 409 for what is over or what the phone
+// refuses, 400 for the rest.
 func writeFailure(rw http.ResponseWriter, err error) {
 	status := http.StatusBadRequest
+	var refusal *Refusal
 	switch {
+	case errors.As(err, &refusal):
+		status = http.StatusConflict
 	case errors.Is(err, ErrUnknownSheet), errors.Is(err, ErrUnknownConsent),
-		errors.Is(err, ErrUnknownOrder), errors.Is(err, ErrUnknownUser):
+		errors.Is(err, ErrUnknownOrder), errors.Is(err, ErrUnknownRefund), errors.Is(err, ErrUnknownUser):
 		status = http.StatusNotFound
 	case errors.Is(err, ErrSheetGone), errors.Is(err, ErrConsentGone):
 		status = http.StatusConflict

@@ -29,6 +29,9 @@ func (w *WeChat) exchange(kind, from string, h func(x *exchange)) http.HandlerFu
 			w: w, r: r, body: string(body), over: len(body) > maxBody, header: http.Header{},
 			msg: Message{From: from, To: PartyWeChat, Kind: kind, Method: r.Method, URL: "http://" + r.Host + r.URL.RequestURI(), Request: string(body)},
 		}
+		if r.TLS != nil {
+			x.msg.URL = "https" + strings.TrimPrefix(x.msg.URL, "http")
+		}
 		if err != nil {
 			x.note("the request broke off")
 			x.html(http.StatusBadRequest, nginxPage("400 Bad Request"))
@@ -46,7 +49,9 @@ func (w *WeChat) exchange(kind, from string, h func(x *exchange)) http.HandlerFu
 			x.finish(rw)
 			return
 		}
-		h(x)
+		if x.trusted() {
+			h(x)
+		}
 		if _, ok := w.takeFault(FaultTimeoutAfter, r.URL.Path); ok {
 			x.note("fault timeout_after: the work was done, no answer")
 			x.hang()

@@ -27,6 +27,15 @@ const (
 	FaultSheetFail       = "sheet_fail"
 	FaultPaidAsCancel    = "paid_as_cancel"
 	FaultQueryLate       = "query_late"
+	FaultReturnEarly     = "return_early"
+	FaultNotEnough       = "not_enough"
+	FaultRefundClosed    = "refund_closed"
+	FaultRefundChange    = "refund_change"
+	FaultRefundSlow      = "refund_slow"
+	FaultBillCreating    = "bill_creating"
+	FaultBillRowLost     = "bill_row_lost"
+	FaultBillRowChanged  = "bill_row_changed"
+	FaultBillRowAdded    = "bill_row_added"
 )
 
 // Fault is something that goes wrong at the next occasion. Faults wait in a
@@ -38,7 +47,7 @@ type Fault struct {
 	// Path limits a fault of calls to one path, such as /pay/unifiedorder.
 	// Default any call that the fault can spoil.
 	Path string `json:"path,omitempty"`
-	// DelayMS is for notify_delayed and query_late, in simulator milliseconds.
+	// DelayMS is for notify_delayed, query_late and refund_slow, in simulator milliseconds.
 	DelayMS int64 `json:"delay_ms,omitempty"`
 }
 
@@ -52,8 +61,8 @@ type FaultKind struct {
 
 // FaultKinds lists every kind of Fault.
 func FaultKinds() []FaultKind {
-	pay := []string{pathUnifiedOrder, pathOrderQuery, pathCloseOrder}
-	all := append(slices.Clone(pay), pathAccessToken, pathRefreshToken, pathUserInfo, pathAuth)
+	pay := []string{pathUnifiedOrder, pathOrderQuery, pathCloseOrder, pathRefund, pathRefundQuery}
+	all := append(slices.Clone(pay), pathDownloadBill, pathAccessToken, pathRefreshToken, pathUserInfo, pathAuth)
 	return []FaultKind{
 		{Kind: FaultNotifyLost, Text: "the next notification is never sent, nor repeated (delivery is not guaranteed)"},
 		{Kind: FaultNotifyDropped, Text: "one send is lost on its way; the retry list goes on"},
@@ -73,6 +82,15 @@ func FaultKinds() []FaultKind {
 		{Kind: FaultSheetFail, Text: "the next payment fails on the phone; nothing is paid"},
 		{Kind: FaultPaidAsCancel, Text: "the next payment is made, but the page is told cancel"},
 		{Kind: FaultQueryLate, Text: "one orderquery of an order paid within delay_ms still says NOTPAY", Delay: true},
+		{Kind: FaultReturnEarly, Text: "the next browser goes back to the shop while the payment sheet is still open"},
+		{Kind: FaultNotEnough, Text: "the next refund is refused with NOTENOUGH; its number stays with its amounts"},
+		{Kind: FaultRefundClosed, Text: "the next refund ends in REFUNDCLOSE: the money stays with the merchant"},
+		{Kind: FaultRefundChange, Text: "the next refund ends in CHANGE: it cannot go back to where it came from"},
+		{Kind: FaultRefundSlow, Text: "the next refund stays PROCESSING for delay_ms", Delay: true},
+		{Kind: FaultBillCreating, Text: "the next downloadbill answers Bill Creating"},
+		{Kind: FaultBillRowLost, Text: "the next bill lacks its first row; its totals agree with it"},
+		{Kind: FaultBillRowChanged, Text: "the first row of the next bill is one fen more; its totals agree with it"},
+		{Kind: FaultBillRowAdded, Text: "the next bill has a payment that nobody ordered; its totals agree with it"},
 	}
 }
 

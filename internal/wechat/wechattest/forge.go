@@ -8,7 +8,8 @@ import (
 )
 
 // The forgeries that Notify can send. Only WrongAmount and Replay carry a good
-// sign: they are what the order's row must catch.
+// sign: they are what the order's row must catch. NotifyRefund takes OtherKey,
+// WrongAmount, Replay and Doctype too.
 const (
 	ForgeBadSign     = "bad_sign"     // one digit of the sign is changed
 	ForgeNoSign      = "no_sign"      // the field sign is missing
@@ -16,6 +17,13 @@ const (
 	ForgeWrongAmount = "wrong_amount" // total_fee is one fen more, validly signed
 	ForgeReplay      = "replay"       // the last notification of the order, byte for byte
 	ForgeDoctype     = "doctype"      // a DOCTYPE with an external entity before the message
+
+	// Of refund notifications only, which have no sign. WrongAmount and TooEarly
+	// are rightly encrypted: they stand for a leaked key, and for blocks cut
+	// from older messages.
+	ForgeNoInfo     = "no_info"     // the field req_info is missing
+	ForgeBadPadding = "bad_padding" // the last block of req_info is missing
+	ForgeTooEarly   = "too_early"   // it says SUCCESS, whatever the refund is
 )
 
 // Forges lists what Notify takes besides "".
@@ -23,23 +31,81 @@ func Forges() []string {
 	return []string{ForgeBadSign, ForgeNoSign, ForgeOtherKey, ForgeWrongAmount, ForgeReplay, ForgeDoctype}
 }
 
+// RefundForges lists what NotifyRefund takes besides "".
+func RefundForges() []string {
+	return []string{ForgeOtherKey, ForgeNoInfo, ForgeBadPadding, ForgeWrongAmount, ForgeTooEarly, ForgeReplay, ForgeDoctype}
+}
+
 // Notify sends a notification now, once, and waits for the shop's answer. With
 // forge "" it is the genuine one, which only a paid order has; the forgeries
 // also claim that an unpaid order is paid. The error says what cannot be sent;
 // a refusal by the shop is an Attempt that is not OK.
 func (w *WeChat) Notify(outTradeNo, forge string) (Attempt, error) {
-	if forge != "" && !contains(Forges(), forge) {
-		return Attempt{}, fmt.Errorf("unknown forge %q; known: %s", forge, strings.Join(Forges(), ", "))
+	if err := knownForge(forge, Forges()); err != nil {
+		return Attempt{}, err
 	}
-	n, body, err := w.prepareNotify(outTradeNo, forge)
+	w.mu.Lock()
+	o := w.orders[outTradeNo]
+	switch {
+	case o == nil:
+		w.mu.Unlock()
+		return Attempt{}, ErrUnknownOrder
+	case forge == "" && o.trade == nil:
+		w.mu.Unlock()
+		return Attempt{}, errors.New("the order is not paid: WeChat has nothing to notify")
+	}
+	n, err := w.prepareNotify(o, nil, forge)
+	w.mu.Unlock()
 	if err != nil {
 		return Attempt{}, err
 	}
-	var signed *Signed
-	if forge != ForgeReplay {
-		body, signed = w.notifyBody(n.order, forge)
+	return w.sendNow(n, forge), nil
+}
+
+// NotifyRefund is Notify for a refund. The genuine one needs a refund that has
+// come to an end; the forgeries do not.
+func (w *WeChat) NotifyRefund(outRefundNo, forge string) (Attempt, error) {
+	if err := knownForge(forge, RefundForges()); err != nil {
+		return Attempt{}, err
 	}
-	a := w.post(n, body, signed, "")
+	w.mu.Lock()
+	r := w.findRefund(outRefundNo)
+	var err error
+	switch {
+	case r == nil:
+		err = ErrUnknownRefund
+	case r.NotifyURL == "":
+		err = errors.New("the refund has no notify_url")
+	case forge == "" && r.Status == RefundProcessing:
+		err = errors.New("the refund is PROCESSING: WeChat has nothing to notify")
+	}
+	var n *notification
+	if err == nil {
+		n, err = w.prepareNotify(r.order, r, forge)
+	}
+	w.mu.Unlock()
+	if err != nil {
+		return Attempt{}, err
+	}
+	return w.sendNow(n, forge), nil
+}
+
+func knownForge(forge string, known []string) error {
+	if forge != "" && !contains(known, forge) {
+		return fmt.Errorf("unknown forge %q; known: %s", forge, strings.Join(known, ", "))
+	}
+	return nil
+}
+
+// sendNow sends outside the retry list.
+func (w *WeChat) sendNow(n *notification, forge string) Attempt {
+	var l letter
+	if forge == ForgeReplay {
+		l = n.last // n is this send's alone
+	} else {
+		l = w.write(n, forge)
+	}
+	a := w.post(n, l, "")
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n.Attempts = append(n.Attempts, a)
@@ -49,37 +115,28 @@ func (w *WeChat) Notify(outTradeNo, forge string) (Attempt, error) {
 	case n.Forge != "":
 		n.State = NotifyGivenUp
 	}
-	return a, nil
+	return a
 }
 
-// prepareNotify finds the ledger's entry for a send: the order's own
-// notification, or a new one for a forgery. For a replay it also returns the
-// bytes.
-func (w *WeChat) prepareNotify(outTradeNo, forge string) (*notification, string, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	o := w.orders[outTradeNo]
-	if o == nil {
-		return nil, "", ErrUnknownOrder
-	}
-	if forge == "" && o.trade == nil {
-		return nil, "", errors.New("the order is not paid: WeChat has nothing to notify")
-	}
+// prepareNotify finds the ledger's entry for a send: the own notification of
+// the payment or refund, or a new one for a forgery. That of a replay has the
+// letter. w.mu is held.
+func (w *WeChat) prepareNotify(o *order, r *refund, forge string) (*notification, error) {
 	var own *notification
 	for _, n := range w.notifications {
-		if n.order == o && n.Forge == "" {
+		if n.order == o && n.refund == r && n.Forge == "" {
 			own = n
 		}
 	}
 	switch {
-	case forge == ForgeReplay && (own == nil || own.lastBody == ""):
-		return nil, "", errors.New("no notification of this order was sent yet: nothing to replay")
+	case forge == ForgeReplay && (own == nil || own.last.body == ""):
+		return nil, errors.New("no such notification was sent yet: nothing to replay")
 	case forge == "" && own != nil:
-		return own, "", nil
+		return own, nil
 	}
-	n := w.newNotification(o, forge)
+	n := w.newNotification(o, r, forge)
 	if forge == ForgeReplay {
-		return n, own.lastBody, nil
+		n.last = letter{body: own.last.body, plain: own.last.plain}
 	}
-	return n, "", nil
+	return n, nil
 }

@@ -75,3 +75,8 @@ func (s *ids) prepayID(now time.Time) string {
 func (s *ids) transactionID(now time.Time) string {
 	return "4200" + s.text(digits, 6) + now.In(beijing).Format("20060102") + s.text(digits, 10)
 }
+
+// refundID has 29 digits and begins with 50, as WeChat's do.
+func (s *ids) refundID(now time.Time) string {
+	return "50" + s.text(digits, 8) + now.In(beijing).Format("20060102") + s.text(digits, 11)
+}

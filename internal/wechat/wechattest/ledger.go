@@ -12,6 +12,7 @@ const (
 	StateNotPay  = "NOTPAY"
 	StateSuccess = "SUCCESS"
 	StateClosed  = "CLOSED"
+	StateRefund  = "REFUND" // paid, and a refund of it was taken
 )
 
 // ErrUnknownOrder is returned for an out_trade_no that WeChat never accepted.
@@ -21,13 +22,14 @@ var ErrUnknownOrder = errors.New("no such order")
 type Ledger struct {
 	Orders        []Order        `json:"orders"`
 	Trades        []Trade        `json:"trades"`
+	Refunds       []Refund       `json:"refunds"`
 	Notifications []Notification `json:"notifications"`
 }
 
 // Order is what unifiedorder accepted.
 type Order struct {
 	OutTradeNo string    `json:"out_trade_no"`
-	State      string    `json:"state"` // NOTPAY, SUCCESS, CLOSED
+	State      string    `json:"state"` // NOTPAY, SUCCESS, CLOSED, REFUND
 	TradeType  string    `json:"trade_type"`
 	TotalFee   int64     `json:"total_fee"` // fen
 	Body       string    `json:"body"`
@@ -36,7 +38,9 @@ type Order struct {
 	NotifyURL  string    `json:"notify_url"`
 	SignType   string    `json:"sign_type"`
 	ClientIP   string    `json:"spbill_create_ip"`
-	PrepayIDs  []string  `json:"prepay_ids"` // newest last
+	PrepayIDs  []string  `json:"prepay_ids"`         // newest last
+	CodeURL    string    `json:"code_url,omitempty"` // of NATIVE, the one that is valid
+	MwebURL    string    `json:"mweb_url,omitempty"` // of MWEB, the newest
 	Created    time.Time `json:"created"`
 	Expires    time.Time `json:"expires"` // time_expire, or its default
 }
@@ -60,13 +64,17 @@ type order struct {
 	identity string // every parameter but nonce_str and sign, for re-entry
 	device   string
 	trade    *Trade // set once paid
-	codeURL  string // the last one, NATIVE only
+	refunds  []*refund
 }
 
 // prepay is one prepay_id.
 type prepay struct {
-	order *order
-	made  time.Time
+	order   *order
+	made    time.Time
+	codeURL string // of NATIVE
+	secret  string // of MWEB: the parameter package of its mweb_url
+	openID  string // of MWEB: who opened it first
+	sheet   *sheet // of MWEB: the last one
 }
 
 // fields are the trade's fields as notification and query carry them.
@@ -89,7 +97,7 @@ func (o *order) fields(t Trade) []pair {
 	}
 	if t.CouponFee > 0 {
 		fs = append(fs, pair{"coupon_fee", itoa(t.CouponFee)}, pair{"coupon_count", "1"},
-			pair{"coupon_type_0", "CASH"}, pair{"coupon_id_0", "1" + t.TransactionID[len(t.TransactionID)-9:]}, pair{"coupon_fee_0", itoa(t.CouponFee)})
+			pair{"coupon_type_0", "CASH"}, pair{"coupon_id_0", couponID(t)}, pair{"coupon_fee_0", itoa(t.CouponFee)})
 	}
 	return fs
 }
@@ -98,7 +106,7 @@ func (o *order) fields(t Trade) []pair {
 func (w *WeChat) Ledger() Ledger {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	l := Ledger{Orders: []Order{}, Trades: []Trade{}, Notifications: []Notification{}}
+	l := Ledger{Orders: []Order{}, Trades: []Trade{}, Refunds: []Refund{}, Notifications: []Notification{}}
 	for _, o := range w.orderList {
 		c := o.Order
 		c.PrepayIDs = slices.Clone(c.PrepayIDs)
@@ -106,6 +114,9 @@ func (w *WeChat) Ledger() Ledger {
 		if o.trade != nil {
 			l.Trades = append(l.Trades, *o.trade)
 		}
+	}
+	for _, r := range w.refunds {
+		l.Refunds = append(l.Refunds, r.Refund)
 	}
 	for _, n := range w.notifications {
 		l.Notifications = append(l.Notifications, n.view())
@@ -122,7 +133,7 @@ func (w *WeChat) CloseOrder(outTradeNo string) error {
 	switch {
 	case o == nil:
 		return ErrUnknownOrder
-	case o.State == StateSuccess:
+	case o.trade != nil:
 		return errors.New("the order is paid")
 	}
 	o.State = StateClosed

@@ -23,7 +23,7 @@ type Message struct {
 	From string    `json:"from"`
 	To   string    `json:"to"`
 	// Kind names the call: authorize, access_token, userinfo, unifiedorder,
-	// orderquery, closeorder, getBrandWCPayRequest, notify, ...
+	// orderquery, closeorder, refund, getBrandWCPayRequest, notify, ...
 	Kind     string  `json:"kind"`
 	Method   string  `json:"method"`
 	URL      string  `json:"url"`
@@ -31,6 +31,9 @@ type Message struct {
 	Request  string  `json:"request"`
 	Response string  `json:"response"`
 	Signed   *Signed `json:"signed,omitempty"`
+	// Plain is what the encrypted part of the request says: req_info of a refund
+	// notification.
+	Plain string `json:"plain,omitempty"`
 	// Note says in words what WeChat would not: why it refused, which mistake
 	// made the sign, which fault was played.
 	Note string `json:"note,omitempty"`
@@ -51,6 +54,7 @@ const (
 	EventMessage = "message"
 	EventSheet   = "sheet"
 	EventConsent = "consent"
+	EventRefund  = "refund"
 	EventClock   = "clock"
 	EventUser    = "user"
 	EventFault   = "fault"
@@ -64,6 +68,7 @@ type Event struct {
 	Message *Message  `json:"message,omitempty"`
 	Sheet   *Sheet    `json:"sheet,omitempty"`
 	Consent *Consent  `json:"consent,omitempty"`
+	Refund  *Refund   `json:"refund,omitempty"`
 	User    *User     `json:"user,omitempty"`
 }
 
@@ -139,7 +144,7 @@ func (h *history) send(e Event) {
 func (w *WeChat) record(m Message) Message {
 	m.Time = w.Now()
 	m.URL, m.Request, m.Response = w.mask(m.URL), w.mask(m.Request), w.mask(m.Response)
-	m.Note = w.mask(m.Note)
+	m.Note, m.Plain = w.mask(m.Note), w.mask(m.Plain)
 	if m.Signed != nil {
 		s := *m.Signed
 		s.String = w.mask(s.String)

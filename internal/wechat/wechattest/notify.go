@@ -30,15 +30,17 @@ const (
 	NotifyLost         = "lost"         // a fault: it is never sent
 )
 
-// Notification is one payment notification with all its sends.
+// Notification is one notification with all its sends, of a payment or, with an
+// OutRefundNo, of a refund.
 type Notification struct {
-	ID         string    `json:"id"`
-	OutTradeNo string    `json:"out_trade_no"`
-	URL        string    `json:"url"`
-	Forge      string    `json:"forge,omitempty"`
-	State      string    `json:"state"`
-	Attempts   []Attempt `json:"attempts"`
-	Next       time.Time `json:"next,omitzero"` // of the planned send
+	ID          string    `json:"id"`
+	OutTradeNo  string    `json:"out_trade_no"`
+	OutRefundNo string    `json:"out_refund_no,omitempty"`
+	URL         string    `json:"url"`
+	Forge       string    `json:"forge,omitempty"`
+	State       string    `json:"state"`
+	Attempts    []Attempt `json:"attempts"`
+	Next        time.Time `json:"next,omitzero"` // of the planned send
 }
 
 // Attempt is one send.
@@ -53,9 +55,25 @@ type Attempt struct {
 // notification is a Notification with what it sends; w.mu guards it.
 type notification struct {
 	Notification
-	order    *order
-	lastBody string // of the last send, for replay
-	places   int    // of the retry list that were used
+	order  *order
+	refund *refund // nil of a payment
+	last   letter  // of the last send, for replay
+	places int     // of the retry list that were used
+}
+
+// letter is one body on its way to the shop, with what the log shows of it.
+type letter struct {
+	body   string
+	signed *Signed // of a payment
+	plain  string  // of a refund: what req_info says
+}
+
+// kind is the Kind of its messages.
+func (n *notification) kind() string {
+	if n.refund != nil {
+		return "refund_notify"
+	}
+	return "notify"
 }
 
 func (n *notification) view() Notification {
@@ -65,22 +83,25 @@ func (n *notification) view() Notification {
 }
 
 // newNotification enters a notification in the ledger; w.mu is held.
-func (w *WeChat) newNotification(o *order, forge string) *notification {
+func (w *WeChat) newNotification(o *order, r *refund, forge string) *notification {
 	n := &notification{
 		Notification: Notification{ID: "n" + w.ids.text(alnum, 12), OutTradeNo: o.OutTradeNo, URL: o.NotifyURL, Forge: forge, State: NotifyWaiting},
-		order:        o,
+		order:        o, refund: r,
+	}
+	if r != nil {
+		n.OutRefundNo, n.URL = r.OutRefundNo, r.NotifyURL
 	}
 	w.notifications = append(w.notifications, n)
 	return n
 }
 
-// planNotification starts the notification of a payment; w.mu is held.
-func (w *WeChat) planNotification(o *order) {
-	n := w.newNotification(o, "")
-	now := w.Now()
+// planNotification starts the notification of a payment, or of a refund when r
+// is set; w.mu is held.
+func (w *WeChat) planNotification(o *order, r *refund, now time.Time) {
+	n := w.newNotification(o, r, "")
 	if _, ok := w.takeFault(FaultNotifyLost, ""); ok {
 		n.State = NotifyLost
-		w.record(Message{From: PartyWeChat, To: PartyShop, Kind: "notify", Method: http.MethodPost, URL: o.NotifyURL, Note: "fault notify_lost: never sent"})
+		w.record(Message{From: PartyWeChat, To: PartyShop, Kind: n.kind(), Method: http.MethodPost, URL: n.URL, Note: "fault notify_lost: never sent"})
 		return
 	}
 	if _, ok := w.takeFault(FaultNotifyReordered, ""); ok && w.held == nil {
@@ -114,19 +135,19 @@ func (w *WeChat) send(n *notification) {
 	n.Next = time.Time{}
 	w.mu.Unlock()
 	if _, ok := w.takeFault(FaultNotifyDropped, ""); ok {
-		m := w.record(Message{From: PartyWeChat, To: PartyShop, Kind: "notify", Method: http.MethodPost, URL: n.URL, Note: "fault notify_dropped: this send is lost on its way"})
+		m := w.record(Message{From: PartyWeChat, To: PartyShop, Kind: n.kind(), Method: http.MethodPost, URL: n.URL, Note: "fault notify_dropped: this send is lost on its way"})
 		w.attempted(n, Attempt{Time: w.Now(), Reason: "lost on its way (fault notify_dropped)", Message: m.Seq})
 		return
 	}
-	body, signed := w.notifyBody(n.order, "")
+	l := w.write(n, "")
 	if _, ok := w.takeFault(FaultNotifyDoubled, ""); !ok {
-		w.attempted(n, w.post(n, body, signed, ""))
+		w.attempted(n, w.post(n, l, ""))
 		return
 	}
 	var twins [2]Attempt
 	var wg sync.WaitGroup
 	for i := range twins {
-		wg.Go(func() { twins[i] = w.post(n, body, signed, "fault notify_doubled: sent twice at once") })
+		wg.Go(func() { twins[i] = w.post(n, l, "fault notify_doubled: sent twice at once") })
 	}
 	wg.Wait()
 	w.attempted(n, twins[0], twins[1])
@@ -157,79 +178,25 @@ func (w *WeChat) attempted(n *notification, as ...Attempt) {
 	w.planSend(n, w.Now().Add(w.cfg.NotifyIntervals[n.places-1]))
 }
 
-// notifyBody writes and signs a notification; a forge bends it. Every send has
-// a nonce of its own, so two sends of one notification are not equal.
-func (w *WeChat) notifyBody(o *order, forge string) (string, *Signed) {
-	w.mu.Lock()
-	t := w.tradeOrMadeUp(o)
-	w.mu.Unlock()
-	if forge == ForgeWrongAmount {
-		t.TotalFee++
-		t.CashFee = t.TotalFee
-		t.CouponFee = 0
+// write writes the body of a send; a forge bends it. Every send has a nonce of
+// its own, so two sends of one notification are not equal.
+func (w *WeChat) write(n *notification, forge string) letter {
+	if n.refund != nil {
+		return w.refundLetter(n.refund, forge)
 	}
-	fields := append([]pair{
-		{"return_code", "SUCCESS"}, {"appid", w.cfg.AppID}, {"mch_id", w.cfg.MchID},
-		{"nonce_str", w.ids.nonce()}, {"result_code", "SUCCESS"},
-	}, o.fields(t)...)
-	algorithm := o.SignType
-	if forge == "" {
-		if _, ok := w.takeFault(FaultNotifyMD5, ""); ok {
-			algorithm = signMD5
-		}
-	}
-	// Payment notification, request: sign_type is often absent.
-	if !w.cfg.Hostile || w.ids.intn(2) == 0 {
-		fields = append(fields, pair{"sign_type", algorithm})
-	}
-	fields = w.hostile(fields)
-	key := w.cfg.APIKey
-	if forge == ForgeOtherKey {
-		key = strings.Repeat("0", 32)
-	}
-	sign := digest(algorithm, canonical(fields, key), key)
-	switch forge {
-	case ForgeBadSign:
-		last := byte('0')
-		if sign[len(sign)-1] == last {
-			last = '1'
-		}
-		sign = sign[:len(sign)-1] + string(last)
-	case ForgeNoSign:
-		sign = ""
-	}
-	signed := checkSign(fields, algorithm, w.cfg.APIKey, sign)
-	if sign != "" {
-		fields = append(fields, pair{"sign", sign})
-	}
-	body := writeXML(fields)
-	if forge == ForgeDoctype {
-		// Retries: messages of this kind reach notify URLs.
-		body = `<?xml version="1.0"?><!DOCTYPE xml [<!ENTITY xxe SYSTEM "http://tst.qq.com/xxe_inject/h5pay">]>` + body
-	}
-	return body, signed
-}
-
-// tradeOrMadeUp is the order's trade; for a forged notification of an unpaid
-// order it is what a forger would claim. w.mu is held.
-func (w *WeChat) tradeOrMadeUp(o *order) Trade {
-	if o.trade != nil {
-		return *o.trade
-	}
-	now := w.Now()
-	return Trade{TransactionID: w.ids.transactionID(now), OutTradeNo: o.OutTradeNo, OpenID: o.OpenID, TotalFee: o.TotalFee, CashFee: o.TotalFee, BankType: "OTHERS", Paid: now}
+	return w.paymentLetter(n.order, forge)
 }
 
 // post sends a notification once and judges the answer.
-func (w *WeChat) post(n *notification, body string, signed *Signed, note string) Attempt {
+func (w *WeChat) post(n *notification, l letter, note string) Attempt {
 	a := Attempt{Time: w.Now()}
-	m := Message{From: PartyWeChat, To: PartyShop, Kind: "notify", Method: http.MethodPost, URL: n.URL, Request: body, Signed: signed, Note: note}
+	m := Message{From: PartyWeChat, To: PartyShop, Kind: n.kind(), Method: http.MethodPost, URL: n.URL, Request: l.body, Signed: l.signed, Plain: l.plain, Note: note}
 	if n.Forge != "" {
 		m.Note = joinNotes(m.Note, "forged: "+n.Forge)
 	}
 	ctx, cancel := context.WithTimeout(w.ctx, w.cfg.NotifyTimeout)
 	defer cancel()
-	a.Status, m.Response, a.Reason = w.deliver(ctx, n.URL, body)
+	a.Status, m.Response, a.Reason = w.deliver(ctx, n.URL, l.body)
 	a.OK = a.Reason == ""
 	m.Status = a.Status
 	if a.OK {
@@ -238,7 +205,7 @@ func (w *WeChat) post(n *notification, body string, signed *Signed, note string)
 		m.Note = joinNotes(m.Note, "not acknowledged: "+a.Reason)
 	}
 	w.mu.Lock()
-	n.lastBody = body
+	n.last = l
 	w.mu.Unlock()
 	a.Message = w.record(m).Seq
 	return a

@@ -2,10 +2,6 @@ package wechattest
 
 import "time"
 
-// closeWait is how long after its creation an order cannot be closed
-// (closeorder): 5 minutes.
-const closeWait = 5 * time.Minute
-
 // commonFields are the fields that query and close share with unifiedorder.
 func commonFields(more ...field) []field {
 	return append([]field{
@@ -35,7 +31,7 @@ func (w *WeChat) orderQuery(p *payRequest) {
 		return
 	}
 	state := o.State
-	if state == StateSuccess {
+	if o.trade != nil {
 		// trade_state: NOTPAY is also seen for a few seconds after a payment.
 		if f, ok := w.takeFault(FaultQueryLate, ""); ok {
 			if now.Sub(o.trade.Paid) < time.Duration(f.DelayMS)*time.Millisecond {
@@ -47,6 +43,17 @@ func (w *WeChat) orderQuery(p *payRequest) {
 	switch state {
 	case StateSuccess:
 		p.succeed(append(o.fields(*o.trade), pair{"trade_state", StateSuccess}, pair{"trade_state_desc", "支付成功"})...)
+	case StateRefund:
+		fs := o.fields(*o.trade)
+		// In every state but SUCCESS the document promises out_trade_no and
+		// attach only; WeChat is seen to send the rest of a refunded order.
+		if w.cfg.Hostile && w.ids.intn(2) == 0 {
+			fs = []pair{{"out_trade_no", o.OutTradeNo}}
+			if o.Attach != "" {
+				fs = append(fs, pair{"attach", o.Attach})
+			}
+		}
+		p.succeed(append(fs, pair{"trade_state", StateRefund}, pair{"trade_state_desc", "订单发生过退款,退款详情请查询退款单"})...)
 	case StateClosed:
 		fs := []pair{{"out_trade_no", o.OutTradeNo}, {"trade_state", StateClosed}, {"trade_state_desc", "订单已关闭"}}
 		if o.Attach != "" {
@@ -70,30 +77,4 @@ func (w *WeChat) findOrder(transactionID, outTradeNo string) *order {
 		}
 	}
 	return nil
-}
-
-// closeOrder answers POST /pay/closeorder.
-func (w *WeChat) closeOrder(p *payRequest) {
-	if code, text := checkFields(p, commonFields(field{"out_trade_no", 32, true, nil})); code != "" {
-		p.refuse(code, text)
-		return
-	}
-	now := w.Now()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	o := w.orders[p.get("out_trade_no")]
-	switch {
-	case o == nil:
-		p.refuse("ORDERNOTEXIST", "订单不存在")
-	case o.State == StateSuccess:
-		p.refuse("ORDERPAID", "订单已支付,不能关闭")
-	case o.State == StateClosed:
-		p.refuse("ORDERCLOSED", "订单已关闭")
-	case now.Sub(o.Created) < closeWait:
-		p.note("an order cannot be closed within 5 minutes of its creation")
-		p.refuse("TRADE_STATE_ERROR", "订单状态错误")
-	default:
-		o.State = StateClosed
-		p.succeed()
-	}
 }

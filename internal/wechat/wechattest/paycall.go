@@ -22,6 +22,19 @@ func (p *payRequest) get(name string) string { return valueOf(p.fields, name) }
 // which WeChat can know them: transport, format, identity, sign. What fails
 // here is answered in words at the return_code layer, unsigned.
 func (w *WeChat) payCall(h func(p *payRequest)) func(x *exchange) {
+	return w.payMessage(func(p *payRequest) {
+		if _, ok := w.takeFault(FaultSystemError, p.r.URL.Path); ok {
+			p.note("fault system_error: nothing was done")
+			p.refuse("SYSTEMERROR", "系统错误")
+			return
+		}
+		h(p)
+	})
+}
+
+// payMessage is payCall without the fault that is answered in a signed reply,
+// for downloadbill, which has none.
+func (w *WeChat) payMessage(h func(p *payRequest)) func(x *exchange) {
 	return func(x *exchange) {
 		if x.r.Method != http.MethodPost {
 			x.fail("REQUIRE_POST_METHOD", "请使用post方法")
@@ -39,11 +52,6 @@ func (w *WeChat) payCall(h func(p *payRequest)) func(x *exchange) {
 		}
 		p := &payRequest{exchange: x, fields: fields}
 		if !p.identify() || !p.verify() {
-			return
-		}
-		if _, ok := w.takeFault(FaultSystemError, x.r.URL.Path); ok {
-			x.note("fault system_error: nothing was done")
-			p.refuse("SYSTEMERROR", "系统错误")
 			return
 		}
 		h(p)
@@ -117,6 +125,10 @@ func (p *payRequest) verify() bool {
 	p.msg.Signed = checkSign(p.fields, p.algorithm, cfg.APIKey, given)
 	if !p.msg.Signed.OK {
 		p.note("%s", diagnose(p.fields, p.algorithm, cfg.APIKey, cfg.AppSecret, given))
+		if p.r.URL.Path == pathDownloadBill {
+			p.billFail("SIGN ERROR", "20001") // words of its own
+			return false
+		}
 		p.fail("SIGNERROR", "签名错误")
 		return false
 	}

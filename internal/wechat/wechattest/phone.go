@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html/template"
 	"io/fs"
 	"net/http"
 	"strings"
@@ -55,6 +56,7 @@ func userAgent(p Platform) string {
 //	GET  /__wechat/sheets/{id}         waits until the sheet is answered, 25 s at most
 //	POST /__wechat/sheets/{id}/pay     the sheet's button
 //	POST /__wechat/sheets/{id}/cancel  its close cross, and leaving the page
+//	GET  /__wechat/pay                 the sheet of a scanned code, ?sheet={id}
 //	POST /__wechat/log                 an uncaught error of the page, for the desk
 func (w *WeChat) Phone() http.Handler {
 	own := http.NewServeMux()
@@ -63,6 +65,7 @@ func (w *WeChat) Phone() http.Handler {
 	own.HandleFunc("GET "+phonePrefix+"sheets/{id}", w.pollSheet)
 	own.HandleFunc("POST "+phonePrefix+"sheets/{id}/pay", w.pressSheet(w.PaySheet))
 	own.HandleFunc("POST "+phonePrefix+"sheets/{id}/cancel", w.pressSheet(w.CancelSheet))
+	own.HandleFunc("GET "+phonePrefix+"pay", w.payPage)
 	own.HandleFunc("POST "+phonePrefix+"log", w.pageLog)
 	shop := w.shopProxy()
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -114,7 +117,7 @@ func (w *WeChat) bridge(rw http.ResponseWriter, r *http.Request) {
 	rw.Header().Set("Cache-Control", "no-store")
 	fmt.Fprint(rw, "(function (config) {\n\"use strict\";\nif (window.__wechatClient) return;\n"+
 		"Object.defineProperty(window, \"__wechatClient\", { value: true });\n")
-	for _, name := range []string{"client.js", "sheet.js", "bridge.js"} {
+	for _, name := range []string{"client.js", "sheet.js", "bridge.js", "pay.js"} {
 		fmt.Fprintf(rw, "\n// ---- %s\n%s", name, webFile("phone/"+name))
 	}
 	fmt.Fprintf(rw, "})(%s);\n", settings)
@@ -149,6 +152,27 @@ func (w *WeChat) invoke(rw http.ResponseWriter, r *http.Request) {
 	payer, _ := w.user(sheet.OpenID)
 	writeJSON(rw, http.StatusOK, map[string]sheetView{"sheet": {sheet, payer}})
 }
+
+// payPage is GET /__wechat/pay: the phone after it scanned a code.
+func (w *WeChat) payPage(rw http.ResponseWriter, r *http.Request) {
+	sheet, err := w.Sheet(r.URL.Query().Get("sheet"))
+	if err != nil {
+		writeFailure(rw, err)
+		return
+	}
+	payer, _ := w.user(sheet.OpenID)
+	view, err := json.Marshal(sheetView{sheet, payer})
+	if err != nil {
+		writeError(rw, http.StatusInternalServerError, err.Error())
+		return
+	}
+	rw.Header().Set("Content-Type", "text/html; charset=utf-8")
+	rw.Header().Set("Cache-Control", "no-store")
+	// A failure here is a browser that went away.
+	_ = payPageHTML.Execute(rw, map[string]string{"Bridge": bridgePath, "Sheet": string(view)})
+}
+
+var payPageHTML = template.Must(template.New("pay").Parse(webFile("phone/pay.html")))
 
 // pollSheet is GET /__wechat/sheets/{id}.
 func (w *WeChat) pollSheet(rw http.ResponseWriter, r *http.Request) {

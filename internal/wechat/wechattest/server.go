@@ -1,9 +1,12 @@
 package wechattest
 
 import (
+	"crypto/tls"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
@@ -16,10 +19,11 @@ type TB interface {
 	Cleanup(func())
 }
 
-// Server is a simulator that listens on three ports of the loopback.
+// Server is a simulator that listens on ports of the loopback.
 type Server struct {
 	*WeChat
 	URL      string // of Handler: the base URL for SDKs
+	TLSURL   string // of Handler over TLS, where refund is open to Certificate; "" without Config.TLSAddr
 	PhoneURL string // of Phone: the shop's public domain
 	DeskURL  string // of Desk
 
@@ -31,6 +35,9 @@ type Server struct {
 // cfg are set to those of the listeners, with the host name localhost.
 func Start(t TB, cfg Config) *Server {
 	t.Helper()
+	if cfg.TLSAddr == "" {
+		cfg.TLSAddr = "localhost:0"
+	}
 	s, err := Listen(cfg, "localhost:0", "localhost:0", "localhost:0")
 	if err != nil {
 		t.Fatalf("starting the simulated WeChat: %v", err)
@@ -71,13 +78,35 @@ func Listen(cfg Config, wechatAddr, phoneAddr, deskAddr string) (*Server, error)
 			*u = url
 		}
 	}
+	if cfg.TLSAddr != "" {
+		l, err := net.Listen("tcp", cfg.TLSAddr)
+		if err != nil {
+			return fail(err)
+		}
+		listeners = append(listeners, l)
+		if s.TLSURL, err = listenerURL(cfg.TLSAddr, l); err != nil {
+			return fail(err)
+		}
+		s.TLSURL = "https" + strings.TrimPrefix(s.TLSURL, "http")
+	}
 	w, err := New(cfg)
 	if err != nil {
 		return fail(err)
 	}
+	w.tlsURL = s.TLSURL
+	handlers := []http.Handler{w.Handler(), w.Phone(), w.Desk()}
+	if cfg.TLSAddr != "" {
+		settings, err := w.TLSConfig()
+		if err != nil {
+			w.Close()
+			return fail(err)
+		}
+		listeners[3] = tls.NewListener(listeners[3], settings)
+		handlers = append(handlers, w.Handler())
+	}
 	s.WeChat = w
-	for i, h := range []http.Handler{w.Handler(), w.Phone(), w.Desk()} {
-		srv := &http.Server{Handler: s.counted(h), ReadHeaderTimeout: 10 * time.Second}
+	for i, h := range handlers {
+		srv := &http.Server{Handler: s.counted(h), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(w.cfg.Log.Handler(), slog.LevelDebug)}
 		s.servers = append(s.servers, srv)
 		s.serving.Go(func() {
 			if err := srv.Serve(listeners[i]); !errors.Is(err, http.ErrServerClosed) {
@@ -86,6 +115,20 @@ func Listen(cfg Config, wechatAddr, phoneAddr, deskAddr string) (*Server, error)
 		})
 	}
 	return s, nil
+}
+
+// Client is what a merchant's server calls TLSURL with: it trusts the listener,
+// presents Certificate and follows no redirect. A test that ends with a check
+// for goroutines closes its idle connections.
+func (s *Server) Client() (*http.Client, error) {
+	settings, err := s.ClientTLS()
+	if err != nil {
+		return nil, err
+	}
+	return &http.Client{
+		Transport:     &http.Transport{TLSClientConfig: settings, IdleConnTimeout: 30 * time.Second},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}, nil
 }
 
 // counted lets Close wait for the calls under way.

@@ -16,16 +16,18 @@ const (
 	SheetFailed    = "failed"
 )
 
-// Sheet is the payment sheet that slides up over the shop's page.
+// Sheet is the payment sheet that slides up over the shop's page, or over
+// whatever the phone shows when a code was scanned or a browser called WeChat.
 type Sheet struct {
 	ID         string    `json:"id"`
+	TradeType  string    `json:"trade_type"` // JSAPI, NATIVE or MWEB
 	OutTradeNo string    `json:"out_trade_no"`
 	Amount     int64     `json:"amount"` // fen
 	Shop       string    `json:"shop"`
 	Item       string    `json:"item"`
 	OpenID     string    `json:"openid"`
 	State      string    `json:"state"`
-	ErrMsg     string    `json:"err_msg,omitempty"` // what the page's callback gets once the sheet is gone
+	ErrMsg     string    `json:"err_msg,omitempty"` // what the page's callback gets once the sheet is gone; of JSAPI only
 	ErrDesc    string    `json:"err_desc,omitempty"`
 	Opened     time.Time `json:"opened"`
 }
@@ -44,16 +46,16 @@ type sheet struct {
 }
 
 // addSheet opens a sheet; w.mu is held.
-func (w *WeChat) addSheet(o *order, payer User) Sheet {
+func (w *WeChat) addSheet(o *order, payer User) *sheet {
 	s := &sheet{
 		Sheet: Sheet{
-			ID: "s" + w.ids.text(alnum, 16), OutTradeNo: o.OutTradeNo, Amount: o.TotalFee, Shop: w.cfg.ShopName, Item: o.Body,
+			ID: "s" + w.ids.text(alnum, 16), TradeType: o.TradeType, OutTradeNo: o.OutTradeNo, Amount: o.TotalFee, Shop: w.cfg.ShopName, Item: o.Body,
 			OpenID: payer.OpenID, State: SheetOpen, Opened: w.Now(),
 		},
 		order: o, done: make(chan struct{}),
 	}
 	w.sheets = append(w.sheets, s)
-	return s.Sheet
+	return s
 }
 
 // Sheets returns every sheet, oldest first.
@@ -133,7 +135,11 @@ func (w *WeChat) PaySheet(id string) (Sheet, error) {
 	}
 	payer, _ := w.user(s.OpenID)
 	w.settle(s.order, payer)
-	w.planNotification(s.order)
+	w.planNotification(s.order, nil, w.Now())
+	if s.TradeType != "JSAPI" {
+		w.endSheet(s, SheetPaid, "", "")
+		return s.Sheet, nil
+	}
 	if _, ok := w.takeFault(FaultPaidAsCancel, ""); ok {
 		w.endSheet(s, SheetPaid, payCancel, "")
 		return s.Sheet, nil
@@ -160,9 +166,17 @@ func (w *WeChat) CancelSheet(id string) (Sheet, error) {
 
 // endSheet closes a sheet with what the page is told; w.mu is held.
 func (w *WeChat) endSheet(s *sheet, state, errMsg, errDesc string) {
+	if s.TradeType != "JSAPI" {
+		errMsg = "" // no page waits for it
+	}
 	s.State, s.ErrMsg, s.ErrDesc = state, errMsg, errDesc
 	close(s.done)
-	if b, err := json.Marshal(BridgeError{ErrMsg: errMsg, ErrDesc: errDesc}); err == nil {
+	if s.TradeType != "JSAPI" {
+		w.record(Message{
+			From: PartyPhone, To: PartyWeChat, Kind: "sheet", Method: "ANSWER", Status: http.StatusOK, Request: s.OutTradeNo,
+			Note: joinNotes("sheet "+s.ID+" is "+state, errDesc),
+		})
+	} else if b, err := json.Marshal(BridgeError{ErrMsg: errMsg, ErrDesc: errDesc}); err == nil {
 		w.record(Message{
 			From: PartyPhone, To: PartyPage, Kind: payAPI, Method: "CALLBACK", Status: http.StatusOK,
 			Request: string(b), Note: "sheet " + s.ID + " is " + state + "; what the page is told is a hint, not proof",

@@ -91,7 +91,7 @@ func (w *WeChat) checkTradeType(p *payRequest) bool {
 // w.mu is held.
 func (w *WeChat) reenter(p *payRequest, o *order, now time.Time) {
 	switch {
-	case o.State == StateSuccess:
+	case o.trade != nil:
 		p.refuse("ORDERPAID", "该订单已支付")
 	case o.State == StateClosed:
 		p.refuse("ORDERCLOSED", "该订单已关闭")
@@ -110,20 +110,24 @@ func (w *WeChat) reenter(p *payRequest, o *order, now time.Time) {
 // giveOut makes a prepay_id and answers; w.mu is held.
 func (w *WeChat) giveOut(p *payRequest, o *order, now time.Time) {
 	id := w.ids.prepayID(now)
-	w.prepays[id] = &prepay{order: o, made: now}
+	pre := &prepay{order: o, made: now}
+	w.prepays[id] = pre
 	o.PrepayIDs = append(o.PrepayIDs, id)
 	reply := []pair{{"trade_type", o.TradeType}, {"prepay_id", id}}
 	switch o.TradeType {
 	case "NATIVE":
 		// A re-entry changes code_url and voids the old one.
-		o.codeURL = "weixin://wxpay/bizpayurl?pr=" + w.ids.text(alnum, 9) + "zz"
-		reply = append(reply, pair{"code_url", o.codeURL})
+		o.CodeURL = "weixin://wxpay/bizpayurl?pr=" + w.ids.text(alnum, 9) + "zz"
+		pre.codeURL = o.CodeURL
+		reply = append(reply, pair{"code_url", o.CodeURL})
 	case "MWEB":
 		base := w.cfg.WeChatURL
 		if base == "" {
 			base = "http://" + p.r.Host
 		}
-		reply = append(reply, pair{"mweb_url", base + "/cgi-bin/mmpayweb-bin/checkmweb?prepay_id=" + id + "&package=" + w.ids.text(digits, 10)})
+		pre.secret = w.ids.text(digits, 10)
+		o.MwebURL = base + pathCheckMWEB + "?prepay_id=" + id + "&package=" + pre.secret
+		reply = append(reply, pair{"mweb_url", o.MwebURL})
 	}
 	p.succeed(reply...)
 }

@@ -23,6 +23,10 @@ type WeChat struct {
 	ctx  context.Context // ends with Close: calls that hang, sheets that wait
 	stop context.CancelFunc
 
+	certMu sync.Mutex
+	certs  *identities // made when first needed
+	tlsURL string      // of the TLS listener; set before anything is served
+
 	faultMu sync.Mutex
 	faults  []Fault
 
@@ -36,6 +40,8 @@ type WeChat struct {
 	consents      []*consent
 	orders        map[string]*order
 	orderList     []*order
+	refunds       []*refund
+	claims        map[string]claim // by out_refund_no
 	prepays       map[string]*prepay
 	sheets        []*sheet
 	notifications []*notification
@@ -51,7 +57,7 @@ func New(cfg Config) (*WeChat, error) {
 	w := &WeChat{
 		cfg: cfg, ids: newIDs(cfg.Seed, cfg.Epoch), history: newHistory(cfg.History), doer: cfg.Doer, shopURL: cfg.ShopURL,
 		grants: map[string]*grant{}, tokens: map[string]*token{}, refreshTokens: map[string]*token{},
-		orders: map[string]*order{}, prepays: map[string]*prepay{},
+		orders: map[string]*order{}, prepays: map[string]*prepay{}, claims: map[string]claim{},
 	}
 	w.users = append(w.users, cfg.Users...)
 	if len(w.users) == 0 {
@@ -130,11 +136,16 @@ const (
 	pathUnifiedOrder = "/pay/unifiedorder"
 	pathOrderQuery   = "/pay/orderquery"
 	pathCloseOrder   = "/pay/closeorder"
+	pathRefund       = "/secapi/pay/refund"
+	pathRefundQuery  = "/pay/refundquery"
+	pathDownloadBill = "/pay/downloadbill"
+	pathCheckMWEB    = "/cgi-bin/mmpayweb-bin/checkmweb" // of wx.tenpay.com
+	pathMWEBSheet    = "/cgi-bin/mmpayweb-bin/sheet"     // the page's own
 	pathAvatar       = "/mmopen/"
 )
 
-// Handler serves open.weixin.qq.com, api.weixin.qq.com and
-// api.mch.weixin.qq.com on one origin, and the avatars.
+// Handler serves open.weixin.qq.com, api.weixin.qq.com, api.mch.weixin.qq.com
+// and wx.tenpay.com on one origin, and the avatars.
 func (w *WeChat) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc(pathAuthorize, w.exchange("authorize", PartyPhone, w.authorize))
@@ -147,6 +158,12 @@ func (w *WeChat) Handler() http.Handler {
 	mux.HandleFunc(pathUnifiedOrder, w.exchange("unifiedorder", PartyShop, w.payCall(w.unifiedOrder)))
 	mux.HandleFunc(pathOrderQuery, w.exchange("orderquery", PartyShop, w.payCall(w.orderQuery)))
 	mux.HandleFunc(pathCloseOrder, w.exchange("closeorder", PartyShop, w.payCall(w.closeOrder)))
+	mux.HandleFunc(pathRefund, w.exchange("refund", PartyShop, w.certified(w.payCall(w.refundOrder))))
+	mux.HandleFunc(pathRefundQuery, w.exchange("refundquery", PartyShop, w.payCall(w.refundQuery)))
+	mux.HandleFunc(pathDownloadBill, w.exchange("downloadbill", PartyShop, w.payMessage(w.downloadBill)))
+	mux.HandleFunc("GET "+pathCheckMWEB, w.exchange("mweb", PartyPhone, w.checkMWEB))
+	mux.HandleFunc("GET "+pathMWEBSheet, w.mwebSheet)
+	mux.HandleFunc("POST "+pathMWEBSheet, w.mwebSheet)
 	mux.HandleFunc("GET "+pathAvatar, w.serveAvatar)
 	mux.HandleFunc("GET /favicon.ico", func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusNoContent) })
 	mux.HandleFunc("/", w.exchange("unknown", PartyShop, func(x *exchange) {

@@ -15,15 +15,20 @@ export function connect(panel, info) {
   const value = (text) => el("span", { class: "value" }, el("code", {}, text), copyButton(text));
   panel.replaceChildren(el("div", { class: "scroll doc" },
     section("Point a shop at this WeChat", "Any SDK that lets you set its base URL works. h5pay reads these from .dev.vars:", code(vars)),
-    section("The three hosts are one origin", "The paths stay as WeChat has them.",
-      table(["WeChat", "here"], ["https://open.weixin.qq.com", "https://api.weixin.qq.com", "https://api.mch.weixin.qq.com"].map((host) => [el("code", {}, host), value(info.wechat_url)]))),
+    section("The hosts are one origin", "The paths stay as WeChat has them.",
+      table(["WeChat", "here"], ["https://open.weixin.qq.com", "https://api.weixin.qq.com", "https://api.mch.weixin.qq.com", "https://wx.tenpay.com"].map((host) => [el("code", {}, host), value(info.wechat_url)]))),
     section("Your public domain", "The phone plays it: redirect_uri and notify_url point here, and what arrives goes on to the shop.",
       table(["", ""], [
         ["Phone", value(info.phone_url)],
         ["forwards to", value(info.shop_url || "(none: -shop)")],
         ["payment directories", el("span", {}, (info.pay_dirs).map((dir) => el("code", { class: "block" }, dir)))],
         ["checks them as", info.platform === "ios" ? "iPhone: by the address the webview was opened with" : "Android: by the current address"],
+        ["H5 domains", el("span", {}, info.h5_domains.map((domain) => el("code", { class: "block" }, domain)))],
       ])),
+    section("Refunds want a certificate", info.plain_refunds
+      ? "WeChat takes `/secapi/pay/refund` only with the merchant's client certificate. Here the plain port takes it without, since `-plain-refunds` is set; the log says so."
+      : "WeChat takes `/secapi/pay/refund` only with the merchant's client certificate. `-cert-dir DIR` writes it with its key; `-plain-refunds` does without.",
+      table(["", ""], [["over TLS", info.tls_url ? value(info.tls_url) : "(none: -tls-port)"], ["refunds by hand are told to", info.refund_notify_url ? value(info.refund_notify_url) : "(nobody: -refund-notify-url)"]])),
     section("People", "Their openids under this account.",
       table(["", "openid"], info.users.map((user) => [el("span", { class: "person" }, picture(user), user.nickname), value(user.openid)])))));
 }

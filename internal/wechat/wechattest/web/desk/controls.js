@@ -154,7 +154,7 @@ export class Waiting {
       }));
     this.box.replaceChildren(
       ...sheets.filter((sheet) => sheet.state === "open").map((sheet) => bar(
-        [el("b", {}, "Payment sheet"), ` ${yuan(sheet.amount)} · ${sheet.item}`], `sheets/${sheet.id}`, [["Cancel", "cancel", "quiet"], ["Pay", "pay", "go"]])),
+        [el("b", {}, "Payment sheet"), `${sheet.trade_type === "JSAPI" ? "" : ` (${sheet.trade_type})`} ${yuan(sheet.amount)} · ${sheet.item}`], `sheets/${sheet.id}`, [["Cancel", "cancel", "quiet"], ["Pay", "pay", "go"]])),
       ...consents.filter((consent) => consent.state === "open").slice(-1).map((consent) => bar(
         [el("b", {}, "Consent page"), ` ${consent.user.nickname} · ${consent.scope}`], `consents/${consent.id}`, [["Refuse", "refuse", "quiet"], ["Allow", "approve", "go"]])));
     return sheets;

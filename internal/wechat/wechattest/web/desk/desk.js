@@ -7,6 +7,7 @@ import { toast } from "./dom.js";
 import { Ledger } from "./ledger.js";
 import { Log } from "./log.js";
 import { Phone } from "./phone.js";
+import { scanner } from "./scan.js";
 
 const panels = ["log", "ledger", "connect", "curl"];
 
@@ -69,12 +70,14 @@ async function start() {
     message(message) { log.add(message); ledger.read(); },
     sheet({ sheet }) { log.setSheet(sheet); waiting.read(); ledger.read(); },
     consent() { waiting.read(); },
+    refund() { ledger.read(); },
     user({ user }) { holder.set(user); phone?.open(phone.home); },
     fault() { faults.read(); },
     clock({ now }) { clock.set(now); ledger.read(); },
   });
   // Last, so that the log is there for the first message.
   phone = new Phone(info);
+  scanner(info, phone);
 }
 
 start().catch((error) => toast(`The desk could not start: ${error.message}`));

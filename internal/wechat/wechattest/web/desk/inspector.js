@@ -10,6 +10,7 @@ export function details(m, v, apiKey) {
   return [
     m.note && el("p", { class: `note ${v.kind}` }, m.note),
     m.signed && signature(m, apiKey),
+    m.plain && el("div", { class: "bodies" }, body("What req_info says, decrypted", m.plain)),
     el("div", { class: "bodies" },
       body(requestTitle(m), m.request, m.url),
       m.kind === "page" || m.method === "CALLBACK" ? null : body(answerTitle(m), m.response)),

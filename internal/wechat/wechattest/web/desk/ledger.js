@@ -3,6 +3,7 @@
 import { act, clockTime, copyButton, el, span, yuan } from "./dom.js";
 import { get, post } from "./control.js";
 import { place } from "./controls.js";
+import { byHand, left, refund } from "./refunds.js";
 
 const forgeries = {
   bad_sign: "A wrong sign",
@@ -12,7 +13,7 @@ const forgeries = {
   replay: "The last one again, byte for byte",
   doctype: "With a DOCTYPE and an external entity",
 };
-const states = { NOTPAY: "waiting", SUCCESS: "ok", CLOSED: "neutral" };
+const states = { NOTPAY: "waiting", SUCCESS: "ok", CLOSED: "neutral", REFUND: "neutral" };
 const deliveries = { waiting: "waiting", acknowledged: "ok", given_up: "refused", lost: "fault" };
 
 export class Ledger {
@@ -38,7 +39,7 @@ export class Ledger {
     }, 60);
   }
 
-  show({ orders, trades, notifications }) {
+  show({ orders, trades, refunds, notifications }) {
     this.owed.textContent = orders.length || "";
     for (const n of notifications) n.attempts.forEach((a, i) => this.onAttempt(a.message, i + 1, n.out_trade_no));
     if (orders.length === 0) {
@@ -48,11 +49,11 @@ export class Ledger {
     }
     const paid = new Map(trades.map((trade) => [trade.out_trade_no, trade]));
     this.panel.replaceChildren(el("div", { class: "scroll ledger" }, orders.toReversed().map((order) =>
-      this.order(order, paid.get(order.out_trade_no), notifications.filter((n) => n.out_trade_no === order.out_trade_no)))));
+      this.order(order, paid.get(order.out_trade_no), refunds.filter((r) => r.out_trade_no === order.out_trade_no), notifications.filter((n) => n.out_trade_no === order.out_trade_no)))));
     this.count();
   }
 
-  order(order, trade, notifications) {
+  order(order, trade, refunds, notifications) {
     const fact = (name, value) => value && el("div", {}, el("dt", {}, name), el("dd", {}, value));
     const at = (time) => clockTime(new Date(time));
     return el("article", { class: "order" },
@@ -61,16 +62,22 @@ export class Ledger {
         el("span", { class: "name" }, el("b", {}, order.body), el("code", {}, order.out_trade_no, copyButton(order.out_trade_no))),
         el("span", { class: `chip ${states[order.state] ?? "neutral"}` }, order.state)),
       el("dl", { class: "facts" },
-        fact("payer", this.nicknames.get(order.openid) ?? order.openid),
+        fact("payer", this.nicknames.get(trade?.openid ?? order.openid) ?? order.openid),
+        order.trade_type !== "JSAPI" && fact("by", order.trade_type),
         fact("ordered", at(order.created)),
         trade && fact("paid", `${at(trade.paid)} · ${trade.bank_type}`),
         order.state === "NOTPAY" && fact("expires", `in ${span(new Date(order.expires) - this.clock.now())}`),
         trade && trade.cash_fee !== trade.total_fee && fact("cash", `${yuan(trade.cash_fee)} + ${yuan(trade.coupon_fee)} coupon`),
         fact("sign", order.sign_type),
         trade && fact("transaction", el("code", {}, trade.transaction_id)),
-        fact("prepay_id", el("code", {}, order.prepay_ids.at(-1), order.prepay_ids.length > 1 ? ` (of ${order.prepay_ids.length})` : ""))),
-      notifications.map((n, i) => this.notification(n, i + 1)),
-      el("footer", {}, el("span", { class: "to", title: order.notify_url }, order.notify_url), this.send(order, trade), this.forge(order)));
+        fact("prepay_id", el("code", {}, order.prepay_ids.at(-1), order.prepay_ids.length > 1 ? ` (of ${order.prepay_ids.length})` : "")),
+        order.code_url && order.state === "NOTPAY" && fact("code_url", el("code", {}, order.code_url, copyButton(order.code_url))),
+        order.mweb_url && order.state === "NOTPAY" && fact("mweb_url", el("code", {}, order.mweb_url, copyButton(order.mweb_url))),
+        refunds.length > 0 && fact("left", yuan(left(order, refunds)))),
+      notifications.filter((n) => !n.out_refund_no).map((n, i) => this.notification(n, i + 1)),
+      refunds.map((r) => refund(r, notifications.filter((n) => n.out_refund_no === r.out_refund_no).map((n, i) => this.notification(n, i + 1)), this.info, (...list) => this.choose(...list))),
+      el("footer", {}, el("span", { class: "to", title: order.notify_url }, order.notify_url),
+        trade && left(order, refunds) > 0 && byHand(order, left(order, refunds), (...content) => this.open(...content)), this.send(order, trade), this.forge(order)));
   }
 
   notification(n, number) {
@@ -97,19 +104,26 @@ export class Ledger {
 
   forge(order) {
     const button = el("button", { type: "button", class: "small", popovertarget: "forge" }, "Forge…");
-    button.addEventListener("click", () => {
-      this.menu.replaceChildren(el("h3", {}, "A notification that WeChat never sent"), el("ul", { class: "choices" },
-        this.info.forges.filter(Boolean).map((forge) => {
-          const choice = el("button", { type: "button" }, el("b", {}, forgeries[forge] ?? forge), el("code", {}, forge));
-          choice.addEventListener("click", () => {
-            this.menu.hidePopover();
-            act(button, () => post("notifications", { out_trade_no: order.out_trade_no, forge }));
-          });
-          return el("li", {}, choice);
-        })));
-      place(this.menu, button);
-    });
+    button.addEventListener("click", () => this.choose(button, "A notification that WeChat never sent", this.info.forges.filter(Boolean).map((forge) =>
+      [forgeries[forge] ?? forge, forge, () => act(button, () => post("notifications", { out_trade_no: order.out_trade_no, forge }))])));
     return button;
+  }
+
+  // choose opens a list below a button: [words, name, what it does] each.
+  choose(button, title, choices) {
+    this.open(button, title, el("ul", { class: "choices" }, choices.map(([words, name, run]) => {
+      const choice = el("button", { type: "button" }, el("b", {}, words), el("code", {}, name));
+      choice.addEventListener("click", () => {
+        this.menu.hidePopover();
+        run();
+      });
+      return el("li", {}, choice);
+    })));
+  }
+
+  open(button, title, content) {
+    this.menu.replaceChildren(el("h3", {}, title), content);
+    place(this.menu, button);
   }
 
   // count keeps the times until the next retries right.

@@ -29,18 +29,19 @@ export function fields(text) {
 export function pretty(body) {
   const text = body.trim();
   if (text.startsWith("{") || text.startsWith("[")) return prettyJSON(text);
-  if (text.startsWith("<xml")) return prettyXML(text);
+  if (text.startsWith("<xml") || text.startsWith("<root>")) return prettyXML(text);
   return null;
 }
 
 function prettyXML(text) {
   const xml = new DOMParser().parseFromString(text, "text/xml");
   if (xml.querySelector("parsererror")) return null;
-  const out = [span("tag", "<xml>")];
+  const name = xml.documentElement.nodeName;
+  const out = [span("tag", `<${name}>`)];
   for (const child of xml.documentElement.children) {
     out.push(el("span", { class: "element" }, span("tag", `<${child.nodeName}>`), visible(child.textContent), span("tag", `</${child.nodeName}>`)));
   }
-  out.push(span("tag", "</xml>"));
+  out.push(span("tag", `</${name}>`));
   return out;
 }
 

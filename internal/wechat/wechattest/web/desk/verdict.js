@@ -9,6 +9,8 @@ const calls = {
   consent: "consent",
   access_token: "code → access_token",
   refresh_token: "refresh_token",
+  sheet: "payment sheet",
+  mweb: "mweb_url",
 };
 
 // short is the name in the list.
@@ -16,6 +18,7 @@ export function short(m) {
   if (m.kind === "shop") return `${m.method} ${m.url.split("?")[0]}`;
   if (m.kind === "page") return { uncaught: "uncaught error", rejection: "unhandled rejection", console: "console.error", load: "failed load", policy: "content policy", bridge: "bridge" }[m.method] ?? m.method;
   if (m.method === "CALLBACK") return "callback";
+  if (m.kind === "refund_notify") return m.attempt ? `refund notify #${m.attempt}` : "refund notify";
   if (m.kind === "notify" && m.attempt) return `notify #${m.attempt}`;
   return calls[m.kind] ?? m.kind;
 }
@@ -30,6 +33,15 @@ export function about(m) {
     case "authorize": return query(m).get("scope") ?? "";
     case "unifiedorder": return [asked.out_trade_no, asked.total_fee && /^\d+$/.test(asked.total_fee) ? yuan(Number(asked.total_fee)) : "", asked.trade_type].filter(Boolean).join("  ");
     case "orderquery": return [asked.out_trade_no ?? asked.transaction_id, told.trade_state].filter(Boolean).join("  ");
+    case "refund": return [asked.out_trade_no ?? asked.transaction_id, asked.refund_fee && /^\d+$/.test(asked.refund_fee) ? yuan(Number(asked.refund_fee)) : "", asked.out_refund_no].filter(Boolean).join("  ");
+    case "refundquery": return [asked.refund_id ?? asked.out_refund_no ?? asked.transaction_id ?? asked.out_trade_no, told.refund_status_0, told.refund_count > 1 && `${told.refund_count} refunds`].filter(Boolean).join("  ");
+    case "refund_notify": {
+      const said = fields(m.plain);
+      return [said.out_trade_no, said.refund_fee && yuan(Number(said.refund_fee)), said.refund_status].filter(Boolean).join("  ");
+    }
+    case "downloadbill": return [asked.bill_date, asked.bill_type].filter(Boolean).join("  ");
+    case "scan": case "sheet": return m.request || m.url;
+    case "mweb": return query(m).get("prepay_id") ?? "";
     case "notify": return [asked.out_trade_no, asked.total_fee && yuan(Number(asked.total_fee))].filter(Boolean).join("  ");
     case "getBrandWCPayRequest": return asked.package ?? asked.err_msg ?? "";
     case "shop": {
@@ -56,10 +68,12 @@ export function verdict(m) {
     if (/:ok$/.test(told.err_msg)) return { kind: "ok", text: "ok" };
     return { kind: /cancel/.test(word) ? "neutral" : "refused", text: word };
   }
+  if (m.kind === "mweb" && m.status === 200 && !m.response.startsWith("(")) return { kind: "refused", text: "refused" };
+  if (m.kind === "sheet") return { kind: / is paid/.test(m.note) ? "ok" : / is failed/.test(m.note) ? "refused" : "neutral", text: /is (\w+)/.exec(m.note)?.[1] ?? "ok" };
   if (m.status === 0 && m.kind !== "getBrandWCPayRequest") return { kind: "refused", text: "no answer" };
   if (m.kind === "shop" && m.status === 401) return { kind: "neutral", text: "401" }; // how a page learns that nobody has signed in
   if (m.status >= 400) return { kind: "refused", text: String(m.status) };
-  if (m.kind === "notify" && told.return_code !== "SUCCESS") return { kind: "refused", text: "not acknowledged" };
+  if ((m.kind === "notify" || m.kind === "refund_notify") && told.return_code !== "SUCCESS") return { kind: "refused", text: "not acknowledged" };
   if (m.status >= 300) return { kind: "ok", text: String(m.status) };
   return { kind: "ok", text: m.status && m.status !== 200 ? String(m.status) : "ok" };
 }

@@ -1,0 +1,100 @@
+package wechat
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"time"
+)
+
+// Bill is what the merchant took and paid back in a day, of all appids that it
+// has. Amounts are sums over the rows.
+type Bill struct {
+	Rows        []BillRow
+	Total       Fen // of the orders
+	Refund      Fen // asked for
+	Settled     Fen // what the merchant gets for the orders, before the fee
+	SettledBack Fen // what the merchant gives of the refunds
+	Fee         Fee
+}
+
+// BillRow is a payment, or a refund on the day it was asked for.
+type BillRow struct {
+	Time          time.Time // of the payment, or of the request for a refund
+	AppID, MchID  string
+	TransactionID string
+	OutTradeNo    string
+	OpenID        string
+	TradeType     TradeType
+	State         TradeState // StateSuccess of a payment, StateRefund of a refund, StateRevoked
+	Currency      string
+	Total         Fen // of the order; 0 in the row of a refund
+	Settled       Fen // of Total, without coupons that the merchant is not paid for
+	Coupon        Fen
+	RefundID      string // this and the next five: "" and 0 in the row of a payment
+	OutRefundNo   string
+	Refund        Fen // asked for
+	SettledBack   Fen
+	CouponBack    Fen
+	RefundState   RefundState // when the bill was made
+	Body, Attach  string      // as the order had them; the first cell to be guarded in a spreadsheet
+	Fee           Fee         // negative when it is given back
+	Rate          string      // "0.60%"
+}
+
+// Fee is what WeChat keeps, in thousandths of a fen.
+type Fee int64
+
+const opBill = "downloadbill"
+
+// Bills (downloadbill).
+const (
+	maxBill  = 8 << 20 // bytes, about 25 000 rows
+	billHour = 10      // of the next day, in Beijing, when a bill is ready
+)
+
+// DownloadBill fetches the bill of the day in Beijing that day falls in: one
+// that is over, and no older than three months. It is ready at ten o'clock of
+// the next morning; until then nothing is sent and the error is of kind Retry.
+//
+// A day without trades has an empty bill. So has, as far as WeChat's answer
+// tells, a merchant number of the wrong sort. Bills are not signed: that it is
+// WeChat's is TLS's word.
+func (c *Client) DownloadBill(ctx context.Context, day time.Time) (Bill, error) {
+	y, m, d := day.In(beijing).Date()
+	if c.cfg.Now().Before(time.Date(y, m, d+1, billHour, 0, 0, 0, beijing)) {
+		return Bill{}, &Error{Op: opBill, Message: "not sent: the bill is not ready before ten o'clock of the next day", Kind: Retry}
+	}
+	// Sent to the backup host too: it changes nothing.
+	body, err := c.post(ctx, c.cfg.Doer, opBill, "/pay/downloadbill", []Field{
+		{"bill_date", day.In(beijing).Format("20060102")},
+		{"bill_type", "ALL"},
+	}, maxBill)
+	if err != nil {
+		return Bill{}, err
+	}
+	if !page(body, '<') {
+		return Bill{}, c.noBill(body)
+	}
+	if text := bytes.TrimLeft(bytes.TrimPrefix(body, bom), " \t\r\n"); len(text) == 0 || text[0] == '<' {
+		return Bill{}, &Error{Op: opBill, Message: "the answer is no message", Kind: Retry}
+	}
+	return c.ParseBill(body)
+}
+
+// noBill reads what WeChat answers instead of a bill. It is nil for a day
+// without trades. None of it is signed, so nothing but the failure counts.
+func (c *Client) noBill(body []byte) error {
+	fields, err := parse(body)
+	if err != nil {
+		return &Error{Op: opBill, Message: "the answer cannot be read", Kind: Untrusted, Err: err}
+	}
+	text := value(fields, "return_msg")
+	switch {
+	case value(fields, "return_code") != "FAIL":
+		return &Error{Op: opBill, Message: "the answer is no bill", Kind: Untrusted}
+	case value(fields, "error_code") == codeNoBill || strings.EqualFold(text, "No Bill Exist"):
+		return nil
+	}
+	return &Error{Op: opBill, Message: "WeChat answered FAIL: " + c.words(fields, "return_msg", ""), Kind: returnKind(text)}
+}

@@ -1,0 +1,229 @@
+package wechat
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// The columns of a bill that are read, in WeChat's words (downloadbill, ALL).
+// They are found by name: WeChat adds columns.
+const (
+	colTime = iota
+	colAppID
+	colMchID
+	colTransactionID
+	colOutTradeNo
+	colOpenID
+	colTradeType
+	colState
+	colCurrency
+	colSettled
+	colCoupon
+	colRefundID
+	colOutRefundNo
+	colSettledBack
+	colCouponBack
+	colRefundState
+	colBody
+	colAttach
+	colFee
+	colRate
+	colTotal
+	colRefund
+	columns
+)
+
+const (
+	columnNames = "交易时间,公众账号ID,商户号,微信订单号,商户订单号,用户标识,交易类型,交易状态,货币种类,应结订单金额,代金券金额," +
+		"微信退款单号,商户退款单号,退款金额,充值券退款金额,退款状态,商品名称,商户数据包,手续费,费率,订单金额,申请退款金额"
+	sumNames = "总交易单数,订单总金额,申请退款总金额,应结订单总金额,退款总金额"
+)
+
+// Bounds of what is split, so that a hostile line costs no memory.
+const (
+	maxNames = 4096 // bytes of a line of names
+	maxExtra = 128  // cells too many in a row
+)
+
+// ParseBill reads a bill of this merchant, of the type ALL: a line of names, a
+// line for every payment and refund whose cells begin with a backtick each, and
+// two lines of totals, names and numbers. Nothing of it is believed when the
+// number of the rows or a total is not what the rows come to. The total of the
+// fees is not compared: how WeChat rounds it is not documented.
+func (c *Client) ParseBill(body []byte) (Bill, error) {
+	bill, line, problem := c.readBill(body)
+	if problem != "" {
+		return Bill{}, &Error{Op: opBill, Message: "line " + strconv.Itoa(line) + " of the bill: " + problem, Kind: Untrusted}
+	}
+	return bill, nil
+}
+
+func (c *Client) readBill(body []byte) (bill Bill, line int, problem string) {
+	switch {
+	case len(body) > maxBill:
+		return Bill{}, 0, "longer than 8 MiB"
+	case !utf8.Valid(body):
+		return Bill{}, 0, "not UTF-8"
+	}
+	rest := string(bytes.TrimPrefix(body, bom))
+	next := func() string {
+		var s string
+		s, rest, _ = strings.Cut(rest, "\n")
+		line++
+		return strings.TrimSuffix(s, "\r")
+	}
+	at, width, ok := findColumns(next(), columnNames)
+	if !ok {
+		return Bill{}, line, "a column is missing, or there twice"
+	}
+	// Room for as many rows as there are, or as there can be: no row has fewer
+	// than 64 bytes.
+	bill.Rows = make([]BillRow, 0, min(strings.Count(rest, "\n`"), len(rest)/64))
+	var cells []string
+	for strings.HasPrefix(rest, "`") {
+		if cells, ok = splitRow(cells, next(), width, at[colBody]); !ok {
+			return Bill{}, line, "other cells than columns"
+		}
+		row, problem := readRow(cells, at)
+		switch {
+		case problem != "":
+			return Bill{}, line, problem
+		case row.MchID != c.cfg.MchID:
+			return Bill{}, line, "another merchant's"
+		}
+		bill.Rows = append(bill.Rows, row)
+		bill.Total += row.Total
+		bill.Refund += row.Refund
+		bill.Settled += row.Settled
+		bill.SettledBack += row.SettledBack
+		bill.Fee += row.Fee
+	}
+	sumAt, width, ok := findColumns(next(), sumNames)
+	if !ok {
+		return Bill{}, line, "not the names of the totals"
+	}
+	sums, ok := splitRow(cells, next(), width, width)
+	if !ok {
+		return Bill{}, line, "not the totals"
+	}
+	// The number has decimals too, "45.0", as if it were an amount.
+	for i, want := range []Fen{Fen(len(bill.Rows)) * 100, bill.Total, bill.Refund, bill.Settled, bill.SettledBack} {
+		if got, ok := parseYuan(sums[sumAt[i]]); !ok || got != want {
+			return Bill{}, line, "the rows come to another total"
+		}
+	}
+	if strings.TrimSpace(rest) != "" {
+		return Bill{}, line + 1, "something after the totals"
+	}
+	return bill, line, ""
+}
+
+// findColumns returns where in a line of names those of want are, and how many
+// names the line has.
+func findColumns(line, want string) (at []int, width int, ok bool) {
+	if len(line) > maxNames {
+		return nil, 0, false
+	}
+	names := strings.Split(line, ",")
+	for name := range strings.SplitSeq(want, ",") {
+		found := -1
+		for i, n := range names {
+			if n == name {
+				if found >= 0 {
+					return nil, 0, false
+				}
+				found = i
+			}
+		}
+		if found < 0 {
+			return nil, 0, false
+		}
+		at = append(at, found)
+	}
+	return at, len(names), true
+}
+
+// splitRow splits a row into width cells, in the room that cells has. There is no quoting: what comes too
+// many is put down to the cell text, which holds what somebody wrote. So the
+// cells before and after it are right, whatever a product is called.
+func splitRow(cells []string, line string, width, text int) ([]string, bool) {
+	line, ok := strings.CutPrefix(line, "`")
+	if !ok {
+		return nil, false
+	}
+	extra := strings.Count(line, ",`") + 1 - width
+	if extra < 0 || extra > maxExtra || extra > 0 && text >= width {
+		return nil, false
+	}
+	cells = cells[:0]
+	for cell := range strings.SplitSeq(line, ",`") {
+		cells = append(cells, cell)
+	}
+	if extra > 0 {
+		cells[text] = strings.Join(cells[text:text+extra+1], ",`")
+		cells = append(cells[:text+1], cells[text+extra+1:]...)
+	}
+	return cells, true
+}
+
+func readRow(cells []string, at []int) (row BillRow, problem string) {
+	cell := func(column int) string { return cells[at[column]] }
+	number := func(column int) string { // "0" stands for none
+		if s := cell(column); s != "0" {
+			return s
+		}
+		return ""
+	}
+	row = BillRow{
+		AppID: cell(colAppID), MchID: cell(colMchID),
+		TransactionID: number(colTransactionID), OutTradeNo: number(colOutTradeNo), OpenID: cell(colOpenID),
+		TradeType: TradeType(cell(colTradeType)), State: TradeState(cell(colState)), Currency: cell(colCurrency),
+		RefundID: number(colRefundID), OutRefundNo: number(colOutRefundNo),
+		RefundState: refundState(cell(colRefundState)),
+		Body:        cell(colBody), Attach: cell(colAttach), Rate: cell(colRate),
+	}
+	var ok bool
+	if row.Time, ok = parseDateTime(cell(colTime)); !ok {
+		return BillRow{}, "the time is no time"
+	}
+	for _, amount := range []struct {
+		fen    *Fen
+		column int
+	}{
+		{&row.Total, colTotal}, {&row.Settled, colSettled}, {&row.Coupon, colCoupon},
+		{&row.Refund, colRefund}, {&row.SettledBack, colSettledBack}, {&row.CouponBack, colCouponBack},
+	} {
+		if *amount.fen, ok = parseYuan(cell(amount.column)); !ok {
+			return BillRow{}, "an amount is no number of yuan"
+		}
+	}
+	if row.Fee, ok = parseFee(cell(colFee)); !ok {
+		return BillRow{}, "the fee is no number of yuan"
+	}
+	if row.State == "" || row.TransactionID == "" || row.OutTradeNo == "" {
+		return BillRow{}, "it lacks a state or a number"
+	}
+	return row, ""
+}
+
+// parseYuan reads an amount in yuan, "0.01", "12" or "0.50000", to the fen.
+func parseYuan(s string) (Fen, bool) {
+	fee, ok := parseFee(s)
+	return Fen(fee / 1000), ok && fee >= 0 && fee%1000 == 0 && !strings.HasPrefix(s, "-")
+}
+
+// parseFee reads up to five decimals of a yuan, without a float.
+func parseFee(s string) (Fee, bool) {
+	digitsOnly, negative := strings.CutPrefix(s, "-")
+	whole, decimals, point := strings.Cut(digitsOnly, ".")
+	if len(whole) > 11 || len(decimals) > 5 || !digits(whole) || point && !digits(decimals) {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(whole+(decimals + "00000")[:5], 10, 64)
+	if negative {
+		n = -n
+	}
+	return Fee(n), err == nil
+}

@@ -1,0 +1,76 @@
+package wechat
+
+import (
+	"crypto/aes"
+	"crypto/md5"
+	"encoding/base64"
+	"encoding/hex"
+)
+
+// ParseRefund reads a refund notification that is for this account.
+//
+// It is no proof. The message is not signed; what speaks for it is that its
+// secret part was encrypted with the API key, and that with a cipher that keeps
+// no order: who has seen older notifications can cut and join their blocks to
+// one that nobody sent, and every old one can be sent again. So a Refund from
+// here only says which refund to ask QueryRefund about. All its errors mean: do
+// not even ask.
+func (c *Client) ParseRefund(body []byte) (Refund, error) {
+	const op = "refund notification"
+	fields, err := parse(body)
+	if err != nil {
+		return Refund{}, &Error{Op: op, Message: "the message cannot be read", Kind: Untrusted, Err: err}
+	}
+	switch {
+	case value(fields, "return_code") != "SUCCESS":
+		return Refund{}, &Error{Op: op, Message: "return_code is not SUCCESS", Kind: Untrusted}
+	case !c.mine(fields, false):
+		return Refund{}, &Error{Op: op, Message: "for another account", Kind: Untrusted}
+	}
+	// One message for all that can go wrong here: a stranger learns nothing
+	// about what the blocks that it joined decrypt to.
+	var inner []Field
+	text, ok := decryptECB(value(fields, "req_info"), c.apiKey())
+	if ok {
+		inner, err = parseElement("root", text)
+	}
+	if !ok || err != nil {
+		return Refund{}, &Error{Op: op, Message: "not encrypted with the API key", Kind: Untrusted}
+	}
+	refund, problem := readRefund(inner, "")
+	if problem == "" {
+		problem = refund.setState(value(inner, "refund_status"), value(inner, "success_time"))
+	}
+	if problem != "" {
+		return Refund{}, &Error{Op: op, Message: problem, Kind: Untrusted}
+	}
+	return refund, nil
+}
+
+// decryptECB decrypts req_info (refund notification, steps 1 and 2): base64,
+// AES-256 block by block, PKCS#7 padding. The AES key is the MD5 of the API key
+// in hex, its 32 lower-case digits as they are.
+func decryptECB(reqInfo string, key Secret) (text []byte, ok bool) {
+	b, err := base64.StdEncoding.DecodeString(reqInfo)
+	if err != nil || len(b) == 0 || len(b)%aes.BlockSize != 0 {
+		return nil, false
+	}
+	sum := md5.Sum([]byte(key))
+	block, err := aes.NewCipher([]byte(hex.EncodeToString(sum[:])))
+	if err != nil {
+		return nil, false
+	}
+	for i := 0; i < len(b); i += aes.BlockSize {
+		block.Decrypt(b[i:], b[i:])
+	}
+	padding := int(b[len(b)-1])
+	if padding < 1 || padding > aes.BlockSize {
+		return nil, false
+	}
+	for _, v := range b[len(b)-padding:] {
+		if int(v) != padding {
+			return nil, false
+		}
+	}
+	return b[:len(b)-padding], true
+}

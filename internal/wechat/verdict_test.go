@@ -1,0 +1,85 @@
+package wechat
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// The table holds every code that the protocol notes list, with the verdict
+// that they give.
+func TestEveryCodeHasAVerdict(t *testing.T) {
+	b, err := os.ReadFile("testdata/codes.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for line := range strings.Lines(string(b)) {
+		if strings.TrimSpace(line) == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		parts := strings.Fields(line)
+		if len(parts) < 2 || seen[parts[0]] {
+			t.Fatalf("bad line: %s", line)
+		}
+		code, want := parts[0], parts[1]
+		seen[code] = true
+		kind, known := KindOf(code)
+		if !known || kind.String() != want {
+			t.Errorf("%s is %v, known %v, want %s", code, kind, known, want)
+		}
+		if code != "-1" && errCode(code) != code {
+			t.Errorf("%s would not be shown", code)
+		}
+	}
+	if len(seen) != 97 {
+		t.Errorf("%d codes, the list has 97", len(seen))
+	}
+	for _, code := range []string{"", "0", "NEVER_SEEN", "99999", "ordernotexist", "ORDERPAID ", " ", "ORDERPAID ORDERCLOSED", "ORDER"} {
+		if kind, known := KindOf(code); known || kind != Refused {
+			t.Errorf("%q is %v, known %v", code, kind, known)
+		}
+	}
+}
+
+// What a code means may depend on the call.
+func TestVerdictsOfACall(t *testing.T) {
+	for _, tt := range []struct {
+		op, code string
+		want     Kind
+	}{
+		{"access_token", "40001", Operator}, {opUserInfo, "40001", Restart},
+		{"unifiedorder", CodeNotEnough, Refused}, {opRefund, CodeNotEnough, Operator},
+		{"orderquery", CodeOrderNotExist, Refused}, {"closeorder", CodeOrderNotExist, Refused}, {opRefund, CodeOrderNotExist, Developer},
+		{opRefund, "SYSTEMERROR", Retry}, {opRefund, "NEVER_SEEN", Refused},
+	} {
+		if got := kindOf(tt.op, tt.code); got != tt.want {
+			t.Errorf("%s of %s is %v, want %v", tt.code, tt.op, got, tt.want)
+		}
+	}
+}
+
+func TestReturnKind(t *testing.T) {
+	for text, want := range map[string]Kind{
+		"System Error": Retry, "SYSTEMERROR": Retry, "系统繁忙,请稍后再试": Retry, "系统错误": Retry, "频率超限": Retry,
+		"Bill Creating": Retry, "CompressGZip Error": Retry,
+		"签名错误": Operator, "SIGN ERROR": Operator, "appid不存在": Operator, "商户号mch_id与appid不匹配": Operator, "mch_id参数格式错误": Operator, "商户号该产品权限未开通": Operator,
+		"JSAPI支付必须传openid": Developer, "缺少参数": Developer, "invalid bill_type": Developer, "data format error": Developer, "missing parameter": Developer,
+		"something new": Refused, "": Refused,
+	} {
+		if got := returnKind(text); got != want {
+			t.Errorf("%q is %v, want %v", text, got, want)
+		}
+	}
+}
+
+func TestErrCodeTakesOnlyCodes(t *testing.T) {
+	for in, want := range map[string]string{
+		"": "", "ORDERPAID": "ORDERPAID", "OUT_TRADE_NO_USED": "OUT_TRADE_NO_USED", "ERROR2": "ERROR2",
+		testOpenID: "", "a": "", "A B": "", "A\nB": "", strings.Repeat("A", 33): "",
+	} {
+		if got := errCode(in); got != want {
+			t.Errorf("errCode(%q) is %q, want %q", in, got, want)
+		}
+	}
+}

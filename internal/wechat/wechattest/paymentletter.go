@@ -1,0 +1,68 @@
+package wechattest
+
+import "strings"
+
+// doctype stands before some messages that reach notify URLs (payment
+// notification, retries).
+const doctype = `<?xml version="1.0"?><!DOCTYPE xml [<!ENTITY xxe SYSTEM "http://tst.qq.com/xxe_inject/h5pay">]>`
+
+// paymentLetter writes and signs the notification of a payment.
+func (w *WeChat) paymentLetter(o *order, forge string) letter {
+	w.mu.Lock()
+	t := w.tradeOrMadeUp(o)
+	w.mu.Unlock()
+	if forge == ForgeWrongAmount {
+		t.TotalFee++
+		t.CashFee = t.TotalFee
+		t.CouponFee = 0
+	}
+	fields := append([]pair{
+		{"return_code", "SUCCESS"}, {"appid", w.cfg.AppID}, {"mch_id", w.cfg.MchID},
+		{"nonce_str", w.ids.nonce()}, {"result_code", "SUCCESS"},
+	}, o.fields(t)...)
+	algorithm := o.SignType
+	if forge == "" {
+		if _, ok := w.takeFault(FaultNotifyMD5, ""); ok {
+			algorithm = signMD5
+		}
+	}
+	// Payment notification, request: sign_type is often absent.
+	if !w.cfg.Hostile || w.ids.intn(2) == 0 {
+		fields = append(fields, pair{"sign_type", algorithm})
+	}
+	fields = w.hostile(fields)
+	key := w.cfg.APIKey
+	if forge == ForgeOtherKey {
+		key = strings.Repeat("0", 32)
+	}
+	sign := digest(algorithm, canonical(fields, key), key)
+	switch forge {
+	case ForgeBadSign:
+		last := byte('0')
+		if sign[len(sign)-1] == last {
+			last = '1'
+		}
+		sign = sign[:len(sign)-1] + string(last)
+	case ForgeNoSign:
+		sign = ""
+	}
+	signed := checkSign(fields, algorithm, w.cfg.APIKey, sign)
+	if sign != "" {
+		fields = append(fields, pair{"sign", sign})
+	}
+	body := writeXML(fields)
+	if forge == ForgeDoctype {
+		body = doctype + body
+	}
+	return letter{body: body, signed: signed}
+}
+
+// tradeOrMadeUp is the order's trade; for a forged notification of an unpaid
+// order it is what a forger would claim. w.mu is held.
+func (w *WeChat) tradeOrMadeUp(o *order) Trade {
+	if o.trade != nil {
+		return *o.trade
+	}
+	now := w.Now()
+	return Trade{TransactionID: w.ids.transactionID(now), OutTradeNo: o.OutTradeNo, OpenID: o.OpenID, TotalFee: o.TotalFee, CashFee: o.TotalFee, BankType: "OTHERS", Paid: now}
+}

@@ -1,0 +1,127 @@
+package wechattest
+
+import (
+	"errors"
+	"time"
+)
+
+// The states of a Refund (refundquery, refund_status).
+const (
+	RefundProcessing = "PROCESSING"
+	RefundSuccess    = "SUCCESS"
+	RefundClosed     = "REFUNDCLOSE" // the money stays with the merchant
+	RefundChange     = "CHANGE"      // it cannot go back to where it came from
+)
+
+// ErrUnknownRefund is returned for an out_refund_no that WeChat never took.
+var ErrUnknownRefund = errors.New("no such refund")
+
+// refundTime is how long a refund is PROCESSING when Config does not say.
+const refundTime = 5 * time.Second
+
+// Refund is money on its way back to the payer.
+type Refund struct {
+	OutTradeNo    string `json:"out_trade_no"`
+	OutRefundNo   string `json:"out_refund_no"`
+	TransactionID string `json:"transaction_id"`
+	RefundID      string `json:"refund_id"`
+	TotalFee      int64  `json:"total_fee"`                   // fen, of the order
+	Fee           int64  `json:"refund_fee"`                  // fen
+	CouponFee     int64  `json:"coupon_refund_fee,omitempty"` // fen of Fee that go back into a coupon
+	Status        string `json:"refund_status"`
+	Account       string `json:"refund_account"`
+	Reason        string `json:"refund_desc,omitempty"`
+	// Source is API, or VENDOR_PLATFORM for a refund by hand.
+	Source    string    `json:"refund_request_source"`
+	NotifyURL string    `json:"notify_url,omitempty"` // empty: no notification
+	Created   time.Time `json:"created"`
+	Done      time.Time `json:"done,omitzero"` // when it left PROCESSING
+}
+
+// refund is a Refund with its order.
+type refund struct {
+	Refund
+	order *order
+}
+
+// addRefund enters a refund and plans its end; w.mu is held.
+func (w *WeChat) addRefund(o *order, f Refund, now time.Time) *refund {
+	f.OutTradeNo, f.TransactionID, f.TotalFee = o.OutTradeNo, o.trade.TransactionID, o.TotalFee
+	f.RefundID, f.Status, f.Created = w.ids.refundID(now), RefundProcessing, now
+	if f.Account == "" {
+		f.Account = accountUnsettled
+	}
+	if f.NotifyURL == "" {
+		f.NotifyURL = w.cfg.RefundNotifyURL
+	}
+	// The coupon comes back with the last part.
+	back := f.Fee
+	for _, r := range o.refunds {
+		if r.Status != RefundClosed {
+			back += r.Fee
+		}
+	}
+	if back == o.TotalFee {
+		f.CouponFee = min(o.trade.CouponFee, f.Fee)
+	}
+	r := &refund{Refund: f, order: o}
+	o.State = StateRefund
+	o.refunds = append(o.refunds, r)
+	w.refunds = append(w.refunds, r)
+	status, wait := RefundSuccess, w.cfg.RefundTime
+	if _, ok := w.takeFault(FaultRefundClosed, ""); ok {
+		status = RefundClosed
+	} else if _, ok := w.takeFault(FaultRefundChange, ""); ok {
+		status = RefundChange
+	}
+	if f, ok := w.takeFault(FaultRefundSlow, ""); ok {
+		wait = time.Duration(f.DelayMS) * time.Millisecond
+	}
+	view := r.Refund
+	w.publish(Event{Kind: EventRefund, Refund: &view})
+	due := now.Add(wait)
+	w.clock.at(due, func() { w.endRefund(r, status, due) })
+	return r
+}
+
+// endRefund gives a refund its last state, and tells the shop.
+func (w *WeChat) endRefund(r *refund, status string, now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r.Status, r.Done = status, now
+	if r.NotifyURL != "" {
+		w.planNotification(r.order, r, now)
+	}
+	view := r.Refund
+	w.publish(Event{Kind: EventRefund, Refund: &view})
+}
+
+// findRefund finds a refund by its out_refund_no, which is unique for the
+// merchant; w.mu is held.
+func (w *WeChat) findRefund(outRefundNo string) *refund {
+	for _, r := range w.refunds {
+		if r.OutRefundNo == outRefundNo {
+			return r
+		}
+	}
+	return nil
+}
+
+// fields are the reply to refund.
+func (r *refund) fields() []pair {
+	t := r.order.trade
+	fs := []pair{
+		{"transaction_id", r.TransactionID}, {"out_trade_no", r.OutTradeNo}, {"out_refund_no", r.OutRefundNo}, {"refund_id", r.RefundID},
+		{"refund_channel", ""}, {"refund_fee", itoa(r.Fee)}, {"settlement_refund_fee", itoa(r.Fee)},
+		{"total_fee", itoa(r.TotalFee)}, {"settlement_total_fee", itoa(r.TotalFee)}, {"fee_type", "CNY"},
+		{"cash_fee", itoa(t.CashFee)}, {"cash_refund_fee", itoa(r.Fee - r.CouponFee)}, {"coupon_refund_fee", itoa(r.CouponFee)},
+	}
+	if r.CouponFee == 0 {
+		return append(fs, pair{"coupon_refund_count", "0"})
+	}
+	return append(fs, pair{"coupon_refund_count", "1"}, pair{"coupon_type_0", "CASH"},
+		pair{"coupon_refund_id_0", couponID(*t)}, pair{"coupon_refund_fee_0", itoa(r.CouponFee)})
+}
+
+// couponID is the number of a trade's one coupon.
+func couponID(t Trade) string { return "1" + t.TransactionID[len(t.TransactionID)-9:] }

@@ -1,0 +1,85 @@
+package wechattest
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/md5"
+	"encoding/base64"
+	"encoding/hex"
+	"strings"
+)
+
+// dateTime is how refunds and bills write a time, Beijing's.
+const dateTime = "2006-01-02 15:04:05"
+
+// refundLetter writes the notification of a refund (refund notification): it
+// has no sign, what it says is in req_info, encrypted with the API key.
+func (w *WeChat) refundLetter(r *refund, forge string) letter {
+	w.mu.Lock()
+	f := r.Refund
+	w.mu.Unlock()
+	if forge == ForgeWrongAmount {
+		f.Fee++
+	}
+	if forge != "" && f.Status != RefundSuccess {
+		f.Status, f.Done = RefundSuccess, w.Now() // what a forger claims
+	}
+	var b strings.Builder
+	b.WriteString("<root>")
+	for _, p := range w.hostile(f.info()) {
+		// The encrypted part has CDATA around numbers too.
+		b.WriteString("\n<" + p.name + "><![CDATA[" + p.value + "]]></" + p.name + ">")
+	}
+	b.WriteString("\n</root>")
+	plain, key := b.String(), w.cfg.APIKey
+	if forge == ForgeOtherKey {
+		key = strings.Repeat("0", 32)
+	}
+	info := encryptInfo(plain, key)
+	if forge == ForgeBadPadding {
+		// The last block, which has the padding, is lost.
+		info = info[:len(info)-aes.BlockSize]
+	}
+	fields := []pair{
+		{"return_code", "SUCCESS"}, {"appid", w.cfg.AppID}, {"mch_id", w.cfg.MchID}, {"nonce_str", w.ids.nonce()},
+		{"req_info", base64.StdEncoding.EncodeToString(info)},
+	}
+	if forge == ForgeNoInfo {
+		fields = fields[:len(fields)-1]
+	}
+	body := writeXML(w.hostile(fields))
+	if forge == ForgeDoctype {
+		body = doctype + body
+	}
+	return letter{body: body, plain: plain}
+}
+
+// info is what req_info says.
+func (r Refund) info() []pair {
+	fs := []pair{
+		{"out_refund_no", r.OutRefundNo}, {"out_trade_no", r.OutTradeNo}, {"refund_account", r.Account}, {"refund_fee", itoa(r.Fee)},
+		{"refund_id", r.RefundID}, {"refund_recv_accout", "支付用户零钱"}, {"refund_request_source", r.Source}, {"refund_status", r.Status},
+		{"settlement_refund_fee", itoa(r.Fee)}, {"settlement_total_fee", itoa(r.TotalFee)}, {"total_fee", itoa(r.TotalFee)},
+		{"transaction_id", r.TransactionID},
+	}
+	if r.Status == RefundSuccess {
+		fs = append(fs, pair{"success_time", r.Done.In(beijing).Format(dateTime)})
+	}
+	return fs
+}
+
+// encryptInfo encrypts with AES-256, each block for itself (ECB), PKCS#7
+// padding. The AES key is the text of the key's MD5 in lower-case hex.
+func encryptInfo(plain, key string) []byte {
+	sum := md5.Sum([]byte(key))
+	block, err := aes.NewCipher([]byte(hex.EncodeToString(sum[:])))
+	if err != nil {
+		panic("wechattest: " + err.Error()) // 32 bytes are a key
+	}
+	pad := aes.BlockSize - len(plain)%aes.BlockSize
+	b := append([]byte(plain), bytes.Repeat([]byte{byte(pad)}, pad)...)
+	for i := 0; i < len(b); i += aes.BlockSize {
+		block.Encrypt(b[i:], b[i:])
+	}
+	return b
+}

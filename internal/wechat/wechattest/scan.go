@@ -1,0 +1,59 @@
+package wechattest
+
+import (
+	"net/http"
+	"time"
+)
+
+// codeURLLife is the life of a code_url: 2 hours (time rules).
+const codeURLLife = 2 * time.Hour
+
+// Refusal is what the phone says instead of opening a payment sheet.
+type Refusal struct {
+	Text string // WeChat's words
+	Hint string // ours, for the developer
+}
+
+// Error gives both.
+func (r *Refusal) Error() string { return r.Text + ": " + r.Hint }
+
+// Scan points the phone's camera at the QR code of a NATIVE order and opens its
+// payment sheet for whoever holds the phone. The error is a *Refusal.
+func (w *WeChat) Scan(codeURL string) (Sheet, error) {
+	m := Message{From: PartyPhone, To: PartyWeChat, Kind: "scan", Method: "SCAN", URL: codeURL, Status: http.StatusOK}
+	w.mu.Lock()
+	s, refused := w.scan(codeURL)
+	w.mu.Unlock()
+	if refused != nil {
+		m.Status, m.Response, m.Note = http.StatusForbidden, refused.Text, refused.Hint
+		w.record(m)
+		return Sheet{}, refused
+	}
+	m.Request, m.Note = s.OutTradeNo, "sheet "+s.ID+" is open"
+	w.record(m)
+	w.publish(Event{Kind: EventSheet, Sheet: &s})
+	return s, nil
+}
+
+// scan makes the checks of Scan; w.mu is held.
+func (w *WeChat) scan(codeURL string) (Sheet, *Refusal) {
+	var pre *prepay
+	for _, p := range w.prepays {
+		if p.codeURL != "" && p.codeURL == codeURL {
+			pre = p
+		}
+	}
+	now := w.Now()
+	switch {
+	case pre == nil:
+		return Sheet{}, &Refusal{"二维码无效", "no NATIVE order has this code_url"}
+	case pre.order.CodeURL != codeURL:
+		return Sheet{}, &Refusal{"二维码已过期", "the order was placed again, which voids the code_url before"}
+	case now.Sub(pre.made) > codeURLLife:
+		return Sheet{}, &Refusal{"二维码已过期", "the code_url is older than 2 hours"}
+	}
+	if bad := pre.order.payable(now); bad != nil {
+		return Sheet{}, &Refusal{bad.ErrDesc, bad.note}
+	}
+	return w.addSheet(pre.order, w.users[w.holder]).Sheet, nil
+}
