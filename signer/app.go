@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"database/sql"
 	"log/slog"
 	"net/http"
@@ -10,13 +11,23 @@ import (
 	"h5pay/internal/wechat"
 )
 
-// newHandler wires the signer: settings, store, WeChat client, server. With a
-// bad setting it still answers, with the code "misconfigured", and names the
-// setting in the log.
-func newHandler(getenv func(string) string, db *sql.DB, doer wechat.Doer, log *slog.Logger) http.Handler {
+// app is what the signer does: it answers calls, and reconciles every minute.
+type app struct {
+	http.Handler
+	reconcile func(context.Context) error
+}
+
+// unavailable is the app of a signer with a bad setting: it still answers, with
+// the code "misconfigured", and names the setting in the log.
+func unavailable(err error, log *slog.Logger) app {
+	return app{server.Unavailable(err, log), func(context.Context) error { return err }}
+}
+
+// newApp wires the signer: settings, store, WeChat client, server.
+func newApp(getenv func(string) string, db *sql.DB, doer wechat.Doer, log *slog.Logger) app {
 	set, err := loadSettings(getenv)
 	if err != nil {
-		return server.Unavailable(err, log)
+		return unavailable(err, log)
 	}
 	client, err := wechat.New(wechat.Config{
 		AppID:     set.AppID,
@@ -30,7 +41,7 @@ func newHandler(getenv func(string) string, db *sql.DB, doer wechat.Doer, log *s
 		Doer:      doer,
 	})
 	if err != nil {
-		return server.Unavailable(err, log)
+		return unavailable(err, log)
 	}
 	srv, err := server.New(server.Config{
 		ShopName:   set.ShopName,
@@ -44,7 +55,7 @@ func newHandler(getenv func(string) string, db *sql.DB, doer wechat.Doer, log *s
 		Log:        log,
 	})
 	if err != nil {
-		return server.Unavailable(err, log)
+		return unavailable(err, log)
 	}
-	return srv.Handler()
+	return app{srv.Handler(), srv.Reconcile}
 }

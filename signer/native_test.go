@@ -58,7 +58,7 @@ func TestNativeSignerAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := exampleEnv(t)
-	calls := newHandler(func(name string) string { return env[name] }, db, http.DefaultClient, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	calls := newApp(func(name string) string { return env[name] }, db, http.DefaultClient, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	h := split(calls, newSite(fstest.MapFS{}))
 	for path, status := range map[string]int{
 		"/api/config": 200, "/api/products": 200, "/api/session": 401, "/api": 404, "//api/config": 404, "/api//notify/pay": 404,

@@ -3,12 +3,13 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"syscall/js"
+	"time"
 
 	"github.com/syumai/workers/cloudflare"
 
-	"h5pay/internal/server"
 	"h5pay/signer/warm"
 )
 
@@ -17,11 +18,16 @@ import (
 func serve() {
 	worker := warm.New()
 	log := slog.New(slog.NewJSONHandler(worker.Log(), nil))
+	var a app
 	if cloudflare.GetBinding("DB").IsUndefined() {
-		err := &settingError{"d1_databases", "needs a binding named DB"}
-		worker.Serve(warm.Program{Handler: server.Unavailable(err, log)})
+		a = unavailable(&settingError{"d1_databases", "needs a binding named DB"}, log)
+	} else {
+		a = newApp(getenv, worker.OpenD1("DB"), worker.Fetch(), log)
 	}
-	worker.Serve(warm.Program{Handler: newHandler(getenv, worker.OpenD1("DB"), worker.Fetch(), log)})
+	worker.Serve(warm.Program{
+		Handler: a,
+		Cron:    func(ctx context.Context, _ string, _ time.Time) error { return a.reconcile(ctx) },
+	})
 }
 
 // getenv reads a variable or a secret of the Worker, "" when it is not set.

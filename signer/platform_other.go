@@ -49,15 +49,20 @@ func listen(ctx context.Context, log *slog.Logger) error {
 	if err := order.Migrate(ctx, db); err != nil {
 		return err
 	}
-	calls := newHandler(os.Getenv, db, &http.Client{
+	a := newApp(os.Getenv, db, &http.Client{
 		Timeout:       30 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}, log)
 	srv := &http.Server{
 		Addr:              getenvOr(addrSetting, "localhost:8787"),
-		Handler:           split(clientIP(calls, os.Getenv(proxySetting)), newSite(os.DirFS("public"))),
+		Handler:           split(clientIP(a, os.Getenv(proxySetting)), newSite(os.DirFS("public"))),
 		ReadHeaderTimeout: 10 * time.Second,
 	}
+	go everyMinute(ctx, func() {
+		if err := a.reconcile(ctx); err != nil && ctx.Err() == nil {
+			log.Error("reconciling failed", "error", err)
+		}
+	})
 	ended := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
@@ -71,6 +76,20 @@ func listen(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	return <-ended
+}
+
+// everyMinute calls do until ctx ends; in the Worker a cron trigger does.
+func everyMinute(ctx context.Context, do func()) {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			do()
+		}
+	}
 }
 
 // split sends calls to the signer and everything else to the page. A ServeMux

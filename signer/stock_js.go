@@ -24,7 +24,7 @@ func serve() {
 		panic(err)
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
-	workers.Serve(newHandler(stockEnv, db, stockDoer{fetch.NewClient()}, log))
+	workers.Serve(newApp(stockEnv, db, stockDoer{fetch.NewClient()}, log))
 }
 
 func stockEnv(name string) string {

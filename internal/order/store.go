@@ -81,6 +81,19 @@ func (s *Store) List(ctx context.Context, openid string, limit int) ([]Order, er
 	return s.query(ctx, `WHERE openid = ? ORDER BY created_at DESC, id DESC LIMIT ?`, openid, limit)
 }
 
+// Due returns the orders that WeChat is to be asked about because nobody else
+// has: unpaid ones that were made, or last asked about, a minute ago or more. The
+// older an order was then, the longer it is left alone, by half its age, until
+// it is past its expiry. Those left alone longest come first, limit at most.
+func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]Order, error) {
+	const asked = `COALESCE(queried_at, created_at)`
+	return s.query(ctx, `
+		WHERE status IN ('created', 'pending') AND `+asked+` <= ?
+		AND (`+asked+` + (`+asked+` - created_at) / 2 <= ? OR expires_at <= ?)
+		ORDER BY `+asked+` LIMIT ?`,
+		now.Add(-time.Minute).UnixMilli(), now.UnixMilli(), now.Add(-ExpiryGrace).UnixMilli(), limit)
+}
+
 func (s *Store) one(ctx context.Context, where string, args ...any) (Order, error) {
 	orders, err := s.query(ctx, where, args...)
 	if err != nil {

@@ -30,10 +30,6 @@ const (
 	queryTimeout  = 5 * time.Second
 )
 
-// queryWindow is the least time between two queries of one order at WeChat,
-// however many pages wait for it.
-const queryWindow = 3 * time.Second
-
 // Payments is what the server needs of WeChat. *wechat.Client is one.
 type Payments interface {
 	AuthorizeURL(redirectURI string, scope wechat.Scope, state string) (string, error)
@@ -41,6 +37,7 @@ type Payments interface {
 	UserInfo(ctx context.Context, token wechat.Token, lang string) (wechat.User, error)
 	UnifiedOrder(ctx context.Context, o wechat.Order) (wechat.Prepay, error)
 	QueryOrder(ctx context.Context, outTradeNo string) (wechat.Trade, error)
+	CloseOrder(ctx context.Context, outTradeNo string, taken time.Time) error
 	PayParams(prepayID string) (wechat.PayParams, error)
 	ParsePayment(body []byte) (wechat.Trade, error)
 }

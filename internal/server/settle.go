@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 
 	"h5pay/internal/api"
@@ -16,6 +15,7 @@ const (
 	sourceNotify = "notify"
 	sourcePoll   = "poll"
 	sourcePrepay = "prepay"
+	sourceCron   = "cron"
 )
 
 // refusal is why settle believed a trade not to be this shop's business. The
@@ -110,64 +110,4 @@ func (s *Server) applyPaid(ctx context.Context, log *slog.Logger, o order.Order,
 		return refusal("the order is paid by another transaction")
 	}
 	return nil // told before
-}
-
-// refresh asks WeChat about an order that may have been paid without our
-// knowing, at most once per queryWindow. What goes wrong is logged; the order
-// is returned as it is known.
-func (s *Server) refresh(ctx context.Context, o order.Order) order.Order {
-	if o.Status != api.StatusCreated && o.Status != api.StatusPending {
-		return o
-	}
-	if s.now().Before(o.QueriedAt.Add(queryWindow)) {
-		return o // the claim would fail; saves a statement of every poll
-	}
-	log := s.logger(ctx).With("order", o.ID)
-	claimed, err := s.cfg.Store.ClaimQuery(ctx, o.ID, queryWindow, s.now())
-	if err != nil {
-		log.Error("claiming a query failed", "error", err)
-	}
-	if !claimed {
-		return o
-	}
-	var why refusal
-	if err := s.query(ctx, o, sourcePoll); err != nil && !errors.As(err, &why) {
-		log.Warn("asking WeChat about an order failed", "error", err)
-	}
-	if latest, err := s.cfg.Store.Get(ctx, o.ID, o.OpenID); err != nil {
-		log.Error("reading an order again failed", "error", err)
-	} else {
-		o = latest
-	}
-	return o
-}
-
-// query asks WeChat about an order and settles the answer. An order that WeChat
-// holds unpaid past its time_expire, or does not know, is closed: it cannot be
-// paid any more, and if it was, a notification brings it back.
-func (s *Server) query(ctx context.Context, o order.Order, source string) error {
-	callCtx, cancel := context.WithTimeout(ctx, queryTimeout)
-	defer cancel()
-	trade, err := s.cfg.WeChat.QueryOrder(callCtx, o.OutTradeNo)
-	var e *wechat.Error
-	unknown := errors.As(err, &e) && e.Code == wechat.CodeOrderNotExist
-	if err != nil && !unknown {
-		return fmt.Errorf("querying order %s: %w", o.ID, err)
-	}
-	if !unknown {
-		if trade.OutTradeNo != o.OutTradeNo {
-			return fmt.Errorf("querying order %s: the answer is about another", o.ID)
-		}
-		if err := s.settle(ctx, trade, source); err != nil {
-			return err
-		}
-	}
-	if (unknown || trade.State == wechat.StateNotPay) && !s.now().Before(o.ExpiresAt.Add(order.ExpiryGrace)) {
-		closed, err := s.cfg.Store.Close(ctx, o.ID, s.now())
-		if closed {
-			s.logger(ctx).Info("order closed", "order", o.ID, "source", "expiry")
-		}
-		return err
-	}
-	return nil
 }

@@ -28,6 +28,8 @@ type shop struct {
 	db      *sql.DB
 	sim     *wechattest.WeChat
 	wire    *wire // to WeChat
+	signer  *server.Server
+	ahead   time.Duration // of the shop's clock, before WeChat's
 	handler http.Handler
 	log     *logBuffer
 }
@@ -61,7 +63,7 @@ func (s *shop) open(change func(*server.Config, *wechat.Config)) http.Handler {
 		AppID: wechattest.DefaultAppID, AppSecret: wechattest.DefaultAppSecret,
 		MchID: wechattest.DefaultMchID, APIKey: wechattest.DefaultAPIKey,
 		OpenURL: "https://wechat.example", APIURL: "https://wechat.example", MchURL: "https://wechat.example",
-		Doer: s.wire, Now: s.sim.Now,
+		Doer: s.wire, Now: s.now,
 	}
 	if change != nil {
 		change(&cfg, &wx)
@@ -75,6 +77,7 @@ func (s *shop) open(change func(*server.Config, *wechat.Config)) http.Handler {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	s.signer = signer
 	return signer.Handler()
 }
 
@@ -83,10 +86,16 @@ func goodConfig(s *shop, wx server.Payments) server.Config {
 	return server.Config{
 		ShopName: wechattest.DefaultShopName, ShopURL: shopURL,
 		AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID,
-		SessionKey: sessionKey, Store: order.NewStore(s.db), WeChat: wx, Now: s.sim.Now,
+		SessionKey: sessionKey, Store: order.NewStore(s.db), WeChat: wx, Now: s.now,
 		Log: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 }
+
+// now is the shop's clock.
+func (s *shop) now() time.Time { return s.sim.Now().Add(s.ahead) }
+
+// advanceShop moves the shop's clock alone.
+func (s *shop) advanceShop(d time.Duration) { s.ahead += d }
 
 // check looks at everything that must hold at any time: the stored orders, that
 // none is paid without WeChat having the money, and the log.

@@ -1,0 +1,149 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/wechat"
+)
+
+// queryWindow is the least time between two queries of one order at WeChat,
+// however many pages wait for it.
+const queryWindow = 3 * time.Second
+
+// Bounds of one Reconcile. On Cloudflare's free plan an event may run 50
+// statements; an order takes four at most, the list of them one.
+const (
+	reconcileBatch = 10
+	reconcileTime  = 40 * time.Second // no query begins after it
+)
+
+// refresh asks WeChat about an order that may have been paid without our
+// knowing, at most once per queryWindow. What goes wrong is logged; the order
+// is returned as it is known.
+func (s *Server) refresh(ctx context.Context, o order.Order) order.Order {
+	if o.Status != api.StatusCreated && o.Status != api.StatusPending {
+		return o
+	}
+	if s.now().Before(o.QueriedAt.Add(queryWindow)) {
+		return o // the claim would fail; saves a statement of every poll
+	}
+	log := s.logger(ctx).With("order", o.ID)
+	claimed, err := s.cfg.Store.ClaimQuery(ctx, o.ID, queryWindow, s.now())
+	if err != nil {
+		log.Error("claiming a query failed", "error", err)
+	}
+	if !claimed {
+		return o
+	}
+	var why refusal
+	if err := s.query(ctx, o, sourcePoll); err != nil && !errors.As(err, &why) {
+		log.Warn("asking WeChat about an order failed", "error", err)
+	}
+	if latest, err := s.cfg.Store.Get(ctx, o.ID, o.OpenID); err != nil {
+		log.Error("reading an order again failed", "error", err)
+	} else {
+		o = latest
+	}
+	return o
+}
+
+// Reconcile asks WeChat about orders of which no news has come, those that have
+// waited longest first, and closes there and here what was not paid in time. A
+// timer calls it every minute; what one call leaves over the next takes up, so
+// that it may stop, or fail, anywhere. Troubles with single orders are logged;
+// the error is the database's.
+func (s *Server) Reconcile(ctx context.Context) error {
+	began := s.now()
+	due, err := s.cfg.Store.Due(ctx, began, reconcileBatch)
+	if err != nil {
+		return fmt.Errorf("reconciling: %w", err)
+	}
+	asked, failed := 0, 0
+	for _, o := range due {
+		if ctx.Err() != nil || s.now().Sub(began) > reconcileTime {
+			break
+		}
+		claimed, err := s.cfg.Store.ClaimQuery(ctx, o.ID, queryWindow, s.now())
+		if err != nil {
+			return fmt.Errorf("reconciling: %w", err)
+		}
+		if !claimed {
+			continue // its owner looks at it, or it has just been paid
+		}
+		asked++
+		var why refusal
+		if err := s.query(ctx, o, sourceCron); err != nil && !errors.As(err, &why) {
+			failed++
+			s.log.Warn("asking WeChat about an order failed", "order", o.ID, "source", sourceCron, "error", err)
+		}
+	}
+	if asked > 0 {
+		s.log.Info("orders reconciled", "asked", asked, "failed", failed, "more", len(due) == reconcileBatch)
+	}
+	return nil
+}
+
+// query asks WeChat about an order and settles the answer. What nobody paid in
+// time is closed.
+func (s *Server) query(ctx context.Context, o order.Order, source string) error {
+	found, err := s.ask(ctx, o, source)
+	if err != nil || found == paidOrOpen || s.now().Before(o.ExpiresAt.Add(order.ExpiryGrace)) {
+		return err
+	}
+	if found == notPaid {
+		// Past its time_expire WeChat takes no payment; closing makes sure of
+		// that before anything here relies on it.
+		callCtx, cancel := context.WithTimeout(ctx, queryTimeout)
+		defer cancel()
+		err := s.cfg.WeChat.CloseOrder(callCtx, o.OutTradeNo, o.CreatedAt)
+		var e *wechat.Error
+		switch {
+		case err == nil, errors.As(err, &e) && (e.Code == wechat.CodeOrderClosed || e.Code == wechat.CodeOrderNotExist):
+		case errors.As(err, &e) && e.Code == wechat.CodeOrderPaid:
+			_, err := s.ask(ctx, o, source)
+			return err
+		default:
+			return fmt.Errorf("closing order %s: %w", o.ID, err)
+		}
+	}
+	closed, err := s.cfg.Store.Close(ctx, o.ID, s.now())
+	if closed {
+		s.logger(ctx).Info("order closed", "order", o.ID, "source", "expiry")
+	}
+	return err
+}
+
+// What ask has found out.
+const (
+	paidOrOpen = iota // paid, or its payment may be under way, or closed there
+	notPaid           // WeChat waits for the payment
+	notThere          // WeChat does not know the order
+)
+
+// ask asks WeChat about an order and settles the answer.
+func (s *Server) ask(ctx context.Context, o order.Order, source string) (found int, err error) {
+	callCtx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	trade, err := s.cfg.WeChat.QueryOrder(callCtx, o.OutTradeNo)
+	var e *wechat.Error
+	switch {
+	case errors.As(err, &e) && e.Code == wechat.CodeOrderNotExist:
+		return notThere, nil
+	case err != nil:
+		return 0, fmt.Errorf("querying order %s: %w", o.ID, err)
+	case trade.OutTradeNo != o.OutTradeNo:
+		return 0, fmt.Errorf("querying order %s: the answer is about another", o.ID)
+	}
+	if err := s.settle(ctx, trade, source); err != nil {
+		return 0, err
+	}
+	if trade.State == wechat.StateNotPay {
+		return notPaid, nil
+	}
+	return paidOrOpen, nil
+}

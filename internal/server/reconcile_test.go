@@ -1,0 +1,202 @@
+package server_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/order/ordertest"
+	"h5pay/internal/wechat/wechattest"
+)
+
+// reconcile is what the timer does.
+func (s *shop) reconcile() {
+	s.t.Helper()
+	if err := s.signer.Reconcile(context.Background()); err != nil {
+		s.t.Error(err)
+	}
+	s.check()
+}
+
+// wantStatus reads the stored order, asking nobody.
+func (s *shop) wantStatus(id string, want api.OrderStatus) {
+	s.t.Helper()
+	var got api.OrderStatus
+	if err := s.db.QueryRow(`SELECT status FROM orders WHERE id = ?`, id).Scan(&got); err != nil || got != want {
+		s.t.Errorf("order %s is %s, %v; want %s", id, got, err, want)
+	}
+}
+
+func TestReconcileFindsALostPayment(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	c := p.order("tea", 1)
+	s.fault(wechattest.FaultNotifyLost, "")
+	p.pay(c.Pay)
+	s.reconcile() // too soon: the notification may be on its way
+	s.wantStatus(c.Order.ID, api.StatusPending)
+	s.sim.Advance(61 * time.Second)
+	s.reconcile()
+	s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	s.sim.Advance(time.Hour)
+	asked := s.calls("orderquery")
+	s.reconcile()
+	if s.calls("orderquery") != asked {
+		t.Error("a paid order was asked about again")
+	}
+}
+
+// The order that WeChat has taken but whose answer was lost is found too.
+func TestReconcileFindsAPaymentOfAnOrderThatIsOnlyCreated(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	c := p.order("tea", 1)
+	// As if the signer had died before it stored the answer.
+	ordertest.Exec(t, s.db, `UPDATE orders SET status = 'created', prepay_id = NULL, prepay_at = NULL, sign_type = NULL; DELETE FROM history`)
+	s.fault(wechattest.FaultNotifyLost, "")
+	p.pay(c.Pay)
+	s.sim.Advance(61 * time.Second)
+	s.reconcile()
+	s.wantStatus(c.Order.ID, api.StatusPaid)
+}
+
+func TestReconcileClosesWhatNobodyPaid(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	c := p.order("tea", 1)
+	s.sim.Advance(order.Lifetime)
+	s.reconcile()
+	s.wantStatus(c.Order.ID, api.StatusPending) // a payment may just be ending
+	s.sim.Advance(order.ExpiryGrace + time.Minute)
+	s.reconcile()
+	s.wantPath(c.Order.ID, api.StatusPending, api.StatusClosed)
+	if got := s.sim.Ledger().Orders[0].State; got != wechattest.StateClosed {
+		t.Errorf("WeChat has it as %s", got)
+	}
+	s.reconcile()
+	if n := s.calls("closeorder"); n != 1 {
+		t.Errorf("closed %d times", n)
+	}
+}
+
+// An order that WeChat never heard of is closed here alone, and not before its
+// time: its unifiedorder may still be retried.
+func TestReconcileClosesWhatWeChatNeverTook(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	s.fault(wechattest.FaultTimeoutBefore, "/pay/unifiedorder")
+	p.fails(api.CodeWeChatBusy, "POST", api.PathOrders, basket("tea", 1))
+	var id string
+	if err := s.db.QueryRow(`SELECT id FROM orders`).Scan(&id); err != nil {
+		t.Fatal(err)
+	}
+	s.sim.Advance(time.Hour)
+	s.reconcile()
+	s.wantStatus(id, api.StatusCreated)
+	s.sim.Advance(order.Lifetime + order.ExpiryGrace)
+	s.reconcile()
+	s.wantPath(id, api.StatusClosed)
+}
+
+// Paid after the query and before the close: WeChat refuses to close, and is
+// asked again.
+func TestReconcileBelievesOrderPaid(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	c := p.order("tea", 1)
+	sheet, err := p.sheet(c.Pay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.sim.Advance(order.Lifetime - time.Second)
+	s.fault(wechattest.FaultNotifyLost, "")
+	s.wire.handler = before(s.wire.handler, "/pay/closeorder", func() {
+		// WeChat lets a payment end that was begun in time.
+		if _, err := s.sim.PaySheet(sheet.ID); err != nil {
+			t.Fatal(err)
+		}
+	})
+	// The shop's clock runs ahead of WeChat's.
+	s.advanceShop(order.ExpiryGrace + 2*time.Minute)
+	s.reconcile()
+	s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+}
+
+// before calls do before the first request for a path.
+func before(next http.Handler, path string, do func()) http.Handler {
+	done := false
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == path && !done {
+			done = true
+			do()
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// One call of it does a bounded amount of work, the next goes on, and an order
+// that fails does not hold up the others.
+func TestReconcileIsBoundedAndGoesOn(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	var ids []string
+	for range 23 {
+		c := p.order("test", 1)
+		s.fault(wechattest.FaultNotifyLost, "")
+		p.pay(c.Pay)
+		ids = append(ids, c.Order.ID)
+	}
+	s.sim.Advance(2 * time.Minute)
+	s.fault(wechattest.FaultSystemError, "/pay/orderquery") // meets the first
+	for i, want := range []int{9, 19, 22} {
+		s.reconcile()
+		var paid int
+		if err := s.db.QueryRow(`SELECT count(*) FROM orders WHERE status = 'paid'`).Scan(&paid); err != nil {
+			t.Fatal(err)
+		}
+		if paid != want {
+			t.Errorf("after %d calls %d are paid, want %d", i+1, paid, want)
+		}
+	}
+	s.sim.Advance(time.Minute)
+	s.reconcile()
+	for _, id := range ids {
+		s.wantStatus(id, api.StatusPaid)
+	}
+}
+
+// WeChat is asked less and less about an order, but always at its end.
+func TestReconcileLeavesOldOrdersAlone(t *testing.T) {
+	s := newShop(t, nil)
+	c := s.signedIn(0).order("tea", 1)
+	for range 24*60 - 1 {
+		s.sim.Advance(time.Minute)
+		s.reconcile()
+	}
+	if n := s.calls("orderquery"); n < 10 || n > 25 {
+		t.Errorf("asked %d times in a day", n)
+	}
+	s.wantStatus(c.Order.ID, api.StatusPending)
+	for range 4 {
+		s.sim.Advance(time.Minute)
+		s.reconcile()
+	}
+	s.wantStatus(c.Order.ID, api.StatusClosed)
+}
+
+func TestReconcileKeepsSecretsAndTellsOfADeadDatabase(t *testing.T) {
+	s := newShop(t, nil)
+	s.signedIn(0).order("tea", 1)
+	s.sim.Advance(2 * time.Minute)
+	ordertest.Exec(t, s.db, `CREATE TRIGGER dead BEFORE UPDATE OF queried_at ON orders BEGIN SELECT RAISE(ABORT, 'dead'); END`)
+	if err := s.signer.Reconcile(context.Background()); err == nil || !strings.Contains(err.Error(), "dead") {
+		t.Errorf("got %v", err)
+	}
+	if s.calls("orderquery") != 0 {
+		t.Error("WeChat was asked without a claim")
+	}
+}
