@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"h5pay/internal/stack"
 	"h5pay/internal/wechat/wechattest"
@@ -114,12 +115,20 @@ func run(ctx context.Context, p ports, state string) error {
 	defer shop.Close()
 	output.show.Store(true)
 	fmt.Printf("\n  Open %s and pay. Ctrl-C ends everything.\n\n", sim.DeskURL)
-	select {
-	case <-ctx.Done():
-		fmt.Println("\nending")
-		return nil
-	case <-shop.Done():
-		return errors.New("wrangler ended; its output is in " + filepath.FromSlash(logFile))
+	minute := time.NewTicker(time.Minute)
+	defer minute.Stop()
+	for {
+		select {
+		case <-minute.C:
+			if err := shop.Tick(ctx); err != nil && ctx.Err() == nil {
+				fmt.Println(err)
+			}
+		case <-ctx.Done():
+			fmt.Println("\nending")
+			return nil
+		case <-shop.Done():
+			return errors.New("wrangler ended; its output is in " + filepath.FromSlash(logFile))
+		}
 	}
 }
 

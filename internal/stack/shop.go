@@ -90,6 +90,24 @@ func StartShop(ctx context.Context, cfg ShopConfig) (*Shop, error) {
 	return s, nil
 }
 
+// Tick fires the Worker's cron trigger, which wrangler leaves to us. It returns
+// an error when the Worker's handler fails.
+func (s *Shop) Tick(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/cdn-cgi/handler/scheduled?cron=*+*+*+*+*", nil)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("firing the cron trigger: %w", err)
+	}
+	defer res.Body.Close()
+	if text, err := io.ReadAll(io.LimitReader(res.Body, 1000)); err != nil || res.StatusCode != http.StatusOK || string(text) != "ok" {
+		return fmt.Errorf("the cron trigger answered %s: %.100q", res.Status, text)
+	}
+	return nil
+}
+
 // Done is closed when wrangler has ended, for whatever reason.
 func (s *Shop) Done() <-chan struct{} { return s.done }
 

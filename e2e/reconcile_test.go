@@ -1,0 +1,64 @@
+package e2e
+
+import (
+	"database/sql"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/network"
+
+	"h5pay/internal/wechat/wechattest"
+)
+
+// The notification is lost, and the buyer's phone loses its network once they
+// have paid: the cron trigger finds the payment.
+func TestCronFindsALostPayment(t *testing.T) {
+	p := newPhone(t, 0)
+	p.choose("tea")
+	id := p.order()
+	if err := world.sim.AddFault(wechattest.Fault{Kind: wechattest.FaultNotifyLost}); err != nil {
+		t.Fatal(err)
+	}
+	p.openSheet()
+	p.run(network.Enable(), network.EmulateNetworkConditions(true, 0, -1, -1))
+	sheets := world.sim.Sheets()
+	if _, err := world.sim.PaySheet(sheets[len(sheets)-1].ID); err != nil {
+		t.Fatal(err)
+	}
+	if status, _ := stored(t, id); status != "pending" {
+		t.Fatalf("the order is %s before the cron", status)
+	}
+	age(t, id, 2*time.Minute)
+	if err := world.shop.Tick(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if status, transaction := stored(t, id); status != "paid" || transaction == "" {
+		t.Errorf("the order is %s by %q after the cron", status, transaction)
+	}
+	checkLedger(t)
+	p.run(network.EmulateNetworkConditions(false, 0, -1, -1))
+	p.open(world.sim.PhoneURL + "/result?order=" + id)
+	p.seesPaid()
+}
+
+// age makes a stored order older, since no clock of a Worker can be moved.
+func age(t *testing.T, id string, by time.Duration) {
+	t.Helper()
+	var file string
+	if err := database(t).QueryRow(`SELECT file FROM pragma_database_list WHERE name = 'main'`).Scan(&file); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(file, filepath.Clean(world.state)) {
+		t.Fatalf("the database is %s", file)
+	}
+	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=busy_timeout(5000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(`UPDATE orders SET created_at = created_at - ?1, queried_at = queried_at - ?1 WHERE id = ?2`, by.Milliseconds(), id); err != nil {
+		t.Fatal(err)
+	}
+}
