@@ -32,7 +32,7 @@ const (
 	IOS     Platform = "ios"
 )
 
-// Doer sends the simulator's own requests, the payment notifications.
+// Doer sends the simulator's own requests, the notifications.
 // *http.Client is one; it must not follow redirects, since WeChat does not.
 type Doer interface {
 	Do(*http.Request) (*http.Response, error)

@@ -53,12 +53,12 @@ func (w *WeChat) Identity() Identity {
 // info is what GET /control/info answers.
 type info struct {
 	Identity
-	User       User        `json:"user"` // who holds the phone
-	Now        time.Time   `json:"now"`
-	FaultKinds []FaultKind `json:"fault_kinds"`
-	Forges     []string    `json:"forges"`
-	Refund     []string    `json:"refund_forges"`
-	API        []control   `json:"api"`
+	User         User        `json:"user"` // who holds the phone
+	Now          time.Time   `json:"now"`
+	FaultKinds   []FaultKind `json:"fault_kinds"`
+	Forges       []string    `json:"forges"`
+	RefundForges []string    `json:"refund_forges"`
+	API          []control   `json:"api"`
 }
 
 func (w *WeChat) controlInfo(rw http.ResponseWriter, _ *http.Request) {

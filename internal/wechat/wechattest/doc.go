@@ -1,8 +1,8 @@
 // Package wechattest is WeChat on a laptop: what net/http/httptest is to
 // net/http, for a merchant who takes payments inside WeChat.
 //
-// It plays the three WeChat hosts (open, api and api.mch, told apart by path
-// on one origin), the phone that holds the shop's page and pays, and a desk
+// It plays four WeChat hosts (open, api, api.mch and wx.tenpay.com, told apart
+// by path on one origin), the phone that holds the shop's page and pays, and a desk
 // from which a developer or a test watches and steers. It is strict: what
 // WeChat refuses it refuses, in WeChat's words and codes. With Config.Hostile it
 // does what WeChat may do at any time: replies carry fields that no document
@@ -17,13 +17,20 @@
 //	sheet, refused := wx.Invoke(call)              // the page calls the bridge
 //	wx.PaySheet(sheet.ID)                          // the person pays
 //	wx.Advance(0)                                  // the notification has arrived
+//	wx.Advance(wx.Config().RefundTime)             // so has that of a refund
+//	sheet, err := wx.Scan(codeURL)                 // or the phone scans a NATIVE code
 //	wx.AddFault(wechattest.Fault{Kind: wechattest.FaultNotifyLost})
+//
+// Refund wants the merchant's certificate, which wx.TLSURL asks for and
+// wx.Client presents; Config.PlainRefunds does without.
 //
 // Its signature check, its XML reader and its notification writer share no
 // code with h5pay's client. Two readings of one specification meet here.
 //
 // Limits. There is one merchant with one Official Account. The server cannot
 // see the fragment #wechat_redirect; pages that it renders check it in the
-// browser, a plain HTTP client is not checked. Neither can it tell that a link
-// was opened outside WeChat. No TLS, no certificates, no APIv3.
+// browser, a plain HTTP client is not checked. Neither can it tell that an
+// authorize link was opened outside WeChat. A browser on this machine has no
+// public address to compare with spbill_create_ip. Rates are not limited, the
+// merchant's balance is endless but for a fault, and there is no APIv3.
 package wechattest

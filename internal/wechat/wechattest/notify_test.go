@@ -140,8 +140,8 @@ func TestRealShopRedirectAndSilenceAreFailures(t *testing.T) {
 	}))
 	defer srv.Close()
 	defer close(release)
-	w := newWorld(t, func(c *Config) { c.Doer = nil; c.NotifyTimeout = 20 * time.Millisecond })
-	for path, want := range map[string]string{"/ok": "", "/moved": "HTTP status 302", "/slow": "no answer within 20ms"} {
+	w := newWorld(t, func(c *Config) { c.Doer = nil; c.NotifyTimeout = 500 * time.Millisecond })
+	for path, want := range map[string]string{"/ok": "", "/moved": "HTTP status 302", "/slow": "no answer within 500ms"} {
 		s, bad := w.Invoke(w.call(w.payArgs(valueOf(w.pay(pathUnifiedOrder, with(w.order("real"+path[1:]+"1"), "notify_url", srv.URL+path)), "prepay_id"))))
 		if bad != nil {
 			t.Fatal(bad)

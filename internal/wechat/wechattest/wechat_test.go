@@ -14,12 +14,12 @@ func TestNewNamesEveryBadField(t *testing.T) {
 	_, err := New(Config{
 		AppID: "x", AppSecret: "hush-hush", MchID: "y", APIKey: "quiet-quiet", ShopURL: "http://a/b", WeChatURL: "ftp://a", OAuthDomain: "http://a",
 		PayDirs: []string{"http://a"}, Platform: "windows", TimeScale: -1, BridgeDelay: time.Hour, NotifyTimeout: -1,
-		NotifyIntervals: []time.Duration{0}, History: -1, Users: []User{{OpenID: "short"}},
+		NotifyIntervals: []time.Duration{0}, RefundTime: -1, RefundNotifyURL: "x", H5Domains: []string{"http://a"}, History: -1, Users: []User{{OpenID: "short"}},
 	})
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, field := range []string{"AppID", "AppSecret", "MchID", "APIKey", "ShopURL", "WeChatURL", "OAuthDomain", "PayDirs", "Platform", "TimeScale", "BridgeDelay", "NotifyTimeout", "NotifyIntervals", "History", "Users[0]"} {
+	for _, field := range []string{"AppID", "AppSecret", "MchID", "APIKey", "ShopURL", "WeChatURL", "OAuthDomain", "PayDirs", "Platform", "TimeScale", "BridgeDelay", "NotifyTimeout", "NotifyIntervals", "RefundTime", "RefundNotifyURL", "H5Domains", "History", "Users[0]"} {
 		if !strings.Contains(err.Error(), field+":") {
 			t.Errorf("%s is not named", field)
 		}
@@ -98,7 +98,7 @@ func TestMessagesHideSecretsAndForgetTheOldest(t *testing.T) {
 
 func TestStartServesAndLeavesNoGoroutine(t *testing.T) {
 	before := runtime.NumGoroutine()
-	s, err := Listen(Config{}, "localhost:0", "localhost:0", "localhost:0")
+	s, err := Listen(Config{TLSAddr: "localhost:0"}, "localhost:0", "localhost:0", "localhost:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,6 +114,18 @@ func TestStartServesAndLeavesNoGoroutine(t *testing.T) {
 			t.Errorf("%s: %d", url, res.StatusCode)
 		}
 	}
+	client, err := s.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := client.Get(s.TLSURL + pathAuth)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.Body.Close(); res.StatusCode != 200 {
+		t.Errorf("over TLS: %d", res.StatusCode)
+	}
+	client.CloseIdleConnections()
 	if cfg := s.Config(); cfg.WeChatURL != s.URL || cfg.PhoneURL != s.PhoneURL || cfg.DeskURL != s.DeskURL {
 		t.Errorf("%+v", cfg)
 	}
@@ -127,6 +139,14 @@ func TestStartServesAndLeavesNoGoroutine(t *testing.T) {
 	}
 	if _, err := Listen(Config{}, "localhost:0", "localhost:0", "nowhere.invalid:0"); err == nil {
 		t.Error("an address that cannot be had was taken")
+	}
+	if _, err := Listen(Config{TLSAddr: "nowhere.invalid:0"}, "localhost:0", "localhost:0", "localhost:0"); err == nil {
+		t.Error("an address that cannot be had was taken for TLS")
+	}
+	if plain, err := Listen(Config{}, "localhost:0", "localhost:0", "localhost:0"); err != nil || plain.TLSURL != "" {
+		t.Errorf("TLS unasked: %v", err)
+	} else {
+		plain.Close()
 	}
 }
 
