@@ -76,8 +76,8 @@ deploy: build ## the shop to Cloudflare; README, "Going live"
 	wrangler d1 migrations apply DB --remote
 	wrangler deploy
 
-size: build ## what the two binaries weigh
-	@for f in build/signer.wasm public/web/app.wasm; do printf '%-22s %9d raw %9d gzip\n' $$f $$(wc -c <$$f) $$(gzip -9c $$f | wc -c); done
+size: build ## what the two binaries weigh, and what in them; fails over budget
+	go run ./e2e/size
 
 clean: ## remove what was built, and the local database
 	rm -rf build .wrangler artifacts public/web/app.wasm public/web/weui.css
