@@ -14,11 +14,11 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export WRANGLER_SEND_METRICS := false
 
 sources   = $(shell find $(1) -name '*.go' ! -name '*_test.go' ! -path '*/wechattest/*' ! -path '*/ordertest/*')
-PAGE     := $(call sources,wasm internal/api) go.mod
-SIGNER   := $(call sources,signer internal/api internal/order internal/server internal/wechat) $(wildcard internal/order/migrations/*.sql) go.mod
+GOWASM   := $(call sources,wasmbuild internal/wasmbin) go.mod
+PAGE     := $(call sources,wasm internal/api) $(GOWASM)
+SIGNER   := $(call sources,signer internal/api internal/order internal/server internal/wechat) $(wildcard internal/order/migrations/*.sql) $(GOWASM)
 ENTRY    := $(patsubst signer/%,build/%,$(wildcard signer/*.mjs))
 JS       := ./wasm ./signer/... ./e2e/warm/program
-GOWASM   := GOOS=js GOARCH=wasm go build -trimpath -ldflags='-s -w'
 WASMEXEC  = $(shell go env GOROOT)/lib/wasm/wasm_exec.js
 
 help: ## this list
@@ -28,7 +28,7 @@ dev: build ## the shop, the signer and a simulated WeChat on this machine
 	@go build -o .wrangler/dev ./dev
 	@exec .wrangler/dev $(foreach port,shop wechat desk phone,$(with-port))
 
-test: check unit e2e ## every check, the browser journeys included
+test: check unit size e2e ## every check, the browser journeys included
 
 check: tools ## gofmt, vet and staticcheck, natively and for wasm
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
@@ -52,7 +52,7 @@ public: public/index.html ## the prerendered page
 
 build/signer.wasm: $(SIGNER) | tools
 	@mkdir -p build
-	$(GOWASM) -o $@ ./signer
+	go run ./wasmbuild -o $@ ./signer
 
 build/%.mjs: signer/%.mjs
 	@mkdir -p build
@@ -63,7 +63,7 @@ build/wasm_exec.js: go.mod | tools
 	cp "$(WASMEXEC)" $@
 
 public/web/app.wasm: $(PAGE) | tools
-	$(GOWASM) -o $@ ./wasm
+	go run ./wasmbuild -o $@ ./wasm
 
 public/web/weui.css: node_modules/.package-lock.json
 	cp node_modules/weui/dist/style/weui.min.css $@
@@ -83,8 +83,8 @@ bench: build ## the signer beside the stock entry and JavaScript, some minutes; 
 	go test -run '^$$' -bench . ./internal/...
 	go run ./e2e/bench -o docs
 
-size: build ## what the two binaries weigh
-	@for f in build/signer.wasm public/web/app.wasm; do printf '%-22s %9d raw %9d gzip\n' $$f $$(wc -c <$$f) $$(gzip -9c $$f | wc -c); done
+size: build ## what the two binaries weigh, and what in them; fails over budget
+	go run ./e2e/size
 
 clean: ## remove what was built, and the local database
 	rm -rf build .wrangler artifacts public/web/app.wasm public/web/weui.css
