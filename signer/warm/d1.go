@@ -63,7 +63,7 @@ func (c conn) QueryContext(ctx context.Context, query string, args []driver.Name
 }
 
 func (c conn) run(ctx context.Context, op op, query string, args []driver.NamedValue) (*reader, error) {
-	m := new(message).add(c.binding).add(query).addInt(len(args))
+	m := newMessage().add(c.binding).add(query).addInt(len(args))
 	for _, arg := range args {
 		m.addValue(arg.Value)
 	}

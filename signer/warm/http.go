@@ -103,7 +103,7 @@ func (f Fetch) Do(req *http.Request) (*http.Response, error) {
 		}
 	}
 	r, err := f.calls.call(req.Context(), opFetch,
-		new(message).add(req.Method).add(req.URL.String()).addHeader(req.Header).addBytes(body).addInt(maxAnswer))
+		newMessage().add(req.Method).add(req.URL.String()).addHeader(req.Header).addBytes(body).addInt(maxAnswer))
 	if err != nil {
 		return nil, err
 	}

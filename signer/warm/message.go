@@ -16,6 +16,11 @@ type message struct {
 	sizes []byte
 }
 
+// newMessage returns an empty message with room for most.
+func newMessage() *message {
+	return &message{data: make([]byte, 0, 1024), sizes: make([]byte, 0, 256)}
+}
+
 // add appends a field.
 func (m *message) add(field string) *message {
 	m.data = append(m.data, field...)

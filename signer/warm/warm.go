@@ -85,11 +85,15 @@ func (b *border) call(ctx context.Context, op op, m *message) (*reader, error) {
 	b.mu.Unlock()
 	b.send(op, id, m.bytes())
 	var answer []byte
-	select {
-	case answer = <-reply:
-	case <-ctx.Done():
-		b.send(opAbort, id, nil)
+	if done := ctx.Done(); done == nil {
 		answer = <-reply
+	} else {
+		select {
+		case answer = <-reply:
+		case <-done:
+			b.send(opAbort, id, nil)
+			answer = <-reply
+		}
 	}
 	r := newReader(answer)
 	if failure := r.string(); failure != "" {
@@ -165,7 +169,7 @@ func (p Program) queue(ctx context.Context, r *reader) *message {
 // outcome begins an answer: with what went wrong, "" when nothing did.
 func outcome(err error) *message {
 	if err != nil {
-		return new(message).add(err.Error())
+		return newMessage().add(err.Error())
 	}
-	return new(message).add("")
+	return newMessage().add("")
 }
