@@ -14,9 +14,9 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export WRANGLER_SEND_METRICS := false
 
 sources   = $(shell find $(1) -name '*.go' ! -name '*_test.go' ! -path '*/wechattest/*' ! -path '*/ordertest/*')
-PAGE     := $(call sources,wasm internal/api) go.mod
-SIGNER   := $(call sources,signer internal/api internal/order internal/server internal/wechat) $(wildcard internal/order/migrations/*.sql) go.mod
-GOWASM   := GOOS=js GOARCH=wasm go build -trimpath -ldflags='-s -w'
+GOWASM   := $(call sources,wasmbuild internal/wasmbin) go.mod
+PAGE     := $(call sources,wasm internal/api) $(GOWASM)
+SIGNER   := $(call sources,signer internal/api internal/order internal/server internal/wechat) $(wildcard internal/order/migrations/*.sql) $(GOWASM)
 WASMEXEC  = $(shell go env GOROOT)/lib/wasm/wasm_exec.js
 
 help: ## this list
@@ -49,7 +49,7 @@ public: public/index.html ## the prerendered page
 
 build/signer.wasm: $(SIGNER) | tools
 	@mkdir -p build
-	$(GOWASM) -o $@ ./signer
+	go run ./wasmbuild -o $@ ./signer
 
 build/worker.mjs: signer/worker.mjs
 	@mkdir -p build
@@ -60,7 +60,7 @@ build/wasm_exec.js: go.mod | tools
 	cp "$(WASMEXEC)" $@
 
 public/web/app.wasm: $(PAGE) | tools
-	$(GOWASM) -o $@ ./wasm
+	go run ./wasmbuild -o $@ ./wasm
 
 public/web/weui.css: node_modules/.package-lock.json
 	cp node_modules/weui/dist/style/weui.min.css $@

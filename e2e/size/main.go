@@ -15,6 +15,8 @@ import (
 	"io"
 	"os"
 	"sync"
+
+	"h5pay/internal/wasmbin"
 )
 
 func main() {
@@ -99,7 +101,7 @@ func describe(w io.Writer, file string, rows int) (compressed, error) {
 }
 
 func parse(b []byte) (*program, error) {
-	m, err := parseModule(b)
+	m, err := wasmbin.Parse(b)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"h5pay/internal/wasmbin"
 )
 
 // program is a Go program in a WebAssembly binary. It is read from the tables
@@ -27,10 +29,6 @@ type region struct {
 	what  string
 	bytes []byte // what the file holds of it: long runs of zeroes are not stored
 }
-
-// maxMemory is the most initial memory that is looked at, in bytes: ten times
-// what the Worker has.
-const maxMemory = 64 << 20
 
 // Layout of a binary for js/wasm, from Go's linker and runtime: cmd/link/
 // internal/wasm/asm.go, runtime/symtab.go.
@@ -54,21 +52,22 @@ const (
 var errLayout = errors.New("the binary is not laid out like those of Go 1.26: this tool has to be adapted")
 
 // readProgram finds the names of m's functions and the parts of its data.
-func readProgram(m *module) (*program, error) {
-	mem, err := newMemory(m.data)
+func readProgram(m *wasmbin.Module) (*program, error) {
+	image, err := m.Memory()
 	if err != nil {
 		return nil, err
 	}
-	at := bytes.Index(mem.image, []byte(pcHeader))
+	mem := &memory{image, m.Data}
+	at := bytes.Index(image, []byte(pcHeader))
 	if at < 0 {
 		return nil, errors.New("no Go program: no pclntab in the data section")
 	}
 	// Package gosym believes these numbers.
-	if funcs, files := mem.word(uint64(at)+word), mem.word(uint64(at)+2*word); funcs != uint64(len(m.code)) || files > uint64(len(mem.image)) {
+	if funcs, files := mem.word(uint64(at)+word), mem.word(uint64(at)+2*word); funcs != uint64(len(m.Code)) || files > uint64(len(image)) {
 		return nil, errLayout
 	}
 	p := &program{}
-	if p.funcs, err = readFuncs(mem.image[at:], m.code); err != nil {
+	if p.funcs, err = readFuncs(image[at:], m.Code); err != nil {
 		return nil, err
 	}
 	p.regions, err = mem.regions(uint64(at))
@@ -114,31 +113,16 @@ func packageOf(s *gosym.Sym) string {
 // memory is the linear memory as the program starts.
 type memory struct {
 	image    []byte
-	segments []segment
-}
-
-func newMemory(segments []segment) (*memory, error) {
-	end := uint64(0)
-	for _, s := range segments {
-		end = max(end, uint64(s.addr)+uint64(len(s.bytes)))
-	}
-	if end > maxMemory {
-		return nil, fmt.Errorf("the initial memory is over %d MiB", maxMemory>>20)
-	}
-	mem := &memory{image: make([]byte, end), segments: segments}
-	for _, s := range segments {
-		copy(mem.image[s.addr:], s.bytes)
-	}
-	return mem, nil
+	segments []wasmbin.Segment
 }
 
 // stored returns what the file holds of the addresses from start to end.
 func (mem *memory) stored(start, end uint64) []byte {
 	var b []byte
 	for _, s := range mem.segments {
-		from, to := max(start, uint64(s.addr)), min(end, uint64(s.addr)+uint64(len(s.bytes)))
+		from, to := max(start, uint64(s.Addr)), min(end, uint64(s.Addr)+uint64(len(s.Bytes)))
 		if from < to {
-			b = append(b, s.bytes[from-uint64(s.addr):to-uint64(s.addr)]...)
+			b = append(b, s.Bytes[from-uint64(s.Addr):to-uint64(s.Addr)]...)
 		}
 	}
 	return b

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"h5pay/internal/wasmbin"
 )
 
 // buildProgram compiles a small program the way the project's are.
@@ -81,30 +83,30 @@ func TestBrokenProgram(t *testing.T) {
 			}
 		}
 	}
-	m, err := parseModule(whole)
+	m, err := wasmbin.Parse(whole)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := readProgram(&module{code: m.code}); err == nil {
+	if _, err := readProgram(&wasmbin.Module{Code: m.Code}); err == nil {
 		t.Error("read without data")
 	}
-	if _, err := readProgram(&module{code: m.code[1:], data: m.data}); err == nil {
+	if _, err := readProgram(&wasmbin.Module{Code: m.Code[1:], Data: m.Data}); err == nil {
 		t.Error("read without its first function")
 	}
-	if _, err := readProgram(&module{data: []segment{{1 << 31, []byte("far away")}}}); err == nil {
+	if _, err := readProgram(&wasmbin.Module{Data: []wasmbin.Segment{{Addr: 1 << 31, Bytes: []byte("far away")}}}); err == nil {
 		t.Error("read with two gigabytes of memory")
 	}
 	// Every byte of the table's header, one by one.
-	mem, err := newMemory(m.data)
+	image, err := m.Memory()
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := bytes.Index(mem.image, []byte(pcHeader))
+	at := bytes.Index(image, []byte(pcHeader))
 	for i := at; i < at+9*word; i++ {
-		image := bytes.Clone(mem.image)
-		image[i] ^= 0xff
-		p, err := readProgram(&module{code: m.code, data: []segment{{0, image}}})
-		if err == nil && len(p.funcs) != len(m.code) {
+		broken := bytes.Clone(image)
+		broken[i] ^= 0xff
+		p, err := readProgram(&wasmbin.Module{Code: m.Code, Data: []wasmbin.Segment{{Addr: 0, Bytes: broken}}})
+		if err == nil && len(p.funcs) != len(m.Code) {
 			t.Errorf("byte %d of the header: %d functions", i-at, len(p.funcs))
 		}
 	}

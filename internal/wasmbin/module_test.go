@@ -1,15 +1,11 @@
-package main
+package wasmbin
 
 import (
 	"encoding/binary"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
-
-const header = "\x00asm\x01\x00\x00\x00"
 
 // section returns a section with its length before it.
 func section(id byte, content string) string {
@@ -17,18 +13,22 @@ func section(id byte, content string) string {
 }
 
 func TestParseModule(t *testing.T) {
-	m, err := parseModule([]byte(header +
+	m, err := Parse([]byte(header +
 		section(0, "\x04name") +
 		section(sectionCode, "\x02"+"\x01a"+"\x02bc") +
 		section(sectionData, "\x02"+"\x00\x41\x80\x01\x0b\x03xyz"+"\x00\x41\x7f\x0b\x00")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &module{
-		code: [][]byte{[]byte("a"), []byte("bc")},
-		data: []segment{{128, []byte("xyz")}, {0xffffffff, []byte{}}},
+	want := &Module{
+		Sections: []Section{
+			{0, []byte("\x04name")}, {sectionCode, []byte("\x02\x01a\x02bc")},
+			{sectionData, []byte("\x02\x00\x41\x80\x01\x0b\x03xyz\x00\x41\x7f\x0b\x00")},
+		},
+		Code: [][]byte{[]byte("a"), []byte("bc")},
+		Data: []Segment{{128, []byte("xyz")}, {0xffffffff, []byte{}}},
 	}
-	if diff := cmp.Diff(want, m, cmp.AllowUnexported(module{}, segment{})); diff != "" {
+	if diff := cmp.Diff(want, m); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -49,9 +49,10 @@ func TestMalformedModules(t *testing.T) {
 		"a segment cut off":          header + section(sectionData, "\x01\x00\x41\x00\x0b\x05ab"),
 		"a passive segment":          header + section(sectionData, "\x01\x01\x02ab"),
 		"a computed address":         header + section(sectionData, "\x01\x00\x23\x00\x0b\x01a"),
+		"two code sections":          header + section(sectionCode, "\x00") + section(sectionCode, "\x00"),
 		"an address over 32 bits":    header + section(sectionData, "\x01\x00\x41\x80\x80\x80\x80\x80\x01\x0b\x01a"),
 	} {
-		if m, err := parseModule([]byte(binary)); err == nil {
+		if m, err := Parse([]byte(binary)); err == nil {
 			t.Errorf("%s: read as %+v", what, m)
 		}
 	}
@@ -66,62 +67,5 @@ func TestSignedNumbers(t *testing.T) {
 		if got := r.int32(); got != want || r.err != nil || len(r.b) > 0 {
 			t.Errorf("%q: %d, %v, %d bytes left", text, got, r.err, len(r.b))
 		}
-	}
-}
-
-func FuzzParseModule(f *testing.F) {
-	f.Add([]byte(header + section(sectionCode, "\x01\x01a") + section(sectionData, "\x01\x00\x41\x00\x0b\x02ab")))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		m, err := parseModule(b)
-		if err != nil {
-			return
-		}
-		size := 0
-		for _, body := range m.code {
-			size += len(body)
-		}
-		for _, s := range m.data {
-			size += len(s.bytes)
-		}
-		if size > len(b) {
-			t.Errorf("%d bytes of code and data in a file of %d", size, len(b))
-		}
-		readProgram(m)
-	})
-}
-
-func TestUploadLine(t *testing.T) {
-	got, err := parseUpload("Read 24 files\nTotal Upload: 7346.96 KiB / gzip: 2055.36 KiB\nYour Worker\n")
-	if err != nil || got != 2104689 {
-		t.Errorf("%d, %v", got, err)
-	}
-	for _, out := range []string{"", "Total Upload: 7.2 MiB / gzip: 2.1 MiB", "Total Upload: 1.00 KiB / gzip: 1.2.3 KiB"} {
-		if got, err := parseUpload(out); err == nil {
-			t.Errorf("%q: %d", out, got)
-		}
-	}
-}
-
-func TestReportNamesTheHeaviest(t *testing.T) {
-	p := &program{
-		funcs: []function{
-			{"light", []byte("1")}, {"heavy", []byte("abcdefghijklmnopqrstuvwxyz")},
-			{"heavy", []byte("0123456789")}, {"lighter", []byte("2")},
-		},
-		regions: []region{{"words", []byte("some")}},
-	}
-	var b strings.Builder
-	if err := p.report(&b, 50, 1); err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for line := range strings.Lines(b.String()) {
-		if f := strings.Fields(line); len(f) > 2 && f[0] != "raw" {
-			got = append(got, f[0]+" "+f[len(f)-1])
-		}
-	}
-	want := []string{"36 heavy", "2 packages", "38 code", "4 words", "4 data", "8 functions"}
-	if !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -1,63 +1,10 @@
-package main
+package wasmbin
 
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"math"
 )
-
-// module is what makes up the size of a WebAssembly binary: the bodies of its
-// functions and what its memory starts with. All slices are of the file.
-type module struct {
-	code [][]byte
-	data []segment
-}
-
-// segment is a run of bytes that is copied to memory.
-type segment struct {
-	addr  uint32
-	bytes []byte
-}
-
-// Ids of sections (WebAssembly core specification 2.0, 5.5.2).
-const (
-	sectionCode = 10
-	sectionData = 11
-)
-
-// parseModule reads the code and the data section of a binary as Go's linker
-// writes it; of the other sections it reads the length alone.
-func parseModule(b []byte) (*module, error) {
-	const header = "\x00asm\x01\x00\x00\x00"
-	if len(b) < len(header) || string(b[:len(header)]) != header {
-		return nil, errors.New("not a WebAssembly binary of version 1")
-	}
-	m := &module{}
-	r := reader{b: b[len(header):]}
-	for len(r.b) > 0 && r.err == nil {
-		id := r.byte()
-		body := reader{b: r.bytes()}
-		if r.err != nil {
-			break
-		}
-		switch id {
-		case sectionCode:
-			m.code = body.code()
-		case sectionData:
-			m.data = body.data()
-		default:
-			continue
-		}
-		if body.err == nil && len(body.b) > 0 {
-			body.err = errors.New("bytes left over")
-		}
-		if body.err != nil {
-			return nil, fmt.Errorf("section %d: %w", id, body.err)
-		}
-	}
-	return m, r.err
-}
 
 // reader takes apart the encodings of a binary. After its first error, which it
 // keeps, it returns zeroes.
@@ -138,18 +85,24 @@ func (r *reader) code() [][]byte {
 	return bodies
 }
 
+// How a data segment says where it goes.
+const (
+	activeInMemory0 = 0
+	opI32Const      = 0x41
+	opEnd           = 0x0b
+)
+
 // data reads segments of the one kind that Go's linker writes: active, for
 // memory 0, at a constant address.
-func (r *reader) data() []segment {
-	const i32Const, end = 0x41, 0x0b
-	var segments []segment
+func (r *reader) data() []Segment {
+	var segments []Segment
 	for n := r.uint32(); n > 0 && r.err == nil; n-- {
 		kind, op := r.uint32(), r.byte()
 		addr := r.int32()
-		if stop := r.byte(); r.err == nil && (kind != 0 || op != i32Const || stop != end) {
+		if end := r.byte(); r.err == nil && (kind != activeInMemory0 || op != opI32Const || end != opEnd) {
 			r.fail(errors.New("a data segment without a constant address"))
 		}
-		segments = append(segments, segment{uint32(addr), r.bytes()})
+		segments = append(segments, Segment{uint32(addr), r.bytes()})
 	}
 	return segments
 }
