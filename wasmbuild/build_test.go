@@ -1,0 +1,77 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"h5pay/internal/wasmbin"
+)
+
+func TestBuildLeavesTLSOut(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "signer.wasm")
+	if err := build(out, "h5pay/signer"); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The names of all functions are in the binary.
+	if !bytes.Contains(b, []byte("net/http.(*ServeMux).ServeHTTP")) {
+		t.Error("the signer's binary serves no HTTP")
+	}
+	for _, left := range []string{"crypto/x509.", "crypto/internal/fips140/nistec.", "net/http.(*http2"} {
+		if bytes.Contains(b, []byte(left)) {
+			t.Errorf("%s is still there", left)
+		}
+	}
+	m, err := wasmbin.Parse(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Data) > 100 {
+		t.Errorf("%d data segments: the binary is not packed", len(m.Data))
+	}
+	if dir, err := os.Getwd(); err != nil || bytes.Contains(b, []byte(filepath.Dir(dir))) {
+		t.Errorf("the binary names a folder of this machine (%v)", err)
+	}
+}
+
+func TestFailedBuildSaysWhatToDo(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "none.wasm")
+	if err := build(out, "h5pay/none"); err == nil || !strings.Contains(err.Error(), "wasmbuild/crypto/tls") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(out); err == nil {
+		t.Error("it left a binary")
+	}
+}
+
+func TestReplacePackage(t *testing.T) {
+	there, standIn, empty := t.TempDir(), t.TempDir(), t.TempDir()
+	for _, name := range []string{there + "/a.go", there + "/b.go", there + "/b_test.go", standIn + "/b.go", standIn + "/c.go"} {
+		if err := os.WriteFile(name, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	replace := map[string]string{}
+	if err := replacePackage(replace, there, standIn); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		filepath.Join(there, "a.go"): "",
+		filepath.Join(there, "b.go"): filepath.Join(standIn, "b.go"),
+		filepath.Join(there, "c.go"): filepath.Join(standIn, "c.go"),
+	}
+	if diff := cmp.Diff(want, replace); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if err := replacePackage(map[string]string{}, empty, standIn); err == nil {
+		t.Error("a folder without Go files was replaced")
+	}
+}

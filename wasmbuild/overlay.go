@@ -1,0 +1,82 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// standIns are the packages of the standard library that have a stand-in, and
+// where in this module it is.
+var standIns = map[string]string{
+	"crypto/tls": "h5pay/wasmbuild/crypto/tls",
+}
+
+// writeOverlay writes the file for `go build -overlay` that puts the stand-ins
+// in place: Go then reads their files instead of its own, in this one build.
+func writeOverlay(name string) error {
+	replace := map[string]string{}
+	root, err := goOutput("env", "GOROOT")
+	if err != nil {
+		return err
+	}
+	for pkg, standIn := range standIns {
+		dir, err := goOutput("list", "-f", "{{.Dir}}", standIn)
+		if err != nil {
+			return err
+		}
+		if err := replacePackage(replace, filepath.Join(root, "src", filepath.FromSlash(pkg)), dir); err != nil {
+			return fmt.Errorf("the stand-in for %s: %w", pkg, err)
+		}
+	}
+	b, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(name, b, 0o644)
+}
+
+// replacePackage takes all Go files of a folder away and puts those of another
+// there, tests aside.
+func replacePackage(replace map[string]string, there, standIn string) error {
+	for _, place := range []struct {
+		dir string
+		add func(name string)
+	}{
+		{there, func(name string) { replace[filepath.Join(there, name)] = "" }},
+		{standIn, func(name string) { replace[filepath.Join(there, name)] = filepath.Join(standIn, name) }},
+	} {
+		names, err := filepath.Glob(filepath.Join(place.dir, "*.go"))
+		if err != nil {
+			return err
+		}
+		count := 0
+		for _, name := range names {
+			if !strings.HasSuffix(name, "_test.go") {
+				place.add(filepath.Base(name))
+				count++
+			}
+		}
+		if count == 0 {
+			return fmt.Errorf("no Go files in %s", place.dir)
+		}
+	}
+	return nil
+}
+
+// goOutput runs the go command and returns what it prints.
+func goOutput(args ...string) (string, error) {
+	out, err := exec.Command("go", args...).Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			err = fmt.Errorf("%w: %s", err, strings.TrimSpace(string(exit.Stderr)))
+		}
+		return "", fmt.Errorf("go %s: %w", args[0], err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
