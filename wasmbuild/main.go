@@ -60,8 +60,8 @@ func build(out, pkg string) error {
 	return os.WriteFile(out, packed, 0o644)
 }
 
-// compile runs go build, of the Go in root. HTTP/2 is left out with a tag of net/http's own: it
-// would need TLS.
+// compile runs go build, of the Go in root. HTTP/2 is left out with a tag of
+// net/http's own: it would need TLS.
 func compile(out, root, overlay, pkg string) error {
 	cmd := exec.Command(filepath.Join(root, "bin", "go"), "build", "-trimpath", "-ldflags=-s -w", "-tags=nethttpomithttp2", "-overlay="+overlay, "-o", out, pkg)
 	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "GOROOT="+root, "GOTOOLCHAIN=local")
