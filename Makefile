@@ -28,7 +28,7 @@ dev: build ## the shop, the signer and a simulated WeChat on this machine
 	@go build -o .wrangler/dev ./dev
 	@exec .wrangler/dev $(foreach port,shop wechat desk phone,$(with-port))
 
-test: check unit size e2e ## every check, the browser journeys included
+test: check unit size e2e ## every check: the browser journeys and the budgets included
 
 check: tools ## gofmt, vet and staticcheck, natively and for wasm
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }

@@ -75,3 +75,29 @@ func TestReplacePackage(t *testing.T) {
 		t.Error("a folder without Go files was replaced")
 	}
 }
+
+// A Go that was fetched for go.mod's sake lives in the module cache.
+func TestFindRootOutsideOfTheModuleCache(t *testing.T) {
+	root, err := findRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache := t.TempDir()
+	fetched := filepath.Join(cache, "toolchain")
+	if err := os.Symlink(root, fetched); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GOMODCACHE", cache)
+	t.Setenv("GOROOT", fetched)
+	dir := t.TempDir()
+	got, err := findRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if filepath.Dir(got) != dir {
+		t.Errorf("the root is %s", got)
+	}
+	if _, err := os.Stat(filepath.Join(got, "src", "crypto", "tls", "conn.go")); err != nil {
+		t.Error(err)
+	}
+}

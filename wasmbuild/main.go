@@ -38,11 +38,15 @@ func build(out, pkg string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	overlay, linked := filepath.Join(dir, "overlay.json"), filepath.Join(dir, "linked.wasm")
-	if err := writeOverlay(overlay); err != nil {
+	root, err := findRoot(dir)
+	if err != nil {
 		return err
 	}
-	if err := compile(linked, overlay, pkg); err != nil {
+	overlay, linked := filepath.Join(dir, "overlay.json"), filepath.Join(dir, "linked.wasm")
+	if err := writeOverlay(overlay, root); err != nil {
+		return err
+	}
+	if err := compile(linked, root, overlay, pkg); err != nil {
 		return err
 	}
 	b, err := os.ReadFile(linked)
@@ -56,11 +60,11 @@ func build(out, pkg string) error {
 	return os.WriteFile(out, packed, 0o644)
 }
 
-// compile runs go build. HTTP/2 is left out with a tag of net/http's own: it
-// would need TLS.
-func compile(out, overlay, pkg string) error {
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-tags=nethttpomithttp2", "-overlay="+overlay, "-o", out, pkg)
-	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")
+// compile runs go build, of the Go in root. HTTP/2 is left out with a tag of
+// net/http's own: it would need TLS.
+func compile(out, root, overlay, pkg string) error {
+	cmd := exec.Command(filepath.Join(root, "bin", "go"), "build", "-trimpath", "-ldflags=-s -w", "-tags=nethttpomithttp2", "-overlay="+overlay, "-o", out, pkg)
+	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "GOROOT="+root, "GOTOOLCHAIN=local")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return errors.New("go build failed, see above; when its complaint is about net/http and tls, " +

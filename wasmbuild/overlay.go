@@ -16,14 +16,27 @@ var standIns = map[string]string{
 	"crypto/tls": "h5pay/wasmbuild/crypto/tls",
 }
 
-// writeOverlay writes the file for `go build -overlay` that puts the stand-ins
-// in place: Go then reads their files instead of its own, in this one build.
-func writeOverlay(name string) error {
-	replace := map[string]string{}
-	root, err := goOutput("env", "GOROOT")
+// findRoot returns Go's own folder. Go replaces no file beneath its module
+// cache, and a Go that was fetched for go.mod's sake lives there: then the folder
+// is a link in dir.
+func findRoot(dir string) (string, error) {
+	out, err := goOutput("env", "GOROOT", "GOMODCACHE")
 	if err != nil {
-		return err
+		return "", err
 	}
+	root, cache, _ := strings.Cut(out, "\n")
+	if !strings.HasPrefix(root, cache+string(filepath.Separator)) {
+		return root, nil
+	}
+	link := filepath.Join(dir, "goroot")
+	return link, os.Symlink(root, link)
+}
+
+// writeOverlay writes the file for `go build -overlay` that puts the stand-ins
+// in place: the Go in root then reads their files instead of its own, in this
+// one build.
+func writeOverlay(name, root string) error {
+	replace := map[string]string{}
 	for pkg, standIn := range standIns {
 		dir, err := goOutput("list", "-f", "{{.Dir}}", standIn)
 		if err != nil {

@@ -31,6 +31,9 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	if p.requests < 1 || p.rounds < 2 || p.colds < 1 {
+		log.Fatal("bench: -n and -cold are at least 1, -rounds at least 2")
+	}
 	if err := run(ctx, p, *report); err != nil {
 		log.Fatal("bench: ", err)
 	}

@@ -3,7 +3,6 @@ package server
 import (
 	"bytes"
 	"context"
-	"encoding/base32"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -78,12 +77,16 @@ func panicText(p any) string {
 	return fmt.Sprintf("%T", p)
 }
 
+// newRequestID returns 16 random letters and digits, 80 bits.
 func (s *Server) newRequestID() string {
-	b := make([]byte, 10)
+	b := make([]byte, 16)
 	if _, err := io.ReadFull(s.rand, b); err != nil {
 		return "unknown"
 	}
-	return strings.ToLower(base32.StdEncoding.EncodeToString(b))
+	for i, c := range b {
+		b[i] = "abcdefghijklmnopqrstuvwxyz234567"[c&31]
+	}
+	return string(b)
 }
 
 // handle makes an http.Handler of h. Only complete answers are written by

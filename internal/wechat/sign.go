@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -26,7 +27,7 @@ type Field struct{ Name, Value string }
 // name=value joined by &, the key last. It is exported so that tests can forge.
 func Sign(fields []Field, key Secret, t SignType) string {
 	sorted := slices.Clone(fields)
-	slices.SortFunc(sorted, func(a, b Field) int { return strings.Compare(a.Name, b.Name) })
+	sort.Sort(byName(sorted)) // slices.SortFunc would add 6 KB, compressed, to the Worker
 	var text strings.Builder
 	for _, f := range sorted {
 		if f.Value != "" && f.Name != "sign" {
@@ -48,6 +49,13 @@ func Sign(fields []Field, key Secret, t SignType) string {
 	}
 	return strings.ToUpper(hex.EncodeToString(sum))
 }
+
+// byName orders fields.
+type byName []Field
+
+func (f byName) Len() int           { return len(f) }
+func (f byName) Less(i, j int) bool { return f[i].Name < f[j].Name }
+func (f byName) Swap(i, j int)      { f[i], f[j] = f[j], f[i] }
 
 // verify reports whether a received message is signed with key. The length
 // decides the algorithm, since sign_type is often missing: MD5 has 32 digits,

@@ -2,9 +2,7 @@ package wechat
 
 import (
 	"bytes"
-	"encoding/xml"
-	"errors"
-	"io"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -25,6 +23,8 @@ func (e *ParseError) Error() string { return "malformed message: " + e.Rule }
 // parse reads a flat message, <xml> with children that hold text, into one list
 // in the order of arrival. Signature and business read the same list; whatever
 // two parsers could read differently is refused (known failures, parser rules).
+// It knows no more of XML than such messages have: each byte of a message has
+// one meaning, or the message has none.
 func parse(body []byte) ([]Field, error) { return parseElement("xml", body) }
 
 // parseElement is parse for a message with another name.
@@ -34,22 +34,15 @@ func parseElement(name string, body []byte) ([]Field, error) {
 		return nil, &ParseError{"longer than 64 KiB"}
 	case !utf8.Valid(body):
 		return nil, &ParseError{"not UTF-8"}
+	case bytes.ContainsFunc(body, notXML):
+		return nil, malformed
 	}
-	body = bytes.TrimPrefix(body, bom)
-	dec := xml.NewDecoder(bytes.NewReader(body))
-	// Without a reader the decoder fails at the encoding, with one it is left
-	// to token, which names the rule.
-	dec.CharsetReader = func(_ string, input io.Reader) (io.Reader, error) { return input, nil }
-	p := parser{name: name}
-	for {
-		tok, err := dec.RawToken()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, &ParseError{"not well-formed"}
-		}
-		if err := p.token(tok); err != nil {
+	p := parser{name: name, rest: bytes.TrimPrefix(body, bom)}
+	if err := p.declaration(); err != nil {
+		return nil, err
+	}
+	for len(p.rest) > 0 {
+		if err := p.next(); err != nil {
 			return nil, err
 		}
 	}
@@ -67,60 +60,93 @@ const (
 	after
 )
 
+const spaces = " \t\r\n" // XML's white space
+
 type parser struct {
 	name   string // of the message
+	rest   []byte // what is still to read
 	state  int
-	first  bool // some token was seen
 	fields []Field
-	text   strings.Builder
+	text   []byte // of the field so far
 }
 
-func (p *parser) token(tok xml.Token) error {
-	first := !p.first
-	p.first = true
-	switch tok := tok.(type) {
-	case xml.Directive:
-		return &ParseError{"document type declaration"}
-	case xml.ProcInst:
-		if !first || tok.Target != "xml" {
-			return &ParseError{"processing instruction"}
-		}
-		if enc := encoding(string(tok.Inst)); enc != "" && !strings.EqualFold(enc, "utf-8") {
-			return &ParseError{"encoding other than UTF-8"}
-		}
-	case xml.Comment:
-		// Within a value: what is before it, or both halves joined?
-		return &ParseError{"comment"}
-	case xml.StartElement:
-		return p.start(tok)
-	case xml.EndElement:
-		return p.end(tok)
-	case xml.CharData:
-		if p.state == field {
-			p.text.Write(tok)
-		} else if len(bytes.TrimSpace(tok)) > 0 {
+var malformed = &ParseError{"not well-formed"}
+
+// take reads prefix if it comes next.
+func (p *parser) take(prefix string) bool {
+	rest, ok := bytes.CutPrefix(p.rest, []byte(prefix))
+	p.rest = rest
+	return ok
+}
+
+// until reads up to end and past it. It returns what is before.
+func (p *parser) until(end string) ([]byte, bool) {
+	head, rest, ok := bytes.Cut(p.rest, []byte(end))
+	p.rest = rest
+	return head, ok
+}
+
+// next reads a tag, a CDATA section or the text up to the next of them.
+func (p *parser) next() error {
+	switch {
+	case p.rest[0] != '<':
+		return p.chars()
+	case p.take("<![CDATA["):
+		text, ok := p.until("]]>")
+		switch {
+		case !ok:
+			return malformed
+		case p.state != field:
 			return &ParseError{"text outside of a field"}
 		}
+		p.add(text)
+		return nil
+	case p.take("<!--"):
+		// Within a value: what is before it, or both halves joined?
+		return &ParseError{"comment"}
+	case p.take("<!"):
+		return &ParseError{"document type declaration"}
+	case p.take("<?"):
+		return &ParseError{"processing instruction"}
+	case p.take("</"):
+		tag, ok := p.until(">")
+		if !ok {
+			return malformed
+		}
+		return p.end(string(bytes.TrimRight(tag, spaces)))
 	}
-	return nil
+	p.take("<")
+	tag, ok := p.until(">")
+	if !ok {
+		return malformed
+	}
+	tag, empty := bytes.CutSuffix(tag, []byte("/"))
+	name := string(bytes.TrimRight(tag, spaces))
+	if err := p.start(name); err != nil || !empty {
+		return err
+	}
+	return p.end(name)
 }
 
-func (p *parser) start(tok xml.StartElement) error {
+// start enters the message or a field.
+func (p *parser) start(name string) error {
 	switch {
-	case tok.Name.Space != "" || strings.Contains(tok.Name.Local, ":") || len(tok.Attr) > 0:
+	case strings.ContainsAny(name, ":"+spaces):
 		return &ParseError{"prefix or attribute"}
-	case p.state == before && tok.Name.Local == p.name:
+	case !validName(name):
+		return malformed
+	case p.state == before && name == p.name:
 		p.state = root
 	case p.state == root && len(p.fields) == maxFields:
 		return &ParseError{"more than 256 fields"}
 	case p.state == root:
 		for _, f := range p.fields {
-			if f.Name == tok.Name.Local {
+			if f.Name == name {
 				return &ParseError{"repeated element"}
 			}
 		}
-		p.fields = append(p.fields, Field{Name: tok.Name.Local})
-		p.text.Reset()
+		p.fields = append(p.fields, Field{Name: name})
+		p.text = p.text[:0]
 		p.state = field
 	case p.state == field:
 		return &ParseError{"nested element"}
@@ -130,34 +156,105 @@ func (p *parser) start(tok xml.StartElement) error {
 	return nil
 }
 
-func (p *parser) end(tok xml.EndElement) error {
+// end leaves the field or the message that is open.
+func (p *parser) end(name string) error {
 	switch {
-	case p.state == field && tok.Name.Space == "" && tok.Name.Local == p.fields[len(p.fields)-1].Name:
-		p.fields[len(p.fields)-1].Value = p.text.String()
+	case p.state == field && name == p.fields[len(p.fields)-1].Name:
+		p.fields[len(p.fields)-1].Value = string(p.text)
 		p.state = root
-	case p.state == root && tok.Name.Space == "" && tok.Name.Local == p.name:
+	case p.state == root && name == p.name:
 		p.state = after
 	default:
-		return &ParseError{"not well-formed"}
+		return malformed
 	}
 	return nil
 }
 
-// encoding returns the encoding that an XML declaration names, "" for none.
-func encoding(declaration string) string {
-	_, rest, ok := strings.Cut(declaration, "encoding")
-	if !ok {
-		return ""
+// chars reads text up to the next tag.
+func (p *parser) chars() error {
+	text := p.rest
+	if i := bytes.IndexByte(text, '<'); i >= 0 {
+		text = text[:i]
 	}
-	rest = strings.TrimLeft(rest, " \t\r\n=")
-	if rest == "" {
-		return "?"
+	p.rest = p.rest[len(text):]
+	switch {
+	case p.state != field && len(bytes.Trim(text, spaces)) > 0:
+		return &ParseError{"text outside of a field"}
+	case p.state != field:
+		return nil
+	case bytes.Contains(text, []byte("]]>")):
+		return malformed
 	}
-	name, _, ok := strings.Cut(rest[1:], rest[:1])
-	if !ok {
-		return "?"
+	for {
+		plain, rest, found := bytes.Cut(text, []byte("&"))
+		p.add(plain)
+		if !found {
+			return nil
+		}
+		name, rest, found := bytes.Cut(rest, []byte(";"))
+		char, ok := reference(string(name))
+		if !found || !ok {
+			return malformed
+		}
+		p.text = utf8.AppendRune(p.text, char)
+		text = rest
 	}
-	return name
+}
+
+// add appends text with its line ends as XML has them: one \n each.
+func (p *parser) add(text []byte) {
+	for i, c := range text {
+		switch {
+		case c != '\r':
+			p.text = append(p.text, c)
+		case i+1 == len(text) || text[i+1] != '\n':
+			p.text = append(p.text, '\n')
+		}
+	}
+}
+
+// reference returns the character that &name; stands for.
+func reference(name string) (rune, bool) {
+	switch name {
+	case "lt":
+		return '<', true
+	case "gt":
+		return '>', true
+	case "amp":
+		return '&', true
+	case "quot":
+		return '"', true
+	case "apos":
+		return '\'', true
+	}
+	digits, ok := strings.CutPrefix(name, "#")
+	base := 10
+	if hex, ok := strings.CutPrefix(digits, "x"); ok {
+		digits, base = hex, 16
+	}
+	n, err := strconv.ParseUint(digits, base, 31)
+	char := rune(n)
+	return char, ok && err == nil && utf8.ValidRune(char) && !notXML(char)
+}
+
+// notXML reports whether a character may not stand in XML at all.
+func notXML(r rune) bool {
+	return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xfffe || r == 0xffff
+}
+
+// validName keeps names to letters, digits, '_', '-' and '.', which is more than
+// WeChat uses. Neither a digit nor '-' or '.' comes first.
+func validName(name string) bool {
+	for i := range len(name) {
+		c := name[i]
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c == '_':
+		case i > 0 && (c >= '0' && c <= '9' || c == '-' || c == '.'):
+		default:
+			return false
+		}
+	}
+	return name != ""
 }
 
 // write makes a flat message. Values go into CDATA, where all but its own end

@@ -1,0 +1,222 @@
+package server
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"testing"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/order/ordertest"
+	"h5pay/internal/wechat"
+)
+
+// The account of the benchmarks.
+const (
+	benchAppID  = "wx5a1e0f7c3b2d4968"
+	benchMchID  = "1900000109"
+	benchKey    = "APIKEYapikeyAPIKEYapikeyAPIKEY02"
+	benchOpenID = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
+)
+
+// bench is a ledger with a real client, whose WeChat takes every order at once.
+// What is measured is our own work and SQLite's, which does not wait for a disk.
+func bench(b *testing.B) *ledger {
+	b.Helper()
+	client, err := wechat.New(wechat.Config{
+		AppID: benchAppID, AppSecret: "SECRETsecretSECRETsecretSECRET01", MchID: benchMchID, APIKey: benchKey, Doer: instant{},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	l := &ledger{db: ordertest.Open(b)}
+	l.Server, err = New(Config{
+		ShopName: "店", ShopURL: "https://shop.example.com", AppID: benchAppID, MchID: benchMchID,
+		SessionKey: testKey, Store: order.NewStore(l.db), WeChat: client, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return l
+}
+
+// instant is a WeChat that takes every order.
+type instant struct{}
+
+func (instant) Do(*http.Request) (*http.Response, error) {
+	body := signedXML([]wechat.Field{
+		{Name: "return_code", Value: "SUCCESS"}, {Name: "return_msg", Value: "OK"}, {Name: "appid", Value: benchAppID},
+		{Name: "mch_id", Value: benchMchID}, {Name: "nonce_str", Value: "n"}, {Name: "result_code", Value: "SUCCESS"},
+		{Name: "trade_type", Value: "JSAPI"}, {Name: "prepay_id", Value: "wx201410272009395522657a690389285100"},
+	})
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(body))}, nil
+}
+
+// notification is WeChat's message that o was paid.
+func notification(o order.Order) []byte {
+	return signedXML([]wechat.Field{
+		{Name: "return_code", Value: "SUCCESS"}, {Name: "result_code", Value: "SUCCESS"}, {Name: "appid", Value: benchAppID},
+		{Name: "mch_id", Value: benchMchID}, {Name: "nonce_str", Value: "5d2b6c2a8db53831f7eda20af46e531c"},
+		{Name: "device_info", Value: "WEB"}, {Name: "openid", Value: benchOpenID}, {Name: "is_subscribe", Value: "N"},
+		{Name: "trade_type", Value: "JSAPI"}, {Name: "bank_type", Value: "OTHERS"}, {Name: "fee_type", Value: "CNY"},
+		{Name: "total_fee", Value: strconv.FormatInt(int64(o.Total), 10)}, {Name: "cash_fee", Value: strconv.FormatInt(int64(o.Total), 10)},
+		{Name: "transaction_id", Value: "42000" + o.ID}, {Name: "out_trade_no", Value: o.OutTradeNo}, {Name: "time_end", Value: "20261123110015"},
+	})
+}
+
+func signedXML(fields []wechat.Field) []byte {
+	var b bytes.Buffer
+	b.WriteString("<xml>")
+	for _, f := range append(fields, wechat.Field{Name: "sign", Value: wechat.Sign(fields, benchKey, wechat.SignHMAC)}) {
+		b.WriteString("<" + f.Name + "><![CDATA[" + f.Value + "]]></" + f.Name + ">\n")
+	}
+	b.WriteString("</xml>")
+	return b.Bytes()
+}
+
+// notify hands a notification in, which has to be taken.
+func notify(b *testing.B, h http.Handler, body []byte) {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("POST", api.PathNotifyPay, bytes.NewReader(body)))
+	if !bytes.Equal(w.Body.Bytes(), wechat.Answer(true, "OK")) {
+		b.Fatalf("%d %s", w.Code, w.Body)
+	}
+}
+
+// A payment: read the notification, check it, find the order and pay it.
+func BenchmarkNotify(b *testing.B) {
+	l := bench(b)
+	h := l.Handler()
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		body := notification(l.pending(b))
+		b.StartTimer()
+		notify(b, h, body)
+	}
+}
+
+// The same payment told again: two reads and nothing written.
+func BenchmarkNotifyAgain(b *testing.B) {
+	l := bench(b)
+	h := l.Handler()
+	o := l.pending(b)
+	body := notification(o)
+	notify(b, h, body)
+	b.ReportAllocs()
+	for b.Loop() {
+		notify(b, h, body)
+	}
+	if status := l.status(b, o); status != api.StatusPaid {
+		b.Fatal(status)
+	}
+}
+
+// An order: read the call, price the basket, store, ask WeChat, sign for the page.
+func BenchmarkCreateOrder(b *testing.B) {
+	l := bench(b)
+	h := l.Handler()
+	cookie := benchCookie(b, l.session)
+	b.ReportAllocs()
+	for b.Loop() {
+		body, err := json.Marshal(api.CreateOrderRequest{
+			Items: []api.OrderItem{{ProductID: "tea", Quantity: 2}}, TradeType: api.TradeJSAPI, ClientKey: rand.Text(),
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		r := httptest.NewRequest("POST", api.PathOrders, bytes.NewReader(body))
+		r.Header.Set("Origin", "https://shop.example.com")
+		r.Header.Set("Content-Type", "application/json")
+		r.AddCookie(cookie)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != http.StatusOK {
+			b.Fatalf("%d %s", w.Code, w.Body)
+		}
+	}
+}
+
+// What every poll of the result page costs when WeChat need not be asked.
+func BenchmarkGetOrder(b *testing.B) {
+	l := bench(b)
+	h := l.Handler()
+	o := l.pending(b)
+	notify(b, h, notification(o))
+	cookie := benchCookie(b, l.session)
+	b.ReportAllocs()
+	for b.Loop() {
+		r := httptest.NewRequest("GET", api.OrderPath(o.ID), nil)
+		r.AddCookie(cookie)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != http.StatusOK {
+			b.Fatalf("%d %s", w.Code, w.Body)
+		}
+	}
+}
+
+// benchCookie is the cookie of the person whose orders are made here.
+func benchCookie(b *testing.B, s sealer) *http.Cookie {
+	b.Helper()
+	value, err := s.seal(session{OpenID: benchOpenID, Nickname: "林小满"}, time.Now().Add(time.Hour))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return s.cookie(value, 3600)
+}
+
+func BenchmarkSealCookie(b *testing.B) {
+	now := time.Now()
+	s := testSealer(b, sessionCookie, benchAppID, testKey, &now)
+	who := session{OpenID: benchOpenID, Nickname: "林小满", AvatarURL: "https://thirdwx.qlogo.cn/mmopen/vi_32/abcdef/132"}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.seal(who, now.Add(sessionLife)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkOpenCookie(b *testing.B) {
+	now := time.Now()
+	s := testSealer(b, sessionCookie, benchAppID, testKey, &now)
+	value := benchCookie(b, s).Value
+	b.ReportAllocs()
+	for b.Loop() {
+		var who session
+		if err := s.open(value, &who); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkDecodeJSON(b *testing.B) {
+	for _, items := range []int{1, api.MaxOrderItems} {
+		b.Run(strconv.Itoa(items)+" items", func(b *testing.B) {
+			req := api.CreateOrderRequest{TradeType: api.TradeJSAPI, ClientKey: "0123456789abcdef0123"}
+			for i := range items {
+				req.Items = append(req.Items, api.OrderItem{ProductID: "product-" + strconv.Itoa(i), Quantity: 1 + i})
+			}
+			body, err := json.Marshal(req)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				var got api.CreateOrderRequest
+				if err := decodeJSON(body, &got); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
