@@ -25,6 +25,7 @@ var importRules = []struct {
 		"h5pay/internal/api", "h5pay/internal/order", "h5pay/internal/wechat"}},
 	{pkg: "h5pay/internal/wechat/wechattest"}, // nothing of ours: it judges the rest
 	{pkg: "h5pay/simulator", project: []string{"h5pay/internal/wechat/wechattest"}},
+	{pkg: "h5pay/wasmbuild", project: []string{"h5pay/internal/wasmbin"}},
 	{pkg: "h5pay/signer/warm", js: true},
 	{pkg: "h5pay/signer", js: true, project: []string{
 		"h5pay/internal/api", "h5pay/internal/order", "h5pay/internal/server", "h5pay/internal/wechat", "h5pay/signer/warm"},
