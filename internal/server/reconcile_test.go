@@ -162,7 +162,7 @@ func TestReconcileIsBoundedAndGoesOn(t *testing.T) {
 			t.Errorf("after %d calls %d are paid, want %d", i+1, paid, want)
 		}
 	}
-	s.sim.Advance(time.Minute)
+	s.sim.Advance(2 * time.Minute)
 	s.reconcile()
 	for _, id := range ids {
 		s.wantStatus(id, api.StatusPaid)
