@@ -13,6 +13,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/cdproto/target"
@@ -60,8 +61,14 @@ func newTab(t *testing.T) *tab {
 	ctx, cancel := newProfile(t)
 	t.Cleanup(cancel)
 	chromedp.ListenTarget(ctx, func(ev any) {
-		if e, ok := ev.(*runtime.EventExceptionThrown); ok {
+		switch e := ev.(type) {
+		case *runtime.EventExceptionThrown:
 			t.Errorf("uncaught error in the page: %s", e.ExceptionDetails.Error())
+		case *log.EventEntryAdded:
+			// What the policy refuses is told here alone.
+			if strings.Contains(e.Entry.Text, "Content Security Policy") {
+				t.Errorf("the page was refused something: %s", e.Entry.Text)
+			}
 		}
 	})
 	tb := &tab{t, ctx}

@@ -86,7 +86,8 @@ func (p *person) send(r *http.Request) answer {
 		}
 	}
 	a := answer{status: w.Code, header: w.Header(), body: w.Body.Bytes()}
-	if id := a.header.Get("X-Request-Id"); id == "" || a.header.Get("Cache-Control") != "no-store" {
+	if id := a.header.Get("X-Request-Id"); id == "" || a.header.Get("Cache-Control") != "no-store" ||
+		!strings.Contains(a.header.Get("Content-Security-Policy"), "default-src 'none'") || a.header.Get("Strict-Transport-Security") == "" {
 		p.t.Errorf("%s %s: header %v", r.Method, r.URL, a.header)
 	}
 	if a.status >= 400 && strings.HasPrefix(a.header.Get("Content-Type"), "application/json") {

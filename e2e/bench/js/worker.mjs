@@ -47,6 +47,8 @@ async function answer(request, env) {
   response.headers.set("X-Request-Id", id);
   response.headers.set("Cache-Control", "no-store");
   response.headers.set("X-Content-Type-Options", "nosniff");
+  response.headers.set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+  response.headers.set("Strict-Transport-Security", "max-age=31536000");
   return response;
 }
 
