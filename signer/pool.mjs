@@ -52,8 +52,13 @@ class Pool {
   }
 
   async #checkout() {
-    const instance = this.#idle.pop();
-    if (instance) return instance;
+    const instance = this.#idle.pop() ?? (await this.#another());
+    instance.since = Date.now();
+    return instance;
+  }
+
+  // another finds an instance when none is idle.
+  async #another() {
     this.#dropLost();
     if (this.#room()) return this.#start();
     return (await this.#queueUp()) ?? this.#start();
@@ -89,7 +94,7 @@ class Pool {
       if (this.#line.length > 0 && this.#room()) this.#line.shift().resolve(undefined);
       return;
     }
-    instance.since = Date.now();
+    instance.since = Date.now(); // whoever it is handed to may be gone
     const next = this.#line.shift();
     if (next) next.resolve(instance);
     else this.#idle.push(instance);
@@ -97,7 +102,6 @@ class Pool {
 
   #start() {
     const instance = new Instance();
-    instance.since = Date.now();
     this.#fresh = Math.max(this.#fresh, instance.memory);
     this.#all.add(instance);
     this.started++;
@@ -118,7 +122,7 @@ class Pool {
   }
 
   // dropLost forgets the instances whose event ended without a word: workerd may
-  // stop an event, timers and all.
+  // stop an event, timers and all. It is called when none is idle.
   #dropLost() {
     const long = Date.now() - 2 * limits.deadline;
     for (const instance of this.#all) {

@@ -8,7 +8,12 @@ import { readWhole } from "./whole.mjs";
 const maxBody = 64 * 1024; // bytes of a request; Go refuses what is longer
 
 async function answer(request) {
-  const body = await readWhole(request, maxBody + 1);
+  let body;
+  try {
+    body = await readWhole(request, maxBody + 1);
+  } catch {
+    return new Response(null, { status: 400 }); // it broke off; nobody hears this
+  }
   try {
     return await pool.run(["request", request.method, request.url, ...flatten(request.headers)], body, readResponse);
   } catch (err) {

@@ -3,6 +3,7 @@ package warm_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -108,6 +109,36 @@ func TestWornInstancesAreReplaced(t *testing.T) {
 	}
 	if s := w.pool(nil); s.Count != 0 || s.Discarded != before.Discarded+1 {
 		t.Errorf("one that grew is kept: %+v", s)
+	}
+}
+
+// An instance that was idle for long is not taken for lost once it works again.
+func TestLongIdleInstanceIsKept(t *testing.T) {
+	w := newWorld(t, map[string]int{"deadline": 300})
+	w.wantWork("first")
+	for start := time.Now(); time.Since(start) < 700*time.Millisecond; {
+		w.pool(nil) // does not go through the pool itself
+	}
+	crowd(2, 2, func(i int) { w.wantWork(strconv.Itoa(i), "sleep", "150") })
+	if s := w.pool(nil); s.Discarded != 0 || s.Count != 2 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// A caller who breaks off in the middle of a body leaves nothing behind.
+func TestBrokenBody(t *testing.T) {
+	w := newWorld(t, map[string]int{"count": 1})
+	for range 20 {
+		c, err := net.Dial("tcp", strings.TrimPrefix(w.worker.URL, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprint(c, "POST /body?times=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf")
+		c.Close()
+	}
+	w.wantWork("next")
+	if log := w.log.String(); strings.Contains(log, "request lost") || strings.Contains(log, "Uncaught") {
+		t.Errorf("the log: %s", log)
 	}
 }
 

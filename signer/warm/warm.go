@@ -15,6 +15,11 @@ import (
 )
 
 // Program is what a Worker does. A nil field answers its events with an error.
+//
+// A handler returns when all it began has ended. A goroutine that it leaves
+// behind may compute and may set timers, but a call of it belongs to an event
+// that is over: workerd may never answer it, or answer it in the middle of
+// another event.
 type Program struct {
 	Handler http.Handler
 	// Cron is called by the triggers of wrangler.toml. at is when it was due.
