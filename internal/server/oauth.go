@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"errors"
@@ -88,11 +89,20 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 		err = s.signInError(ctx, err)
 		var e *api.Error
 		if !errors.As(err, &e) || e.Code != api.CodeWeChatBusy {
-			s.state.clear(w)
+			_, useErr := s.useState(ctx, w, begun)
+			err = cmp.Or(useErr, err)
 		}
 		return err
 	}
-	s.state.clear(w)
+	// Whoever has a copy of the cookie, and a code, comes too late or alone.
+	first, err := s.useState(ctx, w, begun)
+	if err != nil {
+		return err
+	}
+	if !first {
+		s.logger(ctx).Warn("a state was used twice")
+		return refuse(api.CodeStateInvalid, "the state was used before")
+	}
 	if token.Snapshot {
 		// Everything about this user is made up by WeChat.
 		return refuse(api.CodeSnapshotUser, "this is WeChat's snapshot mode, open the full page to sign in")
@@ -106,6 +116,13 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	}
 	s.logger(ctx).Info("signed in", "openid", mask(who.OpenID), "scope", string(begun.Scope))
 	return writeJSON(w, http.StatusOK, api.TokenResponse{User: who.user(), ReturnTo: begun.ReturnTo})
+}
+
+// useState ends a sign-in here and in the browser, and reports whether it had
+// not ended before.
+func (s *Server) useState(ctx context.Context, w http.ResponseWriter, begun signIn) (bool, error) {
+	s.state.clear(w)
+	return s.cfg.Store.UseState(ctx, begun.State, s.now().Add(stateLife))
 }
 
 // signInError translates what WeChat said to a code (1.8 of the errcode table).

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"maps"
 	"net/http"
 	"regexp"
 	"strings"
@@ -153,6 +154,39 @@ func TestStateIsBoundToTheBrowser(t *testing.T) {
 	alice.must("POST", api.PathToken, api.TokenRequest{Code: code, State: state}, &api.TokenResponse{})
 	if n := s.calls("access_token"); n != 1 {
 		t.Errorf("%d codes were exchanged", n)
+	}
+}
+
+// A copy of the cookie, with a fresh code, is of no use once the sign-in has
+// ended: with a session, or in a refusal.
+func TestStateWorksOnce(t *testing.T) {
+	for name, end := range map[string]func(p *person, code, state string){
+		"signed in": func(p *person, code, state string) {
+			p.must("POST", api.PathToken, api.TokenRequest{Code: code, State: state}, &api.TokenResponse{})
+		},
+		"refused": func(p *person, _, state string) {
+			p.fails(api.CodeCodeInvalid, "POST", api.PathToken, api.TokenRequest{Code: "0garbage", State: state})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShop(t, nil)
+			p := s.person(0)
+			code, state := p.authorize("/", "")
+			thief := s.person(1)
+			thief.cookies = maps.Clone(p.cookies)
+			end(p, code, state)
+			fresh, _ := s.person(1).authorize("/", "")
+			thief.fails(api.CodeStateInvalid, "POST", api.PathToken, api.TokenRequest{Code: fresh, State: state})
+			if thief.cookies["__Host-h5pay_session"] != "" {
+				t.Error("the copy of a state signed somebody in")
+			}
+			s.sim.Advance(11 * time.Minute)
+			s.reconcile()
+			var left int
+			if err := s.db.QueryRow(`SELECT count(*) FROM used_states`).Scan(&left); err != nil || left != 0 {
+				t.Errorf("%d states are kept, %v", left, err)
+			}
+		})
 	}
 }
 

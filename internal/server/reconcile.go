@@ -16,10 +16,11 @@ import (
 const queryWindow = 3 * time.Second
 
 // Bounds of one Reconcile. On Cloudflare's free plan an event may run 50
-// statements; an order takes four at most, the list of them one.
+// statements; an order takes four at most, the rest two.
 const (
 	reconcileBatch = 10
 	reconcileTime  = 40 * time.Second // no query begins after it
+	maxForgotten   = 1000             // states of sign-ins
 )
 
 // refresh asks WeChat about an order that may have been paid without our
@@ -62,6 +63,9 @@ func (s *Server) Reconcile(ctx context.Context) error {
 	due, err := s.cfg.Store.Due(ctx, began, reconcileBatch)
 	if err != nil {
 		return fmt.Errorf("reconciling: %w", err)
+	}
+	if err := s.cfg.Store.ForgetStates(ctx, began, maxForgotten); err != nil {
+		return err
 	}
 	asked, failed := 0, 0
 	for _, o := range due {
