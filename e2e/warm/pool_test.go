@@ -2,6 +2,7 @@ package warm_test
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -42,7 +43,7 @@ func TestCrowdGetsItsOwnAnswers(t *testing.T) {
 // A program that dies takes the request it met and nothing else.
 func TestDeathCostsOneRequest(t *testing.T) {
 	w := newWorld(t, nil)
-	ways := []string{"goroutine", "exit", "memory", "panic"}
+	ways := []string{"goroutine", "exit", "memory", "panic", "recursion"}
 	var lost atomic.Int32
 	crowd(400, 20, func(i int) {
 		if i%10 != 0 {
@@ -210,6 +211,75 @@ func TestBodies(t *testing.T) {
 			t.Errorf("%d bytes %d times: got %d bytes", len(test.body), test.times, res.ContentLength)
 		}
 		res.Body.Close()
+	}
+}
+
+// Statuses, headers and methods cross as they are.
+func TestAnswers(t *testing.T) {
+	w := newWorld(t, nil)
+	for _, status := range []int{200, 201, 204, 301, 304, 400, 404, 500, 599} {
+		for _, method := range []string{"GET", "HEAD", "POST", "DELETE", "OPTIONS"} {
+			req, err := http.NewRequest(method, w.worker.URL+"/answer?status="+strconv.Itoa(status), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("X-Header", "caf\u00e9 \u4e2d")
+			res, err := w.client.Transport.RoundTrip(req)
+			if err != nil {
+				t.Fatal(method, status, err)
+			}
+			res.Body.Close()
+			if res.StatusCode != status || res.Header.Get("X-Method") != method || len(res.Cookies()) != 2 {
+				t.Errorf("%s %d: %d %v", method, status, res.StatusCode, res.Header)
+			}
+			if got := res.Header.Get("X-Header"); got != "caf\u00e9 \u4e2d" {
+				t.Errorf("%s %d: the header came back as %q", method, status, got)
+			}
+		}
+	}
+}
+
+// Text and numbers come out of D1 as they went in.
+func TestTextInD1(t *testing.T) {
+	w := newWorld(t, nil)
+	for i, text := range []string{"", "plain", "\ufeffwith a mark", "中文 \U0001F600", "\x00 in \x00 it", strings.Repeat("é", 20000), "null", "i12", "\r\n'\"\\"} {
+		res, err := w.client.Post(w.worker.URL+"/text?id="+strconv.Itoa(i), "text/plain", strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || res.StatusCode != http.StatusOK || string(got) != text {
+			t.Errorf("%.20q came back as %d %.40q, %v", text, res.StatusCode, got, err)
+		}
+	}
+}
+
+// What upstream sends is capped, packed or not, and what a caller sends too.
+func TestLongBodies(t *testing.T) {
+	w := newWorld(t, map[string]int{"count": 1})
+	for path, want := range map[string]string{
+		"/long?bytes=1000": "200 1000 <nil>", "/long?bytes=1048576": "200 1048576 <nil>",
+		"/long?bytes=9000000": "200 1048576 <nil>", "/gzip": "200 1048576 <nil>",
+	} {
+		if status, text, err := w.get("/fetch", "url", w.up+path); status != http.StatusOK || text != want {
+			t.Errorf("%s: %d %q, %v", path, status, text, err)
+		}
+	}
+	for _, n := range []int{65535, 65536, 65537, 5 << 20} {
+		res, err := w.client.Post(w.worker.URL+"/body?times=1", "text/plain", io.LimitReader(zeroes{}, int64(n))) // chunked
+		if err != nil {
+			t.Fatal(n, err)
+		}
+		got, err := io.Copy(io.Discard, res.Body)
+		res.Body.Close()
+		// One byte more than Go takes tells it that there was more.
+		if want := int64(min(n, 65537)); err != nil || got != want {
+			t.Errorf("%d bytes: %d came back, %v", n, got, err)
+		}
+	}
+	if s := w.pool(nil); s.Count != 1 {
+		t.Errorf("%+v", s)
 	}
 }
 

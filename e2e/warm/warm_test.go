@@ -2,6 +2,7 @@ package warm_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -146,6 +147,17 @@ func upstream() http.Handler {
 		status, _ := strconv.Atoi(r.URL.Query().Get("status"))
 		w.WriteHeader(status)
 	})
+	mux.HandleFunc("/long", func(w http.ResponseWriter, r *http.Request) {
+		n, _ := strconv.Atoi(r.URL.Query().Get("bytes"))
+		io.CopyN(w, zeroes{}, int64(n)) // chunked
+	})
+	mux.HandleFunc("/gzip", func(w http.ResponseWriter, r *http.Request) {
+		// A small answer that unpacks to a large one.
+		w.Header().Set("Content-Encoding", "gzip")
+		z := gzip.NewWriter(w)
+		io.CopyN(z, zeroes{}, 50<<20)
+		z.Close()
+	})
 	mux.HandleFunc("/reset", func(w http.ResponseWriter, r *http.Request) {
 		c, _, err := w.(http.Hijacker).Hijack()
 		if err == nil {
@@ -154,6 +166,13 @@ func upstream() http.Handler {
 		}
 	})
 	return mux
+}
+
+type zeroes struct{}
+
+func (zeroes) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
 }
 
 // get returns status and text of an answer; a request without an answer is an

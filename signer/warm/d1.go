@@ -104,7 +104,7 @@ const (
 
 // maxExact is the largest integer that survives JavaScript, in which D1's
 // binding is written.
-const maxExact = 1 << 53
+const maxExact = 1<<53 - 1
 
 func (m *message) addValue(v driver.Value) *message {
 	switch v := v.(type) {
@@ -162,7 +162,7 @@ func (conn) CheckNamedValue(v *driver.NamedValue) error {
 	switch value := value.(type) {
 	case int64:
 		if value > maxExact || value < -maxExact {
-			return errors.New("warm: an integer beyond 2^53 would be rounded")
+			return errors.New("warm: an integer from 2^53 on may be rounded")
 		}
 	case float64:
 		if math.IsNaN(value) || math.IsInf(value, 0) {

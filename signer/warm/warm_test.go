@@ -164,7 +164,7 @@ func TestD1RefusesWhatItWouldChange(t *testing.T) {
 		return new(message).add("")
 	}), "DB"})
 	defer db.Close()
-	for _, arg := range []any{time.Now(), []byte("x"), int64(1)<<53 + 1, sql.Named("a", 1)} {
+	for _, arg := range []any{time.Now(), []byte("x"), int64(1) << 53, -(int64(1) << 53), sql.Named("a", 1)} {
 		if _, err := db.ExecContext(t.Context(), "UPDATE t SET a = ?", arg); err == nil {
 			t.Errorf("%T %v is taken", arg, arg)
 		}

@@ -25,6 +25,9 @@ func main() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/work", p.work)
 	mux.HandleFunc("/body", p.body)
+	mux.HandleFunc("/answer", p.answer)
+	mux.HandleFunc("/text", p.text)
+	mux.HandleFunc("/fetch", p.relay)
 	mux.HandleFunc("/later", p.later)
 	mux.HandleFunc("/grow", p.grow)
 	mux.HandleFunc("/memory", p.memory)
@@ -150,6 +153,51 @@ func (p *program) body(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// answer has a status, two cookies and a header that is not ASCII.
+func (p *program) answer(w http.ResponseWriter, r *http.Request) {
+	status, _ := strconv.Atoi(r.URL.Query().Get("status"))
+	w.Header().Add("Set-Cookie", "a=1; Path=/")
+	w.Header().Add("Set-Cookie", "b=2, Path=/")
+	w.Header().Set("X-Method", r.Method)
+	w.Header().Set("X-Header", r.Header.Get("X-Header"))
+	w.WriteHeader(status)
+}
+
+// text stores the body and answers with what is stored then.
+func (p *program) text(w http.ResponseWriter, r *http.Request) {
+	b, _ := io.ReadAll(r.Body)
+	key := r.URL.Query().Get("id")
+	if _, err := p.db.ExecContext(r.Context(), `INSERT INTO rows (key, number, fraction, absent) VALUES (?, ?, ?, ?)`, key, int64(1)<<53-1, 1e300, string(b)); err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	var got string
+	var number int64
+	var fraction float64
+	err := p.db.QueryRowContext(r.Context(), `SELECT absent, number, fraction FROM rows WHERE key = ?`, key).Scan(&got, &number, &fraction)
+	if err != nil || number != 1<<53-1 || fraction != 1e300 {
+		http.Error(w, fmt.Sprint(number, fraction, err), http.StatusBadGateway)
+		return
+	}
+	io.WriteString(w, got)
+}
+
+// relay answers with the size of what upstream answers, and its first header.
+func (p *program) relay(w http.ResponseWriter, r *http.Request) {
+	req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, r.URL.Query().Get("url"), nil)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	res, err := p.fetch.Do(req)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	n, err := io.Copy(io.Discard, res.Body)
+	fmt.Fprint(w, res.StatusCode, " ", n, " ", err)
+}
+
 // later leaves a timer behind that fires after the answer.
 func (p *program) later(w http.ResponseWriter, r *http.Request) {
 	if ms, _ := strconv.Atoi(r.URL.Query().Get("ms")); ms > 0 {
@@ -190,11 +238,16 @@ func (p *program) die(w http.ResponseWriter, r *http.Request) {
 		for {
 			p.held = append(p.held, make([]byte, 64<<20))
 		}
+	case "recursion":
+		w.Header().Set("X-Depth", strconv.Itoa(deep(0)))
 	case "deadlock":
 		select {}
 	}
 	time.Sleep(time.Hour)
 }
+
+// deep never returns.
+func deep(n int) int { return deep(n+1) + 1 }
 
 // cron writes a row that says it was there; "fail" and "die" say what they do.
 func (p *program) cron(ctx context.Context, pattern string, at time.Time) error {
