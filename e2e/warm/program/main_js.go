@@ -246,8 +246,13 @@ func (p *program) die(w http.ResponseWriter, r *http.Request) {
 	time.Sleep(time.Hour)
 }
 
-// deep never returns.
-func deep(n int) int { return deep(n+1) + 1 }
+// deep goes deeper than any stack.
+func deep(n int) int {
+	if n < 0 {
+		return 0
+	}
+	return deep(n+1) + 1
+}
 
 // cron writes a row that says it was there; "fail" and "die" say what they do.
 func (p *program) cron(ctx context.Context, pattern string, at time.Time) error {
