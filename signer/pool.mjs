@@ -8,6 +8,7 @@ export const limits = {
   count: 16, // instances, busy and idle
   memory: 96 * 1024 * 1024, // bytes of linear memory of them all
   each: 24 * 1024 * 1024, // bytes of one, before it is replaced
+  usual: 10 * 1024 * 1024, // bytes that one grows to in its first thousand events
   served: 1000, // events, before an instance is replaced
   spare: 112 * 1024 * 1024, // bytes, with the instances that are thrown away
   patience: 1000, // ms that an event waits in line before it may have a spare one
@@ -18,7 +19,6 @@ class Pool {
   #all = new Set();
   #idle = []; // the warmest last
   #line = []; // events waiting for an instance: {resolve}
-  #fresh = 0; // bytes of a program that has just started
   started = 0; // instances so far
   discarded = 0; // of them, thrown away for any reason
 
@@ -102,7 +102,6 @@ class Pool {
 
   #start() {
     const instance = new Instance();
-    this.#fresh = Math.max(this.#fresh, instance.memory);
     this.#all.add(instance);
     this.started++;
     return instance;
@@ -116,9 +115,12 @@ class Pool {
     return this.#fits(limits.count, limits.memory);
   }
 
-  // fits reports whether one more instance keeps to a count and to bytes.
+  // fits reports whether one more instance keeps to a count and to bytes, once
+  // all of them have grown as they usually do.
   #fits(count, memory) {
-    return this.#all.size < count && this.memory + this.#fresh <= memory;
+    let sum = limits.usual;
+    for (const instance of this.#all) sum += Math.max(instance.memory, limits.usual);
+    return this.#all.size < count && sum <= memory;
   }
 
   // dropLost forgets the instances whose event ended without a word: workerd may
