@@ -7,24 +7,40 @@
 // that nothing heavy: it is linked into the page.
 package api
 
-// The calls. Paths with {id} take an order ID.
+// The calls. Paths with {id} take an ID. Everything under /api/admin wants the
+// operator's bearer token; everything else that is about orders wants a session.
 const (
-	PathConfig    = "/api/config"          // GET -> Config
-	PathAuthorize = "/api/oauth/authorize" // POST AuthorizeRequest -> AuthorizeResponse
-	PathToken     = "/api/oauth/token"     // POST TokenRequest -> TokenResponse
-	PathSession   = "/api/session"         // GET -> Session, DELETE -> 204
-	PathProducts  = "/api/products"        // GET -> ProductList
-	PathOrders    = "/api/orders"          // POST CreateOrderRequest -> Checkout, GET -> OrderList
-	PathOrder     = "/api/orders/{id}"     // GET -> Order
-	PathOrderPay  = "/api/orders/{id}/pay" // POST PayRequest -> Checkout
-	PathNotifyPay = "/api/notify/pay"      // POST by WeChat, XML both ways
+	PathConfig     = "/api/config"            // GET -> Config
+	PathHealth     = "/api/health"            // GET -> Health
+	PathAuthorize  = "/api/oauth/authorize"   // POST AuthorizeRequest -> AuthorizeResponse
+	PathToken      = "/api/oauth/token"       // POST TokenRequest -> TokenResponse
+	PathSession    = "/api/session"           // GET -> Session, POST -> Session, DELETE -> 204
+	PathProducts   = "/api/products"          // GET -> ProductList
+	PathOrders     = "/api/orders"            // POST CreateOrderRequest -> Checkout, GET -> OrderList
+	PathOrder      = "/api/orders/{id}"       // GET -> Order
+	PathOrderPay   = "/api/orders/{id}/pay"   // POST PayRequest -> Checkout
+	PathOrderClose = "/api/orders/{id}/close" // POST CloseRequest -> Order
+
+	PathNotifyPay    = "/api/notify/pay"    // POST by WeChat, XML both ways
+	PathNotifyRefund = "/api/notify/refund" // POST by WeChat, XML both ways
+
+	PathAdminOrders  = "/api/admin/orders"             // GET -> AdminOrderList, or CSV with format=csv
+	PathAdminOrder   = "/api/admin/orders/{id}"        // GET -> AdminOrder
+	PathAdminRefund  = "/api/admin/orders/{id}/refund" // POST RefundRequest -> Refund
+	PathAdminEvents  = "/api/admin/events"             // GET -> EventList
+	PathAdminReplay  = "/api/admin/events/{id}/replay" // POST {} -> Event
+	PathAdminBills   = "/api/admin/bills"              // GET -> BillCheckList, POST BillRequest -> BillCheck
+	PathAdminCounter = "/api/admin/counters"           // GET -> Counters
 )
 
 // OrderPath returns the path of one order.
 func OrderPath(id string) string { return PathOrders + "/" + id }
 
-// OrderPayPath returns the path that asks for the pay parameters of one order.
+// OrderPayPath returns the path that asks for what pays one order.
 func OrderPayPath(id string) string { return PathOrders + "/" + id + "/pay" }
+
+// OrderClosePath returns the path that gives one order up.
+func OrderClosePath(id string) string { return PathOrders + "/" + id + "/close" }
 
 // Config is what a page may know about the shop before anyone has signed in.
 type Config struct {
@@ -47,8 +63,12 @@ const (
 // TradeType is WeChat's trade_type.
 type TradeType string
 
-// TradeJSAPI pays inside WeChat through WeixinJSBridge.
-const TradeJSAPI TradeType = "JSAPI"
+// The trade types a shop may take; Config says which it does.
+const (
+	TradeJSAPI  TradeType = "JSAPI"  // inside WeChat, through WeixinJSBridge; needs a sign-in
+	TradeNative TradeType = "NATIVE" // a QR code that a phone scans
+	TradeMWEB   TradeType = "MWEB"   // a phone's browser, which WeChat's page sends to WeChat
+)
 
 // AuthorizeRequest starts a sign-in.
 type AuthorizeRequest struct {
@@ -76,14 +96,16 @@ type TokenResponse struct {
 	ReturnTo string `json:"return_to"`
 }
 
-// Session is the answer to "who am I".
+// Session is the answer to "who am I". POST makes a guest of who is nobody yet,
+// so that an order outside WeChat has an owner; it changes nothing for others.
 type Session struct {
 	User User `json:"user"`
 }
 
-// User is a signed-in user as the page may see them.
+// User is who uses the page, as the page may see them.
 type User struct {
-	OpenID    string `json:"openid"`               // masked: "oUpF…Mg3I"
+	OpenID    string `json:"openid,omitempty"`     // masked: "oUpF…Mg3I"; "" for a guest
+	Guest     bool   `json:"guest,omitempty"`      // known by a cookie alone: may pay by NATIVE and MWEB
 	Nickname  string `json:"nickname,omitempty"`   // with snsapi_userinfo only
 	AvatarURL string `json:"avatar_url,omitempty"` // with snsapi_userinfo only, https
 }
@@ -94,10 +116,34 @@ type Product struct {
 	Name   string `json:"name"`
 	Detail string `json:"detail,omitempty"`
 	Image  string `json:"image,omitempty"` // path on this shop, "/web/products/tea.svg"
-	Price  Fen    `json:"price"`           // fen, for one
+	Price  Fen    `json:"price"`           // fen, for one; what to suggest where the payer names the amount
+	// Amount says that the payer names the amount: the item is ordered once,
+	// with OrderItem.Amount.
+	Amount *AmountBounds `json:"amount,omitempty"`
+}
+
+// AmountBounds are the least and the largest amount a payer may name, in fen.
+type AmountBounds struct {
+	Min Fen `json:"min"`
+	Max Fen `json:"max"`
 }
 
 // ProductList is the catalogue in the order to show it.
 type ProductList struct {
 	Products []Product `json:"products"`
+}
+
+// Health says whether the shop can take payments. The status is 200 when it
+// can, else 503.
+type Health struct {
+	OK     bool          `json:"ok"`
+	Checks []HealthCheck `json:"checks"`
+}
+
+// HealthCheck is one thing that must be right. It names a setting or a binding
+// that is wrong, never its value.
+type HealthCheck struct {
+	Name    string `json:"name"` // "settings", "database", "cron", "outbox", ...
+	OK      bool   `json:"ok"`
+	Problem string `json:"problem,omitempty"`
 }

@@ -30,6 +30,9 @@ const (
 	CodeConflict         Code = "conflict"            // client_key was used for another order
 	CodeOrderNotPayable  Code = "order_not_payable"   // closed, failed or expired
 	CodeOrderPaid        Code = "order_paid"          // nothing left to pay
+	CodeOrderNotPaid     Code = "order_not_paid"      // nothing there to refund
+	CodeRefundTooMuch    Code = "refund_too_much"     // more than is left of the payment
+	CodeRateLimited      Code = "rate_limited"        // too many calls, wait a minute
 	CodeWeChatRefused    Code = "wechat_refused"      // WeChat said no; retrying does not help
 	CodeWeChatBusy       Code = "wechat_unavailable"  // WeChat did not answer; retry
 	CodeMisconfigured    Code = "misconfigured"       // a setting is missing or wrong; the log names it
@@ -53,6 +56,9 @@ var statuses = map[Code]int{
 	CodeConflict:         409,
 	CodeOrderNotPayable:  409,
 	CodeOrderPaid:        409,
+	CodeOrderNotPaid:     409,
+	CodeRefundTooMuch:    409,
+	CodeRateLimited:      429,
 	CodeWeChatRefused:    502,
 	CodeWeChatBusy:       503,
 	CodeMisconfigured:    503,

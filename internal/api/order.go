@@ -15,12 +15,19 @@ type CreateOrderRequest struct {
 	// digits, '-' or '_', new for every basket. The same key with other items
 	// is refused with CodeConflict.
 	ClientKey string `json:"client_key"`
+	// Replaces is the ID of an own order that this one takes the place of. It
+	// is given up first, as by PathOrderClose; when it turns out to be paid,
+	// nothing is made and the answer is CodeOrderPaid.
+	Replaces string `json:"replaces,omitempty"`
 }
 
 // OrderItem is what the buyer chose.
 type OrderItem struct {
 	ProductID string `json:"product_id"`
 	Quantity  int    `json:"quantity"` // 1 to MaxQuantity
+	// Amount is what the payer named, in fen: required within Product.Amount
+	// where the product has it, and then Quantity is 1; refused elsewhere.
+	Amount Fen `json:"amount,omitempty"`
 }
 
 // OrderLine is an item as it was priced when the order was made.
@@ -36,16 +43,21 @@ type OrderStatus string
 
 // The life of an order:
 //
-//	created -> pending -> paid
-//	created -> failed, closed
-//	pending -> closed
-//	failed, closed -> paid (a late payment is money all the same)
+//	created -> pending -> paid -> refunding -> refunded
+//	created -> failed, closing, closed
+//	pending -> closing, closed
+//	closing -> closed
+//	failed, closing, closed -> paid (a late payment is money all the same)
+//	refunding -> paid (a refund came to nothing, or was a part)
 const (
-	StatusCreated OrderStatus = "created" // stored; WeChat may not know it yet
-	StatusPending OrderStatus = "pending" // has a prepay_id, waits for the payment
-	StatusPaid    OrderStatus = "paid"    // WeChat says so
-	StatusClosed  OrderStatus = "closed"  // can no longer be paid
-	StatusFailed  OrderStatus = "failed"  // WeChat refused to take the order
+	StatusCreated   OrderStatus = "created"   // stored; WeChat may not know it yet
+	StatusPending   OrderStatus = "pending"   // WeChat waits for the payment
+	StatusPaid      OrderStatus = "paid"      // WeChat says so; Order.Refunded of it may have gone back
+	StatusClosing   OrderStatus = "closing"   // given up; WeChat closes no order in its first five minutes
+	StatusClosed    OrderStatus = "closed"    // can no longer be paid
+	StatusFailed    OrderStatus = "failed"    // WeChat refused to take the order
+	StatusRefunding OrderStatus = "refunding" // paid, and a refund is under way
+	StatusRefunded  OrderStatus = "refunded"  // all of it has gone back
 )
 
 // Order is an order as its owner may see it.
@@ -53,33 +65,83 @@ type Order struct {
 	ID        string      `json:"id"`
 	Status    OrderStatus `json:"status"`
 	Items     []OrderLine `json:"items"`
-	Total     Fen         `json:"total"` // fen
+	Total     Fen         `json:"total"`              // fen
+	Refunded  Fen         `json:"refunded,omitempty"` // fen; what has gone back so far
 	Currency  string      `json:"currency"`
 	TradeType TradeType   `json:"trade_type"`
 	CreatedAt int64       `json:"created_at"`           // Unix ms
 	ExpiresAt int64       `json:"expires_at"`           // Unix ms; not payable from then on
 	PaidAt    int64       `json:"paid_at,omitempty"`    // Unix ms, WeChat's time_end
 	PaymentNo string      `json:"payment_no,omitempty"` // WeChat's transaction_id
+
+	// In the answer about one order only, oldest first.
+	Timeline []Step   `json:"timeline,omitempty"`
+	Refunds  []Refund `json:"refunds,omitempty"`
 }
+
+// Step is a change in the life of an order.
+type Step struct {
+	Status OrderStatus `json:"status"` // what it became
+	At     int64       `json:"at"`     // Unix ms
+}
+
+// Refund is money that goes back to the payer.
+type Refund struct {
+	ID        string       `json:"id"` // WeChat's out_refund_no
+	Amount    Fen          `json:"amount"`
+	Reason    string       `json:"reason,omitempty"` // the payer reads it
+	Status    RefundStatus `json:"status"`
+	CreatedAt int64        `json:"created_at"`         // Unix ms
+	EndedAt   int64        `json:"ended_at,omitempty"` // Unix ms
+}
+
+// RefundStatus is where a refund stands.
+type RefundStatus string
+
+// The life of a refund:
+//
+//	created -> processing -> succeeded, closed, abnormal
+//	created -> failed, succeeded, closed, abnormal
+//	abnormal -> succeeded, closed (an operator acted on the merchant platform)
+const (
+	RefundCreated    RefundStatus = "created"    // stored; WeChat may not know it yet
+	RefundProcessing RefundStatus = "processing" // WeChat has taken it
+	RefundSucceeded  RefundStatus = "succeeded"  // the money is back
+	RefundClosed     RefundStatus = "closed"     // WeChat gave it up, the merchant keeps the money
+	RefundAbnormal   RefundStatus = "abnormal"   // it cannot go back to where it came from: merchant platform
+	RefundFailed     RefundStatus = "failed"     // WeChat refused to take it
+)
 
 // OrderList holds the caller's own orders, newest first, 50 at most.
 type OrderList struct {
 	Orders []Order `json:"orders"`
 }
 
-// PayRequest asks for the pay parameters of an order.
+// PayRequest asks for what pays an order.
 type PayRequest struct {
-	// Renew asks WeChat for a new prepay_id although the last one should still
-	// be good: the client failed on it.
+	// Renew asks WeChat again although what it gave last should still be good:
+	// the client failed on it, or it is about to end. A renewed code_url voids
+	// the one before.
 	Renew bool `json:"renew,omitempty"`
 }
 
-// Checkout is an order with what the page needs to pay it.
+// CloseRequest gives an unpaid order up.
+type CloseRequest struct{}
+
+// Checkout is an order with what the page needs to pay it: one of Pay, CodeURL
+// and MWebURL, by the order's trade type, or none when there is nothing to pay
+// (any more).
 type Checkout struct {
 	Order Order `json:"order"`
-	// Pay goes to getBrandWCPayRequest as it is. Nil when there is nothing to
-	// pay (any more).
+	// Pay goes to getBrandWCPayRequest as it is. JSAPI.
 	Pay *PayParams `json:"pay,omitempty"`
+	// CodeURL is to be shown as a QR code: "weixin://...". NATIVE.
+	CodeURL string `json:"code_url,omitempty"`
+	// MWebURL is to be navigated to in the same browser; it comes back to
+	// /result?order=ID, paid or not. MWEB.
+	MWebURL string `json:"mweb_url,omitempty"`
+	// PayUntil is when the above stops working, Unix ms. Renew before.
+	PayUntil int64 `json:"pay_until,omitempty"`
 }
 
 // PayParams are the six fields of getBrandWCPayRequest, in WeChat's spelling.

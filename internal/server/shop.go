@@ -24,7 +24,7 @@ func (s *Server) listProducts(w http.ResponseWriter, r *http.Request) error {
 	}
 	list := api.ProductList{Products: make([]api.Product, len(products))}
 	for i, p := range products {
-		list.Products[i] = api.Product(p)
+		list.Products[i] = api.Product{ID: p.ID, Name: p.Name, Detail: p.Detail, Image: p.Image, Price: p.Price}
 	}
 	return writeJSON(w, http.StatusOK, list)
 }

@@ -1,0 +1,103 @@
+package api
+
+// AdminOrder is an order as the operator sees it.
+type AdminOrder struct {
+	Order
+	OutTradeNo string  `json:"out_trade_no"`
+	Owner      string  `json:"owner"`             // openid or guest, masked
+	Payer      string  `json:"payer,omitempty"`   // openid of who paid, masked
+	Failure    string  `json:"failure,omitempty"` // WeChat's code when it last refused the order
+	QueriedAt  int64   `json:"queried_at,omitempty"`
+	Events     []Event `json:"events,omitempty"` // in the answer about one order only
+}
+
+// AdminOrderList is a page of orders, newest first. The query takes status, q
+// (an order's ID, out_trade_no or transaction_id), from and to (Unix ms), cursor
+// and limit (1 to 500, 50 when absent).
+type AdminOrderList struct {
+	Orders []AdminOrder `json:"orders"`
+	Cursor string       `json:"cursor,omitempty"` // of the next page, "" when this is the last
+}
+
+// RefundRequest pays money back.
+type RefundRequest struct {
+	// RefundKey makes a repeated request the same refund: 16 to 64 letters,
+	// digits, '-' or '_'. The same key with another amount is CodeConflict.
+	RefundKey string `json:"refund_key"`
+	Amount    Fen    `json:"amount"` // fen; 1 to what is left
+	Reason    string `json:"reason,omitempty"`
+}
+
+// EventType is what a webhook tells the merchant's back end.
+type EventType string
+
+// The events.
+const (
+	EventOrderPaid     EventType = "order.paid"     // once for an order
+	EventOrderRefunded EventType = "order.refunded" // once for a refund that succeeded
+	EventOrderClosed   EventType = "order.closed"   // once for an order that can no longer be paid
+)
+
+// EventStatus is where the delivery of an event stands.
+type EventStatus string
+
+// The statuses.
+const (
+	EventPending   EventStatus = "pending"   // to be delivered, again if it failed
+	EventDelivered EventStatus = "delivered" // the merchant's back end has acknowledged it
+	EventDead      EventStatus = "dead"      // given up after the last try; can be replayed
+)
+
+// Event is an entry of the outbox.
+type Event struct {
+	ID          string      `json:"id"`
+	Type        EventType   `json:"type"`
+	OrderID     string      `json:"order_id"`
+	Status      EventStatus `json:"status"`
+	Attempts    int         `json:"attempts"`
+	CreatedAt   int64       `json:"created_at"`             // Unix ms
+	NextAt      int64       `json:"next_at,omitempty"`      // Unix ms, of the next try
+	DeliveredAt int64       `json:"delivered_at,omitempty"` // Unix ms
+	LastError   string      `json:"last_error,omitempty"`   // of the last try: "HTTP 500", "no answer"
+}
+
+// EventList is a page of events, newest first. The query takes status, cursor
+// and limit as for AdminOrderList.
+type EventList struct {
+	Events []Event `json:"events"`
+	Cursor string  `json:"cursor,omitempty"`
+}
+
+// BillRequest asks for a day's bill to be compared with the orders now.
+type BillRequest struct {
+	Date string `json:"date"` // "2026-03-01", a day in Beijing
+}
+
+// BillCheck is what came of comparing a day's bill with the orders.
+type BillCheck struct {
+	Date        string           `json:"date"`
+	Status      string           `json:"status"` // "agrees", "differs", "waiting" (the bill is not ready), "failed"
+	CheckedAt   int64            `json:"checked_at,omitempty"`
+	Payments    int              `json:"payments"` // in the bill
+	Refunds     int              `json:"refunds"`  // in the bill
+	Differences []BillDifference `json:"differences,omitempty"`
+}
+
+// BillDifference is one thing on which bill and orders disagree.
+type BillDifference struct {
+	Kind        string `json:"kind"` // "missing_here", "missing_there", "amount", "status", ...
+	OutTradeNo  string `json:"out_trade_no"`
+	OutRefundNo string `json:"out_refund_no,omitempty"`
+	Ours        string `json:"ours,omitempty"`
+	Theirs      string `json:"theirs,omitempty"`
+}
+
+// BillCheckList holds the last days, newest first.
+type BillCheckList struct {
+	Checks []BillCheck `json:"checks"`
+}
+
+// Counters count since the database was made.
+type Counters struct {
+	Counters map[string]int64 `json:"counters"` // "settled.notify", "refused.amount", "reconciled.closed", ...
+}
