@@ -138,19 +138,19 @@ func database(t *testing.T) *sql.DB {
 // orders returns every stored order as one text, to compare before and after.
 func orders(t *testing.T) string {
 	t.Helper()
-	rows, err := database(t).Query(`SELECT id, out_trade_no, openid, total, status, COALESCE(transaction_id, '') FROM orders ORDER BY id`)
+	rows, err := database(t).Query(`SELECT id, out_trade_no, owner, total, status, COALESCE(transaction_id, '') FROM orders ORDER BY id`)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer rows.Close()
 	var b strings.Builder
 	for rows.Next() {
-		var id, no, openid, status, transaction string
+		var id, no, owner, status, transaction string
 		var total int64
-		if err := rows.Scan(&id, &no, &openid, &total, &status, &transaction); err != nil {
+		if err := rows.Scan(&id, &no, &owner, &total, &status, &transaction); err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintln(&b, id, no, openid, total, status, transaction)
+		fmt.Fprintln(&b, id, no, owner, total, status, transaction)
 	}
 	if err := rows.Err(); err != nil {
 		t.Fatal(err)

@@ -13,11 +13,18 @@ import (
 // of status.go and reports whether it happened: false means that the order was
 // in another status by then, and that nothing was written.
 
-// SetPrepay stores a prepay_id obtained at now: created or pending -> pending.
-func (s *Store) SetPrepay(ctx context.Context, id, prepayID, signType string, now time.Time) (bool, error) {
+// Prepay is what WeChat gave for an order it has taken.
+type Prepay struct {
+	ID       string // prepay_id
+	URL      string // code_url or mweb_url, "" for JSAPI
+	SignType string // of the call; the page has to sign alike
+}
+
+// SetPrepay stores what was obtained at now: created or pending -> pending.
+func (s *Store) SetPrepay(ctx context.Context, id string, p Prepay, now time.Time) (bool, error) {
 	return s.change(ctx, id, api.StatusPending, now, change{
-		set:  `prepay_id = ?, prepay_at = ?, sign_type = ?, failure = NULL`,
-		args: []any{prepayID, now.UnixMilli(), signType},
+		set:  `prepay_id = ?, prepay_at = ?, pay_url = ?, sign_type = ?, failure = NULL`,
+		args: []any{p.ID, now.UnixMilli(), p.URL, p.SignType},
 	})
 }
 
@@ -27,19 +34,28 @@ func (s *Store) Fail(ctx context.Context, id, code string, now time.Time) (bool,
 	return s.change(ctx, id, api.StatusFailed, now, change{set: `failure = ?`, args: []any{code}})
 }
 
-// Close ends an order that can no longer be paid: created or pending -> closed.
+// Close ends an order that can no longer be paid: created, pending or closing ->
+// closed.
 func (s *Store) Close(ctx context.Context, id string, now time.Time) (bool, error) {
 	return s.change(ctx, id, api.StatusClosed, now, change{})
 }
 
-// Pay marks an order paid with WeChat's transaction and time. One transaction
-// pays one order only, so nothing happens either when another order has it.
-func (s *Store) Pay(ctx context.Context, id, transactionID string, paidAt, now time.Time) (bool, error) {
+// Payment is what WeChat tells of a payment.
+type Payment struct {
+	TransactionID string
+	Payer         string // openid
+	PaidAt        time.Time
+}
+
+// Pay marks an order paid. An order is paid once, and one transaction pays one
+// order only, so nothing happens either when another order has it.
+func (s *Store) Pay(ctx context.Context, id string, p Payment, now time.Time) (bool, error) {
 	return s.change(ctx, id, api.StatusPaid, now, change{
-		set:       `transaction_id = ?, paid_at = ?`,
-		args:      []any{transactionID, paidAt.UnixMilli()},
-		where:     `NOT EXISTS (SELECT 1 FROM orders AS other WHERE other.transaction_id = ?)`,
-		whereArgs: []any{transactionID},
+		set:  `transaction_id = ?, paid_at = ?, payer = ?`,
+		args: []any{p.TransactionID, p.PaidAt.UnixMilli(), p.Payer},
+		where: `transaction_id IS NULL
+			AND NOT EXISTS (SELECT 1 FROM orders AS other WHERE other.transaction_id = ?)`,
+		whereArgs: []any{p.TransactionID},
 	})
 }
 
@@ -98,5 +114,5 @@ func (s *Store) exec(ctx context.Context, id, query string, args ...any) (bool, 
 	if err != nil {
 		return false, fmt.Errorf("changing order %s: %w", id, err)
 	}
-	return n == 1, nil
+	return n > 0, nil // D1 counts what triggers write too
 }

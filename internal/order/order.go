@@ -46,7 +46,7 @@ var ErrNotFound = errors.New("no such order")
 // Order is one order as it is stored.
 type Order struct {
 	ID          string // public, in URLs
-	OpenID      string // of the owner
+	Owner       string // the openid of a user, or the id of a guest
 	ClientKey   string // unique for the owner
 	Fingerprint string // of what was asked for under ClientKey
 	Lines       []Line
@@ -69,10 +69,13 @@ type Order struct {
 	PrepayID      string
 	PrepayAt      time.Time // zero without PrepayID
 	SignType      string    // signature type of the call that brought PrepayID
+	PayURL        string    // the code_url or mweb_url that came with PrepayID
 	Failure       string    // WeChat's code when it last refused the order
 	QueriedAt     time.Time // zero when WeChat was never asked
 	TransactionID string    // set once, when paid
 	PaidAt        time.Time // WeChat's time_end
+	Payer         string    // openid of who paid
+	Refunded      api.Fen   // what has gone back so far
 	UpdatedAt     time.Time
 }
 
@@ -103,6 +106,7 @@ func (o *Order) Public() api.Order {
 		Status:    o.Status,
 		Items:     lines,
 		Total:     o.Total,
+		Refunded:  o.Refunded,
 		Currency:  o.Currency,
 		TradeType: o.TradeType,
 		CreatedAt: o.CreatedAt.UnixMilli(),

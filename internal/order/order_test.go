@@ -66,7 +66,7 @@ func TestLifetimes(t *testing.T) {
 
 func TestPublicOrder(t *testing.T) {
 	o := order.Order{
-		ID: "id", OutTradeNo: "no", OpenID: "openid", Status: api.StatusPaid, TradeType: api.TradeJSAPI,
+		ID: "id", OutTradeNo: "no", Owner: "openid", Status: api.StatusPaid, TradeType: api.TradeJSAPI,
 		Lines: []order.Line{{ProductID: "tea", Name: "茶", Price: 6800, Quantity: 2}}, Total: 13600, Currency: "CNY",
 		CreatedAt: now, ExpiresAt: now.Add(time.Hour), PaidAt: now.Add(time.Minute), TransactionID: "4200",
 	}

@@ -33,11 +33,11 @@ func (s *Store) Insert(ctx context.Context, o Order) (Order, error) {
 	o.ExpiresAt = o.ExpiresAt.UTC().Truncate(time.Millisecond)
 	o.UpdatedAt = o.CreatedAt
 	res, err := s.db.ExecContext(ctx, `
-		INSERT INTO orders (id, out_trade_no, openid, client_key, fingerprint, appid, mch_id, trade_type, items,
+		INSERT INTO orders (id, out_trade_no, owner, client_key, fingerprint, appid, mch_id, trade_type, items,
 			total, currency, body, client_ip, notify_url, created_at, expires_at, status, updated_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (openid, client_key) DO NOTHING`,
-		o.ID, o.OutTradeNo, o.OpenID, o.ClientKey, o.Fingerprint, o.AppID, o.MchID, string(o.TradeType), string(lines),
+		ON CONFLICT (owner, client_key) DO NOTHING`,
+		o.ID, o.OutTradeNo, o.Owner, o.ClientKey, o.Fingerprint, o.AppID, o.MchID, string(o.TradeType), string(lines),
 		int64(o.Total), o.Currency, o.Body, o.ClientIP, o.NotifyURL, o.CreatedAt.UnixMilli(), o.ExpiresAt.UnixMilli(),
 		string(o.Status), o.UpdatedAt.UnixMilli())
 	if err != nil {
@@ -48,21 +48,23 @@ func (s *Store) Insert(ctx context.Context, o Order) (Order, error) {
 		return Order{}, fmt.Errorf("inserting order %s: %w", o.ID, err)
 	}
 	if n == 0 {
-		return s.ByClientKey(ctx, o.OpenID, o.ClientKey)
+		return s.ByClientKey(ctx, o.Owner, o.ClientKey)
 	}
 	return o, nil
 }
 
-const selectOrders = `SELECT id, out_trade_no, openid, client_key, fingerprint, appid, mch_id, trade_type, items,
+const selectOrders = `SELECT id, out_trade_no, owner, client_key, fingerprint, appid, mch_id, trade_type, items,
 	total, currency, body, client_ip, notify_url, created_at, expires_at, status,
 	COALESCE(prepay_id, '') AS prepay_id, COALESCE(prepay_at, 0) AS prepay_at, COALESCE(sign_type, '') AS sign_type,
+	COALESCE(pay_url, '') AS pay_url,
 	COALESCE(failure, '') AS failure, COALESCE(queried_at, 0) AS queried_at,
-	COALESCE(transaction_id, '') AS transaction_id, COALESCE(paid_at, 0) AS paid_at, updated_at
+	COALESCE(transaction_id, '') AS transaction_id, COALESCE(paid_at, 0) AS paid_at,
+	COALESCE(payer, '') AS payer, refunded, updated_at
 	FROM orders `
 
 // Get returns an order to its owner, and ErrNotFound to everybody else.
-func (s *Store) Get(ctx context.Context, id, openid string) (Order, error) {
-	return s.one(ctx, `WHERE id = ? AND openid = ?`, id, openid)
+func (s *Store) Get(ctx context.Context, id, owner string) (Order, error) {
+	return s.one(ctx, `WHERE id = ? AND owner = ?`, id, owner)
 }
 
 // ByOutTradeNo returns the order that WeChat knows by a number. It asks for no
@@ -72,13 +74,13 @@ func (s *Store) ByOutTradeNo(ctx context.Context, outTradeNo string) (Order, err
 }
 
 // ByClientKey returns the order an owner made under a key.
-func (s *Store) ByClientKey(ctx context.Context, openid, key string) (Order, error) {
-	return s.one(ctx, `WHERE openid = ? AND client_key = ?`, openid, key)
+func (s *Store) ByClientKey(ctx context.Context, owner, key string) (Order, error) {
+	return s.one(ctx, `WHERE owner = ? AND client_key = ?`, owner, key)
 }
 
 // List returns the orders of an owner, newest first, limit at most.
-func (s *Store) List(ctx context.Context, openid string, limit int) ([]Order, error) {
-	return s.query(ctx, `WHERE openid = ? ORDER BY created_at DESC, id DESC LIMIT ?`, openid, limit)
+func (s *Store) List(ctx context.Context, owner string, limit int) ([]Order, error) {
+	return s.query(ctx, `WHERE owner = ? ORDER BY created_at DESC, id DESC LIMIT ?`, owner, limit)
 }
 
 // Due returns the orders that WeChat is to be asked about because nobody else
@@ -129,10 +131,10 @@ func scan(rows *sql.Rows) (Order, error) {
 	var o Order
 	var lines string
 	var created, expires, prepay, queried, paid, updated int64
-	if err := rows.Scan(&o.ID, &o.OutTradeNo, &o.OpenID, &o.ClientKey, &o.Fingerprint, &o.AppID, &o.MchID, &o.TradeType, &lines,
+	if err := rows.Scan(&o.ID, &o.OutTradeNo, &o.Owner, &o.ClientKey, &o.Fingerprint, &o.AppID, &o.MchID, &o.TradeType, &lines,
 		&o.Total, &o.Currency, &o.Body, &o.ClientIP, &o.NotifyURL, &created, &expires, &o.Status,
-		&o.PrepayID, &prepay, &o.SignType, &o.Failure, &queried,
-		&o.TransactionID, &paid, &updated); err != nil {
+		&o.PrepayID, &prepay, &o.SignType, &o.PayURL, &o.Failure, &queried,
+		&o.TransactionID, &paid, &o.Payer, &o.Refunded, &updated); err != nil {
 		return Order{}, err
 	}
 	if err := json.Unmarshal([]byte(lines), &o.Lines); err != nil {

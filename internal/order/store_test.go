@@ -35,7 +35,7 @@ func draft(t *testing.T, openid, key string) order.Order {
 		t.Fatal(err)
 	}
 	return order.Order{
-		ID: id, OpenID: openid, ClientKey: key, Fingerprint: "f",
+		ID: id, Owner: openid, ClientKey: key, Fingerprint: "f",
 		Lines:      []order.Line{{ProductID: "tea", Name: "高山乌龙茶", Price: 6800, Quantity: 2}},
 		OutTradeNo: no, AppID: "wx5a1e0f7c3b2d4968", MchID: "1900000109", TradeType: api.TradeJSAPI,
 		Total: 13600, Currency: order.Currency, Body: "店 - 茶", ClientIP: "203.0.113.7",
@@ -129,10 +129,10 @@ func TestListIsNewestFirstAndLimited(t *testing.T) {
 // changes are all changes of the store, by the status they lead to.
 func changes(s *order.Store, id string) map[api.OrderStatus]func() (bool, error) {
 	return map[api.OrderStatus]func() (bool, error){
-		api.StatusPending: func() (bool, error) { return s.SetPrepay(ctx, id, "wx-prepay", "MD5", now) },
+		api.StatusPending: func() (bool, error) { return s.SetPrepay(ctx, id, order.Prepay{ID: "wx-prepay", SignType: "MD5"}, now) },
 		api.StatusFailed:  func() (bool, error) { return s.Fail(ctx, id, "PARAM_ERROR", now) },
 		api.StatusClosed:  func() (bool, error) { return s.Close(ctx, id, now) },
-		api.StatusPaid:    func() (bool, error) { return s.Pay(ctx, id, "4200-"+id, now, now) },
+		api.StatusPaid:    func() (bool, error) { return s.Pay(ctx, id, order.Payment{TransactionID: "4200-"+id, PaidAt: now}, now) },
 	}
 }
 
@@ -189,10 +189,10 @@ func TestTransactionPaysOneOrder(t *testing.T) {
 	db := ordertest.Open(t)
 	s := order.NewStore(db)
 	a, b := insert(t, s, "alice", "key-1"), insert(t, s, "bob", "key-1")
-	if ok, err := s.Pay(ctx, a.ID, "4200000001", now, now); !ok || err != nil {
+	if ok, err := s.Pay(ctx, a.ID, order.Payment{TransactionID: "4200000001", PaidAt: now}, now); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	if ok, err := s.Pay(ctx, b.ID, "4200000001", now, now); ok || err != nil {
+	if ok, err := s.Pay(ctx, b.ID, order.Payment{TransactionID: "4200000001", PaidAt: now}, now); ok || err != nil {
 		t.Errorf("the transaction paid a second order: %t, %v", ok, err)
 	}
 	ordertest.Check(t, db)
@@ -219,7 +219,7 @@ func TestClaimQueryOncePerWindow(t *testing.T) {
 			t.Errorf("after %s: %t, want %t", step.after, got, step.want)
 		}
 	}
-	if _, err := s.Pay(ctx, o.ID, "4200000001", now, now); err != nil {
+	if _, err := s.Pay(ctx, o.ID, order.Payment{TransactionID: "4200000001", PaidAt: now}, now); err != nil {
 		t.Fatal(err)
 	}
 	if claim(now.Add(time.Hour)) {
@@ -231,7 +231,7 @@ func TestConcurrentChangesHappenOnce(t *testing.T) {
 	db := ordertest.Open(t)
 	s := order.NewStore(db)
 	o := insert(t, s, "alice", "key-1")
-	if _, err := s.SetPrepay(ctx, o.ID, "wx-prepay", "MD5", now); err != nil {
+	if _, err := s.SetPrepay(ctx, o.ID, order.Prepay{ID: "wx-prepay", SignType: "MD5"}, now); err != nil {
 		t.Fatal(err)
 	}
 	var mu sync.Mutex
@@ -239,7 +239,7 @@ func TestConcurrentChangesHappenOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 50 {
 		for name, f := range map[string]func() (bool, error){
-			"pay":   func() (bool, error) { return s.Pay(ctx, o.ID, "4200000001", now, now) },
+			"pay":   func() (bool, error) { return s.Pay(ctx, o.ID, order.Payment{TransactionID: "4200000001", PaidAt: now}, now) },
 			"claim": func() (bool, error) { return s.ClaimQuery(ctx, o.ID, time.Second, now) },
 		} {
 			wg.Go(func() {

@@ -17,7 +17,7 @@ import (
 func (s *Server) checkout(ctx context.Context, o order.Order, renew bool) (order.Order, *api.PayParams, error) {
 	now := s.now()
 	switch {
-	case o.Status == api.StatusPaid:
+	case order.WasPaid(o.Status):
 		return o, nil, nil
 	case o.Status != api.StatusCreated && o.Status != api.StatusPending, o.Expired(now):
 		return o, nil, errNotPayable()
@@ -51,7 +51,7 @@ func (s *Server) prepay(ctx context.Context, o order.Order) (order.Order, *api.P
 		Body:       o.Body,
 		TotalFee:   wechat.Fen(o.Total),
 		TradeType:  wechat.TradeType(o.TradeType),
-		OpenID:     o.OpenID,
+		OpenID:     o.Owner,
 		ClientIP:   o.ClientIP,
 		NotifyURL:  o.NotifyURL,
 		TimeStart:  o.CreatedAt,
@@ -65,7 +65,7 @@ func (s *Server) prepay(ctx context.Context, o order.Order) (order.Order, *api.P
 		return o, nil, fmt.Errorf("signing the payment of order %s: %w", o.ID, err)
 	}
 	now := s.now()
-	ok, err := s.cfg.Store.SetPrepay(ctx, o.ID, prepay.PrepayID, string(params.SignType), now)
+	ok, err := s.cfg.Store.SetPrepay(ctx, o.ID, order.Prepay{ID: prepay.PrepayID, SignType: string(params.SignType)}, now)
 	if err != nil {
 		return o, nil, err
 	}
@@ -129,11 +129,11 @@ func (s *Server) prepayFailed(ctx context.Context, o order.Order, cause error) (
 // reload returns an order that was just changed by somebody else. It never
 // goes to WeChat, so that checkout cannot go round in circles.
 func (s *Server) reload(ctx context.Context, o order.Order) (order.Order, *api.PayParams, error) {
-	o, err := s.cfg.Store.Get(ctx, o.ID, o.OpenID)
+	o, err := s.cfg.Store.Get(ctx, o.ID, o.Owner)
 	switch {
 	case err != nil:
 		return o, nil, err
-	case o.Status == api.StatusPaid:
+	case order.WasPaid(o.Status):
 		return o, nil, nil
 	case o.Status == api.StatusCreated, o.Status == api.StatusPending:
 		return o, nil, refuse(api.CodeWeChatBusy, "WeChat has not settled the order yet, ask again")

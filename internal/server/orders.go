@@ -60,7 +60,7 @@ func (s *Server) place(ctx context.Context, openid, ip string, req api.CreateOrd
 		}
 		return order.Order{}, basketError(err)
 	}
-	o.OpenID, o.ClientKey, o.Fingerprint = openid, req.ClientKey, fingerprint
+	o.Owner, o.ClientKey, o.Fingerprint = openid, req.ClientKey, fingerprint
 	o.TradeType, o.ClientIP = req.TradeType, ip
 	stored, err := s.cfg.Store.Insert(ctx, o)
 	if err != nil {

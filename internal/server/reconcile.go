@@ -45,7 +45,7 @@ func (s *Server) refresh(ctx context.Context, o order.Order) order.Order {
 	if err := s.query(ctx, o, sourcePoll); err != nil && !errors.As(err, &why) {
 		log.Warn("asking WeChat about an order failed", "error", err)
 	}
-	if latest, err := s.cfg.Store.Get(ctx, o.ID, o.OpenID); err != nil {
+	if latest, err := s.cfg.Store.Get(ctx, o.ID, o.Owner); err != nil {
 		log.Error("reading an order again failed", "error", err)
 	} else {
 		o = latest

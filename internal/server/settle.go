@@ -86,14 +86,14 @@ func (s *Server) applyPaid(ctx context.Context, log *slog.Logger, o order.Order,
 	case trade.TransactionID == "" || trade.PaidAt.IsZero():
 		return refusal("no transaction")
 	}
-	paid, err := s.cfg.Store.Pay(ctx, o.ID, trade.TransactionID, trade.PaidAt, s.now())
+	paid, err := s.cfg.Store.Pay(ctx, o.ID, order.Payment{TransactionID: trade.TransactionID, Payer: trade.OpenID, PaidAt: trade.PaidAt}, s.now())
 	if err != nil {
 		return err
 	}
 	if paid {
 		log = log.With("transaction_id", trade.TransactionID, "total", int64(o.Total))
 		switch o.Status {
-		case api.StatusClosed, api.StatusFailed:
+		case api.StatusClosing, api.StatusClosed, api.StatusFailed:
 			log.Warn("order paid late", "was", string(o.Status))
 		default:
 			log.Info("order paid")
@@ -104,7 +104,7 @@ func (s *Server) applyPaid(ctx context.Context, log *slog.Logger, o order.Order,
 	switch {
 	case err != nil:
 		return err
-	case now.Status != api.StatusPaid:
+	case !order.WasPaid(now.Status):
 		return refusal("the transaction belongs to another order")
 	case now.TransactionID != trade.TransactionID:
 		return refusal("the order is paid by another transaction")

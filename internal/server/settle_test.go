@@ -47,11 +47,11 @@ func (l *ledger) pending(t testing.TB) order.Order {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.OpenID, o.ClientKey, o.TradeType = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o", rand.Text(), api.TradeJSAPI
+	o.Owner, o.ClientKey, o.TradeType = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o", rand.Text(), api.TradeJSAPI
 	if o, err = l.cfg.Store.Insert(context.Background(), o); err != nil {
 		t.Fatal(err)
 	}
-	if ok, err := l.cfg.Store.SetPrepay(context.Background(), o.ID, "wx-"+o.ID, "MD5", l.now()); !ok || err != nil {
+	if ok, err := l.cfg.Store.SetPrepay(context.Background(), o.ID, order.Prepay{ID: "wx-" + o.ID, SignType: "MD5"}, l.now()); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	return o
@@ -60,7 +60,7 @@ func (l *ledger) pending(t testing.TB) order.Order {
 // payment is the trade that pays o.
 func payment(o order.Order) wechat.Trade {
 	return wechat.Trade{
-		AppID: o.AppID, MchID: o.MchID, OutTradeNo: o.OutTradeNo, TransactionID: "42000" + o.ID, OpenID: o.OpenID,
+		AppID: o.AppID, MchID: o.MchID, OutTradeNo: o.OutTradeNo, TransactionID: "42000" + o.ID, OpenID: o.Owner,
 		State: wechat.StateSuccess, TotalFee: wechat.Fen(o.Total), Currency: "CNY", PaidAt: time.Now(),
 	}
 }
@@ -109,7 +109,7 @@ func TestSettleRefusesWhatDoesNotAgreeWithTheOrder(t *testing.T) {
 			if n := strings.Count(l.log.String(), "level=ERROR"); n != 1 {
 				t.Errorf("%d loud lines:\n%s", n, l.log.String())
 			}
-			if strings.Contains(l.log.String(), o.OpenID) {
+			if strings.Contains(l.log.String(), o.Owner) {
 				t.Error("the openid is in the log")
 			}
 		})

@@ -102,7 +102,7 @@ func (s *shop) advanceShop(d time.Duration) { s.ahead += d }
 func (s *shop) check() {
 	s.t.Helper()
 	ordertest.Check(s.t, s.db)
-	rows, err := s.db.Query(`SELECT out_trade_no, openid, total, transaction_id FROM orders WHERE status = 'paid'`)
+	rows, err := s.db.Query(`SELECT out_trade_no, payer, total, transaction_id FROM orders WHERE transaction_id IS NOT NULL`)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -59,7 +59,7 @@ func (s *side) checkPaid(row map[string]any) {
 		}
 		want := map[string]any{
 			"status": "paid", "transaction_id": trade.TransactionID, "paid_at": trade.Paid.Unix() * 1000,
-			"total": trade.TotalFee, "openid": trade.OpenID,
+			"total": trade.TotalFee, "payer": trade.OpenID,
 		}
 		got := map[string]any{}
 		for name := range want {

@@ -7,13 +7,15 @@ const minPrepay = 6 * 60 * 1000; // ms an order must have left; WeChat wants fiv
 const queryWindow = 3000; // ms between two queries of one order
 const expiryGrace = 60 * 1000; // ms in which a payment begun in time may still end
 
+const wasPaid = (status) => status === "paid" || status === "refunding" || status === "refunded";
+
 const notPayable = () => refuse("order_not_payable", "the order is closed, refused or too old");
 
 // checkout brings an order to where the page can pay it: {order, pay}, with pay
 // null when it is paid.
 export async function checkout(call, order) {
   const now = Date.now();
-  if (order.status === "paid") return { order, pay: null };
+  if (wasPaid(order.status)) return { order, pay: null };
   if ((order.status !== "created" && order.status !== "pending") || now >= order.expires_at) throw notPayable();
   if (prepayAlive(order, now)) {
     const pay = await payParams(call.shop, order.prepay_id);
@@ -84,9 +86,9 @@ async function prepayFailed(call, order, err) {
 
 // reload returns an order that was just changed by somebody else. It never goes
 // to WeChat.
-async function reload({ store }, { id, openid }) {
-  const order = await store.get(id, openid);
-  if (order?.status === "paid") return { order, pay: null };
+async function reload({ store }, { id, owner }) {
+  const order = await store.get(id, owner);
+  if (wasPaid(order?.status)) return { order, pay: null };
   if (order?.status === "created" || order?.status === "pending") {
     throw refuse("wechat_unavailable", "WeChat has not settled the order yet, ask again");
   }
@@ -138,17 +140,17 @@ async function apply(store, log, order, trade) {
   throw new TradeRefused("unknown trade state");
 }
 
-async function applyPaid(store, log, order, { totalFee, currency, transactionID, paidAt }) {
+async function applyPaid(store, log, order, { totalFee, currency, transactionID, paidAt, openid: payer = "" }) {
   if (totalFee !== order.total) throw new TradeRefused("amount differs");
   if (currency !== order.currency) throw new TradeRefused("currency differs");
-  if (await store.pay(order.id, transactionID, paidAt, Date.now())) {
+  if (await store.pay(order.id, { transactionID, paidAt, payer }, Date.now())) {
     const paid = { transaction_id: transactionID, total: order.total };
-    if (order.status === "closed" || order.status === "failed") log.warn("order paid late", { ...paid, was: order.status });
+    if (["closing", "closed", "failed"].includes(order.status)) log.warn("order paid late", { ...paid, was: order.status });
     else log.info("order paid", paid);
     return;
   }
   const now = await store.byOutTradeNo(order.out_trade_no);
-  if (now?.status !== "paid") throw new TradeRefused("the transaction belongs to another order");
+  if (!wasPaid(now?.status)) throw new TradeRefused("the transaction belongs to another order");
   if (now.transaction_id !== transactionID) throw new TradeRefused("the order is paid by another transaction");
   // Told before.
 }
@@ -171,7 +173,7 @@ export async function refresh(call, order) {
   } catch (err) {
     if (!(err instanceof TradeRefused)) log.warn("asking WeChat about an order failed", { error: err.message });
   }
-  return (await store.get(order.id, order.openid)) ?? order;
+  return (await store.get(order.id, order.owner)) ?? order;
 }
 
 // query asks WeChat about an order and settles the answer. One that WeChat holds

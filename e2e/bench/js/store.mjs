@@ -2,7 +2,7 @@
 // statements of internal/order. Every change of an order is one conditional
 // statement and tells whether it happened.
 
-const selectOrders = `SELECT id, out_trade_no, openid, client_key, fingerprint, appid, mch_id, trade_type, items,
+const selectOrders = `SELECT id, out_trade_no, owner, client_key, fingerprint, appid, mch_id, trade_type, items,
 	total, currency, body, client_ip, notify_url, created_at, expires_at, status,
 	COALESCE(prepay_id, '') AS prepay_id, COALESCE(prepay_at, 0) AS prepay_at, COALESCE(sign_type, '') AS sign_type,
 	COALESCE(failure, '') AS failure, COALESCE(queried_at, 0) AS queried_at,
@@ -27,35 +27,35 @@ export class Store {
   // the order of that time is returned and nothing is stored.
   async insert(o) {
     const changes = await this.#run(
-      `INSERT INTO orders (id, out_trade_no, openid, client_key, fingerprint, appid, mch_id, trade_type, items,
+      `INSERT INTO orders (id, out_trade_no, owner, client_key, fingerprint, appid, mch_id, trade_type, items,
 			total, currency, body, client_ip, notify_url, created_at, expires_at, status, updated_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (openid, client_key) DO NOTHING`,
-      [o.id, o.out_trade_no, o.openid, o.client_key, o.fingerprint, o.appid, o.mch_id, o.trade_type, JSON.stringify(o.items),
+		ON CONFLICT (owner, client_key) DO NOTHING`,
+      [o.id, o.out_trade_no, o.owner, o.client_key, o.fingerprint, o.appid, o.mch_id, o.trade_type, JSON.stringify(o.items),
         o.total, o.currency, o.body, o.client_ip, o.notify_url, o.created_at, o.expires_at, "created", o.created_at],
     );
-    if (changes === 0) return this.byClientKey(o.openid, o.client_key);
+    if (changes === 0) return this.byClientKey(o.owner, o.client_key);
     return { ...o, status: "created", updated_at: o.created_at };
   }
 
   // get returns an order to its owner, and null to everybody else.
-  get(id, openid) {
-    return this.#one(`WHERE id = ? AND openid = ?`, id, openid);
+  get(id, owner) {
+    return this.#one(`WHERE id = ? AND owner = ?`, id, owner);
   }
 
   byOutTradeNo(outTradeNo) {
     return this.#one(`WHERE out_trade_no = ?`, outTradeNo);
   }
 
-  byClientKey(openid, key) {
-    return this.#one(`WHERE openid = ? AND client_key = ?`, openid, key);
+  byClientKey(owner, key) {
+    return this.#one(`WHERE owner = ? AND client_key = ?`, owner, key);
   }
 
   // setPrepay stores a prepay_id: created or pending -> pending.
   setPrepay(id, prepayID, signType, now) {
     return this.#changed(
-      `UPDATE orders SET status = ?, updated_at = ?, prepay_id = ?, prepay_at = ?, sign_type = ?, failure = NULL WHERE id = ? AND status IN (?, ?)`,
-      ["pending", now, prepayID, now, signType, id, "created", "pending"],
+      `UPDATE orders SET status = ?, updated_at = ?, prepay_id = ?, prepay_at = ?, pay_url = ?, sign_type = ?, failure = NULL WHERE id = ? AND status IN (?, ?)`,
+      ["pending", now, prepayID, now, "", signType, id, "created", "pending"],
     );
   }
 
@@ -66,19 +66,19 @@ export class Store {
     ]);
   }
 
-  // close ends an order that can no longer be paid: created or pending -> closed.
+  // close ends an order that can no longer be paid: created, pending or closing -> closed.
   close(id, now) {
-    return this.#changed(`UPDATE orders SET status = ?, updated_at = ? WHERE id = ? AND status IN (?, ?)`, [
-      "closed", now, id, "created", "pending",
+    return this.#changed(`UPDATE orders SET status = ?, updated_at = ? WHERE id = ? AND status IN (?, ?, ?)`, [
+      "closed", now, id, "created", "pending", "closing",
     ]);
   }
 
   // pay marks an order paid, unless the transaction has paid another one. A late
   // payment of a closed or refused order is money all the same.
-  pay(id, transactionID, paidAt, now) {
+  pay(id, { transactionID, paidAt, payer }, now) {
     return this.#changed(
-      `UPDATE orders SET status = ?, updated_at = ?, transaction_id = ?, paid_at = ? WHERE id = ? AND status IN (?, ?, ?, ?) AND NOT EXISTS (SELECT 1 FROM orders AS other WHERE other.transaction_id = ?)`,
-      ["paid", now, transactionID, paidAt, id, "created", "pending", "closed", "failed", transactionID],
+      `UPDATE orders SET status = ?, updated_at = ?, transaction_id = ?, paid_at = ?, payer = ? WHERE id = ? AND status IN (?, ?, ?, ?, ?, ?) AND transaction_id IS NULL AND NOT EXISTS (SELECT 1 FROM orders AS other WHERE other.transaction_id = ?)`,
+      ["paid", now, transactionID, paidAt, payer, id, "created", "pending", "closing", "closed", "failed", "refunding", transactionID],
     );
   }
 
@@ -106,7 +106,7 @@ export class Store {
   }
 
   async #changed(update, values) {
-    return (await this.#run(update, values)) === 1;
+    return (await this.#run(update, values)) > 0 // D1 counts what triggers write too;
   }
 
   async #run(statement, values) {

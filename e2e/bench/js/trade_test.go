@@ -93,7 +93,7 @@ func notification(row map[string]any, change map[string]string) []byte {
 	values := map[string]string{
 		"return_code": "SUCCESS", "result_code": "SUCCESS",
 		"appid": wechattest.DefaultAppID, "mch_id": wechattest.DefaultMchID, "nonce_str": "5d2b6c2a8db53831f7eda20af46e531c",
-		"openid": row["openid"].(string), "out_trade_no": row["out_trade_no"].(string), "total_fee": fmt.Sprint(row["total"]),
+		"openid": row["owner"].(string), "out_trade_no": row["out_trade_no"].(string), "total_fee": fmt.Sprint(row["total"]),
 		"fee_type": "CNY", "trade_type": "JSAPI", "bank_type": "CMC", "transaction_id": row["transaction_id"].(string),
 		"time_end": "20261123120000",
 	}

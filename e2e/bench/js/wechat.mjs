@@ -37,7 +37,7 @@ export async function unifiedOrder(shop, order) {
     ["time_expire", beijingTime(order.expires_at)],
     ["notify_url", order.notify_url],
     ["trade_type", order.trade_type],
-    ["openid", order.openid],
+    ["openid", order.owner],
   ]);
   if (reply.get("trade_type") !== order.trade_type) throw new WeChatError(op, "untrusted", "the answer has another trade_type");
   const prepayID = reply.get("prepay_id") ?? "";
@@ -103,7 +103,8 @@ function readTrade(op, fields, state) {
   if (Number.isNaN(paidAt)) throw untrusted("time_end is no time");
   const transactionID = fields.get("transaction_id");
   if (!transactionID) throw untrusted("the message has no transaction_id");
-  return { ...trade, totalFee: Number(fee), paidAt, transactionID, currency: fields.get("fee_type") || "CNY" };
+  const openid = fields.get("openid") ?? "";
+  return { ...trade, totalFee: Number(fee), paidAt, transactionID, openid, currency: fields.get("fee_type") || "CNY" };
 }
 
 // call signs fields, sends them, and returns the fields of the answer once it is

@@ -78,7 +78,7 @@ async function createOrder(call) {
   if (!/^[\w-]{16,64}$/.test(client_key)) {
     throw refuse("bad_request", "client_key needs 16 to 64 letters, digits, '-' or '_'");
   }
-  const wanted = { basket: newBasket(items), openid, client_key, trade_type, client_ip: clientIP(request) };
+  const wanted = { basket: newBasket(items), owner: openid, client_key, trade_type, client_ip: clientIP(request) };
   const { order, pay } = await checkout(call, await place(call, wanted));
   return json(200, { order: publicOrder(order), pay: pay ?? undefined });
 }
@@ -95,7 +95,7 @@ async function place({ shop, store, log }, { basket, ...asked }) {
   try {
     order = { ...draft(shop, basket, await store.productsOf(basket)), ...asked, fingerprint: print };
   } catch (err) {
-    const earlier = await store.byClientKey(asked.openid, asked.client_key).catch(() => null);
+    const earlier = await store.byClientKey(asked.owner, asked.client_key).catch(() => null);
     if (earlier) return repeated(earlier, print);
     throw err;
   }
@@ -105,7 +105,7 @@ async function place({ shop, store, log }, { basket, ...asked }) {
     order: order.id,
     out_trade_no: order.out_trade_no,
     total: order.total,
-    openid: mask(order.openid),
+    openid: mask(order.owner),
   });
   return stored;
 }

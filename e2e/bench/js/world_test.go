@@ -29,6 +29,7 @@ import (
 
 	_ "modernc.org/sqlite"
 
+	"h5pay/internal/stack"
 	"h5pay/internal/wechat"
 	"h5pay/internal/wechat/wechattest"
 )
@@ -129,9 +130,13 @@ func startWorkers(state string, workers []map[string]string) (urls []string, sto
 		return nil, nil, err
 	}
 	root := filepath.Join(dir, "../../..")
+	schema, err := stack.SchemaFiles(root)
+	if err != nil {
+		return nil, nil, err
+	}
 	input, err := json.Marshal(map[string]any{
 		"root": dir, "state": state, "workers": workers,
-		"sql": []string{root + "/internal/order/migrations/0001_init.sql", root + "/internal/order/seed.sql"},
+		"sql": schema,
 	})
 	if err != nil {
 		return nil, nil, err

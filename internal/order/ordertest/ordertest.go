@@ -40,7 +40,7 @@ func Open(t testing.TB) *sql.DB {
 		CREATE TRIGGER record_history AFTER UPDATE OF status ON orders
 		BEGIN INSERT INTO history VALUES (NEW.id, OLD.status, NEW.status); END;
 		CREATE TRIGGER keep_request BEFORE UPDATE ON orders
-		WHEN OLD.id <> NEW.id OR OLD.out_trade_no <> NEW.out_trade_no OR OLD.openid <> NEW.openid
+		WHEN OLD.id <> NEW.id OR OLD.out_trade_no <> NEW.out_trade_no OR OLD.owner <> NEW.owner
 			OR OLD.client_key <> NEW.client_key OR OLD.fingerprint <> NEW.fingerprint OR OLD.appid <> NEW.appid
 			OR OLD.mch_id <> NEW.mch_id OR OLD.trade_type <> NEW.trade_type OR OLD.items <> NEW.items
 			OR OLD.total <> NEW.total OR OLD.currency <> NEW.currency OR OLD.body <> NEW.body
@@ -99,7 +99,7 @@ func Check(t testing.TB, db *sql.DB) {
 			"the out_trade_no is not 32 characters":      len(outTradeNo) != 32,
 			"created, but has a prepay_id":               status == "created" && prepaid,
 			"pending without a prepay_id":                status == "pending" && !prepaid,
-			"paid without a transaction, or the reverse": (status == "paid") != paid,
+			"paid without a transaction, or the reverse": order.WasPaid(api.OrderStatus(status)) != paid,
 			"failed without a code":                      status == "failed" && failure == "",
 			"its history cannot lead there":              !leads(strings.Fields(history), status),
 		} {
