@@ -86,8 +86,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return nil
 	})
 	fs.StringVar(&c.OAuthDomain, "oauth-domain", "", "web-authorization `domain` (default: the hosts of phone and shop)")
-	fs.StringVar((*string)(&c.Platform), "platform", string(wechattest.Android), "the phone: android or `ios`")
-	fs.Int64Var(&c.Seed, "seed", 1, "`seed` of the people: the same openids at every start")
+	fs.StringVar((*string)(&c.Environment), "environment", string(wechattest.Android), "`where` the shop is open at first: "+environments())
+	fs.Int64Var(&c.Seed, "seed", 1, "`seed` of the people: the same openids at every start; not 0")
 	fs.BoolVar(&c.Hostile, "hostile", false, "what a client should survive: unknown fields, coupons, elements in another order")
 	fs.Float64Var(&c.TimeScale, "time-scale", 1, "simulator `seconds` per real second; 60 makes a minute a second")
 	fs.DurationVar(&c.BridgeDelay, "bridge-delay", 300*time.Millisecond, "how long after DOMContentLoaded WeixinJSBridge appears")
@@ -105,8 +105,13 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		fmt.Fprintf(stderr, "simulator takes flags only, not %q\n", fs.Arg(0))
 		return o, errUsage
 	}
+	// A Config's 0 means the default.
+	if c.Seed == 0 || c.TimeScale == 0 {
+		fmt.Fprintln(stderr, "-seed and -time-scale: want another number than 0")
+		return o, errUsage
+	}
 	if c.BridgeDelay == 0 {
-		c.BridgeDelay = -1 // at once; a Config's 0 means the default
+		c.BridgeDelay = -1 // at once
 	}
 	if o.openID != "" {
 		c.Users = []wechattest.User{{OpenID: o.openID, Nickname: "微信用户", Subscribed: true}}
@@ -119,6 +124,15 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		}
 	}
 	return o, nil
+}
+
+// environments lists the values of -environment.
+func environments() string {
+	var names []string
+	for _, p := range wechattest.Environments() {
+		names = append(names, string(p.Environment))
+	}
+	return strings.Join(names, ", ")
 }
 
 // run serves until ctx ends.

@@ -56,12 +56,12 @@ func running(t *testing.T, end string, args ...string) string {
 func TestJSONSaysWhereItListens(t *testing.T) {
 	openID := "o" + strings.Repeat("x", 27)
 	var id wechattest.Identity
-	printed := running(t, "\n", "-json", "-openid", openID, "-shop", "http://localhost:1/", "-seed", "7", "-time-scale", "60", "-pay-dir", "http://localhost:1/pay/")
+	printed := running(t, "\n", "-json", "-openid", openID, "-shop", "http://localhost:1/", "-seed", "7", "-time-scale", "60", "-pay-dir", "http://localhost:1/pay/", "-environment", "desktop")
 	if err := json.Unmarshal([]byte(printed), &id); err != nil {
 		t.Fatalf("%v in %s", err, printed)
 	}
 	if id.AppID != wechattest.DefaultAppID || id.ShopURL != "http://localhost:1" || id.Seed != 7 || id.TimeScale != 60 ||
-		len(id.Users) != 1 || id.Users[0].OpenID != openID || len(id.PayDirs) != 1 {
+		len(id.Users) != 1 || id.Users[0].OpenID != openID || len(id.PayDirs) != 1 || id.Environment != wechattest.Desktop {
 		t.Errorf("%+v", id)
 	}
 	for _, url := range []string{id.DeskURL + "/", id.DeskURL + "/control/info", id.PhoneURL + "/__wechat/bridge.js", id.WeChatURL + "/sns/auth"} {
@@ -158,7 +158,9 @@ func TestBadFlagsAreNamed(t *testing.T) {
 		{append(anyPorts, "-appid", "x"), "AppID"},
 		{append(anyPorts, "-key", "short"), "APIKey"},
 		{append(anyPorts, "-shop", "localhost:8787"), "ShopURL"},
-		{append(anyPorts, "-platform", "symbian"), "Platform"},
+		{append(anyPorts, "-environment", "symbian"), "Environment"},
+		{append(anyPorts, "-time-scale", "0"), "-time-scale"},
+		{append(anyPorts, "-seed", "0"), "-seed"},
 		{append(anyPorts, "-openid", "x"), "openid"},
 		{append(anyPorts, "-h5-domain", "https://x"), "H5Domains"},
 		{append(anyPorts, "-refund-time", "-1s"), "RefundTime"},

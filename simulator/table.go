@@ -24,7 +24,8 @@ func printTable(out io.Writer, id wechattest.Identity) error {
 	row("appsecret", id.AppSecret, "")
 	row("mch_id", id.MchID, "")
 	row("APIv2 key", id.APIKey, "")
-	row("payment dirs", strings.Join(id.PayDirs, " "), "judged as "+string(id.Platform))
+	row("payment dirs", strings.Join(id.PayDirs, " "), "")
+	row("environment", string(id.Environment), "where the shop is open; the desk changes it")
 	for i, u := range id.Users {
 		name := ""
 		if i == 0 {

@@ -43,7 +43,10 @@ func (w *WeChat) authorize(x *exchange) {
 		x.html(http.StatusMethodNotAllowed, nginxPage("405 Not Allowed"))
 		return
 	}
-	l, bad := w.checkLink(x.r.URL.RawQuery)
+	l, bad := link{}, signInPlace(w.Place())
+	if bad == nil {
+		l, bad = w.checkLink(x.r.URL.RawQuery)
+	}
 	if bad != nil {
 		x.note("%s", bad.hint)
 		x.html(http.StatusOK, errorPage(*bad))
@@ -68,6 +71,19 @@ func (w *WeChat) authorize(x *exchange) {
 	x.note("consent page %s is open", c.ID)
 	x.html(http.StatusOK, consentPage(c, w.avatarURL(x.r, user)))
 	x.msg.Response = "(the consent page)"
+}
+
+// signInPlace tells what an authorize link comes to where it is of no use; nil
+// where it works. The link opens wherever the shop is open: the server cannot
+// tell one browser from another.
+func signInPlace(place Place) *linkError {
+	switch {
+	case place.SignsIn:
+		return nil
+	case place.Bridge:
+		return &linkError{text: "该链接无法访问", hint: "Enterprise WeChat has a sign-in of its own: the Official Account's does not work there"}
+	}
+	return &linkError{text: "请在微信客户端打开链接", hint: "the authorize link was opened in a browser: offer QR or H5 payment there"}
 }
 
 // checkLink checks the raw query of an authorize link.

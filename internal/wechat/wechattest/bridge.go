@@ -75,7 +75,14 @@ func (w *WeChat) openSheet(call InvokeCall, m *Message) (Sheet, *BridgeError) {
 	if call.API != payAPI {
 		return Sheet{}, &BridgeError{ErrMsg: "system:function_not_exist", note: "the simulator's bridge has " + payAPI + " only"}
 	}
-	fields, bad := w.readPayArgs(call.Args)
+	place := w.Place()
+	if bad := payInPlace(place); bad != nil {
+		return Sheet{}, bad
+	}
+	if _, ok := w.takeFault(FaultOddAnswer, ""); ok {
+		return Sheet{}, &BridgeError{ErrMsg: "get_brand_wcpay_request:busy_-1", note: "fault odd_answer: no document names this err_msg"}
+	}
+	fields, bad := readPayArgs(place, call.Args)
 	if bad != nil {
 		return Sheet{}, bad
 	}
@@ -96,8 +103,8 @@ func (w *WeChat) openSheet(call InvokeCall, m *Message) (Sheet, *BridgeError) {
 	if bad := w.checkPaySign(fields, o, m); bad != nil {
 		return Sheet{}, bad
 	}
-	if hint := w.checkPayDir(call); hint != "" {
-		return Sheet{}, refusePay("当前页面的URL未注册:"+w.judgedURL(call), hint)
+	if hint := w.checkPayDir(place, call); hint != "" {
+		return Sheet{}, refusePay("当前页面的URL未注册:"+judgedURL(place, call), hint)
 	}
 	holder := w.users[w.holder]
 	switch {
@@ -112,9 +119,27 @@ func (w *WeChat) openSheet(call InvokeCall, m *Message) (Sheet, *BridgeError) {
 	return w.addSheet(o, holder).Sheet, nil
 }
 
+// payInPlace tells what getBrandWCPayRequest comes to where it cannot pay; nil
+// where it can (client environment, err_msg).
+func payInPlace(place Place) *BridgeError {
+	switch e := place.Environment; {
+	case e == Windows || e == Mac:
+		return lacks("total_fee", "WeChat on a computer does not pay by the bridge: show a code (NATIVE)")
+	case e == MiniProgramIOS:
+		return &BridgeError{ErrMsg: "access_control:not_allowed", note: "a mini program's web-view cannot pay: go to a page of the mini program, which calls wx.requestPayment"}
+	case e == MiniProgram:
+		return &BridgeError{ErrMsg: "system:access_denied", note: "a mini program's web-view cannot pay: go to a page of the mini program, which calls wx.requestPayment"}
+	case e == Work:
+		return &BridgeError{ErrMsg: "system:access_denied", note: "Enterprise WeChat does not know the Official Account: ask the person to open the link in WeChat"}
+	case !place.Bridge:
+		return &BridgeError{ErrMsg: "system:function_not_exist", note: "a browser has no bridge: who calls it?"}
+	}
+	return nil
+}
+
 // readPayArgs checks presence, case and types, before anything is sent to
 // WeChat's servers.
-func (w *WeChat) readPayArgs(args map[string]json.RawMessage) ([]pair, *BridgeError) {
+func readPayArgs(place Place, args map[string]json.RawMessage) ([]pair, *BridgeError) {
 	var fields []pair
 	for _, f := range payArgs {
 		raw, ok := args[f.name]
@@ -135,7 +160,7 @@ func (w *WeChat) readPayArgs(args map[string]json.RawMessage) ([]pair, *BridgeEr
 			// paySign v2: a number fails on iOS, with words of its own. The
 			// simulator refuses it on both.
 			name := f.name
-			if w.cfg.Platform == IOS {
+			if place.Apple {
 				name = "$key0$"
 			}
 			return nil, lacks(name, f.name+" must be a string, it is "+string(raw))
@@ -198,20 +223,20 @@ func (o *order) payable(now time.Time) *BridgeError {
 
 // judgedURL is the address that the directory is compared with (payment
 // authorization directory): Android the current one, iOS the landing one.
-func (w *WeChat) judgedURL(call InvokeCall) string {
-	if w.cfg.Platform == IOS && call.Landing != "" {
+func judgedURL(place Place, call InvokeCall) string {
+	if place.Apple && call.Landing != "" {
 		return call.Landing
 	}
 	return call.URL
 }
 
 // checkPayDir judges the page's address; the answer is empty when it may pay.
-func (w *WeChat) checkPayDir(call InvokeCall) string {
+func (w *WeChat) checkPayDir(place Place, call InvokeCall) string {
 	dirs := w.payDirs()
 	if len(dirs) == 0 {
 		return ""
 	}
-	page, _, _ := strings.Cut(w.judgedURL(call), "#")
+	page, _, _ := strings.Cut(judgedURL(place, call), "#")
 	page, _, _ = strings.Cut(page, "?")
 	for _, d := range dirs {
 		u, err := url.Parse(d)
@@ -227,7 +252,7 @@ func (w *WeChat) checkPayDir(call InvokeCall) string {
 		}
 	}
 	hint := "the page " + page + " lies directly in none of the payment directories: " + strings.Join(dirs, ", ")
-	if w.cfg.Platform == IOS {
+	if place.Apple {
 		hint += " (an iPhone judges the landing URL)"
 	}
 	return hint

@@ -82,7 +82,7 @@ func TestInvokeRefusesWhatTheClientRefuses(t *testing.T) {
 	if n := len(w.Sheets()); n != 0 {
 		t.Errorf("%d sheets", n)
 	}
-	ios := newWorld(t, func(c *Config) { c.Platform = IOS })
+	ios := newWorld(t, func(c *Config) { c.Environment = IOS })
 	args := ios.payArgs(ios.prepay("bridge2"))
 	args["timeStamp"] = json.RawMessage("1")
 	if _, bad := ios.Invoke(ios.call(args)); bad == nil || bad.ErrDesc != "调用支付JSAPI缺少参数: $key0$" {
@@ -132,7 +132,7 @@ func TestInvokeChecksOrderAndPayer(t *testing.T) {
 func TestPayDirectory(t *testing.T) {
 	for _, tt := range []struct {
 		name, dir, url, landing string
-		platform                Platform
+		where                   Environment
 		ok                      bool
 	}{
 		{"root covers all", "https://a.example/", "https://a.example/x/y", "", Android, true},
@@ -150,7 +150,7 @@ func TestPayDirectory(t *testing.T) {
 		{"iOS landed there", "https://a.example/pay/", "https://a.example/order/1", "https://a.example/pay/", IOS, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t, func(c *Config) { c.PayDirs = []string{tt.dir}; c.Platform = tt.platform })
+			w := newWorld(t, func(c *Config) { c.PayDirs = []string{tt.dir}; c.Environment = tt.where })
 			_, bad := w.Invoke(InvokeCall{API: payAPI, Args: w.payArgs(w.prepay("dir0001")), URL: tt.url, Landing: tt.landing})
 			if tt.ok != (bad == nil) || bad != nil && !strings.HasPrefix(bad.ErrDesc, "当前页面的URL未注册") {
 				t.Errorf("%+v", bad)

@@ -21,17 +21,6 @@ const (
 	DefaultShopName  = "山岚小铺"
 )
 
-// Platform is the kind of phone, which decides what the payment directory is
-// compared with and the words of some refusals.
-type Platform string
-
-// The platforms. Payment directory: Android judges the current address, iOS
-// the address at which the web view was first loaded.
-const (
-	Android Platform = "android"
-	IOS     Platform = "ios"
-)
-
 // Doer sends the simulator's own requests, the notifications.
 // *http.Client is one; it must not follow redirects, since WeChat does not.
 type Doer interface {
@@ -77,8 +66,8 @@ type Config struct {
 	// WeChat returns: bare hosts. Default: the hosts of PhoneURL and ShopURL; any
 	// host when both are unknown.
 	H5Domains []string
-	// Platform of the phone. Default Android.
-	Platform Platform
+	// Environment is where the shop is open at the start. Default Android.
+	Environment Environment
 
 	// Seed makes the people and, together with Epoch, every id, nonce and
 	// hostile whim. Default 1. Two simulators with one seed and one epoch that
@@ -153,8 +142,8 @@ func (c Config) withDefaults() Config {
 	text(&c.MchID, DefaultMchID)
 	text(&c.APIKey, DefaultAPIKey)
 	text(&c.ShopName, DefaultShopName)
-	if c.Platform == "" {
-		c.Platform = Android
+	if c.Environment == "" {
+		c.Environment = Android
 	}
 	if c.Seed == 0 {
 		c.Seed = 1
@@ -221,7 +210,8 @@ func (c Config) validate() error {
 	for _, d := range c.H5Domains {
 		bad(d != "" && !strings.ContainsAny(d, ":/?#"), "H5Domains: want a bare host, got %q", d)
 	}
-	bad(c.Platform == Android || c.Platform == IOS, "Platform: want android or ios, got %q", c.Platform)
+	_, known := c.Environment.place()
+	bad(known, "Environment: want one of %s, got %q", environmentNames(), c.Environment)
 	bad(c.TimeScale > 0 && c.TimeScale <= 100000, "TimeScale: want more than 0, at most 100000, got %v", c.TimeScale)
 	bad(c.BridgeDelay <= time.Minute, "BridgeDelay: want at most a minute, got %v", c.BridgeDelay)
 	bad(c.NotifyTimeout > 0, "NotifyTimeout: want more than 0, got %v", c.NotifyTimeout)

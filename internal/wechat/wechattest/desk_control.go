@@ -30,7 +30,7 @@ func (w *WeChat) controls() []control {
 	return []control{
 		{"Look", "GET", "/control/info", "", "", "Identities, addresses, users, fault kinds, the clock and this list.", w.controlInfo},
 		{"Look", "GET", "/control/messages", "?after=0", "", "The message log, oldest first, from the message behind seq `after`.", w.controlMessages},
-		{"Look", "GET", "/control/events", "", "", "What happens, live, as server-sent events: message, sheet, consent, refund, clock, user, fault.", w.controlEvents},
+		{"Look", "GET", "/control/events", "", "", "What happens, live, as server-sent events: message, sheet, consent, refund, clock, user, environment, fault.", w.controlEvents},
 		{"Look", "GET", "/control/ledger", "", "", "Orders, payments, refunds, and notifications with every attempt and the next retry.", w.controlLedger},
 		{"Look", "GET", "/control/bill", "?date=20260301", "", "The bill of a day in Beijing as downloadbill gives it, at any time and without faults; empty when nothing is in it.", w.controlBill},
 
@@ -43,6 +43,7 @@ func (w *WeChat) controls() []control {
 		{"Phone", "POST", "/control/consents/{id}/refuse", "", "", "Refuse: the phone goes to `location`, without a code.", w.decide(false)},
 		{"Phone", "POST", "/control/user", "", `{"openid": "` + w.users[0].OpenID + `"}`, "Hand the phone to another user.", w.controlUser},
 
+		{"Phone", "POST", "/control/environment", "", `{"environment": "desktop"}`, "Open the shop elsewhere: " + environmentNames() + ".", w.controlEnvironment},
 		{"Trouble", "POST", "/control/faults", "", `{"kind": "notify_lost", "count": 1}`, "Queue a fault for the next occasion. Kinds: see info. Some take `path` or `delay_ms`.", w.addFault},
 		{"Trouble", "GET", "/control/faults", "", "", "The faults that still wait.", w.controlFaults},
 		{"Trouble", "DELETE", "/control/faults", "", "", "Forget them.", w.clearFaults},
@@ -101,6 +102,20 @@ func (w *WeChat) controlUser(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(rw, http.StatusOK, w.User())
+}
+
+func (w *WeChat) controlEnvironment(rw http.ResponseWriter, r *http.Request) {
+	var body struct {
+		Environment Environment `json:"environment"`
+	}
+	if !readJSON(rw, r, maxControlBody, &body) {
+		return
+	}
+	if err := w.SetEnvironment(body.Environment); err != nil {
+		writeFailure(rw, err)
+		return
+	}
+	writeJSON(rw, http.StatusOK, w.Place())
 }
 
 func (w *WeChat) addFault(rw http.ResponseWriter, r *http.Request) {

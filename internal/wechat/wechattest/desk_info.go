@@ -24,7 +24,8 @@ type Identity struct {
 	ShopURL   string   `json:"shop_url"`   // where the phone forwards to
 	PayDirs   []string `json:"pay_dirs"`
 	H5Domains []string `json:"h5_domains"`
-	Platform  Platform `json:"platform"`
+
+	Environment Environment `json:"environment"` // where the shop is open
 
 	PlainRefunds    bool   `json:"plain_refunds"`     // refund is open without a certificate too
 	RefundNotifyURL string `json:"refund_notify_url"` // of refunds that name none; "" for not at all
@@ -44,7 +45,7 @@ func (w *WeChat) Identity() Identity {
 	return Identity{
 		AppID: cfg.AppID, AppSecret: cfg.AppSecret, MchID: cfg.MchID, APIKey: cfg.APIKey, ShopName: cfg.ShopName,
 		WeChatURL: cfg.WeChatURL, PhoneURL: cfg.PhoneURL, DeskURL: cfg.DeskURL, ShopURL: cfg.ShopURL,
-		PayDirs: list(dirs), H5Domains: list(w.h5Domains()), Platform: cfg.Platform,
+		PayDirs: list(dirs), H5Domains: list(w.h5Domains()), Environment: w.Place().Environment,
 		TLSURL: w.tlsURL, PlainRefunds: cfg.PlainRefunds, RefundNotifyURL: cfg.RefundNotifyURL,
 		Users: list(w.Users()), Seed: cfg.Seed, TimeScale: cfg.TimeScale, Epoch: cfg.Epoch,
 	}
@@ -54,6 +55,7 @@ func (w *WeChat) Identity() Identity {
 type info struct {
 	Identity
 	User         User        `json:"user"` // who holds the phone
+	Environments []Place     `json:"environments"`
 	Now          time.Time   `json:"now"`
 	FaultKinds   []FaultKind `json:"fault_kinds"`
 	Forges       []string    `json:"forges"`
@@ -62,7 +64,7 @@ type info struct {
 }
 
 func (w *WeChat) controlInfo(rw http.ResponseWriter, _ *http.Request) {
-	writeJSON(rw, http.StatusOK, info{w.Identity(), w.User(), w.Now(), FaultKinds(), Forges(), RefundForges(), w.controls()})
+	writeJSON(rw, http.StatusOK, info{w.Identity(), w.User(), Environments(), w.Now(), FaultKinds(), Forges(), RefundForges(), w.controls()})
 }
 
 // heartbeat keeps an idle event stream open through proxies.

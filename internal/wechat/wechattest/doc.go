@@ -2,8 +2,10 @@
 // net/http, for a merchant who takes payments inside WeChat.
 //
 // It plays four WeChat hosts (open, api, api.mch and wx.tenpay.com, told apart
-// by path on one origin), the phone that holds the shop's page and pays, and a desk
-// from which a developer or a test watches and steers. It is strict: what
+// by path on one origin), the phone that holds the shop's page and pays, the
+// other places where a shop is opened (WeChat on a computer, Enterprise WeChat, a
+// mini program, browsers), and a desk from which a developer or a test watches
+// and steers. It is strict: what
 // WeChat refuses it refuses, in WeChat's words and codes. With Config.Hostile it
 // does what WeChat may do at any time: replies carry fields that no document
 // names, coupons make cash_fee differ from total_fee, and the order of
@@ -19,6 +21,7 @@
 //	wx.Advance(0)                                  // the notification has arrived
 //	wx.Advance(wx.Config().RefundTime)             // so has that of a refund
 //	sheet, err := wx.Scan(codeURL)                 // or the phone scans a NATIVE code
+//	wx.SetEnvironment(wechattest.Safari)           // the shop is opened elsewhere
 //	wx.AddFault(wechattest.Fault{Kind: wechattest.FaultNotifyLost})
 //
 // Refund wants the merchant's certificate, which wx.TLSURL asks for and
@@ -29,8 +32,8 @@
 //
 // Limits. There is one merchant with one Official Account. The server cannot
 // see the fragment #wechat_redirect; pages that it renders check it in the
-// browser, a plain HTTP client is not checked. Neither can it tell that an
-// authorize link was opened outside WeChat. A browser on this machine has no
+// browser, a plain HTTP client is not checked. Neither can it tell who opened an
+// authorize link: that is judged by the environment. A browser on this machine has no
 // public address to compare with spbill_create_ip. Rates are not limited, the
 // merchant's balance is endless but for a fault, and there is no APIv3.
 package wechattest

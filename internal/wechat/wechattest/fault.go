@@ -28,6 +28,8 @@ const (
 	FaultPaidAsCancel    = "paid_as_cancel"
 	FaultQueryLate       = "query_late"
 	FaultReturnEarly     = "return_early"
+	FaultNoBridge        = "no_bridge"
+	FaultOddAnswer       = "odd_answer"
 	FaultNotEnough       = "not_enough"
 	FaultRefundClosed    = "refund_closed"
 	FaultRefundChange    = "refund_change"
@@ -83,6 +85,8 @@ func FaultKinds() []FaultKind {
 		{Kind: FaultPaidAsCancel, Text: "the next payment is made, but the page is told cancel"},
 		{Kind: FaultQueryLate, Text: "one orderquery of an order paid within delay_ms still says NOTPAY", Delay: true},
 		{Kind: FaultReturnEarly, Text: "the next browser goes back to the shop while the payment sheet is still open"},
+		{Kind: FaultNoBridge, Text: "WeixinJSBridge never appears in the next page"},
+		{Kind: FaultOddAnswer, Text: "the next payment is answered with an err_msg that no document names; nothing is paid"},
 		{Kind: FaultNotEnough, Text: "the next refund is refused with NOTENOUGH; its number stays with its amounts"},
 		{Kind: FaultRefundClosed, Text: "the next refund ends in REFUNDCLOSE: the money stays with the merchant"},
 		{Kind: FaultRefundChange, Text: "the next refund ends in CHANGE: it cannot go back to where it came from"},

@@ -51,13 +51,14 @@ type Signed struct {
 
 // The kinds of Event.
 const (
-	EventMessage = "message"
-	EventSheet   = "sheet"
-	EventConsent = "consent"
-	EventRefund  = "refund"
-	EventClock   = "clock"
-	EventUser    = "user"
-	EventFault   = "fault"
+	EventMessage     = "message"
+	EventSheet       = "sheet"
+	EventConsent     = "consent"
+	EventRefund      = "refund"
+	EventClock       = "clock"
+	EventUser        = "user"
+	EventFault       = "fault"
+	EventEnvironment = "environment"
 )
 
 // Event tells a subscriber that something changed. One of the pointers is set,
@@ -70,6 +71,7 @@ type Event struct {
 	Consent *Consent  `json:"consent,omitempty"`
 	Refund  *Refund   `json:"refund,omitempty"`
 	User    *User     `json:"user,omitempty"`
+	Place   *Place    `json:"place,omitempty"`
 }
 
 // history keeps the last messages and tells subscribers.

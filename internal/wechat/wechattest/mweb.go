@@ -47,8 +47,7 @@ func (w *WeChat) checkMWEB(x *exchange) {
 // openMWEB makes the checks and opens the sheet; back is redirect_url.
 func (w *WeChat) openMWEB(r *http.Request) (s Sheet, back string, refused *Refusal) {
 	deny := func(text, hint string) (Sheet, string, *Refusal) { return Sheet{}, "", &Refusal{text, hint} }
-	// The phone on the desk is a frame.
-	if strings.Contains(r.UserAgent(), "MicroMessenger") || r.Header.Get("Sec-Fetch-Dest") == "iframe" {
+	if w.insideWeChat(r) {
 		return deny(mwebInside, "mweb_url was opened inside WeChat: there JSAPI pays")
 	}
 	referer := r.Referer()
@@ -92,9 +91,22 @@ func (w *WeChat) openMWEB(r *http.Request) (s Sheet, back string, refused *Refus
 	return pre.sheet.Sheet, q.redirect, nil
 }
 
-// mwebSign is how the two kinds of phone say that something was tampered with.
+// insideWeChat tells whether a page of WeChat's was opened from within WeChat.
+// The browser that plays the environment says its own name to hosts other than
+// the shop's, so that what comes from there (the desk's frame, or a page at the
+// phone's address) is judged by the environment.
+func (w *WeChat) insideWeChat(r *http.Request) bool {
+	phone := w.Config().PhoneURL
+	if r.Header.Get("Sec-Fetch-Dest") == "iframe" || phone != "" && strings.HasPrefix(r.Referer(), phone+"/") {
+		return w.Place().Bridge
+	}
+	return strings.Contains(r.UserAgent(), "MicroMessenger")
+}
+
+// mwebSign is how the two kinds of phone say that something was tampered with;
+// w.mu is held.
 func (w *WeChat) mwebSign() string {
-	if w.cfg.Platform == IOS {
+	if w.place.Apple {
 		return "签名验证失败"
 	}
 	return "系统繁忙,请稍后再试"

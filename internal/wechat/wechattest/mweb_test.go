@@ -175,7 +175,7 @@ func TestWhatTheH5PageRefuses(t *testing.T) {
 
 // A browser on this machine has no public address to compare.
 func TestAnH5DomainOfOnesOwn(t *testing.T) {
-	w := newWorld(t, func(c *Config) { c.H5Domains = []string{"m.shop.example"}; c.Platform = IOS })
+	w := newWorld(t, func(c *Config) { c.H5Domains = []string{"m.shop.example"}; c.Environment = IOS })
 	u := w.mwebURL("mweb005")
 	if page := w.browse(u).Body.String(); !strings.Contains(page, mwebDomain) {
 		t.Error(page)

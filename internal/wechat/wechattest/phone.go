@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -29,27 +30,11 @@ const maxPhoneBody = 64 << 10
 //go:embed web
 var webFiles embed.FS
 
-// The user agents of WeChat 8.0.50's two webviews.
-const (
-	androidAgent = "Mozilla/5.0 (Linux; Android 14; 23127PN0CC Build/UKQ1.230804.001; wv) AppleWebKit/537.36 (KHTML, like Gecko) " +
-		"Version/4.0 Chrome/126.0.6478.188 Mobile Safari/537.36 XWEB/1260117 MMWEBSDK/20240501 MMWEBID/5218 " +
-		"MicroMessenger/8.0.50.2701(0x28003253) WeChat/arm64 Weixin NetType/WIFI Language/zh_CN ABI/arm64"
-	iosAgent = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) " +
-		"Mobile/15E148 MicroMessenger/8.0.50(0x18003235) NetType/WIFI Language/zh_CN"
-)
-
-// userAgent is what the phone says it is.
-func userAgent(p Platform) string {
-	if p == IOS {
-		return iosAgent
-	}
-	return androidAgent
-}
-
-// Phone returns the phone's browser as a handler. It plays the shop's public
-// domain: every path is forwarded to ShopURL with WeChat's User-Agent, pages
-// get WeixinJSBridge, and notifications pass through as they are. Only paths
-// under /__wechat/ are the phone's own:
+// Phone returns the browser in which the shop is open as a handler: that of
+// WeChat, or another, as the environment says. It plays the shop's public
+// domain: every path is forwarded to ShopURL with the environment's User-Agent,
+// pages get WeixinJSBridge where there is one, and notifications pass through as
+// they are. Only paths under /__wechat/ are the phone's own:
 //
 //	GET  /__wechat/bridge.js           the script in every page
 //	POST /__wechat/invoke              WeixinJSBridge.invoke: a sheet or an err_msg
@@ -69,6 +54,10 @@ func (w *WeChat) Phone() http.Handler {
 	own.HandleFunc("POST "+phonePrefix+"log", w.pageLog)
 	shop := w.shopProxy()
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if !w.phoneHost(r) {
+			writeError(rw, http.StatusForbidden, "the phone answers only under its own name")
+			return
+		}
 		if !strings.HasPrefix(r.URL.Path, phonePrefix) {
 			// Not through the mux, which would redirect paths it finds unclean.
 			shop.ServeHTTP(rw, r)
@@ -82,32 +71,62 @@ func (w *WeChat) Phone() http.Handler {
 	})
 }
 
-// bridgeConfig is what the scripts of web/phone know about this phone.
+// phoneHost reports whether a request was addressed to this machine, or by the
+// name under which the phone is known.
+func (w *WeChat) phoneHost(r *http.Request) bool {
+	if localHost(r) {
+		return true
+	}
+	u, err := url.Parse(w.Config().PhoneURL)
+	return err == nil && u.Host != "" && strings.EqualFold(r.Host, u.Host)
+}
+
+// bridgeConfig is what the scripts of web/phone know about the place they run in.
 type bridgeConfig struct {
-	UserAgent   string `json:"userAgent"`
-	IOS         bool   `json:"ios"`
+	Place       Place  `json:"place"`
+	Bridge      bool   `json:"bridge"`      // whether WeixinJSBridge appears
+	MiniProgram bool   `json:"miniProgram"` // whether it says __wxjs_environment
 	BridgeDelay int64  `json:"bridgeDelay"` // ms after DOMContentLoaded
 	Thanks      int64  `json:"thanks"`      // ms for which "paid" stays on the sheet
 	Desk        string `json:"desk"`        // origin that may steer the page
-	Holder      string `json:"holder"`      // openid: a page's storage belongs to one person
+	Own         bool   `json:"own"`         // a page of the client's, not of the shop: it keeps nothing
+	Jar         string `json:"jar"`         // whose storage the page sees
 	CSS         string `json:"css"`
 }
 
 // thanksTime is how long the sheet shows that it is paid before the page hears.
 const thanksTime = 900 * time.Millisecond
 
-// bridge serves the client's script: the files of web/phone in one function.
+// bridge serves the script in every page: the files of web/phone in one
+// function. A browser gets the first of them alone, and the client's own page
+// (?pay) the one that runs it.
 func (w *WeChat) bridge(rw http.ResponseWriter, r *http.Request) {
-	cfg := w.Config()
+	cfg, place := w.Config(), w.Place()
+	files := []string{"client.js"}
+	own := r.URL.Query().Has("pay")
+	bridge := place.Bridge
+	switch {
+	case own:
+		place, bridge = w.camera(), false
+		files = append(files, "sheet.js", "pay.js")
+	case bridge:
+		if _, missing := w.takeFault(FaultNoBridge, ""); missing {
+			bridge = false
+			break
+		}
+		files = append(files, "sheet.js", "bridge.js")
+	}
 	settings, err := json.Marshal(bridgeConfig{
-		UserAgent:   userAgent(cfg.Platform),
-		IOS:         cfg.Platform == IOS,
+		Place:       place,
+		Bridge:      bridge,
+		MiniProgram: place.Environment.inMiniProgram(),
 		BridgeDelay: cfg.BridgeDelay.Milliseconds(),
 		Thanks:      thanksTime.Milliseconds(),
 		// An origin nobody has, when there is no desk.
-		Desk:   cmp.Or(cfg.DeskURL, "null"),
-		Holder: w.User().OpenID,
-		CSS:    webFile("phone/sheet.css"),
+		Desk: cmp.Or(cfg.DeskURL, "null"),
+		Own:  own,
+		Jar:  w.jar(),
+		CSS:  webFile("phone/sheet.css"),
 	})
 	if err != nil {
 		writeError(rw, http.StatusInternalServerError, err.Error())
@@ -117,7 +136,7 @@ func (w *WeChat) bridge(rw http.ResponseWriter, r *http.Request) {
 	rw.Header().Set("Cache-Control", "no-store")
 	fmt.Fprint(rw, "(function (config) {\n\"use strict\";\nif (window.__wechatClient) return;\n"+
 		"Object.defineProperty(window, \"__wechatClient\", { value: true });\n")
-	for _, name := range []string{"client.js", "sheet.js", "bridge.js", "pay.js"} {
+	for _, name := range files {
 		fmt.Fprintf(rw, "\n// ---- %s\n%s", name, webFile("phone/"+name))
 	}
 	fmt.Fprintf(rw, "})(%s);\n", settings)
@@ -169,7 +188,7 @@ func (w *WeChat) payPage(rw http.ResponseWriter, r *http.Request) {
 	rw.Header().Set("Content-Type", "text/html; charset=utf-8")
 	rw.Header().Set("Cache-Control", "no-store")
 	// A failure here is a browser that went away.
-	_ = payPageHTML.Execute(rw, map[string]string{"Bridge": bridgePath, "Sheet": string(view)})
+	_ = payPageHTML.Execute(rw, map[string]string{"Bridge": bridgePath + "?pay", "Sheet": string(view)})
 }
 
 var payPageHTML = template.Must(template.New("pay").Parse(webFile("phone/pay.html")))

@@ -6,30 +6,31 @@ import (
 	"strings"
 )
 
-// Everybody has a phone of their own, and with it cookies of their own: whoever
-// is handed the phone is not signed in as the one before. All of them live in
-// one browser, though, so the cookies of all but the first person carry a mark
-// in front of their names there. The shop never sees it.
-
-// jarMark is the mark of one person's cookies, by their index in Users; empty
-// for the first.
-func jarMark(person int) string {
-	if person == 0 {
-		return ""
-	}
-	return jarPrefix + strconv.Itoa(person) + "."
-}
+// Everybody has programs of their own, and each of those has cookies of its own:
+// whoever is handed the phone is not signed in as the one before, nor is a
+// browser as WeChat. All of them live in one real browser, though, so all
+// cookies there but those of the first person in WeChat on Android carry a mark
+// in front of their names. The shop never sees it.
 
 const jarPrefix = "wechat-phone-"
 
-// holderIndex is the index in Users of who holds the phone.
-func (w *WeChat) holderIndex() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.holder
+// jarMark is the mark of the cookies of one jar, by their index in Users, in
+// one environment.
+func jarMark(person int, e Environment) string {
+	if person == 0 && e == Android {
+		return ""
+	}
+	return jarPrefix + strconv.Itoa(person) + "-" + string(e) + "."
 }
 
-// pickCookies leaves in a request the cookies of one person, by the names that
+// jar is the mark of the cookies in use.
+func (w *WeChat) jar() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return jarMark(w.holder, w.place.Environment)
+}
+
+// pickCookies leaves in a request the cookies of one jar, by the names that
 // the shop gave them.
 func pickCookies(h http.Header, mark string) {
 	var kept []string
@@ -38,7 +39,7 @@ func pickCookies(h http.Header, mark string) {
 			cookie = strings.TrimSpace(cookie)
 			name, marked := strings.CutPrefix(cookie, mark)
 			if cookie == "" || !marked || strings.HasPrefix(name, jarPrefix) {
-				continue // another person's
+				continue // of another jar
 			}
 			kept = append(kept, name)
 		}

@@ -29,8 +29,8 @@ const (
 
 type upstreamKey struct{}
 
-// shopProxy forwards to the shop. What the phone's browser sends gets WeChat's
-// User-Agent and is recorded; notifications, which arrive at the same public
+// shopProxy forwards to the shop. What the phone's browser sends gets the
+// environment's User-Agent and is recorded; notifications, which arrive at the same public
 // domain, are neither touched nor recorded twice.
 func (w *WeChat) shopProxy() http.Handler {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
@@ -62,7 +62,7 @@ func (w *WeChat) shopProxy() http.Handler {
 		if r.ContentLength < 0 && !measureBody(rw, r) {
 			return
 		}
-		mark := jarMark(w.holderIndex())
+		mark := w.jar()
 		if fromBrowser(r) {
 			r.Header = r.Header.Clone()
 			pickCookies(r.Header, mark)
@@ -103,7 +103,7 @@ func (w *WeChat) rewriteRequest(pr *httputil.ProxyRequest) {
 		return
 	}
 	pr.SetXForwarded()
-	pr.Out.Header.Set("User-Agent", userAgent(w.Config().Platform))
+	pr.Out.Header.Set("User-Agent", w.Place().UserAgent)
 	for name := range pr.Out.Header {
 		// Client hints name the browser that plays the phone.
 		if strings.HasPrefix(name, "Sec-Ch-Ua") {

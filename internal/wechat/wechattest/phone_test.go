@@ -14,14 +14,14 @@ import (
 )
 
 func TestPhoneIsWeChatToTheShop(t *testing.T) {
-	for platform, want := range map[Platform]string{Android: "; wv) ", IOS: "(iPhone; "} {
+	for place, want := range map[Environment]string{Android: "; wv) ", IOS: "(iPhone; "} {
 		var got *http.Request
-		_, url := phoneOf(t, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { got = r }), func(c *Config) { c.Platform = platform })
+		_, url := phoneOf(t, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { got = r }), func(c *Config) { c.Environment = place })
 		fetch(t, "POST", url+"/api/orders?a=1;b=2", "{}", "User-Agent", "Mozilla/5.0 (X11; Linux) Chrome/150", "Origin", "http://localhost:8802",
 			"Sec-Ch-Ua", `"Chromium"`, "Sec-Ch-Ua-Platform", "Linux", "X-Forwarded-For", "192.0.2.1", "Content-Type", "application/json")
 		ua := got.Header.Get("User-Agent")
 		if !strings.Contains(ua, "MicroMessenger/8.0.") || !strings.Contains(ua, want) {
-			t.Errorf("%s: User-Agent %q", platform, ua)
+			t.Errorf("%s: User-Agent %q", place, ua)
 		}
 		if got.Header.Get("Origin") != "http://localhost:8802" || got.URL.RawQuery != "a=1;b=2" || got.Header.Get("Sec-Ch-Ua") != "" {
 			t.Errorf("%v %s", got.Header, got.URL)
@@ -106,7 +106,7 @@ func TestAMissingShopIsExplained(t *testing.T) {
 	}
 	none := newWorld(t, func(c *Config) { c.ShopURL = "" })
 	rec := httptest.NewRecorder()
-	none.Phone().ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
+	none.Phone().ServeHTTP(rec, httptest.NewRequest("GET", "http://localhost/", nil))
 	if rec.Code != 502 || !strings.Contains(rec.Body.String(), "knows no shop") {
 		t.Errorf("%d %s", rec.Code, rec.Body)
 	}
@@ -171,8 +171,8 @@ func TestEverybodyHasCookiesOfTheirOwn(t *testing.T) {
 		got = r.Header.Get("Cookie")
 		rw.Header().Add("Set-Cookie", "sess=x; Path=/")
 	}))
-	browser := "sess=first; wechat-phone-1.sess=second"
-	for i, want := range []struct{ cookie, set string }{{"sess=first", "sess=x; Path=/"}, {"sess=second", "wechat-phone-1.sess=x; Path=/"}, {"", "wechat-phone-2.sess=x; Path=/"}} {
+	browser := "sess=first; wechat-phone-1-android.sess=second"
+	for i, want := range []struct{ cookie, set string }{{"sess=first", "sess=x; Path=/"}, {"sess=second", "wechat-phone-1-android.sess=x; Path=/"}, {"", "wechat-phone-2-android.sess=x; Path=/"}} {
 		if err := w.SetUser(w.Users()[i].OpenID); err != nil {
 			t.Fatal(err)
 		}
@@ -185,20 +185,16 @@ func TestEverybodyHasCookiesOfTheirOwn(t *testing.T) {
 
 func TestBridgeScriptKnowsItsPhone(t *testing.T) {
 	_, url := phoneOf(t, http.NotFoundHandler(), func(c *Config) {
-		c.Platform = IOS
+		c.Environment = IOS
 		c.DeskURL = "http://localhost:8801"
 		c.BridgeDelay = 5 * time.Millisecond
 	})
-	res, script := fetch(t, "GET", url+bridgePath, "")
+	res, _ := fetch(t, "GET", url+bridgePath, "")
 	if res.Header.Get("Content-Type") != "text/javascript; charset=utf-8" || res.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("%v", res.Header)
 	}
-	settings := script[strings.LastIndex(script, "})(")+3 : strings.LastIndex(script, ");")]
-	var got bridgeConfig
-	if err := json.Unmarshal([]byte(settings), &got); err != nil {
-		t.Fatal(err)
-	}
-	if !got.IOS || got.BridgeDelay != 5 || got.Desk != "http://localhost:8801" || !strings.Contains(got.UserAgent, "iPhone") || got.CSS == "" {
+	got := clientConfig(t, url, "")
+	if !got.Place.Apple || got.BridgeDelay != 5 || got.Desk != "http://localhost:8801" || !strings.Contains(got.Place.UserAgent, "iPhone") || got.CSS == "" {
 		t.Errorf("%+v", got)
 	}
 }

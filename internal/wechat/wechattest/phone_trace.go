@@ -22,7 +22,7 @@ type traceKey struct{}
 type trace struct {
 	in      *http.Request
 	request limited
-	mark    string // of the cookies of who held the phone
+	mark    string // of the cookies in use
 }
 
 // limited keeps the first maxRecorded bytes of what is written to it. A shop may

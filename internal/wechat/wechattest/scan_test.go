@@ -120,13 +120,13 @@ func TestThePhoneShowsTheSheetOfAScannedCode(t *testing.T) {
 		t.Fatal(err)
 	}
 	res, page := fetch(t, "GET", url+"/__wechat/pay?sheet="+s.ID, "")
-	if res.StatusCode != 200 || !strings.Contains(page, bridgePath) || !strings.Contains(page, s.ID) || !strings.Contains(page, "&#34;amount&#34;:880") {
+	if res.StatusCode != 200 || !strings.Contains(page, bridgePath+"?pay") || !strings.Contains(page, s.ID) || !strings.Contains(page, "&#34;amount&#34;:880") {
 		t.Errorf("%d %s", res.StatusCode, page)
 	}
 	if res, _ := fetch(t, "GET", url+"/__wechat/pay?sheet=none", ""); res.StatusCode != 404 {
 		t.Errorf("%d", res.StatusCode)
 	}
-	if _, script := fetch(t, "GET", url+bridgePath, ""); !strings.Contains(script, "async function payPage") {
+	if _, script := fetch(t, "GET", url+bridgePath+"?pay", ""); !strings.Contains(script, "async function payPage") {
 		t.Error("the client has no page for it")
 	}
 }

@@ -34,6 +34,7 @@ type WeChat struct {
 	mu            sync.Mutex
 	shopURL       string
 	holder        int // index in users of who holds the phone
+	place         Place
 	grants        map[string]*grant
 	tokens        map[string]*token
 	refreshTokens map[string]*token
@@ -59,6 +60,7 @@ func New(cfg Config) (*WeChat, error) {
 		grants: map[string]*grant{}, tokens: map[string]*token{}, refreshTokens: map[string]*token{},
 		orders: map[string]*order{}, prepays: map[string]*prepay{}, claims: map[string]claim{},
 	}
+	w.place, _ = cfg.Environment.place() // validate knows it
 	w.users = append(w.users, cfg.Users...)
 	if len(w.users) == 0 {
 		w.users = defaultUsers(newIDs(cfg.Seed, time.Unix(0, 0)))

@@ -39,8 +39,10 @@ function appear() {
   setTimeout(() => {
     if (window.WeixinJSBridge) return;
     window.WeixinJSBridge = WeixinJSBridge;
+    if (config.miniProgram) window.__wxjs_environment = "miniprogram";
     document.dispatchEvent(new Event("WeixinJSBridgeReady"));
   }, config.bridgeDelay);
 }
-if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", appear);
+if (!config.bridge) ; // see the fault no_bridge
+else if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", appear);
 else appear();

@@ -1,5 +1,6 @@
-// The part of WeChat's client that a page meets before it calls anything: the
-// user agent, the title bar, and a place where its errors become visible.
+// The part of the client that a page meets before it calls anything: the user
+// agent, the title bar, and a place where its errors become visible. A browser
+// has this part too.
 // Go wraps the files of this folder in one function that receives `config`.
 
 const prefix = "/__wechat/";
@@ -30,21 +31,27 @@ async function post(path, body, keepalive = false) {
 function define(name, value) {
   Object.defineProperty(Navigator.prototype, name, { get: () => value, configurable: true });
 }
-define("userAgent", config.userAgent);
-define("appVersion", config.userAgent.replace(/^Mozilla\//, ""));
-if (config.ios) define("userAgentData", undefined);
+define("userAgent", config.place.user_agent);
+define("appVersion", config.place.user_agent.replace(/^Mozilla\//, ""));
+define("platform", config.place.platform);
+define("maxTouchPoints", config.place.touch_points);
+define("userAgentData", undefined); // it names the browser that plays all of them
 
-// Another person has another phone: what the page kept for the one before is
-// not there. (Cookies are kept apart by the proxy.)
-try {
-  const holder = localStorage.getItem("wechat-phone-holder");
-  if (holder !== config.holder) {
-    if (holder !== null) {
-      localStorage.clear();
-      sessionStorage.clear();
-    }
-    localStorage.setItem("wechat-phone-holder", config.holder);
+// Another person has another phone, and every program its own storage: what the
+// page kept in the one before is not there. (Cookies are kept apart by the
+// proxy.)
+function ownStorage() {
+  const name = "wechat-phone-jar";
+  const last = localStorage.getItem(name);
+  if (last === config.jar) return;
+  if (last !== null) {
+    localStorage.clear();
+    sessionStorage.clear();
   }
+  localStorage.setItem(name, config.jar);
+}
+try {
+  if (!config.own) ownStorage();
 } catch { /* a page without storage keeps nothing */ }
 
 // --- the title bar ----------------------------------------------------------

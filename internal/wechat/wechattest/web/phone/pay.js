@@ -12,4 +12,4 @@ async function payPage() {
     el("p", {}, `¥${yuan(sheet.amount)} · ${sheet.shop}`), done);
   done.focus();
 }
-if (location.pathname === `${prefix}pay`) document.addEventListener("DOMContentLoaded", () => payPage().catch((error) => report("bridge", error.message)));
+document.addEventListener("DOMContentLoaded", () => payPage().catch((error) => report("bridge", error.message)));

@@ -1,0 +1,133 @@
+package wechattest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Environment is a program that the shop's link is opened with. It decides what
+// the page sees of the world: the user agent, whether there is a bridge and
+// what it does, whether the sign-in works.
+type Environment string
+
+// The environments (client environment).
+const (
+	Android        Environment = "android"         // WeChat on an Android phone
+	IOS            Environment = "ios"             // WeChat on an iPhone
+	Windows        Environment = "windows"         // WeChat for Windows
+	Mac            Environment = "mac"             // WeChat for macOS
+	Work           Environment = "work"            // Enterprise WeChat on an Android phone
+	MiniProgram    Environment = "miniprogram"     // the web-view of a mini program, on an Android phone
+	MiniProgramIOS Environment = "miniprogram-ios" // the same on an iPhone, whose user agent does not tell
+	Chrome         Environment = "chrome"          // a browser on an Android phone
+	Safari         Environment = "safari"          // a browser on an iPhone
+	Desktop        Environment = "desktop"         // a browser on a computer
+)
+
+// The shapes of a Place.
+const (
+	ShapePhone  = "phone"
+	ShapeWindow = "window"
+)
+
+// Place describes an Environment.
+type Place struct {
+	Environment Environment `json:"environment"`
+	Title       string      `json:"title"`
+	Shape       string      `json:"shape"` // of what the shop is seen in: phone or window
+	UserAgent   string      `json:"user_agent"`
+	Platform    string      `json:"platform"`     // navigator.platform
+	TouchPoints int         `json:"touch_points"` // navigator.maxTouchPoints
+	// Bridge tells whether pages get WeixinJSBridge, which is not yet to say
+	// that it pays.
+	Bridge bool `json:"bridge"`
+	// SignsIn tells whether the Official Account's sign-in works.
+	SignsIn bool `json:"signs_in"`
+	// Apple tells an iPhone, whose client has words and rules of its own.
+	Apple bool `json:"apple"`
+}
+
+// The user agents of WeChat 8.0.50's two webviews. What stands before
+// MicroMessenger is the phone's own.
+const (
+	androidView  = "Mozilla/5.0 (Linux; Android 14; 23127PN0CC Build/UKQ1.230804.001; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/126.0.6478.188 Mobile Safari/537.36 "
+	androidAgent = androidView + "XWEB/1260117 MMWEBSDK/20240501 MMWEBID/5218 MicroMessenger/8.0.50.2701(0x28003253) WeChat/arm64 Weixin NetType/WIFI Language/zh_CN ABI/arm64"
+	iosAgent     = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 MicroMessenger/8.0.50(0x18003235) NetType/WIFI Language/zh_CN"
+)
+
+// Environments returns every place in which the shop can be opened.
+func Environments() []Place {
+	return []Place{
+		{Android, "WeChat on Android", ShapePhone, androidAgent, "Linux armv81", 5, true, true, false},
+		{IOS, "WeChat on iPhone", ShapePhone, iosAgent, "iPhone", 5, true, true, true},
+		{Windows, "WeChat for Windows", ShapeWindow, "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36 " +
+			"NetType/WIFI MicroMessenger/7.0.20.1781(0x6700143B) WindowsWechat(0x63090c11) XWEB/11275 Flue", "Win32", 0, true, true, false},
+		{Mac, "WeChat for Mac", ShapeWindow, "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36 " +
+			"NetType/WIFI MicroMessenger/6.8.0(0x16080000) MacWechat/3.8.8(0x13080812) XWEB/1216 Flue", "MacIntel", 0, true, true, false},
+		{Work, "Enterprise WeChat", ShapePhone, androidView + "wxwork/4.1.28 MicroMessenger/7.0.1 NetType/WIFI Language/zh Lang/zh ColorScheme/Light", "Linux armv81", 5, true, false, false},
+		{MiniProgram, "Mini program on Android", ShapePhone, androidAgent + " miniProgram/wx7d1e3b9a04c6f258", "Linux armv81", 5, true, true, false},
+		{MiniProgramIOS, "Mini program on iPhone", ShapePhone, iosAgent, "iPhone", 5, true, true, true},
+		{Chrome, "Chrome on Android", ShapePhone, "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Mobile Safari/537.36", "Linux armv81", 5, false, false, false},
+		{Safari, "Safari on iPhone", ShapePhone, "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1", "iPhone", 5, false, false, true},
+		{Desktop, "Browser on a computer", ShapeWindow, "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36", "Win32", 0, false, false, false},
+	}
+}
+
+// ErrUnknownEnvironment is returned by SetEnvironment for a name that is none.
+var ErrUnknownEnvironment = errors.New("unknown environment")
+
+// environmentNames lists them for an error.
+func environmentNames() string {
+	var names []string
+	for _, p := range Environments() {
+		names = append(names, string(p.Environment))
+	}
+	return strings.Join(names, ", ")
+}
+
+// place finds the description of an environment.
+func (e Environment) place() (Place, bool) {
+	places := Environments()
+	i := slices.IndexFunc(places, func(p Place) bool { return p.Environment == e })
+	if i < 0 {
+		return Place{}, false
+	}
+	return places[i], true
+}
+
+// inMiniProgram tells the web-views of mini programs.
+func (e Environment) inMiniProgram() bool { return e == MiniProgram || e == MiniProgramIOS }
+
+// Place returns where the shop is open.
+func (w *WeChat) Place() Place {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.place
+}
+
+// SetEnvironment opens the shop elsewhere from now on. Each environment has
+// cookies and storage of its own for each person. The error of an unknown one
+// lists the known ones.
+func (w *WeChat) SetEnvironment(e Environment) error {
+	place, ok := e.place()
+	if !ok {
+		return fmt.Errorf("%w %q; known: %s", ErrUnknownEnvironment, e, environmentNames())
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.place = place
+	w.publish(Event{Kind: EventEnvironment, Place: &place})
+	return nil
+}
+
+// camera is the WeChat with which a code is scanned: that of the phone on which
+// the shop is open, or of one that lies beside it.
+func (w *WeChat) camera() Place {
+	if here := w.Place(); here.Environment == Android || here.Environment == IOS {
+		return here
+	}
+	there, _ := Android.place()
+	return there
+}
