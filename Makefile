@@ -38,7 +38,7 @@ check: tools ## gofmt, vet and staticcheck, natively and for wasm
 	go tool staticcheck ./...
 	GOOS=js GOARCH=wasm $$(GOOS= GOARCH= go tool -n staticcheck) $(JS)
 
-unit: tools ## the tests that need no browser
+unit: tools node_modules/.package-lock.json ## the tests that need no browser
 	go test $$(go list ./... | grep -v /e2e)
 
 e2e: build browser ## real Chromium, real workerd, simulated WeChat
@@ -52,7 +52,7 @@ public: public/index.html ## the prerendered page
 
 build/signer.wasm: $(SIGNER) | tools
 	@mkdir -p build
-	go run ./wasmbuild -o $@ ./signer
+	go run ./wasmbuild -for worker -o $@ ./signer
 
 build/%.mjs: signer/%.mjs
 	@mkdir -p build
@@ -63,7 +63,7 @@ build/wasm_exec.js: go.mod | tools
 	cp "$(WASMEXEC)" $@
 
 public/web/app.wasm: $(PAGE) | tools
-	go run ./wasmbuild -o $@ ./wasm
+	go run ./wasmbuild -for page -o $@ ./wasm
 
 public/web/weui.css: node_modules/.package-lock.json
 	cp node_modules/weui/dist/style/weui.min.css $@

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,43 +13,78 @@ import (
 	"h5pay/internal/wasmbin"
 )
 
-func TestBuildLeavesTLSOut(t *testing.T) {
-	out := filepath.Join(t.TempDir(), "signer.wasm")
-	if err := build(out, "h5pay/signer"); err != nil {
-		t.Fatal(err)
-	}
-	b, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// The names of all functions are in the binary.
-	if !bytes.Contains(b, []byte("net/http.(*ServeMux).ServeHTTP")) {
-		t.Error("the signer's binary serves no HTTP")
-	}
-	for _, left := range []string{"crypto/x509.", "crypto/internal/fips140/nistec.", "net/http.(*http2"} {
-		if bytes.Contains(b, []byte(left)) {
-			t.Errorf("%s is still there", left)
-		}
-	}
-	m, err := wasmbin.Parse(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(m.Data) > 100 {
-		t.Errorf("%d data segments: the binary is not packed", len(m.Data))
-	}
-	if dir, err := os.Getwd(); err != nil || bytes.Contains(b, []byte(filepath.Dir(dir))) {
-		t.Errorf("the binary names a folder of this machine (%v)", err)
+func TestBuildLeavesOut(t *testing.T) {
+	for _, test := range []struct {
+		kind, pkg string
+		there     string   // a function of the program
+		left      []string // none of which is
+	}{
+		{"worker", "h5pay/signer", "net/http.(*ServeMux).ServeHTTP",
+			[]string{"crypto/x509.", "crypto/internal/fips140/nistec.", "net/http.(*http2"}},
+		{"page", "h5pay/wasm", "go-app/v9/pkg/app.RunWhenOnBrowser",
+			[]string{"net/http.(*", "mime.", "regexp/syntax.", "text/template.(*", "crypto/internal/fips140", "crypto/sha1.blockGeneric"}},
+	} {
+		t.Run(test.kind, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "program.wasm")
+			if err := build(out, test.kind, test.pkg); err != nil {
+				t.Fatal(err)
+			}
+			b, err := os.ReadFile(out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// The names of all functions are in the binary.
+			if !bytes.Contains(b, []byte(test.there)) {
+				t.Errorf("%s is not there", test.there)
+			}
+			for _, left := range test.left {
+				if bytes.Contains(b, []byte(left)) {
+					t.Errorf("%s is still there", left)
+				}
+			}
+			m, err := wasmbin.Parse(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(m.Data) > 100 {
+				t.Errorf("%d data segments: the binary is not packed", len(m.Data))
+			}
+			if dir, err := os.Getwd(); err != nil || bytes.Contains(b, []byte(filepath.Dir(dir))) {
+				t.Errorf("the binary names a folder of this machine (%v)", err)
+			}
+		})
 	}
 }
 
 func TestFailedBuildSaysWhatToDo(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "none.wasm")
-	if err := build(out, "h5pay/none"); err == nil || !strings.Contains(err.Error(), "wasmbuild/crypto/tls") {
+	if err := build(out, "page", "h5pay/none"); err == nil || !strings.Contains(err.Error(), "wasmbuild/crypto/tls") {
 		t.Errorf("got %v", err)
 	}
 	if _, err := os.Stat(out); err == nil {
 		t.Error("it left a binary")
+	}
+}
+
+// The stand-in for crypto/rand gives what the real one promises.
+func TestRandomInAPage(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "random.wasm")
+	if err := build(out, "page", "h5pay/wasmbuild/testdata/random"); err != nil {
+		t.Fatal(err)
+	}
+	root, err := findRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(filepath.Join(root, "lib", "wasm", "go_js_wasm_exec"), out)
+	node, err := filepath.Abs("../node_modules/.bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Env = append(os.Environ(), "PATH="+node+string(os.PathListSeparator)+os.Getenv("PATH"))
+	got, err := cmd.CombinedOutput()
+	if err != nil || string(got) != "ok\n" {
+		t.Errorf("%v\n%s", err, got)
 	}
 }
 

@@ -1,11 +1,13 @@
 // Command wasmbuild compiles a package for js/wasm the way h5pay ships it:
 //
-//	go run ./wasmbuild -o build/signer.wasm ./signer
+//	go run ./wasmbuild -for worker -o build/signer.wasm ./signer
+//	go run ./wasmbuild -for page -o public/web/app.wasm ./wasm
 //
-// It is `go build` without symbols, with a stand-in for crypto/tls, and with the
-// result packed. Both matter to the one who waits for the binary; package
-// h5pay/wasmbuild/crypto/tls and wasmbin.Pack say what they do. A plain `go build`
-// makes a program that behaves the same and is a third larger, compressed.
+// It is `go build` without symbols, with stand-ins for some packages of the
+// standard library, and with the result packed. Both matter to the one who waits
+// for the binary; the stand-ins are in folders beside this one, and each says what
+// it leaves out, as does wasmbin.Pack. A plain `go build` makes a program that
+// behaves the same and is much larger.
 package main
 
 import (
@@ -20,19 +22,20 @@ import (
 )
 
 func main() {
+	kind := flag.String("for", "", "what the program is, worker or page: that decides what is left out")
 	out := flag.String("o", "", "the binary to write")
 	flag.Parse()
-	if *out == "" || flag.NArg() != 1 {
-		fmt.Fprintln(os.Stderr, "usage: wasmbuild -o FILE PACKAGE")
+	if standIns[*kind] == nil || *out == "" || flag.NArg() != 1 {
+		fmt.Fprintln(os.Stderr, "usage: wasmbuild -for worker|page -o FILE PACKAGE")
 		os.Exit(2)
 	}
-	if err := build(*out, flag.Arg(0)); err != nil {
+	if err := build(*out, *kind, flag.Arg(0)); err != nil {
 		fmt.Fprintln(os.Stderr, "wasmbuild:", err)
 		os.Exit(1)
 	}
 }
 
-func build(out, pkg string) error {
+func build(out, kind, pkg string) error {
 	dir, err := os.MkdirTemp("", "h5pay-wasmbuild-")
 	if err != nil {
 		return err
@@ -43,7 +46,7 @@ func build(out, pkg string) error {
 		return err
 	}
 	overlay, linked := filepath.Join(dir, "overlay.json"), filepath.Join(dir, "linked.wasm")
-	if err := writeOverlay(overlay, root); err != nil {
+	if err := writeOverlay(overlay, root, standIns[kind]); err != nil {
 		return err
 	}
 	if err := compile(linked, root, overlay, pkg); err != nil {
@@ -61,14 +64,14 @@ func build(out, pkg string) error {
 }
 
 // compile runs go build, of the Go in root. HTTP/2 is left out with a tag of
-// net/http's own: it would need TLS.
+// net/http's own, which a page knows nothing of: it would need TLS.
 func compile(out, root, overlay, pkg string) error {
 	cmd := exec.Command(filepath.Join(root, "bin", "go"), "build", "-trimpath", "-ldflags=-s -w", "-tags=nethttpomithttp2", "-overlay="+overlay, "-o", out, pkg)
 	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "GOROOT="+root, "GOTOOLCHAIN=local")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {
-		return errors.New("go build failed, see above; when its complaint is about net/http and tls, " +
-			"this Go uses something of crypto/tls that wasmbuild/crypto/tls lacks: add it there")
+		return errors.New("go build failed, see above; when it misses something of a package that has a stand-in, " +
+			"such as crypto/tls in wasmbuild/crypto/tls, add it there")
 	}
 	return nil
 }

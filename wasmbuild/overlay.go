@@ -10,10 +10,17 @@ import (
 	"strings"
 )
 
-// standIns are the packages of the standard library that have a stand-in, and
-// where in this module it is.
-var standIns = map[string]string{
-	"crypto/tls": "h5pay/wasmbuild/crypto/tls",
+// standIns are the packages of the standard library that have a stand-in, by
+// what a program is. Each is in this module, under the path that it has in the
+// standard library.
+var standIns = map[string][]string{
+	// A Worker: HTTP is served, by the platform, and called, by its fetch.
+	"worker": {"crypto/tls"},
+	// A page of go-app's: nothing serves HTTP, and what calls it is the browser.
+	"page": {
+		"crypto/aes", "crypto/cipher", "crypto/md5", "crypto/rand", "crypto/sha1",
+		"net/http", "regexp", "text/template",
+	},
 }
 
 // findRoot returns Go's own folder. Go replaces no file beneath its module
@@ -33,12 +40,12 @@ func findRoot(dir string) (string, error) {
 }
 
 // writeOverlay writes the file for `go build -overlay` that puts the stand-ins
-// in place: the Go in root then reads their files instead of its own, in this
-// one build.
-func writeOverlay(name, root string) error {
+// for pkgs in place: the Go in root then reads their files instead of its own, in
+// this one build.
+func writeOverlay(name, root string, pkgs []string) error {
 	replace := map[string]string{}
-	for pkg, standIn := range standIns {
-		dir, err := goOutput("list", "-f", "{{.Dir}}", standIn)
+	for _, pkg := range pkgs {
+		dir, err := goOutput("list", "-f", "{{.Dir}}", "h5pay/wasmbuild/"+pkg)
 		if err != nil {
 			return err
 		}

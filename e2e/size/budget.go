@@ -8,7 +8,7 @@ const (
 	workerBudget = 1_900_000
 	// pageBudget is what a shopper's first visit may download of the page's
 	// program, in brotli, as Cloudflare serves it to every browser of today.
-	pageBudget = 1_200_000
+	pageBudget = 1_000_000
 )
 
 // artifact is what a budget is for.
