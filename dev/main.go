@@ -85,6 +85,7 @@ func run(ctx context.Context, p ports, state string) error {
 		ShopURL:   origin(p.shop),
 
 		RealTimeShop: true,
+		PlainRefunds: true, // wrangler dev presents no certificate
 	}, address(p.wechat), address(p.phone), address(p.desk))
 	if err != nil {
 		return err

@@ -59,7 +59,7 @@ func runWorld(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	shopURL := fmt.Sprintf("http://localhost:%d", port)
-	world.sim, err = wechattest.Listen(wechattest.Config{ShopURL: shopURL, Hostile: true}, "localhost:0", "localhost:0", "localhost:0")
+	world.sim, err = wechattest.Listen(wechattest.Config{ShopURL: shopURL, Hostile: true, PlainRefunds: true}, "localhost:0", "localhost:0", "localhost:0")
 	if err != nil {
 		return 0, err
 	}

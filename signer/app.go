@@ -23,11 +23,27 @@ func unavailable(err error, log *slog.Logger) app {
 	return app{server.Unavailable(err, log), func(context.Context) error { return err }}
 }
 
+// platform is what the signer stands on: the Worker and its bindings, or this
+// machine.
+type platform struct {
+	getenv func(string) string
+	db     *sql.DB
+	doer   wechat.Doer
+	// certDoer presents the merchant's certificate. Nil when there is none;
+	// refunds are refused then, but by a simulator, which asks for none.
+	certDoer wechat.Doer
+	log      *slog.Logger
+}
+
 // newApp wires the signer: settings, store, WeChat client, server.
-func newApp(getenv func(string) string, db *sql.DB, doer wechat.Doer, log *slog.Logger) app {
-	set, err := loadSettings(getenv)
+func newApp(p platform) app {
+	log := p.log
+	set, err := loadSettings(p.getenv)
 	if err != nil {
 		return unavailable(err, log)
+	}
+	if p.certDoer == nil && set.BaseURL != "" {
+		p.certDoer = p.doer
 	}
 	client, err := wechat.New(wechat.Config{
 		AppID:     set.AppID,
@@ -38,7 +54,8 @@ func newApp(getenv func(string) string, db *sql.DB, doer wechat.Doer, log *slog.
 		OpenURL:   set.BaseURL,
 		APIURL:    set.BaseURL,
 		MchURL:    set.BaseURL,
-		Doer:      doer,
+		Doer:      p.doer,
+		CertDoer:  p.certDoer,
 	})
 	if err != nil {
 		return unavailable(err, log)
@@ -50,7 +67,7 @@ func newApp(getenv func(string) string, db *sql.DB, doer wechat.Doer, log *slog.
 		AppID:      set.AppID,
 		MchID:      set.MchID,
 		SessionKey: set.SessionKey,
-		Store:      order.NewStore(db),
+		Store:      order.NewStore(p.db),
 		WeChat:     client,
 		Log:        log,
 	})

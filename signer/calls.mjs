@@ -1,18 +1,21 @@
-// What a Go program may ask of the Worker: fetch and D1. Each call takes a
+// What a Go program may ask of the Worker: fetch, D1 and rate limits. Each call takes a
 // Reader, which it has read before it first waits, and returns the arguments of
 // encode for the reply, of which the first field is "" or what went wrong.
 import { env } from "cloudflare:workers";
 import { flatten } from "./message.mjs";
 import { readWhole } from "./whole.mjs";
 
-// fetchWhole is fetch: method, URL, headers, body and the most bytes to keep of
-// the answer -> status, headers, body. A redirect is an answer like any other.
+// fetchWhole is fetch: binding ("" for the Worker's own), method, URL, headers,
+// body and the most bytes to keep of the answer -> status, headers, body. A
+// redirect is an answer like any other.
 export async function fetchWhole(asked, signal) {
+  const binding = asked.string();
+  const fetcher = binding ? bound(binding, "fetch") : globalThis;
   const [method, url, headers] = [asked.string(), asked.string(), asked.headers()];
   const body = asked.bytes();
   const most = asked.number();
   try {
-    const answer = await fetch(url, { method, headers, body: body.length ? body : undefined, signal, redirect: "manual" });
+    const answer = await fetcher.fetch(url, { method, headers, body: body.length ? body : undefined, signal, redirect: "manual" });
     const whole = await readWhole(answer, most);
     return [["", answer.status, ...flatten(answer.headers)], whole];
   } catch {
@@ -35,9 +38,22 @@ export async function query(asked) {
   return [fields];
 }
 
+// limit counts a call: binding, key -> 1 when there may be one more, else 0.
+export async function limit(asked) {
+  const limiter = bound(asked.string(), "limit");
+  const { success } = await limiter.limit({ key: asked.string() });
+  return [["", success ? 1 : 0]];
+}
+
+// bound returns what is bound to a name, which has to have a method.
+function bound(name, method) {
+  const binding = env[name];
+  if (!binding?.[method]) throw new Error(`wrangler.toml binds nothing to ${name} that has ${method}`);
+  return binding;
+}
+
 function statement(asked) {
-  const database = env[asked.string()];
-  if (!database?.prepare) throw new Error("wrangler.toml binds no D1 database to this name");
+  const database = bound(asked.string(), "prepare");
   const sql = asked.string();
   const args = [];
   for (let n = asked.number(); n > 0; n--) args.push(untagged(asked.string()));

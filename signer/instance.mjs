@@ -2,7 +2,7 @@
 // and I/O to the request that began them, and Go has a single timer queue, so
 // two events in one program would wake each other's goroutines and hang.
 import { env } from "cloudflare:workers";
-import { exec, fetchWhole, query } from "./calls.mjs";
+import { exec, fetchWhole, limit, query } from "./calls.mjs";
 import { Reader, encode } from "./message.mjs";
 import program from "./signer.wasm";
 import "./wasm_exec.js";
@@ -10,8 +10,8 @@ import "./wasm_exec.js";
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 // What Go asks for; the numbers are those of warm/warm.go.
-const [ANSWER, LOG, ABORT, FETCH, EXEC, QUERY] = [0, 1, 2, 3, 4, 5];
-const calls = { [FETCH]: fetchWhole, [EXEC]: exec, [QUERY]: query };
+const [ANSWER, LOG, ABORT, FETCH, EXEC, QUERY, LIMIT] = [0, 1, 2, 3, 4, 5, 6];
+const calls = { [FETCH]: fetchWhole, [EXEC]: exec, [QUERY]: query, [LIMIT]: limit };
 
 export class Instance {
   #go = new Go();

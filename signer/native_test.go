@@ -13,6 +13,7 @@ import (
 	"testing/fstest"
 
 	"h5pay/internal/order"
+	"h5pay/internal/wechat/wechattest"
 )
 
 func TestSiteServesLikeStaticAssets(t *testing.T) {
@@ -58,7 +59,10 @@ func TestNativeSignerAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := exampleEnv(t)
-	calls := newApp(func(name string) string { return env[name] }, db, http.DefaultClient, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	calls := newApp(platform{
+		getenv: func(name string) string { return env[name] }, db: db, doer: http.DefaultClient,
+		log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
 	h := split(calls, newSite(fstest.MapFS{}))
 	for path, status := range map[string]int{
 		"/api/config": 200, "/api/products": 200, "/api/session": 401, "/api": 404, "//api/config": 404, "/api//notify/pay": 404,
@@ -68,6 +72,44 @@ func TestNativeSignerAnswers(t *testing.T) {
 		if w.Code != status || !strings.HasPrefix(w.Header().Get("Content-Type"), "application/json") {
 			t.Errorf("%s: %d %s", path, w.Code, w.Body)
 		}
+	}
+}
+
+// Natively the certificate comes from files, and a shop without one sends no
+// refund.
+func TestRefundsNeedACertificate(t *testing.T) {
+	sim := wechattest.Start(t, wechattest.Config{})
+	dir := t.TempDir()
+	if err := sim.WriteCertificates(dir); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(certSetting, filepath.Join(dir, wechattest.CertFile))
+	t.Setenv(keySetting, filepath.Join(dir, wechattest.KeyFile))
+	client, err := certClient()
+	if err != nil {
+		t.Fatal(err)
+	}
+	trusted, err := sim.ClientTLS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	client.Transport.(*http.Transport).TLSClientConfig.RootCAs = trusted.RootCAs
+	res, err := client.Post(sim.TLSURL+"/secapi/pay/refund", "text/xml", strings.NewReader("<xml></xml>"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusOK { // else it is a page about the certificate
+		t.Errorf("with the certificate: %s", res.Status)
+	}
+
+	t.Setenv(keySetting, "")
+	if client, err := certClient(); err == nil || client != nil {
+		t.Errorf("a certificate without its key: %v, %v", client, err)
+	}
+	t.Setenv(certSetting, "")
+	if client, err := certClient(); err != nil || client != nil {
+		t.Errorf("no certificate: %v, %v", client, err)
 	}
 }
 

@@ -13,22 +13,32 @@ import (
 	"h5pay/signer/warm"
 )
 
+// The bindings that wrangler.toml may have besides DB.
+const certBinding = "WECHAT_CERT" // mtls_certificates: the merchant's client certificate
+
 // serve answers the events that worker.mjs hands over, for as long as the
 // instance lives.
 func serve() {
 	worker := warm.New()
 	log := slog.New(slog.NewJSONHandler(worker.Log(), nil))
 	var a app
-	if cloudflare.GetBinding("DB").IsUndefined() {
+	if !bound("DB") {
 		a = unavailable(&settingError{"d1_databases", "needs a binding named DB"}, log)
 	} else {
-		a = newApp(getenv, worker.OpenD1("DB"), worker.Fetch(), log)
+		p := platform{getenv: getenv, db: worker.OpenD1("DB"), doer: worker.Fetch(), log: log}
+		if bound(certBinding) {
+			p.certDoer = worker.FetchThrough(certBinding)
+		}
+		a = newApp(p)
 	}
 	worker.Serve(warm.Program{
 		Handler: a,
 		Cron:    func(ctx context.Context, _ string, _ time.Time) error { return a.reconcile(ctx) },
 	})
 }
+
+// bound reports whether wrangler.toml binds anything to a name.
+func bound(name string) bool { return !cloudflare.GetBinding(name).IsUndefined() }
 
 // getenv reads a variable or a secret of the Worker, "" when it is not set.
 func getenv(name string) string {

@@ -4,8 +4,10 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"database/sql"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
@@ -26,6 +28,10 @@ const (
 	// The header in which a proxy in front tells the client's address; never set
 	// it without such a proxy, since a client could then name any address.
 	proxySetting = "CLIENT_IP_HEADER"
+	// The merchant's client certificate and its key, as the merchant platform
+	// gives them out: apiclient_cert.pem and apiclient_key.pem. Refunds need them.
+	certSetting = "WECHAT_CERT_FILE"
+	keySetting  = "WECHAT_KEY_FILE"
 )
 
 // serve runs the signer as a plain HTTP server with the page from public/,
@@ -49,10 +55,13 @@ func listen(ctx context.Context, log *slog.Logger) error {
 	if err := order.Migrate(ctx, db); err != nil {
 		return err
 	}
-	a := newApp(os.Getenv, db, &http.Client{
-		Timeout:       30 * time.Second,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}, log)
+	p := platform{getenv: os.Getenv, db: db, doer: newClient(nil), log: log}
+	if cert, err := certClient(); err != nil {
+		return err
+	} else if cert != nil {
+		p.certDoer = cert
+	}
+	a := newApp(p)
 	srv := &http.Server{
 		Addr:              getenvOr(addrSetting, "localhost:8787"),
 		Handler:           split(clientIP(a, os.Getenv(proxySetting)), newSite(os.DirFS("public"))),
@@ -76,6 +85,32 @@ func listen(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	return <-ended
+}
+
+// newClient returns a client for calls to WeChat, which follows no redirect: the
+// requests carry secrets.
+func newClient(config *tls.Config) *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = config
+	return &http.Client{
+		Transport:     transport,
+		Timeout:       30 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// certClient returns a client that presents the merchant's certificate, nil when
+// none is set.
+func certClient() (*http.Client, error) {
+	certFile, keyFile := os.Getenv(certSetting), os.Getenv(keySetting)
+	if certFile == "" && keyFile == "" {
+		return nil, nil
+	}
+	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		return nil, fmt.Errorf("%s and %s: %w", certSetting, keySetting, err)
+	}
+	return newClient(&tls.Config{Certificates: []tls.Certificate{cert}}), nil
 }
 
 // everyMinute calls do until ctx ends; in the Worker a cron trigger does.

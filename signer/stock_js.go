@@ -24,7 +24,7 @@ func serve() {
 		panic(err)
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
-	workers.Serve(newApp(stockEnv, db, stockDoer{fetch.NewClient()}, log))
+	workers.Serve(newApp(platform{getenv: stockEnv, db: db, doer: stockDoer{fetch.NewClient()}, log: log}))
 }
 
 func stockEnv(name string) string {

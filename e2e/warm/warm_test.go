@@ -92,6 +92,11 @@ func TestMain(m *testing.M) {
 // newWorld starts a Worker of its own with a database of its own. limits are
 // those of pool.mjs.
 func newWorld(t testing.TB, limits map[string]int) *world {
+	return newWorldWith(t, limits, nil)
+}
+
+// newWorldWith binds services besides.
+func newWorldWith(t testing.TB, limits map[string]int, services map[string]stack.Service) *world {
 	t.Helper()
 	dir, err := build()
 	if err != nil {
@@ -108,7 +113,7 @@ func newWorld(t testing.TB, limits map[string]int) *world {
 	t.Cleanup(d1.Close)
 	w := &world{TB: t, log: &log{}, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 400}, Timeout: 90 * time.Second}}
 	w.worker, err = stack.StartWorkerd(context.Background(), stack.WorkerdConfig{
-		Dir: root, Modules: dir, Entry: "entry.mjs", D1: d1.Address, Output: w.log,
+		Dir: root, Modules: dir, Entry: "entry.mjs", D1: d1.Address, Services: services, Output: w.log,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -261,6 +266,17 @@ func (w *world) event(path string, query url.Values, body string) string {
 	b, err := io.ReadAll(res.Body)
 	if err != nil {
 		w.Error(err)
+	}
+	return string(b)
+}
+
+// readAll returns the text of an answer.
+func readAll(t testing.TB, res *http.Response) string {
+	t.Helper()
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return string(b)
 }

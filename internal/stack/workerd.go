@@ -16,15 +16,27 @@ import (
 )
 
 // WorkerdConfig says how to run a Worker on workerd alone, without wrangler and
-// its proxy: for benchmarks, and for tests of the entry. All but Vars and Output
-// are required.
+// its proxy: for benchmarks, and for tests of the entry. All but Vars, Services
+// and Output are required.
 type WorkerdConfig struct {
 	Dir     string            // the project's root, with node_modules/
 	Modules string            // folder of the Worker's modules: *.mjs, *.js, *.wasm
 	Entry   string            // the module that exports the handlers
 	D1      string            // address of the database, for the binding DB
 	Vars    map[string]string // settings and secrets
-	Output  io.Writer         // workerd's output; nil discards it
+	// Services are bound by name, each to a server whose fetch it is whatever
+	// the URL says.
+	Services map[string]Service
+	Output   io.Writer // workerd's output; nil discards it
+}
+
+// Service is a server that a Worker reaches through a binding. With Cert it is
+// reached as through Cloudflare's mTLS binding.
+type Service struct {
+	Address string // host:port
+	// PEM texts of the client certificate and its key, and of who vouches for
+	// the server. Without Cert there is no TLS at all.
+	Cert, Key, Root string
 }
 
 // Workerd is a running Worker.
@@ -145,14 +157,28 @@ func workerdConfig(cfg WorkerdConfig, modules []string) string {
 	for name, value := range cfg.Vars {
 		fmt.Fprintf(&b, "        (name = %q, text = %q),\n", name, value)
 	}
+	for name := range cfg.Services {
+		fmt.Fprintf(&b, "        (name = %q, service = %q),\n", name, name)
+	}
 	b.WriteString("      ],\n    )),\n    (name = \"events\", worker = (\n")
 	fmt.Fprintf(&b, "      modules = [(name = \"events.mjs\", esModule = %q)],\n", eventsModule)
 	b.WriteString("      compatibilityDate = \"2026-10-20\",\n      compatibilityFlags = [\"service_binding_extra_handlers\"],\n")
 	b.WriteString("      bindings = [(name = \"WORKER\", service = \"worker\")],\n    )),\n")
 	fmt.Fprintf(&b, "    (name = \"d1\", external = (address = %q, http = ())),\n", cfg.D1)
+	for name, s := range cfg.Services {
+		fmt.Fprintf(&b, "    (name = %q, external = (address = %q, %s)),\n", name, s.Address, s.transport())
+	}
 	b.WriteString("    (name = \"internet\", network = (allow = [\"public\", \"private\"])),\n  ],\n")
 	b.WriteString("  sockets = [(name = \"http\", http = (), service = \"worker\"), (name = \"events\", http = (), service = \"events\")],\n);\n")
 	return b.String()
+}
+
+// transport is the part of workerd's configuration that says how to speak to s.
+func (s Service) transport() string {
+	if s.Cert == "" {
+		return "http = ()"
+	}
+	return fmt.Sprintf("https = (tlsOptions = (keypair = (privateKey = %q, certificateChain = %q), trustedCertificates = [%q]))", s.Key, s.Cert, s.Root)
 }
 
 func waitListening(ctx context.Context, addr string) error {

@@ -32,7 +32,14 @@ func New() *Worker {
 }
 
 // Fetch returns the Worker's fetch.
-func (w *Worker) Fetch() Fetch { return Fetch{w.border} }
+func (w *Worker) Fetch() Fetch { return Fetch{w.border, ""} }
+
+// FetchThrough returns the fetch of what wrangler.toml binds to a name: of a
+// client certificate, which is presented with every request, or of a service.
+func (w *Worker) FetchThrough(binding string) Fetch { return Fetch{w.border, binding} }
+
+// RateLimit returns the rate limiter that wrangler.toml binds to a name.
+func (w *Worker) RateLimit(binding string) RateLimit { return RateLimit{w.border, binding} }
 
 // OpenD1 opens the database that wrangler.toml binds to a name. It does not
 // look whether there is one; the first statement does.

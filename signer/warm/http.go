@@ -87,7 +87,10 @@ func (w *wholeWriter) addTo(m *message) {
 // does not work in workerd and would add a megabyte: no redirects, no cookies,
 // whole bodies with a length (WeChat refuses chunked ones). A request ends with
 // its context.
-type Fetch struct{ calls caller }
+type Fetch struct {
+	calls   caller
+	binding string // whose fetch it is; "" for the Worker's own
+}
 
 // maxAnswer caps an upstream's answer, in bytes; what is beyond is cut off.
 const maxAnswer = 1 << 20
@@ -103,7 +106,7 @@ func (f Fetch) Do(req *http.Request) (*http.Response, error) {
 		}
 	}
 	r, err := f.calls.call(req.Context(), opFetch,
-		newMessage().add(req.Method).add(req.URL.String()).addHeader(req.Header).addBytes(body).addInt(maxAnswer))
+		newMessage().add(f.binding).add(req.Method).add(req.URL.String()).addHeader(req.Header).addBytes(body).addInt(maxAnswer))
 	if err != nil {
 		return nil, err
 	}

@@ -55,6 +55,7 @@ const (
 	opFetch
 	opExec
 	opQuery
+	opLimit
 )
 
 // caller asks JavaScript for something and waits for the reply.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -50,11 +51,11 @@ func TestFetchCarriesTheWholeRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "text/xml")
-	res, err := Fetch{b}.Do(req)
+	res, err := Fetch{b, "CERT"}.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"POST", "https://api.example.com/x?y=1", "1", "Content-Type", "text/xml", "<xml>", "1048576"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"CERT", "POST", "https://api.example.com/x?y=1", "1", "Content-Type", "text/xml", "<xml>", "1048576"}, got); diff != "" {
 		t.Errorf("sent (-want +got):\n%s", diff)
 	}
 	body, err := io.ReadAll(res.Body)
@@ -72,12 +73,31 @@ func TestFetchEndsWithItsContext(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 { // the second finds the context over
-		if _, err := (Fetch{b}).Do(req); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := (Fetch{calls: b}).Do(req); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}
 	}
 	if len(b.waiting) != 0 {
 		t.Errorf("%d calls still wait", len(b.waiting))
+	}
+}
+
+func TestRateLimitSaysWhatTheBindingSays(t *testing.T) {
+	for want, reply := range map[string]*message{
+		"true <nil>":                  new(message).add("").addInt(1),
+		"false <nil>":                 new(message).add("").addInt(0),
+		"false no limits":             new(message).add("no limits"),
+		"false " + errMessage.Error(): new(message).add(""),
+	} {
+		l := RateLimit{far(func(op op, r *reader) *message {
+			if binding, key := r.string(), r.string(); op != opLimit || binding != "LIMIT" || key != "203.0.113.7" {
+				t.Errorf("asked %d %q %q", op, binding, key)
+			}
+			return reply
+		}), "LIMIT"}
+		if ok, err := l.Allow(t.Context(), "203.0.113.7"); fmt.Sprint(ok, " ", err) != want {
+			t.Errorf("got %v %v, want %s", ok, err, want)
+		}
 	}
 }
 
@@ -98,7 +118,7 @@ func TestMalformedRepliesAreErrors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if res, err := (Fetch{b}).Do(req); err == nil {
+		if res, err := (Fetch{calls: b}).Do(req); err == nil {
 			t.Errorf("%s: %+v", name, res)
 		}
 	}

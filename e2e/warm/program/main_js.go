@@ -21,13 +21,15 @@ import (
 
 func main() {
 	w := warm.New()
-	p := &program{db: w.OpenD1("DB"), fetch: w.Fetch()}
+	p := &program{db: w.OpenD1("DB"), fetch: w.Fetch(), cert: w.FetchThrough("CERT"), limit: w.RateLimit("LIMIT")}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/work", p.work)
 	mux.HandleFunc("/body", p.body)
 	mux.HandleFunc("/answer", p.answer)
 	mux.HandleFunc("/text", p.text)
 	mux.HandleFunc("/fetch", p.relay)
+	mux.HandleFunc("/certified", p.certified)
+	mux.HandleFunc("/limit", p.limited)
 	mux.HandleFunc("/later", p.later)
 	mux.HandleFunc("/grow", p.grow)
 	mux.HandleFunc("/memory", p.memory)
@@ -38,6 +40,8 @@ func main() {
 type program struct {
 	db    *sql.DB
 	fetch warm.Fetch
+	cert  warm.Fetch
+	limit warm.RateLimit
 	busy  atomic.Int32
 	fired atomic.Int32 // timers of later
 	held  [][]byte
@@ -196,6 +200,28 @@ func (p *program) relay(w http.ResponseWriter, r *http.Request) {
 	}
 	n, err := io.Copy(io.Discard, res.Body)
 	fmt.Fprint(w, res.StatusCode, " ", n, " ", err)
+}
+
+// certified passes a POST on through the binding CERT.
+func (p *program) certified(w http.ResponseWriter, r *http.Request) {
+	req, err := http.NewRequestWithContext(r.Context(), http.MethodPost, r.URL.Query().Get("url"), r.Body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	res, err := p.cert.Do(req)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	w.WriteHeader(res.StatusCode)
+	io.Copy(w, res.Body)
+}
+
+// limited answers with what the binding LIMIT says of a key.
+func (p *program) limited(w http.ResponseWriter, r *http.Request) {
+	ok, err := p.limit.Allow(r.Context(), r.URL.Query().Get("key"))
+	fmt.Fprint(w, ok, " ", err)
 }
 
 // later leaves a timer behind that fires after the answer.

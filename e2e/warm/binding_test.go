@@ -1,0 +1,65 @@
+package warm_test
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"h5pay/internal/stack"
+	"h5pay/internal/wechat/wechattest"
+)
+
+// A request through a binding presents the merchant's certificate, as one
+// through Cloudflare's mTLS binding does, and plain fetch presents none.
+func TestFetchThroughABindingPresentsTheCertificate(t *testing.T) {
+	sim := wechattest.Start(t, wechattest.Config{})
+	dir := t.TempDir()
+	if err := sim.WriteCertificates(dir); err != nil {
+		t.Fatal(err)
+	}
+	file := func(name string) string {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	address := strings.TrimPrefix(sim.TLSURL, "https://")
+	for name, service := range map[string]stack.Service{
+		"the merchant's": {Address: address, Cert: file(wechattest.CertFile), Key: file(wechattest.KeyFile), Root: file(wechattest.RootFile)},
+		"none":           {Address: strings.TrimPrefix(sim.URL, "http://")},
+	} {
+		w := newWorldWith(t, nil, map[string]stack.Service{"CERT": service})
+		// WeChat looks at the certificate before it looks at the message.
+		res, err := w.client.Post(w.worker.URL+"/certified?url="+sim.TLSURL+"/secapi/pay/refund", "text/xml", strings.NewReader("<xml></xml>"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := readAll(t, res)
+		if name == "none" {
+			if res.StatusCode != http.StatusBadRequest || !strings.Contains(text, "No required SSL certificate was sent") {
+				t.Errorf("without a certificate: %d %q", res.StatusCode, text)
+			}
+		} else if res.StatusCode != http.StatusOK || !strings.Contains(text, "<return_code><![CDATA[FAIL]]>") {
+			t.Errorf("with the certificate: %d %q\n%s", res.StatusCode, text, w.log)
+		}
+	}
+}
+
+// What is not bound is an error that says so, and costs nothing else.
+func TestMissingBindings(t *testing.T) {
+	w := newWorld(t, nil)
+	if status, text, err := w.get("/limit", "key", "x"); err != nil || status != 200 || text != "false wrangler.toml binds nothing to LIMIT that has limit" {
+		t.Errorf("limit: %d %q, %v", status, text, err)
+	}
+	res, err := w.client.Post(w.worker.URL+"/certified?url=https://localhost/", "text/xml", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := readAll(t, res); res.StatusCode != http.StatusBadGateway || !strings.Contains(text, "binds nothing to CERT that has fetch") {
+		t.Errorf("cert: %d %q", res.StatusCode, text)
+	}
+	w.wantWork("after", "fetch", "1", "d1", "1")
+}
