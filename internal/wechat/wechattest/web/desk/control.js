@@ -50,7 +50,7 @@ export function listen(on) {
     if (early) early.push(message);
     else deliver(message);
   });
-  for (const kind of ["sheet", "consent", "refund", "user", "fault"]) {
+  for (const kind of ["sheet", "consent", "refund", "user", "environment", "fault"]) {
     source.addEventListener(kind, (event) => on[kind]?.(JSON.parse(event.data)));
   }
   source.addEventListener("error", () => {

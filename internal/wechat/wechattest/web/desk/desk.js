@@ -7,7 +7,7 @@ import { toast } from "./dom.js";
 import { Ledger } from "./ledger.js";
 import { Log } from "./log.js";
 import { Phone } from "./phone.js";
-import { scanner } from "./scan.js";
+import { Camera } from "./scan.js";
 
 const panels = ["log", "ledger", "connect", "curl"];
 
@@ -45,9 +45,9 @@ async function start() {
 
   const info = await get("info");
   const log = new Log(panel("log"), document.getElementById("tools"), info.api_key);
-  let ledger, phone;
+  let ledger, phone, camera;
   const clock = new Clock(info, () => ledger.read());
-  ledger = new Ledger(panel("ledger"), info, clock, (...attempt) => log.setAttempt(...attempt));
+  ledger = new Ledger(panel("ledger"), info, clock, (...attempt) => log.setAttempt(...attempt), (orders) => camera?.offer(orders));
   const holder = new Holder(info);
   const faults = new Faults(info);
   const waiting = new Waiting();
@@ -63,6 +63,7 @@ async function start() {
       if (now.epoch !== info.epoch) { location.reload(); return; }
       clock.set(now.now);
       holder.set(now.user);
+      if (phone && now.environment !== phone.place.environment) phone.move(now.environment);
       await Promise.all([faults.read(), readSheets()]);
       ledger.read();
     },
@@ -72,12 +73,13 @@ async function start() {
     consent() { waiting.read(); },
     refund() { ledger.read(); },
     user({ user }) { holder.set(user); phone?.open(phone.home); },
+    environment({ place }) { phone?.move(place.environment); ledger.read(); },
     fault() { faults.read(); },
     clock({ now }) { clock.set(now); ledger.read(); },
   });
   // Last, so that the log is there for the first message.
   phone = new Phone(info);
-  scanner(info, phone);
+  camera = new Camera(info, phone);
 }
 
 start().catch((error) => toast(`The desk could not start: ${error.message}`));

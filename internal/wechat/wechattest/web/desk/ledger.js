@@ -18,8 +18,10 @@ const deliveries = { waiting: "waiting", acknowledged: "ok", given_up: "refused"
 
 export class Ledger {
   // onAttempt(seq, number, out_trade_no) hears of every send, for the log.
-  constructor(panel, info, clock, onAttempt) {
+  // onOrders(orders) gets them whenever the ledger was read.
+  constructor(panel, info, clock, onAttempt, onOrders) {
     this.onAttempt = onAttempt;
+    this.onOrders = onOrders;
     this.panel = panel;
     this.info = info;
     this.clock = clock;
@@ -41,6 +43,7 @@ export class Ledger {
 
   show({ orders, trades, refunds, notifications }) {
     this.owed.textContent = orders.length || "";
+    this.onOrders(orders);
     for (const n of notifications) n.attempts.forEach((a, i) => this.onAttempt(a.message, i + 1, n.out_trade_no));
     if (orders.length === 0) {
       this.panel.replaceChildren(el("div", { class: "empty" }, el("h2", {}, "No order yet"),

@@ -1,10 +1,19 @@
-// The phone: a frame at 390x844 with the client's own bars around the webview.
-// The page inside is of another origin; client.js in it tells the title and
-// obeys "back" and "reload".
+// Where the shop is open: a phone at 390x844 or a window, with the client's own
+// bars around the page. The page inside is of another origin; client.js in it
+// tells the title and obeys "back" and "reload".
 
-import { el, icon } from "./dom.js";
+import { act, el, icon } from "./dom.js";
+import { post } from "./control.js";
 
-const width = 410, height = 864; // of the phone with its rim, in its own pixels
+// The devices with their rims, in their own pixels.
+const sizes = { phone: { width: 410, height: 864 }, window: { width: 1080, height: 740 } };
+
+// What the bars look like, and the groups of the list.
+const places = {
+  android: ["wechat", "WeChat"], ios: ["wechat", "WeChat"], windows: ["client", "WeChat"], mac: ["client", "WeChat"],
+  work: ["wechat", "Not quite WeChat"], miniprogram: ["mini", "Not quite WeChat"], "miniprogram-ios": ["mini", "Not quite WeChat"],
+  chrome: ["chrome", "Browsers"], safari: ["safari", "Browsers"], desktop: ["browser", "Browsers"],
+};
 
 export class Phone {
   // info is what GET /control/info answered.
@@ -12,16 +21,20 @@ export class Phone {
     this.home = info.phone_url + "/";
     this.origin = info.phone_url;
     this.shop = info.shop_name;
+    this.places = new Map(info.environments.map((place) => [place.environment, place]));
+    this.stage = document.getElementById("stage");
     this.view = document.getElementById("view");
     this.title = document.getElementById("title");
+    this.pill = document.getElementById("pill");
     this.address = document.getElementById("address");
+    document.getElementById("tab").href = this.home;
     this.buttons();
-    this.fit();
+    this.chooser(info.environments);
+    const desktop = document.getElementById("desktop");
+    this.desktop = desktop;
+    new ResizeObserver(() => this.fit()).observe(desktop);
     window.addEventListener("message", (event) => this.hear(event));
-    const outside = document.getElementById("outside");
-    if (info.shop_url) outside.href = info.shop_url;
-    else outside.hidden = true;
-    this.open(this.home);
+    this.move(info.environment);
   }
 
   buttons() {
@@ -37,19 +50,39 @@ export class Phone {
     document.getElementById("radio").replaceChildren(icon("cellular"), icon("wifi"), icon("battery"));
   }
 
-  // fit scales the phone to the height that is left, down to what can be read.
+  chooser(environments) {
+    this.select = document.getElementById("place");
+    const groups = Map.groupBy(environments, (place) => places[place.environment][1]);
+    this.select.replaceChildren(...[...groups].map(([label, members]) => el("optgroup", { label },
+      members.map((place) => el("option", { value: place.environment }, place.title)))));
+    this.select.addEventListener("change", () => act(this.select, () => post("environment", { environment: this.select.value })));
+  }
+
+  // move opens the shop in another place, as the person who follows its link
+  // there would.
+  move(environment) {
+    this.place = this.places.get(environment);
+    this.select.value = environment;
+    this.stage.dataset.shape = this.place.shape;
+    this.stage.dataset.frame = places[environment][0];
+    this.fit();
+    this.open(this.home);
+  }
+
+  // fit scales the device to the room that is left, down to what can be read.
   fit() {
-    const desktop = document.getElementById("desktop");
-    const stage = desktop.parentElement;
-    new ResizeObserver(() => {
-      const scale = Math.max(0.5, Math.min(1, desktop.clientHeight / height, innerWidth * 0.36 / width));
-      stage.style.setProperty("--scale", innerWidth > 820 ? scale : Math.min(1, desktop.clientHeight / height));
-    }).observe(desktop);
+    const { width, height } = sizes[this.place.shape];
+    const wide = innerWidth > 820;
+    const share = this.place.shape === "window" ? 0.47 : 0.36;
+    const room = Math.min(1, this.desktop.clientHeight / height, (wide ? innerWidth * share : innerWidth - 32) / width);
+    this.stage.style.setProperty("--scale", wide && this.place.shape === "phone" ? Math.max(0.5, room) : room);
+    this.stage.style.setProperty("--device-width", `${width}px`);
+    this.stage.style.setProperty("--device-height", `${height}px`);
   }
 
   open(url) {
     this.show("", url);
-    this.frame = el("iframe", { title: "The webview", src: url, allow: "clipboard-write" });
+    this.frame = el("iframe", { title: this.place.title, src: url, allow: "clipboard-write" });
     this.frame.addEventListener("load", () => this.loaded());
     this.view.replaceChildren(this.frame);
     this.opened = true;
@@ -80,6 +113,7 @@ export class Phone {
     this.title.textContent = title;
     this.address.textContent = url;
     this.address.title = url;
+    this.pill.textContent = url.replace(/^https?:\/\//, "");
     this.back.hidden = !canGoBack;
   }
 
@@ -101,6 +135,6 @@ export class Phone {
         el("button", { type: "button", class: "card", click: () => this.open(this.home) },
           el("b", {}, this.shop),
           el("span", {}, this.home),
-          el("small", {}, "Open in WeChat")))));
+          el("small", {}, `Open in ${this.place.title}`)))));
   }
 }

@@ -1,38 +1,92 @@
-// The phone's camera: a code_url by hand, or one of the orders that wait for it.
+// The phone's camera: a code_url by hand, one of the orders that wait for it, or
+// the code that a window shows.
 
-import { act, el, toast, yuan } from "./dom.js";
+import { act, el, icon, toast, yuan } from "./dom.js";
 import { get, post } from "./control.js";
 import { place } from "./controls.js";
 
-// scanner makes the button below the phone open the list. What is scanned opens
-// its payment sheet on the phone.
-export function scanner(info, phone) {
-  const button = document.getElementById("scan");
-  const menu = el("div", { class: "menu", id: "scan-menu", popover: "auto" });
-  document.body.append(menu);
-  const scan = (from, codeURL) => act(from, async () => {
-    const sheet = await post("scan", { code_url: codeURL });
-    menu.hidePopover();
-    phone.open(`${info.phone_url}/__wechat/pay?sheet=${encodeURIComponent(sheet.id)}`);
-  });
-  const show = async () => {
+// scannable tells an order whose code waits to be scanned.
+const scannable = (order) => order.code_url && order.state === "NOTPAY";
+
+// Camera opens the payment sheet of what is scanned: on the phone in which the
+// shop is open, or on one that lies beside the window.
+export class Camera {
+  constructor(info, phone) {
+    this.phone = phone;
+    this.page = (sheet) => `${info.phone_url}/__wechat/pay?sheet=${encodeURIComponent(sheet.id)}`;
+    this.origin = info.phone_url;
+    this.box = document.getElementById("offer");
+    this.button = document.getElementById("scan");
+    this.menu = el("div", { class: "menu", id: "scan-menu", popover: "auto" });
+    document.body.append(this.menu);
+    // Not by act: a button that is disabled opens no popover.
+    this.button.addEventListener("click", () => this.list().catch((error) => toast(error.message)));
+    window.addEventListener("message", (event) => {
+      if (event.source === this.frame?.contentWindow && event.origin === this.origin && event.data?.wechat === "close") this.putAway();
+    });
+  }
+
+  scan(from, codeURL) {
+    return act(from, async () => {
+      const sheet = await post("scan", { code_url: codeURL });
+      this.menu.hidePopover();
+      if (this.phone.place.shape === "phone") this.phone.open(this.page(sheet));
+      else this.takeOut(this.page(sheet));
+    });
+  }
+
+  // offer shows the code that a window holds up, whenever the ledger was read:
+  // that of the newest order, for the ones before were left behind.
+  offer(orders) {
+    const inWindow = this.phone.place.shape === "window";
+    if (!inWindow) this.putAway();
+    const newest = inWindow ? orders.findLast((order) => order.code_url) : undefined;
+    const order = newest && scannable(newest) ? newest : undefined;
+    const key = order ? order.code_url : "";
+    if (key === this.offered) return;
+    this.offered = key;
+    if (!order) {
+      this.box.replaceChildren();
+      return;
+    }
+    const go = el("button", { type: "button", class: "go" }, icon("camera"), "Scan with the phone");
+    go.addEventListener("click", () => this.scan(go, order.code_url));
+    this.box.replaceChildren(el("span", {}, "A code waits to be scanned: ", el("b", {}, `${yuan(order.total_fee)} ${order.body}`)), go);
+  }
+
+  takeOut(url) {
+    this.putAway();
+    const shut = el("button", { type: "button", "aria-label": "Put the phone away", click: () => this.putAway() }, icon("close"));
+    this.frame = el("iframe", { title: "The phone", src: url });
+    this.handset = el("div", { class: "handset" }, el("div", { class: "screen" },
+      el("div", { class: "status", "aria-hidden": "true" }, el("span"), el("span", { class: "island" }), el("span", { class: "radio" }, icon("cellular"), icon("wifi"), icon("battery"))),
+      el("div", { class: "bar" }, el("span", { class: "left" }, shut), el("span", { class: "title" }, "微信支付"), el("span")),
+      el("div", { class: "view" }, this.frame),
+      el("span", { class: "home", "aria-hidden": "true" })));
+    this.box.before(this.handset);
+  }
+
+  putAway() {
+    this.handset?.remove();
+    this.handset = this.frame = undefined;
+  }
+
+  // list is the menu of the button below the device.
+  async list() {
     const input = el("input", { type: "search", placeholder: "weixin://wxpay/bizpayurl?pr=…", "aria-label": "code_url", spellcheck: "false" });
     const go = el("button", { type: "submit", class: "add" }, "Scan");
     const form = el("form", { class: "line-form" }, input, go);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      scan(go, input.value.trim());
+      this.scan(go, input.value.trim());
     });
-    const { orders } = await get("ledger");
-    const open = orders.filter((order) => order.code_url && order.state === "NOTPAY").toReversed();
-    menu.replaceChildren(...[el("h3", {}, "Scan a code"), form, el("ul", { class: "choices" }, open.map((order) => {
+    const open = (await get("ledger")).orders.filter(scannable).toReversed();
+    this.menu.replaceChildren(...[el("h3", {}, "Scan a code"), form, el("ul", { class: "choices" }, open.map((order) => {
       const choice = el("button", { type: "button" }, el("b", {}, `${yuan(order.total_fee)} ${order.body}`), el("code", {}, order.out_trade_no));
-      choice.addEventListener("click", () => scan(choice, order.code_url));
+      choice.addEventListener("click", () => this.scan(choice, order.code_url));
       return el("li", {}, choice);
     })), open.length === 0 && el("p", { class: "hint" }, "No NATIVE order waits to be paid.")].filter(Boolean));
-    place(menu, button);
+    place(this.menu, this.button);
     input.focus();
-  };
-  // Not by act: a button that is disabled opens no popover.
-  button.addEventListener("click", () => show().catch((error) => toast(error.message)));
+  }
 }
