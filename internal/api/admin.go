@@ -24,8 +24,8 @@ type RefundRequest struct {
 	// RefundKey makes a repeated request the same refund: 16 to 64 letters,
 	// digits, '-' or '_'. The same key with another amount is CodeConflict.
 	RefundKey string `json:"refund_key"`
-	Amount    Fen    `json:"amount"` // fen; 1 to what is left
-	Reason    string `json:"reason,omitempty"`
+	Amount    Fen    `json:"amount"`           // fen; 1 to what is left
+	Reason    string `json:"reason,omitempty"` // 80 bytes at most; the payer reads it
 }
 
 // EventType is what a webhook tells the merchant's back end.

@@ -93,6 +93,10 @@ type Refund struct {
 	Status    RefundStatus `json:"status"`
 	CreatedAt int64        `json:"created_at"`         // Unix ms
 	EndedAt   int64        `json:"ended_at,omitempty"` // Unix ms
+	// Failure is WeChat's code when it last refused the refund, "NOTENOUGH" say.
+	// For the operator: the owner of the order sees neither it nor refunds that
+	// failed.
+	Failure string `json:"failure,omitempty"`
 }
 
 // RefundStatus is where a refund stands.
@@ -103,6 +107,7 @@ type RefundStatus string
 //	created -> processing -> succeeded, closed, abnormal
 //	created -> failed, succeeded, closed, abnormal
 //	abnormal -> succeeded, closed (an operator acted on the merchant platform)
+//	failed -> processing (a call that was given up for lost reached WeChat late)
 const (
 	RefundCreated    RefundStatus = "created"    // stored; WeChat may not know it yet
 	RefundProcessing RefundStatus = "processing" // WeChat has taken it
