@@ -106,13 +106,19 @@ func (s *Store) change(ctx context.Context, id string, to api.OrderStatus, now t
 }
 
 func (s *Store) exec(ctx context.Context, id, query string, args ...any) (bool, error) {
+	return s.run(ctx, "changing order "+id, query, args...)
+}
+
+// run executes one statement, to do what the error says, and reports whether it
+// wrote anything.
+func (s *Store) run(ctx context.Context, what, query string, args ...any) (bool, error) {
 	res, err := s.db.ExecContext(ctx, query, args...)
 	if err != nil {
-		return false, fmt.Errorf("changing order %s: %w", id, err)
+		return false, fmt.Errorf("%s: %w", what, err)
 	}
 	n, err := res.RowsAffected()
 	if err != nil {
-		return false, fmt.Errorf("changing order %s: %w", id, err)
+		return false, fmt.Errorf("%s: %w", what, err)
 	}
 	return n > 0, nil // D1 counts what triggers write too
 }

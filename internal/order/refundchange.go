@@ -1,0 +1,73 @@
+package order
+
+import (
+	"cmp"
+	"context"
+	"strings"
+	"time"
+
+	"h5pay/internal/api"
+)
+
+// The changes of a refund: like those of an order each is one conditional
+// statement, through the table of refundstatus.go. What it means for the order
+// is in the same statement, by a trigger.
+
+// MoveRefund brings a refund to where WeChat says that it is, under WeChat's
+// number for it. ended is when it came to an end, zero when WeChat does not say.
+//
+// A refund that was thought to have failed gave up its share of the order: it is
+// taken back only where there is room.
+func (s *Store) MoveRefund(ctx context.Context, id string, to api.RefundStatus, refundID string, ended, now time.Time) (bool, error) {
+	var endedAt any
+	if to == api.RefundSucceeded || to == api.RefundClosed {
+		if ended.IsZero() {
+			ended = now
+		}
+		endedAt = ended.UnixMilli()
+	}
+	from, args := refundFrom(to)
+	return s.run(ctx, "changing refund "+id, `
+		UPDATE refunds SET status = ?, refund_id = ?, taken_at = COALESCE(taken_at, ?), ended_at = ?, failure = NULL, updated_at = ?
+		WHERE id = ? AND (refund_id IS NULL OR refund_id = ?) AND status IN (`+from+`)
+		AND (status <> 'failed' OR (SELECT total FROM orders WHERE id = order_id) >= amount +
+			(SELECT COALESCE(SUM(amount), 0) FROM refunds AS other WHERE other.order_id = refunds.order_id AND other.status IN ('processing', 'succeeded', 'abnormal')))`,
+		append([]any{string(to), refundID, now.UnixMilli(), endedAt, now.UnixMilli(), id, refundID}, args...)...)
+}
+
+// FailRefund ends a refund that WeChat refused to take, with WeChat's code:
+// created -> failed.
+func (s *Store) FailRefund(ctx context.Context, id, code string, now time.Time) (bool, error) {
+	from, args := refundFrom(api.RefundFailed)
+	return s.run(ctx, "changing refund "+id, `
+		UPDATE refunds SET status = ?, failure = ?, ended_at = ?, updated_at = ? WHERE id = ? AND status IN (`+from+`)`,
+		append([]any{string(api.RefundFailed), cmp.Or(code, "FAIL"), now.UnixMilli(), now.UnixMilli(), id}, args...)...)
+}
+
+// NoteRefundFailure stores why WeChat refused a refund that stays as it is, to be
+// sent again.
+func (s *Store) NoteRefundFailure(ctx context.Context, id, code string, now time.Time) error {
+	_, err := s.run(ctx, "changing refund "+id, `UPDATE refunds SET failure = ?, updated_at = ? WHERE id = ? AND status = 'created'`,
+		code, now.UnixMilli(), id)
+	return err
+}
+
+// ClaimRefund reports whether the caller is the one to send WeChat a refund whose
+// end is not known, or to ask about it, now. Of any number of callers one gets
+// to, and no other until window has passed.
+func (s *Store) ClaimRefund(ctx context.Context, id string, window time.Duration, now time.Time) (bool, error) {
+	return s.run(ctx, "changing refund "+id, `
+		UPDATE refunds SET queried_at = ?
+		WHERE id = ? AND status NOT IN ('succeeded', 'closed') AND (queried_at IS NULL OR queried_at <= ?)`,
+		now.UnixMilli(), id, now.Add(-window).UnixMilli())
+}
+
+// refundFrom returns the statuses that lead to one, as the list of an IN.
+func refundFrom(to api.RefundStatus) (list string, args []any) {
+	var marks []string
+	for _, status := range refundSources(to) {
+		marks = append(marks, `?`)
+		args = append(args, string(status))
+	}
+	return strings.Join(marks, `, `), args
+}
