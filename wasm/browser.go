@@ -14,22 +14,28 @@ type browser interface {
 	Query() string             // location.search without "?"
 	Href() string              // the whole address
 	UserAgent() string         //
+	Language() string          // the one the user prefers, "zh-CN"
 	ReplaceAddress(url string) // history.replaceState: shows another address of this shop
 	Assign(url string)         // a real navigation that Back undoes
 	Replace(url string)        // a real navigation that Back skips
 
-	// Recall and Remember keep values for this web view until it is closed.
-	// They do nothing when storage is blocked or full.
+	// Recall and Remember keep values for this web view until it is closed,
+	// Setting and Set for ever. They do nothing when storage is blocked or full.
 	Recall(key string) string
 	Remember(key, value string) // "" forgets
+	Setting(key string) string
+	Set(key, value string)
+
+	// Speak says in which language the document is, as <html lang> has it.
+	Speak(tag string)
 
 	// Fetch makes one call to the signer with its cookies. A body of nil sends
 	// none. The error says that no answer came.
 	Fetch(ctx context.Context, method, path string, body []byte) (answer, error)
 
-	// OnReturn calls f whenever Back or Forward brings this page back as it was
-	// left, without loading it again.
-	OnReturn(f func())
+	// OnReturn calls f whenever the user comes back to this page without loading
+	// it again, until stop is called.
+	OnReturn(f func(from returned)) (stop func())
 
 	// InvokePay waits for WeixinJSBridge and calls getBrandWCPayRequest. The
 	// error says that the client was not there to answer.
@@ -38,6 +44,15 @@ type browser interface {
 	Copy(ctx context.Context, text string) error
 	Sleep(ctx context.Context, d time.Duration) error
 }
+
+// returned is how a page was come back to.
+type returned int
+
+// The ways.
+const (
+	fromHistory    returned = iota // by Back or Forward: as it was left, its calls and the payment sheet gone
+	fromBackground                 // the app or tab was hidden, or the network away; nothing has ended
+)
 
 // payReply is what the client called back with, in its own words.
 type payReply struct {

@@ -22,12 +22,16 @@ func (nowhere) Path() string                       { return "/" }
 func (nowhere) Query() string                      { return "" }
 func (nowhere) Href() string                       { return "/" }
 func (nowhere) UserAgent() string                  { return "" }
+func (nowhere) Language() string                   { return "" }
+func (nowhere) Setting(string) string              { return "" }
+func (nowhere) Set(string, string)                 {}
+func (nowhere) Speak(string)                       {}
 func (nowhere) ReplaceAddress(string)              {}
 func (nowhere) Assign(string)                      {}
 func (nowhere) Replace(string)                     {}
 func (nowhere) Recall(string) string               { return "" }
 func (nowhere) Remember(string, string)            {}
-func (nowhere) OnReturn(func())                    {}
+func (nowhere) OnReturn(func(returned)) func()     { return func() {} }
 func (nowhere) Copy(context.Context, string) error { return errNowhere }
 
 func (nowhere) Fetch(context.Context, string, string, []byte) (answer, error) {

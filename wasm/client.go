@@ -21,6 +21,7 @@ const (
 	codeBridge     api.Code = "no_bridge"   // WeixinJSBridge did not appear
 	codeRefused    api.Code = "refused"     // the user refused the sign-in
 	codeNoOrder    api.Code = "no_order"    // the address names no order
+	codeCookies    api.Code = "cookies"     // the browser keeps no session
 	codeSignInLoop api.Code = "signin_loop" // the sign-in failed twice
 )
 

@@ -20,6 +20,8 @@ type fake struct {
 	address *url.URL
 	ua      string
 	storage map[string]string // nil: storage is blocked
+	tag     string            // navigator.language
+	spoken  string            // <html lang>
 
 	// script answers the calls of one "METHOD /path" in order; the last answer
 	// is given again and again.
@@ -35,7 +37,7 @@ type fake struct {
 	slept   time.Duration
 	copied  string
 	noCopy  error
-	back    func() // from OnReturn
+	back    func(returned) // from OnReturn
 }
 
 const wechatUA = "Mozilla/5.0 (Linux; Android 14) Mobile Safari/537.36 MicroMessenger/8.0.49.2600"
@@ -46,7 +48,7 @@ func newFake(t *testing.T, address string) *fake {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &fake{t: t, address: u, ua: wechatUA, storage: map[string]string{}, script: map[string][]any{}}
+	return &fake{t: t, address: u, ua: wechatUA, tag: "zh-CN", storage: map[string]string{}, script: map[string][]any{}}
 }
 
 // on adds answers: a value for 200, an api.Code for an error, an error for no
@@ -67,9 +69,16 @@ func (f *fake) ReplaceAddress(to string) {
 	}
 	f.address = u
 }
-func (f *fake) Assign(to string)         { f.went = append(f.went, to) }
-func (f *fake) Replace(to string)        { f.went = append(f.went, to) }
-func (f *fake) OnReturn(back func())     { f.back = back }
+func (f *fake) Assign(to string)          { f.went = append(f.went, to) }
+func (f *fake) Replace(to string)         { f.went = append(f.went, to) }
+func (f *fake) Language() string          { return f.tag }
+func (f *fake) Setting(key string) string { return f.Recall("kept " + key) }
+func (f *fake) Set(key, value string)     { f.Remember("kept "+key, value) }
+func (f *fake) Speak(tag string)          { f.spoken = tag }
+func (f *fake) OnReturn(back func(returned)) (stop func()) {
+	f.back = back
+	return func() { f.back = func(returned) {} }
+}
 func (f *fake) Recall(key string) string { return f.storage[key] }
 func (f *fake) Remember(key, value string) {
 	switch {

@@ -15,9 +15,20 @@ func main() {
 	generate()
 }
 
+// screens are the addresses of the page and what stands there. Each is
+// prerendered as a file of its own.
+var screens = []struct {
+	path string
+	open func(b browser) app.Composer
+}{
+	{"/", func(b browser) app.Composer { return newShopPage(b) }},
+	{"/pay", func(b browser) app.Composer { return newPayPage(b) }},
+	{"/result", func(b browser) app.Composer { return newResultPage(b) }},
+}
+
 func routes() {
 	b := newBrowser()
-	app.RouteFunc("/", func() app.Composer { return newShopPage(b) })
-	app.RouteFunc("/pay", func() app.Composer { return newPayPage(b) })
-	app.RouteFunc("/result", func() app.Composer { return newResultPage(b) })
+	for _, s := range screens {
+		app.RouteFunc(s.path, func() app.Composer { return s.open(b) })
+	}
 }

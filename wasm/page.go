@@ -9,33 +9,63 @@ import (
 	"h5pay/internal/api"
 )
 
-// base is what every screen has: the web view, a stop at its end, the place it
-// was opened in, and the error that takes the screen over.
+// base is what every screen has: the web view, the language, a stop at its end,
+// the place it was opened in, and the error that takes the screen over.
 type base struct {
 	b       browser
+	lang    lang
+	title   text // of the document
 	ctx     context.Context
 	stop    context.CancelFunc
 	landing landing
 	place   place
+	user    *api.User // nil until known
 	err     error
-	notice  string // a line over the screen, such as "copied"
+	notice  text // a line over the screen, such as "copied"
 }
 
-func newBase(b browser) base { return base{b: b} }
+func newBase(b browser, title text) base { return base{b: b, lang: langOf(b), title: title} }
+
+// OnPreRender names a page that is written to a file.
+func (s *base) OnPreRender(ctx app.Context) { ctx.Page().SetTitle(s.say(s.title)) }
 
 // begin starts a screen in the browser: it takes the landing off the address
-// before anything else happens.
-func (s *base) begin() {
+// before anything else happens. Whenever the user comes back, it calls back,
+// which may be nil.
+func (s *base) begin(ctx app.Context, back func(app.Context, returned)) {
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.landing = captureLanding(s.b)
 	s.place = placeOf(s.b.UserAgent())
+	s.speak(ctx)
+	if back != nil {
+		unhear := s.b.OnReturn(func(from returned) {
+			ctx.Dispatch(func(ctx app.Context) { back(ctx, from) })
+		})
+		context.AfterFunc(s.ctx, unhear)
+	}
 }
 
-// end cancels what a screen has under way.
-func (s *base) end() {
+// OnDismount cancels what a screen has under way.
+func (s *base) OnDismount() {
 	if s.stop != nil {
 		s.stop()
 	}
+}
+
+// say returns a sentence in the language of the page.
+func (s *base) say(t text) string { return s.lang.of(t) }
+
+// speak tells the document its language and its title.
+func (s *base) speak(ctx app.Context) {
+	s.b.Speak(s.lang.tag())
+	ctx.Page().SetTitle(s.say(s.title))
+}
+
+// switchLang changes the language, for this visit and all later ones.
+func (s *base) switchLang(ctx app.Context, _ app.Event) {
+	s.lang = s.lang.other()
+	s.b.Set(keyLang, string(s.lang))
+	s.speak(ctx)
 }
 
 // run does work off the screen's goroutine and then shows what it came to.
@@ -55,74 +85,35 @@ func (s *base) run(ctx app.Context, work func() (show func(), err error)) {
 
 // signIn signs the user in with the landing, which is then used up. It returns
 // false when the web view has left for WeChat.
-func (s *base) signIn() (bool, error) {
+func (s *base) signIn(ctx app.Context) (bool, error) {
 	l := s.landing
 	s.landing = landing{}
-	return signIn(s.ctx, s.b, l)
+	user, err := signIn(s.ctx, s.b, l)
+	if user == nil || err != nil {
+		return false, err
+	}
+	ctx.Dispatch(func(app.Context) { s.user = user })
+	return true, nil
 }
 
 // asUser does work that needs a user: with the session there is, or else after
 // a sign-in. Most of the time there is one, and nothing has to be asked first.
-func (s *base) asUser(work func() (func(), error)) func() (func(), error) {
+func (s *base) asUser(ctx app.Context, work func() (func(), error)) func() (func(), error) {
 	return func() (func(), error) {
 		if s.landing == (landing{}) {
 			if show, err := work(); code(err) != api.CodeUnauthenticated {
 				return show, err
 			}
 		}
-		if done, err := s.signIn(); err != nil || !done {
+		if done, err := s.signIn(ctx); err != nil || !done {
 			return nil, err
 		}
-		return work()
+		show, err := work()
+		if code(err) == api.CodeUnauthenticated {
+			err = &api.Error{Code: codeCookies, Message: "signed in, and the next call has no session"}
+		}
+		return show, err
 	}
-}
-
-// failure shows the error that took the screen over.
-func (s *base) failure(again func(app.Context)) app.UI {
-	t := troubleOf(code(s.err))
-	var button app.UI
-	switch t.Way {
-	case wayRetry:
-		button = primary(textRetry, func(ctx app.Context, _ app.Event) { s.err = nil; again(ctx) })
-	case waySignIn:
-		button = primary(textSignIn, func(ctx app.Context, _ app.Event) {
-			s.err = nil
-			s.run(ctx, func() (func(), error) { return nil, leaveForWeChat(s.ctx, s.b, 1) })
-		})
-	case wayShop:
-		button = primary(textShop, func(app.Context, app.Event) { s.b.Replace("/") })
-	}
-	request := ""
-	var e *api.Error
-	if errors.As(s.err, &e) && e.RequestID != "" {
-		request = textRequest + " " + e.RequestID
-	}
-	return message("warn", t.Title, t.Hint, request, button).DataSet("error", string(code(s.err)))
-}
-
-// elsewhere is a whole screen for what can be seen in WeChat only. (An attribute
-// without a value would be lost when go-app turns another element into it.)
-func (s *base) elsewhere() app.UI {
-	return message("info", textOutside, s.outsideHint(), s.notice, primary(textCopy, s.copyAddress),
-		secondary(textShop, func(app.Context, app.Event) { s.b.Replace("/") })).DataSet("outside", true)
-}
-
-// banner is the same above a shop that can be looked at.
-func (s *base) banner() app.UI {
-	return app.Aside().Class("outside").DataSet("outside", true).Body(
-		app.Div().Body(
-			app.Strong().Text(textOutside),
-			app.P().Text(s.outsideHint())),
-		app.Button().Class("weui-btn weui-btn_mini weui-btn_default").Type("button").Text(textCopy).OnClick(s.copyAddress),
-		app.If(s.notice != "", app.P().Class("notice").Role("status").Text(s.notice)),
-	)
-}
-
-func (s *base) outsideHint() string {
-	if s.place == inWork {
-		return textWorkHint
-	}
-	return textOutsideHint
 }
 
 // copyAddress copies the address of the page, to be opened in WeChat.
@@ -134,32 +125,4 @@ func (s *base) copyAddress(ctx app.Context, _ app.Event) {
 		}
 		ctx.Dispatch(func(app.Context) { s.notice = notice })
 	})
-}
-
-// message is WeUI's full-screen message.
-func message(icon, title, hint, small string, actions ...app.UI) app.HTMLDiv {
-	return app.Div().Class("weui-msg").Body(
-		app.Div().Class("weui-msg__icon-area").Body(
-			app.I().Class("weui-icon-"+icon+" weui-icon_msg").Aria("hidden", "true")),
-		app.Div().Class("weui-msg__text-area").Role("status").Body(
-			app.H2().Class("weui-msg__title").Text(title),
-			app.P().Class("weui-msg__desc").Text(hint)),
-		app.Div().Class("weui-msg__opr-area").Body(
-			app.Div().Class("weui-btn-area").Body(actions...)),
-		app.If(small != "", app.P().Class("weui-msg__extra-area").Role("status").Text(small)),
-	)
-}
-
-func primary(text string, on app.EventHandler) app.UI {
-	return app.Button().Class("weui-btn weui-btn_primary").Type("button").Text(text).OnClick(on)
-}
-
-func secondary(text string, on app.EventHandler) app.UI {
-	return app.Button().Class("weui-btn weui-btn_default").Type("button").Text(text).OnClick(on)
-}
-
-// price shows an amount.
-func price(f api.Fen, class string) app.UI {
-	return app.Span().Class("price "+class).Aria("label", f.String()+" 元").Body(
-		app.Small().Aria("hidden", "true").Text("¥"), app.Text(f.String()))
 }

@@ -69,9 +69,9 @@ func TestShopOrdersOnce(t *testing.T) {
 	if f.made(postOrder) != 1 || f.at() != "/pay?order=o1" {
 		t.Errorf("%d orders, went to %q", f.made(postOrder), f.at())
 	}
-	shows(t, p, textOrdering)
+	shows(t, p, textOrdering.zh)
 
-	f.back()
+	f.back(fromHistory)
 	client.Consume()
 	shows(t, p, "去支付 (1)")
 	p.order(client.Context(), app.Event{})
@@ -82,9 +82,9 @@ func TestShopOrdersOnce(t *testing.T) {
 
 	// Back once more, from a payment.
 	letGo(f, paidO1)
-	f.back()
+	f.back(fromHistory)
 	client.Consume()
-	shows(t, p, textNothing)
+	shows(t, p, textNothing.zh)
 }
 
 func TestShopFails(t *testing.T) {
@@ -95,8 +95,8 @@ func TestShopFails(t *testing.T) {
 	client := mount(t, p)
 	p.order(client.Context(), app.Event{})
 	client.Consume()
-	shows(t, p, `data-error="offline"`, textRetry)
-	f.back()
+	shows(t, p, `data-error="offline"`, textRetry.zh)
+	f.back(fromHistory)
 	client.Consume()
 	shows(t, p, "去支付 (1)")
 }
@@ -107,7 +107,7 @@ func TestShopReturnsToWhatDidNotLoad(t *testing.T) {
 	p := newShopPage(f)
 	client := mount(t, p)
 	shows(t, p, `data-error="offline"`)
-	f.back()
+	f.back(fromHistory)
 	client.Consume()
 	shows(t, p, `data-product="tea"`)
 }
@@ -124,11 +124,11 @@ func TestShopOutsideNeverSignsIn(t *testing.T) {
 		}
 		p.copyAddress(client.Context(), app.Event{})
 		client.Consume()
-		shows(t, p, textCopied)
+		shows(t, p, textCopied.zh)
 		f.noCopy = errors.New("not allowed")
 		p.copyAddress(client.Context(), app.Event{})
 		client.Consume()
-		shows(t, p, textNotCopied)
+		shows(t, p, textNotCopied.zh)
 	}
 }
 
@@ -142,16 +142,16 @@ func TestPayPage(t *testing.T) {
 		went   string
 		shows  string
 	}{
-		{"paid", []any{pendingO1}, []any{payable}, "get_brand_wcpay_request:ok", result, textPaying},
-		{"strange words", []any{pendingO1}, []any{payable}, "huh", result, textPaying},
-		{"cancelled", []any{pendingO1}, []any{payable}, "get_brand_wcpay_request:cancel", "", textCancelled},
+		{"paid", []any{pendingO1}, []any{payable}, "get_brand_wcpay_request:ok", result, textPaying.zh},
+		{"strange words", []any{pendingO1}, []any{payable}, "huh", result, textPaying.zh},
+		{"cancelled", []any{pendingO1}, []any{payable}, "get_brand_wcpay_request:cancel", "", textCancelled.zh},
 		{"cancelled, they say", []any{pendingO1, paidO1}, []any{payable}, "get_brand_wcpay_request:cancel", result, ""},
-		{"failed", []any{pendingO1}, []any{payable}, "get_brand_wcpay_request:fail_no money", "", textPayFailed + "（no money）"},
+		{"failed", []any{pendingO1}, []any{payable}, "get_brand_wcpay_request:fail_no money", "", textPayFailed.zh + " (no money)"},
 		{"failed, they say", []any{pendingO1, paidO1}, []any{payable}, "get_brand_wcpay_request:fail", result, ""},
-		{"failed, then offline", []any{pendingO1, errors.New("down")}, []any{payable}, "get_brand_wcpay_request:fail", "", textPayFailed},
-		{"paid before", []any{pendingO1}, []any{api.CodeOrderPaid}, "", result, textPaying},
+		{"failed, then offline", []any{pendingO1, errors.New("down")}, []any{payable}, "get_brand_wcpay_request:fail", "", textPayFailed.zh},
+		{"paid before", []any{pendingO1}, []any{api.CodeOrderPaid}, "", result, textPaying.zh},
 		{"expired", []any{pendingO1}, []any{api.CodeOrderNotPayable}, "", "", `data-error="order_not_payable"`},
-		{"signed out", []any{pendingO1}, []any{api.CodeUnauthenticated}, "", "", textSignIn},
+		{"signed out", []any{pendingO1}, []any{api.CodeUnauthenticated}, "", "", textSignIn.zh},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFake(t, "https://shop.example/pay?order=o1").on(getO1, test.orders...).on(payO1, test.pays...)
@@ -237,15 +237,15 @@ func TestPayPageReturns(t *testing.T) {
 	p := newPayPage(f)
 	client := mount(t, p)
 	p.pay(client.Context(), app.Event{})
-	shows(t, p, textPaying)
-	p.returned(client.Context())
+	shows(t, p, textPaying.zh)
+	p.returned(client.Context(), fromHistory)
 	client.Consume()
-	shows(t, p, ">"+textPay+"<")
+	shows(t, p, ">"+textPay.zh+"<")
 
 	f.on(getO1, paidO1)
-	f.back()
+	f.back(fromHistory)
 	client.Consume()
-	f.back()
+	f.back(fromHistory)
 	client.Consume()
 	if f.at() != "/result?order=o1" {
 		t.Errorf("went to %q", f.at())
@@ -293,7 +293,7 @@ func TestResultPageAsksAgain(t *testing.T) {
 	f := newFake(t, "https://shop.example/result?order=o1").on(getO1, pendingO1)
 	p := newResultPage(f)
 	client := mount(t, p)
-	shows(t, p, textAskAgain, textBackToPay)
+	shows(t, p, textAskAgain.zh, textBackToPay.zh)
 	f.script[getO1] = []any{paidO1}
 	p.load(client.Context())
 	p.load(client.Context()) // a double tap
@@ -302,5 +302,29 @@ func TestResultPageAsksAgain(t *testing.T) {
 	shows(t, p, `data-status="paid"`)
 	if f.made(getO1) != len(pollPauses)+2 {
 		t.Errorf("asked %d times", f.made(getO1))
+	}
+}
+
+// The language changes at once, and stays for the next page.
+func TestSwitchLanguage(t *testing.T) {
+	f := shopScript(newFake(t, "https://shop.example/"))
+	p := newShopPage(f)
+	client := mount(t, p)
+	shows(t, p, textCheckout.zh, textLanguage.en)
+	if f.spoken != "zh-CN" {
+		t.Errorf("the document speaks %q", f.spoken)
+	}
+	p.switchLang(client.Context(), app.Event{})
+	client.Consume()
+	shows(t, p, textCheckout.en, textLanguage.zh)
+	if f.spoken != "en" || langOf(f) != english {
+		t.Errorf("the document speaks %q, the next one %q", f.spoken, langOf(f))
+	}
+	q := newPayPage(newFake(t, "https://shop.example/pay"))
+	q.lang = english
+	client = mount(t, q)
+	shows(t, q, troubles[codeNoOrder].Title.en)
+	if title := client.Context().Page().Title(); title != textPayTitle.en {
+		t.Errorf("title %q", title)
 	}
 }

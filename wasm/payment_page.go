@@ -22,38 +22,34 @@ type payPage struct {
 	said   string             // what became of the last try
 }
 
-func newPayPage(b browser) *payPage { return &payPage{base: newBase(b)} }
-
-func (p *payPage) OnPreRender(ctx app.Context) { ctx.Page().SetTitle(textPayTitle) }
+func newPayPage(b browser) *payPage { return &payPage{base: newBase(b, textPayTitle)} }
 
 func (p *payPage) OnMount(ctx app.Context) {
-	ctx.Page().SetTitle(textPayTitle)
-	p.begin()
-	p.b.OnReturn(func() { ctx.Dispatch(p.returned) })
+	p.begin(ctx, p.returned)
 	p.load(ctx)
 }
 
-// returned mends a page that Back or Forward has brought back: its sheet has
-// gone, whether or not a callback came, and the order may be paid by now.
-func (p *payPage) returned(ctx app.Context) {
-	if p.giveUp != nil {
-		p.giveUp()
+// returned mends a page that was come back to: its order may be paid by now. A
+// sheet that Back has taken away calls back no more.
+func (p *payPage) returned(ctx app.Context, from returned) {
+	if from == fromHistory {
+		if p.giveUp != nil {
+			p.giveUp()
+		}
+		p.paying = false
 	}
-	p.paying = false
 	p.load(ctx)
 }
-
-func (p *payPage) OnDismount() { p.end() }
 
 func (p *payPage) load(ctx app.Context) {
 	if p.id = orderParam(p.b.Query()); p.id == "" {
 		p.err = &api.Error{Code: codeNoOrder}
 		return
 	}
-	if p.place != inWeChat {
+	if !p.place.pays() {
 		return
 	}
-	p.run(ctx, p.asUser(func() (func(), error) {
+	p.run(ctx, p.asUser(ctx, func() (func(), error) {
 		o, err := getOrder(p.ctx, p.b, p.id)
 		if err != nil {
 			return nil, err
@@ -93,11 +89,11 @@ func (p *payPage) pay(ctx app.Context, _ app.Event) {
 			case err != nil:
 				p.err = err
 			case got == payCancelled:
-				p.said = textCancelled
+				p.said = p.say(textCancelled)
 			case got == payFailed && reason != "":
-				p.said = textPayFailed + "（" + reason + "）"
+				p.said = p.say(textPayFailed) + " (" + reason + ")"
 			case got == payFailed:
-				p.said = textPayFailed
+				p.said = p.say(textPayFailed)
 			}
 		})
 		// Clients have been seen to say cancel or fail of a payment that was
@@ -113,36 +109,36 @@ func (p *payPage) pay(ctx app.Context, _ app.Event) {
 func (p *payPage) Render() app.UI {
 	switch {
 	case p.err != nil:
-		return app.Main().Class("screen").Body(p.failure(p.load))
-	case p.order == nil && p.place != inWeChat:
-		return app.Main().Class("screen").Body(p.elsewhere())
+		return elem("main").Class("screen").Body(p.failure(p.load))
+	case p.order == nil && !p.place.pays():
+		return elem("main").Class("screen").Body(p.elsewhere())
 	case p.order == nil:
-		return app.Main().Class("screen").Aria("busy", "true").Body(
-			app.Div().Class("amount skeleton").Body(app.Div().Class("line short"), app.Div().Class("line tall")),
-			app.Div().Class("sheet skeleton").Body(app.Div().Class("line"), app.Div().Class("line")))
+		return elem("main").Class("screen").Aria("busy", "true").Body(
+			elem("div").Class("amount skeleton").Body(elem("div").Class("line short"), elem("div").Class("line tall")),
+			elem("div").Class("sheet skeleton").Body(elem("div").Class("line"), elem("div").Class("line")))
 	}
-	label := textPay
+	label := p.say(textPay)
 	if p.paying {
-		label = textPaying
+		label = p.say(textPaying)
 	}
-	return app.Main().Class("screen paying").Body(
-		app.Div().Class("amount").Body(app.H1().Text(textAmount), price(p.order.Total, "huge")),
-		lines(*p.order),
-		app.P().Class("said").Role("status").Text(p.said),
-		app.Div().Class("weui-btn-area").Body(
-			app.Button().Class("weui-btn weui-btn_primary").Type("button").DataSet("action", "pay").
-				Disabled(p.paying).Text(label).OnClick(p.pay),
-			secondary(textShop, func(app.Context, app.Event) { p.b.Replace("/") })),
+	return elem("main").Class("screen paying").Body(
+		elem("div").Class("amount").Body(elem("h1").Text(p.say(textAmount)), p.price(p.order.Total, "huge")),
+		p.lines(*p.order),
+		elem("p").Class("said").Role("status").Text(p.said),
+		elem("div").Class("weui-btn-area").Body(
+			elem("button").Class("weui-btn weui-btn_primary").Attr("type", "button").DataSet("action", "pay").
+				Attr("disabled", p.paying).Text(label).OnClick(p.pay),
+			p.toShop("default")),
 	)
 }
 
 // lines lists what was ordered.
-func lines(o api.Order) app.UI {
-	return app.Ul().Class("sheet").Body(app.Range(o.Items).Slice(func(i int) app.UI {
+func (s *base) lines(o api.Order) app.UI {
+	return elem("ul").Class("sheet").Body(app.Range(o.Items).Slice(func(i int) app.UI {
 		item := o.Items[i]
-		return app.Li().Body(
-			app.Span().Class("what").Text(item.Name),
-			app.Span().Class("count").Text("×"+strconv.Itoa(item.Quantity)),
-			price(item.Price*api.Fen(item.Quantity), ""))
+		return elem("li").Body(
+			elem("span").Class("what").Text(item.Name),
+			elem("span").Class("count").Text("×"+strconv.Itoa(item.Quantity)),
+			s.price(item.Price*api.Fen(item.Quantity), ""))
 	}))
 }

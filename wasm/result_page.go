@@ -18,28 +18,23 @@ type resultPage struct {
 	watching bool
 }
 
-func newResultPage(b browser) *resultPage { return &resultPage{base: newBase(b)} }
-
-func (p *resultPage) OnPreRender(ctx app.Context) { ctx.Page().SetTitle(textResultTitle) }
+func newResultPage(b browser) *resultPage { return &resultPage{base: newBase(b, textResultTitle)} }
 
 func (p *resultPage) OnMount(ctx app.Context) {
-	ctx.Page().SetTitle(textResultTitle)
-	p.begin()
+	p.begin(ctx, nil)
 	p.load(ctx)
 }
-
-func (p *resultPage) OnDismount() { p.end() }
 
 func (p *resultPage) load(ctx app.Context) {
 	if p.id = orderParam(p.b.Query()); p.id == "" {
 		p.err = &api.Error{Code: codeNoOrder}
 		return
 	}
-	if p.watching || p.place != inWeChat {
+	if p.watching || !p.place.pays() {
 		return
 	}
 	p.watching = true
-	look := p.asUser(func() (func(), error) {
+	look := p.asUser(ctx, func() (func(), error) {
 		o, err := watch(p.ctx, p.b, p.id, func(o api.Order) {
 			ctx.Dispatch(func(app.Context) { p.order = &o })
 		})
@@ -61,39 +56,38 @@ func (p *resultPage) load(ctx app.Context) {
 }
 
 func (p *resultPage) Render() app.UI {
-	home := func(app.Context, app.Event) { p.b.Replace("/") }
-	screen := app.Main().Class("screen result")
+	screen := elem("main").Class("screen result")
 	switch {
 	case p.err != nil:
 		return screen.Body(p.failure(p.load))
-	case p.place != inWeChat:
+	case !p.place.pays():
 		return screen.Body(p.elsewhere())
 	case p.order == nil || p.watching && !final(p.order.Status):
-		return screen.DataSet("status", "confirming").Body(message("waiting", textConfirming, textConfirmHint, ""))
+		return screen.DataSet("status", "confirming").Body(p.message("weui-icon-waiting", textConfirming, textConfirmHint, ""))
 	case p.order.Status == api.StatusPaid:
 		return screen.DataSet("status", "paid").Body(
-			app.Div().Class("amount").Role("status").Body(
-				app.I().Class("weui-icon-success weui-icon_msg").Aria("hidden", "true"),
-				app.H1().Text(textPaid),
-				price(p.order.Total, "huge")),
-			lines(*p.order), receipt(*p.order),
-			app.Div().Class("weui-btn-area").Body(secondary(textShop, home)))
+			elem("div").Class("amount").Role("status").Body(
+				elem("i").Class("weui-icon-success weui-icon_msg").Aria("hidden", "true"),
+				elem("h1").Text(p.say(textPaid)),
+				p.price(p.order.Total, "huge")),
+			p.lines(*p.order), p.receipt(*p.order),
+			elem("div").Class("weui-btn-area").Body(p.toShop("default")))
 	case p.order.Status == api.StatusFailed:
-		return screen.DataSet("status", "failed").Body(message("warn", textFailed, textFailedHint, "", primary(textShop, home)))
+		return screen.DataSet("status", "failed").Body(p.message("weui-icon-warn", textFailed, textFailedHint, "", p.toShop("primary")))
 	case p.order.Status == api.StatusClosed:
-		return screen.DataSet("status", "closed").Body(message("info", textClosed, textClosedHint, "", primary(textShop, home)))
+		return screen.DataSet("status", "closed").Body(p.message("weui-icon-info", textClosed, textClosedHint, "", p.toShop("primary")))
 	}
-	return screen.DataSet("status", "still").Body(message("waiting", textStill, textStillHint, "",
-		primary(textAskAgain, func(ctx app.Context, _ app.Event) { p.load(ctx) }),
-		secondary(textBackToPay, func(app.Context, app.Event) { p.b.Replace("/pay?order=" + p.id) })))
+	return screen.DataSet("status", "still").Body(p.message("weui-icon-waiting", textStill, textStillHint, "",
+		p.primary(textAskAgain, func(ctx app.Context, _ app.Event) { p.load(ctx) }),
+		p.secondary(textBackToPay, func(app.Context, app.Event) { p.b.Replace("/pay?order=" + p.id) })))
 }
 
 // receipt lists what a buyer may be asked for.
-func receipt(o api.Order) app.UI {
-	row := func(name, value string) app.UI {
-		return app.Div().Body(app.Dt().Text(name), app.Dd().Text(value))
+func (s *base) receipt(o api.Order) app.UI {
+	row := func(name text, value string) app.UI {
+		return elem("div").Body(elem("dt").Text(s.say(name)), elem("dd").Text(value))
 	}
-	return app.Dl().Class("sheet").Body(
+	return elem("dl").Class("sheet").Body(
 		app.If(o.PaidAt != 0, row(textPaidAt, beijingTime(o.PaidAt))),
 		app.If(o.PaymentNo != "", row(textPaymentNo, o.PaymentNo)),
 		row(textOrderNo, o.ID))

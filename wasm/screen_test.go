@@ -10,8 +10,8 @@ import (
 	"h5pay/internal/api"
 )
 
-// html renders a screen in the state that set leaves it in.
-func html(set func(b *fake) app.UI, t *testing.T) string {
+// rendered renders a screen in the state that set leaves it in.
+func rendered(set func(b *fake) app.UI, t *testing.T) string {
 	t.Helper()
 	return app.HTMLString(set(newFake(t, "https://shop.example/pay?order=o1")))
 }
@@ -35,14 +35,14 @@ func TestScreens(t *testing.T) {
 			[]string{"aria-busy", "skeleton"}, []string{"data-outside"}},
 		{"shop, outside", func(b *fake) app.UI {
 			p := newShopPage(b)
-			p.place, p.products = outside, []api.Product{{ID: "tea", Name: "茶", Price: 6800}}
+			p.place, p.products = onDesktop, []api.Product{{ID: "tea", Name: "茶", Price: 6800}}
 			return p.Render()
 		}, []string{"data-outside", "请在微信中打开", `data-product="tea"`, "68.00"}, nil},
 		{"shop, empty", func(b *fake) app.UI {
 			p := newShopPage(b)
 			p.products = []api.Product{}
 			return p.Render()
-		}, []string{textEmpty}, []string{"skeleton"}},
+		}, []string{textEmpty.zh}, []string{"skeleton"}},
 		{"pay", func(b *fake) app.UI {
 			p := newPayPage(b)
 			p.order = &pending
@@ -52,12 +52,12 @@ func TestScreens(t *testing.T) {
 			p := newPayPage(b)
 			p.order, p.paying = &pending, true
 			return p.Render()
-		}, []string{textPaying}, []string{`disabled="false"`}},
+		}, []string{textPaying.zh}, []string{`disabled="false"`}},
 		{"an error", func(b *fake) app.UI {
 			p := newPayPage(b)
 			p.err = &api.Error{Code: api.CodeNotFound, RequestID: "request-1"}
 			return p.Render()
-		}, []string{`data-error="not_found"`, "<button", "request-1"}, nil},
+		}, []string{`data-error="not_found"`, `href="/"`, "request-1"}, nil},
 		{"another error", func(b *fake) app.UI {
 			p := newPayPage(b)
 			p.err = errors.New("not the signer's")
@@ -67,48 +67,48 @@ func TestScreens(t *testing.T) {
 			p := newResultPage(b)
 			p.order, p.watching = &pending, true
 			return p.Render()
-		}, []string{`data-status="confirming"`}, []string{textPaid}},
+		}, []string{`data-status="confirming"`}, []string{textPaid.zh}},
 		{"result, still", func(b *fake) app.UI {
 			p := newResultPage(b)
 			p.order = &pending
 			return p.Render()
-		}, []string{`data-status="still"`, textAskAgain}, []string{textPaid}},
+		}, []string{`data-status="still"`, textAskAgain.zh}, []string{textPaid.zh}},
 		{"result, paid", func(b *fake) app.UI {
 			p := newResultPage(b)
 			p.order = &order
 			return p.Render()
-		}, []string{`data-status="paid"`, textPaid, "2026-11-23 19:54:25", order.PaymentNo}, nil},
+		}, []string{`data-status="paid"`, textPaid.zh, "2026-11-23 19:54:25", order.PaymentNo}, nil},
 		{"result, failed", func(b *fake) app.UI {
 			p := newResultPage(b)
 			p.order = &failed
 			return p.Render()
-		}, []string{`data-status="failed"`, textFailed}, []string{textPaid, textClosed}},
+		}, []string{`data-status="failed"`, textFailed.zh}, []string{textPaid.zh, textClosed.zh}},
 		{"result, closed", func(b *fake) app.UI {
 			p := newResultPage(b)
 			p.order = &closed
 			return p.Render()
-		}, []string{`data-status="closed"`, textClosed}, []string{textPaid}},
+		}, []string{`data-status="closed"`, textClosed.zh}, []string{textPaid.zh}},
 		{"result, paid, without a receipt", func(b *fake) app.UI {
 			p := newResultPage(b)
 			p.order = &api.Order{ID: "o1", Status: api.StatusPaid}
 			return p.Render()
-		}, []string{`data-status="paid"`, textOrderNo}, []string{"1970", textPaymentNo}},
+		}, []string{`data-status="paid"`, textOrderNo.zh}, []string{"1970", textPaymentNo.zh}},
 		{"result, outside", func(b *fake) app.UI {
 			p := newResultPage(b)
-			p.place = outside
+			p.place = onDesktop
 			return p.Render()
 		}, []string{"data-outside", "<button"}, []string{"data-status"}},
 		{"pay, in Enterprise WeChat", func(b *fake) app.UI {
 			p := newPayPage(b)
 			p.place = inWork
 			return p.Render()
-		}, []string{"data-outside", textWorkHint}, []string{"skeleton"}},
+		}, []string{"data-outside", textWorkHint.zh}, []string{"skeleton"}},
 		{"pay, loading", func(b *fake) app.UI { return newPayPage(b).Render() }, []string{"skeleton"}, []string{"data-outside"}},
 		{"pay, failed", func(b *fake) app.UI {
 			p := newPayPage(b)
-			p.order, p.said = &pending, textPayFailed
+			p.order, p.said = &pending, textPayFailed.zh
 			return p.Render()
-		}, []string{textPayFailed, `role="status"`}, nil},
+		}, []string{textPayFailed.zh, `role="status"`}, nil},
 		{"shop, without a picture", func(b *fake) app.UI {
 			p := newShopPage(b)
 			p.products = []api.Product{{ID: "tea", Name: "茶", Price: 6800}}
@@ -123,9 +123,9 @@ func TestScreens(t *testing.T) {
 			p := newShopPage(b)
 			p.products, p.basket, p.ordering = []api.Product{{ID: "tea", Name: "茶", Price: 6800}}, basket{"tea": 2}, true
 			return p.Render()
-		}, []string{textOrdering}, []string{"去支付"}},
+		}, []string{textOrdering.zh}, []string{"去支付"}},
 	} {
-		got := html(test.screen, t)
+		got := rendered(test.screen, t)
 		for _, part := range test.has {
 			if !strings.Contains(got, part) {
 				t.Errorf("%s lacks %q:\n%s", test.name, part, got)
@@ -145,7 +145,7 @@ func TestFailures(t *testing.T) {
 		p := newPayPage(newFake(t, "https://shop.example/pay?order=o1"))
 		p.err = &api.Error{Code: c}
 		got := app.HTMLString(p.Render())
-		for _, part := range []string{`data-error="` + string(c) + `"`, "<button", troubleOf(c).Title, troubleOf(c).Hint} {
+		for _, part := range []string{`data-error="` + string(c) + `"`, `class="weui-btn`, troubleOf(c).Title.zh, troubleOf(c).Hint.zh} {
 			if !strings.Contains(got, part) {
 				t.Errorf("%s lacks %q:\n%s", c, part, got)
 			}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"strconv"
 
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
@@ -20,23 +19,23 @@ type shopPage struct {
 	ordering bool
 }
 
-func newShopPage(b browser) *shopPage { return &shopPage{base: newBase(b), basket: basket{}} }
-
-func (p *shopPage) OnMount(ctx app.Context) {
-	p.begin()
-	p.basket = loadBasket(p.b)
-	p.b.OnReturn(func() {
-		ctx.Dispatch(func(ctx app.Context) {
-			p.basket, p.ordering = loadBasket(p.b), false
-			if p.products == nil || p.err != nil {
-				p.load(ctx)
-			}
-		})
-	})
-	p.load(ctx)
+func newShopPage(b browser) *shopPage {
+	return &shopPage{base: newBase(b, textTitle), basket: basket{}}
 }
 
-func (p *shopPage) OnDismount() { p.end() }
+func (p *shopPage) OnMount(ctx app.Context) {
+	p.begin(ctx, func(ctx app.Context, from returned) {
+		p.basket = loadBasket(p.b)
+		if from == fromHistory {
+			p.ordering = false
+		}
+		if p.products == nil || p.err != nil {
+			p.load(ctx)
+		}
+	})
+	p.basket = loadBasket(p.b)
+	p.load(ctx)
+}
 
 // load signs in where that is possible and fetches what the shop shows.
 func (p *shopPage) load(ctx app.Context) {
@@ -51,14 +50,17 @@ func (p *shopPage) load(ctx app.Context) {
 		}
 		return func() {
 			p.name = config.ShopName
-			ctx.Page().SetTitle(cmp.Or(p.name, textTitle))
+			if p.name != "" {
+				p.title = text{p.name, p.name}
+			}
+			p.speak(ctx)
 			p.products = append([]api.Product{}, list.Products...)
 		}, nil
 	}
 	p.run(ctx, func() (func(), error) {
 		// Here rather than at the order, where it would cost the user a tap.
-		if p.place == inWeChat {
-			if done, err := p.signIn(); err != nil || !done {
+		if p.place.pays() {
+			if done, err := p.signIn(ctx); err != nil || !done {
 				return nil, err
 			}
 		}
@@ -87,14 +89,15 @@ func (p *shopPage) order(ctx app.Context, _ app.Event) {
 
 func (p *shopPage) Render() app.UI {
 	if p.err != nil {
-		return app.Main().Class("screen").Body(p.failure(p.load))
+		return elem("main").Class("screen").Body(p.failure(p.load))
 	}
-	return app.Main().Class("screen shop").Body(
-		app.If(p.place != inWeChat, p.banner()),
-		app.Header().Class("banner").Body(app.H1().Text(p.name)),
-		app.If(p.products == nil, skeletonCards()).
-			ElseIf(len(p.products) == 0, message("info", textEmpty, textSoldOut, "", primary(textRetry, func(ctx app.Context, _ app.Event) { p.load(ctx) }))).
-			Else(app.Ul().Class("cards").Body(app.Range(p.products).Slice(func(i int) app.UI { return p.card(p.products[i]) }))),
+	return elem("main").Class("screen shop").Body(
+		app.If(!p.place.pays(), p.banner()),
+		elem("header").Class("banner").Body(elem("h1").Text(p.name)),
+		app.If(p.products == nil, p.skeletonCards()).
+			ElseIf(len(p.products) == 0, p.message("weui-icon-info", textEmpty, textSoldOut, "", p.primary(textRetry, func(ctx app.Context, _ app.Event) { p.load(ctx) }))).
+			Else(elem("ul").Class("cards").Body(app.Range(p.products).Slice(func(i int) app.UI { return p.card(p.products[i]) }))),
+		p.foot(),
 		p.bar(),
 	)
 }
@@ -107,19 +110,19 @@ func (p *shopPage) card(product api.Product) app.UI {
 			p.basket.save(p.b)
 		}
 	}
-	return app.Li().Class("card").DataSet("product", product.ID).Body(
-		app.If(product.Image != "", app.Img().Class("picture").Src(product.Image).Alt("").Width(88).Height(88)).
-			Else(app.Div().Class("picture")),
-		app.Div().Class("about").Body(
-			app.H2().Text(product.Name),
-			app.P().Text(product.Detail),
-			app.Div().Class("row").Body(
-				price(product.Price, ""),
-				app.Div().Class("stepper").Role("group").Aria("label", product.Name).Body(
+	return elem("li").Class("card").DataSet("product", product.ID).Body(
+		app.If(product.Image != "", elem("img").Class("picture").Attr("src", product.Image).Attr("alt", "").Attr("width", 88).Attr("height", 88)).
+			Else(elem("div").Class("picture")),
+		elem("div").Class("about").Body(
+			elem("h2").Text(product.Name),
+			elem("p").Text(product.Detail),
+			elem("div").Class("row").Body(
+				p.price(product.Price, ""),
+				elem("div").Class("stepper").Role("group").Aria("label", product.Name).Body(
 					app.If(n > 0,
-						step(product.ID, "remove", textRemove, "−", false, change(-1)),
-						app.Output().Aria("live", "polite").Text(strconv.Itoa(n))),
-					step(product.ID, "add", textAdd, "+", n >= api.MaxQuantity || n == 0 && p.basket.full(), change(1)),
+						p.step(product.ID, "remove", textRemove, "−", false, change(-1)),
+						elem("output").Aria("live", "polite").Text(strconv.Itoa(n))),
+					p.step(product.ID, "add", textAdd, "+", n >= api.MaxQuantity || n == 0 && p.basket.full(), change(1)),
 				),
 			),
 		),
@@ -129,38 +132,38 @@ func (p *shopPage) card(product api.Product) app.UI {
 // step is one of the two round buttons. go-app takes two closures of the same
 // code for the same handler unless their scope differs: without one, a button
 // that turns from + into − may go on adding.
-func step(id, action, label, sign string, disabled bool, on app.EventHandler) app.UI {
-	return app.Button().Class("step "+action).Type("button").Aria("label", label).
-		DataSet("action", action).Disabled(disabled).Text(sign).OnClick(on, id, action)
+func (p *shopPage) step(id, action string, label text, sign string, disabled bool, on app.EventHandler) app.UI {
+	return elem("button").Class("step "+action).Attr("type", "button").Aria("label", p.say(label)).
+		DataSet("action", action).Attr("disabled", disabled).Text(sign).OnClick(on, id, action)
 }
 
 // bar is the total at the foot of the screen.
 func (p *shopPage) bar() app.UI {
 	total, count := p.basket.total(p.products)
-	label := textCheckout
+	label := p.say(textCheckout)
 	switch {
-	case p.place != inWeChat:
-		label = textOutside
+	case !p.place.pays():
+		label = p.say(textOutside)
 	case p.ordering:
-		label = textOrdering
+		label = p.say(textOrdering)
 	case count > 0:
 		label += " (" + strconv.Itoa(count) + ")"
 	}
-	return app.Footer().Class("bar").Body(
-		app.Div().Class("total").Aria("live", "polite").Body(
-			app.If(count > 0, app.Span().Text(textTotal), price(total, "big")).
-				Else(app.Span().Class("hint").Text(textNothing))),
-		app.Button().Class("weui-btn weui-btn_primary").Type("button").DataSet("action", "checkout").
-			Disabled(count == 0 || p.ordering || p.place != inWeChat).Text(label).OnClick(p.order),
+	return elem("footer").Class("bar").Body(
+		elem("div").Class("total").Aria("live", "polite").Body(
+			app.If(count > 0, elem("span").Text(p.say(textTotal)), p.price(total, "big")).
+				Else(elem("span").Class("hint").Body(p.words(textNothing)))),
+		elem("button").Class("weui-btn weui-btn_primary").Attr("type", "button").DataSet("action", "checkout").
+			Attr("disabled", count == 0 || p.ordering || !p.place.pays()).Text(label).OnClick(p.order),
 	)
 }
 
 // skeletonCards stand where the catalogue will be.
-func skeletonCards() app.UI {
-	return app.Ul().Class("cards").Aria("busy", "true").Aria("label", textLoading).Body(
+func (p *shopPage) skeletonCards() app.UI {
+	return elem("ul").Class("cards").Aria("busy", "true").Aria("label", p.say(textLoading)).Body(
 		app.Range(make([]struct{}, 5)).Slice(func(int) app.UI {
-			return app.Li().Class("card skeleton").Aria("hidden", "true").Body(
-				app.Div().Class("picture"),
-				app.Div().Class("about").Body(app.Div().Class("line"), app.Div().Class("line short"), app.Div().Class("line price-line")))
+			return elem("li").Class("card skeleton").Aria("hidden", "true").Body(
+				elem("div").Class("picture"),
+				elem("div").Class("about").Body(elem("div").Class("line"), elem("div").Class("line short"), elem("div").Class("line price-line")))
 		}))
 }

@@ -66,57 +66,35 @@ func unescape(value string) string {
 	return value
 }
 
-// place is where the page was opened.
-type place int
-
-// The places.
-const (
-	inWeChat place = iota
-	inWork         // Enterprise WeChat, which has another sign-in
-	outside
-)
-
-// placeOf reads the user agent. Enterprise WeChat carries MicroMessenger too,
-// so it is looked for first.
-func placeOf(userAgent string) place {
-	ua := strings.ToLower(userAgent)
-	switch {
-	case strings.Contains(ua, "wxwork/"):
-		return inWork
-	case strings.Contains(ua, "micromessenger/"):
-		return inWeChat
-	}
-	return outside
-}
-
-// signIn makes sure that somebody is signed in. It returns false when it sent
-// the web view away to WeChat; the page then has nothing more to do.
+// signIn makes sure that somebody is signed in, and returns who. It returns nil
+// when it sent the web view away to WeChat; the page then has nothing more to do.
 //
 // A landing whose code or state is no good (Back, reload, a shared link) does
 // no harm while there is a session, and otherwise begins the sign-in once more.
-func signIn(ctx context.Context, b browser, l landing) (done bool, err error) {
+func signIn(ctx context.Context, b browser, l landing) (*api.User, error) {
 	if l.Code != "" {
-		err := call(ctx, b, "POST", api.PathToken, api.TokenRequest{Code: l.Code, State: l.State}, &api.TokenResponse{})
+		var got api.TokenResponse
+		err := call(ctx, b, "POST", api.PathToken, api.TokenRequest{Code: l.Code, State: l.State}, &got)
 		switch {
 		case err == nil:
 			b.Remember(keyTrips, "")
-			return true, nil
+			return &got.User, nil
 		case !spent(code(err)):
-			return false, err
+			return nil, err
 		}
 	}
 	var s api.Session
-	err = call(ctx, b, "GET", api.PathSession, nil, &s)
+	err := call(ctx, b, "GET", api.PathSession, nil, &s)
 	switch {
 	case err == nil && s.User.OpenID == "":
-		return false, errGarbled()
+		return nil, errGarbled()
 	case err == nil:
 		b.Remember(keyTrips, "")
-		return true, nil
+		return &s.User, nil
 	case code(err) != api.CodeUnauthenticated:
-		return false, err
+		return nil, err
 	case l.State != "" && l.Code == "":
-		return false, &api.Error{Code: codeRefused, Message: "the user refused"}
+		return nil, &api.Error{Code: codeRefused, Message: "the user refused"}
 	}
 	trips, _ := strconv.Atoi(b.Recall(keyTrips))
 	if l.Code != "" {
@@ -124,9 +102,9 @@ func signIn(ctx context.Context, b browser, l landing) (done bool, err error) {
 	}
 	if trips >= maxTrips {
 		b.Remember(keyTrips, "")
-		return false, errLoop()
+		return nil, errLoop()
 	}
-	return false, leaveForWeChat(ctx, b, trips+1)
+	return nil, leaveForWeChat(ctx, b, trips+1)
 }
 
 // spent reports whether a landing was refused for what it is: used, too old, or

@@ -37,21 +37,6 @@ func TestCaptureLanding(t *testing.T) {
 	}
 }
 
-func TestPlaceOf(t *testing.T) {
-	for ua, want := range map[string]place{
-		wechatUA: inWeChat,
-		"Mozilla/5.0 (iPhone) MicroMessenger/8.0.50(0x1) Language/zh_CN":    inWeChat,
-		"Mozilla/5.0 wxwork/4.1.10 MicroMessenger/7.0.1 Language/zh":        inWork,
-		"Mozilla/5.0 (Windows NT 10.0) MicroMessenger/7.0.20 WindowsWechat": inWeChat,
-		"Mozilla/5.0 (X11; Linux x86_64) Chrome/156.0 Safari/537.36":        outside,
-		"": outside,
-	} {
-		if got := placeOf(ua); got != want {
-			t.Errorf("%q: %d, want %d", ua, got, want)
-		}
-	}
-}
-
 func TestSignIn(t *testing.T) {
 	const (
 		session = "GET " + api.PathSession
@@ -110,7 +95,8 @@ func TestSignIn(t *testing.T) {
 			for call, a := range test.script {
 				f.on(call, a)
 			}
-			done, err := signIn(t.Context(), f, test.landing)
+			user, err := signIn(t.Context(), f, test.landing)
+			done := user != nil
 			if done != test.done || (err != nil) != (test.code != "") || err != nil && code(err) != test.code {
 				t.Errorf("done %t, %v; want %t, %q", done, err, test.done, test.code)
 			}

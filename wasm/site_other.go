@@ -3,11 +3,13 @@
 package main
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
+	"html"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -35,14 +37,14 @@ func writeSite(out string) error {
 		return err
 	}
 	err = app.GenerateStaticWebsite(out, &app.Handler{
-		Name:            textTitle,
-		ShortName:       textTitle,
-		Title:           textTitle,
-		Description:     "微信内下单与支付",
-		Lang:            "zh-CN",
+		Name:            textTitle.zh,
+		ShortName:       textTitle.zh,
+		Title:           textTitle.zh,
+		Description:     textDescription.zh,
+		Lang:            prerendered.tag(),
 		ThemeColor:      "#ededed",
 		BackgroundColor: "#ededed",
-		LoadingLabel:    textLoading,
+		LoadingLabel:    textLoading.zh,
 		Icon: app.Icon{
 			Default:    "/web/icon.png",
 			Large:      "/web/icon-512.png",
@@ -117,13 +119,18 @@ func tidyLoader(out string) error {
 
 // notLoaded is shown when the program did not arrive; app.css tells by the
 // class that the loader takes off its icon. The link loads the page again.
-const notLoaded = `<div class="not-loaded"><div class="weui-msg" role="alert">
+var notLoaded = `<div class="not-loaded"><div class="weui-msg" role="alert">
 <div class="weui-msg__icon-area"><i class="weui-icon-warn weui-icon_msg" aria-hidden="true"></i></div>
-<div class="weui-msg__text-area"><h2 class="weui-msg__title">` + textNotLoaded + `</h2><p class="weui-msg__desc">请检查网络后重试</p></div>
-<div class="weui-msg__opr-area"><p class="weui-btn-area"><a class="weui-btn weui-btn_primary" href="">` + textRetry + `</a></p></div>
+<div class="weui-msg__text-area">` + bilingual("h2", "weui-msg__title", textNotLoaded) + bilingual("p", "weui-msg__desc", troubles[codeOffline].Hint) + `</div>
+<div class="weui-msg__opr-area"><p class="weui-btn-area"><a class="weui-btn weui-btn_primary" href="" data-en="` + textRetry.en + `">` + textRetry.zh + `</a></p></div>
 </div></div>
 </aside>
 </body>`
+
+// bilingual is an element of static HTML in both languages, see lang.go.
+func bilingual(tag, class string, t text) string {
+	return `<` + tag + ` class="` + class + `" data-en="` + html.EscapeString(t.en) + `">` + html.EscapeString(t.zh) + `</` + tag + `>`
+}
 
 var (
 	ogURL    = regexp.MustCompile(`\s*<meta [^>]*"og:(?:url|image)"[^>]*>`)
@@ -137,7 +144,8 @@ var (
 // of the server that generated them, a ban on zooming, and ARIA attributes
 // printed without their value, which counts as false.
 func tidyPages(out string) error {
-	for _, page := range []string{"index", "pay", "result"} {
+	for _, s := range screens {
+		page := cmp.Or(strings.TrimPrefix(s.path, "/"), "index")
 		name := filepath.Join(out, page+".html")
 		b, err := os.ReadFile(name)
 		if err != nil {

@@ -70,9 +70,9 @@ func TestWriteSite(t *testing.T) {
 	}
 
 	for page, parts := range map[string][]string{
-		"index.html":  {"<title>" + textTitle, textCheckout, "skeleton"},
-		"pay.html":    {"<title>" + textPayTitle, "skeleton"},
-		"result.html": {"<title>" + textResultTitle, textConfirming},
+		"index.html":  {"<title>" + textTitle.zh, textCheckout.zh, "skeleton"},
+		"pay.html":    {"<title>" + textPayTitle.zh, "skeleton"},
+		"result.html": {"<title>" + textResultTitle.zh, textConfirming.zh},
 	} {
 		contains(page, append(parts, `aria-hidden="true"`, notLoaded, `src="/app.js"`)...)
 		if strings.Contains(read(page), "aria-hidden>") || strings.Contains(read(page), "user-scalable") {

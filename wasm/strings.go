@@ -2,50 +2,56 @@ package main
 
 import "h5pay/internal/api"
 
-// Every sentence the page shows. A second language is a second table.
-const (
-	textTitle       = "小铺"
-	textPayTitle    = "确认支付"
-	textResultTitle = "支付结果"
-	textLoading     = "正在加载"
-	textAdd         = "加一件"
-	textRemove      = "减一件"
-	textCheckout    = "去支付"
-	textOrdering    = "正在下单"
-	textNothing     = "请选择商品"
-	textTotal       = "合计"
-	textPay         = "微信支付"
-	textPaying      = "正在打开微信支付"
-	textCancelled   = "已取消，可再次支付"
-	textPayFailed   = "支付没有完成，可再次支付"
-	textAmount      = "支付金额"
-	textConfirming  = "正在确认支付结果"
-	textConfirmHint = "请稍候，结果以微信支付为准"
-	textStill       = "仍在确认中"
-	textStillHint   = "微信还没有告诉我们结果。如果已经付款，钱不会丢，稍后再查即可"
-	textPaid        = "支付成功"
-	textClosed      = "订单已关闭"
-	textClosedHint  = "没有付款，可以重新下单"
-	textFailed      = "下单没有成功"
-	textFailedHint  = "微信支付没有接受这笔订单，没有付款"
-	textAskAgain    = "再查一次"
-	textBackToPay   = "返回支付"
-	textShop        = "返回首页"
-	textRetry       = "重试"
-	textSignIn      = "重新登录"
-	textPaidAt      = "支付时间"
-	textPaymentNo   = "交易单号"
-	textOrderNo     = "订单号"
-	textEmpty       = "还没有商品上架"
-	textSoldOut     = "稍后再来看看"
-	textOutside     = "请在微信中打开"
-	textOutsideHint = "付款需要在微信里打开本页"
-	textWorkHint    = "企业微信里不能付款，请用微信打开"
-	textCopy        = "复制链接"
-	textCopied      = "已复制，请到微信中打开"
-	textNotCopied   = "没有复制成功，请复制浏览器的地址"
-	textNotLoaded   = "页面没有加载成功"
-	textRequest     = "问题编号"
+// Every sentence the page shows, in every language: see lang.go.
+var (
+	//lint:ignore U1000 for the files around the program: site_other.go
+	textDescription = text{"微信内下单与支付", "Order and pay in WeChat"}
+	textLanguage    = text{"中文", "English"} // what each calls itself
+	textTitle       = text{"小铺", "Shop"}
+	textPayTitle    = text{"确认支付", "Confirm and pay"}
+	textResultTitle = text{"支付结果", "Payment result"}
+	textLoading     = text{"正在加载", "Loading"}
+	textAdd         = text{"加一件", "Add one"}
+	textRemove      = text{"减一件", "Remove one"}
+	textCheckout    = text{"去支付", "Check out"}
+	textOrdering    = text{"正在下单", "Placing the order"}
+	textNothing     = text{"请选择商品", "Choose something"}
+	textTotal       = text{"合计", "Total"}
+	textPay         = text{"微信支付", "Pay with WeChat"}
+	textPaying      = text{"正在打开微信支付", "Opening WeChat Pay"}
+	textCancelled   = text{"已取消，可再次支付", "Cancelled. You can pay again"}
+	textPayFailed   = text{"支付没有完成，可再次支付", "The payment did not go through. You can try again"}
+	textAmount      = text{"支付金额", "Amount"}
+	textConfirming  = text{"正在确认支付结果", "Confirming the payment"}
+	textConfirmHint = text{"请稍候，结果以微信支付为准", "One moment. WeChat Pay has the last word"}
+	textStill       = text{"仍在确认中", "Still confirming"}
+	textStillHint   = text{"微信还没有告诉我们结果。如果已经付款，钱不会丢，稍后再查即可", "WeChat has not told us the result yet. If you have paid, your money is safe: check again a little later"}
+	textPaid        = text{"支付成功", "Paid"}
+	textClosed      = text{"订单已关闭", "The order is closed"}
+	textClosedHint  = text{"没有付款，可以重新下单", "Nothing was paid. You can order again"}
+	textFailed      = text{"下单没有成功", "The order was not placed"}
+	textFailedHint  = text{"微信支付没有接受这笔订单，没有付款", "WeChat Pay did not take this order. Nothing was paid"}
+	textAskAgain    = text{"再查一次", "Check again"}
+	textBackToPay   = text{"返回支付", "Back to payment"}
+	textShop        = text{"返回首页", "Back to the shop"}
+	textRetry       = text{"重试", "Try again"}
+	textSignIn      = text{"重新登录", "Sign in again"}
+	textPaidAt      = text{"支付时间", "Paid at"}
+	textPaymentNo   = text{"交易单号", "Transaction"}
+	textOrderNo     = text{"订单号", "Order"}
+	textEmpty       = text{"还没有商品上架", "Nothing for sale yet"}
+	textSoldOut     = text{"稍后再来看看", "Have a look later"}
+	textOutside     = text{"请在微信中打开", "Open in WeChat"}
+	textOutsideHint = text{"付款需要在微信里打开本页", "To pay, open this page in WeChat"}
+	textWorkHint    = text{"企业微信里不能付款，请用微信打开", "WeCom cannot pay here. Open this page in WeChat"}
+	textMiniHint    = text{"小程序里的网页不能付款，请复制链接到微信聊天中打开", "Pages inside a mini program cannot pay. Copy the link and open it from a WeChat chat"}
+	textYuan        = text{"元", "yuan"}
+	textCopy        = text{"复制链接", "Copy link"}
+	textCopied      = text{"已复制，请到微信中打开", "Copied. Open it in WeChat"}
+	textNotCopied   = text{"没有复制成功，请复制浏览器的地址", "Could not copy. Please copy the address of the browser"}
+	//lint:ignore U1000 for the files around the program: site_other.go
+	textNotLoaded = text{"页面没有加载成功", "The page did not load"}
+	textRequest   = text{"问题编号", "Reference"}
 )
 
 // way is the way out that goes with a message.
@@ -60,39 +66,40 @@ const (
 
 // trouble is what the page says about an error.
 type trouble struct {
-	Title, Hint string
+	Title, Hint text
 	Way         way
 }
 
 var troubles = map[api.Code]trouble{
-	codeOffline:              {"网络不给力", "请检查网络后重试", wayRetry},
-	codeGarbled:              {"服务暂时不可用", "请稍后重试", wayRetry},
-	codeBridge:               {"没有等到微信支付", "请在微信中打开本页后重试", wayRetry},
-	codeRefused:              {"需要登录才能下单", "你拒绝了授权，可以重新登录", waySignIn},
-	codeNoOrder:              {"找不到订单", "链接不完整，请回到首页", wayShop},
-	codeSignInLoop:           {"登录没有成功", "微信两次都没有认出你，请稍后再试", waySignIn},
-	api.CodeBadRequest:       {"请求有误", "请回到首页重新选择", wayShop},
-	api.CodeMethodNotAllowed: {"请求有误", "页面可能不是最新的，请重试", wayRetry},
-	api.CodeBodyTooLarge:     {"商品太多", "请减少商品后再试", wayShop},
-	api.CodeContentType:      {"请求有误", "页面可能不是最新的，请重试", wayRetry},
-	api.CodeOrderPaid:        {"订单已支付", "不需要再次付款", wayShop},
-	api.CodeForbiddenOrigin:  {"链接有误", "请从商家提供的入口打开", wayShop},
-	api.CodeNotFound:         {"找不到订单", "订单不存在，或不属于当前微信号", wayShop},
-	api.CodeUnauthenticated:  {"登录已过期", "请重新登录", waySignIn},
-	api.CodeStateInvalid:     {"登录已过期", "请重新登录", waySignIn},
-	api.CodeCodeUsed:         {"登录已过期", "请重新登录", waySignIn},
-	api.CodeCodeInvalid:      {"登录已过期", "请重新登录", waySignIn},
-	api.CodeSnapshotUser:     {"请使用完整服务", "当前是快照页，请点击页面下方“使用完整服务”后再试", wayRetry},
-	api.CodeProductGone:      {"商品已下架", "请回到首页重新选择", wayShop},
-	api.CodeConflict:         {"订单已变化", "请回到首页重新下单", wayShop},
-	api.CodeOrderNotPayable:  {"订单不能再支付", "订单已关闭或过期，请重新下单", wayShop},
-	api.CodeOrderNotPaid:     {"订单还没有付款", "没有可以退的钱", wayShop},
-	api.CodeRefundTooMuch:    {"退款金额过大", "超过了还没有退的金额", wayShop},
-	api.CodeRateLimited:      {"操作太频繁", "请等一分钟再试", wayRetry},
-	api.CodeWeChatRefused:    {"微信支付没有接受", "请联系商家", wayRetry},
-	api.CodeWeChatBusy:       {"微信支付繁忙", "没有扣款，请稍后重试", wayRetry},
-	api.CodeMisconfigured:    {"商家尚未完成设置", "请联系商家", wayRetry},
-	api.CodeInternal:         {"服务出错了", "请稍后重试", wayRetry},
+	codeOffline:              {text{"网络不给力", "No connection"}, text{"请检查网络后重试", "Check your network and try again"}, wayRetry},
+	codeGarbled:              {text{"服务暂时不可用", "Not available right now"}, text{"请稍后重试", "Please try again in a moment"}, wayRetry},
+	codeBridge:               {text{"没有等到微信支付", "WeChat Pay did not answer"}, text{"请在微信中打开本页后重试", "Open this page in WeChat and try again"}, wayRetry},
+	codeRefused:              {text{"需要登录才能下单", "Sign in to order"}, text{"你拒绝了授权，可以重新登录", "You declined. You can sign in again"}, waySignIn},
+	codeCookies:              {text{"浏览器没有记住登录", "The browser forgot the sign-in"}, text{"请允许本网站使用 Cookie，或关闭无痕模式后重试", "Allow cookies for this site, or leave private mode, and try again"}, wayRetry},
+	codeNoOrder:              {text{"找不到订单", "No such order"}, text{"链接不完整，请回到首页", "The link is incomplete. Go back to the shop"}, wayShop},
+	codeSignInLoop:           {text{"登录没有成功", "Could not sign in"}, text{"微信两次都没有认出你，请稍后再试", "WeChat did not recognise you twice. Please try later"}, waySignIn},
+	api.CodeBadRequest:       {text{"请求有误", "Something is wrong with this request"}, text{"请回到首页重新选择", "Go back to the shop and choose again"}, wayShop},
+	api.CodeMethodNotAllowed: {text{"请求有误", "Something is wrong with this request"}, text{"页面可能不是最新的，请重试", "The page may be out of date. Please try again"}, wayRetry},
+	api.CodeBodyTooLarge:     {text{"商品太多", "Too many items"}, text{"请减少商品后再试", "Take some out and try again"}, wayShop},
+	api.CodeContentType:      {text{"请求有误", "Something is wrong with this request"}, text{"页面可能不是最新的，请重试", "The page may be out of date. Please try again"}, wayRetry},
+	api.CodeOrderPaid:        {text{"订单已支付", "Already paid"}, text{"不需要再次付款", "There is nothing left to pay"}, wayShop},
+	api.CodeForbiddenOrigin:  {text{"链接有误", "Wrong link"}, text{"请从商家提供的入口打开", "Open the shop from the link the merchant gave you"}, wayShop},
+	api.CodeNotFound:         {text{"找不到订单", "No such order"}, text{"订单不存在，或不属于当前微信号", "It does not exist, or is not yours"}, wayShop},
+	api.CodeUnauthenticated:  {text{"登录已过期", "Your sign-in has expired"}, text{"请重新登录", "Please sign in again"}, waySignIn},
+	api.CodeStateInvalid:     {text{"登录已过期", "Your sign-in has expired"}, text{"请重新登录", "Please sign in again"}, waySignIn},
+	api.CodeCodeUsed:         {text{"登录已过期", "Your sign-in has expired"}, text{"请重新登录", "Please sign in again"}, waySignIn},
+	api.CodeCodeInvalid:      {text{"登录已过期", "Your sign-in has expired"}, text{"请重新登录", "Please sign in again"}, waySignIn},
+	api.CodeSnapshotUser:     {text{"请使用完整服务", "Use the full page"}, text{"当前是快照页，请点击页面下方“使用完整服务”后再试", "This is a snapshot. Tap “Use Full Service” at the foot of the page, then try again"}, wayRetry},
+	api.CodeProductGone:      {text{"商品已下架", "No longer for sale"}, text{"请回到首页重新选择", "Go back to the shop and choose again"}, wayShop},
+	api.CodeConflict:         {text{"订单已变化", "The order has changed"}, text{"请回到首页重新下单", "Go back to the shop and order again"}, wayShop},
+	api.CodeOrderNotPayable:  {text{"订单不能再支付", "This order cannot be paid any more"}, text{"订单已关闭或过期，请重新下单", "It was closed or has expired. Please order again"}, wayShop},
+	api.CodeOrderNotPaid:     {text{"订单还没有付款", "This order is not paid"}, text{"没有可以退的钱", "There is nothing to refund"}, wayShop},
+	api.CodeRefundTooMuch:    {text{"退款金额过大", "The refund is too large"}, text{"超过了还没有退的金额", "It is more than what is left"}, wayShop},
+	api.CodeRateLimited:      {text{"操作太频繁", "Too many tries"}, text{"请等一分钟再试", "Wait a minute and try again"}, wayRetry},
+	api.CodeWeChatRefused:    {text{"微信支付没有接受", "WeChat Pay said no"}, text{"请联系商家", "Please contact the merchant"}, wayRetry},
+	api.CodeWeChatBusy:       {text{"微信支付繁忙", "WeChat Pay is busy"}, text{"没有扣款，请稍后重试", "Nothing was charged. Please try again in a moment"}, wayRetry},
+	api.CodeMisconfigured:    {text{"商家尚未完成设置", "The shop is not ready yet"}, text{"请联系商家", "Please contact the merchant"}, wayRetry},
+	api.CodeInternal:         {text{"服务出错了", "Something went wrong"}, text{"请稍后重试", "Please try again in a moment"}, wayRetry},
 }
 
 // troubleOf returns what to say about an error; there is always something.

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"syscall/js"
+	"time"
+
+	"h5pay/internal/api"
+)
+
+// bridgeTimeout is how long WeixinJSBridge may take to appear.
+const bridgeTimeout = 10 * time.Second
+
+func (w webView) InvokePay(ctx context.Context, p api.PayParams) (said payReply, err error) {
+	defer catch(&err)
+	if err := w.waitBridge(ctx); err != nil {
+		return payReply{}, err
+	}
+	replies := make(chan payReply, 1)
+	callback := js.FuncOf(func(_ js.Value, args []js.Value) any {
+		var reply payReply
+		if len(args) > 0 && args[0].Type() == js.TypeObject {
+			reply = payReply{ErrMsg: str(args[0].Get("err_msg")), ErrDesc: str(args[0].Get("err_desc"))}
+		}
+		select {
+		case replies <- reply:
+		default: // some clients call back twice
+		}
+		return nil
+	})
+	defer callback.Release()
+	js.Global().Get("WeixinJSBridge").Call("invoke", "getBrandWCPayRequest", map[string]any{
+		"appId":     p.AppID,
+		"timeStamp": p.TimeStamp,
+		"nonceStr":  p.NonceStr,
+		"package":   p.Package,
+		"signType":  p.SignType,
+		"paySign":   p.PaySign,
+	}, callback)
+	// No deadline here: the user is looking at the payment sheet.
+	select {
+	case reply := <-replies:
+		return reply, nil
+	case <-ctx.Done():
+		return payReply{}, ctx.Err()
+	}
+}
+
+// waitBridge waits for the object that the client injects some time after the
+// page.
+func (webView) waitBridge(ctx context.Context) error {
+	if js.Global().Get("WeixinJSBridge").Truthy() {
+		return nil
+	}
+	ready := make(chan struct{})
+	listener := js.FuncOf(func(js.Value, []js.Value) any {
+		close(ready)
+		return nil
+	})
+	defer listener.Release()
+	document := js.Global().Get("document")
+	document.Call("addEventListener", "WeixinJSBridgeReady", listener, map[string]any{"once": true})
+	defer document.Call("removeEventListener", "WeixinJSBridgeReady", listener)
+	ctx, cancel := context.WithTimeout(ctx, bridgeTimeout)
+	defer cancel()
+	select {
+	case <-ready:
+		return nil
+	case <-ctx.Done():
+		return errors.New("WeixinJSBridge did not appear")
+	}
+}

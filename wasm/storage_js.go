@@ -1,0 +1,38 @@
+package main
+
+import "syscall/js"
+
+func (webView) Recall(key string) string   { return stored("sessionStorage", key) }
+func (webView) Remember(key, value string) { store("sessionStorage", key, value) }
+func (webView) Setting(key string) string  { return stored("localStorage", key) }
+func (webView) Set(key, value string)      { store("localStorage", key, value) }
+
+func stored(storage, key string) (value string) {
+	defer catch(nil) // storage is blocked
+	return str(member(storage).Call("getItem", key))
+}
+
+func store(storage, key, value string) {
+	defer catch(nil) // storage is blocked or full
+	if value == "" {
+		member(storage).Call("removeItem", key)
+		return
+	}
+	member(storage).Call("setItem", key, value)
+}
+
+// lendStorage puts an empty object where localStorage is blocked or switched
+// off. go-app lists it before it shows anything, and would end there.
+func lendStorage() {
+	defer catch(nil)
+	if usable("localStorage") {
+		return
+	}
+	js.Global().Get("Object").Call("defineProperty", js.Global(), "localStorage",
+		map[string]any{"value": map[string]any{}, "configurable": true})
+}
+
+func usable(name string) (ok bool) {
+	defer catch(nil)
+	return member(name).Truthy()
+}

@@ -1,0 +1,121 @@
+//go:build !js
+
+package main
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode"
+)
+
+// source parses the program's own files, without its tests.
+func source(t *testing.T) map[string]*ast.File {
+	t.Helper()
+	names, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]*ast.File{}
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		if files[name], err = parser.ParseFile(token.NewFileSet(), name, nil, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(files) < 10 {
+		t.Fatalf("only %d files", len(files))
+	}
+	return files
+}
+
+// Both languages have every sentence, and each is in its own script.
+func TestCatalogueIsComplete(t *testing.T) {
+	found := 0
+	ast.Inspect(source(t)["strings.go"], func(n ast.Node) bool {
+		lit, ok := n.(*ast.CompositeLit)
+		if !ok {
+			return true
+		}
+		if name, ok := lit.Type.(*ast.Ident); !ok || name.Name != "text" {
+			return true
+		}
+		found++
+		if len(lit.Elts) != 2 {
+			t.Errorf("a text in %d languages", len(lit.Elts))
+			return false
+		}
+		zh, en := literal(lit.Elts[0]), literal(lit.Elts[1])
+		if !hasHan(zh) {
+			t.Errorf("%q is not Chinese", zh)
+		}
+		if hasHan(en) || strings.TrimSpace(en) == "" {
+			t.Errorf("%q is not English (%s)", en, zh)
+		}
+		return false
+	})
+	if found < 60 {
+		t.Errorf("only %d texts", found)
+	}
+}
+
+// No screen has a sentence of its own: neither Chinese nor, where text goes,
+// English.
+func TestNoSentencesOutsideTheCatalogue(t *testing.T) {
+	for name, file := range source(t) {
+		if name == "strings.go" {
+			continue
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.BasicLit:
+				if hasHan(literal(n)) {
+					t.Errorf("%s: %s", name, n.Value)
+				}
+			case *ast.CallExpr:
+				for _, arg := range shown(n) {
+					if s := literal(arg); strings.ContainsFunc(s, unicode.IsLetter) {
+						t.Errorf("%s shows %q", name, s)
+					}
+				}
+			}
+			return true
+		})
+	}
+}
+
+// shown returns the arguments of a call that people read or hear.
+func shown(call *ast.CallExpr) []ast.Expr {
+	f, ok := call.Fun.(*ast.SelectorExpr)
+	if !ok {
+		return nil
+	}
+	switch f.Sel.Name {
+	case "Text", "Alt", "Title", "Placeholder", "SetTitle":
+		return call.Args
+	case "Aria":
+		if literal(call.Args[0]) == "label" {
+			return call.Args[1:]
+		}
+	}
+	return nil
+}
+
+// literal returns the text of a literal, "" for another expression.
+func literal(e ast.Expr) string {
+	if lit, ok := e.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+		s, _ := strconv.Unquote(lit.Value)
+		return s
+	}
+	return ""
+}
+
+func hasHan(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return unicode.Is(unicode.Han, r) })
+}

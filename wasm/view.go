@@ -1,0 +1,117 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/maxence-charriere/go-app/v9/pkg/app"
+
+	"h5pay/internal/api"
+)
+
+// What several screens show.
+
+// words is a sentence that is there before the program runs: prerendered it
+// carries its English beside it.
+func (s *base) words(t text) app.UI {
+	if s.lang == prerendered {
+		return elem("span").DataSet("en", t.en).Text(t.zh)
+	}
+	return app.Text(s.say(t))
+}
+
+// failure shows the error that took the screen over.
+func (s *base) failure(again func(app.Context)) app.UI {
+	t := troubleOf(code(s.err))
+	var actions []app.UI
+	switch t.Way {
+	case wayRetry:
+		actions = append(actions, s.primary(textRetry, func(ctx app.Context, _ app.Event) { s.err = nil; again(ctx) }))
+	case waySignIn:
+		actions = append(actions, s.primary(textSignIn, func(ctx app.Context, _ app.Event) {
+			s.err = nil
+			s.run(ctx, func() (func(), error) { return nil, leaveForWeChat(s.ctx, s.b, 1) })
+		}))
+	case wayShop:
+		actions = append(actions, s.toShop("primary"))
+	}
+	if t.Way != wayShop && s.b.Path() != "/" {
+		actions = append(actions, s.toShop("default"))
+	}
+	request := ""
+	var e *api.Error
+	if errors.As(s.err, &e) && e.RequestID != "" {
+		request = s.say(textRequest) + " " + e.RequestID
+	}
+	return s.message("weui-icon-warn", t.Title, t.Hint, request, actions...).DataSet("error", string(code(s.err)))
+}
+
+// elsewhere is a whole screen for what can be seen in WeChat only. (An attribute
+// without a value would be lost when go-app turns another element into it.)
+func (s *base) elsewhere() app.UI {
+	return s.message("weui-icon-info", textOutside, s.outsideHint(), s.say(s.notice),
+		s.primary(textCopy, s.copyAddress), s.toShop("default")).DataSet("outside", true)
+}
+
+// banner is the same above a shop that can be looked at.
+func (s *base) banner() app.UI {
+	return elem("aside").Class("outside").DataSet("outside", true).Body(
+		elem("div").Body(
+			elem("strong").Text(s.say(textOutside)),
+			elem("p").Text(s.say(s.outsideHint()))),
+		elem("button").Class("weui-btn weui-btn_mini weui-btn_default").Attr("type", "button").Text(s.say(textCopy)).OnClick(s.copyAddress),
+		app.If(s.notice != text{}, elem("p").Class("notice").Role("status").Text(s.say(s.notice))),
+	)
+}
+
+func (s *base) outsideHint() text {
+	switch s.place {
+	case inWork:
+		return textWorkHint
+	case inMiniProgram:
+		return textMiniHint
+	}
+	return textOutsideHint
+}
+
+// message is WeUI's full-screen message.
+func (s *base) message(icon string, title, hint text, small string, actions ...app.UI) app.HTMLElem {
+	return elem("div").Class("weui-msg").Body(
+		elem("div").Class("weui-msg__icon-area").Body(
+			elem("i").Class(icon+" weui-icon_msg").Aria("hidden", "true")),
+		elem("div").Class("weui-msg__text-area").Role("status").Body(
+			elem("h1").Class("weui-msg__title").Body(s.words(title)),
+			elem("p").Class("weui-msg__desc").Body(s.words(hint))),
+		elem("div").Class("weui-msg__opr-area").Body(
+			elem("div").Class("weui-btn-area").Body(actions...)),
+		app.If(small != "", elem("p").Class("weui-msg__extra-area").Role("status").Text(small)),
+	)
+}
+
+// primary and secondary are WeUI's buttons. go-app takes two closures of the
+// same code for the same handler unless their scope differs, so the label is it.
+func (s *base) primary(label text, on app.EventHandler) app.UI {
+	return elem("button").Class("weui-btn weui-btn_primary").Attr("type", "button").Body(s.words(label)).OnClick(on, label.en)
+}
+
+func (s *base) secondary(label text, on app.EventHandler) app.UI {
+	return elem("button").Class("weui-btn weui-btn_default").Attr("type", "button").Body(s.words(label)).OnClick(on, label.en)
+}
+
+// toShop is the way back to the start.
+func (s *base) toShop(kind string) app.UI {
+	return elem("a").Class("weui-btn weui-btn_"+kind).Attr("href", "/").Body(s.words(textShop))
+}
+
+// foot is the last line of a screen: the other language.
+func (s *base) foot() app.UI {
+	other := s.lang.other()
+	return elem("footer").Class("foot").Body(
+		elem("button").Class("plain").Attr("type", "button").Lang(other.tag()).DataSet("action", "language").
+			Text(other.of(textLanguage)).OnClick(s.switchLang))
+}
+
+// price shows an amount.
+func (s *base) price(f api.Fen, class string) app.UI {
+	return elem("span").Class("price "+class).Aria("label", f.String()+" "+s.say(textYuan)).Role("img").Body(
+		elem("small").Aria("hidden", "true").Text("¥"), app.Text(f.String()))
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"syscall/js"
+)
+
+func (webView) Copy(ctx context.Context, text string) (err error) {
+	defer catch(&err)
+	if clipboard := js.Global().Get("navigator").Get("clipboard"); clipboard.Truthy() {
+		if _, err := await(ctx, clipboard.Call("writeText", text), func() {}); err == nil {
+			return nil
+		}
+	}
+	return copySelection(text)
+}
+
+// copySelection copies in the way of browsers without a clipboard object, which
+// is also all of them over plain http.
+func copySelection(text string) (err error) {
+	defer catch(&err)
+	document := js.Global().Get("document")
+	field := document.Call("createElement", "textarea")
+	field.Set("value", text)
+	field.Set("readOnly", true)
+	// At the end of the document: go-app minds what is in its body.
+	document.Get("documentElement").Call("append", field)
+	defer field.Call("remove")
+	field.Call("select")
+	if !document.Call("execCommand", "copy").Truthy() {
+		return errors.New("the browser did not copy")
+	}
+	return nil
+}
+
+// OnReturn listens to what tells of a return: the page cache, another app or
+// tab in front, a network that had gone.
+func (webView) OnReturn(f func(returned)) (stop func()) {
+	document := js.Global().Get("document")
+	stops := []func(){
+		listen(js.Global(), "pageshow", func(event js.Value) {
+			if event.Get("persisted").Truthy() {
+				f(fromHistory)
+			}
+		}),
+		listen(document, "visibilitychange", func(js.Value) {
+			if str(document.Get("visibilityState")) == "visible" {
+				f(fromBackground)
+			}
+		}),
+		listen(js.Global(), "online", func(js.Value) { f(fromBackground) }),
+	}
+	return func() {
+		for _, stop := range stops {
+			stop()
+		}
+	}
+}
+
+// listen calls f with every event of a kind until stop is called.
+func listen(target js.Value, kind string, f func(event js.Value)) (stop func()) {
+	listener := js.FuncOf(func(_ js.Value, args []js.Value) any {
+		f(args[0])
+		return nil
+	})
+	target.Call("addEventListener", kind, listener)
+	return func() {
+		target.Call("removeEventListener", kind, listener)
+		listener.Release()
+	}
+}
