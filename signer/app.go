@@ -61,15 +61,16 @@ func newApp(p platform) app {
 		return unavailable(err, log)
 	}
 	srv, err := server.New(server.Config{
-		ShopName:   set.ShopName,
-		ShopURL:    set.ShopURL,
-		Scope:      set.Scope,
-		AppID:      set.AppID,
-		MchID:      set.MchID,
-		SessionKey: set.SessionKey,
-		Store:      order.NewStore(p.db),
-		WeChat:     client,
-		Log:        log,
+		ShopName:      set.ShopName,
+		ShopURL:       set.ShopURL,
+		Scope:         set.Scope,
+		AppID:         set.AppID,
+		MchID:         set.MchID,
+		SessionKey:    set.SessionKey,
+		SessionKeyOld: set.SessionKeyOld,
+		Store:         order.NewStore(p.db),
+		WeChat:        client,
+		Log:           log,
 	})
 	if err != nil {
 		return unavailable(err, log)

@@ -28,6 +28,8 @@ type settings struct {
 	AppSecret  wechat.Secret // WECHAT_APPSECRET
 	APIKey     wechat.Secret // WECHAT_API_KEY, the 32 characters of APIv2
 	SessionKey wechat.Secret // SESSION_KEY, at least 32 characters, seals the cookies
+	// SESSION_KEY_OLD, optional: the SESSION_KEY before, whose cookies still open.
+	SessionKeyOld wechat.Secret
 }
 
 // settingError names a setting that is missing or malformed. It never holds
@@ -42,16 +44,17 @@ func (e *settingError) Error() string { return fmt.Sprintf("setting %s %s", e.Na
 // not set. The error is a *settingError.
 func loadSettings(getenv func(string) string) (settings, error) {
 	s := settings{
-		ShopName:   getenv("SHOP_NAME"),
-		ShopURL:    getenv("SHOP_URL"),
-		Scope:      api.Scope(getenv("OAUTH_SCOPE")),
-		AppID:      getenv("WECHAT_APPID"),
-		MchID:      getenv("WECHAT_MCH_ID"),
-		SignType:   wechat.SignType(getenv("WECHAT_SIGN_TYPE")),
-		BaseURL:    getenv("WECHAT_BASE_URL"),
-		AppSecret:  wechat.Secret(getenv("WECHAT_APPSECRET")),
-		APIKey:     wechat.Secret(getenv("WECHAT_API_KEY")),
-		SessionKey: wechat.Secret(getenv("SESSION_KEY")),
+		ShopName:      getenv("SHOP_NAME"),
+		ShopURL:       getenv("SHOP_URL"),
+		Scope:         api.Scope(getenv("OAUTH_SCOPE")),
+		AppID:         getenv("WECHAT_APPID"),
+		MchID:         getenv("WECHAT_MCH_ID"),
+		SignType:      wechat.SignType(getenv("WECHAT_SIGN_TYPE")),
+		BaseURL:       getenv("WECHAT_BASE_URL"),
+		AppSecret:     wechat.Secret(getenv("WECHAT_APPSECRET")),
+		APIKey:        wechat.Secret(getenv("WECHAT_API_KEY")),
+		SessionKey:    wechat.Secret(getenv("SESSION_KEY")),
+		SessionKeyOld: wechat.Secret(getenv("SESSION_KEY_OLD")),
 	}
 	if s.Scope == "" {
 		s.Scope = api.ScopeBase
@@ -79,6 +82,7 @@ func loadSettings(getenv func(string) string) (settings, error) {
 		{"WECHAT_API_KEY", "must be 32 letters or digits", isAlphanumeric(string(s.APIKey), 32)},
 		{"SESSION_KEY", "is not set", s.SessionKey != ""},
 		{"SESSION_KEY", "must have at least 32 characters", len(s.SessionKey) >= 32},
+		{"SESSION_KEY_OLD", "must have at least 32 characters, or none", s.SessionKeyOld == "" || len(s.SessionKeyOld) >= 32},
 	} {
 		if !rule.ok {
 			return settings{}, &settingError{rule.name, rule.problem}

@@ -4,12 +4,15 @@ package main
 
 import (
 	"errors"
+	"os"
+	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/stack"
+	"h5pay/internal/wechat"
 )
 
 // exampleEnv returns the settings that a fresh clone starts with.
@@ -30,6 +33,42 @@ func TestExampleSettingsAreValid(t *testing.T) {
 	}
 	if got.ShopURL != "http://localhost:8802" || got.BaseURL != "http://localhost:8800" {
 		t.Errorf("ShopURL %q, BaseURL %q", got.ShopURL, got.BaseURL)
+	}
+}
+
+// The tests that look for secrets where none may be take them from the example:
+// what is in it and not among the plain values of wrangler.toml.
+func TestEverySecretIsInTheExample(t *testing.T) {
+	env := exampleEnv(t)
+	got, err := loadSettings(func(name string) string { return env[name] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := map[string]bool{}
+	config, err := os.ReadFile("../wrangler.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(config)) {
+		if name, _, ok := strings.Cut(line, " = "); ok {
+			plain[name] = true
+		}
+	}
+	v := reflect.ValueOf(got)
+	for i := range v.NumField() {
+		secret, ok := v.Field(i).Interface().(wechat.Secret)
+		if !ok {
+			continue
+		}
+		name := ""
+		for n, value := range env {
+			if value == string(secret) {
+				name = n
+			}
+		}
+		if secret == "" || name == "" || plain[name] {
+			t.Errorf("%s: %q in .dev.vars.example, %v in wrangler.toml", v.Type().Field(i).Name, name, plain[name])
+		}
 	}
 }
 
@@ -71,6 +110,7 @@ func TestBadSettingIsNamedAndNotShown(t *testing.T) {
 		{"WECHAT_API_KEY", ""},
 		{"WECHAT_API_KEY", "h5paysimulatorapikey00000000000 "},
 		{"SESSION_KEY", ""},
+		{"SESSION_KEY_OLD", "only-thirty-one-characters-long"},
 		{"SESSION_KEY", "only-thirty-one-characters-long"},
 	} {
 		t.Run(test.name+"="+test.value, func(t *testing.T) {

@@ -12,6 +12,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"h5pay/internal/wechat"
 )
 
 // The cookies. Under https their names get the prefix __Host-, with which a
@@ -33,27 +35,39 @@ type sealer struct {
 	name   string
 	secure bool
 	aead   cipher.AEAD
+	former cipher.AEAD // under SessionKeyOld, opens only; nil when there is none
 	rand   io.Reader
 	now    func() time.Time
 }
 
 func newSealer(cfg Config, name string, secure bool) (sealer, error) {
-	key, err := hkdf.Key(sha256.New, []byte(cfg.SessionKey), nil, "h5pay cookie "+name+" "+cfg.AppID, 32)
+	c := sealer{name: name, secure: secure, rand: cfg.Rand, now: cfg.Now}
+	info := "h5pay cookie " + name + " " + cfg.AppID
+	var err error
+	if c.aead, err = newAEAD(cfg.SessionKey, info); err != nil {
+		return sealer{}, fmt.Errorf("making the key of %s: %w", name, err)
+	}
+	if cfg.SessionKeyOld != "" {
+		if c.former, err = newAEAD(cfg.SessionKeyOld, info); err != nil {
+			return sealer{}, fmt.Errorf("making the former key of %s: %w", name, err)
+		}
+	}
+	if secure {
+		c.name = "__Host-" + name
+	}
+	return c, nil
+}
+
+func newAEAD(secret wechat.Secret, info string) (cipher.AEAD, error) {
+	key, err := hkdf.Key(sha256.New, []byte(secret), nil, info, 32)
 	if err != nil {
-		return sealer{}, fmt.Errorf("deriving the key of %s: %w", name, err)
+		return nil, err
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
-		return sealer{}, err
+		return nil, err
 	}
-	aead, err := cipher.NewGCM(block)
-	if err != nil {
-		return sealer{}, err
-	}
-	if secure {
-		name = "__Host-" + name
-	}
-	return sealer{name: name, secure: secure, aead: aead, rand: cfg.Rand, now: cfg.Now}, nil
+	return cipher.NewGCM(block)
 }
 
 // sealed is what a cookie holds. The expiry is inside, because a browser's
@@ -88,6 +102,26 @@ func (c sealer) get(r *http.Request, v any) bool {
 	return false
 }
 
+// renew seals the caller's cookie anew, to the same end, when it was sealed with
+// the former key, so that this can be thrown away one day.
+func (c sealer) renew(w http.ResponseWriter, r *http.Request) error {
+	if c.former == nil {
+		return nil
+	}
+	current := c
+	current.former = nil
+	var v json.RawMessage
+	if current.get(r, &v) {
+		return nil
+	}
+	for _, cookie := range r.CookiesNamed(c.name) {
+		if s, err := c.unseal(cookie.Value); err == nil {
+			return c.set(w, s.Value, time.UnixMilli(s.Expires).Sub(c.now()))
+		}
+	}
+	return nil
+}
+
 func (c sealer) cookie(value string, maxAge int) *http.Cookie {
 	return &http.Cookie{
 		Name: c.name, Value: value, Path: "/", MaxAge: maxAge,
@@ -114,26 +148,39 @@ func (c sealer) seal(v any, expires time.Time) (string, error) {
 
 // open reads a cookie's value into v. The error says nothing of the value.
 func (c sealer) open(text string, v any) error {
-	if len(text) > maxCookie {
-		return errors.New("too long")
-	}
-	b, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(b) < c.aead.NonceSize() {
-		return errors.New("malformed")
-	}
-	plain, err := c.aead.Open(nil, b[:c.aead.NonceSize()], b[c.aead.NonceSize():], []byte(c.name))
+	s, err := c.unseal(text)
 	if err != nil {
-		return errors.New("not sealed by this shop")
-	}
-	var s sealed
-	if err := json.Unmarshal(plain, &s); err != nil {
-		return errors.New("malformed inside")
-	}
-	if c.now().UnixMilli() >= s.Expires {
-		return errors.New("expired")
+		return err
 	}
 	if err := json.Unmarshal(s.Value, v); err != nil {
 		return errors.New("malformed inside")
 	}
 	return nil
+}
+
+// unseal returns what is in a cookie that was sealed here and has not expired.
+func (c sealer) unseal(text string) (sealed, error) {
+	if len(text) > maxCookie {
+		return sealed{}, errors.New("too long")
+	}
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(b) < c.aead.NonceSize() {
+		return sealed{}, errors.New("malformed")
+	}
+	nonce, box := b[:c.aead.NonceSize()], b[c.aead.NonceSize():]
+	plain, err := c.aead.Open(nil, nonce, box, []byte(c.name))
+	if err != nil && c.former != nil {
+		plain, err = c.former.Open(nil, nonce, box, []byte(c.name))
+	}
+	if err != nil {
+		return sealed{}, errors.New("not sealed by this shop")
+	}
+	var s sealed
+	if err := json.Unmarshal(plain, &s); err != nil {
+		return sealed{}, errors.New("malformed inside")
+	}
+	if c.now().UnixMilli() >= s.Expires {
+		return sealed{}, errors.New("expired")
+	}
+	return s, nil
 }

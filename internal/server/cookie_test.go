@@ -136,3 +136,56 @@ func TestCookieOfTheLargestSessionFitsABrowser(t *testing.T) {
 		t.Errorf("%d bytes", n)
 	}
 }
+
+// After a change of SessionKey everybody stays signed in, with a cookie under
+// the new key from the next visit on, which ends when the old one would have.
+func TestFormerKeyOpensAndTheNewOneSeals(t *testing.T) {
+	now := time.UnixMilli(1_800_000_000_000)
+	before := testSealer(t, sessionCookie, "wx1", testKey, &now)
+	cfg := Config{AppID: "wx1", SessionKey: testKey + " new", SessionKeyOld: testKey, Rand: rand.Reader, Now: func() time.Time { return now }}
+	during, err := newSealer(cfg, sessionCookie, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := testSealer(t, sessionCookie, "wx1", testKey+" new", &now)
+	w := httptest.NewRecorder()
+	if err := before.set(w, session{OpenID: "o"}, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	visit := func(cookies []*http.Cookie) (*http.Request, *httptest.ResponseRecorder) {
+		r := httptest.NewRequest("GET", "/api/session", nil)
+		for _, c := range cookies {
+			r.AddCookie(c)
+		}
+		w := httptest.NewRecorder()
+		if err := during.renew(w, r); err != nil {
+			t.Fatal(err)
+		}
+		return r, w
+	}
+	now = now.Add(time.Minute)
+	r, renewed := visit(w.Result().Cookies())
+	var got session
+	if !during.get(r, &got) || got.OpenID != "o" || after.get(r, &got) {
+		t.Errorf("the old cookie: %+v", got)
+	}
+	cookies := renewed.Result().Cookies()
+	if len(cookies) != 1 || cookies[0].MaxAge != 59*60 || !cookies[0].HttpOnly {
+		t.Fatalf("renewed: %v", cookies)
+	}
+	r, again := visit(cookies)
+	got = session{}
+	if !after.get(r, &got) || got.OpenID != "o" || before.get(r, &got) {
+		t.Errorf("the new cookie: %+v", got)
+	}
+	if header := again.Header().Get("Set-Cookie"); header != "" {
+		t.Errorf("renewed twice: %s", header)
+	}
+	now = now.Add(59 * time.Minute)
+	if after.get(r, &got) {
+		t.Error("it lives longer than the old one")
+	}
+	if _, w := visit(append(cookies, &http.Cookie{Name: during.name, Value: "garbage"})); w.Header().Get("Set-Cookie") != "" {
+		t.Error("an expired cookie was renewed")
+	}
+}

@@ -50,11 +50,14 @@ type Config struct {
 	AppID      string        // of the service account
 	MchID      string        // of the merchant
 	SessionKey wechat.Secret // at least 32 characters; seals the cookies
-	Store      *order.Store
-	WeChat     Payments
-	Log        *slog.Logger     // slog.Default when nil
-	Now        func() time.Time // time.Now when nil
-	Rand       io.Reader        // crypto/rand when nil
+	// SessionKeyOld, optional, is the SessionKey before: cookies that it sealed
+	// still open.
+	SessionKeyOld wechat.Secret
+	Store         *order.Store
+	WeChat        Payments
+	Log           *slog.Logger     // slog.Default when nil
+	Now           func() time.Time // time.Now when nil
+	Rand          io.Reader        // crypto/rand when nil
 }
 
 // Server answers the calls of package api.
@@ -95,6 +98,7 @@ func New(cfg Config) (*Server, error) {
 		{cfg.AppID != "", "AppID is empty"},
 		{cfg.MchID != "", "MchID is empty"},
 		{len(cfg.SessionKey) >= 32, "SessionKey has less than 32 characters"},
+		{cfg.SessionKeyOld == "" || len(cfg.SessionKeyOld) >= 32, "SessionKeyOld has less than 32 characters"},
 		{cfg.Store != nil, "Store is nil"},
 		{cfg.WeChat != nil, "WeChat is nil"},
 	} {

@@ -46,6 +46,9 @@ func (s *Server) getSession(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := s.session.renew(w, r); err != nil {
+		return err
+	}
 	return writeJSON(w, http.StatusOK, api.Session{User: who.user()})
 }
 
