@@ -39,6 +39,13 @@ func TestDesk(t *testing.T) {
 	if text := tb.text(); strings.Contains(text, world.env["WECHAT_API_KEY"]) || strings.Contains(text, world.env["WECHAT_APPSECRET"]) {
 		t.Error("the log shows a key")
 	}
+	for _, panel := range []string{"ledger", "connect", "curl", "log"} {
+		tb.tap(`document.getElementById("tab-` + panel + `")`)
+		for _, theme := range []string{"dark", "light"} {
+			tb.theme(theme)
+			tb.accessible("the desk's " + panel + ", " + theme)
+		}
+	}
 	checkLedger(t)
 }
 

@@ -87,7 +87,7 @@ export class Ledger {
     const next = n.state === "waiting" && n.next && el("li", { class: "next" },
       el("span", { class: "in", "data-at": n.next }), this.jump(n.next));
     return el("section", { class: "notification" },
-      el("h4", {}, `Notification ${number}`, n.forge && el("span", { class: "chip fault" }, `forged: ${n.forge}`), el("span", { class: `chip ${deliveries[n.state] ?? "neutral"}` }, n.state.replace("_", " "))),
+      el("h3", {}, `Notification ${number}`, n.forge && el("span", { class: "chip fault" }, `forged: ${n.forge}`), el("span", { class: `chip ${deliveries[n.state] ?? "neutral"}` }, n.state.replace("_", " "))),
       el("ol", {}, n.attempts.map((attempt) => el("li", { class: attempt.ok ? "good" : "bad" },
         el("time", {}, clockTime(new Date(attempt.time))),
         el("span", {}, attempt.ok ? `${attempt.status} SUCCESS` : attempt.reason || `answer ${attempt.status}`))), next));
