@@ -9,6 +9,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
 )
@@ -44,6 +47,18 @@ func newBuyer(t *testing.T, n int) buyer {
 		t.Fatalf("WeChat did not send the phone back: %v", err)
 	}
 	b.ok("POST", api.PathToken, `{"code": "`+back.Query().Get("code")+`", "state": "`+back.Query().Get("state")+`"}`, nil)
+	return b
+}
+
+// newGuest is a browser outside WeChat.
+func newGuest(t *testing.T) buyer {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := buyer{t, &http.Client{Jar: jar}}
+	b.ok("POST", api.PathSession, ``, nil)
 	return b
 }
 
@@ -94,7 +109,7 @@ func TestBadCallsChangeNothing(t *testing.T) {
 	b := newBuyer(t, 0)
 	var mine api.Checkout
 	b.ok("POST", api.PathOrders, goodOrder, &mine)
-	stranger := newBuyer(t, 1)
+	stranger, guest := newBuyer(t, 1), newGuest(t)
 	nobody := buyer{t, &http.Client{}}
 	before := orders(t)
 
@@ -111,11 +126,18 @@ func TestBadCallsChangeNothing(t *testing.T) {
 		{"wrong type", b, "POST", api.PathOrders, strings.Replace(goodOrder, `"quantity": 1`, `"quantity": "1"`, 1), nil, api.CodeBadRequest},
 		{"an amount", b, "POST", api.PathOrders, strings.Replace(goodOrder, `{"items"`, `{"total": 1, "items"`, 1), nil, api.CodeBadRequest},
 		{"negative quantity", b, "POST", api.PathOrders, strings.Replace(goodOrder, `"quantity": 1`, `"quantity": -1`, 1), nil, api.CodeBadRequest},
+		{"another way to pay", b, "POST", api.PathOrders, strings.Replace(goodOrder, `"JSAPI"`, `"APP"`, 1), nil, api.CodeBadRequest},
+		{"an amount for a price", b, "POST", api.PathOrders, strings.NewReplacer(`"quantity": 1`, `"quantity": 1, "amount": 1`, "edge-", "fen0-").Replace(goodOrder), nil, api.CodeBadRequest},
+		{"no amount", b, "POST", api.PathOrders, strings.NewReplacer(`"test"`, `"tip"`, "edge-", "fen0-").Replace(goodOrder), nil, api.CodeBadRequest},
+		{"guest inside WeChat", guest, "POST", api.PathOrders, goodOrder, nil, api.CodeUnauthenticated},
+		{"guest reads another's", guest, "GET", api.OrderPath(mine.Order.ID), ``, nil, api.CodeNotFound},
+		{"guest pays another's", guest, "POST", api.OrderPayPath(mine.Order.ID), `{}`, nil, api.CodeNotFound},
 		{"unknown product", b, "POST", api.PathOrders, strings.Replace(strings.Replace(goodOrder, `"test"`, `"gold"`, 1), "edge-", "gold-", 1), nil, api.CodeProductGone},
 		{"same key, other basket", b, "POST", api.PathOrders, strings.Replace(goodOrder, `"quantity": 1`, `"quantity": 2`, 1), nil, api.CodeConflict},
 		{"oversize", b, "POST", api.PathOrders, `"` + strings.Repeat("x", 5<<20) + `"`, nil, api.CodeBodyTooLarge},
 		{"content type", b, "POST", api.PathOrders, goodOrder, text, api.CodeContentType},
 		{"foreign origin", b, "POST", api.PathOrders, goodOrder, foreign, api.CodeForbiddenOrigin},
+		{"foreign guest", nobody, "POST", api.PathSession, ``, foreign, api.CodeForbiddenOrigin},
 		{"foreign sign-out", b, "DELETE", api.PathSession, ``, foreign, api.CodeForbiddenOrigin},
 		{"no session", nobody, "POST", api.PathOrders, goodOrder, nil, api.CodeUnauthenticated},
 		{"no session", nobody, "GET", api.PathSession, ``, nil, api.CodeUnauthenticated},
@@ -150,27 +172,60 @@ func TestBadCallsChangeNothing(t *testing.T) {
 }
 
 // A double tap, from many fingers: one order, and no request loses its way in
-// the pool of Go instances.
+// the pool of Go instances. A QR code comes from one question to WeChat, because
+// a second would void it.
 func TestOneOrderForOneKey(t *testing.T) {
-	b := newBuyer(t, 0)
-	body := strings.Replace(goodOrder, "edge-", "tap0-", 1)
-	ids := make([]string, 40)
-	var group sync.WaitGroup
-	for i := range ids {
-		group.Go(func() {
-			status, _, answer := b.call("POST", api.PathOrders, body, nil)
-			var c api.Checkout
-			if err := json.Unmarshal(answer, &c); err != nil || status != http.StatusOK {
-				t.Errorf("%d %s", status, answer)
-				return
+	for tradeType, b := range map[api.TradeType]buyer{api.TradeJSAPI: newBuyer(t, 0), api.TradeNative: newGuest(t), api.TradeMWEB: newGuest(t)} {
+		t.Run(string(tradeType), func(t *testing.T) {
+			body := strings.NewReplacer("edge-", "tap0-", "JSAPI", string(tradeType)).Replace(goodOrder)
+			got := make([]api.Checkout, 40)
+			var group sync.WaitGroup
+			for i := range got {
+				group.Go(func() {
+					status, _, answer := b.call("POST", api.PathOrders, body, nil)
+					if err := json.Unmarshal(answer, &got[i]); err != nil || status != http.StatusOK {
+						t.Errorf("%d %s", status, answer)
+					}
+				})
 			}
-			ids[i] = c.Order.ID
+			group.Wait()
+			for _, c := range got {
+				if c.Order.ID != got[0].Order.ID || c.CodeURL != got[0].CodeURL || c.MWebURL != got[0].MWebURL {
+					t.Fatalf("two orders for one key: %+v, %+v", got[0], c)
+				}
+				if (c.Pay != nil) != (tradeType == api.TradeJSAPI) || (c.CodeURL != "") != (tradeType == api.TradeNative) || (c.MWebURL != "") != (tradeType == api.TradeMWEB) {
+					t.Fatalf("checkout %+v", c)
+				}
+			}
 		})
 	}
-	group.Wait()
-	for _, id := range ids {
-		if id != ids[0] {
-			t.Fatalf("two orders for one key: %s, %s", ids[0], id)
+}
+
+// A guest's order is paid by whoever scans its code.
+func TestGuestPaysByCode(t *testing.T) {
+	b := newGuest(t)
+	var c api.Checkout
+	b.ok("POST", api.PathOrders, `{"items": [{"product_id": "tip", "quantity": 1, "amount": 1234}], "trade_type": "NATIVE", "client_key": "edge-code-00000000"}`, &c)
+	hold(t, 1)
+	sheet, err := world.sim.Scan(c.CodeURL)
+	if err != nil || sheet.Amount != 1234 {
+		t.Fatalf("scanning %s: %+v, %v", c.CodeURL, sheet, err)
+	}
+	if _, err := world.sim.PaySheet(sheet.ID); err != nil {
+		t.Fatal(err)
+	}
+	var o api.Order
+	for range 100 {
+		if b.ok("GET", api.OrderPath(c.Order.ID), ``, &o); o.Status == api.StatusPaid {
+			break
 		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	var steps []api.OrderStatus
+	for _, step := range o.Timeline {
+		steps = append(steps, step.Status)
+	}
+	if d := cmp.Diff([]api.OrderStatus{api.StatusCreated, api.StatusPending, api.StatusPaid}, steps); d != "" {
+		t.Errorf("order %+v: %s", o, d)
 	}
 }

@@ -64,6 +64,7 @@ func newApp(p platform) app {
 		ShopName:      set.ShopName,
 		ShopURL:       set.ShopURL,
 		Scope:         set.Scope,
+		TradeTypes:    set.TradeTypes,
 		AppID:         set.AppID,
 		MchID:         set.MchID,
 		SessionKey:    set.SessionKey,

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 
 	"h5pay/internal/api"
@@ -17,6 +18,9 @@ type settings struct {
 	ShopName string    // SHOP_NAME, shown on the page and in the body of an order
 	ShopURL  string    // SHOP_URL, the public origin of the shop: "https://shop.example.com"
 	Scope    api.Scope // OAUTH_SCOPE, snsapi_base unless set
+	// TRADE_TYPES, "JSAPI,NATIVE,MWEB" or some of them, JSAPI unless set. Each
+	// needs its product opened at WeChat.
+	TradeTypes []api.TradeType
 
 	AppID    string          // WECHAT_APPID, of the service account
 	MchID    string          // WECHAT_MCH_ID
@@ -62,6 +66,8 @@ func loadSettings(getenv func(string) string) (settings, error) {
 	if s.SignType == "" {
 		s.SignType = wechat.SignHMAC
 	}
+	tradeTypes, tradeTypesOK := parseTradeTypes(getenv("TRADE_TYPES"))
+	s.TradeTypes = tradeTypes
 	for _, rule := range []struct {
 		name, problem string
 		ok            bool
@@ -70,6 +76,7 @@ func loadSettings(getenv func(string) string) (settings, error) {
 		{"SHOP_URL", "is not set", s.ShopURL != ""},
 		{"SHOP_URL", "must be an https origin without a path, like https://shop.example.com", isOrigin(s.ShopURL)},
 		{"OAUTH_SCOPE", "must be snsapi_base or snsapi_userinfo", s.Scope == api.ScopeBase || s.Scope == api.ScopeUserInfo},
+		{"TRADE_TYPES", "must name JSAPI, NATIVE or MWEB, each once at most, with commas between", tradeTypesOK},
 		{"WECHAT_APPID", "is not set", s.AppID != ""},
 		{"WECHAT_APPID", "must be wx and 16 letters or digits", isAppID(s.AppID)},
 		{"WECHAT_MCH_ID", "is not set", s.MchID != ""},
@@ -89,6 +96,21 @@ func loadSettings(getenv func(string) string) (settings, error) {
 		}
 	}
 	return s, nil
+}
+
+// parseTradeTypes reads a list with commas, spaces around its parts allowed.
+func parseTradeTypes(list string) (types []api.TradeType, ok bool) {
+	if list == "" {
+		return []api.TradeType{api.TradeJSAPI}, true
+	}
+	for part := range strings.SplitSeq(list, ",") {
+		t := api.TradeType(strings.TrimSpace(part))
+		if t != api.TradeJSAPI && t != api.TradeNative && t != api.TradeMWEB || slices.Contains(types, t) {
+			return nil, false
+		}
+		types = append(types, t)
+	}
+	return types, true
 }
 
 // isOrigin reports whether s is scheme://host[:port] and nothing more, with

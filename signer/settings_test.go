@@ -4,6 +4,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"reflect"
 	"strings"
@@ -74,16 +75,27 @@ func TestEverySecretIsInTheExample(t *testing.T) {
 
 func TestSettingsDefaults(t *testing.T) {
 	env := exampleEnv(t)
-	for _, name := range []string{"OAUTH_SCOPE", "WECHAT_SIGN_TYPE", "WECHAT_BASE_URL"} {
+	for _, name := range []string{"OAUTH_SCOPE", "TRADE_TYPES", "WECHAT_SIGN_TYPE", "WECHAT_BASE_URL"} {
 		delete(env, name)
 	}
 	got, err := loadSettings(func(name string) string { return env[name] })
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := [3]string{"snsapi_base", "HMAC-SHA256", ""}
-	if diff := cmp.Diff(want, [3]string{string(got.Scope), string(got.SignType), got.BaseURL}); diff != "" {
+	want := [4]string{"snsapi_base", "[JSAPI]", "HMAC-SHA256", ""}
+	if diff := cmp.Diff(want, [4]string{string(got.Scope), fmt.Sprint(got.TradeTypes), string(got.SignType), got.BaseURL}); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
+	}
+}
+
+func TestTradeTypes(t *testing.T) {
+	env := exampleEnv(t)
+	for list, want := range map[string]string{"NATIVE": "[NATIVE]", "MWEB, JSAPI": "[MWEB JSAPI]"} {
+		env["TRADE_TYPES"] = list
+		got, err := loadSettings(func(name string) string { return env[name] })
+		if err != nil || fmt.Sprint(got.TradeTypes) != want {
+			t.Errorf("%s: %v, %v", list, got.TradeTypes, err)
+		}
 	}
 }
 
@@ -98,6 +110,11 @@ func TestBadSettingIsNamedAndNotShown(t *testing.T) {
 		{"SHOP_URL", "https://user:pw@shop.example.com"},
 		{"SHOP_URL", "ftp://localhost"},
 		{"OAUTH_SCOPE", "snsapi_login"},
+		{"TRADE_TYPES", "APP"},
+		{"TRADE_TYPES", "jsapi"},
+		{"TRADE_TYPES", "JSAPI;NATIVE"},
+		{"TRADE_TYPES", "JSAPI,,MWEB"},
+		{"TRADE_TYPES", "NATIVE,MWEB,NATIVE"},
 		{"WECHAT_APPID", ""},
 		{"WECHAT_APPID", "wx123"},
 		{"WECHAT_APPID", "gh5a1e0f7c3b2d4968"},

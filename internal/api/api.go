@@ -14,7 +14,7 @@ const (
 	PathHealth     = "/api/health"            // GET -> Health
 	PathAuthorize  = "/api/oauth/authorize"   // POST AuthorizeRequest -> AuthorizeResponse
 	PathToken      = "/api/oauth/token"       // POST TokenRequest -> TokenResponse
-	PathSession    = "/api/session"           // GET -> Session, POST -> Session, DELETE -> 204
+	PathSession    = "/api/session"           // GET -> Session, POST {} or nothing -> Session, DELETE -> 204
 	PathProducts   = "/api/products"          // GET -> ProductList
 	PathOrders     = "/api/orders"            // POST CreateOrderRequest -> Checkout, GET -> OrderList
 	PathOrder      = "/api/orders/{id}"       // GET -> Order

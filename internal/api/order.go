@@ -12,8 +12,8 @@ type CreateOrderRequest struct {
 	Items     []OrderItem `json:"items"`
 	TradeType TradeType   `json:"trade_type"`
 	// ClientKey makes a repeated request the same order: 16 to 64 letters,
-	// digits, '-' or '_', new for every basket. The same key with other items
-	// is refused with CodeConflict.
+	// digits, '-' or '_', new for every basket. The same key with other items,
+	// another TradeType or another Replaces is refused with CodeConflict.
 	ClientKey string `json:"client_key"`
 	// Replaces is the ID of an own order that this one takes the place of. It
 	// is given up first, as by PathOrderClose; when it turns out to be paid,

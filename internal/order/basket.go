@@ -21,7 +21,7 @@ var (
 )
 
 // Basket is what a buyer wants: each product once, quantities within
-// api.MaxQuantity.
+// api.MaxQuantity, which is 1 where there is an amount.
 type Basket []api.OrderItem
 
 // NewBasket merges the lines of a request and checks its limits.
@@ -34,6 +34,9 @@ func NewBasket(items []api.OrderItem) (Basket, error) {
 		if !validProductID(item.ProductID) {
 			return nil, fmt.Errorf("%w: malformed product_id", ErrBasket)
 		}
+		if item.Amount < 0 || item.Amount > MaxTotal || item.Amount > 0 && item.Quantity != 1 {
+			return nil, fmt.Errorf("%w: an amount goes up to %s and with the quantity 1", ErrBasket, MaxTotal)
+		}
 		i := slices.IndexFunc(b, func(have api.OrderItem) bool { return have.ProductID == item.ProductID })
 		if i < 0 {
 			b = append(b, item)
@@ -41,6 +44,9 @@ func NewBasket(items []api.OrderItem) (Basket, error) {
 				return nil, fmt.Errorf("%w: more than %d different products", ErrBasket, api.MaxOrderItems)
 			}
 			continue
+		}
+		if b[i].Amount != 0 || item.Amount != 0 {
+			return nil, fmt.Errorf("%w: an amount is named once", ErrBasket)
 		}
 		b[i].Quantity += item.Quantity
 		if b[i].Quantity > api.MaxQuantity {
@@ -61,18 +67,28 @@ func validProductID(id string) bool {
 	})
 }
 
-// Fingerprint identifies what was asked for, whatever the order of the lines.
-func (b Basket) Fingerprint(t api.TradeType) string {
+// Fingerprint identifies what was asked for, whatever the order of the lines:
+// the basket, how it is to be paid, and the ID of the order it takes the place
+// of, if any.
+func (b Basket) Fingerprint(t api.TradeType, replaces string) string {
 	lines := make([]string, len(b))
 	for i, item := range b {
 		lines[i] = fmt.Sprintf("%s %d\n", item.ProductID, item.Quantity)
+		if item.Amount > 0 {
+			lines[i] = fmt.Sprintf("%s %d of %d\n", item.ProductID, item.Quantity, item.Amount)
+		}
 	}
 	slices.Sort(lines)
-	sum := sha256.Sum256([]byte(string(t) + "\n" + strings.Join(lines, "")))
+	text := string(t) + "\n" + strings.Join(lines, "")
+	if replaces != "" {
+		text += "replaces " + replaces + "\n"
+	}
+	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])
 }
 
-// Price makes the lines and the total of an order from the catalogue's prices.
+// Price makes the lines and the total of an order from the catalogue's prices,
+// and from the payer's amount where the catalogue says so.
 func (b Basket) Price(products []Product) ([]Line, api.Fen, error) {
 	lines := make([]Line, 0, len(b))
 	var total api.Fen
@@ -86,8 +102,17 @@ func (b Basket) Price(products []Product) ([]Line, api.Fen, error) {
 		if p.Price < 1 || p.Price > MaxTotal {
 			return nil, 0, fmt.Errorf("product %s has the price %d", p.ID, p.Price)
 		}
-		lines = append(lines, Line{ProductID: p.ID, Name: p.Name, Price: p.Price, Quantity: item.Quantity})
-		total += p.Price * api.Fen(item.Quantity)
+		price := p.Price
+		switch {
+		case p.Named() && (item.Amount < p.MinPrice || item.Amount > p.MaxPrice):
+			return nil, 0, fmt.Errorf("%w: the amount goes from %s to %s", ErrBasket, p.MinPrice, p.MaxPrice)
+		case p.Named():
+			price = item.Amount
+		case item.Amount != 0:
+			return nil, 0, fmt.Errorf("%w: the shop names the amount", ErrBasket)
+		}
+		lines = append(lines, Line{ProductID: p.ID, Name: p.Name, Price: price, Quantity: item.Quantity})
+		total += price * api.Fen(item.Quantity)
 	}
 	if total > MaxTotal {
 		return nil, 0, fmt.Errorf("%w: the total is over %s", ErrBasket, MaxTotal)

@@ -33,17 +33,26 @@ func TestBasketLimits(t *testing.T) {
 		items []api.OrderItem
 		ok    bool
 	}{
-		"nothing":         {nil, false},
-		"none of one":     {[]api.OrderItem{{ProductID: "tea", Quantity: 0}}, false},
-		"minus one":       {[]api.OrderItem{{ProductID: "tea", Quantity: -1}}, false},
-		"99":              {[]api.OrderItem{{ProductID: "tea", Quantity: 99}}, true},
-		"100":             {[]api.OrderItem{{ProductID: "tea", Quantity: 100}}, false},
-		"50 and 50":       {[]api.OrderItem{{ProductID: "tea", Quantity: 50}, {ProductID: "tea", Quantity: 50}}, false},
-		"20 products":     {many(20), true},
-		"21 products":     {many(21), false},
-		"no id":           {[]api.OrderItem{{Quantity: 1}}, false},
-		"id with a quote": {[]api.OrderItem{{ProductID: "tea'--", Quantity: 1}}, false},
-		"long id":         {[]api.OrderItem{{ProductID: strings.Repeat("a", 65), Quantity: 1}}, false},
+		"nothing":             {nil, false},
+		"none of one":         {[]api.OrderItem{{ProductID: "tea", Quantity: 0}}, false},
+		"minus one":           {[]api.OrderItem{{ProductID: "tea", Quantity: -1}}, false},
+		"99":                  {[]api.OrderItem{{ProductID: "tea", Quantity: 99}}, true},
+		"100":                 {[]api.OrderItem{{ProductID: "tea", Quantity: 100}}, false},
+		"50 and 50":           {[]api.OrderItem{{ProductID: "tea", Quantity: 50}, {ProductID: "tea", Quantity: 50}}, false},
+		"20 products":         {many(20), true},
+		"21 products":         {many(21), false},
+		"no id":               {[]api.OrderItem{{Quantity: 1}}, false},
+		"id with a quote":     {[]api.OrderItem{{ProductID: "tea'--", Quantity: 1}}, false},
+		"an amount":           {[]api.OrderItem{{ProductID: "tip", Quantity: 1, Amount: 1}}, true},
+		"the largest amount":  {[]api.OrderItem{{ProductID: "tip", Quantity: 1, Amount: order.MaxTotal}}, true},
+		"a larger amount":     {[]api.OrderItem{{ProductID: "tip", Quantity: 1, Amount: order.MaxTotal + 1}}, false},
+		"a negative amount":   {[]api.OrderItem{{ProductID: "tip", Quantity: 1, Amount: -1}}, false},
+		"an amount for 2":     {[]api.OrderItem{{ProductID: "tip", Quantity: 2, Amount: 100}}, false},
+		"two amounts":         {[]api.OrderItem{{ProductID: "tip", Quantity: 1, Amount: 1}, {ProductID: "tip", Quantity: 1, Amount: 1}}, false},
+		"an amount and none":  {[]api.OrderItem{{ProductID: "tip", Quantity: 1, Amount: 1}, {ProductID: "tip", Quantity: 1}}, false},
+		"none and an amount":  {[]api.OrderItem{{ProductID: "tip", Quantity: 1}, {ProductID: "tip", Quantity: 1, Amount: 1}}, false},
+		"amounts of products": {[]api.OrderItem{{ProductID: "tip", Quantity: 1, Amount: 1}, {ProductID: "gift", Quantity: 1, Amount: 1}}, true},
+		"long id":             {[]api.OrderItem{{ProductID: strings.Repeat("a", 65), Quantity: 1}}, false},
 	} {
 		_, err := order.NewBasket(c.items)
 		if (err == nil) != c.ok || err != nil && !errors.Is(err, order.ErrBasket) {
@@ -54,15 +63,17 @@ func TestBasketLimits(t *testing.T) {
 
 func TestFingerprint(t *testing.T) {
 	base := order.Basket{{ProductID: "tea", Quantity: 1}, {ProductID: "bun", Quantity: 2}}
-	want := base.Fingerprint(api.TradeJSAPI)
-	if got := (order.Basket{base[1], base[0]}).Fingerprint(api.TradeJSAPI); got != want {
+	want := base.Fingerprint(api.TradeJSAPI, "")
+	if got := (order.Basket{base[1], base[0]}).Fingerprint(api.TradeJSAPI, ""); got != want {
 		t.Error("the order of lines matters")
 	}
 	for name, other := range map[string]string{
-		"quantity":   order.Basket{{ProductID: "tea", Quantity: 2}, base[1]}.Fingerprint(api.TradeJSAPI),
-		"product":    order.Basket{{ProductID: "juice", Quantity: 1}, base[1]}.Fingerprint(api.TradeJSAPI),
-		"less":       order.Basket{base[0]}.Fingerprint(api.TradeJSAPI),
-		"trade type": base.Fingerprint("NATIVE"),
+		"quantity":   order.Basket{{ProductID: "tea", Quantity: 2}, base[1]}.Fingerprint(api.TradeJSAPI, ""),
+		"product":    order.Basket{{ProductID: "juice", Quantity: 1}, base[1]}.Fingerprint(api.TradeJSAPI, ""),
+		"less":       order.Basket{base[0]}.Fingerprint(api.TradeJSAPI, ""),
+		"amount":     order.Basket{{ProductID: "tea", Quantity: 1, Amount: 1}, base[1]}.Fingerprint(api.TradeJSAPI, ""),
+		"replaced":   base.Fingerprint(api.TradeJSAPI, "000000000000000000000000"),
+		"trade type": base.Fingerprint(api.TradeNative, ""),
 	} {
 		if other == want {
 			t.Errorf("another %s has the same fingerprint", name)
@@ -90,5 +101,21 @@ func TestPrice(t *testing.T) {
 	}
 	if _, _, err := (order.Basket{{ProductID: "broken", Quantity: 99}}).Price(products); err == nil {
 		t.Error("an absurd price was taken")
+	}
+}
+
+func TestPayerNamesTheAmountWithinBounds(t *testing.T) {
+	products := []order.Product{{ID: "tip", Name: "随心付", Price: 2000, MinPrice: 100, MaxPrice: 500}, {ID: "tea", Name: "茶", Price: 6800}}
+	for amount, ok := range map[api.Fen]bool{0: false, 99: false, 100: true, 333: true, 500: true, 501: false} {
+		lines, total, err := order.Basket{{ProductID: "tea", Quantity: 2}, {ProductID: "tip", Quantity: 1, Amount: amount}}.Price(products)
+		if (err == nil) != ok || err != nil && !errors.Is(err, order.ErrBasket) {
+			t.Errorf("%d fen: %v", amount, err)
+		}
+		if ok && (total != 13600+amount || lines[1].Price != amount || lines[1].Quantity != 1) {
+			t.Errorf("%d fen: %+v, total %d", amount, lines, total)
+		}
+	}
+	if _, _, err := (order.Basket{{ProductID: "tea", Quantity: 1, Amount: 6800}}).Price(products); !errors.Is(err, order.ErrBasket) {
+		t.Errorf("an amount for what has a price: %v", err)
 	}
 }

@@ -15,23 +15,49 @@ import (
 
 // Prepay is what WeChat gave for an order it has taken.
 type Prepay struct {
-	ID       string // prepay_id
-	URL      string // code_url or mweb_url, "" for JSAPI
-	SignType string // of the call; the page has to sign alike
+	ID       string    // prepay_id
+	URL      string    // code_url or mweb_url, "" for JSAPI
+	SignType string    // of the call, where the page has to sign alike: JSAPI
+	Claim    time.Time // under which it was asked for, zero without one
 }
 
-// SetPrepay stores what was obtained at now: created or pending -> pending.
+// SetPrepay stores what was obtained at now: created or pending -> pending. It
+// ends the claim, and does nothing when another request has it by then.
 func (s *Store) SetPrepay(ctx context.Context, id string, p Prepay, now time.Time) (bool, error) {
 	return s.change(ctx, id, api.StatusPending, now, change{
-		set:  `prepay_id = ?, prepay_at = ?, pay_url = ?, sign_type = ?, failure = NULL`,
-		args: []any{p.ID, now.UnixMilli(), p.URL, p.SignType},
+		set:       `prepay_id = ?, prepay_at = ?, pay_url = ?, sign_type = ?, failure = NULL, asking_until = NULL`,
+		args:      []any{p.ID, now.UnixMilli(), p.URL, p.SignType},
+		where:     `asking_until IS ?`,
+		whereArgs: []any{milli(p.Claim)},
 	})
+}
+
+// ClaimPrepay reports whether the caller is the one to ask WeChat what else
+// than prepayID pays the order, until a time. Of any number of callers one gets
+// to, until then or until SetPrepay or ReleasePrepay.
+func (s *Store) ClaimPrepay(ctx context.Context, id, prepayID string, until, now time.Time) (bool, error) {
+	return s.exec(ctx, id, `
+		UPDATE orders SET asking_until = ?
+		WHERE id = ? AND status IN (?, ?) AND COALESCE(prepay_id, '') = ? AND (asking_until IS NULL OR asking_until <= ?)`,
+		until.UnixMilli(), id, string(api.StatusCreated), string(api.StatusPending), prepayID, now.UnixMilli())
+}
+
+// ReleasePrepay ends a claim of ClaimPrepay without a result.
+func (s *Store) ReleasePrepay(ctx context.Context, id string, claim time.Time) error {
+	_, err := s.exec(ctx, id, `UPDATE orders SET asking_until = NULL WHERE id = ? AND asking_until = ?`, id, claim.UnixMilli())
+	return err
 }
 
 // Fail ends an order that WeChat refused to take, with WeChat's code:
 // created -> failed.
 func (s *Store) Fail(ctx context.Context, id, code string, now time.Time) (bool, error) {
 	return s.change(ctx, id, api.StatusFailed, now, change{set: `failure = ?`, args: []any{code}})
+}
+
+// BeginClose gives an order up that WeChat may not close yet: created or
+// pending -> closing.
+func (s *Store) BeginClose(ctx context.Context, id string, now time.Time) (bool, error) {
+	return s.change(ctx, id, api.StatusClosing, now, change{})
 }
 
 // Close ends an order that can no longer be paid: created, pending or closing ->
@@ -65,8 +91,9 @@ func (s *Store) Pay(ctx context.Context, id string, p Payment, now time.Time) (b
 func (s *Store) ClaimQuery(ctx context.Context, id string, window time.Duration, now time.Time) (bool, error) {
 	return s.exec(ctx, id, `
 		UPDATE orders SET queried_at = ?
-		WHERE id = ? AND status IN (?, ?) AND (queried_at IS NULL OR queried_at <= ?)`,
-		now.UnixMilli(), id, string(api.StatusCreated), string(api.StatusPending), now.Add(-window).UnixMilli())
+		WHERE id = ? AND status IN (?, ?, ?) AND (queried_at IS NULL OR queried_at <= ?)`,
+		now.UnixMilli(), id, string(api.StatusCreated), string(api.StatusPending), string(api.StatusClosing),
+		now.Add(-window).UnixMilli())
 }
 
 // NoteFailure stores why WeChat refused an unpaid order that stays as it is.

@@ -17,6 +17,19 @@ func ValidID(id string) bool {
 	return len(id) == 24 && strings.Trim(id, "0123456789abcdefghijklmnopqrstuv") == ""
 }
 
+// guestPrefix tells the id of a guest from an openid, which has no colon.
+const guestPrefix = "guest:"
+
+// NewGuestID returns an owner for the orders of somebody who has not signed in:
+// 130 random bits, since whoever knows it is its guest.
+func NewGuestID(rand io.Reader) (string, error) {
+	id, err := randomText(rand, "0123456789abcdefghijklmnopqrstuv", 26)
+	return guestPrefix + id, err
+}
+
+// IsGuest reports whether an owner is a guest and not a user of WeChat.
+func IsGuest(owner string) bool { return strings.HasPrefix(owner, guestPrefix) }
+
 // NewOutTradeNo returns a number for WeChat: the day in Beijing and 24 random
 // characters, 32 in all. Letters are upper case only, since merchant tools
 // disagree on whether case counts.

@@ -26,6 +26,10 @@ const (
 	// sheet.
 	PrepayLifetime = 2*time.Hour - 5*time.Minute
 
+	// MWebLifetime is how long a mweb_url is used: a minute less than WeChat's
+	// five, for the way there.
+	MWebLifetime = 4 * time.Minute
+
 	// MinPrepay is the least time an order must have left for asking WeChat for
 	// a prepay_id: it refuses a time_expire that is closer than five minutes.
 	MinPrepay = 6 * time.Minute
@@ -59,6 +63,7 @@ type Order struct {
 	TradeType  api.TradeType
 	Total      api.Fen
 	Currency   string
+	ShopName   string // for MWEB
 	Body       string // 127 bytes at most
 	ClientIP   string
 	NotifyURL  string
@@ -70,6 +75,7 @@ type Order struct {
 	PrepayAt      time.Time // zero without PrepayID
 	SignType      string    // signature type of the call that brought PrepayID
 	PayURL        string    // the code_url or mweb_url that came with PrepayID
+	AskingUntil   time.Time // until then one request alone asks WeChat for another PayURL; zero when none does
 	Failure       string    // WeChat's code when it last refused the order
 	QueriedAt     time.Time // zero when WeChat was never asked
 	TransactionID string    // set once, when paid
@@ -90,10 +96,25 @@ type Line struct {
 // Expired reports whether the order can no longer be paid because of its age.
 func (o *Order) Expired(now time.Time) bool { return !now.Before(o.ExpiresAt) }
 
+// PayUntil returns when what came with PrepayID is no longer used.
+func (o *Order) PayUntil() time.Time {
+	until := o.PrepayAt.Add(PrepayLifetime)
+	if o.TradeType == api.TradeMWEB {
+		until = o.PrepayAt.Add(MWebLifetime)
+	}
+	if o.ExpiresAt.Before(until) {
+		return o.ExpiresAt
+	}
+	return until
+}
+
 // PrepayAlive reports whether the order has a prepay_id that can be used now.
 func (o *Order) PrepayAlive(now time.Time) bool {
-	return o.PrepayID != "" && now.Before(o.PrepayAt.Add(PrepayLifetime)) && !o.Expired(now)
+	return o.PrepayID != "" && now.Before(o.PayUntil())
 }
+
+// Open reports whether the order waits for its payment and is offered for it.
+func (o *Order) Open() bool { return o.Status == api.StatusCreated || o.Status == api.StatusPending }
 
 // Public returns the order as its owner may see it.
 func (o *Order) Public() api.Order {

@@ -16,9 +16,17 @@ type Product struct {
 	Detail string
 	Image  string  // path on the shop, or ""
 	Price  api.Fen // fen, for one
+
+	// Within which the payer names the amount, in fen; both 0 where the price
+	// is fixed.
+	MinPrice, MaxPrice api.Fen
 }
 
-const selectProducts = `SELECT id, name, detail, image, price FROM products WHERE for_sale = 1`
+// Named reports whether the payer names the amount.
+func (p Product) Named() bool { return p.MaxPrice > 0 }
+
+const selectProducts = `SELECT id, name, detail, image, price, COALESCE(min_price, 0) AS min_price, COALESCE(max_price, 0) AS max_price
+	FROM products WHERE for_sale = 1`
 
 // Products returns what is for sale, in the order to show it.
 func (s *Store) Products(ctx context.Context) ([]Product, error) {
@@ -48,7 +56,7 @@ func scanProducts(rows *sql.Rows) ([]Product, error) {
 	var products []Product
 	for rows.Next() {
 		var p Product
-		if err := rows.Scan(&p.ID, &p.Name, &p.Detail, &p.Image, &p.Price); err != nil {
+		if err := rows.Scan(&p.ID, &p.Name, &p.Detail, &p.Image, &p.Price, &p.MinPrice, &p.MaxPrice); err != nil {
 			return nil, fmt.Errorf("reading a product: %w", err)
 		}
 		products = append(products, p)

@@ -34,11 +34,11 @@ func (s *Store) Insert(ctx context.Context, o Order) (Order, error) {
 	o.UpdatedAt = o.CreatedAt
 	res, err := s.db.ExecContext(ctx, `
 		INSERT INTO orders (id, out_trade_no, owner, client_key, fingerprint, appid, mch_id, trade_type, items,
-			total, currency, body, client_ip, notify_url, created_at, expires_at, status, updated_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			total, currency, shop_name, body, client_ip, notify_url, created_at, expires_at, status, updated_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (owner, client_key) DO NOTHING`,
 		o.ID, o.OutTradeNo, o.Owner, o.ClientKey, o.Fingerprint, o.AppID, o.MchID, string(o.TradeType), string(lines),
-		int64(o.Total), o.Currency, o.Body, o.ClientIP, o.NotifyURL, o.CreatedAt.UnixMilli(), o.ExpiresAt.UnixMilli(),
+		int64(o.Total), o.Currency, o.ShopName, o.Body, o.ClientIP, o.NotifyURL, o.CreatedAt.UnixMilli(), o.ExpiresAt.UnixMilli(),
 		string(o.Status), o.UpdatedAt.UnixMilli())
 	if err != nil {
 		return Order{}, fmt.Errorf("inserting order %s: %w", o.ID, err)
@@ -54,9 +54,9 @@ func (s *Store) Insert(ctx context.Context, o Order) (Order, error) {
 }
 
 const selectOrders = `SELECT id, out_trade_no, owner, client_key, fingerprint, appid, mch_id, trade_type, items,
-	total, currency, body, client_ip, notify_url, created_at, expires_at, status,
+	total, currency, shop_name, body, client_ip, notify_url, created_at, expires_at, status,
 	COALESCE(prepay_id, '') AS prepay_id, COALESCE(prepay_at, 0) AS prepay_at, COALESCE(sign_type, '') AS sign_type,
-	COALESCE(pay_url, '') AS pay_url,
+	COALESCE(pay_url, '') AS pay_url, COALESCE(asking_until, 0) AS asking_until,
 	COALESCE(failure, '') AS failure, COALESCE(queried_at, 0) AS queried_at,
 	COALESCE(transaction_id, '') AS transaction_id, COALESCE(paid_at, 0) AS paid_at,
 	COALESCE(payer, '') AS payer, refunded, updated_at
@@ -81,6 +81,24 @@ func (s *Store) ByClientKey(ctx context.Context, owner, key string) (Order, erro
 // List returns the orders of an owner, newest first, limit at most.
 func (s *Store) List(ctx context.Context, owner string, limit int) ([]Order, error) {
 	return s.query(ctx, `WHERE owner = ? ORDER BY created_at DESC, id DESC LIMIT ?`, owner, limit)
+}
+
+// Timeline returns what an order went through, oldest first.
+func (s *Store) Timeline(ctx context.Context, id string) ([]api.Step, error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT status, at FROM order_steps WHERE order_id = ? ORDER BY rowid`, id)
+	if err != nil {
+		return nil, fmt.Errorf("reading the steps of order %s: %w", id, err)
+	}
+	defer rows.Close()
+	var steps []api.Step
+	for rows.Next() {
+		var step api.Step
+		if err := rows.Scan(&step.Status, &step.At); err != nil {
+			return nil, fmt.Errorf("reading the steps of order %s: %w", id, err)
+		}
+		steps = append(steps, step)
+	}
+	return steps, rows.Err()
 }
 
 // Due returns the orders that WeChat is to be asked about because nobody else
@@ -130,10 +148,10 @@ func (s *Store) query(ctx context.Context, where string, args ...any) ([]Order, 
 func scan(rows *sql.Rows) (Order, error) {
 	var o Order
 	var lines string
-	var created, expires, prepay, queried, paid, updated int64
+	var created, expires, prepay, asking, queried, paid, updated int64
 	if err := rows.Scan(&o.ID, &o.OutTradeNo, &o.Owner, &o.ClientKey, &o.Fingerprint, &o.AppID, &o.MchID, &o.TradeType, &lines,
-		&o.Total, &o.Currency, &o.Body, &o.ClientIP, &o.NotifyURL, &created, &expires, &o.Status,
-		&o.PrepayID, &prepay, &o.SignType, &o.PayURL, &o.Failure, &queried,
+		&o.Total, &o.Currency, &o.ShopName, &o.Body, &o.ClientIP, &o.NotifyURL, &created, &expires, &o.Status,
+		&o.PrepayID, &prepay, &o.SignType, &o.PayURL, &asking, &o.Failure, &queried,
 		&o.TransactionID, &paid, &o.Payer, &o.Refunded, &updated); err != nil {
 		return Order{}, err
 	}
@@ -142,7 +160,16 @@ func scan(rows *sql.Rows) (Order, error) {
 	}
 	o.CreatedAt, o.ExpiresAt, o.UpdatedAt = fromMilli(created), fromMilli(expires), fromMilli(updated)
 	o.PrepayAt, o.QueriedAt, o.PaidAt = fromMilli(prepay), fromMilli(queried), fromMilli(paid)
+	o.AskingUntil = fromMilli(asking)
 	return o, nil
+}
+
+// milli is how a time is stored; the zero time as NULL.
+func milli(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixMilli()
 }
 
 // fromMilli reads a stored time; 0 stands for NULL.

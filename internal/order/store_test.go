@@ -132,7 +132,9 @@ func changes(s *order.Store, id string) map[api.OrderStatus]func() (bool, error)
 		api.StatusPending: func() (bool, error) { return s.SetPrepay(ctx, id, order.Prepay{ID: "wx-prepay", SignType: "MD5"}, now) },
 		api.StatusFailed:  func() (bool, error) { return s.Fail(ctx, id, "PARAM_ERROR", now) },
 		api.StatusClosed:  func() (bool, error) { return s.Close(ctx, id, now) },
-		api.StatusPaid:    func() (bool, error) { return s.Pay(ctx, id, order.Payment{TransactionID: "4200-"+id, PaidAt: now}, now) },
+		api.StatusPaid: func() (bool, error) {
+			return s.Pay(ctx, id, order.Payment{TransactionID: "4200-" + id, PaidAt: now}, now)
+		},
 	}
 }
 
@@ -239,7 +241,9 @@ func TestConcurrentChangesHappenOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 50 {
 		for name, f := range map[string]func() (bool, error){
-			"pay":   func() (bool, error) { return s.Pay(ctx, o.ID, order.Payment{TransactionID: "4200000001", PaidAt: now}, now) },
+			"pay": func() (bool, error) {
+				return s.Pay(ctx, o.ID, order.Payment{TransactionID: "4200000001", PaidAt: now}, now)
+			},
 			"claim": func() (bool, error) { return s.ClaimQuery(ctx, o.ID, time.Second, now) },
 		} {
 			wg.Go(func() {
@@ -274,11 +278,11 @@ func TestProductsInOrderAndOnlyForSale(t *testing.T) {
 	var ids []string
 	for _, p := range products {
 		ids = append(ids, p.ID)
-		if p.Name == "" || p.Price < 1 || p.Image != "/web/products/"+p.ID+".svg" {
+		if p.Name == "" || p.Price < 1 || p.Image != "/web/products/"+p.ID+".svg" || p.Named() != (p.ID == "tip") {
 			t.Errorf("%+v", p)
 		}
 	}
-	if d := cmp.Diff([]string{"bun", "tea", "coffee", "juice", "test"}, ids); d != "" {
+	if d := cmp.Diff([]string{"bun", "tea", "coffee", "juice", "tip", "test"}, ids); d != "" {
 		t.Error(d)
 	}
 }

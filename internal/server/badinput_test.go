@@ -18,6 +18,7 @@ func routes(id string) []struct{ method, path, body string } {
 		{"POST", api.PathAuthorize, `{"return_to":"/"}`},
 		{"POST", api.PathToken, `{"code":"c","state":"s"}`},
 		{"GET", api.PathSession, ""},
+		{"POST", api.PathSession, `{}`},
 		{"DELETE", api.PathSession, ""},
 		{"GET", api.PathProducts, ""},
 		{"POST", api.PathOrders, `{"items":[{"product_id":"tea","quantity":1}],"trade_type":"JSAPI","client_key":"` + key + `"}`},
@@ -67,6 +68,9 @@ func TestGarbageBodies(t *testing.T) {
 			"text":          {route.body, "text/plain", api.CodeContentType},
 			"XML":           {"<xml></xml>", "text/xml", api.CodeContentType},
 		} {
+			if route.path == api.PathSession && name == "empty" {
+				continue // asks for nothing
+			}
 			p.unharmed(func() {
 				r := p.request(route.method, route.path, []byte(bad.body))
 				r.Header.Set("Content-Type", bad.contentType)
@@ -103,7 +107,7 @@ func TestWrongValues(t *testing.T) {
 		{api.PathOrders, `{` + one + `,` + key + `}`, api.CodeBadRequest},
 		{api.PathOrders, `{` + jsapi + `,` + key + `}`, api.CodeBadRequest},
 		{api.PathOrders, `{"items":[],` + jsapi + `,` + key + `}`, api.CodeBadRequest},
-		{api.PathOrders, `{` + one + `,"trade_type":"NATIVE",` + key + `}`, api.CodeBadRequest},
+		{api.PathOrders, `{` + one + `,"trade_type":"APP",` + key + `}`, api.CodeBadRequest},
 		{api.PathOrders, `{` + one + `,"trade_type":"jsapi",` + key + `}`, api.CodeBadRequest},
 		{api.PathOrders, `{` + one + `,` + jsapi + `,"client_key":"short"}`, api.CodeBadRequest},
 		{api.PathOrders, `{` + one + `,` + jsapi + `,"client_key":"` + strings.Repeat("k", 65) + `"}`, api.CodeBadRequest},

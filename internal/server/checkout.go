@@ -1,151 +1,175 @@
 package server
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/wechat"
 )
 
+// How two requests for one code_url keep out of each other's way.
+const (
+	claimLife = prepayTimeout + 2*time.Second // the one that asks WeChat may die
+	awaitStep = 100 * time.Millisecond        // the others look whether it has asked
+)
+
 // checkout brings an order to where the page can pay it and returns it with
-// freshly signed parameters: over the prepay_id it has while that lives and
-// renew does not ask for another, over a new one otherwise. Nil parameters without an error mean that it is paid.
-func (s *Server) checkout(ctx context.Context, o order.Order, renew bool) (order.Order, *api.PayParams, error) {
+// what pays it: what WeChat gave last while that lives and renew does not ask
+// for another, a new one otherwise. Nothing to pay it with means that it is
+// paid.
+func (s *Server) checkout(ctx context.Context, o order.Order, renew bool) (api.Checkout, error) {
 	now := s.now()
 	switch {
 	case order.WasPaid(o.Status):
-		return o, nil, nil
-	case o.Status != api.StatusCreated && o.Status != api.StatusPending, o.Expired(now):
-		return o, nil, errNotPayable()
+		return api.Checkout{Order: o.Public()}, nil
+	case !o.Open(), o.Expired(now):
+		return api.Checkout{}, errNotPayable()
+	case o.PrepayAlive(now) && !renew:
+		return s.offer(o)
+	case o.ExpiresAt.Sub(now) < order.MinPrepay:
+		return api.Checkout{}, errNotPayable()
+	case o.TradeType == api.TradeJSAPI:
+		return s.prepay(ctx, o, time.Time{}) // every prepay_id works
 	}
-	if o.PrepayAlive(now) && !renew {
-		params, err := s.cfg.WeChat.PayParams(o.PrepayID)
-		if err != nil {
-			return o, nil, fmt.Errorf("signing the payment of order %s: %w", o.ID, err)
+	return s.prepayAlone(ctx, o)
+}
+
+// prepayAlone is prepay for an order of which only the last answer pays: a
+// second code_url voids the first (idempotency of out_trade_no). Of several
+// requests at once one asks WeChat, and all of them get its answer.
+func (s *Server) prepayAlone(ctx context.Context, o order.Order) (api.Checkout, error) {
+	now := s.now()
+	claim := now.Add(claimLife)
+	claimed, err := s.cfg.Store.ClaimPrepay(ctx, o.ID, o.PrepayID, claim, now)
+	if err != nil {
+		return api.Checkout{}, err
+	}
+	if !claimed {
+		return s.await(ctx, o)
+	}
+	c, err := s.prepay(ctx, o, claim)
+	if err != nil {
+		if err := s.cfg.Store.ReleasePrepay(ctx, o.ID, claim); err != nil {
+			s.logger(ctx).Error("releasing a claim failed", "order", o.ID, "error", err)
 		}
-		if string(params.SignType) != o.SignType {
-			// The operator changed WECHAT_SIGN_TYPE. The page has to sign as
-			// unifiedorder was signed, and a repeated call would differ.
-			return o, nil, errNotPayable()
+	}
+	return c, err
+}
+
+// await returns what another request has got from WeChat, or gets now. o is the
+// order as it was before.
+func (s *Server) await(ctx context.Context, o order.Order) (api.Checkout, error) {
+	for range prepayTimeout / awaitStep {
+		latest, err := s.cfg.Store.Get(ctx, o.ID, o.Owner)
+		switch {
+		case err != nil:
+			return api.Checkout{}, err
+		case latest.Open() && latest.PrepayID != o.PrepayID && latest.PrepayAlive(s.now()):
+			return s.offer(latest)
+		case !latest.Open(), latest.AskingUntil.IsZero():
+			return stopped(latest)
 		}
-		return o, publicParams(params), nil
+		time.Sleep(awaitStep)
 	}
-	if o.ExpiresAt.Sub(now) < order.MinPrepay {
-		return o, nil, errNotPayable()
-	}
-	return s.prepay(ctx, o)
+	return stopped(o)
 }
 
 // prepay asks WeChat to take the order. Whatever the order went through before,
 // the call is the same to the letter: WeChat takes a repeated out_trade_no only
-// then, and answers with a prepay_id that works.
-func (s *Server) prepay(ctx context.Context, o order.Order) (order.Order, *api.PayParams, error) {
+// then, and answers with something that pays it.
+func (s *Server) prepay(ctx context.Context, o order.Order, claim time.Time) (api.Checkout, error) {
 	callCtx, cancel := context.WithTimeout(ctx, prepayTimeout)
 	defer cancel()
-	prepay, err := s.cfg.WeChat.UnifiedOrder(callCtx, wechat.Order{
-		OutTradeNo: o.OutTradeNo,
-		Body:       o.Body,
-		TotalFee:   wechat.Fen(o.Total),
-		TradeType:  wechat.TradeType(o.TradeType),
-		OpenID:     o.Owner,
-		ClientIP:   o.ClientIP,
-		NotifyURL:  o.NotifyURL,
-		TimeStart:  o.CreatedAt,
-		TimeExpire: o.ExpiresAt,
-	})
+	prepay, err := s.cfg.WeChat.UnifiedOrder(callCtx, request(o))
 	if err != nil {
 		return s.prepayFailed(ctx, o, err)
 	}
-	params, err := s.cfg.WeChat.PayParams(prepay.PrepayID)
-	if err != nil {
-		return o, nil, fmt.Errorf("signing the payment of order %s: %w", o.ID, err)
+	given := order.Prepay{ID: prepay.PrepayID, Claim: claim}
+	var params *api.PayParams
+	switch o.TradeType {
+	case api.TradeNative:
+		given.URL = prepay.CodeURL
+	case api.TradeMWEB:
+		given.URL = prepay.MwebURL
+	default:
+		if params, err = s.sign(o.ID, prepay.PrepayID); err != nil {
+			return api.Checkout{}, err
+		}
+		given.SignType = params.SignType
 	}
 	now := s.now()
-	ok, err := s.cfg.Store.SetPrepay(ctx, o.ID, order.Prepay{ID: prepay.PrepayID, SignType: string(params.SignType)}, now)
+	ok, err := s.cfg.Store.SetPrepay(ctx, o.ID, given, now)
 	if err != nil {
-		return o, nil, err
+		return api.Checkout{}, err
 	}
 	if !ok {
 		// It was paid, closed or refused while WeChat answered.
 		return s.reload(ctx, o)
 	}
-	o.Status, o.PrepayID, o.PrepayAt, o.SignType, o.UpdatedAt = api.StatusPending, prepay.PrepayID, now, string(params.SignType), now
+	o.Status, o.PrepayID, o.PrepayAt, o.PayURL, o.UpdatedAt = api.StatusPending, given.ID, now, given.URL, now
 	s.logger(ctx).Info("order pending", "order", o.ID)
-	return o, publicParams(params), nil
+	return s.payable(o, params), nil
 }
 
-// prepayFailed decides what becomes of an order that WeChat did not take.
-func (s *Server) prepayFailed(ctx context.Context, o order.Order, cause error) (order.Order, *api.PayParams, error) {
-	log := s.logger(ctx).With("order", o.ID, "out_trade_no", o.OutTradeNo)
-	var e *wechat.Error
-	if !errors.As(cause, &e) {
-		e = &wechat.Error{Kind: wechat.Retry}
+// request is what WeChat is told of an order. All of it was stored before.
+func request(o order.Order) wechat.Order {
+	r := wechat.Order{
+		OutTradeNo: o.OutTradeNo,
+		Body:       o.Body,
+		TotalFee:   wechat.Fen(o.Total),
+		TradeType:  wechat.TradeType(o.TradeType),
+		ClientIP:   o.ClientIP,
+		NotifyURL:  o.NotifyURL,
+		TimeStart:  o.CreatedAt,
+		TimeExpire: o.ExpiresAt,
 	}
-	switch {
-	case e.Code == wechat.CodeOrderPaid:
-		// Only a query says by which transaction.
-		if err := s.query(ctx, o, sourcePrepay); err != nil {
-			log.Error("an order that WeChat calls paid could not be settled", "error", err)
-			return o, nil, refuse(api.CodeWeChatBusy, "WeChat calls the order paid, ask again")
-		}
-		return s.reload(ctx, o)
-	case e.Code == wechat.CodeOrderClosed:
-		if _, err := s.cfg.Store.Close(ctx, o.ID, s.now()); err != nil {
-			return o, nil, err
-		}
-		log.Info("order closed", "source", sourcePrepay)
-		return s.reload(ctx, o)
-	case e.Kind == wechat.Retry, e.Kind == wechat.Untrusted:
-		// WeChat may have it or not. It stays as it is and is sent again
-		// unchanged when the page retries.
-		log.Warn("WeChat did not answer an order", "error", cause)
-		return o, nil, refuse(api.CodeWeChatBusy, "WeChat did not answer, try again")
-	case e.Kind == wechat.Operator, e.Code == "":
-		// A wrong key or number is not the order's fault: it can be paid once
-		// the setting is right. Neither is a refusal without a code, which
-		// comes unsigned.
-		log.Error("WeChat refused the shop", "error", cause)
-		if err := s.cfg.Store.NoteFailure(ctx, o.ID, cmp.Or(e.Code, "FAIL"), s.now()); err != nil {
-			return o, nil, err
-		}
-		return o, nil, refuse(api.CodeWeChatRefused, "WeChat refused the shop")
+	switch o.TradeType {
+	case api.TradeJSAPI:
+		r.OpenID = o.Owner
+	case api.TradeMWEB:
+		r.WapURL, r.WapName = strings.TrimSuffix(o.NotifyURL, api.PathNotifyPay), o.ShopName
 	}
-	log.Error("WeChat refused an order", "error", cause)
-	failed, err := s.cfg.Store.Fail(ctx, o.ID, e.Code, s.now())
-	if err == nil && !failed {
-		// Pending: the prepay_id it has may still be paid.
-		err = s.cfg.Store.NoteFailure(ctx, o.ID, e.Code, s.now())
+	return r
+}
+
+// offer returns an order with what WeChat gave for it last.
+func (s *Server) offer(o order.Order) (api.Checkout, error) {
+	if o.TradeType != api.TradeJSAPI {
+		return s.payable(o, nil), nil
 	}
+	params, err := s.sign(o.ID, o.PrepayID)
 	if err != nil {
-		return o, nil, err
+		return api.Checkout{}, err
 	}
-	return o, nil, refuse(api.CodeWeChatRefused, "WeChat refused the order")
-}
-
-// reload returns an order that was just changed by somebody else. It never
-// goes to WeChat, so that checkout cannot go round in circles.
-func (s *Server) reload(ctx context.Context, o order.Order) (order.Order, *api.PayParams, error) {
-	o, err := s.cfg.Store.Get(ctx, o.ID, o.Owner)
-	switch {
-	case err != nil:
-		return o, nil, err
-	case order.WasPaid(o.Status):
-		return o, nil, nil
-	case o.Status == api.StatusCreated, o.Status == api.StatusPending:
-		return o, nil, refuse(api.CodeWeChatBusy, "WeChat has not settled the order yet, ask again")
+	if params.SignType != o.SignType {
+		// The operator changed WECHAT_SIGN_TYPE. The page has to sign as
+		// unifiedorder was signed, and a repeated call would differ.
+		return api.Checkout{}, errNotPayable()
 	}
-	return o, nil, errNotPayable()
+	return s.payable(o, params), nil
 }
 
-func errNotPayable() error {
-	return refuse(api.CodeOrderNotPayable, "the order is closed, refused or too old")
+// payable puts together an order and what pays it.
+func (s *Server) payable(o order.Order, params *api.PayParams) api.Checkout {
+	c := api.Checkout{Order: o.Public(), Pay: params, PayUntil: o.PayUntil().UnixMilli()}
+	switch o.TradeType {
+	case api.TradeNative:
+		c.CodeURL = o.PayURL
+	case api.TradeMWEB:
+		c.MWebURL = wechat.Prepay{MwebURL: o.PayURL}.PageURL(s.origin + "/result?order=" + o.ID)
+	}
+	return c
 }
 
-func publicParams(p wechat.PayParams) *api.PayParams {
+func (s *Server) sign(orderID, prepayID string) (*api.PayParams, error) {
+	p, err := s.cfg.WeChat.PayParams(prepayID)
+	if err != nil {
+		return nil, fmt.Errorf("signing the payment of order %s: %w", orderID, err)
+	}
 	return &api.PayParams{
 		AppID:     p.AppID,
 		TimeStamp: p.TimeStamp,
@@ -153,5 +177,30 @@ func publicParams(p wechat.PayParams) *api.PayParams {
 		Package:   p.Package,
 		SignType:  string(p.SignType),
 		PaySign:   p.PaySign,
+	}, nil
+}
+
+// reload returns an order that was just changed by somebody else. It never
+// goes to WeChat, so that checkout cannot go round in circles.
+func (s *Server) reload(ctx context.Context, o order.Order) (api.Checkout, error) {
+	o, err := s.cfg.Store.Get(ctx, o.ID, o.Owner)
+	if err != nil {
+		return api.Checkout{}, err
 	}
+	return stopped(o)
+}
+
+// stopped answers about an order that there is nothing to pay with now.
+func stopped(o order.Order) (api.Checkout, error) {
+	switch {
+	case order.WasPaid(o.Status):
+		return api.Checkout{Order: o.Public()}, nil
+	case o.Open():
+		return api.Checkout{}, refuse(api.CodeWeChatBusy, "WeChat has not settled the order yet, ask again")
+	}
+	return api.Checkout{}, errNotPayable()
+}
+
+func errNotPayable() error {
+	return refuse(api.CodeOrderNotPayable, "the order is closed, refused or too old")
 }

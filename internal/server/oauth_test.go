@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
 	"regexp"
@@ -235,12 +236,12 @@ func TestConfigAndProducts(t *testing.T) {
 	var cfg api.Config
 	p.must("GET", api.PathConfig, nil, &cfg)
 	if cfg.AppID != wechattest.DefaultAppID || cfg.ShopName != wechattest.DefaultShopName || cfg.Scope != api.ScopeBase ||
-		len(cfg.TradeTypes) != 1 || cfg.TradeTypes[0] != api.TradeJSAPI || cfg.Currency != "CNY" {
+		fmt.Sprint(cfg.TradeTypes) != "[JSAPI NATIVE MWEB]" || cfg.Currency != "CNY" {
 		t.Errorf("%+v", cfg)
 	}
 	var list api.ProductList
 	p.must("GET", api.PathProducts, nil, &list)
-	if len(list.Products) != 6 || list.Products[0].ID != "tea" || list.Products[0].Price != 6800 || list.Products[0].Detail == "" {
+	if len(list.Products) != 7 || *list.Products[5].Amount != (api.AmountBounds{Min: 1, Max: 500_000}) || list.Products[0].ID != "tea" || list.Products[0].Price != 6800 || list.Products[0].Detail == "" {
 		t.Errorf("%+v", list)
 	}
 	ordertest.Exec(t, s.db, `DELETE FROM products`)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"h5pay/internal/api"
@@ -17,7 +18,7 @@ const maxList = 50
 // createOrder prices a basket, stores the order and only then tells WeChat, so
 // that no notification can arrive for an order nobody knows.
 func (s *Server) createOrder(w http.ResponseWriter, r *http.Request) error {
-	who, err := s.signedIn(r)
+	who, err := s.caller(r)
 	if err != nil {
 		return err
 	}
@@ -25,8 +26,11 @@ func (s *Server) createOrder(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &req); err != nil {
 		return err
 	}
-	if req.TradeType != api.TradeJSAPI {
+	if !slices.Contains(s.cfg.TradeTypes, req.TradeType) {
 		return refuse(api.CodeBadRequest, "this shop does not take that trade_type")
+	}
+	if req.TradeType == api.TradeJSAPI && who.OpenID == "" {
+		return refuse(api.CodeUnauthenticated, "JSAPI collects from the user who signed in, a guest has to first")
 	}
 	if !validClientKey(req.ClientKey) {
 		return refuse(api.CodeBadRequest, "client_key needs 16 to 64 letters, digits, '-' or '_'")
@@ -37,31 +41,41 @@ func (s *Server) createOrder(w http.ResponseWriter, r *http.Request) error {
 	}
 	// From here on a caller who hangs up changes nothing.
 	ctx := context.WithoutCancel(r.Context())
-	o, err := s.place(ctx, who.OpenID, clientIP(r), req, basket)
+	o, err := s.place(ctx, who.owner(), clientIP(r), req, basket)
 	if err != nil {
 		return err
+	}
+	if who.OpenID == "" {
+		if err := s.session.set(w, who, guestLife); err != nil {
+			return err
+		}
 	}
 	// Nothing to pay is a success too: a repeated request finds the order paid.
-	o, pay, err := s.checkout(ctx, o, false)
+	c, err := s.checkout(ctx, o, false)
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, api.Checkout{Order: o.Public(), Pay: pay})
+	return writeJSON(w, http.StatusOK, c)
 }
 
 // place stores a new order, or finds the one that the same client_key made
 // before: at the prices of that time, and even if an item has gone since.
-func (s *Server) place(ctx context.Context, openid, ip string, req api.CreateOrderRequest, basket order.Basket) (order.Order, error) {
-	fingerprint := basket.Fingerprint(req.TradeType)
+func (s *Server) place(ctx context.Context, owner, ip string, req api.CreateOrderRequest, basket order.Basket) (order.Order, error) {
+	fingerprint := basket.Fingerprint(req.TradeType, req.Replaces)
 	o, err := s.draft(ctx, basket)
 	if err != nil {
-		if old, oldErr := s.cfg.Store.ByClientKey(ctx, openid, req.ClientKey); oldErr == nil {
+		if old, oldErr := s.cfg.Store.ByClientKey(ctx, owner, req.ClientKey); oldErr == nil {
 			return repeated(old, fingerprint)
 		}
 		return order.Order{}, basketError(err)
 	}
-	o.Owner, o.ClientKey, o.Fingerprint = openid, req.ClientKey, fingerprint
+	o.Owner, o.ClientKey, o.Fingerprint = owner, req.ClientKey, fingerprint
+	// For NATIVE the documents ask for the caller's address instead. A Worker
+	// has none of its own, and WeChat compares it with nothing.
 	o.TradeType, o.ClientIP = req.TradeType, ip
+	if o.TradeType == api.TradeMWEB {
+		o.ShopName = s.cfg.ShopName
+	}
 	stored, err := s.cfg.Store.Insert(ctx, o)
 	if err != nil {
 		return order.Order{}, err
@@ -69,7 +83,7 @@ func (s *Server) place(ctx context.Context, openid, ip string, req api.CreateOrd
 	if stored.ID != o.ID {
 		return repeated(stored, fingerprint)
 	}
-	s.logger(ctx).Info("order created", "order", o.ID, "out_trade_no", o.OutTradeNo, "total", int64(o.Total), "openid", mask(openid))
+	s.logger(ctx).Info("order created", "order", o.ID, "out_trade_no", o.OutTradeNo, "total", int64(o.Total), "owner", mask(owner))
 	return stored, nil
 }
 
@@ -117,11 +131,11 @@ func (s *Server) draft(ctx context.Context, basket order.Basket) (order.Order, e
 }
 
 func (s *Server) listOrders(w http.ResponseWriter, r *http.Request) error {
-	who, err := s.signedIn(r)
+	who, err := s.caller(r)
 	if err != nil {
 		return err
 	}
-	orders, err := s.cfg.Store.List(r.Context(), who.OpenID, maxList)
+	orders, err := s.cfg.Store.List(r.Context(), who.owner(), maxList)
 	if err != nil {
 		return err
 	}
@@ -135,7 +149,7 @@ func (s *Server) listOrders(w http.ResponseWriter, r *http.Request) error {
 // getOrder returns an order as WeChat sees it now: one that may still be paid
 // is asked for there, so that a lost notification is not noticed by the buyer.
 func (s *Server) getOrder(w http.ResponseWriter, r *http.Request) error {
-	who, err := s.signedIn(r)
+	who, err := s.caller(r)
 	if err != nil {
 		return err
 	}
@@ -145,12 +159,16 @@ func (s *Server) getOrder(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	o = s.refresh(ctx, o)
-	return writeJSON(w, http.StatusOK, o.Public())
+	public := o.Public()
+	if public.Timeline, err = s.cfg.Store.Timeline(ctx, o.ID); err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, public)
 }
 
 // payOrder returns what the page needs to pay an order that exists.
 func (s *Server) payOrder(w http.ResponseWriter, r *http.Request) error {
-	who, err := s.signedIn(r)
+	who, err := s.caller(r)
 	if err != nil {
 		return err
 	}
@@ -163,14 +181,14 @@ func (s *Server) payOrder(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	o, pay, err := s.checkout(ctx, o, req.Renew)
+	c, err := s.checkout(ctx, o, req.Renew)
 	if err != nil {
 		return err
 	}
-	if pay == nil {
+	if c.PayUntil == 0 {
 		return refuse(api.CodeOrderPaid, "the order is paid")
 	}
-	return writeJSON(w, http.StatusOK, api.Checkout{Order: o.Public(), Pay: pay})
+	return writeJSON(w, http.StatusOK, c)
 }
 
 // ownOrder returns the order of the path. Somebody else's is as unknown as one
@@ -181,7 +199,7 @@ func (s *Server) ownOrder(ctx context.Context, r *http.Request, who session) (or
 	if !order.ValidID(id) {
 		return order.Order{}, unknown
 	}
-	o, err := s.cfg.Store.Get(ctx, id, who.OpenID)
+	o, err := s.cfg.Store.Get(ctx, id, who.owner())
 	if errors.Is(err, order.ErrNotFound) {
 		return order.Order{}, unknown
 	}

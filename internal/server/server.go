@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,9 +45,11 @@ type Payments interface {
 
 // Config is what a Server is made of.
 type Config struct {
-	ShopName   string        // shown on the page and on the payment sheet
-	ShopURL    string        // the shop's public origin, "https://shop.example.com"; http is for this machine
-	Scope      api.Scope     // what a sign-in asks for; snsapi_base when empty
+	ShopName string    // shown on the page and on the payment sheet
+	ShopURL  string    // the shop's public origin, "https://shop.example.com"; http is for this machine
+	Scope    api.Scope // what a sign-in asks for; snsapi_base when empty
+	// TradeTypes are what orders may have; JSAPI alone when empty.
+	TradeTypes []api.TradeType
 	AppID      string        // of the service account
 	MchID      string        // of the merchant
 	SessionKey wechat.Secret // at least 32 characters; seals the cookies
@@ -77,6 +80,9 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Scope == "" {
 		cfg.Scope = api.ScopeBase
 	}
+	if len(cfg.TradeTypes) == 0 {
+		cfg.TradeTypes = []api.TradeType{api.TradeJSAPI}
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
@@ -95,6 +101,7 @@ func New(cfg Config) (*Server, error) {
 		{err == nil, "ShopURL is not an origin like https://shop.example.com"},
 		{len(cfg.ShopURL) <= 200, "ShopURL is too long"},
 		{validScope(cfg.Scope), "Scope is neither snsapi_base nor snsapi_userinfo"},
+		{!slices.ContainsFunc(cfg.TradeTypes, unknownTradeType), "TradeTypes has one that is not JSAPI, NATIVE or MWEB"},
 		{cfg.AppID != "", "AppID is empty"},
 		{cfg.MchID != "", "MchID is empty"},
 		{len(cfg.SessionKey) >= 32, "SessionKey has less than 32 characters"},
@@ -127,6 +134,7 @@ func (s *Server) Handler() http.Handler {
 		"POST " + api.PathAuthorize: s.authorize,
 		"POST " + api.PathToken:     s.token,
 		"GET " + api.PathSession:    s.getSession,
+		"POST " + api.PathSession:   s.postSession,
 		"DELETE " + api.PathSession: s.deleteSession,
 		"GET " + api.PathProducts:   s.listProducts,
 		"POST " + api.PathOrders:    s.createOrder,
@@ -149,6 +157,10 @@ func Unavailable(err error, log *slog.Logger) http.Handler {
 		s.logger(r.Context()).Error("the shop is misconfigured", "error", err)
 		return refuse(api.CodeMisconfigured, "the shop is not set up, its log says what is missing")
 	}))
+}
+
+func unknownTradeType(t api.TradeType) bool {
+	return t != api.TradeJSAPI && t != api.TradeNative && t != api.TradeMWEB
 }
 
 func validScope(s api.Scope) bool { return s == api.ScopeBase || s == api.ScopeUserInfo }

@@ -5,22 +5,41 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/order"
 )
 
-// sessionLife is how long a sign-in holds, from the sign-in on. It does not
-// slide: under snsapi_base a new sign-in is silent, and a fixed end bounds what
-// a stolen phone or a changed account can do.
-const sessionLife = 7 * 24 * time.Hour
+const (
+	// sessionLife is how long a sign-in holds, from the sign-in on. It does not
+	// slide: under snsapi_base a new sign-in is silent, and a fixed end bounds
+	// what a stolen phone or a changed account can do.
+	sessionLife = 7 * 24 * time.Hour
+
+	// guestLife is how long a guest is known after their last order. They have
+	// nothing but the cookie to come back to their orders with.
+	guestLife = 90 * 24 * time.Hour
+)
 
 // session is what the session cookie holds. There is no other record of it.
 type session struct {
-	OpenID    string `json:"openid"`
+	OpenID    string `json:"openid,omitempty"`
+	Guest     string `json:"guest,omitempty"` // instead of OpenID
 	Nickname  string `json:"nickname,omitempty"`
 	AvatarURL string `json:"avatar_url,omitempty"`
 }
 
+// owner returns whose the session's orders are.
+func (s session) owner() string {
+	if s.OpenID != "" {
+		return s.OpenID
+	}
+	return s.Guest
+}
+
 // user returns the session as the page may see it.
 func (s session) user() api.User {
+	if s.OpenID == "" {
+		return api.User{Guest: true}
+	}
 	return api.User{OpenID: mask(s.OpenID), Nickname: s.Nickname, AvatarURL: s.AvatarURL}
 }
 
@@ -32,22 +51,44 @@ func mask(openid string) string {
 	return openid[:4] + "…" + openid[len(openid)-4:]
 }
 
-// signedIn returns the caller's session.
-func (s *Server) signedIn(r *http.Request) (session, error) {
+// caller returns the session of whoever is known here, by a sign-in or as a
+// guest.
+func (s *Server) caller(r *http.Request) (session, error) {
 	var who session
-	if !s.session.get(r, &who) || who.OpenID == "" {
+	if !s.session.get(r, &who) || who.owner() == "" {
 		return session{}, refuse(api.CodeUnauthenticated, "sign in first")
 	}
 	return who, nil
 }
 
 func (s *Server) getSession(w http.ResponseWriter, r *http.Request) error {
-	who, err := s.signedIn(r)
+	who, err := s.caller(r)
 	if err != nil {
 		return err
 	}
 	if err := s.session.renew(w, r); err != nil {
 		return err
+	}
+	return writeJSON(w, http.StatusOK, api.Session{User: who.user()})
+}
+
+// postSession makes a guest of who is nobody yet.
+func (s *Server) postSession(w http.ResponseWriter, r *http.Request) error {
+	if r.ContentLength != 0 {
+		var req struct{}
+		if err := readJSON(r, &req); err != nil {
+			return err
+		}
+	}
+	who, err := s.caller(r)
+	if err != nil {
+		if who.Guest, err = order.NewGuestID(s.rand); err != nil {
+			return err
+		}
+		if err := s.session.set(w, who, guestLife); err != nil {
+			return err
+		}
+		s.logger(r.Context()).Info("guest arrived", "guest", mask(who.Guest))
 	}
 	return writeJSON(w, http.StatusOK, api.Session{User: who.user()})
 }

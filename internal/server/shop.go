@@ -12,7 +12,7 @@ func (s *Server) getConfig(w http.ResponseWriter, _ *http.Request) error {
 		AppID:      s.cfg.AppID,
 		ShopName:   s.cfg.ShopName,
 		Scope:      s.cfg.Scope,
-		TradeTypes: []api.TradeType{api.TradeJSAPI},
+		TradeTypes: s.cfg.TradeTypes,
 		Currency:   order.Currency,
 	})
 }
@@ -25,6 +25,9 @@ func (s *Server) listProducts(w http.ResponseWriter, r *http.Request) error {
 	list := api.ProductList{Products: make([]api.Product, len(products))}
 	for i, p := range products {
 		list.Products[i] = api.Product{ID: p.ID, Name: p.Name, Detail: p.Detail, Image: p.Image, Price: p.Price}
+		if p.Named() {
+			list.Products[i].Amount = &api.AmountBounds{Min: p.MinPrice, Max: p.MaxPrice}
+		}
 	}
 	return writeJSON(w, http.StatusOK, list)
 }

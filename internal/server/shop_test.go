@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/order/ordertest"
 	"h5pay/internal/server"
@@ -86,6 +87,7 @@ func goodConfig(s *shop, wx server.Payments) server.Config {
 	return server.Config{
 		ShopName: wechattest.DefaultShopName, ShopURL: shopURL,
 		AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID,
+		TradeTypes: []api.TradeType{api.TradeJSAPI, api.TradeNative, api.TradeMWEB},
 		SessionKey: sessionKey, Store: order.NewStore(s.db), WeChat: wx, Now: s.now,
 		Log: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
@@ -156,6 +158,17 @@ func (s *shop) calls(kind string) int {
 		}
 	}
 	return n
+}
+
+// sent returns the shop's last message of one kind to WeChat.
+func (s *shop) sent(kind string) string {
+	last := ""
+	for _, m := range s.sim.Messages(0) {
+		if m.Kind == kind {
+			last = m.Request
+		}
+	}
+	return last
 }
 
 // fault makes WeChat misbehave at the next occasion.

@@ -34,6 +34,19 @@ func (w *wire) Do(req *http.Request) (res *http.Response, err error) {
 	return rec.Result(), nil
 }
 
+// status serves a request and returns its status and body.
+func status(h http.Handler, r *http.Request) (int, []byte) {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Code, w.Body.Bytes()
+}
+
+// record serves a request and returns its body.
+func record(h http.Handler, r *http.Request) string {
+	_, body := status(h, r)
+	return string(body)
+}
+
 // deadline is a context whose deadline passes as soon as somebody waits for it,
 // which only an answer that will never come does. No test waits for real time.
 type deadline struct {

@@ -97,8 +97,11 @@ export function publicOrder(o) {
   };
 }
 
+// payUntil returns when an order's prepay_id is no longer used.
+export const payUntil = (o) => Math.min(o.prepay_at + prepayLifetime, o.expires_at);
+
 // prepayAlive reports whether an order has a prepay_id that can be used now.
-export const prepayAlive = (o, now) => Boolean(o.prepay_id) && now < o.prepay_at + prepayLifetime && now < o.expires_at;
+export const prepayAlive = (o, now) => Boolean(o.prepay_id) && now < payUntil(o);
 
 // beijingTime writes a time as WeChat does, in 14 digits.
 export const beijingTime = (ms) => new Date(ms + 8 * 60 * 60 * 1000).toISOString().replace(/\D/g, "").slice(0, 14);

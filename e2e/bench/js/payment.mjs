@@ -1,5 +1,5 @@
 // What becomes of an order: its way to WeChat, and the news from there.
-import { prepayAlive } from "./order.mjs";
+import { payUntil, prepayAlive } from "./order.mjs";
 import { refuse } from "./refusal.mjs";
 import { payParams, queryOrder, TradeRefused, unifiedOrder, WeChatError } from "./wechat.mjs";
 
@@ -11,8 +11,8 @@ const wasPaid = (status) => status === "paid" || status === "refunding" || statu
 
 const notPayable = () => refuse("order_not_payable", "the order is closed, refused or too old");
 
-// checkout brings an order to where the page can pay it: {order, pay}, with pay
-// null when it is paid.
+// checkout brings an order to where the page can pay it: {order, pay, payUntil},
+// with pay null when it is paid.
 export async function checkout(call, order) {
   const now = Date.now();
   if (wasPaid(order.status)) return { order, pay: null };
@@ -21,7 +21,7 @@ export async function checkout(call, order) {
     const pay = await payParams(call.shop, order.prepay_id);
     // The page has to sign as unifiedorder was signed.
     if (pay.signType !== order.sign_type) throw notPayable();
-    return { order, pay };
+    return { order, pay, payUntil: payUntil(order) };
   }
   if (order.expires_at - now < minPrepay) throw notPayable();
   return prepay(call, order);
@@ -43,7 +43,7 @@ async function prepay(call, order) {
   // False when it was paid, closed or refused while WeChat answered.
   if (!(await store.setPrepay(order.id, prepayID, pay.signType, now))) return reload(call, order);
   log.info("order pending", { order: order.id });
-  return { order: { ...order, status: "pending", updated_at: now }, pay };
+  return { order: { ...order, status: "pending", updated_at: now }, pay, payUntil: payUntil({ ...order, prepay_at: now }) };
 }
 
 // prepayFailed decides what becomes of an order that WeChat did not take.

@@ -51,11 +51,16 @@ export class Store {
     return this.#one(`WHERE owner = ? AND client_key = ?`, owner, key);
   }
 
+  // timeline returns what an order went through, oldest first.
+  async timeline(id) {
+    return (await this.#db.prepare(`SELECT status, at FROM order_steps WHERE order_id = ? ORDER BY rowid`).bind(id).all()).results;
+  }
+
   // setPrepay stores a prepay_id: created or pending -> pending.
   setPrepay(id, prepayID, signType, now) {
     return this.#changed(
-      `UPDATE orders SET status = ?, updated_at = ?, prepay_id = ?, prepay_at = ?, pay_url = ?, sign_type = ?, failure = NULL WHERE id = ? AND status IN (?, ?)`,
-      ["pending", now, prepayID, now, "", signType, id, "created", "pending"],
+      `UPDATE orders SET status = ?, updated_at = ?, prepay_id = ?, prepay_at = ?, pay_url = ?, sign_type = ?, failure = NULL, asking_until = NULL WHERE id = ? AND status IN (?, ?) AND asking_until IS ?`,
+      ["pending", now, prepayID, now, "", signType, id, "created", "pending", null],
     );
   }
 
@@ -87,8 +92,8 @@ export class Store {
   claimQuery(id, window, now) {
     return this.#changed(
       `UPDATE orders SET queried_at = ?
-		WHERE id = ? AND status IN (?, ?) AND (queried_at IS NULL OR queried_at <= ?)`,
-      [now, id, "created", "pending", now - window],
+		WHERE id = ? AND status IN (?, ?, ?) AND (queried_at IS NULL OR queried_at <= ?)`,
+      [now, id, "created", "pending", "closing", now - window],
     );
   }
 
@@ -106,7 +111,7 @@ export class Store {
   }
 
   async #changed(update, values) {
-    return (await this.#run(update, values)) > 0 // D1 counts what triggers write too;
+    return (await this.#run(update, values)) > 0; // D1 counts what triggers write too
   }
 
   async #run(statement, values) {

@@ -79,8 +79,8 @@ async function createOrder(call) {
     throw refuse("bad_request", "client_key needs 16 to 64 letters, digits, '-' or '_'");
   }
   const wanted = { basket: newBasket(items), owner: openid, client_key, trade_type, client_ip: clientIP(request) };
-  const { order, pay } = await checkout(call, await place(call, wanted));
-  return json(200, { order: publicOrder(order), pay: pay ?? undefined });
+  const { order, pay, payUntil } = await checkout(call, await place(call, wanted));
+  return json(200, { order: publicOrder(order), pay: pay ?? undefined, pay_until: payUntil });
 }
 
 const isText = (value) => typeof value === "string";
@@ -105,7 +105,7 @@ async function place({ shop, store, log }, { basket, ...asked }) {
     order: order.id,
     out_trade_no: order.out_trade_no,
     total: order.total,
-    openid: mask(order.owner),
+    owner: mask(order.owner),
   });
   return stored;
 }
@@ -121,7 +121,8 @@ async function getOrder(call, id) {
   const { openid } = await sessionOf(call.request, call.shop);
   const order = /^[0-9a-v]{24}$/.test(id) && (await call.store.get(id, openid));
   if (!order) throw refuse("not_found", "no such order");
-  return json(200, publicOrder(await refresh(call, order)));
+  const latest = await refresh(call, order);
+  return json(200, { ...publicOrder(latest), timeline: await call.store.timeline(id) });
 }
 
 // notifyPay takes WeChat's payment notifications. It answers SUCCESS for what

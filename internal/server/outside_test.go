@@ -1,0 +1,295 @@
+package server_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/server"
+	"h5pay/internal/wechat"
+	"h5pay/internal/wechat/wechattest"
+)
+
+func encode(t *testing.T, v any) []byte {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func decode(t *testing.T, b []byte, v any) {
+	t.Helper()
+	if err := json.Unmarshal(b, v); err != nil {
+		t.Fatalf("%v: %s", err, b)
+	}
+}
+
+// holds fails the test when a secret is in an answer or in the log.
+func (p *person) holds(secret string, a answer) {
+	p.t.Helper()
+	if strings.Contains(string(a.body), secret) {
+		p.t.Errorf("%s is in %s", secret, a.body)
+	}
+	if strings.Contains(p.log.String(), secret) {
+		p.t.Errorf("%s is in the log", secret)
+	}
+}
+
+// scan points the phone of the i-th user at a QR code and pays.
+func (s *shop) scan(i int, codeURL string) error {
+	s.t.Helper()
+	if err := s.sim.SetUser(s.sim.Users()[i].OpenID); err != nil {
+		s.t.Fatal(err)
+	}
+	sheet, err := s.sim.Scan(codeURL)
+	if err != nil {
+		return err
+	}
+	_, err = s.sim.PaySheet(sheet.ID)
+	return err
+}
+
+// h5 navigates a phone's browser to a mweb_url, from the shop's page, and pays.
+// The answer is where WeChat's page leads back to.
+func (p *person) h5(mwebURL string) string {
+	p.t.Helper()
+	if err := p.sim.SetUser(p.user.OpenID); err != nil {
+		p.t.Fatal(err)
+	}
+	was := p.sim.Place().Environment
+	if err := p.sim.SetEnvironment(wechattest.Chrome); err != nil {
+		p.t.Fatal(err)
+	}
+	defer p.sim.SetEnvironment(was)
+	u, err := url.Parse(mwebURL)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	r := p.request("GET", u.RequestURI(), nil)
+	r.Header = http.Header{"Referer": {shopURL + "/"}, "User-Agent": {"Mozilla/5.0 (Linux; Android 14) Chrome/126.0 Mobile Safari/537.36"}}
+	seen := len(p.sim.Sheets())
+	page := record(p.sim.Handler(), r)
+	sheets := p.sim.Sheets()
+	if len(sheets) == seen {
+		p.t.Fatalf("no payment sheet: %s", page)
+	}
+	if _, err := p.sim.PaySheet(sheets[len(sheets)-1].ID); err != nil {
+		p.t.Fatal(err)
+	}
+	return page
+}
+
+// endsIn tells whether what pays an order, which was just got, works for d.
+func (s *shop) endsIn(c api.Checkout, d time.Duration) bool {
+	left := time.UnixMilli(c.PayUntil).Sub(s.now())
+	return left <= d && left > d-10*time.Second
+}
+
+func TestPaymentByCode(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.guest(0)
+	var c api.Checkout
+	p.must("POST", api.PathOrders, native("tea", 2), &c)
+	if c.Order.Status != api.StatusPending || c.Order.TradeType != api.TradeNative || !strings.HasPrefix(c.CodeURL, "weixin://") ||
+		c.Pay != nil || c.MWebURL != "" || !s.endsIn(c, order.PrepayLifetime) {
+		t.Errorf("checkout %+v", c)
+	}
+	// Somebody else's phone may scan it.
+	if err := s.scan(2, c.CodeURL); err != nil {
+		t.Fatal(err)
+	}
+	s.deliver()
+	o := p.get(c.Order.ID)
+	if o.Status != api.StatusPaid || o.PaymentNo != s.sim.Ledger().Trades[0].TransactionID {
+		t.Errorf("order %+v", o)
+	}
+	s.wantPath(o.ID, api.StatusPending, api.StatusPaid)
+	known := s.sim.Ledger().Orders[0]
+	if known.OpenID != "" || known.ClientIP != p.ip || known.TotalFee != 13600 {
+		t.Errorf("WeChat was told %+v", known)
+	}
+	p.fails(api.CodeOrderPaid, "POST", api.OrderPayPath(o.ID), struct{}{})
+	if s.loud() != 0 {
+		t.Errorf("loud log:\n%s", s.log)
+	}
+}
+
+func TestPaymentInABrowser(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.guest(1)
+	var c api.Checkout
+	p.must("POST", api.PathOrders, mweb("tea", 1), &c)
+	back := shopURL + "/result?order=" + c.Order.ID
+	given, ok := strings.CutSuffix(c.MWebURL, "&redirect_url="+url.QueryEscape(back))
+	if !ok || given != s.sim.Ledger().Orders[0].MwebURL || c.Pay != nil || c.CodeURL != "" || !s.endsIn(c, order.MWebLifetime) {
+		t.Errorf("checkout %+v", c)
+	}
+	if page := p.h5(c.MWebURL); !strings.Contains(page, "/result?order="+c.Order.ID) {
+		t.Errorf("WeChat's page does not lead back:\n%s", page)
+	}
+	s.deliver()
+	s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	if known := s.sim.Ledger().Orders[0]; known.ClientIP != p.ip || known.OpenID != "" {
+		t.Errorf("WeChat was told %+v", known)
+	}
+	told := s.sent("unifiedorder")
+	if !strings.Contains(told, `{"h5_info":{"type":"Wap","wap_url":"`+shopURL+`","wap_name":"`+wechattest.DefaultShopName+`"}}`) {
+		t.Errorf("WeChat was sent %s", told)
+	}
+}
+
+// What WeChat gave is used while it lives: asking again would void it.
+func TestCodeIsKeptAndRenewed(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.guest(0)
+	req := native("tea", 1)
+	var first, again api.Checkout
+	p.must("POST", api.PathOrders, req, &first)
+	s.sim.Advance(order.PrepayLifetime - time.Minute)
+	p.must("POST", api.PathOrders, req, &again)
+	if !cmp.Equal(again, first) {
+		t.Errorf("the same order again: %+v, first %+v", again, first)
+	}
+	p.must("POST", api.OrderPayPath(first.Order.ID), api.PayRequest{}, &again)
+	if !cmp.Equal(again, first) || s.calls("unifiedorder") != 1 {
+		t.Errorf("pay: %+v, first %+v", again, first)
+	}
+	// Renewed by wish, and because it has ended.
+	var renewed, later api.Checkout
+	p.must("POST", api.OrderPayPath(first.Order.ID), api.PayRequest{Renew: true}, &renewed)
+	if renewed.CodeURL == first.CodeURL || !s.endsIn(renewed, order.PrepayLifetime) {
+		t.Errorf("renewed: %+v", renewed)
+	}
+	s.sim.Advance(order.PrepayLifetime)
+	p.must("POST", api.OrderPayPath(first.Order.ID), api.PayRequest{}, &later)
+	if later.CodeURL == renewed.CodeURL || s.calls("unifiedorder") != 3 {
+		t.Errorf("after its end: %+v", later)
+	}
+	if err := s.scan(0, renewed.CodeURL); err == nil {
+		t.Error("the code before still works")
+	}
+	if err := s.scan(0, later.CodeURL); err != nil {
+		t.Error(err)
+	}
+	s.deliver()
+	s.wantPath(first.Order.ID, api.StatusPending, api.StatusPending, api.StatusPending, api.StatusPaid)
+}
+
+func TestMWebURLIsRenewedWithinFiveMinutes(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.guest(0)
+	var first, again api.Checkout
+	p.must("POST", api.PathOrders, mweb("tea", 1), &first)
+	s.sim.Advance(order.MWebLifetime - time.Minute)
+	p.must("POST", api.OrderPayPath(first.Order.ID), struct{}{}, &again)
+	if !cmp.Equal(again, first) {
+		t.Errorf("again %+v, first %+v", again, first)
+	}
+	s.sim.Advance(time.Minute)
+	p.must("POST", api.OrderPayPath(first.Order.ID), struct{}{}, &again)
+	if again.MWebURL == first.MWebURL {
+		t.Error("an old mweb_url was given out")
+	}
+	p.h5(again.MWebURL)
+	s.deliver()
+	s.wantPath(first.Order.ID, api.StatusPending, api.StatusPending, api.StatusPaid)
+}
+
+// The shop may be renamed or move between two calls for one order: WeChat is
+// told what it was told first.
+func TestRenewedOrderIsToldAsItWas(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.guest(0)
+	var c, again api.Checkout
+	p.must("POST", api.PathOrders, mweb("tea", 1), &c)
+	s.handler = s.open(func(cfg *server.Config, _ *wechat.Config) { cfg.ShopName = "改名小铺" })
+	p.ip = "198.51.100.7"
+	p.must("POST", api.OrderPayPath(c.Order.ID), api.PayRequest{Renew: true}, &again)
+	if again.MWebURL == c.MWebURL {
+		t.Error("not renewed")
+	}
+}
+
+// Of many taps at once one asks WeChat, and all get its code.
+func TestManyAtOnceGetOneCode(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.guest(0)
+	req := encode(t, native("tea", 1))
+	codes := together(t, p, 40, func() *http.Request { return p.request("POST", api.PathOrders, req) })
+	if s.calls("unifiedorder") != 1 || len(codes) != 1 {
+		t.Fatalf("%d calls, codes %v", s.calls("unifiedorder"), codes)
+	}
+	var first api.Checkout
+	for _, c := range codes {
+		first = c
+	}
+	renew := encode(t, api.PayRequest{Renew: true})
+	codes = together(t, p, 40, func() *http.Request { return p.request("POST", api.OrderPayPath(first.Order.ID), renew) })
+	delete(codes, first.CodeURL)
+	// Who came after a renewal was done has renewed again: the last code works.
+	works := 0
+	for code := range codes {
+		if _, err := s.sim.Scan(code); err == nil {
+			works++
+		}
+	}
+	if works != 1 {
+		t.Errorf("%d of %d codes work", works, len(codes))
+	}
+	var stored api.Checkout
+	p.must("POST", api.OrderPayPath(first.Order.ID), struct{}{}, &stored)
+	if err := s.scan(0, stored.CodeURL); err != nil {
+		t.Errorf("the stored code: %v", err)
+	}
+}
+
+// together sends n requests at once and returns what they got, by code_url.
+func together(t *testing.T, p *person, n int, make func() *http.Request) map[string]api.Checkout {
+	t.Helper()
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	codes := map[string]api.Checkout{}
+	for range n {
+		r := make()
+		wg.Go(func() {
+			status, body := status(p.handler, r)
+			var c api.Checkout
+			if err := json.Unmarshal(body, &c); err != nil || status != http.StatusOK {
+				t.Errorf("%d %s", status, body)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			codes[c.CodeURL] = c
+		})
+	}
+	wg.Wait()
+	p.check()
+	return codes
+}
+
+// The request that asks WeChat dies: the others give up after a while, and the
+// next one asks.
+func TestCodeAfterTheAskerDied(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.guest(0)
+	s.fault(wechattest.FaultTimeoutAfter, "/pay/unifiedorder")
+	req := native("tea", 1)
+	p.fails(api.CodeWeChatBusy, "POST", api.PathOrders, req)
+	var c api.Checkout
+	p.must("POST", api.PathOrders, req, &c) // the claim was released
+	if err := s.scan(0, c.CodeURL); err != nil {
+		t.Error(err)
+	}
+	s.deliver()
+	s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+}
