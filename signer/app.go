@@ -32,7 +32,9 @@ type platform struct {
 	// certDoer presents the merchant's certificate. Nil when there is none;
 	// refunds are refused then, but by a simulator, which asks for none.
 	certDoer wechat.Doer
-	log      *slog.Logger
+	// Of calls, by the caller's address and by who is signed in; nil without.
+	addressLimit, ownerLimit server.Limiter
+	log                      *slog.Logger
 }
 
 // newApp wires the signer: settings, store, WeChat client, server.
@@ -71,6 +73,8 @@ func newApp(p platform) app {
 		SessionKeyOld: set.SessionKeyOld,
 		Store:         order.NewStore(p.db),
 		WeChat:        client,
+		AddressLimit:  p.addressLimit,
+		OwnerLimit:    p.ownerLimit,
 		Log:           log,
 	})
 	if err != nil {

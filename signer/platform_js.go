@@ -14,7 +14,11 @@ import (
 )
 
 // The bindings that wrangler.toml may have besides DB.
-const certBinding = "WECHAT_CERT" // mtls_certificates: the merchant's client certificate
+const (
+	certBinding         = "WECHAT_CERT"   // mtls_certificates: the merchant's client certificate
+	addressLimitBinding = "ADDRESS_LIMIT" // ratelimits
+	ownerLimitBinding   = "OWNER_LIMIT"   // ratelimits
+)
 
 // serve answers the events that worker.mjs hands over, for as long as the
 // instance lives.
@@ -28,6 +32,12 @@ func serve() {
 		p := platform{getenv: getenv, db: worker.OpenD1("DB"), doer: worker.Fetch(), log: log}
 		if bound(certBinding) {
 			p.certDoer = worker.FetchThrough(certBinding)
+		}
+		if bound(addressLimitBinding) {
+			p.addressLimit = worker.RateLimit(addressLimitBinding)
+		}
+		if bound(ownerLimitBinding) {
+			p.ownerLimit = worker.RateLimit(ownerLimitBinding)
 		}
 		a = newApp(p)
 	}

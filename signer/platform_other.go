@@ -55,7 +55,10 @@ func listen(ctx context.Context, log *slog.Logger) error {
 	if err := order.Migrate(ctx, db); err != nil {
 		return err
 	}
-	p := platform{getenv: os.Getenv, db: db, doer: newClient(nil), log: log}
+	p := platform{
+		getenv: os.Getenv, db: db, doer: newClient(nil), log: log,
+		addressLimit: newLimiter(addressLimit), ownerLimit: newLimiter(ownerLimit),
+	}
 	if cert, err := certClient(); err != nil {
 		return err
 	} else if cert != nil {

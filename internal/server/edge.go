@@ -37,7 +37,8 @@ func (s *Server) logger(ctx context.Context) *slog.Logger {
 }
 
 // edge is what every request passes: it gets an ID, an answer that nobody may
-// store, the check of its origin, and an end to its panics.
+// store, the check of its origin, its place under the rate limits, and an end
+// to its panics.
 func (s *Server) edge(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		info := requestInfo{id: s.newRequestID()}
@@ -61,6 +62,10 @@ func (s *Server) edge(next http.Handler) http.Handler {
 		// The mux would redirect these, and a redirected POST is lost.
 		if !isClean(r.URL.Path) {
 			s.writeError(w, r, refuse(api.CodeNotFound, "no such path"))
+			return
+		}
+		if err := s.limit(w, r); err != nil {
+			s.writeError(w, r, err)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -121,7 +126,7 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 		answer.RequestID = info.id
 	}
 	level := slog.LevelDebug
-	if answer.Code == api.CodeForbiddenOrigin {
+	if answer.Code == api.CodeForbiddenOrigin || answer.Code == api.CodeRateLimited {
 		level = slog.LevelWarn
 	}
 	log.Log(r.Context(), level, "request refused", "method", r.Method, "path", r.URL.Path, "code", string(answer.Code), "reason", answer.Message)

@@ -58,9 +58,13 @@ type Config struct {
 	SessionKeyOld wechat.Secret
 	Store         *order.Store
 	WeChat        Payments
-	Log           *slog.Logger     // slog.Default when nil
-	Now           func() time.Time // time.Now when nil
-	Rand          io.Reader        // crypto/rand when nil
+	// AddressLimit and OwnerLimit, optional, bound how often one address, and
+	// one who is known, may sign in and order.
+	AddressLimit, OwnerLimit Limiter
+
+	Log  *slog.Logger     // slog.Default when nil
+	Now  func() time.Time // time.Now when nil
+	Rand io.Reader        // crypto/rand when nil
 }
 
 // Server answers the calls of package api.
@@ -129,7 +133,16 @@ func New(cfg Config) (*Server, error) {
 // number of requests at once.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	for pattern, h := range map[string]handlerFunc{
+	for pattern, h := range s.routes() {
+		mux.Handle(pattern, s.handle(h))
+	}
+	mux.Handle("/", s.handle(unknownPath(mux)))
+	return s.edge(mux)
+}
+
+// routes returns the handler of every call. What all of them pass is in edge.
+func (s *Server) routes() map[string]handlerFunc {
+	return map[string]handlerFunc{
 		"GET " + api.PathConfig:     s.getConfig,
 		"POST " + api.PathAuthorize: s.authorize,
 		"POST " + api.PathToken:     s.token,
@@ -142,11 +155,7 @@ func (s *Server) Handler() http.Handler {
 		"GET " + api.PathOrder:      s.getOrder,
 		"POST " + api.PathOrderPay:  s.payOrder,
 		"POST " + api.PathNotifyPay: s.notifyPay,
-	} {
-		mux.Handle(pattern, s.handle(h))
 	}
-	mux.Handle("/", s.handle(unknownPath(mux)))
-	return s.edge(mux)
 }
 
 // Unavailable returns the handler of a signer whose settings are wrong: every

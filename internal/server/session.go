@@ -89,6 +89,8 @@ func (s *Server) postSession(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		s.logger(r.Context()).Info("guest arrived", "guest", mask(who.Guest))
+	} else if err := s.session.renew(w, r); err != nil {
+		return err
 	}
 	return writeJSON(w, http.StatusOK, api.Session{User: who.user()})
 }

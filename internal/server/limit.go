@@ -1,0 +1,87 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"h5pay/internal/api"
+)
+
+// Limiter counts calls: a binding of Cloudflare's in the Worker, a map elsewhere.
+type Limiter interface {
+	// Allow counts a call under key and reports whether it may be served.
+	Allow(ctx context.Context, key string) (bool, error)
+}
+
+// retryAfter is what a caller over its limit is told to wait, in seconds. It is
+// the period of the limits.
+const retryAfter = "60"
+
+// limit refuses a caller that signs in or orders more than people do. Whoever
+// shares an address shares its limit, so that one is wide; the other, for who
+// is known, is narrow. A limiter that fails stops nobody.
+func (s *Server) limit(w http.ResponseWriter, r *http.Request) error {
+	kind := limitedKind(r)
+	if kind == "" {
+		return nil
+	}
+	ctx := r.Context()
+	if address := limitedAddress(r); address != "" && !s.allow(ctx, s.cfg.AddressLimit, kind+" "+address) {
+		return s.tooMany(w)
+	}
+	if s.cfg.OwnerLimit == nil {
+		return nil
+	}
+	if who, err := s.caller(r); err == nil && !s.allow(ctx, s.cfg.OwnerLimit, kind+" "+who.owner()) {
+		return s.tooMany(w)
+	}
+	return nil
+}
+
+func (s *Server) tooMany(w http.ResponseWriter) error {
+	w.Header().Set("Retry-After", retryAfter)
+	return refuse(api.CodeRateLimited, "too many calls, wait a minute")
+}
+
+func (s *Server) allow(ctx context.Context, l Limiter, key string) bool {
+	if l == nil {
+		return true
+	}
+	ok, err := l.Allow(ctx, key)
+	if err != nil {
+		s.logger(ctx).Error("a rate limiter failed", "error", err)
+		return true
+	}
+	return ok
+}
+
+// limitedKind returns under what a call is counted, "" if it is not. Every POST
+// is but those that prove themselves: WeChat's and the operator's.
+func limitedKind(r *http.Request) string {
+	path := r.URL.Path
+	switch {
+	case r.Method != http.MethodPost, strings.HasPrefix(path, "/api/notify/"), strings.HasPrefix(path, "/api/admin/"):
+		return ""
+	case strings.HasPrefix(path, api.PathOrders):
+		return "order"
+	}
+	return "sign-in"
+}
+
+// limitedAddress returns the caller's address to count by, "" when it is not
+// known. A network hands its customer an IPv6 /64, all of which is one caller.
+func limitedAddress(r *http.Request) string {
+	addr, ok := remoteAddr(r)
+	if !ok {
+		return ""
+	}
+	if addr.Is6() {
+		prefix, err := addr.Prefix(64)
+		if err != nil {
+			return ""
+		}
+		return prefix.String()
+	}
+	return addr.String()
+}

@@ -1,0 +1,53 @@
+package server_test
+
+import (
+	"strings"
+	"testing"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order/ordertest"
+)
+
+// Another site's page can change nothing, with any call there is. WeChat's
+// notifications come without an Origin and are proved by their signature.
+func TestEveryChangingCallChecksItsOrigin(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	id := p.order("tea", 1).Order.ID
+	calls := 0
+	for _, pattern := range s.signer.Patterns() {
+		method, path, _ := strings.Cut(pattern, " ")
+		for _, header := range []map[string]string{
+			{"Origin": "https://evil.example"},
+			{"Origin": "null"},
+			{"Origin": shopURL + ".evil.example"},
+			{"Origin": "http://shop.example.com"},
+			{"Origin": "https://shop.example.com:8443"},
+			{"Origin": ""},
+			{"Sec-Fetch-Site": "cross-site"},
+			{"Sec-Fetch-Site": "same-site"},
+		} {
+			r := p.request(method, strings.ReplaceAll(path, "{id}", id), []byte("{}"))
+			r.Header.Del("Origin")
+			for name, value := range header {
+				r.Header[name] = []string{value}
+			}
+			before := ordertest.Dump(t, s.db)
+			a := p.send(r)
+			changing := method != "GET" && !strings.HasPrefix(path, "/api/notify/")
+			if refused := a.err.Code == api.CodeForbiddenOrigin; refused != changing {
+				t.Errorf("%s with %v: %d %s", pattern, header, a.status, a.body)
+			}
+			if method != "GET" && ordertest.Dump(t, s.db) != before { // GET asks WeChat
+				t.Errorf("%s with %v changed the database", pattern, header)
+			}
+			calls++
+		}
+	}
+	if calls < 8*11 {
+		t.Errorf("only %d calls", calls)
+	}
+	if len(p.cookies) == 0 {
+		t.Error("signed out")
+	}
+}

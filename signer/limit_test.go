@@ -1,0 +1,56 @@
+//go:build !js
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestLimiterCountsInPeriods(t *testing.T) {
+	now := time.Now()
+	l := newLimiter(2)
+	l.now = func() time.Time { return now }
+	allowed := func(key string) bool {
+		ok, err := l.Allow(t.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ok
+	}
+	for i, want := range []bool{true, true, false, false} {
+		if allowed("a") != want {
+			t.Errorf("call %d: %v", i, !want)
+		}
+	}
+	if !allowed("b") {
+		t.Error("one caller's calls count for another")
+	}
+	now = now.Add(limitPeriod)
+	if !allowed("a") {
+		t.Error("a period does not end")
+	}
+	for i := range 2 * maxKeys {
+		allowed(fmt.Sprint(i))
+	}
+	if len(l.counts) > maxKeys {
+		t.Errorf("%d callers kept", len(l.counts))
+	}
+}
+
+// The Worker and the plain server are limited alike.
+func TestLimitsAreThoseOfTheWorker(t *testing.T) {
+	config, err := os.ReadFile("../wrangler.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, limit := range map[string]int{"ADDRESS_LIMIT": addressLimit, "OWNER_LIMIT": ownerLimit} {
+		_, rest, ok := strings.Cut(string(config), "name = \""+name+"\"\n")
+		if want := fmt.Sprintf("simple = { limit = %d, period = %d }", limit, int(limitPeriod.Seconds())); !ok || !strings.Contains(strings.SplitN(rest, "[[", 2)[0], want) {
+			t.Errorf("wrangler.toml has no %s with %s", name, want)
+		}
+	}
+}
