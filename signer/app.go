@@ -11,16 +11,22 @@ import (
 	"h5pay/internal/wechat"
 )
 
-// app is what the signer does: it answers calls, and reconciles every minute.
+// app is what the signer does: it answers calls, and by timers of their own it
+// reconciles and delivers events.
 type app struct {
 	http.Handler
 	reconcile func(context.Context) error
+	deliver   func(context.Context) error
 }
 
 // unavailable is the app of a signer with a bad setting: it still answers, with
 // the code "misconfigured", and names the setting in the log.
 func unavailable(err error, log *slog.Logger) app {
-	return app{server.Unavailable(err, log), func(context.Context) error { return err }}
+	return app{
+		Handler:   server.Unavailable(err, log),
+		reconcile: func(context.Context) error { return err },
+		deliver:   func(context.Context) error { return nil }, // the other timer complains
+	}
 }
 
 // platform is what the signer stands on: the Worker and its bindings, or this
@@ -34,7 +40,9 @@ type platform struct {
 	certDoer wechat.Doer
 	// Of calls, by the caller's address and by who is signed in; nil without.
 	addressLimit, ownerLimit server.Limiter
-	log                      *slog.Logger
+	// announce has events delivered at once. Nil leaves them to the timer.
+	announce func()
+	log      *slog.Logger
 }
 
 // newApp wires the signer: settings, store, WeChat client, server.
@@ -73,6 +81,8 @@ func newApp(p platform) app {
 		SessionKeyOld: set.SessionKeyOld,
 		Store:         order.NewStore(p.db),
 		WeChat:        client,
+		Webhook:       set.webhook(p.doer),
+		Announce:      p.announce,
 		AddressLimit:  p.addressLimit,
 		OwnerLimit:    p.ownerLimit,
 		Log:           log,
@@ -80,5 +90,5 @@ func newApp(p platform) app {
 	if err != nil {
 		return unavailable(err, log)
 	}
-	return app{srv.Handler(), srv.Reconcile}
+	return app{srv.Handler(), srv.Reconcile, srv.Deliver}
 }

@@ -55,8 +55,9 @@ func listen(ctx context.Context, log *slog.Logger) error {
 	if err := order.Migrate(ctx, db); err != nil {
 		return err
 	}
+	events := newBell()
 	p := platform{
-		getenv: os.Getenv, db: db, doer: newClient(nil), log: log,
+		getenv: os.Getenv, db: db, doer: newClient(nil), announce: events.ring, log: log,
 		addressLimit: newLimiter(addressLimit), ownerLimit: newLimiter(ownerLimit),
 	}
 	if cert, err := certClient(); err != nil {
@@ -73,6 +74,11 @@ func listen(ctx context.Context, log *slog.Logger) error {
 	go everyMinute(ctx, func() {
 		if err := a.reconcile(ctx); err != nil && ctx.Err() == nil {
 			log.Error("reconciling failed", "error", err)
+		}
+	})
+	go events.answer(ctx, retryEvery, func() {
+		if err := a.deliver(ctx); err != nil && ctx.Err() == nil {
+			log.Error("delivering events failed", "error", err)
 		}
 	})
 	ended := make(chan error, 1)

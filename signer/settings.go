@@ -8,7 +8,9 @@ import (
 	"strings"
 
 	"h5pay/internal/api"
+	"h5pay/internal/server"
 	"h5pay/internal/wechat"
+	"h5pay/webhook"
 )
 
 // settings are what an operator configures: plain values in wrangler.toml's
@@ -28,6 +30,13 @@ type settings struct {
 	// BaseURL replaces WeChat's three hosts by one: the simulator. WECHAT_BASE_URL;
 	// never set it in production.
 	BaseURL string
+
+	// WebhookURL is where the merchant's back end takes events: WEBHOOK_URL, or
+	// none. They are signed with WEBHOOK_SECRET and, while that is being changed,
+	// with WEBHOOK_SECRET_OLD as well.
+	WebhookURL       string
+	WebhookSecret    wechat.Secret // at least 32 characters
+	WebhookSecretOld wechat.Secret
 
 	AppSecret  wechat.Secret // WECHAT_APPSECRET
 	APIKey     wechat.Secret // WECHAT_API_KEY, the 32 characters of APIv2
@@ -59,6 +68,10 @@ func loadSettings(getenv func(string) string) (settings, error) {
 		APIKey:        wechat.Secret(getenv("WECHAT_API_KEY")),
 		SessionKey:    wechat.Secret(getenv("SESSION_KEY")),
 		SessionKeyOld: wechat.Secret(getenv("SESSION_KEY_OLD")),
+
+		WebhookURL:       getenv("WEBHOOK_URL"),
+		WebhookSecret:    wechat.Secret(getenv("WEBHOOK_SECRET")),
+		WebhookSecretOld: wechat.Secret(getenv("WEBHOOK_SECRET_OLD")),
 	}
 	if s.Scope == "" {
 		s.Scope = api.ScopeBase
@@ -90,6 +103,10 @@ func loadSettings(getenv func(string) string) (settings, error) {
 		{"SESSION_KEY", "is not set", s.SessionKey != ""},
 		{"SESSION_KEY", "must have at least 32 characters", len(s.SessionKey) >= 32},
 		{"SESSION_KEY_OLD", "must have at least 32 characters, or none", s.SessionKeyOld == "" || len(s.SessionKeyOld) >= 32},
+		{"WEBHOOK_URL", "must be an https URL, like https://erp.example.com/h5pay", s.WebhookURL == "" || isEndpoint(s.WebhookURL)},
+		{"WEBHOOK_SECRET", "is not set, and WEBHOOK_URL is", s.WebhookURL == "" || s.WebhookSecret != ""},
+		{"WEBHOOK_SECRET", "must have at least 32 characters", s.WebhookSecret == "" || len(s.WebhookSecret) >= webhook.MinSecret},
+		{"WEBHOOK_SECRET_OLD", "must have at least 32 characters", s.WebhookSecretOld == "" || len(s.WebhookSecretOld) >= webhook.MinSecret},
 	} {
 		if !rule.ok {
 			return settings{}, &settingError{rule.name, rule.problem}
@@ -113,11 +130,36 @@ func parseTradeTypes(list string) (types []api.TradeType, ok bool) {
 	return types, true
 }
 
+// webhook returns where events go, nil for nowhere.
+func (s *settings) webhook(doer wechat.Doer) *server.Webhook {
+	if s.WebhookURL == "" {
+		return nil
+	}
+	w := &server.Webhook{URL: s.WebhookURL, Secrets: []wechat.Secret{s.WebhookSecret}, Doer: doer}
+	if s.WebhookSecretOld != "" {
+		w.Secrets = append(w.Secrets, s.WebhookSecretOld)
+	}
+	return w
+}
+
 // isOrigin reports whether s is scheme://host[:port] and nothing more, with
 // http allowed for this machine only.
 func isOrigin(s string) bool {
 	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || u.Scheme+"://"+u.Host != s {
+	return err == nil && u.Scheme+"://"+u.Host == s && isPrivateTo(u)
+}
+
+// isEndpoint reports whether s is a URL that may have a path and a query, with
+// http allowed for this machine only.
+func isEndpoint(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.User == nil && u.Fragment == "" && isPrivateTo(u)
+}
+
+// isPrivateTo reports whether nobody between here and u's host can listen: https,
+// or http to this machine.
+func isPrivateTo(u *url.URL) bool {
+	if u.Hostname() == "" {
 		return false
 	}
 	if u.Scheme == "https" {

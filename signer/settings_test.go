@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"reflect"
 	"strings"
@@ -99,6 +100,31 @@ func TestTradeTypes(t *testing.T) {
 	}
 }
 
+func TestWebhookSettings(t *testing.T) {
+	for _, test := range []struct {
+		url, secret, old string
+		secrets          int
+	}{
+		{"", "", "", 0},
+		{"", strings.Repeat("s", 32), "", 0}, // is ready, goes nowhere
+		{"https://erp.example.com/h5pay?shop=1", strings.Repeat("s", 32), "", 1},
+		{"http://localhost:9000", strings.Repeat("s", 32), strings.Repeat("o", 32), 2},
+		{"http://[::1]:9000/", strings.Repeat("s", 32), "", 1},
+	} {
+		env := exampleEnv(t)
+		env["WEBHOOK_URL"], env["WEBHOOK_SECRET"], env["WEBHOOK_SECRET_OLD"] = test.url, test.secret, test.old
+		set, err := loadSettings(func(name string) string { return env[name] })
+		if err != nil {
+			t.Errorf("%q: %v", test.url, err)
+			continue
+		}
+		hook := set.webhook(http.DefaultClient)
+		if hook == nil != (test.url == "") || hook != nil && (hook.URL != test.url || len(hook.Secrets) != test.secrets) {
+			t.Errorf("%q: %+v", test.url, hook)
+		}
+	}
+}
+
 func TestBadSettingIsNamedAndNotShown(t *testing.T) {
 	for _, test := range []struct{ name, value string }{
 		{"SHOP_NAME", ""},
@@ -129,9 +155,19 @@ func TestBadSettingIsNamedAndNotShown(t *testing.T) {
 		{"SESSION_KEY", ""},
 		{"SESSION_KEY_OLD", "only-thirty-one-characters-long"},
 		{"SESSION_KEY", "only-thirty-one-characters-long"},
+		{"WEBHOOK_URL", "erp.example.org/h5pay"},
+		{"WEBHOOK_URL", "http://erp.example.com/h5pay"},
+		{"WEBHOOK_URL", "https://user:pw@erp.example.com/h5pay"},
+		{"WEBHOOK_URL", "https://erp.example.com/h5pay#part"},
+		{"WEBHOOK_URL", "ftp://localhost/h5pay"},
+		{"WEBHOOK_URL", "https:///h5pay"},
+		{"WEBHOOK_SECRET", ""},
+		{"WEBHOOK_SECRET", "only-thirty-one-characters-long"},
+		{"WEBHOOK_SECRET_OLD", "only-thirty-one-characters-long"},
 	} {
 		t.Run(test.name+"="+test.value, func(t *testing.T) {
 			env := exampleEnv(t)
+			env["WEBHOOK_URL"] = "https://erp.example.com/h5pay?shop=1"
 			env[test.name] = test.value
 			_, err := loadSettings(func(name string) string { return env[name] })
 			var bad *settingError

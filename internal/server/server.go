@@ -58,6 +58,10 @@ type Config struct {
 	SessionKeyOld wechat.Secret
 	Store         *order.Store
 	WeChat        Payments
+	Webhook       *Webhook // the merchant's back end; without one events are kept and not sent
+	// Announce, if not nil, is told that there is an event to deliver. It must
+	// not wait, and may do nothing: a timer delivers what it leaves.
+	Announce func()
 	// AddressLimit and OwnerLimit, optional, bound how often one address, and
 	// one who is known, may sign in and order.
 	AddressLimit, OwnerLimit Limiter
@@ -96,7 +100,11 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
 	}
+	if cfg.Announce == nil {
+		cfg.Announce = func() {}
+	}
 	origin, err := parseOrigin(cfg.ShopURL)
+	webhookProblem := cfg.Webhook.check()
 	for _, rule := range []struct {
 		ok      bool
 		problem string
@@ -112,6 +120,7 @@ func New(cfg Config) (*Server, error) {
 		{cfg.SessionKeyOld == "" || len(cfg.SessionKeyOld) >= 32, "SessionKeyOld has less than 32 characters"},
 		{cfg.Store != nil, "Store is nil"},
 		{cfg.WeChat != nil, "WeChat is nil"},
+		{webhookProblem == "", webhookProblem},
 	} {
 		if !rule.ok {
 			return nil, errors.New("server: " + rule.problem)

@@ -68,6 +68,19 @@ func TestNewNamesTheBadField(t *testing.T) {
 		"SessionKey": func(c *server.Config) { c.SessionKey = "too short" },
 		"Store":      func(c *server.Config) { c.Store = nil },
 		"WeChat":     func(c *server.Config) { c.WeChat = nil },
+
+		"Webhook.URL": func(c *server.Config) {
+			c.Webhook = &server.Webhook{URL: "erp.example.com", Secrets: []wechat.Secret{webhookSecret}, Doer: http.DefaultClient}
+		},
+		"Webhook.Secrets": func(c *server.Config) {
+			c.Webhook = &server.Webhook{URL: "https://erp.example.com", Secrets: []wechat.Secret{webhookSecret, "too short"}, Doer: http.DefaultClient}
+		},
+		"Secrets is empty": func(c *server.Config) {
+			c.Webhook = &server.Webhook{URL: "https://erp.example.com", Doer: http.DefaultClient}
+		},
+		"Webhook.Doer": func(c *server.Config) {
+			c.Webhook = &server.Webhook{URL: "https://erp.example.com", Secrets: []wechat.Secret{webhookSecret}}
+		},
 	} {
 		cfg := goodConfig(s, brokenWeChat{})
 		bend(&cfg)

@@ -91,6 +91,7 @@ func (s *Server) applyPaid(ctx context.Context, log *slog.Logger, o order.Order,
 		return err
 	}
 	if paid {
+		s.cfg.Announce()
 		log = log.With("transaction_id", trade.TransactionID, "total", int64(o.Total))
 		switch o.Status {
 		case api.StatusClosing, api.StatusClosed, api.StatusFailed:

@@ -132,7 +132,7 @@ func (s *shop) check() {
 
 // secrets are what no log line may hold.
 func (s *shop) secrets() []string {
-	all := []string{wechattest.DefaultAppSecret, wechattest.DefaultAPIKey, sessionKey}
+	all := []string{wechattest.DefaultAppSecret, wechattest.DefaultAPIKey, sessionKey, webhookSecret, oldWebhookSecret, "erp.example.com"}
 	for _, user := range s.sim.Users() {
 		all = append(all, user.OpenID)
 	}

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -90,20 +91,33 @@ func StartShop(ctx context.Context, cfg ShopConfig) (*Shop, error) {
 	return s, nil
 }
 
-// Tick fires the Worker's cron trigger, which wrangler leaves to us. It returns
-// an error when the Worker's handler fails.
+// The cron triggers of wrangler.toml, which wrangler leaves to us.
+const (
+	reconcileCron = "* * * * *"
+	deliverCron   = "*/1 * * * *"
+)
+
+// Tick fires all cron triggers, one after the other. It returns an error when a
+// handler of the Worker fails.
 func (s *Shop) Tick(ctx context.Context) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/cdn-cgi/handler/scheduled?cron=*+*+*+*+*", nil)
+	return errors.Join(s.fire(ctx, reconcileCron), s.Deliver(ctx))
+}
+
+// Deliver fires the cron trigger that delivers webhooks.
+func (s *Shop) Deliver(ctx context.Context) error { return s.fire(ctx, deliverCron) }
+
+func (s *Shop) fire(ctx context.Context, cron string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/cdn-cgi/handler/scheduled?cron="+url.QueryEscape(cron), nil)
 	if err != nil {
 		return err
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("firing the cron trigger: %w", err)
+		return fmt.Errorf("firing the cron trigger %s: %w", cron, err)
 	}
 	defer res.Body.Close()
 	if text, err := io.ReadAll(io.LimitReader(res.Body, 1000)); err != nil || res.StatusCode != http.StatusOK || string(text) != "ok" {
-		return fmt.Errorf("the cron trigger answered %s: %.100q", res.Status, text)
+		return fmt.Errorf("the cron trigger %s answered %s: %.100q", cron, res.Status, text)
 	}
 	return nil
 }

@@ -48,7 +48,7 @@ func Open(t testing.TB) *sql.DB {
 			OR OLD.created_at <> NEW.created_at OR OLD.expires_at <> NEW.expires_at
 			OR (OLD.transaction_id IS NOT NULL AND OLD.transaction_id IS NOT NEW.transaction_id)
 			OR (OLD.paid_at IS NOT NULL AND OLD.paid_at IS NOT NEW.paid_at)
-		BEGIN SELECT RAISE(ABORT, 'a column that never changes was changed'); END;`)
+		BEGIN SELECT RAISE(ABORT, 'a column that never changes was changed'); END;`+keepEvents)
 	return db
 }
 
@@ -60,7 +60,8 @@ func Exec(t testing.TB, db *sql.DB, query string, args ...any) {
 	}
 }
 
-// Check fails the test when an invariant of the stored orders does not hold. It
+// Check fails the test when an invariant of the stored orders, or of the events
+// that tell of them, does not hold. It
 // may be called while others change orders.
 func Check(t testing.TB, db *sql.DB) {
 	t.Helper()
@@ -111,6 +112,7 @@ func Check(t testing.TB, db *sql.DB) {
 	if err := rows.Err(); err != nil {
 		t.Fatal(err)
 	}
+	checkEvents(t, db)
 }
 
 // leads reports whether the changes lead from created to status, each from
@@ -150,7 +152,7 @@ func Transitions(t testing.TB, db *sql.DB, id string) []string {
 func Dump(t testing.TB, db *sql.DB) string {
 	t.Helper()
 	var b strings.Builder
-	for _, table := range []string{"products", "orders", "history"} {
+	for _, table := range []string{"products", "orders", "history", "events"} {
 		rows, err := db.Query(`SELECT * FROM ` + table + ` ORDER BY rowid`)
 		if err != nil {
 			t.Fatal(err)

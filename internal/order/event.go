@@ -1,0 +1,225 @@
+package order
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"time"
+
+	"h5pay/internal/api"
+)
+
+// The outbox. No method here makes an event: triggers do, in the statement that
+// changes the order (migrations/0007_outbox.sql).
+
+// Event is what the merchant's back end is to be told, and how far that went.
+type Event struct {
+	ID        string // "evt_" and 32 hexadecimal digits
+	Type      api.EventType
+	OrderID   string
+	Data      string // JSON: what happened, as it was then
+	CreatedAt time.Time
+
+	Status      api.EventStatus
+	Attempts    int       // all there ever were
+	Tries       int       // those since the event was made or replayed
+	NextAt      time.Time // of the next try, while it is pending
+	DeliveredAt time.Time // zero unless delivered
+	LastError   string    // of the last try that failed
+
+	seq int64
+}
+
+// EventLease is how long an event belongs to who claimed it. Whoever takes
+// longer to send it must expect that somebody else sends it as well.
+const EventLease = time.Minute
+
+// schedule is when an event is tried: how long after the try before.
+var schedule = [...]time.Duration{
+	0, 15 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute,
+	time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour,
+}
+
+// EventSchedule returns when an event is tried: how long after the try before,
+// the first at once. After the last try it is dead.
+func EventSchedule() []time.Duration { return schedule[:] }
+
+// pause is SQL for the time from the try that begins until the next, in ms. What
+// follows the last counts only if nobody sees how the last one ends.
+func pause() string {
+	var sql strings.Builder
+	sql.WriteString("CASE tries")
+	for i, d := range schedule[1:] {
+		fmt.Fprintf(&sql, " WHEN %d THEN %d", i, d.Milliseconds())
+	}
+	fmt.Fprintf(&sql, " ELSE %d END", schedule[len(schedule)-1].Milliseconds())
+	return sql.String()
+}
+
+// ClaimEvents takes the events that are due, those waiting longest first, limit
+// at most. Each is the caller's to send until EventLease has passed: of any
+// number of callers one gets it. A caller that dies has made a try like any
+// other.
+//
+// Nothing is told of an order before what was made earlier has been delivered or
+// is dead, but a payment waits for nobody: a receiver that will not hear of a
+// closed order must not hold up one that was paid after all.
+func (s *Store) ClaimEvents(ctx context.Context, now time.Time, limit int) ([]Event, error) {
+	return s.events(ctx, `
+		UPDATE events SET attempts = attempts + 1, tries = tries + 1, leased_until = ?1, next_at = ?2 + `+pause()+`
+		WHERE seq IN (
+			SELECT seq FROM events AS event
+			WHERE status = 'pending' AND next_at <= ?2 AND leased_until <= ?2
+			AND (type = 'order.paid' OR NOT EXISTS (SELECT 1 FROM events AS earlier
+				WHERE earlier.order_id = event.order_id AND earlier.seq < event.seq AND earlier.status = 'pending'))
+			ORDER BY next_at, seq LIMIT ?3)
+		RETURNING `+eventColumns,
+		now.Add(EventLease).UnixMilli(), now.UnixMilli(), limit)
+}
+
+// Deliver marks an event as acknowledged by the merchant's back end. It does so
+// for a claim that has run out as well: the event did arrive.
+func (s *Store) Deliver(ctx context.Context, e Event, now time.Time) (bool, error) {
+	return s.run(ctx, "changing event "+e.ID, `
+		UPDATE events SET status = 'delivered', delivered_at = ?, leased_until = 0, last_error = NULL
+		WHERE id = ? AND status = 'pending'`, now.UnixMilli(), e.ID)
+}
+
+// Miss marks a claimed event as not acknowledged and says why. It is tried
+// again, unless this was the last try. Nothing happens, and the result is
+// false, when the claim has run out and the event is somebody else's.
+func (s *Store) Miss(ctx context.Context, e Event, why string) (bool, error) {
+	status := api.EventPending
+	if e.LastTry() {
+		status = api.EventDead
+	}
+	return s.run(ctx, "changing event "+e.ID, `
+		UPDATE events SET status = ?, leased_until = 0, last_error = ?
+		WHERE id = ? AND status = 'pending' AND attempts = ?`, string(status), why, e.ID, e.Attempts)
+}
+
+// LastTry reports whether a claimed event is tried for the last time.
+func (e *Event) LastTry() bool { return e.Tries >= len(schedule) }
+
+// Replay makes an event due now, with all its tries before it, whatever became
+// of it before.
+func (s *Store) Replay(ctx context.Context, id string, now time.Time) (Event, error) {
+	events, err := s.events(ctx, `
+		UPDATE events SET status = 'pending', tries = 0, next_at = ?, delivered_at = NULL
+		WHERE id = ? RETURNING `+eventColumns, now.UnixMilli(), id)
+	if err != nil {
+		return Event{}, err
+	}
+	if len(events) == 0 {
+		return Event{}, ErrNotFound
+	}
+	return events[0], nil
+}
+
+// EventsOf returns the events of an order, oldest first.
+func (s *Store) EventsOf(ctx context.Context, orderID string) ([]Event, error) {
+	return s.events(ctx, `SELECT `+eventColumns+` FROM events WHERE order_id = ? ORDER BY seq`, orderID)
+}
+
+// EventPage is a part of the outbox, newest first.
+type EventPage struct {
+	Status api.EventStatus // "" for all
+	Before int64           // the Next of the page before, 0 for the first
+	Limit  int
+}
+
+// Events returns a page of the outbox, and the Before of the next, 0 when this
+// is the last.
+func (s *Store) Events(ctx context.Context, p EventPage) (events []Event, next int64, err error) {
+	where, args := []string{`1`}, []any{}
+	if p.Status != "" {
+		where, args = append(where, `status = ?`), append(args, string(p.Status))
+	}
+	if p.Before > 0 {
+		where, args = append(where, `seq < ?`), append(args, p.Before)
+	}
+	events, err = s.events(ctx, `SELECT `+eventColumns+` FROM events WHERE `+strings.Join(where, ` AND `)+
+		` ORDER BY seq DESC LIMIT ?`, append(args, p.Limit+1)...)
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(events) > p.Limit {
+		events = events[:p.Limit]
+		next = events[p.Limit-1].seq
+	}
+	return events, next, nil
+}
+
+// Backlog is what stands in the outbox.
+type Backlog struct {
+	Pending int
+	Oldest  time.Time // when the oldest of them was made; zero without one
+	Dead    int       // given up since they were made; those from before the outbox do not count
+}
+
+// Backlog counts what stands in the outbox.
+func (s *Store) Backlog(ctx context.Context) (Backlog, error) {
+	var b Backlog
+	var oldest int64
+	err := s.db.QueryRowContext(ctx, `
+		SELECT COUNT(*), COALESCE(MIN(created_at), 0),
+			(SELECT COUNT(*) FROM events WHERE status = 'dead' AND attempts > 0)
+		FROM events WHERE status = 'pending'`).Scan(&b.Pending, &oldest, &b.Dead)
+	if err != nil {
+		return Backlog{}, fmt.Errorf("counting events: %w", err)
+	}
+	b.Oldest = fromMilli(oldest)
+	return b, nil
+}
+
+// Public returns the event as the operator sees it.
+func (e *Event) Public() api.Event {
+	p := api.Event{
+		ID:        e.ID,
+		Type:      e.Type,
+		OrderID:   e.OrderID,
+		Status:    e.Status,
+		Attempts:  e.Attempts,
+		CreatedAt: e.CreatedAt.UnixMilli(),
+		LastError: e.LastError,
+	}
+	if e.Status == api.EventPending {
+		p.NextAt = e.NextAt.UnixMilli()
+	}
+	if !e.DeliveredAt.IsZero() {
+		p.DeliveredAt = e.DeliveredAt.UnixMilli()
+	}
+	return p
+}
+
+const eventColumns = `seq, id, type, order_id, data, created_at, status, attempts, tries, next_at,
+	COALESCE(delivered_at, 0), COALESCE(last_error, '')`
+
+func (s *Store) events(ctx context.Context, query string, args ...any) ([]Event, error) {
+	rows, err := s.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("reading events: %w", err)
+	}
+	defer rows.Close()
+	var events []Event
+	for rows.Next() {
+		e, err := scanEvent(rows)
+		if err != nil {
+			return nil, fmt.Errorf("reading an event: %w", err)
+		}
+		events = append(events, e)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("reading events: %w", err)
+	}
+	return events, nil
+}
+
+func scanEvent(rows *sql.Rows) (Event, error) {
+	var e Event
+	var created, next, delivered int64
+	err := rows.Scan(&e.seq, &e.ID, &e.Type, &e.OrderID, &e.Data, &created, &e.Status, &e.Attempts, &e.Tries, &next, &delivered, &e.LastError)
+	e.CreatedAt, e.NextAt, e.DeliveredAt = fromMilli(created), fromMilli(next), fromMilli(delivered)
+	return e, err
+}

@@ -1,0 +1,96 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"h5pay/internal/order"
+)
+
+// Bounds of one Deliver. On Cloudflare's free plan an event may run 50
+// statements: a round takes one and one for each event. Workers have six
+// connections open at once, and pool.mjs gives an event a minute.
+const (
+	deliverRounds = 9
+	deliverAtOnce = 4
+	deliverTime   = 30 * time.Second // no round begins after it
+)
+
+// Deliver posts the events that are due to the merchant's back end, those
+// waiting longest first. A timer calls it, and whoever was told by
+// Config.Announce; any number of calls may run at once, since an event belongs
+// to the one that claims it. What one call leaves over the next takes up, so
+// that it may stop, or fail, anywhere. The error is the database's.
+//
+// It has a timer and bounds of its own and waits for nobody but the receiver, so
+// that a receiver that hangs holds up nothing else.
+func (s *Server) Deliver(ctx context.Context) error {
+	if s.cfg.Webhook == nil {
+		return nil // the events wait until there is one
+	}
+	began := s.now()
+	for range deliverRounds {
+		if ctx.Err() != nil || s.now().Sub(began) > deliverTime {
+			break
+		}
+		events, err := s.cfg.Store.ClaimEvents(ctx, s.now(), deliverAtOnce)
+		if err != nil {
+			return fmt.Errorf("delivering events: %w", err)
+		}
+		var answers atomic.Int32
+		var failed error
+		var group sync.WaitGroup
+		var mu sync.Mutex
+		for _, e := range events {
+			group.Go(func() {
+				answered, err := s.deliver(ctx, e)
+				if answered {
+					answers.Add(1)
+				}
+				if err != nil {
+					mu.Lock()
+					failed = err
+					mu.Unlock()
+				}
+			})
+		}
+		group.Wait()
+		if failed != nil {
+			return fmt.Errorf("delivering events: %w", failed)
+		}
+		if len(events) < deliverAtOnce || answers.Load() == 0 {
+			break // nothing is left, or nobody is there: the next call tries again
+		}
+	}
+	return nil
+}
+
+// deliver sends one claimed event and marks what became of it. It reports whether
+// the receiver answered at all.
+func (s *Server) deliver(ctx context.Context, e order.Event) (answered bool, err error) {
+	log := s.logger(ctx).With("event", e.ID, "type", string(e.Type), "order", e.OrderID, "attempt", e.Attempts)
+	status, err := s.send(ctx, e)
+	if err == nil && status >= 200 && status <= 299 {
+		marked, err := s.cfg.Store.Deliver(ctx, e, s.now())
+		if marked {
+			log.Info("event delivered")
+		}
+		return true, err
+	}
+	why := fmt.Sprint("HTTP ", status)
+	if err != nil {
+		why = err.Error()
+	}
+	marked, markErr := s.cfg.Store.Miss(ctx, e, why)
+	switch {
+	case !marked:
+	case e.LastTry():
+		log.Error("event given up, replay it once the receiver works", "reason", why)
+	default:
+		log.Warn("event not acknowledged", "reason", why, "next_at", e.NextAt)
+	}
+	return err == nil, markErr
+}

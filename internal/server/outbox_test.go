@@ -1,0 +1,395 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/order/ordertest"
+	"h5pay/internal/server"
+	"h5pay/internal/wechat"
+	"h5pay/webhook"
+)
+
+const (
+	webhookSecret    = "a webhook secret of 32 characters"
+	oldWebhookSecret = "the webhook secret that came before"
+)
+
+// receiver is a merchant's back end. It believes only what verifies.
+type receiver struct {
+	*shop
+	secrets   []string // any of which it takes
+	announced int
+
+	mu     sync.Mutex
+	answer func(n int, e webhook.Event) (status int, err error) // of the n-th delivery; 204 when nil
+	events []webhook.Event                                      // as they came
+	bodies []string
+	times  map[string]int // acknowledged, by event
+}
+
+// newReceiver opens a shop that tells a receiver of its orders.
+func newReceiver(t *testing.T) *receiver {
+	t.Helper()
+	r := &receiver{secrets: []string{webhookSecret}, times: map[string]int{}}
+	r.shop = newShop(t, func(cfg *server.Config, _ *wechat.Config) {
+		cfg.Webhook = &server.Webhook{URL: "https://erp.example.com/h5pay", Secrets: []wechat.Secret{webhookSecret}, Doer: r}
+		cfg.Announce = func() { r.announced++ }
+	})
+	return r
+}
+
+// Do takes a delivery.
+func (r *receiver) Do(req *http.Request) (*http.Response, error) {
+	if deadline, ok := req.Context().Deadline(); !ok || time.Until(deadline) > 10*time.Second {
+		r.t.Error("a delivery without a deadline")
+	}
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		return nil, err
+	}
+	in := httptest.NewRequest(req.Method, "/h5pay", bytes.NewReader(body))
+	in.Header = req.Header
+	e, err := webhook.Receive(in, r.now(), r.secrets...)
+	if err != nil {
+		r.t.Errorf("a delivery is not verified: %v", err)
+		return &http.Response{StatusCode: 400, Body: http.NoBody}, nil
+	}
+	if req.Method != "POST" || req.URL.String() != "https://erp.example.com/h5pay" || req.Header.Get("Content-Type") != "application/json" ||
+		req.Header.Get(webhook.EventIDHeader) != e.ID || req.Header.Get(webhook.EventTypeHeader) != string(e.Type) {
+		r.t.Errorf("%s %s %v", req.Method, req.URL, req.Header)
+	}
+	r.mu.Lock()
+	r.events, r.bodies = append(r.events, e), append(r.bodies, string(body))
+	n, answer := len(r.events), r.answer
+	r.mu.Unlock()
+	status := 204
+	if answer != nil {
+		if status, err = answer(n, e); err != nil {
+			return nil, err
+		}
+	}
+	if status >= 200 && status < 300 {
+		r.mu.Lock()
+		r.times[e.ID]++
+		r.mu.Unlock()
+	}
+	header := http.Header{"Location": {"https://elsewhere.example/"}}
+	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader("never read"))}, nil
+}
+
+// deliver is what the timer does.
+func (r *receiver) deliver() {
+	r.t.Helper()
+	if err := r.signer.Deliver(context.Background()); err != nil {
+		r.t.Error(err)
+	}
+	r.check()
+}
+
+// paid makes an order and pays it.
+func (r *receiver) paid(p *person, product string) api.Order {
+	r.t.Helper()
+	c := p.order(product, 1)
+	p.pay(c.Pay)
+	r.shop.deliver()
+	return c.Order
+}
+
+// stored returns the only event of an order.
+func (r *receiver) stored(orderID string) order.Event {
+	r.t.Helper()
+	events, err := order.NewStore(r.db).EventsOf(context.Background(), orderID)
+	if err != nil || len(events) != 1 {
+		r.t.Fatalf("%d events, %v", len(events), err)
+	}
+	return events[0]
+}
+
+func TestPaymentIsToldOnce(t *testing.T) {
+	r := newReceiver(t)
+	p := r.signedIn(0)
+	o := r.paid(p, "tea")
+	if r.announced != 1 {
+		t.Errorf("announced %d times", r.announced)
+	}
+	for range 3 {
+		r.deliver()
+		r.sim.Advance(time.Hour)
+	}
+	if len(r.events) != 1 {
+		t.Fatalf("%d deliveries", len(r.events))
+	}
+	got, ledger := r.events[0], r.sim.Ledger().Trades[0]
+	want := webhook.Event{ID: got.ID, Type: webhook.OrderPaid, CreatedAt: got.CreatedAt, Data: webhook.Data{Order: webhook.Order{
+		ID: o.ID, OutTradeNo: ledger.OutTradeNo, Status: "paid", TradeType: "JSAPI", Total: int64(o.Total), Currency: "CNY",
+		Items:     []webhook.Item{{ProductID: "tea", Name: o.Items[0].Name, Price: int64(o.Items[0].Price), Quantity: 1}},
+		CreatedAt: o.CreatedAt, ExpiresAt: o.ExpiresAt,
+		TransactionID: ledger.TransactionID, Payer: p.user.OpenID, PaidAt: p.get(o.ID).PaidAt,
+	}}}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	if e := r.stored(o.ID); e.Status != api.EventDelivered || e.Attempts != 1 || e.ID != got.ID {
+		t.Errorf("%+v", e)
+	}
+}
+
+// Only a 2xx is an acknowledgement. Whatever else comes is tried again, with the
+// same bytes.
+func TestWhatCountsAsAcknowledged(t *testing.T) {
+	for name, test := range map[string]struct {
+		status int
+		err    error
+		why    string // "" when acknowledged
+	}{
+		"200":                 {status: 200},
+		"299":                 {status: 299},
+		"early hints":         {status: 103, why: "HTTP 103"},
+		"redirect":            {status: 301, why: "HTTP 301"},
+		"bad request":         {status: 400, why: "HTTP 400"},
+		"gone":                {status: 410, why: "HTTP 410"},
+		"server error":        {status: 500, why: "HTTP 500"},
+		"nobody there":        {err: errors.New("dial tcp: lookup erp.example.com: no such host"), why: "no answer"},
+		"hangs":               {err: context.DeadlineExceeded, why: "no answer in 10 s"},
+		"dies midway":         {err: io.ErrUnexpectedEOF, why: "no answer"},
+		"hangs, in a wrapper": {err: &url.Error{Op: "Post", URL: "https://erp.example.com", Err: context.DeadlineExceeded}, why: "no answer in 10 s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newReceiver(t)
+			r.answer = func(n int, _ webhook.Event) (int, error) {
+				if n > 1 {
+					return 200, nil
+				}
+				return test.status, test.err
+			}
+			o := r.paid(r.signedIn(0), "test")
+			r.deliver()
+			e := r.stored(o.ID)
+			if test.why == "" {
+				if e.Status != api.EventDelivered || len(r.events) != 1 {
+					t.Errorf("%d deliveries, %+v", len(r.events), e)
+				}
+				return
+			}
+			if e.Status != api.EventPending || e.LastError != test.why || e.NextAt.Sub(r.now()).Round(time.Second) != 15*time.Second {
+				t.Errorf("%+v at %s, want %q", e, r.now(), test.why)
+			}
+			r.deliver() // too early
+			r.sim.Advance(15 * time.Second)
+			r.deliver()
+			if len(r.bodies) != 2 || r.bodies[0] != r.bodies[1] {
+				t.Errorf("deliveries differ:\n%s", strings.Join(r.bodies, "\n"))
+			}
+			if e := r.stored(o.ID); e.Status != api.EventDelivered || e.Attempts != 2 {
+				t.Errorf("%+v", e)
+			}
+		})
+	}
+}
+
+// The signer dies after the receiver has acknowledged and before it has noted so.
+func TestCrashBetweenSendingAndMarking(t *testing.T) {
+	r := newReceiver(t)
+	o := r.paid(r.signedIn(0), "tea")
+	r.answer = func(n int, _ webhook.Event) (int, error) {
+		if n == 1 {
+			ordertest.Exec(t, r.db, `CREATE TRIGGER dead BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'dead'); END`)
+		}
+		return 200, nil
+	}
+	if err := r.signer.Deliver(context.Background()); err == nil {
+		t.Error("a dead database is not told of")
+	}
+	ordertest.Exec(t, r.db, `DROP TRIGGER dead`)
+	r.deliver()
+	if len(r.events) != 1 {
+		t.Fatal("sent again while somebody may be sending it")
+	}
+	r.sim.Advance(order.EventLease)
+	r.deliver()
+	if len(r.events) != 2 || r.times[r.events[0].ID] != 2 {
+		t.Errorf("%d deliveries, %v", len(r.events), r.times)
+	}
+	if e := r.stored(o.ID); e.Status != api.EventDelivered || e.Attempts != 2 {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestEventIsGivenUpLoudly(t *testing.T) {
+	r := newReceiver(t)
+	o := r.paid(r.signedIn(0), "tea")
+	r.answer = func(int, webhook.Event) (int, error) { return 500, nil }
+	for _, pause := range order.EventSchedule() {
+		if n := r.loud(); n != 0 {
+			t.Fatalf("%d loud lines before the last try", n)
+		}
+		r.sim.Advance(pause)
+		r.deliver()
+	}
+	r.sim.Advance(1000 * time.Hour)
+	r.deliver()
+	if e := r.stored(o.ID); e.Status != api.EventDead || e.Attempts != 10 || e.LastError != "HTTP 500" || len(r.events) != 10 {
+		t.Errorf("%d deliveries, %+v", len(r.events), e)
+	}
+	if n := r.loud(); n != 1 || !strings.Contains(r.log.String(), "event given up") {
+		t.Errorf("%d loud lines:\n%s", n, r.log)
+	}
+}
+
+func TestManyDeliverersSendEachEventOnce(t *testing.T) {
+	r := newReceiver(t)
+	p := r.signedIn(0)
+	for range 30 {
+		r.paid(p, "test")
+	}
+	var group sync.WaitGroup
+	for range 6 {
+		group.Go(func() {
+			if err := r.signer.Deliver(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	r.check()
+	if len(r.events) != 30 || len(r.times) != 30 {
+		t.Errorf("%d deliveries of %d events, want 30", len(r.events), len(r.times))
+	}
+}
+
+// Nobody answers: a call tries a few, so as not to hang for all of them.
+func TestNobodyThereEndsTheRun(t *testing.T) {
+	r := newReceiver(t)
+	p := r.signedIn(0)
+	for range 10 {
+		r.paid(p, "test")
+	}
+	r.answer = func(int, webhook.Event) (int, error) { return 0, context.DeadlineExceeded }
+	r.deliver()
+	if len(r.events) != 4 {
+		t.Errorf("%d tries of 10 events", len(r.events))
+	}
+	r.answer = nil
+	r.sim.Advance(time.Minute)
+	r.deliver()
+	if len(r.times) != 10 {
+		t.Errorf("%d of 10 events arrived", len(r.times))
+	}
+}
+
+// A receiver that takes nearly all the time it has does not make a call endless.
+func TestSlowReceiverIsBounded(t *testing.T) {
+	r := newReceiver(t)
+	p := r.signedIn(0)
+	for range 40 {
+		r.paid(p, "test")
+	}
+	r.answer = func(n int, _ webhook.Event) (int, error) {
+		if n%4 == 0 {
+			r.advanceShop(9 * time.Second)
+		}
+		return 200, nil
+	}
+	r.deliver()
+	if len(r.events) != 16 {
+		t.Errorf("%d deliveries of 9 s for each four, want 16 in 30 s", len(r.events))
+	}
+	r.answer = nil
+	r.deliver()
+	if len(r.times) != 40 {
+		t.Errorf("%d of 40 events arrived", len(r.times))
+	}
+}
+
+// A receiver that hangs does not keep the shop from finding payments.
+func TestHangingReceiverHoldsUpNothing(t *testing.T) {
+	r := newReceiver(t)
+	p := r.signedIn(0)
+	r.paid(p, "test")
+	c := p.order("tea", 1)
+	hanging, release := make(chan struct{}), make(chan struct{})
+	r.answer = func(n int, _ webhook.Event) (int, error) {
+		if n == 1 {
+			close(hanging)
+			<-release
+		}
+		return 200, nil
+	}
+	var group sync.WaitGroup
+	group.Go(func() {
+		if err := r.signer.Deliver(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	<-hanging
+	p.pay(c.Pay)
+	r.shop.deliver()
+	r.reconcile()
+	r.wantStatus(c.Order.ID, api.StatusPaid)
+	r.deliver()
+	if e := r.stored(c.Order.ID); e.Status != api.EventDelivered {
+		t.Errorf("the other event waits too: %+v", e)
+	}
+	close(release)
+	group.Wait()
+	r.check()
+}
+
+// Without a webhook events are kept; once there is one they are sent.
+func TestEventsWaitForAWebhook(t *testing.T) {
+	r := newReceiver(t)
+	with := r.signer
+	r.handler = r.open(nil)
+	o := r.paid(r.signedIn(0), "tea")
+	for range 20 {
+		r.sim.Advance(24 * time.Hour)
+		r.deliver()
+	}
+	if e := r.stored(o.ID); e.Status != api.EventPending || e.Attempts != 0 || len(r.events) != 0 {
+		t.Errorf("%+v", e)
+	}
+	r.signer = with
+	r.deliver()
+	if e := r.stored(o.ID); e.Status != api.EventDelivered {
+		t.Errorf("%+v", e)
+	}
+}
+
+// While a secret is being changed, receivers with either take deliveries.
+func TestWebhookSecretIsChanged(t *testing.T) {
+	r := newReceiver(t)
+	p := r.signedIn(0)
+	for _, step := range []struct{ sends, takes []string }{
+		{[]string{oldWebhookSecret}, []string{oldWebhookSecret}},
+		{[]string{webhookSecret, oldWebhookSecret}, []string{oldWebhookSecret}},
+		{[]string{webhookSecret, oldWebhookSecret}, []string{webhookSecret}},
+		{[]string{webhookSecret}, []string{webhookSecret}},
+	} {
+		r.secrets = step.takes
+		r.handler = r.open(func(cfg *server.Config, _ *wechat.Config) {
+			cfg.Webhook = &server.Webhook{URL: "https://erp.example.com/h5pay", Doer: r}
+			for _, secret := range step.sends {
+				cfg.Webhook.Secrets = append(cfg.Webhook.Secrets, wechat.Secret(secret))
+			}
+		})
+		o := r.paid(p, "test")
+		r.deliver()
+		if e := r.stored(o.ID); e.Status != api.EventDelivered {
+			t.Errorf("%q to %q: %+v", step.sends, step.takes, e)
+		}
+	}
+}

@@ -1,0 +1,97 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/wechat"
+	"h5pay/webhook"
+)
+
+// Webhook is where the merchant's back end takes events.
+type Webhook struct {
+	URL string // https, or http for this machine
+	// Secrets sign every delivery, each: the one in force and, while it is
+	// being changed, the one before.
+	Secrets []wechat.Secret
+	// Doer follows no redirect. Nothing but the status of its answers is used.
+	Doer wechat.Doer
+}
+
+// webhookTimeout is how long the merchant's back end may take to answer.
+const webhookTimeout = 10 * time.Second
+
+// check returns what is wrong with w, "" when nothing is.
+func (w *Webhook) check() string {
+	if w == nil {
+		return ""
+	}
+	u, err := url.Parse(w.URL)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.Fragment != "" {
+		return "Webhook.URL is not one like https://erp.example.com/h5pay"
+	}
+	if len(w.Secrets) == 0 {
+		return "Webhook.Secrets is empty"
+	}
+	for _, secret := range w.Secrets {
+		if len(secret) < webhook.MinSecret {
+			return "Webhook.Secrets has one with less than 32 characters"
+		}
+	}
+	if w.Doer == nil {
+		return "Webhook.Doer is nil"
+	}
+	return ""
+}
+
+// The reasons why there is no status; they are stored, and hold nothing of the
+// request.
+var (
+	errNoAnswer = errors.New("no answer")
+	errTooSlow  = errors.New("no answer in 10 s")
+)
+
+// send posts an event and returns the status of the answer. A redirect is an
+// answer, and no success: the receiver's address is the one that was set.
+func (s *Server) send(ctx context.Context, e order.Event) (int, error) {
+	body, err := json.Marshal(struct {
+		ID        string          `json:"id"`
+		Type      api.EventType   `json:"type"`
+		CreatedAt int64           `json:"created_at"`
+		Data      json.RawMessage `json:"data"`
+	}{e.ID, e.Type, e.CreatedAt.UnixMilli(), json.RawMessage(e.Data)})
+	if err != nil {
+		return 0, errors.New("not JSON")
+	}
+	ctx, cancel := context.WithTimeout(ctx, webhookTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.cfg.Webhook.URL, bytes.NewReader(body))
+	if err != nil {
+		return 0, errNoAnswer
+	}
+	secrets := make([]string, len(s.cfg.Webhook.Secrets))
+	for i, secret := range s.cfg.Webhook.Secrets {
+		secrets[i] = string(secret)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", "h5pay")
+	req.Header.Set(webhook.EventIDHeader, e.ID)
+	req.Header.Set(webhook.EventTypeHeader, string(e.Type))
+	req.Header.Set(webhook.SignatureHeader, webhook.Sign(s.now(), body, secrets...))
+	res, err := s.cfg.Webhook.Doer.Do(req)
+	if err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			return 0, errTooSlow
+		}
+		return 0, errNoAnswer // the text may hold the URL
+	}
+	res.Body.Close()
+	return res.StatusCode, nil
+}

@@ -1,0 +1,95 @@
+package webhook
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// Type is what an event is about.
+type Type string
+
+// The types. There may be more one day: answer 2xx to those you do not know.
+const (
+	OrderPaid     Type = "order.paid"     // fulfil the order; comes once for an order
+	OrderRefunded Type = "order.refunded" // once for a refund that succeeded
+	OrderClosed   Type = "order.closed"   // it can no longer be paid; a late payment may follow all the same
+)
+
+// Event is the body of a delivery. It says what was so when the event was made,
+// and is the same to the byte however often it is sent.
+type Event struct {
+	ID        string `json:"id"` // the same in every delivery; remember it to do things once
+	Type      Type   `json:"type"`
+	CreatedAt int64  `json:"created_at"` // Unix ms
+	Data      Data   `json:"data"`
+}
+
+// Data is what happened, to what.
+type Data struct {
+	Order  Order   `json:"order"`
+	Refund *Refund `json:"refund"` // with OrderRefunded
+}
+
+// Order is the order as it was then. Money is in fen, a hundredth of a yuan;
+// times are Unix ms.
+type Order struct {
+	ID         string `json:"id"`           // in the shop's own URLs
+	OutTradeNo string `json:"out_trade_no"` // at WeChat
+	Status     string `json:"status"`       // "paid"; "closed", "failed"; "refunded" once all has gone back
+	TradeType  string `json:"trade_type"`   // "JSAPI", "NATIVE", "MWEB"
+	Items      []Item `json:"items"`
+	Total      int64  `json:"total"`
+	Currency   string `json:"currency"` // "CNY"
+	Refunded   int64  `json:"refunded"` // what has gone back so far
+	CreatedAt  int64  `json:"created_at"`
+	ExpiresAt  int64  `json:"expires_at"`
+
+	// Null, and zero here, until it is paid.
+	TransactionID string `json:"transaction_id"` // WeChat's
+	Payer         string `json:"payer"`          // the openid of who paid
+	PaidAt        int64  `json:"paid_at"`        // WeChat's time
+}
+
+// Item is a line of an order.
+type Item struct {
+	ProductID string `json:"product_id"`
+	Name      string `json:"name"`
+	Price     int64  `json:"price"` // for one
+	Quantity  int64  `json:"quantity"`
+}
+
+// Refund is money that has gone back to the payer.
+type Refund struct {
+	ID        string `json:"id"`        // WeChat's out_refund_no
+	RefundID  string `json:"refund_id"` // WeChat's own number
+	Amount    int64  `json:"amount"`
+	Reason    string `json:"reason"`
+	CreatedAt int64  `json:"created_at"`
+	EndedAt   int64  `json:"ended_at"`
+}
+
+// maxBody is more than any event has, in bytes.
+const maxBody = 1 << 20
+
+// Receive reads a delivery and verifies it, within Tolerance of now. What it
+// returns an error for must not be acted upon; answer it with a 400.
+func Receive(r *http.Request, now time.Time, secrets ...string) (Event, error) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err != nil {
+		return Event{}, fmt.Errorf("webhook: reading the body: %w", err)
+	}
+	if len(body) > maxBody {
+		return Event{}, fmt.Errorf("webhook: the body is over %d bytes", maxBody)
+	}
+	if err := Verify(r.Header.Get(SignatureHeader), body, now, Tolerance, secrets...); err != nil {
+		return Event{}, err
+	}
+	var e Event
+	if err := json.Unmarshal(body, &e); err != nil {
+		return Event{}, fmt.Errorf("webhook: the body is not an event: %w", err)
+	}
+	return e, nil
+}
