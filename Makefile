@@ -46,7 +46,7 @@ e2e: build browser ## real Chromium, real workerd, simulated WeChat
 
 build: $(ENTRY) build/wasm_exec.js build/signer.wasm public/index.html ## the Worker's bundle and the page
 
-wasm: public/web/app.wasm ## the page's binary alone
+wasm: build/page/app.wasm ## the page's binary alone
 signer: build/signer.wasm ## the signer's binary alone
 public: public/index.html ## the prerendered page
 
@@ -62,14 +62,15 @@ build/wasm_exec.js: go.mod | tools
 	@mkdir -p build
 	cp "$(WASMEXEC)" $@
 
-public/web/app.wasm: $(PAGE) | tools
+build/page/app.wasm: $(PAGE) | tools
+	@mkdir -p build/page
 	go run ./wasmbuild -for page -o $@ ./wasm
 
 public/web/weui.css: node_modules/.package-lock.json
 	cp node_modules/weui/dist/style/weui.min.css $@
 
-public/index.html: public/web/app.wasm public/web/weui.css $(wildcard public/web/*.css)
-	go run ./wasm -out public
+public/index.html: build/page/app.wasm public/web/weui.css $(wildcard public/web/*.css wasm/site/* wrangler.toml .dev.vars*)
+	go run ./wasm -out public -wasm $<
 
 node_modules/.package-lock.json: package.json package-lock.json | tools
 	npm ci --no-audit --no-fund
@@ -87,8 +88,8 @@ size: build ## what the two binaries weigh, and what in them; fails over budget
 	go run ./e2e/size
 
 clean: ## remove what was built, and the local database
-	rm -rf build .wrangler artifacts public/web/app.wasm public/web/weui.css
-	git clean -fdXq public
+	rm -rf build .wrangler artifacts public/assets public/web/weui.css
+	rm -f public/*.html public/*.js public/*.css public/*.webmanifest
 
 tools:
 	@command -v go  >/dev/null || { echo 'Go is missing: install Go 1.26 or newer from https://go.dev/dl/ and run make again.'; exit 1; }

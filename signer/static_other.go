@@ -11,31 +11,58 @@ import (
 
 // site serves the page's files as Cloudflare's static assets do: /pay is
 // pay.html, what is not there is 404.html, folders are not listed, and the
-// headers of the _headers file are set on everything.
+// headers of the _headers file are set.
 type site struct {
-	files   fs.FS
-	headers http.Header
+	files fs.FS
+	rules []headerRule
+}
+
+// headerRule is a paragraph of the _headers file.
+type headerRule struct {
+	prefix string // of the paths it is for
+	lines  []string
 }
 
 func newSite(files fs.FS) *site {
-	s := &site{files: files, headers: http.Header{}}
+	s := &site{files: files}
 	text, err := fs.ReadFile(files, "_headers")
 	if err != nil {
 		return s
 	}
 	for line := range strings.Lines(string(text)) {
-		// The file has one rule, for /*.
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), ": "); ok {
-			s.headers.Add(name, value)
+		setting := strings.TrimSpace(line)
+		switch {
+		case setting == "" || setting[0] == '#':
+		case line[0] == '/':
+			// The file names folders alone, with a star at the end.
+			s.rules = append(s.rules, headerRule{prefix: strings.TrimSuffix(setting, "*")})
+		case len(s.rules) > 0:
+			last := &s.rules[len(s.rules)-1]
+			last.lines = append(last.lines, setting)
 		}
 	}
 	return s
 }
 
-func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	for name, values := range s.headers {
-		w.Header()[name] = values
+// setHeaders applies the rules in their order; a line "! Name" takes back what
+// those before have set.
+func (s *site) setHeaders(h http.Header, path string) {
+	for _, rule := range s.rules {
+		if !strings.HasPrefix(path, rule.prefix) {
+			continue
+		}
+		for _, line := range rule.lines {
+			if name, ok := strings.CutPrefix(line, "! "); ok {
+				h.Del(name)
+			} else if name, value, ok := strings.Cut(line, ": "); ok {
+				h.Add(name, value)
+			}
+		}
 	}
+}
+
+func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.setHeaders(w.Header(), r.URL.Path)
 	name := strings.TrimPrefix(path.Clean(r.URL.Path), "/")
 	for _, file := range []string{name, name + ".html", path.Join(name, "index.html")} {
 		if info, err := fs.Stat(s.files, file); err == nil && !info.IsDir() && file != "_headers" {
@@ -52,6 +79,7 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-cache") // whatever is kept for ever, this is not
 	w.WriteHeader(http.StatusNotFound)
 	w.Write(page)
 }

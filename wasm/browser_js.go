@@ -33,14 +33,22 @@ func (webView) Speak(tag string) {
 
 func (webView) Fetch(ctx context.Context, method, path string, body []byte) (got answer, err error) {
 	defer catch(&err)
+	if got, ok := takeEarly(ctx, method, path); ok {
+		return got, nil
+	}
 	abort := js.Global().Get("AbortController").New()
 	init := map[string]any{"method": method, "signal": abort.Get("signal"), "cache": "no-store", "credentials": "same-origin"}
 	if body != nil {
 		init["headers"] = map[string]any{"Content-Type": "application/json"}
 		init["body"] = string(body)
 	}
+	return receive(ctx, js.Global().Call("fetch", path, init), abort)
+}
+
+// receive waits for the answer that fetch promised.
+func receive(ctx context.Context, promise, abort js.Value) (answer, error) {
 	cancel := func() { abort.Call("abort") }
-	res, err := await(ctx, js.Global().Call("fetch", path, init), cancel)
+	res, err := await(ctx, promise, cancel)
 	if err != nil {
 		return answer{}, err
 	}

@@ -2,15 +2,15 @@
 // signs the shopper in, shows the shop, opens the payment sheet and tells what
 // the signer says about the payment.
 //
-// Built for js/wasm it is web/app.wasm. Run natively it writes the static
-// files around it, the screens as they look while loading included.
+// Built for js/wasm it is the program of the page. Run natively it writes the
+// site around it, the screens as they look while loading included.
 package main
 
 import "github.com/maxence-charriere/go-app/v9/pkg/app"
 
 func main() {
 	lendStorage()
-	routes()
+	register(newBrowser())
 	app.RunWhenOnBrowser()
 	generate()
 }
@@ -26,8 +26,8 @@ var screens = []struct {
 	{"/result", func(b browser) app.Composer { return newResultPage(b) }},
 }
 
-func routes() {
-	b := newBrowser()
+// register tells go-app of the screens.
+func register(b browser) {
 	for _, s := range screens {
 		app.RouteFunc(s.path, func() app.Composer { return s.open(b) })
 	}

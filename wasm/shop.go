@@ -8,6 +8,10 @@ import (
 	"h5pay/internal/api"
 )
 
+// envShop is a setting of go-app's: the name of the shop, as it was when the site
+// was made. It is there before the signer has been asked.
+const envShop = "SHOP_NAME"
+
 // shopPage is the start: the catalogue, the basket, and the way to pay.
 type shopPage struct {
 	app.Compo
@@ -20,7 +24,16 @@ type shopPage struct {
 }
 
 func newShopPage(b browser) *shopPage {
-	return &shopPage{base: newBase(b, textTitle), basket: basket{}}
+	p := &shopPage{base: newBase(b, textTitle), basket: basket{}}
+	p.rename(app.Getenv(envShop))
+	return p
+}
+
+// rename gives the shop its name, "" when it is not known.
+func (p *shopPage) rename(name string) {
+	if p.name = name; name != "" {
+		p.title = text{name, name}
+	}
 }
 
 func (p *shopPage) OnMount(ctx app.Context) {
@@ -49,10 +62,7 @@ func (p *shopPage) load(ctx app.Context) {
 			return nil, err
 		}
 		return func() {
-			p.name = config.ShopName
-			if p.name != "" {
-				p.title = text{p.name, p.name}
-			}
+			p.rename(config.ShopName)
 			p.speak(ctx)
 			p.products = append([]api.Product{}, list.Products...)
 		}, nil

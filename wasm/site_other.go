@@ -4,193 +4,181 @@ package main
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"html"
-	"io/fs"
+	"html/template"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
-
-	"github.com/maxence-charriere/go-app/v9/pkg/app"
 )
 
-// generate writes the static site into the folder of -out, around the
-// web/app.wasm that is already there.
+// generate writes the static site into the folder of -out, around the program.
 func generate() {
-	out := flag.String("out", "public", "folder of the site, with web/app.wasm in it")
+	var s site
+	flag.StringVar(&s.out, "out", "public", "folder of the site, with the authored files in web/")
+	flag.StringVar(&s.wasm, "wasm", "build/page/app.wasm", "the program")
+	settings := flag.String("settings", "wrangler.toml .dev.vars .dev.vars.example",
+		"files to look for the name of the shop in: the first that has one counts")
 	flag.Parse()
-	if err := writeSite(*out); err != nil {
+	s.shop = shopName(strings.Fields(*settings))
+	if err := s.write(); err != nil {
 		fmt.Fprintln(os.Stderr, "wasm:", err)
 		os.Exit(1)
 	}
 }
 
-func writeSite(out string) error {
-	version, err := siteVersion(out)
-	if err != nil {
-		return err
-	}
-	err = app.GenerateStaticWebsite(out, &app.Handler{
-		Name:            textTitle.zh,
-		ShortName:       textTitle.zh,
-		Title:           textTitle.zh,
-		Description:     textDescription.zh,
-		Lang:            prerendered.tag(),
-		ThemeColor:      "#ededed",
-		BackgroundColor: "#ededed",
-		LoadingLabel:    textLoading.zh,
-		Icon: app.Icon{
-			Default:    "/web/icon.png",
-			Large:      "/web/icon-512.png",
-			AppleTouch: "/web/icon.png",
-			SVG:        "/web/icon.svg",
-		},
-		Styles:                []string{"/web/weui.css", "/web/app.css"},
-		Version:               version,
-		ServiceWorkerTemplate: serviceWorker,
-	})
-	if err != nil {
-		return fmt.Errorf("generating the site: %w", err)
-	}
-	if err := takeRuntime(out); err != nil {
-		return err
-	}
-	if err := tidyLoader(out); err != nil {
-		return err
-	}
-	return tidyPages(out)
+// site is what is written around the program.
+type site struct {
+	out, wasm string // folder and file
+	shop      string // name
+
+	assets // once they are there
 }
 
-// siteVersion changes when anything under web/ does. The service worker keeps
-// an old site until its version changes.
-func siteVersion(out string) (string, error) {
-	h := sha256.New()
-	err := filepath.WalkDir(filepath.Join(out, "web"), func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
+// shopNameLine is the setting in a form that wrangler.toml and .dev.vars share.
+var shopNameLine = regexp.MustCompile(`(?m)^SHOP_NAME *= *("(?:[^"\\]|\\.)+")`)
+
+// shopName returns the name to show before the signer was asked, "" for none: of
+// the shop that is deployed, or else of the one on this machine.
+func shopName(settings []string) string {
+	for _, file := range settings {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			continue // the name will come with the program
+		}
+		if m := shopNameLine.FindSubmatch(b); m != nil {
+			if name, err := strconv.Unquote(string(m[1])); err == nil {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+// write makes the whole site. Pages keep their addresses and are asked for anew
+// on every visit; all that they refer to has an address that changes with it.
+func (s *site) write() error {
+	var err error
+	if s.assets, err = writeAssets(s.out, s.wasm); err != nil {
+		return err
+	}
+	for _, screen := range screens {
+		d, err := s.screen(screen.path)
+		if err != nil {
+			return fmt.Errorf("rendering %s: %w", screen.path, err)
+		}
+		if err := s.writePage(cmp.Or(strings.TrimPrefix(screen.path, "/"), "index"), d); err != nil {
 			return err
 		}
-		b, err := os.ReadFile(name)
-		fmt.Fprintf(h, "%s %d\n", filepath.Base(name), len(b))
-		h.Write(b)
-		return err
-	})
-	if err != nil {
-		return "", fmt.Errorf("reading the files of the site: %w", err)
 	}
-	return hex.EncodeToString(h.Sum(nil))[:16], nil
-}
-
-// takeRuntime puts the toolchain's own wasm_exec.js in place; the one that
-// go-app brings is older and does not fit the binary.
-func takeRuntime(out string) error {
-	root, err := exec.Command("go", "env", "GOROOT").Output()
-	if err != nil {
-		return fmt.Errorf("finding the toolchain: %w", err)
-	}
-	b, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(root)), "lib", "wasm", "wasm_exec.js"))
-	if err != nil {
-		return fmt.Errorf("finding the toolchain's wasm_exec.js: %w", err)
-	}
-	return os.WriteFile(filepath.Join(out, "wasm_exec.js"), b, 0o644)
-}
-
-// crawlers is how go-app's loader decides not to start: by words that are also
-// in the names of phones, such as Cubot.
-const crawlers = `/bot|googlebot|crawler|spider|robot|crawling/i.test(navigator.userAgent)`
-
-// tidyLoader lets the program start on every phone.
-func tidyLoader(out string) error {
-	name := filepath.Join(out, "app.js")
-	b, err := os.ReadFile(name)
-	if err != nil {
-		return err
-	}
-	if !strings.Contains(string(b), crawlers) {
-		return errors.New("app.js is not the loader this was written for: see tidyLoader")
-	}
-	return os.WriteFile(name, []byte(strings.Replace(string(b), crawlers, "false", 1)), 0o644)
-}
-
-// notLoaded is shown when the program did not arrive; app.css tells by the
-// class that the loader takes off its icon. The link loads the page again.
-var notLoaded = `<div class="not-loaded"><div class="weui-msg" role="alert">
-<div class="weui-msg__icon-area"><i class="weui-icon-warn weui-icon_msg" aria-hidden="true"></i></div>
-<div class="weui-msg__text-area">` + bilingual("h2", "weui-msg__title", textNotLoaded) + bilingual("p", "weui-msg__desc", troubles[codeOffline].Hint) + `</div>
-<div class="weui-msg__opr-area"><p class="weui-btn-area"><a class="weui-btn weui-btn_primary" href="" data-en="` + textRetry.en + `">` + textRetry.zh + `</a></p></div>
-</div></div>
-</aside>
-</body>`
-
-// bilingual is an element of static HTML in both languages, see lang.go.
-func bilingual(tag, class string, t text) string {
-	return `<` + tag + ` class="` + class + `" data-en="` + html.EscapeString(t.en) + `">` + html.EscapeString(t.zh) + `</` + tag + `>`
-}
-
-var (
-	ogURL    = regexp.MustCompile(`\s*<meta [^>]*"og:(?:url|image)"[^>]*>`)
-	ariaTrue = regexp.MustCompile(`(aria-(?:busy|hidden))([ >])`)
-	viewport = regexp.MustCompile(`, maximum-scale=1, user-scalable=0`)
-
-	loaderEnd = regexp.MustCompile(`</aside>\s*</body>`)
-)
-
-// tidyPages checks the pages and mends what go-app bakes into them: the address
-// of the server that generated them, a ban on zooming, and ARIA attributes
-// printed without their value, which counts as false.
-func tidyPages(out string) error {
-	for _, s := range screens {
-		page := cmp.Or(strings.TrimPrefix(s.path, "/"), "index")
-		name := filepath.Join(out, page+".html")
-		b, err := os.ReadFile(name)
+	for name, m := range map[string]message{
+		"404":     {Icon: "weui-icon-info", Title: textNoPage, Hint: troubles[codeNoOrder].Hint, Href: "/", Action: textShop},
+		"offline": {Icon: "weui-icon-warn", Title: troubles[codeOffline].Title, Hint: troubles[codeOffline].Hint, Action: textRetry},
+	} {
+		content, err := m.html()
 		if err != nil {
 			return err
 		}
-		// A page without a route comes out as "404 page not found".
-		if !strings.Contains(string(b), `class="screen`) {
-			return errors.New(page + ".html was not rendered")
-		}
-		b = ogURL.ReplaceAll(b, nil)
-		b = viewport.ReplaceAll(b, nil)
-		b = ariaTrue.ReplaceAll(b, []byte(`$1="true"$2`))
-		b = loaderEnd.ReplaceAll(b, []byte(notLoaded))
-		if !strings.Contains(string(b), notLoaded) {
-			return errors.New(page + ".html has no loader")
-		}
-		if strings.Contains(string(b), "127.0.0.1") {
-			return errors.New(page + ".html holds the address of the machine that made it")
-		}
-		if err := os.WriteFile(name, b, 0o644); err != nil {
+		if err := s.writePage(name, document{Title: m.Title, Screen: `<main class="screen">` + content + `</main>`}); err != nil {
 			return err
 		}
 	}
-	return nil
+	if err := s.writeManifest(); err != nil {
+		return err
+	}
+	return s.writeWorker()
 }
 
-// serviceWorker keeps the files that never change under a version, and nothing
-// else: pages come from the network, so that an update shows at once and no
-// address with a code in it is ever stored, and so do the signer's answers.
-const serviceWorker = `const cacheName = "h5pay-{{.Version}}";
-const files = {{.ResourcesToCache}}.filter((url) => url.startsWith("/web/") || url.endsWith(".js") || url.endsWith(".css"));
+// document is what a page is made of, see site/page.html.
+type document struct {
+	assets
+	Title, Description text
+	Screen             template.HTML
+	Program            bool     // whether there is one
+	Early              []string // what it is going to ask
+	Env                string   // for app.Getenv, as JSON
 
-self.addEventListener("install", (event) => {
-  event.waitUntil(caches.open(cacheName).then((cache) => cache.addAll(files)).then(() => self.skipWaiting()));
-});
+	Loading, Updating text
+	Failed, Ended     template.HTML // instead of the screen
+}
 
-self.addEventListener("activate", (event) => {
-  event.waitUntil(
-    caches.keys().then((names) => Promise.all(names.filter((name) => name !== cacheName).map((name) => caches.delete(name)))),
-  );
-});
+func (s *site) writePage(name string, d document) error {
+	d.assets, d.Description = s.assets, textDescription
+	page, err := execute("page.html", d)
+	if err != nil {
+		return fmt.Errorf("writing %s.html: %w", name, err)
+	}
+	return os.WriteFile(filepath.Join(s.out, name+".html"), []byte(page), 0o644)
+}
 
-self.addEventListener("fetch", (event) => {
-  const url = new URL(event.request.url);
-  if (event.request.method !== "GET" || url.origin !== location.origin || !files.includes(url.pathname)) return;
-  event.respondWith(caches.match(event.request).then((cached) => cached ?? fetch(event.request)));
-});
-`
+// message is WeUI's, as HTML that needs no program.
+type message struct {
+	Icon                string
+	Title, Hint, Action text
+	Href                string // of the action; "" is the page itself, once more
+}
+
+func (m message) html() (template.HTML, error) { return execute("message.html", m) }
+
+// execute fills one of the templates in site/.
+func execute(name string, data any) (template.HTML, error) {
+	t, err := template.New(name).Funcs(template.FuncMap{
+		"zh":   chinese.of,
+		"en":   english.of,
+		"join": func(words []string) string { return strings.Join(words, " ") },
+	}).ParseFS(siteFiles, "site/"+name)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	err = t.Execute(&b, data)
+	return template.HTML(b.String()), err
+}
+
+func (s *site) writeManifest() error {
+	name := cmp.Or(s.shop, textTitle.zh)
+	icon := func(src, kind, sizes string) map[string]string {
+		return map[string]string{"src": src, "type": kind, "sizes": sizes}
+	}
+	b, err := json.MarshalIndent(map[string]any{
+		"name": name, "short_name": name, "description": textDescription.zh, "lang": chinese.tag(),
+		"start_url": "/", "scope": "/", "display": "standalone",
+		"theme_color": "#ededed", "background_color": "#ededed",
+		"icons": []any{
+			icon("/web/icon.svg", "image/svg+xml", "any"), icon("/web/icon.png", "image/png", "192x192"), icon("/web/icon-512.png", "image/png", "512x512"),
+		},
+	}, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(s.out, "manifest.webmanifest"), b, 0o644)
+}
+
+// writeWorker writes the service worker, which keeps the page for a time without
+// network and what that needs.
+func (s *site) writeWorker() error {
+	script, err := siteFiles.ReadFile("site/worker.js")
+	if err != nil {
+		return err
+	}
+	offline, err := os.ReadFile(filepath.Join(s.out, "offline.html"))
+	if err != nil {
+		return err
+	}
+	files, err := json.Marshal([]string{"/offline", s.First, s.Style})
+	if err != nil {
+		return err
+	}
+	for name, value := range map[string]string{"Files": string(files), "Version": hash(offline)} {
+		before, after, ok := strings.Cut(string(script), "{{."+name+"}}")
+		if !ok {
+			return errors.New("site/worker.js has no place for " + name)
+		}
+		script = []byte(before + value + after)
+	}
+	return os.WriteFile(filepath.Join(s.out, "app-worker.js"), script, 0o644)
+}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/json"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -15,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
 )
@@ -43,67 +46,136 @@ func TestTroublesForEveryCode(t *testing.T) {
 	}
 }
 
-func TestWriteSite(t *testing.T) {
-	routes()
+// writeTestSite makes a site around a program and returns its folder.
+func writeTestSite(t *testing.T, shop, program string) string {
+	t.Helper()
 	out := t.TempDir()
 	if err := os.CopyFS(filepath.Join(out, "web"), os.DirFS("../public/web")); err != nil {
 		t.Fatal(err)
 	}
-	if err := writeSite(out); err != nil {
+	// Where WeUI is not installed yet, anything stands for it.
+	if err := os.WriteFile(filepath.Join(out, "web", "weui.css"), []byte("/* WeUI */"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	read := func(name string) string {
-		t.Helper()
-		b, err := os.ReadFile(filepath.Join(out, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b)
+	s := site{out: out, wasm: filepath.Join(t.TempDir(), "app.wasm"), shop: shop}
+	if err := os.WriteFile(s.wasm, []byte(program), 0o644); err != nil {
+		t.Fatal(err)
 	}
-	contains := func(name string, parts ...string) {
-		t.Helper()
-		for _, part := range parts {
-			if !strings.Contains(read(name), part) {
-				t.Errorf("%s lacks %q", name, part)
+	if err := s.write(); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// read returns a file of a site by its address.
+func read(t *testing.T, out, address string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(out, filepath.FromSlash(address)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestWriteSite(t *testing.T) {
+	const shop = `Bob's <"Shop">`
+	out := writeTestSite(t, shop, "program")
+	for page, parts := range map[string][]string{
+		"index.html":   {"<h1>Bob&#39;s &lt;&#34;Shop&#34;&gt;</h1>", textCheckout.zh, `data-en="` + textNothing.en + `"`, "skeleton", `data-early="/api/config /api/products"`},
+		"pay.html":     {">" + textPayTitle.zh + "</title>", `<title data-en="` + textPayTitle.en + `">`, "skeleton"},
+		"result.html":  {">" + textResultTitle.zh + "</title>", textConfirming.zh},
+		"404.html":     {textNoPage.zh, textNoPage.en, `href="/"`},
+		"offline.html": {troubles[codeOffline].Title.zh, troubles[codeOffline].Title.en, `href=""`},
+	} {
+		text := read(t, out, page)
+		for _, part := range append(parts, `class="screen`, `aria-hidden="true"`) {
+			if !strings.Contains(text, part) {
+				t.Errorf("%s lacks %s", page, part)
 			}
 		}
-	}
-
-	for page, parts := range map[string][]string{
-		"index.html":  {"<title>" + textTitle.zh, textCheckout.zh, "skeleton"},
-		"pay.html":    {"<title>" + textPayTitle.zh, "skeleton"},
-		"result.html": {"<title>" + textResultTitle.zh, textConfirming.zh},
-	} {
-		contains(page, append(parts, `aria-hidden="true"`, notLoaded, `src="/app.js"`)...)
-		if strings.Contains(read(page), "aria-hidden>") || strings.Contains(read(page), "user-scalable") {
+		if strings.Contains(text, "aria-hidden>") || strings.Contains(text, "user-scalable") {
 			t.Errorf("%s: hidden things are not hidden, or nobody can zoom", page)
 		}
 		// The page waits for these to see an error or a place.
-		if strings.Contains(read(page), "data-error") || strings.Contains(read(page), "data-outside") {
+		if strings.Contains(text, "data-error") || strings.Contains(text, "data-outside") {
 			t.Errorf("%s has an error before the program runs", page)
 		}
+		if program := page != "404.html" && page != "offline.html"; strings.Contains(text, ".wasm") != program ||
+			strings.Contains(text, textNotLoaded.zh) != program || strings.Contains(text, `data-size="7"`) != program {
+			t.Errorf("%s loads a program, or does not", page)
+		}
 	}
-	contains("app-worker.js", siteVersionOf(t, out))
-	if strings.Contains(read("app.js"), "crawler") {
-		t.Error("phones with a bot in their name get no program")
+	for _, screen := range screens {
+		name := strings.TrimPrefix(screen.path, "/")
+		if name == "" {
+			name = "index"
+		}
+		read(t, out, name+".html")
+	}
+	var manifest struct {
+		Name  string
+		Icons []struct{ Src string }
+	}
+	if err := json.Unmarshal([]byte(read(t, out, "manifest.webmanifest")), &manifest); err != nil || manifest.Name != shop || len(manifest.Icons) == 0 {
+		t.Errorf("the manifest has %+v, %v", manifest, err)
+	}
+	for _, icon := range manifest.Icons {
+		read(t, out, icon.Src)
 	}
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	toolchain, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(root)), "lib", "wasm", "wasm_exec.js"))
-	if err != nil || read("wasm_exec.js") != string(toolchain) {
-		t.Errorf("wasm_exec.js is not the toolchain's: %v", err)
+	if err != nil {
+		t.Fatal(err)
 	}
+	starts, err := filepath.Glob(filepath.Join(out, "assets", "start.*.js"))
+	if err != nil || len(starts) != 1 {
+		t.Fatalf("%q %v", starts, err)
+	}
+	if start := read(t, out, "assets/"+filepath.Base(starts[0])); !strings.HasPrefix(start, string(toolchain)) {
+		t.Error("the runtime is not the toolchain's")
+	}
+}
 
-	// No asset from another host, and nothing of the machine that built it.
-	hosts := regexp.MustCompile(`(?:https?:)?//[a-zA-Z0-9.-]+\.[a-z]{2,}[^"'\s)]*|127\.0\.0\.1`)
+var (
+	reference = regexp.MustCompile(`(?:src|href|data-wasm)="(/[^"]+)"`)
+	// anyHost finds addresses of other hosts and of the machine that built the site.
+	anyHost = regexp.MustCompile(`(?:https?:)?//[a-zA-Z0-9.-]+\.[a-z]{2,}[^"'\s)]*|127\.0\.0\.1`)
+)
+
+// All that a page refers to is there, of this site, and has an address of its own
+// content or is one of the few that stay.
+func TestReferences(t *testing.T) {
+	out := writeTestSite(t, "", "program")
+	pages, err := filepath.Glob(filepath.Join(out, "*.html"))
+	if err != nil || len(pages) < len(screens) {
+		t.Fatalf("%q %v", pages, err)
+	}
+	for _, page := range pages {
+		text := read(t, out, filepath.Base(page))
+		for _, m := range reference.FindAllStringSubmatch(text, -1) {
+			switch address := m[1]; {
+			case strings.HasPrefix(address, "/assets/"), strings.HasPrefix(address, "/web/icon"), address == "/manifest.webmanifest":
+				read(t, out, address)
+			case address == "/":
+			default:
+				t.Errorf("%s refers to %s", filepath.Base(page), address)
+			}
+		}
+		for _, script := range regexp.MustCompile(`(?s)<script[^>]*>(.*?)</script>|<style| style=| on[a-z]+=`).FindAllStringSubmatch(text, -1) {
+			if script[1] != "" || !strings.HasPrefix(script[0], "<script") {
+				t.Errorf("%s has %q, which the policy forbids", filepath.Base(page), script[0])
+			}
+		}
+	}
 	err = filepath.WalkDir(out, func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || strings.Contains(name, "/web/") || filepath.Base(name) == "wasm_exec.js" {
+		if err != nil || entry.IsDir() || strings.Contains(name, "/web/") || strings.HasPrefix(entry.Name(), "start.") {
 			return err
 		}
 		b, err := os.ReadFile(name)
-		for _, found := range hosts.FindAllString(string(b), -1) {
+		for _, found := range anyHost.FindAllString(string(b), -1) {
 			if u, err := url.Parse(found); err == nil && u.Host == "www.w3.org" {
 				continue
 			}
@@ -116,43 +188,78 @@ func TestWriteSite(t *testing.T) {
 	}
 }
 
-// The service worker keeps a site until its version changes.
-func TestSiteVersion(t *testing.T) {
-	out := t.TempDir()
-	write := func(name, text string) string {
+// What a browser may keep for ever has another address when it changes, and the
+// one before is gone; the worker changes with what it keeps.
+func TestAddressesChangeWithTheirContent(t *testing.T) {
+	addresses := func(out string) []string {
 		t.Helper()
-		if err := os.MkdirAll(filepath.Join(out, filepath.Dir(name)), 0o755); err != nil {
-			t.Fatal(err)
+		names, err := filepath.Glob(filepath.Join(out, "assets", "*"))
+		if err != nil || len(names) != 4 {
+			t.Fatalf("%q %v", names, err)
 		}
-		if err := os.WriteFile(filepath.Join(out, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
+		for i, name := range names {
+			names[i] = filepath.Base(name)
 		}
-		return siteVersionOf(t, out)
+		return names
 	}
-	write("web/app.wasm", "one")
-	first := write("web/products/tea.svg", "two")
-	if again := write("web/app.wasm", "one"); again != first {
-		t.Errorf("the same files have the versions %s and %s", first, again)
+	out := writeTestSite(t, "", "one")
+	before, worker := addresses(out), read(t, out, "app-worker.js")
+
+	again := writeTestSite(t, "", "one")
+	if diff := cmp.Diff(before, addresses(again)); diff != "" {
+		t.Errorf("the same site has other addresses (-first +again):\n%s", diff)
 	}
-	if other := write("index.html", "generated"); other != first {
-		t.Error("what is generated changes the version it is given")
+	s := site{out: again, wasm: filepath.Join(t.TempDir(), "app.wasm")}
+	if err := os.WriteFile(s.wasm, []byte("two"), 0o644); err != nil {
+		t.Fatal(err)
 	}
-	seen := map[string]bool{first: true}
-	for _, changed := range []string{
-		write("web/app.wasm", "ONE"), write("web/products/tea.svg", "TWO"), write("web/products/bun.svg", ""),
-	} {
-		if seen[changed] {
-			t.Errorf("a change leaves the version at %s", changed)
+	if err := s.write(); err != nil {
+		t.Fatal(err)
+	}
+	after := addresses(again)
+	for i := range before {
+		if program := strings.HasPrefix(before[i], "app."); (before[i] != after[i]) != program {
+			t.Errorf("another program turns %s into %s", before[i], after[i])
 		}
-		seen[changed] = true
+	}
+	if read(t, again, "app-worker.js") != worker {
+		t.Error("the worker changed, with nothing that it keeps")
+	}
+	if err := os.WriteFile(filepath.Join(again, "web", "app.css"), []byte("body {}"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.write(); err != nil {
+		t.Fatal(err)
+	}
+	if read(t, again, "app-worker.js") == worker {
+		t.Error("the worker keeps a style that is gone")
 	}
 }
 
-func siteVersionOf(t *testing.T, out string) string {
-	t.Helper()
-	v, err := siteVersion(out)
-	if err != nil {
-		t.Fatal(err)
+func TestShopName(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		t.Helper()
+		name = filepath.Join(dir, name)
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return name
 	}
-	return v
+	empty := file("empty", "SHOP_NAME = \"\"\nSHOP_URL = \"x\"\n")
+	toml := file("toml", "[vars]\n# SHOP_NAME = \"no\"\nSHOP_NAME = \"山岚 \\\"小铺\\\"\" # ours\n")
+	env := file("env", "SHOP_NAME=\"local\"\n")
+	for _, test := range []struct {
+		files []string
+		want  string
+	}{
+		{[]string{empty, dir + "/none", env}, "local"},
+		{[]string{toml, env}, `山岚 "小铺"`},
+		{[]string{empty}, ""},
+		{nil, ""},
+	} {
+		if got := shopName(test.files); got != test.want {
+			t.Errorf("%v: %q, want %q", test.files, got, test.want)
+		}
+	}
 }

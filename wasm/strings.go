@@ -4,8 +4,6 @@ import "h5pay/internal/api"
 
 // Every sentence the page shows, in every language: see lang.go.
 var (
-	//lint:ignore U1000 for the files around the program: site_other.go
-	textDescription = text{"微信内下单与支付", "Order and pay in WeChat"}
 	textLanguage    = text{"中文", "English"} // what each calls itself
 	textTitle       = text{"小铺", "Shop"}
 	textPayTitle    = text{"确认支付", "Confirm and pay"}
@@ -49,9 +47,7 @@ var (
 	textCopy        = text{"复制链接", "Copy link"}
 	textCopied      = text{"已复制，请到微信中打开", "Copied. Open it in WeChat"}
 	textNotCopied   = text{"没有复制成功，请复制浏览器的地址", "Could not copy. Please copy the address of the browser"}
-	//lint:ignore U1000 for the files around the program: site_other.go
-	textNotLoaded = text{"页面没有加载成功", "The page did not load"}
-	textRequest   = text{"问题编号", "Reference"}
+	textRequest     = text{"问题编号", "Reference"}
 )
 
 // way is the way out that goes with a message.

@@ -1,7 +1,7 @@
 // Command wasmbuild compiles a package for js/wasm the way h5pay ships it:
 //
 //	go run ./wasmbuild -for worker -o build/signer.wasm ./signer
-//	go run ./wasmbuild -for page -o public/web/app.wasm ./wasm
+//	go run ./wasmbuild -for page -o build/page/app.wasm ./wasm
 //
 // It is `go build` without symbols, with stand-ins for some packages of the
 // standard library, and with the result packed. Both matter to the one who waits

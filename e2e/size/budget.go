@@ -20,5 +20,5 @@ type artifact struct {
 
 var artifacts = []artifact{
 	{file: "build/signer.wasm", budget: workerBudget, upload: true},
-	{file: "public/web/app.wasm", budget: pageBudget},
+	{file: "build/page/app.wasm", budget: pageBudget},
 }

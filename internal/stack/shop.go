@@ -181,7 +181,7 @@ func checkBuilt(dir string) error {
 	for _, name := range []string{
 		"node_modules/.bin/wrangler",
 		"build/worker.mjs", "build/signer.wasm",
-		"public/index.html", "public/web/app.wasm",
+		"public/index.html",
 	} {
 		if _, err := os.Stat(filepath.Join(dir, name)); errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("%s is missing: run `make build` first", name)

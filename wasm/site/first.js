@@ -1,0 +1,41 @@
+// Runs in the head, before there is anything to see: it chooses the language of
+// what is prerendered, and asks the signer, while the program is on its way, what
+// the program is going to ask.
+"use strict";
+{
+  const script = document.currentScript;
+
+  // The user's own choice, kept by the program, or else the browser's. What is
+  // prerendered is Chinese and carries its English in data-en.
+  let choice = "";
+  try {
+    choice = localStorage.getItem("h5pay.lang") ?? "";
+  } catch {} // storage is blocked
+  const english = choice ? choice === "en" : !/^zh\b/i.test(navigator.language || "zh");
+  if (english) {
+    document.documentElement.lang = "en";
+    const translate = () => {
+      for (const element of document.querySelectorAll("[data-en]")) {
+        if (element.textContent !== element.dataset.en) element.textContent = element.dataset.en;
+      }
+    };
+    // Elements are translated as the parser brings them, so the first paint is
+    // right; and the program, which comes later, is left alone.
+    const parser = new MutationObserver(translate);
+    parser.observe(document, { childList: true, subtree: true });
+    document.addEventListener("DOMContentLoaded", () => {
+      translate();
+      parser.disconnect();
+    });
+  }
+
+  // Answers that the program takes over, each once: see early_js.go. It asks anew
+  // for what failed.
+  window.early = {};
+  for (const path of (script.dataset.early ?? "").split(" ").filter(Boolean)) {
+    const abort = new AbortController();
+    const answer = fetch(path, { signal: abort.signal, cache: "no-store", credentials: "same-origin" });
+    answer.catch(() => {});
+    window.early[path] = { answer, abort };
+  }
+}

@@ -1,0 +1,89 @@
+//go:build !js
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html"
+	"html/template"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"strings"
+
+	"github.com/maxence-charriere/go-app/v9/pkg/app"
+
+	"h5pay/internal/api"
+)
+
+// inEnglish is nowhere, too, but speaks English.
+type inEnglish struct{ nowhere }
+
+func (inEnglish) Language() string { return english.tag() }
+
+// early are the calls that a screen makes at once, whoever looks at it.
+var early = map[string][]string{
+	"/": {api.PathConfig, api.PathProducts},
+}
+
+// screen renders the page at a path as it looks while it loads.
+func (s *site) screen(path string) (document, error) {
+	env := map[string]string{envShop: s.shop}
+	for name, value := range env {
+		if err := os.Setenv(name, value); err != nil {
+			return document{}, err
+		}
+	}
+	known, err := json.Marshal(env)
+	if err != nil {
+		return document{}, err
+	}
+	d := document{
+		Program: true, Env: string(known), Early: early[path],
+		Loading: textLoading, Updating: textUpdating,
+	}
+	if d.Title.en, _, err = render(path, inEnglish{}); err != nil {
+		return d, err
+	}
+	if d.Title.zh, d.Screen, err = render(path, nowhere{}); err != nil {
+		return d, err
+	}
+	if d.Failed, err = (message{Icon: "weui-icon-warn", Title: textNotLoaded, Hint: troubles[codeOffline].Hint, Action: textRetry}).html(); err != nil {
+		return d, err
+	}
+	d.Ended, err = message{Icon: "weui-icon-warn", Title: textEnded, Hint: textEndedHint, Action: textRetry}.html()
+	return d, err
+}
+
+var (
+	titleTag  = regexp.MustCompile(`<title>([^<]*)</title>`)
+	loaderTag = regexp.MustCompile(`<aside [^>]*"app-wasm-loader"`)
+	ariaTrue  = regexp.MustCompile(`(aria-(?:busy|hidden))([ >])`)
+)
+
+// render has go-app render a screen, and takes title and screen out of the page
+// that it makes.
+func render(path string, b browser) (title string, screen template.HTML, err error) {
+	register(b)
+	got := httptest.NewRecorder()
+	(&app.Handler{}).ServeHTTP(got, httptest.NewRequest(http.MethodGet, path, nil))
+	page := got.Body.String()
+	found := titleTag.FindStringSubmatch(page)
+	_, page, hasBody := strings.Cut(page, "<body>")
+	end := loaderTag.FindStringIndex(page)
+	switch {
+	case got.Code != http.StatusOK:
+		return "", "", fmt.Errorf("go-app answered %d", got.Code)
+	case found == nil || !hasBody || end == nil:
+		return "", "", errors.New("go-app's page is not the one this was written for: see render")
+	case !strings.Contains(page[:end[0]], `class="screen`):
+		return "", "", errors.New("there is no screen")
+	}
+	page = page[:end[0]]
+	// go-app prints true as an attribute without a value, which ARIA takes for false.
+	page = ariaTrue.ReplaceAllString(page, `$1="true"$2`)
+	return html.UnescapeString(found[1]), template.HTML(strings.TrimSpace(page)), nil
+}
