@@ -5,7 +5,7 @@
 upper     = $(shell echo $(port) | tr a-z A-Z)_PORT
 with-port = $(if $($(upper)),-$(port)-port $($(upper)))
 
-.PHONY: help dev test check unit e2e build wasm signer public deploy bench size clean tools browser
+.PHONY: help dev test check unit e2e build wasm signer public deploy bench chaos load size clean tools browser
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -83,6 +83,19 @@ deploy: build ## the shop to Cloudflare; README, "Going live"
 bench: build ## the signer beside the stock entry and JavaScript, some minutes; writes docs/benchmarks.md
 	go test -run '^$$' -bench . ./internal/...
 	go run ./e2e/bench -o docs
+
+# make chaos SEED=7 ORDERS=500 BUYERS=1, see docs/chaos.md
+SEED   ?= 1
+ORDERS ?= 3000
+BUYERS ?= 6
+campaign = go run ./e2e/chaos -seed $(SEED) -orders $(ORDERS) -buyers $(BUYERS)
+
+chaos: $(ENTRY) build/wasm_exec.js build/signer.wasm ## thousands of orders while everything goes wrong; SEED=7 ORDERS=3000 replays a run
+	@mkdir -p artifacts
+	$(campaign) -log artifacts/chaos.log
+
+load: $(ENTRY) build/wasm_exec.js build/signer.wasm ## how many orders a second this machine holds, with nothing wrong
+	$(campaign) -calm
 
 size: build ## what the two binaries weigh, and what in them; fails over budget
 	go run ./e2e/size

@@ -124,6 +124,20 @@ func (w *WeChat) Ledger() Ledger {
 	return l
 }
 
+// Trade returns the payment with this transaction_id, and whether there is one.
+func (w *WeChat) Trade(transactionID string) (Trade, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if transactionID == "" {
+		return Trade{}, false
+	}
+	o := w.findOrder(transactionID, "")
+	if o == nil {
+		return Trade{}, false
+	}
+	return *o.trade, true
+}
+
 // CloseOrder closes an unpaid order from WeChat's side, without the five
 // minutes that closeorder demands.
 func (w *WeChat) CloseOrder(outTradeNo string) error {

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"strings"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/wechat/wechattest"
+)
+
+// buyer is a person with WeChat and the shop's page, open on any number of
+// devices that share the cookies.
+type buyer struct {
+	*world
+	user   wechattest.User
+	ip     string
+	client *http.Client
+}
+
+// callTimeout is how long a page waits. What the signer waits for WeChat is
+// shorter.
+const callTimeout = 90 * time.Second
+
+func newBuyer(w *world, user wechattest.User, ip string) *buyer {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		panic("chaos: " + err.Error()) // no options, no error
+	}
+	return &buyer{world: w, user: user, ip: ip, client: &http.Client{
+		Jar: jar, Timeout: callTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: 16},
+	}}
+}
+
+// answer is what came of a call.
+type answer struct {
+	status int
+	body   []byte
+	api.Error
+}
+
+// errNoAnswer is that of a call that workerd's death left without an answer.
+var errNoAnswer = errors.New("no answer")
+
+// call makes a call as the shop's page does. result is filled from an answer
+// 200.
+func (b *buyer) call(method, path string, body, result any) (answer, error) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return answer{}, err
+	}
+	req, err := http.NewRequest(method, b.shop+path, bytes.NewReader(text))
+	if err != nil {
+		return answer{}, err
+	}
+	if method != http.MethodGet {
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Origin", b.shop)
+	} else {
+		req.Body = nil
+		req.ContentLength = 0
+	}
+	req.Header.Set("CF-Connecting-IP", b.ip)
+	res, err := b.client.Do(req)
+	if err != nil {
+		return answer{}, errNoAnswer
+	}
+	defer res.Body.Close()
+	a := answer{status: res.StatusCode}
+	if a.body, err = io.ReadAll(res.Body); err != nil {
+		return answer{}, errNoAnswer
+	}
+	into := result
+	if a.status != http.StatusOK {
+		into = &a.Error
+	}
+	if err := json.Unmarshal(a.body, into); err != nil || a.status != http.StatusOK && a.Code.Status() != a.status {
+		b.note(wrong, "", "%s %s was answered %d %.200s", method, path, a.status, a.body)
+	}
+	return a, nil
+}
+
+// tries is how often a page repeats a call before it shows its button.
+const tries = 5
+
+// must repeats a call while there is no answer or WeChat is busy, and signs in
+// when the session has ended. A code that is none of allowed is a finding.
+func (b *buyer) must(method, path string, body, result any, allowed ...api.Code) (answer, bool) {
+	for range tries {
+		a, err := b.call(method, path, body, result)
+		switch {
+		case errors.Is(err, errNoAnswer):
+		case err != nil:
+			b.note(wrong, "", "%s %s: %v", method, path, err)
+			return a, false
+		case a.status == http.StatusOK:
+			return a, true
+		case a.Code == api.CodeUnauthenticated:
+			if !b.signIn() {
+				return a, false
+			}
+		case a.Code == api.CodeWeChatBusy, a.Code == api.CodeInternal: // the worker judges the latter
+		default:
+			for _, code := range allowed {
+				if a.Code == code {
+					return a, false
+				}
+			}
+			b.note(wrong, "", "%s %s was answered %d %.200s", method, path, a.status, a.body)
+			return a, false
+		}
+	}
+	return answer{}, false
+}
+
+// signIn signs in silently, again if something goes wrong on the way.
+func (b *buyer) signIn() bool {
+	for range tries {
+		var begun api.AuthorizeResponse
+		if a, err := b.call(http.MethodPost, api.PathAuthorize, api.AuthorizeRequest{ReturnTo: "/"}, &begun); err != nil || a.status != http.StatusOK {
+			continue
+		}
+		code, state, err := b.authorize(begun.URL)
+		if err != nil {
+			b.note(wrong, "", "signing in: %v", err)
+			return false
+		}
+		b.secret("a code", code)
+		a, err := b.call(http.MethodPost, api.PathToken, api.TokenRequest{Code: code, State: state}, &api.TokenResponse{})
+		if err == nil && a.status == http.StatusOK {
+			return true
+		}
+	}
+	return false
+}
+
+// authorize follows the link to WeChat and back.
+func (b *buyer) authorize(link string) (code, state string, err error) {
+	b.phone.Lock()
+	defer b.phone.Unlock()
+	if err := b.wechat.SetUser(b.user.OpenID); err != nil {
+		return "", "", err
+	}
+	link, _, _ = strings.Cut(link, "#")
+	res, err := b.client.Transport.RoundTrip(mustRequest(link))
+	if err != nil {
+		return "", "", err
+	}
+	res.Body.Close()
+	back, err := url.Parse(res.Header.Get("Location"))
+	if err != nil || back.Query().Get("code") == "" {
+		return "", "", fmt.Errorf("WeChat did not send %s back", link)
+	}
+	return back.Query().Get("code"), back.Query().Get("state"), nil
+}
+
+// mustRequest is a GET of a URL that a program has made.
+func mustRequest(link string) *http.Request {
+	req, err := http.NewRequest(http.MethodGet, link, nil)
+	if err != nil {
+		panic("chaos: " + err.Error())
+	}
+	return req
+}

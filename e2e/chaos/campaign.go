@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/wechat/wechattest"
+)
+
+// campaign is a plan at work in a world.
+type campaign struct {
+	*world
+	options
+	plan    plan
+	wishes  []*wish
+	faults  map[string]int // queued, by kind
+	forged  sync.Map       // sent, by kind: *atomic.Int64
+	elapsed time.Duration  // of the rounds, without the end
+	crons   int            // until quiet
+}
+
+// run carries a campaign out and returns its report. The error says that it
+// could not be carried out. logFile gets the Worker's log unless it is "".
+func run(ctx context.Context, dir string, o options, logFile string) (*report, error) {
+	w, err := newWorld(ctx, dir, o.seed)
+	if err != nil {
+		return nil, err
+	}
+	defer w.close()
+	c := &campaign{world: w, options: o, plan: newPlan(o), faults: map[string]int{}}
+	if err := c.prepare(); err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	for _, r := range c.plan.rounds {
+		if err := c.round(ctx, r); err != nil {
+			return nil, err
+		}
+	}
+	c.elapsed = time.Since(began)
+	left := c.wechat.Faults()
+	if err := c.settle(ctx); err != nil {
+		return nil, err
+	}
+	c.compare()
+	c.checkLog()
+	if logFile != "" {
+		if err := os.WriteFile(logFile, c.log.text.Bytes(), 0o644); err != nil {
+			return nil, err
+		}
+	}
+	return c.report(left), nil
+}
+
+// prepare signs everybody in and prices what they want.
+func (c *campaign) prepare() error {
+	var catalogue api.ProductList
+	price := map[string]api.Fen{}
+	c.buyers[0].must(http.MethodGet, api.PathProducts, nil, &catalogue)
+	for _, p := range catalogue.Products {
+		price[p.ID] = p.Price
+	}
+	for _, b := range c.buyers {
+		if !b.signIn() {
+			c.note(wrong, "", "somebody cannot sign in")
+		}
+	}
+	for _, p := range c.plan.orders {
+		w := &wish{buyer: c.buyers[p.person], purchase: p}
+		for _, item := range p.items {
+			w.total += price[item.ProductID] * api.Fen(item.Quantity)
+		}
+		c.wishes = append(c.wishes, w)
+	}
+	return nil
+}
+
+// round lets the visits of a round happen, then lets time pass.
+func (c *campaign) round(ctx context.Context, r round) error {
+	each(c.atOnce, r.visits, func(v visit) {
+		for _, s := range v.steps {
+			c.step(ctx, v.order, s)
+		}
+	})
+	c.wechat.Advance(r.leap)
+	return ctx.Err()
+}
+
+// each calls do with all things in their order, some at once.
+func each[T any](atOnce int, things []T, do func(T)) {
+	next := make(chan T)
+	var work sync.WaitGroup
+	for range atOnce {
+		work.Go(func() {
+			for t := range next {
+				do(t)
+			}
+		})
+	}
+	for _, t := range things {
+		next <- t
+	}
+	close(next)
+	work.Wait()
+}
+
+// step does one step.
+func (c *campaign) step(ctx context.Context, n int, s step) {
+	if ctx.Err() != nil {
+		return
+	}
+	for _, f := range s.faults {
+		if err := c.wechat.AddFault(f); err != nil {
+			c.note(wrong, "", "%v", err)
+		}
+	}
+	c.mishaps.arm(s.mishaps...)
+	if s.do == doCron {
+		if _, err := c.worker.tick(ctx); err != nil {
+			c.note(wrong, "", "%v", err)
+		}
+	} else {
+		c.act(c.wishes[n], s)
+	}
+	if c.atOnce == 1 {
+		c.wechat.Advance(0) // the notifications of this step have arrived
+	}
+}
+
+// act does one step of a buyer or of a stranger.
+func (c *campaign) act(p *wish, s step) {
+	switch s.do {
+	case doOrder:
+		p.place()
+	case doDouble:
+		var taps sync.WaitGroup
+		taps.Go(p.place)
+		taps.Go(p.place)
+		taps.Wait()
+	case doRenew:
+		p.renew()
+	case doOpen:
+		p.open()
+	case doConfirm:
+		p.answerSheet(c.wechat.PaySheet)
+	case doDismiss:
+		p.answerSheet(c.wechat.CancelSheet)
+	case doPoll:
+		p.poll()
+	case doList:
+		p.list()
+	case doPeep:
+		p.peep(c.wishes[s.other])
+	case doForge:
+		c.forge(p, s.forge)
+	case doTell:
+		c.forge(p, "")
+	}
+}
+
+// forge sends a notification about an order past WeChat's retries: forged in
+// some way, or with forge "" the true one once more.
+func (c *campaign) forge(p *wish, forge string) {
+	number := c.numberOf(p.known())
+	if number == "" {
+		return
+	}
+	attempt, err := c.wechat.Notify(number, forge)
+	if err != nil {
+		return // not paid, so there is nothing to tell; or WeChat does not know it
+	}
+	count, _ := c.forged.LoadOrStore(forge, new(atomic.Int64))
+	count.(*atomic.Int64).Add(1)
+	if attempt.OK && forge != "" && forge != wechattest.ForgeReplay {
+		c.note(wrong, number, "a forged notification (%s) was acknowledged", forge)
+	}
+}
+
+// numberOf returns the out_trade_no of an order, "" if there is none.
+func (w *world) numberOf(id string) string {
+	if id == "" {
+		return ""
+	}
+	rows, err := read[struct {
+		Number string
+	}](w, `SELECT out_trade_no AS number FROM orders WHERE id = ?`, id)
+	if err != nil || len(rows) != 1 {
+		w.note(lost, "", "order %s, of which a buyer was told, is not stored: %v", id, err)
+		return ""
+	}
+	return rows[0].Number
+}
+
+// ownerOf returns who was told of an order, nil if nobody was.
+func (w *world) ownerOf(id string) *buyer {
+	b, _ := w.owners.Load(id)
+	owner, _ := b.(*buyer)
+	return owner
+}

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// A short campaign; `make chaos` runs long ones. The seed is fixed, so that a
+// failure here is the change's.
+func TestShortCampaign(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	artifacts := filepath.Join(root, "artifacts")
+	if err := os.MkdirAll(artifacts, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r, err := run(t.Context(), root, options{seed: 1, orders: 100, atOnce: 6}, filepath.Join(artifacts, "chaos.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	r.print(&text)
+	t.Log("\n" + text.String())
+	if len(r.findings) > 0 {
+		t.Fail()
+	}
+	if r.paid < 20 || r.deaths < 3 || len(r.faults) < 15 {
+		t.Errorf("%d paid, %d deaths, %d kinds of faults: too little happened to tell anything", r.paid, r.deaths, len(r.faults))
+	}
+}
+
+func TestPlanIsTheSeeds(t *testing.T) {
+	o := options{seed: 7, orders: 300, atOnce: 6}
+	a, b := newPlan(o), newPlan(o)
+	if !reflect.DeepEqual(a, b) {
+		t.Error("one seed made two plans")
+	}
+	o.seed = 8
+	if reflect.DeepEqual(a, newPlan(o)) {
+		t.Error("two seeds made one plan")
+	}
+}

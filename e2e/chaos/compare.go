@@ -1,0 +1,164 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/wechat/wechattest"
+)
+
+// stored is an order as D1 has it in the end.
+type stored struct {
+	ID          string
+	Number      string
+	Owner       string
+	Key         string
+	TradeType   api.TradeType `json:"trade_type"`
+	Total       int64
+	Body        string
+	IP          string
+	NotifyURL   string `json:"notify_url"`
+	Created     int64
+	Expires     int64
+	Status      api.OrderStatus
+	Transaction string
+	Paid        int64
+	Payer       string
+	Refunded    int64
+	Steps       string // the statuses it went through, in turn
+}
+
+const everyOrder = `SELECT id, out_trade_no AS number, owner, client_key AS "key", trade_type, total, body, client_ip AS ip, notify_url,
+	created_at AS created, expires_at AS expires, status, COALESCE(transaction_id, '') AS "transaction", COALESCE(paid_at, 0) AS paid,
+	COALESCE(payer, '') AS payer, refunded,
+	COALESCE((SELECT group_concat(step, ' ') FROM (SELECT status AS step FROM order_steps WHERE order_id = orders.id ORDER BY rowid)), '') AS steps
+	FROM orders ORDER BY rowid`
+
+// compare checks, with nothing moving any more, that the shop's books and
+// WeChat's say the same.
+func (c *campaign) compare() {
+	all, err := read[stored](c.world, everyOrder)
+	if err != nil {
+		c.note(wrong, "", "%v", err)
+		return
+	}
+	ledger := c.wechat.Ledger()
+	trades := byNumber(ledger.Trades, func(t wechattest.Trade) string { return t.OutTradeNo })
+	taken := byNumber(ledger.Orders, func(o wechattest.Order) string { return o.OutTradeNo })
+	ours := byNumber(all, func(o stored) string { return o.Number })
+
+	for _, o := range all {
+		trade, paid := trades[o.Number]
+		c.checkPaid(o, trade, paid)
+		c.checkSteps(o)
+		if there, ok := taken[o.Number]; ok {
+			c.checkTaken(o, there)
+		}
+	}
+	for _, t := range ledger.Trades {
+		if _, ok := ours[t.OutTradeNo]; !ok {
+			c.note(lost, t.OutTradeNo, "WeChat has %d fen for an order that is not stored", t.TotalFee)
+		}
+	}
+	for _, o := range ledger.Orders {
+		if _, ok := ours[o.OutTradeNo]; !ok {
+			c.note(wrong, o.OutTradeNo, "WeChat has taken an order that is not stored")
+		}
+	}
+	c.checkWishes(all)
+}
+
+// byNumber finds things by their out_trade_no.
+func byNumber[T any](all []T, number func(T) string) map[string]T {
+	m := make(map[string]T, len(all))
+	for _, t := range all {
+		m[number(t)] = t
+	}
+	return m
+}
+
+// checkPaid compares an order with the payment that WeChat has for it, if any.
+func (c *campaign) checkPaid(o stored, trade wechattest.Trade, paid bool) {
+	switch {
+	case paid && !order.WasPaid(o.Status):
+		c.note(lost, o.Number, "WeChat has %d fen, the order is %s (%s)", trade.TotalFee, o.Status, o.Steps)
+	case !paid && order.WasPaid(o.Status):
+		c.note(wrong, o.Number, "the order is %s (%s), WeChat has no money for it", o.Status, o.Steps)
+	case !paid && (o.Transaction != "" || o.Paid != 0 || o.Payer != ""):
+		c.note(wrong, o.Number, "the order is %s and has payment %q", o.Status, o.Transaction)
+	case !paid && o.Status != api.StatusClosed:
+		c.note(wrong, o.Number, "nobody paid, nobody can any more, and the order is %s (%s)", o.Status, o.Steps)
+	case paid && (o.Transaction != trade.TransactionID || o.Total != trade.TotalFee || o.Payer != trade.OpenID || o.Paid != trade.Paid.Unix()*1000):
+		c.note(wrong, o.Number, "paid by %s: %d fen of %s at %d; WeChat says %s: %d fen of %s at %d", o.Transaction, o.Total, short(o.Payer), o.Paid,
+			trade.TransactionID, trade.TotalFee, short(trade.OpenID), trade.Paid.Unix()*1000)
+	}
+}
+
+// checkTaken compares an order with what WeChat took it for.
+func (c *campaign) checkTaken(o stored, there wechattest.Order) {
+	if there.TotalFee != o.Total || there.TradeType != string(o.TradeType) || there.Body != o.Body || there.ClientIP != o.IP ||
+		there.NotifyURL != o.NotifyURL || there.Expires.Unix() != o.Expires/1000 || o.TradeType == api.TradeJSAPI && there.OpenID != o.Owner {
+		c.note(wrong, o.Number, "WeChat took the order for something else: %+v", there)
+	}
+	if o.Status == api.StatusClosed && there.State != wechattest.StateClosed {
+		c.note(wrong, o.Number, "the order is closed, at WeChat it is %s", there.State)
+	}
+}
+
+// checkSteps checks that the life of an order went along the one table, and
+// only once through paid but for refunds.
+func (c *campaign) checkSteps(o stored) {
+	steps := strings.Fields(o.Steps)
+	if len(steps) == 0 || steps[0] != string(api.StatusCreated) || steps[len(steps)-1] != string(o.Status) {
+		c.note(wrong, o.Number, "the order is %s after the steps %q", o.Status, o.Steps)
+		return
+	}
+	payments := 0
+	for i := 1; i < len(steps); i++ {
+		was, is := api.OrderStatus(steps[i-1]), api.OrderStatus(steps[i])
+		if !order.CanBecome(was, is) {
+			c.note(wrong, o.Number, "the order went from %s to %s (%s)", was, is, o.Steps)
+		}
+		if is == api.StatusPaid && !order.WasPaid(was) {
+			payments++
+		}
+	}
+	if payments > 1 {
+		c.note(doubled, o.Number, "the order became paid %d times (%s)", payments, o.Steps)
+	}
+}
+
+// checkWishes checks that every wish became one order, whoever tapped twice or
+// heard no answer, and that it is the one that the buyer was told of.
+func (c *campaign) checkWishes(all []stored) {
+	type wisher struct{ owner, key string }
+	orders := map[wisher][]stored{}
+	for _, o := range all {
+		orders[wisher{o.Owner, o.Key}] = append(orders[wisher{o.Owner, o.Key}], o)
+	}
+	for _, p := range c.wishes {
+		mine := orders[wisher{p.user.OpenID, p.key}]
+		delete(orders, wisher{p.user.OpenID, p.key})
+		switch id := p.known(); {
+		case len(mine) > 1:
+			c.note(doubled, mine[0].Number, "client_key %s has %d orders", p.key, len(mine))
+		case id != "" && !slices.ContainsFunc(mine, func(o stored) bool { return o.ID == id }):
+			c.note(lost, "", "a buyer was told of order %s, which is not stored", id)
+		case len(mine) == 1 && mine[0].Total != int64(p.total):
+			c.note(wrong, mine[0].Number, "the order costs %d fen, the catalogue says %d", mine[0].Total, p.total)
+		}
+	}
+	for by, left := range orders {
+		c.note(wrong, left[0].Number, "an order that nobody wished for, client_key %s", by.key)
+	}
+}
+
+// short keeps most of an openid out of the report.
+func short(openid string) string {
+	if len(openid) < 8 {
+		return openid
+	}
+	return openid[:4] + "…"
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"h5pay/internal/api"
+	"h5pay/internal/wechat/wechattest"
+)
+
+// verdicts are those of all findings so far.
+func (j *judge) verdicts() (all []verdict) {
+	for _, f := range j.findings {
+		all = append(all, f.verdict)
+	}
+	return all
+}
+
+// What the two books can disagree in is found.
+func TestBooksThatDiffer(t *testing.T) {
+	at := time.Date(2026, 3, 1, 2, 3, 4, 0, time.UTC)
+	trade := wechattest.Trade{TransactionID: "4200", OutTradeNo: "N", OpenID: "o1", TotalFee: 100, Paid: at}
+	paid := stored{Number: "N", Status: api.StatusPaid, Transaction: "4200", Total: 100, Payer: "o1", Paid: at.UnixMilli()}
+	closed := stored{Number: "N", Status: api.StatusClosed, Total: 100}
+	with := func(o stored, change func(*stored)) stored { change(&o); return o }
+	for name, test := range map[string]struct {
+		order stored
+		paid  bool
+		want  []verdict
+	}{
+		"paid on both sides":     {paid, true, nil},
+		"closed, not paid":       {closed, false, nil},
+		"paid there only":        {closed, true, []verdict{lost}},
+		"paid here only":         {paid, false, []verdict{wrong}},
+		"left open":              {with(closed, func(o *stored) { o.Status = api.StatusPending }), false, []verdict{wrong}},
+		"another transaction":    {with(paid, func(o *stored) { o.Transaction = "4201" }), true, []verdict{wrong}},
+		"another amount":         {with(paid, func(o *stored) { o.Total = 101 }), true, []verdict{wrong}},
+		"another payer":          {with(paid, func(o *stored) { o.Payer = "o2" }), true, []verdict{wrong}},
+		"another time":           {with(paid, func(o *stored) { o.Paid += 1000 }), true, []verdict{wrong}},
+		"a payment of an unpaid": {with(closed, func(o *stored) { o.Transaction = "4200" }), false, []verdict{wrong}},
+	} {
+		c := &campaign{world: &world{}}
+		c.checkPaid(test.order, trade, test.paid)
+		if d := cmp.Diff(test.want, c.verdicts()); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+	}
+}
+
+func TestStepsThatCannotBe(t *testing.T) {
+	for steps, want := range map[string][]verdict{
+		"created pending paid":                     nil,
+		"created pending closed paid":              nil,
+		"created pending paid refunding paid":      nil,
+		"created pending paid pending paid":        {wrong, doubled},
+		"created pending paid closed":              {wrong},
+		"created pending closed pending":           {wrong},
+		"pending paid":                             {wrong},
+		"created pending paid closed paid":         {wrong, doubled},
+		"created pending paid refunding paid paid": {wrong},
+	} {
+		c := &campaign{world: &world{}}
+		all := strings.Fields(steps)
+		last := api.OrderStatus(all[len(all)-1])
+		c.checkSteps(stored{Number: "N", Status: last, Steps: steps})
+		if d := cmp.Diff(want, c.verdicts()); d != "" {
+			t.Errorf("%s (-want +got):\n%s", steps, d)
+		}
+	}
+}
+
+func TestWishesThatWentWrong(t *testing.T) {
+	buyer := &buyer{user: wechattest.User{OpenID: "o1"}}
+	mine := stored{ID: "a", Number: "N", Owner: "o1", Key: "k", Total: 100}
+	for name, test := range map[string]struct {
+		all  []stored
+		told string // the order that the buyer knows of
+		want []verdict
+	}{
+		"one order":              {[]stored{mine}, "a", nil},
+		"nobody was told":        {[]stored{mine}, "", nil},
+		"never stored":           {nil, "", nil},
+		"told, and not stored":   {nil, "a", []verdict{lost}},
+		"two orders":             {[]stored{mine, mine}, "a", []verdict{doubled}},
+		"told of another":        {[]stored{mine}, "b", []verdict{lost}},
+		"for another price":      {[]stored{{ID: "a", Owner: "o1", Key: "k", Total: 99}}, "a", []verdict{wrong}},
+		"an order of nobody's":   {[]stored{mine, {ID: "b", Owner: "o1", Key: "l"}}, "a", []verdict{wrong}},
+		"an order of a stranger": {[]stored{mine, {ID: "b", Owner: "o2", Key: "k"}}, "a", []verdict{wrong}},
+	} {
+		w := &world{}
+		buyer.world = w
+		c := &campaign{world: w, wishes: []*wish{{buyer: buyer, purchase: purchase{key: "k"}, total: 100, id: test.told}}}
+		c.checkWishes(test.all)
+		if d := cmp.Diff(test.want, c.verdicts()); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+	}
+}
+
+func TestSecretsAreFound(t *testing.T) {
+	var j judge
+	j.secret("the key", "abc123")
+	j.keepsSecrets("a text", []byte("nothing"))
+	j.keepsSecrets("a text", []byte("see abc123 here"))
+	if d := cmp.Diff([]verdict{wrong}, j.verdicts()); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestCallsHaveNames(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"sql":"\n\t\tUPDATE orders SET status = ?, updated_at = ? WHERE id = ?","params":["paid",1,"x"]}`: "UPDATE orders to paid",
+		`{"sql":"UPDATE orders SET queried_at = ? WHERE id = ?","params":[1,"x"]}`:                          "UPDATE orders",
+		`{"sql":"INSERT INTO orders (id) VALUES (?)","params":["x"]}`:                                       "INSERT orders",
+		`{"sql":"SELECT id,\n out_trade_no FROM orders WHERE id = ?","params":["x"]}`:                       "SELECT orders",
+		`{"sql":"DELETE FROM used_states WHERE state IN (SELECT 1)","params":[]}`:                           "DELETE used_states",
+		`[{"sql":"SELECT 1"}]`: "statements in a batch",
+		`{"sql":"PRAGMA x"}`:   "another statement",
+	} {
+		if got := nameStatement(nil, []byte(body)); got != want {
+			t.Errorf("%s: %q, want %q", body, got, want)
+		}
+	}
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// mishap is something that befalls one call of the Worker on its way to D1 or
+// to WeChat, or on the way of the answer back.
+type mishap struct {
+	kind mishapKind
+	site site
+	call string        // the name of the call, "" for any
+	nth  int           // which of those calls, counted from when it is armed
+	done bool          // the call has done its work; only the answer is lost
+	wait time.Duration // of slow
+}
+
+type mishapKind string
+
+// The kinds.
+const (
+	kill mishapKind = "kill" // SIGKILL to workerd in the middle of it
+	cut  mishapKind = "cut"  // the connection breaks
+	fail mishapKind = "fail" // D1 answers with an error
+	slow mishapKind = "slow" // it takes a while, and others overtake it
+)
+
+type site string
+
+// The sites.
+const (
+	atD1     site = "D1"
+	atWeChat site = "WeChat"
+)
+
+// mishaps are those that wait for their call, and a record of those that
+// found it.
+type mishaps struct {
+	mu    sync.Mutex
+	armed []mishap
+	seen  map[string]int // what happened where, for the report
+}
+
+// arm lets mishaps wait for their calls.
+func (m *mishaps) arm(all ...mishap) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.armed = append(m.armed, all...)
+}
+
+// disarm forgets those that have not happened.
+func (m *mishaps) disarm() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.armed = nil
+}
+
+// next counts a call and returns what befalls it.
+func (m *mishaps) next(at site, call string) (mishap, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	hit := -1
+	for i := range m.armed {
+		a := &m.armed[i]
+		if a.site != at || a.call != "" && a.call != call {
+			continue
+		}
+		if a.nth--; a.nth <= 0 && hit < 0 {
+			hit = i
+		}
+	}
+	if hit < 0 {
+		return mishap{}, false
+	}
+	found := m.armed[hit]
+	m.armed = slices.Delete(m.armed, hit, hit+1)
+	if m.seen == nil {
+		m.seen = map[string]int{}
+	}
+	when := "before"
+	if found.done {
+		when = "after"
+	}
+	m.seen[strings.Join([]string{string(found.kind), when, call}, " ")]++
+	return found, true
+}

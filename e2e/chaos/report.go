@@ -1,0 +1,120 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"h5pay/internal/wechat/wechattest"
+)
+
+// report is what came of a campaign.
+type report struct {
+	options
+	elapsed  time.Duration
+	requests int64
+	hung     int64 // requests that got no answer
+	crons    int
+	paid     int
+	unplaced int // wishes of which no buyer ever got an answer
+	deaths   int
+	faults   map[string]int // by what went wrong
+	kills    map[string]int // by where
+	findings []finding
+	lines    []string // of the log, about the first finding
+}
+
+// report counts. left are the faults that met nobody.
+func (c *campaign) report(left []wechattest.Fault) *report {
+	r := &report{
+		options: c.options, elapsed: c.elapsed, requests: c.worker.requests.Load(), hung: c.worker.lost.Load(), crons: c.crons,
+		paid: len(c.wechat.Ledger().Trades), deaths: c.worker.deaths, faults: map[string]int{}, kills: map[string]int{}, findings: c.findings,
+	}
+	for _, p := range c.wishes {
+		if p.known() == "" {
+			r.unplaced++
+		}
+	}
+	for _, round := range c.plan.rounds {
+		for _, v := range round.visits {
+			for _, s := range v.steps {
+				for _, f := range s.faults {
+					r.faults["WeChat: "+f.Kind]++
+				}
+			}
+		}
+	}
+	for _, f := range left {
+		r.faults["WeChat: "+f.Kind] -= f.Count
+	}
+	c.forged.Range(func(kind, count any) bool {
+		r.faults["notification: "+cmp.Or(kind.(string), "repeated")] += int(count.(*atomic.Int64).Load())
+		return true
+	})
+	for what, n := range c.mishaps.seen {
+		if where, ok := strings.CutPrefix(what, string(kill)+" "); ok {
+			r.kills[where] += n
+			continue
+		}
+		kind, rest, _ := strings.Cut(what, " ")
+		when, where, _ := strings.Cut(rest, " ")
+		r.faults[fmt.Sprintf("wire to %s: %s %s", siteOf(where), kind, when)] += n
+	}
+	if len(r.findings) > 0 && r.findings[0].order != "" {
+		r.lines = c.log.lines(r.findings[0].order)
+	}
+	return r
+}
+
+// count is how many findings there are of a verdict.
+func (r *report) count(v verdict) int {
+	n := 0
+	for _, f := range r.findings {
+		if f.verdict == v {
+			n++
+		}
+	}
+	return n
+}
+
+// maxFindings is how many are printed.
+const maxFindings = 20
+
+// print writes the report.
+func (r *report) print(w io.Writer) {
+	sum := 0
+	for _, kind := range slices.Sorted(maps.Keys(r.faults)) {
+		if r.faults[kind] > 0 {
+			fmt.Fprintf(w, "%8d  %s\n", r.faults[kind], kind)
+			sum += r.faults[kind]
+		}
+	}
+	for _, where := range slices.Sorted(maps.Keys(r.kills)) {
+		fmt.Fprintf(w, "%8d  workerd killed %s\n", r.kills[where], where)
+	}
+	fmt.Fprintf(w, "\nseed %d, %d buyers at once: %d orders (%d without an answer), %d paid, %d requests (%d without an answer)\n",
+		r.seed, r.atOnce, r.orders, r.unplaced, r.paid, r.requests, r.hung)
+	fmt.Fprintf(w, "%d faults, workerd killed %d times; quiet after %d minutes of cron\n", sum, r.deaths, r.crons)
+	fmt.Fprintf(w, "%.1f orders/s in %s\n", float64(r.orders)/r.elapsed.Seconds(), r.elapsed.Round(time.Second))
+	fmt.Fprintf(w, "lost %d, doubled %d, wrong %d\n", r.count(lost), r.count(doubled), r.count(wrong))
+	if len(r.findings) == 0 {
+		return
+	}
+	fmt.Fprintln(w)
+	for i, f := range r.findings {
+		if i == maxFindings {
+			fmt.Fprintf(w, "and %d more\n", len(r.findings)-i)
+			break
+		}
+		fmt.Fprintf(w, "%s: %s %s\n", f.verdict, f.text, f.order)
+	}
+	for _, line := range r.lines {
+		fmt.Fprintf(w, "log: %s\n", line)
+	}
+	fmt.Fprintf(w, "again: make chaos SEED=%d ORDERS=%d BUYERS=%d\n", r.seed, r.orders, r.atOnce)
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+)
+
+// settle ends what goes wrong, lets a day pass, in which WeChat repeats its
+// notifications and orders expire, and fires the cron trigger every minute
+// until there is nothing left to do.
+func (c *campaign) settle(ctx context.Context) error {
+	c.mishaps.disarm()
+	c.wechat.ClearFaults()
+	c.wechat.Advance(order.Lifetime + order.ExpiryGrace + time.Hour)
+	open := -1
+	for limit := 60 + len(c.wishes); c.crons < limit; c.crons++ {
+		if heard, err := c.worker.tick(ctx); err != nil || !heard {
+			return fmt.Errorf("the cron trigger, with nothing wrong any more: %t, %w", heard, err)
+		}
+		var err error
+		if open, err = c.unsettled(); err != nil {
+			return err
+		}
+		if open == 0 {
+			break
+		}
+		c.wechat.Advance(time.Minute)
+	}
+	if open > 0 {
+		c.note(wrong, "", "%d things are unsettled after %d minutes of cron", open, c.crons)
+	}
+	// What the buyers see in the end.
+	each(c.atOnce, c.wishes, (*wish).poll)
+	return ctx.Err()
+}
+
+// unsettled counts what the cron trigger still has to do.
+func (c *campaign) unsettled() (int, error) {
+	rows, err := read[struct{ N int }](c.world, `SELECT COUNT(*) AS n FROM orders WHERE status IN (?, ?, ?)`,
+		api.StatusCreated, api.StatusPending, api.StatusClosing)
+	if err != nil {
+		return 0, err
+	}
+	return rows[0].N, nil
+}

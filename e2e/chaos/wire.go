@@ -1,0 +1,93 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// wire lets mishaps befall the calls to a handler. name says in the report
+// which call it was.
+func (w *world) wire(at site, name func(*http.Request, []byte) string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(http.ErrAbortHandler) // workerd died while it spoke
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		m, hit := w.mishaps.next(at, name(r, body))
+		if !hit {
+			next.ServeHTTP(rw, r)
+			return
+		}
+		answer := httptest.NewRecorder()
+		if m.done {
+			next.ServeHTTP(answer, r)
+		}
+		switch m.kind {
+		case kill:
+			w.worker.kill()
+			panic(http.ErrAbortHandler) // net/http cuts the connection
+		case cut:
+			w.worker.excuse(at)
+			panic(http.ErrAbortHandler)
+		case fail:
+			w.worker.excuse(at)
+			rw.Header().Set("Content-Type", "application/json")
+			io.WriteString(rw, `{"success":false,"error":"D1_ERROR: internal error (made by the campaign)"}`)
+			return
+		}
+		time.Sleep(m.wait)
+		if !m.done {
+			next.ServeHTTP(rw, r)
+			return
+		}
+		maps.Copy(rw.Header(), answer.Header())
+		rw.WriteHeader(answer.Code)
+		rw.Write(answer.Body.Bytes()) // an error means that workerd is dead
+	})
+}
+
+// siteOf tells where calls of this name are made.
+func siteOf(call string) site {
+	if strings.HasPrefix(call, "/") {
+		return atWeChat
+	}
+	return atD1
+}
+
+// nameCall says which call to WeChat it is.
+func nameCall(r *http.Request, _ []byte) string { return r.URL.Path }
+
+var statement = regexp.MustCompile(`(?is)^\s*(INSERT|UPDATE|DELETE|SELECT)\b.*?\b(?:INTO|UPDATE|FROM)\s+(\w+)|^\s*(UPDATE)\s+(\w+)`)
+
+// nameStatement says which statement a call to D1 carries: "UPDATE orders to
+// paid".
+func nameStatement(_ *http.Request, body []byte) string {
+	var q struct {
+		SQL    string `json:"sql"`
+		Params []any  `json:"params"`
+	}
+	if json.Unmarshal(body, &q) != nil {
+		return "statements in a batch"
+	}
+	m := statement.FindStringSubmatch(q.SQL)
+	if m == nil {
+		return "another statement"
+	}
+	name := m[1] + m[3] + " " + m[2] + m[4]
+	if len(q.Params) > 0 && setsStatus.MatchString(q.SQL) {
+		if status, ok := q.Params[0].(string); ok {
+			name += " to " + status
+		}
+	}
+	return name
+}
+
+var setsStatus = regexp.MustCompile(`(?i)\bSET status = \?`)

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/wechat/wechattest"
+)
+
+// wish is a purchase as the page of its buyer knows it.
+type wish struct {
+	*buyer
+	purchase
+	total api.Fen // by the catalogue
+
+	mu    sync.Mutex
+	id    string         // of the order, once there was an answer
+	pay   *api.PayParams // the newest
+	sheet string         // the ID of the newest sheet
+}
+
+// known returns the order's ID, "" while the page knows none.
+func (p *wish) known() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.id
+}
+
+// request is what the page sends, the same each time.
+func (p *wish) request() api.CreateOrderRequest {
+	return api.CreateOrderRequest{Items: p.items, TradeType: p.tradeType, ClientKey: p.key}
+}
+
+// place sends the basket.
+func (p *wish) place() {
+	var c api.Checkout
+	if _, ok := p.must(http.MethodPost, api.PathOrders, p.request(), &c, api.CodeOrderNotPayable); ok {
+		p.keep(c)
+	}
+}
+
+// renew asks for what pays the order again.
+func (p *wish) renew() {
+	id := p.known()
+	if id == "" {
+		return
+	}
+	var c api.Checkout
+	if _, ok := p.must(http.MethodPost, api.OrderPayPath(id), api.PayRequest{Renew: true}, &c, api.CodeOrderNotPayable, api.CodeOrderPaid); ok {
+		p.keep(c)
+	}
+}
+
+// keep takes an answer into the page.
+func (p *wish) keep(c api.Checkout) {
+	p.look(c.Order)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.id != "" && p.id != c.Order.ID {
+		p.note(doubled, "", "client_key %s made order %s, then %s", p.key, p.id, c.Order.ID)
+	}
+	p.id = c.Order.ID
+	p.owners.Store(p.id, p.buyer)
+	if c.Pay != nil {
+		p.pay = c.Pay
+	}
+	if c.Pay == nil && !order.WasPaid(c.Order.Status) {
+		p.note(wrong, "", "order %s is %s and comes without pay parameters", c.Order.ID, c.Order.Status)
+	}
+}
+
+// look checks what a buyer is told of an order against WeChat's books.
+func (p *wish) look(o api.Order) {
+	if o.Total != p.total {
+		p.note(wrong, "", "order %s costs %d fen, the catalogue says %d", o.ID, o.Total, p.total)
+	}
+	p.told(o)
+}
+
+// told checks that nobody is told of a payment that was not made.
+func (b *buyer) told(o api.Order) {
+	if !order.WasPaid(o.Status) {
+		if o.PaymentNo != "" || o.PaidAt != 0 {
+			b.note(wrong, "", "order %s is %s and has payment %q", o.ID, o.Status, o.PaymentNo)
+		}
+		return
+	}
+	trade, ok := b.wechat.Trade(o.PaymentNo)
+	if !ok || trade.TotalFee != int64(o.Total) || trade.Paid.Unix() != o.PaidAt/1000 {
+		b.note(wrong, trade.OutTradeNo, "a buyer is told that order %s is paid by %q at %d; WeChat has %+v", o.ID, o.PaymentNo, o.PaidAt, trade)
+	}
+}
+
+// open opens the payment sheet.
+func (p *wish) open() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.pay == nil {
+		return
+	}
+	text, err := json.Marshal(p.pay)
+	if err != nil {
+		p.note(wrong, "", "%v", err)
+		return
+	}
+	call := wechattest.InvokeCall{API: "getBrandWCPayRequest", URL: p.shop + "/pay"}
+	if err := json.Unmarshal(text, &call.Args); err != nil {
+		p.note(wrong, "", "%v", err)
+		return
+	}
+	sheet, refused := p.invoke(call)
+	switch {
+	case refused == nil:
+		p.sheet = sheet.ID
+	case !excused(refused):
+		p.note(wrong, "", "WeChat opens no sheet for order %s: %s %s", p.id, refused.ErrMsg, refused.ErrDesc)
+	}
+}
+
+// invoke calls the bridge with the phone in the buyer's hand.
+func (b *buyer) invoke(call wechattest.InvokeCall) (wechattest.Sheet, *wechattest.BridgeError) {
+	b.phone.Lock()
+	defer b.phone.Unlock()
+	if err := b.wechat.SetUser(b.user.OpenID); err != nil {
+		b.note(wrong, "", "%v", err)
+	}
+	return b.wechat.Invoke(call)
+}
+
+// excused tells whether WeChat refuses because the page is late: the order is
+// paid, closed or too old, or its prepay_id is.
+func excused(refused *wechattest.BridgeError) bool {
+	for _, words := range []string{"已支付", "已关闭", "最晚支付成功时间", "缺少参数: total_fee"} {
+		if strings.Contains(refused.ErrDesc, words) {
+			return true
+		}
+	}
+	return false
+}
+
+// answerSheet pays on the open sheet or closes it.
+func (p *wish) answerSheet(answer func(id string) (wechattest.Sheet, error)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.sheet == "" {
+		return
+	}
+	if _, err := answer(p.sheet); err != nil && !errors.Is(err, wechattest.ErrSheetGone) {
+		p.note(wrong, "", "%v", err)
+	}
+}
+
+// poll asks for the order, as the page does when the sheet has closed.
+func (p *wish) poll() {
+	id := p.known()
+	if id == "" {
+		return
+	}
+	var o api.Order
+	if _, ok := p.must(http.MethodGet, api.OrderPath(id), nil, &o); ok {
+		p.look(o)
+	}
+}
+
+// list asks for all orders of the buyer.
+func (b *buyer) list() {
+	var all api.OrderList
+	if _, ok := b.must(http.MethodGet, api.PathOrders, nil, &all); !ok {
+		return
+	}
+	for _, o := range all.Orders {
+		b.told(o)
+		if owner := b.ownerOf(o.ID); owner != nil && owner != b {
+			b.note(wrong, "", "order %s is in the list of a stranger", o.ID)
+		}
+	}
+}
+
+// peep asks for the order of another person and tries to pay it.
+func (p *wish) peep(other *wish) {
+	id := other.known()
+	if id == "" || other.buyer == p.buyer {
+		return
+	}
+	if _, ok := p.must(http.MethodGet, api.OrderPath(id), nil, &api.Order{}, api.CodeNotFound); ok {
+		p.note(wrong, "", "a stranger sees order %s", id)
+	}
+	if _, ok := p.must(http.MethodPost, api.OrderPayPath(id), api.PayRequest{}, &api.Checkout{}, api.CodeNotFound); ok {
+		p.note(wrong, "", "a stranger gets to pay order %s", id)
+	}
+}

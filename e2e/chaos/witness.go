@@ -1,0 +1,69 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+)
+
+// witness sends WeChat's notifications and looks at what the shop makes of them:
+// whatever it acknowledges it has to know from then on, since WeChat does not
+// tell it again.
+type witness struct {
+	*world
+	client *http.Client
+}
+
+// Do sends a notification.
+func (t *witness) Do(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	res, err := t.client.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := io.ReadAll(res.Body)
+	res.Body.Close()
+	res.Body = io.NopCloser(bytes.NewReader(answer))
+	if err != nil {
+		return nil, err
+	}
+	if res.StatusCode == http.StatusOK && bytes.Contains(answer, []byte("SUCCESS")) && strings.HasSuffix(r.URL.Path, api.PathNotifyPay) {
+		t.acknowledged(body)
+	}
+	return res, nil
+}
+
+// acknowledged checks that a payment that the shop says it knows is stored.
+func (t *witness) acknowledged(body []byte) {
+	number, transaction := element(body, "out_trade_no"), element(body, "transaction_id")
+	rows, err := read[struct {
+		Status      api.OrderStatus
+		Transaction string
+	}](t.world, `SELECT status, COALESCE(transaction_id, '') AS "transaction" FROM orders WHERE out_trade_no = ?`, number)
+	switch {
+	case err != nil:
+		t.note(wrong, number, "%v", err)
+	case len(rows) != 1:
+		t.note(lost, number, "a payment was acknowledged for an order that is not stored")
+	case !order.WasPaid(rows[0].Status) || rows[0].Transaction != transaction:
+		t.note(lost, number, "a payment was acknowledged, but the order is %s by %q", rows[0].Status, rows[0].Transaction)
+	}
+}
+
+// element returns the text of one element of a flat message.
+func element(body []byte, name string) string {
+	m := regexp.MustCompile(`<` + name + `>(?:<!\[CDATA\[)?([^<\]]*)`).FindSubmatch(body)
+	if m == nil {
+		return ""
+	}
+	return string(m[1])
+}

@@ -1,0 +1,218 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"h5pay/internal/stack"
+)
+
+// worker is the signer at its public address, behind which workerd may die and
+// come again at any moment. Who calls while there is none waits for the next,
+// as at Cloudflare; who was being answered hears nothing more.
+type worker struct {
+	*world
+	config stack.WorkerdConfig
+	client *http.Client
+
+	excuses  atomic.Int64 // deaths, and troubles of D1 that explain an answer 500
+	requests atomic.Int64
+	lost     atomic.Int64 // requests that workerd's death left without an answer
+
+	mu     sync.Mutex
+	now    *stack.Workerd
+	back   chan struct{} // closed when there is one again
+	closed bool
+	deaths int
+}
+
+// startWorker starts the first workerd.
+func (w *world) startWorker(ctx context.Context, config stack.WorkerdConfig) (*worker, error) {
+	k := &worker{world: w, config: config, back: make(chan struct{}), client: &http.Client{
+		Transport:     &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+	return k, k.start(ctx)
+}
+
+// start starts workerd. Another program may have got the port that was free a
+// moment ago, so it tries again.
+func (k *worker) start(ctx context.Context) error {
+	var d *stack.Workerd
+	var err error
+	for range 5 {
+		if d, err = stack.StartWorkerd(ctx, k.config); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		return err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.closed {
+		d.Close()
+		return nil
+	}
+	k.now = d
+	close(k.back)
+	return nil
+}
+
+// kill ends workerd in the middle of whatever it does, and starts another. Of
+// several at once the first counts.
+func (k *worker) kill() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.now == nil {
+		return
+	}
+	syscall.Kill(k.now.PID, syscall.SIGKILL) // at once; Close below waits
+	k.excuses.Add(1)
+	k.deaths++
+	dead := k.now
+	k.now, k.back = nil, make(chan struct{})
+	go func() {
+		dead.Close()
+		if err := k.start(context.Background()); err != nil {
+			k.note(wrong, "", "workerd does not start again: %v", err)
+		}
+	}()
+}
+
+// excuse says that an answer 500 may be right now: D1 had a trouble. None of
+// WeChat's is an excuse.
+func (k *worker) excuse(at site) {
+	if at == atD1 {
+		k.excuses.Add(1)
+	}
+}
+
+// running waits for a workerd.
+func (k *worker) running(ctx context.Context) (*stack.Workerd, error) {
+	for {
+		k.mu.Lock()
+		now, back := k.now, k.back
+		k.mu.Unlock()
+		if now != nil {
+			return now, nil
+		}
+		select {
+		case <-back:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// close ends workerd for good.
+func (k *worker) close() {
+	k.mu.Lock()
+	k.closed = true
+	now := k.now
+	k.mu.Unlock()
+	if now != nil {
+		now.Close()
+	}
+	k.client.CloseIdleConnections()
+}
+
+// ServeHTTP passes a request on and has a look at what comes back.
+func (k *worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	d, err := k.running(r.Context())
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	k.requests.Add(1)
+	before := k.excuses.Load()
+	// Whoever hangs up, the Worker is not told: what it began it ends.
+	req, err := http.NewRequest(r.Method, d.URL+r.URL.RequestURI(), bytes.NewReader(body))
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	req.Header = r.Header.Clone()
+	req.Host = r.Host
+	req.Header.Set("campaign-time", strconv.FormatInt(k.wechat.Now().UnixMilli(), 10))
+	res, err := k.client.Do(req)
+	var answer []byte
+	if err == nil {
+		defer res.Body.Close()
+		answer, err = io.ReadAll(res.Body)
+	}
+	if err != nil {
+		if k.excuses.Load() == before {
+			k.note(wrong, "", "%s %s got no answer although workerd lives: %v", r.Method, r.URL.Path, err)
+		}
+		k.lost.Add(1)
+		panic(http.ErrAbortHandler)
+	}
+	if res.StatusCode == http.StatusInternalServerError && k.excuses.Load() == before {
+		k.note(wrong, "", "%s %s was answered 500 for no reason: %s", r.Method, r.URL.Path, answer)
+	}
+	k.keepsSecrets("an answer to "+r.Method+" "+r.URL.Path, answer)
+	maps.Copy(rw.Header(), res.Header)
+	rw.WriteHeader(res.StatusCode)
+	rw.Write(answer) // an error means that nobody listens any more
+}
+
+// tick fires the cron trigger, and reports whether it was heard to the end.
+func (k *worker) tick(ctx context.Context) (bool, error) {
+	d, err := k.running(ctx)
+	if err != nil {
+		return false, err
+	}
+	before := k.excuses.Load()
+	url := fmt.Sprintf("%s/scheduled?cron=*+*+*+*+*&due=%d", d.EventsURL, k.wechat.Now().UnixMilli())
+	res, err := k.client.Post(url, "application/json", nil)
+	var answer []byte
+	if err == nil {
+		answer, err = io.ReadAll(res.Body)
+		res.Body.Close()
+	}
+	switch {
+	case err == nil && res.StatusCode == http.StatusOK && bytes.Contains(answer, []byte(`"outcome":"ok"`)):
+		return true, nil
+	case k.excuses.Load() != before:
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("the cron trigger: %w", err)
+	}
+	return false, fmt.Errorf("the cron trigger came to %s", answer)
+}
+
+// modules makes a folder of the built signer with the entry that moves its
+// clock.
+func modules(root string) (string, error) {
+	dir, err := os.MkdirTemp("", "h5pay-chaos")
+	if err != nil {
+		return "", err
+	}
+	files, err := filepath.Glob(filepath.Join(root, "build/*"))
+	for _, name := range append(files, filepath.Join(root, "e2e/chaos/clock.mjs")) {
+		if err == nil {
+			err = os.Symlink(name, filepath.Join(dir, filepath.Base(name)))
+		}
+	}
+	if err == nil {
+		_, err = os.Stat(filepath.Join(dir, "signer.wasm"))
+	}
+	if err != nil {
+		os.RemoveAll(dir)
+		return "", fmt.Errorf("the signer is not built, run `make build`: %w", err)
+	}
+	return dir, nil
+}

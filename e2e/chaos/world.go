@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"h5pay/internal/stack"
+	"h5pay/internal/wechat/wechattest"
+)
+
+// people is how many persons buy; each may be at work on several devices.
+const people = 24
+
+// world is the whole stack: the simulated WeChat, D1 and workerd, each reached
+// through what can go wrong on the way.
+type world struct {
+	wechat  *wechattest.WeChat
+	d1      *stack.D1
+	worker  *worker
+	mishaps mishaps
+	judge
+
+	shop     string // the origin of the Worker's public address
+	buyers   []*buyer
+	phone    sync.Mutex // the simulator has one phone, which goes from hand to hand
+	owners   sync.Map   // *buyer by order ID, of whom was told of it
+	d1Client *http.Client
+	closers  []func()
+}
+
+// newWorld starts everything. dir is the project's root.
+func newWorld(ctx context.Context, dir string, seed uint64) (w *world, err error) {
+	w = &world{d1Client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}}}
+	defer func() {
+		if err != nil {
+			w.close()
+		}
+	}()
+	front, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		return nil, err
+	}
+	w.shop = fmt.Sprintf("http://localhost:%d", front.Addr().(*net.TCPAddr).Port)
+	mch, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		return nil, err
+	}
+	wechatURL := fmt.Sprintf("http://localhost:%d", mch.Addr().(*net.TCPAddr).Port)
+	w.wechat, err = wechattest.New(wechattest.Config{
+		Users: users(seed), ShopURL: w.shop, WeChatURL: wechatURL, PayDirs: []string{w.shop + "/"},
+		Seed: int64(seed) + 1, Hostile: true, PlainRefunds: true,
+		Doer: &witness{world: w, client: &http.Client{
+			Transport:     &http.Transport{MaxIdleConnsPerHost: 16},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	w.closers = append(w.closers, w.wechat.Close)
+	w.serve(mch, w.wire(atWeChat, nameCall, w.wechat.Handler()))
+
+	schema, err := stack.SchemaFiles(dir)
+	if err != nil {
+		return nil, err
+	}
+	if w.d1, err = stack.StartD1(ctx, dir, schema...); err != nil {
+		return nil, err
+	}
+	w.closers = append(w.closers, w.d1.Close)
+	wire, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		return nil, err
+	}
+	w.serve(wire, w.wire(atD1, nameStatement, w.passD1()))
+
+	vars, err := w.settings(dir, wechatURL)
+	if err != nil {
+		return nil, err
+	}
+	folder, err := modules(dir)
+	if err != nil {
+		return nil, err
+	}
+	w.closers = append(w.closers, func() { os.RemoveAll(folder) })
+	if w.worker, err = w.startWorker(ctx, stack.WorkerdConfig{
+		Dir: dir, Modules: folder, Entry: "clock.mjs", D1: wire.Addr().String(), Vars: vars, Output: &w.log,
+	}); err != nil {
+		return nil, err
+	}
+	w.closers = append(w.closers, w.worker.close)
+	w.serve(front, w.worker)
+
+	for i, u := range w.wechat.Users() {
+		w.buyers = append(w.buyers, newBuyer(w, u, fmt.Sprintf("203.0.113.%d", i+1)))
+	}
+	return w, nil
+}
+
+// settings are the Worker's, with what nobody else may ever see.
+func (w *world) settings(dir, wechatURL string) (map[string]string, error) {
+	vars, err := stack.ReadEnv(dir + "/.dev.vars.example")
+	if err != nil {
+		return nil, err
+	}
+	vars["SHOP_URL"], vars["WECHAT_BASE_URL"] = w.shop, wechatURL
+	for _, name := range []string{"WECHAT_APPSECRET", "WECHAT_API_KEY", "SESSION_KEY", "SESSION_KEY_OLD"} {
+		w.secret(name, vars[name])
+	}
+	for _, u := range w.wechat.Users() {
+		w.secret("an openid", u.OpenID)
+	}
+	return vars, nil
+}
+
+// serve answers on a listener until the end of the world.
+func (w *world) serve(l net.Listener, h http.Handler) {
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	go srv.Serve(l) // ends with Close
+	w.closers = append(w.closers, func() { srv.Close() })
+}
+
+// close ends everything, what was started last first.
+func (w *world) close() {
+	for i := len(w.closers) - 1; i >= 0; i-- {
+		w.closers[i]()
+	}
+}
+
+// users makes the people of a seed.
+func users(seed uint64) []wechattest.User {
+	const letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-"
+	r := rand.New(rand.NewPCG(seed, 1))
+	all := make([]wechattest.User, people)
+	for i := range all {
+		openID := []byte("o")
+		for range 27 {
+			openID = append(openID, letters[r.IntN(len(letters))])
+		}
+		all[i] = wechattest.User{OpenID: string(openID), Nickname: fmt.Sprint("买家 ", i), Subscribed: i%2 == 0}
+	}
+	return all
+}
