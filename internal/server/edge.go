@@ -176,7 +176,7 @@ func (s *Server) checkOrigin(r *http.Request) error {
 		return nil
 	case r.Method == http.MethodGet, r.Method == http.MethodHead, r.Method == http.MethodOptions:
 		return nil
-	case r.URL.Path == api.PathNotifyPay:
+	case r.URL.Path == api.PathNotifyPay, r.URL.Path == api.PathNotifyRefund:
 		return nil
 	}
 	origins := r.Header.Values("Origin")

@@ -163,7 +163,27 @@ func (s *Server) getOrder(w http.ResponseWriter, r *http.Request) error {
 	if public.Timeline, err = s.cfg.Store.Timeline(ctx, o.ID); err != nil {
 		return err
 	}
+	if public.Refunds, err = s.ownRefunds(ctx, o); err != nil {
+		return err
+	}
 	return writeJSON(w, http.StatusOK, public)
+}
+
+// ownRefunds returns the refunds of an order as its owner may see them.
+func (s *Server) ownRefunds(ctx context.Context, o order.Order) ([]api.Refund, error) {
+	if !order.WasPaid(o.Status) {
+		return nil, nil
+	}
+	refunds, err := s.cfg.Store.Refunds(ctx, o.ID)
+	var own []api.Refund
+	for _, r := range refunds {
+		if r.Status != api.RefundFailed {
+			view := r.Public()
+			view.Failure = ""
+			own = append(own, view)
+		}
+	}
+	return own, err
 }
 
 // payOrder returns what the page needs to pay an order that exists.

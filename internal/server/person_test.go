@@ -20,6 +20,7 @@ type person struct {
 	user    wechattest.User
 	cookies map[string]string
 	ip      string
+	token   string // of the operator
 }
 
 // person returns the i-th user with a phone that never saw the shop.
@@ -66,6 +67,10 @@ func (p *person) request(method, path string, body []byte) *http.Request {
 	if method != "GET" {
 		r.Header.Set("Origin", shopURL)
 		r.Header.Set("Content-Type", "application/json")
+	}
+	if p.token != "" {
+		r.Header.Del("Origin") // a program, not a page
+		r.Header.Set("Authorization", "Bearer "+p.token)
 	}
 	for name, value := range p.cookies {
 		r.AddCookie(&http.Cookie{Name: name, Value: value})

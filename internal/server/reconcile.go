@@ -16,9 +16,10 @@ import (
 const queryWindow = 3 * time.Second
 
 // Bounds of one Reconcile. On Cloudflare's free plan an event may run 50
-// statements; an order takes four at most, the rest two.
+// statements; an order or a refund takes four at most, the rest three.
 const (
-	reconcileBatch = 10
+	reconcileBatch = 10 // of both
+	refundBatch    = 4
 	reconcileTime  = 40 * time.Second // no query begins after it
 	maxForgotten   = 1000             // states of sign-ins
 )
@@ -53,16 +54,30 @@ func (s *Server) refresh(ctx context.Context, o order.Order) order.Order {
 	return o
 }
 
-// Reconcile asks WeChat about orders of which no news has come, those that have
-// waited longest first, and closes there and here what was not paid in time. A
+// Reconcile asks WeChat about refunds and orders of which no news has come, those
+// that have waited longest first; it sends again the refunds that WeChat has not
+// taken, and closes there and here what was not paid in time. A
 // timer calls it every minute; what one call leaves over the next takes up, so
-// that it may stop, or fail, anywhere. Troubles with single orders are logged;
+// that it may stop, or fail, anywhere. Troubles with single ones are logged;
 // the error is the database's.
 func (s *Server) Reconcile(ctx context.Context) error {
 	began := s.now()
-	due, err := s.cfg.Store.Due(ctx, began, reconcileBatch)
+	refunds, err := s.cfg.Store.DueRefunds(ctx, began, refundBatch)
 	if err != nil {
 		return fmt.Errorf("reconciling: %w", err)
+	}
+	batch := reconcileBatch - len(refunds)
+	due, err := s.cfg.Store.Due(ctx, began, batch)
+	if err != nil {
+		return fmt.Errorf("reconciling: %w", err)
+	}
+	for _, r := range refunds {
+		if ctx.Err() != nil {
+			break
+		}
+		if err := s.refreshRefund(ctx, r, sourceCron); err != nil {
+			return fmt.Errorf("reconciling: %w", err)
+		}
 	}
 	if err := s.cfg.Store.ForgetStates(ctx, began, maxForgotten); err != nil {
 		return err
@@ -87,7 +102,7 @@ func (s *Server) Reconcile(ctx context.Context) error {
 		}
 	}
 	if asked > 0 {
-		s.log.Info("orders reconciled", "asked", asked, "failed", failed, "more", len(due) == reconcileBatch)
+		s.log.Info("orders reconciled", "asked", asked, "failed", failed, "more", len(due) == batch)
 	}
 	return nil
 }
@@ -142,6 +157,9 @@ func (s *Server) ask(ctx context.Context, o order.Order, source string) (found i
 		return 0, fmt.Errorf("querying order %s: %w", o.ID, err)
 	case trade.OutTradeNo != o.OutTradeNo:
 		return 0, fmt.Errorf("querying order %s: the answer is about another", o.ID)
+	}
+	if trade.State == wechat.StateRefund {
+		return paidOrOpen, s.settleRefunded(ctx, o, trade, source)
 	}
 	if err := s.settle(ctx, trade, source); err != nil {
 		return 0, err

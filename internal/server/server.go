@@ -29,6 +29,7 @@ const (
 	signInTimeout = 8 * time.Second
 	prepayTimeout = 8 * time.Second
 	queryTimeout  = 5 * time.Second
+	refundTimeout = 10 * time.Second
 )
 
 // Payments is what the server needs of WeChat. *wechat.Client is one.
@@ -41,6 +42,11 @@ type Payments interface {
 	CloseOrder(ctx context.Context, outTradeNo string, taken time.Time) error
 	PayParams(prepayID string) (wechat.PayParams, error)
 	ParsePayment(body []byte) (wechat.Trade, error)
+	CanRefund() bool
+	Refund(ctx context.Context, r wechat.RefundRequest) (wechat.Refund, error)
+	QueryRefund(ctx context.Context, outRefundNo string) (wechat.Refund, error)
+	QueryRefunds(ctx context.Context, outTradeNo string) ([]wechat.Refund, error)
+	ParseRefund(body []byte) (wechat.Refund, error)
 }
 
 // Config is what a Server is made of.
@@ -56,9 +62,12 @@ type Config struct {
 	// SessionKeyOld, optional, is the SessionKey before: cookies that it sealed
 	// still open.
 	SessionKeyOld wechat.Secret
-	Store         *order.Store
-	WeChat        Payments
-	Webhook       *Webhook // the merchant's back end; without one events are kept and not sent
+	// AdminToken, at least 32 characters, opens the operator's calls. They are off
+	// when it is empty.
+	AdminToken wechat.Secret
+	Store      *order.Store
+	WeChat     Payments
+	Webhook    *Webhook // the merchant's back end; without one events are kept and not sent
 	// Announce, if not nil, is told that there is an event to deliver. It must
 	// not wait, and may do nothing: a timer delivers what it leaves.
 	Announce func()
@@ -118,6 +127,7 @@ func New(cfg Config) (*Server, error) {
 		{cfg.MchID != "", "MchID is empty"},
 		{len(cfg.SessionKey) >= 32, "SessionKey has less than 32 characters"},
 		{cfg.SessionKeyOld == "" || len(cfg.SessionKeyOld) >= 32, "SessionKeyOld has less than 32 characters"},
+		{cfg.AdminToken == "" || len(cfg.AdminToken) >= 32, "AdminToken has less than 32 characters"},
 		{cfg.Store != nil, "Store is nil"},
 		{cfg.WeChat != nil, "WeChat is nil"},
 		{webhookProblem == "", webhookProblem},
@@ -164,6 +174,11 @@ func (s *Server) routes() map[string]handlerFunc {
 		"GET " + api.PathOrder:      s.getOrder,
 		"POST " + api.PathOrderPay:  s.payOrder,
 		"POST " + api.PathNotifyPay: s.notifyPay,
+
+		"POST " + api.PathNotifyRefund: s.notifyRefund,
+		"GET " + api.PathAdminOrders:   s.admin(s.adminOrders),
+		"GET " + api.PathAdminOrder:    s.admin(s.adminOrder),
+		"POST " + api.PathAdminRefund:  s.admin(s.adminRefund),
 	}
 }
 

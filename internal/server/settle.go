@@ -44,12 +44,9 @@ func (s *Server) settle(ctx context.Context, trade wechat.Trade, source string) 
 	log = log.With("order", o.ID)
 	err = s.apply(ctx, log, o, trade)
 	var why refusal
-	switch {
-	case errors.As(err, &why):
+	if errors.As(err, &why) {
 		log.Error("trade refused", "reason", string(why), "state", string(trade.State), "transaction_id", trade.TransactionID,
 			"order_total", int64(o.Total), "trade_total", int64(trade.TotalFee), "currency", trade.Currency)
-	case err == nil && trade.State == wechat.StateRefund:
-		log.Warn("trade has a refund that was not made here", "transaction_id", trade.TransactionID)
 	}
 	return err
 }

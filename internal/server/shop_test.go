@@ -21,6 +21,7 @@ import (
 const (
 	shopURL    = "https://shop.example.com"
 	sessionKey = "a session key of thirty-two bytes"
+	adminToken = "an operator's token of 34 letters."
 )
 
 // shop is a signer and a simulated WeChat, joined without a network.
@@ -44,7 +45,7 @@ func newShop(t testing.TB, change func(*server.Config, *wechat.Config)) *shop {
 	s.sim, err = wechattest.New(wechattest.Config{
 		Hostile:  true,
 		PhoneURL: shopURL, WeChatURL: "https://wechat.example", Doer: back,
-		Epoch: time.Date(2026, 11, 23, 2, 0, 0, 0, time.UTC),
+		Epoch: time.Date(2026, 11, 23, 2, 0, 0, 0, time.UTC), PlainRefunds: true,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +65,7 @@ func (s *shop) open(change func(*server.Config, *wechat.Config)) http.Handler {
 		AppID: wechattest.DefaultAppID, AppSecret: wechattest.DefaultAppSecret,
 		MchID: wechattest.DefaultMchID, APIKey: wechattest.DefaultAPIKey,
 		OpenURL: "https://wechat.example", APIURL: "https://wechat.example", MchURL: "https://wechat.example",
-		Doer: s.wire, Now: s.now,
+		Doer: s.wire, CertDoer: s.wire, Now: s.now,
 	}
 	if change != nil {
 		change(&cfg, &wx)
@@ -88,7 +89,7 @@ func goodConfig(s *shop, wx server.Payments) server.Config {
 		ShopName: wechattest.DefaultShopName, ShopURL: shopURL,
 		AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID,
 		TradeTypes: []api.TradeType{api.TradeJSAPI, api.TradeNative, api.TradeMWEB},
-		SessionKey: sessionKey, Store: order.NewStore(s.db), WeChat: wx, Now: s.now,
+		SessionKey: sessionKey, AdminToken: adminToken, Store: order.NewStore(s.db), WeChat: wx, Now: s.now,
 		Log: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 }
@@ -132,7 +133,7 @@ func (s *shop) check() {
 
 // secrets are what no log line may hold.
 func (s *shop) secrets() []string {
-	all := []string{wechattest.DefaultAppSecret, wechattest.DefaultAPIKey, sessionKey, webhookSecret, oldWebhookSecret, "erp.example.com"}
+	all := []string{wechattest.DefaultAppSecret, wechattest.DefaultAPIKey, sessionKey, adminToken, webhookSecret, oldWebhookSecret, "erp.example.com"}
 	for _, user := range s.sim.Users() {
 		all = append(all, user.OpenID)
 	}

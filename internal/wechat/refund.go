@@ -50,6 +50,10 @@ type Refund struct {
 
 const opRefund = "refund"
 
+// CanRefund reports whether there is a client certificate, without which Refund
+// sends nothing.
+func (c *Client) CanRefund() bool { return c.cfg.CertDoer != nil }
+
 // Refund asks WeChat to pay money back. Success means that WeChat will do it,
 // not that it has: QueryRefund tells.
 //
@@ -61,7 +65,7 @@ func (c *Client) Refund(ctx context.Context, r RefundRequest) (Refund, error) {
 	if problem := r.problem(); problem != "" {
 		return Refund{}, notSent(op, problem)
 	}
-	if c.cfg.CertDoer == nil {
+	if !c.CanRefund() {
 		return Refund{}, &Error{Op: op, Message: "not sent: there is no client certificate", Kind: Operator}
 	}
 	account := ""

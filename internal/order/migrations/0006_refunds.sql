@@ -38,10 +38,11 @@ END;
 
 CREATE TRIGGER refund_goes_on AFTER UPDATE OF status ON refunds WHEN NEW.status <> OLD.status
 BEGIN
-  UPDATE orders SET
-    refunded = (SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE order_id = NEW.order_id AND status = 'succeeded'),
-    status = IIF(EXISTS (SELECT 1 FROM refunds WHERE order_id = NEW.order_id AND status IN ('created', 'processing', 'abnormal')), 'refunding',
-      IIF(total = (SELECT SUM(amount) FROM refunds WHERE order_id = NEW.order_id AND status = 'succeeded'), 'refunded', 'paid')),
-    updated_at = MAX(updated_at, NEW.updated_at)
-  WHERE id = NEW.order_id AND status IN ('paid', 'refunding', 'refunded');
+  UPDATE orders SET refunded = refunded + NEW.amount, updated_at = MAX(updated_at, NEW.updated_at)
+  WHERE id = NEW.order_id AND NEW.status = 'succeeded';
+  UPDATE orders SET status = 'refunding', updated_at = MAX(updated_at, NEW.updated_at)
+  WHERE id = NEW.order_id AND status = 'paid' AND NEW.status IN ('processing', 'abnormal');
+  UPDATE orders SET status = IIF(refunded = total, 'refunded', 'paid'), updated_at = MAX(updated_at, NEW.updated_at)
+  WHERE id = NEW.order_id AND status = 'refunding'
+  AND NOT EXISTS (SELECT 1 FROM refunds WHERE order_id = NEW.order_id AND status IN ('created', 'processing', 'abnormal'));
 END;

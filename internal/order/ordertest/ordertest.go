@@ -48,7 +48,7 @@ func Open(t testing.TB) *sql.DB {
 			OR OLD.created_at <> NEW.created_at OR OLD.expires_at <> NEW.expires_at
 			OR (OLD.transaction_id IS NOT NULL AND OLD.transaction_id IS NOT NEW.transaction_id)
 			OR (OLD.paid_at IS NOT NULL AND OLD.paid_at IS NOT NEW.paid_at)
-		BEGIN SELECT RAISE(ABORT, 'a column that never changes was changed'); END;`+keepEvents)
+		BEGIN SELECT RAISE(ABORT, 'a column that never changes was changed'); END;`+keepRefunds+keepEvents)
 	return db
 }
 
@@ -60,11 +60,12 @@ func Exec(t testing.TB, db *sql.DB, query string, args ...any) {
 	}
 }
 
-// Check fails the test when an invariant of the stored orders, or of the events
-// that tell of them, does not hold. It
-// may be called while others change orders.
+// Check fails the test when an invariant of the stored orders and refunds, or of
+// the events that tell of them, does not hold. It may be called while others change
+// them.
 func Check(t testing.TB, db *sql.DB) {
 	t.Helper()
+	checkRefunds(t, db)
 	// One statement, so that orders and their history are of one moment.
 	rows, err := db.Query(`SELECT id, out_trade_no, status, items, total, currency, created_at, expires_at, updated_at,
 		prepay_id IS NOT NULL, transaction_id IS NOT NULL, COALESCE(failure, ''),
@@ -152,7 +153,7 @@ func Transitions(t testing.TB, db *sql.DB, id string) []string {
 func Dump(t testing.TB, db *sql.DB) string {
 	t.Helper()
 	var b strings.Builder
-	for _, table := range []string{"products", "orders", "history", "events"} {
+	for _, table := range []string{"products", "orders", "history", "refunds", "refund_history", "events"} {
 		rows, err := db.Query(`SELECT * FROM ` + table + ` ORDER BY rowid`)
 		if err != nil {
 			t.Fatal(err)

@@ -1,0 +1,72 @@
+package server
+
+import (
+	"encoding/csv"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"h5pay/internal/order"
+)
+
+// beijing is where the merchant's spreadsheets are read.
+var beijing = time.FixedZone("CST", 8*3600)
+
+// writeOrdersCSV writes orders as a table that a spreadsheet opens: UTF-8 with a
+// byte order mark, amounts in yuan, times of Beijing. The cursor of the next page
+// is in the header X-Next-Cursor.
+func writeOrdersCSV(w http.ResponseWriter, orders []order.Order, cursor string) error {
+	var b strings.Builder
+	b.WriteString("\ufeff")
+	table := csv.NewWriter(&b)
+	table.UseCRLF = true
+	table.Write([]string{"id", "out_trade_no", "transaction_id", "status", "trade_type", "total", "refunded", "currency",
+		"items", "owner", "payer", "created_at", "paid_at", "failure"})
+	for _, o := range orders {
+		var items []string
+		for _, l := range o.Lines {
+			items = append(items, fmt.Sprintf("%s x %d", l.Name, l.Quantity))
+		}
+		view := adminView(o)
+		row := []string{o.ID, o.OutTradeNo, o.TransactionID, string(o.Status), string(o.TradeType), o.Total.String(), o.Refunded.String(), o.Currency,
+			strings.Join(items, "; "), view.Owner, view.Payer, cellTime(o.CreatedAt), cellTime(o.PaidAt), o.Failure}
+		for i := range row {
+			row[i] = cell(row[i])
+		}
+		table.Write(row)
+	}
+	table.Flush()
+	if err := table.Error(); err != nil {
+		return fmt.Errorf("writing a table: %w", err)
+	}
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	w.Header().Set("Content-Disposition", `attachment; filename="orders.csv"`)
+	if cursor != "" {
+		w.Header().Set("X-Next-Cursor", cursor)
+	}
+	w.Write([]byte(b.String())) // an error means that nobody listens any more
+	return nil
+}
+
+// cell keeps a spreadsheet from taking text for a formula, which a product's name
+// may look like, and a number of many digits for an amount, whose end it would
+// round away.
+func cell(s string) string {
+	switch {
+	case s == "":
+		return s
+	case strings.ContainsRune("=+-@\t\r\n＝＋－＠", []rune(s)[0]):
+		return "'" + s
+	case len(s) > 15 && strings.Trim(s, "0123456789") == "":
+		return "\t" + s
+	}
+	return s
+}
+
+func cellTime(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.In(beijing).Format("2006-01-02 15:04:05")
+}

@@ -1,0 +1,112 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"h5pay/internal/order"
+	"h5pay/internal/wechat"
+)
+
+// settleRefunded settles a trade of which money has gone back, and the refunds of
+// it. WeChat promises no more of such a trade than its state: the refunds know the
+// payment and the amount, and for when it was paid the time of this news stands in.
+func (s *Server) settleRefunded(ctx context.Context, o order.Order, trade wechat.Trade, source string) error {
+	if trade.TransactionID == "" || trade.TotalFee == 0 {
+		callCtx, cancel := context.WithTimeout(ctx, refundTimeout)
+		defer cancel()
+		refunds, err := s.cfg.WeChat.QueryRefunds(callCtx, o.OutTradeNo)
+		if err != nil {
+			return fmt.Errorf("querying the refunds of order %s: %w", o.ID, err)
+		}
+		for _, r := range refunds {
+			trade.TransactionID, trade.TotalFee = r.TransactionID, r.Total
+		}
+	}
+	if trade.PaidAt.IsZero() {
+		trade.PaidAt = s.now()
+	}
+	if err := s.settle(ctx, trade, source); err != nil {
+		return err
+	}
+	return s.findRefunds(ctx, o.OutTradeNo, source)
+}
+
+// findRefunds asks WeChat for all refunds of an order and settles them. That is
+// how refunds made by hand on the merchant platform come to be known here.
+func (s *Server) findRefunds(ctx context.Context, outTradeNo, source string) error {
+	o, err := s.cfg.Store.ByOutTradeNo(ctx, outTradeNo)
+	if err != nil {
+		return err
+	}
+	callCtx, cancel := context.WithTimeout(ctx, refundTimeout)
+	defer cancel()
+	refunds, err := s.cfg.WeChat.QueryRefunds(callCtx, outTradeNo)
+	if err != nil {
+		return fmt.Errorf("querying the refunds of order %s: %w", o.ID, err)
+	}
+	var bad error
+	for _, told := range refunds {
+		err := s.foundRefund(ctx, o, told, source)
+		var why refusal
+		switch {
+		case errors.As(err, &why):
+			bad = err // the others may be right
+		case err != nil:
+			return err
+		}
+	}
+	return bad
+}
+
+// foundRefund settles a refund of an order that WeChat told of, signature checked.
+// One that was not made here is recorded first.
+func (s *Server) foundRefund(ctx context.Context, o order.Order, told wechat.Refund, source string) error {
+	r, err := s.cfg.Store.RefundByID(ctx, told.OutRefundNo)
+	if errors.Is(err, order.ErrNotFound) {
+		r, err = s.recordRefund(ctx, o, told, source)
+	}
+	if err != nil {
+		return err
+	}
+	return s.settleRefund(ctx, r, told, source)
+}
+
+// recordRefund stores a refund that was not made here.
+func (s *Server) recordRefund(ctx context.Context, o order.Order, told wechat.Refund, source string) (order.Refund, error) {
+	log := s.logger(ctx).With("source", source, "order", o.ID, "refund", told.OutRefundNo, "refund_id", told.RefundID, "amount", int64(told.Amount))
+	problem := ""
+	switch {
+	case told.OutTradeNo != o.OutTradeNo:
+		problem = "it is about another order"
+	case !order.WasPaid(o.Status) || told.TransactionID != o.TransactionID:
+		problem = "transaction differs"
+	case fen(told.Total) != o.Total:
+		problem = "the order's amount differs"
+	}
+	if problem != "" {
+		log.Error("refund refused", "reason", problem)
+		return order.Refund{}, refusal(problem)
+	}
+	now := s.now()
+	created := now
+	if !told.RefundedAt.IsZero() && told.RefundedAt.Before(now) {
+		created = told.RefundedAt // or earlier: WeChat does not say
+	}
+	recorded, err := s.cfg.Store.RecordRefund(ctx, order.Refund{
+		ID: told.OutRefundNo, OrderID: o.ID, Amount: fen(told.Amount), RefundID: told.RefundID, CreatedAt: created, TakenAt: now,
+	})
+	if err != nil {
+		return order.Refund{}, err
+	}
+	r, err := s.cfg.Store.RefundByID(ctx, told.OutRefundNo)
+	switch {
+	case errors.Is(err, order.ErrNotFound):
+		log.Error("refund refused", "reason", "more than was paid has gone back", "order_total", int64(o.Total))
+		return r, refusal("more than was paid has gone back")
+	case err == nil && recorded:
+		log.Warn("refund found that was not made here")
+	}
+	return r, err
+}
