@@ -79,6 +79,7 @@ func newApp(p platform) app {
 		MchID:         set.MchID,
 		SessionKey:    set.SessionKey,
 		SessionKeyOld: set.SessionKeyOld,
+		AdminToken:    set.AdminToken,
 		Store:         order.NewStore(p.db),
 		WeChat:        client,
 		Webhook:       set.webhook(p.doer),

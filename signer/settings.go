@@ -43,6 +43,9 @@ type settings struct {
 	SessionKey wechat.Secret // SESSION_KEY, at least 32 characters, seals the cookies
 	// SESSION_KEY_OLD, optional: the SESSION_KEY before, whose cookies still open.
 	SessionKeyOld wechat.Secret
+	// ADMIN_TOKEN, at least 32 characters, opens the operator's calls; they are off
+	// without it.
+	AdminToken wechat.Secret
 }
 
 // settingError names a setting that is missing or malformed. It never holds
@@ -68,6 +71,7 @@ func loadSettings(getenv func(string) string) (settings, error) {
 		APIKey:        wechat.Secret(getenv("WECHAT_API_KEY")),
 		SessionKey:    wechat.Secret(getenv("SESSION_KEY")),
 		SessionKeyOld: wechat.Secret(getenv("SESSION_KEY_OLD")),
+		AdminToken:    wechat.Secret(getenv("ADMIN_TOKEN")),
 
 		WebhookURL:       getenv("WEBHOOK_URL"),
 		WebhookSecret:    wechat.Secret(getenv("WEBHOOK_SECRET")),
@@ -103,6 +107,7 @@ func loadSettings(getenv func(string) string) (settings, error) {
 		{"SESSION_KEY", "is not set", s.SessionKey != ""},
 		{"SESSION_KEY", "must have at least 32 characters", len(s.SessionKey) >= 32},
 		{"SESSION_KEY_OLD", "must have at least 32 characters, or none", s.SessionKeyOld == "" || len(s.SessionKeyOld) >= 32},
+		{"ADMIN_TOKEN", "must have at least 32 characters, or none", s.AdminToken == "" || len(s.AdminToken) >= 32},
 		{"WEBHOOK_URL", "must be an https URL, like https://erp.example.com/h5pay", s.WebhookURL == "" || isEndpoint(s.WebhookURL)},
 		{"WEBHOOK_SECRET", "is not set, and WEBHOOK_URL is", s.WebhookURL == "" || s.WebhookSecret != ""},
 		{"WEBHOOK_SECRET", "must have at least 32 characters", s.WebhookSecret == "" || len(s.WebhookSecret) >= webhook.MinSecret},

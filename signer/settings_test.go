@@ -155,6 +155,7 @@ func TestBadSettingIsNamedAndNotShown(t *testing.T) {
 		{"SESSION_KEY", ""},
 		{"SESSION_KEY_OLD", "only-thirty-one-characters-long"},
 		{"SESSION_KEY", "only-thirty-one-characters-long"},
+		{"ADMIN_TOKEN", "only-thirty-one-characters-long"},
 		{"WEBHOOK_URL", "erp.example.org/h5pay"},
 		{"WEBHOOK_URL", "http://erp.example.com/h5pay"},
 		{"WEBHOOK_URL", "https://user:pw@erp.example.com/h5pay"},
