@@ -115,3 +115,17 @@ func goList(t *testing.T, js bool, args ...string) []string {
 	}
 	return lines
 }
+
+// What is built is not kept: a binary that slips into a commit stays in the
+// history for ever.
+func TestNothingBuiltIsCommitted(t *testing.T) {
+	files, err := exec.Command("git", "ls-files", "-z").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file := range strings.SplitSeq(strings.TrimRight(string(files), "\x00"), "\x00") {
+		if filepath.Ext(file) == ".wasm" {
+			t.Errorf("%s is committed", file)
+		}
+	}
+}
