@@ -132,6 +132,9 @@ func TestBadCallsChangeNothing(t *testing.T) {
 		{"guest inside WeChat", guest, "POST", api.PathOrders, goodOrder, nil, api.CodeUnauthenticated},
 		{"guest reads another's", guest, "GET", api.OrderPath(mine.Order.ID), ``, nil, api.CodeNotFound},
 		{"guest pays another's", guest, "POST", api.OrderPayPath(mine.Order.ID), `{}`, nil, api.CodeNotFound},
+		{"guest closes another's", guest, "POST", api.OrderClosePath(mine.Order.ID), `{}`, nil, api.CodeNotFound},
+		{"replaces another's", stranger, "POST", api.PathOrders, strings.Replace(goodOrder, `{"items"`, `{"replaces": "`+mine.Order.ID+`", "items"`, 1), nil, api.CodeNotFound},
+		{"replaces itself", b, "POST", api.PathOrders, strings.Replace(goodOrder, `{"items"`, `{"replaces": "`+mine.Order.ID+`", "items"`, 1), nil, api.CodeConflict},
 		{"unknown product", b, "POST", api.PathOrders, strings.Replace(strings.Replace(goodOrder, `"test"`, `"gold"`, 1), "edge-", "gold-", 1), nil, api.CodeProductGone},
 		{"same key, other basket", b, "POST", api.PathOrders, strings.Replace(goodOrder, `"quantity": 1`, `"quantity": 2`, 1), nil, api.CodeConflict},
 		{"oversize", b, "POST", api.PathOrders, `"` + strings.Repeat("x", 5<<20) + `"`, nil, api.CodeBodyTooLarge},
@@ -198,6 +201,30 @@ func TestOneOrderForOneKey(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Given up in its first minutes, then closed there and here by the timer.
+func TestGivenUpOrderIsReplacedAndClosed(t *testing.T) {
+	b := newGuest(t)
+	var old, c api.Checkout
+	body := strings.NewReplacer("edge-", "old0-", "JSAPI", "NATIVE").Replace(goodOrder)
+	b.ok("POST", api.PathOrders, body, &old)
+	body = strings.NewReplacer("old0-", "new0-", `{"items"`, `{"replaces": "`+old.Order.ID+`", "items"`).Replace(body)
+	b.ok("POST", api.PathOrders, body, &c)
+	if c.Order.ID == old.Order.ID || c.CodeURL == "" {
+		t.Fatalf("checkout %+v", c)
+	}
+	var o api.Order
+	if b.ok("GET", api.OrderPath(old.Order.ID), ``, &o); o.Status != api.StatusClosing {
+		t.Errorf("the replaced order %+v", o)
+	}
+	status, _, answer := b.call("POST", api.OrderPayPath(old.Order.ID), `{"renew": true}`, nil)
+	if status != http.StatusConflict {
+		t.Errorf("paying it: %d %s", status, answer)
+	}
+	if b.ok("POST", api.OrderClosePath(c.Order.ID), `{}`, &o); o.Status != api.StatusClosing || len(o.Timeline) != 3 {
+		t.Errorf("the new one, given up: %+v", o)
 	}
 }
 

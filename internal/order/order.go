@@ -34,6 +34,10 @@ const (
 	// a prepay_id: it refuses a time_expire that is closer than five minutes.
 	MinPrepay = 6 * time.Minute
 
+	// MinCloseAge is how old an order must be before WeChat closes it: five
+	// minutes from when it took the order, which is a call's length later.
+	MinCloseAge = 5*time.Minute + 15*time.Second
+
 	// ExpiryGrace is how long after its expiry an order that WeChat calls
 	// unpaid still counts as pending: a payment begun in time may just be
 	// ending.

@@ -104,14 +104,21 @@ func (s *Store) Timeline(ctx context.Context, id string) ([]api.Step, error) {
 // Due returns the orders that WeChat is to be asked about because nobody else
 // has: unpaid ones that were made, or last asked about, a minute ago or more. The
 // older an order was then, the longer it is left alone, by half its age, until
-// it is past its expiry. Those left alone longest come first, limit at most.
+// it is past its expiry. One that was given up is as young as that, and is left
+// alone until WeChat may close it. Those left alone longest come first, limit at
+// most.
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]Order, error) {
-	const asked = `COALESCE(queried_at, created_at)`
+	const (
+		asked = `COALESCE(queried_at, created_at)`
+		since = `CASE status WHEN 'closing' THEN updated_at ELSE created_at END`
+	)
 	return s.query(ctx, `
-		WHERE status IN ('created', 'pending') AND `+asked+` <= ?
-		AND (`+asked+` + (`+asked+` - created_at) / 2 <= ? OR expires_at <= ?)
+		WHERE status IN ('created', 'pending', 'closing') AND `+asked+` <= ?
+		AND (status <> 'closing' OR created_at <= ?)
+		AND (`+asked+` + (`+asked+` - `+since+`) / 2 <= ? OR expires_at <= ?)
 		ORDER BY `+asked+` LIMIT ?`,
-		now.Add(-time.Minute).UnixMilli(), now.UnixMilli(), now.Add(-ExpiryGrace).UnixMilli(), limit)
+		now.Add(-time.Minute).UnixMilli(), now.Add(-MinCloseAge).UnixMilli(), now.UnixMilli(),
+		now.Add(-ExpiryGrace).UnixMilli(), limit)
 }
 
 func (s *Store) one(ctx context.Context, where string, args ...any) (Order, error) {

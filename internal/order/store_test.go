@@ -131,6 +131,7 @@ func changes(s *order.Store, id string) map[api.OrderStatus]func() (bool, error)
 	return map[api.OrderStatus]func() (bool, error){
 		api.StatusPending: func() (bool, error) { return s.SetPrepay(ctx, id, order.Prepay{ID: "wx-prepay", SignType: "MD5"}, now) },
 		api.StatusFailed:  func() (bool, error) { return s.Fail(ctx, id, "PARAM_ERROR", now) },
+		api.StatusClosing: func() (bool, error) { return s.BeginClose(ctx, id, now) },
 		api.StatusClosed:  func() (bool, error) { return s.Close(ctx, id, now) },
 		api.StatusPaid: func() (bool, error) {
 			return s.Pay(ctx, id, order.Payment{TransactionID: "4200-" + id, PaidAt: now}, now)
@@ -143,6 +144,7 @@ var paths = map[api.OrderStatus][]api.OrderStatus{
 	api.StatusCreated: {},
 	api.StatusPending: {api.StatusPending},
 	api.StatusFailed:  {api.StatusFailed},
+	api.StatusClosing: {api.StatusPending, api.StatusClosing},
 	api.StatusClosed:  {api.StatusPending, api.StatusClosed},
 	api.StatusPaid:    {api.StatusPending, api.StatusPaid},
 }
@@ -184,6 +186,103 @@ func TestPaidIsForEver(t *testing.T) {
 		if order.CanBecome(api.StatusPaid, to) {
 			t.Errorf("paid may become %s", to)
 		}
+	}
+}
+
+// Of many who would ask WeChat for a code_url one does, and only what is asked
+// for under the claim that stands is stored.
+func TestClaimPrepay(t *testing.T) {
+	db := ordertest.Open(t)
+	s := order.NewStore(db)
+	native := draft(t, "guest:1", "key-1")
+	native.TradeType = api.TradeNative
+	o, err := s.Insert(ctx, native)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(seconds int) time.Time { return now.Add(time.Duration(seconds) * time.Second) }
+	claim := func(prepayID string, until, now time.Time) bool {
+		t.Helper()
+		ok, err := s.ClaimPrepay(ctx, o.ID, prepayID, until, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ok
+	}
+	set := func(prepayID string, claim time.Time) bool {
+		t.Helper()
+		ok, err := s.SetPrepay(ctx, o.ID, order.Prepay{ID: prepayID, URL: "weixin://" + prepayID, Claim: claim}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ok
+	}
+	if claim("wx-1", at(10), at(0)) || !claim("", at(10), at(0)) || claim("", at(11), at(1)) {
+		t.Error("not one claim for the order as it is")
+	}
+	if o, err := s.Get(ctx, o.ID, "guest:1"); err != nil || !o.AskingUntil.Equal(at(10)) {
+		t.Errorf("asking until %v, %v", o.AskingUntil, err)
+	}
+	// Its holder died; the next one may, and what the first brings is too late.
+	if claim("", at(20), at(9)) || !claim("", at(20), at(10)) {
+		t.Error("a claim ends before its time, or not at all")
+	}
+	if set("wx-1", at(10)) || set("wx-1", time.Time{}) || !set("wx-2", at(20)) {
+		t.Error("what was stored is not of the claim that stands")
+	}
+	if claim("", at(40), at(30)) || !claim("wx-2", at(40), at(30)) {
+		t.Error("a claim for an order that has changed since")
+	}
+	if err := s.ReleasePrepay(ctx, o.ID, at(20)); err != nil || claim("wx-2", at(41), at(31)) {
+		t.Errorf("a foreign claim was released: %v", err)
+	}
+	if err := s.ReleasePrepay(ctx, o.ID, at(40)); err != nil || !claim("wx-2", at(41), at(31)) {
+		t.Errorf("a claim was not released: %v", err)
+	}
+	if _, err := s.BeginClose(ctx, o.ID, now); err != nil || set("wx-3", at(41)) || claim("wx-2", at(60), at(50)) {
+		t.Errorf("an order that was given up can be paid again: %v", err)
+	}
+	ordertest.Check(t, db)
+}
+
+// An order that was given up is looked after as soon as WeChat may close it, and
+// then less and less often.
+func TestDueFindsWhatWasGivenUp(t *testing.T) {
+	db := ordertest.Open(t)
+	s := order.NewStore(db)
+	early, late := insert(t, s, "alice", "key-1"), insert(t, s, "alice", "key-2")
+	give := func(id string, at time.Time) {
+		t.Helper()
+		if ok, err := s.BeginClose(ctx, id, at); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	give(early.ID, now.Add(10*time.Second))
+	give(late.ID, now.Add(3*time.Hour))
+	var minutes []int
+	for minute := range 12 * 60 {
+		at := now.Add(order.MinCloseAge).Add(time.Duration(minute-6) * time.Minute)
+		due, err := s.Due(ctx, at, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range due {
+			if ok, err := s.ClaimQuery(ctx, o.ID, time.Second, at); !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+			if o.ID == early.ID {
+				minutes = append(minutes, minute-6)
+			}
+		}
+	}
+	if len(minutes) < 8 || len(minutes) > 20 || minutes[0] != 0 || minutes[1] > 4 {
+		t.Errorf("due %v minutes after WeChat may close it", minutes)
+	}
+	if ok, err := s.Close(ctx, early.ID, now.Add(4*time.Hour)); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if due, err := s.Due(ctx, now.Add(100*time.Hour), 10); err != nil || len(due) != 1 || due[0].ID != late.ID {
+		t.Errorf("due %v, %v", due, err)
 	}
 }
 
@@ -314,6 +413,10 @@ func TestSchemaRefusesNonsense(t *testing.T) {
 		`UPDATE orders SET total = 0 WHERE id = ?`,
 		`UPDATE orders SET created_at = '2026-11-23' WHERE id = ?`,
 		`UPDATE products SET price = 0 WHERE 'x' <> ?`,
+		`UPDATE products SET min_price = 1 WHERE 'x' <> ? AND id = 'tea'`, // without the other
+		`UPDATE products SET max_price = 1 WHERE 'x' <> ? AND id = 'tea'`,
+		`UPDATE products SET min_price = 0, max_price = 1 WHERE 'x' <> ?`,
+		`UPDATE products SET min_price = 2, max_price = 1 WHERE 'x' <> ?`,
 	} {
 		if _, err := db.Exec(query, o.ID); err == nil {
 			t.Errorf("accepted: %s", query)

@@ -20,7 +20,7 @@ type purchase struct {
 	buyer *person
 	req   api.CreateOrderRequest
 	id    string
-	pay   *api.PayParams
+	last  api.Checkout // what the page has
 }
 
 // A campaign is a random story of buyers, their taps and WeChat's faults. After
@@ -31,59 +31,94 @@ func TestCampaign(t *testing.T) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 0))
 			s := newShop(t, nil)
-			buyers := []*person{s.signedIn(0), s.signedIn(1), s.signedIn(2)}
+			buyers := []*person{s.signedIn(0), s.signedIn(1), s.signedIn(2), s.guest(0), s.guest(1)}
 			var all []*purchase
-			for range 60 {
-				p := &purchase{buyer: buyers[r.IntN(len(buyers))], req: basket([]string{"tea", "bun", "test"}[r.IntN(3)], 1+r.IntN(3))}
+			for range 100 {
 				if len(all) == 0 || r.IntN(6) == 0 {
-					all = append(all, p)
-				} else {
-					p = all[r.IntN(len(all))]
+					all = append(all, newPurchase(r, buyers[r.IntN(len(buyers))], all))
 				}
-				p.step(r)
+				all[r.IntN(len(all))].step(r)
 			}
 			s.sim.ClearFaults()
 			s.sim.Advance(order.Lifetime + order.ExpiryGrace + 25*time.Hour)
-			for _, p := range all {
-				if p.id != "" {
-					// The buyer's session has ended; the owner signs in again.
-					p.buyer = s.signedIn(p.index())
-					p.buyer.get(p.id)
-				}
+			for range 1 + len(all)/10 {
+				s.reconcile()
 			}
-			s.check()
-			for _, trade := range s.sim.Ledger().Trades {
-				var status, transaction string
-				if err := s.db.QueryRow(`SELECT status, COALESCE(transaction_id, '') FROM orders WHERE out_trade_no = ?`, trade.OutTradeNo).Scan(&status, &transaction); err != nil {
-					t.Fatal(err)
-				}
-				if status != string(api.StatusPaid) || transaction != trade.TransactionID {
-					t.Errorf("WeChat has transaction %s, the order is %s by %q", trade.TransactionID, status, transaction)
-				}
-			}
+			s.agrees()
 		})
 	}
 }
 
-func (p *purchase) index() int {
-	for i, user := range p.buyer.sim.Users() {
-		if user.OpenID == p.buyer.user.OpenID {
-			return i
+// newPurchase thinks of something to buy, in a way that the buyer can pay; now
+// and then instead of something before.
+func newPurchase(r *rand.Rand, buyer *person, all []*purchase) *purchase {
+	ways := []api.TradeType{api.TradeJSAPI, api.TradeNative, api.TradeMWEB}
+	if buyer.guest {
+		ways = ways[1:]
+	}
+	p := &purchase{buyer: buyer, req: basket([]string{"tea", "bun", "test"}[r.IntN(3)], 1+r.IntN(3))}
+	p.req.TradeType = ways[r.IntN(len(ways))]
+	if r.IntN(4) == 0 {
+		p.req.Items = []api.OrderItem{{ProductID: "tip", Quantity: 1, Amount: api.Fen(1 + r.IntN(500_000))}}
+	}
+	for _, old := range all {
+		if old.buyer == buyer && old.id != "" && r.IntN(3) == 0 {
+			p.req.Replaces = old.id
 		}
 	}
-	return -1
+	return p
+}
+
+// agrees compares all orders with WeChat's ledger, when nothing is under way:
+// what has been paid there is paid here, and nothing else can be paid.
+func (s *shop) agrees() {
+	s.t.Helper()
+	ledger := s.sim.Ledger()
+	paid := map[string]string{}
+	for _, trade := range ledger.Trades {
+		paid[trade.OutTradeNo] = trade.TransactionID
+	}
+	at := map[string]wechattest.Order{}
+	for _, o := range ledger.Orders {
+		at[o.OutTradeNo] = o
+	}
+	rows, err := s.db.Query(`SELECT out_trade_no, status, COALESCE(transaction_id, '') FROM orders`)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var no, transaction string
+		var status api.OrderStatus
+		if err := rows.Scan(&no, &status, &transaction); err != nil {
+			s.t.Fatal(err)
+		}
+		known, there := at[no]
+		switch {
+		case transaction != paid[no], order.WasPaid(status) != (paid[no] != ""):
+			s.t.Errorf("WeChat has transaction %q, the order is %s by %q", paid[no], status, transaction)
+		case !order.WasPaid(status) && status != api.StatusClosed:
+			s.t.Errorf("in the end an order is %s", status)
+		case there && status == api.StatusClosed && known.State != wechattest.StateClosed:
+			s.t.Errorf("an order is closed here and %s at WeChat", known.State)
+		}
+		delete(paid, no)
+	}
+	for no, transaction := range paid {
+		s.t.Errorf("WeChat has transaction %s for %s, which nobody here knows", transaction, no)
+	}
 }
 
 // step does one random thing.
 func (p *purchase) step(r *rand.Rand) {
 	s := p.buyer.shop
 	pick := func(all ...string) string { return all[r.IntN(len(all))] }
-	switch r.IntN(10) {
+	switch r.IntN(13) {
 	case 0, 1:
 		p.checkout("POST", api.PathOrders, p.req)
 	case 2:
 		if p.id != "" {
-			p.checkout("POST", api.OrderPayPath(p.id), struct{}{})
+			p.checkout("POST", api.OrderPayPath(p.id), api.PayRequest{Renew: r.IntN(3) == 0})
 		}
 	case 3, 4:
 		p.tapPay(r.IntN(4) > 0)
@@ -96,12 +131,22 @@ func (p *purchase) step(r *rand.Rand) {
 		s.check()
 	case 7:
 		s.fault(pick(wechattest.FaultSystemError, wechattest.FaultTimeoutBefore, wechattest.FaultTimeoutAfter, wechattest.FaultBadGateway,
-			wechattest.FaultBadReplySign, wechattest.FaultNoReplySign), pick("/pay/unifiedorder", "/pay/orderquery"))
+			wechattest.FaultBadReplySign, wechattest.FaultNoReplySign), pick("/pay/unifiedorder", "/pay/orderquery", "/pay/closeorder"))
 	case 8:
 		s.fault(pick(wechattest.FaultNotifyLost, wechattest.FaultNotifyDropped, wechattest.FaultNotifyDoubled,
 			wechattest.FaultNotifyReordered, wechattest.FaultNotifyMD5, wechattest.FaultPaidAsCancel), "")
 	case 9:
 		p.news(r)
+	case 10:
+		if p.id != "" && r.IntN(2) == 0 {
+			if a := p.buyer.call("POST", api.OrderClosePath(p.id), struct{}{}); a.err.Code == api.CodeInternal {
+				s.t.Errorf("close: %s\n%s", a.body, s.log)
+			}
+		}
+	case 11:
+		s.reconcile()
+	case 12:
+		p.rush(r)
 	}
 }
 
@@ -117,18 +162,15 @@ func (p *purchase) checkout(method, path string, body any) {
 		if err := json.Unmarshal(a.body, &c); err != nil {
 			p.buyer.t.Fatal(err)
 		}
-		p.id, p.pay = c.Order.ID, c.Pay
+		p.id, p.last = c.Order.ID, c
 	}
 }
 
-// tapPay pays or cancels with the parameters the page has, however old.
+// tapPay pays or cancels with what the page has, however old.
 func (p *purchase) tapPay(pay bool) {
-	if p.pay == nil {
-		return
-	}
-	sheet, err := p.buyer.sheet(p.pay)
+	sheet, err := p.buyer.openSheet(p.last)
 	if err != nil {
-		return // too old, or paid
+		return // nothing there, too old, or paid
 	}
 	if pay {
 		_, err = p.buyer.sim.PaySheet(sheet.ID)
@@ -138,6 +180,35 @@ func (p *purchase) tapPay(pay bool) {
 	if err != nil {
 		p.buyer.t.Fatal(err)
 	}
+	p.buyer.check()
+}
+
+// rush does several things with one order at once.
+func (p *purchase) rush(r *rand.Rand) {
+	if p.id == "" {
+		return
+	}
+	var wg sync.WaitGroup
+	for range 6 {
+		path, body := api.OrderPayPath(p.id), any(api.PayRequest{Renew: r.IntN(2) == 0})
+		switch r.IntN(4) {
+		case 0:
+			path, body = api.PathOrders, p.req
+		case 1:
+			path, body = api.OrderClosePath(p.id), struct{}{}
+		}
+		b, err := json.Marshal(body)
+		if err != nil {
+			p.buyer.t.Fatal(err)
+		}
+		request := p.buyer.request("POST", path, b)
+		wg.Go(func() {
+			if code, answer := status(p.buyer.handler, request); code == http.StatusInternalServerError {
+				p.buyer.t.Errorf("%s: %s\n%s", path, answer, p.buyer.log)
+			}
+		})
+	}
+	wg.Wait()
 	p.buyer.check()
 }
 

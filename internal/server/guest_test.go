@@ -19,6 +19,7 @@ func (s *shop) guest(i int) *person {
 	if who.User != (api.User{Guest: true}) {
 		s.t.Errorf("a guest is shown as %+v", who.User)
 	}
+	p.guest = true
 	return p
 }
 

@@ -69,6 +69,11 @@ func (s *Server) place(ctx context.Context, owner, ip string, req api.CreateOrde
 		}
 		return order.Order{}, basketError(err)
 	}
+	if req.Replaces != "" {
+		if err := s.replace(ctx, owner, req, fingerprint); err != nil {
+			return order.Order{}, err
+		}
+	}
 	o.Owner, o.ClientKey, o.Fingerprint = owner, req.ClientKey, fingerprint
 	// For NATIVE the documents ask for the caller's address instead. A Worker
 	// has none of its own, and WeChat compares it with nothing.
@@ -85,6 +90,24 @@ func (s *Server) place(ctx context.Context, owner, ip string, req api.CreateOrde
 	}
 	s.logger(ctx).Info("order created", "order", o.ID, "out_trade_no", o.OutTradeNo, "total", int64(o.Total), "owner", mask(owner))
 	return stored, nil
+}
+
+// replace gives up the order whose place a new one takes. Nothing is given up
+// for a request that would make nothing.
+func (s *Server) replace(ctx context.Context, owner string, req api.CreateOrderRequest, fingerprint string) error {
+	old, err := s.cfg.Store.ByClientKey(ctx, owner, req.ClientKey)
+	if err == nil {
+		_, err = repeated(old, fingerprint)
+	}
+	if err != nil && !errors.Is(err, order.ErrNotFound) {
+		return err
+	}
+	o, err := s.ownOrder(ctx, req.Replaces, owner)
+	if err != nil {
+		return err
+	}
+	_, err = s.giveUp(ctx, o)
+	return err
 }
 
 // repeated returns the order that a client_key made before, if it was made for
@@ -154,11 +177,15 @@ func (s *Server) getOrder(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ctx := context.WithoutCancel(r.Context())
-	o, err := s.ownOrder(ctx, r, who)
+	o, err := s.ownOrder(ctx, r.PathValue("id"), who.owner())
 	if err != nil {
 		return err
 	}
-	o = s.refresh(ctx, o)
+	return s.writeOrder(ctx, w, s.refresh(ctx, o))
+}
+
+// writeOrder answers about one order, with all that its owner may know.
+func (s *Server) writeOrder(ctx context.Context, w http.ResponseWriter, o order.Order) (err error) {
 	public := o.Public()
 	if public.Timeline, err = s.cfg.Store.Timeline(ctx, o.ID); err != nil {
 		return err
@@ -197,7 +224,7 @@ func (s *Server) payOrder(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ctx := context.WithoutCancel(r.Context())
-	o, err := s.ownOrder(ctx, r, who)
+	o, err := s.ownOrder(ctx, r.PathValue("id"), who.owner())
 	if err != nil {
 		return err
 	}
@@ -211,15 +238,14 @@ func (s *Server) payOrder(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, c)
 }
 
-// ownOrder returns the order of the path. Somebody else's is as unknown as one
+// ownOrder returns an order to its owner. Somebody else's is as unknown as one
 // that never was.
-func (s *Server) ownOrder(ctx context.Context, r *http.Request, who session) (order.Order, error) {
+func (s *Server) ownOrder(ctx context.Context, id, owner string) (order.Order, error) {
 	unknown := refuse(api.CodeNotFound, "no such order")
-	id := r.PathValue("id")
 	if !order.ValidID(id) {
 		return order.Order{}, unknown
 	}
-	o, err := s.cfg.Store.Get(ctx, id, who.owner())
+	o, err := s.cfg.Store.Get(ctx, id, owner)
 	if errors.Is(err, order.ErrNotFound) {
 		return order.Order{}, unknown
 	}

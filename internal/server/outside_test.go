@@ -2,8 +2,10 @@ package server_test
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -59,9 +61,9 @@ func (s *shop) scan(i int, codeURL string) error {
 	return err
 }
 
-// h5 navigates a phone's browser to a mweb_url, from the shop's page, and pays.
-// The answer is where WeChat's page leads back to.
-func (p *person) h5(mwebURL string) string {
+// h5 navigates a phone's browser to a mweb_url, from the shop's page. The
+// answer is WeChat's page, and the payment sheet that it opens.
+func (p *person) h5(mwebURL string) (page string, sheet wechattest.Sheet, err error) {
 	p.t.Helper()
 	if err := p.sim.SetUser(p.user.OpenID); err != nil {
 		p.t.Fatal(err)
@@ -76,17 +78,29 @@ func (p *person) h5(mwebURL string) string {
 		p.t.Fatal(err)
 	}
 	r := p.request("GET", u.RequestURI(), nil)
-	r.Header = http.Header{"Referer": {shopURL + "/"}, "User-Agent": {"Mozilla/5.0 (Linux; Android 14) Chrome/126.0 Mobile Safari/537.36"}}
-	seen := len(p.sim.Sheets())
-	page := record(p.sim.Handler(), r)
-	sheets := p.sim.Sheets()
-	if len(sheets) == seen {
-		p.t.Fatalf("no payment sheet: %s", page)
+	r.Header = http.Header{"Referer": {shopURL + "/"}, "User-Agent": {p.sim.Place().UserAgent}}
+	page = record(p.sim.Handler(), r)
+	id := regexp.MustCompile(`data-id="([^"]+)"`).FindStringSubmatch(page)
+	if id == nil {
+		return page, sheet, errors.New("WeChat's page opens no payment sheet")
 	}
-	if _, err := p.sim.PaySheet(sheets[len(sheets)-1].ID); err != nil {
-		p.t.Fatal(err)
+	sheet, err = p.sim.Sheet(id[1])
+	return page, sheet, err
+}
+
+// openSheet opens the payment sheet with whatever a checkout has to pay with.
+func (p *person) openSheet(c api.Checkout) (sheet wechattest.Sheet, err error) {
+	p.t.Helper()
+	switch {
+	case c.Pay != nil:
+		return p.sheet(c.Pay)
+	case c.CodeURL != "":
+		return p.sim.Scan(c.CodeURL)
+	case c.MWebURL != "":
+		_, sheet, err = p.h5(c.MWebURL)
+		return sheet, err
 	}
-	return page
+	return sheet, errors.New("nothing to pay with")
 }
 
 // endsIn tells whether what pays an order, which was just got, works for d.
@@ -134,8 +148,12 @@ func TestPaymentInABrowser(t *testing.T) {
 	if !ok || given != s.sim.Ledger().Orders[0].MwebURL || c.Pay != nil || c.CodeURL != "" || !s.endsIn(c, order.MWebLifetime) {
 		t.Errorf("checkout %+v", c)
 	}
-	if page := p.h5(c.MWebURL); !strings.Contains(page, "/result?order="+c.Order.ID) {
-		t.Errorf("WeChat's page does not lead back:\n%s", page)
+	page, sheet, err := p.h5(c.MWebURL)
+	if err != nil || !strings.Contains(page, "/result?order="+c.Order.ID) {
+		t.Fatalf("WeChat's page does not lead back: %v\n%s", err, page)
+	}
+	if _, err := s.sim.PaySheet(sheet.ID); err != nil {
+		t.Fatal(err)
 	}
 	s.deliver()
 	s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
@@ -200,7 +218,13 @@ func TestMWebURLIsRenewedWithinFiveMinutes(t *testing.T) {
 	if again.MWebURL == first.MWebURL {
 		t.Error("an old mweb_url was given out")
 	}
-	p.h5(again.MWebURL)
+	_, sheet, err := p.h5(again.MWebURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.sim.PaySheet(sheet.ID); err != nil {
+		t.Fatal(err)
+	}
 	s.deliver()
 	s.wantPath(first.Order.ID, api.StatusPending, api.StatusPending, api.StatusPaid)
 }

@@ -18,6 +18,7 @@ import (
 type person struct {
 	*shop
 	user    wechattest.User
+	guest   bool // has not signed in
 	cookies map[string]string
 	ip      string
 	token   string // of the operator

@@ -28,7 +28,7 @@ const (
 // knowing, at most once per queryWindow. What goes wrong is logged; the order
 // is returned as it is known.
 func (s *Server) refresh(ctx context.Context, o order.Order) order.Order {
-	if o.Status != api.StatusCreated && o.Status != api.StatusPending {
+	if !o.Open() && o.Status != api.StatusClosing {
 		return o
 	}
 	if s.now().Before(o.QueriedAt.Add(queryWindow)) {
@@ -108,33 +108,13 @@ func (s *Server) Reconcile(ctx context.Context) error {
 }
 
 // query asks WeChat about an order and settles the answer. What nobody paid in
-// time is closed.
+// time, or what was given up, is closed.
 func (s *Server) query(ctx context.Context, o order.Order, source string) error {
 	found, err := s.ask(ctx, o, source)
-	if err != nil || found == paidOrOpen || s.now().Before(o.ExpiresAt.Add(order.ExpiryGrace)) {
+	if err != nil || found == paidOrOpen || !s.mayClose(o) {
 		return err
 	}
-	if found == notPaid {
-		// Past its time_expire WeChat takes no payment; closing makes sure of
-		// that before anything here relies on it.
-		callCtx, cancel := context.WithTimeout(ctx, queryTimeout)
-		defer cancel()
-		err := s.cfg.WeChat.CloseOrder(callCtx, o.OutTradeNo, o.CreatedAt)
-		var e *wechat.Error
-		switch {
-		case err == nil, errors.As(err, &e) && (e.Code == wechat.CodeOrderClosed || e.Code == wechat.CodeOrderNotExist):
-		case errors.As(err, &e) && e.Code == wechat.CodeOrderPaid:
-			_, err := s.ask(ctx, o, source)
-			return err
-		default:
-			return fmt.Errorf("closing order %s: %w", o.ID, err)
-		}
-	}
-	closed, err := s.cfg.Store.Close(ctx, o.ID, s.now())
-	if closed {
-		s.logger(ctx).Info("order closed", "order", o.ID, "source", "expiry")
-	}
-	return err
+	return s.shut(ctx, o, found)
 }
 
 // What ask has found out.

@@ -56,7 +56,8 @@ func TestReconcileFindsAPaymentOfAnOrderThatIsOnlyCreated(t *testing.T) {
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
 	// As if the signer had died before it stored the answer.
-	ordertest.Exec(t, s.db, `UPDATE orders SET status = 'created', prepay_id = NULL, prepay_at = NULL, sign_type = NULL; DELETE FROM history`)
+	ordertest.Exec(t, s.db, `UPDATE orders SET status = 'created', prepay_id = NULL, prepay_at = NULL, sign_type = NULL;
+		DELETE FROM history; DELETE FROM order_steps WHERE rowid > 1`)
 	s.fault(wechattest.FaultNotifyLost, "")
 	p.pay(c.Pay)
 	s.sim.Advance(61 * time.Second)

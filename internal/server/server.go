@@ -175,6 +175,8 @@ func (s *Server) routes() map[string]handlerFunc {
 		"POST " + api.PathOrderPay:  s.payOrder,
 		"POST " + api.PathNotifyPay: s.notifyPay,
 
+		"POST " + api.PathOrderClose: s.closeOrder,
+
 		"POST " + api.PathNotifyRefund: s.notifyRefund,
 		"GET " + api.PathAdminOrders:   s.admin(s.adminOrders),
 		"GET " + api.PathAdminOrder:    s.admin(s.adminOrder),

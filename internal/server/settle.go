@@ -16,6 +16,7 @@ const (
 	sourcePoll   = "poll"
 	sourcePrepay = "prepay"
 	sourceCron   = "cron"
+	sourceClose  = "close"
 )
 
 // refusal is why settle believed a trade not to be this shop's business. The

@@ -135,28 +135,35 @@ func TestPaymentOfAnOrderThatWasClosedHere(t *testing.T) {
 	s.wantPath(c.Order.ID, api.StatusPending, api.StatusClosed, api.StatusPaid)
 }
 
-func TestRefusedOrderFails(t *testing.T) {
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	// A WeChat that does not know this openid under the appid.
-	other, err := wechattest.New(wechattest.Config{Seed: 2, Epoch: s.sim.Now()})
+// refused makes an order that WeChat refuses, under an appid that does not know
+// this openid.
+func (p *person) refused() (id string) {
+	p.t.Helper()
+	other, err := wechattest.New(wechattest.Config{Seed: 2, Epoch: p.sim.Now()})
 	if err != nil {
-		t.Fatal(err)
+		p.t.Fatal(err)
 	}
-	t.Cleanup(other.Close)
-	s.wire.handler = other.Handler()
+	defer other.Close()
+	right := p.wire.handler
+	p.wire.handler = other.Handler()
 	req := basket("tea", 1)
 	p.fails(api.CodeWeChatRefused, "POST", api.PathOrders, req)
 	var list api.OrderList
 	p.must("GET", api.PathOrders, nil, &list)
-	id := list.Orders[0].ID
-	s.wantPath(id, api.StatusFailed)
+	id = list.Orders[0].ID
+	p.wantPath(id, api.StatusFailed)
 	p.fails(api.CodeOrderNotPayable, "POST", api.PathOrders, req)
 	p.fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(id), struct{}{})
 	p.get(id)
-	if s.loud() != 1 || len(other.Messages(0)) != 1 {
-		t.Errorf("%d loud lines, %d calls", s.loud(), len(other.Messages(0)))
+	if p.loud() != 1 || len(other.Messages(0)) != 1 {
+		p.t.Errorf("%d loud lines, %d calls", p.loud(), len(other.Messages(0)))
 	}
+	p.wire.handler = right
+	return id
+}
+
+func TestRefusedOrderFails(t *testing.T) {
+	newShop(t, nil).signedIn(0).refused()
 }
 
 // A FAIL of the outer layer comes unsigned, in words that vary.

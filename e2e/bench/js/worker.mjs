@@ -1,7 +1,9 @@
 // The signer as one would write it by hand in JavaScript: what the benchmark
 // compares the Go one with. It makes and settles orders, with the same checks,
 // the same statements in D1, the same messages to WeChat and the same log.
-// Signing in is left to the Go signer, whose session cookies it opens.
+// Signing in is left to the Go signer, whose session cookies it opens; so is
+// everything that the benchmark does not do: guests, QR codes and H5, amounts
+// that the payer names, giving an order up.
 //
 // Nothing but the platform: WebCrypto, fetch, D1. No build step. WebCrypto and
 // not node:crypto, because on workerd it is as fast or faster, its promises

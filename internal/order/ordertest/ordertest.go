@@ -43,7 +43,7 @@ func Open(t testing.TB) *sql.DB {
 		WHEN OLD.id <> NEW.id OR OLD.out_trade_no <> NEW.out_trade_no OR OLD.owner <> NEW.owner
 			OR OLD.client_key <> NEW.client_key OR OLD.fingerprint <> NEW.fingerprint OR OLD.appid <> NEW.appid
 			OR OLD.mch_id <> NEW.mch_id OR OLD.trade_type <> NEW.trade_type OR OLD.items <> NEW.items
-			OR OLD.total <> NEW.total OR OLD.currency <> NEW.currency OR OLD.body <> NEW.body
+			OR OLD.shop_name <> NEW.shop_name OR OLD.total <> NEW.total OR OLD.currency <> NEW.currency OR OLD.body <> NEW.body
 			OR OLD.client_ip <> NEW.client_ip OR OLD.notify_url <> NEW.notify_url
 			OR OLD.created_at <> NEW.created_at OR OLD.expires_at <> NEW.expires_at
 			OR (OLD.transaction_id IS NOT NULL AND OLD.transaction_id IS NOT NEW.transaction_id)
@@ -68,19 +68,21 @@ func Check(t testing.TB, db *sql.DB) {
 	checkRefunds(t, db)
 	// One statement, so that orders and their history are of one moment.
 	rows, err := db.Query(`SELECT id, out_trade_no, status, items, total, currency, created_at, expires_at, updated_at,
-		prepay_id IS NOT NULL, transaction_id IS NOT NULL, COALESCE(failure, ''),
-		COALESCE((SELECT group_concat(was || '>' || became, ' ' ORDER BY rowid) FROM history WHERE order_id = orders.id), '')
+		prepay_id IS NOT NULL, transaction_id IS NOT NULL, COALESCE(failure, ''), owner, trade_type, COALESCE(pay_url, ''),
+		asking_until IS NOT NULL,
+		COALESCE((SELECT group_concat(was || '>' || became, ' ' ORDER BY rowid) FROM history WHERE order_id = orders.id), ''),
+		COALESCE((SELECT group_concat(status, ' ' ORDER BY rowid) FROM order_steps WHERE order_id = orders.id), '')
 		FROM orders`)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var id, outTradeNo, status, items, currency, failure, history string
+		var id, outTradeNo, status, items, currency, failure, owner, tradeType, payURL, history, steps string
 		var total, created, expires, updated int64
-		var prepaid, paid bool
+		var prepaid, paid, asking bool
 		if err := rows.Scan(&id, &outTradeNo, &status, &items, &total, &currency, &created, &expires, &updated,
-			&prepaid, &paid, &failure, &history); err != nil {
+			&prepaid, &paid, &failure, &owner, &tradeType, &payURL, &asking, &history, &steps); err != nil {
 			t.Fatal(err)
 		}
 		var lines []order.Line
@@ -104,6 +106,10 @@ func Check(t testing.TB, db *sql.DB) {
 			"paid without a transaction, or the reverse": order.WasPaid(api.OrderStatus(status)) != paid,
 			"failed without a code":                      status == "failed" && failure == "",
 			"its history cannot lead there":              !leads(strings.Fields(history), status),
+			"its steps are not its history":              steps != stepsOf(strings.Fields(history)),
+			"a guest is to pay inside WeChat":            tradeType == "JSAPI" && order.IsGuest(owner),
+			"it has a URL to pay, or lacks one":          (payURL != "") != (prepaid && tradeType != "JSAPI"),
+			"two may ask for its prepay_id, but do not":  tradeType == "JSAPI" && asking,
 		} {
 			if broken {
 				t.Errorf("order %s (%s, history %q): %s", id, status, history, what)
@@ -130,6 +136,17 @@ func leads(history []string, status string) bool {
 	return at == status
 }
 
+// stepsOf returns the steps that belong to a history.
+func stepsOf(history []string) string {
+	steps := string(api.StatusCreated)
+	for _, change := range history {
+		if was, became, _ := strings.Cut(change, ">"); was != became {
+			steps += " " + became
+		}
+	}
+	return steps
+}
+
 // Transitions returns the changes of status of an order so far, as "was>became".
 func Transitions(t testing.TB, db *sql.DB, id string) []string {
 	t.Helper()
@@ -153,7 +170,7 @@ func Transitions(t testing.TB, db *sql.DB, id string) []string {
 func Dump(t testing.TB, db *sql.DB) string {
 	t.Helper()
 	var b strings.Builder
-	for _, table := range []string{"products", "orders", "history", "refunds", "refund_history", "events"} {
+	for _, table := range []string{"products", "orders", "order_steps", "history", "refunds", "refund_history", "events"} {
 		rows, err := db.Query(`SELECT * FROM ` + table + ` ORDER BY rowid`)
 		if err != nil {
 			t.Fatal(err)

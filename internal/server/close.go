@@ -1,0 +1,121 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/wechat"
+)
+
+// closeOrder gives an order up that its owner will not pay.
+func (s *Server) closeOrder(w http.ResponseWriter, r *http.Request) error {
+	who, err := s.caller(r)
+	if err != nil {
+		return err
+	}
+	var req api.CloseRequest
+	if err := readJSON(r, &req); err != nil {
+		return err
+	}
+	ctx := context.WithoutCancel(r.Context())
+	o, err := s.ownOrder(ctx, r.PathValue("id"), who.owner())
+	if err != nil {
+		return err
+	}
+	if o, err = s.giveUp(ctx, o); err != nil {
+		return err
+	}
+	return s.writeOrder(ctx, w, o)
+}
+
+// giveUp makes sure that an order is not paid, that it is offered for payment
+// no longer, and that WeChat takes no payment for it, now or as soon as it may
+// be closed there: Reconcile does the rest. A payment in between wins. The
+// order is returned as it is then; CodeOrderPaid says that it is paid.
+func (s *Server) giveUp(ctx context.Context, o order.Order) (order.Order, error) {
+	if o.Status == api.StatusClosing {
+		o = s.refresh(ctx, o) // paid since, or ready to be closed
+	}
+	if !o.Open() {
+		return unpaid(o)
+	}
+	log := s.logger(ctx).With("order", o.ID, "out_trade_no", o.OutTradeNo)
+	found, err := s.ask(ctx, o, sourceClose)
+	var why refusal
+	switch {
+	case errors.As(err, &why): // settle has said so aloud
+		return o, refuse(api.CodeWeChatRefused, "what WeChat says of the order does not agree with it")
+	case err != nil:
+		log.Warn("asking WeChat about an order failed", "source", sourceClose, "error", err)
+		return o, refuse(api.CodeWeChatBusy, "WeChat did not answer, try again")
+	}
+	// From here on nobody gets anything to pay it with, so that what WeChat is
+	// told last is the close.
+	began, err := s.cfg.Store.BeginClose(ctx, o.ID, s.now())
+	if err != nil {
+		return o, err
+	}
+	if began {
+		log.Info("order given up")
+		o.Status = api.StatusClosing
+		if found != paidOrOpen && s.mayClose(o) {
+			if err := s.shut(ctx, o, found); err != nil && !errors.As(err, &why) {
+				log.Warn("closing an order failed", "source", sourceClose, "error", err)
+			}
+		}
+	}
+	if o, err = s.cfg.Store.Get(ctx, o.ID, o.Owner); err != nil {
+		return o, err
+	}
+	return unpaid(o)
+}
+
+// unpaid is what giveUp answers about an order as it is stored.
+func unpaid(o order.Order) (order.Order, error) {
+	if order.WasPaid(o.Status) {
+		return o, refuse(api.CodeOrderPaid, "the order is paid")
+	}
+	return o, nil
+}
+
+// mayClose reports whether an order that is not paid is to be closed, and may be
+// at WeChat: its time is over, or it was given up and is old enough.
+func (s *Server) mayClose(o order.Order) bool {
+	now := s.now()
+	return !now.Before(o.ExpiresAt.Add(order.ExpiryGrace)) ||
+		o.Status == api.StatusClosing && !now.Before(o.CreatedAt.Add(order.MinCloseAge))
+}
+
+// shut closes an order of which WeChat has just said that it is not paid, at
+// WeChat and then here.
+func (s *Server) shut(ctx context.Context, o order.Order, found int) error {
+	source := "expiry"
+	if o.Status == api.StatusClosing {
+		source = sourceClose
+	}
+	if found == notPaid {
+		// Past its time_expire WeChat takes no payment; closing makes sure of
+		// that before anything here relies on it.
+		callCtx, cancel := context.WithTimeout(ctx, queryTimeout)
+		defer cancel()
+		err := s.cfg.WeChat.CloseOrder(callCtx, o.OutTradeNo, o.CreatedAt)
+		var e *wechat.Error
+		switch {
+		case err == nil, errors.As(err, &e) && (e.Code == wechat.CodeOrderClosed || e.Code == wechat.CodeOrderNotExist):
+		case errors.As(err, &e) && e.Code == wechat.CodeOrderPaid:
+			_, err := s.ask(ctx, o, source)
+			return err
+		default:
+			return fmt.Errorf("closing order %s: %w", o.ID, err)
+		}
+	}
+	closed, err := s.cfg.Store.Close(ctx, o.ID, s.now())
+	if closed {
+		s.logger(ctx).Info("order closed", "order", o.ID, "source", source)
+	}
+	return err
+}

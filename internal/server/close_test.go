@@ -1,0 +1,475 @@
+package server_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order/ordertest"
+	"h5pay/internal/wechat/wechattest"
+)
+
+// byCode makes an order that a QR code pays.
+func (p *person) byCode(product string, quantity int) api.Checkout {
+	p.t.Helper()
+	var c api.Checkout
+	p.must("POST", api.PathOrders, native(product, quantity), &c)
+	return c
+}
+
+// close gives an order up.
+func (p *person) close(id string) api.Order {
+	p.t.Helper()
+	var o api.Order
+	p.must("POST", api.OrderClosePath(id), api.CloseRequest{}, &o)
+	return o
+}
+
+// state is WeChat's word on an order, "" when it knows none.
+func (s *shop) state(id string) string {
+	s.t.Helper()
+	for _, o := range s.sim.Ledger().Orders {
+		if o.OutTradeNo == s.outTradeNo(id) {
+			return o.State
+		}
+	}
+	return ""
+}
+
+func TestCloseOfAYoungOrder(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.guest(0)
+	c := p.byCode("tea", 1)
+	if o := p.close(c.Order.ID); o.Status != api.StatusClosing {
+		t.Errorf("order %+v", o)
+	}
+	p.fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(c.Order.ID), struct{}{})
+	p.fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(c.Order.ID), api.PayRequest{Renew: true})
+	if o := p.close(c.Order.ID); o.Status != api.StatusClosing {
+		t.Errorf("order %+v", o)
+	}
+	s.sim.Advance(5 * time.Minute)
+	s.reconcile() // WeChat would not close it yet
+	if n := s.calls("closeorder"); n != 0 || s.state(c.Order.ID) != wechattest.StateNotPay {
+		t.Errorf("%d calls of closeorder, WeChat has it as %s", n, s.state(c.Order.ID))
+	}
+	s.sim.Advance(time.Minute)
+	s.reconcile()
+	s.wantStatus(c.Order.ID, api.StatusClosed)
+	if s.state(c.Order.ID) != wechattest.StateClosed {
+		t.Errorf("WeChat has it as %s", s.state(c.Order.ID))
+	}
+	var steps []api.OrderStatus
+	o := p.get(c.Order.ID)
+	for i, step := range o.Timeline {
+		steps = append(steps, step.Status)
+		if i > 0 && step.At < o.Timeline[i-1].At {
+			t.Errorf("the time line goes back: %+v", o.Timeline)
+		}
+	}
+	if d := cmp.Diff([]api.OrderStatus{api.StatusCreated, api.StatusPending, api.StatusClosing, api.StatusClosed}, steps); d != "" {
+		t.Error(d)
+	}
+	if o := p.close(c.Order.ID); o.Status != api.StatusClosed || s.calls("closeorder") != 1 || s.loud() != 0 {
+		t.Errorf("closing what is closed: %+v, %d calls, log\n%s", o, s.calls("closeorder"), s.log)
+	}
+}
+
+func TestCloseOfAnOldOrder(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	c := p.order("tea", 1)
+	s.sim.Advance(6 * time.Minute)
+	if o := p.close(c.Order.ID); o.Status != api.StatusClosed || s.state(o.ID) != wechattest.StateClosed {
+		t.Errorf("order %+v, WeChat has it as %s", o, s.state(o.ID))
+	}
+	s.wantPath(c.Order.ID, api.StatusPending, api.StatusClosing, api.StatusClosed)
+	if _, err := p.sheet(c.Pay); err == nil {
+		t.Error("it can still be paid")
+	}
+}
+
+// The page of the buyer who waits closes it too, once WeChat may.
+func TestPollingClosesWhatWasGivenUp(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.guest(0)
+	c := p.byCode("tea", 1)
+	p.close(c.Order.ID)
+	s.sim.Advance(6 * time.Minute)
+	if o := p.get(c.Order.ID); o.Status != api.StatusClosed || s.state(o.ID) != wechattest.StateClosed {
+		t.Errorf("order %+v, WeChat has it as %s", o, s.state(o.ID))
+	}
+}
+
+func TestCloseAsksWeChatFirst(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.guest(0)
+	c := p.byCode("tea", 1)
+	s.fault(wechattest.FaultNotifyLost, "")
+	if err := s.scan(1, c.CodeURL); err != nil {
+		t.Fatal(err)
+	}
+	p.fails(api.CodeOrderPaid, "POST", api.OrderClosePath(c.Order.ID), struct{}{})
+	s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	p.fails(api.CodeOrderPaid, "POST", api.OrderClosePath(c.Order.ID), struct{}{})
+	if n := s.calls("orderquery"); n != 1 {
+		t.Errorf("%d queries", n)
+	}
+}
+
+// Whoever scanned the code before it was given up may pay until WeChat closes
+// it: that is money.
+func TestPaymentAfterItWasGivenUp(t *testing.T) {
+	for _, news := range []string{"notification", "poll", "timer"} {
+		t.Run(news, func(t *testing.T) {
+			s := newShop(t, nil)
+			p := s.guest(0)
+			c := p.byCode("tea", 1)
+			p.close(c.Order.ID)
+			if news != "notification" {
+				s.fault(wechattest.FaultNotifyLost, "")
+			}
+			if err := s.scan(1, c.CodeURL); err != nil {
+				t.Fatal(err)
+			}
+			switch news {
+			case "notification":
+				s.deliver()
+			case "poll":
+				s.sim.Advance(queryWindow)
+				p.get(c.Order.ID)
+			case "timer":
+				s.sim.Advance(6 * time.Minute)
+				s.reconcile()
+			}
+			s.wantPath(c.Order.ID, api.StatusPending, api.StatusClosing, api.StatusPaid)
+			if !strings.Contains(s.log.String(), "order paid late") {
+				t.Error("nothing in the log")
+			}
+		})
+	}
+}
+
+const queryWindow = 3 * time.Second // of the signer
+
+func TestPaymentWhileItIsClosed(t *testing.T) {
+	for when, path := range map[string]string{"before the close": "/pay/closeorder", "before the query": "/pay/orderquery"} {
+		t.Run(when, func(t *testing.T) {
+			s := newShop(t, nil)
+			p := s.guest(0)
+			c := p.byCode("tea", 1)
+			s.sim.Advance(6 * time.Minute)
+			s.fault(wechattest.FaultNotifyLost, "")
+			s.wire.handler = before(s.wire.handler, path, func() {
+				if err := s.scan(1, c.CodeURL); err != nil {
+					t.Error(err)
+				}
+			})
+			p.fails(api.CodeOrderPaid, "POST", api.OrderClosePath(c.Order.ID), struct{}{})
+			s.wantStatus(c.Order.ID, api.StatusPaid)
+		})
+	}
+}
+
+func TestCloseWithoutWeChat(t *testing.T) {
+	for _, fault := range []string{wechattest.FaultSystemError, wechattest.FaultTimeoutBefore, wechattest.FaultBadGateway, wechattest.FaultBadReplySign} {
+		t.Run(fault, func(t *testing.T) {
+			s := newShop(t, nil)
+			p := s.guest(0)
+			c := p.byCode("tea", 1)
+			s.fault(fault, "/pay/orderquery")
+			p.fails(api.CodeWeChatBusy, "POST", api.OrderClosePath(c.Order.ID), struct{}{})
+			s.wantStatus(c.Order.ID, api.StatusPending) // nothing is known of it
+			s.sim.Advance(6 * time.Minute)
+			s.fault(fault, "/pay/closeorder")
+			if o := p.close(c.Order.ID); o.Status != api.StatusClosing {
+				t.Errorf("order %+v", o)
+			}
+			s.sim.Advance(time.Minute + time.Second)
+			s.reconcile()
+			s.wantPath(c.Order.ID, api.StatusPending, api.StatusClosing, api.StatusClosed)
+		})
+	}
+}
+
+// WeChat counts its five minutes from when it took the order, which may be long
+// after it was made here.
+func TestCloseOfAnOrderThatWeChatTookLate(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.guest(0)
+	req := native("tea", 1)
+	s.fault(wechattest.FaultTimeoutBefore, "/pay/unifiedorder")
+	p.fails(api.CodeWeChatBusy, "POST", api.PathOrders, req)
+	s.sim.Advance(6 * time.Minute)
+	var c api.Checkout
+	p.must("POST", api.PathOrders, req, &c)
+	if o := p.close(c.Order.ID); o.Status != api.StatusClosing {
+		t.Errorf("order %+v", o)
+	}
+	for range 8 {
+		s.sim.Advance(time.Minute)
+		s.reconcile()
+	}
+	s.wantPath(c.Order.ID, api.StatusPending, api.StatusClosing, api.StatusClosed)
+	if s.state(c.Order.ID) != wechattest.StateClosed {
+		t.Errorf("WeChat has it as %s", s.state(c.Order.ID))
+	}
+}
+
+// An order of which WeChat never heard is closed here, when no request for it
+// can be on its way any more.
+func TestCloseOfAnOrderThatWeChatNeverTook(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.guest(0)
+	s.fault(wechattest.FaultTimeoutBefore, "/pay/unifiedorder")
+	req := native("tea", 1)
+	p.fails(api.CodeWeChatBusy, "POST", api.PathOrders, req)
+	var list api.OrderList
+	p.must("GET", api.PathOrders, nil, &list)
+	id := list.Orders[0].ID
+	if o := p.close(id); o.Status != api.StatusClosing {
+		t.Errorf("order %+v", o)
+	}
+	p.fails(api.CodeOrderNotPayable, "POST", api.PathOrders, req)
+	s.sim.Advance(6 * time.Minute)
+	s.reconcile()
+	s.wantPath(id, api.StatusClosing, api.StatusClosed)
+	if s.calls("unifiedorder") != 1 || s.calls("closeorder") != 0 {
+		t.Error("WeChat was told of it")
+	}
+}
+
+// Given up while WeChat answers: what it gave reaches nobody.
+func TestCloseWhileWeChatTakesTheOrder(t *testing.T) {
+	for _, renew := range []bool{false, true} {
+		s := newShop(t, nil)
+		p := s.guest(0)
+		req := native("tea", 1)
+		id := ""
+		if renew {
+			id = p.byCode("tea", 1).Order.ID
+		}
+		s.wire.handler = before(s.wire.handler, "/pay/unifiedorder", func() {
+			if err := s.db.QueryRow(`SELECT id FROM orders`).Scan(&id); err != nil {
+				t.Error(err)
+			}
+			if o := p.close(id); o.Status != api.StatusClosing {
+				t.Errorf("order %+v", o)
+			}
+		})
+		if renew {
+			p.fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(id), api.PayRequest{Renew: true})
+		} else {
+			p.fails(api.CodeOrderNotPayable, "POST", api.PathOrders, req)
+		}
+		s.wantStatus(id, api.StatusClosing)
+		s.sim.Advance(6 * time.Minute)
+		s.reconcile()
+		s.wantStatus(id, api.StatusClosed)
+		if s.state(id) != wechattest.StateClosed {
+			t.Errorf("WeChat has it as %s", s.state(id))
+		}
+	}
+}
+
+func TestCloseOfSomebodyElsesOrder(t *testing.T) {
+	s := newShop(t, nil)
+	c := s.guest(0).byCode("tea", 1)
+	for _, stranger := range []*person{s.guest(1), s.signedIn(2)} {
+		stranger.unharmed(func() {
+			stranger.fails(api.CodeNotFound, "POST", api.OrderClosePath(c.Order.ID), struct{}{})
+			req := native("tea", 1)
+			req.Replaces = c.Order.ID
+			stranger.fails(api.CodeNotFound, "POST", api.PathOrders, req)
+		})
+	}
+}
+
+func TestReplacedOrderIsGivenUpFirst(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.guest(0)
+	old := p.byCode("tea", 1)
+	s.sim.Advance(6 * time.Minute)
+	req := mweb("tea", 1)
+	req.Replaces = old.Order.ID
+	var c, again api.Checkout
+	p.must("POST", api.PathOrders, req, &c)
+	if c.Order.ID == old.Order.ID || c.MWebURL == "" {
+		t.Errorf("checkout %+v", c)
+	}
+	s.wantPath(old.Order.ID, api.StatusPending, api.StatusClosing, api.StatusClosed)
+	p.must("POST", api.PathOrders, req, &again)
+	if d := cmp.Diff(c, again); d != "" {
+		t.Errorf("asked again: %s", d)
+	}
+	// A second order cannot come of the same key.
+	other := req
+	other.Replaces = c.Order.ID
+	p.unharmed(func() { p.fails(api.CodeConflict, "POST", api.PathOrders, other) })
+	other.Replaces = ""
+	p.unharmed(func() { p.fails(api.CodeConflict, "POST", api.PathOrders, other) })
+}
+
+func TestPaidOrderIsNotReplaced(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		for _, closing := range []bool{false, true} {
+			s := newShop(t, nil)
+			p := s.guest(0)
+			old := p.byCode("tea", 1)
+			if closing {
+				p.close(old.Order.ID)
+				s.sim.Advance(queryWindow)
+			}
+			if lost {
+				s.fault(wechattest.FaultNotifyLost, "")
+			}
+			if err := s.scan(1, old.CodeURL); err != nil {
+				t.Fatal(err)
+			}
+			if !lost {
+				s.deliver()
+			}
+			req := native("tea", 1)
+			req.Replaces = old.Order.ID
+			p.fails(api.CodeOrderPaid, "POST", api.PathOrders, req)
+			p.fails(api.CodeOrderPaid, "POST", api.PathOrders, req)
+			s.wantStatus(old.Order.ID, api.StatusPaid)
+			if n := len(s.sim.Ledger().Orders); n != 1 {
+				t.Errorf("WeChat knows %d orders", n)
+			}
+			var list api.OrderList
+			if p.must("GET", api.PathOrders, nil, &list); len(list.Orders) != 1 {
+				t.Errorf("orders %+v", list)
+			}
+		}
+	}
+}
+
+// A request that makes nothing gives nothing up.
+func TestNothingIsGivenUpForNothing(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	old := p.order("tea", 1)
+	used := basket("bun", 1)
+	p.must("POST", api.PathOrders, used, &api.Checkout{})
+	conflict := used
+	conflict.Replaces = old.Order.ID
+	gone := basket("gold", 1)
+	gone.Replaces = old.Order.ID
+	amount := basket("tip", 1)
+	amount.Replaces = old.Order.ID
+	unknown, garbage := basket("tea", 1), basket("tea", 1)
+	unknown.Replaces, garbage.Replaces = strings.Repeat("0", 24), "' OR 1=1"
+	for _, bad := range []struct {
+		req  api.CreateOrderRequest
+		code api.Code
+	}{{conflict, api.CodeConflict}, {gone, api.CodeProductGone}, {amount, api.CodeBadRequest}, {unknown, api.CodeNotFound}, {garbage, api.CodeNotFound}} {
+		p.unharmed(func() { p.fails(bad.code, "POST", api.PathOrders, bad.req) })
+	}
+	req := basket("tea", 1)
+	req.Replaces = old.Order.ID
+	s.fault(wechattest.FaultSystemError, "/pay/orderquery")
+	p.fails(api.CodeWeChatBusy, "POST", api.PathOrders, req)
+	s.wantStatus(old.Order.ID, api.StatusPending)
+	var n int
+	if err := s.db.QueryRow(`SELECT count(*) FROM orders`).Scan(&n); err != nil || n != 2 {
+		t.Errorf("%d orders, %v", n, err)
+	}
+}
+
+// The signer dies after the old order was given up: the retry makes the new one.
+func TestReplacementThatWasNotStored(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.guest(0)
+	old := p.byCode("tea", 1)
+	ordertest.Exec(t, s.db, `CREATE TRIGGER dead BEFORE INSERT ON orders BEGIN SELECT RAISE(ABORT, 'dead'); END`)
+	req := native("tea", 1)
+	req.Replaces = old.Order.ID
+	p.fails(api.CodeInternal, "POST", api.PathOrders, req)
+	s.wantStatus(old.Order.ID, api.StatusClosing)
+	ordertest.Exec(t, s.db, `DROP TRIGGER dead`)
+	var c api.Checkout
+	p.must("POST", api.PathOrders, req, &c)
+	if err := s.scan(0, c.CodeURL); err != nil {
+		t.Error(err)
+	}
+	s.deliver()
+	s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+}
+
+// Whatever comes at once, one order takes the place of the old one, and the old
+// one is closed once.
+func TestManyClosesAndReplacesAtOnce(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.guest(0)
+	old := p.byCode("tea", 1)
+	s.sim.Advance(6 * time.Minute)
+	req := native("tea", 1)
+	req.Replaces = old.Order.ID
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	ids := map[string]bool{}
+	for i := range 40 {
+		method, path, body := "POST", api.PathOrders, encode(t, req)
+		switch i % 4 {
+		case 1:
+			path, body = api.OrderClosePath(old.Order.ID), []byte(`{}`)
+		case 2:
+			path, body = api.OrderPayPath(old.Order.ID), []byte(`{"renew":true}`)
+		case 3:
+			method, path, body = "GET", api.OrderPath(old.Order.ID), nil
+		}
+		r := p.request(method, path, body)
+		wg.Go(func() {
+			code, answer := status(p.handler, r)
+			if code != http.StatusOK && (i%4 != 2 || code != http.StatusConflict) {
+				t.Errorf("%s: %d %s", path, code, answer)
+			}
+			var c api.Checkout
+			if i%4 == 0 && json.Unmarshal(answer, &c) == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				ids[c.Order.ID+c.CodeURL] = true
+			}
+		})
+	}
+	wg.Wait()
+	s.check()
+	s.sim.Advance(2 * time.Minute)
+	s.reconcile()
+	s.wantStatus(old.Order.ID, api.StatusClosed)
+	if len(ids) != 1 || s.state(old.Order.ID) != wechattest.StateClosed || len(s.sim.Ledger().Orders) != 2 {
+		t.Errorf("new orders %v, the old one is %s at WeChat", ids, s.state(old.Order.ID))
+	}
+}
+
+// Nobody can be led in a circle: an order takes the place of what was before it.
+func TestOrderCannotReplaceItself(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.guest(0)
+	req := native("tea", 1)
+	var c api.Checkout
+	p.must("POST", api.PathOrders, req, &c)
+	req.Replaces = c.Order.ID
+	p.unharmed(func() { p.fails(api.CodeConflict, "POST", api.PathOrders, req) })
+	p.must("POST", api.OrderPayPath(c.Order.ID), struct{}{}, &c)
+}
+
+func TestRefusedOrderStaysFailedWhenGivenUp(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	id := p.refused()
+	calls := len(s.sim.Messages(0))
+	if o := p.close(id); o.Status != api.StatusFailed || len(s.sim.Messages(0)) != calls {
+		t.Errorf("order %+v", o)
+	}
+	req := basket("tea", 1)
+	req.Replaces = id
+	p.must("POST", api.PathOrders, req, &api.Checkout{})
+}
