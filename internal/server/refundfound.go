@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/wechat"
 )
@@ -26,6 +27,9 @@ func (s *Server) settleRefunded(ctx context.Context, o order.Order, trade wechat
 	}
 	if trade.PaidAt.IsZero() {
 		trade.PaidAt = s.now()
+	}
+	if trade.OpenID == "" && o.TradeType == api.TradeJSAPI {
+		trade.OpenID = o.Owner // nobody else can pay inside WeChat
 	}
 	if err := s.settle(ctx, trade, source); err != nil {
 		return err

@@ -30,6 +30,7 @@ type shop struct {
 	db      *sql.DB
 	sim     *wechattest.WeChat
 	wire    *wire // to WeChat
+	wechat  *wechat.Client
 	signer  *server.Server
 	ahead   time.Duration // of the shop's clock, before WeChat's
 	handler http.Handler
@@ -39,14 +40,19 @@ type shop struct {
 // newShop opens a shop. change, if not nil, bends its settings.
 func newShop(t testing.TB, change func(*server.Config, *wechat.Config)) *shop {
 	t.Helper()
+	return newShopAt(t, wechattest.Config{}, change)
+}
+
+// newShopAt opens a shop at a WeChat with some settings of its own.
+func newShopAt(t testing.TB, at wechattest.Config, change func(*server.Config, *wechat.Config)) *shop {
+	t.Helper()
 	s := &shop{t: t, db: ordertest.Open(t), log: &logBuffer{}}
 	back := &wire{}
+	at.Hostile, at.PlainRefunds = true, true
+	at.PhoneURL, at.WeChatURL, at.Doer = shopURL, "https://wechat.example", back
+	at.Epoch = time.Date(2026, 11, 23, 2, 0, 0, 0, time.UTC)
 	var err error
-	s.sim, err = wechattest.New(wechattest.Config{
-		Hostile:  true,
-		PhoneURL: shopURL, WeChatURL: "https://wechat.example", Doer: back,
-		Epoch: time.Date(2026, 11, 23, 2, 0, 0, 0, time.UTC), PlainRefunds: true,
-	})
+	s.sim, err = wechattest.New(at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +80,7 @@ func (s *shop) open(change func(*server.Config, *wechat.Config)) http.Handler {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	cfg.WeChat = client
+	cfg.WeChat, s.wechat = client, client
 	signer, err := server.New(cfg)
 	if err != nil {
 		s.t.Fatal(err)
