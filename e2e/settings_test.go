@@ -12,7 +12,7 @@ import (
 )
 
 // A signer without a key answers, says nothing to the world, and names the
-// setting to the operator.
+// setting in the log and on the health page.
 func TestMissingSetting(t *testing.T) {
 	root, err := filepath.Abs("..")
 	if err != nil {
@@ -46,6 +46,10 @@ func TestMissingSetting(t *testing.T) {
 		if strings.Contains(e.Message, "WECHAT") {
 			t.Errorf("the world learns %q", e.Message)
 		}
+	}
+	wrong, text := health(t, shop.URL)
+	if len(wrong) != 1 || wrong[0] != "setting WECHAT_API_KEY must be 32 letters or digits" || strings.Contains(text, "too-short") {
+		t.Errorf("the health page says %s", text)
 	}
 	if text := log.String(); !strings.Contains(text, "WECHAT_API_KEY") || strings.Contains(text, "too-short") {
 		t.Errorf("the log must name the setting and not hold it:\n%s", text)

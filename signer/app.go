@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 
+	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/server"
 	"h5pay/internal/wechat"
@@ -86,10 +87,33 @@ func newApp(p platform) app {
 		Announce:      p.announce,
 		AddressLimit:  p.addressLimit,
 		OwnerLimit:    p.ownerLimit,
+		Checks:        p.checks(set),
 		Log:           log,
 	})
 	if err != nil {
 		return unavailable(err, log)
 	}
 	return app{srv.Handler(), srv.Reconcile, srv.Deliver}
+}
+
+// checks is what the health page says of the platform. A shop takes payments
+// without any of it.
+func (p platform) checks(set settings) []api.HealthCheck {
+	var checks []api.HealthCheck
+	for _, c := range []struct {
+		name    string
+		there   bool
+		without string
+	}{
+		{"wechat", set.BaseURL == "", "WECHAT_BASE_URL is set: WeChat is a simulation and no payment is real"},
+		{"certificate", p.certDoer != nil, "WECHAT_CERT is not bound, or natively WECHAT_CERT_FILE not set: there are no refunds"},
+		{"limits", p.addressLimit != nil && p.ownerLimit != nil, "ADDRESS_LIMIT or OWNER_LIMIT is not bound: anyone may call as often as they like"},
+	} {
+		check := api.HealthCheck{Name: c.name, OK: true}
+		if !c.there {
+			check.Problem = c.without
+		}
+		checks = append(checks, check)
+	}
+	return checks
 }

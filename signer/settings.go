@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -57,7 +58,7 @@ type settingError struct {
 func (e *settingError) Error() string { return fmt.Sprintf("setting %s %s", e.Name, e.Problem) }
 
 // loadSettings reads the settings through getenv, which answers "" for what is
-// not set. The error is a *settingError.
+// not set. The error joins a *settingError for every setting that is wrong.
 func loadSettings(getenv func(string) string) (settings, error) {
 	s := settings{
 		ShopName:      getenv("SHOP_NAME"),
@@ -85,6 +86,8 @@ func loadSettings(getenv func(string) string) (settings, error) {
 	}
 	tradeTypes, tradeTypesOK := parseTradeTypes(getenv("TRADE_TYPES"))
 	s.TradeTypes = tradeTypes
+	var wrong []error
+	last := ""
 	for _, rule := range []struct {
 		name, problem string
 		ok            bool
@@ -113,9 +116,13 @@ func loadSettings(getenv func(string) string) (settings, error) {
 		{"WEBHOOK_SECRET", "must have at least 32 characters", s.WebhookSecret == "" || len(s.WebhookSecret) >= webhook.MinSecret},
 		{"WEBHOOK_SECRET_OLD", "must have at least 32 characters", s.WebhookSecretOld == "" || len(s.WebhookSecretOld) >= webhook.MinSecret},
 	} {
-		if !rule.ok {
-			return settings{}, &settingError{rule.name, rule.problem}
+		if !rule.ok && rule.name != last {
+			wrong = append(wrong, &settingError{rule.name, rule.problem})
+			last = rule.name // what else is wrong with it follows from that
 		}
+	}
+	if wrong != nil {
+		return settings{}, errors.Join(wrong...)
 	}
 	return s, nil
 }

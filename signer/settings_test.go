@@ -181,3 +181,17 @@ func TestBadSettingIsNamedAndNotShown(t *testing.T) {
 		})
 	}
 }
+
+// An operator who has just begun hears of everything at once.
+func TestEveryBadSettingIsNamedOnce(t *testing.T) {
+	_, err := loadSettings(func(string) string { return "" })
+	if err == nil {
+		t.Fatal("an empty shop opens")
+	}
+	text := err.Error()
+	for _, name := range []string{"SHOP_NAME", "SHOP_URL", "WECHAT_APPID", "WECHAT_MCH_ID", "WECHAT_APPSECRET", "WECHAT_API_KEY", "SESSION_KEY"} {
+		if strings.Count(text, name+" ") != 1 {
+			t.Errorf("%s is not named once in\n%s", name, text)
+		}
+	}
+}

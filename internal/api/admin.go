@@ -97,7 +97,7 @@ type BillCheckList struct {
 	Checks []BillCheck `json:"checks"`
 }
 
-// Counters count since the database was made.
+// Counters count since the database has them. docs/runbook.md explains each.
 type Counters struct {
-	Counters map[string]int64 `json:"counters"` // "settled.notify", "refused.amount", "reconciled.closed", ...
+	Counters map[string]int64 `json:"counters"` // "settled.notify", "refused.amount_differs", "events.dead", ...
 }

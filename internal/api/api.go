@@ -133,8 +133,8 @@ type ProductList struct {
 	Products []Product `json:"products"`
 }
 
-// Health says whether the shop can take payments. The status is 200 when it
-// can, else 503.
+// Health says whether everything works that a payment needs, from the settings
+// to the merchant's back end. The status is 200 when it does, else 503.
 type Health struct {
 	OK     bool          `json:"ok"`
 	Checks []HealthCheck `json:"checks"`
@@ -143,7 +143,8 @@ type Health struct {
 // HealthCheck is one thing that must be right. It names a setting or a binding
 // that is wrong, never its value.
 type HealthCheck struct {
-	Name    string `json:"name"` // "settings", "database", "cron", "outbox", ...
-	OK      bool   `json:"ok"`
+	Name string `json:"name"` // "settings", "database", "cron", "outbox", ...
+	OK   bool   `json:"ok"`
+	// Problem is what is wrong or, of what is OK, what the shop does without.
 	Problem string `json:"problem,omitempty"`
 }

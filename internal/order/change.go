@@ -71,14 +71,15 @@ type Payment struct {
 	TransactionID string
 	Payer         string // openid
 	PaidAt        time.Time
+	Source        string // how the shop heard of it, for the operator
 }
 
 // Pay marks an order paid. An order is paid once, and one transaction pays one
 // order only, so nothing happens either when another order has it.
 func (s *Store) Pay(ctx context.Context, id string, p Payment, now time.Time) (bool, error) {
 	return s.change(ctx, id, api.StatusPaid, now, change{
-		set:  `transaction_id = ?, paid_at = ?, payer = ?`,
-		args: []any{p.TransactionID, p.PaidAt.UnixMilli(), p.Payer},
+		set:  `transaction_id = ?, paid_at = ?, payer = ?, settled_by = ?`,
+		args: []any{p.TransactionID, p.PaidAt.UnixMilli(), p.Payer, p.Source},
 		where: `transaction_id IS NULL
 			AND NOT EXISTS (SELECT 1 FROM orders AS other WHERE other.transaction_id = ?)`,
 		whereArgs: []any{p.TransactionID},

@@ -16,7 +16,8 @@ import (
 const queryWindow = 3 * time.Second
 
 // Bounds of one Reconcile. On Cloudflare's free plan an event may run 50
-// statements; an order or a refund takes four at most, the rest three.
+// statements; an order or a refund takes four at most, one more where a trade is
+// refused, and the rest five.
 const (
 	reconcileBatch = 10 // of both
 	refundBatch    = 4
@@ -103,8 +104,12 @@ func (s *Server) Reconcile(ctx context.Context) error {
 	}
 	if asked > 0 {
 		s.log.Info("orders reconciled", "asked", asked, "failed", failed, "more", len(due) == batch)
+		s.count(ctx, map[string]int{"reconciled.asked": asked, "reconciled.failed": failed})
 	}
-	return nil
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return s.cfg.Store.Reconciled(ctx, s.now())
 }
 
 // query asks WeChat about an order and settles the answer. What nobody paid in

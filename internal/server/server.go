@@ -71,6 +71,8 @@ type Config struct {
 	// Announce, if not nil, is told that there is an event to deliver. It must
 	// not wait, and may do nothing: a timer delivers what it leaves.
 	Announce func()
+	// Checks is what the wiring has to say on the health page: of bindings, say.
+	Checks []api.HealthCheck
 	// AddressLimit and OwnerLimit, optional, bound how often one address, and
 	// one who is known, may sign in and order.
 	AddressLimit, OwnerLimit Limiter
@@ -162,6 +164,7 @@ func (s *Server) Handler() http.Handler {
 // routes returns the handler of every call. What all of them pass is in edge.
 func (s *Server) routes() map[string]handlerFunc {
 	return map[string]handlerFunc{
+		"GET " + api.PathHealth:     s.getHealth,
 		"GET " + api.PathConfig:     s.getConfig,
 		"POST " + api.PathAuthorize: s.authorize,
 		"POST " + api.PathToken:     s.token,
@@ -181,14 +184,20 @@ func (s *Server) routes() map[string]handlerFunc {
 		"GET " + api.PathAdminOrders:   s.admin(s.adminOrders),
 		"GET " + api.PathAdminOrder:    s.admin(s.adminOrder),
 		"POST " + api.PathAdminRefund:  s.admin(s.adminRefund),
+		"GET " + api.PathAdminCounter:  s.admin(s.getCounters),
 	}
 }
 
 // Unavailable returns the handler of a signer whose settings are wrong: every
-// call is answered by CodeMisconfigured. What is wrong goes to the log alone.
+// call is answered by CodeMisconfigured. What is wrong goes to the log, and to the
+// health page: err, and all that is joined in it, must name settings and not hold
+// their values.
 func Unavailable(err error, log *slog.Logger) http.Handler {
 	s := &Server{log: log, now: time.Now, rand: rand.Reader}
-	return s.edge(s.handle(func(_ http.ResponseWriter, r *http.Request) error {
+	return s.edge(s.handle(func(w http.ResponseWriter, r *http.Request) error {
+		if r.URL.Path == api.PathHealth && r.Method == http.MethodGet {
+			return writeHealth(w, r, misconfigured(err))
+		}
 		s.logger(r.Context()).Error("the shop is misconfigured", "error", err)
 		return refuse(api.CodeMisconfigured, "the shop is not set up, its log says what is missing")
 	}))

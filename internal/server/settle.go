@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
@@ -37,15 +38,17 @@ func (s *Server) settle(ctx context.Context, trade wechat.Trade, source string) 
 	o, err := s.cfg.Store.ByOutTradeNo(ctx, trade.OutTradeNo)
 	if errors.Is(err, order.ErrNotFound) {
 		log.Error("trade refused", "reason", "unknown order")
+		s.count(ctx, map[string]int{"refused.unknown_order": 1})
 		return refusal("unknown order")
 	}
 	if err != nil {
 		return err
 	}
 	log = log.With("order", o.ID)
-	err = s.apply(ctx, log, o, trade)
+	err = s.apply(ctx, log, o, trade, source)
 	var why refusal
 	if errors.As(err, &why) {
+		s.count(ctx, map[string]int{"refused." + strings.ReplaceAll(string(why), " ", "_"): 1})
 		log.Error("trade refused", "reason", string(why), "state", string(trade.State), "transaction_id", trade.TransactionID,
 			"order_total", int64(o.Total), "trade_total", int64(trade.TotalFee), "currency", trade.Currency)
 	}
@@ -53,7 +56,7 @@ func (s *Server) settle(ctx context.Context, trade wechat.Trade, source string) 
 }
 
 // apply changes the order as the trade says.
-func (s *Server) apply(ctx context.Context, log *slog.Logger, o order.Order, trade wechat.Trade) error {
+func (s *Server) apply(ctx context.Context, log *slog.Logger, o order.Order, trade wechat.Trade, source string) error {
 	if trade.AppID != o.AppID {
 		return refusal("appid differs")
 	}
@@ -62,7 +65,7 @@ func (s *Server) apply(ctx context.Context, log *slog.Logger, o order.Order, tra
 	}
 	switch trade.State {
 	case wechat.StateSuccess, wechat.StateRefund: // refunded means that it was paid
-		return s.applyPaid(ctx, log, o, trade)
+		return s.applyPaid(ctx, log, o, trade, source)
 	case wechat.StateClosed, wechat.StateRevoked:
 		closed, err := s.cfg.Store.Close(ctx, o.ID, s.now())
 		if closed {
@@ -75,7 +78,7 @@ func (s *Server) apply(ctx context.Context, log *slog.Logger, o order.Order, tra
 	return refusal("unknown trade state")
 }
 
-func (s *Server) applyPaid(ctx context.Context, log *slog.Logger, o order.Order, trade wechat.Trade) error {
+func (s *Server) applyPaid(ctx context.Context, log *slog.Logger, o order.Order, trade wechat.Trade, source string) error {
 	switch {
 	case int64(trade.TotalFee) != int64(o.Total):
 		return refusal("amount differs")
@@ -84,7 +87,7 @@ func (s *Server) applyPaid(ctx context.Context, log *slog.Logger, o order.Order,
 	case trade.TransactionID == "" || trade.PaidAt.IsZero():
 		return refusal("no transaction")
 	}
-	paid, err := s.cfg.Store.Pay(ctx, o.ID, order.Payment{TransactionID: trade.TransactionID, Payer: trade.OpenID, PaidAt: trade.PaidAt}, s.now())
+	paid, err := s.cfg.Store.Pay(ctx, o.ID, order.Payment{TransactionID: trade.TransactionID, Payer: trade.OpenID, PaidAt: trade.PaidAt, Source: source}, s.now())
 	if err != nil {
 		return err
 	}

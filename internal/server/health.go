@@ -1,0 +1,127 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"html"
+	"net/http"
+	"strings"
+	"time"
+
+	"h5pay/internal/api"
+)
+
+// When the health page finds fault. The timers run every minute.
+const (
+	reconcileStale = 5 * time.Minute  // since Reconcile last came to its end
+	eventStale     = 15 * time.Minute // that an event may wait for its delivery
+	healthTimeout  = 3 * time.Second  // for the database
+)
+
+// getHealth says whether the shop is well. Anyone may ask, a monitor above all,
+// so it names settings and bindings and tells of nothing else.
+func (s *Server) getHealth(w http.ResponseWriter, r *http.Request) error {
+	return writeHealth(w, r, s.checkHealth(r.Context()))
+}
+
+func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
+	checks := append([]api.HealthCheck{{Name: "settings", OK: true}}, s.cfg.Checks...)
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	v, err := s.cfg.Store.Vitals(ctx)
+	if err != nil {
+		s.logger(ctx).Error("the database does not answer", "error", err)
+		return append(checks, unwell("database", "it cannot be read, or lacks a migration"))
+	}
+	checks = append(checks, api.HealthCheck{Name: "database", OK: true})
+	now := s.now()
+
+	cron := api.HealthCheck{Name: "cron", OK: true}
+	switch {
+	case v.Reconciled.IsZero():
+		cron = unwell("cron", "the timer has not run yet")
+	case now.Sub(v.Reconciled) > reconcileStale:
+		cron = unwell("cron", "the timer last came to its end "+ago(now.Sub(v.Reconciled)))
+	}
+	checks = append(checks, cron)
+
+	outbox := api.HealthCheck{Name: "outbox", OK: true}
+	switch {
+	case s.cfg.Webhook == nil:
+		outbox.Problem = "WEBHOOK_URL is not set: nobody is told of payments"
+	case v.Dead > 0:
+		outbox = unwell("outbox", fmt.Sprintf("%d events were given up and wait to be replayed", v.Dead))
+	case !v.OldestPending.IsZero() && now.Sub(v.OldestPending) > eventStale:
+		outbox = unwell("outbox", "an event is not delivered that was made "+ago(now.Sub(v.OldestPending)))
+	}
+	checks = append(checks, outbox)
+
+	catalogue := api.HealthCheck{Name: "catalogue", OK: true}
+	if !v.ForSale {
+		catalogue = unwell("catalogue", "no product is for sale")
+	}
+	return append(checks, catalogue)
+}
+
+func unwell(name, problem string) api.HealthCheck {
+	return api.HealthCheck{Name: name, Problem: problem}
+}
+
+func ago(d time.Duration) string { return d.Truncate(time.Minute).String() + " ago" }
+
+// misconfigured returns the checks of a signer that has not started for err, one
+// for everything that is joined in it.
+func misconfigured(err error) []api.HealthCheck {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []api.HealthCheck{unwell("settings", err.Error())}
+	}
+	var checks []api.HealthCheck
+	for _, err := range joined.Unwrap() {
+		checks = append(checks, misconfigured(err)...)
+	}
+	return checks
+}
+
+// writeHealth answers a browser with a page and everybody else with JSON.
+func writeHealth(w http.ResponseWriter, r *http.Request, checks []api.HealthCheck) error {
+	health := api.Health{OK: true, Checks: checks}
+	for _, c := range checks {
+		health.OK = health.OK && c.OK
+	}
+	status := http.StatusOK
+	if !health.OK {
+		status = http.StatusServiceUnavailable
+	}
+	w.Header().Add("Vary", "Accept")
+	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
+		return writeJSON(w, status, health)
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	w.Write([]byte(healthPage(health)))
+	return nil
+}
+
+// healthPage is a page that needs nothing else, not even a style sheet.
+func healthPage(h api.Health) string {
+	var b strings.Builder
+	title := "The shop is well"
+	if !h.OK {
+		title = "The shop is not well"
+	}
+	b.WriteString(`<!DOCTYPE html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">` +
+		`<meta name="color-scheme" content="light dark"><title>` + title + `</title><h1>` + title + `</h1><dl>`)
+	for _, c := range h.Checks {
+		state := "good"
+		switch {
+		case !c.OK:
+			state = "BAD: " + c.Problem
+		case c.Problem != "":
+			state = "good, but: " + c.Problem
+		}
+		b.WriteString(`<dt><b>` + html.EscapeString(c.Name) + `</b><dd>` + html.EscapeString(state))
+	}
+	b.WriteString(`</dl>`)
+	return b.String()
+}
