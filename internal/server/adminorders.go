@@ -53,7 +53,8 @@ func (s *Server) adminOrders(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, list)
 }
 
-// adminOrder shows one order with its refunds, as WeChat sees them now.
+// adminOrder shows one order with its refunds, as WeChat sees them now, and its
+// events.
 func (s *Server) adminOrder(w http.ResponseWriter, r *http.Request) error {
 	ctx := context.WithoutCancel(r.Context())
 	o, err := s.anyOrder(ctx, r)
@@ -89,6 +90,11 @@ func (s *Server) adminOrder(w http.ResponseWriter, r *http.Request) error {
 	for i := range refunds {
 		view.Refunds = append(view.Refunds, refunds[i].Public())
 	}
+	events, err := s.cfg.Store.EventsOf(ctx, o.ID)
+	if err != nil {
+		return err
+	}
+	view.Events = publicEvents(events)
 	return writeJSON(w, http.StatusOK, view)
 }
 

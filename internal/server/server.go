@@ -185,6 +185,8 @@ func (s *Server) routes() map[string]handlerFunc {
 		"GET " + api.PathAdminOrder:    s.admin(s.adminOrder),
 		"POST " + api.PathAdminRefund:  s.admin(s.adminRefund),
 		"GET " + api.PathAdminCounter:  s.admin(s.getCounters),
+		"GET " + api.PathAdminEvents:   s.admin(s.adminEvents),
+		"POST " + api.PathAdminReplay:  s.admin(s.replayEvent),
 	}
 }
 
