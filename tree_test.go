@@ -22,6 +22,7 @@ var importRules = []struct {
 	{pkg: "h5pay/internal/wechat"},
 	{pkg: "h5pay/internal/order", project: []string{"h5pay/internal/api"}},
 	{pkg: "h5pay/webhook"}, // receivers may copy it
+	{pkg: "h5pay/examples/webhook", project: []string{"h5pay/webhook"}},
 	{pkg: "h5pay/internal/server", project: []string{
 		"h5pay/internal/api", "h5pay/internal/order", "h5pay/internal/wechat", "h5pay/webhook"}},
 	{pkg: "h5pay/internal/wechat/wechattest"}, // nothing of ours: it judges the rest

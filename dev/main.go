@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -97,6 +98,14 @@ func run(ctx context.Context, p ports, state string) error {
 		return err
 	}
 	defer log.Close()
+	hooks, err := startBackEnd(env)
+	if err != nil {
+		return err
+	}
+	defer hooks.Close()
+	vars := map[string]string{"SHOP_URL": sim.PhoneURL, "WECHAT_BASE_URL": sim.URL}
+	maps.Copy(vars, hooks.vars())
+
 	output := &wranglerOutput{log: log}
 	fmt.Println("starting the shop under wrangler ...")
 	shop, err := stack.StartShop(ctx, stack.ShopConfig{
@@ -104,11 +113,8 @@ func run(ctx context.Context, p ports, state string) error {
 		Port:    p.shop,
 		State:   state,
 		EnvFile: envFile,
-		Vars: map[string]string{
-			"SHOP_URL":        sim.PhoneURL,
-			"WECHAT_BASE_URL": sim.URL,
-		},
-		Output: output,
+		Vars:    vars,
+		Output:  output,
 	})
 	if err != nil {
 		return fmt.Errorf("%w; wrangler's output is in %s", err, filepath.FromSlash(logFile))
@@ -118,8 +124,15 @@ func run(ctx context.Context, p ports, state string) error {
 	fmt.Printf("\n  Open %s and pay. Ctrl-C ends everything.\n\n", sim.DeskURL)
 	minute := time.NewTicker(time.Minute)
 	defer minute.Stop()
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	webhooks := &deliverer{sim: sim, shop: shop}
 	for {
 		select {
+		case <-second.C:
+			if err := webhooks.look(ctx); err != nil && ctx.Err() == nil {
+				fmt.Println(err)
+			}
 		case <-minute.C:
 			if err := shop.Tick(ctx); err != nil && ctx.Err() == nil {
 				fmt.Println(err)

@@ -46,6 +46,12 @@ func TestCronFindsALostPayment(t *testing.T) {
 // age makes a stored order older, since no clock of a Worker can be moved.
 func age(t *testing.T, id string, by time.Duration) {
 	t.Helper()
+	change(t, `UPDATE orders SET created_at = created_at - ?1, queried_at = queried_at - ?1 WHERE id = ?2`, by.Milliseconds(), id)
+}
+
+// change writes to the Worker's database behind its back.
+func change(t *testing.T, query string, args ...any) {
+	t.Helper()
 	var file string
 	if err := database(t).QueryRow(`SELECT file FROM pragma_database_list WHERE name = 'main'`).Scan(&file); err != nil {
 		t.Fatal(err)
@@ -58,7 +64,7 @@ func age(t *testing.T, id string, by time.Duration) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if _, err := db.Exec(`UPDATE orders SET created_at = created_at - ?1, queried_at = queried_at - ?1 WHERE id = ?2`, by.Milliseconds(), id); err != nil {
+	if _, err := db.Exec(query, args...); err != nil {
 		t.Fatal(err)
 	}
 }

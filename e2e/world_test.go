@@ -28,6 +28,7 @@ var world struct {
 	log     *logBuffer // of the Worker
 	state   string     // folder of the local D1
 	env     map[string]string
+	backEnd *backEnd // the merchant's
 	browser context.Context
 }
 
@@ -65,13 +66,16 @@ func runWorld(m *testing.M) (code int, err error) {
 	}
 	defer world.sim.Close()
 
+	world.backEnd = startBackEnd(world.env["WEBHOOK_SECRET"])
+	defer world.backEnd.Close()
+
 	world.log = &logBuffer{}
 	world.shop, err = stack.StartShop(context.Background(), stack.ShopConfig{
 		Dir:     root,
 		Port:    port,
 		State:   world.state,
 		EnvFile: envFile,
-		Vars:    map[string]string{"SHOP_URL": world.sim.PhoneURL, "WECHAT_BASE_URL": world.sim.URL},
+		Vars:    map[string]string{"SHOP_URL": world.sim.PhoneURL, "WECHAT_BASE_URL": world.sim.URL, "WEBHOOK_URL": world.backEnd.URL + "/h5pay"},
 		Output:  world.log,
 	})
 	if err != nil {

@@ -1,0 +1,146 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"h5pay/webhook"
+)
+
+// backEnd is the merchant's, on this machine. It keeps what verifies.
+type backEnd struct {
+	*httptest.Server
+
+	mu      sync.Mutex
+	events  map[string][]webhook.Event // of an order, in the order in which they came
+	refused []error
+	silent  bool // does not acknowledge
+}
+
+func startBackEnd(secret string) *backEnd {
+	b := &backEnd{events: map[string][]webhook.Event{}}
+	b.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		e, err := webhook.Receive(r, time.Now(), secret)
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		switch {
+		case err != nil || r.ContentLength < 0 || r.URL.Path != "/h5pay":
+			b.refused = append(b.refused, fmt.Errorf("%s, %d bytes: %w", r.URL, r.ContentLength, err))
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		case b.silent:
+			// Nothing of it may reach the signer's log.
+			w.WriteHeader(http.StatusInternalServerError)
+			fmt.Fprint(w, secret)
+		}
+		b.events[e.Data.Order.ID] = append(b.events[e.Data.Order.ID], e)
+	}))
+	return b
+}
+
+// of returns what came about an order.
+func (b *backEnd) of(orderID string) []webhook.Event {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.events[orderID]
+}
+
+func (b *backEnd) setSilent(silent bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.silent = silent
+}
+
+// drain fires the trigger until nothing is due any more.
+func drain(t *testing.T) {
+	t.Helper()
+	for range 50 {
+		if err := world.shop.Deliver(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var due int
+		if err := database(t).QueryRow(`SELECT COUNT(*) FROM events WHERE status = 'pending' AND next_at <= ? AND leased_until <= ?`,
+			time.Now().UnixMilli(), time.Now().UnixMilli()).Scan(&due); err != nil {
+			t.Fatal(err)
+		}
+		if due == 0 {
+			return
+		}
+	}
+	t.Fatal("the outbox is not emptied")
+}
+
+// Paid in the browser, told to the merchant's back end: once, and signed. It
+// fails to acknowledge at first, and gets the same event again.
+func TestPaymentReachesTheBackEnd(t *testing.T) {
+	drain(t) // of the tests before
+	p := newPhone(t, 1)
+	p.choose("coffee")
+	id := p.order()
+	p.pay()
+	p.seesPaid()
+	checkLedger(t)
+
+	world.backEnd.setSilent(true)
+	drain(t)
+	world.backEnd.setSilent(false)
+	soon(t, id)
+	drain(t)
+	drain(t)
+	got := world.backEnd.of(id)
+	if len(got) != 2 || got[0].ID != got[1].ID {
+		t.Fatalf("deliveries: %+v", got)
+	}
+	_, transaction := stored(t, id)
+	e, o := got[0], got[0].Data.Order
+	if e.Type != webhook.OrderPaid || o.Total != 2600 || o.Currency != "CNY" || o.TransactionID != transaction ||
+		o.Payer != world.sim.User().OpenID || len(o.Items) != 1 || o.Items[0].Name != "手冲咖啡" {
+		t.Errorf("%+v", e)
+	}
+	var status string
+	var attempts int
+	if err := database(t).QueryRow(`SELECT status, attempts FROM events WHERE order_id = ?`, id).Scan(&status, &attempts); err != nil {
+		t.Fatal(err)
+	}
+	if status != "delivered" || attempts != 2 {
+		t.Errorf("the event is %s after %d attempts", status, attempts)
+	}
+
+	// Of everything that was ever paid here there is one event, and it arrived.
+	rows, err := database(t).Query(`SELECT id FROM orders WHERE transaction_id IS NOT NULL AND id <> ?`, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var other string
+		if err := rows.Scan(&other); err != nil {
+			t.Fatal(err)
+		}
+		paid := 0
+		for _, e := range world.backEnd.of(other) {
+			if e.Type == webhook.OrderPaid {
+				paid++
+			}
+		}
+		if paid != 1 {
+			t.Errorf("the back end heard %d times that %s is paid", paid, other)
+		}
+	}
+	world.backEnd.mu.Lock()
+	defer world.backEnd.mu.Unlock()
+	for _, err := range world.backEnd.refused {
+		t.Error(err)
+	}
+}
+
+// soon makes the next try of an order's events due, since no clock of a Worker
+// can be moved.
+func soon(t *testing.T, id string) {
+	t.Helper()
+	change(t, `UPDATE events SET next_at = ?1 WHERE order_id = ?2`, time.Now().UnixMilli(), id)
+}

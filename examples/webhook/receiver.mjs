@@ -1,0 +1,114 @@
+// A merchant's back end in its smallest form: it takes h5pay's webhooks, believes
+// those that are signed, and fulfils each order once.
+//
+//   WEBHOOK_SECRET=... node examples/webhook/receiver.mjs
+//
+// verify is what to copy. It uses WebCrypto alone, which Node, Deno, Bun and
+// Workers have. main.go beside it is the same in Go.
+import { createServer } from "node:http";
+import { pathToFileURL } from "node:url";
+
+const encoder = new TextEncoder();
+
+// verify returns when header, the value of H5pay-Signature, is a signature over
+// body by one of the secrets, made no further than tolerance (seconds) from now
+// (Unix ms), and throws otherwise. body is a Uint8Array of the bytes that came:
+// what a parser makes of them and writes again is something else.
+export async function verify(header, body, secrets, now = Date.now(), tolerance = 300) {
+  let seconds;
+  let signatures = [];
+  for (const part of header && header.length <= 4096 ? header.split(",") : []) {
+    const [, name, value] = /^([^=]*)=?(.*)$/s.exec(part);
+    if (name === "t") {
+      if (seconds !== undefined || !/^[0-9]+$/.test(value)) {
+        signatures = [];
+        break;
+      }
+      seconds = value;
+    }
+    if (name === "v1" && /^[0-9a-f]{64}$/i.test(value)) {
+      signatures.push(Uint8Array.from(value.match(/../g), (byte) => parseInt(byte, 16)));
+    }
+  }
+  if (seconds === undefined || signatures.length === 0) throw new Error("webhook: no signature, or none of a known version");
+
+  const signed = new Uint8Array([...encoder.encode(seconds + "."), ...body]);
+  let valid = false;
+  for (const secret of secrets) {
+    const raw = encoder.encode(secret);
+    if (raw.length < 32) throw new Error("webhook: a secret has less than 32 bytes");
+    const key = await crypto.subtle.importKey("raw", raw, { name: "HMAC", hash: "SHA-256" }, false, ["verify"]);
+    for (const signature of signatures) {
+      // It compares in constant time.
+      if (await crypto.subtle.verify("HMAC", key, signature, signed)) valid = true;
+    }
+  }
+  if (!valid) throw new Error("webhook: the signature is not by this secret over this body");
+  // The time counts only now that it is known to be the sender's.
+  if (!(Math.abs(now / 1000 - Number(seconds)) <= tolerance)) throw new Error("webhook: the signature is too old, or from the future");
+}
+
+// Ids of the events that are done; yours is a unique column, written together
+// with what the event causes.
+const done = new Set();
+
+function handle({ type, data: { order, refund } }) {
+  switch (type) {
+    case "order.paid":
+      console.log(`ship order ${order.id}: ${order.total} fen paid by ${order.transaction_id}`);
+      break;
+    case "order.refunded":
+      console.log(`refund ${refund.id} of order ${order.id}: ${refund.amount} fen, ${order.refunded} of ${order.total} in all`);
+      break;
+    case "order.closed":
+      console.log(`release the stock of order ${order.id}`);
+      break;
+  }
+}
+
+async function receive(request, secrets) {
+  if (request.method !== "POST" || request.url !== "/h5pay") return 404;
+  const chunks = [];
+  let size = 0;
+  for await (const chunk of request) {
+    size += chunk.length;
+    if (size > 1 << 20) return 413;
+    chunks.push(chunk);
+  }
+  const body = Buffer.concat(chunks);
+  try {
+    await verify(request.headers["h5pay-signature"], body, secrets);
+  } catch (err) {
+    console.log("refused:", err.message);
+    return 400;
+  }
+  const event = JSON.parse(body.toString("utf8"));
+  if (done.has(event.id)) {
+    console.log("again:", event.id);
+  } else {
+    handle(event);
+    done.add(event.id);
+  }
+  return 204; // only now: what is not acknowledged comes again
+}
+
+// When it is run, not imported.
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  // While the secret is being changed both count: docs/webhooks.md.
+  const secrets = [process.env.WEBHOOK_SECRET, process.env.WEBHOOK_SECRET_OLD].filter(Boolean);
+  if (!process.env.WEBHOOK_SECRET || secrets.some((secret) => encoder.encode(secret).length < 32)) {
+    console.error("WEBHOOK_SECRET needs at least 32 characters, the same as the shop's");
+    process.exit(1);
+  }
+  const server = createServer(async (request, response) => {
+    const status = await receive(request, secrets).catch((err) => {
+      console.error(err);
+      return 500;
+    });
+    response.writeHead(status).end();
+  });
+  server.listen(Number(process.env.PORT || 0), "localhost", () => {
+    const { address, family, port } = server.address();
+    console.log(`receiver listens at http://${family === "IPv6" ? `[${address}]` : address}:${port}/h5pay`);
+  });
+}
