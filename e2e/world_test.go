@@ -8,6 +8,11 @@ import (
 	"database/sql"
 	"fmt"
 	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,6 +35,36 @@ var world struct {
 	env     map[string]string
 	backEnd *backEnd // the merchant's
 	browser context.Context
+	front   requestCount // of the shop, through the phone
+}
+
+// requestCount counts requests by path.
+type requestCount struct {
+	mu     sync.Mutex
+	byPath map[string]int
+}
+
+// counts returns how often each path was asked for so far, through the phone.
+func counts() map[string]int {
+	world.front.mu.Lock()
+	defer world.front.mu.Unlock()
+	return maps.Clone(world.front.byPath)
+}
+
+// countInFront returns a server that hands everything on to the shop, and counts.
+func countInFront(shopURL string) (*httptest.Server, error) {
+	shop, err := url.Parse(shopURL)
+	if err != nil {
+		return nil, err
+	}
+	world.front.byPath = map[string]int{}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(shop); r.Out.Host = r.In.Host }}
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		world.front.mu.Lock()
+		world.front.byPath[r.URL.Path]++
+		world.front.mu.Unlock()
+		proxy.ServeHTTP(w, r)
+	})), nil
 }
 
 func TestMain(m *testing.M) {
@@ -59,8 +94,12 @@ func runWorld(m *testing.M) (code int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	shopURL := fmt.Sprintf("http://localhost:%d", port)
-	world.sim, err = wechattest.Listen(wechattest.Config{ShopURL: shopURL, Hostile: true, PlainRefunds: true}, "localhost:0", "localhost:0", "localhost:0")
+	front, err := countInFront(fmt.Sprintf("http://localhost:%d", port))
+	if err != nil {
+		return 0, err
+	}
+	defer front.Close()
+	world.sim, err = wechattest.Listen(wechattest.Config{ShopURL: front.URL, Hostile: true, PlainRefunds: true}, "localhost:0", "localhost:0", "localhost:0")
 	if err != nil {
 		return 0, err
 	}

@@ -19,6 +19,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"h5pay/internal/order"
+	"h5pay/internal/static"
 )
 
 // Settings of the native server alone.
@@ -68,7 +69,7 @@ func listen(ctx context.Context, log *slog.Logger) error {
 	a := newApp(p)
 	srv := &http.Server{
 		Addr:              getenvOr(addrSetting, "localhost:8787"),
-		Handler:           split(clientIP(a, os.Getenv(proxySetting)), newSite(os.DirFS("public"))),
+		Handler:           split(clientIP(a, os.Getenv(proxySetting)), static.New(os.DirFS("public"))),
 		ReadHeaderTimeout: 10 * time.Second,
 	}
 	go everyMinute(ctx, func() {

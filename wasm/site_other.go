@@ -97,10 +97,10 @@ func (s *site) write() error {
 type document struct {
 	assets
 	Title, Description text
-	Screen             template.HTML
-	Program            bool     // whether there is one
-	Early              []string // what it is going to ask
-	Env                string   // for app.Getenv, as JSON
+	Screen, English    template.HTML // the same in both languages; "" when one will do
+	Program            bool          // whether there is one
+	Early              []string      // what it is going to ask
+	Env                string        // for app.Getenv, as JSON
 
 	Loading, Updating text
 	Failed, Ended     template.HTML // instead of the screen

@@ -45,7 +45,7 @@ func (s *site) screen(path string) (document, error) {
 		Program: true, Env: string(known), Early: early[path],
 		Loading: textLoading, Updating: textUpdating,
 	}
-	if d.Title.en, _, err = render(path, inEnglish{}); err != nil {
+	if d.Title.en, d.English, err = render(path, inEnglish{}); err != nil {
 		return d, err
 	}
 	if d.Title.zh, d.Screen, err = render(path, nowhere{}); err != nil {

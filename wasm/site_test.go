@@ -81,7 +81,7 @@ func TestWriteSite(t *testing.T) {
 	const shop = `Bob's <"Shop">`
 	out := writeTestSite(t, shop, "program")
 	for page, parts := range map[string][]string{
-		"index.html":   {"<h1>Bob&#39;s &lt;&#34;Shop&#34;&gt;</h1>", textCheckout.zh, `data-en="` + textNothing.en + `"`, "skeleton", `data-early="/api/config /api/products"`},
+		"index.html":   {"<h1>Bob&#39;s &lt;&#34;Shop&#34;&gt;</h1>", textCheckout.zh, textCheckout.en, "skeleton", `data-early="/api/config /api/products"`},
 		"pay.html":     {">" + textPayTitle.zh + "</title>", `<title data-en="` + textPayTitle.en + `">`, "skeleton"},
 		"result.html":  {">" + textResultTitle.zh + "</title>", textConfirming.zh},
 		"404.html":     {textNoPage.zh, textNoPage.en, `href="/"`},

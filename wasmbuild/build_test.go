@@ -26,7 +26,7 @@ func TestBuildLeavesOut(t *testing.T) {
 	} {
 		t.Run(test.kind, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "program.wasm")
-			if err := build(out, test.kind, test.pkg); err != nil {
+			if err := build(out, kinds[test.kind], test.pkg); err != nil {
 				t.Fatal(err)
 			}
 			b, err := os.ReadFile(out)
@@ -58,7 +58,7 @@ func TestBuildLeavesOut(t *testing.T) {
 
 func TestFailedBuildSaysWhatToDo(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "none.wasm")
-	if err := build(out, "page", "h5pay/none"); err == nil || !strings.Contains(err.Error(), "wasmbuild/crypto/tls") {
+	if err := build(out, kinds["page"], "h5pay/none"); err == nil || !strings.Contains(err.Error(), "wasmbuild/crypto/tls") {
 		t.Errorf("got %v", err)
 	}
 	if _, err := os.Stat(out); err == nil {
@@ -66,26 +66,40 @@ func TestFailedBuildSaysWhatToDo(t *testing.T) {
 	}
 }
 
-// The stand-in for crypto/rand gives what the real one promises.
-func TestRandomInAPage(t *testing.T) {
-	out := filepath.Join(t.TempDir(), "random.wasm")
-	if err := build(out, "page", "h5pay/wasmbuild/testdata/random"); err != nil {
-		t.Fatal(err)
+// Programs built for a page run as any other: one that wants random numbers, and
+// one that strains what the runtime keeps about functions.
+func TestProgramsOfAPageRun(t *testing.T) {
+	for _, pkg := range []string{"random", "strain"} {
+		t.Run(pkg, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "program.wasm")
+			if err := build(out, kinds["page"], "h5pay/wasmbuild/testdata/"+pkg); err != nil {
+				t.Fatal(err)
+			}
+			if got := runWasm(t, out); got != "ok\n" {
+				t.Errorf("it says %s", got)
+			}
+		})
 	}
+}
+
+// runWasm runs a program with the project's Node.
+func runWasm(t *testing.T, file string) string {
+	t.Helper()
 	root, err := findRoot(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(filepath.Join(root, "lib", "wasm", "go_js_wasm_exec"), out)
 	node, err := filepath.Abs("../node_modules/.bin")
 	if err != nil {
 		t.Fatal(err)
 	}
+	cmd := exec.Command(filepath.Join(root, "lib", "wasm", "go_js_wasm_exec"), file)
 	cmd.Env = append(os.Environ(), "PATH="+node+string(os.PathListSeparator)+os.Getenv("PATH"))
 	got, err := cmd.CombinedOutput()
-	if err != nil || string(got) != "ok\n" {
-		t.Errorf("%v\n%s", err, got)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, got)
 	}
+	return string(got)
 }
 
 func TestReplacePackage(t *testing.T) {

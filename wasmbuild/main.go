@@ -4,10 +4,11 @@
 //	go run ./wasmbuild -for page -o build/page/app.wasm ./wasm
 //
 // It is `go build` without symbols, with stand-ins for some packages of the
-// standard library, and with the result packed. Both matter to the one who waits
-// for the binary; the stand-ins are in folders beside this one, and each says what
-// it leaves out, as does wasmbin.Pack. A plain `go build` makes a program that
-// behaves the same and is much larger.
+// standard library, with the result packed, and for a page without the lines of its
+// source. All of that matters to the one who waits for the binary; the stand-ins
+// are in folders beside this one, and each says what it leaves out, as do
+// wasmbin.Strip and wasmbin.Pack. A plain `go build` makes a program that behaves
+// the same and is much larger. docs/page.md has the figures.
 package main
 
 import (
@@ -22,20 +23,21 @@ import (
 )
 
 func main() {
-	kind := flag.String("for", "", "what the program is, worker or page: that decides what is left out")
+	name := flag.String("for", "", "what the program is, worker or page: that decides what is left out")
 	out := flag.String("o", "", "the binary to write")
 	flag.Parse()
-	if standIns[*kind] == nil || *out == "" || flag.NArg() != 1 {
+	k, ok := kinds[*name]
+	if !ok || *out == "" || flag.NArg() != 1 {
 		fmt.Fprintln(os.Stderr, "usage: wasmbuild -for worker|page -o FILE PACKAGE")
 		os.Exit(2)
 	}
-	if err := build(*out, *kind, flag.Arg(0)); err != nil {
+	if err := build(*out, k, flag.Arg(0)); err != nil {
 		fmt.Fprintln(os.Stderr, "wasmbuild:", err)
 		os.Exit(1)
 	}
 }
 
-func build(out, kind, pkg string) error {
+func build(out string, k kind, pkg string) error {
 	dir, err := os.MkdirTemp("", "h5pay-wasmbuild-")
 	if err != nil {
 		return err
@@ -46,7 +48,7 @@ func build(out, kind, pkg string) error {
 		return err
 	}
 	overlay, linked := filepath.Join(dir, "overlay.json"), filepath.Join(dir, "linked.wasm")
-	if err := writeOverlay(overlay, root, standIns[kind]); err != nil {
+	if err := writeOverlay(overlay, root, k.standIns); err != nil {
 		return err
 	}
 	if err := compile(linked, root, overlay, pkg); err != nil {
@@ -55,6 +57,11 @@ func build(out, kind, pkg string) error {
 	b, err := os.ReadFile(linked)
 	if err != nil {
 		return err
+	}
+	if !k.lines {
+		if b, err = wasmbin.Strip(b); err != nil {
+			return fmt.Errorf("stripping %s: %w", pkg, err)
+		}
 	}
 	packed, err := wasmbin.Pack(b)
 	if err != nil {

@@ -10,17 +10,24 @@ import (
 	"strings"
 )
 
-// standIns are the packages of the standard library that have a stand-in, by
-// what a program is. Each is in this module, under the path that it has in the
-// standard library.
-var standIns = map[string][]string{
-	// A Worker: HTTP is served, by the platform, and called, by its fetch.
-	"worker": {"crypto/tls"},
+// kind is what a program is for, which decides what it can do without.
+type kind struct {
+	// standIns are packages of the standard library that have a stand-in, in this
+	// module under the path that they have there.
+	standIns []string
+	// lines keeps files and line numbers for traces. A Worker's traces are in its
+	// log, for the operator; those of a page are in a shopper's phone.
+	lines bool
+}
+
+var kinds = map[string]kind{
+	// HTTP is served, by the platform, and called, by its fetch.
+	"worker": {standIns: []string{"crypto/tls"}, lines: true},
 	// A page of go-app's: nothing serves HTTP, and what calls it is the browser.
-	"page": {
+	"page": {standIns: []string{
 		"crypto/aes", "crypto/cipher", "crypto/md5", "crypto/rand", "crypto/sha1",
 		"net/http", "regexp", "text/template",
-	},
+	}},
 }
 
 // findRoot returns Go's own folder. Go replaces no file beneath its module

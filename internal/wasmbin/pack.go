@@ -25,11 +25,16 @@ func Pack(b []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := encodeData(join(m.Data, image))
+	return m.encode(join(m.Data, image))
+}
+
+// encode writes the binary again, with another data section.
+func (m *Module) encode(segments []Segment) ([]byte, error) {
+	data, err := encodeData(segments)
 	if err != nil {
 		return nil, err
 	}
-	packed := []byte(header)
+	b := []byte(header)
 	for _, s := range m.Sections {
 		switch s.ID {
 		case sectionData:
@@ -37,11 +42,11 @@ func Pack(b []byte) ([]byte, error) {
 		case sectionDataCount:
 			return nil, errors.New("it counts its data segments, which Go's binaries do not")
 		}
-		packed = append(packed, s.ID)
-		packed = binary.AppendUvarint(packed, uint64(len(s.Content)))
-		packed = append(packed, s.Content...)
+		b = append(b, s.ID)
+		b = binary.AppendUvarint(b, uint64(len(s.Content)))
+		b = append(b, s.Content...)
 	}
-	return packed, nil
+	return b, nil
 }
 
 // join makes one segment of those with maxGap between them at most. Zeroes

@@ -5,8 +5,9 @@
 {
   const script = document.currentScript;
 
-  // The user's own choice, kept by the program, or else the browser's. What is
-  // prerendered is Chinese and carries its English in data-en.
+  // The user's own choice, kept by the program, or else the browser's. The screen
+  // is there in Chinese, and in English before it, in a template; around it, texts
+  // have their English in data-en.
   let choice = "";
   try {
     choice = localStorage.getItem("h5pay.lang") ?? "";
@@ -15,12 +16,14 @@
   if (english) {
     document.documentElement.lang = "en";
     const translate = () => {
+      const screen = document.getElementById("english");
+      if (screen?.nextElementSibling && screen.content.firstChild) screen.nextElementSibling.replaceWith(screen.content);
       for (const element of document.querySelectorAll("[data-en]")) {
         if (element.textContent !== element.dataset.en) element.textContent = element.dataset.en;
       }
     };
-    // Elements are translated as the parser brings them, so the first paint is
-    // right; and the program, which comes later, is left alone.
+    // The parser is followed step by step, so the first paint is right; and the
+    // program, which comes later, is left alone.
     const parser = new MutationObserver(translate);
     parser.observe(document, { childList: true, subtree: true });
     document.addEventListener("DOMContentLoaded", () => {

@@ -3,6 +3,7 @@
 "use strict";
 {
   const loader = document.getElementById("loader");
+  document.getElementById("english").remove(); // go-app takes the first element for the screen
   const { wasm, size, env } = loader.dataset;
   const settings = JSON.parse(env);
   window.goappGetenv = (name) => settings[name] ?? "";

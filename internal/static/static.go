@@ -1,6 +1,5 @@
-//go:build !js
-
-package main
+// Package static serves the files of the page where Cloudflare does not.
+package static
 
 import (
 	"io/fs"
@@ -9,10 +8,10 @@ import (
 	"strings"
 )
 
-// site serves the page's files as Cloudflare's static assets do: /pay is
-// pay.html, what is not there is 404.html, folders are not listed, and the
-// headers of the _headers file are set.
-type site struct {
+// Site serves files as Cloudflare's static assets do: /pay is pay.html, what is
+// not there is 404.html, folders are not listed, and the headers of the _headers
+// file are set.
+type Site struct {
 	files fs.FS
 	rules []headerRule
 }
@@ -23,8 +22,9 @@ type headerRule struct {
 	lines  []string
 }
 
-func newSite(files fs.FS) *site {
-	s := &site{files: files}
+// New returns the site in a folder.
+func New(files fs.FS) *Site {
+	s := &Site{files: files}
 	text, err := fs.ReadFile(files, "_headers")
 	if err != nil {
 		return s
@@ -46,7 +46,7 @@ func newSite(files fs.FS) *site {
 
 // setHeaders applies the rules in their order; a line "! Name" takes back what
 // those before have set.
-func (s *site) setHeaders(h http.Header, path string) {
+func (s *Site) setHeaders(h http.Header, path string) {
 	for _, rule := range s.rules {
 		if !strings.HasPrefix(path, rule.prefix) {
 			continue
@@ -61,8 +61,11 @@ func (s *site) setHeaders(h http.Header, path string) {
 	}
 }
 
-func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.setHeaders(w.Header(), r.URL.Path)
+	if w.Header().Get("Cache-Control") == "" {
+		w.Header().Set("Cache-Control", "public, max-age=0, must-revalidate") // Cloudflare's own
+	}
 	name := strings.TrimPrefix(path.Clean(r.URL.Path), "/")
 	for _, file := range []string{name, name + ".html", path.Join(name, "index.html")} {
 		if info, err := fs.Stat(s.files, file); err == nil && !info.IsDir() && file != "_headers" {

@@ -1,0 +1,275 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+
+	"h5pay/e2e/pages"
+	"h5pay/internal/static"
+)
+
+// How the page comes: what is seen before the program runs, and what is fetched.
+// The site is served by the test, which counts; the signer is the real one.
+
+const programs = "/assets/app."
+
+// newSite serves the built site.
+func newSite(t *testing.T) *pages.Server {
+	t.Helper()
+	signer, err := url.Parse(world.shop.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := pages.Start("../node_modules/.bin/node", static.New(os.DirFS("../public")), httputil.NewSingleHostReverseProxy(signer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// builtProgram returns the address of the program and what it is.
+func builtProgram(t *testing.T) (address string, program []byte) {
+	t.Helper()
+	files, err := filepath.Glob("../public/assets/app.*.wasm")
+	if err != nil || len(files) != 1 {
+		t.Fatalf("%q %v", files, err)
+	}
+	program, err = os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "/assets/" + filepath.Base(files[0]), program
+}
+
+// onProgram makes a fault of a handler for the program alone.
+func onProgram(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, programs) {
+			h(w, r)
+		}
+	}
+}
+
+// speaks makes the browser's language another one.
+func (tb *tab) speaks(language string) {
+	tb.t.Helper()
+	tb.run(emulation.SetUserAgentOverride(tb.eval("navigator.userAgent")).WithAcceptLanguage(language))
+}
+
+const running = `document.querySelector('#loader[data-state="running"]') && document.querySelector("[data-product]")`
+
+func (tb *tab) runs() {
+	tb.t.Helper()
+	tb.until("the catalogue", running)
+}
+
+// state waits for what the loader says.
+func (tb *tab) state(want string) {
+	tb.t.Helper()
+	tb.until("the loader to be "+want, fmt.Sprintf(`document.querySelector("#loader")?.dataset.state === %q`, want))
+}
+
+// The first paint has the shop's name, the outline of its screen and the right
+// language, before there is a program.
+func TestFirstPaint(t *testing.T) {
+	for _, test := range []struct{ language, tag, says, not string }{
+		{"zh-CN", "zh-CN", "去支付", "Check out"},
+		{"en-GB", "en", "Check out", "去支付"},
+	} {
+		t.Run(test.tag, func(t *testing.T) {
+			s := newSite(t)
+			release := make(chan struct{})
+			s.Fault(onProgram(func(http.ResponseWriter, *http.Request) { <-release }))
+			tb := newTab(t)
+			tb.speaks(test.language)
+			tb.open(s.URL + "/")
+			tb.sees(test.says)
+			tb.sees(world.env["SHOP_NAME"])
+			if text := tb.text(); strings.Contains(text, test.not) {
+				t.Errorf("the page says %q", text)
+			}
+			if got := tb.eval("document.documentElement.lang"); got != test.tag {
+				t.Errorf("its language is %s", got)
+			}
+			tb.until("the outlines", `document.querySelectorAll(".skeleton").length > 3`)
+			tb.state("loading")
+			tb.screenshot("first-paint-" + test.tag)
+			close(release)
+			tb.runs()
+			if got := tb.eval("document.documentElement.lang"); got != test.tag {
+				t.Errorf("the program makes its language %s", got)
+			}
+		})
+	}
+}
+
+// The bar tells how much of the program is there, at every moment.
+func TestProgressIsHonest(t *testing.T) {
+	s := newSite(t)
+	address, program := builtProgram(t)
+	const parts = 5
+	next := make(chan struct{})
+	s.Fault(onProgram(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/wasm")
+		for i := range parts {
+			w.Write(program[len(program)*i/parts : len(program)*(i+1)/parts])
+			w.(http.Flusher).Flush()
+			<-next
+		}
+	}))
+	tb := newTab(t)
+	tb.open(s.URL + "/")
+	for i := range parts {
+		want := 100 * (i + 1) / parts
+		// The last bytes of a part may wait for the next one.
+		tb.until(strconv.Itoa(want)+" %", fmt.Sprintf(`(p => p > %d && p <= %d)(document.querySelector("[role=progressbar]").getAttribute("aria-valuenow"))`, want-5, want))
+		if i == parts/2 {
+			tb.screenshot("loading-half")
+		}
+		next <- struct{}{}
+	}
+	tb.runs()
+	if got := tb.eval(`document.querySelector("#loader").dataset.wasm`); got != address {
+		t.Errorf("the page loads %s, the site has %s", got, address)
+	}
+}
+
+// However the program fails to arrive, the page says so and has a way on.
+func TestProgramThatDoesNotArrive(t *testing.T) {
+	_, program := builtProgram(t)
+	for name, fault := range map[string]http.HandlerFunc{
+		"refused": func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
+		"broken off": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/wasm")
+			w.Header().Set("Content-Length", strconv.Itoa(len(program)))
+			w.Write(program[:len(program)/2])
+			panic(http.ErrAbortHandler)
+		},
+		"another thing": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			io.WriteString(w, "<h1>Sign in to this network</h1>")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			s.Fault(onProgram(fault))
+			tb := newTab(t)
+			tb.open(s.URL + "/")
+			tb.sees("页面没有加载成功")
+			tb.screenshot("not-loaded")
+			s.Fault(nil)
+			tb.tap(button("重试"))
+			tb.runs()
+		})
+	}
+	t.Run("in English", func(t *testing.T) {
+		s := newSite(t)
+		s.Fault(onProgram(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
+		tb := newTab(t)
+		tb.speaks("en")
+		tb.open(s.URL + "/")
+		tb.sees("The page did not load")
+	})
+}
+
+// A download that stands still is no reason to wait for ever, and none to start
+// again when it goes on.
+func TestStalledDownload(t *testing.T) {
+	s := newSite(t)
+	_, program := builtProgram(t)
+	goOn := make(chan struct{})
+	s.Fault(onProgram(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/wasm")
+		w.Write(program[:len(program)/3])
+		w.(http.Flusher).Flush()
+		<-goOn
+		w.Write(program[len(program)/3:])
+	}))
+	tb := newTab(t)
+	tb.run(chromedp.ActionFunc(func(ctx context.Context) error {
+		// Twenty seconds are one.
+		_, err := page.AddScriptToEvaluateOnNewDocument(`{ const real = setTimeout; window.setTimeout = (f, ms, ...rest) => real(f, ms === 20000 ? 1000 : ms, ...rest); }`).Do(ctx)
+		return err
+	}))
+	tb.open(s.URL + "/")
+	tb.sees("页面没有加载成功")
+	close(goOn)
+	tb.runs()
+	if n := len(s.Requests(programs)); n != 1 {
+		t.Errorf("%d downloads", n)
+	}
+}
+
+// A deployment takes the program of an older page away: the page is fetched once
+// more, and only once.
+func TestDeploymentBetweenPageAndProgram(t *testing.T) {
+	address, _ := builtProgram(t)
+	index, err := os.ReadFile("../public/index.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	older := strings.ReplaceAll(string(index), address, programs+"0000000000000000.wasm")
+	for _, test := range []struct {
+		name  string
+		stale int32 // pages of before
+		end   func(*tab)
+		pages int
+	}{
+		{"once", 1, (*tab).runs, 2},
+		{"for ever", 1000, func(tb *tab) { tb.state("failed") }, 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newSite(t)
+			var served, visits atomic.Int32
+			s.Fault(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path != "/" {
+					return
+				}
+				visits.Add(1)
+				if served.Add(1) <= test.stale {
+					w.Header().Set("Content-Type", "text/html; charset=utf-8")
+					io.WriteString(w, older)
+				}
+			})
+			tb := newTab(t)
+			tb.open(s.URL + "/")
+			test.end(tb)
+			if n := int(visits.Load()); n != test.pages {
+				t.Errorf("the page was fetched %d times", n)
+			}
+		})
+	}
+}
+
+// A program that ends, which it never should, does not leave a dead page.
+func TestProgramThatEnds(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ends.wasm")
+	cmd := exec.Command("go", "build", "-o", file, "h5pay/wasmbuild/testdata/random")
+	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	s := newSite(t)
+	s.Fault(onProgram(func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, file) }))
+	tb := newTab(t)
+	tb.open(s.URL + "/")
+	tb.sees("页面出错了")
+	s.Fault(nil)
+	tb.tap(button("重试"))
+}

@@ -1,0 +1,89 @@
+// Command pagebench measures how fast the page is on an emulated phone, beside
+// go-app's own hello world: the same toolchain and framework, another program.
+// Both are served by the same server, on a machine with real Chromium. `make
+// bench-page` runs it; docs/pagespeed.md is what it wrote last.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+
+	"h5pay/e2e/pages"
+)
+
+func main() {
+	log.SetFlags(0)
+	rounds := flag.Int("rounds", 7, "rounds, each with two visits to each page by a new browser")
+	out := flag.String("o", "", "file to write the report to, besides the screen")
+	flag.Parse()
+	if *rounds < 1 || flag.NArg() > 0 {
+		log.Fatal("usage: pagebench [-rounds N] [-o FILE]")
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *rounds, *out); err != nil {
+		log.Fatal("pagebench: ", err)
+	}
+}
+
+func run(ctx context.Context, rounds int, out string) error {
+	tmp, err := os.MkdirTemp("", "h5pay-pagebench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	browser, err := findBrowser(ctx)
+	if err != nil {
+		return err
+	}
+	signer, stop, err := startSigner(ctx, tmp)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	hello, err := helloWorld(ctx, filepath.Join(tmp, "hello"))
+	if err != nil {
+		return err
+	}
+	contenders := []contender{ours(signer), hello}
+	servers := make([]*pages.Server, len(contenders))
+	for i, c := range contenders {
+		if servers[i], err = pages.Start("node_modules/.bin/node", c.site, c.api); err != nil {
+			return err
+		}
+		defer servers[i].Close()
+		if err := servers[i].Pack(); err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+		new(link).slow(servers[i])
+		servers[i].Fault(http.HandlerFunc(delayed))
+	}
+	r := results{}
+	for round := range rounds {
+		for i := range contenders {
+			i = (i + round) % len(contenders) // neither is always first
+			c := contenders[i]
+			profile := filepath.Join(tmp, fmt.Sprintf("profile-%d-%d", round, i))
+			first, second, err := visits(ctx, browser, profile, c, servers[i])
+			if err != nil {
+				return err
+			}
+			os.RemoveAll(profile)
+			r.add(c.name, first, second)
+			log.Printf("round %d: %-11s first: ready %v, paint %v, %d bytes; second: ready %v, paint %v, %d bytes", round+1, c.name,
+				first.ready.Round(ms), first.paint.Round(ms), first.bytes, second.ready.Round(ms), second.paint.Round(ms), second.bytes)
+		}
+	}
+	text := r.markdown(rounds)
+	fmt.Print(text)
+	if out == "" {
+		return nil
+	}
+	return os.WriteFile(out, []byte(text), 0o644)
+}

@@ -1,0 +1,260 @@
+// Package pages serves built sites to a browser the way Cloudflare does, compressed,
+// and keeps account of what it sends.
+package pages
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// Server is a site on a port of this machine. Its methods may be called from any
+// goroutine.
+type Server struct {
+	URL string // http://localhost:41234
+
+	server *httptest.Server
+	node   string
+	site   http.Handler
+	api    http.Handler // nil means that there is none
+
+	mu       sync.Mutex
+	busy     int // requests under way
+	wrap     func(net.Conn) net.Conn
+	fault    http.HandlerFunc // nil means none
+	requests []Request
+	packed   map[[32]byte][]byte
+}
+
+// Request is one that was answered.
+type Request struct {
+	Path   string
+	Status int
+	Bytes  int // of the body, as sent
+}
+
+// Start serves a site, and what is under /api by another handler. It compresses
+// with the Node at a path.
+func Start(node string, site, api http.Handler) (*Server, error) {
+	s := &Server{node: node, site: site, api: api, packed: map[[32]byte][]byte{}}
+	listener, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		return nil, err
+	}
+	s.server = &httptest.Server{Listener: &wrapper{listener, s}, Config: &http.Server{Handler: http.HandlerFunc(s.serve)}}
+	s.server.Start()
+	s.URL = "http://localhost:" + strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
+	return s, nil
+}
+
+// Close ends the server and waits for what is under way.
+func (s *Server) Close() {
+	s.server.CloseClientConnections()
+	s.server.Close()
+}
+
+// Serve puts another site in the place of the one there is, as a deployment does.
+func (s *Server) Serve(site http.Handler) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.site = site
+}
+
+// Fault has a handler see every request first; one that writes nothing leaves it
+// to the site. nil ends it.
+func (s *Server) Fault(h http.HandlerFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fault = h
+}
+
+// Connections has a function wrap every connection that is opened from now on.
+func (s *Server) Connections(wrap func(net.Conn) net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wrap = wrap
+}
+
+type wrapper struct {
+	net.Listener
+	s *Server
+}
+
+func (l *wrapper) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	if err != nil || l.s.wrap == nil {
+		return c, err
+	}
+	return l.s.wrap(c), nil
+}
+
+// Busy reports whether a request is under way.
+func (s *Server) Busy() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.busy > 0
+}
+
+// Requests returns those answered since the last Forget, whose path begins with a
+// prefix.
+func (s *Server) Requests(prefix string) (all []Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.requests {
+		if strings.HasPrefix(r.Path, prefix) {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// Forget begins a new account.
+func (s *Server) Forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests = nil
+}
+
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	fault, site := s.fault, s.site
+	s.busy++
+	s.mu.Unlock()
+	c := &counter{ResponseWriter: w}
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.busy--
+		s.requests = append(s.requests, Request{r.URL.Path, c.status, c.bytes})
+	}()
+	if fault != nil {
+		if fault(c, r); c.status != 0 {
+			return
+		}
+	}
+	if strings.HasPrefix(r.URL.Path, "/api/") && s.api != nil {
+		s.api.ServeHTTP(c, r)
+		return
+	}
+	s.serveFile(c, r, site)
+}
+
+// counter sees what is answered.
+type counter struct {
+	http.ResponseWriter
+	status, bytes int
+}
+
+func (c *counter) WriteHeader(status int) {
+	if c.status == 0 {
+		c.status = status
+	}
+	c.ResponseWriter.WriteHeader(status)
+}
+
+func (c *counter) Write(b []byte) (int, error) {
+	if c.status == 0 {
+		c.status = http.StatusOK
+	}
+	n, err := c.ResponseWriter.Write(b)
+	c.bytes += n
+	return n, err
+}
+
+func (c *counter) Flush() { c.ResponseWriter.(http.Flusher).Flush() }
+
+// Pack compresses what a visit to the start needs, ahead of the first.
+func (s *Server) Pack() error {
+	asset := regexp.MustCompile(`"(/[^"]+\.(?:js|css|wasm|webmanifest|svg))"`)
+	var all []string
+	for _, page := range []string{"/", "/app.js"} {
+		got := httptest.NewRecorder()
+		s.site.ServeHTTP(got, httptest.NewRequest(http.MethodGet, page, nil))
+		for _, m := range asset.FindAllStringSubmatch(got.Body.String(), -1) {
+			all = append(all, m[1])
+		}
+		all = append(all, page)
+	}
+	for _, address := range all {
+		r := httptest.NewRequest(http.MethodGet, address, nil)
+		r.Header.Set("Accept-Encoding", "br")
+		got := httptest.NewRecorder()
+		s.serveFile(got, r, s.site)
+		if got.Code >= http.StatusInternalServerError {
+			return fmt.Errorf("%s: %s", address, got.Body)
+		}
+	}
+	return nil
+}
+
+// quality is that of brotli at Cloudflare's edge, for what it compresses as it
+// sends it.
+const quality = 4
+
+// compressible are the types of files that Cloudflare compresses, of those there
+// are.
+var compressible = map[string]bool{
+	"": true, ".html": true, ".css": true, ".js": true, ".wasm": true, ".svg": true, ".webmanifest": true,
+}
+
+// serveFile has the site answer, and compresses that.
+func (s *Server) serveFile(w http.ResponseWriter, r *http.Request, site http.Handler) {
+	if !compressible[path.Ext(r.URL.Path)] || !strings.Contains(r.Header.Get("Accept-Encoding"), "br") || r.Header.Get("Range") != "" {
+		site.ServeHTTP(w, r)
+		return
+	}
+	got := httptest.NewRecorder()
+	site.ServeHTTP(got, r)
+	body := got.Body.Bytes()
+	for name, values := range got.Header() {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Vary", "Accept-Encoding")
+	if len(body) > 0 {
+		packed, err := s.pack(body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		body = packed
+		w.Header().Set("Content-Encoding", "br")
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	w.WriteHeader(got.Code)
+	w.Write(body)
+}
+
+// pack compresses a body, each once.
+func (s *Server) pack(body []byte) ([]byte, error) {
+	sum := sha256.Sum256(body)
+	s.mu.Lock()
+	packed, ok := s.packed[sum]
+	s.mu.Unlock()
+	if ok {
+		return packed, nil
+	}
+	const script = `const z = require("node:zlib"), all = [];
+		process.stdin.on("data", (b) => all.push(b)).on("end", () => process.stdout.write(z.brotliCompressSync(Buffer.concat(all),
+			{params: {[z.constants.BROTLI_PARAM_QUALITY]: Number(process.argv[1])}})))`
+	cmd := exec.Command(s.node, "-e", script, strconv.Itoa(quality))
+	cmd.Stdin = bytes.NewReader(body)
+	packed, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("compressing with Node: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.packed[sum] = packed
+	return packed, nil
+}

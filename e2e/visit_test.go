@@ -1,0 +1,168 @@
+package e2e
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"h5pay/internal/static"
+)
+
+// What one visit leaves for the next: the browser's own cache, and a service
+// worker for a time without network.
+
+// workerServes waits for the service worker to be in charge of the page.
+func (tb *tab) workerServes() {
+	tb.t.Helper()
+	tb.until("the service worker", `navigator.serviceWorker.controller?.state === "activated"`)
+}
+
+// caches returns what service workers keep, by the name of the cache.
+func (tb *tab) caches() map[string][]string {
+	tb.t.Helper()
+	text := tb.await(`(async () => {
+		const all = {};
+		for (const name of await caches.keys())
+			all[name] = (await (await caches.open(name)).keys()).map(r => new URL(r.url).pathname);
+		return JSON.stringify(all);
+	})()`)
+	var all map[string][]string
+	if err := json.Unmarshal([]byte(text), &all); err != nil {
+		tb.t.Fatal(err)
+	}
+	return all
+}
+
+// However often the page is opened, the program comes once; the page itself and
+// what the signer says come every time.
+func TestProgramIsDownloadedOnce(t *testing.T) {
+	s := newSite(t)
+	tb := newTab(t)
+	tb.open(s.URL + "/")
+	tb.runs()
+	tb.workerServes()
+	for range 2 {
+		s.Forget()
+		tb.open(s.URL + "/?again")
+		tb.runs()
+		if n := len(s.Requests("/assets/")); n != 0 {
+			t.Errorf("%d files came again: %+v", n, s.Requests("/assets/"))
+		}
+		if len(s.Requests("/")) == 0 || len(s.Requests("/api/products")) != 1 || len(s.Requests("/api/config")) != 1 {
+			t.Errorf("the page or an answer did not come anew, or twice: %+v", s.Requests("/"))
+		}
+	}
+	for name, files := range tb.caches() {
+		for _, file := range files {
+			if strings.HasSuffix(file, ".wasm") || strings.HasPrefix(file, "/api") || file == "/" {
+				t.Errorf("the service worker keeps %s in %s", file, name)
+			}
+		}
+	}
+	// What the signer says is never an old answer, whoever else could give one.
+	s.Fault(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/api/") {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	if got := tb.await(`fetch("/api/products").then(r => String(r.status))`); got != "503" {
+		t.Errorf("the page gets %s for an answer", got)
+	}
+}
+
+// The trip to WeChat and back, and the steps to the payment, each a page of its
+// own, take one download in all.
+func TestJourneyDownloadsTheProgramOnce(t *testing.T) {
+	before := counts()
+	p := newPhone(t, 1)
+	p.runs()
+	p.choose("test")
+	p.pay()
+	p.seesPaid()
+	if trips := counts()["/api/oauth/token"] - before["/api/oauth/token"]; trips != 1 {
+		t.Fatalf("%d trips to WeChat", trips)
+	}
+	pages, downloads := 0, 0
+	for path, n := range counts() {
+		switch n -= before[path]; {
+		case strings.HasPrefix(path, programs):
+			downloads += n
+		case path == "/" || path == "/pay" || path == "/result":
+			pages += n
+		}
+	}
+	if downloads != 1 || pages < 4 {
+		t.Errorf("%d downloads of the program for %d pages", downloads, pages)
+	}
+}
+
+// A deployment shows on the next visit, and what the one before left is dropped.
+func TestUpdateShowsOnTheNextVisit(t *testing.T) {
+	s := newSite(t)
+	tb := newTab(t)
+	tb.open(s.URL + "/")
+	tb.runs()
+	tb.workerServes()
+	before := tb.caches()
+
+	next := t.TempDir()
+	if err := os.CopyFS(next, os.DirFS("../public")); err != nil {
+		t.Fatal(err)
+	}
+	address, _ := builtProgram(t)
+	other := programs + "00000000deadbeef.wasm"
+	if err := os.Rename(filepath.Join(next, address), filepath.Join(next, other)); err != nil {
+		t.Fatal(err)
+	}
+	edit := func(name string, pairs ...string) {
+		t.Helper()
+		b, err := os.ReadFile(filepath.Join(next, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.NewReplacer(pairs...).Replace(string(b))
+		if text == string(b) {
+			t.Fatalf("nothing to replace in %s", name)
+		}
+		if err := os.WriteFile(filepath.Join(next, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	edit("index.html", address, other, "<title", `<meta name="release" content="next"><title`)
+	edit("app-worker.js", `"h5pay-`, `"h5pay-next-`)
+	s.Serve(static.New(os.DirFS(next)))
+	s.Forget()
+	tb.open(s.URL + "/")
+	tb.until("the new page", `document.querySelector("meta[name=release]")`)
+	tb.runs()
+	if got := tb.eval(`document.querySelector("#loader").dataset.wasm`); got != other || len(s.Requests(other)) != 1 {
+		t.Errorf("the new page runs %s, downloaded %d times", got, len(s.Requests(other)))
+	}
+	tb.until("the new service worker alone", `caches.keys().then(names => window.names = names) && window.names?.length === 1 && window.names[0].startsWith("h5pay-next-")`)
+	if len(before) != 1 {
+		t.Errorf("before there were %v", before)
+	}
+}
+
+// Without network the shop says so, in its own look, and opens when there is one.
+func TestOffline(t *testing.T) {
+	s := newSite(t)
+	tb := newTab(t)
+	tb.open(s.URL + "/")
+	tb.runs()
+	tb.workerServes()
+	s.Fault(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	tb.open(s.URL + "/pay?order=x")
+	tb.sees("网络不给力")
+	tb.until("the look of the shop", `getComputedStyle(document.querySelector(".weui-btn_primary")).backgroundColor === "rgb(7, 193, 96)"`)
+	if got := tb.eval("location.pathname + location.search"); got != "/pay?order=x" {
+		t.Errorf("the address is %s", got)
+	}
+	tb.screenshot("offline")
+	s.Fault(nil)
+	tb.tap(button("重试"))
+	tb.until("the pay page", `document.querySelector('#loader[data-state="running"]') && location.pathname === "/pay"`)
+}

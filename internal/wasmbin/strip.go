@@ -1,0 +1,171 @@
+package wasmbin
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// Strip returns the same program without the lines of its source. A trace of it
+// names functions, as before, and says "?:0" for where in a file, which is the
+// runtime's own way of not knowing; their arguments are left out, too. What the
+// runtime needs to run, to collect garbage and to unwind stacks stays.
+//
+// What nothing refers to any more is made zero where it is, and costs next to
+// nothing in compressed form; nothing moves. See runtime/symtab.go of Go 1.26 for
+// the tables.
+func Strip(b []byte) ([]byte, error) {
+	m, err := Parse(b)
+	if err != nil {
+		return nil, err
+	}
+	image, err := m.Memory()
+	if err != nil {
+		return nil, err
+	}
+	t, err := findTables(image, len(m.Code))
+	if err != nil {
+		return nil, err
+	}
+	if err := t.strip(); err != nil {
+		return nil, err
+	}
+	for i, s := range m.Data {
+		m.Data[i].Bytes = image[s.Addr:][:len(s.Bytes)]
+	}
+	return m.encode(m.Data)
+}
+
+// tables are those of the pclntab that say something about each function.
+type tables struct {
+	funcs []byte // nfunc pairs of an address and an offset in this very table, and the records at these
+	pcs   []byte // what changes along the code of a function, by offset
+	files []byte // their names
+	n     int
+}
+
+// The header of the pclntab: its magic, and the words after it.
+const (
+	pcMagic     = "\xf1\xff\xff\xff\x00\x00\x01\x08" // of Go 1.20 and later, quantum 1, words of 8 bytes
+	pcFuncs     = 8                                  // their number
+	pcFileTab   = 48                                 // offsets from the header
+	pcPCTab     = 56
+	pcFuncTab   = 64
+	pcHeaderLen = 72
+)
+
+var errTables = errors.New("the tables of functions are not laid out like those of Go 1.26: see wasmbin.Strip")
+
+// findTables finds the tables of a program of n functions.
+func findTables(image []byte, n int) (*tables, error) {
+	at := bytes.Index(image, []byte(pcMagic))
+	if at < 0 || len(image)-at < pcHeaderLen {
+		return nil, errTables
+	}
+	tab := image[at:]
+	word := func(offset int) uint64 { return binary.LittleEndian.Uint64(tab[offset:]) }
+	files, pcs, funcs, end := word(pcFileTab), word(pcPCTab), word(pcFuncTab), uint64(len(tab))
+	if word(pcFuncs) != uint64(n) || files < pcHeaderLen || pcs < files || funcs < pcs || end < funcs || end-funcs < uint64(n)*8 {
+		return nil, errTables
+	}
+	return &tables{funcs: tab[funcs:], pcs: tab[pcs:funcs], files: tab[files:pcs], n: n}, nil
+}
+
+// A record of a function, runtime._func: offsets of its fields, and after them
+// those of the tables it has.
+const (
+	recPCSP      = 16
+	recFile      = 20
+	recLine      = 24
+	recPCData    = 28 // how many tables by code
+	recUnit      = 32
+	recStartLine = 36
+	recFuncData  = 43 // how many tables by function
+	recLen       = 44
+)
+
+// Tables by number, internal/abi/symtab.go.
+const (
+	pcdataUnsafePoint = 0 // for preemption by signals, which a browser has not
+	pcdataArgLive     = 3 // for traces
+	funcdataArgInfo   = 5 // for traces
+	funcdataArgLive   = 6 // for traces
+
+	noPCData   = 0
+	noFuncData = ^uint32(0)
+)
+
+// strip takes out of each record what only tells of the source, and then of the
+// table of code what no record needs.
+func (t *tables) strip() error {
+	needed := make([]bool, len(t.pcs))
+	for i := range t.n {
+		at := binary.LittleEndian.Uint32(t.funcs[i*8+4:])
+		if uint64(at)+recLen > uint64(len(t.funcs)) {
+			return errTables
+		}
+		rec := t.funcs[at:]
+		pcdata, funcdata := int(binary.LittleEndian.Uint32(rec[recPCData:])), int(rec[recFuncData])
+		if pcdata > 16 || recLen+4*(pcdata+funcdata) > len(rec) {
+			return errTables
+		}
+		put := func(offset int, value uint32) { binary.LittleEndian.PutUint32(rec[offset:], value) }
+		for _, offset := range []int{recFile, recLine, recUnit, recStartLine} {
+			put(offset, noPCData)
+		}
+		keep := []int{recPCSP}
+		for i := range pcdata {
+			if offset := recLen + 4*i; i == pcdataUnsafePoint || i == pcdataArgLive {
+				put(offset, noPCData)
+			} else {
+				keep = append(keep, offset)
+			}
+		}
+		for i := range funcdata {
+			if i == funcdataArgInfo || i == funcdataArgLive {
+				put(recLen+4*(pcdata+i), noFuncData)
+			}
+		}
+		for _, offset := range keep {
+			if err := t.need(needed, binary.LittleEndian.Uint32(rec[offset:])); err != nil {
+				return fmt.Errorf("function %d: %w", i, err)
+			}
+		}
+	}
+	for i, need := range needed {
+		if !need {
+			t.pcs[i] = 0
+		}
+	}
+	clear(t.files)
+	return nil
+}
+
+// need marks the table by code at an offset: pairs of numbers, of which the
+// first says how a value changes and the second for how long it stays, up to a
+// change of 0. The first pair may have that.
+func (t *tables) need(needed []bool, offset uint32) error {
+	if offset == 0 {
+		return nil
+	}
+	if uint64(offset) >= uint64(len(t.pcs)) {
+		return errTables
+	}
+	r := reader{b: t.pcs[offset:]}
+	for first := true; ; first = false {
+		change := r.uint32()
+		if change == 0 && !first {
+			break
+		}
+		r.uint32()
+		if r.err != nil {
+			return errTables
+		}
+	}
+	end := len(t.pcs) - len(r.b)
+	for i := int(offset); i < end; i++ {
+		needed[i] = true
+	}
+	return nil
+}
