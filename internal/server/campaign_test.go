@@ -45,6 +45,7 @@ func TestCampaign(t *testing.T) {
 				s.reconcile()
 			}
 			s.agrees()
+			s.logged()
 		})
 	}
 }

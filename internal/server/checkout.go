@@ -110,8 +110,8 @@ func (s *Server) prepay(ctx context.Context, o order.Order, claim time.Time) (ap
 		// It was paid, closed or refused while WeChat answered.
 		return s.reload(ctx, o)
 	}
+	s.logChange(ctx, o, api.StatusPending, sourcePrepay)
 	o.Status, o.PrepayID, o.PrepayAt, o.PayURL, o.UpdatedAt = api.StatusPending, given.ID, now, given.URL, now
-	s.logger(ctx).Info("order pending", "order", o.ID)
 	return s.payable(o, params), nil
 }
 

@@ -60,7 +60,7 @@ func (s *Server) giveUp(ctx context.Context, o order.Order) (order.Order, error)
 		return o, err
 	}
 	if began {
-		log.Info("order given up")
+		s.logChange(ctx, o, api.StatusClosing, sourceClose)
 		o.Status = api.StatusClosing
 		if found != paidOrOpen && s.mayClose(o) {
 			if err := s.shut(ctx, o, found); err != nil && !errors.As(err, &why) {
@@ -115,7 +115,7 @@ func (s *Server) shut(ctx context.Context, o order.Order, found int) error {
 	}
 	closed, err := s.cfg.Store.Close(ctx, o.ID, s.now())
 	if closed {
-		s.logger(ctx).Info("order closed", "order", o.ID, "source", source)
+		s.logChange(ctx, o, api.StatusClosed, source)
 	}
 	return err
 }

@@ -88,7 +88,7 @@ func (s *Server) place(ctx context.Context, owner, ip string, req api.CreateOrde
 	if stored.ID != o.ID {
 		return repeated(stored, fingerprint)
 	}
-	s.logger(ctx).Info("order created", "order", o.ID, "out_trade_no", o.OutTradeNo, "total", int64(o.Total), "owner", mask(owner))
+	s.logChange(ctx, o, stored.Status, sourcePage, "total", int64(o.Total), "owner", mask(owner))
 	return stored, nil
 }
 

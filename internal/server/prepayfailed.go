@@ -26,10 +26,13 @@ func (s *Server) prepayFailed(ctx context.Context, o order.Order, cause error) (
 		}
 		return s.reload(ctx, o)
 	case e.Code == wechat.CodeOrderClosed:
-		if _, err := s.cfg.Store.Close(ctx, o.ID, s.now()); err != nil {
+		closed, err := s.cfg.Store.Close(ctx, o.ID, s.now())
+		if err != nil {
 			return api.Checkout{}, err
 		}
-		log.Info("order closed", "source", sourcePrepay)
+		if closed {
+			s.logChange(ctx, o, api.StatusClosed, sourcePrepay)
+		}
 		return s.reload(ctx, o)
 	case e.Kind == wechat.Retry, e.Kind == wechat.Untrusted:
 		// WeChat may have it or not. It stays as it is and is sent again
@@ -48,6 +51,9 @@ func (s *Server) prepayFailed(ctx context.Context, o order.Order, cause error) (
 	}
 	log.Error("WeChat refused an order", "error", cause)
 	failed, err := s.cfg.Store.Fail(ctx, o.ID, e.Code, s.now())
+	if failed {
+		s.logChange(ctx, o, api.StatusFailed, sourcePrepay)
+	}
 	if err == nil && !failed {
 		// Pending: the prepay_id it has may still be paid.
 		err = s.cfg.Store.NoteFailure(ctx, o.ID, e.Code, s.now())

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"strings"
 
 	"h5pay/internal/api"
@@ -13,6 +12,7 @@ import (
 
 // Where news of a trade comes from, for the log.
 const (
+	sourcePage   = "page" // the buyer's order
 	sourceNotify = "notify"
 	sourcePoll   = "poll"
 	sourcePrepay = "prepay"
@@ -45,7 +45,7 @@ func (s *Server) settle(ctx context.Context, trade wechat.Trade, source string) 
 		return err
 	}
 	log = log.With("order", o.ID)
-	err = s.apply(ctx, log, o, trade, source)
+	err = s.apply(ctx, o, trade, source)
 	var why refusal
 	if errors.As(err, &why) {
 		s.count(ctx, map[string]int{"refused." + strings.ReplaceAll(string(why), " ", "_"): 1})
@@ -56,7 +56,7 @@ func (s *Server) settle(ctx context.Context, trade wechat.Trade, source string) 
 }
 
 // apply changes the order as the trade says.
-func (s *Server) apply(ctx context.Context, log *slog.Logger, o order.Order, trade wechat.Trade, source string) error {
+func (s *Server) apply(ctx context.Context, o order.Order, trade wechat.Trade, source string) error {
 	if trade.AppID != o.AppID {
 		return refusal("appid differs")
 	}
@@ -65,11 +65,11 @@ func (s *Server) apply(ctx context.Context, log *slog.Logger, o order.Order, tra
 	}
 	switch trade.State {
 	case wechat.StateSuccess, wechat.StateRefund: // refunded means that it was paid
-		return s.applyPaid(ctx, log, o, trade, source)
+		return s.applyPaid(ctx, o, trade, source)
 	case wechat.StateClosed, wechat.StateRevoked:
 		closed, err := s.cfg.Store.Close(ctx, o.ID, s.now())
 		if closed {
-			log.Info("order closed")
+			s.logChange(ctx, o, api.StatusClosed, source)
 		}
 		return err
 	case wechat.StateNotPay, wechat.StateUserPaying, wechat.StateAccept, wechat.StatePayError:
@@ -78,7 +78,7 @@ func (s *Server) apply(ctx context.Context, log *slog.Logger, o order.Order, tra
 	return refusal("unknown trade state")
 }
 
-func (s *Server) applyPaid(ctx context.Context, log *slog.Logger, o order.Order, trade wechat.Trade, source string) error {
+func (s *Server) applyPaid(ctx context.Context, o order.Order, trade wechat.Trade, source string) error {
 	switch {
 	case int64(trade.TotalFee) != int64(o.Total):
 		return refusal("amount differs")
@@ -93,13 +93,7 @@ func (s *Server) applyPaid(ctx context.Context, log *slog.Logger, o order.Order,
 	}
 	if paid {
 		s.cfg.Announce()
-		log = log.With("transaction_id", trade.TransactionID, "total", int64(o.Total))
-		switch o.Status {
-		case api.StatusClosing, api.StatusClosed, api.StatusFailed:
-			log.Warn("order paid late", "was", string(o.Status))
-		default:
-			log.Info("order paid")
-		}
+		s.logChange(ctx, o, api.StatusPaid, source, "transaction_id", trade.TransactionID, "total", int64(o.Total))
 		return nil
 	}
 	now, err := s.cfg.Store.ByOutTradeNo(ctx, o.OutTradeNo)

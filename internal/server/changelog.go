@@ -1,0 +1,21 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+)
+
+// logChange writes the line that every change of an order leaves in the log: of
+// which order, from what to what, and from whom the shop heard. What a refund
+// means for its order is in the lines of the refund.
+func (s *Server) logChange(ctx context.Context, o order.Order, to api.OrderStatus, source string, more ...any) {
+	level, what := slog.LevelInfo, "order "+string(to)
+	if to == api.StatusPaid && (o.Status == api.StatusClosing || o.Status == api.StatusClosed || o.Status == api.StatusFailed) {
+		level, what = slog.LevelWarn, "order paid late" // the shop had given it up
+	}
+	s.logger(ctx).With("order", o.ID, "out_trade_no", o.OutTradeNo, "from", string(o.Status), "to", string(to), "source", source).
+		Log(ctx, level, what, more...)
+}
