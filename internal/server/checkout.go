@@ -14,7 +14,10 @@ import (
 // How two requests for one code_url keep out of each other's way.
 const (
 	claimLife = prepayTimeout + 2*time.Second // the one that asks WeChat may die
-	awaitStep = 100 * time.Millisecond        // the others look whether it has asked
+	// The others look whether it has asked, less and less often: on Cloudflare's
+	// free plan a request may make 50 statements.
+	firstLook = 50 * time.Millisecond
+	lastLook  = time.Second
 )
 
 // checkout brings an order to where the page can pay it and returns it with
@@ -63,7 +66,7 @@ func (s *Server) prepayAlone(ctx context.Context, o order.Order) (api.Checkout, 
 // await returns what another request has got from WeChat, or gets now. o is the
 // order as it was before.
 func (s *Server) await(ctx context.Context, o order.Order) (api.Checkout, error) {
-	for range prepayTimeout / awaitStep {
+	for look, waited := firstLook, time.Duration(0); waited < prepayTimeout; look = min(2*look, lastLook) {
 		latest, err := s.cfg.Store.Get(ctx, o.ID, o.Owner)
 		switch {
 		case err != nil:
@@ -73,7 +76,8 @@ func (s *Server) await(ctx context.Context, o order.Order) (api.Checkout, error)
 		case !latest.Open(), latest.AskingUntil.IsZero():
 			return stopped(latest)
 		}
-		time.Sleep(awaitStep)
+		time.Sleep(look)
+		waited += look
 	}
 	return stopped(o)
 }

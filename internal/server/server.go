@@ -125,6 +125,8 @@ func New(cfg Config) (*Server, error) {
 		{len(cfg.ShopURL) <= 200, "ShopURL is too long"},
 		{validScope(cfg.Scope), "Scope is neither snsapi_base nor snsapi_userinfo"},
 		{!slices.ContainsFunc(cfg.TradeTypes, unknownTradeType), "TradeTypes has one that is not JSAPI, NATIVE or MWEB"},
+		// WeChat takes 256 bytes of JSON with both in it.
+		{!slices.Contains(cfg.TradeTypes, api.TradeMWEB) || len(cfg.ShopURL)+len(cfg.ShopName) <= 160, "ShopName is too long for MWEB"},
 		{cfg.AppID != "", "AppID is empty"},
 		{cfg.MchID != "", "MchID is empty"},
 		{len(cfg.SessionKey) >= 32, "SessionKey has less than 32 characters"},

@@ -63,6 +63,8 @@ func TestNewNamesTheBadField(t *testing.T) {
 		"ShopName":   func(c *server.Config) { c.ShopName = "" },
 		"ShopURL":    func(c *server.Config) { c.ShopURL = "shop.example.com" },
 		"Scope":      func(c *server.Config) { c.Scope = "snsapi_login" },
+		"TradeTypes": func(c *server.Config) { c.TradeTypes = []api.TradeType{api.TradeJSAPI, "APP"} },
+		"MWEB":       func(c *server.Config) { c.ShopName = strings.Repeat("店", 50) },
 		"AppID":      func(c *server.Config) { c.AppID = "" },
 		"MchID":      func(c *server.Config) { c.MchID = "" },
 		"SessionKey": func(c *server.Config) { c.SessionKey = "too short" },
