@@ -10,26 +10,30 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"h5pay/internal/api"
 	"h5pay/internal/wechat/wechattest"
 )
 
-// buyer is a person with WeChat and the shop's page, open on any number of
-// devices that share the cookies.
+// buyer is a person with WeChat, or a guest, and the shop's page, open on any
+// number of devices that share the cookies.
 type buyer struct {
 	*world
-	user   wechattest.User
-	ip     string
-	client *http.Client
+	user    wechattest.User // without an OpenID a guest
+	ip      string
+	token   string // of the operator, who is no buyer
+	client  *http.Client
+	signing sync.Mutex
 }
 
 // callTimeout is how long a page waits. What the signer waits for WeChat is
 // shorter.
 const callTimeout = 90 * time.Second
 
-func newBuyer(w *world, user wechattest.User, ip string) *buyer {
+func newBuyer(w *world, user wechattest.User) *buyer {
+	ip := fmt.Sprintf("203.0.113.%d", len(w.buyers)+1)
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		panic("chaos: " + err.Error()) // no options, no error
@@ -68,6 +72,9 @@ func (b *buyer) call(method, path string, body, result any) (answer, error) {
 		req.ContentLength = 0
 	}
 	req.Header.Set("CF-Connecting-IP", b.ip)
+	if b.token != "" {
+		req.Header.Set("Authorization", "Bearer "+b.token)
+	}
 	res, err := b.client.Do(req)
 	if err != nil {
 		return answer{}, errNoAnswer
@@ -102,7 +109,7 @@ func (b *buyer) must(method, path string, body, result any, allowed ...api.Code)
 			return a, false
 		case a.status == http.StatusOK:
 			return a, true
-		case a.Code == api.CodeUnauthenticated:
+		case a.Code == api.CodeUnauthenticated && b.token == "":
 			if !b.signIn() {
 				return a, false
 			}
@@ -120,9 +127,22 @@ func (b *buyer) must(method, path string, body, result any, allowed ...api.Code)
 	return answer{}, false
 }
 
-// signIn signs in silently, again if something goes wrong on the way.
+// guest tells whether the buyer is one.
+func (b *buyer) guest() bool { return b.user.OpenID == "" }
+
+// signIn signs in silently, again if something goes wrong on the way. A guest
+// asks to be known.
 func (b *buyer) signIn() bool {
+	b.signing.Lock()
+	defer b.signing.Unlock()
 	for range tries {
+		if a, err := b.call(http.MethodGet, api.PathSession, nil, &api.Session{}); err == nil && a.status == http.StatusOK {
+			return true // on another device
+		}
+		if b.guest() {
+			b.call(http.MethodPost, api.PathSession, struct{}{}, &api.Session{})
+			continue
+		}
 		var begun api.AuthorizeResponse
 		if a, err := b.call(http.MethodPost, api.PathAuthorize, api.AuthorizeRequest{ReturnTo: "/"}, &begun); err != nil || a.status != http.StatusOK {
 			continue
@@ -143,11 +163,7 @@ func (b *buyer) signIn() bool {
 
 // authorize follows the link to WeChat and back.
 func (b *buyer) authorize(link string) (code, state string, err error) {
-	b.phone.Lock()
-	defer b.phone.Unlock()
-	if err := b.wechat.SetUser(b.user.OpenID); err != nil {
-		return "", "", err
-	}
+	defer b.take(b.user)()
 	link, _, _ = strings.Cut(link, "#")
 	res, err := b.client.Transport.RoundTrip(mustRequest(link))
 	if err != nil {
@@ -159,6 +175,16 @@ func (b *buyer) authorize(link string) (code, state string, err error) {
 		return "", "", fmt.Errorf("WeChat did not send %s back", link)
 	}
 	return back.Query().Get("code"), back.Query().Get("state"), nil
+}
+
+// take takes the simulator's phone into somebody's hand, until the result is
+// called.
+func (w *world) take(who wechattest.User) (giveBack func()) {
+	w.phone.Lock()
+	if err := w.wechat.SetUser(who.OpenID); err != nil {
+		w.note(wrong, "", "%v", err)
+	}
+	return w.phone.Unlock
 }
 
 // mustRequest is a GET of a URL that a program has made.

@@ -1,11 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"h5pay/internal/api"
@@ -18,10 +18,11 @@ type campaign struct {
 	options
 	plan    plan
 	wishes  []*wish
-	faults  map[string]int // queued, by kind
-	forged  sync.Map       // sent, by kind: *atomic.Int64
-	elapsed time.Duration  // of the rounds, without the end
-	crons   int            // until quiet
+	elapsed time.Duration // of the rounds, without the end
+	crons   int           // until quiet
+
+	mu      sync.Mutex
+	counted map[string]int // what strangers and the operator did
 }
 
 // run carries a campaign out and returns its report. The error says that it
@@ -32,7 +33,7 @@ func run(ctx context.Context, dir string, o options, logFile string) (*report, e
 		return nil, err
 	}
 	defer w.close()
-	c := &campaign{world: w, options: o, plan: newPlan(o), faults: map[string]int{}}
+	c := &campaign{world: w, options: o, plan: newPlan(o)}
 	if err := c.prepare(); err != nil {
 		return nil, err
 	}
@@ -71,9 +72,15 @@ func (c *campaign) prepare() error {
 		}
 	}
 	for _, p := range c.plan.orders {
-		w := &wish{buyer: c.buyers[p.person], purchase: p}
+		w := &wish{buyer: c.buyers[p.person], purchase: p, payer: c.buyers[p.payer].user}
+		if p.tradeType == api.TradeJSAPI {
+			w.payer = w.user
+		}
 		for _, item := range p.items {
-			w.total += price[item.ProductID] * api.Fen(item.Quantity)
+			if item.Amount == 0 {
+				item.Amount = price[item.ProductID]
+			}
+			w.total += item.Amount * api.Fen(item.Quantity)
 		}
 		c.wishes = append(c.wishes, w)
 	}
@@ -120,15 +127,23 @@ func (c *campaign) step(ctx context.Context, n int, s step) {
 		}
 	}
 	c.mishaps.arm(s.mishaps...)
-	if s.do == doCron {
-		if _, err := c.worker.tick(ctx); err != nil {
-			c.note(wrong, "", "%v", err)
-		}
-	} else {
+	switch s.do {
+	case doCron:
+		c.tick(ctx, reconcileCron)
+	case doDeliver:
+		c.tick(ctx, deliverCron)
+	default:
 		c.act(c.wishes[n], s)
 	}
 	if c.atOnce == 1 {
 		c.wechat.Advance(0) // the notifications of this step have arrived
+	}
+}
+
+// tick fires a cron trigger.
+func (c *campaign) tick(ctx context.Context, pattern string) {
+	if _, err := c.worker.tick(ctx, pattern); err != nil {
+		c.note(wrong, "", "%v", err)
 	}
 }
 
@@ -160,6 +175,12 @@ func (c *campaign) act(p *wish, s step) {
 		c.forge(p, s.forge)
 	case doTell:
 		c.forge(p, "")
+	case doRefund:
+		c.refund(p, s.refund)
+	case doByHand:
+		c.refundByHand(p, s.refund)
+	case doFake:
+		c.forgeRefund(p, s.forge)
 	}
 }
 
@@ -174,11 +195,20 @@ func (c *campaign) forge(p *wish, forge string) {
 	if err != nil {
 		return // not paid, so there is nothing to tell; or WeChat does not know it
 	}
-	count, _ := c.forged.LoadOrStore(forge, new(atomic.Int64))
-	count.(*atomic.Int64).Add(1)
+	c.count("notification: " + cmp.Or(forge, "repeated"))
 	if attempt.OK && forge != "" && forge != wechattest.ForgeReplay {
 		c.note(wrong, number, "a forged notification (%s) was acknowledged", forge)
 	}
+}
+
+// count counts something for the report.
+func (c *campaign) count(what string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.counted == nil {
+		c.counted = map[string]int{}
+	}
+	c.counted[what]++
 }
 
 // numberOf returns the out_trade_no of an order, "" if there is none.

@@ -68,6 +68,13 @@ func (c *campaign) compare() {
 		}
 	}
 	c.checkWishes(all)
+	refunds, err := read[storedRefund](c.world, everyRefund)
+	if err != nil {
+		c.note(wrong, "", "%v", err)
+		return
+	}
+	c.checkRefunds(all, refunds, ledger)
+	c.checkEvents(all, refunds)
 }
 
 // byNumber finds things by their out_trade_no.
@@ -133,14 +140,13 @@ func (c *campaign) checkSteps(o stored) {
 // checkWishes checks that every wish became one order, whoever tapped twice or
 // heard no answer, and that it is the one that the buyer was told of.
 func (c *campaign) checkWishes(all []stored) {
-	type wisher struct{ owner, key string }
-	orders := map[wisher][]stored{}
+	orders := map[string][]stored{}
 	for _, o := range all {
-		orders[wisher{o.Owner, o.Key}] = append(orders[wisher{o.Owner, o.Key}], o)
+		orders[o.Key] = append(orders[o.Key], o)
 	}
 	for _, p := range c.wishes {
-		mine := orders[wisher{p.user.OpenID, p.key}]
-		delete(orders, wisher{p.user.OpenID, p.key})
+		mine := orders[p.key]
+		delete(orders, p.key)
 		switch id := p.known(); {
 		case len(mine) > 1:
 			c.note(doubled, mine[0].Number, "client_key %s has %d orders", p.key, len(mine))
@@ -148,10 +154,12 @@ func (c *campaign) checkWishes(all []stored) {
 			c.note(lost, "", "a buyer was told of order %s, which is not stored", id)
 		case len(mine) == 1 && mine[0].Total != int64(p.total):
 			c.note(wrong, mine[0].Number, "the order costs %d fen, the catalogue says %d", mine[0].Total, p.total)
+		case len(mine) == 1 && !p.guest() && mine[0].Owner != p.user.OpenID:
+			c.note(wrong, mine[0].Number, "the order belongs to somebody else")
 		}
 	}
-	for by, left := range orders {
-		c.note(wrong, left[0].Number, "an order that nobody wished for, client_key %s", by.key)
+	for key, left := range orders {
+		c.note(wrong, left[0].Number, "an order that nobody wished for, client_key %s", key)
 	}
 }
 

@@ -80,15 +80,15 @@ func TestWishesThatWentWrong(t *testing.T) {
 		told string // the order that the buyer knows of
 		want []verdict
 	}{
-		"one order":              {[]stored{mine}, "a", nil},
-		"nobody was told":        {[]stored{mine}, "", nil},
-		"never stored":           {nil, "", nil},
-		"told, and not stored":   {nil, "a", []verdict{lost}},
-		"two orders":             {[]stored{mine, mine}, "a", []verdict{doubled}},
-		"told of another":        {[]stored{mine}, "b", []verdict{lost}},
-		"for another price":      {[]stored{{ID: "a", Owner: "o1", Key: "k", Total: 99}}, "a", []verdict{wrong}},
-		"an order of nobody's":   {[]stored{mine, {ID: "b", Owner: "o1", Key: "l"}}, "a", []verdict{wrong}},
-		"an order of a stranger": {[]stored{mine, {ID: "b", Owner: "o2", Key: "k"}}, "a", []verdict{wrong}},
+		"one order":            {[]stored{mine}, "a", nil},
+		"nobody was told":      {[]stored{mine}, "", nil},
+		"never stored":         {nil, "", nil},
+		"told, and not stored": {nil, "a", []verdict{lost}},
+		"two orders":           {[]stored{mine, mine}, "a", []verdict{doubled}},
+		"told of another":      {[]stored{mine}, "b", []verdict{lost}},
+		"for another price":    {[]stored{{ID: "a", Owner: "o1", Key: "k", Total: 99}}, "a", []verdict{wrong}},
+		"an order of nobody's": {[]stored{mine, {ID: "b", Owner: "o1", Key: "l"}}, "a", []verdict{wrong}},
+		"of somebody else":     {[]stored{{ID: "a", Owner: "o2", Key: "k", Total: 100}}, "a", []verdict{wrong}},
 	} {
 		w := &world{}
 		buyer.world = w

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// mishap is something that befalls one call of the Worker on its way to D1 or
-// to WeChat, or on the way of the answer back.
+// mishap is something that befalls one call of the Worker on its way to D1, to
+// WeChat or to the merchant's back end, or on the way of the answer back.
 type mishap struct {
 	kind mishapKind
 	site site
@@ -24,7 +24,7 @@ type mishapKind string
 const (
 	kill mishapKind = "kill" // SIGKILL to workerd in the middle of it
 	cut  mishapKind = "cut"  // the connection breaks
-	fail mishapKind = "fail" // D1 answers with an error
+	fail mishapKind = "fail" // D1 or the back end answers with an error
 	slow mishapKind = "slow" // it takes a while, and others overtake it
 )
 
@@ -32,8 +32,9 @@ type site string
 
 // The sites.
 const (
-	atD1     site = "D1"
-	atWeChat site = "WeChat"
+	atD1      site = "D1"
+	atWeChat  site = "WeChat"
+	atBackend site = "the back end" // the merchant's, which takes webhooks
 )
 
 // mishaps are those that wait for their call, and a record of those that

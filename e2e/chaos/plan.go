@@ -19,7 +19,8 @@ type plan struct {
 
 // purchase is what a buyer wants.
 type purchase struct {
-	person    int // who orders
+	person    int // who orders; from people on a guest
+	payer     int // whose phone pays what is not JSAPI
 	items     []api.OrderItem
 	tradeType api.TradeType
 	key       string // client_key
@@ -43,10 +44,17 @@ type visit struct {
 // the first that they fit, which may be somebody else.
 type step struct {
 	do      action
-	forge   string // of forge
+	forge   string // of forge and of forge back
 	other   int    // of peep: somebody else's order
+	refund  refund // of refund and hand back
 	faults  []wechattest.Fault
 	mishaps []mishap
+}
+
+// refund is what the operator pays back.
+type refund struct {
+	key     string // refund_key
+	percent int    // of the order
 }
 
 // action is what a step does.
@@ -57,7 +65,7 @@ const (
 	doOrder   action = "order"   // POST the basket, again if there is no answer
 	doDouble  action = "double"  // POST it twice at once: a double tap
 	doRenew   action = "renew"   // ask for new pay parameters
-	doOpen    action = "open"    // open the payment sheet with what the page has, however old
+	doOpen    action = "open"    // open the payment sheet with what the page has, however old: by the bridge, a scan, or WeChat's page
 	doConfirm action = "confirm" // pay on the open sheet
 	doDismiss action = "dismiss" // close the sheet
 	doPoll    action = "poll"    // ask for the order
@@ -65,7 +73,11 @@ const (
 	doPeep    action = "peep"    // ask for somebody else's order, and try to pay it
 	doForge   action = "forge"   // a stranger posts a forged notification
 	doTell    action = "tell"    // WeChat tells of the payment once more
-	doCron    action = "cron"    // the cron trigger fires
+	doRefund  action = "refund"  // the operator pays back, twice at once
+	doByHand  action = "by hand" // the operator pays back on WeChat's merchant platform
+	doFake    action = "fake"    // a stranger posts a forged notification of a refund
+	doCron    action = "cron"    // the cron trigger that asks WeChat fires
+	doDeliver action = "deliver" // the one that delivers events fires
 )
 
 // options say how large a campaign is.
@@ -110,12 +122,23 @@ func (d drawer) chance(p float64) bool { return d.Float64() < p }
 // one picks one of several.
 func one[T any](d drawer, all ...T) T { return all[d.IntN(len(all))] }
 
-var products = []string{"tea", "coffee", "cake", "bun", "juice", "test"}
+// products are those of the demo catalogue; whoever takes a tip names its amount.
+var products = []string{"tea", "coffee", "cake", "bun", "juice", "test", "tip"}
 
 func (d drawer) purchase(n int) purchase {
-	p := purchase{person: d.IntN(people), tradeType: api.TradeJSAPI, key: fmt.Sprintf("chaos-%d-%08d", d.seed, n)}
+	p := purchase{person: d.IntN(people), payer: d.IntN(people), tradeType: api.TradeJSAPI, key: fmt.Sprintf("chaos-%d-%08d", d.seed, n)}
+	if d.chance(0.45) {
+		p.tradeType = one(d, api.TradeNative, api.TradeMWEB)
+		if d.chance(0.7) {
+			p.person = people + d.IntN(guests)
+		}
+	}
 	for _, i := range d.Perm(len(products))[:1+d.IntN(3)] {
-		p.items = append(p.items, api.OrderItem{ProductID: products[i], Quantity: 1 + d.IntN(3)})
+		item := api.OrderItem{ProductID: products[i], Quantity: 1 + d.IntN(3)}
+		if item.ProductID == "tip" {
+			item.Quantity, item.Amount = 1, api.Fen(1+d.IntN(500_000))
+		}
+		p.items = append(p.items, item)
 	}
 	return p
 }
@@ -134,7 +157,7 @@ func (d drawer) round(first, n int) round {
 		r.visits = append(r.visits, visit{order: i, steps: d.laterVisit(i)})
 	}
 	for range 1 + n/10 {
-		r.visits = append(r.visits, visit{order: -1, steps: []step{d.step(doCron)}})
+		r.visits = append(r.visits, visit{order: -1, steps: []step{d.step(doCron)}}, visit{order: -1, steps: []step{d.step(doDeliver)}})
 	}
 	d.Shuffle(len(r.visits), func(i, j int) { r.visits[i], r.visits[j] = r.visits[j], r.visits[i] })
 	r.leap = one(d, leaps...)
@@ -204,9 +227,28 @@ func (d drawer) trouble(n int) []step {
 	if d.chance(0.1) {
 		steps = append(steps, d.step(doTell))
 	}
+	if d.chance(0.2) {
+		steps = append(steps, d.refund(n)...)
+	}
 	if n > 0 && d.chance(0.05) {
 		s := d.step(doPeep)
 		s.other = d.IntN(n)
+		steps = append(steps, s)
+	}
+	return steps
+}
+
+// refund is money that goes back, if there is any; mostly by a key of its own.
+func (d drawer) refund(n int) []step {
+	s := d.step(doRefund)
+	if d.chance(0.15) {
+		s = d.step(doByHand)
+	}
+	s.refund = refund{key: fmt.Sprintf("chaos-%d-%08d-%d", d.seed, n, d.IntN(20)), percent: one(d, 100, 100, 1+d.IntN(100))}
+	steps := []step{s}
+	if d.chance(0.4) {
+		s := d.step(doFake)
+		s.forge = one(d, wechattest.RefundForges()...)
 		steps = append(steps, s)
 	}
 	return steps
@@ -246,7 +288,16 @@ func (d drawer) fault(do action) (wechattest.Fault, bool) {
 		}
 		return call("/pay/orderquery"), true
 	case doCron:
-		return call("/pay/orderquery", "/pay/closeorder"), true
+		return call("/pay/orderquery", "/pay/closeorder", "/pay/refundquery"), true
+	case doRefund, doByHand:
+		switch kind := one(d, "", "", wechattest.FaultNotEnough, wechattest.FaultRefundClosed, wechattest.FaultRefundChange, wechattest.FaultRefundSlow); kind {
+		case "":
+			return call("/secapi/pay/refund", "/pay/refundquery"), true
+		case wechattest.FaultRefundSlow:
+			return wechattest.Fault{Kind: kind, DelayMS: delay(time.Minute, 5*time.Hour)}, true
+		default:
+			return wechattest.Fault{Kind: kind}, true
+		}
 	case doConfirm:
 		switch kind := one(d, wechattest.FaultNotifyLost, wechattest.FaultNotifyLost, wechattest.FaultNotifyDropped, wechattest.FaultNotifyDoubled,
 			wechattest.FaultNotifyDelayed, wechattest.FaultNotifyReordered, wechattest.FaultNotifyMD5, wechattest.FaultSheetFail,
@@ -263,12 +314,12 @@ func (d drawer) fault(do action) (wechattest.Fault, bool) {
 // mishap draws where one of a kind happens: at one of the next calls that the
 // Worker makes.
 func (d drawer) mishap(kind mishapKind) mishap {
-	m := mishap{kind: kind, site: one(d, atD1, atD1, atWeChat), nth: 1 + d.IntN(6), done: d.chance(0.5)}
+	m := mishap{kind: kind, site: one(d, atD1, atD1, atD1, atWeChat, atWeChat, atBackend), nth: 1 + d.IntN(6), done: d.chance(0.5)}
 	if kind == slow {
 		m.wait = time.Duration(20+d.IntN(400)) * time.Millisecond
 	}
 	if kind == fail {
-		m.site = atD1 // WeChat has faults of its own
+		m.site = one(d, atD1, atBackend) // WeChat has faults of its own
 	}
 	return m
 }
@@ -283,7 +334,7 @@ func (d drawer) placeKills(rounds []round) {
 		for _, v := range r.visits {
 			for i := range v.steps {
 				switch v.steps[i].do {
-				case doOrder, doDouble, doRenew, doConfirm, doPoll, doTell, doCron:
+				case doOrder, doDouble, doRenew, doConfirm, doPoll, doTell, doRefund, doCron, doDeliver:
 					busy = append(busy, &v.steps[i])
 				}
 			}
@@ -303,4 +354,5 @@ func (d drawer) placeKills(rounds []round) {
 // moments are the calls at which a death hurts most: half of them wait for one
 // of these, the others for any.
 var moments = []string{"UPDATE orders to paid", "/pay/unifiedorder", "UPDATE orders to pending", "UPDATE orders to closed", "/pay/orderquery",
-	"INSERT orders", "/pay/closeorder"}
+	"INSERT orders", "UPDATE events", "/secapi/pay/refund", "INSERT refunds", "/pay/closeorder", "/webhook", "UPDATE refunds to processing",
+	"UPDATE refunds to succeeded"}

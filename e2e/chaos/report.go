@@ -1,13 +1,11 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"h5pay/internal/wechat/wechattest"
@@ -21,6 +19,8 @@ type report struct {
 	hung     int64 // requests that got no answer
 	crons    int
 	paid     int
+	refunds  int // that WeChat took
+	webhooks int // deliveries
 	unplaced int // wishes of which no buyer ever got an answer
 	deaths   int
 	faults   map[string]int // by what went wrong
@@ -31,9 +31,10 @@ type report struct {
 
 // report counts. left are the faults that met nobody.
 func (c *campaign) report(left []wechattest.Fault) *report {
+	ledger := c.wechat.Ledger()
 	r := &report{
 		options: c.options, elapsed: c.elapsed, requests: c.worker.requests.Load(), hung: c.worker.lost.Load(), crons: c.crons,
-		paid: len(c.wechat.Ledger().Trades), deaths: c.worker.deaths, faults: map[string]int{}, kills: map[string]int{}, findings: c.findings,
+		paid: len(ledger.Trades), refunds: len(ledger.Refunds), webhooks: c.backend.received, deaths: c.worker.deaths, faults: map[string]int{}, kills: map[string]int{}, findings: c.findings,
 	}
 	for _, p := range c.wishes {
 		if p.known() == "" {
@@ -52,10 +53,9 @@ func (c *campaign) report(left []wechattest.Fault) *report {
 	for _, f := range left {
 		r.faults["WeChat: "+f.Kind] -= f.Count
 	}
-	c.forged.Range(func(kind, count any) bool {
-		r.faults["notification: "+cmp.Or(kind.(string), "repeated")] += int(count.(*atomic.Int64).Load())
-		return true
-	})
+	for what, n := range c.counted {
+		r.faults[what] += n
+	}
 	for what, n := range c.mishaps.seen {
 		if where, ok := strings.CutPrefix(what, string(kill)+" "); ok {
 			r.kills[where] += n
@@ -97,8 +97,8 @@ func (r *report) print(w io.Writer) {
 	for _, where := range slices.Sorted(maps.Keys(r.kills)) {
 		fmt.Fprintf(w, "%8d  workerd killed %s\n", r.kills[where], where)
 	}
-	fmt.Fprintf(w, "\nseed %d, %d buyers at once: %d orders (%d without an answer), %d paid, %d requests (%d without an answer)\n",
-		r.seed, r.atOnce, r.orders, r.unplaced, r.paid, r.requests, r.hung)
+	fmt.Fprintf(w, "\nseed %d, %d buyers at once: %d orders (%d without an answer), %d paid, %d refunds, %d webhooks; %d requests (%d without an answer)\n",
+		r.seed, r.atOnce, r.orders, r.unplaced, r.paid, r.refunds, r.webhooks, r.requests, r.hung)
 	fmt.Fprintf(w, "%d faults, workerd killed %d times; quiet after %d minutes of cron\n", sum, r.deaths, r.crons)
 	fmt.Fprintf(w, "%.1f orders/s in %s\n", float64(r.orders)/r.elapsed.Seconds(), r.elapsed.Round(time.Second))
 	fmt.Fprintf(w, "lost %d, doubled %d, wrong %d\n", r.count(lost), r.count(doubled), r.count(wrong))

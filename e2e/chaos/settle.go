@@ -18,8 +18,10 @@ func (c *campaign) settle(ctx context.Context) error {
 	c.wechat.Advance(order.Lifetime + order.ExpiryGrace + time.Hour)
 	open := -1
 	for limit := 60 + len(c.wishes); c.crons < limit; c.crons++ {
-		if heard, err := c.worker.tick(ctx); err != nil || !heard {
-			return fmt.Errorf("the cron trigger, with nothing wrong any more: %t, %w", heard, err)
+		for _, pattern := range []string{reconcileCron, deliverCron} {
+			if heard, err := c.worker.tick(ctx, pattern); err != nil || !heard {
+				return fmt.Errorf("the cron trigger %s, with nothing wrong any more: %t, %w", pattern, heard, err)
+			}
 		}
 		var err error
 		if open, err = c.unsettled(); err != nil {
@@ -40,8 +42,9 @@ func (c *campaign) settle(ctx context.Context) error {
 
 // unsettled counts what the cron trigger still has to do.
 func (c *campaign) unsettled() (int, error) {
-	rows, err := read[struct{ N int }](c.world, `SELECT COUNT(*) AS n FROM orders WHERE status IN (?, ?, ?)`,
-		api.StatusCreated, api.StatusPending, api.StatusClosing)
+	rows, err := read[struct{ N int }](c.world, `SELECT (SELECT COUNT(*) FROM orders WHERE status IN (?, ?, ?)) +
+		(SELECT COUNT(*) FROM refunds WHERE status IN (?, ?)) + (SELECT COUNT(*) FROM events WHERE status = ?) AS n`,
+		api.StatusCreated, api.StatusPending, api.StatusClosing, api.RefundCreated, api.RefundProcessing, api.EventPending)
 	if err != nil {
 		return 0, err
 	}

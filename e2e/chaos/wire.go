@@ -39,6 +39,10 @@ func (w *world) wire(at site, name func(*http.Request, []byte) string, next http
 			panic(http.ErrAbortHandler)
 		case fail:
 			w.worker.excuse(at)
+			if at == atBackend {
+				http.Error(rw, "made by the campaign", http.StatusInternalServerError)
+				return
+			}
 			rw.Header().Set("Content-Type", "application/json")
 			io.WriteString(rw, `{"success":false,"error":"D1_ERROR: internal error (made by the campaign)"}`)
 			return
@@ -56,13 +60,16 @@ func (w *world) wire(at site, name func(*http.Request, []byte) string, next http
 
 // siteOf tells where calls of this name are made.
 func siteOf(call string) site {
-	if strings.HasPrefix(call, "/") {
+	switch {
+	case call == webhookPath:
+		return atBackend
+	case strings.HasPrefix(call, "/"):
 		return atWeChat
 	}
 	return atD1
 }
 
-// nameCall says which call to WeChat it is.
+// nameCall says which call over HTTP it is.
 func nameCall(r *http.Request, _ []byte) string { return r.URL.Path }
 
 var statement = regexp.MustCompile(`(?is)^\s*(INSERT|UPDATE|DELETE|SELECT)\b.*?\b(?:INTO|UPDATE|FROM)\s+(\w+)|^\s*(UPDATE)\s+(\w+)`)

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
-	"strings"
 	"sync"
 
 	"h5pay/internal/api"
@@ -18,10 +16,12 @@ type wish struct {
 	purchase
 	total api.Fen // by the catalogue
 
+	payer wechattest.User // whose phone pays
+
 	mu    sync.Mutex
-	id    string         // of the order, once there was an answer
-	pay   *api.PayParams // the newest
-	sheet string         // the ID of the newest sheet
+	id    string       // of the order, once there was an answer
+	pay   api.Checkout // the newest that pays it
+	sheet string       // the ID of the newest sheet
 }
 
 // known returns the order's ID, "" while the page knows none.
@@ -66,11 +66,13 @@ func (p *wish) keep(c api.Checkout) {
 	}
 	p.id = c.Order.ID
 	p.owners.Store(p.id, p.buyer)
-	if c.Pay != nil {
-		p.pay = c.Pay
-	}
-	if c.Pay == nil && !order.WasPaid(c.Order.Status) {
-		p.note(wrong, "", "order %s is %s and comes without pay parameters", c.Order.ID, c.Order.Status)
+	switch {
+	case c.Pay != nil && p.tradeType == api.TradeJSAPI,
+		c.CodeURL != "" && p.tradeType == api.TradeNative,
+		c.MWebURL != "" && p.tradeType == api.TradeMWEB:
+		p.pay = c
+	case !order.WasPaid(c.Order.Status):
+		p.note(wrong, "", "order %s is %s and comes without anything to pay it with", c.Order.ID, c.Order.Status)
 	}
 }
 
@@ -94,53 +96,6 @@ func (b *buyer) told(o api.Order) {
 	if !ok || trade.TotalFee != int64(o.Total) || trade.Paid.Unix() != o.PaidAt/1000 {
 		b.note(wrong, trade.OutTradeNo, "a buyer is told that order %s is paid by %q at %d; WeChat has %+v", o.ID, o.PaymentNo, o.PaidAt, trade)
 	}
-}
-
-// open opens the payment sheet.
-func (p *wish) open() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.pay == nil {
-		return
-	}
-	text, err := json.Marshal(p.pay)
-	if err != nil {
-		p.note(wrong, "", "%v", err)
-		return
-	}
-	call := wechattest.InvokeCall{API: "getBrandWCPayRequest", URL: p.shop + "/pay"}
-	if err := json.Unmarshal(text, &call.Args); err != nil {
-		p.note(wrong, "", "%v", err)
-		return
-	}
-	sheet, refused := p.invoke(call)
-	switch {
-	case refused == nil:
-		p.sheet = sheet.ID
-	case !excused(refused):
-		p.note(wrong, "", "WeChat opens no sheet for order %s: %s %s", p.id, refused.ErrMsg, refused.ErrDesc)
-	}
-}
-
-// invoke calls the bridge with the phone in the buyer's hand.
-func (b *buyer) invoke(call wechattest.InvokeCall) (wechattest.Sheet, *wechattest.BridgeError) {
-	b.phone.Lock()
-	defer b.phone.Unlock()
-	if err := b.wechat.SetUser(b.user.OpenID); err != nil {
-		b.note(wrong, "", "%v", err)
-	}
-	return b.wechat.Invoke(call)
-}
-
-// excused tells whether WeChat refuses because the page is late: the order is
-// paid, closed or too old, or its prepay_id is.
-func excused(refused *wechattest.BridgeError) bool {
-	for _, words := range []string{"已支付", "已关闭", "最晚支付成功时间", "缺少参数: total_fee"} {
-		if strings.Contains(refused.ErrDesc, words) {
-			return true
-		}
-	}
-	return false
 }
 
 // answerSheet pays on the open sheet or closes it.

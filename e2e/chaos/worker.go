@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -169,15 +170,21 @@ func (k *worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	rw.Write(answer) // an error means that nobody listens any more
 }
 
-// tick fires the cron trigger, and reports whether it was heard to the end.
-func (k *worker) tick(ctx context.Context) (bool, error) {
+// The cron triggers of wrangler.toml.
+const (
+	reconcileCron = "* * * * *"
+	deliverCron   = "*/1 * * * *"
+)
+
+// tick fires a cron trigger, and reports whether it was heard to the end.
+func (k *worker) tick(ctx context.Context, pattern string) (bool, error) {
 	d, err := k.running(ctx)
 	if err != nil {
 		return false, err
 	}
 	before := k.excuses.Load()
-	url := fmt.Sprintf("%s/scheduled?cron=*+*+*+*+*&due=%d", d.EventsURL, k.wechat.Now().UnixMilli())
-	res, err := k.client.Post(url, "application/json", nil)
+	address := fmt.Sprintf("%s/scheduled?cron=%s&due=%d", d.EventsURL, url.QueryEscape(pattern), k.wechat.Now().UnixMilli())
+	res, err := k.client.Post(address, "application/json", nil)
 	var answer []byte
 	if err == nil {
 		answer, err = io.ReadAll(res.Body)

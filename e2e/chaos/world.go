@@ -7,15 +7,22 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
+	"h5pay/internal/api"
 	"h5pay/internal/stack"
 	"h5pay/internal/wechat/wechattest"
+	"h5pay/webhook"
 )
 
-// people is how many persons buy; each may be at work on several devices.
-const people = 24
+// How many buy: persons with WeChat, and guests that are known by a cookie.
+// Each may be at work on several devices.
+const (
+	people = 24
+	guests = 12
+)
 
 // world is the whole stack: the simulated WeChat, D1 and workerd, each reached
 // through what can go wrong on the way.
@@ -23,11 +30,13 @@ type world struct {
 	wechat  *wechattest.WeChat
 	d1      *stack.D1
 	worker  *worker
+	backend *backend
 	mishaps mishaps
 	judge
 
 	shop     string // the origin of the Worker's public address
 	buyers   []*buyer
+	operator *buyer
 	phone    sync.Mutex // the simulator has one phone, which goes from hand to hand
 	owners   sync.Map   // *buyer by order ID, of whom was told of it
 	d1Client *http.Client
@@ -54,7 +63,7 @@ func newWorld(ctx context.Context, dir string, seed uint64) (w *world, err error
 	wechatURL := fmt.Sprintf("http://localhost:%d", mch.Addr().(*net.TCPAddr).Port)
 	w.wechat, err = wechattest.New(wechattest.Config{
 		Users: users(seed), ShopURL: w.shop, WeChatURL: wechatURL, PayDirs: []string{w.shop + "/"},
-		Seed: int64(seed) + 1, Hostile: true, PlainRefunds: true,
+		Seed: int64(seed) + 1, Hostile: true, PlainRefunds: true, RefundNotifyURL: w.shop + api.PathNotifyRefund,
 		Doer: &witness{world: w, client: &http.Client{
 			Transport:     &http.Transport{MaxIdleConnsPerHost: 16},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -64,7 +73,12 @@ func newWorld(ctx context.Context, dir string, seed uint64) (w *world, err error
 		return nil, err
 	}
 	w.closers = append(w.closers, w.wechat.Close)
-	w.serve(mch, w.wire(atWeChat, nameCall, w.wechat.Handler()))
+	there := http.NewServeMux()
+	there.Handle("/", w.wire(atWeChat, nameCall, w.wechat.Handler()))
+	for _, path := range []string{"/connect/", "/cgi-bin/"} { // the buyers go there
+		there.Handle(path, w.wechat.Handler())
+	}
+	w.serve(mch, there)
 
 	schema, err := stack.SchemaFiles(dir)
 	if err != nil {
@@ -79,11 +93,19 @@ func newWorld(ctx context.Context, dir string, seed uint64) (w *world, err error
 		return nil, err
 	}
 	w.serve(wire, w.wire(atD1, nameStatement, w.passD1()))
-
-	vars, err := w.settings(dir, wechatURL)
+	hooks, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		return nil, err
 	}
+
+	vars, err := w.settings(dir)
+	if err != nil {
+		return nil, err
+	}
+	vars["SHOP_URL"], vars["WECHAT_BASE_URL"] = w.shop, wechatURL
+	vars["WEBHOOK_URL"] = "http://" + hooks.Addr().String() + webhookPath
+	w.backend = &backend{world: w, secret: vars["WEBHOOK_SECRET"], events: map[string]webhook.Event{}}
+	w.serve(hooks, w.wire(atBackend, nameCall, w.backend))
 	folder, err := modules(dir)
 	if err != nil {
 		return nil, err
@@ -97,21 +119,27 @@ func newWorld(ctx context.Context, dir string, seed uint64) (w *world, err error
 	w.closers = append(w.closers, w.worker.close)
 	w.serve(front, w.worker)
 
-	for i, u := range w.wechat.Users() {
-		w.buyers = append(w.buyers, newBuyer(w, u, fmt.Sprintf("203.0.113.%d", i+1)))
+	for _, u := range w.wechat.Users() {
+		w.buyers = append(w.buyers, newBuyer(w, u))
 	}
+	for range guests {
+		w.buyers = append(w.buyers, newBuyer(w, wechattest.User{}))
+	}
+	w.operator = newBuyer(w, wechattest.User{})
+	w.operator.token = vars["ADMIN_TOKEN"]
 	return w, nil
 }
 
 // settings are the Worker's, with what nobody else may ever see.
-func (w *world) settings(dir, wechatURL string) (map[string]string, error) {
+func (w *world) settings(dir string) (map[string]string, error) {
 	vars, err := stack.ReadEnv(dir + "/.dev.vars.example")
 	if err != nil {
 		return nil, err
 	}
-	vars["SHOP_URL"], vars["WECHAT_BASE_URL"] = w.shop, wechatURL
-	for _, name := range []string{"WECHAT_APPSECRET", "WECHAT_API_KEY", "SESSION_KEY", "SESSION_KEY_OLD"} {
-		w.secret(name, vars[name])
+	for name, value := range vars {
+		if strings.Contains(name, "SECRET") || strings.Contains(name, "KEY") || strings.Contains(name, "TOKEN") {
+			w.secret(name, value)
+		}
 	}
 	for _, u := range w.wechat.Users() {
 		w.secret("an openid", u.OpenID)

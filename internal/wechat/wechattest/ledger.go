@@ -138,6 +138,19 @@ func (w *WeChat) Trade(transactionID string) (Trade, bool) {
 	return *o.trade, true
 }
 
+// RefundsOf returns the refunds of an order, oldest first.
+func (w *WeChat) RefundsOf(outTradeNo string) []Refund {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var all []Refund
+	if o := w.orders[outTradeNo]; o != nil {
+		for _, r := range o.refunds {
+			all = append(all, r.Refund)
+		}
+	}
+	return all
+}
+
 // CloseOrder closes an unpaid order from WeChat's side, without the five
 // minutes that closeorder demands.
 func (w *WeChat) CloseOrder(outTradeNo string) error {

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"sync"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/webhook"
+)
+
+// webhookPath is where the merchant's back end takes events.
+const webhookPath = "/webhook"
+
+// backend is the merchant's back end as docs/webhooks.md advises to write it: it
+// checks the signature, does the work of an event once for its ID, and answers
+// when that is done. It knows of orders by its events alone.
+type backend struct {
+	*world
+	secret string
+
+	mu       sync.Mutex
+	events   map[string]webhook.Event // by ID
+	received int                      // deliveries, repeated ones included
+	strange  int                      // those with a bad signature
+}
+
+func (b *backend) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		panic(http.ErrAbortHandler) // workerd died while it spoke
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	event, err := webhook.Receive(r, b.wechat.Now(), b.secret)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.received++
+	if err != nil {
+		b.strange++
+		b.note(wrong, "", "a webhook was refused: %v", err)
+		http.Error(rw, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if before, ok := b.events[event.ID]; ok && !same(before, event) {
+		b.note(wrong, event.Data.Order.OutTradeNo, "event %s came twice and said two things", event.ID)
+	}
+	b.events[event.ID] = event
+}
+
+// same tells whether two deliveries of one event say the same.
+func same(a, b webhook.Event) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errors.Join(errX, errY) == nil && bytes.Equal(x, y)
+}
+
+// checkEvents checks that the back end was told of every payment and every end,
+// once by the IDs, and of nothing else.
+func (c *campaign) checkEvents(all []stored, refunds []storedRefund) {
+	told := map[webhook.Type]map[string][]webhook.Event{}
+	for _, e := range c.backend.events {
+		if told[e.Type] == nil {
+			told[e.Type] = map[string][]webhook.Event{}
+		}
+		told[e.Type][e.Data.Order.OutTradeNo] = append(told[e.Type][e.Data.Order.OutTradeNo], e)
+	}
+	take := func(t webhook.Type, number string) []webhook.Event {
+		events := told[t][number]
+		delete(told[t], number)
+		return events
+	}
+	for _, o := range all {
+		paid, closed := take(webhook.OrderPaid, o.Number), take(webhook.OrderClosed, o.Number)
+		switch {
+		case order.WasPaid(o.Status) && len(paid) == 0:
+			c.note(lost, o.Number, "the order is paid and the back end was never told")
+		case len(paid) > 1:
+			c.note(doubled, o.Number, "the back end fulfils the order %d times", len(paid))
+		case !order.WasPaid(o.Status) && len(paid) > 0:
+			c.note(wrong, o.Number, "the back end was told that the order is paid, it is %s", o.Status)
+		case len(paid) == 1 && !o.agrees(paid[0].Data.Order):
+			c.note(wrong, o.Number, "the back end was told of another payment: %+v", paid[0].Data.Order)
+		}
+		switch {
+		case o.Status == api.StatusClosed && len(closed) == 0:
+			c.note(wrong, o.Number, "the order is closed and the back end was never told")
+		case len(closed) > 1:
+			c.note(doubled, o.Number, "the back end was told %d times that the order is closed", len(closed))
+		}
+	}
+	for _, r := range refunds {
+		if r.Status != api.RefundSucceeded {
+			continue
+		}
+		events := told[webhook.OrderRefunded][r.Number]
+		about := func(e webhook.Event) bool { return e.Data.Refund != nil && e.Data.Refund.ID == r.ID }
+		switch i := slices.IndexFunc(events, about); {
+		case i < 0:
+			c.note(lost, r.Number, "%d fen went back by refund %s and the back end was never told", r.Amount, r.ID)
+		case events[i].Data.Refund.Amount != r.Amount:
+			c.note(wrong, r.Number, "the back end was told of another refund: %+v", events[i].Data.Refund)
+		default:
+			if events = slices.Delete(events, i, i+1); slices.ContainsFunc(events, about) {
+				c.note(doubled, r.Number, "the back end was told twice of refund %s", r.ID)
+			}
+			if told[webhook.OrderRefunded][r.Number] = events; len(events) == 0 {
+				delete(told[webhook.OrderRefunded], r.Number)
+			}
+		}
+	}
+	for t, left := range told {
+		for number := range left {
+			c.note(wrong, number, "an event %s too many", t)
+		}
+	}
+}
+
+// agrees tells whether an event says of the payment what is stored.
+func (o stored) agrees(e webhook.Order) bool {
+	return e.ID == o.ID && e.Status == string(api.StatusPaid) && e.TradeType == string(o.TradeType) && e.Total == o.Total && e.TransactionID == o.Transaction &&
+		e.Payer == o.Payer && e.PaidAt == o.Paid
+}

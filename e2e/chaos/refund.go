@@ -1,0 +1,169 @@
+package main
+
+import (
+	"net/http"
+	"sync"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/wechat/wechattest"
+)
+
+// amount is the part of an order that goes back.
+func (r refund) amount(total api.Fen) api.Fen { return max(1, total*api.Fen(r.percent)/100) }
+
+// refund pays back as an operator whose hand trembles.
+func (c *campaign) refund(p *wish, r refund) {
+	id := p.known()
+	if id == "" {
+		return
+	}
+	req := api.RefundRequest{RefundKey: r.key, Amount: r.amount(p.total), Reason: "缺货"}
+	var mu sync.Mutex
+	ids := map[string]bool{}
+	var taps sync.WaitGroup
+	for range 2 {
+		taps.Go(func() {
+			var done api.Refund
+			// A later refund may bear an earlier one's key. WeChat refuses what
+			// somebody has paid back by hand before.
+			if _, ok := c.operator.must(http.MethodPost, api.PathAdminOrders+"/"+id+"/refund", req, &done,
+				api.CodeOrderNotPaid, api.CodeRefundTooMuch, api.CodeConflict, api.CodeWeChatRefused); !ok {
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			ids[done.ID] = true
+			if done.Amount != req.Amount {
+				c.note(wrong, "", "a refund of %d fen of order %s became one of %d", req.Amount, id, done.Amount)
+			}
+		})
+	}
+	taps.Wait()
+	if len(ids) > 1 {
+		c.note(doubled, "", "one refund_key made %d refunds of order %s", len(ids), id)
+	}
+}
+
+// refundByHand pays back past the shop.
+func (c *campaign) refundByHand(p *wish, r refund) {
+	number := c.numberOf(p.known())
+	if number == "" {
+		return
+	}
+	if _, err := c.wechat.Refund(number, int64(r.amount(p.total))); err == nil {
+		c.count("refund by hand")
+	} // else it is not paid, or not that much of it is left
+}
+
+// forgeRefund sends a forged notification of a refund of an order.
+func (c *campaign) forgeRefund(p *wish, forge string) {
+	number := c.numberOf(p.known())
+	for _, r := range c.wechat.RefundsOf(number) {
+		attempt, err := c.wechat.NotifyRefund(r.OutRefundNo, forge)
+		if err != nil {
+			continue // nothing to replay
+		}
+		c.count("refund notification: " + forge)
+		// What says too early that the money is back is the truth later.
+		if attempt.OK && forge != wechattest.ForgeReplay && (forge != wechattest.ForgeTooEarly || r.Status != wechattest.RefundSuccess && !c.back(r)) {
+			c.note(wrong, number, "a forged notification of a refund (%s) was acknowledged", forge)
+		}
+	}
+}
+
+// back tells whether the money of a refund is back by now.
+func (c *campaign) back(r wechattest.Refund) bool {
+	for _, now := range c.wechat.RefundsOf(r.OutTradeNo) {
+		if now.OutRefundNo == r.OutRefundNo {
+			return now.Status == wechattest.RefundSuccess
+		}
+	}
+	return false
+}
+
+// storedRefund is a refund as D1 has it in the end.
+type storedRefund struct {
+	ID       string
+	Number   string // out_trade_no of its order
+	Amount   int64
+	Status   api.RefundStatus
+	RefundID string `json:"refund_id"`
+}
+
+const everyRefund = `SELECT refunds.id, out_trade_no AS number, amount, refunds.status, COALESCE(refund_id, '') AS refund_id
+	FROM refunds JOIN orders ON orders.id = order_id ORDER BY refunds.rowid`
+
+// checkRefunds compares the refunds of both books, and what they mean for the
+// orders.
+func (c *campaign) checkRefunds(all []stored, refunds []storedRefund, ledger wechattest.Ledger) {
+	unheard := c.unheard(ledger)
+	theirs := map[string]wechattest.Refund{}
+	for _, r := range ledger.Refunds {
+		theirs[r.OutRefundNo] = r
+	}
+	back, open := map[string]int64{}, map[string]bool{}
+	ours := map[string]bool{}
+	for _, r := range refunds {
+		ours[r.ID] = true
+		there, ok := theirs[r.ID]
+		switch {
+		case !ok && r.Status != api.RefundFailed:
+			c.note(wrong, r.Number, "refund %s is %s, WeChat does not know it", r.ID, r.Status)
+		case ok && (r.Amount != there.Fee || r.RefundID != there.RefundID || r.Number != there.OutTradeNo || r.Status != refundStatus[there.Status]):
+			c.note(wrong, r.Number, "refund %s is %s: %d fen by %s; WeChat says %s: %d fen by %s", r.ID, r.Status, r.Amount, r.RefundID,
+				there.Status, there.Fee, there.RefundID)
+		}
+		switch r.Status {
+		case api.RefundSucceeded:
+			back[r.Number] += r.Amount
+		case api.RefundCreated, api.RefundProcessing, api.RefundAbnormal:
+			open[r.Number] = true
+		}
+	}
+	for _, r := range ledger.Refunds {
+		if !ours[r.OutRefundNo] && !unheard[r.OutRefundNo] {
+			c.note(lost, r.OutTradeNo, "WeChat has paid back %d fen by %s, which is not stored", r.Fee, r.OutRefundNo)
+		}
+	}
+	for _, o := range all {
+		if !order.WasPaid(o.Status) {
+			continue
+		}
+		want := api.StatusPaid
+		switch {
+		case open[o.Number]:
+			want = api.StatusRefunding // until somebody acts on the merchant platform
+		case back[o.Number] == o.Total:
+			want = api.StatusRefunded
+		}
+		if o.Refunded != back[o.Number] || o.Refunded > o.Total || o.Status != want {
+			c.note(wrong, o.Number, "the order is %s and %d of %d fen are back; its refunds say %s and %d", o.Status, o.Refunded, o.Total, want, back[o.Number])
+		}
+	}
+}
+
+// unheard are the refunds that were made past the shop and of which no
+// notification was heard: the daily bill alone tells of them.
+func (c *campaign) unheard(ledger wechattest.Ledger) map[string]bool {
+	all := map[string]bool{}
+	for _, r := range ledger.Refunds {
+		if r.Source != "API" {
+			all[r.OutRefundNo] = true
+		}
+	}
+	for _, n := range ledger.Notifications {
+		if n.State == wechattest.NotifyAcknowledged {
+			delete(all, n.OutRefundNo)
+		}
+	}
+	return all
+}
+
+// refundStatus is the status here for one at WeChat.
+var refundStatus = map[string]api.RefundStatus{
+	wechattest.RefundProcessing: api.RefundProcessing,
+	wechattest.RefundSuccess:    api.RefundSucceeded,
+	wechattest.RefundClosed:     api.RefundClosed,
+	wechattest.RefundChange:     api.RefundAbnormal,
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"h5pay/internal/api"
+	"h5pay/internal/wechat/wechattest"
+)
+
+// open opens the payment sheet with what the page has.
+func (p *wish) open() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.pay.Order.ID == "" {
+		return
+	}
+	defer p.take(p.payer)()
+	var sheet wechattest.Sheet
+	var err error
+	switch p.tradeType {
+	case api.TradeJSAPI:
+		sheet, err = p.invoke(p.pay.Pay)
+	case api.TradeNative:
+		sheet, err = p.wechat.Scan(p.pay.CodeURL)
+	case api.TradeMWEB:
+		sheet, err = p.browse(p.pay.MWebURL)
+	}
+	switch {
+	case err == nil:
+		p.sheet = sheet.ID
+	case !excused(err):
+		p.note(wrong, "", "WeChat opens no sheet for order %s: %v", p.id, err)
+	}
+}
+
+// invoke calls the bridge as the page does.
+func (p *wish) invoke(params *api.PayParams) (wechattest.Sheet, error) {
+	text, err := json.Marshal(params)
+	if err != nil {
+		return wechattest.Sheet{}, err
+	}
+	call := wechattest.InvokeCall{API: "getBrandWCPayRequest", URL: p.shop + "/pay"}
+	if err := json.Unmarshal(text, &call.Args); err != nil {
+		return wechattest.Sheet{}, err
+	}
+	sheet, refused := p.wechat.Invoke(call)
+	if refused != nil {
+		return wechattest.Sheet{}, fmt.Errorf("%s: %s", refused.ErrMsg, refused.ErrDesc)
+	}
+	return sheet, nil
+}
+
+var sheetID = regexp.MustCompile(`data-id="(\w+)"`)
+
+// browse goes to mweb_url from the shop's page, in a browser.
+func (p *wish) browse(link string) (wechattest.Sheet, error) {
+	req := mustRequest(link)
+	req.Header.Set("Referer", p.shop+"/pay")
+	res, err := p.client.Transport.RoundTrip(req)
+	if err != nil {
+		return wechattest.Sheet{}, err
+	}
+	defer res.Body.Close()
+	page, err := io.ReadAll(res.Body)
+	if err != nil {
+		return wechattest.Sheet{}, err
+	}
+	m := sheetID.FindSubmatch(page)
+	if res.StatusCode != http.StatusOK || m == nil {
+		return wechattest.Sheet{}, fmt.Errorf("%d %s", res.StatusCode, page)
+	}
+	return p.wechat.Sheet(string(m[1]))
+}
+
+// excused tells whether WeChat refuses because the page is late: the order is
+// paid, closed or too old, or what was to pay it is.
+func excused(refused error) bool {
+	for _, words := range []string{"已支付", "已关闭", "最晚支付成功时间", "缺少参数: total_fee", "二维码已过期", "支付请求已失效"} {
+		if strings.Contains(refused.Error(), words) {
+			return true
+		}
+	}
+	return false
+}
