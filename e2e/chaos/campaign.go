@@ -76,6 +76,9 @@ func (c *campaign) prepare() error {
 		if p.tradeType == api.TradeJSAPI {
 			w.payer = w.user
 		}
+		if p.instead >= 0 {
+			w.instead = c.wishes[p.instead]
+		}
 		for _, item := range p.items {
 			if item.Amount == 0 {
 				item.Amount = price[item.ProductID]
@@ -165,6 +168,8 @@ func (c *campaign) act(p *wish, s step) {
 		p.answerSheet(c.wechat.PaySheet)
 	case doDismiss:
 		p.answerSheet(c.wechat.CancelSheet)
+	case doClose:
+		p.giveUp()
 	case doPoll:
 		p.poll()
 	case doList:

@@ -20,6 +20,7 @@ type plan struct {
 // purchase is what a buyer wants.
 type purchase struct {
 	person    int // who orders; from people on a guest
+	instead   int // the purchase of the same person that it takes the place of, -1 for none
 	payer     int // whose phone pays what is not JSAPI
 	items     []api.OrderItem
 	tradeType api.TradeType
@@ -68,6 +69,7 @@ const (
 	doOpen    action = "open"    // open the payment sheet with what the page has, however old: by the bridge, a scan, or WeChat's page
 	doConfirm action = "confirm" // pay on the open sheet
 	doDismiss action = "dismiss" // close the sheet
+	doClose   action = "close"   // give the order up
 	doPoll    action = "poll"    // ask for the order
 	doList    action = "list"    // ask for all orders
 	doPeep    action = "peep"    // ask for somebody else's order, and try to pay it
@@ -102,6 +104,9 @@ func newPlan(o options) plan {
 	p := plan{seed: o.seed}
 	for n := range o.orders {
 		p.orders = append(p.orders, d.purchase(n))
+		if d.chance(0.2) {
+			p.orders[n].instead = earlier(p.orders)
+		}
 	}
 	for first := 0; first < o.orders; first += perRound {
 		p.rounds = append(p.rounds, d.round(first, min(perRound, o.orders-first)))
@@ -126,7 +131,7 @@ func one[T any](d drawer, all ...T) T { return all[d.IntN(len(all))] }
 var products = []string{"tea", "coffee", "cake", "bun", "juice", "test", "tip"}
 
 func (d drawer) purchase(n int) purchase {
-	p := purchase{person: d.IntN(people), payer: d.IntN(people), tradeType: api.TradeJSAPI, key: fmt.Sprintf("chaos-%d-%08d", d.seed, n)}
+	p := purchase{person: d.IntN(people), payer: d.IntN(people), tradeType: api.TradeJSAPI, key: fmt.Sprintf("chaos-%d-%08d", d.seed, n), instead: -1}
 	if d.chance(0.45) {
 		p.tradeType = one(d, api.TradeNative, api.TradeMWEB)
 		if d.chance(0.7) {
@@ -141,6 +146,18 @@ func (d drawer) purchase(n int) purchase {
 		p.items = append(p.items, item)
 	}
 	return p
+}
+
+// earlier returns the number of the last purchase of the person whose purchase
+// is the last of all, -1 if there is none.
+func earlier(all []purchase) int {
+	last := len(all) - 1
+	for n := last - 1; n >= 0; n-- {
+		if all[n].person == all[last].person {
+			return n
+		}
+	}
+	return -1
 }
 
 // round draws the visits of one round: new orders, returns to older ones, and
@@ -183,6 +200,9 @@ func (d drawer) firstVisit(n int) []step {
 			steps = append(steps, d.step(doDismiss))
 		}
 	}
+	if d.chance(0.1) {
+		steps = append(steps, d.step(doClose))
+	}
 	return append(steps, d.looks(n)...)
 }
 
@@ -194,6 +214,9 @@ func (d drawer) laterVisit(n int) []step {
 	}
 	if d.chance(0.5) {
 		steps = append(steps, d.step(doOpen))
+	}
+	if d.chance(0.2) {
+		steps = append(steps, d.step(doClose))
 	}
 	if d.chance(0.6) {
 		steps = append(steps, d.step(doConfirm))
@@ -286,7 +309,12 @@ func (d drawer) fault(do action) (wechattest.Fault, bool) {
 		if d.chance(0.3) {
 			return wechattest.Fault{Kind: wechattest.FaultQueryLate, DelayMS: delay(3*time.Second, 30*time.Second)}, true
 		}
+		if d.chance(0.2) {
+			return wechattest.Fault{Kind: wechattest.FaultForgedReply}, true
+		}
 		return call("/pay/orderquery"), true
+	case doClose:
+		return call("/pay/orderquery", "/pay/closeorder"), true
 	case doCron:
 		return call("/pay/orderquery", "/pay/closeorder", "/pay/refundquery"), true
 	case doRefund, doByHand:
@@ -334,7 +362,7 @@ func (d drawer) placeKills(rounds []round) {
 		for _, v := range r.visits {
 			for i := range v.steps {
 				switch v.steps[i].do {
-				case doOrder, doDouble, doRenew, doConfirm, doPoll, doTell, doRefund, doCron, doDeliver:
+				case doOrder, doDouble, doRenew, doConfirm, doClose, doPoll, doTell, doRefund, doCron, doDeliver:
 					busy = append(busy, &v.steps[i])
 				}
 			}
@@ -353,6 +381,6 @@ func (d drawer) placeKills(rounds []round) {
 
 // moments are the calls at which a death hurts most: half of them wait for one
 // of these, the others for any.
-var moments = []string{"UPDATE orders to paid", "/pay/unifiedorder", "UPDATE orders to pending", "UPDATE orders to closed", "/pay/orderquery",
+var moments = []string{"UPDATE orders to paid", "/pay/unifiedorder", "UPDATE orders to pending", "UPDATE orders to closed", "/pay/orderquery", "UPDATE orders to closing",
 	"INSERT orders", "UPDATE events", "/secapi/pay/refund", "INSERT refunds", "/pay/closeorder", "/webhook", "UPDATE refunds to processing",
 	"UPDATE refunds to succeeded"}

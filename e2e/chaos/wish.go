@@ -16,12 +16,15 @@ type wish struct {
 	purchase
 	total api.Fen // by the catalogue
 
-	payer wechattest.User // whose phone pays
+	payer   wechattest.User // whose phone pays
+	instead *wish           // whose place it takes, if any
 
-	mu    sync.Mutex
-	id    string       // of the order, once there was an answer
-	pay   api.Checkout // the newest that pays it
-	sheet string       // the ID of the newest sheet
+	mu       sync.Mutex
+	replaces string // the order of instead as it was first sent
+	sent     bool
+	id       string       // of the order, once there was an answer
+	pay      api.Checkout // the newest that pays it
+	sheet    string       // the ID of the newest sheet
 }
 
 // known returns the order's ID, "" while the page knows none.
@@ -33,14 +36,49 @@ func (p *wish) known() string {
 
 // request is what the page sends, the same each time.
 func (p *wish) request() api.CreateOrderRequest {
-	return api.CreateOrderRequest{Items: p.items, TradeType: p.tradeType, ClientKey: p.key}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.sent && p.instead != nil {
+		p.replaces = p.instead.known()
+	}
+	p.sent = true
+	return api.CreateOrderRequest{Items: p.items, TradeType: p.tradeType, ClientKey: p.key, Replaces: p.replaces}
 }
 
-// place sends the basket.
+// place sends the basket. It is refused when what it takes the place of is paid.
 func (p *wish) place() {
+	req := p.request()
 	var c api.Checkout
-	if _, ok := p.must(http.MethodPost, api.PathOrders, p.request(), &c, api.CodeOrderNotPayable); ok {
+	if _, ok := p.must(http.MethodPost, api.PathOrders, req, &c, api.CodeOrderNotPayable, api.CodeOrderPaid); ok {
 		p.keep(c)
+		p.checkReplaced(req.Replaces)
+	}
+}
+
+// checkReplaced checks that what the order takes the place of is no longer
+// offered for payment.
+func (p *wish) checkReplaced(id string) {
+	if id == "" {
+		return
+	}
+	rows, err := read[struct{ Status api.OrderStatus }](p.world, `SELECT status FROM orders WHERE id = ?`, id)
+	if err != nil || len(rows) != 1 || rows[0].Status == api.StatusCreated || rows[0].Status == api.StatusPending {
+		p.note(wrong, "", "order %s is replaced and still open: %v, %v", id, rows, err)
+	}
+}
+
+// giveUp gives the order up.
+func (p *wish) giveUp() {
+	id := p.known()
+	if id == "" {
+		return
+	}
+	var o api.Order
+	if _, ok := p.must(http.MethodPost, api.OrderClosePath(id), api.CloseRequest{}, &o, api.CodeOrderPaid); ok {
+		p.look(o)
+		if o.Status != api.StatusClosing && o.Status != api.StatusClosed && o.Status != api.StatusFailed {
+			p.note(wrong, "", "order %s was given up and is %s", id, o.Status)
+		}
 	}
 }
 
@@ -80,6 +118,12 @@ func (p *wish) keep(c api.Checkout) {
 func (p *wish) look(o api.Order) {
 	if o.Total != p.total {
 		p.note(wrong, "", "order %s costs %d fen, the catalogue says %d", o.ID, o.Total, p.total)
+	}
+	for i := 1; i < len(o.Timeline); i++ {
+		if was, is := o.Timeline[i-1], o.Timeline[i]; !order.CanBecome(was.Status, is.Status) || is.At < was.At {
+			p.note(wrong, "", "the time line of order %s: %+v", o.ID, o.Timeline)
+			break
+		}
 	}
 	p.told(o)
 }

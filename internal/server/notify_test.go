@@ -44,8 +44,8 @@ func TestRepeatedNotificationsPayOnce(t *testing.T) {
 
 func TestForgedNotificationsChangeNothing(t *testing.T) {
 	for _, forge := range wechattest.Forges() {
-		if forge == wechattest.ForgeReplay {
-			continue // of a genuine one; see TestRepeatedNotificationsPayOnce
+		if forge == wechattest.ForgeReplay || forge == wechattest.ForgeOtherTrade {
+			continue // of a genuine one; see the tests around this one
 		}
 		t.Run(forge, func(t *testing.T) {
 			s := newShop(t, nil)
@@ -67,6 +67,35 @@ func TestForgedNotificationsChangeNothing(t *testing.T) {
 			s.deliver()
 			s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
 		})
+	}
+}
+
+func TestTransactionOfAnotherOrderPaysNothing(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	paid, c := p.order("tea", 1), p.order("tea", 1)
+	p.pay(paid.Pay)
+	s.deliver()
+	before := ordertest.Dump(t, s.db)
+	attempt, err := s.sim.Notify(s.outTradeNo(c.Order.ID), wechattest.ForgeOtherTrade)
+	if err != nil || attempt.OK || attempt.Status != http.StatusOK || !strings.Contains(attempt.Reason, "belongs to another order") {
+		t.Errorf("%+v, %v", attempt, err)
+	}
+	if ordertest.Dump(t, s.db) != before || s.loud() != 1 {
+		t.Errorf("something changed, or %d loud lines:\n%s", s.loud(), s.log)
+	}
+}
+
+func TestForgedReplyPaysNothing(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	c := p.order("tea", 1)
+	s.fault(wechattest.FaultForgedReply, "")
+	if o := p.get(c.Order.ID); o.Status != api.StatusPending {
+		t.Errorf("%+v", o)
+	}
+	if len(s.sim.Faults()) != 0 {
+		t.Error("WeChat was not asked")
 	}
 }
 

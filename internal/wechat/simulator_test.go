@@ -191,8 +191,8 @@ func TestForgedNotifications(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, forge := range wechattest.Forges() {
-			if forge == wechattest.ForgeReplay {
-				continue // of a genuine one: below
+			if forge == wechattest.ForgeReplay || forge == wechattest.ForgeOtherTrade {
+				continue // of a genuine one: below; well signed, so for the order to compare
 			}
 			attempt, err := w.Notify("tea-000001", forge)
 			if err != nil {

@@ -27,6 +27,7 @@ const (
 	FaultSheetFail       = "sheet_fail"
 	FaultPaidAsCancel    = "paid_as_cancel"
 	FaultQueryLate       = "query_late"
+	FaultForgedReply     = "forged_reply"
 	FaultReturnEarly     = "return_early"
 	FaultNoBridge        = "no_bridge"
 	FaultOddAnswer       = "odd_answer"
@@ -84,6 +85,7 @@ func FaultKinds() []FaultKind {
 		{Kind: FaultSheetFail, Text: "the next payment fails on the phone; nothing is paid"},
 		{Kind: FaultPaidAsCancel, Text: "the next payment is made, but the page is told cancel"},
 		{Kind: FaultQueryLate, Text: "one orderquery of an order paid within delay_ms still says NOTPAY", Delay: true},
+		{Kind: FaultForgedReply, Text: "the next orderquery of an unpaid order is answered by somebody else: paid, signed with another key"},
 		{Kind: FaultReturnEarly, Text: "the next browser goes back to the shop while the payment sheet is still open"},
 		{Kind: FaultNoBridge, Text: "WeixinJSBridge never appears in the next page"},
 		{Kind: FaultOddAnswer, Text: "the next payment is answered with an err_msg that no document names; nothing is paid"},

@@ -96,6 +96,16 @@ func TestCallFaults(t *testing.T) {
 			t.Errorf("query_late: %v", got)
 		}
 	}
+	add(Fault{Kind: FaultForgedReply}) // not of an order that is paid
+	if got := w.pay(pathOrderQuery, query); valueOf(got, "trade_state") != StateSuccess || !checkSign(got, signMD5, w.cfg.APIKey, valueOf(got, "sign")).OK {
+		t.Errorf("forged_reply: %v", got)
+	}
+	w.prepay("fault05")
+	query[3].value = "fault05"
+	got, err = parseXML(w.do("POST", pathOrderQuery, signedXML(query, w.cfg.APIKey)).Body.String())
+	if err != nil || valueOf(got, "trade_state") != StateSuccess || checkSign(got, signMD5, w.cfg.APIKey, valueOf(got, "sign")).OK || len(w.Ledger().Trades) != 1 {
+		t.Errorf("forged_reply: %v %v", got, err)
+	}
 }
 
 func TestTimeoutsWorkBeforeOrAfter(t *testing.T) {

@@ -7,14 +7,15 @@ import (
 	"time"
 )
 
-// The forgeries that Notify can send. Only WrongAmount and Replay carry a good
-// sign: they are what the order's row must catch. NotifyRefund takes OtherKey,
+// The forgeries that Notify can send. WrongAmount, OtherTrade and Replay carry a
+// good sign: they are what the order's row must catch. NotifyRefund takes OtherKey,
 // WrongAmount, Replay and Doctype too.
 const (
 	ForgeBadSign     = "bad_sign"     // one digit of the sign is changed
 	ForgeNoSign      = "no_sign"      // the field sign is missing
 	ForgeOtherKey    = "other_key"    // signed with a key that is not the merchant's
 	ForgeWrongAmount = "wrong_amount" // total_fee is one fen more, validly signed
+	ForgeOtherTrade  = "other_trade"  // the transaction of a payment of another order that the shop knows, validly signed
 	ForgeReplay      = "replay"       // the last notification of the order, byte for byte
 	ForgeDoctype     = "doctype"      // a DOCTYPE with an external entity before the message
 
@@ -28,7 +29,7 @@ const (
 
 // Forges lists what Notify takes besides "".
 func Forges() []string {
-	return []string{ForgeBadSign, ForgeNoSign, ForgeOtherKey, ForgeWrongAmount, ForgeReplay, ForgeDoctype}
+	return []string{ForgeBadSign, ForgeNoSign, ForgeOtherKey, ForgeWrongAmount, ForgeOtherTrade, ForgeReplay, ForgeDoctype}
 }
 
 // RefundForges lists what NotifyRefund takes besides "".
@@ -53,6 +54,9 @@ func (w *WeChat) Notify(outTradeNo, forge string) (Attempt, error) {
 	case forge == "" && o.trade == nil:
 		w.mu.Unlock()
 		return Attempt{}, errors.New("the order is not paid: WeChat has nothing to notify")
+	case forge == ForgeOtherTrade && w.otherTrade(o) == nil:
+		w.mu.Unlock()
+		return Attempt{}, errors.New("the shop knows of no other payment: there is no transaction to use again")
 	}
 	n, err := w.prepareNotify(o, nil, forge)
 	w.mu.Unlock()

@@ -206,6 +206,9 @@ func TestForgedNotifications(t *testing.T) {
 	if l := w.Ledger(); len(l.Trades) != 0 || l.Orders[0].State != StateNotPay {
 		t.Error("a forgery changed the books")
 	}
+	if _, err := w.Notify("forged1", ForgeOtherTrade); err == nil {
+		t.Error("there is no other payment to take the transaction from")
+	}
 	w.shop.answer = nil
 	w.paid("forged2")
 	w.Advance(0)
@@ -220,6 +223,23 @@ func TestForgedNotifications(t *testing.T) {
 		t.Fatalf("%+v %v", a, err)
 	}
 	w.notified(w.shop.bodies()[len(w.shop.bodies())-1], signHMAC)
+
+	if _, err := w.Notify("forged1", ForgeOtherTrade); err != nil {
+		t.Fatal(err)
+	}
+	bodies = w.shop.bodies()
+	body = bodies[len(bodies)-1]
+	f, _ := parseXML(body)
+	paid := w.Ledger().Trades[0].TransactionID
+	if !verified(body) || valueOf(f, "out_trade_no") != "forged1" || valueOf(f, "transaction_id") != paid {
+		t.Errorf("other_trade: %s", body)
+	}
+	if trade, ok := w.Trade(paid); !ok || trade.OutTradeNo != "forged2" {
+		t.Errorf("%+v", trade)
+	}
+	if _, ok := w.Trade(""); ok {
+		t.Error("no number is a payment's")
+	}
 }
 
 func TestNotificationFaults(t *testing.T) {

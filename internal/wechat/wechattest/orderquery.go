@@ -40,6 +40,14 @@ func (w *WeChat) orderQuery(p *payRequest) {
 			}
 		}
 	}
+	if o.trade == nil {
+		if _, ok := w.takeFault(FaultForgedReply, ""); ok {
+			p.note("fault forged_reply: the order is not paid")
+			p.forged = true
+			p.succeed(append(o.fields(w.tradeOrMadeUp(o)), pair{"trade_state", StateSuccess}, pair{"trade_state_desc", "支付成功"})...)
+			return
+		}
+	}
 	switch state {
 	case StateSuccess:
 		p.succeed(append(o.fields(*o.trade), pair{"trade_state", StateSuccess}, pair{"trade_state_desc", "支付成功"})...)

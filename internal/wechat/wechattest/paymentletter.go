@@ -1,6 +1,9 @@
 package wechattest
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // doctype stands before some messages that reach notify URLs (payment
 // notification, retries).
@@ -10,7 +13,11 @@ const doctype = `<?xml version="1.0"?><!DOCTYPE xml [<!ENTITY xxe SYSTEM "http:/
 func (w *WeChat) paymentLetter(o *order, forge string) letter {
 	w.mu.Lock()
 	t := w.tradeOrMadeUp(o)
+	other := w.otherTrade(o)
 	w.mu.Unlock()
+	if forge == ForgeOtherTrade && other != nil {
+		t.TransactionID = other.TransactionID
+	}
 	if forge == ForgeWrongAmount {
 		t.TotalFee++
 		t.CashFee = t.TotalFee
@@ -55,6 +62,17 @@ func (w *WeChat) paymentLetter(o *order, forge string) letter {
 		body = doctype + body
 	}
 	return letter{body: body, signed: signed}
+}
+
+// otherTrade is the newest payment of another order that the shop has
+// acknowledged, nil if there is none. w.mu is held.
+func (w *WeChat) otherTrade(o *order) *Trade {
+	for _, n := range slices.Backward(w.notifications) {
+		if n.order != o && n.refund == nil && n.Forge == "" && n.State == NotifyAcknowledged {
+			return n.order.trade
+		}
+	}
+	return nil
 }
 
 // tradeOrMadeUp is the order's trade; for a forged notification of an unpaid

@@ -10,6 +10,7 @@ const forgeries = {
   no_sign: "No sign at all",
   other_key: "Signed with another key",
   wrong_amount: "One fen more, signed rightly",
+  other_trade: "With the transaction that paid another order, signed rightly",
   replay: "The last one again, byte for byte",
   doctype: "With a DOCTYPE and an external entity",
 };
