@@ -9,6 +9,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/wechat/wechattest"
+	"h5pay/webhook"
 )
 
 // verdicts are those of all findings so far.
@@ -122,6 +123,86 @@ func TestCallsHaveNames(t *testing.T) {
 	} {
 		if got := nameStatement(nil, []byte(body)); got != want {
 			t.Errorf("%s: %q, want %q", body, got, want)
+		}
+	}
+}
+
+func TestRefundsThatDiffer(t *testing.T) {
+	order := stored{Number: "N", Status: api.StatusPaid, Total: 100}
+	ours := storedRefund{ID: "R", Number: "N", Amount: 40, Status: api.RefundSucceeded, RefundID: "50"}
+	there := wechattest.Refund{OutTradeNo: "N", OutRefundNo: "R", RefundID: "50", Fee: 40, Status: wechattest.RefundSuccess, Source: "API"}
+	with := func(o stored, status api.OrderStatus, refunded int64) stored {
+		o.Status, o.Refunded = status, refunded
+		return o
+	}
+	change := func(r storedRefund, change func(*storedRefund)) []storedRefund { change(&r); return []storedRefund{r} }
+	heard := wechattest.Notification{OutTradeNo: "N", OutRefundNo: "R", State: wechattest.NotifyAcknowledged}
+	byHand := there
+	byHand.Source = "VENDOR_PLATFORM"
+	for name, test := range map[string]struct {
+		order  stored
+		ours   []storedRefund
+		theirs []wechattest.Refund
+		heard  []wechattest.Notification
+		want   []verdict
+	}{
+		"none":                     {order, nil, nil, nil, nil},
+		"a part is back":           {with(order, api.StatusPaid, 40), []storedRefund{ours}, []wechattest.Refund{there}, nil, nil},
+		"not stored":               {order, nil, []wechattest.Refund{there}, nil, []verdict{lost}},
+		"by hand, nobody was told": {order, nil, []wechattest.Refund{byHand}, nil, nil},
+		"by hand, told of":         {order, nil, []wechattest.Refund{byHand}, []wechattest.Notification{heard}, []verdict{lost}},
+		"WeChat knows none":        {with(order, api.StatusPaid, 40), []storedRefund{ours}, nil, nil, []verdict{wrong}},
+		"failed, and WeChat has it": {order, change(ours, func(r *storedRefund) { r.Status = api.RefundFailed }),
+			[]wechattest.Refund{there}, nil, []verdict{wrong}},
+		"another amount": {with(order, api.StatusPaid, 41), change(ours, func(r *storedRefund) { r.Amount = 41 }),
+			[]wechattest.Refund{there}, nil, []verdict{wrong}},
+		"not added up":   {order, []storedRefund{ours}, []wechattest.Refund{there}, nil, []verdict{wrong}},
+		"called all":     {with(order, api.StatusRefunded, 40), []storedRefund{ours}, []wechattest.Refund{there}, nil, []verdict{wrong}},
+		"left refunding": {with(order, api.StatusRefunding, 40), []storedRefund{ours}, []wechattest.Refund{there}, nil, []verdict{wrong}},
+	} {
+		c := &campaign{world: &world{}}
+		c.checkRefunds([]stored{test.order}, test.ours, wechattest.Ledger{Refunds: test.theirs, Notifications: test.heard})
+		if d := cmp.Diff(test.want, c.verdicts()); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+	}
+}
+
+func TestEventsThatDiffer(t *testing.T) {
+	paid := stored{ID: "a", Number: "N", Status: api.StatusPaid, Transaction: "4200", Total: 100}
+	closed := stored{ID: "a", Number: "N", Status: api.StatusClosed, Total: 100}
+	refund := storedRefund{ID: "R", Number: "N", Amount: 40, Status: api.RefundSucceeded}
+	about := webhook.Data{Order: webhook.Order{ID: "a", OutTradeNo: "N", Status: "paid", Total: 100, TransactionID: "4200"}}
+	back := webhook.Data{Order: about.Order, Refund: &webhook.Refund{ID: "R", Amount: 40}}
+	for name, test := range map[string]struct {
+		order   stored
+		refunds []storedRefund
+		events  []webhook.Event
+		want    []verdict
+	}{
+		"paid":              {paid, nil, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}}, nil},
+		"closed":            {closed, nil, []webhook.Event{{ID: "1", Type: webhook.OrderClosed, Data: about}}, nil},
+		"closed, then paid": {paid, nil, []webhook.Event{{ID: "1", Type: webhook.OrderClosed, Data: about}, {ID: "2", Type: webhook.OrderPaid, Data: about}}, nil},
+		"paid, never told":  {paid, nil, nil, []verdict{lost}},
+		"paid, told twice": {paid, nil, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}, {ID: "2", Type: webhook.OrderPaid, Data: about}},
+			[]verdict{doubled}},
+		"another payment":    {stored{ID: "a", Number: "N", Status: api.StatusPaid, Transaction: "4201", Total: 100}, nil, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}}, []verdict{wrong}},
+		"not paid, told so":  {closed, nil, []webhook.Event{{ID: "1", Type: webhook.OrderClosed, Data: about}, {ID: "2", Type: webhook.OrderPaid, Data: about}}, []verdict{wrong}},
+		"closed, never told": {closed, nil, nil, []verdict{wrong}},
+		"back":               {paid, []storedRefund{refund}, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}, {ID: "2", Type: webhook.OrderRefunded, Data: back}}, nil},
+		"back, never told":   {paid, []storedRefund{refund}, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}}, []verdict{lost}},
+		"not back, told so":  {paid, nil, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}, {ID: "2", Type: webhook.OrderRefunded, Data: back}}, []verdict{wrong}},
+		"an order of nobody's": {stored{ID: "b", Number: "M", Status: api.StatusClosed}, nil,
+			[]webhook.Event{{ID: "1", Type: webhook.OrderClosed, Data: webhook.Data{Order: webhook.Order{OutTradeNo: "M"}}}, {ID: "2", Type: webhook.OrderPaid, Data: about}}, []verdict{wrong}},
+	} {
+		w := &world{backend: &backend{events: map[string]webhook.Event{}}}
+		for _, e := range test.events {
+			w.backend.events[e.ID] = e
+		}
+		c := &campaign{world: w}
+		c.checkEvents([]stored{test.order}, test.refunds)
+		if d := cmp.Diff(test.want, c.verdicts()); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
 		}
 	}
 }

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"h5pay/internal/api"
+	"h5pay/internal/wechat/wechattest"
+)
+
+// drawer draws the parts of a plan.
+type drawer struct {
+	*rand.Rand
+	options
+}
+
+// chance is true with a probability.
+func (d drawer) chance(p float64) bool { return d.Float64() < p }
+
+// one picks one of several.
+func one[T any](d drawer, all ...T) T { return all[d.IntN(len(all))] }
+
+// products are those of the demo catalogue; whoever takes a tip names its amount.
+var products = []string{"tea", "coffee", "cake", "bun", "juice", "test", "tip"}
+
+func (d drawer) purchase(n int) purchase {
+	p := purchase{person: d.IntN(people), payer: d.IntN(people), tradeType: api.TradeJSAPI, key: fmt.Sprintf("chaos-%d-%08d", d.seed, n), instead: -1}
+	if d.chance(0.45) {
+		p.tradeType = one(d, api.TradeNative, api.TradeMWEB)
+		if d.chance(0.7) {
+			p.person = people + d.IntN(guests)
+		}
+	}
+	for _, i := range d.Perm(len(products))[:1+d.IntN(3)] {
+		item := api.OrderItem{ProductID: products[i], Quantity: 1 + d.IntN(3)}
+		if item.ProductID == "tip" {
+			item.Quantity, item.Amount = 1, api.Fen(1+d.IntN(500_000))
+		}
+		p.items = append(p.items, item)
+	}
+	return p
+}
+
+// earlier returns the number of the last purchase of the person whose purchase
+// is the last of all, -1 if there is none.
+func earlier(all []purchase) int {
+	last := len(all) - 1
+	for n := last - 1; n >= 0; n-- {
+		if all[n].person == all[last].person {
+			return n
+		}
+	}
+	return -1
+}
+
+// round draws the visits of one round: new orders, returns to older ones, and
+// the cron trigger among them.
+func (d drawer) round(first, n int) round {
+	var r round
+	for i := range n {
+		r.visits = append(r.visits, visit{order: first + i, steps: d.firstVisit(first + i)})
+	}
+	if d.calm {
+		return r
+	}
+	for _, i := range d.Perm(first)[:min(first, n/2)] {
+		r.visits = append(r.visits, visit{order: i, steps: d.laterVisit(i)})
+	}
+	for range 1 + n/10 {
+		r.visits = append(r.visits, visit{order: -1, steps: []step{d.step(doCron)}}, visit{order: -1, steps: []step{d.step(doDeliver)}})
+	}
+	d.Shuffle(len(r.visits), func(i, j int) { r.visits[i], r.visits[j] = r.visits[j], r.visits[i] })
+	r.leap = one(d, leaps...)
+	return r
+}
+
+// firstVisit is a buyer who orders, and mostly pays.
+func (d drawer) firstVisit(n int) []step {
+	if d.calm {
+		return []step{{do: doOrder}, {do: doOpen}, {do: doConfirm}, {do: doPoll}}
+	}
+	steps := []step{d.step(doOrder)}
+	if d.chance(0.15) {
+		steps[0] = d.step(doDouble)
+	}
+	steps = append(steps, d.trouble(n)...)
+	if d.chance(0.85) {
+		steps = append(steps, d.step(doOpen))
+		switch {
+		case d.chance(0.7):
+			steps = append(steps, d.step(doConfirm))
+		case d.chance(0.4):
+			steps = append(steps, d.step(doDismiss))
+		}
+	}
+	if d.chance(0.1) {
+		steps = append(steps, d.step(doClose))
+	}
+	return append(steps, d.looks(n)...)
+}
+
+// laterVisit is a buyer who comes back to an order, whatever became of it.
+func (d drawer) laterVisit(n int) []step {
+	steps := d.looks(n)
+	if d.chance(0.4) {
+		steps = append(steps, d.step(one(d, doOrder, doDouble, doRenew, doRenew)))
+	}
+	if d.chance(0.5) {
+		steps = append(steps, d.step(doOpen))
+	}
+	if d.chance(0.2) {
+		steps = append(steps, d.step(doClose))
+	}
+	if d.chance(0.6) {
+		steps = append(steps, d.step(doConfirm))
+	}
+	return append(steps, d.looks(n)...)
+}
+
+// looks is what does not mean to change anything.
+func (d drawer) looks(n int) []step {
+	var steps []step
+	for range d.IntN(3) {
+		steps = append(steps, d.step(doPoll))
+	}
+	if d.chance(0.1) {
+		steps = append(steps, d.step(doRenew))
+	}
+	if d.chance(0.1) {
+		steps = append(steps, d.step(doList))
+	}
+	return append(steps, d.trouble(n)...)
+}
+
+// trouble is what strangers do meanwhile, and WeChat's doubts.
+func (d drawer) trouble(n int) []step {
+	var steps []step
+	if d.chance(0.25) {
+		s := d.step(doForge)
+		s.forge = one(d, wechattest.Forges()...)
+		steps = append(steps, s)
+	}
+	if d.chance(0.1) {
+		steps = append(steps, d.step(doTell))
+	}
+	if d.chance(0.2) {
+		steps = append(steps, d.refund(n)...)
+	}
+	if n > 0 && d.chance(0.05) {
+		s := d.step(doPeep)
+		s.other = d.IntN(n)
+		steps = append(steps, s)
+	}
+	return steps
+}
+
+// refund is money that goes back, if there is any; mostly by a key of its own.
+func (d drawer) refund(n int) []step {
+	s := d.step(doRefund)
+	if d.chance(0.15) {
+		s = d.step(doByHand)
+	}
+	s.refund = refund{key: fmt.Sprintf("chaos-%d-%08d-%d", d.seed, n, d.IntN(20)), percent: one(d, 100, 100, 1+d.IntN(100))}
+	steps := []step{s}
+	if d.chance(0.4) {
+		s := d.step(doFake)
+		s.forge = one(d, wechattest.RefundForges()...)
+		steps = append(steps, s)
+	}
+	return steps
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"time"
+
+	"h5pay/internal/wechat/wechattest"
+)
+
+// step draws what goes wrong with an action.
+func (d drawer) step(do action) step {
+	s := step{do: do}
+	if d.chance(0.3) {
+		if f, ok := d.fault(do); ok {
+			s.faults = append(s.faults, f)
+		}
+	}
+	if do != doOpen && do != doDismiss && d.chance(0.08) {
+		s.mishaps = append(s.mishaps, d.mishap(one(d, cut, cut, fail, slow, slow, slow)))
+	}
+	return s
+}
+
+// fault draws one that an action may meet.
+func (d drawer) fault(do action) (wechattest.Fault, bool) {
+	delay := func(of ...time.Duration) int64 { return one(d, of...).Milliseconds() }
+	call := func(paths ...string) wechattest.Fault {
+		f := wechattest.Fault{Path: one(d, paths...), Kind: one(d, wechattest.FaultSystemError, wechattest.FaultSystemError, wechattest.FaultBadGateway,
+			wechattest.FaultBadReplySign, wechattest.FaultNoReplySign)}
+		if d.chance(0.05) { // each holds somebody up for seconds
+			f.Kind = one(d, wechattest.FaultTimeoutBefore, wechattest.FaultTimeoutAfter)
+		}
+		return f
+	}
+	switch do {
+	case doOrder, doDouble, doRenew:
+		return call("/pay/unifiedorder"), true
+	case doPoll:
+		if d.chance(0.3) {
+			return wechattest.Fault{Kind: wechattest.FaultQueryLate, DelayMS: delay(3*time.Second, 30*time.Second)}, true
+		}
+		if d.chance(0.2) {
+			return wechattest.Fault{Kind: wechattest.FaultForgedReply}, true
+		}
+		return call("/pay/orderquery"), true
+	case doClose:
+		return call("/pay/orderquery", "/pay/closeorder"), true
+	case doCron:
+		return call("/pay/orderquery", "/pay/closeorder", "/pay/refundquery"), true
+	case doRefund, doByHand:
+		switch kind := one(d, "", "", wechattest.FaultNotEnough, wechattest.FaultRefundClosed, wechattest.FaultRefundChange, wechattest.FaultRefundSlow); kind {
+		case "":
+			return call("/secapi/pay/refund", "/pay/refundquery"), true
+		case wechattest.FaultRefundSlow:
+			return wechattest.Fault{Kind: kind, DelayMS: delay(time.Minute, 5*time.Hour)}, true
+		default:
+			return wechattest.Fault{Kind: kind}, true
+		}
+	case doConfirm:
+		switch kind := one(d, wechattest.FaultNotifyLost, wechattest.FaultNotifyLost, wechattest.FaultNotifyDropped, wechattest.FaultNotifyDoubled,
+			wechattest.FaultNotifyDelayed, wechattest.FaultNotifyReordered, wechattest.FaultNotifyMD5, wechattest.FaultSheetFail,
+			wechattest.FaultPaidAsCancel); kind {
+		case wechattest.FaultNotifyDelayed:
+			return wechattest.Fault{Kind: kind, DelayMS: delay(2*time.Second, 10*time.Minute, 26*time.Hour)}, true
+		default:
+			return wechattest.Fault{Kind: kind}, true
+		}
+	}
+	return wechattest.Fault{}, false
+}
+
+// mishap draws where one of a kind happens: at one of the next calls that the
+// Worker makes.
+func (d drawer) mishap(kind mishapKind) mishap {
+	m := mishap{kind: kind, site: one(d, atD1, atD1, atD1, atWeChat, atWeChat, atBackend), nth: 1 + d.IntN(6), done: d.chance(0.5)}
+	if kind == slow {
+		m.wait = time.Duration(20+d.IntN(400)) * time.Millisecond
+	}
+	if kind == fail {
+		m.site = one(d, atD1, atBackend) // WeChat has faults of its own
+	}
+	return m
+}
+
+// placeKills spreads the deaths of workerd over the steps that make it work.
+func (d drawer) placeKills(rounds []round) {
+	if d.calm {
+		return
+	}
+	var busy []*step
+	for _, r := range rounds {
+		for _, v := range r.visits {
+			for i := range v.steps {
+				switch v.steps[i].do {
+				case doOrder, doDouble, doRenew, doConfirm, doClose, doPoll, doTell, doRefund, doCron, doDeliver:
+					busy = append(busy, &v.steps[i])
+				}
+			}
+		}
+	}
+	d.Shuffle(len(busy), func(i, j int) { busy[i], busy[j] = busy[j], busy[i] })
+	for i, s := range busy[:min(len(busy), 5+d.orders/50)] {
+		m := d.mishap(kill)
+		if i%2 == 0 {
+			m.call = moments[i/2%len(moments)]
+			m.site, m.nth = siteOf(m.call), 1+d.IntN(2)
+		}
+		s.mishaps = append(s.mishaps, m)
+	}
+}
+
+// moments are the calls at which a death hurts most: half of them wait for one
+// of these, the others for any.
+var moments = []string{"UPDATE orders to paid", "/pay/unifiedorder", "UPDATE orders to pending", "UPDATE orders to closed", "/pay/orderquery", "UPDATE orders to closing",
+	"INSERT orders", "UPDATE events", "/secapi/pay/refund", "INSERT refunds", "/pay/closeorder", "/webhook", "UPDATE refunds to processing",
+	"UPDATE refunds to succeeded"}
