@@ -41,6 +41,8 @@ type platform struct {
 	certDoer wechat.Doer
 	// Of calls, by the caller's address and by who is signed in; nil without.
 	addressLimit, ownerLimit server.Limiter
+	// hookDoer sends webhooks; doer when nil. Only the status of an answer is used.
+	hookDoer wechat.Doer
 	// announce has events delivered at once. Nil leaves them to the timer.
 	announce func()
 	log      *slog.Logger
@@ -55,6 +57,9 @@ func newApp(p platform) app {
 	}
 	if p.certDoer == nil && set.BaseURL != "" {
 		p.certDoer = p.doer
+	}
+	if p.hookDoer == nil {
+		p.hookDoer = p.doer
 	}
 	client, err := wechat.New(wechat.Config{
 		AppID:     set.AppID,
@@ -83,7 +88,7 @@ func newApp(p platform) app {
 		AdminToken:    set.AdminToken,
 		Store:         order.NewStore(p.db),
 		WeChat:        client,
-		Webhook:       set.webhook(p.doer),
+		Webhook:       set.webhook(p.hookDoer),
 		Announce:      p.announce,
 		AddressLimit:  p.addressLimit,
 		OwnerLimit:    p.ownerLimit,

@@ -1,4 +1,4 @@
-// What a Go program may ask of the Worker: fetch, D1 and rate limits. Each call takes a
+// What a Go program may ask of the Worker: fetch, D1, rate limits and queues. Each call takes a
 // Reader, which it has read before it first waits, and returns the arguments of
 // encode for the reply, of which the first field is "" or what went wrong.
 import { env } from "cloudflare:workers";
@@ -7,7 +7,8 @@ import { readWhole } from "./whole.mjs";
 
 // fetchWhole is fetch: binding ("" for the Worker's own), method, URL, headers,
 // body and the most bytes to keep of the answer -> status, headers, body. A
-// redirect is an answer like any other.
+// redirect is an answer like any other. When no bytes are to be kept the answer
+// is its status alone.
 export async function fetchWhole(asked, signal) {
   const binding = asked.string();
   const fetcher = binding ? bound(binding, "fetch") : globalThis;
@@ -16,6 +17,10 @@ export async function fetchWhole(asked, signal) {
   const most = asked.number();
   try {
     const answer = await fetcher.fetch(url, { method, headers, body: body.length ? body : undefined, signal, redirect: "manual" });
+    if (most === 0) {
+      answer.body?.cancel().catch(() => {});
+      return [["", answer.status, 0], new Uint8Array(0)];
+    }
     const whole = await readWhole(answer, most);
     return [["", answer.status, ...flatten(answer.headers)], whole];
   } catch {
@@ -43,6 +48,17 @@ export async function limit(asked) {
   const limiter = bound(asked.string(), "limit");
   const { success } = await limiter.limit({ key: asked.string() });
   return [["", success ? 1 : 0]];
+}
+
+// enqueue sends a message to a queue: binding, JSON. Go does not wait for it; the
+// event does, once it is answered.
+export async function enqueue(asked) {
+  const [binding, body] = [asked.string(), asked.string()];
+  try {
+    await bound(binding, "send").send(JSON.parse(body));
+  } catch (err) {
+    console.error(JSON.stringify({ level: "ERROR", msg: "queue took no message", binding, error: String(err?.message || err) }));
+  }
 }
 
 // bound returns what is bound to a name, which has to have a method.

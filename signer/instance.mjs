@@ -1,8 +1,8 @@
 // One running Go program. It serves ONE event at a time: workerd ties timers
 // and I/O to the request that began them, and Go has a single timer queue, so
 // two events in one program would wake each other's goroutines and hang.
-import { env } from "cloudflare:workers";
-import { exec, fetchWhole, limit, query } from "./calls.mjs";
+import { env, waitUntil } from "cloudflare:workers";
+import { enqueue, exec, fetchWhole, limit, query } from "./calls.mjs";
 import { Reader, encode } from "./message.mjs";
 import program from "./signer.wasm";
 import "./wasm_exec.js";
@@ -10,7 +10,7 @@ import "./wasm_exec.js";
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 // What Go asks for; the numbers are those of warm/warm.go.
-const [ANSWER, LOG, ABORT, FETCH, EXEC, QUERY, LIMIT] = [0, 1, 2, 3, 4, 5, 6];
+const [ANSWER, LOG, ABORT, FETCH, EXEC, QUERY, LIMIT, ENQUEUE] = [0, 1, 2, 3, 4, 5, 6, 7];
 const calls = { [FETCH]: fetchWhole, [EXEC]: exec, [QUERY]: query, [LIMIT]: limit };
 
 export class Instance {
@@ -98,6 +98,9 @@ export class Instance {
         return;
       case ABORT:
         this.#calls.get(id)?.abort();
+        return;
+      case ENQUEUE:
+        waitUntil(enqueue(new Reader(bytes)));
         return;
     }
     let signal;

@@ -18,6 +18,7 @@ const (
 	certBinding         = "WECHAT_CERT"   // mtls_certificates: the merchant's client certificate
 	addressLimitBinding = "ADDRESS_LIMIT" // ratelimits
 	ownerLimitBinding   = "OWNER_LIMIT"   // ratelimits
+	outboxBinding       = "OUTBOX"        // queues.producers; wakes whoever delivers events
 )
 
 // deliverCron is the trigger of wrangler.toml that delivers events: every minute,
@@ -34,7 +35,7 @@ func serve() {
 	if !bound("DB") {
 		a = unavailable(&settingError{"d1_databases", "needs a binding named DB"}, log)
 	} else {
-		p := platform{getenv: getenv, db: worker.OpenD1("DB"), doer: worker.Fetch(), log: log}
+		p := platform{getenv: getenv, db: worker.OpenD1("DB"), doer: worker.Fetch(), hookDoer: worker.Fetch().StatusOnly(), log: log}
 		if bound(certBinding) {
 			p.certDoer = worker.FetchThrough(certBinding)
 		}
@@ -43,6 +44,10 @@ func serve() {
 		}
 		if bound(ownerLimitBinding) {
 			p.ownerLimit = worker.RateLimit(ownerLimitBinding)
+		}
+		if bound(outboxBinding) {
+			outbox := worker.Queue(outboxBinding)
+			p.announce = func() { outbox.Send(`"deliver"`) }
 		}
 		a = newApp(p)
 	}
@@ -54,6 +59,9 @@ func serve() {
 			}
 			return a.reconcile(ctx)
 		},
+		// A message says no more than that there is something to deliver. A
+		// batch that fails comes again.
+		Queue: func(ctx context.Context, _ *warm.Batch) error { return a.deliver(ctx) },
 	})
 }
 

@@ -151,28 +151,6 @@ func (s *Store) Events(ctx context.Context, p EventPage) (events []Event, next i
 	return events, next, nil
 }
 
-// Backlog is what stands in the outbox.
-type Backlog struct {
-	Pending int
-	Oldest  time.Time // when the oldest of them was made; zero without one
-	Dead    int       // given up since they were made; those from before the outbox do not count
-}
-
-// Backlog counts what stands in the outbox.
-func (s *Store) Backlog(ctx context.Context) (Backlog, error) {
-	var b Backlog
-	var oldest int64
-	err := s.db.QueryRowContext(ctx, `
-		SELECT COUNT(*), COALESCE(MIN(created_at), 0),
-			(SELECT COUNT(*) FROM events WHERE status = 'dead' AND attempts > 0)
-		FROM events WHERE status = 'pending'`).Scan(&b.Pending, &oldest, &b.Dead)
-	if err != nil {
-		return Backlog{}, fmt.Errorf("counting events: %w", err)
-	}
-	b.Oldest = fromMilli(oldest)
-	return b, nil
-}
-
 // Public returns the event as the operator sees it.
 func (e *Event) Public() api.Event {
 	p := api.Event{

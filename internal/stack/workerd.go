@@ -16,8 +16,8 @@ import (
 )
 
 // WorkerdConfig says how to run a Worker on workerd alone, without wrangler and
-// its proxy: for benchmarks, and for tests of the entry. All but Vars, Services
-// and Output are required.
+// its proxy: for benchmarks, and for tests of the entry. All but Vars, Services,
+// Queue and Output are required.
 type WorkerdConfig struct {
 	Dir     string            // the project's root, with node_modules/
 	Modules string            // folder of the Worker's modules: *.mjs, *.js, *.wasm
@@ -27,6 +27,7 @@ type WorkerdConfig struct {
 	// Services are bound by name, each to a server whose fetch it is whatever
 	// the URL says.
 	Services map[string]Service
+	Queue    string    // binding of a queue that the Worker itself consumes; "" for none
 	Output   io.Writer // workerd's output; nil discards it
 }
 
@@ -159,6 +160,9 @@ func workerdConfig(cfg WorkerdConfig, modules []string) string {
 	}
 	for name := range cfg.Services {
 		fmt.Fprintf(&b, "        (name = %q, service = %q),\n", name, name)
+	}
+	if cfg.Queue != "" {
+		fmt.Fprintf(&b, "        (name = %q, queue = \"events\"),\n", cfg.Queue)
 	}
 	b.WriteString("      ],\n    )),\n    (name = \"events\", worker = (\n")
 	fmt.Fprintf(&b, "      modules = [(name = \"events.mjs\", esModule = %q)],\n", eventsModule)

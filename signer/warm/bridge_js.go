@@ -32,11 +32,11 @@ func New() *Worker {
 }
 
 // Fetch returns the Worker's fetch.
-func (w *Worker) Fetch() Fetch { return Fetch{w.border, ""} }
+func (w *Worker) Fetch() Fetch { return Fetch{calls: w.border} }
 
 // FetchThrough returns the fetch of what wrangler.toml binds to a name: of a
 // client certificate, which is presented with every request, or of a service.
-func (w *Worker) FetchThrough(binding string) Fetch { return Fetch{w.border, binding} }
+func (w *Worker) FetchThrough(binding string) Fetch { return Fetch{calls: w.border, binding: binding} }
 
 // RateLimit returns the rate limiter that wrangler.toml binds to a name.
 func (w *Worker) RateLimit(binding string) RateLimit { return RateLimit{w.border, binding} }
@@ -44,6 +44,9 @@ func (w *Worker) RateLimit(binding string) RateLimit { return RateLimit{w.border
 // OpenD1 opens the database that wrangler.toml binds to a name. It does not
 // look whether there is one; the first statement does.
 func (w *Worker) OpenD1(binding string) *sql.DB { return sql.OpenDB(database{w.border, binding}) }
+
+// Queue returns the queue that wrangler.toml binds to a name.
+func (w *Worker) Queue(binding string) Queue { return Queue{w.border.send, binding} }
 
 // Log returns a writer for the Worker's log, one line for every Write.
 // os.Stdout would cost a dozen crossings for each.

@@ -88,8 +88,16 @@ func (w *wholeWriter) addTo(m *message) {
 // whole bodies with a length (WeChat refuses chunked ones). A request ends with
 // its context.
 type Fetch struct {
-	calls   caller
-	binding string // whose fetch it is; "" for the Worker's own
+	calls      caller
+	binding    string // whose fetch it is; "" for the Worker's own
+	statusOnly bool
+}
+
+// StatusOnly returns a Fetch whose answers have a status and nothing else: no
+// header, and a body that is not waited for, however long it may be.
+func (f Fetch) StatusOnly() Fetch {
+	f.statusOnly = true
+	return f
 }
 
 // maxAnswer caps an upstream's answer, in bytes; what is beyond is cut off.
@@ -105,8 +113,12 @@ func (f Fetch) Do(req *http.Request) (*http.Response, error) {
 			return nil, fmt.Errorf("reading the request body: %w", err)
 		}
 	}
+	most := maxAnswer
+	if f.statusOnly {
+		most = 0
+	}
 	r, err := f.calls.call(req.Context(), opFetch,
-		newMessage().add(f.binding).add(req.Method).add(req.URL.String()).addHeader(req.Header).addBytes(body).addInt(maxAnswer))
+		newMessage().add(f.binding).add(req.Method).add(req.URL.String()).addHeader(req.Header).addBytes(body).addInt(most))
 	if err != nil {
 		return nil, err
 	}

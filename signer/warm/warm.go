@@ -56,6 +56,7 @@ const (
 	opExec
 	opQuery
 	opLimit
+	opEnqueue // no reply
 )
 
 // caller asks JavaScript for something and waits for the reply.

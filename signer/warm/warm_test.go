@@ -51,7 +51,7 @@ func TestFetchCarriesTheWholeRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "text/xml")
-	res, err := Fetch{b, "CERT"}.Do(req)
+	res, err := Fetch{calls: b, binding: "CERT"}.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,6 +61,42 @@ func TestFetchCarriesTheWholeRequest(t *testing.T) {
 	body, err := io.ReadAll(res.Body)
 	if err != nil || res.StatusCode != 302 || res.ContentLength != 5 || string(body) != "moved" || len(res.Header["Set-Cookie"]) != 2 {
 		t.Errorf("got %+v %q, %v", res, body, err)
+	}
+}
+
+// Neither the headers nor the body of an answer are asked for.
+func TestStatusOnlyFetch(t *testing.T) {
+	b := far(func(_ op, r *reader) *message {
+		for r.left() > 1 {
+			r.string()
+		}
+		if most := r.string(); most != "0" {
+			t.Errorf("asked for %s bytes", most)
+		}
+		return new(message).add("").addInt(204).addInt(0).add("")
+	})
+	req, err := http.NewRequestWithContext(t.Context(), "POST", "https://api.example.com/", strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res, err := (Fetch{calls: b}).StatusOnly().Do(req); err != nil || res.StatusCode != 204 {
+		t.Errorf("got %+v, %v", res, err)
+	}
+}
+
+func TestQueueIsNotWaitedFor(t *testing.T) {
+	var got []string
+	q := Queue{func(op op, id uint32, m []byte) {
+		if op != opEnqueue || id != 0 {
+			t.Errorf("op %d, id %d: nobody waits for a reply", op, id)
+		}
+		for r := newReader(m); r.left() > 0; {
+			got = append(got, r.string())
+		}
+	}, "OUTBOX"}
+	q.Send(`{"a":1}`)
+	if diff := cmp.Diff([]string{"OUTBOX", `{"a":1}`}, got); diff != "" {
+		t.Errorf("sent (-want +got):\n%s", diff)
 	}
 }
 
