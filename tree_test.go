@@ -33,7 +33,7 @@ var importRules = []struct {
 		"h5pay/internal/api", "h5pay/internal/order", "h5pay/internal/server", "h5pay/internal/wechat", "h5pay/signer/warm", "h5pay/webhook"},
 		foreign: []string{"github.com/syumai/workers"}},
 	{pkg: "h5pay/wasm", js: true, project: []string{"h5pay/internal/api"},
-		foreign: []string{"github.com/maxence-charriere/go-app/v9", "github.com/google/uuid"}},
+		foreign: []string{"github.com/maxence-charriere/go-app/v9", "github.com/google/uuid", "rsc.io/qr"}},
 }
 
 func TestImportRules(t *testing.T) {

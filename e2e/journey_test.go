@@ -279,16 +279,32 @@ func TestConsentUnderUserInfo(t *testing.T) {
 	p.screenshot("consent-refused")
 }
 
+// A computer shows a code, and by itself what became of it.
 func TestOutsideWeChat(t *testing.T) {
-	tb := newTab(t)
-	tb.open(world.shop.URL + "/")
-	tb.sees("微信")
-	tb.until("a notice", `document.querySelector("[data-outside]")`)
-	tb.sees("乌龙茶")
-	tb.screenshot("outside-wechat")
-	if href := tb.eval("location.origin"); href != world.shop.URL {
-		t.Errorf("the page went to %s", href)
+	if err := world.sim.SetEnvironment(wechattest.Desktop); err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(func() { world.sim.SetEnvironment(wechattest.Android) })
+	p := newPhone(t, 0)
+	p.choose("tea")
+	id := p.order()
+	p.until("the code", `document.querySelector("img.qr")?.complete`)
+	p.screenshot("outside-wechat")
+	var code string
+	for _, o := range world.sim.Ledger().Orders {
+		if o.OutTradeNo == outTradeNo(t, id) {
+			code = o.CodeURL
+		}
+	}
+	sheet, err := world.sim.Scan(code)
+	if err != nil {
+		t.Fatalf("scanning %q: %v", code, err)
+	}
+	if _, err := world.sim.PaySheet(sheet.ID); err != nil {
+		t.Fatal(err)
+	}
+	p.seesPaid()
+	checkLedger(t)
 }
 
 // fault queues what goes wrong next.

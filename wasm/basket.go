@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"crypto/rand"
 	"encoding/json"
 
 	"h5pay/internal/api"
@@ -28,11 +26,11 @@ func (c basket) add(id string, n int) {
 func (c basket) full() bool { return len(c) >= api.MaxOrderItems }
 
 // items returns the request's form of the basket, in the catalogue's order.
-// What is no longer in the catalogue is left out.
+// What is no longer in the catalogue, or sold by the amount now, is left out.
 func (c basket) items(catalogue []api.Product) []api.OrderItem {
 	var items []api.OrderItem
 	for _, p := range catalogue {
-		if n := c[p.ID]; n > 0 {
+		if n := c[p.ID]; n > 0 && p.Amount == nil {
 			items = append(items, api.OrderItem{ProductID: p.ID, Quantity: n})
 		}
 	}
@@ -42,8 +40,10 @@ func (c basket) items(catalogue []api.Product) []api.OrderItem {
 // total is for display; the signer prices the order itself.
 func (c basket) total(catalogue []api.Product) (total api.Fen, count int) {
 	for _, p := range catalogue {
-		total += p.Price * api.Fen(c[p.ID])
-		count += c[p.ID]
+		if p.Amount == nil {
+			total += p.Price * api.Fen(c[p.ID])
+			count += c[p.ID]
+		}
 	}
 	return total, count
 }
@@ -68,58 +68,5 @@ func (c basket) save(b browser) {
 		return
 	}
 	b.Remember(keyBasket, string(text))
-	forgetOrder(b)
-}
-
-// forgetOrder makes the next order of the basket another one.
-func forgetOrder(b browser) {
-	b.Remember(keyClientKey, "")
-	b.Remember(keyOrder, "")
-}
-
-// clientKey returns the key of the order made from the basket as it is: the
-// same for a double tap, a retry and a reload.
-func clientKey(b browser) string {
-	if key := b.Recall(keyClientKey); key != "" {
-		return key
-	}
-	key := rand.Text()
-	b.Remember(keyClientKey, key)
-	return key
-}
-
-// placeOrder makes the order of the items, or finds the one they made before,
-// and returns its ID. An order that can no longer be paid makes room for
-// another one, once.
-func placeOrder(ctx context.Context, b browser, items []api.OrderItem) (id string, err error) {
-	var c api.Checkout
-	for range 2 {
-		err = call(ctx, b, "POST", api.PathOrders,
-			api.CreateOrderRequest{Items: items, TradeType: api.TradeJSAPI, ClientKey: clientKey(b)}, &c)
-		if code(err) != api.CodeOrderNotPayable && code(err) != api.CodeConflict {
-			break
-		}
-		forgetOrder(b)
-	}
-	if err != nil {
-		return "", err
-	}
-	if c.Order.ID == "" {
-		return "", errGarbled()
-	}
-	b.Remember(keyOrder, c.Order.ID)
-	return c.Order.ID, nil
-}
-
-// letGo ends what is remembered for an order that has come to its end: a paid
-// basket is empty, a closed one makes a new order. A basket that was begun
-// since, in front of an old result, stays as it is.
-func letGo(b browser, o api.Order) {
-	if b.Recall(keyOrder) != o.ID {
-		return
-	}
-	if o.Status == api.StatusPaid {
-		b.Remember(keyBasket, "")
-	}
-	forgetOrder(b)
+	draft{b, ""}.change()
 }

@@ -51,17 +51,17 @@ func TestOneKeyForOneBasket(t *testing.T) {
 	f := newFake(t, "https://shop.example/")
 	c := basket{"tea": 1}
 	c.save(f)
-	first := clientKey(f)
-	if len(first) < 16 || len(first) > 64 || clientKey(f) != first {
-		t.Errorf("keys %q, %q", first, clientKey(f))
+	first := (draft{f, ""}).key()
+	if len(first) < 16 || len(first) > 64 || (draft{f, ""}).key() != first {
+		t.Errorf("keys %q, %q", first, (draft{f, ""}).key())
 	}
 	c.add("tea", 1)
 	c.save(f)
-	if clientKey(f) == first {
+	if (draft{f, ""}).key() == first {
 		t.Error("another basket has the same key")
 	}
 	f.storage = nil // blocked
-	if key := clientKey(f); len(key) < 16 {
+	if key := (draft{f, ""}).key(); len(key) < 16 {
 		t.Errorf("without storage: %q", key)
 	}
 }
@@ -82,10 +82,10 @@ func TestLetGo(t *testing.T) {
 	} {
 		f := newFake(t, "https://shop.example/")
 		basket{"tea": 1}.save(f)
-		key := clientKey(f)
+		key := (draft{f, ""}).key()
 		f.Remember(keyOrder, "o2")
 		letGo(f, api.Order{ID: test.about, Status: test.status})
-		if same := clientKey(f) == key; same != test.sameKey {
+		if same := (draft{f, ""}).key() == key; same != test.sameKey {
 			t.Errorf("%s: same key %t", test.name, same)
 		}
 		if same := len(loadBasket(f)) == 1; same != test.sameBasket {
@@ -114,11 +114,11 @@ func TestPlaceOrder(t *testing.T) {
 		{"WeChat is busy", []any{api.CodeWeChatBusy}, "", api.CodeWeChatBusy, 1, 1},
 		{"signed out", []any{api.CodeUnauthenticated}, "", api.CodeUnauthenticated, 1, 1},
 		{"sold out", []any{api.CodeProductGone}, "", api.CodeProductGone, 1, 1},
-		{"a portal answers", []any{answer{200, []byte("{}")}}, "", codeGarbled, 1, 1},
+		{"a portal answers", []any{answer{Status: 200, Body: []byte("{}")}}, "", codeGarbled, 1, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFake(t, "https://shop.example/").on(place, test.answers...)
-			id, err := placeOrder(t.Context(), f, items)
+			id, err := (draft{f, ""}).place(t.Context(), items, api.TradeJSAPI)
 			if id != test.id || code(err) != test.code || f.Recall(keyOrder) != test.id {
 				t.Errorf("%q, %v; remembered %q", id, err, f.Recall(keyOrder))
 			}
@@ -133,7 +133,7 @@ func TestPlaceOrder(t *testing.T) {
 			// What did not work is tried again as the same order.
 			if test.calls == 1 {
 				f.calls = nil
-				placeOrder(t.Context(), f, items)
+				(draft{f, ""}).place(t.Context(), items, api.TradeJSAPI)
 				if _, key, _ := strings.Cut(f.calls[0], "client_key"); !keys[key] {
 					t.Error("the same basket became another order")
 				}

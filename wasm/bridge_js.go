@@ -12,6 +12,10 @@ import (
 // bridgeTimeout is how long WeixinJSBridge may take to appear.
 const bridgeTimeout = 10 * time.Second
 
+func (w webView) InMiniProgram(ctx context.Context) bool {
+	return w.waitBridge(ctx) == nil && str(js.Global().Get("__wxjs_environment")) == "miniprogram"
+}
+
 func (w webView) InvokePay(ctx context.Context, p api.PayParams) (said payReply, err error) {
 	defer catch(&err)
 	if err := w.waitBridge(ctx); err != nil {

@@ -37,6 +37,24 @@ type browser interface {
 	// it again, until stop is called.
 	OnReturn(f func(from returned)) (stop func())
 
+	// OnKey calls f with the name of every key that is pressed anywhere on the
+	// page, but for those that a button takes, until stop is called.
+	OnKey(f func(key string)) (stop func())
+
+	// OpenDialog shows the <dialog> of an ID above everything else, until the
+	// user or CloseDialog ends it.
+	OpenDialog(id string)
+	CloseDialog(id string)
+
+	// Now is the signer's clock: what it said in its last answer, carried on by
+	// the device's stopwatch. It is zero as long as no answer has said. The
+	// device's own clock may be years off.
+	Now() time.Time
+
+	// InMiniProgram waits for WeixinJSBridge and reports whether the web view
+	// is one of a mini program's.
+	InMiniProgram(ctx context.Context) bool
+
 	// InvokePay waits for WeixinJSBridge and calls getBrandWCPayRequest. The
 	// error says that the client was not there to answer.
 	InvokePay(ctx context.Context, p api.PayParams) (payReply, error)
@@ -64,4 +82,5 @@ type payReply struct {
 type answer struct {
 	Status int
 	Body   []byte
+	Date   string // the header of that name
 }

@@ -9,9 +9,26 @@ import (
 )
 
 // webView is the browser the page runs in.
-type webView struct{}
+type webView struct{ clock *clock }
 
-func newBrowser() browser { return webView{} }
+func newBrowser() browser {
+	loadLinks()
+	return webView{&clock{}}
+}
+
+func (w webView) Now() time.Time { return w.clock.now() }
+
+// loadLinks lets the browser follow the links that say data-load. All others
+// are go-app's, which shows the next screen without loading a page.
+func loadLinks() {
+	listener := js.FuncOf(func(_ js.Value, args []js.Value) any {
+		if target := args[0].Get("target"); target.Get("closest").Truthy() && target.Call("closest", "[data-load]").Truthy() {
+			args[0].Call("stopImmediatePropagation")
+		}
+		return nil
+	})
+	js.Global().Get("document").Call("addEventListener", "click", listener, true)
+}
 
 func location() js.Value { return js.Global().Get("location") }
 
@@ -31,8 +48,9 @@ func (webView) Speak(tag string) {
 	js.Global().Get("document").Get("documentElement").Set("lang", tag)
 }
 
-func (webView) Fetch(ctx context.Context, method, path string, body []byte) (got answer, err error) {
+func (w webView) Fetch(ctx context.Context, method, path string, body []byte) (got answer, err error) {
 	defer catch(&err)
+	defer func() { w.clock.set(got.Date) }()
 	if got, ok := takeEarly(ctx, method, path); ok {
 		return got, nil
 	}
@@ -56,7 +74,8 @@ func receive(ctx context.Context, promise, abort js.Value) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{Status: res.Get("status").Int(), Body: []byte(content.String())}, nil
+	date := str(res.Get("headers").Call("get", "date"))
+	return answer{Status: res.Get("status").Int(), Body: []byte(content.String()), Date: date}, nil
 }
 
 // str returns a string of JavaScript's, "" for anything else.

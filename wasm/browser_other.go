@@ -32,6 +32,11 @@ func (nowhere) Replace(string)                     {}
 func (nowhere) Recall(string) string               { return "" }
 func (nowhere) Remember(string, string)            {}
 func (nowhere) OnReturn(func(returned)) func()     { return func() {} }
+func (nowhere) OnKey(func(string)) func()          { return func() {} }
+func (nowhere) OpenDialog(string)                  {}
+func (nowhere) CloseDialog(string)                 {}
+func (nowhere) Now() time.Time                     { return time.Time{} }
+func (nowhere) InMiniProgram(context.Context) bool { return false }
 func (nowhere) Copy(context.Context, string) error { return errNowhere }
 
 func (nowhere) Fetch(context.Context, string, string, []byte) (answer, error) {

@@ -20,6 +20,8 @@ const (
 	codeGarbled    api.Code = "garbled"     // an answer that is not the signer's
 	codeBridge     api.Code = "no_bridge"   // WeixinJSBridge did not appear
 	codeRefused    api.Code = "refused"     // the user refused the sign-in
+	codeNobody     api.Code = "nobody"      // a browser that has made no order yet
+	codeNoProduct  api.Code = "no_product"  // the address names no product whose amount the payer names
 	codeNoOrder    api.Code = "no_order"    // the address names no order
 	codeCookies    api.Code = "cookies"     // the browser keeps no session
 	codeSignInLoop api.Code = "signin_loop" // the sign-in failed twice
@@ -87,12 +89,16 @@ func code(err error) api.Code {
 }
 
 // orderParam returns the order that an address is about, "" for none.
-func orderParam(query string) string {
+func orderParam(query string) string { return idParam(query, "order") }
+
+// idParam returns the ID that a query has under a name, "" for none or for what
+// is no ID.
+func idParam(query, name string) string {
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		return ""
 	}
-	id := values.Get("order")
+	id := values.Get(name)
 	for _, c := range []byte(id) {
 		if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '-' || c == '_') {
 			return ""
@@ -103,3 +109,21 @@ func orderParam(query string) string {
 	}
 	return id
 }
+
+// getCatalogue returns what is public of a shop.
+func getCatalogue(ctx context.Context, b browser) (config api.Config, products []api.Product, err error) {
+	var list api.ProductList
+	if err = call(ctx, b, "GET", api.PathConfig, nil, &config); err == nil {
+		err = call(ctx, b, "GET", api.PathProducts, nil, &list)
+	}
+	return config, append([]api.Product{}, list.Products...), err
+}
+
+// payPath is where an order is paid; a real navigation leads there.
+func payPath(id string) string { return "/pay?order=" + id }
+
+// resultPath is where it is said what became of it.
+func resultPath(id string) string { return "/result?order=" + id }
+
+// detailPath is where all about it stands.
+func detailPath(id string) string { return "/order?order=" + id }

@@ -37,6 +37,11 @@ type fake struct {
 	slept   time.Duration
 	copied  string
 	noCopy  error
+	mini    bool           // in a mini program's web view
+	now     time.Time      // the signer's clock; a nap moves it on
+	naps    chan struct{}  // unless nil, a nap ends when it is let
+	dialog  string         // the one that is open
+	key     func(string)   // from OnKey
 	back    func(returned) // from OnReturn
 }
 
@@ -113,13 +118,13 @@ func (f *fake) Fetch(ctx context.Context, method, path string, body []byte) (ans
 		return a, nil
 	case api.Code:
 		text, _ := json.Marshal(api.Error{Code: a, Message: "scripted", RequestID: "request-1"})
-		return answer{a.Status(), text}, nil
+		return answer{Status: a.Status(), Body: text}, nil
 	default:
 		text, err := json.Marshal(a)
 		if err != nil {
 			f.t.Error(err)
 		}
-		return answer{200, text}, nil
+		return answer{Status: 200, Body: text}, nil
 	}
 }
 
@@ -143,8 +148,25 @@ func (f *fake) Copy(_ context.Context, text string) error {
 }
 
 func (f *fake) Sleep(ctx context.Context, d time.Duration) error {
+	if f.naps != nil {
+		select {
+		case <-f.naps:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	f.slept += d
+	f.now = f.now.Add(d)
 	return ctx.Err()
+}
+
+func (f *fake) Now() time.Time                     { return f.now }
+func (f *fake) InMiniProgram(context.Context) bool { return f.mini }
+func (f *fake) OpenDialog(id string)               { f.dialog = id }
+func (f *fake) CloseDialog(string)                 { f.dialog = "" }
+func (f *fake) OnKey(key func(string)) (stop func()) {
+	f.key = key
+	return func() { f.key = func(string) {} }
 }
 
 // at returns where the web view was sent last, "" for nowhere.

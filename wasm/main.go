@@ -15,15 +15,20 @@ func main() {
 	generate()
 }
 
-// screens are the addresses of the page and what stands there. Each is
-// prerendered as a file of its own.
-var screens = []struct {
+// screen is what stands at an address of the page.
+type screen struct {
 	path string
 	open func(b browser) app.Composer
-}{
+}
+
+// screens are all of them. Each is prerendered as a file of its own.
+var screens = []screen{
 	{"/", func(b browser) app.Composer { return newShopPage(b) }},
+	{"/amount", func(b browser) app.Composer { return newAmountPage(b) }},
 	{"/pay", func(b browser) app.Composer { return newPayPage(b) }},
 	{"/result", func(b browser) app.Composer { return newResultPage(b) }},
+	{"/orders", func(b browser) app.Composer { return newOrdersPage(b) }},
+	{"/order", func(b browser) app.Composer { return newOrderPage(b) }},
 }
 
 // register tells go-app of the screens.

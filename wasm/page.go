@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
 
@@ -12,16 +13,17 @@ import (
 // base is what every screen has: the web view, the language, a stop at its end,
 // the place it was opened in, and the error that takes the screen over.
 type base struct {
-	b       browser
-	lang    lang
-	title   text // of the document
-	ctx     context.Context
-	stop    context.CancelFunc
-	landing landing
-	place   place
-	user    *api.User // nil until known
-	err     error
-	notice  text // a line over the screen, such as "copied"
+	b        browser
+	lang     lang
+	title    text // of the document
+	ctx      context.Context
+	stop     context.CancelFunc
+	landing  landing
+	place    place
+	user     *api.User // nil until known
+	err      error
+	notice   text // a line over the screen, such as "copied"
+	question question
 }
 
 func newBase(b browser, title text) base { return base{b: b, lang: langOf(b), title: title} }
@@ -37,6 +39,14 @@ func (s *base) begin(ctx app.Context, back func(app.Context, returned)) {
 	s.landing = captureLanding(s.b)
 	s.place = placeOf(s.b.UserAgent())
 	s.speak(ctx)
+	if s.place == inWeChat {
+		// A phone's mini program says so on its bridge alone, on some systems.
+		ctx.Async(func() {
+			if s.b.InMiniProgram(s.ctx) {
+				ctx.Dispatch(func(app.Context) { s.place = inMiniProgram })
+			}
+		})
+	}
 	if back != nil {
 		unhear := s.b.OnReturn(func(from returned) {
 			ctx.Dispatch(func(ctx app.Context) { back(ctx, from) })
@@ -98,11 +108,16 @@ func (s *base) signIn(ctx app.Context) (bool, error) {
 
 // asUser does work that needs a user: with the session there is, or else after
 // a sign-in. Most of the time there is one, and nothing has to be asked first.
+// Outside WeChat nobody can sign in.
 func (s *base) asUser(ctx app.Context, work func() (func(), error)) func() (func(), error) {
 	return func() (func(), error) {
-		if s.landing == (landing{}) {
-			if show, err := work(); code(err) != api.CodeUnauthenticated {
+		if s.landing == (landing{}) || !s.place.signsIn() {
+			show, err := work()
+			if code(err) != api.CodeUnauthenticated {
 				return show, err
+			}
+			if !s.place.signsIn() {
+				return nil, &api.Error{Code: codeNobody, Message: "a browser without a session"}
 			}
 		}
 		if done, err := s.signIn(ctx); err != nil || !done {
@@ -110,17 +125,52 @@ func (s *base) asUser(ctx app.Context, work func() (func(), error)) func() (func
 		}
 		show, err := work()
 		if code(err) == api.CodeUnauthenticated {
-			err = &api.Error{Code: codeCookies, Message: "signed in, and the next call has no session"}
+			err = errCookies()
 		}
 		return show, err
 	}
 }
 
+// asBuyer is asUser for work that makes an order: outside WeChat the buyer is a
+// guest, known by a cookie alone, from the first order on.
+func (s *base) asBuyer(ctx app.Context, work func() (func(), error)) func() (func(), error) {
+	as := s.asUser(ctx, work)
+	if s.place.signsIn() {
+		return as
+	}
+	return func() (func(), error) {
+		show, err := as()
+		if code(err) != codeNobody {
+			return show, err
+		}
+		if err := call(s.ctx, s.b, "POST", api.PathSession, struct{}{}, &api.Session{}); err != nil {
+			return nil, err
+		}
+		if show, err = as(); code(err) == codeNobody {
+			err = errCookies()
+		}
+		return show, err
+	}
+}
+
+// errCookies says that the browser lost the session it had just been given.
+func errCookies() error {
+	return &api.Error{Code: codeCookies, Message: "the next call has no session"}
+}
+
 // copyAddress copies the address of the page, to be opened in WeChat.
-func (s *base) copyAddress(ctx app.Context, _ app.Event) {
+func (s *base) copyAddress(ctx app.Context, _ app.Event) { s.copy(ctx, s.b.Href()) }
+
+// copyShop copies the address of the shop: an order of a browser's is nobody's
+// in WeChat.
+func (s *base) copyShop(ctx app.Context, _ app.Event) {
+	s.copy(ctx, strings.TrimSuffix(s.b.Href(), s.b.Path()+"?"+s.b.Query())+"/")
+}
+
+func (s *base) copy(ctx app.Context, address string) {
 	ctx.Async(func() {
 		notice := textCopied
-		if s.b.Copy(s.ctx, s.b.Href()) != nil {
+		if s.b.Copy(s.ctx, address) != nil {
 			notice = textNotCopied
 		}
 		ctx.Dispatch(func(app.Context) { s.notice = notice })

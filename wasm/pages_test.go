@@ -23,10 +23,11 @@ const (
 )
 
 var (
-	catalogue = api.ProductList{Products: []api.Product{{ID: "tea", Name: "乌龙茶", Price: 6800}}}
-	pendingO1 = api.Order{ID: "o1", Status: api.StatusPending, Total: 6800}
-	paidO1    = api.Order{ID: "o1", Status: api.StatusPaid, Total: 6800}
-	payable   = api.Checkout{Order: pendingO1, Pay: &api.PayParams{AppID: "wx"}}
+	shopConfig = api.Config{ShopName: "山岚小铺", TradeTypes: []api.TradeType{api.TradeJSAPI}}
+	catalogue  = api.ProductList{Products: []api.Product{{ID: "tea", Name: "乌龙茶", Price: 6800}}}
+	pendingO1  = api.Order{ID: "o1", Status: api.StatusPending, Total: 6800, TradeType: api.TradeJSAPI}
+	paidO1     = api.Order{ID: "o1", Status: api.StatusPaid, Total: 6800}
+	checkoutO1 = api.Checkout{Order: pendingO1, Pay: &api.PayParams{AppID: "wx"}}
 )
 
 // mount opens a page and waits until it has nothing more to do.
@@ -49,11 +50,11 @@ func shows(t *testing.T, page app.Composer, parts ...string) {
 }
 
 func shopScript(f *fake) *fake {
-	return f.on(getSession, me).on(getConfig, api.Config{ShopName: "山岚小铺"}).on(getProducts, catalogue)
+	return f.on(getSession, me).on(getConfig, shopConfig).on(getProducts, catalogue)
 }
 
 func TestShopOrdersOnce(t *testing.T) {
-	f := shopScript(newFake(t, "https://shop.example/")).on(postOrder, payable)
+	f := shopScript(newFake(t, "https://shop.example/")).on(postOrder, checkoutO1)
 	p := newShopPage(f)
 	client := mount(t, p)
 	shows(t, p, "山岚小铺", `data-product="tea"`, "去支付")
@@ -88,7 +89,7 @@ func TestShopOrdersOnce(t *testing.T) {
 }
 
 func TestShopFails(t *testing.T) {
-	f := shopScript(newFake(t, "https://shop.example/")).on(postOrder, errors.New("down"), payable)
+	f := shopScript(newFake(t, "https://shop.example/")).on(postOrder, errors.New("down"), checkoutO1)
 	p := newShopPage(f)
 	p.basket = basket{"tea": 1}
 	p.basket.save(f)
@@ -103,7 +104,7 @@ func TestShopFails(t *testing.T) {
 
 func TestShopReturnsToWhatDidNotLoad(t *testing.T) {
 	f := newFake(t, "https://shop.example/").on(getSession, errors.New("down"), me).
-		on(getConfig, api.Config{ShopName: "山岚小铺"}).on(getProducts, catalogue)
+		on(getConfig, shopConfig).on(getProducts, catalogue)
 	p := newShopPage(f)
 	client := mount(t, p)
 	shows(t, p, `data-error="offline"`)
@@ -114,7 +115,7 @@ func TestShopReturnsToWhatDidNotLoad(t *testing.T) {
 
 func TestShopOutsideNeverSignsIn(t *testing.T) {
 	for _, ua := range []string{"Mozilla/5.0 Chrome/156.0", "Mozilla/5.0 wxwork/4.1 MicroMessenger/7.0.1"} {
-		f := newFake(t, "https://shop.example/").on(getConfig, api.Config{ShopName: "山岚小铺"}).on(getProducts, catalogue)
+		f := newFake(t, "https://shop.example/").on(getConfig, shopConfig).on(getProducts, catalogue)
 		f.ua = ua
 		p := newShopPage(f)
 		client := mount(t, p)
@@ -142,20 +143,20 @@ func TestPayPage(t *testing.T) {
 		went   string
 		shows  string
 	}{
-		{"paid", []any{pendingO1}, []any{payable}, "get_brand_wcpay_request:ok", result, textPaying.zh},
-		{"strange words", []any{pendingO1}, []any{payable}, "huh", result, textPaying.zh},
-		{"cancelled", []any{pendingO1}, []any{payable}, "get_brand_wcpay_request:cancel", "", textCancelled.zh},
-		{"cancelled, they say", []any{pendingO1, paidO1}, []any{payable}, "get_brand_wcpay_request:cancel", result, ""},
-		{"failed", []any{pendingO1}, []any{payable}, "get_brand_wcpay_request:fail_no money", "", textPayFailed.zh + " (no money)"},
-		{"failed, they say", []any{pendingO1, paidO1}, []any{payable}, "get_brand_wcpay_request:fail", result, ""},
-		{"failed, then offline", []any{pendingO1, errors.New("down")}, []any{payable}, "get_brand_wcpay_request:fail", "", textPayFailed.zh},
+		{"paid", []any{pendingO1}, []any{checkoutO1}, "get_brand_wcpay_request:ok", result, textPaying.zh},
+		{"strange words", []any{pendingO1}, []any{checkoutO1}, "huh", result, textPaying.zh},
+		{"cancelled", []any{pendingO1}, []any{checkoutO1}, "get_brand_wcpay_request:cancel", "", textCancelled.zh},
+		{"cancelled, they say", []any{pendingO1, paidO1}, []any{checkoutO1}, "get_brand_wcpay_request:cancel", result, ""},
+		{"failed", []any{pendingO1}, []any{checkoutO1}, "get_brand_wcpay_request:fail_no money", "", textPayFailed.zh + " (no money)"},
+		{"failed, they say", []any{pendingO1, paidO1}, []any{checkoutO1}, "get_brand_wcpay_request:fail", result, ""},
+		{"failed, then offline", []any{pendingO1, errors.New("down")}, []any{checkoutO1}, "get_brand_wcpay_request:fail", "", textPayFailed.zh},
 		{"paid before", []any{pendingO1}, []any{api.CodeOrderPaid}, "", result, textPaying.zh},
 		{"expired", []any{pendingO1}, []any{api.CodeOrderNotPayable}, "", "", `data-error="order_not_payable"`},
 		{"signed out", []any{pendingO1}, []any{api.CodeUnauthenticated}, "", "", textSignIn.zh},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFake(t, "https://shop.example/pay?order=o1").on(getO1, test.orders...).on(payO1, test.pays...)
-			f.says.ErrMsg = test.says
+			f.says.ErrMsg, f.naps = test.says, make(chan struct{})
 			p := newPayPage(f)
 			client := mount(t, p)
 			shows(t, p, `data-action="pay"`, "68.00")
@@ -175,7 +176,8 @@ func TestPayPage(t *testing.T) {
 
 // The client failed on a prepay_id: the next try asks for another one.
 func TestPayPageRenews(t *testing.T) {
-	f := newFake(t, "https://shop.example/pay?order=o1").on(getO1, pendingO1).on(payO1, payable)
+	f := newFake(t, "https://shop.example/pay?order=o1").on(getO1, pendingO1).on(payO1, checkoutO1)
+	f.naps = make(chan struct{})
 	p := newPayPage(f)
 	client := mount(t, p)
 	for _, test := range []struct {
@@ -232,8 +234,8 @@ func TestPayPageBeforeAndAfter(t *testing.T) {
 // Back brings the page as it was left, with the sheet open: that sheet is gone,
 // and its callback, should it come, is about nothing.
 func TestPayPageReturns(t *testing.T) {
-	f := newFake(t, "https://shop.example/pay?order=o1").on(getO1, pendingO1).on(payO1, payable)
-	f.hold = make(chan struct{})
+	f := newFake(t, "https://shop.example/pay?order=o1").on(getO1, pendingO1).on(payO1, checkoutO1)
+	f.hold, f.naps = make(chan struct{}), make(chan struct{})
 	p := newPayPage(f)
 	client := mount(t, p)
 	p.pay(client.Context(), app.Event{})
@@ -274,7 +276,7 @@ func TestResultPage(t *testing.T) {
 			for call, answers := range test.script {
 				f.on(call, answers...)
 			}
-			key := clientKey(f)
+			key := (draft{f, ""}).key()
 			f.Remember(keyOrder, "o1")
 			p := newResultPage(f)
 			mount(t, p)
@@ -282,7 +284,7 @@ func TestResultPage(t *testing.T) {
 				t.Errorf("went to %q", f.at())
 			}
 			shows(t, p, test.shows)
-			if renewed := clientKey(f) != key; renewed != test.newKey {
+			if renewed := (draft{f, ""}).key() != key; renewed != test.newKey {
 				t.Errorf("new key %t", renewed)
 			}
 		})

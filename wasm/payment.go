@@ -18,6 +18,7 @@ const (
 	payOK
 	payCancelled
 	payFailed
+	payElsewhere // the browser has left for WeChat's page
 )
 
 // refusals are the words of a client whose bridge would not make the call at
@@ -65,15 +66,30 @@ func reasonOf(reply payReply) string {
 	return reason
 }
 
+// checkout asks the signer for what pays an order; renew when what it gave last
+// is no good any more.
+func checkout(ctx context.Context, b browser, id string, renew bool) (c api.Checkout, err error) {
+	return c, call(ctx, b, "POST", api.OrderPayPath(id), api.PayRequest{Renew: renew}, &c)
+}
+
+// closeOrder gives an order up.
+func closeOrder(ctx context.Context, b browser, id string) (o api.Order, err error) {
+	return o, call(ctx, b, "POST", api.OrderClosePath(id), api.CloseRequest{}, &o)
+}
+
 // pay asks the signer for parameters, after a failure for renewed ones, and
-// opens the payment sheet. It returns what the client says, and its reason when
-// that is a failure.
+// opens the payment sheet; a browser outside WeChat goes to WeChat's page
+// instead. It returns what the client says, and its reason when that is a
+// failure.
 func pay(ctx context.Context, b browser, id string, renew bool) (got outcome, reason string, err error) {
-	var c api.Checkout
-	if err := call(ctx, b, "POST", api.OrderPayPath(id), api.PayRequest{Renew: renew}, &c); err != nil {
+	c, err := checkout(ctx, b, id, renew)
+	switch {
+	case err != nil:
 		return payUnknown, "", err
-	}
-	if c.Pay == nil {
+	case strings.HasPrefix(c.MWebURL, "http"):
+		b.Assign(c.MWebURL)
+		return payElsewhere, "", nil
+	case c.Pay == nil:
 		return payOK, "", nil
 	}
 	reply, err := b.InvokePay(ctx, *c.Pay)
@@ -86,6 +102,9 @@ func pay(ctx context.Context, b browser, id string, renew bool) (got outcome, re
 	return got, reason, nil
 }
 
+// attendPause is the wait between questions about an order whose sheet is open.
+const attendPause = 8 * time.Second
+
 // pollPauses are the waits between the questions of the result page, about a
 // minute and a half in all. WeChat itself may need some seconds to know.
 var pollPauses = [...]time.Duration{
@@ -93,18 +112,19 @@ var pollPauses = [...]time.Duration{
 	8 * time.Second, 10 * time.Second, 15 * time.Second, 20 * time.Second, 25 * time.Second,
 }
 
-// watch asks the signer about an order until it is final, shows every answer,
-// and returns the last one. A call that fails is asked again like an order that
+// watch asks the signer about an order until it waits no more for its payment,
+// shows every answer, which may be enough, and returns the last one. A call that fails is asked again like an order that
 // is not paid yet; the error of the last one is returned, unless asking again
 // cannot help.
-func watch(ctx context.Context, b browser, id string, show func(api.Order)) (o api.Order, err error) {
+func watch(ctx context.Context, b browser, id string, show func(api.Order) (enough bool)) (o api.Order, err error) {
 	for _, pause := range append(pollPauses[:], 0) {
 		o, err = getOrder(ctx, b, id)
 		switch {
-		case err == nil && final(o.Status):
+		case err == nil && !payable(o.Status):
+			return o, nil
+		case err == nil && show(o):
 			return o, nil
 		case err == nil:
-			show(o)
 		case !passing(code(err)):
 			return o, err
 		}
@@ -118,11 +138,7 @@ func watch(ctx context.Context, b browser, id string, show func(api.Order)) (o a
 	return o, err
 }
 
-func final(s api.OrderStatus) bool {
-	return s == api.StatusPaid || s == api.StatusClosed || s == api.StatusFailed
-}
-
 // passing reports whether the same call may succeed later.
 func passing(c api.Code) bool {
-	return c == codeOffline || c == codeGarbled || c == api.CodeInternal || c == api.CodeWeChatBusy
+	return c == codeOffline || c == codeGarbled || c == api.CodeInternal || c == api.CodeWeChatBusy || c == api.CodeRateLimited
 }

@@ -2,14 +2,13 @@ package main
 
 import (
 	"context"
-	"strconv"
 
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
 
 	"h5pay/internal/api"
 )
 
-// payPage shows one order and pays it.
+// payPage shows one order and pays it, in the way that the order was made for.
 type payPage struct {
 	app.Compo
 	base
@@ -20,6 +19,9 @@ type payPage struct {
 	giveUp context.CancelFunc // the try under way
 	failed bool               // the last try did, other than by the user
 	said   string             // what became of the last try
+	slow   bool               // the sheet has not called back for a while
+	code   string             // the QR code, as an image
+	late   bool               // the code is being renewed
 }
 
 func newPayPage(b browser) *payPage { return &payPage{base: newBase(b, textPayTitle)} }
@@ -33,12 +35,21 @@ func (p *payPage) OnMount(ctx app.Context) {
 // sheet that Back has taken away calls back no more.
 func (p *payPage) returned(ctx app.Context, from returned) {
 	if from == fromHistory {
-		if p.giveUp != nil {
-			p.giveUp()
+		if p.paying && p.order.TradeType == api.TradeMWEB {
+			p.b.Replace(resultPath(p.id)) // which asks what became of it
+			return
 		}
-		p.paying = false
+		p.endTry()
 	}
 	p.load(ctx)
+}
+
+// endTry stops waiting for the sheet.
+func (p *payPage) endTry() {
+	if p.giveUp != nil {
+		p.giveUp()
+	}
+	p.paying, p.slow, p.giveUp = false, false, nil
 }
 
 func (p *payPage) load(ctx app.Context) {
@@ -46,7 +57,7 @@ func (p *payPage) load(ctx app.Context) {
 		p.err = &api.Error{Code: codeNoOrder}
 		return
 	}
-	if !p.place.pays() {
+	if !p.place.shows() {
 		return
 	}
 	p.run(ctx, p.asUser(ctx, func() (func(), error) {
@@ -54,17 +65,31 @@ func (p *payPage) load(ctx app.Context) {
 		if err != nil {
 			return nil, err
 		}
-		if final(o.Status) {
-			p.toResult()
+		if p.left(o) {
 			return nil, nil
 		}
-		return func() { p.order = &o }, nil
+		return func() {
+			p.order = &o
+			if o.TradeType == api.TradeNative && p.giveUp == nil {
+				p.follow(ctx)
+			}
+		}, nil
 	}))
 }
 
-func (p *payPage) toResult() { p.b.Replace("/result?order=" + p.id) }
+// left goes on to the result of an order that waits for its payment no more,
+// and reports whether it did.
+func (p *payPage) left(o api.Order) bool {
+	if payable(o.Status) {
+		return false
+	}
+	p.toResult()
+	return true
+}
 
-// pay opens the payment sheet, once at a time.
+func (p *payPage) toResult() { p.b.Replace(resultPath(p.id)) }
+
+// pay opens the payment sheet, or WeChat's page for browsers, once at a time.
 func (p *payPage) pay(ctx app.Context, _ app.Event) {
 	if p.paying {
 		return
@@ -83,8 +108,11 @@ func (p *payPage) pay(ctx app.Context, _ app.Event) {
 			p.toResult() // and stay busy until the page is gone
 			return
 		}
+		if err == nil && got == payElsewhere {
+			return // the page is going
+		}
 		ctx.Dispatch(func(ctx app.Context) {
-			p.paying, p.failed = false, got == payFailed
+			p.paying, p.slow, p.giveUp, p.failed = false, false, nil, got == payFailed
 			switch {
 			case err != nil:
 				p.err = err
@@ -99,46 +127,79 @@ func (p *payPage) pay(ctx app.Context, _ app.Event) {
 		// Clients have been seen to say cancel or fail of a payment that was
 		// made, so the signer is asked all the same (4.3 err_msg).
 		if err == nil {
-			if o, err := getOrder(try, p.b, p.id); err == nil && final(o.Status) {
-				p.toResult()
+			if o, err := getOrder(try, p.b, p.id); err == nil {
+				p.left(o)
 			}
 		}
 	})
+	ctx.Async(func() { p.attend(ctx, try) })
+}
+
+// attend asks the signer about the order while the sheet is open, for the sheet
+// may never call back, and offers another try after a while.
+func (p *payPage) attend(ctx app.Context, try context.Context) {
+	for n := 0; p.b.Sleep(try, attendPause) == nil; n++ {
+		if n == 1 {
+			ctx.Dispatch(func(app.Context) { p.slow = try.Err() == nil })
+		}
+		if o, err := getOrder(try, p.b, p.id); err == nil && !payable(o.Status) && try.Err() == nil {
+			p.toResult()
+			return
+		}
+	}
+}
+
+// payAgain gives the sheet up that does not call back and opens another one.
+func (p *payPage) payAgain(ctx app.Context, e app.Event) {
+	p.endTry()
+	p.pay(ctx, e)
+}
+
+// cancelOrder gives the order up, once the user has said so twice.
+func (p *payPage) cancelOrder(ctx app.Context, _ app.Event) {
+	p.ask(ctx, question{textCancelTitle, textCancelHint, textCancelYes, func(ctx app.Context) {
+		p.endTry()
+		p.run(ctx, func() (func(), error) {
+			o, err := closeOrder(p.ctx, p.b, p.id)
+			if err != nil && code(err) != api.CodeOrderPaid {
+				return nil, err
+			}
+			if err == nil {
+				letGo(p.b, o)
+			}
+			p.toResult()
+			return nil, nil
+		})
+	}})
 }
 
 func (p *payPage) Render() app.UI {
 	switch {
 	case p.err != nil:
-		return elem("main").Class("screen").Body(p.failure(p.load))
-	case p.order == nil && !p.place.pays():
-		return elem("main").Class("screen").Body(p.elsewhere())
+		return p.screen("", p.failure(p.load))
+	case !p.place.shows() || p.order != nil && !p.place.opens(p.order.TradeType):
+		return p.screen("", p.elsewhere())
 	case p.order == nil:
-		return elem("main").Class("screen").Aria("busy", "true").Body(
-			elem("div").Class("amount skeleton").Body(elem("div").Class("line short"), elem("div").Class("line tall")),
-			elem("div").Class("sheet skeleton").Body(elem("div").Class("line"), elem("div").Class("line")))
+		return p.screen("paying", p.skeletonSheet()).Aria("busy", "true")
 	}
-	label := p.say(textPay)
+	amount := elem("div").Class("amount").Body(elem("h1").Text(p.say(textAmount)), p.price(p.order.Total, "huge"))
+	cancel := elem("div").Class("quiet").Body(
+		elem("a").Class("plain").Attr("href", "/").Text(p.say(textShop)),
+		elem("button").Class("plain").Attr("type", "button").DataSet("action", "cancel").Text(p.say(textCancelOrder)).OnClick(p.cancelOrder))
+	if p.order.TradeType == api.TradeNative {
+		return p.screen("paying", amount, p.codeSheet(), p.lines(*p.order), cancel, p.asking())
+	}
+	label := textPay
 	if p.paying {
-		label = p.say(textPaying)
+		label = textPaying
 	}
-	return elem("main").Class("screen paying").Body(
-		elem("div").Class("amount").Body(elem("h1").Text(p.say(textAmount)), p.price(p.order.Total, "huge")),
-		p.lines(*p.order),
+	return p.screen("paying", amount, p.lines(*p.order),
 		elem("p").Class("said").Role("status").Text(p.said),
 		elem("div").Class("weui-btn-area").Body(
 			elem("button").Class("weui-btn weui-btn_primary").Attr("type", "button").DataSet("action", "pay").
-				Attr("disabled", p.paying).Text(label).OnClick(p.pay),
-			p.toShop("default")),
-	)
-}
-
-// lines lists what was ordered.
-func (s *base) lines(o api.Order) app.UI {
-	return elem("ul").Class("sheet").Body(app.Range(o.Items).Slice(func(i int) app.UI {
-		item := o.Items[i]
-		return elem("li").Body(
-			elem("span").Class("what").Text(item.Name),
-			elem("span").Class("count").Text("×"+strconv.Itoa(item.Quantity)),
-			s.price(item.Price*api.Fen(item.Quantity), ""))
-	}))
+				Attr("disabled", p.paying).Text(p.say(label)).OnClick(p.pay),
+			app.If(p.slow, elem("p").Class("note").Role("status").Text(p.say(textSlow)),
+				p.secondary(textPayAgain, p.payAgain),
+				elem("a").Class("weui-btn weui-btn_default").Attr("href", resultPath(p.id)).Text(p.say(textAskResult)))),
+		cancel, p.asking())
 }

@@ -54,7 +54,7 @@ func TestPay(t *testing.T) {
 		{name: "paid before", answer: api.CodeOrderPaid, code: api.CodeOrderPaid},
 		{name: "nothing to pay", answer: api.Checkout{}, want: payOK},
 		{name: "expired", answer: api.CodeOrderNotPayable, code: api.CodeOrderNotPayable},
-		{name: "a portal answers", answer: answer{200, []byte("<html>")}, code: codeGarbled},
+		{name: "a portal answers", answer: answer{Status: 200, Body: []byte("<html>")}, code: codeGarbled},
 	} {
 		f := newFake(t, "https://shop.example/pay?order=o1").on("POST /api/orders/o1/pay", test.answer)
 		f.says, f.bridge = test.says, test.bridge
@@ -100,7 +100,7 @@ func TestWatch(t *testing.T) {
 		{"never paid", []any{pending}, api.StatusPending, "", 11, 90 * time.Second},
 		{"offline for a moment", []any{errors.New("down"), paid}, api.StatusPaid, "", 2, time.Second},
 		{"offline", []any{errors.New("down")}, "", codeOffline, 11, 90 * time.Second},
-		{"garbled for a moment", []any{answer{200, []byte("{}")}, answer{502, []byte("<html>")}, paid}, api.StatusPaid, "", 3, 2 * time.Second},
+		{"garbled for a moment", []any{answer{Status: 200, Body: []byte("{}")}, answer{Status: 502, Body: []byte("<html>")}, paid}, api.StatusPaid, "", 3, 2 * time.Second},
 		{"WeChat is busy for a moment", []any{api.CodeWeChatBusy, paid}, api.StatusPaid, "", 2, time.Second},
 		{"failed", []any{api.Order{ID: "o1", Status: api.StatusFailed}}, api.StatusFailed, "", 1, 0},
 		{"not theirs", []any{api.CodeNotFound}, "", api.CodeNotFound, 1, 0},
@@ -108,7 +108,7 @@ func TestWatch(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFake(t, "https://shop.example/result?order=o1").on("GET /api/orders/o1", test.answers...)
-			o, err := watch(t.Context(), f, "o1", func(api.Order) {})
+			o, err := watch(t.Context(), f, "o1", func(api.Order) bool { return false })
 			if (err != nil) != (test.code != "") || err != nil && code(err) != test.code {
 				t.Errorf("error %v, want %q", err, test.code)
 			}
@@ -125,7 +125,7 @@ func TestWatch(t *testing.T) {
 func TestWatchEndsWithThePage(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	f := newFake(t, "https://shop.example/result?order=o1").on("GET /api/orders/o1", api.Order{ID: "o1", Status: api.StatusPending})
-	_, err := watch(ctx, f, "o1", func(api.Order) { cancel() })
+	_, err := watch(ctx, f, "o1", func(api.Order) bool { cancel(); return false })
 	if !errors.Is(err, context.Canceled) || f.made("GET") != 1 {
 		t.Errorf("asked %d times, then %v", f.made("GET"), err)
 	}

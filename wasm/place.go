@@ -1,6 +1,11 @@
 package main
 
-import "strings"
+import (
+	"slices"
+	"strings"
+
+	"h5pay/internal/api"
+)
 
 // place is where the page was opened. It decides how an order is paid.
 type place int
@@ -44,5 +49,39 @@ func placeOf(userAgent string) place {
 	return onDesktop
 }
 
-// pays reports whether an order can be paid in a place.
-func (p place) pays() bool { return p == inWeChat }
+// signsIn reports whether WeChat says who the user is.
+func (p place) signsIn() bool { return p == inWeChat || p == inDesktopWeChat }
+
+// trades are the ways to pay in a place, the best one first. A phone's browser
+// can show a code for another phone to scan; the code does not care which
+// program shows it.
+func (p place) trades() []api.TradeType {
+	switch p {
+	case inWeChat:
+		return []api.TradeType{api.TradeJSAPI, api.TradeNative}
+	case inDesktopWeChat:
+		return []api.TradeType{api.TradeNative, api.TradeJSAPI}
+	case onPhone:
+		return []api.TradeType{api.TradeMWEB, api.TradeNative}
+	case onDesktop:
+		return []api.TradeType{api.TradeNative}
+	}
+	return nil
+}
+
+// shows reports whether an order can be paid in a place at all.
+func (p place) shows() bool { return p.trades() != nil }
+
+// opens reports whether an order of a trade type can be paid in a place.
+func (p place) opens(t api.TradeType) bool { return slices.Contains(p.trades(), t) }
+
+// trade returns how to pay in a place, given what the shop takes; "" when it
+// cannot be done there.
+func (p place) trade(taken []api.TradeType) api.TradeType {
+	for _, t := range p.trades() {
+		if slices.Contains(taken, t) {
+			return t
+		}
+	}
+	return ""
+}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"time"
-
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
 
 	"h5pay/internal/api"
@@ -16,34 +14,42 @@ type resultPage struct {
 	id       string
 	order    *api.Order // nil until the signer has answered
 	watching bool
+	claimed  bool // the user says to have paid on WeChat's page for browsers
 }
 
 func newResultPage(b browser) *resultPage { return &resultPage{base: newBase(b, textResultTitle)} }
 
 func (p *resultPage) OnMount(ctx app.Context) {
-	p.begin(ctx, nil)
+	p.begin(ctx, func(ctx app.Context, _ returned) {
+		if p.order != nil && !paid(p.order.Status) {
+			p.load(ctx)
+		}
+	})
 	p.load(ctx)
 }
 
+// load asks about the order until it waits no more. From WeChat's page for
+// browsers people come back whether they have paid or not, so that there one
+// question is enough until they say that they have.
 func (p *resultPage) load(ctx app.Context) {
 	if p.id = orderParam(p.b.Query()); p.id == "" {
 		p.err = &api.Error{Code: codeNoOrder}
 		return
 	}
-	if p.watching || !p.place.pays() {
+	if p.watching || !p.place.shows() {
 		return
 	}
 	p.watching = true
+	claimed := p.claimed
 	look := p.asUser(ctx, func() (func(), error) {
-		o, err := watch(p.ctx, p.b, p.id, func(o api.Order) {
+		o, err := watch(p.ctx, p.b, p.id, func(o api.Order) (enough bool) {
 			ctx.Dispatch(func(app.Context) { p.order = &o })
+			return o.TradeType == api.TradeMWEB && !claimed
 		})
 		if err != nil {
 			return nil, err
 		}
-		if final(o.Status) {
-			letGo(p.b, o)
-		}
+		letGo(p.b, o)
 		return func() { p.order, p.watching = &o, false }, nil
 	})
 	p.run(ctx, func() (func(), error) {
@@ -55,46 +61,53 @@ func (p *resultPage) load(ctx app.Context) {
 	})
 }
 
+func (p *resultPage) again(ctx app.Context, _ app.Event) {
+	p.claimed = true
+	p.load(ctx)
+}
+
 func (p *resultPage) Render() app.UI {
-	screen := elem("main").Class("screen result")
+	if p.err != nil {
+		return p.screen("result", p.failure(p.load))
+	}
+	if !p.place.shows() {
+		return p.screen("result", p.elsewhere())
+	}
+	status, body := p.outcome()
+	return p.screen("result", body...).DataSet("status", status)
+}
+
+// outcome returns what the screen says, and a word for it.
+func (p *resultPage) outcome() (status string, body []app.UI) {
+	one := func(status string, m app.UI) (string, []app.UI) { return status, []app.UI{m} }
 	switch {
-	case p.err != nil:
-		return screen.Body(p.failure(p.load))
-	case !p.place.pays():
-		return screen.Body(p.elsewhere())
-	case p.order == nil || p.watching && !final(p.order.Status):
-		return screen.DataSet("status", "confirming").Body(p.message("weui-icon-waiting", textConfirming, textConfirmHint, ""))
-	case p.order.Status == api.StatusPaid:
-		return screen.DataSet("status", "paid").Body(
+	case p.order == nil || p.watching && payable(p.order.Status):
+		return one("confirming", p.message("weui-icon-waiting", textConfirming, textConfirmHint, ""))
+	case paid(p.order.Status):
+		return "paid", []app.UI{
 			elem("div").Class("amount").Role("status").Body(
 				elem("i").Class("weui-icon-success weui-icon_msg").Aria("hidden", "true"),
 				elem("h1").Text(p.say(textPaid)),
-				p.price(p.order.Total, "huge")),
+				p.price(p.order.Total, "huge"),
+				app.If(p.order.Status != api.StatusPaid || p.order.Refunded > 0, p.refunded(*p.order))),
 			p.lines(*p.order), p.receipt(*p.order),
-			elem("div").Class("weui-btn-area").Body(p.toShop("default")))
+			elem("div").Class("weui-btn-area").Body(p.toShop("primary"), p.toOrder(p.id)),
+		}
 	case p.order.Status == api.StatusFailed:
-		return screen.DataSet("status", "failed").Body(p.message("weui-icon-warn", textFailed, textFailedHint, "", p.toShop("primary")))
+		return one("failed", p.message("weui-icon-warn", textFailed, textFailedHint, "", p.toShop("primary")))
 	case p.order.Status == api.StatusClosed:
-		return screen.DataSet("status", "closed").Body(p.message("weui-icon-info", textClosed, textClosedHint, "", p.toShop("primary")))
+		return one("closed", p.message("weui-icon-info", textClosed, textClosedHint, "", p.toShop("primary"), p.toOrder(p.id)))
+	case p.order.Status == api.StatusClosing:
+		return one("closing", p.message("weui-icon-waiting", textClosing, textClosingHint, "", p.toShop("primary"), p.toOrder(p.id)))
+	case p.order.TradeType == api.TradeMWEB && !p.claimed:
+		return one("asking", p.message("weui-icon-waiting", textHaveYouPaid, textHaveYouPaidHint, "",
+			p.primary(textHavePaid, p.again), p.toPayAgain(textPayAgain)))
 	}
-	return screen.DataSet("status", "still").Body(p.message("weui-icon-waiting", textStill, textStillHint, "",
-		p.primary(textAskAgain, func(ctx app.Context, _ app.Event) { p.load(ctx) }),
-		p.secondary(textBackToPay, func(app.Context, app.Event) { p.b.Replace("/pay?order=" + p.id) })))
+	return one("still", p.message("weui-icon-waiting", textStill, textStillHint, "",
+		p.primary(textAskAgain, p.again), p.toPayAgain(textBackToPay)))
 }
 
-// receipt lists what a buyer may be asked for.
-func (s *base) receipt(o api.Order) app.UI {
-	row := func(name text, value string) app.UI {
-		return elem("div").Body(elem("dt").Text(s.say(name)), elem("dd").Text(value))
-	}
-	return elem("dl").Class("sheet").Body(
-		app.If(o.PaidAt != 0, row(textPaidAt, beijingTime(o.PaidAt))),
-		app.If(o.PaymentNo != "", row(textPaymentNo, o.PaymentNo)),
-		row(textOrderNo, o.ID))
-}
-
-// beijingTime prints Unix milliseconds. WebAssembly has no time zone data, and
-// WeChat's own bills are in Beijing time wherever the phone is.
-func beijingTime(ms int64) string {
-	return time.UnixMilli(ms).In(time.FixedZone("CST", 8*60*60)).Format("2006-01-02 15:04:05")
+// toPayAgain leads back to the pay page, which this page has taken the place of.
+func (p *resultPage) toPayAgain(label text) app.UI {
+	return p.secondary(label, func(app.Context, app.Event) { p.b.Replace(payPath(p.id)) })
 }

@@ -18,7 +18,7 @@ func rendered(set func(b *fake) app.UI, t *testing.T) string {
 
 func TestScreens(t *testing.T) {
 	order := api.Order{
-		ID: "o1", Status: api.StatusPaid, Total: 13600, PaidAt: 1795434865000, PaymentNo: "4200000000202611230000000001",
+		ID: "o1", Status: api.StatusPaid, Total: 13600, TradeType: api.TradeJSAPI, PaidAt: 1795434865000, PaymentNo: "4200000000202611230000000001",
 		Items: []api.OrderLine{{Name: "茶 <b>", Price: 6800, Quantity: 2}},
 	}
 	pending := order
@@ -95,7 +95,7 @@ func TestScreens(t *testing.T) {
 		}, []string{`data-status="paid"`, textOrderNo.zh}, []string{"1970", textPaymentNo.zh}},
 		{"result, outside", func(b *fake) app.UI {
 			p := newResultPage(b)
-			p.place = onDesktop
+			p.place = inWork
 			return p.Render()
 		}, []string{"data-outside", "<button"}, []string{"data-status"}},
 		{"pay, in Enterprise WeChat", func(b *fake) app.UI {
@@ -111,17 +111,17 @@ func TestScreens(t *testing.T) {
 		}, []string{textPayFailed.zh, `role="status"`}, nil},
 		{"shop, without a picture", func(b *fake) app.UI {
 			p := newShopPage(b)
-			p.products = []api.Product{{ID: "tea", Name: "茶", Price: 6800}}
+			p.trade, p.products = api.TradeJSAPI, []api.Product{{ID: "tea", Name: "茶", Price: 6800}}
 			return p.Render()
 		}, []string{"去支付", "disabled"}, []string{"<img"}},
 		{"shop, chosen", func(b *fake) app.UI {
 			p := newShopPage(b)
-			p.products, p.basket = []api.Product{{ID: "tea", Name: "茶", Price: 6800}}, basket{"tea": 2}
+			p.trade, p.products, p.basket = api.TradeJSAPI, []api.Product{{ID: "tea", Name: "茶", Price: 6800}}, basket{"tea": 2}
 			return p.Render()
 		}, []string{"136.00", "去支付 (2)", `data-action="remove"`}, nil},
 		{"shop, ordering", func(b *fake) app.UI {
 			p := newShopPage(b)
-			p.products, p.basket, p.ordering = []api.Product{{ID: "tea", Name: "茶", Price: 6800}}, basket{"tea": 2}, true
+			p.trade, p.products, p.basket, p.ordering = api.TradeJSAPI, []api.Product{{ID: "tea", Name: "茶", Price: 6800}}, basket{"tea": 2}, true
 			return p.Render()
 		}, []string{textOrdering.zh}, []string{"去支付"}},
 	} {

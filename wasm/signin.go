@@ -11,10 +11,8 @@ import (
 
 // Keys of what the web view remembers.
 const (
-	keyTrips     = "h5pay.trips"      // to WeChat since the last success or the user's own wish
-	keyBasket    = "h5pay.basket"     // the basket, JSON
-	keyClientKey = "h5pay.client_key" // of the order made from the basket
-	keyOrder     = "h5pay.order"      // ID of that order
+	keyTrips  = "h5pay.trips"  // to WeChat since the last success or the user's own wish
+	keyBasket = "h5pay.basket" // the basket, JSON
 )
 
 // maxTrips is how often the page goes to WeChat before it stops and shows a

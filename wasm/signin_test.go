@@ -78,12 +78,12 @@ func TestSignIn(t *testing.T) {
 		{name: "snapshot user", landing: landing{"c", "s"}, script: map[string]any{token: api.CodeSnapshotUser}, code: api.CodeSnapshotUser},
 		{name: "WeChat is busy", landing: landing{"c", "s"}, script: map[string]any{token: api.CodeWeChatBusy}, code: api.CodeWeChatBusy},
 		{name: "offline", script: map[string]any{session: errors.New("down")}, code: codeOffline},
-		{name: "a portal answers", script: map[string]any{session: answer{200, []byte("<html>")}}, code: codeGarbled},
-		{name: "a portal answers in JSON", script: map[string]any{session: answer{200, []byte("{}")}}, code: codeGarbled},
-		{name: "a portal takes the code", landing: landing{"c", "s"}, script: map[string]any{token: answer{200, []byte("<html>")}}, code: codeGarbled},
+		{name: "a portal answers", script: map[string]any{session: answer{Status: 200, Body: []byte("<html>")}}, code: codeGarbled},
+		{name: "a portal answers in JSON", script: map[string]any{session: answer{Status: 200, Body: []byte("{}")}}, code: codeGarbled},
+		{name: "a portal takes the code", landing: landing{"c", "s"}, script: map[string]any{token: answer{Status: 200, Body: []byte("<html>")}}, code: codeGarbled},
 		{name: "nowhere to go", script: map[string]any{session: api.CodeUnauthenticated, leave: api.AuthorizeResponse{}}, code: codeGarbled},
 		{name: "refused by WeChat", landing: landing{"c", "s"}, script: map[string]any{token: api.CodeWeChatRefused}, code: api.CodeWeChatRefused},
-		{name: "a portal refuses", script: map[string]any{session: answer{502, []byte("<html>")}}, code: codeGarbled},
+		{name: "a portal refuses", script: map[string]any{session: answer{Status: 502, Body: []byte("<html>")}}, code: codeGarbled},
 		{name: "offline on the way", script: map[string]any{session: api.CodeUnauthenticated, leave: errors.New("down")}, code: codeOffline},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -160,6 +161,8 @@ func TestReferences(t *testing.T) {
 			case strings.HasPrefix(address, "/assets/"), strings.HasPrefix(address, "/web/icon"), address == "/manifest.webmanifest":
 				read(t, out, address)
 			case address == "/":
+			case slices.ContainsFunc(screens, func(s screen) bool { return s.path == address }):
+				read(t, out, address+".html")
 			default:
 				t.Errorf("%s refers to %s", filepath.Base(page), address)
 			}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
 
@@ -9,6 +10,11 @@ import (
 )
 
 // What several screens show.
+
+// screen is the frame of every screen; class says which it is.
+func (s *base) screen(class string, body ...app.UI) app.HTMLElem {
+	return elem("main").Class("screen " + class).Body(body...)
+}
 
 // words is a sentence that is there before the program runs: prerendered it
 // carries its English beside it.
@@ -102,6 +108,16 @@ func (s *base) toShop(kind string) app.UI {
 	return elem("a").Class("weui-btn weui-btn_"+kind).Attr("href", "/").Body(s.words(textShop))
 }
 
+// toPay is the way to an order's pay page: see payPath.
+func (s *base) toPay(label text, id string) app.UI {
+	return elem("a").Class("weui-btn weui-btn_primary").Attr("href", payPath(id)).DataSet("load", "page").Text(s.say(label))
+}
+
+// toOrder is the way to all about an order.
+func (s *base) toOrder(id string) app.UI {
+	return elem("a").Class("weui-btn weui-btn_default").Attr("href", detailPath(id)).Text(s.say(textDetail))
+}
+
 // foot is the last line of a screen: the other language.
 func (s *base) foot() app.UI {
 	other := s.lang.other()
@@ -114,4 +130,25 @@ func (s *base) foot() app.UI {
 func (s *base) price(f api.Fen, class string) app.UI {
 	return elem("span").Class("price "+class).Aria("label", f.String()+" "+s.say(textYuan)).Role("img").Body(
 		elem("small").Aria("hidden", "true").Text("¥"), app.Text(f.String()))
+}
+
+// bounds shows the least and the largest amount a payer may name.
+func (s *base) bounds(b api.AmountBounds) app.UI {
+	return elem("span").Class("price").Body(s.price(b.Min, ""), elem("span").Class("to").Text(" – "), s.price(b.Max, ""))
+}
+
+// face is the user's picture, or a drawn one.
+func (s *base) face() app.UI {
+	if s.user != nil && strings.HasPrefix(s.user.AvatarURL, "https://") {
+		return elem("img").Class("face").Attr("src", s.user.AvatarURL).Attr("alt", "").Attr("width", 64).Attr("height", 64).
+			Attr("referrerpolicy", "no-referrer")
+	}
+	return elem("span").Class("face").Aria("hidden", "true")
+}
+
+// skeletonSheet stands where an order will be.
+func (s *base) skeletonSheet() app.UI {
+	return elem("div").Role("status").Aria("label", s.say(textLoading)).Body(
+		elem("div").Class("amount skeleton").Body(elem("div").Class("line short"), elem("div").Class("line tall")),
+		elem("div").Class("sheet skeleton").Body(elem("div").Class("line"), elem("div").Class("line"), elem("div").Class("line")))
 }

@@ -70,3 +70,40 @@ func listen(target js.Value, kind string, f func(event js.Value)) (stop func()) 
 		listener.Release()
 	}
 }
+
+func (webView) OnKey(f func(key string)) (stop func()) {
+	return listen(js.Global(), "keydown", func(event js.Value) {
+		if event.Get("ctrlKey").Truthy() || event.Get("altKey").Truthy() || event.Get("metaKey").Truthy() {
+			return
+		}
+		key := str(event.Get("key"))
+		if key == "Enter" && event.Get("target").Call("closest", "a, button").Truthy() {
+			return
+		}
+		f(key)
+	})
+}
+
+// OpenDialog leaves focus, Escape and what is behind to the browser. A web view
+// too old to know shows the dialog all the same.
+func (webView) OpenDialog(id string) {
+	defer catch(nil)
+	dialog := js.Global().Get("document").Call("getElementById", id)
+	if !dialog.Get("showModal").Truthy() {
+		dialog.Call("setAttribute", "open", "")
+		return
+	}
+	if !dialog.Get("open").Bool() {
+		dialog.Call("showModal")
+	}
+}
+
+func (webView) CloseDialog(id string) {
+	defer catch(nil)
+	dialog := js.Global().Get("document").Call("getElementById", id)
+	if !dialog.Get("close").Truthy() {
+		dialog.Call("removeAttribute", "open")
+		return
+	}
+	dialog.Call("close")
+}

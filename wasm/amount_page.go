@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/maxence-charriere/go-app/v9/pkg/app"
+
+	"h5pay/internal/api"
+)
+
+// amountPage lets the payer name the amount, as behind the code at a till.
+type amountPage struct {
+	app.Compo
+	base
+
+	shop     string
+	product  *api.Product // nil while loading
+	trade    api.TradeType
+	amount   entry
+	ordering bool
+}
+
+func newAmountPage(b browser) *amountPage { return &amountPage{base: newBase(b, textAmountTitle)} }
+
+func (p *amountPage) OnMount(ctx app.Context) {
+	p.begin(ctx, func(ctx app.Context, from returned) {
+		if from == fromHistory {
+			p.ordering = false
+		}
+		if p.product == nil {
+			p.load(ctx)
+		}
+	})
+	stop := p.b.OnKey(func(key string) {
+		ctx.Dispatch(func(ctx app.Context) {
+			if key == "Enter" {
+				p.order(ctx, app.Event{})
+				return
+			}
+			p.amount = p.amount.press(key)
+		})
+	})
+	context.AfterFunc(p.ctx, stop)
+	p.load(ctx)
+}
+
+func (p *amountPage) load(ctx app.Context) {
+	id := idParam(p.b.Query(), "product")
+	p.run(ctx, func() (func(), error) {
+		if p.place.signsIn() {
+			if done, err := p.signIn(ctx); err != nil || !done {
+				return nil, err
+			}
+		}
+		config, products, err := getCatalogue(p.ctx, p.b)
+		if err != nil {
+			return nil, err
+		}
+		for _, product := range products {
+			if product.ID == id && product.Amount != nil {
+				return func() {
+					p.shop, p.product, p.trade = config.ShopName, &product, p.place.trade(config.TradeTypes)
+				}, nil
+			}
+		}
+		return nil, &api.Error{Code: codeNoProduct}
+	})
+}
+
+// fits reports whether the amount is within the bounds.
+func (p *amountPage) fits() bool {
+	n := p.amount.fen()
+	return p.product != nil && n >= p.product.Amount.Min && n <= p.product.Amount.Max
+}
+
+// order makes the order, once for an amount however often it is tapped, and
+// enters its pay page by a real navigation.
+func (p *amountPage) order(ctx app.Context, _ app.Event) {
+	if p.ordering || !p.fits() || p.trade == "" {
+		return
+	}
+	p.ordering = true
+	d, trade, amount := draft{p.b, p.product.ID}, p.trade, p.amount.fen()
+	if named := strconv.FormatInt(int64(amount), 10); d.recall(keyNamed) != named {
+		d.change()
+		d.remember(keyNamed, named)
+	}
+	place := p.asBuyer(ctx, func() (func(), error) {
+		id, err := d.place(p.ctx, []api.OrderItem{{ProductID: d.name, Quantity: 1, Amount: amount}}, trade)
+		if err == nil {
+			p.b.Assign(payPath(id))
+		}
+		return nil, err
+	})
+	ctx.Async(func() {
+		if _, err := place(); err != nil {
+			ctx.Dispatch(func(app.Context) { p.err, p.ordering = err, false })
+		}
+	})
+}
+
+func (p *amountPage) Render() app.UI {
+	switch {
+	case p.err != nil:
+		return p.screen("", p.failure(p.load))
+	case p.product == nil:
+		return p.screen("till", p.skeletonSheet()).Aria("busy", "true")
+	case p.trade == "":
+		return p.screen("", p.elsewhere())
+	}
+	shown := string(p.amount)
+	note, wrong := p.bounds(*p.product.Amount), ""
+	if p.amount != "" && !p.fits() {
+		wrong = " wrong"
+	}
+	return p.screen("till",
+		elem("header").Class("payee").Body(
+			picture(p.product.Image),
+			elem("div").Body(elem("h1").Text(p.product.Name), elem("p").Text(p.shop))),
+		elem("div").Class("sheet entry").Body(
+			elem("p").ID("named").Text(p.say(textAmount)),
+			elem("output").Class("typed").Aria("labelledby", "named").Aria("live", "polite").Body(
+				elem("span").Class("sign").Text("¥"), elem("span").Text(shown), elem("span").Class("caret").Aria("hidden", "true")),
+			elem("p").Class("note"+wrong).Body(app.Text(p.say(textWithin)+" "), note)),
+		p.pad())
+}
+
+// pad is the keys at the foot of the screen, as on WeChat's own.
+func (p *amountPage) pad() app.UI {
+	key := func(name, label, sign string) app.UI {
+		return elem("button").Class("key").Attr("type", "button").DataSet("key", name).Aria("label", label).Text(sign).
+			OnClick(func(app.Context, app.Event) { p.amount = p.amount.press(name) }, name)
+	}
+	var keys []app.UI
+	for _, name := range []string{"1", "2", "3", "4", "5", "6", "7", "8", "9", "0", "."} {
+		label := name
+		if name == "." {
+			label = p.say(textPoint)
+		}
+		keys = append(keys, key(name, label, name))
+	}
+	label := textPayNow
+	if p.ordering {
+		label = textOrdering
+	}
+	keys = append(keys, key("Backspace", p.say(textBackspace), "⌫"),
+		elem("button").Class("key enter").Attr("type", "button").DataSet("action", "checkout").
+			Attr("disabled", p.ordering || !p.fits()).Text(p.say(label)).OnClick(p.order))
+	return elem("div").Class("pad").Role("group").Aria("label", p.say(textPad)).Body(keys...)
+}

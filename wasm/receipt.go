@@ -1,0 +1,74 @@
+package main
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/maxence-charriere/go-app/v9/pkg/app"
+
+	"h5pay/internal/api"
+)
+
+// lines lists what was ordered.
+func (s *base) lines(o api.Order) app.UI {
+	return elem("ul").Class("sheet").Body(app.Range(o.Items).Slice(func(i int) app.UI {
+		item := o.Items[i]
+		return elem("li").Body(
+			elem("span").Class("what").Text(item.Name),
+			elem("span").Class("count").Text("×"+strconv.Itoa(item.Quantity)),
+			s.price(item.Price*api.Fen(item.Quantity), ""))
+	}))
+}
+
+// receipt lists what a buyer may be asked for.
+func (s *base) receipt(o api.Order) app.UI {
+	row := func(name text, value string) app.UI {
+		return elem("div").Body(elem("dt").Text(s.say(name)), elem("dd").Text(value))
+	}
+	return elem("dl").Class("sheet").Body(
+		app.If(o.PaidAt != 0, row(textPaidAt, beijingTime(o.PaidAt))),
+		app.If(o.PaymentNo != "", row(textPaymentNo, o.PaymentNo)),
+		app.If(o.CreatedAt != 0, row(textOrderedAt, beijingTime(o.CreatedAt))),
+		row(textOrderNo, o.ID))
+}
+
+// refunded says how much of an order has gone back, or is about to.
+func (s *base) refunded(o api.Order) app.UI {
+	if o.Refunded == 0 {
+		return elem("p").Class("back").Text(s.say(textRefunding))
+	}
+	return elem("p").Class("back").Body(app.Text(s.say(textRefunded)+" "), s.price(o.Refunded, ""))
+}
+
+// timeline shows the steps of an order, the last one first.
+func (s *base) timeline(o api.Order) app.UI {
+	return elem("ol").Class("sheet timeline").Body(app.Range(o.Timeline).Slice(func(i int) app.UI {
+		step := o.Timeline[len(o.Timeline)-1-i]
+		return elem("li").Body(
+			elem("span").Class("what").Text(s.say(steps[step.Status])),
+			elem("time").Text(beijingTime(step.At)))
+	}))
+}
+
+// repaid lists the refunds of an order.
+func (s *base) repaid(o api.Order) app.UI {
+	return elem("ul").Class("sheet refunds").Body(app.Range(o.Refunds).Slice(func(i int) app.UI {
+		r := o.Refunds[i]
+		at := r.CreatedAt
+		if r.EndedAt != 0 {
+			at = r.EndedAt
+		}
+		return elem("li").DataSet("refund", string(r.Status)).Body(
+			elem("div").Class("what").Body(
+				elem("p").Text(s.say(refunds[r.Status])),
+				app.If(r.Reason != "", elem("p").Class("note").Text(r.Reason)),
+				elem("time").Text(beijingTime(at))),
+			s.price(r.Amount, ""))
+	}))
+}
+
+// beijingTime prints Unix milliseconds. WebAssembly has no time zone data, and
+// WeChat's own bills are in Beijing time wherever the phone is.
+func beijingTime(ms int64) string {
+	return time.UnixMilli(ms).In(time.FixedZone("CST", 8*60*60)).Format("2006-01-02 15:04:05")
+}

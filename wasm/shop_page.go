@@ -1,0 +1,199 @@
+package main
+
+import (
+	"strconv"
+
+	"github.com/maxence-charriere/go-app/v9/pkg/app"
+
+	"h5pay/internal/api"
+)
+
+// envShop is a setting of go-app's: the name of the shop, as it was when the site
+// was made. It is there before the signer has been asked.
+const envShop = "SHOP_NAME"
+
+// shopPage is the start: the catalogue, the basket, and the way to pay.
+type shopPage struct {
+	app.Compo
+	base
+
+	name     string
+	products []api.Product // nil while loading
+	trade    api.TradeType // how to pay here, "" when it cannot be done
+	basket   basket
+	ordering bool
+}
+
+func newShopPage(b browser) *shopPage {
+	p := &shopPage{base: newBase(b, textTitle), basket: basket{}}
+	p.rename(app.Getenv(envShop))
+	return p
+}
+
+// rename gives the shop its name, "" when it is not known.
+func (p *shopPage) rename(name string) {
+	if p.name = name; name != "" {
+		p.title = text{name, name}
+	}
+}
+
+func (p *shopPage) OnMount(ctx app.Context) {
+	p.begin(ctx, func(ctx app.Context, from returned) {
+		p.basket = loadBasket(p.b)
+		if from == fromHistory {
+			p.ordering = false
+		}
+		if p.products == nil || p.err != nil {
+			p.load(ctx)
+		}
+	})
+	p.basket = loadBasket(p.b)
+	p.load(ctx)
+}
+
+// load signs in where that is possible and fetches what the shop shows.
+func (p *shopPage) load(ctx app.Context) {
+	p.run(ctx, func() (func(), error) {
+		// Here rather than at the order, where it would cost the user a tap.
+		if p.place.signsIn() {
+			if done, err := p.signIn(ctx); err != nil || !done {
+				return nil, err
+			}
+		}
+		config, products, err := getCatalogue(p.ctx, p.b)
+		if err != nil {
+			return nil, err
+		}
+		return func() {
+			p.rename(config.ShopName)
+			p.speak(ctx)
+			p.products, p.trade = products, p.place.trade(config.TradeTypes)
+		}, nil
+	})
+}
+
+// order makes the order of the basket and enters its pay page by a real
+// navigation: on iOS the payment directory is judged by the address at which
+// the web view was loaded.
+func (p *shopPage) order(ctx app.Context, _ app.Event) {
+	items, trade := p.basket.items(p.products), p.trade
+	if p.ordering || len(items) == 0 || trade == "" {
+		return
+	}
+	p.ordering = true
+	place := p.asBuyer(ctx, func() (func(), error) {
+		id, err := draft{p.b, ""}.place(p.ctx, items, trade)
+		if err == nil {
+			p.b.Assign(payPath(id)) // which goes on to the result of a paid one
+		}
+		return nil, err
+	})
+	ctx.Async(func() {
+		if _, err := place(); err != nil {
+			ctx.Dispatch(func(app.Context) { p.err, p.ordering = err, false })
+		}
+	})
+}
+
+func (p *shopPage) Render() app.UI {
+	if p.err != nil {
+		return p.screen("", p.failure(p.load))
+	}
+	return p.screen("shop",
+		app.If(p.products != nil && p.trade == "", p.banner()),
+		elem("header").Class("banner").Body(
+			elem("h1").Text(p.name),
+			elem("a").Class("to-orders").Attr("href", "/orders").Body(p.face(), p.words(textOrders))),
+		app.If(p.products == nil, p.skeletonCards()).
+			ElseIf(len(p.products) == 0, p.message("weui-icon-info", textEmpty, textSoldOut, "",
+				p.primary(textRetry, func(ctx app.Context, _ app.Event) { p.load(ctx) }))).
+			Else(elem("ul").Class("cards").Body(app.Range(p.products).Slice(func(i int) app.UI { return p.card(p.products[i]) }))),
+		p.foot(),
+		p.bar(),
+		p.basketSheet(),
+	)
+}
+
+func (p *shopPage) card(product api.Product) app.UI {
+	var buy, cost app.UI
+	if product.Amount != nil {
+		cost = p.bounds(*product.Amount)
+		buy = elem("a").Class("weui-btn weui-btn_mini weui-btn_default").Attr("href", "/amount?product="+product.ID).
+			Aria("label", p.say(textEnterAmount)+" "+product.Name).Text(p.say(textEnterAmount))
+	} else {
+		cost, buy = p.price(product.Price, ""), p.stepper(product, "card")
+	}
+	return elem("li").Class("card").DataSet("product", product.ID).Body(
+		picture(product.Image),
+		elem("div").Class("about").Body(
+			elem("h2").Text(product.Name),
+			elem("p").Text(product.Detail),
+			elem("div").Class("row").Body(cost, buy)))
+}
+
+// picture is a product's, or a grey square.
+func picture(src string) app.UI {
+	if src == "" {
+		return elem("div").Class("picture")
+	}
+	return elem("img").Class("picture").Attr("src", src).Attr("alt", "").Attr("width", 176).Attr("height", 176)
+}
+
+// stepper changes how many of a product are in the basket. Where says which of
+// the two it is: on the card or in the basket sheet.
+func (p *shopPage) stepper(product api.Product, where string) app.UI {
+	n := p.basket[product.ID]
+	change := func(by int) app.EventHandler {
+		return func(app.Context, app.Event) {
+			p.basket.add(product.ID, by)
+			p.basket.save(p.b)
+		}
+	}
+	// All three are always there: one that came and went would make go-app turn
+	// the button under a finger, or in focus, into its neighbour.
+	return elem("div").Class("stepper").Role("group").Aria("label", product.Name).Body(
+		p.step(product.ID+where, "remove", textRemove, "−", false, change(-1)).Hidden(n == 0),
+		elem("output").Aria("live", "polite").Hidden(n == 0).Text(strconv.Itoa(n)),
+		p.step(product.ID+where, "add", textAdd, "+", n >= api.MaxQuantity || n == 0 && p.basket.full(), change(1)))
+}
+
+// step is one of the two round buttons. go-app takes two closures of the same
+// code for the same handler unless their scope differs: without one, a button
+// of the basket sheet may go on counting what stood in its row before.
+func (p *shopPage) step(scope, action string, label text, sign string, disabled bool, on app.EventHandler) app.HTMLElem {
+	return elem("button").Class("step "+action).Attr("type", "button").Aria("label", p.say(label)).
+		DataSet("action", action).Attr("disabled", disabled).Text(sign).OnClick(on, scope, action)
+}
+
+// bar is the foot of the screen: the basket, its total, and the way to pay.
+func (p *shopPage) bar() app.UI {
+	total, count := p.basket.total(p.products)
+	label := p.words(textCheckout)
+	switch {
+	case p.products != nil && p.trade == "":
+		label = p.words(textOutside)
+	case p.ordering:
+		label = p.words(textOrdering)
+	case count > 0:
+		label = app.Text(p.say(textCheckout) + " (" + strconv.Itoa(count) + ")")
+	}
+	return elem("div").Class("bar").Role("region").Aria("label", p.say(textBasket)).Body(
+		elem("button").Class("bag").Attr("type", "button").DataSet("action", "basket").Attr("disabled", count == 0).
+			Aria("label", p.say(textBasket)).Aria("haspopup", "dialog").OnClick(p.openBasket).Body(
+			app.If(count > 0, elem("span").Class("weui-badge").Text(strconv.Itoa(count)))),
+		elem("div").Class("total").Aria("live", "polite").Body(
+			app.If(count > 0, elem("span").Class("word").Text(p.say(textTotal)), p.price(total, "big")).
+				Else(elem("span").Class("hint").Body(p.words(textNothing)))),
+		elem("button").Class("weui-btn weui-btn_primary").Attr("type", "button").DataSet("action", "checkout").
+			Attr("disabled", count == 0 || p.ordering || p.trade == "").Body(label).OnClick(p.order))
+}
+
+// skeletonCards stand where the catalogue will be.
+func (p *shopPage) skeletonCards() app.UI {
+	return elem("ul").Class("cards").Aria("busy", "true").Aria("label", p.say(textLoading)).Body(
+		app.Range(make([]struct{}, 5)).Slice(func(int) app.UI {
+			return elem("li").Class("card skeleton").Aria("hidden", "true").Body(
+				elem("div").Class("picture"),
+				elem("div").Class("about").Body(elem("div").Class("line"), elem("div").Class("line short"), elem("div").Class("line price-line")))
+		}))
+}
