@@ -71,6 +71,8 @@ func listen(ctx context.Context, log *slog.Logger) error {
 		Addr:              getenvOr(addrSetting, "localhost:8787"),
 		Handler:           split(clientIP(a, os.Getenv(proxySetting)), static.New(os.DirFS("public"))),
 		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second, // bodies have 64 KiB at most
+		IdleTimeout:       2 * time.Minute,
 	}
 	go everyMinute(ctx, func() {
 		if err := a.reconcile(ctx); err != nil && ctx.Err() == nil {

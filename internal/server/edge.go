@@ -47,6 +47,8 @@ func (s *Server) edge(next http.Handler) http.Handler {
 		w.Header().Set("X-Request-Id", info.id)
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cross-Origin-Resource-Policy", "same-origin") // no other site's page gets to embed an answer
+		w.Header().Set("Referrer-Policy", "no-referrer")
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 		w.Header().Set("Strict-Transport-Security", "max-age=31536000") // a browser ignores it on plain HTTP
 		defer func() {

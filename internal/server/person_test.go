@@ -101,6 +101,11 @@ func (p *person) send(r *http.Request) answer {
 			p.t.Errorf("%s %s: %d %s", r.Method, r.URL, a.status, a.body)
 		}
 	}
+	for _, key := range keys {
+		if bytes.Contains(a.body, []byte(key)) {
+			p.t.Errorf("%s %s: a secret in %s", r.Method, r.URL, a.body)
+		}
+	}
 	for _, user := range p.sim.Users() {
 		if bytes.Contains(a.body, []byte(user.OpenID)) {
 			p.t.Errorf("%s %s: an openid in %s", r.Method, r.URL, a.body)

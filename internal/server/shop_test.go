@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -19,9 +20,10 @@ import (
 )
 
 const (
-	shopURL    = "https://shop.example.com"
-	sessionKey = "a session key of thirty-two bytes"
-	adminToken = "an operator's token of 34 letters."
+	shopURL       = "https://shop.example.com"
+	sessionKey    = "a session key of thirty-two bytes"
+	oldSessionKey = "the session key that came before this"
+	adminToken    = "an operator's token of 34 letters."
 )
 
 // shop is a signer and a simulated WeChat, joined without a network.
@@ -95,7 +97,7 @@ func goodConfig(s *shop, wx server.Payments) server.Config {
 		ShopName: wechattest.DefaultShopName, ShopURL: shopURL,
 		AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID,
 		TradeTypes: []api.TradeType{api.TradeJSAPI, api.TradeNative, api.TradeMWEB},
-		SessionKey: sessionKey, AdminToken: adminToken, Store: order.NewStore(s.db), WeChat: wx, Now: s.now,
+		SessionKey: sessionKey, SessionKeyOld: oldSessionKey, AdminToken: adminToken, Store: order.NewStore(s.db), WeChat: wx, Now: s.now,
 		Log: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 }
@@ -137,9 +139,25 @@ func (s *shop) check() {
 	}
 }
 
+// keys are what neither a log line nor an answer may hold.
+var keys = []string{
+	wechattest.DefaultAppSecret, wechattest.DefaultAPIKey, sessionKey, oldSessionKey, adminToken, webhookSecret, oldWebhookSecret,
+}
+
+// A new secret of the settings has to be among keys.
+func TestEverySecretIsLookedFor(t *testing.T) {
+	s := newShop(t, nil)
+	v := reflect.ValueOf(goodConfig(s, nil))
+	for i := range v.NumField() {
+		if secret, ok := v.Field(i).Interface().(wechat.Secret); ok && !slices.Contains(keys, string(secret)) {
+			t.Errorf("%s is empty or nobody looks for it", v.Type().Field(i).Name)
+		}
+	}
+}
+
 // secrets are what no log line may hold.
 func (s *shop) secrets() []string {
-	all := []string{wechattest.DefaultAppSecret, wechattest.DefaultAPIKey, sessionKey, adminToken, webhookSecret, oldWebhookSecret, "erp.example.com"}
+	all := append(slices.Clone(keys), "erp.example.com")
 	for _, user := range s.sim.Users() {
 		all = append(all, user.OpenID)
 	}

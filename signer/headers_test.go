@@ -1,0 +1,61 @@
+//go:build !js
+
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// The headers of every page let nothing run that is not the shop's own, and let
+// a payment outside WeChat through: WeChat's page wants to see in the Referer
+// which shop sent the buyer, and the buyer goes there by plain navigation.
+func TestPolicyOfThePage(t *testing.T) {
+	text, err := os.ReadFile("../public/_headers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	everywhere, _, ok := strings.Cut(strings.TrimPrefix(string(text), "/*\n"), "\n\n")
+	if !ok || !strings.HasPrefix(string(text), "/*\n") {
+		t.Fatalf("no rule for /* in front:\n%s", text)
+	}
+	headers := map[string]string{}
+	for line := range strings.Lines(everywhere) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		headers[name] = value
+	}
+	policy := map[string]string{}
+	for directive := range strings.SplitSeq(headers["Content-Security-Policy"], "; ") {
+		name, sources, _ := strings.Cut(directive, " ")
+		policy[name] = sources
+	}
+	want := map[string]string{
+		"default-src": "'self'", // scripts aside, that is styles, fonts, fetch, workers and frames
+		"script-src":  "'self' 'wasm-unsafe-eval'",
+		"img-src":     "'self' data: https://thirdwx.qlogo.cn https://wx.qlogo.cn", // WeChat's avatars
+		"object-src":  "'none'", "base-uri": "'none'", "form-action": "'self'", "frame-ancestors": "'none'",
+	}
+	if diff := cmp.Diff(want, policy); diff != "" {
+		t.Errorf("policy (-want +got):\n%s", diff)
+	}
+	for name, want := range map[string]string{
+		"Strict-Transport-Security": "max-age=31536000",
+		"X-Content-Type-Options":    "nosniff",
+		"X-Frame-Options":           "DENY",
+		"Referrer-Policy":           "strict-origin-when-cross-origin",
+	} {
+		if headers[name] != want {
+			t.Errorf("%s: %q, want %q", name, headers[name], want)
+		}
+	}
+	// The rules for single folders may say how long to keep a file, no more.
+	for line := range strings.Lines(string(text)[len(everywhere):]) {
+		line = strings.TrimSpace(line)
+		if name, _, ok := strings.Cut(strings.TrimPrefix(line, "! "), ":"); ok && !strings.HasPrefix(line, "/") && !strings.HasPrefix(line, "#") && name != "Cache-Control" && headers[name] != "" && line != "" {
+			t.Errorf("%q weakens the rule for all", line)
+		}
+	}
+}
