@@ -65,7 +65,7 @@ type TradeType string
 
 // The trade types a shop may take; Config says which it does.
 const (
-	TradeJSAPI  TradeType = "JSAPI"  // inside WeChat, through WeixinJSBridge; needs a sign-in
+	TradeJSAPI  TradeType = "JSAPI"  // inside WeChat, through WeixinJSBridge; a guest is told CodeUnauthenticated
 	TradeNative TradeType = "NATIVE" // a QR code that a phone scans
 	TradeMWEB   TradeType = "MWEB"   // a phone's browser, which WeChat's page sends to WeChat
 )

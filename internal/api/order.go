@@ -130,7 +130,9 @@ type PayRequest struct {
 	Renew bool `json:"renew,omitempty"`
 }
 
-// CloseRequest gives an unpaid order up.
+// CloseRequest gives an unpaid order up. The order comes back closed, or closing
+// when WeChat does not close it yet; what has ended before comes back as it is,
+// and CodeOrderPaid says that it is paid.
 type CloseRequest struct{}
 
 // Checkout is an order with what the page needs to pay it: one of Pay, CodeURL

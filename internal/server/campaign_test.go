@@ -184,19 +184,35 @@ func (p *purchase) tapPay(pay bool) {
 	p.buyer.check()
 }
 
-// rush does several things with one order at once.
+// rush does several things with one order at once: the buyer's taps, perhaps the
+// payment, perhaps the timer, perhaps an order that takes its place.
 func (p *purchase) rush(r *rand.Rand) {
 	if p.id == "" {
 		return
 	}
+	s := p.buyer.shop
 	var wg sync.WaitGroup
+	if sheet, err := p.buyer.openSheet(p.last); err == nil && r.IntN(2) == 0 {
+		wg.Go(func() { s.sim.PaySheet(sheet.ID) }) // or it is closed by then
+	}
+	if r.IntN(2) == 0 {
+		wg.Go(func() {
+			if err := s.signer.Reconcile(s.t.Context()); err != nil {
+				s.t.Error(err)
+			}
+		})
+	}
+	successor := newPurchase(r, p.buyer, nil)
+	successor.req.Replaces = p.id
 	for range 6 {
 		path, body := api.OrderPayPath(p.id), any(api.PayRequest{Renew: r.IntN(2) == 0})
-		switch r.IntN(4) {
+		switch r.IntN(6) {
 		case 0:
 			path, body = api.PathOrders, p.req
 		case 1:
 			path, body = api.OrderClosePath(p.id), struct{}{}
+		case 2:
+			path, body = api.PathOrders, successor.req
 		}
 		b, err := json.Marshal(body)
 		if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/order/ordertest"
 	"h5pay/internal/server"
 	"h5pay/internal/wechat"
 	"h5pay/internal/wechat/wechattest"
@@ -316,4 +317,33 @@ func TestCodeAfterTheAskerDied(t *testing.T) {
 	}
 	s.deliver()
 	s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+}
+
+func TestPayerNamesTheAmount(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.guest(0)
+	req := native("tip", 1)
+	for _, amount := range []api.Fen{0, 500_001} {
+		req.Items[0].Amount = amount
+		p.unharmed(func() { p.fails(api.CodeBadRequest, "POST", api.PathOrders, req) })
+	}
+	req.Items[0].Amount = 12345
+	var c, again api.Checkout
+	p.must("POST", api.PathOrders, req, &c)
+	if c.Order.Total != 12345 || c.Order.Items[0].Price != 12345 || s.sim.Ledger().Orders[0].TotalFee != 12345 {
+		t.Errorf("order %+v", c.Order)
+	}
+	// The amount is part of what was asked for; the bounds may change since.
+	ordertest.Exec(t, s.db, `UPDATE products SET min_price = 20000, max_price = 30000 WHERE id = 'tip'`)
+	p.must("POST", api.PathOrders, req, &again)
+	if !cmp.Equal(again, c) {
+		t.Errorf("the same again: %+v", again)
+	}
+	req.Items[0].Amount = 20000
+	p.fails(api.CodeConflict, "POST", api.PathOrders, req)
+	if err := s.scan(0, c.CodeURL); err != nil {
+		t.Fatal(err)
+	}
+	s.deliver()
+	s.wantStatus(c.Order.ID, api.StatusPaid)
 }
