@@ -49,6 +49,7 @@ func run(ctx context.Context, dir string, o options, logFile string) (*report, e
 		return nil, err
 	}
 	c.compare()
+	c.checkOperator()
 	c.checkLog()
 	if logFile != "" {
 		if err := os.WriteFile(logFile, c.log.text.Bytes(), 0o644); err != nil {
@@ -135,6 +136,8 @@ func (c *campaign) step(ctx context.Context, n int, s step) {
 		c.tick(ctx, reconcileCron)
 	case doDeliver:
 		c.tick(ctx, deliverCron)
+	case doReplay:
+		c.replay(s.other)
 	default:
 		c.act(c.wishes[n], s)
 	}

@@ -69,6 +69,10 @@ func (d drawer) round(first, n int) round {
 	for range 1 + n/10 {
 		r.visits = append(r.visits, visit{order: -1, steps: []step{d.step(doCron)}}, visit{order: -1, steps: []step{d.step(doDeliver)}})
 	}
+	if s := d.step(doReplay); d.chance(0.5) {
+		s.other = d.IntN(20)
+		r.visits = append(r.visits, visit{order: -1, steps: []step{s}})
+	}
 	d.Shuffle(len(r.visits), func(i, j int) { r.visits[i], r.visits[j] = r.visits[j], r.visits[i] })
 	r.leap = one(d, leaps...)
 	return r

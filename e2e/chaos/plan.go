@@ -45,7 +45,7 @@ type visit struct {
 type step struct {
 	do      action
 	forge   string // of forge and of forge back
-	other   int    // of peep: somebody else's order
+	other   int    // of peep: somebody else's order; of replay: which of the newest events
 	refund  refund // of refund and hand back
 	faults  []wechattest.Fault
 	mishaps []mishap
@@ -77,6 +77,7 @@ const (
 	doRefund  action = "refund"  // the operator pays back, twice at once
 	doByHand  action = "by hand" // the operator pays back on WeChat's merchant platform
 	doFake    action = "fake"    // a stranger posts a forged notification of a refund
+	doReplay  action = "replay"  // the operator sends an event to the back end once more
 	doCron    action = "cron"    // the cron trigger that asks WeChat fires
 	doDeliver action = "deliver" // the one that delivers events fires
 )

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -64,6 +65,7 @@ func newWorld(ctx context.Context, dir string, seed uint64) (w *world, err error
 	w.wechat, err = wechattest.New(wechattest.Config{
 		Users: users(seed), ShopURL: w.shop, WeChatURL: wechatURL, PayDirs: []string{w.shop + "/"},
 		Seed: int64(seed) + 1, Hostile: true, PlainRefunds: true, RefundNotifyURL: w.shop + api.PathNotifyRefund,
+		History: 100, // nobody reads it, and copying a long one takes time
 		Doer: &witness{world: w, client: &http.Client{
 			Transport:     &http.Transport{MaxIdleConnsPerHost: 16},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -73,6 +75,7 @@ func newWorld(ctx context.Context, dir string, seed uint64) (w *world, err error
 		return nil, err
 	}
 	w.closers = append(w.closers, w.wechat.Close)
+	go w.learnTokens()
 	there := http.NewServeMux()
 	there.Handle("/", w.wire(atWeChat, nameCall, w.wechat.Handler()))
 	for _, path := range []string{"/connect/", "/cgi-bin/"} { // the buyers go there
@@ -145,6 +148,25 @@ func (w *world) settings(dir string) (map[string]string, error) {
 		w.secret("an openid", u.OpenID)
 	}
 	return vars, nil
+}
+
+// learnTokens makes secrets of the tokens that WeChat gives out, until it ends.
+func (w *world) learnTokens() {
+	events, stop := w.wechat.Subscribe()
+	defer stop()
+	for e := range events {
+		if e.Kind != wechattest.EventMessage || e.Message.Kind != "access_token" {
+			continue
+		}
+		var given struct {
+			Access  string `json:"access_token"`
+			Refresh string `json:"refresh_token"`
+		}
+		if json.Unmarshal([]byte(e.Message.Response), &given) == nil {
+			w.secret("an access_token", given.Access)
+			w.secret("a refresh_token", given.Refresh)
+		}
+	}
 }
 
 // serve answers on a listener until the end of the world.
