@@ -83,16 +83,21 @@ type BillCheck struct {
 	Differences []BillDifference `json:"differences,omitempty"`
 }
 
-// BillDifference is one thing on which bill and orders disagree.
+// BillDifference is one thing on which bill and orders disagree: about a payment,
+// or about a refund when it has an OutRefundNo.
 type BillDifference struct {
-	Kind        string `json:"kind"` // "missing_here", "missing_there", "amount", "status", ...
+	// Kind is "missing_here", "missing_there", "amount", "status", "number" (the
+	// payment or the refund is another one), or "twice" (in the bill).
+	Kind        string `json:"kind"`
 	OutTradeNo  string `json:"out_trade_no"`
 	OutRefundNo string `json:"out_refund_no,omitempty"`
 	Ours        string `json:"ours,omitempty"`
 	Theirs      string `json:"theirs,omitempty"`
 }
 
-// BillCheckList holds the last days, newest first.
+// BillCheckList holds the last 31 days that were checked, newest first, with the
+// first 100 differences of each. The query takes date, for all that is known of one
+// day.
 type BillCheckList struct {
 	Checks []BillCheck `json:"checks"`
 }

@@ -30,6 +30,8 @@ func routes(id string) []struct{ method, path, body string } {
 		{"POST", api.PathNotifyRefund, "<xml></xml>"},
 		{"GET", api.PathAdminOrders, ""},
 		{"GET", api.PathAdminOrders + "/" + id, ""},
+		{"GET", api.PathAdminBills, ""},
+		{"POST", api.PathAdminBills, `{"date":"2026-11-20"}`},
 		{"POST", refundPath(id), `{"refund_key":"` + key + `","amount":1}`},
 	}
 }

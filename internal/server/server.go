@@ -47,6 +47,7 @@ type Payments interface {
 	QueryRefund(ctx context.Context, outRefundNo string) (wechat.Refund, error)
 	QueryRefunds(ctx context.Context, outTradeNo string) ([]wechat.Refund, error)
 	ParseRefund(body []byte) (wechat.Refund, error)
+	DownloadBill(ctx context.Context, day time.Time) (wechat.Bill, error)
 }
 
 // Config is what a Server is made of.
@@ -189,6 +190,8 @@ func (s *Server) routes() map[string]handlerFunc {
 		"GET " + api.PathAdminCounter:  s.admin(s.getCounters),
 		"GET " + api.PathAdminEvents:   s.admin(s.adminEvents),
 		"POST " + api.PathAdminReplay:  s.admin(s.replayEvent),
+		"GET " + api.PathAdminBills:    s.admin(s.adminBills),
+		"POST " + api.PathAdminBills:   s.admin(s.adminCheckBill),
 	}
 }
 

@@ -1,0 +1,149 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/wechat"
+)
+
+const sourceBill = "bill"
+
+// The check of a day's bill.
+const (
+	billTimeout = 30 * time.Second
+	billLease   = 10 * time.Minute // of one run; much longer than one takes
+	billLater   = 10 * time.Minute // until the next try, when WeChat has no bill yet
+	billFailed  = time.Hour        // until the next try, when a bill cannot be had or read
+	billHour    = 10               // of the next day in Beijing, from which on there is a bill
+
+	// billSlack is how far apart our clock and WeChat's may be: so close to
+	// midnight a payment may be in either day's bill.
+	billSlack = 10 * time.Minute
+
+	// billPage is how many rows are compared by one statement.
+	billPage = 2000
+	// maxHealed is how many of a bill's differences one run asks WeChat about.
+	maxHealed = 5
+)
+
+// date is the form of a day.
+const date = "2006-01-02"
+
+// CheckBills compares the last days' bills with our books, those that were not
+// compared yet, the oldest first, one a call. A timer calls it every ten minutes;
+// it does nothing until WeChat has a bill, at ten in the morning. It may be stopped
+// anywhere: nothing of a run counts before its end, and a later call takes the day
+// up again.
+func (s *Server) CheckBills(ctx context.Context) error {
+	day, err := s.dueBill(ctx)
+	if err != nil || day.IsZero() {
+		return err
+	}
+	_, err = s.checkBill(ctx, day, true)
+	if errors.Is(err, errBillUnderWay) {
+		return nil
+	}
+	return err
+}
+
+// dueBill returns the first day of the last ones whose bill is to be compared, the
+// zero time when there is none.
+func (s *Server) dueBill(ctx context.Context) (time.Time, error) {
+	last := s.lastBill()
+	first := last.AddDate(0, 0, 1-order.BillDays)
+	known, err := s.cfg.Store.BillsKnown(ctx, first.Format(date), s.now())
+	if err != nil {
+		return time.Time{}, err
+	}
+	if len(known) == order.BillDays {
+		return time.Time{}, nil
+	}
+	began, err := s.cfg.Store.FirstOrder(ctx)
+	if err != nil || began.IsZero() {
+		return time.Time{}, err
+	}
+	if day := beginOfDay(began); day.After(first) {
+		first = day
+	}
+	for day := first; !day.After(last); day = day.AddDate(0, 0, 1) {
+		if !known[day.Format(date)] {
+			return day, nil
+		}
+	}
+	return time.Time{}, nil
+}
+
+// lastBill is the last day that has a bill by now.
+func (s *Server) lastBill() time.Time {
+	return beginOfDay(s.now().Add(-billHour*time.Hour)).AddDate(0, 0, -1)
+}
+
+// beginOfDay is the midnight before t in Beijing.
+func beginOfDay(t time.Time) time.Time {
+	y, m, d := t.In(beijing).Date()
+	return time.Date(y, m, d, 0, 0, 0, 0, beijing)
+}
+
+// errBillUnderWay is returned when somebody else compares the day's bill.
+var errBillUnderWay = errors.New("a check of that day is under way")
+
+// checkBill compares the bill of a day with our books and stores what differs.
+func (s *Server) checkBill(ctx context.Context, day time.Time, timer bool) (api.BillCheck, error) {
+	id, err := order.NewID(s.rand)
+	if err != nil {
+		return api.BillCheck{}, err
+	}
+	run := order.BillRun{Date: day.Format(date), ID: id}
+	claimed, err := s.cfg.Store.ClaimBill(ctx, run, billLease, s.now(), timer)
+	switch {
+	case err != nil:
+		return api.BillCheck{}, err
+	case !claimed:
+		return api.BillCheck{}, errBillUnderWay
+	}
+	log := s.logger(ctx).With("source", sourceBill, "date", run.Date)
+	callCtx, cancel := context.WithTimeout(ctx, billTimeout)
+	defer cancel()
+	bill, err := s.cfg.WeChat.DownloadBill(callCtx, day)
+	if err != nil {
+		status, wait := order.BillFailed, billFailed
+		var e *wechat.Error
+		if errors.As(err, &e) && e.Kind == wechat.Retry {
+			status, wait = order.BillWaiting, billLater
+			log.Warn("no bill yet", "error", err)
+		} else {
+			log.Error("the bill cannot be had", "error", err)
+		}
+		return api.BillCheck{Date: run.Date, Status: status}, s.cfg.Store.PostponeBill(ctx, run, status, s.now().Add(wait))
+	}
+	c := comparison{s: s, date: run.Date, from: day, to: day.AddDate(0, 0, 1).Add(-billSlack)}
+	if before, err := s.cfg.Store.BillChecks(ctx, day.AddDate(0, 0, -1).Format(date), 1, 0); err != nil {
+		return api.BillCheck{}, err
+	} else if len(before) == 1 && before[0].CheckedAt != 0 {
+		c.from = day.Add(-billSlack) // that bill had its say
+	}
+	if err := c.compare(ctx, bill); err != nil {
+		return api.BillCheck{}, fmt.Errorf("comparing the bill of %s: %w", run.Date, err)
+	}
+	now := s.now()
+	ended, err := s.cfg.Store.EndBill(ctx, run, c.check, now)
+	if err != nil {
+		return api.BillCheck{}, err
+	}
+	if !ended {
+		return api.BillCheck{}, errBillUnderWay
+	}
+	check := c.check
+	check.Date, check.CheckedAt, check.Status = run.Date, now.UnixMilli(), order.BillAgrees
+	for _, d := range check.Differences {
+		check.Status = order.BillDiffers
+		log.Error("the bill differs", "kind", d.Kind, "out_trade_no", d.OutTradeNo, "refund", d.OutRefundNo, "ours", d.Ours, "theirs", d.Theirs)
+	}
+	log.Info("bill checked", "status", check.Status, "payments", check.Payments, "refunds", check.Refunds, "differences", len(check.Differences))
+	return check, nil
+}

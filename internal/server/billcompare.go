@@ -1,0 +1,247 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/wechat"
+)
+
+// comparison compares one day's bill with our books, both ways.
+type comparison struct {
+	s    *Server
+	date string
+	// By our own clock, the time whose payments have to be in this bill, or in one
+	// that was compared before. It is a little early, so that what WeChat may have
+	// put down to the next day is looked for when that is over.
+	from, to time.Time
+	check    api.BillCheck
+
+	seen   map[string]bool // numbers that are in the bill: of payments, and of refunds after a slash
+	healed int
+	// What is in this bill and by our own clock belongs to another.
+	strayPayments, strayRefunds []string
+}
+
+// compare fills in c.check.
+func (c *comparison) compare(ctx context.Context, bill wechat.Bill) error {
+	c.seen = make(map[string]bool, len(bill.Rows))
+	for rows := range slices.Chunk(bill.Rows, billPage) {
+		if err := c.theirs(ctx, rows); err != nil {
+			return err
+		}
+	}
+	// Before ours is looked at, and before the result is stored: what is marked
+	// twice is marked once.
+	if err := c.s.cfg.Store.MarkBilled(ctx, c.date, c.strayPayments, c.strayRefunds); err != nil {
+		return err
+	}
+	return c.ours(ctx)
+}
+
+// theirs looks for rows of the bill in our books.
+func (c *comparison) theirs(ctx context.Context, rows []wechat.BillRow) error {
+	payments, refunds, err := c.find(ctx, rows)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if _, known := payments[row.OutTradeNo]; !known && row.AppID != c.s.cfg.AppID {
+			continue // the merchant has other shops, under other accounts
+		}
+		var err error
+		if row.OutRefundNo == "" {
+			err = c.payment(ctx, row, payments[row.OutTradeNo])
+		} else {
+			err = c.refund(ctx, row, refunds[row.OutRefundNo])
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// find reads what our books have of rows.
+func (c *comparison) find(ctx context.Context, rows []wechat.BillRow) (payments, refunds map[string]order.Entry, err error) {
+	var outTradeNos, outRefundNos []string
+	for _, row := range rows {
+		outTradeNos = append(outTradeNos, row.OutTradeNo)
+		if row.OutRefundNo != "" {
+			outRefundNos = append(outRefundNos, row.OutRefundNo)
+		}
+	}
+	if payments, err = c.s.cfg.Store.Payments(ctx, outTradeNos); err != nil {
+		return nil, nil, err
+	}
+	refunds, err = c.s.cfg.Store.TakenRefunds(ctx, outRefundNos)
+	return payments, refunds, err
+}
+
+// payment compares a payment of the bill with ours, the zero Entry when there is
+// no such order.
+func (c *comparison) payment(ctx context.Context, row wechat.BillRow, e order.Entry) error {
+	c.check.Payments++
+	theirs := yuan(row.Total) + " " + string(row.State)
+	if c.twice(row.OutTradeNo) {
+		c.differ("twice", row, "", theirs)
+		return nil
+	}
+	if e.Number == "" {
+		// The order is not paid here, or not there at all.
+		c.differ("missing_here", row, e.Status, theirs)
+		if e.OutTradeNo == "" {
+			return nil
+		}
+		heal := func(o order.Order) error {
+			_, err := c.s.ask(ctx, o, sourceBill)
+			return err
+		}
+		if err := c.heal(ctx, row.OutTradeNo, heal); err != nil {
+			return err
+		}
+		c.stray(row, e)
+		return nil
+	}
+	switch {
+	case row.State != wechat.StateSuccess:
+		c.differ("status", row, e.Status, theirs)
+	case fen(row.Total) != e.Amount:
+		c.differ("amount", row, e.Amount.String(), yuan(row.Total))
+	case row.TransactionID != e.Number:
+		c.differ("number", row, e.Number, row.TransactionID)
+	}
+	c.stray(row, e)
+	return nil
+}
+
+// refund is payment for a refund.
+func (c *comparison) refund(ctx context.Context, row wechat.BillRow, e order.Entry) error {
+	c.check.Refunds++
+	theirs := yuan(row.Refund) + " " + string(row.RefundState)
+	if c.twice("/" + row.OutRefundNo) {
+		c.differ("twice", row, "", theirs)
+		return nil
+	}
+	status, ok := refundStatus(row.RefundState)
+	// The bill is from this morning: ours may have come further since.
+	behind := func() bool {
+		return ok && e.Status != string(status) && !order.RefundCanBecome(status, api.RefundStatus(e.Status))
+	}
+	was := e
+	if e.Number == "" || behind() {
+		heal := func(o order.Order) error { return c.s.findRefunds(ctx, o.OutTradeNo, sourceBill) }
+		if err := c.heal(ctx, row.OutTradeNo, heal); err != nil {
+			return err
+		}
+		found, err := c.s.cfg.Store.TakenRefunds(ctx, []string{row.OutRefundNo})
+		if err != nil {
+			return err
+		}
+		e = found[row.OutRefundNo]
+	}
+	switch {
+	case was.OutRefundNo == "":
+		c.differ("missing_here", row, "", theirs) // also when it is here by now
+	case e.OutTradeNo != row.OutTradeNo:
+		c.differ("number", row, e.OutTradeNo, row.OutTradeNo)
+	case fen(row.Refund) != e.Amount:
+		c.differ("amount", row, e.Amount.String(), yuan(row.Refund))
+	case e.Number == "" || !ok || behind():
+		c.differ("status", row, e.Status, theirs)
+	case row.RefundID != e.Number:
+		c.differ("number", row, e.Number, row.RefundID)
+	}
+	c.stray(row, e)
+	return nil
+}
+
+// twice notes that a number is in the bill and reports whether it was before.
+func (c *comparison) twice(number string) bool {
+	before := c.seen[number]
+	c.seen[number] = true
+	return before
+}
+
+// differ notes a difference.
+func (c *comparison) differ(kind string, row wechat.BillRow, ours, theirs string) {
+	c.check.Differences = append(c.check.Differences, api.BillDifference{
+		Kind: kind, OutTradeNo: row.OutTradeNo, OutRefundNo: row.OutRefundNo, Ours: ours, Theirs: theirs,
+	})
+}
+
+// heal asks WeChat itself about an order on which the bill differs, since a bill
+// is not signed: what it says in a signed answer is settled. One run asks so often
+// only; the rest is for the timer, or for the next run.
+func (c *comparison) heal(ctx context.Context, outTradeNo string, ask func(order.Order) error) error {
+	if c.healed == maxHealed {
+		return nil
+	}
+	o, err := c.s.cfg.Store.ByOutTradeNo(ctx, outTradeNo)
+	if errors.Is(err, order.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	c.healed++
+	err = ask(o)
+	var e *wechat.Error
+	var why refusal
+	if errors.As(err, &e) || errors.As(err, &why) {
+		c.s.logger(ctx).Warn("asking WeChat about a difference failed", "source", sourceBill, "order", o.ID, "error", err)
+		return nil
+	}
+	return err
+}
+
+// stray notes what is in this bill and by our own clock will be looked for in
+// another one.
+func (c *comparison) stray(row wechat.BillRow, e order.Entry) {
+	if !e.At.IsZero() && !e.At.Before(c.from) && e.At.Before(c.to) {
+		return
+	}
+	if row.OutRefundNo == "" {
+		c.strayPayments = append(c.strayPayments, row.OutTradeNo)
+	} else {
+		c.strayRefunds = append(c.strayRefunds, row.OutRefundNo)
+	}
+}
+
+// ours looks for what our books have of the day in the bill.
+func (c *comparison) ours(ctx context.Context) error {
+	for _, read := range []func(context.Context, time.Time, time.Time, string, order.Entry, int) ([]order.Entry, error){
+		c.s.cfg.Store.PaymentsBetween, c.s.cfg.Store.RefundsBetween,
+	} {
+		var last order.Entry
+		for {
+			page, err := read(ctx, c.from, c.to, c.date, last, billPage)
+			if err != nil {
+				return err
+			}
+			for _, e := range page {
+				number := e.OutTradeNo
+				if e.OutRefundNo != "" {
+					number = "/" + e.OutRefundNo
+				}
+				if !c.seen[number] {
+					c.check.Differences = append(c.check.Differences, api.BillDifference{
+						Kind: "missing_there", OutTradeNo: e.OutTradeNo, OutRefundNo: e.OutRefundNo, Ours: e.Amount.String() + " " + e.Status,
+					})
+				}
+			}
+			if len(page) < billPage {
+				break
+			}
+			last = page[len(page)-1]
+		}
+	}
+	return nil
+}
+
+// yuan prints an amount of WeChat's.
+func yuan(f wechat.Fen) string { return fen(f).String() }
