@@ -13,20 +13,22 @@ import (
 )
 
 // app is what the signer does: it answers calls, and by timers of their own it
-// reconciles and delivers events.
+// reconciles, delivers events and checks bills.
 type app struct {
 	http.Handler
-	reconcile func(context.Context) error
-	deliver   func(context.Context) error
+	reconcile  func(context.Context) error
+	deliver    func(context.Context) error
+	checkBills func(context.Context) error
 }
 
 // unavailable is the app of a signer with a bad setting: it still answers, with
 // the code "misconfigured", and names the setting in the log.
 func unavailable(err error, log *slog.Logger) app {
 	return app{
-		Handler:   server.Unavailable(err, log),
-		reconcile: func(context.Context) error { return err },
-		deliver:   func(context.Context) error { return nil }, // the other timer complains
+		Handler:    server.Unavailable(err, log),
+		reconcile:  func(context.Context) error { return err },
+		deliver:    func(context.Context) error { return nil }, // the first timer complains
+		checkBills: func(context.Context) error { return nil },
 	}
 }
 
@@ -98,7 +100,7 @@ func newApp(p platform) app {
 	if err != nil {
 		return unavailable(err, log)
 	}
-	return app{srv.Handler(), srv.Reconcile, srv.Deliver}
+	return app{srv.Handler(), srv.Reconcile, srv.Deliver, srv.CheckBills}
 }
 
 // checks is what the health page says of the platform. A shop takes payments

@@ -74,9 +74,14 @@ func listen(ctx context.Context, log *slog.Logger) error {
 		ReadTimeout:       30 * time.Second, // bodies have 64 KiB at most
 		IdleTimeout:       2 * time.Minute,
 	}
-	go everyMinute(ctx, func() {
+	go every(ctx, time.Minute, func() {
 		if err := a.reconcile(ctx); err != nil && ctx.Err() == nil {
 			log.Error("reconciling failed", "error", err)
+		}
+	})
+	go every(ctx, 10*time.Minute, func() {
+		if err := a.checkBills(ctx); err != nil && ctx.Err() == nil {
+			log.Error("checking bills failed", "error", err)
 		}
 	})
 	go events.answer(ctx, retryEvery, func() {
@@ -125,9 +130,9 @@ func certClient() (*http.Client, error) {
 	return newClient(&tls.Config{Certificates: []tls.Certificate{cert}}), nil
 }
 
-// everyMinute calls do until ctx ends; in the Worker a cron trigger does.
-func everyMinute(ctx context.Context, do func()) {
-	tick := time.NewTicker(time.Minute)
+// every calls do until ctx ends; in the Worker a cron trigger does.
+func every(ctx context.Context, pause time.Duration, do func()) {
+	tick := time.NewTicker(pause)
 	defer tick.Stop()
 	for {
 		select {

@@ -100,8 +100,10 @@ func (f Fetch) StatusOnly() Fetch {
 	return f
 }
 
-// maxAnswer caps an upstream's answer, in bytes; what is beyond is cut off.
-const maxAnswer = 1 << 20
+// maxAnswer caps an upstream's answer, in bytes; what is beyond is cut off. The
+// longest is a day's bill, of which this is about 12 000 rows; the memory of an
+// instance is what sets it.
+const maxAnswer = 4 << 20
 
 // Do sends one request and returns the whole answer, whatever its status. Its
 // errors hold nothing of the request.

@@ -55,7 +55,7 @@ func TestFetchCarriesTheWholeRequest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"CERT", "POST", "https://api.example.com/x?y=1", "1", "Content-Type", "text/xml", "<xml>", "1048576"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"CERT", "POST", "https://api.example.com/x?y=1", "1", "Content-Type", "text/xml", "<xml>", "4194304"}, got); diff != "" {
 		t.Errorf("sent (-want +got):\n%s", diff)
 	}
 	body, err := io.ReadAll(res.Body)
