@@ -134,7 +134,7 @@ func (c *comparison) refund(ctx context.Context, row wechat.BillRow, e order.Ent
 	}
 	was := e
 	if e.Number == "" || behind() {
-		heal := func(o order.Order) error { return c.s.findRefunds(ctx, o.OutTradeNo, sourceBill) }
+		heal := func(o order.Order) error { return c.s.findRefunds(ctx, o, sourceBill) }
 		if err := c.heal(ctx, row.OutTradeNo, heal); err != nil {
 			return err
 		}

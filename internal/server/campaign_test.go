@@ -21,6 +21,8 @@ type purchase struct {
 	req   api.CreateOrderRequest
 	id    string
 	last  api.Checkout // what the page has
+
+	refund api.RefundRequest // the operator's last one
 }
 
 // A campaign is a random story of buyers, their taps and WeChat's faults. After
@@ -31,6 +33,7 @@ func TestCampaign(t *testing.T) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 0))
 			s := newShop(t, nil)
+			began := s.now()
 			buyers := []*person{s.signedIn(0), s.signedIn(1), s.signedIn(2), s.guest(0), s.guest(1)}
 			var all []*purchase
 			for range 100 {
@@ -46,6 +49,8 @@ func TestCampaign(t *testing.T) {
 			}
 			s.agrees()
 			s.logged()
+			s.refundsEnd()
+			s.billsAgree(began)
 		})
 	}
 }
@@ -114,7 +119,7 @@ func (s *shop) agrees() {
 func (p *purchase) step(r *rand.Rand) {
 	s := p.buyer.shop
 	pick := func(all ...string) string { return all[r.IntN(len(all))] }
-	switch r.IntN(13) {
+	switch r.IntN(16) {
 	case 0, 1:
 		p.checkout("POST", api.PathOrders, p.req)
 	case 2:
@@ -148,6 +153,8 @@ func (p *purchase) step(r *rand.Rand) {
 		s.reconcile()
 	case 12:
 		p.rush(r)
+	default:
+		p.payBack(r)
 	}
 }
 

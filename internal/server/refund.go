@@ -87,7 +87,11 @@ func (s *Server) refundRefused(ctx context.Context, log *slog.Logger, r order.Re
 		return err
 	}
 	// Perhaps because of refunds that were not made here.
-	return s.findRefunds(ctx, r.OutTradeNo, source)
+	o, err := s.cfg.Store.ByID(ctx, r.OrderID)
+	if err != nil {
+		return err
+	}
+	return s.findRefunds(ctx, o, source)
 }
 
 // queryRefund asks WeChat where a refund of ours stands, settles the answer, and

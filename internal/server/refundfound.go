@@ -11,19 +11,17 @@ import (
 )
 
 // settleRefunded settles a trade of which money has gone back, and the refunds of
-// it. WeChat promises no more of such a trade than its state: the refunds know the
-// payment and the amount, and for when it was paid the time of this news stands in.
+// it. They are asked for first: once the order is known to be paid nobody asks
+// about it again. And WeChat promises no more of such a trade than its state: the
+// refunds know the payment and the amount, and for when it was paid the time of
+// this news stands in.
 func (s *Server) settleRefunded(ctx context.Context, o order.Order, trade wechat.Trade, source string) error {
-	if trade.TransactionID == "" || trade.TotalFee == 0 {
-		callCtx, cancel := context.WithTimeout(ctx, refundTimeout)
-		defer cancel()
-		refunds, err := s.cfg.WeChat.QueryRefunds(callCtx, o.OutTradeNo)
-		if err != nil {
-			return fmt.Errorf("querying the refunds of order %s: %w", o.ID, err)
-		}
-		for _, r := range refunds {
-			trade.TransactionID, trade.TotalFee = r.TransactionID, r.Total
-		}
+	refunds, err := s.refundsAtWeChat(ctx, o)
+	if err != nil {
+		return err
+	}
+	if len(refunds) > 0 && (trade.TransactionID == "" || trade.TotalFee == 0) {
+		trade.TransactionID, trade.TotalFee = refunds[0].TransactionID, refunds[0].Total
 	}
 	if trade.PaidAt.IsZero() {
 		trade.PaidAt = s.now()
@@ -34,21 +32,35 @@ func (s *Server) settleRefunded(ctx context.Context, o order.Order, trade wechat
 	if err := s.settle(ctx, trade, source); err != nil {
 		return err
 	}
-	return s.findRefunds(ctx, o.OutTradeNo, source)
+	return s.foundRefunds(ctx, o.OutTradeNo, refunds, source)
 }
 
 // findRefunds asks WeChat for all refunds of an order and settles them. That is
 // how refunds made by hand on the merchant platform come to be known here.
-func (s *Server) findRefunds(ctx context.Context, outTradeNo, source string) error {
-	o, err := s.cfg.Store.ByOutTradeNo(ctx, outTradeNo)
+func (s *Server) findRefunds(ctx context.Context, o order.Order, source string) error {
+	refunds, err := s.refundsAtWeChat(ctx, o)
 	if err != nil {
 		return err
 	}
+	return s.foundRefunds(ctx, o.OutTradeNo, refunds, source)
+}
+
+func (s *Server) refundsAtWeChat(ctx context.Context, o order.Order) ([]wechat.Refund, error) {
 	callCtx, cancel := context.WithTimeout(ctx, refundTimeout)
 	defer cancel()
-	refunds, err := s.cfg.WeChat.QueryRefunds(callCtx, outTradeNo)
+	refunds, err := s.cfg.WeChat.QueryRefunds(callCtx, o.OutTradeNo)
 	if err != nil {
-		return fmt.Errorf("querying the refunds of order %s: %w", o.ID, err)
+		return nil, fmt.Errorf("querying the refunds of order %s: %w", o.ID, err)
+	}
+	return refunds, nil
+}
+
+// foundRefunds settles all refunds of an order. One that is refused leaves the
+// others to be settled.
+func (s *Server) foundRefunds(ctx context.Context, outTradeNo string, refunds []wechat.Refund, source string) error {
+	o, err := s.cfg.Store.ByOutTradeNo(ctx, outTradeNo)
+	if err != nil {
+		return err
 	}
 	var bad error
 	for _, told := range refunds {
@@ -56,7 +68,7 @@ func (s *Server) findRefunds(ctx context.Context, outTradeNo, source string) err
 		var why refusal
 		switch {
 		case errors.As(err, &why):
-			bad = err // the others may be right
+			bad = err
 		case err != nil:
 			return err
 		}

@@ -1,0 +1,175 @@
+package server_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/wechat/wechattest"
+)
+
+// payBack does one random thing about money that goes back.
+func (p *purchase) payBack(r *rand.Rand) {
+	s := p.buyer.shop
+	pick := func(all ...string) string { return all[r.IntN(len(all))] }
+	switch r.IntN(6) {
+	case 0:
+		s.fault(pick(wechattest.FaultSystemError, wechattest.FaultTimeoutBefore, wechattest.FaultTimeoutAfter, wechattest.FaultBadGateway,
+			wechattest.FaultBadReplySign, wechattest.FaultNoReplySign), pick("/secapi/pay/refund", "/pay/refundquery"))
+	case 1:
+		kind := pick(wechattest.FaultNotEnough, wechattest.FaultRefundClosed, wechattest.FaultRefundChange, wechattest.FaultRefundSlow)
+		var delay int64
+		if kind == wechattest.FaultRefundSlow {
+			delay = 1 + r.Int64N(5*time.Hour.Milliseconds())
+		}
+		if err := s.sim.AddFault(wechattest.Fault{Kind: kind, DelayMS: delay}); err != nil {
+			s.t.Fatal(err)
+		}
+	case 2:
+		// By hand on the merchant platform, which tells nobody.
+		if p.id != "" {
+			s.sim.Refund(s.outTradeNo(p.id), 1+r.Int64N(int64(p.last.Order.Total))) // an error is WeChat's no
+			s.check()
+		}
+	case 3:
+		p.refundNews(r)
+	default:
+		p.askBack(r)
+	}
+}
+
+// askBack asks for refunds, several at once now and then, some of them twice.
+func (p *purchase) askBack(r *rand.Rand) {
+	if p.id == "" {
+		return
+	}
+	s, op := p.buyer.shop, p.buyer.operator()
+	total := int64(p.last.Order.Total)
+	var wg sync.WaitGroup
+	for range 1 + r.IntN(2)*3 {
+		amount := 1 + r.Int64N(total)
+		if r.IntN(3) == 0 {
+			amount = total
+		}
+		if p.refund.RefundKey == "" || r.IntN(2) == 0 {
+			p.refund = refundOf(api.Fen(amount))
+		}
+		body, err := json.Marshal(p.refund)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		request := op.request("POST", refundPath(p.id), body)
+		wg.Go(func() {
+			if a := op.send(request); a.err.Code == api.CodeInternal {
+				s.t.Errorf("refund: %s\n%s", a.body, s.log)
+			}
+		})
+	}
+	wg.Wait()
+	s.check()
+}
+
+// refundNews brings refund notifications, true and forged, and looks at the same
+// time.
+func (p *purchase) refundNews(r *rand.Rand) {
+	if p.id == "" {
+		return
+	}
+	s, op := p.buyer.shop, p.buyer.operator()
+	var wg sync.WaitGroup
+	for _, refund := range s.sim.Ledger().Refunds {
+		if refund.OutTradeNo != s.outTradeNo(p.id) {
+			continue
+		}
+		for _, forge := range append(wechattest.RefundForges(), "", "") {
+			if r.IntN(2) == 0 {
+				continue
+			}
+			wg.Go(func() {
+				attempt, err := s.sim.NotifyRefund(refund.OutRefundNo, forge)
+				lie := forge != "" && forge != wechattest.ForgeReplay && forge != wechattest.ForgeTooEarly // which may be true by now
+				if err == nil && attempt.OK && lie {
+					s.t.Errorf("a forged refund notification (%s) was acknowledged", forge)
+				}
+			})
+		}
+	}
+	look := op.request("GET", api.PathAdminOrders+"/"+p.id, nil)
+	wg.Go(func() {
+		if a := op.send(look); a.status != http.StatusOK {
+			s.t.Errorf("look: %d %s", a.status, a.body)
+		}
+	})
+	wg.Wait()
+	s.check()
+}
+
+// refundsEnd goes on until no refund is under way that does not wait for the
+// merchant's hand.
+func (s *shop) refundsEnd() {
+	s.t.Helper()
+	for range 60 {
+		s.sim.Advance(31 * time.Minute)
+		for range 4 {
+			s.reconcile()
+		}
+		var open int
+		if err := s.db.QueryRow(`SELECT COUNT(*) FROM refunds WHERE status IN ('created', 'processing')`).Scan(&open); err != nil {
+			s.t.Fatal(err)
+		}
+		if open == 0 {
+			return
+		}
+	}
+	s.t.Errorf("a refund is under way for ever\n%s", s.log)
+}
+
+// billsAgree compares every day's bill until nothing differs, as an operator would
+// who tries again, and then all refunds with WeChat's ledger.
+func (s *shop) billsAgree(from time.Time) {
+	s.t.Helper()
+	op := s.operator()
+	for day := from; day.Before(s.now().Add(-34 * time.Hour)); day = day.Add(24 * time.Hour) {
+		date := day.In(time.FixedZone("", 8*3600)).Format("2006-01-02")
+		for tries := 0; ; tries++ {
+			c := op.checkBill(date)
+			if c.Status == "agrees" {
+				break
+			}
+			if tries == 20 {
+				s.t.Errorf("the bill of %s differs for ever: %+v\n%s", date, c, s.log)
+				break
+			}
+		}
+	}
+	want := map[string]string{}
+	for _, r := range s.sim.Ledger().Refunds {
+		status := map[string]api.RefundStatus{
+			wechattest.RefundSuccess: api.RefundSucceeded, wechattest.RefundClosed: api.RefundClosed, wechattest.RefundChange: api.RefundAbnormal,
+		}[r.Status]
+		want[r.OutRefundNo] = fmt.Sprint(r.OutTradeNo, " ", r.RefundID, " ", r.Fee, " ", status)
+	}
+	rows, err := s.db.Query(`SELECT refunds.id, out_trade_no || ' ' || COALESCE(refund_id, '') || ' ' || amount || ' ' || refunds.status
+		FROM refunds JOIN orders ON orders.id = order_id WHERE refunds.status <> 'failed'`)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, got string
+		if err := rows.Scan(&id, &got); err != nil {
+			s.t.Fatal(err)
+		}
+		if got != want[id] {
+			s.t.Errorf("refund %s is %q here and %q at WeChat", id, got, want[id])
+		}
+		delete(want, id)
+	}
+	for id, refund := range want {
+		s.t.Errorf("WeChat has refund %s, %s, which nobody here knows", id, refund)
+	}
+}
