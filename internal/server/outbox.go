@@ -73,6 +73,7 @@ func (s *Server) Deliver(ctx context.Context) error {
 func (s *Server) deliver(ctx context.Context, e order.Event) (answered bool, err error) {
 	log := s.logger(ctx).With("event", e.ID, "type", string(e.Type), "order", e.OrderID, "attempt", e.Attempts)
 	status, err := s.send(ctx, e)
+	ctx = context.WithoutCancel(ctx) // what was sent is noted, though the caller be gone
 	if err == nil && status >= 200 && status <= 299 {
 		marked, err := s.cfg.Store.Deliver(ctx, e, s.now())
 		if marked {

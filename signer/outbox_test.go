@@ -1,0 +1,136 @@
+//go:build !js
+
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/webhook"
+)
+
+// The plain server's own client and database, and back ends on a real network.
+func TestNativeSignerDelivers(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer http.HandlerFunc
+		want   api.EventStatus
+		why    string
+	}{
+		"acknowledged": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }, api.EventDelivered, ""},
+		"refused":      {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusTeapot) }, api.EventPending, "HTTP 418"},
+		"sent elsewhere": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+		}, api.EventPending, "HTTP 307"},
+		"broken off":          {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, api.EventPending, "no answer"},
+		"a body for ever":     {func(w http.ResponseWriter, r *http.Request) { w.(http.Flusher).Flush(); <-r.Context().Done() }, api.EventDelivered, ""},
+		"a stall without end": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, api.EventPending, "no answer in 10 s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var elsewhere atomic.Int32
+			env := exampleEnv(t)
+			mux := http.NewServeMux()
+			mux.HandleFunc("/elsewhere", func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) })
+			mux.HandleFunc("POST /h5pay", func(w http.ResponseWriter, r *http.Request) {
+				// The signer signs with the old secret too.
+				if _, err := webhook.Receive(r, time.Now(), env["WEBHOOK_SECRET_OLD"]); err != nil {
+					t.Error(err)
+				}
+				test.answer(w, r)
+			})
+			backEnd := httptest.NewServer(mux)
+			t.Cleanup(func() { backEnd.CloseClientConnections(); backEnd.Close() })
+			env["WEBHOOK_URL"] = backEnd.URL + "/h5pay"
+
+			db, err := openSQLite(filepath.Join(t.TempDir(), "h5pay.db"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { db.Close() })
+			if err := order.Migrate(t.Context(), db); err != nil {
+				t.Fatal(err)
+			}
+			store, now := order.NewStore(db), time.Now()
+			o, err := store.Insert(t.Context(), order.Order{
+				ID: "0123456789abcdefghijklmn", Owner: "alice", ClientKey: "key", Fingerprint: "f", OutTradeNo: "20261125ABCDEFGHIJKLMNOPQRSTUV01",
+				Lines: []order.Line{{ProductID: "tea", Name: "茶", Price: 6800, Quantity: 1}}, Total: 6800, Currency: "CNY", TradeType: api.TradeJSAPI,
+				CreatedAt: now, ExpiresAt: now.Add(order.Lifetime),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ok, err := store.Pay(t.Context(), o.ID, order.Payment{TransactionID: "4200", Payer: "alice", PaidAt: now}, now); !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+
+			ctx := t.Context()
+			if test.why == "no answer in 10 s" {
+				// Nobody wants to wait for them here.
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, 2*time.Second)
+				defer cancel()
+			}
+			a := newApp(platform{getenv: func(name string) string { return env[name] }, db: db, doer: newClient(nil),
+				log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+			if err := a.deliver(ctx); err != nil {
+				t.Fatal(err)
+			}
+			events, err := store.EventsOf(t.Context(), o.ID)
+			if err != nil || len(events) != 1 {
+				t.Fatal(events, err)
+			}
+			if e := events[0]; e.Status != test.want || e.LastError != test.why || e.Attempts != 1 {
+				t.Errorf("%+v, want %s, %q", e, test.want, test.why)
+			}
+			if elsewhere.Load() != 0 {
+				t.Error("the redirect was followed, with the payer's openid")
+			}
+		})
+	}
+}
+
+// However often the bell rings, somebody looks after the last ring.
+func TestBell(t *testing.T) {
+	b := newBell()
+	ctx, cancel := context.WithCancel(t.Context())
+	looks, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		b.answer(ctx, time.Hour, func() { looks <- struct{}{} })
+	}()
+	for range 3 {
+		for range 100 {
+			b.ring() // does not wait, though nobody looks yet
+		}
+		<-looks
+	}
+	cancel()
+	for {
+		select {
+		case <-looks: // of the last rings
+		case <-ended:
+			return
+		}
+	}
+}
+
+func TestBellIsNotNeeded(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	looks := 0
+	newBell().answer(ctx, time.Millisecond, func() {
+		if looks++; looks == 3 {
+			cancel()
+		}
+	})
+	if looks < 3 {
+		t.Errorf("looked %d times", looks)
+	}
+}
