@@ -5,7 +5,7 @@
 upper     = $(shell echo $(port) | tr a-z A-Z)_PORT
 with-port = $(if $($(upper)),-$(port)-port $($(upper)))
 
-.PHONY: help dev test check unit e2e build wasm signer public deploy bench chaos load size clean tools browser
+.PHONY: help dev test check unit fuzz e2e build wasm signer public deploy bench chaos load size clean tools browser
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -40,6 +40,11 @@ check: tools ## gofmt, vet and staticcheck, natively and for wasm
 
 unit: tools node_modules/.package-lock.json ## the tests that need no browser
 	go test $$(go list ./... | grep -v /e2e)
+
+FUZZTIME ?= 10s
+fuzz: ## every parser of foreign bytes, one after the other; FUZZTIME=10s each
+	@grep -roE '^func Fuzz[A-Za-z]+' --include='*_test.go' --exclude-dir=node_modules . | sed -E 's|/[^/]*:func | |' | sort | \
+	while read -r package name; do echo "$$package $$name"; go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$package || exit 1; done
 
 e2e: build browser ## real Chromium, real workerd, simulated WeChat
 	go test -count=1 ./e2e/...
