@@ -22,7 +22,7 @@ JS       := ./wasm ./signer/... ./e2e/warm/program
 WASMEXEC  = $(shell go env GOROOT)/lib/wasm/wasm_exec.js
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 dev: build ## the shop, the signer and a simulated WeChat on this machine
 	@go build -o .wrangler/dev ./dev
@@ -102,7 +102,10 @@ chaos: $(ENTRY) build/wasm_exec.js build/signer.wasm ## thousands of orders whil
 load: $(ENTRY) build/wasm_exec.js build/signer.wasm ## how many orders a second this machine holds, with nothing wrong
 	$(campaign) -calm
 
-size: build ## what the two binaries weigh, and what in them; fails over budget
+bench-page: build browser ## the page on an emulated phone beside go-app's hello world; writes docs/pagespeed.md
+	go run ./e2e/pagebench -o docs/pagespeed.md
+
+size: build ## what the Worker and the page weigh, and what in them; fails over budget
 	go run ./e2e/size
 
 clean: ## remove what was built, and the local database

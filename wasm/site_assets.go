@@ -3,12 +3,12 @@
 package main
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -92,8 +92,13 @@ func startScript() ([]byte, error) {
 	return append(runtime, start...), err
 }
 
-// styleSheet joins the style sheets of the site: WeUI's, and over it those of
-// the shop.
+// sourceFiles are where the page gets the names of its classes from.
+//
+//go:embed *.go site
+var sourceFiles embed.FS
+
+// styleSheet joins the style sheets of the site: what is needed of WeUI's, and
+// over it those of the shop.
 func styleSheet(out string) ([]byte, error) {
 	const base = "weui.css"
 	names, err := filepath.Glob(filepath.Join(out, "web", "*.css"))
@@ -106,13 +111,26 @@ func styleSheet(out string) ([]byte, error) {
 	}
 	names[0], names[at] = names[at], names[0]
 	slices.Sort(names[1:])
-	var all [][]byte
+	var all []string
 	for _, name := range names {
 		b, err := os.ReadFile(name)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, b)
+		all = append(all, string(b))
 	}
-	return bytes.Join(all, []byte("\n")), nil
+	var sources strings.Builder
+	err = fs.WalkDir(sourceFiles, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		b, err := sourceFiles.ReadFile(name)
+		sources.Write(b)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	over := strings.Join(all[1:], "\n")
+	return []byte(prune(all[0], over, usedNames(sources.String())) + "\n" + over), nil
 }

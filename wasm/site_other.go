@@ -159,7 +159,7 @@ func (s *site) writeManifest() error {
 }
 
 // writeWorker writes the service worker, which keeps the page for a time without
-// network and what that needs.
+// network and changes with it.
 func (s *site) writeWorker() error {
 	script, err := siteFiles.ReadFile("site/worker.js")
 	if err != nil {
@@ -169,16 +169,10 @@ func (s *site) writeWorker() error {
 	if err != nil {
 		return err
 	}
-	files, err := json.Marshal([]string{"/offline", s.First, s.Style})
-	if err != nil {
-		return err
+	const place = "{{.Version}}"
+	if !strings.Contains(string(script), place) {
+		return errors.New("site/worker.js has no place for its version")
 	}
-	for name, value := range map[string]string{"Files": string(files), "Version": hash(offline)} {
-		before, after, ok := strings.Cut(string(script), "{{."+name+"}}")
-		if !ok {
-			return errors.New("site/worker.js has no place for " + name)
-		}
-		script = []byte(before + value + after)
-	}
+	script = []byte(strings.ReplaceAll(string(script), place, hash(offline)))
 	return os.WriteFile(filepath.Join(s.out, "app-worker.js"), script, 0o644)
 }

@@ -1,5 +1,5 @@
 // Command size tells what the two WebAssembly binaries weigh and what in them
-// weighs it, and fails when one is over its budget. `make size` runs it in the
+// weighs it, and fails when one is over its budget, the page with all its files. `make size` runs it in the
 // built tree; with files as arguments it looks into those, whatever Go programs
 // for js/wasm they are, and knows no budget.
 //
@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"h5pay/internal/wasmbin"
@@ -47,6 +48,9 @@ func run(w io.Writer, rows int, files []string) error {
 		if r.upload {
 			what, weight = "the Worker's upload in gzip", r.uploaded
 		}
+		if r.around != nil {
+			what, weight = r.file+" and all that is around it, in brotli", r.size.brotli+r.others
+		}
 		fmt.Fprintf(w, "budget: %s is %s of %s\n\n", what, megabytes(weight), megabytes(r.budget))
 		if weight > r.budget {
 			over = append(over, fmt.Errorf("%s is %d bytes, over its budget of %d; what weighs is listed above, the budgets stand in e2e/size/budget.go",
@@ -62,6 +66,7 @@ type result struct {
 	text     bytes.Buffer
 	size     compressed
 	uploaded int
+	others   int // brotli, of the files around it
 	err      error
 }
 
@@ -75,6 +80,9 @@ func describeAll(rows int) []result {
 			r.artifact = a
 			if r.size, r.err = describe(&r.text, a.file, rows); r.err == nil && a.upload {
 				r.uploaded, r.err = upload()
+			}
+			if r.err == nil && a.around != nil {
+				r.others, r.err = describeAround(&r.text, a.around)
 			}
 		})
 	}
@@ -92,12 +100,39 @@ func describe(w io.Writer, file string, rows int) (compressed, error) {
 	if err != nil {
 		return compressed{}, fmt.Errorf("%s: %w", file, err)
 	}
-	c, err := compress(file)
+	all, err := compress(file)
 	if err != nil {
 		return compressed{}, err
 	}
+	c := all[0]
 	fmt.Fprintf(w, "%s\n%12d raw\n%12d gzip -9\n%12d brotli 11\n\n", file, len(b), c.gzip, c.brotli)
 	return c, p.report(w, len(b), rows)
+}
+
+// describeAround lists files and returns what they weigh together, in brotli.
+func describeAround(w io.Writer, patterns []string) (total int, err error) {
+	var files []string
+	for _, pattern := range patterns {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			return 0, err
+		}
+		if len(found) == 0 {
+			return 0, fmt.Errorf("there is no %s", pattern)
+		}
+		files = append(files, found...)
+	}
+	all, err := compress(files...)
+	if err != nil {
+		return 0, err
+	}
+	fmt.Fprintf(w, "%12s %12s  around it\n", "gzip -9", "brotli 11")
+	for i, c := range all {
+		fmt.Fprintf(w, "%12d %12d  %s\n", c.gzip, c.brotli, files[i])
+		total += c.brotli
+	}
+	_, err = fmt.Fprintf(w, "%12s %12d  all of that\n\n", "", total)
+	return total, err
 }
 
 func parse(b []byte) (*program, error) {

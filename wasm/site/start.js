@@ -79,7 +79,13 @@
     return navigation ? navigation.type === "reload" : performance.navigation?.type === 1;
   };
 
-  load().catch((err) => {
+  // The first paint comes before the work; in a page that nobody sees there is none.
+  const painted = new Promise((resolve) => {
+    requestAnimationFrame(() => setTimeout(resolve));
+    setTimeout(resolve, 200);
+  });
+
+  painted.then(load).catch((err) => {
     show("failed");
     console.error("loading the program:", err);
   });

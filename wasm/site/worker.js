@@ -3,17 +3,25 @@
 // so none is ever out of date; everything under /assets/ is kept by the browser's
 // own cache, under an address that changes when the file does.
 "use strict";
-const files = {{.Files}};
-const [offline] = files;
+const offline = "/offline";
 const cacheName = "h5pay-{{.Version}}";
 
 self.addEventListener("install", (event) => {
-  event.waitUntil(
-    caches
-      .open(cacheName)
-      .then((cache) => cache.addAll(files))
-      .then(() => self.skipWaiting()),
-  );
+  // Where the browser knows how, nothing but the opening of a page passes this
+  // worker, and no page waits for it to start: the network's answer counts,
+  // unless there is none.
+  event
+    .addRoutes?.([
+      { condition: { requestMode: "navigate" }, source: "race-network-and-fetch-handler" },
+      { condition: { urlPattern: new URLPattern({}) }, source: "network" },
+    ])
+    ?.catch(() => {});
+  const keep = async () => {
+    const cache = await caches.open(cacheName);
+    await cache.add(offline);
+    await self.skipWaiting();
+  };
+  event.waitUntil(keep());
 });
 
 self.addEventListener("activate", (event) => {
@@ -21,27 +29,12 @@ self.addEventListener("activate", (event) => {
     for (const name of await caches.keys()) {
       if (name !== cacheName) await caches.delete(name);
     }
-    // The network is asked while this worker starts.
-    await self.registration.navigationPreload?.enable();
     await self.clients.claim();
   };
   event.waitUntil(drop());
 });
 
 self.addEventListener("fetch", (event) => {
-  const { request } = event;
-  if (request.mode === "navigate") {
-    event.respondWith(navigate(event).catch(() => kept(offline)));
-  } else if (files.includes(new URL(request.url).pathname)) {
-    event.respondWith(fetch(request).catch(() => kept(request)));
-  }
+  if (event.request.mode !== "navigate") return;
+  event.respondWith(fetch(event.request).catch(async () => (await caches.match(offline)) ?? Response.error()));
 });
-
-async function navigate(event) {
-  return (await event.preloadResponse) ?? fetch(event.request);
-}
-
-async function kept(request) {
-  const cache = await caches.open(cacheName);
-  return (await cache.match(request)) ?? Response.error();
-}

@@ -12,7 +12,7 @@ import (
 
 type hello struct{ app.Compo }
 
-func (h *hello) Render() app.UI { return app.H1().Text("Hello World!") }
+func (h *hello) Render() app.UI { return app.H1().Text("你好，世界！Hello World!") }
 
 func main() {
 	app.Route("/", &hello{})
