@@ -55,13 +55,14 @@ func (s *Server) giveUp(ctx context.Context, o order.Order) (order.Order, error)
 	}
 	// From here on nobody gets anything to pay it with, so that what WeChat is
 	// told last is the close.
-	began, err := s.cfg.Store.BeginClose(ctx, o.ID, s.now())
+	now := s.now()
+	began, err := s.cfg.Store.BeginClose(ctx, o.ID, now)
 	if err != nil {
 		return o, err
 	}
 	if began {
 		s.logChange(ctx, o, api.StatusClosing, sourceClose)
-		o.Status = api.StatusClosing
+		o.Status, o.UpdatedAt = api.StatusClosing, now
 		if found != paidOrOpen && s.mayClose(o) {
 			if err := s.shut(ctx, o, found); err != nil && !errors.As(err, &why) {
 				log.Warn("closing an order failed", "source", sourceClose, "error", err)
@@ -96,6 +97,9 @@ func (s *Server) shut(ctx context.Context, o order.Order, found int) error {
 	source := "expiry"
 	if o.Status == api.StatusClosing {
 		source = sourceClose
+	}
+	if found == notThere && o.Status == api.StatusClosing && s.now().Before(o.UpdatedAt.Add(claimLife)) {
+		return nil // a call of before may still be on its way there
 	}
 	if found == notPaid {
 		// Past its time_expire WeChat takes no payment; closing makes sure of

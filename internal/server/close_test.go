@@ -245,6 +245,34 @@ func TestCloseOfAnOrderThatWeChatNeverTook(t *testing.T) {
 	}
 }
 
+// The same when it is old: a request may have been on its way when it was given
+// up, and would open at WeChat what is closed here.
+func TestCloseOfAnOldOrderWaitsForRequestsOnTheirWay(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.guest(0)
+	req := native("tea", 1)
+	s.fault(wechattest.FaultTimeoutBefore, "/pay/unifiedorder")
+	p.fails(api.CodeWeChatBusy, "POST", api.PathOrders, req)
+	s.sim.Advance(6 * time.Minute)
+	var id string
+	s.wire.handler = before(s.wire.handler, "/pay/unifiedorder", func() {
+		if err := s.db.QueryRow(`SELECT id FROM orders`).Scan(&id); err != nil {
+			t.Error(err)
+		}
+		if o := p.close(id); o.Status != api.StatusClosing {
+			t.Errorf("order %+v", o)
+		}
+	})
+	p.fails(api.CodeOrderNotPayable, "POST", api.PathOrders, req)
+	s.wantStatus(id, api.StatusClosing)
+	s.sim.Advance(6 * time.Minute) // from when WeChat took it
+	s.reconcile()
+	s.wantPath(id, api.StatusClosing, api.StatusClosed)
+	if s.state(id) != wechattest.StateClosed {
+		t.Errorf("WeChat has it as %q", s.state(id))
+	}
+}
+
 // Given up while WeChat answers: what it gave reaches nobody.
 func TestCloseWhileWeChatTakesTheOrder(t *testing.T) {
 	for _, renew := range []bool{false, true} {
