@@ -71,8 +71,9 @@ build/page/app.wasm: $(PAGE) | tools
 	@mkdir -p build/page
 	go run ./wasmbuild -for page -o $@ ./wasm
 
-public/web/weui.css: node_modules/.package-lock.json
-	cp node_modules/weui/dist/style/weui.min.css $@
+# What the page uses of WeUI.
+public/web/weui.css: node_modules/.package-lock.json $(PAGE) $(wildcard wasm/site/*) $(filter-out public/web/weui.css,$(wildcard public/web/*.css))
+	go run ./wasmbuild/weui -o $@ node_modules/weui/dist/style/weui.min.css wasm public/web
 
 public/index.html: build/page/app.wasm public/web/weui.css $(wildcard public/web/*.css wasm/site/* wrangler.toml .dev.vars*)
 	go run ./wasm -out public -wasm $<
