@@ -15,8 +15,8 @@ type amountPage struct {
 	base
 
 	shop     string
-	product  *api.Product // nil while loading
-	trade    api.TradeType
+	product  *api.Product    // nil while loading
+	taken    []api.TradeType // what the shop takes
 	amount   entry
 	ordering bool
 }
@@ -60,7 +60,7 @@ func (p *amountPage) load(ctx app.Context) {
 		for _, product := range products {
 			if product.ID == id && product.Amount != nil {
 				return func() {
-					p.shop, p.product, p.trade = config.ShopName, &product, p.place.trade(config.TradeTypes)
+					p.shop, p.product, p.taken = config.ShopName, &product, config.TradeTypes
 				}, nil
 			}
 		}
@@ -77,11 +77,11 @@ func (p *amountPage) fits() bool {
 // order makes the order, once for an amount however often it is tapped, and
 // enters its pay page by a real navigation.
 func (p *amountPage) order(ctx app.Context, _ app.Event) {
-	if p.ordering || !p.fits() || p.trade == "" {
+	if p.ordering || !p.fits() || p.trade() == "" {
 		return
 	}
 	p.ordering = true
-	d, trade, amount := draft{p.b, p.product.ID}, p.trade, p.amount.fen()
+	d, trade, amount := draft{p.b, p.product.ID}, p.trade(), p.amount.fen()
 	if named := strconv.FormatInt(int64(amount), 10); d.recall(keyNamed) != named {
 		d.change()
 		d.remember(keyNamed, named)
@@ -100,13 +100,16 @@ func (p *amountPage) order(ctx app.Context, _ app.Event) {
 	})
 }
 
+// trade returns how to pay here, "" when it cannot be done.
+func (p *amountPage) trade() api.TradeType { return p.place.trade(p.taken) }
+
 func (p *amountPage) Render() app.UI {
 	switch {
 	case p.err != nil:
 		return p.screen("", p.failure(p.load))
 	case p.product == nil:
 		return p.screen("till", p.skeletonSheet()).Aria("busy", "true")
-	case p.trade == "":
+	case p.trade() == "":
 		return p.screen("", p.elsewhere())
 	}
 	shown := string(p.amount)

@@ -156,7 +156,9 @@ func (f *fake) Sleep(ctx context.Context, d time.Duration) error {
 		}
 	}
 	f.slept += d
-	f.now = f.now.Add(d)
+	if !f.now.IsZero() {
+		f.now = f.now.Add(d)
+	}
 	return ctx.Err()
 }
 

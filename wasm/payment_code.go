@@ -75,7 +75,7 @@ func (p *payPage) await(ctx context.Context, c api.Checkout) (bool, error) {
 		if now.IsZero() {
 			ending = waited >= codeLifetime
 		}
-		if ending && waited >= codeMargin && (o.ID == "" || c.PayUntil < o.ExpiresAt) {
+		if ending && waited >= codeMargin && c.PayUntil < c.Order.ExpiresAt {
 			return false, nil
 		}
 	}

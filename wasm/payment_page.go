@@ -36,7 +36,8 @@ func (p *payPage) OnMount(ctx app.Context) {
 func (p *payPage) returned(ctx app.Context, from returned) {
 	if from == fromHistory {
 		if p.paying && p.order.TradeType == api.TradeMWEB {
-			p.b.Replace(resultPath(p.id)) // which asks what became of it
+			p.endTry()
+			p.toResult() // which asks what became of it
 			return
 		}
 		p.endTry()
@@ -99,17 +100,14 @@ func (p *payPage) pay(ctx app.Context, _ app.Event) {
 	p.giveUp = giveUp
 	renew := p.failed
 	ctx.Async(func() {
-		defer giveUp()
 		got, reason, err := pay(try, p.b, p.id, renew)
-		if try.Err() != nil {
-			return
+		if try.Err() != nil || err == nil && got == payElsewhere {
+			return // the page is going, or the try is over
 		}
+		defer giveUp()
 		if code(err) == api.CodeOrderPaid || err == nil && (got == payOK || got == payUnknown) {
 			p.toResult() // and stay busy until the page is gone
 			return
-		}
-		if err == nil && got == payElsewhere {
-			return // the page is going
 		}
 		ctx.Dispatch(func(ctx app.Context) {
 			p.paying, p.slow, p.giveUp, p.failed = false, false, nil, got == payFailed

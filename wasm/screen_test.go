@@ -111,17 +111,17 @@ func TestScreens(t *testing.T) {
 		}, []string{textPayFailed.zh, `role="status"`}, nil},
 		{"shop, without a picture", func(b *fake) app.UI {
 			p := newShopPage(b)
-			p.trade, p.products = api.TradeJSAPI, []api.Product{{ID: "tea", Name: "茶", Price: 6800}}
+			p.taken, p.products = shopConfig.TradeTypes, []api.Product{{ID: "tea", Name: "茶", Price: 6800}}
 			return p.Render()
 		}, []string{"去支付", "disabled"}, []string{"<img"}},
 		{"shop, chosen", func(b *fake) app.UI {
 			p := newShopPage(b)
-			p.trade, p.products, p.basket = api.TradeJSAPI, []api.Product{{ID: "tea", Name: "茶", Price: 6800}}, basket{"tea": 2}
+			p.taken, p.products, p.basket = shopConfig.TradeTypes, []api.Product{{ID: "tea", Name: "茶", Price: 6800}}, basket{"tea": 2}
 			return p.Render()
 		}, []string{"136.00", "去支付 (2)", `data-action="remove"`}, nil},
 		{"shop, ordering", func(b *fake) app.UI {
 			p := newShopPage(b)
-			p.trade, p.products, p.basket, p.ordering = api.TradeJSAPI, []api.Product{{ID: "tea", Name: "茶", Price: 6800}}, basket{"tea": 2}, true
+			p.taken, p.products, p.basket, p.ordering = shopConfig.TradeTypes, []api.Product{{ID: "tea", Name: "茶", Price: 6800}}, basket{"tea": 2}, true
 			return p.Render()
 		}, []string{textOrdering.zh}, []string{"去支付"}},
 	} {

@@ -18,8 +18,8 @@ type shopPage struct {
 	base
 
 	name     string
-	products []api.Product // nil while loading
-	trade    api.TradeType // how to pay here, "" when it cannot be done
+	products []api.Product   // nil while loading
+	taken    []api.TradeType // what the shop takes
 	basket   basket
 	ordering bool
 }
@@ -67,7 +67,7 @@ func (p *shopPage) load(ctx app.Context) {
 		return func() {
 			p.rename(config.ShopName)
 			p.speak(ctx)
-			p.products, p.trade = products, p.place.trade(config.TradeTypes)
+			p.products, p.taken = products, config.TradeTypes
 		}, nil
 	})
 }
@@ -76,7 +76,7 @@ func (p *shopPage) load(ctx app.Context) {
 // navigation: on iOS the payment directory is judged by the address at which
 // the web view was loaded.
 func (p *shopPage) order(ctx app.Context, _ app.Event) {
-	items, trade := p.basket.items(p.products), p.trade
+	items, trade := p.basket.items(p.products), p.trade()
 	if p.ordering || len(items) == 0 || trade == "" {
 		return
 	}
@@ -95,12 +95,15 @@ func (p *shopPage) order(ctx app.Context, _ app.Event) {
 	})
 }
 
+// trade returns how to pay here, "" when it cannot be done.
+func (p *shopPage) trade() api.TradeType { return p.place.trade(p.taken) }
+
 func (p *shopPage) Render() app.UI {
 	if p.err != nil {
 		return p.screen("", p.failure(p.load))
 	}
 	return p.screen("shop",
-		app.If(p.products != nil && p.trade == "", p.banner()),
+		app.If(p.products != nil && p.trade() == "", p.banner()),
 		elem("header").Class("banner").Body(
 			elem("h1").Text(p.name),
 			elem("a").Class("to-orders").Attr("href", "/orders").Body(p.face(), p.words(textOrders))),
@@ -170,7 +173,7 @@ func (p *shopPage) bar() app.UI {
 	total, count := p.basket.total(p.products)
 	label := p.words(textCheckout)
 	switch {
-	case p.products != nil && p.trade == "":
+	case p.products != nil && p.trade() == "":
 		label = p.words(textOutside)
 	case p.ordering:
 		label = p.words(textOrdering)
@@ -179,13 +182,13 @@ func (p *shopPage) bar() app.UI {
 	}
 	return elem("div").Class("bar").Role("region").Aria("label", p.say(textBasket)).Body(
 		elem("button").Class("bag").Attr("type", "button").DataSet("action", "basket").Attr("disabled", count == 0).
-			Aria("label", p.say(textBasket)).Aria("haspopup", "dialog").OnClick(p.openBasket).Body(
+			Aria("label", p.say(textBasket)+" "+strconv.Itoa(count)).Aria("haspopup", "dialog").OnClick(p.openBasket).Body(
 			app.If(count > 0, elem("span").Class("weui-badge").Text(strconv.Itoa(count)))),
 		elem("div").Class("total").Aria("live", "polite").Body(
 			app.If(count > 0, elem("span").Class("word").Text(p.say(textTotal)), p.price(total, "big")).
 				Else(elem("span").Class("hint").Body(p.words(textNothing)))),
 		elem("button").Class("weui-btn weui-btn_primary").Attr("type", "button").DataSet("action", "checkout").
-			Attr("disabled", count == 0 || p.ordering || p.trade == "").Body(label).OnClick(p.order))
+			Attr("disabled", count == 0 || p.ordering || p.trade() == "").Body(label).OnClick(p.order))
 }
 
 // skeletonCards stand where the catalogue will be.

@@ -134,7 +134,7 @@ func (s *base) price(f api.Fen, class string) app.UI {
 
 // bounds shows the least and the largest amount a payer may name.
 func (s *base) bounds(b api.AmountBounds) app.UI {
-	return elem("span").Class("price").Body(s.price(b.Min, ""), elem("span").Class("to").Text(" – "), s.price(b.Max, ""))
+	return elem("span").Class("price range").Body(s.price(b.Min, ""), elem("span").Class("to").Text(" – "), s.price(b.Max, ""))
 }
 
 // face is the user's picture, or a drawn one.

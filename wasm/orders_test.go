@@ -1,0 +1,218 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/maxence-charriere/go-app/v9/pkg/app"
+
+	"h5pay/internal/api"
+)
+
+const getOrders = "GET " + api.PathOrders
+
+func TestOrdersPage(t *testing.T) {
+	paidOrder := api.Order{ID: "o2", Status: api.StatusPaid, Total: 100, Refunded: 40, CreatedAt: 1795434865000,
+		Items: []api.OrderLine{{Name: "茶", Quantity: 2}, {Name: "包", Quantity: 1}}}
+	for _, test := range []struct {
+		name   string
+		ua     string
+		orders any
+		who    api.Session
+		shows  []string
+	}{
+		{"some", wechatUA, api.OrderList{Orders: []api.Order{paidOrder, pendingO1}}, me,
+			[]string{`data-order="o2"`, "茶", "×3", "2026-11-23 19:54:25", "0.40", textPaid.zh, `data-status="pending"`, `href="/order?order=o1"`, "oUpF…Mg3I"}},
+		{"none", wechatUA, api.OrderList{}, me, []string{textNoOrders.zh, `href="/"`}},
+		{"named", wechatUA, api.OrderList{}, api.Session{User: api.User{OpenID: "o…1", Nickname: "林小满", AvatarURL: "https://thirdwx.qlogo.cn/1"}},
+			[]string{"林小满", `src="https://thirdwx.qlogo.cn/1"`}},
+		{"an avatar from elsewhere", wechatUA, api.OrderList{}, api.Session{User: api.User{OpenID: "o…1", AvatarURL: "http://x/1"}}, []string{`class="face"`}},
+		{"a guest", desktopUA, api.OrderList{Orders: []api.Order{pendingO1}}, guest, []string{textGuest.zh}},
+		{"a browser that never ordered", desktopUA, api.CodeUnauthenticated, guest, []string{textNoOrders.zh}},
+		{"offline", wechatUA, errors.New("down"), me, []string{`data-error="offline"`, textRetry.zh, `href="/"`}},
+	} {
+		f := newFake(t, "https://shop.example/orders").on(getOrders, test.orders).on(getSession, test.who)
+		f.ua = test.ua
+		p := newOrdersPage(f)
+		shows(t, p, `aria-busy`, "skeleton")
+		mount(t, p)
+		shows(t, p, test.shows...)
+		if got := app.HTMLString(p.Render()); strings.Contains(got, `src="http://`) {
+			t.Errorf("%s: a picture without TLS", test.name)
+		}
+	}
+}
+
+func TestSignOut(t *testing.T) {
+	f := newFake(t, "https://shop.example/orders").on(getOrders, api.OrderList{Orders: []api.Order{pendingO1}}).on(getSession, me).
+		on("DELETE "+api.PathSession, answer{Status: 204})
+	draft{f, ""}.remember(keyOrder, "o1")
+	p := newOrdersPage(f)
+	client := mount(t, p)
+	p.signOut(client.Context(), app.Event{})
+	client.Consume()
+	shows(t, p, textSignOutHint.zh)
+	if f.dialog != questionDialog || f.made("DELETE") != 0 {
+		t.Fatalf("dialog %q after %q", f.dialog, f.calls)
+	}
+	p.question.do(client.Context())
+	client.Consume()
+	shows(t, p, textSignedOut.zh, textSignIn.zh)
+	if f.made("DELETE") != 1 || f.Recall(keyOrder) != "" {
+		t.Errorf("%q, still knows %q", f.calls, f.Recall(keyOrder))
+	}
+}
+
+func TestOrderPage(t *testing.T) {
+	o := api.Order{ID: "o1", Status: api.StatusPaid, Total: 6800, Refunded: 1000, CreatedAt: 1795434865000, TradeType: api.TradeJSAPI,
+		Items:    []api.OrderLine{{Name: "茶", Quantity: 1, Price: 6800}},
+		Timeline: []api.Step{{Status: api.StatusCreated, At: 1795434865000}, {Status: api.StatusPaid, At: 1795434866000}},
+		Refunds:  []api.Refund{{ID: "r1", Amount: 1000, Reason: "少了一件", Status: api.RefundSucceeded, CreatedAt: 1795434867000, EndedAt: 1795434868000}},
+	}
+	p := newOrderPage(newFake(t, "https://shop.example/order?order=o1").on(getO1, o))
+	mount(t, p)
+	shows(t, p, `data-status="paid"`, "68.00", "10.00", "少了一件", textRefundDone.zh, "19:54:28", textStepCreated.zh, "19:54:26")
+	got := app.HTMLString(p.Render())
+	if strings.Contains(got, `data-action="cancel"`) || strings.Contains(got, `href="/pay?`) {
+		t.Error("a paid order can be paid or cancelled")
+	}
+	if strings.Index(got, "19:54:26") > strings.Index(got, textStepCreated.zh) {
+		t.Error("the last step is not the first")
+	}
+	for status := range statuses {
+		if statuses[status] == (text{}) || steps[status] == (text{}) {
+			t.Errorf("no words for %s", status)
+		}
+	}
+	for _, status := range []api.RefundStatus{api.RefundCreated, api.RefundProcessing, api.RefundSucceeded, api.RefundClosed, api.RefundAbnormal, api.RefundFailed} {
+		if refunds[status] == (text{}) {
+			t.Errorf("no words for a refund that is %s", status)
+		}
+	}
+	for _, address := range []string{"/order", "/order?order=", "/order?order=a/b"} {
+		p := newOrderPage(newFake(t, "https://shop.example"+address))
+		mount(t, p)
+		shows(t, p, `data-error="no_order"`, `href="/"`)
+	}
+}
+
+func TestCancelOrder(t *testing.T) {
+	closing := pendingO1
+	closing.Status = api.StatusClosing
+	for _, test := range []struct {
+		name  string
+		close any
+		then  api.Order
+		shows string
+	}{
+		{"given up", closing, closing, `data-status="closing"`},
+		{"paid after all", api.CodeOrderPaid, paidO1, `data-status="paid"`},
+		{"WeChat is busy", api.CodeWeChatBusy, pendingO1, `data-error="wechat_unavailable"`},
+	} {
+		f := newFake(t, "https://shop.example/order?order=o1").on(getO1, pendingO1, test.then).on(closeO1, test.close)
+		draft{f, ""}.remember(keyOrder, "o1")
+		p := newOrderPage(f)
+		client := mount(t, p)
+		shows(t, p, `data-load="page"`, `href="/pay?order=o1"`)
+		p.cancelOrder(client.Context(), app.Event{})
+		client.Consume()
+		if f.made(closeO1) != 0 {
+			t.Errorf("%s: nobody was asked", test.name)
+		}
+		p.question.do(client.Context())
+		client.Consume()
+		shows(t, p, test.shows)
+		if ended := f.Recall(keyOrder) == ""; ended == payable(test.then.Status) {
+			t.Errorf("%s: forgotten %t", test.name, ended)
+		}
+	}
+	f := newFake(t, "https://shop.example/pay?order=o1").on(getO1, pendingO1).on(closeO1, closing)
+	p := newPayPage(f)
+	client := mount(t, p)
+	p.cancelOrder(client.Context(), app.Event{})
+	p.question.do(client.Context())
+	client.Consume()
+	if f.at() != "/result?order=o1" {
+		t.Errorf("cancelled on the pay page, it went to %q", f.at())
+	}
+}
+
+func TestAmountPage(t *testing.T) {
+	tip := api.Product{ID: "tip", Name: "随心付", Price: 100, Amount: &api.AmountBounds{Min: 100, Max: 50000}}
+	list := api.ProductList{Products: []api.Product{catalogue.Products[0], tip}}
+	f := newFake(t, "https://shop.example/amount?product=tip").on(getSession, me).on(getConfig, everyWay).on(getProducts, list).
+		on(postOrder, errors.New("down"), checkoutO1)
+	p := newAmountPage(f)
+	client := mount(t, p)
+	shows(t, p, "随心付", "山岚小铺", "500.00", textPayNow.zh)
+	for _, test := range []struct {
+		keys string
+		fits bool
+	}{{"0.99", false}, {"1", true}, {"500.01", false}, {"500", true}, {"12.34", true}} {
+		p.amount = ""
+		for _, key := range test.keys {
+			f.key(string(key))
+		}
+		client.Consume()
+		if p.fits() != test.fits {
+			t.Errorf("%s fits: %t", test.keys, !test.fits)
+		}
+	}
+	order := func() string {
+		f.key("Enter")
+		f.key("Enter") // twice
+		client.Consume()
+		return f.calls[len(f.calls)-1]
+	}
+	first := order()
+	shows(t, p, `data-error="offline"`)
+	p.err = nil
+	second := order()
+	if first != second || !strings.Contains(first, `"product_id":"tip","quantity":1,"amount":1234`) || f.at() != "/pay?order=o1" {
+		t.Errorf("went to %q after\n%s\n%s", f.at(), first, second)
+	}
+	f.back(fromHistory)
+	f.key("Backspace")
+	third := order()
+	_, key, _ := strings.Cut(first, "client_key")
+	if strings.Contains(third, key) || !strings.Contains(third, `"amount":1230`) || !strings.Contains(third, `"replaces":"o1"`) {
+		t.Errorf("another amount: %s", third)
+	}
+	if f.made(postOrder) != 3 {
+		t.Errorf("%d orders", f.made(postOrder))
+	}
+	for _, address := range []string{"/amount", "/amount?product=tea", "/amount?product=none", "/amount?product=%zz"} {
+		f := newFake(t, "https://shop.example"+address).on(getSession, me).on(getConfig, everyWay).on(getProducts, list)
+		p := newAmountPage(f)
+		mount(t, p)
+		shows(t, p, `data-error="no_product"`, `href="/"`)
+	}
+}
+
+func TestChangedBasketReplacesItsOrder(t *testing.T) {
+	items := []api.OrderItem{{ProductID: "tea", Quantity: 2}}
+	for _, test := range []struct {
+		name     string
+		answers  []any
+		id       string
+		code     api.Code
+		replaces string // still to be replaced after that
+	}{
+		{"given up", []any{api.Checkout{Order: api.Order{ID: "o2"}}}, "o2", "", ""},
+		{"paid meanwhile", []any{api.CodeOrderPaid}, "o1", "", ""},
+		{"somebody else's", []any{api.CodeNotFound, api.Checkout{Order: api.Order{ID: "o2"}}}, "o2", "", ""},
+		{"offline", []any{errors.New("down")}, "", codeOffline, "o1"},
+	} {
+		f := newFake(t, "https://shop.example/").on(postOrder, test.answers...)
+		f.Remember(keyOrder, "o1")
+		basket{"tea": 2}.save(f)
+		id, err := (draft{f, ""}).place(t.Context(), items, api.TradeJSAPI)
+		if id != test.id || code(err) != test.code || f.Recall(keyReplaces) != test.replaces {
+			t.Errorf("%s: %q, %v, still replaces %q", test.name, id, err, f.Recall(keyReplaces))
+		}
+		if !strings.Contains(f.calls[0], `"replaces":"o1"`) {
+			t.Errorf("%s: sent %s", test.name, f.calls[0])
+		}
+	}
+}
