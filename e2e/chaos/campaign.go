@@ -133,9 +133,11 @@ func (c *campaign) step(ctx context.Context, n int, s step) {
 	c.mishaps.arm(s.mishaps...)
 	switch s.do {
 	case doCron:
-		c.tick(ctx, reconcileCron)
+		c.heard(c.worker.tick(ctx, reconcileCron))
 	case doDeliver:
-		c.tick(ctx, deliverCron)
+		c.heard(c.worker.tick(ctx, deliverCron))
+	case doWake:
+		c.heard(c.worker.wake(ctx))
 	case doReplay:
 		c.replay(s.other)
 	default:
@@ -146,9 +148,9 @@ func (c *campaign) step(ctx context.Context, n int, s step) {
 	}
 }
 
-// tick fires a cron trigger.
-func (c *campaign) tick(ctx context.Context, pattern string) {
-	if _, err := c.worker.tick(ctx, pattern); err != nil {
+// heard notes an event that the Worker failed at for no reason.
+func (c *campaign) heard(_ bool, err error) {
+	if err != nil {
 		c.note(wrong, "", "%v", err)
 	}
 }

@@ -67,7 +67,7 @@ func (d drawer) round(first, n int) round {
 		r.visits = append(r.visits, visit{order: i, steps: d.laterVisit(i)})
 	}
 	for range 1 + n/10 {
-		r.visits = append(r.visits, visit{order: -1, steps: []step{d.step(doCron)}}, visit{order: -1, steps: []step{d.step(doDeliver)}})
+		r.visits = append(r.visits, visit{order: -1, steps: []step{d.step(doCron)}}, visit{order: -1, steps: []step{d.step(one(d, doDeliver, doWake))}})
 	}
 	if s := d.step(doReplay); d.chance(0.5) {
 		s.other = d.IntN(20)

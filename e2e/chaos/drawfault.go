@@ -91,7 +91,7 @@ func (d drawer) placeKills(rounds []round) {
 		for _, v := range r.visits {
 			for i := range v.steps {
 				switch v.steps[i].do {
-				case doOrder, doDouble, doRenew, doConfirm, doClose, doPoll, doTell, doRefund, doCron, doDeliver:
+				case doOrder, doDouble, doRenew, doConfirm, doClose, doPoll, doTell, doRefund, doCron, doDeliver, doWake:
 					busy = append(busy, &v.steps[i])
 				}
 			}

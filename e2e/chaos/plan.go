@@ -77,6 +77,7 @@ const (
 	doRefund  action = "refund"  // the operator pays back, twice at once
 	doByHand  action = "by hand" // the operator pays back on WeChat's merchant platform
 	doFake    action = "fake"    // a stranger posts a forged notification of a refund
+	doWake    action = "wake"    // a queue says that there are events
 	doReplay  action = "replay"  // the operator sends an event to the back end once more
 	doCron    action = "cron"    // the cron trigger that asks WeChat fires
 	doDeliver action = "deliver" // the one that delivers events fires

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -178,13 +179,23 @@ const (
 
 // tick fires a cron trigger, and reports whether it was heard to the end.
 func (k *worker) tick(ctx context.Context, pattern string) (bool, error) {
+	return k.event(ctx, fmt.Sprintf("/scheduled?cron=%s&due=%d", url.QueryEscape(pattern), k.wechat.Now().UnixMilli()), "")
+}
+
+// wake brings a message of the queue that says that there are events.
+func (k *worker) wake(ctx context.Context) (bool, error) {
+	return k.event(ctx, "/queue?name=h5pay-outbox", `[{"id":"chaos","attempts":1,"body":"order"}]`)
+}
+
+// event makes an event of the Worker's, and reports whether it was heard to the
+// end.
+func (k *worker) event(ctx context.Context, path, body string) (bool, error) {
 	d, err := k.running(ctx)
 	if err != nil {
 		return false, err
 	}
 	before := k.excuses.Load()
-	address := fmt.Sprintf("%s/scheduled?cron=%s&due=%d", d.EventsURL, url.QueryEscape(pattern), k.wechat.Now().UnixMilli())
-	res, err := k.client.Post(address, "application/json", nil)
+	res, err := k.client.Post(d.EventsURL+path, "application/json", strings.NewReader(body))
 	var answer []byte
 	if err == nil {
 		answer, err = io.ReadAll(res.Body)
@@ -196,9 +207,9 @@ func (k *worker) tick(ctx context.Context, pattern string) (bool, error) {
 	case k.excuses.Load() != before:
 		return false, nil
 	case err != nil:
-		return false, fmt.Errorf("the cron trigger: %w", err)
+		return false, fmt.Errorf("the event %s: %w", path, err)
 	}
-	return false, fmt.Errorf("the cron trigger came to %s", answer)
+	return false, fmt.Errorf("the event %s came to %s", path, answer)
 }
 
 // modules makes a folder of the built signer with the entry that moves its

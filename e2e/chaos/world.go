@@ -115,7 +115,7 @@ func newWorld(ctx context.Context, dir string, seed uint64) (w *world, err error
 	}
 	w.closers = append(w.closers, func() { os.RemoveAll(folder) })
 	if w.worker, err = w.startWorker(ctx, stack.WorkerdConfig{
-		Dir: dir, Modules: folder, Entry: "clock.mjs", D1: wire.Addr().String(), Vars: vars, Output: &w.log,
+		Dir: dir, Modules: folder, Entry: "clock.mjs", D1: wire.Addr().String(), Queue: "OUTBOX", Vars: vars, Output: &w.log,
 	}); err != nil {
 		return nil, err
 	}
