@@ -16,10 +16,11 @@ import (
 type campaign struct {
 	*world
 	options
-	plan    plan
-	wishes  []*wish
-	elapsed time.Duration // of the rounds, without the end
-	crons   int           // until quiet
+	plan     plan
+	wishes   []*wish
+	elapsed  time.Duration // of the rounds, without the end
+	crons    int           // until quiet
+	payments int           // in the bills
 
 	mu      sync.Mutex
 	counted map[string]int // what strangers and the operator did

@@ -136,32 +136,29 @@ func TestRefundsThatDiffer(t *testing.T) {
 		return o
 	}
 	change := func(r storedRefund, change func(*storedRefund)) []storedRefund { change(&r); return []storedRefund{r} }
-	heard := wechattest.Notification{OutTradeNo: "N", OutRefundNo: "R", State: wechattest.NotifyAcknowledged}
 	byHand := there
 	byHand.Source = "VENDOR_PLATFORM"
 	for name, test := range map[string]struct {
 		order  stored
 		ours   []storedRefund
 		theirs []wechattest.Refund
-		heard  []wechattest.Notification
 		want   []verdict
 	}{
-		"none":                     {order, nil, nil, nil, nil},
-		"a part is back":           {with(order, api.StatusPaid, 40), []storedRefund{ours}, []wechattest.Refund{there}, nil, nil},
-		"not stored":               {order, nil, []wechattest.Refund{there}, nil, []verdict{lost}},
-		"by hand, nobody was told": {order, nil, []wechattest.Refund{byHand}, nil, nil},
-		"by hand, told of":         {order, nil, []wechattest.Refund{byHand}, []wechattest.Notification{heard}, []verdict{lost}},
-		"WeChat knows none":        {with(order, api.StatusPaid, 40), []storedRefund{ours}, nil, nil, []verdict{wrong}},
+		"none":                {order, nil, nil, nil},
+		"a part is back":      {with(order, api.StatusPaid, 40), []storedRefund{ours}, []wechattest.Refund{there}, nil},
+		"not stored":          {order, nil, []wechattest.Refund{there}, []verdict{lost}},
+		"by hand, not stored": {order, nil, []wechattest.Refund{byHand}, []verdict{lost}},
+		"WeChat knows none":   {with(order, api.StatusPaid, 40), []storedRefund{ours}, nil, []verdict{wrong}},
 		"failed, and WeChat has it": {order, change(ours, func(r *storedRefund) { r.Status = api.RefundFailed }),
-			[]wechattest.Refund{there}, nil, []verdict{wrong}},
+			[]wechattest.Refund{there}, []verdict{wrong}},
 		"another amount": {with(order, api.StatusPaid, 41), change(ours, func(r *storedRefund) { r.Amount = 41 }),
-			[]wechattest.Refund{there}, nil, []verdict{wrong}},
-		"not added up":   {order, []storedRefund{ours}, []wechattest.Refund{there}, nil, []verdict{wrong}},
-		"called all":     {with(order, api.StatusRefunded, 40), []storedRefund{ours}, []wechattest.Refund{there}, nil, []verdict{wrong}},
-		"left refunding": {with(order, api.StatusRefunding, 40), []storedRefund{ours}, []wechattest.Refund{there}, nil, []verdict{wrong}},
+			[]wechattest.Refund{there}, []verdict{wrong}},
+		"not added up":   {order, []storedRefund{ours}, []wechattest.Refund{there}, []verdict{wrong}},
+		"called all":     {with(order, api.StatusRefunded, 40), []storedRefund{ours}, []wechattest.Refund{there}, []verdict{wrong}},
+		"left refunding": {with(order, api.StatusRefunding, 40), []storedRefund{ours}, []wechattest.Refund{there}, []verdict{wrong}},
 	} {
 		c := &campaign{world: &world{}}
-		c.checkRefunds([]stored{test.order}, test.ours, wechattest.Ledger{Refunds: test.theirs, Notifications: test.heard})
+		c.checkRefunds([]stored{test.order}, test.ours, wechattest.Ledger{Refunds: test.theirs})
 		if d := cmp.Diff(test.want, c.verdicts()); d != "" {
 			t.Errorf("%s (-want +got):\n%s", name, d)
 		}

@@ -97,7 +97,6 @@ const everyRefund = `SELECT refunds.id, out_trade_no AS number, amount, refunds.
 // checkRefunds compares the refunds of both books, and what they mean for the
 // orders.
 func (c *campaign) checkRefunds(all []stored, refunds []storedRefund, ledger wechattest.Ledger) {
-	unheard := c.unheard(ledger)
 	theirs := map[string]wechattest.Refund{}
 	for _, r := range ledger.Refunds {
 		theirs[r.OutRefundNo] = r
@@ -122,7 +121,7 @@ func (c *campaign) checkRefunds(all []stored, refunds []storedRefund, ledger wec
 		}
 	}
 	for _, r := range ledger.Refunds {
-		if !ours[r.OutRefundNo] && !unheard[r.OutRefundNo] {
+		if !ours[r.OutRefundNo] {
 			c.note(lost, r.OutTradeNo, "WeChat has paid back %d fen by %s, which is not stored", r.Fee, r.OutRefundNo)
 		}
 	}

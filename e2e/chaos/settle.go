@@ -10,14 +10,28 @@ import (
 )
 
 // settle ends what goes wrong, lets a day pass, in which WeChat repeats its
-// notifications and orders expire, and fires the cron trigger every minute
-// until there is nothing left to do.
+// notifications and orders expire, fires the cron triggers every minute until
+// there is nothing left to do, and has the bills compared.
 func (c *campaign) settle(ctx context.Context) error {
 	c.mishaps.disarm()
 	c.wechat.ClearFaults()
 	c.wechat.Advance(order.Lifetime + order.ExpiryGrace + time.Hour)
+	if err := c.quiet(ctx); err != nil {
+		return err
+	}
+	c.bills()
+	if err := c.quiet(ctx); err != nil { // what the bills have found
+		return err
+	}
+	// What the buyers see in the end.
+	each(c.atOnce, c.wishes, (*wish).poll)
+	return ctx.Err()
+}
+
+// quiet fires the cron triggers every minute until there is nothing left to do.
+func (c *campaign) quiet(ctx context.Context) error {
 	open := -1
-	for limit := 60 + len(c.wishes); c.crons < limit; c.crons++ {
+	for limit := c.crons + 60 + len(c.wishes); c.crons < limit; c.crons++ {
 		for _, pattern := range []string{reconcileCron, deliverCron} {
 			if heard, err := c.worker.tick(ctx, pattern); err != nil || !heard {
 				return fmt.Errorf("the cron trigger %s, with nothing wrong any more: %t, %w", pattern, heard, err)
@@ -28,16 +42,12 @@ func (c *campaign) settle(ctx context.Context) error {
 			return err
 		}
 		if open == 0 {
-			break
+			return nil
 		}
 		c.wechat.Advance(time.Minute)
 	}
-	if open > 0 {
-		c.note(wrong, "", "%d things are unsettled after %d minutes of cron", open, c.crons)
-	}
-	// What the buyers see in the end.
-	each(c.atOnce, c.wishes, (*wish).poll)
-	return ctx.Err()
+	c.note(wrong, "", "%d things are unsettled after %d minutes of cron", open, c.crons)
+	return nil
 }
 
 // unsettled counts what the cron trigger still has to do.

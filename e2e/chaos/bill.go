@@ -1,0 +1,46 @@
+package main
+
+import (
+	"net/http"
+	"time"
+
+	"h5pay/internal/api"
+)
+
+// beijing is the zone of WeChat's days.
+var beijing = time.FixedZone("CST", 8*3600)
+
+// bills lets the days end and has every day's bill compared with the books. What
+// nobody was told of, refunds past the shop whose notifications were lost, the
+// bill is to find; then it agrees.
+func (c *campaign) bills() {
+	ledger := c.wechat.Ledger()
+	if len(ledger.Trades) == 0 {
+		return
+	}
+	first, last := ledger.Trades[0].Paid, c.wechat.Now()
+	unheard := c.unheard(ledger)
+	c.wechat.Advance(36 * time.Hour) // past ten in the morning of the next day
+	for day := first.In(beijing); day.Format(time.DateOnly) <= last.In(beijing).Format(time.DateOnly); day = day.AddDate(0, 0, 1) {
+		date := day.Format(time.DateOnly)
+		var check api.BillCheck
+		for range 2 + len(unheard) { // one check mends a few at most
+			check = api.BillCheck{}
+			if _, ok := c.operator.must(http.MethodPost, api.PathAdminBills, api.BillRequest{Date: date}, &check); !ok || check.Status == "agrees" {
+				break
+			}
+			for _, d := range check.Differences {
+				if !unheard[d.OutRefundNo] {
+					c.note(wrong, d.OutTradeNo, "the bill of %s differs: %+v", date, d)
+				}
+			}
+		}
+		if check.Status != "agrees" {
+			c.note(wrong, "", "the bill of %s: %s", date, check.Status)
+		}
+		c.payments += check.Payments
+	}
+	if c.payments != len(ledger.Trades) {
+		c.note(wrong, "", "the bills have %d payments, WeChat has %d", c.payments, len(ledger.Trades))
+	}
+}
