@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/order"
 	"h5pay/internal/wechat/wechattest"
 )
 
@@ -130,7 +131,7 @@ func checkLedger(t *testing.T) {
 			if len(f) > 5 {
 				transaction = f[5]
 			}
-			if paid := status == string(api.StatusPaid); paid != (trades[no] != "") || transaction != trades[no] {
+			if paid := order.WasPaid(api.OrderStatus(status)); paid != (trades[no] != "") || transaction != trades[no] {
 				wrong = append(wrong, fmt.Sprintf("%s is %s by %q, WeChat's ledger has %q", no, status, transaction, trades[no]))
 			}
 		}

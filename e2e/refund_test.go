@@ -1,0 +1,156 @@
+package e2e
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/wechat/wechattest"
+)
+
+// operate makes a call of the operator's.
+func operate(t *testing.T, method, path, body string, status int, result any) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, world.shop.URL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+world.env["ADMIN_TOKEN"])
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != status {
+		t.Fatalf("%s %s: %s %s, %v", method, path, res.Status, b, err)
+	}
+	if err := json.Unmarshal(b, result); err != nil {
+		t.Fatalf("%s %s: %v in %s", method, path, err, b)
+	}
+}
+
+// A payment goes back in two parts, by the operator's call and WeChat's
+// notification, the second part by the timer, and the bill of its day agrees.
+func TestRefund(t *testing.T) {
+	p := newPhone(t, 0)
+	p.choose("coffee")
+	id := p.order()
+	p.pay()
+	p.seesPaid()
+	var o api.AdminOrder
+	operate(t, "GET", api.PathAdminOrders+"/"+id, "", 200, &o)
+	path := api.PathAdminOrders + "/" + id + "/refund"
+
+	var refused api.Error
+	operate(t, "POST", path, `{"refund_key":"0123456789abcdef-0","amount":100000}`, 409, &refused)
+	if refused.Code != api.CodeRefundTooMuch {
+		t.Errorf("too much: %+v", refused)
+	}
+	var part, again api.Refund
+	operate(t, "POST", path, `{"refund_key":"0123456789abcdef-1","amount":100,"reason":"少了一包"}`, 200, &part)
+	operate(t, "POST", path, `{"refund_key":"0123456789abcdef-1","amount":100,"reason":"少了一包"}`, 200, &again)
+	if part.ID != again.ID || part.Status == api.RefundCreated {
+		t.Errorf("%+v and %+v", part, again)
+	}
+	world.sim.Advance(time.Minute) // WeChat tells of it
+	seen := ownOrder(t, p, id)
+	for deadline := time.Now().Add(patience); seen.Status != api.StatusPaid && time.Now().Before(deadline); seen = ownOrder(t, p, id) {
+		time.Sleep(100 * time.Millisecond)
+	}
+	if seen.Status != api.StatusPaid || seen.Refunded != 100 || len(seen.Refunds) != 1 || seen.Refunds[0].Status != api.RefundSucceeded {
+		t.Errorf("the buyer sees %+v", seen)
+	}
+
+	// WeChat takes the rest, but its answer and its notification are lost.
+	for _, fault := range []wechattest.Fault{{Kind: wechattest.FaultTimeoutAfter, Path: "/secapi/pay/refund"}, {Kind: wechattest.FaultNotifyLost}} {
+		if err := world.sim.AddFault(fault); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rest, err := json.Marshal(api.RefundRequest{RefundKey: "0123456789abcdef-2", Amount: o.Total - 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	operate(t, "POST", path, string(rest), 200, &part)
+	if part.Status != api.RefundCreated {
+		t.Errorf("%+v", part)
+	}
+	world.sim.Advance(time.Minute)
+	for range 2 { // it is sent again, and asked about
+		change(t, `UPDATE refunds SET created_at = created_at - 240000, queried_at = queried_at - 240000 WHERE id = ?`, part.ID)
+		if err := world.shop.Tick(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen = ownOrder(t, p, id)
+	if seen.Status != api.StatusRefunded || seen.Refunded != o.Total || len(seen.Refunds) != 2 {
+		t.Errorf("the buyer sees %+v\n%s", seen, world.log)
+	}
+	var steps []api.OrderStatus
+	for _, step := range seen.Timeline {
+		steps = append(steps, step.Status)
+	}
+	if len(steps) != 7 || steps[6] != api.StatusRefunded {
+		t.Errorf("steps %v", steps)
+	}
+	if n := len(world.sim.Ledger().Refunds); n < 2 {
+		t.Errorf("WeChat made %d refunds", n)
+	}
+}
+
+// The bill of a day on which WeChat had no trade, and the shop one: found on real
+// D1, and by the timer.
+func TestBillCheck(t *testing.T) {
+	p := newPhone(t, 0)
+	p.choose("coffee")
+	id := p.order()
+	p.pay()
+	p.seesPaid()
+	// As if it had been paid three days ago.
+	const threeDays = 3 * 24 * time.Hour
+	change(t, `UPDATE orders SET paid_at = paid_at - ? WHERE id = ?`, threeDays.Milliseconds(), id)
+	defer change(t, `UPDATE orders SET paid_at = paid_at + ? WHERE id = ?`, threeDays.Milliseconds(), id)
+	var o api.AdminOrder
+	operate(t, "GET", api.PathAdminOrders+"/"+id, "", 200, &o)
+	date := time.Now().Add(-threeDays).In(time.FixedZone("CST", 8*3600)).Format("2006-01-02")
+	want := api.BillDifference{Kind: "missing_there", OutTradeNo: o.OutTradeNo, Ours: o.Total.String() + " paid"}
+	for range 2 {
+		var c api.BillCheck
+		operate(t, "POST", api.PathAdminBills, `{"date":"`+date+`"}`, 200, &c)
+		if c.Status != "differs" || len(c.Differences) != 1 || c.Differences[0] != want {
+			t.Errorf("%+v, want %+v", c, want)
+		}
+	}
+	var list api.BillCheckList
+	operate(t, "GET", api.PathAdminBills, "", 200, &list)
+	if len(list.Checks) != 1 || len(list.Checks[0].Differences) != 1 || list.Checks[0].Differences[0] != want {
+		t.Errorf("%+v", list)
+	}
+	// The first order is from today: there is nothing to check for the timer, until
+	// one is older.
+	change(t, `UPDATE orders SET created_at = created_at - ? WHERE id = ?`, threeDays.Milliseconds(), id)
+	defer change(t, `UPDATE orders SET created_at = created_at + ? WHERE id = ?`, threeDays.Milliseconds(), id)
+	if err := world.shop.CheckBills(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	operate(t, "GET", api.PathAdminBills, "", 200, &list)
+	if len(list.Checks) != 2 || list.Checks[0].Status != "agrees" {
+		t.Errorf("%+v", list)
+	}
+}
+
+// ownOrder reads an order as the page does.
+func ownOrder(t *testing.T, p phone, id string) (o api.Order) {
+	t.Helper()
+	status, body := p.fetch("GET", api.OrderPath(id), "")
+	if err := json.Unmarshal([]byte(body), &o); err != nil || status != http.StatusOK {
+		t.Fatalf("%d %s: %v", status, body, err)
+	}
+	return o
+}
