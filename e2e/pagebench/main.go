@@ -1,7 +1,7 @@
 // Command pagebench measures how fast the page is on an emulated phone, beside
 // go-app's own hello world: the same toolchain and framework, another program.
 // Both are served by the same server, on a machine with real Chromium. `make
-// bench-page` runs it; docs/pagespeed.md is what it wrote last.
+// bench-page` runs it; it writes docs/pagespeed.md.
 package main
 
 import (
