@@ -60,7 +60,7 @@ func (s *base) elsewhere() app.UI {
 
 // banner is the same above a shop that can be looked at.
 func (s *base) banner() app.UI {
-	return elem("aside").Class("outside").DataSet("outside", true).Body(
+	return elem("div").Class("outside").Role("note").DataSet("outside", true).Body(
 		elem("div").Body(
 			elem("strong").Text(s.say(textOutside)),
 			elem("p").Text(s.say(s.outsideHint()))),
