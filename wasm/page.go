@@ -15,7 +15,8 @@ import (
 type base struct {
 	b        browser
 	lang     lang
-	title    text // of the document
+	title    text        // of the document
+	page     app.Context // of the screen, while it is shown
 	ctx      context.Context
 	stop     context.CancelFunc
 	landing  landing
@@ -35,6 +36,7 @@ func (s *base) OnPreRender(ctx app.Context) { ctx.Page().SetTitle(s.say(s.title)
 // before anything else happens. Whenever the user comes back, it calls back,
 // which may be nil.
 func (s *base) begin(ctx app.Context, back func(app.Context, returned)) {
+	s.page = ctx
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.landing = captureLanding(s.b)
 	s.place = placeOf(s.b.UserAgent())
@@ -53,6 +55,13 @@ func (s *base) begin(ctx app.Context, back func(app.Context, returned)) {
 		})
 		context.AfterFunc(s.ctx, unhear)
 	}
+}
+
+// lasting makes a handler one that gets the context of the screen. go-app drops
+// what is dispatched with that of an element which has gone meanwhile, and a
+// button goes when its screen turns to "one moment".
+func (s *base) lasting(on app.EventHandler) app.EventHandler {
+	return func(_ app.Context, e app.Event) { on(s.page, e) }
 }
 
 // OnDismount cancels what a screen has under way.

@@ -19,7 +19,7 @@ func (s *base) ask(ctx app.Context, q question) {
 // asking is the dialog of the question. A screen that asks has it at its end.
 func (s *base) asking() app.UI {
 	answer := func(class string, label text, on app.EventHandler) app.UI {
-		return elem("button").Class(class).Attr("type", "button").Text(s.say(label)).OnClick(on, s.question.yes.en, class)
+		return elem("button").Class(class).Attr("type", "button").Text(s.say(label)).OnClick(s.lasting(on), s.question.yes.en, class)
 	}
 	return elem("dialog").ID(questionDialog).Class("question").Aria("labelledby", "question-title").Body(
 		elem("h2").ID("question-title").Text(s.say(s.question.title)),

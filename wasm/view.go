@@ -96,11 +96,11 @@ func (s *base) message(icon string, title, hint text, small string, actions ...a
 // primary and secondary are WeUI's buttons. go-app takes two closures of the
 // same code for the same handler unless their scope differs, so the label is it.
 func (s *base) primary(label text, on app.EventHandler) app.UI {
-	return elem("button").Class("weui-btn weui-btn_primary").Attr("type", "button").Body(s.words(label)).OnClick(on, label.en)
+	return elem("button").Class("weui-btn weui-btn_primary").Attr("type", "button").Body(s.words(label)).OnClick(s.lasting(on), label.en)
 }
 
 func (s *base) secondary(label text, on app.EventHandler) app.UI {
-	return elem("button").Class("weui-btn weui-btn_default").Attr("type", "button").Body(s.words(label)).OnClick(on, label.en)
+	return elem("button").Class("weui-btn weui-btn_default").Attr("type", "button").Body(s.words(label)).OnClick(s.lasting(on), label.en)
 }
 
 // toShop is the way back to the start.
@@ -149,6 +149,7 @@ func (s *base) face() app.UI {
 // skeletonSheet stands where an order will be.
 func (s *base) skeletonSheet() app.UI {
 	return elem("div").Role("status").Aria("label", s.say(textLoading)).Body(
+		elem("h1").Class("unseen").Body(s.words(s.title)),
 		elem("div").Class("amount skeleton").Body(elem("div").Class("line short"), elem("div").Class("line tall")),
 		elem("div").Class("sheet skeleton").Body(elem("div").Class("line"), elem("div").Class("line"), elem("div").Class("line")))
 }
