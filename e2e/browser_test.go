@@ -24,8 +24,8 @@ import (
 // measured here; a failing wait says what it saw instead.
 const patience = 30 * time.Second
 
-// startBrowser starts one Chromium for all tests.
-func startBrowser() (ctx context.Context, stop func(), err error) {
+// startBrowser starts a Chromium; one is enough for nearly all tests.
+func startBrowser(more ...chromedp.ExecAllocatorOption) (ctx context.Context, stop func(), err error) {
 	path, err := exec.Command("./browser.sh").Output()
 	if err != nil {
 		return nil, nil, fmt.Errorf("no browser: %w", err)
@@ -39,7 +39,7 @@ func startBrowser() (ctx context.Context, stop func(), err error) {
 		chromedp.Flag("lang", "zh-CN"),
 		chromedp.Flag("accept-lang", "zh-CN"), // navigator.language
 	)
-	alloc, stopAlloc := chromedp.NewExecAllocator(context.Background(), opts...)
+	alloc, stopAlloc := chromedp.NewExecAllocator(context.Background(), append(opts, more...)...)
 	// chromedp reports every event that is newer than itself.
 	ctx, stopBrowser := chromedp.NewContext(alloc, chromedp.WithErrorf(func(string, ...any) {}))
 	if err := chromedp.Run(ctx); err != nil {

@@ -13,6 +13,8 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"h5pay/internal/wechat/wechattest"
 )
 
 // What a developer does after `make dev`: open the desk, pay in the phone on
@@ -23,7 +25,7 @@ func TestDesk(t *testing.T) {
 	tb := newTab(t)
 	tb.run(emulation.SetDeviceMetricsOverride(1440, 900, 1, false))
 	tb.open(world.sim.DeskURL)
-	shop := deskPhone{tb}
+	shop := deskFrame{tb, world.sim.PhoneURL}
 	shop.click(`document.querySelector('[data-product="coffee"] [data-action="add"]')`)
 	shop.click(button("去支付"))
 	shop.click(`document.querySelector('[data-action="pay"]')`)
@@ -49,11 +51,64 @@ func TestDesk(t *testing.T) {
 	checkLedger(t)
 }
 
-// deskPhone is the phone on the desk, a frame of another origin.
-type deskPhone struct{ *tab }
+// The shop in a window on the desk, and the phone beside it that scans.
+func TestDeskScansWhatAWindowShows(t *testing.T) {
+	world.sim.ClearFaults()
+	hold(t, 0)
+	moveTo(t, wechattest.Android)
+	tb := newTab(t)
+	tb.run(emulation.SetDeviceMetricsOverride(1440, 900, 1, false), emulation.SetTouchEmulationEnabled(false))
+	tb.open(world.sim.DeskURL)
+	tb.sees("GET /")
+	tb.eval(`(e => { e.value = "desktop"; e.dispatchEvent(new Event("change")); })(document.getElementById("place")), ""`)
+	tb.until("a window", `document.getElementById("stage").dataset.shape === "window"`)
+	shop := deskFrame{tb, world.sim.PhoneURL}
+	shop.click(`document.querySelector('[data-product="coffee"] [data-action="add"]')`)
+	shop.click(`document.querySelector('[data-action="checkout"]')`)
+	shop.until(`document.querySelector("img.qr")`)
+	tb.tap(`document.querySelector("#offer .go")`)
+	phone := deskFrame{tb, world.sim.PhoneURL + "/__wechat/"}
+	phone.until(sheet(".pay"))
+	tb.screenshot("desk-scan")
+	for _, theme := range []string{"dark", "light"} {
+		tb.theme(theme)
+		tb.accessible("the desk with a window, " + theme)
+	}
+	phone.click(sheet(".pay"))
+	shop.until(`document.querySelector('[data-status="paid"]')`)
+	phone.click(button("完成"))
+	tb.until("the phone to be put away", `!document.querySelector(".handset")`)
+	checkLedger(t)
+}
+
+// The whole way of a phone's browser on the desk: the shop, WeChat's page, the
+// shop.
+func TestDeskPaysInABrowser(t *testing.T) {
+	world.sim.ClearFaults()
+	hold(t, 0)
+	moveTo(t, wechattest.Safari)
+	tb := newTab(t)
+	tb.run(emulation.SetDeviceMetricsOverride(1440, 900, 1, false), emulation.SetTouchEmulationEnabled(false))
+	tb.open(world.sim.DeskURL)
+	shop := deskFrame{tb, world.sim.PhoneURL}
+	shop.click(`document.querySelector('[data-product="bun"] [data-action="add"]')`)
+	shop.click(`document.querySelector('[data-action="checkout"]')`)
+	shop.click(`document.querySelector('[data-action="pay"]')`)
+	middle := deskFrame{tb, world.sim.URL}
+	middle.click(`document.getElementById("pay")`)
+	shop.until(`document.querySelector('[data-status="paid"]')`)
+	checkLedger(t)
+}
+
+// deskFrame is the frame on the desk whose address begins with at: that of the
+// shop, of WeChat's page, or of the phone that scans. They are of another origin.
+type deskFrame struct {
+	*tab
+	at string
+}
 
 // eval evaluates in the frame, "" while it is not there.
-func (d deskPhone) eval(js string) string {
+func (d deskFrame) eval(js string) string {
 	d.t.Helper()
 	ctx, cancel := context.WithTimeout(d.ctx, patience)
 	defer cancel()
@@ -65,7 +120,8 @@ func (d deskPhone) eval(js string) string {
 		}
 		var frame cdp.FrameID
 		for _, child := range tree.ChildFrames {
-			if strings.HasPrefix(child.Frame.URL, world.sim.PhoneURL) {
+			scans := strings.HasPrefix(child.Frame.URL, world.sim.PhoneURL+"/__wechat/")
+			if strings.HasPrefix(child.Frame.URL, d.at) && scans == strings.HasSuffix(d.at, "/__wechat/") {
 				frame = child.Frame.ID
 			}
 		}
@@ -88,7 +144,7 @@ func (d deskPhone) eval(js string) string {
 	return value
 }
 
-func (d deskPhone) until(js string) {
+func (d deskFrame) until(js string) {
 	d.t.Helper()
 	deadline := time.Now().Add(patience)
 	for d.eval(fmt.Sprintf("String(Boolean(%s))", js)) != "true" {
@@ -100,7 +156,7 @@ func (d deskPhone) until(js string) {
 }
 
 // click clicks an element of the frame once it can be clicked.
-func (d deskPhone) click(element string) {
+func (d deskFrame) click(element string) {
 	d.t.Helper()
 	d.until(fmt.Sprintf("(e => e && e.getClientRects().length && !e.disabled)(%s)", element))
 	d.eval(fmt.Sprintf("%s.click(); ''", element))

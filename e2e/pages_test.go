@@ -1,0 +1,150 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"h5pay/internal/api"
+	"h5pay/internal/wechat/wechattest"
+)
+
+// What the signer is made to do, in the page alone.
+const (
+	silent = `{ const real = window.fetch.bind(window); window.fetch = (url, init) => String(url).startsWith("/api/") ? new Promise(() => {}) : real(url, init); }`
+	absent = `{ const real = window.fetch.bind(window); window.online = () => { window.fetch = real; }; window.fetch = (url, init) => String(url).startsWith("/api/") ? Promise.reject(new TypeError("Failed to fetch")) : real(url, init); }`
+)
+
+const dialog = `document.querySelector("dialog[open]")`
+
+// Every page in every state, judged by axe-core and kept for the eye: see look.
+func TestEveryPageOfWeChat(t *testing.T) {
+	p := newPlace(t, wechattest.Android)
+	p.until("the shop", onShop)
+	p.until("the pictures", `[...document.images].every(i => i.complete)`)
+	p.look("shop-empty-basket")
+	for _, name := range []string{"tea", "coffee", "coffee"} {
+		p.tap(fmt.Sprintf(`document.querySelector('[data-product=%q] [data-action="add"]')`, name))
+	}
+	p.look("shop")
+	p.tap(`document.querySelector('[data-action="basket"]')`)
+	p.until("the basket", dialog)
+	p.look("basket")
+
+	p.open(world.sim.PhoneURL + "/amount?product=tip")
+	for range 7 {
+		p.tap(`document.querySelector('[data-key="9"]')`)
+	}
+	p.look("amount-too-much")
+
+	p.open(world.sim.PhoneURL + "/")
+	p.checkout()
+	id := p.order()
+	p.until("the order", onPay)
+	p.look("pay")
+	p.tap(`document.querySelector('[data-action="cancel"]')`)
+	p.until("the question", dialog)
+	p.look("pay-question")
+	p.tap(button("暂不"))
+	p.pay()
+	p.seesPaid()
+	p.look("result-paid")
+	refund(t, id, 2600)
+	p.open(world.sim.PhoneURL + "/order?order=" + id)
+	p.until("the order", `document.querySelector("[data-status]")`)
+	p.look("order")
+	p.open(world.sim.PhoneURL + "/orders")
+	p.until("the orders", `document.querySelector("[data-order]")`)
+	p.look("orders")
+	p.open(world.sim.PhoneURL + "/pay?order=none")
+	p.until("an error", `document.querySelector("[data-error]")`)
+	p.look("error")
+	p.open(world.sim.PhoneURL + "/nothing/here")
+	p.look("404")
+	p.open(world.sim.PhoneURL + "/offline")
+	p.look("offline")
+	p.open(world.sim.PhoneURL + "/")
+	p.until("the shop", onShop)
+	p.tap(`document.querySelector('[data-action="language"]')`)
+	p.until("the shop in English", `document.documentElement.lang.startsWith("en")`)
+	p.look("shop-english")
+	checkLedger(t)
+}
+
+func TestEveryPageOutsideWeChat(t *testing.T) {
+	t.Run("a computer", func(t *testing.T) {
+		p := newPlace(t, wechattest.Desktop)
+		p.open(world.sim.PhoneURL + "/orders")
+		p.until("no orders", `document.querySelector(".weui-msg")`)
+		p.look("orders-none")
+		p.open(world.sim.PhoneURL + "/")
+		p.choose("cake")
+		p.until("the code", onPay)
+		p.look("pay-code")
+		p.tap(`document.querySelector('[data-action="cancel"]')`)
+		p.tap(`document.querySelector("dialog[open] .yes")`)
+		p.until("what became of it", `document.querySelector('[data-status="closing"], [data-status="closed"]')`)
+		p.look("result-cancelled")
+	})
+	t.Run("a phone's browser", func(t *testing.T) {
+		p := newPlace(t, wechattest.Chrome)
+		p.choose("juice")
+		fault(t, wechattest.Fault{Kind: wechattest.FaultReturnEarly})
+		p.tap(`document.querySelector('[data-action="pay"]')`)
+		p.until("the question", `document.querySelector('[data-status="asking"]')`)
+		p.look("result-asking")
+	})
+	t.Run("Enterprise WeChat", func(t *testing.T) {
+		p := newPlace(t, wechattest.Work)
+		p.until("the notice", `document.querySelector("[data-outside]")`)
+		p.look("shop-enterprise")
+		p.open(world.sim.PhoneURL + "/pay?order=none")
+		p.until("the notice", `document.querySelector("[data-outside]")`)
+		p.look("pay-enterprise")
+	})
+	checkLedger(t)
+}
+
+func TestEveryPageWithoutASigner(t *testing.T) {
+	t.Run("silent", func(t *testing.T) {
+		p := newPlace(t, wechattest.Desktop, silent)
+		for name, path := range map[string]string{"shop": "/", "pay": "/pay?order=x", "result": "/result?order=x", "orders": "/orders", "order": "/order?order=x", "amount": "/amount?product=tip"} {
+			p.open(world.sim.PhoneURL + path)
+			p.until("the program", `window.go || document.querySelector("main")`)
+			p.look("loading-" + name)
+		}
+	})
+	t.Run("absent", func(t *testing.T) {
+		p := newPlace(t, wechattest.Desktop, absent)
+		p.until("an error", `document.querySelector('[data-error="offline"] button')`)
+		p.look("no-connection")
+		p.eval("online(), ''")
+		p.tap(button("重试"))
+		p.until("the shop", onShop)
+	})
+}
+
+// refund pays money of an order back by the operator's call.
+func refund(t *testing.T, id string, amount api.Fen) {
+	t.Helper()
+	path := strings.Replace(api.PathAdminRefund, "{id}", id, 1)
+	body := fmt.Sprintf(`{"refund_key": "e2e-%s", "amount": %d, "reason": "少了一杯"}`, id, int64(amount))
+	req, err := http.NewRequest("POST", world.shop.URL+path, bytes.NewReader([]byte(body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+world.env["ADMIN_TOKEN"])
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		var b bytes.Buffer
+		b.ReadFrom(res.Body)
+		t.Fatalf("refund: %d %s", res.StatusCode, b.String())
+	}
+}

@@ -1,0 +1,150 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"image/png"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+	"github.com/makiuchi-d/gozxing"
+	"github.com/makiuchi-d/gozxing/qrcode"
+
+	"h5pay/internal/wechat/wechattest"
+)
+
+// newPlace opens the shop in an environment as the first person does, in a
+// program that nobody has used before. What prepare evaluates runs before every
+// page.
+func newPlace(t *testing.T, e wechattest.Environment, prepare ...string) phone {
+	t.Helper()
+	world.sim.ClearFaults()
+	hold(t, 0)
+	moveTo(t, e)
+	p := phone{newTab(t)}
+	if world.sim.Place().Shape == wechattest.ShapeWindow {
+		p.run(emulation.SetDeviceMetricsOverride(1280, 800, 1, false), emulation.SetTouchEmulationEnabled(false))
+	}
+	for _, script := range prepare {
+		p.before(script)
+	}
+	p.open(world.sim.PhoneURL + "/")
+	return p
+}
+
+// moveTo opens the shop in an environment until the test ends.
+func moveTo(t *testing.T, e wechattest.Environment) {
+	t.Helper()
+	if err := world.sim.SetEnvironment(e); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := world.sim.SetEnvironment(wechattest.Android); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// before evaluates a script in every page from now on, before the page's own.
+func (tb *tab) before(script string) {
+	tb.t.Helper()
+	tb.run(chromedp.ActionFunc(func(ctx context.Context) error {
+		_, err := page.AddScriptToEvaluateOnNewDocument(script).Do(ctx)
+		return err
+	}))
+}
+
+// readCode reads the QR code on the screen as another phone's camera would:
+// from the picture alone.
+func (p phone) readCode() string {
+	p.t.Helper()
+	p.until("the code", `(e => e && e.complete && e.naturalWidth > 0)(document.querySelector("img.qr"))`)
+	var shot []byte
+	p.run(chromedp.ActionFunc(func(ctx context.Context) (err error) {
+		shot, err = page.CaptureScreenshot().WithFormat(page.CaptureScreenshotFormatPng).Do(ctx)
+		return err
+	}))
+	picture, err := png.Decode(bytes.NewReader(shot))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	bits, err := gozxing.NewBinaryBitmapFromImage(picture)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	read, err := qrcode.NewQRCodeReader().Decode(bits, map[gozxing.DecodeHintType]any{gozxing.DecodeHintType_TRY_HARDER: true})
+	if err != nil {
+		p.screenshot("unread-code")
+		p.t.Fatalf("no camera can read the code: %v", err)
+	}
+	return read.GetText()
+}
+
+// payByCode scans what the screen shows and pays.
+func (p phone) payByCode() {
+	p.t.Helper()
+	s, err := world.sim.Scan(p.readCode())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	paySheet(p.t, s)
+}
+
+// paySheet presses the button of a payment sheet that is not in the tab.
+func paySheet(t *testing.T, s wechattest.Sheet) {
+	t.Helper()
+	s, err := world.sim.PaySheet(s.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.State != wechattest.SheetPaid {
+		t.Fatalf("the sheet is %s: %s", s.State, s.ErrDesc)
+	}
+}
+
+// newestSheet is the payment sheet that opened last.
+func newestSheet(t *testing.T) wechattest.Sheet {
+	t.Helper()
+	all := world.sim.Sheets()
+	if len(all) == 0 {
+		t.Fatal("no payment sheet")
+	}
+	return all[len(all)-1]
+}
+
+// toWeChat taps the pay button in a browser and waits for WeChat's page.
+func (p phone) toWeChat() {
+	p.t.Helper()
+	p.tap(`document.querySelector('[data-action="pay"]')`)
+	p.until("WeChat's page", fmt.Sprintf(`location.origin === %q`, world.sim.URL))
+}
+
+// checkout goes on to the pay page of what is in the basket.
+func (p phone) checkout() {
+	p.t.Helper()
+	p.tap(`document.querySelector('[data-action="checkout"]')`)
+	p.until("the pay page", `location.pathname === "/pay"`)
+}
+
+// ledgerOrder is an order as WeChat has it.
+func ledgerOrder(t *testing.T, id string) wechattest.Order {
+	t.Helper()
+	no := outTradeNo(t, id)
+	for _, o := range world.sim.Ledger().Orders {
+		if o.OutTradeNo == no {
+			return o
+		}
+	}
+	t.Fatalf("WeChat has no order %s", no)
+	return wechattest.Order{}
+}
+
+// madeSince returns how many orders there are beyond what there was before.
+func madeSince(t *testing.T, before string) int {
+	t.Helper()
+	return strings.Count(orders(t), "\n") - strings.Count(before, "\n")
+}

@@ -1,0 +1,179 @@
+package e2e
+
+import (
+	"testing"
+	"time"
+
+	"h5pay/internal/wechat/wechattest"
+)
+
+// iOS judges the payment directory by the address at which the web view was
+// loaded, so that the pay page has to be that address.
+func TestPayOnAnIPhone(t *testing.T) {
+	p := newPlace(t, wechattest.IOS)
+	p.choose("tea")
+	landing := p.eval(`new URL(performance.getEntriesByType("navigation")[0].name).pathname`)
+	if landing != "/pay" {
+		t.Errorf("the web view was loaded at %s", landing)
+	}
+	p.pay()
+	p.seesPaid()
+	checkLedger(t)
+}
+
+// A computer shows a code; the page turns to paid by itself.
+func TestPayByCode(t *testing.T) {
+	for _, e := range []wechattest.Environment{wechattest.Desktop, wechattest.Windows, wechattest.Mac} {
+		t.Run(string(e), func(t *testing.T) {
+			p := newPlace(t, e)
+			p.choose("tea")
+			id := p.order()
+			if shown, known := p.readCode(), ledgerOrder(t, id).CodeURL; shown != known {
+				t.Errorf("the code says %q, WeChat gave %q", shown, known)
+			}
+			p.theme("dark")
+			p.payByCode()
+			p.until("the result page", `location.pathname === "/result"`)
+			p.seesPaid()
+			if status, _ := stored(t, id); status != "paid" {
+				t.Errorf("the order is %s", status)
+			}
+			checkLedger(t)
+		})
+	}
+}
+
+// shortCodes makes the page believe that a code ends within the margin in which
+// it renews one, and its time pass 20 times as fast, since it renews none at
+// once. What WeChat and the signer know stays as it is.
+const shortCodes = `{
+	const timer = window.setTimeout.bind(window), now = Performance.prototype.now;
+	window.setTimeout = (f, ms, ...args) => timer(f, ms / 20, ...args);
+	Performance.prototype.now = function () { return 20 * now.call(this); };
+	const real = window.fetch.bind(window);
+	let left = 1;
+	window.fetch = async (...args) => {
+		const answer = await real(...args);
+		if (!/\/pay$/.test(new URL(answer.url).pathname) || left-- <= 0) return answer;
+		const checkout = await answer.json();
+		checkout.pay_until = Date.now() + 121000;
+		return new Response(JSON.stringify(checkout), {status: answer.status, headers: answer.headers});
+	};
+}`
+
+func TestTheCodeIsRenewedBeforeItEnds(t *testing.T) {
+	p := newPlace(t, wechattest.Desktop, shortCodes)
+	p.choose("tea")
+	id := p.order()
+	first := p.readCode()
+	deadline := time.Now().Add(patience)
+	for ledgerOrder(t, id).CodeURL == first {
+		if time.Now().After(deadline) {
+			t.Fatal("the code was not renewed")
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	p.until("another code", `document.querySelector("img.qr")`)
+	for p.readCode() == first {
+		if time.Now().After(deadline) {
+			t.Fatal("the screen shows the old code, which is void")
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	if _, err := world.sim.Scan(first); err == nil {
+		t.Error("the old code still pays")
+	}
+	p.payByCode()
+	p.seesPaid()
+	checkLedger(t)
+}
+
+func TestPayInAPhonesBrowser(t *testing.T) {
+	p := newPlace(t, wechattest.Chrome)
+	p.choose("tea")
+	id := p.order()
+	p.toWeChat()
+	p.screenshot("mweb")
+	p.tap(`document.getElementById("pay")`)
+	p.until("the shop again", `location.pathname === "/result"`)
+	p.seesPaid()
+	if p.order() != id {
+		t.Errorf("the result is of %s, not of %s", p.order(), id)
+	}
+	checkLedger(t)
+}
+
+// Back from WeChat's page without a payment: the page asks, and the same order
+// can be paid once more.
+func TestCancelInAPhonesBrowserThenPay(t *testing.T) {
+	before := orders(t)
+	p := newPlace(t, wechattest.Safari)
+	p.choose("coffee")
+	p.toWeChat()
+	p.tap(`document.getElementById("cancel")`)
+	p.until("the question", `document.querySelector('[data-status="asking"]')`)
+	p.tap(button("我已完成支付"))
+	p.until("the search for it", `document.querySelector('[data-status="confirming"]')`)
+	p.open(p.eval("location.href"))
+	p.until("the question", `document.querySelector('[data-status="asking"]')`)
+	p.tap(button("重新支付"))
+	p.until("the pay page", `location.pathname === "/pay"`)
+	p.toWeChat()
+	p.tap(`document.getElementById("pay")`)
+	p.seesPaid()
+	if n := madeSince(t, before); n != 1 {
+		t.Errorf("%d orders", n)
+	}
+	checkLedger(t)
+}
+
+// WeChat's page may lead back while the person still pays in WeChat.
+func TestBackFromWeChatBeforeThePayment(t *testing.T) {
+	p := newPlace(t, wechattest.Chrome)
+	fault(t, wechattest.Fault{Kind: wechattest.FaultReturnEarly})
+	p.choose("bun")
+	p.tap(`document.querySelector('[data-action="pay"]')`)
+	p.until("the question", `document.querySelector('[data-status="asking"]')`)
+	p.screenshot("have-you-paid")
+	paySheet(t, newestSheet(t))
+	p.tap(button("我已完成支付"))
+	p.seesPaid()
+	checkLedger(t)
+}
+
+// Where nobody can pay the page says so, says what to do, and makes no order.
+func TestWhereNobodyCanPay(t *testing.T) {
+	q := newPlace(t, wechattest.Android)
+	q.choose("tea")
+	mine := q.order()
+	before := orders(t)
+	for e, says := range map[wechattest.Environment]string{
+		wechattest.Work:           "企业微信里不能付款",
+		wechattest.MiniProgram:    "小程序里的网页不能付款",
+		wechattest.MiniProgramIOS: "小程序里的网页不能付款",
+	} {
+		t.Run(string(e), func(t *testing.T) {
+			p := newPlace(t, e)
+			p.sees("乌龙茶")
+			p.until("a notice", `document.querySelector("[data-outside]")`)
+			p.sees(says)
+			p.screenshot("place-" + string(e))
+			p.tap(`document.querySelector('[data-product="tea"] [data-action="add"]')`)
+			p.until("a basket that cannot be paid", `(e => e && e.disabled)(document.querySelector('[data-action="checkout"]'))`)
+			for _, path := range []string{"/pay?order=", "/result?order="} {
+				p.open(world.sim.PhoneURL + path + mine)
+				p.until(path+": a message and a way on", `document.querySelector('[data-outside] button')`)
+				p.sees(says)
+			}
+			for _, s := range world.sim.Sheets() {
+				if s.State == wechattest.SheetOpen && s.OutTradeNo == outTradeNo(t, mine) {
+					t.Error("a payment sheet opened")
+				}
+			}
+		})
+	}
+	if after := orders(t); after != before {
+		t.Errorf("somebody ordered:\n%s\n%s", before, after)
+	}
+	checkLedger(t)
+}

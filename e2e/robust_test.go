@@ -1,0 +1,156 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/chromedp/cdproto/page"
+
+	"h5pay/internal/wechat/wechattest"
+)
+
+// reload loads the page anew, as the person would.
+func (tb *tab) reload() {
+	tb.t.Helper()
+	tb.eval("window.before = true, ''")
+	tb.run(page.Reload())
+	tb.until("the page to start over", `!window.before && document.readyState === "complete"`)
+}
+
+// back goes back as the person would.
+func (tb *tab) back(what, js string) {
+	tb.t.Helper()
+	tb.eval("history.back(), ''")
+	tb.until(what, js)
+}
+
+const (
+	onShop   = `location.pathname === "/" && document.querySelector('[data-product="tea"] [data-action="add"]')`
+	onPay    = `location.pathname === "/pay" && document.querySelector('[data-action="pay"], img.qr')`
+	onResult = `location.pathname === "/result" && document.querySelector('[data-status="paid"]')`
+)
+
+// However often people go back, forth and reload, there is one order, and it can
+// be paid.
+func TestBackAndReloadMakeNoSecondOrder(t *testing.T) {
+	for _, e := range []wechattest.Environment{wechattest.Android, wechattest.Chrome, wechattest.Desktop} {
+		t.Run(string(e), func(t *testing.T) {
+			before := orders(t)
+			p := newPlace(t, e)
+			p.until("the shop", onShop)
+			p.tap(`document.querySelector('[data-product="tea"] [data-action="add"]')`)
+			p.reload()
+			p.until("the basket as it was", `document.querySelector('[data-product="tea"] output')?.innerText === "1"`)
+			p.checkout()
+			id := p.order()
+			p.until("the order", onPay)
+			p.reload()
+			p.until("the same order", onPay)
+			p.back("the shop", onShop)
+			p.checkout()
+			p.until("the order", onPay)
+			if p.order() != id {
+				t.Errorf("order %s became %s", id, p.order())
+			}
+			switch e {
+			case wechattest.Android:
+				p.openSheet()
+				p.reload() // under the open sheet
+				p.until("the same order", onPay)
+				p.pay()
+			case wechattest.Chrome:
+				p.toWeChat()
+				p.back("the pay page or the question", `location.origin === "`+world.sim.PhoneURL+`" && document.querySelector('[data-action="pay"], [data-status="asking"]')`)
+				p.open(world.sim.PhoneURL + "/pay?order=" + id)
+				p.toWeChat()
+				p.reload()
+				p.tap(`document.getElementById("pay")`)
+			case wechattest.Desktop:
+				p.payByCode()
+			}
+			p.until("the result", onResult)
+			p.reload()
+			p.until("the result", onResult)
+			// Back from a paid order ends in no page that pays it again.
+			p.eval("window.before = true, history.back(), ''")
+			p.until("the shop, or the result", "!window.before && ("+onShop+" || "+onResult+")")
+			p.open(world.sim.PhoneURL + "/pay?order=" + id)
+			p.until("the result", onResult)
+			if n := madeSince(t, before); n != 1 {
+				t.Errorf("%d orders", n)
+			}
+			checkLedger(t)
+		})
+	}
+}
+
+// twice clicks an element two times before the page can do anything.
+func (tb *tab) twice(element string) {
+	tb.t.Helper()
+	tb.until(element, fmt.Sprintf("(e => e && e.getClientRects().length && !e.disabled)(%s)", element))
+	tb.eval(fmt.Sprintf("(e => { e.click(); e.click(); e.click(); })(%s), ''", element))
+}
+
+func TestADoubleTapOrdersAndPaysOnce(t *testing.T) {
+	for _, e := range []wechattest.Environment{wechattest.Android, wechattest.Safari, wechattest.Desktop} {
+		t.Run(string(e), func(t *testing.T) {
+			before, sheets := orders(t), len(world.sim.Sheets())
+			p := newPlace(t, e)
+			p.tap(`document.querySelector('[data-product="bun"] [data-action="add"]')`)
+			p.twice(`document.querySelector('[data-action="checkout"]')`)
+			p.until("the pay page", onPay)
+			switch e {
+			case wechattest.Android:
+				p.twice(`document.querySelector('[data-action="pay"]')`)
+				p.tap(sheet(".pay"))
+			case wechattest.Safari:
+				p.twice(`document.querySelector('[data-action="pay"]')`)
+				p.until("WeChat's page", fmt.Sprintf(`location.origin === %q`, world.sim.URL))
+				p.tap(`document.getElementById("pay")`)
+			case wechattest.Desktop:
+				p.payByCode()
+			}
+			p.until("the result", onResult)
+			if n := madeSince(t, before); n != 1 {
+				t.Errorf("%d orders", n)
+			}
+			if n := len(world.sim.Sheets()) - sheets; n != 1 {
+				t.Errorf("%d payment sheets", n)
+			}
+			checkLedger(t)
+		})
+	}
+}
+
+// asleep freezes the page, as a phone does with what nobody looks at, and wakes
+// it again.
+func (tb *tab) asleep(meanwhile func()) {
+	tb.t.Helper()
+	tb.run(page.SetWebLifecycleState(page.SetWebLifecycleStateStateFrozen))
+	meanwhile()
+	tb.run(page.SetWebLifecycleState(page.SetWebLifecycleStateStateActive))
+}
+
+// The page sleeps while the payment is made elsewhere.
+func TestAwayWhileThePaymentIsMade(t *testing.T) {
+	t.Run("the code is scanned", func(t *testing.T) {
+		p := newPlace(t, wechattest.Desktop)
+		p.choose("coffee")
+		s, err := world.sim.Scan(p.readCode())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.asleep(func() { paySheet(t, s) })
+		p.until("the result", onResult)
+		checkLedger(t)
+	})
+	t.Run("the sheet is answered", func(t *testing.T) {
+		p := newPlace(t, wechattest.Android)
+		p.choose("coffee")
+		p.openSheet()
+		s := newestSheet(t)
+		p.asleep(func() { paySheet(t, s) })
+		p.until("the result", onResult)
+		checkLedger(t)
+	})
+}

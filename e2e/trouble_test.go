@@ -1,0 +1,168 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"h5pay/internal/wechat/wechattest"
+)
+
+// Links that are cut off, made up, or somebody else's: a message and a way on.
+func TestBadLinks(t *testing.T) {
+	q := newPlace(t, wechattest.Android)
+	q.choose("tea")
+	theirs := q.order()
+	for _, e := range []wechattest.Environment{wechattest.Android, wechattest.Chrome, wechattest.Desktop} {
+		t.Run(string(e), func(t *testing.T) {
+			before := orders(t)
+			p := newPlace(t, e)
+			hold(t, 1)
+			for _, link := range []string{
+				"/pay", "/pay?order=", "/pay?order=none", "/pay?order=" + theirs, "/pay?order=" + theirs + "&order=x", "/pay?order=%00%ff", "/pay?order=%3Cscript%3Ealert(1)%3C/script%3E",
+				"/result", "/result?order=" + strings.Repeat("a", 2000), "/result?order=" + theirs, "/order", "/order?order=" + theirs,
+				"/amount", "/amount?product=none", "/amount?product=tea",
+			} {
+				p.open(world.sim.PhoneURL + link)
+				p.until(link+": a message and a way on", `document.querySelector('[data-error] a, [data-error] button')`)
+				if text := p.text(); strings.Contains(text, "undefined") || strings.Contains(text, "null") || len(strings.TrimSpace(text)) < 10 {
+					t.Errorf("%s says %q", link, text)
+				}
+			}
+			p.tap(`document.querySelector('[data-error] a[href="/"]')`)
+			p.until("the shop", onShop)
+			if after := orders(t); after != before {
+				t.Errorf("something changed:\n%s\n%s", before, after)
+			}
+		})
+	}
+	hold(t, 0)
+}
+
+// The bridge never comes: the page waits, says so, and can be tried again.
+func TestTheBridgeNeverComes(t *testing.T) {
+	p := newPlace(t, wechattest.Android)
+	p.until("the shop", onShop)
+	fault(t, wechattest.Fault{Kind: wechattest.FaultNoBridge})
+	p.choose("tea")
+	p.tap(`document.querySelector('[data-action="pay"]')`)
+	p.until("a message and a way on", `document.querySelector('[data-error="no_bridge"] button')`)
+	p.screenshot("no-bridge")
+	p.reload()
+	p.pay()
+	p.seesPaid()
+	checkLedger(t)
+}
+
+// An answer that no document names is no payment, and no dead end.
+func TestAnOddAnswerOfTheClient(t *testing.T) {
+	p := newPlace(t, wechattest.IOS)
+	p.choose("tea")
+	fault(t, wechattest.Fault{Kind: wechattest.FaultOddAnswer})
+	p.tap(`document.querySelector('[data-action="pay"]')`)
+	p.until("an unpaid order to go on with", `document.querySelector('[data-status="confirming"], [data-status="still"], [data-action="pay"]:enabled')`)
+	p.open(world.sim.PhoneURL + "/pay?order=" + p.order())
+	p.pay()
+	p.seesPaid()
+	checkLedger(t)
+}
+
+// shifted makes the device's clock wrong by so many milliseconds.
+const shifted = `{
+	const real = Date, off = %d;
+	Date = class extends real {
+		constructor(...args) { if (args.length) super(...args); else super(real.now() + off); }
+		static now() { return real.now() + off; }
+	};
+}`
+
+func TestTheDevicesClockIsFarOff(t *testing.T) {
+	const day = 24 * 3600 * 1000
+	for name, off := range map[string]int64{"ten years slow": -3650 * day, "three days fast": 3 * day} {
+		for _, e := range []wechattest.Environment{wechattest.Android, wechattest.Desktop} {
+			t.Run(name+" in "+string(e), func(t *testing.T) {
+				p := newPlace(t, e, fmt.Sprintf(shifted, off))
+				p.choose("tea")
+				id := p.order()
+				if e == wechattest.Desktop {
+					first := p.readCode()
+					p.run(chromedp.Sleep(patience / 5)) // for a renewal, which must not come
+					if now := ledgerOrder(t, id).CodeURL; now != first {
+						t.Error("a code that lives for hours was renewed at once")
+					}
+					p.payByCode()
+				} else {
+					p.pay()
+				}
+				p.until("the result", onResult)
+				checkLedger(t)
+			})
+		}
+	}
+}
+
+// fullStorage is a disk without room.
+const fullStorage = `Storage.prototype.setItem = () => { throw new DOMException("the quota has been exceeded", "QuotaExceededError"); };`
+
+func TestStorageIsFull(t *testing.T) {
+	for _, e := range []wechattest.Environment{wechattest.Android, wechattest.Desktop} {
+		t.Run(string(e), func(t *testing.T) {
+			before := orders(t)
+			p := newPlace(t, e, fullStorage)
+			p.choose("tea")
+			if e == wechattest.Desktop {
+				p.payByCode()
+			} else {
+				p.pay()
+			}
+			p.until("the result", onResult)
+			if n := madeSince(t, before); n != 1 {
+				t.Errorf("%d orders", n)
+			}
+			checkLedger(t)
+		})
+	}
+}
+
+// A browser that keeps nothing from any site: no cookies, no storage.
+func TestCookiesAreBlocked(t *testing.T) {
+	profile := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(profile, "Default"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(profile, "Default", "Preferences"), []byte(`{"profile": {"default_content_setting_values": {"cookies": 2}}}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	browser, stop, err := startBrowser(chromedp.UserDataDir(profile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	for _, e := range []wechattest.Environment{wechattest.Android, wechattest.Desktop} {
+		t.Run(string(e), func(t *testing.T) {
+			before := orders(t)
+			world.sim.ClearFaults()
+			hold(t, 0)
+			moveTo(t, e)
+			p := phone{&tab{t, browser}}
+			p.open(world.sim.URL + "/nothing") // a page that does not mind
+			if blocked := p.eval(`(() => { try { return String(localStorage) } catch { return "blocked" } })()`); blocked != "blocked" {
+				t.Fatalf("storage is %s", blocked)
+			}
+			p.open(world.sim.PhoneURL + "/")
+			if e == wechattest.Desktop {
+				p.tap(`document.querySelector('[data-product="tea"] [data-action="add"]')`)
+				p.tap(`document.querySelector('[data-action="checkout"]')`)
+			}
+			p.until("a message and a way on", `document.querySelector("[data-error] button")`)
+			p.screenshot("no-cookies-" + string(e))
+			if after := orders(t); after != before {
+				t.Errorf("an order that nobody can pay:\n%s\n%s", before, after)
+			}
+		})
+	}
+}
