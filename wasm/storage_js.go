@@ -9,17 +9,25 @@ func (webView) Set(key, value string)      { store("localStorage", key, value) }
 
 func stored(storage, key string) (value string) {
 	defer catch(nil) // storage is blocked
-	return str(member(storage).Call("getItem", key))
+	if s := member(storage); keeps(s) {
+		return str(s.Call("getItem", key))
+	}
+	return ""
 }
 
 func store(storage, key, value string) {
 	defer catch(nil) // storage is blocked or full
-	if value == "" {
-		member(storage).Call("removeItem", key)
-		return
+	switch s := member(storage); {
+	case !keeps(s):
+	case value == "":
+		s.Call("removeItem", key)
+	default:
+		s.Call("setItem", key, value)
 	}
-	member(storage).Call("setItem", key, value)
 }
+
+// keeps tells a storage from what lendStorage puts in its place.
+func keeps(storage js.Value) bool { return storage.Get("getItem").Type() == js.TypeFunction }
 
 // lendStorage puts an empty object where localStorage is blocked or switched
 // off. go-app lists it before it shows anything, and would end there.
