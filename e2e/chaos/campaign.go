@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"log"
 	"net/http"
 	"os"
 	"sync"
@@ -39,11 +40,13 @@ func run(ctx context.Context, dir string, o options, logFile string) (*report, e
 		return nil, err
 	}
 	began := time.Now()
-	for _, r := range c.plan.rounds {
+	for i, r := range c.plan.rounds {
+		log.Printf("round %d of %d", i+1, len(c.plan.rounds))
 		if err := c.round(ctx, r); err != nil {
 			return nil, err
 		}
 	}
+	log.Print("the end: retries, expiry, cron, bills")
 	c.elapsed = time.Since(began)
 	left := c.wechat.Faults()
 	if err := c.settle(ctx); err != nil {

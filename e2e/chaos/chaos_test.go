@@ -19,7 +19,7 @@ func TestShortCampaign(t *testing.T) {
 	if err := os.MkdirAll(artifacts, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	r, err := run(t.Context(), root, options{seed: 1, orders: 100, atOnce: 6}, filepath.Join(artifacts, "chaos.log"))
+	r, err := run(t.Context(), root, options{seed: 1, orders: 80, atOnce: 6}, filepath.Join(artifacts, "chaos.log"))
 	if err != nil {
 		t.Fatal(err)
 	}
