@@ -18,8 +18,12 @@ func (w *world) passD1() http.Handler {
 			// What has left workerd arrives, whatever becomes of workerd.
 			r.Out = r.Out.WithContext(context.WithoutCancel(r.Out.Context()))
 		},
-		Transport:    w.d1Client.Transport,
-		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
+		Transport: w.d1Client.Transport,
+		ErrorHandler: func(http.ResponseWriter, *http.Request, error) {
+			// D1 has just closed a connection that was idle, say.
+			w.worker.excuse(atD1)
+			panic(http.ErrAbortHandler)
+		},
 	}
 }
 

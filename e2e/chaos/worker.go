@@ -60,6 +60,9 @@ func (k *worker) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := k.tellTime(d); err != nil {
+		return err
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.closed {
@@ -69,6 +72,21 @@ func (k *worker) start(ctx context.Context) error {
 	k.now = d
 	close(k.back)
 	return nil
+}
+
+// tellTime sets the clock of a new workerd: a message of the queue, which may
+// come before the first request, does not.
+func (k *worker) tellTime(d *stack.Workerd) error {
+	req, err := http.NewRequest(http.MethodGet, d.URL+"/api/config", nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("campaign-time", strconv.FormatInt(k.wechat.Now().UnixMilli(), 10))
+	res, err := k.client.Do(req)
+	if err != nil {
+		return err
+	}
+	return res.Body.Close()
 }
 
 // kill ends workerd in the middle of whatever it does, and starts another. Of
