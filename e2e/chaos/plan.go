@@ -105,7 +105,7 @@ func newPlan(o options) plan {
 	p := plan{seed: o.seed}
 	for n := range o.orders {
 		p.orders = append(p.orders, d.purchase(n))
-		if d.chance(0.2) {
+		if !o.calm && d.chance(0.2) {
 			p.orders[n].instead = earlier(p.orders)
 		}
 	}
