@@ -47,7 +47,7 @@ fuzz: ## every parser of foreign bytes, one after the other; FUZZTIME=10s each
 	while read -r package name; do echo "$$package $$name"; go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$package || exit 1; done
 
 e2e: build browser ## real Chromium, real workerd, simulated WeChat
-	go test -count=1 ./e2e/...
+	go test -count=1 -timeout 20m ./e2e/...
 
 build: $(ENTRY) build/wasm_exec.js build/signer.wasm public/index.html ## the Worker's bundle and the page
 
@@ -71,11 +71,7 @@ build/page/app.wasm: $(PAGE) | tools
 	@mkdir -p build/page
 	go run ./wasmbuild -for page -o $@ ./wasm
 
-# What the page uses of WeUI.
-public/web/weui.css: node_modules/.package-lock.json $(PAGE) $(wildcard wasm/site/*) $(filter-out public/web/weui.css,$(wildcard public/web/*.css))
-	go run ./wasmbuild/weui -o $@ node_modules/weui/dist/style/weui.min.css wasm public/web
-
-public/index.html: build/page/app.wasm public/web/weui.css $(wildcard public/web/*.css wasm/site/* wrangler.toml .dev.vars*)
+public/index.html: build/page/app.wasm node_modules/.package-lock.json $(wildcard public/web/*.css wasm/site/* wrangler.toml .dev.vars*)
 	go run ./wasm -out public -wasm $<
 
 node_modules/.package-lock.json: package.json package-lock.json | tools
@@ -110,7 +106,7 @@ size: build ## what the Worker and the page weigh, and what in them; fails over 
 	go run ./e2e/size
 
 clean: ## remove what was built, and the local database
-	rm -rf build .wrangler artifacts public/assets public/web/weui.css
+	rm -rf build .wrangler artifacts public/assets
 	rm -f public/*.html public/*.js public/*.css public/*.webmanifest
 
 tools:

@@ -14,7 +14,7 @@ import (
 // a payment outside WeChat through: WeChat's page wants to see in the Referer
 // which shop sent the buyer, and the buyer goes there by plain navigation.
 func TestPolicyOfThePage(t *testing.T) {
-	text, err := os.ReadFile("../public/_headers")
+	text, err := os.ReadFile("../wasm/site/headers.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,8 +33,9 @@ func TestPolicyOfThePage(t *testing.T) {
 		policy[name] = sources
 	}
 	want := map[string]string{
-		"default-src": "'self'", // scripts aside, that is styles, fonts, fetch, workers and frames
-		"script-src":  "'self' 'wasm-unsafe-eval'",
+		"default-src": "'self'",                                     // scripts and styles aside, that is fonts, fetch, workers and frames
+		"script-src":  "'self' 'wasm-unsafe-eval' '{{.FirstHash}}'", // and one that stands in the page
+		"style-src":   "'self' '{{.StyleHash}}'",
 		"img-src":     "'self' data: https://thirdwx.qlogo.cn https://wx.qlogo.cn", // WeChat's avatars
 		"object-src":  "'none'", "base-uri": "'none'", "form-action": "'self'", "frame-ancestors": "'none'",
 	}

@@ -5,14 +5,15 @@ package main
 import (
 	"crypto/sha256"
 	"embed"
+	"encoding/base64"
 	"encoding/hex"
-	"errors"
 	"fmt"
+	"html/template"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
+	"regexp"
 	"strings"
 )
 
@@ -21,21 +22,42 @@ import (
 //go:embed site
 var siteFiles embed.FS
 
-// assets are the addresses of the files that pages refer to. Each has the hash of
-// its content in it, so a browser may keep it for ever.
+// assets are what pages are made of besides their screens.
+//
+// What the first paint waits for is part of every page, which saves a trip to the
+// shop. Its hashes are in the policy of site/headers.txt, which lets nothing else of
+// that kind run.
 type assets struct {
-	First, Start string // scripts: before the body, and with the program
-	Style        string
-	Wasm         string
-	Size         int // of the program, in bytes
+	First                template.JS // runs before the body
+	Style                template.CSS
+	FirstHash, StyleHash string // "sha256-..."
+
+	// Addresses of files. Each has the hash of the content in it, so a browser
+	// may keep it for ever.
+	Start string // the script that loads the program
+	Wasm  string
+	Size  int // of the program, in bytes
 }
 
-// assetsDir is their folder in the site. Nothing else is in it, and public/_headers
-// tells browsers to keep what is.
+// assetsDir is the folder of those files in the site. Nothing else is in it, and
+// site/headers.txt tells browsers to keep what is.
 const assetsDir = "assets"
 
-// writeAssets makes the folder anew.
-func writeAssets(out, wasm string) (a assets, err error) {
+// writeAssets makes the folder anew. weui is WeUI's whole style sheet.
+func writeAssets(out, wasm, weui string) (a assets, err error) {
+	first, err := siteFiles.ReadFile("site/first.js")
+	if err != nil {
+		return a, err
+	}
+	a.First = template.JS(lineComment.ReplaceAllString(string(first), ""))
+	a.FirstHash = policyHash(string(a.First))
+	style, err := styleSheet(out, weui)
+	if err != nil {
+		return a, fmt.Errorf("making the style sheet: %w", err)
+	}
+	a.Style = template.CSS(style)
+	a.StyleHash = policyHash(style)
+
 	dir := filepath.Join(out, assetsDir)
 	if err := os.RemoveAll(dir); err != nil {
 		return a, err
@@ -48,9 +70,7 @@ func writeAssets(out, wasm string) (a assets, err error) {
 		address *string
 		read    func() ([]byte, error)
 	}{
-		{"first.js", &a.First, func() ([]byte, error) { return siteFiles.ReadFile("site/first.js") }},
 		{"start.js", &a.Start, startScript},
-		{"page.css", &a.Style, func() ([]byte, error) { return styleSheet(out) }},
 		{"app.wasm", &a.Wasm, func() ([]byte, error) {
 			b, err := os.ReadFile(wasm)
 			a.Size = len(b)
@@ -69,6 +89,15 @@ func writeAssets(out, wasm string) (a assets, err error) {
 		}
 	}
 	return a, nil
+}
+
+// lineComment is a comment of first.js, with its line.
+var lineComment = regexp.MustCompile(`(?m)^\s*//.*\n`)
+
+// policyHash is how a Content-Security-Policy names a text that stands in a page.
+func policyHash(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
 // hash names a content, with 64 bits.
@@ -99,25 +128,22 @@ var sourceFiles embed.FS
 
 // styleSheet joins the style sheets of the site: what is needed of WeUI's, and
 // over it those of the shop.
-func styleSheet(out string) ([]byte, error) {
-	const base = "weui.css"
+func styleSheet(out, weui string) (string, error) {
+	whole, err := os.ReadFile(weui)
+	if err != nil {
+		return "", err
+	}
 	names, err := filepath.Glob(filepath.Join(out, "web", "*.css"))
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	at := slices.IndexFunc(names, func(name string) bool { return filepath.Base(name) == base })
-	if at < 0 {
-		return nil, errors.New("no " + base)
-	}
-	names[0], names[at] = names[at], names[0]
-	slices.Sort(names[1:])
-	var all []string
+	var over strings.Builder
 	for _, name := range names {
 		b, err := os.ReadFile(name)
 		if err != nil {
-			return nil, err
+			return "", err
 		}
-		all = append(all, string(b))
+		over.WriteString(comment.ReplaceAllString(string(b), "") + "\n")
 	}
 	var sources strings.Builder
 	err = fs.WalkDir(sourceFiles, ".", func(name string, entry fs.DirEntry, err error) error {
@@ -129,8 +155,7 @@ func styleSheet(out string) ([]byte, error) {
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	over := strings.Join(all[1:], "\n")
-	return []byte(prune(all[0], over, usedNames(sources.String())) + "\n" + over), nil
+	return prune(string(whole), over.String(), usedNames(sources.String())) + "\n" + over.String(), nil
 }

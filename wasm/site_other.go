@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	texttemplate "text/template"
 )
 
 // generate writes the static site into the folder of -out, around the program.
@@ -21,6 +23,7 @@ func generate() {
 	var s site
 	flag.StringVar(&s.out, "out", "public", "folder of the site, with the authored files in web/")
 	flag.StringVar(&s.wasm, "wasm", "build/page/app.wasm", "the program")
+	flag.StringVar(&s.weui, "weui", "node_modules/weui/dist/style/weui.min.css", "WeUI's style sheet")
 	settings := flag.String("settings", "wrangler.toml .dev.vars .dev.vars.example",
 		"files to look for the name of the shop in: the first that has one counts")
 	flag.Parse()
@@ -33,8 +36,8 @@ func generate() {
 
 // site is what is written around the program.
 type site struct {
-	out, wasm string // folder and file
-	shop      string // name
+	out, wasm, weui string // folder and files
+	shop            string // name
 
 	assets // once they are there
 }
@@ -63,7 +66,7 @@ func shopName(settings []string) string {
 // on every visit; all that they refer to has an address that changes with it.
 func (s *site) write() error {
 	var err error
-	if s.assets, err = writeAssets(s.out, s.wasm); err != nil {
+	if s.assets, err = writeAssets(s.out, s.wasm, s.weui); err != nil {
 		return err
 	}
 	for _, screen := range screens {
@@ -88,6 +91,9 @@ func (s *site) write() error {
 		}
 	}
 	if err := s.writeManifest(); err != nil {
+		return err
+	}
+	if err := s.writeHeaders(); err != nil {
 		return err
 	}
 	return s.writeWorker()
@@ -156,6 +162,19 @@ func (s *site) writeManifest() error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(s.out, "manifest.webmanifest"), b, 0o644)
+}
+
+// writeHeaders writes what Cloudflare, or internal/static, sends with every file.
+func (s *site) writeHeaders() error {
+	t, err := texttemplate.ParseFS(siteFiles, "site/headers.txt")
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	if err := t.Execute(&b, s.assets); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(s.out, "_headers"), b.Bytes(), 0o644)
 }
 
 // writeWorker writes the service worker, which keeps the page for a time without
