@@ -1,4 +1,5 @@
 // What becomes of an order: its way to WeChat, and the news from there.
+import { logChange } from "./log.mjs";
 import { payUntil, prepayAlive } from "./order.mjs";
 import { refuse } from "./refusal.mjs";
 import { payParams, queryOrder, TradeRefused, unifiedOrder, WeChatError } from "./wechat.mjs";
@@ -42,7 +43,7 @@ async function prepay(call, order) {
   const now = Date.now();
   // False when it was paid, closed or refused while WeChat answered.
   if (!(await store.setPrepay(order.id, prepayID, pay.signType, now))) return reload(call, order);
-  log.info("order pending", { order: order.id });
+  logChange(log, order, "pending", "prepay");
   return { order: { ...order, status: "pending", updated_at: now }, pay, payUntil: payUntil({ ...order, prepay_at: now }) };
 }
 
@@ -60,8 +61,7 @@ async function prepayFailed(call, order, err) {
     return reload(call, order);
   }
   if (err.code === "ORDERCLOSED") {
-    await store.close(order.id, Date.now());
-    log.info("order closed", { source: "prepay" });
+    if (await store.close(order.id, Date.now())) logChange(call.log, order, "closed", "prepay");
     return reload(call, order);
   }
   if (err.kind === "retry" || err.kind === "untrusted") {
@@ -77,7 +77,9 @@ async function prepayFailed(call, order, err) {
     throw refuse("wechat_refused", "WeChat refused the shop");
   }
   log.error("WeChat refused an order", { error: err.message });
-  if (!(await store.fail(order.id, err.code, Date.now()))) {
+  if (await store.fail(order.id, err.code, Date.now())) {
+    logChange(call.log, order, "failed", "prepay");
+  } else {
     // Pending: the prepay_id it has may still be paid.
     await store.noteFailure(order.id, err.code, Date.now());
   }
@@ -109,7 +111,7 @@ export async function settle({ store, log }, trade, source) {
   log = log.with({ order: order.id });
   const { state, transactionID: transaction_id = "" } = trade;
   try {
-    await apply(store, log, order, trade);
+    await apply(store, log, order, trade, source);
   } catch (err) {
     if (err instanceof TradeRefused) {
       const { totalFee: trade_total = 0, currency = "" } = trade;
@@ -120,16 +122,16 @@ export async function settle({ store, log }, trade, source) {
   if (state === "REFUND") log.warn("trade has a refund that was not made here", { transaction_id });
 }
 
-async function apply(store, log, order, trade) {
+async function apply(store, log, order, trade, source) {
   if (trade.appid !== order.appid) throw new TradeRefused("appid differs");
   if (trade.mchID !== order.mch_id) throw new TradeRefused("mch_id differs");
   switch (trade.state) {
     case "SUCCESS":
     case "REFUND": // refunded means that it was paid
-      return applyPaid(store, log, order, trade);
+      return applyPaid(store, log, order, trade, source);
     case "CLOSED":
     case "REVOKED":
-      if (await store.close(order.id, Date.now())) log.info("order closed");
+      if (await store.close(order.id, Date.now())) logChange(log, order, "closed", source);
       return;
     case "NOTPAY":
     case "USERPAYING":
@@ -140,13 +142,11 @@ async function apply(store, log, order, trade) {
   throw new TradeRefused("unknown trade state");
 }
 
-async function applyPaid(store, log, order, { totalFee, currency, transactionID, paidAt, openid: payer = "" }) {
+async function applyPaid(store, log, order, { totalFee, currency, transactionID, paidAt, openid: payer = "" }, source) {
   if (totalFee !== order.total) throw new TradeRefused("amount differs");
   if (currency !== order.currency) throw new TradeRefused("currency differs");
-  if (await store.pay(order.id, { transactionID, paidAt, payer }, Date.now())) {
-    const paid = { transaction_id: transactionID, total: order.total };
-    if (["closing", "closed", "failed"].includes(order.status)) log.warn("order paid late", { ...paid, was: order.status });
-    else log.info("order paid", paid);
+  if (await store.pay(order.id, { transactionID, paidAt, payer, source }, Date.now())) {
+    logChange(log, order, "paid", source, { transaction_id: transactionID, total: order.total });
     return;
   }
   const now = await store.byOutTradeNo(order.out_trade_no);
@@ -185,6 +185,6 @@ async function query(call, order, source) {
   });
   if (trade) await settle(call, trade, source);
   if ((!trade || trade.state === "NOTPAY") && Date.now() >= order.expires_at + expiryGrace) {
-    if (await call.store.close(order.id, Date.now())) call.log.info("order closed", { order: order.id, source: "expiry" });
+    if (await call.store.close(order.id, Date.now())) logChange(call.log, order, "closed", source);
   }
 }

@@ -80,10 +80,10 @@ export class Store {
 
   // pay marks an order paid, unless the transaction has paid another one. A late
   // payment of a closed or refused order is money all the same.
-  pay(id, { transactionID, paidAt, payer }, now) {
+  pay(id, { transactionID, paidAt, payer, source }, now) {
     return this.#changed(
-      `UPDATE orders SET status = ?, updated_at = ?, transaction_id = ?, paid_at = ?, payer = ? WHERE id = ? AND status IN (?, ?, ?, ?, ?, ?) AND transaction_id IS NULL AND NOT EXISTS (SELECT 1 FROM orders AS other WHERE other.transaction_id = ?)`,
-      ["paid", now, transactionID, paidAt, payer, id, "created", "pending", "closing", "closed", "failed", "refunding", transactionID],
+      `UPDATE orders SET status = ?, updated_at = ?, transaction_id = ?, paid_at = ?, payer = ?, settled_by = ? WHERE id = ? AND status IN (?, ?, ?, ?, ?, ?) AND transaction_id IS NULL AND NOT EXISTS (SELECT 1 FROM orders AS other WHERE other.transaction_id = ?)`,
+      ["paid", now, transactionID, paidAt, payer, source, id, "created", "pending", "closing", "closed", "failed", "refunding", transactionID],
     );
   }
 

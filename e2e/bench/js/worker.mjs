@@ -15,7 +15,7 @@
 import { readJSON, readWhole, maxBody } from "./body.mjs";
 import { checkout, refresh, settle } from "./payment.mjs";
 import { draft, fingerprint, newBasket, publicOrder } from "./order.mjs";
-import { logger, mask } from "./log.mjs";
+import { logger, logChange, mask } from "./log.mjs";
 import { openShop } from "./shop.mjs";
 import { refuse, Refusal, statuses } from "./refusal.mjs";
 import { sessionOf } from "./session.mjs";
@@ -103,12 +103,7 @@ async function place({ shop, store, log }, { basket, ...asked }) {
   }
   const stored = await store.insert(order);
   if (stored.id !== order.id) return repeated(stored, print);
-  log.info("order created", {
-    order: order.id,
-    out_trade_no: order.out_trade_no,
-    total: order.total,
-    owner: mask(order.owner),
-  });
+  logChange(log, { ...order, status: "" }, "created", "page", { total: order.total, owner: mask(order.owner) });
   return stored;
 }
 
