@@ -22,6 +22,7 @@ const (
 	reconcileBatch = 10 // of both
 	refundBatch    = 4
 	reconcileTime  = 40 * time.Second // no query begins after it
+	refundTime     = 12 * time.Second // no refund's turn begins after it: one may take 25 s
 	maxForgotten   = 1000             // states of sign-ins
 )
 
@@ -73,8 +74,8 @@ func (s *Server) Reconcile(ctx context.Context) error {
 		return fmt.Errorf("reconciling: %w", err)
 	}
 	for _, r := range refunds {
-		if ctx.Err() != nil {
-			break
+		if ctx.Err() != nil || s.now().Sub(began) > refundTime {
+			break // refunds that hang hold up no order; the next call begins with the rest
 		}
 		if err := s.refreshRefund(ctx, r, sourceCron); err != nil {
 			return fmt.Errorf("reconciling: %w", err)

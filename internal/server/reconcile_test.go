@@ -201,3 +201,47 @@ func TestReconcileKeepsSecretsAndTellsOfADeadDatabase(t *testing.T) {
 		t.Error("WeChat was asked without a claim")
 	}
 }
+
+// WeChat's refunds may hang while everything else works: those that are sent
+// again must not take all the time there is for orders.
+func TestReconcileAsksAboutOrdersThoughRefundsHang(t *testing.T) {
+	s := newShop(t, nil)
+	hang := false
+	s.wire.handler = func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/refund") {
+				if hang {
+					s.advanceShop(10*time.Second + 100*time.Millisecond) // the call's time-out
+				}
+				w.WriteHeader(http.StatusGatewayTimeout)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}(s.wire.handler)
+	p, op := s.signedIn(0), s.operator()
+	for range 4 {
+		o := p.paidOrder("tea", 1)
+		if r := op.refund(o.ID, refundOf(o.Total)); r.Status != api.RefundCreated {
+			t.Fatalf("the refund is %s", r.Status)
+		}
+	}
+	c := p.order("tea", 1)
+	s.fault(wechattest.FaultNotifyLost, "")
+	p.pay(c.Pay)
+	s.sim.Advance(2 * time.Minute)
+	hang = true
+	began := s.now()
+	s.reconcile()
+	s.wantStatus(c.Order.ID, api.StatusPaid)
+	if took := s.now().Sub(began); took > 25*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	// Each refund has its turn all the same.
+	s.sim.Advance(time.Minute)
+	s.reconcile()
+	var sent int
+	if err := s.db.QueryRow(`SELECT COUNT(*) FROM refunds WHERE queried_at >= ?`, began.UnixMilli()).Scan(&sent); err != nil || sent != 4 {
+		t.Errorf("%d refunds were sent again, %v; want 4", sent, err)
+	}
+}
