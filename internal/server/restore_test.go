@@ -1,0 +1,89 @@
+package server_test
+
+import (
+	"database/sql"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order/ordertest"
+)
+
+// Orders and refunds that a restore of the database lost come right, and are told
+// of, once they are put back as the runbook says: with its own statements.
+func TestOrdersPutBackAfterARestoreComeRight(t *testing.T) {
+	s := newShop(t, nil)
+	buyer, op := s.signedIn(0), s.operator()
+	paid, partly, whole := buyer.paidOrder("tea", 1), buyer.paidOrder("tea", 2), buyer.paidOrder("tea", 1)
+	open := buyer.order("tea", 1).Order
+	back := refundOf(500)
+	op.refund(partly.ID, back)
+	op.refund(whole.ID, refundOf(whole.Total))
+	s.sim.Advance(time.Minute)
+
+	before := s.db
+	s.db = ordertest.Open(t)
+	s.handler = s.open(nil)
+	putBack(t, before, s.db, "orders", `ON CONFLICT DO NOTHING`)
+	s.sim.Advance(time.Minute)
+	s.reconcile()
+	s.wantStatus(paid.ID, api.StatusPaid)
+	ordertest.Exec(t, s.db, `DROP TRIGGER keep_refund`) // what was found at WeChat gets its key again
+	putBack(t, before, s.db, "refunds", `ON CONFLICT (id) DO UPDATE SET refund_key = excluded.refund_key`)
+	ordertest.Exec(t, s.db, `INSERT INTO refund_history (rowid, refund_id, was, became) SELECT -rowid, id, 'created', 'processing' FROM refunds`)
+	s.sim.Advance(time.Minute)
+	s.reconcile()
+	s.wantStatus(partly.ID, api.StatusPaid)
+	s.wantRefunds(partly.ID, "succeeded 500")
+	s.wantStatus(whole.ID, api.StatusRefunded)
+	s.wantStatus(open.ID, api.StatusCreated)
+	// The key still makes it the same refund.
+	if r := op.refund(partly.ID, back); r.Status != api.RefundSucceeded {
+		t.Errorf("%+v", r)
+	}
+	s.wantRefunds(partly.ID, "succeeded 500")
+	var told string
+	if err := s.db.QueryRow(`SELECT group_concat(type || ' ' || status, ', ' ORDER BY type) FROM events`).Scan(&told); err != nil ||
+		told != "order.paid pending, order.paid pending, order.paid pending, order.refunded pending, order.refunded pending" {
+		t.Errorf("told %q, %v", told, err)
+	}
+}
+
+// putBack copies what the runbook's statement reads of a table.
+func putBack(t *testing.T, from, to *sql.DB, table, conflict string) {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/runbook.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`"(SELECT [^"]* FROM ` + table + ` WHERE [^"]*)"`).FindSubmatch(text)
+	if found == nil || !strings.Contains(string(text), conflict+";/' > "+table+".sql") {
+		t.Fatal("the runbook has no statement for " + table)
+	}
+	rows, err := from.Query(strings.ReplaceAll(string(found[1]), "MOMENT", "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rows.Next() {
+		values, into := make([]any, len(columns)), make([]any, len(columns))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		if err := rows.Scan(into...); err != nil {
+			t.Fatal(err)
+		}
+		ordertest.Exec(t, to, `INSERT INTO `+table+` (`+strings.Join(columns, ", ")+`)
+			VALUES (`+strings.TrimSuffix(strings.Repeat("?, ", len(columns)), ", ")+`) `+conflict, values...)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+}
