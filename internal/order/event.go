@@ -88,7 +88,8 @@ func (s *Store) Deliver(ctx context.Context, e Event, now time.Time) (bool, erro
 
 // Miss marks a claimed event as not acknowledged and says why. It is tried
 // again, unless this was the last try. Nothing happens, and the result is
-// false, when the claim has run out and the event is somebody else's.
+// false, when the claim has run out and the event is somebody else's, or when it
+// was replayed meanwhile.
 func (s *Store) Miss(ctx context.Context, e Event, why string) (bool, error) {
 	status := api.EventPending
 	if e.LastTry() {
@@ -96,7 +97,7 @@ func (s *Store) Miss(ctx context.Context, e Event, why string) (bool, error) {
 	}
 	return s.run(ctx, "changing event "+e.ID, `
 		UPDATE events SET status = ?, leased_until = 0, last_error = ?
-		WHERE id = ? AND status = 'pending' AND attempts = ?`, string(status), why, e.ID, e.Attempts)
+		WHERE id = ? AND status = 'pending' AND attempts = ? AND tries = ?`, string(status), why, e.ID, e.Attempts, e.Tries)
 }
 
 // LastTry reports whether a claimed event is tried for the last time.

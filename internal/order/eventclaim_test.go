@@ -208,3 +208,32 @@ func TestDeadEventLetsTheNextGo(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 }
+
+// An operator replays an event while its last try is on its way: that it fails
+// does not bury what was asked for.
+func TestReplayOutlivesTheTryBeforeIt(t *testing.T) {
+	db := ordertest.Open(t)
+	s := order.NewStore(db)
+	pay(t, s, insert(t, s, "alice", "key-1"), now)
+	var e order.Event
+	at := now
+	for i, pause := range order.EventSchedule() {
+		at = at.Add(pause)
+		e = claimOne(t, s, at)
+		if i < len(order.EventSchedule())-1 {
+			if ok, err := s.Miss(ctx, e, "HTTP 500"); !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+		}
+	}
+	if _, err := s.Replay(ctx, e.ID, at); err != nil {
+		t.Fatal(err)
+	}
+	if marked, err := s.Miss(ctx, e, "HTTP 500"); marked || err != nil {
+		t.Errorf("the try before the replay was marked: %v, %v", marked, err)
+	}
+	if again := claimOne(t, s, at.Add(order.EventLease)); again.ID != e.ID || again.Tries != 1 {
+		t.Errorf("%+v", again)
+	}
+	ordertest.Check(t, db)
+}
