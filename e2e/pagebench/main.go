@@ -19,7 +19,7 @@ import (
 
 func main() {
 	log.SetFlags(0)
-	rounds := flag.Int("rounds", 7, "rounds, each with two visits to each page by a new browser")
+	rounds := flag.Int("rounds", 5, "rounds, each with two visits to each page by new browsers, with service workers and without")
 	out := flag.String("o", "", "file to write the report to, besides the screen")
 	flag.Parse()
 	if *rounds < 1 || flag.NArg() > 0 {
@@ -65,18 +65,19 @@ func run(ctx context.Context, rounds int, out string) error {
 		servers[i].Fault(http.HandlerFunc(delayed))
 	}
 	r := results{}
-	for round := range rounds {
+	for round := range 2 * rounds {
+		workers := round%2 == 1
 		for i := range contenders {
-			i = (i + round) % len(contenders) // neither is always first
+			i = (i + round/2) % len(contenders) // neither is always first
 			c := contenders[i]
 			profile := filepath.Join(tmp, fmt.Sprintf("profile-%d-%d", round, i))
-			first, second, err := visits(ctx, browser, profile, c, servers[i])
+			first, second, err := visits(ctx, browser, profile, c, servers[i], workers)
 			if err != nil {
 				return err
 			}
 			os.RemoveAll(profile)
-			r.add(c.name, first, second)
-			log.Printf("round %d: %-11s first: ready %v, paint %v, %d bytes; second: ready %v, paint %v, %d bytes", round+1, c.name,
+			r.add(c.name, workers, first, second)
+			log.Printf("round %d: %-11s workers %-5v first: ready %v, paint %v, %d bytes; second: ready %v, paint %v, %d bytes", round/2+1, c.name, workers,
 				first.ready.Round(ms), first.paint.Round(ms), first.bytes, second.ready.Round(ms), second.paint.Round(ms), second.bytes)
 		}
 	}

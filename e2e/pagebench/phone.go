@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
@@ -29,18 +30,19 @@ type visit struct {
 
 // visits opens a contender in a browser that has never seen it, and once more in
 // that browser after it was ended and started.
-func visits(ctx context.Context, browser, profile string, c contender, s *pages.Server) (first, second visit, err error) {
-	if first, err = look(ctx, browser, profile, c, s); err != nil {
+func visits(ctx context.Context, browser, profile string, c contender, s *pages.Server, workers bool) (first, second visit, err error) {
+	if first, err = look(ctx, browser, profile, c, s, workers); err != nil {
 		return first, second, fmt.Errorf("%s, first visit: %w", c.name, err)
 	}
-	if second, err = look(ctx, browser, profile, c, s); err != nil {
+	if second, err = look(ctx, browser, profile, c, s, workers); err != nil {
 		return first, second, fmt.Errorf("%s, second visit: %w", c.name, err)
 	}
 	return first, second, nil
 }
 
 // look starts the browser on a profile, makes a visit, and ends the browser.
-func look(ctx context.Context, browser, profile string, c contender, s *pages.Server) (v visit, err error) {
+// Without workers the page bypasses service workers, which are there all the same.
+func look(ctx context.Context, browser, profile string, c contender, s *pages.Server, workers bool) (v visit, err error) {
 	opts := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(browser), chromedp.UserDataDir(profile),
 		chromedp.NoSandbox, chromedp.DisableGPU,
@@ -63,6 +65,7 @@ func look(ctx context.Context, browser, profile string, c contender, s *pages.Se
 	err = chromedp.Run(limited,
 		emulation.SetDeviceMetricsOverride(390, 844, 3, true),
 		emulation.SetCPUThrottlingRate(cpu),
+		network.SetBypassServiceWorker(!workers),
 		chromedp.ActionFunc(func(ctx context.Context) error {
 			_, err := page.AddScriptToEvaluateOnNewDocument(fmt.Sprintf(watcher, c.ready)).Do(ctx)
 			return err

@@ -10,16 +10,22 @@ import (
 
 const ms = time.Millisecond
 
-// results are the visits by contender: [0] the first, [1] the second of each
-// round.
-type results map[string]*[2][]visit
+// results are the visits: [0] the first, [1] the second of each round.
+type results map[series]*[2][]visit
 
-func (r results) add(name string, first, second visit) {
-	if r[name] == nil {
-		r[name] = new([2][]visit)
+// series is what the visits of some rounds have in common.
+type series struct {
+	name    string // of the contender
+	workers bool   // whether service workers see the page's requests
+}
+
+func (r results) add(name string, workers bool, first, second visit) {
+	of := series{name, workers}
+	if r[of] == nil {
+		r[of] = new([2][]visit)
 	}
-	r[name][0] = append(r[name][0], first)
-	r[name][1] = append(r[name][1], second)
+	r[of][0] = append(r[of][0], first)
+	r[of][1] = append(r[of][1], second)
 }
 
 // median of what f returns for the visits.
@@ -59,18 +65,34 @@ func (r results) markdown(rounds int) string {
 	line("after the answers of the signer; in hello world its heading, with the loader gone. **Paint** is the first")
 	line("contentful paint. **Bytes** are all that the server sent until it was quiet, bodies as compressed.")
 	line("")
+	r.table(line, false)
+	line("")
+	line("The aims are for browsers without service workers, so that both sites open as a web view opens them that")
+	line("knows none. Where there are some, go-app's answers a second visit from its cache, without asking whether")
+	line("the site has changed; the shop's has no page to answer with, lest one be out of date, and lets the network:")
+	line("")
+	r.table(line, true)
+	return b.String()
+}
+
+// table compares the contenders.
+func (r results) table(line func(format string, args ...any), workers bool) {
+	shop, hello := r[series{"h5pay", workers}], r[series{"hello world", workers}]
 	line("| visit | page | ready ms | paint ms | bytes | requests |")
 	line("|---|---|--:|--:|--:|--:|")
 	for i, kind := range kinds {
-		for _, name := range []string{"h5pay", "hello world"} {
-			v := r[name][i]
-			line("| %s | %s | %d | %d | %d | %d |", kind, name,
+		for _, of := range []struct {
+			name   string
+			visits []visit
+		}{{"h5pay", shop[i]}, {"hello world", hello[i]}} {
+			v := of.visits
+			line("| %s | %s | %d | %d | %d | %d |", kind, of.name,
 				median(v, ready)/ms, median(v, paint)/ms, median(v, sent), median(v, asked))
 		}
 	}
 	line("")
-	line("| aim, to hello world | measured | |")
-	line("|---|--:|---|")
+	line("| to hello world | aim, at most | measured |")
+	line("|---|--:|--:|")
 	for _, aim := range []struct {
 		what  string
 		visit int
@@ -82,12 +104,7 @@ func (r results) markdown(rounds int) string {
 		{"first visit: paint", 0, paint, 1},
 		{"second visit: paint", 1, paint, 1},
 	} {
-		ratio := float64(median(r["h5pay"][aim.visit], aim.of)) / float64(median(r["hello world"][aim.visit], aim.of))
-		verdict := "met"
-		if ratio > aim.most {
-			verdict = "missed"
-		}
-		line("| %s at most %.2f | %.2f | %s |", aim.what, aim.most, ratio, verdict)
+		ratio := float64(median(shop[aim.visit], aim.of)) / float64(median(hello[aim.visit], aim.of))
+		line("| %s | %.2f | %.2f |", aim.what, aim.most, ratio)
 	}
-	return b.String()
 }

@@ -22,7 +22,7 @@ type artifact struct {
 var artifacts = []artifact{
 	{file: "build/signer.wasm", budget: workerBudget, upload: true},
 	{file: "build/page/app.wasm", budget: pageBudget, around: []string{
-		"public/index.html", "public/assets/*.js", "public/assets/*.css",
+		"public/index.html", "public/assets/*.js",
 		"public/app-worker.js", "public/offline.html", "public/manifest.webmanifest",
 	}},
 }
