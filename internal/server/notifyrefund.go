@@ -131,7 +131,7 @@ func (s *Server) confirmUnknown(ctx context.Context, told wechat.Refund) error {
 	return err
 }
 
-// agrees reports whether a refund is stored as a notification tells it.
+// agrees reports whether a refund is stored as WeChat tells it.
 func agrees(r order.Refund, told wechat.Refund) bool {
 	status, ok := refundStatus(told.State)
 	return ok && r.Status == status && r.RefundID == told.RefundID && r.Amount == fen(told.Amount) && r.Total == fen(told.Total) &&

@@ -83,8 +83,8 @@ func (s *Server) foundRefund(ctx context.Context, o order.Order, told wechat.Ref
 	if errors.Is(err, order.ErrNotFound) {
 		r, err = s.recordRefund(ctx, o, told, source)
 	}
-	if err != nil {
-		return err
+	if err != nil || agrees(r, told) {
+		return err // most are known, and cost no more statements
 	}
 	return s.settleRefund(ctx, r, told, source)
 }

@@ -1,0 +1,91 @@
+package server_test
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"h5pay/internal/api"
+)
+
+// freeStatements is how many statements an event may run on Cloudflare's free plan.
+const freeStatements = 50
+
+// Refunds that are known as they stand cost one statement each, so that an order
+// of many does not run an event out of them.
+func TestFindingManyRefundsKeepsToTheFreePlan(t *testing.T) {
+	s := newShop(t, nil)
+	op := s.operator()
+	o := s.signedIn(0).paidOrder("tea", 1)
+	byHand := func(amount int64) {
+		s.sim.Advance(2 * time.Minute)
+		if _, err := s.sim.Refund(s.outTradeNo(o.ID), amount); err != nil {
+			t.Fatal(err)
+		}
+		s.sim.Advance(2 * time.Minute)
+	}
+	for range 20 {
+		byHand(100)
+	}
+	op.fails(api.CodeWeChatRefused, "POST", refundPath(o.ID), refundOf(o.Total)) // they come to be known
+	byHand(4000)
+	counted := countStatements(t, s)
+	op.fails(api.CodeWeChatRefused, "POST", refundPath(o.ID), refundOf(1000))
+	if n := counted.Load(); n < 10 || n > freeStatements {
+		t.Errorf("%d statements, want at most %d", n, freeStatements)
+	}
+	s.check()
+	if seen := op.look(o.ID); seen.Refunded != 6000 {
+		t.Errorf("%d have gone back, want 6000", seen.Refunded)
+	}
+}
+
+// countStatements opens the shop's signer anew, over a database that counts.
+func countStatements(t *testing.T, s *shop) *atomic.Int64 {
+	t.Helper()
+	var seq int
+	var name, file string
+	if err := s.db.QueryRow(`PRAGMA database_list`).Scan(&seq, &name, &file); err != nil {
+		t.Fatal(err)
+	}
+	c := &countingConnector{of: s.db.Driver(), dsn: "file:" + file + "?_pragma=busy_timeout(10000)"}
+	db := sql.OpenDB(c)
+	t.Cleanup(func() { db.Close() })
+	plain := s.db
+	s.db = db
+	s.handler = s.open(nil)
+	s.db = plain
+	return &c.n
+}
+
+// countingConnector is a driver.Connector whose connections count statements.
+type countingConnector struct {
+	of  driver.Driver
+	dsn string
+	n   atomic.Int64
+}
+
+func (c *countingConnector) Driver() driver.Driver { return c.of }
+
+func (c *countingConnector) Connect(context.Context) (driver.Conn, error) {
+	conn, err := c.of.Open(c.dsn)
+	return countingConn{conn, c}, err
+}
+
+type countingConn struct {
+	driver.Conn
+	c *countingConnector
+}
+
+func (c countingConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	c.c.n.Add(1)
+	return c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
+}
+
+func (c countingConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	c.c.n.Add(1)
+	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
+}
