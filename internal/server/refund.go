@@ -23,7 +23,7 @@ const sourceAdmin = "admin"
 //
 // The error is the database's. What WeChat says goes to the refund and the log.
 func (s *Server) sendRefund(ctx context.Context, r order.Refund, source string) (order.Refund, error) {
-	claimed, err := s.cfg.Store.ClaimRefund(ctx, r.ID, queryWindow, s.now())
+	claimed, err := s.cfg.Store.ClaimRefund(ctx, r.ID, resendWindow, s.now())
 	if err != nil {
 		return r, err
 	}
@@ -190,10 +190,10 @@ func (s *Server) moveRefund(ctx context.Context, log *slog.Logger, r order.Refun
 }
 
 // refreshRefund asks WeChat about a refund of ours, or sends it again when it is
-// not known to have been taken, at most once per queryWindow. What goes wrong is
+// not known to have been taken, at most once per resendWindow. What goes wrong is
 // logged; the error is the database's.
 func (s *Server) refreshRefund(ctx context.Context, r order.Refund, source string) error {
-	claimed, err := s.cfg.Store.ClaimRefund(ctx, r.ID, queryWindow, s.now())
+	claimed, err := s.cfg.Store.ClaimRefund(ctx, r.ID, resendWindow, s.now())
 	if err != nil || !claimed {
 		return err
 	}

@@ -30,6 +30,10 @@ const (
 	prepayTimeout = 8 * time.Second
 	queryTimeout  = 5 * time.Second
 	refundTimeout = 10 * time.Second
+
+	// resendWindow is the least time between two sends of one refund, longer than
+	// one can take, so that two never overlap and one is refused for the other.
+	resendWindow = refundTimeout + 2*time.Second
 )
 
 // Payments is what the server needs of WeChat. *wechat.Client is one.
