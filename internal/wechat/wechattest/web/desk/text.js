@@ -11,15 +11,21 @@ export function parts(text) {
   return found ? { head: found[1].trimEnd(), body: text.slice(found[0].length) } : { head: "", body: text };
 }
 
-// fields reads a flat message: XML of the pay host, JSON, or a form.
+// flatXML is the root of a message of the pay host, or null. What is not one, a
+// page of HTML for instance, is not even tried: the parser's complaint is a
+// document with inline styles, which the desk's policy refuses aloud.
+function flatXML(text) {
+  if (!/^<(xml|root)>/.test(text)) return null;
+  const xml = new DOMParser().parseFromString(text, "text/xml");
+  return xml.querySelector("parsererror") ? null : xml.documentElement;
+}
+
+// fields reads a flat message: XML of the pay host, or JSON.
 export function fields(text) {
   const { body } = parts(text || "");
   try {
-    if (body.trimStart().startsWith("<")) {
-      const xml = new DOMParser().parseFromString(body, "text/xml");
-      if (xml.querySelector("parsererror")) return {};
-      return Object.fromEntries([...xml.documentElement.children].map((e) => [e.nodeName, e.textContent]));
-    }
+    const root = flatXML(body.trim());
+    if (root) return Object.fromEntries([...root.children].map((e) => [e.nodeName, e.textContent]));
     if (body.trimStart().startsWith("{")) return JSON.parse(body);
   } catch { /* not what it looked like */ }
   return {};
@@ -29,16 +35,14 @@ export function fields(text) {
 export function pretty(body) {
   const text = body.trim();
   if (text.startsWith("{") || text.startsWith("[")) return prettyJSON(text);
-  if (text.startsWith("<xml") || text.startsWith("<root>")) return prettyXML(text);
-  return null;
+  const root = flatXML(text);
+  return root && prettyXML(root);
 }
 
-function prettyXML(text) {
-  const xml = new DOMParser().parseFromString(text, "text/xml");
-  if (xml.querySelector("parsererror")) return null;
-  const name = xml.documentElement.nodeName;
+function prettyXML(root) {
+  const name = root.nodeName;
   const out = [span("tag", `<${name}>`)];
-  for (const child of xml.documentElement.children) {
+  for (const child of root.children) {
     out.push(el("span", { class: "element" }, span("tag", `<${child.nodeName}>`), visible(child.textContent), span("tag", `</${child.nodeName}>`)));
   }
   out.push(span("tag", `</${name}>`));
