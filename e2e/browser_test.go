@@ -68,7 +68,7 @@ func newTab(t *testing.T) *tab {
 		case *log.EventEntryAdded:
 			// What the policy refuses is told here alone.
 			if strings.Contains(e.Entry.Text, "Content Security Policy") {
-				t.Errorf("%s:%d was refused something: %s", e.Entry.URL, e.Entry.LineNumber, e.Entry.Text)
+				t.Errorf("%s:%d was refused something: %s", e.Entry.URL, e.Entry.LineNumber+1, e.Entry.Text)
 			}
 		}
 	})

@@ -15,7 +15,7 @@ export function parts(text) {
 // page of HTML for instance, is not even tried: the parser's complaint is a
 // document with inline styles, which the desk's policy refuses aloud.
 function flatXML(text) {
-  if (!/^<(xml|root)>/.test(text)) return null;
+  if (!/^(<\?xml\b[^>]*\?>\s*)?<(xml|root)[\s>]/.test(text)) return null;
   const xml = new DOMParser().parseFromString(text, "text/xml");
   return xml.querySelector("parsererror") ? null : xml.documentElement;
 }
