@@ -75,7 +75,7 @@ func helloWorld(ctx context.Context, dir string) (contender, error) {
 		name: "hello world",
 		site: static.New(os.DirFS(dir)),
 		// go-app takes its loader away when the program has drawn.
-		ready: `document.querySelector("h1") !== null && document.getElementById("app-wasm-loader") === null`,
+		ready: `document.readyState !== "loading" && document.querySelector("h1") !== null && document.getElementById("app-wasm-loader") === null`,
 	}, nil
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ import (
 
 const (
 	cpu      = 4                       // times slower
+	settle   = 4 * time.Second         // for the browser to have done what it does when it starts
 	patience = 60 * time.Second        // for a page to be ready
 	quiet    = 1500 * time.Millisecond // without a request means that a visit is over
 )
@@ -40,6 +42,8 @@ func visits(ctx context.Context, browser, profile string, c contender, s *pages.
 	return first, second, nil
 }
 
+var n int
+
 // look starts the browser on a profile, makes a visit, and ends the browser.
 // Without workers the page bypasses service workers, which are there all the same.
 func look(ctx context.Context, browser, profile string, c contender, s *pages.Server, workers bool) (v visit, err error) {
@@ -57,10 +61,23 @@ func look(ctx context.Context, browser, profile string, c contender, s *pages.Se
 	if err := chromedp.Run(tab); err != nil {
 		return v, err
 	}
+	time.Sleep(settle)
 	defer chromedp.Cancel(tab) // lets the browser write down what it keeps
 	limited, cancel := context.WithTimeout(tab, patience)
 	defer cancel()
 	s.Forget()
+	if d := os.Getenv("TRACE_DIR"); d != "" {
+		n++
+		stop, err := startTrace(tab, fmt.Sprintf("%s/%02d-%s-%v.json", d, n, strings.Fields(c.name)[0], workers))
+		if err != nil {
+			return v, err
+		}
+		defer func() {
+			if e := stop(); e != nil {
+				panic(e)
+			}
+		}()
+	}
 	var got struct{ Ready, Paint float64 }
 	err = chromedp.Run(limited,
 		emulation.SetDeviceMetricsOverride(390, 844, 3, true),
