@@ -34,7 +34,7 @@ type assets struct {
 
 	// Addresses of files. Each has the hash of the content in it, so a browser
 	// may keep it for ever.
-	Start string // the script that loads the program
+	Start string // the script that starts the program
 	Wasm  string
 	Size  int // of the program, in bytes
 }
@@ -45,11 +45,11 @@ const assetsDir = "assets"
 
 // writeAssets makes the folder anew. weui is WeUI's whole style sheet.
 func writeAssets(out, wasm, weui string) (a assets, err error) {
-	first, err := siteFiles.ReadFile("site/first.js")
+	first, err := firstScript()
 	if err != nil {
 		return a, err
 	}
-	a.First = template.JS(lineComment.ReplaceAllString(string(first), ""))
+	a.First = template.JS(first)
 	a.FirstHash = policyHash(string(a.First))
 	style, err := styleSheet(out, weui)
 	if err != nil {
@@ -91,7 +91,7 @@ func writeAssets(out, wasm, weui string) (a assets, err error) {
 	return a, nil
 }
 
-// lineComment is a comment of first.js, with its line.
+// lineComment is a comment of a script, with its line.
 var lineComment = regexp.MustCompile(`(?m)^\s*//.*\n`)
 
 // policyHash is how a Content-Security-Policy names a text that stands in a page.
@@ -104,6 +104,19 @@ func policyHash(text string) string {
 func hash(b []byte) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:8])
+}
+
+// firstScript is what runs before the body, without its comments.
+func firstScript() (string, error) {
+	var script strings.Builder
+	for _, name := range []string{"site/compile.js", "site/first.js"} {
+		part, err := siteFiles.ReadFile(name)
+		if err != nil {
+			return "", err
+		}
+		script.WriteString(lineComment.ReplaceAllString(string(part), ""))
+	}
+	return script.String(), nil
 }
 
 // startScript is the loader behind the toolchain's own wasm_exec.js; the one that

@@ -1,6 +1,6 @@
-// Runs in the head, before there is anything to see: it chooses the language of
-// what is prerendered, and asks the signer, while the program is on its way, what
-// the program is going to ask.
+// Runs in the head, behind compile.js, before there is anything to see: it has the
+// program fetched, chooses the language of what is prerendered, and asks the signer
+// what the program is going to ask.
 "use strict";
 {
   const script = document.currentScript;
@@ -40,5 +40,29 @@
     const answer = fetch(path, { signal: abort.signal, cache: "no-store", credentials: "same-origin" });
     answer.catch(() => {});
     window.early[path] = { answer, abort };
+  }
+
+  // The program comes and is compiled in a worker from now on. What the worker has
+  // to tell waits in the port until start.js is there to listen. Its script is text of
+  // this one, which saves a trip to the shop before the program is asked for.
+  const { wasm } = script.dataset;
+  if (wasm) {
+    const address = new URL(wasm, location.href).href;
+    const program = (window.early.program = { address });
+    const serve = ({ data: address, ports: [page] }) => {
+      compileProgram(address, (bytes) => page.postMessage({ bytes }))
+        .then((program) => page.postMessage({ program }))
+        .catch((err) => page.postMessage({ error: String(err) }));
+    };
+    try {
+      const text = `const compileProgram = ${compileProgram}; onmessage = ${serve};`;
+      const worker = new Worker(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
+      const { port1, port2 } = new MessageChannel();
+      worker.postMessage(address, [port2]);
+      program.told = port1;
+      program.broken = new Promise((resolve) => {
+        worker.onerror = port1.onmessageerror = resolve;
+      });
+    } catch {} // no workers: start.js compiles it
   }
 }

@@ -1,10 +1,11 @@
-// Loads the program and starts it. The toolchain's wasm_exec.js stands before this
+// Waits for the program and starts it. The toolchain's wasm_exec.js stands before this
 // in the same file; of go-app's own loader, the program needs goappGetenv alone.
 "use strict";
 {
   const loader = document.getElementById("loader");
   document.getElementById("english").remove(); // go-app takes the first element for the screen
-  const { wasm, size, env } = loader.dataset;
+  const { size, env } = loader.dataset;
+  const { address, told, broken } = window.early.program;
   const settings = JSON.parse(env);
   window.goappGetenv = (name) => settings[name] ?? "";
 
@@ -26,45 +27,39 @@
     bar.firstElementChild.style.transform = `scaleX(${share})`;
   };
 
-  // count follows a response to its end.
-  const count = async (response) => {
-    const reader = response.body.getReader();
-    let bytes = 0;
-    for (;;) {
-      const stalled = setTimeout(show, patience, "failed");
-      const { done, value } = await reader.read().finally(() => clearTimeout(stalled));
-      if (done) return;
-      bytes += value.byteLength;
-      progress(bytes);
+  // compile resolves to the module of the program, or to the status of an answer
+  // that is none. It says so when nothing has arrived for a while.
+  const compile = async () => {
+    let stalled = setTimeout(show, patience, "failed");
+    const tell = (bytes) => {
+      clearTimeout(stalled);
+      stalled = setTimeout(show, patience, "failed");
       if (loader.dataset.state === "failed") show("loading");
-    }
-  };
-
-  const instantiate = async (response, imports) => {
-    // The copy is counted; the response itself, which the browser knows by its
-    // address, goes to the compiler, and can come from the cache of compiled code.
-    count(response.clone()).catch(() => {}); // the compiler meets the same error
-    const type = response.headers.get("Content-Type") ?? "";
-    if (WebAssembly.instantiateStreaming && type.startsWith("application/wasm")) {
-      return WebAssembly.instantiateStreaming(response, imports);
-    }
-    return WebAssembly.instantiate(await response.arrayBuffer(), imports);
+      progress(bytes);
+    };
+    const inWorker = new Promise((resolve, reject) => {
+      if (!told) return;
+      told.onmessage = ({ data: { bytes, program, error } }) => {
+        if (bytes !== undefined) tell(bytes);
+        else if (program) resolve(program);
+        else reject(new Error(error));
+      };
+    });
+    const inPage = Promise.resolve(broken).then(() => compileProgram(address, tell));
+    return Promise.race([inWorker, inPage]).finally(() => clearTimeout(stalled));
   };
 
   const load = async () => {
-    const stalled = setTimeout(show, patience, "failed");
-    let response = await fetch(wasm).finally(() => clearTimeout(stalled));
-    if (response.status === 404) response = await fetch(wasm, { cache: "reload" }); // not what a cache keeps of before
-    if (response.status === 404 && !reloaded()) {
+    const program = await compile();
+    if (program === 404 && !reloaded()) {
       // The shop was updated after this page was fetched.
       show("updating");
       location.reload();
       return;
     }
-    if (!response.ok) throw new Error(`${wasm}: status ${response.status}`);
+    if (typeof program === "number") throw new Error(`${address}: status ${program}`);
     const go = new Go();
-    const { instance } = await instantiate(response, go.importObject);
-    const end = go.run(instance);
+    const end = go.run(await WebAssembly.instantiate(program, go.importObject));
     show("running");
     setTimeout(() => delete window.early, 5_000); // what was not asked for by now is old
     navigator.serviceWorker?.register("/app-worker.js", { updateViaCache: "none" }).catch((err) => console.warn("no service worker:", err));
@@ -79,13 +74,7 @@
     return navigation ? navigation.type === "reload" : performance.navigation?.type === 1;
   };
 
-  // The first paint comes before the work; in a page that nobody sees there is none.
-  const painted = new Promise((resolve) => {
-    requestAnimationFrame(() => setTimeout(resolve));
-    setTimeout(resolve, 200);
-  });
-
-  painted.then(load).catch((err) => {
+  load().catch((err) => {
     show("failed");
     console.error("loading the program:", err);
   });
