@@ -145,7 +145,7 @@ func TestProgressIsHonest(t *testing.T) {
 		next <- struct{}{}
 	}
 	tb.runs()
-	if got := tb.eval(`document.querySelector("#loader").dataset.wasm`); got != address {
+	if got := tb.eval(`document.querySelector("script[data-wasm]").dataset.wasm`); got != address {
 		t.Errorf("the page loads %s, the site has %s", got, address)
 	}
 }

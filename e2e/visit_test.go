@@ -138,7 +138,7 @@ func TestUpdateShowsOnTheNextVisit(t *testing.T) {
 	tb.open(s.URL + "/")
 	tb.until("the new page", `document.querySelector("meta[name=release]")`)
 	tb.runs()
-	if got := tb.eval(`document.querySelector("#loader").dataset.wasm`); got != other || len(s.Requests(other)) != 1 {
+	if got := tb.eval(`document.querySelector("script[data-wasm]").dataset.wasm`); got != other || len(s.Requests(other)) != 1 {
 		t.Errorf("the new page runs %s, downloaded %d times", got, len(s.Requests(other)))
 	}
 	tb.until("the new service worker alone", `caches.keys().then(names => window.names = names) && window.names?.length === 1 && window.names[0].startsWith("h5pay-next-")`)

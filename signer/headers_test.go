@@ -33,7 +33,8 @@ func TestPolicyOfThePage(t *testing.T) {
 		policy[name] = sources
 	}
 	want := map[string]string{
-		"default-src": "'self'",                                     // scripts and styles aside, that is fonts, fetch, workers and frames
+		"default-src": "'self'",                                     // scripts and styles aside, that is fonts, fetch and frames
+		"worker-src":  "'self' blob:",                               // the page's own text compiles the program, under this policy too
 		"script-src":  "'self' 'wasm-unsafe-eval' '{{.FirstHash}}'", // and one that stands in the page
 		"style-src":   "'self' '{{.StyleHash}}'",
 		"img-src":     "'self' data: https://thirdwx.qlogo.cn https://wx.qlogo.cn", // WeChat's avatars

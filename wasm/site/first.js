@@ -47,7 +47,7 @@
   // this one, which saves a trip to the shop before the program is asked for.
   const { wasm } = script.dataset;
   if (wasm) {
-    const address = new URL(wasm, location.href).href;
+    const address = new URL(wasm, location.href).href; // a worker of this kind has no place of its own
     const program = (window.early.program = { address });
     const serve = ({ data: address, ports: [page] }) => {
       compileProgram(address, (bytes) => page.postMessage({ bytes }))
@@ -60,9 +60,10 @@
       const { port1, port2 } = new MessageChannel();
       worker.postMessage(address, [port2]);
       program.told = port1;
-      program.broken = new Promise((resolve) => {
-        worker.onerror = port1.onmessageerror = resolve;
+      program.broken = new Promise((_, reject) => {
+        worker.onerror = port1.onmessageerror = () => reject(new Error("no worker"));
       });
+      program.broken.catch(() => {});
     } catch {} // no workers: start.js compiles it
   }
 }

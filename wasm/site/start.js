@@ -37,16 +37,26 @@
       if (loader.dataset.state === "failed") show("loading");
       progress(bytes);
     };
-    const inWorker = new Promise((resolve, reject) => {
-      if (!told) return;
+    try {
+      return await inWorker(tell);
+    } catch {
+      return await compileProgram(address, tell); // whose error is worth telling
+    } finally {
+      clearTimeout(stalled);
+    }
+  };
+
+  // inWorker is what compileProgram comes to in first.js's worker.
+  const inWorker = async (tell) => {
+    if (!told) throw new Error("there is none");
+    const program = new Promise((resolve, reject) => {
       told.onmessage = ({ data: { bytes, program, error } }) => {
         if (bytes !== undefined) tell(bytes);
         else if (program) resolve(program);
         else reject(new Error(error));
       };
     });
-    const inPage = Promise.resolve(broken).then(() => compileProgram(address, tell));
-    return Promise.race([inWorker, inPage]).finally(() => clearTimeout(stalled));
+    return Promise.race([program, broken]).finally(() => told.close());
   };
 
   const load = async () => {
