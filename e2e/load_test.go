@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,10 +13,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/page"
-	"github.com/chromedp/chromedp"
 
 	"h5pay/e2e/pages"
 	"h5pay/internal/static"
@@ -119,6 +117,52 @@ func TestFirstPaint(t *testing.T) {
 	}
 }
 
+// A webview whose workers do not work compiles the program in the page, and shows
+// how far it is.
+func TestProgramWithoutWorkers(t *testing.T) {
+	for name, script := range map[string]string{
+		"none":             `delete window.Worker;`,
+		"forbidden":        `window.Worker = class { constructor() { throw new DOMException("", "SecurityError") } };`,
+		"not started":      `window.Worker = class extends Worker { constructor() { super("/assets/none.js") } };`,
+		"broken":           `const W = Worker; window.Worker = class extends W { constructor() { super(URL.createObjectURL(new Blob(["throw 1"]))) } };`,
+		"keeping programs": `const W = Worker; window.Worker = class extends W { constructor() { super(URL.createObjectURL(new Blob(["onmessage = ({ ports: [page] }) => page.postMessage({ error: 'DataCloneError' })"]))) } };`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			tb := newTab(t)
+			tb.before(`{` + script + `}`)
+			tb.open(s.URL + "/")
+			tb.runs()
+			if got := tb.eval(`document.querySelector("[role=progressbar]").getAttribute("aria-valuenow")`); got != "100" {
+				t.Errorf("the bar is at %s", got)
+			}
+			if n := len(s.Requests(programs)); n != 1 {
+				t.Errorf("%d downloads", n)
+			}
+		})
+	}
+}
+
+// What starts the program may come long after it.
+func TestProgramBeforeItsStart(t *testing.T) {
+	s := newSite(t)
+	s.Fault(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Path, "/assets/start.") {
+			return
+		}
+		for len(s.Requests(programs)) == 0 {
+			time.Sleep(10 * time.Millisecond)
+		}
+		time.Sleep(3 * time.Second) // to compile it
+	})
+	tb := newTab(t)
+	tb.open(s.URL + "/")
+	tb.runs()
+	if n := len(s.Requests(programs)); n != 1 {
+		t.Errorf("%d downloads", n)
+	}
+}
+
 // The bar tells how much of the program is there, at every moment.
 func TestProgressIsHonest(t *testing.T) {
 	s := newSite(t)
@@ -202,11 +246,8 @@ func TestStalledDownload(t *testing.T) {
 		w.Write(program[len(program)/3:])
 	}))
 	tb := newTab(t)
-	tb.run(chromedp.ActionFunc(func(ctx context.Context) error {
-		// Twenty seconds are one.
-		_, err := page.AddScriptToEvaluateOnNewDocument(`{ const real = setTimeout; window.setTimeout = (f, ms, ...rest) => real(f, ms === 20000 ? 1000 : ms, ...rest); }`).Do(ctx)
-		return err
-	}))
+	// Twenty seconds are one.
+	tb.before(`{ const real = setTimeout; window.setTimeout = (f, ms, ...rest) => real(f, ms === 20000 ? 1000 : ms, ...rest); }`)
 	tb.open(s.URL + "/")
 	tb.sees("页面没有加载成功")
 	close(goOn)

@@ -61,7 +61,7 @@
       worker.postMessage(address, [port2]);
       program.told = port1;
       program.broken = new Promise((_, reject) => {
-        worker.onerror = port1.onmessageerror = () => reject(new Error("no worker"));
+        worker.onerror = () => reject(new Error("no worker"));
       });
       program.broken.catch(() => {});
     } catch {} // no workers: start.js compiles it

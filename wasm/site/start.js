@@ -55,6 +55,7 @@
         else if (program) resolve(program);
         else reject(new Error(error));
       };
+      told.onmessageerror = reject; // not in first.js: in Chromium it makes the port deliver
     });
     return Promise.race([program, broken]).finally(() => told.close());
   };
