@@ -32,38 +32,48 @@
     });
   }
 
+  // What the program needs is sent for when the first paint is done, which would come
+  // later if the browser had that to do as well. A page that nobody sees is not painted.
+  const painted = new Promise((resolve) => {
+    requestAnimationFrame(() => setTimeout(resolve));
+    setTimeout(resolve, 1_000);
+  });
+
   // Answers that the program takes over, each once: see early_js.go. It asks anew
   // for what failed.
   window.early = {};
   for (const path of (script.dataset.early ?? "").split(" ").filter(Boolean)) {
     const abort = new AbortController();
-    const answer = fetch(path, { signal: abort.signal, cache: "no-store", credentials: "same-origin" });
+    const answer = painted.then(() => fetch(path, { signal: abort.signal, cache: "no-store", credentials: "same-origin" }));
     answer.catch(() => {});
     window.early[path] = { answer, abort };
   }
 
-  // The program comes and is compiled in a worker from now on. What the worker has
-  // to tell waits in the port until start.js is there to listen. Its script is text of
-  // this one, which saves a trip to the shop before the program is asked for.
+  // inWorker is compileProgram in a worker, whose script is text of this one: that
+  // saves a trip to the shop before the program is asked for. The worker stays, for
+  // the browser keeps what it compiles further.
+  const inWorker = (address, tell) =>
+    new Promise((resolve, reject) => {
+      const work = () => {
+        compileProgram(address, (bytes) => postMessage({ bytes }))
+          .then((program) => postMessage({ program }))
+          .catch((err) => postMessage({ error: String(err) }));
+      };
+      const text = `const address = ${JSON.stringify(address)}, compileProgram = ${compileProgram}; (${work})();`;
+      const worker = new Worker(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
+      worker.onerror = worker.onmessageerror = () => reject(new Error("no worker"));
+      worker.onmessage = ({ data: { bytes, program, error } }) => {
+        if (bytes !== undefined) tell(bytes);
+        else if (program) resolve(program);
+        else reject(new Error(error));
+      };
+    });
+
   const { wasm } = script.dataset;
   if (wasm) {
-    const address = new URL(wasm, location.href).href; // a worker of this kind has no place of its own
-    const program = (window.early.program = { address });
-    const serve = ({ data: address, ports: [page] }) => {
-      compileProgram(address, (bytes) => page.postMessage({ bytes }))
-        .then((program) => page.postMessage({ program }))
-        .catch((err) => page.postMessage({ error: String(err) }));
-    };
-    try {
-      const text = `const compileProgram = ${compileProgram}; onmessage = ${serve};`;
-      const worker = new Worker(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
-      const { port1, port2 } = new MessageChannel();
-      worker.postMessage(address, [port2]);
-      program.told = port1;
-      program.broken = new Promise((_, reject) => {
-        worker.onerror = () => reject(new Error("no worker"));
-      });
-      program.broken.catch(() => {});
-    } catch {} // no workers: start.js compiles it
+    const address = new URL(wasm, location.href).href; // such a worker has no address to start from
+    const program = (window.early.program = { address, tell: () => {} }); // start.js wants to be told
+    program.compiled = painted.then(() => inWorker(address, (bytes) => program.tell(bytes)));
+    program.compiled.catch(() => {}); // start.js does without
   }
 }

@@ -5,7 +5,7 @@
   const loader = document.getElementById("loader");
   document.getElementById("english").remove(); // go-app takes the first element for the screen
   const { size, env } = loader.dataset;
-  const { address, told, broken } = window.early.program;
+  const { program } = window.early;
   const settings = JSON.parse(env);
   window.goappGetenv = (name) => settings[name] ?? "";
 
@@ -31,46 +31,32 @@
   // that is none. It says so when nothing has arrived for a while.
   const compile = async () => {
     let stalled = setTimeout(show, patience, "failed");
-    const tell = (bytes) => {
+    program.tell = (bytes) => {
       clearTimeout(stalled);
       stalled = setTimeout(show, patience, "failed");
       if (loader.dataset.state === "failed") show("loading");
       progress(bytes);
     };
     try {
-      return await inWorker(tell);
+      return await program.compiled;
     } catch {
-      return await compileProgram(address, tell); // whose error is worth telling
+      return await compileProgram(program.address, program.tell); // whose error is worth telling
     } finally {
       clearTimeout(stalled);
     }
   };
 
-  // inWorker is what compileProgram comes to in first.js's worker.
-  const inWorker = async (tell) => {
-    if (!told) throw new Error("there is none");
-    const program = new Promise((resolve, reject) => {
-      told.onmessage = ({ data: { bytes, program, error } }) => {
-        if (bytes !== undefined) tell(bytes);
-        else if (program) resolve(program);
-        else reject(new Error(error));
-      };
-      told.onmessageerror = reject; // not in first.js: in Chromium it makes the port deliver
-    });
-    return Promise.race([program, broken]).finally(() => told.close());
-  };
-
   const load = async () => {
-    const program = await compile();
-    if (program === 404 && !reloaded()) {
+    const module = await compile();
+    if (module === 404 && !reloaded()) {
       // The shop was updated after this page was fetched.
       show("updating");
       location.reload();
       return;
     }
-    if (typeof program === "number") throw new Error(`${address}: status ${program}`);
+    if (typeof module === "number") throw new Error(`${program.address}: status ${module}`);
     const go = new Go();
-    const end = go.run(await WebAssembly.instantiate(program, go.importObject));
+    const end = go.run(await WebAssembly.instantiate(module, go.importObject));
     show("running");
     setTimeout(() => delete window.early, 5_000); // what was not asked for by now is old
     navigator.serviceWorker?.register("/app-worker.js", { updateViaCache: "none" }).catch((err) => console.warn("no service worker:", err));
