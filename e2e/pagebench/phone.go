@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"strings"
 	"time"
@@ -42,8 +41,6 @@ func visits(ctx context.Context, browser, profile string, c contender, s *pages.
 	return first, second, nil
 }
 
-var n int
-
 // look starts the browser on a profile, makes a visit, and ends the browser.
 // Without workers the page bypasses service workers, which are there all the same.
 func look(ctx context.Context, browser, profile string, c contender, s *pages.Server, workers bool) (v visit, err error) {
@@ -66,18 +63,6 @@ func look(ctx context.Context, browser, profile string, c contender, s *pages.Se
 	limited, cancel := context.WithTimeout(tab, patience)
 	defer cancel()
 	s.Forget()
-	if d := os.Getenv("TRACE_DIR"); d != "" {
-		n++
-		stop, err := startTrace(tab, fmt.Sprintf("%s/%02d-%s-%v.json", d, n, strings.Fields(c.name)[0], workers))
-		if err != nil {
-			return v, err
-		}
-		defer func() {
-			if e := stop(); e != nil {
-				panic(e)
-			}
-		}()
-	}
 	var got struct{ Ready, Paint float64 }
 	err = chromedp.Run(limited,
 		emulation.SetDeviceMetricsOverride(390, 844, 3, true),
