@@ -15,6 +15,7 @@ type Vitals struct {
 	ForSale       bool      // whether there is anything to buy
 	OldestPending time.Time // when the oldest event that is not delivered was made, zero when none is
 	Dead          int       // events that were given up
+	Unbalanced    int       // of the last BillDays bills, those that differ from the books or cannot be had
 }
 
 // maxLooked bounds what the vitals cost: no more events are looked at, pending
@@ -30,8 +31,9 @@ func (s *Store) Vitals(ctx context.Context) (Vitals, error) {
 		COALESCE((SELECT at FROM timers WHERE name = 'reconcile'), 0),
 		EXISTS (SELECT 1 FROM products WHERE for_sale = 1),
 		COALESCE((SELECT MIN(created_at) FROM (SELECT created_at FROM events WHERE status = 'pending' ORDER BY next_at LIMIT ?1)), 0),
-		(SELECT COUNT(*) FROM (SELECT 1 FROM events WHERE status = 'dead' AND attempts > 0 LIMIT ?1))`, maxLooked).
-		Scan(&reconciled, &v.ForSale, &oldest, &v.Dead)
+		(SELECT COUNT(*) FROM (SELECT 1 FROM events WHERE status = 'dead' AND attempts > 0 LIMIT ?1)),
+		(SELECT COUNT(*) FROM (SELECT status FROM bill_checks ORDER BY date DESC LIMIT ?2) WHERE status IN ('differs', 'failed'))`, maxLooked, BillDays).
+		Scan(&reconciled, &v.ForSale, &oldest, &v.Dead, &v.Unbalanced)
 	if err != nil {
 		return Vitals{}, fmt.Errorf("reading the vitals: %w", err)
 	}

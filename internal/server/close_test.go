@@ -1,17 +1,13 @@
 package server_test
 
 import (
-	"encoding/json"
-	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
-	"h5pay/internal/order/ordertest"
 	"h5pay/internal/wechat/wechattest"
 )
 
@@ -317,176 +313,6 @@ func TestCloseOfSomebodyElsesOrder(t *testing.T) {
 			stranger.fails(api.CodeNotFound, "POST", api.PathOrders, req)
 		})
 	}
-}
-
-func TestReplacedOrderIsGivenUpFirst(t *testing.T) {
-	s := newShop(t, nil)
-	p := s.guest(0)
-	old := p.byCode("tea", 1)
-	s.sim.Advance(6 * time.Minute)
-	req := mweb("tea", 1)
-	req.Replaces = old.Order.ID
-	var c, again api.Checkout
-	p.must("POST", api.PathOrders, req, &c)
-	if c.Order.ID == old.Order.ID || c.MWebURL == "" {
-		t.Errorf("checkout %+v", c)
-	}
-	s.wantPath(old.Order.ID, api.StatusPending, api.StatusClosing, api.StatusClosed)
-	p.must("POST", api.PathOrders, req, &again)
-	if d := cmp.Diff(c, again); d != "" {
-		t.Errorf("asked again: %s", d)
-	}
-	// A second order cannot come of the same key.
-	other := req
-	other.Replaces = c.Order.ID
-	p.unharmed(func() { p.fails(api.CodeConflict, "POST", api.PathOrders, other) })
-	other.Replaces = ""
-	p.unharmed(func() { p.fails(api.CodeConflict, "POST", api.PathOrders, other) })
-}
-
-func TestPaidOrderIsNotReplaced(t *testing.T) {
-	for _, lost := range []bool{false, true} {
-		for _, closing := range []bool{false, true} {
-			s := newShop(t, nil)
-			p := s.guest(0)
-			old := p.byCode("tea", 1)
-			if closing {
-				p.close(old.Order.ID)
-				s.sim.Advance(queryWindow)
-			}
-			if lost {
-				s.fault(wechattest.FaultNotifyLost, "")
-			}
-			if err := s.scan(1, old.CodeURL); err != nil {
-				t.Fatal(err)
-			}
-			if !lost {
-				s.deliver()
-			}
-			req := native("tea", 1)
-			req.Replaces = old.Order.ID
-			p.fails(api.CodeOrderPaid, "POST", api.PathOrders, req)
-			p.fails(api.CodeOrderPaid, "POST", api.PathOrders, req)
-			s.wantStatus(old.Order.ID, api.StatusPaid)
-			if n := len(s.sim.Ledger().Orders); n != 1 {
-				t.Errorf("WeChat knows %d orders", n)
-			}
-			var list api.OrderList
-			if p.must("GET", api.PathOrders, nil, &list); len(list.Orders) != 1 {
-				t.Errorf("orders %+v", list)
-			}
-		}
-	}
-}
-
-// A request that makes nothing gives nothing up.
-func TestNothingIsGivenUpForNothing(t *testing.T) {
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	old := p.order("tea", 1)
-	used := basket("bun", 1)
-	p.must("POST", api.PathOrders, used, &api.Checkout{})
-	conflict := used
-	conflict.Replaces = old.Order.ID
-	gone := basket("gold", 1)
-	gone.Replaces = old.Order.ID
-	amount := basket("tip", 1)
-	amount.Replaces = old.Order.ID
-	unknown, garbage := basket("tea", 1), basket("tea", 1)
-	unknown.Replaces, garbage.Replaces = strings.Repeat("0", 24), "' OR 1=1"
-	for _, bad := range []struct {
-		req  api.CreateOrderRequest
-		code api.Code
-	}{{conflict, api.CodeConflict}, {gone, api.CodeProductGone}, {amount, api.CodeBadRequest}, {unknown, api.CodeNotFound}, {garbage, api.CodeNotFound}} {
-		p.unharmed(func() { p.fails(bad.code, "POST", api.PathOrders, bad.req) })
-	}
-	req := basket("tea", 1)
-	req.Replaces = old.Order.ID
-	s.fault(wechattest.FaultSystemError, "/pay/orderquery")
-	p.fails(api.CodeWeChatBusy, "POST", api.PathOrders, req)
-	s.wantStatus(old.Order.ID, api.StatusPending)
-	var n int
-	if err := s.db.QueryRow(`SELECT count(*) FROM orders`).Scan(&n); err != nil || n != 2 {
-		t.Errorf("%d orders, %v", n, err)
-	}
-}
-
-// The signer dies after the old order was given up: the retry makes the new one.
-func TestReplacementThatWasNotStored(t *testing.T) {
-	s := newShop(t, nil)
-	p := s.guest(0)
-	old := p.byCode("tea", 1)
-	ordertest.Exec(t, s.db, `CREATE TRIGGER dead BEFORE INSERT ON orders BEGIN SELECT RAISE(ABORT, 'dead'); END`)
-	req := native("tea", 1)
-	req.Replaces = old.Order.ID
-	p.fails(api.CodeInternal, "POST", api.PathOrders, req)
-	s.wantStatus(old.Order.ID, api.StatusClosing)
-	ordertest.Exec(t, s.db, `DROP TRIGGER dead`)
-	var c api.Checkout
-	p.must("POST", api.PathOrders, req, &c)
-	if err := s.scan(0, c.CodeURL); err != nil {
-		t.Error(err)
-	}
-	s.deliver()
-	s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
-}
-
-// Whatever comes at once, one order takes the place of the old one, and the old
-// one is closed once.
-func TestManyClosesAndReplacesAtOnce(t *testing.T) {
-	s := newShop(t, nil)
-	p := s.guest(0)
-	old := p.byCode("tea", 1)
-	s.sim.Advance(6 * time.Minute)
-	req := native("tea", 1)
-	req.Replaces = old.Order.ID
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	ids := map[string]bool{}
-	for i := range 40 {
-		method, path, body := "POST", api.PathOrders, encode(t, req)
-		switch i % 4 {
-		case 1:
-			path, body = api.OrderClosePath(old.Order.ID), []byte(`{}`)
-		case 2:
-			path, body = api.OrderPayPath(old.Order.ID), []byte(`{"renew":true}`)
-		case 3:
-			method, path, body = "GET", api.OrderPath(old.Order.ID), nil
-		}
-		r := p.request(method, path, body)
-		wg.Go(func() {
-			code, answer := status(p.handler, r)
-			if code != http.StatusOK && (i%4 != 2 || code != http.StatusConflict) {
-				t.Errorf("%s: %d %s", path, code, answer)
-			}
-			var c api.Checkout
-			if i%4 == 0 && json.Unmarshal(answer, &c) == nil {
-				mu.Lock()
-				defer mu.Unlock()
-				ids[c.Order.ID+c.CodeURL] = true
-			}
-		})
-	}
-	wg.Wait()
-	s.check()
-	s.sim.Advance(2 * time.Minute)
-	s.reconcile()
-	s.wantStatus(old.Order.ID, api.StatusClosed)
-	if len(ids) != 1 || s.state(old.Order.ID) != wechattest.StateClosed || len(s.sim.Ledger().Orders) != 2 {
-		t.Errorf("new orders %v, the old one is %s at WeChat", ids, s.state(old.Order.ID))
-	}
-}
-
-// Nobody can be led in a circle: an order takes the place of what was before it.
-func TestOrderCannotReplaceItself(t *testing.T) {
-	s := newShop(t, nil)
-	p := s.guest(0)
-	req := native("tea", 1)
-	var c api.Checkout
-	p.must("POST", api.PathOrders, req, &c)
-	req.Replaces = c.Order.ID
-	p.unharmed(func() { p.fails(api.CodeConflict, "POST", api.PathOrders, req) })
-	p.must("POST", api.OrderPayPath(c.Order.ID), struct{}{}, &c)
 }
 
 func TestRefusedOrderStaysFailedWhenGivenUp(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/order"
 )
 
 // When the health page finds fault. The timers run every minute.
@@ -55,6 +56,13 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 		outbox = unwell("outbox", "an event is not delivered that was made "+ago(now.Sub(v.OldestPending)))
 	}
 	checks = append(checks, outbox)
+
+	// No alarm: a second shop of the same merchant makes every day's bill differ.
+	bills := api.HealthCheck{Name: "bills", OK: true}
+	if v.Unbalanced > 0 {
+		bills.Problem = fmt.Sprintf("of the last %d days' bills, %d differ from the books or cannot be had: see GET %s", order.BillDays, v.Unbalanced, api.PathAdminBills)
+	}
+	checks = append(checks, bills)
 
 	catalogue := api.HealthCheck{Name: "catalogue", OK: true}
 	if !v.ForSale {
