@@ -80,6 +80,31 @@ func TestNotificationOfARefundByHand(t *testing.T) {
 	}
 }
 
+// What a notification says of a refund by hand is not believed: what WeChat answers
+// is stored, and nothing when it knows no such refund.
+func TestForgedNotificationOfARefundByHand(t *testing.T) {
+	for _, forge := range []string{wechattest.ForgeTooEarly, wechattest.ForgeWrongAmount} {
+		s := newShopAt(t, wechattest.Config{RefundNotifyURL: shopURL + api.PathNotifyRefund}, nil)
+		o := s.signedIn(0).paidOrder("tea", 1)
+		refund, err := s.sim.Refund(s.outTradeNo(o.ID), 800)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.fault(wechattest.FaultSystemError, "/pay/refundquery")
+		if attempt, err := s.sim.NotifyRefund(refund.OutRefundNo, forge); err != nil || attempt.OK || attempt.Status != http.StatusServiceUnavailable {
+			t.Errorf("%s, not confirmed: %+v, %v", forge, attempt, err)
+		}
+		s.wantRefunds(o.ID, "")
+		if attempt, err := s.sim.NotifyRefund(refund.OutRefundNo, forge); err != nil || attempt.OK || !strings.Contains(attempt.Reason, "WeChat says otherwise") {
+			t.Errorf("%s: %+v, %v", forge, attempt, err)
+		}
+		s.wantRefunds(o.ID, "processing 800")
+		s.sim.Advance(30 * time.Second)
+		s.check()
+		s.wantRefunds(o.ID, "succeeded 800")
+	}
+}
+
 // A call that was given up for lost reaches WeChat after a later one was refused.
 func TestRefundThatIsTakenAfterItFailed(t *testing.T) {
 	s := newShop(t, nil)
