@@ -15,15 +15,16 @@ type Vitals struct {
 	ForSale       bool      // whether there is anything to buy
 	OldestPending time.Time // when the oldest event that is not delivered was made, zero when none is
 	Dead          int       // events that were given up
+	Foreign       int       // unpaid orders that were made for another merchant
 	Unbalanced    int       // of the last BillDays bills, those that differ from the books or cannot be had
 }
 
-// maxLooked bounds what the vitals cost: no more events are looked at, pending
-// or dead. With more of either something is wrong in any case.
+// maxLooked bounds what the vitals cost: no more events or orders are looked
+// at of a kind. With more of either something is wrong in any case.
 const maxLooked = 1000
 
-// Vitals reads the vitals, in one statement.
-func (s *Store) Vitals(ctx context.Context) (Vitals, error) {
+// Vitals reads the vitals of the shop of a merchant, in one statement.
+func (s *Store) Vitals(ctx context.Context, mchID string) (Vitals, error) {
 	var v Vitals
 	var reconciled, oldest int64
 	// A dead event that was never tried is from before there was an outbox.
@@ -32,8 +33,9 @@ func (s *Store) Vitals(ctx context.Context) (Vitals, error) {
 		EXISTS (SELECT 1 FROM products WHERE for_sale = 1),
 		COALESCE((SELECT MIN(created_at) FROM (SELECT created_at FROM events WHERE status = 'pending' ORDER BY next_at LIMIT ?1)), 0),
 		(SELECT COUNT(*) FROM (SELECT 1 FROM events WHERE status = 'dead' AND attempts > 0 LIMIT ?1)),
-		(SELECT COUNT(*) FROM (SELECT status FROM bill_checks ORDER BY date DESC LIMIT ?2) WHERE status IN ('differs', 'failed'))`, maxLooked, BillDays).
-		Scan(&reconciled, &v.ForSale, &oldest, &v.Dead, &v.Unbalanced)
+		(SELECT COUNT(*) FROM (SELECT 1 FROM orders WHERE status IN ('created', 'pending', 'closing') AND mch_id <> ?3 LIMIT ?1)),
+		(SELECT COUNT(*) FROM (SELECT status FROM bill_checks ORDER BY date DESC LIMIT ?2) WHERE status IN ('differs', 'failed'))`, maxLooked, BillDays, mchID).
+		Scan(&reconciled, &v.ForSale, &oldest, &v.Dead, &v.Foreign, &v.Unbalanced)
 	if err != nil {
 		return Vitals{}, fmt.Errorf("reading the vitals: %w", err)
 	}

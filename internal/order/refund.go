@@ -120,13 +120,14 @@ func (s *Store) Refunds(ctx context.Context, orderID string) ([]Refund, error) {
 // those that have not come to an end and were left alone for a minute or more.
 // The older one was then the longer it is left alone, by half its age, but not
 // beyond half an hour, and six hours when it waits for the merchant's hand. Those
-// left alone longest come first, limit at most.
+// left alone longest come first, limit at most; but those that WeChat has not
+// taken and those that it has come in turn.
 func (s *Store) DueRefunds(ctx context.Context, now time.Time, limit int) ([]Refund, error) {
 	const asked = `COALESCE(refunds.queried_at, refunds.created_at)`
 	return s.queryRefunds(ctx, `
 		WHERE refunds.status IN ('created', 'processing', 'abnormal') AND `+asked+` <= ?
 		AND `+asked+` + IIF(refunds.status = 'abnormal', ?, MIN((`+asked+` - refunds.created_at) / 2, ?)) <= ?
-		ORDER BY `+asked+` LIMIT ?`,
+		ORDER BY ROW_NUMBER() OVER (PARTITION BY refunds.status = 'created' ORDER BY `+asked+`), `+asked+` LIMIT ?`,
 		now.Add(-time.Minute).UnixMilli(), (6 * time.Hour).Milliseconds(), (30 * time.Minute).Milliseconds(), now.UnixMilli(), limit)
 }
 

@@ -3,6 +3,7 @@ package order_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -360,4 +361,29 @@ func TestSchemaRefusesNonsenseOfRefunds(t *testing.T) {
 		}
 	}
 	ordertest.Check(t, db)
+}
+
+// However many refunds WeChat has taken, one that it has not is sent soon.
+func TestDueRefundsTakeKindsInTurn(t *testing.T) {
+	db := ordertest.Open(t)
+	s := order.NewStore(db)
+	o := paid(t, s, "alice")
+	for i := range 20 {
+		r := refundDraft(o, fmt.Sprint("R", i), 1)
+		r.CreatedAt = now.Add(time.Duration(i) * time.Second)
+		addRefund(t, s, r)
+		if i == 19 {
+			break
+		}
+		if ok, err := s.MoveRefund(ctx, r.ID, api.RefundProcessing, fmt.Sprint("50-", i), time.Time{}, now); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	due, err := s.DueRefunds(ctx, now.Add(time.Hour), 4)
+	if err != nil || len(due) != 4 {
+		t.Fatal(len(due), err)
+	}
+	if !slices.ContainsFunc(due, func(r order.Refund) bool { return r.ID == "R19" }) {
+		t.Errorf("due %+v", due)
+	}
 }

@@ -105,19 +105,23 @@ func (s *Store) Timeline(ctx context.Context, id string) ([]api.Step, error) {
 // has: unpaid ones that were made, or last asked about, a minute ago or more. The
 // older an order was then, the longer it is left alone, by half its age, until
 // it is past its expiry. One that was given up is as young as that, and is left
-// alone until WeChat may close it. Those left alone longest come first, limit at
-// most.
-func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]Order, error) {
+// alone until WeChat may close it. WeChat tells a merchant of his own orders only.
+//
+// Those left alone longest come first, limit at most; but what was given up, what
+// was ordered inside WeChat and what anybody may order come in turn, so that many
+// of one kind do not keep the others waiting.
+func (s *Store) Due(ctx context.Context, mchID string, now time.Time, limit int) ([]Order, error) {
 	const (
+		kind  = `CASE WHEN status = 'closing' THEN 0 WHEN trade_type = 'JSAPI' THEN 1 ELSE 2 END`
 		asked = `COALESCE(queried_at, created_at)`
 		since = `CASE status WHEN 'closing' THEN updated_at ELSE created_at END`
 	)
 	return s.query(ctx, `
-		WHERE status IN ('created', 'pending', 'closing') AND `+asked+` <= ?
+		WHERE status IN ('created', 'pending', 'closing') AND mch_id = ? AND `+asked+` <= ?
 		AND (status <> 'closing' OR created_at <= ?)
 		AND (`+asked+` + (`+asked+` - `+since+`) / 2 <= ? OR expires_at <= ?)
-		ORDER BY `+asked+` LIMIT ?`,
-		now.Add(-time.Minute).UnixMilli(), now.Add(-MinCloseAge).UnixMilli(), now.UnixMilli(),
+		ORDER BY ROW_NUMBER() OVER (PARTITION BY `+kind+` ORDER BY `+asked+`), `+asked+` LIMIT ?`,
+		mchID, now.Add(-time.Minute).UnixMilli(), now.Add(-MinCloseAge).UnixMilli(), now.UnixMilli(),
 		now.Add(-ExpiryGrace).UnixMilli(), limit)
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -205,7 +206,7 @@ func TestDueFindsWhatWasGivenUp(t *testing.T) {
 	var minutes []int
 	for minute := range 12 * 60 {
 		at := now.Add(order.MinCloseAge).Add(time.Duration(minute-6) * time.Minute)
-		due, err := s.Due(ctx, at, 10)
+		due, err := s.Due(ctx, "1900000109", at, 10)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -224,8 +225,64 @@ func TestDueFindsWhatWasGivenUp(t *testing.T) {
 	if ok, err := s.Close(ctx, early.ID, now.Add(4*time.Hour)); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	if due, err := s.Due(ctx, now.Add(100*time.Hour), 10); err != nil || len(due) != 1 || due[0].ID != late.ID {
+	if due, err := s.Due(ctx, "1900000109", now.Add(100*time.Hour), 10); err != nil || len(due) != 1 || due[0].ID != late.ID {
 		t.Errorf("due %v, %v", due, err)
+	}
+}
+
+// However many orders of one kind wait, one of another kind does not wait for them
+// all; and those of another merchant are none of WeChat's business.
+func TestDueTakesKindsInTurn(t *testing.T) {
+	db := ordertest.Open(t)
+	s := order.NewStore(db)
+	var junk []string
+	for i := range 40 {
+		o := draft(t, "guest:1", fmt.Sprint("key-", i))
+		o.TradeType = api.TradeNative
+		o.CreatedAt = now
+		if i >= 30 {
+			o.MchID = "1900000110"
+		}
+		if o, err := s.Insert(ctx, o); err != nil {
+			t.Fatal(err)
+		} else if i < 30 {
+			junk = append(junk, o.ID)
+		}
+	}
+	later := now.Add(order.MinCloseAge)
+	var wanted []string
+	for i := range 2 {
+		o := draft(t, "alice", fmt.Sprint("key-", i))
+		o.CreatedAt = later
+		o, err := s.Insert(ctx, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wanted = append(wanted, o.ID)
+	}
+	given := junk[29]
+	if ok, err := s.BeginClose(ctx, given, now); err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	due, err := s.Due(ctx, "1900000109", later.Add(time.Hour), 6)
+	if err != nil || len(due) != 6 {
+		t.Fatal(len(due), err)
+	}
+	var got []string
+	for _, o := range due {
+		got = append(got, o.ID)
+	}
+	for _, id := range append(wanted, given) {
+		if !slices.Contains(got, id) {
+			t.Errorf("%s waits: %v", id, got)
+		}
+	}
+	all, err := s.Due(ctx, "1900000109", later.Add(time.Hour), 100)
+	if err != nil || len(all) != 32 {
+		t.Errorf("%d are due, %v", len(all), err)
+	}
+	if v, err := s.Vitals(ctx, "1900000109"); err != nil || v.Foreign != 10 {
+		t.Errorf("%+v, %v", v, err)
 	}
 }
 

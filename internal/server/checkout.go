@@ -29,7 +29,7 @@ func (s *Server) checkout(ctx context.Context, o order.Order, renew bool) (api.C
 	switch {
 	case order.WasPaid(o.Status):
 		return api.Checkout{Order: o.Public()}, nil
-	case !o.Open(), o.Expired(now):
+	case !o.Open(), o.Expired(now), o.MchID != s.cfg.MchID:
 		return api.Checkout{}, errNotPayable()
 	case o.PrepayAlive(now) && !renew:
 		return s.offer(o)

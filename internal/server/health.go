@@ -29,7 +29,7 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	checks := append([]api.HealthCheck{{Name: "settings", OK: true}}, s.cfg.Checks...)
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
-	v, err := s.cfg.Store.Vitals(ctx)
+	v, err := s.cfg.Store.Vitals(ctx, s.cfg.MchID)
 	if err != nil {
 		s.logger(ctx).Error("the database does not answer", "error", err)
 		return append(checks, unwell("database", "it cannot be read, or lacks a migration"))
@@ -56,6 +56,12 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 		outbox = unwell("outbox", "an event is not delivered that was made "+ago(now.Sub(v.OldestPending)))
 	}
 	checks = append(checks, outbox)
+
+	orders := api.HealthCheck{Name: "orders", OK: true}
+	if v.Foreign > 0 {
+		orders = unwell("orders", fmt.Sprintf("%d unpaid orders were made for another merchant than that of WECHAT_MCH_ID: nobody asks WeChat about them", v.Foreign))
+	}
+	checks = append(checks, orders)
 
 	// No alarm: a second shop of the same merchant makes every day's bill differ.
 	bills := api.HealthCheck{Name: "bills", OK: true}

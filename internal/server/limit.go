@@ -26,22 +26,24 @@ func (s *Server) limit(w http.ResponseWriter, r *http.Request) error {
 	if kind == "" {
 		return nil
 	}
-	ctx := r.Context()
-	if address := limitedAddress(r); address != "" && !s.allow(ctx, s.cfg.AddressLimit, kind+" "+address) {
-		return s.tooMany(w)
-	}
-	if s.cfg.OwnerLimit == nil {
+	if s.within(r, kind) {
 		return nil
 	}
-	if who, err := s.caller(r); err == nil && !s.allow(ctx, s.cfg.OwnerLimit, kind+" "+who.owner()) {
-		return s.tooMany(w)
-	}
-	return nil
-}
-
-func (s *Server) tooMany(w http.ResponseWriter) error {
 	w.Header().Set("Retry-After", retryAfter)
 	return refuse(api.CodeRateLimited, "too many calls, wait a minute")
+}
+
+// within counts a call under its kind and reports whether it is within the limits.
+func (s *Server) within(r *http.Request, kind string) bool {
+	ctx := r.Context()
+	if address := limitedAddress(r); address != "" && !s.allow(ctx, s.cfg.AddressLimit, kind+" "+address) {
+		return false
+	}
+	if s.cfg.OwnerLimit == nil {
+		return true
+	}
+	who, err := s.caller(r)
+	return err != nil || s.allow(ctx, s.cfg.OwnerLimit, kind+" "+who.owner())
 }
 
 func (s *Server) allow(ctx context.Context, l Limiter, key string) bool {

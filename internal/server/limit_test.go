@@ -10,6 +10,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/server"
 	"h5pay/internal/wechat"
+	"h5pay/internal/wechat/wechattest"
 )
 
 // counter is a limiter that notes what it is asked and does as it is told.
@@ -104,6 +105,32 @@ func TestLimitsCountByAddressAndByOwner(t *testing.T) {
 	// Signing in is counted by itself.
 	if a := other.send(other.request("POST", api.PathAuthorize, []byte("{}"))); a.err.Code != api.CodeBadRequest {
 		t.Errorf("signing in: %d %s", a.status, a.body)
+	}
+}
+
+// Who looks too often is told what is known, and WeChat is left in peace.
+func TestLooksBeyondTheLimitAskNobody(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	c := p.order("tea", 1)
+	s.fault(wechattest.FaultNotifyLost, "")
+	p.pay(c.Pay)
+	for _, by := range []string{"address", "owner"} {
+		p.handler = s.open(func(cfg *server.Config, _ *wechat.Config) {
+			if by == "address" {
+				cfg.AddressLimit = &counter{}
+			} else {
+				cfg.OwnerLimit = &counter{}
+			}
+		})
+		s.sim.Advance(queryPause)
+		if o := p.get(c.Order.ID); o.Status != api.StatusPending || s.calls("orderquery") != 0 {
+			t.Errorf("by %s: %s after %d questions", by, o.Status, s.calls("orderquery"))
+		}
+	}
+	p.handler = s.open(nil)
+	if o := p.get(c.Order.ID); o.Status != api.StatusPaid {
+		t.Errorf("then it is %s", o.Status)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
@@ -106,8 +107,31 @@ func (s *Server) replace(ctx context.Context, owner string, req api.CreateOrderR
 	if err != nil {
 		return err
 	}
-	_, err = s.giveUp(ctx, o)
-	return err
+	if o, err = s.giveUp(ctx, o); err != nil {
+		return err
+	}
+	return s.awaitClosed(ctx, o)
+}
+
+// awaitClosed returns when an order that was given up is closed at WeChat, if it is
+// old enough for that: another request may be about it. What could not be closed
+// may be on its way to be paid, and nothing takes its place.
+func (s *Server) awaitClosed(ctx context.Context, o order.Order) (err error) {
+	for look, waited := firstLook, time.Duration(0); ; look = min(2*look, lastLook) {
+		old := !s.now().Before(o.CreatedAt.Add(order.MinCloseAge))
+		if o.Status != api.StatusClosing || !old || o.PrepayID == "" {
+			_, err := unpaid(o)
+			return err
+		}
+		if waited > queryWindow {
+			return refuse(api.CodeWeChatBusy, "the order that is to be replaced could not be closed, try again")
+		}
+		time.Sleep(look)
+		waited += look
+		if o, err = s.cfg.Store.Get(ctx, o.ID, o.Owner); err != nil {
+			return err
+		}
+	}
 }
 
 // repeated returns the order that a client_key made before, if it was made for
@@ -181,7 +205,10 @@ func (s *Server) getOrder(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.writeOrder(ctx, w, s.refresh(ctx, o))
+	if s.stale(o) && s.within(r, "look") { // beyond the limits it is told as it is known
+		o = s.refresh(ctx, o)
+	}
+	return s.writeOrder(ctx, w, o)
 }
 
 // writeOrder answers about one order, with all that its owner may know.

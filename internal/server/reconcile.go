@@ -33,11 +33,8 @@ const (
 // knowing, at most once per queryWindow. What goes wrong is logged; the order
 // is returned as it is known.
 func (s *Server) refresh(ctx context.Context, o order.Order) order.Order {
-	if !o.Open() && o.Status != api.StatusClosing {
+	if !s.stale(o) {
 		return o
-	}
-	if s.now().Before(o.QueriedAt.Add(queryWindow)) {
-		return o // the claim would fail; saves a statement of every poll
 	}
 	log := s.logger(ctx).With("order", o.ID)
 	claimed, err := s.cfg.Store.ClaimQuery(ctx, o.ID, queryWindow, s.now())
@@ -59,6 +56,12 @@ func (s *Server) refresh(ctx context.Context, o order.Order) order.Order {
 	return o
 }
 
+// stale reports whether WeChat may know more of an order, and was not asked just
+// now. It saves a poll the statement of a claim that would fail.
+func (s *Server) stale(o order.Order) bool {
+	return (o.Open() || o.Status == api.StatusClosing) && !s.now().Before(o.QueriedAt.Add(queryWindow))
+}
+
 // Reconcile asks WeChat about refunds and orders of which no news has come, those
 // that have waited longest first; it sends again the refunds that WeChat has not
 // taken, and closes there and here what was not paid in time. A
@@ -72,7 +75,7 @@ func (s *Server) Reconcile(ctx context.Context) error {
 		return fmt.Errorf("reconciling: %w", err)
 	}
 	batch := reconcileBatch - len(refunds)
-	due, err := s.cfg.Store.Due(ctx, began, batch)
+	due, err := s.cfg.Store.Due(ctx, s.cfg.MchID, began, batch)
 	if err != nil {
 		return fmt.Errorf("reconciling: %w", err)
 	}
@@ -135,6 +138,9 @@ const (
 
 // ask asks WeChat about an order and settles the answer.
 func (s *Server) ask(ctx context.Context, o order.Order, source string) (found int, err error) {
+	if o.MchID != s.cfg.MchID {
+		return 0, fmt.Errorf("order %s was made for another merchant, of whose orders WeChat does not tell", o.ID)
+	}
 	callCtx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	trade, err := s.cfg.WeChat.QueryOrder(callCtx, o.OutTradeNo)

@@ -10,6 +10,8 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/order/ordertest"
+	"h5pay/internal/server"
+	"h5pay/internal/wechat"
 	"h5pay/internal/wechat/wechattest"
 )
 
@@ -243,5 +245,35 @@ func TestReconcileAsksAboutOrdersThoughRefundsHang(t *testing.T) {
 	var sent int
 	if err := s.db.QueryRow(`SELECT COUNT(*) FROM refunds WHERE queried_at >= ?`, began.UnixMilli()).Scan(&sent); err != nil || sent != 4 {
 		t.Errorf("%d refunds were sent again, %v; want 4", sent, err)
+	}
+}
+
+// The merchant is another one from now on. WeChat would say of the orders of before
+// that there are none; nobody asks, nobody closes them, and nobody pays one to the
+// wrong merchant.
+func TestOrdersOfAFormerMerchant(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	c := p.order("tea", 1)
+	s.fault(wechattest.FaultNotifyLost, "")
+	p.pay(c.Pay)
+	other := p.order("bun", 1)
+	former := p.handler
+	p.handler = s.open(func(cfg *server.Config, wx *wechat.Config) { cfg.MchID, wx.MchID = "1900000110", "1900000110" })
+	s.sim.Advance(10 * time.Minute)
+	p.fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(other.Order.ID), api.PayRequest{Renew: true})
+	p.fails(api.CodeWeChatBusy, "POST", api.OrderClosePath(other.Order.ID), struct{}{})
+	s.sim.Advance(3 * time.Hour)
+	s.reconcile()
+	p.get(c.Order.ID)
+	s.wantStatus(c.Order.ID, api.StatusPending)
+	s.wantStatus(other.Order.ID, api.StatusPending)
+	s.wantWrong("orders", "2 unpaid orders were made for another merchant")
+
+	// The operator sets the former one again for a while.
+	p.handler = former
+	s.sim.Advance(queryPause)
+	if o := p.get(c.Order.ID); o.Status != api.StatusPaid {
+		t.Errorf("the order is %s", o.Status)
 	}
 }

@@ -107,6 +107,30 @@ func TestNothingIsGivenUpForNothing(t *testing.T) {
 	}
 }
 
+// WeChat closes an order of six minutes when it works; until it has, nothing takes
+// its place.
+func TestOrderThatCannotBeClosedIsNotReplaced(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.guest(0)
+	old := p.byCode("tea", 1)
+	s.sim.Advance(6 * time.Minute)
+	req := native("tea", 1)
+	req.Replaces = old.Order.ID
+	s.fault(wechattest.FaultSystemError, "/pay/closeorder")
+	p.fails(api.CodeWeChatBusy, "POST", api.PathOrders, req)
+	if n := len(s.sim.Ledger().Orders); n != 1 {
+		t.Errorf("%d orders at WeChat", n)
+	}
+	s.wantStatus(old.Order.ID, api.StatusClosing)
+	s.sim.Advance(queryPause)
+	var c api.Checkout
+	p.must("POST", api.PathOrders, req, &c)
+	s.wantStatus(old.Order.ID, api.StatusClosed)
+	if state := s.state(old.Order.ID); state != wechattest.StateClosed || c.CodeURL == "" {
+		t.Errorf("the old one is %s at WeChat, the new one %+v", state, c)
+	}
+}
+
 // The signer dies after the old order was given up: the retry makes the new one.
 func TestReplacementThatWasNotStored(t *testing.T) {
 	s := newShop(t, nil)
