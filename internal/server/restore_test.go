@@ -59,7 +59,7 @@ func putBack(t *testing.T, from, to *sql.DB, table, conflict string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := regexp.MustCompile(`"(SELECT [^"]* FROM ` + table + ` WHERE [^"]*)"`).FindSubmatch(text)
+	found := regexp.MustCompile(`"(SELECT [^"]* FROM ` + table + ` WHERE created_at >= MOMENT[^"]*)"`).FindSubmatch(text)
 	if found == nil || !strings.Contains(string(text), conflict+";/' > "+table+".sql") {
 		t.Fatal("the runbook has no statement for " + table)
 	}
