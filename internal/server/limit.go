@@ -59,10 +59,13 @@ func (s *Server) allow(ctx context.Context, l Limiter, key string) bool {
 }
 
 // limitedKind returns under what a call is counted, "" if it is not. Every POST
-// is but those that prove themselves: WeChat's and the operator's.
+// is but those that prove themselves: WeChat's and the operator's. So is the health
+// page, which anyone may ask.
 func limitedKind(r *http.Request) string {
 	path := r.URL.Path
 	switch {
+	case path == api.PathHealth:
+		return "health"
 	case r.Method != http.MethodPost, strings.HasPrefix(path, "/api/notify/"), strings.HasPrefix(path, "/api/admin/"):
 		return ""
 	case strings.HasPrefix(path, api.PathOrders):
