@@ -63,6 +63,9 @@ func (tb *tab) before(script string) {
 func (p phone) readCode() string {
 	p.t.Helper()
 	p.until("the code", `(e => e && e.complete && e.naturalWidth > 0)(document.querySelector("img.qr"))`)
+	if widths := p.eval(`(e => [e.clientWidth, e.naturalWidth].join(" "))(document.querySelector("img.qr"))`); widths != "222 222" {
+		p.t.Errorf("the code of 37 modules is %s pixels wide", widths)
+	}
 	var shot []byte
 	p.run(chromedp.ActionFunc(func(ctx context.Context) (err error) {
 		shot, err = page.CaptureScreenshot().WithFormat(page.CaptureScreenshotFormatPng).Do(ctx)

@@ -12,6 +12,10 @@ import (
 // quiet is the light margin around a code, in modules, that scanners want.
 const quiet = 4
 
+// moduleSize is the side of a module in CSS pixels. It is whole, so that all modules
+// are of one size on the screen; readers count on that.
+const moduleSize = 6
+
 // qrImage draws text as a QR code, black on white in both themes, and returns
 // the address of the image.
 func qrImage(text string) (string, error) {
@@ -38,7 +42,9 @@ func svg(code *coding.Code) string {
 	var b strings.Builder
 	number := func(command string, n int) { b.WriteString(command); b.WriteString(strconv.Itoa(n)) }
 	size := code.Size + 2*quiet
-	number(`<svg xmlns="http://www.w3.org/2000/svg" shape-rendering="crispEdges" viewBox="0 0 `, size)
+	number(`<svg xmlns="http://www.w3.org/2000/svg" width="`, size*moduleSize)
+	number(`" height="`, size*moduleSize)
+	number(`" shape-rendering="crispEdges" viewBox="0 0 `, size)
 	number(" ", size)
 	b.WriteString(`"><path fill="#fff" d="M0 0h999v999H0z"/><path d="`)
 	for y := range code.Size {
