@@ -72,8 +72,9 @@
   const { wasm } = script.dataset;
   if (wasm) {
     const address = new URL(wasm, location.href).href; // such a worker has no address to start from
-    const program = (window.early.program = { address, tell: () => {} }); // start.js wants to be told
-    program.compiled = painted.then(() => inWorker(address, (bytes) => program.tell(bytes)));
+    const program = (window.early.program = { address, bytes: 0, tell: () => {} }); // start.js wants to be told
+    const tell = (bytes) => program.tell((program.bytes = bytes));
+    program.compiled = painted.then(() => inWorker(address, tell));
     program.compiled.catch(() => {}); // start.js does without
   }
 }

@@ -37,6 +37,7 @@
       if (loader.dataset.state === "failed") show("loading");
       progress(bytes);
     };
+    if (program.bytes > 0) program.tell(program.bytes); // what came before this script
     try {
       return await program.compiled;
     } catch {
