@@ -83,6 +83,15 @@ func (tb *tab) state(want string) {
 	tb.until("the loader to be "+want, fmt.Sprintf(`document.querySelector("#loader")?.dataset.state === %q`, want))
 }
 
+// wait waits for a test to let an answer go on, or for nobody to want it any more:
+// a test that fails must not leave a server that never ends.
+func wait(r *http.Request, next <-chan struct{}) {
+	select {
+	case <-next:
+	case <-r.Context().Done():
+	}
+}
+
 // The first paint has the shop's name, the outline of its screen and the right
 // language, before there is a program.
 func TestFirstPaint(t *testing.T) {
@@ -93,7 +102,7 @@ func TestFirstPaint(t *testing.T) {
 		t.Run(test.tag, func(t *testing.T) {
 			s := newSite(t)
 			release := make(chan struct{})
-			s.Fault(onProgram(func(http.ResponseWriter, *http.Request) { <-release }))
+			s.Fault(onProgram(func(_ http.ResponseWriter, r *http.Request) { wait(r, release) }))
 			tb := newTab(t)
 			tb.speaks(test.language)
 			tb.open(s.URL + "/")
@@ -143,6 +152,27 @@ func TestProgramWithoutWorkers(t *testing.T) {
 	}
 }
 
+// Of what arrives the page may hear after it has the program, and long after that
+// nothing more arrives: the shop runs all the same.
+func TestProgressThatIsToldLate(t *testing.T) {
+	s := newSite(t)
+	tb := newTab(t)
+	tb.before(`{
+		const real = setTimeout, W = Worker;
+		window.setTimeout = (f, ms, ...rest) => real(f, ms === 20000 ? 500 : ms, ...rest); // patience
+		window.Worker = class extends W {
+			set onmessage(f) {
+				super.onmessage = (e) => (e.data.bytes > 0 ? real(() => { f(e); window.told = true; }, 8000) : f(e));
+			}
+		};
+	}`)
+	tb.open(s.URL + "/")
+	tb.runs()
+	tb.until("the news", "window.told")
+	tb.await(`new Promise((resolve) => setTimeout(resolve, 1500, ""))`)
+	tb.state("running")
+}
+
 // A page that opens behind another one is not painted, and loads all the same.
 func TestProgramOfAHiddenPage(t *testing.T) {
 	s := newSite(t)
@@ -159,7 +189,7 @@ func TestProgramBeforeItsStart(t *testing.T) {
 		if !strings.HasPrefix(r.URL.Path, "/assets/start.") {
 			return
 		}
-		for len(s.Requests(programs)) == 0 {
+		for len(s.Requests(programs)) == 0 && r.Context().Err() == nil {
 			time.Sleep(10 * time.Millisecond)
 		}
 		time.Sleep(3 * time.Second) // to compile it
@@ -183,11 +213,7 @@ func TestProgressIsHonest(t *testing.T) {
 		for i := range parts {
 			w.Write(program[len(program)*i/parts : len(program)*(i+1)/parts])
 			w.(http.Flusher).Flush()
-			select {
-			case <-next:
-			case <-r.Context().Done():
-				return
-			}
+			wait(r, next)
 		}
 	}))
 	tb := newTab(t)
@@ -255,7 +281,7 @@ func TestStalledDownload(t *testing.T) {
 		w.Header().Set("Content-Type", "application/wasm")
 		w.Write(program[:len(program)/3])
 		w.(http.Flusher).Flush()
-		<-goOn
+		wait(r, goOn)
 		w.Write(program[len(program)/3:])
 	}))
 	tb := newTab(t)

@@ -210,7 +210,7 @@ func TestOutboxComesToAnOldDatabase(t *testing.T) {
 	if due := claim(t, s, now.Add(1000*time.Hour)); len(due) != 0 {
 		t.Errorf("%+v", due)
 	}
-	if v, err := s.Vitals(ctx, "1900000109"); err != nil || v.Dead != 0 || !v.OldestPending.IsZero() {
+	if v, err := s.Vitals(ctx, mchID); err != nil || v.Dead != 0 || !v.OldestPending.IsZero() {
 		t.Errorf("%+v, %v", v, err)
 	}
 	events, err := s.EventsOf(ctx, paid.ID)

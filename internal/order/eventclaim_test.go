@@ -56,7 +56,7 @@ func TestEventIsTriedOnScheduleAndThenDead(t *testing.T) {
 	if late := claim(t, s, at.Add(1000*time.Hour)); len(late) != 0 {
 		t.Errorf("a dead event is tried: %+v", late)
 	}
-	if v, err := s.Vitals(ctx, "1900000109"); err != nil || v.Dead != 1 || !v.OldestPending.IsZero() {
+	if v, err := s.Vitals(ctx, mchID); err != nil || v.Dead != 1 || !v.OldestPending.IsZero() {
 		t.Errorf("%+v, %v", v, err)
 	}
 	// By hand it starts anew, and counts on.

@@ -19,8 +19,8 @@ type Vitals struct {
 	Unbalanced    int       // of the last BillDays bills, those that differ from the books or cannot be had
 }
 
-// maxLooked bounds what the vitals cost: no more events or orders are looked
-// at of a kind. With more of either something is wrong in any case.
+// maxLooked bounds what the vitals cost: no more events are looked at, pending
+// or dead, and no more orders counted. With more of them something is wrong in any case.
 const maxLooked = 1000
 
 // Vitals reads the vitals of the shop of a merchant, in one statement.

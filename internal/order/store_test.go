@@ -23,6 +23,9 @@ var (
 	now = time.Date(2026, 11, 23, 3, 4, 5, 678e6, time.UTC)
 )
 
+// mchID is the merchant of the orders.
+const mchID = "1900000109"
+
 // draft returns an order that is ready to be inserted.
 func draft(t *testing.T, openid, key string) order.Order {
 	t.Helper()
@@ -37,7 +40,7 @@ func draft(t *testing.T, openid, key string) order.Order {
 	return order.Order{
 		ID: id, Owner: openid, ClientKey: key, Fingerprint: "f",
 		Lines:      []order.Line{{ProductID: "tea", Name: "高山乌龙茶", Price: 6800, Quantity: 2}},
-		OutTradeNo: no, AppID: "wx5a1e0f7c3b2d4968", MchID: "1900000109", TradeType: api.TradeJSAPI,
+		OutTradeNo: no, AppID: "wx5a1e0f7c3b2d4968", MchID: mchID, TradeType: api.TradeJSAPI,
 		Total: 13600, Currency: order.Currency, Body: "店 - 茶", ClientIP: "203.0.113.7",
 		NotifyURL: "https://shop.example.com/api/notify/pay",
 		CreatedAt: now, ExpiresAt: now.Add(order.Lifetime),
@@ -206,7 +209,7 @@ func TestDueFindsWhatWasGivenUp(t *testing.T) {
 	var minutes []int
 	for minute := range 12 * 60 {
 		at := now.Add(order.MinCloseAge).Add(time.Duration(minute-6) * time.Minute)
-		due, err := s.Due(ctx, "1900000109", at, 10)
+		due, err := s.Due(ctx, mchID, at, 10)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -225,7 +228,7 @@ func TestDueFindsWhatWasGivenUp(t *testing.T) {
 	if ok, err := s.Close(ctx, early.ID, now.Add(4*time.Hour)); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	if due, err := s.Due(ctx, "1900000109", now.Add(100*time.Hour), 10); err != nil || len(due) != 1 || due[0].ID != late.ID {
+	if due, err := s.Due(ctx, mchID, now.Add(100*time.Hour), 10); err != nil || len(due) != 1 || due[0].ID != late.ID {
 		t.Errorf("due %v, %v", due, err)
 	}
 }
@@ -264,7 +267,7 @@ func TestDueTakesKindsInTurn(t *testing.T) {
 	if ok, err := s.BeginClose(ctx, given, now); err != nil || !ok {
 		t.Fatal(ok, err)
 	}
-	due, err := s.Due(ctx, "1900000109", later.Add(time.Hour), 6)
+	due, err := s.Due(ctx, mchID, later.Add(time.Hour), 6)
 	if err != nil || len(due) != 6 {
 		t.Fatal(len(due), err)
 	}
@@ -277,11 +280,11 @@ func TestDueTakesKindsInTurn(t *testing.T) {
 			t.Errorf("%s waits: %v", id, got)
 		}
 	}
-	all, err := s.Due(ctx, "1900000109", later.Add(time.Hour), 100)
+	all, err := s.Due(ctx, mchID, later.Add(time.Hour), 100)
 	if err != nil || len(all) != 32 {
 		t.Errorf("%d are due, %v", len(all), err)
 	}
-	if v, err := s.Vitals(ctx, "1900000109"); err != nil || v.Foreign != 10 {
+	if v, err := s.Vitals(ctx, mchID); err != nil || v.Foreign != 10 {
 		t.Errorf("%+v, %v", v, err)
 	}
 }

@@ -116,11 +116,12 @@ func (s *Server) replace(ctx context.Context, owner string, req api.CreateOrderR
 // awaitClosed returns when an order that was given up is closed at WeChat, if it is
 // old enough for that: another request may be about it. What could not be closed
 // may be on its way to be paid, and nothing takes its place.
-func (s *Server) awaitClosed(ctx context.Context, o order.Order) (err error) {
+func (s *Server) awaitClosed(ctx context.Context, o order.Order) error {
+	var err error
 	for look, waited := firstLook, time.Duration(0); ; look = min(2*look, lastLook) {
 		old := !s.now().Before(o.CreatedAt.Add(order.MinCloseAge))
 		if o.Status != api.StatusClosing || !old || o.PrepayID == "" {
-			_, err := unpaid(o)
+			_, err = unpaid(o)
 			return err
 		}
 		if waited > queryWindow {

@@ -15,19 +15,27 @@ import (
 	"h5pay/internal/wechat/wechattest"
 )
 
-func TestReplacedOrderIsGivenUpFirst(t *testing.T) {
-	s := newShop(t, nil)
-	p := s.guest(0)
-	old := p.byCode("tea", 1)
+// replaceable returns a shop, a guest with a code that WeChat may close by now, and a
+// request for another one in its place.
+func replaceable(t *testing.T) (s *shop, p *person, old api.Order, req api.CreateOrderRequest) {
+	s = newShop(t, nil)
+	p = s.guest(0)
+	old = p.byCode("tea", 1).Order
 	s.sim.Advance(6 * time.Minute)
-	req := mweb("tea", 1)
-	req.Replaces = old.Order.ID
+	req = native("tea", 1)
+	req.Replaces = old.ID
+	return s, p, old, req
+}
+
+func TestReplacedOrderIsGivenUpFirst(t *testing.T) {
+	s, p, old, req := replaceable(t)
+	req.TradeType = api.TradeMWEB
 	var c, again api.Checkout
 	p.must("POST", api.PathOrders, req, &c)
-	if c.Order.ID == old.Order.ID || c.MWebURL == "" {
+	if c.Order.ID == old.ID || c.MWebURL == "" {
 		t.Errorf("checkout %+v", c)
 	}
-	s.wantPath(old.Order.ID, api.StatusPending, api.StatusClosing, api.StatusClosed)
+	s.wantPath(old.ID, api.StatusPending, api.StatusClosing, api.StatusClosed)
 	p.must("POST", api.PathOrders, req, &again)
 	if d := cmp.Diff(c, again); d != "" {
 		t.Errorf("asked again: %s", d)
@@ -110,23 +118,18 @@ func TestNothingIsGivenUpForNothing(t *testing.T) {
 // WeChat closes an order of six minutes when it works; until it has, nothing takes
 // its place.
 func TestOrderThatCannotBeClosedIsNotReplaced(t *testing.T) {
-	s := newShop(t, nil)
-	p := s.guest(0)
-	old := p.byCode("tea", 1)
-	s.sim.Advance(6 * time.Minute)
-	req := native("tea", 1)
-	req.Replaces = old.Order.ID
+	s, p, old, req := replaceable(t)
 	s.fault(wechattest.FaultSystemError, "/pay/closeorder")
 	p.fails(api.CodeWeChatBusy, "POST", api.PathOrders, req)
 	if n := len(s.sim.Ledger().Orders); n != 1 {
 		t.Errorf("%d orders at WeChat", n)
 	}
-	s.wantStatus(old.Order.ID, api.StatusClosing)
+	s.wantStatus(old.ID, api.StatusClosing)
 	s.sim.Advance(queryPause)
 	var c api.Checkout
 	p.must("POST", api.PathOrders, req, &c)
-	s.wantStatus(old.Order.ID, api.StatusClosed)
-	if state := s.state(old.Order.ID); state != wechattest.StateClosed || c.CodeURL == "" {
+	s.wantStatus(old.ID, api.StatusClosed)
+	if state := s.state(old.ID); state != wechattest.StateClosed || c.CodeURL == "" {
 		t.Errorf("the old one is %s at WeChat, the new one %+v", state, c)
 	}
 }
@@ -154,12 +157,7 @@ func TestReplacementThatWasNotStored(t *testing.T) {
 // Whatever comes at once, one order takes the place of the old one, and the old
 // one is closed once.
 func TestManyClosesAndReplacesAtOnce(t *testing.T) {
-	s := newShop(t, nil)
-	p := s.guest(0)
-	old := p.byCode("tea", 1)
-	s.sim.Advance(6 * time.Minute)
-	req := native("tea", 1)
-	req.Replaces = old.Order.ID
+	s, p, old, req := replaceable(t)
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	ids := map[string]bool{}
@@ -167,11 +165,11 @@ func TestManyClosesAndReplacesAtOnce(t *testing.T) {
 		method, path, body := "POST", api.PathOrders, encode(t, req)
 		switch i % 4 {
 		case 1:
-			path, body = api.OrderClosePath(old.Order.ID), []byte(`{}`)
+			path, body = api.OrderClosePath(old.ID), []byte(`{}`)
 		case 2:
-			path, body = api.OrderPayPath(old.Order.ID), []byte(`{"renew":true}`)
+			path, body = api.OrderPayPath(old.ID), []byte(`{"renew":true}`)
 		case 3:
-			method, path, body = "GET", api.OrderPath(old.Order.ID), nil
+			method, path, body = "GET", api.OrderPath(old.ID), nil
 		}
 		r := p.request(method, path, body)
 		wg.Go(func() {
@@ -191,9 +189,9 @@ func TestManyClosesAndReplacesAtOnce(t *testing.T) {
 	s.check()
 	s.sim.Advance(2 * time.Minute)
 	s.reconcile()
-	s.wantStatus(old.Order.ID, api.StatusClosed)
-	if len(ids) != 1 || s.state(old.Order.ID) != wechattest.StateClosed || len(s.sim.Ledger().Orders) != 2 {
-		t.Errorf("new orders %v, the old one is %s at WeChat", ids, s.state(old.Order.ID))
+	s.wantStatus(old.ID, api.StatusClosed)
+	if len(ids) != 1 || s.state(old.ID) != wechattest.StateClosed || len(s.sim.Ledger().Orders) != 2 {
+		t.Errorf("new orders %v, the old one is %s at WeChat", ids, s.state(old.ID))
 	}
 }
 

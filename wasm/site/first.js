@@ -32,8 +32,9 @@
     });
   }
 
-  // What the program needs is sent for when the first paint is done, which would come
-  // later if the browser had that to do as well. A page that nobody sees is not painted.
+  // The program, and answers for it, are sent for when the first paint is done, which
+  // would come later if the browser had that to do as well. A page that nobody sees is
+  // not painted.
   const painted = new Promise((resolve) => {
     requestAnimationFrame(() => setTimeout(resolve));
     setTimeout(resolve, 1_000);
@@ -50,8 +51,8 @@
   }
 
   // inWorker is compileProgram in a worker, whose script is text of this one: that
-  // saves a trip to the shop before the program is asked for. The worker stays, for
-  // the browser keeps what it compiles further.
+  // saves a trip to the shop before the program is asked for. Nobody ends the worker:
+  // the browser may still be compiling what it is going to keep.
   const inWorker = (address, tell) =>
     new Promise((resolve, reject) => {
       const work = () => {

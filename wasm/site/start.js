@@ -41,8 +41,9 @@
     try {
       return await program.compiled;
     } catch {
-      return await compileProgram(program.address, program.tell); // whose error is worth telling
+      return await compileProgram(program.address, (bytes) => program.tell(bytes)); // whose error is worth telling
     } finally {
+      program.tell = () => {}; // the last of it may be told after the end
       clearTimeout(stalled);
     }
   };
