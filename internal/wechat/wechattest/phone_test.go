@@ -138,6 +138,10 @@ func TestPhoneRecordsCallsButNoAssetsAndNoCookies(t *testing.T) {
 	fetch(t, "POST", url+"/api/session", `{"a":1}`, "Cookie", "sess=s3cret; theme=dark", "Content-Type", "application/json")
 	fetch(t, "GET", url+"/api/big", "")
 	fetch(t, "GET", url+"/web/missing.css", "")
+	// A call is recorded when all of its answer was handed on, a moment after it is here.
+	for deadline := time.Now().Add(5 * time.Second); len(w.Messages(0)) < 4 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
 	type line struct {
 		From, URL string
 		Status    int
