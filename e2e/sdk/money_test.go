@@ -75,7 +75,8 @@ func TestGopayMovesMoneyAtTheSimulator(t *testing.T) {
 				_, _ = w.Write([]byte((&gowechat.NotifyResponse{ReturnCode: gopay.SUCCESS, ReturnMsg: gopay.OK}).ToXmlString()))
 			}))
 			defer shop.Close()
-			sim := wechattest.Start(t, wechattest.Config{})
+			// At noon in Beijing, for payment and refund are to be in one day's bill.
+			sim := wechattest.Start(t, wechattest.Config{Epoch: time.Now().UTC().Truncate(24 * time.Hour).Add(4 * time.Hour)})
 			pay(t, sim, "gopay-paid-1")
 			place(t, sim, "gopay-open-1")
 			dir := t.TempDir()
