@@ -11,7 +11,7 @@ import (
 )
 
 // The outbox. No method here makes an event: triggers do, in the statement that
-// changes the order (migrations/0007_outbox.sql).
+// changes the order (migrations/0001_schema.sql, "Events").
 
 // Event is what the merchant's back end is to be told, and how far that went.
 type Event struct {

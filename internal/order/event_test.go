@@ -1,7 +1,6 @@
 package order_test
 
 import (
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -190,51 +189,4 @@ func TestEventsComeInPages(t *testing.T) {
 	if _, err := s.Replay(ctx, "evt_unknown", now); !errors.Is(err, order.ErrNotFound) {
 		t.Errorf("replay of what is not there: %v", err)
 	}
-}
-
-// Orders that ended before there was an outbox are not told of by themselves.
-func TestOutboxComesToAnOldDatabase(t *testing.T) {
-	db := ordertest.Open(t)
-	s := order.NewStore(db)
-	paid, closed, open := insert(t, s, "alice", "key-1"), insert(t, s, "alice", "key-2"), insert(t, s, "alice", "key-3")
-	pay(t, s, paid, now)
-	refund(t, s, paid, "R1", 600, now)
-	if ok, err := s.Close(ctx, closed.ID, now); !ok || err != nil {
-		t.Fatal(ok, err)
-	}
-	forgetOutbox(t, db)
-	if err := order.Migrate(ctx, db); err != nil {
-		t.Fatal(err)
-	}
-	ordertest.Check(t, db)
-	if due := claim(t, s, now.Add(1000*time.Hour)); len(due) != 0 {
-		t.Errorf("%+v", due)
-	}
-	if v, err := s.Vitals(ctx, mchID); err != nil || v.Dead != 0 || !v.OldestPending.IsZero() {
-		t.Errorf("%+v, %v", v, err)
-	}
-	events, err := s.EventsOf(ctx, paid.ID)
-	if err != nil || len(events) != 2 {
-		t.Fatal(events, err)
-	}
-	if _, err := s.Replay(ctx, events[0].ID, now); err != nil {
-		t.Fatal(err)
-	}
-	if e := claimOne(t, s, now); e.OrderID != paid.ID || e.Type != api.EventOrderPaid {
-		t.Errorf("%+v", e)
-	}
-	pay(t, s, open, now)
-	if e := claimOne(t, s, now); e.OrderID != open.ID {
-		t.Errorf("%+v", e)
-	}
-	ordertest.Check(t, db)
-}
-
-// forgetOutbox takes a database back to before the outbox.
-func forgetOutbox(t *testing.T, db *sql.DB) {
-	t.Helper()
-	ordertest.Exec(t, db, `
-		DROP TRIGGER event_order_paid; DROP TRIGGER event_order_closed; DROP TRIGGER event_order_refunded;
-		DROP TABLE events; DROP VIEW order_snapshots;
-		DELETE FROM d1_migrations WHERE name = '0007_outbox.sql'`)
 }

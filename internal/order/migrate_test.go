@@ -53,7 +53,7 @@ func TestSchemaRefusesNonsense(t *testing.T) {
 func TestMigrationsAreRecordedAsWranglerDoes(t *testing.T) {
 	db := ordertest.Open(t)
 	var name sql.NullString
-	if err := db.QueryRow(`SELECT name FROM d1_migrations`).Scan(&name); err != nil || name.String != "0001_init.sql" {
+	if err := db.QueryRow(`SELECT name FROM d1_migrations`).Scan(&name); err != nil || name.String != "0001_schema.sql" {
 		t.Errorf("%v, %v", name, err)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// What the operator looks at (migrations/0008_operating.sql).
+// What the operator looks at (migrations/0001_schema.sql, "Operating").
 
 // Vitals tell whether a shop is well.
 type Vitals struct {
