@@ -12,6 +12,9 @@ with-port = $(if $($(upper)),-$(port)-port $($(upper)))
 # The project's own Node and wrangler come first, whatever the machine has.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export WRANGLER_SEND_METRICS := false
+# go.mod names the oldest Go without known vulnerabilities. An older one, also of an
+# image that sets GOTOOLCHAIN=local, fetches it.
+export GOTOOLCHAIN := auto
 
 sources   = $(shell find $(1) -name '*.go' ! -name '*_test.go' ! -path '*/wechattest/*' ! -path '*/ordertest/*')
 GOWASM   := $(call sources,wasmbuild internal/wasmbin) go.mod
