@@ -2,6 +2,8 @@
 package h5pay
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // Imports go one way: see README, "How the parts fit".
@@ -95,6 +99,124 @@ func TestDocumentLinks(t *testing.T) {
 	}
 }
 
+// The document of WeChat's protocol. Comments cite its sections, as in
+// "docs/wechat.md 4.5".
+const protocolDoc = "docs/wechat.md"
+
+// protocolDocs are its language versions.
+var protocolDocs = []string{protocolDoc, "docs/wechat.zh-CN.md"}
+
+// protocolSections returns the numbers of a version's sections, in their order.
+func protocolSections(t *testing.T, doc string) []string {
+	t.Helper()
+	text, err := os.ReadFile(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var numbers []string
+	for _, m := range regexp.MustCompile(`(?m)^### (\d+\.\d+) \S`).FindAllStringSubmatch(string(text), -1) {
+		numbers = append(numbers, m[1])
+	}
+	if len(numbers) == 0 {
+		t.Fatalf("%s has no sections", doc)
+	}
+	return numbers
+}
+
+// All language versions have the same sections, each once.
+func TestProtocolSections(t *testing.T) {
+	want := protocolSections(t, protocolDoc)
+	for i, number := range want {
+		if slices.Contains(want[:i], number) {
+			t.Errorf("%s: section %s is there twice", protocolDoc, number)
+		}
+	}
+	for _, doc := range protocolDocs[1:] {
+		if diff := cmp.Diff(want, protocolSections(t, doc)); diff != "" {
+			t.Errorf("%s has other sections than %s (-want +got):\n%s", doc, protocolDoc, diff)
+		}
+	}
+}
+
+// Every cited section exists. In source files a citation names a section.
+func TestProtocolCitations(t *testing.T) {
+	var (
+		sections = protocolSections(t, protocolDoc)
+		marker   = regexp.MustCompile(`\n\s*(?://|--|\*|#)?\s*`) // a comment goes on in the next line
+		citation = regexp.MustCompile(regexp.QuoteMeta(protocolDoc) + `(?: (\d+\.\d+(?:(?:, | and )\d+\.\d+)*))?`)
+	)
+	for _, file := range gitFiles(t, "*.go", "*.mjs", "*.js", "*.sql", "*.txt", "*.md") {
+		if file == "tree_test.go" || slices.Contains(protocolDocs, file) {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // about to be moved
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range citation.FindAllStringSubmatch(marker.ReplaceAllString(string(text), " "), -1) {
+			if m[1] == "" {
+				if filepath.Ext(file) != ".md" {
+					t.Errorf("%s cites %s without a section: want %q", file, protocolDoc, protocolDoc+" 4.5")
+				}
+				continue
+			}
+			for _, number := range regexp.MustCompile(`\d+\.\d+`).FindAllString(m[1], -1) {
+				if !slices.Contains(sections, number) {
+					t.Errorf("%s cites %s %s, which does not exist", file, protocolDoc, number)
+				}
+			}
+		}
+	}
+}
+
+// Chapter 13 lists each code of WeChat's with the kind that the client's table
+// gives it. The list of the client's tests is compared with the table there.
+func TestProtocolCodes(t *testing.T) {
+	lists := gitFiles(t, "*testdata/codes.txt")
+	if len(lists) != 1 {
+		t.Fatalf("lists of codes: want one testdata/codes.txt, got %q", lists)
+	}
+	text, err := os.ReadFile(lists[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) >= 2 && fields[0] != "#" {
+			want[fields[0]] = fields[1]
+		}
+	}
+	row := regexp.MustCompile("(?m)^\\| `([^`]+)` \\|.*\\| `([a-z]+)` \\|$")
+	for _, doc := range protocolDocs {
+		text, err := os.ReadFile(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, chapter, _ := strings.Cut(string(text), "\n## 13. ")
+		chapter, _, _ = strings.Cut(chapter, "\n## ")
+		got := map[string]string{}
+		for _, m := range row.FindAllStringSubmatch(chapter, -1) {
+			got[m[1]] = m[2]
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s, chapter 13, differs from %s (-want +got):\n%s", doc, lists[0], diff)
+		}
+	}
+}
+
+// gitFiles returns the files that git knows, by patterns.
+func gitFiles(t *testing.T, patterns ...string) []string {
+	t.Helper()
+	out, err := exec.Command("git", append([]string{"ls-files", "-z", "--"}, patterns...)...).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.DeleteFunc(strings.Split(string(out), "\x00"), func(file string) bool { return file == "" })
+}
+
 // goList runs `go list` and returns its lines.
 func goList(t *testing.T, js bool, args ...string) []string {
 	t.Helper()
@@ -120,11 +242,7 @@ func goList(t *testing.T, js bool, args ...string) []string {
 // What is built is not kept: a binary that slips into a commit stays in the
 // history for ever.
 func TestNothingBuiltIsCommitted(t *testing.T) {
-	files, err := exec.Command("git", "ls-files", "-z").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for file := range strings.SplitSeq(strings.TrimRight(string(files), "\x00"), "\x00") {
+	for _, file := range gitFiles(t) {
 		if filepath.Ext(file) == ".wasm" {
 			t.Errorf("%s is committed", file)
 		}
