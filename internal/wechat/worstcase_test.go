@@ -25,6 +25,15 @@ func manyFields(n int, each func(i, size int) string) []byte {
 	return []byte(b.String())
 }
 
+// fillers are as many fields as a message may have, but for some.
+var fillers = func() string {
+	var b strings.Builder
+	for i := range maxFields - 8 {
+		fmt.Fprintf(&b, "<f%d>1</f%d>", i, i)
+	}
+	return b.String()
+}()
+
 // worstMessages are messages that cost a parser the most work per byte.
 var worstMessages = map[string]func(n int) []byte{
 	"empty fields":      func(n int) []byte { return repeat(n, "<xml>", "<a/>", "</xml>") },
@@ -50,6 +59,9 @@ var worstMessages = map[string]func(n int) []byte{
 	},
 	"values of field names": func(n int) []byte {
 		return repeat(n, "<xml><a>", "&amp;fee_type=", "</a></xml>")
+	},
+	"one value of a late field's name": func(n int) []byte {
+		return repeat(n, "<xml>"+fillers+"<b>", "&amp;appid=", "</b><appid>wx</appid></xml>")
 	},
 	"values of ampersands": func(n int) []byte { return repeat(n, "<xml><a><![CDATA[", "&", "]]></a></xml>") },
 	"an entity": func(n int) []byte {
