@@ -22,10 +22,11 @@ type app struct {
 }
 
 // unavailable is the app of a signer with a bad setting: it still answers, with
-// the code "misconfigured", and names the setting in the log.
-func unavailable(err error, log *slog.Logger) app {
+// the code "misconfigured", and names the setting in the log. token, if not empty,
+// shows the setting's name on the health page too.
+func unavailable(err error, token wechat.Secret, log *slog.Logger) app {
 	return app{
-		Handler:    server.Unavailable(err, log),
+		Handler:    server.Unavailable(err, token, log),
 		reconcile:  func(context.Context) error { return err },
 		deliver:    func(context.Context) error { return nil }, // the first timer complains
 		checkBills: func(context.Context) error { return nil },
@@ -55,7 +56,7 @@ func newApp(p platform) app {
 	log := p.log
 	set, err := loadSettings(p.getenv)
 	if err != nil {
-		return unavailable(err, log)
+		return unavailable(err, set.AdminToken, log)
 	}
 	if p.certDoer == nil && set.BaseURL != "" {
 		p.certDoer = p.doer
@@ -76,7 +77,7 @@ func newApp(p platform) app {
 		CertDoer:  p.certDoer,
 	})
 	if err != nil {
-		return unavailable(err, log)
+		return unavailable(err, set.AdminToken, log)
 	}
 	srv, err := server.New(server.Config{
 		ShopName:      set.ShopName,
@@ -98,9 +99,13 @@ func newApp(p platform) app {
 		Log:           log,
 	})
 	if err != nil {
-		return unavailable(err, log)
+		return unavailable(err, set.AdminToken, log)
 	}
-	return app{srv.Handler(), srv.Reconcile, srv.Deliver, srv.CheckBills}
+	reconcile := func(ctx context.Context) error {
+		srv.LogHeld()
+		return srv.Reconcile(ctx)
+	}
+	return app{srv.Handler(), reconcile, srv.Deliver, srv.CheckBills}
 }
 
 // checks is what the health page says of the platform. A shop takes payments

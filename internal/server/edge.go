@@ -127,11 +127,13 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	if info, ok := r.Context().Value(requestKey{}).(requestInfo); ok {
 		answer.RequestID = info.id
 	}
-	level := slog.LevelDebug
-	if answer.Code == api.CodeForbiddenOrigin || answer.Code == api.CodeRateLimited {
-		level = slog.LevelWarn
+	log.Debug("request refused", "method", r.Method, "path", r.URL.Path, "code", string(answer.Code), "reason", answer.Message)
+	switch answer.Code {
+	case api.CodeForbiddenOrigin:
+		s.logSeldom(r.Context(), slog.LevelWarn, "a call of another site's page is rejected", "path", r.URL.Path)
+	case api.CodeRateLimited:
+		s.logSeldom(r.Context(), slog.LevelWarn, "a call over the rate limit is rejected", "path", r.URL.Path)
 	}
-	log.Log(r.Context(), level, "request refused", "method", r.Method, "path", r.URL.Path, "code", string(answer.Code), "reason", answer.Message)
 	if err := writeJSON(w, answer.Code.Status(), &answer); err != nil {
 		log.Error("writing an error failed", "error", err)
 	}

@@ -96,6 +96,9 @@ type Server struct {
 	log     *slog.Logger
 	now     func() time.Time
 	rand    io.Reader
+
+	operator adminToken
+	seldom   seldom
 }
 
 // New checks cfg and returns its server. The error names the field that is
@@ -145,7 +148,7 @@ func New(cfg Config) (*Server, error) {
 			return nil, errors.New("server: " + rule.problem)
 		}
 	}
-	s := &Server{cfg: cfg, origin: origin, log: cfg.Log, now: cfg.Now, rand: cfg.Rand}
+	s := &Server{cfg: cfg, origin: origin, log: cfg.Log, now: cfg.Now, rand: cfg.Rand, operator: newAdminToken(cfg.AdminToken)}
 	secure := strings.HasPrefix(origin, "https:")
 	// The keys depend on the appid: an openid means nothing under another one.
 	if s.state, err = newSealer(cfg, stateCookie, secure); err != nil {
@@ -200,16 +203,16 @@ func (s *Server) routes() map[string]handlerFunc {
 }
 
 // Unavailable returns the handler of a signer whose settings are wrong: every
-// call is answered by CodeMisconfigured. What is wrong goes to the log, and to the
-// health page: err, and all that is joined in it, must name settings and not hold
-// their values.
-func Unavailable(err error, log *slog.Logger) http.Handler {
-	s := &Server{log: log, now: time.Now, rand: rand.Reader}
+// call is answered by CodeMisconfigured. The log and the operator's health page say
+// what is wrong: err, and all that is joined in it, must name settings and not hold
+// their values. The operator is whoever sends token, nobody when it is empty.
+func Unavailable(err error, token wechat.Secret, log *slog.Logger) http.Handler {
+	s := &Server{log: log, now: time.Now, rand: rand.Reader, operator: newAdminToken(token)}
 	return s.edge(s.handle(func(w http.ResponseWriter, r *http.Request) error {
 		if r.URL.Path == api.PathHealth && r.Method == http.MethodGet {
-			return writeHealth(w, r, misconfigured(err))
+			return s.writeHealth(w, r, misconfigured(err))
 		}
-		s.logger(r.Context()).Error("the shop is misconfigured", "error", err)
+		s.logSeldom(r.Context(), slog.LevelError, "the shop is misconfigured", "error", err)
 		return refuse(api.CodeMisconfigured, "the shop is not set up, its log says what is missing")
 	}))
 }
