@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"log/slog"
 	"net/http"
 
@@ -46,6 +47,10 @@ type platform struct {
 	addressLimit, ownerLimit server.Limiter
 	// hookDoer sends webhooks; doer when nil. Only the status of an answer is used.
 	hookDoer wechat.Doer
+	// addresses says where the client's address is, see server.Config.
+	addresses server.Addresses
+	// problem is what is wrong with settings of the platform alone, nil for nothing.
+	problem error
 	// announce has events delivered at once. Nil leaves them to the timer.
 	announce func()
 	log      *slog.Logger
@@ -55,7 +60,7 @@ type platform struct {
 func newApp(p platform) app {
 	log := p.log
 	set, err := loadSettings(p.getenv)
-	if err != nil {
+	if err = errors.Join(err, p.problem); err != nil {
 		return unavailable(err, set.AdminToken, log)
 	}
 	if p.certDoer == nil && set.BaseURL != "" {
@@ -93,6 +98,7 @@ func newApp(p platform) app {
 		WeChat:        client,
 		Webhook:       set.webhook(p.hookDoer),
 		Announce:      p.announce,
+		Addresses:     p.addresses,
 		AddressLimit:  p.addressLimit,
 		OwnerLimit:    p.ownerLimit,
 		Checks:        p.checks(set),

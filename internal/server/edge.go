@@ -44,6 +44,7 @@ func (s *Server) edge(next http.Handler) http.Handler {
 		info := requestInfo{id: s.newRequestID()}
 		info.log = s.log.With("request_id", info.id)
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, info))
+		s.locate(r)
 		w.Header().Set("X-Request-Id", info.id)
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")

@@ -29,6 +29,7 @@ func (s *Server) getHealth(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	checks := append([]api.HealthCheck{{Name: "settings", OK: true}}, s.cfg.Checks...)
+	checks = append(checks, s.sightings.check(s.now()))
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
 	v, err := s.cfg.Store.Vitals(ctx, s.cfg.MchID)

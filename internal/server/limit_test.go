@@ -96,10 +96,10 @@ func TestLimitsCountByAddressAndByOwner(t *testing.T) {
 		{s.person(2), "2001:db8:1:2::", api.CodeUnauthenticated},
 		{s.person(2), "2001:db8:1:2:ffff::", api.CodeRateLimited}, // one network
 		{s.person(2), "2001:db8:1:3::", api.CodeUnauthenticated},
-		{s.person(2), "", api.CodeUnauthenticated}, // who knows
 		{s.person(2), "", api.CodeUnauthenticated},
-		{s.person(2), "", api.CodeUnauthenticated},
-		{s.person(2), "", api.CodeUnauthenticated},
+		{s.person(2), "localhost", api.CodeUnauthenticated},
+		{s.person(2), "unknown", api.CodeUnauthenticated},
+		{s.person(2), "_hidden", api.CodeRateLimited}, // all callers without an address are one
 	} {
 		call.p.handler = handler
 		if got := order(call.p, call.addr); got != call.want {

@@ -4,7 +4,7 @@
 // It imports nothing of a platform and no http.Client, so that the same code
 // runs in a Worker and natively. Requests reach it whole; the client's address
 // is http.Request.RemoteAddr, which the Worker's entry fills from
-// CF-Connecting-IP. Headers that a client can forge are never read for it.
+// CF-Connecting-IP. Natively Config.Addresses may name a header of a proxy.
 package server
 
 import (
@@ -78,6 +78,9 @@ type Config struct {
 	Announce func()
 	// Checks is what the wiring has to say on the health page: of bindings, say.
 	Checks []api.HealthCheck
+	// Addresses says where the client's address is; http.Request.RemoteAddr has it
+	// when it is zero.
+	Addresses Addresses
 	// AddressLimit and OwnerLimit, optional, bound how often one address, and
 	// one who is known, may sign in and order.
 	AddressLimit, OwnerLimit Limiter
@@ -97,8 +100,9 @@ type Server struct {
 	now     func() time.Time
 	rand    io.Reader
 
-	operator adminToken
-	seldom   seldom
+	operator  adminToken
+	sightings sightings
+	seldom    seldom
 }
 
 // New checks cfg and returns its server. The error names the field that is
@@ -149,7 +153,7 @@ func New(cfg Config) (*Server, error) {
 		}
 	}
 	s := &Server{cfg: cfg, origin: origin, log: cfg.Log, now: cfg.Now, rand: cfg.Rand, operator: newAdminToken(cfg.AdminToken)}
-	secure := strings.HasPrefix(origin, "https:")
+	secure := s.secure()
 	// The keys depend on the appid: an openid means nothing under another one.
 	if s.state, err = newSealer(cfg, stateCookie, secure); err != nil {
 		return nil, err
