@@ -115,15 +115,18 @@ func newApp(p platform) app {
 }
 
 // checks is what the health page says of the platform. A shop takes payments
-// without any of it.
+// without a certificate and limits. A public shop must not take simulated payments.
 func (p platform) checks(set settings) []api.HealthCheck {
-	var checks []api.HealthCheck
+	wechat := api.HealthCheck{Name: "wechat", OK: true}
+	if set.BaseURL != "" {
+		wechat = api.HealthCheck{Name: "wechat", OK: !set.public(), Problem: "WECHAT_BASE_URL is set: WeChat is a simulation and no payment is real"}
+	}
+	checks := []api.HealthCheck{wechat}
 	for _, c := range []struct {
 		name    string
 		there   bool
 		without string
 	}{
-		{"wechat", set.BaseURL == "", "WECHAT_BASE_URL is set: WeChat is a simulation and no payment is real"},
 		{"certificate", p.certDoer != nil, "WECHAT_CERT is not bound, or natively WECHAT_CERT_FILE not set: there are no refunds"},
 		{"limits", p.addressLimit != nil && p.ownerLimit != nil, "ADDRESS_LIMIT or OWNER_LIMIT is not bound: anyone may call as often as they like"},
 	} {
