@@ -160,16 +160,12 @@ func (o *wranglerOutput) Write(p []byte) (int, error) {
 	return o.log.Write(p)
 }
 
-// ensureEnv gives a fresh clone its local settings.
+// ensureEnv gives a fresh clone its local settings, with secrets of its own.
 func ensureEnv() error {
 	if _, err := os.Stat(envFile); !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	example, err := os.ReadFile(envExample)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(envFile, example, 0o600)
+	return stack.WriteEnv(envExample, envFile)
 }
 
 func address(port int) string { return "localhost:" + strconv.Itoa(port) }

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"net"
 	"net/http"
@@ -33,7 +34,7 @@ func startBackEnd(env map[string]string) (*backEnd, error) {
 	}
 	b := &backEnd{
 		URL:    "http://" + l.Addr().String() + "/h5pay",
-		Secret: cmp.Or(env["WEBHOOK_SECRET"], "h5pay-local-webhook-secret-change-me"),
+		Secret: cmp.Or(env["WEBHOOK_SECRET"], rand.Text()+rand.Text()),
 	}
 	b.server = &http.Server{Handler: b}
 	go b.server.Serve(l)

@@ -9,10 +9,16 @@ import (
 	"h5pay/internal/api"
 )
 
-// health asks a shop's health page and returns what is wrong, and all it says.
+// health asks a shop's health page as the operator and returns what is wrong, and
+// all it says.
 func health(t *testing.T, url string) (wrong []string, text string) {
 	t.Helper()
-	res, err := http.Get(url + api.PathHealth)
+	req, err := http.NewRequest(http.MethodGet, url+api.PathHealth, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+world.env["ADMIN_TOKEN"])
+	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

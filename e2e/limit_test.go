@@ -28,7 +28,7 @@ func TestRateLimit(t *testing.T) {
 	log := &logBuffer{}
 	// Of its own, its counts too, so that nobody else has to wait.
 	shop, err := stack.StartShop(t.Context(), stack.ShopConfig{
-		Dir: root, Port: port, State: t.TempDir(), EnvFile: ".dev.vars.example", Output: log,
+		Dir: root, Port: port, State: t.TempDir(), EnvFile: world.envFile, Output: log,
 	})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, log)

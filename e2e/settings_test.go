@@ -24,7 +24,7 @@ func TestMissingSetting(t *testing.T) {
 	}
 	log := &logBuffer{}
 	shop, err := stack.StartShop(t.Context(), stack.ShopConfig{
-		Dir: root, Port: port, State: world.state, EnvFile: ".dev.vars.example",
+		Dir: root, Port: port, State: world.state, EnvFile: world.envFile,
 		Vars:   map[string]string{"WECHAT_API_KEY": "too-short"},
 		Output: log,
 	})

@@ -33,6 +33,7 @@ var world struct {
 	log     *logBuffer // of the Worker
 	state   string     // folder of the local D1
 	env     map[string]string
+	envFile string   // the same as a file
 	backEnd *backEnd // the merchant's
 	browser context.Context
 	front   requestCount // of the shop, through the phone
@@ -77,10 +78,6 @@ func TestMain(m *testing.M) {
 }
 
 func runWorld(m *testing.M) (code int, err error) {
-	const envFile = ".dev.vars.example"
-	if world.env, err = stack.ReadEnv("../" + envFile); err != nil {
-		return 0, err
-	}
 	root, err := filepath.Abs("..")
 	if err != nil {
 		return 0, err
@@ -89,6 +86,13 @@ func runWorld(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer os.RemoveAll(world.state)
+	world.envFile = filepath.Join(world.state, "dev.vars")
+	if err := stack.WriteEnv("../.dev.vars.example", world.envFile); err != nil {
+		return 0, err
+	}
+	if world.env, err = stack.ReadEnv(world.envFile); err != nil {
+		return 0, err
+	}
 
 	port, err := stack.FreePort()
 	if err != nil {
@@ -113,7 +117,7 @@ func runWorld(m *testing.M) (code int, err error) {
 		Dir:     root,
 		Port:    port,
 		State:   world.state,
-		EnvFile: envFile,
+		EnvFile: world.envFile,
 		Vars:    map[string]string{"SHOP_URL": world.sim.PhoneURL, "WECHAT_BASE_URL": world.sim.URL, "WEBHOOK_URL": world.backEnd.URL + "/h5pay"},
 		Output:  world.log,
 	})

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"log/slog"
 	"net/http"
 
@@ -22,10 +23,11 @@ type app struct {
 }
 
 // unavailable is the app of a signer with a bad setting: it still answers, with
-// the code "misconfigured", and names the setting in the log.
-func unavailable(err error, log *slog.Logger) app {
+// the code "misconfigured", and names the setting in the log. token, if not empty,
+// shows the setting's name on the health page too.
+func unavailable(err error, token wechat.Secret, log *slog.Logger) app {
 	return app{
-		Handler:    server.Unavailable(err, log),
+		Handler:    server.Unavailable(err, token, log),
 		reconcile:  func(context.Context) error { return err },
 		deliver:    func(context.Context) error { return nil }, // the first timer complains
 		checkBills: func(context.Context) error { return nil },
@@ -45,6 +47,10 @@ type platform struct {
 	addressLimit, ownerLimit server.Limiter
 	// hookDoer sends webhooks; doer when nil. Only the status of an answer is used.
 	hookDoer wechat.Doer
+	// addresses says where the client's address is, see server.Config.
+	addresses server.Addresses
+	// problem is what is wrong with settings of the platform alone, nil for nothing.
+	problem error
 	// announce has events delivered at once. Nil leaves them to the timer.
 	announce func()
 	log      *slog.Logger
@@ -54,8 +60,8 @@ type platform struct {
 func newApp(p platform) app {
 	log := p.log
 	set, err := loadSettings(p.getenv)
-	if err != nil {
-		return unavailable(err, log)
+	if err = errors.Join(err, p.problem); err != nil {
+		return unavailable(err, set.AdminToken, log)
 	}
 	if p.certDoer == nil && set.BaseURL != "" {
 		p.certDoer = p.doer
@@ -76,7 +82,7 @@ func newApp(p platform) app {
 		CertDoer:  p.certDoer,
 	})
 	if err != nil {
-		return unavailable(err, log)
+		return unavailable(err, set.AdminToken, log)
 	}
 	srv, err := server.New(server.Config{
 		ShopName:      set.ShopName,
@@ -92,27 +98,35 @@ func newApp(p platform) app {
 		WeChat:        client,
 		Webhook:       set.webhook(p.hookDoer),
 		Announce:      p.announce,
+		Addresses:     p.addresses,
 		AddressLimit:  p.addressLimit,
 		OwnerLimit:    p.ownerLimit,
 		Checks:        p.checks(set),
 		Log:           log,
 	})
 	if err != nil {
-		return unavailable(err, log)
+		return unavailable(err, set.AdminToken, log)
 	}
-	return app{srv.Handler(), srv.Reconcile, srv.Deliver, srv.CheckBills}
+	reconcile := func(ctx context.Context) error {
+		srv.LogHeld()
+		return srv.Reconcile(ctx)
+	}
+	return app{srv.Handler(), reconcile, srv.Deliver, srv.CheckBills}
 }
 
 // checks is what the health page says of the platform. A shop takes payments
-// without any of it.
+// without a certificate and limits. A public shop must not take simulated payments.
 func (p platform) checks(set settings) []api.HealthCheck {
-	var checks []api.HealthCheck
+	wechat := api.HealthCheck{Name: "wechat", OK: true}
+	if set.BaseURL != "" {
+		wechat = api.HealthCheck{Name: "wechat", OK: !set.public(), Problem: "WECHAT_BASE_URL is set: WeChat is a simulation and no payment is real"}
+	}
+	checks := []api.HealthCheck{wechat}
 	for _, c := range []struct {
 		name    string
 		there   bool
 		without string
 	}{
-		{"wechat", set.BaseURL == "", "WECHAT_BASE_URL is set: WeChat is a simulation and no payment is real"},
 		{"certificate", p.certDoer != nil, "WECHAT_CERT is not bound, or natively WECHAT_CERT_FILE not set: there are no refunds"},
 		{"limits", p.addressLimit != nil && p.ownerLimit != nil, "ADDRESS_LIMIT or OWNER_LIMIT is not bound: anyone may call as often as they like"},
 	} {

@@ -3,6 +3,9 @@
 package main
 
 import (
+	"database/sql"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -13,23 +16,17 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/server"
 	"h5pay/internal/static"
 	"h5pay/internal/wechat/wechattest"
 )
 
 func TestNativeSignerAnswers(t *testing.T) {
-	db, err := openSQLite(filepath.Join(t.TempDir(), "h5pay.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	if err := order.Migrate(t.Context(), db); err != nil {
-		t.Fatal(err)
-	}
 	env := exampleEnv(t)
 	calls := newApp(platform{
-		getenv: func(name string) string { return env[name] }, db: db, doer: http.DefaultClient,
+		getenv: func(name string) string { return env[name] }, db: testDB(t), doer: http.DefaultClient,
 		log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	h := split(calls, static.New(fstest.MapFS{}))
@@ -82,21 +79,80 @@ func TestRefundsNeedACertificate(t *testing.T) {
 	}
 }
 
-func TestClientIPComesFromTheNamedHeaderAlone(t *testing.T) {
-	seen := func(header string) (addr string) {
-		h := clientIP(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { addr = r.RemoteAddr }), header)
-		r := httptest.NewRequest("GET", "/api/config", nil)
-		r.RemoteAddr = "192.0.2.1:1234"
-		r.Header.Set("X-Real-IP", "203.0.113.7")
-		h.ServeHTTP(httptest.NewRecorder(), r)
-		return addr
+func TestProxySettings(t *testing.T) {
+	for _, c := range []struct {
+		header, proxies string
+		want            server.Addresses
+		wrong           string
+	}{
+		{"", "", server.Addresses{Connection: true}, ""},
+		{"X-Real-IP", "", server.Addresses{Header: "X-Real-IP", Connection: true}, ""},
+		{"x-forwarded-for", "2", server.Addresses{Header: "x-forwarded-for", Proxies: 2, Connection: true}, ""},
+		{"Forwarded", "", server.Addresses{}, proxySetting},
+		{"X-Real-IP, X-Forwarded-For", "", server.Addresses{}, proxySetting},
+		{"X-Real-IP:", "", server.Addresses{}, proxySetting},
+		{"X-Forwarded-For", "0", server.Addresses{}, proxiesSetting},
+		{"X-Forwarded-For", "-1", server.Addresses{}, proxiesSetting},
+		{"X-Forwarded-For", "1000", server.Addresses{}, proxiesSetting},
+		{"X-Forwarded-For", "two", server.Addresses{}, proxiesSetting},
+		{"", "1", server.Addresses{}, proxiesSetting},
+	} {
+		env := map[string]string{proxySetting: c.header, proxiesSetting: c.proxies}
+		got, err := proxyAddresses(func(name string) string { return env[name] })
+		var bad *settingError
+		if errors.As(err, &bad); c.wrong == "" && (err != nil || got != c.want) || c.wrong != "" && (bad == nil || bad.Name != c.wrong) {
+			t.Errorf("%q, %q: %+v, %v", c.header, c.proxies, got, err)
+		}
 	}
-	if got := seen(""); got != "192.0.2.1:1234" {
-		t.Errorf("without a setting: %s", got)
+}
+
+// A buyer cannot get past the limit of an address by writing headers, whatever the
+// settings of the proxy.
+func TestNativeLimitHoldsBehindAProxy(t *testing.T) {
+	for name, c := range map[string]struct{ header, proxies, sent string }{
+		"X-Forwarded-For":         {"X-Forwarded-For", "", "X-Forwarded-For"},
+		"two proxies":             {"X-Forwarded-For", "2", "X-Forwarded-For"},
+		"a header that is unsent": {"X-Real-IP", "", "X-Forwarded-For"},
+		"no setting":              {"", "", "X-Forwarded-For"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env := exampleEnv(t)
+			env[proxySetting], env[proxiesSetting] = c.header, c.proxies
+			getenv := func(name string) string { return env[name] }
+			p := platform{getenv: getenv, db: testDB(t), doer: http.DefaultClient, log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+				addressLimit: newLimiter(addressLimit), ownerLimit: newLimiter(ownerLimit)}
+			p.addresses, p.problem = proxyAddresses(getenv)
+			h := newApp(p)
+			served := 0
+			for i := range addressLimit + 100 {
+				r := httptest.NewRequest("POST", api.PathAuthorize, strings.NewReader("{}"))
+				r.Header.Set("Content-Type", "application/json")
+				r.Header.Set(c.sent, fmt.Sprintf("198.51.100.%d, 203.0.113.7, 10.0.0.2", i%250))
+				r.RemoteAddr = "10.0.0.1:99"
+				w := httptest.NewRecorder()
+				if h.ServeHTTP(w, r); w.Code != http.StatusTooManyRequests {
+					served++
+				}
+			}
+			if served != addressLimit {
+				t.Errorf("%d calls were served, want %d", served, addressLimit)
+			}
+		})
 	}
-	if got := seen("X-Real-IP"); got != "203.0.113.7" {
-		t.Errorf("behind a proxy: %s", got)
+}
+
+// testDB returns an empty database.
+func testDB(t *testing.T) *sql.DB {
+	t.Helper()
+	db, err := openSQLite(filepath.Join(t.TempDir(), "h5pay.db"))
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(func() { db.Close() })
+	if err := order.Migrate(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	return db
 }
 
 // Every trigger of wrangler.toml is one that the Worker tells from the others, and

@@ -39,7 +39,7 @@ func serve() {
 	log := slog.New(slog.NewJSONHandler(worker.Log(), nil))
 	var a app
 	if !bound("DB") {
-		a = unavailable(&settingError{"d1_databases", "needs a binding named DB"}, log)
+		a = unavailable(&settingError{"d1_databases", "needs a binding named DB"}, "", log)
 	} else {
 		p := platform{getenv: getenv, db: worker.OpenD1("DB"), doer: worker.Fetch(), hookDoer: worker.Fetch().StatusOnly(), log: log}
 		if bound(certBinding) {

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -19,6 +20,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"h5pay/internal/order"
+	"h5pay/internal/server"
 	"h5pay/internal/static"
 )
 
@@ -26,9 +28,11 @@ import (
 const (
 	addrSetting = "LISTEN"  // host:port, localhost:8787 unless set
 	dbSetting   = "DB_FILE" // the SQLite file, h5pay.db unless set
-	// The header in which a proxy in front tells the client's address; never set
-	// it without such a proxy, since a client could then name any address.
-	proxySetting = "CLIENT_IP_HEADER"
+	// The header in which a proxy in front sends the client's address, and how many
+	// proxies may be trusted, see server.Addresses. Never set them without such a
+	// proxy: a client could name any address.
+	proxySetting   = "CLIENT_IP_HEADER"
+	proxiesSetting = "TRUSTED_PROXIES" // 1 unless set
 	// The merchant's client certificate and its key, as the merchant platform
 	// gives them out: apiclient_cert.pem and apiclient_key.pem. Refunds need them.
 	certSetting = "WECHAT_CERT_FILE"
@@ -61,6 +65,7 @@ func listen(ctx context.Context, log *slog.Logger) error {
 		getenv: os.Getenv, db: db, doer: newClient(nil), announce: events.ring, log: log,
 		addressLimit: newLimiter(addressLimit), ownerLimit: newLimiter(ownerLimit),
 	}
+	p.addresses, p.problem = proxyAddresses(os.Getenv)
 	if cert, err := certClient(); err != nil {
 		return err
 	} else if cert != nil {
@@ -69,7 +74,7 @@ func listen(ctx context.Context, log *slog.Logger) error {
 	a := newApp(p)
 	srv := &http.Server{
 		Addr:              getenvOr(addrSetting, "localhost:8787"),
-		Handler:           split(clientIP(a, os.Getenv(proxySetting)), static.New(os.DirFS("public"))),
+		Handler:           split(a, static.New(os.DirFS("public"))),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second, // bodies have 64 KiB at most
 		IdleTimeout:       2 * time.Minute,
@@ -156,17 +161,30 @@ func split(calls, page http.Handler) http.Handler {
 	})
 }
 
-// clientIP takes the buyer's address from a header that the proxy in front sets,
-// X-Real-IP say; without one it is the address of the connection.
-func clientIP(next http.Handler, header string) http.Handler {
-	if header == "" {
-		return next
+// maxProxies is more proxies than any request passes.
+const maxProxies = 16
+
+// proxyAddresses reads where the proxies in front send the client's address.
+func proxyAddresses(getenv func(string) string) (server.Addresses, error) {
+	a := server.Addresses{Header: getenv(proxySetting), Connection: true}
+	var wrong []error
+	switch {
+	case strings.Trim(strings.ToLower(a.Header), "abcdefghijklmnopqrstuvwxyz0123456789-") != "":
+		wrong = append(wrong, &settingError{proxySetting, "must be the name of a header, like X-Real-IP or X-Forwarded-For"})
+	case strings.EqualFold(a.Header, "Forwarded"):
+		wrong = append(wrong, &settingError{proxySetting, "must be a header that holds addresses and nothing else; Forwarded holds more"})
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r = r.Clone(r.Context())
-		r.RemoteAddr = r.Header.Get(header)
-		next.ServeHTTP(w, r)
-	})
+	if n := getenv(proxiesSetting); n != "" {
+		var err error
+		a.Proxies, err = strconv.Atoi(n)
+		switch {
+		case err != nil || a.Proxies < 1 || a.Proxies > maxProxies:
+			wrong = append(wrong, &settingError{proxiesSetting, fmt.Sprintf("must be a number from 1 to %d", maxProxies)})
+		case a.Header == "":
+			wrong = append(wrong, &settingError{proxiesSetting, "is set, and " + proxySetting + " is not"})
+		}
+	}
+	return a, errors.Join(wrong...)
 }
 
 // openSQLite opens the database for one writer at a time, which is what SQLite

@@ -57,8 +57,9 @@ type settingError struct {
 
 func (e *settingError) Error() string { return fmt.Sprintf("setting %s %s", e.Name, e.Problem) }
 
-// loadSettings reads the settings through getenv, which answers "" for what is
-// not set. The error joins a *settingError for every setting that is wrong.
+// loadSettings reads the settings through getenv, which returns "" for a setting
+// that is not set. The error joins a *settingError for every setting that is wrong.
+// With an error only AdminToken is set, if it is right: it shows the error.
 func loadSettings(getenv func(string) string) (settings, error) {
 	s := settings{
 		ShopName:      getenv("SHOP_NAME"),
@@ -121,10 +122,31 @@ func loadSettings(getenv func(string) string) (settings, error) {
 			last = rule.name // what else is wrong with it follows from that
 		}
 	}
-	if wrong != nil {
-		return settings{}, errors.Join(wrong...)
+	token := !slices.Contains(names(wrong), "ADMIN_TOKEN")
+	for _, err := range s.checkSecrets() {
+		// A secret that is malformed is named already.
+		if name := err.(*settingError).Name; !slices.Contains(names(wrong), name) {
+			wrong = append(wrong, err)
+			token = token && name != "ADMIN_TOKEN"
+		}
 	}
-	return s, nil
+	if wrong == nil {
+		return s, nil
+	}
+	var half settings
+	if token {
+		half.AdminToken = s.AdminToken
+	}
+	return half, errors.Join(wrong...)
+}
+
+// names returns the settings that errors name.
+func names(wrong []error) []string {
+	var all []string
+	for _, err := range wrong {
+		all = append(all, err.(*settingError).Name)
+	}
+	return all
 }
 
 // parseTradeTypes reads a list with commas, spaces around its parts allowed.

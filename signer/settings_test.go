@@ -20,7 +20,7 @@ import (
 // exampleEnv returns the settings that a fresh clone starts with.
 func exampleEnv(t *testing.T) map[string]string {
 	t.Helper()
-	env, err := stack.ReadEnv("../.dev.vars.example")
+	env, err := stack.NewEnv("../.dev.vars.example")
 	if err != nil {
 		t.Fatal(err)
 	}

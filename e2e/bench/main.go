@@ -72,7 +72,7 @@ func run(ctx context.Context, p plan, report string) error {
 	if err := buildStock(ctx, dirs["stock"]); err != nil {
 		return err
 	}
-	env, err := stack.ReadEnv(filepath.Join(root, ".dev.vars.example"))
+	env, err := stack.NewEnv(filepath.Join(root, ".dev.vars.example"))
 	if err != nil {
 		return err
 	}

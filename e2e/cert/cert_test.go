@@ -44,7 +44,7 @@ func open(t *testing.T, sim *wechattest.Server, services map[string]stack.Servic
 		t.Fatal(err)
 	}
 	t.Cleanup(d1.Close)
-	env, err := stack.ReadEnv(filepath.Join(root, ".dev.vars.example"))
+	env, err := stack.NewEnv(filepath.Join(root, ".dev.vars.example"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -135,7 +135,7 @@ func newWorld(ctx context.Context, dir string, seed uint64) (w *world, err error
 
 // settings are the Worker's, with what nobody else may ever see.
 func (w *world) settings(dir string) (map[string]string, error) {
-	vars, err := stack.ReadEnv(dir + "/.dev.vars.example")
+	vars, err := stack.NewEnv(dir + "/.dev.vars.example")
 	if err != nil {
 		return nil, err
 	}

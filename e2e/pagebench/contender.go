@@ -104,7 +104,7 @@ func startSigner(ctx context.Context, dir string) (address *url.URL, stop func()
 	if err != nil {
 		return nil, nil, err
 	}
-	env, err := stack.ReadEnv(".dev.vars.example")
+	env, err := stack.NewEnv(".dev.vars.example")
 	if err != nil {
 		return nil, nil, err
 	}

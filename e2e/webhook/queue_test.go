@@ -60,11 +60,12 @@ func newShop(t *testing.T, receiver string) *shop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	vars, err := stack.ReadEnv(filepath.Join(root, ".dev.vars.example"))
+	vars, err := stack.NewEnv(filepath.Join(root, ".dev.vars.example"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	vars["SHOP_URL"], vars["WECHAT_BASE_URL"], vars["WEBHOOK_URL"] = s.sim.PhoneURL, s.sim.URL, receiver
+	vars["WEBHOOK_SECRET"], vars["WEBHOOK_SECRET_OLD"] = secret, oldSecret
 	files, err := stack.SchemaFiles(root)
 	if err != nil {
 		t.Fatal(err)

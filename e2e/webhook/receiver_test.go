@@ -22,8 +22,8 @@ import (
 )
 
 const (
-	secret    = "h5pay-local-webhook-secret-change-me"
-	oldSecret = "h5pay-former-webhook-secret-change-me"
+	secret    = "a webhook secret of the tests, 1234"
+	oldSecret = "the webhook secret before that, 567"
 	node      = "../../node_modules/.bin/node"
 	sample    = "../../examples/webhook/receiver.mjs"
 )

@@ -22,7 +22,7 @@ type AdminOrderList struct {
 // RefundRequest pays money back.
 type RefundRequest struct {
 	// RefundKey makes a repeated request the same refund: 16 to 64 letters,
-	// digits, '-' or '_'. The same key with another amount is CodeConflict.
+	// digits, '-' or '_'. The same key with another amount or reason is CodeConflict.
 	RefundKey string `json:"refund_key"`
 	Amount    Fen    `json:"amount"`           // fen; 1 to what is left
 	Reason    string `json:"reason,omitempty"` // 80 bytes at most; the payer reads it

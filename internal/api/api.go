@@ -11,7 +11,7 @@ package api
 // operator's bearer token; everything else that is about orders wants a session.
 const (
 	PathConfig     = "/api/config"            // GET -> Config
-	PathHealth     = "/api/health"            // GET -> Health
+	PathHealth     = "/api/health"            // GET -> Health, with its checks for the operator's token
 	PathAuthorize  = "/api/oauth/authorize"   // POST AuthorizeRequest -> AuthorizeResponse
 	PathToken      = "/api/oauth/token"       // POST TokenRequest -> TokenResponse
 	PathSession    = "/api/session"           // GET -> Session, POST {} or nothing -> Session, DELETE -> 204
@@ -133,11 +133,11 @@ type ProductList struct {
 	Products []Product `json:"products"`
 }
 
-// Health says whether everything works that a payment needs, from the settings
+// Health reports whether everything works that a payment needs, from the settings
 // to the merchant's back end. The status is 200 when it does, else 503.
 type Health struct {
 	OK     bool          `json:"ok"`
-	Checks []HealthCheck `json:"checks"`
+	Checks []HealthCheck `json:"checks,omitempty"` // with the operator's token alone
 }
 
 // HealthCheck is one thing that must be right. It names a setting or a binding

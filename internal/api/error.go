@@ -33,6 +33,7 @@ const (
 	CodeOrderNotPaid     Code = "order_not_paid"      // nothing there to refund
 	CodeRefundTooMuch    Code = "refund_too_much"     // more than is left of the payment
 	CodeRateLimited      Code = "rate_limited"        // too many calls, wait a minute
+	CodeAddressUnknown   Code = "address_unknown"     // MWEB needs the payer's public address, and it is not known: pay by another trade type
 	CodeWeChatRefused    Code = "wechat_refused"      // WeChat said no; retrying does not help
 	CodeWeChatBusy       Code = "wechat_unavailable"  // WeChat did not answer; retry
 	CodeMisconfigured    Code = "misconfigured"       // a setting is missing or wrong; the log names it
@@ -59,6 +60,7 @@ var statuses = map[Code]int{
 	CodeOrderNotPaid:     409,
 	CodeRefundTooMuch:    409,
 	CodeRateLimited:      429,
+	CodeAddressUnknown:   503,
 	CodeWeChatRefused:    502,
 	CodeWeChatBusy:       503,
 	CodeMisconfigured:    503,

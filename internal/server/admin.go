@@ -3,32 +3,53 @@ package server
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"log/slog"
 	"net/http"
 	"strings"
 
 	"h5pay/internal/api"
+	"h5pay/internal/wechat"
 )
 
+// adminToken is the operator's token, as its hash.
+type adminToken struct {
+	set  bool
+	hash [sha256.Size]byte
+}
+
+func newAdminToken(token wechat.Secret) adminToken {
+	return adminToken{token != "", sha256.Sum256([]byte(token))}
+}
+
+// isSent reports whether a request has the token. Hashes are compared, since they
+// are of equal length: the time tells nothing of the token.
+func (t adminToken) isSent(r *http.Request) bool {
+	header := r.Header.Values("Authorization")
+	if !t.set || len(header) != 1 {
+		return false
+	}
+	scheme, token, _ := strings.Cut(header[0], " ")
+	got := sha256.Sum256([]byte(strings.TrimSpace(token)))
+	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(got[:], t.hash[:]) == 1
+}
+
 // admin lets the operator through: whoever sends the token of Config.AdminToken.
-// No cookie opens these calls, so that no page can make a browser call them.
+// No cookie opens these calls, so that no page can make a browser call them. Calls
+// without the token are limited by address; calls with it never are.
 func (s *Server) admin(h handlerFunc) handlerFunc {
-	want := sha256.Sum256([]byte(s.cfg.AdminToken))
-	off := s.cfg.AdminToken == ""
 	return func(w http.ResponseWriter, r *http.Request) error {
-		if off {
+		if !s.operator.set {
 			return refuse(api.CodeMisconfigured, "the operator's calls are off: ADMIN_TOKEN is not set")
 		}
-		header := r.Header.Values("Authorization")
-		if len(header) == 1 {
-			scheme, token, _ := strings.Cut(header[0], " ")
-			// Of equal length, so that the time tells nothing of the token.
-			got := sha256.Sum256([]byte(strings.TrimSpace(token)))
-			if strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(got[:], want[:]) == 1 {
-				return h(w, r)
-			}
+		if s.operator.isSent(r) {
+			return h(w, r)
 		}
-		if len(header) > 0 {
-			s.logger(r.Context()).Warn("operator refused", "reason", "wrong token", "path", r.URL.Path)
+		if len(r.Header.Values("Authorization")) > 0 {
+			s.logSeldom(r.Context(), slog.LevelWarn, "operator refused", "reason", "wrong token", "path", r.URL.Path)
+		}
+		if !s.allow(r.Context(), s.cfg.AddressLimit, "token "+limitedAddress(r)) {
+			w.Header().Set("Retry-After", retryAfter)
+			return refuse(api.CodeRateLimited, "too many calls without the operator's token, wait a minute")
 		}
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		return refuse(api.CodeUnauthenticated, "send the operator's token: Authorization: Bearer ...")

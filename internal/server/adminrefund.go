@@ -89,11 +89,14 @@ func (s *Server) placeRefund(ctx context.Context, o order.Order, req api.RefundR
 	return refund, nil
 }
 
-// repeatedRefund returns the refund that a key made before, if it was made for
-// the same amount.
+// repeatedRefund returns the refund that a key made before, if the request is the
+// same.
 func repeatedRefund(r order.Refund, req api.RefundRequest) (order.Refund, error) {
-	if r.Amount != req.Amount {
+	switch {
+	case r.Amount != req.Amount:
 		return order.Refund{}, refuse(api.CodeConflict, "refund_key was used for another amount")
+	case r.Reason != req.Reason:
+		return order.Refund{}, refuse(api.CodeConflict, "refund_key was used with another reason")
 	}
 	return r, nil
 }

@@ -38,6 +38,9 @@ func (s *Server) checkout(ctx context.Context, o order.Order, renew bool) (api.C
 	case o.TradeType == api.TradeJSAPI:
 		return s.prepay(ctx, o, time.Time{}) // every prepay_id works
 	}
+	if err := s.checkPayerAddress(ctx, o.TradeType, o.ClientIP); err != nil {
+		return api.Checkout{}, err
+	}
 	return s.prepayAlone(ctx, o)
 }
 

@@ -1,33 +1,240 @@
 package server
 
 import (
+	"context"
+	"log/slog"
 	"net/http"
 	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"h5pay/internal/api"
 )
 
-// unknownIP stands in when the client's address is not known, which happens in
-// local runs only: WeChat asks for some address.
+// unknownIP is sent to WeChat when the client's address is not known: WeChat
+// wants an address for every order. It compares that of an H5 order with the
+// phone's, so that no H5 order is sent with unknownIP.
 const unknownIP = "127.0.0.1"
+
+// Addresses says where the client's address is in a request.
+type Addresses struct {
+	// Header is the header in which a proxy in front of the server sends the
+	// client's address, like X-Real-IP or X-Forwarded-For. When it is empty
+	// http.Request.RemoteAddr has the address. Never set it without a proxy that
+	// replaces or extends it: a client could name any address.
+	Header string
+	// Proxies is the number of proxies that may be trusted, 1 when zero. Each
+	// appends one address to Header, so that the client's address is the Proxies-th
+	// from the right. Entries to the left of it come from the client.
+	Proxies int
+	// Connection says that RemoteAddr is the peer of a TCP connection. If requests
+	// have headers of a proxy then and Header is empty, all clients share one address.
+	Connection bool
+}
+
+// proxyHeaders are headers that a proxy adds and browsers do not send.
+var proxyHeaders = []string{"X-Forwarded-For", "Forwarded", "X-Real-Ip", "X-Forwarded-Proto", "Via"}
+
+// sighting says what is known of the address of a request.
+type sighting int
+
+const (
+	addressKnown   sighting = iota
+	addressUnknown          // none, or one that cannot be read
+	addressShared           // it is that of a proxy, which Addresses does not name
+	addressDoubted          // it is public, but the request has headers of a proxy
+)
+
+// find returns the client's address, the zero Addr when it is not known.
+func (a Addresses) find(r *http.Request) (netip.Addr, sighting) {
+	if a.Header != "" {
+		addr, ok := forwardedAddr(r.Header.Values(a.Header), max(a.Proxies, 1))
+		if !ok {
+			return netip.Addr{}, addressUnknown
+		}
+		return addr, addressKnown
+	}
+	addr, ok := parseAddr(r.RemoteAddr)
+	switch {
+	case !ok:
+		return netip.Addr{}, addressUnknown
+	case !a.Connection || !hasProxyHeader(r):
+		return addr, addressKnown
+	case !isPublic(addr):
+		return addr, addressShared
+	}
+	return addr, addressDoubted
+}
+
+func hasProxyHeader(r *http.Request) bool {
+	for _, name := range proxyHeaders {
+		if len(r.Header[name]) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// forwardedAddr returns the n-th entry from the right of a list of addresses. The
+// list may be spread over several headers of one name.
+func forwardedAddr(values []string, n int) (netip.Addr, bool) {
+	for i := len(values) - 1; i >= 0; i-- {
+		rest := values[i]
+		for {
+			comma := strings.LastIndexByte(rest, ',')
+			if n--; n == 0 {
+				return parseAddr(strings.TrimSpace(rest[comma+1:]))
+			}
+			if comma < 0 {
+				break
+			}
+			rest = rest[:comma]
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// nat64 is the prefix of IPv4 addresses that a translator in front of a server
+// without IPv4 shows (RFC 6052, section 2.1; RFC 7755).
+var nat64 = netip.PrefixFrom(netip.AddrFrom16([16]byte{1: 0x64, 2: 0xff, 3: 0x9b}), 96)
+
+// parseAddr reads an address with or without a port, and IPv6 with or without
+// brackets. An IPv4 address in IPv6 form becomes IPv4; a zone is dropped. Names
+// such as "unknown" and "_hidden" (RFC 7239, section 6) are no addresses.
+func parseAddr(s string) (netip.Addr, bool) {
+	addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]"))
+	if err != nil {
+		withPort, err := netip.ParseAddrPort(s)
+		if err != nil {
+			return netip.Addr{}, false
+		}
+		addr = withPort.Addr()
+	}
+	addr = addr.Unmap().WithZone("")
+	if nat64.Contains(addr) {
+		b := addr.As16()
+		addr = netip.AddrFrom4([4]byte(b[12:]))
+	}
+	return addr, !addr.IsUnspecified()
+}
+
+// carrierNAT is what providers give to phones behind their own translators (RFC
+// 6598). It never reaches a server on the internet.
+var carrierNAT = netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64}), 10)
+
+// isPublic reports whether an address can be that of a client on the internet.
+func isPublic(addr netip.Addr) bool {
+	return addr.IsGlobalUnicast() && !addr.IsPrivate() && !carrierNAT.Contains(addr)
+}
+
+// locate finds the client's address and puts it, or "", into RemoteAddr of r, which
+// belongs to the caller.
+func (s *Server) locate(r *http.Request) {
+	addr, seen := s.cfg.Addresses.find(r)
+	r.RemoteAddr = ""
+	if addr.IsValid() {
+		r.RemoteAddr = addr.String()
+	}
+	if kind := limitedKind(r); kind == "" || kind == "health" {
+		return // monitors may call from this machine, past the proxy
+	}
+	if s.sightings.note(seen, s.now()) {
+		s.logger(r.Context()).Warn("the callers' addresses are not known, so that they share one rate limit", "problem", addressProblem(seen))
+	}
+}
+
+// addressProblem says what is wrong with the addresses of requests.
+func addressProblem(seen sighting) string {
+	switch seen {
+	case addressUnknown:
+		return "requests come without the caller's address: natively CLIENT_IP_HEADER has to name a header that the proxy sends, " +
+			"and TRUSTED_PROXIES the number of proxies; at Cloudflare CF-Connecting-IP is missing, another Worker may call this one"
+	case addressShared:
+		return "requests come through a proxy and CLIENT_IP_HEADER is not set: all buyers count as one caller"
+	case addressDoubted:
+		return "requests have headers of a proxy and CLIENT_IP_HEADER is not set: if there is a proxy, its callers count as one"
+	}
+	return ""
+}
+
+// sightingPeriod is how long the health page remembers addresses.
+const sightingPeriod = 10 * time.Minute
+
+// sightings counts what is known of the addresses of calls, in this period and
+// the one before.
+type sightings struct {
+	mu     sync.Mutex
+	began  time.Time
+	counts [2][addressDoubted + 1]int
+	warned [addressDoubted + 1]bool
+}
+
+// note counts an address. It reports whether the operator has to be warned, once
+// for each problem.
+func (c *sightings) note(seen sighting, now time.Time) (warn bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.turn(now)
+	c.counts[0][seen]++
+	warn = seen != addressKnown && !c.warned[seen]
+	c.warned[seen] = true
+	return warn
+}
+
+// turn ends periods that are over.
+func (c *sightings) turn(now time.Time) {
+	switch age := now.Sub(c.began); {
+	case age >= 2*sightingPeriod:
+		c.began, c.counts = now, [2][addressDoubted + 1]int{}
+	case age >= sightingPeriod:
+		c.began, c.counts[1], c.counts[0] = now, c.counts[0], [addressDoubted + 1]int{}
+	}
+}
+
+// check is the health check of the addresses. A stranger who reaches the server
+// past the proxy must not make the shop unhealthy, so that half of the calls have
+// to lack an address of their own.
+func (c *sightings) check(now time.Time) api.HealthCheck {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.turn(now)
+	var n [addressDoubted + 1]int
+	for i := range n {
+		n[i] = c.counts[0][i] + c.counts[1][i]
+	}
+	check := api.HealthCheck{Name: "addresses", OK: n[addressUnknown]+n[addressShared] <= n[addressKnown]+n[addressDoubted]}
+	for _, seen := range []sighting{addressUnknown, addressShared, addressDoubted} {
+		if n[seen] > 0 {
+			check.Problem = addressProblem(seen)
+			return check
+		}
+	}
+	return check
+}
 
 // clientIP returns the payer's address for spbill_create_ip.
 func clientIP(r *http.Request) string {
-	addr, ok := remoteAddr(r)
+	addr, ok := parseAddr(r.RemoteAddr)
 	if !ok {
 		return unknownIP
 	}
 	return addr.String()
 }
 
-// remoteAddr reads http.Request.RemoteAddr: a bare address from the Worker's
-// entry, with a port from net/http.
-func remoteAddr(r *http.Request) (netip.Addr, bool) {
-	addr, err := netip.ParseAddr(r.RemoteAddr)
-	if err != nil {
-		withPort, err := netip.ParseAddrPort(r.RemoteAddr)
-		if err != nil {
-			return netip.Addr{}, false
-		}
-		addr = withPort.Addr()
+// checkPayerAddress rejects an H5 order that WeChat would reject: WeChat compares
+// the address of the order with the phone's, and no phone on the internet has a
+// private one. A shop on this machine is spared, since its simulator is, too.
+func (s *Server) checkPayerAddress(ctx context.Context, trade api.TradeType, ip string) error {
+	addr, ok := parseAddr(ip)
+	if trade != api.TradeMWEB || !s.secure() || ok && isPublic(addr) {
+		return nil
 	}
-	return addr.Unmap().WithZone(""), true
+	s.logSeldom(ctx, slog.LevelError, "no H5 order is sent: the payer's address is private or not known",
+		"problem", "natively, set CLIENT_IP_HEADER and TRUSTED_PROXIES; see the check addresses of the health page")
+	return refuse(api.CodeAddressUnknown, "the caller's address is private or not known, and WeChat's H5 payment needs it; use JSAPI or NATIVE")
 }
+
+// secure reports whether the shop is open to the internet: only on this machine is
+// its address http.
+func (s *Server) secure() bool { return strings.HasPrefix(s.origin, "https:") }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -16,6 +17,12 @@ import (
 const (
 	maxBody  = 64 << 10 // bytes of any request
 	maxDepth = 8        // of nested arrays and objects in JSON
+
+	// Each name of an object is compared with all others of that object, so that
+	// their number must be small. No request has more than five names.
+	maxNames = 32
+	// maxElements bounds an array. No request has more than api.MaxOrderItems.
+	maxElements = 100
 )
 
 // readBody returns the whole body, maxBody bytes at most.
@@ -52,9 +59,10 @@ func readJSON(r *http.Request, v any) error {
 	return decodeJSON(b, v)
 }
 
-// decodeJSON is json.Unmarshal for foreign bytes. It refuses what two parsers
-// could read in two ways or what hides a mistake: unknown and repeated names,
-// invalid UTF-8, data after the object, null, deep nesting.
+// decodeJSON is json.Unmarshal for foreign bytes. It rejects a body that two
+// parsers could read in two ways or that hides a mistake: unknown and repeated
+// names, invalid UTF-8, data after the object, null. It bounds nesting, names and
+// array elements. Its work grows linearly with the body.
 func decodeJSON(b []byte, v any) error {
 	if !utf8.Valid(b) {
 		return refuse(api.CodeBadRequest, "the body is not UTF-8")
@@ -70,16 +78,17 @@ func decodeJSON(b []byte, v any) error {
 	return nil
 }
 
-// checkObject accepts one JSON object without repeated names. Names that
-// encoding/json takes for the same, because it ignores case, count as repeated.
+// checkObject accepts one JSON object without repeated names and within the
+// bounds. encoding/json ignores the case of names, so that names which differ in
+// case alone count as repeated.
 func checkObject(b []byte) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.UseNumber()
-	// Each level that is open: the names so far, nil for an array, and whether
-	// a name is next.
+	// level is an array or object that is open.
 	type level struct {
-		names []string // not nil for an object
-		name  bool
+		names    []string // so far; not nil for an object
+		name     bool     // whether a name is next
+		elements int      // so far, of an array
 	}
 	var open []level
 	for {
@@ -90,18 +99,27 @@ func checkObject(b []byte) error {
 		if err != nil {
 			return errors.New("the body is not JSON")
 		}
-		if len(open) > 0 {
-			if top := &open[len(open)-1]; top.names != nil && token != json.Delim('}') {
-				if top.name {
-					name := token.(string)
-					for _, earlier := range top.names {
-						if strings.EqualFold(earlier, name) {
-							return errors.New("a field is repeated")
-						}
-					}
-					top.names = append(top.names, name)
+		if len(open) > 0 && token != json.Delim('}') && token != json.Delim(']') {
+			top := &open[len(open)-1]
+			switch {
+			case top.names == nil:
+				if top.elements++; top.elements > maxElements {
+					return fmt.Errorf("an array of the body has more than %d elements", maxElements)
 				}
-				top.name = !top.name
+			case top.name:
+				name := token.(string)
+				if len(top.names) == maxNames {
+					return fmt.Errorf("an object of the body has more than %d fields", maxNames)
+				}
+				for _, earlier := range top.names {
+					if strings.EqualFold(earlier, name) {
+						return errors.New("a field is repeated")
+					}
+				}
+				top.names = append(top.names, name)
+				top.name = false
+			default:
+				top.name = true
 			}
 		}
 		switch token {

@@ -95,6 +95,9 @@ func FuzzDecodeJSON(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
+	for _, worst := range worstBodies {
+		f.Add(worst(4 << 10))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var req api.CreateOrderRequest
 		if err := decodeJSON(b, &req); err != nil {

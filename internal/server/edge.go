@@ -44,6 +44,7 @@ func (s *Server) edge(next http.Handler) http.Handler {
 		info := requestInfo{id: s.newRequestID()}
 		info.log = s.log.With("request_id", info.id)
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, info))
+		s.locate(r)
 		w.Header().Set("X-Request-Id", info.id)
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -127,11 +128,13 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	if info, ok := r.Context().Value(requestKey{}).(requestInfo); ok {
 		answer.RequestID = info.id
 	}
-	level := slog.LevelDebug
-	if answer.Code == api.CodeForbiddenOrigin || answer.Code == api.CodeRateLimited {
-		level = slog.LevelWarn
+	log.Debug("request refused", "method", r.Method, "path", r.URL.Path, "code", string(answer.Code), "reason", answer.Message)
+	switch answer.Code {
+	case api.CodeForbiddenOrigin:
+		s.logSeldom(r.Context(), slog.LevelWarn, "a call of another site's page is rejected", "path", r.URL.Path)
+	case api.CodeRateLimited:
+		s.logSeldom(r.Context(), slog.LevelWarn, "a call over the rate limit is rejected", "path", r.URL.Path)
 	}
-	log.Log(r.Context(), level, "request refused", "method", r.Method, "path", r.URL.Path, "code", string(answer.Code), "reason", answer.Message)
 	if err := writeJSON(w, answer.Code.Status(), &answer); err != nil {
 		log.Error("writing an error failed", "error", err)
 	}

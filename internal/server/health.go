@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"html"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -19,14 +20,16 @@ const (
 	healthTimeout  = 3 * time.Second  // for the database
 )
 
-// getHealth says whether the shop is well. Anyone may ask, a monitor above all,
-// so it names settings and bindings and tells of nothing else.
+// getHealth reports whether the shop is well. Anyone may ask, a monitor above all,
+// and learns that alone. The operator's token shows the checks, which name settings
+// and bindings and hold no values.
 func (s *Server) getHealth(w http.ResponseWriter, r *http.Request) error {
-	return writeHealth(w, r, s.checkHealth(r.Context()))
+	return s.writeHealth(w, r, s.checkHealth(r.Context()))
 }
 
 func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	checks := append([]api.HealthCheck{{Name: "settings", OK: true}}, s.cfg.Checks...)
+	checks = append(checks, s.sightings.check(s.now()))
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
 	v, err := s.cfg.Store.Vitals(ctx, s.cfg.MchID)
@@ -97,17 +100,24 @@ func misconfigured(err error) []api.HealthCheck {
 	return checks
 }
 
-// writeHealth answers a browser with a page and everybody else with JSON.
-func writeHealth(w http.ResponseWriter, r *http.Request, checks []api.HealthCheck) error {
+// writeHealth answers a browser with a page and everybody else with JSON. What is
+// wrong goes to the log as well, once a minute.
+func (s *Server) writeHealth(w http.ResponseWriter, r *http.Request, checks []api.HealthCheck) error {
 	health := api.Health{OK: true, Checks: checks}
 	for _, c := range checks {
-		health.OK = health.OK && c.OK
+		if !c.OK {
+			health.OK = false
+			s.logSeldom(r.Context(), slog.LevelWarn, "the shop is not well: "+c.Name, "problem", c.Problem)
+		}
+	}
+	if !s.operator.isSent(r) {
+		health.Checks = nil
 	}
 	status := http.StatusOK
 	if !health.OK {
 		status = http.StatusServiceUnavailable
 	}
-	w.Header().Add("Vary", "Accept")
+	w.Header().Add("Vary", "Accept, Authorization")
 	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		return writeJSON(w, status, health)
 	}
@@ -137,5 +147,8 @@ func healthPage(h api.Health) string {
 		b.WriteString(`<dt><b>` + html.EscapeString(c.Name) + `</b><dd>` + html.EscapeString(state))
 	}
 	b.WriteString(`</dl>`)
+	if h.Checks == nil {
+		b.WriteString(`<p>The operator's token shows the checks: <code>curl -H "Authorization: Bearer $ADMIN_TOKEN"</code> with this address.`)
+	}
 	return b.String()
 }

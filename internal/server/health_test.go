@@ -23,7 +23,8 @@ import (
 // shop does without.
 func (s *shop) health() (wrong, without map[string]string) {
 	s.t.Helper()
-	a := s.person(0).send(httptest.NewRequest("GET", api.PathHealth, nil))
+	op := s.operator()
+	a := op.send(op.request("GET", api.PathHealth, nil))
 	var h api.Health
 	if err := json.Unmarshal(a.body, &h); err != nil || len(h.Checks) == 0 {
 		s.t.Fatalf("%d %s, %v", a.status, a.body, err)
@@ -110,9 +111,10 @@ func TestHealthTellsWhatTheShopDoesWithout(t *testing.T) {
 	if len(wrong) > 0 || without["certificate"] != "no <certificate>" || !strings.Contains(without["outbox"], "WEBHOOK_URL") {
 		t.Errorf("wrong %v, without %v", wrong, without)
 	}
-	r := httptest.NewRequest("GET", api.PathHealth, nil)
+	op := s.operator()
+	r := op.request("GET", api.PathHealth, nil)
 	r.Header.Set("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
-	a := s.person(0).send(r)
+	a := op.send(r)
 	page := string(a.body)
 	if a.status != http.StatusOK || a.header.Get("Content-Type") != "text/html; charset=utf-8" || !strings.HasPrefix(page, "<!DOCTYPE html>") ||
 		!strings.Contains(page, "The shop is well") || !strings.Contains(page, "good, but: no &lt;certificate&gt;") || strings.Contains(page, "<script") {
@@ -123,16 +125,61 @@ func TestHealthTellsWhatTheShopDoesWithout(t *testing.T) {
 // A shop that cannot start says what it lacks, and nothing of what it has.
 func TestHealthOfAMisconfiguredShop(t *testing.T) {
 	err := errors.Join(errors.New("setting SHOP_URL is not set"), fmt.Errorf("setting %s is not set", "SESSION_KEY"))
-	h := server.Unavailable(err, slog.New(slog.NewTextHandler(io.Discard, nil)))
-	for accept, want := range map[string]string{"": `{"ok":false,"checks":[`, "text/html": "<h1>The shop is not well</h1>"} {
-		r := httptest.NewRequest("GET", api.PathHealth, nil)
-		r.Header.Set("Accept", accept)
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, r)
-		text := w.Body.String()
-		if w.Code != http.StatusServiceUnavailable || !strings.Contains(text, want) ||
-			!strings.Contains(text, "setting SHOP_URL is not set") || !strings.Contains(text, "setting SESSION_KEY is not set") {
-			t.Errorf("Accept %q: %d %s", accept, w.Code, text)
+	h := server.Unavailable(err, adminToken, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	for accept, want := range map[string]string{"": `{"ok":false`, "text/html": "<h1>The shop is not well</h1>"} {
+		for _, token := range []string{adminToken, "", "wrong"} {
+			r := httptest.NewRequest("GET", api.PathHealth, nil)
+			r.Header.Set("Accept", accept)
+			r.Header.Set("Authorization", "Bearer "+token)
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			text := w.Body.String()
+			told := strings.Contains(text, "setting SHOP_URL is not set") && strings.Contains(text, "setting SESSION_KEY is not set")
+			if w.Code != http.StatusServiceUnavailable || !strings.Contains(text, want) || told != (token == adminToken) ||
+				!told && (strings.Contains(text, "SHOP_URL") || strings.Contains(text, "checks\"")) {
+				t.Errorf("Accept %q, token %q: %d %s", accept, token, w.Code, text)
+			}
 		}
+	}
+}
+
+// Strangers learn whether the shop is well, and nothing else. The log tells the
+// operator, also one without a token, once a minute.
+func TestHealthTellsStrangersOneWord(t *testing.T) {
+	s := newShop(t, func(cfg *server.Config, _ *wechat.Config) {
+		cfg.Checks = []api.HealthCheck{{Name: "limits", OK: true, Problem: "ADDRESS_LIMIT is not bound"}}
+	})
+	ask := func(accept, token string) answer {
+		p := s.person(0)
+		p.token = token
+		r := p.request("GET", api.PathHealth, nil)
+		r.Header.Set("Accept", accept)
+		return p.send(r)
+	}
+	for _, well := range []bool{false, true} {
+		if well {
+			s.reconcile()
+		}
+		want, status := `{"ok":false}`, http.StatusServiceUnavailable
+		if well {
+			want, status = `{"ok":true}`, http.StatusOK
+		}
+		for _, token := range []string{"", "wrong", strings.Repeat("x", len(adminToken))} {
+			if a := ask("", token); a.status != status || strings.TrimSpace(string(a.body)) != want {
+				t.Errorf("token %q: %d %s, want %s", token, a.status, a.body, want)
+			}
+			a := ask("text/html", token)
+			for _, detail := range []string{"<dt>", "LIMIT", "cron", "timer"} {
+				if strings.Contains(string(a.body), detail) {
+					t.Errorf("token %q: %q in %s", token, detail, a.body)
+				}
+			}
+		}
+		if a := ask("", adminToken); a.status != status || !strings.Contains(string(a.body), "ADDRESS_LIMIT") {
+			t.Errorf("the operator: %d %s", a.status, a.body)
+		}
+	}
+	if n := strings.Count(s.log.String(), "the shop is not well: cron"); n != 1 {
+		t.Errorf("%d lines for a dozen calls:\n%s", n, s.log)
 	}
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"h5pay/internal/api"
@@ -23,7 +24,7 @@ const retryAfter = "60"
 // is known, is narrow. A limiter that fails stops nobody.
 func (s *Server) limit(w http.ResponseWriter, r *http.Request) error {
 	kind := limitedKind(r)
-	if kind == "" {
+	if kind == "" || kind == "health" && s.operator.isSent(r) {
 		return nil
 	}
 	if s.within(r, kind) {
@@ -36,7 +37,7 @@ func (s *Server) limit(w http.ResponseWriter, r *http.Request) error {
 // within counts a call under its kind and reports whether it is within the limits.
 func (s *Server) within(r *http.Request, kind string) bool {
 	ctx := r.Context()
-	if address := limitedAddress(r); address != "" && !s.allow(ctx, s.cfg.AddressLimit, kind+" "+address) {
+	if !s.allow(ctx, s.cfg.AddressLimit, kind+" "+limitedAddress(r)) {
 		return false
 	}
 	if s.cfg.OwnerLimit == nil {
@@ -74,19 +75,16 @@ func limitedKind(r *http.Request) string {
 	return "sign-in"
 }
 
-// limitedAddress returns the caller's address to count by, "" when it is not
-// known. A network hands its customer an IPv6 /64, all of which is one caller.
+// limitedAddress returns the caller's address to count by. All callers without a
+// known address are counted as one. A network hands its customer an IPv6 /64, all
+// of which is one caller.
 func limitedAddress(r *http.Request) string {
-	addr, ok := remoteAddr(r)
+	addr, ok := parseAddr(r.RemoteAddr)
 	if !ok {
-		return ""
+		return "unknown"
 	}
 	if addr.Is6() {
-		prefix, err := addr.Prefix(64)
-		if err != nil {
-			return ""
-		}
-		return prefix.String()
+		return netip.PrefixFrom(addr, 64).Masked().String()
 	}
 	return addr.String()
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 
 	"h5pay/internal/api"
@@ -18,14 +19,14 @@ func (s *Server) notifyPay(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		var e *api.Error
 		errors.As(err, &e)
-		s.logger(ctx).Error("notification refused", "reason", e.Message)
+		s.logSeldom(ctx, slog.LevelError, "notification refused", "reason", e.Message)
 		answer(w, e.Code.Status(), false, "body")
 		return nil
 	}
 	trade, err := s.cfg.WeChat.ParsePayment(body)
 	if err != nil {
 		// Not the body: it may be anything at all.
-		s.logger(ctx).Error("notification refused", "error", err)
+		s.logSeldom(ctx, slog.LevelError, "notification refused", "error", err)
 		answer(w, http.StatusOK, false, "not a valid notification")
 		return nil
 	}

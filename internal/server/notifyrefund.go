@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 
 	"h5pay/internal/api"
@@ -23,13 +24,13 @@ func (s *Server) notifyRefund(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		var e *api.Error
 		errors.As(err, &e)
-		s.logger(ctx).Error("refund notification refused", "reason", e.Message)
+		s.logSeldom(ctx, slog.LevelError, "refund notification refused", "reason", e.Message)
 		answer(w, e.Code.Status(), false, "body")
 		return nil
 	}
 	told, err := s.cfg.WeChat.ParseRefund(body)
 	if err != nil {
-		s.logger(ctx).Error("refund notification refused", "error", err)
+		s.logSeldom(ctx, slog.LevelError, "refund notification refused", "error", err)
 		answer(w, http.StatusOK, false, "not a valid notification")
 		return nil
 	}

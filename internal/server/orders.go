@@ -70,6 +70,12 @@ func (s *Server) place(ctx context.Context, owner, ip string, req api.CreateOrde
 		}
 		return order.Order{}, basketError(err)
 	}
+	if err := s.checkPayerAddress(ctx, req.TradeType, ip); err != nil {
+		if old, oldErr := s.cfg.Store.ByClientKey(ctx, owner, req.ClientKey); oldErr == nil {
+			return repeated(old, fingerprint)
+		}
+		return order.Order{}, err
+	}
 	if req.Replaces != "" {
 		if err := s.replace(ctx, owner, req, fingerprint); err != nil {
 			return order.Order{}, err

@@ -143,12 +143,18 @@ func TestRefundKeyMakesItOneRefund(t *testing.T) {
 	if again := op.refund(o.ID, req); again.ID != first.ID {
 		t.Errorf("two refunds: %+v, %+v", first, again)
 	}
-	req.Amount++
-	op.fails(api.CodeConflict, "POST", refundPath(o.ID), req)
+	other := req
+	other.Amount++
+	op.fails(api.CodeConflict, "POST", refundPath(o.ID), other)
+	for _, reason := range []string{"another reason", ""} {
+		other = req
+		other.Reason = reason
+		op.fails(api.CodeConflict, "POST", refundPath(o.ID), other)
+	}
 	s.wantRefunds(o.ID, "processing 500")
 	// Another order may use it too.
-	other := s.signedIn(1).paidOrder("tea", 1)
-	op.refund(other.ID, req)
+	another := s.signedIn(1).paidOrder("tea", 1)
+	op.refund(another.ID, req)
 }
 
 // Of refunds at once, those succeed for which there is room.

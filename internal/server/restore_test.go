@@ -32,7 +32,7 @@ func TestOrdersPutBackAfterARestoreComeRight(t *testing.T) {
 	s.reconcile()
 	s.wantStatus(paid.ID, api.StatusPaid)
 	ordertest.Exec(t, s.db, `DROP TRIGGER keep_refund`) // what was found at WeChat gets its key again
-	putBack(t, before, s.db, "refunds", `ON CONFLICT (id) DO UPDATE SET refund_key = excluded.refund_key`)
+	putBack(t, before, s.db, "refunds", `ON CONFLICT (id) DO UPDATE SET refund_key = excluded.refund_key, reason = excluded.reason`)
 	ordertest.Exec(t, s.db, `INSERT INTO refund_history (rowid, refund_id, was, became) SELECT -rowid, id, 'created', 'processing' FROM refunds`)
 	s.sim.Advance(time.Minute)
 	s.reconcile()

@@ -4,7 +4,7 @@
 // It imports nothing of a platform and no http.Client, so that the same code
 // runs in a Worker and natively. Requests reach it whole; the client's address
 // is http.Request.RemoteAddr, which the Worker's entry fills from
-// CF-Connecting-IP. Headers that a client can forge are never read for it.
+// CF-Connecting-IP. Natively Config.Addresses may name a header of a proxy.
 package server
 
 import (
@@ -78,6 +78,9 @@ type Config struct {
 	Announce func()
 	// Checks is what the wiring has to say on the health page: of bindings, say.
 	Checks []api.HealthCheck
+	// Addresses says where the client's address is; http.Request.RemoteAddr has it
+	// when it is zero.
+	Addresses Addresses
 	// AddressLimit and OwnerLimit, optional, bound how often one address, and
 	// one who is known, may sign in and order.
 	AddressLimit, OwnerLimit Limiter
@@ -96,6 +99,10 @@ type Server struct {
 	log     *slog.Logger
 	now     func() time.Time
 	rand    io.Reader
+
+	operator  adminToken
+	sightings sightings
+	seldom    seldom
 }
 
 // New checks cfg and returns its server. The error names the field that is
@@ -145,8 +152,8 @@ func New(cfg Config) (*Server, error) {
 			return nil, errors.New("server: " + rule.problem)
 		}
 	}
-	s := &Server{cfg: cfg, origin: origin, log: cfg.Log, now: cfg.Now, rand: cfg.Rand}
-	secure := strings.HasPrefix(origin, "https:")
+	s := &Server{cfg: cfg, origin: origin, log: cfg.Log, now: cfg.Now, rand: cfg.Rand, operator: newAdminToken(cfg.AdminToken)}
+	secure := s.secure()
 	// The keys depend on the appid: an openid means nothing under another one.
 	if s.state, err = newSealer(cfg, stateCookie, secure); err != nil {
 		return nil, err
@@ -200,16 +207,16 @@ func (s *Server) routes() map[string]handlerFunc {
 }
 
 // Unavailable returns the handler of a signer whose settings are wrong: every
-// call is answered by CodeMisconfigured. What is wrong goes to the log, and to the
-// health page: err, and all that is joined in it, must name settings and not hold
-// their values.
-func Unavailable(err error, log *slog.Logger) http.Handler {
-	s := &Server{log: log, now: time.Now, rand: rand.Reader}
+// call is answered by CodeMisconfigured. The log and the operator's health page say
+// what is wrong: err, and all that is joined in it, must name settings and not hold
+// their values. The operator is whoever sends token, nobody when it is empty.
+func Unavailable(err error, token wechat.Secret, log *slog.Logger) http.Handler {
+	s := &Server{log: log, now: time.Now, rand: rand.Reader, operator: newAdminToken(token)}
 	return s.edge(s.handle(func(w http.ResponseWriter, r *http.Request) error {
 		if r.URL.Path == api.PathHealth && r.Method == http.MethodGet {
-			return writeHealth(w, r, misconfigured(err))
+			return s.writeHealth(w, r, misconfigured(err))
 		}
-		s.logger(r.Context()).Error("the shop is misconfigured", "error", err)
+		s.logSeldom(r.Context(), slog.LevelError, "the shop is misconfigured", "error", err)
 		return refuse(api.CodeMisconfigured, "the shop is not set up, its log says what is missing")
 	}))
 }

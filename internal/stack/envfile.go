@@ -2,8 +2,13 @@ package stack
 
 import (
 	"bufio"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 )
 
@@ -30,6 +35,48 @@ func ReadEnv(name string) (map[string]string, error) {
 		env[strings.TrimSpace(key)] = unquote(strings.TrimSpace(value))
 	}
 	return env, lines.Err()
+}
+
+// drawn matches a setting that an example leaves empty.
+var drawn = regexp.MustCompile(`(?m)^([A-Z_]+)=""$`)
+
+// WriteEnv writes the settings of an example to a new file that its owner alone may
+// read. Each setting that the example leaves empty gets a random value of 32
+// characters: a secret in an example would be everybody's.
+func WriteEnv(example, name string) error {
+	text, err := os.ReadFile(example)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(drawn.ReplaceAllFunc(text, func(line []byte) []byte {
+		return fmt.Appendf(line[:len(line)-1:len(line)-1], "%s\"", randomSecret())
+	}))
+	return errors.Join(err, f.Close())
+}
+
+// NewEnv returns settings as WriteEnv writes them.
+func NewEnv(example string) (map[string]string, error) {
+	dir, err := os.MkdirTemp("", "h5pay-env-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	name := filepath.Join(dir, "env")
+	if err := WriteEnv(example, name); err != nil {
+		return nil, err
+	}
+	return ReadEnv(name)
+}
+
+// randomSecret returns 128 random bits in hexadecimal.
+func randomSecret() string {
+	b := make([]byte, 16)
+	rand.Read(b) // never fails
+	return hex.EncodeToString(b)
 }
 
 func unquote(s string) string {

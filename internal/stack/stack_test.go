@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,6 +34,50 @@ func TestReadEnvDoesNotShowABadLine(t *testing.T) {
 	_, err := ReadEnv(name)
 	if err == nil || !strings.Contains(err.Error(), ":2:") || strings.Contains(err.Error(), "half-a-secret") {
 		t.Errorf("got %v, want the line number alone", err)
+	}
+}
+
+// Each clone draws its own secrets: none stands in the repository, two clones have
+// different ones, and nobody else on the machine can read them.
+func TestWriteEnvDrawsSecrets(t *testing.T) {
+	const example = "../../.dev.vars.example"
+	drawn := map[string]bool{}
+	for i := range 2 {
+		name := filepath.Join(t.TempDir(), "env")
+		if err := WriteEnv(example, name); err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%v, %v", info.Mode(), err)
+		}
+		env, err := ReadEnv(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, setting := range []string{"SESSION_KEY", "SESSION_KEY_OLD", "ADMIN_TOKEN", "WEBHOOK_SECRET", "WEBHOOK_SECRET_OLD"} {
+			if len(env[setting]) != 32 || drawn[env[setting]] {
+				t.Errorf("clone %d: %s has %d characters, drawn before: %v", i, setting, len(env[setting]), drawn[env[setting]])
+			}
+			drawn[env[setting]] = true
+		}
+		if env["SHOP_URL"] != "http://localhost:8802" || env["WECHAT_API_KEY"] == "" {
+			t.Errorf("the other settings are %v", env)
+		}
+		// What is there is kept.
+		if err := WriteEnv(example, name); !errors.Is(err, os.ErrExist) {
+			t.Errorf("written over: %v", err)
+		}
+	}
+	text, err := os.ReadFile(example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		secret := strings.Contains(name, "SECRET") || strings.Contains(name, "KEY") || strings.Contains(name, "TOKEN")
+		if secret && !strings.HasPrefix(name, "#") && !strings.HasPrefix(name, "WECHAT_") && value != `""` {
+			t.Errorf("%s stands in the example", name)
+		}
 	}
 }
 

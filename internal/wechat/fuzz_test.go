@@ -20,6 +20,9 @@ func FuzzParse(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
+	for _, worst := range worstMessages {
+		f.Add(worst(4 << 10))
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		fields, err := parse(body)
 		if err != nil {
@@ -115,6 +118,10 @@ func FuzzParsePayment(f *testing.F) {
 		f.Add([]byte(m.xml()), true)
 	}
 	f.Add([]byte("<!DOCTYPE a><xml></xml>"), false)
+	f.Add([]byte(paid().with("fee_type", "-", "cash_fee", "780&fee_type=USD").xml()), true)
+	for _, worst := range worstMessages {
+		f.Add(signedAs(worst, 4<<10), false)
+	}
 	f.Fuzz(func(t *testing.T, body []byte, sign bool) {
 		c, _ := newClient(t, unread(t))
 		if fields, err := parse(body); sign && err == nil {
@@ -155,6 +162,9 @@ func FuzzParseRefund(f *testing.F) {
 		f.Add([]byte(notifying(v.ReqInfo).xml()), false)
 	}
 	f.Add([]byte("<!DOCTYPE root><root></root>"), true)
+	for _, worst := range worstMessages {
+		f.Add(worst(4<<10), true)
+	}
 	f.Fuzz(func(t *testing.T, body []byte, secret bool) {
 		if secret {
 			// As WeChat would send it, so that what follows is reached.

@@ -133,3 +133,36 @@ func TestAnswer(t *testing.T) {
 		}
 	}
 }
+
+// The signed text does not say where a value ends. A field that is moved into the
+// value of the field before it has to be missed.
+func TestFieldMovedIntoAnotherIsRejected(t *testing.T) {
+	c, _ := newClient(t, unread(t))
+	usd := paid().with("fee_type", "USD", "coupon_fee", "-", "coupon_count", "-", "coupon_fee_0", "-", "coupon_type_0", "-", "device_info", "-")
+	for _, sign := range []SignType{SignHMAC, SignMD5} {
+		signature := usd.digest(testKey, sign)
+		if trade, err := c.ParsePayment([]byte(usd.signed(sign))); err != nil || trade.Currency != "USD" {
+			t.Fatalf("as it was signed: %+v, %v", trade, err)
+		}
+		moved := usd.with("fee_type", "-", "cash_fee", usd["cash_fee"]+"&fee_type=USD", "sign", signature)
+		if moved.digest(testKey, sign) != signature {
+			t.Fatal("the signature does not fit the moved field: the test tests nothing")
+		}
+		trade, err := c.ParsePayment([]byte(moved.xml()))
+		wantError(t, err, Untrusted, "")
+		if trade != (Trade{}) {
+			t.Errorf("%+v", trade)
+		}
+		// trade_state, which makes an answer differ from a notification.
+		state := usd.with("trade_state", "NOTPAY")
+		hidden := usd.with("total_fee", usd["total_fee"]+"&trade_state=NOTPAY", "sign", state.digest(testKey, sign))
+		_, err = c.ParsePayment([]byte(hidden.xml()))
+		wantError(t, err, Untrusted, "")
+	}
+	// Values that only look like fields are WeChat's or the merchant's own.
+	for _, value := range []string{"a & b", "&", "a=1&b=2", "&total_fee=1", "fee_type=USD", "x&sku=9&fee_types=1", "https://wx.tenpay.com/x?prepay_id=wx1&package=2"} {
+		if trade, err := c.ParsePayment([]byte(paid().with("attach", value).signed(SignHMAC))); err != nil || trade.Attach != value {
+			t.Errorf("attach %q: %+v, %v", value, trade, err)
+		}
+	}
+}

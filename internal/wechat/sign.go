@@ -59,8 +59,12 @@ func (f byName) Swap(i, j int)      { f[i], f[j] = f[j], f[i] }
 
 // verify reports whether a received message is signed with key. The length
 // decides the algorithm, since sign_type is often missing: MD5 has 32 digits,
-// HMAC-SHA256 64. A message without a signature is not signed.
+// HMAC-SHA256 64. A message without a signature is not signed. A message that
+// hides a field in a value is not believed either, see hidesField.
 func verify(fields []Field, key Secret) bool {
+	if hidesField(fields) {
+		return false
+	}
 	given := strings.ToUpper(value(fields, "sign"))
 	var t SignType
 	switch len(given) {
@@ -72,6 +76,47 @@ func verify(fields []Field, key Secret) bool {
 		return false
 	}
 	return hmac.Equal([]byte(given), []byte(Sign(fields, key, t)))
+}
+
+// hidesField reports whether a value holds "&name=" with the name of a field
+// that the message lacks. The signed text does not mark where a value ends: a
+// field can be moved into the value of the field before it under the same
+// signature. Without its fee_type a payment in USD would be one in CNY. Only names
+// that decide something count, since WeChat's own mweb_url has "&package=".
+func hidesField(fields []Field) bool {
+	var present map[string]bool // made once, or long values would cost much
+	for _, f := range fields {
+		_, rest, found := strings.Cut(f.Value, "&")
+		for found {
+			var part string
+			part, rest, found = strings.Cut(rest, "&")
+			name, _, ok := strings.Cut(part, "=")
+			if !ok || !decides(name) {
+				continue
+			}
+			if present == nil {
+				present = map[string]bool{}
+				for _, f := range fields {
+					present[f.Name] = f.Value != ""
+				}
+			}
+			if !present[name] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// decides reports whether a field of that name changes what a message means.
+func decides(name string) bool {
+	switch name {
+	case "appid", "mch_id", "return_code", "result_code", "err_code", "trade_state", "trade_type", "fee_type", "total_fee", "time_end",
+		"openid", "transaction_id", "out_trade_no", "prepay_id", "code_url", "mweb_url", "sign_type", "total_refund_count":
+		return true
+	}
+	// The fields of refunds have numbers at their ends.
+	return strings.HasPrefix(name, "refund_") || strings.HasPrefix(name, "out_refund_no") || strings.HasPrefix(name, "settlement_")
 }
 
 // value returns a field, "" when it is absent.

@@ -1,0 +1,57 @@
+// Package growthtest checks how much work a parser does per byte of its input.
+package growthtest
+
+import (
+	"testing"
+	"time"
+)
+
+const (
+	factor   = 8                    // how much longer the long input is
+	margin   = 3                    // how much more than factor the time may grow
+	attempts = 8                    // measurements before a test fails
+	least    = 2 * time.Millisecond // of one measurement, so that the clock's resolution does not matter
+)
+
+// Linear fails the test when the work of do grows faster than its input. It
+// compares the time for an input of size bytes with the time for an eighth of it.
+// Linear work takes 8 times as long, and quadratic work 64 times; the test fails
+// beyond 24 times. A busy machine can only disturb single measurements, so that
+// the shortest of several counts. input returns the worst input of about n bytes.
+func Linear(t *testing.T, size int, input func(n int) []byte, do func([]byte)) {
+	t.Helper()
+	short, long := input(size/factor), input(size)
+	if len(long) < len(short)*factor/2 || len(long) > len(short)*factor*2 {
+		t.Fatalf("inputs of %d and %d bytes, want about 1 to %d", len(short), len(long), factor)
+	}
+	var shortest, longest time.Duration
+	for range attempts {
+		shortest, longest = shorter(shortest, measure(short, do)), shorter(longest, measure(long, do))
+		if longest <= shortest*factor*margin {
+			return
+		}
+	}
+	t.Errorf("%d bytes take %v, %d bytes take %v: the work grows %.0f times for %d times the input",
+		len(short), shortest, len(long), longest, float64(longest)/float64(shortest), factor)
+}
+
+// shorter returns the shorter duration; zero stands for none.
+func shorter(a, b time.Duration) time.Duration {
+	if a == 0 {
+		return b
+	}
+	return min(a, b)
+}
+
+// measure returns the time of one call, on average over as many calls as fill
+// least.
+func measure(b []byte, do func([]byte)) time.Duration {
+	calls, began := 0, time.Now()
+	for {
+		do(b)
+		calls++
+		if took := time.Since(began); took >= least {
+			return max(took/time.Duration(calls), 1)
+		}
+	}
+}

@@ -1,0 +1,161 @@
+package server_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order/ordertest"
+	"h5pay/internal/server"
+	"h5pay/internal/wechat"
+)
+
+// WeChat compares the address of an H5 order with the phone's. An order that WeChat
+// would reject is not made: the buyer learns how to pay, and the operator why.
+func TestNoH5OrderWithAPrivateAddress(t *testing.T) {
+	for _, addr := range []string{"", "unknown", "127.0.0.1:1", "10.0.0.5", "192.168.1.9:80", "[::1]:80", "[fd00::5]:80", "100.64.1.1", "169.254.0.1", "::ffff:10.0.0.5", "64:ff9b::10.0.0.5"} {
+		s := newShop(t, nil)
+		p := s.person(0)
+		p.must("POST", api.PathSession, nil, &api.Session{})
+		before := ordertest.Dump(t, s.db)
+		for range 3 {
+			r := p.request("POST", api.PathOrders, encode(t, mweb("tea", 1)))
+			r.RemoteAddr = addr
+			if a := p.send(r); a.err.Code != api.CodeAddressUnknown || a.status != 503 {
+				t.Errorf("%q: %d %s", addr, a.status, a.body)
+			}
+		}
+		if ordertest.Dump(t, s.db) != before || s.calls("unifiedorder") != 0 {
+			t.Errorf("%q: an order was made", addr)
+		}
+		if s.loud() != 1 || !strings.Contains(s.log.String(), "no H5 order is sent") || !strings.Contains(s.log.String(), "TRUSTED_PROXIES") {
+			t.Errorf("%q: the log has\n%s", addr, s.log)
+		}
+		// The other ways to pay do not depend on the address.
+		native := basket("tea", 1)
+		native.TradeType = api.TradeNative
+		r := p.request("POST", api.PathOrders, encode(t, native))
+		r.RemoteAddr = addr
+		if a := p.send(r); a.status != 200 {
+			t.Errorf("%q, NATIVE: %d %s", addr, a.status, a.body)
+		}
+	}
+}
+
+// A repeated request finds its order, also when the address is lost in between. An
+// order that is stored with a private address is not sent.
+func TestH5OrderOutlivesALostAddress(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.person(0)
+	p.must("POST", api.PathSession, nil, &api.Session{})
+	req := mweb("tea", 1)
+	var first, again api.Checkout
+	p.must("POST", api.PathOrders, req, &first)
+	r := p.request("POST", api.PathOrders, encode(t, req))
+	r.RemoteAddr = ""
+	a := p.send(r)
+	if decode(t, a.body, &again); a.status != 200 || again.Order.ID != first.Order.ID || again.MWebURL == "" {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	ordertest.Exec(t, s.db, `DROP TRIGGER keep_request; UPDATE orders SET client_ip = '127.0.0.1'`)
+	p.fails(api.CodeAddressUnknown, "POST", api.OrderPayPath(first.Order.ID), api.PayRequest{Renew: true})
+	if n := s.calls("unifiedorder"); n != 1 {
+		t.Errorf("%d calls", n)
+	}
+}
+
+// A shop on this machine has buyers on this machine.
+func TestH5OrderOfALocalShop(t *testing.T) {
+	s := newShop(t, func(cfg *server.Config, _ *wechat.Config) { cfg.ShopURL = "http://localhost:8802" })
+	p := s.person(0)
+	p.handler = s.handler
+	r := p.request("POST", api.PathSession, nil)
+	r.Header.Set("Origin", "http://localhost:8802")
+	p.send(r)
+	r = p.request("POST", api.PathOrders, encode(t, mweb("tea", 1)))
+	r.Header.Set("Origin", "http://localhost:8802")
+	r.RemoteAddr = "127.0.0.1:9"
+	if a := p.send(r); a.err.Code == api.CodeAddressUnknown {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+// Behind a proxy each buyer is counted apart and named to WeChat, whatever a buyer
+// writes into the header. Without an address all are one caller; the operator is
+// warned once, and the health page says so.
+func TestAddressesBehindAProxy(t *testing.T) {
+	limit := &counter{limit: 3}
+	s := newShop(t, func(cfg *server.Config, _ *wechat.Config) {
+		cfg.Addresses = server.Addresses{Header: "X-Forwarded-For", Proxies: 2, Connection: true}
+		cfg.AddressLimit = limit
+	})
+	s.reconcile()
+	call := func(list string) api.Code {
+		p := s.person(0)
+		r := p.request("POST", api.PathAuthorize, []byte("{}"))
+		r.RemoteAddr = "10.0.0.1:7"
+		if list != "" {
+			r.Header.Set("X-Forwarded-For", list)
+		}
+		return p.send(r).err.Code
+	}
+	for i := range 20 {
+		want := api.CodeBadRequest
+		if i%2 == 1 && i > 6 {
+			want = api.CodeRateLimited // the fourth call of this address on
+		}
+		list := fmt.Sprintf("198.51.100.%d, 203.0.113.%d, 10.0.0.2", i, 100+i) // another buyer each time
+		if i%2 == 1 {
+			list = fmt.Sprintf("198.51.100.%d, 203.0.113.1, 10.0.0.2", i)
+		}
+		if got := call(list); got != want {
+			t.Errorf("call %d of %s: %s, want %s", i, list, got, want)
+		}
+	}
+	if wrong, without := s.health(); len(wrong) > 0 || without["addresses"] != "" {
+		t.Errorf("%v, %v", wrong, without)
+	}
+	for i := range 30 {
+		want := api.CodeBadRequest
+		if i >= 3 {
+			want = api.CodeRateLimited
+		}
+		if got := call([]string{"", "203.0.113.1", "unknown, 10.0.0.2", "203.0.113.9, _x, 10.0.0.2"}[i%4]); got != want {
+			t.Errorf("call %d without an address: %s, want %s", i, got, want)
+		}
+	}
+	s.wantWrong("addresses", "CLIENT_IP_HEADER")
+	if n := strings.Count(s.log.String(), "addresses are not known"); n != 1 {
+		t.Errorf("warned %d times", n)
+	}
+	s.sim.Advance(time.Hour)
+	s.reconcile()
+	s.wantWrong("", "")
+}
+
+// A server that nobody told of its proxy notices it.
+func TestProxyThatNobodyNamedIsNoticed(t *testing.T) {
+	s := newShop(t, func(cfg *server.Config, _ *wechat.Config) { cfg.Addresses.Connection = true })
+	s.reconcile()
+	p := s.person(0)
+	for range 2 {
+		r := p.request("POST", api.PathAuthorize, []byte("{}"))
+		r.RemoteAddr = "127.0.0.1:7"
+		r.Header.Set("X-Forwarded-For", "203.0.113.1")
+		p.send(r)
+	}
+	s.wantWrong("addresses", "CLIENT_IP_HEADER is not set")
+	s.sim.Advance(time.Hour)
+	s.reconcile()
+	// A stranger's header makes no alarm.
+	for range 2 {
+		r := p.request("POST", api.PathAuthorize, []byte("{}"))
+		r.Header.Set("X-Forwarded-For", "203.0.113.1")
+		p.send(r)
+	}
+	if wrong, without := s.health(); len(wrong) > 0 || without["addresses"] == "" {
+		t.Errorf("%v, %v", wrong, without)
+	}
+}

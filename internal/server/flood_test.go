@@ -1,0 +1,163 @@
+package server_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/server"
+	"h5pay/internal/wechat"
+)
+
+// lines counts the log's lines above DEBUG, but for those with one of the texts.
+func (s *shop) lines(except ...string) (n int) {
+lines:
+	for line := range strings.Lines(s.log.String()) {
+		if strings.Contains(line, "level=DEBUG") {
+			continue
+		}
+		for _, text := range except {
+			if strings.Contains(line, text) {
+				continue lines
+			}
+		}
+		n++
+	}
+	return n
+}
+
+// A thousand calls of strangers of each kind write one line a minute, and the next
+// line says how many there were. WeChat's own addresses are never limited.
+func TestStrangersCannotFillTheLog(t *testing.T) {
+	const calls = 1000
+	for name, c := range map[string]struct {
+		path, body, origin, token string
+		msg                       string
+	}{
+		"forged notification":        {path: api.PathNotifyPay, body: "<xml><sign>x</sign></xml>", msg: `level=ERROR msg="notification refused"`},
+		"forged refund notification": {path: api.PathNotifyRefund, body: "<xml></xml>", msg: `level=ERROR msg="refund notification refused"`},
+		"long notification":          {path: api.PathNotifyPay, body: strings.Repeat("x", 65<<10), msg: `level=ERROR msg="notification refused"`},
+		"wrong token":                {path: api.PathAdminBills, body: "{}", token: "wrong", msg: `level=WARN msg="operator refused"`},
+		"another site":               {path: api.PathToken, body: "{}", origin: "https://evil.example", msg: `level=WARN msg="a call of another site's page is rejected"`},
+		"over the limit":             {path: api.PathToken, body: "{}", msg: `level=WARN msg="a call over the rate limit is rejected"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			limit := &perKey{limit: 3}
+			if name != "over the limit" {
+				limit.limit = 2 * calls
+			}
+			s := newShop(t, func(cfg *server.Config, _ *wechat.Config) { cfg.AddressLimit, cfg.OwnerLimit = limit, limit })
+			p := s.person(0)
+			before := s.lines()
+			send := func() answer {
+				p.token = c.token
+				r := p.request("POST", c.path, []byte(c.body))
+				if c.origin != "" {
+					r.Header.Set("Origin", c.origin)
+				}
+				return p.send(r)
+			}
+			for range calls {
+				send()
+			}
+			if n := s.lines() - before; n != 1 || strings.Count(s.log.String(), c.msg) != 1 {
+				t.Errorf("%d lines:\n%s", n, s.log)
+			}
+			s.signer.LogHeld()
+			if n := s.lines() - before; n != 1 {
+				t.Errorf("%d lines within the minute", n)
+			}
+			s.sim.Advance(time.Minute)
+			s.signer.LogHeld()
+			held := calls - 1
+			if name == "over the limit" {
+				held -= 3
+			}
+			want := fmt.Sprintf("not_logged=%d", held)
+			if n := s.lines() - before; n != 2 || !strings.Contains(s.log.String(), want) {
+				t.Errorf("%d lines, want %s:\n%s", n, want, s.log)
+			}
+			s.signer.LogHeld()
+			send()
+			send()
+			s.sim.Advance(time.Minute)
+			send()
+			if n := s.lines() - before; n != 4 || strings.Count(s.log.String(), "not_logged=1\n") != 1 {
+				t.Errorf("%d lines at last:\n%s", n, s.log)
+			}
+		})
+	}
+}
+
+// Calls without the operator's token are limited by address. The token always
+// opens, from that address too.
+func TestWrongTokensAreLimitedByAddress(t *testing.T) {
+	limit := &perKey{limit: 10}
+	s := newShop(t, func(cfg *server.Config, _ *wechat.Config) { cfg.AddressLimit = limit })
+	guess := func(i int, token string) answer {
+		p := s.person(i)
+		p.token = token
+		return p.send(p.request("GET", api.PathAdminCounter, nil))
+	}
+	for i := range 40 {
+		want := api.CodeUnauthenticated
+		if i >= 10 {
+			want = api.CodeRateLimited
+		}
+		if a := guess(0, strings.Repeat("x", 33)); a.err.Code != want || want == api.CodeRateLimited && a.header.Get("Retry-After") != "60" {
+			t.Errorf("guess %d: %d %s", i, a.status, a.body)
+		}
+	}
+	for range 20 {
+		if a := guess(0, adminToken); a.status != 200 {
+			t.Fatalf("the operator, from the same address: %d %s", a.status, a.body)
+		}
+	}
+	if a := guess(1, "wrong"); a.err.Code != api.CodeUnauthenticated {
+		t.Errorf("another address: %d %s", a.status, a.body)
+	}
+	// The health page is limited, but not for the operator.
+	for i := range 20 {
+		p := s.person(0)
+		if a := p.send(p.request("GET", api.PathHealth, nil)); (a.status == 429) != (i >= 10) {
+			t.Errorf("look %d: %d", i, a.status)
+		}
+		if p.token = adminToken; p.send(p.request("GET", api.PathHealth, nil)).status == 429 {
+			t.Error("the operator's look is limited")
+		}
+	}
+}
+
+// No notification is limited by its address: all of WeChat's come from a few.
+func TestNotificationsAreNeverLimited(t *testing.T) {
+	none := &counter{}
+	s := newShop(t, func(cfg *server.Config, _ *wechat.Config) { cfg.AddressLimit, cfg.OwnerLimit = none, none })
+	p := s.person(0)
+	for _, path := range []string{api.PathNotifyPay, api.PathNotifyRefund} {
+		for range 20 {
+			if a := p.send(p.request("POST", path, []byte("<xml></xml>"))); a.status != 200 {
+				t.Fatalf("%d %s", a.status, a.body)
+			}
+		}
+	}
+	if len(none.keys) != 0 {
+		t.Errorf("counted as %q", none.keys)
+	}
+}
+
+// perKey allows a number of calls under each key.
+type perKey struct {
+	limit  int
+	counts map[string]int
+}
+
+func (c *perKey) Allow(_ context.Context, key string) (bool, error) {
+	if c.counts == nil {
+		c.counts = map[string]int{}
+	}
+	c.counts[key]++
+	return c.counts[key] <= c.limit, nil
+}

@@ -1,0 +1,89 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// seldomPeriod is the least time between two lines of one message that strangers
+// can cause.
+const seldomPeriod = time.Minute
+
+// seldom bounds how many lines strangers can write into the log. Its memory grows
+// with the messages of the program, not with their occasions.
+type seldom struct {
+	mu    sync.Mutex
+	lines map[string]*seldomLine // by message
+}
+
+type seldomLine struct {
+	level   slog.Level
+	written time.Time
+	held    int // occasions since then that made no line
+}
+
+// allow counts an occasion of a message. It reports whether a line may be written,
+// and how many occasions before it made none.
+func (c *seldom) allow(msg string, level slog.Level, now time.Time) (held int, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	line := c.lines[msg]
+	if line == nil {
+		if c.lines == nil {
+			c.lines = map[string]*seldomLine{}
+		}
+		line = &seldomLine{}
+		c.lines[msg] = line
+	}
+	if age := now.Sub(line.written); age >= 0 && age < seldomPeriod {
+		line.held++
+		return 0, false
+	}
+	held = line.held
+	*line = seldomLine{level: level, written: now}
+	return held, true
+}
+
+// take returns and forgets the occasions that made no line, of messages whose
+// period is over.
+func (c *seldom) take(now time.Time) map[string]seldomLine {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var due map[string]seldomLine
+	for msg, line := range c.lines {
+		if line.held == 0 || now.Sub(line.written) < seldomPeriod {
+			continue
+		}
+		if due == nil {
+			due = map[string]seldomLine{}
+		}
+		due[msg] = *line
+		line.held = 0
+	}
+	return due
+}
+
+// logSeldom logs something that strangers can cause as often as they like: once a
+// minute, with the number of occasions in between that made no line. msg must be a
+// constant.
+func (s *Server) logSeldom(ctx context.Context, level slog.Level, msg string, args ...any) {
+	held, ok := s.seldom.allow(msg, level, s.now())
+	if !ok {
+		return
+	}
+	if held > 0 {
+		args = append(args, "not_logged", held)
+	}
+	s.logger(ctx).Log(ctx, level, msg, args...)
+}
+
+// LogHeld logs how often strangers caused a line that was not written, so that the
+// end of a flood is counted too. A timer calls it every minute. In a Worker it knows
+// of its own program alone.
+func (s *Server) LogHeld() {
+	for msg, line := range s.seldom.take(s.now()) {
+		s.log.Log(context.Background(), line.level, msg, "not_logged", line.held, "since", line.written.UTC().Format(time.RFC3339))
+	}
+}

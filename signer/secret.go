@@ -1,0 +1,89 @@
+package main
+
+import (
+	"strings"
+
+	"h5pay/internal/wechat"
+)
+
+// namedSecret is a secret and the setting that holds it.
+type namedSecret struct {
+	name  string
+	value wechat.Secret
+}
+
+// secrets returns all secrets of the settings, set or not.
+func (s *settings) secrets() []namedSecret {
+	return []namedSecret{
+		{"WECHAT_APPSECRET", s.AppSecret},
+		{"WECHAT_API_KEY", s.APIKey},
+		{"SESSION_KEY", s.SessionKey},
+		{"SESSION_KEY_OLD", s.SessionKeyOld},
+		{"ADMIN_TOKEN", s.AdminToken},
+		{"WEBHOOK_SECRET", s.WebhookSecret},
+		{"WEBHOOK_SECRET_OLD", s.WebhookSecretOld},
+	}
+}
+
+// checkSecrets returns an error for each secret of a public shop that strangers can
+// know or guess: one from an example or from the simulator, one that another setting
+// has too, and one with a pattern. A shop on this machine may have any.
+func (s *settings) checkSecrets() (wrong []error) {
+	if !s.public() {
+		return nil
+	}
+	all := s.secrets()
+	for i, secret := range all {
+		if secret.value == "" {
+			continue
+		}
+		problem := weakness(string(secret.value))
+		for _, earlier := range all[:i] {
+			if earlier.value == secret.value {
+				problem = "must differ from " + earlier.name
+			}
+		}
+		if problem != "" {
+			wrong = append(wrong, &settingError{secret.name, problem})
+		}
+	}
+	return wrong
+}
+
+// public reports whether the shop is open to the internet. The address of one on
+// this machine is http.
+func (s *settings) public() bool { return strings.HasPrefix(s.ShopURL, "https:") }
+
+// exampleWords stand in secrets of examples, this project's and others'. A random
+// secret has none of them.
+var exampleWords = []string{"change-me", "change_me", "changeme", "replace-me", "replace_me", "replaceme", "h5pay", "simulator", "example", "placeholder", "password", "your-", "your_", "dummy"}
+
+// weakness says why a secret can be guessed, "" when it seems random. No secret
+// that is drawn at random in hexadecimal, base64 or digits is found weak, but for
+// one in a million.
+func weakness(secret string) string {
+	lower := strings.ToLower(secret)
+	for _, word := range exampleWords {
+		if strings.Contains(lower, word) {
+			return "is that of an example: draw one, as with `openssl rand -hex 16`"
+		}
+	}
+	const guessable = "can be guessed: draw one, as with `openssl rand -hex 16`"
+	different := map[byte]bool{}
+	steps := 0 // from a character to itself or to a neighbour
+	for i := range len(lower) {
+		different[lower[i]] = true
+		if i > 0 && lower[i]-lower[i-1]+1 <= 2 {
+			steps++
+		}
+	}
+	if len(different) < 6 || steps*3 > len(lower)*2 {
+		return guessable
+	}
+	for period := 1; period <= len(lower)/2; period++ {
+		if strings.HasPrefix(lower, lower[period:]) {
+			return guessable
+		}
+	}
+	return ""
+}

@@ -1,0 +1,147 @@
+//go:build !js
+
+package main
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/big"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+
+	"h5pay/internal/wechat"
+	"h5pay/internal/wechat/wechattest"
+)
+
+// publicEnv returns settings of a shop on the internet, with secrets as an operator
+// draws them.
+func publicEnv(t *testing.T) map[string]string {
+	t.Helper()
+	env := exampleEnv(t)
+	delete(env, "WECHAT_BASE_URL")
+	env["SHOP_URL"] = "https://shop.example.com"
+	for _, name := range []string{"WECHAT_APPSECRET", "WECHAT_API_KEY", "SESSION_KEY", "SESSION_KEY_OLD", "ADMIN_TOKEN", "WEBHOOK_SECRET", "WEBHOOK_SECRET_OLD"} {
+		env[name] = randomHex()
+	}
+	return env
+}
+
+func randomHex() string {
+	b := make([]byte, 16)
+	rand.Read(b)
+	return hex.EncodeToString(b)
+}
+
+// Secrets that were published, that are equal or that have a pattern open no shop on
+// the internet. The error names the setting and does not hold its value.
+func TestPublicShopRejectsWeakSecrets(t *testing.T) {
+	env := publicEnv(t)
+	load := func(env map[string]string) error {
+		_, err := loadSettings(func(name string) string { return env[name] })
+		return err
+	}
+	if err := load(env); err != nil {
+		t.Fatal(err)
+	}
+	weak := map[string]string{
+		"the former example's": "h5pay-local-session-key-change-me-0000",
+		"the former token":     "h5pay-local-admin-token-change-me-0000",
+		"a former secret":      "h5pay-former-webhook-secret-change-me",
+		"the simulator's":      wechattest.DefaultAPIKey,
+		"the simulator's too":  wechattest.DefaultAppSecret,
+		"in capitals":          strings.ToUpper("please-change-me-before-going-live"),
+		"zeros":                strings.Repeat("0", 32),
+		"one letter":           strings.Repeat("aA", 16),
+		"two letters":          strings.Repeat("ab", 16),
+		"a word again":         strings.Repeat("s3cret", 6),
+		"a pattern":            strings.Repeat("0123456789abcdef", 2),
+		"a pattern, cut":       strings.Repeat("3f9c1", 7)[:33],
+		"counted":              "0123456789abcdefghijklmnopqrstuv",
+		"counted down":         "zyxwvutsrqponmlkjihgfedcba987654",
+		"the alphabet":         "abcdefghijklmnopqrstuvwxyzABCDEF",
+		"few characters":       "01101001110100101011010011101001",
+	}
+	var set settings
+	for _, secret := range set.secrets() {
+		for name, value := range weak {
+			if strings.HasPrefix(secret.name, "WECHAT_") && len(value) != 32 {
+				continue // WeChat's have 32 characters
+			}
+			bad := publicEnv(t)
+			bad[secret.name] = value
+			var e *settingError
+			if err := load(bad); !errors.As(err, &e) || e.Name != secret.name || strings.Contains(err.Error(), value) {
+				t.Errorf("%s with %s: %v", secret.name, name, err)
+			}
+			// On this machine it opens.
+			bad["SHOP_URL"] = "http://localhost:8802"
+			if err := load(bad); err != nil {
+				t.Errorf("%s with %s, on this machine: %v", secret.name, name, err)
+			}
+		}
+	}
+}
+
+func TestPublicShopRejectsEqualSecrets(t *testing.T) {
+	var set settings
+	all := set.secrets()
+	for i, one := range all {
+		for _, other := range all[i+1:] {
+			env := publicEnv(t)
+			env[other.name] = env[one.name]
+			_, err := loadSettings(func(name string) string { return env[name] })
+			var e *settingError
+			if !errors.As(err, &e) || e.Name != other.name || !strings.Contains(e.Problem, one.name) || strings.Contains(err.Error(), env[one.name]) {
+				t.Errorf("%s and %s: %v", one.name, other.name, err)
+			}
+		}
+	}
+}
+
+// Every field of the settings that is a secret is checked.
+func TestEverySecretIsChecked(t *testing.T) {
+	var set settings
+	v := reflect.ValueOf(&set).Elem()
+	n := 0
+	for i := range v.NumField() {
+		if v.Type().Field(i).Type == reflect.TypeFor[wechat.Secret]() {
+			v.Field(i).SetString(strconv.Itoa(n))
+			n++
+		}
+	}
+	checked := map[wechat.Secret]bool{}
+	for _, secret := range set.secrets() {
+		checked[secret.value] = true
+	}
+	if len(checked) != n || n < 7 {
+		t.Errorf("%d secrets are checked, the settings have %d", len(checked), n)
+	}
+}
+
+// Nobody who draws a secret is told to draw another one.
+func TestRandomSecretsAreStrong(t *testing.T) {
+	digits := func() string {
+		n, err := rand.Int(rand.Reader, new(big.Int).Exp(big.NewInt(10), big.NewInt(32), nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprintf("%032d", n)
+	}
+	b := make([]byte, 24)
+	for range 20_000 {
+		rand.Read(b)
+		for _, secret := range []string{randomHex(), base64.StdEncoding.EncodeToString(b), rand.Text() + rand.Text(), digits()} {
+			if problem := weakness(secret); problem != "" {
+				t.Errorf("%s %s", secret, problem)
+			}
+		}
+	}
+	if weakness("") == "" || weakness(string(wechat.Secret("0"))) == "" {
+		t.Error("no secret at all is strong")
+	}
+}
