@@ -125,6 +125,18 @@ func (s *Store) Due(ctx context.Context, mchID string, now time.Time, limit int)
 		now.Add(-ExpiryGrace).UnixMilli(), limit)
 }
 
+// DueTold returns the unpaid orders, in whatever status, of which a notification
+// said in the last day that they are paid, and which WeChat has not confirmed. They
+// were left alone for ten seconds, or for half the time between the notification
+// and the last query. Those left alone longest come first, limit at most.
+func (s *Store) DueTold(ctx context.Context, mchID string, now time.Time, limit int) ([]Order, error) {
+	return s.query(ctx, `
+		WHERE told_at IS NOT NULL AND transaction_id IS NULL AND queried_at <= ? AND mch_id = ?
+		AND queried_at + (queried_at - told_at) / 2 <= ? AND told_at > ?
+		ORDER BY queried_at LIMIT ?`,
+		now.Add(-10*time.Second).UnixMilli(), mchID, now.UnixMilli(), now.Add(-24*time.Hour).UnixMilli(), limit)
+}
+
 func (s *Store) one(ctx context.Context, where string, args ...any) (Order, error) {
 	orders, err := s.query(ctx, where, args...)
 	if err != nil {

@@ -17,7 +17,7 @@ const queryWindow = 3 * time.Second
 
 // Bounds of one Reconcile. On Cloudflare's free plan an event may run 50
 // statements; an order or a refund takes four at most, one more where a trade is
-// refused, and the rest five. All refunds of an order are looked at where WeChat
+// refused, and the rest six. All refunds of an order are looked at where WeChat
 // has paid back or refuses to: that takes one for each that is known, and
 // four for one that is not. An event that it is too much for fails; what it has
 // claimed is left alone by the next one, which goes on.
@@ -75,10 +75,17 @@ func (s *Server) Reconcile(ctx context.Context) error {
 		return fmt.Errorf("reconciling: %w", err)
 	}
 	batch := reconcileBatch - len(refunds)
-	due, err := s.cfg.Store.Due(ctx, s.cfg.MchID, began, batch)
+	// Payments that were notified and not confirmed come first, and leave a share to
+	// the others.
+	due, err := s.cfg.Store.DueTold(ctx, s.cfg.MchID, began, batch/2)
 	if err != nil {
 		return fmt.Errorf("reconciling: %w", err)
 	}
+	others, err := s.cfg.Store.Due(ctx, s.cfg.MchID, began, batch-len(due))
+	if err != nil {
+		return fmt.Errorf("reconciling: %w", err)
+	}
+	due = append(due, others...)
 	for _, r := range refunds {
 		if ctx.Err() != nil || s.now().Sub(began) > refundTime {
 			break // refunds that hang hold up no order; the next call begins with the rest

@@ -92,8 +92,21 @@ export class Store {
   claimQuery(id, window, now) {
     return this.#changed(
       `UPDATE orders SET queried_at = ?
-		WHERE id = ? AND status IN (?, ?, ?) AND (queried_at IS NULL OR queried_at <= ?)`,
+		WHERE id = ? AND (status IN (?, ?, ?) OR told_at IS NOT NULL AND transaction_id IS NULL)
+		AND (queried_at IS NULL OR queried_at <= ?)`,
       [now, id, "created", "pending", "closing", now - window],
+    );
+  }
+
+  // claimTold tells whether the caller is the one to query WeChat about an unpaid
+  // order whose payment a notification tells of, once in window ms. It writes
+  // nothing when the order differs from the notification.
+  claimTold({ outTradeNo, appid, mchID, totalFee, currency }, window, now) {
+    return this.#changed(
+      `UPDATE orders SET told_at = ?, queried_at = ?
+		WHERE out_trade_no = ? AND transaction_id IS NULL AND appid = ? AND mch_id = ? AND total = ? AND currency = ?
+		AND (told_at IS NULL OR told_at <= ?)`,
+      [now, now, outTradeNo, appid, mchID, totalFee, currency, now - window],
     );
   }
 

@@ -47,9 +47,9 @@ export async function unifiedOrder(shop, order) {
 }
 
 // queryOrder asks WeChat where an order stands.
-export async function queryOrder(shop, outTradeNo) {
+export async function queryOrder(shop, outTradeNo, timeout = queryTimeout) {
   const op = "orderquery";
-  const reply = await call(shop, op, queryTimeout, [["out_trade_no", outTradeNo]]);
+  const reply = await call(shop, op, timeout, [["out_trade_no", outTradeNo]]);
   const trade = readTrade(op, reply, reply.get("trade_state"));
   if (trade.outTradeNo !== outTradeNo) throw new WeChatError(op, "untrusted", "the answer is about another order");
   return trade;
@@ -86,7 +86,8 @@ export async function parsePayment(shop, body) {
   // Only orderquery has trade_state: one of its signed replies, for an unpaid
   // order, would otherwise pass for a notification.
   if ((fields.get("trade_state") || state) !== state) throw untrusted("trade_state contradicts result_code");
-  return readTrade(op, fields, state);
+  const downgraded = shop.signType !== "MD5" && fields.get("sign").length === 32;
+  return { ...readTrade(op, fields, state), downgraded };
 }
 
 // readTrade reads what orderquery and the notification share. What comes after

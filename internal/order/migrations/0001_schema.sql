@@ -56,6 +56,7 @@ CREATE TABLE orders (
   asking_until   INTEGER, -- until then one request alone may call unifiedorder: a second code_url voids the first
   failure        TEXT,    -- WeChat's code when it last declined the order
   queried_at     INTEGER, -- when WeChat was last queried about the order
+  told_at        INTEGER, -- when a notification last said that the order is paid, and WeChat was queried to confirm it
   transaction_id TEXT UNIQUE,
   payer          TEXT,    -- the openid of the payer
   paid_at        INTEGER, -- WeChat's time_end
@@ -73,6 +74,8 @@ CREATE INDEX orders_by_owner ON orders (owner, created_at);
 CREATE INDEX orders_by_time ON orders (created_at, id);
 CREATE INDEX orders_by_status ON orders (status, created_at, id);
 CREATE INDEX orders_by_payment ON orders (paid_at, out_trade_no) WHERE paid_at IS NOT NULL;
+-- Finds the orders whose payment was notified and is not confirmed.
+CREATE INDEX told_orders ON orders (queried_at) WHERE told_at IS NOT NULL AND transaction_id IS NULL;
 -- Finds the orders that WeChat is to be queried about.
 CREATE INDEX open_orders ON orders (COALESCE(queried_at, created_at)) WHERE status IN ('created', 'pending', 'closing');
 
