@@ -75,17 +75,15 @@ func (s *Server) Reconcile(ctx context.Context) error {
 		return fmt.Errorf("reconciling: %w", err)
 	}
 	batch := reconcileBatch - len(refunds)
-	// Payments that were notified and not confirmed come first, and leave a share to
-	// the others.
-	due, err := s.cfg.Store.DueTold(ctx, s.cfg.MchID, began, batch/2)
+	told, err := s.confirmTold(ctx, began)
 	if err != nil {
 		return fmt.Errorf("reconciling: %w", err)
 	}
-	others, err := s.cfg.Store.Due(ctx, s.cfg.MchID, began, batch-len(due))
+	batch -= told
+	due, err := s.cfg.Store.Due(ctx, s.cfg.MchID, began, batch)
 	if err != nil {
 		return fmt.Errorf("reconciling: %w", err)
 	}
-	due = append(due, others...)
 	for _, r := range refunds {
 		if ctx.Err() != nil || s.now().Sub(began) > refundTime {
 			break // refunds that hang hold up no order; the next call begins with the rest

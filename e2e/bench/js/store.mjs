@@ -92,8 +92,7 @@ export class Store {
   claimQuery(id, window, now) {
     return this.#changed(
       `UPDATE orders SET queried_at = ?
-		WHERE id = ? AND (status IN (?, ?, ?) OR told_at IS NOT NULL AND transaction_id IS NULL)
-		AND (queried_at IS NULL OR queried_at <= ?)`,
+		WHERE id = ? AND status IN (?, ?, ?) AND (queried_at IS NULL OR queried_at <= ?)`,
       [now, id, "created", "pending", "closing", now - window],
     );
   }
