@@ -93,6 +93,7 @@ func newApp(p platform) app {
 		MchID:         set.MchID,
 		SessionKey:    set.SessionKey,
 		SessionKeyOld: set.SessionKeyOld,
+		ManualBalance: set.ManualBalance,
 		AdminToken:    set.AdminToken,
 		Store:         order.NewStore(p.db),
 		WeChat:        client,

@@ -28,6 +28,9 @@ type settings struct {
 	AppID    string          // WECHAT_APPID, of the service account
 	MchID    string          // WECHAT_MCH_ID
 	SignType wechat.SignType // WECHAT_SIGN_TYPE, HMAC-SHA256 unless set
+	// ManualBalance leaves it to the operator which refunds take the available balance:
+	// REFUND_FROM_BALANCE is "manual", not "auto".
+	ManualBalance bool
 	// BaseURL replaces WeChat's three hosts by one: the simulator. WECHAT_BASE_URL;
 	// never set it in production.
 	BaseURL string
@@ -68,6 +71,7 @@ func loadSettings(getenv func(string) string) (settings, error) {
 		AppID:         getenv("WECHAT_APPID"),
 		MchID:         getenv("WECHAT_MCH_ID"),
 		SignType:      wechat.SignType(getenv("WECHAT_SIGN_TYPE")),
+		ManualBalance: getenv("REFUND_FROM_BALANCE") == "manual",
 		BaseURL:       getenv("WECHAT_BASE_URL"),
 		AppSecret:     wechat.Secret(getenv("WECHAT_APPSECRET")),
 		APIKey:        wechat.Secret(getenv("WECHAT_API_KEY")),
@@ -103,6 +107,7 @@ func loadSettings(getenv func(string) string) (settings, error) {
 		{"WECHAT_MCH_ID", "is not set", s.MchID != ""},
 		{"WECHAT_MCH_ID", "must be 8 to 32 digits", isDigits(s.MchID, 8, 32)},
 		{"WECHAT_SIGN_TYPE", "must be HMAC-SHA256 or MD5", s.SignType == wechat.SignHMAC || s.SignType == wechat.SignMD5},
+		{"REFUND_FROM_BALANCE", "must be auto or manual", slices.Contains([]string{"", "auto", "manual"}, getenv("REFUND_FROM_BALANCE"))},
 		{"WECHAT_BASE_URL", "must be an https origin without a path", s.BaseURL == "" || isOrigin(s.BaseURL)},
 		{"WECHAT_APPSECRET", "is not set", s.AppSecret != ""},
 		{"WECHAT_APPSECRET", "must be 32 letters or digits", isAlphanumeric(string(s.AppSecret), 32)},

@@ -89,6 +89,16 @@ func TestSettingsDefaults(t *testing.T) {
 	}
 }
 
+func TestRefundFromBalance(t *testing.T) {
+	env := exampleEnv(t)
+	for value, want := range map[string]bool{"": false, "auto": false, "manual": true} {
+		env["REFUND_FROM_BALANCE"] = value
+		if got, err := loadSettings(func(name string) string { return env[name] }); err != nil || got.ManualBalance != want {
+			t.Errorf("%q: %v, %v", value, got.ManualBalance, err)
+		}
+	}
+}
+
 func TestTradeTypes(t *testing.T) {
 	env := exampleEnv(t)
 	for list, want := range map[string]string{"NATIVE": "[NATIVE]", "MWEB, JSAPI": "[MWEB JSAPI]"} {
@@ -147,6 +157,7 @@ func TestBadSettingIsNamedAndNotShown(t *testing.T) {
 		{"WECHAT_MCH_ID", ""},
 		{"WECHAT_MCH_ID", "19000001O9"},
 		{"WECHAT_SIGN_TYPE", "RSA"},
+		{"REFUND_FROM_BALANCE", "yes"},
 		{"WECHAT_BASE_URL", "http://wechat.example.com"},
 		{"WECHAT_APPSECRET", ""},
 		{"WECHAT_APPSECRET", "tooshort"},

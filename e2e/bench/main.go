@@ -179,9 +179,7 @@ func (d *driver) round(ctx context.Context, p plan, s setting, keep bool, r *res
 	}
 	if keep {
 		r.add(d.name, "create-order", s, created)
-		if s.delay == 0 { // a notification does not go upstream
-			r.add(d.name, "notification", s, notified)
-		}
+		r.add(d.name, "notification", s, notified)
 	}
 	return nil
 }

@@ -23,8 +23,8 @@ type upstream struct {
 	delay   atomic.Int64 // ns
 
 	mu     sync.Mutex
-	orders int      // taken so far
-	placed []placed // taken since take was called
+	orders map[string]placed // by out_trade_no, all that were taken
+	placed []placed          // taken since take was called
 }
 
 // placed is an order that a notification can be about.
@@ -42,12 +42,13 @@ type account struct {
 }
 
 func startUpstream(a account) *upstream {
-	u := &upstream{account: a}
+	u := &upstream{account: a, orders: map[string]placed{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /sns/oauth2/access_token", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, `{"access_token":"bench","expires_in":7200,"refresh_token":"bench","openid":%q,"scope":"snsapi_base"}`, openid)
 	})
 	mux.HandleFunc("POST /pay/unifiedorder", u.unifiedOrder)
+	mux.HandleFunc("POST /pay/orderquery", u.orderQuery)
 	u.Server = httptest.NewServer(mux)
 	return u
 }
@@ -55,30 +56,56 @@ func startUpstream(a account) *upstream {
 // openid is the one buyer's.
 const openid = "oBenchmark0000000000000000001"
 
-func (u *upstream) unifiedOrder(w http.ResponseWriter, r *http.Request) {
+// request reads a signed call, after the delay. It answers a wrong one itself.
+func (u *upstream) request(w http.ResponseWriter, r *http.Request) (given map[string]string, ok bool) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<16))
 	time.Sleep(time.Duration(u.delay.Load()))
 	fields := flat(body)
 	signed := wechat.Sign(fields, u.account.key, u.account.signType)
-	given := make(map[string]string, len(fields))
+	given = make(map[string]string, len(fields))
 	for _, f := range fields {
 		given[f.Name] = f.Value
 	}
 	if err != nil || given["sign"] != signed {
 		http.Error(w, "not signed right", http.StatusBadRequest)
+		return nil, false
+	}
+	return given, true
+}
+
+func (u *upstream) unifiedOrder(w http.ResponseWriter, r *http.Request) {
+	given, ok := u.request(w, r)
+	if !ok {
 		return
 	}
 	u.mu.Lock()
-	u.orders++
-	n := u.orders
-	u.placed = append(u.placed, placed{n, given["out_trade_no"], given["total_fee"]})
+	o := placed{len(u.orders) + 1, given["out_trade_no"], given["total_fee"]}
+	u.orders[o.outTradeNo] = o
+	u.placed = append(u.placed, o)
 	u.mu.Unlock()
 	w.Write(u.sign([]wechat.Field{
 		{Name: "return_code", Value: "SUCCESS"}, {Name: "return_msg", Value: "OK"}, {Name: "result_code", Value: "SUCCESS"},
 		{Name: "appid", Value: u.account.appID}, {Name: "mch_id", Value: u.account.mchID},
 		{Name: "nonce_str", Value: "5K8264ILTKCH16CQ2502SI8ZNMTM67VS"}, {Name: "trade_type", Value: "JSAPI"},
-		{Name: "prepay_id", Value: fmt.Sprintf("wx2026112312000000%018d00", n)},
+		{Name: "prepay_id", Value: fmt.Sprintf("wx2026112312000000%018d00", o.number)},
 	}))
+}
+
+// orderQuery says of every order that it is paid: the Workers query WeChat when a
+// notification says so.
+func (u *upstream) orderQuery(w http.ResponseWriter, r *http.Request) {
+	given, ok := u.request(w, r)
+	if !ok {
+		return
+	}
+	u.mu.Lock()
+	o, ok := u.orders[given["out_trade_no"]]
+	u.mu.Unlock()
+	if !ok {
+		http.Error(w, "no such order", http.StatusNotFound)
+		return
+	}
+	w.Write(u.sign(append(u.payment(o), wechat.Field{Name: "trade_state", Value: "SUCCESS"})))
 }
 
 // take returns the orders placed since the last call.
@@ -91,8 +118,11 @@ func (u *upstream) take() []placed {
 }
 
 // notification is WeChat's message that an order is paid.
-func (u *upstream) notification(o placed) []byte {
-	return u.sign([]wechat.Field{
+func (u *upstream) notification(o placed) []byte { return u.sign(u.payment(o)) }
+
+// payment is what WeChat says of an order that is paid.
+func (u *upstream) payment(o placed) []wechat.Field {
+	return []wechat.Field{
 		{Name: "return_code", Value: "SUCCESS"}, {Name: "result_code", Value: "SUCCESS"},
 		{Name: "appid", Value: u.account.appID}, {Name: "mch_id", Value: u.account.mchID},
 		{Name: "bank_type", Value: "CMC"}, {Name: "cash_fee", Value: o.total}, {Name: "fee_type", Value: "CNY"},
@@ -100,7 +130,7 @@ func (u *upstream) notification(o placed) []byte {
 		{Name: "openid", Value: openid}, {Name: "out_trade_no", Value: o.outTradeNo},
 		{Name: "time_end", Value: "20261123120000"}, {Name: "total_fee", Value: o.total},
 		{Name: "trade_type", Value: "JSAPI"}, {Name: "transaction_id", Value: fmt.Sprintf("4200001%021d", o.number)},
-	})
+	}
 }
 
 func (u *upstream) sign(fields []wechat.Field) []byte {

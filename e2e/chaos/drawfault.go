@@ -47,7 +47,7 @@ func (d drawer) fault(do action) (wechattest.Fault, bool) {
 	case doCron:
 		return call("/pay/orderquery", "/pay/closeorder", "/pay/refundquery"), true
 	case doRefund, doByHand:
-		switch kind := one(d, "", "", wechattest.FaultNotEnough, wechattest.FaultRefundClosed, wechattest.FaultRefundChange, wechattest.FaultRefundSlow); kind {
+		switch kind := one(d, "", "", wechattest.FaultNotEnough, wechattest.FaultUnsettledShort, wechattest.FaultRefundClosed, wechattest.FaultRefundChange, wechattest.FaultRefundSlow); kind {
 		case "":
 			return call("/secapi/pay/refund", "/pay/refundquery"), true
 		case wechattest.FaultRefundSlow:

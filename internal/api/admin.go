@@ -26,6 +26,10 @@ type RefundRequest struct {
 	RefundKey string `json:"refund_key"`
 	Amount    Fen    `json:"amount"`           // fen; 1 to what is left
 	Reason    string `json:"reason,omitempty"` // 80 bytes at most; the payer reads it
+	// FromBalance takes the money from the available balance of the merchant, instead
+	// of from takings that are not settled. In a repeated call it changes a refund that
+	// WeChat has not taken.
+	FromBalance bool `json:"from_balance,omitempty"`
 }
 
 // EventType is what a webhook tells the merchant's back end.

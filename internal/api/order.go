@@ -97,6 +97,12 @@ type Refund struct {
 	// For the operator: the owner of the order sees neither it nor refunds that
 	// failed.
 	Failure string `json:"failure,omitempty"`
+	// FailureText is WeChat's words for it, and Cure what the operator can do where a
+	// retry does not help. FromBalance says that the money comes from the merchant's
+	// available balance. All three are for the operator too.
+	FailureText string `json:"failure_text,omitempty"`
+	Cure        string `json:"cure,omitempty"`
+	FromBalance bool   `json:"from_balance,omitempty"`
 }
 
 // RefundStatus is where a refund stands.

@@ -97,6 +97,33 @@ func (s *Store) ClaimQuery(ctx context.Context, id string, window time.Duration,
 		now.Add(-window).UnixMilli())
 }
 
+// Told is what a payment notification says of an order.
+type Told struct {
+	OutTradeNo, AppID, MchID string
+	Total                    api.Fen
+	Currency                 string
+}
+
+// ClaimTold reports whether the caller is the one to query WeChat, now, about an
+// unpaid order whose payment a notification tells of. It writes nothing when the
+// order is paid, or differs from the notification. Of any number of callers one
+// gets to, and no other until window has passed. Until the order is paid the timer
+// queries it before all others: see DueTold.
+func (s *Store) ClaimTold(ctx context.Context, t Told, window time.Duration, now time.Time) (bool, error) {
+	return s.exec(ctx, t.OutTradeNo, `
+		UPDATE orders SET told_at = ?, queried_at = ?
+		WHERE out_trade_no = ? AND transaction_id IS NULL AND appid = ? AND mch_id = ? AND total = ? AND currency = ?
+		AND (told_at IS NULL OR told_at <= ?)`,
+		now.UnixMilli(), now.UnixMilli(), t.OutTradeNo, t.AppID, t.MchID, int64(t.Total), t.Currency, now.Add(-window).UnixMilli())
+}
+
+// ClaimDueTold is ClaimTold for the timer, which has the order from DueTold.
+func (s *Store) ClaimDueTold(ctx context.Context, id string, window time.Duration, now time.Time) (bool, error) {
+	return s.exec(ctx, id, `
+		UPDATE orders SET queried_at = ? WHERE id = ? AND told_at IS NOT NULL AND transaction_id IS NULL AND queried_at <= ?`,
+		now.UnixMilli(), id, now.Add(-window).UnixMilli())
+}
+
 // NoteFailure stores why WeChat refused an unpaid order that stays as it is.
 func (s *Store) NoteFailure(ctx context.Context, id, code string, now time.Time) error {
 	_, err := s.exec(ctx, id, `UPDATE orders SET failure = ?, updated_at = ? WHERE id = ? AND status IN (?, ?)`,

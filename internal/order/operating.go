@@ -16,6 +16,8 @@ type Vitals struct {
 	OldestPending time.Time // when the oldest event that is not delivered was made, zero when none is
 	Dead          int       // events that were given up
 	Foreign       int       // unpaid orders that were made for another merchant
+	Stuck         int       // refunds that WeChat declined for a reason that a retry does not cure
+	Abnormal      int       // refunds that have to be paid out at the merchant platform
 	Unbalanced    int       // of the last BillDays bills, those that differ from the books or cannot be had
 }
 
@@ -34,8 +36,10 @@ func (s *Store) Vitals(ctx context.Context, mchID string) (Vitals, error) {
 		COALESCE((SELECT MIN(created_at) FROM (SELECT created_at FROM events WHERE status = 'pending' ORDER BY next_at LIMIT ?1)), 0),
 		(SELECT COUNT(*) FROM (SELECT 1 FROM events WHERE status = 'dead' AND attempts > 0 LIMIT ?1)),
 		(SELECT COUNT(*) FROM (SELECT 1 FROM orders WHERE status IN ('created', 'pending', 'closing') AND mch_id <> ?3 LIMIT ?1)),
+		(SELECT COUNT(*) FROM (SELECT 1 FROM refunds WHERE status = 'created' AND stuck = 1 LIMIT ?1)),
+		(SELECT COUNT(*) FROM (SELECT 1 FROM refunds WHERE status = 'abnormal' LIMIT ?1)),
 		(SELECT COUNT(*) FROM (SELECT status FROM bill_checks ORDER BY date DESC LIMIT ?2) WHERE status IN ('differs', 'failed'))`, maxLooked, BillDays, mchID).
-		Scan(&reconciled, &v.ForSale, &oldest, &v.Dead, &v.Foreign, &v.Unbalanced)
+		Scan(&reconciled, &v.ForSale, &oldest, &v.Dead, &v.Foreign, &v.Stuck, &v.Abnormal, &v.Unbalanced)
 	if err != nil {
 		return Vitals{}, fmt.Errorf("reading the vitals: %w", err)
 	}

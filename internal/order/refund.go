@@ -22,17 +22,21 @@ type Refund struct {
 	OrderID string
 	Key     string // unique for the order; "" of a refund that was not made here
 
-	// The parameters of the call, which never change: WeChat takes a repeated
-	// call for the same ID only when it is the same.
+	// The parameters of the call, which never change, but for FromBalance: WeChat
+	// takes a repeated call for the same ID only when it is the same.
 	Amount    api.Fen
 	Reason    string
 	NotifyURL string
 	CreatedAt time.Time
 
-	Status    api.RefundStatus
-	RefundID  string    // WeChat's number, once it is known to have taken the refund
-	TakenAt   time.Time // when that became known
-	Failure   string    // WeChat's code when it last refused the refund
+	// FromBalance says that the money comes from the merchant's available balance,
+	// instead of from takings that are not settled. UseBalance alone sets it later.
+	FromBalance bool
+
+	Status   api.RefundStatus
+	RefundID string    // WeChat's number, once it is known to have taken the refund
+	TakenAt  time.Time // when that became known
+	RefundFailure
 	QueriedAt time.Time // zero when WeChat was never sent it nor asked
 	EndedAt   time.Time
 	UpdatedAt time.Time
@@ -41,6 +45,13 @@ type Refund struct {
 	OutTradeNo    string
 	TransactionID string
 	Total         api.Fen
+}
+
+// RefundFailure is why WeChat last declined a refund that it has not taken.
+type RefundFailure struct {
+	Failure     string // WeChat's code, "FAIL" when it gave none
+	FailureText string // WeChat's words, cleaned and bounded
+	Stuck       bool   // a retry does not cure it: the operator has to act
 }
 
 // NewRefundID returns a number for WeChat, like NewOutTradeNo.
@@ -55,11 +66,30 @@ func (r *Refund) Public() api.Refund {
 		Status:    r.Status,
 		CreatedAt: r.CreatedAt.UnixMilli(),
 		Failure:   r.Failure,
+
+		FailureText: r.FailureText,
+		FromBalance: r.FromBalance,
+	}
+	if r.Stuck || r.Status == api.RefundAbnormal {
+		p.Cure = r.cure()
 	}
 	if !r.EndedAt.IsZero() {
 		p.EndedAt = r.EndedAt.UnixMilli()
 	}
 	return p
+}
+
+// cure is what an operator can do about a refund that a retry does not help.
+func (r *Refund) cure() string {
+	switch {
+	case r.Status == api.RefundAbnormal:
+		return "pay it out at the merchant platform: the payer's account takes no money"
+	case r.Failure != "NOTENOUGH":
+		return "correct the API key, merchant number, permission or certificate that failure_text names, then repeat the call with the same refund_key"
+	case r.FromBalance:
+		return "pay in at the merchant platform, then repeat the call with the same refund_key"
+	}
+	return "repeat the call with the same refund_key and from_balance: true, to use the available balance"
 }
 
 // InsertRefund stores a new refund and reports whether it did: the order has to
@@ -70,13 +100,13 @@ func (r *Refund) Public() api.Refund {
 // of any number of calls at once those succeed for which there is room.
 func (s *Store) InsertRefund(ctx context.Context, r Refund) (bool, error) {
 	return s.run(ctx, "storing refund "+r.ID, `
-		INSERT INTO refunds (id, order_id, refund_key, amount, reason, notify_url, created_at, status, updated_at)
-		SELECT ?, id, ?, ?, ?, ?, ?, 'created', ? FROM orders
+		INSERT INTO refunds (id, order_id, refund_key, amount, reason, notify_url, created_at, from_balance, status, updated_at)
+		SELECT ?, id, ?, ?, ?, ?, ?, ?, 'created', ? FROM orders
 		WHERE id = ? AND status IN ('paid', 'refunding')
 		AND total >= ? + (SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE order_id = orders.id AND status NOT IN ('failed', 'closed'))
 		AND ? > (SELECT COUNT(*) FROM refunds WHERE order_id = orders.id AND status <> 'failed')
 		ON CONFLICT DO NOTHING`,
-		r.ID, r.Key, int64(r.Amount), r.Reason, r.NotifyURL, r.CreatedAt.UnixMilli(), r.CreatedAt.UnixMilli(),
+		r.ID, r.Key, int64(r.Amount), r.Reason, r.NotifyURL, r.CreatedAt.UnixMilli(), flag(r.FromBalance), r.CreatedAt.UnixMilli(),
 		r.OrderID, int64(r.Amount), MaxRefunds)
 }
 
@@ -97,7 +127,8 @@ func (s *Store) RecordRefund(ctx context.Context, r Refund) (bool, error) {
 
 const selectRefunds = `SELECT refunds.id, order_id, COALESCE(refund_key, '') AS refund_key, amount, reason, refunds.notify_url,
 	refunds.created_at, refunds.status, COALESCE(refund_id, '') AS refund_id, COALESCE(taken_at, 0) AS taken_at,
-	COALESCE(refunds.failure, '') AS failure, COALESCE(refunds.queried_at, 0) AS queried_at, COALESCE(ended_at, 0) AS ended_at,
+	from_balance, COALESCE(refunds.failure, '') AS failure, COALESCE(failure_text, '') AS failure_text, stuck,
+	COALESCE(refunds.queried_at, 0) AS queried_at, COALESCE(ended_at, 0) AS ended_at,
 	refunds.updated_at, out_trade_no, COALESCE(transaction_id, '') AS transaction_id, total
 	FROM refunds JOIN orders ON orders.id = order_id `
 
@@ -119,16 +150,22 @@ func (s *Store) Refunds(ctx context.Context, orderID string) ([]Refund, error) {
 // DueRefunds returns the refunds that WeChat is to be sent again or asked about:
 // those that have not come to an end and were left alone for a minute or more.
 // The older one was then the longer it is left alone, by half its age, but not
-// beyond half an hour, and six hours when it waits for the merchant's hand. Those
-// left alone longest come first, limit at most; but those that WeChat has not
-// taken and those that it has come in turn.
+// beyond half an hour in its first week, which then grows with its age. One that waits
+// for the operator is left alone by half its age up to a day; an abnormal one for six
+// hours, or a tenth of its age. Those left alone longest come first, limit at most; but
+// those that WeChat has not taken and those that it has come in turn.
 func (s *Store) DueRefunds(ctx context.Context, now time.Time, limit int) ([]Refund, error) {
-	const asked = `COALESCE(refunds.queried_at, refunds.created_at)`
+	const (
+		asked = `COALESCE(refunds.queried_at, refunds.created_at)`
+		age   = `(` + asked + ` - refunds.created_at)`
+	)
 	return s.queryRefunds(ctx, `
 		WHERE refunds.status IN ('created', 'processing', 'abnormal') AND `+asked+` <= ?
-		AND `+asked+` + IIF(refunds.status = 'abnormal', ?, MIN((`+asked+` - refunds.created_at) / 2, ?)) <= ?
+		AND `+asked+` + CASE WHEN refunds.status = 'abnormal' THEN MAX(?, `+age+` / 10)
+			WHEN refunds.status = 'created' AND stuck = 1 THEN MIN(`+age+` / 2, ?)
+			ELSE MIN(`+age+` / 2, MAX(?, `+age+` / 336)) END <= ?
 		ORDER BY ROW_NUMBER() OVER (PARTITION BY refunds.status = 'created' ORDER BY `+asked+`), `+asked+` LIMIT ?`,
-		now.Add(-time.Minute).UnixMilli(), (6 * time.Hour).Milliseconds(), (30 * time.Minute).Milliseconds(), now.UnixMilli(), limit)
+		now.Add(-time.Minute).UnixMilli(), (6 * time.Hour).Milliseconds(), (24 * time.Hour).Milliseconds(), (30 * time.Minute).Milliseconds(), now.UnixMilli(), limit)
 }
 
 func (s *Store) oneRefund(ctx context.Context, where string, args ...any) (Refund, error) {
@@ -166,7 +203,7 @@ func scanRefund(rows *sql.Rows) (Refund, error) {
 	var r Refund
 	var created, taken, queried, ended, updated int64
 	err := rows.Scan(&r.ID, &r.OrderID, &r.Key, &r.Amount, &r.Reason, &r.NotifyURL, &created, &r.Status, &r.RefundID, &taken,
-		&r.Failure, &queried, &ended, &updated, &r.OutTradeNo, &r.TransactionID, &r.Total)
+		&r.FromBalance, &r.Failure, &r.FailureText, &r.Stuck, &queried, &ended, &updated, &r.OutTradeNo, &r.TransactionID, &r.Total)
 	r.CreatedAt, r.TakenAt, r.QueriedAt = fromMilli(created), fromMilli(taken), fromMilli(queried)
 	r.EndedAt, r.UpdatedAt = fromMilli(ended), fromMilli(updated)
 	return r, err

@@ -110,7 +110,7 @@ func TestRefundNeedsAPaidOrderAndRoom(t *testing.T) {
 	wantOrder(t, s, o.ID, api.StatusRefunding, 0)
 	// What came to nothing gives its share back; what failed and what was closed
 	// alike.
-	if ok, err := s.FailRefund(ctx, "R1", "ERROR", now); !ok || err != nil {
+	if ok, err := s.FailRefund(ctx, "R1", order.RefundFailure{Failure: "ERROR"}, now); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	if ok, err := s.MoveRefund(ctx, "R2", api.RefundClosed, "50-2", time.Time{}, now); !ok || err != nil {
@@ -141,7 +141,7 @@ func TestRefundsOfAnOrderAreLimited(t *testing.T) {
 // refundChanges are all changes of the store, by the status they lead to.
 func refundChanges(s *order.Store, id string) map[api.RefundStatus]func() (bool, error) {
 	all := map[api.RefundStatus]func() (bool, error){
-		api.RefundFailed: func() (bool, error) { return s.FailRefund(ctx, id, "ERROR", now) },
+		api.RefundFailed: func() (bool, error) { return s.FailRefund(ctx, id, order.RefundFailure{Failure: "ERROR"}, now) },
 	}
 	for _, to := range []api.RefundStatus{api.RefundProcessing, api.RefundSucceeded, api.RefundClosed, api.RefundAbnormal} {
 		all[to] = func() (bool, error) { return s.MoveRefund(ctx, id, to, "50-"+id, time.Time{}, now) }
@@ -201,7 +201,7 @@ func TestFailedRefundNeedsRoomAgain(t *testing.T) {
 	s := order.NewStore(db)
 	o := paid(t, s, "alice")
 	addRefund(t, s, refundDraft(o, "R1", 13600))
-	if ok, err := s.FailRefund(ctx, "R1", "ERROR", now); !ok || err != nil {
+	if ok, err := s.FailRefund(ctx, "R1", order.RefundFailure{Failure: "ERROR"}, now); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	addRefund(t, s, refundDraft(o, "R2", 1))
@@ -256,7 +256,7 @@ func TestRecordedRefunds(t *testing.T) {
 		}
 	}
 	wantOrder(t, s, o.ID, api.StatusRefunding, 13600)
-	if ok, err := s.FailRefund(ctx, "ours", "ERROR", now); !ok || err != nil {
+	if ok, err := s.FailRefund(ctx, "ours", order.RefundFailure{Failure: "ERROR"}, now); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	wantOrder(t, s, o.ID, api.StatusRefunded, 13600)
@@ -276,7 +276,7 @@ func TestConcurrentRefundsFitIntoTheOrder(t *testing.T) {
 			if err == nil && ok {
 				var once bool
 				for range 3 {
-					c, err := s.ClaimRefund(ctx, fmt.Sprint("R", i), time.Second, now)
+					c, err := s.ClaimRefund(ctx, order.Refund{ID: fmt.Sprint("R", i)}, time.Second, now)
 					if err != nil || c && once {
 						t.Errorf("claimed %t twice, %v", c, err)
 					}
@@ -322,7 +322,7 @@ func TestRefundsAreDueLessAndLess(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, r := range due {
-				if ok, err := s.ClaimRefund(ctx, r.ID, time.Second, at); !ok || err != nil {
+				if ok, err := s.ClaimRefund(ctx, r, time.Second, at); !ok || err != nil {
 					t.Fatal(ok, err)
 				}
 				n++
@@ -332,6 +332,22 @@ func TestRefundsAreDueLessAndLess(t *testing.T) {
 	}
 	if n := asked(api.RefundCreated, 24); n < 45 || n > 65 {
 		t.Errorf("created: %d times in a day", n)
+	}
+	// One that no retry helps, until the operator chose the available balance.
+	if err := s.NoteRefundFailure(ctx, "R1", order.RefundFailure{Failure: "NOTENOUGH", Stuck: true}, now); err != nil {
+		t.Fatal(err)
+	}
+	if n := asked(api.RefundCreated, 72); n < 10 || n > 25 {
+		t.Errorf("stuck: %d times in three days", n)
+	}
+	if ok, err := s.UseBalance(ctx, "R1", now); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if ok, err := s.UseBalance(ctx, "R1", now); ok || err != nil {
+		t.Errorf("twice: %v, %v", ok, err)
+	}
+	if n := asked(api.RefundCreated, 24); n < 45 || n > 65 {
+		t.Errorf("from the balance: %d times in a day", n)
 	}
 	if n := asked(api.RefundProcessing, 24); n < 45 || n > 65 {
 		t.Errorf("processing: %d times in a day", n)

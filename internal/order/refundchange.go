@@ -28,38 +28,49 @@ func (s *Store) MoveRefund(ctx context.Context, id string, to api.RefundStatus, 
 	}
 	from, args := refundFrom(to)
 	return s.run(ctx, "changing refund "+id, `
-		UPDATE refunds SET status = ?, refund_id = ?, taken_at = COALESCE(taken_at, ?), ended_at = ?, failure = NULL, updated_at = ?
+		UPDATE refunds SET status = ?, refund_id = ?, taken_at = COALESCE(taken_at, ?), ended_at = ?, failure = NULL, failure_text = NULL, stuck = 0, updated_at = ?
 		WHERE id = ? AND (refund_id IS NULL OR refund_id = ?) AND status IN (`+from+`)
 		AND (status <> 'failed' OR (SELECT total FROM orders WHERE id = order_id) >= amount +
 			(SELECT COALESCE(SUM(amount), 0) FROM refunds AS other WHERE other.order_id = refunds.order_id AND other.status IN ('processing', 'succeeded', 'abnormal')))`,
 		append([]any{string(to), refundID, now.UnixMilli(), endedAt, now.UnixMilli(), id, refundID}, args...)...)
 }
 
-// FailRefund ends a refund that WeChat refused to take, with WeChat's code:
+// FailRefund ends a refund that WeChat refused to take, with WeChat's code and words:
 // created -> failed.
-func (s *Store) FailRefund(ctx context.Context, id, code string, now time.Time) (bool, error) {
+func (s *Store) FailRefund(ctx context.Context, id string, f RefundFailure, now time.Time) (bool, error) {
 	from, args := refundFrom(api.RefundFailed)
 	return s.run(ctx, "changing refund "+id, `
-		UPDATE refunds SET status = ?, failure = ?, ended_at = ?, updated_at = ? WHERE id = ? AND status IN (`+from+`)`,
-		append([]any{string(api.RefundFailed), cmp.Or(code, "FAIL"), now.UnixMilli(), now.UnixMilli(), id}, args...)...)
+		UPDATE refunds SET status = ?, failure = ?, failure_text = ?, stuck = 0, ended_at = ?, updated_at = ?
+		WHERE id = ? AND status IN (`+from+`)`,
+		append([]any{string(api.RefundFailed), cmp.Or(f.Failure, "FAIL"), f.FailureText, now.UnixMilli(), now.UnixMilli(), id}, args...)...)
 }
 
 // NoteRefundFailure stores why WeChat refused a refund that stays as it is, to be
 // sent again.
-func (s *Store) NoteRefundFailure(ctx context.Context, id, code string, now time.Time) error {
-	_, err := s.run(ctx, "changing refund "+id, `UPDATE refunds SET failure = ?, updated_at = ? WHERE id = ? AND status = 'created'`,
-		code, now.UnixMilli(), id)
+func (s *Store) NoteRefundFailure(ctx context.Context, id string, f RefundFailure, now time.Time) error {
+	_, err := s.run(ctx, "changing refund "+id, `
+		UPDATE refunds SET failure = ?, failure_text = ?, stuck = ?, updated_at = ? WHERE id = ? AND status = 'created'`,
+		cmp.Or(f.Failure, "FAIL"), f.FailureText, flag(f.Stuck), now.UnixMilli(), id)
 	return err
+}
+
+// UseBalance lets a refund that WeChat has not taken take its money from the
+// available balance from now on, and reports whether it did not before.
+func (s *Store) UseBalance(ctx context.Context, id string, now time.Time) (bool, error) {
+	return s.run(ctx, "changing refund "+id, `
+		UPDATE refunds SET from_balance = 1, stuck = 0, updated_at = ? WHERE id = ? AND status = 'created' AND from_balance = 0`,
+		now.UnixMilli(), id)
 }
 
 // ClaimRefund reports whether the caller is the one to send WeChat a refund whose
 // end is not known, or to ask about it, now. Of any number of callers one gets
-// to, and no other until window has passed.
-func (s *Store) ClaimRefund(ctx context.Context, id string, window time.Duration, now time.Time) (bool, error) {
-	return s.run(ctx, "changing refund "+id, `
+// to, and no other until window has passed. A caller whose FromBalance is out of
+// date does not.
+func (s *Store) ClaimRefund(ctx context.Context, r Refund, window time.Duration, now time.Time) (bool, error) {
+	return s.run(ctx, "changing refund "+r.ID, `
 		UPDATE refunds SET queried_at = ?
-		WHERE id = ? AND status NOT IN ('succeeded', 'closed') AND (queried_at IS NULL OR queried_at <= ?)`,
-		now.UnixMilli(), id, now.Add(-window).UnixMilli())
+		WHERE id = ? AND from_balance = ? AND status NOT IN ('succeeded', 'closed') AND (queried_at IS NULL OR queried_at <= ?)`,
+		now.UnixMilli(), r.ID, flag(r.FromBalance), now.Add(-window).UnixMilli())
 }
 
 // refundFrom returns the statuses that lead to one, as the list of an IN.

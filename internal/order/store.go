@@ -104,7 +104,8 @@ func (s *Store) Timeline(ctx context.Context, id string) ([]api.Step, error) {
 // Due returns the orders that WeChat is to be asked about because nobody else
 // has: unpaid ones that were made, or last asked about, a minute ago or more. The
 // older an order was then, the longer it is left alone, by half its age, until
-// it is past its expiry. One that was given up is as young as that, and is left
+// it is past its expiry; then by half the time since its expiry, up to six hours,
+// because what keeps it from being closed may last. One that was given up is as young as that, and is left
 // alone until WeChat may close it. WeChat tells a merchant of his own orders only.
 //
 // Those left alone longest come first, limit at most; but what was given up, what
@@ -119,10 +120,22 @@ func (s *Store) Due(ctx context.Context, mchID string, now time.Time, limit int)
 	return s.query(ctx, `
 		WHERE status IN ('created', 'pending', 'closing') AND mch_id = ? AND `+asked+` <= ?
 		AND (status <> 'closing' OR created_at <= ?)
-		AND (`+asked+` + (`+asked+` - `+since+`) / 2 <= ? OR expires_at <= ?)
+		AND (`+asked+` + (`+asked+` - `+since+`) / 2 <= ? OR expires_at <= ? AND `+asked+` + MIN((`+asked+` - expires_at) / 2, ?) <= ?)
 		ORDER BY ROW_NUMBER() OVER (PARTITION BY `+kind+` ORDER BY `+asked+`), `+asked+` LIMIT ?`,
 		mchID, now.Add(-time.Minute).UnixMilli(), now.Add(-MinCloseAge).UnixMilli(), now.UnixMilli(),
-		now.Add(-ExpiryGrace).UnixMilli(), limit)
+		now.Add(-ExpiryGrace).UnixMilli(), (6 * time.Hour).Milliseconds(), now.UnixMilli(), limit)
+}
+
+// DueTold returns the unpaid orders, in whatever status, of which a notification
+// said in the last day that they are paid, and which WeChat has not confirmed. They
+// were left alone for ten seconds, or for half the time between the notification
+// and the last query. Those left alone longest come first, limit at most.
+func (s *Store) DueTold(ctx context.Context, mchID string, now time.Time, limit int) ([]Order, error) {
+	return s.query(ctx, `
+		WHERE told_at IS NOT NULL AND transaction_id IS NULL AND queried_at <= ? AND mch_id = ?
+		AND queried_at + (queried_at - told_at) / 2 <= ? AND told_at > ?
+		ORDER BY queried_at LIMIT ?`,
+		now.Add(-10*time.Second).UnixMilli(), mchID, now.UnixMilli(), now.Add(-24*time.Hour).UnixMilli(), limit)
 }
 
 func (s *Store) one(ctx context.Context, where string, args ...any) (Order, error) {
@@ -173,6 +186,14 @@ func scan(rows *sql.Rows) (Order, error) {
 	o.PrepayAt, o.QueriedAt, o.PaidAt = fromMilli(prepay), fromMilli(queried), fromMilli(paid)
 	o.AskingUntil = fromMilli(asking)
 	return o, nil
+}
+
+// flag is how a truth is stored.
+func flag(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // milli is how a time is stored; the zero time as NULL.

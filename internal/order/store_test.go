@@ -378,3 +378,29 @@ func TestIDs(t *testing.T) {
 		t.Error("an id was made without randomness")
 	}
 }
+
+// What keeps an expired order from being closed may last: a wrong key, say.
+func TestExpiredOrdersAreDueLessAndLess(t *testing.T) {
+	db := ordertest.Open(t)
+	s := order.NewStore(db)
+	o := draft(t, "alice", "key-expired-00000")
+	if _, err := s.Insert(ctx, o); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for at := o.ExpiresAt; at.Before(o.ExpiresAt.Add(10 * 24 * time.Hour)); at = at.Add(5 * time.Minute) {
+		due, err := s.Due(ctx, o.MchID, at, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range due {
+			if ok, err := s.ClaimQuery(ctx, o.ID, time.Second, at); !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+			n++
+		}
+	}
+	if n < 20 || n > 70 {
+		t.Errorf("due %d times in ten days", n)
+	}
+}

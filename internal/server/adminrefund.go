@@ -42,13 +42,19 @@ func (s *Server) adminRefund(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if refund.Status == api.RefundCreated && req.FromBalance && !refund.FromBalance {
+		if _, err := s.cfg.Store.UseBalance(ctx, refund.ID, s.now()); err != nil {
+			return err
+		}
+		refund.FromBalance = true
+	}
 	if refund.Status == api.RefundCreated {
 		if refund, err = s.sendRefund(ctx, refund, sourceAdmin); err != nil {
 			return err
 		}
 	}
 	if refund.Status == api.RefundFailed {
-		return refuse(api.CodeWeChatRefused, "WeChat refused the refund: "+refund.Failure)
+		return refuse(api.CodeWeChatRefused, "WeChat refused the refund: "+refund.Failure+", "+refund.FailureText)
 	}
 	return writeJSON(w, http.StatusOK, refund.Public())
 }
@@ -70,7 +76,7 @@ func (s *Server) placeRefund(ctx context.Context, o order.Order, req api.RefundR
 	}
 	stored, err := s.cfg.Store.InsertRefund(ctx, order.Refund{
 		ID: id, OrderID: o.ID, Key: req.RefundKey, Amount: req.Amount, Reason: req.Reason,
-		NotifyURL: s.origin + api.PathNotifyRefund, CreatedAt: s.now(),
+		NotifyURL: s.origin + api.PathNotifyRefund, CreatedAt: s.now(), FromBalance: req.FromBalance,
 	})
 	if err != nil {
 		return order.Refund{}, err

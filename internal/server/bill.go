@@ -17,8 +17,9 @@ const sourceBill = "bill"
 const (
 	billTimeout = 30 * time.Second
 	billLease   = 10 * time.Minute // of one run; much longer than one takes
-	billLater   = 10 * time.Minute // until the next try, when WeChat has no bill yet
-	billFailed  = time.Hour        // until the next try, when a bill cannot be had or read
+	billLater   = 10 * time.Minute // until the next try, when WeChat has no bill yet; then half of its delay
+	billFailed  = time.Hour        // until the next try, when a bill cannot be had or read; then half of its delay
+	billSeldom  = 12 * time.Hour   // at most
 	billHour    = 10               // of the next day in Beijing, from which on there is a bill
 
 	// billSlack is how far apart our clock and WeChat's may be: so close to
@@ -119,6 +120,8 @@ func (s *Server) checkBill(ctx context.Context, day time.Time, timer bool) (api.
 		} else {
 			log.Error("the bill cannot be had", "error", err)
 		}
+		delay := s.now().Sub(day.AddDate(0, 0, 1).Add(billHour * time.Hour))
+		wait = min(max(wait, delay/2), billSeldom)
 		return api.BillCheck{Date: run.Date, Status: status}, s.cfg.Store.PostponeBill(ctx, run, status, s.now().Add(wait))
 	}
 	c := comparison{s: s, date: run.Date, from: day, to: day.AddDate(0, 0, 1).Add(-billSlack)}

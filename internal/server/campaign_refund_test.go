@@ -21,7 +21,7 @@ func (p *purchase) payBack(r *rand.Rand) {
 		s.fault(pick(wechattest.FaultSystemError, wechattest.FaultTimeoutBefore, wechattest.FaultTimeoutAfter, wechattest.FaultBadGateway,
 			wechattest.FaultBadReplySign, wechattest.FaultNoReplySign), pick("/secapi/pay/refund", "/pay/refundquery"))
 	case 1:
-		kind := pick(wechattest.FaultNotEnough, wechattest.FaultRefundClosed, wechattest.FaultRefundChange, wechattest.FaultRefundSlow)
+		kind := pick(wechattest.FaultNotEnough, wechattest.FaultUnsettledShort, wechattest.FaultRefundClosed, wechattest.FaultRefundChange, wechattest.FaultRefundSlow)
 		var delay int64
 		if kind == wechattest.FaultRefundSlow {
 			delay = 1 + r.Int64N(5*time.Hour.Milliseconds())
@@ -112,6 +112,7 @@ func (p *purchase) refundNews(r *rand.Rand) {
 // merchant's hand.
 func (s *shop) refundsEnd() {
 	s.t.Helper()
+	s.sim.PayIn()
 	for range 60 {
 		s.sim.Advance(31 * time.Minute)
 		for range 4 {

@@ -66,6 +66,15 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	}
 	checks = append(checks, orders)
 
+	refunds := api.HealthCheck{Name: "refunds", OK: true}
+	switch {
+	case v.Stuck > 0:
+		refunds = unwell("refunds", fmt.Sprintf("WeChat declines %d refunds until the operator acts: see GET %s?status=refunding", v.Stuck, api.PathAdminOrders))
+	case v.Abnormal > 0:
+		refunds.Problem = fmt.Sprintf("%d refunds have to be paid out at the merchant platform: see GET %s?status=refunding", v.Abnormal, api.PathAdminOrders)
+	}
+	checks = append(checks, refunds)
+
 	// No alarm: a second shop of the same merchant makes every day's bill differ.
 	bills := api.HealthCheck{Name: "bills", OK: true}
 	if v.Unbalanced > 0 {

@@ -71,7 +71,7 @@ func (s *Server) confirmRefund(ctx context.Context, told wechat.Refund) error {
 	case agrees(r, told):
 		return nil
 	}
-	claimed, err := s.cfg.Store.ClaimRefund(ctx, r.ID, queryWindow, s.now())
+	claimed, err := s.cfg.Store.ClaimRefund(ctx, r, queryWindow, s.now())
 	if err != nil {
 		return err
 	}

@@ -240,7 +240,7 @@ func (s *Server) ownRefunds(ctx context.Context, o order.Order) ([]api.Refund, e
 	for _, r := range refunds {
 		if r.Status != api.RefundFailed {
 			view := r.Public()
-			view.Failure = ""
+			view.Failure, view.FailureText, view.Cure, view.FromBalance = "", "", "", false
 			own = append(own, view)
 		}
 	}

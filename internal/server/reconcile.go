@@ -17,7 +17,7 @@ const queryWindow = 3 * time.Second
 
 // Bounds of one Reconcile. On Cloudflare's free plan an event may run 50
 // statements; an order or a refund takes four at most, one more where a trade is
-// refused, and the rest five. All refunds of an order are looked at where WeChat
+// refused, and the rest six. All refunds of an order are looked at where WeChat
 // has paid back or refuses to: that takes one for each that is known, and
 // four for one that is not. An event that it is too much for fails; what it has
 // claimed is left alone by the next one, which goes on.
@@ -75,6 +75,11 @@ func (s *Server) Reconcile(ctx context.Context) error {
 		return fmt.Errorf("reconciling: %w", err)
 	}
 	batch := reconcileBatch - len(refunds)
+	told, err := s.confirmTold(ctx, began)
+	if err != nil {
+		return fmt.Errorf("reconciling: %w", err)
+	}
+	batch -= told
 	due, err := s.cfg.Store.Due(ctx, s.cfg.MchID, began, batch)
 	if err != nil {
 		return fmt.Errorf("reconciling: %w", err)

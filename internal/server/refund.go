@@ -1,7 +1,6 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,12 +17,12 @@ const sourceAdmin = "admin"
 
 // sendRefund asks WeChat to take a refund that is stored, and returns it as it
 // stands then. It may be called any number of times, also when it is not known
-// what became of the call before: the call is the same to the letter, and WeChat
-// pays one out_refund_no once.
+// what became of the call before: the call is the same to the letter, but for the
+// account that the money comes from, and WeChat pays one out_refund_no once.
 //
 // The error is the database's. What WeChat says goes to the refund and the log.
 func (s *Server) sendRefund(ctx context.Context, r order.Refund, source string) (order.Refund, error) {
-	claimed, err := s.cfg.Store.ClaimRefund(ctx, r.ID, resendWindow, s.now())
+	claimed, err := s.cfg.Store.ClaimRefund(ctx, r, resendWindow, s.now())
 	if err != nil {
 		return r, err
 	}
@@ -35,20 +34,27 @@ func (s *Server) sendRefund(ctx context.Context, r order.Refund, source string) 
 	return s.cfg.Store.RefundByID(ctx, r.ID)
 }
 
-// submitRefund makes the call of a refund that the caller has claimed. The error is the
-// database's.
+// submitRefund makes the call of a refund that the caller has claimed. When WeChat
+// declines it because unsettled takings do not suffice, it is sent once more, with
+// the available balance (refund, err_code NOTENOUGH: the other refund_account, the
+// same out_refund_no). The error is the database's.
 func (s *Server) submitRefund(ctx context.Context, r order.Refund, source string) error {
 	log := s.refundLog(ctx, r, source)
-	callCtx, cancel := context.WithTimeout(ctx, refundTimeout)
+	callCtx, cancel := context.WithTimeout(ctx, refundTimeout) // for both calls: no other claim begins sooner
 	defer cancel()
-	taken, err := s.cfg.WeChat.Refund(callCtx, wechat.RefundRequest{
-		OutTradeNo:  r.OutTradeNo,
-		OutRefundNo: r.ID,
-		Total:       wechat.Fen(r.Total),
-		Amount:      wechat.Fen(r.Amount),
-		Reason:      r.Reason,
-		NotifyURL:   r.NotifyURL,
-	})
+	taken, err := s.cfg.WeChat.Refund(callCtx, refundRequest(r))
+	var e *wechat.Error
+	if errors.As(err, &e) && e.Code == wechat.CodeNotEnough && !r.FromBalance && !s.cfg.ManualBalance {
+		switched, dbErr := s.cfg.Store.UseBalance(ctx, r.ID, s.now())
+		if dbErr != nil {
+			return dbErr
+		}
+		if switched {
+			log.Warn("a refund takes the available balance: unsettled takings do not suffice", "amount", int64(r.Amount))
+			r.FromBalance = true
+			taken, err = s.cfg.WeChat.Refund(callCtx, refundRequest(r))
+		}
+	}
 	if err == nil {
 		err = s.settleRefund(ctx, r, taken, source)
 	} else {
@@ -57,12 +63,26 @@ func (s *Server) submitRefund(ctx context.Context, r order.Refund, source string
 	return s.quietly(ctx, r, source, err)
 }
 
+// refundRequest is the call of a refund. All of it was stored before.
+func refundRequest(r order.Refund) wechat.RefundRequest {
+	return wechat.RefundRequest{
+		OutTradeNo:  r.OutTradeNo,
+		OutRefundNo: r.ID,
+		Total:       wechat.Fen(r.Total),
+		Amount:      wechat.Fen(r.Amount),
+		Reason:      r.Reason,
+		NotifyURL:   r.NotifyURL,
+		FromBalance: r.FromBalance,
+	}
+}
+
 // refundRefused sorts out why WeChat did not take a refund.
 func (s *Server) refundRefused(ctx context.Context, log *slog.Logger, r order.Refund, cause error, source string) error {
 	var e *wechat.Error
 	if !errors.As(cause, &e) {
 		e = &wechat.Error{Kind: wechat.Retry}
 	}
+	failure := order.RefundFailure{Failure: e.Code, FailureText: e.Message}
 	switch {
 	case e.Kind == wechat.Retry && e.Code == "", e.Kind == wechat.Untrusted:
 		// WeChat may have it or not. It is sent again, unchanged.
@@ -70,20 +90,21 @@ func (s *Server) refundRefused(ctx context.Context, log *slog.Logger, r order.Re
 		return nil
 	case e.Kind == wechat.Retry:
 		log.Warn("WeChat takes a refund later", "error", cause)
-		return s.cfg.Store.NoteRefundFailure(ctx, r.ID, e.Code, s.now())
+		return s.cfg.Store.NoteRefundFailure(ctx, r.ID, failure, s.now())
 	case e.Kind == wechat.Operator, e.Code == "":
 		// The merchant's balance, certificate or key is not the refund's fault: it
 		// is taken once that is right. Neither is a refusal without a code, which
-		// comes unsigned.
+		// comes unsigned. A retry does not cure either, so that it is sent less often.
 		log.Error("WeChat refused the shop a refund", "error", cause)
-		return s.cfg.Store.NoteRefundFailure(ctx, r.ID, cmp.Or(e.Code, "FAIL"), s.now())
+		failure.Stuck = true
+		return s.cfg.Store.NoteRefundFailure(ctx, r.ID, failure, s.now())
 	}
 	// A call that was lost before this one may have been taken.
 	if found, err := s.queryRefund(ctx, r, source); err != nil || found {
 		return err
 	}
 	log.Error("WeChat refused a refund", "error", cause)
-	if _, err := s.cfg.Store.FailRefund(ctx, r.ID, e.Code, s.now()); err != nil {
+	if _, err := s.cfg.Store.FailRefund(ctx, r.ID, failure, s.now()); err != nil {
 		return err
 	}
 	// Perhaps because of refunds that were not made here.
@@ -193,7 +214,7 @@ func (s *Server) moveRefund(ctx context.Context, log *slog.Logger, r order.Refun
 // not known to have been taken, at most once per resendWindow. What goes wrong is
 // logged; the error is the database's.
 func (s *Server) refreshRefund(ctx context.Context, r order.Refund, source string) error {
-	claimed, err := s.cfg.Store.ClaimRefund(ctx, r.ID, resendWindow, s.now())
+	claimed, err := s.cfg.Store.ClaimRefund(ctx, r, resendWindow, s.now())
 	if err != nil || !claimed {
 		return err
 	}

@@ -112,7 +112,7 @@ func TestRefundThatIsTakenAfterItFailed(t *testing.T) {
 	o := s.signedIn(0).paidOrder("tea", 1)
 	s.fault(wechattest.FaultTimeoutBefore, "/secapi/pay/refund")
 	r := op.refund(o.ID, refundOf(o.Total))
-	if ok, err := order.NewStore(s.db).FailRefund(t.Context(), r.ID, "ERROR", s.now()); err != nil || !ok {
+	if ok, err := order.NewStore(s.db).FailRefund(t.Context(), r.ID, order.RefundFailure{Failure: "ERROR"}, s.now()); err != nil || !ok {
 		t.Fatal(ok, err)
 	}
 	s.wantStatus(o.ID, api.StatusPaid)

@@ -8,9 +8,8 @@ import (
 	"h5pay/internal/wechat/wechattest"
 )
 
-// A former API key is not believed, not for a minute: whoever has it could make
-// orders paid. What WeChat told under it before the change is lost with it, and
-// found by asking.
+// A notification under a former API key is rejected, also in the minute after the
+// change. A query finds the payment.
 func TestPaymentToldUnderAFormerAPIKeyIsFoundByAsking(t *testing.T) {
 	s := newShop(t, nil)
 	p := s.signedIn(0)

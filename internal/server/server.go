@@ -70,9 +70,13 @@ type Config struct {
 	// AdminToken, at least 32 characters, opens the operator's calls. They are off
 	// when it is empty.
 	AdminToken wechat.Secret
-	Store      *order.Store
-	WeChat     Payments
-	Webhook    *Webhook // the merchant's back end; without one events are kept and not sent
+	// ManualBalance leaves it to the operator whether a refund takes its money from
+	// the available balance. Otherwise it does so after WeChat has declined it because
+	// unsettled takings do not suffice.
+	ManualBalance bool
+	Store         *order.Store
+	WeChat        Payments
+	Webhook       *Webhook // the merchant's back end; without one events are kept and not sent
 	// Announce, if not nil, is told that there is an event to deliver. It must
 	// not wait, and may do nothing: a timer delivers what it leaves.
 	Announce func()

@@ -34,6 +34,12 @@ func (r refusal) Error() string { return string(r) }
 // A refusal means that nothing was changed and an operator has to look; other
 // errors are the database's, and the trade should be told again.
 func (s *Server) settle(ctx context.Context, trade wechat.Trade, source string) error {
+	return s.withOrder(ctx, trade, source, func(o order.Order) error { return s.apply(ctx, o, trade, source) })
+}
+
+// withOrder runs do with the order of a trade. A refusal, also that there is no
+// such order, is logged and counted.
+func (s *Server) withOrder(ctx context.Context, trade wechat.Trade, source string, do func(order.Order) error) error {
 	log := s.logger(ctx).With("source", source, "out_trade_no", trade.OutTradeNo)
 	o, err := s.cfg.Store.ByOutTradeNo(ctx, trade.OutTradeNo)
 	if errors.Is(err, order.ErrNotFound) {
@@ -45,7 +51,7 @@ func (s *Server) settle(ctx context.Context, trade wechat.Trade, source string) 
 		return err
 	}
 	log = log.With("order", o.ID)
-	err = s.apply(ctx, o, trade, source)
+	err = do(o)
 	var why refusal
 	if errors.As(err, &why) {
 		s.count(ctx, map[string]int{"refused." + strings.ReplaceAll(string(why), " ", "_"): 1})
@@ -57,11 +63,8 @@ func (s *Server) settle(ctx context.Context, trade wechat.Trade, source string) 
 
 // apply changes the order as the trade says.
 func (s *Server) apply(ctx context.Context, o order.Order, trade wechat.Trade, source string) error {
-	if trade.AppID != o.AppID {
-		return refusal("appid differs")
-	}
-	if trade.MchID != o.MchID {
-		return refusal("mch_id differs")
+	if err := sameAccount(o, trade); err != nil {
+		return err
 	}
 	switch trade.State {
 	case wechat.StateSuccess, wechat.StateRefund: // refunded means that it was paid
@@ -78,7 +81,20 @@ func (s *Server) apply(ctx context.Context, o order.Order, trade wechat.Trade, s
 	return refusal("unknown trade state")
 }
 
-func (s *Server) applyPaid(ctx context.Context, o order.Order, trade wechat.Trade, source string) error {
+// sameAccount returns a refusal for a trade of another appid or merchant than the
+// order's.
+func sameAccount(o order.Order, trade wechat.Trade) error {
+	if trade.AppID != o.AppID {
+		return refusal("appid differs")
+	}
+	if trade.MchID != o.MchID {
+		return refusal("mch_id differs")
+	}
+	return nil
+}
+
+// samePayment returns a refusal for a trade that does not pay for the order.
+func samePayment(o order.Order, trade wechat.Trade) error {
 	switch {
 	case int64(trade.TotalFee) != int64(o.Total):
 		return refusal("amount differs")
@@ -86,6 +102,13 @@ func (s *Server) applyPaid(ctx context.Context, o order.Order, trade wechat.Trad
 		return refusal("currency differs")
 	case trade.TransactionID == "" || trade.PaidAt.IsZero():
 		return refusal("no transaction")
+	}
+	return nil
+}
+
+func (s *Server) applyPaid(ctx context.Context, o order.Order, trade wechat.Trade, source string) error {
+	if err := samePayment(o, trade); err != nil {
+		return err
 	}
 	paid, err := s.cfg.Store.Pay(ctx, o.ID, order.Payment{TransactionID: trade.TransactionID, Payer: trade.OpenID, PaidAt: trade.PaidAt, Source: source}, s.now())
 	if err != nil {

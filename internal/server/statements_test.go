@@ -4,11 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/wechat"
+	"h5pay/internal/wechat/wechattest"
 )
 
 // freeStatements is how many statements an event may run on Cloudflare's free plan.
@@ -40,6 +43,34 @@ func TestFindingManyRefundsKeepsToTheFreePlan(t *testing.T) {
 	s.check()
 	if seen := op.look(o.ID); seen.Refunded != 6000 {
 		t.Errorf("%d have gone back, want 6000", seen.Refunded)
+	}
+}
+
+// What a payment costs: one query at WeChat and three statements, to claim the query,
+// to read the order and to pay it. The same again costs two statements.
+func TestStatementsOfANotification(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	c := p.order("tea", 1)
+	s.fault(wechattest.FaultNotifyLost, "")
+	p.pay(c.Pay)
+	counted := countStatements(t, s)
+	body := s.signedNews(c.Order.ID, s.sim.Ledger().Trades[0].TransactionID, wechat.SignHMAC)
+	for _, tt := range []struct {
+		what    string
+		want    int64
+		queries int
+	}{{"first", 3, 1}, {"again", 2, 1}} {
+		before := counted.Load()
+		if code, text := s.post(body); !strings.Contains(text, "SUCCESS") {
+			t.Errorf("%s: %d %s", tt.what, code, text)
+		}
+		if n := counted.Load() - before; n != tt.want {
+			t.Errorf("%s: %d statements, want %d", tt.what, n, tt.want)
+		}
+		if n := s.calls("orderquery"); n != tt.queries {
+			t.Errorf("%s: %d queries, want %d", tt.what, n, tt.queries)
+		}
 	}
 }
 

@@ -89,12 +89,12 @@ func (c *Client) noBill(body []byte) error {
 	if err != nil {
 		return &Error{Op: opBill, Message: "the answer cannot be read", Kind: Untrusted, Err: err}
 	}
-	text := value(fields, "return_msg")
+	text := reason(fields)
 	switch {
-	case value(fields, "return_code") != "FAIL":
+	case !failed(fields):
 		return &Error{Op: opBill, Message: "the answer is no bill", Kind: Untrusted}
 	case value(fields, "error_code") == codeNoBill || strings.EqualFold(text, "No Bill Exist"):
 		return nil
 	}
-	return &Error{Op: opBill, Message: "WeChat answered FAIL: " + c.words(fields, "return_msg", ""), Kind: returnKind(text)}
+	return &Error{Op: opBill, Message: "WeChat answered FAIL: " + c.shown(text, ""), Kind: textKind(text)}
 }

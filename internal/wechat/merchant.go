@@ -3,6 +3,8 @@ package wechat
 import (
 	"context"
 	"net/http"
+	"slices"
+	"strings"
 )
 
 // pay makes one call of the merchant API: it signs fields, sends them, and
@@ -57,20 +59,28 @@ func (c *Client) post(ctx context.Context, doer Doer, op, path string, fields []
 // result_code, err_code; which reply signatures to verify). The openid of the
 // request is kept out of its errors.
 func (c *Client) check(op string, answer []Field, openID string) error {
-	words := func(name string) string { return c.words(answer, name, openID) }
-	switch value(answer, "return_code") {
-	case "SUCCESS":
-	case "FAIL":
-		// Often unsigned: good for "failed" and nothing more. No code, even if
-		// there is one: callers act on codes.
-		return &Error{Op: op, Message: "WeChat answered FAIL: " + words("return_msg"), Kind: returnKind(value(answer, "return_msg"))}
+	text := reason(answer)
+	shown := c.shown(text, openID)
+	switch {
+	case value(answer, "return_code") == "SUCCESS":
+	case failed(answer):
+		// Often unsigned: good for "failed" and nothing more. The error has no code,
+		// even if the answer has one: callers act on codes.
+		return &Error{Op: op, Message: "WeChat answered FAIL: " + shown, Kind: textKind(text)}
 	default:
 		return &Error{Op: op, Message: "the answer has no return_code", Kind: Untrusted}
 	}
 	result := value(answer, "result_code")
+	if result == "" && value(answer, "err_code")+value(answer, "err_code_des") != "" {
+		result = "FAIL" // some failures name their reason only
+	}
 	switch {
 	case !verify(answer, c.apiKey()):
-		return &Error{Op: op, Message: "the answer is not signed with the API key", Kind: Untrusted}
+		message := "the answer is not signed with the API key"
+		if shown != "" {
+			message += ": " + shown
+		}
+		return &Error{Op: op, Message: message, Kind: Untrusted}
 	case !c.mine(answer, result == "FAIL"):
 		return &Error{Op: op, Message: "the answer is about another account", Kind: Untrusted}
 	}
@@ -78,15 +88,42 @@ func (c *Client) check(op string, answer []Field, openID string) error {
 	case "SUCCESS":
 		return nil
 	case "FAIL":
-		code := value(answer, "err_code")
-		return &Error{Op: op, Code: errCode(code), Message: "WeChat refused: " + words("err_code_des"), Kind: kindOf(op, code)}
+		code, kind := judge(op, value(answer, "err_code"), text)
+		return &Error{Op: op, Code: errCode(code), Message: "WeChat refused: " + shown, Kind: kind}
 	}
 	return &Error{Op: op, Message: "the answer has no result_code", Kind: Untrusted}
 }
 
-// words returns what WeChat says in a field, prepared for an error.
-func (c *Client) words(answer []Field, name, openID string) string {
-	return wording(value(answer, name), string(c.apiKey()), string(c.appSecret()), openID)
+// failed reports whether an answer says that the call failed before WeChat looked
+// at the order. Besides return_code FAIL there is retcode, or ret_code, without a
+// return_code (return_code, result_code, err_code; odd shapes).
+func failed(answer []Field) bool {
+	switch value(answer, "return_code") {
+	case "FAIL":
+		return true
+	case "":
+		code := value(answer, "retcode") + value(answer, "ret_code")
+		return code != "" && strings.Trim(code, "0") != "" && code != "SUCCESS"
+	}
+	return false
+}
+
+// reason returns WeChat's words for a failure, under whatever name they come. Each
+// text comes once.
+func reason(answer []Field) string {
+	var texts []string
+	for _, name := range []string{"err_code_des", "return_msg", "retmsg", "ret_msg", "error_message"} {
+		text := value(answer, name)
+		if text != "" && text != "OK" && !slices.Contains(texts, text) {
+			texts = append(texts, text)
+		}
+	}
+	return strings.Join(texts, "; ")
+}
+
+// shown prepares WeChat's words for an error.
+func (c *Client) shown(text, openID string) string {
+	return wording(text, string(c.apiKey()), string(c.appSecret()), openID)
 }
 
 // mine reports whether a message is about this appid and mch_id. The API key

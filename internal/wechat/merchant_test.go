@@ -1,6 +1,10 @@
 package wechat
 
-import "strings"
+import (
+	"errors"
+	"strings"
+	"testing"
+)
 
 // reply is an answer of the merchant API and what becomes of it.
 type reply struct {
@@ -45,11 +49,74 @@ func commonReplies(good message) map[string]reply {
 		"success, odd result_code": {good.with("result_code", "success").signed(SignHMAC), Untrusted, ""},
 		"success, no return_code":  {good.with("return_code", "-").signed(SignHMAC), Untrusted, ""},
 		"success, odd return_code": {good.with("return_code", "OK").signed(SignHMAC), Untrusted, ""},
-		"sandbox spelling":         {message{"retcode": "1", "retmsg": "x"}.xml(), Untrusted, ""},
+		"FAIL, retmsg":             {message{"return_code": "FAIL", "retcode": "1", "retmsg": "请确认请求参数是否正确param mch_id invalid"}.xml(), Operator, ""},
+		"retcode, retmsg":          {message{"retcode": "1", "retmsg": "param mch_id invalid"}.xml(), Operator, ""},
+		"ret_code, ret_msg":        {message{"ret_code": "FAIL", "ret_msg": "System Error"}.xml(), Retry, ""},
+		"retcode, no words":        {message{"retcode": "1"}.xml(), Refused, ""},
+		"retcode and err_code":     {message{"retcode": "1", "retmsg": "x", "err_code": "ORDERPAID"}.xml(), Refused, ""},
+		"retcode 0":                {good.with("return_code", "-", "retcode", "0").signed(SignHMAC), Untrusted, ""},
+		"refused in words":         {refusal.with("err_code_des", "商户无此接口权限").signed(SignHMAC), Operator, ""},
+		"refused in words, busy":   {refusal.with("err_code", "NEVER_SEEN", "err_code_des", "系统繁忙,请稍后再试").signed(SignHMAC), Retry, "NEVER_SEEN"},
+		"words, no result_code":    {refusal.with("result_code", "-", "err_code_des", "param mch_id invalid").signed(SignHMAC), Operator, ""},
+		"words, unsigned":          {refusal.with("result_code", "-", "err_code_des", "param mch_id invalid").xml(), Untrusted, ""},
 		"repeated field":           {strings.Replace(good.signed(SignHMAC), "<xml>", "<xml><result_code>FAIL</result_code>", 1), Untrusted, ""},
 		"DOCTYPE":                  {`<!DOCTYPE xml [<!ENTITY e SYSTEM "file:///etc/passwd">]>` + good.signed(SignHMAC), Untrusted, ""},
 		"two messages":             {good.signed(SignHMAC) + good.signed(SignHMAC), Untrusted, ""},
 		"half a message":           {"<xml><return_code>SUCCESS</return_code>", Untrusted, ""},
 		"JSON":                     {`{"return_code":"SUCCESS"}`, Retry, ""},
+	}
+}
+
+// WeChat's reason is in the error, under whatever name it came, cleaned and bounded.
+func TestReasonIsShown(t *testing.T) {
+	signed := message{"return_code": "SUCCESS", "return_msg": "OK", "appid": testAppID, "mch_id": testMchID}
+	private := "openid " + testOpenID + " key " + testKey + "\r\n" + strings.Repeat("茶", 100)
+	for body, want := range map[string]string{
+		message{"return_code": "FAIL", "retcode": "1", "retmsg": "param mch_id invalid"}.xml():                          "param mch_id invalid",
+		message{"retcode": "1", "retmsg": "param mch_id invalid"}.xml():                                                 "param mch_id invalid",
+		message{"ret_code": "1", "ret_msg": "param mch_id invalid"}.xml():                                               "param mch_id invalid",
+		message{"return_code": "FAIL", "error_message": "no such product"}.xml():                                        "no such product",
+		message{"return_code": "FAIL", "return_msg": "FAIL", "err_code_des": "no such product"}.xml():                   "no such product; FAIL",
+		message{"return_code": "FAIL", "return_msg": "again", "retmsg": "again"}.xml():                                  "FAIL: again",
+		signed.with("result_code", "FAIL", "err_code_des", "param mch_id invalid").signed(SignHMAC):                     "param mch_id invalid",
+		signed.with("err_code_des", "param mch_id invalid").signed(SignMD5):                                             "param mch_id invalid",
+		signed.with("result_code", "FAIL", "err_code_des", "not signed at all").xml():                                   "not signed at all",
+		message{"retcode": "1", "retmsg": private}.xml():                                                                "openid *** key ***茶",
+		signed.with("result_code", "FAIL", "err_code_des", private).signed(SignHMAC):                                    "openid *** key ***茶",
+		signed.with("result_code", "FAIL", "err_code_des", private).xml():                                               "openid *** key ***茶",
+		message{"return_code": "FAIL", "return_msg": strings.Repeat("x ", 40), "retmsg": strings.Repeat("y", 60)}.xml(): "x x",
+	} {
+		for op, call := range calls(nil) {
+			if op == "access_token" || op == "userinfo" {
+				continue // JSON
+			}
+			c, _ := newClient(t, says(body))
+			call = calls(c)[op]
+			err := call(t.Context())
+			var e *Error
+			if !errors.As(err, &e) || !strings.Contains(e.Message, want) || len(e.Message) > 200 || strings.ContainsAny(e.Message, "\r\n") {
+				t.Errorf("%s: %v, want it to say %q", op, err, want)
+				continue
+			}
+			wantError(t, err, e.Kind, e.Code)
+		}
+	}
+}
+
+// A refund that is declined for want of money is known without a code.
+func TestNotEnoughInWords(t *testing.T) {
+	for text, want := range map[string]string{
+		"交易未结算资金不足，请使用可用余额退款": CodeNotEnough, "基本账户余额不足，请充值后重新发起": CodeNotEnough, "订单已全额退款": "",
+	} {
+		body := message{"return_code": "SUCCESS", "appid": testAppID, "mch_id": testMchID, "result_code": "FAIL", "err_code_des": text}.signed(SignHMAC)
+		c, _ := newClient(t, says(body))
+		_, err := c.Refund(t.Context(), testRefund())
+		kind := Refused
+		if want != "" {
+			kind = Operator
+		}
+		wantError(t, err, kind, want)
+		_, err = c.UnifiedOrder(t.Context(), testOrder())
+		wantError(t, err, Refused, "")
 	}
 }

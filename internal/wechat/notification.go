@@ -5,6 +5,9 @@ package wechat
 // currency, and whether it was handled before, is the caller's to check. A
 // failed payment has the state StatePayError. All its errors mean: do not
 // believe it.
+//
+// The signature proves that the sender has the API key, which other systems of the
+// merchant have too. QueryOrder tells what WeChat says.
 func (c *Client) ParsePayment(body []byte) (Trade, error) {
 	const op = "notification"
 	fields, err := parse(body)
@@ -37,6 +40,7 @@ func (c *Client) ParsePayment(body []byte) (Trade, error) {
 	if problem != "" {
 		return Trade{}, &Error{Op: op, Message: problem, Kind: Untrusted}
 	}
+	trade.Downgraded = c.cfg.SignType == SignHMAC && len(value(fields, "sign")) == 32
 	return trade, nil
 }
 

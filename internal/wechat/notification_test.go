@@ -11,14 +11,16 @@ import (
 func TestParsePayment(t *testing.T) {
 	dollars := paidTrade()
 	dollars.Currency = "USD"
+	downgraded := paidTrade()
+	downgraded.Downgraded = true
 	for name, tt := range map[string]struct {
 		body string
 		want Trade
 	}{
 		"HMAC":               {paid().signed(SignHMAC), paidTrade()},
-		"MD5":                {paid().signed(SignMD5), paidTrade()},
+		"MD5":                {paid().signed(SignMD5), downgraded},
 		"sign_type":          {paid().with("sign_type", "HMAC-SHA256").signed(SignHMAC), paidTrade()},
-		"wrong sign_type":    {paid().with("sign_type", "HMAC-SHA256").signed(SignMD5), paidTrade()},
+		"wrong sign_type":    {paid().with("sign_type", "HMAC-SHA256").signed(SignMD5), downgraded},
 		"unknown fields":     {paid().with("new_field", "x & <y>", "coupon_id_10", "1", "coupon_id_2", "1", "version", "").signed(SignHMAC), paidTrade()},
 		"no currency":        {paid().with("fee_type", "-").signed(SignHMAC), paidTrade()},
 		"empty currency":     {paid().with("fee_type", "").signed(SignHMAC), paidTrade()},
@@ -37,6 +39,16 @@ func TestParsePayment(t *testing.T) {
 				t.Errorf("trade (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// At an MD5 account every notification is signed with MD5.
+func TestMD5IsNoDowngradeAtAnMD5Account(t *testing.T) {
+	for _, signed := range []SignType{SignMD5, SignHMAC} {
+		c, _ := newClient(t, unread(t), func(cfg *Config) { cfg.SignType = SignMD5 })
+		if got, err := c.ParsePayment([]byte(paid().signed(signed))); err != nil || got.Downgraded {
+			t.Errorf("%s: %+v, %v", signed, got, err)
+		}
 	}
 }
 

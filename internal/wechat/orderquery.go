@@ -37,6 +37,9 @@ type Trade struct {
 	Currency      string // "CNY" unless WeChat says otherwise
 	Attach        string
 	PaidAt        time.Time
+	// Downgraded says that the message was a notification signed with MD5 although
+	// this account signs with HMAC-SHA256.
+	Downgraded bool
 }
 
 // Paid reports whether the money was paid, refunded since or not.

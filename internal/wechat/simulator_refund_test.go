@@ -147,18 +147,19 @@ func TestRefundFaults(t *testing.T) {
 		code  string
 		taken bool
 	}{
-		wechattest.FaultNotEnough:    {wechat.Operator, wechat.CodeNotEnough, false},
-		wechattest.FaultSystemError:  {wechat.Retry, "SYSTEMERROR", false},
-		wechattest.FaultBadGateway:   {wechat.Retry, "", false},
-		wechattest.FaultBadReplySign: {wechat.Untrusted, "", true},
-		wechattest.FaultNoReplySign:  {wechat.Untrusted, "", true},
-		wechattest.FaultTimeoutAfter: {wechat.Retry, "", true},
+		wechattest.FaultNotEnough:      {wechat.Operator, wechat.CodeNotEnough, false},
+		wechattest.FaultUnsettledShort: {wechat.Operator, wechat.CodeNotEnough, false},
+		wechattest.FaultSystemError:    {wechat.Retry, "SYSTEMERROR", false},
+		wechattest.FaultBadGateway:     {wechat.Retry, "", false},
+		wechattest.FaultBadReplySign:   {wechat.Untrusted, "", true},
+		wechattest.FaultNoReplySign:    {wechat.Untrusted, "", true},
+		wechattest.FaultTimeoutAfter:   {wechat.Retry, "", true},
 	} {
 		t.Run(fault, func(t *testing.T) {
 			each(t, 2, func(t *testing.T, w *world) {
 				w.pay("tea-000001")
 				path := "/secapi/pay/refund"
-				if fault == wechattest.FaultNotEnough {
+				if want.code == wechat.CodeNotEnough {
 					path = ""
 				}
 				w.fault(fault, path)
@@ -172,9 +173,19 @@ func TestRefundFaults(t *testing.T) {
 				if n := len(w.Ledger().Refunds); (n == 1) != want.taken {
 					t.Errorf("WeChat has %d refunds", n)
 				}
-				// Whatever happened, the same again is right, and paid once.
 				w.ClearFaults()
-				request.FromBalance = want.code == wechat.CodeNotEnough
+				if want.code == wechat.CodeNotEnough {
+					// Only the other account has the money, or none before it is paid in.
+					if _, err := w.client.Refund(t.Context(), request); err == nil {
+						t.Error("the same again was taken")
+					}
+					request.FromBalance = true
+					if _, err := w.client.Refund(t.Context(), request); (err != nil) != (fault == wechattest.FaultNotEnough) {
+						t.Errorf("from the balance: %v", err)
+					}
+					w.PayIn()
+				}
+				// Whatever happened, the same again is right, and paid once.
 				if got, err = w.client.Refund(t.Context(), request); err != nil || got.State != wechat.RefundProcessing {
 					t.Fatalf("%+v, %v", got, err)
 				}

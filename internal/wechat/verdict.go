@@ -25,6 +25,20 @@ func notSent(op, problem string) *Error {
 	return &Error{Op: op, Code: codeParam, Message: "not sent: " + problem, Kind: Developer}
 }
 
+// judge returns the code of a signed failure, and what can be done about it. When
+// the code is missing or unknown, WeChat's words decide the kind. A refund that is
+// declined for want of money has the code CodeNotEnough also when the answer has
+// none: the refund then takes its money elsewhere.
+func judge(op, code, text string) (string, Kind) {
+	if code == "" && op == opRefund && (strings.Contains(text, "资金不足") || strings.Contains(text, "余额不足")) {
+		code = CodeNotEnough
+	}
+	if _, known := KindOf(code); known {
+		return code, kindOf(op, code)
+	}
+	return code, textKind(text)
+}
+
 // kindOf is what can be done about a code in the answer to op. An unknown one
 // is a refusal of this request.
 func kindOf(op, code string) Kind {
@@ -75,17 +89,18 @@ func KindOf(code string) (kind Kind, known bool) {
 	return Refused, false
 }
 
-// returnKind reads the text of a FAIL at the return_code layer, which has no
-// code. Its wording varies; unknown words count as a refusal.
-func returnKind(text string) Kind {
+// textKind reads the words of a failure that has no code, or an unknown one. The
+// wording varies; unknown words count as a refusal.
+func textKind(text string) Kind {
 	text = strings.ToLower(text)
 	for _, words := range []struct {
 		part string
 		kind Kind
 	}{
-		{"system error", Retry}, {"systemerror", Retry}, {"系统错误", Retry}, {"系统繁忙", Retry}, {"频率", Retry},
+		{"system error", Retry}, {"systemerror", Retry}, {"系统错误", Retry}, {"系统繁忙", Retry}, {"系统超时", Retry}, {"频率", Retry}, {"频繁", Retry},
 		{"bill creating", Retry}, {"compressgzip", Retry},
 		{"签名", Operator}, {"sign error", Operator}, {"appid", Operator}, {"mch_id", Operator}, {"mchid", Operator}, {"商户号", Operator},
+		{"权限", Operator}, {"未开通", Operator}, {"证书", Operator}, {"certificate", Operator},
 		{"invalid bill_type", Developer}, {"data format error", Developer}, {"missing parameter", Developer},
 		{"必须传", Developer}, {"参数", Developer},
 	} {

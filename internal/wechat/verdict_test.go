@@ -59,15 +59,17 @@ func TestVerdictsOfACall(t *testing.T) {
 	}
 }
 
-func TestReturnKind(t *testing.T) {
+func TestTextKind(t *testing.T) {
 	for text, want := range map[string]Kind{
 		"System Error": Retry, "SYSTEMERROR": Retry, "系统繁忙,请稍后再试": Retry, "系统错误": Retry, "频率超限": Retry,
 		"Bill Creating": Retry, "CompressGZip Error": Retry,
 		"签名错误": Operator, "SIGN ERROR": Operator, "appid不存在": Operator, "商户号mch_id与appid不匹配": Operator, "mch_id参数格式错误": Operator, "商户号该产品权限未开通": Operator,
+		"param mch_id invalid": Operator, "请确认请求参数是否正确param mch_id invalid": Operator, "受理机构必须传入sub_mch_id": Operator,
+		"商户无此接口权限": Operator, "证书已过期": Operator, "操作过于频繁": Retry, "系统超时": Retry,
 		"JSAPI支付必须传openid": Developer, "缺少参数": Developer, "invalid bill_type": Developer, "data format error": Developer, "missing parameter": Developer,
 		"something new": Refused, "": Refused,
 	} {
-		if got := returnKind(text); got != want {
+		if got := textKind(text); got != want {
 			t.Errorf("%q is %v, want %v", text, got, want)
 		}
 	}

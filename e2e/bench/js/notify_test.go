@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -108,8 +109,8 @@ func TestRepeatedNotificationsPayOnce(t *testing.T) {
 
 func TestForgedNotificationsChangeNothing(t *testing.T) {
 	for _, forge := range wechattest.Forges() {
-		if forge == wechattest.ForgeReplay || forge == wechattest.ForgeOtherTrade {
-			continue // of a genuine one; see TestRepeatedNotificationsPayOnce
+		if forge == wechattest.ForgeReplay || forge == wechattest.ForgeOtherTrade || forge == wechattest.ForgeLeakedKey {
+			continue // of a genuine one, or it causes a query; see TestRepeatedNotificationsPayOnce and TestAPIKeyAlonePaysNothing
 		}
 		t.Run(forge, func(t *testing.T) {
 			var bodies []string
@@ -146,6 +147,35 @@ func TestForgedNotificationsChangeNothing(t *testing.T) {
 				t.Errorf("log (-Go +JavaScript):\n%s", d)
 			}
 		})
+	}
+}
+
+// A payment that only the API key speaks for pays nothing on either side, and both
+// answer and log the same.
+func TestAPIKeyAlonePaysNothing(t *testing.T) {
+	var bodies []string
+	var logs [][]map[string]any
+	for _, s := range newSides(t, wechat.SignHMAC) {
+		c, _ := s.order(twoTeas())
+		s.getsMail()
+		attempt, err := world.sim.Notify(s.outTradeNo(c.Order.ID), wechattest.ForgeLeakedKey)
+		if err != nil || attempt.OK || attempt.Status != http.StatusServiceUnavailable {
+			t.Errorf("%s: %+v, %v", s.name, attempt, err)
+		}
+		if status := s.row(c.Order.ID)["status"]; status != "pending" {
+			t.Errorf("%s: the order is %s", s.name, status)
+		}
+		bodies = append(bodies, string(world.mail.answer.body))
+		logs = append(logs, generic(s.logged(world.mail.answer), c.Order.ID, s.outTradeNo(c.Order.ID)))
+		time.Sleep(time.Second) // until the order may be queried about again
+		s.pay(c.Pay)
+		s.checkPaid(s.row(c.Order.ID))
+	}
+	if d := cmp.Diff(bodies[0], bodies[1]); d != "" {
+		t.Errorf("answer (-Go +JavaScript):\n%s", d)
+	}
+	if d := cmp.Diff(logs[0], logs[1]); d != "" {
+		t.Errorf("log (-Go +JavaScript):\n%s", d)
 	}
 }
 

@@ -97,11 +97,72 @@ async function reload({ store }, { id, owner }) {
   throw notPayable();
 }
 
+const confirmTimeout = 3000; // ms for the query that confirms a notification, and for duplicates to wait
+const confirmWindow = 1000; // ms between two of these queries about one order
+const confirmLag = 60 * 1000; // ms after a payment in which WeChat may still say NOTPAY
+
+// NotConfirmed is thrown for a payment that WeChat does not confirm now. WeChat
+// repeats the notification.
+export class NotConfirmed extends Error {
+  constructor() {
+    super("WeChat does not confirm the payment yet");
+  }
+}
+
+// confirmPayment settles a payment that a notification tells of, by what WeChat
+// says when it is queried: the signature proves only that the sender has the API
+// key. A notification that differs from the order costs no query, nor does one of
+// an order that is paid. Duplicates wait for the query of the first.
+export async function confirmPayment(call, told) {
+  const { shop, store } = call;
+  if (told.state !== "SUCCESS") return settle(call, told, "notify");
+  if (!(await store.claimTold(told, confirmWindow, Date.now()))) return awaitPayment(call, told);
+  const refuseTold = (why) => withOrder(call, told, "notify", () => { throw new TradeRefused(why); });
+  let got;
+  try {
+    got = await queryOrder(shop, told.outTradeNo, confirmTimeout);
+  } catch (err) {
+    if (err.code === "ORDERNOTEXIST") return refuseTold("WeChat does not know the order");
+    if (err instanceof WeChatError) err.message = `confirming a payment: ${err.message}`;
+    throw err;
+  }
+  await settle(call, got, "notify");
+  if (got.state !== "SUCCESS" && got.state !== "REFUND") {
+    if (got.state === "NOTPAY" && Math.abs(Date.now() - told.paidAt) <= confirmLag) throw new NotConfirmed();
+    return refuseTold("WeChat does not confirm the payment");
+  }
+  if (got.transactionID !== told.transactionID) return refuseTold("WeChat names another transaction");
+}
+
+// awaitPayment is confirmPayment for a notification that caused no query.
+async function awaitPayment(call, told) {
+  for (let look = 50, waited = 0; ; look = Math.min(2 * look, 1000)) {
+    try {
+      return await withOrder(call, told, "notify", (order) => {
+        sameAccount(order, told);
+        samePayment(order, told);
+        if (!wasPaid(order.status)) throw new NotConfirmed();
+        if (order.transaction_id !== told.transactionID) throw new TradeRefused("the order is paid by another transaction");
+      });
+    } catch (err) {
+      if (!(err instanceof NotConfirmed) || waited >= confirmTimeout) throw err;
+    }
+    await new Promise((resolve) => setTimeout(resolve, look));
+    waited += look;
+  }
+}
+
 // settle is the only way an order becomes paid: by a trade that WeChat itself
 // told of, signature checked, that agrees with the order in appid, merchant,
 // amount and currency. It may be called any number of times with one trade.
 // TradeRefused means that nothing was changed and an operator has to look.
-export async function settle({ store, log }, trade, source) {
+export async function settle(call, trade, source) {
+  await withOrder(call, trade, source, (order, log) => apply(call.store, log, order, trade, source));
+  if (trade.state === "REFUND") call.log.warn("trade has a refund that was not made here", { transaction_id: trade.transactionID });
+}
+
+// withOrder runs act with the order of a trade. A refusal is logged.
+async function withOrder({ store, log }, trade, source, act) {
   log = log.with({ source, out_trade_no: trade.outTradeNo });
   const order = await store.byOutTradeNo(trade.outTradeNo);
   if (!order) {
@@ -111,7 +172,7 @@ export async function settle({ store, log }, trade, source) {
   log = log.with({ order: order.id });
   const { state, transactionID: transaction_id = "" } = trade;
   try {
-    await apply(store, log, order, trade, source);
+    return await act(order, log);
   } catch (err) {
     if (err instanceof TradeRefused) {
       const { totalFee: trade_total = 0, currency = "" } = trade;
@@ -119,12 +180,20 @@ export async function settle({ store, log }, trade, source) {
     }
     throw err;
   }
-  if (state === "REFUND") log.warn("trade has a refund that was not made here", { transaction_id });
+}
+
+function sameAccount(order, trade) {
+  if (trade.appid !== order.appid) throw new TradeRefused("appid differs");
+  if (trade.mchID !== order.mch_id) throw new TradeRefused("mch_id differs");
+}
+
+function samePayment(order, { totalFee, currency }) {
+  if (totalFee !== order.total) throw new TradeRefused("amount differs");
+  if (currency !== order.currency) throw new TradeRefused("currency differs");
 }
 
 async function apply(store, log, order, trade, source) {
-  if (trade.appid !== order.appid) throw new TradeRefused("appid differs");
-  if (trade.mchID !== order.mch_id) throw new TradeRefused("mch_id differs");
+  sameAccount(order, trade);
   switch (trade.state) {
     case "SUCCESS":
     case "REFUND": // refunded means that it was paid
@@ -142,9 +211,9 @@ async function apply(store, log, order, trade, source) {
   throw new TradeRefused("unknown trade state");
 }
 
-async function applyPaid(store, log, order, { totalFee, currency, transactionID, paidAt, openid: payer = "" }, source) {
-  if (totalFee !== order.total) throw new TradeRefused("amount differs");
-  if (currency !== order.currency) throw new TradeRefused("currency differs");
+async function applyPaid(store, log, order, trade, source) {
+  samePayment(order, trade);
+  const { transactionID, paidAt, openid: payer = "" } = trade;
   if (await store.pay(order.id, { transactionID, paidAt, payer, source }, Date.now())) {
     logChange(log, order, "paid", source, { transaction_id: transactionID, total: order.total });
     return;

@@ -28,8 +28,8 @@ export class Store {
   async insert(o) {
     const changes = await this.#run(
       `INSERT INTO orders (id, out_trade_no, owner, client_key, fingerprint, appid, mch_id, trade_type, items,
-			total, currency, body, client_ip, notify_url, created_at, expires_at, status, updated_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			total, currency, shop_name, body, client_ip, notify_url, created_at, expires_at, status, updated_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (owner, client_key) DO NOTHING`,
       [o.id, o.out_trade_no, o.owner, o.client_key, o.fingerprint, o.appid, o.mch_id, o.trade_type, JSON.stringify(o.items),
         o.total, o.currency, o.body, o.client_ip, o.notify_url, o.created_at, o.expires_at, "created", o.created_at],
@@ -94,6 +94,18 @@ export class Store {
       `UPDATE orders SET queried_at = ?
 		WHERE id = ? AND status IN (?, ?, ?) AND (queried_at IS NULL OR queried_at <= ?)`,
       [now, id, "created", "pending", "closing", now - window],
+    );
+  }
+
+  // claimTold tells whether the caller is the one to query WeChat about an unpaid
+  // order whose payment a notification tells of, once in window ms. It writes
+  // nothing when the order differs from the notification.
+  claimTold({ outTradeNo, appid, mchID, totalFee, currency }, window, now) {
+    return this.#changed(
+      `UPDATE orders SET told_at = ?, queried_at = ?
+		WHERE out_trade_no = ? AND transaction_id IS NULL AND appid = ? AND mch_id = ? AND total = ? AND currency = ?
+		AND (told_at IS NULL OR told_at <= ?)`,
+      [now, now, outTradeNo, appid, mchID, totalFee, currency, now - window],
     );
   }
 

@@ -65,7 +65,7 @@ func TestOneTransactionDoesNotPayTwoOrders(t *testing.T) {
 		row := s.row(second.Order.ID)
 		row["transaction_id"] = s.row(first.Order.ID)["transaction_id"]
 		a := s.send(request("POST", api.PathNotifyPay, notification(row, nil)))
-		if !strings.Contains(string(a.body), "the transaction belongs to another order") {
+		if !strings.Contains(string(a.body), "WeChat does not confirm the payment") {
 			t.Errorf("%s: %s", s.name, a.body)
 		}
 		if status := s.row(second.Order.ID)["status"]; status != "pending" {

@@ -47,9 +47,9 @@ export async function unifiedOrder(shop, order) {
 }
 
 // queryOrder asks WeChat where an order stands.
-export async function queryOrder(shop, outTradeNo) {
+export async function queryOrder(shop, outTradeNo, timeout = queryTimeout) {
   const op = "orderquery";
-  const reply = await call(shop, op, queryTimeout, [["out_trade_no", outTradeNo]]);
+  const reply = await call(shop, op, timeout, [["out_trade_no", outTradeNo]]);
   const trade = readTrade(op, reply, reply.get("trade_state"));
   if (trade.outTradeNo !== outTradeNo) throw new WeChatError(op, "untrusted", "the answer is about another order");
   return trade;
@@ -86,7 +86,8 @@ export async function parsePayment(shop, body) {
   // Only orderquery has trade_state: one of its signed replies, for an unpaid
   // order, would otherwise pass for a notification.
   if ((fields.get("trade_state") || state) !== state) throw untrusted("trade_state contradicts result_code");
-  return readTrade(op, fields, state);
+  const downgraded = shop.signType !== "MD5" && fields.get("sign").length === 32;
+  return { ...readTrade(op, fields, state), downgraded };
 }
 
 // readTrade reads what orderquery and the notification share. What comes after
@@ -157,25 +158,39 @@ async function exchange(op, url, timeout, body) {
 // check is what every answer goes through (return_code, result_code, err_code;
 // which reply signatures to verify).
 async function check(shop, op, answer) {
-  const returnMsg = answer.get("return_msg") ?? "";
-  switch (answer.get("return_code")) {
-    case "SUCCESS":
-      break;
-    case "FAIL":
-      // Often unsigned: good for "failed" and nothing more. No code, even if
-      // there is one: callers act on codes.
-      throw new WeChatError(op, returnKind(returnMsg), `WeChat answered FAIL: ${wording(returnMsg)}`);
-    default:
-      throw new WeChatError(op, "untrusted", "the answer has no return_code");
+  const text = reason(answer);
+  if (answer.get("return_code") !== "SUCCESS") {
+    if (!failed(answer)) throw new WeChatError(op, "untrusted", "the answer has no return_code");
+    // Often unsigned: good for "failed" and nothing more. The error has no code,
+    // even if the answer has one: callers act on codes.
+    throw new WeChatError(op, textKind(text), `WeChat answered FAIL: ${wording(text)}`);
   }
-  const result = answer.get("result_code");
-  if (!(await verify(shop, answer))) throw new WeChatError(op, "untrusted", "the answer is not signed with the API key");
+  let result = answer.get("result_code");
+  if (!result && (answer.get("err_code") || answer.get("err_code_des"))) result = "FAIL";
+  if (!(await verify(shop, answer))) {
+    throw new WeChatError(op, "untrusted", `the answer is not signed with the API key${text && `: ${wording(text)}`}`);
+  }
   if (!isMine(shop, answer, result === "FAIL")) throw new WeChatError(op, "untrusted", "the answer is about another account");
   if (result === "SUCCESS") return;
   if (result !== "FAIL") throw new WeChatError(op, "untrusted", "the answer has no result_code");
   const code = answer.get("err_code") ?? "";
   const shown = /^[A-Z0-9_]{1,32}$/.test(code) ? code : "";
-  throw new WeChatError(op, payKinds[code] ?? "refused", `WeChat refused: ${wording(answer.get("err_code_des") ?? "")}`, shown);
+  throw new WeChatError(op, payKinds[code] ?? (code ? "refused" : textKind(text)), `WeChat refused: ${wording(text)}`, shown);
+}
+
+// failed tells whether an answer says that the call failed before WeChat looked at
+// the order.
+function failed(answer) {
+  const code = answer.get("return_code");
+  if (code) return code === "FAIL";
+  const odd = (answer.get("retcode") ?? "") + (answer.get("ret_code") ?? "");
+  return /[^0]/.test(odd) && odd !== "SUCCESS";
+}
+
+// reason returns WeChat's words for a failure, under whatever name they come.
+function reason(answer) {
+  const texts = ["err_code_des", "return_msg", "retmsg", "ret_msg", "error_message"].map((name) => answer.get(name));
+  return [...new Set(texts)].filter((text) => text && text !== "OK").join("; ");
 }
 
 // isMine tells whether a message is about this account. A refusal, which the
@@ -191,11 +206,10 @@ const payKinds = Object.fromEntries([
   ...["XML_FORMAT_ERROR", "POST_DATA_EMPTY", "REQUIRE_POST_METHOD", "NOT_UTF8"].map((code) => [code, "operator"]),
 ]);
 
-// returnKind reads the text of a FAIL at the return_code layer, which has no
-// code.
-function returnKind(text) {
-  if (/system ?error|系统错误|系统繁忙|频率/i.test(text)) return "retry";
-  return /签名|appid|mch_?id|商户号/i.test(text) ? "operator" : "refused";
+// textKind reads the words of a failure that has no code, or an unknown one.
+function textKind(text) {
+  if (/system ?error|系统错误|系统繁忙|系统超时|频率|频繁/i.test(text)) return "retry";
+  return /签名|appid|mch_?id|商户号|权限|未开通|证书|certificate/i.test(text) ? "operator" : "refused";
 }
 
 // wording prepares WeChat's own words for a log: long runs of letters and

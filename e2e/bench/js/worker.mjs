@@ -13,7 +13,7 @@
 // a quantity, as in JSON.parse; answers do not escape <, > and &; an order as it
 // was stored is sent to WeChat without a second look at its fields.
 import { readJSON, readWhole, maxBody } from "./body.mjs";
-import { checkout, refresh, settle } from "./payment.mjs";
+import { checkout, confirmPayment, NotConfirmed, refresh } from "./payment.mjs";
 import { draft, fingerprint, newBasket, publicOrder } from "./order.mjs";
 import { logger, logChange, mask } from "./log.mjs";
 import { openShop } from "./shop.mjs";
@@ -122,9 +122,9 @@ async function getOrder(call, id) {
   return json(200, { ...publicOrder(latest), timeline: await call.store.timeline(id) });
 }
 
-// notifyPay takes WeChat's payment notifications. It answers SUCCESS for what
-// is settled, now or before, and FAIL for everything else; WeChat will tell it
-// again.
+// notifyPay takes WeChat's payment notifications. It answers SUCCESS for a payment
+// that is confirmed and settled, now or before, and FAIL for everything else; WeChat
+// repeats the notification.
 async function notifyPay(call) {
   const { request, shop, log } = call;
   const body = await readWhole(request, maxBody);
@@ -141,11 +141,17 @@ async function notifyPay(call) {
     log.error("notification refused", { error: err.message });
     return xml(200, "FAIL", "not a valid notification");
   }
+  const about = log.with({ source: "notify", out_trade_no: trade.outTradeNo });
+  if (trade.downgraded) about.warn("a notification is signed with MD5 though WECHAT_SIGN_TYPE is HMAC-SHA256");
   try {
-    await settle(call, trade, "notify");
+    await confirmPayment(call, trade);
   } catch (err) {
     if (err instanceof TradeRefused) return xml(200, "FAIL", err.message);
-    log.error("settling a notification failed", { out_trade_no: trade.outTradeNo, error: err.message });
+    if (err instanceof WeChatError || err instanceof NotConfirmed) {
+      about.warn("a notification could not be confirmed", { error: err.message });
+      return xml(503, "FAIL", "try again");
+    }
+    about.error("settling a notification failed", { error: err.message });
     return xml(500, "FAIL", "try again");
   }
   return xml(200, "SUCCESS", "OK");

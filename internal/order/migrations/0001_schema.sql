@@ -56,6 +56,7 @@ CREATE TABLE orders (
   asking_until   INTEGER, -- until then one request alone may call unifiedorder: a second code_url voids the first
   failure        TEXT,    -- WeChat's code when it last declined the order
   queried_at     INTEGER, -- when WeChat was last queried about the order
+  told_at        INTEGER, -- when a notification last said that the order is paid, and WeChat was queried to confirm it
   transaction_id TEXT UNIQUE,
   payer          TEXT,    -- the openid of the payer
   paid_at        INTEGER, -- WeChat's time_end
@@ -73,6 +74,8 @@ CREATE INDEX orders_by_owner ON orders (owner, created_at);
 CREATE INDEX orders_by_time ON orders (created_at, id);
 CREATE INDEX orders_by_status ON orders (status, created_at, id);
 CREATE INDEX orders_by_payment ON orders (paid_at, out_trade_no) WHERE paid_at IS NOT NULL;
+-- Finds the orders whose payment was notified and is not confirmed.
+CREATE INDEX told_orders ON orders (queried_at) WHERE told_at IS NOT NULL AND transaction_id IS NULL;
 -- Finds the orders that WeChat is to be queried about.
 CREATE INDEX open_orders ON orders (COALESCE(queried_at, created_at)) WHERE status IN ('created', 'pending', 'closing');
 
@@ -115,7 +118,13 @@ CREATE TABLE refunds (
   status     TEXT    NOT NULL,
   refund_id  TEXT UNIQUE, -- WeChat's number, once WeChat is known to have taken the refund
   taken_at   INTEGER,     -- when that became known
-  failure    TEXT,        -- WeChat's code when it last declined the refund
+  -- 1: the money comes from the available balance (refund_account). It becomes 1 before
+  -- the call that says so is sent, and never 0 again.
+  from_balance INTEGER NOT NULL DEFAULT 0 CHECK (from_balance IN (0, 1)),
+  failure      TEXT, -- WeChat's code when it last declined the refund
+  failure_text TEXT, -- WeChat's words for it
+  -- 1: WeChat declined it for a reason that a retry does not cure. The operator has to act.
+  stuck      INTEGER NOT NULL DEFAULT 0 CHECK (stuck IN (0, 1)),
   queried_at INTEGER,     -- when WeChat was last sent the refund, or queried about it
   ended_at   INTEGER,
   billed     TEXT,        -- the day of the bill that holds the refund, where it differs from the day of taken_at
@@ -128,6 +137,9 @@ CREATE TABLE refunds (
 CREATE INDEX refunds_by_taking ON refunds (taken_at, id) WHERE taken_at IS NOT NULL;
 -- Finds the refunds that WeChat is to be sent, or queried about.
 CREATE INDEX open_refunds ON refunds (COALESCE(queried_at, created_at)) WHERE status IN ('created', 'processing', 'abnormal');
+
+-- Finds the refunds that wait for the operator.
+CREATE INDEX stuck_refunds ON refunds (status) WHERE status = 'abnormal' OR status = 'created' AND stuck = 1;
 
 -- A refund changes its order in the statement that writes the refund, so that the
 -- two agree whatever fails afterwards. An order is refunding while one of its

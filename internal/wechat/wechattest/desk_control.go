@@ -49,6 +49,7 @@ func (w *WeChat) controls() []control {
 		{"Trouble", "DELETE", "/control/faults", "", "", "Forget them.", w.clearFaults},
 		{"Trouble", "POST", "/control/notifications", "", `{"out_trade_no": "...", "forge": ""}`, "Send a notification now. `forge`: see info; empty sends the true one again. With `out_refund_no` instead it is a refund's.", w.sendNotification},
 		{"Trouble", "POST", "/control/refunds", "", `{"out_trade_no": "...", "refund_fee": 1}`, "Refund fen of a paid order by hand, as on the merchant platform.", w.controlRefund},
+		{"Trouble", "POST", "/control/pay-in", "", "", "Pay money into the merchant's account: refunds that `not_enough` declined are taken from now on.", w.controlPayIn},
 		{"Trouble", "POST", "/control/clock", "", `{"advance_ms": 15000}`, "Move the clock forward; what falls due on the way happens before the answer.", w.advanceClock},
 	}
 }

@@ -22,6 +22,12 @@ func (w *WeChat) controlScan(rw http.ResponseWriter, r *http.Request) {
 	writeJSON(rw, http.StatusOK, sheet)
 }
 
+// controlPayIn is POST /control/pay-in.
+func (w *WeChat) controlPayIn(rw http.ResponseWriter, _ *http.Request) {
+	w.PayIn()
+	writeJSON(rw, http.StatusOK, map[string]bool{"ok": true})
+}
+
 // controlRefund is POST /control/refunds.
 func (w *WeChat) controlRefund(rw http.ResponseWriter, r *http.Request) {
 	var body struct {

@@ -32,6 +32,7 @@ const (
 	FaultNoBridge        = "no_bridge"
 	FaultOddAnswer       = "odd_answer"
 	FaultNotEnough       = "not_enough"
+	FaultUnsettledShort  = "unsettled_short"
 	FaultRefundClosed    = "refund_closed"
 	FaultRefundChange    = "refund_change"
 	FaultRefundSlow      = "refund_slow"
@@ -89,7 +90,8 @@ func FaultKinds() []FaultKind {
 		{Kind: FaultReturnEarly, Text: "the next browser goes back to the shop while the payment sheet is still open"},
 		{Kind: FaultNoBridge, Text: "WeixinJSBridge never appears in the next page"},
 		{Kind: FaultOddAnswer, Text: "the next payment is answered with an err_msg that no document names; nothing is paid"},
-		{Kind: FaultNotEnough, Text: "the next refund is refused with NOTENOUGH; its number stays with its amounts"},
+		{Kind: FaultNotEnough, Text: "the next refund is refused with NOTENOUGH, however it is sent, until money is paid in; its number stays with its amounts"},
+		{Kind: FaultUnsettledShort, Text: "the next refund is refused with NOTENOUGH, until its refund_account is REFUND_SOURCE_RECHARGE_FUNDS: takings that are not settled do not suffice"},
 		{Kind: FaultRefundClosed, Text: "the next refund ends in REFUNDCLOSE: the money stays with the merchant"},
 		{Kind: FaultRefundChange, Text: "the next refund ends in CHANGE: it cannot go back to where it came from"},
 		{Kind: FaultRefundSlow, Text: "the next refund stays PROCESSING for delay_ms", Delay: true},

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// The forgeries that Notify can send. WrongAmount, OtherTrade and Replay carry a
-// good sign: they are what the order's row must catch. NotifyRefund takes OtherKey,
+// The forgeries that Notify can send. WrongAmount, OtherTrade, LeakedKey and Replay
+// carry a good sign: the order's row must catch the first two, a query the third. NotifyRefund takes OtherKey,
 // WrongAmount, Replay and Doctype too.
 const (
 	ForgeBadSign     = "bad_sign"     // one digit of the sign is changed
@@ -16,6 +16,7 @@ const (
 	ForgeOtherKey    = "other_key"    // signed with a key that is not the merchant's
 	ForgeWrongAmount = "wrong_amount" // total_fee is one fen more, validly signed
 	ForgeOtherTrade  = "other_trade"  // the transaction of a payment of another order that the shop knows, validly signed
+	ForgeLeakedKey   = "leaked_key"   // a payment that WeChat does not have, right in all else and validly signed
 	ForgeReplay      = "replay"       // the last notification of the order, byte for byte
 	ForgeDoctype     = "doctype"      // a DOCTYPE with an external entity before the message
 
@@ -29,7 +30,7 @@ const (
 
 // Forges lists what Notify takes besides "".
 func Forges() []string {
-	return []string{ForgeBadSign, ForgeNoSign, ForgeOtherKey, ForgeWrongAmount, ForgeOtherTrade, ForgeReplay, ForgeDoctype}
+	return []string{ForgeBadSign, ForgeNoSign, ForgeOtherKey, ForgeWrongAmount, ForgeOtherTrade, ForgeLeakedKey, ForgeReplay, ForgeDoctype}
 }
 
 // RefundForges lists what NotifyRefund takes besides "".

@@ -203,6 +203,10 @@ func TestForgedNotifications(t *testing.T) {
 	if f, _ := parseXML(body); !verified(body) || valueOf(f, "total_fee") != "881" {
 		t.Errorf("wrong_amount: %s", body)
 	}
+	body = send(ForgeLeakedKey)
+	if f, _ := parseXML(body); !verified(body) || valueOf(f, "total_fee") != "880" || valueOf(f, "transaction_id") == "" {
+		t.Errorf("leaked_key: %s", body)
+	}
 	if l := w.Ledger(); len(l.Trades) != 0 || l.Orders[0].State != StateNotPay {
 		t.Error("a forgery changed the books")
 	}

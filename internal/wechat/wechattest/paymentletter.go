@@ -18,6 +18,9 @@ func (w *WeChat) paymentLetter(o *order, forge string) letter {
 	if forge == ForgeOtherTrade && other != nil {
 		t.TransactionID = other.TransactionID
 	}
+	if forge == ForgeLeakedKey {
+		t.TransactionID = w.ids.transactionID(w.Now())
+	}
 	if forge == ForgeWrongAmount {
 		t.TotalFee++
 		t.CashFee = t.TotalFee

@@ -104,9 +104,8 @@ func (w *WeChat) refundOrder(p *payRequest) {
 		return
 	}
 	w.claims[p.get("out_refund_no")] = want
-	if _, ok := w.takeFault(FaultNotEnough, ""); ok {
-		p.note("fault not_enough: the merchant's balance does not suffice")
-		p.refuse("NOTENOUGH", "基本账户余额不足,请充值后重新发起")
+	if text := w.short(p); text != "" {
+		p.refuse("NOTENOUGH", text)
 		return
 	}
 	r := w.addRefund(o, Refund{
@@ -114,6 +113,39 @@ func (w *WeChat) refundOrder(p *payRequest) {
 		NotifyURL: p.get("notify_url"), Source: "API",
 	}, now)
 	p.succeed(r.fields()...)
+}
+
+// short tells in WeChat's words why the money of a refund does not suffice, or "". A
+// fault stays with the number of the refund until its cure. w.mu is held.
+func (w *WeChat) short(p *payRequest) string {
+	no := p.get("out_refund_no")
+	for _, kind := range []string{FaultNotEnough, FaultUnsettledShort} {
+		if _, ok := w.takeFault(kind, ""); ok && w.shortOf[no] == "" {
+			w.shortOf[no] = kind
+		}
+	}
+	balance := p.get("refund_account") == accountRecharge
+	switch {
+	case w.shortOf[no] == "" || w.shortOf[no] == FaultUnsettledShort && balance:
+		return ""
+	case balance:
+		p.note("fault not_enough: nothing was paid in since")
+		return "基本账户余额不足，请充值后重新发起"
+	}
+	p.note("fault %s: takings that are not settled do not suffice", w.shortOf[no])
+	return "交易未结算资金不足，请使用可用余额退款"
+}
+
+// PayIn pays money into the merchant's account: what the fault not_enough has
+// declined is taken from then on, whatever its refund_account.
+func (w *WeChat) PayIn() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for no, kind := range w.shortOf {
+		if kind == FaultNotEnough {
+			delete(w.shortOf, no)
+		}
+	}
 }
 
 // refundable applies the limits to a new refund of a paid order; the answer is

@@ -165,21 +165,51 @@ func TestRefundLimits(t *testing.T) {
 	})
 }
 
-// NOTENOUGH: the same out_refund_no again once there is money (refund,
-// err_code). It stays with its amounts.
+// NOTENOUGH: the same out_refund_no again, with the other refund_account or once
+// money was paid in (refund, err_code). It stays with its amounts. The same call
+// again cures neither.
 func TestNotEnoughKeepsTheNumber(t *testing.T) {
+	const unsettled, basic = "NOTENOUGH 交易未结算资金不足，请使用可用余额退款", "NOTENOUGH 基本账户余额不足，请充值后重新发起"
 	w := newWorld(t, plain)
+	send := func(no, fee, account string) string {
+		return refusal(w.pay(pathRefund, with(w.refundRequest("poor001", no, fee), "refund_account", account)))
+	}
 	w.paid("poor001")
-	if err := w.AddFault(Fault{Kind: FaultNotEnough}); err != nil {
-		t.Fatal(err)
+	for i, kind := range []string{FaultUnsettledShort, FaultNotEnough} {
+		if err := w.AddFault(Fault{Kind: kind}); err != nil {
+			t.Fatal(err)
+		}
+		no := "r-" + itoa(int64(i))
+		for range 3 {
+			if got := send(no, "300", ""); got != unsettled {
+				t.Errorf("%s: %s", kind, got)
+			}
+			if got := send(no, "300", accountUnsettled); got != unsettled {
+				t.Errorf("%s: %s", kind, got)
+			}
+			w.Advance(time.Hour)
+		}
+		if got := send(no, "200", accountRecharge); !strings.HasPrefix(got, "REFUND_FEE_MISMATCH ") {
+			t.Errorf("%s: %s", kind, got)
+		}
+		if kind == FaultNotEnough {
+			if got := send(no, "300", accountRecharge); got != basic {
+				t.Errorf("%s: %s", kind, got)
+			}
+			w.PayIn()
+		}
+		if n := len(w.Ledger().Refunds); n != i {
+			t.Errorf("%s: %d refunds", kind, n)
+		}
+		if got := w.pay(pathRefund, with(w.refundRequest("poor001", no, "300"), "refund_account", accountRecharge)); valueOf(got, "result_code") != "SUCCESS" {
+			t.Errorf("%s: %v", kind, got)
+		}
+		if r := w.Ledger().Refunds[i]; r.Account != accountRecharge {
+			t.Errorf("%s: %+v", kind, r)
+		}
+		w.Advance(refundPause)
 	}
-	if got := refusal(w.pay(pathRefund, w.refundRequest("poor001", "r-1", "300"))); !strings.HasPrefix(got, "NOTENOUGH ") || len(w.Ledger().Refunds) != 0 {
-		t.Error(got)
-	}
-	if got := refusal(w.pay(pathRefund, w.refundRequest("poor001", "r-1", "200"))); !strings.HasPrefix(got, "REFUND_FEE_MISMATCH ") {
-		t.Error(got)
-	}
-	w.refunded("poor001", "r-1", "300")
+	w.refunded("poor001", "r-2", "100") // another refund is not concerned
 }
 
 func TestRefundFaults(t *testing.T) {

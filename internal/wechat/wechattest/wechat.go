@@ -42,7 +42,8 @@ type WeChat struct {
 	orders        map[string]*order
 	orderList     []*order
 	refunds       []*refund
-	claims        map[string]claim // by out_refund_no
+	claims        map[string]claim  // by out_refund_no
+	shortOf       map[string]string // the fault that lets a refund lack money, by out_refund_no
 	prepays       map[string]*prepay
 	sheets        []*sheet
 	notifications []*notification
@@ -58,7 +59,7 @@ func New(cfg Config) (*WeChat, error) {
 	w := &WeChat{
 		cfg: cfg, ids: newIDs(cfg.Seed, cfg.Epoch), history: newHistory(cfg.History), doer: cfg.Doer, shopURL: cfg.ShopURL,
 		grants: map[string]*grant{}, tokens: map[string]*token{}, refreshTokens: map[string]*token{},
-		orders: map[string]*order{}, prepays: map[string]*prepay{}, claims: map[string]claim{},
+		orders: map[string]*order{}, prepays: map[string]*prepay{}, claims: map[string]claim{}, shortOf: map[string]string{},
 	}
 	w.place, _ = cfg.Environment.place() // validate knows it
 	w.users = append(w.users, cfg.Users...)

@@ -1,0 +1,362 @@
+package server_test
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/order/ordertest"
+	"h5pay/internal/server"
+	"h5pay/internal/wechat"
+	"h5pay/internal/wechat/wechattest"
+)
+
+// leaked is a payment notification of whoever has the API key: right in everything
+// but that WeChat has no such payment.
+func (s *shop) leaked(orderID string, t wechat.SignType) []byte {
+	s.t.Helper()
+	return s.signedNews(orderID, "4200000000202611230000000000", t)
+}
+
+// signedNews is a notification that a transaction pays an order.
+func (s *shop) signedNews(orderID, transaction string, t wechat.SignType) []byte {
+	s.t.Helper()
+	var no, total string
+	if err := s.db.QueryRow(`SELECT out_trade_no, total FROM orders WHERE id = ?`, orderID).Scan(&no, &total); err != nil {
+		s.t.Fatal(err)
+	}
+	fields := []wechat.Field{
+		{Name: "return_code", Value: "SUCCESS"}, {Name: "result_code", Value: "SUCCESS"}, {Name: "appid", Value: wechattest.DefaultAppID},
+		{Name: "mch_id", Value: wechattest.DefaultMchID}, {Name: "nonce_str", Value: "n"}, {Name: "openid", Value: "oForged"},
+		{Name: "fee_type", Value: "CNY"}, {Name: "total_fee", Value: total}, {Name: "out_trade_no", Value: no},
+		{Name: "transaction_id", Value: transaction},
+		{Name: "time_end", Value: s.now().In(time.FixedZone("", 8*3600)).Format("20060102150405")},
+	}
+	fields = append(fields, wechat.Field{Name: "sign", Value: wechat.Sign(fields, wechattest.DefaultAPIKey, t)})
+	var b bytes.Buffer
+	b.WriteString("<xml>")
+	for _, f := range fields {
+		b.WriteString("<" + f.Name + ">" + f.Value + "</" + f.Name + ">")
+	}
+	b.WriteString("</xml>")
+	return b.Bytes()
+}
+
+// post hands the shop a notification and returns the response.
+func (s *shop) post(body []byte) (int, string) {
+	s.t.Helper()
+	r, err := http.NewRequest(http.MethodPost, shopURL+api.PathNotifyPay, bytes.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	code, text := status(s.handler, r)
+	return code, string(text)
+}
+
+// queriesFail makes WeChat answer no orderquery until the function that comes back
+// is called.
+func (s *shop) queriesFail() (recover func()) {
+	right := s.wire.handler
+	s.wire.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/pay/orderquery" {
+			w.WriteHeader(http.StatusGatewayTimeout)
+			return
+		}
+		right.ServeHTTP(w, r)
+	})
+	return func() { s.wire.handler = right }
+}
+
+// Who has the API key, and nothing else, makes no order paid.
+func TestAPIKeyAlonePaysNothing(t *testing.T) {
+	for _, signType := range []wechat.SignType{wechat.SignMD5, wechat.SignHMAC} {
+		t.Run(string(signType), func(t *testing.T) {
+			s := newShop(t, nil)
+			p := s.signedIn(0)
+			pending, closed := p.order("tea", 1).Order.ID, p.order("tea", 1).Order.ID
+			ordertest.Exec(t, s.db, `UPDATE orders SET status = 'closed' WHERE id = '`+closed+`'`)
+			for id, want := range map[string]api.OrderStatus{pending: api.StatusPending, closed: api.StatusClosed} {
+				for range 3 {
+					if code, text := s.post(s.leaked(id, signType)); !strings.Contains(text, "FAIL") || strings.Contains(text, "SUCCESS") {
+						t.Errorf("%d %s", code, text)
+					}
+					s.sim.Advance(10 * time.Second)
+				}
+				s.wantStatus(id, want)
+			}
+			// Much later WeChat still says that nobody paid: an operator has to look.
+			body := s.leaked(pending, signType)
+			s.sim.Advance(2 * time.Minute)
+			if code, text := s.post(body); code != http.StatusOK || !strings.Contains(text, "WeChat does not confirm the payment") {
+				t.Errorf("%d %s", code, text)
+			}
+			for range 5 {
+				s.reconcile()
+				s.sim.Advance(time.Minute)
+			}
+			if s.loud() != 1 {
+				t.Errorf("%d loud lines:\n%s", s.loud(), s.log)
+			}
+			// A real payment is not harmed, and the forged one of it is not believed.
+			var c api.Checkout
+			p.must("POST", api.OrderPayPath(pending), struct{}{}, &c)
+			p.pay(c.Pay)
+			s.deliver()
+			s.wantStatus(pending, api.StatusPaid)
+			if _, text := s.post(s.leaked(pending, signType)); !strings.Contains(text, "the order is paid by another transaction") {
+				t.Error(text)
+			}
+		})
+	}
+}
+
+// A forged payment arrives first, the real one is found by the query that it causes.
+func TestForgedNotificationOfAnOrderThatIsPaid(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	c := p.order("tea", 1)
+	s.fault(wechattest.FaultNotifyLost, "")
+	p.pay(c.Pay)
+	attempt, err := s.sim.Notify(s.outTradeNo(c.Order.ID), wechattest.ForgeLeakedKey)
+	if err != nil || attempt.OK || !strings.Contains(attempt.Reason, "WeChat names another transaction") {
+		t.Errorf("%+v, %v", attempt, err)
+	}
+	s.check()
+	s.wantStatus(c.Order.ID, api.StatusPaid)
+	if s.loud() != 1 {
+		t.Errorf("%d loud lines:\n%s", s.loud(), s.log)
+	}
+}
+
+// Without the key nobody makes the shop query WeChat, nor does a notification that
+// differs from the order, nor one of an order that is paid.
+func TestOnlySignedNewsCausesAQuery(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	c := p.order("tea", 1)
+	no := s.outTradeNo(c.Order.ID)
+	for range 3 {
+		for _, forge := range []string{wechattest.ForgeBadSign, wechattest.ForgeNoSign, wechattest.ForgeOtherKey, wechattest.ForgeDoctype, wechattest.ForgeWrongAmount} {
+			if attempt, err := s.sim.Notify(no, forge); err != nil || attempt.OK {
+				t.Errorf("%s: %+v, %v", forge, attempt, err)
+			}
+		}
+		s.sim.Advance(2 * time.Second)
+	}
+	if n := s.calls("orderquery"); n != 0 {
+		t.Errorf("%d queries", n)
+	}
+	p.pay(c.Pay)
+	s.deliver()
+	for range 3 {
+		if attempt, err := s.sim.Notify(no, ""); err != nil || !attempt.OK {
+			t.Errorf("%+v, %v", attempt, err)
+		}
+		s.sim.Advance(2 * time.Second)
+	}
+	if n := s.calls("orderquery"); n != 1 {
+		t.Errorf("%d queries for one payment", n)
+	}
+}
+
+// Of many notifications of one order at the same moment, one causes a query. More
+// than one can, when the machine is so slow that a second passes between them.
+func TestNotificationsDoNotMultiplyQueries(t *testing.T) {
+	s := newShop(t, nil)
+	c := s.signedIn(0).order("tea", 1)
+	body := s.leaked(c.Order.ID, wechat.SignHMAC)
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			if code, text := s.post(body); code == http.StatusInternalServerError || strings.Contains(text, "SUCCESS") {
+				t.Errorf("%d %s", code, text)
+			}
+		})
+	}
+	wg.Wait()
+	if n := s.calls("orderquery"); n < 1 || n > 5 {
+		t.Errorf("%d queries for 20 notifications", n)
+	}
+}
+
+// WeChat sends notifications and answers no queries for an hour. Nothing is lost,
+// nothing is acknowledged that is not settled, and each order is paid once.
+func TestWeChatAnswersNoQueriesForAnHour(t *testing.T) {
+	for _, by := range []string{"notification", "timer"} {
+		t.Run(by, func(t *testing.T) {
+			s := newShop(t, nil)
+			p := s.signedIn(0)
+			answerAgain := s.queriesFail()
+			var ids []string
+			for i := range 3 {
+				c := p.order("tea", 1)
+				ids = append(ids, c.Order.ID)
+				if i == 0 { // the shop has closed it before
+					ordertest.Exec(t, s.db, `UPDATE orders SET status = 'closed' WHERE id = ?`, c.Order.ID)
+				}
+				p.pay(c.Pay)
+			}
+			for range 60 {
+				s.sim.Advance(time.Minute)
+				s.reconcile()
+			}
+			for _, n := range s.sim.Ledger().Notifications {
+				if n.State != wechattest.NotifyWaiting || len(n.Attempts) < 5 {
+					t.Errorf("%s after %d attempts", n.State, len(n.Attempts))
+				}
+				for _, a := range n.Attempts {
+					if a.OK || a.Status != http.StatusServiceUnavailable {
+						t.Errorf("%+v", a)
+					}
+				}
+			}
+			answerAgain()
+			if by == "timer" {
+				// At most half of the time since the last notification passes.
+				for range 16 {
+					s.reconcile()
+					s.sim.Advance(time.Minute)
+				}
+			} else {
+				s.sim.Advance(31 * time.Minute)
+			}
+			s.check()
+			for _, id := range ids {
+				s.wantStatus(id, api.StatusPaid)
+			}
+			if s.loud() != 0 {
+				t.Errorf("an operator can do nothing about it:\n%s", s.log)
+			}
+		})
+	}
+}
+
+// A payment that was notified and not confirmed comes before everything that waits.
+func TestToldOrderIsFirstInLine(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	for range 30 {
+		p.order("test", 1)
+	}
+	s.sim.Advance(2 * time.Minute)
+	answerAgain := s.queriesFail()
+	c := p.order("tea", 1)
+	s.fault(wechattest.FaultNotifyLost, "")
+	p.pay(c.Pay)
+	if attempt, err := s.sim.Notify(s.outTradeNo(c.Order.ID), ""); err != nil || attempt.OK {
+		t.Errorf("%+v, %v", attempt, err)
+	}
+	answerAgain()
+	s.sim.Advance(10 * time.Second)
+	s.reconcile()
+	s.wantStatus(c.Order.ID, api.StatusPaid)
+	// The others have their share.
+	if n := s.calls("orderquery"); n != 10 {
+		t.Errorf("%d queries in a round", n)
+	}
+}
+
+// An order that was notified as paid, and is not, is queried less and less often.
+func TestToldOrderIsQueriedLessAndLess(t *testing.T) {
+	s := newShop(t, nil)
+	c := s.signedIn(0).order("tea", 1)
+	ordertest.Exec(t, s.db, `UPDATE orders SET status = 'closed' WHERE id = ?`, c.Order.ID) // so that it is not due otherwise
+	s.post(s.leaked(c.Order.ID, wechat.SignMD5))
+	for range 26 * 60 {
+		s.sim.Advance(time.Minute)
+		s.reconcile()
+	}
+	if n := s.calls("orderquery"); n < 5 || n > 30 {
+		t.Errorf("%d queries in a day", n)
+	}
+}
+
+// WeChat may say NOTPAY for some seconds after a payment.
+func TestNotificationBeforeTheQueryKnows(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	c := p.order("tea", 1)
+	if err := s.sim.AddFault(wechattest.Fault{Kind: wechattest.FaultQueryLate, DelayMS: 5000}); err != nil {
+		t.Fatal(err)
+	}
+	p.pay(c.Pay)
+	s.deliver()
+	s.wantStatus(c.Order.ID, api.StatusPending)
+	if n := s.sim.Ledger().Notifications[0]; len(n.Attempts) != 1 || n.Attempts[0].Status != http.StatusServiceUnavailable {
+		t.Errorf("%+v", n)
+	}
+	s.sim.Advance(15 * time.Second)
+	s.check()
+	s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	if s.loud() != 0 {
+		t.Errorf("an operator can do nothing about it:\n%s", s.log)
+	}
+}
+
+// The money has gone back before the notification is read.
+func TestNotificationOfARefundedPayment(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	c := p.order("tea", 1)
+	s.fault(wechattest.FaultNotifyLost, "")
+	p.pay(c.Pay)
+	no := s.outTradeNo(c.Order.ID)
+	if _, err := s.sim.Refund(no, 6800); err != nil {
+		t.Fatal(err)
+	}
+	s.sim.Advance(time.Minute)
+	if attempt, err := s.sim.Notify(no, ""); err != nil || !attempt.OK {
+		t.Errorf("%+v, %v", attempt, err)
+	}
+	s.wantStatus(c.Order.ID, api.StatusRefunded)
+}
+
+// MD5 is weaker than what the shop asks for. It is said once for each notification.
+func TestMD5AtAnHMACShopIsAWarning(t *testing.T) {
+	for _, tt := range []struct {
+		shop wechat.SignType
+		want int
+	}{{wechat.SignHMAC, 1}, {wechat.SignMD5, 0}} {
+		s := newShop(t, func(_ *server.Config, wx *wechat.Config) { wx.SignType = tt.shop })
+		p := s.signedIn(0)
+		for _, fault := range []string{wechattest.FaultNotifyMD5, ""} {
+			if fault != "" {
+				s.fault(fault, "")
+			}
+			c := p.order("tea", 1)
+			p.pay(c.Pay)
+			s.deliver()
+			s.wantStatus(c.Order.ID, api.StatusPaid)
+		}
+		if n := strings.Count(s.log.String(), "level=WARN"); n != tt.want {
+			t.Errorf("%s: %d warnings, want %d:\n%s", tt.shop, n, tt.want, s.log)
+		}
+	}
+}
+
+// A payment of an order that has gone from the database is for the operator.
+func TestToldOrderThatWeChatDoesNotKnow(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	s.fault(wechattest.FaultTimeoutBefore, "/pay/unifiedorder")
+	p.fails(api.CodeWeChatBusy, "POST", api.PathOrders, basket("tea", 1))
+	var id string
+	if err := s.db.QueryRow(`SELECT id FROM orders`).Scan(&id); err != nil {
+		t.Fatal(err)
+	}
+	if code, text := s.post(s.leaked(id, wechat.SignHMAC)); code != http.StatusOK || !strings.Contains(text, "WeChat does not know the order") {
+		t.Errorf("%d %s", code, text)
+	}
+	s.wantStatus(id, api.StatusCreated)
+	if s.loud() != 1 {
+		t.Errorf("%d loud lines", s.loud())
+	}
+	s.sim.Advance(order.Lifetime + 2*order.ExpiryGrace)
+	s.reconcile()
+	s.wantStatus(id, api.StatusClosed)
+}
