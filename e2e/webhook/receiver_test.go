@@ -135,6 +135,8 @@ func TestSamplesAtWork(t *testing.T) {
 			url, printed := start(t, cmd)
 			const order = `"order":{"id":"o1","total":6800,"refunded":800,"transaction_id":"4200001"}`
 			paid := `{"id":"evt_1","type":"order.paid","created_at":1,"data":{` + order + `}}`
+			// The shop's database was restored, and the event was made again.
+			anew := strings.Replace(paid, `"created_at":1`, `"created_at":9`, 1)
 			back := `{"id":"evt_2","type":"order.refunded","created_at":2,"data":{` + order + `,"refund":{"id":"r1","amount":800}}}`
 			closed := `{"id":"evt_3","type":"order.closed","created_at":3,"data":{` + order + `}}`
 			later := `{"id":"evt_4","type":"order.painted","created_at":4,"data":{` + order + `}}`
@@ -145,6 +147,7 @@ func TestSamplesAtWork(t *testing.T) {
 			}{
 				{paid, webhook.Sign(now, []byte(paid), secret), 204},
 				{paid, webhook.Sign(now.Add(time.Second), []byte(paid), secret), 204}, // the acknowledgement was lost
+				{anew, webhook.Sign(now, []byte(anew), secret), 204},
 				{back, webhook.Sign(now, []byte(back), "not the secret of this receiver!!"), 400},
 				{back, webhook.Sign(now, []byte(back), "some other secret of 32 characters", oldSecret), 204},
 				{strings.Replace(paid, "6800", "1", 1), webhook.Sign(now, []byte(paid), secret), 400},
@@ -162,6 +165,7 @@ func TestSamplesAtWork(t *testing.T) {
 			const refused = "refused: webhook: the signature is not by this secret over this body"
 			want := []string{
 				"ship order o1: 6800 fen paid by 4200001",
+				"again: evt_1",
 				"again: evt_1",
 				refused,
 				"refund r1 of order o1: 800 fen, 800 of 6800 in all",

@@ -15,7 +15,7 @@ import (
 
 // Event is what the merchant's back end is to be told, and how far that went.
 type Event struct {
-	ID        string // "evt_" and 32 hexadecimal digits
+	ID        string // follows from type and subject: "evt_paid_" and the order's ID
 	Type      api.EventType
 	OrderID   string
 	Data      string // JSON: what happened, as it was then

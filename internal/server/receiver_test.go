@@ -40,11 +40,14 @@ type receiver struct {
 func newReceiver(t *testing.T) *receiver {
 	t.Helper()
 	r := &receiver{secrets: []string{webhookSecret}, times: map[string]int{}}
-	r.shop = newShop(t, func(cfg *server.Config, _ *wechat.Config) {
-		cfg.Webhook = &server.Webhook{URL: "https://erp.example.com/h5pay", Secrets: []wechat.Secret{webhookSecret}, Doer: r}
-		cfg.Announce = func() { r.announced++ }
-	})
+	r.shop = newShop(t, r.config)
 	return r
+}
+
+// config makes a signer deliver to the receiver.
+func (r *receiver) config(cfg *server.Config, _ *wechat.Config) {
+	cfg.Webhook = &server.Webhook{URL: "https://erp.example.com/h5pay", Secrets: []wechat.Secret{webhookSecret}, Doer: r}
+	cfg.Announce = func() { r.announced++ }
 }
 
 // Do takes a delivery.
