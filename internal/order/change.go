@@ -12,6 +12,9 @@ import (
 // The changes of an order. Each is one conditional statement through the table
 // of status.go and reports whether it happened: false means that the order was
 // in another status by then, and that nothing was written.
+//
+// The clock of the machine that made the change before may be ahead of this one's.
+// updated_at, and with it the time of the step, is then that of the change before.
 
 // Prepay is what WeChat gave for an order it has taken.
 type Prepay struct {
@@ -99,7 +102,7 @@ func (s *Store) ClaimQuery(ctx context.Context, id string, window time.Duration,
 
 // NoteFailure stores why WeChat refused an unpaid order that stays as it is.
 func (s *Store) NoteFailure(ctx context.Context, id, code string, now time.Time) error {
-	_, err := s.exec(ctx, id, `UPDATE orders SET failure = ?, updated_at = ? WHERE id = ? AND status IN (?, ?)`,
+	_, err := s.exec(ctx, id, `UPDATE orders SET failure = ?, updated_at = MAX(updated_at, ?) WHERE id = ? AND status IN (?, ?)`,
 		code, now.UnixMilli(), id, string(api.StatusCreated), string(api.StatusPending))
 	return err
 }
@@ -113,7 +116,7 @@ type change struct {
 }
 
 func (s *Store) change(ctx context.Context, id string, to api.OrderStatus, now time.Time, c change) (bool, error) {
-	set := []string{`status = ?`, `updated_at = ?`}
+	set := []string{`status = ?`, `updated_at = MAX(updated_at, ?)`}
 	if c.set != "" {
 		set = append(set, c.set)
 	}

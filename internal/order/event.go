@@ -82,7 +82,7 @@ func (s *Store) ClaimEvents(ctx context.Context, now time.Time, limit int) ([]Ev
 // for a claim that has run out as well: the event did arrive.
 func (s *Store) Deliver(ctx context.Context, e Event, now time.Time) (bool, error) {
 	return s.run(ctx, "changing event "+e.ID, `
-		UPDATE events SET status = 'delivered', delivered_at = ?, leased_until = 0, last_error = NULL
+		UPDATE events SET status = 'delivered', delivered_at = MAX(created_at, ?), leased_until = 0, last_error = NULL
 		WHERE id = ? AND status = 'pending'`, now.UnixMilli(), e.ID)
 }
 

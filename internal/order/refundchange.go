@@ -15,24 +15,21 @@ import (
 
 // MoveRefund brings a refund to where WeChat says that it is, under WeChat's
 // number for it. ended is when it came to an end, zero when WeChat does not say.
+// WeChat's clock may be behind the one that wrote created_at, and WeChat reports
+// whole seconds: a refund does not end before it was created.
 //
 // A refund that was thought to have failed gave up its share of the order: it is
 // taken back only where there is room.
 func (s *Store) MoveRefund(ctx context.Context, id string, to api.RefundStatus, refundID string, ended, now time.Time) (bool, error) {
-	var endedAt any
-	if to == api.RefundSucceeded || to == api.RefundClosed {
-		if ended.IsZero() {
-			ended = now
-		}
-		endedAt = ended.UnixMilli()
-	}
 	from, args := refundFrom(to)
 	return s.run(ctx, "changing refund "+id, `
-		UPDATE refunds SET status = ?, refund_id = ?, taken_at = COALESCE(taken_at, ?), ended_at = ?, failure = NULL, updated_at = ?
+		UPDATE refunds SET status = ?, refund_id = ?, taken_at = COALESCE(taken_at, MAX(updated_at, ?)), failure = NULL,
+			ended_at = IIF(? IN ('succeeded', 'closed'), MAX(created_at, COALESCE(?, MAX(updated_at, ?))), NULL),
+			updated_at = MAX(updated_at, ?)
 		WHERE id = ? AND (refund_id IS NULL OR refund_id = ?) AND status IN (`+from+`)
 		AND (status <> 'failed' OR (SELECT total FROM orders WHERE id = order_id) >= amount +
 			(SELECT COALESCE(SUM(amount), 0) FROM refunds AS other WHERE other.order_id = refunds.order_id AND other.status IN ('processing', 'succeeded', 'abnormal')))`,
-		append([]any{string(to), refundID, now.UnixMilli(), endedAt, now.UnixMilli(), id, refundID}, args...)...)
+		append([]any{string(to), refundID, now.UnixMilli(), string(to), milli(ended), now.UnixMilli(), now.UnixMilli(), id, refundID}, args...)...)
 }
 
 // FailRefund ends a refund that WeChat refused to take, with WeChat's code:
@@ -40,14 +37,14 @@ func (s *Store) MoveRefund(ctx context.Context, id string, to api.RefundStatus, 
 func (s *Store) FailRefund(ctx context.Context, id, code string, now time.Time) (bool, error) {
 	from, args := refundFrom(api.RefundFailed)
 	return s.run(ctx, "changing refund "+id, `
-		UPDATE refunds SET status = ?, failure = ?, ended_at = ?, updated_at = ? WHERE id = ? AND status IN (`+from+`)`,
+		UPDATE refunds SET status = ?, failure = ?, ended_at = MAX(updated_at, ?), updated_at = MAX(updated_at, ?) WHERE id = ? AND status IN (`+from+`)`,
 		append([]any{string(api.RefundFailed), cmp.Or(code, "FAIL"), now.UnixMilli(), now.UnixMilli(), id}, args...)...)
 }
 
 // NoteRefundFailure stores why WeChat refused a refund that stays as it is, to be
 // sent again.
 func (s *Store) NoteRefundFailure(ctx context.Context, id, code string, now time.Time) error {
-	_, err := s.run(ctx, "changing refund "+id, `UPDATE refunds SET failure = ?, updated_at = ? WHERE id = ? AND status = 'created'`,
+	_, err := s.run(ctx, "changing refund "+id, `UPDATE refunds SET failure = ?, updated_at = MAX(updated_at, ?) WHERE id = ? AND status = 'created'`,
 		code, now.UnixMilli(), id)
 	return err
 }

@@ -44,7 +44,7 @@ async function prepay(call, order) {
   // False when it was paid, closed or refused while WeChat answered.
   if (!(await store.setPrepay(order.id, prepayID, pay.signType, now))) return reload(call, order);
   logChange(log, order, "pending", "prepay");
-  return { order: { ...order, status: "pending", updated_at: now }, pay, payUntil: payUntil({ ...order, prepay_at: now }) };
+  return { order: { ...order, status: "pending" }, pay, payUntil: payUntil({ ...order, prepay_at: now }) };
 }
 
 // prepayFailed decides what becomes of an order that WeChat did not take.

@@ -59,21 +59,21 @@ export class Store {
   // setPrepay stores a prepay_id: created or pending -> pending.
   setPrepay(id, prepayID, signType, now) {
     return this.#changed(
-      `UPDATE orders SET status = ?, updated_at = ?, prepay_id = ?, prepay_at = ?, pay_url = ?, sign_type = ?, failure = NULL, asking_until = NULL WHERE id = ? AND status IN (?, ?) AND asking_until IS ?`,
+      `UPDATE orders SET status = ?, updated_at = MAX(updated_at, ?), prepay_id = ?, prepay_at = ?, pay_url = ?, sign_type = ?, failure = NULL, asking_until = NULL WHERE id = ? AND status IN (?, ?) AND asking_until IS ?`,
       ["pending", now, prepayID, now, "", signType, id, "created", "pending", null],
     );
   }
 
   // fail ends an order that WeChat refused to take: created -> failed.
   fail(id, code, now) {
-    return this.#changed(`UPDATE orders SET status = ?, updated_at = ?, failure = ? WHERE id = ? AND status IN (?)`, [
+    return this.#changed(`UPDATE orders SET status = ?, updated_at = MAX(updated_at, ?), failure = ? WHERE id = ? AND status IN (?)`, [
       "failed", now, code, id, "created",
     ]);
   }
 
   // close ends an order that can no longer be paid: created, pending or closing -> closed.
   close(id, now) {
-    return this.#changed(`UPDATE orders SET status = ?, updated_at = ? WHERE id = ? AND status IN (?, ?, ?)`, [
+    return this.#changed(`UPDATE orders SET status = ?, updated_at = MAX(updated_at, ?) WHERE id = ? AND status IN (?, ?, ?)`, [
       "closed", now, id, "created", "pending", "closing",
     ]);
   }
@@ -82,7 +82,7 @@ export class Store {
   // payment of a closed or refused order is money all the same.
   pay(id, { transactionID, paidAt, payer, source }, now) {
     return this.#changed(
-      `UPDATE orders SET status = ?, updated_at = ?, transaction_id = ?, paid_at = ?, payer = ?, settled_by = ? WHERE id = ? AND status IN (?, ?, ?, ?, ?, ?) AND transaction_id IS NULL AND NOT EXISTS (SELECT 1 FROM orders AS other WHERE other.transaction_id = ?)`,
+      `UPDATE orders SET status = ?, updated_at = MAX(updated_at, ?), transaction_id = ?, paid_at = ?, payer = ?, settled_by = ? WHERE id = ? AND status IN (?, ?, ?, ?, ?, ?) AND transaction_id IS NULL AND NOT EXISTS (SELECT 1 FROM orders AS other WHERE other.transaction_id = ?)`,
       ["paid", now, transactionID, paidAt, payer, source, id, "created", "pending", "closing", "closed", "failed", "refunding", transactionID],
     );
   }
@@ -99,7 +99,7 @@ export class Store {
 
   // noteFailure stores why WeChat refused an unpaid order that stays as it is.
   noteFailure(id, code, now) {
-    return this.#run(`UPDATE orders SET failure = ?, updated_at = ? WHERE id = ? AND status IN (?, ?)`, [
+    return this.#run(`UPDATE orders SET failure = ?, updated_at = MAX(updated_at, ?) WHERE id = ? AND status IN (?, ?)`, [
       code, now, id, "created", "pending",
     ]);
   }

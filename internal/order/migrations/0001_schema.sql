@@ -3,6 +3,11 @@
 -- Money is whole fen. Times are Unix milliseconds, UTC. NULL means "has not
 -- happened". Triggers continue the work of a statement inside that statement; each
 -- names the Go file whose work it continues.
+--
+-- The machines that write have clocks of their own, which differ. So a statement
+-- that writes the time of a step takes the later one of its own time and of the
+-- stored time: a step is never earlier than the one before it. Times that WeChat
+-- reports (paid_at) are stored as they are.
 
 -- ---------------------------------------------------------------------------
 -- Catalogue
@@ -94,7 +99,7 @@ END;
 -- Continues every change of change.go.
 CREATE TRIGGER order_goes_on AFTER UPDATE OF status ON orders WHEN NEW.status <> OLD.status
 BEGIN
-  INSERT INTO order_steps (order_id, status, at) VALUES (NEW.id, NEW.status, NEW.updated_at);
+  INSERT INTO order_steps (order_id, status, at) VALUES (NEW.id, NEW.status, MAX(NEW.updated_at, OLD.updated_at));
 END;
 
 -- ---------------------------------------------------------------------------
@@ -222,8 +227,9 @@ BEGIN
       'order', json_set(data, '$.refunded', back, '$.status', IIF(back = json_extract(data, '$.total'), 'refunded', 'paid')),
       'refund', json_object('id', NEW.id, 'refund_id', NEW.refund_id, 'amount', NEW.amount, 'reason', NEW.reason,
         'created_at', NEW.created_at, 'ended_at', NEW.ended_at)),
-    NEW.updated_at, NEW.updated_at
+    later, later
   FROM order_snapshots
+  JOIN (SELECT id AS changed, MAX(updated_at, NEW.updated_at) AS later FROM orders WHERE id = NEW.order_id) ON changed = id
   JOIN (SELECT order_id, SUM(amount) AS back FROM refunds WHERE status = 'succeeded' GROUP BY order_id) ON order_id = id
   WHERE id = NEW.order_id
   ON CONFLICT (type, subject) DO NOTHING;

@@ -48,7 +48,9 @@ func Open(t testing.TB) *sql.DB {
 			OR OLD.created_at <> NEW.created_at OR OLD.expires_at <> NEW.expires_at
 			OR (OLD.transaction_id IS NOT NULL AND OLD.transaction_id IS NOT NEW.transaction_id)
 			OR (OLD.paid_at IS NOT NULL AND OLD.paid_at IS NOT NEW.paid_at)
-		BEGIN SELECT RAISE(ABORT, 'a column that never changes was changed'); END;`+keepRefunds+keepEvents)
+		BEGIN SELECT RAISE(ABORT, 'a column that never changes was changed'); END;
+		CREATE TRIGGER keep_time BEFORE UPDATE ON orders WHEN NEW.updated_at < OLD.updated_at
+		BEGIN SELECT RAISE(ABORT, 'updated_at went back'); END;`+keepRefunds+keepEvents)
 	return db
 }
 
@@ -120,6 +122,44 @@ func Check(t testing.TB, db *sql.DB) {
 		t.Fatal(err)
 	}
 	checkEvents(t, db)
+	report(t, db, brokenTimes)
+}
+
+// brokenTimes lists every step that is earlier than the one before it.
+const brokenTimes = `
+	SELECT 'order ' || order_id, 'it was ' || status || ' at ' || at || ', after a step at ' || before
+	FROM (SELECT order_id, status, at, LAG(at) OVER (PARTITION BY order_id ORDER BY rowid) AS before FROM order_steps) WHERE at < before
+	UNION ALL
+	SELECT 'order ' || id, 'updated at ' || updated_at || ', its last step is later' FROM orders
+	WHERE updated_at < (SELECT MAX(at) FROM order_steps WHERE order_id = id)
+	UNION ALL
+	SELECT 'refund ' || refunds.id, 'created ' || refunds.created_at || ', taken ' || COALESCE(taken_at, '') || ', ended ' || COALESCE(ended_at, '')
+		|| ', updated ' || refunds.updated_at
+	FROM refunds WHERE taken_at < created_at OR ended_at < created_at OR updated_at < created_at OR updated_at < taken_at
+	UNION ALL
+	SELECT 'event ' || id, 'created at ' || created_at || ', after one of ' || before
+	FROM (SELECT id, created_at, LAG(created_at) OVER (PARTITION BY order_id ORDER BY seq) AS before FROM events) WHERE created_at < before
+	UNION ALL
+	SELECT 'event ' || id, 'delivered before it was created' FROM events WHERE delivered_at < created_at`
+
+// report fails the test for each row of a query: a thing, and what is wrong with it.
+func report(t testing.TB, db *sql.DB, query string) {
+	t.Helper()
+	rows, err := db.Query(query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var what, problem string
+		if err := rows.Scan(&what, &problem); err != nil {
+			t.Fatal(err)
+		}
+		t.Errorf("%s: %s", what, problem)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // leads reports whether the changes lead from created to status, each from

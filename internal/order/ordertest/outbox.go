@@ -47,19 +47,5 @@ const brokenEvents = `
 // checkEvents fails the test when an invariant of the outbox does not hold.
 func checkEvents(t testing.TB, db *sql.DB) {
 	t.Helper()
-	rows, err := db.Query(brokenEvents)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var what, problem string
-		if err := rows.Scan(&what, &problem); err != nil {
-			t.Fatal(err)
-		}
-		t.Errorf("%s: %s", what, problem)
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
+	report(t, db, brokenEvents)
 }
