@@ -35,6 +35,7 @@ var (
 	textRetry           = text{"重试", "Try again"}
 	textSignIn          = text{"重新登录", "Sign in again"}
 	textPaidAt          = text{"支付时间", "Paid at"}
+	textNotKnownYet     = text{"微信尚未告知", "Not known yet"}
 	textPaymentNo       = text{"交易单号", "Transaction"}
 	textOrderNo         = text{"订单号", "Order"}
 	textEmpty           = text{"还没有商品上架", "Nothing for sale yet"}

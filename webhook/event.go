@@ -47,7 +47,8 @@ type Order struct {
 	CreatedAt  int64  `json:"created_at"`
 	ExpiresAt  int64  `json:"expires_at"`
 
-	// Null, and zero here, until it is paid.
+	// Null, and zero here, until it is paid. Payer and PaidAt of an order that is
+	// paid are null as well when WeChat has not reported them: docs/webhooks.md.
 	TransactionID string `json:"transaction_id"` // WeChat's
 	Payer         string `json:"payer"`          // the openid of who paid
 	PaidAt        int64  `json:"paid_at"`        // WeChat's time

@@ -3,12 +3,15 @@ package api
 // AdminOrder is an order as the operator sees it.
 type AdminOrder struct {
 	Order
-	OutTradeNo string  `json:"out_trade_no"`
-	Owner      string  `json:"owner"`             // openid or guest, masked
-	Payer      string  `json:"payer,omitempty"`   // openid of who paid, masked
-	Failure    string  `json:"failure,omitempty"` // WeChat's code when it last refused the order
-	QueriedAt  int64   `json:"queried_at,omitempty"`
-	Events     []Event `json:"events,omitempty"` // in the answer about one order only
+	OutTradeNo string `json:"out_trade_no"`
+	Owner      string `json:"owner"`           // openid or guest, masked
+	Payer      string `json:"payer,omitempty"` // openid of who paid, masked
+	// PayerUnknown says that the order is paid and that WeChat has not reported by
+	// whom, like PaidAtUnknown.
+	PayerUnknown bool    `json:"payer_unknown,omitempty"`
+	Failure      string  `json:"failure,omitempty"` // WeChat's code when it last refused the order
+	QueriedAt    int64   `json:"queried_at,omitempty"`
+	Events       []Event `json:"events,omitempty"` // in the answer about one order only
 }
 
 // AdminOrderList is a page of orders, newest first. The query takes status, q

@@ -72,17 +72,17 @@ func (s *Store) Close(ctx context.Context, id string, now time.Time) (bool, erro
 // Payment is what WeChat tells of a payment.
 type Payment struct {
 	TransactionID string
-	Payer         string // openid
-	PaidAt        time.Time
-	Source        string // how the shop heard of it, for the operator
+	Payer         string    // openid; "" when WeChat does not say
+	PaidAt        time.Time // zero when WeChat does not say
+	Source        string    // how the shop heard of it, for the operator
 }
 
 // Pay marks an order paid. An order is paid once, and one transaction pays one
 // order only, so nothing happens either when another order has it.
 func (s *Store) Pay(ctx context.Context, id string, p Payment, now time.Time) (bool, error) {
 	return s.change(ctx, id, api.StatusPaid, now, change{
-		set:  `transaction_id = ?, paid_at = ?, payer = ?, settled_by = ?`,
-		args: []any{p.TransactionID, p.PaidAt.UnixMilli(), p.Payer, p.Source},
+		set:  `transaction_id = ?, paid_at = ?, payer = NULLIF(?, ''), settled_by = ?, settled_at = MAX(updated_at, ?)`,
+		args: []any{p.TransactionID, milli(p.PaidAt), p.Payer, p.Source, now.UnixMilli()},
 		where: `transaction_id IS NULL
 			AND NOT EXISTS (SELECT 1 FROM orders AS other WHERE other.transaction_id = ?)`,
 		whereArgs: []any{p.TransactionID},

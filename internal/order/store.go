@@ -59,7 +59,7 @@ const selectOrders = `SELECT id, out_trade_no, owner, client_key, fingerprint, a
 	COALESCE(pay_url, '') AS pay_url, COALESCE(asking_until, 0) AS asking_until,
 	COALESCE(failure, '') AS failure, COALESCE(queried_at, 0) AS queried_at,
 	COALESCE(transaction_id, '') AS transaction_id, COALESCE(paid_at, 0) AS paid_at,
-	COALESCE(payer, '') AS payer, refunded, updated_at
+	COALESCE(payer, '') AS payer, (transaction_id IS NOT NULL AND payer IS NULL) AS payer_unknown, refunded, updated_at
 	FROM orders `
 
 // Get returns an order to its owner, and ErrNotFound to everybody else.
@@ -163,7 +163,7 @@ func scan(rows *sql.Rows) (Order, error) {
 	if err := rows.Scan(&o.ID, &o.OutTradeNo, &o.Owner, &o.ClientKey, &o.Fingerprint, &o.AppID, &o.MchID, &o.TradeType, &lines,
 		&o.Total, &o.Currency, &o.ShopName, &o.Body, &o.ClientIP, &o.NotifyURL, &created, &expires, &o.Status,
 		&o.PrepayID, &prepay, &o.SignType, &o.PayURL, &asking, &o.Failure, &queried,
-		&o.TransactionID, &paid, &o.Payer, &o.Refunded, &updated); err != nil {
+		&o.TransactionID, &paid, &o.Payer, &o.PayerUnknown, &o.Refunded, &updated); err != nil {
 		return Order{}, err
 	}
 	if err := json.Unmarshal([]byte(lines), &o.Lines); err != nil {

@@ -82,8 +82,8 @@ export class Store {
   // payment of a closed or refused order is money all the same.
   pay(id, { transactionID, paidAt, payer, source }, now) {
     return this.#changed(
-      `UPDATE orders SET status = ?, updated_at = MAX(updated_at, ?), transaction_id = ?, paid_at = ?, payer = ?, settled_by = ? WHERE id = ? AND status IN (?, ?, ?, ?, ?, ?) AND transaction_id IS NULL AND NOT EXISTS (SELECT 1 FROM orders AS other WHERE other.transaction_id = ?)`,
-      ["paid", now, transactionID, paidAt, payer, source, id, "created", "pending", "closing", "closed", "failed", "refunding", transactionID],
+      `UPDATE orders SET status = ?, updated_at = MAX(updated_at, ?), transaction_id = ?, paid_at = ?, payer = NULLIF(?, ''), settled_by = ?, settled_at = MAX(updated_at, ?) WHERE id = ? AND status IN (?, ?, ?, ?, ?, ?) AND transaction_id IS NULL AND NOT EXISTS (SELECT 1 FROM orders AS other WHERE other.transaction_id = ?)`,
+      ["paid", now, transactionID, paidAt, payer, source, now, id, "created", "pending", "closing", "closed", "failed", "refunding", transactionID],
     );
   }
 

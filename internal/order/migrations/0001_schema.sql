@@ -62,22 +62,28 @@ CREATE TABLE orders (
   failure        TEXT,    -- WeChat's code when it last declined the order
   queried_at     INTEGER, -- when WeChat was last queried about the order
   transaction_id TEXT UNIQUE,
+  -- WeChat need not report who paid, and when, once money of the payment has gone
+  -- back. Then payer and paid_at are NULL until the bill of that day is there.
   payer          TEXT,    -- the openid of the payer
   paid_at        INTEGER, -- WeChat's time_end
-  settled_by     TEXT,    -- how the payment became known: notify, poll, cron, ...
+  settled_at     INTEGER, -- when the payment became known here
+  settled_by     TEXT,    -- how it became known: notify, poll, cron, ...
   refunded       INTEGER NOT NULL DEFAULT 0, -- fen that have gone back to the payer
   billed         TEXT,    -- the day of the bill that holds the payment, where it differs from the day of paid_at
   updated_at     INTEGER NOT NULL,
   UNIQUE (owner, client_key),
   CHECK ((prepay_id IS NULL) = (prepay_at IS NULL)),
-  CHECK ((transaction_id IS NULL) = (paid_at IS NULL)),
+  CHECK ((transaction_id IS NULL) = (settled_at IS NULL)),
+  CHECK (transaction_id IS NOT NULL OR paid_at IS NULL AND payer IS NULL),
   CHECK (status <> 'paid' OR transaction_id IS NOT NULL)
 ) STRICT;
 
 CREATE INDEX orders_by_owner ON orders (owner, created_at);
 CREATE INDEX orders_by_time ON orders (created_at, id);
 CREATE INDEX orders_by_status ON orders (status, created_at, id);
-CREATE INDEX orders_by_payment ON orders (paid_at, out_trade_no) WHERE paid_at IS NOT NULL;
+CREATE INDEX orders_by_payment ON orders (COALESCE(paid_at, settled_at), out_trade_no) WHERE transaction_id IS NOT NULL;
+-- Finds the payments of which WeChat has not reported the payer or the time.
+CREATE INDEX incomplete_payments ON orders (settled_at) WHERE transaction_id IS NOT NULL AND (paid_at IS NULL OR payer IS NULL);
 -- Finds the orders that WeChat is to be queried about.
 CREATE INDEX open_orders ON orders (COALESCE(queried_at, created_at)) WHERE status IN ('created', 'pending', 'closing');
 

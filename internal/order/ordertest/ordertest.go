@@ -19,7 +19,8 @@ import (
 
 // Open returns a migrated and seeded database that lives as long as the test.
 // A trigger writes every change of an order's status to the table history, so
-// that tests see changes that a look before and a look after would miss.
+// that tests see changes that a look before and a look after would miss. Another one
+// records the payments of which WeChat did not report the payer or the time.
 func Open(t testing.TB) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "shop.db")+
@@ -48,9 +49,13 @@ func Open(t testing.TB) *sql.DB {
 			OR OLD.created_at <> NEW.created_at OR OLD.expires_at <> NEW.expires_at
 			OR (OLD.transaction_id IS NOT NULL AND OLD.transaction_id IS NOT NEW.transaction_id)
 			OR (OLD.paid_at IS NOT NULL AND OLD.paid_at IS NOT NEW.paid_at)
+			OR (OLD.payer IS NOT NULL AND OLD.payer IS NOT NEW.payer)
 		BEGIN SELECT RAISE(ABORT, 'a column that never changes was changed'); END;
 		CREATE TRIGGER keep_time BEFORE UPDATE ON orders WHEN NEW.updated_at < OLD.updated_at
-		BEGIN SELECT RAISE(ABORT, 'updated_at went back'); END;`+keepRefunds+keepEvents)
+		BEGIN SELECT RAISE(ABORT, 'updated_at went back'); END;
+		CREATE TABLE incomplete (order_id TEXT NOT NULL, paid_at INTEGER, payer TEXT) STRICT;
+		CREATE TRIGGER record_incomplete AFTER UPDATE OF transaction_id ON orders WHEN NEW.paid_at IS NULL OR NEW.payer IS NULL
+		BEGIN INSERT INTO incomplete VALUES (NEW.id, NEW.paid_at, NEW.payer); END;`+keepRefunds+keepEvents)
 	return db
 }
 

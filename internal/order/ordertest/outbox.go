@@ -37,7 +37,10 @@ const brokenEvents = `
 	OR json_extract(data, '$.order.total') IS NOT total
 	OR json_extract(data, '$.order.items') IS NOT json(items)
 	OR type <> 'order.closed' AND (json_extract(data, '$.order.transaction_id') IS NOT transaction_id
-		OR json_extract(data, '$.order.payer') IS NOT payer OR json_extract(data, '$.order.paid_at') IS NOT paid_at)
+		OR json_extract(data, '$.order.payer') IS NOT payer AND (json_extract(data, '$.order.payer') IS NOT NULL
+			OR NOT EXISTS (SELECT 1 FROM incomplete WHERE order_id = orders.id AND incomplete.payer IS NULL))
+		OR json_extract(data, '$.order.paid_at') IS NOT paid_at AND (json_extract(data, '$.order.paid_at') IS NOT NULL
+			OR NOT EXISTS (SELECT 1 FROM incomplete WHERE order_id = orders.id AND incomplete.paid_at IS NULL)))
 	OR json_extract(data, '$.refund.amount') IS NOT amount
 	OR (type = 'order.refunded') <> (amount IS NOT NULL)
 	UNION ALL
