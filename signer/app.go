@@ -85,6 +85,7 @@ func newApp(p platform) app {
 		TradeTypes:    set.TradeTypes,
 		AppID:         set.AppID,
 		MchID:         set.MchID,
+		Simulated:     set.BaseURL != "",
 		SessionKey:    set.SessionKey,
 		SessionKeyOld: set.SessionKeyOld,
 		AdminToken:    set.AdminToken,

@@ -11,7 +11,8 @@ type AdminOrder struct {
 	PayerUnknown bool    `json:"payer_unknown,omitempty"`
 	Failure      string  `json:"failure,omitempty"` // WeChat's code when it last refused the order
 	QueriedAt    int64   `json:"queried_at,omitempty"`
-	Events       []Event `json:"events,omitempty"` // in the answer about one order only
+	Simulated    bool    `json:"simulated,omitempty"` // a simulator took the place of WeChat: no money was paid
+	Events       []Event `json:"events,omitempty"`    // in the answer about one order only
 }
 
 // AdminOrderList is a page of orders, newest first. The query takes status, q

@@ -75,14 +75,16 @@ type Payment struct {
 	Payer         string    // openid; "" when WeChat does not say
 	PaidAt        time.Time // zero when WeChat does not say
 	Source        string    // how the shop heard of it, for the operator
+	Simulated     bool      // a simulator reported it
 }
 
 // Pay marks an order paid. An order is paid once, and one transaction pays one
 // order only, so nothing happens either when another order has it.
 func (s *Store) Pay(ctx context.Context, id string, p Payment, now time.Time) (bool, error) {
 	return s.change(ctx, id, api.StatusPaid, now, change{
-		set:  `transaction_id = ?, paid_at = ?, payer = NULLIF(?, ''), settled_by = ?, settled_at = MAX(updated_at, ?)`,
-		args: []any{p.TransactionID, milli(p.PaidAt), p.Payer, p.Source, now.UnixMilli()},
+		set: `transaction_id = ?, paid_at = ?, payer = NULLIF(?, ''), settled_by = ?, settled_at = MAX(updated_at, ?),
+			simulated = MAX(simulated, ?)`,
+		args: []any{p.TransactionID, milli(p.PaidAt), p.Payer, p.Source, now.UnixMilli(), flag(p.Simulated)},
 		where: `transaction_id IS NULL
 			AND NOT EXISTS (SELECT 1 FROM orders AS other WHERE other.transaction_id = ?)`,
 		whereArgs: []any{p.TransactionID},

@@ -87,6 +87,7 @@ type Order struct {
 	Payer         string    // openid of who paid; "" until it is known
 	PayerUnknown  bool      // the order is paid, and WeChat has not reported by whom
 	Refunded      api.Fen   // what has gone back so far
+	Simulated     bool      // a simulator took the place of WeChat
 	UpdatedAt     time.Time
 }
 

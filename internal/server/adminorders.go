@@ -104,7 +104,7 @@ func adminView(o order.Order) api.AdminOrder {
 	if o.Payer != "" {
 		view.Payer = mask(o.Payer)
 	}
-	view.PayerUnknown = o.PayerUnknown
+	view.PayerUnknown, view.Simulated = o.PayerUnknown, o.Simulated
 	if !o.QueriedAt.IsZero() {
 		view.QueriedAt = o.QueriedAt.UnixMilli()
 	}

@@ -10,6 +10,7 @@ import (
 	"h5pay/internal/order"
 	"h5pay/internal/order/ordertest"
 	"h5pay/internal/wechat/wechattest"
+	"h5pay/webhook"
 )
 
 // paidBackUnheard makes an order at a QR code, which the second user pays and the
@@ -36,7 +37,7 @@ func (s *shop) paidBackUnheard() (guest *person, id string, trade wechattest.Tra
 func incomplete(t *testing.T) (r *receiver, guest *person, id string, trade wechattest.Trade) {
 	t.Helper()
 	for seed := range int64(64) {
-		r = &receiver{secrets: []string{webhookSecret}, times: map[string]int{}}
+		r = &receiver{accept: webhook.Receiver{Secrets: []string{webhookSecret}}, times: map[string]int{}}
 		r.shop = newShopAt(t, wechattest.Config{Seed: seed + 1}, r.config)
 		guest, id, trade = r.paidBackUnheard()
 		r.sim.Advance(2 * time.Minute)

@@ -169,6 +169,7 @@ func (s *Server) draft(ctx context.Context, basket order.Basket) (order.Order, e
 		OutTradeNo: outTradeNo,
 		AppID:      s.cfg.AppID,
 		MchID:      s.cfg.MchID,
+		Simulated:  s.cfg.Simulated,
 		Total:      total,
 		Currency:   order.Currency,
 		Body:       order.Body(s.cfg.ShopName, lines),

@@ -26,7 +26,7 @@ const (
 // receiver is a merchant's back end. It believes only what verifies.
 type receiver struct {
 	*shop
-	secrets   []string // any of which it takes
+	accept    webhook.Receiver
 	announced int
 
 	mu     sync.Mutex
@@ -39,7 +39,7 @@ type receiver struct {
 // newReceiver opens a shop that tells a receiver of its orders.
 func newReceiver(t *testing.T) *receiver {
 	t.Helper()
-	r := &receiver{secrets: []string{webhookSecret}, times: map[string]int{}}
+	r := &receiver{accept: webhook.Receiver{Secrets: []string{webhookSecret}}, times: map[string]int{}}
 	r.shop = newShop(t, r.config)
 	return r
 }
@@ -61,7 +61,7 @@ func (r *receiver) Do(req *http.Request) (*http.Response, error) {
 	}
 	in := httptest.NewRequest(req.Method, "/h5pay", bytes.NewReader(body))
 	in.Header = req.Header
-	e, err := webhook.Receive(in, r.now(), r.secrets...)
+	e, err := r.accept.Receive(in, r.now())
 	if err != nil {
 		r.t.Errorf("a delivery is not verified: %v", err)
 		return &http.Response{StatusCode: 400, Body: http.NoBody}, nil

@@ -61,8 +61,11 @@ type Config struct {
 	Scope    api.Scope // what a sign-in asks for; snsapi_base when empty
 	// TradeTypes are what orders may have; JSAPI alone when empty.
 	TradeTypes []api.TradeType
-	AppID      string        // of the service account
-	MchID      string        // of the merchant
+	AppID      string // of the service account
+	MchID      string // of the merchant
+	// Simulated says that WeChat is a simulator. Orders that are made or paid then,
+	// and events that are delivered then, say so.
+	Simulated  bool
 	SessionKey wechat.Secret // at least 32 characters; seals the cookies
 	// SessionKeyOld, optional, is the SessionKey before: cookies that it sealed
 	// still open.

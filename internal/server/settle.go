@@ -87,7 +87,7 @@ func (s *Server) applyPaid(ctx context.Context, o order.Order, trade wechat.Trad
 	case trade.TransactionID == "" || trade.PaidAt.IsZero() && trade.State != wechat.StateRefund:
 		return refusal("no transaction")
 	}
-	paid, err := s.cfg.Store.Pay(ctx, o.ID, order.Payment{TransactionID: trade.TransactionID, Payer: trade.OpenID, PaidAt: trade.PaidAt, Source: source}, s.now())
+	paid, err := s.cfg.Store.Pay(ctx, o.ID, order.Payment{TransactionID: trade.TransactionID, Payer: trade.OpenID, PaidAt: trade.PaidAt, Source: source, Simulated: s.cfg.Simulated}, s.now())
 	if err != nil {
 		return err
 	}

@@ -101,7 +101,7 @@ async function reload({ store }, { id, owner }) {
 // told of, signature checked, that agrees with the order in appid, merchant,
 // amount and currency. It may be called any number of times with one trade.
 // TradeRefused means that nothing was changed and an operator has to look.
-export async function settle({ store, log }, trade, source) {
+export async function settle({ shop, store, log }, trade, source) {
   log = log.with({ source, out_trade_no: trade.outTradeNo });
   const order = await store.byOutTradeNo(trade.outTradeNo);
   if (!order) {
@@ -111,7 +111,7 @@ export async function settle({ store, log }, trade, source) {
   log = log.with({ order: order.id });
   const { state, transactionID: transaction_id = "" } = trade;
   try {
-    await apply(store, log, order, trade, source);
+    await apply(store, log, order, { ...trade, simulated: shop.simulated }, source);
   } catch (err) {
     if (err instanceof TradeRefused) {
       const { totalFee: trade_total = 0, currency = "" } = trade;
@@ -142,10 +142,10 @@ async function apply(store, log, order, trade, source) {
   throw new TradeRefused("unknown trade state");
 }
 
-async function applyPaid(store, log, order, { totalFee, currency, transactionID, paidAt, openid: payer = "" }, source) {
+async function applyPaid(store, log, order, { totalFee, currency, transactionID, paidAt, openid: payer = "", simulated }, source) {
   if (totalFee !== order.total) throw new TradeRefused("amount differs");
   if (currency !== order.currency) throw new TradeRefused("currency differs");
-  if (await store.pay(order.id, { transactionID, paidAt, payer, source }, Date.now())) {
+  if (await store.pay(order.id, { transactionID, paidAt, payer, source, simulated }, Date.now())) {
     logChange(log, order, "paid", source, { transaction_id: transactionID, total: order.total });
     return;
   }

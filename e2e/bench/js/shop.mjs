@@ -37,6 +37,7 @@ export async function openShop(bindings) {
     mchID: env.WECHAT_MCH_ID,
     signType: env.WECHAT_SIGN_TYPE,
     baseURL: env.WECHAT_BASE_URL,
+    simulated: bindings.WECHAT_BASE_URL ? 1 : 0,
     apiKey: env.WECHAT_API_KEY,
     hmacKey: await crypto.subtle.importKey("raw", encoder.encode(env.WECHAT_API_KEY), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]),
     // With the prefix __Host- a browser takes the cookie from this very host.

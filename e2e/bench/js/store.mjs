@@ -28,11 +28,11 @@ export class Store {
   async insert(o) {
     const changes = await this.#run(
       `INSERT INTO orders (id, out_trade_no, owner, client_key, fingerprint, appid, mch_id, trade_type, items,
-			total, currency, body, client_ip, notify_url, created_at, expires_at, status, updated_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			total, currency, body, client_ip, notify_url, created_at, expires_at, status, updated_at, simulated)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (owner, client_key) DO NOTHING`,
       [o.id, o.out_trade_no, o.owner, o.client_key, o.fingerprint, o.appid, o.mch_id, o.trade_type, JSON.stringify(o.items),
-        o.total, o.currency, o.body, o.client_ip, o.notify_url, o.created_at, o.expires_at, "created", o.created_at],
+        o.total, o.currency, o.body, o.client_ip, o.notify_url, o.created_at, o.expires_at, "created", o.created_at, o.simulated],
     );
     if (changes === 0) return this.byClientKey(o.owner, o.client_key);
     return { ...o, status: "created", updated_at: o.created_at };
@@ -80,10 +80,10 @@ export class Store {
 
   // pay marks an order paid, unless the transaction has paid another one. A late
   // payment of a closed or refused order is money all the same.
-  pay(id, { transactionID, paidAt, payer, source }, now) {
+  pay(id, { transactionID, paidAt, payer, source, simulated }, now) {
     return this.#changed(
-      `UPDATE orders SET status = ?, updated_at = MAX(updated_at, ?), transaction_id = ?, paid_at = ?, payer = NULLIF(?, ''), settled_by = ?, settled_at = MAX(updated_at, ?) WHERE id = ? AND status IN (?, ?, ?, ?, ?, ?) AND transaction_id IS NULL AND NOT EXISTS (SELECT 1 FROM orders AS other WHERE other.transaction_id = ?)`,
-      ["paid", now, transactionID, paidAt, payer, source, now, id, "created", "pending", "closing", "closed", "failed", "refunding", transactionID],
+      `UPDATE orders SET status = ?, updated_at = MAX(updated_at, ?), transaction_id = ?, paid_at = ?, payer = NULLIF(?, ''), settled_by = ?, settled_at = MAX(updated_at, ?), simulated = MAX(simulated, ?) WHERE id = ? AND status IN (?, ?, ?, ?, ?, ?) AND transaction_id IS NULL AND NOT EXISTS (SELECT 1 FROM orders AS other WHERE other.transaction_id = ?)`,
+      ["paid", now, transactionID, paidAt, payer, source, now, simulated, id, "created", "pending", "closing", "closed", "failed", "refunding", transactionID],
     );
   }
 

@@ -70,6 +70,9 @@ CREATE TABLE orders (
   settled_by     TEXT,    -- how it became known: notify, poll, cron, ...
   refunded       INTEGER NOT NULL DEFAULT 0, -- fen that have gone back to the payer
   billed         TEXT,    -- the day of the bill that holds the payment, where it differs from the day of paid_at
+  -- Whether a simulator took the place of WeChat when the order was made, or when it
+  -- was paid. Events say so, also from a database that was moved to another shop.
+  simulated      INTEGER NOT NULL DEFAULT 0 CHECK (simulated IN (0, 1)),
   updated_at     INTEGER NOT NULL,
   UNIQUE (owner, client_key),
   CHECK ((prepay_id IS NULL) = (prepay_at IS NULL)),
