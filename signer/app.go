@@ -86,6 +86,7 @@ func newApp(p platform) app {
 		AppID:         set.AppID,
 		MchID:         set.MchID,
 		Simulated:     set.BaseURL != "",
+		SellingOff:    set.SellingOff,
 		SessionKey:    set.SessionKey,
 		SessionKeyOld: set.SessionKeyOld,
 		AdminToken:    set.AdminToken,

@@ -47,6 +47,8 @@ type settings struct {
 	// ADMIN_TOKEN, at least 32 characters, opens the operator's calls; they are off
 	// without it.
 	AdminToken wechat.Secret
+	// SELLING, on unless set to off: then the shop takes no order and begins no payment.
+	SellingOff bool
 }
 
 // settingError names a setting that is missing or malformed. It never holds
@@ -84,6 +86,8 @@ func loadSettings(getenv func(string) string) (settings, error) {
 	if s.SignType == "" {
 		s.SignType = wechat.SignHMAC
 	}
+	selling := getenv("SELLING")
+	s.SellingOff = selling == "off"
 	tradeTypes, tradeTypesOK := parseTradeTypes(getenv("TRADE_TYPES"))
 	s.TradeTypes = tradeTypes
 	var wrong []error
@@ -111,6 +115,7 @@ func loadSettings(getenv func(string) string) (settings, error) {
 		{"SESSION_KEY", "must have at least 32 characters", len(s.SessionKey) >= 32},
 		{"SESSION_KEY_OLD", "must have at least 32 characters, or none", s.SessionKeyOld == "" || len(s.SessionKeyOld) >= 32},
 		{"ADMIN_TOKEN", "must have at least 32 characters, or none", s.AdminToken == "" || len(s.AdminToken) >= 32},
+		{"SELLING", "must be on or off", selling == "" || selling == "on" || selling == "off"},
 		{"WEBHOOK_URL", "must be an https URL, like https://erp.example.com/h5pay", s.WebhookURL == "" || isEndpoint(s.WebhookURL)},
 		{"WEBHOOK_SECRET", "is not set, and WEBHOOK_URL is", s.WebhookURL == "" || s.WebhookSecret != ""},
 		{"WEBHOOK_SECRET", "must have at least 32 characters", s.WebhookSecret == "" || len(s.WebhookSecret) >= webhook.MinSecret},

@@ -89,6 +89,16 @@ func TestSettingsDefaults(t *testing.T) {
 	}
 }
 
+func TestSellingIsOnUnlessItIsOff(t *testing.T) {
+	env := exampleEnv(t)
+	for value, off := range map[string]bool{"": false, "on": false, "off": true} {
+		env["SELLING"] = value
+		if got, err := loadSettings(func(name string) string { return env[name] }); err != nil || got.SellingOff != off {
+			t.Errorf("%q: off is %t, %v", value, got.SellingOff, err)
+		}
+	}
+}
+
 func TestTradeTypes(t *testing.T) {
 	env := exampleEnv(t)
 	for list, want := range map[string]string{"NATIVE": "[NATIVE]", "MWEB, JSAPI": "[MWEB JSAPI]"} {
@@ -156,6 +166,8 @@ func TestBadSettingIsNamedAndNotShown(t *testing.T) {
 		{"SESSION_KEY_OLD", "only-thirty-one-characters-long"},
 		{"SESSION_KEY", "only-thirty-one-characters-long"},
 		{"ADMIN_TOKEN", "only-thirty-one-characters-long"},
+		{"SELLING", "no"},
+		{"SELLING", "OFF"},
 		{"WEBHOOK_URL", "erp.example.org/h5pay"},
 		{"WEBHOOK_URL", "http://erp.example.com/h5pay"},
 		{"WEBHOOK_URL", "https://user:pw@erp.example.com/h5pay"},

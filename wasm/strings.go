@@ -146,6 +146,7 @@ var troubles = map[api.Code]trouble{
 	api.CodeOrderNotPayable:  {text{"订单不能再支付", "This order cannot be paid any more"}, text{"订单已关闭或过期，请重新下单", "It was closed or has expired. Please order again"}, wayShop},
 	api.CodeOrderNotPaid:     {text{"订单还没有付款", "This order is not paid"}, text{"没有可以退的钱", "There is nothing to refund"}, wayShop},
 	api.CodeRefundTooMuch:    {text{"退款金额过大", "The refund is too large"}, text{"超过了还没有退的金额", "It is more than what is left"}, wayShop},
+	api.CodeNotSelling:       {text{"商家暂停收款", "The shop is not taking orders right now"}, text{"没有扣款，请稍后再来", "Nothing was charged. Please come back later"}, wayShop},
 	api.CodeRateLimited:      {text{"操作太频繁", "Too many tries"}, text{"请等一分钟再试", "Wait a minute and try again"}, wayRetry},
 	api.CodeWeChatRefused:    {text{"微信支付没有接受", "WeChat Pay said no"}, text{"请联系商家", "Please contact the merchant"}, wayRetry},
 	api.CodeWeChatBusy:       {text{"微信支付繁忙", "WeChat Pay is busy"}, text{"没有扣款，请稍后重试", "Nothing was charged. Please try again in a moment"}, wayRetry},

@@ -32,6 +32,36 @@ type RefundRequest struct {
 	Reason    string `json:"reason,omitempty"` // 80 bytes at most; the payer reads it
 }
 
+// CloseOrdersRequest closes open orders: those that hold a product, or those that were
+// made before a moment, or those of which both is true. One call closes a bounded
+// part of them; call again with the Cursor of the answer until there is none.
+type CloseOrdersRequest struct {
+	ProductID string `json:"product_id,omitempty"`
+	Before    int64  `json:"before,omitempty"` // Unix ms
+	Cursor    string `json:"cursor,omitempty"`
+}
+
+// CloseOrdersResponse says how many orders are closing now that were open before. A
+// timer closes each at WeChat and then here; a payment until then counts.
+type CloseOrdersResponse struct {
+	Closing int    `json:"closing"`
+	Cursor  string `json:"cursor,omitempty"` // "" when all open orders were looked at
+}
+
+// SellingRequest stops selling, or starts it again.
+type SellingRequest struct {
+	Selling *bool `json:"selling"` // required
+}
+
+// Selling says whether the shop sells. While it does not, orders and new payments of
+// open orders are answered CodeNotSelling. What is paid all the same, refunds and
+// events go on.
+type Selling struct {
+	Selling    bool  `json:"selling"`
+	SettingOff bool  `json:"setting_off,omitempty"` // the setting SELLING is off: a call does not start it
+	SwitchedAt int64 `json:"switched_at,omitempty"` // Unix ms, when a call last changed it
+}
+
 // EventType is what a webhook tells the merchant's back end.
 type EventType string
 

@@ -32,6 +32,7 @@ const (
 	CodeOrderPaid        Code = "order_paid"          // nothing left to pay
 	CodeOrderNotPaid     Code = "order_not_paid"      // nothing there to refund
 	CodeRefundTooMuch    Code = "refund_too_much"     // more than is left of the payment
+	CodeNotSelling       Code = "not_selling"         // the operator has stopped selling: no order, no new payment
 	CodeRateLimited      Code = "rate_limited"        // too many calls, wait a minute
 	CodeWeChatRefused    Code = "wechat_refused"      // WeChat said no; retrying does not help
 	CodeWeChatBusy       Code = "wechat_unavailable"  // WeChat did not answer; retry
@@ -58,6 +59,7 @@ var statuses = map[Code]int{
 	CodeOrderPaid:        409,
 	CodeOrderNotPaid:     409,
 	CodeRefundTooMuch:    409,
+	CodeNotSelling:       503,
 	CodeRateLimited:      429,
 	CodeWeChatRefused:    502,
 	CodeWeChatBusy:       503,

@@ -63,6 +63,13 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	}
 	checks = append(checks, orders)
 
+	// No alarm: the operator knows. But nobody must forget it.
+	selling := api.HealthCheck{Name: "selling", OK: true}
+	if err := s.selling(ctx); err != nil {
+		selling.Problem = "the operator has stopped selling, or SELLING is off: no order is taken"
+	}
+	checks = append(checks, selling)
+
 	// No alarm: a second shop of the same merchant makes every day's bill differ.
 	bills := api.HealthCheck{Name: "bills", OK: true}
 	if v.Unbalanced > 0 {

@@ -73,6 +73,9 @@ type Config struct {
 	// AdminToken, at least 32 characters, opens the operator's calls. They are off
 	// when it is empty.
 	AdminToken wechat.Secret
+	// SellingOff takes no order and begins no payment, whatever the operator's call
+	// says. What is paid all the same counts.
+	SellingOff bool
 	Store      *order.Store
 	WeChat     Payments
 	Webhook    *Webhook // the merchant's back end; without one events are kept and not sent
@@ -194,6 +197,10 @@ func (s *Server) routes() map[string]handlerFunc {
 		"GET " + api.PathAdminOrders:   s.admin(s.adminOrders),
 		"GET " + api.PathAdminOrder:    s.admin(s.adminOrder),
 		"POST " + api.PathAdminRefund:  s.admin(s.adminRefund),
+		"POST " + api.PathAdminClose:   s.admin(s.adminClose),
+		"POST " + api.PathAdminCloses:  s.admin(s.adminCloseOrders),
+		"GET " + api.PathAdminSelling:  s.admin(s.adminSelling),
+		"POST " + api.PathAdminSelling: s.admin(s.adminSetSelling),
 		"GET " + api.PathAdminCounter:  s.admin(s.getCounters),
 		"GET " + api.PathAdminEvents:   s.admin(s.adminEvents),
 		"POST " + api.PathAdminReplay:  s.admin(s.replayEvent),

@@ -12,12 +12,15 @@ const wasPaid = (status) => status === "paid" || status === "refunding" || statu
 
 const notPayable = () => refuse("order_not_payable", "the order is closed, refused or too old");
 
+export const notSelling = () => refuse("not_selling", "the operator has stopped selling, try again later");
+
 // checkout brings an order to where the page can pay it: {order, pay, payUntil},
 // with pay null when it is paid.
-export async function checkout(call, order) {
+export async function checkout(call, order, selling) {
   const now = Date.now();
   if (wasPaid(order.status)) return { order, pay: null };
   if ((order.status !== "created" && order.status !== "pending") || now >= order.expires_at) throw notPayable();
+  if (!selling) throw notSelling();
   if (prepayAlive(order, now)) {
     const pay = await payParams(call.shop, order.prepay_id);
     // The page has to sign as unifiedorder was signed.

@@ -23,6 +23,11 @@ export class Store {
     return (await this.#db.prepare(select).bind(...basket.keys()).all()).results;
   }
 
+  // selling tells whether the shop sells.
+  async selling() {
+    return (await this.#db.prepare(`SELECT COALESCE(MAX(value), 1) AS selling FROM switches WHERE name = 'selling'`).first()).selling === 1;
+  }
+
   // insert stores a new order. When its owner has used its client_key before,
   // the order of that time is returned and nothing is stored.
   async insert(o) {

@@ -289,8 +289,15 @@ CREATE TABLE used_states (
 CREATE INDEX used_states_by_expiry ON used_states (expires_at);
 
 -- ---------------------------------------------------------------------------
--- Operating. No order depends on any of it.
+-- Operating. But for switches no order depends on any of it.
 -- ---------------------------------------------------------------------------
+
+-- What an operator switches by a call. 'selling': 0 while no order is taken.
+CREATE TABLE switches (
+  name  TEXT    NOT NULL PRIMARY KEY,
+  value INTEGER NOT NULL CHECK (value IN (0, 1)),
+  at    INTEGER NOT NULL -- when it was last changed
+) STRICT;
 
 -- When a timer last completed.
 CREATE TABLE timers (

@@ -215,7 +215,7 @@ func Transitions(t testing.TB, db *sql.DB, id string) []string {
 func Dump(t testing.TB, db *sql.DB) string {
 	t.Helper()
 	var b strings.Builder
-	for _, table := range []string{"products", "orders", "order_steps", "history", "refunds", "refund_history", "events", "bill_checks", "bill_differences"} {
+	for _, table := range []string{"products", "orders", "order_steps", "history", "refunds", "refund_history", "events", "bill_checks", "bill_differences", "switches"} {
 		rows, err := db.Query(`SELECT * FROM ` + table + ` ORDER BY rowid`)
 		if err != nil {
 			t.Fatal(err)
