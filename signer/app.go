@@ -87,6 +87,7 @@ func newApp(p platform) app {
 		MchID:         set.MchID,
 		Simulated:     set.BaseURL != "",
 		SellingOff:    set.SellingOff,
+		PayerDays:     set.PayerDays,
 		SessionKey:    set.SessionKey,
 		SessionKeyOld: set.SessionKeyOld,
 		AdminToken:    set.AdminToken,

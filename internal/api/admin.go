@@ -62,6 +62,36 @@ type Selling struct {
 	SwitchedAt int64 `json:"switched_at,omitempty"` // Unix ms, when a call last changed it
 }
 
+// PersonRequest names a person in one of three ways.
+type PersonRequest struct {
+	OpenID  string `json:"openid,omitempty"`
+	OwnerOf string `json:"owner_of,omitempty"` // the ID of an order that they made
+	PayerOf string `json:"payer_of,omitempty"` // the ID of an order that they paid
+	Cursor  string `json:"cursor,omitempty"`   // of an export
+}
+
+// PersonExport is a page of what is stored about a person, oldest first.
+type PersonExport struct {
+	Orders []PersonOrder `json:"orders"`
+	Cursor string        `json:"cursor,omitempty"` // of the next page, "" when this is the last
+}
+
+// PersonOrder is an order that a person made or paid. Their openid is stored in it,
+// and the openid of the payer in its events.
+type PersonOrder struct {
+	AdminOrder
+	IsOwner  bool   `json:"is_owner"`
+	IsPayer  bool   `json:"is_payer"`
+	ClientIP string `json:"client_ip,omitempty"` // from which the order was made, while it is open
+}
+
+// PersonErased says in how many orders a person was erased. With More send the same
+// request again.
+type PersonErased struct {
+	Orders int  `json:"orders"`
+	More   bool `json:"more,omitempty"`
+}
+
 // EventType is what a webhook tells the merchant's back end.
 type EventType string
 

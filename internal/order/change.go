@@ -78,11 +78,11 @@ type Payment struct {
 	Simulated     bool      // a simulator reported it
 }
 
-// Pay marks an order paid. An order is paid once, and one transaction pays one
+// Pay marks an order paid. No payer is stored when its owner was erased. An order is paid once, and one transaction pays one
 // order only, so nothing happens either when another order has it.
 func (s *Store) Pay(ctx context.Context, id string, p Payment, now time.Time) (bool, error) {
 	return s.change(ctx, id, api.StatusPaid, now, change{
-		set: `transaction_id = ?, paid_at = ?, payer = NULLIF(?, ''), settled_by = ?, settled_at = MAX(updated_at, ?),
+		set: `transaction_id = ?, paid_at = ?, payer = IIF(owner LIKE '` + erasedPrefix + `%', '', NULLIF(?, '')), settled_by = ?, settled_at = MAX(updated_at, ?),
 			simulated = MAX(simulated, ?)`,
 		args: []any{p.TransactionID, milli(p.PaidAt), p.Payer, p.Source, now.UnixMilli(), flag(p.Simulated)},
 		where: `transaction_id IS NULL
@@ -119,6 +119,9 @@ type change struct {
 
 func (s *Store) change(ctx context.Context, id string, to api.OrderStatus, now time.Time, c change) (bool, error) {
 	set := []string{`status = ?`, `updated_at = MAX(updated_at, ?)`}
+	if to == api.StatusPaid || to == api.StatusClosed || to == api.StatusFailed {
+		set = append(set, `client_ip = ''`) // unifiedorder is not called again
+	}
 	if c.set != "" {
 		set = append(set, c.set)
 	}

@@ -36,6 +36,8 @@ func routes(id string) []struct{ method, path, body string } {
 		{"POST", api.PathAdminCloses, `{"product_id":"tea"}`},
 		{"GET", api.PathAdminSelling, ""},
 		{"POST", api.PathAdminSelling, `{"selling":false}`},
+		{"POST", api.PathAdminExport, `{"owner_of":"` + id + `"}`},
+		{"POST", api.PathAdminErase, `{"owner_of":"` + id + `"}`},
 		{"POST", refundPath(id), `{"refund_key":"` + key + `","amount":1}`},
 	}
 }

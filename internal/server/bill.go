@@ -36,11 +36,15 @@ const date = "2006-01-02"
 
 // CheckBills compares the last days' bills with our books, those that were not
 // compared yet, the oldest first, one a call. After them it compares a bill again
-// that can have the payer or the time of a payment that became known later. A timer calls it every ten minutes;
+// that can have the payer or the time of a payment that became known later. It also
+// removes the payers of old events, which have no timer of their own. A timer calls it every ten minutes;
 // it does nothing until WeChat has a bill, at ten in the morning. It may be stopped
 // anywhere: nothing of a run counts before its end, and a later call takes the day
 // up again.
 func (s *Server) CheckBills(ctx context.Context) error {
+	if err := s.forgetPayers(ctx); err != nil {
+		return err
+	}
 	day, err := s.dueBill(ctx)
 	first := err == nil && !day.IsZero()
 	if err == nil && !first {

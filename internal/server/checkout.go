@@ -29,7 +29,8 @@ func (s *Server) checkout(ctx context.Context, o order.Order, renew bool, sellin
 	switch {
 	case order.WasPaid(o.Status):
 		return api.Checkout{Order: o.Public()}, nil
-	case !o.Open(), o.Expired(now), o.MchID != s.cfg.MchID:
+	case !o.Open(), o.Expired(now), o.MchID != s.cfg.MchID,
+		o.ClientIP == "": // it had ended, and was put back after a restore
 		return api.Checkout{}, errNotPayable()
 	case selling != nil:
 		return api.Checkout{}, selling

@@ -76,9 +76,12 @@ type Config struct {
 	// SellingOff takes no order and begins no payment, whatever the operator's call
 	// says. What is paid all the same counts.
 	SellingOff bool
-	Store      *order.Store
-	WeChat     Payments
-	Webhook    *Webhook // the merchant's back end; without one events are kept and not sent
+	// PayerDays are the days after which an event that is delivered or dead loses its
+	// payer; 30 when 0.
+	PayerDays int
+	Store     *order.Store
+	WeChat    Payments
+	Webhook   *Webhook // the merchant's back end; without one events are kept and not sent
 	// Announce, if not nil, is told that there is an event to deliver. It must
 	// not wait, and may do nothing: a timer delivers what it leaves.
 	Announce func()
@@ -109,6 +112,9 @@ type Server struct {
 func New(cfg Config) (*Server, error) {
 	if cfg.Scope == "" {
 		cfg.Scope = api.ScopeBase
+	}
+	if cfg.PayerDays == 0 {
+		cfg.PayerDays = payerDays
 	}
 	if len(cfg.TradeTypes) == 0 {
 		cfg.TradeTypes = []api.TradeType{api.TradeJSAPI}
@@ -143,6 +149,7 @@ func New(cfg Config) (*Server, error) {
 		{len(cfg.SessionKey) >= 32, "SessionKey has less than 32 characters"},
 		{cfg.SessionKeyOld == "" || len(cfg.SessionKeyOld) >= 32, "SessionKeyOld has less than 32 characters"},
 		{cfg.AdminToken == "" || len(cfg.AdminToken) >= 32, "AdminToken has less than 32 characters"},
+		{cfg.PayerDays > 0, "PayerDays is negative"},
 		{cfg.Store != nil, "Store is nil"},
 		{cfg.WeChat != nil, "WeChat is nil"},
 		{webhookProblem == "", webhookProblem},
@@ -201,6 +208,8 @@ func (s *Server) routes() map[string]handlerFunc {
 		"POST " + api.PathAdminCloses:  s.admin(s.adminCloseOrders),
 		"GET " + api.PathAdminSelling:  s.admin(s.adminSelling),
 		"POST " + api.PathAdminSelling: s.admin(s.adminSetSelling),
+		"POST " + api.PathAdminExport:  s.admin(s.adminExportPerson),
+		"POST " + api.PathAdminErase:   s.admin(s.adminErasePerson),
 		"GET " + api.PathAdminCounter:  s.admin(s.getCounters),
 		"GET " + api.PathAdminEvents:   s.admin(s.adminEvents),
 		"POST " + api.PathAdminReplay:  s.admin(s.replayEvent),

@@ -19,7 +19,7 @@ export const notSelling = () => refuse("not_selling", "the operator has stopped 
 export async function checkout(call, order, selling) {
   const now = Date.now();
   if (wasPaid(order.status)) return { order, pay: null };
-  if ((order.status !== "created" && order.status !== "pending") || now >= order.expires_at) throw notPayable();
+  if ((order.status !== "created" && order.status !== "pending") || now >= order.expires_at || !order.client_ip) throw notPayable();
   if (!selling) throw notSelling();
   if (prepayAlive(order, now)) {
     const pay = await payParams(call.shop, order.prepay_id);

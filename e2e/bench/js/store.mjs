@@ -71,14 +71,14 @@ export class Store {
 
   // fail ends an order that WeChat refused to take: created -> failed.
   fail(id, code, now) {
-    return this.#changed(`UPDATE orders SET status = ?, updated_at = MAX(updated_at, ?), failure = ? WHERE id = ? AND status IN (?)`, [
+    return this.#changed(`UPDATE orders SET status = ?, updated_at = MAX(updated_at, ?), client_ip = '', failure = ? WHERE id = ? AND status IN (?)`, [
       "failed", now, code, id, "created",
     ]);
   }
 
   // close ends an order that can no longer be paid: created, pending or closing -> closed.
   close(id, now) {
-    return this.#changed(`UPDATE orders SET status = ?, updated_at = MAX(updated_at, ?) WHERE id = ? AND status IN (?, ?, ?)`, [
+    return this.#changed(`UPDATE orders SET status = ?, updated_at = MAX(updated_at, ?), client_ip = '' WHERE id = ? AND status IN (?, ?, ?)`, [
       "closed", now, id, "created", "pending", "closing",
     ]);
   }
@@ -87,7 +87,7 @@ export class Store {
   // payment of a closed or refused order is money all the same.
   pay(id, { transactionID, paidAt, payer, source, simulated }, now) {
     return this.#changed(
-      `UPDATE orders SET status = ?, updated_at = MAX(updated_at, ?), transaction_id = ?, paid_at = ?, payer = NULLIF(?, ''), settled_by = ?, settled_at = MAX(updated_at, ?), simulated = MAX(simulated, ?) WHERE id = ? AND status IN (?, ?, ?, ?, ?, ?) AND transaction_id IS NULL AND NOT EXISTS (SELECT 1 FROM orders AS other WHERE other.transaction_id = ?)`,
+      `UPDATE orders SET status = ?, updated_at = MAX(updated_at, ?), client_ip = '', transaction_id = ?, paid_at = ?, payer = IIF(owner LIKE 'erased:%', '', NULLIF(?, '')), settled_by = ?, settled_at = MAX(updated_at, ?), simulated = MAX(simulated, ?) WHERE id = ? AND status IN (?, ?, ?, ?, ?, ?) AND transaction_id IS NULL AND NOT EXISTS (SELECT 1 FROM orders AS other WHERE other.transaction_id = ?)`,
       ["paid", now, transactionID, paidAt, payer, source, now, simulated, id, "created", "pending", "closing", "closed", "failed", "refunding", transactionID],
     );
   }

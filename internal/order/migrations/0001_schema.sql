@@ -33,12 +33,14 @@ CREATE TABLE products (
 
 -- An order keeps every parameter of its unifiedorder call, because WeChat takes
 -- a repeated call only when nothing in it has changed. The columns up to
--- expires_at are never updated. Only internal/order/status.go says which status
--- may follow which.
+-- expires_at are never updated, with two exceptions. client_ip is removed when the
+-- order ends, since no call is made for it any more. owner is removed when the person
+-- is erased (person.go). Only internal/order/status.go says which status may follow
+-- which.
 CREATE TABLE orders (
   id             TEXT    NOT NULL PRIMARY KEY, -- the public one, in URLs
   out_trade_no   TEXT    NOT NULL UNIQUE,      -- the number WeChat knows
-  owner          TEXT    NOT NULL,             -- the openid of a user, or the id of a guest
+  owner          TEXT    NOT NULL,             -- the openid of a user, the id of a guest, or 'erased:' and the order's id
   client_key     TEXT    NOT NULL,             -- makes a repeated request the same order
   fingerprint    TEXT    NOT NULL,             -- of the request under client_key
   appid          TEXT    NOT NULL,
@@ -49,7 +51,7 @@ CREATE TABLE orders (
   currency       TEXT    NOT NULL,
   shop_name      TEXT    NOT NULL, -- MWEB sends it
   body           TEXT    NOT NULL, -- the payer reads it on the payment sheet
-  client_ip      TEXT    NOT NULL,
+  client_ip      TEXT    NOT NULL, -- '' once the order has ended
   notify_url     TEXT    NOT NULL,
   created_at     INTEGER NOT NULL, -- also time_start
   expires_at     INTEGER NOT NULL, -- also time_expire
@@ -64,7 +66,7 @@ CREATE TABLE orders (
   transaction_id TEXT UNIQUE,
   -- WeChat need not report who paid, and when, once money of the payment has gone
   -- back. Then payer and paid_at are NULL until the bill of that day is there.
-  payer          TEXT,    -- the openid of the payer
+  payer          TEXT,    -- the openid of the payer; '' once the person is erased
   paid_at        INTEGER, -- WeChat's time_end
   settled_at     INTEGER, -- when the payment became known here
   settled_by     TEXT,    -- how it became known: notify, poll, cron, ...
@@ -85,6 +87,8 @@ CREATE INDEX orders_by_owner ON orders (owner, created_at);
 CREATE INDEX orders_by_time ON orders (created_at, id);
 CREATE INDEX orders_by_status ON orders (status, created_at, id);
 CREATE INDEX orders_by_payment ON orders (COALESCE(paid_at, settled_at), out_trade_no) WHERE transaction_id IS NOT NULL;
+-- Finds the orders that a person has paid, beside those that they own.
+CREATE INDEX orders_by_payer ON orders (payer) WHERE payer IS NOT NULL;
 -- Finds the payments of which WeChat has not reported the payer or the time.
 CREATE INDEX incomplete_payments ON orders (settled_at) WHERE transaction_id IS NOT NULL AND (paid_at IS NULL OR payer IS NULL);
 -- Finds the orders that WeChat is to be queried about.
@@ -176,7 +180,7 @@ CREATE VIEW order_snapshots AS
 SELECT id, json_object(
   'id', id, 'out_trade_no', out_trade_no, 'status', status, 'trade_type', trade_type, 'items', json(items),
   'total', total, 'currency', currency, 'refunded', refunded, 'created_at', created_at, 'expires_at', expires_at,
-  'transaction_id', transaction_id, 'payer', payer, 'paid_at', paid_at) AS data
+  'transaction_id', transaction_id, 'payer', NULLIF(payer, ''), 'paid_at', paid_at) AS data
 FROM orders;
 
 CREATE TABLE events (
@@ -189,7 +193,7 @@ CREATE TABLE events (
   type         TEXT    NOT NULL,
   order_id     TEXT    NOT NULL,
   subject      TEXT    NOT NULL, -- the order or the refund that the event is about
-  data         TEXT    NOT NULL, -- JSON, never changes
+  data         TEXT    NOT NULL, -- JSON; nothing of it changes, but the payer is removed after some time
   created_at   INTEGER NOT NULL,
   status       TEXT    NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'delivered', 'dead')),
   attempts     INTEGER NOT NULL DEFAULT 0, -- all that were ever made; the number of one fences off its successors
@@ -205,6 +209,15 @@ CREATE TABLE events (
 CREATE INDEX events_by_order ON events (order_id);
 CREATE INDEX pending_events ON events (next_at) WHERE status = 'pending';
 CREATE INDEX dead_events ON events (seq) WHERE status = 'dead';
+-- Finds the events whose payer is to be removed.
+CREATE INDEX events_with_payer ON events (created_at) WHERE status <> 'pending' AND json_extract(data, '$.order.payer') IS NOT NULL;
+
+-- Continues ErasePerson in person.go.
+CREATE TRIGGER erase_payer AFTER UPDATE OF payer ON orders WHEN NEW.payer = '' AND OLD.payer <> ''
+BEGIN
+  UPDATE events SET data = json_set(data, '$.order.payer', NULL)
+  WHERE order_id = NEW.id AND json_extract(data, '$.order.payer') IS NOT NULL;
+END;
 
 -- Continues Pay in change.go.
 CREATE TRIGGER event_order_paid AFTER UPDATE OF transaction_id ON orders

@@ -41,15 +41,16 @@ func Open(t testing.TB) *sql.DB {
 		CREATE TRIGGER record_history AFTER UPDATE OF status ON orders
 		BEGIN INSERT INTO history VALUES (NEW.id, OLD.status, NEW.status); END;
 		CREATE TRIGGER keep_request BEFORE UPDATE ON orders
-		WHEN OLD.id <> NEW.id OR OLD.out_trade_no <> NEW.out_trade_no OR OLD.owner <> NEW.owner
+		WHEN OLD.id <> NEW.id OR OLD.out_trade_no <> NEW.out_trade_no OR OLD.owner <> NEW.owner AND NEW.owner <> 'erased:' || NEW.id
 			OR OLD.client_key <> NEW.client_key OR OLD.fingerprint <> NEW.fingerprint OR OLD.appid <> NEW.appid
 			OR OLD.mch_id <> NEW.mch_id OR OLD.trade_type <> NEW.trade_type OR OLD.items <> NEW.items
 			OR OLD.shop_name <> NEW.shop_name OR OLD.total <> NEW.total OR OLD.currency <> NEW.currency OR OLD.body <> NEW.body
-			OR OLD.client_ip <> NEW.client_ip OR OLD.notify_url <> NEW.notify_url
+			OR OLD.client_ip <> NEW.client_ip AND (NEW.client_ip <> '' OR NEW.status IN ('created', 'pending', 'closing') AND NEW.owner NOT LIKE 'erased:%')
+			OR OLD.notify_url <> NEW.notify_url
 			OR OLD.created_at <> NEW.created_at OR OLD.expires_at <> NEW.expires_at
 			OR (OLD.transaction_id IS NOT NULL AND OLD.transaction_id IS NOT NEW.transaction_id)
 			OR (OLD.paid_at IS NOT NULL AND OLD.paid_at IS NOT NEW.paid_at)
-			OR (OLD.payer IS NOT NULL AND OLD.payer IS NOT NEW.payer)
+			OR (OLD.payer IS NOT NULL AND OLD.payer IS NOT NEW.payer AND NEW.payer IS NOT '')
 		BEGIN SELECT RAISE(ABORT, 'a column that never changes was changed'); END;
 		CREATE TRIGGER keep_time BEFORE UPDATE ON orders WHEN NEW.updated_at < OLD.updated_at
 		BEGIN SELECT RAISE(ABORT, 'updated_at went back'); END;
@@ -76,7 +77,7 @@ func Check(t testing.TB, db *sql.DB) {
 	// One statement, so that orders and their history are of one moment.
 	rows, err := db.Query(`SELECT id, out_trade_no, status, items, total, currency, created_at, expires_at, updated_at,
 		prepay_id IS NOT NULL, transaction_id IS NOT NULL, COALESCE(failure, ''), owner, trade_type, COALESCE(pay_url, ''),
-		asking_until IS NOT NULL,
+		asking_until IS NOT NULL, client_ip <> '', COALESCE(payer, ''),
 		COALESCE((SELECT group_concat(was || '>' || became, ' ' ORDER BY rowid) FROM history WHERE order_id = orders.id), ''),
 		COALESCE((SELECT group_concat(status, ' ' ORDER BY rowid) FROM order_steps WHERE order_id = orders.id), '')
 		FROM orders`)
@@ -85,11 +86,11 @@ func Check(t testing.TB, db *sql.DB) {
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var id, outTradeNo, status, items, currency, failure, owner, tradeType, payURL, history, steps string
+		var id, outTradeNo, status, items, currency, failure, owner, tradeType, payURL, history, steps, payer string
 		var total, created, expires, updated int64
-		var prepaid, paid, asking bool
+		var prepaid, paid, asking, located bool
 		if err := rows.Scan(&id, &outTradeNo, &status, &items, &total, &currency, &created, &expires, &updated,
-			&prepaid, &paid, &failure, &owner, &tradeType, &payURL, &asking, &history, &steps); err != nil {
+			&prepaid, &paid, &failure, &owner, &tradeType, &payURL, &asking, &located, &payer, &history, &steps); err != nil {
 			t.Fatal(err)
 		}
 		var lines []order.Line
@@ -117,6 +118,8 @@ func Check(t testing.TB, db *sql.DB) {
 			"a guest is to pay inside WeChat":            tradeType == "JSAPI" && order.IsGuest(owner),
 			"it has a URL to pay, or lacks one":          (payURL != "") != (prepaid && tradeType != "JSAPI"),
 			"two may ask for its prepay_id, but do not":  tradeType == "JSAPI" && asking,
+			"it has ended and keeps the address":         located && (paid || status == "closed" || status == "failed"),
+			"the owner is erased, and somebody is left":  order.IsErased(owner) && (located || payer != "" && tradeType == "JSAPI" || owner != "erased:"+id || status == "created" || status == "pending"),
 		} {
 			if broken {
 				t.Errorf("order %s (%s, history %q): %s", id, status, history, what)
