@@ -57,7 +57,7 @@ func (b *backEnd) vars() map[string]string {
 }
 
 func (b *backEnd) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	e, err := webhook.Receive(r, time.Now(), b.Secret)
+	e, err := webhook.Receiver{Secrets: []string{b.Secret}, Simulated: true}.Receive(r, time.Now())
 	if err != nil {
 		fmt.Println("webhook refused:", err)
 		http.Error(w, err.Error(), http.StatusBadRequest)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -24,7 +25,7 @@ type backEnd struct {
 func startBackEnd(secret string) *backEnd {
 	b := &backEnd{events: map[string][]webhook.Event{}}
 	b.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		e, err := webhook.Receive(r, time.Now(), secret)
+		e, err := webhook.Receiver{Secrets: []string{secret}, Simulated: true}.Receive(r, time.Now())
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		switch {
@@ -97,6 +98,9 @@ func TestPaymentReachesTheBackEnd(t *testing.T) {
 	}
 	_, transaction := stored(t, id)
 	e, o := got[0], got[0].Data.Order
+	if !e.Simulated || e.AppID == "" || e.MchID == "" || !strings.HasPrefix(e.Shop, "http://localhost:") {
+		t.Errorf("%+v does not say whose it is", e)
+	}
 	if e.Type != webhook.OrderPaid || o.Total != 2600 || o.Currency != "CNY" || o.TransactionID != transaction ||
 		o.Payer != world.sim.User().OpenID || len(o.Items) != 1 || o.Items[0].Name != "手冲咖啡" {
 		t.Errorf("%+v", e)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"h5pay/internal/api"
@@ -50,6 +51,11 @@ type settings struct {
 	// ADMIN_TOKEN, at least 32 characters, opens the operator's calls; they are off
 	// without it.
 	AdminToken wechat.Secret
+	// SELLING, on unless set to off: then the shop takes no order and begins no payment.
+	SellingOff bool
+	// PAYER_DAYS, 30 unless set: after how many days an event that is delivered or
+	// dead loses the payer.
+	PayerDays int
 }
 
 // settingError names a setting that is missing or malformed. It never holds
@@ -89,6 +95,10 @@ func loadSettings(getenv func(string) string) (settings, error) {
 	if s.SignType == "" {
 		s.SignType = wechat.SignHMAC
 	}
+	selling := getenv("SELLING")
+	s.SellingOff = selling == "off"
+	payerDays, payerDaysOK := parseDays(getenv("PAYER_DAYS"), 30)
+	s.PayerDays = payerDays
 	tradeTypes, tradeTypesOK := parseTradeTypes(getenv("TRADE_TYPES"))
 	s.TradeTypes = tradeTypes
 	var wrong []error
@@ -117,6 +127,8 @@ func loadSettings(getenv func(string) string) (settings, error) {
 		{"SESSION_KEY", "must have at least 32 characters", len(s.SessionKey) >= 32},
 		{"SESSION_KEY_OLD", "must have at least 32 characters, or none", s.SessionKeyOld == "" || len(s.SessionKeyOld) >= 32},
 		{"ADMIN_TOKEN", "must have at least 32 characters, or none", s.AdminToken == "" || len(s.AdminToken) >= 32},
+		{"SELLING", "must be on or off", selling == "" || selling == "on" || selling == "off"},
+		{"PAYER_DAYS", "must be a number of days from 1 to 3650", payerDaysOK},
 		{"WEBHOOK_URL", "must be an https URL, like https://erp.example.com/h5pay", s.WebhookURL == "" || isEndpoint(s.WebhookURL)},
 		{"WEBHOOK_SECRET", "is not set, and WEBHOOK_URL is", s.WebhookURL == "" || s.WebhookSecret != ""},
 		{"WEBHOOK_SECRET", "must have at least 32 characters", s.WebhookSecret == "" || len(s.WebhookSecret) >= webhook.MinSecret},
@@ -167,6 +179,18 @@ func parseTradeTypes(list string) (types []api.TradeType, ok bool) {
 		types = append(types, t)
 	}
 	return types, true
+}
+
+// parseDays reads a number of days, fallback when there is none.
+func parseDays(s string, fallback int) (days int, ok bool) {
+	if s == "" {
+		return fallback, true
+	}
+	if !isDigits(s, 1, 4) {
+		return 0, false
+	}
+	days, err := strconv.Atoi(s)
+	return days, err == nil && days >= 1 && days <= 3650
 }
 
 // webhook returns where events go, nil for nowhere.

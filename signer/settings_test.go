@@ -99,6 +99,26 @@ func TestRefundFromBalance(t *testing.T) {
 	}
 }
 
+func TestSellingIsOnUnlessItIsOff(t *testing.T) {
+	env := exampleEnv(t)
+	for value, off := range map[string]bool{"": false, "on": false, "off": true} {
+		env["SELLING"] = value
+		if got, err := loadSettings(func(name string) string { return env[name] }); err != nil || got.SellingOff != off {
+			t.Errorf("%q: off is %t, %v", value, got.SellingOff, err)
+		}
+	}
+}
+
+func TestPayerDays(t *testing.T) {
+	env := exampleEnv(t)
+	for value, want := range map[string]int{"": 30, "1": 1, "007": 7, "3650": 3650} {
+		env["PAYER_DAYS"] = value
+		if got, err := loadSettings(func(name string) string { return env[name] }); err != nil || got.PayerDays != want {
+			t.Errorf("%q: %d, %v", value, got.PayerDays, err)
+		}
+	}
+}
+
 func TestTradeTypes(t *testing.T) {
 	env := exampleEnv(t)
 	for list, want := range map[string]string{"NATIVE": "[NATIVE]", "MWEB, JSAPI": "[MWEB JSAPI]"} {
@@ -167,6 +187,12 @@ func TestBadSettingIsNamedAndNotShown(t *testing.T) {
 		{"SESSION_KEY_OLD", "only-thirty-one-characters-long"},
 		{"SESSION_KEY", "only-thirty-one-characters-long"},
 		{"ADMIN_TOKEN", "only-thirty-one-characters-long"},
+		{"SELLING", "no"},
+		{"PAYER_DAYS", "00"},
+		{"PAYER_DAYS", "-1"},
+		{"PAYER_DAYS", "3651"},
+		{"PAYER_DAYS", "30d"},
+		{"SELLING", "OFF"},
 		{"WEBHOOK_URL", "erp.example.org/h5pay"},
 		{"WEBHOOK_URL", "http://erp.example.com/h5pay"},
 		{"WEBHOOK_URL", "https://user:pw@erp.example.com/h5pay"},

@@ -27,6 +27,7 @@ func (s *base) receipt(o api.Order) app.UI {
 	}
 	return elem("dl").Class("sheet").Body(
 		app.If(o.PaidAt != 0, row(textPaidAt, beijingTime(o.PaidAt))),
+		app.If(o.PaidAtUnknown, row(textPaidAt, s.say(textNotKnownYet))),
 		app.If(o.PaymentNo != "", row(textPaymentNo, o.PaymentNo)),
 		app.If(o.CreatedAt != 0, row(textOrderedAt, beijingTime(o.CreatedAt))),
 		row(textOrderNo, o.ID))

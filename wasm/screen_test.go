@@ -93,6 +93,11 @@ func TestScreens(t *testing.T) {
 			p.order = &api.Order{ID: "o1", Status: api.StatusPaid}
 			return p.Render()
 		}, []string{`data-status="paid"`, textOrderNo.zh}, []string{"1970", textPaymentNo.zh}},
+		{"result, paid, WeChat has not reported when", func(b *fake) app.UI {
+			p := newResultPage(b)
+			p.order = &api.Order{ID: "o1", Status: api.StatusPaid, PaidAtUnknown: true, PaymentNo: order.PaymentNo}
+			return p.Render()
+		}, []string{`data-status="paid"`, textPaidAt.zh, textNotKnownYet.zh}, []string{"1970"}},
 		{"result, outside", func(b *fake) app.UI {
 			p := newResultPage(b)
 			p.place = inWork

@@ -35,6 +35,7 @@ var (
 	textRetry           = text{"重试", "Try again"}
 	textSignIn          = text{"重新登录", "Sign in again"}
 	textPaidAt          = text{"支付时间", "Paid at"}
+	textNotKnownYet     = text{"微信尚未告知", "Not known yet"}
 	textPaymentNo       = text{"交易单号", "Transaction"}
 	textOrderNo         = text{"订单号", "Order"}
 	textEmpty           = text{"还没有商品上架", "Nothing for sale yet"}
@@ -145,6 +146,7 @@ var troubles = map[api.Code]trouble{
 	api.CodeOrderNotPayable:  {text{"订单不能再支付", "This order cannot be paid any more"}, text{"订单已关闭或过期，请重新下单", "It was closed or has expired. Please order again"}, wayShop},
 	api.CodeOrderNotPaid:     {text{"订单还没有付款", "This order is not paid"}, text{"没有可以退的钱", "There is nothing to refund"}, wayShop},
 	api.CodeRefundTooMuch:    {text{"退款金额过大", "The refund is too large"}, text{"超过了还没有退的金额", "It is more than what is left"}, wayShop},
+	api.CodeNotSelling:       {text{"商家暂停收款", "The shop is not taking orders right now"}, text{"没有扣款，请稍后再来", "Nothing was charged. Please come back later"}, wayShop},
 	api.CodeRateLimited:      {text{"操作太频繁", "Too many tries"}, text{"请等一分钟再试", "Wait a minute and try again"}, wayRetry},
 	api.CodeAddressUnknown:   {text{"这个浏览器暂时不能付款", "This browser cannot pay right now"}, text{"没有扣款。请在微信中打开本店后付款", "Nothing was charged. Open the shop in WeChat and pay there"}, wayShop},
 	api.CodeWeChatRefused:    {text{"微信支付没有接受", "WeChat Pay said no"}, text{"请联系商家", "Please contact the merchant"}, wayRetry},

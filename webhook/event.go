@@ -24,7 +24,12 @@ type Event struct {
 	ID        string `json:"id"` // the same in every delivery; remember it to do things once
 	Type      Type   `json:"type"`
 	CreatedAt int64  `json:"created_at"` // Unix ms
-	Data      Data   `json:"data"`
+	Shop      string `json:"shop"`       // the origin of the shop, "https://shop.example.com"
+	AppID     string `json:"appid"`      // under which the order was made
+	MchID     string `json:"mch_id"`     // the merchant who got the money
+	// Simulated says that a simulator took the place of WeChat: no money was paid.
+	Simulated bool `json:"simulated"`
+	Data      Data `json:"data"`
 }
 
 // Data is what happened, to what.
@@ -47,7 +52,8 @@ type Order struct {
 	CreatedAt  int64  `json:"created_at"`
 	ExpiresAt  int64  `json:"expires_at"`
 
-	// Null, and zero here, until it is paid.
+	// Null, and zero here, until it is paid. Payer and PaidAt of an order that is
+	// paid are null as well when WeChat has not reported them: docs/webhooks.md.
 	TransactionID string `json:"transaction_id"` // WeChat's
 	Payer         string `json:"payer"`          // the openid of who paid
 	PaidAt        int64  `json:"paid_at"`        // WeChat's time
@@ -74,9 +80,27 @@ type Refund struct {
 // maxBody is more than any event has, in bytes.
 const maxBody = 1 << 20
 
+// Receiver says which deliveries to accept. The zero value of a field but Secrets is
+// the strict or the general one.
+type Receiver struct {
+	Secrets []string // any of which may have signed; at least one
+
+	// What an event must be of; "" accepts every one. Several shops may share a
+	// secret by mistake, a copy for tests and the shop for example.
+	Shop, AppID, MchID string
+
+	// Simulated accepts events of a simulated WeChat too: for tests.
+	Simulated bool
+}
+
+// Receive reads a delivery for which a Receiver has nothing but secrets.
+func Receive(r *http.Request, now time.Time, secrets ...string) (Event, error) {
+	return Receiver{Secrets: secrets}.Receive(r, now)
+}
+
 // Receive reads a delivery and verifies it, within Tolerance of now. What it
 // returns an error for must not be acted upon; answer it with a 400.
-func Receive(r *http.Request, now time.Time, secrets ...string) (Event, error) {
+func (rc Receiver) Receive(r *http.Request, now time.Time) (Event, error) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil {
 		return Event{}, fmt.Errorf("webhook: reading the body: %w", err)
@@ -84,12 +108,30 @@ func Receive(r *http.Request, now time.Time, secrets ...string) (Event, error) {
 	if len(body) > maxBody {
 		return Event{}, fmt.Errorf("webhook: the body is over %d bytes", maxBody)
 	}
-	if err := Verify(r.Header.Get(SignatureHeader), body, now, Tolerance, secrets...); err != nil {
+	if err := Verify(r.Header.Get(SignatureHeader), body, now, Tolerance, rc.Secrets...); err != nil {
 		return Event{}, err
 	}
 	var e Event
 	if err := json.Unmarshal(body, &e); err != nil {
 		return Event{}, fmt.Errorf("webhook: the body is not an event: %w", err)
 	}
+	if err := rc.check(e); err != nil {
+		return Event{}, err
+	}
 	return e, nil
+}
+
+// check returns why an event with a valid signature is not for this receiver.
+func (rc Receiver) check(e Event) error {
+	switch {
+	case e.Simulated && !rc.Simulated:
+		return ErrSimulated
+	case rc.Shop != "" && e.Shop != rc.Shop:
+		return ErrShop
+	case rc.AppID != "" && e.AppID != rc.AppID:
+		return ErrAppID
+	case rc.MchID != "" && e.MchID != rc.MchID:
+		return ErrMchID
+	}
+	return nil
 }

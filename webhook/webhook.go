@@ -1,8 +1,9 @@
 // Package webhook is the receiver's side of h5pay's webhooks: what a merchant's
 // back end needs to believe that an event comes from its shop, and to read it.
 //
+//	receiver := webhook.Receiver{Secrets: []string{secret}, Shop: "https://shop.example.com"}
 //	http.HandleFunc("POST /h5pay", func(w http.ResponseWriter, r *http.Request) {
-//		event, err := webhook.Receive(r, time.Now(), secret)
+//		event, err := receiver.Receive(r, time.Now())
 //		if err != nil {
 //			http.Error(w, err.Error(), http.StatusBadRequest)
 //			return
@@ -43,6 +44,10 @@ var (
 	ErrSignature   = errors.New("webhook: the signature is not by this secret over this body")
 	ErrTime        = errors.New("webhook: the signature is too old, or from the future")
 	ErrSecret      = errors.New("webhook: a secret has less than 32 bytes")
+	ErrSimulated   = errors.New("webhook: the event is of a simulated WeChat: no money was paid")
+	ErrShop        = errors.New("webhook: the event is of another shop")
+	ErrAppID       = errors.New("webhook: the event is of another appid")
+	ErrMchID       = errors.New("webhook: the event is of another mch_id")
 )
 
 // Sign returns the value of SignatureHeader for a body that is sent at t:

@@ -112,6 +112,51 @@ func TestReceive(t *testing.T) {
 	}
 }
 
+// An event says whose it is. One of a simulated WeChat is taken only by who asks for
+// it, however valid its signature is.
+func TestReceiveRejectsEventsOfOthers(t *testing.T) {
+	event := func(simulated string) string {
+		return `{"id":"evt_1","type":"order.paid","shop":"https://shop.example.com","appid":"wx1","mch_id":"1900"` + simulated + `,"data":{"order":{"id":"o1"}}}`
+	}
+	real, simulated := event(""), event(`,"simulated":true`)
+	ours := webhook.Receiver{Shop: "https://shop.example.com", AppID: "wx1", MchID: "1900"}
+	with := func(change func(*webhook.Receiver)) webhook.Receiver { r := ours; change(&r); return r }
+	for name, test := range map[string]struct {
+		receiver webhook.Receiver
+		body     string
+		want     error
+	}{
+		"ours":                      {ours, real, nil},
+		"anybody's":                 {webhook.Receiver{}, real, nil},
+		"simulated":                 {ours, simulated, webhook.ErrSimulated},
+		"anybody's, simulated":      {webhook.Receiver{}, simulated, webhook.ErrSimulated},
+		"simulated, asked for":      {with(func(r *webhook.Receiver) { r.Simulated = true }), simulated, nil},
+		"real, simulated asked for": {with(func(r *webhook.Receiver) { r.Simulated = true }), real, nil},
+		"another shop":              {with(func(r *webhook.Receiver) { r.Shop = "https://other.example.com" }), real, webhook.ErrShop},
+		"another appid":             {with(func(r *webhook.Receiver) { r.AppID = "wx2" }), real, webhook.ErrAppID},
+		"another merchant":          {with(func(r *webhook.Receiver) { r.MchID = "1901" }), real, webhook.ErrMchID},
+		"of nobody":                 {ours, string(body), webhook.ErrShop},
+		"simulated, not a boolean":  {webhook.Receiver{}, event(`,"simulated":"true"`), errAny},
+	} {
+		test.receiver.Secrets = []string{secret}
+		r := httptest.NewRequest("POST", "/h5pay", strings.NewReader(test.body))
+		r.Header.Set(webhook.SignatureHeader, webhook.Sign(now, []byte(test.body), secret))
+		e, err := test.receiver.Receive(r, now)
+		if !errors.Is(err, test.want) && (test.want != errAny || err == nil) || (err == nil) != (e.ID != "") {
+			t.Errorf("%s: %+v, %v, want %v", name, e, err, test.want)
+		}
+	}
+	// The function without a Receiver is the strict one.
+	r := httptest.NewRequest("POST", "/h5pay", strings.NewReader(simulated))
+	r.Header.Set(webhook.SignatureHeader, webhook.Sign(now, []byte(simulated), secret))
+	if _, err := webhook.Receive(r, now, secret); !errors.Is(err, webhook.ErrSimulated) {
+		t.Errorf("Receive: %v", err)
+	}
+}
+
+// errAny stands for any error.
+var errAny = errors.New("any")
+
 func TestReceiveRefuses(t *testing.T) {
 	for name, text := range map[string]string{
 		"not an event": "[]",

@@ -22,7 +22,7 @@ const webhookPath = "/webhook"
 // when that is done. It knows of orders by its events alone.
 type backend struct {
 	*world
-	secret string
+	receiver webhook.Receiver
 
 	mu       sync.Mutex
 	events   map[string]webhook.Event // by ID
@@ -35,7 +35,7 @@ func (b *backend) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler) // workerd died while it spoke
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	event, err := webhook.Receive(r, b.wechat.Now(), b.secret)
+	event, err := b.receiver.Receive(r, b.wechat.Now())
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.received++

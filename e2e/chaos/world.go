@@ -107,7 +107,9 @@ func newWorld(ctx context.Context, dir string, seed uint64) (w *world, err error
 	}
 	vars["SHOP_URL"], vars["WECHAT_BASE_URL"] = w.shop, wechatURL
 	vars["WEBHOOK_URL"] = "http://" + hooks.Addr().String() + webhookPath
-	w.backend = &backend{world: w, secret: vars["WEBHOOK_SECRET"], events: map[string]webhook.Event{}}
+	w.backend = &backend{world: w, events: map[string]webhook.Event{}, receiver: webhook.Receiver{
+		Secrets: []string{vars["WEBHOOK_SECRET"]}, Shop: w.shop, AppID: vars["WECHAT_APPID"], MchID: vars["WECHAT_MCH_ID"], Simulated: true,
+	}}
 	w.serve(hooks, w.wire(atBackend, nameCall, w.backend))
 	folder, err := modules(dir)
 	if err != nil {

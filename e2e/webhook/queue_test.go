@@ -175,7 +175,7 @@ func TestQueueTellsAtOnce(t *testing.T) {
 	got := map[string]int{} // deliveries, by order
 	arrived, release := make(chan struct{}, 100), make(chan struct{})
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		e, err := webhook.Receive(r, time.Now(), secret)
+		e, err := webhook.Receiver{Secrets: []string{secret}, Simulated: true}.Receive(r, time.Now())
 		if err != nil {
 			t.Error(err)
 			w.WriteHeader(http.StatusBadRequest)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +23,7 @@ import (
 )
 
 const (
+	shopURL   = "https://shop.example.com"
 	secret    = "a webhook secret of the tests, 1234"
 	oldSecret = "the webhook secret before that, 567"
 	node      = "../../node_modules/.bin/node"
@@ -124,6 +126,75 @@ func TestSamplesAgree(t *testing.T) {
 	}
 }
 
+// JavaScript accepts and rejects the events that Go does, by what they are of.
+func TestSamplesAgreeOnWhoseEvents(t *testing.T) {
+	type attempt struct {
+		Event    string         `json:"event"`
+		Expected map[string]any `json:"expected"`
+		receiver webhook.Receiver
+	}
+	var all []attempt
+	for _, e := range []string{
+		`{"shop":"https://a.example","appid":"wx1","mch_id":"1900"}`, `{"shop":"https://a.example","appid":"wx1","mch_id":"1900","simulated":true}`,
+		`{"shop":"https://a.example","appid":"wx1","mch_id":"1900","simulated":false}`, `{}`, `{"simulated":true}`,
+		`{"shop":"https://b.example","appid":"wx1","mch_id":"1900"}`, `{"shop":"https://a.example","appid":"wx2","mch_id":"1900"}`,
+		`{"shop":"https://a.example","appid":"wx1","mch_id":"1901"}`,
+	} {
+		for _, simulated := range []bool{false, true} {
+			all = append(all,
+				attempt{e, map[string]any{"shop": "https://a.example", "appid": "wx1", "mchID": "1900", "simulated": simulated},
+					webhook.Receiver{Shop: "https://a.example", AppID: "wx1", MchID: "1900", Simulated: simulated}},
+				attempt{e, map[string]any{"simulated": simulated}, webhook.Receiver{Simulated: simulated}})
+		}
+	}
+	input, err := json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, err := filepath.Abs(sample)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(node, "--input-type=module", "-e", `
+		import { check } from "`+path+`";
+		import { readFileSync } from "node:fs";
+		console.log(JSON.stringify(JSON.parse(readFileSync(0, "utf8")).map(({ event, expected }) => {
+			try {
+				check(JSON.parse(event), expected);
+			} catch (err) {
+				return err.message;
+			}
+			return "";
+		})));`)
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(input), os.Stderr
+	output, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var theirs []string
+	if err := json.Unmarshal(output, &theirs); err != nil || len(theirs) != len(all) {
+		t.Fatalf("%d outcomes for %d events, %v", len(theirs), len(all), err)
+	}
+	now := time.Now()
+	seen := map[string]bool{}
+	for i, a := range all {
+		r := httptest.NewRequest("POST", "/h5pay", strings.NewReader(a.Event))
+		r.Header.Set(webhook.SignatureHeader, webhook.Sign(now, []byte(a.Event), secret))
+		a.receiver.Secrets = []string{secret}
+		ours := ""
+		if _, err := a.receiver.Receive(r, now); err != nil {
+			ours = err.Error()
+		}
+		if ours != theirs[i] {
+			t.Errorf("%s, %+v: Go says %q, JavaScript %q", a.Event, a.Expected, ours, theirs[i])
+		}
+		seen[ours] = true
+	}
+	if len(seen) != 5 {
+		t.Errorf("the events do not have every outcome: %v", seen)
+	}
+}
+
 // Both receivers, as they stand in the documents.
 func TestSamplesAtWork(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "receiver")
@@ -134,10 +205,14 @@ func TestSamplesAtWork(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			url, printed := start(t, cmd)
 			const order = `"order":{"id":"o1","total":6800,"refunded":800,"transaction_id":"4200001"}`
-			paid := `{"id":"evt_1","type":"order.paid","created_at":1,"data":{` + order + `}}`
-			back := `{"id":"evt_2","type":"order.refunded","created_at":2,"data":{` + order + `,"refund":{"id":"r1","amount":800}}}`
-			closed := `{"id":"evt_3","type":"order.closed","created_at":3,"data":{` + order + `}}`
-			later := `{"id":"evt_4","type":"order.painted","created_at":4,"data":{` + order + `}}`
+			paid := `{"id":"evt_1","shop":"` + shopURL + `","type":"order.paid","created_at":1,"data":{` + order + `}}`
+			// The shop's database was restored, and the event was made again.
+			anew := strings.Replace(paid, `"created_at":1`, `"created_at":9`, 1)
+			back := `{"id":"evt_2","shop":"` + shopURL + `","type":"order.refunded","created_at":2,"data":{` + order + `,"refund":{"id":"r1","amount":800}}}`
+			closed := `{"id":"evt_3","shop":"` + shopURL + `","type":"order.closed","created_at":3,"data":{` + order + `}}`
+			simulated := strings.Replace(closed, `"created_at"`, `"simulated":true,"created_at"`, 1)
+			foreign := strings.Replace(closed, shopURL, "https://other.example.com", 1)
+			later := `{"id":"evt_4","shop":"` + shopURL + `","type":"order.painted","created_at":4,"data":{` + order + `}}`
 			now := time.Now()
 			for _, delivery := range []struct {
 				body, header string
@@ -145,10 +220,13 @@ func TestSamplesAtWork(t *testing.T) {
 			}{
 				{paid, webhook.Sign(now, []byte(paid), secret), 204},
 				{paid, webhook.Sign(now.Add(time.Second), []byte(paid), secret), 204}, // the acknowledgement was lost
+				{anew, webhook.Sign(now, []byte(anew), secret), 204},
 				{back, webhook.Sign(now, []byte(back), "not the secret of this receiver!!"), 400},
 				{back, webhook.Sign(now, []byte(back), "some other secret of 32 characters", oldSecret), 204},
 				{strings.Replace(paid, "6800", "1", 1), webhook.Sign(now, []byte(paid), secret), 400},
 				{closed, webhook.Sign(now.Add(-6*time.Minute), []byte(closed), secret), 400},
+				{simulated, webhook.Sign(now, []byte(simulated), secret), 400},
+				{foreign, webhook.Sign(now, []byte(foreign), secret), 400},
 				{closed, webhook.Sign(now, []byte(closed), secret), 204},
 				{later, webhook.Sign(now, []byte(later), secret), 204},
 				{paid, "", 400},
@@ -163,10 +241,13 @@ func TestSamplesAtWork(t *testing.T) {
 			want := []string{
 				"ship order o1: 6800 fen paid by 4200001",
 				"again: evt_1",
+				"again: evt_1",
 				refused,
 				"refund r1 of order o1: 800 fen, 800 of 6800 in all",
 				refused,
 				"refused: webhook: the signature is too old, or from the future",
+				"refused: webhook: the event is of a simulated WeChat: no money was paid",
+				"refused: webhook: the event is of another shop",
 				"release the stock of order o1",
 				"refused: webhook: no signature, or none of a known version",
 			}
@@ -190,7 +271,7 @@ func TestSamplesAtWork(t *testing.T) {
 // then on.
 func start(t *testing.T, cmd *exec.Cmd) (url string, printed <-chan string) {
 	t.Helper()
-	cmd.Env = append(os.Environ(), "PORT=0", "WEBHOOK_SECRET="+secret, "WEBHOOK_SECRET_OLD="+oldSecret)
+	cmd.Env = append(os.Environ(), "PORT=0", "WEBHOOK_SECRET="+secret, "SHOP_URL="+shopURL, "WEBHOOK_SECRET_OLD="+oldSecret)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

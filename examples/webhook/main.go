@@ -1,7 +1,10 @@
 // Command webhook is a merchant's back end in its smallest form: it takes h5pay's
 // webhooks, believes those that are signed, and fulfils each order once.
 //
-//	WEBHOOK_SECRET=... go run ./examples/webhook
+//	WEBHOOK_SECRET=... SHOP_URL=https://shop.example.com go run ./examples/webhook
+//
+// With SHOP_URL, WECHAT_APPID or WECHAT_MCH_ID it rejects the events of others. With
+// ACCEPT_SIMULATED=1 it accepts events of a simulated WeChat too, for tests.
 //
 // receiver.mjs beside it is the same in JavaScript.
 package main
@@ -33,7 +36,10 @@ func main() {
 		os.Exit(1)
 	}
 	fmt.Printf("receiver listens at http://%s/h5pay\n", l.Addr())
-	r := &receiver{secrets: secrets, done: map[string]bool{}}
+	r := &receiver{done: map[string]bool{}, accept: webhook.Receiver{
+		Secrets: secrets, Shop: os.Getenv("SHOP_URL"), AppID: os.Getenv("WECHAT_APPID"), MchID: os.Getenv("WECHAT_MCH_ID"),
+		Simulated: os.Getenv("ACCEPT_SIMULATED") == "1",
+	}}
 	http.Handle("POST /h5pay", r)
 	fmt.Fprintln(os.Stderr, http.Serve(l, nil))
 	os.Exit(1)
@@ -41,14 +47,14 @@ func main() {
 
 // receiver takes deliveries.
 type receiver struct {
-	secrets []string
+	accept webhook.Receiver
 
 	mu   sync.Mutex
 	done map[string]bool // ids of events; yours is a unique column, written together with what the event causes
 }
 
 func (rc *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	e, err := webhook.Receive(r, time.Now(), rc.secrets...)
+	e, err := rc.accept.Receive(r, time.Now())
 	if err != nil {
 		fmt.Println("refused:", err)
 		http.Error(w, err.Error(), http.StatusBadRequest)

@@ -1,9 +1,12 @@
 // A merchant's back end in its smallest form: it takes h5pay's webhooks, believes
 // those that are signed, and fulfils each order once.
 //
-//   WEBHOOK_SECRET=... node examples/webhook/receiver.mjs
+//   WEBHOOK_SECRET=... SHOP_URL=https://shop.example.com node examples/webhook/receiver.mjs
 //
-// verify is what to copy. It uses WebCrypto alone, which Node, Deno, Bun and
+// With SHOP_URL, WECHAT_APPID or WECHAT_MCH_ID it rejects the events of others. With
+// ACCEPT_SIMULATED=1 it accepts events of a simulated WeChat too, for tests.
+//
+// verify and check are what to copy. They use WebCrypto alone, which Node, Deno, Bun and
 // Workers have. main.go beside it is the same in Go.
 import { createServer } from "node:http";
 import { pathToFileURL } from "node:url";
@@ -48,6 +51,17 @@ export async function verify(header, body, secrets, now = Date.now(), tolerance 
   if (!(Math.abs(now / 1000 - Number(seconds)) <= tolerance)) throw new Error("webhook: the signature is too old, or from the future");
 }
 
+// check throws when an event with a valid signature is not for this receiver: when
+// a simulator took the place of WeChat, unless expected.simulated, or when it is not
+// of expected.shop, expected.appid or expected.mchID. What is not given is not
+// checked.
+export function check(event, { shop, appid, mchID, simulated = false } = {}) {
+  if (event.simulated && !simulated) throw new Error("webhook: the event is of a simulated WeChat: no money was paid");
+  if (shop && event.shop !== shop) throw new Error("webhook: the event is of another shop");
+  if (appid && event.appid !== appid) throw new Error("webhook: the event is of another appid");
+  if (mchID && event.mch_id !== mchID) throw new Error("webhook: the event is of another mch_id");
+}
+
 // Ids of the events that are done; yours is a unique column, written together
 // with what the event causes.
 const done = new Set();
@@ -66,7 +80,7 @@ function handle({ type, data: { order, refund } }) {
   }
 }
 
-async function receive(request, secrets) {
+async function receive(request, secrets, expected) {
   if (request.method !== "POST" || request.url !== "/h5pay") return 404;
   const chunks = [];
   let size = 0;
@@ -76,13 +90,15 @@ async function receive(request, secrets) {
     chunks.push(chunk);
   }
   const body = Buffer.concat(chunks);
+  let event;
   try {
     await verify(request.headers["h5pay-signature"], body, secrets);
+    event = JSON.parse(body.toString("utf8"));
+    check(event, expected);
   } catch (err) {
     console.log("refused:", err.message);
     return 400;
   }
-  const event = JSON.parse(body.toString("utf8"));
   if (done.has(event.id)) {
     console.log("again:", event.id);
   } else {
@@ -100,8 +116,10 @@ if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) 
     console.error("WEBHOOK_SECRET needs at least 32 characters, the same as the shop's");
     process.exit(1);
   }
+  const { SHOP_URL, WECHAT_APPID, WECHAT_MCH_ID, ACCEPT_SIMULATED } = process.env;
+  const expected = { shop: SHOP_URL, appid: WECHAT_APPID, mchID: WECHAT_MCH_ID, simulated: ACCEPT_SIMULATED === "1" };
   const server = createServer(async (request, response) => {
-    const status = await receive(request, secrets).catch((err) => {
+    const status = await receive(request, secrets, expected).catch((err) => {
       console.error(err);
       return 500;
     });

@@ -3,12 +3,16 @@ package api
 // AdminOrder is an order as the operator sees it.
 type AdminOrder struct {
 	Order
-	OutTradeNo string  `json:"out_trade_no"`
-	Owner      string  `json:"owner"`             // openid or guest, masked
-	Payer      string  `json:"payer,omitempty"`   // openid of who paid, masked
-	Failure    string  `json:"failure,omitempty"` // WeChat's code when it last refused the order
-	QueriedAt  int64   `json:"queried_at,omitempty"`
-	Events     []Event `json:"events,omitempty"` // in the answer about one order only
+	OutTradeNo string `json:"out_trade_no"`
+	Owner      string `json:"owner"`           // openid or guest, masked
+	Payer      string `json:"payer,omitempty"` // openid of who paid, masked
+	// PayerUnknown says that the order is paid and that WeChat has not reported by
+	// whom, like PaidAtUnknown.
+	PayerUnknown bool    `json:"payer_unknown,omitempty"`
+	Failure      string  `json:"failure,omitempty"` // WeChat's code when it last refused the order
+	QueriedAt    int64   `json:"queried_at,omitempty"`
+	Simulated    bool    `json:"simulated,omitempty"` // a simulator took the place of WeChat: no money was paid
+	Events       []Event `json:"events,omitempty"`    // in the answer about one order only
 }
 
 // AdminOrderList is a page of orders, newest first. The query takes status, q
@@ -30,6 +34,66 @@ type RefundRequest struct {
 	// of from takings that are not settled. In a repeated call it changes a refund that
 	// WeChat has not taken.
 	FromBalance bool `json:"from_balance,omitempty"`
+}
+
+// CloseOrdersRequest closes open orders: those that hold a product, or those that were
+// made before a moment, or those of which both is true. One call closes a bounded
+// part of them; call again with the Cursor of the answer until there is none.
+type CloseOrdersRequest struct {
+	ProductID string `json:"product_id,omitempty"`
+	Before    int64  `json:"before,omitempty"` // Unix ms
+	Cursor    string `json:"cursor,omitempty"`
+}
+
+// CloseOrdersResponse says how many orders are closing now that were open before. A
+// timer closes each at WeChat and then here; a payment until then counts.
+type CloseOrdersResponse struct {
+	Closing int    `json:"closing"`
+	Cursor  string `json:"cursor,omitempty"` // "" when all open orders were looked at
+}
+
+// SellingRequest stops selling, or starts it again.
+type SellingRequest struct {
+	Selling *bool `json:"selling"` // required
+}
+
+// Selling says whether the shop sells. While it does not, orders and new payments of
+// open orders are answered CodeNotSelling. What is paid all the same, refunds and
+// events go on.
+type Selling struct {
+	Selling    bool  `json:"selling"`
+	SettingOff bool  `json:"setting_off,omitempty"` // the setting SELLING is off: a call does not start it
+	SwitchedAt int64 `json:"switched_at,omitempty"` // Unix ms, when a call last changed it
+}
+
+// PersonRequest names a person in one of three ways.
+type PersonRequest struct {
+	OpenID  string `json:"openid,omitempty"`
+	OwnerOf string `json:"owner_of,omitempty"` // the ID of an order that they made
+	PayerOf string `json:"payer_of,omitempty"` // the ID of an order that they paid
+	Cursor  string `json:"cursor,omitempty"`   // of an export
+}
+
+// PersonExport is a page of what is stored about a person, oldest first.
+type PersonExport struct {
+	Orders []PersonOrder `json:"orders"`
+	Cursor string        `json:"cursor,omitempty"` // of the next page, "" when this is the last
+}
+
+// PersonOrder is an order that a person made or paid. Their openid is stored in it,
+// and the openid of the payer in its events.
+type PersonOrder struct {
+	AdminOrder
+	IsOwner  bool   `json:"is_owner"`
+	IsPayer  bool   `json:"is_payer"`
+	ClientIP string `json:"client_ip,omitempty"` // from which the order was made, while it is open
+}
+
+// PersonErased says in how many orders a person was erased. With More send the same
+// request again.
+type PersonErased struct {
+	Orders int  `json:"orders"`
+	More   bool `json:"more,omitempty"`
 }
 
 // EventType is what a webhook tells the merchant's back end.

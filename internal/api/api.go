@@ -27,6 +27,11 @@ const (
 	PathAdminOrders  = "/api/admin/orders"             // GET -> AdminOrderList, or CSV with format=csv
 	PathAdminOrder   = "/api/admin/orders/{id}"        // GET -> AdminOrder
 	PathAdminRefund  = "/api/admin/orders/{id}/refund" // POST RefundRequest -> Refund
+	PathAdminClose   = "/api/admin/orders/{id}/close"  // POST CloseRequest -> AdminOrder
+	PathAdminCloses  = "/api/admin/close"              // POST CloseOrdersRequest -> CloseOrdersResponse
+	PathAdminSelling = "/api/admin/selling"            // GET -> Selling, POST SellingRequest -> Selling
+	PathAdminExport  = "/api/admin/person/export"      // POST PersonRequest -> PersonExport
+	PathAdminErase   = "/api/admin/person/erase"       // POST PersonRequest -> PersonErased
 	PathAdminEvents  = "/api/admin/events"             // GET -> EventList
 	PathAdminReplay  = "/api/admin/events/{id}/replay" // POST {} -> Event
 	PathAdminBills   = "/api/admin/bills"              // GET -> BillCheckList, POST BillRequest -> BillCheck

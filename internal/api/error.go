@@ -32,6 +32,7 @@ const (
 	CodeOrderPaid        Code = "order_paid"          // nothing left to pay
 	CodeOrderNotPaid     Code = "order_not_paid"      // nothing there to refund
 	CodeRefundTooMuch    Code = "refund_too_much"     // more than is left of the payment
+	CodeNotSelling       Code = "not_selling"         // the operator has stopped selling: no order, no new payment
 	CodeRateLimited      Code = "rate_limited"        // too many calls, wait a minute
 	CodeAddressUnknown   Code = "address_unknown"     // MWEB needs the payer's public address, and it is not known: pay by another trade type
 	CodeWeChatRefused    Code = "wechat_refused"      // WeChat said no; retrying does not help
@@ -59,6 +60,7 @@ var statuses = map[Code]int{
 	CodeOrderPaid:        409,
 	CodeOrderNotPaid:     409,
 	CodeRefundTooMuch:    409,
+	CodeNotSelling:       503,
 	CodeRateLimited:      429,
 	CodeAddressUnknown:   503,
 	CodeWeChatRefused:    502,

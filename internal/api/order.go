@@ -69,10 +69,13 @@ type Order struct {
 	Refunded  Fen         `json:"refunded,omitempty"` // fen; what has gone back so far
 	Currency  string      `json:"currency"`
 	TradeType TradeType   `json:"trade_type"`
-	CreatedAt int64       `json:"created_at"`           // Unix ms
-	ExpiresAt int64       `json:"expires_at"`           // Unix ms; not payable from then on
-	PaidAt    int64       `json:"paid_at,omitempty"`    // Unix ms, WeChat's time_end
-	PaymentNo string      `json:"payment_no,omitempty"` // WeChat's transaction_id
+	CreatedAt int64       `json:"created_at"`        // Unix ms
+	ExpiresAt int64       `json:"expires_at"`        // Unix ms; not payable from then on
+	PaidAt    int64       `json:"paid_at,omitempty"` // Unix ms, WeChat's time_end
+	// PaidAtUnknown says that the order is paid and that WeChat has not reported
+	// when: it need not once money has gone back. The bill of that day fills it in.
+	PaidAtUnknown bool   `json:"paid_at_unknown,omitempty"`
+	PaymentNo     string `json:"payment_no,omitempty"` // WeChat's transaction_id
 
 	// In the answer about one order only, oldest first.
 	Timeline []Step   `json:"timeline,omitempty"`

@@ -8,15 +8,15 @@ import (
 
 const (
 	factor   = 8                    // how much longer the long input is
-	margin   = 3                    // how much more than factor the time may grow
-	attempts = 8                    // measurements before a test fails
+	margin   = 4                    // how much more than factor the time may grow
+	attempts = 40                   // measurements before a test fails
 	least    = 2 * time.Millisecond // of one measurement, so that the clock's resolution does not matter
 )
 
 // Linear fails the test when the work of do grows faster than its input. It
 // compares the time for an input of size bytes with the time for an eighth of it.
 // Linear work takes 8 times as long, and quadratic work 64 times; the test fails
-// beyond 24 times. A busy machine can only disturb single measurements, so that
+// beyond 32 times. A busy machine can only disturb single measurements, so that
 // the shortest of several counts. input returns the worst input of about n bytes.
 func Linear(t *testing.T, size int, input func(n int) []byte, do func([]byte)) {
 	t.Helper()

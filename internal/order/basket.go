@@ -31,7 +31,7 @@ func NewBasket(items []api.OrderItem) (Basket, error) {
 		if item.Quantity < 1 || item.Quantity > api.MaxQuantity {
 			return nil, fmt.Errorf("%w: quantities go from 1 to %d", ErrBasket, api.MaxQuantity)
 		}
-		if !validProductID(item.ProductID) {
+		if !ValidProductID(item.ProductID) {
 			return nil, fmt.Errorf("%w: malformed product_id", ErrBasket)
 		}
 		if item.Amount < 0 || item.Amount > MaxTotal || item.Amount > 0 && item.Quantity != 1 {
@@ -59,9 +59,9 @@ func NewBasket(items []api.OrderItem) (Basket, error) {
 	return b, nil
 }
 
-// validProductID keeps ids to what the catalogue may hold: 1 to 64 letters,
+// ValidProductID keeps ids to what the catalogue may hold: 1 to 64 letters,
 // digits, '-' or '_'.
-func validProductID(id string) bool {
+func ValidProductID(id string) bool {
 	return len(id) >= 1 && len(id) <= 64 && !strings.ContainsFunc(id, func(r rune) bool {
 		return !(r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '-' || r == '_')
 	})

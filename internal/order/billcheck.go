@@ -108,6 +108,25 @@ func (s *Store) BillsKnown(ctx context.Context, first string, now time.Time) (ma
 	return known, rows.Err()
 }
 
+// IncompleteBill returns the day of a bill that is to be compared again, "" when there
+// is none: it can have the payer or the time of a payment that became known after
+// the bill was compared, or less than slack before. Payments that became known
+// before first do not count.
+func (s *Store) IncompleteBill(ctx context.Context, first, now time.Time, slack time.Duration) (date string, err error) {
+	// An order is paid between the day on which it was made and the day on which the
+	// payment became known, both in Beijing.
+	err = s.db.QueryRowContext(ctx, `
+		SELECT COALESCE(MIN(bill_checks.date), '') FROM orders JOIN bill_checks
+		ON bill_checks.date BETWEEN strftime('%Y-%m-%d', created_at / 1000, 'unixepoch', '+8 hours') AND strftime('%Y-%m-%d', settled_at / 1000, 'unixepoch', '+8 hours')
+		WHERE transaction_id IS NOT NULL AND (paid_at IS NULL OR payer IS NULL) AND settled_at >= ?1
+		AND result IS NOT NULL AND checked_at < settled_at + ?2 AND next_at <= ?3 AND leased_until <= ?3`,
+		first.UnixMilli(), slack.Milliseconds(), now.UnixMilli()).Scan(&date)
+	if err != nil {
+		return "", fmt.Errorf("looking for payments that lack their payer or time: %w", err)
+	}
+	return date, nil
+}
+
 // FirstOrder returns when the first order was made, the zero time when there is
 // none.
 func (s *Store) FirstOrder(ctx context.Context) (time.Time, error) {

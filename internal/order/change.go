@@ -12,6 +12,9 @@ import (
 // The changes of an order. Each is one conditional statement through the table
 // of status.go and reports whether it happened: false means that the order was
 // in another status by then, and that nothing was written.
+//
+// The clock of the machine that made the change before may be ahead of this one's.
+// updated_at, and with it the time of the step, is then that of the change before.
 
 // Prepay is what WeChat gave for an order it has taken.
 type Prepay struct {
@@ -69,17 +72,19 @@ func (s *Store) Close(ctx context.Context, id string, now time.Time) (bool, erro
 // Payment is what WeChat tells of a payment.
 type Payment struct {
 	TransactionID string
-	Payer         string // openid
-	PaidAt        time.Time
-	Source        string // how the shop heard of it, for the operator
+	Payer         string    // openid; "" when WeChat does not say
+	PaidAt        time.Time // zero when WeChat does not say
+	Source        string    // how the shop heard of it, for the operator
+	Simulated     bool      // a simulator reported it
 }
 
-// Pay marks an order paid. An order is paid once, and one transaction pays one
+// Pay marks an order paid. No payer is stored when its owner was erased. An order is paid once, and one transaction pays one
 // order only, so nothing happens either when another order has it.
 func (s *Store) Pay(ctx context.Context, id string, p Payment, now time.Time) (bool, error) {
 	return s.change(ctx, id, api.StatusPaid, now, change{
-		set:  `transaction_id = ?, paid_at = ?, payer = ?, settled_by = ?`,
-		args: []any{p.TransactionID, p.PaidAt.UnixMilli(), p.Payer, p.Source},
+		set: `transaction_id = ?, paid_at = ?, payer = IIF(owner LIKE '` + erasedPrefix + `%', '', NULLIF(?, '')), settled_by = ?, settled_at = MAX(updated_at, ?),
+			simulated = MAX(simulated, ?)`,
+		args: []any{p.TransactionID, milli(p.PaidAt), p.Payer, p.Source, now.UnixMilli(), flag(p.Simulated)},
 		where: `transaction_id IS NULL
 			AND NOT EXISTS (SELECT 1 FROM orders AS other WHERE other.transaction_id = ?)`,
 		whereArgs: []any{p.TransactionID},
@@ -126,7 +131,7 @@ func (s *Store) ClaimDueTold(ctx context.Context, id string, window time.Duratio
 
 // NoteFailure stores why WeChat refused an unpaid order that stays as it is.
 func (s *Store) NoteFailure(ctx context.Context, id, code string, now time.Time) error {
-	_, err := s.exec(ctx, id, `UPDATE orders SET failure = ?, updated_at = ? WHERE id = ? AND status IN (?, ?)`,
+	_, err := s.exec(ctx, id, `UPDATE orders SET failure = ?, updated_at = MAX(updated_at, ?) WHERE id = ? AND status IN (?, ?)`,
 		code, now.UnixMilli(), id, string(api.StatusCreated), string(api.StatusPending))
 	return err
 }
@@ -140,7 +145,10 @@ type change struct {
 }
 
 func (s *Store) change(ctx context.Context, id string, to api.OrderStatus, now time.Time, c change) (bool, error) {
-	set := []string{`status = ?`, `updated_at = ?`}
+	set := []string{`status = ?`, `updated_at = MAX(updated_at, ?)`}
+	if to == api.StatusPaid || to == api.StatusClosed || to == api.StatusFailed {
+		set = append(set, `client_ip = ''`) // unifiedorder is not called again
+	}
 	if c.set != "" {
 		set = append(set, c.set)
 	}

@@ -18,13 +18,15 @@ type Entry struct {
 	Number      string // transaction_id or refund_id; "" when WeChat has not been heard to have it
 	Amount      api.Fen
 	Status      string    // of the order, or of the refund
-	At          time.Time // of the payment, or when it became known that WeChat took the refund
+	At          time.Time // of the payment, or when it became known that there was one, or that WeChat took the refund
+	Incomplete  bool      // a payment of which payer or time are not known
 }
 
 const (
-	selectPayments = `SELECT out_trade_no, '' AS out_refund_no, COALESCE(transaction_id, '') AS number, total AS amount, status, COALESCE(paid_at, 0) AS at
+	selectPayments = `SELECT out_trade_no, '' AS out_refund_no, COALESCE(transaction_id, '') AS number, total AS amount, status, COALESCE(paid_at, settled_at, 0) AS at,
+		transaction_id IS NOT NULL AND (paid_at IS NULL OR payer IS NULL) AS incomplete
 		FROM orders `
-	selectTaken = `SELECT out_trade_no, refunds.id AS out_refund_no, COALESCE(refund_id, '') AS number, amount, refunds.status, COALESCE(taken_at, 0) AS at
+	selectTaken = `SELECT out_trade_no, refunds.id AS out_refund_no, COALESCE(refund_id, '') AS number, amount, refunds.status, COALESCE(taken_at, 0) AS at, 0 AS incomplete
 		FROM refunds JOIN orders ON orders.id = order_id `
 )
 
@@ -61,12 +63,14 @@ func (s *Store) entries(ctx context.Context, query string, numbers []string) (ma
 }
 
 // PaymentsBetween returns, limit at most, the payments of a time that belong to
-// the bill of date: those that were not found in another one. after is the last
+// the bill of date: those that were not found in another one. A payment whose time
+// is not known is there under the time at which it became known. after is the last
 // one of the page before.
 func (s *Store) PaymentsBetween(ctx context.Context, from, to time.Time, date string, after Entry, limit int) ([]Entry, error) {
 	return s.queryEntries(ctx, selectPayments+`
-		WHERE paid_at IS NOT NULL AND paid_at >= ? AND paid_at < ? AND COALESCE(billed, ?) = ? AND (paid_at, out_trade_no) > (?, ?)
-		ORDER BY paid_at, out_trade_no LIMIT ?`,
+		WHERE transaction_id IS NOT NULL AND COALESCE(paid_at, settled_at) >= ? AND COALESCE(paid_at, settled_at) < ?
+		AND COALESCE(billed, ?) = ? AND (COALESCE(paid_at, settled_at), out_trade_no) > (?, ?)
+		ORDER BY COALESCE(paid_at, settled_at), out_trade_no LIMIT ?`,
 		from.UnixMilli(), to.UnixMilli(), date, date, behind(after, from), after.OutTradeNo, limit)
 }
 
@@ -104,6 +108,33 @@ func (s *Store) MarkBilled(ctx context.Context, date string, outTradeNos, outRef
 	return nil
 }
 
+// KnownPayment is what became known of a payment after the order was paid.
+type KnownPayment struct {
+	OutTradeNo    string `json:"out_trade_no"`
+	TransactionID string `json:"transaction_id"`
+	PaidAt        int64  `json:"paid_at"` // Unix ms, 0 when it is still not known
+	Payer         string `json:"payer"`   // openid, "" when it is still not known
+}
+
+// CompletePayments stores who paid, and when, for orders that are paid by these
+// transactions and lack either. What is known already stays.
+func (s *Store) CompletePayments(ctx context.Context, payments []KnownPayment) error {
+	if len(payments) == 0 {
+		return nil
+	}
+	list, err := json.Marshal(payments)
+	if err != nil {
+		return err
+	}
+	_, err = s.run(ctx, "completing payments", `
+		UPDATE orders SET paid_at = COALESCE(orders.paid_at, NULLIF(known.paid_at, 0)), payer = COALESCE(orders.payer, IIF(owner LIKE '`+erasedPrefix+`%', '', NULLIF(known.payer, '')))
+		FROM (SELECT value ->> 'out_trade_no' AS number, value ->> 'transaction_id' AS transaction_id, value ->> 'paid_at' AS paid_at,
+			value ->> 'payer' AS payer FROM json_each(?)) AS known
+		WHERE out_trade_no = known.number AND orders.transaction_id = known.transaction_id AND (orders.paid_at IS NULL OR orders.payer IS NULL)`,
+		string(list))
+	return err
+}
+
 func (s *Store) queryEntries(ctx context.Context, query string, args ...any) ([]Entry, error) {
 	rows, err := s.db.QueryContext(ctx, query, args...)
 	if err != nil {
@@ -123,7 +154,7 @@ func (s *Store) queryEntries(ctx context.Context, query string, args ...any) ([]
 
 func scanEntry(rows *sql.Rows) (e Entry, err error) {
 	var at int64
-	err = rows.Scan(&e.OutTradeNo, &e.OutRefundNo, &e.Number, &e.Amount, &e.Status, &at)
+	err = rows.Scan(&e.OutTradeNo, &e.OutRefundNo, &e.Number, &e.Amount, &e.Status, &at, &e.Incomplete)
 	e.At = fromMilli(at)
 	return e, err
 }

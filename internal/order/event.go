@@ -3,6 +3,7 @@ package order
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -15,11 +16,17 @@ import (
 
 // Event is what the merchant's back end is to be told, and how far that went.
 type Event struct {
-	ID        string // "evt_" and 32 hexadecimal digits
+	ID        string // follows from type and subject: "evt_paid_" and the order's ID
 	Type      api.EventType
 	OrderID   string
 	Data      string // JSON: what happened, as it was then
 	CreatedAt time.Time
+
+	// Of the order: they never change.
+	Shop      string // the origin of the shop that made it
+	AppID     string
+	MchID     string
+	Simulated bool // a simulator took the place of WeChat
 
 	Status      api.EventStatus
 	Attempts    int       // all there ever were
@@ -82,7 +89,7 @@ func (s *Store) ClaimEvents(ctx context.Context, now time.Time, limit int) ([]Ev
 // for a claim that has run out as well: the event did arrive.
 func (s *Store) Deliver(ctx context.Context, e Event, now time.Time) (bool, error) {
 	return s.run(ctx, "changing event "+e.ID, `
-		UPDATE events SET status = 'delivered', delivered_at = ?, leased_until = 0, last_error = NULL
+		UPDATE events SET status = 'delivered', delivered_at = MAX(created_at, ?), leased_until = 0, last_error = NULL
 		WHERE id = ? AND status = 'pending'`, now.UnixMilli(), e.ID)
 }
 
@@ -173,7 +180,8 @@ func (e *Event) Public() api.Event {
 }
 
 const eventColumns = `seq, id, type, order_id, data, created_at, status, attempts, tries, next_at,
-	COALESCE(delivered_at, 0), COALESCE(last_error, '')`
+	COALESCE(delivered_at, 0), COALESCE(last_error, ''),
+	COALESCE((SELECT json_array(notify_url, appid, mch_id, simulated) FROM orders WHERE orders.id = order_id), '["", "", "", 0]')`
 
 func (s *Store) events(ctx context.Context, query string, args ...any) ([]Event, error) {
 	rows, err := s.db.QueryContext(ctx, query, args...)
@@ -198,7 +206,16 @@ func (s *Store) events(ctx context.Context, query string, args ...any) ([]Event,
 func scanEvent(rows *sql.Rows) (Event, error) {
 	var e Event
 	var created, next, delivered int64
-	err := rows.Scan(&e.seq, &e.ID, &e.Type, &e.OrderID, &e.Data, &created, &e.Status, &e.Attempts, &e.Tries, &next, &delivered, &e.LastError)
+	var origin string
+	if err := rows.Scan(&e.seq, &e.ID, &e.Type, &e.OrderID, &e.Data, &created, &e.Status, &e.Attempts, &e.Tries, &next, &delivered, &e.LastError, &origin); err != nil {
+		return Event{}, err
+	}
+	var notifyURL string
+	var simulated int
+	if err := json.Unmarshal([]byte(origin), &[]any{&notifyURL, &e.AppID, &e.MchID, &simulated}); err != nil {
+		return Event{}, fmt.Errorf("reading where event %s comes from: %w", e.ID, err)
+	}
+	e.Shop, e.Simulated = strings.TrimSuffix(notifyURL, api.PathNotifyPay), simulated != 0
 	e.CreatedAt, e.NextAt, e.DeliveredAt = fromMilli(created), fromMilli(next), fromMilli(delivered)
-	return e, err
+	return e, nil
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -85,12 +87,9 @@ func TestEventsSayWhatHappened(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ids := map[string]bool{}
+	var ids []string
 	for _, e := range stored {
-		if !strings.HasPrefix(e.ID, "evt_") || len(e.ID) != 36 || ids[e.ID] {
-			t.Errorf("id %q", e.ID)
-		}
-		ids[e.ID] = true
+		ids = append([]string{e.ID}, ids...)
 		event := webhook.Event{Type: webhook.Type(e.Type), CreatedAt: e.CreatedAt.UnixMilli()}
 		d := json.NewDecoder(strings.NewReader(e.Data))
 		d.DisallowUnknownFields()
@@ -102,6 +101,40 @@ func TestEventsSayWhatHappened(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
+	wantIDs := []string{"evt_paid_" + o.ID, "evt_refunded_R1", "evt_refunded_R2", "evt_closed_" + closed.ID, "evt_closed_" + failed.ID}
+	if d := cmp.Diff(wantIDs, ids); d != "" {
+		t.Errorf("ids (-want +got):\n%s", d)
+	}
+}
+
+// Refunds by hand have numbers of the merchant platform, with characters that a
+// path does not take. Different refunds have different events all the same.
+func TestEventIDOfARefundMadeByHand(t *testing.T) {
+	db := ordertest.Open(t)
+	s := order.NewStore(db)
+	o := insert(t, s, "alice", "key-1")
+	pay(t, s, o, now)
+	form := regexp.MustCompile(`^evt_refunded_[0-9A-Za-z_.-]{1,128}$`)
+	ids := map[string]string{}
+	for i, no := range []string{"a|b", "a*b", "a@b", "a_b", "a-b", "ab", "apb", "A|B", "a||b", strings.Repeat("|", 64)} {
+		refundID := fmt.Sprint("5000", i)
+		if ok, err := s.RecordRefund(ctx, order.Refund{ID: no, OrderID: o.ID, Amount: 1, RefundID: refundID, CreatedAt: now, TakenAt: now}); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		if ok, err := s.MoveRefund(ctx, no, api.RefundSucceeded, refundID, now, now); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		events, _, err := s.Events(ctx, order.EventPage{Limit: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := events[0].ID
+		if !form.MatchString(id) || url.PathEscape(id) != id || ids[id] != "" {
+			t.Errorf("%s: id %q, as of %q", no, id, ids[id])
+		}
+		ids[id] = no
+	}
+	ordertest.Check(t, db)
 }
 
 // Whatever is told how often and by how many at once, there is one event.

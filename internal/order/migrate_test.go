@@ -33,6 +33,8 @@ func TestSchemaRefusesNonsense(t *testing.T) {
 		`UPDATE orders SET status = 'paid' WHERE id = ?`, // without a transaction
 		`UPDATE orders SET transaction_id = 'x' WHERE id = ?`,
 		`UPDATE orders SET paid_at = 1 WHERE id = ?`,
+		`UPDATE orders SET payer = 'x' WHERE id = ?`,
+		`UPDATE orders SET settled_at = 1 WHERE id = ?`,
 		`UPDATE orders SET prepay_id = 'x' WHERE id = ?`,
 		`UPDATE orders SET total = 0 WHERE id = ?`,
 		`UPDATE orders SET created_at = '2026-11-23' WHERE id = ?`,

@@ -83,9 +83,11 @@ type Order struct {
 	Failure       string    // WeChat's code when it last refused the order
 	QueriedAt     time.Time // zero when WeChat was never asked
 	TransactionID string    // set once, when paid
-	PaidAt        time.Time // WeChat's time_end
-	Payer         string    // openid of who paid
+	PaidAt        time.Time // WeChat's time_end; zero until it is known
+	Payer         string    // openid of who paid; "" until it is known
+	PayerUnknown  bool      // the order is paid, and WeChat has not reported by whom
 	Refunded      api.Fen   // what has gone back so far
+	Simulated     bool      // a simulator took the place of WeChat
 	UpdatedAt     time.Time
 }
 
@@ -141,5 +143,6 @@ func (o *Order) Public() api.Order {
 	if !o.PaidAt.IsZero() {
 		p.PaidAt = o.PaidAt.UnixMilli()
 	}
+	p.PaidAtUnknown = o.TransactionID != "" && o.PaidAt.IsZero()
 	return p
 }

@@ -101,7 +101,7 @@ func (r *Refund) cure() string {
 func (s *Store) InsertRefund(ctx context.Context, r Refund) (bool, error) {
 	return s.run(ctx, "storing refund "+r.ID, `
 		INSERT INTO refunds (id, order_id, refund_key, amount, reason, notify_url, created_at, from_balance, status, updated_at)
-		SELECT ?, id, ?, ?, ?, ?, ?, ?, 'created', ? FROM orders
+		SELECT ?, id, ?, ?, ?, ?, MAX(updated_at, ?), ?, 'created', MAX(updated_at, ?) FROM orders
 		WHERE id = ? AND status IN ('paid', 'refunding')
 		AND total >= ? + (SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE order_id = orders.id AND status NOT IN ('failed', 'closed'))
 		AND ? > (SELECT COUNT(*) FROM refunds WHERE order_id = orders.id AND status <> 'failed')
@@ -117,7 +117,7 @@ func (s *Store) InsertRefund(ctx context.Context, r Refund) (bool, error) {
 func (s *Store) RecordRefund(ctx context.Context, r Refund) (bool, error) {
 	return s.run(ctx, "storing refund "+r.ID, `
 		INSERT INTO refunds (id, order_id, amount, reason, notify_url, created_at, status, refund_id, taken_at, updated_at)
-		SELECT ?, id, ?, '', '', ?, 'processing', ?, ?, ? FROM orders
+		SELECT ?, id, ?, '', '', ?, 'processing', ?, MAX(updated_at, ?), MAX(updated_at, ?) FROM orders
 		WHERE id = ? AND status IN ('paid', 'refunding')
 		AND total >= ? + (SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE order_id = orders.id AND status IN ('processing', 'succeeded', 'abnormal'))
 		ON CONFLICT DO NOTHING`,

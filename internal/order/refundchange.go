@@ -15,24 +15,21 @@ import (
 
 // MoveRefund brings a refund to where WeChat says that it is, under WeChat's
 // number for it. ended is when it came to an end, zero when WeChat does not say.
+// WeChat's clock may be behind the one that wrote created_at, and WeChat reports
+// whole seconds: a refund does not end before it was created.
 //
 // A refund that was thought to have failed gave up its share of the order: it is
 // taken back only where there is room.
 func (s *Store) MoveRefund(ctx context.Context, id string, to api.RefundStatus, refundID string, ended, now time.Time) (bool, error) {
-	var endedAt any
-	if to == api.RefundSucceeded || to == api.RefundClosed {
-		if ended.IsZero() {
-			ended = now
-		}
-		endedAt = ended.UnixMilli()
-	}
 	from, args := refundFrom(to)
 	return s.run(ctx, "changing refund "+id, `
-		UPDATE refunds SET status = ?, refund_id = ?, taken_at = COALESCE(taken_at, ?), ended_at = ?, failure = NULL, failure_text = NULL, stuck = 0, updated_at = ?
+		UPDATE refunds SET status = ?, refund_id = ?, taken_at = COALESCE(taken_at, MAX(updated_at, ?)), failure = NULL, failure_text = NULL, stuck = 0,
+			ended_at = IIF(? IN ('succeeded', 'closed'), MAX(created_at, COALESCE(?, MAX(updated_at, ?))), NULL),
+			updated_at = MAX(updated_at, ?)
 		WHERE id = ? AND (refund_id IS NULL OR refund_id = ?) AND status IN (`+from+`)
 		AND (status <> 'failed' OR (SELECT total FROM orders WHERE id = order_id) >= amount +
 			(SELECT COALESCE(SUM(amount), 0) FROM refunds AS other WHERE other.order_id = refunds.order_id AND other.status IN ('processing', 'succeeded', 'abnormal')))`,
-		append([]any{string(to), refundID, now.UnixMilli(), endedAt, now.UnixMilli(), id, refundID}, args...)...)
+		append([]any{string(to), refundID, now.UnixMilli(), string(to), milli(ended), now.UnixMilli(), now.UnixMilli(), id, refundID}, args...)...)
 }
 
 // FailRefund ends a refund that WeChat refused to take, with WeChat's code and words:
@@ -40,7 +37,7 @@ func (s *Store) MoveRefund(ctx context.Context, id string, to api.RefundStatus, 
 func (s *Store) FailRefund(ctx context.Context, id string, f RefundFailure, now time.Time) (bool, error) {
 	from, args := refundFrom(api.RefundFailed)
 	return s.run(ctx, "changing refund "+id, `
-		UPDATE refunds SET status = ?, failure = ?, failure_text = ?, stuck = 0, ended_at = ?, updated_at = ?
+		UPDATE refunds SET status = ?, failure = ?, failure_text = ?, stuck = 0, ended_at = MAX(updated_at, ?), updated_at = MAX(updated_at, ?)
 		WHERE id = ? AND status IN (`+from+`)`,
 		append([]any{string(api.RefundFailed), cmp.Or(f.Failure, "FAIL"), f.FailureText, now.UnixMilli(), now.UnixMilli(), id}, args...)...)
 }
@@ -49,7 +46,7 @@ func (s *Store) FailRefund(ctx context.Context, id string, f RefundFailure, now 
 // sent again.
 func (s *Store) NoteRefundFailure(ctx context.Context, id string, f RefundFailure, now time.Time) error {
 	_, err := s.run(ctx, "changing refund "+id, `
-		UPDATE refunds SET failure = ?, failure_text = ?, stuck = ?, updated_at = ? WHERE id = ? AND status = 'created'`,
+		UPDATE refunds SET failure = ?, failure_text = ?, stuck = ?, updated_at = MAX(updated_at, ?) WHERE id = ? AND status = 'created'`,
 		cmp.Or(f.Failure, "FAIL"), f.FailureText, flag(f.Stuck), now.UnixMilli(), id)
 	return err
 }

@@ -34,12 +34,12 @@ func (s *Store) Insert(ctx context.Context, o Order) (Order, error) {
 	o.UpdatedAt = o.CreatedAt
 	res, err := s.db.ExecContext(ctx, `
 		INSERT INTO orders (id, out_trade_no, owner, client_key, fingerprint, appid, mch_id, trade_type, items,
-			total, currency, shop_name, body, client_ip, notify_url, created_at, expires_at, status, updated_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			total, currency, shop_name, body, client_ip, notify_url, created_at, expires_at, status, updated_at, simulated)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (owner, client_key) DO NOTHING`,
 		o.ID, o.OutTradeNo, o.Owner, o.ClientKey, o.Fingerprint, o.AppID, o.MchID, string(o.TradeType), string(lines),
 		int64(o.Total), o.Currency, o.ShopName, o.Body, o.ClientIP, o.NotifyURL, o.CreatedAt.UnixMilli(), o.ExpiresAt.UnixMilli(),
-		string(o.Status), o.UpdatedAt.UnixMilli())
+		string(o.Status), o.UpdatedAt.UnixMilli(), flag(o.Simulated))
 	if err != nil {
 		return Order{}, fmt.Errorf("inserting order %s: %w", o.ID, err)
 	}
@@ -59,7 +59,7 @@ const selectOrders = `SELECT id, out_trade_no, owner, client_key, fingerprint, a
 	COALESCE(pay_url, '') AS pay_url, COALESCE(asking_until, 0) AS asking_until,
 	COALESCE(failure, '') AS failure, COALESCE(queried_at, 0) AS queried_at,
 	COALESCE(transaction_id, '') AS transaction_id, COALESCE(paid_at, 0) AS paid_at,
-	COALESCE(payer, '') AS payer, refunded, updated_at
+	COALESCE(payer, '') AS payer, (transaction_id IS NOT NULL AND payer IS NULL) AS payer_unknown, refunded, updated_at, simulated
 	FROM orders `
 
 // Get returns an order to its owner, and ErrNotFound to everybody else.
@@ -176,7 +176,7 @@ func scan(rows *sql.Rows) (Order, error) {
 	if err := rows.Scan(&o.ID, &o.OutTradeNo, &o.Owner, &o.ClientKey, &o.Fingerprint, &o.AppID, &o.MchID, &o.TradeType, &lines,
 		&o.Total, &o.Currency, &o.ShopName, &o.Body, &o.ClientIP, &o.NotifyURL, &created, &expires, &o.Status,
 		&o.PrepayID, &prepay, &o.SignType, &o.PayURL, &asking, &o.Failure, &queried,
-		&o.TransactionID, &paid, &o.Payer, &o.Refunded, &updated); err != nil {
+		&o.TransactionID, &paid, &o.Payer, &o.PayerUnknown, &o.Refunded, &updated, &o.Simulated); err != nil {
 		return Order{}, err
 	}
 	if err := json.Unmarshal([]byte(lines), &o.Lines); err != nil {
@@ -188,20 +188,20 @@ func scan(rows *sql.Rows) (Order, error) {
 	return o, nil
 }
 
-// flag is how a truth is stored.
-func flag(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 // milli is how a time is stored; the zero time as NULL.
 func milli(t time.Time) any {
 	if t.IsZero() {
 		return nil
 	}
 	return t.UnixMilli()
+}
+
+// flag is how a bool is stored.
+func flag(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // fromMilli reads a stored time; 0 stands for NULL.

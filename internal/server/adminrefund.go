@@ -67,7 +67,7 @@ func (s *Server) placeRefund(ctx context.Context, o order.Order, req api.RefundR
 		}
 		return repeatedRefund(old, req)
 	}
-	if order.WasPaid(o.Status) && refundTooOld(o.PaidAt, s.now()) {
+	if order.WasPaid(o.Status) && refundTooOld(o, s.now()) {
 		return order.Refund{}, refuse(api.CodeWeChatRefused, "WeChat takes no refund more than a year after the payment")
 	}
 	id, err := order.NewRefundID(s.rand, s.now())

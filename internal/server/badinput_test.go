@@ -33,6 +33,12 @@ func routes(id string) []struct{ method, path, body string } {
 		{"GET", api.PathAdminOrders + "/" + id, ""},
 		{"GET", api.PathAdminBills, ""},
 		{"POST", api.PathAdminBills, `{"date":"2026-11-20"}`},
+		{"POST", api.PathAdminOrders + "/" + id + "/close", `{}`},
+		{"POST", api.PathAdminCloses, `{"product_id":"tea"}`},
+		{"GET", api.PathAdminSelling, ""},
+		{"POST", api.PathAdminSelling, `{"selling":false}`},
+		{"POST", api.PathAdminExport, `{"owner_of":"` + id + `"}`},
+		{"POST", api.PathAdminErase, `{"owner_of":"` + id + `"}`},
 		{"POST", refundPath(id), `{"refund_key":"` + key + `","amount":1}`},
 	}
 }

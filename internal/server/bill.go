@@ -36,16 +36,25 @@ const (
 const date = "2006-01-02"
 
 // CheckBills compares the last days' bills with our books, those that were not
-// compared yet, the oldest first, one a call. A timer calls it every ten minutes;
+// compared yet, the oldest first, one a call. After them it compares a bill again
+// that can have the payer or the time of a payment that became known later. It also
+// removes the payers of old events, which have no timer of their own. A timer calls it every ten minutes;
 // it does nothing until WeChat has a bill, at ten in the morning. It may be stopped
 // anywhere: nothing of a run counts before its end, and a later call takes the day
 // up again.
 func (s *Server) CheckBills(ctx context.Context) error {
+	if err := s.forgetPayers(ctx); err != nil {
+		return err
+	}
 	day, err := s.dueBill(ctx)
+	first := err == nil && !day.IsZero()
+	if err == nil && !first {
+		day, err = s.incompleteBill(ctx)
+	}
 	if err != nil || day.IsZero() {
 		return err
 	}
-	_, err = s.checkBill(ctx, day, true)
+	_, err = s.checkBill(ctx, day, first)
 	if errors.Is(err, errBillUnderWay) {
 		return nil
 	}
@@ -77,6 +86,17 @@ func (s *Server) dueBill(ctx context.Context) (time.Time, error) {
 		}
 	}
 	return time.Time{}, nil
+}
+
+// incompleteBill returns a day whose bill is to be compared again, the zero time when
+// there is none.
+func (s *Server) incompleteBill(ctx context.Context) (time.Time, error) {
+	now := s.now()
+	found, err := s.cfg.Store.IncompleteBill(ctx, now.AddDate(0, 0, -order.BillDays), now, billLease)
+	if err != nil || found == "" {
+		return time.Time{}, err
+	}
+	return parseDay(found)
 }
 
 // lastBill is the last day that has a bill by now.

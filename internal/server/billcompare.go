@@ -23,6 +23,8 @@ type comparison struct {
 
 	seen   map[string]bool // numbers that are in the bill: of payments, and of refunds after a slash
 	healed int
+	// Payers and times that the bill knows and our books may not.
+	known []order.KnownPayment
 	// What is in this bill and by our own clock belongs to another.
 	strayPayments, strayRefunds []string
 }
@@ -37,6 +39,9 @@ func (c *comparison) compare(ctx context.Context, bill wechat.Bill) error {
 	}
 	// Before ours is looked at, and before the result is stored: what is marked
 	// twice is marked once.
+	if err := c.s.cfg.Store.CompletePayments(ctx, c.known); err != nil {
+		return err
+	}
 	if err := c.s.cfg.Store.MarkBilled(ctx, c.date, c.strayPayments, c.strayRefunds); err != nil {
 		return err
 	}
@@ -104,6 +109,7 @@ func (c *comparison) payment(ctx context.Context, row wechat.BillRow, e order.En
 		if err := c.heal(ctx, row.OutTradeNo, heal); err != nil {
 			return err
 		}
+		c.complete(row) // WeChat may have confirmed the payment without either
 		c.stray(row, e)
 		return nil
 	}
@@ -114,9 +120,19 @@ func (c *comparison) payment(ctx context.Context, row wechat.BillRow, e order.En
 		c.differ("amount", row, e.Amount.String(), yuan(row.Total))
 	case row.TransactionID != e.Number:
 		c.differ("number", row, e.Number, row.TransactionID)
+	case e.Incomplete:
+		c.complete(row)
 	}
 	c.stray(row, e)
 	return nil
+}
+
+// complete takes the payer and the time of a payment from the bill. They change
+// no amount and no status, so the bill, which is not signed, is good enough.
+func (c *comparison) complete(row wechat.BillRow) {
+	c.known = append(c.known, order.KnownPayment{
+		OutTradeNo: row.OutTradeNo, TransactionID: row.TransactionID, PaidAt: row.Time.UnixMilli(), Payer: row.OpenID,
+	})
 }
 
 // refund is payment for a refund.

@@ -23,14 +23,17 @@ const (
 // checkout brings an order to where the page can pay it and returns it with
 // what pays it: what WeChat gave last while that lives and renew does not ask
 // for another, a new one otherwise. Nothing to pay it with means that it is
-// paid.
-func (s *Server) checkout(ctx context.Context, o order.Order, renew bool) (api.Checkout, error) {
+// paid. With an error of selling nobody gets anything to pay with.
+func (s *Server) checkout(ctx context.Context, o order.Order, renew bool, selling error) (api.Checkout, error) {
 	now := s.now()
 	switch {
 	case order.WasPaid(o.Status):
 		return api.Checkout{Order: o.Public()}, nil
-	case !o.Open(), o.Expired(now), o.MchID != s.cfg.MchID:
+	case !o.Open(), o.Expired(now), o.MchID != s.cfg.MchID,
+		o.ClientIP == "": // it had ended, and was put back after a restore
 		return api.Checkout{}, errNotPayable()
+	case selling != nil:
+		return api.Checkout{}, selling
 	case o.PrepayAlive(now) && !renew:
 		return s.offer(o)
 	case o.ExpiresAt.Sub(now) < order.MinPrepay:

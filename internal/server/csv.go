@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,13 @@ import (
 // beijing is where the merchant's spreadsheets are read.
 var beijing = time.FixedZone("CST", 8*3600)
 
+// ordersHead names the columns of the table of orders.
+var ordersHead = []string{"id", "out_trade_no", "transaction_id", "status", "trade_type", "total", "refunded", "currency",
+	"items", "owner", "payer", "created_at", "paid_at", "failure"}
+
+// notKnownYet is the cell of a payer or a time that WeChat has not reported.
+const notKnownYet = "not known yet"
+
 // writeOrdersCSV writes orders as a table that a spreadsheet opens: UTF-8 with a
 // byte order mark, amounts in yuan, times of Beijing. The cursor of the next page
 // is in the header X-Next-Cursor.
@@ -21,8 +29,7 @@ func writeOrdersCSV(w http.ResponseWriter, orders []order.Order, cursor string) 
 	b.WriteString("\ufeff")
 	table := csv.NewWriter(&b)
 	table.UseCRLF = true
-	table.Write([]string{"id", "out_trade_no", "transaction_id", "status", "trade_type", "total", "refunded", "currency",
-		"items", "owner", "payer", "created_at", "paid_at", "failure"})
+	table.Write(ordersHead)
 	for _, o := range orders {
 		var items []string
 		for _, l := range o.Lines {
@@ -31,6 +38,12 @@ func writeOrdersCSV(w http.ResponseWriter, orders []order.Order, cursor string) 
 		view := adminView(o)
 		row := []string{o.ID, o.OutTradeNo, o.TransactionID, string(o.Status), string(o.TradeType), o.Total.String(), o.Refunded.String(), o.Currency,
 			strings.Join(items, "; "), view.Owner, view.Payer, cellTime(o.CreatedAt), cellTime(o.PaidAt), o.Failure}
+		if view.PayerUnknown {
+			row[slices.Index(ordersHead, "payer")] = notKnownYet
+		}
+		if view.PaidAtUnknown {
+			row[slices.Index(ordersHead, "paid_at")] = notKnownYet
+		}
 		for i := range row {
 			row[i] = cell(row[i])
 		}

@@ -74,6 +74,12 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 		refunds.Problem = fmt.Sprintf("%d refunds have to be paid out at the merchant platform: see GET %s?status=refunding", v.Abnormal, api.PathAdminOrders)
 	}
 	checks = append(checks, refunds)
+	// No alarm: the operator knows. But nobody must forget it.
+	selling := api.HealthCheck{Name: "selling", OK: true}
+	if err := s.selling(ctx); err != nil {
+		selling.Problem = "the operator has stopped selling, or SELLING is off: no order is taken"
+	}
+	checks = append(checks, selling)
 
 	// No alarm: a second shop of the same merchant makes every day's bill differ.
 	bills := api.HealthCheck{Name: "bills", OK: true}

@@ -42,7 +42,8 @@ func (s *Server) createOrder(w http.ResponseWriter, r *http.Request) error {
 	}
 	// From here on a caller who hangs up changes nothing.
 	ctx := context.WithoutCancel(r.Context())
-	o, err := s.place(ctx, who.owner(), clientIP(r), req, basket)
+	selling := s.selling(ctx)
+	o, err := s.place(ctx, who.owner(), clientIP(r), req, basket, selling)
 	if err != nil {
 		return err
 	}
@@ -52,7 +53,7 @@ func (s *Server) createOrder(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	// Nothing to pay is a success too: a repeated request finds the order paid.
-	c, err := s.checkout(ctx, o, false)
+	c, err := s.checkout(ctx, o, false, selling)
 	if err != nil {
 		return err
 	}
@@ -60,9 +61,20 @@ func (s *Server) createOrder(w http.ResponseWriter, r *http.Request) error {
 }
 
 // place stores a new order, or finds the one that the same client_key made
-// before: at the prices of that time, and even if an item has gone since.
-func (s *Server) place(ctx context.Context, owner, ip string, req api.CreateOrderRequest, basket order.Basket) (order.Order, error) {
+// before: at the prices of that time, and even if an item has gone since. With an
+// error of selling it stores none.
+func (s *Server) place(ctx context.Context, owner, ip string, req api.CreateOrderRequest, basket order.Basket, selling error) (order.Order, error) {
 	fingerprint := basket.Fingerprint(req.TradeType, req.Replaces)
+	if selling != nil {
+		old, err := s.cfg.Store.ByClientKey(ctx, owner, req.ClientKey)
+		if errors.Is(err, order.ErrNotFound) {
+			return order.Order{}, selling
+		}
+		if err != nil {
+			return order.Order{}, err
+		}
+		return repeated(old, fingerprint)
+	}
 	o, err := s.draft(ctx, basket)
 	if err != nil {
 		if old, oldErr := s.cfg.Store.ByClientKey(ctx, owner, req.ClientKey); oldErr == nil {
@@ -175,6 +187,7 @@ func (s *Server) draft(ctx context.Context, basket order.Basket) (order.Order, e
 		OutTradeNo: outTradeNo,
 		AppID:      s.cfg.AppID,
 		MchID:      s.cfg.MchID,
+		Simulated:  s.cfg.Simulated,
 		Total:      total,
 		Currency:   order.Currency,
 		Body:       order.Body(s.cfg.ShopName, lines),
@@ -262,7 +275,7 @@ func (s *Server) payOrder(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	c, err := s.checkout(ctx, o, req.Renew)
+	c, err := s.checkout(ctx, o, req.Renew, s.selling(ctx))
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"h5pay/internal/order/ordertest"
 	"h5pay/internal/server"
 	"h5pay/internal/wechat"
+	"h5pay/internal/wechat/wechattest"
 	"h5pay/webhook"
 )
 
@@ -35,12 +36,13 @@ func TestPaymentIsToldOnce(t *testing.T) {
 		t.Fatalf("%d deliveries", len(r.events))
 	}
 	got, ledger := r.events[0], r.sim.Ledger().Trades[0]
-	want := webhook.Event{ID: got.ID, Type: webhook.OrderPaid, CreatedAt: got.CreatedAt, Data: webhook.Data{Order: webhook.Order{
-		ID: o.ID, OutTradeNo: ledger.OutTradeNo, Status: "paid", TradeType: "JSAPI", Total: int64(o.Total), Currency: "CNY",
-		Items:     []webhook.Item{{ProductID: "tea", Name: o.Items[0].Name, Price: int64(o.Items[0].Price), Quantity: 1}},
-		CreatedAt: o.CreatedAt, ExpiresAt: o.ExpiresAt,
-		TransactionID: ledger.TransactionID, Payer: p.user.OpenID, PaidAt: p.get(o.ID).PaidAt,
-	}}}
+	want := webhook.Event{ID: "evt_paid_" + o.ID, Type: webhook.OrderPaid, CreatedAt: got.CreatedAt,
+		Shop: shopURL, AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID, Data: webhook.Data{Order: webhook.Order{
+			ID: o.ID, OutTradeNo: ledger.OutTradeNo, Status: "paid", TradeType: "JSAPI", Total: int64(o.Total), Currency: "CNY",
+			Items:     []webhook.Item{{ProductID: "tea", Name: o.Items[0].Name, Price: int64(o.Items[0].Price), Quantity: 1}},
+			CreatedAt: o.CreatedAt, ExpiresAt: o.ExpiresAt,
+			TransactionID: ledger.TransactionID, Payer: p.user.OpenID, PaidAt: p.get(o.ID).PaidAt,
+		}}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
@@ -280,7 +282,7 @@ func TestWebhookSecretIsChanged(t *testing.T) {
 		{[]string{webhookSecret, oldWebhookSecret}, []string{webhookSecret}},
 		{[]string{webhookSecret}, []string{webhookSecret}},
 	} {
-		r.secrets = step.takes
+		r.accept.Secrets = step.takes
 		r.handler = r.open(func(cfg *server.Config, _ *wechat.Config) {
 			cfg.Webhook = &server.Webhook{URL: "https://erp.example.com/h5pay", Doer: r}
 			for _, secret := range step.sends {
@@ -292,5 +294,56 @@ func TestWebhookSecretIsChanged(t *testing.T) {
 		if e := r.stored(o.ID); e.Status != api.EventDelivered {
 			t.Errorf("%q to %q: %+v", step.sends, step.takes, e)
 		}
+	}
+}
+
+// An event says of which shop, appid and merchant its order is. A database that was
+// moved to another shop, or copied beside a simulator, does not lie.
+func TestEventsSayWhoseTheyAre(t *testing.T) {
+	for name, test := range map[string]struct {
+		made, paid, delivered bool // by a shop with a simulator
+		want                  bool
+	}{
+		"real":                             {},
+		"simulated":                        {true, true, true, true},
+		"made in a simulation, moved":      {made: true, want: true},
+		"paid in a simulation, moved back": {paid: true, want: true},
+		"real, delivered by a copy beside a simulator": {delivered: true, want: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newReceiver(t)
+			r.accept.Simulated = true
+			open := func(simulated bool) {
+				r.handler = r.open(func(cfg *server.Config, wx *wechat.Config) {
+					r.config(cfg, wx)
+					cfg.Simulated = simulated
+				})
+			}
+			open(test.made)
+			p := r.signedIn(0)
+			c := p.order("tea", 1)
+			open(test.paid)
+			r.fault(wechattest.FaultNotifyLost, "") // the timer of this signer asks
+			p.pay(c.Pay)
+			r.sim.Advance(2 * time.Minute)
+			r.reconcile()
+			r.handler = r.open(func(cfg *server.Config, wx *wechat.Config) {
+				r.config(cfg, wx)
+				// Another shop of another merchant, with the same secret and the database.
+				cfg.Simulated, cfg.ShopURL, cfg.MchID, cfg.AppID = test.delivered, "https://other.example.com", "1900009999", "wx0000000000000000"
+				wx.MchID, wx.AppID = cfg.MchID, cfg.AppID
+			})
+			r.deliver()
+			if len(r.events) != 1 {
+				t.Fatalf("%d events", len(r.events))
+			}
+			e := r.events[0]
+			if e.Shop != shopURL || e.AppID != wechattest.DefaultAppID || e.MchID != wechattest.DefaultMchID || e.Simulated != test.want {
+				t.Errorf("the event is of %s, %s, %s, simulated %t; want %t", e.Shop, e.AppID, e.MchID, e.Simulated, test.want)
+			}
+			if strings.Contains(r.bodies[0], "simulated") != test.want {
+				t.Errorf("%s", r.bodies[0])
+			}
+		})
 	}
 }

@@ -26,7 +26,7 @@ const (
 // receiver is a merchant's back end. It believes only what verifies.
 type receiver struct {
 	*shop
-	secrets   []string // any of which it takes
+	accept    webhook.Receiver
 	announced int
 
 	mu     sync.Mutex
@@ -39,12 +39,15 @@ type receiver struct {
 // newReceiver opens a shop that tells a receiver of its orders.
 func newReceiver(t *testing.T) *receiver {
 	t.Helper()
-	r := &receiver{secrets: []string{webhookSecret}, times: map[string]int{}}
-	r.shop = newShop(t, func(cfg *server.Config, _ *wechat.Config) {
-		cfg.Webhook = &server.Webhook{URL: "https://erp.example.com/h5pay", Secrets: []wechat.Secret{webhookSecret}, Doer: r}
-		cfg.Announce = func() { r.announced++ }
-	})
+	r := &receiver{accept: webhook.Receiver{Secrets: []string{webhookSecret}}, times: map[string]int{}}
+	r.shop = newShop(t, r.config)
 	return r
+}
+
+// config makes a signer deliver to the receiver.
+func (r *receiver) config(cfg *server.Config, _ *wechat.Config) {
+	cfg.Webhook = &server.Webhook{URL: "https://erp.example.com/h5pay", Secrets: []wechat.Secret{webhookSecret}, Doer: r}
+	cfg.Announce = func() { r.announced++ }
 }
 
 // Do takes a delivery.
@@ -58,7 +61,7 @@ func (r *receiver) Do(req *http.Request) (*http.Response, error) {
 	}
 	in := httptest.NewRequest(req.Method, "/h5pay", bytes.NewReader(body))
 	in.Header = req.Header
-	e, err := webhook.Receive(in, r.now(), r.secrets...)
+	e, err := r.accept.Receive(in, r.now())
 	if err != nil {
 		r.t.Errorf("a delivery is not verified: %v", err)
 		return &http.Response{StatusCode: 400, Body: http.NoBody}, nil

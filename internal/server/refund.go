@@ -266,7 +266,12 @@ func refundStatus(state wechat.RefundState) (status api.RefundStatus, ok bool) {
 // fen is an amount of WeChat's as the contract has it.
 func fen(f wechat.Fen) api.Fen { return api.Fen(f) }
 
-// refundTooOld reports whether WeChat takes no refund of a payment any more.
-func refundTooOld(paidAt, now time.Time) bool {
+// refundTooOld reports whether WeChat takes no refund of an order any more. A payment
+// whose time is not known was made before the order expired.
+func refundTooOld(o order.Order, now time.Time) bool {
+	paidAt := o.PaidAt
+	if paidAt.IsZero() {
+		paidAt = o.ExpiresAt
+	}
 	return now.After(paidAt.AddDate(order.RefundYears, 0, 1)) // on the day itself WeChat decides
 }

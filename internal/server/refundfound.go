@@ -10,11 +10,12 @@ import (
 	"h5pay/internal/wechat"
 )
 
-// settleRefunded settles a trade of which money has gone back, and the refunds of
-// it. They are asked for first: once the order is known to be paid nobody asks
-// about it again. And WeChat promises no more of such a trade than its state: the
-// refunds know the payment and the amount, and for when it was paid the time of
-// this news stands in.
+// settleRefunded settles a trade of which money has gone back, and its refunds. The
+// refunds are queried first: once the order is paid, nobody queries it again.
+//
+// WeChat promises no more of such a trade than its state. The refunds name the
+// transaction and the amount. The payer and the time may stay unknown until the
+// bill of that day is compared.
 func (s *Server) settleRefunded(ctx context.Context, o order.Order, trade wechat.Trade, source string) error {
 	refunds, err := s.refundsAtWeChat(ctx, o)
 	if err != nil {
@@ -22,9 +23,6 @@ func (s *Server) settleRefunded(ctx context.Context, o order.Order, trade wechat
 	}
 	if len(refunds) > 0 && (trade.TransactionID == "" || trade.TotalFee == 0) {
 		trade.TransactionID, trade.TotalFee = refunds[0].TransactionID, refunds[0].Total
-	}
-	if trade.PaidAt.IsZero() {
-		trade.PaidAt = s.now()
 	}
 	if trade.OpenID == "" && o.TradeType == api.TradeJSAPI {
 		trade.OpenID = o.Owner // nobody else can pay inside WeChat

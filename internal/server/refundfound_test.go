@@ -29,8 +29,10 @@ func TestRefundByHandOfAnOrderThatIsNotKnownToBePaid(t *testing.T) {
 		s.reconcile()
 		s.wantRefunds(c.Order.ID, "succeeded 800")
 		s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid, api.StatusRefunding, api.StatusPaid)
-		if seen := p.get(c.Order.ID); seen.Refunded != 800 || seen.PaymentNo == "" || seen.PaidAt == 0 {
-			t.Errorf("%+v", seen)
+		paidAt := s.sim.Ledger().Trades[0].Paid.Unix() * 1000
+		if seen := p.get(c.Order.ID); seen.Refunded != 800 || seen.PaymentNo == "" || seen.PaidAtUnknown != (seen.PaidAt == 0) ||
+			!seen.PaidAtUnknown && seen.PaidAt != paidAt {
+			t.Errorf("%+v, paid at %d", seen, paidAt)
 		}
 		if !strings.Contains(s.log.String(), "refund found that was not made here") {
 			t.Error("the log does not tell of it")

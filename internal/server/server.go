@@ -61,8 +61,11 @@ type Config struct {
 	Scope    api.Scope // what a sign-in asks for; snsapi_base when empty
 	// TradeTypes are what orders may have; JSAPI alone when empty.
 	TradeTypes []api.TradeType
-	AppID      string        // of the service account
-	MchID      string        // of the merchant
+	AppID      string // of the service account
+	MchID      string // of the merchant
+	// Simulated says that WeChat is a simulator. Orders that are made or paid then,
+	// and events that are delivered then, say so.
+	Simulated  bool
 	SessionKey wechat.Secret // at least 32 characters; seals the cookies
 	// SessionKeyOld, optional, is the SessionKey before: cookies that it sealed
 	// still open.
@@ -74,9 +77,15 @@ type Config struct {
 	// the available balance. Otherwise it does so after WeChat has declined it because
 	// unsettled takings do not suffice.
 	ManualBalance bool
-	Store         *order.Store
-	WeChat        Payments
-	Webhook       *Webhook // the merchant's back end; without one events are kept and not sent
+	// SellingOff takes no order and begins no payment, whatever the operator's call
+	// says. A payment that WeChat reports is settled.
+	SellingOff bool
+	// PayerDays are the days after which an event that is delivered or dead loses its
+	// payer; 30 when 0.
+	PayerDays int
+	Store     *order.Store
+	WeChat    Payments
+	Webhook   *Webhook // the merchant's back end; without one events are kept and not sent
 	// Announce, if not nil, is told that there is an event to deliver. It must
 	// not wait, and may do nothing: a timer delivers what it leaves.
 	Announce func()
@@ -115,6 +124,9 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Scope == "" {
 		cfg.Scope = api.ScopeBase
 	}
+	if cfg.PayerDays == 0 {
+		cfg.PayerDays = payerDays
+	}
 	if len(cfg.TradeTypes) == 0 {
 		cfg.TradeTypes = []api.TradeType{api.TradeJSAPI}
 	}
@@ -148,6 +160,7 @@ func New(cfg Config) (*Server, error) {
 		{len(cfg.SessionKey) >= 32, "SessionKey has less than 32 characters"},
 		{cfg.SessionKeyOld == "" || len(cfg.SessionKeyOld) >= 32, "SessionKeyOld has less than 32 characters"},
 		{cfg.AdminToken == "" || len(cfg.AdminToken) >= 32, "AdminToken has less than 32 characters"},
+		{cfg.PayerDays > 0, "PayerDays is negative"},
 		{cfg.Store != nil, "Store is nil"},
 		{cfg.WeChat != nil, "WeChat is nil"},
 		{webhookProblem == "", webhookProblem},
@@ -202,6 +215,12 @@ func (s *Server) routes() map[string]handlerFunc {
 		"GET " + api.PathAdminOrders:   s.admin(s.adminOrders),
 		"GET " + api.PathAdminOrder:    s.admin(s.adminOrder),
 		"POST " + api.PathAdminRefund:  s.admin(s.adminRefund),
+		"POST " + api.PathAdminClose:   s.admin(s.adminClose),
+		"POST " + api.PathAdminCloses:  s.admin(s.adminCloseOrders),
+		"GET " + api.PathAdminSelling:  s.admin(s.adminSelling),
+		"POST " + api.PathAdminSelling: s.admin(s.adminSetSelling),
+		"POST " + api.PathAdminExport:  s.admin(s.adminExportPerson),
+		"POST " + api.PathAdminErase:   s.admin(s.adminErasePerson),
 		"GET " + api.PathAdminCounter:  s.admin(s.getCounters),
 		"GET " + api.PathAdminEvents:   s.admin(s.adminEvents),
 		"POST " + api.PathAdminReplay:  s.admin(s.replayEvent),

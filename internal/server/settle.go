@@ -100,7 +100,7 @@ func samePayment(o order.Order, trade wechat.Trade) error {
 		return refusal("amount differs")
 	case trade.Currency != o.Currency:
 		return refusal("currency differs")
-	case trade.TransactionID == "" || trade.PaidAt.IsZero():
+	case trade.TransactionID == "" || trade.PaidAt.IsZero() && trade.State != wechat.StateRefund:
 		return refusal("no transaction")
 	}
 	return nil
@@ -110,7 +110,7 @@ func (s *Server) applyPaid(ctx context.Context, o order.Order, trade wechat.Trad
 	if err := samePayment(o, trade); err != nil {
 		return err
 	}
-	paid, err := s.cfg.Store.Pay(ctx, o.ID, order.Payment{TransactionID: trade.TransactionID, Payer: trade.OpenID, PaidAt: trade.PaidAt, Source: source}, s.now())
+	paid, err := s.cfg.Store.Pay(ctx, o.ID, order.Payment{TransactionID: trade.TransactionID, Payer: trade.OpenID, PaidAt: trade.PaidAt, Source: source, Simulated: s.cfg.Simulated}, s.now())
 	if err != nil {
 		return err
 	}
@@ -127,6 +127,17 @@ func (s *Server) applyPaid(ctx context.Context, o order.Order, trade wechat.Trad
 		return refusal("the transaction belongs to another order")
 	case now.TransactionID != trade.TransactionID:
 		return refusal("the order is paid by another transaction")
+	case now.PaidAt.IsZero() && !trade.PaidAt.IsZero(), now.PayerUnknown && trade.OpenID != "":
+		return s.cfg.Store.CompletePayments(ctx, []order.KnownPayment{known(trade)})
 	}
 	return nil // told before
+}
+
+// known returns what a trade says of its payment.
+func known(trade wechat.Trade) order.KnownPayment {
+	p := order.KnownPayment{OutTradeNo: trade.OutTradeNo, TransactionID: trade.TransactionID, Payer: trade.OpenID}
+	if !trade.PaidAt.IsZero() {
+		p.PaidAt = trade.PaidAt.UnixMilli()
+	}
+	return p
 }

@@ -60,13 +60,21 @@ var (
 
 // send posts an event and returns the status of the answer. A redirect is an
 // answer, and no success: the receiver's address is the one that was set.
+//
+// The shop, the appid and the merchant are those of the order, so that a database
+// that was moved does not lie. An event is simulated if its order is, and if this
+// shop is: a copy of the database beside a simulator must not pass for the shop.
 func (s *Server) send(ctx context.Context, e order.Event) (int, error) {
 	body, err := json.Marshal(struct {
 		ID        string          `json:"id"`
 		Type      api.EventType   `json:"type"`
 		CreatedAt int64           `json:"created_at"`
+		Shop      string          `json:"shop"`
+		AppID     string          `json:"appid"`
+		MchID     string          `json:"mch_id"`
+		Simulated bool            `json:"simulated,omitempty"`
 		Data      json.RawMessage `json:"data"`
-	}{e.ID, e.Type, e.CreatedAt.UnixMilli(), json.RawMessage(e.Data)})
+	}{e.ID, e.Type, e.CreatedAt.UnixMilli(), e.Shop, e.AppID, e.MchID, e.Simulated || s.cfg.Simulated, json.RawMessage(e.Data)})
 	if err != nil {
 		return 0, errors.New("not JSON")
 	}

@@ -52,6 +52,7 @@ export function draft(shop, basket, products) {
     out_trade_no: beijingTime(now).slice(0, 8) + randomText("0123456789ABCDEFGHIJKLMNOPQRSTUV"),
     appid: shop.appid,
     mch_id: shop.mchID,
+    simulated: shop.simulated,
     items,
     total,
     currency: "CNY",

@@ -120,7 +120,7 @@ func generalRow(row map[string]any) map[string]any {
 	general := map[string]any{}
 	for name, value := range row {
 		switch name {
-		case "id", "out_trade_no", "created_at", "expires_at", "updated_at", "prepay_id", "prepay_at", "transaction_id", "paid_at", "queried_at", "told_at":
+		case "id", "out_trade_no", "created_at", "expires_at", "updated_at", "prepay_id", "prepay_at", "transaction_id", "paid_at", "settled_at", "queried_at", "told_at":
 			if value != nil {
 				value = "present"
 			}

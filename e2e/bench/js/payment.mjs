@@ -12,12 +12,15 @@ const wasPaid = (status) => status === "paid" || status === "refunding" || statu
 
 const notPayable = () => refuse("order_not_payable", "the order is closed, refused or too old");
 
+export const notSelling = () => refuse("not_selling", "the operator has stopped selling, try again later");
+
 // checkout brings an order to where the page can pay it: {order, pay, payUntil},
 // with pay null when it is paid.
-export async function checkout(call, order) {
+export async function checkout(call, order, selling) {
   const now = Date.now();
   if (wasPaid(order.status)) return { order, pay: null };
-  if ((order.status !== "created" && order.status !== "pending") || now >= order.expires_at) throw notPayable();
+  if ((order.status !== "created" && order.status !== "pending") || now >= order.expires_at || !order.client_ip) throw notPayable();
+  if (!selling) throw notSelling();
   if (prepayAlive(order, now)) {
     const pay = await payParams(call.shop, order.prepay_id);
     // The page has to sign as unifiedorder was signed.
@@ -44,7 +47,7 @@ async function prepay(call, order) {
   // False when it was paid, closed or refused while WeChat answered.
   if (!(await store.setPrepay(order.id, prepayID, pay.signType, now))) return reload(call, order);
   logChange(log, order, "pending", "prepay");
-  return { order: { ...order, status: "pending", updated_at: now }, pay, payUntil: payUntil({ ...order, prepay_at: now }) };
+  return { order: { ...order, status: "pending" }, pay, payUntil: payUntil({ ...order, prepay_at: now }) };
 }
 
 // prepayFailed decides what becomes of an order that WeChat did not take.
@@ -157,7 +160,7 @@ async function awaitPayment(call, told) {
 // amount and currency. It may be called any number of times with one trade.
 // TradeRefused means that nothing was changed and an operator has to look.
 export async function settle(call, trade, source) {
-  await withOrder(call, trade, source, (order, log) => apply(call.store, log, order, trade, source));
+  await withOrder(call, trade, source, (order, log) => apply(call.store, log, order, { ...trade, simulated: call.shop.simulated }, source));
   if (trade.state === "REFUND") call.log.warn("trade has a refund that was not made here", { transaction_id: trade.transactionID });
 }
 
@@ -213,8 +216,8 @@ async function apply(store, log, order, trade, source) {
 
 async function applyPaid(store, log, order, trade, source) {
   samePayment(order, trade);
-  const { transactionID, paidAt, openid: payer = "" } = trade;
-  if (await store.pay(order.id, { transactionID, paidAt, payer, source }, Date.now())) {
+  const { transactionID, paidAt, openid: payer = "", simulated } = trade;
+  if (await store.pay(order.id, { transactionID, paidAt, payer, source, simulated }, Date.now())) {
     logChange(log, order, "paid", source, { transaction_id: transactionID, total: order.total });
     return;
   }

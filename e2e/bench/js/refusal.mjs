@@ -15,6 +15,7 @@ export const statuses = {
   internal: 500,
   wechat_refused: 502,
   misconfigured: 503,
+  not_selling: 503,
   wechat_unavailable: 503,
 };
 

@@ -14,10 +14,11 @@ const rules = [
   ["WECHAT_SIGN_TYPE", /^(HMAC-SHA256|MD5)$/, "must be HMAC-SHA256 or MD5"],
   ["WECHAT_BASE_URL", originForm, "must be an https origin without a path"],
   ["WECHAT_API_KEY", /^[0-9A-Za-z]{32}$/, "must be 32 letters or digits"],
+  ["SELLING", /^(on|off)$/, "must be on or off"],
   ["SESSION_KEY", /^.{32,}$/s, "must have at least 32 characters"],
 ];
 
-const defaults = { WECHAT_SIGN_TYPE: "HMAC-SHA256", WECHAT_BASE_URL: "https://api.mch.weixin.qq.com" };
+const defaults = { SELLING: "on", WECHAT_SIGN_TYPE: "HMAC-SHA256", WECHAT_BASE_URL: "https://api.mch.weixin.qq.com" };
 
 // openShop reads the settings. The refusal's cause names the one that is wrong,
 // never its value.
@@ -36,7 +37,9 @@ export async function openShop(bindings) {
     appid: env.WECHAT_APPID,
     mchID: env.WECHAT_MCH_ID,
     signType: env.WECHAT_SIGN_TYPE,
+    selling: env.SELLING === "on",
     baseURL: env.WECHAT_BASE_URL,
+    simulated: bindings.WECHAT_BASE_URL ? 1 : 0,
     apiKey: env.WECHAT_API_KEY,
     hmacKey: await crypto.subtle.importKey("raw", encoder.encode(env.WECHAT_API_KEY), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]),
     // With the prefix __Host- a browser takes the cookie from this very host.

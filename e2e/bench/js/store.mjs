@@ -23,16 +23,21 @@ export class Store {
     return (await this.#db.prepare(select).bind(...basket.keys()).all()).results;
   }
 
+  // selling tells whether the shop sells.
+  async selling() {
+    return (await this.#db.prepare(`SELECT COALESCE(MAX(value), 1) AS selling FROM switches WHERE name = 'selling'`).first()).selling === 1;
+  }
+
   // insert stores a new order. When its owner has used its client_key before,
   // the order of that time is returned and nothing is stored.
   async insert(o) {
     const changes = await this.#run(
       `INSERT INTO orders (id, out_trade_no, owner, client_key, fingerprint, appid, mch_id, trade_type, items,
-			total, currency, shop_name, body, client_ip, notify_url, created_at, expires_at, status, updated_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, ?, ?, ?, ?, ?)
+			total, currency, shop_name, body, client_ip, notify_url, created_at, expires_at, status, updated_at, simulated)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (owner, client_key) DO NOTHING`,
       [o.id, o.out_trade_no, o.owner, o.client_key, o.fingerprint, o.appid, o.mch_id, o.trade_type, JSON.stringify(o.items),
-        o.total, o.currency, o.body, o.client_ip, o.notify_url, o.created_at, o.expires_at, "created", o.created_at],
+        o.total, o.currency, o.body, o.client_ip, o.notify_url, o.created_at, o.expires_at, "created", o.created_at, o.simulated],
     );
     if (changes === 0) return this.byClientKey(o.owner, o.client_key);
     return { ...o, status: "created", updated_at: o.created_at };
@@ -59,31 +64,31 @@ export class Store {
   // setPrepay stores a prepay_id: created or pending -> pending.
   setPrepay(id, prepayID, signType, now) {
     return this.#changed(
-      `UPDATE orders SET status = ?, updated_at = ?, prepay_id = ?, prepay_at = ?, pay_url = ?, sign_type = ?, failure = NULL, asking_until = NULL WHERE id = ? AND status IN (?, ?) AND asking_until IS ?`,
+      `UPDATE orders SET status = ?, updated_at = MAX(updated_at, ?), prepay_id = ?, prepay_at = ?, pay_url = ?, sign_type = ?, failure = NULL, asking_until = NULL WHERE id = ? AND status IN (?, ?) AND asking_until IS ?`,
       ["pending", now, prepayID, now, "", signType, id, "created", "pending", null],
     );
   }
 
   // fail ends an order that WeChat refused to take: created -> failed.
   fail(id, code, now) {
-    return this.#changed(`UPDATE orders SET status = ?, updated_at = ?, failure = ? WHERE id = ? AND status IN (?)`, [
+    return this.#changed(`UPDATE orders SET status = ?, updated_at = MAX(updated_at, ?), client_ip = '', failure = ? WHERE id = ? AND status IN (?)`, [
       "failed", now, code, id, "created",
     ]);
   }
 
   // close ends an order that can no longer be paid: created, pending or closing -> closed.
   close(id, now) {
-    return this.#changed(`UPDATE orders SET status = ?, updated_at = ? WHERE id = ? AND status IN (?, ?, ?)`, [
+    return this.#changed(`UPDATE orders SET status = ?, updated_at = MAX(updated_at, ?), client_ip = '' WHERE id = ? AND status IN (?, ?, ?)`, [
       "closed", now, id, "created", "pending", "closing",
     ]);
   }
 
   // pay marks an order paid, unless the transaction has paid another one. A late
   // payment of a closed or refused order is money all the same.
-  pay(id, { transactionID, paidAt, payer, source }, now) {
+  pay(id, { transactionID, paidAt, payer, source, simulated }, now) {
     return this.#changed(
-      `UPDATE orders SET status = ?, updated_at = ?, transaction_id = ?, paid_at = ?, payer = ?, settled_by = ? WHERE id = ? AND status IN (?, ?, ?, ?, ?, ?) AND transaction_id IS NULL AND NOT EXISTS (SELECT 1 FROM orders AS other WHERE other.transaction_id = ?)`,
-      ["paid", now, transactionID, paidAt, payer, source, id, "created", "pending", "closing", "closed", "failed", "refunding", transactionID],
+      `UPDATE orders SET status = ?, updated_at = MAX(updated_at, ?), client_ip = '', transaction_id = ?, paid_at = ?, payer = IIF(owner LIKE 'erased:%', '', NULLIF(?, '')), settled_by = ?, settled_at = MAX(updated_at, ?), simulated = MAX(simulated, ?) WHERE id = ? AND status IN (?, ?, ?, ?, ?, ?) AND transaction_id IS NULL AND NOT EXISTS (SELECT 1 FROM orders AS other WHERE other.transaction_id = ?)`,
+      ["paid", now, transactionID, paidAt, payer, source, now, simulated, id, "created", "pending", "closing", "closed", "failed", "refunding", transactionID],
     );
   }
 
@@ -111,7 +116,7 @@ export class Store {
 
   // noteFailure stores why WeChat refused an unpaid order that stays as it is.
   noteFailure(id, code, now) {
-    return this.#run(`UPDATE orders SET failure = ?, updated_at = ? WHERE id = ? AND status IN (?, ?)`, [
+    return this.#run(`UPDATE orders SET failure = ?, updated_at = MAX(updated_at, ?) WHERE id = ? AND status IN (?, ?)`, [
       code, now, id, "created", "pending",
     ]);
   }

@@ -13,7 +13,7 @@
 // a quantity, as in JSON.parse; answers do not escape <, > and &; an order as it
 // was stored is sent to WeChat without a second look at its fields.
 import { readJSON, readWhole, maxBody } from "./body.mjs";
-import { checkout, confirmPayment, NotConfirmed, refresh } from "./payment.mjs";
+import { checkout, confirmPayment, NotConfirmed, notSelling, refresh } from "./payment.mjs";
 import { draft, fingerprint, newBasket, publicOrder } from "./order.mjs";
 import { logger, logChange, mask } from "./log.mjs";
 import { openShop } from "./shop.mjs";
@@ -81,7 +81,8 @@ async function createOrder(call) {
     throw refuse("bad_request", "client_key needs 16 to 64 letters, digits, '-' or '_'");
   }
   const wanted = { basket: newBasket(items), owner: openid, client_key, trade_type, client_ip: clientIP(request) };
-  const { order, pay, payUntil } = await checkout(call, await place(call, wanted));
+  const selling = shop.selling && (await call.store.selling());
+  const { order, pay, payUntil } = await checkout(call, await place(call, wanted, selling), selling);
   return json(200, { order: publicOrder(order), pay: pay ?? undefined, pay_until: payUntil });
 }
 
@@ -91,8 +92,13 @@ const orderShape = { items: [itemShape], trade_type: isText, client_key: isText 
 
 // place stores a new order, or finds the one that the same client_key made
 // before: at the prices of that time, and even if an item has gone since.
-async function place({ shop, store, log }, { basket, ...asked }) {
+async function place({ shop, store, log }, { basket, ...asked }, selling) {
   const print = await fingerprint(basket, asked.trade_type);
+  if (!selling) {
+    const earlier = await store.byClientKey(asked.owner, asked.client_key);
+    if (earlier) return repeated(earlier, print);
+    throw notSelling();
+  }
   let order;
   try {
     order = { ...draft(shop, basket, await store.productsOf(basket)), ...asked, fingerprint: print };

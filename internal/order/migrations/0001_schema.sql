@@ -3,6 +3,11 @@
 -- Money is whole fen. Times are Unix milliseconds, UTC. NULL means "has not
 -- happened". Triggers continue the work of a statement inside that statement; each
 -- names the Go file whose work it continues.
+--
+-- The machines that write have clocks of their own, which differ. So a statement
+-- that writes the time of a step takes the later one of its own time and of the
+-- stored time: a step is never earlier than the one before it. Times that WeChat
+-- reports (paid_at) are stored as they are.
 
 -- ---------------------------------------------------------------------------
 -- Catalogue
@@ -28,12 +33,14 @@ CREATE TABLE products (
 
 -- An order keeps every parameter of its unifiedorder call, because WeChat takes
 -- a repeated call only when nothing in it has changed. The columns up to
--- expires_at are never updated. Only internal/order/status.go says which status
--- may follow which.
+-- expires_at are never updated, with two exceptions. client_ip is removed when the
+-- order ends, since no call is made for it any more. owner is removed when the person
+-- is erased (person.go). Only internal/order/status.go says which status may follow
+-- which.
 CREATE TABLE orders (
   id             TEXT    NOT NULL PRIMARY KEY, -- the public one, in URLs
   out_trade_no   TEXT    NOT NULL UNIQUE,      -- the number WeChat knows
-  owner          TEXT    NOT NULL,             -- the openid of a user, or the id of a guest
+  owner          TEXT    NOT NULL,             -- the openid of a user, the id of a guest, or 'erased:' and the order's id
   client_key     TEXT    NOT NULL,             -- makes a repeated request the same order
   fingerprint    TEXT    NOT NULL,             -- of the request under client_key
   appid          TEXT    NOT NULL,
@@ -44,7 +51,7 @@ CREATE TABLE orders (
   currency       TEXT    NOT NULL,
   shop_name      TEXT    NOT NULL, -- MWEB sends it
   body           TEXT    NOT NULL, -- the payer reads it on the payment sheet
-  client_ip      TEXT    NOT NULL,
+  client_ip      TEXT    NOT NULL, -- '' once the order has ended
   notify_url     TEXT    NOT NULL,
   created_at     INTEGER NOT NULL, -- also time_start
   expires_at     INTEGER NOT NULL, -- also time_expire
@@ -58,22 +65,33 @@ CREATE TABLE orders (
   queried_at     INTEGER, -- when WeChat was last queried about the order
   told_at        INTEGER, -- when a notification last said that the order is paid, and WeChat was queried to confirm it
   transaction_id TEXT UNIQUE,
-  payer          TEXT,    -- the openid of the payer
+  -- WeChat need not report who paid, and when, once money of the payment has gone
+  -- back. Then payer and paid_at are NULL until the bill of that day is there.
+  payer          TEXT,    -- the openid of the payer; '' once the person is erased
   paid_at        INTEGER, -- WeChat's time_end
-  settled_by     TEXT,    -- how the payment became known: notify, poll, cron, ...
+  settled_at     INTEGER, -- when the payment became known here
+  settled_by     TEXT,    -- how it became known: notify, poll, cron, ...
   refunded       INTEGER NOT NULL DEFAULT 0, -- fen that have gone back to the payer
   billed         TEXT,    -- the day of the bill that holds the payment, where it differs from the day of paid_at
+  -- Whether a simulator took the place of WeChat when the order was made, or when it
+  -- was paid. Events say so, also from a database that was moved to another shop.
+  simulated      INTEGER NOT NULL DEFAULT 0 CHECK (simulated IN (0, 1)),
   updated_at     INTEGER NOT NULL,
   UNIQUE (owner, client_key),
   CHECK ((prepay_id IS NULL) = (prepay_at IS NULL)),
-  CHECK ((transaction_id IS NULL) = (paid_at IS NULL)),
+  CHECK ((transaction_id IS NULL) = (settled_at IS NULL)),
+  CHECK (transaction_id IS NOT NULL OR paid_at IS NULL AND payer IS NULL),
   CHECK (status <> 'paid' OR transaction_id IS NOT NULL)
 ) STRICT;
 
 CREATE INDEX orders_by_owner ON orders (owner, created_at);
 CREATE INDEX orders_by_time ON orders (created_at, id);
 CREATE INDEX orders_by_status ON orders (status, created_at, id);
-CREATE INDEX orders_by_payment ON orders (paid_at, out_trade_no) WHERE paid_at IS NOT NULL;
+CREATE INDEX orders_by_payment ON orders (COALESCE(paid_at, settled_at), out_trade_no) WHERE transaction_id IS NOT NULL;
+-- Finds the orders that a person has paid, beside those that they own.
+CREATE INDEX orders_by_payer ON orders (payer) WHERE payer IS NOT NULL;
+-- Finds the payments of which WeChat has not reported the payer or the time.
+CREATE INDEX incomplete_payments ON orders (settled_at) WHERE transaction_id IS NOT NULL AND (paid_at IS NULL OR payer IS NULL);
 -- Finds the orders whose payment was notified and is not confirmed.
 CREATE INDEX told_orders ON orders (queried_at) WHERE told_at IS NOT NULL AND transaction_id IS NULL;
 -- Finds the orders that WeChat is to be queried about.
@@ -97,7 +115,7 @@ END;
 -- Continues every change of change.go.
 CREATE TRIGGER order_goes_on AFTER UPDATE OF status ON orders WHEN NEW.status <> OLD.status
 BEGIN
-  INSERT INTO order_steps (order_id, status, at) VALUES (NEW.id, NEW.status, NEW.updated_at);
+  INSERT INTO order_steps (order_id, status, at) VALUES (NEW.id, NEW.status, MAX(NEW.updated_at, OLD.updated_at));
 END;
 
 -- ---------------------------------------------------------------------------
@@ -174,16 +192,20 @@ CREATE VIEW order_snapshots AS
 SELECT id, json_object(
   'id', id, 'out_trade_no', out_trade_no, 'status', status, 'trade_type', trade_type, 'items', json(items),
   'total', total, 'currency', currency, 'refunded', refunded, 'created_at', created_at, 'expires_at', expires_at,
-  'transaction_id', transaction_id, 'payer', payer, 'paid_at', paid_at) AS data
+  'transaction_id', transaction_id, 'payer', NULLIF(payer, ''), 'paid_at', paid_at) AS data
 FROM orders;
 
 CREATE TABLE events (
   seq          INTEGER NOT NULL PRIMARY KEY, -- in the order of creation
-  id           TEXT    NOT NULL UNIQUE,      -- the receiver recognises repetitions by it
+  -- The receiver recognises repetitions by it. It follows from type and subject, so
+  -- that a database that was restored gives an event the same id again. An
+  -- out_refund_no of the merchant platform may have '|', '*' and '@', which an id
+  -- does not: '.' replaces them, a character that no number of WeChat's has.
+  id           TEXT    NOT NULL UNIQUE,
   type         TEXT    NOT NULL,
   order_id     TEXT    NOT NULL,
   subject      TEXT    NOT NULL, -- the order or the refund that the event is about
-  data         TEXT    NOT NULL, -- JSON, never changes
+  data         TEXT    NOT NULL, -- JSON; nothing of it changes, but the payer is removed after some time
   created_at   INTEGER NOT NULL,
   status       TEXT    NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'delivered', 'dead')),
   attempts     INTEGER NOT NULL DEFAULT 0, -- all that were ever made; the number of one fences off its successors
@@ -199,13 +221,22 @@ CREATE TABLE events (
 CREATE INDEX events_by_order ON events (order_id);
 CREATE INDEX pending_events ON events (next_at) WHERE status = 'pending';
 CREATE INDEX dead_events ON events (seq) WHERE status = 'dead';
+-- Finds the events whose payer is to be removed.
+CREATE INDEX events_with_payer ON events (created_at) WHERE status <> 'pending' AND json_extract(data, '$.order.payer') IS NOT NULL;
+
+-- Continues ErasePerson in person.go.
+CREATE TRIGGER erase_payer AFTER UPDATE OF payer ON orders WHEN NEW.payer = '' AND OLD.payer <> ''
+BEGIN
+  UPDATE events SET data = json_set(data, '$.order.payer', NULL)
+  WHERE order_id = NEW.id AND json_extract(data, '$.order.payer') IS NOT NULL;
+END;
 
 -- Continues Pay in change.go.
 CREATE TRIGGER event_order_paid AFTER UPDATE OF transaction_id ON orders
 WHEN OLD.transaction_id IS NULL AND NEW.transaction_id IS NOT NULL
 BEGIN
   INSERT INTO events (id, type, order_id, subject, data, created_at, next_at)
-  SELECT 'evt_' || lower(hex(randomblob(16))), 'order.paid', id, id, json_object('order', json(data)), NEW.updated_at, NEW.updated_at
+  SELECT 'evt_paid_' || id, 'order.paid', id, id, json_object('order', json(data)), NEW.updated_at, NEW.updated_at
   FROM order_snapshots WHERE id = NEW.id
   ON CONFLICT (type, subject) DO NOTHING;
 END;
@@ -215,7 +246,7 @@ CREATE TRIGGER event_order_closed AFTER UPDATE OF status ON orders
 WHEN NEW.status IN ('closed', 'failed') AND OLD.status NOT IN ('closed', 'failed')
 BEGIN
   INSERT INTO events (id, type, order_id, subject, data, created_at, next_at)
-  SELECT 'evt_' || lower(hex(randomblob(16))), 'order.closed', id, id, json_object('order', json(data)), NEW.updated_at, NEW.updated_at
+  SELECT 'evt_closed_' || id, 'order.closed', id, id, json_object('order', json(data)), NEW.updated_at, NEW.updated_at
   FROM order_snapshots WHERE id = NEW.id
   ON CONFLICT (type, subject) DO NOTHING;
 END;
@@ -226,12 +257,13 @@ CREATE TRIGGER event_order_refunded AFTER UPDATE OF status ON refunds
 WHEN NEW.status = 'succeeded' AND OLD.status <> 'succeeded'
 BEGIN
   INSERT INTO events (id, type, order_id, subject, data, created_at, next_at)
-  SELECT 'evt_' || lower(hex(randomblob(16))), 'order.refunded', id, NEW.id, json_object(
+  SELECT 'evt_refunded_' || replace(replace(replace(NEW.id, '|', '.p'), '*', '.s'), '@', '.a'), 'order.refunded', id, NEW.id, json_object(
       'order', json_set(data, '$.refunded', back, '$.status', IIF(back = json_extract(data, '$.total'), 'refunded', 'paid')),
       'refund', json_object('id', NEW.id, 'refund_id', NEW.refund_id, 'amount', NEW.amount, 'reason', NEW.reason,
         'created_at', NEW.created_at, 'ended_at', NEW.ended_at)),
-    NEW.updated_at, NEW.updated_at
+    later, later
   FROM order_snapshots
+  JOIN (SELECT id AS changed, MAX(updated_at, NEW.updated_at) AS later FROM orders WHERE id = NEW.order_id) ON changed = id
   JOIN (SELECT order_id, SUM(amount) AS back FROM refunds WHERE status = 'succeeded' GROUP BY order_id) ON order_id = id
   WHERE id = NEW.order_id
   ON CONFLICT (type, subject) DO NOTHING;
@@ -282,8 +314,15 @@ CREATE TABLE used_states (
 CREATE INDEX used_states_by_expiry ON used_states (expires_at);
 
 -- ---------------------------------------------------------------------------
--- Operating. No order depends on any of it.
+-- Operating. But for switches no order depends on any of it.
 -- ---------------------------------------------------------------------------
+
+-- What an operator switches by a call. 'selling': 0 while no order is taken.
+CREATE TABLE switches (
+  name  TEXT    NOT NULL PRIMARY KEY,
+  value INTEGER NOT NULL CHECK (value IN (0, 1)),
+  at    INTEGER NOT NULL -- when it was last changed
+) STRICT;
 
 -- When a timer last completed.
 CREATE TABLE timers (

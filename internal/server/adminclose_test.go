@@ -1,0 +1,374 @@
+package server_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/order/ordertest"
+	"h5pay/internal/server"
+	"h5pay/internal/wechat"
+	"h5pay/internal/wechat/wechattest"
+)
+
+func closePath(id string) string { return api.PathAdminOrders + "/" + id + "/close" }
+
+// sell switches selling on or off.
+func (p *person) sell(on bool) api.Selling {
+	p.t.Helper()
+	var state api.Selling
+	p.must("POST", api.PathAdminSelling, api.SellingRequest{Selling: &on}, &state)
+	return state
+}
+
+// An order that the operator closes is offered to nobody any more, and is closed at
+// WeChat as soon as WeChat closes it.
+func TestOperatorClosesAnOrder(t *testing.T) {
+	for _, silent := range []bool{false, true} {
+		s := newShop(t, nil)
+		p, op := s.signedIn(0), s.operator()
+		c := p.order("tea", 1)
+		if silent {
+			s.fault(wechattest.FaultSystemError, "/pay/orderquery")
+		}
+		for range 2 {
+			var o api.AdminOrder
+			op.must("POST", closePath(c.Order.ID), api.CloseRequest{}, &o)
+			if o.Status != api.StatusClosing {
+				t.Errorf("WeChat silent %t: %+v", silent, o)
+			}
+		}
+		p.fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(c.Order.ID), api.PayRequest{})
+		s.sim.Advance(6 * time.Minute)
+		s.reconcile()
+		s.wantPath(c.Order.ID, api.StatusPending, api.StatusClosing, api.StatusClosed)
+		if state := s.sim.Ledger().Orders[0].State; state != wechattest.StateClosed {
+			t.Errorf("at WeChat it is %s", state)
+		}
+	}
+}
+
+// A payment that is under way when the operator closes the order counts.
+func TestOperatorClosesAnOrderThatIsBeingPaid(t *testing.T) {
+	s := newShop(t, nil)
+	p, op := s.signedIn(0), s.operator()
+	c := p.order("tea", 1)
+	sheet, err := p.sheet(c.Pay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	op.must("POST", closePath(c.Order.ID), api.CloseRequest{}, &api.AdminOrder{})
+	if _, err := s.sim.PaySheet(sheet.ID); err != nil {
+		t.Fatal(err)
+	}
+	s.deliver()
+	s.wantPath(c.Order.ID, api.StatusPending, api.StatusClosing, api.StatusPaid)
+	op.fails(api.CodeOrderPaid, "POST", closePath(c.Order.ID), api.CloseRequest{})
+
+	// Paid, and nobody has heard of it: WeChat is asked first.
+	d := p.order("tea", 1)
+	s.fault(wechattest.FaultNotifyLost, "")
+	p.pay(d.Pay)
+	op.fails(api.CodeOrderPaid, "POST", closePath(d.Order.ID), api.CloseRequest{})
+	s.wantPath(d.Order.ID, api.StatusPending, api.StatusClosing, api.StatusPaid)
+}
+
+func TestBadCloses(t *testing.T) {
+	s := newShop(t, nil)
+	p, op := s.signedIn(0), s.operator()
+	p.order("tea", 1)
+	op.unharmed(func() {
+		op.fails(api.CodeNotFound, "POST", closePath("000000000000000000000000"), api.CloseRequest{})
+		for body, field := range map[string]string{
+			`{}`:                                "product_id or before",
+			`{"product_id":"tea'"}`:             "product_id",
+			`{"product_id":""}`:                 "product_id",
+			`{"before":-1}`:                     "before",
+			`{"before":9007199254740993}`:       "before",
+			`{"before":1.5}`:                    "",
+			`{"product_id":"tea","cursor":"x"}`: "cursor",
+			`{"product_id":"tea","cursor":"Y2xvc2VkIE1UYzNOVE0xTXpreE1USXpNQ0F4"}`: "cursor",
+			`{"product_id":"tea","status":"paid"}`:                                 "",
+		} {
+			if a := op.send(op.request("POST", api.PathAdminCloses, []byte(body))); a.err.Code != api.CodeBadRequest || !strings.Contains(a.err.Message, field) {
+				t.Errorf("%s: %d %s", body, a.status, a.body)
+			}
+		}
+		for _, body := range []string{`{}`, `{"selling":null}`, `{"selling":"off"}`, `{"selling":0}`} {
+			if a := op.send(op.request("POST", api.PathAdminSelling, []byte(body))); a.err.Code != api.CodeBadRequest {
+				t.Errorf("%s: %d %s", body, a.status, a.body)
+			}
+		}
+	})
+}
+
+// Many orders are closed in calls that are bounded, and go on where the one before
+// ended. Orders of another product, and those that have ended, are left alone.
+func TestOperatorClosesTheOrdersOfAProduct(t *testing.T) {
+	r := newReceiver(t)
+	s := r.shop
+	op := s.operator()
+	store := order.NewStore(s.db)
+	const many = 450
+	began := s.now()
+	var teas []string
+	for i := range many {
+		o := order.Order{
+			ID: fmt.Sprintf("%024d", i), OutTradeNo: fmt.Sprintf("20261123%024d", i+1000), Owner: fmt.Sprint("openid-of-", i), ClientKey: "k", Fingerprint: "f",
+			AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID, TradeType: api.TradeJSAPI, Total: 6800, Currency: "CNY",
+			Lines:     []order.Line{{ProductID: "tea", Name: "茶", Price: 6800, Quantity: 1}},
+			CreatedAt: began.Add(time.Duration(i/3) * time.Millisecond), // several at one moment
+		}
+		o.ExpiresAt = o.CreatedAt.Add(order.Lifetime)
+		switch {
+		case i%10 == 0:
+			o.Lines[0].ProductID = "bun"
+		case i%10 == 1: // one of several products
+			o.Lines = []order.Line{{ProductID: "bun", Name: "包", Price: 800, Quantity: 1}, {ProductID: "tea", Name: "茶", Price: 6000, Quantity: 1}}
+			teas = append(teas, o.ID)
+		default:
+			teas = append(teas, o.ID)
+		}
+		if _, err := store.Insert(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		if i%2 == 0 {
+			if ok, err := store.SetPrepay(t.Context(), o.ID, order.Prepay{ID: fmt.Sprint("wx", i), SignType: "MD5"}, s.now()); !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+		}
+	}
+	paid := s.signedIn(0).paidOrder("tea", 1)
+	s.sim.Advance(time.Second)
+
+	req, calls, closing := api.CloseOrdersRequest{ProductID: "tea"}, 0, 0
+	for {
+		counted := countStatements(t, s)
+		var res api.CloseOrdersResponse
+		op.must("POST", api.PathAdminCloses, req, &res)
+		if n := counted.Load(); n > 4 {
+			t.Errorf("call %d made %d statements", calls, n)
+		}
+		calls++
+		closing += res.Closing
+		if res.Closing > 400 {
+			t.Errorf("call %d closes %d orders", calls, res.Closing)
+		}
+		if res.Cursor == "" {
+			break
+		}
+		req.Cursor = res.Cursor
+	}
+	if closing != len(teas) || calls < 3 || calls > 6 {
+		t.Errorf("%d calls closed %d orders, want %d", calls, closing, len(teas))
+	}
+	var open, left int
+	if err := s.db.QueryRow(`SELECT COUNT(*) FILTER (WHERE status IN ('created', 'pending')), COUNT(*) FILTER (WHERE status = 'closing') FROM orders`).Scan(&open, &left); err != nil ||
+		open != many-len(teas) || left != len(teas) {
+		t.Errorf("%d open, %d closing, %v", open, left, err)
+	}
+	s.wantStatus(paid.ID, api.StatusPaid)
+	// Again, and nothing is left to close.
+	var res api.CloseOrdersResponse
+	op.must("POST", api.PathAdminCloses, api.CloseOrdersRequest{ProductID: "tea"}, &res)
+	if res != (api.CloseOrdersResponse{}) {
+		t.Errorf("again: %+v", res)
+	}
+	// The rest by their time, but not those made at the moment or after it.
+	op.must("POST", api.PathAdminCloses, api.CloseOrdersRequest{Before: began.Add(10 * time.Millisecond).UnixMilli()}, &res)
+	if res != (api.CloseOrdersResponse{Closing: 3}) {
+		t.Errorf("before: %+v", res)
+	}
+	// The timer asks WeChat, which knows none of them, and closes them here.
+	s.sim.Advance(6 * time.Minute)
+	s.reconcile()
+	var closed int
+	if err := s.db.QueryRow(`SELECT COUNT(*) FROM orders WHERE status = 'closed'`).Scan(&closed); err != nil || closed == 0 {
+		t.Errorf("the timer closed %d, %v", closed, err)
+	}
+}
+
+// While the shop does not sell it takes no order and gives nobody anything to pay
+// with. What has begun goes on.
+func TestNotSelling(t *testing.T) {
+	for _, by := range []string{"call", "setting"} {
+		t.Run(by, func(t *testing.T) {
+			s := newShop(t, nil)
+			p, guest, op := s.signedIn(0), s.guest(1), s.operator()
+			open, begun, back := p.order("tea", 1), p.order("tea", 1), p.paidOrder("tea", 1)
+			var code api.Checkout
+			guest.must("POST", api.PathOrders, native("tea", 1), &code)
+			paidReq := basket("tea", 1)
+			var paid api.Checkout
+			p.must("POST", api.PathOrders, paidReq, &paid)
+			p.pay(paid.Pay)
+			s.deliver()
+			sheet, err := p.sheet(begun.Pay)
+			if err != nil {
+				t.Fatal(err)
+			}
+			before := s.handler
+			if by == "call" {
+				if state := op.sell(false); state.Selling || state.SettingOff || state.SwitchedAt != s.now().UnixMilli() && state.SwitchedAt == 0 {
+					t.Errorf("%+v", state)
+				}
+			} else {
+				s.handler = s.open(func(cfg *server.Config, _ *wechat.Config) { cfg.SellingOff = true })
+				if state := op.sell(true); state.Selling || !state.SettingOff {
+					t.Errorf("a call starts what the setting has stopped: %+v", state)
+				}
+			}
+			orders := len(s.sim.Ledger().Orders)
+			p.fails(api.CodeNotSelling, "POST", api.PathOrders, basket("tea", 1))
+			guest.fails(api.CodeNotSelling, "POST", api.PathOrders, native("tea", 1))
+			replace := basket("tea", 1)
+			replace.Replaces = open.Order.ID
+			p.fails(api.CodeNotSelling, "POST", api.PathOrders, replace)
+			s.wantStatus(open.Order.ID, api.StatusPending) // it was not given up for an order that was not made
+			for _, renew := range []bool{false, true} {
+				p.fails(api.CodeNotSelling, "POST", api.OrderPayPath(open.Order.ID), api.PayRequest{Renew: renew})
+				guest.fails(api.CodeNotSelling, "POST", api.OrderPayPath(code.Order.ID), api.PayRequest{Renew: renew})
+			}
+			if n := len(s.sim.Ledger().Orders); n != orders {
+				t.Errorf("WeChat took %d orders", n-orders)
+			}
+			if _, without := s.health(); !strings.Contains(without["selling"], "stopped selling") {
+				t.Errorf("the health page says %v", without)
+			}
+			// A repeated request finds its order paid; the paid one needs nothing.
+			var again api.Checkout
+			p.must("POST", api.PathOrders, paidReq, &again)
+			if again.Order.ID != paid.Order.ID || again.Order.Status != api.StatusPaid {
+				t.Errorf("%+v", again)
+			}
+			p.fails(api.CodeOrderPaid, "POST", api.OrderPayPath(paid.Order.ID), api.PayRequest{})
+			// Who has the sheet open pays, and WeChat is believed.
+			if _, err := s.sim.PaySheet(sheet.ID); err != nil {
+				t.Fatal(err)
+			}
+			s.deliver()
+			s.wantStatus(begun.Order.ID, api.StatusPaid)
+			op.refund(back.ID, refundOf(back.Total))
+			s.sim.Advance(2 * time.Minute)
+			s.reconcile()
+			s.wantStatus(back.ID, api.StatusRefunded)
+			p.must("POST", api.OrderClosePath(open.Order.ID), api.CloseRequest{}, &api.Order{})
+
+			if by == "call" {
+				if state := op.sell(true); !state.Selling {
+					t.Errorf("%+v", state)
+				}
+			} else {
+				s.handler = before
+			}
+			p.order("tea", 1)
+		})
+	}
+}
+
+// The runbook's section "A wrong price", step by step, with its own commands.
+func TestWrongPriceByTheRunbook(t *testing.T) {
+	text, err := os.ReadFile("../../docs/runbook.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "## A wrong price\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	var commands []string
+	for line := range strings.Lines(section) {
+		if command, ok := strings.CutPrefix(line, "       "); ok {
+			commands = append(commands, strings.TrimSpace(command))
+		}
+	}
+	if len(commands) != 7 {
+		t.Fatalf("the runbook has %d commands: %q", len(commands), commands)
+	}
+	s := newShop(t, nil)
+	op := s.operator()
+	p := s.signedIn(0)
+	wrong := s.now().UnixMilli()
+	was := p.paidOrder("tea", 2)
+	cheap, other := p.order("tea", 1), p.order("bun", 1)
+	inFlight := p.order("tea", 1)
+	sheet, err := p.sheet(inFlight.Pay)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	post := regexp.MustCompile(`^admin -X POST -H 'Content-Type: application/json' -d '([^']*)' \$SHOP(\S+)$`)
+	get := regexp.MustCompile(`^admin "\$SHOP(\S+)"$`)
+	sql := regexp.MustCompile(`^npx wrangler d1 execute h5pay --remote --command "([^"]+)"$`)
+	cursor := ""
+	run := func(command string) []byte {
+		t.Helper()
+		if m := sql.FindStringSubmatch(command); m != nil {
+			ordertest.Exec(t, s.db, m[1])
+			return nil
+		}
+		r := op.request("GET", "/", nil)
+		if m := post.FindStringSubmatch(command); m != nil {
+			r = op.request("POST", m[2], []byte(strings.ReplaceAll(m[1], "CURSOR", cursor)))
+		} else if m := get.FindStringSubmatch(command); m != nil {
+			r = op.request("GET", strings.ReplaceAll(m[1], "MOMENT", fmt.Sprint(wrong)), nil)
+		} else {
+			t.Fatalf("not a command that the test knows: %s", command)
+		}
+		a := op.send(r)
+		if a.status != 200 {
+			t.Fatalf("%s: %d %s", command, a.status, a.body)
+		}
+		s.check()
+		return a.body
+	}
+	list := func(command string) (orders []string) {
+		t.Helper()
+		var all api.AdminOrderList
+		if err := json.Unmarshal(run(command), &all); err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range all.Orders {
+			orders = append(orders, o.ID)
+		}
+		return orders
+	}
+
+	run(commands[0]) // stop selling
+	p.fails(api.CodeNotSelling, "POST", api.PathOrders, basket("tea", 1))
+	run(commands[1]) // correct the price
+	var res api.CloseOrdersResponse
+	if err := json.Unmarshal(run(commands[2]), &res); err != nil || res.Closing != 2 || res.Cursor != "" {
+		t.Errorf("%+v, %v", res, err)
+	}
+	// As if the first call had ended before it had seen all.
+	cursor = base64.RawURLEncoding.EncodeToString([]byte("pending " + base64.RawURLEncoding.EncodeToString([]byte("0 0"))))
+	if err := json.Unmarshal(run(commands[3]), &res); err != nil || res.Cursor != "" {
+		t.Errorf("with a cursor: %+v, %v", res, err)
+	}
+	run(commands[4]) // sell again
+	if c := p.order("tea", 1); c.Order.Total != 680000 {
+		t.Errorf("an order costs %s", c.Order.Total)
+	}
+	if n := list(commands[5]); len(n) != 2 {
+		t.Errorf("closing: %v", n)
+	}
+	if _, err := s.sim.PaySheet(sheet.ID); err != nil { // it was open all the while
+		t.Fatal(err)
+	}
+	s.sim.Advance(6 * time.Minute)
+	s.reconcile()
+	if n := list(commands[5]); len(n) != 0 {
+		t.Errorf("still closing: %v", n)
+	}
+	s.wantStatus(cheap.Order.ID, api.StatusClosed)
+	s.wantStatus(other.Order.ID, api.StatusPending)
+	if n := list(commands[6]); len(n) != 2 || n[0] != inFlight.Order.ID || n[1] != was.ID {
+		t.Errorf("paid: %v, want %s and %s", n, inFlight.Order.ID, was.ID)
+	}
+}
