@@ -35,6 +35,7 @@ func run(ctx context.Context, dir string, o options, logFile string) (*report, e
 		return nil, err
 	}
 	defer w.close()
+	w.worker.calm = o.calm
 	c := &campaign{world: w, options: o, plan: newPlan(o)}
 	if err := c.prepare(); err != nil {
 		return nil, err

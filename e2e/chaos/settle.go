@@ -20,6 +20,7 @@ func (c *campaign) settle(ctx context.Context) error {
 		return err
 	}
 	c.bills()
+	c.billed.Store(true)
 	if err := c.quiet(ctx); err != nil { // what the bills have found
 		return err
 	}
