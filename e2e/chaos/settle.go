@@ -15,6 +15,7 @@ import (
 func (c *campaign) settle(ctx context.Context) error {
 	c.mishaps.disarm()
 	c.wechat.ClearFaults()
+	c.withdraw()
 	c.wechat.Advance(order.Lifetime + order.ExpiryGrace + time.Hour)
 	if err := c.quiet(ctx); err != nil {
 		return err

@@ -210,6 +210,7 @@ func (k *worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 const (
 	reconcileCron = "* * * * *"
 	deliverCron   = "*/1 * * * *"
+	billCron      = "*/10 2-23 * * *"
 )
 
 // tick fires a cron trigger, and reports whether it was heard to the end.
