@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
@@ -77,6 +78,10 @@ func (c *campaign) checkEvents(all []stored, refunds []storedRefund) {
 		return events
 	}
 	for _, o := range all {
+		var refunded time.Time
+		if c.wechat != nil {
+			refunded = byHand(c.wechat.RefundsOf(o.Number))
+		}
 		paid, closed := take(webhook.OrderPaid, o.Number), take(webhook.OrderClosed, o.Number)
 		switch {
 		case order.WasPaid(o.Status) && len(paid) == 0:
@@ -85,7 +90,7 @@ func (c *campaign) checkEvents(all []stored, refunds []storedRefund) {
 			c.note(doubled, o.Number, "the back end fulfils the order %d times", len(paid))
 		case !order.WasPaid(o.Status) && len(paid) > 0:
 			c.note(wrong, o.Number, "the back end was told that the order is paid, it is %s", o.Status)
-		case len(paid) == 1 && !o.agrees(paid[0].Data.Order):
+		case len(paid) == 1 && !o.agrees(paid[0].Data.Order, refunded):
 			c.note(wrong, o.Number, "the back end was told of another payment: %+v", paid[0].Data.Order)
 		}
 		switch {
@@ -122,8 +127,18 @@ func (c *campaign) checkEvents(all []stored, refunds []storedRefund) {
 	}
 }
 
-// agrees tells whether an event says of the payment what is stored.
-func (o stored) agrees(e webhook.Order) bool {
+// agrees tells whether an event says of the payment what is stored. It may lack the
+// time, and the payer of what was not paid inside WeChat, if money went back by hand
+// before the shop knew of the payment.
+func (o stored) agrees(e webhook.Order, refunded time.Time) bool {
+	if !refunded.IsZero() && refunded.Before(time.UnixMilli(o.Settled).Add(2*maxSkew)) {
+		if e.PaidAt == 0 {
+			e.PaidAt = o.Paid
+		}
+		if e.Payer == "" && o.TradeType != api.TradeJSAPI {
+			e.Payer = o.Payer
+		}
+	}
 	return e.ID == o.ID && e.Status == string(api.StatusPaid) && e.TradeType == string(o.TradeType) && e.Total == o.Total && e.TransactionID == o.Transaction &&
 		e.Payer == o.Payer && e.PaidAt == o.Paid
 }

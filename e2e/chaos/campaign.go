@@ -22,6 +22,7 @@ type campaign struct {
 	elapsed  time.Duration // of the rounds, without the end
 	crons    int           // until quiet
 	payments int           // in the bills
+	closed   int           // orders that the operator closed
 
 	mu      sync.Mutex
 	counted map[string]int // what strangers and the operator did
@@ -35,6 +36,7 @@ func run(ctx context.Context, dir string, o options, logFile string) (*report, e
 		return nil, err
 	}
 	defer w.close()
+	w.worker.calm = o.calm
 	c := &campaign{world: w, options: o, plan: newPlan(o)}
 	if err := c.prepare(); err != nil {
 		return nil, err
@@ -54,6 +56,9 @@ func run(ctx context.Context, dir string, o options, logFile string) (*report, e
 	}
 	c.compare()
 	c.checkOperator()
+	if err := c.forget(ctx); err != nil {
+		return nil, err
+	}
 	c.checkLog()
 	if logFile != "" {
 		if err := os.WriteFile(logFile, c.log.text.Bytes(), 0o644); err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
@@ -26,14 +27,17 @@ type stored struct {
 	Transaction string
 	Paid        int64
 	Payer       string
+	Settled     int64 // when the payment became known
 	Refunded    int64
 	Steps       string // the statuses it went through, in turn
+	Times       string // of the steps, Unix ms
 }
 
 const everyOrder = `SELECT id, out_trade_no AS number, owner, client_key AS "key", trade_type, total, body, client_ip AS ip, notify_url,
 	created_at AS created, expires_at AS expires, status, COALESCE(transaction_id, '') AS "transaction", COALESCE(paid_at, 0) AS paid,
-	COALESCE(payer, '') AS payer, refunded,
-	COALESCE((SELECT group_concat(step, ' ') FROM (SELECT status AS step FROM order_steps WHERE order_id = orders.id ORDER BY rowid)), '') AS steps
+	COALESCE(payer, '') AS payer, COALESCE(settled_at, 0) AS settled, refunded,
+	COALESCE((SELECT group_concat(step, ' ') FROM (SELECT status AS step FROM order_steps WHERE order_id = orders.id ORDER BY rowid)), '') AS steps,
+	COALESCE((SELECT group_concat(at, ' ') FROM (SELECT at FROM order_steps WHERE order_id = orders.id ORDER BY rowid)), '') AS times
 	FROM orders ORDER BY rowid`
 
 // compare checks, with nothing moving any more, that the shop's books and
@@ -97,40 +101,71 @@ func (c *campaign) checkPaid(o stored, trade wechattest.Trade, paid bool) {
 		c.note(wrong, o.Number, "the order is %s and has payment %q", o.Status, o.Transaction)
 	case !paid && o.Status != api.StatusClosed:
 		c.note(wrong, o.Number, "nobody paid, nobody can any more, and the order is %s (%s)", o.Status, o.Steps)
-	case paid && o.Payer == "" && c.hushed(trade) && o.Transaction == trade.TransactionID && o.Total == trade.TotalFee:
 	case paid && (o.Transaction != trade.TransactionID || o.Total != trade.TotalFee || o.Payer != trade.OpenID || o.Paid != trade.Paid.Unix()*1000):
 		c.note(wrong, o.Number, "paid by %s: %d fen of %s at %d; WeChat says %s: %d fen of %s at %d", o.Transaction, o.Total, short(o.Payer), o.Paid,
 			trade.TransactionID, trade.TotalFee, short(trade.OpenID), trade.Paid.Unix()*1000)
+	case paid && o.TradeType == api.TradeJSAPI && o.Payer != o.Owner:
+		c.note(wrong, o.Number, "%s paid inside WeChat for %s", short(o.Payer), short(o.Owner))
 	}
 }
 
-// hushed tells whether WeChat may keep to itself who paid, and when: once money
-// has gone back, orderquery promises no more than that there was a payment.
-func (w *world) hushed(trade wechattest.Trade) bool {
-	return len(w.wechat.RefundsOf(trade.OutTradeNo)) > 0
+// byHand returns when money of a payment first went back by hand, past the shop, the
+// zero time when none did. From then on orderquery promises neither payer nor time.
+func byHand(refunds []wechattest.Refund) (first time.Time) {
+	for _, r := range refunds {
+		if r.Source != "API" && (first.IsZero() || r.Created.Before(first)) {
+			first = r.Created
+		}
+	}
+	return first
 }
 
 // checkTaken compares an order with what WeChat took it for.
 func (c *campaign) checkTaken(o stored, there wechattest.Order) {
-	if there.TotalFee != o.Total || there.TradeType != string(o.TradeType) || there.Body != o.Body || there.ClientIP != o.IP ||
+	if there.TotalFee != o.Total || there.TradeType != string(o.TradeType) || there.Body != o.Body ||
 		there.NotifyURL != o.NotifyURL || there.Expires.Unix() != o.Expires/1000 || o.TradeType == api.TradeJSAPI && there.OpenID != o.Owner {
 		c.note(wrong, o.Number, "WeChat took the order for something else: %+v", there)
+	}
+	if ip := c.addressOf(o); there.ClientIP != ip {
+		c.note(wrong, o.Number, "WeChat took the order from the address %s, it was made from %s", there.ClientIP, ip)
+	}
+	if o.IP != "" {
+		c.note(wrong, o.Number, "the order is %s and keeps the address %s", o.Status, o.IP)
 	}
 	if o.Status == api.StatusClosed && there.State != wechattest.StateClosed {
 		c.note(wrong, o.Number, "the order is closed, at WeChat it is %s", there.State)
 	}
 }
 
-// checkSteps checks that the life of an order went along the one table, and
-// only once through paid but for refunds.
+// addressOf returns the address of the buyer who made an order.
+func (c *campaign) addressOf(o stored) string {
+	for _, p := range c.wishes {
+		if p.key == o.Key {
+			return p.ip
+		}
+	}
+	return ""
+}
+
+// checkSteps checks that the life of an order went along the one table, only once
+// through paid but for refunds, and forward in time, whichever machine's clock a step
+// was made by.
 func (c *campaign) checkSteps(o stored) {
 	steps := strings.Fields(o.Steps)
 	if len(steps) == 0 || steps[0] != string(api.StatusCreated) || steps[len(steps)-1] != string(o.Status) {
 		c.note(wrong, o.Number, "the order is %s after the steps %q", o.Status, o.Steps)
 		return
 	}
+	times := strings.Fields(o.Times)
+	if len(times) != len(steps) {
+		c.note(wrong, o.Number, "the order has the steps %q at the times %q", o.Steps, o.Times)
+		return
+	}
 	payments := 0
 	for i := 1; i < len(steps); i++ {
+		if times[i] < times[i-1] { // 13 digits each
+			c.note(wrong, o.Number, "the time line goes back: %s at %s, then %s at %s", steps[i-1], times[i-1], steps[i], times[i])
+		}
 		was, is := api.OrderStatus(steps[i-1]), api.OrderStatus(steps[i])
 		if !order.CanBecome(was, is) {
 			c.note(wrong, o.Number, "the order went from %s to %s (%s)", was, is, o.Steps)

@@ -32,16 +32,20 @@ func TestBooksThatDiffer(t *testing.T) {
 		paid  bool
 		want  []verdict
 	}{
-		"paid on both sides":     {paid, true, nil},
-		"closed, not paid":       {closed, false, nil},
-		"paid there only":        {closed, true, []verdict{lost}},
-		"paid here only":         {paid, false, []verdict{wrong}},
-		"left open":              {with(closed, func(o *stored) { o.Status = api.StatusPending }), false, []verdict{wrong}},
-		"another transaction":    {with(paid, func(o *stored) { o.Transaction = "4201" }), true, []verdict{wrong}},
-		"another amount":         {with(paid, func(o *stored) { o.Total = 101 }), true, []verdict{wrong}},
-		"another payer":          {with(paid, func(o *stored) { o.Payer = "o2" }), true, []verdict{wrong}},
-		"another time":           {with(paid, func(o *stored) { o.Paid += 1000 }), true, []verdict{wrong}},
-		"a payment of an unpaid": {with(closed, func(o *stored) { o.Transaction = "4200" }), false, []verdict{wrong}},
+		"paid on both sides":       {paid, true, nil},
+		"closed, not paid":         {closed, false, nil},
+		"paid there only":          {closed, true, []verdict{lost}},
+		"paid here only":           {paid, false, []verdict{wrong}},
+		"left open":                {with(closed, func(o *stored) { o.Status = api.StatusPending }), false, []verdict{wrong}},
+		"another transaction":      {with(paid, func(o *stored) { o.Transaction = "4201" }), true, []verdict{wrong}},
+		"another amount":           {with(paid, func(o *stored) { o.Total = 101 }), true, []verdict{wrong}},
+		"another payer":            {with(paid, func(o *stored) { o.Payer = "o2" }), true, []verdict{wrong}},
+		"another time":             {with(paid, func(o *stored) { o.Paid += 1000 }), true, []verdict{wrong}},
+		"no payer":                 {with(paid, func(o *stored) { o.Payer = "" }), true, []verdict{wrong}},
+		"no time":                  {with(paid, func(o *stored) { o.Paid = 0 }), true, []verdict{wrong}},
+		"paid inside WeChat":       {with(paid, func(o *stored) { o.TradeType, o.Owner = api.TradeJSAPI, "o1" }), true, nil},
+		"another's, inside WeChat": {with(paid, func(o *stored) { o.TradeType, o.Owner = api.TradeJSAPI, "o2" }), true, []verdict{wrong}},
+		"a payment of an unpaid":   {with(closed, func(o *stored) { o.Transaction = "4200" }), false, []verdict{wrong}},
 	} {
 		c := &campaign{world: &world{}}
 		c.checkPaid(test.order, trade, test.paid)
@@ -66,9 +70,57 @@ func TestStepsThatCannotBe(t *testing.T) {
 		c := &campaign{world: &world{}}
 		all := strings.Fields(steps)
 		last := api.OrderStatus(all[len(all)-1])
-		c.checkSteps(stored{Number: "N", Status: last, Steps: steps})
+		c.checkSteps(stored{Number: "N", Status: last, Steps: steps, Times: strings.Repeat("1767225600000 ", len(all))})
 		if d := cmp.Diff(want, c.verdicts()); d != "" {
 			t.Errorf("%s (-want +got):\n%s", steps, d)
+		}
+	}
+}
+
+// Steps that two machines made whose clocks differ are found when they show it.
+func TestTimeLinesThatGoBack(t *testing.T) {
+	for times, want := range map[string][]verdict{
+		"1767225600822 1767225600828 1767225600828": nil,
+		"1767225600828 1767225600822 1767225600829": {wrong},
+		"1767225600828 1767225600827 1767225600826": {wrong, wrong},
+		"1767225600828 1767225600829":               {wrong}, // one is missing
+	} {
+		c := &campaign{world: &world{}}
+		c.checkSteps(stored{Number: "N", Status: api.StatusPaid, Steps: "created pending paid", Times: times})
+		if d := cmp.Diff(want, c.verdicts()); d != "" {
+			t.Errorf("%s (-want +got):\n%s", times, d)
+		}
+	}
+}
+
+// An event may lack what WeChat did not report when it was made, and nothing else.
+func TestEventsThatLackThePayment(t *testing.T) {
+	at := time.Date(2026, 3, 1, 2, 3, 4, 0, time.UTC)
+	o := stored{ID: "a", Status: api.StatusPaid, TradeType: api.TradeNative, Transaction: "4200", Total: 100, Payer: "o1", Paid: at.UnixMilli(), Settled: at.Add(time.Hour).UnixMilli()}
+	full := webhook.Order{ID: "a", Status: "paid", TradeType: "NATIVE", Total: 100, TransactionID: "4200", Payer: "o1", PaidAt: at.UnixMilli()}
+	inside := func(o stored) stored { o.TradeType = api.TradeJSAPI; return o }
+	without := func(change func(*webhook.Order)) webhook.Order { e := full; change(&e); return e }
+	noTime, noPayer := without(func(e *webhook.Order) { e.PaidAt = 0 }), without(func(e *webhook.Order) { e.Payer = "" })
+	early, late := at.Add(time.Minute), at.Add(2*time.Hour)
+	for name, test := range map[string]struct {
+		order    stored
+		event    webhook.Order
+		refunded time.Time
+		want     bool
+	}{
+		"all of it":                       {o, full, time.Time{}, true},
+		"no time, nothing went back":      {o, noTime, time.Time{}, false},
+		"no time, went back before":       {o, noTime, early, true},
+		"no time, went back after":        {o, noTime, late, false},
+		"no payer, went back before":      {o, noPayer, early, true},
+		"no payer, went back after":       {o, noPayer, late, false},
+		"another time, went back before":  {o, without(func(e *webhook.Order) { e.PaidAt++ }), early, false},
+		"another payer, went back before": {o, without(func(e *webhook.Order) { e.Payer = "o2" }), early, false},
+		"no payer, inside WeChat":         {inside(o), without(func(e *webhook.Order) { e.Payer, e.TradeType = "", "JSAPI" }), early, false},
+		"no time, inside WeChat":          {inside(o), without(func(e *webhook.Order) { e.PaidAt, e.TradeType = 0, "JSAPI" }), early, true},
+	} {
+		if got := test.order.agrees(test.event, test.refunded); got != test.want {
+			t.Errorf("%s: %t", name, got)
 		}
 	}
 }

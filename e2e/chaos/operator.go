@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
@@ -18,6 +21,88 @@ func (c *campaign) replay(n int) {
 	if _, ok := c.operator.must(http.MethodPost, path, struct{}{}, &api.Event{}); ok {
 		c.count("event replayed")
 	}
+}
+
+// withdraw closes the open orders of one product, as after a price that was wrong: no
+// selling, the open orders in bounded calls, selling again. The others expire.
+func (c *campaign) withdraw() {
+	sell := func(on bool) {
+		var state api.Selling
+		if _, ok := c.operator.must(http.MethodPost, api.PathAdminSelling, api.SellingRequest{Selling: &on}, &state); ok && state.Selling != on {
+			c.note(wrong, "", "selling was switched to %t and is %+v", on, state)
+		}
+	}
+	sell(false)
+	if p := c.wishes[0]; p.known() != "" {
+		req := p.request()
+		req.ClientKey = "after-the-" + p.key
+		if _, ok := p.must(http.MethodPost, api.PathOrders, req, &api.Checkout{}, api.CodeNotSelling, api.CodeOrderPaid); ok {
+			c.note(wrong, "", "an order was taken while the shop does not sell")
+		}
+	}
+	req := api.CloseOrdersRequest{ProductID: products[0]}
+	for {
+		var res api.CloseOrdersResponse
+		if _, ok := c.operator.must(http.MethodPost, api.PathAdminCloses, req, &res); !ok {
+			break
+		}
+		c.closed += res.Closing
+		if req.Cursor = res.Cursor; req.Cursor == "" {
+			break
+		}
+	}
+	sell(true)
+	rows, err := read[struct{ N int }](c.world, `SELECT COUNT(*) AS n FROM orders WHERE status IN ('created', 'pending')
+		AND EXISTS (SELECT 1 FROM json_each(items) WHERE value ->> 'product_id' = ?)`, products[0])
+	if err != nil || rows[0].N != 0 {
+		c.note(wrong, "", "the operator closed all open orders of a product, and there are %v, %v", rows, err)
+	}
+}
+
+// forget lets a month pass, after which events have no payer, and then erases
+// everybody. The books stay as they are.
+func (c *campaign) forget(ctx context.Context) error {
+	type books struct{ Orders, Total, Refunded, Refunds, Amount, Events int64 }
+	const sums = `SELECT COUNT(*) AS orders, COALESCE(SUM(total), 0) AS total, COALESCE(SUM(refunded), 0) AS refunded,
+		(SELECT COUNT(*) FROM refunds) AS refunds, (SELECT COALESCE(SUM(amount), 0) FROM refunds) AS amount, (SELECT COUNT(*) FROM events) AS events FROM orders`
+	before, err := read[books](c.world, sums)
+	if err != nil {
+		return err
+	}
+	c.wechat.Advance(31 * 24 * time.Hour)
+	const payers = `SELECT COUNT(*) AS n FROM events WHERE json_extract(data, '$.order.payer') IS NOT NULL`
+	for range 2 + len(c.wishes)/100 { // 500 events each
+		if heard, err := c.worker.tick(ctx, billCron); err != nil || !heard {
+			return fmt.Errorf("the cron trigger %s, with nothing wrong any more: %t, %w", billCron, heard, err)
+		}
+	}
+	if rows, err := read[struct{ N int }](c.world, payers); err != nil || rows[0].N != 0 {
+		c.note(wrong, "", "a month later events have payers: %v, %v", rows, err)
+	}
+	for _, b := range c.buyers {
+		if b.guest() {
+			continue
+		}
+		for more := true; more; {
+			var done api.PersonErased
+			if _, ok := c.operator.must(http.MethodPost, api.PathAdminErase, api.PersonRequest{OpenID: b.user.OpenID}, &done); !ok {
+				break
+			}
+			more = done.More
+		}
+	}
+	const left = `SELECT COUNT(*) AS n FROM orders WHERE owner NOT LIKE 'guest:%' AND owner NOT LIKE 'erased:%' OR payer <> '' OR client_ip <> ''`
+	if rows, err := read[struct{ N int }](c.world, left); err != nil || rows[0].N != 0 {
+		c.note(wrong, "", "everybody is erased, and %v orders name somebody, %v", rows, err)
+	}
+	after, err := read[books](c.world, sums)
+	if err != nil {
+		return err
+	}
+	if after[0] != before[0] {
+		c.note(wrong, "", "the books were %+v, and are %+v without the persons", before[0], after[0])
+	}
+	return nil
 }
 
 // checkOperator checks that the operator is shown what is so.

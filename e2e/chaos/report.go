@@ -21,6 +21,7 @@ type report struct {
 	paid     int
 	refunds  int // that WeChat took
 	webhooks int // deliveries
+	closed   int // orders that the operator closed in the end
 	unplaced int // wishes of which no buyer ever got an answer
 	deaths   int
 	faults   map[string]int // by what went wrong
@@ -33,7 +34,7 @@ type report struct {
 func (c *campaign) report(left []wechattest.Fault) *report {
 	ledger := c.wechat.Ledger()
 	r := &report{
-		options: c.options, elapsed: c.elapsed, requests: c.worker.requests.Load(), hung: c.worker.lost.Load(), crons: c.crons,
+		options: c.options, elapsed: c.elapsed, requests: c.worker.requests.Load(), hung: c.worker.lost.Load(), crons: c.crons, closed: c.closed,
 		paid: len(ledger.Trades), refunds: len(ledger.Refunds), webhooks: c.backend.received, deaths: c.worker.deaths, faults: map[string]int{}, kills: map[string]int{}, findings: c.findings,
 	}
 	for _, p := range c.wishes {
@@ -99,7 +100,7 @@ func (r *report) print(w io.Writer) {
 	}
 	fmt.Fprintf(w, "\nseed %d, %d buyers at once: %d orders (%d without an answer), %d paid, %d refunds, %d webhooks; %d requests (%d without an answer)\n",
 		r.seed, r.atOnce, r.orders, r.unplaced, r.paid, r.refunds, r.webhooks, r.requests, r.hung)
-	fmt.Fprintf(w, "%d faults, workerd killed %d times; quiet after %d minutes of cron\n", sum, r.deaths, r.crons)
+	fmt.Fprintf(w, "%d faults, workerd killed %d times; %d open orders closed by the operator; quiet after %d minutes of cron\n", sum, r.deaths, r.closed, r.crons)
 	fmt.Fprintf(w, "%.1f orders/s in %s\n", float64(r.orders)/r.elapsed.Seconds(), r.elapsed.Round(time.Second))
 	fmt.Fprintf(w, "lost %d, doubled %d, wrong %d\n", r.count(lost), r.count(doubled), r.count(wrong))
 	if len(r.findings) == 0 {

@@ -16,11 +16,13 @@ func (c *campaign) settle(ctx context.Context) error {
 	c.mishaps.disarm()
 	c.wechat.ClearFaults()
 	c.wechat.PayIn() // for the refunds that lack money
+	c.withdraw()
 	c.wechat.Advance(order.Lifetime + order.ExpiryGrace + time.Hour)
 	if err := c.quiet(ctx); err != nil {
 		return err
 	}
 	c.bills()
+	c.billed.Store(true)
 	if err := c.quiet(ctx); err != nil { // what the bills have found
 		return err
 	}

@@ -137,7 +137,11 @@ func (b *buyer) told(o api.Order) {
 		return
 	}
 	trade, ok := b.wechat.Trade(o.PaymentNo)
-	if !ok || trade.TotalFee != int64(o.Total) || trade.Paid.Unix() != o.PaidAt/1000 && !b.hushed(trade) {
+	known := o.PaidAt != 0 && trade.Paid.Unix() == o.PaidAt/1000 && !o.PaidAtUnknown
+	// Only of a payment that was paid back by hand may the time be unknown, and only
+	// until its bill was compared.
+	unknown := o.PaidAt == 0 && o.PaidAtUnknown && !b.billed.Load() && !byHand(b.wechat.RefundsOf(trade.OutTradeNo)).IsZero()
+	if !ok || trade.TotalFee != int64(o.Total) || !known && !unknown {
 		b.note(wrong, trade.OutTradeNo, "a buyer is told that order %s is paid by %q at %d; WeChat has %+v", o.ID, o.PaymentNo, o.PaidAt, trade)
 	}
 }

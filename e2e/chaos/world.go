@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"h5pay/internal/api"
@@ -38,8 +39,9 @@ type world struct {
 	shop     string // the origin of the Worker's public address
 	buyers   []*buyer
 	operator *buyer
-	phone    sync.Mutex // the simulator has one phone, which goes from hand to hand
-	owners   sync.Map   // *buyer by order ID, of whom was told of it
+	phone    sync.Mutex  // the simulator has one phone, which goes from hand to hand
+	owners   sync.Map    // *buyer by order ID, of whom was told of it
+	billed   atomic.Bool // the bills were compared: nothing is unknown any more
 	d1Client *http.Client
 	closers  []func()
 }

@@ -33,6 +33,8 @@ func TestOrdersPutBackAfterARestoreComeRight(t *testing.T) {
 		t.Fatalf("delivered before: %v", known)
 	}
 
+	ordertest.Exec(t, s.db, `UPDATE orders SET simulated = 1 WHERE id = ?`, whole.ID)
+	r.accept.Simulated = true
 	before := s.db
 	s.db = ordertest.Open(t)
 	s.handler = s.open(r.config)
@@ -71,6 +73,11 @@ func TestOrdersPutBackAfterARestoreComeRight(t *testing.T) {
 	}
 	if len(r.times) != 5 {
 		t.Errorf("%v", r.times)
+	}
+	for _, e := range r.events[5:] {
+		if e.Simulated != (e.Data.Order.ID == whole.ID) {
+			t.Errorf("the restored database lies: %+v", e)
+		}
 	}
 }
 

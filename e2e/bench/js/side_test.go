@@ -46,7 +46,7 @@ func newSides(t *testing.T, signType wechat.SignType) []*side {
 	}
 	signer, err := server.New(server.Config{
 		ShopName: wechattest.DefaultShopName, ShopURL: shopURL,
-		AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID, SessionKey: sessionKey,
+		AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID, SessionKey: sessionKey, Simulated: true,
 		Store: order.NewStore(goSide.db), WeChat: client, Log: slog.New(slog.NewJSONHandler(goSide.log, nil)),
 	})
 	if err != nil {
