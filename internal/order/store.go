@@ -188,20 +188,20 @@ func scan(rows *sql.Rows) (Order, error) {
 	return o, nil
 }
 
-// flag is how a truth is stored.
-func flag(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 // milli is how a time is stored; the zero time as NULL.
 func milli(t time.Time) any {
 	if t.IsZero() {
 		return nil
 	}
 	return t.UnixMilli()
+}
+
+// flag is how a bool is stored.
+func flag(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // fromMilli reads a stored time; 0 stands for NULL.
