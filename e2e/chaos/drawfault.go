@@ -26,6 +26,9 @@ func (d drawer) fault(do action) (wechattest.Fault, bool) {
 	call := func(paths ...string) wechattest.Fault {
 		f := wechattest.Fault{Path: one(d, paths...), Kind: one(d, wechattest.FaultSystemError, wechattest.FaultSystemError, wechattest.FaultBadGateway,
 			wechattest.FaultBadReplySign, wechattest.FaultNoReplySign)}
+		if f.Path != "/pay/unifiedorder" && d.chance(0.15) { // where a buyer would be told that the shop is refused
+			f.Kind = one(d, wechattest.FaultRetmsg, wechattest.FaultWordsAlone)
+		}
 		if d.chance(0.05) { // each holds somebody up for seconds
 			f.Kind = one(d, wechattest.FaultTimeoutBefore, wechattest.FaultTimeoutAfter)
 		}
@@ -56,7 +59,7 @@ func (d drawer) fault(do action) (wechattest.Fault, bool) {
 			return wechattest.Fault{Kind: kind}, true
 		}
 	case doConfirm:
-		switch kind := one(d, wechattest.FaultNotifyLost, wechattest.FaultNotifyLost, wechattest.FaultNotifyDropped, wechattest.FaultNotifyDoubled,
+		switch kind := one(d, wechattest.FaultNotifyLost, wechattest.FaultNotifyLost, wechattest.FaultNotifyDropped, wechattest.FaultNotifyDoubled, wechattest.FaultNotifyAgain, wechattest.FaultCoupons,
 			wechattest.FaultNotifyDelayed, wechattest.FaultNotifyReordered, wechattest.FaultNotifyMD5, wechattest.FaultSheetFail,
 			wechattest.FaultPaidAsCancel); kind {
 		case wechattest.FaultNotifyDelayed:

@@ -55,7 +55,7 @@ func (s *Store) NoteRefundFailure(ctx context.Context, id string, f RefundFailur
 // available balance from now on, and reports whether it did not before.
 func (s *Store) UseBalance(ctx context.Context, id string, now time.Time) (bool, error) {
 	return s.run(ctx, "changing refund "+id, `
-		UPDATE refunds SET from_balance = 1, stuck = 0, updated_at = ? WHERE id = ? AND status = 'created' AND from_balance = 0`,
+		UPDATE refunds SET from_balance = 1, stuck = 0, updated_at = MAX(updated_at, ?) WHERE id = ? AND status = 'created' AND from_balance = 0`,
 		now.UnixMilli(), id)
 }
 

@@ -52,7 +52,18 @@ func (w *WeChat) authorize(x *exchange) {
 		x.html(http.StatusOK, errorPage(*bad))
 		return
 	}
+	if strings.Contains(l.redirectURI, "#") {
+		x.note("redirect_uri carries a fragment: code and state come before it, where a page that reads its fragment alone does not find them")
+	}
 	user := w.User()
+	if _, ok := w.takeFault(FaultLandingCopied, ""); ok {
+		// Somebody has copied the landing link of somebody else: the code is that
+		// person's, and the shop gave the state to that person's browser.
+		x.note("fault landing_copied: the code and the state are another person's")
+		l.state = w.ids.text(alnum, len(l.state))
+		x.redirect(l.answer(w.newCode(w.stranger(user), l)))
+		return
+	}
 	if l.scope == scopeBase {
 		target := l.answer(w.newCode(user, l))
 		// The fragment #wechat_redirect never reaches a server. A browser gets
@@ -146,9 +157,6 @@ func (w *WeChat) checkRedirect(raw string) string {
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return "redirect_uri must be an absolute http or https URL"
 	}
-	if strings.Contains(raw, "#") {
-		return "redirect_uri must not carry a fragment: it would swallow code and state"
-	}
 	domains := w.oauthDomains()
 	if len(domains) == 0 {
 		return ""
@@ -185,16 +193,23 @@ func (w *WeChat) shopHosts() []string {
 }
 
 // answer is the address of the shop with code and state; an empty code makes
-// the address of a refusal, which has the state alone.
+// the address of a refusal, which has the state alone. A fragment of redirect_uri
+// comes after them.
 func (l link) answer(code string) string {
 	q := "state=" + l.state
 	if code != "" {
 		q = "code=" + code + "&" + q
 	}
-	if strings.Contains(l.redirectURI, "?") {
-		return l.redirectURI + "&" + q
+	address, fragment, split := strings.Cut(l.redirectURI, "#")
+	if strings.Contains(address, "?") {
+		address += "&" + q
+	} else {
+		address += "?" + q
 	}
-	return l.redirectURI + "?" + q
+	if split {
+		address += "#" + fragment
+	}
+	return address
 }
 
 // grant is what a code stands for.

@@ -58,7 +58,6 @@ func TestAuthorizeRefusesWrongLinks(t *testing.T) {
 		{"another host", replace(enc(shopOrigin), enc("https://evil.example")), "10003"},
 		{"a sub-domain", replace(enc(shopOrigin), enc("https://a.shop.example")), "10003"},
 		{"encoded twice", replace(enc(shopOrigin+"/pay?from=1"), enc(enc(shopOrigin+"/pay"))), "10003"},
-		{"a fragment", replace("from%3D1", "from%3D1%23x"), "10003"},
 		{"relative", replace(enc(shopOrigin), ""), "10003"},
 		{"a scheme for apps", replace(enc("https:"), enc("ftp:")), "10003"},
 	} {
@@ -75,6 +74,52 @@ func TestAuthorizeRefusesWrongLinks(t *testing.T) {
 	for _, extra := range []string{"&forcePopup=true", "&connect_redirect=1", "&forceSnapShot=false&forcePopup=false"} {
 		if rec := w.do("GET", good+extra, ""); rec.Code != 302 {
 			t.Errorf("%s: %d", extra, rec.Code)
+		}
+	}
+}
+
+// WeChat puts code and state before a fragment of redirect_uri.
+func TestCodeComesBeforeAFragment(t *testing.T) {
+	w := newWorld(t)
+	for fragment, want := range map[string]string{"": "", "%23": "#", "%23%2Fpay%3Fx%3D1": "#/pay?x=1"} {
+		rec := w.do("GET", strings.Replace(w.link(scopeBase), "from%3D1", "from%3D1"+fragment, 1), "")
+		location := rec.Header().Get("Location")
+		before, after, _ := strings.Cut(location, "#")
+		if want != "" {
+			want = strings.TrimPrefix(want, "#")
+		}
+		if rec.Code != 302 || !strings.HasPrefix(before, shopOrigin+"/pay?from=1&code=") || !strings.HasSuffix(before, "&state=State1") || after != want {
+			t.Errorf("%q: %d %s", fragment, rec.Code, location)
+		}
+		if noted := strings.Contains(w.last().Note, "fragment"); noted != (fragment != "") {
+			t.Errorf("%q: note %q", fragment, w.last().Note)
+		}
+	}
+	// Without a query of its own too.
+	rec := w.do("GET", strings.Replace(w.link(scopeBase), "%3Ffrom%3D1", "%23top", 1), "")
+	if l := rec.Header().Get("Location"); !strings.HasPrefix(l, shopOrigin+"/pay?code=") || !strings.HasSuffix(l, "&state=State1#top") {
+		t.Errorf("%d %s", rec.Code, l)
+	}
+}
+
+// A landing link that was copied: the code works and is another person's.
+func TestACopiedLanding(t *testing.T) {
+	for _, scope := range []string{scopeBase, scopeUserInfo} {
+		w := newWorld(t)
+		if err := w.AddFault(Fault{Kind: FaultLandingCopied}); err != nil {
+			t.Fatal(err)
+		}
+		rec := w.do("GET", w.link(scope), "")
+		u, err := url.Parse(rec.Header().Get("Location"))
+		if err != nil || rec.Code != 302 || u.Query().Get("state") == "State1" || len(u.Query().Get("state")) != len("State1") {
+			t.Fatalf("%d %s", rec.Code, u)
+		}
+		if got := w.json(w.exchangePath(u.Query().Get("code"))); got["openid"] == w.User().OpenID || got["openid"] == nil {
+			t.Errorf("%v", got)
+		}
+		// The next one is the person's own.
+		if got := w.json(w.exchangePath(w.code(scopeBase))); got["openid"] != w.User().OpenID {
+			t.Errorf("%v", got)
 		}
 	}
 }

@@ -62,7 +62,7 @@ func (w *WeChat) bill(kind string, day time.Time, p *payRequest) string {
 	}
 	b.WriteString("总交易单数,应结订单总金额,退款总金额,充值券退款总金额,手续费总金额,订单总金额,申请退款总金额" + lineEnd)
 	// The count has a decimal, in the published sample too.
-	fmt.Fprintf(&b, "`%d.0,`%s,`%s,`%s,`%s,`%s,`%s%s", len(rows), yuan(sum.total), yuan(sum.refund), yuan(sum.coupon), yuan(sum.fee), yuan(sum.total), yuan(sum.refund), lineEnd)
+	fmt.Fprintf(&b, "`%d.0,`%s,`%s,`%s,`%s,`%s,`%s%s", len(rows), yuan(sum.settled), yuan(sum.settledBack), yuan(sum.coupon), yuan(sum.fee), yuan(sum.total), yuan(sum.refund), lineEnd)
 	return b.String()
 }
 
@@ -124,17 +124,22 @@ func (w *WeChat) spoilBill(rows []billRow, p *payRequest) []billRow {
 }
 
 // billSum are the totals, in fen.
-type billSum struct{ total, refund, coupon, fee int64 }
+type billSum struct{ total, settled, refund, settledBack, coupon, fee int64 }
 
 func (s *billSum) add(r billRow) {
 	s.fee += r.fee()
 	if r.refund == nil {
 		s.total += r.trade.TotalFee
+		s.settled += r.trade.TotalFee - noCash(r.trade.Coupons)
 		return
 	}
 	s.refund += r.refund.Fee
-	s.coupon += r.refund.CouponFee
+	s.settledBack += r.refund.Fee - r.lostBack()
+	s.coupon += r.refund.CouponFee - r.lostBack()
 }
+
+// lostBack is what of a refund goes back into coupons that WeChat does not settle.
+func (r billRow) lostBack() int64 { return noCash(r.trade.back(r.refund.CouponFee)) }
 
 // fee is what WeChat keeps of a payment, 0.6 % rounded to the fen, or gives
 // back of a refund.
@@ -187,7 +192,7 @@ func billColumns(kind string) []billColumn {
 		}},
 		{"付款银行", func(_ *WeChat, r billRow) string { return r.trade.BankType }},
 		{"货币种类", func(*WeChat, billRow) string { return "CNY" }},
-		{"应结订单金额", paid(func(t Trade) int64 { return t.TotalFee })}, // the coupons here are settled
+		{"应结订单金额", paid(func(t Trade) int64 { return t.TotalFee - noCash(t.Coupons) })},
 		{"代金券金额", paid(func(t Trade) int64 { return t.CouponFee })},
 		{"退款申请时间", back("", func(r billRow) string { return r.refund.Created.In(beijing).Format(dateTime) })},
 		{"退款成功时间", back("", func(r billRow) string {
@@ -198,8 +203,8 @@ func billColumns(kind string) []billColumn {
 		})},
 		{"微信退款单号", back("0", func(r billRow) string { return r.refund.RefundID })},
 		{"商户退款单号", back("0", func(r billRow) string { return r.refund.OutRefundNo })},
-		{"退款金额", back("0.00", func(r billRow) string { return yuan(r.refund.Fee) })},
-		{"充值券退款金额", back("0.00", func(r billRow) string { return yuan(r.refund.CouponFee) })},
+		{"退款金额", back("0.00", func(r billRow) string { return yuan(r.refund.Fee - r.lostBack()) })},
+		{"充值券退款金额", back("0.00", func(r billRow) string { return yuan(r.refund.CouponFee - r.lostBack()) })},
 		{"退款类型", back("", func(billRow) string { return "ORIGINAL" })},
 		{"退款状态", back("", func(r billRow) string { return r.status })},
 		{"商品名称", func(_ *WeChat, r billRow) string { return oneLine(r.order.Body) }},

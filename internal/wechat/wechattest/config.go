@@ -75,8 +75,8 @@ type Config struct {
 	// started again has the same people, and new transaction ids.
 	Seed int64
 	// Hostile adds what WeChat may do at any time and a client should survive:
-	// fields that no document names, coupons that make cash_fee differ from
-	// total_fee, elements in another order, notifications without sign_type.
+	// fields that no document names, none to three coupons that make cash_fee differ
+	// from total_fee, elements in another order.
 	// Default false, because SDKs that check a signature over a fixed struct
 	// fail by it.
 	Hostile bool

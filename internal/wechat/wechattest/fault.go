@@ -15,6 +15,11 @@ const (
 	FaultNotifyDelayed   = "notify_delayed"
 	FaultNotifyReordered = "notify_reordered"
 	FaultNotifyMD5       = "notify_md5"
+	FaultNotifyAgain     = "notify_again"
+	FaultCoupons         = "coupons"
+	FaultRetmsg          = "retmsg"
+	FaultWordsAlone      = "words_alone"
+	FaultLandingCopied   = "landing_copied"
 	FaultSystemError     = "system_error"
 	FaultTimeoutBefore   = "timeout_before"
 	FaultTimeoutAfter    = "timeout_after"
@@ -74,6 +79,11 @@ func FaultKinds() []FaultKind {
 		{Kind: FaultNotifyDelayed, Text: "the next notification's first send waits delay_ms", Delay: true},
 		{Kind: FaultNotifyReordered, Text: "the next notification arrives after the one that follows it"},
 		{Kind: FaultNotifyMD5, Text: "one send is signed with MD5 though the order was HMAC-SHA256"},
+		{Kind: FaultNotifyAgain, Text: "the next notification that is acknowledged is sent again 5 s later, twice at the same moment"},
+		{Kind: FaultCoupons, Text: "the next payment is made with up to three coupons, the second without coupon_type; cash_fee is less than total_fee"},
+		{Kind: FaultRetmsg, Text: "a call is answered with retcode and retmsg, unsigned, without return_msg and now and then without return_code, and does nothing", Paths: pay},
+		{Kind: FaultWordsAlone, Text: "a call is refused with err_code_des and no err_code, signed, and does nothing", Paths: pay},
+		{Kind: FaultLandingCopied, Text: "the next sign-in link leads to another person's landing link, with that person's code and state"},
 		{Kind: FaultSystemError, Text: "a call is answered SYSTEMERROR, or errcode -1 by the sns hosts, and does nothing", Paths: all},
 		{Kind: FaultTimeoutBefore, Text: "a call does nothing and is never answered", Paths: all},
 		{Kind: FaultTimeoutAfter, Text: "a call does its work and is never answered", Paths: all},

@@ -51,6 +51,22 @@ func TestCallFaults(t *testing.T) {
 	if got := w.pay(pathUnifiedOrder, w.order("fault01")); valueOf(got, "err_code") != "SYSTEMERROR" || len(w.Ledger().Orders) != 0 {
 		t.Errorf("system_error: %v", got)
 	}
+	for range 8 { // with and without a return_code
+		add(Fault{Kind: FaultRetmsg, Path: pathUnifiedOrder})
+		got, err := parseXML(w.do("POST", pathUnifiedOrder, signedXML(w.order("fault01"), w.cfg.APIKey)).Body.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if code := valueOf(got, "return_code"); code != "" && code != "FAIL" || valueOf(got, "retcode") != "1" || valueOf(got, "return_msg")+valueOf(got, "sign") != "" ||
+			!strings.Contains(valueOf(got, "retmsg"), "param mch_id invalid") || len(w.Ledger().Orders) != 0 {
+			t.Errorf("retmsg: %v", got)
+		}
+	}
+	add(Fault{Kind: FaultWordsAlone, Path: pathUnifiedOrder})
+	if got := w.pay(pathUnifiedOrder, w.order("fault01")); valueOf(got, "result_code") != "FAIL" || valueOf(got, "err_code") != "" || valueOf(got, "err_code_des") == "" ||
+		valueOf(got, "sign") == "" || len(w.Ledger().Orders) != 0 {
+		t.Errorf("words_alone: %v", got)
+	}
 	add(Fault{Kind: FaultSystemError, Path: pathAccessToken})
 	code := w.code(scopeBase)
 	if got := w.json(w.exchangePath(code)); got["errcode"] != -1.0 {

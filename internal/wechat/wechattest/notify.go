@@ -144,13 +144,31 @@ func (w *WeChat) send(n *notification) {
 		w.attempted(n, w.post(n, l, ""))
 		return
 	}
-	var twins [2]Attempt
+	w.attempted(n, w.postTwice(n, l, "fault notify_doubled: sent twice at once")...)
+}
+
+// againAfter is how long after the acknowledgement notify_again repeats it.
+const againAfter = 5 * time.Second
+
+// sendAgain repeats a notification that the shop has acknowledged (payment
+// notification, retries: it may come several times even after success, and from more
+// than one server).
+func (w *WeChat) sendAgain(n *notification) {
+	twins := w.postTwice(n, w.write(n, ""), "fault notify_again: sent twice at once though it was acknowledged")
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n.Attempts = append(n.Attempts, twins...)
+}
+
+// postTwice sends a letter twice at once.
+func (w *WeChat) postTwice(n *notification, l letter, note string) []Attempt {
+	twins := make([]Attempt, 2)
 	var wg sync.WaitGroup
 	for i := range twins {
-		wg.Go(func() { twins[i] = w.post(n, l, "fault notify_doubled: sent twice at once") })
+		wg.Go(func() { twins[i] = w.post(n, l, note) })
 	}
 	wg.Wait()
-	w.attempted(n, twins[0], twins[1])
+	return twins
 }
 
 // attempted notes the outcome of one place of the retry list and plans the
@@ -161,6 +179,9 @@ func (w *WeChat) attempted(n *notification, as ...Attempt) {
 	n.Attempts = append(n.Attempts, as...)
 	if slices.ContainsFunc(as, func(a Attempt) bool { return a.OK }) {
 		n.State, n.Next = NotifyAcknowledged, time.Time{}
+		if _, ok := w.takeFault(FaultNotifyAgain, ""); ok && n.Forge == "" {
+			w.clock.at(w.Now().Add(againAfter), func() { w.sendAgain(n) })
+		}
 		return
 	}
 	if n.Forge != "" {

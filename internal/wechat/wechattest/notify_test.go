@@ -48,20 +48,125 @@ func TestNotificationFollowsThePayment(t *testing.T) {
 	}
 }
 
+// Coupons of both types, none to three, now and then without a type: cash_fee is
+// total_fee without them, settlement_total_fee without those that are not settled.
 func TestCouponsMakeCashFeeLess(t *testing.T) {
 	w := newWorld(t)
-	coupons := 0
-	for i := range 20 {
+	const payments = 60
+	for i := range payments {
 		w.paid("coupon" + itoa(int64(i)))
 	}
 	w.Advance(0)
+	seen := map[string]int{}
 	for _, b := range w.shop.bodies() {
-		if f := w.notified(b, signHMAC); valueOf(f, "coupon_fee") == "1" && valueOf(f, "cash_fee") == "879" && valueOf(f, "total_fee") == "880" {
-			coupons++
+		f := w.notified(b, signHMAC)
+		count := valueOf(f, "coupon_count")
+		seen["count "+count]++
+		trade, _ := w.Trade(valueOf(f, "transaction_id"))
+		var fee, lost int64
+		for i, c := range trade.Coupons {
+			n := "_" + itoa(int64(i))
+			if valueOf(f, "coupon_id"+n) != c.ID || valueOf(f, "coupon_fee"+n) != itoa(c.Fee) || c.Fee < 1 {
+				t.Errorf("coupon %d of %s", i, b)
+			}
+			kind := valueOf(f, "coupon_type"+n)
+			seen["type "+kind]++
+			if kind != c.Type && kind != "" {
+				t.Errorf("coupon %d of %s", i, b)
+			}
+			fee += c.Fee
+			if c.Type == CouponNoCash {
+				lost += c.Fee
+			}
+		}
+		want := map[string]string{"total_fee": "880", "cash_fee": itoa(880 - fee), "settlement_total_fee": "", "coupon_fee": ""}
+		if count != "" {
+			want["coupon_fee"] = itoa(fee)
+		}
+		if lost > 0 {
+			want["settlement_total_fee"] = itoa(880 - lost)
+		}
+		for name, v := range want {
+			if got := valueOf(f, name); got != v {
+				t.Errorf("%s = %q, want %q in %s", name, got, v, b)
+			}
 		}
 	}
-	if coupons == 0 || coupons == 20 {
-		t.Errorf("%d of 20 payments had a coupon", coupons)
+	for _, what := range []string{"count ", "count 0", "count 1", "count 2", "count 3", "type ", "type CASH", "type NO_CASH"} {
+		if seen[what] == 0 || seen[what] == payments {
+			t.Errorf("%s: %d of %d payments; %v", what, seen[what], payments, seen)
+		}
+	}
+}
+
+// The fault makes them in a tame simulator too.
+func TestFaultOfCoupons(t *testing.T) {
+	w := newWorld(t, tame)
+	if err := w.AddFault(Fault{Kind: FaultCoupons}); err != nil {
+		t.Fatal(err)
+	}
+	w.paid("coupon1")
+	w.Advance(0)
+	w.paid("coupon2")
+	w.Advance(0)
+	for i, want := range []string{"3", ""} {
+		f := w.notified(w.shop.bodies()[i], signHMAC)
+		if valueOf(f, "coupon_count") != want || (valueOf(f, "cash_fee") == "880") != (want == "") {
+			t.Errorf("%v", f)
+		}
+		if want == "3" && (valueOf(f, "coupon_type_0") == "" || valueOf(f, "coupon_type_1") != "" || valueOf(f, "coupon_id_2") == "") {
+			t.Errorf("%v", f)
+		}
+	}
+}
+
+// sign_type is often absent, in a tame simulator too.
+func TestNotificationsWithAndWithoutSignType(t *testing.T) {
+	w := newWorld(t, tame)
+	const payments = 40
+	for i := range payments {
+		w.paid("signed" + itoa(int64(i)))
+	}
+	w.Advance(0)
+	with := 0
+	for _, b := range w.shop.bodies() {
+		switch valueOf(w.notified(b, signHMAC), "sign_type") {
+		case signHMAC:
+			with++
+		case "":
+		default:
+			t.Errorf("sign_type in %s", b)
+		}
+	}
+	if with == 0 || with == payments {
+		t.Errorf("%d of %d notifications have sign_type", with, payments)
+	}
+}
+
+// A notification may come again although it was acknowledged, twice at once.
+func TestNotificationComesAgain(t *testing.T) {
+	w := newWorld(t)
+	if err := w.AddFault(Fault{Kind: FaultNotifyAgain}); err != nil {
+		t.Fatal(err)
+	}
+	w.shop.answer = func(n int) (int, string, error) {
+		if n == 1 {
+			return 500, "", nil // not this one: it was not acknowledged
+		}
+		return 200, ackBody, nil
+	}
+	w.paid("again01")
+	w.Advance(16 * time.Second)
+	if n := w.notification(); n.State != NotifyAcknowledged || len(n.Attempts) != 2 {
+		t.Errorf("%+v", n)
+	}
+	w.Advance(48 * time.Hour)
+	n := w.notification()
+	if n.State != NotifyAcknowledged || len(n.Attempts) != 4 || !n.Attempts[3].OK || n.Attempts[3].Time.Sub(n.Attempts[1].Time) < againAfter {
+		t.Errorf("%+v", n)
+	}
+	for _, b := range w.shop.bodies() {
+		w.notified(b, signHMAC)
 	}
 }
 

@@ -30,6 +30,16 @@ func (w *WeChat) payCall(h func(p *payRequest)) func(x *exchange) {
 			p.refuse("SYSTEMERROR", "系统错误")
 			return
 		}
+		if _, ok := w.takeFault(FaultRetmsg, p.r.URL.Path); ok {
+			p.note("fault retmsg: nothing was done")
+			p.retmsg("1", "请确认请求参数是否正确param mch_id invalid")
+			return
+		}
+		if _, ok := w.takeFault(FaultWordsAlone, p.r.URL.Path); ok {
+			p.note("fault words_alone: nothing was done")
+			p.answer([]pair{{"result_code", "FAIL"}, {"err_code_des", "商户无此接口权限"}})
+			return
+		}
 		h(p)
 	})
 }
@@ -142,6 +152,16 @@ func (p *payRequest) verify() bool {
 func (x *exchange) fail(code, text string) {
 	x.note("%s", code)
 	x.xml([]pair{{"return_code", "FAIL"}, {"return_msg", text}})
+}
+
+// retmsg answers in the spelling of some of WeChat's servers (return_code, odd
+// shapes), with or without a return_code.
+func (x *exchange) retmsg(code, text string) {
+	fields := []pair{{"retcode", code}, {"retmsg", text}}
+	if x.w.ids.intn(2) == 0 {
+		fields = append([]pair{{"return_code", "FAIL"}}, fields...)
+	}
+	x.xml(fields)
 }
 
 // refuse answers at the result_code layer, signed.

@@ -24,7 +24,7 @@ func (w *WeChat) paymentLetter(o *order, forge string) letter {
 	if forge == ForgeWrongAmount {
 		t.TotalFee++
 		t.CashFee = t.TotalFee
-		t.CouponFee = 0
+		t.CouponFee, t.Coupons, t.CountsCoupons = 0, nil, false
 	}
 	fields := append([]pair{
 		{"return_code", "SUCCESS"}, {"appid", w.cfg.AppID}, {"mch_id", w.cfg.MchID},
@@ -37,7 +37,7 @@ func (w *WeChat) paymentLetter(o *order, forge string) letter {
 		}
 	}
 	// Payment notification, request: sign_type is often absent.
-	if !w.cfg.Hostile || w.ids.intn(2) == 0 {
+	if w.ids.intn(2) == 0 {
 		fields = append(fields, pair{"sign_type", algorithm})
 	}
 	fields = w.hostile(fields)

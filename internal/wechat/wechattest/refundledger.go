@@ -27,7 +27,7 @@ type Refund struct {
 	RefundID      string `json:"refund_id"`
 	TotalFee      int64  `json:"total_fee"`                   // fen, of the order
 	Fee           int64  `json:"refund_fee"`                  // fen
-	CouponFee     int64  `json:"coupon_refund_fee,omitempty"` // fen of Fee that go back into a coupon
+	CouponFee     int64  `json:"coupon_refund_fee,omitempty"` // fen of Fee that go back into coupons
 	Status        string `json:"refund_status"`
 	Account       string `json:"refund_account"`
 	Reason        string `json:"refund_desc,omitempty"`
@@ -54,7 +54,7 @@ func (w *WeChat) addRefund(o *order, f Refund, now time.Time) *refund {
 	if f.NotifyURL == "" {
 		f.NotifyURL = w.cfg.RefundNotifyURL
 	}
-	// The coupon comes back with the last part.
+	// The coupons come back with the last part.
 	back := f.Fee
 	for _, r := range o.refunds {
 		if r.Status != RefundClosed {
@@ -112,16 +112,9 @@ func (r *refund) fields() []pair {
 	t := r.order.trade
 	fs := []pair{
 		{"transaction_id", r.TransactionID}, {"out_trade_no", r.OutTradeNo}, {"out_refund_no", r.OutRefundNo}, {"refund_id", r.RefundID},
-		{"refund_channel", ""}, {"refund_fee", itoa(r.Fee)}, {"settlement_refund_fee", itoa(r.Fee)},
-		{"total_fee", itoa(r.TotalFee)}, {"settlement_total_fee", itoa(r.TotalFee)}, {"fee_type", "CNY"},
-		{"cash_fee", itoa(t.CashFee)}, {"cash_refund_fee", itoa(r.Fee - r.CouponFee)}, {"coupon_refund_fee", itoa(r.CouponFee)},
+		{"refund_channel", ""}, {"refund_fee", itoa(r.Fee)}, {"settlement_refund_fee", itoa(r.Fee - noCash(r.coupons()))},
+		{"total_fee", itoa(r.TotalFee)}, {"settlement_total_fee", itoa(r.TotalFee - noCash(t.Coupons))}, {"fee_type", "CNY"},
+		{"cash_fee", itoa(t.CashFee)}, {"cash_refund_fee", itoa(r.Fee - r.CouponFee)},
 	}
-	if r.CouponFee == 0 {
-		return append(fs, pair{"coupon_refund_count", "0"})
-	}
-	return append(fs, pair{"coupon_refund_count", "1"}, pair{"coupon_type_0", "CASH"},
-		pair{"coupon_refund_id_0", couponID(*t)}, pair{"coupon_refund_fee_0", itoa(r.CouponFee)})
+	return append(fs, r.couponFields("")...)
 }
-
-// couponID is the number of a trade's one coupon.
-func couponID(t Trade) string { return "1" + t.TransactionID[len(t.TransactionID)-9:] }

@@ -16,7 +16,7 @@ const dateTime = "2006-01-02 15:04:05"
 // has no sign, what it says is in req_info, encrypted with the API key.
 func (w *WeChat) refundLetter(r *refund, forge string) letter {
 	w.mu.Lock()
-	f := r.Refund
+	f, lost, lostBack := r.Refund, noCash(r.order.trade.Coupons), noCash(r.coupons())
 	w.mu.Unlock()
 	if forge == ForgeWrongAmount {
 		f.Fee++
@@ -26,7 +26,7 @@ func (w *WeChat) refundLetter(r *refund, forge string) letter {
 	}
 	var b strings.Builder
 	b.WriteString("<root>")
-	for _, p := range w.hostile(f.info()) {
+	for _, p := range w.hostile(f.info(lost, lostBack)) {
 		// The encrypted part has CDATA around numbers too.
 		b.WriteString("\n<" + p.name + "><![CDATA[" + p.value + "]]></" + p.name + ">")
 	}
@@ -54,12 +54,13 @@ func (w *WeChat) refundLetter(r *refund, forge string) letter {
 	return letter{body: body, plain: plain}
 }
 
-// info is what req_info says.
-func (r Refund) info() []pair {
+// info is what req_info says. lost and lostBack are the coupons of order and refund that
+// WeChat does not settle, in fen.
+func (r Refund) info(lost, lostBack int64) []pair {
 	fs := []pair{
 		{"out_refund_no", r.OutRefundNo}, {"out_trade_no", r.OutTradeNo}, {"refund_account", r.Account}, {"refund_fee", itoa(r.Fee)},
 		{"refund_id", r.RefundID}, {"refund_recv_accout", "支付用户零钱"}, {"refund_request_source", r.Source}, {"refund_status", r.Status},
-		{"settlement_refund_fee", itoa(r.Fee)}, {"settlement_total_fee", itoa(r.TotalFee)}, {"total_fee", itoa(r.TotalFee)},
+		{"settlement_refund_fee", itoa(r.Fee - lostBack)}, {"settlement_total_fee", itoa(r.TotalFee - lost)}, {"total_fee", itoa(r.TotalFee)},
 		{"transaction_id", r.TransactionID},
 	}
 	if r.Status == RefundSuccess {

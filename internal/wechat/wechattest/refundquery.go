@@ -49,7 +49,7 @@ func (w *WeChat) refundQuery(p *payRequest) {
 	o := page[0].order
 	reply := []pair{
 		{"transaction_id", o.trade.TransactionID}, {"out_trade_no", o.OutTradeNo},
-		{"total_fee", itoa(o.TotalFee)}, {"settlement_total_fee", itoa(o.TotalFee)}, {"fee_type", "CNY"},
+		{"total_fee", itoa(o.TotalFee)}, {"settlement_total_fee", itoa(o.TotalFee - noCash(o.trade.Coupons))}, {"fee_type", "CNY"},
 		{"cash_fee", itoa(o.trade.CashFee)}, {"refund_count", itoa(int64(len(page)))},
 	}
 	if byOrder && (p.get("offset") != "" || total > refundPage) {
@@ -90,16 +90,14 @@ func (w *WeChat) findRefunds(p *payRequest) (refunds []*refund, byOrder, named b
 func (r *refund) indexed(suffix string) []pair {
 	fs := []pair{
 		{"out_refund_no" + suffix, r.OutRefundNo}, {"refund_id" + suffix, r.RefundID}, {"refund_channel" + suffix, "ORIGINAL"},
-		{"refund_fee" + suffix, itoa(r.Fee)}, {"settlement_refund_fee" + suffix, itoa(r.Fee)},
+		{"refund_fee" + suffix, itoa(r.Fee)}, {"settlement_refund_fee" + suffix, itoa(r.Fee - noCash(r.coupons()))},
 		{"refund_status" + suffix, r.Status}, {"refund_account" + suffix, r.Account}, {"refund_recv_accout" + suffix, "支付用户零钱"},
 	}
 	if r.Status == RefundSuccess {
 		fs = append(fs, pair{"refund_success_time" + suffix, r.Done.In(beijing).Format(dateTime)})
 	}
 	if r.CouponFee > 0 {
-		fs = append(fs, pair{"coupon_refund_fee" + suffix, itoa(r.CouponFee)}, pair{"coupon_refund_count" + suffix, "1"},
-			pair{"coupon_type" + suffix + "_0", "CASH"}, pair{"coupon_refund_id" + suffix + "_0", couponID(*r.order.trade)},
-			pair{"coupon_refund_fee" + suffix + "_0", itoa(r.CouponFee)})
+		fs = append(fs, r.couponFields(suffix)...)
 	}
 	return fs
 }

@@ -117,25 +117,40 @@ func TestRefundQueryGivesTenAtATime(t *testing.T) {
 	}
 }
 
-// A coupon comes back with the last part; refund_fee counts it, cash_refund_fee
-// does not (refundquery, coupon_refund_*).
-func TestRefundsOfACoupon(t *testing.T) {
-	w := newWorld(t, plain)
-	no := ""
-	for i := 0; no == ""; i++ { // Hostile gives every fourth payment one
-		w.paid(fmt.Sprintf("coupon%02d", i))
-		if trades := w.Ledger().Trades; trades[i].CouponFee > 0 {
-			no = trades[i].OutTradeNo
+// Coupons come back with the last part; refund_fee counts them, cash_refund_fee does
+// not, settlement_refund_fee only those that are settled (refundquery,
+// coupon_refund_*).
+func TestRefundsOfCoupons(t *testing.T) {
+	w := newWorld(t, plain, tame)
+	if err := w.AddFault(Fault{Kind: FaultCoupons}); err != nil {
+		t.Fatal(err)
+	}
+	w.paid("coupon01")
+	trade := w.Ledger().Trades[0]
+	w.refunded("coupon01", "r-1", "80")
+	w.Advance(refundPause)
+	last := w.pay(pathRefund, w.refundRequest("coupon01", "r-2", "800"))
+	got := w.pay(pathRefundQuery, w.asking("out_trade_no", "coupon01"))
+	for name, want := range map[string]string{
+		"cash_refund_fee": itoa(800 - trade.CouponFee), "coupon_refund_fee": itoa(trade.CouponFee), "coupon_refund_count": "3", "cash_fee": itoa(880 - trade.CouponFee),
+		"coupon_refund_fee_0": itoa(trade.Coupons[0].Fee), "coupon_refund_id_2": trade.Coupons[2].ID, "coupon_type_1": "",
+		"settlement_refund_fee": itoa(800 - noCash(trade.Coupons)), "settlement_total_fee": itoa(880 - noCash(trade.Coupons)),
+	} {
+		if v := valueOf(last, name); v != want {
+			t.Errorf("refund: %s = %q, want %q", name, v, want)
 		}
 	}
-	w.refunded(no, "r-1", "80")
-	w.Advance(refundPause)
-	last := w.pay(pathRefund, w.refundRequest(no, "r-2", "800"))
-	if valueOf(last, "cash_refund_fee") != "799" || valueOf(last, "coupon_refund_fee") != "1" || valueOf(last, "coupon_refund_fee_0") != "1" || valueOf(last, "cash_fee") != "879" {
-		t.Errorf("%v", last)
+	for name, want := range map[string]string{
+		"coupon_refund_fee_0": "", "coupon_refund_fee_1": itoa(trade.CouponFee), "coupon_refund_count_1": "3",
+		"coupon_refund_fee_1_2": itoa(trade.Coupons[2].Fee), "coupon_type_1_0": trade.Coupons[0].Type, "refund_fee_1": "800",
+		"settlement_refund_fee_0": "80", "settlement_refund_fee_1": itoa(800 - noCash(trade.Coupons)),
+	} {
+		if v := valueOf(got, name); v != want {
+			t.Errorf("refundquery: %s = %q, want %q", name, v, want)
+		}
 	}
-	got := w.pay(pathRefundQuery, w.asking("out_trade_no", no))
-	if valueOf(got, "coupon_refund_fee_0") != "" || valueOf(got, "coupon_refund_fee_1") != "1" || valueOf(got, "coupon_refund_fee_1_0") != "1" || valueOf(got, "refund_fee_1") != "800" {
-		t.Errorf("%v", got)
+	bill := w.Bill(w.Now())
+	if want := "`" + yuan(880-noCash(trade.Coupons)) + ",`" + yuan(880-noCash(trade.Coupons)) + ",`"; !strings.Contains(bill, want) {
+		t.Errorf("the bill lacks %s:\n%s", want, bill)
 	}
 }

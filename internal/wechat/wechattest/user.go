@@ -76,3 +76,14 @@ func (w *WeChat) user(openID string) (User, bool) {
 	}
 	return User{}, false
 }
+
+// stranger is somebody else than a person: another one who can hold the phone, or
+// somebody made up.
+func (w *WeChat) stranger(to User) User {
+	for _, u := range w.users {
+		if u.OpenID != to.OpenID {
+			return u
+		}
+	}
+	return User{OpenID: "o" + w.ids.text(base64url, 27), Nickname: "路人"}
+}
