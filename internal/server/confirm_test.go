@@ -298,32 +298,22 @@ func TestNotificationBeforeTheQueryKnows(t *testing.T) {
 	}
 }
 
-// The money has gone back before the notification is read. WeChat's response to the
-// query may then lack who paid and when; the notification has both.
+// The money has gone back before the notification is read.
 func TestNotificationOfARefundedPayment(t *testing.T) {
 	s := newShop(t, nil)
 	p := s.signedIn(0)
-	for range 8 { // half of the responses lack them
-		c := p.order("tea", 1)
-		s.fault(wechattest.FaultNotifyLost, "")
-		p.pay(c.Pay)
-		no := s.outTradeNo(c.Order.ID)
-		s.sim.Advance(time.Minute)
-		if _, err := s.sim.Refund(no, 6800); err != nil {
-			t.Fatal(err)
-		}
-		s.sim.Advance(time.Minute)
-		if attempt, err := s.sim.Notify(no, ""); err != nil || !attempt.OK {
-			t.Errorf("%+v, %v", attempt, err)
-		}
-		s.wantStatus(c.Order.ID, api.StatusRefunded)
-		s.check()
-		trades := s.sim.Ledger().Trades
-		var paid int64
-		if err := s.db.QueryRow(`SELECT paid_at FROM orders WHERE id = ?`, c.Order.ID).Scan(&paid); err != nil || paid != trades[len(trades)-1].Paid.Unix()*1000 {
-			t.Errorf("paid at %d, %v; WeChat says %s", paid, err, trades[len(trades)-1].Paid)
-		}
+	c := p.order("tea", 1)
+	s.fault(wechattest.FaultNotifyLost, "")
+	p.pay(c.Pay)
+	no := s.outTradeNo(c.Order.ID)
+	if _, err := s.sim.Refund(no, 6800); err != nil {
+		t.Fatal(err)
 	}
+	s.sim.Advance(time.Minute)
+	if attempt, err := s.sim.Notify(no, ""); err != nil || !attempt.OK {
+		t.Errorf("%+v, %v", attempt, err)
+	}
+	s.wantStatus(c.Order.ID, api.StatusRefunded)
 }
 
 // MD5 is weaker than what the shop asks for. It is said once for each notification.

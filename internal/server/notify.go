@@ -102,7 +102,11 @@ func (s *Server) confirmPayment(ctx context.Context, told wechat.Trade) error {
 	case err != nil:
 		return fmt.Errorf("confirming a payment: %w", err)
 	case got.State == wechat.StateRefund:
-		if err := s.confirmRefunded(ctx, told, got); err != nil {
+		o, err := s.cfg.Store.ByOutTradeNo(ctx, told.OutTradeNo)
+		if err != nil {
+			return err
+		}
+		if err := s.settleRefunded(ctx, o, got, sourceNotify); err != nil {
 			return err
 		}
 	default:
@@ -117,27 +121,6 @@ func (s *Server) confirmPayment(ctx context.Context, told wechat.Trade) error {
 		return s.refuseTold(ctx, told, "WeChat names another transaction")
 	}
 	return nil
-}
-
-// confirmRefunded settles a notified payment of which money has gone back since. WeChat
-// then promises neither who paid nor when. The notification says both, and is believed
-// when the refunds at WeChat are of the same transaction and amount.
-func (s *Server) confirmRefunded(ctx context.Context, told, got wechat.Trade) error {
-	o, err := s.cfg.Store.ByOutTradeNo(ctx, told.OutTradeNo)
-	if err != nil {
-		return err
-	}
-	refunds, err := s.refundsAtWeChat(ctx, o)
-	if err != nil {
-		return err
-	}
-	if len(refunds) == 0 || refunds[0].TransactionID != told.TransactionID || refunds[0].Total != told.TotalFee {
-		return s.settleRefunded(ctx, o, got, sourceNotify)
-	}
-	if err := s.settle(ctx, told, sourceNotify); err != nil {
-		return err
-	}
-	return s.foundRefunds(ctx, o.OutTradeNo, refunds, sourceNotify)
 }
 
 // notConfirmed sorts a notification of a payment that WeChat does not have. Shortly
