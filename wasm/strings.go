@@ -146,6 +146,8 @@ var troubles = map[api.Code]trouble{
 	api.CodeOrderNotPaid:     {text{"订单还没有付款", "This order is not paid"}, text{"没有可以退的钱", "There is nothing to refund"}, wayShop},
 	api.CodeRefundTooMuch:    {text{"退款金额过大", "The refund is too large"}, text{"超过了还没有退的金额", "It is more than what is left"}, wayShop},
 	api.CodeRateLimited:      {text{"操作太频繁", "Too many tries"}, text{"请等一分钟再试", "Wait a minute and try again"}, wayRetry},
+	api.CodeTooManyOrders:    {text{"未付款的订单太多", "Too many unpaid orders"}, text{"请先支付或取消已有的订单，或一小时后再试", "Pay or cancel an order first, or try again in an hour"}, wayShop},
+	api.CodeShopFull:         {text{"暂时不能下单", "The shop takes no orders right now"}, text{"请联系商家。已有的订单可以照常支付", "Please contact the merchant. You can still pay the orders that you have"}, wayShop},
 	api.CodeWeChatRefused:    {text{"微信支付没有接受", "WeChat Pay said no"}, text{"请联系商家", "Please contact the merchant"}, wayRetry},
 	api.CodeWeChatBusy:       {text{"微信支付繁忙", "WeChat Pay is busy"}, text{"没有扣款，请稍后重试", "Nothing was charged. Please try again in a moment"}, wayRetry},
 	api.CodeMisconfigured:    {text{"商家尚未完成设置", "The shop is not ready yet"}, text{"请联系商家", "Please contact the merchant"}, wayRetry},

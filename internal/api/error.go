@@ -33,6 +33,8 @@ const (
 	CodeOrderNotPaid     Code = "order_not_paid"      // nothing there to refund
 	CodeRefundTooMuch    Code = "refund_too_much"     // more than is left of the payment
 	CodeRateLimited      Code = "rate_limited"        // too many calls, wait a minute
+	CodeTooManyOrders    Code = "too_many_orders"     // too many orders wait for a payment: pay or cancel one
+	CodeShopFull         Code = "shop_full"           // the database takes no new orders
 	CodeWeChatRefused    Code = "wechat_refused"      // WeChat said no; retrying does not help
 	CodeWeChatBusy       Code = "wechat_unavailable"  // WeChat did not answer; retry
 	CodeMisconfigured    Code = "misconfigured"       // a setting is missing or wrong; the log names it
@@ -59,6 +61,8 @@ var statuses = map[Code]int{
 	CodeOrderNotPaid:     409,
 	CodeRefundTooMuch:    409,
 	CodeRateLimited:      429,
+	CodeTooManyOrders:    429,
+	CodeShopFull:         503,
 	CodeWeChatRefused:    502,
 	CodeWeChatBusy:       503,
 	CodeMisconfigured:    503,

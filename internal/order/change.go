@@ -57,7 +57,9 @@ func (s *Store) Fail(ctx context.Context, id, code string, now time.Time) (bool,
 // BeginClose gives an order up that WeChat may not close yet: created or
 // pending -> closing.
 func (s *Store) BeginClose(ctx context.Context, id string, now time.Time) (bool, error) {
-	return s.change(ctx, id, api.StatusClosing, now, change{})
+	return s.change(ctx, id, api.StatusClosing, now, change{
+		set: `due_at = MAX(created_at + ?, ?)`, args: []any{MinCloseAge.Milliseconds(), now.UnixMilli()},
+	})
 }
 
 // Close ends an order that can no longer be paid: created, pending or closing ->
@@ -91,10 +93,9 @@ func (s *Store) Pay(ctx context.Context, id string, p Payment, now time.Time) (b
 // window has passed.
 func (s *Store) ClaimQuery(ctx context.Context, id string, window time.Duration, now time.Time) (bool, error) {
 	return s.exec(ctx, id, `
-		UPDATE orders SET queried_at = ?
-		WHERE id = ? AND status IN (?, ?, ?) AND (queried_at IS NULL OR queried_at <= ?)`,
-		now.UnixMilli(), id, string(api.StatusCreated), string(api.StatusPending), string(api.StatusClosing),
-		now.Add(-window).UnixMilli())
+		UPDATE orders SET queried_at = ?1, due_at = `+due+`
+		WHERE id = ?5 AND status IN ('created', 'pending', 'closing') AND (queried_at IS NULL OR queried_at <= ?6)`,
+		append(dueArgs(now), id, now.Add(-window).UnixMilli())...)
 }
 
 // NoteFailure stores why WeChat refused an unpaid order that stays as it is.
@@ -114,6 +115,12 @@ type change struct {
 
 func (s *Store) change(ctx context.Context, id string, to api.OrderStatus, now time.Time, c change) (bool, error) {
 	set := []string{`status = ?`, `updated_at = ?`}
+	if !open(to) {
+		set = append(set, `network = NULL`)
+		if to != api.StatusClosing {
+			set = append(set, `due_at = NULL`)
+		}
+	}
 	if c.set != "" {
 		set = append(set, c.set)
 	}

@@ -44,8 +44,14 @@ func (s *Server) settle(ctx context.Context, trade wechat.Trade, source string) 
 	if err != nil {
 		return err
 	}
-	log = log.With("order", o.ID)
-	err = s.apply(ctx, o, trade, source)
+	return s.settleOrder(ctx, o, trade, source)
+}
+
+// settleOrder is settle for a trade of an order that was read before: the columns that
+// a trade has to agree with never change.
+func (s *Server) settleOrder(ctx context.Context, o order.Order, trade wechat.Trade, source string) error {
+	log := s.logger(ctx).With("source", source, "out_trade_no", trade.OutTradeNo, "order", o.ID)
+	err := s.apply(ctx, o, trade, source)
 	var why refusal
 	if errors.As(err, &why) {
 		s.count(ctx, map[string]int{"refused." + strings.ReplaceAll(string(why), " ", "_"): 1})
