@@ -47,7 +47,7 @@ func TestCronFindsALostPayment(t *testing.T) {
 // age makes a stored order older, since no clock of a Worker can be moved.
 func age(t *testing.T, id string, by time.Duration) {
 	t.Helper()
-	change(t, `UPDATE orders SET created_at = created_at - ?1, queried_at = queried_at - ?1 WHERE id = ?2`, by.Milliseconds(), id)
+	change(t, `UPDATE orders SET created_at = created_at - ?1, queried_at = queried_at - ?1, due_at = due_at - ?1 WHERE id = ?2`, by.Milliseconds(), id)
 }
 
 // change writes to the Worker's database behind its back.

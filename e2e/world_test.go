@@ -118,8 +118,9 @@ func runWorld(m *testing.M) (code int, err error) {
 		Port:    port,
 		State:   world.state,
 		EnvFile: world.envFile,
-		Vars:    map[string]string{"SHOP_URL": world.sim.PhoneURL, "WECHAT_BASE_URL": world.sim.URL, "WEBHOOK_URL": world.backEnd.URL + "/h5pay"},
-		Output:  world.log,
+		Vars: map[string]string{"SHOP_URL": world.sim.PhoneURL, "WECHAT_BASE_URL": world.sim.URL, "WEBHOOK_URL": world.backEnd.URL + "/h5pay",
+			"UNPAID_LIMITS": "1000,1000,1000,10000"}, // all phones have one address
+		Output: world.log,
 	})
 	if err != nil {
 		return 0, fmt.Errorf("%w\n%s", err, world.log)

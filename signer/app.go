@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
@@ -51,6 +52,11 @@ type platform struct {
 	addresses server.Addresses
 	// problem is what is wrong with settings of the platform alone, nil for nothing.
 	problem error
+	// size returns the size of the database and what the platform has for it; a Capacity
+	// of 0 is no limit of the platform's. Nil when the size is not known.
+	size func(context.Context) (order.Size, error)
+	// d1 says that the statements of an invocation are limited.
+	d1 bool
 	// announce has events delivered at once. Nil leaves them to the timer.
 	announce func()
 	log      *slog.Logger
@@ -84,6 +90,12 @@ func newApp(p platform) app {
 	if err != nil {
 		return unavailable(err, set.AdminToken, log)
 	}
+	store := order.NewStore(p.db)
+	store.Bounds = set.Unpaid
+	statements := 0
+	if p.d1 {
+		statements = set.D1Statements
+	}
 	srv, err := server.New(server.Config{
 		ShopName:      set.ShopName,
 		ShopURL:       set.ShopURL,
@@ -98,7 +110,10 @@ func newApp(p platform) app {
 		SessionKeyOld: set.SessionKeyOld,
 		ManualBalance: set.ManualBalance,
 		AdminToken:    set.AdminToken,
-		Store:         order.NewStore(p.db),
+		Store:         store,
+		Statements:    statements,
+		KeepUnpaid:    time.Duration(set.KeepUnpaidDays) * 24 * time.Hour,
+		Size:          p.sizeWithin(int64(set.DatabaseMB) * 1_000_000),
 		WeChat:        client,
 		Webhook:       set.webhook(p.hookDoer),
 		Announce:      p.announce,
@@ -116,6 +131,20 @@ func newApp(p platform) app {
 		return srv.Reconcile(ctx)
 	}
 	return app{srv.Handler(), reconcile, srv.Deliver, srv.CheckBills}
+}
+
+// sizeWithin returns the size of the database within the operator's limit in bytes.
+func (p platform) sizeWithin(limit int64) func(context.Context) (order.Size, error) {
+	if p.size == nil {
+		return nil
+	}
+	return func(ctx context.Context) (order.Size, error) {
+		size, err := p.size(ctx)
+		if size.Capacity == 0 || size.Capacity > limit {
+			size.Capacity = limit
+		}
+		return size, err
+	}
 }
 
 // checks is what the health page says of the platform. A shop takes payments

@@ -29,10 +29,11 @@ export async function fetchWhole(asked, signal) {
   }
 }
 
-// exec runs a statement: binding, SQL and arguments -> rows changed, last id.
+// exec runs a statement: binding, SQL and arguments -> rows changed, last id, size of
+// the database in bytes (0: not known).
 export async function exec(asked) {
   const { meta } = await statement(asked).run();
-  return [["", meta.changes, meta.last_row_id ?? 0]];
+  return [["", meta.changes, meta.last_row_id ?? 0, meta.size_after ?? 0]];
 }
 
 // query runs a statement: binding, SQL and arguments -> columns, cells.

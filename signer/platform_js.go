@@ -10,6 +10,7 @@ import (
 
 	"github.com/syumai/workers/cloudflare"
 
+	"h5pay/internal/order"
 	"h5pay/signer/warm"
 )
 
@@ -41,7 +42,9 @@ func serve() {
 	if !bound("DB") {
 		a = unavailable(&settingError{"d1_databases", "needs a binding named DB"}, "", log)
 	} else {
-		p := platform{getenv: getenv, db: worker.OpenD1("DB"), doer: worker.Fetch(), hookDoer: worker.Fetch().StatusOnly(), log: log}
+		db := worker.OpenD1("DB")
+		p := platform{getenv: getenv, db: db, doer: worker.Fetch(), hookDoer: worker.Fetch().StatusOnly(), log: log, d1: true}
+		p.size = func(context.Context) (order.Size, error) { return order.Size{Used: warm.DatabaseSize(db)}, nil }
 		if bound(certBinding) {
 			p.certDoer = worker.FetchThrough(certBinding)
 		}

@@ -52,7 +52,8 @@ func serve() {
 }
 
 func listen(ctx context.Context, log *slog.Logger) error {
-	db, err := openSQLite(getenvOr(dbSetting, "h5pay.db"))
+	file := getenvOr(dbSetting, "h5pay.db")
+	db, err := openSQLite(file)
 	if err != nil {
 		return err
 	}
@@ -63,7 +64,7 @@ func listen(ctx context.Context, log *slog.Logger) error {
 	events := newBell()
 	p := platform{
 		getenv: os.Getenv, db: db, doer: newClient(nil), announce: events.ring, log: log,
-		addressLimit: newLimiter(addressLimit), ownerLimit: newLimiter(ownerLimit),
+		addressLimit: newLimiter(addressLimit), ownerLimit: newLimiter(ownerLimit), size: fileSize(db, file),
 	}
 	p.addresses, p.problem = proxyAddresses(os.Getenv)
 	if cert, err := certClient(); err != nil {

@@ -8,8 +8,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/order"
 	"h5pay/internal/server"
 	"h5pay/internal/wechat"
 	"h5pay/webhook"
@@ -42,6 +44,18 @@ type settings struct {
 	WebhookURL       string
 	WebhookSecret    wechat.Secret // at least 32 characters
 	WebhookSecretOld wechat.Secret
+
+	// UNPAID_LIMITS, "100,50,200,5000" unless set: how many unpaid orders a signed-in
+	// buyer, a guest, the guests of one address and all guests may have.
+	Unpaid order.Bounds
+	// KEEP_UNPAID_DAYS, 30 unless set: when orders that were never paid are deleted.
+	KeepUnpaidDays int
+	// DATABASE_MB, 10000 unless set: what the database may grow to, in megabytes. New
+	// orders are rejected from 90 % on. D1 has 500 on the free plan.
+	DatabaseMB int
+	// D1_STATEMENTS, 50 unless set: how many statements an invocation of the Worker may
+	// make. D1 has 50 on the free plan and 1000 on the paid plan.
+	D1Statements int
 
 	AppSecret  wechat.Secret // WECHAT_APPSECRET
 	APIKey     wechat.Secret // WECHAT_API_KEY, the 32 characters of APIv2
@@ -99,6 +113,11 @@ func loadSettings(getenv func(string) string) (settings, error) {
 	s.SellingOff = selling == "off"
 	payerDays, payerDaysOK := parseDays(getenv("PAYER_DAYS"), 30)
 	s.PayerDays = payerDays
+	unpaidOK := parseBounds(getenv("UNPAID_LIMITS"), &s.Unpaid)
+	minKeep := int(order.MinKeepUnpaid / (24 * time.Hour))
+	keepOK := parseNumber(getenv("KEEP_UNPAID_DAYS"), int(server.DefaultKeepUnpaid/(24*time.Hour)), minKeep, 3650, &s.KeepUnpaidDays)
+	sizeOK := parseNumber(getenv("DATABASE_MB"), 10_000, 10, 100_000_000, &s.DatabaseMB)
+	statementsOK := parseNumber(getenv("D1_STATEMENTS"), server.MinStatements, server.MinStatements, 10_000, &s.D1Statements)
 	tradeTypes, tradeTypesOK := parseTradeTypes(getenv("TRADE_TYPES"))
 	s.TradeTypes = tradeTypes
 	var wrong []error
@@ -112,6 +131,10 @@ func loadSettings(getenv func(string) string) (settings, error) {
 		{"SHOP_URL", "must be an https origin without a path, like https://shop.example.com", isOrigin(s.ShopURL)},
 		{"OAUTH_SCOPE", "must be snsapi_base or snsapi_userinfo", s.Scope == api.ScopeBase || s.Scope == api.ScopeUserInfo},
 		{"TRADE_TYPES", "must name JSAPI, NATIVE or MWEB, each once at most, with commas between", tradeTypesOK},
+		{"UNPAID_LIMITS", "must be four numbers from 1 to 1000000 with commas between: of a buyer, a guest, the guests of an address, all guests", unpaidOK},
+		{"KEEP_UNPAID_DAYS", fmt.Sprintf("must be a number from %d to 3650", minKeep), keepOK},
+		{"DATABASE_MB", "must be a number from 10 to 100000000", sizeOK},
+		{"D1_STATEMENTS", "must be a number from 50 to 10000", statementsOK},
 		{"WECHAT_APPID", "is not set", s.AppID != ""},
 		{"WECHAT_APPID", "must be wx and 16 letters or digits", isAppID(s.AppID)},
 		{"WECHAT_MCH_ID", "is not set", s.MchID != ""},
@@ -164,6 +187,37 @@ func names(wrong []error) []string {
 		all = append(all, err.(*settingError).Name)
 	}
 	return all
+}
+
+// parseNumber reads a whole number within bounds into n, the fallback when there is
+// none.
+func parseNumber(text string, fallback, least, most int, n *int) bool {
+	if text == "" {
+		*n = fallback
+		return true
+	}
+	var err error
+	*n, err = strconv.Atoi(text)
+	return err == nil && *n >= least && *n <= most
+}
+
+// parseBounds reads four numbers with commas between, spaces around them allowed.
+func parseBounds(list string, b *order.Bounds) bool {
+	*b = order.DefaultBounds()
+	if list == "" {
+		return true
+	}
+	parts := strings.Split(list, ",")
+	into := []*int{&b.Buyer, &b.Guest, &b.NetworkGuests, &b.Guests}
+	if len(parts) != len(into) {
+		return false
+	}
+	for i, part := range parts {
+		if !parseNumber(strings.TrimSpace(part), 0, 1, 1_000_000, into[i]) || *into[i] == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // parseTradeTypes reads a list with commas, spaces around its parts allowed.

@@ -149,6 +149,8 @@ var troubles = map[api.Code]trouble{
 	api.CodeNotSelling:       {text{"商家暂停收款", "The shop is not taking orders right now"}, text{"没有扣款，请稍后再来", "Nothing was charged. Please come back later"}, wayShop},
 	api.CodeRateLimited:      {text{"操作太频繁", "Too many tries"}, text{"请等一分钟再试", "Wait a minute and try again"}, wayRetry},
 	api.CodeAddressUnknown:   {text{"这个浏览器暂时不能付款", "This browser cannot pay right now"}, text{"没有扣款。请在微信中打开本店后付款", "Nothing was charged. Open the shop in WeChat and pay there"}, wayShop},
+	api.CodeTooManyOrders:    {text{"未付款的订单太多", "Too many unpaid orders"}, text{"请先支付或取消已有的订单，或一小时后再试", "Pay or cancel an order first, or try again in an hour"}, wayShop},
+	api.CodeShopFull:         {text{"暂时不能下单", "The shop takes no orders right now"}, text{"请联系商家。已有的订单可以照常支付", "Please contact the merchant. You can still pay the orders that you have"}, wayShop},
 	api.CodeWeChatRefused:    {text{"微信支付没有接受", "WeChat Pay said no"}, text{"请联系商家", "Please contact the merchant"}, wayRetry},
 	api.CodeWeChatBusy:       {text{"微信支付繁忙", "WeChat Pay is busy"}, text{"没有扣款，请稍后重试", "Nothing was charged. Please try again in a moment"}, wayRetry},
 	api.CodeMisconfigured:    {text{"商家尚未完成设置", "The shop is not ready yet"}, text{"请联系商家", "Please contact the merchant"}, wayRetry},

@@ -94,8 +94,10 @@ func (c *campaign) checkEvents(all []stored, refunds []storedRefund) {
 			c.note(wrong, o.Number, "the back end was told of another payment: %+v", paid[0].Data.Order)
 		}
 		switch {
-		case o.Status == api.StatusClosed && len(closed) == 0:
+		case o.Status == api.StatusClosed && o.Prepay != "" && len(closed) == 0:
 			c.note(wrong, o.Number, "the order is closed and the back end was never told")
+		case o.Prepay == "" && len(closed) > 0:
+			c.note(wrong, o.Number, "the back end was told of the end of an order that nobody could have paid")
 		case len(closed) > 1:
 			c.note(doubled, o.Number, "the back end was told %d times that the order is closed", len(closed))
 		}

@@ -29,13 +29,14 @@ type stored struct {
 	Payer       string
 	Settled     int64 // when the payment became known
 	Refunded    int64
+	Prepay      string // prepay_id
 	Steps       string // the statuses it went through, in turn
 	Times       string // of the steps, Unix ms
 }
 
 const everyOrder = `SELECT id, out_trade_no AS number, owner, client_key AS "key", trade_type, total, body, client_ip AS ip, notify_url,
 	created_at AS created, expires_at AS expires, status, COALESCE(transaction_id, '') AS "transaction", COALESCE(paid_at, 0) AS paid,
-	COALESCE(payer, '') AS payer, COALESCE(settled_at, 0) AS settled, refunded,
+	COALESCE(payer, '') AS payer, COALESCE(settled_at, 0) AS settled, refunded, COALESCE(prepay_id, '') AS prepay,
 	COALESCE((SELECT group_concat(step, ' ') FROM (SELECT status AS step FROM order_steps WHERE order_id = orders.id ORDER BY rowid)), '') AS steps,
 	COALESCE((SELECT group_concat(at, ' ') FROM (SELECT at FROM order_steps WHERE order_id = orders.id ORDER BY rowid)), '') AS times
 	FROM orders ORDER BY rowid`

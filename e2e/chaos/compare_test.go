@@ -218,8 +218,9 @@ func TestRefundsThatDiffer(t *testing.T) {
 }
 
 func TestEventsThatDiffer(t *testing.T) {
-	paid := stored{ID: "a", Number: "N", Status: api.StatusPaid, Transaction: "4200", Total: 100}
-	closed := stored{ID: "a", Number: "N", Status: api.StatusClosed, Total: 100}
+	paid := stored{ID: "a", Number: "N", Status: api.StatusPaid, Transaction: "4200", Total: 100, Prepay: "wx"}
+	closed := stored{ID: "a", Number: "N", Status: api.StatusClosed, Total: 100, Prepay: "wx"}
+	unpayable := stored{ID: "a", Number: "N", Status: api.StatusClosed, Total: 100}
 	refund := storedRefund{ID: "R", Number: "N", Amount: 40, Status: api.RefundSucceeded}
 	about := webhook.Data{Order: webhook.Order{ID: "a", OutTradeNo: "N", Status: "paid", Total: 100, TransactionID: "4200"}}
 	back := webhook.Data{Order: about.Order, Refund: &webhook.Refund{ID: "R", Amount: 40}}
@@ -235,13 +236,15 @@ func TestEventsThatDiffer(t *testing.T) {
 		"paid, never told":  {paid, nil, nil, []verdict{lost}},
 		"paid, told twice": {paid, nil, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}, {ID: "2", Type: webhook.OrderPaid, Data: about}},
 			[]verdict{doubled}},
-		"another payment":    {stored{ID: "a", Number: "N", Status: api.StatusPaid, Transaction: "4201", Total: 100}, nil, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}}, []verdict{wrong}},
-		"not paid, told so":  {closed, nil, []webhook.Event{{ID: "1", Type: webhook.OrderClosed, Data: about}, {ID: "2", Type: webhook.OrderPaid, Data: about}}, []verdict{wrong}},
-		"closed, never told": {closed, nil, nil, []verdict{wrong}},
-		"back":               {paid, []storedRefund{refund}, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}, {ID: "2", Type: webhook.OrderRefunded, Data: back}}, nil},
-		"back, never told":   {paid, []storedRefund{refund}, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}}, []verdict{lost}},
-		"not back, told so":  {paid, nil, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}, {ID: "2", Type: webhook.OrderRefunded, Data: back}}, []verdict{wrong}},
-		"an order of nobody's": {stored{ID: "b", Number: "M", Status: api.StatusClosed}, nil,
+		"another payment":        {stored{ID: "a", Number: "N", Status: api.StatusPaid, Transaction: "4201", Total: 100}, nil, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}}, []verdict{wrong}},
+		"not paid, told so":      {closed, nil, []webhook.Event{{ID: "1", Type: webhook.OrderClosed, Data: about}, {ID: "2", Type: webhook.OrderPaid, Data: about}}, []verdict{wrong}},
+		"closed, never told":     {closed, nil, nil, []verdict{wrong}},
+		"nobody could pay":       {unpayable, nil, nil, nil},
+		"nobody could pay, told": {unpayable, nil, []webhook.Event{{ID: "1", Type: webhook.OrderClosed, Data: about}}, []verdict{wrong}},
+		"back":                   {paid, []storedRefund{refund}, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}, {ID: "2", Type: webhook.OrderRefunded, Data: back}}, nil},
+		"back, never told":       {paid, []storedRefund{refund}, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}}, []verdict{lost}},
+		"not back, told so":      {paid, nil, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}, {ID: "2", Type: webhook.OrderRefunded, Data: back}}, []verdict{wrong}},
+		"an order of nobody's": {stored{ID: "b", Number: "M", Status: api.StatusClosed, Prepay: "wx"}, nil,
 			[]webhook.Event{{ID: "1", Type: webhook.OrderClosed, Data: webhook.Data{Order: webhook.Order{OutTradeNo: "M"}}}, {ID: "2", Type: webhook.OrderPaid, Data: about}}, []verdict{wrong}},
 	} {
 		w := &world{backend: &backend{events: map[string]webhook.Event{}}}

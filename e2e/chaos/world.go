@@ -143,6 +143,8 @@ func (w *world) settings(dir string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A few buyers make all the orders, from one address.
+	vars["UNPAID_LIMITS"] = "1000000,1000000,1000000,1000000"
 	for name, value := range vars {
 		if strings.Contains(name, "SECRET") || strings.Contains(name, "KEY") || strings.Contains(name, "TOKEN") {
 			w.secret(name, value)

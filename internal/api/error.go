@@ -35,6 +35,8 @@ const (
 	CodeNotSelling       Code = "not_selling"         // the operator has stopped selling: no order, no new payment
 	CodeRateLimited      Code = "rate_limited"        // too many calls, wait a minute
 	CodeAddressUnknown   Code = "address_unknown"     // MWEB needs the payer's public address, and it is not known: pay by another trade type
+	CodeTooManyOrders    Code = "too_many_orders"     // too many orders wait for a payment: pay or cancel one
+	CodeShopFull         Code = "shop_full"           // the database takes no new orders
 	CodeWeChatRefused    Code = "wechat_refused"      // WeChat said no; retrying does not help
 	CodeWeChatBusy       Code = "wechat_unavailable"  // WeChat did not answer; retry
 	CodeMisconfigured    Code = "misconfigured"       // a setting is missing or wrong; the log names it
@@ -63,6 +65,8 @@ var statuses = map[Code]int{
 	CodeNotSelling:       503,
 	CodeRateLimited:      429,
 	CodeAddressUnknown:   503,
+	CodeTooManyOrders:    429,
+	CodeShopFull:         503,
 	CodeWeChatRefused:    502,
 	CodeWeChatBusy:       503,
 	CodeMisconfigured:    503,

@@ -60,7 +60,9 @@ func (s *Store) Fail(ctx context.Context, id, code string, now time.Time) (bool,
 // BeginClose gives an order up that WeChat may not close yet: created or
 // pending -> closing.
 func (s *Store) BeginClose(ctx context.Context, id string, now time.Time) (bool, error) {
-	return s.change(ctx, id, api.StatusClosing, now, change{})
+	return s.change(ctx, id, api.StatusClosing, now, change{
+		set: `due_at = MAX(created_at + ?, ?)`, args: []any{MinCloseAge.Milliseconds(), now.UnixMilli()},
+	})
 }
 
 // Close ends an order that can no longer be paid: created, pending or closing ->
@@ -78,8 +80,9 @@ type Payment struct {
 	Simulated     bool      // a simulator reported it
 }
 
-// Pay marks an order paid. No payer is stored when its owner was erased. An order is paid once, and one transaction pays one
-// order only, so nothing happens either when another order has it.
+// Pay marks an order paid. An order is paid once, and one transaction pays one order
+// only, so nothing happens when another order has it. No payer is stored for an owner
+// who was erased.
 func (s *Store) Pay(ctx context.Context, id string, p Payment, now time.Time) (bool, error) {
 	return s.change(ctx, id, api.StatusPaid, now, change{
 		set: `transaction_id = ?, paid_at = ?, payer = IIF(owner LIKE '` + erasedPrefix + `%', '', NULLIF(?, '')), settled_by = ?, settled_at = MAX(updated_at, ?),
@@ -96,10 +99,9 @@ func (s *Store) Pay(ctx context.Context, id string, p Payment, now time.Time) (b
 // window has passed.
 func (s *Store) ClaimQuery(ctx context.Context, id string, window time.Duration, now time.Time) (bool, error) {
 	return s.exec(ctx, id, `
-		UPDATE orders SET queried_at = ?
-		WHERE id = ? AND status IN (?, ?, ?) AND (queried_at IS NULL OR queried_at <= ?)`,
-		now.UnixMilli(), id, string(api.StatusCreated), string(api.StatusPending), string(api.StatusClosing),
-		now.Add(-window).UnixMilli())
+		UPDATE orders SET queried_at = ?1, due_at = `+due+`
+		WHERE id = ?6 AND status IN ('created', 'pending', 'closing') AND (queried_at IS NULL OR queried_at <= ?7)`,
+		append(dueArgs(now), id, now.Add(-window).UnixMilli())...)
 }
 
 // Told is what a payment notification says of an order.
@@ -146,6 +148,12 @@ type change struct {
 
 func (s *Store) change(ctx context.Context, id string, to api.OrderStatus, now time.Time, c change) (bool, error) {
 	set := []string{`status = ?`, `updated_at = MAX(updated_at, ?)`}
+	if !open(to) {
+		set = append(set, `network = NULL`)
+		if to != api.StatusClosing {
+			set = append(set, `due_at = NULL`)
+		}
+	}
 	if to == api.StatusPaid || to == api.StatusClosed || to == api.StatusFailed {
 		set = append(set, `client_ip = ''`) // unifiedorder is not called again
 	}

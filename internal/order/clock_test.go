@@ -52,7 +52,8 @@ func TestTimeLineDoesNotDependOnOneClock(t *testing.T) {
 		if err != nil || len(events) == 0 {
 			t.Fatal(events, err)
 		}
-		must(b.Deliver(ctx, events[0], b.at(now)))
+		marked, _, err := b.Deliver(ctx, events[0], b.at(now))
+		must(marked, err)
 		steps, err := a.Timeline(ctx, o.ID)
 		if err != nil || len(steps) < 8 {
 			t.Fatal(steps, err)

@@ -69,7 +69,7 @@ func TestEventIsTriedOnScheduleAndThenDead(t *testing.T) {
 	if e.Attempts != 11 || e.Tries != 1 || e.NextAt != again.Add(15*time.Second) {
 		t.Errorf("%+v", e)
 	}
-	if ok, err := s.Deliver(ctx, e, again); !ok || err != nil {
+	if ok, _, err := s.Deliver(ctx, e, again); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	if got := onlyEvent(t, s, o); got.Status != api.EventDelivered || got.DeliveredAt != again || got.LastError != "" {
@@ -146,13 +146,13 @@ func TestLateMarks(t *testing.T) {
 	if ok, err := s.Miss(ctx, slow, "no answer"); ok || err != nil {
 		t.Errorf("a late miss counts: %t, %v", ok, err)
 	}
-	if ok, err := s.Deliver(ctx, slow, now.Add(order.EventLease)); !ok || err != nil {
+	if ok, _, err := s.Deliver(ctx, slow, now.Add(order.EventLease)); !ok || err != nil {
 		t.Errorf("a late delivery does not count: %t, %v", ok, err)
 	}
 	if ok, err := s.Miss(ctx, quick, "HTTP 409"); ok || err != nil {
 		t.Errorf("a delivered event is missed: %t, %v", ok, err)
 	}
-	if ok, err := s.Deliver(ctx, quick, now.Add(order.EventLease)); ok || err != nil {
+	if ok, _, err := s.Deliver(ctx, quick, now.Add(order.EventLease)); ok || err != nil {
 		t.Errorf("delivered twice: %t, %v", ok, err)
 	}
 	if got := onlyEvent(t, s, o); got.Status != api.EventDelivered {
@@ -165,6 +165,7 @@ func TestLateMarks(t *testing.T) {
 func TestEventsOfAnOrderKeepTheirOrder(t *testing.T) {
 	s := order.NewStore(ordertest.Open(t))
 	o := insert(t, s, "alice", "key-1")
+	prepay(t, s, o)
 	if ok, err := s.Close(ctx, o.ID, now); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
@@ -182,13 +183,13 @@ func TestEventsOfAnOrderKeepTheirOrder(t *testing.T) {
 	if early := claim(t, s, at); len(early) != 0 {
 		t.Errorf("told before the payment has arrived: %+v", early)
 	}
-	if ok, err := s.Deliver(ctx, paid, at); !ok || err != nil {
+	if ok, _, err := s.Deliver(ctx, paid, at); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	if early := claim(t, s, at); len(early) != 0 {
 		t.Errorf("told before the closing has arrived: %+v", early)
 	}
-	if ok, err := s.Deliver(ctx, claimOne(t, s, now.Add(15*time.Second)), at); !ok || err != nil {
+	if ok, _, err := s.Deliver(ctx, claimOne(t, s, now.Add(15*time.Second)), at); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	if e := claimOne(t, s, now.Add(15*time.Second)); e.Type != api.EventOrderRefunded {

@@ -70,6 +70,7 @@ type Order struct {
 	ShopName   string // for MWEB
 	Body       string // 127 bytes at most
 	ClientIP   string
+	Network    string // of a guest, for Bounds; not read back
 	NotifyURL  string
 	CreatedAt  time.Time
 	ExpiresAt  time.Time

@@ -44,6 +44,7 @@ func (s *Store) ErasePerson(ctx context.Context, person string, ids []string) er
 		UPDATE orders SET
 			payer = CASE WHEN payer = ?1 OR owner = ?1 AND payer IS NULL AND transaction_id IS NOT NULL THEN '' ELSE payer END,
 			client_ip = IIF(owner = ?1, '', client_ip),
+			guest = IIF(owner = ?1, 0, guest),
 			owner = IIF(owner = ?1, '`+erasedPrefix+`' || id, owner)
 		WHERE id IN (SELECT value FROM json_each(?2)) AND (owner = ?1 OR payer = ?1) AND status NOT IN ('created', 'pending')`,
 		person, string(list))

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"h5pay/internal/api"
@@ -14,15 +15,18 @@ import (
 // Store keeps products and orders in a database with the schema of
 // migrations/. It is safe for concurrent use.
 type Store struct {
-	db *sql.DB
+	Bounds Bounds // of new orders; set before the first use
+
+	db counted
 }
 
 // NewStore returns a store over db: D1 in the Worker, SQLite elsewhere.
-func NewStore(db *sql.DB) *Store { return &Store{db: db} }
+func NewStore(db *sql.DB) *Store { return &Store{Bounds: DefaultBounds(), db: counted{db}} }
 
 // Insert stores a new order. When its owner has used its client_key before, the
 // order of that time is returned and nothing is stored; the caller compares
-// fingerprints.
+// fingerprints. Beyond a bound nothing is stored either; the error is then ErrFull,
+// ErrBuyerBound, ErrNetworkBound or ErrGuestsBound.
 func (s *Store) Insert(ctx context.Context, o Order) (Order, error) {
 	lines, err := json.Marshal(o.Lines)
 	if err != nil {
@@ -33,13 +37,14 @@ func (s *Store) Insert(ctx context.Context, o Order) (Order, error) {
 	o.ExpiresAt = o.ExpiresAt.UTC().Truncate(time.Millisecond)
 	o.UpdatedAt = o.CreatedAt
 	res, err := s.db.ExecContext(ctx, `
-		INSERT INTO orders (id, out_trade_no, owner, client_key, fingerprint, appid, mch_id, trade_type, items,
-			total, currency, shop_name, body, client_ip, notify_url, created_at, expires_at, status, updated_at, simulated)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		INSERT INTO orders (owner, guest, network, id, out_trade_no, client_key, fingerprint, appid, mch_id, trade_type, items,
+			total, currency, shop_name, body, client_ip, notify_url, created_at, expires_at, status, updated_at, due_at, simulated)
+		SELECT ?1, ?3, IIF(?3 = 1, ?6, NULL), ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?23, ?23 + ?26, ?27
+		WHERE `+room+` = ''
 		ON CONFLICT (owner, client_key) DO NOTHING`,
-		o.ID, o.OutTradeNo, o.Owner, o.ClientKey, o.Fingerprint, o.AppID, o.MchID, string(o.TradeType), string(lines),
-		int64(o.Total), o.Currency, o.ShopName, o.Body, o.ClientIP, o.NotifyURL, o.CreatedAt.UnixMilli(), o.ExpiresAt.UnixMilli(),
-		string(o.Status), o.UpdatedAt.UnixMilli(), flag(o.Simulated))
+		append(s.roomArgs(o, 0), o.ID, o.OutTradeNo, o.ClientKey, o.Fingerprint, o.AppID, o.MchID, string(o.TradeType), string(lines),
+			int64(o.Total), o.Currency, o.ShopName, o.Body, o.ClientIP, o.NotifyURL, o.CreatedAt.UnixMilli(), o.ExpiresAt.UnixMilli(),
+			string(o.Status), minDue.Milliseconds(), flag(o.Simulated))...)
 	if err != nil {
 		return Order{}, fmt.Errorf("inserting order %s: %w", o.ID, err)
 	}
@@ -48,7 +53,7 @@ func (s *Store) Insert(ctx context.Context, o Order) (Order, error) {
 		return Order{}, fmt.Errorf("inserting order %s: %w", o.ID, err)
 	}
 	if n == 0 {
-		return s.ByClientKey(ctx, o.Owner, o.ClientKey)
+		return s.notStored(ctx, o)
 	}
 	return o, nil
 }
@@ -101,29 +106,23 @@ func (s *Store) Timeline(ctx context.Context, id string) ([]api.Step, error) {
 	return steps, rows.Err()
 }
 
-// Due returns the orders that WeChat is to be asked about because nobody else
-// has: unpaid ones that were made, or last asked about, a minute ago or more. The
-// older an order was then, the longer it is left alone, by half its age, until
-// it is past its expiry; then by half the time since its expiry, up to six hours,
-// because what keeps it from being closed may last. One that was given up is as young as that, and is left
-// alone until WeChat may close it. WeChat tells a merchant of his own orders only.
-//
-// Those left alone longest come first, limit at most; but what was given up, what
-// was ordered inside WeChat and what anybody may order come in turn, so that many
-// of one kind do not keep the others waiting.
-func (s *Store) Due(ctx context.Context, mchID string, now time.Time, limit int) ([]Order, error) {
-	const (
-		kind  = `CASE WHEN status = 'closing' THEN 0 WHEN trade_type = 'JSAPI' THEN 1 ELSE 2 END`
-		asked = `COALESCE(queried_at, created_at)`
-		since = `CASE status WHEN 'closing' THEN updated_at ELSE created_at END`
-	)
-	return s.query(ctx, `
-		WHERE status IN ('created', 'pending', 'closing') AND mch_id = ? AND `+asked+` <= ?
-		AND (status <> 'closing' OR created_at <= ?)
-		AND (`+asked+` + (`+asked+` - `+since+`) / 2 <= ? OR expires_at <= ? AND `+asked+` + MIN((`+asked+` - expires_at) / 2, ?) <= ?)
-		ORDER BY ROW_NUMBER() OVER (PARTITION BY `+kind+` ORDER BY `+asked+`), `+asked+` LIMIT ?`,
-		mchID, now.Add(-time.Minute).UnixMilli(), now.Add(-MinCloseAge).UnixMilli(), now.UnixMilli(),
-		now.Add(-ExpiryGrace).UnixMilli(), (6 * time.Hour).Milliseconds(), now.UnixMilli(), limit)
+// The least and the greatest time between two queries of the timer about one order.
+const (
+	minDue = time.Minute
+	maxDue = 6 * time.Hour // once the order has expired: what keeps it open may last
+)
+
+// due is SQL for the time of the next query about an order that is queried at ?1: after
+// half the age that the order has then, but at least minDue. From the expiry on it is
+// half the time since then, between minDue and maxDue. A cancelled order is as old as
+// its cancellation, and waits until WeChat closes it. The arguments are those of
+// dueArgs.
+const due = `MAX(IIF(status = 'closing', created_at + ?4, 0),
+	MIN(?1 + MAX(?2, (?1 - IIF(status = 'closing', updated_at, created_at)) / 2),
+		MAX(expires_at + ?3, ?1 + MAX(?2, MIN(?5, (?1 - expires_at) / 2)))))`
+
+func dueArgs(now time.Time) []any {
+	return []any{now.UnixMilli(), minDue.Milliseconds(), ExpiryGrace.Milliseconds(), MinCloseAge.Milliseconds(), maxDue.Milliseconds()}
 }
 
 // DueTold returns the unpaid orders, in whatever status, of which a notification
@@ -131,11 +130,32 @@ func (s *Store) Due(ctx context.Context, mchID string, now time.Time, limit int)
 // were left alone for ten seconds, or for half the time between the notification
 // and the last query. Those left alone longest come first, limit at most.
 func (s *Store) DueTold(ctx context.Context, mchID string, now time.Time, limit int) ([]Order, error) {
-	return s.query(ctx, `
+	return s.query(ctx, `INDEXED BY told_orders
 		WHERE told_at IS NOT NULL AND transaction_id IS NULL AND queried_at <= ? AND mch_id = ?
 		AND queried_at + (queried_at - told_at) / 2 <= ? AND told_at > ?
-		ORDER BY queried_at LIMIT ?`,
+		ORDER BY orders.queried_at LIMIT ?`,
 		now.Add(-10*time.Second).UnixMilli(), mchID, now.UnixMilli(), now.Add(-24*time.Hour).UnixMilli(), limit)
+}
+
+// Due returns the orders of a merchant that the timer has to query WeChat about, at most
+// limit. WeChat answers about a merchant's own orders only.
+//
+// Four kinds take turns, each with the longest due first: the open and the cancelled
+// orders of signed-in buyers, and those of guests. So no number of orders of one kind
+// delays another. The statement reads at most limit index entries of each kind, and
+// the orders that it returns.
+func (s *Store) Due(ctx context.Context, mchID string, now time.Time, limit int) ([]Order, error) {
+	var kinds []string
+	for kind, where := range []string{`guest = 0 AND (status = 'closing') = 0`, `guest = 0 AND (status = 'closing') = 1`,
+		`guest = 1 AND (status = 'closing') = 0`, `guest = 1 AND (status = 'closing') = 1`} {
+		kinds = append(kinds, fmt.Sprintf(`SELECT * FROM (SELECT rowid AS row, due_at AS at, %d AS kind FROM orders INDEXED BY orders_due
+			WHERE mch_id = ?1 AND %s AND due_at <= ?2 ORDER BY due_at LIMIT ?3)`, kind, where))
+	}
+	return s.query(ctx, `JOIN (
+			SELECT row, kind, ROW_NUMBER() OVER (PARTITION BY kind ORDER BY at) AS turn
+			FROM (`+strings.Join(kinds, ` UNION ALL `)+`) ORDER BY turn, kind LIMIT ?3
+		) ON orders.rowid = row ORDER BY turn, kind`,
+		mchID, now.UnixMilli(), limit)
 }
 
 func (s *Store) one(ctx context.Context, where string, args ...any) (Order, error) {

@@ -233,14 +233,16 @@ func TestDueFindsWhatWasGivenUp(t *testing.T) {
 	}
 }
 
-// However many orders of one kind wait, one of another kind does not wait for them
-// all; and those of another merchant are none of WeChat's business.
+// However many orders of one kind are due, the other kinds do not wait for them: the
+// open and the cancelled orders of guests and of buyers. Orders of another merchant
+// are not due at all, also if they are older.
 func TestDueTakesKindsInTurn(t *testing.T) {
 	db := ordertest.Open(t)
 	s := order.NewStore(db)
 	var junk []string
 	for i := range 40 {
 		o := draft(t, "guest:1", fmt.Sprint("key-", i))
+		o.Network = "203.0.113.7"
 		o.TradeType = api.TradeNative
 		o.CreatedAt = now
 		if i >= 30 {
@@ -263,22 +265,26 @@ func TestDueTakesKindsInTurn(t *testing.T) {
 		}
 		wanted = append(wanted, o.ID)
 	}
-	given := junk[29]
-	if ok, err := s.BeginClose(ctx, given, now); err != nil || !ok {
-		t.Fatal(ok, err)
+	for _, id := range append(junk[10:], wanted[1]) {
+		if ok, err := s.BeginClose(ctx, id, later); err != nil || !ok {
+			t.Fatal(ok, err)
+		}
 	}
-	due, err := s.Due(ctx, mchID, later.Add(time.Hour), 6)
-	if err != nil || len(due) != 6 {
+	due, err := s.Due(ctx, mchID, later.Add(time.Hour), 4)
+	if err != nil || len(due) != 4 {
 		t.Fatal(len(due), err)
 	}
 	var got []string
 	for _, o := range due {
 		got = append(got, o.ID)
 	}
-	for _, id := range append(wanted, given) {
+	for _, id := range wanted {
 		if !slices.Contains(got, id) {
 			t.Errorf("%s waits: %v", id, got)
 		}
+	}
+	if due[2].Status != api.StatusCreated || due[3].Status != api.StatusClosing || due[2].Owner != "guest:1" || due[3].Owner != "guest:1" {
+		t.Errorf("the guest's two kinds do not have a turn each: %+v", due[2:])
 	}
 	all, err := s.Due(ctx, mchID, later.Add(time.Hour), 100)
 	if err != nil || len(all) != 32 {

@@ -72,13 +72,13 @@ func (s *Store) BeginCloseAll(ctx context.Context, ids []string, now time.Time) 
 	if err != nil {
 		return nil, err
 	}
-	args := []any{string(api.StatusClosing), now.UnixMilli(), string(list)}
+	args := []any{string(api.StatusClosing), now.UnixMilli(), MinCloseAge.Milliseconds(), now.UnixMilli(), string(list)}
 	from := sources(api.StatusClosing)
 	for _, status := range from {
 		args = append(args, string(status))
 	}
 	rows, err := s.db.QueryContext(ctx, `
-		UPDATE orders SET status = ?, updated_at = MAX(updated_at, ?)
+		UPDATE orders SET status = ?, updated_at = MAX(updated_at, ?), network = NULL, due_at = MAX(created_at + ?, ?)
 		WHERE id IN (SELECT value FROM json_each(?)) AND +status IN (`+strings.TrimSuffix(strings.Repeat(`?, `, len(from)), `, `)+`)
 		RETURNING id`, args...)
 	if err != nil {

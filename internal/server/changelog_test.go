@@ -63,6 +63,7 @@ func TestEveryChangeIsInTheLog(t *testing.T) {
 	s.fault(wechattest.FaultNotifyLost, "")
 	p.pay(polled.Pay)
 	s.deliver()
+	s.sim.Advance(queryPause)
 	p.get(polled.Order.ID)
 	given := p.order("tea", 1)
 	p.must("POST", api.OrderClosePath(given.Order.ID), api.CloseRequest{}, &api.Order{})

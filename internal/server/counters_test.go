@@ -42,11 +42,12 @@ func TestCountersTellWhatHappened(t *testing.T) {
 	r.fault(wechattest.FaultNotifyLost, "")
 	p.pay(polled.Pay)
 	r.shop.deliver()
+	r.sim.Advance(queryPause)
 	p.get(polled.Order.ID)
 
 	// Paid at WeChat after it was given up here.
 	late := p.order("tea", 1)
-	ordertest.Exec(t, r.db, `UPDATE orders SET status = 'closed' WHERE id = ?`, late.Order.ID)
+	ordertest.Exec(t, r.db, `UPDATE orders SET status = 'closed', due_at = NULL, network = NULL WHERE id = ?`, late.Order.ID)
 	p.pay(late.Pay)
 	r.shop.deliver()
 

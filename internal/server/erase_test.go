@@ -66,11 +66,12 @@ func (s *shop) failedOrder(p *person) string {
 
 // draft returns an order of a person that can be stored.
 func (s *shop) draft(p *person, id string) order.Order {
+	now := s.now()
 	return order.Order{
 		ID: id, OutTradeNo: "20261123" + strings.ToUpper(id[:23]) + "X", Owner: p.user.OpenID, ClientKey: "key-" + id, Fingerprint: "f",
 		AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID, TradeType: api.TradeJSAPI, Total: 6800, Currency: "CNY",
 		Lines:    []order.Line{{ProductID: "tea", Name: "茶", Price: 6800, Quantity: 1}},
-		ClientIP: p.ip, NotifyURL: shopURL + api.PathNotifyPay, CreatedAt: s.now(), ExpiresAt: s.now().Add(order.Lifetime),
+		ClientIP: p.ip, NotifyURL: shopURL + api.PathNotifyPay, CreatedAt: now, ExpiresAt: now.Add(order.Lifetime),
 	}
 }
 
@@ -115,6 +116,9 @@ func (s *shop) many(p *person, n int) {
 		o, err := store.Insert(s.t.Context(), s.draft(p, fmt.Sprintf("%022dm0", i)))
 		if err != nil {
 			s.t.Fatal(err)
+		}
+		if ok, err := store.SetPrepay(s.t.Context(), o.ID, order.Prepay{ID: "wx" + o.ID, SignType: "HMAC-SHA256"}, s.now()); !ok || err != nil {
+			s.t.Fatal(ok, err)
 		}
 		if ok, err := store.Close(s.t.Context(), o.ID, s.now()); !ok || err != nil {
 			s.t.Fatal(ok, err)

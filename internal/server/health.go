@@ -54,17 +54,23 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	case s.cfg.Webhook == nil:
 		outbox.Problem = "WEBHOOK_URL is not set: nobody is told of payments"
 	case v.Dead > 0:
-		outbox = unwell("outbox", fmt.Sprintf("%d events were given up and wait to be replayed", v.Dead))
+		outbox = unwell("outbox", fmt.Sprintf("%s events were given up and wait to be replayed", counted(v.Dead)))
 	case !v.OldestPending.IsZero() && now.Sub(v.OldestPending) > eventStale:
 		outbox = unwell("outbox", "an event is not delivered that was made "+ago(now.Sub(v.OldestPending)))
+	case !v.OldestClosed.IsZero() && now.Sub(v.OldestClosed) > eventStale:
+		// No alarm: anybody can make order.closed, by cancelling orders.
+		outbox.Problem = "an order.closed is not delivered that was made " + ago(now.Sub(v.OldestClosed))
 	}
 	checks = append(checks, outbox)
 
 	orders := api.HealthCheck{Name: "orders", OK: true}
 	if v.Foreign > 0 {
-		orders = unwell("orders", fmt.Sprintf("%d unpaid orders were made for another merchant than that of WECHAT_MCH_ID: nobody asks WeChat about them", v.Foreign))
+		orders = unwell("orders", fmt.Sprintf("%s unpaid orders were made for another merchant than that of WECHAT_MCH_ID: nobody asks WeChat about them", counted(v.Foreign)))
+	} else if most := s.cfg.Store.Bounds.Guests; v.OpenGuests >= most {
+		// No alarm: strangers can reach it, and buyers who sign in do not notice.
+		orders.Problem = fmt.Sprintf("%d orders of guests are unpaid, which is the bound: guests cannot order", v.OpenGuests)
 	}
-	checks = append(checks, orders)
+	checks = append(checks, orders, sizeCheck(v.Size))
 
 	refunds := api.HealthCheck{Name: "refunds", OK: true}
 	switch {
@@ -97,6 +103,27 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 
 func unwell(name, problem string) api.HealthCheck {
 	return api.HealthCheck{Name: name, Problem: problem}
+}
+
+// counted prints a number of order.Vitals, which does not count on.
+func counted(n int) string {
+	if n >= order.MaxCounted {
+		return fmt.Sprintf("%d or more", n)
+	}
+	return fmt.Sprint(n)
+}
+
+// sizeCheck tells how full the database is. A shop without a timer does not know.
+func sizeCheck(size order.Size) api.HealthCheck {
+	const mega = 1_000_000
+	check := api.HealthCheck{Name: "size", OK: !size.Full()}
+	switch {
+	case size.Full():
+		check.Problem = fmt.Sprintf("the database has %d of %d MB: new orders are rejected", size.Used/mega, size.Capacity/mega)
+	case size.Used >= size.Capacity/4*3 && size.Capacity > 0:
+		check.Problem = fmt.Sprintf("the database has %d of %d MB; from 90 %% on new orders are rejected", size.Used/mega, size.Capacity/mega)
+	}
+	return check
 }
 
 func ago(d time.Duration) string { return d.Truncate(time.Minute).String() + " ago" }

@@ -166,37 +166,6 @@ func (s *Server) awaitPayment(ctx context.Context, told wechat.Trade) error {
 	}
 }
 
-// toldBatch is how many told orders one call of the timer queries, of those that
-// reconcileBatch allows.
-const toldBatch = 5
-
-// confirmTold queries WeChat about orders whose payment was notified and not
-// confirmed, and settles the responses. It reports how many there were. A timer calls
-// it before it looks at anything else; failures of single orders are logged.
-func (s *Server) confirmTold(ctx context.Context, now time.Time) (int, error) {
-	told, err := s.cfg.Store.DueTold(ctx, s.cfg.MchID, now, toldBatch)
-	if err != nil {
-		return 0, err
-	}
-	for _, o := range told {
-		if ctx.Err() != nil {
-			break
-		}
-		claimed, err := s.cfg.Store.ClaimDueTold(ctx, o.ID, queryWindow, s.now())
-		if err != nil {
-			return 0, err
-		}
-		if !claimed {
-			continue // another notification is being confirmed, or the order has been paid
-		}
-		var why refusal
-		if err := s.query(ctx, o, sourceCron); err != nil && !errors.As(err, &why) {
-			s.log.Warn("querying WeChat about a notified payment failed", "order", o.ID, "source", sourceCron, "error", err)
-		}
-	}
-	return len(told), nil
-}
-
 func answer(w http.ResponseWriter, status int, ok bool, message string) {
 	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
 	w.WriteHeader(status)

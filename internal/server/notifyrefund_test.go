@@ -119,7 +119,7 @@ func TestRefundNotificationWithABrokenDatabase(t *testing.T) {
 func TestRefundNotificationForAnUnknownOrder(t *testing.T) {
 	s := newShop(t, nil)
 	_, refund := s.refunding()
-	ordertest.Exec(t, s.db, `DROP TRIGGER keep_refunds; DELETE FROM refunds; DELETE FROM orders`)
+	ordertest.Exec(t, s.db, `DROP TRIGGER keep_refunds; DROP TRIGGER keep_paid_orders; DELETE FROM refunds; DELETE FROM orders`)
 	s.sim.Advance(6 * time.Second)
 	if attempt, err := s.sim.NotifyRefund(refund, ""); err != nil || attempt.OK || !strings.Contains(attempt.Reason, "unknown order") {
 		t.Errorf("%+v, %v", attempt, err)

@@ -41,6 +41,7 @@ func TestReasonUnderOtherNames(t *testing.T) {
 			}
 
 			s.fault(fault, "/pay/orderquery")
+			s.sim.Advance(4 * time.Second)
 			p.get(c.Order.ID)
 			logged("orderquery")
 			p.pay(c.Pay)

@@ -43,7 +43,7 @@ func (s *Server) createOrder(w http.ResponseWriter, r *http.Request) error {
 	// From here on a caller who hangs up changes nothing.
 	ctx := context.WithoutCancel(r.Context())
 	selling := s.selling(ctx)
-	o, err := s.place(ctx, who.owner(), clientIP(r), req, basket, selling)
+	o, err := s.place(ctx, who.owner(), clientIP(r), limitedAddress(r), req, basket, selling)
 	if err != nil {
 		return err
 	}
@@ -61,9 +61,9 @@ func (s *Server) createOrder(w http.ResponseWriter, r *http.Request) error {
 }
 
 // place stores a new order, or finds the one that the same client_key made
-// before: at the prices of that time, and even if an item has gone since. With an
-// error of selling it stores none.
-func (s *Server) place(ctx context.Context, owner, ip string, req api.CreateOrderRequest, basket order.Basket, selling error) (order.Order, error) {
+// before: at the prices of that time, and even if an item has gone since. network is
+// what the orders of guests are bounded by. With an error of selling it stores none.
+func (s *Server) place(ctx context.Context, owner, ip, network string, req api.CreateOrderRequest, basket order.Basket, selling error) (order.Order, error) {
 	fingerprint := basket.Fingerprint(req.TradeType, req.Replaces)
 	if selling != nil {
 		old, err := s.cfg.Store.ByClientKey(ctx, owner, req.ClientKey)
@@ -88,12 +88,12 @@ func (s *Server) place(ctx context.Context, owner, ip string, req api.CreateOrde
 		}
 		return order.Order{}, err
 	}
+	o.Owner, o.ClientKey, o.Fingerprint, o.Network = owner, req.ClientKey, fingerprint, network
 	if req.Replaces != "" {
-		if err := s.replace(ctx, owner, req, fingerprint); err != nil {
+		if err := s.replace(ctx, o, req); err != nil {
 			return order.Order{}, err
 		}
 	}
-	o.Owner, o.ClientKey, o.Fingerprint = owner, req.ClientKey, fingerprint
 	// For NATIVE the documents ask for the caller's address instead. A Worker
 	// has none of its own, and WeChat compares it with nothing.
 	o.TradeType, o.ClientIP = req.TradeType, ip
@@ -102,7 +102,7 @@ func (s *Server) place(ctx context.Context, owner, ip string, req api.CreateOrde
 	}
 	stored, err := s.cfg.Store.Insert(ctx, o)
 	if err != nil {
-		return order.Order{}, err
+		return order.Order{}, roomError(err)
 	}
 	if stored.ID != o.ID {
 		return repeated(stored, fingerprint)
@@ -111,19 +111,25 @@ func (s *Server) place(ctx context.Context, owner, ip string, req api.CreateOrde
 	return stored, nil
 }
 
-// replace gives up the order whose place a new one takes. Nothing is given up
+// replace gives up the order whose place a draft takes. Nothing is given up
 // for a request that would make nothing.
-func (s *Server) replace(ctx context.Context, owner string, req api.CreateOrderRequest, fingerprint string) error {
-	old, err := s.cfg.Store.ByClientKey(ctx, owner, req.ClientKey)
+func (s *Server) replace(ctx context.Context, draft order.Order, req api.CreateOrderRequest) error {
+	old, err := s.cfg.Store.ByClientKey(ctx, draft.Owner, req.ClientKey)
 	if err == nil {
-		_, err = repeated(old, fingerprint)
+		_, err = repeated(old, draft.Fingerprint)
 	}
-	if err != nil && !errors.Is(err, order.ErrNotFound) {
+	isNew := errors.Is(err, order.ErrNotFound)
+	if err != nil && !isNew {
 		return err
 	}
-	o, err := s.ownOrder(ctx, req.Replaces, owner)
+	o, err := s.ownOrder(ctx, req.Replaces, draft.Owner)
 	if err != nil {
 		return err
+	}
+	if isNew {
+		if err := s.cfg.Store.Room(ctx, draft, o.Open()); err != nil {
+			return roomError(err)
+		}
 	}
 	if o, err = s.giveUp(ctx, o); err != nil {
 		return err
@@ -297,6 +303,21 @@ func (s *Server) ownOrder(ctx context.Context, id, owner string) (order.Order, e
 		return order.Order{}, unknown
 	}
 	return o, err
+}
+
+// roomError translates why there is no room for an order.
+func roomError(err error) error {
+	switch {
+	case errors.Is(err, order.ErrFull):
+		return refuse(api.CodeShopFull, "the database is nearly full, the shop takes no new orders")
+	case errors.Is(err, order.ErrBuyerBound):
+		return refuse(api.CodeTooManyOrders, "too many of your orders are unpaid: pay or cancel one")
+	case errors.Is(err, order.ErrNetworkBound):
+		return refuse(api.CodeTooManyOrders, "too many orders of guests at your address are unpaid: cancel one, or wait an hour")
+	case errors.Is(err, order.ErrGuestsBound):
+		return refuse(api.CodeTooManyOrders, "too many orders of guests are unpaid: wait an hour, or sign in")
+	}
+	return err
 }
 
 // basketError translates what can be wrong with a basket.

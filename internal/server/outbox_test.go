@@ -183,7 +183,7 @@ func TestNobodyThereEndsTheRun(t *testing.T) {
 	}
 	r.answer = func(int, webhook.Event) (int, error) { return 0, context.DeadlineExceeded }
 	r.deliver()
-	if len(r.events) != 4 {
+	if len(r.events) != 5 {
 		t.Errorf("%d tries of 10 events", len(r.events))
 	}
 	r.answer = nil
@@ -202,14 +202,14 @@ func TestSlowReceiverIsBounded(t *testing.T) {
 		r.paid(p, "test")
 	}
 	r.answer = func(n int, _ webhook.Event) (int, error) {
-		if n%4 == 0 {
+		if n%5 == 0 {
 			r.advanceShop(9 * time.Second)
 		}
 		return 200, nil
 	}
 	r.deliver()
-	if len(r.events) != 16 {
-		t.Errorf("%d deliveries of 9 s for each four, want 16 in 30 s", len(r.events))
+	if len(r.events) != 20 {
+		t.Errorf("%d deliveries of 9 s for each five, want 20 in 30 s", len(r.events))
 	}
 	r.answer = nil
 	r.deliver()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"h5pay/internal/api"
@@ -15,18 +16,24 @@ import (
 // however many pages wait for it.
 const queryWindow = 3 * time.Second
 
-// Bounds of one Reconcile. On Cloudflare's free plan an event may run 50
-// statements; an order or a refund takes four at most, one more where a trade is
-// refused, and the rest six. All refunds of an order are looked at where WeChat
-// has paid back or refuses to: that takes one for each that is known, and
-// four for one that is not. An event that it is too much for fails; what it has
-// claimed is left alone by the next one, which goes on.
+// Bounds of one Reconcile, beside Config.Statements.
 const (
-	reconcileBatch = 10 // of both
-	refundBatch    = 4
-	reconcileTime  = 40 * time.Second // no query begins after it
-	refundTime     = 12 * time.Second // no refund's turn begins after it: one may take 25 s
-	maxForgotten   = 1000             // states of sign-ins
+	dueBatch      = 100 // orders that one statement reads
+	queryAtOnce   = 5   // Workers have six connections open at once
+	refundBatch   = 4
+	reconcileTime = 40 * time.Second // no query begins after it
+	refundTime    = 12 * time.Second // no refund's turn begins after it: one may take 25 s
+	maxForgotten  = 1000             // states of sign-ins
+	maxDeleted    = 100              // orders that were never paid
+
+	// queryCost is how many statements the query about one order makes at most: the
+	// claim, and to settle a trade that is rejected a change, a read and a count. An
+	// unpaid order costs one, the claim. An order with refunds can cost more: one for
+	// each refund that is known and four for one that is not. An invocation that then
+	// runs out of statements fails; the next one continues with the rest.
+	queryCost = 4
+	// closingCost is how many statements follow the queries.
+	closingCost = 2
 )
 
 // refresh asks WeChat about an order that may have been paid without our
@@ -36,6 +43,12 @@ func (s *Server) refresh(ctx context.Context, o order.Order) order.Order {
 	if !s.stale(o) {
 		return o
 	}
+	return s.refreshNow(ctx, o)
+}
+
+// refreshNow is refresh for a caller who does not rely on what WeChat said a moment
+// ago. Only the claim bounds its queries.
+func (s *Server) refreshNow(ctx context.Context, o order.Order) order.Order {
 	log := s.logger(ctx).With("order", o.ID)
 	claimed, err := s.cfg.Store.ClaimQuery(ctx, o.ID, queryWindow, s.now())
 	if err != nil {
@@ -56,33 +69,38 @@ func (s *Server) refresh(ctx context.Context, o order.Order) order.Order {
 	return o
 }
 
-// stale reports whether WeChat may know more of an order, and was not asked just
-// now. It saves a poll the statement of a claim that would fail.
+// stale reports whether WeChat may know more of an order than it said last, to a query
+// or to unifiedorder: queryWindow has passed since then. It saves a poll the statement
+// of a claim that would fail.
 func (s *Server) stale(o order.Order) bool {
-	return (o.Open() || o.Status == api.StatusClosing) && !s.now().Before(o.QueriedAt.Add(queryWindow))
+	last := o.QueriedAt
+	if o.PrepayAt.After(last) {
+		last = o.PrepayAt
+	}
+	return (o.Open() || o.Status == api.StatusClosing) && !s.now().Before(last.Add(queryWindow))
 }
 
-// Reconcile asks WeChat about refunds and orders of which no news has come, those
-// that have waited longest first; it sends again the refunds that WeChat has not
-// taken, and closes there and here what was not paid in time. A
-// timer calls it every minute; what one call leaves over the next takes up, so
-// that it may stop, or fail, anywhere. Troubles with single ones are logged;
-// the error is the database's.
+// Reconcile queries WeChat about refunds and orders of which no report has come. It
+// sends the refunds again that WeChat has not taken, and closes the orders there and
+// here that were not paid in time. It also deletes old unpaid orders and notes the size
+// of the database.
+//
+// A timer calls it every minute. It keeps to Config.Statements and to reconcileTime;
+// the next call continues with the rest, so it may stop or fail anywhere. Failures of
+// single orders are logged; the error is the database's.
 func (s *Server) Reconcile(ctx context.Context) error {
 	began := s.now()
+	ctx, statements := order.CountStatements(ctx)
+	// In a full database deleting makes the room that settling needs, so it comes
+	// first, and its failure stops nothing else.
+	kept := s.tidy(ctx, began)
 	refunds, err := s.cfg.Store.DueRefunds(ctx, began, refundBatch)
 	if err != nil {
-		return fmt.Errorf("reconciling: %w", err)
+		return fmt.Errorf("reconciling: %w", errors.Join(err, kept))
 	}
-	batch := reconcileBatch - len(refunds)
-	told, err := s.confirmTold(ctx, began)
-	if err != nil {
-		return fmt.Errorf("reconciling: %w", err)
-	}
-	batch -= told
-	due, err := s.cfg.Store.Due(ctx, s.cfg.MchID, began, batch)
-	if err != nil {
-		return fmt.Errorf("reconciling: %w", err)
+	q := queries{s: s, began: began, statements: statements, calls: 3 * len(refunds)}
+	if err := q.told(ctx); err != nil {
+		return fmt.Errorf("reconciling: %w", errors.Join(err, kept))
 	}
 	for _, r := range refunds {
 		if ctx.Err() != nil || s.now().Sub(began) > refundTime {
@@ -92,36 +110,159 @@ func (s *Server) Reconcile(ctx context.Context) error {
 			return fmt.Errorf("reconciling: %w", err)
 		}
 	}
-	if err := s.cfg.Store.ForgetStates(ctx, began, maxForgotten); err != nil {
-		return err
+	err = q.run(ctx)
+	if q.asked > 0 {
+		s.log.Info("orders reconciled", "asked", q.asked, "failed", q.failed, "more", q.more)
+		s.count(ctx, map[string]int{"reconciled.asked": q.asked, "reconciled.failed": q.failed})
 	}
-	asked, failed := 0, 0
-	for _, o := range due {
-		if ctx.Err() != nil || s.now().Sub(began) > reconcileTime {
-			break
-		}
-		claimed, err := s.cfg.Store.ClaimQuery(ctx, o.ID, queryWindow, s.now())
-		if err != nil {
-			return fmt.Errorf("reconciling: %w", err)
-		}
-		if !claimed {
-			continue // its owner looks at it, or it has just been paid
-		}
-		asked++
-		var why refusal
-		if err := s.query(ctx, o, sourceCron); err != nil && !errors.As(err, &why) {
-			failed++
-			s.log.Warn("asking WeChat about an order failed", "order", o.ID, "source", sourceCron, "error", err)
-		}
-	}
-	if asked > 0 {
-		s.log.Info("orders reconciled", "asked", asked, "failed", failed, "more", len(due) == batch)
-		s.count(ctx, map[string]int{"reconciled.asked": asked, "reconciled.failed": failed})
+	if err = errors.Join(err, kept); err != nil {
+		return fmt.Errorf("reconciling: %w", err)
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	return s.cfg.Store.Reconciled(ctx, s.now())
+}
+
+// tidy deletes what is no longer needed, in bounded portions, and notes the size of the
+// database.
+func (s *Server) tidy(ctx context.Context, now time.Time) error {
+	deleted, err := s.cfg.Store.DeleteUnpaid(ctx, now.Add(-s.cfg.KeepUnpaid), maxDeleted)
+	if deleted > 0 {
+		s.log.Info("old unpaid orders deleted", "orders", deleted)
+	}
+	err = errors.Join(err, s.cfg.Store.ForgetStates(ctx, now, maxForgotten), s.cfg.Store.ForgetHours(ctx, now))
+	if s.cfg.Size == nil {
+		return err
+	}
+	size, sizeErr := s.cfg.Size(ctx)
+	if sizeErr == nil && size.Capacity > 0 {
+		if size.Full() {
+			s.log.Error("the database is nearly full, new orders are rejected", "used", size.Used, "capacity", size.Capacity)
+		}
+		sizeErr = s.cfg.Store.NoteSize(ctx, size)
+	}
+	return errors.Join(err, sizeErr)
+}
+
+// queries are the queries about orders of one Reconcile. Some run at once.
+type queries struct {
+	s             *Server
+	began         time.Time
+	statements    *atomic.Int64 // made so far by this Reconcile
+	calls         int           // to WeChat, at most
+	asked, failed int
+	more          bool // orders are left for the next call
+}
+
+// queried is how one query ended.
+type queried struct {
+	claimed bool
+	err     error // of the database
+	failed  bool
+}
+
+// told queries WeChat about the orders whose payment was notified and not confirmed.
+// Money may be there, so they come first; the greater part of the bounds stays for the
+// rest.
+func (q *queries) told(ctx context.Context) error {
+	limit := dueBatch / 2
+	if most := q.s.cfg.Statements; most > 0 {
+		limit = min(limit, most/(2*queryCost))
+	}
+	told, err := q.s.cfg.Store.DueTold(ctx, q.s.cfg.MchID, q.began, limit)
+	if err != nil {
+		return err
+	}
+	return q.batch(ctx, told, q.s.cfg.Store.ClaimDueTold)
+}
+
+// run queries WeChat about the orders that are due, batch by batch, until none is left
+// or a bound is reached. The error is the database's.
+func (q *queries) run(ctx context.Context) error {
+	limit := dueBatch
+	if most := q.s.cfg.Statements; most > 0 {
+		limit = min(limit, most)
+	}
+	for {
+		due, err := q.s.cfg.Store.Due(ctx, q.s.cfg.MchID, q.s.now(), limit)
+		if err != nil {
+			return err
+		}
+		if err := q.batch(ctx, due, q.s.cfg.Store.ClaimQuery); err != nil || q.more || len(due) < limit {
+			return err
+		}
+		if !q.affords(1, 0) {
+			q.more = true
+			return nil
+		}
+	}
+}
+
+// claimFunc claims the query about an order: see order.Store.ClaimQuery.
+type claimFunc func(ctx context.Context, id string, window time.Duration, now time.Time) (bool, error)
+
+// batch queries WeChat about some orders, queryAtOnce at a time.
+func (q *queries) batch(ctx context.Context, due []order.Order, claim claimFunc) (err error) {
+	running := 0
+	ended := make(chan queried, queryAtOnce)
+	wait := func() {
+		r := <-ended
+		running--
+		if r.claimed {
+			q.asked++
+		}
+		if r.failed {
+			q.failed++
+		}
+		if r.err != nil {
+			err = r.err
+		}
+	}
+	for _, o := range due {
+		calls := 1
+		if q.s.mayClose(o) {
+			calls = 3 // the close, and a query more if WeChat calls the order paid
+		}
+		for running > 0 && (running == queryAtOnce || !q.affords(running+1, calls)) {
+			wait()
+		}
+		if err != nil {
+			break
+		}
+		if ctx.Err() != nil || q.s.now().Sub(q.began) > reconcileTime || !q.affords(running+1, calls) {
+			q.more = true
+			break
+		}
+		q.calls += calls
+		running++
+		go func() { ended <- q.s.queryDue(ctx, o, claim) }()
+	}
+	for running > 0 {
+		wait()
+	}
+	return err
+}
+
+// affords reports whether so many queries may run now, with so many more calls.
+func (q *queries) affords(running, calls int) bool {
+	most := q.s.cfg.Statements
+	return most == 0 || int(q.statements.Load())+running*queryCost+closingCost <= most && q.calls+calls <= most
+}
+
+// queryDue queries WeChat about an order that is due.
+func (s *Server) queryDue(ctx context.Context, o order.Order, claim claimFunc) queried {
+	claimed, err := claim(ctx, o.ID, queryWindow, s.now())
+	if err != nil || !claimed {
+		return queried{err: err} // not claimed: its owner looks at it, or it has just been paid
+	}
+	r := queried{claimed: true}
+	var why refusal
+	if err := s.query(ctx, o, sourceCron); err != nil && !errors.As(err, &why) {
+		r.failed = true
+		s.log.Warn("asking WeChat about an order failed", "order", o.ID, "source", sourceCron, "error", err)
+	}
+	return r
 }
 
 // query asks WeChat about an order and settles the answer. What nobody paid in
@@ -161,7 +302,7 @@ func (s *Server) ask(ctx context.Context, o order.Order, source string) (found i
 	if trade.State == wechat.StateRefund {
 		return paidOrOpen, s.settleRefunded(ctx, o, trade, source)
 	}
-	if err := s.settle(ctx, trade, source); err != nil {
+	if err := s.settleOrder(ctx, o, trade, source); err != nil {
 		return 0, err
 	}
 	if trade.State == wechat.StateNotPay {

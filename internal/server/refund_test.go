@@ -36,6 +36,7 @@ func (p *person) paidOrder(product string, quantity int) api.Order {
 	c := p.order(product, quantity)
 	p.pay(c.Pay)
 	p.deliver()
+	p.sim.Advance(queryPause) // WeChat is queried if the notification was lost
 	return p.get(c.Order.ID)
 }
 

@@ -36,6 +36,13 @@ const (
 	resendWindow = refundTimeout + 2*time.Second
 )
 
+// MinStatements is the smallest Config.Statements: Cloudflare's free plan has 50.
+const MinStatements = 50
+
+// DefaultKeepUnpaid is how long orders that were never paid are kept. WeChat closes an
+// order after a day; the rest of a month is for questions of customers.
+const DefaultKeepUnpaid = 30 * 24 * time.Hour
+
 // Payments is what the server needs of WeChat. *wechat.Client is one.
 type Payments interface {
 	AuthorizeURL(redirectURI string, scope wechat.Scope, state string) (string, error)
@@ -89,6 +96,16 @@ type Config struct {
 	// Announce, if not nil, is told that there is an event to deliver. It must
 	// not wait, and may do nothing: a timer delivers what it leaves.
 	Announce func()
+	// Statements is how many SQL statements one run of Reconcile or Deliver may make,
+	// and how many calls: D1 and Workers limit both for one invocation. At least
+	// MinStatements; 0 is no limit.
+	Statements int
+	// KeepUnpaid is how long an order that was never paid is kept; DefaultKeepUnpaid
+	// when 0, order.MinKeepUnpaid at least.
+	KeepUnpaid time.Duration
+	// Size, if not nil, returns the size of the database. From 90 % of its capacity on
+	// new orders are rejected.
+	Size func(ctx context.Context) (order.Size, error)
 	// Checks is what the wiring has to say on the health page: of bindings, say.
 	Checks []api.HealthCheck
 	// Addresses says where the client's address is; http.Request.RemoteAddr has it
@@ -139,6 +156,9 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
 	}
+	if cfg.KeepUnpaid == 0 {
+		cfg.KeepUnpaid = DefaultKeepUnpaid
+	}
 	if cfg.Announce == nil {
 		cfg.Announce = func() {}
 	}
@@ -164,6 +184,8 @@ func New(cfg Config) (*Server, error) {
 		{cfg.Store != nil, "Store is nil"},
 		{cfg.WeChat != nil, "WeChat is nil"},
 		{webhookProblem == "", webhookProblem},
+		{cfg.Statements == 0 || cfg.Statements >= MinStatements, "Statements is less than 50"},
+		{cfg.KeepUnpaid >= order.MinKeepUnpaid, "KeepUnpaid is less than 10 days"},
 	} {
 		if !rule.ok {
 			return nil, errors.New("server: " + rule.problem)

@@ -50,8 +50,19 @@ func (s *Server) withOrder(ctx context.Context, trade wechat.Trade, source strin
 	if err != nil {
 		return err
 	}
-	log = log.With("order", o.ID)
-	err = do(o)
+	return s.judge(ctx, o, trade, source, do)
+}
+
+// settleOrder is settle for a trade of an order that was read before: the columns that
+// a trade has to agree with never change.
+func (s *Server) settleOrder(ctx context.Context, o order.Order, trade wechat.Trade, source string) error {
+	return s.judge(ctx, o, trade, source, func(o order.Order) error { return s.apply(ctx, o, trade, source) })
+}
+
+// judge runs do with the order of a trade. A refusal is logged and counted.
+func (s *Server) judge(ctx context.Context, o order.Order, trade wechat.Trade, source string, do func(order.Order) error) error {
+	log := s.logger(ctx).With("source", source, "out_trade_no", trade.OutTradeNo, "order", o.ID)
+	err := do(o)
 	var why refusal
 	if errors.As(err, &why) {
 		s.count(ctx, map[string]int{"refused." + strings.ReplaceAll(string(why), " ", "_"): 1})

@@ -37,6 +37,7 @@ type shop struct {
 	ahead   time.Duration // of the shop's clock, before WeChat's
 	handler http.Handler
 	log     *logBuffer
+	change  func(*server.Config, *wechat.Config) // of the settings, as newShop was told
 }
 
 // newShop opens a shop. change, if not nil, bends its settings.
@@ -48,7 +49,7 @@ func newShop(t testing.TB, change func(*server.Config, *wechat.Config)) *shop {
 // newShopAt opens a shop at a WeChat with some settings of its own.
 func newShopAt(t testing.TB, at wechattest.Config, change func(*server.Config, *wechat.Config)) *shop {
 	t.Helper()
-	s := &shop{t: t, db: ordertest.Open(t), log: &logBuffer{}}
+	s := &shop{t: t, db: ordertest.Open(t), log: &logBuffer{}, change: change}
 	back := &wire{}
 	at.Hostile, at.PlainRefunds = true, true
 	at.PhoneURL, at.WeChatURL, at.Doer = shopURL, "https://wechat.example", back

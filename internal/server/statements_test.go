@@ -87,7 +87,7 @@ func countStatements(t *testing.T, s *shop) *atomic.Int64 {
 	t.Cleanup(func() { db.Close() })
 	plain := s.db
 	s.db = db
-	s.handler = s.open(nil)
+	s.handler = s.open(s.change)
 	s.db = plain
 	return &c.n
 }

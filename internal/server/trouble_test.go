@@ -39,6 +39,7 @@ func TestPollingSurvivesWeChatsTroubles(t *testing.T) {
 			s.fault(wechattest.FaultNotifyLost, "")
 			p.pay(c.Pay)
 			s.fault(fault, "/pay/orderquery")
+			s.sim.Advance(3 * time.Second)
 			if o := p.get(c.Order.ID); o.Status != api.StatusPending {
 				t.Errorf("order %+v", o)
 			}
@@ -111,6 +112,7 @@ func TestClosedAtWeChat(t *testing.T) {
 				t.Fatal(err)
 			}
 			if by == "poll" {
+				s.sim.Advance(queryPause)
 				if o := p.get(c.Order.ID); o.Status != api.StatusClosed {
 					t.Errorf("order %+v", o)
 				}

@@ -43,7 +43,7 @@ func (w *Worker) RateLimit(binding string) RateLimit { return RateLimit{w.border
 
 // OpenD1 opens the database that wrangler.toml binds to a name. It does not
 // look whether there is one; the first statement does.
-func (w *Worker) OpenD1(binding string) *sql.DB { return sql.OpenDB(database{w.border, binding}) }
+func (w *Worker) OpenD1(binding string) *sql.DB { return sql.OpenDB(newDatabase(w.border, binding)) }
 
 // Queue returns the queue that wrangler.toml binds to a name.
 func (w *Worker) Queue(binding string) Queue { return Queue{w.border.send, binding} }

@@ -2,11 +2,13 @@ package warm
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"io"
 	"math"
 	"strconv"
+	"sync/atomic"
 )
 
 // database is D1 as a driver of database/sql. The library's own driver leaks a
@@ -14,6 +16,20 @@ import (
 type database struct {
 	calls   caller
 	binding string
+	size    *atomic.Int64 // in bytes, as of the last statement that said it
+}
+
+func newDatabase(calls caller, binding string) database {
+	return database{calls, binding, new(atomic.Int64)}
+}
+
+// DatabaseSize returns the size in bytes that D1 reported with the last statement of
+// ExecContext, 0 before the first one.
+func DatabaseSize(db *sql.DB) int64 {
+	if d, ok := db.Driver().(database); ok {
+		return d.size.Load()
+	}
+	return 0
 }
 
 // Connect opens a connection, which costs nothing and holds nothing.
@@ -46,6 +62,9 @@ func (c conn) ExecContext(ctx context.Context, query string, args []driver.Named
 		return nil, err
 	}
 	res := result{changes: int64(r.int()), lastID: int64(r.int())}
+	if size := r.int(); size > 0 {
+		c.size.Store(int64(size))
+	}
 	return res, r.err
 }
 

@@ -162,20 +162,23 @@ func TestMalformedRepliesAreErrors(t *testing.T) {
 
 func TestD1ThroughDatabaseSQL(t *testing.T) {
 	var asked []string
-	db := sql.OpenDB(database{far(func(op op, r *reader) *message {
+	db := sql.OpenDB(newDatabase(far(func(op op, r *reader) *message {
 		asked = nil
 		for r.left() > 0 {
 			asked = append(asked, r.string())
 		}
 		if op == opExec {
-			return new(message).add("").addInt(2).addInt(41)
+			return new(message).add("").addInt(2).addInt(41).addInt(8192)
 		}
 		return new(message).add("").addInt(5).add("a").add("b").add("c").add("d").add("e").
 			add("stext").add("i-9007199254740991").add("f0.25").add("n").add("s").
 			add("s中").add("i0").add("f1e+300").add("i1").add("sx")
-	}), "DB"})
+	}), "DB"))
 	defer db.Close()
 
+	if size := DatabaseSize(db); size != 0 {
+		t.Errorf("%d bytes before the first statement", size)
+	}
 	res, err := db.ExecContext(t.Context(), "UPDATE t SET a = ?", "x", 7, int64(-1), 0.5, nil, true, false)
 	if err != nil {
 		t.Fatal(err)
@@ -185,6 +188,9 @@ func TestD1ThroughDatabaseSQL(t *testing.T) {
 	}
 	if n, err := res.LastInsertId(); n != 41 || err != nil {
 		t.Errorf("id %d, %v", n, err)
+	}
+	if size := DatabaseSize(db); size != 8192 {
+		t.Errorf("%d bytes, want 8192", size)
 	}
 	if diff := cmp.Diff([]string{"DB", "UPDATE t SET a = ?", "7", "sx", "i7", "i-1", "f0.5", "n", "i1", "i0"}, asked); diff != "" {
 		t.Errorf("asked (-want +got):\n%s", diff)
@@ -215,10 +221,10 @@ func TestD1ThroughDatabaseSQL(t *testing.T) {
 }
 
 func TestD1RefusesWhatItWouldChange(t *testing.T) {
-	db := sql.OpenDB(database{far(func(op, *reader) *message {
+	db := sql.OpenDB(newDatabase(far(func(op, *reader) *message {
 		t.Error("it was sent")
 		return new(message).add("")
-	}), "DB"})
+	}), "DB"))
 	defer db.Close()
 	for _, arg := range []any{time.Now(), []byte("x"), int64(1) << 53, -(int64(1) << 53), sql.Named("a", 1)} {
 		if _, err := db.ExecContext(t.Context(), "UPDATE t SET a = ?", arg); err == nil {
@@ -239,7 +245,7 @@ func TestD1Failures(t *testing.T) {
 		"half a row":      new(message).add("").addInt(2).add("a").add("b").add("i1"),
 		"an empty column": new(message).add("").addInt(1).add("a").add(""),
 	} {
-		db := sql.OpenDB(database{far(func(op, *reader) *message { return reply }), "DB"})
+		db := sql.OpenDB(newDatabase(far(func(op, *reader) *message { return reply }), "DB"))
 		var a, b any
 		err := db.QueryRowContext(t.Context(), "SELECT").Scan(&a, &b)
 		if err == nil {

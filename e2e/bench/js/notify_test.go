@@ -210,6 +210,7 @@ func TestLostNotificationIsFoundByPolling(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.pay(c.Pay)
+		waitForWindow()
 		a := s.call("GET", api.OrderPath(c.Order.ID), nil)
 		row := s.row(c.Order.ID)
 		s.checkPaid(row)

@@ -232,7 +232,7 @@ async function applyPaid(store, log, order, trade, source) {
 export async function refresh(call, order) {
   const { store } = call;
   const now = Date.now();
-  if (!["created", "pending", "closing"].includes(order.status) || now < order.queried_at + queryWindow) return order;
+  if (!["created", "pending", "closing"].includes(order.status) || now < Math.max(order.queried_at, order.prepay_at) + queryWindow) return order;
   const log = call.log.with({ order: order.id });
   try {
     if (!(await store.claimQuery(order.id, queryWindow, now))) return order;

@@ -183,6 +183,7 @@ func TestClosedAtWeChat(t *testing.T) {
 		if err := world.sim.CloseOrder(s.outTradeNo(c.Order.ID)); err != nil {
 			t.Fatal(err)
 		}
+		waitForWindow()
 		a := s.call("GET", api.OrderPath(c.Order.ID), nil)
 		if row := s.row(c.Order.ID); row["status"] != "closed" || !strings.Contains(string(a.body), `"status":"closed"`) {
 			t.Errorf("%s: %s, %v", s.name, a.body, row)

@@ -9,6 +9,8 @@ const selectOrders = `SELECT id, out_trade_no, owner, client_key, fingerprint, a
 	COALESCE(transaction_id, '') AS transaction_id, COALESCE(paid_at, 0) AS paid_at, updated_at
 	FROM orders `;
 
+const minute = 60_000; // ms
+
 export class Store {
   #db;
 
@@ -32,12 +34,13 @@ export class Store {
   // the order of that time is returned and nothing is stored.
   async insert(o) {
     const changes = await this.#run(
-      `INSERT INTO orders (id, out_trade_no, owner, client_key, fingerprint, appid, mch_id, trade_type, items,
-			total, currency, shop_name, body, client_ip, notify_url, created_at, expires_at, status, updated_at, simulated)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO orders (id, out_trade_no, owner, guest, client_key, fingerprint, appid, mch_id, trade_type, items,
+			total, currency, shop_name, body, client_ip, notify_url, created_at, expires_at, status, updated_at, due_at, simulated)
+		VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (owner, client_key) DO NOTHING`,
       [o.id, o.out_trade_no, o.owner, o.client_key, o.fingerprint, o.appid, o.mch_id, o.trade_type, JSON.stringify(o.items),
-        o.total, o.currency, "", o.body, o.client_ip, o.notify_url, o.created_at, o.expires_at, "created", o.created_at, o.simulated],
+        o.total, o.currency, o.body, o.client_ip, o.notify_url, o.created_at, o.expires_at, "created", o.created_at,
+        o.created_at + minute, o.simulated],
     );
     if (changes === 0) return this.byClientKey(o.owner, o.client_key);
     return { ...o, status: "created", updated_at: o.created_at };
@@ -71,14 +74,14 @@ export class Store {
 
   // fail ends an order that WeChat refused to take: created -> failed.
   fail(id, code, now) {
-    return this.#changed(`UPDATE orders SET status = ?, updated_at = MAX(updated_at, ?), client_ip = '', failure = ? WHERE id = ? AND status IN (?)`, [
+    return this.#changed(`UPDATE orders SET status = ?, updated_at = MAX(updated_at, ?), network = NULL, due_at = NULL, client_ip = '', failure = ? WHERE id = ? AND status IN (?)`, [
       "failed", now, code, id, "created",
     ]);
   }
 
   // close ends an order that can no longer be paid: created, pending or closing -> closed.
   close(id, now) {
-    return this.#changed(`UPDATE orders SET status = ?, updated_at = MAX(updated_at, ?), client_ip = '' WHERE id = ? AND status IN (?, ?, ?)`, [
+    return this.#changed(`UPDATE orders SET status = ?, updated_at = MAX(updated_at, ?), network = NULL, due_at = NULL, client_ip = '' WHERE id = ? AND status IN (?, ?, ?)`, [
       "closed", now, id, "created", "pending", "closing",
     ]);
   }
@@ -87,7 +90,7 @@ export class Store {
   // payment of a closed or refused order is money all the same.
   pay(id, { transactionID, paidAt, payer, source, simulated }, now) {
     return this.#changed(
-      `UPDATE orders SET status = ?, updated_at = MAX(updated_at, ?), client_ip = '', transaction_id = ?, paid_at = ?, payer = IIF(owner LIKE 'erased:%', '', NULLIF(?, '')), settled_by = ?, settled_at = MAX(updated_at, ?), simulated = MAX(simulated, ?) WHERE id = ? AND status IN (?, ?, ?, ?, ?, ?) AND transaction_id IS NULL AND NOT EXISTS (SELECT 1 FROM orders AS other WHERE other.transaction_id = ?)`,
+      `UPDATE orders SET status = ?, updated_at = MAX(updated_at, ?), network = NULL, due_at = NULL, client_ip = '', transaction_id = ?, paid_at = ?, payer = IIF(owner LIKE 'erased:%', '', NULLIF(?, '')), settled_by = ?, settled_at = MAX(updated_at, ?), simulated = MAX(simulated, ?) WHERE id = ? AND status IN (?, ?, ?, ?, ?, ?) AND transaction_id IS NULL AND NOT EXISTS (SELECT 1 FROM orders AS other WHERE other.transaction_id = ?)`,
       ["paid", now, transactionID, paidAt, payer, source, now, simulated, id, "created", "pending", "closing", "closed", "failed", "refunding", transactionID],
     );
   }
@@ -96,9 +99,10 @@ export class Store {
   // order now, once in window ms.
   claimQuery(id, window, now) {
     return this.#changed(
-      `UPDATE orders SET queried_at = ?
-		WHERE id = ? AND status IN (?, ?, ?) AND (queried_at IS NULL OR queried_at <= ?)`,
-      [now, id, "created", "pending", "closing", now - window],
+      `UPDATE orders SET queried_at = ?1, due_at = MAX(IIF(status = 'closing', created_at + ?4, 0),
+			MIN(?1 + MAX(?2, (?1 - IIF(status = 'closing', updated_at, created_at)) / 2), MAX(expires_at + ?3, ?1 + MAX(?2, MIN(?5, (?1 - expires_at) / 2)))))
+		WHERE id = ?6 AND status IN ('created', 'pending', 'closing') AND (queried_at IS NULL OR queried_at <= ?7)`,
+      [now, minute, minute, 5 * minute + 15000, 360 * minute, id, now - window],
     );
   }
 

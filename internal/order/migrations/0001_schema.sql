@@ -41,6 +41,7 @@ CREATE TABLE orders (
   id             TEXT    NOT NULL PRIMARY KEY, -- the public one, in URLs
   out_trade_no   TEXT    NOT NULL UNIQUE,      -- the number WeChat knows
   owner          TEXT    NOT NULL,             -- the openid of a user, the id of a guest, or 'erased:' and the order's id
+  guest          INTEGER NOT NULL,             -- 1 if the owner is a guest
   client_key     TEXT    NOT NULL,             -- makes a repeated request the same order
   fingerprint    TEXT    NOT NULL,             -- of the request under client_key
   appid          TEXT    NOT NULL,
@@ -64,6 +65,8 @@ CREATE TABLE orders (
   failure        TEXT,    -- WeChat's code when it last declined the order
   queried_at     INTEGER, -- when WeChat was last queried about the order
   told_at        INTEGER, -- when a notification last said that the order is paid, and WeChat was queried to confirm it
+  due_at         INTEGER, -- when the timer next queries WeChat about the order; NULL when it has ended
+  network        TEXT,    -- the network of a guest, as internal/server/limit.go counts it, while the order is open
   transaction_id TEXT UNIQUE,
   -- WeChat need not report who paid, and when, once money of the payment has gone
   -- back. Then payer and paid_at are NULL until the bill of that day is there.
@@ -81,10 +84,12 @@ CREATE TABLE orders (
   CHECK ((prepay_id IS NULL) = (prepay_at IS NULL)),
   CHECK ((transaction_id IS NULL) = (settled_at IS NULL)),
   CHECK (transaction_id IS NOT NULL OR paid_at IS NULL AND payer IS NULL),
-  CHECK (status <> 'paid' OR transaction_id IS NOT NULL)
+  CHECK (status <> 'paid' OR transaction_id IS NOT NULL),
+  CHECK (guest = (substr(owner, 1, 6) = 'guest:')),
+  CHECK ((due_at IS NULL) = (status NOT IN ('created', 'pending', 'closing')))
 ) STRICT;
 
-CREATE INDEX orders_by_owner ON orders (owner, created_at);
+CREATE INDEX orders_by_owner ON orders (owner, created_at, id);
 CREATE INDEX orders_by_time ON orders (created_at, id);
 CREATE INDEX orders_by_status ON orders (status, created_at, id);
 CREATE INDEX orders_by_payment ON orders (COALESCE(paid_at, settled_at), out_trade_no) WHERE transaction_id IS NOT NULL;
@@ -94,8 +99,12 @@ CREATE INDEX orders_by_payer ON orders (payer) WHERE payer IS NOT NULL;
 CREATE INDEX incomplete_payments ON orders (settled_at) WHERE transaction_id IS NOT NULL AND (paid_at IS NULL OR payer IS NULL);
 -- Finds the orders whose payment was notified and is not confirmed.
 CREATE INDEX told_orders ON orders (queried_at) WHERE told_at IS NOT NULL AND transaction_id IS NULL;
--- Finds the orders that WeChat is to be queried about.
-CREATE INDEX open_orders ON orders (COALESCE(queried_at, created_at)) WHERE status IN ('created', 'pending', 'closing');
+-- Finds the orders that the timer queries WeChat about. Due in store.go reads each of
+-- the four kinds of one merchant by itself.
+CREATE INDEX orders_due ON orders (mch_id, guest, status = 'closing', due_at) WHERE due_at IS NOT NULL;
+-- These two count the orders that wait for a payment, for the bounds of room.go.
+CREATE INDEX orders_open_by_owner ON orders (owner) WHERE status IN ('created', 'pending');
+CREATE INDEX orders_open_by_network ON orders (network) WHERE network IS NOT NULL;
 
 -- The statuses that an order went through.
 CREATE TABLE order_steps (
@@ -117,6 +126,73 @@ CREATE TRIGGER order_goes_on AFTER UPDATE OF status ON orders WHEN NEW.status <>
 BEGIN
   INSERT INTO order_steps (order_id, status, at) VALUES (NEW.id, NEW.status, MAX(NEW.updated_at, OLD.updated_at));
 END;
+
+-- Continues DeleteUnpaid in retention.go.
+CREATE TRIGGER order_is_deleted AFTER DELETE ON orders
+BEGIN
+  DELETE FROM order_steps WHERE order_id = OLD.id;
+  DELETE FROM events WHERE order_id = OLD.id;
+END;
+
+-- ---------------------------------------------------------------------------
+-- Bounds of new orders
+-- ---------------------------------------------------------------------------
+
+-- Insert in store.go reads these tables, so that a bound costs one row however many
+-- orders there are. Triggers keep them in the statement that changes an order.
+
+-- How many orders of guests wait for a payment.
+CREATE TABLE guests_open (
+  one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+  n   INTEGER NOT NULL
+) STRICT;
+
+INSERT INTO guests_open (one, n) VALUES (1, 0);
+
+-- How many orders guests made in an hour, without those that were paid: from one
+-- network, and from all of them under ''.
+CREATE TABLE guests_by_hour (
+  hour    INTEGER NOT NULL, -- since 1970
+  network TEXT    NOT NULL,
+  n       INTEGER NOT NULL,
+  PRIMARY KEY (hour, network)
+) STRICT, WITHOUT ROWID;
+
+-- Continues Insert in store.go.
+CREATE TRIGGER guest_order_begins AFTER INSERT ON orders WHEN NEW.guest = 1 AND NEW.status IN ('created', 'pending')
+BEGIN
+  UPDATE guests_open SET n = n + 1;
+  INSERT INTO guests_by_hour (hour, network, n)
+  SELECT NEW.created_at / 3600000, '', 1 UNION ALL SELECT NEW.created_at / 3600000, NEW.network, 1 WHERE NEW.network <> ''
+  ON CONFLICT (hour, network) DO UPDATE SET n = n + 1;
+END;
+
+-- Continues the changes of change.go that end the wait for a payment.
+CREATE TRIGGER guest_order_ends AFTER UPDATE OF status ON orders
+WHEN NEW.guest = 1 AND OLD.status IN ('created', 'pending') AND NEW.status NOT IN ('created', 'pending')
+BEGIN
+  UPDATE guests_open SET n = n - 1;
+END;
+
+-- Continues Pay in change.go. A paid order takes no place of the hour.
+CREATE TRIGGER guest_order_paid AFTER UPDATE OF transaction_id ON orders
+WHEN NEW.guest = 1 AND OLD.status IN ('created', 'pending') AND NEW.transaction_id IS NOT NULL
+BEGIN
+  UPDATE guests_by_hour SET n = n - 1 WHERE hour = OLD.created_at / 3600000 AND network IN ('', OLD.network);
+END;
+
+-- An operator deleted an open order by hand.
+CREATE TRIGGER guest_order_is_deleted AFTER DELETE ON orders WHEN OLD.guest = 1 AND OLD.status IN ('created', 'pending')
+BEGIN
+  UPDATE guests_open SET n = n - 1;
+END;
+
+-- The size of the database as the timer last saw it, in bytes. No row: not known.
+CREATE TABLE database_size (
+  one      INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+  used     INTEGER NOT NULL,
+  capacity INTEGER NOT NULL CHECK (capacity > 0)
+) STRICT;
 
 -- ---------------------------------------------------------------------------
 -- Refunds
@@ -156,8 +232,9 @@ CREATE INDEX refunds_by_taking ON refunds (taken_at, id) WHERE taken_at IS NOT N
 -- Finds the refunds that WeChat is to be sent, or queried about.
 CREATE INDEX open_refunds ON refunds (COALESCE(queried_at, created_at)) WHERE status IN ('created', 'processing', 'abnormal');
 
--- Finds the refunds that wait for the operator.
-CREATE INDEX stuck_refunds ON refunds (status) WHERE status = 'abnormal' OR status = 'created' AND stuck = 1;
+-- These two find the refunds that need an operator.
+CREATE INDEX stuck_refunds ON refunds (status) WHERE status = 'created' AND stuck = 1;
+CREATE INDEX abnormal_refunds ON refunds (status) WHERE status = 'abnormal';
 
 -- A refund changes its order in the statement that writes the refund, so that the
 -- two agree whatever fails afterwards. An order is refunding while one of its
@@ -212,6 +289,7 @@ CREATE TABLE events (
   tries        INTEGER NOT NULL DEFAULT 0, -- those since the event was made, or replayed
   next_at      INTEGER NOT NULL,           -- of the next try, while pending
   leased_until INTEGER NOT NULL DEFAULT 0, -- until then one delivery is under way
+  blocked      INTEGER NOT NULL DEFAULT 0, -- 1 while an earlier event of the order is pending; order.paid is never blocked
   delivered_at INTEGER,
   last_error   TEXT,
   UNIQUE (type, subject),
@@ -219,10 +297,34 @@ CREATE TABLE events (
 ) STRICT;
 
 CREATE INDEX events_by_order ON events (order_id);
-CREATE INDEX pending_events ON events (next_at) WHERE status = 'pending';
+-- Finds the events that are due: those about money by themselves, and order.closed.
+CREATE INDEX events_due ON events (type = 'order.closed', next_at) WHERE status = 'pending' AND blocked = 0;
+CREATE INDEX pending_events ON events (seq) WHERE status = 'pending';
 CREATE INDEX dead_events ON events (seq) WHERE status = 'dead';
+-- An operator may mark events as dead that were never tried; those are no trouble.
+CREATE INDEX failed_events ON events (seq) WHERE status = 'dead' AND attempts > 0;
 -- Finds the events whose payer is to be removed.
 CREATE INDEX events_with_payer ON events (created_at) WHERE status <> 'pending' AND json_extract(data, '$.order.payer') IS NOT NULL;
+
+-- An event waits until the earlier ones of its order are delivered or dead, but
+-- order.paid waits for nothing. The two triggers keep that rule in the column blocked,
+-- so that a claim reads no event that it cannot take. An order has few events: the
+-- rest of a refund each.
+CREATE TRIGGER event_begins AFTER INSERT ON events WHEN NEW.type <> 'order.paid'
+BEGIN
+  UPDATE events SET blocked = 1
+  WHERE seq = NEW.seq AND EXISTS (SELECT 1 FROM events AS earlier
+    WHERE earlier.order_id = NEW.order_id AND earlier.seq < NEW.seq AND earlier.status = 'pending');
+END;
+
+-- Continues Deliver, Miss and Replay in event.go.
+CREATE TRIGGER event_goes_on AFTER UPDATE OF status ON events WHEN NEW.status <> OLD.status
+BEGIN
+  UPDATE events SET blocked = 1 - blocked
+  WHERE order_id = NEW.order_id AND type <> 'order.paid' AND status = 'pending'
+  AND blocked <> EXISTS (SELECT 1 FROM events AS earlier
+    WHERE earlier.order_id = NEW.order_id AND earlier.seq < events.seq AND earlier.status = 'pending');
+END;
 
 -- Continues ErasePerson in person.go.
 CREATE TRIGGER erase_payer AFTER UPDATE OF payer ON orders WHEN NEW.payer = '' AND OLD.payer <> ''
@@ -241,9 +343,10 @@ BEGIN
   ON CONFLICT (type, subject) DO NOTHING;
 END;
 
--- Continues Close and Fail in change.go.
+-- Continues Close and Fail in change.go. An order without a prepay_id makes no event:
+-- nobody was given anything to pay it with.
 CREATE TRIGGER event_order_closed AFTER UPDATE OF status ON orders
-WHEN NEW.status IN ('closed', 'failed') AND OLD.status NOT IN ('closed', 'failed')
+WHEN NEW.status IN ('closed', 'failed') AND OLD.status NOT IN ('closed', 'failed') AND NEW.prepay_id IS NOT NULL
 BEGIN
   INSERT INTO events (id, type, order_id, subject, data, created_at, next_at)
   SELECT 'evt_closed_' || id, 'order.closed', id, id, json_object('order', json(data)), NEW.updated_at, NEW.updated_at

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	_ "modernc.org/sqlite" // the driver, native only
-
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 )
@@ -23,7 +21,7 @@ import (
 // records the payments of which WeChat did not report the payer or the time.
 func Open(t testing.TB) *sql.DB {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "shop.db")+
+	db, err := sql.Open(driverName, "file:"+filepath.Join(t.TempDir(), "shop.db")+
 		"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)&_txlock=immediate")
 	if err != nil {
 		t.Fatal(err)
@@ -37,9 +35,9 @@ func Open(t testing.TB) *sql.DB {
 		t.Fatal(err)
 	}
 	Exec(t, db, `
-		CREATE TABLE history (order_id TEXT NOT NULL, was TEXT NOT NULL, became TEXT NOT NULL) STRICT;
+		CREATE TABLE history (order_id TEXT NOT NULL, was TEXT NOT NULL, became TEXT NOT NULL, prepaid INTEGER NOT NULL) STRICT;
 		CREATE TRIGGER record_history AFTER UPDATE OF status ON orders
-		BEGIN INSERT INTO history VALUES (NEW.id, OLD.status, NEW.status); END;
+		BEGIN INSERT INTO history VALUES (NEW.id, OLD.status, NEW.status, NEW.prepay_id IS NOT NULL); END;
 		CREATE TRIGGER keep_request BEFORE UPDATE ON orders
 		WHEN OLD.id <> NEW.id OR OLD.out_trade_no <> NEW.out_trade_no OR OLD.owner <> NEW.owner AND NEW.owner <> 'erased:' || NEW.id
 			OR OLD.client_key <> NEW.client_key OR OLD.fingerprint <> NEW.fingerprint OR OLD.appid <> NEW.appid

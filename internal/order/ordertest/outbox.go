@@ -14,8 +14,10 @@ const keepEvents = `
 	CREATE TABLE without_payer (event_id TEXT NOT NULL) STRICT;
 	CREATE TRIGGER record_without_payer AFTER UPDATE OF data ON events WHEN OLD.data <> NEW.data
 	BEGIN INSERT INTO without_payer VALUES (NEW.id); END;
-	CREATE TRIGGER keep_events BEFORE DELETE ON events
-	BEGIN SELECT RAISE(ABORT, 'an event was deleted'); END;`
+	CREATE TRIGGER keep_events BEFORE DELETE ON events WHEN EXISTS (SELECT 1 FROM orders WHERE id = OLD.order_id)
+	BEGIN SELECT RAISE(ABORT, 'an event of an order was deleted'); END;
+	CREATE TRIGGER keep_paid_orders BEFORE DELETE ON orders WHEN OLD.transaction_id IS NOT NULL
+	BEGIN SELECT RAISE(ABORT, 'an order that was paid was deleted'); END;`
 
 // brokenEvents lists what is wrong with the outbox: each row is a thing and what
 // is wrong with it. It is one statement, so that everything is of one moment.
@@ -28,7 +30,7 @@ const brokenEvents = `
 	UNION ALL
 	SELECT 'order ' || id, COALESCE(n, 0) || ' events tell that it is closed'
 	FROM orders LEFT JOIN closed ON closed.order_id = id
-	WHERE COALESCE(n, 0) <> EXISTS (SELECT 1 FROM history WHERE history.order_id = id AND became IN ('closed', 'failed'))
+	WHERE COALESCE(n, 0) <> EXISTS (SELECT 1 FROM history WHERE history.order_id = id AND became IN ('closed', 'failed') AND prepaid)
 	UNION ALL
 	SELECT 'refund ' || refunds.id, 'not told of once, though it is ' || status FROM refunds
 	WHERE (status = 'succeeded') <> (SELECT COUNT(*) FROM events WHERE type = 'order.refunded' AND subject = refunds.id)
@@ -47,6 +49,11 @@ const brokenEvents = `
 			OR NOT EXISTS (SELECT 1 FROM incomplete WHERE order_id = orders.id AND incomplete.paid_at IS NULL)))
 	OR json_extract(data, '$.refund.amount') IS NOT amount
 	OR (type = 'order.refunded') <> (amount IS NOT NULL)
+	UNION ALL
+	SELECT 'event ' || id, IIF(blocked, 'it waits for nothing', 'it does not wait for an earlier one') FROM events
+	WHERE blocked <> (status = 'pending' AND type <> 'order.paid' AND EXISTS (SELECT 1 FROM events AS earlier
+		WHERE earlier.order_id = events.order_id AND earlier.seq < events.seq AND earlier.status = 'pending'))
+	AND status = 'pending'
 	UNION ALL
 	SELECT 'event ' || id, 'marked before it was sent: ' || status || ' after ' || attempts || ' attempts' FROM events
 	WHERE tries > attempts OR status = 'delivered' AND attempts = 0`

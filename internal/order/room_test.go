@@ -1,0 +1,278 @@
+package order_test
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/order/ordertest"
+)
+
+// guestOrder returns an order of a guest in a network that is ready to be inserted.
+func guestOrder(t *testing.T, guest, network, key string) order.Order {
+	t.Helper()
+	o := draft(t, "guest:"+guest, key)
+	o.TradeType, o.Network = api.TradeNative, network
+	return o
+}
+
+// bounded opens a store with small bounds.
+func bounded(t *testing.T) (*sql.DB, *order.Store) {
+	t.Helper()
+	db := ordertest.Open(t)
+	s := order.NewStore(db)
+	s.Bounds = order.Bounds{Buyer: 4, Guest: 3, NetworkGuests: 5, Guests: 7}
+	return db, s
+}
+
+// takes inserts an order that there is room for.
+func takes(t *testing.T, s *order.Store, o order.Order) order.Order {
+	t.Helper()
+	stored, err := s.Insert(ctx, o)
+	if err != nil || stored.ID != o.ID {
+		t.Fatalf("order %s of %s was not stored: %v", o.ID, o.Owner, err)
+	}
+	return stored
+}
+
+// rejects tries to insert an order beyond a bound, which must change nothing.
+func rejects(t *testing.T, db *sql.DB, s *order.Store, o order.Order, want error) {
+	t.Helper()
+	before := ordertest.Dump(t, db)
+	if _, err := s.Insert(ctx, o); !errors.Is(err, want) {
+		t.Errorf("an order of %s: %v, want %v", o.Owner, err, want)
+	}
+	if err := s.Room(ctx, o, false); !errors.Is(err, want) {
+		t.Errorf("room for an order of %s: %v, want %v", o.Owner, err, want)
+	}
+	if ordertest.Dump(t, db) != before {
+		t.Error("a rejected order changed something")
+	}
+}
+
+func TestOneOwnersOpenOrdersAreBounded(t *testing.T) {
+	for owner, n := range map[string]int{"guest:g": 3, "alice": 4} {
+		t.Run(owner, func(t *testing.T) {
+			db, s := bounded(t)
+			order1 := func(key string) order.Order {
+				o := draft(t, owner, key)
+				o.TradeType, o.Network = api.TradeNative, "203.0.113.7"
+				return o
+			}
+			var open []order.Order
+			for i := range n {
+				open = append(open, takes(t, s, order1(fmt.Sprint("key-", i))))
+			}
+			rejects(t, db, s, order1("one more"), order.ErrBuyerBound)
+			if again, err := s.Insert(ctx, order1("key-0")); err != nil || again.ID != open[0].ID {
+				t.Errorf("a repeated client_key makes %s, %v", again.ID, err)
+			}
+			// What is replaced frees its place.
+			if err := s.Room(ctx, order1("one more"), true); err != nil {
+				t.Errorf("no room for a replacement: %v", err)
+			}
+			for i, end := range []func() (bool, error){
+				func() (bool, error) { return s.BeginClose(ctx, open[0].ID, now) },
+				func() (bool, error) { return s.Close(ctx, open[1].ID, now) },
+				func() (bool, error) {
+					return s.Pay(ctx, open[2].ID, order.Payment{TransactionID: "4200", PaidAt: now}, now)
+				},
+			} {
+				if ok, err := end(); !ok || err != nil {
+					t.Fatal(ok, err)
+				}
+				takes(t, s, order1(fmt.Sprint("more-", i)))
+				rejects(t, db, s, order1("one more"), order.ErrBuyerBound)
+			}
+			ordertest.Check(t, db)
+		})
+	}
+}
+
+func TestGuestsOfOneNetworkAreBounded(t *testing.T) {
+	db, s := bounded(t)
+	var open []order.Order
+	for i := range 5 {
+		open = append(open, takes(t, s, guestOrder(t, fmt.Sprint(i), "203.0.113.7", "key-1")))
+	}
+	more := guestOrder(t, "5", "203.0.113.7", "key-1")
+	rejects(t, db, s, more, order.ErrNetworkBound)
+	takes(t, s, guestOrder(t, "6", "198.51.100.0/64", "key-1"))
+	buyer := draft(t, "alice", "key-1")
+	buyer.Network = "203.0.113.7"
+	takes(t, s, buyer)
+
+	// A paid order frees its place. A cancelled one is no longer open, but it counts for
+	// the hour: else a loop of ordering and cancelling fills the database.
+	if ok, err := s.Pay(ctx, open[0].ID, order.Payment{TransactionID: "4200", PaidAt: now}, now); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	takes(t, s, more)
+	if ok, err := s.BeginClose(ctx, more.ID, now); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	late := guestOrder(t, "7", "203.0.113.7", "key-1")
+	rejects(t, db, s, late, order.ErrNetworkBound)
+	late.CreatedAt = now.Truncate(time.Hour).Add(time.Hour)
+	late.ExpiresAt = late.CreatedAt.Add(order.Lifetime)
+	takes(t, s, late)
+	over := guestOrder(t, "8", "203.0.113.7", "key-1")
+	over.CreatedAt = late.CreatedAt
+	rejects(t, db, s, over, order.ErrNetworkBound) // open, now
+	ordertest.Check(t, db)
+}
+
+func TestAllGuestsAreBounded(t *testing.T) {
+	db, s := bounded(t)
+	var open []order.Order
+	for i := range 7 {
+		open = append(open, takes(t, s, guestOrder(t, fmt.Sprint(i), fmt.Sprint("198.51.100.", i), "key-1")))
+	}
+	more := guestOrder(t, "7", "203.0.113.7", "key-1")
+	rejects(t, db, s, more, order.ErrGuestsBound)
+	takes(t, s, draft(t, "alice", "key-1"))
+	if ok, err := s.Pay(ctx, open[0].ID, order.Payment{TransactionID: "4200", PaidAt: now}, now); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	takes(t, s, more)
+	for _, o := range open[1:] {
+		if ok, err := s.Close(ctx, o.ID, now); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	if v, err := s.Vitals(ctx, mchID); err != nil || v.OpenGuests != 1 {
+		t.Errorf("%d orders of guests are open, %v", v.OpenGuests, err)
+	}
+	rejects(t, db, s, guestOrder(t, "8", "203.0.113.7", "key-1"), order.ErrGuestsBound) // for the hour
+	if err := s.ForgetHours(ctx, now.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	var left int
+	if err := db.QueryRow(`SELECT COUNT(*) FROM guests_by_hour`).Scan(&left); err != nil || left != 0 {
+		t.Errorf("%d counts of past hours are left, %v", left, err)
+	}
+}
+
+// The bound is in the statement that stores, so that no number of calls at once gets
+// past it.
+func TestBoundsHoldForManyAtOnce(t *testing.T) {
+	_, s := bounded(t)
+	var stored, rejected atomic.Int32
+	var wg sync.WaitGroup
+	for i := range 40 {
+		o := guestOrder(t, fmt.Sprint(i), "203.0.113.7", "key-1")
+		wg.Go(func() {
+			switch _, err := s.Insert(ctx, o); {
+			case err == nil:
+				stored.Add(1)
+			case errors.Is(err, order.ErrNetworkBound):
+				rejected.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if stored.Load() != 5 || rejected.Load() != 35 {
+		t.Errorf("%d stored, %d rejected, want 5 and 35", stored.Load(), rejected.Load())
+	}
+}
+
+func TestFullDatabaseTakesNoOrder(t *testing.T) {
+	db, s := bounded(t)
+	o := takes(t, s, draft(t, "alice", "key-1"))
+	note := func(used int64) {
+		t.Helper()
+		if err := s.NoteSize(ctx, order.Size{Used: used, Capacity: 1_000_000}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	note(900_000)
+	rejects(t, db, s, draft(t, "alice", "key-2"), order.ErrFull)
+	if again, err := s.Insert(ctx, draft(t, "alice", "key-1")); err != nil || again.ID != o.ID {
+		t.Errorf("a repeated client_key makes %s, %v", again.ID, err)
+	}
+	if v, err := s.Vitals(ctx, mchID); err != nil || !v.Size.Full() {
+		t.Errorf("%+v, %v", v, err)
+	}
+	pay(t, s, o, now)
+	note(899_500) // less than a thousandth: not written
+	rejects(t, db, s, draft(t, "alice", "key-2"), order.ErrFull)
+	note(899_000)
+	takes(t, s, draft(t, "alice", "key-2"))
+}
+
+func TestUnpaidOrdersAreDeleted(t *testing.T) {
+	db, s := bounded(t)
+	s.Bounds = order.DefaultBounds()
+	at := func(o order.Order, days int) order.Order {
+		o.CreatedAt = now.AddDate(0, 0, -days)
+		o.ExpiresAt = o.CreatedAt.Add(order.Lifetime)
+		return o
+	}
+	var closed []order.Order
+	for i := range 5 {
+		o := takes(t, s, at(guestOrder(t, fmt.Sprint(i), "203.0.113.7", "key-1"), 40-i))
+		prepay(t, s, o)
+		if ok, err := s.Close(ctx, o.ID, o.ExpiresAt); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		closed = append(closed, o)
+	}
+	failed := takes(t, s, at(draft(t, "alice", "failed"), 31))
+	if ok, err := s.Fail(ctx, failed.ID, "PARAM_ERROR", failed.CreatedAt); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	kept := []order.Order{
+		takes(t, s, at(draft(t, "alice", "paid"), 50)), takes(t, s, at(draft(t, "alice", "paid late"), 50)),
+		takes(t, s, at(draft(t, "alice", "open"), 50)), takes(t, s, at(draft(t, "alice", "young"), 29)),
+	}
+	pay(t, s, kept[0], kept[0].CreatedAt)
+	refund(t, s, kept[0], "R1", 600, kept[0].CreatedAt)
+	for _, o := range []order.Order{kept[1], kept[3]} {
+		if ok, err := s.Close(ctx, o.ID, o.CreatedAt); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	pay(t, s, kept[1], kept[1].CreatedAt)
+
+	before := now.AddDate(0, 0, -30)
+	for _, want := range []int{4, 2, 0} {
+		if n, err := s.DeleteUnpaid(ctx, before, 4); n != want || err != nil {
+			t.Errorf("%d deleted, %v; want %d", n, err, want)
+		}
+		ordertest.Check(t, db)
+	}
+	for _, o := range append(closed, failed) {
+		if _, err := s.ByID(ctx, o.ID); !errors.Is(err, order.ErrNotFound) {
+			t.Errorf("order %s is left: %v", o.ID, err)
+		}
+	}
+	for _, o := range kept {
+		if _, err := s.ByID(ctx, o.ID); err != nil {
+			t.Errorf("order %s of %s: %v", o.ID, o.ClientKey, err)
+		}
+	}
+	for _, table := range []string{"order_steps", "events"} {
+		var strays int
+		if err := db.QueryRow(`SELECT COUNT(*) FROM ` + table + ` WHERE order_id NOT IN (SELECT id FROM orders)`).Scan(&strays); err != nil || strays != 0 {
+			t.Errorf("%d rows of %s belong to no order, %v", strays, table, err)
+		}
+	}
+}
+
+// What a payment that WeChat reports late, or the comparison of the last bills, can
+// need is younger than the least that is kept.
+func TestMinKeepUnpaidCoversLatePaymentsAndBills(t *testing.T) {
+	const reports = 24*time.Hour + 4*time.Minute // WeChat repeats a notification for so long
+	const bill = 34 * time.Hour                  // from the begin of a day until its bill
+	if least := order.Lifetime + order.BillDays*24*time.Hour + bill; order.MinKeepUnpaid < least || order.MinKeepUnpaid < order.Lifetime+reports {
+		t.Errorf("%s, want at least %s", order.MinKeepUnpaid, least)
+	}
+}

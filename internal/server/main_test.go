@@ -1,0 +1,12 @@
+package server_test
+
+import (
+	"os"
+	"testing"
+
+	"h5pay/internal/order/ordertest"
+)
+
+// TestMain also checks the query plan of every statement that the tests ran, and that
+// they ran all there are.
+func TestMain(m *testing.M) { os.Exit(ordertest.Main(m, true)) }

@@ -1,0 +1,31 @@
+//go:build !js
+
+package main
+
+import (
+	"context"
+	"database/sql"
+	"path/filepath"
+
+	"h5pay/internal/order"
+)
+
+// minDisk is how much of the disk stays free of new orders: SQLite needs room for its
+// log beside the file.
+const minDisk = 64_000_000
+
+// fileSize returns the size of a SQLite file, within SQLite's own limit and what the
+// disk has left for it.
+func fileSize(db *sql.DB, file string) func(context.Context) (order.Size, error) {
+	store := order.NewStore(db)
+	return func(ctx context.Context) (order.Size, error) {
+		size, err := store.SQLiteSize(ctx)
+		if err != nil {
+			return order.Size{}, err
+		}
+		if free, ok := diskFree(filepath.Dir(file)); ok {
+			size.Capacity = min(size.Capacity, size.Used+max(0, free-minDisk)+1)
+		}
+		return size, nil
+	}
+}
