@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"regexp"
 	"strings"
@@ -312,7 +313,7 @@ func TestWrongPriceByTheRunbook(t *testing.T) {
 			ordertest.Exec(t, s.db, m[1])
 			return nil
 		}
-		r := op.request("GET", "/", nil)
+		var r *http.Request
 		if m := post.FindStringSubmatch(command); m != nil {
 			r = op.request("POST", m[2], []byte(strings.ReplaceAll(m[1], "CURSOR", cursor)))
 		} else if m := get.FindStringSubmatch(command); m != nil {
