@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -72,28 +73,15 @@ func listen(ctx context.Context, log *slog.Logger) error {
 		p.certDoer = cert
 	}
 	a := newApp(p)
-	srv := &http.Server{
-		Addr:              getenvOr(addrSetting, "localhost:8787"),
-		Handler:           split(a, static.New(os.DirFS("public"))),
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second, // bodies have 64 KiB at most
-		IdleTimeout:       2 * time.Minute,
+	l, err := net.Listen("tcp", getenvOr(addrSetting, "localhost:8787"))
+	if err != nil {
+		return err
 	}
-	go every(ctx, time.Minute, func() {
-		if err := a.reconcile(ctx); err != nil && ctx.Err() == nil {
-			log.Error("reconciling failed", "error", err)
-		}
-	})
-	go every(ctx, 10*time.Minute, func() {
-		if err := a.checkBills(ctx); err != nil && ctx.Err() == nil {
-			log.Error("checking bills failed", "error", err)
-		}
-	})
-	go events.answer(ctx, retryEvery, func() {
-		if err := a.deliver(ctx); err != nil && ctx.Err() == nil {
-			log.Error("delivering events failed", "error", err)
-		}
-	})
+	g := newGate(usual, a, static.New(os.DirFS("public")), log)
+	srv := g.server()
+	go every(ctx, time.Minute, func() { guard(ctx, log, "reconciling", a.reconcile) })
+	go every(ctx, 10*time.Minute, func() { guard(ctx, log, "checking bills", a.checkBills) })
+	go events.answer(ctx, retryEvery, func() { guard(ctx, log, "delivering events", a.deliver) })
 	ended := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
@@ -102,8 +90,8 @@ func listen(ctx context.Context, log *slog.Logger) error {
 		defer cancel()
 		ended <- srv.Shutdown(grace)
 	}()
-	log.Info("signer listens", "addr", srv.Addr)
-	if err := srv.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+	log.Info("signer listens", "addr", l.Addr().String())
+	if err := srv.Serve(g.listener(l)); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return <-ended
@@ -147,18 +135,6 @@ func every(ctx context.Context, pause time.Duration, do func()) {
 			do()
 		}
 	}
-}
-
-// split sends calls to the signer and everything else to the page. A ServeMux
-// would answer odd paths with a redirect, and a redirected POST is lost.
-func split(calls, page http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p := strings.TrimLeft(r.URL.Path, "/"); p == "api" || strings.HasPrefix(p, "api/") {
-			calls.ServeHTTP(w, r)
-			return
-		}
-		page.ServeHTTP(w, r)
-	})
 }
 
 // maxProxies is more proxies than any request passes.

@@ -149,6 +149,7 @@ var troubles = map[api.Code]trouble{
 	api.CodeAddressUnknown:   {text{"这个浏览器暂时不能付款", "This browser cannot pay right now"}, text{"没有扣款。请在微信中打开本店后付款", "Nothing was charged. Open the shop in WeChat and pay there"}, wayShop},
 	api.CodeWeChatRefused:    {text{"微信支付没有接受", "WeChat Pay said no"}, text{"请联系商家", "Please contact the merchant"}, wayRetry},
 	api.CodeWeChatBusy:       {text{"微信支付繁忙", "WeChat Pay is busy"}, text{"没有扣款，请稍后重试", "Nothing was charged. Please try again in a moment"}, wayRetry},
+	api.CodeBusy:             {text{"人太多了", "The shop is busy"}, text{"请稍后重试", "Please try again in a moment"}, wayRetry},
 	api.CodeMisconfigured:    {text{"商家尚未完成设置", "The shop is not ready yet"}, text{"请联系商家", "Please contact the merchant"}, wayRetry},
 	api.CodeInternal:         {text{"服务出错了", "Something went wrong"}, text{"请稍后重试", "Please try again in a moment"}, wayRetry},
 }

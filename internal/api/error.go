@@ -36,6 +36,7 @@ const (
 	CodeAddressUnknown   Code = "address_unknown"     // MWEB needs the payer's public address, and it is not known: pay by another trade type
 	CodeWeChatRefused    Code = "wechat_refused"      // WeChat said no; retrying does not help
 	CodeWeChatBusy       Code = "wechat_unavailable"  // WeChat did not answer; retry
+	CodeBusy             Code = "busy"                // the server is full, retry in a moment
 	CodeMisconfigured    Code = "misconfigured"       // a setting is missing or wrong; the log names it
 	CodeInternal         Code = "internal"            // our fault; the log has the request_id
 )
@@ -63,6 +64,7 @@ var statuses = map[Code]int{
 	CodeAddressUnknown:   503,
 	CodeWeChatRefused:    502,
 	CodeWeChatBusy:       503,
+	CodeBusy:             503,
 	CodeMisconfigured:    503,
 	CodeInternal:         500,
 }
