@@ -51,6 +51,8 @@ type platform struct {
 	addresses server.Addresses
 	// problem is what is wrong with settings of the platform alone, nil for nothing.
 	problem error
+	// catalogueHint tells the operator how to put products in.
+	catalogueHint string
 	// announce has events delivered at once. Nil leaves them to the timer.
 	announce func()
 	log      *slog.Logger
@@ -98,6 +100,7 @@ func newApp(p platform) app {
 		WeChat:        client,
 		Webhook:       set.webhook(p.hookDoer),
 		Announce:      p.announce,
+		CatalogueHint: p.catalogueHint,
 		Addresses:     p.addresses,
 		AddressLimit:  p.addressLimit,
 		OwnerLimit:    p.ownerLimit,

@@ -41,7 +41,8 @@ func serve() {
 	if !bound("DB") {
 		a = unavailable(&settingError{"d1_databases", "needs a binding named DB"}, "", log)
 	} else {
-		p := platform{getenv: getenv, db: worker.OpenD1("DB"), doer: worker.Fetch(), hookDoer: worker.Fetch().StatusOnly(), log: log}
+		p := platform{getenv: getenv, db: worker.OpenD1("DB"), doer: worker.Fetch(), hookDoer: worker.Fetch().StatusOnly(), log: log,
+			catalogueHint: "README, Going live, has the statement that puts products in"}
 		if bound(certBinding) {
 			p.certDoer = worker.FetchThrough(certBinding)
 		}

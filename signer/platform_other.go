@@ -7,7 +7,9 @@ import (
 	"crypto/tls"
 	"database/sql"
 	"errors"
+	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -41,12 +43,23 @@ const (
 )
 
 // serve runs the signer as a plain HTTP server with the page from public/,
-// until it is interrupted.
+// until it is interrupted. With a flag it puts products into the database instead.
 func serve() {
+	demo := flag.Bool("seed-demo", false, "put the demo catalogue into the database, and end")
+	file := flag.String("sql", "", "run the SQL statements of this `file` in the database, - for standard input, and end")
+	flag.Parse()
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := listen(ctx, log); err != nil {
+	run := listen
+	switch {
+	case flag.NArg() > 0:
+		fmt.Fprintf(os.Stderr, "signer: takes flags only, not %q\n", flag.Arg(0))
+		os.Exit(2)
+	case *demo || *file != "":
+		run = func(ctx context.Context, _ *slog.Logger) error { return fill(ctx, *demo, *file, os.Stdin, os.Stdout) }
+	}
+	if err := run(ctx, log); err != nil {
 		log.Error("signer stopped", "error", err)
 		os.Exit(1)
 	}
@@ -61,9 +74,14 @@ func listen(ctx context.Context, log *slog.Logger) error {
 	if err := order.Migrate(ctx, db); err != nil {
 		return err
 	}
+	if products, err := order.NewStore(db).Products(ctx); err != nil {
+		return err
+	} else if len(products) == 0 {
+		log.Warn("the catalogue is empty, there is nothing to buy", "to_fill_it", catalogueHint)
+	}
 	events := newBell()
 	p := platform{
-		getenv: os.Getenv, db: db, doer: newClient(nil), announce: events.ring, log: log,
+		getenv: os.Getenv, db: db, doer: newClient(nil), announce: events.ring, log: log, catalogueHint: catalogueHint,
 		addressLimit: newLimiter(addressLimit), ownerLimit: newLimiter(ownerLimit),
 	}
 	p.addresses, p.problem = proxyAddresses(os.Getenv)
@@ -95,6 +113,61 @@ func listen(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	return <-ended
+}
+
+// catalogueHint names the commands that put products in. They need nothing but Go
+// and may run beside the server.
+const catalogueHint = "go run ./signer -seed-demo puts the demo catalogue in, go run ./signer -sql FILE runs your own INSERT statements, see README"
+
+// fill puts products into the database: the demo catalogue, or what the statements
+// of a file put in. All statements of the file run, or none.
+func fill(ctx context.Context, demo bool, file string, stdin io.Reader, out io.Writer) error {
+	if demo && strings.HasPrefix(os.Getenv("SHOP_URL"), "https:") {
+		return errors.New("-seed-demo is for a shop on this machine, and SHOP_URL is https: use -sql")
+	}
+	db, err := openSQLite(getenvOr(dbSetting, "h5pay.db"))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if err := order.Migrate(ctx, db); err != nil {
+		return err
+	}
+	if demo {
+		if err := order.Seed(ctx, db); err != nil {
+			return err
+		}
+	}
+	if file != "" {
+		text, err := readSQL(file, stdin)
+		if err != nil {
+			return err
+		}
+		tx, err := db.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback()
+		if _, err := tx.ExecContext(ctx, string(text)); err != nil {
+			return fmt.Errorf("running %s: %w", file, err)
+		}
+		if err := tx.Commit(); err != nil {
+			return err
+		}
+	}
+	products, err := order.NewStore(db).Products(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%d products are for sale\n", len(products))
+	return nil
+}
+
+func readSQL(file string, stdin io.Reader) ([]byte, error) {
+	if file == "-" {
+		return io.ReadAll(stdin)
+	}
+	return os.ReadFile(file)
 }
 
 // newClient returns a client for calls to WeChat, which follows no redirect: the

@@ -76,6 +76,8 @@ type Config struct {
 	// Announce, if not nil, is told that there is an event to deliver. It must
 	// not wait, and may do nothing: a timer delivers what it leaves.
 	Announce func()
+	// CatalogueHint tells the operator how to put products in, when there are none.
+	CatalogueHint string
 	// Checks is what the wiring has to say on the health page: of bindings, say.
 	Checks []api.HealthCheck
 	// Addresses says where the client's address is; http.Request.RemoteAddr has it
