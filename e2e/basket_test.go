@@ -1,6 +1,9 @@
 package e2e
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestBasketCounts(t *testing.T) {
 	p := newPhone(t, 1)
@@ -33,5 +36,26 @@ func TestBackIsTheSameOrder(t *testing.T) {
 	p.pay()
 	p.seesPaid()
 	checkLedger(t)
+	hold(t, 0)
+}
+
+// Who signs out leaves no basket and no draft to the next person at the device; the
+// language stays.
+func TestSigningOutLeavesNothingBehind(t *testing.T) {
+	p := newPhone(t, 1)
+	p.choose("juice")
+	p.order()
+	p.eval(`localStorage.setItem("h5pay.lang", "zh"), sessionStorage.setItem("h5pay.namedtip", "500"), localStorage.setItem("another", "1")`)
+	const keys = `JSON.stringify([...Object.keys(sessionStorage), ...Object.keys(localStorage)].filter((key) => key.startsWith("h5pay.") || key === "another").sort())`
+	if got := p.eval(keys); !strings.Contains(got, "h5pay.basket") || !strings.Contains(got, "h5pay.order") {
+		t.Fatalf("before: %s", got)
+	}
+	p.open(world.sim.PhoneURL + "/orders")
+	p.tap(`document.querySelector('[data-action="sign-out"]')`)
+	p.tap(`document.querySelector("dialog[open] .yes")`)
+	p.sees("已退出登录")
+	if got, want := p.eval(keys), `["another","h5pay.lang"]`; got != want {
+		t.Errorf("after: %s, want %s", got, want)
+	}
 	hold(t, 0)
 }

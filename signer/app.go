@@ -57,6 +57,8 @@ type platform struct {
 	size func(context.Context) (order.Size, error)
 	// d1 says that the statements of an invocation are limited.
 	d1 bool
+	// catalogueHint tells the operator how to put products in.
+	catalogueHint string
 	// announce has events delivered at once. Nil leaves them to the timer.
 	announce func()
 	log      *slog.Logger
@@ -117,6 +119,7 @@ func newApp(p platform) app {
 		WeChat:        client,
 		Webhook:       set.webhook(p.hookDoer),
 		Announce:      p.announce,
+		CatalogueHint: p.catalogueHint,
 		Addresses:     p.addresses,
 		AddressLimit:  p.addressLimit,
 		OwnerLimit:    p.ownerLimit,

@@ -29,7 +29,7 @@ func TestNativeSignerAnswers(t *testing.T) {
 		getenv: func(name string) string { return env[name] }, db: testDB(t), doer: http.DefaultClient,
 		log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
-	h := split(calls, static.New(fstest.MapFS{}))
+	h := newGate(usual, calls, static.New(fstest.MapFS{}), slog.New(slog.NewTextHandler(io.Discard, nil)))
 	for path, status := range map[string]int{
 		"/api/config": 200, "/api/products": 200, "/api/session": 401, "/api": 404, "//api/config": 404, "/api//notify/pay": 404,
 	} {

@@ -7,8 +7,11 @@ import (
 	"crypto/tls"
 	"database/sql"
 	"errors"
+	"flag"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -40,12 +43,23 @@ const (
 )
 
 // serve runs the signer as a plain HTTP server with the page from public/,
-// until it is interrupted.
+// until it is interrupted. With a flag it puts products into the database instead.
 func serve() {
+	demo := flag.Bool("seed-demo", false, "put the demo catalogue into the database, and end")
+	file := flag.String("sql", "", "run the SQL statements of this `file` in the database, - for standard input, and end")
+	flag.Parse()
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := listen(ctx, log); err != nil {
+	run := listen
+	switch {
+	case flag.NArg() > 0:
+		fmt.Fprintf(os.Stderr, "signer: takes flags only, not %q\n", flag.Arg(0))
+		os.Exit(2)
+	case *demo || *file != "":
+		run = func(ctx context.Context, _ *slog.Logger) error { return fill(ctx, *demo, *file, os.Stdin, os.Stdout) }
+	}
+	if err := run(ctx, log); err != nil {
 		log.Error("signer stopped", "error", err)
 		os.Exit(1)
 	}
@@ -61,9 +75,14 @@ func listen(ctx context.Context, log *slog.Logger) error {
 	if err := order.Migrate(ctx, db); err != nil {
 		return err
 	}
+	if products, err := order.NewStore(db).Products(ctx); err != nil {
+		return err
+	} else if len(products) == 0 {
+		log.Warn("the catalogue is empty, there is nothing to buy", "to_fill_it", catalogueHint)
+	}
 	events := newBell()
 	p := platform{
-		getenv: os.Getenv, db: db, doer: newClient(nil), announce: events.ring, log: log,
+		getenv: os.Getenv, db: db, doer: newClient(nil), announce: events.ring, log: log, catalogueHint: catalogueHint,
 		addressLimit: newLimiter(addressLimit), ownerLimit: newLimiter(ownerLimit), size: fileSize(db, file),
 	}
 	p.addresses, p.problem = proxyAddresses(os.Getenv)
@@ -73,28 +92,15 @@ func listen(ctx context.Context, log *slog.Logger) error {
 		p.certDoer = cert
 	}
 	a := newApp(p)
-	srv := &http.Server{
-		Addr:              getenvOr(addrSetting, "localhost:8787"),
-		Handler:           split(a, static.New(os.DirFS("public"))),
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second, // bodies have 64 KiB at most
-		IdleTimeout:       2 * time.Minute,
+	l, err := net.Listen("tcp", getenvOr(addrSetting, "localhost:8787"))
+	if err != nil {
+		return err
 	}
-	go every(ctx, time.Minute, func() {
-		if err := a.reconcile(ctx); err != nil && ctx.Err() == nil {
-			log.Error("reconciling failed", "error", err)
-		}
-	})
-	go every(ctx, 10*time.Minute, func() {
-		if err := a.checkBills(ctx); err != nil && ctx.Err() == nil {
-			log.Error("checking bills failed", "error", err)
-		}
-	})
-	go events.answer(ctx, retryEvery, func() {
-		if err := a.deliver(ctx); err != nil && ctx.Err() == nil {
-			log.Error("delivering events failed", "error", err)
-		}
-	})
+	g := newGate(usual, a, static.New(os.DirFS("public")), log)
+	srv := g.server()
+	go every(ctx, time.Minute, func() { guard(ctx, log, "reconciling", a.reconcile) })
+	go every(ctx, 10*time.Minute, func() { guard(ctx, log, "checking bills", a.checkBills) })
+	go events.answer(ctx, retryEvery, func() { guard(ctx, log, "delivering events", a.deliver) })
 	ended := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
@@ -103,11 +109,66 @@ func listen(ctx context.Context, log *slog.Logger) error {
 		defer cancel()
 		ended <- srv.Shutdown(grace)
 	}()
-	log.Info("signer listens", "addr", srv.Addr)
-	if err := srv.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+	log.Info("signer listens", "addr", l.Addr().String())
+	if err := srv.Serve(g.listener(l)); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return <-ended
+}
+
+// catalogueHint names the commands that put products in. They need nothing but Go
+// and may run beside the server.
+const catalogueHint = "go run ./signer -seed-demo puts the demo catalogue in, go run ./signer -sql FILE runs your own INSERT statements, see README"
+
+// fill puts products into the database: the demo catalogue, or what the statements
+// of a file put in. All statements of the file run, or none.
+func fill(ctx context.Context, demo bool, file string, stdin io.Reader, out io.Writer) error {
+	if demo && strings.HasPrefix(os.Getenv("SHOP_URL"), "https:") {
+		return errors.New("-seed-demo is for a shop on this machine, and SHOP_URL is https: use -sql")
+	}
+	db, err := openSQLite(getenvOr(dbSetting, "h5pay.db"))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if err := order.Migrate(ctx, db); err != nil {
+		return err
+	}
+	if demo {
+		if err := order.Seed(ctx, db); err != nil {
+			return err
+		}
+	}
+	if file != "" {
+		text, err := readSQL(file, stdin)
+		if err != nil {
+			return err
+		}
+		tx, err := db.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback()
+		if _, err := tx.ExecContext(ctx, string(text)); err != nil {
+			return fmt.Errorf("running %s: %w", file, err)
+		}
+		if err := tx.Commit(); err != nil {
+			return err
+		}
+	}
+	products, err := order.NewStore(db).Products(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%d products are for sale\n", len(products))
+	return nil
+}
+
+func readSQL(file string, stdin io.Reader) ([]byte, error) {
+	if file == "-" {
+		return io.ReadAll(stdin)
+	}
+	return os.ReadFile(file)
 }
 
 // newClient returns a client for calls to WeChat, which follows no redirect: the
@@ -148,18 +209,6 @@ func every(ctx context.Context, pause time.Duration, do func()) {
 			do()
 		}
 	}
-}
-
-// split sends calls to the signer and everything else to the page. A ServeMux
-// would answer odd paths with a redirect, and a redirected POST is lost.
-func split(calls, page http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p := strings.TrimLeft(r.URL.Path, "/"); p == "api" || strings.HasPrefix(p, "api/") {
-			calls.ServeHTTP(w, r)
-			return
-		}
-		page.ServeHTTP(w, r)
-	})
 }
 
 // maxProxies is more proxies than any request passes.

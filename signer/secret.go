@@ -54,9 +54,9 @@ func (s *settings) checkSecrets() (wrong []error) {
 // this machine is http.
 func (s *settings) public() bool { return strings.HasPrefix(s.ShopURL, "https:") }
 
-// exampleWords stand in secrets of examples, this project's and others'. A random
-// secret has none of them.
-var exampleWords = []string{"change-me", "change_me", "changeme", "replace-me", "replace_me", "replaceme", "h5pay", "simulator", "example", "placeholder", "password", "your-", "your_", "dummy"}
+// exampleWords stand in secrets of examples, this project's and others'. They are too
+// long for a random secret to hold one by chance.
+var exampleWords = []string{"change-me", "change_me", "changeme", "replace-me", "replace_me", "replaceme", "h5pay-", "h5paysimulator", "simulator", "example", "placeholder", "password", "your-", "your_"}
 
 // weakness says why a secret can be guessed, "" when it seems random. No secret
 // that is drawn at random in hexadecimal, base64 or digits is found weak, but for

@@ -25,6 +25,9 @@ type browser interface {
 	Remember(key, value string) // "" forgets
 	Setting(key string) string
 	Set(key, value string)
+	// ForgetPerson removes all that Remember and Set keep but the language: the next
+	// person at this device must not see it.
+	ForgetPerson()
 
 	// Speak says in which language the document is, as <html lang> has it.
 	Speak(tag string)

@@ -25,6 +25,7 @@ func (nowhere) UserAgent() string                  { return "" }
 func (nowhere) Language() string                   { return "" }
 func (nowhere) Setting(string) string              { return "" }
 func (nowhere) Set(string, string)                 {}
+func (nowhere) ForgetPerson()                      {}
 func (nowhere) Speak(string)                       {}
 func (nowhere) ReplaceAddress(string)              {}
 func (nowhere) Assign(string)                      {}

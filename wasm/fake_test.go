@@ -79,7 +79,14 @@ func (f *fake) Replace(to string)         { f.went = append(f.went, to) }
 func (f *fake) Language() string          { return f.tag }
 func (f *fake) Setting(key string) string { return f.Recall("kept " + key) }
 func (f *fake) Set(key, value string)     { f.Remember("kept "+key, value) }
-func (f *fake) Speak(tag string)          { f.spoken = tag }
+func (f *fake) ForgetPerson() {
+	for key := range f.storage {
+		if personal(strings.TrimPrefix(key, "kept ")) {
+			delete(f.storage, key)
+		}
+	}
+}
+func (f *fake) Speak(tag string) { f.spoken = tag }
 func (f *fake) OnReturn(back func(returned)) (stop func()) {
 	f.back = back
 	return func() { f.back = func(returned) {} }

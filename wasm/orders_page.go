@@ -61,9 +61,7 @@ func (p *ordersPage) signOut(ctx app.Context, _ app.Event) {
 			if err := call(p.ctx, p.b, "DELETE", api.PathSession, nil, nil); err != nil {
 				return nil, err
 			}
-			for _, key := range []string{keyClientKey, keyOrder, keyReplaces} {
-				p.b.Remember(key, "") // the next order is another person's
-			}
+			p.b.ForgetPerson() // the next order is another person's
 			return func() { p.signedOut, p.orders, p.user = true, nil, nil }, nil
 		})
 	}})

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
 
 	"h5pay/internal/api"
@@ -47,7 +48,17 @@ func TestOrdersPage(t *testing.T) {
 func TestSignOut(t *testing.T) {
 	f := newFake(t, "https://shop.example/orders").on(getOrders, api.OrderList{Orders: []api.Order{pendingO1}}).on(getSession, me).
 		on("DELETE "+api.PathSession, answer{Status: 204})
-	draft{f, ""}.remember(keyOrder, "o1")
+	// A basket, drafts of it and of named amounts, and what the page keeps besides.
+	basket{"tea": 2}.save(f)
+	for _, d := range []draft{{f, ""}, {f, "tip"}, {f, "test"}} {
+		for _, key := range []string{keyClientKey, keyOrder, keyReplaces, keyNamed} {
+			d.remember(key, "o1")
+		}
+	}
+	f.Remember(keyTrips, "1")
+	f.Set(keyPrefix+"some.later.setting", "x")
+	f.Set(keyLang, "zh")
+	f.Set("another program's", "x")
 	p := newOrdersPage(f)
 	client := mount(t, p)
 	p.signOut(client.Context(), app.Event{})
@@ -59,8 +70,9 @@ func TestSignOut(t *testing.T) {
 	p.question.do(client.Context())
 	client.Consume()
 	shows(t, p, textSignedOut.zh, textSignIn.zh)
-	if f.made("DELETE") != 1 || f.Recall(keyOrder) != "" {
-		t.Errorf("%q, still knows %q", f.calls, f.Recall(keyOrder))
+	want := map[string]string{"kept " + keyLang: "zh", "kept another program's": "x"}
+	if d := cmp.Diff(want, f.storage); d != "" || f.made("DELETE") != 1 {
+		t.Errorf("%q, storage (-want +got):\n%s", f.calls, d)
 	}
 }
 

@@ -7,6 +7,29 @@ func (webView) Remember(key, value string) { store("sessionStorage", key, value)
 func (webView) Setting(key string) string  { return stored("localStorage", key) }
 func (webView) Set(key, value string)      { store("localStorage", key, value) }
 
+func (webView) ForgetPerson() {
+	forget("sessionStorage")
+	forget("localStorage")
+}
+
+// forget removes every key of this shop from a storage but the language.
+func forget(storage string) {
+	defer catch(nil) // storage is blocked
+	s := member(storage)
+	if !keeps(s) {
+		return
+	}
+	var keys []string // all before any is removed: a removal moves the others
+	for i := range s.Get("length").Int() {
+		keys = append(keys, str(s.Call("key", i)))
+	}
+	for _, key := range keys {
+		if personal(key) {
+			s.Call("removeItem", key)
+		}
+	}
+}
+
 func stored(storage, key string) (value string) {
 	defer catch(nil) // storage is blocked
 	if s := member(storage); keeps(s) {

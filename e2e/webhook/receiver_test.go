@@ -126,6 +126,28 @@ func TestSamplesAgree(t *testing.T) {
 	}
 }
 
+// A stranger's header with many signatures costs the receiver in JavaScript one HMAC
+// for each secret, as it costs the one in Go.
+func TestSampleHashesOnceForEachSecret(t *testing.T) {
+	path, err := filepath.Abs(sample)
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := "t=1767225600" + strings.Repeat(",v1="+strings.Repeat("0", 64), 59)
+	out, err := exec.Command(node, "--input-type=module", "-e", `
+		import { verify } from "`+path+`";
+		let hashed = 0;
+		for (const name of ["sign", "verify", "digest"]) {
+			const was = crypto.subtle[name].bind(crypto.subtle);
+			crypto.subtle[name] = (...args) => (hashed++, was(...args));
+		}
+		const secrets = ["`+secret+`", "`+oldSecret+`"];
+		await verify("`+header+`", new Uint8Array(1 << 20), secrets, 1767225600000).catch((err) => console.log(hashed, err.message));`).CombinedOutput()
+	if want := "2 " + webhook.ErrSignature.Error(); err != nil || strings.TrimSpace(string(out)) != want {
+		t.Errorf("%s, %v, want %s", out, err, want)
+	}
+}
+
 // JavaScript accepts and rejects the events that Go does, by what they are of.
 func TestSamplesAgreeOnWhoseEvents(t *testing.T) {
 	type attempt struct {

@@ -40,10 +40,13 @@ export async function verify(header, body, secrets, now = Date.now(), tolerance 
   for (const secret of secrets) {
     const raw = encoder.encode(secret);
     if (raw.length < 32) throw new Error("webhook: a secret has less than 32 bytes");
-    const key = await crypto.subtle.importKey("raw", raw, { name: "HMAC", hash: "SHA-256" }, false, ["verify"]);
+    const key = await crypto.subtle.importKey("raw", raw, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+    // Once for each secret: a header of strangers may have 59 signatures.
+    const want = new Uint8Array(await crypto.subtle.sign("HMAC", key, signed));
     for (const signature of signatures) {
-      // It compares in constant time.
-      if (await crypto.subtle.verify("HMAC", key, signature, signed)) valid = true;
+      let differing = 0; // of all bytes, so that the time tells nothing
+      for (let i = 0; i < want.length; i++) differing |= want[i] ^ signature[i];
+      if (differing === 0) valid = true;
     }
   }
   if (!valid) throw new Error("webhook: the signature is not by this secret over this body");

@@ -1,3 +1,5 @@
+//go:build unix
+
 package growthtest
 
 import (
@@ -6,14 +8,33 @@ import (
 	"time"
 )
 
-func TestMeasureCountsCalls(t *testing.T) {
-	calls := 0
-	took := measure(nil, func([]byte) { calls++; time.Sleep(least / 4) })
-	if calls < 1 || calls > 4 || took < least/4 {
-		t.Errorf("%d calls of %v", calls, took)
+// work burns CPU in proportion to n.
+func work(n int) {
+	b := make([]byte, 1<<10)
+	for range n {
+		bytes.Count(b, []byte{1})
 	}
 }
 
 func TestLinearAcceptsLinearWork(t *testing.T) {
-	Linear(t, 1<<20, func(n int) []byte { return make([]byte, n) }, func(b []byte) { bytes.Count(b, []byte{1}) })
+	Linear(t, 8000, func(n int) []byte { return make([]byte, n) }, func(b []byte) { work(len(b)) })
+}
+
+// Quadratic work grows past the margin. Waiting is no work.
+func TestMeasureTellsQuadraticWork(t *testing.T) {
+	quadratic := func(b []byte) { work(len(b) * len(b) / 100) }
+	short, long := measure(make([]byte, 500), quadratic), measure(make([]byte, 500*factor), quadratic)
+	if long <= short*factor*margin {
+		t.Errorf("%v and %v: quadratic work passes for linear", short, long)
+	}
+	calls := 0
+	waited := measure(nil, func([]byte) {
+		if calls++; calls == 1 {
+			time.Sleep(100 * time.Millisecond)
+		}
+		work(1000)
+	})
+	if waited > 50*time.Millisecond {
+		t.Errorf("a call that waits took %v of CPU", waited)
+	}
 }

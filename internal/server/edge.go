@@ -75,6 +75,15 @@ func (s *Server) edge(next http.Handler) http.Handler {
 	})
 }
 
+// caught turns a panic into an error. Every goroutine that a call or a timer starts
+// defers it: net/http catches only panics of its own goroutines.
+func (s *Server) caught(ctx context.Context, err *error) {
+	if p := recover(); p != nil {
+		s.logger(ctx).Error("panic", "value", panicText(p), "stack", string(debug.Stack()))
+		*err = errors.New("the signer failed")
+	}
+}
+
 // panicText keeps values of unknown types, which may hold anything, out of the
 // log.
 func panicText(p any) string {

@@ -96,7 +96,7 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 
 	catalogue := api.HealthCheck{Name: "catalogue", OK: true}
 	if !v.ForSale {
-		catalogue = unwell("catalogue", "no product is for sale")
+		catalogue = unwell("catalogue", strings.TrimRight("no product is for sale; "+s.cfg.CatalogueHint, "; "))
 	}
 	return append(checks, catalogue)
 }

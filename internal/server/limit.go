@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -53,7 +54,7 @@ func (s *Server) allow(ctx context.Context, l Limiter, key string) bool {
 	}
 	ok, err := l.Allow(ctx, key)
 	if err != nil {
-		s.logger(ctx).Error("a rate limiter failed", "error", err)
+		s.logSeldom(ctx, slog.LevelError, "a rate limiter failed", "error", err)
 		return true
 	}
 	return ok

@@ -147,4 +147,10 @@ func TestFailingLimiterStopsNobody(t *testing.T) {
 	if len(broken.keys) != 2 || !strings.Contains(s.log.String(), "no limits today") {
 		t.Errorf("asked %d times; log:\n%s", len(broken.keys), s.log)
 	}
+	for range 50 {
+		p.send(p.request("POST", api.PathSession, nil))
+	}
+	if n := strings.Count(s.log.String(), "a rate limiter failed"); n != 1 {
+		t.Errorf("%d lines in a minute", n)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -100,7 +101,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !first {
-		s.logger(ctx).Warn("a state was used twice")
+		s.logSeldom(ctx, slog.LevelWarn, "a state was used twice")
 		return refuse(api.CodeStateInvalid, "the state was used before")
 	}
 	if token.Snapshot {

@@ -74,6 +74,7 @@ func (s *Server) Deliver(ctx context.Context) error {
 // deliver sends one claimed event and marks what became of it. It reports whether
 // the receiver answered at all, and whether a later event of the order may be due now.
 func (s *Server) deliver(ctx context.Context, e order.Event) (answered, next bool, err error) {
+	defer s.caught(ctx, &err)
 	log := s.logger(ctx).With("event", e.ID, "type", string(e.Type), "order", e.OrderID, "attempt", e.Attempts)
 	status, err := s.send(ctx, e)
 	ctx = context.WithoutCancel(ctx) // what was sent is noted, though the caller be gone

@@ -251,12 +251,13 @@ func (q *queries) affords(running, calls int) bool {
 }
 
 // queryDue queries WeChat about an order that is due.
-func (s *Server) queryDue(ctx context.Context, o order.Order, claim claimFunc) queried {
+func (s *Server) queryDue(ctx context.Context, o order.Order, claim claimFunc) (r queried) {
+	defer s.caught(ctx, &r.err)
 	claimed, err := claim(ctx, o.ID, queryWindow, s.now())
 	if err != nil || !claimed {
 		return queried{err: err} // not claimed: its owner looks at it, or it has just been paid
 	}
-	r := queried{claimed: true}
+	r.claimed = true
 	var why refusal
 	if err := s.query(ctx, o, sourceCron); err != nil && !errors.As(err, &why) {
 		r.failed = true

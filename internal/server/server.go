@@ -106,6 +106,8 @@ type Config struct {
 	// Size, if not nil, returns the size of the database. From 90 % of its capacity on
 	// new orders are rejected.
 	Size func(ctx context.Context) (order.Size, error)
+	// CatalogueHint tells the operator how to put products in, when there are none.
+	CatalogueHint string
 	// Checks is what the wiring has to say on the health page: of bindings, say.
 	Checks []api.HealthCheck
 	// Addresses says where the client's address is; http.Request.RemoteAddr has it

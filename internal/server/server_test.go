@@ -48,6 +48,25 @@ func TestPanicIsAnswered(t *testing.T) {
 	}
 }
 
+// panicDoer panics, as a transport with a mistake does.
+type panicDoer struct{}
+
+func (panicDoer) Do(*http.Request) (*http.Response, error) { panic("a mistake") }
+
+// A panic in a goroutine of a timer ends neither the program nor the other events.
+func TestPanicInADeliveryIsAnError(t *testing.T) {
+	s := newShop(t, func(cfg *server.Config, _ *wechat.Config) {
+		cfg.Webhook = &server.Webhook{URL: "https://erp.example.com", Secrets: []wechat.Secret{webhookSecret}, Doer: panicDoer{}}
+	})
+	s.signedIn(0).paidOrder("tea", 1)
+	if err := s.signer.Deliver(t.Context()); err == nil {
+		t.Error("no error")
+	}
+	if text := s.log.String(); !strings.Contains(text, "level=ERROR msg=panic") || !strings.Contains(text, "panicDoer") {
+		t.Errorf("log:\n%s", text)
+	}
+}
+
 func mustServer(t *testing.T, s *shop, wx server.Payments) http.Handler {
 	t.Helper()
 	signer, err := server.New(goodConfig(s, wx))

@@ -227,7 +227,6 @@ func TestMessagesAreReadTheSame(t *testing.T) {
 	for i := range 257 {
 		fmt.Fprintf(&many, "<a%d/>", i)
 	}
-	sides := newSides(t, wechat.SignHMAC)
 	for name, body := range map[string]string{
 		"empty":            "",
 		"no XML":           "hello",
@@ -261,7 +260,7 @@ func TestMessagesAreReadTheSame(t *testing.T) {
 		"BOM":              "\xef\xbb\xbf<xml><return_code>SUCCESS</return_code></xml>",
 	} {
 		var answers []string
-		for _, s := range sides {
+		for _, s := range newSides(t, wechat.SignHMAC) { // new ones log the first bad notification
 			r := request("POST", api.PathNotifyPay, []byte(body))
 			r.Header.Set("Content-Type", "text/xml")
 			a := s.send(r)

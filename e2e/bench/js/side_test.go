@@ -248,10 +248,14 @@ func secrets() []string {
 	return all
 }
 
-// flush waits until everything logged so far can be read. Lines come in order,
-// so it is when a new one has come.
+// flush waits until everything logged so far can be read. The Worker's lines come
+// in order, so that a new one is the last. Go's lines are there at once, and it
+// would log the bad notification once a minute.
 func (s *side) flush() {
 	s.t.Helper()
+	if s.name == "Go" {
+		return
+	}
 	last := s.send(request("POST", api.PathNotifyPay, nil))
 	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(s.log.String(), last.id()); {
 		if time.Now().After(deadline) {

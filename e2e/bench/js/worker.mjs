@@ -182,7 +182,8 @@ function failure(err, { method }, path, id, log) {
   }
   const { code, message, cause } = err;
   if (code === "misconfigured") log.error("the shop is misconfigured", { error: cause });
-  if (code === "forbidden_origin") log.warn("request refused", { method, path, code, reason: message });
+  // The Go signer writes this line, and that of a bad notification, once a minute.
+  if (code === "forbidden_origin") log.warn("a call of another site's page is rejected", { path });
   return json(statuses[code], { code, message, request_id: id });
 }
 

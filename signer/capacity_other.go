@@ -1,0 +1,305 @@
+//go:build !js
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"h5pay/internal/api"
+)
+
+// capacity bounds what clients can take of the native server. Whoever comes when it
+// is full gets status 503 with Retry-After. WeChat's notifications have a reserve.
+type capacity struct {
+	conns, reserveConns int // connections; the reserve comes on top and serves notifications alone
+	calls, reserveCalls int // calls of the API at once; the reserve is a part of them
+	pages               int // files of the page at once
+
+	header, body time.Duration // to send a request's header, and all of it
+	answer       time.Duration // from then on, to take the answer to a call
+	pace         time.Duration // to take each 32 KiB of a file
+	file         time.Duration // to take a whole file
+	idle         time.Duration // between requests of a connection
+}
+
+// usual is the capacity of the server. A call waits for WeChat up to 30 s, and a
+// phone with 2 KiB a second gets a file.
+var usual = capacity{
+	conns: 2048, reserveConns: 128, calls: 512, reserveCalls: 64, pages: 512,
+	header: 10 * time.Second, body: 30 * time.Second, answer: time.Minute,
+	pace: 15 * time.Second, file: 10 * time.Minute, idle: time.Minute,
+}
+
+const (
+	maxHeader    = 32 << 10 // bytes of a request's header
+	maxCallBody  = 64 << 10 // bytes of a call's body; the API rejects a longer one
+	pieceOfFile  = 32 << 10 // bytes
+	maxDeflected = 64       // connections at once that are told that the server is full
+	retryFull    = "5"      // seconds
+)
+
+// slots counts what is in use.
+type slots struct {
+	max, reserve int64
+	used         atomic.Int64
+}
+
+// take takes a slot and reports whether there was one. Only the privileged get
+// those of the reserve.
+func (s *slots) take(privileged bool) bool {
+	limit := s.max
+	if !privileged {
+		limit -= s.reserve
+	}
+	if s.used.Add(1) <= limit {
+		return true
+	}
+	s.used.Add(-1)
+	return false
+}
+
+func (s *slots) giveBack() { s.used.Add(-1) }
+
+// gate lets requests through to calls and to the page while there is room.
+type gate struct {
+	capacity
+	calls, page           http.Handler
+	callSlots, pageSlots  slots
+	connSlots, deflecting slots
+	log                   *slog.Logger
+
+	mu     sync.Mutex
+	warned time.Time
+	turned int // away since then
+}
+
+func newGate(c capacity, calls, page http.Handler, log *slog.Logger) *gate {
+	g := &gate{capacity: c, calls: calls, page: page, log: log}
+	g.callSlots.max, g.callSlots.reserve = int64(c.calls), int64(c.reserveCalls)
+	g.pageSlots.max = int64(c.pages)
+	g.connSlots.max, g.connSlots.reserve = int64(c.conns+c.reserveConns), int64(c.reserveConns)
+	g.deflecting.max = maxDeflected
+	return g
+}
+
+// server returns the HTTP server of the gate. It has to be given the gate's
+// listener.
+func (g *gate) server() *http.Server {
+	return &http.Server{
+		Handler:           g,
+		ReadHeaderTimeout: g.header,
+		ReadTimeout:       g.body,
+		WriteTimeout:      g.answer,
+		IdleTimeout:       g.idle,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelWarn),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, connKey{}, c)
+		},
+	}
+}
+
+// connKey finds the connection in a request's context.
+type connKey struct{}
+
+func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	notification := r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/api/notify/")
+	if c, ok := r.Context().Value(connKey{}).(*boundConn); ok && c.reserved && !notification {
+		w.Header().Set("Connection", "close")
+		g.full(w, r, "connections")
+		return
+	}
+	if g.connSlots.used.Load() > int64(g.conns)*3/4 {
+		w.Header().Set("Connection", "close") // idle connections would keep others out
+	}
+	if !isCall(r) {
+		if !g.pageSlots.take(false) {
+			g.full(w, r, "files at once")
+			return
+		}
+		defer g.pageSlots.giveBack()
+		g.page.ServeHTTP(&pacedWriter{ResponseWriter: w, control: http.NewResponseController(w), pace: g.pace, end: time.Now().Add(g.file)}, r)
+		return
+	}
+	readWhole(r) // before it takes a slot: a client may send slowly
+	if !g.callSlots.take(notification) {
+		g.full(w, r, "calls at once")
+		return
+	}
+	defer g.callSlots.giveBack()
+	g.calls.ServeHTTP(w, r)
+}
+
+// isCall reports whether a request is for the API and not for a file. A ServeMux
+// would answer odd paths with a redirect, and a redirected POST is lost.
+func isCall(r *http.Request) bool {
+	p := strings.TrimLeft(r.URL.Path, "/")
+	return p == "api" || strings.HasPrefix(p, "api/")
+}
+
+// readWhole reads the body of a call into memory, as much as the API reads.
+func readWhole(r *http.Request) {
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength > maxCallBody {
+		return
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxCallBody+1))
+	rest := io.Reader(bytes.NewReader(body))
+	if err != nil {
+		rest = io.MultiReader(rest, brokenReader{err})
+	}
+	r.Body = io.NopCloser(rest)
+}
+
+// brokenReader fails.
+type brokenReader struct{ err error }
+
+func (b brokenReader) Read([]byte) (int, error) { return 0, b.err }
+
+// full answers that there is no room.
+func (g *gate) full(w http.ResponseWriter, r *http.Request, what string) {
+	g.warn(what)
+	w.Header().Set("Retry-After", retryFull)
+	w.Header().Set("Cache-Control", "no-store")
+	if !isCall(r) {
+		http.Error(w, "人太多了，请稍后再试\nThe shop is busy. Please try again in a moment.", http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(api.CodeBusy.Status())
+	json.NewEncoder(w).Encode(api.Error{Code: api.CodeBusy, Message: "the server is full, try again in a moment"})
+}
+
+// warn logs that somebody was turned away, once a minute.
+func (g *gate) warn(what string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.turned++
+	if time.Since(g.warned) < time.Minute {
+		return
+	}
+	g.log.Warn("the server is full", "of", what, "turned_away", g.turned)
+	g.warned, g.turned = time.Now(), 0
+}
+
+// pacedWriter cuts off a client that does not take a file, and lets one that is
+// slow have it.
+type pacedWriter struct {
+	http.ResponseWriter
+	control *http.ResponseController
+	pace    time.Duration
+	end     time.Time
+}
+
+func (w *pacedWriter) Write(p []byte) (n int, err error) {
+	for {
+		deadline := time.Now().Add(w.pace)
+		if deadline.After(w.end) {
+			deadline = w.end
+		}
+		w.control.SetWriteDeadline(deadline) // a connection that has none is not slow
+		piece := p[n:min(n+pieceOfFile, len(p))]
+		m, err := w.ResponseWriter.Write(piece)
+		if n += m; err != nil || n == len(p) {
+			return n, err
+		}
+	}
+}
+
+// listener counts the connections of the gate. Those beyond all bounds are told
+// that the server is full and closed.
+type listener struct {
+	net.Listener
+	gate *gate
+}
+
+func (g *gate) listener(l net.Listener) net.Listener { return &listener{l, g} }
+
+func (l *listener) Accept() (net.Conn, error) {
+	slots := &l.gate.connSlots
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case slots.take(false):
+			return &boundConn{Conn: c, slots: slots}, nil
+		case slots.take(true):
+			return &boundConn{Conn: c, slots: slots, reserved: true}, nil
+		}
+		l.gate.warn("connections")
+		l.deflect(c)
+	}
+}
+
+const fullAnswer = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: " + retryFull + "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+// deflect tells a client that the server is full, without waiting for it.
+func (l *listener) deflect(c net.Conn) {
+	if !l.gate.deflecting.take(false) {
+		c.Close()
+		return
+	}
+	go func() {
+		defer l.gate.deflecting.giveBack()
+		defer c.Close()
+		c.SetDeadline(time.Now().Add(time.Second))
+		io.WriteString(c, fullAnswer)
+		if half, ok := c.(interface{ CloseWrite() error }); ok {
+			half.CloseWrite()
+		}
+		// What the client sent has to be read, or the answer is lost with the
+		// connection.
+		io.Copy(io.Discard, io.LimitReader(c, maxCallBody))
+	}()
+}
+
+// boundConn is a connection that has a slot.
+type boundConn struct {
+	net.Conn
+	slots    *slots
+	reserved bool // it came when only the reserve was left
+	once     sync.Once
+}
+
+func (c *boundConn) Close() error {
+	c.once.Do(c.slots.giveBack)
+	return c.Conn.Close()
+}
+
+// CloseWrite lets net/http end its half of a connection before it closes it.
+func (c *boundConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+// guard runs one tick of a timer. An error or a panic goes to the log, and the next
+// tick runs: a mistake in one order must not end the server.
+func guard(ctx context.Context, log *slog.Logger, what string, do func(context.Context) error) {
+	defer func() {
+		if p := recover(); p != nil {
+			text := fmt.Sprintf("%T", p) // the value may hold anything
+			if err, ok := p.(interface{ RuntimeError() }); ok {
+				text = fmt.Sprint(err)
+			}
+			log.Error(what+" failed: panic", "value", text, "stack", string(debug.Stack()))
+		}
+	}()
+	if err := do(ctx); err != nil && ctx.Err() == nil {
+		log.Error(what+" failed", "error", err)
+	}
+}

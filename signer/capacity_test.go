@@ -1,0 +1,416 @@
+//go:build !js
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"h5pay/internal/api"
+)
+
+// served is a gate behind a real socket.
+type served struct {
+	*gate
+	addr string
+	log  *lockedBuffer
+}
+
+// lockedBuffer is a log that may be read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// serveGate serves calls and the page until the test ends. change, if not nil,
+// bends the usual capacity.
+func serveGate(t *testing.T, calls, page http.Handler, change func(*capacity)) *served {
+	t.Helper()
+	c := usual
+	if change != nil {
+		change(&c)
+	}
+	s := &served{log: &lockedBuffer{}}
+	s.gate = newGate(c, calls, page, slog.New(slog.NewTextHandler(s.log, nil)))
+	l, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.addr = l.Addr().String()
+	srv := s.server()
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Serve(s.listener(l)) }()
+	t.Cleanup(func() {
+		srv.Close()
+		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// dial opens a connection to the server that ends with the test.
+func (s *served) dial(t *testing.T) *net.TCPConn {
+	t.Helper()
+	c, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	c.SetDeadline(time.Now().Add(time.Minute))
+	return c.(*net.TCPConn)
+}
+
+// ask sends a request on a connection of its own and returns the answer.
+func (s *served) ask(t *testing.T, method, path, body string) *http.Response {
+	t.Helper()
+	c := s.dial(t)
+	fmt.Fprintf(c, "%s %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", method, path, len(body), body)
+	res, err := http.ReadResponse(bufio.NewReader(c), &http.Request{Method: method})
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, path, err)
+	}
+	t.Cleanup(func() { res.Body.Close() })
+	return res
+}
+
+// eventually fails the test when ok does not come true within a minute.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("it does not come true that %s", what)
+		}
+	}
+}
+
+var nothing = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+
+// wantFull checks an answer of a full server.
+func wantFull(t *testing.T, res *http.Response) {
+	t.Helper()
+	var e api.Error
+	b, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
+		t.Errorf("%s %v %s, %v, want 503 with Retry-After", res.Status, res.Header, b, err)
+	}
+	if strings.HasPrefix(res.Header.Get("Content-Type"), "application/json") && (json.Unmarshal(b, &e) != nil || e.Code != api.CodeBusy) {
+		t.Errorf("%s", b)
+	}
+}
+
+// When all calls are taken, more of them get 503, notifications still have their
+// reserve, and files are served.
+func TestFullOfCalls(t *testing.T) {
+	release := make(chan struct{})
+	var inside atomic.Int32
+	calls := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		inside.Add(1)
+		<-release
+	})
+	s := serveGate(t, calls, nothing, func(c *capacity) { c.calls, c.reserveCalls = 6, 2 })
+	end := sync.OnceFunc(func() { close(release) })
+	defer end()
+	hold := func(method, path string) {
+		c := s.dial(t)
+		fmt.Fprintf(c, "%s %s HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", method, path)
+	}
+	for range 4 {
+		hold("POST", "/api/orders")
+	}
+	eventually(t, "four calls are served", func() bool { return inside.Load() == 4 })
+	wantFull(t, s.ask(t, "POST", "/api/orders", "{}"))
+	wantFull(t, s.ask(t, "GET", "/api/notify/pay", "")) // no notification
+	hold("POST", "/api/notify/pay")
+	hold("POST", "/api/notify/refund")
+	eventually(t, "two notifications are served", func() bool { return inside.Load() == 6 })
+	wantFull(t, s.ask(t, "POST", "/api/notify/pay", ""))
+	if res := s.ask(t, "GET", "/", ""); res.StatusCode != http.StatusOK {
+		t.Errorf("a file: %s", res.Status)
+	}
+	for range 20 {
+		wantFull(t, s.ask(t, "POST", "/api/orders", "{}"))
+	}
+	if n := strings.Count(s.log.String(), "the server is full"); n != 1 {
+		t.Errorf("%d lines in a minute:\n%s", n, s.log)
+	}
+	// There is room again when they end.
+	end()
+	eventually(t, "slots come back", func() bool { return s.callSlots.used.Load() == 0 })
+	if res := s.ask(t, "POST", "/api/orders", "{}"); res.StatusCode != http.StatusOK {
+		t.Errorf("after the others: %s", res.Status)
+	}
+}
+
+// A client that sends its body slowly takes no slot of calls.
+func TestSlowBodyTakesNoSlot(t *testing.T) {
+	echo := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
+	s := serveGate(t, echo, nothing, func(c *capacity) { c.calls, c.reserveCalls, c.body = 1, 0, 2*time.Second })
+	for range 10 {
+		c := s.dial(t)
+		io.WriteString(c, "POST /api/notify/pay HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n<xml>")
+	}
+	eventually(t, "the connections are open", func() bool { return s.connSlots.used.Load() == 10 })
+	res := s.ask(t, "POST", "/api/orders", "whole")
+	if b, err := io.ReadAll(res.Body); err != nil || string(b) != "whole" {
+		t.Errorf("%s %q, %v", res.Status, b, err)
+	}
+	// They end by themselves.
+	eventually(t, "slow clients are cut off", func() bool { return s.connSlots.used.Load() <= 1 })
+}
+
+// A handler learns that a body broke off, and bodies over the bound are not read.
+func TestBodiesReachTheHandlerAsTheyAre(t *testing.T) {
+	type got struct {
+		n   int
+		err error
+	}
+	bodies := make(chan got, 1)
+	calls := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		b, err := io.ReadAll(r.Body)
+		bodies <- got{len(b), err}
+	})
+	s := serveGate(t, calls, nothing, nil)
+	s.ask(t, "POST", "/api/orders", strings.Repeat("x", 64<<10))
+	if g := <-bodies; g.n != 64<<10 || g.err != nil {
+		t.Errorf("%+v", g)
+	}
+	c := s.dial(t)
+	io.WriteString(c, "POST /api/orders HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{}")
+	c.CloseWrite()
+	if g := <-bodies; g.n != 2 || g.err == nil {
+		t.Errorf("a body that broke off: %+v", g)
+	}
+	c = s.dial(t)
+	fmt.Fprintf(c, "POST /api/orders HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n20000\r\n%s\r\n0\r\n\r\n", strings.Repeat("x", 0x20000))
+	if g := <-bodies; g.n != 64<<10+1 || g.err != nil {
+		t.Errorf("a long body: %+v", g)
+	}
+}
+
+// Beyond the bound of connections only notifications are served; beyond their
+// reserve a connection hears 503 and is closed. Connections that end make room.
+func TestFullOfConnections(t *testing.T) {
+	s := serveGate(t, nothing, nothing, func(c *capacity) { c.conns, c.reserveConns = 20, 4 })
+	var held []*net.TCPConn
+	for range 20 {
+		held = append(held, s.dial(t)) // and nothing is sent
+	}
+	eventually(t, "20 connections are open", func() bool { return s.connSlots.used.Load() == 20 })
+	wantFull(t, s.ask(t, "GET", "/api/config", ""))
+	wantFull(t, s.ask(t, "GET", "/", ""))
+	if res := s.ask(t, "POST", "/api/notify/pay", "<xml></xml>"); res.StatusCode != http.StatusOK {
+		t.Errorf("a notification: %s", res.Status)
+	}
+	eventually(t, "the reserve is free", func() bool { return s.connSlots.used.Load() == 20 })
+	for range 4 {
+		held = append(held, s.dial(t))
+	}
+	eventually(t, "all are taken", func() bool { return s.connSlots.used.Load() == 24 })
+	for range 10 {
+		res := s.ask(t, "POST", "/api/notify/pay", "<xml></xml>")
+		wantFull(t, res)
+	}
+	// However many come, they take no more than their bound.
+	for range 200 {
+		held = append(held, s.dial(t))
+	}
+	if n := s.connSlots.used.Load(); n > 24 {
+		t.Errorf("%d connections are served", n)
+	}
+	for _, c := range held {
+		c.Close()
+	}
+	eventually(t, "slots come back", func() bool { return s.connSlots.used.Load() == 0 })
+	if res := s.ask(t, "GET", "/api/config", ""); res.StatusCode != http.StatusOK {
+		t.Errorf("at last: %s", res.Status)
+	}
+}
+
+// Connections are not kept for the next request when there are few left.
+func TestIdleConnectionsMakeRoom(t *testing.T) {
+	s := serveGate(t, nothing, nothing, func(c *capacity) { c.conns, c.reserveConns = 4, 1 })
+	open := func() *http.Response {
+		c := s.dial(t)
+		io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		res, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res
+	}
+	for i := range 8 {
+		if res := open(); res.StatusCode != http.StatusOK || res.Close != (i >= 3) {
+			t.Errorf("connection %d: %s, closed: %v", i, res.Status, res.Close)
+		}
+		eventually(t, "it is closed", func() bool { return s.connSlots.used.Load() <= 3 })
+	}
+}
+
+// A client that does not read is cut off: of a file, and of an answer to a call.
+func TestSlowReadersAreCutOff(t *testing.T) {
+	big := make([]byte, 32<<20) // more than the buffers of both ends
+	var began atomic.Int32
+	large := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began.Add(1)
+		w.Write(big)
+	})
+	s := serveGate(t, large, large, func(c *capacity) { c.pace, c.answer = 500*time.Millisecond, time.Second })
+	for range 20 {
+		for _, path := range []string{"/app.wasm", "/api/orders"} {
+			c := s.dial(t)
+			c.SetReadBuffer(4 << 10)
+			fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path)
+		}
+	}
+	eventually(t, "40 clients are served", func() bool { return began.Load() == 40 })
+	eventually(t, "they are cut off", func() bool {
+		return s.connSlots.used.Load() == 0 && s.callSlots.used.Load() == 0 && s.pageSlots.used.Load() == 0
+	})
+}
+
+// A client that reads slowly but steadily gets its file, long after a call would
+// have been cut off; a file has an end as well.
+func TestSteadyReadersGetTheirFile(t *testing.T) {
+	const pieces = 64
+	sent := make(chan struct{})
+	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for i := range pieces {
+			if i == pieces/2 {
+				<-sent // longer than a call may take
+			}
+			if _, err := w.Write(make([]byte, 1<<10)); err != nil {
+				t.Errorf("piece %d: %v", i, err)
+				return
+			}
+		}
+	})
+	s := serveGate(t, nothing, page, func(c *capacity) { c.answer, c.pace = 200*time.Millisecond, 30*time.Second })
+	time.AfterFunc(time.Second, func() { close(sent) })
+	res := s.ask(t, "GET", "/", "")
+	if b, err := io.ReadAll(res.Body); err != nil || len(b) != pieces<<10 {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+	big := make([]byte, 64<<20)
+	ended := make(chan error, 1)
+	slow := serveGate(t, nothing, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, err := w.Write(big)
+		ended <- err
+	}), func(c *capacity) { c.file = time.Second })
+	c := slow.dial(t)
+	c.SetReadBuffer(4 << 10)
+	io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	go func() { // steady, and far too slow for 64 MiB
+		for b := make([]byte, 1<<10); ; time.Sleep(10 * time.Millisecond) {
+			if _, err := c.Read(b); err != nil {
+				return
+			}
+		}
+	}()
+	if err := <-ended; err == nil {
+		t.Error("a file of 64 MiB was sent in a second to a client that reads 100 KiB in it")
+	}
+}
+
+// A header has a bound, and half a header an end.
+func TestHeadersAreBounded(t *testing.T) {
+	s := serveGate(t, nothing, nothing, func(c *capacity) { c.header = 500 * time.Millisecond })
+	header := func(n int) int {
+		c := s.dial(t)
+		fmt.Fprintf(c, "GET /api/config HTTP/1.1\r\nHost: x\r\nConnection: close\r\nA: %s\r\n\r\n", strings.Repeat("x", n))
+		res, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode
+	}
+	if got := header(16 << 10); got != http.StatusOK {
+		t.Errorf("16 KiB: %d", got)
+	}
+	if got := header(64 << 10); got != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("64 KiB: %d", got)
+	}
+	c := s.dial(t)
+	io.WriteString(c, "GET /api/config HTTP/1.1\r\nHost:")
+	if _, err := io.ReadAll(c); err != nil { // until the server closes it
+		t.Errorf("half a header: %v", err)
+	}
+}
+
+// The usual capacity has no bound left out, and leaves room for a call that waits
+// for WeChat.
+func TestUsualCapacity(t *testing.T) {
+	if usual.conns <= 0 || usual.reserveConns <= 0 || usual.calls <= usual.reserveCalls || usual.reserveCalls <= 0 || usual.pages <= 0 ||
+		usual.header <= 0 || usual.body <= 0 || usual.answer < 40*time.Second || usual.pace <= 0 || usual.file <= usual.pace || usual.idle <= 0 {
+		t.Errorf("%+v", usual)
+	}
+	srv := newGate(usual, nothing, nothing, slog.New(slog.NewTextHandler(io.Discard, nil))).server()
+	if srv.ReadHeaderTimeout != usual.header || srv.ReadTimeout != usual.body || srv.WriteTimeout != usual.answer || srv.IdleTimeout != usual.idle || srv.MaxHeaderBytes != 32<<10 {
+		t.Errorf("%+v", srv)
+	}
+}
+
+// A panic in a timer is logged, and the next tick runs.
+func TestTimersOutliveAPanic(t *testing.T) {
+	log := &lockedBuffer{}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var ticks atomic.Int32
+	tick := func(context.Context) error {
+		switch ticks.Add(1) {
+		case 1:
+			panic("a mistake with a secret")
+		case 2:
+			var none []int
+			none[ticks.Load()] = 1
+		case 3:
+			return errors.New("an error")
+		}
+		return nil
+	}
+	go every(ctx, time.Millisecond, func() { guard(ctx, slog.New(slog.NewTextHandler(log, nil)), "reconciling", tick) })
+	eventually(t, "the timer goes on", func() bool { return ticks.Load() > 5 })
+	b := newBell()
+	var rings atomic.Int32
+	go b.answer(ctx, time.Hour, func() {
+		guard(ctx, slog.New(slog.NewTextHandler(log, nil)), "delivering", func(context.Context) error {
+			rings.Add(1)
+			panic("again")
+		})
+	})
+	eventually(t, "the bell is answered again", func() bool { b.ring(); return rings.Load() > 2 })
+	text := log.String()
+	for _, want := range []string{"reconciling failed: panic", "index out of range", "an error", "delivering failed: panic", "capacity_test.go"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in the log", want)
+		}
+	}
+	if strings.Contains(text, "secret") {
+		t.Error("the log holds what the panic held")
+	}
+}
