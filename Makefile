@@ -33,13 +33,14 @@ dev: build ## the shop, the signer and a simulated WeChat on this machine
 
 test: check unit size e2e ## every check: the browser journeys and the budgets included
 
-check: tools ## gofmt, vet and staticcheck, natively and for wasm
+check: tools ## gofmt, vet, staticcheck and known vulnerabilities, natively and for wasm
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	go vet ./...
 	GOOS=js GOARCH=wasm go vet $(JS)
 	GOOS=js GOARCH=wasm go vet -tags stock ./signer
 	go tool staticcheck ./...
 	GOOS=js GOARCH=wasm $$(GOOS= GOARCH= go tool -n staticcheck) $(JS)
+	go run ./dev/vulncheck
 
 unit: tools node_modules/.package-lock.json ## the tests that need no browser
 	go test $$(go list ./... | grep -v /e2e)
