@@ -5,7 +5,7 @@
 upper     = $(shell echo $(port) | tr a-z A-Z)_PORT
 with-port = $(if $($(upper)),-$(port)-port $($(upper)))
 
-.PHONY: help dev test check unit fuzz e2e build wasm signer public deploy bench chaos load size clean tools browser
+.PHONY: help dev test check unit fuzz e2e build wasm signer public deploy bench bench-page chaos load size lock clean tools browser
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -78,13 +78,17 @@ build/page/app.wasm: $(PAGE) | tools
 public/index.html: build/page/app.wasm node_modules/.package-lock.json $(wildcard public/web/*.css wasm/site/* wrangler.toml .dev.vars*)
 	go run ./wasm -out public -wasm $<
 
-node_modules/.package-lock.json: package.json package-lock.json | tools
+node_modules/.package-lock.json: package.json package-lock.json .npmrc | tools
 	npm ci --no-audit --no-fund
 	@touch $@
 
+lock: tools ## package-lock.json anew, after a change of package.json
+	npm install --package-lock-only --no-audit --no-fund
+	node dev/lock.mjs
+
 deploy: build ## the shop to Cloudflare; README, "Going live"
 	wrangler d1 migrations apply DB --remote
-	wrangler deploy
+	H5PAY_BUILT=1 wrangler deploy
 
 bench: build ## the signer beside the stock entry and JavaScript, some minutes; writes docs/benchmarks.md
 	go test -run '^$$' -bench . ./internal/...

@@ -174,6 +174,7 @@ func wrangler(ctx context.Context, cfg ShopConfig, args ...string) *exec.Cmd {
 	cmd.Env = append(os.Environ(),
 		"PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"),
 		"WRANGLER_SEND_METRICS=false",
+		"H5PAY_BUILT=1", // wrangler.toml builds otherwise
 		"NO_COLOR=1",
 	)
 	cmd.Stdout = cfg.Output
