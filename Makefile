@@ -31,7 +31,9 @@ dev: build ## the shop, the signer and a simulated WeChat on this machine
 	@go build -o .wrangler/dev ./dev
 	@exec .wrangler/dev $(foreach port,shop wechat desk phone,$(with-port))
 
-test: check unit size e2e ## every check: the browser journeys and the budgets included
+test: tools ## every check: the browser journeys and the budgets included
+	@go build -o .wrangler/testrun ./dev/testrun
+	@exec .wrangler/testrun $(MAKE) --no-print-directory check unit size e2e
 
 check: tools ## gofmt, vet, staticcheck and known vulnerabilities, natively and for wasm
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
