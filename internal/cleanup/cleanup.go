@@ -77,9 +77,9 @@ func Check() error {
 	return nil
 }
 
-// Scratch has the entries of a folder removed at the end, too. The folder belongs
-// to programs that run in the folder tree: while another one of them runs there,
-// the entries stay.
+// Scratch has the entries of a folder removed at the end, too. Wrangler uses the
+// folder when it runs in the folder tree: while another wrangler runs there, the
+// entries stay.
 func Scratch(tree, dir string) error {
 	if err := Check(); err != nil {
 		return err
@@ -302,13 +302,15 @@ func listProcesses() []entry {
 	return all
 }
 
-// emptyUnused removes what is in folder, unless a process runs in tree.
+// emptyUnused removes what is in folder, unless a wrangler runs in tree.
 func emptyUnused(tree, folder string) {
 	all := snapshot()
 	if !slices.ContainsFunc(all, func(e entry) bool { return e.dir != "" }) {
 		return // where processes run cannot be known
 	}
-	if slices.ContainsFunc(all, func(e entry) bool { return e.dir == tree && strings.Contains(e.command, "wrangler") }) {
+	if slices.ContainsFunc(all, func(e entry) bool {
+		return e.dir == tree && (strings.Contains(e.command, ".bin/wrangler") || strings.Contains(e.command, "wrangler-dist"))
+	}) {
 		return
 	}
 	entries, err := os.ReadDir(folder)

@@ -156,7 +156,7 @@ func TestScratchFolder(t *testing.T) {
 			}
 			if used {
 				other := exec.Command("sleep", "1000")
-				other.Args[0] = "wrangler"
+				other.Args[0] = "node_modules/.bin/wrangler"
 				other.Dir = scratch
 				if err := other.Start(); err != nil {
 					t.Fatal(err)

@@ -198,6 +198,9 @@ func wrangler(ctx context.Context, cfg ShopConfig, args ...string) *exec.Cmd {
 	cmd.Stdout = cfg.Output
 	cmd.Stderr = cfg.Output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// The command starts another Node. That one holds the output open when the command
+	// is killed.
+	cmd.WaitDelay = closeTimeout
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	return cmd
 }
