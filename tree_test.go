@@ -154,3 +154,18 @@ func TestNothingBuiltIsCommitted(t *testing.T) {
 		}
 	}
 }
+
+// The defaults of these settings differ between versions of wrangler, and would
+// serve the shop at further addresses.
+func TestNoAddressBesidesTheShops(t *testing.T) {
+	text, err := os.ReadFile("wrangler.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	top, _, _ := strings.Cut(string(text), "\n[")
+	for _, line := range []string{"workers_dev = false", "preview_urls = false"} {
+		if !slices.Contains(strings.Split(top, "\n"), line) {
+			t.Errorf("wrangler.toml does not say %s before its first table", line)
+		}
+	}
+}
