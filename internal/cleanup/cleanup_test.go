@@ -137,6 +137,13 @@ func TestTidyProgramKeepsItsStatus(t *testing.T) {
 	}
 }
 
+// This test binary does not run within Main, and must start nothing that may stay.
+func TestWithoutMain(t *testing.T) {
+	if Check() == nil || Scratch(".", ".") == nil {
+		t.Error("Check or Scratch is content without Main")
+	}
+}
+
 func TestScratchFolder(t *testing.T) {
 	t.Parallel()
 	for name, used := range map[string]bool{"unused": false, "used by another wrangler": true} {
