@@ -28,11 +28,11 @@ export class Store {
   async insert(o) {
     const changes = await this.#run(
       `INSERT INTO orders (id, out_trade_no, owner, client_key, fingerprint, appid, mch_id, trade_type, items,
-			total, currency, body, client_ip, notify_url, created_at, expires_at, status, updated_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			total, currency, shop_name, body, client_ip, notify_url, created_at, expires_at, status, updated_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (owner, client_key) DO NOTHING`,
       [o.id, o.out_trade_no, o.owner, o.client_key, o.fingerprint, o.appid, o.mch_id, o.trade_type, JSON.stringify(o.items),
-        o.total, o.currency, o.body, o.client_ip, o.notify_url, o.created_at, o.expires_at, "created", o.created_at],
+        o.total, o.currency, o.shop_name, o.body, o.client_ip, o.notify_url, o.created_at, o.expires_at, "created", o.created_at],
     );
     if (changes === 0) return this.byClientKey(o.owner, o.client_key);
     return { ...o, status: "created", updated_at: o.created_at };
