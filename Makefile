@@ -5,7 +5,7 @@
 upper     = $(shell echo $(port) | tr a-z A-Z)_PORT
 with-port = $(if $($(upper)),-$(port)-port $($(upper)))
 
-.PHONY: help dev test check unit fuzz e2e build wasm signer public deploy bench chaos load size clean tools browser
+.PHONY: help dev test check unit fuzz e2e build wasm signer public deploy bench bench-page chaos load size lock clean tools browser
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -31,15 +31,18 @@ dev: build ## the shop, the signer and a simulated WeChat on this machine
 	@go build -o .wrangler/dev ./dev
 	@exec .wrangler/dev $(foreach port,shop wechat desk phone,$(with-port))
 
-test: check unit size e2e ## every check: the browser journeys and the budgets included
+test: tools ## every check: the browser journeys and the budgets included
+	@go build -o .wrangler/testrun ./dev/testrun
+	@exec .wrangler/testrun $(MAKE) --no-print-directory check unit size e2e
 
-check: tools ## gofmt, vet and staticcheck, natively and for wasm
+check: tools ## gofmt, vet, staticcheck and known vulnerabilities, natively and for wasm
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	go vet ./...
 	GOOS=js GOARCH=wasm go vet $(JS)
 	GOOS=js GOARCH=wasm go vet -tags stock ./signer
 	go tool staticcheck ./...
 	GOOS=js GOARCH=wasm $$(GOOS= GOARCH= go tool -n staticcheck) $(JS)
+	go run ./dev/vulncheck
 
 unit: tools node_modules/.package-lock.json ## the tests that need no browser
 	go test $$(go list ./... | grep -v /e2e)
@@ -77,13 +80,17 @@ build/page/app.wasm: $(PAGE) | tools
 public/index.html: build/page/app.wasm node_modules/.package-lock.json $(wildcard public/web/*.css wasm/site/* wrangler.toml .dev.vars*)
 	go run ./wasm -out public -wasm $<
 
-node_modules/.package-lock.json: package.json package-lock.json | tools
+node_modules/.package-lock.json: package.json package-lock.json .npmrc | tools
 	npm ci --no-audit --no-fund
 	@touch $@
 
+lock: tools ## package-lock.json anew, after a change of package.json
+	npm install --package-lock-only --no-audit --no-fund
+	node dev/lock.mjs
+
 deploy: build ## the shop to Cloudflare; README, "Going live"
 	wrangler d1 migrations apply DB --remote
-	wrangler deploy
+	H5PAY_BUILT=1 wrangler deploy
 
 bench: build ## the signer beside the stock entry and JavaScript, some minutes; writes docs/benchmarks.md
 	go test -run '^$$' -bench . ./internal/...

@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"h5pay/internal/cleanup"
 	"h5pay/internal/stack"
 	"h5pay/internal/wechat/wechattest"
 )
@@ -31,7 +32,9 @@ const (
 // ports of the four origins, all on localhost.
 type ports struct{ shop, wechat, desk, phone int }
 
-func main() {
+func main() { cleanup.Main(program) }
+
+func program() int {
 	var p ports
 	flag.IntVar(&p.shop, "shop-port", 8787, "the shop, as wrangler serves it")
 	flag.IntVar(&p.wechat, "wechat-port", 8800, "the simulated WeChat")
@@ -41,14 +44,15 @@ func main() {
 	flag.Parse()
 	if flag.NArg() > 0 {
 		fmt.Fprintf(os.Stderr, "make dev: takes flags only, not %q\n", flag.Arg(0))
-		os.Exit(2)
+		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, p, *state); err != nil {
 		fmt.Fprintln(os.Stderr, "make dev:", err)
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }
 
 func run(ctx context.Context, p ports, state string) error {

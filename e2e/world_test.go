@@ -21,6 +21,7 @@ import (
 
 	_ "modernc.org/sqlite"
 
+	"h5pay/internal/cleanup"
 	"h5pay/internal/stack"
 	"h5pay/internal/wechat/wechattest"
 )
@@ -69,12 +70,14 @@ func countInFront(shopURL string) (*httptest.Server, error) {
 }
 
 func TestMain(m *testing.M) {
-	code, err := runWorld(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "e2e:", err)
-		os.Exit(1)
-	}
-	os.Exit(code)
+	cleanup.Main(func() int {
+		code, err := runWorld(m)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "e2e:", err)
+			return 1
+		}
+		return code
+	})
 }
 
 func runWorld(m *testing.M) (code int, err error) {

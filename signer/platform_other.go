@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -238,14 +239,31 @@ func proxyAddresses(getenv func(string) string) (server.Addresses, error) {
 }
 
 // openSQLite opens the database for one writer at a time, which is what SQLite
-// has.
+// has. A new file is readable by its owner alone, since it holds openids and
+// addresses; SQLite gives the files beside it the same mode.
 func openSQLite(name string) (*sql.DB, error) {
+	if err := createPrivate(name); err != nil {
+		return nil, fmt.Errorf("creating the database: %w", err)
+	}
 	db, err := sql.Open("sqlite", "file:"+name+"?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)")
 	if err != nil {
 		return nil, err
 	}
 	db.SetMaxOpenConns(1)
 	return db, nil
+}
+
+// createPrivate makes an empty file with the mode 0600, whatever the umask is. A
+// file that exists stays as it is.
+func createPrivate(name string) error {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Chmod(0o600), f.Close())
 }
 
 func getenvOr(name, fallback string) string {

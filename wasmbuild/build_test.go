@@ -10,8 +10,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"h5pay/internal/cleanup"
 	"h5pay/internal/wasmbin"
 )
+
+// TestMain has whatever a test starts ended with the tests.
+func TestMain(m *testing.M) { cleanup.Main(m.Run) }
 
 func TestBuildLeavesOut(t *testing.T) {
 	for _, test := range []struct {

@@ -16,11 +16,14 @@ import (
 	"slices"
 	"time"
 
+	"h5pay/internal/cleanup"
 	"h5pay/internal/stack"
 	"h5pay/internal/wechat"
 )
 
-func main() {
+func main() { cleanup.Main(program) }
+
+func program() int {
 	log.SetFlags(0)
 	var p plan
 	flag.IntVar(&p.requests, "n", 600, "requests a round; the stock entry gets a fifth")
@@ -32,11 +35,14 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if p.requests < 1 || p.rounds < 2 || p.colds < 1 {
-		log.Fatal("bench: -n and -cold are at least 1, -rounds at least 2")
+		log.Print("bench: -n and -cold are at least 1, -rounds at least 2")
+		return 1
 	}
 	if err := run(ctx, p, *report); err != nil {
-		log.Fatal("bench: ", err)
+		log.Print("bench: ", err)
+		return 1
 	}
+	return 0
 }
 
 // plan says how much to measure.

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"h5pay/internal/api"
+	"h5pay/internal/cleanup"
 	"h5pay/internal/stack"
 	"h5pay/internal/wechat/wechattest"
 )
@@ -27,6 +28,9 @@ type shop struct {
 	env  map[string]string
 	http *http.Client
 }
+
+// TestMain has whatever a test starts ended with the tests.
+func TestMain(m *testing.M) { cleanup.Main(m.Run) }
 
 // open starts the signer over its own database. services are its bindings.
 func open(t *testing.T, sim *wechattest.Server, services map[string]stack.Service) *shop {

@@ -6,7 +6,12 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"h5pay/internal/cleanup"
 )
+
+// TestMain has whatever a test starts ended with the tests.
+func TestMain(m *testing.M) { cleanup.Main(m.Run) }
 
 // A short campaign; `make chaos` runs long ones. The seed is fixed, so that a
 // failure here is the change's.

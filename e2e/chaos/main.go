@@ -19,9 +19,13 @@ import (
 	"log"
 	"os"
 	"os/signal"
+
+	"h5pay/internal/cleanup"
 )
 
-func main() {
+func main() { cleanup.Main(program) }
+
+func program() int {
 	log.SetFlags(0)
 	var o options
 	flag.Uint64Var(&o.seed, "seed", 1, "what makes the plan")
@@ -31,20 +35,24 @@ func main() {
 	output := flag.String("log", "", "file for the Worker's log")
 	flag.Parse()
 	if o.orders < 1 || o.atOnce < 1 {
-		log.Fatal("chaos: -orders and -buyers are at least 1")
+		log.Print("chaos: -orders and -buyers are at least 1")
+		return 1
 	}
 	root, err := os.Getwd()
 	if err != nil {
-		log.Fatal("chaos: ", err)
+		log.Print("chaos: ", err)
+		return 1
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	r, err := run(ctx, root, o, *output)
 	if err != nil {
-		log.Fatal("chaos: ", err)
+		log.Print("chaos: ", err)
+		return 1
 	}
 	r.print(os.Stdout)
 	if len(r.findings) > 0 {
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }

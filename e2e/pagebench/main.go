@@ -15,21 +15,27 @@ import (
 	"path/filepath"
 
 	"h5pay/e2e/pages"
+	"h5pay/internal/cleanup"
 )
 
-func main() {
+func main() { cleanup.Main(program) }
+
+func program() int {
 	log.SetFlags(0)
 	rounds := flag.Int("rounds", 5, "rounds, each with two visits to each page by new browsers, with service workers and without")
 	out := flag.String("o", "", "file to write the report to, besides the screen")
 	flag.Parse()
 	if *rounds < 1 || flag.NArg() > 0 {
-		log.Fatal("usage: pagebench [-rounds N] [-o FILE]")
+		log.Print("usage: pagebench [-rounds N] [-o FILE]")
+		return 1
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := run(ctx, *rounds, *out); err != nil {
-		log.Fatal("pagebench: ", err)
+		log.Print("pagebench: ", err)
+		return 1
 	}
+	return 0
 }
 
 func run(ctx context.Context, rounds int, out string) error {

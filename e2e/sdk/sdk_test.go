@@ -19,6 +19,7 @@ import (
 	"github.com/go-pay/gopay"
 	gowechat "github.com/go-pay/gopay/wechat"
 
+	"h5pay/internal/cleanup"
 	"h5pay/internal/wechat"
 	"h5pay/internal/wechat/wechattest"
 )
@@ -30,6 +31,9 @@ const (
 	sdkNotifyURL = "http://localhost/notify" // never called: these orders stay unpaid
 	sdkClientIP  = "203.0.113.7"
 )
+
+// TestMain has whatever a test starts ended with the tests.
+func TestMain(m *testing.M) { cleanup.Main(m.Run) }
 
 func TestGopayOrdersAtTheSimulator(t *testing.T) {
 	for _, signType := range []string{gowechat.SignType_MD5, gowechat.SignType_HMAC_SHA256} {

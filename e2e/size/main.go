@@ -17,16 +17,20 @@ import (
 	"path/filepath"
 	"sync"
 
+	"h5pay/internal/cleanup"
 	"h5pay/internal/wasmbin"
 )
 
-func main() {
+func main() { cleanup.Main(sizes) }
+
+func sizes() int {
 	rows := flag.Int("top", 25, "packages to name, of each binary")
 	flag.Parse()
 	if err := run(os.Stdout, *rows, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "size:", err)
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }
 
 func run(w io.Writer, rows int, files []string) error {

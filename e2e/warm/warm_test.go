@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"h5pay/internal/cleanup"
 	"h5pay/internal/stack"
 )
 
@@ -82,11 +83,13 @@ var build = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if dir, err := build(); err == nil {
-		os.RemoveAll(dir)
-	}
-	os.Exit(code)
+	cleanup.Main(func() int {
+		code := m.Run()
+		if dir, err := build(); err == nil {
+			os.RemoveAll(dir)
+		}
+		return code
+	})
 }
 
 // newWorld starts a Worker of its own with a database of its own. limits are

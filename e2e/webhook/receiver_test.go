@@ -19,6 +19,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"h5pay/internal/cleanup"
 	"h5pay/webhook"
 )
 
@@ -37,6 +38,9 @@ type check struct {
 	Secrets []string `json:"secrets"`
 	Now     int64    `json:"now"` // Unix ms
 }
+
+// TestMain has whatever a test starts ended with the tests.
+func TestMain(m *testing.M) { cleanup.Main(m.Run) }
 
 // checks are deliveries of all kinds, most of them bad.
 func checks() []check {

@@ -10,6 +10,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
+	"time"
+
+	"h5pay/internal/cleanup"
 )
 
 // D1 is a database in a process of its own.
@@ -21,11 +25,15 @@ type D1 struct {
 }
 
 // StartD1 starts an empty database and runs SQL files on it. dir is the
-// project's root.
+// project's root. The end of ctx ends the start, not the database.
 func StartD1(ctx context.Context, dir string, sql ...string) (*D1, error) {
+	if err := cleanup.Check(); err != nil {
+		return nil, err
+	}
 	args := append([]string{filepath.Join(dir, "internal/stack/d1.mjs")}, sql...)
-	cmd := exec.CommandContext(ctx, filepath.Join(dir, "node_modules/.bin/node"), args...)
+	cmd := exec.Command(filepath.Join(dir, "node_modules/.bin/node"), args...)
 	cmd.Dir, cmd.Stderr = dir, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // workerd is a child of it
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -38,6 +46,7 @@ func StartD1(ctx context.Context, dir string, sql ...string) (*D1, error) {
 		return nil, fmt.Errorf("starting D1: %w", err)
 	}
 	d := &D1{stdin: stdin, cmd: cmd}
+	defer context.AfterFunc(ctx, d.kill)()
 	var ready struct{ Address string }
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	if err == nil {
@@ -48,14 +57,19 @@ func StartD1(ctx context.Context, dir string, sql ...string) (*D1, error) {
 	}
 	if err != nil {
 		d.Close()
-		return nil, fmt.Errorf("starting D1: %w", err)
+		return nil, fmt.Errorf("starting D1: %w", errors.Join(err, context.Cause(ctx)))
 	}
 	d.Address = ready.Address
 	return d, nil
 }
 
-// Close ends the database and forgets what was in it.
+// Close ends the database and workerd, which forgets what was in it.
 func (d *D1) Close() {
 	d.stdin.Close()
+	ended := time.AfterFunc(closeTimeout, d.kill)
 	d.cmd.Wait()
+	ended.Stop()
+	d.kill() // what is left of the group
 }
+
+func (d *D1) kill() { syscall.Kill(-d.cmd.Process.Pid, syscall.SIGKILL) }

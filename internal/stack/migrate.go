@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // The local database: the migrations and the demo catalogue.
@@ -35,7 +36,12 @@ func migrate(ctx context.Context, cfg ShopConfig) error {
 		var out bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &out
 		cmd.Env = append(cmd.Env, "CI=true") // asks nothing
-		if err := cmd.Run(); err != nil {
+		err := cmd.Run()
+		// Wrangler may leave the workerd of the database running.
+		if cmd.Process != nil {
+			syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		}
+		if err != nil {
 			return fmt.Errorf("wrangler %s %s: %w\n%s", args[0], args[1], err, out.Bytes())
 		}
 	}

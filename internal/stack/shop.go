@@ -17,6 +17,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"h5pay/internal/cleanup"
 )
 
 // ShopConfig says how to run the shop. Dir, Port, State and EnvFile are
@@ -43,13 +45,27 @@ type Shop struct {
 // when the machine is idle.
 const startTimeout = 90 * time.Second
 
+// closeTimeout is how long wrangler and workerd may take to end by themselves.
+const closeTimeout = 5 * time.Second
+
 // StartShop applies the migrations, starts wrangler and waits until the shop
-// answers.
+// answers. The end of ctx ends the start, not the shop.
 func StartShop(ctx context.Context, cfg ShopConfig) (*Shop, error) {
+	if err := cleanup.Check(); err != nil {
+		return nil, err
+	}
 	if cfg.Output == nil {
 		cfg.Output = io.Discard
 	}
 	if err := checkBuilt(cfg.Dir); err != nil {
+		return nil, err
+	}
+	// Wrangler keeps temporary files here when it is killed.
+	tree, err := filepath.Abs(cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := cleanup.Scratch(tree, filepath.Join(tree, ".wrangler", "tmp")); err != nil {
 		return nil, err
 	}
 	if err := migrate(ctx, cfg); err != nil {
@@ -137,7 +153,7 @@ func (s *Shop) Close() {
 	syscall.Kill(-s.cmd.Process.Pid, syscall.SIGTERM)
 	select {
 	case <-s.done:
-	case <-time.After(5 * time.Second):
+	case <-time.After(closeTimeout):
 	}
 	syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
 	<-s.done
@@ -174,11 +190,18 @@ func wrangler(ctx context.Context, cfg ShopConfig, args ...string) *exec.Cmd {
 	cmd.Env = append(os.Environ(),
 		"PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"),
 		"WRANGLER_SEND_METRICS=false",
+		"H5PAY_BUILT=1",             // wrangler.toml builds otherwise
+		"WRANGLER_WRITE_LOGS=false", // each run would leave a file in the home folder
+		"WRANGLER_REGISTRY_PATH="+filepath.Join(cfg.State, "registry"),
 		"NO_COLOR=1",
 	)
 	cmd.Stdout = cfg.Output
 	cmd.Stderr = cfg.Output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// The command starts another Node. That one holds the output open when the command
+	// is killed.
+	cmd.WaitDelay = closeTimeout
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	return cmd
 }
 

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"h5pay/internal/cleanup"
 )
 
 // WorkerdConfig says how to run a Worker on workerd alone, without wrangler and
@@ -57,8 +59,11 @@ type Workerd struct {
 var eventsModule string
 
 // StartWorkerd starts workerd and waits until it listens; no event has reached
-// the Worker by then.
+// the Worker by then. The end of ctx ends the start, not workerd.
 func StartWorkerd(ctx context.Context, cfg WorkerdConfig) (*Workerd, error) {
+	if err := cleanup.Check(); err != nil {
+		return nil, err
+	}
 	config, err := writeWorkerdConfig(cfg)
 	if err != nil {
 		return nil, err
@@ -78,7 +83,7 @@ func StartWorkerd(ctx context.Context, cfg WorkerdConfig) (*Workerd, error) {
 		addrs[i] = fmt.Sprintf("127.0.0.1:%d", port)
 	}
 	// Experimental is what makes events; the Worker itself uses nothing of it.
-	cmd := exec.CommandContext(ctx, found[0], "serve", "--experimental", filepath.Join(config, "workerd.capnp"),
+	cmd := exec.Command(found[0], "serve", "--experimental", filepath.Join(config, "workerd.capnp"),
 		"--socket-addr", "http="+addrs[0], "--socket-addr", "events="+addrs[1])
 	cmd.Stdout, cmd.Stderr = cfg.Output, cfg.Output
 	if err := cmd.Start(); err != nil {

@@ -56,6 +56,7 @@ export function draft(shop, basket, products) {
     items,
     total,
     currency: "CNY",
+    shop_name: "", // sent for MWEB alone
     body: describe(shop.name, items),
     notify_url: `${shop.origin}/api/notify/pay`,
     created_at: now,

@@ -29,6 +29,7 @@ import (
 
 	_ "modernc.org/sqlite"
 
+	"h5pay/internal/cleanup"
 	"h5pay/internal/stack"
 	"h5pay/internal/wechat"
 	"h5pay/internal/wechat/wechattest"
@@ -54,12 +55,14 @@ var world struct {
 }
 
 func TestMain(m *testing.M) {
-	code, err := runWorld(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "js:", err)
-		os.Exit(1)
-	}
-	os.Exit(code)
+	cleanup.Main(func() int {
+		code, err := runWorld(m)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "js:", err)
+			return 1
+		}
+		return code
+	})
 }
 
 func runWorld(m *testing.M) (code int, err error) {

@@ -1,0 +1,84 @@
+package stack
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"h5pay/internal/cleanup"
+)
+
+// TestMain fails when a process is left.
+func TestMain(m *testing.M) { cleanup.Main(m.Run) }
+
+// The context of a test ends before its cleanup functions run. D1 must not lose its
+// Node then, since workerd would go on without it.
+func TestD1EndsWithCloseAndNotWithItsContext(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	d1, err := StartD1(ctx, root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	time.Sleep(200 * time.Millisecond) // a wrong D1 needs a moment to end
+	res, err := http.Get("http://" + d1.Address + "/")
+	if err != nil {
+		t.Errorf("after the end of its context D1 does not answer: %v", err)
+	} else {
+		res.Body.Close()
+	}
+	d1.Close()
+	if c, err := net.DialTimeout("tcp", d1.Address, time.Second); err == nil {
+		c.Close()
+		t.Error("after Close workerd still listens")
+	}
+}
+
+func TestStartIsAbandonedWithItsContext(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if d1, err := StartD1(ctx, root); err == nil {
+		d1.Close()
+		t.Error("D1 started without time to")
+	}
+}
+
+// When the wrangler command is killed, the Node behind it holds the output open.
+// Shop.Done must not wait for that one.
+func TestWranglerCommandIsKilled(t *testing.T) {
+	cmd := wrangler(t.Context(), ShopConfig{Dir: t.TempDir(), Output: new(discard)})
+	cmd.Path, cmd.Args, cmd.Err = "/bin/sh", []string{"sh", "-c", "sleep 1000 & kill -9 $$"}, nil
+	ended := make(chan error, 1)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err := <-ended:
+		if _, ok := err.(*exec.ExitError); !ok {
+			t.Errorf("got %v", err)
+		}
+	case <-time.After(10 * closeTimeout):
+		t.Error("the end of the command is not seen")
+	}
+}
+
+// discard is an io.Writer that exec.Cmd has to copy to.
+type discard struct{}
+
+func (*discard) Write(p []byte) (int, error) { return len(p), nil }

@@ -1,0 +1,57 @@
+//go:build !js
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"h5pay/internal/order"
+)
+
+// The umask belongs to the process, so that this test is not parallel.
+func TestDatabaseIsPrivate(t *testing.T) {
+	for _, umask := range []int{0, 0o022, 0o277} {
+		dir := t.TempDir()
+		old := syscall.Umask(umask)
+		defer syscall.Umask(old)
+		db, err := openSQLite(filepath.Join(dir, "h5pay.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		if err := order.Migrate(t.Context(), db); err != nil {
+			t.Fatalf("umask %04o: %v", umask, err)
+		}
+		syscall.Umask(old)
+		for _, name := range []string{"h5pay.db", "h5pay.db-wal", "h5pay.db-shm"} {
+			info, err := os.Stat(filepath.Join(dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := info.Mode().Perm(); got != 0o600 {
+				t.Errorf("umask %04o: %s has mode %04o, want 0600", umask, name, got)
+			}
+		}
+	}
+}
+
+func TestExistingDatabaseKeepsItsMode(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "h5pay.db")
+	if err := os.WriteFile(name, nil, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	db, err := openSQLite(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := order.Migrate(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+}
