@@ -26,6 +26,7 @@ func (nowhere) Language() string                   { return "" }
 func (nowhere) Setting(string) string              { return "" }
 func (nowhere) Set(string, string)                 {}
 func (nowhere) Speak(string)                       {}
+func (nowhere) Landing() string                    { return "" }
 func (nowhere) ReplaceAddress(string)              {}
 func (nowhere) Assign(string)                      {}
 func (nowhere) Replace(string)                     {}

@@ -25,14 +25,27 @@ type landing struct {
 	Code, State string
 }
 
-// captureLanding takes code and state out of the address and off the screen,
-// before anything else can see, share or reload them. Everything else of the
-// query stays as it is; a fragment, such as a left-over #wechat_redirect, goes.
+// captureLanding returns the code and the state that the page was opened with, and
+// takes them out of the address if site/check.js could not. Everything else of the
+// query stays as it is. A fragment, such as a left-over #wechat_redirect, goes.
 func captureLanding(b browser) landing {
-	var l landing
-	var rest []string
-	found := false
-	for pair := range strings.SplitSeq(b.Query(), "&") {
+	if l, _, found := parseLanding(b.Landing()); found {
+		if _, rest, still := parseLanding(b.Query()); still {
+			showQuery(b, rest)
+		}
+		return l
+	}
+	l, rest, found := parseLanding(b.Query())
+	if found {
+		showQuery(b, rest)
+	}
+	return l
+}
+
+// parseLanding finds code and state in a query, and returns the rest of it.
+func parseLanding(query string) (l landing, rest string, found bool) {
+	var others []string
+	for pair := range strings.SplitSeq(query, "&") {
 		name, value, _ := strings.Cut(pair, "=")
 		// WeChat appends its own, so the last of several counts.
 		switch name {
@@ -41,18 +54,19 @@ func captureLanding(b browser) landing {
 		case "state":
 			l.State, found = unescape(value), true
 		default:
-			rest = append(rest, pair)
+			others = append(others, pair)
 		}
 	}
-	if !found {
-		return landing{}
-	}
+	return l, strings.Join(others, "&"), found
+}
+
+// showQuery makes a query that of the address.
+func showQuery(b browser, query string) {
 	address := b.Path()
-	if query := strings.Join(rest, "&"); query != "" {
+	if query != "" {
 		address += "?" + query
 	}
 	b.ReplaceAddress(address)
-	return l
 }
 
 // unescape decodes a value of a query; one that is malformed stays as it is,

@@ -37,6 +37,24 @@ func TestCaptureLanding(t *testing.T) {
 	}
 }
 
+// What site/check.js took off the address counts, once.
+func TestCaptureLandingFromTheScript(t *testing.T) {
+	f := newFake(t, "https://shop.example/pay?order=o1")
+	f.taken = "order=o1&code=c%2B1&state=s1"
+	if got := captureLanding(f); got != (landing{"c+1", "s1"}) || f.Href() != "https://shop.example/pay?order=o1" {
+		t.Errorf("%+v, left %s", got, f.Href())
+	}
+	if got := captureLanding(f); got != (landing{}) {
+		t.Errorf("a second time: %+v", got)
+	}
+	// A browser that let the script change nothing.
+	g := newFake(t, "https://shop.example/pay?order=o1&code=c1&state=s1")
+	g.taken = "order=o1&code=c1&state=s1"
+	if got := captureLanding(g); got != (landing{"c1", "s1"}) || g.Href() != "https://shop.example/pay?order=o1" {
+		t.Errorf("%+v, left %s", got, g.Href())
+	}
+}
+
 func TestSignIn(t *testing.T) {
 	const (
 		session = "GET " + api.PathSession
