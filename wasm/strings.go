@@ -19,6 +19,7 @@ var (
 	textPaying          = text{"正在打开微信支付", "Opening WeChat Pay"}
 	textCancelled       = text{"已取消，可再次支付", "Cancelled. You can pay again"}
 	textPayFailed       = text{"支付没有完成，可再次支付", "The payment did not go through. You can try again"}
+	textPayUnknown      = text{"微信没有收到付款，可再次支付", "WeChat has received no payment. You can pay again"}
 	textAmount          = text{"支付金额", "Amount"}
 	textConfirming      = text{"正在确认支付结果", "Confirming the payment"}
 	textConfirmHint     = text{"请稍候，结果以微信支付为准", "One moment. WeChat Pay has the last word"}
