@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
+
+	"h5pay/internal/wechat/wechattest"
 )
 
 // Why the program cannot start: each reason has a message of its own.
@@ -223,4 +225,29 @@ func TestScriptsAreTurnedOff(t *testing.T) {
 		t.Errorf("the page shows %q", shown)
 	}
 	tb.screenshot("no-scripts")
+}
+
+// WeChat with an engine of 2019 says that it is too old. Nothing is fetched or signed
+// in for nothing.
+func TestAnOldWeChat(t *testing.T) {
+	world.sim.ClearFaults()
+	hold(t, 0)
+	moveTo(t, wechattest.AndroidOld)
+	before, trips := counts(), countTrips()
+	tb := newTabWithErrors(t)
+	tb.before(ageless)
+	tb.open(world.sim.PhoneURL + "/?code=c1&state=s1")
+	tb.fails("old")
+	tb.sees("请更新微信")
+	if href := tb.eval("location.href"); href != world.sim.PhoneURL+"/" {
+		t.Errorf("the address is %s", href)
+	}
+	for path, n := range counts() {
+		if n > before[path] && (strings.HasPrefix(path, programs) || strings.HasPrefix(path, "/api/")) {
+			t.Errorf("%s was fetched", path)
+		}
+	}
+	if n := countTrips() - trips; n != 0 {
+		t.Errorf("%d trips to WeChat", n)
+	}
 }

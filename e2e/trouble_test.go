@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -74,6 +75,12 @@ func TestOddAnswersOfTheClient(t *testing.T) {
 	} {
 		fault(t, wechattest.Fault{Kind: test.kind})
 		p.tap(`document.querySelector('[data-action="pay"]')`)
+		for deadline := time.Now().Add(patience); len(world.sim.Faults()) > 0; { // it is in use
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: the page did not ask the client", test.kind)
+			}
+			p.run(chromedp.Sleep(50 * time.Millisecond))
+		}
 		p.until(test.kind+": a word and a way on", fmt.Sprintf(`document.querySelector(".said").innerText.includes(%q) && !document.querySelector('[data-action="pay"]').disabled`, test.says))
 		if at := p.eval("location.pathname"); at != "/pay" {
 			t.Errorf("%s: the page is at %s", test.kind, at)
