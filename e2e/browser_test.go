@@ -59,9 +59,8 @@ type tab struct {
 // Uncaught errors in the page fail the test.
 func newTab(t *testing.T) *tab {
 	t.Helper()
-	ctx, cancel := newProfile(t)
-	t.Cleanup(cancel)
-	chromedp.ListenTarget(ctx, func(ev any) {
+	tb := newTabWithErrors(t)
+	chromedp.ListenTarget(tb.ctx, func(ev any) {
 		switch e := ev.(type) {
 		case *runtime.EventExceptionThrown:
 			t.Errorf("uncaught error in the page: %s", e.ExceptionDetails.Error())
@@ -72,6 +71,14 @@ func newTab(t *testing.T) *tab {
 			}
 		}
 	})
+	return tb
+}
+
+// newTabWithErrors is newTab for a page whose errors are what the test is about.
+func newTabWithErrors(t *testing.T) *tab {
+	t.Helper()
+	ctx, cancel := newProfile(t)
+	t.Cleanup(cancel)
 	tb := &tab{t, ctx}
 	tb.run(emulation.SetDeviceMetricsOverride(390, 844, 2, true), emulation.SetTouchEmulationEnabled(true))
 	t.Cleanup(func() {

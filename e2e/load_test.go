@@ -83,6 +83,17 @@ func (tb *tab) state(want string) {
 	tb.until("the loader to be "+want, fmt.Sprintf(`document.querySelector("#loader")?.dataset.state === %q`, want))
 }
 
+// fails waits for the page to say why the program does not start: one message, and
+// the right one.
+func (tb *tab) fails(why string) {
+	tb.t.Helper()
+	tb.state("failed")
+	tb.until("the reason "+why, fmt.Sprintf(`document.querySelector("#loader").dataset.why === %q`, why))
+	if shown := tb.eval(`[...document.querySelectorAll("#loader .failed")].filter(e => e.getClientRects().length).map(e => e.dataset.why).join()`); shown != why {
+		tb.t.Errorf("the page shows %q, want %s", shown, why)
+	}
+}
+
 // wait waits for a test to let an answer go on, or for nobody to want it any more:
 // a test that fails must not leave a server that never ends.
 func wait(r *http.Request, next <-chan struct{}) {
@@ -236,26 +247,25 @@ func TestProgressIsHonest(t *testing.T) {
 // However the program fails to arrive, the page says so and has a way on.
 func TestProgramThatDoesNotArrive(t *testing.T) {
 	_, program := builtProgram(t)
-	for name, fault := range map[string]http.HandlerFunc{
-		"refused": func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
-		"broken off": func(w http.ResponseWriter, r *http.Request) {
+	for why, fault := range map[string]http.HandlerFunc{
+		"server": func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
+		"network": func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "application/wasm")
 			w.Header().Set("Content-Length", strconv.Itoa(len(program)))
 			w.Write(program[:len(program)/2])
 			panic(http.ErrAbortHandler)
 		},
-		"another thing": func(w http.ResponseWriter, r *http.Request) {
+		"altered": func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
 			io.WriteString(w, "<h1>Sign in to this network</h1>")
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(why, func(t *testing.T) {
 			s := newSite(t)
 			s.Fault(onProgram(fault))
 			tb := newTab(t)
 			tb.open(s.URL + "/")
-			tb.sees("页面没有加载成功")
-			tb.screenshot("not-loaded")
+			tb.fails(why)
 			s.Fault(nil)
 			tb.tap(button("重试"))
 			tb.runs()
@@ -267,6 +277,7 @@ func TestProgramThatDoesNotArrive(t *testing.T) {
 		tb := newTab(t)
 		tb.speaks("en")
 		tb.open(s.URL + "/")
+		tb.fails("server")
 		tb.sees("The page did not load")
 	})
 }
@@ -288,7 +299,7 @@ func TestStalledDownload(t *testing.T) {
 	// Twenty seconds are one.
 	tb.before(`{ const real = setTimeout; window.setTimeout = (f, ms, ...rest) => real(f, ms === 20000 ? 1000 : ms, ...rest); }`)
 	tb.open(s.URL + "/")
-	tb.sees("页面没有加载成功")
+	tb.fails("network")
 	close(goOn)
 	tb.runs()
 	if n := len(s.Requests(programs)); n != 1 {

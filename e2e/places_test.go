@@ -23,7 +23,7 @@ func TestPayOnAnIPhone(t *testing.T) {
 
 // A computer shows a code; the page turns to paid by itself.
 func TestPayByCode(t *testing.T) {
-	for _, e := range []wechattest.Environment{wechattest.Desktop, wechattest.Windows, wechattest.Mac} {
+	for _, e := range []wechattest.Environment{wechattest.Desktop, wechattest.Windows, wechattest.MacBrowser, wechattest.Linux4} {
 		t.Run(string(e), func(t *testing.T) {
 			p := newPlace(t, e)
 			p.choose("tea")
@@ -124,6 +124,37 @@ func TestCancelInAPhonesBrowserThenPay(t *testing.T) {
 	if n := madeSince(t, before); n != 1 {
 		t.Errorf("%d orders", n)
 	}
+	checkLedger(t)
+}
+
+// WeChat sees the phone under another address than the shop, as with IPv6 to one and
+// IPv4 to the other: the order can still be paid.
+func TestAnotherAddressInAPhonesBrowser(t *testing.T) {
+	p := newPlace(t, wechattest.Chrome)
+	p.choose("bun")
+	id := p.order()
+	fault(t, wechattest.Fault{Kind: wechattest.FaultMWEBAddress})
+	p.toWeChat()
+	p.sees("网络环境未能通过安全验证")
+	p.back("the pay page or the question", `location.origin === "`+world.sim.PhoneURL+`" && document.querySelector('[data-action="pay"], [data-status="asking"]')`)
+	p.open(world.sim.PhoneURL + "/pay?order=" + id)
+	p.toWeChat()
+	p.tap(`document.getElementById("pay")`)
+	p.seesPaid()
+	checkLedger(t)
+}
+
+// A merchant without permission for H5 payment: the buyer is told to ask the shop, and
+// no page that cannot be opened appears.
+func TestH5PaymentWithoutPermission(t *testing.T) {
+	p := newPlace(t, wechattest.Safari)
+	p.tap(`document.querySelector('[data-product="bun"] [data-action="add"]')`)
+	fault(t, wechattest.Fault{Kind: wechattest.FaultMWEBMissing})
+	p.tap(`document.querySelector('[data-action="checkout"]')`)
+	p.until("a message and a way on", `document.querySelector('[data-error="wechat_refused"] button')`)
+	p.sees("请联系商家")
+	p.tap(button("重试"))
+	p.until("the shop", onShop)
 	checkLedger(t)
 }
 

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -58,14 +59,53 @@ func TestTheBridgeNeverComes(t *testing.T) {
 	checkLedger(t)
 }
 
-// An answer that no document names is no payment, and no dead end.
-func TestAnOddAnswerOfTheClient(t *testing.T) {
+// Whatever the client answers in the place of a payment sheet: the page says what the
+// client said, and the order can be paid, long before a minute is over.
+func TestOddAnswersOfTheClient(t *testing.T) {
 	p := newPlace(t, wechattest.IOS)
 	p.choose("tea")
-	fault(t, wechattest.Fault{Kind: wechattest.FaultOddAnswer})
-	p.tap(`document.querySelector('[data-action="pay"]')`)
-	p.until("an unpaid order to go on with", `document.querySelector('[data-status="confirming"], [data-status="still"]')`)
-	p.open(world.sim.PhoneURL + "/pay?order=" + p.order())
+	p.until("the order", onPay)
+	for _, test := range []struct{ kind, says string }{
+		{wechattest.FaultAnswerDenied, "system:access_denied"},
+		{wechattest.FaultAnswerNoPermission, "fail_no permission to execute"},
+		{wechattest.FaultAnswerString, "支付没有完成"},
+		{wechattest.FaultAnswerSDK, "支付没有完成"},
+		{wechattest.FaultAnswerUndefined, "微信没有收到付款"},
+		{wechattest.FaultOddAnswer, "get_brand_wcpay_request:busy_-1"},
+	} {
+		fault(t, wechattest.Fault{Kind: test.kind})
+		p.tap(`document.querySelector('[data-action="pay"]')`)
+		for deadline := time.Now().Add(patience); len(world.sim.Faults()) > 0; { // it is in use
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: the page did not ask the client", test.kind)
+			}
+			p.run(chromedp.Sleep(50 * time.Millisecond))
+		}
+		p.until(test.kind+": a word and a way on", fmt.Sprintf(`document.querySelector(".said").innerText.includes(%q) && !document.querySelector('[data-action="pay"]').disabled`, test.says))
+		if at := p.eval("location.pathname"); at != "/pay" {
+			t.Errorf("%s: the page is at %s", test.kind, at)
+		}
+	}
+	p.look("pay-odd-answer")
+	p.pay()
+	p.seesPaid()
+	checkLedger(t)
+}
+
+// Where nobody has paid, the result page offers a way on, and still asks by itself.
+func TestTheResultPageDoesNotOnlyWait(t *testing.T) {
+	p := newPlace(t, wechattest.Android)
+	p.choose("bun")
+	id := p.order()
+	p.until("the order", onPay)
+	p.openSheet() // WeChat has the order
+	p.tap(sheet(".close"))
+	p.sees("已取消")
+	p.open(world.sim.PhoneURL + "/result?order=" + id)
+	p.until("a way on", `document.querySelector('[data-status="still"] button')`)
+	p.look("result-still")
+	p.tap(button("返回支付"))
+	p.until("the order", onPay)
 	p.pay()
 	p.seesPaid()
 	checkLedger(t)

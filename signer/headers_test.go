@@ -33,9 +33,9 @@ func TestPolicyOfThePage(t *testing.T) {
 		policy[name] = sources
 	}
 	want := map[string]string{
-		"default-src": "'self'",                                     // scripts and styles aside, that is fonts, fetch and frames
-		"worker-src":  "'self' blob:",                               // the page's own text compiles the program, under this policy too
-		"script-src":  "'self' 'wasm-unsafe-eval' '{{.FirstHash}}'", // and one that stands in the page
+		"default-src": "'self'",                                                      // scripts and styles aside, that is fonts, fetch and frames
+		"worker-src":  "'self' blob:",                                                // the page's own text compiles the program, under this policy too
+		"script-src":  "'self' 'wasm-unsafe-eval' '{{.CheckHash}}' '{{.FirstHash}}'", // and two that stand in the page
 		"style-src":   "'self' '{{.StyleHash}}'",
 		"img-src":     "'self' data: https://thirdwx.qlogo.cn https://wx.qlogo.cn", // WeChat's avatars
 		"object-src":  "'none'", "base-uri": "'none'", "form-action": "'self'", "frame-ancestors": "'none'",
@@ -47,7 +47,7 @@ func TestPolicyOfThePage(t *testing.T) {
 		"Strict-Transport-Security": "max-age=31536000",
 		"X-Content-Type-Options":    "nosniff",
 		"X-Frame-Options":           "DENY",
-		"Referrer-Policy":           "strict-origin-when-cross-origin",
+		"Referrer-Policy":           "strict-origin", // no path, so no code of a sign-in
 	} {
 		if headers[name] != want {
 			t.Errorf("%s: %q, want %q", name, headers[name], want)

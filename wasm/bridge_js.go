@@ -13,7 +13,7 @@ import (
 const bridgeTimeout = 10 * time.Second
 
 func (w webView) InMiniProgram(ctx context.Context) bool {
-	return w.waitBridge(ctx) == nil && str(js.Global().Get("__wxjs_environment")) == "miniprogram"
+	return w.waitBridge(ctx) == nil && str(member(js.Global(), "__wxjs_environment")) == "miniprogram"
 }
 
 func (w webView) InvokePay(ctx context.Context, p api.PayParams) (said payReply, err error) {
@@ -23,10 +23,7 @@ func (w webView) InvokePay(ctx context.Context, p api.PayParams) (said payReply,
 	}
 	replies := make(chan payReply, 1)
 	callback := js.FuncOf(func(_ js.Value, args []js.Value) any {
-		var reply payReply
-		if len(args) > 0 && args[0].Type() == js.TypeObject {
-			reply = payReply{ErrMsg: str(args[0].Get("err_msg")), ErrDesc: str(args[0].Get("err_desc"))}
-		}
+		reply := replyOf(args)
 		select {
 		case replies <- reply:
 		default: // some clients call back twice
@@ -49,6 +46,24 @@ func (w webView) InvokePay(ctx context.Context, p api.PayParams) (said payReply,
 	case <-ctx.Done():
 		return payReply{}, ctx.Err()
 	}
+}
+
+// replyOf reads what the client called back with: an object with err_msg, or, from the
+// JS-SDK, with errMsg; in some clients a string, or nothing.
+func replyOf(args []js.Value) (reply payReply) {
+	defer catch(nil)
+	if len(args) == 0 {
+		return payReply{}
+	}
+	if args[0].Type() != js.TypeObject {
+		return payReply{ErrMsg: str(args[0])}
+	}
+	reply.ErrMsg = str(member(args[0], "err_msg"))
+	if reply.ErrMsg == "" {
+		reply.ErrMsg = str(member(args[0], "errMsg"))
+	}
+	reply.ErrDesc = str(member(args[0], "err_desc"))
+	return reply
 }
 
 // waitBridge waits for the object that the client injects some time after the

@@ -15,6 +15,7 @@ type browser interface {
 	Href() string              // the whole address
 	UserAgent() string         //
 	Language() string          // the one the user prefers, "zh-CN"
+	Landing() string           // the query with WeChat's code and state that site/check.js took off the address, once
 	ReplaceAddress(url string) // history.replaceState: shows another address of this shop
 	Assign(url string)         // a real navigation that Back undoes
 	Replace(url string)        // a real navigation that Back skips

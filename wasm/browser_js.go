@@ -22,7 +22,8 @@ func (w webView) Now() time.Time { return w.clock.now() }
 // are go-app's, which shows the next screen without loading a page.
 func loadLinks() {
 	listener := js.FuncOf(func(_ js.Value, args []js.Value) any {
-		if target := args[0].Get("target"); target.Get("closest").Truthy() && target.Call("closest", "[data-load]").Truthy() {
+		defer catch(nil)
+		if within(args[0], "[data-load]") {
 			args[0].Call("stopImmediatePropagation")
 		}
 		return nil
@@ -30,17 +31,31 @@ func loadLinks() {
 	js.Global().Get("document").Call("addEventListener", "click", listener, true)
 }
 
+// within reports whether an event happened in an element that a selector names.
+// Scripts of the client's may dispatch events on what is no element.
+func within(event js.Value, selector string) bool {
+	target := event.Get("target")
+	return target.Type() == js.TypeObject && target.Get("closest").Type() == js.TypeFunction && target.Call("closest", selector).Truthy()
+}
+
 func location() js.Value { return js.Global().Get("location") }
 
 func (webView) Path() string       { return location().Get("pathname").String() }
 func (webView) Query() string      { return strings.TrimPrefix(location().Get("search").String(), "?") }
 func (webView) Href() string       { return location().Get("href").String() }
-func (webView) UserAgent() string  { return js.Global().Get("navigator").Get("userAgent").String() }
-func (webView) Language() string   { return str(js.Global().Get("navigator").Get("language")) }
+func (webView) UserAgent() string  { return navigatorText("userAgent") }
+func (webView) Language() string   { return navigatorText("language") }
 func (webView) Assign(url string)  { location().Call("assign", url) }
 func (webView) Replace(url string) { location().Call("replace", url) }
 
+// navigatorText returns a string of navigator's, "" when the client has none.
+func navigatorText(name string) (text string) {
+	defer catch(nil)
+	return str(member(js.Global().Get("navigator"), name))
+}
+
 func (webView) ReplaceAddress(url string) {
+	defer catch(nil) // browsers bound how often a page may do this
 	js.Global().Get("history").Call("replaceState", js.Null(), "", url)
 }
 
@@ -97,7 +112,10 @@ func (webView) Sleep(ctx context.Context, d time.Duration) error {
 
 // await waits for a promise; when ctx ends first it calls cancel and waits for
 // the promise to settle, so that its callbacks can be released.
+//
+// What is no promise is its own value: clients replace functions of the browser.
 func await(ctx context.Context, promise js.Value, cancel func()) (js.Value, error) {
+	promise = js.Global().Get("Promise").Call("resolve", promise)
 	type outcome struct {
 		value js.Value
 		err   error
@@ -156,9 +174,8 @@ func thrown(v js.Value) error {
 	return errors.New("JavaScript threw a value of type " + v.Type().String())
 }
 
-// member returns a member of window whose getter may throw. What is thrown in a
-// call becomes a panic that catch sees; what is thrown under [js.Value.Get]
-// ends the program.
-func member(name string) js.Value {
-	return js.Global().Get("Reflect").Call("get", js.Global(), name)
+// member returns a member whose getter may throw. What is thrown in a call becomes a
+// panic that catch sees; what is thrown under [js.Value.Get] ends the program.
+func member(of js.Value, name string) js.Value {
+	return js.Global().Get("Reflect").Call("get", of, name)
 }

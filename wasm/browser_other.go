@@ -27,6 +27,7 @@ func (nowhere) Setting(string) string              { return "" }
 func (nowhere) Set(string, string)                 {}
 func (nowhere) ForgetPerson()                      {}
 func (nowhere) Speak(string)                       {}
+func (nowhere) Landing() string                    { return "" }
 func (nowhere) ReplaceAddress(string)              {}
 func (nowhere) Assign(string)                      {}
 func (nowhere) Replace(string)                     {}

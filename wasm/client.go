@@ -16,15 +16,14 @@ const callTimeout = 15 * time.Second
 
 // Codes of the page's own, beside those of the signer.
 const (
-	codeOffline    api.Code = "offline"     // no answer came
-	codeGarbled    api.Code = "garbled"     // an answer that is not the signer's
-	codeBridge     api.Code = "no_bridge"   // WeixinJSBridge did not appear
-	codeRefused    api.Code = "refused"     // the user refused the sign-in
-	codeNobody     api.Code = "nobody"      // a browser that has made no order yet
-	codeNoProduct  api.Code = "no_product"  // the address names no product whose amount the payer names
-	codeNoOrder    api.Code = "no_order"    // the address names no order
-	codeCookies    api.Code = "cookies"     // the browser keeps no session
-	codeSignInLoop api.Code = "signin_loop" // the sign-in failed twice
+	codeOffline   api.Code = "offline"    // no answer came
+	codeGarbled   api.Code = "garbled"    // an answer that is not the signer's
+	codeBridge    api.Code = "no_bridge"  // WeixinJSBridge did not appear
+	codeRefused   api.Code = "refused"    // the user refused the sign-in
+	codeNobody    api.Code = "nobody"     // a browser that has made no order yet
+	codeNoProduct api.Code = "no_product" // the address names no product whose amount the payer names
+	codeNoOrder   api.Code = "no_order"   // the address names no order
+	codeCookies   api.Code = "cookies"    // the browser keeps no session
 )
 
 // call makes one call and decodes its answer into out, which may be nil. The

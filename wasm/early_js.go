@@ -9,7 +9,7 @@ import (
 // its way, see site/first.js, once. It reports false when there is none, or when
 // that call failed: the program then makes it itself.
 func takeEarly(ctx context.Context, method, path string) (answer, bool) {
-	early := js.Global().Get("early")
+	early := member(js.Global(), "early")
 	if method != "GET" || early.Type() != js.TypeObject {
 		return answer{}, false
 	}
@@ -20,4 +20,14 @@ func takeEarly(ctx context.Context, method, path string) (answer, bool) {
 	early.Delete(path)
 	got, err := receive(ctx, call.Get("answer"), call.Get("abort"))
 	return got, err == nil
+}
+
+func (webView) Landing() string {
+	early := member(js.Global(), "early")
+	if early.Type() != js.TypeObject {
+		return ""
+	}
+	query := str(early.Get("landing"))
+	early.Set("landing", "")
+	return query
 }

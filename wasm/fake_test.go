@@ -29,6 +29,7 @@ type fake struct {
 	script map[string][]any
 	calls  []string // "METHOD /path body"
 
+	taken   string   // what site/check.js took off the address
 	went    []string // by Assign or Replace
 	invoked int
 	says    payReply
@@ -67,6 +68,11 @@ func (f *fake) Path() string      { return f.address.Path }
 func (f *fake) Query() string     { return f.address.RawQuery }
 func (f *fake) Href() string      { return f.address.String() }
 func (f *fake) UserAgent() string { return f.ua }
+func (f *fake) Landing() string {
+	taken := f.taken
+	f.taken = ""
+	return taken
+}
 func (f *fake) ReplaceAddress(to string) {
 	u, err := f.address.Parse(to)
 	if err != nil {

@@ -144,7 +144,6 @@ func TestPayPage(t *testing.T) {
 		shows  string
 	}{
 		{"paid", []any{pendingO1}, []any{checkoutO1}, "get_brand_wcpay_request:ok", result, textPaying.zh},
-		{"strange words", []any{pendingO1}, []any{checkoutO1}, "huh", result, textPaying.zh},
 		{"cancelled", []any{pendingO1}, []any{checkoutO1}, "get_brand_wcpay_request:cancel", "", textCancelled.zh},
 		{"cancelled, they say", []any{pendingO1, paidO1}, []any{checkoutO1}, "get_brand_wcpay_request:cancel", result, ""},
 		{"failed", []any{pendingO1}, []any{checkoutO1}, "get_brand_wcpay_request:fail_no money", "", textPayFailed.zh + " (no money)"},
@@ -170,6 +169,47 @@ func TestPayPage(t *testing.T) {
 				t.Errorf("went to %q, want %q", f.at(), test.went)
 			}
 			shows(t, p, test.shows)
+		})
+	}
+}
+
+// The client says something that nobody knows: the signer is asked, and the page
+// offers another try, with what the client said.
+func TestPayPageInDoubt(t *testing.T) {
+	denied := pendingO1
+	denied.NotPaid = true
+	for _, test := range []struct {
+		name   string
+		orders []any
+		says   string
+		went   string
+		shows  []string
+	}{
+		{"nobody paid", []any{pendingO1, denied}, "huh\u202e", "", []string{textPayUnknown.zh + " (huh)", ">" + textPay.zh + "<"}},
+		{"the client says nothing", []any{pendingO1, denied}, "", "", []string{textPayUnknown.zh + "<", ">" + textPay.zh + "<"}},
+		{"somebody paid", []any{pendingO1, paidO1}, "huh", "/result?order=o1", nil},
+		{"offline", []any{pendingO1, errors.New("down")}, "huh", "", []string{textPayUnknown.zh, ">" + textPay.zh + "<"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFake(t, "https://shop.example/pay?order=o1").on(getO1, test.orders...).on(payO1, checkoutO1)
+			f.says.ErrMsg = test.says
+			p := newPayPage(f)
+			client := mount(t, p)
+			p.pay(client.Context(), app.Event{})
+			client.Consume()
+			if f.at() != test.went {
+				t.Errorf("went to %q, want %q", f.at(), test.went)
+			}
+			shows(t, p, test.shows...)
+			if test.went != "" {
+				return
+			}
+			f.calls, f.says.ErrMsg = nil, "get_brand_wcpay_request:ok"
+			p.pay(client.Context(), app.Event{})
+			client.Consume()
+			if f.made(payO1+` {"renew":true}`) != 1 {
+				t.Errorf("the next try has the old parameters: %q", f.calls)
+			}
 		})
 	}
 }

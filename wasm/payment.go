@@ -26,16 +26,21 @@ const (
 var refusals = [...]string{"access_denied", "not_allowed", "not_exist", "not_implement", "permission"}
 
 // outcomeOf reads err_msg. Case and what follows the word differ between
-// versions of the client.
+// versions of the client; the JS-SDK has a name of its own for the call, and some
+// clients leave the name out.
 func outcomeOf(errMsg string) outcome {
 	msg := strings.ToLower(errMsg)
-	_, word, ok := strings.Cut(msg, "get_brand_wcpay_request:")
-	switch {
-	case ok && strings.HasPrefix(word, "ok"):
-		return payOK
-	case ok && strings.HasPrefix(word, "cancel"):
-		return payCancelled
-	case ok && strings.HasPrefix(word, "fail"):
+	for _, call := range [...]string{"get_brand_wcpay_request:", "choosewxpay:"} {
+		if _, word, ok := strings.Cut(msg, call); ok {
+			switch {
+			case strings.HasPrefix(word, "ok"):
+				return payOK
+			case strings.HasPrefix(word, "cancel"):
+				return payCancelled
+			}
+		}
+	}
+	if strings.HasPrefix(msg, "fail") || strings.Contains(msg, ":fail") {
 		return payFailed
 	}
 	for _, refusal := range refusals {
@@ -52,9 +57,9 @@ const maxReason = 80
 // reasonOf returns why a payment failed, for the user to tell the shop; "" when
 // the client does not say.
 func reasonOf(reply payReply) string {
-	reason := strings.TrimSpace(reply.ErrDesc)
+	reason := clean(reply.ErrDesc)
 	if reason == "" {
-		msg := reply.ErrMsg
+		msg := clean(reply.ErrMsg)
 		if at := strings.Index(strings.ToLower(msg), ":fail"); at >= 0 {
 			msg = msg[at+len(":fail"):]
 		}
@@ -64,6 +69,16 @@ func reasonOf(reply payReply) string {
 		reason = string(runes[:maxReason]) + "…"
 	}
 	return reason
+}
+
+// clean returns a foreign text as one line, without control characters and without
+// those that have no width or turn the direction of what follows.
+func clean(text string) string {
+	text = strings.ToValidUTF8(text, "")
+	return strings.Join(strings.FieldsFunc(text, func(r rune) bool {
+		return r <= ' ' || r >= 0x7f && r <= 0xa0 || r == 0xad || r == 0x61c || r >= 0x200b && r <= 0x200f ||
+			r >= 0x2028 && r <= 0x202f || r >= 0x2060 && r <= 0x206f || r == 0x3000 || r == 0xfeff || r >= 0xe0000
+	}), " ")
 }
 
 // checkout asks the signer for what pays an order; renew when what it gave last
@@ -80,7 +95,7 @@ func closeOrder(ctx context.Context, b browser, id string) (o api.Order, err err
 // pay asks the signer for parameters, after a failure for renewed ones, and
 // opens the payment sheet; a browser outside WeChat goes to WeChat's page
 // instead. It returns what the client says, and its reason when that is a
-// failure.
+// failure or unknown.
 func pay(ctx context.Context, b browser, id string, renew bool) (got outcome, reason string, err error) {
 	c, err := checkout(ctx, b, id, renew)
 	switch {
@@ -96,10 +111,38 @@ func pay(ctx context.Context, b browser, id string, renew bool) (got outcome, re
 	if err != nil {
 		return payUnknown, "", &api.Error{Code: codeBridge, Message: err.Error()}
 	}
-	if got = outcomeOf(reply.ErrMsg); got == payFailed {
+	if got = outcomeOf(reply.ErrMsg); got == payFailed || got == payUnknown {
 		reason = reasonOf(reply)
 	}
 	return got, reason, nil
+}
+
+// How the page goes on after an answer of the client's that it does not know.
+const (
+	doubtPause = 3 * time.Second  // the signer asks WeChat no more often about one order
+	doubtTime  = 20 * time.Second // after which the page offers another try, whatever it knows
+	denials    = 2                // how often WeChat has to say that nobody paid
+)
+
+// doubt asks the signer what became of an order until WeChat has said often enough that
+// nobody paid, or for some time. It reports whether the order waits no more.
+func doubt(ctx context.Context, b browser, id string) (settled bool, err error) {
+	denied := 0
+	for waited := time.Duration(0); ; waited += doubtPause {
+		o, err := getOrder(ctx, b, id)
+		if err == nil && !payable(o.Status) {
+			return true, nil
+		}
+		if err == nil && o.NotPaid {
+			denied++
+		}
+		if denied == denials || waited >= doubtTime {
+			return false, nil
+		}
+		if err := b.Sleep(ctx, doubtPause); err != nil {
+			return false, err
+		}
+	}
 }
 
 // attendPause is the wait between questions about an order whose sheet is open.
@@ -112,11 +155,17 @@ var pollPauses = [...]time.Duration{
 	8 * time.Second, 10 * time.Second, 15 * time.Second, 20 * time.Second, 25 * time.Second,
 }
 
+// confirmTime is how long the result page shows nothing but that it waits. It goes on
+// asking after that.
+const confirmTime = 12 * time.Second
+
 // watch asks the signer about an order until it waits no more for its payment,
-// shows every answer, which may be enough, and returns the last one. A call that fails is asked again like an order that
+// shows every answer, which may be enough, and returns the last one. It calls late
+// when confirmTime is over. A call that fails is asked again like an order that
 // is not paid yet; the error of the last one is returned, unless asking again
 // cannot help.
-func watch(ctx context.Context, b browser, id string, show func(api.Order) (enough bool)) (o api.Order, err error) {
+func watch(ctx context.Context, b browser, id string, show func(api.Order) (enough bool), late func()) (o api.Order, err error) {
+	var waited time.Duration
 	for _, pause := range append(pollPauses[:], 0) {
 		o, err = getOrder(ctx, b, id)
 		switch {
@@ -133,6 +182,9 @@ func watch(ctx context.Context, b browser, id string, show func(api.Order) (enou
 		}
 		if err := b.Sleep(ctx, pause); err != nil {
 			return o, err
+		}
+		if waited += pause; waited >= confirmTime && waited-pause < confirmTime {
+			late()
 		}
 	}
 	return o, err

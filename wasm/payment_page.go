@@ -13,15 +13,16 @@ type payPage struct {
 	app.Compo
 	base
 
-	id     string
-	order  *api.Order // nil while loading
-	paying bool
-	giveUp context.CancelFunc // the try under way
-	failed bool               // the last try did, other than by the user
-	said   string             // what became of the last try
-	slow   bool               // the sheet has not called back for a while
-	code   string             // the QR code, as an image
-	late   bool               // the code is being renewed
+	id       string
+	order    *api.Order // nil while loading
+	paying   bool
+	checking bool               // the client's answer is unknown, and the signer is asked
+	giveUp   context.CancelFunc // the try under way
+	failed   bool               // the last try did, other than by the user
+	said     string             // what became of the last try
+	slow     bool               // the sheet has not called back for a while
+	code     string             // the QR code, as an image
+	late     bool               // the code is being renewed
 }
 
 func newPayPage(b browser) *payPage { return &payPage{base: newBase(b, textPayTitle)} }
@@ -50,7 +51,7 @@ func (p *payPage) endTry() {
 	if p.giveUp != nil {
 		p.giveUp()
 	}
-	p.paying, p.slow, p.giveUp = false, false, nil
+	p.paying, p.checking, p.slow, p.giveUp = false, false, false, nil
 }
 
 func (p *payPage) load(ctx app.Context) {
@@ -99,18 +100,32 @@ func (p *payPage) pay(ctx app.Context, _ app.Event) {
 	try, giveUp := context.WithCancel(p.ctx)
 	p.giveUp = giveUp
 	renew := p.failed
+	open, answered := context.WithCancel(try) // the sheet
 	ctx.Async(func() {
 		got, reason, err := pay(try, p.b, p.id, renew)
+		answered()
 		if try.Err() != nil || err == nil && got == payElsewhere {
 			return // the page is going, or the try is over
 		}
 		defer giveUp()
-		if code(err) == api.CodeOrderPaid || err == nil && (got == payOK || got == payUnknown) {
+		if code(err) == api.CodeOrderPaid || err == nil && got == payOK {
 			p.toResult() // and stay busy until the page is gone
 			return
 		}
+		if err == nil && got == payUnknown {
+			ctx.Dispatch(func(app.Context) { p.checking, p.slow = true, false })
+			settled, err := doubt(try, p.b, p.id)
+			switch {
+			case err != nil:
+				return
+			case settled:
+				p.toResult()
+				return
+			}
+		}
 		ctx.Dispatch(func(ctx app.Context) {
-			p.paying, p.slow, p.giveUp, p.failed = false, false, nil, got == payFailed
+			p.paying, p.checking, p.slow, p.giveUp = false, false, false, nil
+			p.failed = got == payFailed || got == payUnknown
 			switch {
 			case err != nil:
 				p.err = err
@@ -120,17 +135,21 @@ func (p *payPage) pay(ctx app.Context, _ app.Event) {
 				p.said = p.say(textPayFailed) + " (" + reason + ")"
 			case got == payFailed:
 				p.said = p.say(textPayFailed)
+			case reason != "":
+				p.said = p.say(textPayUnknown) + " (" + reason + ")"
+			default:
+				p.said = p.say(textPayUnknown)
 			}
 		})
 		// Clients have been seen to say cancel or fail of a payment that was
 		// made, so the signer is asked all the same (4.3 err_msg).
-		if err == nil {
+		if err == nil && got != payUnknown {
 			if o, err := getOrder(try, p.b, p.id); err == nil {
 				p.left(o)
 			}
 		}
 	})
-	ctx.Async(func() { p.attend(ctx, try) })
+	ctx.Async(func() { p.attend(ctx, open) })
 }
 
 // attend asks the signer about the order while the sheet is open, for the sheet
@@ -188,7 +207,10 @@ func (p *payPage) Render() app.UI {
 		return p.screen("paying", amount, p.codeSheet(), p.lines(*p.order), cancel, p.asking())
 	}
 	label := textPay
-	if p.paying {
+	switch {
+	case p.checking:
+		label = textConfirming
+	case p.paying:
 		label = textPaying
 	}
 	return p.screen("paying", amount, p.lines(*p.order),

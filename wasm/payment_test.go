@@ -24,7 +24,14 @@ func TestOutcomeOf(t *testing.T) {
 		"system:function_not_exist":                  payFailed,
 		"function_not_implement":                     payFailed,
 		"permission denied":                          payFailed,
-		"chooseWXPay:ok":                             payUnknown,
+		"chooseWXPay:ok":                             payOK,
+		"chooseWXPay:cancel":                         payCancelled,
+		"chooseWXPay:fail":                           payFailed,
+		"fail_no permission to execute":              payFailed,
+		"fail":                                       payFailed,
+		"other:ok":                                   payUnknown, // of a call that was not made
+		"get_brand_wcpay_request:busy_-1":            payUnknown,
+		"undefined":                                  payUnknown,
 		"":                                           payUnknown,
 	} {
 		if got := outcomeOf(msg); got != want {
@@ -49,7 +56,8 @@ func TestPay(t *testing.T) {
 		{name: "cancelled", answer: params, says: payReply{ErrMsg: "get_brand_wcpay_request:cancel", ErrDesc: "x"}, want: payCancelled, opened: 1},
 		{name: "failed", answer: params, says: payReply{ErrMsg: "get_brand_wcpay_request:fail", ErrDesc: "支付验证签名失败"},
 			want: payFailed, reason: "支付验证签名失败", opened: 1},
-		{name: "strange words", answer: params, says: payReply{ErrMsg: "huh"}, want: payUnknown, opened: 1},
+		{name: "strange words", answer: params, says: payReply{ErrMsg: "huh"}, want: payUnknown, reason: "huh", opened: 1},
+		{name: "no words", answer: params, says: payReply{}, want: payUnknown, opened: 1},
 		{name: "no bridge", answer: params, bridge: errors.New("late"), code: codeBridge, opened: 1},
 		{name: "paid before", answer: api.CodeOrderPaid, code: api.CodeOrderPaid},
 		{name: "nothing to pay", answer: api.Checkout{}, want: payOK},
@@ -75,6 +83,9 @@ func TestReasonOf(t *testing.T) {
 		{payReply{"get_brand_wcpay_request:fail:system error", ""}, "system error"},
 		{payReply{"get_brand_wcpay_request:FAIL", ""}, ""},
 		{payReply{"system:access_denied", ""}, "system:access_denied"},
+		{payReply{"get_brand_wcpay_request:fail", "a\nb\t\x00c\u202ed\u200be\xff\ufeff"}, "a b c d e"},
+		{payReply{"fail_no permission to execute", ""}, "fail_no permission to execute"},
+		{payReply{"get_brand_wcpay_request:fail", " \u3000\u00a0 "}, ""},
 		{payReply{"", strings.Repeat("长", 100)}, strings.Repeat("长", maxReason) + "…"},
 	} {
 		if got := reasonOf(test.reply); got != test.want {
@@ -108,12 +119,16 @@ func TestWatch(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFake(t, "https://shop.example/result?order=o1").on("GET /api/orders/o1", test.answers...)
-			o, err := watch(t.Context(), f, "o1", func(api.Order) bool { return false })
+			late := 0
+			o, err := watch(t.Context(), f, "o1", func(api.Order) bool { return false }, func() { late++ })
 			if (err != nil) != (test.code != "") || err != nil && code(err) != test.code {
 				t.Errorf("error %v, want %q", err, test.code)
 			}
 			if err == nil && o.Status != test.status {
 				t.Errorf("status %s, want %s", o.Status, test.status)
+			}
+			if want := test.slept >= confirmTime; late > 1 || (late == 1) != want {
+				t.Errorf("it was late %d times after %v", late, test.slept)
 			}
 			if f.made("GET") != test.asked || f.slept != test.slept {
 				t.Errorf("asked %d times over %v, want %d over %v", f.made("GET"), f.slept, test.asked, test.slept)
@@ -125,7 +140,7 @@ func TestWatch(t *testing.T) {
 func TestWatchEndsWithThePage(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	f := newFake(t, "https://shop.example/result?order=o1").on("GET /api/orders/o1", api.Order{ID: "o1", Status: api.StatusPending})
-	_, err := watch(ctx, f, "o1", func(api.Order) bool { cancel(); return false })
+	_, err := watch(ctx, f, "o1", func(api.Order) bool { cancel(); return false }, func() {})
 	if !errors.Is(err, context.Canceled) || f.made("GET") != 1 {
 		t.Errorf("asked %d times, then %v", f.made("GET"), err)
 	}
@@ -138,6 +153,29 @@ func TestOrderParam(t *testing.T) {
 	} {
 		if got := orderParam(query); got != want {
 			t.Errorf("%q: %q, want %q", query, got, want)
+		}
+	}
+}
+
+func TestDoubt(t *testing.T) {
+	pending, denied := api.Order{ID: "o1", Status: api.StatusPending}, api.Order{ID: "o1", Status: api.StatusPending, NotPaid: true}
+	paid := api.Order{ID: "o1", Status: api.StatusPaid}
+	for _, test := range []struct {
+		name    string
+		answers []any
+		settled bool
+		slept   time.Duration
+	}{
+		{"WeChat says twice that nobody paid", []any{denied}, false, doubtPause},
+		{"it was not asked each time", []any{pending, denied, pending, pending, denied}, false, 4 * doubtPause},
+		{"paid after one denial", []any{denied, paid}, true, doubtPause},
+		{"the signer does not know", []any{pending}, false, 21 * time.Second},
+		{"the signer does not answer", []any{errors.New("down")}, false, 21 * time.Second},
+	} {
+		f := newFake(t, "https://shop.example/pay?order=o1").on("GET /api/orders/o1", test.answers...)
+		settled, err := doubt(t.Context(), f, "o1")
+		if settled != test.settled || err != nil || f.slept != test.slept {
+			t.Errorf("%s: settled %v, %v, after %v", test.name, settled, err, f.slept)
 		}
 	}
 }

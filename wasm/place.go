@@ -20,8 +20,12 @@ const (
 	onDesktop                    // a desktop's browser
 )
 
-// placeOf reads the user agent, a hint and no more (protocol of WeChat's client:
-// Enterprise WeChat carries MicroMessenger too, so it is looked for first).
+// placeOf reads the user agent, which is a hint and no more.
+//
+// Enterprise WeChat carries MicroMessenger too. A mini program's web view says
+// miniProgram/ and its appid, formerly miniProgram alone, or, on a computer, WMPF.
+// MiniProgramEnv/ names the system and is in browsers of WeChat as well. WeChat on a
+// computer says WindowsWechat, MacWechat or UnifiedPC, or has a computer's platform.
 func placeOf(userAgent string) place {
 	ua := strings.ToLower(userAgent)
 	has := func(words ...string) bool {
@@ -32,21 +36,35 @@ func placeOf(userAgent string) place {
 		}
 		return false
 	}
+	phone := has("mobile", "android", "iphone", "ipad", "ipod", "harmony") && !has("(pc;")
 	switch {
 	case has("wxwork/"):
 		return inWork
-	case has("micromessenger/"):
-		switch {
-		case has("miniprogram"):
-			return inMiniProgram
-		case has("windowswechat", "macwechat"):
-			return inDesktopWeChat
+	case !has("micromessenger/"):
+		if phone {
+			return onPhone
 		}
-		return inWeChat
-	case has("mobile", "android", "iphone", "ipad", "ipod", "harmony"):
-		return onPhone
+		return onDesktop
+	case hasWord(ua, "miniprogram"), hasWord(ua, "wmpf"):
+		return inMiniProgram
+	case has("windowswechat", "macwechat", "unifiedpc"), !phone && has("(windows nt", "(macintosh", "(x11", "(pc;"):
+		return inDesktopWeChat
 	}
-	return onDesktop
+	return inWeChat
+}
+
+// hasWord reports whether a text has a word that no letter follows.
+func hasWord(text, word string) bool {
+	for {
+		_, rest, found := strings.Cut(text, word)
+		if !found {
+			return false
+		}
+		if rest == "" || rest[0] < 'a' || rest[0] > 'z' {
+			return true
+		}
+		text = rest
+	}
 }
 
 // signsIn reports whether WeChat says who the user is.

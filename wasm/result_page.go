@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
 
 	"h5pay/internal/api"
@@ -14,7 +16,9 @@ type resultPage struct {
 	id       string
 	order    *api.Order // nil until the signer has answered
 	watching bool
-	claimed  bool // the user says to have paid on WeChat's page for browsers
+	late     bool               // it has taken long enough to offer another way
+	giveUp   context.CancelFunc // the watch
+	claimed  bool               // the user says to have paid on WeChat's page for browsers
 }
 
 func newResultPage(b browser) *resultPage { return &resultPage{base: newBase(b, textResultTitle)} }
@@ -39,12 +43,19 @@ func (p *resultPage) load(ctx app.Context) {
 	if p.watching || !p.place.shows() {
 		return
 	}
-	p.watching = true
+	watching, giveUp := context.WithCancel(p.ctx)
+	p.watching, p.late, p.giveUp = true, false, giveUp
 	claimed := p.claimed
 	look := p.asUser(ctx, func() (func(), error) {
-		o, err := watch(p.ctx, p.b, p.id, func(o api.Order) (enough bool) {
-			ctx.Dispatch(func(app.Context) { p.order = &o })
+		o, err := watch(watching, p.b, p.id, func(o api.Order) (enough bool) {
+			ctx.Dispatch(func(app.Context) {
+				if watching.Err() == nil {
+					p.order = &o
+				}
+			})
 			return o.TradeType == api.TradeMWEB && !claimed
+		}, func() {
+			ctx.Dispatch(func(app.Context) { p.late = p.late || watching.Err() == nil })
 		})
 		if err != nil {
 			return nil, err
@@ -54,6 +65,10 @@ func (p *resultPage) load(ctx app.Context) {
 	})
 	p.run(ctx, func() (func(), error) {
 		show, err := look()
+		if watching.Err() != nil {
+			return nil, context.Canceled // another watch has begun
+		}
+		giveUp()
 		if err != nil {
 			ctx.Dispatch(func(app.Context) { p.watching = false })
 		}
@@ -61,8 +76,13 @@ func (p *resultPage) load(ctx app.Context) {
 	})
 }
 
+// again asks anew, whatever the watch under way waits for.
 func (p *resultPage) again(ctx app.Context, _ app.Event) {
 	p.claimed = true
+	if p.giveUp != nil {
+		p.giveUp()
+	}
+	p.watching = false
 	p.load(ctx)
 }
 
@@ -81,8 +101,11 @@ func (p *resultPage) Render() app.UI {
 func (p *resultPage) outcome() (status string, body []app.UI) {
 	one := func(status string, m app.UI) (string, []app.UI) { return status, []app.UI{m} }
 	switch {
-	case p.order == nil || p.watching && payable(p.order.Status):
+	case !p.late && (p.order == nil || p.watching && payable(p.order.Status)):
 		return one("confirming", p.message("weui-icon-waiting", textConfirming, textConfirmHint, ""))
+	case p.order == nil:
+		return one("still", p.message("weui-icon-waiting", textStill, textStillHint, "",
+			p.primary(textAskAgain, p.again), p.toPayAgain(textBackToPay)))
 	case paid(p.order.Status):
 		return "paid", []app.UI{
 			elem("div").Class("amount").Role("status").Body(
@@ -99,7 +122,7 @@ func (p *resultPage) outcome() (status string, body []app.UI) {
 		return one("closed", p.message("weui-icon-info", textClosed, textClosedHint, "", p.toShop("primary"), p.toOrder(p.id)))
 	case p.order.Status == api.StatusClosing:
 		return one("closing", p.message("weui-icon-waiting", textClosing, textClosingHint, "", p.toShop("primary"), p.toOrder(p.id)))
-	case p.order.TradeType == api.TradeMWEB && !p.claimed:
+	case p.order.TradeType == api.TradeMWEB && !p.claimed && !p.watching:
 		return one("asking", p.message("weui-icon-waiting", textHaveYouPaid, textHaveYouPaidHint, "",
 			p.primary(textHavePaid, p.again), p.toPayAgain(textPayAgain)))
 	}

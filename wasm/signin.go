@@ -17,6 +17,7 @@ const (
 
 // maxTrips is how often the page goes to WeChat before it stops and shows a
 // button: the sign-in and one restart. A shop with a wrong secret must not loop.
+// The signer counts as well, in the state, which a web view cannot lose.
 const maxTrips = 2
 
 // landing is what WeChat appended to the address at the end of a trip to
@@ -25,14 +26,27 @@ type landing struct {
 	Code, State string
 }
 
-// captureLanding takes code and state out of the address and off the screen,
-// before anything else can see, share or reload them. Everything else of the
-// query stays as it is; a fragment, such as a left-over #wechat_redirect, goes.
+// captureLanding returns the code and the state that the page was opened with, and
+// takes them out of the address if site/check.js could not. Everything else of the
+// query stays as it is. A fragment, such as a left-over #wechat_redirect, goes.
 func captureLanding(b browser) landing {
-	var l landing
-	var rest []string
-	found := false
-	for pair := range strings.SplitSeq(b.Query(), "&") {
+	if l, _, found := parseLanding(b.Landing()); found {
+		if _, rest, still := parseLanding(b.Query()); still {
+			showQuery(b, rest)
+		}
+		return l
+	}
+	l, rest, found := parseLanding(b.Query())
+	if found {
+		showQuery(b, rest)
+	}
+	return l
+}
+
+// parseLanding finds code and state in a query, and returns the rest of it.
+func parseLanding(query string) (l landing, rest string, found bool) {
+	var others []string
+	for pair := range strings.SplitSeq(query, "&") {
 		name, value, _ := strings.Cut(pair, "=")
 		// WeChat appends its own, so the last of several counts.
 		switch name {
@@ -41,18 +55,19 @@ func captureLanding(b browser) landing {
 		case "state":
 			l.State, found = unescape(value), true
 		default:
-			rest = append(rest, pair)
+			others = append(others, pair)
 		}
 	}
-	if !found {
-		return landing{}
-	}
+	return l, strings.Join(others, "&"), found
+}
+
+// showQuery makes a query that of the address.
+func showQuery(b browser, query string) {
 	address := b.Path()
-	if query := strings.Join(rest, "&"); query != "" {
+	if query != "" {
 		address += "?" + query
 	}
 	b.ReplaceAddress(address)
-	return l
 }
 
 // unescape decodes a value of a query; one that is malformed stays as it is,
@@ -70,6 +85,7 @@ func unescape(value string) string {
 // A landing whose code or state is no good (Back, reload, a shared link) does
 // no harm while there is a session, and otherwise begins the sign-in once more.
 func signIn(ctx context.Context, b browser, l landing) (*api.User, error) {
+	var failed error // of the landing
 	if l.Code != "" {
 		var got api.TokenResponse
 		err := call(ctx, b, "POST", api.PathToken, api.TokenRequest{Code: l.Code, State: l.State}, &got)
@@ -80,6 +96,7 @@ func signIn(ctx context.Context, b browser, l landing) (*api.User, error) {
 		case !spent(code(err)):
 			return nil, err
 		}
+		failed = err
 	}
 	var s api.Session
 	err := call(ctx, b, "GET", api.PathSession, nil, &s)
@@ -95,14 +112,34 @@ func signIn(ctx context.Context, b browser, l landing) (*api.User, error) {
 		return nil, &api.Error{Code: codeRefused, Message: "the user refused"}
 	}
 	trips, _ := strconv.Atoi(b.Recall(keyTrips))
+	after := ""
 	if l.Code != "" {
 		trips = max(trips, 1) // it has come from one, if not of this web view's
+		after = afterState(l.State)
 	}
-	if trips >= maxTrips {
-		b.Remember(keyTrips, "")
-		return nil, errLoop()
+	if trips < maxTrips {
+		if err = leaveForWeChat(ctx, b, trips+1, after); code(err) != api.CodeSignInLoop {
+			return nil, err
+		}
 	}
-	return nil, leaveForWeChat(ctx, b, trips+1)
+	b.Remember(keyTrips, "")
+	if code(failed) == api.CodeStateInvalid {
+		return nil, errCookies() // the state was that of a browser which has lost it
+	}
+	return nil, &api.Error{Code: api.CodeSignInLoop, Message: "the sign-in failed twice"}
+}
+
+// afterState returns a state as the signer takes it, "none" for what cannot be one.
+func afterState(state string) string {
+	for _, c := range []byte(state) {
+		if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z') {
+			return "none"
+		}
+	}
+	if state == "" || len(state) > 128 {
+		return "none"
+	}
+	return state
 }
 
 // spent reports whether a landing was refused for what it is: used, too old, or
@@ -113,28 +150,20 @@ func spent(c api.Code) bool {
 
 // leaveForWeChat sends the web view to the authorize page, to come back to the
 // address it is at. It is the trip of that number; the first one is made
-// whenever the user asks for it.
-func leaveForWeChat(ctx context.Context, b browser, trip int) error {
+// whenever the user asks for it. after is the state of the trip before.
+func leaveForWeChat(ctx context.Context, b browser, trip int, after string) error {
 	returnTo := b.Path()
 	if q := b.Query(); q != "" {
 		returnTo += "?" + q
 	}
 	var to api.AuthorizeResponse
-	if err := call(ctx, b, "POST", api.PathAuthorize, api.AuthorizeRequest{ReturnTo: returnTo}, &to); err != nil {
+	if err := call(ctx, b, "POST", api.PathAuthorize, api.AuthorizeRequest{ReturnTo: returnTo, After: after}, &to); err != nil {
 		return err
 	}
 	if !strings.HasPrefix(to.URL, "http") {
 		return errGarbled() // "" would reload this page, for ever
 	}
-	count := strconv.Itoa(trip)
-	b.Remember(keyTrips, count)
-	if trip > 1 && b.Recall(keyTrips) != count {
-		return errLoop() // storage is blocked, nobody would count
-	}
+	b.Remember(keyTrips, strconv.Itoa(trip))
 	b.Replace(to.URL)
 	return nil
-}
-
-func errLoop() error {
-	return &api.Error{Code: codeSignInLoop, Message: "the sign-in failed twice"}
 }

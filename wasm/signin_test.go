@@ -37,6 +37,24 @@ func TestCaptureLanding(t *testing.T) {
 	}
 }
 
+// What site/check.js took off the address counts, once.
+func TestCaptureLandingFromTheScript(t *testing.T) {
+	f := newFake(t, "https://shop.example/pay?order=o1")
+	f.taken = "order=o1&code=c%2B1&state=s1"
+	if got := captureLanding(f); got != (landing{"c+1", "s1"}) || f.Href() != "https://shop.example/pay?order=o1" {
+		t.Errorf("%+v, left %s", got, f.Href())
+	}
+	if got := captureLanding(f); got != (landing{}) {
+		t.Errorf("a second time: %+v", got)
+	}
+	// A browser that let the script change nothing.
+	g := newFake(t, "https://shop.example/pay?order=o1&code=c1&state=s1")
+	g.taken = "order=o1&code=c1&state=s1"
+	if got := captureLanding(g); got != (landing{"c1", "s1"}) || g.Href() != "https://shop.example/pay?order=o1" {
+		t.Errorf("%+v, left %s", got, g.Href())
+	}
+}
+
 func TestSignIn(t *testing.T) {
 	const (
 		session = "GET " + api.PathSession
@@ -65,13 +83,19 @@ func TestSignIn(t *testing.T) {
 		{name: "foreign state, after one trip", landing: landing{"c", "s"}, trips: "1",
 			script: map[string]any{token: api.CodeStateInvalid, session: api.CodeUnauthenticated, leave: authorize}, went: true},
 		{name: "expired code, a second time", landing: landing{"c", "s"}, trips: "2",
-			script: map[string]any{token: api.CodeCodeInvalid, session: api.CodeUnauthenticated}, code: codeSignInLoop},
+			script: map[string]any{token: api.CodeCodeInvalid, session: api.CodeUnauthenticated}, code: api.CodeSignInLoop},
+		{name: "a state that was lost, a second time", landing: landing{"c", "s"}, trips: "2",
+			script: map[string]any{token: api.CodeStateInvalid, session: api.CodeUnauthenticated}, code: codeCookies},
+		{name: "the signer has counted, cookies", landing: landing{"c", "s"}, blocked: true,
+			script: map[string]any{token: api.CodeStateInvalid, session: api.CodeUnauthenticated, leave: api.CodeSignInLoop}, code: codeCookies},
+		{name: "the signer has counted, code", landing: landing{"c", "s"}, blocked: true,
+			script: map[string]any{token: api.CodeCodeUsed, session: api.CodeUnauthenticated, leave: api.CodeSignInLoop}, code: api.CodeSignInLoop},
 		{name: "back without a code, a second time", trips: "2",
-			script: map[string]any{session: api.CodeUnauthenticated}, code: codeSignInLoop},
+			script: map[string]any{session: api.CodeUnauthenticated}, code: api.CodeSignInLoop},
 		{name: "first visit, storage blocked", blocked: true,
 			script: map[string]any{session: api.CodeUnauthenticated, leave: authorize}, went: true},
 		{name: "used code, storage blocked", blocked: true, landing: landing{"c", "s"},
-			script: map[string]any{token: api.CodeCodeUsed, session: api.CodeUnauthenticated, leave: authorize}, code: codeSignInLoop},
+			script: map[string]any{token: api.CodeCodeUsed, session: api.CodeUnauthenticated, leave: authorize}, went: true},
 		{name: "refused", landing: landing{"", "s"},
 			script: map[string]any{session: api.CodeUnauthenticated}, code: codeRefused},
 		{name: "refused, with a session", landing: landing{"", "s"}, script: map[string]any{session: me}, done: true},
@@ -103,8 +127,8 @@ func TestSignIn(t *testing.T) {
 			if went := f.at() == authorize.URL; went != test.went {
 				t.Errorf("went to %q", f.at())
 			}
-			if test.went && !strings.Contains(f.calls[len(f.calls)-1], `"return_to":"/pay?order=o1"`) {
-				t.Errorf("it would not come back here: %s", f.calls[len(f.calls)-1])
+			if last := f.calls[len(f.calls)-1]; test.went && (!strings.Contains(last, `"return_to":"/pay?order=o1"`) || strings.Contains(last, `"after":"s"`) != (test.landing.Code != "")) {
+				t.Errorf("it would not come back here, or not be counted: %s", last)
 			}
 			if test.done && f.Recall(keyTrips) != "" {
 				t.Error("a success does not clear the count")
@@ -132,14 +156,14 @@ func TestSignInEnds(t *testing.T) {
 			}
 			return nil
 		}
-		if err := visit(landing{}); code(err) != codeSignInLoop || f.made("POST "+api.PathAuthorize) != 2 {
+		if err := visit(landing{}); code(err) != api.CodeSignInLoop || f.made("POST "+api.PathAuthorize) != 2 {
 			t.Errorf("%d trips, then %v", f.made("POST "+api.PathAuthorize), err)
 		}
 		f.calls = nil
-		if err := leaveForWeChat(t.Context(), f, 1); err != nil {
+		if err := leaveForWeChat(t.Context(), f, 1, ""); err != nil {
 			t.Error(err)
 		}
-		if err := visit(back); code(err) != codeSignInLoop || f.made("POST "+api.PathAuthorize) != 2 {
+		if err := visit(back); code(err) != api.CodeSignInLoop || f.made("POST "+api.PathAuthorize) != 2 {
 			t.Errorf("after the button %d trips, then %v", f.made("POST "+api.PathAuthorize), err)
 		}
 	}
@@ -153,6 +177,17 @@ func TestOfflineIsNoTrip(t *testing.T) {
 	for range 5 {
 		if _, err := signIn(t.Context(), f, landing{}); code(err) != codeOffline {
 			t.Fatalf("%v", err)
+		}
+	}
+}
+
+// Whatever an address has for a state, the signer is asked for a sign-in that it takes.
+func TestAfterState(t *testing.T) {
+	for state, want := range map[string]string{
+		"s1": "s1", "": "none", "a b": "none", "茶": "none", "a-b": "none", strings.Repeat("a", 128): strings.Repeat("a", 128), strings.Repeat("a", 129): "none",
+	} {
+		if got := afterState(state); got != want {
+			t.Errorf("%q: %q, want %q", state, got, want)
 		}
 	}
 }

@@ -28,9 +28,10 @@ var siteFiles embed.FS
 // shop. Its hashes are in the policy of site/headers.txt, which lets nothing else of
 // that kind run.
 type assets struct {
-	First                template.JS // runs before the body
+	Check, First         template.JS // run before the body, in this order
 	Style                template.CSS
-	FirstHash, StyleHash string // "sha256-..."
+	CheckHash, FirstHash string // "sha256-..."
+	StyleHash            string
 
 	// Addresses of files. Each has the hash of the content in it, so a browser
 	// may keep it for ever.
@@ -45,12 +46,20 @@ const assetsDir = "assets"
 
 // writeAssets makes the folder anew. weui is WeUI's whole style sheet.
 func writeAssets(out, wasm, weui string) (a assets, err error) {
-	first, err := firstScript()
-	if err != nil {
-		return a, err
+	for _, script := range []struct {
+		text  *template.JS
+		hash  *string
+		files []string
+	}{
+		{&a.Check, &a.CheckHash, []string{"check.js"}},
+		{&a.First, &a.FirstHash, []string{"compile.js", "first.js"}},
+	} {
+		text, err := inlineScript(script.files...)
+		if err != nil {
+			return a, err
+		}
+		*script.text, *script.hash = template.JS(text), policyHash(text)
 	}
-	a.First = template.JS(first)
-	a.FirstHash = policyHash(string(a.First))
 	style, err := styleSheet(out, weui)
 	if err != nil {
 		return a, fmt.Errorf("making the style sheet: %w", err)
@@ -94,6 +103,10 @@ func writeAssets(out, wasm, weui string) (a assets, err error) {
 // lineComment is a comment of a script, with its line.
 var lineComment = regexp.MustCompile(`(?m)^\s*//.*\n`)
 
+// indent is the white space before a line of a script. No script has a string of
+// several lines.
+var indent = regexp.MustCompile(`(?m)^[ \t]+`)
+
 // policyHash is how a Content-Security-Policy names a text that stands in a page.
 func policyHash(text string) string {
 	sum := sha256.Sum256([]byte(text))
@@ -106,15 +119,16 @@ func hash(b []byte) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// firstScript is what runs before the body, without its comments.
-func firstScript() (string, error) {
+// inlineScript joins scripts of site/ that stand in the page, without their comments
+// and indents.
+func inlineScript(names ...string) (string, error) {
 	var script strings.Builder
-	for _, name := range []string{"site/compile.js", "site/first.js"} {
-		part, err := siteFiles.ReadFile(name)
+	for _, name := range names {
+		part, err := siteFiles.ReadFile("site/" + name)
 		if err != nil {
 			return "", err
 		}
-		script.WriteString(lineComment.ReplaceAllString(string(part), ""))
+		script.WriteString(indent.ReplaceAllString(lineComment.ReplaceAllString(string(part), ""), ""))
 	}
 	return script.String(), nil
 }

@@ -109,7 +109,15 @@ type document struct {
 	Env                string        // for app.Getenv, as JSON
 
 	Loading, Updating text
-	Failed, Ended     template.HTML // instead of the screen
+	NoScript          text // in both languages at once, since nothing translates it
+	Failures          []failure
+	Ended             template.HTML // instead of the screen
+}
+
+// failure is what the page says when the program cannot start.
+type failure struct {
+	Why     string // as site/check.js has it
+	Message template.HTML
 }
 
 func (s *site) writePage(name string, d document) error {

@@ -43,7 +43,7 @@ func (s *site) screen(path string) (document, error) {
 	}
 	d := document{
 		Program: true, Env: string(known), Early: early[path],
-		Loading: textLoading, Updating: textUpdating,
+		Loading: textLoading, Updating: textUpdating, NoScript: textNoScript,
 	}
 	if d.Title.en, d.English, err = render(path, inEnglish{}); err != nil {
 		return d, err
@@ -51,8 +51,12 @@ func (s *site) screen(path string) (document, error) {
 	if d.Title.zh, d.Screen, err = render(path, nowhere{}); err != nil {
 		return d, err
 	}
-	if d.Failed, err = (message{Icon: "weui-icon-warn", Title: textNotLoaded, Hint: troubles[codeOffline].Hint, Action: textRetry}).html(); err != nil {
-		return d, err
+	for _, f := range failures {
+		html, err := message{Icon: "weui-icon-warn", Title: f.title, Hint: f.hint, Action: textRetry}.html()
+		if err != nil {
+			return d, err
+		}
+		d.Failures = append(d.Failures, failure{f.why, html})
 	}
 	d.Ended, err = message{Icon: "weui-icon-warn", Title: textEnded, Hint: textEndedHint, Action: textRetry}.html()
 	return d, err

@@ -15,7 +15,7 @@ func (webView) ForgetPerson() {
 // forget removes every key of this shop from a storage but the language.
 func forget(storage string) {
 	defer catch(nil) // storage is blocked
-	s := member(storage)
+	s := member(js.Global(), storage)
 	if !keeps(s) {
 		return
 	}
@@ -32,7 +32,7 @@ func forget(storage string) {
 
 func stored(storage, key string) (value string) {
 	defer catch(nil) // storage is blocked
-	if s := member(storage); keeps(s) {
+	if s := member(js.Global(), storage); keeps(s) {
 		return str(s.Call("getItem", key))
 	}
 	return ""
@@ -40,7 +40,7 @@ func stored(storage, key string) (value string) {
 
 func store(storage, key, value string) {
 	defer catch(nil) // storage is blocked or full
-	switch s := member(storage); {
+	switch s := member(js.Global(), storage); {
 	case !keeps(s):
 	case value == "":
 		s.Call("removeItem", key)
@@ -50,20 +50,50 @@ func store(storage, key, value string) {
 }
 
 // keeps tells a storage from what lendStorage puts in its place.
-func keeps(storage js.Value) bool { return storage.Get("getItem").Type() == js.TypeFunction }
-
-// lendStorage puts an empty object where localStorage is blocked or switched
-// off. go-app lists it before it shows anything, and would end there.
-func lendStorage() {
-	defer catch(nil)
-	if usable("localStorage") {
-		return
-	}
-	js.Global().Get("Object").Call("defineProperty", js.Global(), "localStorage",
-		map[string]any{"value": map[string]any{}, "configurable": true})
+func keeps(storage js.Value) bool {
+	return storage.Type() == js.TypeObject && member(storage, "getItem").Type() == js.TypeFunction
 }
 
-func usable(name string) (ok bool) {
+// lendStorage keeps go-app away from what does not work in this browser. go-app lists
+// localStorage before it shows anything, and opens a BroadcastChannel: it would end
+// there. It gets an empty object, and no channel.
+func lendStorage() {
 	defer catch(nil)
-	return member(name).Truthy()
+	if !works(func() {
+		local := member(js.Global(), "localStorage")
+		for _, key := range append(keysOf(local), "h5pay") {
+			local.Call("getItem", key)
+		}
+	}) {
+		replaceGlobal("localStorage", map[string]any{})
+	}
+	if !works(func() {
+		if channel := member(js.Global(), "BroadcastChannel"); channel.Truthy() {
+			channel.New("h5pay").Call("close")
+		}
+	}) {
+		replaceGlobal("BroadcastChannel", nil)
+	}
+}
+
+// keysOf returns the names under which an object keeps something.
+func keysOf(object js.Value) (names []string) {
+	keys := js.Global().Get("Object").Call("keys", object)
+	for i := range keys.Length() {
+		names = append(names, keys.Index(i).String())
+	}
+	return names
+}
+
+// works reports whether f ends without an error of JavaScript's.
+func works(f func()) (ok bool) {
+	var err error
+	defer func() { ok = err == nil }()
+	defer catch(&err)
+	f()
+	return
+}
+
+func replaceGlobal(name string, value any) {
+	js.Global().Get("Object").Call("defineProperty", js.Global(), name, map[string]any{"value": value, "configurable": true})
 }

@@ -19,6 +19,7 @@ var (
 	textPaying          = text{"正在打开微信支付", "Opening WeChat Pay"}
 	textCancelled       = text{"已取消，可再次支付", "Cancelled. You can pay again"}
 	textPayFailed       = text{"支付没有完成，可再次支付", "The payment did not go through. You can try again"}
+	textPayUnknown      = text{"微信没有收到付款，可再次支付", "WeChat has received no payment. You can pay again"}
 	textAmount          = text{"支付金额", "Amount"}
 	textConfirming      = text{"正在确认支付结果", "Confirming the payment"}
 	textConfirmHint     = text{"请稍候，结果以微信支付为准", "One moment. WeChat Pay has the last word"}
@@ -124,11 +125,11 @@ var troubles = map[api.Code]trouble{
 	codeGarbled:              {text{"服务暂时不可用", "Not available right now"}, text{"请稍后重试", "Please try again in a moment"}, wayRetry},
 	codeBridge:               {text{"没有等到微信支付", "WeChat Pay did not answer"}, text{"请在微信中打开本页后重试", "Open this page in WeChat and try again"}, wayRetry},
 	codeRefused:              {text{"需要登录才能下单", "Sign in to order"}, text{"你拒绝了授权，可以重新登录", "You declined. You can sign in again"}, waySignIn},
-	codeCookies:              {text{"浏览器没有记住登录", "The browser forgot the sign-in"}, text{"请允许本网站使用 Cookie，或关闭无痕模式后重试", "Allow cookies for this site, or leave private mode, and try again"}, wayRetry},
+	codeCookies:              {text{"浏览器没有记住登录", "The browser forgot the sign-in"}, text{"请允许本网站使用 Cookie、关闭无痕模式，或在微信聊天中直接打开本店", "Allow cookies for this site, leave private mode, or open the shop from a WeChat chat"}, wayRetry},
 	codeNobody:               {text{"找不到订单", "No such order"}, text{"这个浏览器里没有这笔订单。如果是在微信里下的单，请在微信中打开", "This browser has made no such order. If it was made in WeChat, open it there"}, wayShop},
 	codeNoProduct:            {text{"找不到商品", "No such product"}, text{"链接不完整，或商品已下架。请回到首页", "The link is incomplete, or it is no longer for sale. Go back to the shop"}, wayShop},
 	codeNoOrder:              {text{"找不到订单", "No such order"}, text{"链接不完整，请回到首页", "The link is incomplete. Go back to the shop"}, wayShop},
-	codeSignInLoop:           {text{"登录没有成功", "Could not sign in"}, text{"微信两次都没有认出你，请稍后再试", "WeChat did not recognise you twice. Please try later"}, waySignIn},
+	api.CodeSignInLoop:       {text{"登录没有成功", "Could not sign in"}, text{"微信两次都没有认出你，请稍后再试", "WeChat did not recognise you twice. Please try later"}, waySignIn},
 	api.CodeBadRequest:       {text{"请求有误", "Something is wrong with this request"}, text{"请回到首页重新选择", "Go back to the shop and choose again"}, wayShop},
 	api.CodeMethodNotAllowed: {text{"请求有误", "Something is wrong with this request"}, text{"页面可能不是最新的，请重试", "The page may be out of date. Please try again"}, wayRetry},
 	api.CodeBodyTooLarge:     {text{"商品太多", "Too many items"}, text{"请减少商品后再试", "Take some out and try again"}, wayShop},

@@ -35,7 +35,7 @@ func (s *base) failure(again func(app.Context)) app.UI {
 	case waySignIn:
 		actions = append(actions, s.primary(textSignIn, func(ctx app.Context, _ app.Event) {
 			s.err = nil
-			s.run(ctx, func() (func(), error) { return nil, leaveForWeChat(s.ctx, s.b, 1) })
+			s.run(ctx, func() (func(), error) { return nil, leaveForWeChat(s.ctx, s.b, 1, "") })
 		}))
 	case wayShop:
 		actions = append(actions, s.toShop("primary"))

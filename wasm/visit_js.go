@@ -6,14 +6,21 @@ import (
 	"syscall/js"
 )
 
-func (webView) Copy(ctx context.Context, text string) (err error) {
-	defer catch(&err)
-	if clipboard := js.Global().Get("navigator").Get("clipboard"); clipboard.Truthy() {
-		if _, err := await(ctx, clipboard.Call("writeText", text), func() {}); err == nil {
-			return nil
-		}
+func (webView) Copy(ctx context.Context, text string) error {
+	if writeClipboard(ctx, text) == nil {
+		return nil
 	}
 	return copySelection(text)
+}
+
+func writeClipboard(ctx context.Context, text string) (err error) {
+	defer catch(&err)
+	clipboard := member(js.Global().Get("navigator"), "clipboard")
+	if !clipboard.Truthy() {
+		return errors.New("the browser has no clipboard object")
+	}
+	_, err = await(ctx, clipboard.Call("writeText", text), func() {})
+	return err
 }
 
 // copySelection copies in the way of browsers without a clipboard object, which
@@ -73,11 +80,12 @@ func listen(target js.Value, kind string, f func(event js.Value)) (stop func()) 
 
 func (webView) OnKey(f func(key string)) (stop func()) {
 	return listen(js.Global(), "keydown", func(event js.Value) {
+		defer catch(nil)
 		if event.Get("ctrlKey").Truthy() || event.Get("altKey").Truthy() || event.Get("metaKey").Truthy() {
 			return
 		}
 		key := str(event.Get("key"))
-		if key == "Enter" && event.Get("target").Call("closest", "a, button").Truthy() {
+		if key == "Enter" && within(event, "a, button") {
 			return
 		}
 		f(key)
@@ -89,21 +97,20 @@ func (webView) OnKey(f func(key string)) (stop func()) {
 func (webView) OpenDialog(id string) {
 	defer catch(nil)
 	dialog := js.Global().Get("document").Call("getElementById", id)
-	if !dialog.Get("showModal").Truthy() {
-		dialog.Call("setAttribute", "open", "")
+	if works(func() {
+		if !dialog.Get("open").Truthy() {
+			dialog.Call("showModal")
+		}
+	}) {
 		return
 	}
-	if !dialog.Get("open").Bool() {
-		dialog.Call("showModal")
-	}
+	dialog.Call("setAttribute", "open", "")
 }
 
 func (webView) CloseDialog(id string) {
 	defer catch(nil)
 	dialog := js.Global().Get("document").Call("getElementById", id)
-	if !dialog.Get("close").Truthy() {
+	if !works(func() { dialog.Call("close") }) {
 		dialog.Call("removeAttribute", "open")
-		return
 	}
-	dialog.Call("close")
 }

@@ -82,6 +82,9 @@ type AuthorizeRequest struct {
 	ReturnTo string `json:"return_to"`
 	// Scope defaults to the one in Config.
 	Scope Scope `json:"scope,omitempty"`
+	// After is the state that a sign-in came back with which failed, when the user did
+	// not ask for this one. The third in a row is answered CodeSignInLoop.
+	After string `json:"after,omitempty"`
 }
 
 // AuthorizeResponse holds the full open.weixin.qq.com URL to navigate to.

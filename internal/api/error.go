@@ -26,6 +26,7 @@ const (
 	CodeCodeUsed         Code = "code_used"           // WeChat 40163: sign in again
 	CodeCodeInvalid      Code = "code_invalid"        // WeChat 40029, 42003: sign in again
 	CodeSnapshotUser     Code = "snapshot_user"       // WeChat's virtual user: open the full page first
+	CodeSignInLoop       Code = "signin_loop"         // two sign-ins in a row failed: let the user decide
 	CodeProductGone      Code = "product_unavailable" // an item is not, or no longer, for sale
 	CodeConflict         Code = "conflict"            // client_key was used for another order
 	CodeOrderNotPayable  Code = "order_not_payable"   // closed, failed or expired
@@ -57,6 +58,7 @@ var statuses = map[Code]int{
 	CodeCodeUsed:         409,
 	CodeCodeInvalid:      400,
 	CodeSnapshotUser:     403,
+	CodeSignInLoop:       409,
 	CodeProductGone:      409,
 	CodeConflict:         409,
 	CodeOrderNotPayable:  409,

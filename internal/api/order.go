@@ -80,6 +80,9 @@ type Order struct {
 	// In the answer about one order only, oldest first.
 	Timeline []Step   `json:"timeline,omitempty"`
 	Refunds  []Refund `json:"refunds,omitempty"`
+	// NotPaid says that WeChat was asked for this answer and said that nobody has paid.
+	// Without it the answer is what the signer knew before.
+	NotPaid bool `json:"not_paid,omitempty"`
 }
 
 // Step is a change in the life of an order.

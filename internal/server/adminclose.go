@@ -40,7 +40,7 @@ func (s *Server) adminClose(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if o.Status == api.StatusClosing {
-		o = s.refreshNow(ctx, o)
+		o, _ = s.refreshNow(ctx, o)
 	}
 	if o, err = unpaid(o); err != nil {
 		return err

@@ -38,7 +38,7 @@ func (s *Server) closeOrder(w http.ResponseWriter, r *http.Request) error {
 // order is returned as it is then; CodeOrderPaid says that it is paid.
 func (s *Server) giveUp(ctx context.Context, o order.Order) (order.Order, error) {
 	if o.Status == api.StatusClosing {
-		o = s.refresh(ctx, o) // paid since, or ready to be closed
+		o, _ = s.refresh(ctx, o) // paid since, or ready to be closed
 	}
 	if !o.Open() {
 		return unpaid(o)

@@ -6,7 +6,6 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -37,7 +36,8 @@ type signIn struct {
 }
 
 // authorize begins a sign-in: it binds a new state to this browser and returns
-// the URL to go to. A second one replaces the first.
+// the URL to go to. A second one replaces the first. One that follows a trip to WeChat
+// that failed is counted, and the third in a row is rejected.
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 	var req api.AuthorizeRequest
 	if err := readJSON(r, &req); err != nil {
@@ -53,7 +53,17 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 	if !validScope(req.Scope) {
 		return refuse(api.CodeBadRequest, "unknown scope")
 	}
-	state, err := newState(s.rand)
+	trip := 1
+	if req.After != "" {
+		if !validState(req.After) {
+			return refuse(api.CodeBadRequest, "after: want 1 to 128 letters and digits")
+		}
+		trip = s.states.trip(req.After) + 1
+	}
+	if trip > maxTrips {
+		return refuse(api.CodeSignInLoop, "two sign-ins in a row failed in this browser")
+	}
+	state, err := s.states.make(trip)
 	if err != nil {
 		return err
 	}
@@ -173,24 +183,4 @@ func (s *Server) addProfile(ctx context.Context, who *session, token wechat.Toke
 // validCode accepts what can be a code: 1 to 512 visible ASCII characters.
 func validCode(code string) bool {
 	return len(code) >= 1 && len(code) <= 512 && !strings.ContainsFunc(code, func(r rune) bool { return r <= ' ' || r >= 0x7f })
-}
-
-// newState returns 32 random letters and digits, which is all that WeChat
-// allows in a state.
-func newState(rand io.Reader) (string, error) {
-	const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	state := make([]byte, 0, 32)
-	b := make([]byte, 48)
-	for len(state) < cap(state) {
-		if _, err := io.ReadFull(rand, b); err != nil {
-			return "", fmt.Errorf("drawing a state: %w", err)
-		}
-		for _, c := range b {
-			// Bytes past the last whole alphabet would favour its beginning.
-			if int(c) < 256/len(alphabet)*len(alphabet) && len(state) < cap(state) {
-				state = append(state, alphabet[int(c)%len(alphabet)])
-			}
-		}
-	}
-	return string(state), nil
 }

@@ -21,7 +21,7 @@ func TestSilentSignIn(t *testing.T) {
 	p := s.person(0)
 	p.fails(api.CodeUnauthenticated, "GET", api.PathSession, nil)
 	code, state := p.authorize("/pay?order=abc", "")
-	if !regexp.MustCompile(`^[0-9A-Za-z]{32}$`).MatchString(state) {
+	if !regexp.MustCompile(`^[0-9A-Za-z]{72}$`).MatchString(state) {
 		t.Errorf("state %q", state)
 	}
 	var got api.TokenResponse

@@ -231,22 +231,35 @@ func (s *Server) getOrder(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	notPaid := false
 	if s.stale(o) && s.within(r, "look") { // beyond the limits it is told as it is known
-		o = s.refresh(ctx, o)
+		o, notPaid = s.refresh(ctx, o)
 	}
-	return s.writeOrder(ctx, w, o)
+	public, err := s.wholeOrder(ctx, o)
+	if err != nil {
+		return err
+	}
+	public.NotPaid = notPaid && !order.WasPaid(o.Status)
+	return writeJSON(w, http.StatusOK, public)
 }
 
 // writeOrder answers about one order, with all that its owner may know.
-func (s *Server) writeOrder(ctx context.Context, w http.ResponseWriter, o order.Order) (err error) {
-	public := o.Public()
-	if public.Timeline, err = s.cfg.Store.Timeline(ctx, o.ID); err != nil {
-		return err
-	}
-	if public.Refunds, err = s.ownRefunds(ctx, o); err != nil {
+func (s *Server) writeOrder(ctx context.Context, w http.ResponseWriter, o order.Order) error {
+	public, err := s.wholeOrder(ctx, o)
+	if err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, public)
+}
+
+// wholeOrder returns an order with all that its owner may know.
+func (s *Server) wholeOrder(ctx context.Context, o order.Order) (public api.Order, err error) {
+	public = o.Public()
+	if public.Timeline, err = s.cfg.Store.Timeline(ctx, o.ID); err != nil {
+		return public, err
+	}
+	public.Refunds, err = s.ownRefunds(ctx, o)
+	return public, err
 }
 
 // ownRefunds returns the refunds of an order as its owner may see them.

@@ -38,35 +38,38 @@ const (
 
 // refresh asks WeChat about an order that may have been paid without our
 // knowing, at most once per queryWindow. What goes wrong is logged; the order
-// is returned as it is known.
-func (s *Server) refresh(ctx context.Context, o order.Order) order.Order {
+// is returned as it is known. notPaid reports that WeChat was asked and said that
+// nobody has paid.
+func (s *Server) refresh(ctx context.Context, o order.Order) (latest order.Order, notPaid bool) {
 	if !s.stale(o) {
-		return o
+		return o, false
 	}
 	return s.refreshNow(ctx, o)
 }
 
 // refreshNow is refresh for a caller who does not rely on what WeChat said a moment
 // ago. Only the claim bounds its queries.
-func (s *Server) refreshNow(ctx context.Context, o order.Order) order.Order {
+func (s *Server) refreshNow(ctx context.Context, o order.Order) (latest order.Order, notPaid bool) {
 	log := s.logger(ctx).With("order", o.ID)
 	claimed, err := s.cfg.Store.ClaimQuery(ctx, o.ID, queryWindow, s.now())
 	if err != nil {
 		log.Error("claiming a query failed", "error", err)
 	}
 	if !claimed {
-		return o
+		return o, false
 	}
 	var why refusal
-	if err := s.query(ctx, o, sourcePoll); err != nil && !errors.As(err, &why) {
+	found, err := s.queryFound(ctx, o, sourcePoll)
+	if err != nil && !errors.As(err, &why) {
 		log.Warn("asking WeChat about an order failed", "error", err)
 	}
+	notPaid = err == nil && found != paidOrOpen
 	if latest, err := s.cfg.Store.Get(ctx, o.ID, o.Owner); err != nil {
 		log.Error("reading an order again failed", "error", err)
 	} else {
 		o = latest
 	}
-	return o
+	return o, notPaid
 }
 
 // stale reports whether WeChat may know more of an order than it said last, to a query
@@ -269,11 +272,17 @@ func (s *Server) queryDue(ctx context.Context, o order.Order, claim claimFunc) (
 // query asks WeChat about an order and settles the answer. What nobody paid in
 // time, or what was given up, is closed.
 func (s *Server) query(ctx context.Context, o order.Order, source string) error {
-	found, err := s.ask(ctx, o, source)
+	_, err := s.queryFound(ctx, o, source)
+	return err
+}
+
+// queryFound is query for a caller that wants to know what WeChat said.
+func (s *Server) queryFound(ctx context.Context, o order.Order, source string) (found int, err error) {
+	found, err = s.ask(ctx, o, source)
 	if err != nil || found == paidOrOpen || !s.mayClose(o) {
-		return err
+		return found, err
 	}
-	return s.shut(ctx, o, found)
+	return found, s.shut(ctx, o, found)
 }
 
 // What ask has found out.

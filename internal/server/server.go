@@ -127,6 +127,7 @@ type Server struct {
 	cfg     Config
 	origin  string // of ShopURL, as a browser sends it
 	state   sealer
+	states  stateSigner
 	session sealer
 	log     *slog.Logger
 	now     func() time.Time
@@ -197,6 +198,9 @@ func New(cfg Config) (*Server, error) {
 	secure := s.secure()
 	// The keys depend on the appid: an openid means nothing under another one.
 	if s.state, err = newSealer(cfg, stateCookie, secure); err != nil {
+		return nil, err
+	}
+	if s.states, err = newStateSigner(cfg); err != nil {
 		return nil, err
 	}
 	if s.session, err = newSealer(cfg, sessionCookie, secure); err != nil {

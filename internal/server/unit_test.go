@@ -11,7 +11,7 @@ func TestState(t *testing.T) {
 	form := regexp.MustCompile(`^[0-9A-Za-z]{32}$`)
 	count := map[rune]int{}
 	for range 1000 {
-		state, err := newState(rand.Reader)
+		state, err := newNonce(rand.Reader)
 		if err != nil || !form.MatchString(state) {
 			t.Fatalf("%q, %v", state, err)
 		}
@@ -28,7 +28,7 @@ func TestState(t *testing.T) {
 	if len(count) != 62 {
 		t.Errorf("%d different characters", len(count))
 	}
-	if _, err := newState(strings.NewReader("too short")); err == nil {
+	if _, err := newNonce(strings.NewReader("too short")); err == nil {
 		t.Error("a state was made without randomness")
 	}
 }

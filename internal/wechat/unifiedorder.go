@@ -118,6 +118,9 @@ func (c *Client) UnifiedOrder(ctx context.Context, o Order) (Prepay, error) {
 	switch {
 	case p.TradeType != o.TradeType:
 		return Prepay{}, &Error{Op: op, Message: "the answer has another trade_type", Kind: Untrusted}
+	case o.TradeType == TradeMWEB && p.MwebURL == "" && validPrepayID(p.PrepayID):
+		// So WeChat answers a merchant who has no permission for H5 payment.
+		return Prepay{}, &Error{Op: op, Message: "the answer has no mweb_url: the merchant has no permission for H5 payment", Kind: Operator}
 	case !validPrepayID(p.PrepayID),
 		o.TradeType == TradeNative && !visible(p.CodeURL, maxPayURL),
 		o.TradeType == TradeMWEB && (!visible(p.MwebURL, maxPayURL) || !absolute(p.MwebURL)):

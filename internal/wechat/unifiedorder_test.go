@@ -138,7 +138,11 @@ func TestUnifiedOrderOfOtherTradeTypes(t *testing.T) {
 				t.Errorf("%+v, %v", got, err)
 			}
 			if tt.want == (Prepay{}) {
-				wantError(t, err, Untrusted, "")
+				want := Untrusted
+				if name == "MWEB without mweb_url" {
+					want = Operator // the merchant has no permission
+				}
+				wantError(t, err, want, "")
 				return
 			}
 			sent := readMessage(t, s.bodies[0])

@@ -1,18 +1,23 @@
-// Runs in the head, behind compile.js, before there is anything to see: it has the
-// program fetched, chooses the language of what is prerendered, and asks the signer
-// what the program is going to ask.
+// Runs in the head, behind check.js and compile.js, before there is anything to see: it
+// has the program fetched, chooses the language of what is prerendered, and asks the
+// signer what the program is going to ask.
 "use strict";
 {
   const script = document.currentScript;
+  const early = window.early ?? {}; // pages without the program have no check.js
 
   // The user's own choice, kept by the program, or else the browser's. The screen
   // is there in Chinese, and in English before it, in a template; around it, texts
   // have their English in data-en.
   let choice = "";
+  let tag = "";
   try {
     choice = localStorage.getItem("h5pay.lang") ?? "";
   } catch {} // storage is blocked
-  const english = choice ? choice === "en" : !/^zh\b/i.test(navigator.language || "zh");
+  try {
+    tag = navigator.language ?? "";
+  } catch {} // some clients have a getter that throws
+  const english = choice ? choice === "en" : !/^zh\b/i.test(tag || "zh");
   if (english) {
     document.documentElement.lang = "en";
     const translate = () => {
@@ -24,11 +29,14 @@
     };
     // The parser is followed step by step, so the first paint is right; and the
     // program, which comes later, is left alone.
-    const parser = new MutationObserver(translate);
-    parser.observe(document, { childList: true, subtree: true });
+    let parser;
+    try {
+      parser = new MutationObserver(translate);
+      parser.observe(document, { childList: true, subtree: true });
+    } catch {} // the first paint is Chinese
     document.addEventListener("DOMContentLoaded", () => {
       translate();
-      parser.disconnect();
+      parser?.disconnect();
     });
   }
 
@@ -42,12 +50,11 @@
 
   // Answers that the program takes over, each once: see early_js.go. It asks anew
   // for what failed.
-  window.early = {};
-  for (const path of (script.dataset.early ?? "").split(" ").filter(Boolean)) {
+  for (const path of early.failed ? [] : (script.dataset.early ?? "").split(" ").filter(Boolean)) {
     const abort = new AbortController();
     const answer = painted.then(() => fetch(path, { signal: abort.signal, cache: "no-store", credentials: "same-origin" }));
     answer.catch(() => {});
-    window.early[path] = { answer, abort };
+    early[path] = { answer, abort };
   }
 
   // inWorker is compileProgram in a worker, whose script is text of this one: that
@@ -71,11 +78,12 @@
     });
 
   const { wasm } = script.dataset;
-  if (wasm) {
+  if (wasm && !early.failed) {
     const address = new URL(wasm, location.href).href; // such a worker has no address to start from
-    const program = (window.early.program = { address, bytes: 0, tell: () => {} }); // start.js wants to be told
+    const program = (early.program = { address, bytes: 0, tell: () => {} }); // start.js wants to be told
     const tell = (bytes) => program.tell((program.bytes = bytes));
     program.compiled = painted.then(() => inWorker(address, tell));
     program.compiled.catch(() => {}); // start.js does without
   }
+  early.ready = true;
 }

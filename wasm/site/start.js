@@ -2,10 +2,12 @@
 // in the same file; of go-app's own loader, the program needs goappGetenv alone.
 "use strict";
 {
+  const { early } = window;
+  early.started = true;
   const loader = document.getElementById("loader");
-  document.getElementById("english").remove(); // go-app takes the first element for the screen
+  document.getElementById("english")?.remove(); // go-app takes the first element for the screen
   const { size, env } = loader.dataset;
-  const { program } = window.early;
+  const { program } = early;
   const settings = JSON.parse(env);
   window.goappGetenv = (name) => settings[name] ?? "";
 
@@ -13,10 +15,12 @@
   // arrives later is taken all the same.
   const patience = 20_000;
 
-  // show tells what is going on: loading, updating, failed, ended, or running.
+  // show tells what is going on: loading, updating, ended, or running. That the
+  // program cannot start is for early.fail to tell, see check.js.
   const show = (state) => {
     loader.dataset.state = state;
   };
+  const stall = () => early.fail("network");
 
   // progress shows how much of the program is there. It counts bytes as the
   // program has them, not as they were sent, because that number is known.
@@ -30,10 +34,10 @@
   // compile resolves to the module of the program, or to the status of an answer
   // that is none. It says so when nothing has arrived for a while.
   const compile = async () => {
-    let stalled = setTimeout(show, patience, "failed");
+    let stalled = setTimeout(stall, patience);
     program.tell = (bytes) => {
       clearTimeout(stalled);
-      stalled = setTimeout(show, patience, "failed");
+      stalled = setTimeout(stall, patience);
       if (loader.dataset.state === "failed") show("loading");
       progress(bytes);
     };
@@ -41,40 +45,84 @@
     try {
       return await program.compiled;
     } catch {
-      return await compileProgram(program.address, (bytes) => program.tell(bytes)); // whose error is worth telling
+      // Its error tells more than the worker's.
+      return await compileProgram(program.address, (bytes) => program.tell((program.bytes = bytes)));
     } finally {
       program.tell = () => {}; // the last of it may be told after the end
       clearTimeout(stalled);
     }
   };
 
+  // reasonOf returns why the program did not arrive or compile, as early.fail wants it.
+  const reasonOf = (err) => {
+    if (err.why) return err.why;
+    if (err instanceof RangeError || /memory/i.test(err.message)) return "memory";
+    if (err instanceof WebAssembly.CompileError) return program.bytes === Number(size) ? "old" : "altered";
+    return new Promise((resolve) => early.probe(program.address, (why) => resolve(why || "network")));
+  };
+
+  // The runtime writes why it ends to standard error. Nothing else tells that the
+  // memory is used up.
+  let last = ""; // of what it wrote
+  let exhausted = false;
+  const { writeSync } = fs;
+  fs.writeSync = (fd, bytes) => {
+    last = last.slice(-20) + new TextDecoder().decode(bytes);
+    if (/out of memory/.test(last)) exhausted = true;
+    return writeSync(fd, bytes);
+  };
+
+  // register installs the service worker. The shop does without one.
+  const register = async () => {
+    await navigator.serviceWorker?.register("/app-worker.js", { updateViaCache: "none" });
+  };
+
   const load = async () => {
-    const module = await compile();
+    let module;
+    try {
+      module = await compile();
+    } catch (err) {
+      early.fail(await reasonOf(err));
+      throw err;
+    }
     if (module === 404 && !reloaded()) {
       // The shop was updated after this page was fetched.
       show("updating");
-      location.reload();
+      early.reload();
       return;
     }
-    if (typeof module === "number") throw new Error(`${program.address}: status ${module}`);
+    if (typeof module === "number") {
+      early.fail("server");
+      throw new Error(`${program.address}: status ${module}`);
+    }
     const go = new Go();
+    // After a fatal error of the runtime the promise of run stays open.
+    const exit = new Promise((resolve) => (go.exit = resolve));
     const end = go.run(await WebAssembly.instantiate(module, go.importObject));
     show("running");
     setTimeout(() => delete window.early, 5_000); // what was not asked for by now is old
-    navigator.serviceWorker?.register("/app-worker.js", { updateViaCache: "none" }).catch((err) => console.warn("no service worker:", err));
-    await end;
-    show("ended"); // it never ends by itself
+    register().catch((err) => console.warn("no service worker:", err));
+    await Promise.race([exit, end]);
+    if (exhausted) early.fail("memory");
+    else show("ended"); // it never ends by itself
   };
 
   // reloaded tells whether this page comes from a reload, so that none follows
-  // another.
+  // another. A page that cannot tell is not reloaded.
   const reloaded = () => {
-    const [navigation] = performance.getEntriesByType("navigation");
-    return navigation ? navigation.type === "reload" : performance.navigation?.type === 1;
+    try {
+      const [navigation] = performance.getEntriesByType("navigation");
+      return navigation ? navigation.type === "reload" : performance.navigation?.type === 1;
+    } catch {
+      return true;
+    }
   };
 
-  load().catch((err) => {
-    show("failed");
-    console.error("loading the program:", err);
-  });
+  if (early.failed === "network") show("loading"); // this script is late
+  if (program) {
+    load().catch((err) => {
+      if (loader.dataset.state !== "failed") early.fail(/memory/i.test(err.message) ? "memory" : "broken");
+      console.error("loading the program:", err);
+    });
+  }
 }

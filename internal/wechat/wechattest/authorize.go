@@ -66,6 +66,9 @@ func (w *WeChat) authorize(x *exchange) {
 	}
 	if l.scope == scopeBase {
 		target := l.answer(w.newCode(user, l))
+		w.mu.Lock()
+		w.comeBack()
+		w.mu.Unlock()
 		// The fragment #wechat_redirect never reaches a server. A browser gets
 		// a page that looks for it and goes on; other clients, which cannot be
 		// checked, get WeChat's 302. Browsers say what they are by

@@ -25,7 +25,10 @@ type InvokeCall struct {
 type BridgeError struct {
 	ErrMsg  string `json:"err_msg"`
 	ErrDesc string `json:"err_desc,omitempty"`
-	note    string
+	// Shape is how the callback gets it, if not as an object with err_msg: "string",
+	// "undefined", or "sdk", an object with errMsg.
+	Shape string `json:"shape,omitempty"`
+	note  string
 }
 
 const (
@@ -79,8 +82,10 @@ func (w *WeChat) openSheet(call InvokeCall, m *Message) (Sheet, *BridgeError) {
 	if bad := payInPlace(place); bad != nil {
 		return Sheet{}, bad
 	}
-	if _, ok := w.takeFault(FaultOddAnswer, ""); ok {
-		return Sheet{}, &BridgeError{ErrMsg: "get_brand_wcpay_request:busy_-1", note: "fault odd_answer: no document names this err_msg"}
+	for _, a := range answerFaults {
+		if _, ok := w.takeFault(a.kind, ""); ok {
+			return Sheet{}, &BridgeError{ErrMsg: a.errMsg, Shape: a.shape, note: "fault " + a.kind}
+		}
 	}
 	fields, bad := readPayArgs(place, call.Args)
 	if bad != nil {
@@ -123,11 +128,11 @@ func (w *WeChat) openSheet(call InvokeCall, m *Message) (Sheet, *BridgeError) {
 // where it can (client environment, err_msg).
 func payInPlace(place Place) *BridgeError {
 	switch e := place.Environment; {
-	case e == Windows || e == Mac:
+	case place.onComputer() && !e.inMiniProgram():
 		return lacks("total_fee", "WeChat on a computer does not pay by the bridge: show a code (NATIVE)")
 	case e == MiniProgramIOS:
 		return &BridgeError{ErrMsg: "access_control:not_allowed", note: "a mini program's web-view cannot pay: go to a page of the mini program, which calls wx.requestPayment"}
-	case e == MiniProgram:
+	case e.inMiniProgram():
 		return &BridgeError{ErrMsg: "system:access_denied", note: "a mini program's web-view cannot pay: go to a page of the mini program, which calls wx.requestPayment"}
 	case e == Work:
 		return &BridgeError{ErrMsg: "system:access_denied", note: "Enterprise WeChat does not know the Official Account: ask the person to open the link in WeChat"}

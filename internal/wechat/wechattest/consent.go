@@ -87,6 +87,7 @@ func (w *WeChat) Decide(id string, approve bool) (Consent, error) {
 	}
 	// What comes back: a refusal redirects with the state and no code.
 	c.Location = c.link.answer(code)
+	w.comeBack()
 	close(c.done)
 	view := c.Consent
 	w.publish(Event{Kind: EventConsent, Consent: &view})

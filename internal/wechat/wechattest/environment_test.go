@@ -20,18 +20,27 @@ func (w *world) move(e Environment) {
 
 // What a page may tell places apart by (client environment).
 func TestEveryPlaceSaysWhatItIs(t *testing.T) {
-	signs := []string{"MicroMessenger/", "wxwork/", "WindowsWechat", "MacWechat", "miniProgram", "Mobile", "(iPhone;", "Android"}
+	signs := []string{"MicroMessenger/", "wxwork/", "WindowsWechat", "MacWechat", "UnifiedPC", "miniProgram/", "WMPF", "Mobile", "(iPhone;", "Android", "OpenHarmony"}
 	for e, want := range map[Environment][]string{
 		Android:        {"MicroMessenger/", "Mobile", "Android"},
 		IOS:            {"MicroMessenger/", "Mobile", "(iPhone;"},
 		Windows:        {"MicroMessenger/", "WindowsWechat"},
 		Mac:            {"MicroMessenger/", "MacWechat"},
 		Work:           {"MicroMessenger/", "wxwork/", "Mobile", "Android"},
-		MiniProgram:    {"MicroMessenger/", "miniProgram", "Mobile", "Android"},
+		MiniProgram:    {"MicroMessenger/", "miniProgram/", "Mobile", "Android"},
 		MiniProgramIOS: {"MicroMessenger/", "Mobile", "(iPhone;"}, // the token is missing there
 		Chrome:         {"Mobile", "Android"},
 		Safari:         {"Mobile", "(iPhone;"},
 		Desktop:        nil,
+
+		MacBrowser:         {"MicroMessenger/", "MacWechat"}, // and no sign of a mini program
+		Windows4:           {"MicroMessenger/", "WindowsWechat", "UnifiedPC"},
+		Mac4:               {"MicroMessenger/", "MacWechat", "UnifiedPC"},
+		Linux4:             {"MicroMessenger/", "WindowsWechat", "UnifiedPC"},
+		Harmony:            {"MicroMessenger/", "Mobile", "OpenHarmony"},
+		AndroidOld:         {"MicroMessenger/", "Mobile", "Android"},
+		MiniProgramWindows: {"MicroMessenger/", "WindowsWechat", "UnifiedPC", "WMPF"},
+		MiniProgramMac:     {"MicroMessenger/", "MacWechat", "UnifiedPC", "miniProgram/", "WMPF"},
 	} {
 		var agent string
 		w, url := phoneOf(t, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { agent = r.UserAgent() }), func(c *Config) { c.Environment = e })
@@ -51,8 +60,8 @@ func TestEveryPlaceSaysWhatItIs(t *testing.T) {
 			t.Errorf("%s: the page is told %+v", e, cfg)
 		}
 	}
-	if n := len(Environments()); n != 10 {
-		t.Errorf("%d environments, 10 are tried", n)
+	if n := len(Environments()); n != 18 {
+		t.Errorf("%d environments, 18 are tried", n)
 	}
 }
 
@@ -114,6 +123,15 @@ func TestPayingWorksInWeChatOnAPhone(t *testing.T) {
 		Chrome:         {ErrMsg: "system:function_not_exist"},
 		Safari:         {ErrMsg: "system:function_not_exist"},
 		Desktop:        {ErrMsg: "system:function_not_exist"},
+
+		MacBrowser:         {ErrMsg: payFail, ErrDesc: "调用支付JSAPI缺少参数: total_fee"},
+		Windows4:           {ErrMsg: payFail, ErrDesc: "调用支付JSAPI缺少参数: total_fee"},
+		Mac4:               {ErrMsg: payFail, ErrDesc: "调用支付JSAPI缺少参数: total_fee"},
+		Linux4:             {ErrMsg: payFail, ErrDesc: "调用支付JSAPI缺少参数: total_fee"},
+		Harmony:            {},
+		AndroidOld:         {},
+		MiniProgramWindows: {ErrMsg: "system:access_denied"},
+		MiniProgramMac:     {ErrMsg: "system:access_denied"},
 	} {
 		w.move(e)
 		before := len(w.Sheets())

@@ -72,7 +72,7 @@ type FaultKind struct {
 func FaultKinds() []FaultKind {
 	pay := []string{pathUnifiedOrder, pathOrderQuery, pathCloseOrder, pathRefund, pathRefundQuery}
 	all := append(slices.Clone(pay), pathDownloadBill, pathAccessToken, pathRefreshToken, pathUserInfo, pathAuth)
-	return []FaultKind{
+	return append([]FaultKind{
 		{Kind: FaultNotifyLost, Text: "the next notification is never sent, nor repeated (delivery is not guaranteed)"},
 		{Kind: FaultNotifyDropped, Text: "one send is lost on its way; the retry list goes on"},
 		{Kind: FaultNotifyDoubled, Text: "one send arrives twice at the same moment, as from two servers"},
@@ -109,7 +109,7 @@ func FaultKinds() []FaultKind {
 		{Kind: FaultBillRowLost, Text: "the next bill lacks its first row; its totals agree with it"},
 		{Kind: FaultBillRowChanged, Text: "the first row of the next bill is one fen more; its totals agree with it"},
 		{Kind: FaultBillRowAdded, Text: "the next bill has a payment that nobody ordered; its totals agree with it"},
-	}
+	}, clientFaultKinds()...)
 }
 
 // AddFault queues a fault. The error of an unknown kind lists the known ones.

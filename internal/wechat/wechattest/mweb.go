@@ -62,6 +62,7 @@ func (w *WeChat) openMWEB(r *http.Request) (s Sheet, back string, refused *Refus
 	if q.redirect != "" {
 		redirectHint = w.checkH5Domain("redirect_url", q.redirect)
 	}
+	_, moved := w.takeFault(FaultMWEBAddress, "")
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	pre := w.prepays[q.prepayID]
@@ -73,6 +74,8 @@ func (w *WeChat) openMWEB(r *http.Request) (s Sheet, back string, refused *Refus
 		return deny(mwebTooOld, "the mweb_url is older than 5 minutes")
 	case problem != "":
 		return deny(w.mwebSign(), problem)
+	case moved:
+		return deny(mwebNetwork, "fault mweb_address: spbill_create_ip is "+pre.order.ClientIP+", WeChat sees the browser under another address")
 	case !samePlace(r.RemoteAddr, pre.order.ClientIP):
 		return deny(mwebNetwork, "spbill_create_ip is "+pre.order.ClientIP+", the browser comes from "+r.RemoteAddr)
 	case pre.openID != "" && pre.openID != holder.OpenID:

@@ -91,6 +91,7 @@ type bridgeConfig struct {
 	Desk        string `json:"desk"`        // origin that may steer the page
 	Own         bool   `json:"own"`         // a page of the client's, not of the shop: it keeps nothing
 	Jar         string `json:"jar"`         // whose storage the page sees
+	Worker      string `json:"worker"`      // how the service worker fails: see oddWorker
 	CSS         string `json:"css"`
 }
 
@@ -116,7 +117,12 @@ func (w *WeChat) bridge(rw http.ResponseWriter, r *http.Request) {
 		}
 		files = append(files, "sheet.js", "bridge.js")
 	}
+	worker := ""
+	if !own {
+		worker = w.oddWorker()
+	}
 	settings, err := json.Marshal(bridgeConfig{
+		Worker:      worker,
 		Place:       place,
 		Bridge:      bridge,
 		MiniProgram: place.Environment.inMiniProgram(),
@@ -125,7 +131,7 @@ func (w *WeChat) bridge(rw http.ResponseWriter, r *http.Request) {
 		// An origin nobody has, when there is no desk.
 		Desk: cmp.Or(cfg.DeskURL, "null"),
 		Own:  own,
-		Jar:  w.jar(),
+		Jar:  w.storageJar(),
 		CSS:  webFile("phone/sheet.css"),
 	})
 	if err != nil {

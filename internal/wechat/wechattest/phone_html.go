@@ -40,8 +40,8 @@ func isAPI(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/api/")
 // answer passes through untouched.
 //
 // client is the URL of the phone's own paths, which no policy of the page may
-// shut out.
-func injectBridge(res *http.Response, client string) error {
+// shut out. old says that the engine is one of 2019: see oldengine.go.
+func injectBridge(res *http.Response, client string, old bool) error {
 	mediaType, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	if mediaType != "text/html" {
 		return nil
@@ -59,6 +59,12 @@ func injectBridge(res *http.Response, client string) error {
 	page, whole, err := readPage(res)
 	if err != nil || !whole {
 		return err
+	}
+	if old {
+		var changed bool
+		if page, changed = ageScripts(page); changed {
+			allowUnreadable(res.Header)
+		}
 	}
 	page = insertScript(page, nonce)
 	dropValidators(res.Header)

@@ -14,20 +14,32 @@ import (
 
 const jarPrefix = "wechat-phone-"
 
-// jarMark is the mark of the cookies of one jar, by their index in Users, in
-// one environment.
-func jarMark(person int, e Environment) string {
-	if person == 0 && e == Android {
+// jarMark is the mark of one jar: of a person, by their index in Users, in one
+// environment, in the web view of a number. The number grows when a web view loses
+// what it kept.
+func jarMark(person int, e Environment, view int) string {
+	if person == 0 && e == Android && view == 0 {
 		return ""
 	}
-	return jarPrefix + strconv.Itoa(person) + "-" + string(e) + "."
+	mark := jarPrefix + strconv.Itoa(person) + "-" + string(e)
+	if view > 0 {
+		mark += "-" + strconv.Itoa(view)
+	}
+	return mark + "."
 }
 
 // jar is the mark of the cookies in use.
 func (w *WeChat) jar() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return jarMark(w.holder, w.place.Environment)
+	return jarMark(w.holder, w.place.Environment, w.cookieJars)
+}
+
+// storageJar names the storage in use.
+func (w *WeChat) storageJar() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return jarMark(w.holder, w.place.Environment, w.views)
 }
 
 // pickCookies leaves in a request the cookies of one jar, by the names that

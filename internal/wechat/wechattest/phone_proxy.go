@@ -110,8 +110,8 @@ func (w *WeChat) rewriteRequest(pr *httputil.ProxyRequest) {
 			pr.Out.Header.Del(name)
 		}
 	}
-	if isAPI(pr.In) {
-		pr.Out.Header.Set("Accept-Encoding", "identity") // for the log
+	if isAPI(pr.In) || w.Place().Old {
+		pr.Out.Header.Set("Accept-Encoding", "identity") // for the log, or to read scripts
 	}
 	if mayBeHTML(pr.In) {
 		pr.Out.Header.Set("Accept-Encoding", "identity")
@@ -140,7 +140,13 @@ func (w *WeChat) rewriteResponse(res *http.Response) error {
 		return nil
 	}
 	size := res.ContentLength
-	if err := injectBridge(res, public+phonePrefix); err != nil {
+	old := w.Place().Old
+	if old && isScript(res) {
+		if err := ageScript(res); err != nil {
+			return err
+		}
+	}
+	if err := injectBridge(res, public+phonePrefix, old); err != nil {
 		return err
 	}
 	w.watch(trace, res, size)

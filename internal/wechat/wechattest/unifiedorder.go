@@ -127,6 +127,10 @@ func (w *WeChat) giveOut(p *payRequest, o *order, now time.Time) {
 		}
 		pre.secret = w.ids.text(digits, 10)
 		o.MwebURL = base + pathCheckMWEB + "?prepay_id=" + id + "&package=" + pre.secret
+		if _, missing := w.takeFault(FaultMWEBMissing, ""); missing {
+			p.note("fault mweb_missing: there is no mweb_url")
+			break
+		}
 		reply = append(reply, pair{"mweb_url", o.MwebURL})
 	}
 	p.succeed(reply...)

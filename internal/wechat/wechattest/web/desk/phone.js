@@ -12,6 +12,9 @@ const sizes = { phone: { width: 410, height: 864 }, window: { width: 1080, heigh
 const places = {
   android: ["wechat", "WeChat"], ios: ["wechat", "WeChat"], windows: ["client", "WeChat"], mac: ["client", "WeChat"],
   work: ["wechat", "Not quite WeChat"], miniprogram: ["mini", "Not quite WeChat"], "miniprogram-ios": ["mini", "Not quite WeChat"],
+  "windows-4": ["client", "WeChat"], "mac-4": ["client", "WeChat"], "linux-4": ["client", "WeChat"], "mac-browser": ["client", "WeChat"],
+  harmony: ["wechat", "WeChat"], "android-old": ["wechat", "WeChat"],
+  "miniprogram-windows": ["client", "Not quite WeChat"], "miniprogram-mac": ["client", "Not quite WeChat"],
   chrome: ["chrome", "Browsers"], safari: ["safari", "Browsers"], desktop: ["browser", "Browsers"],
 };
 

@@ -27,7 +27,14 @@ const WeixinJSBridge = {
         return { err_msg: "system:access_denied", err_desc: error.message };
       })
       .then((answer) => {
-        if (typeof callback === "function") callback({ ...answer });
+        if (typeof callback !== "function") return;
+        const { shape, ...rest } = answer;
+        switch (shape) {
+          case "string": callback(rest.err_msg); break;
+          case "undefined": callback(); break;
+          case "sdk": callback({ errMsg: rest.err_msg }); break;
+          default: callback(rest);
+        }
       });
   },
   call(api, args) { this.invoke(api, args); },

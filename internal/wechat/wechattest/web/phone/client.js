@@ -37,6 +37,21 @@ define("platform", config.place.platform);
 define("maxTouchPoints", config.place.touch_points);
 define("userAgentData", undefined); // it names the browser that plays all of them
 
+// Some clients have a service worker that cannot be registered.
+if (config.worker && navigator.serviceWorker) {
+  navigator.serviceWorker.register = () => {
+    if (config.worker === "throws") throw new DOMException("The operation is insecure.", "SecurityError");
+  };
+}
+
+// What an engine of 2019 does not have. The proxy sees to the scripts: oldengine.go.
+if (config.place.old) {
+  for (const name of ["structuredClone", "WeakRef", "FinalizationRegistry", "AggregateError"]) delete window[name];
+  for (const name of ["findLast", "toReversed", "toSorted", "toSpliced", "with"]) delete Array.prototype[name];
+  delete String.prototype.replaceAll;
+  delete Promise.any;
+}
+
 // Another person has another phone, and every program its own storage: what the
 // page kept in the one before is not there. (Cookies are kept apart by the
 // proxy.)

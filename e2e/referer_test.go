@@ -1,0 +1,177 @@
+package e2e
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+
+	"h5pay/internal/wechat/wechattest"
+)
+
+// requestLog keeps what the phone's browser sends to the shop.
+type requestLog struct {
+	mu    sync.Mutex
+	lines []loggedRequest
+}
+
+type loggedRequest struct{ method, uri, referer, dest string }
+
+// logInFront puts a server between the phone and the shop until the test ends.
+func logInFront(t *testing.T) *requestLog {
+	t.Helper()
+	before := world.sim.ShopURL()
+	shop, err := url.Parse(before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &requestLog{}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(shop); r.Out.Host = r.In.Host }}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		log.mu.Lock()
+		log.lines = append(log.lines, loggedRequest{r.Method, r.URL.RequestURI(), r.Referer(), r.Header.Get("Sec-Fetch-Dest")})
+		log.mu.Unlock()
+		proxy.ServeHTTP(w, r)
+	}))
+	if err := world.sim.SetShop(server.URL); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := world.sim.SetShop(before); err != nil {
+			t.Error(err)
+		}
+		server.Close()
+	})
+	return log
+}
+
+func (l *requestLog) all() []loggedRequest {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]loggedRequest(nil), l.lines...)
+}
+
+// The code of a sign-in is in the request of the landing, and in no other one: not of
+// the page, its scripts, manifest, icons and worker, nor of what follows.
+func TestNoRequestCarriesTheCode(t *testing.T) {
+	log := logInFront(t)
+	p := newPlace(t, wechattest.Android)
+	p.until("the shop", onShop)
+	p.runs()
+	p.until("the service worker", `navigator.serviceWorker.getRegistration().then(r => window.worker = r?.active?.state), window.worker === "activated"`)
+	// A browser without a screen asks for the manifest only when somebody wants it.
+	p.run(chromedp.ActionFunc(func(ctx context.Context) error {
+		_, _, _, _, err := page.GetAppManifest().Do(ctx)
+		return err
+	}))
+	p.tap(`document.querySelector('[data-product="tea"] [data-action="add"]')`)
+	p.reload()
+	p.until("the shop", onShop)
+	p.checkout()
+	p.until("the order", onPay)
+	p.back("the shop", onShop)
+	if href := p.eval("location.href"); href != world.sim.PhoneURL+"/" {
+		t.Errorf("the address is %s", href)
+	}
+	landing := lastLanding(t)
+	_, query, _ := strings.Cut(landing, "?")
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, state := values.Get("code"), values.Get("state")
+	if code == "" || state == "" {
+		t.Fatalf("no code in %s", landing)
+	}
+	landings, kinds := 0, map[string]int{}
+	for _, r := range log.all() {
+		kinds[r.dest]++
+		if strings.Contains(r.referer, code) || strings.Contains(r.referer, state) {
+			t.Errorf("%s %s has the code in Referer: %s", r.method, r.uri, r.referer)
+		}
+		if strings.Contains(r.uri, code) || strings.Contains(r.uri, state) {
+			landings++
+			if r.method != "GET" || r.dest != "document" && r.dest != "empty" {
+				t.Errorf("%s %s (%s) has the code", r.method, r.uri, r.dest)
+			}
+		}
+		if strings.Contains(r.referer, "?") {
+			t.Errorf("%s %s has a query in Referer: %s", r.method, r.uri, r.referer)
+		}
+	}
+	if landings != 1 {
+		t.Errorf("%d requests have the code, want the landing alone", landings)
+	}
+	// The test is worth something if it saw all kinds of requests.
+	for _, kind := range []string{"document", "script", "manifest", "image", "serviceworker", "empty"} {
+		if kinds[kind] == 0 {
+			t.Errorf("no request for a %s among %v", kind, kinds)
+		}
+	}
+}
+
+// A deployment between page and program reloads the page: with the code, so that it
+// costs no second trip to WeChat.
+func TestReloadForADeploymentKeepsTheCode(t *testing.T) {
+	before := world.sim.ShopURL()
+	shop, err := url.Parse(before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var landings, stale int
+	proxy := httputil.NewSingleHostReverseProxy(shop)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		if r.URL.Query().Get("code") != "" && r.URL.Path == "/" {
+			landings++
+		}
+		gone := landings == 1 && strings.HasPrefix(r.URL.Path, programs)
+		if gone {
+			stale++
+		}
+		mu.Unlock()
+		if gone {
+			http.NotFound(w, r)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	if err := world.sim.SetShop(server.URL); err != nil {
+		t.Fatal(err)
+	}
+	defer world.sim.SetShop(before)
+	trips := countTrips()
+	// The program of the first visit is kept, so the landing fetches it anew.
+	p := newPlace(t, wechattest.Android, `{ const real = window.fetch; window.fetch = (url, init) => real(url, {cache: "no-store", ...init}); delete window.Worker; }`)
+	p.until("the shop", onShop)
+	mu.Lock()
+	defer mu.Unlock()
+	if landings != 2 || stale == 0 {
+		t.Errorf("%d landings, %d answers 404", landings, stale)
+	}
+	if n := countTrips() - trips; n != 1 {
+		t.Errorf("%d trips to WeChat", n)
+	}
+	if href := p.eval("location.href"); strings.Contains(href, "code=") {
+		t.Errorf("the address is %s", href)
+	}
+}
+
+// countTrips returns how often the authorize page was opened.
+func countTrips() (n int) {
+	for _, m := range world.sim.Messages(0) {
+		if m.Kind == "authorize" {
+			n++
+		}
+	}
+	return n
+}

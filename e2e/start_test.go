@@ -1,0 +1,253 @@
+package e2e
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"io"
+	"net/http"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+
+	"h5pay/internal/wechat/wechattest"
+)
+
+// Why the program cannot start: each reason has a message of its own.
+
+// startScripts are the addresses of the script that starts the program.
+const startScripts = "/assets/start."
+
+// servePage answers with the start page, edited, under a policy. "" is the site's own.
+func servePage(t *testing.T, policy string, edit func(page string) string) http.HandlerFunc {
+	t.Helper()
+	page, err := os.ReadFile("../public/index.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/" {
+			return
+		}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Content-Security-Policy", policy)
+		io.WriteString(w, edit(string(page)))
+	}
+}
+
+// sitePolicy is the Content-Security-Policy of the built site.
+func sitePolicy(t *testing.T) string {
+	t.Helper()
+	headers, err := os.ReadFile("../public/_headers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`Content-Security-Policy: (.*)`).FindSubmatch(headers)
+	if found == nil {
+		t.Fatal("the site has no policy")
+	}
+	return string(found[1])
+}
+
+// withHashOf lets a script run that the site does not have.
+func withHashOf(policy, script string) string {
+	sum := sha256.Sum256([]byte(script))
+	return strings.Replace(policy, "script-src ", "script-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"' ", 1)
+}
+
+// unreadable is a script that no engine reads, as an old engine finds a new one.
+const unreadable = "a ?.?. b;"
+
+// ageless removes what tells a browser of today from an older one: see lacks in
+// wasm/site/check.js.
+const ageless = `delete Array.prototype.toReversed;`
+
+func TestWhyTheProgramDoesNotStart(t *testing.T) {
+	policy := sitePolicy(t)
+	same := func(page string) string { return page }
+	inline := regexp.MustCompile(`(?s)(<script data-[^>]*>)(.*?)(</script>)`)
+	replaceFirst := func(script string) func(string) string {
+		return func(page string) string {
+			found := inline.FindStringSubmatchIndex(page)
+			return page[:found[4]] + script + page[found[5]:]
+		}
+	}
+	onStart := func(h http.HandlerFunc) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasPrefix(r.URL.Path, startScripts) {
+				h(w, r)
+			}
+		}
+	}
+	abort := func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+	_, program := builtProgram(t)
+	unknown := bytes.Clone(program) // as an engine finds it that lacks an instruction
+	copy(unknown[len(unknown)/2:], bytes.Repeat([]byte{0xff}, 64))
+	for _, test := range []struct {
+		name   string
+		before string // in the page
+		fault  http.HandlerFunc
+		why    string
+	}{
+		{name: "first.js cannot be read", why: "old", fault: servePage(t, withHashOf(policy, unreadable), replaceFirst(unreadable))},
+		{name: "start.js cannot be read", why: "old", fault: onStart(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/javascript")
+			io.WriteString(w, unreadable)
+		})},
+		{name: "no WebAssembly in an old browser", why: "old", before: ageless + `delete window.WebAssembly;`},
+		{name: "no WebAssembly in a browser of today", why: "off", before: `delete window.WebAssembly;`},
+		{name: "no promises and nothing newer", why: "old", before: ageless +
+			`for (const name of ["Promise", "Reflect", "fetch", "AbortController", "TextEncoder", "globalThis", "WebAssembly", "Symbol", "Map", "Set", "Proxy"]) delete window[name];`},
+		{name: "no AbortController", why: "old", before: `delete window.AbortController;`},
+		{name: "a policy of which the browser knows no wasm-unsafe-eval", why: "old", before: ageless,
+			fault: servePage(t, strings.Replace(policy, "'wasm-unsafe-eval'", "", 1), same)},
+		{name: "a policy that was changed", why: "blocked", fault: servePage(t, strings.Replace(policy, "'wasm-unsafe-eval'", "", 1), same)},
+		{name: "an instruction that the browser does not know", why: "old", fault: onProgram(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/wasm")
+			w.Write(unknown)
+		})},
+		{name: "half of a program", why: "altered", fault: onProgram(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/wasm")
+			w.Write(program[:len(program)/2])
+		})},
+		{name: "no memory for the program", why: "memory",
+			before: `WebAssembly.instantiate = () => Promise.reject(new RangeError("WebAssembly.Instance(): Out of memory"));`},
+		{name: "the program uses the memory up", why: "memory", fault: onProgram(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/wasm")
+			w.Write(limitMemory(t, program))
+		})},
+		{name: "the policy refuses start.js", why: "blocked", fault: servePage(t, strings.Replace(policy, "script-src 'self'", "script-src", 1), same)},
+		{name: "first.js was changed on the way", why: "blocked", fault: servePage(t, policy, func(page string) string {
+			return inline.ReplaceAllString(page, "${1}${2};${3}")
+		})},
+		{name: "first.js fails", why: "broken", before: `Object.defineProperty(Document.prototype, "currentScript", {get: () => null});`},
+		{name: "start.js is not there", why: "server", fault: onStart(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusInternalServerError) })},
+		{name: "start.js is another thing", why: "altered", fault: onStart(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			io.WriteString(w, "<h1>Sign in to this network</h1>")
+		})},
+		{name: "start.js alone never arrives", why: "blocked", fault: onStart(abort)},
+		{name: "the program alone never arrives", why: "blocked", fault: onProgram(abort)},
+		{name: "the network goes after the page", why: "network", fault: func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/" || r.Method != http.MethodGet {
+				abort(w, r)
+			}
+		}},
+		{name: "start.js stands still", why: "network",
+			before: `{ const real = setTimeout; window.setTimeout = (f, ms, ...rest) => real(f, ms === 20000 ? 1000 : ms, ...rest); }`,
+			fault:  onStart(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newSite(t)
+			s.Fault(test.fault)
+			tb := newTabWithErrors(t)
+			if test.before != "" {
+				tb.before(test.before)
+			}
+			tb.openAtOnce(s.URL + "/")
+			tb.fails(test.why)
+			if n := len(s.Requests(programs)); test.why == "old" && strings.Contains(test.name, "no ") && n != 0 {
+				t.Errorf("the program was fetched %d times for nothing", n)
+			}
+		})
+	}
+}
+
+// openAtOnce goes to a page without waiting for it, which may never be complete.
+func (tb *tab) openAtOnce(url string) {
+	tb.t.Helper()
+	tb.open("about:blank")
+	tb.eval("location.href = " + quote(url) + ", ''")
+	tb.until("the page", `location.href !== "about:blank" && document.getElementById("loader")`)
+}
+
+// limitMemory returns a program whose memory cannot grow.
+func limitMemory(t *testing.T, program []byte) []byte {
+	t.Helper()
+	const header, memory = 8, 5 // bytes before the sections; a section's ID
+	for at := header; at < len(program); {
+		id := program[at]
+		size, n := binary.Uvarint(program[at+1:])
+		begin := at + 1 + n
+		end := begin + int(size)
+		if id == memory {
+			least := program[begin+2 : end] // behind the number of memories, and the flag for a limit
+			limited := slices.Concat([]byte{1, 1}, least, least)
+			return slices.Concat(program[:at+1], binary.AppendUvarint(nil, uint64(len(limited))), limited, program[end:])
+		}
+		at = end
+	}
+	t.Fatal("the program has no memory")
+	return nil
+}
+
+func quote(s string) string { return `"` + strings.ReplaceAll(s, `"`, `\"`) + `"` }
+
+// Every message is there in both languages, and can be read on every screen.
+func TestMessagesOfAProgramThatDoesNotStart(t *testing.T) {
+	s := newSite(t)
+	s.Fault(servePage(t, withHashOf(sitePolicy(t), unreadable), func(page string) string {
+		return regexp.MustCompile(`(?s)(<script data-[^>]*>)(.*?)(</script>)`).ReplaceAllString(page, "${1}"+unreadable+"${3}")
+	}))
+	for language, says := range map[string]map[string]string{
+		"zh-CN": {"network": "网络不给力", "server": "服务器出了问题", "altered": "公共 Wi-Fi", "blocked": "被拦截", "old": "请更新微信", "off": "锁定模式", "memory": "内存不足", "broken": "没有加载成功"},
+		"en-GB": {"network": "No connection", "server": "has a problem", "altered": "public Wi-Fi", "blocked": "blocked this page", "old": "Update WeChat", "off": "Lockdown Mode", "memory": "Not enough memory", "broken": "did not load"},
+	} {
+		t.Run(language, func(t *testing.T) {
+			tb := newTabWithErrors(t)
+			tb.speaks(language)
+			tb.open(s.URL + "/")
+			tb.fails("old")
+			tb.look("too-old-" + language)
+			for why, text := range says {
+				tb.eval(`early.fail(` + quote(why) + `), ""`)
+				tb.fails(why)
+				tb.sees(text)
+				tb.accessible(why)
+			}
+		})
+	}
+}
+
+// Without scripts nothing checks the page. It says so in both languages.
+func TestScriptsAreTurnedOff(t *testing.T) {
+	s := newSite(t)
+	tb := newTab(t)
+	tb.run(emulation.SetScriptExecutionDisabled(true))
+	tb.open(s.URL + "/")
+	tb.run(emulation.SetScriptExecutionDisabled(false)) // for the test's own
+	if shown := tb.eval(`[...document.querySelectorAll("#loader .failed")].filter(e => e.getClientRects().length).map(e => e.innerText).join()`); !strings.Contains(shown, "请开启 JavaScript") || !strings.Contains(shown, "Turn on JavaScript") {
+		t.Errorf("the page shows %q", shown)
+	}
+	tb.screenshot("no-scripts")
+}
+
+// WeChat with an engine of 2019 says that it is too old. Nothing is fetched or signed
+// in for nothing.
+func TestAnOldWeChat(t *testing.T) {
+	world.sim.ClearFaults()
+	hold(t, 0)
+	moveTo(t, wechattest.AndroidOld)
+	before, trips := counts(), countTrips()
+	tb := newTabWithErrors(t)
+	tb.before(ageless)
+	tb.open(world.sim.PhoneURL + "/?code=c1&state=s1")
+	tb.fails("old")
+	tb.sees("请更新微信")
+	if href := tb.eval("location.href"); href != world.sim.PhoneURL+"/" {
+		t.Errorf("the address is %s", href)
+	}
+	for path, n := range counts() {
+		if n > before[path] && (strings.HasPrefix(path, programs) || strings.HasPrefix(path, "/api/")) {
+			t.Errorf("%s was fetched", path)
+		}
+	}
+	if n := countTrips() - trips; n != 0 {
+		t.Errorf("%d trips to WeChat", n)
+	}
+}

@@ -1,0 +1,129 @@
+package server
+
+import (
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"h5pay/internal/wechat"
+)
+
+// A state is what WeChat returns unchanged with the code: letters and digits, 128
+// bytes at most. It holds
+//
+//	32 random letters and digits
+//	 1 digit: which trip to WeChat this is, of those that follow each other
+//	 7 letters and digits: when it was made, in seconds, base 36
+//	32 hex digits: a MAC over all of that
+//
+// The cookie binds a sign-in to the browser that began it. The number of the trip is
+// in the state as well, because a client that loses the cookie would otherwise go to
+// WeChat and back without end.
+const (
+	stateNonce  = 32
+	stateTime   = 7
+	stateSigned = stateNonce + 1 + stateTime
+	stateMAC    = 32
+	stateLength = stateSigned + stateMAC
+
+	// maxState is the longest state that WeChat returns, in bytes.
+	maxState = 128
+
+	// maxTrips is how many trips to WeChat may follow each other: the sign-in and one
+	// more.
+	maxTrips = 2
+)
+
+// stateSigner makes states and reads the number of the trip in them.
+type stateSigner struct {
+	key, former []byte // former is nil when there is no SessionKeyOld
+	rand        io.Reader
+	now         func() time.Time
+}
+
+func newStateSigner(cfg Config) (stateSigner, error) {
+	s := stateSigner{rand: cfg.Rand, now: cfg.Now}
+	var err error
+	if s.key, err = stateKey(cfg.SessionKey, cfg.AppID); err != nil {
+		return stateSigner{}, err
+	}
+	if cfg.SessionKeyOld != "" {
+		s.former, err = stateKey(cfg.SessionKeyOld, cfg.AppID)
+	}
+	return s, err
+}
+
+func stateKey(secret wechat.Secret, appID string) ([]byte, error) {
+	key, err := hkdf.Key(sha256.New, []byte(secret), nil, "h5pay state "+appID, 32)
+	if err != nil {
+		return nil, fmt.Errorf("making the key of states: %w", err)
+	}
+	return key, nil
+}
+
+// make returns the state of a trip, 1 to 9.
+func (s stateSigner) make(trip int) (string, error) {
+	nonce, err := newNonce(s.rand)
+	if err != nil {
+		return "", err
+	}
+	seconds := strconv.FormatInt(s.now().Unix(), 36)
+	signed := nonce + strconv.Itoa(trip) + strings.Repeat("0", max(0, stateTime-len(seconds))) + seconds
+	return signed + stateSum(s.key, signed), nil
+}
+
+// trip returns which trip a state ended, of those that follow each other. A state that
+// was not made here in the last ten minutes comes from one trip, whosesoever.
+func (s stateSigner) trip(state string) int {
+	if len(state) != stateLength {
+		return 1
+	}
+	signed, sum := state[:stateSigned], state[stateSigned:]
+	if !hmac.Equal([]byte(sum), []byte(stateSum(s.key, signed))) &&
+		(s.former == nil || !hmac.Equal([]byte(sum), []byte(stateSum(s.former, signed)))) {
+		return 1
+	}
+	seconds, err := strconv.ParseInt(signed[stateNonce+1:], 36, 64)
+	if age := s.now().Sub(time.Unix(seconds, 0)); err != nil || age < 0 || age > stateLife {
+		return 1
+	}
+	return int(signed[stateNonce] - '0')
+}
+
+func stateSum(key []byte, signed string) string {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(signed))
+	return hex.EncodeToString(mac.Sum(nil)[:stateMAC/2])
+}
+
+// validState accepts what WeChat can return as a state.
+func validState(state string) bool {
+	return len(state) >= 1 && len(state) <= maxState && !strings.ContainsFunc(state, func(r rune) bool {
+		return !(r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z')
+	})
+}
+
+// newNonce returns 32 random letters and digits.
+func newNonce(rand io.Reader) (string, error) {
+	const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	nonce := make([]byte, 0, stateNonce)
+	b := make([]byte, 48)
+	for len(nonce) < cap(nonce) {
+		if _, err := io.ReadFull(rand, b); err != nil {
+			return "", fmt.Errorf("drawing a state: %w", err)
+		}
+		for _, c := range b {
+			// Bytes past the last whole alphabet would favour its beginning.
+			if int(c) < 256/len(alphabet)*len(alphabet) && len(nonce) < cap(nonce) {
+				nonce = append(nonce, alphabet[int(c)%len(alphabet)])
+			}
+		}
+	}
+	return string(nonce), nil
+}

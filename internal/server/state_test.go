@@ -1,0 +1,91 @@
+package server_test
+
+import (
+	"encoding/json"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/server"
+	"h5pay/internal/wechat"
+)
+
+// stateAfter begins a sign-in that follows another one and returns its state.
+func (p *person) stateAfter(after string) string {
+	p.t.Helper()
+	var to api.AuthorizeResponse
+	p.must("POST", api.PathAuthorize, api.AuthorizeRequest{ReturnTo: "/", After: after}, &to)
+	u, err := url.Parse(to.URL)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return u.Query().Get("state")
+}
+
+// A browser that keeps nothing goes to WeChat twice, whatever it does, and then hears
+// that this leads nowhere.
+func TestSignInsInARowAreCounted(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.person(0)
+	first := p.stateAfter("")
+	p.cookies = map[string]string{}
+	second := p.stateAfter(first)
+	p.cookies = map[string]string{}
+	p.fails(api.CodeSignInLoop, "POST", api.PathAuthorize, api.AuthorizeRequest{ReturnTo: "/", After: second})
+	if len(p.cookies) != 0 {
+		t.Errorf("a rejected sign-in set %v", p.cookies)
+	}
+	// The user asks for another one.
+	if p.stateAfter("") == second {
+		t.Error("the same state again")
+	}
+	// Ten minutes later it is none of those any more.
+	s.sim.Advance(11 * time.Minute)
+	p.stateAfter(second)
+}
+
+// Who has no key can neither reset the count nor raise it.
+func TestTheCountInAStateCannotBeForged(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.person(0)
+	first := p.stateAfter("")
+	second := p.stateAfter(first)
+	if first[32] != '1' || second[32] != '2' {
+		t.Fatalf("the trips of %q and %q", first, second)
+	}
+	for _, forged := range []string{
+		first[:32] + "9" + first[33:],               // a victim's sign-in would end at once
+		first[:32] + "0" + first[33:],               //
+		second[:40] + first[40:],                    // the sum of another state
+		second[:40] + strings.Repeat("0", 32),       //
+		strings.Repeat("a", 32) + "9" + second[33:], //
+		"x", strings.Repeat("a", 72), second[:71], "none", //
+	} {
+		// It counts as one trip of somebody's: the next is the last one.
+		if got := p.stateAfter(forged); got[32] != '2' {
+			t.Errorf("after %q comes trip %c", forged, got[32])
+		}
+	}
+	for _, bad := range []string{"a b", "茶", "a-b", "http://evil.example/", strings.Repeat("a", 129)} {
+		p.fails(api.CodeBadRequest, "POST", api.PathAuthorize, api.AuthorizeRequest{ReturnTo: "/", After: bad})
+	}
+	// A state says how many trips there were, and nothing of where to go.
+	b, err := json.Marshal(api.AuthorizeRequest{ReturnTo: "//evil.example/", After: first})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.fails(api.CodeBadRequest, "POST", api.PathAuthorize, json.RawMessage(b))
+}
+
+// States of before a change of SESSION_KEY still count.
+func TestTheCountOutlivesTheKey(t *testing.T) {
+	const former = "a former session key of 32 chars"
+	before := newShop(t, func(cfg *server.Config, _ *wechat.Config) { cfg.SessionKey = former })
+	p := before.person(0)
+	second := p.stateAfter(p.stateAfter(""))
+	after := newShop(t, func(cfg *server.Config, _ *wechat.Config) { cfg.SessionKeyOld = former })
+	q := after.person(0)
+	q.fails(api.CodeSignInLoop, "POST", api.PathAuthorize, api.AuthorizeRequest{ReturnTo: "/", After: second})
+}

@@ -1,0 +1,172 @@
+// Runs before every other script. It takes the code and the state of a sign-in out of
+// the address, and it tells the reader why the program cannot start. Engines that are
+// too old for the program run it too, so it is ECMAScript 5: see es5_test.go.
+(function () {
+  "use strict";
+  // first.js, start.js and the program share this object.
+  var early = (window.early = {
+    ready: false, // first.js has run
+    started: false, // start.js runs
+    failed: "", // why the program cannot start
+    landing: "" // the query with code and state, for wasm/signin.go
+  });
+
+  // WeChat opens the page with a code that is still unused. It leaves the address
+  // before the browser sends a request, so no request has it in Referer.
+  var here = location.pathname + location.search + location.hash;
+  var pairs = location.search.replace(/^\?/, "").split("&");
+  var rest = [];
+  for (var i = 0; i < pairs.length; i++) {
+    if (!/^(code|state)(=|$)/.test(pairs[i])) rest.push(pairs[i]);
+  }
+  if (rest.length < pairs.length) {
+    early.landing = pairs.join("&");
+    readdress(location.pathname + (rest.length ? "?" + rest.join("&") : ""));
+  }
+
+  function readdress(address) {
+    try {
+      history.replaceState(null, "", address);
+    } catch (err) {} // the program tries again
+  }
+
+  // reload fetches the page once more, with the code that it came with.
+  early.reload = function () {
+    if (early.landing) readdress(here);
+    location.reload();
+  };
+
+  // fail shows one of the messages of page.html.
+  early.fail = function (why) {
+    early.failed = why;
+    var loader = document.getElementById("loader");
+    if (!loader) {
+      document.addEventListener("DOMContentLoaded", function () { early.fail(why); });
+      return;
+    }
+    translate(loader);
+    var messages = loader.querySelectorAll(".failed");
+    for (var i = 0; i < messages.length; i++) messages[i].hidden = messages[i].getAttribute("data-why") !== why;
+    loader.setAttribute("data-state", "failed");
+    loader.setAttribute("data-why", why);
+  };
+
+  // translate does what first.js does for the rest of the page, which may not run.
+  function translate(element) {
+    var choice = "";
+    var tag = "";
+    try {
+      choice = localStorage.getItem("h5pay.lang") || "";
+    } catch (err) {} // storage is blocked
+    try {
+      tag = navigator.language || "";
+    } catch (err) {}
+    if (choice ? choice !== "en" : !tag || /^zh\b/i.test(tag)) return;
+    document.documentElement.lang = "en";
+    var texts = element.querySelectorAll("[data-en]");
+    for (var i = 0; i < texts.length; i++) texts[i].textContent = texts[i].getAttribute("data-en");
+  }
+
+  // lacks returns why this engine cannot run the program, "" when it can. The module
+  // has the instructions that Go uses beyond the first version of WebAssembly: sign
+  // extension, saturating conversion, memory.copy and memory.fill. Engines that do
+  // not know 'wasm-unsafe-eval' in the page's policy refuse every module.
+  function lacks() {
+    var modern = !!Array.prototype.toReversed; // Chromium 110, Safari 16, Firefox 115
+    if (typeof WebAssembly !== "object") return modern ? "off" : "old";
+    var names = ["Promise", "Reflect", "fetch", "AbortController", "TextEncoder", "TextDecoder", "globalThis", "crypto"];
+    for (var i = 0; i < names.length; i++) {
+      if (!window[names[i]]) return "old";
+    }
+    try {
+      new WebAssembly.Module(new Uint8Array([
+        0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 5, 3, 1, 0, 1, 10, 39, 1, 37, 0, 65, 0,
+        192, 26, 68, 0, 0, 0, 0, 0, 0, 0, 0, 252, 2, 26, 65, 0, 65, 0, 65, 0, 252, 11, 0, 65, 0, 65, 0, 65,
+        0, 252, 10, 0, 0, 11
+      ]));
+    } catch (err) {
+      if (err instanceof RangeError) return "memory";
+      return modern ? "blocked" : "old";
+    }
+    return "";
+  }
+
+  // Go's runtime needs a stopwatch. A page without one measures with the clock.
+  try {
+    performance.now();
+  } catch (err) {
+    var began = Date.now();
+    try {
+      Object.defineProperty(window, "performance", { configurable: true, value: { now: function () { return Date.now() - began; } } });
+    } catch (err) {}
+  }
+
+  // refused are the addresses that the policy kept from loading.
+  var refused = [];
+  document.addEventListener("securitypolicyviolation", function (event) {
+    refused.push(event.blockedURI);
+  });
+
+  // probe finds out why an address does not load, and calls tell with it: "" when it
+  // loads now. A browser says the same of a network that is gone and of an extension
+  // that blocks.
+  early.probe = function (address, tell) {
+    head(address, function (status, type) {
+      for (var i = 0; i < refused.length; i++) {
+        if (refused[i].indexOf(address) >= 0) return tell("blocked");
+      }
+      if (status >= 400) return tell("server");
+      if (status && /html/.test(type)) return tell("altered");
+      if (status) return tell("");
+      head(location.pathname, function (page) {
+        if (!page) return tell("network");
+        head(address, function (again) { tell(again ? "network" : "blocked"); });
+      });
+    });
+  };
+
+  function head(address, done) {
+    var call = new XMLHttpRequest();
+    call.onreadystatechange = function () {
+      if (call.readyState !== 4) return;
+      done(call.status, call.getResponseHeader("Content-Type") || "");
+    };
+    call.open("HEAD", address);
+    call.send();
+  }
+
+  // An engine that cannot read a script says so in an event, and runs the others.
+  var unread = false;
+  var probing = false;
+  window.addEventListener("error", function (event) {
+    var script = event.target;
+    if (script && script.id === "start") {
+      probing = true;
+      early.probe(script.src, function (why) { early.fail(why || "network"); });
+    } else if (/syntax|unexpected/i.test(event.message)) {
+      unread = true;
+    }
+  }, true);
+
+  // missing shows why one of the other scripts did not run. The sign-in page of a
+  // public network in the place of a script cannot be read either.
+  function missing() {
+    if (early.failed || probing) return;
+    var why = unread ? "old" : refused.indexOf("inline") >= 0 ? "blocked" : "broken";
+    if (!early.ready) return early.fail(why);
+    probing = true;
+    early.probe(document.getElementById("start").src, function (other) { early.fail(other || why); });
+  }
+  document.addEventListener("readystatechange", function () {
+    if (document.readyState !== "loading" && !early.ready) missing();
+  });
+  document.addEventListener("DOMContentLoaded", function () {
+    if (!early.started) missing();
+  });
+  setTimeout(function () {
+    if (!early.started && !early.failed && !probing) early.fail("network");
+  }, 20000);
+
+  var why = lacks();
+  if (why) early.fail(why);
+})();
