@@ -2,6 +2,7 @@ package apiv3
 
 import (
 	"encoding/json"
+	"errors"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -147,7 +148,12 @@ func (s *SignInformation) Compare(method, uri string, body []byte) string {
 func (f *Failure) Error() string {
 	var b strings.Builder
 	b.WriteString("apiv3: HTTP status " + strconv.Itoa(f.Status))
-	if !f.Signed {
+	var e *Error
+	switch {
+	case f.Signed:
+	case errors.As(f.Unverified, &e) && e.Kind != Unsigned:
+		b.WriteString(", signature not believed (" + e.Kind.String() + ")")
+	default:
 		b.WriteString(", not signed")
 	}
 	for _, part := range []struct{ before, text string }{

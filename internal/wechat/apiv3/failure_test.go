@@ -77,6 +77,10 @@ func TestFailureIsFitForTheLog(t *testing.T) {
 	if want := "apiv3: HTTP status 401, not signed, SIGN_ERROR"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	got = newFailure(500, headers{}.get, nil, fail(UnknownSerial, HeaderSerial, "no key")).Error()
+	if want := "apiv3: HTTP status 500, signature not believed (unknown serial)"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }
 
 func TestCanonicalCode(t *testing.T) {
