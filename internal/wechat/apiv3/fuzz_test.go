@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -81,7 +82,7 @@ func FuzzCertificateDER(f *testing.F) {
 		}
 		key, isRSA := want.PublicKey.(*rsa.PublicKey)
 		usable := isRSA && usableKey(key) && want.SerialNumber.Sign() > 0 && len(want.SerialNumber.Bytes()) <= 20 &&
-			!want.NotAfter.Before(want.NotBefore) && utcTimes(want)
+			!want.NotAfter.Before(want.NotBefore) && utcTimes(want) && nothingElse(der, want, key)
 		if err != nil {
 			if usable && len(der) < maxPEM/2 {
 				t.Fatalf("%v", err)
@@ -101,6 +102,21 @@ func FuzzCertificateDER(f *testing.F) {
 // none, crypto/x509 does.
 func utcTimes(c *x509.Certificate) bool {
 	return c.NotBefore.Location() == time.UTC && c.NotAfter.Location() == time.UTC
+}
+
+// nothingElse reports whether a certificate has no elements that nothing defines:
+// crypto/x509 passes over those after its key and after its signature.
+func nothingElse(der []byte, c *x509.Certificate, key *rsa.PublicKey) bool {
+	var parts struct{ TBS, Algorithm, Signature asn1.RawValue }
+	if _, err := asn1.Unmarshal(der, &parts); err != nil {
+		return false
+	}
+	again, err := asn1.Marshal(parts)
+	if err != nil || !bytes.Equal(again, der) {
+		return false
+	}
+	spki, err := x509.MarshalPKIXPublicKey(key)
+	return err == nil && bytes.Equal(spki, c.RawSubjectPublicKeyInfo)
 }
 
 func usableKey(k *rsa.PublicKey) bool {
