@@ -96,6 +96,11 @@ func (m *Merchant) MchID() string { return m.mchID }
 // Serial returns the serial that requests carry.
 func (m *Merchant) Serial() string { return m.serial }
 
+// PublicKey returns the public half of the merchant's key. None of WeChat's keys is
+// the same: an operator who configures the merchant's certificate as WeChat's can be
+// told so.
+func (m *Merchant) PublicKey() *PublicKey { return m.public }
+
 // Expires returns when the merchant API certificate ends. Its time is zero without
 // a certificate. WeChat rejects every request after it; nothing here does.
 func (m *Merchant) Expires() time.Time { return m.expires }

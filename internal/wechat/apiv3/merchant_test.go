@@ -56,6 +56,9 @@ func TestMerchantConfig(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if weChatKey(t).Public.Equal(m.PublicKey()) || !m.PublicKey().Equal(newMerchant(t, nil).PublicKey()) {
+				t.Error("another public key")
+			}
 			if m.Serial() != testSerial || m.MchID() != testMchID {
 				t.Errorf("got %s of %s", m.Serial(), m.MchID())
 			}
