@@ -143,8 +143,16 @@ func FuzzKeyDER(f *testing.F) {
 		} else if k, err := x509.ParsePKCS1PublicKey(der); err == nil {
 			want = k
 		}
-		if want != nil && usableKey(want) && (err != nil || !sameKey(public, want)) {
-			t.Fatalf("got %v, %v", public, err)
+		if want != nil && usableKey(want) {
+			spki, marshalErr := x509.MarshalPKIXPublicKey(want)
+			if marshalErr != nil {
+				t.Fatal(marshalErr)
+			}
+			// crypto/x509 passes over elements at the end that nothing defines.
+			exact := bytes.Equal(der, spki) || bytes.Equal(der, x509.MarshalPKCS1PublicKey(want))
+			if err != nil && exact || err == nil && !sameKey(public, want) {
+				t.Fatalf("got %v, %v", public, err)
+			}
 		}
 		private, err := ParsePrivateKey(Secret(toPEM("PRIVATE KEY", der)))
 		var wantPrivate *rsa.PrivateKey
