@@ -16,6 +16,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/binary"
+	"encoding/pem"
 	"flag"
 	"fmt"
 	"io"
@@ -31,6 +32,7 @@ import (
 	"time"
 
 	"h5pay/internal/stack"
+	"h5pay/internal/wechat/apiv3"
 )
 
 func main() {
@@ -43,16 +45,18 @@ func main() {
 	if *n < 1 || *rounds < 1 {
 		log.Fatal("rsabench: -n and -rounds are at least 1")
 	}
-	if err := run(ctx, *n, *rounds); err != nil {
+	root, err := os.Getwd()
+	if err == nil {
+		err = run(ctx, os.Stdout, root, *n, *rounds)
+	}
+	if err != nil {
 		log.Fatal("rsabench: ", err)
 	}
 }
 
-func run(ctx context.Context, n, rounds int) error {
-	root, err := os.Getwd()
-	if err != nil {
-		return err
-	}
+// run measures, checks every result, and writes the table to out. root is the
+// project's folder.
+func run(ctx context.Context, out io.Writer, root string, n, rounds int) error {
 	dir, err := os.MkdirTemp("", "h5pay-rsabench")
 	if err != nil {
 		return err
@@ -71,14 +75,12 @@ func run(ctx context.Context, n, rounds int) error {
 	if err != nil {
 		return err
 	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	// WebCrypto gets the keys as package apiv3 writes them.
+	read, err := apiv3.ParsePrivateKey(apiv3.Secret(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})))
 	if err != nil {
 		return err
 	}
-	spki, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
-	if err != nil {
-		return err
-	}
+	pkcs8, spki := read.PKCS8(), read.Public().SPKI()
 	// The size of a prepay call.
 	text := []byte("POST\n/v3/pay/transactions/jsapi\n1554208460\n593BEC0C930BF1AFEB40B4A08C8FB242\n" + strings.Repeat("{prepay}", 50) + "\n")
 	sum := sha256.Sum256(text)
@@ -130,14 +132,14 @@ func run(ctx context.Context, n, rounds int) error {
 		}
 		log.Printf("round %d of %d", round, rounds)
 	}
-	fmt.Println("| operation | CPU ms, crypto/rsa | WebCrypto | ratio | p50 ms, crypto/rsa | WebCrypto | ratio |\n|---|--:|--:|--:|--:|--:|--:|")
+	fmt.Fprintln(out, "| operation | CPU ms, crypto/rsa | WebCrypto | ratio | p50 ms, crypto/rsa | WebCrypto | ratio |\n|---|--:|--:|--:|--:|--:|--:|")
 	for _, name := range []string{"sign", "verify", "import"} {
-		fmt.Printf("| %s |", name)
+		fmt.Fprintf(out, "| %s |", name)
 		for _, figures := range []map[string][]float64{cpu, p50} {
 			goes, web := above(figures, "go-"+name), above(figures, "web-"+name)
-			fmt.Printf(" %.2f | %.2f | %.1f |", goes, web, goes/web)
+			fmt.Fprintf(out, " %.2f | %.2f | %.1f |", goes, web, goes/web)
 		}
-		fmt.Println()
+		fmt.Fprintln(out)
 	}
 	return nil
 }
@@ -161,11 +163,13 @@ type operation struct {
 // build fills dir with the Worker's modules.
 func build(ctx context.Context, root, dir string) error {
 	cmd := exec.CommandContext(ctx, "go", "run", "./wasmbuild", "-for", "worker", "-o", filepath.Join(dir, "program.wasm"), "./e2e/rsabench/program")
-	cmd.Stderr = os.Stderr
+	cmd.Dir, cmd.Stderr = root, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return err
 	}
-	goroot, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
+	env := exec.CommandContext(ctx, "go", "env", "GOROOT")
+	env.Dir = root
+	goroot, err := env.Output()
 	if err != nil {
 		return err
 	}
