@@ -21,7 +21,7 @@ GOWASM   := $(call sources,wasmbuild internal/wasmbin) go.mod
 PAGE     := $(call sources,wasm internal/api) $(GOWASM)
 SIGNER   := $(call sources,signer internal/api internal/order internal/server internal/wechat webhook) $(wildcard internal/order/migrations/*.sql) $(GOWASM)
 ENTRY    := $(patsubst signer/%,build/%,$(wildcard signer/*.mjs))
-JS       := ./wasm ./signer/... ./e2e/warm/program
+JS       := ./wasm ./signer/... ./e2e/warm/program ./e2e/rsabench/program
 WASMEXEC  = $(shell go env GOROOT)/lib/wasm/wasm_exec.js
 
 help: ## this list

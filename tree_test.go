@@ -56,6 +56,8 @@ var importRules = []struct {
 }{
 	{pkg: "h5pay/internal/api"},
 	{pkg: "h5pay/internal/wechat"},
+	{pkg: "h5pay/internal/wechat/apiv3"},
+	{pkg: "h5pay/internal/wechat/apiv3", js: true},
 	{pkg: "h5pay/internal/order", project: []string{"h5pay/internal/api"}},
 	{pkg: "h5pay/webhook"}, // receivers may copy it
 	{pkg: "h5pay/examples/webhook", project: []string{"h5pay/webhook"}},
@@ -102,6 +104,18 @@ func TestOnlyJSFilesImportJS(t *testing.T) {
 				if strings.Contains(string(src), forbidden) {
 					t.Errorf("%s/%s imports %s; only *_js.go files may", dir, file, forbidden)
 				}
+			}
+		}
+	}
+}
+
+// crypto/rsa and crypto/x509 would make the Worker a quarter larger, and a signature
+// ten times as dear: docs/rsa.md.
+func TestAPIv3LinksNoRSAInTheWorker(t *testing.T) {
+	for _, dep := range goList(t, true, "-deps", "h5pay/internal/wechat/apiv3") {
+		for _, forbidden := range []string{"crypto/rsa", "crypto/x509", "crypto/tls", "encoding/pem", "net/http"} {
+			if dep == forbidden {
+				t.Errorf("built for js, apiv3 depends on %s", dep)
 			}
 		}
 	}

@@ -1,0 +1,20 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// In workerd, WebCrypto and crypto/rsa make the same signature, verify it, and
+// import the keys as package apiv3 writes them.
+func TestOperationsAgree(t *testing.T) {
+	var out strings.Builder
+	if err := run(t.Context(), &out, "../..", 1, 1); err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []string{"| sign |", "| verify |", "| import |"} {
+		if !strings.Contains(out.String(), row) {
+			t.Errorf("no row %q in\n%s", row, out.String())
+		}
+	}
+}
