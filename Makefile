@@ -105,7 +105,7 @@ load: $(ENTRY) build/wasm_exec.js build/signer.wasm ## how many orders a second 
 bench-page: build browser ## the page on an emulated phone beside go-app's hello world; writes docs/pagespeed.md
 	go run ./e2e/pagebench -o docs/pagespeed.md
 
-size: build ## what the Worker and the page weigh, and what in them; fails over budget
+size: build ## the sizes of the Worker and of the page; fails over a limit
 	go run ./e2e/size
 
 clean: ## remove what was built, and the local database

@@ -1,146 +1,183 @@
-// Command size tells what the two WebAssembly binaries weigh and what in them
-// weighs it, and fails when one is over its budget, the page with all its files. `make size` runs it in the
-// built tree; with files as arguments it looks into those, whatever Go programs
-// for js/wasm they are, and knows no budget.
+// Command size prints the sizes of the Worker and of the page, and fails when one
+// is over its limit. `make size` runs it in the built tree.
 //
-// Nothing is sent anywhere: the Worker's upload is wrangler's own figure, of a
-// dry run into a folder that is then removed.
+// Nothing is sent anywhere: the size of the upload is from wrangler's dry run.
 package main
 
 import (
-	"bytes"
+	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"sync"
-
-	"h5pay/internal/wasmbin"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
 )
 
+// sizes are in bytes; a megabyte is a million. Upload is the compressed size that
+// wrangler reports. As limits, 0 is none.
+type sizes struct{ raw, gzip, brotli, upload int }
+
+func (s sizes) plus(t sizes) sizes {
+	return sizes{s.raw + t.raw, s.gzip + t.gzip, s.brotli + t.brotli, s.upload + t.upload}
+}
+
+// parts have the limits. The free plan takes an upload of 3 MB; a smaller one
+// starts sooner. The page is what a first visit downloads, pictures aside.
+var parts = []struct {
+	name  string
+	files []string // without any, the part is the Worker's upload
+	limit sizes
+}{
+	{"signer", []string{"build/signer.wasm"}, sizes{raw: 8_000_000, gzip: 1_900_000, brotli: 1_400_000}},
+	{"upload", nil, sizes{upload: 1_900_000}},
+	{"program", []string{"build/page/app.wasm"}, sizes{raw: 7_000_000, gzip: 1_400_000, brotli: 980_000}},
+	{"page", []string{"build/page/app.wasm", "public/index.html", "public/assets/*.js", "public/app-worker.js", "public/offline.html",
+		"public/manifest.webmanifest"}, sizes{brotli: 1_000_000}},
+}
+
 func main() {
-	rows := flag.Int("top", 25, "packages to name, of each binary")
-	flag.Parse()
-	if err := run(os.Stdout, *rows, flag.Args()); err != nil {
+	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "size:", err)
 		os.Exit(1)
 	}
 }
 
-func run(w io.Writer, rows int, files []string) error {
-	if len(files) > 0 {
-		for _, file := range files {
-			if _, err := describe(w, file, rows); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	var over []error
-	for _, r := range describeAll(rows) {
-		if r.err != nil {
-			return r.err
-		}
-		w.Write(r.text.Bytes())
-		what, weight := r.file+" in brotli", r.size.brotli
-		if r.upload {
-			what, weight = "the Worker's upload in gzip", r.uploaded
-		}
-		if r.around != nil {
-			what, weight = r.file+" and all that is around it, in brotli", r.size.brotli+r.others
-		}
-		fmt.Fprintf(w, "budget: %s is %s of %s\n\n", what, megabytes(weight), megabytes(r.budget))
-		if weight > r.budget {
-			over = append(over, fmt.Errorf("%s is %d bytes, over its budget of %d; what weighs is listed above, the budgets stand in e2e/size/budget.go",
-				what, weight, r.budget))
-		}
-	}
-	return errors.Join(over...)
-}
-
-// result is what was found about one of the artifacts.
-type result struct {
-	artifact
-	text     bytes.Buffer
-	size     compressed
-	uploaded int
-	others   int // brotli, of the files around it
-	err      error
-}
-
-// describeAll looks at all of them at once: brotli takes its time.
-func describeAll(rows int) []result {
-	results := make([]result, len(artifacts))
-	var all sync.WaitGroup
-	for i, a := range artifacts {
-		all.Go(func() {
-			r := &results[i]
-			r.artifact = a
-			if r.size, r.err = describe(&r.text, a.file, rows); r.err == nil && a.upload {
-				r.uploaded, r.err = upload()
-			}
-			if r.err == nil && a.around != nil {
-				r.others, r.err = describeAround(&r.text, a.around)
-			}
-		})
-	}
-	all.Wait()
-	return results
-}
-
-// describe reports on one binary.
-func describe(w io.Writer, file string, rows int) (compressed, error) {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return compressed{}, err
-	}
-	p, err := parse(b)
-	if err != nil {
-		return compressed{}, fmt.Errorf("%s: %w", file, err)
-	}
-	all, err := compress(file)
-	if err != nil {
-		return compressed{}, err
-	}
-	c := all[0]
-	fmt.Fprintf(w, "%s\n%12d raw\n%12d gzip -9\n%12d brotli 11\n\n", file, len(b), c.gzip, c.brotli)
-	return c, p.report(w, len(b), rows)
-}
-
-// describeAround lists files and returns what they weigh together, in brotli.
-func describeAround(w io.Writer, patterns []string) (total int, err error) {
+func run() error {
 	var files []string
-	for _, pattern := range patterns {
-		found, err := filepath.Glob(pattern)
-		if err != nil {
-			return 0, err
-		}
-		if len(found) == 0 {
-			return 0, fmt.Errorf("there is no %s", pattern)
-		}
-		files = append(files, found...)
+	for _, p := range parts {
+		files = append(files, p.files...)
 	}
-	all, err := compress(files...)
+	compressed, err := compress(files)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	fmt.Fprintf(w, "%12s %12s  around it\n", "gzip -9", "brotli 11")
-	for i, c := range all {
-		fmt.Fprintf(w, "%12d %12d  %s\n", c.gzip, c.brotli, files[i])
-		total += c.brotli
+	uploaded, err := upload()
+	if err != nil {
+		return err
 	}
-	_, err = fmt.Fprintf(w, "%12s %12d  all of that\n\n", "", total)
-	return total, err
+	var over error
+	for _, p := range parts {
+		var got sizes
+		if p.files == nil {
+			got.upload = uploaded
+		}
+		for _, file := range p.files {
+			if compressed[file] == (sizes{}) {
+				return fmt.Errorf("no file %s: run make build", file)
+			}
+			got = got.plus(compressed[file])
+		}
+		over = errors.Join(over, compare(os.Stdout, p.name, got, p.limit))
+	}
+	return over
 }
 
-func parse(b []byte) (*program, error) {
-	m, err := wasmbin.Parse(b)
+// compare prints the sizes of a part beside their limits. A size over its limit is
+// an error.
+func compare(w io.Writer, name string, got, limit sizes) (over error) {
+	for _, kind := range []struct {
+		name       string
+		got, limit int
+	}{
+		{"raw", got.raw, limit.raw}, {"gzip", got.gzip, limit.gzip}, {"brotli", got.brotli, limit.brotli}, {"wrangler", got.upload, limit.upload},
+	} {
+		if kind.got == 0 && kind.limit == 0 {
+			continue
+		}
+		fmt.Fprintf(w, "%-8s %-8s %9d", name, kind.name, kind.got)
+		if kind.limit > 0 {
+			fmt.Fprintf(w, " of %9d", kind.limit)
+		}
+		fmt.Fprintln(w)
+		if kind.limit > 0 && kind.got > kind.limit {
+			over = errors.Join(over, fmt.Errorf("%s, %s: %d bytes are over the limit of %d", name, kind.name, kind.got, kind.limit))
+		}
+	}
+	return over
+}
+
+// compress returns the sizes of all files of each pattern together, each compressed
+// by itself, with the zlib and brotli of the project's Node.
+func compress(patterns []string) (map[string]sizes, error) {
+	const script = `const z = require("node:zlib"), fs = require("node:fs"), run = require("node:util").promisify;
+		const measure = async (file) => {
+			const b = fs.readFileSync(file);
+			return [b.length, (await run(z.gzip)(b, {level: 9})).length, (await run(z.brotliCompress)(b)).length]; // 11 is brotli's default
+		};
+		const files = process.argv.slice(1);
+		Promise.all(files.map(measure)).then((all) => console.log(JSON.stringify(all)));`
+	args, pattern := []string{"-e", script}, []string{}
+	for _, p := range slices.Compact(slices.Sorted(slices.Values(patterns))) {
+		files, err := filepath.Glob(p)
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range files {
+			args, pattern = append(args, file), append(pattern, p)
+		}
+	}
+	out, err := output("node", args...)
 	if err != nil {
 		return nil, err
 	}
-	return readProgram(m)
+	var all [][3]int
+	if err := json.Unmarshal(out, &all); err != nil || len(all) != len(pattern) {
+		return nil, fmt.Errorf("compressing with Node: want %d files, got %s (%v)", len(pattern), out, err)
+	}
+	sum := map[string]sizes{}
+	for i, p := range pattern {
+		sum[p] = sum[p].plus(sizes{raw: all[i][0], gzip: all[i][1], brotli: all[i][2]})
+	}
+	return sum, nil
 }
 
-func megabytes(n int) string { return fmt.Sprintf("%.3f MB", float64(n)/1e6) }
+// upload has wrangler bundle the Worker, without account or network, and returns
+// the compressed size.
+func upload() (int, error) {
+	dir, err := os.MkdirTemp("", "h5pay-size-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	out, err := output("wrangler", "deploy", "--dry-run", "--outdir", dir)
+	if err != nil {
+		return 0, err
+	}
+	return parseUpload(string(out))
+}
+
+var uploadLine = regexp.MustCompile(`Total Upload: [0-9.]+ KiB / gzip: ([0-9.]+) KiB`)
+
+// parseUpload returns the compressed size that wrangler prints, in bytes.
+func parseUpload(out string) (int, error) {
+	m := uploadLine.FindStringSubmatch(out)
+	if m == nil {
+		return 0, fmt.Errorf("no line %q in the output of wrangler:\n%s", uploadLine, out)
+	}
+	kib, err := strconv.ParseFloat(m[1], 64)
+	return int(math.Ceil(kib * 1024)), err
+}
+
+// output runs a command of the project's npm packages.
+func output(name string, args ...string) ([]byte, error) {
+	bin, err := filepath.Abs("node_modules/.bin")
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(filepath.Join(bin, name), args...)
+	cmd.Env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "FORCE_COLOR=0",
+		"WRANGLER_HIDE_BANNER=true", "WRANGLER_SEND_METRICS=false", "WRANGLER_LOG_PATH="+os.TempDir())
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("running %s: %w: %s", name, err, stderr.String())
+	}
+	return out, nil
+}
