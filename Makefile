@@ -20,7 +20,7 @@ sources   = $(shell find $(1) -name '*.go' ! -name '*_test.go' ! -path '*/wechat
 GOWASM   := $(call sources,wasmbuild internal/wasmbin) go.mod
 PAGE     := $(call sources,wasm internal/api) $(GOWASM)
 SIGNER   := $(call sources,signer internal/api internal/order internal/server internal/wechat webhook) $(wildcard internal/order/migrations/*.sql) $(GOWASM)
-ENTRY    := $(patsubst signer/%,build/%,$(wildcard signer/*.mjs))
+ENTRY    := $(patsubst signer/warm/%,build/%,$(wildcard signer/warm/*.mjs))
 JS       := ./wasm ./signer/... ./e2e/warm/program
 WASMEXEC  = $(shell go env GOROOT)/lib/wasm/wasm_exec.js
 
@@ -62,7 +62,7 @@ build/signer.wasm: $(SIGNER) | tools
 	@mkdir -p build
 	go run ./wasmbuild -for worker -o $@ ./signer
 
-build/%.mjs: signer/%.mjs
+build/%.mjs: signer/warm/%.mjs
 	@mkdir -p build
 	cp $< $@
 
