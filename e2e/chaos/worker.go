@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"h5pay/internal/job"
 	"h5pay/internal/stack"
 )
 
@@ -189,15 +190,9 @@ func (k *worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	rw.Write(answer) // an error means that nobody listens any more
 }
 
-// The cron triggers of wrangler.toml.
-const (
-	reconcileCron = "* * * * *"
-	deliverCron   = "*/1 * * * *"
-)
-
-// tick fires a cron trigger, and reports whether it was heard to the end.
-func (k *worker) tick(ctx context.Context, pattern string) (bool, error) {
-	return k.event(ctx, fmt.Sprintf("/scheduled?cron=%s&due=%d", url.QueryEscape(pattern), k.wechat.Now().UnixMilli()), "")
+// tick fires the cron trigger of a job, and reports whether it was heard to the end.
+func (k *worker) tick(ctx context.Context, j job.Job) (bool, error) {
+	return k.event(ctx, fmt.Sprintf("/scheduled?cron=%s&due=%d", url.QueryEscape(j.Cron()), k.wechat.Now().UnixMilli()), "")
 }
 
 // wake brings a message of the queue that says that there are events.
