@@ -1,7 +1,6 @@
 // Command size prints the sizes of the Worker and of the page, and fails when one
-// is over its limit. `make size` runs it in the built tree.
-//
-// Nothing is sent anywhere: the size of the upload is from wrangler's dry run.
+// is over its limit. `make size` runs it in the built tree. Nothing is sent
+// anywhere: the size of the upload is from wrangler's dry run.
 package main
 
 import (
@@ -14,142 +13,108 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
-	"strings"
 )
 
-// sizes are in bytes; a megabyte is a million. Upload is the compressed size that
-// wrangler reports. As limits, 0 is none.
-type sizes struct{ raw, gzip, brotli, upload int }
+// sizes are in bytes, one of each kind. Wrangler's is that of the upload in gzip.
+type sizes [4]int
 
-func (s sizes) plus(t sizes) sizes {
-	return sizes{s.raw + t.raw, s.gzip + t.gzip, s.brotli + t.brotli, s.upload + t.upload}
-}
+var kinds = [len(sizes{})]string{"raw", "gzip", "brotli", "wrangler"}
 
-// parts have the limits. The free plan takes an upload of 3 MB; a smaller one
-// starts sooner. The page is what a first visit downloads, pictures aside.
+// parts have the limits; 0 is none. The free plan takes an upload of 3 MB, and a
+// smaller one starts sooner. The page is what a first visit downloads, pictures aside:
+// the program and what is around it.
 var parts = []struct {
-	name  string
-	files []string // without any, the part is the Worker's upload
-	limit sizes
+	name    string
+	measure func() (sizes, error)
+	limit   sizes
 }{
-	{"signer", []string{"build/signer.wasm"}, sizes{raw: 8_000_000, gzip: 1_900_000, brotli: 1_400_000}},
-	{"upload", nil, sizes{upload: 1_900_000}},
-	{"program", []string{"build/page/app.wasm"}, sizes{raw: 7_000_000, gzip: 1_400_000, brotli: 980_000}},
-	{"page", []string{"build/page/app.wasm", "public/index.html", "public/assets/*.js", "public/app-worker.js", "public/offline.html",
-		"public/manifest.webmanifest"}, sizes{brotli: 1_000_000}},
+	{"signer", files("build/signer.wasm"), sizes{8_000_000, 1_900_000, 1_400_000}},
+	{"upload", upload, sizes{3: 1_900_000}},
+	{"program", files("build/page/app.wasm"), sizes{7_000_000, 1_400_000, 970_000}},
+	{"around", files("public/index.html", "public/assets/*.js", "public/app-worker.js", "public/offline.html", "public/manifest.webmanifest"),
+		sizes{2: 30_000}},
 }
 
 func main() {
-	if err := run(); err != nil {
-		fmt.Fprintln(os.Stderr, "size:", err)
-		os.Exit(1)
-	}
-}
-
-func run() error {
-	var files []string
-	for _, p := range parts {
-		files = append(files, p.files...)
-	}
-	compressed, err := compress(files)
-	if err != nil {
-		return err
-	}
-	uploaded, err := upload()
-	if err != nil {
-		return err
-	}
 	var over error
 	for _, p := range parts {
-		var got sizes
-		if p.files == nil {
-			got.upload = uploaded
-		}
-		for _, file := range p.files {
-			if compressed[file] == (sizes{}) {
-				return fmt.Errorf("no file %s: run make build", file)
-			}
-			got = got.plus(compressed[file])
+		got, err := p.measure()
+		if err != nil {
+			over = errors.Join(over, fmt.Errorf("measuring %s: %w", p.name, err))
+			continue
 		}
 		over = errors.Join(over, compare(os.Stdout, p.name, got, p.limit))
 	}
-	return over
+	if over != nil {
+		fmt.Fprintln(os.Stderr, over)
+		os.Exit(1)
+	}
 }
 
 // compare prints the sizes of a part beside their limits. A size over its limit is
 // an error.
 func compare(w io.Writer, name string, got, limit sizes) (over error) {
-	for _, kind := range []struct {
-		name       string
-		got, limit int
-	}{
-		{"raw", got.raw, limit.raw}, {"gzip", got.gzip, limit.gzip}, {"brotli", got.brotli, limit.brotli}, {"wrangler", got.upload, limit.upload},
-	} {
-		if kind.got == 0 && kind.limit == 0 {
-			continue
+	for i, kind := range kinds {
+		switch {
+		case limit[i] > 0:
+			fmt.Fprintf(w, "%-8s %-8s %9d of %9d\n", name, kind, got[i], limit[i])
+		case got[i] > 0:
+			fmt.Fprintf(w, "%-8s %-8s %9d\n", name, kind, got[i])
 		}
-		fmt.Fprintf(w, "%-8s %-8s %9d", name, kind.name, kind.got)
-		if kind.limit > 0 {
-			fmt.Fprintf(w, " of %9d", kind.limit)
-		}
-		fmt.Fprintln(w)
-		if kind.limit > 0 && kind.got > kind.limit {
-			over = errors.Join(over, fmt.Errorf("%s, %s: %d bytes are over the limit of %d", name, kind.name, kind.got, kind.limit))
+		if limit[i] > 0 && got[i] > limit[i] {
+			over = errors.Join(over, fmt.Errorf("%s, %s: %d bytes are over the limit of %d", name, kind, got[i], limit[i]))
 		}
 	}
 	return over
 }
 
-// compress returns the sizes of all files of each pattern together, each compressed
-// by itself, with the zlib and brotli of the project's Node.
-func compress(patterns []string) (map[string]sizes, error) {
-	const script = `const z = require("node:zlib"), fs = require("node:fs"), run = require("node:util").promisify;
-		const measure = async (file) => {
-			const b = fs.readFileSync(file);
-			return [b.length, (await run(z.gzip)(b, {level: 9})).length, (await run(z.brotliCompress)(b)).length]; // 11 is brotli's default
-		};
-		const files = process.argv.slice(1);
-		Promise.all(files.map(measure)).then((all) => console.log(JSON.stringify(all)));`
-	args, pattern := []string{"-e", script}, []string{}
-	for _, p := range slices.Compact(slices.Sorted(slices.Values(patterns))) {
-		files, err := filepath.Glob(p)
+// files measures files together, each compressed by itself, with the zlib and
+// brotli of the project's Node.
+func files(patterns ...string) func() (sizes, error) {
+	const script = `const z = require("node:zlib"), sum = [0, 0, 0, 0];
+		for (const b of process.argv.slice(1).map((file) => require("node:fs").readFileSync(file)))
+			[b, z.gzipSync(b, {level: 9}), z.brotliCompressSync(b)].forEach((c, i) => sum[i] += c.length);
+		console.log(JSON.stringify(sum));`
+	return func() (sum sizes, err error) {
+		args := []string{"-e", script}
+		for _, pattern := range patterns {
+			found, err := filepath.Glob(pattern)
+			if err != nil || len(found) == 0 {
+				return sum, fmt.Errorf("no file %s: run make build (%v)", pattern, err)
+			}
+			args = append(args, found...)
+		}
+		out, err := exec.Command("node_modules/.bin/node", args...).Output()
 		if err != nil {
-			return nil, err
+			return sum, err
 		}
-		for _, file := range files {
-			args, pattern = append(args, file), append(pattern, p)
-		}
+		err = json.Unmarshal(out, &sum)
+		return sum, err
 	}
-	out, err := output("node", args...)
-	if err != nil {
-		return nil, err
-	}
-	var all [][3]int
-	if err := json.Unmarshal(out, &all); err != nil || len(all) != len(pattern) {
-		return nil, fmt.Errorf("compressing with Node: want %d files, got %s (%v)", len(pattern), out, err)
-	}
-	sum := map[string]sizes{}
-	for i, p := range pattern {
-		sum[p] = sum[p].plus(sizes{raw: all[i][0], gzip: all[i][1], brotli: all[i][2]})
-	}
-	return sum, nil
 }
 
-// upload has wrangler bundle the Worker, without account or network, and returns
-// the compressed size.
-func upload() (int, error) {
+// upload has wrangler bundle the Worker, without account or network.
+func upload() (sizes, error) {
 	dir, err := os.MkdirTemp("", "h5pay-size-")
 	if err != nil {
-		return 0, err
+		return sizes{}, err
 	}
 	defer os.RemoveAll(dir)
-	out, err := output("wrangler", "deploy", "--dry-run", "--outdir", dir)
+	bin, err := filepath.Abs("node_modules/.bin")
 	if err != nil {
-		return 0, err
+		return sizes{}, err
 	}
-	return parseUpload(string(out))
+	cmd := exec.Command(filepath.Join(bin, "wrangler"), "deploy", "--dry-run", "--outdir", dir)
+	cmd.Env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "FORCE_COLOR=0",
+		"WRANGLER_HIDE_BANNER=true", "WRANGLER_SEND_METRICS=false", "WRANGLER_LOG_PATH="+dir)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return sizes{}, err
+	}
+	n, err := parseUpload(string(out))
+	return sizes{3: n}, err
 }
 
 var uploadLine = regexp.MustCompile(`Total Upload: [0-9.]+ KiB / gzip: ([0-9.]+) KiB`)
@@ -162,22 +127,4 @@ func parseUpload(out string) (int, error) {
 	}
 	kib, err := strconv.ParseFloat(m[1], 64)
 	return int(math.Ceil(kib * 1024)), err
-}
-
-// output runs a command of the project's npm packages.
-func output(name string, args ...string) ([]byte, error) {
-	bin, err := filepath.Abs("node_modules/.bin")
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.Command(filepath.Join(bin, name), args...)
-	cmd.Env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "FORCE_COLOR=0",
-		"WRANGLER_HIDE_BANNER=true", "WRANGLER_SEND_METRICS=false", "WRANGLER_LOG_PATH="+os.TempDir())
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("running %s: %w: %s", name, err, stderr.String())
-	}
-	return out, nil
 }

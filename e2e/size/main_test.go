@@ -24,10 +24,10 @@ func TestCompare(t *testing.T) {
 		table      string
 		over       string
 	}{
-		{"at the limit", sizes{raw: 9, gzip: 5, brotli: 4}, sizes{brotli: 4}, "part raw 9 part gzip 5 part brotli 4 of 4", ""},
-		{"over", sizes{raw: 9, gzip: 5, brotli: 4}, sizes{raw: 8, brotli: 3}, "part raw 9 of 8 part gzip 5 part brotli 4 of 3",
+		{"at the limit", sizes{9, 5, 4}, sizes{2: 4}, "part raw 9 part gzip 5 part brotli 4 of 4", ""},
+		{"over", sizes{9, 5, 4}, sizes{8, 0, 3}, "part raw 9 of 8 part gzip 5 part brotli 4 of 3",
 			"part, raw: 9 bytes are over the limit of 8 part, brotli: 4 bytes are over the limit of 3"},
-		{"the upload", sizes{upload: 2}, sizes{upload: 1}, "part wrangler 2 of 1", "part, wrangler: 2 bytes are over the limit of 1"},
+		{"the upload", sizes{3: 2}, sizes{3: 1}, "part wrangler 2 of 1", "part, wrangler: 2 bytes are over the limit of 1"},
 	} {
 		var table strings.Builder
 		over := ""
@@ -37,6 +37,13 @@ func TestCompare(t *testing.T) {
 		if got := strings.Join(strings.Fields(table.String()), " "); got != test.table || over != test.over {
 			t.Errorf("%s:\n got %q, %q\nwant %q, %q", test.name, got, over, test.table, test.over)
 		}
+	}
+}
+
+// A file that is missing is an error, not a part of 0 bytes.
+func TestMissingFile(t *testing.T) {
+	if got, err := files("none.wasm")(); err == nil {
+		t.Errorf("%v", got)
 	}
 }
 
