@@ -19,8 +19,8 @@ export GOTOOLCHAIN := auto
 sources   = $(shell find $(1) -name '*.go' ! -name '*_test.go' ! -path '*/wechattest/*' ! -path '*/ordertest/*')
 GOWASM   := $(call sources,wasmbuild internal/wasmbin) go.mod
 PAGE     := $(call sources,wasm internal/api) $(GOWASM)
-SIGNER   := $(call sources,signer internal/api internal/order internal/server internal/wechat webhook) $(wildcard internal/order/migrations/*.sql) $(GOWASM)
-ENTRY    := $(patsubst signer/%,build/%,$(wildcard signer/*.mjs))
+SIGNER   := $(call sources,signer internal/api internal/job internal/order internal/server internal/wechat webhook) $(wildcard internal/order/migrations/*.sql) $(GOWASM)
+ENTRY    := $(patsubst signer/warm/%,build/%,$(wildcard signer/warm/*.mjs))
 JS       := ./wasm ./signer/... ./e2e/warm/program ./e2e/rsabench/program
 WASMEXEC  = $(shell go env GOROOT)/lib/wasm/wasm_exec.js
 
@@ -65,7 +65,7 @@ build/signer.wasm: $(SIGNER) | tools
 	@mkdir -p build
 	go run ./wasmbuild -for worker -o $@ ./signer
 
-build/%.mjs: signer/%.mjs
+build/%.mjs: signer/warm/%.mjs
 	@mkdir -p build
 	cp $< $@
 
@@ -112,7 +112,7 @@ load: $(ENTRY) build/wasm_exec.js build/signer.wasm ## how many orders a second 
 bench-page: build browser ## the page on an emulated phone beside go-app's hello world; writes docs/pagespeed.md
 	go run ./e2e/pagebench -o docs/pagespeed.md
 
-size: build ## what the Worker and the page weigh, and what in them; fails over budget
+size: build ## the sizes of the Worker and of the page; fails over a limit
 	go run ./e2e/size
 
 clean: ## remove what was built, and the local database

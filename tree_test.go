@@ -55,6 +55,7 @@ var importRules = []struct {
 	foreign []string // modules it may depend on, besides the standard library
 }{
 	{pkg: "h5pay/internal/api"},
+	{pkg: "h5pay/internal/job"},
 	{pkg: "h5pay/internal/wechat"},
 	{pkg: "h5pay/internal/wechat/apiv3"},
 	{pkg: "h5pay/internal/wechat/apiv3", js: true},
@@ -68,7 +69,7 @@ var importRules = []struct {
 	{pkg: "h5pay/wasmbuild", project: []string{"h5pay/internal/wasmbin"}},
 	{pkg: "h5pay/signer/warm", js: true},
 	{pkg: "h5pay/signer", js: true, project: []string{
-		"h5pay/internal/api", "h5pay/internal/order", "h5pay/internal/server", "h5pay/internal/wechat", "h5pay/signer/warm", "h5pay/webhook"},
+		"h5pay/internal/api", "h5pay/internal/job", "h5pay/internal/order", "h5pay/internal/server", "h5pay/internal/wechat", "h5pay/signer/warm", "h5pay/webhook"},
 		foreign: []string{"github.com/syumai/workers"}},
 	{pkg: "h5pay/wasm", js: true, project: []string{"h5pay/internal/api"},
 		foreign: []string{"github.com/maxence-charriere/go-app/v9", "github.com/google/uuid", "rsc.io/qr"}},

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -153,30 +152,4 @@ func testDB(t *testing.T) *sql.DB {
 		t.Fatal(err)
 	}
 	return db
-}
-
-// Every trigger of wrangler.toml is one that the Worker tells from the others, and
-// one that tests can fire.
-func TestTriggersHaveHandlers(t *testing.T) {
-	text := func(name string) string {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b)
-	}
-	_, list, _ := strings.Cut(text("../wrangler.toml"), "\ncrons = [")
-	list, _, _ = strings.Cut(list, "]")
-	crons := strings.Split(list, ", ")
-	if len(crons) < 3 {
-		t.Fatalf("triggers %q", list)
-	}
-	for i, cron := range crons {
-		if i > 0 && strings.Count(text("platform_js.go"), "Cron = "+cron) != 1 {
-			t.Errorf("the Worker does not know %s", cron)
-		}
-		if strings.Count(text("../internal/stack/shop.go"), "= "+cron) != 1 {
-			t.Errorf("package stack does not know %s", cron)
-		}
-	}
 }

@@ -22,17 +22,6 @@ const (
 	outboxBinding       = "OUTBOX"        // queues.producers; wakes whoever delivers events
 )
 
-// The triggers of wrangler.toml besides the one that reconciles. An event of its own
-// has time, statements and CPU of its own.
-const (
-	// deliverCron delivers events: every minute, as the first one, but written so
-	// that the two can be told apart.
-	deliverCron = "*/1 * * * *"
-	// billCron checks bills. WeChat has them from ten in the morning on, which is
-	// two o'clock here.
-	billCron = "*/10 2-23 * * *"
-)
-
 // serve answers the events that worker.mjs hands over, for as long as the
 // instance lives.
 func serve() {
@@ -64,13 +53,7 @@ func serve() {
 	worker.Serve(warm.Program{
 		Handler: a,
 		Cron: func(ctx context.Context, pattern string, _ time.Time) error {
-			switch pattern {
-			case deliverCron:
-				return a.deliver(ctx)
-			case billCron:
-				return a.checkBills(ctx)
-			}
-			return a.reconcile(ctx)
+			return a.runCron(ctx, pattern)
 		},
 		// A message says no more than that there is something to deliver. A
 		// batch that fails comes again.

@@ -81,6 +81,6 @@ func (p *orderPage) Render() app.UI {
 		p.receipt(o),
 		elem("div").Class("weui-btn-area").Body(
 			elem("a").Class("weui-btn weui-btn_default").Attr("href", "/orders").Text(p.say(textOrders)),
-			p.toShop("default")),
+			p.toShop("weui-btn_default")),
 		p.asking()).DataSet("status", string(o.Status))
 }

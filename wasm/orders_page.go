@@ -72,20 +72,20 @@ func (p *ordersPage) Render() app.UI {
 	case p.err != nil:
 		return p.screen("", p.failure(p.load))
 	case p.signedOut:
-		actions := []app.UI{p.toShop("primary")}
+		actions := []app.UI{p.toShop("weui-btn_primary")}
 		if p.place.signsIn() {
-			actions = []app.UI{p.primary(textSignIn, func(ctx app.Context, _ app.Event) { p.signedOut = false; p.load(ctx) }), p.toShop("default")}
+			actions = []app.UI{p.primary(textSignIn, func(ctx app.Context, _ app.Event) { p.signedOut = false; p.load(ctx) }), p.toShop("weui-btn_default")}
 		}
 		return p.screen("", p.message("weui-icon-success", textSignedOut, textSignedOutHint, "", actions...))
 	case p.orders == nil:
 		return p.screen("mine", p.heading(), p.skeletonOrders()).Aria("busy", "true")
 	case len(p.orders) == 0:
 		return p.screen("mine", p.heading(),
-			p.message("weui-icon-info", textNoOrders, textNoOrdersHint, "", p.toShop("primary")), p.foot(), p.asking())
+			p.message("weui-icon-info", textNoOrders, textNoOrdersHint, "", p.toShop("weui-btn_primary")), p.foot(), p.asking())
 	}
 	return p.screen("mine", p.heading(),
 		elem("ul").Class("cards").Body(app.Range(p.orders).Slice(func(i int) app.UI { return p.card(p.orders[i]) })),
-		elem("div").Class("weui-btn-area").Body(p.toShop("default")),
+		elem("div").Class("weui-btn-area").Body(p.toShop("weui-btn_default")),
 		p.foot(), p.asking())
 }
 

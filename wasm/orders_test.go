@@ -39,7 +39,7 @@ func TestOrdersPage(t *testing.T) {
 		shows(t, p, `aria-busy`, "skeleton")
 		mount(t, p)
 		shows(t, p, test.shows...)
-		if got := app.HTMLString(p.Render()); strings.Contains(got, `src="http://`) {
+		if got := htmlOf(t, p.Render()); strings.Contains(got, `src="http://`) {
 			t.Errorf("%s: a picture without TLS", test.name)
 		}
 	}
@@ -85,7 +85,7 @@ func TestOrderPage(t *testing.T) {
 	p := newOrderPage(newFake(t, "https://shop.example/order?order=o1").on(getO1, o))
 	mount(t, p)
 	shows(t, p, `data-status="paid"`, "68.00", "10.00", "少了一件", textRefundDone.zh, "19:54:28", textStepCreated.zh, "19:54:26")
-	got := app.HTMLString(p.Render())
+	got := htmlOf(t, p.Render())
 	if strings.Contains(got, `data-action="cancel"`) || strings.Contains(got, `href="/pay?`) {
 		t.Error("a paid order can be paid or cancelled")
 	}

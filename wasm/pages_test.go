@@ -38,10 +38,19 @@ func mount(t *testing.T, page app.UI) app.ClientDispatcher {
 	return client
 }
 
+// htmlOf returns a screen as HTML. It fails the test when the style of the site
+// lacks something that the screen uses.
+func htmlOf(t *testing.T, screen app.UI) string {
+	t.Helper()
+	html := app.HTMLString(screen)
+	checkStyle(t, html)
+	return html
+}
+
 // shows fails the test unless the page has all of the parts.
 func shows(t *testing.T, page app.Composer, parts ...string) {
 	t.Helper()
-	got := app.HTMLString(page.Render())
+	got := htmlOf(t, page.Render())
 	for _, part := range parts {
 		if !strings.Contains(got, part) {
 			t.Errorf("no %q in\n%s", part, got)

@@ -114,14 +114,14 @@ func (p *resultPage) outcome() (status string, body []app.UI) {
 				p.price(p.order.Total, "huge"),
 				app.If(p.order.Status != api.StatusPaid || p.order.Refunded > 0, p.refunded(*p.order))),
 			p.lines(*p.order), p.receipt(*p.order),
-			elem("div").Class("weui-btn-area").Body(p.toShop("primary"), p.toOrder(p.id)),
+			elem("div").Class("weui-btn-area").Body(p.toShop("weui-btn_primary"), p.toOrder(p.id)),
 		}
 	case p.order.Status == api.StatusFailed:
-		return one("failed", p.message("weui-icon-warn", textFailed, textFailedHint, "", p.toShop("primary")))
+		return one("failed", p.message("weui-icon-warn", textFailed, textFailedHint, "", p.toShop("weui-btn_primary")))
 	case p.order.Status == api.StatusClosed:
-		return one("closed", p.message("weui-icon-info", textClosed, textClosedHint, "", p.toShop("primary"), p.toOrder(p.id)))
+		return one("closed", p.message("weui-icon-info", textClosed, textClosedHint, "", p.toShop("weui-btn_primary"), p.toOrder(p.id)))
 	case p.order.Status == api.StatusClosing:
-		return one("closing", p.message("weui-icon-waiting", textClosing, textClosingHint, "", p.toShop("primary"), p.toOrder(p.id)))
+		return one("closing", p.message("weui-icon-waiting", textClosing, textClosingHint, "", p.toShop("weui-btn_primary"), p.toOrder(p.id)))
 	case p.order.TradeType == api.TradeMWEB && !p.claimed && !p.watching:
 		return one("asking", p.message("weui-icon-waiting", textHaveYouPaid, textHaveYouPaidHint, "",
 			p.primary(textHavePaid, p.again), p.toPayAgain(textPayAgain)))

@@ -13,7 +13,7 @@ import (
 // rendered renders a screen in the state that set leaves it in.
 func rendered(set func(b *fake) app.UI, t *testing.T) string {
 	t.Helper()
-	return app.HTMLString(set(newFake(t, "https://shop.example/pay?order=o1")))
+	return htmlOf(t, set(newFake(t, "https://shop.example/pay?order=o1")))
 }
 
 func TestScreens(t *testing.T) {
@@ -149,7 +149,7 @@ func TestFailures(t *testing.T) {
 	for c := range troubles {
 		p := newPayPage(newFake(t, "https://shop.example/pay?order=o1"))
 		p.err = &api.Error{Code: c}
-		got := app.HTMLString(p.Render())
+		got := htmlOf(t, p.Render())
 		for _, part := range []string{`data-error="` + string(c) + `"`, `class="weui-btn`, troubleOf(c).Title.zh, troubleOf(c).Hint.zh} {
 			if !strings.Contains(got, part) {
 				t.Errorf("%s lacks %q:\n%s", c, part, got)

@@ -9,7 +9,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"html/template"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -44,8 +43,8 @@ type assets struct {
 // site/headers.txt tells browsers to keep what is.
 const assetsDir = "assets"
 
-// writeAssets makes the folder anew. weui is WeUI's whole style sheet.
-func writeAssets(out, wasm, weui string) (a assets, err error) {
+// writeAssets makes the folder anew.
+func (s *site) writeAssets() (a assets, err error) {
 	for _, script := range []struct {
 		text  *template.JS
 		hash  *string
@@ -60,14 +59,14 @@ func writeAssets(out, wasm, weui string) (a assets, err error) {
 		}
 		*script.text, *script.hash = template.JS(text), policyHash(text)
 	}
-	style, err := styleSheet(out, weui)
+	style, err := s.styleSheet()
 	if err != nil {
 		return a, fmt.Errorf("making the style sheet: %w", err)
 	}
 	a.Style = template.CSS(style)
 	a.StyleHash = policyHash(style)
 
-	dir := filepath.Join(out, assetsDir)
+	dir := filepath.Join(s.out, assetsDir)
 	if err := os.RemoveAll(dir); err != nil {
 		return a, err
 	}
@@ -81,7 +80,7 @@ func writeAssets(out, wasm, weui string) (a assets, err error) {
 	}{
 		{"start.js", &a.Start, startScript},
 		{"app.wasm", &a.Wasm, func() ([]byte, error) {
-			b, err := os.ReadFile(wasm)
+			b, err := os.ReadFile(s.wasm)
 			a.Size = len(b)
 			return b, err
 		}},
@@ -146,43 +145,4 @@ func startScript() ([]byte, error) {
 	}
 	start, err := siteFiles.ReadFile("site/start.js")
 	return append(runtime, start...), err
-}
-
-// sourceFiles are where the page gets the names of its classes from.
-//
-//go:embed *.go site
-var sourceFiles embed.FS
-
-// styleSheet joins the style sheets of the site: what is needed of WeUI's, and
-// over it those of the shop.
-func styleSheet(out, weui string) (string, error) {
-	whole, err := os.ReadFile(weui)
-	if err != nil {
-		return "", err
-	}
-	names, err := filepath.Glob(filepath.Join(out, "web", "*.css"))
-	if err != nil {
-		return "", err
-	}
-	var over strings.Builder
-	for _, name := range names {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			return "", err
-		}
-		over.WriteString(comment.ReplaceAllString(string(b), "") + "\n")
-	}
-	var sources strings.Builder
-	err = fs.WalkDir(sourceFiles, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || strings.HasSuffix(name, "_test.go") {
-			return err
-		}
-		b, err := sourceFiles.ReadFile(name)
-		sources.Write(b)
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	return prune(string(whole), over.String(), usedNames(sources.String())) + "\n" + over.String(), nil
 }

@@ -23,7 +23,7 @@ func generate() {
 	var s site
 	flag.StringVar(&s.out, "out", "public", "folder of the site, with the authored files in web/")
 	flag.StringVar(&s.wasm, "wasm", "build/page/app.wasm", "the program")
-	flag.StringVar(&s.weui, "weui", "node_modules/weui/dist/style/weui.min.css", "WeUI's style sheet")
+	flag.StringVar(&s.modules, "modules", "node_modules", "folder of the installed npm packages: WeUI, purgecss, Node")
 	settings := flag.String("settings", "wrangler.toml .dev.vars .dev.vars.example",
 		"files to look for the name of the shop in: the first that has one counts")
 	flag.Parse()
@@ -36,8 +36,9 @@ func generate() {
 
 // site is what is written around the program.
 type site struct {
-	out, wasm, weui string // folder and files
-	shop            string // name
+	out, wasm string // folder and file
+	modules   string // folder of npm packages
+	shop      string // name
 
 	assets // once they are there
 }
@@ -66,7 +67,7 @@ func shopName(settings []string) string {
 // on every visit; all that they refer to has an address that changes with it.
 func (s *site) write() error {
 	var err error
-	if s.assets, err = writeAssets(s.out, s.wasm, s.weui); err != nil {
+	if s.assets, err = s.writeAssets(); err != nil {
 		return err
 	}
 	for _, screen := range screens {

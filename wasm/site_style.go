@@ -3,219 +3,185 @@
 package main
 
 import (
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// prune returns what the page needs of a style sheet that was made for everything:
-// the rules for the classes and attributes that are used, and of its variables
-// those that these rules or the sheet over it refer to.
-func prune(sheet, over string, used func(name string) bool) string {
-	rules := parseStyle(sheet)
-	rules = keepUsed(rules, used)
-	live := map[string]bool{}
-	refer(live, over)
-	for grown := -1; grown != len(live); { // variables refer to variables
-		grown = len(live)
-		eachDeclaration(rules, func(name, declaration string) bool {
-			if !strings.HasPrefix(name, "--") || live[name] {
-				refer(live, declaration)
-			}
-			return true
-		})
+// styleSheet joins the style sheets of the site: what the page uses of WeUI's, and
+// over it those of the shop. purgecss decides by usedWords what is used.
+func (s *site) styleSheet() (string, error) {
+	weui, err := os.ReadFile(weuiSheet(s.modules))
+	if err != nil {
+		return "", err
 	}
-	rules = eachDeclaration(rules, func(name, _ string) bool { return !strings.HasPrefix(name, "--") || live[name] })
-	all := writeStyle(rules) + over
-	rules = slices.DeleteFunc(rules, func(r styleRule) bool {
-		name, ok := r.animation()
-		return ok && strings.Count(all, name) == strings.Count(all, "keyframes "+name)
-	})
-	return strings.Join(license.FindAllString(sheet, -1), "") + writeStyle(rules)
+	names, err := filepath.Glob(filepath.Join(s.out, "web", "*.css"))
+	if err != nil {
+		return "", err
+	}
+	var own strings.Builder
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return "", err
+		}
+		own.WriteString(comment.ReplaceAllString(string(b), "") + "\n")
+	}
+	words, err := usedWords(sourceFiles)
+	if err != nil {
+		return "", err
+	}
+	return purge(s.modules, string(weui), own.String(), words)
 }
 
-// styleRule is one of a style sheet: with selectors and declarations, or, when it
-// begins with @media or @supports, with rules in it.
-type styleRule struct {
-	prelude, block string
-	rules          []styleRule
+func weuiSheet(modules string) string {
+	return filepath.Join(modules, "weui", "dist", "style", "weui.min.css")
 }
-
-func (r styleRule) nests() bool {
-	return strings.HasPrefix(r.prelude, "@media") || strings.HasPrefix(r.prelude, "@supports")
-}
-
-// animation returns the name of the animation that a rule describes.
-func (r styleRule) animation() (name string, ok bool) {
-	_, name, ok = strings.Cut(r.prelude, "keyframes ")
-	return name, ok && r.prelude[0] == '@'
-}
-
-// license is a comment that has to stay.
-var license = regexp.MustCompile(`(?s)/\*!.*?\*/`)
 
 var comment = regexp.MustCompile(`(?s)/\*.*?\*/`)
 
-// parseStyle takes a style sheet apart. Comments go.
-func parseStyle(sheet string) (rules []styleRule) {
-	rest := comment.ReplaceAllString(sheet, "")
-	for {
-		open := topLevel(rest, '{')
-		if open < 0 {
-			return rules
-		}
-		r := styleRule{prelude: strings.TrimSpace(rest[:open])}
-		end := open + 1 + topLevel(rest[open+1:], '}')
-		if end <= open {
-			end = len(rest)
-		}
-		r.block, rest = rest[open+1:end], rest[min(end+1, len(rest)):]
-		if r.nests() {
-			r.rules = parseStyle(r.block)
-		}
-		rules = append(rules, r)
+// purge runs purgecss, which is installed in modules, over a style sheet and the
+// shop's own. It returns both without the rules, variables and animations that
+// nothing uses. An own rule that nothing uses is an error.
+func purge(modules, sheet, own string, words []string) (string, error) {
+	dir, err := os.MkdirTemp("", "h5pay-style-")
+	if err != nil {
+		return "", err
 	}
+	defer os.RemoveAll(dir)
+	config, err := siteFiles.ReadFile("site/purgecss.mjs")
+	if err != nil {
+		return "", err
+	}
+	for name, content := range map[string]string{
+		"all.css": sheet + "\n" + own, "own.css": own, "words.txt": strings.Join(words, "\n"), "purgecss.mjs": string(config),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+			return "", err
+		}
+	}
+	if modules, err = filepath.Abs(modules); err != nil {
+		return "", err
+	}
+	cmd := exec.Command(filepath.Join(modules, ".bin", "node"), filepath.Join(modules, "purgecss", "bin", "purgecss.js"), "--config", "purgecss.mjs")
+	cmd.Dir = dir
+	out, err := cmd.Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			err = fmt.Errorf("%w: %s", err, exit.Stderr)
+		}
+		return "", fmt.Errorf("running purgecss: %w", err)
+	}
+	var purged []struct {
+		CSS      string
+		Rejected []string
+	}
+	if err := json.Unmarshal(out, &purged); err != nil || len(purged) != 2 {
+		return "", fmt.Errorf("reading the output of purgecss: want two style sheets, got %.200q (%v)", out, err)
+	}
+	if unused := purged[1].Rejected; len(unused) > 0 {
+		return "", fmt.Errorf("nothing on the page matches these selectors of the shop's style sheets: %q", unused)
+	}
+	return purged[0].CSS, nil
 }
 
-// topLevel returns where a character is outside of strings, brackets and blocks,
-// or -1.
-func topLevel(s string, c byte) int {
-	depth, quote := 0, byte(0)
-	for i := range len(s) {
-		switch b := s[i]; {
-		case quote != 0:
-			if b == quote && s[i-1] != '\\' {
-				quote = 0
-			}
-		case b == c && depth == 0:
-			return i
-		case b == '"' || b == '\'':
-			quote = b
-		case b == '(' || b == '{' || b == '[':
-			depth++
-		case b == ')' || b == '}' || b == ']':
-			depth--
-		}
-	}
-	return -1
-}
-
-// splitTop cuts a list at the separators outside of strings and brackets.
-func splitTop(s string, separator byte) (parts []string) {
-	for {
-		at := topLevel(s, separator)
-		if at < 0 {
-			return append(parts, s)
-		}
-		parts, s = append(parts, s[:at]), s[at+1:]
-	}
-}
+// sourceFiles are where the page gets its elements, classes and attributes from.
+//
+//go:embed *.go site
+var sourceFiles embed.FS
 
 var (
-	negation = regexp.MustCompile(`:not\([^)]*\)`) // of what is not used it is true
-	named    = regexp.MustCompile(`\.([\w-]+)|\[([\w-]+)`)
+	markupWord  = regexp.MustCompile(`[A-Za-z0-9_-]+`)
+	scriptWords = regexp.MustCompile(`"([^"\n]*)"`)
 )
 
-// keepUsed drops selectors that can match nothing, and rules without any.
-func keepUsed(rules []styleRule, used func(string) bool) (kept []styleRule) {
-	for _, r := range rules {
+// usedWords returns the words that may be the name of an element, a class, an id or
+// an attribute of the page, or the value of an attribute:
+//   - the words of the string literals in the Go files, tests aside, where words
+//     are what white space separates;
+//   - data-NAME and aria-NAME for each call of DataSet and Aria with a literal NAME;
+//   - the states of an order, which are classes;
+//   - the words of the HTML templates, and of the strings of the scripts.
+//
+// So a class has to stand in the sources as a whole word.
+func usedWords(sources fs.FS) ([]string, error) {
+	var words []string
+	for status := range statuses {
+		words = append(words, string(status))
+	}
+	err := fs.WalkDir(sources, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		b, err := fs.ReadFile(sources, name)
+		if err != nil {
+			return err
+		}
 		switch {
-		case r.nests():
-			if r.rules = keepUsed(r.rules, used); len(r.rules) == 0 {
-				continue
+		case strings.HasSuffix(name, "_test.go"):
+		case strings.HasSuffix(name, ".go"):
+			var found []string
+			found, err = goWords(name, b)
+			words = append(words, found...)
+		case strings.HasSuffix(name, ".html"):
+			words = append(words, markupWord.FindAllString(string(b), -1)...)
+		case strings.HasSuffix(name, ".js"):
+			for _, m := range scriptWords.FindAllStringSubmatch(lineComment.ReplaceAllString(string(b), ""), -1) {
+				words = append(words, strings.Fields(m[1])...)
 			}
-		case !strings.HasPrefix(r.prelude, "@"):
-			var selectors []string
-		selectors:
-			for _, s := range splitTop(r.prelude, ',') {
-				for _, m := range named.FindAllStringSubmatch(negation.ReplaceAllString(s, ""), -1) {
-					if !used(m[1] + m[2]) {
-						continue selectors
-					}
-				}
-				selectors = append(selectors, s)
-			}
-			if selectors == nil {
-				continue
-			}
-			r.prelude = strings.Join(selectors, ",")
 		}
-		kept = append(kept, r)
-	}
-	return kept
+		return err
+	})
+	slices.Sort(words)
+	return slices.Compact(words), err
 }
 
-var variable = regexp.MustCompile(`var\(\s*(--[\w-]+)`)
-
-// refer notes the variables that a text refers to.
-func refer(live map[string]bool, text string) {
-	for _, m := range variable.FindAllStringSubmatch(text, -1) {
-		live[m[1]] = true
+// goWords returns the words of a Go file.
+func goWords(name string, source []byte) (words []string, err error) {
+	file, err := parser.ParseFile(token.NewFileSet(), name, source, parser.SkipObjectResolution)
+	if err != nil {
+		return nil, err
 	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.ImportSpec:
+			return false
+		case *ast.BasicLit:
+			words = append(words, strings.Fields(literal(n))...)
+		case *ast.CallExpr:
+			method, ok := n.Fun.(*ast.SelectorExpr)
+			if ok && len(n.Args) == 2 && (method.Sel.Name == "DataSet" || method.Sel.Name == "Aria") {
+				prefix := map[string]string{"DataSet": "data-", "Aria": "aria-"}[method.Sel.Name]
+				words = append(words, prefix+literal(n.Args[0]))
+			}
+		}
+		return true
+	})
+	return words, nil
 }
 
-// eachDeclaration returns the rules with the declarations for which keep is true.
-func eachDeclaration(rules []styleRule, keep func(name, declaration string) bool) (kept []styleRule) {
-	for _, r := range rules {
-		switch {
-		case r.nests():
-			if r.rules = eachDeclaration(r.rules, keep); len(r.rules) == 0 {
-				continue
-			}
-		case !strings.HasPrefix(r.prelude, "@"):
-			var all []string
-			for _, d := range splitTop(r.block, ';') {
-				name, _, _ := strings.Cut(strings.TrimSpace(d), ":")
-				if name != "" && keep(name, d) {
-					all = append(all, d)
-				}
-			}
-			if all == nil {
-				continue
-			}
-			r.block = strings.Join(all, ";")
-		}
-		kept = append(kept, r)
+// literal returns the text of a string literal, "" for any other expression.
+func literal(e ast.Expr) string {
+	lit, ok := e.(*ast.BasicLit)
+	if !ok || lit.Kind != token.STRING {
+		return ""
 	}
-	return kept
-}
-
-func writeStyle(rules []styleRule) string {
-	var b strings.Builder
-	for _, r := range rules {
-		block := r.block
-		if r.nests() {
-			block = writeStyle(r.rules)
-		}
-		b.WriteString(r.prelude + "{" + block + "}")
+	text, err := strconv.Unquote(lit.Value)
+	if err != nil {
+		return ""
 	}
-	return b.String()
-}
-
-// sourceWord is what may be the name of a class or an attribute in the sources. One
-// that ends in a hyphen or an underscore may be put together with anything.
-var sourceWord = regexp.MustCompile(`[A-Za-z][\w-]*`)
-
-// usedNames returns whether a class or an attribute may occur on the page, by the
-// words of the sources of the program and of the site.
-func usedNames(sources string) func(name string) bool {
-	words := map[string]bool{}
-	var beginnings []string
-	for _, word := range sourceWord.FindAllString(sources, -1) {
-		if !words[word] && strings.ContainsAny(word[len(word)-1:], "_-") {
-			beginnings = append(beginnings, word)
-		}
-		words[word] = true
-	}
-	return func(name string) bool {
-		if words[name] || words[strings.TrimPrefix(name, "data-")] || words[strings.TrimPrefix(name, "aria-")] {
-			return true
-		}
-		for _, b := range beginnings {
-			if strings.HasPrefix(name, b) {
-				return true
-			}
-		}
-		return false
-	}
+	return text
 }

@@ -8,7 +8,6 @@ import (
 	"go/token"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"unicode"
@@ -113,15 +112,6 @@ func shown(call *ast.CallExpr) []ast.Expr {
 		}
 	}
 	return nil
-}
-
-// literal returns the text of a literal, "" for another expression.
-func literal(e ast.Expr) string {
-	if lit, ok := e.(*ast.BasicLit); ok && lit.Kind == token.STRING {
-		s, _ := strconv.Unquote(lit.Value)
-		return s
-	}
-	return ""
 }
 
 func hasHan(s string) bool {

@@ -38,10 +38,10 @@ func (s *base) failure(again func(app.Context)) app.UI {
 			s.run(ctx, func() (func(), error) { return nil, leaveForWeChat(s.ctx, s.b, 1, "") })
 		}))
 	case wayShop:
-		actions = append(actions, s.toShop("primary"))
+		actions = append(actions, s.toShop("weui-btn_primary"))
 	}
 	if t.Way != wayShop && s.b.Path() != "/" {
-		actions = append(actions, s.toShop("default"))
+		actions = append(actions, s.toShop("weui-btn_default"))
 	}
 	request := ""
 	var e *api.Error
@@ -55,7 +55,7 @@ func (s *base) failure(again func(app.Context)) app.UI {
 // without a value would be lost when go-app turns another element into it.)
 func (s *base) elsewhere() app.UI {
 	return s.message("weui-icon-info", textOutside, s.outsideHint(), s.say(s.notice),
-		s.primary(textCopy, s.copyAddress), s.toShop("default")).DataSet("outside", true)
+		s.primary(textCopy, s.copyAddress), s.toShop("weui-btn_default")).DataSet("outside", true)
 }
 
 // banner is the same above a shop that can be looked at.
@@ -104,8 +104,8 @@ func (s *base) secondary(label text, on app.EventHandler) app.UI {
 }
 
 // toShop is the way back to the start.
-func (s *base) toShop(kind string) app.UI {
-	return elem("a").Class("weui-btn weui-btn_"+kind).Attr("href", "/").Body(s.words(textShop))
+func (s *base) toShop(class string) app.UI {
+	return elem("a").Class("weui-btn "+class).Attr("href", "/").Body(s.words(textShop))
 }
 
 // toPay is the way to an order's pay page: see payPath.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/job"
 	"h5pay/internal/wechat/wechattest"
 )
 
@@ -142,9 +143,9 @@ func (c *campaign) step(ctx context.Context, n int, s step) {
 	c.mishaps.arm(s.mishaps...)
 	switch s.do {
 	case doCron:
-		c.heard(c.worker.tick(ctx, reconcileCron))
+		c.heard(c.worker.tick(ctx, job.Reconcile))
 	case doDeliver:
-		c.heard(c.worker.tick(ctx, deliverCron))
+		c.heard(c.worker.tick(ctx, job.Deliver))
 	case doWake:
 		c.heard(c.worker.wake(ctx))
 	case doReplay:

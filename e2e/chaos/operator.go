@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/job"
 	"h5pay/internal/order"
 )
 
@@ -72,8 +73,8 @@ func (c *campaign) forget(ctx context.Context) error {
 	c.wechat.Advance(31 * 24 * time.Hour)
 	const payers = `SELECT COUNT(*) AS n FROM events WHERE json_extract(data, '$.order.payer') IS NOT NULL`
 	for range 2 + len(c.wishes)/100 { // 500 events each
-		if heard, err := c.worker.tick(ctx, billCron); err != nil || !heard {
-			return fmt.Errorf("the cron trigger %s, with nothing wrong any more: %t, %w", billCron, heard, err)
+		if heard, err := c.worker.tick(ctx, job.CheckBills); err != nil || !heard {
+			return fmt.Errorf("the job %s, with nothing wrong any more: %t, %w", job.CheckBills, heard, err)
 		}
 	}
 	if rows, err := read[struct{ N int }](c.world, payers); err != nil || rows[0].N != 0 {

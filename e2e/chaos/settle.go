@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/job"
 	"h5pay/internal/order"
 )
 
@@ -35,9 +36,9 @@ func (c *campaign) settle(ctx context.Context) error {
 func (c *campaign) quiet(ctx context.Context) error {
 	open := -1
 	for limit := c.crons + 60 + len(c.wishes); c.crons < limit; c.crons++ {
-		for _, pattern := range []string{reconcileCron, deliverCron} {
-			if heard, err := c.worker.tick(ctx, pattern); err != nil || !heard {
-				return fmt.Errorf("the cron trigger %s, with nothing wrong any more: %t, %w", pattern, heard, err)
+		for _, j := range []job.Job{job.Reconcile, job.Deliver} {
+			if heard, err := c.worker.tick(ctx, j); err != nil || !heard {
+				return fmt.Errorf("the cron trigger of %s, with nothing wrong any more: %t, %w", j, heard, err)
 			}
 		}
 		var err error

@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"h5pay/internal/job"
 	"h5pay/internal/stack"
 )
 
@@ -206,16 +207,9 @@ func (k *worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	rw.Write(answer) // an error means that nobody listens any more
 }
 
-// The cron triggers of wrangler.toml.
-const (
-	reconcileCron = "* * * * *"
-	deliverCron   = "*/1 * * * *"
-	billCron      = "*/10 2-23 * * *"
-)
-
-// tick fires a cron trigger, and reports whether it was heard to the end.
-func (k *worker) tick(ctx context.Context, pattern string) (bool, error) {
-	return k.event(ctx, fmt.Sprintf("/scheduled?cron=%s&due=%d", url.QueryEscape(pattern), k.clock().UnixMilli()), "")
+// tick fires the cron trigger of a job, and reports whether it was heard to the end.
+func (k *worker) tick(ctx context.Context, j job.Job) (bool, error) {
+	return k.event(ctx, fmt.Sprintf("/scheduled?cron=%s&due=%d", url.QueryEscape(j.Cron()), k.clock().UnixMilli()), "")
 }
 
 // wake brings a message of the queue that says that there are events.

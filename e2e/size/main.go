@@ -1,150 +1,135 @@
-// Command size tells what the two WebAssembly binaries weigh and what in them
-// weighs it, and fails when one is over its budget, the page with all its files. `make size` runs it in the
-// built tree; with files as arguments it looks into those, whatever Go programs
-// for js/wasm they are, and knows no budget.
-//
-// Nothing is sent anywhere: the Worker's upload is wrangler's own figure, of a
-// dry run into a folder that is then removed.
+// Command size prints the sizes of the Worker and of the page, and fails when one
+// is over its limit. `make size` runs it in the built tree. Nothing is sent
+// anywhere: the size of the upload is from wrangler's dry run.
 package main
 
 import (
-	"bytes"
+	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"sync"
+	"regexp"
+	"strconv"
 
 	"h5pay/internal/cleanup"
-	"h5pay/internal/wasmbin"
 )
 
-func main() { cleanup.Main(sizes) }
+// sizes are in bytes, one of each kind. Wrangler's is that of the upload in gzip.
+type sizes [4]int
 
-func sizes() int {
-	rows := flag.Int("top", 25, "packages to name, of each binary")
-	flag.Parse()
-	if err := run(os.Stdout, *rows, flag.Args()); err != nil {
-		fmt.Fprintln(os.Stderr, "size:", err)
+var kinds = [len(sizes{})]string{"raw", "gzip", "brotli", "wrangler"}
+
+// parts have the limits; 0 is none. The free plan takes an upload of 3 MB, and a
+// smaller one starts sooner. The page is what a first visit downloads, pictures aside:
+// the program and what is around it.
+var parts = []struct {
+	name    string
+	measure func() (sizes, error)
+	limit   sizes
+}{
+	{"signer", files("build/signer.wasm"), sizes{8_000_000, 1_900_000, 1_400_000}},
+	{"upload", upload, sizes{3: 1_900_000}},
+	{"program", files("build/page/app.wasm"), sizes{7_000_000, 1_400_000, 970_000}},
+	{"around", files("public/index.html", "public/assets/*.js", "public/app-worker.js", "public/offline.html", "public/manifest.webmanifest"),
+		sizes{2: 30_000}},
+}
+
+func main() { cleanup.Main(run) }
+
+func run() int {
+	var over error
+	for _, p := range parts {
+		got, err := p.measure()
+		if err != nil {
+			over = errors.Join(over, fmt.Errorf("measuring %s: %w", p.name, err))
+			continue
+		}
+		over = errors.Join(over, compare(os.Stdout, p.name, got, p.limit))
+	}
+	if over != nil {
+		fmt.Fprintln(os.Stderr, over)
 		return 1
 	}
 	return 0
 }
 
-func run(w io.Writer, rows int, files []string) error {
-	if len(files) > 0 {
-		for _, file := range files {
-			if _, err := describe(w, file, rows); err != nil {
-				return err
+// compare prints the sizes of a part beside their limits. A size over its limit is
+// an error.
+func compare(w io.Writer, name string, got, limit sizes) (over error) {
+	for i, kind := range kinds {
+		switch {
+		case limit[i] > 0:
+			fmt.Fprintf(w, "%-8s %-8s %9d of %9d\n", name, kind, got[i], limit[i])
+		case got[i] > 0:
+			fmt.Fprintf(w, "%-8s %-8s %9d\n", name, kind, got[i])
+		}
+		if limit[i] > 0 && got[i] > limit[i] {
+			over = errors.Join(over, fmt.Errorf("%s, %s: %d bytes are over the limit of %d", name, kind, got[i], limit[i]))
+		}
+	}
+	return over
+}
+
+// files measures files together, each compressed by itself, with the zlib and
+// brotli of the project's Node.
+func files(patterns ...string) func() (sizes, error) {
+	const script = `const z = require("node:zlib"), sum = [0, 0, 0, 0];
+		for (const b of process.argv.slice(1).map((file) => require("node:fs").readFileSync(file)))
+			[b, z.gzipSync(b, {level: 9}), z.brotliCompressSync(b)].forEach((c, i) => sum[i] += c.length);
+		console.log(JSON.stringify(sum));`
+	return func() (sum sizes, err error) {
+		args := []string{"-e", script}
+		for _, pattern := range patterns {
+			found, err := filepath.Glob(pattern)
+			if err != nil || len(found) == 0 {
+				return sum, fmt.Errorf("no file %s: run make build (%v)", pattern, err)
 			}
+			args = append(args, found...)
 		}
-		return nil
-	}
-	var over []error
-	for _, r := range describeAll(rows) {
-		if r.err != nil {
-			return r.err
-		}
-		w.Write(r.text.Bytes())
-		what, weight := r.file+" in brotli", r.size.brotli
-		if r.upload {
-			what, weight = "the Worker's upload in gzip", r.uploaded
-		}
-		if r.around != nil {
-			what, weight = r.file+" and all that is around it, in brotli", r.size.brotli+r.others
-		}
-		fmt.Fprintf(w, "budget: %s is %s of %s\n\n", what, megabytes(weight), megabytes(r.budget))
-		if weight > r.budget {
-			over = append(over, fmt.Errorf("%s is %d bytes, over its budget of %d; what weighs is listed above, the budgets stand in e2e/size/budget.go",
-				what, weight, r.budget))
-		}
-	}
-	return errors.Join(over...)
-}
-
-// result is what was found about one of the artifacts.
-type result struct {
-	artifact
-	text     bytes.Buffer
-	size     compressed
-	uploaded int
-	others   int // brotli, of the files around it
-	err      error
-}
-
-// describeAll looks at all of them at once: brotli takes its time.
-func describeAll(rows int) []result {
-	results := make([]result, len(artifacts))
-	var all sync.WaitGroup
-	for i, a := range artifacts {
-		all.Go(func() {
-			r := &results[i]
-			r.artifact = a
-			if r.size, r.err = describe(&r.text, a.file, rows); r.err == nil && a.upload {
-				r.uploaded, r.err = upload()
-			}
-			if r.err == nil && a.around != nil {
-				r.others, r.err = describeAround(&r.text, a.around)
-			}
-		})
-	}
-	all.Wait()
-	return results
-}
-
-// describe reports on one binary.
-func describe(w io.Writer, file string, rows int) (compressed, error) {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return compressed{}, err
-	}
-	p, err := parse(b)
-	if err != nil {
-		return compressed{}, fmt.Errorf("%s: %w", file, err)
-	}
-	all, err := compress(file)
-	if err != nil {
-		return compressed{}, err
-	}
-	c := all[0]
-	fmt.Fprintf(w, "%s\n%12d raw\n%12d gzip -9\n%12d brotli 11\n\n", file, len(b), c.gzip, c.brotli)
-	return c, p.report(w, len(b), rows)
-}
-
-// describeAround lists files and returns what they weigh together, in brotli.
-func describeAround(w io.Writer, patterns []string) (total int, err error) {
-	var files []string
-	for _, pattern := range patterns {
-		found, err := filepath.Glob(pattern)
+		out, err := exec.Command("node_modules/.bin/node", args...).Output()
 		if err != nil {
-			return 0, err
+			return sum, err
 		}
-		if len(found) == 0 {
-			return 0, fmt.Errorf("there is no %s", pattern)
-		}
-		files = append(files, found...)
+		err = json.Unmarshal(out, &sum)
+		return sum, err
 	}
-	all, err := compress(files...)
-	if err != nil {
-		return 0, err
-	}
-	fmt.Fprintf(w, "%12s %12s  around it\n", "gzip -9", "brotli 11")
-	for i, c := range all {
-		fmt.Fprintf(w, "%12d %12d  %s\n", c.gzip, c.brotli, files[i])
-		total += c.brotli
-	}
-	_, err = fmt.Fprintf(w, "%12s %12d  all of that\n\n", "", total)
-	return total, err
 }
 
-func parse(b []byte) (*program, error) {
-	m, err := wasmbin.Parse(b)
+// upload has wrangler bundle the Worker, without account or network.
+func upload() (sizes, error) {
+	dir, err := os.MkdirTemp("", "h5pay-size-")
 	if err != nil {
-		return nil, err
+		return sizes{}, err
 	}
-	return readProgram(m)
+	defer os.RemoveAll(dir)
+	bin, err := filepath.Abs("node_modules/.bin")
+	if err != nil {
+		return sizes{}, err
+	}
+	cmd := exec.Command(filepath.Join(bin, "wrangler"), "deploy", "--dry-run", "--outdir", dir)
+	cmd.Env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "FORCE_COLOR=0",
+		"WRANGLER_HIDE_BANNER=true", "WRANGLER_SEND_METRICS=false", "H5PAY_BUILT=1", "WRANGLER_LOG_PATH="+dir)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return sizes{}, err
+	}
+	n, err := parseUpload(string(out))
+	return sizes{3: n}, err
 }
 
-func megabytes(n int) string { return fmt.Sprintf("%.3f MB", float64(n)/1e6) }
+var uploadLine = regexp.MustCompile(`Total Upload: [0-9.]+ KiB / gzip: ([0-9.]+) KiB`)
+
+// parseUpload returns the compressed size that wrangler prints, in bytes.
+func parseUpload(out string) (int, error) {
+	m := uploadLine.FindStringSubmatch(out)
+	if m == nil {
+		return 0, fmt.Errorf("no line %q in the output of wrangler:\n%s", uploadLine, out)
+	}
+	kib, err := strconv.ParseFloat(m[1], 64)
+	return int(math.Ceil(kib * 1024)), err
+}

@@ -57,7 +57,7 @@ var build = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	modules, err := filepath.Glob("../../signer/*.mjs")
+	modules, err := filepath.Glob("../../signer/warm/*.mjs")
 	if err != nil {
 		return "", err
 	}

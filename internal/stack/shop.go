@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"h5pay/internal/cleanup"
+	"h5pay/internal/job"
 )
 
 // ShopConfig says how to run the shop. Dir, Port, State and EnvFile are
@@ -107,39 +108,32 @@ func StartShop(ctx context.Context, cfg ShopConfig) (*Shop, error) {
 	return s, nil
 }
 
-// The cron triggers of wrangler.toml, which wrangler leaves to us.
-const (
-	reconcileCron = "* * * * *"
-	deliverCron   = "*/1 * * * *"
-	billCron      = "*/10 2-23 * * *"
-)
-
-// Tick fires the cron triggers of every minute, one after the other. It returns an
-// error when a handler of the Worker fails.
+// Tick fires the cron triggers of every minute, one after the other: wrangler does
+// not. It returns an error when a handler of the Worker fails.
 func (s *Shop) Tick(ctx context.Context) error {
-	return errors.Join(s.fire(ctx, reconcileCron), s.Deliver(ctx))
+	return errors.Join(s.fire(ctx, job.Reconcile), s.Deliver(ctx))
 }
 
 // Deliver fires the cron trigger that delivers webhooks.
-func (s *Shop) Deliver(ctx context.Context) error { return s.fire(ctx, deliverCron) }
+func (s *Shop) Deliver(ctx context.Context) error { return s.fire(ctx, job.Deliver) }
 
 // CheckBills fires the cron trigger that compares the books with WeChat's bill. A
 // simulator that was started again knows nothing of yesterday, so that only a test
 // wants it.
-func (s *Shop) CheckBills(ctx context.Context) error { return s.fire(ctx, billCron) }
+func (s *Shop) CheckBills(ctx context.Context) error { return s.fire(ctx, job.CheckBills) }
 
-func (s *Shop) fire(ctx context.Context, cron string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/cdn-cgi/handler/scheduled?cron="+url.QueryEscape(cron), nil)
+func (s *Shop) fire(ctx context.Context, j job.Job) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/cdn-cgi/handler/scheduled?cron="+url.QueryEscape(j.Cron()), nil)
 	if err != nil {
 		return err
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("firing the cron trigger %s: %w", cron, err)
+		return fmt.Errorf("firing the cron trigger of %s: %w", j, err)
 	}
 	defer res.Body.Close()
 	if text, err := io.ReadAll(io.LimitReader(res.Body, 1000)); err != nil || res.StatusCode != http.StatusOK || string(text) != "ok" {
-		return fmt.Errorf("the cron trigger %s answered %s: %.100q", cron, res.Status, text)
+		return fmt.Errorf("the cron trigger of %s answered %s: %.100q", j, res.Status, text)
 	}
 	return nil
 }

@@ -2,7 +2,9 @@ package wechat
 
 import (
 	"bytes"
-	"strconv"
+	"encoding/xml"
+	"errors"
+	"io"
 	"strings"
 	"unicode/utf8"
 )
@@ -21,10 +23,8 @@ type ParseError struct{ Rule string }
 func (e *ParseError) Error() string { return "malformed message: " + e.Rule }
 
 // parse reads a flat message, <xml> with children that hold text, into one list
-// in the order of arrival. Signature and business read the same list; whatever
-// two parsers could read differently is refused (known failures, parser rules).
-// It knows no more of XML than such messages have: each byte of a message has
-// one meaning, or the message has none.
+// in the order of arrival. Signature and business read the same list. It rejects
+// every message that two XML parsers could read differently.
 func parse(body []byte) ([]Field, error) { return parseElement("xml", body) }
 
 // parseElement is parse for a message with another name.
@@ -34,22 +34,28 @@ func parseElement(name string, body []byte) ([]Field, error) {
 		return nil, &ParseError{"longer than 64 KiB"}
 	case !utf8.Valid(body):
 		return nil, &ParseError{"not UTF-8"}
-	case bytes.ContainsFunc(body, notXML):
-		return nil, malformed
 	}
-	p := parser{name: name, rest: bytes.TrimPrefix(body, bom)}
-	if err := p.declaration(); err != nil {
-		return nil, err
-	}
-	for len(p.rest) > 0 {
-		if err := p.next(); err != nil {
+	body = bytes.TrimPrefix(body, bom)
+	dec := xml.NewDecoder(bytes.NewReader(body))
+	dec.CharsetReader = func(string, io.Reader) (io.Reader, error) { return nil, wrongEncoding }
+	p := parser{name: name}
+	for {
+		begin := dec.InputOffset()
+		tok, err := dec.RawToken()
+		switch {
+		case errors.Is(err, io.EOF) && p.state == after:
+			return p.fields, nil
+		case errors.Is(err, io.EOF):
+			return nil, &ParseError{"incomplete"}
+		case errors.Is(err, wrongEncoding):
+			return nil, wrongEncoding
+		case err != nil:
+			return nil, malformed
+		}
+		if err := p.token(tok, body[begin:dec.InputOffset()], begin == 0); err != nil {
 			return nil, err
 		}
 	}
-	if p.state != after {
-		return nil, &ParseError{"incomplete"}
-	}
-	return p.fields, nil
 }
 
 // Where a parser is: before the message, directly in it, in a field, after it.
@@ -64,74 +70,45 @@ const spaces = " \t\r\n" // XML's white space
 
 type parser struct {
 	name   string // of the message
-	rest   []byte // what is still to read
 	state  int
 	fields []Field
 	text   []byte // of the field so far
 }
 
-var malformed = &ParseError{"not well-formed"}
+var (
+	malformed     = &ParseError{"not well-formed"}
+	wrongEncoding = &ParseError{"encoding other than UTF-8"}
+)
 
-// take reads prefix if it comes next.
-func (p *parser) take(prefix string) bool {
-	rest, ok := bytes.CutPrefix(p.rest, []byte(prefix))
-	p.rest = rest
-	return ok
-}
-
-// until reads up to end and past it. It returns what is before.
-func (p *parser) until(end string) ([]byte, bool) {
-	head, rest, ok := bytes.Cut(p.rest, []byte(end))
-	p.rest = rest
-	return head, ok
-}
-
-// next reads a tag, a CDATA section or the text up to the next of them.
-func (p *parser) next() error {
-	switch {
-	case p.rest[0] != '<':
-		return p.chars()
-	case p.take("<![CDATA["):
-		text, ok := p.until("]]>")
-		switch {
-		case !ok:
-			return malformed
-		case p.state != field:
-			return &ParseError{"text outside of a field"}
-		}
-		p.add(text)
-		return nil
-	case p.take("<!--"):
-		// Within a value: what is before it, or both halves joined?
+// token applies the rules of a message to the next token. Raw holds its bytes.
+// The decoder checks the syntax of each token, but not that the tags match.
+func (p *parser) token(tok xml.Token, raw []byte, first bool) error {
+	switch tok := tok.(type) {
+	case xml.StartElement:
+		return p.start(tok)
+	case xml.EndElement:
+		return p.end(tok)
+	case xml.CharData:
+		return p.chars(tok, raw)
+	case xml.Comment:
+		// Parsers disagree on a value with a comment in it: some keep the first part alone.
 		return &ParseError{"comment"}
-	case p.take("<!"):
+	case xml.Directive:
 		return &ParseError{"document type declaration"}
-	case p.take("<?"):
-		return &ParseError{"processing instruction"}
-	case p.take("</"):
-		tag, ok := p.until(">")
-		if !ok {
-			return malformed
+	case xml.ProcInst:
+		if !first || tok.Target != "xml" {
+			return &ParseError{"processing instruction"}
 		}
-		return p.end(string(bytes.TrimRight(tag, spaces)))
+		return declaration(string(tok.Inst))
 	}
-	p.take("<")
-	tag, ok := p.until(">")
-	if !ok {
-		return malformed
-	}
-	tag, empty := bytes.CutSuffix(tag, []byte("/"))
-	name := string(bytes.TrimRight(tag, spaces))
-	if err := p.start(name); err != nil || !empty {
-		return err
-	}
-	return p.end(name)
+	return malformed
 }
 
 // start enters the message or a field.
-func (p *parser) start(name string) error {
+func (p *parser) start(tok xml.StartElement) error {
+	name := tok.Name.Local
 	switch {
-	case strings.ContainsAny(name, ":"+spaces):
+	case tok.Name.Space != "" || strings.Contains(name, ":") || len(tok.Attr) > 0:
 		return &ParseError{"prefix or attribute"}
 	case !validName(name):
 		return malformed
@@ -157,12 +134,14 @@ func (p *parser) start(name string) error {
 }
 
 // end leaves the field or the message that is open.
-func (p *parser) end(name string) error {
+func (p *parser) end(tok xml.EndElement) error {
 	switch {
-	case p.state == field && name == p.fields[len(p.fields)-1].Name:
+	case tok.Name.Space != "":
+		return malformed
+	case p.state == field && tok.Name.Local == p.fields[len(p.fields)-1].Name:
 		p.fields[len(p.fields)-1].Value = string(p.text)
 		p.state = root
-	case p.state == root && name == p.name:
+	case p.state == root && tok.Name.Local == p.name:
 		p.state = after
 	default:
 		return malformed
@@ -170,76 +149,48 @@ func (p *parser) end(name string) error {
 	return nil
 }
 
-// chars reads text up to the next tag.
-func (p *parser) chars() error {
-	text := p.rest
-	if i := bytes.IndexByte(text, '<'); i >= 0 {
-		text = text[:i]
-	}
-	p.rest = p.rest[len(text):]
-	switch {
-	case p.state != field && len(bytes.Trim(text, spaces)) > 0:
-		return &ParseError{"text outside of a field"}
-	case p.state != field:
+// chars adds text to the field. Outside of a field only white space may stand,
+// and that not as a reference or a CDATA section.
+func (p *parser) chars(text, raw []byte) error {
+	if p.state != field {
+		if len(bytes.Trim(raw, spaces)) > 0 {
+			return &ParseError{"text outside of a field"}
+		}
 		return nil
-	case bytes.Contains(text, []byte("]]>")):
+	}
+	// The decoder reads a reference to a surrogate, which is no character, as U+FFFD.
+	replacement := []byte(string(utf8.RuneError))
+	if bytes.Count(text, replacement) != bytes.Count(raw, replacement) {
 		return malformed
 	}
-	for {
-		plain, rest, found := bytes.Cut(text, []byte("&"))
-		p.add(plain)
-		if !found {
-			return nil
-		}
-		name, rest, found := bytes.Cut(rest, []byte(";"))
-		char, ok := reference(string(name))
-		if !found || !ok {
-			return malformed
-		}
-		p.text = utf8.AppendRune(p.text, char)
-		text = rest
-	}
+	p.text = append(p.text, text...)
+	return nil
 }
 
-// add appends text with its line ends as XML has them: one \n each.
-func (p *parser) add(text []byte) {
-	for i, c := range text {
-		switch {
-		case c != '\r':
-			p.text = append(p.text, c)
-		case i+1 == len(text) || text[i+1] != '\n':
-			p.text = append(p.text, '\n')
+// declaration checks the inside of <?xml version="1.0" encoding="UTF-8"
+// standalone="yes"?>. The last two parts may be missing. The decoder looks for
+// its parts anywhere in it and ignores the rest.
+func declaration(inst string) error {
+	words := strings.FieldsFunc(strings.ReplaceAll(inst, "=", " = "), func(r rune) bool { return strings.ContainsRune(spaces, r) })
+	part := func(name string) (value string) {
+		if len(words) >= 3 && words[0] == name && words[1] == "=" {
+			value, words = words[2], words[3:]
 		}
+		return value
 	}
+	version, encoding, standalone := part("version"), part("encoding"), part("standalone")
+	switch {
+	case encoding != "" && !quotes(strings.ToLower(encoding), "utf-8"):
+		return wrongEncoding
+	case !quotes(version, "1.0"), standalone != "" && !quotes(standalone, "yes") && !quotes(standalone, "no"), len(words) > 0:
+		return malformed
+	}
+	return nil
 }
 
-// reference returns the character that &name; stands for.
-func reference(name string) (rune, bool) {
-	switch name {
-	case "lt":
-		return '<', true
-	case "gt":
-		return '>', true
-	case "amp":
-		return '&', true
-	case "quot":
-		return '"', true
-	case "apos":
-		return '\'', true
-	}
-	digits, ok := strings.CutPrefix(name, "#")
-	base := 10
-	if hex, ok := strings.CutPrefix(digits, "x"); ok {
-		digits, base = hex, 16
-	}
-	n, err := strconv.ParseUint(digits, base, 31)
-	char := rune(n)
-	return char, ok && err == nil && utf8.ValidRune(char) && !notXML(char)
-}
-
-// notXML reports whether a character may not stand in XML at all.
-func notXML(r rune) bool {
-	return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xfffe || r == 0xffff
+// quotes reports whether s is word in quotes.
+func quotes(s, word string) bool {
+	return s == `"`+word+`"` || s == "'"+word+"'"
 }
 
 // validName keeps names to letters, digits, '_', '-' and '.', which is more than

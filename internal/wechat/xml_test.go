@@ -100,7 +100,7 @@ func TestParseRefuses(t *testing.T) {
 		"GBK":                      {`<?xml version="1.0" encoding="GBK"?><xml></xml>`, encoding},
 		"GBK with spaces":          {`<?xml version="1.0" encoding = 'gbk' ?><xml></xml>`, encoding},
 		"UTF-16":                   {`<?xml version="1.0" encoding="UTF-16"?><xml></xml>`, encoding},
-		"unquoted encoding":        {`<?xml version="1.0" encoding?><xml></xml>`, encoding},
+		"unquoted encoding":        {`<?xml version="1.0" encoding=utf-8?><xml></xml>`, encoding},
 		"open encoding":            {`<?xml version="1.0" encoding="utf-8?><xml></xml>`, encoding},
 		"another version":          {`<?xml version="1.1"?><xml></xml>`, malformed},
 		"prolog after white space": {` <?xml version="1.0"?><xml></xml>`, inst},

@@ -1,7 +1,10 @@
 package wechattest
 
 import (
+	"encoding/xml"
+	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"strconv"
 	"strings"
@@ -9,8 +12,11 @@ import (
 )
 
 // maxBody is the longest message that is read: the longest field of
-// unifiedorder has 6144 bytes.
-const maxBody = 64 << 10
+// unifiedorder has 6144 bytes. maxElements is the most fields that a message has.
+const (
+	maxBody     = 64 << 10
+	maxElements = 1024
+)
 
 // xmlError is a broken rule of the message format, in words for a developer.
 type xmlError struct{ rule string }
@@ -18,223 +24,168 @@ type xmlError struct{ rule string }
 func (e *xmlError) Error() string { return e.rule }
 
 // parseXML reads a flat message: one <xml> with children that hold text only.
-// It is written by hand, so that it shares neither code nor blind spots with
-// the decoder of a client: a DOCTYPE, a comment, a processing instruction, an
-// attribute, a prefix, a nested or a repeated element, text between elements
-// and anything after </xml> are refused (parser rules).
+// It shares no code with the client of package wechat, so that an error in one
+// of them shows in the other. It rejects a DOCTYPE, a comment, a processing
+// instruction, an attribute, a prefix, a nested or a repeated element, text
+// between elements and anything after </xml>.
 func parseXML(s string) ([]pair, error) {
-	if !utf8.ValidString(s) {
-		return nil, &xmlError{"the message is not UTF-8"}
-	}
-	p := &xmlScanner{s: strings.TrimPrefix(s, "\ufeff")}
-	if err := p.prolog(); err != nil {
+	r, err := newXMLReader(s)
+	if err != nil {
 		return nil, err
 	}
-	p.space()
-	if !p.take("<xml>") {
-		return nil, p.fail("the message must be one <xml> element without attributes")
+	if open, err := r.tag(); err != nil {
+		return nil, err
+	} else if open != "xml" {
+		return nil, r.fail("the message must be one <xml> element")
 	}
 	var fields []pair
 	seen := map[string]bool{}
 	for {
-		p.space()
-		if p.take("</xml>") {
-			break
+		name, err := r.tag()
+		switch {
+		case err != nil:
+			return nil, err
+		case name == "": // </xml>
+			if name, err := r.tag(); err != nil {
+				return nil, err
+			} else if name != "" {
+				return nil, r.fail("there is an element after </xml>")
+			}
+			return fields, nil
+		case seen[name]:
+			return nil, r.fail("the element %s is repeated", name)
+		case len(fields) == maxElements:
+			return nil, r.fail("there are more than %d elements", maxElements)
 		}
-		f, err := p.field()
+		value, err := r.value(name)
 		if err != nil {
 			return nil, err
 		}
-		if seen[f.name] {
-			return nil, p.fail("the element %s is repeated", f.name)
+		seen[name] = true
+		fields = append(fields, pair{name, value})
+	}
+}
+
+var (
+	xmlDecl     = regexp.MustCompile(`^<\?xml[ \t\r\n]+version[ \t\r\n]*=[ \t\r\n]*(?:"1\.0"|'1\.0')(?:[ \t\r\n]+encoding[ \t\r\n]*=[ \t\r\n]*("[A-Za-z0-9._-]+"|'[A-Za-z0-9._-]+'))?(?:[ \t\r\n]+standalone[ \t\r\n]*=[ \t\r\n]*(?:"(?:yes|no)"|'(?:yes|no)'))?[ \t\r\n]*\?>`)
+	xmlName     = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
+	xmlSpace    = regexp.MustCompile(`^[ \t\r\n]*$`)
+	xmlCharCode = regexp.MustCompile(`&#(x?)([0-9A-Fa-f]+);`)
+)
+
+// xmlReader reads tags and text by the library's decoder, which also sees that
+// the tags match.
+type xmlReader struct {
+	dec    *xml.Decoder
+	text   string // what the decoder reads: the message without its declaration
+	offset int    // of text in the message
+}
+
+// newXMLReader checks the declaration, which the message need not have.
+func newXMLReader(s string) (*xmlReader, error) {
+	if !utf8.ValidString(s) {
+		return nil, &xmlError{"the message is not UTF-8"}
+	}
+	if len(s) > maxBody {
+		return nil, &xmlError{"the message is longer than 64 KiB"}
+	}
+	text := strings.TrimPrefix(s, "\ufeff")
+	if decl := xmlDecl.FindStringSubmatch(text); decl != nil {
+		if decl[1] != "" && strings.ToLower(decl[1][1:len(decl[1])-1]) != "utf-8" {
+			return nil, &xmlError{"the declared encoding is not UTF-8"}
 		}
-		seen[f.name] = true
-		fields = append(fields, f)
+		text = text[len(decl[0]):]
 	}
-	p.space()
-	if p.i < len(p.s) {
-		return nil, p.fail("there is data after </xml>")
-	}
-	return fields, nil
+	return &xmlReader{xml.NewDecoder(strings.NewReader(text)), text, len(s) - len(text)}, nil
 }
 
-// xmlDecl is the XML declaration; its group is the encoding in quotes.
-var xmlDecl = regexp.MustCompile(`^<\?xml\s+version\s*=\s*(?:"1\.0"|'1\.0')(?:\s+encoding\s*=\s*("[A-Za-z0-9._-]+"|'[A-Za-z0-9._-]+'))?(?:\s+standalone\s*=\s*(?:"(?:yes|no)"|'(?:yes|no)'))?\s*\?>$`)
-
-// xmlScanner walks the text of a message.
-type xmlScanner struct {
-	s string
-	i int
+func (r *xmlReader) fail(format string, args ...any) error {
+	return &xmlError{fmt.Sprintf(format, args...) + " (byte " + strconv.FormatInt(int64(r.offset)+r.dec.InputOffset(), 10) + ")"}
 }
 
-func (p *xmlScanner) fail(format string, args ...any) error {
-	return &xmlError{fmt.Sprintf(format, args...) + " (byte " + strconv.Itoa(p.i) + ")"}
+// next returns a token and its source, or no token at the end of the message.
+func (r *xmlReader) next() (xml.Token, string, error) {
+	start := r.dec.InputOffset()
+	tok, err := r.dec.Token()
+	var syntax *xml.SyntaxError
+	switch {
+	case err == io.EOF:
+		return nil, "", nil
+	case errors.As(err, &syntax):
+		return nil, "", r.fail("%s", syntax.Msg)
+	case err != nil:
+		return nil, "", r.fail("%s", err)
+	}
+	switch tok.(type) {
+	case xml.Directive:
+		return nil, "", r.fail("a DOCTYPE is rejected")
+	case xml.Comment:
+		return nil, "", r.fail("a comment is rejected")
+	case xml.ProcInst:
+		return nil, "", r.fail("a processing instruction or a malformed XML declaration is rejected")
+	}
+	return tok, r.text[start:r.dec.InputOffset()], nil
 }
 
-func (p *xmlScanner) rest() string { return p.s[p.i:] }
-
-func (p *xmlScanner) take(lit string) bool {
-	if strings.HasPrefix(p.rest(), lit) {
-		p.i += len(lit)
-		return true
+// tag skips white space and returns the name of the element that begins, or ""
+// for an end tag or the end of the message.
+func (r *xmlReader) tag() (string, error) {
+	for {
+		tok, source, err := r.next()
+		if err != nil {
+			return "", err
+		}
+		switch tok := tok.(type) {
+		case xml.CharData:
+			if !xmlSpace.MatchString(source) {
+				return "", r.fail("there is text outside of the elements")
+			}
+		case xml.StartElement:
+			if tok.Name.Space != "" || len(tok.Attr) > 0 || !xmlName.MatchString(tok.Name.Local) {
+				return "", r.fail("element %s has an attribute, a prefix or a bad name", tok.Name.Local)
+			}
+			return tok.Name.Local, nil
+		default:
+			return "", nil
+		}
 	}
-	return false
 }
 
-func (p *xmlScanner) space() {
-	for p.i < len(p.s) && strings.IndexByte(" \t\r\n", p.s[p.i]) >= 0 {
-		p.i++
-	}
-}
-
-// prolog reads an optional XML declaration, which may name UTF-8 only.
-func (p *xmlScanner) prolog() error {
-	if !strings.HasPrefix(p.rest(), "<?xml ") {
-		return nil
-	}
-	end := strings.Index(p.rest(), "?>")
-	if end < 0 {
-		return p.fail("the XML declaration does not end")
-	}
-	decl := xmlDecl.FindStringSubmatch(p.rest()[:end+2])
-	if decl == nil {
-		return p.fail("the XML declaration is malformed")
-	}
-	if enc := strings.ToLower(strings.Trim(decl[1], `"'`)); enc != "" && enc != "utf-8" {
-		return p.fail("the declared encoding is not UTF-8")
-	}
-	p.i += end + 2
-	return nil
-}
-
-// field reads <name>text</name> or <name/>.
-func (p *xmlScanner) field() (pair, error) {
-	if !p.take("<") {
-		return pair{}, p.fail("text between elements, or a missing </xml>")
-	}
-	if strings.HasPrefix(p.rest(), "!DOCTYPE") {
-		return pair{}, p.fail("a DOCTYPE is refused")
-	}
-	name := p.name()
-	if name == "" {
-		return pair{}, p.fail("comments, instructions and prefixed or unnamed elements are refused")
-	}
-	p.space()
-	if p.take("/>") {
-		return pair{name: name}, nil
-	}
-	if !p.take(">") {
-		return pair{}, p.fail("element %s has an attribute, a prefix or a bad name", name)
-	}
+// value returns the text up to the end of the element.
+func (r *xmlReader) value(name string) (string, error) {
 	var b strings.Builder
 	for {
-		switch {
-		case p.i >= len(p.s):
-			return pair{}, p.fail("element %s does not end", name)
-		case p.take("</"):
-			if p.name() != name {
-				return pair{}, p.fail("element %s is closed by another name", name)
+		tok, source, err := r.next()
+		if err != nil {
+			return "", err
+		}
+		switch tok := tok.(type) {
+		case xml.CharData:
+			if !strings.HasPrefix(source, "<![CDATA[") && surrogate(source) {
+				return "", r.fail("a character reference of %s stands for half a character", name)
 			}
-			p.space()
-			if !p.take(">") {
-				return pair{}, p.fail("element %s is not closed", name)
-			}
-			return pair{name, b.String()}, nil
-		case p.take("<![CDATA["):
-			end := strings.Index(p.rest(), "]]>")
-			if end < 0 {
-				return pair{}, p.fail("the CDATA of %s does not end", name)
-			}
-			if err := p.text(&b, p.rest()[:end], false); err != nil {
-				return pair{}, err
-			}
-			p.i += end + 3
-		case p.s[p.i] == '<':
-			return pair{}, p.fail("element %s holds markup: messages are flat", name)
+			b.Write(tok)
+		case xml.StartElement:
+			return "", r.fail("element %s holds an element: messages are flat", name)
 		default:
-			end := strings.IndexByte(p.rest(), '<')
-			if end < 0 {
-				end = len(p.rest())
-			}
-			if err := p.text(&b, p.rest()[:end], true); err != nil {
-				return pair{}, err
-			}
-			p.i += end
+			return b.String(), nil
 		}
 	}
 }
 
-// name reads an element's name: letters, digits and _ - . , no prefix.
-func (p *xmlScanner) name() string {
-	start := p.i
-	for p.i < len(p.s) {
-		c := p.s[p.i]
-		letter := c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
-		if !letter && (p.i == start || c != '-' && c != '.' && (c < '0' || c > '9')) {
-			break
+// surrogate reports whether text has a reference to a surrogate. The library
+// would read it as U+FFFD.
+func surrogate(text string) bool {
+	for _, m := range xmlCharCode.FindAllStringSubmatch(text, -1) {
+		base := 10
+		if m[1] == "x" {
+			base = 16
 		}
-		p.i++
-	}
-	return p.s[start:p.i]
-}
-
-// text appends character data: line ends become LF (XML 1.0, 2.11), control
-// characters are refused, the five entities and numeric references decoded.
-func (p *xmlScanner) text(b *strings.Builder, s string, entities bool) error {
-	if entities && strings.Contains(s, "]]>") {
-		return p.fail("]]> in text")
-	}
-	s = strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n")
-	for len(s) > 0 {
-		if entities && s[0] == '&' {
-			name, after, ok := strings.Cut(s[1:], ";")
-			r, known := entity(name)
-			if !ok || !known || !xmlChar(r) {
-				return p.fail("an unknown entity or a bad reference")
-			}
-			b.WriteRune(r)
-			s = after
-			continue
+		if n, err := strconv.ParseInt(m[2], base, 32); err == nil && n >= 0xd800 && n <= 0xdfff {
+			return true
 		}
-		r, n := utf8.DecodeRuneInString(s)
-		if !xmlChar(r) {
-			return p.fail("a character that XML does not allow")
-		}
-		b.WriteString(s[:n])
-		s = s[n:]
 	}
-	return nil
-}
-
-// entity decodes the inside of &...;.
-func entity(name string) (rune, bool) {
-	switch name {
-	case "lt":
-		return '<', true
-	case "gt":
-		return '>', true
-	case "amp":
-		return '&', true
-	case "quot":
-		return '"', true
-	case "apos":
-		return '\'', true
-	}
-	num, ok := strings.CutPrefix(name, "#")
-	if !ok {
-		return 0, false
-	}
-	base := 10
-	if hex, ok := strings.CutPrefix(num, "x"); ok {
-		num, base = hex, 16
-	}
-	n, err := strconv.ParseUint(num, base, 21)
-	return rune(n), err == nil && utf8.ValidRune(rune(n))
-}
-
-// xmlChar is the Char production of XML 1.0.
-func xmlChar(r rune) bool {
-	return r == '\t' || r == '\n' || r == '\r' || r >= 0x20 && r != 0xfffe && r != 0xffff
+	return false
 }
 
 // xmlEscape writes a value as text.

@@ -1,0 +1,21 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"h5pay/internal/job"
+)
+
+// runCron runs the job that a cron trigger of wrangler.toml starts.
+func (a app) runCron(ctx context.Context, cron string) error {
+	switch job.ByCron(cron) {
+	case job.Reconcile:
+		return a.reconcile(ctx)
+	case job.Deliver:
+		return a.deliver(ctx)
+	case job.CheckBills:
+		return a.checkBills(ctx)
+	}
+	return fmt.Errorf("no job has the cron trigger %q", cron)
+}
