@@ -25,7 +25,7 @@ var kinds = map[string]kind{
 	"worker": {standIns: []string{"crypto/tls"}, lines: true},
 	// A page of go-app's: nothing serves HTTP, and what calls it is the browser.
 	"page": {standIns: []string{
-		"crypto/aes", "crypto/cipher", "crypto/md5", "crypto/sha1",
+		"crypto/aes", "crypto/cipher", "crypto/md5", "crypto/rand", "crypto/sha1",
 		"net/http", "regexp", "text/template",
 	}},
 }
