@@ -36,7 +36,7 @@ func (s *Store) Vitals(ctx context.Context, mchID string) (Vitals, error) {
 		COALESCE((SELECT MIN(created_at) FROM (SELECT created_at FROM events WHERE status = 'pending' ORDER BY next_at LIMIT ?1)), 0),
 		(SELECT COUNT(*) FROM (SELECT 1 FROM events WHERE status = 'dead' AND attempts > 0 LIMIT ?1)),
 		(SELECT COUNT(*) FROM (SELECT 1 FROM orders WHERE status IN ('created', 'pending', 'closing') AND mch_id <> ?3 LIMIT ?1)),
-		(SELECT COUNT(*) FROM (SELECT 1 FROM refunds WHERE status = 'created' AND stuck = 1 LIMIT ?1)),
+		(SELECT COUNT(*) FROM (SELECT 1 FROM refunds WHERE stuck = 1 LIMIT ?1)),
 		(SELECT COUNT(*) FROM (SELECT 1 FROM refunds WHERE status = 'abnormal' LIMIT ?1)),
 		(SELECT COUNT(*) FROM (SELECT status FROM bill_checks ORDER BY date DESC LIMIT ?2) WHERE status IN ('differs', 'failed'))`, maxLooked, BillDays, mchID).
 		Scan(&reconciled, &v.ForSale, &oldest, &v.Dead, &v.Foreign, &v.Stuck, &v.Abnormal, &v.Unbalanced)

@@ -131,6 +131,7 @@ CREATE TABLE refunds (
   updated_at INTEGER NOT NULL,
   UNIQUE (order_id, refund_key),
   CHECK ((refund_id IS NULL) = (taken_at IS NULL)),
+  CHECK (stuck = 0 OR status = 'created'),
   CHECK (status IN ('created', 'failed') OR refund_id IS NOT NULL)
 ) STRICT;
 
@@ -138,8 +139,9 @@ CREATE INDEX refunds_by_taking ON refunds (taken_at, id) WHERE taken_at IS NOT N
 -- Finds the refunds that WeChat is to be sent, or queried about.
 CREATE INDEX open_refunds ON refunds (COALESCE(queried_at, created_at)) WHERE status IN ('created', 'processing', 'abnormal');
 
--- Finds the refunds that wait for the operator.
-CREATE INDEX stuck_refunds ON refunds (status) WHERE status = 'abnormal' OR status = 'created' AND stuck = 1;
+-- These two find the refunds that wait for the operator.
+CREATE INDEX stuck_refunds ON refunds (id) WHERE stuck = 1;
+CREATE INDEX abnormal_refunds ON refunds (id) WHERE status = 'abnormal';
 
 -- A refund changes its order in the statement that writes the refund, so that the
 -- two agree whatever fails afterwards. An order is refunding while one of its
