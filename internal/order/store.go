@@ -131,10 +131,10 @@ func dueArgs(now time.Time) []any {
 // and the last query. Those left alone longest come first, limit at most.
 func (s *Store) DueTold(ctx context.Context, mchID string, now time.Time, limit int) ([]Order, error) {
 	return s.query(ctx, `INDEXED BY told_orders
-		WHERE told_at IS NOT NULL AND transaction_id IS NULL AND queried_at <= ? AND mch_id = ?
-		AND queried_at + (queried_at - told_at) / 2 <= ? AND told_at > ?
-		ORDER BY orders.queried_at LIMIT ?`,
-		now.Add(-10*time.Second).UnixMilli(), mchID, now.UnixMilli(), now.Add(-24*time.Hour).UnixMilli(), limit)
+		WHERE told_at IS NOT NULL AND transaction_id IS NULL AND queried_at > ?1 AND queried_at <= ?2 AND mch_id = ?3
+		AND queried_at + (queried_at - told_at) / 2 <= ?4 AND told_at > ?1
+		ORDER BY orders.queried_at LIMIT ?5`, // told_at <= queried_at, so that the index bounds both
+		now.Add(-24*time.Hour).UnixMilli(), now.Add(-10*time.Second).UnixMilli(), mchID, now.UnixMilli(), limit)
 }
 
 // Due returns the orders of a merchant that the timer has to query WeChat about, at most

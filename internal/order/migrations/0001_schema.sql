@@ -225,6 +225,7 @@ CREATE TABLE refunds (
   updated_at INTEGER NOT NULL,
   UNIQUE (order_id, refund_key),
   CHECK ((refund_id IS NULL) = (taken_at IS NULL)),
+  CHECK (stuck = 0 OR status = 'created'),
   CHECK (status IN ('created', 'failed') OR refund_id IS NOT NULL)
 ) STRICT;
 
