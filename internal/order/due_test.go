@@ -77,7 +77,7 @@ func TestTimerKeepsUp(t *testing.T) {
 	}
 }
 
-// simulateTimer runs the timer for 30 hours with so many new orders a day that nobody
+// simulateTimer runs the timer for 27 hours with so many new orders a day that nobody
 // pays, and returns after what time 99 % of them were first queried, and after what time
 // past the expiry they were closed. It uses the statements that the product uses.
 func simulateTimer(t *testing.T, batch, ordersADay int) (first, closing time.Duration) {
@@ -86,7 +86,7 @@ func simulateTimer(t *testing.T, batch, ordersADay int) (first, closing time.Dur
 	every := 24 * time.Hour / time.Duration(ordersADay)
 	next := now
 	var firsts, closings []time.Duration
-	for minute := range 30 * 60 {
+	for minute := range 27 * 60 {
 		at := now.Add(time.Duration(minute) * time.Minute)
 		for ; !next.After(at); next = next.Add(every) {
 			o := draft(t, fmt.Sprint("buyer-", next.UnixMilli()), "key")
