@@ -38,6 +38,11 @@ func TestCronFindsALostPayment(t *testing.T) {
 		t.Errorf("the order is %s by %q after the cron", status, transaction)
 	}
 	checkLedger(t)
+	// D1 has told the timer how large it is, within DATABASE_MB of wrangler.toml.
+	var used, capacity int64
+	if err := database(t).QueryRow(`SELECT used, capacity FROM database_size`).Scan(&used, &capacity); err != nil || used < 50_000 || capacity != 500_000_000 {
+		t.Errorf("the database has %d of %d bytes, %v", used, capacity, err)
+	}
 	// Seen in another window: this one goes on by itself once it has a network again.
 	q := newPhone(t, 0)
 	q.open(world.sim.PhoneURL + "/result?order=" + id)

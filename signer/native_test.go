@@ -40,6 +40,37 @@ func TestNativeSignerAnswers(t *testing.T) {
 	}
 }
 
+// The size of the database is that of the file, within the operator's limit, SQLite's
+// own and what the disk has left.
+func TestSizeOfTheFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "h5pay.db")
+	db, err := openSQLite(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	if err := order.Migrate(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	p := platform{size: fileSize(db, file)}
+	size, err := p.sizeWithin(1_000_000)(t.Context())
+	if err != nil || size.Used < 50_000 || size.Capacity != 1_000_000 || size.Full() {
+		t.Errorf("%+v, %v", size, err)
+	}
+	if size, err = p.sizeWithin(100_000)(t.Context()); err != nil || !size.Full() {
+		t.Errorf("%+v, %v", size, err)
+	}
+	if _, err := db.Exec(fmt.Sprintf(`PRAGMA max_page_count = %d`, size.Used/4096+1)); err != nil {
+		t.Fatal(err)
+	}
+	if size, err = p.sizeWithin(1_000_000)(t.Context()); err != nil || !size.Full() {
+		t.Errorf("%+v, %v", size, err)
+	}
+	if free, ok := diskFree(filepath.Dir(file)); ok && free <= 0 {
+		t.Errorf("the disk has %d bytes left", free)
+	}
+}
+
 // Natively the certificate comes from files, and a shop without one sends no
 // refund.
 func TestRefundsNeedACertificate(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"h5pay/internal/order"
 	"h5pay/internal/stack"
 	"h5pay/internal/wechat"
 )
@@ -25,6 +26,40 @@ func exampleEnv(t *testing.T) map[string]string {
 		t.Fatal(err)
 	}
 	return env
+}
+
+func TestBoundsAreSettings(t *testing.T) {
+	base := exampleEnv(t)
+	load := func(name, value string) (settings, error) {
+		return loadSettings(func(n string) string {
+			if n == name {
+				return value
+			}
+			return base[n]
+		})
+	}
+	got, err := load("", "")
+	if err != nil || got.Unpaid != order.DefaultBounds() || got.KeepUnpaidDays != 30 || got.DatabaseMB != 10_000 || got.D1Statements != 50 {
+		t.Errorf("unset: %+v, %v", got, err)
+	}
+	if got, err = load("UNPAID_LIMITS", "4, 3,2,1"); err != nil || got.Unpaid != (order.Bounds{Buyer: 4, Guest: 3, NetworkGuests: 2, Guests: 1}) {
+		t.Errorf("%+v, %v", got.Unpaid, err)
+	}
+	if got, err = load("D1_STATEMENTS", "1000"); err != nil || got.D1Statements != 1000 {
+		t.Errorf("%d, %v", got.D1Statements, err)
+	}
+	for name, values := range map[string][]string{
+		"UNPAID_LIMITS":    {"1,2,3", "1,2,3,4,5", "1,2,3,0", "1,2,3,-4", "1,2,,4", "1,2,3,x", "1,2,3,1000001"},
+		"KEEP_UNPAID_DAYS": {"9", "0", "-1", "3651", "x"},
+		"DATABASE_MB":      {"9", "x", "1e9"},
+		"D1_STATEMENTS":    {"49", "0", "x", "10001"},
+	} {
+		for _, value := range values {
+			if _, err := load(name, value); err == nil || !strings.Contains(err.Error(), name) {
+				t.Errorf("%s=%s: %v", name, value, err)
+			}
+		}
+	}
 }
 
 func TestExampleSettingsAreValid(t *testing.T) {

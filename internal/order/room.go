@@ -59,7 +59,11 @@ func (s *Store) roomArgs(o Order, free int) []any {
 	if IsGuest(o.Owner) {
 		own, guest = s.Bounds.Guest, 1
 	}
-	return []any{o.Owner, own + free, guest, s.Bounds.Guests + free, hour(o.CreatedAt), o.Network, s.Bounds.NetworkGuests + free, free}
+	var network any // NULL, which no bound counts, when it is not known
+	if o.Network != "" {
+		network = o.Network
+	}
+	return []any{o.Owner, own + free, guest, s.Bounds.Guests + free, hour(o.CreatedAt), network, s.Bounds.NetworkGuests + free, free}
 }
 
 // Room reports whether Insert would store an order now, as an error if not. replaced

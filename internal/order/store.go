@@ -116,10 +116,10 @@ const (
 // half the age that the order has then, but at least minDue. From the expiry on it is
 // half the time since then, between minDue and maxDue. A cancelled order is as old as
 // its cancellation, and waits until WeChat closes it. The arguments are those of
-// dueArgs.
-const due = `MAX(IIF(status = 'closing', created_at + ?4, 0),
+// dueArgs; D1 binds them as REAL, so the result is cast.
+const due = `CAST(MAX(IIF(status = 'closing', created_at + ?4, 0),
 	MIN(?1 + MAX(?2, (?1 - IIF(status = 'closing', updated_at, created_at)) / 2),
-		MAX(expires_at + ?3, ?1 + MAX(?2, MIN(?5, (?1 - expires_at) / 2)))))`
+		MAX(expires_at + ?3, ?1 + MAX(?2, MIN(?5, (?1 - expires_at) / 2))))) AS INTEGER)`
 
 func dueArgs(now time.Time) []any {
 	return []any{now.UnixMilli(), minDue.Milliseconds(), ExpiryGrace.Milliseconds(), MinCloseAge.Milliseconds(), maxDue.Milliseconds()}

@@ -32,6 +32,7 @@ func TestAnswersSayWhenWeChatSaysThatNobodyPaid(t *testing.T) {
 	want("WeChat did not answer", false)
 	s.sim.Advance(window)
 	p.pay(c.Pay)
+	s.deliver() // its confirmation may be under way: then a poll does not query
 	want("paid", false)
 	if got := p.get(c.Order.ID); got.Status != api.StatusPaid {
 		t.Errorf("the order is %s", got.Status)

@@ -99,8 +99,8 @@ export class Store {
   // order now, once in window ms.
   claimQuery(id, window, now) {
     return this.#changed(
-      `UPDATE orders SET queried_at = ?1, due_at = MAX(IIF(status = 'closing', created_at + ?4, 0),
-			MIN(?1 + MAX(?2, (?1 - IIF(status = 'closing', updated_at, created_at)) / 2), MAX(expires_at + ?3, ?1 + MAX(?2, MIN(?5, (?1 - expires_at) / 2)))))
+      `UPDATE orders SET queried_at = ?1, due_at = CAST(MAX(IIF(status = 'closing', created_at + ?4, 0),
+			MIN(?1 + MAX(?2, (?1 - IIF(status = 'closing', updated_at, created_at)) / 2), MAX(expires_at + ?3, ?1 + MAX(?2, MIN(?5, (?1 - expires_at) / 2))))) AS INTEGER)
 		WHERE id = ?6 AND status IN ('created', 'pending', 'closing') AND (queried_at IS NULL OR queried_at <= ?7)`,
       [now, minute, minute, 5 * minute + 15000, 360 * minute, id, now - window],
     );

@@ -163,7 +163,7 @@ CREATE TRIGGER guest_order_begins AFTER INSERT ON orders WHEN NEW.guest = 1 AND 
 BEGIN
   UPDATE guests_open SET n = n + 1;
   INSERT INTO guests_by_hour (hour, network, n)
-  SELECT NEW.created_at / 3600000, '', 1 UNION ALL SELECT NEW.created_at / 3600000, NEW.network, 1 WHERE NEW.network <> ''
+  SELECT NEW.created_at / 3600000, '', 1 UNION ALL SELECT NEW.created_at / 3600000, NEW.network, 1 WHERE NEW.network IS NOT NULL
   ON CONFLICT (hour, network) DO UPDATE SET n = n + 1;
 END;
 

@@ -50,6 +50,11 @@ const brokenEvents = `
 	OR json_extract(data, '$.refund.amount') IS NOT amount
 	OR (type = 'order.refunded') <> (amount IS NOT NULL)
 	UNION ALL
+	SELECT 'guests', n || ' of their orders are open by the count' FROM guests_open
+	WHERE n <> (SELECT COUNT(*) FROM orders WHERE guest = 1 AND status IN ('created', 'pending'))
+	UNION ALL
+	SELECT 'order ' || id, 'its network is kept' FROM orders WHERE network IS NOT NULL AND (guest = 0 OR status NOT IN ('created', 'pending'))
+	UNION ALL
 	SELECT 'event ' || id, IIF(blocked, 'it waits for nothing', 'it does not wait for an earlier one') FROM events
 	WHERE blocked <> (status = 'pending' AND type <> 'order.paid' AND EXISTS (SELECT 1 FROM events AS earlier
 		WHERE earlier.order_id = events.order_id AND earlier.seq < events.seq AND earlier.status = 'pending'))

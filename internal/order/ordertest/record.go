@@ -43,7 +43,10 @@ const storeMethod = "h5pay/internal/order.(*Store)."
 
 // record keeps a statement if a method of order.Store runs it. Tests run SQL of their
 // own over the same database.
-func record(query string, args []driver.NamedValue) {
+//
+// It returns the arguments as D1 gets them: JavaScript has one type of number, so that
+// D1 binds a whole number as a REAL, and a division of it is not one of integers.
+func record(query string, args []driver.NamedValue) []driver.NamedValue {
 	var pcs [64]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
 	method := ""
@@ -57,9 +60,14 @@ func record(query string, args []driver.NamedValue) {
 		}
 	}
 	if method == "" {
-		return
+		return args
 	}
 	s := Statement{query, slices.Clone(args)}
+	for i, arg := range s.Args {
+		if n, ok := arg.Value.(int64); ok {
+			s.Args[i].Value = float64(n)
+		}
+	}
 	recorded.Lock()
 	defer recorded.Unlock()
 	if recorded.statements == nil {
@@ -72,6 +80,7 @@ func record(query string, args []driver.NamedValue) {
 	if recorded.logging {
 		recorded.log = append(recorded.log, s)
 	}
+	return s.Args
 }
 
 // Statements returns what the methods of order.Store ran during do, in order. No other
@@ -101,13 +110,11 @@ func (d recordingDriver) Open(name string) (driver.Conn, error) {
 type recordingConn struct{ driver.Conn }
 
 func (c recordingConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	record(query, args)
-	return c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
+	return c.Conn.(driver.ExecerContext).ExecContext(ctx, query, record(query, args))
 }
 
 func (c recordingConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	record(query, args)
-	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
+	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, record(query, args))
 }
 
 func (c recordingConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {

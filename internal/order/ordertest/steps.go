@@ -77,6 +77,8 @@ func bind(t testing.TB, tls *libc.TLS, statement uintptr, args []driver.NamedVal
 			rc = sqlite3.Xsqlite3_bind_null(tls, statement, i)
 		case int64:
 			rc = sqlite3.Xsqlite3_bind_int64(tls, statement, i, v)
+		case float64:
+			rc = sqlite3.Xsqlite3_bind_double(tls, statement, i, v)
 		case string:
 			p := text(v)
 			values = append(values, p)
