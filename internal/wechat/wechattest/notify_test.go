@@ -52,7 +52,7 @@ func TestNotificationFollowsThePayment(t *testing.T) {
 // total_fee without them, settlement_total_fee without those that are not settled.
 func TestCouponsMakeCashFeeLess(t *testing.T) {
 	w := newWorld(t)
-	const payments = 60
+	const payments = 600
 	for i := range payments {
 		w.paid("coupon" + itoa(int64(i)))
 	}
