@@ -302,3 +302,33 @@ func TestNoAddressBesidesTheShops(t *testing.T) {
 		}
 	}
 }
+
+// The threat model names a test for each threat. Each of them exists.
+func TestThreatModelNamesTests(t *testing.T) {
+	declared := map[string]bool{}
+	for _, file := range gitFiles(t) {
+		if !strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`).FindAllStringSubmatch(string(text), -1) {
+			declared[m[1]] = true
+		}
+	}
+	text, err := os.ReadFile("docs/threat-model.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9]+)`").FindAllStringSubmatch(string(text), -1)
+	if len(named) < 50 {
+		t.Errorf("the threat model names %d tests", len(named))
+	}
+	for _, m := range named {
+		if !declared[m[1]] {
+			t.Errorf("docs/threat-model.md names %s, and there is no such test", m[1])
+		}
+	}
+}
