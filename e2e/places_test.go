@@ -8,7 +8,7 @@ import (
 )
 
 // iOS judges the payment directory by the address at which the web view was
-// loaded, so that the pay page has to be that address.
+// loaded, so that the pay page has to be that address (docs/wechat.md 5.5).
 func TestPayOnAnIPhone(t *testing.T) {
 	p := newPlace(t, wechattest.IOS)
 	p.choose("tea")

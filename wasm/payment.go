@@ -22,7 +22,8 @@ const (
 )
 
 // refusals are the words of a client whose bridge would not make the call at
-// all: a directory that is not registered, an old client (4.3 err_msg).
+// all: a directory that is not registered, an old client (docs/wechat.md 5.3,
+// 5.4).
 var refusals = [...]string{"access_denied", "not_allowed", "not_exist", "not_implement", "permission"}
 
 // outcomeOf reads err_msg. Case and what follows the word differ between

@@ -142,7 +142,7 @@ func (p *payPage) pay(ctx app.Context, _ app.Event) {
 			}
 		})
 		// Clients have been seen to say cancel or fail of a payment that was
-		// made, so the signer is asked all the same (4.3 err_msg).
+		// made, so the signer is asked all the same (docs/wechat.md 5.3).
 		if err == nil && got != payUnknown {
 			if o, err := getOrder(try, p.b, p.id); err == nil {
 				p.left(o)

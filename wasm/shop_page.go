@@ -74,7 +74,7 @@ func (p *shopPage) load(ctx app.Context) {
 
 // order makes the order of the basket and enters its pay page by a real
 // navigation: on iOS the payment directory is judged by the address at which
-// the web view was loaded.
+// the web view was loaded (docs/wechat.md 5.5).
 func (p *shopPage) order(ctx app.Context, _ app.Event) {
 	items, trade := p.basket.items(p.products), p.trade()
 	if p.ordering || len(items) == 0 || trade == "" {

@@ -48,7 +48,7 @@ func (s *Server) checkout(ctx context.Context, o order.Order, renew bool, sellin
 }
 
 // prepayAlone is prepay for an order of which only the last answer pays: a
-// second code_url voids the first (idempotency of out_trade_no). Of several
+// second code_url voids the first (docs/wechat.md 4.5). Of several
 // requests at once one asks WeChat, and all of them get its answer.
 func (s *Server) prepayAlone(ctx context.Context, o order.Order) (api.Checkout, error) {
 	now := s.now()

@@ -136,7 +136,7 @@ func (s *Server) useState(ctx context.Context, w http.ResponseWriter, begun sign
 	return s.cfg.Store.UseState(ctx, begun.State, s.now().Add(stateLife))
 }
 
-// signInError translates what WeChat said to a code (1.8 of the errcode table).
+// signInError translates what WeChat said to a code (docs/wechat.md 13.3).
 func (s *Server) signInError(ctx context.Context, err error) error {
 	var e *wechat.Error
 	if !errors.As(err, &e) {

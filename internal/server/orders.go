@@ -94,8 +94,9 @@ func (s *Server) place(ctx context.Context, owner, ip, network string, req api.C
 			return order.Order{}, err
 		}
 	}
-	// For NATIVE the documents ask for the caller's address instead. A Worker
-	// has none of its own, and WeChat compares it with nothing.
+	// For NATIVE WeChat documents the caller's address instead
+	// (docs/wechat.md 4.1). A Worker has none of its own, and WeChat compares
+	// it with nothing.
 	o.TradeType, o.ClientIP = req.TradeType, ip
 	if o.TradeType == api.TradeMWEB {
 		o.ShopName = s.cfg.ShopName

@@ -15,7 +15,7 @@ const (
 )
 
 // AuthorizeURL returns the link at which a sign-in begins. WeChat compares it
-// with a strict pattern (the authorize link): the order of the parameters and
+// with a strict pattern (docs/wechat.md 1.2): the order of the parameters and
 // the fragment are part of it.
 //
 // The redirect URI is absolute and has no fragment; the state is 1 to 128

@@ -47,7 +47,7 @@ type Fee int64
 
 const opBill = "downloadbill"
 
-// Bills (downloadbill).
+// Bills (docs/wechat.md 12.1).
 const (
 	maxBill  = 8 << 20 // bytes, about 25 000 rows
 	billHour = 10      // of the next day, in Beijing, when a bill is ready

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// The columns of a bill that are read, in WeChat's words (downloadbill, ALL).
+// The columns of a bill that are read, in WeChat's words (docs/wechat.md 12.3).
 // They are found by name: WeChat adds columns.
 const (
 	colTime = iota

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// MinCloseAge is how old an order must be before it may be closed (closeorder).
+// MinCloseAge is how old an order must be before it may be closed
+// (docs/wechat.md 8.2).
 const MinCloseAge = 5 * time.Minute
 
 // CloseOrder makes an order that nobody paid unpayable. Do it before its number

@@ -60,10 +60,10 @@ func (x call) send(ctx context.Context, url string) (*http.Response, error) {
 	return x.doer.Do(req)
 }
 
-// lost reports whether a call failed at the connection (transport and format,
-// fail-over). A time-out is not that: WeChat may be busy with the call, the
-// time that the caller had is used up, and it knows better when to ask again.
-// The exception is a time-out while connecting, when nothing was sent.
+// lost reports whether a call failed at the connection (docs/wechat.md 2.1). A
+// time-out is not that: WeChat may be busy with the call, the time that the
+// caller had is used up, and it knows better when to ask again. The exception
+// is a time-out while connecting, when nothing was sent.
 func lost(ctx context.Context, err error) bool {
 	if ctx.Err() != nil {
 		return false
@@ -100,8 +100,8 @@ func cause(ctx context.Context, err error) error {
 var bom = []byte("\xef\xbb\xbf")
 
 // page reports whether an answer is no message at all: one begins with the byte
-// first, and one in XML with <xml> before long. Gateways in front of WeChat answer HTML, or nothing, with status 200
-// (transport and format).
+// first, and one in XML with <xml> before long. Gateways in front of WeChat
+// answer HTML, or nothing, with status 200 (docs/wechat.md 2.6).
 func page(answer []byte, first byte) bool {
 	answer = bytes.TrimLeft(bytes.TrimPrefix(answer, bom), " \t\r\n")
 	if len(answer) == 0 || answer[0] != first {

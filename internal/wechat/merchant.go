@@ -55,9 +55,9 @@ func (c *Client) post(ctx context.Context, doer Doer, op, path string, fields []
 	return exchange(ctx, x)
 }
 
-// check is what every answer of the merchant API goes through (return_code,
-// result_code, err_code; which reply signatures to verify). The openid of the
-// request is kept out of its errors.
+// check is what every answer of the merchant API goes through
+// (docs/wechat.md 2.5, 3.3). The openid of the request is kept out of its
+// errors.
 func (c *Client) check(op string, answer []Field, openID string) error {
 	text := reason(answer)
 	shown := c.shown(text, openID)

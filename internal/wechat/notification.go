@@ -44,8 +44,8 @@ func (c *Client) ParsePayment(body []byte) (Trade, error) {
 	return trade, nil
 }
 
-// Answer is what WeChat wants to hear after a notification (payment
-// notification, answer). The message is a few words, for WeChat's logs.
+// Answer is what WeChat wants to hear after a notification
+// (docs/wechat.md 6.3). The message is a few words, for WeChat's logs.
 func Answer(ok bool, message string) []byte {
 	code := "FAIL"
 	if ok {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TradeState is where an order stands at WeChat (orderquery, trade_state).
+// TradeState is where an order stands at WeChat (docs/wechat.md 7.3).
 type TradeState string
 
 // The states.
@@ -106,8 +106,7 @@ func readTrade(fields []Field, state TradeState) (trade Trade, problem string) {
 	return trade, ""
 }
 
-// parseFen reads 1 to 10 digits and nothing else (parser rules, spaces around
-// integers).
+// parseFen reads 1 to 10 digits and nothing else (docs/wechat.md 2.7).
 func parseFen(s string) (Fen, bool) {
 	if len(s) > 10 || !digits(s) {
 		return 0, false

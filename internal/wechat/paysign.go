@@ -17,7 +17,7 @@ type PayParams struct {
 }
 
 // PayParams signs what the page hands to WeixinJSBridge. The algorithm is that
-// of the order (calling the payment from the page, paySign).
+// of the order (docs/wechat.md 5.1).
 func (c *Client) PayParams(prepayID string) (PayParams, error) {
 	if !validPrepayID(prepayID) {
 		return PayParams{}, &Error{Op: "paysign", Code: codeParam, Message: "prepay_id is missing or malformed", Kind: Developer}

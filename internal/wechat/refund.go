@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Limits of a refund (refund).
+// Limits of a refund (docs/wechat.md 9.1).
 const (
 	maxOutRefundNo = 64 // bytes
 	maxReason      = 80 // bytes; the documents do not say bytes or characters

@@ -47,7 +47,7 @@ func (c *Client) ParseRefund(body []byte) (Refund, error) {
 	return refund, nil
 }
 
-// decryptECB decrypts req_info (refund notification, steps 1 and 2): base64,
+// decryptECB decrypts req_info (docs/wechat.md 11.2): base64,
 // AES-256 block by block, PKCS#7 padding. The AES key is the MD5 of the API key
 // in hex, its 32 lower-case digits as they are.
 func decryptECB(reqInfo string, key Secret) (text []byte, ok bool) {

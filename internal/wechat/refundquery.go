@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// maxRefunds is how many refunds an order may have (refund, limits).
+// maxRefunds is how many refunds an order may have (docs/wechat.md 9.3).
 const maxRefunds = 50
 
 const opRefundQuery = "refundquery"

@@ -22,7 +22,7 @@ const (
 // Field is one name and value of a flat message.
 type Field struct{ Name, Value string }
 
-// Sign returns the signature over fields (signature algorithm, steps 1 to 6):
+// Sign returns the signature over fields (docs/wechat.md 3.1):
 // every field but sign that has a value, sorted by name in byte order, as
 // name=value joined by &, the key last. It is exported so that tests can forge.
 func Sign(fields []Field, key Secret, t SignType) string {

@@ -15,7 +15,8 @@ import (
 type snsReply map[string]json.RawMessage
 
 // sns makes one GET of api.weixin.qq.com. Its answers are JSON in spite of
-// their content type, with status 200 and an errcode for errors (server calls).
+// their content type, with status 200 and an errcode for errors
+// (docs/wechat.md 1.6).
 func (c *Client) sns(ctx context.Context, op, pathAndQuery string) (snsReply, error) {
 	body, err := exchange(ctx, call{op: op, method: http.MethodGet, url: c.cfg.APIURL + pathAndQuery, doer: c.cfg.Doer, limit: maxMessage})
 	if err != nil {

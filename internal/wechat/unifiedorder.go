@@ -21,7 +21,7 @@ const (
 	TradeMWEB   TradeType = "MWEB"   // a phone's browser
 )
 
-// Limits of an order (unifiedorder, request fields).
+// Limits of an order (docs/wechat.md 4.1).
 const (
 	maxBody     = 127        // bytes; the documents do not say bytes or characters
 	maxDetail   = 6000       // bytes; newer pages say 6144
@@ -81,7 +81,7 @@ func (p Prepay) PageURL(back string) string {
 }
 
 // UnifiedOrder asks WeChat to take an order. The same order may be sent again,
-// unchanged, as long as it is unpaid (idempotency of out_trade_no); that is the
+// unchanged, as long as it is unpaid (docs/wechat.md 4.5); that is the
 // only right retry after an error of kind Retry. So it is sent to the backup
 // host too.
 func (c *Client) UnifiedOrder(ctx context.Context, o Order) (Prepay, error) {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// The table holds every code that the protocol notes list, with the verdict
-// that they give.
+// The table holds every code that docs/wechat.md 13.2 and the sections after it
+// list, with the kind that they give.
 func TestEveryCodeHasAVerdict(t *testing.T) {
 	b, err := os.ReadFile("testdata/codes.txt")
 	if err != nil {

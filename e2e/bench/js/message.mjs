@@ -132,9 +132,9 @@ function unescape(text) {
   });
 }
 
-// sign returns the signature over [name, value] pairs in bytes (signature
-// algorithm, steps 1 to 6): every field but sign that has a value, sorted by
-// name, as name=value joined by &, the key last.
+// sign returns the signature over [name, value] pairs in bytes
+// (docs/wechat.md 3.1): every field but sign that has a value, sorted by name,
+// as name=value joined by &, the key last.
 async function sign({ apiKey, hmacKey }, fields, type) {
   let text = "";
   for (const [name, value] of [...fields].sort(([a], [b]) => (a < b ? -1 : 1))) {

@@ -155,8 +155,7 @@ async function exchange(op, url, timeout, body) {
   return answer;
 }
 
-// check is what every answer goes through (return_code, result_code, err_code;
-// which reply signatures to verify).
+// check is what every answer goes through (docs/wechat.md 2.5, 3.3).
 async function check(shop, op, answer) {
   const text = reason(answer);
   if (answer.get("return_code") !== "SUCCESS") {

@@ -117,7 +117,7 @@ func (w *WeChat) checkLink(rawQuery string) (link, *linkError) {
 		names = append(names, name)
 		values[name] = value
 	}
-	// Error numbers shown on the authorize page: what is empty comes first.
+	// docs/wechat.md 13.2: what is empty comes first.
 	for _, e := range []struct {
 		name string
 		code int
@@ -164,7 +164,7 @@ func (w *WeChat) checkRedirect(raw string) string {
 	if len(domains) == 0 {
 		return ""
 	}
-	// Redirect domain set-up: the exact host; an entry with a path covers that
+	// docs/wechat.md 1.5: the exact host; an entry with a path covers that
 	// prefix.
 	for _, d := range domains {
 		host, dir, hasDir := strings.Cut(d, "/")
@@ -224,7 +224,7 @@ type grant struct {
 	used     bool
 }
 
-// codeLife is the life of a code: 5 minutes (what comes back).
+// codeLife is the life of a code: 5 minutes (docs/wechat.md 1.4).
 const codeLife = 5 * time.Minute
 
 // newCode makes the code of a link for a person.

@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// When bills can be had (downloadbill), in Beijing: from 9:00 of the next day
-// they are made, at 10:00 they are ready; after three months they are gone.
+// When bills can be had (docs/wechat.md 12.1), in Beijing: from 9:00 of the
+// next day they are made, at 10:00 they are ready; after three months they are
+// gone.
 const (
 	billStart  = 9 * time.Hour
 	billReady  = 10 * time.Hour

@@ -71,7 +71,7 @@ func aDay(t *testing.T, edit ...func(*Config)) *world {
 }
 
 // UTF-8 with a BOM, a line of names, lines in which every cell begins with a
-// backtick, two lines of totals; amounts in yuan (downloadbill).
+// backtick, two lines of totals; amounts in yuan (docs/wechat.md 12.2).
 func TestBillIsTheLedger(t *testing.T) {
 	w := aDay(t)
 	text := w.fetchBill("20260301")
@@ -142,7 +142,7 @@ func TestBillShowsTheRefundsOfItsMorning(t *testing.T) {
 	}
 }
 
-// GZIP is a gzip stream (downloadbill).
+// GZIP is a gzip stream (docs/wechat.md 12.5).
 func TestBillAsGZIP(t *testing.T) {
 	w := aDay(t)
 	rec := w.do("POST", pathDownloadBill, signedXML(w.billing("20260301", "tar_type", "GZIP"), w.cfg.APIKey))
@@ -160,7 +160,7 @@ func TestBillAsGZIP(t *testing.T) {
 }
 
 // Ready after 10:00 in Beijing of the next day, from 9:00 on it is made; three
-// months; a day without trades has none (downloadbill).
+// months; a day without trades has none (docs/wechat.md 12.1, 12.4).
 func TestWhenThereIsABill(t *testing.T) {
 	w := newWorld(t, tame) // 10:00
 	w.paid("when001")

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The types of a bill (downloadbill, bill_type).
+// The types of a bill (docs/wechat.md 12.1).
 const (
 	billAll      = "ALL"
 	billSuccess  = "SUCCESS"

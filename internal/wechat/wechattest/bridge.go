@@ -38,8 +38,8 @@ const (
 	payCancel = "get_brand_wcpay_request:cancel"
 )
 
-// payArgs are the six fields of getBrandWCPayRequest, exact in case, with
-// their lengths in bytes (paySign v2).
+// payArgs are the six fields of getBrandWCPayRequest, exact in case, with their
+// lengths in bytes (docs/wechat.md 5.1).
 var payArgs = []field{
 	{name: "appId", max: 32}, {name: "timeStamp", max: 32}, {name: "nonceStr", max: 32},
 	{name: "package", max: 128}, {name: "signType", max: 32}, {name: "paySign", max: 64},
@@ -125,7 +125,7 @@ func (w *WeChat) openSheet(call InvokeCall, m *Message) (Sheet, *BridgeError) {
 }
 
 // payInPlace tells what getBrandWCPayRequest comes to where it cannot pay; nil
-// where it can (client environment, err_msg).
+// where it can (docs/wechat.md 5.4, 16.2).
 func payInPlace(place Place) *BridgeError {
 	switch e := place.Environment; {
 	case place.onComputer() && !e.inMiniProgram():
@@ -162,8 +162,8 @@ func readPayArgs(place Place, args map[string]json.RawMessage) ([]pair, *BridgeE
 		}
 		var v string
 		if json.Unmarshal(raw, &v) != nil {
-			// paySign v2: a number fails on iOS, with words of its own. The
-			// simulator refuses it on both.
+			// docs/wechat.md 5.1: a number fails on iOS, with words of its own.
+			// The simulator refuses it on both.
 			name := f.name
 			if place.Apple {
 				name = "$key0$"
@@ -226,8 +226,8 @@ func (o *order) payable(now time.Time) *BridgeError {
 	return nil
 }
 
-// judgedURL is the address that the directory is compared with (payment
-// authorization directory): Android the current one, iOS the landing one.
+// judgedURL is the address that the directory is compared with
+// (docs/wechat.md 5.5): Android the current one, iOS the landing one.
 func judgedURL(place Place, call InvokeCall) string {
 	if place.Apple && call.Landing != "" {
 		return call.Landing

@@ -202,7 +202,8 @@ func (w *WeChat) WriteCertificates(dir string) error {
 	return nil
 }
 
-// certified wraps a call that wants the merchant's certificate (refund).
+// certified wraps a call that wants the merchant's certificate
+// (docs/wechat.md 2.8).
 func (w *WeChat) certified(h func(x *exchange)) func(x *exchange) {
 	return func(x *exchange) {
 		switch {

@@ -41,8 +41,7 @@ func clientWith(t *testing.T, s *Server, certs ...tls.Certificate) *http.Client 
 }
 
 // Refund wants the certificate, orderquery does not, and a wrong one is
-// refused everywhere (which calls need the client certificate; transport, bad
-// status).
+// refused everywhere (docs/wechat.md 2.6, 2.8).
 func TestRefundWantsTheMerchantsCertificate(t *testing.T) {
 	s := Start(t, Config{ShopURL: shopOrigin, Doer: &shop{}})
 	w := &world{WeChat: s.WeChat, t: t, h: s.Handler()}

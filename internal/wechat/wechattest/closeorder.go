@@ -3,7 +3,7 @@ package wechattest
 import "time"
 
 // closeWait is how long after its creation an order cannot be closed
-// (closeorder): 5 minutes.
+// (docs/wechat.md 8.2): 5 minutes.
 const closeWait = 5 * time.Minute
 
 // closeOrder answers POST /pay/closeorder.

@@ -11,7 +11,7 @@ func (w *world) closing(no string) []pair {
 }
 
 // Not within 5 minutes of creation; who is paid, closed or unknown says so
-// (closeorder).
+// (docs/wechat.md 8.1, 8.2).
 func TestCloseOrder(t *testing.T) {
 	w := newWorld(t)
 	w.prepay("close01")

@@ -97,7 +97,7 @@ type Config struct {
 	// real time. Default 5 s: the limit of v2 is not published, v3's is 5 s.
 	NotifyTimeout time.Duration
 	// NotifyIntervals is the retry list of notifications, in simulator time.
-	// Default WeChat's own 15 intervals (payment notification, retries).
+	// Default WeChat's own 15 intervals (docs/wechat.md 6.4).
 	NotifyIntervals []time.Duration
 
 	// TLSAddr is where Listen serves Handler over TLS too, host:port with port 0
@@ -198,9 +198,9 @@ func (c Config) validate() error {
 			}
 		}
 	}
-	// Redirect domain set-up: no scheme, no port.
+	// docs/wechat.md 1.5: no scheme, no port.
 	bad(!strings.Contains(c.OAuthDomain, ":"), "OAuthDomain: want a bare host or host/path, got %q", c.OAuthDomain)
-	// Payment directory: up to 5 entries, each with scheme and final slash.
+	// docs/wechat.md 5.5: up to 5 entries, each with scheme and final slash.
 	bad(len(c.PayDirs) <= 5, "PayDirs: at most 5, got %d", len(c.PayDirs))
 	for _, d := range c.PayDirs {
 		u, err := url.Parse(d)

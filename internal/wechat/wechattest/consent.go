@@ -85,7 +85,7 @@ func (w *WeChat) Decide(id string, approve bool) (Consent, error) {
 	if approve {
 		c.State = ConsentApproved
 	}
-	// What comes back: a refusal redirects with the state and no code.
+	// docs/wechat.md 1.4: a refusal redirects with the state and no code.
 	c.Location = c.link.answer(code)
 	w.comeBack()
 	close(c.done)

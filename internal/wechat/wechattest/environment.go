@@ -12,7 +12,7 @@ import (
 // what it does, whether the sign-in works.
 type Environment string
 
-// The environments (client environment).
+// The environments (docs/wechat.md 16.2).
 const (
 	Android        Environment = "android"         // WeChat on an Android phone
 	IOS            Environment = "ios"             // WeChat on an iPhone

@@ -18,7 +18,7 @@ func (w *world) move(e Environment) {
 	}
 }
 
-// What a page may tell places apart by (client environment).
+// What a page may tell places apart by (docs/wechat.md 16.1).
 func TestEveryPlaceSaysWhatItIs(t *testing.T) {
 	signs := []string{"MicroMessenger/", "wxwork/", "WindowsWechat", "MacWechat", "UnifiedPC", "miniProgram/", "WMPF", "Mobile", "(iPhone;", "Android", "OpenHarmony"}
 	for e, want := range map[Environment][]string{
@@ -108,7 +108,7 @@ func TestTheBridgeIsWhereWeChatIs(t *testing.T) {
 	}
 }
 
-// err_msg, client environment.
+// docs/wechat.md 5.3, 16.2.
 func TestPayingWorksInWeChatOnAPhone(t *testing.T) {
 	w := newWorld(t)
 	prepay := w.prepay("place01")

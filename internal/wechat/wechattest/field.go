@@ -10,7 +10,8 @@ import (
 )
 
 // field is one line of unifiedorder's field table. Lengths are counted in
-// bytes: the document does not say, so the stricter reading is taken.
+// bytes: WeChat does not say, so the stricter reading is taken
+// (docs/wechat.md 4.1).
 type field struct {
 	name     string
 	max      int // bytes
@@ -140,8 +141,9 @@ func validNotifyURL(v string) bool {
 // validJSON takes any JSON value.
 func validJSON(v string) bool { return json.Valid([]byte(v)) }
 
-// Time rules. The sources agree that a minute is too short; five minutes are
-// advised by older ones, so less than that gets a note and no refusal.
+// The bounds of time_expire (docs/wechat.md 4.4). The sources agree that a
+// minute is too short; five minutes are advised by older ones, so less than
+// that gets a note and no refusal.
 const (
 	expireMin     = time.Minute
 	expireAdvised = 5 * time.Minute

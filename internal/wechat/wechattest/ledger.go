@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// The trade states that an order of this simulator can be in (orderquery,
-// trade_state).
+// The trade states that an order of this simulator can be in
+// (docs/wechat.md 7.3).
 const (
 	StateNotPay  = "NOTPAY"
 	StateSuccess = "SUCCESS"
@@ -173,7 +173,7 @@ func (w *WeChat) settle(o *order, payer User) {
 		TotalFee: o.TotalFee, CashFee: o.TotalFee, Subscribed: payer.Subscribed, Paid: now,
 		BankType: []string{"OTHERS", "ICBC_DEBIT", "CMB_CREDIT"}[w.ids.intn(3)],
 	}
-	// Payment notification, request: cash_fee is less than total_fee when
+	// docs/wechat.md 6.1: cash_fee is less than total_fee when
 	// coupons apply. Whoever compares the wrong one finds out here.
 	w.drawCoupons(t)
 	o.trade = t

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// mwebLife is the life of a mweb_url: 5 minutes (time rules).
+// mwebLife is the life of a mweb_url: 5 minutes (docs/wechat.md 4.4).
 const mwebLife = 5 * time.Minute
 
-// What the page says (H5 payment outside WeChat).
+// What the page says (docs/wechat.md 14.4).
 const (
 	mwebNoReferer = "商家参数格式有误,请联系商家解决"
 	mwebDomain    = "商家存在未配置的参数,请联系商家解决"

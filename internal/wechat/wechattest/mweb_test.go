@@ -117,7 +117,7 @@ func TestABrowserCancelsAndPaysLater(t *testing.T) {
 	}
 }
 
-// The table of H5 payment outside WeChat.
+// docs/wechat.md 14.2, 14.4.
 func TestWhatTheH5PageRefuses(t *testing.T) {
 	w := newWorld(t)
 	u := w.mwebURL("mweb004")

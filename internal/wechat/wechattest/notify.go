@@ -14,9 +14,10 @@ import (
 // notifyTimeout is how long WeChat waits for the shop's answer.
 const notifyTimeout = 5 * time.Second
 
-// notifyIntervals is the retry list of a payment notification: the first send
-// follows the payment at once, each of the 15 repeats its interval after the
-// send before it, 24 hours and 4 minutes in all.
+// notifyIntervals is the retry list of a payment notification
+// (docs/wechat.md 6.4): the first send follows the payment at once, each of the
+// 15 repeats its interval after the send before it, 24 hours and 4 minutes in
+// all.
 func notifyIntervals() []time.Duration {
 	const s, m, h = time.Second, time.Minute, time.Hour
 	return []time.Duration{15 * s, 15 * s, 30 * s, 3 * m, 10 * m, 20 * m, 30 * m, 30 * m, 30 * m, 60 * m, 3 * h, 3 * h, 3 * h, 6 * h, 6 * h}
@@ -233,8 +234,8 @@ func (w *WeChat) post(n *notification, l letter, note string) Attempt {
 }
 
 // deliver makes the request; reason is empty when the shop acknowledged
-// (payment notification, answer: HTTP 200 and a SUCCESS message; anything
-// else, a redirect, an error page or a time-out counts as failure).
+// (docs/wechat.md 6.3: HTTP 200 and a SUCCESS message; anything else, a
+// redirect, an error page or a time-out counts as failure).
 func (w *WeChat) deliver(ctx context.Context, url, body string) (status int, answer, reason string) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
 	if err != nil {

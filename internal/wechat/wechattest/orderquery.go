@@ -32,7 +32,8 @@ func (w *WeChat) orderQuery(p *payRequest) {
 	}
 	state := o.State
 	if o.trade != nil {
-		// trade_state: NOTPAY is also seen for a few seconds after a payment.
+		// docs/wechat.md 7.3: NOTPAY is also seen for a few seconds after a
+		// payment.
 		if f, ok := w.takeFault(FaultQueryLate, ""); ok {
 			if now.Sub(o.trade.Paid) < time.Duration(f.DelayMS)*time.Millisecond {
 				p.note("fault query_late: the order is paid")
@@ -53,8 +54,9 @@ func (w *WeChat) orderQuery(p *payRequest) {
 		p.succeed(append(o.fields(*o.trade), pair{"trade_state", StateSuccess}, pair{"trade_state_desc", "支付成功"})...)
 	case StateRefund:
 		fs := o.fields(*o.trade)
-		// In every state but SUCCESS the document promises out_trade_no and
-		// attach only; WeChat is seen to send the rest of a refunded order.
+		// In every state but SUCCESS WeChat promises out_trade_no and attach
+		// only (docs/wechat.md 7.2); WeChat is seen to send the rest of a
+		// refunded order.
 		if w.cfg.Hostile && w.ids.intn(2) == 0 {
 			fs = []pair{{"out_trade_no", o.OutTradeNo}}
 			if o.Attach != "" {
@@ -69,12 +71,13 @@ func (w *WeChat) orderQuery(p *payRequest) {
 		}
 		p.succeed(fs...)
 	default:
-		// Only what the document promises: no amount, no attach.
+		// Only what WeChat promises (docs/wechat.md 7.2): no amount, no attach.
 		p.succeed(pair{"out_trade_no", o.OutTradeNo}, pair{"trade_state", StateNotPay}, pair{"trade_state_desc", "订单未支付"})
 	}
 }
 
-// findOrder prefers transaction_id, as the document does; w.mu is held.
+// findOrder prefers transaction_id, as WeChat does (docs/wechat.md 7.1); w.mu
+// is held.
 func (w *WeChat) findOrder(transactionID, outTradeNo string) *order {
 	if transactionID == "" {
 		return w.orders[outTradeNo]

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// doctype stands before some messages that reach notify URLs (payment
-// notification, retries).
+// doctype stands before some messages that reach notify URLs
+// (docs/wechat.md 6.5).
 const doctype = `<?xml version="1.0"?><!DOCTYPE xml [<!ENTITY xxe SYSTEM "http://tst.qq.com/xxe_inject/h5pay">]>`
 
 // paymentLetter writes and signs the notification of a payment.
@@ -36,7 +36,7 @@ func (w *WeChat) paymentLetter(o *order, forge string) letter {
 			algorithm = signMD5
 		}
 	}
-	// Payment notification, request: sign_type is often absent.
+	// docs/wechat.md 3.4: sign_type is often absent.
 	if w.ids.intn(2) == 0 {
 		fields = append(fields, pair{"sign_type", algorithm})
 	}

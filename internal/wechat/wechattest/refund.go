@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// Limits of refund (refund, limits).
+// Limits of refund (docs/wechat.md 9.1, 9.3).
 const (
 	maxRefunds   = 50          // of one order
 	refundPause  = time.Minute // between two refunds of one order
 	refundNumber = 64          // bytes of out_refund_no
 )
 
-// The two sources of a refund's money (refund_account).
+// The two sources of a refund's money (docs/wechat.md 9.4).
 const (
 	accountUnsettled = "REFUND_SOURCE_UNSETTLED_FUNDS" // the default
 	accountRecharge  = "REFUND_SOURCE_RECHARGE_FUNDS"

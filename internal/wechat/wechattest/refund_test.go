@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// SUCCESS means accepted, not refunded (refund).
+// SUCCESS means accepted, not refunded (docs/wechat.md 9.2).
 func TestARefundIsTakenThenMade(t *testing.T) {
 	w := newWorld(t, plain, tame)
 	w.paid("refund1")
@@ -38,7 +38,8 @@ func TestARefundIsTakenThenMade(t *testing.T) {
 	}
 }
 
-// Repeating with the same out_refund_no is the only correct retry (refund).
+// Repeating with the same out_refund_no is the only correct retry
+// (docs/wechat.md 9.2).
 func TestTheSameRefundAgainIsOneRefund(t *testing.T) {
 	w := newWorld(t, plain)
 	w.paid("again01")
@@ -110,7 +111,7 @@ func TestRefundFieldRules(t *testing.T) {
 }
 
 // Never more than was paid, a minute apart, at most 50 times, within a year
-// (refund, limits).
+// (docs/wechat.md 9.3).
 func TestRefundLimits(t *testing.T) {
 	next := func(w *world, no, fee string, i int) string {
 		return refusal(w.pay(pathRefund, w.refundRequest(no, fmt.Sprintf("r-%s-%d", no, i), fee)))
@@ -166,7 +167,7 @@ func TestRefundLimits(t *testing.T) {
 }
 
 // NOTENOUGH: the same out_refund_no again, with the other refund_account or once
-// money was paid in (refund, err_code). It stays with its amounts. The same call
+// money was paid in (docs/wechat.md 9.4). It stays with its amounts. The same call
 // again cures neither.
 func TestNotEnoughKeepsTheNumber(t *testing.T) {
 	const unsettled, basic = "NOTENOUGH 交易未结算资金不足，请使用可用余额退款", "NOTENOUGH 基本账户余额不足，请充值后重新发起"
@@ -275,7 +276,7 @@ func TestARefundedOrderIsPaid(t *testing.T) {
 }
 
 // Of a trade_state other than SUCCESS no more than out_trade_no and attach is
-// promised (orderquery).
+// promised (docs/wechat.md 7.2).
 func TestAHostileQueryOfARefundedOrderSaysLittle(t *testing.T) {
 	w := newWorld(t, plain)
 	w.paid("little1")

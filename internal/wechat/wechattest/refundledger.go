@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// The states of a Refund (refundquery, refund_status).
+// The states of a Refund (docs/wechat.md 10.4).
 const (
 	RefundProcessing = "PROCESSING"
 	RefundSuccess    = "SUCCESS"

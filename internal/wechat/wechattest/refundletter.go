@@ -12,7 +12,7 @@ import (
 // dateTime is how refunds and bills write a time, Beijing's.
 const dateTime = "2006-01-02 15:04:05"
 
-// refundLetter writes the notification of a refund (refund notification): it
+// refundLetter writes the notification of a refund (docs/wechat.md 11.1): it
 // has no sign, what it says is in req_info, encrypted with the API key.
 func (w *WeChat) refundLetter(r *refund, forge string) letter {
 	w.mu.Lock()

@@ -66,7 +66,7 @@ func TestReqInfoIsThePublishedOne(t *testing.T) {
 	}
 }
 
-// No sign; what it says is in req_info (refund notification).
+// No sign; what it says is in req_info (docs/wechat.md 11.1).
 func TestRefundNotificationFollowsTheRefund(t *testing.T) {
 	w := newWorld(t, plain)
 	w.paid("told001")
@@ -118,7 +118,7 @@ func TestARefundWithoutNotifyURLIsSilent(t *testing.T) {
 	}
 }
 
-// The same retry list as for payments (refund notification).
+// The same retry list as for payments (docs/wechat.md 11.1).
 func TestRefundNotificationsAreRepeatedAndSpoiled(t *testing.T) {
 	begin := func(t *testing.T, faults ...Fault) *world {
 		w := newWorld(t, plain)

@@ -2,8 +2,8 @@ package wechattest
 
 import "strconv"
 
-// Refunds in one answer (refundquery), and how many an order may have for
-// which the document still advises to ask by its number.
+// Refunds in one response (docs/wechat.md 10.3), and how many an order may have
+// for which WeChat still advises to query by its number (10.1).
 const (
 	refundPage     = 10
 	refundsByOrder = 20

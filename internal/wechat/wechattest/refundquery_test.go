@@ -57,7 +57,7 @@ func TestRefundQueryFollowsTheRefund(t *testing.T) {
 }
 
 // refund_id, out_refund_no, transaction_id, out_trade_no: highest priority
-// first (refundquery).
+// first (docs/wechat.md 10.1).
 func TestRefundQueryTakesTheHighestNumber(t *testing.T) {
 	w := newWorld(t, plain)
 	w.paid("query21")
@@ -83,7 +83,7 @@ func TestRefundQueryTakesTheHighestNumber(t *testing.T) {
 	}
 }
 
-// Ten at a time, with offset for more (refundquery).
+// Ten at a time, with offset for more (docs/wechat.md 10.3).
 func TestRefundQueryGivesTenAtATime(t *testing.T) {
 	w := newWorld(t, plain)
 	w.paid("query31")
@@ -118,8 +118,7 @@ func TestRefundQueryGivesTenAtATime(t *testing.T) {
 }
 
 // Coupons come back with the last part; refund_fee counts them, cash_refund_fee does
-// not, settlement_refund_fee only those that are settled (refundquery,
-// coupon_refund_*).
+// not, settlement_refund_fee only those that are settled (docs/wechat.md 10.2).
 func TestRefundsOfCoupons(t *testing.T) {
 	w := newWorld(t, plain, tame)
 	if err := w.AddFault(Fault{Kind: FaultCoupons}); err != nil {

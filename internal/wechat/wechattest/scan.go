@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// codeURLLife is the life of a code_url: 2 hours (time rules).
+// codeURLLife is the life of a code_url: 2 hours (docs/wechat.md 4.4).
 const codeURLLife = 2 * time.Hour
 
 // Refusal is what the phone says instead of opening a payment sheet.

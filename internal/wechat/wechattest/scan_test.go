@@ -58,8 +58,8 @@ func TestAScannedCodeIsPaid(t *testing.T) {
 	}
 }
 
-// code_url lives 2 hours; placing the order again voids it (time rules;
-// idempotency of out_trade_no).
+// code_url lives 2 hours; placing the order again voids it (docs/wechat.md 4.4,
+// 4.5).
 func TestWhatAPhoneDoesNotScan(t *testing.T) {
 	w := newWorld(t)
 	refused := func(url, want string) {

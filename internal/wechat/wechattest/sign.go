@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// The two algorithms of APIv2 (APIv2 common rules, signing).
+// The two algorithms of APIv2 (docs/wechat.md 3.1).
 const (
 	signMD5  = "MD5"
 	signHMAC = "HMAC-SHA256"

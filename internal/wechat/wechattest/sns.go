@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Lives of the web tokens (server calls, access_token reply).
+// Lives of the web tokens (docs/wechat.md 1.7).
 const (
 	tokenLife   = 7200 * time.Second
 	refreshLife = 30 * 24 * time.Hour
@@ -121,7 +121,7 @@ func (w *WeChat) exchangeCode(x *exchange, code string) {
 		snapshot = true
 	}
 	if snapshot {
-		// Snapshot page mode: openid, nickname and avatar are all fake.
+		// docs/wechat.md 1.10: openid, nickname and avatar are all fake.
 		user = User{OpenID: "o" + w.ids.text(base64url, 27), Nickname: "微信用户"}
 	}
 	t := w.newToken(user, g.scope, snapshot)
@@ -181,7 +181,7 @@ func (w *WeChat) refreshToken(x *exchange) {
 	case now.After(t.refreshExpires):
 		x.errcode(42002, "refresh_token expired")
 	default:
-		// Refresh rule: a living token is kept and extended, a dead one
+		// docs/wechat.md 1.9: a living token is kept and extended, a dead one
 		// replaced.
 		w.mu.Lock()
 		if now.After(t.expires) {

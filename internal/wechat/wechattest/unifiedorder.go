@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// prepayLife is the life of a prepay_id: 2 hours (time rules).
+// prepayLife is the life of a prepay_id: 2 hours (docs/wechat.md 4.4).
 const prepayLife = 2 * time.Hour
 
 // unifiedOrder answers POST /pay/unifiedorder.
@@ -59,7 +59,7 @@ func (w *WeChat) checkTradeType(p *payRequest) bool {
 	switch p.get("trade_type") {
 	case "JSAPI":
 		if openID == "" {
-			// err_code: one of the errors that come as text only.
+			// docs/wechat.md 13.9: one of the errors that come as text only.
 			p.fail("LACK_PARAMS", "JSAPI支付必须传openid")
 			return false
 		}
@@ -87,7 +87,7 @@ func (w *WeChat) checkTradeType(p *payRequest) bool {
 	return true
 }
 
-// reenter answers a number that was used before (idempotency of out_trade_no);
+// reenter answers a number that was used before (docs/wechat.md 4.5);
 // w.mu is held.
 func (w *WeChat) reenter(p *payRequest, o *order, now time.Time) {
 	switch {

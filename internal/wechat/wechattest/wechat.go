@@ -71,7 +71,7 @@ func New(cfg Config) (*WeChat, error) {
 	if w.doer == nil {
 		w.own = &http.Client{
 			Transport: &http.Transport{MaxIdleConnsPerHost: 4, IdleConnTimeout: 30 * time.Second},
-			// Payment notification, answer: a redirect counts as failure.
+			// docs/wechat.md 6.3: a redirect counts as failure.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}
 		w.doer = w.own

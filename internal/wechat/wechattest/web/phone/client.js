@@ -6,7 +6,8 @@
 const prefix = "/__wechat/";
 
 // The address this webview was opened with. iOS judges the payment directory by
-// it and not by the current one, so it is taken before any pushState.
+// it and not by the current one, so it is taken before any pushState
+// (docs/wechat.md 5.5).
 const landing = location.href;
 
 // The Promise-free ways out of the page are kept before the page can wrap them.
