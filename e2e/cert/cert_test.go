@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"h5pay/internal/api"
 	"h5pay/internal/cleanup"
@@ -112,7 +113,8 @@ func (s *shop) paid(sim *wechattest.Server) api.Order {
 		s.Fatal(err)
 	}
 	var o api.Order
-	if s.call("GET", api.OrderPath(c.Order.ID), "", &o); o.Status != api.StatusPaid { // it asks WeChat
+	time.Sleep(4 * time.Second)                                                       // a fresh order is not queried
+	if s.call("GET", api.OrderPath(c.Order.ID), "", &o); o.Status != api.StatusPaid { // it queries WeChat
 		s.Fatalf("order %+v", o)
 	}
 	return o

@@ -74,9 +74,24 @@ func TestWranglerBuildsWhatItNeeds(t *testing.T) {
 	if page := get(t, url+"/"); !strings.Contains(page, "/assets/app.") {
 		t.Errorf("the page is %.300s", page)
 	}
-	// The Worker runs and names what a shop needs.
-	if health := get(t, url+"/api/health"); !strings.Contains(health, "WECHAT_API_KEY") {
+	// The Worker runs. It tells strangers that it is not well, and its log what is missing.
+	if health := get(t, url+"/api/health"); !strings.Contains(health, `"ok":false`) {
 		t.Errorf("the health page is %s", health)
+	}
+	get(t, url+"/api/config")
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		text, err := os.ReadFile(log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), "WECHAT_API_KEY") {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the log does not name WECHAT_API_KEY")
+		}
+		time.Sleep(100 * time.Millisecond)
 	}
 }
 

@@ -31,11 +31,14 @@ import (
 	"strings"
 	"time"
 
+	"h5pay/internal/cleanup"
 	"h5pay/internal/stack"
 	"h5pay/internal/wechat/apiv3"
 )
 
-func main() {
+func main() { cleanup.Main(program) }
+
+func program() int {
 	log.SetFlags(0)
 	n := flag.Int("n", 200, "requests of each operation in a round")
 	rounds := flag.Int("rounds", 9, "rounds")
@@ -43,15 +46,18 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if *n < 1 || *rounds < 1 {
-		log.Fatal("rsabench: -n and -rounds are at least 1")
+		log.Print("rsabench: -n and -rounds are at least 1")
+		return 2
 	}
 	root, err := os.Getwd()
 	if err == nil {
 		err = run(ctx, os.Stdout, root, *n, *rounds)
 	}
 	if err != nil {
-		log.Fatal("rsabench: ", err)
+		log.Print("rsabench: ", err)
+		return 1
 	}
+	return 0
 }
 
 // run measures, checks every result, and writes the table to out. root is the

@@ -3,7 +3,11 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"h5pay/internal/cleanup"
 )
+
+func TestMain(m *testing.M) { cleanup.Main(m.Run) }
 
 // In workerd, WebCrypto and crypto/rsa make the same signature, verify it, and
 // import the keys as package apiv3 writes them.
