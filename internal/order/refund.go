@@ -30,7 +30,8 @@ type Refund struct {
 	CreatedAt time.Time
 
 	// FromBalance says that the money comes from the merchant's available balance,
-	// instead of from takings that are not settled. UseBalance alone sets it later.
+	// instead of from takings that are not settled. UseBalance and SwitchSource change
+	// it later.
 	FromBalance bool
 
 	Status   api.RefundStatus
@@ -52,6 +53,7 @@ type RefundFailure struct {
 	Failure     string // WeChat's code, "FAIL" when it gave none
 	FailureText string // WeChat's words, cleaned and bounded
 	Stuck       bool   // a retry does not cure it: the operator has to act
+	FromBalance bool   // whether the next call takes the available balance
 }
 
 // NewRefundID returns a number for WeChat, like NewOutTradeNo.

@@ -42,13 +42,24 @@ func (s *Store) FailRefund(ctx context.Context, id string, f RefundFailure, now 
 		append([]any{string(api.RefundFailed), cmp.Or(f.Failure, "FAIL"), f.FailureText, now.UnixMilli(), now.UnixMilli(), id}, args...)...)
 }
 
-// NoteRefundFailure stores why WeChat refused a refund that stays as it is, to be
-// sent again.
-func (s *Store) NoteRefundFailure(ctx context.Context, id string, f RefundFailure, now time.Time) error {
-	_, err := s.run(ctx, "changing refund "+id, `
-		UPDATE refunds SET failure = ?, failure_text = ?, stuck = ?, updated_at = MAX(updated_at, ?) WHERE id = ? AND status = 'created'`,
-		cmp.Or(f.Failure, "FAIL"), f.FailureText, flag(f.Stuck), now.UnixMilli(), id)
+// NoteRefundFailure stores why WeChat declined a refund that stays as it is, to be
+// sent again. It does nothing when the money is to come from another source by now
+// than in r, the refund as it was sent: the failure is not that of the next call.
+func (s *Store) NoteRefundFailure(ctx context.Context, r Refund, f RefundFailure, now time.Time) error {
+	_, err := s.run(ctx, "changing refund "+r.ID, `
+		UPDATE refunds SET failure = ?, failure_text = ?, stuck = ?, from_balance = ?, updated_at = MAX(updated_at, ?)
+		WHERE id = ? AND status = 'created' AND from_balance = ?`,
+		cmp.Or(f.Failure, "FAIL"), f.FailureText, flag(f.Stuck), flag(f.FromBalance), now.UnixMilli(), r.ID, flag(r.FromBalance))
 	return err
+}
+
+// SwitchSource lets a refund that WeChat has not taken take its money from the other
+// source than in r, as it was sent: the available balance or unsettled takings. It
+// reports whether it did.
+func (s *Store) SwitchSource(ctx context.Context, r Refund, now time.Time) (bool, error) {
+	return s.run(ctx, "changing refund "+r.ID, `
+		UPDATE refunds SET from_balance = ?, stuck = 0, updated_at = MAX(updated_at, ?) WHERE id = ? AND status = 'created' AND from_balance = ?`,
+		flag(!r.FromBalance), now.UnixMilli(), r.ID, flag(r.FromBalance))
 }
 
 // UseBalance lets a refund that WeChat has not taken take its money from the

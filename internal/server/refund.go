@@ -35,23 +35,23 @@ func (s *Server) sendRefund(ctx context.Context, r order.Refund, source string) 
 }
 
 // submitRefund makes the call of a refund that the caller has claimed. When WeChat
-// declines it because unsettled takings do not suffice, it is sent once more, with
-// the available balance (refund, err_code NOTENOUGH: the other refund_account, the
-// same out_refund_no). The error is the database's.
+// declines it because the source of the money does not suffice, it is sent once more
+// from the other source, unless the operator chooses (docs/wechat.md 9.4). The error
+// is the database's.
 func (s *Server) submitRefund(ctx context.Context, r order.Refund, source string) error {
 	log := s.refundLog(ctx, r, source)
 	callCtx, cancel := context.WithTimeout(ctx, refundTimeout) // for both calls: no other claim begins sooner
 	defer cancel()
 	taken, err := s.cfg.WeChat.Refund(callCtx, refundRequest(r))
 	var e *wechat.Error
-	if errors.As(err, &e) && e.Code == wechat.CodeNotEnough && !r.FromBalance && !s.cfg.ManualBalance {
-		switched, dbErr := s.cfg.Store.UseBalance(ctx, r.ID, s.now())
+	if errors.As(err, &e) && e.Code == wechat.CodeNotEnough && !s.cfg.ManualBalance {
+		switched, dbErr := s.cfg.Store.SwitchSource(ctx, r, s.now())
 		if dbErr != nil {
 			return dbErr
 		}
 		if switched {
-			log.Warn("a refund takes the available balance: unsettled takings do not suffice", "amount", int64(r.Amount))
-			r.FromBalance = true
+			r.FromBalance = !r.FromBalance
+			log.Warn("a refund takes its money from the other source: the first does not suffice", "from_balance", r.FromBalance, "amount", int64(r.Amount))
 			taken, err = s.cfg.WeChat.Refund(callCtx, refundRequest(r))
 		}
 	}
@@ -82,7 +82,10 @@ func (s *Server) refundRefused(ctx context.Context, log *slog.Logger, r order.Re
 	if !errors.As(cause, &e) {
 		e = &wechat.Error{Kind: wechat.Retry}
 	}
-	failure := order.RefundFailure{Failure: e.Code, FailureText: e.Message}
+	failure := order.RefundFailure{Failure: e.Code, FailureText: e.Message, FromBalance: r.FromBalance}
+	if e.Code == wechat.CodeNotEnough && !s.cfg.ManualBalance {
+		failure.FromBalance = true // neither suffices: the operator has to pay in, or new takings come
+	}
 	switch {
 	case e.Kind == wechat.Retry && e.Code == "", e.Kind == wechat.Untrusted:
 		// WeChat may have it or not. It is sent again, unchanged.
@@ -90,14 +93,14 @@ func (s *Server) refundRefused(ctx context.Context, log *slog.Logger, r order.Re
 		return nil
 	case e.Kind == wechat.Retry:
 		log.Warn("WeChat takes a refund later", "error", cause)
-		return s.cfg.Store.NoteRefundFailure(ctx, r.ID, failure, s.now())
+		return s.cfg.Store.NoteRefundFailure(ctx, r, failure, s.now())
 	case e.Kind == wechat.Operator, e.Code == "":
 		// The merchant's balance, certificate or key is not the refund's fault: it
 		// is taken once that is right. Neither is a refusal without a code, which
 		// comes unsigned. A retry does not cure either, so that it is sent less often.
 		log.Error("WeChat refused the shop a refund", "error", cause)
 		failure.Stuck = true
-		return s.cfg.Store.NoteRefundFailure(ctx, r.ID, failure, s.now())
+		return s.cfg.Store.NoteRefundFailure(ctx, r, failure, s.now())
 	}
 	// A call that was lost before this one may have been taken.
 	if found, err := s.queryRefund(ctx, r, source); err != nil || found {

@@ -18,7 +18,7 @@ const keepRefunds = `
 	CREATE TRIGGER keep_refund BEFORE UPDATE ON refunds
 	WHEN OLD.id <> NEW.id OR OLD.order_id <> NEW.order_id OR OLD.refund_key IS NOT NEW.refund_key OR OLD.amount <> NEW.amount
 		OR OLD.reason <> NEW.reason OR OLD.notify_url <> NEW.notify_url OR OLD.created_at <> NEW.created_at
-		OR OLD.from_balance <> NEW.from_balance AND (OLD.from_balance = 1 OR OLD.status <> 'created')
+		OR OLD.from_balance <> NEW.from_balance AND OLD.status <> 'created'
 		OR (OLD.refund_id IS NOT NULL AND OLD.refund_id IS NOT NEW.refund_id)
 		OR (OLD.taken_at IS NOT NULL AND OLD.taken_at IS NOT NEW.taken_at) OR NEW.updated_at < OLD.updated_at
 	BEGIN SELECT RAISE(ABORT, 'a column that never changes was changed'); END;
