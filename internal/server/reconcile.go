@@ -105,8 +105,9 @@ func (s *Server) Reconcile(ctx context.Context) error {
 	if err := q.told(ctx); err != nil {
 		return fmt.Errorf("reconciling: %w", errors.Join(err, kept))
 	}
+	refundsBegan := s.now()
 	for _, r := range refunds {
-		if ctx.Err() != nil || s.now().Sub(began) > refundTime {
+		if ctx.Err() != nil || s.now().Sub(refundsBegan) > refundTime {
 			break // refunds that hang hold up no order; the next call begins with the rest
 		}
 		if err := s.refreshRefund(ctx, r, sourceCron); err != nil {
@@ -166,10 +167,10 @@ type queried struct {
 }
 
 // told queries WeChat about the orders whose payment was notified and not confirmed.
-// Money may be there, so they come first; the greater part of the bounds stays for the
-// rest.
+// Money may be there, so they come first. They are few a run: when WeChat answers none
+// of them, refunds and other orders have their turn after two timeouts.
 func (q *queries) told(ctx context.Context) error {
-	limit := dueBatch / 2
+	limit := 2 * queryAtOnce
 	if most := q.s.cfg.Statements; most > 0 {
 		limit = min(limit, most/(2*queryCost))
 	}
@@ -192,10 +193,12 @@ func (q *queries) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		asked := q.asked
 		if err := q.batch(ctx, due, q.s.cfg.Store.ClaimQuery); err != nil || q.more || len(due) < limit {
 			return err
 		}
-		if !q.affords(1, 0) {
+		// Orders that another caller queries now stay due: reading them again finds them.
+		if q.asked == asked || !q.affords(1, 0) {
 			q.more = true
 			return nil
 		}

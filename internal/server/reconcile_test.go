@@ -3,7 +3,9 @@ package server_test
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -283,5 +285,46 @@ func TestOrdersOfAFormerMerchant(t *testing.T) {
 	s.sim.Advance(queryPause)
 	if o := p.get(c.Order.ID); o.Status != api.StatusPaid {
 		t.Errorf("the order is %s", o.Status)
+	}
+}
+
+// Notified orders that WeChat does not confirm hold up refunds by a few queries.
+func TestToldOrdersDoNotStarveRefunds(t *testing.T) {
+	s := newShop(t, nil)
+	p, op := s.signedIn(0), s.operator()
+	paid := p.paidOrder("tea", 1)
+	s.fault(wechattest.FaultSystemError, "/secapi/pay/refund")
+	op.refund(paid.ID, refundOf(100))
+	for range 30 {
+		s.post(s.leaked(p.order("tea", 1).Order.ID, wechat.SignHMAC))
+	}
+	s.sim.Advance(time.Minute)
+	var calls []string
+	right := s.wire.handler
+	var mu sync.Mutex
+	s.wire.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		calls = append(calls, r.URL.Path)
+		mu.Unlock()
+		right.ServeHTTP(w, r)
+	})
+	s.reconcile()
+	if i := slices.Index(calls, "/secapi/pay/refund"); i < 1 || i > 10 {
+		t.Errorf("the refund is call %d of %v", i, calls)
+	}
+}
+
+// Orders that are due and that others query just now do not keep the timer busy.
+func TestTimerDoesNotReadTheSameOrdersAgain(t *testing.T) {
+	s := newShop(t, func(cfg *server.Config, _ *wechat.Config) { cfg.Store.Bounds.Buyer = 1000 })
+	p := s.signedIn(0)
+	for range 120 {
+		p.order("tea", 1)
+	}
+	ordertest.Exec(t, s.db, `UPDATE orders SET due_at = ?1, queried_at = ?1`, s.now().UnixMilli())
+	statements := countStatements(t, s)
+	s.reconcile() // the clock stands still: it would not end
+	if n := statements.Load(); n > 150 {
+		t.Errorf("%d statements", n)
 	}
 }
