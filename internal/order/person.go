@@ -55,12 +55,13 @@ func (s *Store) ErasePerson(ctx context.Context, person string, ids []string) er
 }
 
 // ForgetPayers removes the payer from events that were made before a moment and are
-// delivered or dead, limit at most.
-func (s *Store) ForgetPayers(ctx context.Context, before time.Time, limit int) error {
+// delivered or dead, limit at most. With pending it does so with pending events too.
+func (s *Store) ForgetPayers(ctx context.Context, before time.Time, pending bool, limit int) error {
 	_, err := s.db.ExecContext(ctx, `
 		UPDATE events SET data = json_set(data, '$.order.payer', NULL) WHERE seq IN (
-			SELECT seq FROM events WHERE status <> 'pending' AND json_extract(data, '$.order.payer') IS NOT NULL AND created_at < ?
-			ORDER BY created_at LIMIT ?)`, before.UnixMilli(), limit)
+			SELECT seq FROM events INDEXED BY events_with_payer
+			WHERE json_extract(data, '$.order.payer') IS NOT NULL AND created_at < ? AND (status <> 'pending' OR ?)
+			ORDER BY created_at LIMIT ?)`, before.UnixMilli(), flag(pending), limit)
 	if err != nil {
 		return fmt.Errorf("forgetting the payers of old events: %w", err)
 	}

@@ -13,12 +13,12 @@ const MinKeepUnpaid = Lifetime + 24*time.Hour + (BillDays+1)*24*time.Hour
 
 // DeleteUnpaid deletes orders that ended without a payment and were made before a
 // time, at most limit, and returns how many. A trigger deletes their steps and events
-// in the same statement.
+// in the same statement. An order whose payment was notified since that time stays.
 func (s *Store) DeleteUnpaid(ctx context.Context, before time.Time, limit int) (int, error) {
 	rows, err := s.db.QueryContext(ctx, `
-		DELETE FROM orders WHERE transaction_id IS NULL AND rowid IN (
+		DELETE FROM orders WHERE transaction_id IS NULL AND (told_at IS NULL OR told_at < ?1) AND rowid IN (
 			SELECT rowid FROM orders INDEXED BY orders_by_status
-			WHERE status IN ('closed', 'failed') AND created_at < ? LIMIT ?)
+			WHERE status IN ('closed', 'failed') AND created_at < ?1 AND (told_at IS NULL OR told_at < ?1) LIMIT ?2)
 		RETURNING 1`, before.UnixMilli(), limit)
 	if err != nil {
 		return 0, fmt.Errorf("deleting unpaid orders: %w", err)
@@ -42,12 +42,12 @@ type Size struct{ Used, Capacity int64 }
 func (s Size) Full() bool { return s.Capacity > 0 && s.Used >= s.Capacity/10*9 }
 
 // NoteSize stores the size of the database for Insert and Vitals. It writes nothing
-// when the size has changed by less than a thousandth of the capacity.
+// when size and capacity have changed by less than a thousandth of the capacity.
 func (s *Store) NoteSize(ctx context.Context, size Size) error {
 	_, err := s.run(ctx, "noting the size of the database", `
 		INSERT INTO database_size (one, used, capacity) VALUES (1, ?, ?)
 		ON CONFLICT (one) DO UPDATE SET used = excluded.used, capacity = excluded.capacity
-		WHERE excluded.capacity <> capacity OR ABS(excluded.used - used) >= capacity / 1000`, size.Used, size.Capacity)
+		WHERE ABS(excluded.capacity - capacity) >= capacity / 1000 OR ABS(excluded.used - used) >= capacity / 1000`, size.Used, size.Capacity)
 	return err
 }
 

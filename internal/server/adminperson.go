@@ -146,7 +146,8 @@ func (s *Server) adminErasePerson(w http.ResponseWriter, r *http.Request) error 
 	return writeJSON(w, http.StatusOK, result)
 }
 
-// forgetPayers removes the payers from events that are old enough.
+// forgetPayers removes the payers from events that are old enough. Without a webhook
+// every event stays pending, and loses its payer all the same.
 func (s *Server) forgetPayers(ctx context.Context) error {
-	return s.cfg.Store.ForgetPayers(ctx, s.now().AddDate(0, 0, -s.cfg.PayerDays), forgottenOnce)
+	return s.cfg.Store.ForgetPayers(ctx, s.now().AddDate(0, 0, -s.cfg.PayerDays), s.cfg.Webhook == nil, forgottenOnce)
 }

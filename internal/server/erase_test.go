@@ -108,6 +108,19 @@ func TestDeliveredEventsLoseThePayer(t *testing.T) {
 	}
 }
 
+// Without a webhook events stay pending, and lose the payer all the same.
+func TestEventsOfAShopWithoutAWebhookLoseThePayer(t *testing.T) {
+	s := newShop(t, nil)
+	openid := s.sim.Users()[0].OpenID
+	id := s.signedIn(0).paidOrder("tea", 1).ID
+	s.advanceShop(31 * 24 * time.Hour)
+	s.checkBills()
+	var data string
+	if err := s.db.QueryRow(`SELECT data FROM events WHERE order_id = ?`, id).Scan(&data); err != nil || strings.Contains(data, openid) {
+		t.Errorf("%v: %s", err, data)
+	}
+}
+
 // many makes closed orders of a person in the database alone.
 func (s *shop) many(p *person, n int) {
 	s.t.Helper()
@@ -329,7 +342,9 @@ func TestExportAndEraseByTheRunbook(t *testing.T) {
 		if erased != 251 || strings.Contains(ordertest.Dump(t, s.db), p.user.OpenID) {
 			t.Errorf("erased %d of 251", erased)
 		}
-		// Everybody else whose order is old.
+		// Everybody else whose order is old, guests too.
+		visitor := s.guest(2)
+		visitor.close(visitor.byCode("tea", 1).Order.ID)
 		ordertest.Exec(t, s.db, strings.ReplaceAll(sql[1], "MOMENT", fmt.Sprint(s.now().Add(time.Hour).UnixMilli())))
 		s.check()
 		if strings.Contains(ordertest.Dump(t, s.db), other.user.OpenID) {

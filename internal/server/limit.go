@@ -76,13 +76,22 @@ func limitedKind(r *http.Request) string {
 	return "sign-in"
 }
 
-// limitedAddress returns the caller's address to count by. All callers without a
-// known address are counted as one. A network hands its customer an IPv6 /64, all
+// limitedAddress returns the caller's address to count calls by. All callers without
+// a known address are counted as one. A network hands its customer an IPv6 /64, all
 // of which is one caller.
 func limitedAddress(r *http.Request) string {
+	if network := networkOf(r); network != "" {
+		return network
+	}
+	return "unknown"
+}
+
+// networkOf returns the caller's network: an IPv4 address or an IPv6 /64, "" when it is
+// not known.
+func networkOf(r *http.Request) string {
 	addr, ok := parseAddr(r.RemoteAddr)
 	if !ok {
-		return "unknown"
+		return ""
 	}
 	if addr.Is6() {
 		return netip.PrefixFrom(addr, 64).Masked().String()

@@ -43,7 +43,7 @@ func (s *Server) createOrder(w http.ResponseWriter, r *http.Request) error {
 	// From here on a caller who hangs up changes nothing.
 	ctx := context.WithoutCancel(r.Context())
 	selling := s.selling(ctx)
-	o, err := s.place(ctx, who.owner(), clientIP(r), limitedAddress(r), req, basket, selling)
+	o, err := s.place(ctx, who.owner(), clientIP(r), networkOf(r), req, basket, selling)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,8 @@ func (s *Server) createOrder(w http.ResponseWriter, r *http.Request) error {
 
 // place stores a new order, or finds the one that the same client_key made
 // before: at the prices of that time, and even if an item has gone since. network is
-// what the orders of guests are bounded by. With an error of selling it stores none.
+// what the orders of guests are bounded by, "" when it is not known: then the bound of
+// all guests counts alone. With an error of selling it stores none.
 func (s *Server) place(ctx context.Context, owner, ip, network string, req api.CreateOrderRequest, basket order.Basket, selling error) (order.Order, error) {
 	fingerprint := basket.Fingerprint(req.TradeType, req.Replaces)
 	if selling != nil {

@@ -34,6 +34,8 @@ func TestOrdersPutBackAfterARestoreComeRight(t *testing.T) {
 	}
 
 	ordertest.Exec(t, s.db, `UPDATE orders SET simulated = 1 WHERE id = ?`, whole.ID)
+	ordertest.Exec(t, s.db, `DROP TRIGGER keep_refund`)
+	ordertest.Exec(t, s.db, `UPDATE refunds SET from_balance = 1 WHERE order_id = ?`, whole.ID)
 	r.accept.Simulated = true
 	before := s.db
 	s.db = ordertest.Open(t)
@@ -43,7 +45,11 @@ func TestOrdersPutBackAfterARestoreComeRight(t *testing.T) {
 	s.reconcile()
 	s.wantStatus(paid.ID, api.StatusPaid)
 	ordertest.Exec(t, s.db, `DROP TRIGGER keep_refund`) // what was found at WeChat gets its key again
-	putBack(t, before, s.db, "refunds", `ON CONFLICT (id) DO UPDATE SET refund_key = excluded.refund_key, reason = excluded.reason`)
+	putBack(t, before, s.db, "refunds", `ON CONFLICT (id) DO UPDATE SET refund_key = excluded.refund_key, reason = excluded.reason, from_balance = excluded.from_balance`)
+	var fromBalance string
+	if err := s.db.QueryRow(`SELECT group_concat(order_id) FROM refunds WHERE from_balance = 1`).Scan(&fromBalance); err != nil || fromBalance != whole.ID {
+		t.Errorf("from the balance: %q, %v", fromBalance, err)
+	}
 	ordertest.Exec(t, s.db, `INSERT INTO refund_history (rowid, refund_id, was, became) SELECT -rowid, id, 'created', 'processing' FROM refunds`)
 	s.sim.Advance(time.Minute)
 	s.reconcile()

@@ -395,3 +395,18 @@ func TestNoEventOfAnOrderThatNobodyCouldPay(t *testing.T) {
 		t.Errorf("%d orders have ended, %v", ended, err)
 	}
 }
+
+// Guests whose network is not known are bounded as guests alone: they share no place.
+func TestGuestsOfAnUnknownNetwork(t *testing.T) {
+	s := newShop(t, small)
+	for i := range 2 {
+		p := s.guest(i)
+		p.ip = ""
+		for range 3 {
+			p.byCode("tea", 1)
+		}
+	}
+	if n := s.calls("unifiedorder"); n != 6 {
+		t.Errorf("%d orders, want more than the 5 of one network", n)
+	}
+}

@@ -305,7 +305,7 @@ CREATE INDEX dead_events ON events (seq) WHERE status = 'dead';
 -- An operator may mark events as dead that were never tried; those are no trouble.
 CREATE INDEX failed_events ON events (seq) WHERE status = 'dead' AND attempts > 0;
 -- Finds the events whose payer is to be removed.
-CREATE INDEX events_with_payer ON events (created_at) WHERE status <> 'pending' AND json_extract(data, '$.order.payer') IS NOT NULL;
+CREATE INDEX events_with_payer ON events (created_at) WHERE json_extract(data, '$.order.payer') IS NOT NULL;
 
 -- An event waits until the earlier ones of its order are delivered or dead, but
 -- order.paid waits for nothing. The two triggers keep that rule in the column blocked,
