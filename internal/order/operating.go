@@ -35,7 +35,7 @@ func (s *Store) Vitals(ctx context.Context, mchID string) (Vitals, error) {
 	const pending = `(SELECT MIN(created_at) FROM (SELECT created_at FROM events INDEXED BY events_due
 		WHERE status = 'pending' AND blocked = 0 AND (type = 'order.closed') = `
 	const unpaid = `(SELECT COUNT(*) FROM (SELECT 1 FROM orders INDEXED BY orders_due WHERE due_at IS NOT NULL AND mch_id `
-	// A dead event that was never tried is from before there was an outbox.
+	// An operator may have marked a dead event that was never tried.
 	err := s.db.QueryRowContext(ctx, `SELECT
 		COALESCE((SELECT at FROM timers WHERE name = 'reconcile'), 0),
 		EXISTS (SELECT 1 FROM products WHERE for_sale = 1),
