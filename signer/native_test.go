@@ -3,17 +3,20 @@
 package main
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
@@ -183,4 +186,31 @@ func testDB(t *testing.T) *sql.DB {
 		t.Fatal(err)
 	}
 	return db
+}
+
+// A timer does not wait for its first pause: the health page misses its run.
+func TestTimerRunsAtOnce(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	ran := 0
+	every(ctx, time.Hour, func() { ran++; cancel() })
+	if ran != 1 {
+		t.Errorf("it ran %d times", ran)
+	}
+}
+
+// Who gets another secret, and where, depends on whose it is.
+func TestWeakSecretsSayWhereToGetOthers(t *testing.T) {
+	env := publicEnv(t)
+	for name, want := range map[string]string{
+		"WECHAT_APPSECRET": "official account's platform",
+		"WECHAT_API_KEY":   "merchant platform",
+		"SESSION_KEY":      "openssl rand -hex 32",
+	} {
+		weak := maps.Clone(env)
+		weak[name] = strings.Repeat("ab", 16)
+		_, err := loadSettings(func(name string) string { return weak[name] })
+		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

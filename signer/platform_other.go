@@ -92,6 +92,12 @@ func listen(ctx context.Context, log *slog.Logger) error {
 	} else if cert != nil {
 		p.certDoer = cert
 	}
+	if _, err := loadSettings(os.Getenv); err != nil {
+		log.Error("the shop is misconfigured, every call is answered 503", "error", err)
+	}
+	if _, err := os.Stat("public/index.html"); err != nil {
+		log.Warn("public/index.html is not there, so the server has no page: run make build in this folder first")
+	}
 	a := newApp(p)
 	l, err := net.Listen("tcp", getenvOr(addrSetting, "localhost:8787"))
 	if err != nil {
@@ -198,16 +204,16 @@ func certClient() (*http.Client, error) {
 	return newClient(&tls.Config{Certificates: []tls.Certificate{cert}}), nil
 }
 
-// every calls do until ctx ends; in the Worker a cron trigger does.
+// every calls do at once and after each pause, until ctx ends; in the Worker a cron
+// trigger does.
 func every(ctx context.Context, pause time.Duration, do func()) {
 	tick := time.NewTicker(pause)
 	defer tick.Stop()
-	for {
+	for ctx.Err() == nil {
+		do()
 		select {
 		case <-ctx.Done():
-			return
 		case <-tick.C:
-			do()
 		}
 	}
 }

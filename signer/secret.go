@@ -12,6 +12,17 @@ type namedSecret struct {
 	value wechat.Secret
 }
 
+// cure says how to get another secret of this name.
+func (s namedSecret) cure() string {
+	switch s.name {
+	case "WECHAT_APPSECRET":
+		return ": take the one that the official account's platform shows"
+	case "WECHAT_API_KEY":
+		return ": draw one with `openssl rand -hex 16` and set it at the merchant platform"
+	}
+	return ": draw one with `openssl rand -hex 32`"
+}
+
 // secrets returns all secrets of the settings, set or not.
 func (s *settings) secrets() []namedSecret {
 	return []namedSecret{
@@ -38,6 +49,9 @@ func (s *settings) checkSecrets() (wrong []error) {
 			continue
 		}
 		problem := weakness(string(secret.value))
+		if problem != "" {
+			problem += secret.cure()
+		}
 		for _, earlier := range all[:i] {
 			if earlier.value == secret.value {
 				problem = "must differ from " + earlier.name
@@ -65,10 +79,10 @@ func weakness(secret string) string {
 	lower := strings.ToLower(secret)
 	for _, word := range exampleWords {
 		if strings.Contains(lower, word) {
-			return "is that of an example: draw one, as with `openssl rand -hex 16`"
+			return "is that of an example"
 		}
 	}
-	const guessable = "can be guessed: draw one, as with `openssl rand -hex 16`"
+	const guessable = "can be guessed"
 	different := map[byte]bool{}
 	steps := 0 // from a character to itself or to a neighbour
 	for i := range len(lower) {
