@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/cookiejar"
+	"slices"
 	"sync"
 	"time"
 
@@ -52,29 +53,31 @@ func newFlooding(w *world) *flooding {
 	return f
 }
 
+// ordersHere tells whether a step makes an order.
+func ordersHere(s step) bool { return s.do == doOrder || s.do == doDouble }
+
 // boundsOf returns bounds that the strangers of a plan reach and its buyers do not: a
 // buyer who is a guest may leave unpaid all that the plan has for two days.
 func boundsOf(p plan) order.Bounds {
 	own, all := 0, 0 // orders of one guest, of all guests
 	for first := range p.rounds {
-		orders, sum := map[int]int{}, 0
+		orders, tried := map[int]int{}, map[int]bool{}
 		span := time.Duration(0)
 		for _, r := range p.rounds[first:] {
 			for _, v := range r.visits {
-				if v.order < 0 || len(v.steps) == 0 || v.steps[0].do != doOrder && v.steps[0].do != doDouble {
+				if v.order < 0 || tried[v.order] || p.orders[v.order].person < people || !slices.ContainsFunc(v.steps, ordersHere) {
 					continue
 				}
-				if person := p.orders[v.order].person; person >= people {
-					orders[person]++
-					sum++
-					own = max(own, orders[person])
-				}
+				tried[v.order] = true // a later try may be the first that succeeds
+				person := p.orders[v.order].person
+				orders[person]++
+				own = max(own, orders[person])
 			}
 			if span += r.leap; span > 48*time.Hour {
 				break
 			}
 		}
-		all = max(all, sum)
+		all = max(all, len(tried))
 	}
 	b := order.Bounds{Buyer: 1_000_000, Guest: own + 2, NetworkGuests: own + 6}
 	b.Guests = all + 2*b.NetworkGuests

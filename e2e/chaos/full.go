@@ -98,7 +98,10 @@ func (c *campaign) noted(ctx context.Context, full bool) (last int64, paid int, 
 	return 0, 0, false
 }
 
-// fill makes the database full: 92 % of DATABASE_MB and what is stored.
+// ballastMB is what fills the database to 90 %, whatever else it holds.
+func (o options) ballastMB() int { return (o.capacityMB()*90 + 99) / 100 }
+
+// fill makes the database full.
 func (c *campaign) fill(ctx context.Context) {
 	c.fullness.work.Lock()
 	defer c.fullness.work.Unlock()
@@ -106,7 +109,7 @@ func (c *campaign) fill(ctx context.Context) {
 	if _, err := read[struct{}](c.world, makeBallast); err != nil {
 		c.note(wrong, "", "%v", err)
 	}
-	if _, err := read[struct{}](c.world, fillBallast, c.capacityMB()*92/100); err != nil {
+	if _, err := read[struct{}](c.world, fillBallast, c.ballastMB()); err != nil {
 		c.note(wrong, "", "%v", err)
 	}
 	// The buyers wait until the signer knows. A timer that began before may store the
