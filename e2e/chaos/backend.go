@@ -28,6 +28,16 @@ type backend struct {
 	mu       sync.Mutex
 	events   map[string]webhook.Event // by ID
 	received int                      // deliveries, repeated ones included
+	closed   int                      // those of order.closed
+}
+
+// deliveries counts what has come.
+type deliveries struct{ all, closed int }
+
+func (b *backend) sent() deliveries {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return deliveries{b.received, b.closed}
 }
 
 func (b *backend) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
@@ -40,6 +50,9 @@ func (b *backend) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.received++
+	if event.Type == webhook.OrderClosed {
+		b.closed++
+	}
 	if err != nil {
 		// One that was on its way while time leapt is too old: it comes again,
 		// or the back end is never told.

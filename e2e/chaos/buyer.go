@@ -100,7 +100,10 @@ const tries = 5
 // must repeats a call while there is no answer or WeChat is busy, and signs in
 // when the session has ended. A code that is none of allowed is a finding.
 func (b *buyer) must(method, path string, body, result any, allowed ...api.Code) (answer, bool) {
-	for range tries {
+	for i := range tries {
+		if i >= 2 {
+			b.d1.await() // a person tries again later
+		}
 		a, err := b.call(method, path, body, result)
 		switch {
 		case errors.Is(err, errNoAnswer):

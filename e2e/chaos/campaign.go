@@ -25,20 +25,22 @@ type campaign struct {
 	payments int           // in the bills
 	closed   int           // orders that the operator closed
 
-	mu      sync.Mutex
-	counted map[string]int // what strangers and the operator did
+	mu          sync.Mutex
+	mostWaiting int // events about money that one run of the timer left to the next
+	mostOpen    int // orders of the guests of one address
 }
 
 // run carries a campaign out and returns its report. The error says that it
 // could not be carried out. logFile gets the Worker's log unless it is "".
 func run(ctx context.Context, dir string, o options, logFile string) (*report, error) {
-	w, err := newWorld(ctx, dir, o.seed)
+	p := newPlan(o)
+	w, err := newWorld(ctx, dir, o, boundsOf(p))
 	if err != nil {
 		return nil, err
 	}
 	defer w.close()
 	w.worker.calm = o.calm
-	c := &campaign{world: w, options: o, plan: newPlan(o)}
+	c := &campaign{world: w, options: o, plan: p}
 	if err := c.prepare(); err != nil {
 		return nil, err
 	}
@@ -108,6 +110,8 @@ func (c *campaign) round(ctx context.Context, r round) error {
 			c.step(ctx, v.order, s)
 		}
 	})
+	c.drain(ctx) // with many buyers at once that of the plan may have come before fill
+	c.comeBack()
 	c.wechat.Advance(r.leap)
 	return ctx.Err()
 }
@@ -141,13 +145,23 @@ func (c *campaign) step(ctx context.Context, n int, s step) {
 		}
 	}
 	c.mishaps.arm(s.mishaps...)
+	if s.do != doFill && s.do != doDrain {
+		c.fullness.gate.RLock()
+		defer c.fullness.gate.RUnlock()
+	}
 	switch s.do {
 	case doCron:
 		c.heard(c.worker.tick(ctx, job.Reconcile))
 	case doDeliver:
-		c.heard(c.worker.tick(ctx, job.Deliver))
+		c.heard(c.deliver(ctx))
 	case doWake:
 		c.heard(c.worker.wake(ctx))
+	case doFlood:
+		c.flood(s.flood)
+	case doFill:
+		c.fill(ctx)
+	case doDrain:
+		c.drain(ctx)
 	case doReplay:
 		c.replay(s.other)
 	default:
@@ -222,13 +236,15 @@ func (c *campaign) forge(p *wish, forge string) {
 }
 
 // count counts something for the report.
-func (c *campaign) count(what string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.counted == nil {
-		c.counted = map[string]int{}
+func (w *world) count(what string) { w.countMany(what, 1) }
+
+func (w *world) countMany(what string, n int) {
+	w.countMu.Lock()
+	defer w.countMu.Unlock()
+	if w.counted == nil {
+		w.counted = map[string]int{}
 	}
-	c.counted[what]++
+	w.counted[what] += n
 }
 
 // numberOf returns the out_trade_no of an order, "" if there is none.

@@ -37,6 +37,14 @@ func TestShortCampaign(t *testing.T) {
 	if r.paid < 20 || r.deaths < 3 || len(r.faults) < 15 {
 		t.Errorf("%d paid, %d deaths, %d kinds of faults: too little happened to tell anything", r.paid, r.deaths, len(r.faults))
 	}
+	for _, what := range []string{"flood: order rejected, too_many_orders", "database full: order rejected, shop_full", "database full: payment settled"} {
+		if r.faults[what] == 0 {
+			t.Errorf("it never came to this: %s", what)
+		}
+	}
+	if r.restarts == 0 {
+		t.Error("D1 was never killed")
+	}
 }
 
 func TestPlanIsTheSeeds(t *testing.T) {

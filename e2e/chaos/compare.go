@@ -72,7 +72,7 @@ func (c *campaign) compare() {
 			c.note(wrong, o.OutTradeNo, "WeChat has taken an order that is not stored")
 		}
 	}
-	c.checkWishes(all)
+	c.checkWishes(c.checkFlood(all))
 	refunds, err := read[storedRefund](c.world, everyRefund)
 	if err != nil {
 		c.note(wrong, "", "%v", err)
@@ -144,6 +144,9 @@ func (c *campaign) addressOf(o stored) string {
 		if p.key == o.Key {
 			return p.ip
 		}
+	}
+	if s := c.floods.by(o.Key); s != nil {
+		return s.ip
 	}
 	return ""
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"h5pay/internal/api"
 	"h5pay/internal/wechat/wechattest"
@@ -69,13 +70,40 @@ func (d drawer) round(first, n int) round {
 	for range 1 + n/10 {
 		r.visits = append(r.visits, visit{order: -1, steps: []step{d.step(doCron)}}, visit{order: -1, steps: []step{d.step(one(d, doDeliver, doWake))}})
 	}
+	for i := range 8 * len(strangers) {
+		s := d.step(doFlood)
+		s.flood = flood{stranger: i % len(strangers), fresh: i%len(strangers) == 0 && d.chance(0.3), cancels: d.chance(0.5), orders: 3 + d.IntN(6)}
+		r.visits = append(r.visits, visit{order: -1, steps: []step{s}})
+	}
 	if s := d.step(doReplay); d.chance(0.5) {
 		s.other = d.IntN(20)
 		r.visits = append(r.visits, visit{order: -1, steps: []step{s}})
 	}
 	d.Shuffle(len(r.visits), func(i, j int) { r.visits[i], r.visits[j] = r.visits[j], r.visits[i] })
+	if first == 0 || d.chance(0.3) {
+		r.visits = d.full(r.visits)
+	}
 	r.leap = one(d, leaps...)
 	return r
+}
+
+// full makes the database full for about a third of a round. Buyers who ordered before
+// it pay, cancel and look meanwhile.
+func (d drawer) full(visits []visit) []visit {
+	from := len(visits)/5 + d.IntN(1+len(visits)/5)
+	to := len(visits)*3/5 + d.IntN(1+len(visits)/5)
+	var later []visit
+	for i := range visits[:from] {
+		v := &visits[i]
+		if v.order >= 0 && len(v.steps) > 1 {
+			later = append(later, visit{order: v.order, steps: v.steps[1:]})
+			v.steps = v.steps[:1:1]
+		}
+	}
+	visits = slices.Insert(visits, (from+to)/2, later...)
+	to += len(later)
+	visits = slices.Insert(visits, to, visit{order: -1, steps: []step{{do: doDrain}}})
+	return slices.Insert(visits, from, visit{order: -1, steps: []step{{do: doFill}}})
 }
 
 // firstVisit is a buyer who orders, and mostly pays.

@@ -78,13 +78,17 @@ func (d drawer) mishap(kind mishapKind) mishap {
 	if kind == slow {
 		m.wait = time.Duration(20+d.IntN(400)) * time.Millisecond
 	}
+	if kind == restart {
+		m.site = atD1
+	}
 	if kind == fail {
 		m.site = one(d, atD1, atBackend) // WeChat has faults of its own
 	}
 	return m
 }
 
-// placeKills spreads the deaths of workerd over the steps that make it work.
+// placeKills spreads the deaths of workerd and of D1 over the steps that make the
+// Worker work.
 func (d drawer) placeKills(rounds []round) {
 	if d.calm {
 		return
@@ -109,7 +113,18 @@ func (d drawer) placeKills(rounds []round) {
 		}
 		s.mishaps = append(s.mishaps, m)
 	}
+	for i := range 2 + d.orders/100 {
+		m := d.mishap(restart)
+		if i%2 == 0 {
+			m.call = d1Moments[i/2%len(d1Moments)]
+		}
+		s := busy[d.IntN(len(busy))]
+		s.mishaps = append(s.mishaps, m)
+	}
 }
+
+// d1Moments are those at which a death of D1 hurts most.
+var d1Moments = []string{"UPDATE orders to paid", "INSERT orders", "UPDATE events", "UPDATE orders to pending", "INSERT refunds", "UPDATE orders to closing"}
 
 // moments are the calls at which a death hurts most: half of them wait for one
 // of these, the others for any.

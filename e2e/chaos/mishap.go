@@ -22,10 +22,11 @@ type mishapKind string
 
 // The kinds.
 const (
-	kill mishapKind = "kill" // SIGKILL to workerd in the middle of it
-	cut  mishapKind = "cut"  // the connection breaks
-	fail mishapKind = "fail" // D1 or the back end answers with an error
-	slow mishapKind = "slow" // it takes a while, and others overtake it
+	kill    mishapKind = "kill"    // SIGKILL to workerd in the middle of it
+	restart mishapKind = "restart" // SIGKILL to D1, which starts again on its files
+	cut     mishapKind = "cut"     // the connection breaks
+	fail    mishapKind = "fail"    // D1 or the back end answers with an error
+	slow    mishapKind = "slow"    // it takes a while, and others overtake it
 )
 
 type site string

@@ -47,6 +47,7 @@ type step struct {
 	forge   string // of forge and of forge back
 	other   int    // of peep: somebody else's order; of replay: which of the newest events
 	refund  refund // of refund and hand back
+	flood   flood
 	faults  []wechattest.Fault
 	mishaps []mishap
 }
@@ -80,6 +81,9 @@ const (
 	doWake    action = "wake"    // a queue says that there are events
 	doReplay  action = "replay"  // the operator sends an event to the back end once more
 	doCron    action = "cron"    // the cron trigger that asks WeChat fires
+	doFlood   action = "flood"   // a stranger orders as a guest without end
+	doFill    action = "fill"    // the database becomes full
+	doDrain   action = "drain"   // it has room again
 	doDeliver action = "deliver" // the one that delivers events fires
 )
 

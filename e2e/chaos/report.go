@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"h5pay/internal/order"
 	"h5pay/internal/wechat/wechattest"
 )
 
@@ -23,7 +24,12 @@ type report struct {
 	webhooks int // deliveries
 	closed   int // orders that the operator closed in the end
 	unplaced int // wishes of which no buyer ever got an answer
+	flooded  int // orders of strangers
+	mostOpen int // of them and other guests at one address
+	bounds   order.Bounds
+	waiting  int // events about money, at most, that one run of the timer left to the next
 	deaths   int
+	restarts int            // of D1
 	faults   map[string]int // by what went wrong
 	kills    map[string]int // by where
 	findings []finding
@@ -37,6 +43,7 @@ func (c *campaign) report(left []wechattest.Fault) *report {
 		options: c.options, elapsed: c.elapsed, requests: c.worker.requests.Load(), hung: c.worker.lost.Load(), crons: c.crons, closed: c.closed,
 		paid: len(ledger.Trades), refunds: len(ledger.Refunds), webhooks: c.backend.received, deaths: c.worker.deaths, faults: map[string]int{}, kills: map[string]int{}, findings: c.findings,
 	}
+	r.flooded, r.mostOpen, r.bounds, r.waiting, r.restarts = len(c.floods.told), c.mostOpen, c.bounds, c.mostWaiting, c.d1.deaths
 	for _, p := range c.wishes {
 		if p.known() == "" {
 			r.unplaced++
@@ -59,7 +66,11 @@ func (c *campaign) report(left []wechattest.Fault) *report {
 	}
 	for what, n := range c.mishaps.seen {
 		if where, ok := strings.CutPrefix(what, string(kill)+" "); ok {
-			r.kills[where] += n
+			r.kills["workerd killed "+where] += n
+			continue
+		}
+		if where, ok := strings.CutPrefix(what, string(restart)+" "); ok {
+			r.kills["D1 killed "+where] += n
 			continue
 		}
 		kind, rest, _ := strings.Cut(what, " ")
@@ -96,11 +107,13 @@ func (r *report) print(w io.Writer) {
 		}
 	}
 	for _, where := range slices.Sorted(maps.Keys(r.kills)) {
-		fmt.Fprintf(w, "%8d  workerd killed %s\n", r.kills[where], where)
+		fmt.Fprintf(w, "%8d  %s\n", r.kills[where], where)
 	}
 	fmt.Fprintf(w, "\nseed %d, %d buyers at once: %d orders (%d without an answer), %d paid, %d refunds, %d webhooks; %d requests (%d without an answer)\n",
 		r.seed, r.atOnce, r.orders, r.unplaced, r.paid, r.refunds, r.webhooks, r.requests, r.hung)
-	fmt.Fprintf(w, "%d faults, workerd killed %d times; %d open orders closed by the operator; quiet after %d minutes of cron\n", sum, r.deaths, r.closed, r.crons)
+	fmt.Fprintf(w, "%d faults, workerd killed %d times, D1 %d times; %d open orders closed by the operator; quiet after %d minutes of cron\n", sum, r.deaths, r.restarts, r.closed, r.crons)
+	fmt.Fprintf(w, "%d orders of strangers, at most %d open at one address (bound %d); at most %d events about money were left to the next timer\n",
+		r.flooded, r.mostOpen, r.bounds.NetworkGuests, r.waiting)
 	fmt.Fprintf(w, "%.1f orders/s in %s\n", float64(r.orders)/r.elapsed.Seconds(), r.elapsed.Round(time.Second))
 	fmt.Fprintf(w, "lost %d, doubled %d, wrong %d\n", r.count(lost), r.count(doubled), r.count(wrong))
 	if len(r.findings) == 0 {

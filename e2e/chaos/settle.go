@@ -15,6 +15,7 @@ import (
 // there is nothing left to do, and has the bills compared.
 func (c *campaign) settle(ctx context.Context) error {
 	c.mishaps.disarm()
+	c.d1.await()
 	c.wechat.ClearFaults()
 	c.wechat.PayIn() // for the refunds that lack money
 	c.withdraw()
@@ -35,11 +36,12 @@ func (c *campaign) settle(ctx context.Context) error {
 // quiet fires the cron triggers every minute until there is nothing left to do.
 func (c *campaign) quiet(ctx context.Context) error {
 	open := -1
-	for limit := c.crons + 60 + len(c.wishes); c.crons < limit; c.crons++ {
-		for _, j := range []job.Job{job.Reconcile, job.Deliver} {
-			if heard, err := c.worker.tick(ctx, j); err != nil || !heard {
-				return fmt.Errorf("the cron trigger of %s, with nothing wrong any more: %t, %w", j, heard, err)
-			}
+	for limit := c.crons + 60 + len(c.wishes) + len(c.floods.told)/10; c.crons < limit; c.crons++ {
+		if heard, err := c.worker.tick(ctx, job.Reconcile); err != nil || !heard {
+			return fmt.Errorf("the cron trigger of %s, with nothing wrong any more: %t, %w", job.Reconcile, heard, err)
+		}
+		if heard, err := c.deliver(ctx); err != nil || !heard {
+			return fmt.Errorf("the cron trigger of %s, with nothing wrong any more: %t, %w", job.Deliver, heard, err)
 		}
 		var err error
 		if open, err = c.unsettled(); err != nil {
@@ -63,4 +65,38 @@ func (c *campaign) unsettled() (int, error) {
 		return 0, err
 	}
 	return rows[0].N, nil
+}
+
+// deliver fires the timer that delivers events, and checks that what strangers made
+// does not delay a payment: while an event about money waits that nobody has sent yet,
+// order.closed has a fifth of the deliveries.
+func (c *campaign) deliver(ctx context.Context) (heard bool, err error) {
+	began, before := c.wechat.Now(), c.backend.sent()
+	if heard, err = c.worker.tick(ctx, job.Deliver); !heard || err != nil {
+		return heard, err
+	}
+	after := c.backend.sent()
+	rows, err := read[struct{ N int }](c.world, `SELECT COUNT(*) AS n FROM events
+		WHERE type <> 'order.closed' AND status = 'pending' AND blocked = 0 AND tries = 0 AND created_at < ?`, began.Add(-2*maxSkew).UnixMilli())
+	if err != nil {
+		c.note(wrong, "", "%v", err)
+		return heard, nil
+	}
+	c.checkMoneyFirst(rows[0].N, after.all-before.all, after.closed-before.closed)
+	return heard, nil
+}
+
+// othersAtWork is how many deliveries messages of the queue may have under way when
+// the timer fires: four rounds. They were claimed before the event about money was made.
+const othersAtWork = 20
+
+// checkMoneyFirst judges the deliveries of one timer, after which some events about
+// money wait that were there before it.
+func (c *campaign) checkMoneyFirst(waiting, sent, closed int) {
+	if waiting > 0 && closed > sent/5+othersAtWork {
+		c.note(wrong, "", "%d events about money wait, and %d of %d deliveries were order.closed", waiting, closed, sent)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mostWaiting = max(c.mostWaiting, waiting)
 }

@@ -34,6 +34,9 @@ func (w *world) wire(at site, name func(*http.Request, []byte) string, next http
 		case kill:
 			w.worker.kill()
 			panic(http.ErrAbortHandler) // net/http cuts the connection
+		case restart:
+			w.d1.kill()
+			panic(http.ErrAbortHandler)
 		case cut:
 			w.worker.excuse(at)
 			panic(http.ErrAbortHandler)

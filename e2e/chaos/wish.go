@@ -45,13 +45,20 @@ func (p *wish) request() api.CreateOrderRequest {
 	return api.CreateOrderRequest{Items: p.items, TradeType: p.tradeType, ClientKey: p.key, Replaces: p.replaces}
 }
 
-// place sends the basket. It is refused when what it takes the place of is paid.
+// place sends the basket. It is rejected when what it takes the place of is paid,
+// and while the database is full.
 func (p *wish) place() {
 	req := p.request()
 	var c api.Checkout
-	if _, ok := p.must(http.MethodPost, api.PathOrders, req, &c, api.CodeOrderNotPayable, api.CodeOrderPaid); ok {
+	seen := p.fullness.look()
+	a, ok := p.must(http.MethodPost, api.PathOrders, req, &c, rejected...)
+	switch {
+	case ok:
 		p.keep(c)
 		p.checkReplaced(req.Replaces)
+	case a.Code == api.CodeShopFull:
+		p.fullness.judge(p.world, seen)
+		p.fullness.wait(p)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/order"
 	"h5pay/internal/stack"
 	"h5pay/internal/wechat/wechattest"
 	"h5pay/webhook"
@@ -30,7 +31,7 @@ const (
 // through what can go wrong on the way.
 type world struct {
 	wechat  *wechattest.WeChat
-	d1      *stack.D1
+	d1      *database
 	worker  *worker
 	backend *backend
 	mishaps mishaps
@@ -42,13 +43,21 @@ type world struct {
 	phone    sync.Mutex  // the simulator has one phone, which goes from hand to hand
 	owners   sync.Map    // *buyer by order ID, of whom was told of it
 	billed   atomic.Bool // the bills were compared: nothing is unknown any more
+	bounds   order.Bounds
+	floods   *flooding
+	fullness fullness
+
+	countMu  sync.Mutex
+	counted  map[string]int // what strangers and the operator did, for the report
 	d1Client *http.Client
 	closers  []func()
 }
 
-// newWorld starts everything. dir is the project's root.
-func newWorld(ctx context.Context, dir string, seed uint64) (w *world, err error) {
-	w = &world{d1Client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}}}
+// newWorld starts everything. dir is the project's root. Of the options the size and
+// the seed count.
+func newWorld(ctx context.Context, dir string, o options, bounds order.Bounds) (w *world, err error) {
+	seed := o.seed
+	w = &world{bounds: bounds, d1Client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}}}
 	defer func() {
 		if err != nil {
 			w.close()
@@ -89,10 +98,10 @@ func newWorld(ctx context.Context, dir string, seed uint64) (w *world, err error
 	if err != nil {
 		return nil, err
 	}
-	if w.d1, err = stack.StartD1(ctx, dir, schema...); err != nil {
+	if w.d1, err = w.startDatabase(ctx, dir, schema...); err != nil {
 		return nil, err
 	}
-	w.closers = append(w.closers, w.d1.Close)
+	w.closers = append(w.closers, w.d1.close)
 	wire, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		return nil, err
@@ -107,6 +116,8 @@ func newWorld(ctx context.Context, dir string, seed uint64) (w *world, err error
 	if err != nil {
 		return nil, err
 	}
+	vars["UNPAID_LIMITS"] = fmt.Sprintf("%d,%d,%d,%d", bounds.Buyer, bounds.Guest, bounds.NetworkGuests, bounds.Guests)
+	vars["DATABASE_MB"] = fmt.Sprint(o.capacityMB())
 	vars["SHOP_URL"], vars["WECHAT_BASE_URL"] = w.shop, wechatURL
 	vars["WEBHOOK_URL"] = "http://" + hooks.Addr().String() + webhookPath
 	w.backend = &backend{world: w, events: map[string]webhook.Event{}, receiver: webhook.Receiver{
@@ -132,6 +143,7 @@ func newWorld(ctx context.Context, dir string, seed uint64) (w *world, err error
 	for range guests {
 		w.buyers = append(w.buyers, newBuyer(w, wechattest.User{}))
 	}
+	w.floods = newFlooding(w)
 	w.operator = newBuyer(w, wechattest.User{})
 	w.operator.token = vars["ADMIN_TOKEN"]
 	return w, nil
@@ -143,8 +155,6 @@ func (w *world) settings(dir string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A few buyers make all the orders, from one address.
-	vars["UNPAID_LIMITS"] = "1000000,1000000,1000000,1000000"
 	for name, value := range vars {
 		if strings.Contains(name, "SECRET") || strings.Contains(name, "KEY") || strings.Contains(name, "TOKEN") {
 			w.secret(name, value)

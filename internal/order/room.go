@@ -100,8 +100,11 @@ func (s *Store) notStored(ctx context.Context, o Order) (Order, error) {
 	if err := s.Room(ctx, o, false); err != nil {
 		return Order{}, err
 	}
-	return Order{}, ErrBuyerBound // a place has become free in between
+	return Order{}, errRoomAgain
 }
+
+// errRoomAgain says that a place became free after Insert found a bound exceeded.
+var errRoomAgain = errors.New("there was no room for the order, and now there is")
 
 // hour counts hours since 1970, as guests_by_hour does.
 func hour(t time.Time) int64 { return t.UnixMilli() / time.Hour.Milliseconds() }

@@ -278,3 +278,38 @@ func TestMinKeepUnpaidCoversLatePaymentsAndBills(t *testing.T) {
 		t.Errorf("%s, want at least %s", order.MinKeepUnpaid, least)
 	}
 }
+
+// A database that has room again while an order is rejected takes the order, or it is
+// rejected because the database was full: the owner's orders are no reason.
+func TestRoomThatIsMadeMeanwhile(t *testing.T) {
+	_, s := bounded(t)
+	s.Bounds.Buyer = 1_000_000
+	done := make(chan struct{})
+	var toggling sync.WaitGroup
+	toggling.Go(func() {
+		for used := int64(95); ; used = 105 - used { // 95, 10, 95, ...
+			select {
+			case <-done:
+				return
+			default:
+				s.NoteSize(ctx, order.Size{Used: used, Capacity: 100})
+			}
+		}
+	})
+	taken, full := 0, 0
+	for i := range 1000 {
+		switch _, err := s.Insert(ctx, draft(t, "alice", fmt.Sprintf("room-that-is-made-%d", i))); {
+		case err == nil:
+			taken++
+		case errors.Is(err, order.ErrFull):
+			full++
+		default:
+			t.Errorf("order %d: %v", i, err)
+		}
+	}
+	close(done)
+	toggling.Wait()
+	if taken == 0 || full == 0 {
+		t.Errorf("%d orders were taken, %d met a full database", taken, full)
+	}
+}

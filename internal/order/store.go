@@ -28,6 +28,19 @@ func NewStore(db *sql.DB) *Store { return &Store{Bounds: DefaultBounds(), db: co
 // fingerprints. Beyond a bound nothing is stored either; the error is then ErrFull,
 // ErrBuyerBound, ErrNetworkBound or ErrGuestsBound.
 func (s *Store) Insert(ctx context.Context, o Order) (Order, error) {
+	for try := 1; ; try++ {
+		stored, err := s.insert(ctx, o)
+		if !errors.Is(err, errRoomAgain) || try == maxInserts {
+			return stored, err
+		}
+	}
+}
+
+// maxInserts is how often Insert tries when places become free while it does.
+const maxInserts = 8
+
+// insert is one try of Insert. errRoomAgain says that the next one may succeed.
+func (s *Store) insert(ctx context.Context, o Order) (Order, error) {
 	lines, err := json.Marshal(o.Lines)
 	if err != nil {
 		return Order{}, fmt.Errorf("encoding the lines of order %s: %w", o.ID, err)

@@ -27,12 +27,26 @@ type D1 struct {
 // StartD1 starts an empty database and runs SQL files on it. dir is the
 // project's root. The end of ctx ends the start, not the database.
 func StartD1(ctx context.Context, dir string, sql ...string) (*D1, error) {
+	return StartD1In(ctx, dir, "", sql...)
+}
+
+// StartD1In is StartD1 with the database's files in a folder, where the next call
+// finds what this one stored. With folder "" they go with the process.
+func StartD1In(ctx context.Context, dir, folder string, sql ...string) (*D1, error) {
 	if err := cleanup.Check(); err != nil {
 		return nil, err
 	}
-	args := append([]string{filepath.Join(dir, "internal/stack/d1.mjs")}, sql...)
+	args := append([]string{filepath.Join(dir, "internal/stack/d1.mjs"), folder}, sql...)
 	cmd := exec.Command(filepath.Join(dir, "node_modules/.bin/node"), args...)
 	cmd.Dir, cmd.Stderr = dir, os.Stderr
+	if folder != "" {
+		// Node leaves its temporary files behind when it is killed.
+		temporary := filepath.Join(folder, "tmp")
+		if err := os.MkdirAll(temporary, 0o700); err != nil {
+			return nil, fmt.Errorf("starting D1: %w", err)
+		}
+		cmd.Env = append(os.Environ(), "TMPDIR="+temporary)
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // workerd is a child of it
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -63,7 +77,14 @@ func StartD1(ctx context.Context, dir string, sql ...string) (*D1, error) {
 	return d, nil
 }
 
-// Close ends the database and workerd, which forgets what was in it.
+// Kill ends the database in the middle of whatever it does, as a crash would.
+func (d *D1) Kill() {
+	d.kill()
+	d.cmd.Wait()
+	d.stdin.Close()
+}
+
+// Close ends the database and workerd.
 func (d *D1) Close() {
 	d.stdin.Close()
 	ended := time.AfterFunc(closeTimeout, d.kill)

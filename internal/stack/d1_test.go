@@ -2,10 +2,12 @@ package stack
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -41,6 +43,47 @@ func TestD1EndsWithCloseAndNotWithItsContext(t *testing.T) {
 	if c, err := net.DialTimeout("tcp", d1.Address, time.Second); err == nil {
 		c.Close()
 		t.Error("after Close workerd still listens")
+	}
+}
+
+// What D1 has acknowledged outlives a kill, if its files are in a folder.
+func TestD1KeepsItsFilesThroughAKill(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	query := func(d *D1, sql string) string {
+		t.Helper()
+		res, err := http.Post("http://"+d.Address+"/query?resultsFormat=ARRAY_OF_OBJECTS", "application/json", strings.NewReader(`{"sql":"`+sql+`"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		b, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	first, err := StartD1In(t.Context(), root, folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	query(first, "CREATE TABLE t (a TEXT)")
+	query(first, "INSERT INTO t VALUES ('kept')")
+	first.Kill()
+	if c, err := net.DialTimeout("tcp", first.Address, time.Second); err == nil {
+		c.Close()
+		t.Error("after Kill workerd still listens")
+	}
+	second, err := StartD1In(t.Context(), root, folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	if got := query(second, "SELECT a FROM t"); !strings.Contains(got, `"kept"`) {
+		t.Errorf("after the kill: %s", got)
 	}
 }
 

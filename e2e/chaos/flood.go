@@ -1,0 +1,226 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/cookiejar"
+	"slices"
+	"sync"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/wechat/wechattest"
+)
+
+// strangers are the addresses of those who order as guests and never pay. Two of them
+// share an address.
+var strangers = []string{"198.51.100.7", "198.51.100.7", "198.51.100.8"}
+
+// flood is one burst of a stranger.
+type flood struct {
+	stranger int
+	fresh    bool // in a new session: a guest whom the shop does not know yet
+	cancels  bool // each order is cancelled at once
+	orders   int
+}
+
+// stranger floods the shop with orders.
+type stranger struct {
+	*buyer
+	number int
+	mu     sync.Mutex
+	sent   int      // orders so far
+	open   []string // orders that the shop confirmed and that are not cancelled
+}
+
+// flooding is all that strangers do.
+type flooding struct {
+	strangers []*stranger
+	mu        sync.Mutex
+	keys      map[string]*stranger // of every client_key that was sent
+	told      map[string]string    // ID by client_key, of the orders that the shop confirmed
+}
+
+func newFlooding(w *world) *flooding {
+	f := &flooding{keys: map[string]*stranger{}, told: map[string]string{}}
+	for i, ip := range strangers {
+		b := newBuyer(w, wechattest.User{})
+		b.ip = ip
+		f.strangers = append(f.strangers, &stranger{buyer: b, number: i})
+	}
+	return f
+}
+
+// ordersHere tells whether a step makes an order.
+func ordersHere(s step) bool { return s.do == doOrder || s.do == doDouble }
+
+// boundsOf returns bounds that the strangers of a plan reach and its buyers do not: a
+// buyer who is a guest may leave unpaid all that the plan has for two days.
+func boundsOf(p plan) order.Bounds {
+	own, all := 0, 0 // orders of one guest, of all guests
+	for first := range p.rounds {
+		orders, tried := map[int]int{}, map[int]bool{}
+		span := time.Duration(0)
+		for _, r := range p.rounds[first:] {
+			for _, v := range r.visits {
+				if v.order < 0 || tried[v.order] || p.orders[v.order].person < people || !slices.ContainsFunc(v.steps, ordersHere) {
+					continue
+				}
+				tried[v.order] = true // a later try may be the first that succeeds
+				person := p.orders[v.order].person
+				orders[person]++
+				own = max(own, orders[person])
+			}
+			if span += r.leap; span > 48*time.Hour {
+				break
+			}
+		}
+		all = max(all, len(tried))
+	}
+	b := order.Bounds{Buyer: 1_000_000, Guest: own + 2, NetworkGuests: own + 6}
+	b.Guests = all + 2*b.NetworkGuests
+	return b
+}
+
+// flood does one burst: a stranger orders by QR code as fast as answers come.
+func (c *campaign) flood(f flood) {
+	s := c.floods.strangers[f.stranger]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f.fresh {
+		s.client.Jar, _ = cookiejar.New(nil) // no options, no error
+		s.open = nil                         // the new guest cannot cancel them
+	}
+	for range f.orders {
+		id := c.floodOrder(s)
+		if id == "" {
+			continue
+		}
+		s.open = append(s.open, id)
+		if f.cancels {
+			c.floodCancel(s)
+		}
+	}
+	if len(s.open) > 0 && !f.cancels {
+		c.floodCancel(s)
+	}
+	c.checkBounds()
+}
+
+// floodOrder makes one order and returns its ID, "" if none was confirmed.
+func (c *campaign) floodOrder(s *stranger) string {
+	key := fmt.Sprintf("flood-%d-%d-%08d", c.seed, s.number, s.sent)
+	s.sent++
+	c.floods.mu.Lock()
+	c.floods.keys[key] = s
+	c.floods.mu.Unlock()
+	req := api.CreateOrderRequest{Items: []api.OrderItem{{ProductID: "test", Quantity: 1}}, TradeType: api.TradeNative, ClientKey: key}
+	seen := c.fullness.look()
+	var made api.Checkout
+	a, err := s.call(http.MethodPost, api.PathOrders, req, &made)
+	switch {
+	case errors.Is(err, errNoAnswer):
+	case err != nil:
+		c.note(wrong, "", "an order of a stranger: %v", err)
+	case a.status == http.StatusOK:
+		c.count("flood: order made")
+		c.floods.mu.Lock()
+		c.floods.told[key] = made.Order.ID
+		c.floods.mu.Unlock()
+		return made.Order.ID
+	case a.Code == api.CodeUnauthenticated:
+		s.signIn()
+		c.count("flood: session made")
+	case a.Code == api.CodeTooManyOrders:
+		c.count("flood: order rejected, too_many_orders")
+	case a.Code == api.CodeShopFull:
+		c.fullness.judge(c.world, seen)
+	case a.Code == api.CodeWeChatBusy, a.Code == api.CodeInternal: // the worker judges the latter
+	default:
+		c.note(wrong, "", "an order of a stranger was answered %d %.200s", a.status, a.body)
+	}
+	return ""
+}
+
+// by returns the stranger who sent a client_key, nil if none did.
+func (f *flooding) by(key string) *stranger {
+	if f == nil {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.keys[key]
+}
+
+// floodCancel cancels the newest order of a stranger.
+func (c *campaign) floodCancel(s *stranger) {
+	id := s.open[len(s.open)-1]
+	a, err := s.call(http.MethodPost, api.OrderClosePath(id), api.CloseRequest{}, &api.Order{})
+	switch {
+	case errors.Is(err, errNoAnswer):
+	case err == nil && a.status == http.StatusOK:
+		s.open = s.open[:len(s.open)-1]
+		c.count("flood: order cancelled")
+	case err == nil && (a.Code == api.CodeWeChatBusy || a.Code == api.CodeInternal):
+	default:
+		c.note(wrong, "", "a stranger cancels order %s: %d %.200s, %v", id, a.status, a.body, err)
+	}
+}
+
+// checkBounds checks that no guest, no network and not all guests together have more
+// open orders than UNPAID_LIMITS allows, and that the count of all is right.
+func (c *campaign) checkBounds() {
+	rows, err := read[struct{ Guest, Network, Guests, Counted int }](c.world, `SELECT
+		COALESCE((SELECT MAX(n) FROM (SELECT COUNT(*) AS n FROM orders WHERE guest = 1 AND status IN ('created', 'pending') GROUP BY owner)), 0) AS guest,
+		COALESCE((SELECT MAX(n) FROM (SELECT COUNT(*) AS n FROM orders WHERE guest = 1 AND status IN ('created', 'pending') GROUP BY client_ip)), 0) AS network,
+		(SELECT COUNT(*) FROM orders WHERE guest = 1 AND status IN ('created', 'pending')) AS guests,
+		(SELECT n FROM guests_open) AS counted`)
+	if err != nil || len(rows) != 1 {
+		c.note(wrong, "", "reading the open orders of guests: %v, %v", rows, err)
+		return
+	}
+	is, most := rows[0], c.bounds
+	if is.Guest > most.Guest || is.Network > most.NetworkGuests || is.Guests > most.Guests || is.Counted != is.Guests {
+		c.note(wrong, "", "open orders of guests: %+v, at most %+v", is, most)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mostOpen = max(c.mostOpen, is.Network)
+}
+
+// checkFlood checks what strangers have made in the end: nothing was paid, every
+// order was asked for, and an address made no more in an hour than its bound. It
+// returns the orders of all others.
+func (c *campaign) checkFlood(all []stored) (rest []stored) {
+	type hour struct {
+		ip string
+		n  int64
+	}
+	made, byKey := map[hour]int{}, map[string]string{}
+	for _, o := range all {
+		s := c.floods.by(o.Key)
+		if s == nil {
+			rest = append(rest, o)
+			continue
+		}
+		if other := byKey[o.Key]; other != "" {
+			c.note(doubled, o.Number, "client_key %s of a stranger has two orders", o.Key)
+		}
+		byKey[o.Key] = o.ID
+		if !order.IsGuest(o.Owner) || order.WasPaid(o.Status) {
+			c.note(wrong, o.Number, "an order of a stranger is %s and belongs to %s", o.Status, short(o.Owner))
+		}
+		h := hour{s.ip, o.Created / time.Hour.Milliseconds()}
+		if made[h]++; made[h] == c.bounds.NetworkGuests+1 {
+			c.note(wrong, o.Number, "the guests of %s made more than %d orders in an hour and paid none", h.ip, c.bounds.NetworkGuests)
+		}
+	}
+	for key, id := range c.floods.told {
+		if byKey[key] != id {
+			c.note(lost, "", "a stranger was told of order %s, which is not stored", id)
+		}
+	}
+	return rest
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+)
+
+// The strangers of every plan send more orders than their bounds take. The bounds leave
+// the buyers room for all that the plan has for them.
+func TestBoundsAreReachedByStrangersAlone(t *testing.T) {
+	for seed := range uint64(20) {
+		p := newPlan(options{seed: seed, orders: 300, atOnce: 4})
+		b := boundsOf(p)
+		sent, full := map[string]int{}, 0
+		guests := map[int]int{}
+		for _, v := range p.rounds[0].visits {
+			if len(v.steps) == 0 {
+				continue
+			}
+			switch s := v.steps[0]; s.do {
+			case doFlood:
+				sent[strangers[s.flood.stranger]] += s.flood.orders
+			case doFill, doDrain:
+				full++
+			case doOrder, doDouble:
+				if v.order >= 0 && p.orders[v.order].person >= people {
+					guests[p.orders[v.order].person]++
+				}
+			}
+		}
+		for ip, n := range sent {
+			if n <= b.NetworkGuests {
+				t.Errorf("seed %d: %s sends %d orders, the bound is %d", seed, ip, n, b.NetworkGuests)
+			}
+		}
+		for _, n := range guests {
+			if n >= b.Guest || b.Guest >= b.NetworkGuests || 2*b.NetworkGuests+n > b.Guests {
+				t.Errorf("seed %d: a guest orders %d times, the bounds are %+v", seed, n, b)
+			}
+		}
+		if full != 2 {
+			t.Errorf("seed %d: the first round has %d visits that fill and drain the database", seed, full)
+		}
+	}
+}
+
+func TestFloodsThatWentWrong(t *testing.T) {
+	at := time.Date(2026, 3, 1, 2, 59, 0, 0, time.UTC)
+	one := stored{ID: "a", Number: "A", Owner: "guest:1", Key: "k1", Status: api.StatusClosed, Created: at.UnixMilli()}
+	with := func(change func(*stored)) stored { o := one; change(&o); return o }
+	second := with(func(o *stored) { o.ID, o.Number, o.Key = "b", "B", "k2" })
+	nextHour := with(func(o *stored) { o.ID, o.Key, o.Created = "b", "k2", at.Add(2*time.Minute).UnixMilli() })
+	for name, test := range map[string]struct {
+		all  []stored
+		want []verdict
+	}{
+		"as it should be": {[]stored{one}, nil},
+		"not stored":      {nil, []verdict{lost}},
+		"two orders":      {[]stored{with(func(o *stored) { o.ID = "c"; o.Created -= 3_600_000 }), one}, []verdict{doubled}},
+		"paid":            {[]stored{with(func(o *stored) { o.Status = api.StatusPaid })}, []verdict{wrong}},
+		"a buyer's":       {[]stored{with(func(o *stored) { o.Owner = "o1" })}, []verdict{wrong}},
+		"over the bound":  {[]stored{one, second}, []verdict{wrong}},
+		"an hour later":   {[]stored{one, nextHour}, nil},
+	} {
+		s := &stranger{buyer: &buyer{ip: strangers[0]}}
+		c := &campaign{world: &world{bounds: order.Bounds{NetworkGuests: 1}, floods: &flooding{
+			keys: map[string]*stranger{"k1": s, "k2": s}, told: map[string]string{"k1": "a"},
+		}}}
+		buyers := stored{ID: "x", Key: "a buyer's"}
+		if rest := c.checkFlood(append(test.all, buyers)); len(rest) != 1 || rest[0].ID != "x" {
+			t.Errorf("%s: the orders of others are %+v", name, rest)
+		}
+		if d := cmp.Diff(test.want, c.verdicts()); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+	}
+}
+
+// A rejection with shop_full is excused only by a database that may have been full
+// during the call.
+func TestShopFullNeedsAFullDatabase(t *testing.T) {
+	for name, test := range map[string]struct {
+		before, during, after bool
+		want                  []verdict
+	}{
+		"room all along":      {false, false, false, []verdict{wrong}},
+		"full all along":      {true, true, true, nil},
+		"it became full":      {false, true, true, nil},
+		"it was full between": {false, true, false, nil},
+		"room was made":       {true, false, false, nil},
+	} {
+		w := &world{}
+		w.fullness.set(test.before)
+		seen := w.fullness.look()
+		w.fullness.set(test.during)
+		w.fullness.set(test.after)
+		w.fullness.judge(w, seen)
+		if d := cmp.Diff(test.want, w.verdicts()); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+	}
+}
+
+func TestPaymentsThatWaitBehindStrangers(t *testing.T) {
+	for _, test := range []struct {
+		waiting, sent, closed int
+		want                  []verdict
+	}{
+		{3, 40, 8, nil},
+		{3, 40, 28, nil},
+		{3, 40, 29, []verdict{wrong}},
+		{1, 40, 40, []verdict{wrong}},
+		{0, 40, 40, nil},
+	} {
+		c := &campaign{world: &world{}}
+		c.checkMoneyFirst(test.waiting, test.sent, test.closed)
+		if d := cmp.Diff(test.want, c.verdicts()); d != "" {
+			t.Errorf("%+v (-want +got):\n%s", test, d)
+		}
+	}
+}
