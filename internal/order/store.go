@@ -28,16 +28,17 @@ func NewStore(db *sql.DB) *Store { return &Store{Bounds: DefaultBounds(), db: co
 // fingerprints. Beyond a bound nothing is stored either; the error is then ErrFull,
 // ErrBuyerBound, ErrNetworkBound or ErrGuestsBound.
 func (s *Store) Insert(ctx context.Context, o Order) (Order, error) {
-	for try := 1; ; try++ {
+	for range maxInserts {
 		stored, err := s.insert(ctx, o)
-		if !errors.Is(err, errRoomAgain) || try == maxInserts {
+		if !errors.Is(err, errRoomAgain) {
 			return stored, err
 		}
 	}
+	return Order{}, ErrFull // others take each place that becomes free: try again later
 }
 
 // maxInserts is how often Insert tries when places become free while it does.
-const maxInserts = 8
+const maxInserts = 3
 
 // insert is one try of Insert. errRoomAgain says that the next one may succeed.
 func (s *Store) insert(ctx context.Context, o Order) (Order, error) {
