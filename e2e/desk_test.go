@@ -107,7 +107,7 @@ func TestDeskPaysInABrowser(t *testing.T) {
 func TestDeskShowsAPageInTheLog(t *testing.T) {
 	world.sim.ClearFaults()
 	const page = "<!doctype html><p>no <b>XML"
-	res, err := http.Post(world.sim.PhoneURL+"/api/session", "text/html", strings.NewReader(page))
+	res, err := http.Post(world.sim.PhoneURL+"/api/a-page", "text/html", strings.NewReader(page))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestDeskShowsAPageInTheLog(t *testing.T) {
 	tb := newTab(t)
 	tb.run(emulation.SetDeviceMetricsOverride(1440, 900, 1, false), emulation.SetTouchEmulationEnabled(false))
 	tb.open(world.sim.DeskURL)
-	tb.tap(`[...document.querySelectorAll("li, tr, [role=row]")].findLast(e => e.innerText.includes("POST /api/session"))`)
+	tb.tap(`[...document.querySelectorAll("li, tr, [role=row]")].findLast(e => e.innerText.includes("POST /api/a-page"))`)
 	tb.sees(page)
 }
 
