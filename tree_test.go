@@ -56,20 +56,20 @@ var importRules = []struct {
 }{
 	{pkg: "h5pay/internal/api"},
 	{pkg: "h5pay/internal/job"},
-	{pkg: "h5pay/internal/wechat"},
-	{pkg: "h5pay/internal/wechat/apiv3"},
-	{pkg: "h5pay/internal/wechat/apiv3", js: true},
+	{pkg: "h5pay/wechat"},
+	{pkg: "h5pay/wechat/apiv3"},
+	{pkg: "h5pay/wechat/apiv3", js: true},
 	{pkg: "h5pay/internal/order", project: []string{"h5pay/internal/api"}},
 	{pkg: "h5pay/webhook"}, // receivers may copy it
 	{pkg: "h5pay/examples/webhook", project: []string{"h5pay/webhook"}},
 	{pkg: "h5pay/internal/server", project: []string{
-		"h5pay/internal/api", "h5pay/internal/order", "h5pay/internal/wechat", "h5pay/webhook"}},
-	{pkg: "h5pay/internal/wechat/wechattest"}, // nothing of ours: it judges the rest
-	{pkg: "h5pay/simulator", project: []string{"h5pay/internal/wechat/wechattest"}},
+		"h5pay/internal/api", "h5pay/internal/order", "h5pay/wechat", "h5pay/webhook"}},
+	{pkg: "h5pay/wechat/wechattest"}, // nothing of ours: it judges the rest
+	{pkg: "h5pay/simulator", project: []string{"h5pay/wechat/wechattest"}},
 	{pkg: "h5pay/wasmbuild", project: []string{"h5pay/internal/wasmbin"}},
 	{pkg: "h5pay/signer/warm", js: true},
 	{pkg: "h5pay/signer", js: true, project: []string{
-		"h5pay/internal/api", "h5pay/internal/job", "h5pay/internal/order", "h5pay/internal/server", "h5pay/internal/wechat", "h5pay/signer/warm", "h5pay/webhook"},
+		"h5pay/internal/api", "h5pay/internal/job", "h5pay/internal/order", "h5pay/internal/server", "h5pay/wechat", "h5pay/signer/warm", "h5pay/webhook"},
 		foreign: []string{"github.com/syumai/workers"}},
 	{pkg: "h5pay/wasm", js: true, project: []string{"h5pay/internal/api"},
 		foreign: []string{"github.com/maxence-charriere/go-app/v9", "github.com/google/uuid", "rsc.io/qr"}},
@@ -113,7 +113,7 @@ func TestOnlyJSFilesImportJS(t *testing.T) {
 // crypto/rsa and crypto/x509 would make the Worker a quarter larger, and a signature
 // ten times as dear: docs/rsa.md.
 func TestAPIv3LinksNoRSAInTheWorker(t *testing.T) {
-	for _, dep := range goList(t, true, "-deps", "h5pay/internal/wechat/apiv3") {
+	for _, dep := range goList(t, true, "-deps", "h5pay/wechat/apiv3") {
 		for _, forbidden := range []string{"crypto/rsa", "crypto/x509", "crypto/tls", "encoding/pem", "net/http"} {
 			if dep == forbidden {
 				t.Errorf("built for js, apiv3 depends on %s", dep)

@@ -20,7 +20,7 @@ import (
 
 	"h5pay/internal/cleanup"
 	"h5pay/internal/stack"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 const (

@@ -11,8 +11,8 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/stack"
-	"h5pay/internal/wechat/wechattest"
 	"h5pay/webhook"
+	"h5pay/wechat/wechattest"
 )
 
 // backEnd stands in for the merchant's: it prints the webhooks it believes.

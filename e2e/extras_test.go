@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 // extras are what the page uses and can do without, and how clients break it. Each

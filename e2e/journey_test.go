@@ -9,7 +9,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 
 	"h5pay/internal/api"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 func TestPay(t *testing.T) {

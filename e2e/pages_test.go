@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"h5pay/internal/api"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 // What the signer is made to do, in the page alone.

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 // iOS judges the payment directory by the address at which the web view was

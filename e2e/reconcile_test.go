@@ -9,7 +9,7 @@ import (
 
 	"github.com/chromedp/cdproto/network"
 
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 // The notification is lost, and the buyer's phone loses its network once they

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 // operate makes a call of the operator's.

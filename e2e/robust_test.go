@@ -6,7 +6,7 @@ import (
 
 	"github.com/chromedp/cdproto/page"
 
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 // reload loads the page anew, as the person would.

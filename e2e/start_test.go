@@ -15,7 +15,7 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 // Why the program cannot start: each reason has a message of its own.

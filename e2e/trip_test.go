@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 // The trip to WeChat's sign-in and back, in web views that lose what they kept.

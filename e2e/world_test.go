@@ -23,7 +23,7 @@ import (
 
 	"h5pay/internal/cleanup"
 	"h5pay/internal/stack"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 // world is what all tests of a run share. Tests that use it do not run in

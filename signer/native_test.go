@@ -22,7 +22,7 @@ import (
 	"h5pay/internal/order"
 	"h5pay/internal/server"
 	"h5pay/internal/static"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 func TestNativeSignerAnswers(t *testing.T) {

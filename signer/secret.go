@@ -3,7 +3,7 @@ package main
 import (
 	"strings"
 
-	"h5pay/internal/wechat"
+	"h5pay/wechat"
 )
 
 // namedSecret is a secret and the setting that holds it.

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"testing"
 
-	"h5pay/internal/wechat"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat"
+	"h5pay/wechat/wechattest"
 )
 
 // publicEnv returns settings of a shop on the internet, with secrets as an operator

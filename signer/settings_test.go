@@ -15,7 +15,7 @@ import (
 
 	"h5pay/internal/order"
 	"h5pay/internal/stack"
-	"h5pay/internal/wechat"
+	"h5pay/wechat"
 )
 
 // exampleEnv returns the settings that a fresh clone starts with.

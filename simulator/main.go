@@ -23,7 +23,7 @@ import (
 	"syscall"
 	"time"
 
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 func main() {

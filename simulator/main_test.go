@@ -17,7 +17,7 @@ import (
 	"strings"
 	"testing"
 
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 var anyPorts = []string{"-port", "0", "-phone-port", "0", "-desk-port", "0", "-tls-port", "0"}

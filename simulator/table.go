@@ -6,7 +6,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 // printTable tells a person where to look and what to put in a shop's settings.

@@ -18,7 +18,7 @@ import (
 
 	"h5pay/internal/cleanup"
 	"h5pay/internal/stack"
-	"h5pay/internal/wechat"
+	"h5pay/wechat"
 )
 
 func main() { cleanup.Main(program) }

@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"h5pay/internal/wechat"
+	"h5pay/wechat"
 )
 
 // upstream plays as much of WeChat as the flows need, after a fixed delay. It

@@ -19,7 +19,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/cleanup"
 	"h5pay/internal/stack"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 // shop is a running signer and a client with a guest's cookie.

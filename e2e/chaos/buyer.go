@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 // buyer is a person with WeChat, or a guest, and the shop's page, open on any

@@ -11,7 +11,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/job"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 // campaign is a plan at work in a world.

@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
-	"h5pay/internal/wechat/wechattest"
 	"h5pay/webhook"
+	"h5pay/wechat/wechattest"
 )
 
 // verdicts are those of all findings so far.

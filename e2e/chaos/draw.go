@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"h5pay/internal/api"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 // drawer draws the parts of a plan.

@@ -3,7 +3,7 @@ package main
 import (
 	"time"
 
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 // step draws what goes wrong with an action.

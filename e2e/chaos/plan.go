@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 // plan is all that a seed decides: who orders what, what they do, when they

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"h5pay/internal/order"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 // report is what came of a campaign.

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"h5pay/internal/api"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 // open opens the payment sheet with what the page has.

@@ -7,7 +7,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 // wish is a purchase as the page of its buyer knows it.

@@ -16,8 +16,8 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/stack"
-	"h5pay/internal/wechat/wechattest"
 	"h5pay/webhook"
+	"h5pay/wechat/wechattest"
 )
 
 // How many buy: persons with WeChat, and guests that are known by a cookie.

@@ -33,7 +33,7 @@ import (
 
 	"h5pay/internal/cleanup"
 	"h5pay/internal/stack"
-	"h5pay/internal/wechat/apiv3"
+	"h5pay/wechat/apiv3"
 )
 
 func main() { cleanup.Main(program) }

@@ -16,8 +16,8 @@ import (
 	"github.com/go-pay/gopay"
 	gowechat "github.com/go-pay/gopay/wechat"
 
-	"h5pay/internal/wechat"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat"
+	"h5pay/wechat/wechattest"
 )
 
 // sdkNonce is one for all: gopay leaves it to its caller.

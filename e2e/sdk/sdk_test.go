@@ -20,8 +20,8 @@ import (
 	gowechat "github.com/go-pay/gopay/wechat"
 
 	"h5pay/internal/cleanup"
-	"h5pay/internal/wechat"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat"
+	"h5pay/wechat/wechattest"
 )
 
 // The simulator is judged by clients that others wrote, and our client by their

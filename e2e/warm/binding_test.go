@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"h5pay/internal/stack"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 // A request through a binding presents the merchant's certificate, as one

@@ -17,8 +17,8 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/stack"
-	"h5pay/internal/wechat/wechattest"
 	"h5pay/webhook"
+	"h5pay/wechat/wechattest"
 )
 
 // shop is the signer on workerd with a queue, and a merchant's back end. No timer

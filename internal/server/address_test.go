@@ -9,7 +9,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/order/ordertest"
 	"h5pay/internal/server"
-	"h5pay/internal/wechat"
+	"h5pay/wechat"
 )
 
 // WeChat compares the address of an H5 order with the phone's. An order that WeChat

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"h5pay/internal/api"
-	"h5pay/internal/wechat"
+	"h5pay/wechat"
 )
 
 // adminToken is the operator's token, as its hash.

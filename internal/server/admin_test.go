@@ -15,7 +15,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/order/ordertest"
 	"h5pay/internal/server"
-	"h5pay/internal/wechat"
+	"h5pay/wechat"
 )
 
 // adminRoutes are the calls of the operator.

@@ -17,7 +17,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/order/ordertest"
-	"h5pay/internal/wechat"
+	"h5pay/wechat"
 )
 
 // The account of the benchmarks.

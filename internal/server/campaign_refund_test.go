@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 // payBack does one random thing about money that goes back.

@@ -12,7 +12,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 // purchase is an order as its buyer's page knows it.

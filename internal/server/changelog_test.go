@@ -11,7 +11,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 var changeLine = regexp.MustCompile(`msg="order (?:created|pending|closing|closed|failed|paid|paid late)".* order=(\S+) out_trade_no=(\S+) from=(\S+) to=(\S+) source=(\S+)`)

@@ -8,7 +8,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/wechat"
+	"h5pay/wechat"
 )
 
 // How two requests for one code_url keep out of each other's way.

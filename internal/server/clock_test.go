@@ -7,7 +7,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/server"
-	"h5pay/internal/wechat"
+	"h5pay/wechat"
 )
 
 // Two signers answer in turn, and the clock of one is behind. The buyer is shown a

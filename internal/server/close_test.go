@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 // byCode makes an order that a QR code pays.

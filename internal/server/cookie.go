@@ -13,7 +13,7 @@ import (
 	"net/http"
 	"time"
 
-	"h5pay/internal/wechat"
+	"h5pay/wechat"
 )
 
 // The cookies. Under https their names get the prefix __Host-, with which a

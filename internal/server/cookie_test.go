@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
-	"h5pay/internal/wechat"
+	"h5pay/wechat"
 )
 
 // testSealer returns the sealer of one cookie at a time that the caller moves.

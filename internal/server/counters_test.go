@@ -10,8 +10,8 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order/ordertest"
-	"h5pay/internal/wechat/wechattest"
 	"h5pay/webhook"
+	"h5pay/wechat/wechattest"
 )
 
 // counters reads the counters as the operator does.

@@ -9,7 +9,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/server"
-	"h5pay/internal/wechat"
+	"h5pay/wechat"
 )
 
 // lines counts the log's lines above DEBUG, but for those with one of the texts.

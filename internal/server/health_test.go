@@ -15,8 +15,8 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/order/ordertest"
 	"h5pay/internal/server"
-	"h5pay/internal/wechat"
 	"h5pay/webhook"
+	"h5pay/wechat"
 )
 
 // health asks the health page and returns what is wrong, by check, and what the

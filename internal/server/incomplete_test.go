@@ -9,8 +9,8 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/order/ordertest"
-	"h5pay/internal/wechat/wechattest"
 	"h5pay/webhook"
+	"h5pay/wechat/wechattest"
 )
 
 // paidBackUnheard makes an order at a QR code, which the second user pays and the

@@ -9,8 +9,8 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/server"
-	"h5pay/internal/wechat"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat"
+	"h5pay/wechat/wechattest"
 )
 
 // counter is a limiter that notes what it is asked and does as it is told.

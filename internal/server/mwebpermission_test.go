@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"h5pay/internal/api"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 // Without permission for H5 payment WeChat answers SUCCESS and no mweb_url. That is

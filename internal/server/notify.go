@@ -10,7 +10,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/wechat"
+	"h5pay/wechat"
 )
 
 // notifyPay takes WeChat's payment notifications. It answers in XML always:

@@ -9,7 +9,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order/ordertest"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 func TestLostNotificationIsFoundByPolling(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order/ordertest"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 // refunding returns a paid order of which all is on its way back.

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"h5pay/internal/api"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 // An answer says that nobody paid when WeChat was asked for it and said so: not when

@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 
 	"h5pay/internal/api"
-	"h5pay/internal/wechat"
+	"h5pay/wechat"
 )
 
 // stateLife is how long a sign-in may take, in the user's hands on the consent

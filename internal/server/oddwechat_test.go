@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 // WeChat names its reason as retmsg, or in err_code_des alone. The log has it, and no

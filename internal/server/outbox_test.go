@@ -16,9 +16,9 @@ import (
 	"h5pay/internal/order"
 	"h5pay/internal/order/ordertest"
 	"h5pay/internal/server"
-	"h5pay/internal/wechat"
-	"h5pay/internal/wechat/wechattest"
 	"h5pay/webhook"
+	"h5pay/wechat"
+	"h5pay/wechat/wechattest"
 )
 
 func TestPaymentIsToldOnce(t *testing.T) {

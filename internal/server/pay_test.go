@@ -10,8 +10,8 @@ import (
 	"h5pay/internal/order"
 	"h5pay/internal/order/ordertest"
 	"h5pay/internal/server"
-	"h5pay/internal/wechat"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat"
+	"h5pay/wechat/wechattest"
 )
 
 // wantPath fails the test unless the order went through these statuses, from

@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"h5pay/internal/api"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 // person is somebody's phone: a browser's cookies and a WeChat account.

@@ -7,7 +7,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/wechat"
+	"h5pay/wechat"
 )
 
 // prepayFailed decides what becomes of an order that WeChat did not take.

@@ -14,8 +14,8 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/server"
-	"h5pay/internal/wechat"
 	"h5pay/webhook"
+	"h5pay/wechat"
 )
 
 const (

@@ -9,7 +9,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/wechat"
+	"h5pay/wechat"
 )
 
 // Where news of a refund comes from, beside the sources of news of a trade.

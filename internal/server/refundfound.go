@@ -7,7 +7,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/wechat"
+	"h5pay/wechat"
 )
 
 // settleRefunded settles a trade of which money has gone back, and its refunds. The

@@ -9,8 +9,8 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/order/ordertest"
-	"h5pay/internal/wechat"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat"
+	"h5pay/wechat/wechattest"
 )
 
 // Paid, and paid back by hand on the merchant platform, before the shop heard of

@@ -12,7 +12,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order/ordertest"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 // replaceable returns a shop, a guest with a code that WeChat may close by now, and a

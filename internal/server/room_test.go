@@ -12,9 +12,9 @@ import (
 	"h5pay/internal/order"
 	"h5pay/internal/order/ordertest"
 	"h5pay/internal/server"
-	"h5pay/internal/wechat"
-	"h5pay/internal/wechat/wechattest"
 	"h5pay/webhook"
+	"h5pay/wechat"
+	"h5pay/wechat/wechattest"
 )
 
 // small bends a shop to small bounds of unpaid orders.

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat/wechattest"
 )
 
 // A notification under a former API key is rejected, also in the minute after the

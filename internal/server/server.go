@@ -21,7 +21,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/wechat"
+	"h5pay/wechat"
 )
 
 // Deadlines of calls to WeChat. The page waits for these.

@@ -11,7 +11,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/server"
-	"h5pay/internal/wechat"
+	"h5pay/wechat"
 )
 
 func TestUnavailable(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/wechat"
+	"h5pay/wechat"
 )
 
 // Where news of a trade comes from, for the log.

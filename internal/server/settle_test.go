@@ -15,7 +15,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/order/ordertest"
-	"h5pay/internal/wechat"
+	"h5pay/wechat"
 )
 
 // ledger is a server whose trades the test makes up. It never calls WeChat.

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"h5pay/internal/wechat"
+	"h5pay/wechat"
 )
 
 // A state is what WeChat returns unchanged with the code: letters and digits, 128

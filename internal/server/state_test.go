@@ -9,7 +9,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/server"
-	"h5pay/internal/wechat"
+	"h5pay/wechat"
 )
 
 // stateAfter begins a sign-in that follows another one and returns its state.

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"h5pay/internal/api"
-	"h5pay/internal/wechat"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat"
+	"h5pay/wechat/wechattest"
 )
 
 // freeStatements is how many statements an event may run on Cloudflare's free plan.

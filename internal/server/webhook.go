@@ -11,8 +11,8 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/wechat"
 	"h5pay/webhook"
+	"h5pay/wechat"
 )
 
 // Webhook is where the merchant's back end takes events.

@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
-	"h5pay/internal/wechat"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat"
+	"h5pay/wechat/wechattest"
 )
 
 // Requests that both refuse with the same code.

@@ -31,8 +31,8 @@ import (
 
 	"h5pay/internal/cleanup"
 	"h5pay/internal/stack"
-	"h5pay/internal/wechat"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat"
+	"h5pay/wechat/wechattest"
 )
 
 const (

@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"os"
 
-	"h5pay/internal/wechat/apiv3"
+	"h5pay/wechat/apiv3"
 )
 
 // shop holds what a program makes once, from its settings.

@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"h5pay/internal/wechat"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat"
+	"h5pay/wechat/wechattest"
 )
 
 // nextMorning moves the clock to when the bill of the day is ready: ten o'clock

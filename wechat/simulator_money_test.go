@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"h5pay/internal/wechat"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat"
+	"h5pay/wechat/wechattest"
 )
 
 func TestClosingAnOrder(t *testing.T) {

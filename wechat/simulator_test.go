@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"h5pay/internal/wechat"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat"
+	"h5pay/wechat/wechattest"
 )
 
 func TestAPayment(t *testing.T) {

@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"h5pay/internal/wechat"
-	"h5pay/internal/wechat/wechattest"
+	"h5pay/wechat"
+	"h5pay/wechat/wechattest"
 )
 
 // The simulator shares no code with the client: each checks the other.
