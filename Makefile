@@ -16,10 +16,10 @@ export WRANGLER_SEND_METRICS := false
 # image that sets GOTOOLCHAIN=local, fetches it.
 export GOTOOLCHAIN := auto
 
-sources   = $(shell find $(1) -name '*.go' ! -name '*_test.go' ! -path '*/wechattest/*' ! -path '*/ordertest/*')
+sources   = $(shell find $(1) -name '*.go' ! -name '*_test.go' ! -path '*test/*')
 GOWASM   := $(call sources,wasmbuild internal/wasmbin) go.mod
 PAGE     := $(call sources,wasm internal/api) $(GOWASM)
-SIGNER   := $(call sources,signer internal/api internal/job internal/order internal/server wechat webhook) $(wildcard internal/order/migrations/*.sql) $(GOWASM)
+SIGNER   := $(call sources,signer internal wechat webhook) $(wildcard internal/*/migrations/*.sql) $(GOWASM)
 ENTRY    := $(patsubst signer/warm/%,build/%,$(wildcard signer/warm/*.mjs))
 JS       := ./wasm ./signer/... ./e2e/warm/program ./e2e/rsabench/program
 WASMEXEC  = $(shell go env GOROOT)/lib/wasm/wasm_exec.js
