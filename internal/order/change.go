@@ -85,7 +85,7 @@ type Payment struct {
 // who was erased.
 func (s *Store) Pay(ctx context.Context, id string, p Payment, now time.Time) (bool, error) {
 	return s.change(ctx, id, api.StatusPaid, now, change{
-		set: `transaction_id = ?, paid_at = ?, payer = IIF(owner LIKE '` + erasedPrefix + `%', '', NULLIF(?, '')), settled_by = ?, settled_at = MAX(updated_at, ?),
+		set: `transaction_id = ?, paid_at = ?, payer = IIF(owner LIKE '` + ErasedPrefix + `%', '', NULLIF(?, '')), settled_by = ?, settled_at = MAX(updated_at, ?),
 			simulated = MAX(simulated, ?)`,
 		args: []any{p.TransactionID, milli(p.PaidAt), p.Payer, p.Source, now.UnixMilli(), flag(p.Simulated)},
 		where: `transaction_id IS NULL
@@ -148,7 +148,7 @@ type change struct {
 
 func (s *Store) change(ctx context.Context, id string, to api.OrderStatus, now time.Time, c change) (bool, error) {
 	set := []string{`status = ?`, `updated_at = MAX(updated_at, ?)`}
-	if !open(to) {
+	if !Open(to) {
 		set = append(set, `network = NULL`)
 		if to != api.StatusClosing {
 			set = append(set, `due_at = NULL`)
@@ -164,7 +164,7 @@ func (s *Store) change(ctx context.Context, id string, to api.OrderStatus, now t
 
 	var from []string
 	args = append(args, id)
-	for _, status := range sources(to) {
+	for _, status := range Sources(to) {
 		from = append(from, `?`)
 		args = append(args, string(status))
 	}

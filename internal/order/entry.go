@@ -127,7 +127,7 @@ func (s *Store) CompletePayments(ctx context.Context, payments []KnownPayment) e
 		return err
 	}
 	_, err = s.run(ctx, "completing payments", `
-		UPDATE orders SET paid_at = COALESCE(orders.paid_at, NULLIF(known.paid_at, 0)), payer = COALESCE(orders.payer, IIF(owner LIKE '`+erasedPrefix+`%', '', NULLIF(known.payer, '')))
+		UPDATE orders SET paid_at = COALESCE(orders.paid_at, NULLIF(known.paid_at, 0)), payer = COALESCE(orders.payer, IIF(owner LIKE '`+ErasedPrefix+`%', '', NULLIF(known.payer, '')))
 		FROM (SELECT value ->> 'out_trade_no' AS number, value ->> 'transaction_id' AS transaction_id, value ->> 'paid_at' AS paid_at,
 			value ->> 'payer' AS payer FROM json_each(?)) AS known
 		WHERE out_trade_no = known.number AND orders.transaction_id = known.transaction_id AND (orders.paid_at IS NULL OR orders.payer IS NULL)`,

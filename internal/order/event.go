@@ -36,7 +36,7 @@ type Event struct {
 	DeliveredAt time.Time // zero unless delivered
 	LastError   string    // of the last try that failed
 
-	seq int64
+	Seq int64 // of all events, in the order of creation
 }
 
 // EventLease is how long an event belongs to who claimed it. Whoever takes
@@ -58,10 +58,10 @@ func EventSchedule() []time.Duration { return schedule[:] }
 func pause() string {
 	var sql strings.Builder
 	sql.WriteString("CASE tries")
-	for i, d := range schedule[1:] {
+	for i, d := range EventSchedule()[1:] {
 		fmt.Fprintf(&sql, " WHEN %d THEN %d", i, d.Milliseconds())
 	}
-	fmt.Fprintf(&sql, " ELSE %d END", schedule[len(schedule)-1].Milliseconds())
+	fmt.Fprintf(&sql, " ELSE %d END", EventSchedule()[len(EventSchedule())-1].Milliseconds())
 	return sql.String()
 }
 
@@ -175,7 +175,7 @@ func (s *Store) Events(ctx context.Context, p EventPage) (events []Event, next i
 	}
 	if len(events) > p.Limit {
 		events = events[:p.Limit]
-		next = events[p.Limit-1].seq
+		next = events[p.Limit-1].Seq
 	}
 	return events, next, nil
 }
@@ -228,7 +228,7 @@ func scanEvent(rows *sql.Rows) (Event, error) {
 	var e Event
 	var created, next, delivered int64
 	var origin string
-	if err := rows.Scan(&e.seq, &e.ID, &e.Type, &e.OrderID, &e.Data, &created, &e.Status, &e.Attempts, &e.Tries, &next, &delivered, &e.LastError, &origin); err != nil {
+	if err := rows.Scan(&e.Seq, &e.ID, &e.Type, &e.OrderID, &e.Data, &created, &e.Status, &e.Attempts, &e.Tries, &next, &delivered, &e.LastError, &origin); err != nil {
 		return Event{}, err
 	}
 	var notifyURL string

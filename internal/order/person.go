@@ -12,12 +12,12 @@ import (
 // openid of its payer, the address it was made from, and the payer in its events. An
 // erased order keeps amounts, numbers and times, which bookkeeping needs.
 
-// erasedPrefix begins the owner of an order of which the person was erased. No openid
+// ErasedPrefix begins the owner of an order of which the person was erased. No openid
 // and no guest id has it.
-const erasedPrefix = "erased:"
+const ErasedPrefix = "erased:"
 
 // IsErased reports whether the person who owned an order was erased.
-func IsErased(owner string) bool { return strings.HasPrefix(owner, erasedPrefix) }
+func IsErased(owner string) bool { return strings.HasPrefix(owner, ErasedPrefix) }
 
 // PersonOrders returns orders that a person owns or has paid, oldest first, limit at
 // most. They go on after the order with this CreatedAt and ID.
@@ -45,7 +45,7 @@ func (s *Store) ErasePerson(ctx context.Context, person string, ids []string) er
 			payer = CASE WHEN payer = ?1 OR owner = ?1 AND payer IS NULL AND transaction_id IS NOT NULL THEN '' ELSE payer END,
 			client_ip = IIF(owner = ?1, '', client_ip),
 			guest = IIF(owner = ?1, 0, guest),
-			owner = IIF(owner = ?1, '`+erasedPrefix+`' || id, owner)
+			owner = IIF(owner = ?1, '`+ErasedPrefix+`' || id, owner)
 		WHERE id IN (SELECT value FROM json_each(?2)) AND (owner = ?1 OR payer = ?1) AND status NOT IN ('created', 'pending')`,
 		person, string(list))
 	if err != nil {

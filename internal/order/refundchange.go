@@ -84,7 +84,7 @@ func (s *Store) ClaimRefund(ctx context.Context, r Refund, window time.Duration,
 // refundFrom returns the statuses that lead to one, as the list of an IN.
 func refundFrom(to api.RefundStatus) (list string, args []any) {
 	var marks []string
-	for _, status := range refundSources(to) {
+	for _, status := range RefundSources(to) {
 		marks = append(marks, `?`)
 		args = append(args, string(status))
 	}

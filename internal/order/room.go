@@ -115,5 +115,5 @@ func (s *Store) ForgetHours(ctx context.Context, now time.Time) error {
 	return err
 }
 
-// open reports whether an order in this status waits for a payment.
-func open(s api.OrderStatus) bool { return s == api.StatusCreated || s == api.StatusPending }
+// Open reports whether an order in this status waits for a payment.
+func Open(s api.OrderStatus) bool { return s == api.StatusCreated || s == api.StatusPending }

@@ -44,8 +44,8 @@ func CanBecome(from, to api.OrderStatus) bool {
 	})
 }
 
-// sources returns the statuses that lead to one.
-func sources(to api.OrderStatus) []api.OrderStatus {
+// Sources returns the statuses that lead to one.
+func Sources(to api.OrderStatus) []api.OrderStatus {
 	var from []api.OrderStatus
 	for _, t := range transitions {
 		if t.to == to {

@@ -73,7 +73,7 @@ func (s *Store) BeginCloseAll(ctx context.Context, ids []string, now time.Time) 
 		return nil, err
 	}
 	args := []any{string(api.StatusClosing), now.UnixMilli(), MinCloseAge.Milliseconds(), now.UnixMilli(), string(list)}
-	from := sources(api.StatusClosing)
+	from := Sources(api.StatusClosing)
 	for _, status := range from {
 		args = append(args, string(status))
 	}
