@@ -7,7 +7,6 @@
 package order
 
 import (
-	"errors"
 	"time"
 
 	"h5pay/internal/api"
@@ -47,9 +46,10 @@ const (
 	MaxTotal api.Fen = 100_000_000
 )
 
-// ErrNotFound is returned for an order that does not exist or is not the
-// asker's.
-var ErrNotFound = errors.New("no such order")
+// MinKeepUnpaid is the least time that an order without a payment is kept. An order can
+// be paid for Lifetime. WeChat reports a payment for a day after it, and a timer
+// compares the bills of the last BillDays days.
+const MinKeepUnpaid = Lifetime + 24*time.Hour + (BillDays+1)*24*time.Hour
 
 // Order is one order as it is stored.
 type Order struct {

@@ -83,3 +83,13 @@ func TestPublicOrder(t *testing.T) {
 		t.Errorf("paid at %d without a payment", got)
 	}
 }
+
+// What a payment that WeChat reports late, or the comparison of the last bills, can
+// need is younger than the least that is kept.
+func TestMinKeepUnpaidCoversLatePaymentsAndBills(t *testing.T) {
+	const reports = 24*time.Hour + 4*time.Minute // WeChat repeats a notification for so long
+	const bill = 34 * time.Hour                  // from the begin of a day until its bill
+	if least := order.Lifetime + order.BillDays*24*time.Hour + bill; order.MinKeepUnpaid < least || order.MinKeepUnpaid < order.Lifetime+reports {
+		t.Errorf("%s, want at least %s", order.MinKeepUnpaid, least)
+	}
+}

@@ -54,3 +54,6 @@ func Sources(to api.OrderStatus) []api.OrderStatus {
 	}
 	return from
 }
+
+// Open reports whether an order in this status waits for a payment.
+func Open(s api.OrderStatus) bool { return s == api.StatusCreated || s == api.StatusPending }

@@ -35,7 +35,7 @@ CREATE TABLE products (
 -- a repeated call only when nothing in it has changed. The columns up to
 -- expires_at are never updated, with two exceptions. client_ip is removed when the
 -- order ends, since no call is made for it any more. owner is removed when the person
--- is erased (person.go). Only internal/order/status.go says which status may follow
+-- is erased (persons.go). Only internal/order/status.go says which status may follow
 -- which.
 CREATE TABLE orders (
   id             TEXT    NOT NULL PRIMARY KEY, -- the public one, in URLs
@@ -99,10 +99,10 @@ CREATE INDEX orders_by_payer ON orders (payer) WHERE payer IS NOT NULL;
 CREATE INDEX incomplete_payments ON orders (settled_at) WHERE transaction_id IS NOT NULL AND (paid_at IS NULL OR payer IS NULL);
 -- Finds the orders whose payment was notified and is not confirmed.
 CREATE INDEX told_orders ON orders (queried_at) WHERE told_at IS NOT NULL AND transaction_id IS NULL;
--- Finds the orders that the timer queries WeChat about. Due in store.go reads each of
+-- Finds the orders that the timer queries WeChat about. Due in orders.go reads each of
 -- the four kinds of one merchant by itself.
 CREATE INDEX orders_due ON orders (mch_id, guest, status = 'closing', due_at) WHERE due_at IS NOT NULL;
--- These two count the orders that wait for a payment, for the bounds of room.go.
+-- These two count the orders that wait for a payment, for bounds.go.
 CREATE INDEX orders_open_by_owner ON orders (owner) WHERE status IN ('created', 'pending');
 CREATE INDEX orders_open_by_network ON orders (network) WHERE network IS NOT NULL;
 
@@ -115,13 +115,13 @@ CREATE TABLE order_steps (
 
 CREATE INDEX order_steps_by_order ON order_steps (order_id);
 
--- Continues Insert in store.go.
+-- Continues Insert in orders.go.
 CREATE TRIGGER order_begins AFTER INSERT ON orders
 BEGIN
   INSERT INTO order_steps (order_id, status, at) VALUES (NEW.id, NEW.status, NEW.created_at);
 END;
 
--- Continues every change of change.go.
+-- Continues every change of orderchanges.go.
 CREATE TRIGGER order_goes_on AFTER UPDATE OF status ON orders WHEN NEW.status <> OLD.status
 BEGIN
   INSERT INTO order_steps (order_id, status, at) VALUES (NEW.id, NEW.status, MAX(NEW.updated_at, OLD.updated_at));
@@ -138,7 +138,7 @@ END;
 -- Bounds of new orders
 -- ---------------------------------------------------------------------------
 
--- Insert in store.go reads these tables, so that a bound costs one row however many
+-- Insert in orders.go reads these tables, so that a bound costs one row however many
 -- orders there are. Triggers keep them in the statement that changes an order.
 
 -- How many orders of guests wait for a payment.
@@ -158,7 +158,7 @@ CREATE TABLE guests_by_hour (
   PRIMARY KEY (hour, network)
 ) STRICT, WITHOUT ROWID;
 
--- Continues Insert in store.go.
+-- Continues Insert in orders.go.
 CREATE TRIGGER guest_order_begins AFTER INSERT ON orders WHEN NEW.guest = 1 AND NEW.status IN ('created', 'pending')
 BEGIN
   UPDATE guests_open SET n = n + 1;
@@ -167,14 +167,14 @@ BEGIN
   ON CONFLICT (hour, network) DO UPDATE SET n = n + 1;
 END;
 
--- Continues the changes of change.go that end the wait for a payment.
+-- Continues the changes of orderchanges.go that end the wait for a payment.
 CREATE TRIGGER guest_order_ends AFTER UPDATE OF status ON orders
 WHEN NEW.guest = 1 AND OLD.status IN ('created', 'pending') AND NEW.status NOT IN ('created', 'pending')
 BEGIN
   UPDATE guests_open SET n = n - 1;
 END;
 
--- Continues Pay in change.go. A paid order takes no place of the hour.
+-- Continues Pay in orderchanges.go. A paid order takes no place of the hour.
 CREATE TRIGGER guest_order_paid AFTER UPDATE OF transaction_id ON orders
 WHEN NEW.guest = 1 AND OLD.status IN ('created', 'pending') AND NEW.transaction_id IS NOT NULL
 BEGIN
@@ -239,14 +239,14 @@ CREATE INDEX abnormal_refunds ON refunds (status) WHERE status = 'abnormal';
 
 -- A refund changes its order in the statement that writes the refund, so that the
 -- two agree whatever fails afterwards. An order is refunding while one of its
--- refunds has not ended. Continues InsertRefund and RecordRefund in refund.go.
+-- refunds has not ended. Continues InsertRefund and RecordRefund in refunds.go.
 CREATE TRIGGER refund_begins AFTER INSERT ON refunds
 BEGIN
   UPDATE orders SET status = 'refunding', updated_at = MAX(updated_at, NEW.updated_at)
   WHERE id = NEW.order_id AND status = 'paid';
 END;
 
--- Continues refundchange.go.
+-- Continues refunds.go.
 CREATE TRIGGER refund_goes_on AFTER UPDATE OF status ON refunds WHEN NEW.status <> OLD.status
 BEGIN
   UPDATE orders SET refunded = refunded + NEW.amount, updated_at = MAX(updated_at, NEW.updated_at)
@@ -318,7 +318,7 @@ BEGIN
     WHERE earlier.order_id = NEW.order_id AND earlier.seq < NEW.seq AND earlier.status = 'pending');
 END;
 
--- Continues Deliver, Miss and Replay in event.go.
+-- Continues Deliver, Miss and Replay in events.go.
 CREATE TRIGGER event_goes_on AFTER UPDATE OF status ON events WHEN NEW.status <> OLD.status
 BEGIN
   UPDATE events SET blocked = 1 - blocked
@@ -327,14 +327,14 @@ BEGIN
     WHERE earlier.order_id = NEW.order_id AND earlier.seq < events.seq AND earlier.status = 'pending');
 END;
 
--- Continues ErasePerson in person.go.
+-- Continues ErasePerson in persons.go.
 CREATE TRIGGER erase_payer AFTER UPDATE OF payer ON orders WHEN NEW.payer = '' AND OLD.payer <> ''
 BEGIN
   UPDATE events SET data = json_set(data, '$.order.payer', NULL)
   WHERE order_id = NEW.id AND json_extract(data, '$.order.payer') IS NOT NULL;
 END;
 
--- Continues Pay in change.go.
+-- Continues Pay in orderchanges.go.
 CREATE TRIGGER event_order_paid AFTER UPDATE OF transaction_id ON orders
 WHEN OLD.transaction_id IS NULL AND NEW.transaction_id IS NOT NULL
 BEGIN
@@ -344,7 +344,7 @@ BEGIN
   ON CONFLICT (type, subject) DO NOTHING;
 END;
 
--- Continues Close and Fail in change.go. An order without a prepay_id makes no event:
+-- Continues Close and Fail in orderchanges.go. An order without a prepay_id makes no event:
 -- nobody was given anything to pay it with.
 CREATE TRIGGER event_order_closed AFTER UPDATE OF status ON orders
 WHEN NEW.status IN ('closed', 'failed') AND OLD.status NOT IN ('closed', 'failed') AND NEW.prepay_id IS NOT NULL
@@ -355,7 +355,7 @@ BEGIN
   ON CONFLICT (type, subject) DO NOTHING;
 END;
 
--- Continues MoveRefund in refundchange.go. The trigger refund_goes_on may run
+-- Continues MoveRefund in refunds.go. The trigger refund_goes_on may run
 -- before this one or after it, so the refunded sum is computed here.
 CREATE TRIGGER event_order_refunded AFTER UPDATE OF status ON refunds
 WHEN NEW.status = 'succeeded' AND OLD.status <> 'succeeded'

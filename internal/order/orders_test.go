@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -343,46 +342,6 @@ func TestConcurrentChangesHappenOnce(t *testing.T) {
 		t.Errorf("happened %v times", happened)
 	}
 	ordertest.Check(t, db)
-}
-
-func TestProductsInOrderAndOnlyForSale(t *testing.T) {
-	db := ordertest.Open(t)
-	s := order.NewStore(db)
-	ordertest.Exec(t, db, `UPDATE products SET for_sale = 0 WHERE id = 'cake'`)
-	ordertest.Exec(t, db, `UPDATE products SET position = 1 WHERE id = 'bun'`)
-	products, err := s.Products(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var ids []string
-	for _, p := range products {
-		ids = append(ids, p.ID)
-		if p.Name == "" || p.Price < 1 || p.Image != "/web/products/"+p.ID+".svg" || p.Named() != (p.ID == "tip") {
-			t.Errorf("%+v", p)
-		}
-	}
-	if d := cmp.Diff([]string{"bun", "tea", "coffee", "juice", "tip", "test"}, ids); d != "" {
-		t.Error(d)
-	}
-}
-
-func TestIDs(t *testing.T) {
-	seen := map[string]bool{}
-	for range 1000 {
-		id, err := order.NewID(rand.Reader)
-		if err != nil || len(id) != 24 || seen[id] {
-			t.Fatalf("id %q: %v", id, err)
-		}
-		seen[id] = true
-	}
-	// 16:30 UTC is the next day in Beijing.
-	no, err := order.NewOutTradeNo(rand.Reader, time.Date(2026, 12, 31, 16, 30, 0, 0, time.UTC))
-	if err != nil || len(no) != 32 || !strings.HasPrefix(no, "20270101") {
-		t.Errorf("out_trade_no %q: %v", no, err)
-	}
-	if _, err := order.NewID(strings.NewReader("short")); err == nil {
-		t.Error("an id was made without randomness")
-	}
 }
 
 // What keeps an expired order from being closed may last: a wrong key, say.

@@ -6,21 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
-
-	"h5pay/internal/api"
 )
-
-// Entry is a payment or a refund as the books have it, to be compared with
-// WeChat's.
-type Entry struct {
-	OutTradeNo  string
-	OutRefundNo string // "" of a payment
-	Number      string // transaction_id or refund_id; "" when WeChat has not been heard to have it
-	Amount      api.Fen
-	Status      string    // of the order, or of the refund
-	At          time.Time // of the payment, or when it became known that there was one, or that WeChat took the refund
-	Incomplete  bool      // a payment of which payer or time are not known
-}
 
 const (
 	selectPayments = `SELECT out_trade_no, '' AS out_refund_no, COALESCE(transaction_id, '') AS number, total AS amount, status, COALESCE(paid_at, settled_at, 0) AS at,
@@ -106,14 +92,6 @@ func (s *Store) MarkBilled(ctx context.Context, date string, outTradeNos, outRef
 		}
 	}
 	return nil
-}
-
-// KnownPayment is what became known of a payment after the order was paid.
-type KnownPayment struct {
-	OutTradeNo    string `json:"out_trade_no"`
-	TransactionID string `json:"transaction_id"`
-	PaidAt        int64  `json:"paid_at"` // Unix ms, 0 when it is still not known
-	Payer         string `json:"payer"`   // openid, "" when it is still not known
 }
 
 // CompletePayments stores who paid, and when, for orders that are paid by these

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"h5pay/internal/api"
 )
 
 // Bounds limit the orders that wait for a payment. Guests cost a stranger nothing, so
@@ -114,6 +112,3 @@ func (s *Store) ForgetHours(ctx context.Context, now time.Time) error {
 	_, err := s.run(ctx, "forgetting the counts of guests", `DELETE FROM guests_by_hour WHERE hour < ?`, hour(now))
 	return err
 }
-
-// Open reports whether an order in this status waits for a payment.
-func Open(s api.OrderStatus) bool { return s == api.StatusCreated || s == api.StatusPending }

@@ -9,19 +9,8 @@ import (
 	"h5pay/internal/api"
 )
 
-// BillDays are the days whose bills a timer checks without being asked: those
-// before today in Beijing.
-const BillDays = 7
-
 // chunk is how many differences one statement stores.
 const chunk = 500
-
-// BillRun is one run of the check of a day's bill. Only the run that holds the
-// day's lease may store anything.
-type BillRun struct {
-	Date string // "2026-03-01"
-	ID   string // random
-}
 
 // ClaimBill begins a run, unless another one of the day is under way. A timer's
 // run waits for the time of the next try too, and does not repeat what has been
@@ -80,14 +69,6 @@ func (s *Store) EndBill(ctx context.Context, run BillRun, c api.BillCheck, now t
 	return true, err
 }
 
-// The statuses of a check.
-const (
-	BillAgrees  = "agrees"
-	BillDiffers = "differs"
-	BillWaiting = "waiting" // WeChat has no bill yet
-	BillFailed  = "failed"  // the bill cannot be had, or not be read
-)
-
 // BillsKnown returns, of the days from first on, those that need no check now:
 // they have been checked, or it is not time to try again.
 func (s *Store) BillsKnown(ctx context.Context, first string, now time.Time) (map[string]bool, error) {
@@ -125,16 +106,6 @@ func (s *Store) IncompleteBill(ctx context.Context, first, now time.Time, slack 
 		return "", fmt.Errorf("looking for payments that lack their payer or time: %w", err)
 	}
 	return date, nil
-}
-
-// FirstOrder returns when the first order was made, the zero time when there is
-// none.
-func (s *Store) FirstOrder(ctx context.Context) (time.Time, error) {
-	var first int64
-	if err := s.db.QueryRowContext(ctx, `SELECT COALESCE(MIN(created_at), 0) FROM orders`).Scan(&first); err != nil {
-		return time.Time{}, fmt.Errorf("looking for the first order: %w", err)
-	}
-	return fromMilli(first), nil
 }
 
 // BillChecks returns checks, newest first, limit at most, with what was found: all

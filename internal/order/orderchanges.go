@@ -2,6 +2,7 @@ package order
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -15,14 +16,6 @@ import (
 //
 // The clock of the machine that made the change before may be ahead of this one's.
 // updated_at, and with it the time of the step, is then that of the change before.
-
-// Prepay is what WeChat gave for an order it has taken.
-type Prepay struct {
-	ID       string    // prepay_id
-	URL      string    // code_url or mweb_url, "" for JSAPI
-	SignType string    // of the call, where the page has to sign alike: JSAPI
-	Claim    time.Time // under which it was asked for, zero without one
-}
 
 // SetPrepay stores what was obtained at now: created or pending -> pending. It
 // ends the claim, and does nothing when another request has it by then.
@@ -65,19 +58,48 @@ func (s *Store) BeginClose(ctx context.Context, id string, now time.Time) (bool,
 	})
 }
 
+// BeginCloseAll is BeginClose for many orders, in one statement: created or
+// pending -> closing. It returns the IDs of those that it changed. The + keeps SQLite
+// from reading every open order through the index of the statuses.
+func (s *Store) BeginCloseAll(ctx context.Context, ids []string, now time.Time) (map[string]bool, error) {
+	changed := map[string]bool{}
+	if len(ids) == 0 {
+		return changed, nil
+	}
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return nil, err
+	}
+	args := []any{string(api.StatusClosing), now.UnixMilli(), MinCloseAge.Milliseconds(), now.UnixMilli(), string(list)}
+	from := Sources(api.StatusClosing)
+	for _, status := range from {
+		args = append(args, string(status))
+	}
+	rows, err := s.db.QueryContext(ctx, `
+		UPDATE orders SET status = ?, updated_at = MAX(updated_at, ?), network = NULL, due_at = MAX(created_at + ?, ?)
+		WHERE id IN (SELECT value FROM json_each(?)) AND +status IN (`+strings.TrimSuffix(strings.Repeat(`?, `, len(from)), `, `)+`)
+		RETURNING id`, args...)
+	if err != nil {
+		return nil, fmt.Errorf("closing %d orders: %w", len(ids), err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, fmt.Errorf("closing %d orders: %w", len(ids), err)
+		}
+		changed[id] = true
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("closing %d orders: %w", len(ids), err)
+	}
+	return changed, nil
+}
+
 // Close ends an order that can no longer be paid: created, pending or closing ->
 // closed.
 func (s *Store) Close(ctx context.Context, id string, now time.Time) (bool, error) {
 	return s.change(ctx, id, api.StatusClosed, now, change{})
-}
-
-// Payment is what WeChat tells of a payment.
-type Payment struct {
-	TransactionID string
-	Payer         string    // openid; "" when WeChat does not say
-	PaidAt        time.Time // zero when WeChat does not say
-	Source        string    // how the shop heard of it, for the operator
-	Simulated     bool      // a simulator reported it
 }
 
 // Pay marks an order paid. An order is paid once, and one transaction pays one order
@@ -102,13 +124,6 @@ func (s *Store) ClaimQuery(ctx context.Context, id string, window time.Duration,
 		UPDATE orders SET queried_at = ?1, due_at = `+due+`
 		WHERE id = ?6 AND status IN ('created', 'pending', 'closing') AND (queried_at IS NULL OR queried_at <= ?7)`,
 		append(dueArgs(now), id, now.Add(-window).UnixMilli())...)
-}
-
-// Told is what a payment notification says of an order.
-type Told struct {
-	OutTradeNo, AppID, MchID string
-	Total                    api.Fen
-	Currency                 string
 }
 
 // ClaimTold reports whether the caller is the one to query WeChat, now, about an
@@ -178,18 +193,4 @@ func (s *Store) change(ctx context.Context, id string, to api.OrderStatus, now t
 
 func (s *Store) exec(ctx context.Context, id, query string, args ...any) (bool, error) {
 	return s.run(ctx, "changing order "+id, query, args...)
-}
-
-// run executes one statement, to do what the error says, and reports whether it
-// wrote anything.
-func (s *Store) run(ctx context.Context, what, query string, args ...any) (bool, error) {
-	res, err := s.db.ExecContext(ctx, query, args...)
-	if err != nil {
-		return false, fmt.Errorf("%s: %w", what, err)
-	}
-	n, err := res.RowsAffected()
-	if err != nil {
-		return false, fmt.Errorf("%s: %w", what, err)
-	}
-	return n > 0, nil // D1 counts what triggers write too
 }
