@@ -1,9 +1,7 @@
-// Package order holds the shop's catalogue and orders, the one table of the
-// changes an order may go through, and their store over database/sql.
+// Package order holds what the shop sells and collects: orders, refunds, events, the
+// catalogue's prices, and the tables of the changes of status.
 //
-// It knows nothing of HTTP or of WeChat's messages. The same SQL runs on D1 and
-// on SQLite; every change of an order is one conditional statement, because D1
-// has no transactions for us to use.
+// It knows nothing of HTTP, of WeChat's messages or of a database.
 package order
 
 import (

@@ -12,6 +12,8 @@ import (
 	"h5pay/internal/order"
 )
 
+var now = time.Date(2026, 11, 23, 3, 4, 5, 678e6, time.UTC)
+
 func TestBody(t *testing.T) {
 	for _, c := range []struct {
 		shop  string
