@@ -10,6 +10,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/store"
 )
 
 // closeWindow is how many open orders one call of adminCloseOrders looks at, of each
@@ -56,7 +57,7 @@ func (s *Server) adminCloseOrders(w http.ResponseWriter, r *http.Request) error 
 	if err := readJSON(r, &req); err != nil {
 		return err
 	}
-	f := order.OpenFilter{Status: api.StatusCreated, ProductID: req.ProductID, Before: s.now().Add(time.Millisecond), Limit: closeWindow}
+	f := store.OpenFilter{Status: api.StatusCreated, ProductID: req.ProductID, Before: s.now().Add(time.Millisecond), Limit: closeWindow}
 	switch {
 	case req.ProductID == "" && req.Before == 0:
 		return refuse(api.CodeBadRequest, "product_id or before is missing")
@@ -101,7 +102,7 @@ func (s *Server) adminCloseOrders(w http.ResponseWriter, r *http.Request) error 
 }
 
 // beginCloseAll makes those orders closing that match, and returns how many.
-func (s *Server) beginCloseAll(ctx context.Context, window []order.OpenOrder) (int, error) {
+func (s *Server) beginCloseAll(ctx context.Context, window []store.OpenOrder) (int, error) {
 	var ids []string
 	for _, o := range window {
 		if o.Matches {

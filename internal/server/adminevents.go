@@ -10,13 +10,14 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/store"
 )
 
 var eventStatuses = []api.EventStatus{api.EventPending, api.EventDelivered, api.EventDead}
 
 // adminEvents lists the outbox.
 func (s *Server) adminEvents(w http.ResponseWriter, r *http.Request) error {
-	page := order.EventPage{Limit: adminList}
+	page := store.EventPage{Limit: adminList}
 	if err := readQuery(r.URL.RawQuery, map[string]func(string) error{
 		"status": func(v string) error {
 			page.Status = api.EventStatus(v)
@@ -54,7 +55,7 @@ func (s *Server) replayEvent(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx := context.WithoutCancel(r.Context())
 	e, err := s.cfg.Store.Replay(ctx, r.PathValue("id"), s.now())
-	if errors.Is(err, order.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) {
 		return refuse(api.CodeNotFound, "no such event")
 	}
 	if err != nil {

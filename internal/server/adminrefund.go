@@ -9,6 +9,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/store"
 )
 
 // maxReason is the longest reason of a refund, in bytes.
@@ -61,7 +62,7 @@ func (s *Server) adminRefund(w http.ResponseWriter, r *http.Request) error {
 
 // placeRefund stores a new refund, or finds the one that the same key made before.
 func (s *Server) placeRefund(ctx context.Context, o order.Order, req api.RefundRequest) (order.Refund, error) {
-	if old, err := s.cfg.Store.RefundByKey(ctx, o.ID, req.RefundKey); !errors.Is(err, order.ErrNotFound) {
+	if old, err := s.cfg.Store.RefundByKey(ctx, o.ID, req.RefundKey); !errors.Is(err, store.ErrNotFound) {
 		if err != nil {
 			return order.Refund{}, err
 		}
@@ -82,7 +83,7 @@ func (s *Server) placeRefund(ctx context.Context, o order.Order, req api.RefundR
 		return order.Refund{}, err
 	}
 	refund, err := s.cfg.Store.RefundByKey(ctx, o.ID, req.RefundKey)
-	if errors.Is(err, order.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) {
 		return order.Refund{}, s.noRoom(ctx, o, req.Amount)
 	}
 	if err != nil {
@@ -147,7 +148,7 @@ func (s *Server) anyOrder(ctx context.Context, r *http.Request) (order.Order, er
 		return order.Order{}, unknown
 	}
 	o, err := s.cfg.Store.ByID(ctx, id)
-	if errors.Is(err, order.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) {
 		return order.Order{}, unknown
 	}
 	return o, err

@@ -9,6 +9,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/store"
 	"h5pay/wechat"
 )
 
@@ -64,7 +65,7 @@ var errAskedJustNow = errors.New("WeChat was asked about it just now")
 func (s *Server) confirmRefund(ctx context.Context, told wechat.Refund) error {
 	r, err := s.cfg.Store.RefundByID(ctx, told.OutRefundNo)
 	switch {
-	case errors.Is(err, order.ErrNotFound):
+	case errors.Is(err, store.ErrNotFound):
 		return s.confirmUnknown(ctx, told)
 	case err != nil:
 		return err
@@ -97,7 +98,7 @@ func (s *Server) confirmRefund(ctx context.Context, told wechat.Refund) error {
 // confirmUnknown is confirmRefund for a refund that was not made here.
 func (s *Server) confirmUnknown(ctx context.Context, told wechat.Refund) error {
 	o, err := s.cfg.Store.ByOutTradeNo(ctx, told.OutTradeNo)
-	if errors.Is(err, order.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) {
 		return refusal("unknown order")
 	}
 	if err != nil {
