@@ -9,6 +9,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
 )
 
 // englishOnly are the documents for contributors, and figures that a program writes.
@@ -194,6 +197,66 @@ func TestLogMessagesOfTheRunbookExist(t *testing.T) {
 		for _, m := range quoted {
 			if !strings.HasPrefix(m[1], "npx ") && !strings.Contains(code.String(), `"`+m[1]) {
 				t.Errorf("%s quotes %q, which the signer does not log", name, m[1])
+			}
+		}
+	}
+}
+
+// The tables of statuses say what the tables of package order say.
+func TestStatusesOfTheArchitecture(t *testing.T) {
+	row := regexp.MustCompile("(?m)^\\| `([a-z]+)` \\| [^|]+ \\|([^|]*)\\|$")
+	for _, name := range []string{"docs/architecture.md", inChinese("docs/architecture.md")} {
+		text := readDocument(t, name)
+		var sections [][]string // per table, "from to"
+		for _, table := range strings.Split(text, "|---|---|---|\n")[1:] {
+			table, _, _ = strings.Cut(table, "\n\n")
+			var changes []string
+			for _, m := range row.FindAllStringSubmatch(table, -1) {
+				for _, to := range codeSpan.FindAllString(m[2], -1) {
+					changes = append(changes, m[1]+" "+strings.Trim(to, "`"))
+				}
+			}
+			if slices.Sort(changes); changes != nil { // else it is another table
+				sections = append(sections, changes)
+			}
+		}
+		var orders, refunds []string
+		all := []string{"created", "pending", "closing", "closed", "failed", "paid", "refunding", "refunded", "processing", "succeeded", "abnormal"}
+		for _, from := range all {
+			for _, to := range all {
+				if order.CanBecome(api.OrderStatus(from), api.OrderStatus(to)) {
+					orders = append(orders, from+" "+to)
+				}
+				if order.RefundCanBecome(api.RefundStatus(from), api.RefundStatus(to)) {
+					refunds = append(refunds, from+" "+to)
+				}
+			}
+		}
+		slices.Sort(orders)
+		slices.Sort(refunds)
+		if diff := cmp.Diff([][]string{orders, refunds}, sections); diff != "" {
+			t.Errorf("%s (-order +document):\n%s", name, diff)
+		}
+	}
+}
+
+// The names in the page about the architecture exist in the source.
+func TestNamesOfTheArchitectureExist(t *testing.T) {
+	var source strings.Builder
+	for _, file := range gitFiles(t, "*.go", "*.sql", "*.js", "*.mjs", "*.toml") {
+		if text, err := os.ReadFile(file); err == nil && file != "document_test.go" {
+			source.Write(text)
+		}
+	}
+	name := regexp.MustCompile("`([A-Za-z_][A-Za-z0-9_]*)`")
+	for _, document := range []string{"docs/architecture.md", inChinese("docs/architecture.md")} {
+		names := name.FindAllStringSubmatch(readDocument(t, document), -1)
+		if len(names) < 30 {
+			t.Errorf("%s has %d names", document, len(names))
+		}
+		for _, m := range names {
+			if !regexp.MustCompile(`\b` + m[1] + `\b`).MatchString(source.String()) {
+				t.Errorf("%s names %s, which is nowhere in the source", document, m[1])
 			}
 		}
 	}
