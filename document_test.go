@@ -262,6 +262,46 @@ func TestNamesOfTheArchitectureExist(t *testing.T) {
 	}
 }
 
+// announced are folders and files that documents name already and that are about to
+// be made. Remove what is there.
+var announced = []string{
+	"internal/cst", "internal/fen", "internal/outbox", "internal/paytest", "internal/payment", "internal/store",
+	"simulator/desk", "simulator/phone",
+}
+
+// The folders and files that the documents name are there.
+func TestPathsInTheDocumentsExist(t *testing.T) {
+	path := regexp.MustCompile("`((?:dev|docs|e2e|examples|internal|public|signer|simulator|wasm|wasmbuild|webhook|wechat)/[^` ]*)`")
+	braces := regexp.MustCompile(`^(.*)\{([^}]*)\}(.*)$`)
+	for _, document := range []string{"README.md", "CONTRIBUTING.md", "docs/architecture.md"} {
+		versions := []string{document}
+		if !slices.Contains(englishOnly, document) {
+			versions = append(versions, inChinese(document))
+		}
+		for _, version := range versions {
+			found := path.FindAllStringSubmatch(readDocument(t, version), -1)
+			if len(found) < 5 {
+				t.Errorf("%s names %d paths", version, len(found))
+			}
+			for _, m := range found {
+				paths := []string{m[1]}
+				if b := braces.FindStringSubmatch(m[1]); b != nil {
+					paths = nil
+					for _, part := range strings.Split(b[2], ",") {
+						paths = append(paths, b[1]+part+b[3])
+					}
+				}
+				for _, p := range paths {
+					p = strings.TrimSuffix(strings.TrimSuffix(p, "..."), "/")
+					if _, err := os.Stat(p); err != nil && !slices.Contains(announced, p) {
+						t.Errorf("%s names %s, which is not there", version, p)
+					}
+				}
+			}
+		}
+	}
+}
+
 func readDocument(t *testing.T, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(name)
