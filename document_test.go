@@ -202,6 +202,32 @@ func TestLogMessagesOfTheRunbookExist(t *testing.T) {
 	}
 }
 
+// The calls in the documents for users are calls of the signer.
+func TestCallsInTheDocumentsExist(t *testing.T) {
+	paths := regexp.MustCompile(`Path\w+\s+= "(/api/[^"]*)"`).FindAllStringSubmatch(readDocument(t, "internal/api/api.go"), -1)
+	if len(paths) < 15 {
+		t.Fatalf("internal/api/api.go has %d paths", len(paths))
+	}
+	id := regexp.MustCompile(`/(?:ORDER_ID|EVENT_ID|ID)\b`)
+	call := regexp.MustCompile(`(?:^|[^a-z]|\.com)(/api/[A-Za-z_/{}]*)`)
+	for _, english := range []string{"README.md", "docs/going-live.md", "docs/runbook.md", "docs/architecture.md"} {
+		for _, name := range []string{english, inChinese(english)} {
+			found := call.FindAllStringSubmatch(id.ReplaceAllString(readDocument(t, name), "/{id}"), -1)
+			if len(found) < 5 {
+				t.Errorf("%s has %d calls", name, len(found))
+			}
+			for _, f := range found {
+				path := f[1]
+				if !slices.ContainsFunc(paths, func(m []string) bool {
+					return m[1] == path || strings.HasSuffix(path, "/") && strings.HasPrefix(m[1], path)
+				}) {
+					t.Errorf("%s calls %s, which the signer does not have", name, path)
+				}
+			}
+		}
+	}
+}
+
 // The tables of statuses say what the tables of package order say.
 func TestStatusesOfTheArchitecture(t *testing.T) {
 	row := regexp.MustCompile("(?m)^\\| `([a-z]+)` \\| [^|]+ \\|([^|]*)\\|$")
