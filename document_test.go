@@ -98,7 +98,7 @@ func TestPartsOfADocument(t *testing.T) {
 }
 
 var (
-	codeComment = regexp.MustCompile(`\s+# .*$`)
+	codeComment = regexp.MustCompile(`\s+(?:#|//) .*$`)
 	placeholder = regexp.MustCompile(`<[^<>]*>`)
 	codeSpan    = regexp.MustCompile("`[^`]*`")
 )
