@@ -88,7 +88,7 @@ lock: tools ## package-lock.json anew, after a change of package.json
 	npm install --package-lock-only --no-audit --no-fund
 	node dev/lock.mjs
 
-deploy: build ## the shop to Cloudflare; README, "Going live"
+deploy: build ## the shop to Cloudflare; docs/going-live.md
 	wrangler d1 migrations apply DB --remote
 	H5PAY_BUILT=1 wrangler deploy
 

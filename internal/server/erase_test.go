@@ -283,7 +283,7 @@ func TestExportAndEraseByTheRunbook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(text), "## A customer asks what you know, or to be forgotten\n")
+	_, section, _ := strings.Cut(string(text), "## Export or erase a person's data\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	calls := regexp.MustCompile(`admin -X POST -H 'Content-Type: application/json' -d '([^']*)' \$SHOP(\S+)`).FindAllStringSubmatch(section, -1)
 	sql := regexp.MustCompile(`--command "(UPDATE [^"]*)"`).FindStringSubmatch(section)
