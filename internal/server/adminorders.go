@@ -13,6 +13,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/reqlog"
 )
 
 // Bounds of the operator's lists.
@@ -100,12 +101,12 @@ func (s *Server) adminOrder(w http.ResponseWriter, r *http.Request) error {
 
 // adminView is an order as the operator sees it in a list.
 func adminView(o order.Order) api.AdminOrder {
-	view := api.AdminOrder{Order: o.Public(), OutTradeNo: o.OutTradeNo, Owner: mask(o.Owner), Failure: o.Failure}
+	view := api.AdminOrder{Order: o.Public(), OutTradeNo: o.OutTradeNo, Owner: reqlog.Mask(o.Owner), Failure: o.Failure}
 	if order.IsErased(o.Owner) {
 		view.Owner = "erased"
 	}
 	if o.Payer != "" {
-		view.Payer = mask(o.Payer)
+		view.Payer = reqlog.Mask(o.Payer)
 	}
 	view.PayerUnknown, view.Simulated = o.PayerUnknown, o.Simulated
 	if !o.QueriedAt.IsZero() {

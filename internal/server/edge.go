@@ -9,31 +9,19 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"runtime"
-	"runtime/debug"
 	"strings"
 
 	"h5pay/internal/api"
+	"h5pay/internal/reqlog"
 )
 
 // handlerFunc is a handler that leaves its error to the one writer of errors.
 type handlerFunc func(http.ResponseWriter, *http.Request) error
 
-// requestKey finds the request's *slog.Logger and ID in its context.
-type requestKey struct{}
-
-type requestInfo struct {
-	id  string
-	log *slog.Logger
-}
-
 // logger returns the log, with the request's ID on every line when there is a
 // request.
 func (s *Server) logger(ctx context.Context) *slog.Logger {
-	if info, ok := ctx.Value(requestKey{}).(requestInfo); ok {
-		return info.log
-	}
-	return s.log
+	return reqlog.From(ctx, s.log)
 }
 
 // edge is what every request passes: it gets an ID, an answer that nobody may
@@ -41,11 +29,10 @@ func (s *Server) logger(ctx context.Context) *slog.Logger {
 // to its panics.
 func (s *Server) edge(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		info := requestInfo{id: s.newRequestID()}
-		info.log = s.log.With("request_id", info.id)
-		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, info))
+		id := s.newRequestID()
+		r = r.WithContext(reqlog.With(r.Context(), id, s.log))
 		s.locate(r)
-		w.Header().Set("X-Request-Id", info.id)
+		w.Header().Set("X-Request-Id", id)
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cross-Origin-Resource-Policy", "same-origin") // no other site's page gets to embed an answer
@@ -54,7 +41,7 @@ func (s *Server) edge(next http.Handler) http.Handler {
 		w.Header().Set("Strict-Transport-Security", "max-age=31536000") // a browser ignores it on plain HTTP
 		defer func() {
 			if p := recover(); p != nil {
-				info.log.Error("panic", "value", panicText(p), "stack", string(debug.Stack()))
+				reqlog.Panic(s.logger(r.Context()), p)
 				s.writeError(w, r, refuse(api.CodeInternal, "the signer failed"))
 			}
 		}()
@@ -79,21 +66,9 @@ func (s *Server) edge(next http.Handler) http.Handler {
 // defers it: net/http catches only panics of its own goroutines.
 func (s *Server) caught(ctx context.Context, err *error) {
 	if p := recover(); p != nil {
-		s.logger(ctx).Error("panic", "value", panicText(p), "stack", string(debug.Stack()))
+		reqlog.Panic(s.logger(ctx), p)
 		*err = errors.New("the signer failed")
 	}
-}
-
-// panicText keeps values of unknown types, which may hold anything, out of the
-// log.
-func panicText(p any) string {
-	switch p := p.(type) {
-	case runtime.Error:
-		return p.Error()
-	case string:
-		return p
-	}
-	return fmt.Sprintf("%T", p)
 }
 
 // newRequestID returns 16 random letters and digits, 80 bits.
@@ -134,9 +109,7 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 		e = &api.Error{Code: api.CodeInternal, Message: "the signer failed"}
 	}
 	answer := *e
-	if info, ok := r.Context().Value(requestKey{}).(requestInfo); ok {
-		answer.RequestID = info.id
-	}
+	answer.RequestID = reqlog.ID(r.Context())
 	log.Debug("request refused", "method", r.Method, "path", r.URL.Path, "code", string(answer.Code), "reason", answer.Message)
 	switch answer.Code {
 	case api.CodeForbiddenOrigin:

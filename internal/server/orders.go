@@ -11,6 +11,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/reqlog"
 )
 
 // maxList is how many orders a list holds.
@@ -109,7 +110,7 @@ func (s *Server) place(ctx context.Context, owner, ip, network string, req api.C
 	if stored.ID != o.ID {
 		return repeated(stored, fingerprint)
 	}
-	s.logChange(ctx, o, stored.Status, sourcePage, "total", int64(o.Total), "owner", mask(owner))
+	s.logChange(ctx, o, stored.Status, sourcePage, "total", int64(o.Total), "owner", reqlog.Mask(owner))
 	return stored, nil
 }
 

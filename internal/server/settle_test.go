@@ -15,6 +15,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/order/ordertest"
+	"h5pay/internal/reqlog"
 	"h5pay/wechat"
 )
 
@@ -215,7 +216,7 @@ func BenchmarkSettle(b *testing.B) {
 			l := newLedger(b)
 			l.Server.log = slog.New(slog.DiscardHandler)
 			trade := payment(l.pending(b))
-			ctx := context.WithValue(context.Background(), requestKey{}, requestInfo{log: l.Server.log})
+			ctx := reqlog.With(context.Background(), "bench", l.Server.log)
 			i := 0
 			for b.Loop() {
 				if kind == "first" {

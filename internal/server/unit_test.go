@@ -33,18 +33,6 @@ func TestState(t *testing.T) {
 	}
 }
 
-func TestMask(t *testing.T) {
-	for openid, want := range map[string]string{
-		"oUpF8uMuAJO_M2pxb1Q9zNjWMg3I": "oUpF…Mg3I",
-		"short":                        "…",
-		"":                             "…",
-	} {
-		if got := mask(openid); got != want {
-			t.Errorf("%q: %q, want %q", openid, got, want)
-		}
-	}
-}
-
 func TestParseOrigin(t *testing.T) {
 	for raw, want := range map[string]string{
 		"https://shop.example.com":      "https://shop.example.com",
