@@ -44,23 +44,29 @@ func (s *Server) adminCheckBill(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &req); err != nil {
 		return err
 	}
-	day, err := parseDay(req.Date)
-	switch {
-	case err != nil:
-		return refuse(api.CodeBadRequest, "date: "+err.Error())
-	case !day.Before(beginOfDay(s.now())):
-		return refuse(api.CodeBadRequest, "the day is not over")
-	case day.AddDate(0, billMonths, 0).Before(beginOfDay(s.now())):
-		return refuse(api.CodeBadRequest, "WeChat keeps bills for three months")
-	}
-	check, err := s.checkBill(context.WithoutCancel(r.Context()), day, false)
-	if errors.Is(err, errBillUnderWay) {
-		return refuse(api.CodeRateLimited, errBillUnderWay.Error())
-	}
+	check, err := s.CheckBill(context.WithoutCancel(r.Context()), req.Date)
 	if err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, check)
+}
+
+// CheckBill compares the bill of a day now, also when it was compared before.
+func (s *Server) CheckBill(ctx context.Context, date string) (api.BillCheck, error) {
+	day, err := parseDay(date)
+	switch {
+	case err != nil:
+		return api.BillCheck{}, refuse(api.CodeBadRequest, "date: "+err.Error())
+	case !day.Before(beginOfDay(s.now())):
+		return api.BillCheck{}, refuse(api.CodeBadRequest, "the day is not over")
+	case day.AddDate(0, billMonths, 0).Before(beginOfDay(s.now())):
+		return api.BillCheck{}, refuse(api.CodeBadRequest, "WeChat keeps bills for three months")
+	}
+	check, err := s.checkBill(ctx, day, false)
+	if errors.Is(err, errBillUnderWay) {
+		return api.BillCheck{}, refuse(api.CodeRateLimited, errBillUnderWay.Error())
+	}
+	return check, err
 }
 
 // parseDay reads a day in Beijing.

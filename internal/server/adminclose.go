@@ -16,47 +16,51 @@ import (
 // status. It bounds what the call reads, and what its UPDATE and triggers write.
 const closeWindow = 200
 
-// adminClose closes an order for the operator. It is closing from then on, whatever
-// WeChat answers: nobody gets anything to pay it with. WeChat is queried at once; if
-// it cannot be closed yet, Reconcile does the rest. A payment in between counts.
+// adminClose closes an order for the operator.
 func (s *Server) adminClose(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &api.CloseRequest{}); err != nil {
 		return err
 	}
-	ctx := context.WithoutCancel(r.Context())
-	o, err := s.anyOrder(ctx, r)
+	o, err := s.Close(context.WithoutCancel(r.Context()), r.PathValue("id"))
 	if err != nil {
-		return err
-	}
-	now := s.now()
-	began, err := s.cfg.Store.BeginClose(ctx, o.ID, now)
-	if err != nil {
-		return err
-	}
-	if began {
-		s.logChange(ctx, o, api.StatusClosing, sourceAdmin)
-	}
-	if o, err = s.cfg.Store.ByID(ctx, o.ID); err != nil {
-		return err
-	}
-	if o.Status == api.StatusClosing {
-		o, _ = s.refreshNow(ctx, o)
-	}
-	if o, err = unpaid(o); err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, adminView(o))
 }
 
+// Close closes an order for the operator. It is closing from then on, whatever
+// WeChat answers: nobody gets anything to pay it with. WeChat is queried at once; if
+// it cannot be closed yet, Reconcile does the rest. A payment in between counts.
+func (s *Server) Close(ctx context.Context, id string) (order.Order, error) {
+	o, err := s.anyOrder(ctx, id)
+	if err != nil {
+		return o, err
+	}
+	now := s.now()
+	began, err := s.cfg.Store.BeginClose(ctx, o.ID, now)
+	if err != nil {
+		return o, err
+	}
+	if began {
+		s.logChange(ctx, o, api.StatusClosing, sourceAdmin)
+	}
+	if o, err = s.cfg.Store.ByID(ctx, o.ID); err != nil {
+		return o, err
+	}
+	if o.Status == api.StatusClosing {
+		o, _ = s.refreshNow(ctx, o)
+	}
+	return unpaid(o)
+}
+
 // adminCloseOrders closes the open orders of a product, or those made before a moment,
-// a bounded part of them a call. One statement makes them closing; Reconcile queries
-// WeChat about each and closes it there and here.
+// a bounded part of them a call.
 func (s *Server) adminCloseOrders(w http.ResponseWriter, r *http.Request) error {
 	var req api.CloseOrdersRequest
 	if err := readJSON(r, &req); err != nil {
 		return err
 	}
-	f := order.OpenFilter{Status: api.StatusCreated, ProductID: req.ProductID, Before: s.now().Add(time.Millisecond), Limit: closeWindow}
+	f := order.OpenFilter{Status: api.StatusCreated, ProductID: req.ProductID, Before: s.now().Add(time.Millisecond)}
 	switch {
 	case req.ProductID == "" && req.Before == 0:
 		return refuse(api.CodeBadRequest, "product_id or before is missing")
@@ -74,21 +78,38 @@ func (s *Server) adminCloseOrders(w http.ResponseWriter, r *http.Request) error 
 		}
 	}
 	ctx := context.WithoutCancel(r.Context())
-	var res api.CloseOrdersResponse
+	closing, next, err := s.CloseOrders(ctx, f)
+	if err != nil {
+		return err
+	}
+	res := api.CloseOrdersResponse{Closing: closing}
+	if next != nil {
+		res.Cursor = encodeCloseCursor(next.Status, next.AfterTime, next.AfterID)
+	}
+	return writeJSON(w, http.StatusOK, res)
+}
+
+// CloseOrders begins to close the open orders that f selects, from its position on and a
+// bounded part of them a call. It returns how many are closing now, and the filter of
+// the next call, nil when this was the last. Reconcile queries WeChat about each order
+// and closes it there and here.
+func (s *Server) CloseOrders(ctx context.Context, f order.OpenFilter) (closing int, next *order.OpenFilter, err error) {
+	f.Limit = closeWindow
 	for {
 		window, err := s.cfg.Store.OpenOrders(ctx, f)
 		if err != nil {
-			return err
+			return closing, nil, err
 		}
-		closing, err := s.beginCloseAll(ctx, window)
+		n, err := s.beginCloseAll(ctx, window)
 		if err != nil {
-			return err
+			return closing, nil, err
 		}
-		res.Closing += closing
+		closing += n
 		switch {
 		case len(window) == closeWindow:
 			last := window[len(window)-1]
-			res.Cursor = encodeCloseCursor(f.Status, last.CreatedAt, last.ID)
+			f.AfterTime, f.AfterID = last.CreatedAt, last.ID
+			next = &f
 		case f.Status == api.StatusCreated:
 			// An order that became pending meanwhile is still ahead.
 			f.Status, f.AfterTime, f.AfterID = api.StatusPending, time.Time{}, ""
@@ -96,8 +117,8 @@ func (s *Server) adminCloseOrders(w http.ResponseWriter, r *http.Request) error 
 		}
 		break
 	}
-	s.logger(ctx).Warn("operator closes orders", "product_id", req.ProductID, "before", f.Before, "closing", res.Closing, "more", res.Cursor != "")
-	return writeJSON(w, http.StatusOK, res)
+	s.logger(ctx).Warn("operator closes orders", "product_id", f.ProductID, "before", f.Before, "closing", closing, "more", next != nil)
+	return closing, next, nil
 }
 
 // beginCloseAll makes those orders closing that match, and returns how many.
@@ -170,21 +191,38 @@ func (s *Server) adminSetSelling(w http.ResponseWriter, r *http.Request) error {
 		return refuse(api.CodeBadRequest, "selling: want true or false")
 	}
 	ctx := context.WithoutCancel(r.Context())
-	if err := s.cfg.Store.SetSelling(ctx, *req.Selling, s.now()); err != nil {
+	if err := s.SetSelling(ctx, *req.Selling); err != nil {
 		return err
 	}
-	s.logger(ctx).Warn("operator switches selling", "selling", *req.Selling)
 	return s.writeSelling(ctx, w)
 }
 
+// SetSelling stops selling, or starts it again.
+func (s *Server) SetSelling(ctx context.Context, on bool) error {
+	if err := s.cfg.Store.SetSelling(ctx, on, s.now()); err != nil {
+		return err
+	}
+	s.logger(ctx).Warn("operator switches selling", "selling", on)
+	return nil
+}
+
 func (s *Server) writeSelling(ctx context.Context, w http.ResponseWriter) error {
-	selling, since, err := s.cfg.Store.Selling(ctx)
+	state, err := s.SellingState(ctx)
 	if err != nil {
 		return err
+	}
+	return writeJSON(w, http.StatusOK, state)
+}
+
+// SellingState returns whether the shop sells, and who decided that.
+func (s *Server) SellingState(ctx context.Context) (api.Selling, error) {
+	selling, since, err := s.cfg.Store.Selling(ctx)
+	if err != nil {
+		return api.Selling{}, err
 	}
 	state := api.Selling{Selling: selling && !s.cfg.SellingOff, SettingOff: s.cfg.SellingOff}
 	if !since.IsZero() {
 		state.SwitchedAt = since.UnixMilli()
 	}
-	return writeJSON(w, http.StatusOK, state)
+	return state, nil
 }

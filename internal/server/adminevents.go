@@ -52,17 +52,25 @@ func (s *Server) replayEvent(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &struct{}{}); err != nil {
 		return err
 	}
-	ctx := context.WithoutCancel(r.Context())
-	e, err := s.cfg.Store.Replay(ctx, r.PathValue("id"), s.now())
+	e, err := s.Replay(context.WithoutCancel(r.Context()), r.PathValue("id"))
 	if errors.Is(err, order.ErrNotFound) {
 		return refuse(api.CodeNotFound, "no such event")
 	}
 	if err != nil {
 		return err
 	}
+	return writeJSON(w, http.StatusOK, e.Public())
+}
+
+// Replay makes an event due again. The error is order.ErrNotFound when there is none.
+func (s *Server) Replay(ctx context.Context, id string) (order.Event, error) {
+	e, err := s.cfg.Store.Replay(ctx, id, s.now())
+	if err != nil {
+		return e, err
+	}
 	s.logger(ctx).Info("event replayed", "event", e.ID, "type", string(e.Type), "order", e.OrderID, "attempts", e.Attempts)
 	s.cfg.Announce()
-	return writeJSON(w, http.StatusOK, e.Public())
+	return e, nil
 }
 
 func publicEvents(events []order.Event) []api.Event {

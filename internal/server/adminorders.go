@@ -58,31 +58,9 @@ func (s *Server) adminOrders(w http.ResponseWriter, r *http.Request) error {
 // events.
 func (s *Server) adminOrder(w http.ResponseWriter, r *http.Request) error {
 	ctx := context.WithoutCancel(r.Context())
-	o, err := s.anyOrder(ctx, r)
+	o, refunds, err := s.LookAtRefunds(ctx, r.PathValue("id"))
 	if err != nil {
 		return err
-	}
-	refunds, err := s.cfg.Store.Refunds(ctx, o.ID)
-	if err != nil {
-		return err
-	}
-	asked := 0
-	for _, refund := range refunds {
-		if !order.RefundOpen(refund.Status) || asked == maxRefreshed || s.now().Before(refund.QueriedAt.Add(queryWindow)) {
-			continue
-		}
-		asked++
-		if err := s.refreshRefund(ctx, refund, sourceAdmin); err != nil {
-			return err
-		}
-	}
-	if asked > 0 {
-		if o, err = s.cfg.Store.ByID(ctx, o.ID); err != nil {
-			return err
-		}
-		if refunds, err = s.cfg.Store.Refunds(ctx, o.ID); err != nil {
-			return err
-		}
 	}
 	view := adminView(o)
 	if view.Timeline, err = s.cfg.Store.Timeline(ctx, o.ID); err != nil {
@@ -97,6 +75,36 @@ func (s *Server) adminOrder(w http.ResponseWriter, r *http.Request) error {
 	}
 	view.Events = publicEvents(events)
 	return writeJSON(w, http.StatusOK, view)
+}
+
+// LookAtRefunds returns an order and its refunds to the operator. WeChat is queried
+// about some of the refunds that have not ended.
+func (s *Server) LookAtRefunds(ctx context.Context, id string) (order.Order, []order.Refund, error) {
+	o, err := s.anyOrder(ctx, id)
+	if err != nil {
+		return o, nil, err
+	}
+	refunds, err := s.cfg.Store.Refunds(ctx, o.ID)
+	if err != nil {
+		return o, nil, err
+	}
+	asked := 0
+	for _, refund := range refunds {
+		if !order.RefundOpen(refund.Status) || asked == maxRefreshed || s.now().Before(refund.QueriedAt.Add(queryWindow)) {
+			continue
+		}
+		asked++
+		if err := s.refreshRefund(ctx, refund, sourceAdmin); err != nil {
+			return o, nil, err
+		}
+	}
+	if asked > 0 {
+		if o, err = s.cfg.Store.ByID(ctx, o.ID); err != nil {
+			return o, nil, err
+		}
+		refunds, err = s.cfg.Store.Refunds(ctx, o.ID)
+	}
+	return o, refunds, err
 }
 
 // adminView is an order as the operator sees it in a list.

@@ -20,9 +20,9 @@ const (
 	payerDays      = 30  // that an event keeps its payer unless Config.PayerDays says otherwise
 )
 
-// person returns whom a request is about: the openid, or the owner or the payer of an
+// Person returns whom a request is about: the openid, or the owner or the payer of an
 // order. It never comes back in an answer and is not logged.
-func (s *Server) person(ctx context.Context, req api.PersonRequest) (string, error) {
+func (s *Server) Person(ctx context.Context, req api.PersonRequest) (string, error) {
 	id := cmp.Or(req.OwnerOf, req.PayerOf)
 	switch {
 	case req.OpenID == "" && id == "", req.OpenID != "" && id != "", req.OwnerOf != "" && req.PayerOf != "":
@@ -63,7 +63,7 @@ func (s *Server) adminExportPerson(w http.ResponseWriter, r *http.Request) error
 		return err
 	}
 	ctx := r.Context()
-	who, err := s.person(ctx, req)
+	who, err := s.Person(ctx, req)
 	if err != nil {
 		return err
 	}
@@ -103,8 +103,7 @@ func (s *Server) adminExportPerson(w http.ResponseWriter, r *http.Request) error
 	return writeJSON(w, http.StatusOK, export)
 }
 
-// adminErasePerson removes a person from their orders, a bounded number of them a
-// call. Open orders are closing from then on, as by adminClose.
+// adminErasePerson removes a person from some of their orders.
 func (s *Server) adminErasePerson(w http.ResponseWriter, r *http.Request) error {
 	var req api.PersonRequest
 	if err := readJSON(r, &req); err != nil {
@@ -113,14 +112,23 @@ func (s *Server) adminErasePerson(w http.ResponseWriter, r *http.Request) error 
 	if req.Cursor != "" {
 		return refuse(api.CodeBadRequest, "cursor: erasing goes on by itself, send the same request again")
 	}
-	ctx := context.WithoutCancel(r.Context())
-	who, err := s.person(ctx, req)
+	result, err := s.Erase(context.WithoutCancel(r.Context()), req)
 	if err != nil {
 		return err
 	}
+	return writeJSON(w, http.StatusOK, result)
+}
+
+// Erase removes a person from their orders, a bounded number of them a call. Open orders
+// are closing from then on, as by Close.
+func (s *Server) Erase(ctx context.Context, req api.PersonRequest) (api.PersonErased, error) {
+	who, err := s.Person(ctx, req)
+	if err != nil {
+		return api.PersonErased{}, err
+	}
 	orders, err := s.cfg.Store.PersonOrders(ctx, who, time.Time{}, "", erasedOrders+1)
 	if err != nil {
-		return err
+		return api.PersonErased{}, err
 	}
 	result := api.PersonErased{More: len(orders) > erasedOrders}
 	orders = orders[:min(len(orders), erasedOrders)]
@@ -136,14 +144,14 @@ func (s *Server) adminErasePerson(w http.ResponseWriter, r *http.Request) error 
 		}
 	}
 	if _, err := s.beginCloseAll(ctx, open); err != nil {
-		return err
+		return api.PersonErased{}, err
 	}
 	if err := s.cfg.Store.ErasePerson(ctx, who, ids); err != nil {
-		return err
+		return api.PersonErased{}, err
 	}
 	result.Orders = len(ids)
 	s.logger(ctx).Warn("operator erases a person", "orders", result.Orders, "more", result.More)
-	return writeJSON(w, http.StatusOK, result)
+	return result, nil
 }
 
 // forgetPayers removes the payers from events that are old enough. Without a webhook

@@ -14,49 +14,57 @@ import (
 // maxReason is the longest reason of a refund, in bytes.
 const maxReason = 80
 
-// adminRefund pays money back. The refund is stored before WeChat hears of it, so
-// that whatever happens after is made good by a later call with the same key or by
-// Reconcile: the answer is the refund as it stands, created when WeChat could not
-// take it yet.
+// adminRefund pays money back.
 func (s *Server) adminRefund(w http.ResponseWriter, r *http.Request) error {
 	var req api.RefundRequest
 	if err := readJSON(r, &req); err != nil {
 		return err
 	}
-	switch {
-	case !validClientKey(req.RefundKey):
-		return refuse(api.CodeBadRequest, "refund_key needs 16 to 64 letters, digits, '-' or '_'")
-	case req.Amount < 1 || req.Amount > order.MaxTotal:
-		return refuse(api.CodeBadRequest, "amount is out of range")
-	case len(req.Reason) > maxReason || strings.ContainsFunc(req.Reason, unicode.IsControl):
-		return refuse(api.CodeBadRequest, "reason is over 80 bytes or has control characters")
-	case !s.cfg.WeChat.CanRefund():
-		return refuse(api.CodeMisconfigured, "refunds need the merchant's client certificate, which is not set up")
-	}
-	ctx := context.WithoutCancel(r.Context())
-	o, err := s.anyOrder(ctx, r)
+	refund, err := s.Refund(context.WithoutCancel(r.Context()), r.PathValue("id"), req)
 	if err != nil {
 		return err
+	}
+	return writeJSON(w, http.StatusOK, refund.Public())
+}
+
+// Refund pays money back. The refund is stored before it is sent to WeChat, so that
+// whatever happens after is made good by a later call with the same key or by
+// Reconcile: the refund is returned as it stands, created when WeChat could not
+// take it yet.
+func (s *Server) Refund(ctx context.Context, id string, req api.RefundRequest) (order.Refund, error) {
+	switch {
+	case !validClientKey(req.RefundKey):
+		return order.Refund{}, refuse(api.CodeBadRequest, "refund_key needs 16 to 64 letters, digits, '-' or '_'")
+	case req.Amount < 1 || req.Amount > order.MaxTotal:
+		return order.Refund{}, refuse(api.CodeBadRequest, "amount is out of range")
+	case len(req.Reason) > maxReason || strings.ContainsFunc(req.Reason, unicode.IsControl):
+		return order.Refund{}, refuse(api.CodeBadRequest, "reason is over 80 bytes or has control characters")
+	case !s.cfg.WeChat.CanRefund():
+		return order.Refund{}, refuse(api.CodeMisconfigured, "refunds need the merchant's client certificate, which is not set up")
+	}
+	o, err := s.anyOrder(ctx, id)
+	if err != nil {
+		return order.Refund{}, err
 	}
 	refund, err := s.placeRefund(ctx, o, req)
 	if err != nil {
-		return err
+		return order.Refund{}, err
 	}
 	if refund.Status == api.RefundCreated && req.FromBalance && !refund.FromBalance {
 		if _, err := s.cfg.Store.UseBalance(ctx, refund.ID, s.now()); err != nil {
-			return err
+			return order.Refund{}, err
 		}
 		refund.FromBalance = true
 	}
 	if refund.Status == api.RefundCreated {
 		if refund, err = s.sendRefund(ctx, refund, sourceAdmin); err != nil {
-			return err
+			return order.Refund{}, err
 		}
 	}
 	if refund.Status == api.RefundFailed {
-		return refuse(api.CodeWeChatRefused, "WeChat refused the refund: "+refund.Failure+", "+refund.FailureText)
+		return order.Refund{}, refuse(api.CodeWeChatRefused, "WeChat refused the refund: "+refund.Failure+", "+refund.FailureText)
 	}
-	return writeJSON(w, http.StatusOK, refund.Public())
+	return refund, nil
 }
 
 // placeRefund stores a new refund, or finds the one that the same key made before.
@@ -139,10 +147,9 @@ func (s *Server) noRoom(ctx context.Context, o order.Order, amount api.Fen) erro
 	return refuse(api.CodeRefundTooMuch, "only "+left.String()+" yuan of the order are left")
 }
 
-// anyOrder returns the order of the path, whoever's it is.
-func (s *Server) anyOrder(ctx context.Context, r *http.Request) (order.Order, error) {
+// anyOrder returns an order to the operator, whoever's it is.
+func (s *Server) anyOrder(ctx context.Context, id string) (order.Order, error) {
 	unknown := refuse(api.CodeNotFound, "no such order")
-	id := r.PathValue("id")
 	if !order.ValidID(id) {
 		return order.Order{}, unknown
 	}

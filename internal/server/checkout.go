@@ -41,7 +41,7 @@ func (s *Server) checkout(ctx context.Context, o order.Order, renew bool, sellin
 	case o.TradeType == api.TradeJSAPI:
 		return s.prepay(ctx, o, time.Time{}) // every prepay_id works
 	}
-	if err := s.checkPayerAddress(ctx, o.TradeType, o.ClientIP); err != nil {
+	if err := s.checkPayerAddress(o.TradeType, o.ClientIP); err != nil {
 		return api.Checkout{}, err
 	}
 	return s.prepayAlone(ctx, o)

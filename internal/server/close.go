@@ -11,7 +11,7 @@ import (
 	"h5pay/wechat"
 )
 
-// closeOrder gives an order up that its owner will not pay.
+// closeOrder cancels an order for its owner.
 func (s *Server) closeOrder(w http.ResponseWriter, r *http.Request) error {
 	who, err := s.caller(r)
 	if err != nil {
@@ -22,14 +22,20 @@ func (s *Server) closeOrder(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ctx := context.WithoutCancel(r.Context())
-	o, err := s.ownOrder(ctx, r.PathValue("id"), who.owner())
+	o, err := s.Cancel(ctx, r.PathValue("id"), who.owner())
 	if err != nil {
 		return err
 	}
-	if o, err = s.giveUp(ctx, o); err != nil {
-		return err
-	}
 	return s.writeOrder(ctx, w, o)
+}
+
+// Cancel cancels an order for its owner.
+func (s *Server) Cancel(ctx context.Context, id, owner string) (order.Order, error) {
+	o, err := s.ownOrder(ctx, id, owner)
+	if err != nil {
+		return order.Order{}, err
+	}
+	return s.giveUp(ctx, o)
 }
 
 // giveUp makes sure that an order is not paid, that it is offered for payment

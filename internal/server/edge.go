@@ -114,6 +114,9 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	switch answer.Code {
 	case api.CodeForbiddenOrigin:
 		s.logSeldom(r.Context(), slog.LevelWarn, "a call of another site's page is rejected", "path", r.URL.Path)
+	case api.CodeAddressUnknown:
+		s.logSeldom(r.Context(), slog.LevelError, "no H5 order is sent: the payer's address is private or not known",
+			"problem", "natively, set CLIENT_IP_HEADER and TRUSTED_PROXIES; see the check addresses of the health page")
 	case api.CodeRateLimited:
 		s.logSeldom(r.Context(), slog.LevelWarn, "a call over the rate limit is rejected", "path", r.URL.Path)
 	}

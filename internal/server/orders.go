@@ -17,8 +17,7 @@ import (
 // maxList is how many orders a list holds.
 const maxList = 50
 
-// createOrder prices a basket, stores the order and only then tells WeChat, so
-// that no notification can arrive for an order nobody knows.
+// createOrder makes an order and returns what pays it.
 func (s *Server) createOrder(w http.ResponseWriter, r *http.Request) error {
 	who, err := s.caller(r)
 	if err != nil {
@@ -28,37 +27,56 @@ func (s *Server) createOrder(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &req); err != nil {
 		return err
 	}
-	if !slices.Contains(s.cfg.TradeTypes, req.TradeType) {
-		return refuse(api.CodeBadRequest, "this shop does not take that trade_type")
-	}
-	if req.TradeType == api.TradeJSAPI && who.OpenID == "" {
-		return refuse(api.CodeUnauthenticated, "JSAPI collects from the user who signed in, a guest has to first")
-	}
-	if !validClientKey(req.ClientKey) {
-		return refuse(api.CodeBadRequest, "client_key needs 16 to 64 letters, digits, '-' or '_'")
-	}
-	basket, err := order.NewBasket(req.Items)
-	if err != nil {
-		return basketError(err)
-	}
 	// From here on a caller who hangs up changes nothing.
 	ctx := context.WithoutCancel(r.Context())
-	selling := s.selling(ctx)
-	o, err := s.place(ctx, who.owner(), clientIP(r), networkOf(r), req, basket, selling)
-	if err != nil {
-		return err
-	}
-	if who.OpenID == "" {
+	o, c, err := s.Place(ctx, PlaceRequest{
+		CreateOrderRequest: req, Owner: who.owner(), Guest: who.OpenID == "", ClientIP: clientIP(r), Network: networkOf(r),
+	})
+	if o.ID != "" && who.OpenID == "" {
 		if err := s.session.set(w, who, guestLife); err != nil {
 			return err
 		}
 	}
-	// Nothing to pay is a success too: a repeated request finds the order paid.
-	c, err := s.checkout(ctx, o, false, selling)
 	if err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, c)
+}
+
+// PlaceRequest is an order that a buyer wants to make.
+type PlaceRequest struct {
+	api.CreateOrderRequest
+	Owner    string // the openid of the buyer, or the id of a guest
+	Guest    bool
+	ClientIP string // the buyer's address, for WeChat
+	Network  string // what the orders of guests are bounded by, "" when it is not known: then the bound of all guests counts alone
+}
+
+// Place prices a basket, stores the order and only then sends it to WeChat, so that no
+// notification can arrive for an order that is not stored. An order that is stored
+// is returned with an error too. A Checkout with nothing to pay with is a success:
+// a repeated request may find the order paid.
+func (s *Server) Place(ctx context.Context, r PlaceRequest) (order.Order, api.Checkout, error) {
+	if !slices.Contains(s.cfg.TradeTypes, r.TradeType) {
+		return order.Order{}, api.Checkout{}, refuse(api.CodeBadRequest, "this shop does not take that trade_type")
+	}
+	if r.TradeType == api.TradeJSAPI && r.Guest {
+		return order.Order{}, api.Checkout{}, refuse(api.CodeUnauthenticated, "JSAPI collects from the user who signed in, a guest has to first")
+	}
+	if !validClientKey(r.ClientKey) {
+		return order.Order{}, api.Checkout{}, refuse(api.CodeBadRequest, "client_key needs 16 to 64 letters, digits, '-' or '_'")
+	}
+	basket, err := order.NewBasket(r.Items)
+	if err != nil {
+		return order.Order{}, api.Checkout{}, basketError(err)
+	}
+	selling := s.selling(ctx)
+	o, err := s.place(ctx, r.Owner, r.ClientIP, r.Network, r.CreateOrderRequest, basket, selling)
+	if err != nil {
+		return order.Order{}, api.Checkout{}, err
+	}
+	c, err := s.checkout(ctx, o, false, selling)
+	return o, c, err
 }
 
 // place stores a new order, or finds the one that the same client_key made
@@ -84,7 +102,7 @@ func (s *Server) place(ctx context.Context, owner, ip, network string, req api.C
 		}
 		return order.Order{}, basketError(err)
 	}
-	if err := s.checkPayerAddress(ctx, req.TradeType, ip); err != nil {
+	if err := s.checkPayerAddress(req.TradeType, ip); err != nil {
 		if old, oldErr := s.cfg.Store.ByClientKey(ctx, owner, req.ClientKey); oldErr == nil {
 			return repeated(old, fingerprint)
 		}
@@ -222,21 +240,17 @@ func (s *Server) listOrders(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, list)
 }
 
-// getOrder returns an order as WeChat sees it now: one that may still be paid
-// is asked for there, so that a lost notification is not noticed by the buyer.
+// getOrder returns an order as WeChat sees it now.
 func (s *Server) getOrder(w http.ResponseWriter, r *http.Request) error {
 	who, err := s.caller(r)
 	if err != nil {
 		return err
 	}
 	ctx := context.WithoutCancel(r.Context())
-	o, err := s.ownOrder(ctx, r.PathValue("id"), who.owner())
+	// Beyond the limits the order is returned as it is stored.
+	o, notPaid, err := s.Look(ctx, r.PathValue("id"), who.owner(), func() bool { return s.within(r, "look") })
 	if err != nil {
 		return err
-	}
-	notPaid := false
-	if s.stale(o) && s.within(r, "look") { // beyond the limits it is told as it is known
-		o, notPaid = s.refresh(ctx, o)
 	}
 	public, err := s.wholeOrder(ctx, o)
 	if err != nil {
@@ -244,6 +258,18 @@ func (s *Server) getOrder(w http.ResponseWriter, r *http.Request) error {
 	}
 	public.NotPaid = notPaid && !order.WasPaid(o.Status)
 	return writeJSON(w, http.StatusOK, public)
+}
+
+// Look returns an order to its owner. WeChat is queried about one that may still be
+// paid, so that the buyer does not notice a lost notification. mayQuery is called
+// before a query, which it may forbid. notPaid reports that WeChat was queried and said
+// that nobody has paid.
+func (s *Server) Look(ctx context.Context, id, owner string, mayQuery func() bool) (o order.Order, notPaid bool, err error) {
+	o, err = s.ownOrder(ctx, id, owner)
+	if err == nil && s.stale(o) && mayQuery() {
+		o, notPaid = s.refresh(ctx, o)
+	}
+	return o, notPaid, err
 }
 
 // writeOrder answers about one order, with all that its owner may know.
@@ -292,19 +318,25 @@ func (s *Server) payOrder(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &req); err != nil {
 		return err
 	}
-	ctx := context.WithoutCancel(r.Context())
-	o, err := s.ownOrder(ctx, r.PathValue("id"), who.owner())
+	c, err := s.Pay(context.WithoutCancel(r.Context()), r.PathValue("id"), who.owner(), req.Renew)
 	if err != nil {
 		return err
-	}
-	c, err := s.checkout(ctx, o, req.Renew, s.selling(ctx))
-	if err != nil {
-		return err
-	}
-	if c.PayUntil == 0 {
-		return refuse(api.CodeOrderPaid, "the order is paid")
 	}
 	return writeJSON(w, http.StatusOK, c)
+}
+
+// Pay returns what pays an order, to its owner. renew asks for something new instead of
+// what WeChat gave last.
+func (s *Server) Pay(ctx context.Context, id, owner string, renew bool) (api.Checkout, error) {
+	o, err := s.ownOrder(ctx, id, owner)
+	if err != nil {
+		return api.Checkout{}, err
+	}
+	c, err := s.checkout(ctx, o, renew, s.selling(ctx))
+	if err == nil && c.PayUntil == 0 {
+		return api.Checkout{}, refuse(api.CodeOrderPaid, "the order is paid")
+	}
+	return c, err
 }
 
 // ownOrder returns an order to its owner. Somebody else's is as unknown as one
