@@ -44,8 +44,8 @@ func TestReasonUnderOtherNames(t *testing.T) {
 			s.sim.Advance(4 * time.Second)
 			p.get(c.Order.ID)
 			logged("orderquery")
+			s.fault(fault, "/pay/orderquery") // meets the notification, which may come at once
 			p.pay(c.Pay)
-			s.fault(fault, "/pay/orderquery") // meets the notification
 			s.deliver()
 			logged("notification")
 			s.sim.Advance(15 * time.Second)
