@@ -62,17 +62,6 @@ func (s *Server) replayEvent(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, e.Public())
 }
 
-// Replay makes an event due again. The error is order.ErrNotFound when there is none.
-func (s *Server) Replay(ctx context.Context, id string) (order.Event, error) {
-	e, err := s.cfg.Store.Replay(ctx, id, s.now())
-	if err != nil {
-		return e, err
-	}
-	s.logger(ctx).Info("event replayed", "event", e.ID, "type", string(e.Type), "order", e.OrderID, "attempts", e.Attempts)
-	s.cfg.Announce()
-	return e, nil
-}
-
 func publicEvents(events []order.Event) []api.Event {
 	public := make([]api.Event, len(events))
 	for i := range events {

@@ -22,10 +22,6 @@ const (
 	maxAdminList = 500
 )
 
-// maxRefreshed is how many refunds WeChat is asked about for one look at an
-// order.
-const maxRefreshed = 3
-
 // adminOrders lists orders, in JSON or as a table for a spreadsheet.
 func (s *Server) adminOrders(w http.ResponseWriter, r *http.Request) error {
 	filter, format, err := readOrderFilter(r.URL.RawQuery)
@@ -75,36 +71,6 @@ func (s *Server) adminOrder(w http.ResponseWriter, r *http.Request) error {
 	}
 	view.Events = publicEvents(events)
 	return writeJSON(w, http.StatusOK, view)
-}
-
-// LookAtRefunds returns an order and its refunds to the operator. WeChat is queried
-// about some of the refunds that have not ended.
-func (s *Server) LookAtRefunds(ctx context.Context, id string) (order.Order, []order.Refund, error) {
-	o, err := s.anyOrder(ctx, id)
-	if err != nil {
-		return o, nil, err
-	}
-	refunds, err := s.cfg.Store.Refunds(ctx, o.ID)
-	if err != nil {
-		return o, nil, err
-	}
-	asked := 0
-	for _, refund := range refunds {
-		if !order.RefundOpen(refund.Status) || asked == maxRefreshed || s.now().Before(refund.QueriedAt.Add(queryWindow)) {
-			continue
-		}
-		asked++
-		if err := s.refreshRefund(ctx, refund, sourceAdmin); err != nil {
-			return o, nil, err
-		}
-	}
-	if asked > 0 {
-		if o, err = s.cfg.Store.ByID(ctx, o.ID); err != nil {
-			return o, nil, err
-		}
-		refunds, err = s.cfg.Store.Refunds(ctx, o.ID)
-	}
-	return o, refunds, err
 }
 
 // adminView is an order as the operator sees it in a list.
@@ -216,4 +182,17 @@ func decodeCursor(v string) (t time.Time, id string, err error) {
 		return time.Time{}, "", fmt.Errorf("not one of this list")
 	}
 	return t, id, nil
+}
+
+// adminRefund pays money back.
+func (s *Server) adminRefund(w http.ResponseWriter, r *http.Request) error {
+	var req api.RefundRequest
+	if err := readJSON(r, &req); err != nil {
+		return err
+	}
+	refund, err := s.Refund(context.WithoutCancel(r.Context()), r.PathValue("id"), req)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, refund.Public())
 }

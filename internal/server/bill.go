@@ -170,3 +170,34 @@ func (s *Server) checkBill(ctx context.Context, day time.Time, timer bool) (api.
 	log.Info("bill checked", "status", check.Status, "payments", check.Payments, "refunds", check.Refunds, "differences", len(check.Differences))
 	return check, nil
 }
+
+// CheckBill compares the bill of a day now, also when it was compared before.
+func (s *Server) CheckBill(ctx context.Context, date string) (api.BillCheck, error) {
+	day, err := parseDay(date)
+	switch {
+	case err != nil:
+		return api.BillCheck{}, refuse(api.CodeBadRequest, "date: "+err.Error())
+	case !day.Before(beginOfDay(s.now())):
+		return api.BillCheck{}, refuse(api.CodeBadRequest, "the day is not over")
+	case day.AddDate(0, billMonths, 0).Before(beginOfDay(s.now())):
+		return api.BillCheck{}, refuse(api.CodeBadRequest, "WeChat keeps bills for three months")
+	}
+	check, err := s.checkBill(ctx, day, false)
+	if errors.Is(err, errBillUnderWay) {
+		return api.BillCheck{}, refuse(api.CodeRateLimited, errBillUnderWay.Error())
+	}
+	return check, err
+}
+
+// parseDay reads a day in Beijing.
+func parseDay(v string) (time.Time, error) {
+	day, err := time.ParseInLocation(date, v, beijing)
+	if err != nil || day.Format(date) != v {
+		return time.Time{}, fmt.Errorf("want a day like 2026-03-01")
+	}
+	return day, nil
+}
+
+const (
+	billMonths = 3 // for which WeChat keeps bills
+)

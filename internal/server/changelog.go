@@ -19,3 +19,12 @@ func (s *Server) logChange(ctx context.Context, o order.Order, to api.OrderStatu
 	s.logger(ctx).With("order", o.ID, "out_trade_no", o.OutTradeNo, "from", string(o.Status), "to", string(to), "source", source).
 		Log(ctx, level, what, more...)
 }
+
+// count adds to counters, for what no trigger can see. A failure costs no more
+// than the count. Nothing may be counted that a stranger can make happen at
+// will: a count is a write.
+func (s *Server) count(ctx context.Context, counts map[string]int) {
+	if err := s.cfg.Store.Count(ctx, counts); err != nil {
+		s.logger(ctx).Warn("counting failed", "error", err)
+	}
+}

@@ -214,3 +214,17 @@ func stopped(o order.Order) (api.Checkout, error) {
 func errNotPayable() error {
 	return refuse(api.CodeOrderNotPayable, "the order is closed, refused or too old")
 }
+
+// Pay returns what pays an order, to its owner. renew asks for something new instead of
+// what WeChat gave last.
+func (s *Server) Pay(ctx context.Context, id, owner string, renew bool) (api.Checkout, error) {
+	o, err := s.ownOrder(ctx, id, owner)
+	if err != nil {
+		return api.Checkout{}, err
+	}
+	c, err := s.checkout(ctx, o, renew, s.selling(ctx))
+	if err == nil && c.PayUntil == 0 {
+		return api.Checkout{}, refuse(api.CodeOrderPaid, "the order is paid")
+	}
+	return c, err
+}

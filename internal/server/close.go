@@ -4,30 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
+	"time"
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/wechat"
 )
-
-// closeOrder cancels an order for its owner.
-func (s *Server) closeOrder(w http.ResponseWriter, r *http.Request) error {
-	who, err := s.caller(r)
-	if err != nil {
-		return err
-	}
-	var req api.CloseRequest
-	if err := readJSON(r, &req); err != nil {
-		return err
-	}
-	ctx := context.WithoutCancel(r.Context())
-	o, err := s.Cancel(ctx, r.PathValue("id"), who.owner())
-	if err != nil {
-		return err
-	}
-	return s.writeOrder(ctx, w, o)
-}
 
 // Cancel cancels an order for its owner.
 func (s *Server) Cancel(ctx context.Context, id, owner string) (order.Order, error) {
@@ -129,3 +111,84 @@ func (s *Server) shut(ctx context.Context, o order.Order, found int) error {
 	}
 	return err
 }
+
+// Close closes an order for the operator. It is closing from then on, whatever
+// WeChat answers: nobody gets anything to pay it with. WeChat is queried at once; if
+// it cannot be closed yet, Reconcile does the rest. A payment in between counts.
+func (s *Server) Close(ctx context.Context, id string) (order.Order, error) {
+	o, err := s.anyOrder(ctx, id)
+	if err != nil {
+		return o, err
+	}
+	now := s.now()
+	began, err := s.cfg.Store.BeginClose(ctx, o.ID, now)
+	if err != nil {
+		return o, err
+	}
+	if began {
+		s.logChange(ctx, o, api.StatusClosing, sourceAdmin)
+	}
+	if o, err = s.cfg.Store.ByID(ctx, o.ID); err != nil {
+		return o, err
+	}
+	if o.Status == api.StatusClosing {
+		o, _ = s.refreshNow(ctx, o)
+	}
+	return unpaid(o)
+}
+
+// CloseOrders begins to close the open orders that f selects, from its position on and a
+// bounded part of them a call. It returns how many are closing now, and the filter of
+// the next call, nil when this was the last. Reconcile queries WeChat about each order
+// and closes it there and here.
+func (s *Server) CloseOrders(ctx context.Context, f order.OpenFilter) (closing int, next *order.OpenFilter, err error) {
+	f.Limit = closeWindow
+	for {
+		window, err := s.cfg.Store.OpenOrders(ctx, f)
+		if err != nil {
+			return closing, nil, err
+		}
+		n, err := s.beginCloseAll(ctx, window)
+		if err != nil {
+			return closing, nil, err
+		}
+		closing += n
+		switch {
+		case len(window) == closeWindow:
+			last := window[len(window)-1]
+			f.AfterTime, f.AfterID = last.CreatedAt, last.ID
+			next = &f
+		case f.Status == api.StatusCreated:
+			// An order that became pending meanwhile is still ahead.
+			f.Status, f.AfterTime, f.AfterID = api.StatusPending, time.Time{}, ""
+			continue
+		}
+		break
+	}
+	s.logger(ctx).Warn("operator closes orders", "product_id", f.ProductID, "before", f.Before, "closing", closing, "more", next != nil)
+	return closing, next, nil
+}
+
+// beginCloseAll makes those orders closing that match, and returns how many.
+func (s *Server) beginCloseAll(ctx context.Context, window []order.OpenOrder) (int, error) {
+	var ids []string
+	for _, o := range window {
+		if o.Matches {
+			ids = append(ids, o.ID)
+		}
+	}
+	changed, err := s.cfg.Store.BeginCloseAll(ctx, ids, s.now())
+	if err != nil {
+		return 0, err
+	}
+	for _, o := range window {
+		if changed[o.ID] {
+			s.logChange(ctx, order.Order{ID: o.ID, OutTradeNo: o.OutTradeNo, Status: o.Status}, api.StatusClosing, sourceAdmin)
+		}
+	}
+	return len(changed), nil
+}
+
+// closeWindow is how many open orders one call of adminCloseOrders looks at, of each
+// status. It bounds what the call reads, and what its UPDATE and triggers write.
+const closeWindow = 200

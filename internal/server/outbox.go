@@ -99,3 +99,26 @@ func (s *Server) deliver(ctx context.Context, e order.Event) (answered, next boo
 	}
 	return err == nil, e.LastTry(), markErr // a dead event holds up no later one
 }
+
+// Replay makes an event due again. The error is order.ErrNotFound when there is none.
+func (s *Server) Replay(ctx context.Context, id string) (order.Event, error) {
+	e, err := s.cfg.Store.Replay(ctx, id, s.now())
+	if err != nil {
+		return e, err
+	}
+	s.logger(ctx).Info("event replayed", "event", e.ID, "type", string(e.Type), "order", e.OrderID, "attempts", e.Attempts)
+	s.cfg.Announce()
+	return e, nil
+}
+
+// forgetPayers removes the payers from events that are old enough. Without a webhook
+// every event stays pending, and loses its payer all the same.
+func (s *Server) forgetPayers(ctx context.Context) error {
+	return s.cfg.Store.ForgetPayers(ctx, s.now().AddDate(0, 0, -s.cfg.PayerDays), s.cfg.Webhook == nil, forgottenOnce)
+}
+
+// Bounds of one run of the timer.
+const (
+	forgottenOnce = 500 // events
+	payerDays     = 30  // that an event keeps its payer unless Config.PayerDays says otherwise
+)
