@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"h5pay/internal/api"
-	"h5pay/internal/order"
 	"h5pay/internal/server"
+	"h5pay/internal/store"
 	"h5pay/wechat"
 )
 
@@ -54,7 +54,7 @@ type platform struct {
 	problem error
 	// size returns the size of the database and what the platform has for it; a Capacity
 	// of 0 is no limit of the platform's. Nil when the size is not known.
-	size func(context.Context) (order.Size, error)
+	size func(context.Context) (store.Size, error)
 	// d1 says that the statements of an invocation are limited.
 	d1 bool
 	// catalogueHint tells the operator how to put products in.
@@ -92,8 +92,8 @@ func newApp(p platform) app {
 	if err != nil {
 		return unavailable(err, set.AdminToken, log)
 	}
-	store := order.NewStore(p.db)
-	store.Bounds = set.Unpaid
+	st := store.New(p.db)
+	st.Bounds = set.Unpaid
 	statements := 0
 	if p.d1 {
 		statements = set.D1Statements
@@ -112,7 +112,7 @@ func newApp(p platform) app {
 		SessionKeyOld: set.SessionKeyOld,
 		ManualBalance: set.ManualBalance,
 		AdminToken:    set.AdminToken,
-		Store:         store,
+		Store:         st,
 		Statements:    statements,
 		KeepUnpaid:    time.Duration(set.KeepUnpaidDays) * 24 * time.Hour,
 		Size:          p.sizeWithin(int64(set.DatabaseMB) * 1_000_000),
@@ -137,11 +137,11 @@ func newApp(p platform) app {
 }
 
 // sizeWithin returns the size of the database within the operator's limit in bytes.
-func (p platform) sizeWithin(limit int64) func(context.Context) (order.Size, error) {
+func (p platform) sizeWithin(limit int64) func(context.Context) (store.Size, error) {
 	if p.size == nil {
 		return nil
 	}
-	return func(ctx context.Context) (order.Size, error) {
+	return func(ctx context.Context) (store.Size, error) {
 		size, err := p.size(ctx)
 		if size.Capacity == 0 || size.Capacity > limit {
 			size.Capacity = limit

@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"testing"
 
-	"h5pay/internal/order"
+	"h5pay/internal/store"
 )
 
 // The umask belongs to the process, so that this test is not parallel.
@@ -22,7 +22,7 @@ func TestDatabaseIsPrivate(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer db.Close()
-		if err := order.Migrate(t.Context(), db); err != nil {
+		if err := store.Migrate(t.Context(), db); err != nil {
 			t.Fatalf("umask %04o: %v", umask, err)
 		}
 		syscall.Umask(old)
@@ -48,7 +48,7 @@ func TestExistingDatabaseKeepsItsMode(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if err := order.Migrate(t.Context(), db); err != nil {
+	if err := store.Migrate(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o640 {

@@ -19,9 +19,9 @@ import (
 	"time"
 
 	"h5pay/internal/api"
-	"h5pay/internal/order"
 	"h5pay/internal/server"
 	"h5pay/internal/static"
+	"h5pay/internal/store"
 	"h5pay/wechat/wechattest"
 )
 
@@ -52,7 +52,7 @@ func TestSizeOfTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	if err := order.Migrate(t.Context(), db); err != nil {
+	if err := store.Migrate(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
 	p := platform{size: fileSize(db, file)}
@@ -182,7 +182,7 @@ func testDB(t *testing.T) *sql.DB {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	if err := order.Migrate(t.Context(), db); err != nil {
+	if err := store.Migrate(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
 	return db

@@ -15,6 +15,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/store"
 	"h5pay/webhook"
 )
 
@@ -56,10 +57,10 @@ func TestNativeSignerDelivers(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { db.Close() })
-			if err := order.Migrate(t.Context(), db); err != nil {
+			if err := store.Migrate(t.Context(), db); err != nil {
 				t.Fatal(err)
 			}
-			store, now := order.NewStore(db), time.Now()
+			store, now := store.New(db), time.Now()
 			o, err := store.Insert(t.Context(), order.Order{
 				ID: "0123456789abcdefghijklmn", Owner: "alice", ClientKey: "key", Fingerprint: "f", OutTradeNo: "20261125ABCDEFGHIJKLMNOPQRSTUV01",
 				Lines: []order.Line{{ProductID: "tea", Name: "茶", Price: 6800, Quantity: 1}}, Total: 6800, Currency: "CNY", TradeType: api.TradeJSAPI,

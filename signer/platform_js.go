@@ -10,7 +10,7 @@ import (
 
 	"github.com/syumai/workers/cloudflare"
 
-	"h5pay/internal/order"
+	"h5pay/internal/store"
 	"h5pay/signer/warm"
 )
 
@@ -34,7 +34,7 @@ func serve() {
 		db := worker.OpenD1("DB")
 		p := platform{getenv: getenv, db: db, doer: worker.Fetch(), hookDoer: worker.Fetch().StatusOnly(), log: log, d1: true,
 			catalogueHint: "README, Going live, has the statement that puts products in"}
-		p.size = func(context.Context) (order.Size, error) { return order.Size{Used: warm.DatabaseSize(db)}, nil }
+		p.size = func(context.Context) (store.Size, error) { return store.Size{Used: warm.DatabaseSize(db)}, nil }
 		if bound(certBinding) {
 			p.certDoer = worker.FetchThrough(certBinding)
 		}

@@ -23,9 +23,9 @@ import (
 
 	_ "modernc.org/sqlite"
 
-	"h5pay/internal/order"
 	"h5pay/internal/server"
 	"h5pay/internal/static"
+	"h5pay/internal/store"
 )
 
 // Settings of the native server alone.
@@ -73,10 +73,10 @@ func listen(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	defer db.Close()
-	if err := order.Migrate(ctx, db); err != nil {
+	if err := store.Migrate(ctx, db); err != nil {
 		return err
 	}
-	if products, err := order.NewStore(db).Products(ctx); err != nil {
+	if products, err := store.New(db).Products(ctx); err != nil {
 		return err
 	} else if len(products) == 0 {
 		log.Warn("the catalogue is empty, there is nothing to buy", "to_fill_it", catalogueHint)
@@ -138,11 +138,11 @@ func fill(ctx context.Context, demo bool, file string, stdin io.Reader, out io.W
 		return err
 	}
 	defer db.Close()
-	if err := order.Migrate(ctx, db); err != nil {
+	if err := store.Migrate(ctx, db); err != nil {
 		return err
 	}
 	if demo {
-		if err := order.Seed(ctx, db); err != nil {
+		if err := store.Seed(ctx, db); err != nil {
 			return err
 		}
 	}
@@ -163,7 +163,7 @@ func fill(ctx context.Context, demo bool, file string, stdin io.Reader, out io.W
 			return err
 		}
 	}
-	products, err := order.NewStore(db).Products(ctx)
+	products, err := store.New(db).Products(ctx)
 	if err != nil {
 		return err
 	}

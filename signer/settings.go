@@ -13,6 +13,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/server"
+	"h5pay/internal/store"
 	"h5pay/webhook"
 	"h5pay/wechat"
 )
@@ -47,7 +48,7 @@ type settings struct {
 
 	// UNPAID_LIMITS, "100,50,200,5000" unless set: how many unpaid orders a signed-in
 	// buyer, a guest, the guests of one address and all guests may have.
-	Unpaid order.Bounds
+	Unpaid store.Bounds
 	// KEEP_UNPAID_DAYS, 30 unless set: when orders that were never paid are deleted.
 	KeepUnpaidDays int
 	// DATABASE_MB, 10000 unless set: what the database may grow to, in megabytes. New
@@ -202,8 +203,8 @@ func parseNumber(text string, fallback, least, most int, n *int) bool {
 }
 
 // parseBounds reads four numbers with commas between, spaces around them allowed.
-func parseBounds(list string, b *order.Bounds) bool {
-	*b = order.DefaultBounds()
+func parseBounds(list string, b *store.Bounds) bool {
+	*b = store.DefaultBounds()
 	if list == "" {
 		return true
 	}

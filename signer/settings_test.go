@@ -13,8 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"h5pay/internal/order"
 	"h5pay/internal/stack"
+	"h5pay/internal/store"
 	"h5pay/wechat"
 )
 
@@ -39,10 +39,10 @@ func TestBoundsAreSettings(t *testing.T) {
 		})
 	}
 	got, err := load("", "")
-	if err != nil || got.Unpaid != order.DefaultBounds() || got.KeepUnpaidDays != 30 || got.DatabaseMB != 10_000 || got.D1Statements != 50 {
+	if err != nil || got.Unpaid != store.DefaultBounds() || got.KeepUnpaidDays != 30 || got.DatabaseMB != 10_000 || got.D1Statements != 50 {
 		t.Errorf("unset: %+v, %v", got, err)
 	}
-	if got, err = load("UNPAID_LIMITS", "4, 3,2,1"); err != nil || got.Unpaid != (order.Bounds{Buyer: 4, Guest: 3, NetworkGuests: 2, Guests: 1}) {
+	if got, err = load("UNPAID_LIMITS", "4, 3,2,1"); err != nil || got.Unpaid != (store.Bounds{Buyer: 4, Guest: 3, NetworkGuests: 2, Guests: 1}) {
 		t.Errorf("%+v, %v", got.Unpaid, err)
 	}
 	if got, err = load("D1_STATEMENTS", "1000"); err != nil || got.D1Statements != 1000 {

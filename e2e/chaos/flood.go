@@ -11,6 +11,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/store"
 	"h5pay/wechat/wechattest"
 )
 
@@ -58,7 +59,7 @@ func ordersHere(s step) bool { return s.do == doOrder || s.do == doDouble }
 
 // boundsOf returns bounds that the strangers of a plan reach and its buyers do not: a
 // buyer who is a guest may leave unpaid all that the plan has for two days.
-func boundsOf(p plan) order.Bounds {
+func boundsOf(p plan) store.Bounds {
 	own, all := 0, 0 // orders of one guest, of all guests
 	for first := range p.rounds {
 		orders, tried := map[int]int{}, map[int]bool{}
@@ -79,7 +80,7 @@ func boundsOf(p plan) order.Bounds {
 		}
 		all = max(all, len(tried))
 	}
-	b := order.Bounds{Buyer: 1_000_000, Guest: own + 2, NetworkGuests: own + 6}
+	b := store.Bounds{Buyer: 1_000_000, Guest: own + 2, NetworkGuests: own + 6}
 	b.Guests = all + 2*b.NetworkGuests
 	return b
 }

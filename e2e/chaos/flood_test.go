@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
-	"h5pay/internal/order"
+	"h5pay/internal/store"
 )
 
 // The strangers of every plan send more orders than their bounds take. The bounds leave
@@ -68,7 +68,7 @@ func TestFloodsThatWentWrong(t *testing.T) {
 		"an hour later":   {[]stored{one, nextHour}, nil},
 	} {
 		s := &stranger{buyer: &buyer{ip: strangers[0]}}
-		c := &campaign{world: &world{bounds: order.Bounds{NetworkGuests: 1}, floods: &flooding{
+		c := &campaign{world: &world{bounds: store.Bounds{NetworkGuests: 1}, floods: &flooding{
 			keys: map[string]*stranger{"k1": s, "k2": s}, told: map[string]string{"k1": "a"},
 		}}}
 		buyers := stored{ID: "x", Key: "a buyer's"}

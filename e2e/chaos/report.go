@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"h5pay/internal/order"
+	"h5pay/internal/store"
 	"h5pay/wechat/wechattest"
 )
 
@@ -26,7 +26,7 @@ type report struct {
 	unplaced int // wishes of which no buyer ever got an answer
 	flooded  int // orders of strangers
 	mostOpen int // of them and other guests at one address
-	bounds   order.Bounds
+	bounds   store.Bounds
 	waiting  int // events about money, at most, that one run of the timer left to the next
 	deaths   int
 	restarts int            // of D1

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"h5pay/internal/api"
-	"h5pay/internal/order"
 	"h5pay/internal/stack"
+	"h5pay/internal/store"
 	"h5pay/webhook"
 	"h5pay/wechat/wechattest"
 )
@@ -43,7 +43,7 @@ type world struct {
 	phone    sync.Mutex  // the simulator has one phone, which goes from hand to hand
 	owners   sync.Map    // *buyer by order ID, of whom was told of it
 	billed   atomic.Bool // the bills were compared: nothing is unknown any more
-	bounds   order.Bounds
+	bounds   store.Bounds
 	floods   *flooding
 	fullness fullness
 
@@ -55,7 +55,7 @@ type world struct {
 
 // newWorld starts everything. dir is the project's root. Of the options the size and
 // the seed count.
-func newWorld(ctx context.Context, dir string, o options, bounds order.Bounds) (w *world, err error) {
+func newWorld(ctx context.Context, dir string, o options, bounds store.Bounds) (w *world, err error) {
 	seed := o.seed
 	w = &world{bounds: bounds, d1Client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}}}
 	defer func() {

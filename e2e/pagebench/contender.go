@@ -16,9 +16,9 @@ import (
 
 	_ "modernc.org/sqlite"
 
-	"h5pay/internal/order"
 	"h5pay/internal/stack"
 	"h5pay/internal/static"
+	"h5pay/internal/store"
 )
 
 // contender is a site to visit.
@@ -139,10 +139,10 @@ func seed(ctx context.Context, file string) error {
 		return err
 	}
 	defer db.Close()
-	if err := order.Migrate(ctx, db); err != nil {
+	if err := store.Migrate(ctx, db); err != nil {
 		return err
 	}
-	catalogue, err := os.ReadFile("internal/order/seed.sql")
+	catalogue, err := os.ReadFile("internal/store/seed.sql")
 	if err != nil {
 		return err
 	}

@@ -1,13 +1,10 @@
-// Package order holds the shop's catalogue and orders, the one table of the
-// changes an order may go through, and their store over database/sql.
+// Package order holds what the shop sells and collects: orders, refunds, events, the
+// catalogue's prices, and the tables of the changes of status.
 //
-// It knows nothing of HTTP or of WeChat's messages. The same SQL runs on D1 and
-// on SQLite; every change of an order is one conditional statement, because D1
-// has no transactions for us to use.
+// It knows nothing of HTTP, of WeChat's messages or of a database.
 package order
 
 import (
-	"errors"
 	"time"
 
 	"h5pay/internal/api"
@@ -47,9 +44,10 @@ const (
 	MaxTotal api.Fen = 100_000_000
 )
 
-// ErrNotFound is returned for an order that does not exist or is not the
-// asker's.
-var ErrNotFound = errors.New("no such order")
+// MinKeepUnpaid is the least time that an order without a payment is kept. An order can
+// be paid for Lifetime. WeChat reports a payment for a day after it, and a timer
+// compares the bills of the last BillDays days.
+const MinKeepUnpaid = Lifetime + 24*time.Hour + (BillDays+1)*24*time.Hour
 
 // Order is one order as it is stored.
 type Order struct {

@@ -12,6 +12,8 @@ import (
 	"h5pay/internal/order"
 )
 
+var now = time.Date(2026, 11, 23, 3, 4, 5, 678e6, time.UTC)
+
 func TestBody(t *testing.T) {
 	for _, c := range []struct {
 		shop  string
@@ -81,5 +83,15 @@ func TestPublicOrder(t *testing.T) {
 	o.PaidAt = time.Time{}
 	if got := o.Public().PaidAt; got != 0 {
 		t.Errorf("paid at %d without a payment", got)
+	}
+}
+
+// What a payment that WeChat reports late, or the comparison of the last bills, can
+// need is younger than the least that is kept.
+func TestMinKeepUnpaidCoversLatePaymentsAndBills(t *testing.T) {
+	const reports = 24*time.Hour + 4*time.Minute // WeChat repeats a notification for so long
+	const bill = 34 * time.Hour                  // from the begin of a day until its bill
+	if least := order.Lifetime + order.BillDays*24*time.Hour + bill; order.MinKeepUnpaid < least || order.MinKeepUnpaid < order.Lifetime+reports {
+		t.Errorf("%s, want at least %s", order.MinKeepUnpaid, least)
 	}
 }

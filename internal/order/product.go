@@ -1,11 +1,6 @@
 package order
 
 import (
-	"context"
-	"database/sql"
-	"fmt"
-	"strings"
-
 	"h5pay/internal/api"
 )
 
@@ -24,42 +19,3 @@ type Product struct {
 
 // Named reports whether the payer names the amount.
 func (p Product) Named() bool { return p.MaxPrice > 0 }
-
-const selectProducts = `SELECT id, name, detail, image, price, COALESCE(min_price, 0) AS min_price, COALESCE(max_price, 0) AS max_price
-	FROM products WHERE for_sale = 1`
-
-// Products returns what is for sale, in the order to show it.
-func (s *Store) Products(ctx context.Context) ([]Product, error) {
-	rows, err := s.db.QueryContext(ctx, selectProducts+` ORDER BY position, id`)
-	if err != nil {
-		return nil, fmt.Errorf("listing products: %w", err)
-	}
-	return scanProducts(rows)
-}
-
-// ProductsOf returns those of the basket's products that are for sale.
-func (s *Store) ProductsOf(ctx context.Context, b Basket) ([]Product, error) {
-	ids := make([]any, len(b))
-	for i, item := range b {
-		ids[i] = item.ProductID
-	}
-	in := strings.TrimSuffix(strings.Repeat("?, ", len(ids)), ", ")
-	rows, err := s.db.QueryContext(ctx, selectProducts+` AND id IN (`+in+`)`, ids...)
-	if err != nil {
-		return nil, fmt.Errorf("reading products: %w", err)
-	}
-	return scanProducts(rows)
-}
-
-func scanProducts(rows *sql.Rows) ([]Product, error) {
-	defer rows.Close()
-	var products []Product
-	for rows.Next() {
-		var p Product
-		if err := rows.Scan(&p.ID, &p.Name, &p.Detail, &p.Image, &p.Price, &p.MinPrice, &p.MaxPrice); err != nil {
-			return nil, fmt.Errorf("reading a product: %w", err)
-		}
-		products = append(products, p)
-	}
-	return products, rows.Err()
-}

@@ -32,8 +32,8 @@ func RefundCanBecome(from, to api.RefundStatus) bool {
 	})
 }
 
-// refundSources returns the statuses that lead to one.
-func refundSources(to api.RefundStatus) []api.RefundStatus {
+// RefundSources returns the statuses that lead to one.
+func RefundSources(to api.RefundStatus) []api.RefundStatus {
 	var from []api.RefundStatus
 	for _, t := range refundTransitions {
 		if t.to == to {

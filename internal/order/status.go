@@ -44,8 +44,8 @@ func CanBecome(from, to api.OrderStatus) bool {
 	})
 }
 
-// sources returns the statuses that lead to one.
-func sources(to api.OrderStatus) []api.OrderStatus {
+// Sources returns the statuses that lead to one.
+func Sources(to api.OrderStatus) []api.OrderStatus {
 	var from []api.OrderStatus
 	for _, t := range transitions {
 		if t.to == to {
@@ -54,3 +54,6 @@ func sources(to api.OrderStatus) []api.OrderStatus {
 	}
 	return from
 }
+
+// Open reports whether an order in this status waits for a payment.
+func Open(s api.OrderStatus) bool { return s == api.StatusCreated || s == api.StatusPending }

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"h5pay/internal/api"
-	"h5pay/internal/order/ordertest"
 	"h5pay/internal/server"
+	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 )
 
@@ -19,7 +19,7 @@ func TestNoH5OrderWithAPrivateAddress(t *testing.T) {
 		s := newShop(t, nil)
 		p := s.person(0)
 		p.must("POST", api.PathSession, nil, &api.Session{})
-		before := ordertest.Dump(t, s.db)
+		before := storetest.Dump(t, s.db)
 		for range 3 {
 			r := p.request("POST", api.PathOrders, encode(t, mweb("tea", 1)))
 			r.RemoteAddr = addr
@@ -27,7 +27,7 @@ func TestNoH5OrderWithAPrivateAddress(t *testing.T) {
 				t.Errorf("%q: %d %s", addr, a.status, a.body)
 			}
 		}
-		if ordertest.Dump(t, s.db) != before || s.calls("unifiedorder") != 0 {
+		if storetest.Dump(t, s.db) != before || s.calls("unifiedorder") != 0 {
 			t.Errorf("%q: an order was made", addr)
 		}
 		if s.loud() != 1 || !strings.Contains(s.log.String(), "no H5 order is sent") || !strings.Contains(s.log.String(), "TRUSTED_PROXIES") {
@@ -59,7 +59,7 @@ func TestH5OrderOutlivesALostAddress(t *testing.T) {
 	if decode(t, a.body, &again); a.status != 200 || again.Order.ID != first.Order.ID || again.MWebURL == "" {
 		t.Errorf("%d %s", a.status, a.body)
 	}
-	ordertest.Exec(t, s.db, `DROP TRIGGER keep_request; UPDATE orders SET client_ip = '127.0.0.1'`)
+	storetest.Exec(t, s.db, `DROP TRIGGER keep_request; UPDATE orders SET client_ip = '127.0.0.1'`)
 	p.fails(api.CodeAddressUnknown, "POST", api.OrderPayPath(first.Order.ID), api.PayRequest{Renew: true})
 	if n := s.calls("unifiedorder"); n != 1 {
 		t.Errorf("%d calls", n)

@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
-	"h5pay/internal/order/ordertest"
 	"h5pay/internal/server"
+	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 )
 
@@ -182,7 +182,7 @@ func TestOperatorFindsOrders(t *testing.T) {
 				t.Errorf("limit %d: %s", limit, d)
 			}
 		}
-		ordertest.Exec(t, s.db, `DROP TRIGGER IF EXISTS keep_request; UPDATE orders SET created_at = 1000, expires_at = 1000 + 86400000`)
+		storetest.Exec(t, s.db, `DROP TRIGGER IF EXISTS keep_request; UPDATE orders SET created_at = 1000, expires_at = 1000 + 86400000`)
 	}
 }
 
@@ -224,7 +224,7 @@ func TestOperatorSeesAnOrder(t *testing.T) {
 
 func TestTableForASpreadsheet(t *testing.T) {
 	s := newShop(t, nil)
-	ordertest.Exec(t, s.db, `UPDATE products SET name = '=HYPERLINK("http://evil.example","x")' WHERE id = 'tea'; UPDATE products SET name = '茶, "好"' WHERE id = 'bun'`)
+	storetest.Exec(t, s.db, `UPDATE products SET name = '=HYPERLINK("http://evil.example","x")' WHERE id = 'tea'; UPDATE products SET name = '茶, "好"' WHERE id = 'bun'`)
 	op := s.operator()
 	s.signedIn(0).paidOrder("tea", 2)
 	s.signedIn(1).order("bun", 1)

@@ -10,6 +10,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/store"
 )
 
 // adminClose closes an order for the operator.
@@ -31,7 +32,7 @@ func (s *Server) adminCloseOrders(w http.ResponseWriter, r *http.Request) error 
 	if err := readJSON(r, &req); err != nil {
 		return err
 	}
-	f := order.OpenFilter{Status: api.StatusCreated, ProductID: req.ProductID, Before: s.now().Add(time.Millisecond)}
+	f := store.OpenFilter{Status: api.StatusCreated, ProductID: req.ProductID, Before: s.now().Add(time.Millisecond)}
 	switch {
 	case req.ProductID == "" && req.Before == 0:
 		return refuse(api.CodeBadRequest, "product_id or before is missing")

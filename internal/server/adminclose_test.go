@@ -13,8 +13,9 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/order/ordertest"
 	"h5pay/internal/server"
+	"h5pay/internal/store"
+	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
@@ -116,7 +117,7 @@ func TestOperatorClosesTheOrdersOfAProduct(t *testing.T) {
 	r := newReceiver(t)
 	s := r.shop
 	op := s.operator()
-	store := order.NewStore(s.db)
+	store := store.New(s.db)
 	const many = 450
 	began := s.now()
 	var teas []string
@@ -310,7 +311,7 @@ func TestWrongPriceByTheRunbook(t *testing.T) {
 	run := func(command string) []byte {
 		t.Helper()
 		if m := sql.FindStringSubmatch(command); m != nil {
-			ordertest.Exec(t, s.db, m[1])
+			storetest.Exec(t, s.db, m[1])
 			return nil
 		}
 		var r *http.Request

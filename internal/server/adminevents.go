@@ -10,13 +10,14 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/store"
 )
 
 var eventStatuses = []api.EventStatus{api.EventPending, api.EventDelivered, api.EventDead}
 
 // adminEvents lists the outbox.
 func (s *Server) adminEvents(w http.ResponseWriter, r *http.Request) error {
-	page := order.EventPage{Limit: adminList}
+	page := store.EventPage{Limit: adminList}
 	if err := readQuery(r.URL.RawQuery, map[string]func(string) error{
 		"status": func(v string) error {
 			page.Status = api.EventStatus(v)
@@ -53,7 +54,7 @@ func (s *Server) replayEvent(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	e, err := s.Replay(context.WithoutCancel(r.Context()), r.PathValue("id"))
-	if errors.Is(err, order.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) {
 		return refuse(api.CodeNotFound, "no such event")
 	}
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/reqlog"
+	"h5pay/internal/store"
 )
 
 // Bounds of the operator's lists.
@@ -95,7 +96,7 @@ var orderStatuses = []api.OrderStatus{api.StatusCreated, api.StatusPending, api.
 
 // readOrderFilter reads the query of adminOrders as strictly as a body: what is
 // misspelt would otherwise filter nothing.
-func readOrderFilter(query string) (f order.Filter, format string, err error) {
+func readOrderFilter(query string) (f store.Filter, format string, err error) {
 	f.Limit = adminList
 	err = readQuery(query, map[string]func(string) error{
 		"status": func(v string) error {

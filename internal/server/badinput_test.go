@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
-	"h5pay/internal/order/ordertest"
+	"h5pay/internal/store/storetest"
 )
 
 // routes are all calls, with a body that each takes.
@@ -50,9 +50,9 @@ func fromWeChat(path string) bool { return strings.HasPrefix(path, "/api/notify/
 // unharmed runs bad calls and checks that they left no trace but in the log.
 func (p *person) unharmed(do func()) {
 	p.t.Helper()
-	before, calls := ordertest.Dump(p.t, p.db), len(p.sim.Messages(0))
+	before, calls := storetest.Dump(p.t, p.db), len(p.sim.Messages(0))
 	do()
-	if ordertest.Dump(p.t, p.db) != before {
+	if storetest.Dump(p.t, p.db) != before {
 		p.t.Error("the database changed")
 	}
 	if len(p.sim.Messages(0)) != calls {
@@ -169,10 +169,10 @@ func TestWrongValues(t *testing.T) {
 		})
 	}
 	// The dearest basket: over the limit of one order.
-	ordertest.Exec(t, s.db, `UPDATE products SET price = 2000000 WHERE id = 'tea'`)
+	storetest.Exec(t, s.db, `UPDATE products SET price = 2000000 WHERE id = 'tea'`)
 	p.unharmed(func() { p.fails(api.CodeBadRequest, "POST", api.PathOrders, basket("tea", 99)) })
 	// A catalogue that cannot be.
-	ordertest.Exec(t, s.db, `UPDATE products SET price = 4000000000000000000 WHERE id = 'tea'`)
+	storetest.Exec(t, s.db, `UPDATE products SET price = 4000000000000000000 WHERE id = 'tea'`)
 	p.unharmed(func() { p.fails(api.CodeInternal, "POST", api.PathOrders, basket("tea", 99)) })
 }
 

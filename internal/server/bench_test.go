@@ -16,7 +16,8 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/order/ordertest"
+	"h5pay/internal/store"
+	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 )
 
@@ -32,7 +33,7 @@ const (
 // What is measured is our own work and SQLite's, which does not wait for a disk.
 func bench(b *testing.B) *ledger {
 	b.Helper()
-	l := &ledger{db: ordertest.Open(b)}
+	l := &ledger{db: storetest.Open(b)}
 	client, err := wechat.New(wechat.Config{
 		AppID: benchAppID, AppSecret: "SECRETsecretSECRETsecretSECRET01", MchID: benchMchID, APIKey: benchKey, Doer: instant{l.db},
 	})
@@ -41,7 +42,7 @@ func bench(b *testing.B) *ledger {
 	}
 	l.Server, err = New(Config{
 		ShopName: "店", ShopURL: "https://shop.example.com", AppID: benchAppID, MchID: benchMchID,
-		SessionKey: testKey, Store: order.NewStore(l.db), WeChat: client, Log: slog.New(slog.DiscardHandler),
+		SessionKey: testKey, Store: store.New(l.db), WeChat: client, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
-	"h5pay/internal/order"
-	"h5pay/internal/order/ordertest"
+	"h5pay/internal/store"
+	"h5pay/internal/store/storetest"
 	"h5pay/wechat/wechattest"
 )
 
@@ -229,7 +229,7 @@ func TestBillFindsALostPayment(t *testing.T) {
 	s := newShop(t, nil)
 	p, op := s.signedIn(0), s.operator()
 	c := p.order("tea", 1)
-	if ok, err := order.NewStore(s.db).Close(t.Context(), c.Order.ID, s.now()); !ok || err != nil {
+	if ok, err := store.New(s.db).Close(t.Context(), c.Order.ID, s.now()); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	s.fault(wechattest.FaultNotifyLost, "")
@@ -284,7 +284,7 @@ func TestBillBringsRefundsUpToDate(t *testing.T) {
 	op.wantBills(api.BillCheck{Date: "2026-11-23", Status: "agrees", Payments: 1, Refunds: 1})
 	s.wantStatus(o.ID, api.StatusRefunded)
 	// What we have as succeeded and the bill as closed is a difference.
-	ordertest.Exec(t, s.db, `DROP TRIGGER keep_refund; UPDATE refunds SET status = 'closed'; UPDATE orders SET refunded = 0, status = 'paid'; DELETE FROM history; DELETE FROM refund_history`)
+	storetest.Exec(t, s.db, `DROP TRIGGER keep_refund; UPDATE refunds SET status = 'closed'; UPDATE orders SET refunded = 0, status = 'paid'; DELETE FROM history; DELETE FROM refund_history`)
 	if err := s.signer.CheckBills(t.Context()); err != nil {
 		t.Error(err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/store"
 	"h5pay/wechat"
 )
 
@@ -198,7 +199,7 @@ func (c *comparison) heal(ctx context.Context, outTradeNo string, ask func(order
 		return nil
 	}
 	o, err := c.s.cfg.Store.ByOutTradeNo(ctx, outTradeNo)
-	if errors.Is(err, order.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
 	if err != nil {

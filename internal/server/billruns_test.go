@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
-	"h5pay/internal/order/ordertest"
+	"h5pay/internal/store/storetest"
 	"h5pay/wechat/wechattest"
 )
 
@@ -112,11 +112,11 @@ func TestBillRunThatDies(t *testing.T) {
 	s.signedIn(0).paidOrder("tea", 1)
 	s.until(1, "10:00:00")
 	s.fault(wechattest.FaultBillRowLost, "")
-	ordertest.Exec(t, s.db, `CREATE TRIGGER dead BEFORE UPDATE OF result ON bill_checks BEGIN SELECT RAISE(ABORT, 'dead'); END`)
+	storetest.Exec(t, s.db, `CREATE TRIGGER dead BEFORE UPDATE OF result ON bill_checks BEGIN SELECT RAISE(ABORT, 'dead'); END`)
 	if err := s.signer.CheckBills(t.Context()); err == nil {
 		t.Error("no error")
 	}
-	ordertest.Exec(t, s.db, `DROP TRIGGER dead`)
+	storetest.Exec(t, s.db, `DROP TRIGGER dead`)
 	op.wantBills(api.BillCheck{Date: "2026-11-23", Status: "waiting"})
 	s.checkBills()
 	op.fails(api.CodeRateLimited, "POST", api.PathAdminBills, api.BillRequest{Date: "2026-11-23"})

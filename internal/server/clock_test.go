@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"h5pay/internal/api"
-	"h5pay/internal/order"
 	"h5pay/internal/server"
+	"h5pay/internal/store"
 	"h5pay/wechat"
 )
 
@@ -54,7 +54,7 @@ func TestTimeLineOfTwoSigners(t *testing.T) {
 			t.Errorf("%+v", r.events)
 		}
 	}
-	if o, err := order.NewStore(s.db).ByID(t.Context(), c.Order.ID); err != nil || len(r.events) != 2 || o.Refunded != 100 {
+	if o, err := store.New(s.db).ByID(t.Context(), c.Order.ID); err != nil || len(r.events) != 2 || o.Refunded != 100 {
 		t.Errorf("%d events, %+v, %v", len(r.events), o, err)
 	}
 }

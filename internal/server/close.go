@@ -8,6 +8,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/store"
 	"h5pay/wechat"
 )
 
@@ -141,7 +142,7 @@ func (s *Server) Close(ctx context.Context, id string) (order.Order, error) {
 // bounded part of them a call. It returns how many are closing now, and the filter of
 // the next call, nil when this was the last. Reconcile queries WeChat about each order
 // and closes it there and here.
-func (s *Server) CloseOrders(ctx context.Context, f order.OpenFilter) (closing int, next *order.OpenFilter, err error) {
+func (s *Server) CloseOrders(ctx context.Context, f store.OpenFilter) (closing int, next *store.OpenFilter, err error) {
 	f.Limit = closeWindow
 	for {
 		window, err := s.cfg.Store.OpenOrders(ctx, f)
@@ -170,7 +171,7 @@ func (s *Server) CloseOrders(ctx context.Context, f order.OpenFilter) (closing i
 }
 
 // beginCloseAll makes those orders closing that match, and returns how many.
-func (s *Server) beginCloseAll(ctx context.Context, window []order.OpenOrder) (int, error) {
+func (s *Server) beginCloseAll(ctx context.Context, window []store.OpenOrder) (int, error) {
 	var ids []string
 	for _, o := range window {
 		if o.Matches {

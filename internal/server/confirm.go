@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"h5pay/internal/order"
+	"h5pay/internal/store"
 	"h5pay/wechat"
 )
 
@@ -130,7 +131,7 @@ var errAskedJustNow = errors.New("WeChat was asked about it just now")
 func (s *Server) confirmRefund(ctx context.Context, told wechat.Refund) error {
 	r, err := s.cfg.Store.RefundByID(ctx, told.OutRefundNo)
 	switch {
-	case errors.Is(err, order.ErrNotFound):
+	case errors.Is(err, store.ErrNotFound):
 		return s.confirmUnknown(ctx, told)
 	case err != nil:
 		return err
@@ -163,7 +164,7 @@ func (s *Server) confirmRefund(ctx context.Context, told wechat.Refund) error {
 // confirmUnknown is confirmRefund for a refund that was not made here.
 func (s *Server) confirmUnknown(ctx context.Context, told wechat.Refund) error {
 	o, err := s.cfg.Store.ByOutTradeNo(ctx, told.OutTradeNo)
-	if errors.Is(err, order.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) {
 		return refusal("unknown order")
 	}
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/order/ordertest"
 	"h5pay/internal/server"
+	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
@@ -79,7 +79,7 @@ func TestAPIKeyAlonePaysNothing(t *testing.T) {
 			s := newShop(t, nil)
 			p := s.signedIn(0)
 			pending, closed := p.order("tea", 1).Order.ID, p.order("tea", 1).Order.ID
-			ordertest.Exec(t, s.db, `UPDATE orders SET status = 'closed', client_ip = '', due_at = NULL WHERE id = '`+closed+`'`)
+			storetest.Exec(t, s.db, `UPDATE orders SET status = 'closed', client_ip = '', due_at = NULL WHERE id = '`+closed+`'`)
 			for id, want := range map[string]api.OrderStatus{pending: api.StatusPending, closed: api.StatusClosed} {
 				for range 3 {
 					if code, text := s.post(s.leaked(id, signType)); !strings.Contains(text, "FAIL") || strings.Contains(text, "SUCCESS") {
@@ -197,7 +197,7 @@ func TestWeChatAnswersNoQueriesForAnHour(t *testing.T) {
 				c := p.order("tea", 1)
 				ids = append(ids, c.Order.ID)
 				if i == 0 { // the shop has closed it before
-					ordertest.Exec(t, s.db, `UPDATE orders SET status = 'closed', client_ip = '', due_at = NULL WHERE id = ?`, c.Order.ID)
+					storetest.Exec(t, s.db, `UPDATE orders SET status = 'closed', client_ip = '', due_at = NULL WHERE id = ?`, c.Order.ID)
 				}
 				p.pay(c.Pay)
 			}
@@ -265,7 +265,7 @@ func TestToldOrderIsFirstInLine(t *testing.T) {
 func TestToldOrderIsQueriedLessAndLess(t *testing.T) {
 	s := newShop(t, nil)
 	c := s.signedIn(0).order("tea", 1)
-	ordertest.Exec(t, s.db, `UPDATE orders SET status = 'closed', client_ip = '', due_at = NULL WHERE id = ?`, c.Order.ID) // so that it is not due otherwise
+	storetest.Exec(t, s.db, `UPDATE orders SET status = 'closed', client_ip = '', due_at = NULL WHERE id = ?`, c.Order.ID) // so that it is not due otherwise
 	s.post(s.leaked(c.Order.ID, wechat.SignMD5))
 	for range 26 * 12 {
 		s.sim.Advance(5 * time.Minute)

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
-	"h5pay/internal/order/ordertest"
+	"h5pay/internal/store/storetest"
 	"h5pay/webhook"
 	"h5pay/wechat/wechattest"
 )
@@ -47,7 +47,7 @@ func TestCountersTellWhatHappened(t *testing.T) {
 
 	// Paid at WeChat after it was given up here.
 	late := p.order("tea", 1)
-	ordertest.Exec(t, r.db, `UPDATE orders SET status = 'closed', due_at = NULL, network = NULL WHERE id = ?`, late.Order.ID)
+	storetest.Exec(t, r.db, `UPDATE orders SET status = 'closed', due_at = NULL, network = NULL WHERE id = ?`, late.Order.ID)
 	p.pay(late.Pay)
 	r.shop.deliver()
 
@@ -94,7 +94,7 @@ func TestCountingThatFailsStopsNothing(t *testing.T) {
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
-	ordertest.Exec(t, s.db, `CREATE TRIGGER no_counts BEFORE INSERT ON counters WHEN NEW.name LIKE 'refused.%' OR NEW.name LIKE 'reconciled.%'
+	storetest.Exec(t, s.db, `CREATE TRIGGER no_counts BEFORE INSERT ON counters WHEN NEW.name LIKE 'refused.%' OR NEW.name LIKE 'reconciled.%'
 		BEGIN SELECT RAISE(ABORT, 'no counts today'); END`)
 	if attempt, err := s.sim.Notify(s.outTradeNo(c.Order.ID), wechattest.ForgeWrongAmount); err != nil || attempt.OK {
 		t.Errorf("%+v, %v", attempt, err)

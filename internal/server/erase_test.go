@@ -11,7 +11,8 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/order/ordertest"
+	"h5pay/internal/store"
+	"h5pay/internal/store/storetest"
 	"h5pay/wechat/wechattest"
 )
 
@@ -44,7 +45,7 @@ func TestAddressIsRemovedWhenTheOrderEnds(t *testing.T) {
 		p.call("POST", api.OrderPayPath(id), api.PayRequest{Renew: true})
 	}
 	// One that was put back after a restore is open, and has none either.
-	ordertest.Exec(t, s.db, `DROP TRIGGER keep_request; UPDATE orders SET client_ip = '' WHERE id = ?`, open.Order.ID)
+	storetest.Exec(t, s.db, `DROP TRIGGER keep_request; UPDATE orders SET client_ip = '' WHERE id = ?`, open.Order.ID)
 	p.fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(open.Order.ID), api.PayRequest{Renew: true})
 	if n := s.calls("unifiedorder"); n != sent {
 		t.Errorf("sent %d orders again", n-sent)
@@ -54,11 +55,11 @@ func TestAddressIsRemovedWhenTheOrderEnds(t *testing.T) {
 // failedOrder returns an order that WeChat declined.
 func (s *shop) failedOrder(p *person) string {
 	s.t.Helper()
-	o, err := order.NewStore(s.db).Insert(s.t.Context(), s.draft(p, "00000000000000000000fail"))
+	o, err := store.New(s.db).Insert(s.t.Context(), s.draft(p, "00000000000000000000fail"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if ok, err := order.NewStore(s.db).Fail(s.t.Context(), o.ID, "PARAM_ERROR", s.now()); !ok || err != nil {
+	if ok, err := store.New(s.db).Fail(s.t.Context(), o.ID, "PARAM_ERROR", s.now()); !ok || err != nil {
 		s.t.Fatal(ok, err)
 	}
 	return o.ID
@@ -124,7 +125,7 @@ func TestEventsOfAShopWithoutAWebhookLoseThePayer(t *testing.T) {
 // many makes closed orders of a person in the database alone.
 func (s *shop) many(p *person, n int) {
 	s.t.Helper()
-	store := order.NewStore(s.db)
+	store := store.New(s.db)
 	for i := range n {
 		o, err := store.Insert(s.t.Context(), s.draft(p, fmt.Sprintf("%022dm0", i)))
 		if err != nil {
@@ -195,7 +196,7 @@ func TestErasedPersonDoesNotComeBack(t *testing.T) {
 	}
 	gone := func(when string) {
 		t.Helper()
-		for line := range strings.Lines(ordertest.Dump(t, s.db)) {
+		for line := range strings.Lines(storetest.Dump(t, s.db)) {
 			if strings.Contains(line, openid) {
 				t.Errorf("%s: %s", when, line)
 			}
@@ -339,15 +340,15 @@ func TestExportAndEraseByTheRunbook(t *testing.T) {
 				t.Errorf("one call erased %d", done.Orders)
 			}
 		}
-		if erased != 251 || strings.Contains(ordertest.Dump(t, s.db), p.user.OpenID) {
+		if erased != 251 || strings.Contains(storetest.Dump(t, s.db), p.user.OpenID) {
 			t.Errorf("erased %d of 251", erased)
 		}
 		// Everybody else whose order is old, guests too.
 		visitor := s.guest(2)
 		visitor.close(visitor.byCode("tea", 1).Order.ID)
-		ordertest.Exec(t, s.db, strings.ReplaceAll(sql[1], "MOMENT", fmt.Sprint(s.now().Add(time.Hour).UnixMilli())))
+		storetest.Exec(t, s.db, strings.ReplaceAll(sql[1], "MOMENT", fmt.Sprint(s.now().Add(time.Hour).UnixMilli())))
 		s.check()
-		if strings.Contains(ordertest.Dump(t, s.db), other.user.OpenID) {
+		if strings.Contains(storetest.Dump(t, s.db), other.user.OpenID) {
 			t.Error("the statement leaves somebody")
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/store"
 )
 
 // When the health page finds fault. The timers run every minute.
@@ -105,16 +106,16 @@ func unwell(name, problem string) api.HealthCheck {
 	return api.HealthCheck{Name: name, Problem: problem}
 }
 
-// counted prints a number of order.Vitals, which does not count on.
+// counted prints a number of store.Vitals, which does not count on.
 func counted(n int) string {
-	if n >= order.MaxCounted {
+	if n >= store.MaxCounted {
 		return fmt.Sprintf("%d or more", n)
 	}
 	return fmt.Sprint(n)
 }
 
 // sizeCheck tells how full the database is. A shop without a timer does not know.
-func sizeCheck(size order.Size) api.HealthCheck {
+func sizeCheck(size store.Size) api.HealthCheck {
 	const mega = 1_000_000
 	check := api.HealthCheck{Name: "size", OK: !size.Full()}
 	switch {

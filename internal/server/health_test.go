@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"h5pay/internal/api"
-	"h5pay/internal/order/ordertest"
 	"h5pay/internal/server"
+	"h5pay/internal/store/storetest"
 	"h5pay/webhook"
 	"h5pay/wechat"
 )
@@ -78,16 +78,16 @@ func TestHealthNamesWhatIsWrong(t *testing.T) {
 	r.sim.Advance(16 * time.Minute)
 	r.reconcile()
 	r.wantWrong("outbox", "16m0s ago")
-	ordertest.Exec(t, r.db, `UPDATE events SET status = 'dead'`)
+	storetest.Exec(t, r.db, `UPDATE events SET status = 'dead'`)
 	r.wantWrong("outbox", "1 events were given up")
 	// One from before there was an outbox is nobody's trouble.
-	ordertest.Exec(t, r.db, `UPDATE events SET status = 'delivered', delivered_at = 1;
+	storetest.Exec(t, r.db, `UPDATE events SET status = 'delivered', delivered_at = 1;
 		INSERT INTO events (id, type, order_id, subject, data, created_at, status, next_at) VALUES ('evt_0', 'order.paid', 'o', 'o', '{}', 1, 'dead', 1)`)
 	r.wantWrong("", "")
 
-	ordertest.Exec(t, r.db, `UPDATE products SET for_sale = 0`)
+	storetest.Exec(t, r.db, `UPDATE products SET for_sale = 0`)
 	r.wantWrong("catalogue", "no product is for sale")
-	ordertest.Exec(t, r.db, `DROP TABLE counters; DROP TABLE timers`)
+	storetest.Exec(t, r.db, `DROP TABLE counters; DROP TABLE timers`)
 	r.wantWrong("database", "lacks a migration")
 }
 

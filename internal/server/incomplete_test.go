@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"h5pay/internal/api"
-	"h5pay/internal/order"
-	"h5pay/internal/order/ordertest"
+	"h5pay/internal/store"
+	"h5pay/internal/store/storetest"
 	"h5pay/webhook"
 	"h5pay/wechat/wechattest"
 )
@@ -42,7 +42,7 @@ func incomplete(t *testing.T) (r *receiver, guest *person, id string, trade wech
 		guest, id, trade = r.paidBackUnheard()
 		r.sim.Advance(2 * time.Minute)
 		r.reconcile()
-		if o, err := order.NewStore(r.db).ByID(t.Context(), id); err != nil {
+		if o, err := store.New(r.db).ByID(t.Context(), id); err != nil {
 			t.Fatal(err)
 		} else if o.PaidAt.IsZero() && o.PayerUnknown {
 			return r, guest, id, trade
@@ -105,7 +105,7 @@ func TestBillTellsPayerAndTime(t *testing.T) {
 // wantPayment compares a stored payment with WeChat's.
 func (s *shop) wantPayment(id string, trade wechattest.Trade) {
 	s.t.Helper()
-	o, err := order.NewStore(s.db).ByID(s.t.Context(), id)
+	o, err := store.New(s.db).ByID(s.t.Context(), id)
 	if err != nil || o.TransactionID != trade.TransactionID || o.Payer != trade.OpenID || !o.PaidAt.Equal(trade.Paid.Truncate(time.Second)) {
 		s.t.Errorf("order %s: %s by %q at %s, %v; WeChat has %+v", id, o.TransactionID, o.Payer, o.PaidAt, err, trade)
 	}
@@ -117,7 +117,7 @@ func (s *shop) wantPayment(id string, trade wechattest.Trade) {
 func TestBillIsComparedAgainForAPaymentThatWasNotKnown(t *testing.T) {
 	r, _, id, trade := incomplete(t)
 	op := r.operator()
-	ordertest.Exec(t, r.db, `INSERT INTO bill_checks (date, status, checked_at, result, run, leased_until, next_at) VALUES ('2026-11-23', 'agrees', 1, 'r', 'r', 0, 0)`)
+	storetest.Exec(t, r.db, `INSERT INTO bill_checks (date, status, checked_at, result, run, leased_until, next_at) VALUES ('2026-11-23', 'agrees', 1, 'r', 'r', 0, 0)`)
 	r.until(1, "10:00:00")
 	for range 3 {
 		r.checkBills()
@@ -148,7 +148,7 @@ func TestNotificationDoesNotFillInPayerAndTime(t *testing.T) {
 	if attempt, err := r.sim.Notify(r.outTradeNo(id), ""); err != nil || !attempt.OK {
 		t.Fatal(attempt, err)
 	}
-	if o, err := order.NewStore(r.db).ByID(t.Context(), id); err != nil || !o.PaidAt.IsZero() {
+	if o, err := store.New(r.db).ByID(t.Context(), id); err != nil || !o.PaidAt.IsZero() {
 		t.Errorf("paid at %s, %v", o.PaidAt, err)
 	}
 	r.until(1, "10:00:00")

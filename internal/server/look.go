@@ -6,6 +6,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/store"
 )
 
 // Look returns an order to its owner. WeChat is queried about one that may still be
@@ -28,7 +29,7 @@ func (s *Server) ownOrder(ctx context.Context, id, owner string) (order.Order, e
 		return order.Order{}, unknown
 	}
 	o, err := s.cfg.Store.Get(ctx, id, owner)
-	if errors.Is(err, order.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) {
 		return order.Order{}, unknown
 	}
 	return o, err
@@ -41,7 +42,7 @@ func (s *Server) anyOrder(ctx context.Context, id string) (order.Order, error) {
 		return order.Order{}, unknown
 	}
 	o, err := s.cfg.Store.ByID(ctx, id)
-	if errors.Is(err, order.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) {
 		return order.Order{}, unknown
 	}
 	return o, err

@@ -4,9 +4,9 @@ import (
 	"os"
 	"testing"
 
-	"h5pay/internal/order/ordertest"
+	"h5pay/internal/store/storetest"
 )
 
 // TestMain also checks the query plan of every statement that the tests ran, and that
 // they ran all there are.
-func TestMain(m *testing.M) { os.Exit(ordertest.Main(m, true)) }
+func TestMain(m *testing.M) { os.Exit(storetest.Main(m, true)) }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
-	"h5pay/internal/order/ordertest"
+	"h5pay/internal/store/storetest"
 	"h5pay/wechat/wechattest"
 )
 
@@ -52,12 +52,12 @@ func TestForgedNotificationsChangeNothing(t *testing.T) {
 			s := newShop(t, nil)
 			p := s.signedIn(0)
 			c := p.order("tea", 1)
-			before := ordertest.Dump(t, s.db)
+			before := storetest.Dump(t, s.db)
 			attempt, err := s.sim.Notify(s.outTradeNo(c.Order.ID), forge)
 			if err != nil || attempt.OK || attempt.Status != http.StatusOK {
 				t.Errorf("%+v, %v", attempt, err)
 			}
-			if ordertest.Dump(t, s.db) != before {
+			if storetest.Dump(t, s.db) != before {
 				t.Error("something changed")
 			}
 			if s.loud() != 1 {
@@ -104,7 +104,7 @@ func TestNotificationForAnUnknownOrder(t *testing.T) {
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
 	no := s.outTradeNo(c.Order.ID)
-	ordertest.Exec(t, s.db, `DELETE FROM orders`)
+	storetest.Exec(t, s.db, `DELETE FROM orders`)
 	p.pay(c.Pay)
 	s.deliver()
 	attempt, err := s.sim.Notify(no, "")
@@ -120,10 +120,10 @@ func TestNotificationIsToldAgainWhenTheDatabaseFailed(t *testing.T) {
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
-	ordertest.Exec(t, s.db, `ALTER TABLE orders RENAME TO away`)
+	storetest.Exec(t, s.db, `ALTER TABLE orders RENAME TO away`)
 	p.pay(c.Pay)
 	s.sim.Advance(time.Second)
-	ordertest.Exec(t, s.db, `ALTER TABLE away RENAME TO orders`)
+	storetest.Exec(t, s.db, `ALTER TABLE away RENAME TO orders`)
 	s.wantPath(c.Order.ID, api.StatusPending)
 	if n := s.sim.Ledger().Notifications[0]; len(n.Attempts) != 1 || n.Attempts[0].OK || n.Attempts[0].Status != http.StatusInternalServerError {
 		t.Errorf("%+v", n)

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
-	"h5pay/internal/order/ordertest"
+	"h5pay/internal/store/storetest"
 	"h5pay/wechat/wechattest"
 )
 
@@ -46,12 +46,12 @@ func TestForgedRefundNotificationsChangeNothing(t *testing.T) {
 			s.check()
 			s.wantStatus(id, api.StatusRefunded)
 			// Nor does a forged one change what has ended.
-			dump := ordertest.Dump(t, s.db)
+			dump := storetest.Dump(t, s.db)
 			attempt, err = s.sim.NotifyRefund(refund, forge)
 			if tooEarly := forge == wechattest.ForgeTooEarly; err != nil || attempt.OK != tooEarly { // it says the truth by now
 				t.Errorf("%+v, %v", attempt, err)
 			}
-			if ordertest.Dump(t, s.db) != dump {
+			if storetest.Dump(t, s.db) != dump {
 				t.Error("something changed")
 			}
 		})
@@ -68,13 +68,13 @@ func TestRepeatedRefundNotifications(t *testing.T) {
 	s.fault(wechattest.FaultNotifyDoubled, "")
 	s.sim.Advance(30 * time.Second)
 	s.wantStatus(id, api.StatusRefunded)
-	asked, dump := s.calls("refundquery"), ordertest.Dump(t, s.db)
+	asked, dump := s.calls("refundquery"), storetest.Dump(t, s.db)
 	for _, forge := range []string{"", wechattest.ForgeReplay} {
 		if attempt, err := s.sim.NotifyRefund(refund, forge); err != nil || !attempt.OK {
 			t.Errorf("%q: %+v, %v", forge, attempt, err)
 		}
 	}
-	if s.calls("refundquery") != asked || ordertest.Dump(t, s.db) != dump {
+	if s.calls("refundquery") != asked || storetest.Dump(t, s.db) != dump {
 		t.Error("what is known was asked again, or changed")
 	}
 	s.check()
@@ -103,12 +103,12 @@ func TestRefundNotificationThatCannotBeConfirmed(t *testing.T) {
 func TestRefundNotificationWithABrokenDatabase(t *testing.T) {
 	s := newShop(t, nil)
 	id, refund := s.refunding()
-	ordertest.Exec(t, s.db, `ALTER TABLE refunds RENAME TO gone`)
+	storetest.Exec(t, s.db, `ALTER TABLE refunds RENAME TO gone`)
 	s.sim.Advance(6 * time.Second)
 	if n := s.sim.Ledger().Notifications[1]; len(n.Attempts) != 1 || n.Attempts[0].Status != http.StatusInternalServerError {
 		t.Errorf("%+v", n)
 	}
-	ordertest.Exec(t, s.db, `ALTER TABLE gone RENAME TO refunds`)
+	storetest.Exec(t, s.db, `ALTER TABLE gone RENAME TO refunds`)
 	if attempt, err := s.sim.NotifyRefund(refund, ""); err != nil || !attempt.OK {
 		t.Errorf("%+v, %v", attempt, err)
 	}
@@ -119,7 +119,7 @@ func TestRefundNotificationWithABrokenDatabase(t *testing.T) {
 func TestRefundNotificationForAnUnknownOrder(t *testing.T) {
 	s := newShop(t, nil)
 	_, refund := s.refunding()
-	ordertest.Exec(t, s.db, `DROP TRIGGER keep_refunds; DROP TRIGGER keep_paid_orders; DELETE FROM refunds; DELETE FROM orders`)
+	storetest.Exec(t, s.db, `DROP TRIGGER keep_refunds; DROP TRIGGER keep_paid_orders; DELETE FROM refunds; DELETE FROM orders`)
 	s.sim.Advance(6 * time.Second)
 	if attempt, err := s.sim.NotifyRefund(refund, ""); err != nil || attempt.OK || !strings.Contains(attempt.Reason, "unknown order") {
 		t.Errorf("%+v, %v", attempt, err)

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"h5pay/internal/api"
-	"h5pay/internal/order/ordertest"
 	"h5pay/internal/server"
+	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
@@ -244,7 +244,7 @@ func TestConfigAndProducts(t *testing.T) {
 	if len(list.Products) != 7 || *list.Products[5].Amount != (api.AmountBounds{Min: 1, Max: 500_000}) || list.Products[0].ID != "tea" || list.Products[0].Price != 6800 || list.Products[0].Detail == "" {
 		t.Errorf("%+v", list)
 	}
-	ordertest.Exec(t, s.db, `DELETE FROM products`)
+	storetest.Exec(t, s.db, `DELETE FROM products`)
 	if a := p.call("GET", api.PathProducts, nil); string(a.body) != "{\"products\":[]}\n" {
 		t.Errorf("an empty shop: %s", a.body)
 	}

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"h5pay/internal/api"
-	"h5pay/internal/order/ordertest"
+	"h5pay/internal/store/storetest"
 )
 
 // Another site's page can change nothing, with any call there is. WeChat's
@@ -32,13 +32,13 @@ func TestEveryChangingCallChecksItsOrigin(t *testing.T) {
 			for name, value := range header {
 				r.Header[name] = []string{value}
 			}
-			before := ordertest.Dump(t, s.db)
+			before := storetest.Dump(t, s.db)
 			a := p.send(r)
 			changing := method != "GET" && !strings.HasPrefix(path, "/api/notify/")
 			if refused := a.err.Code == api.CodeForbiddenOrigin; refused != changing {
 				t.Errorf("%s with %v: %d %s", pattern, header, a.status, a.body)
 			}
-			if method != "GET" && ordertest.Dump(t, s.db) != before { // GET asks WeChat
+			if method != "GET" && storetest.Dump(t, s.db) != before { // GET asks WeChat
 				t.Errorf("%s with %v changed the database", pattern, header)
 			}
 			calls++

@@ -100,7 +100,7 @@ func (s *Server) deliver(ctx context.Context, e order.Event) (answered, next boo
 	return err == nil, e.LastTry(), markErr // a dead event holds up no later one
 }
 
-// Replay makes an event due again. The error is order.ErrNotFound when there is none.
+// Replay makes an event due again. The error is store.ErrNotFound when there is none.
 func (s *Server) Replay(ctx context.Context, id string) (order.Event, error) {
 	e, err := s.cfg.Store.Replay(ctx, id, s.now())
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/order/ordertest"
 	"h5pay/internal/server"
+	"h5pay/internal/store/storetest"
 	"h5pay/webhook"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
@@ -110,14 +110,14 @@ func TestCrashBetweenSendingAndMarking(t *testing.T) {
 	o := r.paid(r.signedIn(0), "tea")
 	r.answer = func(n int, _ webhook.Event) (int, error) {
 		if n == 1 {
-			ordertest.Exec(t, r.db, `CREATE TRIGGER dead BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'dead'); END`)
+			storetest.Exec(t, r.db, `CREATE TRIGGER dead BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'dead'); END`)
 		}
 		return 200, nil
 	}
 	if err := r.signer.Deliver(context.Background()); err == nil {
 		t.Error("a dead database is not told of")
 	}
-	ordertest.Exec(t, r.db, `DROP TRIGGER dead`)
+	storetest.Exec(t, r.db, `DROP TRIGGER dead`)
 	r.deliver()
 	if len(r.events) != 1 {
 		t.Fatal("sent again while somebody may be sending it")

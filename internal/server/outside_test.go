@@ -15,8 +15,8 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/order/ordertest"
 	"h5pay/internal/server"
+	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
@@ -334,7 +334,7 @@ func TestPayerNamesTheAmount(t *testing.T) {
 		t.Errorf("order %+v", c.Order)
 	}
 	// The amount is part of what was asked for; the bounds may change since.
-	ordertest.Exec(t, s.db, `UPDATE products SET min_price = 20000, max_price = 30000 WHERE id = 'tip'`)
+	storetest.Exec(t, s.db, `UPDATE products SET min_price = 20000, max_price = 30000 WHERE id = 'tip'`)
 	p.must("POST", api.PathOrders, req, &again)
 	if !cmp.Equal(again, c) {
 		t.Errorf("the same again: %+v", again)

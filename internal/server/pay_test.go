@@ -8,8 +8,8 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/order/ordertest"
 	"h5pay/internal/server"
+	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
@@ -24,7 +24,7 @@ func (s *shop) wantPath(id string, statuses ...api.OrderStatus) {
 		want = append(want, string(was)+">"+string(status))
 		was = status
 	}
-	if d := cmp.Diff(want, ordertest.Transitions(s.t, s.db, id)); d != "" {
+	if d := cmp.Diff(want, storetest.Transitions(s.t, s.db, id)); d != "" {
 		s.t.Errorf("order %s (-want +got):\n%s", id, d)
 	}
 }
@@ -104,7 +104,7 @@ func TestClientKey(t *testing.T) {
 		t.Error("two people share an order")
 	}
 	// Once an item has gone, a repeated request still finds its order.
-	ordertest.Exec(t, s.db, `UPDATE products SET for_sale = 0 WHERE id = 'tea'`)
+	storetest.Exec(t, s.db, `UPDATE products SET for_sale = 0 WHERE id = 'tea'`)
 	p.must("POST", api.PathOrders, req, &again)
 	if again.Order.ID != first.Order.ID {
 		t.Error("one key made two orders")
@@ -193,7 +193,7 @@ func TestSomebodyElsesOrder(t *testing.T) {
 	s := newShop(t, nil)
 	alice, bob := s.signedIn(0), s.signedIn(1)
 	c := alice.order("tea", 1)
-	before, calls := ordertest.Dump(t, s.db), len(s.sim.Messages(0))
+	before, calls := storetest.Dump(t, s.db), len(s.sim.Messages(0))
 	bob.fails(api.CodeNotFound, "GET", api.OrderPath(c.Order.ID), nil)
 	bob.fails(api.CodeNotFound, "POST", api.OrderPayPath(c.Order.ID), struct{}{})
 	bob.fails(api.CodeNotFound, "GET", api.OrderPath(s.outTradeNo(c.Order.ID)), nil)
@@ -202,7 +202,7 @@ func TestSomebodyElsesOrder(t *testing.T) {
 	if len(list.Orders) != 0 {
 		t.Errorf("bob's list: %+v", list)
 	}
-	if ordertest.Dump(t, s.db) != before || len(s.sim.Messages(0)) != calls {
+	if storetest.Dump(t, s.db) != before || len(s.sim.Messages(0)) != calls {
 		t.Error("bob did something")
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/store"
 )
 
 // Erase removes a person from their orders, a bounded number of them a call. Open orders
@@ -25,14 +26,14 @@ func (s *Server) Erase(ctx context.Context, req api.PersonRequest) (api.PersonEr
 	result := api.PersonErased{More: len(orders) > erasedOrders}
 	orders = orders[:min(len(orders), erasedOrders)]
 	var ids []string
-	var open []order.OpenOrder
+	var open []store.OpenOrder
 	for _, o := range orders {
 		if result.More && (o.ID == req.OwnerOf || o.ID == req.PayerOf) {
 			continue // the next call finds the person by it
 		}
 		ids = append(ids, o.ID)
 		if o.Open() && o.Owner == who {
-			open = append(open, order.OpenOrder{ID: o.ID, OutTradeNo: o.OutTradeNo, Status: o.Status, Matches: true})
+			open = append(open, store.OpenOrder{ID: o.ID, OutTradeNo: o.OutTradeNo, Status: o.Status, Matches: true})
 		}
 	}
 	if _, err := s.beginCloseAll(ctx, open); err != nil {
@@ -64,7 +65,7 @@ func (s *Server) Person(ctx context.Context, req api.PersonRequest) (string, err
 		return "", unknown
 	}
 	o, err := s.cfg.Store.ByID(ctx, id)
-	if errors.Is(err, order.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) {
 		return "", unknown
 	}
 	if err != nil {

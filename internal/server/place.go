@@ -11,6 +11,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/reqlog"
+	"h5pay/internal/store"
 )
 
 // PlaceRequest is an order that a buyer wants to make.
@@ -57,7 +58,7 @@ func (s *Server) place(ctx context.Context, owner, ip, network string, req api.C
 	fingerprint := basket.Fingerprint(req.TradeType, req.Replaces)
 	if selling != nil {
 		old, err := s.cfg.Store.ByClientKey(ctx, owner, req.ClientKey)
-		if errors.Is(err, order.ErrNotFound) {
+		if errors.Is(err, store.ErrNotFound) {
 			return order.Order{}, selling
 		}
 		if err != nil {
@@ -109,7 +110,7 @@ func (s *Server) replace(ctx context.Context, draft order.Order, req api.CreateO
 	if err == nil {
 		_, err = repeated(old, draft.Fingerprint)
 	}
-	isNew := errors.Is(err, order.ErrNotFound)
+	isNew := errors.Is(err, store.ErrNotFound)
 	if err != nil && !isNew {
 		return err
 	}
@@ -197,13 +198,13 @@ func (s *Server) draft(ctx context.Context, basket order.Basket) (order.Order, e
 // roomError translates why there is no room for an order.
 func roomError(err error) error {
 	switch {
-	case errors.Is(err, order.ErrFull):
+	case errors.Is(err, store.ErrFull):
 		return refuse(api.CodeShopFull, "the database is nearly full, the shop takes no new orders")
-	case errors.Is(err, order.ErrBuyerBound):
+	case errors.Is(err, store.ErrBuyerBound):
 		return refuse(api.CodeTooManyOrders, "too many of your orders are unpaid: pay or cancel one")
-	case errors.Is(err, order.ErrNetworkBound):
+	case errors.Is(err, store.ErrNetworkBound):
 		return refuse(api.CodeTooManyOrders, "too many orders of guests at your address are unpaid: cancel one, or wait an hour")
-	case errors.Is(err, order.ErrGuestsBound):
+	case errors.Is(err, store.ErrGuestsBound):
 		return refuse(api.CodeTooManyOrders, "too many orders of guests are unpaid: wait an hour, or sign in")
 	}
 	return err

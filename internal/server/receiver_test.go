@@ -14,6 +14,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/server"
+	"h5pay/internal/store"
 	"h5pay/webhook"
 	"h5pay/wechat"
 )
@@ -110,7 +111,7 @@ func (r *receiver) paid(p *person, product string) api.Order {
 // stored returns the only event of an order.
 func (r *receiver) stored(orderID string) order.Event {
 	r.t.Helper()
-	events, err := order.NewStore(r.db).EventsOf(context.Background(), orderID)
+	events, err := store.New(r.db).EventsOf(context.Background(), orderID)
 	if err != nil || len(events) != 1 {
 		r.t.Fatalf("%d events, %v", len(events), err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/store"
 	"h5pay/wechat"
 )
 
@@ -93,7 +94,7 @@ func (s *Server) stale(o order.Order) bool {
 // single orders are logged; the error is the database's.
 func (s *Server) Reconcile(ctx context.Context) error {
 	began := s.now()
-	ctx, statements := order.CountStatements(ctx)
+	ctx, statements := store.CountStatements(ctx)
 	// In a full database deleting makes the room that settling needs, so it comes
 	// first, and its failure stops nothing else.
 	kept := s.tidy(ctx, began)
@@ -205,7 +206,7 @@ func (q *queries) run(ctx context.Context) error {
 	}
 }
 
-// claimFunc claims the query about an order: see order.Store.ClaimQuery.
+// claimFunc claims the query about an order: see store.Store.ClaimQuery.
 type claimFunc func(ctx context.Context, id string, window time.Duration, now time.Time) (bool, error)
 
 // batch queries WeChat about some orders, queryAtOnce at a time.

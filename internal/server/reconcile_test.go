@@ -11,8 +11,8 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/order/ordertest"
 	"h5pay/internal/server"
+	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
@@ -60,7 +60,7 @@ func TestReconcileFindsAPaymentOfAnOrderThatIsOnlyCreated(t *testing.T) {
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
 	// As if the signer had died before it stored the answer.
-	ordertest.Exec(t, s.db, `UPDATE orders SET status = 'created', prepay_id = NULL, prepay_at = NULL, sign_type = NULL;
+	storetest.Exec(t, s.db, `UPDATE orders SET status = 'created', prepay_id = NULL, prepay_at = NULL, sign_type = NULL;
 		DELETE FROM history; DELETE FROM order_steps WHERE rowid > 1`)
 	s.fault(wechattest.FaultNotifyLost, "")
 	p.pay(c.Pay)
@@ -205,7 +205,7 @@ func TestReconcileKeepsSecretsAndTellsOfADeadDatabase(t *testing.T) {
 	s := newShop(t, nil)
 	s.signedIn(0).order("tea", 1)
 	s.sim.Advance(2 * time.Minute)
-	ordertest.Exec(t, s.db, `CREATE TRIGGER dead BEFORE UPDATE OF queried_at ON orders BEGIN SELECT RAISE(ABORT, 'dead'); END`)
+	storetest.Exec(t, s.db, `CREATE TRIGGER dead BEFORE UPDATE OF queried_at ON orders BEGIN SELECT RAISE(ABORT, 'dead'); END`)
 	if err := s.signer.Reconcile(context.Background()); err == nil || !strings.Contains(err.Error(), "dead") {
 		t.Errorf("got %v", err)
 	}
@@ -321,7 +321,7 @@ func TestTimerDoesNotReadTheSameOrdersAgain(t *testing.T) {
 	for range 120 {
 		p.order("tea", 1)
 	}
-	ordertest.Exec(t, s.db, `UPDATE orders SET due_at = ?1, queried_at = ?1`, s.now().UnixMilli())
+	storetest.Exec(t, s.db, `UPDATE orders SET due_at = ?1, queried_at = ?1`, s.now().UnixMilli())
 	statements := countStatements(t, s)
 	s.reconcile() // the clock stands still: it would not end
 	if n := statements.Load(); n > 150 {

@@ -11,6 +11,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/store"
 	"h5pay/wechat"
 )
 
@@ -323,7 +324,7 @@ func (s *Server) Refund(ctx context.Context, id string, req api.RefundRequest) (
 
 // placeRefund stores a new refund, or finds the one that the same key made before.
 func (s *Server) placeRefund(ctx context.Context, o order.Order, req api.RefundRequest) (order.Refund, error) {
-	if old, err := s.cfg.Store.RefundByKey(ctx, o.ID, req.RefundKey); !errors.Is(err, order.ErrNotFound) {
+	if old, err := s.cfg.Store.RefundByKey(ctx, o.ID, req.RefundKey); !errors.Is(err, store.ErrNotFound) {
 		if err != nil {
 			return order.Refund{}, err
 		}
@@ -344,7 +345,7 @@ func (s *Server) placeRefund(ctx context.Context, o order.Order, req api.RefundR
 		return order.Refund{}, err
 	}
 	refund, err := s.cfg.Store.RefundByKey(ctx, o.ID, req.RefundKey)
-	if errors.Is(err, order.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) {
 		return order.Refund{}, s.noRoom(ctx, o, req.Amount)
 	}
 	if err != nil {

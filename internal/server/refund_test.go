@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
-	"h5pay/internal/order/ordertest"
 	"h5pay/internal/server"
+	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
@@ -375,14 +375,14 @@ func TestRefundWhoseAnswerWasNotStored(t *testing.T) {
 	s := newShop(t, nil)
 	op := s.operator()
 	o := s.signedIn(0).paidOrder("tea", 1)
-	ordertest.Exec(t, s.db, `CREATE TRIGGER dead BEFORE UPDATE OF refund_id ON refunds BEGIN SELECT RAISE(ABORT, 'dead'); END`)
+	storetest.Exec(t, s.db, `CREATE TRIGGER dead BEFORE UPDATE OF refund_id ON refunds BEGIN SELECT RAISE(ABORT, 'dead'); END`)
 	req := refundOf(o.Total)
 	op.fails(api.CodeInternal, "POST", refundPath(o.ID), req)
 	s.wantRefunds(o.ID, "created 6800")
 	s.wantStatus(o.ID, api.StatusRefunding)
 	s.sim.Advance(time.Minute)
 	s.wantRefunds(o.ID, "created 6800") // the notification could not be stored either
-	ordertest.Exec(t, s.db, `DROP TRIGGER dead`)
+	storetest.Exec(t, s.db, `DROP TRIGGER dead`)
 	s.reconcile()
 	s.sim.Advance(time.Minute)
 	s.reconcile()

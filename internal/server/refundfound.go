@@ -7,6 +7,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/store"
 	"h5pay/wechat"
 )
 
@@ -78,7 +79,7 @@ func (s *Server) foundRefunds(ctx context.Context, outTradeNo string, refunds []
 // One that was not made here is recorded first.
 func (s *Server) foundRefund(ctx context.Context, o order.Order, told wechat.Refund, source string) error {
 	r, err := s.cfg.Store.RefundByID(ctx, told.OutRefundNo)
-	if errors.Is(err, order.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) {
 		r, err = s.recordRefund(ctx, o, told, source)
 	}
 	if err != nil || agrees(r, told) {
@@ -116,7 +117,7 @@ func (s *Server) recordRefund(ctx context.Context, o order.Order, told wechat.Re
 	}
 	r, err := s.cfg.Store.RefundByID(ctx, told.OutRefundNo)
 	switch {
-	case errors.Is(err, order.ErrNotFound):
+	case errors.Is(err, store.ErrNotFound):
 		log.Error("refund refused", "reason", "more than was paid has gone back", "order_total", int64(o.Total))
 		return r, refusal("more than was paid has gone back")
 	case err == nil && recorded:

@@ -8,7 +8,8 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/order/ordertest"
+	"h5pay/internal/store"
+	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
@@ -114,7 +115,7 @@ func TestRefundThatIsTakenAfterItFailed(t *testing.T) {
 	o := s.signedIn(0).paidOrder("tea", 1)
 	s.fault(wechattest.FaultTimeoutBefore, "/secapi/pay/refund")
 	r := op.refund(o.ID, refundOf(o.Total))
-	if ok, err := order.NewStore(s.db).FailRefund(t.Context(), r.ID, order.RefundFailure{Failure: "ERROR"}, s.now()); err != nil || !ok {
+	if ok, err := store.New(s.db).FailRefund(t.Context(), r.ID, order.RefundFailure{Failure: "ERROR"}, s.now()); err != nil || !ok {
 		t.Fatal(ok, err)
 	}
 	s.wantStatus(o.ID, api.StatusPaid)
@@ -143,7 +144,7 @@ func TestRefundThatWeChatTellsOtherwise(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newShop(t, nil)
 			id, _ := s.refunding()
-			ordertest.Exec(t, s.db, `DROP TRIGGER keep_request; DROP TRIGGER keep_refund;`+bend)
+			storetest.Exec(t, s.db, `DROP TRIGGER keep_request; DROP TRIGGER keep_refund;`+bend)
 			before := s.refundsOf(id)
 			s.sim.Advance(10 * time.Second)
 			s.sim.Advance(time.Minute)

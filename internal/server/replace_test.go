@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
-	"h5pay/internal/order/ordertest"
+	"h5pay/internal/store/storetest"
 	"h5pay/wechat/wechattest"
 )
 
@@ -139,12 +139,12 @@ func TestReplacementThatWasNotStored(t *testing.T) {
 	s := newShop(t, nil)
 	p := s.guest(0)
 	old := p.byCode("tea", 1)
-	ordertest.Exec(t, s.db, `CREATE TRIGGER dead BEFORE INSERT ON orders BEGIN SELECT RAISE(ABORT, 'dead'); END`)
+	storetest.Exec(t, s.db, `CREATE TRIGGER dead BEFORE INSERT ON orders BEGIN SELECT RAISE(ABORT, 'dead'); END`)
 	req := native("tea", 1)
 	req.Replaces = old.Order.ID
 	p.fails(api.CodeInternal, "POST", api.PathOrders, req)
 	s.wantStatus(old.Order.ID, api.StatusClosing)
-	ordertest.Exec(t, s.db, `DROP TRIGGER dead`)
+	storetest.Exec(t, s.db, `DROP TRIGGER dead`)
 	var c api.Checkout
 	p.must("POST", api.PathOrders, req, &c)
 	if err := s.scan(0, c.CodeURL); err != nil {

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
-	"h5pay/internal/order/ordertest"
+	"h5pay/internal/store/storetest"
 )
 
 // Orders and refunds that a restore of the database lost come right, and are told
@@ -33,24 +33,24 @@ func TestOrdersPutBackAfterARestoreComeRight(t *testing.T) {
 		t.Fatalf("delivered before: %v", known)
 	}
 
-	ordertest.Exec(t, s.db, `UPDATE orders SET simulated = 1 WHERE id = ?`, whole.ID)
-	ordertest.Exec(t, s.db, `DROP TRIGGER keep_refund`)
-	ordertest.Exec(t, s.db, `UPDATE refunds SET from_balance = 1 WHERE order_id = ?`, whole.ID)
+	storetest.Exec(t, s.db, `UPDATE orders SET simulated = 1 WHERE id = ?`, whole.ID)
+	storetest.Exec(t, s.db, `DROP TRIGGER keep_refund`)
+	storetest.Exec(t, s.db, `UPDATE refunds SET from_balance = 1 WHERE order_id = ?`, whole.ID)
 	r.accept.Simulated = true
 	before := s.db
-	s.db = ordertest.Open(t)
+	s.db = storetest.Open(t)
 	s.handler = s.open(r.config)
 	putBack(t, before, s.db, "orders", `ON CONFLICT DO NOTHING`)
 	s.sim.Advance(time.Minute)
 	s.reconcile()
 	s.wantStatus(paid.ID, api.StatusPaid)
-	ordertest.Exec(t, s.db, `DROP TRIGGER keep_refund`) // what was found at WeChat gets its key again
+	storetest.Exec(t, s.db, `DROP TRIGGER keep_refund`) // what was found at WeChat gets its key again
 	putBack(t, before, s.db, "refunds", `ON CONFLICT (id) DO UPDATE SET refund_key = excluded.refund_key, reason = excluded.reason, from_balance = excluded.from_balance`)
 	var fromBalance string
 	if err := s.db.QueryRow(`SELECT group_concat(order_id) FROM refunds WHERE from_balance = 1`).Scan(&fromBalance); err != nil || fromBalance != whole.ID {
 		t.Errorf("from the balance: %q, %v", fromBalance, err)
 	}
-	ordertest.Exec(t, s.db, `INSERT INTO refund_history (rowid, refund_id, was, became) SELECT -rowid, id, 'created', 'processing' FROM refunds`)
+	storetest.Exec(t, s.db, `INSERT INTO refund_history (rowid, refund_id, was, became) SELECT -rowid, id, 'created', 'processing' FROM refunds`)
 	s.sim.Advance(time.Minute)
 	s.reconcile()
 	s.wantStatus(partly.ID, api.StatusPaid)
@@ -115,7 +115,7 @@ func putBack(t *testing.T, from, to *sql.DB, table, conflict string) {
 		if err := rows.Scan(into...); err != nil {
 			t.Fatal(err)
 		}
-		ordertest.Exec(t, to, `INSERT INTO `+table+` (`+strings.Join(columns, ", ")+`)
+		storetest.Exec(t, to, `INSERT INTO `+table+` (`+strings.Join(columns, ", ")+`)
 			VALUES (`+strings.TrimSuffix(strings.Repeat("?, ", len(columns)), ", ")+`) `+conflict, values...)
 	}
 	if err := rows.Err(); err != nil {

@@ -10,8 +10,9 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/order/ordertest"
 	"h5pay/internal/server"
+	"h5pay/internal/store"
+	"h5pay/internal/store/storetest"
 	"h5pay/webhook"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
@@ -19,15 +20,15 @@ import (
 
 // small bends a shop to small bounds of unpaid orders.
 func small(cfg *server.Config, _ *wechat.Config) {
-	cfg.Store.Bounds = order.Bounds{Buyer: 4, Guest: 3, NetworkGuests: 5, Guests: 8}
+	cfg.Store.Bounds = store.Bounds{Buyer: 4, Guest: 3, NetworkGuests: 5, Guests: 8}
 }
 
 // tooMany makes an order that has to be rejected and must change nothing.
 func (p *person) tooMany(code api.Code, req api.CreateOrderRequest) {
 	p.t.Helper()
-	before, calls := ordertest.Dump(p.t, p.db), p.calls("unifiedorder")
+	before, calls := storetest.Dump(p.t, p.db), p.calls("unifiedorder")
 	p.fails(code, "POST", api.PathOrders, req)
-	if ordertest.Dump(p.t, p.db) != before || p.calls("unifiedorder") != calls {
+	if storetest.Dump(p.t, p.db) != before || p.calls("unifiedorder") != calls {
 		p.t.Error("a rejected order changed something, or WeChat was told of it")
 	}
 }
@@ -146,19 +147,19 @@ func TestFullDatabaseSettlesLast(t *testing.T) {
 			s.handler = s.open(func(cfg *server.Config, _ *wechat.Config) { cfg.Size = cfg.Store.SQLiteSize })
 			p := s.signedIn(0)
 			first, second, old := p.order("tea", 1), p.order("tea", 1), p.order("tea", 1)
-			if ok, err := order.NewStore(s.db).Close(t.Context(), old.Order.ID, s.now()); !ok || err != nil {
+			if ok, err := store.New(s.db).Close(t.Context(), old.Order.ID, s.now()); !ok || err != nil {
 				t.Fatal(ok, err)
 			}
 			s.reconcile()
 			s.wantWrong("", "")
 
-			ordertest.Exec(t, s.db, `CREATE TABLE ballast (data TEXT NOT NULL)`)
-			ordertest.Exec(t, s.db, `INSERT INTO ballast VALUES (?)`, strings.Repeat("x", 1<<20))
-			size, err := order.NewStore(s.db).SQLiteSize(t.Context())
+			storetest.Exec(t, s.db, `CREATE TABLE ballast (data TEXT NOT NULL)`)
+			storetest.Exec(t, s.db, `INSERT INTO ballast VALUES (?)`, strings.Repeat("x", 1<<20))
+			size, err := store.New(s.db).SQLiteSize(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			ordertest.Exec(t, s.db, fmt.Sprintf(`PRAGMA max_page_count = %d`, size.Used/4096*108/100)) // 93 %
+			storetest.Exec(t, s.db, fmt.Sprintf(`PRAGMA max_page_count = %d`, size.Used/4096*108/100)) // 93 %
 			s.reconcile()
 			s.wantWrong("size", "new orders are rejected")
 			p.tooMany(api.CodeShopFull, basket("tea", 1))
@@ -183,10 +184,10 @@ func TestFullDatabaseSettlesLast(t *testing.T) {
 			}
 
 			// The timer can delete all the same.
-			if n, err := order.NewStore(s.db).DeleteUnpaid(t.Context(), s.now().Add(time.Hour), 10); n != 1 || err != nil {
+			if n, err := store.New(s.db).DeleteUnpaid(t.Context(), s.now().Add(time.Hour), 10); n != 1 || err != nil {
 				t.Errorf("%d orders deleted, %v", n, err)
 			}
-			ordertest.Exec(t, s.db, `DELETE FROM ballast`)
+			storetest.Exec(t, s.db, `DELETE FROM ballast`)
 			if by == "notification" {
 				s.sim.Advance(15 * time.Second)
 				s.deliver()
@@ -215,7 +216,7 @@ func fillUp(t *testing.T, s *shop) {
 }
 
 // Of the timer's statements and calls most go to orders that nobody pays: one of each.
-// internal/order, TestTimerKeepsUp, computes from this number how many orders a day one
+// internal/store, TestTimerKeepsUp, computes from this number how many orders a day one
 // timer keeps up with.
 func TestOneTimerRunQueriesMany(t *testing.T) {
 	s := newShop(t, func(cfg *server.Config, _ *wechat.Config) { cfg.Statements = server.MinStatements })
@@ -307,7 +308,7 @@ func TestMoneyGoesFirst(t *testing.T) {
 	r.handler = r.open(func(cfg *server.Config, wx *wechat.Config) {
 		cfg.Webhook = &server.Webhook{URL: "https://erp.example.com/h5pay", Secrets: []wechat.Secret{webhookSecret}, Doer: r}
 		cfg.Statements = server.MinStatements
-		cfg.Store.Bounds = order.Bounds{Buyer: 1000, Guest: 1000, NetworkGuests: 1000, Guests: 1000}
+		cfg.Store.Bounds = store.Bounds{Buyer: 1000, Guest: 1000, NetworkGuests: 1000, Guests: 1000}
 	})
 	p := r.guest(1)
 	for range 30 {
@@ -336,13 +337,13 @@ func TestMoneyGoesFirst(t *testing.T) {
 	}
 
 	// Payments without end: order.closed has its share of each round.
-	ordertest.Exec(t, r.db, `UPDATE events SET status = 'pending', delivered_at = NULL, next_at = 0, tries = 0`)
+	storetest.Exec(t, r.db, `UPDATE events SET status = 'pending', delivered_at = NULL, next_at = 0, tries = 0`)
 	before := len(r.events)
 	for range 16 {
 		r.paid(buyer, "tea")
 	}
 	for round := range 4 {
-		events, err := order.NewStore(r.db).ClaimEvents(t.Context(), r.now(), 5)
+		events, err := store.New(r.db).ClaimEvents(t.Context(), r.now(), 5)
 		closes := 0
 		for _, e := range events {
 			if e.Type == api.EventOrderClosed {

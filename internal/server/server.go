@@ -1,5 +1,5 @@
 // Package server is the signer's HTTP side: the calls of [h5pay/internal/api]
-// over the store of [h5pay/internal/order] and WeChat.
+// over the store of [h5pay/internal/store] and WeChat.
 //
 // It imports nothing of a platform and no http.Client, so that the same code
 // runs in a Worker and natively. Requests reach it whole; the client's address
@@ -21,6 +21,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/store"
 	"h5pay/wechat"
 )
 
@@ -90,7 +91,7 @@ type Config struct {
 	// PayerDays are the days after which an event that is delivered or dead loses its
 	// payer; 30 when 0.
 	PayerDays int
-	Store     *order.Store
+	Store     *store.Store
 	WeChat    Payments
 	Webhook   *Webhook // the merchant's back end; without one events are kept and not sent
 	// Announce, if not nil, is told that there is an event to deliver. It must
@@ -105,7 +106,7 @@ type Config struct {
 	KeepUnpaid time.Duration
 	// Size, if not nil, returns the size of the database. From 90 % of its capacity on
 	// new orders are rejected.
-	Size func(ctx context.Context) (order.Size, error)
+	Size func(ctx context.Context) (store.Size, error)
 	// CatalogueHint tells the operator how to put products in, when there are none.
 	CatalogueHint string
 	// Checks is what the wiring has to say on the health page: of bindings, say.

@@ -7,6 +7,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/store"
 	"h5pay/wechat"
 )
 
@@ -42,7 +43,7 @@ func (s *Server) settle(ctx context.Context, trade wechat.Trade, source string) 
 func (s *Server) withOrder(ctx context.Context, trade wechat.Trade, source string, do func(order.Order) error) error {
 	log := s.logger(ctx).With("source", source, "out_trade_no", trade.OutTradeNo)
 	o, err := s.cfg.Store.ByOutTradeNo(ctx, trade.OutTradeNo)
-	if errors.Is(err, order.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) {
 		log.Error("trade refused", "reason", "unknown order")
 		s.count(ctx, map[string]int{"refused.unknown_order": 1})
 		return refusal("unknown order")

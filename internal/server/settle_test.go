@@ -14,8 +14,9 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/order/ordertest"
 	"h5pay/internal/reqlog"
+	"h5pay/internal/store"
+	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 )
 
@@ -28,10 +29,10 @@ type ledger struct {
 
 func newLedger(t testing.TB) *ledger {
 	t.Helper()
-	l := &ledger{db: ordertest.Open(t)}
+	l := &ledger{db: storetest.Open(t)}
 	s, err := New(Config{
 		ShopName: "店", ShopURL: "https://shop.example.com", AppID: "wx5a1e0f7c3b2d4968", MchID: "1900000109",
-		SessionKey: testKey, Store: order.NewStore(l.db), WeChat: struct{ Payments }{},
+		SessionKey: testKey, Store: store.New(l.db), WeChat: struct{ Payments }{},
 		Log: slog.New(slog.NewTextHandler(&l.log, nil)),
 	})
 	if err != nil {
@@ -68,7 +69,7 @@ func payment(o order.Order) wechat.Trade {
 
 func (l *ledger) status(t testing.TB, o order.Order) api.OrderStatus {
 	t.Helper()
-	ordertest.Check(t, l.db)
+	storetest.Check(t, l.db)
 	o, err := l.cfg.Store.ByOutTradeNo(context.Background(), o.OutTradeNo)
 	if err != nil {
 		t.Fatal(err)
@@ -97,14 +98,14 @@ func TestSettleRefusesWhatDoesNotAgreeWithTheOrder(t *testing.T) {
 			o := l.pending(t)
 			trade := payment(o)
 			bend(&trade)
-			before := ordertest.Dump(t, l.db)
+			before := storetest.Dump(t, l.db)
 			err := l.settle(context.Background(), trade, sourceNotify)
 			reason := name[strings.Index(name, ": ")+1:]
 			var why refusal
 			if !errors.As(err, &why) || string(why) != strings.TrimSpace(reason) {
 				t.Errorf("settle: %v", err)
 			}
-			if ordertest.Dump(t, l.db) != before {
+			if storetest.Dump(t, l.db) != before {
 				t.Error("something changed")
 			}
 			if n := strings.Count(l.log.String(), "level=ERROR"); n != 1 {
@@ -149,7 +150,7 @@ func TestPaidOrderStaysPaid(t *testing.T) {
 	if err := l.settle(context.Background(), payment(o), sourceNotify); err != nil {
 		t.Fatal(err)
 	}
-	before := ordertest.Dump(t, l.db)
+	before := storetest.Dump(t, l.db)
 	for _, state := range []wechat.TradeState{wechat.StateClosed, wechat.StateNotPay, wechat.StateRefund, wechat.StateSuccess} {
 		trade := payment(o)
 		trade.State = state
@@ -162,7 +163,7 @@ func TestPaidOrderStaysPaid(t *testing.T) {
 	if err := l.settle(context.Background(), second, sourceNotify); err != refusal("the order is paid by another transaction") {
 		t.Errorf("a second transaction: %v", err)
 	}
-	if ordertest.Dump(t, l.db) != before {
+	if storetest.Dump(t, l.db) != before {
 		t.Error("a paid order was changed")
 	}
 }

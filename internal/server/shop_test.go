@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"h5pay/internal/api"
-	"h5pay/internal/order"
-	"h5pay/internal/order/ordertest"
 	"h5pay/internal/server"
+	"h5pay/internal/store"
+	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
@@ -49,7 +49,7 @@ func newShop(t testing.TB, change func(*server.Config, *wechat.Config)) *shop {
 // newShopAt opens a shop at a WeChat with some settings of its own.
 func newShopAt(t testing.TB, at wechattest.Config, change func(*server.Config, *wechat.Config)) *shop {
 	t.Helper()
-	s := &shop{t: t, db: ordertest.Open(t), log: &logBuffer{}, change: change}
+	s := &shop{t: t, db: storetest.Open(t), log: &logBuffer{}, change: change}
 	back := &wire{}
 	at.Hostile, at.PlainRefunds = true, true
 	at.PhoneURL, at.WeChatURL, at.Doer = shopURL, "https://wechat.example", back
@@ -98,7 +98,7 @@ func goodConfig(s *shop, wx server.Payments) server.Config {
 		ShopName: wechattest.DefaultShopName, ShopURL: shopURL,
 		AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID,
 		TradeTypes: []api.TradeType{api.TradeJSAPI, api.TradeNative, api.TradeMWEB},
-		SessionKey: sessionKey, SessionKeyOld: oldSessionKey, AdminToken: adminToken, Store: order.NewStore(s.db), WeChat: wx, Now: s.now,
+		SessionKey: sessionKey, SessionKeyOld: oldSessionKey, AdminToken: adminToken, Store: store.New(s.db), WeChat: wx, Now: s.now,
 		Log: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 }
@@ -113,7 +113,7 @@ func (s *shop) advanceShop(d time.Duration) { s.ahead += d }
 // none is paid without WeChat having the money, and the log.
 func (s *shop) check() {
 	s.t.Helper()
-	ordertest.Check(s.t, s.db)
+	storetest.Check(s.t, s.db)
 	rows, err := s.db.Query(`SELECT out_trade_no, trade_type, COALESCE(payer, ''), payer IS NULL, total, transaction_id FROM orders WHERE transaction_id IS NOT NULL`)
 	if err != nil {
 		s.t.Fatal(err)

@@ -9,8 +9,9 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/order/ordertest"
 	"h5pay/internal/server"
+	"h5pay/internal/store"
+	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
@@ -19,10 +20,10 @@ import (
 func TestPrepayThatWasNotStored(t *testing.T) {
 	s := newShop(t, nil)
 	p := s.signedIn(0)
-	ordertest.Exec(t, s.db, `CREATE TRIGGER dead BEFORE UPDATE OF prepay_id ON orders BEGIN SELECT RAISE(ABORT, 'dead'); END`)
+	storetest.Exec(t, s.db, `CREATE TRIGGER dead BEFORE UPDATE OF prepay_id ON orders BEGIN SELECT RAISE(ABORT, 'dead'); END`)
 	req := basket("tea", 1)
 	p.fails(api.CodeInternal, "POST", api.PathOrders, req)
-	ordertest.Exec(t, s.db, `DROP TRIGGER dead`)
+	storetest.Exec(t, s.db, `DROP TRIGGER dead`)
 	var c api.Checkout
 	p.must("POST", api.PathOrders, req, &c)
 	p.pay(c.Pay)
@@ -68,7 +69,7 @@ func TestOrderSurvivesWeChatsTroubles(t *testing.T) {
 				id := list.Orders[0].ID
 				s.sim.Advance(10 * time.Minute)
 				// The price and the shop's address may change meanwhile.
-				ordertest.Exec(t, s.db, `UPDATE products SET price = 1, name = 'x' WHERE id = 'tea'`)
+				storetest.Exec(t, s.db, `UPDATE products SET price = 1, name = 'x' WHERE id = 'tea'`)
 				p.ip = "198.51.100.7"
 				var c api.Checkout
 				if retry == "create" {
@@ -129,7 +130,7 @@ func TestPaymentOfAnOrderThatWasClosedHere(t *testing.T) {
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
-	if ok, err := order.NewStore(s.db).Close(context.Background(), c.Order.ID, s.sim.Now()); !ok || err != nil {
+	if ok, err := store.New(s.db).Close(context.Background(), c.Order.ID, s.sim.Now()); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	p.pay(c.Pay)

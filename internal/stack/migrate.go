@@ -13,8 +13,8 @@ import (
 
 // The local database: the migrations and the demo catalogue.
 const (
-	migrationFiles = "internal/order/migrations/*.sql"
-	seedFile       = "internal/order/seed.sql"
+	migrationFiles = "internal/store/migrations/*.sql"
+	seedFile       = "internal/store/seed.sql"
 )
 
 // migrate brings the local database up to date. A stamp beside it saves the two

@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"h5pay/internal/api"
-	"h5pay/internal/order"
-	"h5pay/internal/order/ordertest"
 	"h5pay/internal/server"
+	"h5pay/internal/store"
+	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
@@ -35,7 +35,7 @@ type side struct {
 // signed in at the former and takes the cookie to both.
 func newSides(t *testing.T, signType wechat.SignType) []*side {
 	t.Helper()
-	goSide := &side{t: t, name: "Go", db: ordertest.Open(t), log: &logBuffer{}}
+	goSide := &side{t: t, name: "Go", db: storetest.Open(t), log: &logBuffer{}}
 	client, err := wechat.New(wechat.Config{
 		AppID: wechattest.DefaultAppID, AppSecret: wechattest.DefaultAppSecret,
 		MchID: wechattest.DefaultMchID, APIKey: wechattest.DefaultAPIKey, SignType: signType,
@@ -47,7 +47,7 @@ func newSides(t *testing.T, signType wechat.SignType) []*side {
 	signer, err := server.New(server.Config{
 		ShopName: wechattest.DefaultShopName, ShopURL: shopURL,
 		AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID, SessionKey: sessionKey, Simulated: true,
-		Store: order.NewStore(goSide.db), WeChat: client, Log: slog.New(slog.NewJSONHandler(goSide.log, nil)),
+		Store: store.New(goSide.db), WeChat: client, Log: slog.New(slog.NewJSONHandler(goSide.log, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)

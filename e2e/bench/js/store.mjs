@@ -1,5 +1,5 @@
-// Products and orders in D1: the schema of internal/order/migrations and the
-// statements of internal/order. Every change of an order is one conditional
+// Products and orders in D1: the schema of internal/store/migrations and the
+// statements of internal/store. Every change of an order is one conditional
 // statement and tells whether it happened.
 
 const selectOrders = `SELECT id, out_trade_no, owner, client_key, fingerprint, appid, mch_id, trade_type, items,

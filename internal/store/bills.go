@@ -1,0 +1,156 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+)
+
+// chunk is how many differences one statement stores.
+const chunk = 500
+
+// ClaimBill begins a run, unless another one of the day is under way. A timer's
+// run waits for the time of the next try too, and does not repeat what has been
+// done.
+func (s *Store) ClaimBill(ctx context.Context, run order.BillRun, lease time.Duration, now time.Time, timer bool) (bool, error) {
+	where := `leased_until <= ?`
+	args := []any{run.Date, run.ID, now.Add(lease).UnixMilli(), now.UnixMilli()}
+	if timer {
+		where += ` AND result IS NULL AND next_at <= ?`
+		args = append(args, now.UnixMilli())
+	}
+	return s.run(ctx, "claiming the bill of "+run.Date, `
+		INSERT INTO bill_checks (date, status, run, leased_until, next_at) VALUES (?, 'waiting', ?, ?, 0)
+		ON CONFLICT (date) DO UPDATE SET run = excluded.run, leased_until = excluded.leased_until WHERE `+where, args...)
+}
+
+// PostponeBill ends a run that could not compare anything. An earlier result
+// stays.
+func (s *Store) PostponeBill(ctx context.Context, run order.BillRun, status string, next time.Time) error {
+	_, err := s.run(ctx, "postponing the bill of "+run.Date, `
+		UPDATE bill_checks SET status = IIF(result IS NULL, ?, status), next_at = ?, leased_until = 0 WHERE date = ? AND run = ?`,
+		status, next.UnixMilli(), run.Date, run.ID)
+	return err
+}
+
+// EndBill stores what a run has found: nothing of it counts before its last
+// statement, and all of it after. It reports whether the run still had the lease.
+func (s *Store) EndBill(ctx context.Context, run order.BillRun, c api.BillCheck, now time.Time) (bool, error) {
+	for n := 0; n < len(c.Differences); n += chunk {
+		part, err := json.Marshal(c.Differences[n:min(n+chunk, len(c.Differences))])
+		if err != nil {
+			return false, fmt.Errorf("encoding the differences of %s: %w", run.Date, err)
+		}
+		if _, err := s.run(ctx, "storing the differences of "+run.Date, `
+			INSERT INTO bill_differences (date, run, n, kind, out_trade_no, out_refund_no, ours, theirs)
+			SELECT ?, ?, ? + key, value ->> 'kind', value ->> 'out_trade_no', COALESCE(value ->> 'out_refund_no', ''),
+				COALESCE(value ->> 'ours', ''), COALESCE(value ->> 'theirs', '')
+			FROM json_each(?) WHERE EXISTS (SELECT 1 FROM bill_checks WHERE date = ? AND run = ?)`,
+			run.Date, run.ID, n, string(part), run.Date, run.ID); err != nil {
+			return false, err
+		}
+	}
+	status := order.BillAgrees
+	if len(c.Differences) > 0 {
+		status = order.BillDiffers
+	}
+	ended, err := s.run(ctx, "ending the bill of "+run.Date, `
+		UPDATE bill_checks SET status = ?, payments = ?, refunds = ?, checked_at = ?, result = run, leased_until = 0
+		WHERE date = ? AND run = ?`,
+		status, c.Payments, c.Refunds, now.UnixMilli(), run.Date, run.ID)
+	if err != nil || !ended {
+		return false, err
+	}
+	_, err = s.run(ctx, "forgetting earlier differences of "+run.Date, `
+		DELETE FROM bill_differences WHERE date = ? AND run NOT IN (SELECT run FROM bill_checks WHERE date = ?)`, run.Date, run.Date)
+	return true, err
+}
+
+// BillsKnown returns, of the days from first on, those that need no check now:
+// they have been checked, or it is not time to try again.
+func (s *Store) BillsKnown(ctx context.Context, first string, now time.Time) (map[string]bool, error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT date FROM bill_checks WHERE date >= ? AND (result IS NOT NULL OR next_at > ? OR leased_until > ?)`,
+		first, now.UnixMilli(), now.UnixMilli())
+	if err != nil {
+		return nil, fmt.Errorf("reading which bills were checked: %w", err)
+	}
+	defer rows.Close()
+	known := map[string]bool{}
+	for rows.Next() {
+		var date string
+		if err := rows.Scan(&date); err != nil {
+			return nil, err
+		}
+		known[date] = true
+	}
+	return known, rows.Err()
+}
+
+// IncompleteBill returns the day of a bill that is to be compared again, "" when there
+// is none: it can have the payer or the time of a payment that became known after
+// the bill was compared, or less than slack before. Payments that became known
+// before first do not count.
+func (s *Store) IncompleteBill(ctx context.Context, first, now time.Time, slack time.Duration) (date string, err error) {
+	// An order is paid between the day on which it was made and the day on which the
+	// payment became known, both in Beijing.
+	err = s.db.QueryRowContext(ctx, `
+		SELECT COALESCE(MIN(bill_checks.date), '') FROM orders JOIN bill_checks
+		ON bill_checks.date BETWEEN strftime('%Y-%m-%d', created_at / 1000, 'unixepoch', '+8 hours') AND strftime('%Y-%m-%d', settled_at / 1000, 'unixepoch', '+8 hours')
+		WHERE transaction_id IS NOT NULL AND (paid_at IS NULL OR payer IS NULL) AND settled_at >= ?1
+		AND result IS NOT NULL AND checked_at < settled_at + ?2 AND next_at <= ?3 AND leased_until <= ?3`,
+		first.UnixMilli(), slack.Milliseconds(), now.UnixMilli()).Scan(&date)
+	if err != nil {
+		return "", fmt.Errorf("looking for payments that lack their payer or time: %w", err)
+	}
+	return date, nil
+}
+
+// BillChecks returns checks, newest first, limit at most, with what was found: all
+// days, or one when date is not empty. Of each day the first maxDifferences are
+// there.
+func (s *Store) BillChecks(ctx context.Context, date string, limit, maxDifferences int) ([]api.BillCheck, error) {
+	rows, err := s.db.QueryContext(ctx, `
+		SELECT date, status, payments, refunds, COALESCE(checked_at, 0) AS checked_at FROM bill_checks
+		WHERE ? IN ('', date) ORDER BY date DESC LIMIT ?`, date, limit)
+	if err != nil {
+		return nil, fmt.Errorf("reading bill checks: %w", err)
+	}
+	defer rows.Close()
+	checks := []api.BillCheck{}
+	at := map[string]int{}
+	for rows.Next() {
+		var c api.BillCheck
+		if err := rows.Scan(&c.Date, &c.Status, &c.Payments, &c.Refunds, &c.CheckedAt); err != nil {
+			return nil, fmt.Errorf("reading a bill check: %w", err)
+		}
+		at[c.Date] = len(checks)
+		checks = append(checks, c)
+	}
+	if err := rows.Err(); err != nil || len(checks) == 0 {
+		return checks, err
+	}
+	found, err := s.db.QueryContext(ctx, `
+		SELECT bill_differences.date, kind, out_trade_no, out_refund_no, ours, theirs
+		FROM bill_differences JOIN bill_checks ON bill_checks.date = bill_differences.date AND result = bill_differences.run
+		WHERE bill_differences.date BETWEEN ? AND ? AND n < ? ORDER BY bill_differences.date, n`,
+		checks[len(checks)-1].Date, checks[0].Date, maxDifferences)
+	if err != nil {
+		return nil, fmt.Errorf("reading bill differences: %w", err)
+	}
+	defer found.Close()
+	for found.Next() {
+		var day string
+		var d api.BillDifference
+		if err := found.Scan(&day, &d.Kind, &d.OutTradeNo, &d.OutRefundNo, &d.Ours, &d.Theirs); err != nil {
+			return nil, fmt.Errorf("reading a bill difference: %w", err)
+		}
+		if i, ok := at[day]; ok {
+			checks[i].Differences = append(checks[i].Differences, d)
+		}
+	}
+	return checks, found.Err()
+}

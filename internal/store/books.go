@@ -1,0 +1,149 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"h5pay/internal/order"
+)
+
+const (
+	selectPayments = `SELECT out_trade_no, '' AS out_refund_no, COALESCE(transaction_id, '') AS number, total AS amount, status, COALESCE(paid_at, settled_at, 0) AS at,
+		transaction_id IS NOT NULL AND (paid_at IS NULL OR payer IS NULL) AS incomplete
+		FROM orders `
+	selectTaken = `SELECT out_trade_no, refunds.id AS out_refund_no, COALESCE(refund_id, '') AS number, amount, refunds.status, COALESCE(taken_at, 0) AS at, 0 AS incomplete
+		FROM refunds JOIN orders ON orders.id = order_id `
+)
+
+// Payments returns the orders that WeChat knows by these numbers, paid or not, by
+// number.
+func (s *Store) Payments(ctx context.Context, outTradeNos []string) (map[string]order.Entry, error) {
+	return s.entries(ctx, selectPayments+`WHERE out_trade_no IN (SELECT value FROM json_each(?))`, outTradeNos)
+}
+
+// TakenRefunds returns the refunds of these numbers, taken by WeChat or not, by
+// number.
+func (s *Store) TakenRefunds(ctx context.Context, outRefundNos []string) (map[string]order.Entry, error) {
+	return s.entries(ctx, selectTaken+`WHERE refunds.id IN (SELECT value FROM json_each(?))`, outRefundNos)
+}
+
+func (s *Store) entries(ctx context.Context, query string, numbers []string) (map[string]order.Entry, error) {
+	entries := map[string]order.Entry{}
+	if len(numbers) == 0 {
+		return entries, nil
+	}
+	list, err := json.Marshal(numbers)
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.queryEntries(ctx, query, string(list))
+	for _, e := range all {
+		number := e.OutTradeNo
+		if e.OutRefundNo != "" {
+			number = e.OutRefundNo
+		}
+		entries[number] = e
+	}
+	return entries, err
+}
+
+// PaymentsBetween returns, limit at most, the payments of a time that belong to
+// the bill of date: those that were not found in another one. A payment whose time
+// is not known is there under the time at which it became known. after is the last
+// one of the page before.
+func (s *Store) PaymentsBetween(ctx context.Context, from, to time.Time, date string, after order.Entry, limit int) ([]order.Entry, error) {
+	return s.queryEntries(ctx, selectPayments+`
+		WHERE transaction_id IS NOT NULL AND COALESCE(paid_at, settled_at) >= ? AND COALESCE(paid_at, settled_at) < ?
+		AND COALESCE(billed, ?) = ? AND (COALESCE(paid_at, settled_at), out_trade_no) > (?, ?)
+		ORDER BY COALESCE(paid_at, settled_at), out_trade_no LIMIT ?`,
+		from.UnixMilli(), to.UnixMilli(), date, date, behind(after, from), after.OutTradeNo, limit)
+}
+
+// RefundsBetween is PaymentsBetween for refunds. Those that were not made here are
+// left out: when WeChat took them nobody here can know.
+func (s *Store) RefundsBetween(ctx context.Context, from, to time.Time, date string, after order.Entry, limit int) ([]order.Entry, error) {
+	return s.queryEntries(ctx, selectTaken+`
+		WHERE taken_at IS NOT NULL AND taken_at >= ? AND taken_at < ? AND COALESCE(refunds.billed, ?) = ? AND refund_key IS NOT NULL
+		AND (taken_at, refunds.id) > (?, ?)
+		ORDER BY taken_at, refunds.id LIMIT ?`,
+		from.UnixMilli(), to.UnixMilli(), date, date, behind(after, from), after.OutRefundNo, limit)
+}
+
+// MarkBilled notes in which day's bill payments and refunds were found that by our
+// own clock belong to another.
+func (s *Store) MarkBilled(ctx context.Context, date string, outTradeNos, outRefundNos []string) error {
+	for _, part := range []struct {
+		numbers []string
+		query   string
+	}{
+		{outTradeNos, `UPDATE orders SET billed = ? WHERE billed IS NULL AND out_trade_no IN (SELECT value FROM json_each(?))`},
+		{outRefundNos, `UPDATE refunds SET billed = ? WHERE billed IS NULL AND id IN (SELECT value FROM json_each(?))`},
+	} {
+		if len(part.numbers) == 0 {
+			continue
+		}
+		list, err := json.Marshal(part.numbers)
+		if err != nil {
+			return err
+		}
+		if _, err := s.run(ctx, "marking what is in the bill of "+date, part.query, date, string(list)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CompletePayments stores who paid, and when, for orders that are paid by these
+// transactions and lack either. What is known already stays.
+func (s *Store) CompletePayments(ctx context.Context, payments []order.KnownPayment) error {
+	if len(payments) == 0 {
+		return nil
+	}
+	list, err := json.Marshal(payments)
+	if err != nil {
+		return err
+	}
+	_, err = s.run(ctx, "completing payments", `
+		UPDATE orders SET paid_at = COALESCE(orders.paid_at, NULLIF(known.paid_at, 0)), payer = COALESCE(orders.payer, IIF(owner LIKE '`+order.ErasedPrefix+`%', '', NULLIF(known.payer, '')))
+		FROM (SELECT value ->> 'out_trade_no' AS number, value ->> 'transaction_id' AS transaction_id, value ->> 'paid_at' AS paid_at,
+			value ->> 'payer' AS payer FROM json_each(?)) AS known
+		WHERE out_trade_no = known.number AND orders.transaction_id = known.transaction_id AND (orders.paid_at IS NULL OR orders.payer IS NULL)`,
+		string(list))
+	return err
+}
+
+func (s *Store) queryEntries(ctx context.Context, query string, args ...any) ([]order.Entry, error) {
+	rows, err := s.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("reading the books: %w", err)
+	}
+	defer rows.Close()
+	var all []order.Entry
+	for rows.Next() {
+		e, err := scanEntry(rows)
+		if err != nil {
+			return nil, fmt.Errorf("reading the books: %w", err)
+		}
+		all = append(all, e)
+	}
+	return all, rows.Err()
+}
+
+func scanEntry(rows *sql.Rows) (e order.Entry, err error) {
+	var at int64
+	err = rows.Scan(&e.OutTradeNo, &e.OutRefundNo, &e.Number, &e.Amount, &e.Status, &at, &e.Incomplete)
+	e.At = fromMilli(at)
+	return e, err
+}
+
+// behind returns the time of the last entry of the page before, or one before all
+// entries from from on.
+func behind(after order.Entry, from time.Time) int64 {
+	if after.At.IsZero() {
+		return from.UnixMilli() - 1
+	}
+	return after.At.UnixMilli()
+}

@@ -1,0 +1,116 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"h5pay/internal/order"
+)
+
+// Bounds limit the orders that wait for a payment. Guests cost a stranger nothing, so
+// theirs are bounded as a whole: without bounds they fill the database and the timer's
+// minutes. A cancelled or paid order frees its place at once.
+type Bounds struct {
+	Buyer int // open orders of one signed-in buyer
+	Guest int // open orders of one guest
+
+	// NetworkGuests are the open orders of the guests of one network, and also the
+	// orders that they make in an hour and do not pay. A network is an IPv4 address,
+	// which an office or a carrier shares, or an IPv6 /64. Insert reads as many rows.
+	NetworkGuests int
+	// Guests are the same for all guests together.
+	Guests int
+}
+
+// DefaultBounds returns the bounds of a new Store.
+//
+// Buyer and Guest are several times what a person leaves unpaid in a day; a kiosk is
+// one guest all day long. If one guest in five does not pay, NetworkGuests is reached
+// by 1,000 guest orders an hour from one address, and Guests by 25,000 a day.
+func DefaultBounds() Bounds { return Bounds{Buyer: 100, Guest: 50, NetworkGuests: 200, Guests: 5000} }
+
+// The reasons why Insert stores no order.
+var (
+	ErrFull         = errors.New("the database is 90 % full")
+	ErrBuyerBound   = errors.New("the buyer has too many unpaid orders")
+	ErrNetworkBound = errors.New("the guests of this network have too many unpaid orders")
+	ErrGuestsBound  = errors.New("all guests together have too many unpaid orders")
+)
+
+// room is SQL for the bound that a new order would exceed, "" if none. Its arguments
+// are those of roomArgs. Each branch reads one row, or at most as many as its bound.
+const room = `CASE
+	WHEN EXISTS (SELECT 1 FROM database_size WHERE one = 1 AND used >= capacity / 10 * 9) THEN 'full'
+	WHEN (SELECT COUNT(*) FROM (SELECT 1 FROM orders INDEXED BY orders_open_by_owner
+		WHERE owner = ?1 AND status IN ('created', 'pending') LIMIT ?2)) >= ?2 THEN 'buyer'
+	WHEN ?3 = 0 THEN ''
+	WHEN (SELECT n FROM guests_open WHERE one = 1) >= ?4 THEN 'guests'
+	WHEN (SELECT n FROM guests_by_hour WHERE hour = ?5 AND network = '') + ?8 >= ?4 THEN 'guests'
+	WHEN (SELECT COUNT(*) FROM (SELECT 1 FROM orders INDEXED BY orders_open_by_network WHERE network = ?6 LIMIT ?7)) >= ?7 THEN 'network'
+	WHEN (SELECT n FROM guests_by_hour WHERE hour = ?5 AND network = ?6) + ?8 >= ?7 THEN 'network'
+	ELSE '' END`
+
+// roomArgs returns the arguments of room for an order, when free open orders end before
+// it is stored. Their places of the hour stay taken.
+func (s *Store) roomArgs(o order.Order, free int) []any {
+	own, guest := s.Bounds.Buyer, 0
+	if order.IsGuest(o.Owner) {
+		own, guest = s.Bounds.Guest, 1
+	}
+	var network any // NULL, which no bound counts, when it is not known
+	if o.Network != "" {
+		network = o.Network
+	}
+	return []any{o.Owner, own + free, guest, s.Bounds.Guests + free, hour(o.CreatedAt), network, s.Bounds.NetworkGuests + free, free}
+}
+
+// Room reports whether Insert would store an order now, as an error if not. replaced
+// says that an open order of its owner ends before.
+func (s *Store) Room(ctx context.Context, o order.Order, replaced bool) error {
+	free := 0
+	if replaced {
+		free = 1
+	}
+	var bound string
+	if err := s.db.QueryRowContext(ctx, `SELECT `+room, s.roomArgs(o, free)...).Scan(&bound); err != nil {
+		return fmt.Errorf("reading whether there is room for order %s: %w", o.ID, err)
+	}
+	switch bound {
+	case "full":
+		return ErrFull
+	case "buyer":
+		return ErrBuyerBound
+	case "network":
+		return ErrNetworkBound
+	case "guests":
+		return ErrGuestsBound
+	}
+	return nil
+}
+
+// notStored returns the order that took the client_key of o before, or says which
+// bound Insert found exceeded.
+func (s *Store) notStored(ctx context.Context, o order.Order) (order.Order, error) {
+	old, err := s.ByClientKey(ctx, o.Owner, o.ClientKey)
+	if !errors.Is(err, ErrNotFound) {
+		return old, err
+	}
+	if err := s.Room(ctx, o, false); err != nil {
+		return order.Order{}, err
+	}
+	return order.Order{}, errRoomAgain
+}
+
+// errRoomAgain says that a place became free after Insert found a bound exceeded.
+var errRoomAgain = errors.New("there was no room for the order, and now there is")
+
+// hour counts hours since 1970, as guests_by_hour does.
+func hour(t time.Time) int64 { return t.UnixMilli() / time.Hour.Milliseconds() }
+
+// ForgetHours removes the counts of guests of past hours, which bound nothing.
+func (s *Store) ForgetHours(ctx context.Context, now time.Time) error {
+	_, err := s.run(ctx, "forgetting the counts of guests", `DELETE FROM guests_by_hour WHERE hour < ?`, hour(now))
+	return err
+}

@@ -1,0 +1,247 @@
+package store_test
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/store"
+	"h5pay/internal/store/storetest"
+)
+
+// guestOrder returns an order of a guest in a network that is ready to be inserted.
+func guestOrder(t *testing.T, guest, network, key string) order.Order {
+	t.Helper()
+	o := draft(t, "guest:"+guest, key)
+	o.TradeType, o.Network = api.TradeNative, network
+	return o
+}
+
+// bounded opens a store with small bounds.
+func bounded(t *testing.T) (*sql.DB, *store.Store) {
+	t.Helper()
+	db := storetest.Open(t)
+	s := store.New(db)
+	s.Bounds = store.Bounds{Buyer: 4, Guest: 3, NetworkGuests: 5, Guests: 7}
+	return db, s
+}
+
+// takes inserts an order that there is room for.
+func takes(t *testing.T, s *store.Store, o order.Order) order.Order {
+	t.Helper()
+	stored, err := s.Insert(ctx, o)
+	if err != nil || stored.ID != o.ID {
+		t.Fatalf("order %s of %s was not stored: %v", o.ID, o.Owner, err)
+	}
+	return stored
+}
+
+// rejects tries to insert an order beyond a bound, which must change nothing.
+func rejects(t *testing.T, db *sql.DB, s *store.Store, o order.Order, want error) {
+	t.Helper()
+	before := storetest.Dump(t, db)
+	if _, err := s.Insert(ctx, o); !errors.Is(err, want) {
+		t.Errorf("an order of %s: %v, want %v", o.Owner, err, want)
+	}
+	if err := s.Room(ctx, o, false); !errors.Is(err, want) {
+		t.Errorf("room for an order of %s: %v, want %v", o.Owner, err, want)
+	}
+	if storetest.Dump(t, db) != before {
+		t.Error("a rejected order changed something")
+	}
+}
+
+func TestOneOwnersOpenOrdersAreBounded(t *testing.T) {
+	for owner, n := range map[string]int{"guest:g": 3, "alice": 4} {
+		t.Run(owner, func(t *testing.T) {
+			db, s := bounded(t)
+			order1 := func(key string) order.Order {
+				o := draft(t, owner, key)
+				o.TradeType, o.Network = api.TradeNative, "203.0.113.7"
+				return o
+			}
+			var open []order.Order
+			for i := range n {
+				open = append(open, takes(t, s, order1(fmt.Sprint("key-", i))))
+			}
+			rejects(t, db, s, order1("one more"), store.ErrBuyerBound)
+			if again, err := s.Insert(ctx, order1("key-0")); err != nil || again.ID != open[0].ID {
+				t.Errorf("a repeated client_key makes %s, %v", again.ID, err)
+			}
+			// What is replaced frees its place.
+			if err := s.Room(ctx, order1("one more"), true); err != nil {
+				t.Errorf("no room for a replacement: %v", err)
+			}
+			for i, end := range []func() (bool, error){
+				func() (bool, error) { return s.BeginClose(ctx, open[0].ID, now) },
+				func() (bool, error) { return s.Close(ctx, open[1].ID, now) },
+				func() (bool, error) {
+					return s.Pay(ctx, open[2].ID, order.Payment{TransactionID: "4200", PaidAt: now}, now)
+				},
+			} {
+				if ok, err := end(); !ok || err != nil {
+					t.Fatal(ok, err)
+				}
+				takes(t, s, order1(fmt.Sprint("more-", i)))
+				rejects(t, db, s, order1("one more"), store.ErrBuyerBound)
+			}
+			storetest.Check(t, db)
+		})
+	}
+}
+
+func TestGuestsOfOneNetworkAreBounded(t *testing.T) {
+	db, s := bounded(t)
+	var open []order.Order
+	for i := range 5 {
+		open = append(open, takes(t, s, guestOrder(t, fmt.Sprint(i), "203.0.113.7", "key-1")))
+	}
+	more := guestOrder(t, "5", "203.0.113.7", "key-1")
+	rejects(t, db, s, more, store.ErrNetworkBound)
+	takes(t, s, guestOrder(t, "6", "198.51.100.0/64", "key-1"))
+	buyer := draft(t, "alice", "key-1")
+	buyer.Network = "203.0.113.7"
+	takes(t, s, buyer)
+
+	// A paid order frees its place. A cancelled one is no longer open, but it counts for
+	// the hour: else a loop of ordering and cancelling fills the database.
+	if ok, err := s.Pay(ctx, open[0].ID, order.Payment{TransactionID: "4200", PaidAt: now}, now); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	takes(t, s, more)
+	if ok, err := s.BeginClose(ctx, more.ID, now); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	late := guestOrder(t, "7", "203.0.113.7", "key-1")
+	rejects(t, db, s, late, store.ErrNetworkBound)
+	late.CreatedAt = now.Truncate(time.Hour).Add(time.Hour)
+	late.ExpiresAt = late.CreatedAt.Add(order.Lifetime)
+	takes(t, s, late)
+	over := guestOrder(t, "8", "203.0.113.7", "key-1")
+	over.CreatedAt = late.CreatedAt
+	rejects(t, db, s, over, store.ErrNetworkBound) // open, now
+	storetest.Check(t, db)
+}
+
+func TestAllGuestsAreBounded(t *testing.T) {
+	db, s := bounded(t)
+	var open []order.Order
+	for i := range 7 {
+		open = append(open, takes(t, s, guestOrder(t, fmt.Sprint(i), fmt.Sprint("198.51.100.", i), "key-1")))
+	}
+	more := guestOrder(t, "7", "203.0.113.7", "key-1")
+	rejects(t, db, s, more, store.ErrGuestsBound)
+	takes(t, s, draft(t, "alice", "key-1"))
+	if ok, err := s.Pay(ctx, open[0].ID, order.Payment{TransactionID: "4200", PaidAt: now}, now); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	more.Network = "" // not known: the bound of all guests counts it
+	takes(t, s, more)
+	rejects(t, db, s, guestOrder(t, "8", "", "key-1"), store.ErrGuestsBound)
+	for _, o := range open[1:] {
+		if ok, err := s.Close(ctx, o.ID, now); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	if v, err := s.Vitals(ctx, mchID); err != nil || v.OpenGuests != 1 {
+		t.Errorf("%d orders of guests are open, %v", v.OpenGuests, err)
+	}
+	rejects(t, db, s, guestOrder(t, "8", "203.0.113.7", "key-1"), store.ErrGuestsBound) // for the hour
+	if err := s.ForgetHours(ctx, now.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	var left int
+	if err := db.QueryRow(`SELECT COUNT(*) FROM guests_by_hour`).Scan(&left); err != nil || left != 0 {
+		t.Errorf("%d counts of past hours are left, %v", left, err)
+	}
+}
+
+// The bound is in the statement that stores, so that no number of calls at once gets
+// past it.
+func TestBoundsHoldForManyAtOnce(t *testing.T) {
+	_, s := bounded(t)
+	var stored, rejected atomic.Int32
+	var wg sync.WaitGroup
+	for i := range 40 {
+		o := guestOrder(t, fmt.Sprint(i), "203.0.113.7", "key-1")
+		wg.Go(func() {
+			switch _, err := s.Insert(ctx, o); {
+			case err == nil:
+				stored.Add(1)
+			case errors.Is(err, store.ErrNetworkBound):
+				rejected.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if stored.Load() != 5 || rejected.Load() != 35 {
+		t.Errorf("%d stored, %d rejected, want 5 and 35", stored.Load(), rejected.Load())
+	}
+}
+
+func TestFullDatabaseTakesNoOrder(t *testing.T) {
+	db, s := bounded(t)
+	o := takes(t, s, draft(t, "alice", "key-1"))
+	note := func(used int64) {
+		t.Helper()
+		if err := s.NoteSize(ctx, store.Size{Used: used, Capacity: 1_000_000}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	note(900_000)
+	rejects(t, db, s, draft(t, "alice", "key-2"), store.ErrFull)
+	if again, err := s.Insert(ctx, draft(t, "alice", "key-1")); err != nil || again.ID != o.ID {
+		t.Errorf("a repeated client_key makes %s, %v", again.ID, err)
+	}
+	if v, err := s.Vitals(ctx, mchID); err != nil || !v.Size.Full() {
+		t.Errorf("%+v, %v", v, err)
+	}
+	pay(t, s, o, now)
+	note(899_500) // less than a thousandth: not written
+	rejects(t, db, s, draft(t, "alice", "key-2"), store.ErrFull)
+	note(899_000)
+	takes(t, s, draft(t, "alice", "key-2"))
+}
+
+// A database that has room again while an order is rejected takes the order, or it is
+// rejected because the database was full: the owner's orders are no reason.
+func TestRoomThatIsMadeMeanwhile(t *testing.T) {
+	_, s := bounded(t)
+	s.Bounds.Buyer = 1_000_000
+	done := make(chan struct{})
+	var toggling sync.WaitGroup
+	toggling.Go(func() {
+		for used := int64(95); ; used = 105 - used { // 95, 10, 95, ...
+			select {
+			case <-done:
+				return
+			default:
+				s.NoteSize(ctx, store.Size{Used: used, Capacity: 100})
+			}
+		}
+	})
+	taken, full := 0, 0
+	for i := range 1000 {
+		switch _, err := s.Insert(ctx, draft(t, "alice", fmt.Sprintf("room-that-is-made-%d", i))); {
+		case err == nil:
+			taken++
+		case errors.Is(err, store.ErrFull):
+			full++
+		default:
+			t.Errorf("order %d: %v", i, err)
+		}
+	}
+	close(done)
+	toggling.Wait()
+	if taken == 0 || full == 0 {
+		t.Errorf("%d orders were taken, %d met a full database", taken, full)
+	}
+}

@@ -1,0 +1,264 @@
+package store_test
+
+import (
+	"database/sql"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/store"
+	"h5pay/internal/store/storetest"
+)
+
+// An order is due half its age after each query, but at least a minute after it, and
+// each minute from its expiry on.
+func TestDueTimes(t *testing.T) {
+	s := store.New(storetest.Open(t))
+	o := insert(t, s, "alice", "key-1")
+	var got []int
+	for minute := range 24*60 + 6 {
+		at := now.Add(time.Duration(minute) * time.Minute)
+		due, err := s.Due(ctx, mchID, at, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range due {
+			got = append(got, minute)
+			if ok, err := s.ClaimQuery(ctx, o.ID, time.Second, at); !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+		}
+	}
+	want := []int{1, 2, 3, 5, 8, 12, 18, 27, 41, 62, 93, 140, 210, 315, 473, 710, 1065, 1441, 1442, 1443, 1445}
+	if !slices.Equal(got, want) {
+		t.Errorf("due in minutes %v, want %v", got, want)
+	}
+}
+
+// A buyer's page that queries counts as a query: the timer waits. Half of an odd number of
+// milliseconds is stored as a whole number, also by D1, which computes with REAL.
+func TestDueWaitsAfterAPoll(t *testing.T) {
+	s := store.New(storetest.Open(t))
+	o := insert(t, s, "alice", "key-1")
+	if ok, err := s.ClaimQuery(ctx, o.ID, time.Second, now.Add(20*time.Minute+time.Millisecond)); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	for minutes, want := range map[int]int{21: 0, 30: 0, 31: 1} {
+		if due, err := s.Due(ctx, mchID, now.Add(time.Duration(minutes)*time.Minute), 10); err != nil || len(due) != want {
+			t.Errorf("%d due after %d minutes, %v; want %d", len(due), minutes, err, want)
+		}
+	}
+}
+
+// perMinute is how many orders one run of the timer queries at least, on Cloudflare's
+// free plan; TestOneTimerRunQueriesMany in internal/server counts them.
+const perMinute = 38
+
+// queriesADay is how often the timer queries about an order that nobody pays, until the
+// order is closed: TestDueTimes has the minutes.
+const queriesADay = 18
+
+// The timer keeps up with as many unpaid orders a day as its queries allow: each is
+// queried in its second or third minute, and closed within some minutes of its expiry.
+// With twice as many it falls behind. The simulation has a tenth of the queries and of
+// the orders; both bounds are linear.
+func TestTimerKeepsUp(t *testing.T) {
+	const batch = perMinute / 10
+	const capacity = batch * 24 * 60 / queriesADay // orders a day
+	t.Logf("%d queries a minute are %d unpaid orders a day", perMinute, perMinute*24*60/queriesADay)
+	first, closing := simulateTimer(t, batch, capacity*9/10)
+	t.Logf("%d orders a day: first query after %s, closed %s after expiry (99 %%)", capacity*9/10, first, closing)
+	if first > 4*time.Minute || closing > 10*time.Minute {
+		t.Errorf("it falls behind: first query after %s, closed %s after expiry", first, closing)
+	}
+	if late, _ := simulateTimer(t, batch, capacity*2); late < 3*first {
+		t.Errorf("twice as many are first queried after %s: the simulation cannot fail", late)
+	}
+}
+
+// simulateTimer runs the timer for 27 hours with so many new orders a day that nobody
+// pays, and returns after what time 99 % of them were first queried, and after what time
+// past the expiry they were closed. It uses the statements that the product uses.
+func simulateTimer(t *testing.T, batch, ordersADay int) (first, closing time.Duration) {
+	t.Helper()
+	s := store.New(storetest.Open(t))
+	every := 24 * time.Hour / time.Duration(ordersADay)
+	next := now
+	var firsts, closings []time.Duration
+	for minute := range 27 * 60 {
+		at := now.Add(time.Duration(minute) * time.Minute)
+		for ; !next.After(at); next = next.Add(every) {
+			o := draft(t, fmt.Sprint("buyer-", next.UnixMilli()), "key")
+			o.CreatedAt, o.ExpiresAt = next, next.Add(order.Lifetime)
+			if _, err := s.Insert(ctx, o); err != nil {
+				t.Fatal(err)
+			}
+		}
+		due, err := s.Due(ctx, mchID, at, batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range due {
+			if o.QueriedAt.IsZero() {
+				firsts = append(firsts, at.Sub(o.CreatedAt))
+			}
+			if ok, err := s.ClaimQuery(ctx, o.ID, 3*time.Second, at); !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+			if !at.Before(o.ExpiresAt.Add(order.ExpiryGrace)) {
+				closings = append(closings, at.Sub(o.ExpiresAt))
+				if ok, err := s.Close(ctx, o.ID, at); !ok || err != nil {
+					t.Fatal(ok, err)
+				}
+			}
+		}
+	}
+	p99 := func(all []time.Duration) time.Duration {
+		slices.Sort(all)
+		return all[len(all)*99/100]
+	}
+	return p99(firsts), p99(closings)
+}
+
+// With nothing due the timer's statements, the health page's and a claim of events do
+// the same work however many orders and events there are. So do a new order, the
+// operator's lists and a search.
+func TestWorkDoesNotGrowWithOrders(t *testing.T) {
+	few, many := work(t, 1_000), work(t, 50_000)
+	for name, n := range few {
+		t.Logf("%s: %d and %d steps", name, n, many[name])
+		// The depth of a tree may grow, and a list may be a row longer.
+		if most := n*3/2 + 500; many[name] > most {
+			t.Errorf("%s: %d steps at 1,000 orders and %d at 50,000", name, n, many[name])
+		}
+	}
+}
+
+// work fills a database with orders and returns how many steps SQLite makes for what the
+// product does.
+func work(t *testing.T, orders int) map[string]int {
+	t.Helper()
+	db := storetest.Open(t)
+	s := store.New(db)
+	s.Bounds = store.Bounds{Buyer: 100, Guest: 50, NetworkGuests: 200, Guests: 1_000_000}
+	fill(t, db, orders)
+	one := func(query string) (value string) {
+		t.Helper()
+		if err := db.QueryRow(query).Scan(&value); err != nil {
+			t.Fatal(err)
+		}
+		return value
+	}
+	paid := one(`SELECT id FROM orders WHERE status = 'paid' LIMIT 1 OFFSET 50`)
+	number := one(`SELECT transaction_id FROM orders WHERE id = '` + paid + `'`)
+	must := func(err error) {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	steps := map[string]int{}
+	for name, do := range map[string]func(){
+		"health": func() { _, err := s.Vitals(ctx, mchID); must(err) },
+		"health of another merchant": func() {
+			v, err := s.Vitals(ctx, "1900000110")
+			must(err)
+			if v.Foreign != store.MaxCounted {
+				t.Errorf("%d orders of another merchant", v.Foreign)
+			}
+		},
+		"timer, nothing due": func() {
+			_, err := s.DeleteUnpaid(ctx, now.AddDate(0, 0, -30), 100)
+			must(err)
+			must(s.ForgetStates(ctx, now, 1000))
+			must(s.ForgetHours(ctx, now))
+			must(s.NoteSize(ctx, store.Size{Used: 1, Capacity: 1000}))
+			due, err := s.Due(ctx, mchID, now, 100)
+			must(err)
+			_, err = s.DueRefunds(ctx, now, 4)
+			must(err)
+			must(s.Reconciled(ctx, now))
+			if len(due) != 0 {
+				t.Errorf("%d orders are due", len(due))
+			}
+		},
+		"timer, all due":       func() { _, err := s.Due(ctx, mchID, now.AddDate(1, 0, 0), 10); must(err) },
+		"deliver, nothing due": func() { _, err := s.ClaimEvents(ctx, now.AddDate(0, 0, -1), 5); must(err) },
+		"deliver, all due":     func() { _, err := s.ClaimEvents(ctx, now, 5); must(err) },
+		"new order of a guest": func() {
+			_, err := s.Insert(ctx, guestOrder(t, "new", "203.0.113.7", "key"))
+			must(err)
+		},
+		"delete":         func() { _, err := s.DeleteUnpaid(ctx, now.AddDate(1, 0, 0), 10); must(err) },
+		"pending events": func() { _, _, err := s.Events(ctx, store.EventPage{Status: api.EventPending, Limit: 50}); must(err) },
+		"all events":     func() { _, _, err := s.Events(ctx, store.EventPage{Limit: 50, Before: 300}); must(err) },
+		"dead events":    func() { _, _, err := s.Events(ctx, store.EventPage{Status: api.EventDead, Limit: 50}); must(err) },
+		"search a number": func() {
+			for i := range 1 << 4 { // with and without each of the other filters
+				f := store.Filter{Number: number, Limit: 50}
+				if i&1 != 0 {
+					f.Status = api.StatusPaid
+				}
+				if i&2 != 0 {
+					f.From = now.AddDate(0, 0, -400)
+				}
+				if i&4 != 0 {
+					f.To = now.AddDate(0, 0, 400)
+				}
+				if i&8 != 0 {
+					f.BeforeTime, f.BeforeID = now.AddDate(0, 0, 400), "z"
+				}
+				found, err := s.Search(ctx, f)
+				must(err)
+				if len(found) != 1 {
+					t.Errorf("%+v finds %d orders", f, len(found))
+				}
+			}
+		},
+		"list orders": func() {
+			for i := range 1 << 4 {
+				f := store.Filter{Limit: 50}
+				if i&1 != 0 {
+					f.Status = api.StatusPaid
+				}
+				if i&2 != 0 {
+					f.From = now.AddDate(0, 0, -400)
+				}
+				if i&4 != 0 {
+					f.To = now.AddDate(0, 0, 400)
+				}
+				if i&8 != 0 {
+					f.BeforeTime, f.BeforeID = now.AddDate(0, 0, 400), "z"
+				}
+				_, err := s.Search(ctx, f)
+				must(err)
+			}
+		},
+	} {
+		before := storetest.Snapshot(t, db)
+		for _, n := range storetest.Steps(t, before, storetest.Statements(do)) {
+			steps[name] += n
+		}
+	}
+	return steps
+}
+
+// fill stores orders and their events: half of the orders wait for a payment and are not
+// due, a quarter is paid, and a quarter was closed, of which events are pending.
+func fill(t *testing.T, db *sql.DB, orders int) {
+	t.Helper()
+	storetest.Exec(t, db, `
+		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+		INSERT INTO orders (id, out_trade_no, owner, guest, network, client_key, fingerprint, appid, mch_id, trade_type, items, total,
+			currency, shop_name, body, client_ip, notify_url, created_at, expires_at, status, updated_at, due_at, prepay_id, prepay_at, sign_type)
+		SELECT printf('%024d', i), printf('%032d', i), 'guest:' || i, 1, '198.51.' || (i / 250) || '.' || (i % 250), 'key', 'f', 'wx', ?2, 'NATIVE',
+			'[{"product_id":"tea","name":"tea","price":100,"quantity":1}]', 100, 'CNY', '', 'tea', '', '', ?3 - 60000 + i, ?3 + 86400000 - 60000 + i,
+			'pending', ?3, ?3 + 60000 + i, 'wx' || i, ?3, '' FROM n`, orders, mchID, now.UnixMilli())
+	storetest.Exec(t, db, `UPDATE orders SET status = 'closed', due_at = NULL, network = NULL WHERE rowid % 4 = 0`)
+	storetest.Exec(t, db, `UPDATE orders SET status = 'paid', due_at = NULL, network = NULL, transaction_id = '4200' || rowid, paid_at = created_at,
+		payer = 'p', settled_by = 'notify', settled_at = created_at WHERE rowid % 4 = 1`)
+	storetest.Exec(t, db, `UPDATE events SET status = 'delivered', delivered_at = created_at, attempts = 1 WHERE type = 'order.paid' AND seq % 2 = 0`)
+	storetest.Exec(t, db, `UPDATE events SET status = 'dead' WHERE type = 'order.paid' AND status = 'pending' AND seq % 3 = 0`)
+}

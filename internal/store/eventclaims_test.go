@@ -1,0 +1,241 @@
+package store_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/store"
+	"h5pay/internal/store/storetest"
+)
+
+// claim takes what is due at a time.
+func claim(t *testing.T, s *store.Store, at time.Time) []order.Event {
+	t.Helper()
+	events, err := s.ClaimEvents(ctx, at, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return events
+}
+
+// claimOne takes the one event that is due at a time.
+func claimOne(t *testing.T, s *store.Store, at time.Time) order.Event {
+	t.Helper()
+	events := claim(t, s, at)
+	if len(events) != 1 {
+		t.Fatalf("%d events are due, want 1", len(events))
+	}
+	return events[0]
+}
+
+func TestEventIsTriedOnScheduleAndThenDead(t *testing.T) {
+	db := storetest.Open(t)
+	s := store.New(db)
+	o := insert(t, s, "alice", "key-1")
+	pay(t, s, o, now)
+	at := now
+	for i, pause := range order.EventSchedule() {
+		at = at.Add(pause)
+		if pause > 0 {
+			if early := claim(t, s, at.Add(-time.Millisecond)); len(early) != 0 {
+				t.Fatalf("try %d came early", i+1)
+			}
+		}
+		e := claimOne(t, s, at)
+		if e.Attempts != i+1 || e.LastTry() != (i == len(order.EventSchedule())-1) {
+			t.Errorf("try %d: %+v", i+1, e)
+		}
+		if ok, err := s.Miss(ctx, e, "HTTP 500"); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		storetest.Check(t, db)
+	}
+	if late := claim(t, s, at.Add(1000*time.Hour)); len(late) != 0 {
+		t.Errorf("a dead event is tried: %+v", late)
+	}
+	if v, err := s.Vitals(ctx, mchID); err != nil || v.Dead != 1 || !v.OldestPending.IsZero() {
+		t.Errorf("%+v, %v", v, err)
+	}
+	// By hand it starts anew, and counts on.
+	again := at.Add(2000 * time.Hour)
+	e, err := s.Replay(ctx, onlyEvent(t, s, o).ID, again)
+	if err != nil || e.Status != api.EventPending || e.NextAt != again || e.Attempts != 10 {
+		t.Fatalf("%+v, %v", e, err)
+	}
+	e = claimOne(t, s, again)
+	if e.Attempts != 11 || e.Tries != 1 || e.NextAt != again.Add(15*time.Second) {
+		t.Errorf("%+v", e)
+	}
+	if ok, _, err := s.Deliver(ctx, e, again); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if got := onlyEvent(t, s, o); got.Status != api.EventDelivered || got.DeliveredAt != again || got.LastError != "" {
+		t.Errorf("%+v", got)
+	}
+	storetest.Check(t, db)
+}
+
+func onlyEvent(t *testing.T, s *store.Store, o order.Order) order.Event {
+	t.Helper()
+	events, err := s.EventsOf(ctx, o.ID)
+	if err != nil || len(events) != 1 {
+		t.Fatalf("%d events, %v", len(events), err)
+	}
+	return events[0]
+}
+
+// Of any number of deliverers each event goes to one, until its lease is over.
+func TestOneDelivererGetsAnEvent(t *testing.T) {
+	db := storetest.Open(t)
+	s := store.New(db)
+	for i := range 20 {
+		pay(t, s, insert(t, s, "alice", fmt.Sprint("key-", i)), now)
+	}
+	var mu sync.Mutex
+	got := map[string]int{}
+	all := func(at time.Time) {
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() {
+				for {
+					events, err := s.ClaimEvents(ctx, at, 3)
+					if err != nil {
+						t.Error(err)
+					}
+					if len(events) == 0 || err != nil {
+						return
+					}
+					mu.Lock()
+					for _, e := range events {
+						got[e.ID]++
+					}
+					mu.Unlock()
+				}
+			})
+		}
+		wg.Wait()
+	}
+	all(now)
+	all(now.Add(order.EventLease - time.Millisecond)) // past the 15 s until the next try
+	if len(got) != 20 {
+		t.Errorf("%d of 20 events were claimed", len(got))
+	}
+	for id, n := range got {
+		if n != 1 {
+			t.Errorf("event %s was claimed %d times", id, n)
+		}
+	}
+	all(now.Add(order.EventLease)) // nobody has marked any: all have crashed
+	for id, n := range got {
+		if n != 2 {
+			t.Errorf("event %s was claimed %d times", id, n)
+		}
+	}
+}
+
+// Who was too slow marks nothing that is somebody else's, unless it is good news.
+func TestLateMarks(t *testing.T) {
+	s := store.New(storetest.Open(t))
+	o := insert(t, s, "alice", "key-1")
+	pay(t, s, o, now)
+	slow := claimOne(t, s, now)
+	quick := claimOne(t, s, now.Add(order.EventLease))
+	if ok, err := s.Miss(ctx, slow, "no answer"); ok || err != nil {
+		t.Errorf("a late miss counts: %t, %v", ok, err)
+	}
+	if ok, _, err := s.Deliver(ctx, slow, now.Add(order.EventLease)); !ok || err != nil {
+		t.Errorf("a late delivery does not count: %t, %v", ok, err)
+	}
+	if ok, err := s.Miss(ctx, quick, "HTTP 409"); ok || err != nil {
+		t.Errorf("a delivered event is missed: %t, %v", ok, err)
+	}
+	if ok, _, err := s.Deliver(ctx, quick, now.Add(order.EventLease)); ok || err != nil {
+		t.Errorf("delivered twice: %t, %v", ok, err)
+	}
+	if got := onlyEvent(t, s, o); got.Status != api.EventDelivered {
+		t.Errorf("%+v", got)
+	}
+}
+
+// A refund is not told of before its payment; a late payment does not wait for
+// the news that the order was closed.
+func TestEventsOfAnOrderKeepTheirOrder(t *testing.T) {
+	s := store.New(storetest.Open(t))
+	o := insert(t, s, "alice", "key-1")
+	prepay(t, s, o)
+	if ok, err := s.Close(ctx, o.ID, now); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	closed := claimOne(t, s, now)
+	if ok, err := s.Miss(ctx, closed, "HTTP 400"); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	pay(t, s, o, now)
+	paid := claimOne(t, s, now)
+	if paid.Type != api.EventOrderPaid {
+		t.Fatalf("%+v", paid)
+	}
+	refund(t, s, o, "R1", 600, now)
+	at := now.Add(3 * time.Second)
+	if early := claim(t, s, at); len(early) != 0 {
+		t.Errorf("told before the payment has arrived: %+v", early)
+	}
+	if ok, _, err := s.Deliver(ctx, paid, at); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if early := claim(t, s, at); len(early) != 0 {
+		t.Errorf("told before the closing has arrived: %+v", early)
+	}
+	if ok, _, err := s.Deliver(ctx, claimOne(t, s, now.Add(15*time.Second)), at); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if e := claimOne(t, s, now.Add(15*time.Second)); e.Type != api.EventOrderRefunded {
+		t.Errorf("%+v", e)
+	}
+}
+
+// A dead event holds up nothing.
+func TestDeadEventLetsTheNextGo(t *testing.T) {
+	db := storetest.Open(t)
+	s := store.New(db)
+	o := insert(t, s, "alice", "key-1")
+	pay(t, s, o, now)
+	refund(t, s, o, "R1", 600, now)
+	storetest.Exec(t, db, `UPDATE events SET status = 'dead' WHERE type = 'order.paid'`)
+	if e := claimOne(t, s, now.Add(time.Minute)); e.Type != api.EventOrderRefunded {
+		t.Errorf("%+v", e)
+	}
+}
+
+// An operator replays an event while its last try is on its way: that it fails
+// does not bury what was asked for.
+func TestReplayOutlivesTheTryBeforeIt(t *testing.T) {
+	db := storetest.Open(t)
+	s := store.New(db)
+	pay(t, s, insert(t, s, "alice", "key-1"), now)
+	var e order.Event
+	at := now
+	for i, pause := range order.EventSchedule() {
+		at = at.Add(pause)
+		e = claimOne(t, s, at)
+		if i < len(order.EventSchedule())-1 {
+			if ok, err := s.Miss(ctx, e, "HTTP 500"); !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+		}
+	}
+	if _, err := s.Replay(ctx, e.ID, at); err != nil {
+		t.Fatal(err)
+	}
+	if marked, err := s.Miss(ctx, e, "HTTP 500"); marked || err != nil {
+		t.Errorf("the try before the replay was marked: %v, %v", marked, err)
+	}
+	if again := claimOne(t, s, at.Add(order.EventLease)); again.ID != e.ID || again.Tries != 1 {
+		t.Errorf("%+v", again)
+	}
+	storetest.Check(t, db)
+}

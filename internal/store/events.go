@@ -1,0 +1,182 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+)
+
+// The outbox. No method here makes an event: triggers do, in the statement that
+// changes the order (migrations/0001_schema.sql, "Events").
+
+// pause is SQL for the time from the try that begins until the next, in ms. What
+// follows the last counts only if nobody sees how the last one ends.
+func pause() string {
+	var sql strings.Builder
+	sql.WriteString("CASE tries")
+	for i, d := range order.EventSchedule()[1:] {
+		fmt.Fprintf(&sql, " WHEN %d THEN %d", i, d.Milliseconds())
+	}
+	fmt.Fprintf(&sql, " ELSE %d END", order.EventSchedule()[len(order.EventSchedule())-1].Milliseconds())
+	return sql.String()
+}
+
+// ClaimEvents takes events that are due, at most limit, the longest due first. Each is
+// the caller's to send until EventLease has passed: of any number of callers one gets
+// it. A caller that dies has made a try like any other.
+//
+// Events about money come first: anybody can make order.closed, by cancelling orders.
+// A fifth of the limit, but at least one, stays for order.closed. Events that wait for
+// earlier ones of their order are not due; triggers keep the column blocked.
+func (s *Store) ClaimEvents(ctx context.Context, now time.Time, limit int) ([]order.Event, error) {
+	const dueOf = `SELECT seq FROM events INDEXED BY events_due
+		WHERE status = 'pending' AND blocked = 0 AND next_at <= ?2 AND leased_until <= ?2 AND (type = 'order.closed') = `
+	return s.events(ctx, `
+		UPDATE events SET attempts = attempts + 1, tries = tries + 1, leased_until = ?1, next_at = ?2 + `+pause()+`
+		WHERE seq IN (
+			SELECT seq FROM (
+				SELECT seq, IIF(ROW_NUMBER() OVER () <= ?3 - ?4, 0, 2) AS turn FROM (`+dueOf+`0 ORDER BY next_at LIMIT ?3)
+				UNION ALL
+				SELECT seq, IIF(ROW_NUMBER() OVER () <= ?4, 1, 3) FROM (`+dueOf+`1 ORDER BY next_at LIMIT ?3)
+			) ORDER BY turn LIMIT ?3)
+		RETURNING `+eventColumns,
+		now.Add(order.EventLease).UnixMilli(), now.UnixMilli(), limit, max(1, limit/5))
+}
+
+// Deliver marks an event as acknowledged by the merchant's back end. It does so
+// for a claim that has run out as well: the event did arrive. next says that the order
+// has later events that are pending: one of them may have become due.
+func (s *Store) Deliver(ctx context.Context, e order.Event, now time.Time) (marked, next bool, err error) {
+	err = s.db.QueryRowContext(ctx, `
+		UPDATE events SET status = 'delivered', delivered_at = MAX(created_at, ?), leased_until = 0, last_error = NULL
+		WHERE id = ? AND status = 'pending'
+		RETURNING EXISTS (SELECT 1 FROM events AS other WHERE other.order_id = events.order_id AND other.seq > events.seq AND other.status = 'pending')`,
+		now.UnixMilli(), e.ID).Scan(&next)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return false, false, nil
+	case err != nil:
+		return false, false, fmt.Errorf("changing event %s: %w", e.ID, err)
+	}
+	return true, next, nil
+}
+
+// Miss marks a claimed event as not acknowledged and says why. It is tried
+// again, unless this was the last try. Nothing happens, and the result is
+// false, when the claim has run out and the event is somebody else's, or when it
+// was replayed meanwhile.
+func (s *Store) Miss(ctx context.Context, e order.Event, why string) (bool, error) {
+	status := api.EventPending
+	if e.LastTry() {
+		status = api.EventDead
+	}
+	return s.run(ctx, "changing event "+e.ID, `
+		UPDATE events SET status = ?, leased_until = 0, last_error = ?
+		WHERE id = ? AND status = 'pending' AND attempts = ? AND tries = ?`, string(status), why, e.ID, e.Attempts, e.Tries)
+}
+
+// Replay makes an event due now, with all its tries before it, whatever became
+// of it before.
+func (s *Store) Replay(ctx context.Context, id string, now time.Time) (order.Event, error) {
+	events, err := s.events(ctx, `
+		UPDATE events SET status = 'pending', tries = 0, next_at = ?, delivered_at = NULL
+		WHERE id = ? RETURNING `+eventColumns, now.UnixMilli(), id)
+	if err != nil {
+		return order.Event{}, err
+	}
+	if len(events) == 0 {
+		return order.Event{}, ErrNotFound
+	}
+	return events[0], nil
+}
+
+// EventsOf returns the events of an order, oldest first.
+func (s *Store) EventsOf(ctx context.Context, orderID string) ([]order.Event, error) {
+	return s.events(ctx, `SELECT `+eventColumns+` FROM events WHERE order_id = ? ORDER BY seq`, orderID)
+}
+
+// EventPage is a part of the outbox, newest first.
+type EventPage struct {
+	Status api.EventStatus // "" for all
+	Before int64           // the Next of the page before, 0 for the first
+	Limit  int
+}
+
+// Events returns a page of the outbox, and the Before of the next, 0 when this
+// is the last.
+func (s *Store) Events(ctx context.Context, p EventPage) (events []order.Event, next int64, err error) {
+	where, args := []string{`1`}, []any{}
+	from := `events`
+	switch p.Status {
+	case api.EventPending:
+		from = `events INDEXED BY pending_events`
+	case api.EventDead:
+		from = `events INDEXED BY dead_events`
+	}
+	if p.Status == api.EventPending || p.Status == api.EventDead {
+		where = append(where, `status = '`+string(p.Status)+`'`) // a parameter cannot choose a partial index
+	} else if p.Status != "" {
+		where, args = append(where, `status = ?`), append(args, string(p.Status))
+	}
+	if p.Before > 0 {
+		where, args = append(where, `seq < ?`), append(args, p.Before)
+	}
+	events, err = s.events(ctx, `SELECT `+eventColumns+` FROM `+from+` WHERE `+strings.Join(where, ` AND `)+
+		` ORDER BY seq DESC LIMIT ?`, append(args, p.Limit+1)...)
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(events) > p.Limit {
+		events = events[:p.Limit]
+		next = events[p.Limit-1].Seq
+	}
+	return events, next, nil
+}
+
+const eventColumns = `seq, id, type, order_id, data, created_at, status, attempts, tries, next_at,
+	COALESCE(delivered_at, 0), COALESCE(last_error, ''),
+	COALESCE((SELECT json_array(notify_url, appid, mch_id, simulated) FROM orders WHERE orders.id = order_id), '["", "", "", 0]')`
+
+func (s *Store) events(ctx context.Context, query string, args ...any) ([]order.Event, error) {
+	rows, err := s.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("reading events: %w", err)
+	}
+	defer rows.Close()
+	var events []order.Event
+	for rows.Next() {
+		e, err := scanEvent(rows)
+		if err != nil {
+			return nil, fmt.Errorf("reading an event: %w", err)
+		}
+		events = append(events, e)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("reading events: %w", err)
+	}
+	return events, nil
+}
+
+func scanEvent(rows *sql.Rows) (order.Event, error) {
+	var e order.Event
+	var created, next, delivered int64
+	var origin string
+	if err := rows.Scan(&e.Seq, &e.ID, &e.Type, &e.OrderID, &e.Data, &created, &e.Status, &e.Attempts, &e.Tries, &next, &delivered, &e.LastError, &origin); err != nil {
+		return order.Event{}, err
+	}
+	var notifyURL string
+	var simulated int
+	if err := json.Unmarshal([]byte(origin), &[]any{&notifyURL, &e.AppID, &e.MchID, &simulated}); err != nil {
+		return order.Event{}, fmt.Errorf("reading where event %s comes from: %w", e.ID, err)
+	}
+	e.Shop, e.Simulated = strings.TrimSuffix(notifyURL, api.PathNotifyPay), simulated != 0
+	e.CreatedAt, e.NextAt, e.DeliveredAt = fromMilli(created), fromMilli(next), fromMilli(delivered)
+	return e, nil
+}

@@ -1,0 +1,244 @@
+package store_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/store"
+	"h5pay/internal/store/storetest"
+	"h5pay/webhook"
+)
+
+// pay pays an order at a time.
+func pay(t *testing.T, s *store.Store, o order.Order, at time.Time) {
+	t.Helper()
+	if ok, err := s.Pay(ctx, o.ID, order.Payment{TransactionID: "4200-" + o.ID, Payer: o.Owner, PaidAt: at}, at); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+}
+
+// prepay stores a prepay_id of an order.
+func prepay(t *testing.T, s *store.Store, o order.Order) {
+	t.Helper()
+	p := order.Prepay{ID: "wx-" + o.ID, SignType: "MD5"}
+	if o.TradeType != api.TradeJSAPI {
+		p.URL = "weixin://wxpay/bizpayurl?pr=" + o.ID
+	}
+	if ok, err := s.SetPrepay(ctx, o.ID, p, now); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+}
+
+// refund makes a refund and lets it succeed.
+func refund(t *testing.T, s *store.Store, o order.Order, id string, amount api.Fen, at time.Time) {
+	t.Helper()
+	ok, err := s.InsertRefund(ctx, order.Refund{ID: id, OrderID: o.ID, Key: "key-" + id, Amount: amount, Reason: "七天无理由", CreatedAt: at})
+	if !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if ok, err := s.MoveRefund(ctx, id, api.RefundSucceeded, "5000-"+id, at.Add(time.Second), at.Add(2*time.Second)); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+}
+
+// Every change that is told of makes one event that says what was so, in the form
+// that receivers read.
+func TestEventsSayWhatHappened(t *testing.T) {
+	db := storetest.Open(t)
+	s := store.New(db)
+	o := insert(t, s, "alice", "key-1")
+	pay(t, s, o, now.Add(time.Minute))
+	refund(t, s, o, "R1", 600, now.Add(time.Hour))
+	refund(t, s, o, "R2", 13000, now.Add(2*time.Hour))
+	closed := insert(t, s, "bob", "key-2")
+	prepay(t, s, closed)
+	if ok, err := s.Close(ctx, closed.ID, now.Add(3*time.Hour)); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	// Nobody could have paid these two.
+	failed := insert(t, s, "bob", "key-3")
+	if ok, err := s.Fail(ctx, failed.ID, "PARAM_ERROR", now.Add(4*time.Hour)); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	cancelled := insert(t, s, "bob", "key-4")
+	if ok, err := s.Close(ctx, cancelled.ID, now.Add(4*time.Hour)); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	storetest.Check(t, db)
+
+	what := func(o order.Order, status string, refunded int64) webhook.Order {
+		w := webhook.Order{
+			ID: o.ID, OutTradeNo: o.OutTradeNo, Status: status, TradeType: "JSAPI", Total: 13600, Currency: "CNY", Refunded: refunded,
+			Items:     []webhook.Item{{ProductID: "tea", Name: "高山乌龙茶", Price: 6800, Quantity: 2}},
+			CreatedAt: now.UnixMilli(), ExpiresAt: now.Add(order.Lifetime).UnixMilli(),
+		}
+		if status == "paid" || status == "refunded" {
+			w.TransactionID, w.Payer, w.PaidAt = "4200-"+o.ID, "alice", now.Add(time.Minute).UnixMilli()
+		}
+		return w
+	}
+	back := func(id string, amount int64, at time.Time) *webhook.Refund {
+		return &webhook.Refund{ID: id, RefundID: "5000-" + id, Amount: amount, Reason: "七天无理由",
+			CreatedAt: at.UnixMilli(), EndedAt: at.Add(time.Second).UnixMilli()}
+	}
+	want := []webhook.Event{
+		{Type: "order.paid", CreatedAt: now.Add(time.Minute).UnixMilli(), Data: webhook.Data{Order: what(o, "paid", 0)}},
+		{Type: "order.refunded", CreatedAt: now.Add(time.Hour + 2*time.Second).UnixMilli(),
+			Data: webhook.Data{Order: what(o, "paid", 600), Refund: back("R1", 600, now.Add(time.Hour))}},
+		{Type: "order.refunded", CreatedAt: now.Add(2*time.Hour + 2*time.Second).UnixMilli(),
+			Data: webhook.Data{Order: what(o, "refunded", 13600), Refund: back("R2", 13000, now.Add(2*time.Hour))}},
+		{Type: "order.closed", CreatedAt: now.Add(3 * time.Hour).UnixMilli(), Data: webhook.Data{Order: what(closed, "closed", 0)}},
+	}
+	var got []webhook.Event
+	stored, _, err := s.Events(ctx, store.EventPage{Limit: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, e := range stored {
+		ids = append([]string{e.ID}, ids...)
+		event := webhook.Event{Type: webhook.Type(e.Type), CreatedAt: e.CreatedAt.UnixMilli()}
+		d := json.NewDecoder(strings.NewReader(e.Data))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&event.Data); err != nil {
+			t.Fatalf("%s: %v", e.Data, err)
+		}
+		got = append([]webhook.Event{event}, got...) // newest first
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	wantIDs := []string{"evt_paid_" + o.ID, "evt_refunded_R1", "evt_refunded_R2", "evt_closed_" + closed.ID}
+	if d := cmp.Diff(wantIDs, ids); d != "" {
+		t.Errorf("ids (-want +got):\n%s", d)
+	}
+}
+
+// Refunds by hand have numbers of the merchant platform, with characters that a
+// path does not take. Different refunds have different events all the same.
+func TestEventIDOfARefundMadeByHand(t *testing.T) {
+	db := storetest.Open(t)
+	s := store.New(db)
+	o := insert(t, s, "alice", "key-1")
+	pay(t, s, o, now)
+	form := regexp.MustCompile(`^evt_refunded_[0-9A-Za-z_.-]{1,128}$`)
+	ids := map[string]string{}
+	for i, no := range []string{"a|b", "a*b", "a@b", "a_b", "a-b", "ab", "apb", "A|B", "a||b", strings.Repeat("|", 64)} {
+		refundID := fmt.Sprint("5000", i)
+		if ok, err := s.RecordRefund(ctx, order.Refund{ID: no, OrderID: o.ID, Amount: 1, RefundID: refundID, CreatedAt: now, TakenAt: now}); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		if ok, err := s.MoveRefund(ctx, no, api.RefundSucceeded, refundID, now, now); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		events, _, err := s.Events(ctx, store.EventPage{Limit: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := events[0].ID
+		if !form.MatchString(id) || url.PathEscape(id) != id || ids[id] != "" {
+			t.Errorf("%s: id %q, as of %q", no, id, ids[id])
+		}
+		ids[id] = no
+	}
+	storetest.Check(t, db)
+}
+
+// Whatever is told how often and by how many at once, there is one event.
+func TestEventsAreNeverDoubled(t *testing.T) {
+	db := storetest.Open(t)
+	s := store.New(db)
+	o := insert(t, s, "alice", "key-1")
+	prepay(t, s, o)
+	if ok, err := s.Close(ctx, o.ID, now); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			if _, err := s.Pay(ctx, o.ID, order.Payment{TransactionID: "4200000001", Payer: "alice", PaidAt: now}, now); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	refund(t, s, o, "R1", 13600, now)
+	storetest.Check(t, db)
+	var got []api.EventType
+	events, err := s.EventsOf(ctx, o.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range events {
+		got = append(got, e.Type)
+	}
+	if d := cmp.Diff([]api.EventType{api.EventOrderClosed, api.EventOrderPaid, api.EventOrderRefunded}, got); d != "" {
+		t.Error(d)
+	}
+}
+
+// The event and the change of its order are one: where the event cannot be
+// stored, the order is not paid.
+func TestNoPaymentWithoutItsEvent(t *testing.T) {
+	db := storetest.Open(t)
+	s := store.New(db)
+	o := insert(t, s, "alice", "key-1")
+	storetest.Exec(t, db, `CREATE TRIGGER full BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'disk full'); END`)
+	before := storetest.Dump(t, db)
+	if ok, err := s.Pay(ctx, o.ID, order.Payment{TransactionID: "4200000001", PaidAt: now}, now); ok || err == nil {
+		t.Errorf("paid: %t, %v", ok, err)
+	}
+	if d := cmp.Diff(before, storetest.Dump(t, db)); d != "" {
+		t.Error(d)
+	}
+	storetest.Exec(t, db, `DROP TRIGGER full`)
+	pay(t, s, o, now)
+	storetest.Check(t, db)
+}
+
+func TestEventsComeInPages(t *testing.T) {
+	s := store.New(storetest.Open(t))
+	var want []string
+	for i := range 7 {
+		o := insert(t, s, "alice", fmt.Sprint("key-", i))
+		pay(t, s, o, now)
+		want = append([]string{o.ID}, want...)
+	}
+	for _, status := range []api.EventStatus{"", api.EventPending} {
+		var got []string
+		page := store.EventPage{Status: status, Limit: 3}
+		for _, size := range []int{3, 3, 1} {
+			events, next, err := s.Events(ctx, page)
+			if err != nil || len(events) != size {
+				t.Fatalf("%d events, %v; want %d", len(events), err, size)
+			}
+			for _, e := range events {
+				got = append(got, e.OrderID)
+			}
+			page.Before = next
+		}
+		if page.Before != 0 {
+			t.Error("there is a page after the last")
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%q: %s", status, d)
+		}
+	}
+	if events, _, err := s.Events(ctx, store.EventPage{Status: api.EventDead, Limit: 3}); err != nil || len(events) != 0 {
+		t.Errorf("dead: %+v, %v", events, err)
+	}
+	if _, err := s.Replay(ctx, "evt_unknown", now); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("replay of what is not there: %v", err)
+	}
+}

@@ -1,0 +1,484 @@
+-- The schema of the signer, for D1 and for plain SQLite.
+--
+-- Money is whole fen. Times are Unix milliseconds, UTC. NULL means "has not
+-- happened". Triggers continue the work of a statement inside that statement; each
+-- names the Go file whose work it continues.
+--
+-- The machines that write have clocks of their own, which differ. So a statement
+-- that writes the time of a step takes the later one of its own time and of the
+-- stored time: a step is never earlier than the one before it. Times that WeChat
+-- reports (paid_at) are stored as they are.
+
+-- ---------------------------------------------------------------------------
+-- Catalogue
+-- ---------------------------------------------------------------------------
+
+CREATE TABLE products (
+  id        TEXT    NOT NULL PRIMARY KEY,
+  name      TEXT    NOT NULL,
+  detail    TEXT    NOT NULL DEFAULT '',
+  image     TEXT    NOT NULL DEFAULT '', -- a path on the shop
+  price     INTEGER NOT NULL CHECK (price > 0),
+  position  INTEGER NOT NULL DEFAULT 0, -- products are shown in this order
+  for_sale  INTEGER NOT NULL DEFAULT 1 CHECK (for_sale IN (0, 1)),
+  -- With both bounds the payer names the amount within them, and price is the
+  -- suggestion. A product has both bounds or neither.
+  min_price INTEGER CHECK (min_price > 0),
+  max_price INTEGER CHECK ((min_price IS NULL) = (max_price IS NULL) AND (max_price IS NULL OR max_price >= min_price))
+) STRICT;
+
+-- ---------------------------------------------------------------------------
+-- Orders
+-- ---------------------------------------------------------------------------
+
+-- An order keeps every parameter of its unifiedorder call, because WeChat takes
+-- a repeated call only when nothing in it has changed. The columns up to
+-- expires_at are never updated, with two exceptions. client_ip is removed when the
+-- order ends, since no call is made for it any more. owner is removed when the person
+-- is erased (persons.go). Only internal/order/status.go says which status may follow
+-- which.
+CREATE TABLE orders (
+  id             TEXT    NOT NULL PRIMARY KEY, -- the public one, in URLs
+  out_trade_no   TEXT    NOT NULL UNIQUE,      -- the number WeChat knows
+  owner          TEXT    NOT NULL,             -- the openid of a user, the id of a guest, or 'erased:' and the order's id
+  guest          INTEGER NOT NULL,             -- 1 if the owner is a guest
+  client_key     TEXT    NOT NULL,             -- makes a repeated request the same order
+  fingerprint    TEXT    NOT NULL,             -- of the request under client_key
+  appid          TEXT    NOT NULL,
+  mch_id         TEXT    NOT NULL,
+  trade_type     TEXT    NOT NULL,
+  items          TEXT    NOT NULL, -- JSON: [{"product_id","name","price","quantity"}]
+  total          INTEGER NOT NULL CHECK (total > 0),
+  currency       TEXT    NOT NULL,
+  shop_name      TEXT    NOT NULL, -- MWEB sends it
+  body           TEXT    NOT NULL, -- the payer reads it on the payment sheet
+  client_ip      TEXT    NOT NULL, -- '' once the order has ended
+  notify_url     TEXT    NOT NULL,
+  created_at     INTEGER NOT NULL, -- also time_start
+  expires_at     INTEGER NOT NULL, -- also time_expire
+  status         TEXT    NOT NULL,
+  prepay_id      TEXT,
+  prepay_at      INTEGER,
+  sign_type      TEXT,    -- of the call that returned prepay_id; the page signs with the same one
+  pay_url        TEXT,    -- the code_url or mweb_url that came with prepay_id
+  asking_until   INTEGER, -- until then one request alone may call unifiedorder: a second code_url voids the first
+  failure        TEXT,    -- WeChat's code when it last declined the order
+  queried_at     INTEGER, -- when WeChat was last queried about the order
+  told_at        INTEGER, -- when a notification last said that the order is paid, and WeChat was queried to confirm it
+  due_at         INTEGER, -- when the timer next queries WeChat about the order; NULL when it has ended
+  network        TEXT,    -- the network of a guest, as internal/server/limit.go counts it, while the order is open
+  transaction_id TEXT UNIQUE,
+  -- WeChat need not report who paid, and when, once money of the payment has gone
+  -- back. Then payer and paid_at are NULL until the bill of that day is there.
+  payer          TEXT,    -- the openid of the payer; '' once the person is erased
+  paid_at        INTEGER, -- WeChat's time_end
+  settled_at     INTEGER, -- when the payment became known here
+  settled_by     TEXT,    -- how it became known: notify, poll, cron, ...
+  refunded       INTEGER NOT NULL DEFAULT 0, -- fen that have gone back to the payer
+  billed         TEXT,    -- the day of the bill that holds the payment, where it differs from the day of paid_at
+  -- Whether a simulator took the place of WeChat when the order was made, or when it
+  -- was paid. Events say so, also from a database that was moved to another shop.
+  simulated      INTEGER NOT NULL DEFAULT 0 CHECK (simulated IN (0, 1)),
+  updated_at     INTEGER NOT NULL,
+  UNIQUE (owner, client_key),
+  CHECK ((prepay_id IS NULL) = (prepay_at IS NULL)),
+  CHECK ((transaction_id IS NULL) = (settled_at IS NULL)),
+  CHECK (transaction_id IS NOT NULL OR paid_at IS NULL AND payer IS NULL),
+  CHECK (status <> 'paid' OR transaction_id IS NOT NULL),
+  CHECK (guest = (substr(owner, 1, 6) = 'guest:')),
+  CHECK ((due_at IS NULL) = (status NOT IN ('created', 'pending', 'closing')))
+) STRICT;
+
+CREATE INDEX orders_by_owner ON orders (owner, created_at, id);
+CREATE INDEX orders_by_time ON orders (created_at, id);
+CREATE INDEX orders_by_status ON orders (status, created_at, id);
+CREATE INDEX orders_by_payment ON orders (COALESCE(paid_at, settled_at), out_trade_no) WHERE transaction_id IS NOT NULL;
+-- Finds the orders that a person has paid, beside those that they own.
+CREATE INDEX orders_by_payer ON orders (payer) WHERE payer IS NOT NULL;
+-- Finds the payments of which WeChat has not reported the payer or the time.
+CREATE INDEX incomplete_payments ON orders (settled_at) WHERE transaction_id IS NOT NULL AND (paid_at IS NULL OR payer IS NULL);
+-- Finds the orders whose payment was notified and is not confirmed.
+CREATE INDEX told_orders ON orders (queried_at) WHERE told_at IS NOT NULL AND transaction_id IS NULL;
+-- Finds the orders that the timer queries WeChat about. Due in orders.go reads each of
+-- the four kinds of one merchant by itself.
+CREATE INDEX orders_due ON orders (mch_id, guest, status = 'closing', due_at) WHERE due_at IS NOT NULL;
+-- These two count the orders that wait for a payment, for bounds.go.
+CREATE INDEX orders_open_by_owner ON orders (owner) WHERE status IN ('created', 'pending');
+CREATE INDEX orders_open_by_network ON orders (network) WHERE network IS NOT NULL;
+
+-- The statuses that an order went through.
+CREATE TABLE order_steps (
+  order_id TEXT    NOT NULL,
+  status   TEXT    NOT NULL, -- the new one
+  at       INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX order_steps_by_order ON order_steps (order_id);
+
+-- Continues Insert in orders.go.
+CREATE TRIGGER order_begins AFTER INSERT ON orders
+BEGIN
+  INSERT INTO order_steps (order_id, status, at) VALUES (NEW.id, NEW.status, NEW.created_at);
+END;
+
+-- Continues every change of orderchanges.go.
+CREATE TRIGGER order_goes_on AFTER UPDATE OF status ON orders WHEN NEW.status <> OLD.status
+BEGIN
+  INSERT INTO order_steps (order_id, status, at) VALUES (NEW.id, NEW.status, MAX(NEW.updated_at, OLD.updated_at));
+END;
+
+-- Continues DeleteUnpaid in retention.go.
+CREATE TRIGGER order_is_deleted AFTER DELETE ON orders
+BEGIN
+  DELETE FROM order_steps WHERE order_id = OLD.id;
+  DELETE FROM events WHERE order_id = OLD.id;
+END;
+
+-- ---------------------------------------------------------------------------
+-- Bounds of new orders
+-- ---------------------------------------------------------------------------
+
+-- Insert in orders.go reads these tables, so that a bound costs one row however many
+-- orders there are. Triggers keep them in the statement that changes an order.
+
+-- How many orders of guests wait for a payment.
+CREATE TABLE guests_open (
+  one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+  n   INTEGER NOT NULL
+) STRICT;
+
+INSERT INTO guests_open (one, n) VALUES (1, 0);
+
+-- How many orders guests made in an hour, without those that were paid: from one
+-- network, and from all of them under ''.
+CREATE TABLE guests_by_hour (
+  hour    INTEGER NOT NULL, -- since 1970
+  network TEXT    NOT NULL,
+  n       INTEGER NOT NULL,
+  PRIMARY KEY (hour, network)
+) STRICT, WITHOUT ROWID;
+
+-- Continues Insert in orders.go.
+CREATE TRIGGER guest_order_begins AFTER INSERT ON orders WHEN NEW.guest = 1 AND NEW.status IN ('created', 'pending')
+BEGIN
+  UPDATE guests_open SET n = n + 1;
+  INSERT INTO guests_by_hour (hour, network, n)
+  SELECT NEW.created_at / 3600000, '', 1 UNION ALL SELECT NEW.created_at / 3600000, NEW.network, 1 WHERE NEW.network IS NOT NULL
+  ON CONFLICT (hour, network) DO UPDATE SET n = n + 1;
+END;
+
+-- Continues the changes of orderchanges.go that end the wait for a payment.
+CREATE TRIGGER guest_order_ends AFTER UPDATE OF status ON orders
+WHEN NEW.guest = 1 AND OLD.status IN ('created', 'pending') AND NEW.status NOT IN ('created', 'pending')
+BEGIN
+  UPDATE guests_open SET n = n - 1;
+END;
+
+-- Continues Pay in orderchanges.go. A paid order takes no place of the hour.
+CREATE TRIGGER guest_order_paid AFTER UPDATE OF transaction_id ON orders
+WHEN NEW.guest = 1 AND OLD.status IN ('created', 'pending') AND NEW.transaction_id IS NOT NULL
+BEGIN
+  UPDATE guests_by_hour SET n = n - 1 WHERE hour = OLD.created_at / 3600000 AND network IN ('', OLD.network);
+END;
+
+-- An operator deleted an open order by hand.
+CREATE TRIGGER guest_order_is_deleted AFTER DELETE ON orders WHEN OLD.guest = 1 AND OLD.status IN ('created', 'pending')
+BEGIN
+  UPDATE guests_open SET n = n - 1;
+END;
+
+-- The size of the database as the timer last saw it, in bytes. No row: not known.
+CREATE TABLE database_size (
+  one      INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+  used     INTEGER NOT NULL,
+  capacity INTEGER NOT NULL CHECK (capacity > 0)
+) STRICT;
+
+-- ---------------------------------------------------------------------------
+-- Refunds
+-- ---------------------------------------------------------------------------
+
+-- A refund keeps every parameter of its call, as an order does; the columns up to
+-- created_at are never updated. Only internal/order/refundstatus.go says which
+-- status may follow which.
+CREATE TABLE refunds (
+  id         TEXT    NOT NULL PRIMARY KEY, -- out_refund_no, the number WeChat knows
+  order_id   TEXT    NOT NULL,
+  refund_key TEXT,                         -- makes a repeated request the same refund; NULL for a refund made elsewhere
+  amount     INTEGER NOT NULL CHECK (amount > 0),
+  reason     TEXT    NOT NULL, -- the payer reads it
+  notify_url TEXT    NOT NULL,
+  created_at INTEGER NOT NULL,
+  status     TEXT    NOT NULL,
+  refund_id  TEXT UNIQUE, -- WeChat's number, once WeChat is known to have taken the refund
+  taken_at   INTEGER,     -- when that became known
+  -- 1: the money comes from the available balance (refund_account). It becomes 1 before
+  -- the call that says so is sent, and never 0 again.
+  from_balance INTEGER NOT NULL DEFAULT 0 CHECK (from_balance IN (0, 1)),
+  failure      TEXT, -- WeChat's code when it last declined the refund
+  failure_text TEXT, -- WeChat's words for it
+  -- 1: WeChat declined it for a reason that a retry does not cure. The operator has to act.
+  stuck      INTEGER NOT NULL DEFAULT 0 CHECK (stuck IN (0, 1)),
+  queried_at INTEGER,     -- when WeChat was last sent the refund, or queried about it
+  ended_at   INTEGER,
+  billed     TEXT,        -- the day of the bill that holds the refund, where it differs from the day of taken_at
+  updated_at INTEGER NOT NULL,
+  UNIQUE (order_id, refund_key),
+  CHECK ((refund_id IS NULL) = (taken_at IS NULL)),
+  CHECK (stuck = 0 OR status = 'created'),
+  CHECK (status IN ('created', 'failed') OR refund_id IS NOT NULL)
+) STRICT;
+
+CREATE INDEX refunds_by_taking ON refunds (taken_at, id) WHERE taken_at IS NOT NULL;
+-- Finds the refunds that WeChat is to be sent, or queried about.
+CREATE INDEX open_refunds ON refunds (COALESCE(queried_at, created_at)) WHERE status IN ('created', 'processing', 'abnormal');
+
+-- These two find the refunds that need an operator.
+CREATE INDEX stuck_refunds ON refunds (status) WHERE status = 'created' AND stuck = 1;
+CREATE INDEX abnormal_refunds ON refunds (status) WHERE status = 'abnormal';
+
+-- A refund changes its order in the statement that writes the refund, so that the
+-- two agree whatever fails afterwards. An order is refunding while one of its
+-- refunds has not ended. Continues InsertRefund and RecordRefund in refunds.go.
+CREATE TRIGGER refund_begins AFTER INSERT ON refunds
+BEGIN
+  UPDATE orders SET status = 'refunding', updated_at = MAX(updated_at, NEW.updated_at)
+  WHERE id = NEW.order_id AND status = 'paid';
+END;
+
+-- Continues refunds.go.
+CREATE TRIGGER refund_goes_on AFTER UPDATE OF status ON refunds WHEN NEW.status <> OLD.status
+BEGIN
+  UPDATE orders SET refunded = refunded + NEW.amount, updated_at = MAX(updated_at, NEW.updated_at)
+  WHERE id = NEW.order_id AND NEW.status = 'succeeded';
+  UPDATE orders SET status = 'refunding', updated_at = MAX(updated_at, NEW.updated_at)
+  WHERE id = NEW.order_id AND status = 'paid' AND NEW.status IN ('processing', 'abnormal');
+  UPDATE orders SET status = IIF(refunded = total, 'refunded', 'paid'), updated_at = MAX(updated_at, NEW.updated_at)
+  WHERE id = NEW.order_id AND status = 'refunding'
+  AND NOT EXISTS (SELECT 1 FROM refunds WHERE order_id = NEW.order_id AND status IN ('created', 'processing', 'abnormal'));
+END;
+
+-- ---------------------------------------------------------------------------
+-- Events: the outbox
+-- ---------------------------------------------------------------------------
+
+-- Triggers write an event in the statement that makes an order paid or ends it: no
+-- failure can lose the event, and no second statement can double it.
+
+-- The order as an event describes it.
+CREATE VIEW order_snapshots AS
+SELECT id, json_object(
+  'id', id, 'out_trade_no', out_trade_no, 'status', status, 'trade_type', trade_type, 'items', json(items),
+  'total', total, 'currency', currency, 'refunded', refunded, 'created_at', created_at, 'expires_at', expires_at,
+  'transaction_id', transaction_id, 'payer', NULLIF(payer, ''), 'paid_at', paid_at) AS data
+FROM orders;
+
+CREATE TABLE events (
+  seq          INTEGER NOT NULL PRIMARY KEY, -- in the order of creation
+  -- The receiver recognises repetitions by it. It follows from type and subject, so
+  -- that a database that was restored gives an event the same id again. An
+  -- out_refund_no of the merchant platform may have '|', '*' and '@', which an id
+  -- does not: '.' replaces them, a character that no number of WeChat's has.
+  id           TEXT    NOT NULL UNIQUE,
+  type         TEXT    NOT NULL,
+  order_id     TEXT    NOT NULL,
+  subject      TEXT    NOT NULL, -- the order or the refund that the event is about
+  data         TEXT    NOT NULL, -- JSON; nothing of it changes, but the payer is removed after some time
+  created_at   INTEGER NOT NULL,
+  status       TEXT    NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'delivered', 'dead')),
+  attempts     INTEGER NOT NULL DEFAULT 0, -- all that were ever made; the number of one fences off its successors
+  tries        INTEGER NOT NULL DEFAULT 0, -- those since the event was made, or replayed
+  next_at      INTEGER NOT NULL,           -- of the next try, while pending
+  leased_until INTEGER NOT NULL DEFAULT 0, -- until then one delivery is under way
+  blocked      INTEGER NOT NULL DEFAULT 0, -- 1 while an earlier event of the order is pending; order.paid is never blocked
+  delivered_at INTEGER,
+  last_error   TEXT,
+  UNIQUE (type, subject),
+  CHECK ((status = 'delivered') = (delivered_at IS NOT NULL))
+) STRICT;
+
+CREATE INDEX events_by_order ON events (order_id);
+-- Finds the events that are due: those about money by themselves, and order.closed.
+CREATE INDEX events_due ON events (type = 'order.closed', next_at) WHERE status = 'pending' AND blocked = 0;
+CREATE INDEX pending_events ON events (seq) WHERE status = 'pending';
+CREATE INDEX dead_events ON events (seq) WHERE status = 'dead';
+-- An operator may mark events as dead that were never tried; those are no trouble.
+CREATE INDEX failed_events ON events (seq) WHERE status = 'dead' AND attempts > 0;
+-- Finds the events whose payer is to be removed.
+CREATE INDEX events_with_payer ON events (created_at) WHERE json_extract(data, '$.order.payer') IS NOT NULL;
+
+-- An event waits until the earlier ones of its order are delivered or dead, but
+-- order.paid waits for nothing. The two triggers keep that rule in the column blocked,
+-- so that a claim reads no event that it cannot take. An order has few events: the
+-- rest of a refund each.
+CREATE TRIGGER event_begins AFTER INSERT ON events WHEN NEW.type <> 'order.paid'
+BEGIN
+  UPDATE events SET blocked = 1
+  WHERE seq = NEW.seq AND EXISTS (SELECT 1 FROM events AS earlier
+    WHERE earlier.order_id = NEW.order_id AND earlier.seq < NEW.seq AND earlier.status = 'pending');
+END;
+
+-- Continues Deliver, Miss and Replay in events.go.
+CREATE TRIGGER event_goes_on AFTER UPDATE OF status ON events WHEN NEW.status <> OLD.status
+BEGIN
+  UPDATE events SET blocked = 1 - blocked
+  WHERE order_id = NEW.order_id AND type <> 'order.paid' AND status = 'pending'
+  AND blocked <> EXISTS (SELECT 1 FROM events AS earlier
+    WHERE earlier.order_id = NEW.order_id AND earlier.seq < events.seq AND earlier.status = 'pending');
+END;
+
+-- Continues ErasePerson in persons.go.
+CREATE TRIGGER erase_payer AFTER UPDATE OF payer ON orders WHEN NEW.payer = '' AND OLD.payer <> ''
+BEGIN
+  UPDATE events SET data = json_set(data, '$.order.payer', NULL)
+  WHERE order_id = NEW.id AND json_extract(data, '$.order.payer') IS NOT NULL;
+END;
+
+-- Continues Pay in orderchanges.go.
+CREATE TRIGGER event_order_paid AFTER UPDATE OF transaction_id ON orders
+WHEN OLD.transaction_id IS NULL AND NEW.transaction_id IS NOT NULL
+BEGIN
+  INSERT INTO events (id, type, order_id, subject, data, created_at, next_at)
+  SELECT 'evt_paid_' || id, 'order.paid', id, id, json_object('order', json(data)), NEW.updated_at, NEW.updated_at
+  FROM order_snapshots WHERE id = NEW.id
+  ON CONFLICT (type, subject) DO NOTHING;
+END;
+
+-- Continues Close and Fail in orderchanges.go. An order without a prepay_id makes no event:
+-- nobody was given anything to pay it with.
+CREATE TRIGGER event_order_closed AFTER UPDATE OF status ON orders
+WHEN NEW.status IN ('closed', 'failed') AND OLD.status NOT IN ('closed', 'failed') AND NEW.prepay_id IS NOT NULL
+BEGIN
+  INSERT INTO events (id, type, order_id, subject, data, created_at, next_at)
+  SELECT 'evt_closed_' || id, 'order.closed', id, id, json_object('order', json(data)), NEW.updated_at, NEW.updated_at
+  FROM order_snapshots WHERE id = NEW.id
+  ON CONFLICT (type, subject) DO NOTHING;
+END;
+
+-- Continues MoveRefund in refunds.go. The trigger refund_goes_on may run
+-- before this one or after it, so the refunded sum is computed here.
+CREATE TRIGGER event_order_refunded AFTER UPDATE OF status ON refunds
+WHEN NEW.status = 'succeeded' AND OLD.status <> 'succeeded'
+BEGIN
+  INSERT INTO events (id, type, order_id, subject, data, created_at, next_at)
+  SELECT 'evt_refunded_' || replace(replace(replace(NEW.id, '|', '.p'), '*', '.s'), '@', '.a'), 'order.refunded', id, NEW.id, json_object(
+      'order', json_set(data, '$.refunded', back, '$.status', IIF(back = json_extract(data, '$.total'), 'refunded', 'paid')),
+      'refund', json_object('id', NEW.id, 'refund_id', NEW.refund_id, 'amount', NEW.amount, 'reason', NEW.reason,
+        'created_at', NEW.created_at, 'ended_at', NEW.ended_at)),
+    later, later
+  FROM order_snapshots
+  JOIN (SELECT id AS changed, MAX(updated_at, NEW.updated_at) AS later FROM orders WHERE id = NEW.order_id) ON changed = id
+  JOIN (SELECT order_id, SUM(amount) AS back FROM refunds WHERE status = 'succeeded' GROUP BY order_id) ON order_id = id
+  WHERE id = NEW.order_id
+  ON CONFLICT (type, subject) DO NOTHING;
+END;
+
+-- ---------------------------------------------------------------------------
+-- Bills
+-- ---------------------------------------------------------------------------
+
+-- The daily comparison of orders and refunds with WeChat's bill. Days are
+-- Beijing's: "2026-03-01".
+CREATE TABLE bill_checks (
+  date         TEXT    NOT NULL PRIMARY KEY,
+  status       TEXT    NOT NULL CHECK (status IN ('waiting', 'agrees', 'differs', 'failed')),
+  payments     INTEGER NOT NULL DEFAULT 0, -- in the bill
+  refunds      INTEGER NOT NULL DEFAULT 0,
+  checked_at   INTEGER,
+  result       TEXT,             -- the run that found the differences; NULL until a run has ended
+  run          TEXT    NOT NULL, -- the one under way, or the last one
+  leased_until INTEGER NOT NULL, -- until then the run is under way
+  next_at      INTEGER NOT NULL, -- of the next try, while there is no result
+  CHECK ((status IN ('agrees', 'differs')) = (result IS NOT NULL))
+) STRICT;
+
+-- The differences that a run found. Only those of the check's result count.
+CREATE TABLE bill_differences (
+  date          TEXT    NOT NULL,
+  run           TEXT    NOT NULL,
+  n             INTEGER NOT NULL,
+  kind          TEXT    NOT NULL,
+  out_trade_no  TEXT    NOT NULL,
+  out_refund_no TEXT    NOT NULL,
+  ours          TEXT    NOT NULL,
+  theirs        TEXT    NOT NULL,
+  PRIMARY KEY (date, run, n)
+) STRICT;
+
+-- ---------------------------------------------------------------------------
+-- Sign-ins
+-- ---------------------------------------------------------------------------
+
+-- The states of finished sign-ins, kept until they would have expired anyway.
+CREATE TABLE used_states (
+  state      TEXT    NOT NULL PRIMARY KEY,
+  expires_at INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX used_states_by_expiry ON used_states (expires_at);
+
+-- ---------------------------------------------------------------------------
+-- Operating. But for switches no order depends on any of it.
+-- ---------------------------------------------------------------------------
+
+-- What an operator switches by a call. 'selling': 0 while no order is taken.
+CREATE TABLE switches (
+  name  TEXT    NOT NULL PRIMARY KEY,
+  value INTEGER NOT NULL CHECK (value IN (0, 1)),
+  at    INTEGER NOT NULL -- when it was last changed
+) STRICT;
+
+-- When a timer last completed.
+CREATE TABLE timers (
+  name TEXT    NOT NULL PRIMARY KEY,
+  at   INTEGER NOT NULL
+) STRICT;
+
+-- Triggers count changes in the statement that makes them: that costs no call, and
+-- nothing is counted twice or left out.
+CREATE TABLE counters (
+  name TEXT    NOT NULL PRIMARY KEY,
+  n    INTEGER NOT NULL
+) STRICT;
+
+CREATE TRIGGER count_order AFTER INSERT ON orders
+BEGIN
+  INSERT INTO counters (name, n) VALUES ('orders.created', 1) ON CONFLICT (name) DO UPDATE SET n = n + 1;
+END;
+
+CREATE TRIGGER count_order_end AFTER UPDATE OF status ON orders
+WHEN NEW.status IN ('closed', 'failed') AND NEW.status <> OLD.status
+BEGIN
+  INSERT INTO counters (name, n) VALUES ('orders.' || NEW.status, 1) ON CONFLICT (name) DO UPDATE SET n = n + 1;
+END;
+
+CREATE TRIGGER count_payment AFTER UPDATE OF transaction_id ON orders
+WHEN OLD.transaction_id IS NULL AND NEW.transaction_id IS NOT NULL
+BEGIN
+  INSERT INTO counters (name, n) VALUES ('settled.' || COALESCE(NEW.settled_by, 'unknown'), 1) ON CONFLICT (name) DO UPDATE SET n = n + 1;
+END;
+
+-- A payment of an order that was cancelled or closed before.
+CREATE TRIGGER count_late_payment AFTER UPDATE OF transaction_id ON orders
+WHEN OLD.transaction_id IS NULL AND NEW.transaction_id IS NOT NULL AND OLD.status IN ('closing', 'closed', 'failed')
+BEGIN
+  INSERT INTO counters (name, n) VALUES ('orders.paid_late', 1) ON CONFLICT (name) DO UPDATE SET n = n + 1;
+END;
+
+CREATE TRIGGER count_refund AFTER INSERT ON refunds
+BEGIN
+  INSERT INTO counters (name, n) VALUES ('refunds.created', 1) ON CONFLICT (name) DO UPDATE SET n = n + 1;
+END;
+
+CREATE TRIGGER count_refund_change AFTER UPDATE OF status ON refunds
+WHEN NEW.status <> OLD.status AND NEW.status <> 'created'
+BEGIN
+  INSERT INTO counters (name, n) VALUES ('refunds.' || NEW.status, 1) ON CONFLICT (name) DO UPDATE SET n = n + 1;
+END;
+
+-- delivered, dead, or pending again: replayed.
+CREATE TRIGGER count_event AFTER UPDATE OF status ON events WHEN NEW.status <> OLD.status
+BEGIN
+  INSERT INTO counters (name, n) VALUES ('events.' || IIF(NEW.status = 'pending', 'replayed', NEW.status), 1)
+  ON CONFLICT (name) DO UPDATE SET n = n + 1;
+END;

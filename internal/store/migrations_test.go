@@ -1,0 +1,61 @@
+package store_test
+
+import (
+	"database/sql"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"h5pay/internal/store"
+	"h5pay/internal/store/storetest"
+)
+
+func TestMigrateAndSeedAgainChangeNothing(t *testing.T) {
+	db := storetest.Open(t)
+	insert(t, store.New(db), "alice", "key-1")
+	before := storetest.Dump(t, db)
+	if err := store.Migrate(ctx, db); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Seed(ctx, db); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(before, storetest.Dump(t, db)); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestSchemaRefusesNonsense(t *testing.T) {
+	db := storetest.Open(t)
+	s := store.New(db)
+	o := insert(t, s, "alice", "key-1")
+	for _, query := range []string{
+		`UPDATE orders SET status = 'paid' WHERE id = ?`, // without a transaction
+		`UPDATE orders SET transaction_id = 'x' WHERE id = ?`,
+		`UPDATE orders SET paid_at = 1 WHERE id = ?`,
+		`UPDATE orders SET payer = 'x' WHERE id = ?`,
+		`UPDATE orders SET settled_at = 1 WHERE id = ?`,
+		`UPDATE orders SET prepay_id = 'x' WHERE id = ?`,
+		`UPDATE orders SET total = 0 WHERE id = ?`,
+		`UPDATE orders SET created_at = '2026-11-23' WHERE id = ?`,
+		`UPDATE products SET price = 0 WHERE 'x' <> ?`,
+		`UPDATE products SET min_price = 1 WHERE 'x' <> ? AND id = 'tea'`, // without the other
+		`UPDATE products SET max_price = 1 WHERE 'x' <> ? AND id = 'tea'`,
+		`UPDATE products SET min_price = 0, max_price = 1 WHERE 'x' <> ?`,
+		`UPDATE products SET min_price = 2, max_price = 1 WHERE 'x' <> ?`,
+	} {
+		if _, err := db.Exec(query, o.ID); err == nil {
+			t.Errorf("accepted: %s", query)
+		}
+	}
+	storetest.Check(t, db)
+}
+
+// Migrate must leave a record that wrangler understands.
+func TestMigrationsAreRecordedAsWranglerDoes(t *testing.T) {
+	db := storetest.Open(t)
+	var name sql.NullString
+	if err := db.QueryRow(`SELECT name FROM d1_migrations`).Scan(&name); err != nil || name.String != "0001_schema.sql" {
+		t.Errorf("%v, %v", name, err)
+	}
+}

@@ -1,0 +1,197 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+)
+
+// The changes of an order. Each is one conditional statement through the table
+// of status.go and reports whether it happened: false means that the order was
+// in another status by then, and that nothing was written.
+//
+// The clock of the machine that made the change before may be ahead of this one's.
+// updated_at, and with it the time of the step, is then that of the change before.
+
+// SetPrepay stores what was obtained at now: created or pending -> pending. It
+// ends the claim, and does nothing when another request has it by then.
+func (s *Store) SetPrepay(ctx context.Context, id string, p order.Prepay, now time.Time) (bool, error) {
+	return s.change(ctx, id, api.StatusPending, now, change{
+		set:       `prepay_id = ?, prepay_at = ?, pay_url = ?, sign_type = ?, failure = NULL, asking_until = NULL`,
+		args:      []any{p.ID, now.UnixMilli(), p.URL, p.SignType},
+		where:     `asking_until IS ?`,
+		whereArgs: []any{milli(p.Claim)},
+	})
+}
+
+// ClaimPrepay reports whether the caller is the one to ask WeChat what else
+// than prepayID pays the order, until a time. Of any number of callers one gets
+// to, until then or until SetPrepay or ReleasePrepay.
+func (s *Store) ClaimPrepay(ctx context.Context, id, prepayID string, until, now time.Time) (bool, error) {
+	return s.exec(ctx, id, `
+		UPDATE orders SET asking_until = ?
+		WHERE id = ? AND status IN (?, ?) AND COALESCE(prepay_id, '') = ? AND (asking_until IS NULL OR asking_until <= ?)`,
+		until.UnixMilli(), id, string(api.StatusCreated), string(api.StatusPending), prepayID, now.UnixMilli())
+}
+
+// ReleasePrepay ends a claim of ClaimPrepay without a result.
+func (s *Store) ReleasePrepay(ctx context.Context, id string, claim time.Time) error {
+	_, err := s.exec(ctx, id, `UPDATE orders SET asking_until = NULL WHERE id = ? AND asking_until = ?`, id, claim.UnixMilli())
+	return err
+}
+
+// Fail ends an order that WeChat refused to take, with WeChat's code:
+// created -> failed.
+func (s *Store) Fail(ctx context.Context, id, code string, now time.Time) (bool, error) {
+	return s.change(ctx, id, api.StatusFailed, now, change{set: `failure = ?`, args: []any{code}})
+}
+
+// BeginClose gives an order up that WeChat may not close yet: created or
+// pending -> closing.
+func (s *Store) BeginClose(ctx context.Context, id string, now time.Time) (bool, error) {
+	return s.change(ctx, id, api.StatusClosing, now, change{
+		set: `due_at = MAX(created_at + ?, ?)`, args: []any{order.MinCloseAge.Milliseconds(), now.UnixMilli()},
+	})
+}
+
+// BeginCloseAll is BeginClose for many orders, in one statement: created or
+// pending -> closing. It returns the IDs of those that it changed. The + keeps SQLite
+// from reading every open order through the index of the statuses.
+func (s *Store) BeginCloseAll(ctx context.Context, ids []string, now time.Time) (map[string]bool, error) {
+	changed := map[string]bool{}
+	if len(ids) == 0 {
+		return changed, nil
+	}
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return nil, err
+	}
+	args := []any{string(api.StatusClosing), now.UnixMilli(), order.MinCloseAge.Milliseconds(), now.UnixMilli(), string(list)}
+	from := order.Sources(api.StatusClosing)
+	for _, status := range from {
+		args = append(args, string(status))
+	}
+	rows, err := s.db.QueryContext(ctx, `
+		UPDATE orders SET status = ?, updated_at = MAX(updated_at, ?), network = NULL, due_at = MAX(created_at + ?, ?)
+		WHERE id IN (SELECT value FROM json_each(?)) AND +status IN (`+strings.TrimSuffix(strings.Repeat(`?, `, len(from)), `, `)+`)
+		RETURNING id`, args...)
+	if err != nil {
+		return nil, fmt.Errorf("closing %d orders: %w", len(ids), err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, fmt.Errorf("closing %d orders: %w", len(ids), err)
+		}
+		changed[id] = true
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("closing %d orders: %w", len(ids), err)
+	}
+	return changed, nil
+}
+
+// Close ends an order that can no longer be paid: created, pending or closing ->
+// closed.
+func (s *Store) Close(ctx context.Context, id string, now time.Time) (bool, error) {
+	return s.change(ctx, id, api.StatusClosed, now, change{})
+}
+
+// Pay marks an order paid. An order is paid once, and one transaction pays one order
+// only, so nothing happens when another order has it. No payer is stored for an owner
+// who was erased.
+func (s *Store) Pay(ctx context.Context, id string, p order.Payment, now time.Time) (bool, error) {
+	return s.change(ctx, id, api.StatusPaid, now, change{
+		set: `transaction_id = ?, paid_at = ?, payer = IIF(owner LIKE '` + order.ErasedPrefix + `%', '', NULLIF(?, '')), settled_by = ?, settled_at = MAX(updated_at, ?),
+			simulated = MAX(simulated, ?)`,
+		args: []any{p.TransactionID, milli(p.PaidAt), p.Payer, p.Source, now.UnixMilli(), flag(p.Simulated)},
+		where: `transaction_id IS NULL
+			AND NOT EXISTS (SELECT 1 FROM orders AS other WHERE other.transaction_id = ?)`,
+		whereArgs: []any{p.TransactionID},
+	})
+}
+
+// ClaimQuery reports whether the caller is the one to ask WeChat about an
+// unpaid order now. Of any number of callers one gets to, and no other until
+// window has passed.
+func (s *Store) ClaimQuery(ctx context.Context, id string, window time.Duration, now time.Time) (bool, error) {
+	return s.exec(ctx, id, `
+		UPDATE orders SET queried_at = ?1, due_at = `+due+`
+		WHERE id = ?6 AND status IN ('created', 'pending', 'closing') AND (queried_at IS NULL OR queried_at <= ?7)`,
+		append(dueArgs(now), id, now.Add(-window).UnixMilli())...)
+}
+
+// ClaimTold reports whether the caller is the one to query WeChat, now, about an
+// unpaid order whose payment a notification tells of. It writes nothing when the
+// order is paid, or differs from the notification. Of any number of callers one
+// gets to, and no other until window has passed. Until the order is paid the timer
+// queries it before all others: see DueTold.
+func (s *Store) ClaimTold(ctx context.Context, t order.Told, window time.Duration, now time.Time) (bool, error) {
+	return s.exec(ctx, t.OutTradeNo, `
+		UPDATE orders SET told_at = ?, queried_at = ?
+		WHERE out_trade_no = ? AND transaction_id IS NULL AND appid = ? AND mch_id = ? AND total = ? AND currency = ?
+		AND (told_at IS NULL OR told_at <= ?)`,
+		now.UnixMilli(), now.UnixMilli(), t.OutTradeNo, t.AppID, t.MchID, int64(t.Total), t.Currency, now.Add(-window).UnixMilli())
+}
+
+// ClaimDueTold is ClaimTold for the timer, which has the order from DueTold.
+func (s *Store) ClaimDueTold(ctx context.Context, id string, window time.Duration, now time.Time) (bool, error) {
+	return s.exec(ctx, id, `
+		UPDATE orders SET queried_at = ? WHERE id = ? AND told_at IS NOT NULL AND transaction_id IS NULL AND queried_at <= ?`,
+		now.UnixMilli(), id, now.Add(-window).UnixMilli())
+}
+
+// NoteFailure stores why WeChat refused an unpaid order that stays as it is.
+func (s *Store) NoteFailure(ctx context.Context, id, code string, now time.Time) error {
+	_, err := s.exec(ctx, id, `UPDATE orders SET failure = ?, updated_at = MAX(updated_at, ?) WHERE id = ? AND status IN (?, ?)`,
+		code, now.UnixMilli(), id, string(api.StatusCreated), string(api.StatusPending))
+	return err
+}
+
+// change is what a change of status writes and asks for besides the status.
+type change struct {
+	set       string
+	args      []any
+	where     string
+	whereArgs []any
+}
+
+func (s *Store) change(ctx context.Context, id string, to api.OrderStatus, now time.Time, c change) (bool, error) {
+	set := []string{`status = ?`, `updated_at = MAX(updated_at, ?)`}
+	if !order.Open(to) {
+		set = append(set, `network = NULL`)
+		if to != api.StatusClosing {
+			set = append(set, `due_at = NULL`)
+		}
+	}
+	if to == api.StatusPaid || to == api.StatusClosed || to == api.StatusFailed {
+		set = append(set, `client_ip = ''`) // unifiedorder is not called again
+	}
+	if c.set != "" {
+		set = append(set, c.set)
+	}
+	args := append([]any{string(to), now.UnixMilli()}, c.args...)
+
+	var from []string
+	args = append(args, id)
+	for _, status := range order.Sources(to) {
+		from = append(from, `?`)
+		args = append(args, string(status))
+	}
+	where := []string{`id = ?`, `status IN (` + strings.Join(from, `, `) + `)`}
+	if c.where != "" {
+		where = append(where, c.where)
+	}
+	args = append(args, c.whereArgs...)
+	return s.exec(ctx, id, `UPDATE orders SET `+strings.Join(set, `, `)+` WHERE `+strings.Join(where, ` AND `), args...)
+}
+
+func (s *Store) exec(ctx context.Context, id, query string, args ...any) (bool, error) {
+	return s.run(ctx, "changing order "+id, query, args...)
+}

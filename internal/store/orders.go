@@ -1,0 +1,320 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+)
+
+// Insert stores a new order. When its owner has used its client_key before, the
+// order of that time is returned and nothing is stored; the caller compares
+// fingerprints. Beyond a bound nothing is stored either; the error is then ErrFull,
+// ErrBuyerBound, ErrNetworkBound or ErrGuestsBound.
+func (s *Store) Insert(ctx context.Context, o order.Order) (order.Order, error) {
+	for range maxInserts {
+		stored, err := s.insert(ctx, o)
+		if !errors.Is(err, errRoomAgain) {
+			return stored, err
+		}
+	}
+	return order.Order{}, ErrFull // others take each place that becomes free: try again later
+}
+
+// maxInserts is how often Insert tries when places become free while it does.
+const maxInserts = 3
+
+// insert is one try of Insert. errRoomAgain says that the next one may succeed.
+func (s *Store) insert(ctx context.Context, o order.Order) (order.Order, error) {
+	lines, err := json.Marshal(o.Lines)
+	if err != nil {
+		return order.Order{}, fmt.Errorf("encoding the lines of order %s: %w", o.ID, err)
+	}
+	o.Status = api.StatusCreated
+	o.CreatedAt = o.CreatedAt.UTC().Truncate(time.Millisecond)
+	o.ExpiresAt = o.ExpiresAt.UTC().Truncate(time.Millisecond)
+	o.UpdatedAt = o.CreatedAt
+	res, err := s.db.ExecContext(ctx, `
+		INSERT INTO orders (owner, guest, network, id, out_trade_no, client_key, fingerprint, appid, mch_id, trade_type, items,
+			total, currency, shop_name, body, client_ip, notify_url, created_at, expires_at, status, updated_at, due_at, simulated)
+		SELECT ?1, ?3, IIF(?3 = 1, ?6, NULL), ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?23, ?23 + ?26, ?27
+		WHERE `+room+` = ''
+		ON CONFLICT (owner, client_key) DO NOTHING`,
+		append(s.roomArgs(o, 0), o.ID, o.OutTradeNo, o.ClientKey, o.Fingerprint, o.AppID, o.MchID, string(o.TradeType), string(lines),
+			int64(o.Total), o.Currency, o.ShopName, o.Body, o.ClientIP, o.NotifyURL, o.CreatedAt.UnixMilli(), o.ExpiresAt.UnixMilli(),
+			string(o.Status), minDue.Milliseconds(), flag(o.Simulated))...)
+	if err != nil {
+		return order.Order{}, fmt.Errorf("inserting order %s: %w", o.ID, err)
+	}
+	n, err := res.RowsAffected()
+	if err != nil {
+		return order.Order{}, fmt.Errorf("inserting order %s: %w", o.ID, err)
+	}
+	if n == 0 {
+		return s.notStored(ctx, o)
+	}
+	return o, nil
+}
+
+const selectOrders = `SELECT id, out_trade_no, owner, client_key, fingerprint, appid, mch_id, trade_type, items,
+	total, currency, shop_name, body, client_ip, notify_url, created_at, expires_at, status,
+	COALESCE(prepay_id, '') AS prepay_id, COALESCE(prepay_at, 0) AS prepay_at, COALESCE(sign_type, '') AS sign_type,
+	COALESCE(pay_url, '') AS pay_url, COALESCE(asking_until, 0) AS asking_until,
+	COALESCE(failure, '') AS failure, COALESCE(queried_at, 0) AS queried_at,
+	COALESCE(transaction_id, '') AS transaction_id, COALESCE(paid_at, 0) AS paid_at,
+	COALESCE(payer, '') AS payer, (transaction_id IS NOT NULL AND payer IS NULL) AS payer_unknown, refunded, updated_at, simulated
+	FROM orders `
+
+// Get returns an order to its owner, and ErrNotFound to everybody else.
+func (s *Store) Get(ctx context.Context, id, owner string) (order.Order, error) {
+	return s.one(ctx, `WHERE id = ? AND owner = ?`, id, owner)
+}
+
+// ByOutTradeNo returns the order that WeChat knows by a number. It asks for no
+// owner: for WeChat's messages only.
+func (s *Store) ByOutTradeNo(ctx context.Context, outTradeNo string) (order.Order, error) {
+	return s.one(ctx, `WHERE out_trade_no = ?`, outTradeNo)
+}
+
+// ByClientKey returns the order an owner made under a key.
+func (s *Store) ByClientKey(ctx context.Context, owner, key string) (order.Order, error) {
+	return s.one(ctx, `WHERE owner = ? AND client_key = ?`, owner, key)
+}
+
+// ByID returns an order whoever's it is: for the operator.
+func (s *Store) ByID(ctx context.Context, id string) (order.Order, error) {
+	return s.one(ctx, `WHERE id = ?`, id)
+}
+
+// List returns the orders of an owner, newest first, limit at most.
+func (s *Store) List(ctx context.Context, owner string, limit int) ([]order.Order, error) {
+	return s.query(ctx, `WHERE owner = ? ORDER BY created_at DESC, id DESC LIMIT ?`, owner, limit)
+}
+
+// Filter says which orders an operator looks for. What is zero filters nothing.
+type Filter struct {
+	Status     api.OrderStatus
+	Number     string    // an order's ID, OutTradeNo or TransactionID, the whole of it
+	From, To   time.Time // made at From or after it, and before To
+	BeforeTime time.Time // after the order with this CreatedAt and ID in the list
+	BeforeID   string
+	Limit      int // at most; has to be set
+}
+
+// Search returns the orders that f lets through, newest first, whoever's they
+// are.
+func (s *Store) Search(ctx context.Context, f Filter) ([]order.Order, error) {
+	var where []string
+	var args []any
+	add := func(condition string, values ...any) {
+		where = append(where, condition)
+		args = append(args, values...)
+	}
+	if f.Status != "" {
+		column := `status`
+		if f.Number != "" {
+			column = `+status` // keeps the planner from the index, which has a part of all orders under each status
+		}
+		add(column+` = ?`, string(f.Status))
+	}
+	if f.Number != "" {
+		add(`(id = ? OR out_trade_no = ? OR transaction_id = ?)`, f.Number, f.Number, f.Number)
+	}
+	if !f.From.IsZero() {
+		add(`created_at >= ?`, f.From.UnixMilli())
+	}
+	if !f.To.IsZero() {
+		add(`created_at < ?`, f.To.UnixMilli())
+	}
+	if f.BeforeID != "" {
+		add(`(created_at, id) < (?, ?)`, f.BeforeTime.UnixMilli(), f.BeforeID)
+	}
+	clause := ``
+	if len(where) > 0 {
+		clause = `WHERE ` + strings.Join(where, ` AND `)
+	}
+	return s.query(ctx, clause+` ORDER BY created_at DESC, id DESC LIMIT ?`, append(args, f.Limit)...)
+}
+
+// OpenOrder is an order that is open.
+type OpenOrder struct {
+	ID         string
+	OutTradeNo string
+	Status     api.OrderStatus // created or pending
+	CreatedAt  time.Time
+	Matches    bool // it is one of those that the filter looks for
+}
+
+// OpenFilter says which open orders an operator wants to close.
+type OpenFilter struct {
+	Status    api.OrderStatus // created or pending
+	ProductID string          // they hold this product; "" for any
+	Before    time.Time       // they were made before
+	AfterTime time.Time       // the list goes on after the order with this CreatedAt and ID
+	AfterID   string
+	Limit     int
+}
+
+// OpenOrders returns open orders of one status, oldest first, f.Limit at most. Those
+// that do not match are there as well, so that a call reads f.Limit orders at most
+// and the next call goes on after the last one.
+func (s *Store) OpenOrders(ctx context.Context, f OpenFilter) ([]OpenOrder, error) {
+	rows, err := s.db.QueryContext(ctx, `
+		SELECT id, out_trade_no, status, created_at, (?1 = '' OR EXISTS (SELECT 1 FROM json_each(items) WHERE value ->> 'product_id' = ?1)) AS matches
+		FROM orders WHERE status = ?2 AND created_at < ?3 AND (created_at, id) > (?4, ?5) ORDER BY created_at, id LIMIT ?6`,
+		f.ProductID, string(f.Status), f.Before.UnixMilli(), f.AfterTime.UnixMilli(), f.AfterID, f.Limit)
+	if err != nil {
+		return nil, fmt.Errorf("reading open orders: %w", err)
+	}
+	defer rows.Close()
+	var orders []OpenOrder
+	for rows.Next() {
+		var o OpenOrder
+		var created int64
+		if err := rows.Scan(&o.ID, &o.OutTradeNo, &o.Status, &created, &o.Matches); err != nil {
+			return nil, fmt.Errorf("reading an open order: %w", err)
+		}
+		o.CreatedAt = fromMilli(created)
+		orders = append(orders, o)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("reading open orders: %w", err)
+	}
+	return orders, nil
+}
+
+// FirstOrder returns when the first order was made, the zero time when there is
+// none.
+func (s *Store) FirstOrder(ctx context.Context) (time.Time, error) {
+	var first int64
+	if err := s.db.QueryRowContext(ctx, `SELECT COALESCE(MIN(created_at), 0) FROM orders`).Scan(&first); err != nil {
+		return time.Time{}, fmt.Errorf("looking for the first order: %w", err)
+	}
+	return fromMilli(first), nil
+}
+
+// Timeline returns what an order went through, oldest first.
+func (s *Store) Timeline(ctx context.Context, id string) ([]api.Step, error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT status, at FROM order_steps WHERE order_id = ? ORDER BY rowid`, id)
+	if err != nil {
+		return nil, fmt.Errorf("reading the steps of order %s: %w", id, err)
+	}
+	defer rows.Close()
+	var steps []api.Step
+	for rows.Next() {
+		var step api.Step
+		if err := rows.Scan(&step.Status, &step.At); err != nil {
+			return nil, fmt.Errorf("reading the steps of order %s: %w", id, err)
+		}
+		steps = append(steps, step)
+	}
+	return steps, rows.Err()
+}
+
+// The least and the greatest time between two queries of the timer about one order.
+const (
+	minDue = time.Minute
+	maxDue = 6 * time.Hour // once the order has expired: what keeps it open may last
+)
+
+// due is SQL for the time of the next query about an order that is queried at ?1: after
+// half the age that the order has then, but at least minDue. From the expiry on it is
+// half the time since then, between minDue and maxDue. A cancelled order is as old as
+// its cancellation, and waits until WeChat closes it. The arguments are those of
+// dueArgs; D1 binds them as REAL, so the result is cast.
+const due = `CAST(MAX(IIF(status = 'closing', created_at + ?4, 0),
+	MIN(?1 + MAX(?2, (?1 - IIF(status = 'closing', updated_at, created_at)) / 2),
+		MAX(expires_at + ?3, ?1 + MAX(?2, MIN(?5, (?1 - expires_at) / 2))))) AS INTEGER)`
+
+func dueArgs(now time.Time) []any {
+	return []any{now.UnixMilli(), minDue.Milliseconds(), order.ExpiryGrace.Milliseconds(), order.MinCloseAge.Milliseconds(), maxDue.Milliseconds()}
+}
+
+// DueTold returns the unpaid orders, in whatever status, of which a notification
+// said in the last day that they are paid, and which WeChat has not confirmed. They
+// were left alone for ten seconds, or for half the time between the notification
+// and the last query. Those left alone longest come first, limit at most.
+func (s *Store) DueTold(ctx context.Context, mchID string, now time.Time, limit int) ([]order.Order, error) {
+	return s.query(ctx, `INDEXED BY told_orders
+		WHERE told_at IS NOT NULL AND transaction_id IS NULL AND queried_at > ?1 AND queried_at <= ?2 AND mch_id = ?3
+		AND queried_at + (queried_at - told_at) / 2 <= ?4 AND told_at > ?1
+		ORDER BY orders.queried_at LIMIT ?5`, // told_at <= queried_at, so that the index bounds both
+		now.Add(-24*time.Hour).UnixMilli(), now.Add(-10*time.Second).UnixMilli(), mchID, now.UnixMilli(), limit)
+}
+
+// Due returns the orders of a merchant that the timer has to query WeChat about, at most
+// limit. WeChat answers about a merchant's own orders only.
+//
+// Four kinds take turns, each with the longest due first: the open and the cancelled
+// orders of signed-in buyers, and those of guests. So no number of orders of one kind
+// delays another. The statement reads at most limit index entries of each kind, and
+// the orders that it returns.
+func (s *Store) Due(ctx context.Context, mchID string, now time.Time, limit int) ([]order.Order, error) {
+	var kinds []string
+	for kind, where := range []string{`guest = 0 AND (status = 'closing') = 0`, `guest = 0 AND (status = 'closing') = 1`,
+		`guest = 1 AND (status = 'closing') = 0`, `guest = 1 AND (status = 'closing') = 1`} {
+		kinds = append(kinds, fmt.Sprintf(`SELECT * FROM (SELECT rowid AS row, due_at AS at, %d AS kind FROM orders INDEXED BY orders_due
+			WHERE mch_id = ?1 AND %s AND due_at <= ?2 ORDER BY due_at LIMIT ?3)`, kind, where))
+	}
+	return s.query(ctx, `JOIN (
+			SELECT row, kind, ROW_NUMBER() OVER (PARTITION BY kind ORDER BY at) AS turn
+			FROM (`+strings.Join(kinds, ` UNION ALL `)+`) ORDER BY turn, kind LIMIT ?3
+		) ON orders.rowid = row ORDER BY turn, kind`,
+		mchID, now.UnixMilli(), limit)
+}
+
+func (s *Store) one(ctx context.Context, where string, args ...any) (order.Order, error) {
+	orders, err := s.query(ctx, where, args...)
+	if err != nil {
+		return order.Order{}, err
+	}
+	if len(orders) == 0 {
+		return order.Order{}, ErrNotFound
+	}
+	return orders[0], nil
+}
+
+func (s *Store) query(ctx context.Context, where string, args ...any) ([]order.Order, error) {
+	rows, err := s.db.QueryContext(ctx, selectOrders+where, args...)
+	if err != nil {
+		return nil, fmt.Errorf("reading orders: %w", err)
+	}
+	defer rows.Close()
+	var orders []order.Order
+	for rows.Next() {
+		o, err := scan(rows)
+		if err != nil {
+			return nil, fmt.Errorf("reading an order: %w", err)
+		}
+		orders = append(orders, o)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("reading orders: %w", err)
+	}
+	return orders, nil
+}
+
+func scan(rows *sql.Rows) (order.Order, error) {
+	var o order.Order
+	var lines string
+	var created, expires, prepay, asking, queried, paid, updated int64
+	if err := rows.Scan(&o.ID, &o.OutTradeNo, &o.Owner, &o.ClientKey, &o.Fingerprint, &o.AppID, &o.MchID, &o.TradeType, &lines,
+		&o.Total, &o.Currency, &o.ShopName, &o.Body, &o.ClientIP, &o.NotifyURL, &created, &expires, &o.Status,
+		&o.PrepayID, &prepay, &o.SignType, &o.PayURL, &asking, &o.Failure, &queried,
+		&o.TransactionID, &paid, &o.Payer, &o.PayerUnknown, &o.Refunded, &updated, &o.Simulated); err != nil {
+		return order.Order{}, err
+	}
+	if err := json.Unmarshal([]byte(lines), &o.Lines); err != nil {
+		return order.Order{}, errors.New("its lines are not JSON")
+	}
+	o.CreatedAt, o.ExpiresAt, o.UpdatedAt = fromMilli(created), fromMilli(expires), fromMilli(updated)
+	o.PrepayAt, o.QueriedAt, o.PaidAt = fromMilli(prepay), fromMilli(queried), fromMilli(paid)
+	o.AskingUntil = fromMilli(asking)
+	return o, nil
+}

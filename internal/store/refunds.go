@@ -1,0 +1,212 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+)
+
+// InsertRefund stores a new refund and reports whether it did: the order has to
+// be paid, no more than what is left of it may go back, and its refund of that
+// Key, if there is one, stays the only one. The order is refunding from then on.
+//
+// Everything is asked for in the one statement that stores the refund, so that
+// of any number of calls at once those succeed for which there is room.
+func (s *Store) InsertRefund(ctx context.Context, r order.Refund) (bool, error) {
+	return s.run(ctx, "storing refund "+r.ID, `
+		INSERT INTO refunds (id, order_id, refund_key, amount, reason, notify_url, created_at, from_balance, status, updated_at)
+		SELECT ?, id, ?, ?, ?, ?, MAX(updated_at, ?), ?, 'created', MAX(updated_at, ?) FROM orders
+		WHERE id = ? AND status IN ('paid', 'refunding')
+		AND total >= ? + (SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE order_id = orders.id AND status NOT IN ('failed', 'closed'))
+		AND ? > (SELECT COUNT(*) FROM refunds WHERE order_id = orders.id AND status <> 'failed')
+		ON CONFLICT DO NOTHING`,
+		r.ID, r.Key, int64(r.Amount), r.Reason, r.NotifyURL, r.CreatedAt.UnixMilli(), flag(r.FromBalance), r.CreatedAt.UnixMilli(),
+		r.OrderID, int64(r.Amount), order.MaxRefunds)
+}
+
+// RecordRefund stores a refund that WeChat has taken and that was not made here,
+// as processing, and reports whether it did. What WeChat has taken may not come
+// to more than the order; refunds of ours that it has not taken do not count, it
+// will refuse them.
+func (s *Store) RecordRefund(ctx context.Context, r order.Refund) (bool, error) {
+	return s.run(ctx, "storing refund "+r.ID, `
+		INSERT INTO refunds (id, order_id, amount, reason, notify_url, created_at, status, refund_id, taken_at, updated_at)
+		SELECT ?, id, ?, '', '', ?, 'processing', ?, MAX(updated_at, ?), MAX(updated_at, ?) FROM orders
+		WHERE id = ? AND status IN ('paid', 'refunding')
+		AND total >= ? + (SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE order_id = orders.id AND status IN ('processing', 'succeeded', 'abnormal'))
+		ON CONFLICT DO NOTHING`,
+		r.ID, int64(r.Amount), r.CreatedAt.UnixMilli(), r.RefundID, r.TakenAt.UnixMilli(), r.TakenAt.UnixMilli(),
+		r.OrderID, int64(r.Amount))
+}
+
+const selectRefunds = `SELECT refunds.id, order_id, COALESCE(refund_key, '') AS refund_key, amount, reason, refunds.notify_url,
+	refunds.created_at, refunds.status, COALESCE(refund_id, '') AS refund_id, COALESCE(taken_at, 0) AS taken_at,
+	from_balance, COALESCE(refunds.failure, '') AS failure, COALESCE(failure_text, '') AS failure_text, stuck,
+	COALESCE(refunds.queried_at, 0) AS queried_at, COALESCE(ended_at, 0) AS ended_at,
+	refunds.updated_at, out_trade_no, COALESCE(transaction_id, '') AS transaction_id, total
+	FROM refunds JOIN orders ON orders.id = order_id `
+
+// RefundByID returns a refund by the number that WeChat knows it by.
+func (s *Store) RefundByID(ctx context.Context, id string) (order.Refund, error) {
+	return s.oneRefund(ctx, `WHERE refunds.id = ?`, id)
+}
+
+// RefundByKey returns the refund of an order that was made under a key.
+func (s *Store) RefundByKey(ctx context.Context, orderID, key string) (order.Refund, error) {
+	return s.oneRefund(ctx, `WHERE order_id = ? AND refund_key = ?`, orderID, key)
+}
+
+// Refunds returns the refunds of an order, oldest first.
+func (s *Store) Refunds(ctx context.Context, orderID string) ([]order.Refund, error) {
+	return s.queryRefunds(ctx, `WHERE order_id = ? ORDER BY refunds.created_at, refunds.id`, orderID)
+}
+
+// DueRefunds returns the refunds that WeChat is to be sent again or asked about:
+// those that have not come to an end and were left alone for a minute or more.
+// The older one was then the longer it is left alone, by half its age, but not
+// beyond half an hour in its first week, which then grows with its age. One that waits
+// for the operator is left alone by half its age up to a day; an abnormal one for six
+// hours, or a tenth of its age. Those left alone longest come first, limit at most; but
+// those that WeChat has not taken and those that it has come in turn.
+func (s *Store) DueRefunds(ctx context.Context, now time.Time, limit int) ([]order.Refund, error) {
+	const (
+		asked = `COALESCE(refunds.queried_at, refunds.created_at)`
+		age   = `(` + asked + ` - refunds.created_at)`
+	)
+	return s.queryRefunds(ctx, `
+		WHERE refunds.status IN ('created', 'processing', 'abnormal') AND `+asked+` <= ?
+		AND `+asked+` + CASE WHEN refunds.status = 'abnormal' THEN MAX(?, `+age+` / 10)
+			WHEN refunds.status = 'created' AND stuck = 1 THEN MIN(`+age+` / 2, ?)
+			ELSE MIN(`+age+` / 2, MAX(?, `+age+` / 336)) END <= ?
+		ORDER BY ROW_NUMBER() OVER (PARTITION BY refunds.status = 'created' ORDER BY `+asked+`), `+asked+` LIMIT ?`,
+		now.Add(-time.Minute).UnixMilli(), (6 * time.Hour).Milliseconds(), (24 * time.Hour).Milliseconds(), (30 * time.Minute).Milliseconds(), now.UnixMilli(), limit)
+}
+
+func (s *Store) oneRefund(ctx context.Context, where string, args ...any) (order.Refund, error) {
+	refunds, err := s.queryRefunds(ctx, where, args...)
+	if err != nil {
+		return order.Refund{}, err
+	}
+	if len(refunds) == 0 {
+		return order.Refund{}, ErrNotFound
+	}
+	return refunds[0], nil
+}
+
+func (s *Store) queryRefunds(ctx context.Context, where string, args ...any) ([]order.Refund, error) {
+	rows, err := s.db.QueryContext(ctx, selectRefunds+where, args...)
+	if err != nil {
+		return nil, fmt.Errorf("reading refunds: %w", err)
+	}
+	defer rows.Close()
+	var refunds []order.Refund
+	for rows.Next() {
+		r, err := scanRefund(rows)
+		if err != nil {
+			return nil, fmt.Errorf("reading a refund: %w", err)
+		}
+		refunds = append(refunds, r)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("reading refunds: %w", err)
+	}
+	return refunds, nil
+}
+
+func scanRefund(rows *sql.Rows) (order.Refund, error) {
+	var r order.Refund
+	var created, taken, queried, ended, updated int64
+	err := rows.Scan(&r.ID, &r.OrderID, &r.Key, &r.Amount, &r.Reason, &r.NotifyURL, &created, &r.Status, &r.RefundID, &taken,
+		&r.FromBalance, &r.Failure, &r.FailureText, &r.Stuck, &queried, &ended, &updated, &r.OutTradeNo, &r.TransactionID, &r.Total)
+	r.CreatedAt, r.TakenAt, r.QueriedAt = fromMilli(created), fromMilli(taken), fromMilli(queried)
+	r.EndedAt, r.UpdatedAt = fromMilli(ended), fromMilli(updated)
+	return r, err
+}
+
+// The changes of a refund: like those of an order each is one conditional
+// statement, through the table of refundstatus.go. What it means for the order
+// is in the same statement, by a trigger.
+
+// MoveRefund brings a refund to where WeChat says that it is, under WeChat's
+// number for it. ended is when it came to an end, zero when WeChat does not say.
+// WeChat's clock may be behind the one that wrote created_at, and WeChat reports
+// whole seconds: a refund does not end before it was created.
+//
+// A refund that was thought to have failed gave up its share of the order: it is
+// taken back only where there is room.
+func (s *Store) MoveRefund(ctx context.Context, id string, to api.RefundStatus, refundID string, ended, now time.Time) (bool, error) {
+	from, args := refundFrom(to)
+	return s.run(ctx, "changing refund "+id, `
+		UPDATE refunds SET status = ?, refund_id = ?, taken_at = COALESCE(taken_at, MAX(updated_at, ?)), failure = NULL, failure_text = NULL, stuck = 0,
+			ended_at = IIF(? IN ('succeeded', 'closed'), MAX(created_at, COALESCE(?, MAX(updated_at, ?))), NULL),
+			updated_at = MAX(updated_at, ?)
+		WHERE id = ? AND (refund_id IS NULL OR refund_id = ?) AND status IN (`+from+`)
+		AND (status <> 'failed' OR (SELECT total FROM orders WHERE id = order_id) >= amount +
+			(SELECT COALESCE(SUM(amount), 0) FROM refunds AS other WHERE other.order_id = refunds.order_id AND other.status IN ('processing', 'succeeded', 'abnormal')))`,
+		append([]any{string(to), refundID, now.UnixMilli(), string(to), milli(ended), now.UnixMilli(), now.UnixMilli(), id, refundID}, args...)...)
+}
+
+// FailRefund ends a refund that WeChat refused to take, with WeChat's code and words:
+// created -> failed.
+func (s *Store) FailRefund(ctx context.Context, id string, f order.RefundFailure, now time.Time) (bool, error) {
+	from, args := refundFrom(api.RefundFailed)
+	return s.run(ctx, "changing refund "+id, `
+		UPDATE refunds SET status = ?, failure = ?, failure_text = ?, stuck = 0, ended_at = MAX(updated_at, ?), updated_at = MAX(updated_at, ?)
+		WHERE id = ? AND status IN (`+from+`)`,
+		append([]any{string(api.RefundFailed), cmp.Or(f.Failure, "FAIL"), f.FailureText, now.UnixMilli(), now.UnixMilli(), id}, args...)...)
+}
+
+// NoteRefundFailure stores why WeChat declined a refund that stays as it is, to be
+// sent again. It does nothing when the money is to come from another source by now
+// than in r, the refund as it was sent: the failure is not that of the next call.
+func (s *Store) NoteRefundFailure(ctx context.Context, r order.Refund, f order.RefundFailure, now time.Time) error {
+	_, err := s.run(ctx, "changing refund "+r.ID, `
+		UPDATE refunds SET failure = ?, failure_text = ?, stuck = ?, from_balance = ?, updated_at = MAX(updated_at, ?)
+		WHERE id = ? AND status = 'created' AND from_balance = ?`,
+		cmp.Or(f.Failure, "FAIL"), f.FailureText, flag(f.Stuck), flag(f.FromBalance), now.UnixMilli(), r.ID, flag(r.FromBalance))
+	return err
+}
+
+// SwitchSource lets a refund that WeChat has not taken take its money from the other
+// source than in r, as it was sent: the available balance or unsettled takings. It
+// reports whether it did.
+func (s *Store) SwitchSource(ctx context.Context, r order.Refund, now time.Time) (bool, error) {
+	return s.run(ctx, "changing refund "+r.ID, `
+		UPDATE refunds SET from_balance = ?, stuck = 0, updated_at = MAX(updated_at, ?) WHERE id = ? AND status = 'created' AND from_balance = ?`,
+		flag(!r.FromBalance), now.UnixMilli(), r.ID, flag(r.FromBalance))
+}
+
+// UseBalance lets a refund that WeChat has not taken take its money from the
+// available balance from now on, and reports whether it did not before.
+func (s *Store) UseBalance(ctx context.Context, id string, now time.Time) (bool, error) {
+	return s.run(ctx, "changing refund "+id, `
+		UPDATE refunds SET from_balance = 1, stuck = 0, updated_at = MAX(updated_at, ?) WHERE id = ? AND status = 'created' AND from_balance = 0`,
+		now.UnixMilli(), id)
+}
+
+// ClaimRefund reports whether the caller is the one to send WeChat a refund whose
+// end is not known, or to ask about it, now. Of any number of callers one gets
+// to, and no other until window has passed. A caller whose FromBalance is out of
+// date does not.
+func (s *Store) ClaimRefund(ctx context.Context, r order.Refund, window time.Duration, now time.Time) (bool, error) {
+	return s.run(ctx, "changing refund "+r.ID, `
+		UPDATE refunds SET queried_at = ?
+		WHERE id = ? AND from_balance = ? AND status NOT IN ('succeeded', 'closed') AND (queried_at IS NULL OR queried_at <= ?)`,
+		now.UnixMilli(), r.ID, flag(r.FromBalance), now.Add(-window).UnixMilli())
+}
+
+// refundFrom returns the statuses that lead to one, as the list of an IN.
+func refundFrom(to api.RefundStatus) (list string, args []any) {
+	var marks []string
+	for _, status := range order.RefundSources(to) {
+		marks = append(marks, `?`)
+		args = append(args, string(status))
+	}
+	return strings.Join(marks, `, `), args
+}

@@ -1,0 +1,70 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"h5pay/internal/order"
+	"h5pay/internal/store"
+	"h5pay/internal/store/storetest"
+)
+
+func TestUnpaidOrdersAreDeleted(t *testing.T) {
+	db, s := bounded(t)
+	s.Bounds = store.DefaultBounds()
+	at := func(o order.Order, days int) order.Order {
+		o.CreatedAt = now.AddDate(0, 0, -days)
+		o.ExpiresAt = o.CreatedAt.Add(order.Lifetime)
+		return o
+	}
+	var closed []order.Order
+	for i := range 5 {
+		o := takes(t, s, at(guestOrder(t, fmt.Sprint(i), "203.0.113.7", "key-1"), 40-i))
+		prepay(t, s, o)
+		if ok, err := s.Close(ctx, o.ID, o.ExpiresAt); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		closed = append(closed, o)
+	}
+	failed := takes(t, s, at(draft(t, "alice", "failed"), 31))
+	if ok, err := s.Fail(ctx, failed.ID, "PARAM_ERROR", failed.CreatedAt); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	kept := []order.Order{
+		takes(t, s, at(draft(t, "alice", "paid"), 50)), takes(t, s, at(draft(t, "alice", "paid late"), 50)),
+		takes(t, s, at(draft(t, "alice", "open"), 50)), takes(t, s, at(draft(t, "alice", "young"), 29)),
+	}
+	pay(t, s, kept[0], kept[0].CreatedAt)
+	refund(t, s, kept[0], "R1", 600, kept[0].CreatedAt)
+	for _, o := range []order.Order{kept[1], kept[3]} {
+		if ok, err := s.Close(ctx, o.ID, o.CreatedAt); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	pay(t, s, kept[1], kept[1].CreatedAt)
+
+	before := now.AddDate(0, 0, -30)
+	for _, want := range []int{4, 2, 0} {
+		if n, err := s.DeleteUnpaid(ctx, before, 4); n != want || err != nil {
+			t.Errorf("%d deleted, %v; want %d", n, err, want)
+		}
+		storetest.Check(t, db)
+	}
+	for _, o := range append(closed, failed) {
+		if _, err := s.ByID(ctx, o.ID); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("order %s is left: %v", o.ID, err)
+		}
+	}
+	for _, o := range kept {
+		if _, err := s.ByID(ctx, o.ID); err != nil {
+			t.Errorf("order %s of %s: %v", o.ID, o.ClientKey, err)
+		}
+	}
+	for _, table := range []string{"order_steps", "events"} {
+		var strays int
+		if err := db.QueryRow(`SELECT COUNT(*) FROM ` + table + ` WHERE order_id NOT IN (SELECT id FROM orders)`).Scan(&strays); err != nil || strays != 0 {
+			t.Errorf("%d rows of %s belong to no order, %v", strays, table, err)
+		}
+	}
+}

@@ -1,0 +1,31 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// UseState uses up the state of a sign-in, which nobody could use after expires
+// anyway, and reports whether it had not been used before.
+func (s *Store) UseState(ctx context.Context, state string, expires time.Time) (bool, error) {
+	res, err := s.db.ExecContext(ctx, `INSERT INTO used_states (state, expires_at) VALUES (?, ?) ON CONFLICT DO NOTHING`, state, expires.UnixMilli())
+	if err != nil {
+		return false, fmt.Errorf("using up a state: %w", err)
+	}
+	n, err := res.RowsAffected()
+	if err != nil {
+		return false, fmt.Errorf("using up a state: %w", err)
+	}
+	return n == 1, nil
+}
+
+// ForgetStates removes states that have expired, limit at most.
+func (s *Store) ForgetStates(ctx context.Context, now time.Time, limit int) error {
+	_, err := s.db.ExecContext(ctx, `DELETE FROM used_states WHERE state IN
+		(SELECT state FROM used_states WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`, now.UnixMilli(), limit)
+	if err != nil {
+		return fmt.Errorf("forgetting states: %w", err)
+	}
+	return nil
+}

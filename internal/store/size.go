@@ -1,0 +1,35 @@
+package store
+
+import (
+	"context"
+	"fmt"
+)
+
+// Size is how large a database is and may become, in bytes. The zero Size is unknown.
+type Size struct{ Used, Capacity int64 }
+
+// Full reports whether no new order is taken: the last tenth is for payments, refunds
+// and webhooks of the orders that exist. Insert asks the same in SQL.
+func (s Size) Full() bool { return s.Capacity > 0 && s.Used >= s.Capacity/10*9 }
+
+// NoteSize stores the size of the database for Insert and Vitals. It writes nothing
+// when size and capacity have changed by less than a thousandth of the capacity.
+func (s *Store) NoteSize(ctx context.Context, size Size) error {
+	_, err := s.run(ctx, "noting the size of the database", `
+		INSERT INTO database_size (one, used, capacity) VALUES (1, ?, ?)
+		ON CONFLICT (one) DO UPDATE SET used = excluded.used, capacity = excluded.capacity
+		WHERE ABS(excluded.capacity - capacity) >= capacity / 1000 OR ABS(excluded.used - used) >= capacity / 1000`, size.Used, size.Capacity)
+	return err
+}
+
+// SQLiteSize returns the size of a SQLite database. Capacity is SQLite's own limit.
+// Pages that a deletion has freed do not count as used.
+func (s *Store) SQLiteSize(ctx context.Context) (Size, error) {
+	var size Size
+	err := s.db.QueryRowContext(ctx, `SELECT (page_count - freelist_count) * page_size, max_page_count * page_size
+		FROM pragma_page_count, pragma_freelist_count, pragma_page_size, pragma_max_page_count`).Scan(&size.Used, &size.Capacity)
+	if err != nil {
+		return Size{}, fmt.Errorf("reading the size of the database: %w", err)
+	}
+	return size, nil
+}

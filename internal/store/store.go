@@ -1,0 +1,68 @@
+// Package store keeps the shop's orders, refunds and events over database/sql, each
+// table in a file of its own.
+//
+// The same SQL runs on D1 and on SQLite. Every change is one conditional statement,
+// because D1 has no transactions for us to use; the triggers of migrations/ continue
+// some of them inside the statement.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Store keeps products and orders in a database with the schema of
+// migrations/. It is safe for concurrent use.
+type Store struct {
+	Bounds Bounds // of new orders; set before the first use
+
+	db counted
+}
+
+// New returns a store over db: D1 in the Worker, SQLite elsewhere.
+func New(db *sql.DB) *Store { return &Store{Bounds: DefaultBounds(), db: counted{db}} }
+
+// ErrNotFound is returned for an order that does not exist or is not the
+// asker's.
+var ErrNotFound = errors.New("no such order")
+
+// run executes one statement, to do what the error says, and reports whether it
+// wrote anything.
+func (s *Store) run(ctx context.Context, what, query string, args ...any) (bool, error) {
+	res, err := s.db.ExecContext(ctx, query, args...)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", what, err)
+	}
+	n, err := res.RowsAffected()
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", what, err)
+	}
+	return n > 0, nil // D1 counts what triggers write too
+}
+
+// milli is how a time is stored; the zero time as NULL.
+func milli(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixMilli()
+}
+
+// flag is how a bool is stored.
+func flag(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// fromMilli reads a stored time; 0 stands for NULL.
+func fromMilli(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}

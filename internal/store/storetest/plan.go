@@ -1,0 +1,182 @@
+package storetest
+
+import (
+	"context"
+	"database/sql"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"h5pay/internal/store"
+)
+
+// Main runs the tests of a package and then looks at the query plan of every statement
+// that the methods of store.Store ran in them, and of every trigger. It returns the
+// status for os.Exit. With allMethods, and if no test was left out, each method of
+// store.Store must have run.
+func Main(m *testing.M, allMethods bool) int {
+	status := m.Run()
+	problems := CheckPlans()
+	if allMethods && status == 0 && flag.Lookup("test.run").Value.String() == "" && flag.Lookup("test.list").Value.String() == "" {
+		problems = append(problems, methodsNotRun()...)
+	}
+	for _, p := range problems {
+		fmt.Println("query plan: " + p)
+	}
+	if status == 0 && len(problems) > 0 {
+		status = 1
+	}
+	return status
+}
+
+// small are the tables that no caller can make grow: an operator writes them, or they
+// have a fixed number of rows, or one more a day.
+var small = []string{"products", "counters", "timers", "guests_open", "database_size", "bill_checks", "d1_migrations", "switches"}
+
+// allowed are the steps of plans that look unbounded and are not, by a part of the SQL.
+var allowed = []struct{ sql, step, why string }{
+	{"FROM orders  ORDER BY created_at DESC, id DESC LIMIT", "SCAN orders USING INDEX orders_by_time", "reads in the order of the index until LIMIT"},
+	{"FROM events WHERE 1 ORDER BY seq DESC LIMIT", "SCAN events", "reads in the order of the key until LIMIT"},
+	{"FROM events INDEXED BY dead_events", "SCAN events USING INDEX dead_events", "reads the partial index in its order until LIMIT"},
+	{"FROM events INDEXED BY pending_events", "SCAN events USING INDEX pending_events", "reads the partial index in its order until LIMIT"},
+	{"status = 'dead' AND attempts > 0 LIMIT ?1", "SCAN events USING INDEX failed_events", "reads the partial index until LIMIT"},
+	{"AS turn", "USE TEMP B-TREE", "sorts the rows of subqueries that have a LIMIT each"},
+	{"JOIN orders ON orders.id = order_id WHERE order_id = ?", "USE TEMP B-TREE FOR ORDER BY", "sorts the refunds of one order, MaxRefunds at most"},
+	{"PARTITION BY refunds.status = 'created'", "USE TEMP B-TREE", "sorts the refunds that have not ended; only the operator makes refunds"},
+	{"FROM products", "USE TEMP B-TREE", "sorts the catalogue"},
+	{"FROM bill_differences JOIN bill_checks", "USE TEMP B-TREE", "sorts the differences of the bills of one page"},
+	{"SELECT id FROM orders WHERE payer = ?1", "UNION USING TEMP B-TREE", "reads the orders of one person, for the operator"},
+	{"SELECT id FROM orders WHERE payer = ?1", "USE TEMP B-TREE FOR ORDER BY", "sorts the orders of one person, for the operator"},
+	{"id = ? OR out_trade_no = ? OR transaction_id = ?", "USE TEMP B-TREE FOR ORDER BY", "sorts three rows at most"},
+}
+
+// CheckPlans returns what is wrong with the plans of the statements that ran so far in
+// this process, and of the triggers.
+func CheckPlans() (problems []string) {
+	dir, err := os.MkdirTemp("", "plans")
+	if err != nil {
+		return []string{err.Error()}
+	}
+	defer os.RemoveAll(dir)
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "plans.db"))
+	if err != nil {
+		return []string{err.Error()}
+	}
+	defer db.Close()
+	if err := store.Migrate(context.Background(), db); err != nil {
+		return []string{err.Error()}
+	}
+	recorded.Lock()
+	statements := maps.Clone(recorded.statements)
+	recorded.Unlock()
+	for _, query := range slices.Sorted(maps.Keys(statements)) {
+		var args []any
+		for _, arg := range statements[query].Args {
+			args = append(args, arg.Value)
+		}
+		problems = append(problems, explain(db, query, args...)...)
+	}
+	bodies, err := triggerStatements(db)
+	if err != nil {
+		return append(problems, err.Error())
+	}
+	for _, query := range bodies {
+		problems = append(problems, explain(db, query)...)
+	}
+	return problems
+}
+
+// explain returns the steps of a statement's plan that read or sort what can grow
+// without bound.
+func explain(db *sql.DB, query string, args ...any) (problems []string) {
+	rows, err := db.Query(`EXPLAIN QUERY PLAN `+query, args...)
+	if err != nil {
+		return []string{fmt.Sprintf("%v in %s", err, query)}
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, parent, unused int
+		var step string
+		if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
+			return append(problems, err.Error())
+		}
+		if !bounded(step) && !isAllowed(query, step) {
+			problems = append(problems, step+" in "+query)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		problems = append(problems, err.Error())
+	}
+	return problems
+}
+
+func bounded(step string) bool {
+	if strings.Contains(step, "TEMP B-TREE") {
+		return false
+	}
+	scanned, ok := strings.CutPrefix(step, "SCAN ")
+	if !ok {
+		return true
+	}
+	name, _, _ := strings.Cut(scanned, " ")
+	return slices.Contains(small, name) || scanned == "CONSTANT ROW" || strings.HasSuffix(scanned, " VALUES CLAUSE") ||
+		strings.HasPrefix(name, "(subquery-") || // its own steps are in the plan too
+		strings.HasPrefix(name, "json_each") || strings.HasPrefix(name, "pragma_")
+}
+
+func isAllowed(query, step string) bool {
+	return slices.ContainsFunc(allowed, func(a struct{ sql, step, why string }) bool {
+		return strings.Contains(query, a.sql) && strings.HasPrefix(step, a.step)
+	})
+}
+
+var (
+	triggerBody = regexp.MustCompile(`(?s)\bBEGIN\b(.*)\bEND$`)
+	triggerRow  = regexp.MustCompile(`\b(NEW|OLD)\.\w+`)
+)
+
+// triggerStatements returns the statements of all triggers, with a constant for each
+// value of the row that fires one: EXPLAIN QUERY PLAN leaves triggers out.
+func triggerStatements(db *sql.DB) (statements []string, err error) {
+	rows, err := db.Query(`SELECT name, sql FROM sqlite_master WHERE type = 'trigger'`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name, text string
+		if err := rows.Scan(&name, &text); err != nil {
+			return nil, err
+		}
+		body := triggerBody.FindStringSubmatch(text)
+		if body == nil {
+			return nil, fmt.Errorf("trigger %s has no body", name)
+		}
+		for statement := range strings.SplitSeq(triggerRow.ReplaceAllString(body[1], "1"), ";") {
+			if strings.TrimSpace(statement) != "" {
+				statements = append(statements, strings.TrimSpace(statement))
+			}
+		}
+	}
+	return statements, rows.Err()
+}
+
+// methodsNotRun returns the methods of store.Store of which no test ran a statement.
+func methodsNotRun() (problems []string) {
+	recorded.Lock()
+	defer recorded.Unlock()
+	store := reflect.TypeFor[*store.Store]()
+	for i := range store.NumMethod() {
+		if name := store.Method(i).Name; !recorded.methods[name] {
+			problems = append(problems, "no test ran store.Store."+name)
+		}
+	}
+	return problems
+}

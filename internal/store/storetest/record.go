@@ -1,0 +1,128 @@
+package storetest
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	_ "modernc.org/sqlite" // the driver, native only
+)
+
+// driverName is modernc's SQLite, which also keeps what the methods of store.Store run.
+const driverName = "sqlite-recorded"
+
+func init() {
+	plain, err := sql.Open("sqlite", "")
+	if err != nil {
+		panic(err)
+	}
+	sql.Register(driverName, recordingDriver{plain.Driver()})
+	plain.Close()
+}
+
+// Statement is one that a method of store.Store ran.
+type Statement struct {
+	SQL  string
+	Args []driver.NamedValue
+}
+
+// recorded is what the methods of store.Store ran so far in this process.
+var recorded struct {
+	sync.Mutex
+	statements map[string]Statement // by SQL
+	methods    map[string]bool      // of store.Store
+	log        []Statement          // in order, while logging
+	logging    bool
+}
+
+const storeMethod = "h5pay/internal/store.(*Store)."
+
+// record keeps a statement if a method of store.Store runs it. Tests run SQL of their
+// own over the same database.
+//
+// It returns the arguments as D1 gets them: JavaScript has one type of number, so that
+// D1 binds a whole number as a REAL, and a division of it is not one of integers.
+func record(query string, args []driver.NamedValue) []driver.NamedValue {
+	var pcs [64]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	method := ""
+	for {
+		frame, more := frames.Next()
+		if name, ok := strings.CutPrefix(frame.Function, storeMethod); ok {
+			method = name // the outermost is the one that the product calls
+		}
+		if !more {
+			break
+		}
+	}
+	if method == "" {
+		return args
+	}
+	s := Statement{query, slices.Clone(args)}
+	for i, arg := range s.Args {
+		if n, ok := arg.Value.(int64); ok {
+			s.Args[i].Value = float64(n)
+		}
+	}
+	recorded.Lock()
+	defer recorded.Unlock()
+	if recorded.statements == nil {
+		recorded.statements, recorded.methods = map[string]Statement{}, map[string]bool{}
+	}
+	recorded.methods[method] = true
+	if _, ok := recorded.statements[query]; !ok {
+		recorded.statements[query] = s
+	}
+	if recorded.logging {
+		recorded.log = append(recorded.log, s)
+	}
+	return s.Args
+}
+
+// Statements returns what the methods of store.Store ran during do, in order. No other
+// test may run at the same time.
+func Statements(do func()) []Statement {
+	recorded.Lock()
+	recorded.log, recorded.logging = nil, true
+	recorded.Unlock()
+	do()
+	recorded.Lock()
+	defer recorded.Unlock()
+	recorded.logging = false
+	return recorded.log
+}
+
+type recordingDriver struct{ driver.Driver }
+
+func (d recordingDriver) Open(name string) (driver.Conn, error) {
+	conn, err := d.Driver.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	return recordingConn{conn}, nil
+}
+
+// recordingConn passes on all that database/sql uses of modernc's connection.
+type recordingConn struct{ driver.Conn }
+
+func (c recordingConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	return c.Conn.(driver.ExecerContext).ExecContext(ctx, query, record(query, args))
+}
+
+func (c recordingConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, record(query, args))
+}
+
+func (c recordingConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	return c.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, query)
+}
+
+func (c recordingConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	return c.Conn.(driver.ConnBeginTx).BeginTx(ctx, opts)
+}
+
+func (c recordingConn) Ping(ctx context.Context) error { return c.Conn.(driver.Pinger).Ping(ctx) }

@@ -1,0 +1,118 @@
+package storetest
+
+import (
+	"database/sql"
+	"strings"
+	"testing"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+)
+
+// keepRefunds records every change of a refund's status, and keeps what was sent
+// to WeChat as it was.
+const keepRefunds = `
+	CREATE TABLE refund_history (refund_id TEXT NOT NULL, was TEXT NOT NULL, became TEXT NOT NULL) STRICT;
+	CREATE TRIGGER record_refund_history AFTER UPDATE OF status ON refunds
+	BEGIN INSERT INTO refund_history VALUES (NEW.id, OLD.status, NEW.status); END;
+	CREATE TRIGGER keep_refund BEFORE UPDATE ON refunds
+	WHEN OLD.id <> NEW.id OR OLD.order_id <> NEW.order_id OR OLD.refund_key IS NOT NEW.refund_key OR OLD.amount <> NEW.amount
+		OR OLD.reason <> NEW.reason OR OLD.notify_url <> NEW.notify_url OR OLD.created_at <> NEW.created_at
+		OR OLD.from_balance <> NEW.from_balance AND OLD.status <> 'created'
+		OR (OLD.refund_id IS NOT NULL AND OLD.refund_id IS NOT NEW.refund_id)
+		OR (OLD.taken_at IS NOT NULL AND OLD.taken_at IS NOT NEW.taken_at) OR NEW.updated_at < OLD.updated_at
+	BEGIN SELECT RAISE(ABORT, 'a column that never changes was changed'); END;
+	CREATE TRIGGER keep_refunds BEFORE DELETE ON refunds
+	BEGIN SELECT RAISE(ABORT, 'a refund was deleted'); END;`
+
+// checkRefunds fails the test when refunds and orders do not agree. Each query
+// is of one moment.
+func checkRefunds(t testing.TB, db *sql.DB) {
+	t.Helper()
+	rows, err := db.Query(`SELECT id, status, total, refunded,
+		(SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE order_id = orders.id AND status = 'succeeded'),
+		(SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE order_id = orders.id AND status IN ('processing', 'succeeded', 'abnormal')),
+		(SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE order_id = orders.id AND status NOT IN ('failed', 'closed')),
+		(SELECT COUNT(*) FROM refunds WHERE order_id = orders.id AND status IN ('created', 'processing', 'abnormal')),
+		(SELECT COUNT(*) FROM refunds WHERE order_id = orders.id AND refund_key IS NULL)
+		FROM orders`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, status string
+		var total, refunded, succeeded, taken, live, open, foreign int64
+		if err := rows.Scan(&id, &status, &total, &refunded, &succeeded, &taken, &live, &open, &foreign); err != nil {
+			t.Fatal(err)
+		}
+		for what, broken := range map[string]bool{
+			"refunded is not the sum of its refunds":           refunded != succeeded,
+			"more than was paid goes back":                     taken > total,
+			"more than was paid was promised to go back":       live > total && foreign == 0,
+			"refunds of what was not paid":                     live > 0 && !order.WasPaid(api.OrderStatus(status)),
+			"refunding without a refund under way":             status == "refunding" && open == 0,
+			"a refund is under way and it is not refunding":    status != "refunding" && open > 0,
+			"refunded, but not all of it":                      status == "refunded" && refunded != total,
+			"all of it has gone back and it is not refunded":   status == "paid" && refunded == total,
+			"money has gone back that never came":              refunded > 0 && !order.WasPaid(api.OrderStatus(status)),
+			"there are more refunds under way than WeChat has": open > order.MaxRefunds,
+		} {
+			if broken {
+				t.Errorf("order %s (%s, total %d, refunded %d, succeeded %d, taken %d, live %d, open %d): %s",
+					id, status, total, refunded, succeeded, taken, live, open, what)
+			}
+		}
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	checkRefundHistory(t, db)
+}
+
+// checkRefundHistory fails the test when a refund went a way that is not in the
+// table of changes, or lacks what belongs to its status.
+func checkRefundHistory(t testing.TB, db *sql.DB) {
+	t.Helper()
+	rows, err := db.Query(`SELECT id, status, refund_key IS NOT NULL, refund_id IS NOT NULL, ended_at IS NOT NULL, COALESCE(failure, ''),
+		COALESCE((SELECT group_concat(was || '>' || became, ' ' ORDER BY rowid) FROM refund_history WHERE refund_id = refunds.id), '')
+		FROM refunds`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, status, failure, history string
+		var made, taken, ended bool
+		if err := rows.Scan(&id, &status, &made, &taken, &ended, &failure, &history); err != nil {
+			t.Fatal(err)
+		}
+		at := string(api.RefundCreated)
+		if !made {
+			at = string(api.RefundProcessing)
+		}
+		for change := range strings.FieldsSeq(history) {
+			was, became, _ := strings.Cut(change, ">")
+			if was != at || !order.RefundCanBecome(api.RefundStatus(was), api.RefundStatus(became)) {
+				at = "nowhere"
+				break
+			}
+			at = became
+		}
+		s := api.RefundStatus(status)
+		for what, broken := range map[string]bool{
+			"its history cannot lead there":  at != status,
+			"WeChat has taken it, or not":    taken != (s != api.RefundCreated && s != api.RefundFailed),
+			"it has ended, or not":           ended != (s == api.RefundSucceeded || s == api.RefundClosed || s == api.RefundFailed),
+			"failed without a code":          s == api.RefundFailed && failure == "",
+			"it was taken and has a failure": taken && failure != "",
+		} {
+			if broken {
+				t.Errorf("refund %s (%s, history %q): %s", id, status, history, what)
+			}
+		}
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+}

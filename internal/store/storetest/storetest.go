@@ -1,0 +1,246 @@
+// Package storetest gives tests a real SQLite with the shop's schema and the
+// demo catalogue, and the checks that must hold for it after every step.
+package storetest
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/store"
+)
+
+// Open returns a migrated and seeded database that lives as long as the test.
+// A trigger writes every change of an order's status to the table history, so
+// that tests see changes that a look before and a look after would miss. Another one
+// records the payments of which WeChat did not report the payer or the time.
+func Open(t testing.TB) *sql.DB {
+	t.Helper()
+	db, err := sql.Open(driverName, "file:"+filepath.Join(t.TempDir(), "shop.db")+
+		"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)&_txlock=immediate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	ctx := context.Background()
+	if err := store.Migrate(ctx, db); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Seed(ctx, db); err != nil {
+		t.Fatal(err)
+	}
+	Exec(t, db, `
+		CREATE TABLE history (order_id TEXT NOT NULL, was TEXT NOT NULL, became TEXT NOT NULL, prepaid INTEGER NOT NULL) STRICT;
+		CREATE TRIGGER record_history AFTER UPDATE OF status ON orders
+		BEGIN INSERT INTO history VALUES (NEW.id, OLD.status, NEW.status, NEW.prepay_id IS NOT NULL); END;
+		CREATE TRIGGER keep_request BEFORE UPDATE ON orders
+		WHEN OLD.id <> NEW.id OR OLD.out_trade_no <> NEW.out_trade_no OR OLD.owner <> NEW.owner AND NEW.owner <> 'erased:' || NEW.id
+			OR OLD.client_key <> NEW.client_key OR OLD.fingerprint <> NEW.fingerprint OR OLD.appid <> NEW.appid
+			OR OLD.mch_id <> NEW.mch_id OR OLD.trade_type <> NEW.trade_type OR OLD.items <> NEW.items
+			OR OLD.shop_name <> NEW.shop_name OR OLD.total <> NEW.total OR OLD.currency <> NEW.currency OR OLD.body <> NEW.body
+			OR OLD.client_ip <> NEW.client_ip AND (NEW.client_ip <> '' OR NEW.status IN ('created', 'pending', 'closing') AND NEW.owner NOT LIKE 'erased:%')
+			OR OLD.notify_url <> NEW.notify_url
+			OR OLD.created_at <> NEW.created_at OR OLD.expires_at <> NEW.expires_at
+			OR (OLD.transaction_id IS NOT NULL AND OLD.transaction_id IS NOT NEW.transaction_id)
+			OR (OLD.paid_at IS NOT NULL AND OLD.paid_at IS NOT NEW.paid_at)
+			OR (OLD.payer IS NOT NULL AND OLD.payer IS NOT NEW.payer AND NEW.payer IS NOT '')
+		BEGIN SELECT RAISE(ABORT, 'a column that never changes was changed'); END;
+		CREATE TRIGGER keep_time BEFORE UPDATE ON orders WHEN NEW.updated_at < OLD.updated_at
+		BEGIN SELECT RAISE(ABORT, 'updated_at went back'); END;
+		CREATE TABLE incomplete (order_id TEXT NOT NULL, paid_at INTEGER, payer TEXT) STRICT;
+		CREATE TRIGGER record_incomplete AFTER UPDATE OF transaction_id ON orders WHEN NEW.paid_at IS NULL OR NEW.payer IS NULL
+		BEGIN INSERT INTO incomplete VALUES (NEW.id, NEW.paid_at, NEW.payer); END;`+keepRefunds+keepEvents)
+	return db
+}
+
+// Exec runs SQL that has to work.
+func Exec(t testing.TB, db *sql.DB, query string, args ...any) {
+	t.Helper()
+	if _, err := db.Exec(query, args...); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+}
+
+// Check fails the test when an invariant of the stored orders and refunds, or of
+// the events that tell of them, does not hold. It may be called while others change
+// them.
+func Check(t testing.TB, db *sql.DB) {
+	t.Helper()
+	checkRefunds(t, db)
+	// One statement, so that orders and their history are of one moment.
+	rows, err := db.Query(`SELECT id, out_trade_no, status, items, total, currency, created_at, expires_at, updated_at,
+		prepay_id IS NOT NULL, transaction_id IS NOT NULL, COALESCE(failure, ''), owner, trade_type, COALESCE(pay_url, ''),
+		asking_until IS NOT NULL, client_ip <> '', COALESCE(payer, ''),
+		COALESCE((SELECT group_concat(was || '>' || became, ' ' ORDER BY rowid) FROM history WHERE order_id = orders.id), ''),
+		COALESCE((SELECT group_concat(status, ' ' ORDER BY rowid) FROM order_steps WHERE order_id = orders.id), '')
+		FROM orders`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, outTradeNo, status, items, currency, failure, owner, tradeType, payURL, history, steps, payer string
+		var total, created, expires, updated int64
+		var prepaid, paid, asking, located bool
+		if err := rows.Scan(&id, &outTradeNo, &status, &items, &total, &currency, &created, &expires, &updated,
+			&prepaid, &paid, &failure, &owner, &tradeType, &payURL, &asking, &located, &payer, &history, &steps); err != nil {
+			t.Fatal(err)
+		}
+		var lines []order.Line
+		if err := json.Unmarshal([]byte(items), &lines); err != nil || len(lines) == 0 {
+			t.Errorf("order %s: items %s: %v", id, items, err)
+		}
+		var sum int64
+		for _, l := range lines {
+			sum += int64(l.Price) * int64(l.Quantity)
+		}
+		for what, broken := range map[string]bool{
+			"the total is not the sum of the lines":      sum != total,
+			"the total is out of range":                  total < 1 || total > int64(order.MaxTotal),
+			"the currency is not CNY":                    currency != "CNY",
+			"the lifetime is not 24 hours":               expires-created != order.Lifetime.Milliseconds(),
+			"it was updated before it was created":       updated < created,
+			"the public id gives away the out_trade_no":  strings.Contains(outTradeNo, strings.ToUpper(id)),
+			"the out_trade_no is not 32 characters":      len(outTradeNo) != 32,
+			"created, but has a prepay_id":               status == "created" && prepaid,
+			"pending without a prepay_id":                status == "pending" && !prepaid,
+			"paid without a transaction, or the reverse": order.WasPaid(api.OrderStatus(status)) != paid,
+			"failed without a code":                      status == "failed" && failure == "",
+			"its history cannot lead there":              !leads(strings.Fields(history), status),
+			"its steps are not its history":              steps != stepsOf(strings.Fields(history)),
+			"a guest is to pay inside WeChat":            tradeType == "JSAPI" && order.IsGuest(owner),
+			"it has a URL to pay, or lacks one":          (payURL != "") != (prepaid && tradeType != "JSAPI"),
+			"two may ask for its prepay_id, but do not":  tradeType == "JSAPI" && asking,
+			"it has ended and keeps the address":         located && (paid || status == "closed" || status == "failed"),
+			"the owner is erased, and somebody is left":  order.IsErased(owner) && (located || payer != "" && tradeType == "JSAPI" || owner != "erased:"+id || status == "created" || status == "pending"),
+		} {
+			if broken {
+				t.Errorf("order %s (%s, history %q): %s", id, status, history, what)
+			}
+		}
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	checkEvents(t, db)
+	report(t, db, brokenTimes)
+}
+
+// brokenTimes lists every step that is earlier than the one before it.
+const brokenTimes = `
+	SELECT 'order ' || order_id, 'it was ' || status || ' at ' || at || ', after a step at ' || before
+	FROM (SELECT order_id, status, at, LAG(at) OVER (PARTITION BY order_id ORDER BY rowid) AS before FROM order_steps) WHERE at < before
+	UNION ALL
+	SELECT 'order ' || id, 'updated at ' || updated_at || ', its last step is later' FROM orders
+	WHERE updated_at < (SELECT MAX(at) FROM order_steps WHERE order_id = id)
+	UNION ALL
+	SELECT 'refund ' || refunds.id, 'created ' || refunds.created_at || ', taken ' || COALESCE(taken_at, '') || ', ended ' || COALESCE(ended_at, '')
+		|| ', updated ' || refunds.updated_at
+	FROM refunds WHERE taken_at < created_at OR ended_at < created_at OR updated_at < created_at OR updated_at < taken_at
+	UNION ALL
+	SELECT 'event ' || id, 'created at ' || created_at || ', after one of ' || before
+	FROM (SELECT id, created_at, LAG(created_at) OVER (PARTITION BY order_id ORDER BY seq) AS before FROM events) WHERE created_at < before
+	UNION ALL
+	SELECT 'event ' || id, 'delivered before it was created' FROM events WHERE delivered_at < created_at`
+
+// report fails the test for each row of a query: a thing, and what is wrong with it.
+func report(t testing.TB, db *sql.DB, query string) {
+	t.Helper()
+	rows, err := db.Query(query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var what, problem string
+		if err := rows.Scan(&what, &problem); err != nil {
+			t.Fatal(err)
+		}
+		t.Errorf("%s: %s", what, problem)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// leads reports whether the changes lead from created to status, each from
+// where the one before ended and each allowed.
+func leads(history []string, status string) bool {
+	at := string(api.StatusCreated)
+	for _, change := range history {
+		was, became, _ := strings.Cut(change, ">")
+		if was != at || !order.CanBecome(api.OrderStatus(was), api.OrderStatus(became)) {
+			return false
+		}
+		at = became
+	}
+	return at == status
+}
+
+// stepsOf returns the steps that belong to a history.
+func stepsOf(history []string) string {
+	steps := string(api.StatusCreated)
+	for _, change := range history {
+		if was, became, _ := strings.Cut(change, ">"); was != became {
+			steps += " " + became
+		}
+	}
+	return steps
+}
+
+// Transitions returns the changes of status of an order so far, as "was>became".
+func Transitions(t testing.TB, db *sql.DB, id string) []string {
+	t.Helper()
+	rows, err := db.Query(`SELECT was || '>' || became FROM history WHERE order_id = ? ORDER BY rowid`, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var all []string
+	for rows.Next() {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// Dump returns everything that is stored, to tell whether anything changed.
+func Dump(t testing.TB, db *sql.DB) string {
+	t.Helper()
+	var b strings.Builder
+	for _, table := range []string{"products", "orders", "order_steps", "history", "refunds", "refund_history", "events", "bill_checks", "bill_differences", "switches"} {
+		rows, err := db.Query(`SELECT * FROM ` + table + ` ORDER BY rowid`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		columns, err := rows.Columns()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rows.Next() {
+			values := make([]any, len(columns))
+			for i := range values {
+				values[i] = new(any)
+			}
+			if err := rows.Scan(values...); err != nil {
+				t.Fatal(err)
+			}
+			b.WriteString(table)
+			for i, v := range values {
+				fmt.Fprintf(&b, " %s=%v", columns[i], *v.(*any))
+			}
+			b.WriteByte('\n')
+		}
+		rows.Close()
+	}
+	return b.String()
+}

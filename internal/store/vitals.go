@@ -1,0 +1,67 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"h5pay/internal/order"
+)
+
+// What the operator looks at (migrations/0001_schema.sql, "Operating").
+
+// Vitals tell whether a shop is well.
+type Vitals struct {
+	Reconciled    time.Time // when the timer last asked WeChat about all it had to; zero before the first time
+	ForSale       bool      // whether there is anything to buy
+	OldestPending time.Time // when the oldest pending event about money was made, zero when none is
+	OldestClosed  time.Time // the same for order.closed
+	Dead          int       // events that were given up, MaxCounted at most
+	Foreign       int       // unpaid orders that were made for another merchant, MaxCounted at most
+	Stuck         int       // refunds that WeChat declined for a reason that a retry does not cure, MaxCounted at most
+	Abnormal      int       // refunds that have to be paid out at the merchant platform, MaxCounted at most
+	Unbalanced    int       // of the last BillDays bills, those that differ from the books or cannot be had
+	Size          Size      // of the database, as the timer last saw it
+	OpenGuests    int       // orders of guests that wait for a payment
+}
+
+// MaxCounted is how far the vitals count, so that they read a constant number of rows.
+const MaxCounted = 100
+
+// Vitals reads the vitals of the shop of a merchant, in one statement. It reads about
+// MaxCounted rows of each kind at most, whatever is open or pending.
+func (s *Store) Vitals(ctx context.Context, mchID string) (Vitals, error) {
+	var v Vitals
+	var reconciled, oldest, closed int64
+	const pending = `(SELECT MIN(created_at) FROM (SELECT created_at FROM events INDEXED BY events_due
+		WHERE status = 'pending' AND blocked = 0 AND (type = 'order.closed') = `
+	const unpaid = `(SELECT COUNT(*) FROM (SELECT 1 FROM orders INDEXED BY orders_due WHERE due_at IS NOT NULL AND mch_id `
+	// An operator may have marked a dead event that was never tried.
+	err := s.db.QueryRowContext(ctx, `SELECT
+		COALESCE((SELECT at FROM timers WHERE name = 'reconcile'), 0),
+		EXISTS (SELECT 1 FROM products WHERE for_sale = 1),
+		COALESCE(`+pending+`0 ORDER BY next_at LIMIT ?1)), 0),
+		COALESCE(`+pending+`1 ORDER BY next_at LIMIT ?1)), 0),
+		(SELECT COUNT(*) FROM (SELECT 1 FROM events WHERE status = 'dead' AND attempts > 0 LIMIT ?1)),
+		MIN(?1, `+unpaid+`< ?3 LIMIT ?1)) + `+unpaid+`> ?3 LIMIT ?1))),
+		(SELECT COUNT(*) FROM (SELECT 1 FROM refunds WHERE status = 'created' AND stuck = 1 LIMIT ?1)),
+		(SELECT COUNT(*) FROM (SELECT 1 FROM refunds WHERE status = 'abnormal' LIMIT ?1)),
+		(SELECT COUNT(*) FROM (SELECT status FROM bill_checks ORDER BY date DESC LIMIT ?2) WHERE status IN ('differs', 'failed')),
+		COALESCE((SELECT used FROM database_size WHERE one = 1), 0), COALESCE((SELECT capacity FROM database_size WHERE one = 1), 0),
+		(SELECT n FROM guests_open WHERE one = 1)`, MaxCounted, order.BillDays, mchID).
+		Scan(&reconciled, &v.ForSale, &oldest, &closed, &v.Dead, &v.Foreign, &v.Stuck, &v.Abnormal, &v.Unbalanced, &v.Size.Used, &v.Size.Capacity, &v.OpenGuests)
+	if err != nil {
+		return Vitals{}, fmt.Errorf("reading the vitals: %w", err)
+	}
+	v.Reconciled, v.OldestPending, v.OldestClosed = fromMilli(reconciled), fromMilli(oldest), fromMilli(closed)
+	return v, nil
+}
+
+// Reconciled notes that the timer did all that it had to.
+func (s *Store) Reconciled(ctx context.Context, now time.Time) error {
+	_, err := s.db.ExecContext(ctx, `INSERT INTO timers (name, at) VALUES ('reconcile', ?) ON CONFLICT (name) DO UPDATE SET at = excluded.at`, now.UnixMilli())
+	if err != nil {
+		return fmt.Errorf("noting the time: %w", err)
+	}
+	return nil
+}
