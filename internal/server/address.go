@@ -10,7 +10,7 @@ import (
 // checkPayerAddress rejects an H5 order that WeChat would reject: WeChat compares
 // the address of the order with the phone's, and no phone on the internet has a
 // private one. A shop on this machine is spared, since its simulator is, too.
-func (s *Server) checkPayerAddress(trade api.TradeType, ip string) error {
+func (s *Service) checkPayerAddress(trade api.TradeType, ip string) error {
 	addr, err := netip.ParseAddr(ip)
 	if trade != api.TradeMWEB || !s.secure() || err == nil && isPublic(addr) {
 		return nil
@@ -20,7 +20,7 @@ func (s *Server) checkPayerAddress(trade api.TradeType, ip string) error {
 
 // secure reports whether the shop is open to the internet: only on this machine is
 // its address http.
-func (s *Server) secure() bool { return strings.HasPrefix(s.origin, "https:") }
+func (s *Service) secure() bool { return strings.HasPrefix(s.origin, "https:") }
 
 // isPublic reports whether an address can be that of a client on the internet.
 func isPublic(addr netip.Addr) bool {

@@ -13,7 +13,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
-	"h5pay/internal/server"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 )
@@ -67,7 +66,7 @@ func TestOperatorNeedsTheToken(t *testing.T) {
 }
 
 func TestOperatorsCallsAreOffWithoutAToken(t *testing.T) {
-	s := newShop(t, func(cfg *server.Config, _ *wechat.Config) { cfg.AdminToken = "" })
+	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.AdminToken = "" })
 	p := s.operator()
 	for _, token := range []string{"", adminToken, " "} {
 		p.token = token

@@ -39,7 +39,7 @@ func (s *Server) adminCheckBill(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &req); err != nil {
 		return err
 	}
-	check, err := s.CheckBill(context.WithoutCancel(r.Context()), req.Date)
+	check, err := s.payment.CheckBill(context.WithoutCancel(r.Context()), req.Date)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ func (s *Server) adminClose(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &api.CloseRequest{}); err != nil {
 		return err
 	}
-	o, err := s.Close(context.WithoutCancel(r.Context()), r.PathValue("id"))
+	o, err := s.payment.Close(context.WithoutCancel(r.Context()), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (s *Server) adminCloseOrders(w http.ResponseWriter, r *http.Request) error 
 		}
 	}
 	ctx := context.WithoutCancel(r.Context())
-	closing, next, err := s.CloseOrders(ctx, f)
+	closing, next, err := s.payment.CloseOrders(ctx, f)
 	if err != nil {
 		return err
 	}

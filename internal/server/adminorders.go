@@ -55,7 +55,7 @@ func (s *Server) adminOrders(w http.ResponseWriter, r *http.Request) error {
 // events.
 func (s *Server) adminOrder(w http.ResponseWriter, r *http.Request) error {
 	ctx := context.WithoutCancel(r.Context())
-	o, refunds, err := s.LookAtRefunds(ctx, r.PathValue("id"))
+	o, refunds, err := s.payment.LookAtRefunds(ctx, r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -191,7 +191,7 @@ func (s *Server) adminRefund(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &req); err != nil {
 		return err
 	}
-	refund, err := s.Refund(context.WithoutCancel(r.Context()), r.PathValue("id"), req)
+	refund, err := s.payment.Refund(context.WithoutCancel(r.Context()), r.PathValue("id"), req)
 	if err != nil {
 		return err
 	}

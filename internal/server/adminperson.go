@@ -20,7 +20,7 @@ func (s *Server) adminExportPerson(w http.ResponseWriter, r *http.Request) error
 		return err
 	}
 	ctx := r.Context()
-	who, err := s.Person(ctx, req)
+	who, err := s.payment.Person(ctx, req)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (s *Server) adminErasePerson(w http.ResponseWriter, r *http.Request) error 
 	if req.Cursor != "" {
 		return refuse(api.CodeBadRequest, "cursor: erasing goes on by itself, send the same request again")
 	}
-	result, err := s.Erase(context.WithoutCancel(r.Context()), req)
+	result, err := s.payment.Erase(context.WithoutCancel(r.Context()), req)
 	if err != nil {
 		return err
 	}

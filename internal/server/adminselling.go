@@ -22,14 +22,14 @@ func (s *Server) adminSetSelling(w http.ResponseWriter, r *http.Request) error {
 		return refuse(api.CodeBadRequest, "selling: want true or false")
 	}
 	ctx := context.WithoutCancel(r.Context())
-	if err := s.SetSelling(ctx, *req.Selling); err != nil {
+	if err := s.payment.SetSelling(ctx, *req.Selling); err != nil {
 		return err
 	}
 	return s.writeSelling(ctx, w)
 }
 
 func (s *Server) writeSelling(ctx context.Context, w http.ResponseWriter) error {
-	state, err := s.SellingState(ctx)
+	state, err := s.payment.SellingState(ctx)
 	if err != nil {
 		return err
 	}

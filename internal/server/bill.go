@@ -37,15 +37,11 @@ const date = "2006-01-02"
 
 // CheckBills compares the last days' bills with our books, those that were not
 // compared yet, the oldest first, one a call. After them it compares a bill again
-// that can have the payer or the time of a payment that became known later. It also
-// removes the payers of old events, which have no timer of their own. A timer calls it every ten minutes;
+// that can have the payer or the time of a payment that became known later. A timer calls it every ten minutes;
 // it does nothing until WeChat has a bill, at ten in the morning. It may be stopped
 // anywhere: nothing of a run counts before its end, and a later call takes the day
 // up again.
-func (s *Server) CheckBills(ctx context.Context) error {
-	if err := s.forgetPayers(ctx); err != nil {
-		return err
-	}
+func (s *Service) CheckBills(ctx context.Context) error {
 	day, err := s.dueBill(ctx)
 	first := err == nil && !day.IsZero()
 	if err == nil && !first {
@@ -63,7 +59,7 @@ func (s *Server) CheckBills(ctx context.Context) error {
 
 // dueBill returns the first day of the last ones whose bill is to be compared, the
 // zero time when there is none.
-func (s *Server) dueBill(ctx context.Context) (time.Time, error) {
+func (s *Service) dueBill(ctx context.Context) (time.Time, error) {
 	last := s.lastBill()
 	first := last.AddDate(0, 0, 1-order.BillDays)
 	known, err := s.cfg.Store.BillsKnown(ctx, first.Format(date), s.now())
@@ -90,7 +86,7 @@ func (s *Server) dueBill(ctx context.Context) (time.Time, error) {
 
 // incompleteBill returns a day whose bill is to be compared again, the zero time when
 // there is none.
-func (s *Server) incompleteBill(ctx context.Context) (time.Time, error) {
+func (s *Service) incompleteBill(ctx context.Context) (time.Time, error) {
 	now := s.now()
 	found, err := s.cfg.Store.IncompleteBill(ctx, now.AddDate(0, 0, -order.BillDays), now, billLease)
 	if err != nil || found == "" {
@@ -100,7 +96,7 @@ func (s *Server) incompleteBill(ctx context.Context) (time.Time, error) {
 }
 
 // lastBill is the last day that has a bill by now.
-func (s *Server) lastBill() time.Time {
+func (s *Service) lastBill() time.Time {
 	return beginOfDay(s.now().Add(-billHour*time.Hour)).AddDate(0, 0, -1)
 }
 
@@ -114,7 +110,7 @@ func beginOfDay(t time.Time) time.Time {
 var errBillUnderWay = errors.New("a check of that day is under way")
 
 // checkBill compares the bill of a day with our books and stores what differs.
-func (s *Server) checkBill(ctx context.Context, day time.Time, timer bool) (api.BillCheck, error) {
+func (s *Service) checkBill(ctx context.Context, day time.Time, timer bool) (api.BillCheck, error) {
 	id, err := order.NewID(s.rand)
 	if err != nil {
 		return api.BillCheck{}, err
@@ -172,7 +168,7 @@ func (s *Server) checkBill(ctx context.Context, day time.Time, timer bool) (api.
 }
 
 // CheckBill compares the bill of a day now, also when it was compared before.
-func (s *Server) CheckBill(ctx context.Context, date string) (api.BillCheck, error) {
+func (s *Service) CheckBill(ctx context.Context, date string) (api.BillCheck, error) {
 	day, err := parseDay(date)
 	switch {
 	case err != nil:

@@ -14,7 +14,7 @@ import (
 
 // comparison compares one day's bill with our books, both ways.
 type comparison struct {
-	s    *Server
+	s    *Service
 	date string
 	// By our own clock, the time whose payments have to be in this bill, or in one
 	// that was compared before. It is a little early, so that what WeChat may have

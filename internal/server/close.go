@@ -13,7 +13,7 @@ import (
 )
 
 // Cancel cancels an order for its owner.
-func (s *Server) Cancel(ctx context.Context, id, owner string) (order.Order, error) {
+func (s *Service) Cancel(ctx context.Context, id, owner string) (order.Order, error) {
 	o, err := s.ownOrder(ctx, id, owner)
 	if err != nil {
 		return order.Order{}, err
@@ -25,7 +25,7 @@ func (s *Server) Cancel(ctx context.Context, id, owner string) (order.Order, err
 // no longer, and that WeChat takes no payment for it, now or as soon as it may
 // be closed there: Reconcile does the rest. A payment in between wins. The
 // order is returned as it is then; CodeOrderPaid says that it is paid.
-func (s *Server) giveUp(ctx context.Context, o order.Order) (order.Order, error) {
+func (s *Service) giveUp(ctx context.Context, o order.Order) (order.Order, error) {
 	if o.Status == api.StatusClosing {
 		o, _ = s.refresh(ctx, o) // paid since, or ready to be closed
 	}
@@ -74,7 +74,7 @@ func unpaid(o order.Order) (order.Order, error) {
 
 // mayClose reports whether an order that is not paid is to be closed, and may be
 // at WeChat: its time is over, or it was given up and is old enough.
-func (s *Server) mayClose(o order.Order) bool {
+func (s *Service) mayClose(o order.Order) bool {
 	now := s.now()
 	return !now.Before(o.ExpiresAt.Add(order.ExpiryGrace)) ||
 		o.Status == api.StatusClosing && !now.Before(o.CreatedAt.Add(order.MinCloseAge))
@@ -82,7 +82,7 @@ func (s *Server) mayClose(o order.Order) bool {
 
 // shut closes an order of which WeChat has just said that it is not paid, at
 // WeChat and then here.
-func (s *Server) shut(ctx context.Context, o order.Order, found int) error {
+func (s *Service) shut(ctx context.Context, o order.Order, found int) error {
 	source := "expiry"
 	if o.Status == api.StatusClosing {
 		source = sourceClose
@@ -116,7 +116,7 @@ func (s *Server) shut(ctx context.Context, o order.Order, found int) error {
 // Close closes an order for the operator. It is closing from then on, whatever
 // WeChat answers: nobody gets anything to pay it with. WeChat is queried at once; if
 // it cannot be closed yet, Reconcile does the rest. A payment in between counts.
-func (s *Server) Close(ctx context.Context, id string) (order.Order, error) {
+func (s *Service) Close(ctx context.Context, id string) (order.Order, error) {
 	o, err := s.anyOrder(ctx, id)
 	if err != nil {
 		return o, err
@@ -142,7 +142,7 @@ func (s *Server) Close(ctx context.Context, id string) (order.Order, error) {
 // bounded part of them a call. It returns how many are closing now, and the filter of
 // the next call, nil when this was the last. Reconcile queries WeChat about each order
 // and closes it there and here.
-func (s *Server) CloseOrders(ctx context.Context, f store.OpenFilter) (closing int, next *store.OpenFilter, err error) {
+func (s *Service) CloseOrders(ctx context.Context, f store.OpenFilter) (closing int, next *store.OpenFilter, err error) {
 	f.Limit = closeWindow
 	for {
 		window, err := s.cfg.Store.OpenOrders(ctx, f)
@@ -171,7 +171,7 @@ func (s *Server) CloseOrders(ctx context.Context, f store.OpenFilter) (closing i
 }
 
 // beginCloseAll makes those orders closing that match, and returns how many.
-func (s *Server) beginCloseAll(ctx context.Context, window []store.OpenOrder) (int, error) {
+func (s *Service) beginCloseAll(ctx context.Context, window []store.OpenOrder) (int, error) {
 	var ids []string
 	for _, o := range window {
 		if o.Matches {

@@ -34,7 +34,7 @@ var errNotConfirmed = errors.New("WeChat does not confirm the payment yet")
 //
 // A notification that differs from the stored order costs no query, nor does one of
 // an order that is paid. Duplicates wait for the query of the first.
-func (s *Server) confirmPayment(ctx context.Context, told wechat.Trade) error {
+func (s *Service) confirmPayment(ctx context.Context, told wechat.Trade) error {
 	if !told.Paid() {
 		return s.settle(ctx, told, sourceNotify) // a failed attempt changes nothing
 	}
@@ -81,7 +81,7 @@ func (s *Server) confirmPayment(ctx context.Context, told wechat.Trade) error {
 // notConfirmed sorts a notification of a payment that WeChat does not have. Shortly
 // after the payment that is normal. Later it means that somebody else may have the
 // API key.
-func (s *Server) notConfirmed(ctx context.Context, told wechat.Trade, state wechat.TradeState) error {
+func (s *Service) notConfirmed(ctx context.Context, told wechat.Trade, state wechat.TradeState) error {
 	if state == wechat.StateNotPay && s.now().Sub(told.PaidAt).Abs() <= confirmLag {
 		s.count(ctx, map[string]int{"notify.unconfirmed": 1})
 		return errNotConfirmed
@@ -90,13 +90,13 @@ func (s *Server) notConfirmed(ctx context.Context, told wechat.Trade, state wech
 }
 
 // refuseTold refuses what a notification tells, in the log and the counters too.
-func (s *Server) refuseTold(ctx context.Context, told wechat.Trade, why refusal) error {
+func (s *Service) refuseTold(ctx context.Context, told wechat.Trade, why refusal) error {
 	return s.withOrder(ctx, told, sourceNotify, func(order.Order) error { return why })
 }
 
 // awaitPayment is confirmPayment for a notification that caused no query: the order
 // is paid, or differs, or another notification of it is being confirmed.
-func (s *Server) awaitPayment(ctx context.Context, told wechat.Trade) error {
+func (s *Service) awaitPayment(ctx context.Context, told wechat.Trade) error {
 	for look, waited := firstLook, time.Duration(0); ; look = min(2*look, lastLook) {
 		err := s.withOrder(ctx, told, sourceNotify, func(o order.Order) error {
 			if err := sameAccount(o, told); err != nil {
@@ -128,7 +128,7 @@ var errAskedJustNow = errors.New("WeChat was asked about it just now")
 // confirmRefund asks WeChat about a refund that a notification told of and
 // settles the answer. It is nil when answer and notification agree, or when what
 // is stored agreed before.
-func (s *Server) confirmRefund(ctx context.Context, told wechat.Refund) error {
+func (s *Service) confirmRefund(ctx context.Context, told wechat.Refund) error {
 	r, err := s.cfg.Store.RefundByID(ctx, told.OutRefundNo)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -162,7 +162,7 @@ func (s *Server) confirmRefund(ctx context.Context, told wechat.Refund) error {
 }
 
 // confirmUnknown is confirmRefund for a refund that was not made here.
-func (s *Server) confirmUnknown(ctx context.Context, told wechat.Refund) error {
+func (s *Service) confirmUnknown(ctx context.Context, told wechat.Refund) error {
 	o, err := s.cfg.Store.ByOutTradeNo(ctx, told.OutTradeNo)
 	if errors.Is(err, store.ErrNotFound) {
 		return refusal("unknown order")

@@ -238,7 +238,7 @@ func TestWeChatAnswersNoQueriesForAnHour(t *testing.T) {
 
 // A payment that was notified and not confirmed comes before everything that waits.
 func TestToldOrderIsFirstInLine(t *testing.T) {
-	s := newShop(t, func(cfg *server.Config, _ *wechat.Config) { cfg.Statements = server.MinStatements })
+	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.Statements = server.MinStatements })
 	p := s.signedIn(0)
 	for range 60 {
 		p.order("test", 1)
@@ -322,7 +322,7 @@ func TestMD5AtAnHMACShopIsAWarning(t *testing.T) {
 		shop wechat.SignType
 		want int
 	}{{wechat.SignHMAC, 1}, {wechat.SignMD5, 0}} {
-		s := newShop(t, func(_ *server.Config, wx *wechat.Config) { wx.SignType = tt.shop })
+		s := newShop(t, func(_ *settings, wx *wechat.Config) { wx.SignType = tt.shop })
 		p := s.signedIn(0)
 		for _, fault := range []string{wechattest.FaultNotifyMD5, ""} {
 			if fault != "" {

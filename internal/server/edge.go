@@ -62,15 +62,6 @@ func (s *Server) edge(next http.Handler) http.Handler {
 	})
 }
 
-// caught turns a panic into an error. Every goroutine that a call or a timer starts
-// defers it: net/http catches only panics of its own goroutines.
-func (s *Server) caught(ctx context.Context, err *error) {
-	if p := recover(); p != nil {
-		reqlog.Panic(s.logger(ctx), p)
-		*err = errors.New("the signer failed")
-	}
-}
-
 // newRequestID returns 16 random letters and digits, 80 bits.
 func (s *Server) newRequestID() string {
 	b := make([]byte, 16)
@@ -162,7 +153,7 @@ func unknownPath(mux *http.ServeMux) handlerFunc {
 // signature instead.
 func (s *Server) checkOrigin(r *http.Request) error {
 	switch {
-	case s.origin == "": // Unavailable changes nothing
+	case s.shop.Origin == "": // Unavailable changes nothing
 		return nil
 	case r.Method == http.MethodGet, r.Method == http.MethodHead, r.Method == http.MethodOptions:
 		return nil
@@ -174,7 +165,7 @@ func (s *Server) checkOrigin(r *http.Request) error {
 		if site := r.Header.Get("Sec-Fetch-Site"); site == "" || site == "same-origin" || site == "none" {
 			return nil
 		}
-	} else if len(origins) == 1 && origins[0] == s.origin {
+	} else if len(origins) == 1 && origins[0] == s.shop.Origin {
 		return nil
 	}
 	return refuse(api.CodeForbiddenOrigin, "the Origin is not this shop's")

@@ -13,7 +13,7 @@ import (
 // paid, so that the buyer does not notice a lost notification. mayQuery is called
 // before a query, which it may forbid. notPaid reports that WeChat was queried and said
 // that nobody has paid.
-func (s *Server) Look(ctx context.Context, id, owner string, mayQuery func() bool) (o order.Order, notPaid bool, err error) {
+func (s *Service) Look(ctx context.Context, id, owner string, mayQuery func() bool) (o order.Order, notPaid bool, err error) {
 	o, err = s.ownOrder(ctx, id, owner)
 	if err == nil && s.stale(o) && mayQuery() {
 		o, notPaid = s.refresh(ctx, o)
@@ -23,7 +23,7 @@ func (s *Server) Look(ctx context.Context, id, owner string, mayQuery func() boo
 
 // ownOrder returns an order to its owner. Somebody else's is as unknown as one
 // that never was.
-func (s *Server) ownOrder(ctx context.Context, id, owner string) (order.Order, error) {
+func (s *Service) ownOrder(ctx context.Context, id, owner string) (order.Order, error) {
 	unknown := refuse(api.CodeNotFound, "no such order")
 	if !order.ValidID(id) {
 		return order.Order{}, unknown
@@ -36,7 +36,7 @@ func (s *Server) ownOrder(ctx context.Context, id, owner string) (order.Order, e
 }
 
 // anyOrder returns an order to the operator, whoever's it is.
-func (s *Server) anyOrder(ctx context.Context, id string) (order.Order, error) {
+func (s *Service) anyOrder(ctx context.Context, id string) (order.Order, error) {
 	unknown := refuse(api.CodeNotFound, "no such order")
 	if !order.ValidID(id) {
 		return order.Order{}, unknown
@@ -50,7 +50,7 @@ func (s *Server) anyOrder(ctx context.Context, id string) (order.Order, error) {
 
 // LookAtRefunds returns an order and its refunds to the operator. WeChat is queried
 // about some of the refunds that have not ended.
-func (s *Server) LookAtRefunds(ctx context.Context, id string) (order.Order, []order.Refund, error) {
+func (s *Service) LookAtRefunds(ctx context.Context, id string) (order.Order, []order.Refund, error) {
 	o, err := s.anyOrder(ctx, id)
 	if err != nil {
 		return o, nil, err

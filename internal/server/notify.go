@@ -35,7 +35,7 @@ func (s *Server) notifyPay(w http.ResponseWriter, r *http.Request) error {
 	if trade.Downgraded {
 		log.Warn("a notification is signed with MD5 though WECHAT_SIGN_TYPE is HMAC-SHA256")
 	}
-	err = s.confirmPayment(ctx, trade)
+	err = s.payment.confirmPayment(ctx, trade)
 	var why refusal
 	var e *wechat.Error
 	switch {
@@ -80,7 +80,7 @@ func (s *Server) notifyRefund(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	log := s.logger(ctx).With("source", sourceRefundNotify, "out_trade_no", told.OutTradeNo, "refund", told.OutRefundNo)
-	err = s.confirmRefund(ctx, told)
+	err = s.payment.confirmRefund(ctx, told)
 	var why refusal
 	var e *wechat.Error
 	switch {

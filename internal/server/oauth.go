@@ -68,7 +68,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	url, err := s.cfg.WeChat.AuthorizeURL(s.origin+returnTo, wechat.Scope(req.Scope), state)
+	url, err := s.cfg.WeChat.AuthorizeURL(s.shop.Origin+returnTo, wechat.Scope(req.Scope), state)
 	if err != nil {
 		return fmt.Errorf("making the authorize URL: %w", err)
 	}

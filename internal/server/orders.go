@@ -23,7 +23,7 @@ func (s *Server) createOrder(w http.ResponseWriter, r *http.Request) error {
 	}
 	// From here on a caller who hangs up changes nothing.
 	ctx := context.WithoutCancel(r.Context())
-	o, c, err := s.Place(ctx, PlaceRequest{
+	o, c, err := s.payment.Place(ctx, PlaceRequest{
 		CreateOrderRequest: req, Owner: who.owner(), Guest: who.OpenID == "", ClientIP: clientIP(r), Network: networkOf(r),
 	})
 	if o.ID != "" && who.OpenID == "" {
@@ -61,7 +61,7 @@ func (s *Server) getOrder(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx := context.WithoutCancel(r.Context())
 	// Beyond the limits the order is returned as it is stored.
-	o, notPaid, err := s.Look(ctx, r.PathValue("id"), who.owner(), func() bool { return s.within(r, "look") })
+	o, notPaid, err := s.payment.Look(ctx, r.PathValue("id"), who.owner(), func() bool { return s.within(r, "look") })
 	if err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (s *Server) payOrder(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &req); err != nil {
 		return err
 	}
-	c, err := s.Pay(context.WithoutCancel(r.Context()), r.PathValue("id"), who.owner(), req.Renew)
+	c, err := s.payment.Pay(context.WithoutCancel(r.Context()), r.PathValue("id"), who.owner(), req.Renew)
 	if err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func (s *Server) closeOrder(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ctx := context.WithoutCancel(r.Context())
-	o, err := s.Cancel(ctx, r.PathValue("id"), who.owner())
+	o, err := s.payment.Cancel(ctx, r.PathValue("id"), who.owner())
 	if err != nil {
 		return err
 	}

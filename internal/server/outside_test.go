@@ -15,7 +15,6 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/server"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
@@ -237,7 +236,7 @@ func TestRenewedOrderIsToldAsItWas(t *testing.T) {
 	p := s.guest(0)
 	var c, again api.Checkout
 	p.must("POST", api.PathOrders, mweb("tea", 1), &c)
-	s.handler = s.open(func(cfg *server.Config, _ *wechat.Config) { cfg.ShopName = "改名小铺" })
+	s.handler = s.open(func(cfg *settings, _ *wechat.Config) { cfg.ShopName = "改名小铺" })
 	p.ip = "198.51.100.7"
 	p.must("POST", api.OrderPayPath(c.Order.ID), api.PayRequest{Renew: true}, &again)
 	if again.MWebURL == c.MWebURL {

@@ -14,7 +14,7 @@ import (
 
 // Erase removes a person from their orders, a bounded number of them a call. Open orders
 // are closing from then on, as by Close.
-func (s *Server) Erase(ctx context.Context, req api.PersonRequest) (api.PersonErased, error) {
+func (s *Service) Erase(ctx context.Context, req api.PersonRequest) (api.PersonErased, error) {
 	who, err := s.Person(ctx, req)
 	if err != nil {
 		return api.PersonErased{}, err
@@ -49,7 +49,7 @@ func (s *Server) Erase(ctx context.Context, req api.PersonRequest) (api.PersonEr
 
 // Person returns whom a request is about: the openid, or the owner or the payer of an
 // order. It never comes back in an answer and is not logged.
-func (s *Server) Person(ctx context.Context, req api.PersonRequest) (string, error) {
+func (s *Service) Person(ctx context.Context, req api.PersonRequest) (string, error) {
 	id := cmp.Or(req.OwnerOf, req.PayerOf)
 	switch {
 	case req.OpenID == "" && id == "", req.OpenID != "" && id != "", req.OwnerOf != "" && req.PayerOf != "":

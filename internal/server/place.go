@@ -27,7 +27,7 @@ type PlaceRequest struct {
 // notification can arrive for an order that is not stored. An order that is stored
 // is returned with an error too. A Checkout with nothing to pay with is a success:
 // a repeated request may find the order paid.
-func (s *Server) Place(ctx context.Context, r PlaceRequest) (order.Order, api.Checkout, error) {
+func (s *Service) Place(ctx context.Context, r PlaceRequest) (order.Order, api.Checkout, error) {
 	if !slices.Contains(s.cfg.TradeTypes, r.TradeType) {
 		return order.Order{}, api.Checkout{}, refuse(api.CodeBadRequest, "this shop does not take that trade_type")
 	}
@@ -54,7 +54,7 @@ func (s *Server) Place(ctx context.Context, r PlaceRequest) (order.Order, api.Ch
 // before: at the prices of that time, and even if an item has gone since. network is
 // what the orders of guests are bounded by, "" when it is not known: then the bound of
 // all guests counts alone. With an error of selling it stores none.
-func (s *Server) place(ctx context.Context, owner, ip, network string, req api.CreateOrderRequest, basket order.Basket, selling error) (order.Order, error) {
+func (s *Service) place(ctx context.Context, owner, ip, network string, req api.CreateOrderRequest, basket order.Basket, selling error) (order.Order, error) {
 	fingerprint := basket.Fingerprint(req.TradeType, req.Replaces)
 	if selling != nil {
 		old, err := s.cfg.Store.ByClientKey(ctx, owner, req.ClientKey)
@@ -105,7 +105,7 @@ func (s *Server) place(ctx context.Context, owner, ip, network string, req api.C
 
 // replace gives up the order whose place a draft takes. Nothing is given up
 // for a request that would make nothing.
-func (s *Server) replace(ctx context.Context, draft order.Order, req api.CreateOrderRequest) error {
+func (s *Service) replace(ctx context.Context, draft order.Order, req api.CreateOrderRequest) error {
 	old, err := s.cfg.Store.ByClientKey(ctx, draft.Owner, req.ClientKey)
 	if err == nil {
 		_, err = repeated(old, draft.Fingerprint)
@@ -132,7 +132,7 @@ func (s *Server) replace(ctx context.Context, draft order.Order, req api.CreateO
 // awaitClosed returns when an order that was given up is closed at WeChat, if it is
 // old enough for that: another request may be about it. What could not be closed
 // may be on its way to be paid, and nothing takes its place.
-func (s *Server) awaitClosed(ctx context.Context, o order.Order) error {
+func (s *Service) awaitClosed(ctx context.Context, o order.Order) error {
 	var err error
 	for look, waited := firstLook, time.Duration(0); ; look = min(2*look, lastLook) {
 		old := !s.now().Before(o.CreatedAt.Add(order.MinCloseAge))
@@ -161,7 +161,7 @@ func repeated(o order.Order, fingerprint string) (order.Order, error) {
 }
 
 // draft prices a basket and fills in what does not depend on who asks.
-func (s *Server) draft(ctx context.Context, basket order.Basket) (order.Order, error) {
+func (s *Service) draft(ctx context.Context, basket order.Basket) (order.Order, error) {
 	products, err := s.cfg.Store.ProductsOf(ctx, basket)
 	if err != nil {
 		return order.Order{}, err

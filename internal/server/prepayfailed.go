@@ -11,7 +11,7 @@ import (
 )
 
 // prepayFailed decides what becomes of an order that WeChat did not take.
-func (s *Server) prepayFailed(ctx context.Context, o order.Order, cause error) (api.Checkout, error) {
+func (s *Service) prepayFailed(ctx context.Context, o order.Order, cause error) (api.Checkout, error) {
 	log := s.logger(ctx).With("order", o.ID, "out_trade_no", o.OutTradeNo)
 	var e *wechat.Error
 	if !errors.As(cause, &e) {

@@ -46,7 +46,7 @@ func newReceiver(t *testing.T) *receiver {
 }
 
 // config makes a signer deliver to the receiver.
-func (r *receiver) config(cfg *server.Config, _ *wechat.Config) {
+func (r *receiver) config(cfg *settings, _ *wechat.Config) {
 	cfg.Webhook = &server.Webhook{URL: "https://erp.example.com/h5pay", Secrets: []wechat.Secret{webhookSecret}, Doer: r}
 	cfg.Announce = func() { r.announced++ }
 }

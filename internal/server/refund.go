@@ -24,7 +24,7 @@ const sourceAdmin = "admin"
 // account that the money comes from, and WeChat pays one out_refund_no once.
 //
 // The error is the database's. What WeChat says goes to the refund and the log.
-func (s *Server) sendRefund(ctx context.Context, r order.Refund, source string) (order.Refund, error) {
+func (s *Service) sendRefund(ctx context.Context, r order.Refund, source string) (order.Refund, error) {
 	claimed, err := s.cfg.Store.ClaimRefund(ctx, r, resendWindow, s.now())
 	if err != nil {
 		return r, err
@@ -41,7 +41,7 @@ func (s *Server) sendRefund(ctx context.Context, r order.Refund, source string) 
 // declines it because the source of the money does not suffice, it is sent once more
 // from the other source, unless the operator chooses (docs/wechat.md 9.4). The error
 // is the database's.
-func (s *Server) submitRefund(ctx context.Context, r order.Refund, source string) error {
+func (s *Service) submitRefund(ctx context.Context, r order.Refund, source string) error {
 	log := s.refundLog(ctx, r, source)
 	callCtx, cancel := context.WithTimeout(ctx, refundTimeout) // for both calls: no other claim begins sooner
 	defer cancel()
@@ -80,7 +80,7 @@ func refundRequest(r order.Refund) wechat.RefundRequest {
 }
 
 // refundRefused sorts out why WeChat did not take a refund.
-func (s *Server) refundRefused(ctx context.Context, log *slog.Logger, r order.Refund, cause error, source string) error {
+func (s *Service) refundRefused(ctx context.Context, log *slog.Logger, r order.Refund, cause error, source string) error {
 	var e *wechat.Error
 	if !errors.As(cause, &e) {
 		e = &wechat.Error{Kind: wechat.Retry}
@@ -123,7 +123,7 @@ func (s *Server) refundRefused(ctx context.Context, log *slog.Logger, r order.Re
 
 // queryRefund asks WeChat where a refund of ours stands, settles the answer, and
 // reports whether WeChat knows the refund.
-func (s *Server) queryRefund(ctx context.Context, r order.Refund, source string) (found bool, err error) {
+func (s *Service) queryRefund(ctx context.Context, r order.Refund, source string) (found bool, err error) {
 	callCtx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	got, err := s.cfg.WeChat.QueryRefund(callCtx, r.ID)
@@ -143,7 +143,7 @@ func (s *Server) queryRefund(ctx context.Context, r order.Refund, source string)
 //
 // A refusal means that nothing was changed and an operator has to look; other
 // errors are the database's.
-func (s *Server) settleRefund(ctx context.Context, r order.Refund, told wechat.Refund, source string) error {
+func (s *Service) settleRefund(ctx context.Context, r order.Refund, told wechat.Refund, source string) error {
 	log := s.refundLog(ctx, r, source)
 	err := s.applyRefund(ctx, log, r, told)
 	var why refusal
@@ -154,7 +154,7 @@ func (s *Server) settleRefund(ctx context.Context, r order.Refund, told wechat.R
 	return err
 }
 
-func (s *Server) applyRefund(ctx context.Context, log *slog.Logger, r order.Refund, told wechat.Refund) error {
+func (s *Service) applyRefund(ctx context.Context, log *slog.Logger, r order.Refund, told wechat.Refund) error {
 	switch {
 	case told.OutRefundNo != r.ID || told.OutTradeNo != r.OutTradeNo:
 		return refusal("it is about another refund")
@@ -181,7 +181,7 @@ func (s *Server) applyRefund(ctx context.Context, log *slog.Logger, r order.Refu
 
 // moveRefund makes one change of a refund's status. That it is there already is
 // no error, nor that it has come further meanwhile.
-func (s *Server) moveRefund(ctx context.Context, log *slog.Logger, r order.Refund, to api.RefundStatus, told wechat.Refund) error {
+func (s *Service) moveRefund(ctx context.Context, log *slog.Logger, r order.Refund, to api.RefundStatus, told wechat.Refund) error {
 	moved, err := s.cfg.Store.MoveRefund(ctx, r.ID, to, told.RefundID, told.RefundedAt, s.now())
 	if err != nil {
 		return err
@@ -219,7 +219,7 @@ func (s *Server) moveRefund(ctx context.Context, log *slog.Logger, r order.Refun
 // refreshRefund asks WeChat about a refund of ours, or sends it again when it is
 // not known to have been taken, at most once per resendWindow. What goes wrong is
 // logged; the error is the database's.
-func (s *Server) refreshRefund(ctx context.Context, r order.Refund, source string) error {
+func (s *Service) refreshRefund(ctx context.Context, r order.Refund, source string) error {
 	claimed, err := s.cfg.Store.ClaimRefund(ctx, r, resendWindow, s.now())
 	if err != nil || !claimed {
 		return err
@@ -236,7 +236,7 @@ func (s *Server) refreshRefund(ctx context.Context, r order.Refund, source strin
 
 // quietly logs what WeChat made go wrong with a refund, which a later try may
 // mend, and passes on what the database did.
-func (s *Server) quietly(ctx context.Context, r order.Refund, source string, err error) error {
+func (s *Service) quietly(ctx context.Context, r order.Refund, source string, err error) error {
 	var e *wechat.Error
 	var why refusal
 	switch {
@@ -250,7 +250,7 @@ func (s *Server) quietly(ctx context.Context, r order.Refund, source string, err
 }
 
 // refundLog names a refund on every line.
-func (s *Server) refundLog(ctx context.Context, r order.Refund, source string) *slog.Logger {
+func (s *Service) refundLog(ctx context.Context, r order.Refund, source string) *slog.Logger {
 	return s.logger(ctx).With("source", source, "order", r.OrderID, "refund", r.ID)
 }
 
@@ -286,7 +286,7 @@ func refundTooOld(o order.Order, now time.Time) bool {
 // whatever happens after is made good by a later call with the same key or by
 // Reconcile: the refund is returned as it stands, created when WeChat could not
 // take it yet.
-func (s *Server) Refund(ctx context.Context, id string, req api.RefundRequest) (order.Refund, error) {
+func (s *Service) Refund(ctx context.Context, id string, req api.RefundRequest) (order.Refund, error) {
 	switch {
 	case !validClientKey(req.RefundKey):
 		return order.Refund{}, refuse(api.CodeBadRequest, "refund_key needs 16 to 64 letters, digits, '-' or '_'")
@@ -323,7 +323,7 @@ func (s *Server) Refund(ctx context.Context, id string, req api.RefundRequest) (
 }
 
 // placeRefund stores a new refund, or finds the one that the same key made before.
-func (s *Server) placeRefund(ctx context.Context, o order.Order, req api.RefundRequest) (order.Refund, error) {
+func (s *Service) placeRefund(ctx context.Context, o order.Order, req api.RefundRequest) (order.Refund, error) {
 	if old, err := s.cfg.Store.RefundByKey(ctx, o.ID, req.RefundKey); !errors.Is(err, store.ErrNotFound) {
 		if err != nil {
 			return order.Refund{}, err
@@ -371,7 +371,7 @@ func repeatedRefund(r order.Refund, req api.RefundRequest) (order.Refund, error)
 }
 
 // noRoom says why a refund could not be stored.
-func (s *Server) noRoom(ctx context.Context, o order.Order, amount api.Fen) error {
+func (s *Service) noRoom(ctx context.Context, o order.Order, amount api.Fen) error {
 	o, err := s.cfg.Store.ByID(ctx, o.ID)
 	if err != nil {
 		return err

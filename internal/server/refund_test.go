@@ -12,7 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
-	"h5pay/internal/server"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
@@ -344,7 +343,7 @@ func TestRefundWithoutACertificate(t *testing.T) {
 	s := newShop(t, nil)
 	op := s.operator()
 	o := s.signedIn(0).paidOrder("tea", 1)
-	s.handler = s.open(func(_ *server.Config, wx *wechat.Config) { wx.CertDoer = nil })
+	s.handler = s.open(func(_ *settings, wx *wechat.Config) { wx.CertDoer = nil })
 	op.unharmed(func() { op.fails(api.CodeMisconfigured, "POST", refundPath(o.ID), refundOf(1)) })
 }
 

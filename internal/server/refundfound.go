@@ -17,7 +17,7 @@ import (
 // WeChat promises no more of such a trade than its state. The refunds name the
 // transaction and the amount. The payer and the time may stay unknown until the
 // bill of that day is compared.
-func (s *Server) settleRefunded(ctx context.Context, o order.Order, trade wechat.Trade, source string) error {
+func (s *Service) settleRefunded(ctx context.Context, o order.Order, trade wechat.Trade, source string) error {
 	refunds, err := s.refundsAtWeChat(ctx, o)
 	if err != nil {
 		return err
@@ -36,7 +36,7 @@ func (s *Server) settleRefunded(ctx context.Context, o order.Order, trade wechat
 
 // findRefunds asks WeChat for all refunds of an order and settles them. That is
 // how refunds made by hand on the merchant platform come to be known here.
-func (s *Server) findRefunds(ctx context.Context, o order.Order, source string) error {
+func (s *Service) findRefunds(ctx context.Context, o order.Order, source string) error {
 	refunds, err := s.refundsAtWeChat(ctx, o)
 	if err != nil {
 		return err
@@ -44,7 +44,7 @@ func (s *Server) findRefunds(ctx context.Context, o order.Order, source string) 
 	return s.foundRefunds(ctx, o.OutTradeNo, refunds, source)
 }
 
-func (s *Server) refundsAtWeChat(ctx context.Context, o order.Order) ([]wechat.Refund, error) {
+func (s *Service) refundsAtWeChat(ctx context.Context, o order.Order) ([]wechat.Refund, error) {
 	callCtx, cancel := context.WithTimeout(ctx, refundTimeout)
 	defer cancel()
 	refunds, err := s.cfg.WeChat.QueryRefunds(callCtx, o.OutTradeNo)
@@ -56,7 +56,7 @@ func (s *Server) refundsAtWeChat(ctx context.Context, o order.Order) ([]wechat.R
 
 // foundRefunds settles all refunds of an order. One that is refused leaves the
 // others to be settled.
-func (s *Server) foundRefunds(ctx context.Context, outTradeNo string, refunds []wechat.Refund, source string) error {
+func (s *Service) foundRefunds(ctx context.Context, outTradeNo string, refunds []wechat.Refund, source string) error {
 	o, err := s.cfg.Store.ByOutTradeNo(ctx, outTradeNo)
 	if err != nil {
 		return err
@@ -77,7 +77,7 @@ func (s *Server) foundRefunds(ctx context.Context, outTradeNo string, refunds []
 
 // foundRefund settles a refund of an order that WeChat told of, signature checked.
 // One that was not made here is recorded first.
-func (s *Server) foundRefund(ctx context.Context, o order.Order, told wechat.Refund, source string) error {
+func (s *Service) foundRefund(ctx context.Context, o order.Order, told wechat.Refund, source string) error {
 	r, err := s.cfg.Store.RefundByID(ctx, told.OutRefundNo)
 	if errors.Is(err, store.ErrNotFound) {
 		r, err = s.recordRefund(ctx, o, told, source)
@@ -89,7 +89,7 @@ func (s *Server) foundRefund(ctx context.Context, o order.Order, told wechat.Ref
 }
 
 // recordRefund stores a refund that was not made here.
-func (s *Server) recordRefund(ctx context.Context, o order.Order, told wechat.Refund, source string) (order.Refund, error) {
+func (s *Service) recordRefund(ctx context.Context, o order.Order, told wechat.Refund, source string) (order.Refund, error) {
 	log := s.logger(ctx).With("source", source, "order", o.ID, "refund", told.OutRefundNo, "refund_id", told.RefundID, "amount", int64(told.Amount))
 	problem := ""
 	switch {

@@ -19,7 +19,7 @@ import (
 )
 
 // small bends a shop to small bounds of unpaid orders.
-func small(cfg *server.Config, _ *wechat.Config) {
+func small(cfg *settings, _ *wechat.Config) {
 	cfg.Store.Bounds = store.Bounds{Buyer: 4, Guest: 3, NetworkGuests: 5, Guests: 8}
 }
 
@@ -80,7 +80,7 @@ func TestUnpaidOrdersAreBounded(t *testing.T) {
 // often as the limits allow. What is stored has a bound, and goes after a month.
 func TestGuestsDoNotFillTheDatabase(t *testing.T) {
 	r := newReceiver(t)
-	r.handler = r.open(func(cfg *server.Config, _ *wechat.Config) { cfg.Store.Bounds.NetworkGuests = 5 })
+	r.handler = r.open(func(cfg *settings, _ *wechat.Config) { cfg.Store.Bounds.NetworkGuests = 5 })
 	rows := func() (n int) {
 		t.Helper()
 		if err := r.db.QueryRow(`SELECT (SELECT COUNT(*) FROM orders) + (SELECT COUNT(*) FROM order_steps) + (SELECT COUNT(*) FROM events)
@@ -142,9 +142,9 @@ func TestGuestsDoNotFillTheDatabase(t *testing.T) {
 func TestFullDatabaseSettlesLast(t *testing.T) {
 	for _, by := range []string{"notification", "timer"} {
 		t.Run(by, func(t *testing.T) {
-			s := newShop(t, func(cfg *server.Config, _ *wechat.Config) {})
+			s := newShop(t, func(cfg *settings, _ *wechat.Config) {})
 			s.db.SetMaxOpenConns(1) // SQLite's limit belongs to a connection
-			s.handler = s.open(func(cfg *server.Config, _ *wechat.Config) { cfg.Size = cfg.Store.SQLiteSize })
+			s.handler = s.open(func(cfg *settings, _ *wechat.Config) { cfg.Size = cfg.Store.SQLiteSize })
 			p := s.signedIn(0)
 			first, second, old := p.order("tea", 1), p.order("tea", 1), p.order("tea", 1)
 			if ok, err := store.New(s.db).Close(t.Context(), old.Order.ID, s.now()); !ok || err != nil {
@@ -219,14 +219,14 @@ func fillUp(t *testing.T, s *shop) {
 // internal/store, TestTimerKeepsUp, computes from this number how many orders a day one
 // timer keeps up with.
 func TestOneTimerRunQueriesMany(t *testing.T) {
-	s := newShop(t, func(cfg *server.Config, _ *wechat.Config) { cfg.Statements = server.MinStatements })
-	s.handler = s.open(func(cfg *server.Config, _ *wechat.Config) { cfg.Store.Bounds.Buyer = 1000 })
+	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.Statements = server.MinStatements })
+	s.handler = s.open(func(cfg *settings, _ *wechat.Config) { cfg.Store.Bounds.Buyer = 1000 })
 	p := s.signedIn(0)
 	for range 60 {
 		p.order("test", 1)
 	}
 	s.sim.Advance(61 * time.Second)
-	s.change = func(cfg *server.Config, _ *wechat.Config) { cfg.Statements = server.MinStatements }
+	s.change = func(cfg *settings, _ *wechat.Config) { cfg.Statements = server.MinStatements }
 	statements := countStatements(t, s)
 	before := s.calls("orderquery")
 	if err := s.signer.Reconcile(context.Background()); err != nil {
@@ -256,7 +256,7 @@ func TestTimerClosesWithinItsLimits(t *testing.T) {
 		p.order("test", 1)
 	}
 	s.sim.Advance(order.Lifetime + 2*time.Minute)
-	s.change = func(cfg *server.Config, _ *wechat.Config) { cfg.Statements = server.MinStatements }
+	s.change = func(cfg *settings, _ *wechat.Config) { cfg.Statements = server.MinStatements }
 	statements := countStatements(t, s)
 	closed := 0
 	for range 8 {
@@ -304,8 +304,8 @@ func TestFreshOrderIsNotQueried(t *testing.T) {
 // goes first. What the flood made arrives as well.
 func TestMoneyGoesFirst(t *testing.T) {
 	r := newReceiver(t)
-	r.change = func(cfg *server.Config, _ *wechat.Config) { cfg.Statements = server.MinStatements }
-	r.handler = r.open(func(cfg *server.Config, wx *wechat.Config) {
+	r.change = func(cfg *settings, _ *wechat.Config) { cfg.Statements = server.MinStatements }
+	r.handler = r.open(func(cfg *settings, wx *wechat.Config) {
 		cfg.Webhook = &server.Webhook{URL: "https://erp.example.com/h5pay", Secrets: []wechat.Secret{webhookSecret}, Doer: r}
 		cfg.Statements = server.MinStatements
 		cfg.Store.Bounds = store.Bounds{Buyer: 1000, Guest: 1000, NetworkGuests: 1000, Guests: 1000}

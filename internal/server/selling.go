@@ -14,7 +14,7 @@ func errNotSelling() error {
 
 // selling returns errNotSelling when the shop does not sell: by the setting, or by
 // the operator's call, which works at once.
-func (s *Server) selling(ctx context.Context) error {
+func (s *Service) selling(ctx context.Context) error {
 	if s.cfg.SellingOff {
 		return errNotSelling()
 	}
@@ -26,7 +26,7 @@ func (s *Server) selling(ctx context.Context) error {
 }
 
 // SetSelling stops selling, or starts it again.
-func (s *Server) SetSelling(ctx context.Context, on bool) error {
+func (s *Service) SetSelling(ctx context.Context, on bool) error {
 	if err := s.cfg.Store.SetSelling(ctx, on, s.now()); err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func (s *Server) SetSelling(ctx context.Context, on bool) error {
 }
 
 // SellingState returns whether the shop sells, and who decided that.
-func (s *Server) SellingState(ctx context.Context) (api.Selling, error) {
+func (s *Service) SellingState(ctx context.Context) (api.Selling, error) {
 	selling, since, err := s.cfg.Store.Selling(ctx)
 	if err != nil {
 		return api.Selling{}, err

@@ -34,13 +34,13 @@ func (r refusal) Error() string { return string(r) }
 //
 // A refusal means that nothing was changed and an operator has to look; other
 // errors are the database's, and the trade should be told again.
-func (s *Server) settle(ctx context.Context, trade wechat.Trade, source string) error {
+func (s *Service) settle(ctx context.Context, trade wechat.Trade, source string) error {
 	return s.withOrder(ctx, trade, source, func(o order.Order) error { return s.apply(ctx, o, trade, source) })
 }
 
 // withOrder runs do with the order of a trade. A refusal, also that there is no
 // such order, is logged and counted.
-func (s *Server) withOrder(ctx context.Context, trade wechat.Trade, source string, do func(order.Order) error) error {
+func (s *Service) withOrder(ctx context.Context, trade wechat.Trade, source string, do func(order.Order) error) error {
 	log := s.logger(ctx).With("source", source, "out_trade_no", trade.OutTradeNo)
 	o, err := s.cfg.Store.ByOutTradeNo(ctx, trade.OutTradeNo)
 	if errors.Is(err, store.ErrNotFound) {
@@ -56,12 +56,12 @@ func (s *Server) withOrder(ctx context.Context, trade wechat.Trade, source strin
 
 // settleOrder is settle for a trade of an order that was read before: the columns that
 // a trade has to agree with never change.
-func (s *Server) settleOrder(ctx context.Context, o order.Order, trade wechat.Trade, source string) error {
+func (s *Service) settleOrder(ctx context.Context, o order.Order, trade wechat.Trade, source string) error {
 	return s.judge(ctx, o, trade, source, func(o order.Order) error { return s.apply(ctx, o, trade, source) })
 }
 
 // judge runs do with the order of a trade. A refusal is logged and counted.
-func (s *Server) judge(ctx context.Context, o order.Order, trade wechat.Trade, source string, do func(order.Order) error) error {
+func (s *Service) judge(ctx context.Context, o order.Order, trade wechat.Trade, source string, do func(order.Order) error) error {
 	log := s.logger(ctx).With("source", source, "out_trade_no", trade.OutTradeNo, "order", o.ID)
 	err := do(o)
 	var why refusal
@@ -74,7 +74,7 @@ func (s *Server) judge(ctx context.Context, o order.Order, trade wechat.Trade, s
 }
 
 // apply changes the order as the trade says.
-func (s *Server) apply(ctx context.Context, o order.Order, trade wechat.Trade, source string) error {
+func (s *Service) apply(ctx context.Context, o order.Order, trade wechat.Trade, source string) error {
 	if err := sameAccount(o, trade); err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func samePayment(o order.Order, trade wechat.Trade) error {
 	return nil
 }
 
-func (s *Server) applyPaid(ctx context.Context, o order.Order, trade wechat.Trade, source string) error {
+func (s *Service) applyPaid(ctx context.Context, o order.Order, trade wechat.Trade, source string) error {
 	if err := samePayment(o, trade); err != nil {
 		return err
 	}

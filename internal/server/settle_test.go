@@ -22,7 +22,7 @@ import (
 
 // ledger is a server whose trades the test makes up. It never calls WeChat.
 type ledger struct {
-	*Server
+	*Service
 	db  *sql.DB
 	log bytes.Buffer
 }
@@ -30,15 +30,15 @@ type ledger struct {
 func newLedger(t testing.TB) *ledger {
 	t.Helper()
 	l := &ledger{db: storetest.Open(t)}
-	s, err := New(Config{
+	s, err := NewService(ServiceConfig{
 		ShopName: "店", ShopURL: "https://shop.example.com", AppID: "wx5a1e0f7c3b2d4968", MchID: "1900000109",
-		SessionKey: testKey, Store: store.New(l.db), WeChat: struct{ Payments }{},
+		Store: store.New(l.db), WeChat: struct{ Payments }{},
 		Log: slog.New(slog.NewTextHandler(&l.log, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Server = s
+	l.Service = s
 	return l
 }
 
@@ -215,9 +215,9 @@ func BenchmarkSettle(b *testing.B) {
 	for _, kind := range []string{"first", "repeated"} {
 		b.Run(kind, func(b *testing.B) {
 			l := newLedger(b)
-			l.Server.log = slog.New(slog.DiscardHandler)
+			l.Service.log = slog.New(slog.DiscardHandler)
 			trade := payment(l.pending(b))
-			ctx := reqlog.With(context.Background(), "bench", l.Server.log)
+			ctx := reqlog.With(context.Background(), "bench", l.Service.log)
 			i := 0
 			for b.Loop() {
 				if kind == "first" {

@@ -9,10 +9,10 @@ import (
 
 func (s *Server) getConfig(w http.ResponseWriter, _ *http.Request) error {
 	return writeJSON(w, http.StatusOK, api.Config{
-		AppID:      s.cfg.AppID,
-		ShopName:   s.cfg.ShopName,
+		AppID:      s.shop.AppID,
+		ShopName:   s.shop.Name,
 		Scope:      s.cfg.Scope,
-		TradeTypes: s.cfg.TradeTypes,
+		TradeTypes: s.shop.TradeTypes,
 		Currency:   order.Currency,
 	})
 }

@@ -44,11 +44,19 @@ func newSides(t *testing.T, signType wechat.SignType) []*side {
 	if err != nil {
 		t.Fatal(err)
 	}
-	signer, err := server.New(server.Config{
+	st, log := store.New(goSide.db), slog.New(slog.NewJSONHandler(goSide.log, nil))
+	pay, err := server.NewService(server.ServiceConfig{
 		ShopName: wechattest.DefaultShopName, ShopURL: shopURL,
-		AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID, SessionKey: sessionKey, Simulated: true,
-		Store: store.New(goSide.db), WeChat: client, Log: slog.New(slog.NewJSONHandler(goSide.log, nil)),
+		AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID, Simulated: true, Store: st, WeChat: client, Log: log,
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	events, err := server.NewSender(server.SenderConfig{Store: st, Simulated: true, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := server.New(server.Config{Payment: pay, Outbox: events, Store: st, WeChat: client, SessionKey: sessionKey, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
