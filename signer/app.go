@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/payment"
 	"h5pay/internal/server"
 	"h5pay/internal/store"
 	"h5pay/wechat"
@@ -98,7 +99,7 @@ func newApp(p platform) app {
 	if p.d1 {
 		statements = set.D1Statements
 	}
-	pay, payErr := server.NewService(server.ServiceConfig{
+	pay, payErr := payment.New(payment.Config{
 		ShopName:      set.ShopName,
 		ShopURL:       set.ShopURL,
 		TradeTypes:    set.TradeTypes,

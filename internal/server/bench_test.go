@@ -16,6 +16,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/payment"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
@@ -46,7 +47,7 @@ func bench(b *testing.B) *benchShop {
 		b.Fatal(err)
 	}
 	l := &benchShop{store: store.New(db)}
-	rules, err := NewService(ServiceConfig{
+	rules, err := payment.New(payment.Config{
 		ShopName: "店", ShopURL: "https://shop.example.com", AppID: benchAppID, MchID: benchMchID,
 		Store: l.store, WeChat: client, Log: slog.New(slog.DiscardHandler),
 	})
@@ -69,7 +70,7 @@ func bench(b *testing.B) *benchShop {
 // pending makes an order of 13600 fen that waits for its payment.
 func (l *benchShop) pending(b *testing.B) order.Order {
 	b.Helper()
-	o, _, err := l.payment.Place(b.Context(), PlaceRequest{
+	o, _, err := l.payment.Place(b.Context(), payment.PlaceRequest{
 		CreateOrderRequest: api.CreateOrderRequest{
 			Items: []api.OrderItem{{ProductID: "tea", Quantity: 2}}, TradeType: api.TradeJSAPI, ClientKey: rand.Text(),
 		},

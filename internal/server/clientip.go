@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/payment"
 )
 
 // unknownIP is sent to WeChat when the client's address is not known: WeChat
@@ -59,7 +60,7 @@ func (a Addresses) find(r *http.Request) (netip.Addr, sighting) {
 		return netip.Addr{}, addressUnknown
 	case !a.Connection || !hasProxyHeader(r):
 		return addr, addressKnown
-	case !isPublic(addr):
+	case !payment.IsPublic(addr):
 		return addr, addressShared
 	}
 	return addr, addressDoubted

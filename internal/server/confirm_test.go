@@ -10,7 +10,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/server"
+	"h5pay/internal/payment"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
@@ -238,7 +238,7 @@ func TestWeChatAnswersNoQueriesForAnHour(t *testing.T) {
 
 // A payment that was notified and not confirmed comes before everything that waits.
 func TestToldOrderIsFirstInLine(t *testing.T) {
-	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.Statements = server.MinStatements })
+	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.Statements = payment.MinStatements })
 	p := s.signedIn(0)
 	for range 60 {
 		p.order("test", 1)
@@ -256,7 +256,7 @@ func TestToldOrderIsFirstInLine(t *testing.T) {
 	s.reconcile()
 	s.wantStatus(c.Order.ID, api.StatusPaid)
 	// The others have their share.
-	if n := s.calls("orderquery"); n < 30 || n > server.MinStatements {
+	if n := s.calls("orderquery"); n < 30 || n > payment.MinStatements {
 		t.Errorf("%d queries in a round", n)
 	}
 }

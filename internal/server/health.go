@@ -83,7 +83,7 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	checks = append(checks, refunds)
 	// No alarm: the operator knows. But nobody must forget it.
 	selling := api.HealthCheck{Name: "selling", OK: true}
-	if err := s.payment.selling(ctx); err != nil {
+	if err := s.payment.Selling(ctx); err != nil {
 		selling.Problem = "the operator has stopped selling, or SELLING is off: no order is taken"
 	}
 	checks = append(checks, selling)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"h5pay/internal/api"
+	"h5pay/internal/payment"
 	"h5pay/wechat"
 )
 
@@ -31,19 +32,19 @@ func (s *Server) notifyPay(w http.ResponseWriter, r *http.Request) error {
 		answer(w, http.StatusOK, false, "not a valid notification")
 		return nil
 	}
-	log := s.logger(ctx).With("source", sourceNotify, "out_trade_no", trade.OutTradeNo)
+	log := s.logger(ctx).With("source", "notify", "out_trade_no", trade.OutTradeNo)
 	if trade.Downgraded {
 		log.Warn("a notification is signed with MD5 though WECHAT_SIGN_TYPE is HMAC-SHA256")
 	}
-	err = s.payment.confirmPayment(ctx, trade)
-	var why refusal
+	err = s.payment.ConfirmPayment(ctx, trade)
+	var why payment.Refusal
 	var e *wechat.Error
 	switch {
 	case err == nil:
 		answer(w, http.StatusOK, true, "OK")
 	case errors.As(err, &why):
 		answer(w, http.StatusOK, false, string(why))
-	case errors.As(err, &e), errors.Is(err, errNotConfirmed):
+	case errors.As(err, &e), errors.Is(err, payment.ErrNotConfirmed):
 		log.Warn("a notification could not be confirmed", "error", err)
 		answer(w, http.StatusServiceUnavailable, false, "try again")
 	default:
@@ -79,9 +80,9 @@ func (s *Server) notifyRefund(w http.ResponseWriter, r *http.Request) error {
 		answer(w, http.StatusOK, false, "not a valid notification")
 		return nil
 	}
-	log := s.logger(ctx).With("source", sourceRefundNotify, "out_trade_no", told.OutTradeNo, "refund", told.OutRefundNo)
-	err = s.payment.confirmRefund(ctx, told)
-	var why refusal
+	log := s.logger(ctx).With("source", "refund_notify", "out_trade_no", told.OutTradeNo, "refund", told.OutRefundNo)
+	err = s.payment.ConfirmRefund(ctx, told)
+	var why payment.Refusal
 	var e *wechat.Error
 	switch {
 	case err == nil:
@@ -89,7 +90,7 @@ func (s *Server) notifyRefund(w http.ResponseWriter, r *http.Request) error {
 	case errors.As(err, &why):
 		log.Error("refund notification refused", "reason", string(why), "state", string(told.State))
 		answer(w, http.StatusOK, false, string(why))
-	case errors.As(err, &e), errors.Is(err, errAskedJustNow):
+	case errors.As(err, &e), errors.Is(err, payment.ErrAskedJustNow):
 		log.Warn("a refund notification could not be confirmed", "error", err)
 		answer(w, http.StatusServiceUnavailable, false, "try again")
 	default:

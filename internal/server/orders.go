@@ -6,6 +6,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/payment"
 )
 
 // maxList is how many orders a list holds.
@@ -23,7 +24,7 @@ func (s *Server) createOrder(w http.ResponseWriter, r *http.Request) error {
 	}
 	// From here on a caller who hangs up changes nothing.
 	ctx := context.WithoutCancel(r.Context())
-	o, c, err := s.payment.Place(ctx, PlaceRequest{
+	o, c, err := s.payment.Place(ctx, payment.PlaceRequest{
 		CreateOrderRequest: req, Owner: who.owner(), Guest: who.OpenID == "", ClientIP: clientIP(r), Network: networkOf(r),
 	})
 	if o.ID != "" && who.OpenID == "" {

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/payment"
 	"h5pay/internal/store"
 	"h5pay/wechat"
 )
@@ -36,8 +37,8 @@ type WeChat interface {
 
 // Config is what a Server is made of.
 type Config struct {
-	Payment    *Service // the rules
-	Outbox     *Sender  // of events
+	Payment    *payment.Service // the rules
+	Outbox     *Sender          // of events
 	Store      *store.Store
 	WeChat     WeChat
 	Scope      api.Scope     // what a sign-in asks for; snsapi_base when empty
@@ -67,9 +68,9 @@ type Config struct {
 // Server answers the calls of package api.
 type Server struct {
 	cfg     Config
-	payment *Service
+	payment *payment.Service
 	outbox  *Sender
-	shop    Shop
+	shop    payment.Shop
 	state   sealer
 	states  stateSigner
 	session sealer

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/payment"
 	"h5pay/internal/server"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
@@ -94,7 +95,7 @@ func (s *shop) open(change func(*settings, *wechat.Config)) http.Handler {
 // signer is everything that the product makes of settings.
 type signer struct {
 	*server.Server
-	*server.Service
+	*payment.Service
 	*server.Sender
 }
 
@@ -123,13 +124,13 @@ type settings struct {
 // weChat is all that the signer needs of WeChat.
 type weChat interface {
 	server.WeChat
-	server.Payments
+	payment.Payments
 }
 
 // newSigner wires a signer as the product does.
 func newSigner(c settings) (s *signer, err error) {
 	s = &signer{}
-	s.Service, err = server.NewService(server.ServiceConfig{
+	s.Service, err = payment.New(payment.Config{
 		ShopName: c.ShopName, ShopURL: c.ShopURL, TradeTypes: c.TradeTypes, AppID: c.AppID, MchID: c.MchID,
 		Simulated: c.Simulated, ManualBalance: c.ManualBalance, SellingOff: c.SellingOff, Store: c.Store, WeChat: c.WeChat,
 		Announce: c.Announce, Statements: c.Statements, KeepUnpaid: c.KeepUnpaid, Size: c.Size, Log: c.Log, Now: c.Now, Rand: c.Rand,

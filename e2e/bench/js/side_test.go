@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/payment"
 	"h5pay/internal/server"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
@@ -45,7 +46,7 @@ func newSides(t *testing.T, signType wechat.SignType) []*side {
 		t.Fatal(err)
 	}
 	st, log := store.New(goSide.db), slog.New(slog.NewJSONHandler(goSide.log, nil))
-	pay, err := server.NewService(server.ServiceConfig{
+	pay, err := payment.New(payment.Config{
 		ShopName: wechattest.DefaultShopName, ShopURL: shopURL,
 		AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID, Simulated: true, Store: st, WeChat: client, Log: log,
 	})

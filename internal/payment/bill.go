@@ -1,4 +1,4 @@
-package server
+package payment
 
 import (
 	"context"
@@ -92,7 +92,7 @@ func (s *Service) incompleteBill(ctx context.Context) (time.Time, error) {
 	if err != nil || found == "" {
 		return time.Time{}, err
 	}
-	return parseDay(found)
+	return ParseDay(found)
 }
 
 // lastBill is the last day that has a bill by now.
@@ -169,7 +169,7 @@ func (s *Service) checkBill(ctx context.Context, day time.Time, timer bool) (api
 
 // CheckBill compares the bill of a day now, also when it was compared before.
 func (s *Service) CheckBill(ctx context.Context, date string) (api.BillCheck, error) {
-	day, err := parseDay(date)
+	day, err := ParseDay(date)
 	switch {
 	case err != nil:
 		return api.BillCheck{}, refuse(api.CodeBadRequest, "date: "+err.Error())
@@ -185,8 +185,8 @@ func (s *Service) CheckBill(ctx context.Context, date string) (api.BillCheck, er
 	return check, err
 }
 
-// parseDay reads a day in Beijing.
-func parseDay(v string) (time.Time, error) {
+// ParseDay reads a day in Beijing.
+func ParseDay(v string) (time.Time, error) {
 	day, err := time.ParseInLocation(date, v, beijing)
 	if err != nil || day.Format(date) != v {
 		return time.Time{}, fmt.Errorf("want a day like 2026-03-01")
@@ -197,3 +197,6 @@ func parseDay(v string) (time.Time, error) {
 const (
 	billMonths = 3 // for which WeChat keeps bills
 )
+
+// beijing is the zone of WeChat's days.
+var beijing = time.FixedZone("CST", 8*3600)

@@ -1,4 +1,4 @@
-package server
+package payment
 
 import (
 	"context"
@@ -34,7 +34,7 @@ func (s *Service) giveUp(ctx context.Context, o order.Order) (order.Order, error
 	}
 	log := s.logger(ctx).With("order", o.ID, "out_trade_no", o.OutTradeNo)
 	found, err := s.ask(ctx, o, sourceClose)
-	var why refusal
+	var why Refusal
 	switch {
 	case errors.As(err, &why): // settle has said so aloud
 		return o, refuse(api.CodeWeChatRefused, "what WeChat says of the order does not agree with it")

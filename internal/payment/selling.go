@@ -1,4 +1,4 @@
-package server
+package payment
 
 import (
 	"context"
@@ -12,9 +12,9 @@ func errNotSelling() error {
 	return refuse(api.CodeNotSelling, "the operator has stopped selling, try again later")
 }
 
-// selling returns errNotSelling when the shop does not sell: by the setting, or by
+// Selling returns errNotSelling when the shop does not sell: by the setting, or by
 // the operator's call, which works at once.
-func (s *Service) selling(ctx context.Context) error {
+func (s *Service) Selling(ctx context.Context) error {
 	if s.cfg.SellingOff {
 		return errNotSelling()
 	}

@@ -1,4 +1,4 @@
-package server
+package payment
 
 import (
 	"context"
@@ -146,7 +146,7 @@ func (s *Service) queryRefund(ctx context.Context, r order.Refund, source string
 func (s *Service) settleRefund(ctx context.Context, r order.Refund, told wechat.Refund, source string) error {
 	log := s.refundLog(ctx, r, source)
 	err := s.applyRefund(ctx, log, r, told)
-	var why refusal
+	var why Refusal
 	if errors.As(err, &why) {
 		log.Error("refund refused", "reason", string(why), "state", string(told.State), "refund_id", told.RefundID,
 			"amount", int64(r.Amount), "told_amount", int64(told.Amount), "told_total", int64(told.Total))
@@ -157,17 +157,17 @@ func (s *Service) settleRefund(ctx context.Context, r order.Refund, told wechat.
 func (s *Service) applyRefund(ctx context.Context, log *slog.Logger, r order.Refund, told wechat.Refund) error {
 	switch {
 	case told.OutRefundNo != r.ID || told.OutTradeNo != r.OutTradeNo:
-		return refusal("it is about another refund")
+		return Refusal("it is about another refund")
 	case told.TransactionID != r.TransactionID:
-		return refusal("transaction differs")
+		return Refusal("transaction differs")
 	case fen(told.Total) != r.Total:
-		return refusal("the order's amount differs")
+		return Refusal("the order's amount differs")
 	case fen(told.Amount) != r.Amount:
-		return refusal("amount differs")
+		return Refusal("amount differs")
 	}
 	to, ok := refundStatus(told.State)
 	if !ok {
-		return refusal("unknown refund state")
+		return Refusal("unknown refund state")
 	}
 	if r.Status == api.RefundFailed && to != api.RefundProcessing {
 		// It takes its share of the order again first.
@@ -205,15 +205,15 @@ func (s *Service) moveRefund(ctx context.Context, log *slog.Logger, r order.Refu
 	case err != nil:
 		return err
 	case now.RefundID != "" && now.RefundID != told.RefundID:
-		return refusal("WeChat has it under another number")
+		return Refusal("WeChat has it under another number")
 	case now.Status == to || order.RefundCanBecome(to, now.Status):
 		return nil // told before
 	case now.Status == api.RefundFailed:
-		return refusal("more than was paid would go back")
+		return Refusal("more than was paid would go back")
 	case now.Status == api.RefundAbnormal && to == api.RefundProcessing:
 		return nil // an operator has set it going again
 	}
-	return refusal("it has ended as " + string(now.Status))
+	return Refusal("it has ended as " + string(now.Status))
 }
 
 // refreshRefund asks WeChat about a refund of ours, or sends it again when it is
@@ -238,7 +238,7 @@ func (s *Service) refreshRefund(ctx context.Context, r order.Refund, source stri
 // mend, and passes on what the database did.
 func (s *Service) quietly(ctx context.Context, r order.Refund, source string, err error) error {
 	var e *wechat.Error
-	var why refusal
+	var why Refusal
 	switch {
 	case errors.As(err, &e):
 		s.refundLog(ctx, r, source).Warn("asking WeChat about a refund failed", "error", err)

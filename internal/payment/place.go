@@ -1,4 +1,4 @@
-package server
+package payment
 
 import (
 	"context"
@@ -41,7 +41,7 @@ func (s *Service) Place(ctx context.Context, r PlaceRequest) (order.Order, api.C
 	if err != nil {
 		return order.Order{}, api.Checkout{}, basketError(err)
 	}
-	selling := s.selling(ctx)
+	selling := s.Selling(ctx)
 	o, err := s.place(ctx, r.Owner, r.ClientIP, r.Network, r.CreateOrderRequest, basket, selling)
 	if err != nil {
 		return order.Order{}, api.Checkout{}, err

@@ -1,4 +1,4 @@
-package server
+package payment
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 // however many pages wait for it.
 const queryWindow = 3 * time.Second
 
-// Bounds of one Reconcile, beside ServiceConfig.Statements.
+// Bounds of one Reconcile, beside Config.Statements.
 const (
 	dueBatch      = 100 // orders that one statement reads
 	queryAtOnce   = 5   // Workers have six connections open at once
@@ -59,7 +59,7 @@ func (s *Service) refreshNow(ctx context.Context, o order.Order) (latest order.O
 	if !claimed {
 		return o, false
 	}
-	var why refusal
+	var why Refusal
 	found, err := s.queryFound(ctx, o, sourcePoll)
 	if err != nil && !errors.As(err, &why) {
 		log.Warn("asking WeChat about an order failed", "error", err)
@@ -89,7 +89,7 @@ func (s *Service) stale(o order.Order) bool {
 // here that were not paid in time. It also deletes old unpaid orders and notes the size
 // of the database.
 //
-// A timer calls it every minute. It keeps to ServiceConfig.Statements and to reconcileTime;
+// A timer calls it every minute. It keeps to Config.Statements and to reconcileTime;
 // the next call continues with the rest, so it may stop or fail anywhere. Failures of
 // single orders are logged; the error is the database's.
 func (s *Service) Reconcile(ctx context.Context) error {
@@ -265,7 +265,7 @@ func (s *Service) queryDue(ctx context.Context, o order.Order, claim claimFunc) 
 		return queried{err: err} // not claimed: its owner looks at it, or it has just been paid
 	}
 	r.claimed = true
-	var why refusal
+	var why Refusal
 	if err := s.query(ctx, o, sourceCron); err != nil && !errors.As(err, &why) {
 		r.failed = true
 		s.log.Warn("asking WeChat about an order failed", "order", o.ID, "source", sourceCron, "error", err)

@@ -1,4 +1,4 @@
-package server
+package payment
 
 import (
 	"net/netip"
@@ -12,7 +12,7 @@ import (
 // private one. A shop on this machine is spared, since its simulator is, too.
 func (s *Service) checkPayerAddress(trade api.TradeType, ip string) error {
 	addr, err := netip.ParseAddr(ip)
-	if trade != api.TradeMWEB || !s.secure() || err == nil && isPublic(addr) {
+	if trade != api.TradeMWEB || !s.secure() || err == nil && IsPublic(addr) {
 		return nil
 	}
 	return refuse(api.CodeAddressUnknown, "the caller's address is private or not known, and WeChat's H5 payment needs it; use JSAPI or NATIVE")
@@ -22,8 +22,8 @@ func (s *Service) checkPayerAddress(trade api.TradeType, ip string) error {
 // its address http.
 func (s *Service) secure() bool { return strings.HasPrefix(s.origin, "https:") }
 
-// isPublic reports whether an address can be that of a client on the internet.
-func isPublic(addr netip.Addr) bool {
+// IsPublic reports whether an address can be that of a client on the internet.
+func IsPublic(addr netip.Addr) bool {
 	return addr.IsGlobalUnicast() && !addr.IsPrivate() && !carrierNAT.Contains(addr)
 }
 

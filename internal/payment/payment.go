@@ -1,4 +1,11 @@
-package server
+// Package payment holds the rules of the shop's payments: it places orders, gets what
+// pays them from WeChat, settles what WeChat reports, closes, refunds, and compares the
+// bills.
+//
+// It knows nothing of HTTP and imports no http.Client. Its errors are *[api.Error] where
+// the caller may see them, [Refusal] where WeChat's word does not agree with what is
+// stored, and otherwise the database's or WeChat's.
+package payment
 
 import (
 	"context"
@@ -29,7 +36,7 @@ const (
 	resendWindow = refundTimeout + 2*time.Second
 )
 
-// MinStatements is the smallest ServiceConfig.Statements: Cloudflare's free plan has 50.
+// MinStatements is the smallest Config.Statements: Cloudflare's free plan has 50.
 const MinStatements = 50
 
 // DefaultKeepUnpaid is how long orders that were never paid are kept. WeChat closes an
@@ -49,8 +56,8 @@ type Payments interface {
 	DownloadBill(ctx context.Context, day time.Time) (wechat.Bill, error)
 }
 
-// ServiceConfig is what a Service is made of.
-type ServiceConfig struct {
+// Config is what a Service is made of.
+type Config struct {
 	ShopName string // shown on the page and on the payment sheet
 	ShopURL  string // the shop's public origin, "https://shop.example.com"; http is for this machine
 	// TradeTypes are what orders may have; JSAPI alone when empty.
@@ -91,15 +98,15 @@ type ServiceConfig struct {
 // Service holds the rules of orders, payments, refunds and bills. It can be used by any
 // number of goroutines at once.
 type Service struct {
-	cfg    ServiceConfig
+	cfg    Config
 	origin string // of ShopURL, as a browser sends it
 	log    *slog.Logger
 	now    func() time.Time
 	rand   io.Reader
 }
 
-// NewService checks cfg and returns its Service. The error names the field that is wrong.
-func NewService(cfg ServiceConfig) (*Service, error) {
+// New checks cfg and returns its Service. The error names the field that is wrong.
+func New(cfg Config) (*Service, error) {
 	if len(cfg.TradeTypes) == 0 {
 		cfg.TradeTypes = []api.TradeType{api.TradeJSAPI}
 	}
@@ -192,4 +199,9 @@ func parseOrigin(raw string) (string, error) {
 		host = strings.TrimSuffix(host, ":80")
 	}
 	return u.Scheme + "://" + host, nil
+}
+
+// refuse returns the error that a caller gets to see.
+func refuse(code api.Code, message string) error {
+	return &api.Error{Code: code, Message: message}
 }

@@ -1,4 +1,4 @@
-package server
+package payment
 
 import (
 	"context"
@@ -23,18 +23,18 @@ const (
 	confirmLag = time.Minute
 )
 
-// errNotConfirmed is returned for a payment that WeChat does not confirm now. WeChat
+// ErrNotConfirmed is returned for a payment that WeChat does not confirm now. WeChat
 // repeats the notification, and the order is first in line for the timer.
-var errNotConfirmed = errors.New("WeChat does not confirm the payment yet")
+var ErrNotConfirmed = errors.New("WeChat does not confirm the payment yet")
 
-// confirmPayment settles a payment that a notification tells of. The notification
+// ConfirmPayment settles a payment that a notification tells of. The notification
 // is only a hint, because its signature proves no more than that the sender has the
 // API key. WeChat is queried about the order, and its response is settled. It is
 // nil when the order is paid by the transaction of the notification.
 //
 // A notification that differs from the stored order costs no query, nor does one of
 // an order that is paid. Duplicates wait for the query of the first.
-func (s *Service) confirmPayment(ctx context.Context, told wechat.Trade) error {
+func (s *Service) ConfirmPayment(ctx context.Context, told wechat.Trade) error {
 	if !told.Paid() {
 		return s.settle(ctx, told, sourceNotify) // a failed attempt changes nothing
 	}
@@ -84,17 +84,17 @@ func (s *Service) confirmPayment(ctx context.Context, told wechat.Trade) error {
 func (s *Service) notConfirmed(ctx context.Context, told wechat.Trade, state wechat.TradeState) error {
 	if state == wechat.StateNotPay && s.now().Sub(told.PaidAt).Abs() <= confirmLag {
 		s.count(ctx, map[string]int{"notify.unconfirmed": 1})
-		return errNotConfirmed
+		return ErrNotConfirmed
 	}
 	return s.refuseTold(ctx, told, "WeChat does not confirm the payment")
 }
 
 // refuseTold refuses what a notification tells, in the log and the counters too.
-func (s *Service) refuseTold(ctx context.Context, told wechat.Trade, why refusal) error {
+func (s *Service) refuseTold(ctx context.Context, told wechat.Trade, why Refusal) error {
 	return s.withOrder(ctx, told, sourceNotify, func(order.Order) error { return why })
 }
 
-// awaitPayment is confirmPayment for a notification that caused no query: the order
+// awaitPayment is ConfirmPayment for a notification that caused no query: the order
 // is paid, or differs, or another notification of it is being confirmed.
 func (s *Service) awaitPayment(ctx context.Context, told wechat.Trade) error {
 	for look, waited := firstLook, time.Duration(0); ; look = min(2*look, lastLook) {
@@ -107,13 +107,13 @@ func (s *Service) awaitPayment(ctx context.Context, told wechat.Trade) error {
 			}
 			switch {
 			case !order.WasPaid(o.Status):
-				return errNotConfirmed
+				return ErrNotConfirmed
 			case o.TransactionID != told.TransactionID:
-				return refusal("the order is paid by another transaction")
+				return Refusal("the order is paid by another transaction")
 			}
 			return nil
 		})
-		if !errors.Is(err, errNotConfirmed) || waited >= confirmTimeout {
+		if !errors.Is(err, ErrNotConfirmed) || waited >= confirmTimeout {
 			return err
 		}
 		time.Sleep(look)
@@ -121,14 +121,14 @@ func (s *Service) awaitPayment(ctx context.Context, told wechat.Trade) error {
 	}
 }
 
-// errAskedJustNow is returned for a notification that comes in the very seconds
+// ErrAskedJustNow is returned for a notification that comes in the very seconds
 // after WeChat was asked about the refund.
-var errAskedJustNow = errors.New("WeChat was asked about it just now")
+var ErrAskedJustNow = errors.New("WeChat was asked about it just now")
 
-// confirmRefund asks WeChat about a refund that a notification told of and
+// ConfirmRefund asks WeChat about a refund that a notification told of and
 // settles the answer. It is nil when answer and notification agree, or when what
 // is stored agreed before.
-func (s *Service) confirmRefund(ctx context.Context, told wechat.Refund) error {
+func (s *Service) ConfirmRefund(ctx context.Context, told wechat.Refund) error {
 	r, err := s.cfg.Store.RefundByID(ctx, told.OutRefundNo)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -146,7 +146,7 @@ func (s *Service) confirmRefund(ctx context.Context, told wechat.Refund) error {
 		if found, err := s.queryRefund(ctx, r, sourceRefundNotify); err != nil {
 			return err
 		} else if !found {
-			return refusal("WeChat does not know the refund")
+			return Refusal("WeChat does not know the refund")
 		}
 	}
 	if r, err = s.cfg.Store.RefundByID(ctx, r.ID); err != nil {
@@ -156,16 +156,16 @@ func (s *Service) confirmRefund(ctx context.Context, told wechat.Refund) error {
 	case agrees(r, told):
 		return nil
 	case claimed || !order.RefundOpen(r.Status):
-		return refusal("WeChat says otherwise")
+		return Refusal("WeChat says otherwise")
 	}
-	return errAskedJustNow
+	return ErrAskedJustNow
 }
 
-// confirmUnknown is confirmRefund for a refund that was not made here.
+// confirmUnknown is ConfirmRefund for a refund that was not made here.
 func (s *Service) confirmUnknown(ctx context.Context, told wechat.Refund) error {
 	o, err := s.cfg.Store.ByOutTradeNo(ctx, told.OutTradeNo)
 	if errors.Is(err, store.ErrNotFound) {
-		return refusal("unknown order")
+		return Refusal("unknown order")
 	}
 	if err != nil {
 		return err
@@ -176,7 +176,7 @@ func (s *Service) confirmUnknown(ctx context.Context, told wechat.Refund) error 
 	var e *wechat.Error
 	switch {
 	case errors.As(err, &e) && e.Code == wechat.CodeRefundNotExist:
-		return refusal("WeChat does not know the refund")
+		return Refusal("WeChat does not know the refund")
 	case err != nil:
 		return fmt.Errorf("querying refund %s: %w", told.OutRefundNo, err)
 	}
@@ -194,7 +194,7 @@ func (s *Service) confirmUnknown(ctx context.Context, told wechat.Refund) error 
 	}
 	r, err := s.cfg.Store.RefundByID(ctx, told.OutRefundNo)
 	if err == nil && !agrees(r, told) {
-		return refusal("WeChat says otherwise")
+		return Refusal("WeChat says otherwise")
 	}
 	return err
 }

@@ -1,4 +1,4 @@
-package server
+package payment
 
 import (
 	"context"
@@ -222,7 +222,7 @@ func (s *Service) Pay(ctx context.Context, id, owner string, renew bool) (api.Ch
 	if err != nil {
 		return api.Checkout{}, err
 	}
-	c, err := s.checkout(ctx, o, renew, s.selling(ctx))
+	c, err := s.checkout(ctx, o, renew, s.Selling(ctx))
 	if err == nil && c.PayUntil == 0 {
 		return api.Checkout{}, refuse(api.CodeOrderPaid, "the order is paid")
 	}

@@ -1,4 +1,4 @@
-package server
+package payment
 
 import (
 	"context"
@@ -21,11 +21,11 @@ const (
 	sourceClose  = "close"
 )
 
-// refusal is why settle believed a trade not to be this shop's business. The
+// Refusal is why settle believed a trade not to be this shop's business. The
 // text is safe to show to whoever holds the key.
-type refusal string
+type Refusal string
 
-func (r refusal) Error() string { return string(r) }
+func (r Refusal) Error() string { return string(r) }
 
 // settle is the only way an order becomes paid: by a trade that WeChat itself
 // told of, signature checked, that agrees with the order in appid, merchant,
@@ -46,7 +46,7 @@ func (s *Service) withOrder(ctx context.Context, trade wechat.Trade, source stri
 	if errors.Is(err, store.ErrNotFound) {
 		log.Error("trade refused", "reason", "unknown order")
 		s.count(ctx, map[string]int{"refused.unknown_order": 1})
-		return refusal("unknown order")
+		return Refusal("unknown order")
 	}
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func (s *Service) settleOrder(ctx context.Context, o order.Order, trade wechat.T
 func (s *Service) judge(ctx context.Context, o order.Order, trade wechat.Trade, source string, do func(order.Order) error) error {
 	log := s.logger(ctx).With("source", source, "out_trade_no", trade.OutTradeNo, "order", o.ID)
 	err := do(o)
-	var why refusal
+	var why Refusal
 	if errors.As(err, &why) {
 		s.count(ctx, map[string]int{"refused." + strings.ReplaceAll(string(why), " ", "_"): 1})
 		log.Error("trade refused", "reason", string(why), "state", string(trade.State), "transaction_id", trade.TransactionID,
@@ -90,17 +90,17 @@ func (s *Service) apply(ctx context.Context, o order.Order, trade wechat.Trade, 
 	case wechat.StateNotPay, wechat.StateUserPaying, wechat.StateAccept, wechat.StatePayError:
 		return nil // nothing final for an order that can be paid again
 	}
-	return refusal("unknown trade state")
+	return Refusal("unknown trade state")
 }
 
 // sameAccount returns a refusal for a trade of another appid or merchant than the
 // order's.
 func sameAccount(o order.Order, trade wechat.Trade) error {
 	if trade.AppID != o.AppID {
-		return refusal("appid differs")
+		return Refusal("appid differs")
 	}
 	if trade.MchID != o.MchID {
-		return refusal("mch_id differs")
+		return Refusal("mch_id differs")
 	}
 	return nil
 }
@@ -109,11 +109,11 @@ func sameAccount(o order.Order, trade wechat.Trade) error {
 func samePayment(o order.Order, trade wechat.Trade) error {
 	switch {
 	case int64(trade.TotalFee) != int64(o.Total):
-		return refusal("amount differs")
+		return Refusal("amount differs")
 	case trade.Currency != o.Currency:
-		return refusal("currency differs")
+		return Refusal("currency differs")
 	case trade.TransactionID == "" || trade.PaidAt.IsZero() && trade.State != wechat.StateRefund:
-		return refusal("no transaction")
+		return Refusal("no transaction")
 	}
 	return nil
 }
@@ -136,9 +136,9 @@ func (s *Service) applyPaid(ctx context.Context, o order.Order, trade wechat.Tra
 	case err != nil:
 		return err
 	case !order.WasPaid(now.Status):
-		return refusal("the transaction belongs to another order")
+		return Refusal("the transaction belongs to another order")
 	case now.TransactionID != trade.TransactionID:
-		return refusal("the order is paid by another transaction")
+		return Refusal("the order is paid by another transaction")
 	case now.PaidAt.IsZero() && !trade.PaidAt.IsZero(), now.PayerUnknown && trade.OpenID != "":
 		return s.cfg.Store.CompletePayments(ctx, []order.KnownPayment{known(trade)})
 	}

@@ -1,4 +1,4 @@
-package server
+package payment
 
 import (
 	"context"
@@ -208,7 +208,7 @@ func (c *comparison) heal(ctx context.Context, outTradeNo string, ask func(order
 	c.healed++
 	err = ask(o)
 	var e *wechat.Error
-	var why refusal
+	var why Refusal
 	if errors.As(err, &e) || errors.As(err, &why) {
 		c.s.logger(ctx).Warn("asking WeChat about a difference failed", "source", sourceBill, "order", o.ID, "error", err)
 		return nil
