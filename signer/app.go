@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/outbox"
 	"h5pay/internal/payment"
 	"h5pay/internal/server"
 	"h5pay/internal/store"
@@ -116,7 +117,7 @@ func newApp(p platform) app {
 		Size:          p.sizeWithin(int64(set.DatabaseMB) * 1_000_000),
 		Log:           log,
 	})
-	events, eventsErr := server.NewSender(server.SenderConfig{
+	events, eventsErr := outbox.New(outbox.Config{
 		Store:      st,
 		Webhook:    set.webhook(p.hookDoer),
 		Simulated:  set.BaseURL != "",

@@ -12,8 +12,8 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/outbox"
 	"h5pay/internal/payment"
-	"h5pay/internal/server"
 	"h5pay/internal/store"
 	"h5pay/webhook"
 	"h5pay/wechat"
@@ -250,11 +250,11 @@ func parseDays(s string, fallback int) (days int, ok bool) {
 }
 
 // webhook returns where events go, nil for nowhere.
-func (s *settings) webhook(doer wechat.Doer) *server.Webhook {
+func (s *settings) webhook(doer wechat.Doer) *outbox.Webhook {
 	if s.WebhookURL == "" {
 		return nil
 	}
-	w := &server.Webhook{URL: s.WebhookURL, Secrets: []wechat.Secret{s.WebhookSecret}, Doer: doer}
+	w := &outbox.Webhook{URL: s.WebhookURL, Secrets: []wechat.Secret{s.WebhookSecret}, Doer: doer}
 	if s.WebhookSecretOld != "" {
 		w.Secrets = append(w.Secrets, s.WebhookSecretOld)
 	}

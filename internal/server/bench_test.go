@@ -16,6 +16,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/outbox"
 	"h5pay/internal/payment"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
@@ -54,7 +55,7 @@ func bench(b *testing.B) *benchShop {
 	if err != nil {
 		b.Fatal(err)
 	}
-	events, err := NewSender(SenderConfig{Store: l.store, Log: slog.New(slog.DiscardHandler)})
+	events, err := outbox.New(outbox.Config{Store: l.store, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/server"
+	"h5pay/internal/outbox"
 	"h5pay/internal/store/storetest"
 	"h5pay/webhook"
 	"h5pay/wechat"
@@ -284,7 +284,7 @@ func TestWebhookSecretIsChanged(t *testing.T) {
 	} {
 		r.accept.Secrets = step.takes
 		r.handler = r.open(func(cfg *settings, _ *wechat.Config) {
-			cfg.Webhook = &server.Webhook{URL: "https://erp.example.com/h5pay", Doer: r}
+			cfg.Webhook = &outbox.Webhook{URL: "https://erp.example.com/h5pay", Doer: r}
 			for _, secret := range step.sends {
 				cfg.Webhook.Secrets = append(cfg.Webhook.Secrets, wechat.Secret(secret))
 			}

@@ -10,8 +10,8 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/outbox"
 	"h5pay/internal/payment"
-	"h5pay/internal/server"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
 	"h5pay/webhook"
@@ -307,7 +307,7 @@ func TestMoneyGoesFirst(t *testing.T) {
 	r := newReceiver(t)
 	r.change = func(cfg *settings, _ *wechat.Config) { cfg.Statements = payment.MinStatements }
 	r.handler = r.open(func(cfg *settings, wx *wechat.Config) {
-		cfg.Webhook = &server.Webhook{URL: "https://erp.example.com/h5pay", Secrets: []wechat.Secret{webhookSecret}, Doer: r}
+		cfg.Webhook = &outbox.Webhook{URL: "https://erp.example.com/h5pay", Secrets: []wechat.Secret{webhookSecret}, Doer: r}
 		cfg.Statements = payment.MinStatements
 		cfg.Store.Bounds = store.Bounds{Buyer: 1000, Guest: 1000, NetworkGuests: 1000, Guests: 1000}
 	})

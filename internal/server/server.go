@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/outbox"
 	"h5pay/internal/payment"
 	"h5pay/internal/store"
 	"h5pay/wechat"
@@ -38,7 +39,7 @@ type WeChat interface {
 // Config is what a Server is made of.
 type Config struct {
 	Payment    *payment.Service // the rules
-	Outbox     *Sender          // of events
+	Outbox     *outbox.Sender   // of events
 	Store      *store.Store
 	WeChat     WeChat
 	Scope      api.Scope     // what a sign-in asks for; snsapi_base when empty
@@ -69,7 +70,7 @@ type Config struct {
 type Server struct {
 	cfg     Config
 	payment *payment.Service
-	outbox  *Sender
+	outbox  *outbox.Sender
 	shop    payment.Shop
 	state   sealer
 	states  stateSigner

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"h5pay/internal/api"
+	"h5pay/internal/outbox"
 	"h5pay/internal/server"
 	"h5pay/wechat"
 )
@@ -56,7 +57,7 @@ func (panicDoer) Do(*http.Request) (*http.Response, error) { panic("a mistake") 
 // A panic in a goroutine of a timer ends neither the program nor the other events.
 func TestPanicInADeliveryIsAnError(t *testing.T) {
 	s := newShop(t, func(cfg *settings, _ *wechat.Config) {
-		cfg.Webhook = &server.Webhook{URL: "https://erp.example.com", Secrets: []wechat.Secret{webhookSecret}, Doer: panicDoer{}}
+		cfg.Webhook = &outbox.Webhook{URL: "https://erp.example.com", Secrets: []wechat.Secret{webhookSecret}, Doer: panicDoer{}}
 	})
 	s.signedIn(0).paidOrder("tea", 1)
 	if err := s.signer.Deliver(t.Context()); err == nil {
@@ -91,16 +92,16 @@ func TestNewNamesTheBadField(t *testing.T) {
 		"WeChat":     func(c *settings) { c.WeChat = nil },
 
 		"Webhook.URL": func(c *settings) {
-			c.Webhook = &server.Webhook{URL: "erp.example.com", Secrets: []wechat.Secret{webhookSecret}, Doer: http.DefaultClient}
+			c.Webhook = &outbox.Webhook{URL: "erp.example.com", Secrets: []wechat.Secret{webhookSecret}, Doer: http.DefaultClient}
 		},
 		"Webhook.Secrets": func(c *settings) {
-			c.Webhook = &server.Webhook{URL: "https://erp.example.com", Secrets: []wechat.Secret{webhookSecret, "too short"}, Doer: http.DefaultClient}
+			c.Webhook = &outbox.Webhook{URL: "https://erp.example.com", Secrets: []wechat.Secret{webhookSecret, "too short"}, Doer: http.DefaultClient}
 		},
 		"Secrets is empty": func(c *settings) {
-			c.Webhook = &server.Webhook{URL: "https://erp.example.com", Doer: http.DefaultClient}
+			c.Webhook = &outbox.Webhook{URL: "https://erp.example.com", Doer: http.DefaultClient}
 		},
 		"Webhook.Doer": func(c *settings) {
-			c.Webhook = &server.Webhook{URL: "https://erp.example.com", Secrets: []wechat.Secret{webhookSecret}}
+			c.Webhook = &outbox.Webhook{URL: "https://erp.example.com", Secrets: []wechat.Secret{webhookSecret}}
 		},
 	} {
 		cfg := goodConfig(s, brokenWeChat{})

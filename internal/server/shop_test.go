@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/outbox"
 	"h5pay/internal/payment"
 	"h5pay/internal/server"
 	"h5pay/internal/store"
@@ -96,7 +97,7 @@ func (s *shop) open(change func(*settings, *wechat.Config)) http.Handler {
 type signer struct {
 	*server.Server
 	*payment.Service
-	*server.Sender
+	*outbox.Sender
 }
 
 // CheckBills does what the product's timer does.
@@ -114,7 +115,7 @@ type settings struct {
 	TradeTypes                           []api.TradeType
 	Simulated, ManualBalance, SellingOff bool
 	WeChat                               weChat
-	Webhook                              *server.Webhook
+	Webhook                              *outbox.Webhook
 	Announce                             func()
 	PayerDays, Statements                int
 	KeepUnpaid                           time.Duration
@@ -138,7 +139,7 @@ func newSigner(c settings) (s *signer, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Sender, err = server.NewSender(server.SenderConfig{
+	s.Sender, err = outbox.New(outbox.Config{
 		Store: c.Store, Webhook: c.Webhook, Simulated: c.Simulated, PayerDays: c.PayerDays, Announce: c.Announce,
 		Statements: c.Statements, Log: c.Log, Now: c.Now,
 	})

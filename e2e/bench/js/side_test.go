@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/outbox"
 	"h5pay/internal/payment"
 	"h5pay/internal/server"
 	"h5pay/internal/store"
@@ -53,7 +54,7 @@ func newSides(t *testing.T, signType wechat.SignType) []*side {
 	if err != nil {
 		t.Fatal(err)
 	}
-	events, err := server.NewSender(server.SenderConfig{Store: st, Simulated: true, Log: log})
+	events, err := outbox.New(outbox.Config{Store: st, Simulated: true, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}

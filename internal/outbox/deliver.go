@@ -1,0 +1,101 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"h5pay/internal/order"
+)
+
+// Bounds of one Deliver, beside Config.Statements: a round makes one statement, and one
+// for each event.
+const (
+	deliverAtOnce = 5                // Workers have six connections open at once
+	deliverTime   = 30 * time.Second // no round begins after it: pool.mjs gives an event a minute
+)
+
+// Deliver posts the events that are due to the merchant's back end: those about money
+// first, and of each kind those that are due longest. A timer calls it, and whoever was
+// told by Config.Announce; any number of calls may run at once, since an event belongs
+// to the one that claims it. The next call continues with the rest, so it may stop or
+// fail anywhere. The error is the database's.
+//
+// It has a timer and bounds of its own and waits for nobody but the receiver, so
+// that a receiver that hangs holds up nothing else.
+func (s *Sender) Deliver(ctx context.Context) error {
+	if s.cfg.Webhook == nil {
+		return nil // the events wait until there is one
+	}
+	began := s.now()
+	for statements := 0; ; {
+		if ctx.Err() != nil || s.now().Sub(began) > deliverTime {
+			return nil
+		}
+		if statements += 1 + deliverAtOnce; s.cfg.Statements > 0 && statements > s.cfg.Statements {
+			return nil
+		}
+		events, err := s.cfg.Store.ClaimEvents(ctx, s.now(), deliverAtOnce)
+		if err != nil {
+			return fmt.Errorf("delivering events: %w", err)
+		}
+		var answers, next atomic.Int32
+		var failed error
+		var group sync.WaitGroup
+		var mu sync.Mutex
+		for _, e := range events {
+			group.Go(func() {
+				answered, more, err := s.deliver(ctx, e)
+				if answered {
+					answers.Add(1)
+				}
+				if more {
+					next.Add(1)
+				}
+				if err != nil {
+					mu.Lock()
+					failed = err
+					mu.Unlock()
+				}
+			})
+		}
+		group.Wait()
+		if failed != nil {
+			return fmt.Errorf("delivering events: %w", failed)
+		}
+		if answers.Load() == 0 || len(events) < deliverAtOnce && next.Load() == 0 {
+			return nil // nobody is there, or nothing is left: the next call tries again
+		}
+	}
+}
+
+// deliver sends one claimed event and marks what became of it. It reports whether
+// the receiver answered at all, and whether a later event of the order may be due now.
+func (s *Sender) deliver(ctx context.Context, e order.Event) (answered, next bool, err error) {
+	defer s.caught(ctx, &err)
+	log := s.logger(ctx).With("event", e.ID, "type", string(e.Type), "order", e.OrderID, "attempt", e.Attempts)
+	status, err := s.send(ctx, e)
+	ctx = context.WithoutCancel(ctx) // what was sent is noted, though the caller be gone
+	if err == nil && status >= 200 && status <= 299 {
+		marked, next, err := s.cfg.Store.Deliver(ctx, e, s.now())
+		if marked {
+			log.Info("event delivered")
+		}
+		return true, next, err
+	}
+	why := fmt.Sprint("HTTP ", status)
+	if err != nil {
+		why = err.Error()
+	}
+	marked, markErr := s.cfg.Store.Miss(ctx, e, why)
+	switch {
+	case !marked:
+	case e.LastTry():
+		log.Error("event given up, replay it once the receiver works", "reason", why)
+	default:
+		log.Warn("event not acknowledged", "reason", why, "next_at", e.NextAt)
+	}
+	return err == nil, e.LastTry(), markErr // a dead event holds up no later one
+}
