@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"h5pay/internal/api"
+	"h5pay/internal/fen"
 	"h5pay/internal/order"
 	"h5pay/internal/store"
 )
@@ -109,7 +110,7 @@ func repeatedRefund(r order.Refund, req api.RefundRequest) (order.Refund, error)
 }
 
 // noRoom says why a refund could not be stored.
-func (s *Server) noRoom(ctx context.Context, o order.Order, amount api.Fen) error {
+func (s *Server) noRoom(ctx context.Context, o order.Order, amount fen.Fen) error {
 	o, err := s.cfg.Store.ByID(ctx, o.ID)
 	if err != nil {
 		return err

@@ -84,7 +84,7 @@ func (s *Server) confirmPayment(ctx context.Context, told wechat.Trade) error {
 		return s.settle(ctx, told, sourceNotify) // a failed attempt changes nothing
 	}
 	claimed, err := s.cfg.Store.ClaimTold(ctx, order.Told{
-		OutTradeNo: told.OutTradeNo, AppID: told.AppID, MchID: told.MchID, Total: fen(told.TotalFee), Currency: told.Currency,
+		OutTradeNo: told.OutTradeNo, AppID: told.AppID, MchID: told.MchID, Total: told.TotalFee, Currency: told.Currency,
 	}, confirmWindow, s.now())
 	switch {
 	case err != nil:

@@ -136,6 +136,6 @@ func (s *Server) confirmUnknown(ctx context.Context, told wechat.Refund) error {
 // agrees reports whether a refund is stored as WeChat tells it.
 func agrees(r order.Refund, told wechat.Refund) bool {
 	status, ok := refundStatus(told.State)
-	return ok && r.Status == status && r.RefundID == told.RefundID && r.Amount == fen(told.Amount) && r.Total == fen(told.Total) &&
+	return ok && r.Status == status && r.RefundID == told.RefundID && r.Amount == told.Amount && r.Total == told.Total &&
 		r.OutTradeNo == told.OutTradeNo && r.TransactionID == told.TransactionID
 }

@@ -68,8 +68,8 @@ func refundRequest(r order.Refund) wechat.RefundRequest {
 	return wechat.RefundRequest{
 		OutTradeNo:  r.OutTradeNo,
 		OutRefundNo: r.ID,
-		Total:       wechat.Fen(r.Total),
-		Amount:      wechat.Fen(r.Amount),
+		Total:       r.Total,
+		Amount:      r.Amount,
 		Reason:      r.Reason,
 		NotifyURL:   r.NotifyURL,
 		FromBalance: r.FromBalance,
@@ -157,9 +157,9 @@ func (s *Server) applyRefund(ctx context.Context, log *slog.Logger, r order.Refu
 		return refusal("it is about another refund")
 	case told.TransactionID != r.TransactionID:
 		return refusal("transaction differs")
-	case fen(told.Total) != r.Total:
+	case told.Total != r.Total:
 		return refusal("the order's amount differs")
-	case fen(told.Amount) != r.Amount:
+	case told.Amount != r.Amount:
 		return refusal("amount differs")
 	}
 	to, ok := refundStatus(told.State)
@@ -265,9 +265,6 @@ func refundStatus(state wechat.RefundState) (status api.RefundStatus, ok bool) {
 	}
 	return "", false
 }
-
-// fen is an amount of WeChat's as the contract has it.
-func fen(f wechat.Fen) api.Fen { return api.Fen(f) }
 
 // refundTooOld reports whether WeChat takes no refund of an order any more. A payment
 // whose time is not known was made before the order expired.

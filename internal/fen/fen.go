@@ -1,4 +1,5 @@
-package api
+// Package fen holds the one type of an amount of money.
+package fen
 
 import "strconv"
 
