@@ -40,10 +40,6 @@ func (e entry) press(key string) entry {
 
 // fen returns the amount, 0 while there is none.
 func (e entry) fen() fen.Fen {
-	yuan, cents, _ := strings.Cut(string(e), ".")
-	var n fen.Fen
-	for _, digit := range yuan + (cents + "00")[:2] {
-		n = 10*n + fen.Fen(digit-'0')
-	}
+	n, _ := fen.ParseYuan(strings.TrimSuffix(string(e), "."))
 	return n
 }
