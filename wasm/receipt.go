@@ -7,6 +7,7 @@ import (
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
 
 	"h5pay/internal/api"
+	"h5pay/internal/fen"
 )
 
 // lines lists what was ordered.
@@ -16,7 +17,7 @@ func (s *base) lines(o api.Order) app.UI {
 		return elem("li").Body(
 			elem("span").Class("what").Text(item.Name),
 			elem("span").Class("count").Text("×"+strconv.Itoa(item.Quantity)),
-			s.price(item.Price*api.Fen(item.Quantity), ""))
+			s.price(item.Price*fen.Fen(item.Quantity), ""))
 	}))
 }
 

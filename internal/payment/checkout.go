@@ -130,7 +130,7 @@ func request(o order.Order) wechat.Order {
 	r := wechat.Order{
 		OutTradeNo: o.OutTradeNo,
 		Body:       o.Body,
-		TotalFee:   wechat.Fen(o.Total),
+		TotalFee:   o.Total,
 		TradeType:  wechat.TradeType(o.TradeType),
 		ClientIP:   o.ClientIP,
 		NotifyURL:  o.NotifyURL,

@@ -39,7 +39,7 @@ func (s *Service) ConfirmPayment(ctx context.Context, told wechat.Trade) error {
 		return s.settle(ctx, told, sourceNotify) // a failed attempt changes nothing
 	}
 	claimed, err := s.cfg.Store.ClaimTold(ctx, order.Told{
-		OutTradeNo: told.OutTradeNo, AppID: told.AppID, MchID: told.MchID, Total: fen(told.TotalFee), Currency: told.Currency,
+		OutTradeNo: told.OutTradeNo, AppID: told.AppID, MchID: told.MchID, Total: told.TotalFee, Currency: told.Currency,
 	}, confirmWindow, s.now())
 	switch {
 	case err != nil:
@@ -202,7 +202,7 @@ func (s *Service) confirmUnknown(ctx context.Context, told wechat.Refund) error 
 // agrees reports whether a refund is stored as WeChat tells it.
 func agrees(r order.Refund, told wechat.Refund) bool {
 	status, ok := refundStatus(told.State)
-	return ok && r.Status == status && r.RefundID == told.RefundID && r.Amount == fen(told.Amount) && r.Total == fen(told.Total) &&
+	return ok && r.Status == status && r.RefundID == told.RefundID && r.Amount == told.Amount && r.Total == told.Total &&
 		r.OutTradeNo == told.OutTradeNo && r.TransactionID == told.TransactionID
 }
 

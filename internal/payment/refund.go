@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"h5pay/internal/api"
+	"h5pay/internal/fen"
 	"h5pay/internal/order"
 	"h5pay/internal/store"
 	"h5pay/wechat"
@@ -71,8 +72,8 @@ func refundRequest(r order.Refund) wechat.RefundRequest {
 	return wechat.RefundRequest{
 		OutTradeNo:  r.OutTradeNo,
 		OutRefundNo: r.ID,
-		Total:       wechat.Fen(r.Total),
-		Amount:      wechat.Fen(r.Amount),
+		Total:       r.Total,
+		Amount:      r.Amount,
 		Reason:      r.Reason,
 		NotifyURL:   r.NotifyURL,
 		FromBalance: r.FromBalance,
@@ -160,9 +161,9 @@ func (s *Service) applyRefund(ctx context.Context, log *slog.Logger, r order.Ref
 		return Refusal("it is about another refund")
 	case told.TransactionID != r.TransactionID:
 		return Refusal("transaction differs")
-	case fen(told.Total) != r.Total:
+	case told.Total != r.Total:
 		return Refusal("the order's amount differs")
-	case fen(told.Amount) != r.Amount:
+	case told.Amount != r.Amount:
 		return Refusal("amount differs")
 	}
 	to, ok := refundStatus(told.State)
@@ -269,9 +270,6 @@ func refundStatus(state wechat.RefundState) (status api.RefundStatus, ok bool) {
 	return "", false
 }
 
-// fen is an amount of WeChat's as the contract has it.
-func fen(f wechat.Fen) api.Fen { return api.Fen(f) }
-
 // refundTooOld reports whether WeChat takes no refund of an order any more. A payment
 // whose time is not known was made before the order expired.
 func refundTooOld(o order.Order, now time.Time) bool {
@@ -371,7 +369,7 @@ func repeatedRefund(r order.Refund, req api.RefundRequest) (order.Refund, error)
 }
 
 // noRoom says why a refund could not be stored.
-func (s *Service) noRoom(ctx context.Context, o order.Order, amount api.Fen) error {
+func (s *Service) noRoom(ctx context.Context, o order.Order, amount fen.Fen) error {
 	o, err := s.cfg.Store.ByID(ctx, o.ID)
 	if err != nil {
 		return err

@@ -97,7 +97,7 @@ func (s *Service) recordRefund(ctx context.Context, o order.Order, told wechat.R
 		problem = "it is about another order"
 	case !order.WasPaid(o.Status) || told.TransactionID != o.TransactionID:
 		problem = "transaction differs"
-	case fen(told.Total) != o.Total:
+	case told.Total != o.Total:
 		problem = "the order's amount differs"
 	}
 	if problem != "" {
@@ -110,7 +110,7 @@ func (s *Service) recordRefund(ctx context.Context, o order.Order, told wechat.R
 		created = told.RefundedAt // or earlier: WeChat does not say
 	}
 	recorded, err := s.cfg.Store.RecordRefund(ctx, order.Refund{
-		ID: told.OutRefundNo, OrderID: o.ID, Amount: fen(told.Amount), RefundID: told.RefundID, CreatedAt: created, TakenAt: now,
+		ID: told.OutRefundNo, OrderID: o.ID, Amount: told.Amount, RefundID: told.RefundID, CreatedAt: created, TakenAt: now,
 	})
 	if err != nil {
 		return order.Refund{}, err

@@ -108,7 +108,7 @@ func sameAccount(o order.Order, trade wechat.Trade) error {
 // samePayment returns a refusal for a trade that does not pay for the order.
 func samePayment(o order.Order, trade wechat.Trade) error {
 	switch {
-	case int64(trade.TotalFee) != int64(o.Total):
+	case trade.TotalFee != o.Total:
 		return Refusal("amount differs")
 	case trade.Currency != o.Currency:
 		return Refusal("currency differs")

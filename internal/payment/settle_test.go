@@ -63,7 +63,7 @@ func (l *ledger) pending(t testing.TB) order.Order {
 func tradeOf(o order.Order) wechat.Trade {
 	return wechat.Trade{
 		AppID: o.AppID, MchID: o.MchID, OutTradeNo: o.OutTradeNo, TransactionID: "42000" + o.ID, OpenID: o.Owner,
-		State: wechat.StateSuccess, TotalFee: wechat.Fen(o.Total), Currency: "CNY", PaidAt: time.Now(),
+		State: wechat.StateSuccess, TotalFee: o.Total, Currency: "CNY", PaidAt: time.Now(),
 	}
 }
 

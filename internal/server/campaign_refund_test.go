@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/fen"
 	"h5pay/wechat/wechattest"
 )
 
@@ -56,7 +57,7 @@ func (p *purchase) askBack(r *rand.Rand) {
 			amount = total
 		}
 		if p.refund.RefundKey == "" || r.IntN(2) == 0 {
-			p.refund = refundOf(api.Fen(amount))
+			p.refund = refundOf(fen.Fen(amount))
 		}
 		body, err := json.Marshal(p.refund)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
+	"h5pay/internal/fen"
 	"h5pay/internal/order"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
@@ -322,7 +323,7 @@ func TestPayerNamesTheAmount(t *testing.T) {
 	s := newShop(t, nil)
 	p := s.guest(0)
 	req := native("tip", 1)
-	for _, amount := range []api.Fen{0, 500_001} {
+	for _, amount := range []fen.Fen{0, 500_001} {
 		req.Items[0].Amount = amount
 		p.unharmed(func() { p.fails(api.CodeBadRequest, "POST", api.PathOrders, req) })
 	}
