@@ -43,8 +43,8 @@ const MinStatements = 50
 // order after a day; the rest of a month is for questions of customers.
 const DefaultKeepUnpaid = 30 * 24 * time.Hour
 
-// Payments is what the rules need of WeChat. *wechat.Client is one.
-type Payments interface {
+// WeChat is what the rules need of WeChat. *wechat.Client is one.
+type WeChat interface {
 	UnifiedOrder(ctx context.Context, o wechat.Order) (wechat.Prepay, error)
 	QueryOrder(ctx context.Context, outTradeNo string) (wechat.Trade, error)
 	CloseOrder(ctx context.Context, outTradeNo string, taken time.Time) error
@@ -75,7 +75,7 @@ type Config struct {
 	// says. A payment that WeChat reports is settled.
 	SellingOff bool
 	Store      *store.Store
-	WeChat     Payments
+	WeChat     WeChat
 	// Announce, if not nil, is called when there is an event to deliver. It must
 	// not wait, and may do nothing: a timer delivers the events.
 	Announce func()

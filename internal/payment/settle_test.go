@@ -32,7 +32,7 @@ func newLedger(t testing.TB) *ledger {
 	l := &ledger{db: storetest.Open(t)}
 	s, err := New(Config{
 		ShopName: "店", ShopURL: "https://shop.example.com", AppID: "wx5a1e0f7c3b2d4968", MchID: "1900000109",
-		Store: store.New(l.db), WeChat: struct{ Payments }{},
+		Store: store.New(l.db), WeChat: struct{ WeChat }{},
 		Log: slog.New(slog.NewTextHandler(&l.log, nil)),
 	})
 	if err != nil {

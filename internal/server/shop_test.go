@@ -125,7 +125,7 @@ type settings struct {
 // weChat is all that the signer needs of WeChat.
 type weChat interface {
 	server.WeChat
-	payment.Payments
+	payment.WeChat
 }
 
 // newSigner wires a signer as the product does.
