@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/cst"
 	"h5pay/internal/order"
 	"h5pay/wechat"
 )
@@ -77,7 +78,7 @@ func (s *Server) dueBill(ctx context.Context) (time.Time, error) {
 	if err != nil || began.IsZero() {
 		return time.Time{}, err
 	}
-	if day := beginOfDay(began); day.After(first) {
+	if day := cst.Day(began); day.After(first) {
 		first = day
 	}
 	for day := first; !day.After(last); day = day.AddDate(0, 0, 1) {
@@ -96,18 +97,12 @@ func (s *Server) incompleteBill(ctx context.Context) (time.Time, error) {
 	if err != nil || found == "" {
 		return time.Time{}, err
 	}
-	return parseDay(found)
+	return cst.ParseDay(found)
 }
 
 // lastBill is the last day that has a bill by now.
 func (s *Server) lastBill() time.Time {
-	return beginOfDay(s.now().Add(-billHour*time.Hour)).AddDate(0, 0, -1)
-}
-
-// beginOfDay is the midnight before t in Beijing.
-func beginOfDay(t time.Time) time.Time {
-	y, m, d := t.In(beijing).Date()
-	return time.Date(y, m, d, 0, 0, 0, 0, beijing)
+	return cst.Day(s.now().Add(-billHour*time.Hour)).AddDate(0, 0, -1)
 }
 
 // errBillUnderWay is returned when somebody else compares the day's bill.
