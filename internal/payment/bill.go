@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/cst"
 	"h5pay/internal/order"
 	"h5pay/wechat"
 )
@@ -31,9 +32,6 @@ const (
 	// maxHealed is how many of a bill's differences one run asks WeChat about.
 	maxHealed = 5
 )
-
-// date is the form of a day.
-const date = "2006-01-02"
 
 // CheckBills compares the last days' bills with our books, those that were not
 // compared yet, the oldest first, one a call. After them it compares a bill again
@@ -62,7 +60,7 @@ func (s *Service) CheckBills(ctx context.Context) error {
 func (s *Service) dueBill(ctx context.Context) (time.Time, error) {
 	last := s.lastBill()
 	first := last.AddDate(0, 0, 1-order.BillDays)
-	known, err := s.cfg.Store.BillsKnown(ctx, first.Format(date), s.now())
+	known, err := s.cfg.Store.BillsKnown(ctx, first.Format(time.DateOnly), s.now())
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -73,11 +71,11 @@ func (s *Service) dueBill(ctx context.Context) (time.Time, error) {
 	if err != nil || began.IsZero() {
 		return time.Time{}, err
 	}
-	if day := beginOfDay(began); day.After(first) {
+	if day := cst.Day(began); day.After(first) {
 		first = day
 	}
 	for day := first; !day.After(last); day = day.AddDate(0, 0, 1) {
-		if !known[day.Format(date)] {
+		if !known[day.Format(time.DateOnly)] {
 			return day, nil
 		}
 	}
@@ -92,18 +90,12 @@ func (s *Service) incompleteBill(ctx context.Context) (time.Time, error) {
 	if err != nil || found == "" {
 		return time.Time{}, err
 	}
-	return ParseDay(found)
+	return cst.ParseDay(found)
 }
 
 // lastBill is the last day that has a bill by now.
 func (s *Service) lastBill() time.Time {
-	return beginOfDay(s.now().Add(-billHour*time.Hour)).AddDate(0, 0, -1)
-}
-
-// beginOfDay is the midnight before t in Beijing.
-func beginOfDay(t time.Time) time.Time {
-	y, m, d := t.In(beijing).Date()
-	return time.Date(y, m, d, 0, 0, 0, 0, beijing)
+	return cst.Day(s.now().Add(-billHour*time.Hour)).AddDate(0, 0, -1)
 }
 
 // errBillUnderWay is returned when somebody else compares the day's bill.
@@ -115,7 +107,7 @@ func (s *Service) checkBill(ctx context.Context, day time.Time, timer bool) (api
 	if err != nil {
 		return api.BillCheck{}, err
 	}
-	run := order.BillRun{Date: day.Format(date), ID: id}
+	run := order.BillRun{Date: day.Format(time.DateOnly), ID: id}
 	claimed, err := s.cfg.Store.ClaimBill(ctx, run, billLease, s.now(), timer)
 	switch {
 	case err != nil:
@@ -141,7 +133,7 @@ func (s *Service) checkBill(ctx context.Context, day time.Time, timer bool) (api
 		return api.BillCheck{Date: run.Date, Status: status}, s.cfg.Store.PostponeBill(ctx, run, status, s.now().Add(wait))
 	}
 	c := comparison{s: s, date: run.Date, from: day, to: day.AddDate(0, 0, 1).Add(-billSlack)}
-	if before, err := s.cfg.Store.BillChecks(ctx, day.AddDate(0, 0, -1).Format(date), 1, 0); err != nil {
+	if before, err := s.cfg.Store.BillChecks(ctx, day.AddDate(0, 0, -1).Format(time.DateOnly), 1, 0); err != nil {
 		return api.BillCheck{}, err
 	} else if len(before) == 1 && before[0].CheckedAt != 0 {
 		c.from = day.Add(-billSlack) // that bill had its say
@@ -169,13 +161,13 @@ func (s *Service) checkBill(ctx context.Context, day time.Time, timer bool) (api
 
 // CheckBill compares the bill of a day now, also when it was compared before.
 func (s *Service) CheckBill(ctx context.Context, date string) (api.BillCheck, error) {
-	day, err := ParseDay(date)
+	day, err := cst.ParseDay(date)
 	switch {
 	case err != nil:
 		return api.BillCheck{}, refuse(api.CodeBadRequest, "date: "+err.Error())
-	case !day.Before(beginOfDay(s.now())):
+	case !day.Before(cst.Day(s.now())):
 		return api.BillCheck{}, refuse(api.CodeBadRequest, "the day is not over")
-	case day.AddDate(0, billMonths, 0).Before(beginOfDay(s.now())):
+	case day.AddDate(0, billMonths, 0).Before(cst.Day(s.now())):
 		return api.BillCheck{}, refuse(api.CodeBadRequest, "WeChat keeps bills for three months")
 	}
 	check, err := s.checkBill(ctx, day, false)
@@ -185,18 +177,6 @@ func (s *Service) CheckBill(ctx context.Context, date string) (api.BillCheck, er
 	return check, err
 }
 
-// ParseDay reads a day in Beijing.
-func ParseDay(v string) (time.Time, error) {
-	day, err := time.ParseInLocation(date, v, beijing)
-	if err != nil || day.Format(date) != v {
-		return time.Time{}, fmt.Errorf("want a day like 2026-03-01")
-	}
-	return day, nil
-}
-
 const (
 	billMonths = 3 // for which WeChat keeps bills
 )
-
-// beijing is the zone of WeChat's days.
-var beijing = time.FixedZone("CST", 8*3600)

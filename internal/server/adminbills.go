@@ -5,7 +5,7 @@ import (
 	"net/http"
 
 	"h5pay/internal/api"
-	"h5pay/internal/payment"
+	"h5pay/internal/cst"
 )
 
 // Bounds of what the operator sees of the bills.
@@ -21,7 +21,7 @@ func (s *Server) adminBills(w http.ResponseWriter, r *http.Request) error {
 	if err := readQuery(r.URL.RawQuery, map[string]func(string) error{
 		"date": func(v string) error {
 			day, differences = v, allDifferences
-			_, err := payment.ParseDay(v)
+			_, err := cst.ParseDay(v)
 			return err
 		},
 	}); err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/cst"
 	"h5pay/internal/order"
 	"h5pay/internal/payment"
 	"h5pay/internal/store/storetest"
@@ -35,7 +36,7 @@ func (s *shop) signedNews(orderID, transaction string, t wechat.SignType) []byte
 		{Name: "mch_id", Value: wechattest.DefaultMchID}, {Name: "nonce_str", Value: "n"}, {Name: "openid", Value: "oForged"},
 		{Name: "fee_type", Value: "CNY"}, {Name: "total_fee", Value: total}, {Name: "out_trade_no", Value: no},
 		{Name: "transaction_id", Value: transaction},
-		{Name: "time_end", Value: s.now().In(time.FixedZone("", 8*3600)).Format("20060102150405")},
+		{Name: "time_end", Value: cst.In(s.now()).Format("20060102150405")},
 	}
 	fields = append(fields, wechat.Field{Name: "sign", Value: wechat.Sign(fields, wechattest.DefaultAPIKey, t)})
 	var b bytes.Buffer
