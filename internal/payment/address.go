@@ -15,7 +15,7 @@ func (s *Service) checkPayerAddress(trade api.TradeType, ip string) error {
 	if trade != api.TradeMWEB || !s.secure() || err == nil && IsPublic(addr) {
 		return nil
 	}
-	return refuse(api.CodeAddressUnknown, "the caller's address is private or not known, and WeChat's H5 payment needs it; use JSAPI or NATIVE")
+	return reject(api.CodeAddressUnknown, "the caller's address is private or not known, and WeChat's H5 payment needs it; use JSAPI or NATIVE")
 }
 
 // secure reports whether the shop is open to the internet: only on this machine is

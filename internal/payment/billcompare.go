@@ -208,8 +208,8 @@ func (c *comparison) heal(ctx context.Context, outTradeNo string, ask func(order
 	c.healed++
 	err = ask(o)
 	var e *wechat.Error
-	var why Refusal
-	if errors.As(err, &e) || errors.As(err, &why) {
+	var mismatch Mismatch
+	if errors.As(err, &e) || errors.As(err, &mismatch) {
 		c.s.logger(ctx).Warn("asking WeChat about a difference failed", "source", sourceBill, "order", o.ID, "error", err)
 		return nil
 	}

@@ -206,13 +206,13 @@ func stopped(o order.Order) (api.Checkout, error) {
 	case order.WasPaid(o.Status):
 		return api.Checkout{Order: o.Public()}, nil
 	case o.Open():
-		return api.Checkout{}, refuse(api.CodeWeChatBusy, "WeChat has not settled the order yet, ask again")
+		return api.Checkout{}, reject(api.CodeWeChatBusy, "WeChat has not settled the order yet, ask again")
 	}
 	return api.Checkout{}, errNotPayable()
 }
 
 func errNotPayable() error {
-	return refuse(api.CodeOrderNotPayable, "the order is closed, refused or too old")
+	return reject(api.CodeOrderNotPayable, "the order is closed, refused or too old")
 }
 
 // Pay returns what pays an order, to its owner. renew asks for something new instead of
@@ -224,7 +224,7 @@ func (s *Service) Pay(ctx context.Context, id, owner string, renew bool) (api.Ch
 	}
 	c, err := s.checkout(ctx, o, renew, s.Selling(ctx))
 	if err == nil && c.PayUntil == 0 {
-		return api.Checkout{}, refuse(api.CodeOrderPaid, "the order is paid")
+		return api.Checkout{}, reject(api.CodeOrderPaid, "the order is paid")
 	}
 	return c, err
 }

@@ -34,13 +34,13 @@ func (s *Service) giveUp(ctx context.Context, o order.Order) (order.Order, error
 	}
 	log := s.logger(ctx).With("order", o.ID, "out_trade_no", o.OutTradeNo)
 	found, err := s.ask(ctx, o, sourceClose)
-	var why Refusal
+	var mismatch Mismatch
 	switch {
-	case errors.As(err, &why): // settle has said so aloud
-		return o, refuse(api.CodeWeChatRefused, "what WeChat says of the order does not agree with it")
+	case errors.As(err, &mismatch): // settle has said so aloud
+		return o, reject(api.CodeWeChatRefused, "what WeChat says of the order does not agree with it")
 	case err != nil:
 		log.Warn("asking WeChat about an order failed", "source", sourceClose, "error", err)
-		return o, refuse(api.CodeWeChatBusy, "WeChat did not answer, try again")
+		return o, reject(api.CodeWeChatBusy, "WeChat did not answer, try again")
 	}
 	// From here on nobody gets anything to pay it with, so that what WeChat is
 	// told last is the close.
@@ -53,7 +53,7 @@ func (s *Service) giveUp(ctx context.Context, o order.Order) (order.Order, error
 		s.logChange(ctx, o, api.StatusClosing, sourceClose)
 		o.Status, o.UpdatedAt = api.StatusClosing, now
 		if found != paidOrOpen && s.mayClose(o) {
-			if err := s.shut(ctx, o, found); err != nil && !errors.As(err, &why) {
+			if err := s.shut(ctx, o, found); err != nil && !errors.As(err, &mismatch) {
 				log.Warn("closing an order failed", "source", sourceClose, "error", err)
 			}
 		}
@@ -67,7 +67,7 @@ func (s *Service) giveUp(ctx context.Context, o order.Order) (order.Order, error
 // unpaid is what giveUp answers about an order as it is stored.
 func unpaid(o order.Order) (order.Order, error) {
 	if order.WasPaid(o.Status) {
-		return o, refuse(api.CodeOrderPaid, "the order is paid")
+		return o, reject(api.CodeOrderPaid, "the order is paid")
 	}
 	return o, nil
 }

@@ -53,7 +53,7 @@ func (s *Service) ConfirmPayment(ctx context.Context, told wechat.Trade) error {
 	var e *wechat.Error
 	switch {
 	case errors.As(err, &e) && e.Code == wechat.CodeOrderNotExist:
-		return s.refuseTold(ctx, told, "WeChat does not know the order")
+		return s.rejectTold(ctx, told, "WeChat does not know the order")
 	case err != nil:
 		return fmt.Errorf("confirming a payment: %w", err)
 	case got.State == wechat.StateRefund:
@@ -73,7 +73,7 @@ func (s *Service) ConfirmPayment(ctx context.Context, told wechat.Trade) error {
 	case !got.Paid():
 		return s.notConfirmed(ctx, told, got.State)
 	case got.TransactionID != "" && got.TransactionID != told.TransactionID:
-		return s.refuseTold(ctx, told, "WeChat names another transaction")
+		return s.rejectTold(ctx, told, "WeChat names another transaction")
 	}
 	return nil
 }
@@ -86,12 +86,12 @@ func (s *Service) notConfirmed(ctx context.Context, told wechat.Trade, state wec
 		s.count(ctx, map[string]int{"notify.unconfirmed": 1})
 		return ErrNotConfirmed
 	}
-	return s.refuseTold(ctx, told, "WeChat does not confirm the payment")
+	return s.rejectTold(ctx, told, "WeChat does not confirm the payment")
 }
 
-// refuseTold refuses what a notification tells, in the log and the counters too.
-func (s *Service) refuseTold(ctx context.Context, told wechat.Trade, why Refusal) error {
-	return s.withOrder(ctx, told, sourceNotify, func(order.Order) error { return why })
+// rejectTold refuses what a notification tells, in the log and the counters too.
+func (s *Service) rejectTold(ctx context.Context, told wechat.Trade, mismatch Mismatch) error {
+	return s.withOrder(ctx, told, sourceNotify, func(order.Order) error { return mismatch })
 }
 
 // awaitPayment is ConfirmPayment for a notification that caused no query: the order
@@ -109,7 +109,7 @@ func (s *Service) awaitPayment(ctx context.Context, told wechat.Trade) error {
 			case !order.WasPaid(o.Status):
 				return ErrNotConfirmed
 			case o.TransactionID != told.TransactionID:
-				return Refusal("the order is paid by another transaction")
+				return Mismatch("the order is paid by another transaction")
 			}
 			return nil
 		})
@@ -146,7 +146,7 @@ func (s *Service) ConfirmRefund(ctx context.Context, told wechat.Refund) error {
 		if found, err := s.queryRefund(ctx, r, sourceRefundNotify); err != nil {
 			return err
 		} else if !found {
-			return Refusal("WeChat does not know the refund")
+			return Mismatch("WeChat does not know the refund")
 		}
 	}
 	if r, err = s.cfg.Store.RefundByID(ctx, r.ID); err != nil {
@@ -156,7 +156,7 @@ func (s *Service) ConfirmRefund(ctx context.Context, told wechat.Refund) error {
 	case agrees(r, told):
 		return nil
 	case claimed || !order.RefundOpen(r.Status):
-		return Refusal("WeChat says otherwise")
+		return Mismatch("WeChat says otherwise")
 	}
 	return ErrAskedJustNow
 }
@@ -165,7 +165,7 @@ func (s *Service) ConfirmRefund(ctx context.Context, told wechat.Refund) error {
 func (s *Service) confirmUnknown(ctx context.Context, told wechat.Refund) error {
 	o, err := s.cfg.Store.ByOutTradeNo(ctx, told.OutTradeNo)
 	if errors.Is(err, store.ErrNotFound) {
-		return Refusal("unknown order")
+		return Mismatch("unknown order")
 	}
 	if err != nil {
 		return err
@@ -176,7 +176,7 @@ func (s *Service) confirmUnknown(ctx context.Context, told wechat.Refund) error 
 	var e *wechat.Error
 	switch {
 	case errors.As(err, &e) && e.Code == wechat.CodeRefundNotExist:
-		return Refusal("WeChat does not know the refund")
+		return Mismatch("WeChat does not know the refund")
 	case err != nil:
 		return fmt.Errorf("querying refund %s: %w", told.OutRefundNo, err)
 	}
@@ -194,7 +194,7 @@ func (s *Service) confirmUnknown(ctx context.Context, told wechat.Refund) error 
 	}
 	r, err := s.cfg.Store.RefundByID(ctx, told.OutRefundNo)
 	if err == nil && !agrees(r, told) {
-		return Refusal("WeChat says otherwise")
+		return Mismatch("WeChat says otherwise")
 	}
 	return err
 }

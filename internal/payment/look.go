@@ -24,7 +24,7 @@ func (s *Service) Look(ctx context.Context, id, owner string, mayQuery func() bo
 // ownOrder returns an order to its owner. Somebody else's is as unknown as one
 // that never was.
 func (s *Service) ownOrder(ctx context.Context, id, owner string) (order.Order, error) {
-	unknown := refuse(api.CodeNotFound, "no such order")
+	unknown := reject(api.CodeNotFound, "no such order")
 	if !order.ValidID(id) {
 		return order.Order{}, unknown
 	}
@@ -37,7 +37,7 @@ func (s *Service) ownOrder(ctx context.Context, id, owner string) (order.Order, 
 
 // anyOrder returns an order to the operator, whoever's it is.
 func (s *Service) anyOrder(ctx context.Context, id string) (order.Order, error) {
-	unknown := refuse(api.CodeNotFound, "no such order")
+	unknown := reject(api.CodeNotFound, "no such order")
 	if !order.ValidID(id) {
 		return order.Order{}, unknown
 	}

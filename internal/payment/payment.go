@@ -3,7 +3,7 @@
 // bills.
 //
 // It knows nothing of HTTP and imports no http.Client. Its errors are *[api.Error] where
-// the caller may see them, [Refusal] where WeChat's word does not agree with what is
+// the caller may see them, [Mismatch] where WeChat's word does not agree with what is
 // stored, and otherwise the database's or WeChat's.
 package payment
 
@@ -201,7 +201,7 @@ func parseOrigin(raw string) (string, error) {
 	return u.Scheme + "://" + host, nil
 }
 
-// refuse returns the error that a caller gets to see.
-func refuse(code api.Code, message string) error {
+// reject returns the error that a caller gets to see.
+func reject(code api.Code, message string) error {
 	return &api.Error{Code: code, Message: message}
 }

@@ -53,14 +53,14 @@ func (s *Service) Person(ctx context.Context, req api.PersonRequest) (string, er
 	id := cmp.Or(req.OwnerOf, req.PayerOf)
 	switch {
 	case req.OpenID == "" && id == "", req.OpenID != "" && id != "", req.OwnerOf != "" && req.PayerOf != "":
-		return "", refuse(api.CodeBadRequest, "openid, owner_of or payer_of: want one of them")
+		return "", reject(api.CodeBadRequest, "openid, owner_of or payer_of: want one of them")
 	case req.OpenID == "":
 	case len(req.OpenID) > 128 || strings.Trim(req.OpenID, openIDLetters) != "":
-		return "", refuse(api.CodeBadRequest, "openid: want 1 to 128 letters, digits, '-' or '_'")
+		return "", reject(api.CodeBadRequest, "openid: want 1 to 128 letters, digits, '-' or '_'")
 	default:
 		return req.OpenID, nil
 	}
-	unknown := refuse(api.CodeNotFound, "no such order, or nobody is stored with it")
+	unknown := reject(api.CodeNotFound, "no such order, or nobody is stored with it")
 	if !order.ValidID(id) {
 		return "", unknown
 	}

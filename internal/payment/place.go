@@ -29,13 +29,13 @@ type PlaceRequest struct {
 // a repeated request may find the order paid.
 func (s *Service) Place(ctx context.Context, r PlaceRequest) (order.Order, api.Checkout, error) {
 	if !slices.Contains(s.cfg.TradeTypes, r.TradeType) {
-		return order.Order{}, api.Checkout{}, refuse(api.CodeBadRequest, "this shop does not take that trade_type")
+		return order.Order{}, api.Checkout{}, reject(api.CodeBadRequest, "this shop does not take that trade_type")
 	}
 	if r.TradeType == api.TradeJSAPI && r.Guest {
-		return order.Order{}, api.Checkout{}, refuse(api.CodeUnauthenticated, "JSAPI collects from the user who signed in, a guest has to first")
+		return order.Order{}, api.Checkout{}, reject(api.CodeUnauthenticated, "JSAPI collects from the user who signed in, a guest has to first")
 	}
 	if !validClientKey(r.ClientKey) {
-		return order.Order{}, api.Checkout{}, refuse(api.CodeBadRequest, "client_key needs 16 to 64 letters, digits, '-' or '_'")
+		return order.Order{}, api.Checkout{}, reject(api.CodeBadRequest, "client_key needs 16 to 64 letters, digits, '-' or '_'")
 	}
 	basket, err := order.NewBasket(r.Items)
 	if err != nil {
@@ -141,7 +141,7 @@ func (s *Service) awaitClosed(ctx context.Context, o order.Order) error {
 			return err
 		}
 		if waited > queryWindow {
-			return refuse(api.CodeWeChatBusy, "the order that is to be replaced could not be closed, try again")
+			return reject(api.CodeWeChatBusy, "the order that is to be replaced could not be closed, try again")
 		}
 		time.Sleep(look)
 		waited += look
@@ -155,7 +155,7 @@ func (s *Service) awaitClosed(ctx context.Context, o order.Order) error {
 // the same things.
 func repeated(o order.Order, fingerprint string) (order.Order, error) {
 	if o.Fingerprint != fingerprint {
-		return order.Order{}, refuse(api.CodeConflict, "client_key was used for another order")
+		return order.Order{}, reject(api.CodeConflict, "client_key was used for another order")
 	}
 	return o, nil
 }
@@ -199,13 +199,13 @@ func (s *Service) draft(ctx context.Context, basket order.Basket) (order.Order, 
 func roomError(err error) error {
 	switch {
 	case errors.Is(err, store.ErrFull):
-		return refuse(api.CodeShopFull, "the database is nearly full, the shop takes no new orders")
+		return reject(api.CodeShopFull, "the database is nearly full, the shop takes no new orders")
 	case errors.Is(err, store.ErrBuyerBound):
-		return refuse(api.CodeTooManyOrders, "too many of your orders are unpaid: pay or cancel one")
+		return reject(api.CodeTooManyOrders, "too many of your orders are unpaid: pay or cancel one")
 	case errors.Is(err, store.ErrNetworkBound):
-		return refuse(api.CodeTooManyOrders, "too many orders of guests at your address are unpaid: cancel one, or wait an hour")
+		return reject(api.CodeTooManyOrders, "too many orders of guests at your address are unpaid: cancel one, or wait an hour")
 	case errors.Is(err, store.ErrGuestsBound):
-		return refuse(api.CodeTooManyOrders, "too many orders of guests are unpaid: wait an hour, or sign in")
+		return reject(api.CodeTooManyOrders, "too many orders of guests are unpaid: wait an hour, or sign in")
 	}
 	return err
 }
@@ -214,9 +214,9 @@ func roomError(err error) error {
 func basketError(err error) error {
 	switch {
 	case errors.Is(err, order.ErrBasket):
-		return refuse(api.CodeBadRequest, err.Error())
+		return reject(api.CodeBadRequest, err.Error())
 	case errors.Is(err, order.ErrUnavailable):
-		return refuse(api.CodeProductGone, err.Error())
+		return reject(api.CodeProductGone, err.Error())
 	}
 	return fmt.Errorf("pricing a basket: %w", err)
 }

@@ -59,9 +59,9 @@ func (s *Service) refreshNow(ctx context.Context, o order.Order) (latest order.O
 	if !claimed {
 		return o, false
 	}
-	var why Refusal
+	var mismatch Mismatch
 	found, err := s.queryFound(ctx, o, sourcePoll)
-	if err != nil && !errors.As(err, &why) {
+	if err != nil && !errors.As(err, &mismatch) {
 		log.Warn("asking WeChat about an order failed", "error", err)
 	}
 	notPaid = err == nil && found != paidOrOpen
@@ -265,8 +265,8 @@ func (s *Service) queryDue(ctx context.Context, o order.Order, claim claimFunc) 
 		return queried{err: err} // not claimed: its owner looks at it, or it has just been paid
 	}
 	r.claimed = true
-	var why Refusal
-	if err := s.query(ctx, o, sourceCron); err != nil && !errors.As(err, &why) {
+	var mismatch Mismatch
+	if err := s.query(ctx, o, sourceCron); err != nil && !errors.As(err, &mismatch) {
 		r.failed = true
 		s.log.Warn("asking WeChat about an order failed", "order", o.ID, "source", sourceCron, "error", err)
 	}

@@ -147,9 +147,9 @@ func (s *Service) queryRefund(ctx context.Context, r order.Refund, source string
 func (s *Service) settleRefund(ctx context.Context, r order.Refund, told wechat.Refund, source string) error {
 	log := s.refundLog(ctx, r, source)
 	err := s.applyRefund(ctx, log, r, told)
-	var why Refusal
-	if errors.As(err, &why) {
-		log.Error("refund refused", "reason", string(why), "state", string(told.State), "refund_id", told.RefundID,
+	var mismatch Mismatch
+	if errors.As(err, &mismatch) {
+		log.Error("refund refused", "reason", string(mismatch), "state", string(told.State), "refund_id", told.RefundID,
 			"amount", int64(r.Amount), "told_amount", int64(told.Amount), "told_total", int64(told.Total))
 	}
 	return err
@@ -158,17 +158,17 @@ func (s *Service) settleRefund(ctx context.Context, r order.Refund, told wechat.
 func (s *Service) applyRefund(ctx context.Context, log *slog.Logger, r order.Refund, told wechat.Refund) error {
 	switch {
 	case told.OutRefundNo != r.ID || told.OutTradeNo != r.OutTradeNo:
-		return Refusal("it is about another refund")
+		return Mismatch("it is about another refund")
 	case told.TransactionID != r.TransactionID:
-		return Refusal("transaction differs")
+		return Mismatch("transaction differs")
 	case told.Total != r.Total:
-		return Refusal("the order's amount differs")
+		return Mismatch("the order's amount differs")
 	case told.Amount != r.Amount:
-		return Refusal("amount differs")
+		return Mismatch("amount differs")
 	}
 	to, ok := refundStatus(told.State)
 	if !ok {
-		return Refusal("unknown refund state")
+		return Mismatch("unknown refund state")
 	}
 	if r.Status == api.RefundFailed && to != api.RefundProcessing {
 		// It takes its share of the order again first.
@@ -206,15 +206,15 @@ func (s *Service) moveRefund(ctx context.Context, log *slog.Logger, r order.Refu
 	case err != nil:
 		return err
 	case now.RefundID != "" && now.RefundID != told.RefundID:
-		return Refusal("WeChat has it under another number")
+		return Mismatch("WeChat has it under another number")
 	case now.Status == to || order.RefundCanBecome(to, now.Status):
 		return nil // told before
 	case now.Status == api.RefundFailed:
-		return Refusal("more than was paid would go back")
+		return Mismatch("more than was paid would go back")
 	case now.Status == api.RefundAbnormal && to == api.RefundProcessing:
 		return nil // an operator has set it going again
 	}
-	return Refusal("it has ended as " + string(now.Status))
+	return Mismatch("it has ended as " + string(now.Status))
 }
 
 // refreshRefund asks WeChat about a refund of ours, or sends it again when it is
@@ -239,12 +239,12 @@ func (s *Service) refreshRefund(ctx context.Context, r order.Refund, source stri
 // mend, and passes on what the database did.
 func (s *Service) quietly(ctx context.Context, r order.Refund, source string, err error) error {
 	var e *wechat.Error
-	var why Refusal
+	var mismatch Mismatch
 	switch {
 	case errors.As(err, &e):
 		s.refundLog(ctx, r, source).Warn("asking WeChat about a refund failed", "error", err)
 		return nil
-	case errors.As(err, &why):
+	case errors.As(err, &mismatch):
 		return nil // logged
 	}
 	return err
@@ -287,13 +287,13 @@ func refundTooOld(o order.Order, now time.Time) bool {
 func (s *Service) Refund(ctx context.Context, id string, req api.RefundRequest) (order.Refund, error) {
 	switch {
 	case !validClientKey(req.RefundKey):
-		return order.Refund{}, refuse(api.CodeBadRequest, "refund_key needs 16 to 64 letters, digits, '-' or '_'")
+		return order.Refund{}, reject(api.CodeBadRequest, "refund_key needs 16 to 64 letters, digits, '-' or '_'")
 	case req.Amount < 1 || req.Amount > order.MaxTotal:
-		return order.Refund{}, refuse(api.CodeBadRequest, "amount is out of range")
+		return order.Refund{}, reject(api.CodeBadRequest, "amount is out of range")
 	case len(req.Reason) > maxReason || strings.ContainsFunc(req.Reason, unicode.IsControl):
-		return order.Refund{}, refuse(api.CodeBadRequest, "reason is over 80 bytes or has control characters")
+		return order.Refund{}, reject(api.CodeBadRequest, "reason is over 80 bytes or has control characters")
 	case !s.cfg.WeChat.CanRefund():
-		return order.Refund{}, refuse(api.CodeMisconfigured, "refunds need the merchant's client certificate, which is not set up")
+		return order.Refund{}, reject(api.CodeMisconfigured, "refunds need the merchant's client certificate, which is not set up")
 	}
 	o, err := s.anyOrder(ctx, id)
 	if err != nil {
@@ -315,7 +315,7 @@ func (s *Service) Refund(ctx context.Context, id string, req api.RefundRequest) 
 		}
 	}
 	if refund.Status == api.RefundFailed {
-		return order.Refund{}, refuse(api.CodeWeChatRefused, "WeChat refused the refund: "+refund.Failure+", "+refund.FailureText)
+		return order.Refund{}, reject(api.CodeWeChatRefused, "WeChat refused the refund: "+refund.Failure+", "+refund.FailureText)
 	}
 	return refund, nil
 }
@@ -329,7 +329,7 @@ func (s *Service) placeRefund(ctx context.Context, o order.Order, req api.Refund
 		return repeatedRefund(old, req)
 	}
 	if order.WasPaid(o.Status) && refundTooOld(o, s.now()) {
-		return order.Refund{}, refuse(api.CodeWeChatRefused, "WeChat takes no refund more than a year after the payment")
+		return order.Refund{}, reject(api.CodeWeChatRefused, "WeChat takes no refund more than a year after the payment")
 	}
 	id, err := order.NewRefundID(s.rand, s.now())
 	if err != nil {
@@ -361,9 +361,9 @@ func (s *Service) placeRefund(ctx context.Context, o order.Order, req api.Refund
 func repeatedRefund(r order.Refund, req api.RefundRequest) (order.Refund, error) {
 	switch {
 	case r.Amount != req.Amount:
-		return order.Refund{}, refuse(api.CodeConflict, "refund_key was used for another amount")
+		return order.Refund{}, reject(api.CodeConflict, "refund_key was used for another amount")
 	case r.Reason != req.Reason:
-		return order.Refund{}, refuse(api.CodeConflict, "refund_key was used with another reason")
+		return order.Refund{}, reject(api.CodeConflict, "refund_key was used with another reason")
 	}
 	return r, nil
 }
@@ -375,7 +375,7 @@ func (s *Service) noRoom(ctx context.Context, o order.Order, amount fen.Fen) err
 		return err
 	}
 	if !order.WasPaid(o.Status) {
-		return refuse(api.CodeOrderNotPaid, "the order is not paid")
+		return reject(api.CodeOrderNotPaid, "the order is not paid")
 	}
 	refunds, err := s.cfg.Store.Refunds(ctx, o.ID)
 	if err != nil {
@@ -393,11 +393,11 @@ func (s *Service) noRoom(ctx context.Context, o order.Order, amount fen.Fen) err
 	}
 	switch {
 	case amount <= left && live >= order.MaxRefunds:
-		return refuse(api.CodeRefundTooMuch, "the order has had as many refunds as WeChat takes")
+		return reject(api.CodeRefundTooMuch, "the order has had as many refunds as WeChat takes")
 	case amount <= left: // something has just come to nothing
-		return refuse(api.CodeWeChatBusy, "another refund of the order has just ended, try again")
+		return reject(api.CodeWeChatBusy, "another refund of the order has just ended, try again")
 	}
-	return refuse(api.CodeRefundTooMuch, "only "+left.String()+" yuan of the order are left")
+	return reject(api.CodeRefundTooMuch, "only "+left.String()+" yuan of the order are left")
 }
 
 // maxReason is the longest reason of a refund, in bytes.

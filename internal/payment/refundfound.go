@@ -64,9 +64,9 @@ func (s *Service) foundRefunds(ctx context.Context, outTradeNo string, refunds [
 	var bad error
 	for _, told := range refunds {
 		err := s.foundRefund(ctx, o, told, source)
-		var why Refusal
+		var mismatch Mismatch
 		switch {
-		case errors.As(err, &why):
+		case errors.As(err, &mismatch):
 			bad = err
 		case err != nil:
 			return err
@@ -102,7 +102,7 @@ func (s *Service) recordRefund(ctx context.Context, o order.Order, told wechat.R
 	}
 	if problem != "" {
 		log.Error("refund refused", "reason", problem)
-		return order.Refund{}, Refusal(problem)
+		return order.Refund{}, Mismatch(problem)
 	}
 	now := s.now()
 	created := now
@@ -119,7 +119,7 @@ func (s *Service) recordRefund(ctx context.Context, o order.Order, told wechat.R
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		log.Error("refund refused", "reason", "more than was paid has gone back", "order_total", int64(o.Total))
-		return r, Refusal("more than was paid has gone back")
+		return r, Mismatch("more than was paid has gone back")
 	case err == nil && recorded:
 		log.Warn("refund found that was not made here")
 	}

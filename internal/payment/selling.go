@@ -9,7 +9,7 @@ import (
 // errNotSelling is the answer to everything that would bring the shop a payment
 // while it does not sell.
 func errNotSelling() error {
-	return refuse(api.CodeNotSelling, "the operator has stopped selling, try again later")
+	return reject(api.CodeNotSelling, "the operator has stopped selling, try again later")
 }
 
 // Selling returns errNotSelling when the shop does not sell: by the setting, or by

@@ -21,11 +21,11 @@ const (
 	sourceClose  = "close"
 )
 
-// Refusal is why settle believed a trade not to be this shop's business. The
+// Mismatch is why what WeChat reports does not agree with what is stored. The
 // text is safe to show to whoever holds the key.
-type Refusal string
+type Mismatch string
 
-func (r Refusal) Error() string { return string(r) }
+func (r Mismatch) Error() string { return string(r) }
 
 // settle is the only way an order becomes paid: by a trade that WeChat itself
 // told of, signature checked, that agrees with the order in appid, merchant,
@@ -46,7 +46,7 @@ func (s *Service) withOrder(ctx context.Context, trade wechat.Trade, source stri
 	if errors.Is(err, store.ErrNotFound) {
 		log.Error("trade refused", "reason", "unknown order")
 		s.count(ctx, map[string]int{"refused.unknown_order": 1})
-		return Refusal("unknown order")
+		return Mismatch("unknown order")
 	}
 	if err != nil {
 		return err
@@ -64,10 +64,10 @@ func (s *Service) settleOrder(ctx context.Context, o order.Order, trade wechat.T
 func (s *Service) judge(ctx context.Context, o order.Order, trade wechat.Trade, source string, do func(order.Order) error) error {
 	log := s.logger(ctx).With("source", source, "out_trade_no", trade.OutTradeNo, "order", o.ID)
 	err := do(o)
-	var why Refusal
-	if errors.As(err, &why) {
-		s.count(ctx, map[string]int{"refused." + strings.ReplaceAll(string(why), " ", "_"): 1})
-		log.Error("trade refused", "reason", string(why), "state", string(trade.State), "transaction_id", trade.TransactionID,
+	var mismatch Mismatch
+	if errors.As(err, &mismatch) {
+		s.count(ctx, map[string]int{"refused." + strings.ReplaceAll(string(mismatch), " ", "_"): 1})
+		log.Error("trade refused", "reason", string(mismatch), "state", string(trade.State), "transaction_id", trade.TransactionID,
 			"order_total", int64(o.Total), "trade_total", int64(trade.TotalFee), "currency", trade.Currency)
 	}
 	return err
@@ -90,17 +90,17 @@ func (s *Service) apply(ctx context.Context, o order.Order, trade wechat.Trade, 
 	case wechat.StateNotPay, wechat.StateUserPaying, wechat.StateAccept, wechat.StatePayError:
 		return nil // nothing final for an order that can be paid again
 	}
-	return Refusal("unknown trade state")
+	return Mismatch("unknown trade state")
 }
 
 // sameAccount returns a refusal for a trade of another appid or merchant than the
 // order's.
 func sameAccount(o order.Order, trade wechat.Trade) error {
 	if trade.AppID != o.AppID {
-		return Refusal("appid differs")
+		return Mismatch("appid differs")
 	}
 	if trade.MchID != o.MchID {
-		return Refusal("mch_id differs")
+		return Mismatch("mch_id differs")
 	}
 	return nil
 }
@@ -109,11 +109,11 @@ func sameAccount(o order.Order, trade wechat.Trade) error {
 func samePayment(o order.Order, trade wechat.Trade) error {
 	switch {
 	case trade.TotalFee != o.Total:
-		return Refusal("amount differs")
+		return Mismatch("amount differs")
 	case trade.Currency != o.Currency:
-		return Refusal("currency differs")
+		return Mismatch("currency differs")
 	case trade.TransactionID == "" || trade.PaidAt.IsZero() && trade.State != wechat.StateRefund:
-		return Refusal("no transaction")
+		return Mismatch("no transaction")
 	}
 	return nil
 }
@@ -136,9 +136,9 @@ func (s *Service) applyPaid(ctx context.Context, o order.Order, trade wechat.Tra
 	case err != nil:
 		return err
 	case !order.WasPaid(now.Status):
-		return Refusal("the transaction belongs to another order")
+		return Mismatch("the transaction belongs to another order")
 	case now.TransactionID != trade.TransactionID:
-		return Refusal("the order is paid by another transaction")
+		return Mismatch("the order is paid by another transaction")
 	case now.PaidAt.IsZero() && !trade.PaidAt.IsZero(), now.PayerUnknown && trade.OpenID != "":
 		return s.cfg.Store.CompletePayments(ctx, []order.KnownPayment{known(trade)})
 	}

@@ -101,8 +101,8 @@ func TestSettleRefusesWhatDoesNotAgreeWithTheOrder(t *testing.T) {
 			before := storetest.Dump(t, l.db)
 			err := l.settle(context.Background(), trade, sourceNotify)
 			reason := name[strings.Index(name, ": ")+1:]
-			var why Refusal
-			if !errors.As(err, &why) || string(why) != strings.TrimSpace(reason) {
+			var mismatch Mismatch
+			if !errors.As(err, &mismatch) || string(mismatch) != strings.TrimSpace(reason) {
 				t.Errorf("settle: %v", err)
 			}
 			if storetest.Dump(t, l.db) != before {
@@ -160,7 +160,7 @@ func TestPaidOrderStaysPaid(t *testing.T) {
 	}
 	second := tradeOf(o)
 	second.TransactionID += "X"
-	if err := l.settle(context.Background(), second, sourceNotify); err != Refusal("the order is paid by another transaction") {
+	if err := l.settle(context.Background(), second, sourceNotify); err != Mismatch("the order is paid by another transaction") {
 		t.Errorf("a second transaction: %v", err)
 	}
 	if storetest.Dump(t, l.db) != before {
@@ -176,7 +176,7 @@ func TestOneTransactionDoesNotPayTwoOrders(t *testing.T) {
 	}
 	trade := tradeOf(b)
 	trade.TransactionID = tradeOf(a).TransactionID
-	if err := l.settle(context.Background(), trade, sourceNotify); err != Refusal("the transaction belongs to another order") {
+	if err := l.settle(context.Background(), trade, sourceNotify); err != Mismatch("the transaction belongs to another order") {
 		t.Errorf("settle: %v", err)
 	}
 	if got := l.status(t, b); got != api.StatusPending {
@@ -205,8 +205,8 @@ func TestSettleReportsADeadDatabase(t *testing.T) {
 	l := newLedger(t)
 	o := l.pending(t)
 	l.db.Close()
-	var why Refusal
-	if err := l.settle(context.Background(), tradeOf(o), sourceNotify); err == nil || errors.As(err, &why) {
+	var mismatch Mismatch
+	if err := l.settle(context.Background(), tradeOf(o), sourceNotify); err == nil || errors.As(err, &mismatch) {
 		t.Errorf("settle: %v", err)
 	}
 }

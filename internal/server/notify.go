@@ -37,13 +37,13 @@ func (s *Server) notifyPay(w http.ResponseWriter, r *http.Request) error {
 		log.Warn("a notification is signed with MD5 though WECHAT_SIGN_TYPE is HMAC-SHA256")
 	}
 	err = s.payment.ConfirmPayment(ctx, trade)
-	var why payment.Refusal
+	var mismatch payment.Mismatch
 	var e *wechat.Error
 	switch {
 	case err == nil:
 		answer(w, http.StatusOK, true, "OK")
-	case errors.As(err, &why):
-		answer(w, http.StatusOK, false, string(why))
+	case errors.As(err, &mismatch):
+		answer(w, http.StatusOK, false, string(mismatch))
 	case errors.As(err, &e), errors.Is(err, payment.ErrNotConfirmed):
 		log.Warn("a notification could not be confirmed", "error", err)
 		answer(w, http.StatusServiceUnavailable, false, "try again")
@@ -82,14 +82,14 @@ func (s *Server) notifyRefund(w http.ResponseWriter, r *http.Request) error {
 	}
 	log := s.logger(ctx).With("source", "refund_notify", "out_trade_no", told.OutTradeNo, "refund", told.OutRefundNo)
 	err = s.payment.ConfirmRefund(ctx, told)
-	var why payment.Refusal
+	var mismatch payment.Mismatch
 	var e *wechat.Error
 	switch {
 	case err == nil:
 		answer(w, http.StatusOK, true, "OK")
-	case errors.As(err, &why):
-		log.Error("refund notification refused", "reason", string(why), "state", string(told.State))
-		answer(w, http.StatusOK, false, string(why))
+	case errors.As(err, &mismatch):
+		log.Error("refund notification refused", "reason", string(mismatch), "state", string(told.State))
+		answer(w, http.StatusOK, false, string(mismatch))
 	case errors.As(err, &e), errors.Is(err, payment.ErrAskedJustNow):
 		log.Warn("a refund notification could not be confirmed", "error", err)
 		answer(w, http.StatusServiceUnavailable, false, "try again")
