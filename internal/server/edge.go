@@ -103,6 +103,8 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	answer.RequestID = reqlog.ID(r.Context())
 	log.Debug("request refused", "method", r.Method, "path", r.URL.Path, "code", string(answer.Code), "reason", answer.Message)
 	switch answer.Code {
+	case api.CodeBusy:
+		w.Header().Set("Retry-After", "1")
 	case api.CodeForbiddenOrigin:
 		s.logSeldom(r.Context(), slog.LevelWarn, "a call of another site's page is rejected", "path", r.URL.Path)
 	case api.CodeAddressUnknown:
