@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"time"
 
-	"h5pay/internal/api"
+	"h5pay/internal/fen"
 	"h5pay/internal/stack"
 	"h5pay/webhook"
 	"h5pay/wechat/wechattest"
@@ -67,7 +67,7 @@ func (b *backEnd) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if e.Data.Refund != nil {
 		amount = e.Data.Refund.Amount
 	}
-	fmt.Printf("webhook, signature verified: %s of order %s, %s %s, event %s\n", e.Type, e.Data.Order.ID, api.Fen(amount), e.Data.Order.Currency, e.ID)
+	fmt.Printf("webhook, signature verified: %s of order %s, %s %s, event %s\n", e.Type, e.Data.Order.ID, fen.Fen(amount), e.Data.Order.Currency, e.ID)
 	w.WriteHeader(http.StatusNoContent)
 }
 

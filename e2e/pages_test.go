@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"h5pay/internal/api"
+	"h5pay/internal/fen"
 	"h5pay/wechat/wechattest"
 )
 
@@ -127,7 +128,7 @@ func TestEveryPageWithoutASigner(t *testing.T) {
 }
 
 // refund pays money of an order back by the operator's call.
-func refund(t *testing.T, id string, amount api.Fen) {
+func refund(t *testing.T, id string, amount fen.Fen) {
 	t.Helper()
 	path := strings.Replace(api.PathAdminRefund, "{id}", id, 1)
 	body := fmt.Sprintf(`{"refund_key": "e2e-%s", "amount": %d, "reason": "少了一杯"}`, id, int64(amount))

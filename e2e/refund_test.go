@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/cst"
 	"h5pay/wechat/wechattest"
 )
 
@@ -118,7 +119,7 @@ func TestBillCheck(t *testing.T) {
 	defer change(t, `UPDATE orders SET paid_at = paid_at + ? WHERE id = ?`, threeDays.Milliseconds(), id)
 	var o api.AdminOrder
 	operate(t, "GET", api.PathAdminOrders+"/"+id, "", 200, &o)
-	date := time.Now().Add(-threeDays).In(time.FixedZone("CST", 8*3600)).Format("2006-01-02")
+	date := cst.In(time.Now().Add(-threeDays)).Format("2006-01-02")
 	want := api.BillDifference{Kind: "missing_there", OutTradeNo: o.OutTradeNo, Ours: o.Total.String() + " paid"}
 	for range 2 {
 		var c api.BillCheck

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/outbox"
+	"h5pay/internal/payment"
 	"h5pay/internal/server"
 	"h5pay/internal/store"
 	"h5pay/wechat"
@@ -64,7 +66,7 @@ type platform struct {
 	log      *slog.Logger
 }
 
-// newApp wires the signer: settings, store, WeChat client, server.
+// newApp wires the signer: settings, store, WeChat client, rules, outbox, HTTP.
 func newApp(p platform) app {
 	log := p.log
 	set, err := loadSettings(p.getenv)
@@ -98,27 +100,44 @@ func newApp(p platform) app {
 	if p.d1 {
 		statements = set.D1Statements
 	}
-	srv, err := server.New(server.Config{
+	pay, payErr := payment.New(payment.Config{
 		ShopName:      set.ShopName,
 		ShopURL:       set.ShopURL,
-		Scope:         set.Scope,
 		TradeTypes:    set.TradeTypes,
 		AppID:         set.AppID,
 		MchID:         set.MchID,
 		Simulated:     set.BaseURL != "",
-		SellingOff:    set.SellingOff,
-		PayerDays:     set.PayerDays,
-		SessionKey:    set.SessionKey,
-		SessionKeyOld: set.SessionKeyOld,
 		ManualBalance: set.ManualBalance,
-		AdminToken:    set.AdminToken,
+		SellingOff:    set.SellingOff,
 		Store:         st,
+		WeChat:        client,
+		Announce:      p.announce,
 		Statements:    statements,
 		KeepUnpaid:    time.Duration(set.KeepUnpaidDays) * 24 * time.Hour,
 		Size:          p.sizeWithin(int64(set.DatabaseMB) * 1_000_000),
+		Log:           log,
+	})
+	events, eventsErr := outbox.New(outbox.Config{
+		Store:      st,
+		Webhook:    set.webhook(p.hookDoer),
+		Simulated:  set.BaseURL != "",
+		PayerDays:  set.PayerDays,
+		Announce:   p.announce,
+		Statements: statements,
+		Log:        log,
+	})
+	if err := errors.Join(payErr, eventsErr); err != nil {
+		return unavailable(err, set.AdminToken, log)
+	}
+	srv, err := server.New(server.Config{
+		Payment:       pay,
+		Outbox:        events,
+		Store:         st,
 		WeChat:        client,
-		Webhook:       set.webhook(p.hookDoer),
-		Announce:      p.announce,
+		Scope:         set.Scope,
+		SessionKey:    set.SessionKey,
+		SessionKeyOld: set.SessionKeyOld,
+		AdminToken:    set.AdminToken,
 		CatalogueHint: p.catalogueHint,
 		Addresses:     p.addresses,
 		AddressLimit:  p.addressLimit,
@@ -129,11 +148,21 @@ func newApp(p platform) app {
 	if err != nil {
 		return unavailable(err, set.AdminToken, log)
 	}
-	reconcile := func(ctx context.Context) error {
-		srv.LogHeld()
-		return srv.Reconcile(ctx)
+	return app{
+		Handler: srv.Handler(),
+		reconcile: func(ctx context.Context) error {
+			srv.LogHeld()
+			return pay.Reconcile(ctx)
+		},
+		deliver: events.Deliver,
+		// The payers of old events have no timer of their own.
+		checkBills: func(ctx context.Context) error {
+			if err := events.ForgetPayers(ctx); err != nil {
+				return err
+			}
+			return pay.CheckBills(ctx)
+		},
 	}
-	return app{srv.Handler(), reconcile, srv.Deliver, srv.CheckBills}
 }
 
 // sizeWithin returns the size of the database within the operator's limit in bytes.

@@ -177,8 +177,8 @@ func (g *gate) full(w http.ResponseWriter, r *http.Request, what string) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.WriteHeader(api.CodeBusy.Status())
-	json.NewEncoder(w).Encode(api.Error{Code: api.CodeBusy, Message: "the server is full, try again in a moment"})
+	w.WriteHeader(api.CodeOverloaded.Status())
+	json.NewEncoder(w).Encode(api.Error{Code: api.CodeOverloaded, Message: "the server is full, try again in a moment"})
 }
 
 // warn logs that somebody was turned away, once a minute.

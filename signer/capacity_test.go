@@ -119,7 +119,7 @@ func wantFull(t *testing.T, res *http.Response) {
 	if err != nil || res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
 		t.Errorf("%s %v %s, %v, want 503 with Retry-After", res.Status, res.Header, b, err)
 	}
-	if strings.HasPrefix(res.Header.Get("Content-Type"), "application/json") && (json.Unmarshal(b, &e) != nil || e.Code != api.CodeBusy) {
+	if strings.HasPrefix(res.Header.Get("Content-Type"), "application/json") && (json.Unmarshal(b, &e) != nil || e.Code != api.CodeOverloaded) {
 		t.Errorf("%s", b)
 	}
 }

@@ -12,7 +12,8 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/server"
+	"h5pay/internal/outbox"
+	"h5pay/internal/payment"
 	"h5pay/internal/store"
 	"h5pay/webhook"
 	"h5pay/wechat"
@@ -116,9 +117,9 @@ func loadSettings(getenv func(string) string) (settings, error) {
 	s.PayerDays = payerDays
 	unpaidOK := parseBounds(getenv("UNPAID_LIMITS"), &s.Unpaid)
 	minKeep := int(order.MinKeepUnpaid / (24 * time.Hour))
-	keepOK := parseNumber(getenv("KEEP_UNPAID_DAYS"), int(server.DefaultKeepUnpaid/(24*time.Hour)), minKeep, 3650, &s.KeepUnpaidDays)
+	keepOK := parseNumber(getenv("KEEP_UNPAID_DAYS"), int(payment.DefaultKeepUnpaid/(24*time.Hour)), minKeep, 3650, &s.KeepUnpaidDays)
 	sizeOK := parseNumber(getenv("DATABASE_MB"), 10_000, 10, 100_000_000, &s.DatabaseMB)
-	statementsOK := parseNumber(getenv("D1_STATEMENTS"), server.MinStatements, server.MinStatements, 10_000, &s.D1Statements)
+	statementsOK := parseNumber(getenv("D1_STATEMENTS"), payment.MinStatements, payment.MinStatements, 10_000, &s.D1Statements)
 	tradeTypes, tradeTypesOK := parseTradeTypes(getenv("TRADE_TYPES"))
 	s.TradeTypes = tradeTypes
 	var wrong []error
@@ -249,11 +250,11 @@ func parseDays(s string, fallback int) (days int, ok bool) {
 }
 
 // webhook returns where events go, nil for nowhere.
-func (s *settings) webhook(doer wechat.Doer) *server.Webhook {
+func (s *settings) webhook(doer wechat.Doer) *outbox.Webhook {
 	if s.WebhookURL == "" {
 		return nil
 	}
-	w := &server.Webhook{URL: s.WebhookURL, Secrets: []wechat.Secret{s.WebhookSecret}, Doer: doer}
+	w := &outbox.Webhook{URL: s.WebhookURL, Secrets: []wechat.Secret{s.WebhookSecret}, Doer: doer}
 	if s.WebhookSecretOld != "" {
 		w.Secrets = append(w.Secrets, s.WebhookSecretOld)
 	}

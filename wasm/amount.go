@@ -3,7 +3,7 @@ package main
 import (
 	"strings"
 
-	"h5pay/internal/api"
+	"h5pay/internal/fen"
 )
 
 // entry is an amount as it is typed on the pad: yuan, with two decimals at most.
@@ -39,11 +39,7 @@ func (e entry) press(key string) entry {
 }
 
 // fen returns the amount, 0 while there is none.
-func (e entry) fen() api.Fen {
-	yuan, fen, _ := strings.Cut(string(e), ".")
-	var n api.Fen
-	for _, digit := range yuan + (fen + "00")[:2] {
-		n = 10*n + api.Fen(digit-'0')
-	}
+func (e entry) fen() fen.Fen {
+	n, _ := fen.ParseYuan(strings.TrimSuffix(string(e), "."))
 	return n
 }

@@ -3,14 +3,14 @@ package main
 import (
 	"testing"
 
-	"h5pay/internal/api"
+	"h5pay/internal/fen"
 )
 
 func TestEntry(t *testing.T) {
 	for _, test := range []struct {
 		keys  string // "<" is Backspace
 		shows entry
-		fen   api.Fen
+		fen   fen.Fen
 	}{
 		{"", "", 0},
 		{"1", "1", 100},

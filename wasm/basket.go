@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"h5pay/internal/api"
+	"h5pay/internal/fen"
 )
 
 // basket counts what was chosen, by product ID.
@@ -38,10 +39,10 @@ func (c basket) items(catalogue []api.Product) []api.OrderItem {
 }
 
 // total is for display; the signer prices the order itself.
-func (c basket) total(catalogue []api.Product) (total api.Fen, count int) {
+func (c basket) total(catalogue []api.Product) (total fen.Fen, count int) {
 	for _, p := range catalogue {
 		if p.Amount == nil {
-			total += p.Price * api.Fen(c[p.ID])
+			total += p.Price * fen.Fen(c[p.ID])
 			count += c[p.ID]
 		}
 	}

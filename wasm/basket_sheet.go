@@ -4,6 +4,7 @@ import (
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
 
 	"h5pay/internal/api"
+	"h5pay/internal/fen"
 )
 
 const basketSheet = "basket"
@@ -34,7 +35,7 @@ func (p *shopPage) basketSheet() app.UI {
 				product := chosen[i]
 				return elem("li").Body(
 					elem("span").Class("what").Text(product.Name),
-					p.price(product.Price*api.Fen(p.basket[product.ID]), ""),
+					p.price(product.Price*fen.Fen(p.basket[product.ID]), ""),
 					p.stepper(product, "sheet"))
 			}))))
 }

@@ -26,9 +26,26 @@ const (
 	codeCookies   api.Code = "cookies"    // the browser keeps no session
 )
 
-// call makes one call and decodes its answer into out, which may be nil. The
+// How often a call is repeated that the signer answers with CodeBusy. A request that
+// dies keeps others waiting for ten seconds.
+const (
+	busyPause = time.Second // the signer's Retry-After
+	busyTries = 12
+)
+
+// call makes a call and decodes its answer into out, which may be nil. It repeats the
+// call while the signer is busy with another request about the same order. The
 // error is an *api.Error.
 func call(ctx context.Context, b browser, method, path string, in, out any) error {
+	for try := 1; ; try++ {
+		err := callOnce(ctx, b, method, path, in, out)
+		if code(err) != api.CodeBusy || try == busyTries || b.Sleep(ctx, busyPause) != nil {
+			return err
+		}
+	}
+}
+
+func callOnce(ctx context.Context, b browser, method, path string, in, out any) error {
 	var body []byte
 	if in != nil {
 		var err error

@@ -193,5 +193,6 @@ func watch(ctx context.Context, b browser, id string, show func(api.Order) (enou
 
 // passing reports whether the same call may succeed later.
 func passing(c api.Code) bool {
-	return c == codeOffline || c == codeGarbled || c == api.CodeInternal || c == api.CodeWeChatBusy || c == api.CodeRateLimited
+	return c == codeOffline || c == codeGarbled || c == api.CodeInternal || c == api.CodeWeChatBusy || c == api.CodeRateLimited ||
+		c == api.CodeBusy || c == api.CodeOverloaded
 }

@@ -113,6 +113,7 @@ func TestWatch(t *testing.T) {
 		{"offline", []any{errors.New("down")}, "", codeOffline, 11, 90 * time.Second},
 		{"garbled for a moment", []any{answer{Status: 200, Body: []byte("{}")}, answer{Status: 502, Body: []byte("<html>")}, paid}, api.StatusPaid, "", 3, 2 * time.Second},
 		{"WeChat is busy for a moment", []any{api.CodeWeChatBusy, paid}, api.StatusPaid, "", 2, time.Second},
+		{"the server is full for a moment", []any{api.CodeOverloaded, paid}, api.StatusPaid, "", 2, time.Second},
 		{"failed", []any{api.Order{ID: "o1", Status: api.StatusFailed}}, api.StatusFailed, "", 1, 0},
 		{"not theirs", []any{api.CodeNotFound}, "", api.CodeNotFound, 1, 0},
 		{"signed out", []any{pending, api.CodeUnauthenticated}, "", api.CodeUnauthenticated, 2, time.Second},
@@ -132,6 +133,39 @@ func TestWatch(t *testing.T) {
 			}
 			if f.made("GET") != test.asked || f.slept != test.slept {
 				t.Errorf("asked %d times over %v, want %d over %v", f.made("GET"), f.slept, test.asked, test.slept)
+			}
+		})
+	}
+}
+
+// While another request about the order is under way the signer answers "busy". The page
+// repeats the same call each second and then gives up.
+func TestBusyCallIsRepeated(t *testing.T) {
+	made := api.Checkout{Order: api.Order{ID: "o1", Status: api.StatusPending}, CodeURL: "weixin://wxpay/1"}
+	for _, test := range []struct {
+		name    string
+		answers []any
+		code    api.Code
+		calls   int
+	}{
+		{"for a moment", []any{api.CodeBusy, api.CodeBusy, made}, "", 3},
+		{"for ever", []any{api.CodeBusy}, api.CodeBusy, busyTries},
+		{"and paid then", []any{api.CodeBusy, api.CodeOrderPaid}, api.CodeOrderPaid, 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t, "https://shop.example/pay?order=o1").on("POST /api/orders/o1/pay", test.answers...)
+			c, err := checkout(t.Context(), f, "o1", true)
+			if code(err) != test.code || err == nil && c.CodeURL != made.CodeURL {
+				t.Errorf("%+v, %v", c, err)
+			}
+			if f.made("POST") != test.calls || f.slept != time.Duration(test.calls-1)*time.Second {
+				t.Errorf("%d calls over %v", f.made("POST"), f.slept)
+			}
+			for _, call := range f.calls[1:] {
+				if call != f.calls[0] {
+					t.Errorf("repeated as %s, was %s", call, f.calls[0])
+				}
 			}
 		})
 	}

@@ -7,6 +7,8 @@ import (
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
 
 	"h5pay/internal/api"
+	"h5pay/internal/cst"
+	"h5pay/internal/fen"
 )
 
 // lines lists what was ordered.
@@ -16,7 +18,7 @@ func (s *base) lines(o api.Order) app.UI {
 		return elem("li").Body(
 			elem("span").Class("what").Text(item.Name),
 			elem("span").Class("count").Text("×"+strconv.Itoa(item.Quantity)),
-			s.price(item.Price*api.Fen(item.Quantity), ""))
+			s.price(item.Price*fen.Fen(item.Quantity), ""))
 	}))
 }
 
@@ -71,5 +73,5 @@ func (s *base) repaid(o api.Order) app.UI {
 // beijingTime prints Unix milliseconds. WebAssembly has no time zone data, and
 // WeChat's own bills are in Beijing time wherever the phone is.
 func beijingTime(ms int64) string {
-	return time.UnixMilli(ms).In(time.FixedZone("CST", 8*60*60)).Format("2006-01-02 15:04:05")
+	return cst.In(time.UnixMilli(ms)).Format("2006-01-02 15:04:05")
 }

@@ -154,7 +154,8 @@ var troubles = map[api.Code]trouble{
 	api.CodeShopFull:         {text{"暂时不能下单", "The shop takes no orders right now"}, text{"请联系商家。已有的订单可以照常支付", "Please contact the merchant. You can still pay the orders that you have"}, wayShop},
 	api.CodeWeChatRefused:    {text{"微信支付没有接受", "WeChat Pay said no"}, text{"请联系商家", "Please contact the merchant"}, wayRetry},
 	api.CodeWeChatBusy:       {text{"微信支付繁忙", "WeChat Pay is busy"}, text{"没有扣款，请稍后重试", "Nothing was charged. Please try again in a moment"}, wayRetry},
-	api.CodeBusy:             {text{"人太多了", "The shop is busy"}, text{"请稍后重试", "Please try again in a moment"}, wayRetry},
+	api.CodeBusy:             {text{"订单正在处理", "The order is being processed"}, text{"请稍后重试", "Please try again in a moment"}, wayRetry},
+	api.CodeOverloaded:       {text{"人太多了", "The shop is busy"}, text{"请稍后重试", "Please try again in a moment"}, wayRetry},
 	api.CodeMisconfigured:    {text{"商家尚未完成设置", "The shop is not ready yet"}, text{"请联系商家", "Please contact the merchant"}, wayRetry},
 	api.CodeInternal:         {text{"服务出错了", "Something went wrong"}, text{"请稍后重试", "Please try again in a moment"}, wayRetry},
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
 
 	"h5pay/internal/api"
+	"h5pay/internal/fen"
 )
 
 // What several screens show.
@@ -127,7 +128,7 @@ func (s *base) foot() app.UI {
 }
 
 // price shows an amount.
-func (s *base) price(f api.Fen, class string) app.UI {
+func (s *base) price(f fen.Fen, class string) app.UI {
 	return elem("span").Class("price "+class).Aria("label", f.String()+" "+s.say(textYuan)).Role("img").Body(
 		elem("small").Aria("hidden", "true").Text("¥"), app.Text(f.String()))
 }

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"h5pay/internal/fen"
 )
 
 // The columns of a bill that are read, in WeChat's words (docs/wechat.md 12.3).
@@ -110,7 +112,7 @@ func (c *Client) readBill(body []byte) (bill Bill, line int, problem string) {
 	}
 	// The number has decimals too, "45.0", as if it were an amount.
 	for i, want := range []Fen{Fen(len(bill.Rows)) * 100, bill.Total, bill.Refund, bill.Settled, bill.SettledBack} {
-		if got, ok := parseYuan(sums[sumAt[i]]); !ok || got != want {
+		if got, ok := fen.ParseYuan(sums[sumAt[i]]); !ok || got != want {
 			return Bill{}, line, "the rows come to another total"
 		}
 	}
@@ -195,7 +197,7 @@ func readRow(cells []string, at []int) (row BillRow, problem string) {
 		{&row.Total, colTotal}, {&row.Settled, colSettled}, {&row.Coupon, colCoupon},
 		{&row.Refund, colRefund}, {&row.SettledBack, colSettledBack}, {&row.CouponBack, colCouponBack},
 	} {
-		if *amount.fen, ok = parseYuan(cell(amount.column)); !ok {
+		if *amount.fen, ok = fen.ParseYuan(cell(amount.column)); !ok {
 			return BillRow{}, "an amount is no number of yuan"
 		}
 	}
@@ -206,12 +208,6 @@ func readRow(cells []string, at []int) (row BillRow, problem string) {
 		return BillRow{}, "it lacks a state or a number"
 	}
 	return row, ""
-}
-
-// parseYuan reads an amount in yuan, "0.01", "12" or "0.50000", to the fen.
-func parseYuan(s string) (Fen, bool) {
-	fee, ok := parseFee(s)
-	return Fen(fee / 1000), ok && fee >= 0 && fee%1000 == 0 && !strings.HasPrefix(s, "-")
 }
 
 // parseFee reads up to five decimals of a yuan, without a float.

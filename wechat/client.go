@@ -18,10 +18,12 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"h5pay/internal/fen"
 )
 
-// Fen is an amount in fen, a hundredth of a yuan.
-type Fen int64
+// Fen is an amount in fen, a hundredth of a yuan. Its String prints yuan, "12.30".
+type Fen = fen.Fen
 
 // Doer sends a request and returns the answer, whatever its status. It must not
 // follow redirects: a request to WeChat carries secrets. *http.Client is one

@@ -2,9 +2,10 @@ package wechat
 
 import (
 	"context"
-	"strconv"
 	"strings"
 	"time"
+
+	"h5pay/internal/fen"
 )
 
 // TradeState is where an order stands at WeChat (docs/wechat.md 7.3).
@@ -91,7 +92,7 @@ func readTrade(fields []Field, state TradeState) (trade Trade, problem string) {
 	var ok bool
 	left := func(v string) bool { return v == "" && state == StateRefund }
 	fee, end := value(fields, "total_fee"), value(fields, "time_end")
-	if trade.TotalFee, ok = parseFen(fee); !ok && !left(fee) {
+	if trade.TotalFee, ok = fen.Parse(fee); !ok && !left(fee) {
 		return Trade{}, "total_fee is not a number of fen"
 	}
 	if trade.PaidAt, ok = parseTime(end); !ok && !left(end) {
@@ -104,15 +105,6 @@ func readTrade(fields []Field, state TradeState) (trade Trade, problem string) {
 		trade.Currency = "CNY"
 	}
 	return trade, ""
-}
-
-// parseFen reads 1 to 10 digits and nothing else (docs/wechat.md 2.7).
-func parseFen(s string) (Fen, bool) {
-	if len(s) > 10 || !digits(s) {
-		return 0, false
-	}
-	n, err := strconv.ParseInt(s, 10, 64)
-	return Fen(n), err == nil
 }
 
 // parseTime reads 14 digits of Beijing time. time.Parse alone would take a

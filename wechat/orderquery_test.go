@@ -162,11 +162,3 @@ func TestQueryOrderOfAMalformedNumberIsNotSent(t *testing.T) {
 		wantError(t, err, Developer, "PARAM_ERROR")
 	}
 }
-
-func TestParseFen(t *testing.T) {
-	for in, want := range map[string]Fen{"0": 0, "1": 1, "0088": 88, "9999999999": 9999999999} {
-		if got, ok := parseFen(in); !ok || got != want {
-			t.Errorf("%q is %d, %v", in, got, ok)
-		}
-	}
-}

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"h5pay/internal/fen"
 )
 
 // Limits of a refund (docs/wechat.md 9.1).
@@ -136,10 +138,10 @@ func readRefund(fields []Field, suffix string) (refund Refund, problem string) {
 	case refund.TransactionID == "" || refund.RefundID == "":
 		return Refund{}, "the message has no transaction_id or refund_id"
 	}
-	if refund.Total, ok = parseFen(value(fields, "total_fee")); !ok || refund.Total < 1 {
+	if refund.Total, ok = fen.Parse(value(fields, "total_fee")); !ok || refund.Total < 1 {
 		return Refund{}, "total_fee is not a number of fen"
 	}
-	if refund.Amount, ok = parseFen(value(fields, "refund_fee"+suffix)); !ok || refund.Amount < 1 || refund.Amount > refund.Total {
+	if refund.Amount, ok = fen.Parse(value(fields, "refund_fee"+suffix)); !ok || refund.Amount < 1 || refund.Amount > refund.Total {
 		return Refund{}, "refund_fee is not a number of fen, or more than total_fee"
 	}
 	return refund, ""

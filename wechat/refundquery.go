@@ -95,11 +95,11 @@ func (c *Client) refunds(ctx context.Context, by Field, offset int) (refunds []R
 	// Only an order with more refunds than fit has it.
 	total = offset + len(refunds)
 	if s := value(reply, "total_refund_count"); s != "" {
-		n, ok := parseFen(s)
-		if !ok {
+		n, err := strconv.Atoi(s)
+		if err != nil || len(s) > 10 || !digits(s) {
 			return nil, 0, &Error{Op: opRefundQuery, Message: "total_refund_count is no number", Kind: Untrusted}
 		}
-		total = int(n)
+		total = n
 	}
 	return refunds, total, nil
 }

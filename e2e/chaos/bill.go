@@ -5,10 +5,8 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/cst"
 )
-
-// beijing is the zone of WeChat's days.
-var beijing = time.FixedZone("CST", 8*3600)
 
 // bills lets the days end and has every day's bill compared with the books. What
 // nobody was told of, refunds past the shop whose notifications were lost, the
@@ -21,7 +19,7 @@ func (c *campaign) bills() {
 	first, last := ledger.Trades[0].Paid, c.wechat.Now()
 	unheard := c.unheard(ledger)
 	c.wechat.Advance(36 * time.Hour) // past ten in the morning of the next day
-	for day := first.In(beijing); day.Format(time.DateOnly) <= last.In(beijing).Format(time.DateOnly); day = day.AddDate(0, 0, 1) {
+	for day := cst.In(first); day.Format(time.DateOnly) <= cst.In(last).Format(time.DateOnly); day = day.AddDate(0, 0, 1) {
 		date := day.Format(time.DateOnly)
 		var check api.BillCheck
 		for range 2 + len(unheard) { // one check mends a few at most

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/fen"
 	"h5pay/internal/job"
 	"h5pay/wechat/wechattest"
 )
@@ -74,7 +75,7 @@ func run(ctx context.Context, dir string, o options, logFile string) (*report, e
 // prepare signs everybody in and prices what they want.
 func (c *campaign) prepare() error {
 	var catalogue api.ProductList
-	price := map[string]api.Fen{}
+	price := map[string]fen.Fen{}
 	c.buyers[0].must(http.MethodGet, api.PathProducts, nil, &catalogue)
 	for _, p := range catalogue.Products {
 		price[p.ID] = p.Price
@@ -96,7 +97,7 @@ func (c *campaign) prepare() error {
 			if item.Amount == 0 {
 				item.Amount = price[item.ProductID]
 			}
-			w.total += item.Amount * api.Fen(item.Quantity)
+			w.total += item.Amount * fen.Fen(item.Quantity)
 		}
 		c.wishes = append(c.wishes, w)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"h5pay/internal/api"
+	"h5pay/internal/fen"
 	"h5pay/wechat/wechattest"
 )
 
@@ -35,7 +36,7 @@ func (d drawer) purchase(n int) purchase {
 	for _, i := range d.Perm(len(products))[:1+d.IntN(3)] {
 		item := api.OrderItem{ProductID: products[i], Quantity: 1 + d.IntN(3)}
 		if item.ProductID == "tip" {
-			item.Quantity, item.Amount = 1, api.Fen(1+d.IntN(500_000))
+			item.Quantity, item.Amount = 1, fen.Fen(1+d.IntN(500_000))
 		}
 		p.items = append(p.items, item)
 	}

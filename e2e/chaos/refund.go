@@ -5,12 +5,13 @@ import (
 	"sync"
 
 	"h5pay/internal/api"
+	"h5pay/internal/fen"
 	"h5pay/internal/order"
 	"h5pay/wechat/wechattest"
 )
 
 // amount is the part of an order that goes back.
-func (r refund) amount(total api.Fen) api.Fen { return max(1, total*api.Fen(r.percent)/100) }
+func (r refund) amount(total fen.Fen) fen.Fen { return max(1, total*fen.Fen(r.percent)/100) }
 
 // refund pays back as an operator whose hand trembles.
 func (c *campaign) refund(p *wish, r refund) {

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"h5pay/internal/api"
+	"h5pay/internal/fen"
 	"h5pay/internal/order"
 	"h5pay/wechat/wechattest"
 )
@@ -14,7 +15,7 @@ import (
 type wish struct {
 	*buyer
 	purchase
-	total api.Fen // by the catalogue
+	total fen.Fen // by the catalogue
 
 	payer   wechattest.User // whose phone pays
 	instead *wish           // whose place it takes, if any

@@ -16,6 +16,7 @@ import (
 	"github.com/go-pay/gopay"
 	gowechat "github.com/go-pay/gopay/wechat"
 
+	"h5pay/internal/cst"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
@@ -140,7 +141,7 @@ func TestGopayMovesMoneyAtTheSimulator(t *testing.T) {
 				t.Errorf("notification: %+v, %v", told, err)
 			}
 			sim.Advance(48 * time.Hour)
-			day := sim.Ledger().Trades[0].Paid.In(time.FixedZone("CST", 8*3600)).Format("20060102")
+			day := cst.In(sim.Ledger().Trades[0].Paid).Format("20060102")
 			bill, err := client.DownloadBill(t.Context(), bodyMap("bill_date", day, "bill_type", "ALL", "sign_type", signType))
 			if err != nil || !strings.Contains(bill, ",`gopay-paid-1,") || !strings.Contains(bill, ",`gopay-r1,`3.00,") {
 				t.Errorf("bill: %s, %v", bill, err)
@@ -153,7 +154,7 @@ func TestGopayMovesMoneyAtTheSimulator(t *testing.T) {
 func TestNodeSDKMovesMoneyAtTheSimulator(t *testing.T) {
 	sim := wechattest.Start(t, wechattest.Config{})
 	pay(t, sim, "node-paid-1")
-	day := sim.Now().In(time.FixedZone("CST", 8*3600)).Format("20060102")
+	day := cst.In(sim.Now()).Format("20060102")
 	sim.Advance(48 * time.Hour)
 	place(t, sim, "node-open-1")
 	sim.Advance(5 * time.Minute)

@@ -1,5 +1,7 @@
 package api
 
+import "h5pay/internal/fen"
+
 // AdminOrder is an order as the operator sees it.
 type AdminOrder struct {
 	Order
@@ -27,9 +29,9 @@ type AdminOrderList struct {
 type RefundRequest struct {
 	// RefundKey makes a repeated request the same refund: 16 to 64 letters,
 	// digits, '-' or '_'. The same key with another amount or reason is CodeConflict.
-	RefundKey string `json:"refund_key"`
-	Amount    Fen    `json:"amount"`           // fen; 1 to what is left
-	Reason    string `json:"reason,omitempty"` // 80 bytes at most; the payer reads it
+	RefundKey string  `json:"refund_key"`
+	Amount    fen.Fen `json:"amount"`           // fen; 1 to what is left
+	Reason    string  `json:"reason,omitempty"` // 80 bytes at most; the payer reads it
 	// FromBalance takes the money from the available balance of the merchant, instead
 	// of from takings that are not settled. In a repeated call it changes a refund that
 	// WeChat has not taken.

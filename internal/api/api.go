@@ -3,9 +3,11 @@
 // change that breaks one of them does not build.
 //
 // All messages are JSON in UTF-8. Amounts are whole fen, times are Unix
-// milliseconds. The package imports nothing but the standard library, and of
+// milliseconds. The package imports nothing but the type of money and the standard library, and of
 // that nothing heavy: it is linked into the page.
 package api
+
+import "h5pay/internal/fen"
 
 // The calls. Paths with {id} take an ID. Everything under /api/admin wants the
 // operator's bearer token; everything else that is about orders wants a session.
@@ -120,11 +122,11 @@ type User struct {
 
 // Product is one item of the catalogue.
 type Product struct {
-	ID     string `json:"id"`
-	Name   string `json:"name"`
-	Detail string `json:"detail,omitempty"`
-	Image  string `json:"image,omitempty"` // path on this shop, "/web/products/tea.svg"
-	Price  Fen    `json:"price"`           // fen, for one; what to suggest where the payer names the amount
+	ID     string  `json:"id"`
+	Name   string  `json:"name"`
+	Detail string  `json:"detail,omitempty"`
+	Image  string  `json:"image,omitempty"` // path on this shop, "/web/products/tea.svg"
+	Price  fen.Fen `json:"price"`           // fen, for one; what to suggest where the payer names the amount
 	// Amount says that the payer names the amount: the item is ordered once,
 	// with OrderItem.Amount.
 	Amount *AmountBounds `json:"amount,omitempty"`
@@ -132,8 +134,8 @@ type Product struct {
 
 // AmountBounds are the least and the largest amount a payer may name, in fen.
 type AmountBounds struct {
-	Min Fen `json:"min"`
-	Max Fen `json:"max"`
+	Min fen.Fen `json:"min"`
+	Max fen.Fen `json:"max"`
 }
 
 // ProductList is the catalogue in the order to show it.

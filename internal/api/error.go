@@ -40,7 +40,8 @@ const (
 	CodeShopFull         Code = "shop_full"           // the database takes no new orders
 	CodeWeChatRefused    Code = "wechat_refused"      // WeChat said no; retrying does not help
 	CodeWeChatBusy       Code = "wechat_unavailable"  // WeChat did not answer; retry
-	CodeBusy             Code = "busy"                // the server is full, retry in a moment
+	CodeBusy             Code = "busy"                // another request about the same order is under way; nothing was done, repeat after Retry-After
+	CodeOverloaded       Code = "overloaded"          // the server is full, retry in a moment
 	CodeMisconfigured    Code = "misconfigured"       // a setting is missing or wrong; the log names it
 	CodeInternal         Code = "internal"            // our fault; the log has the request_id
 )
@@ -72,7 +73,8 @@ var statuses = map[Code]int{
 	CodeShopFull:         503,
 	CodeWeChatRefused:    502,
 	CodeWeChatBusy:       503,
-	CodeBusy:             503,
+	CodeBusy:             409,
+	CodeOverloaded:       503,
 	CodeMisconfigured:    503,
 	CodeInternal:         500,
 }

@@ -1,5 +1,7 @@
 package api
 
+import "h5pay/internal/fen"
+
 // Limits of one order. The signer enforces them; the page keeps within them.
 const (
 	MaxQuantity   = 99 // of one product
@@ -27,15 +29,15 @@ type OrderItem struct {
 	Quantity  int    `json:"quantity"` // 1 to MaxQuantity
 	// Amount is what the payer named, in fen: required within Product.Amount
 	// where the product has it, and then Quantity is 1; refused elsewhere.
-	Amount Fen `json:"amount,omitempty"`
+	Amount fen.Fen `json:"amount,omitempty"`
 }
 
 // OrderLine is an item as it was priced when the order was made.
 type OrderLine struct {
-	ProductID string `json:"product_id"`
-	Name      string `json:"name"`
-	Price     Fen    `json:"price"` // fen, for one
-	Quantity  int    `json:"quantity"`
+	ProductID string  `json:"product_id"`
+	Name      string  `json:"name"`
+	Price     fen.Fen `json:"price"` // fen, for one
+	Quantity  int     `json:"quantity"`
 }
 
 // OrderStatus is where an order stands.
@@ -65,8 +67,8 @@ type Order struct {
 	ID        string      `json:"id"`
 	Status    OrderStatus `json:"status"`
 	Items     []OrderLine `json:"items"`
-	Total     Fen         `json:"total"`              // fen
-	Refunded  Fen         `json:"refunded,omitempty"` // fen; what has gone back so far
+	Total     fen.Fen     `json:"total"`              // fen
+	Refunded  fen.Fen     `json:"refunded,omitempty"` // fen; what has gone back so far
 	Currency  string      `json:"currency"`
 	TradeType TradeType   `json:"trade_type"`
 	CreatedAt int64       `json:"created_at"`        // Unix ms
@@ -94,7 +96,7 @@ type Step struct {
 // Refund is money that goes back to the payer.
 type Refund struct {
 	ID        string       `json:"id"` // WeChat's out_refund_no
-	Amount    Fen          `json:"amount"`
+	Amount    fen.Fen      `json:"amount"`
 	Reason    string       `json:"reason,omitempty"` // the payer reads it
 	Status    RefundStatus `json:"status"`
 	CreatedAt int64        `json:"created_at"`         // Unix ms

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"h5pay/internal/api"
+	"h5pay/internal/fen"
 )
 
 // What can be wrong with a basket.
@@ -89,9 +90,9 @@ func (b Basket) Fingerprint(t api.TradeType, replaces string) string {
 
 // Price makes the lines and the total of an order from the catalogue's prices,
 // and from the payer's amount where the catalogue says so.
-func (b Basket) Price(products []Product) ([]Line, api.Fen, error) {
+func (b Basket) Price(products []Product) ([]Line, fen.Fen, error) {
 	lines := make([]Line, 0, len(b))
-	var total api.Fen
+	var total fen.Fen
 	for _, item := range b {
 		i := slices.IndexFunc(products, func(p Product) bool { return p.ID == item.ProductID })
 		if i < 0 {
@@ -112,7 +113,7 @@ func (b Basket) Price(products []Product) ([]Line, api.Fen, error) {
 			return nil, 0, fmt.Errorf("%w: the shop names the amount", ErrBasket)
 		}
 		lines = append(lines, Line{ProductID: p.ID, Name: p.Name, Price: price, Quantity: item.Quantity})
-		total += price * api.Fen(item.Quantity)
+		total += price * fen.Fen(item.Quantity)
 	}
 	if total > MaxTotal {
 		return nil, 0, fmt.Errorf("%w: the total is over %s", ErrBasket, MaxTotal)

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
+	"h5pay/internal/fen"
 	"h5pay/internal/order"
 )
 
@@ -106,7 +107,7 @@ func TestPrice(t *testing.T) {
 
 func TestPayerNamesTheAmountWithinBounds(t *testing.T) {
 	products := []order.Product{{ID: "tip", Name: "随心付", Price: 2000, MinPrice: 100, MaxPrice: 500}, {ID: "tea", Name: "茶", Price: 6800}}
-	for amount, ok := range map[api.Fen]bool{0: false, 99: false, 100: true, 333: true, 500: true, 501: false} {
+	for amount, ok := range map[fen.Fen]bool{0: false, 99: false, 100: true, 333: true, 500: true, 501: false} {
 		lines, total, err := order.Basket{{ProductID: "tea", Quantity: 2}, {ProductID: "tip", Quantity: 1, Amount: amount}}.Price(products)
 		if (err == nil) != ok || err != nil && !errors.Is(err, order.ErrBasket) {
 			t.Errorf("%d fen: %v", amount, err)

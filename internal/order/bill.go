@@ -3,7 +3,7 @@ package order
 import (
 	"time"
 
-	"h5pay/internal/api"
+	"h5pay/internal/fen"
 )
 
 // BillDays are the days whose bills a timer checks without being asked: those
@@ -31,7 +31,7 @@ type Entry struct {
 	OutTradeNo  string
 	OutRefundNo string // "" of a payment
 	Number      string // transaction_id or refund_id; "" when WeChat has not been heard to have it
-	Amount      api.Fen
+	Amount      fen.Fen
 	Status      string    // of the order, or of the refund
 	At          time.Time // of the payment, or when it became known that there was one, or that WeChat took the refund
 	Incomplete  bool      // a payment of which payer or time are not known

@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"h5pay/internal/cst"
 )
 
 // NewID returns a public order ID: 24 random lower-case letters and digits.
@@ -38,7 +40,7 @@ func NewOutTradeNo(rand io.Reader, now time.Time) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return now.In(time.FixedZone("CST", 8*3600)).Format("20060102") + tail, nil
+	return cst.In(now).Format("20060102") + tail, nil
 }
 
 // randomText returns n characters of an alphabet of 32: five bits each.

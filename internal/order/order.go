@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/fen"
 )
 
 const (
@@ -41,7 +42,7 @@ const (
 	ExpiryGrace = time.Minute
 
 	// MaxTotal is the largest amount of one order, in fen.
-	MaxTotal api.Fen = 100_000_000
+	MaxTotal fen.Fen = 100_000_000
 )
 
 // MinKeepUnpaid is the least time that an order without a payment is kept. An order can
@@ -63,7 +64,7 @@ type Order struct {
 	AppID      string
 	MchID      string
 	TradeType  api.TradeType
-	Total      api.Fen
+	Total      fen.Fen
 	Currency   string
 	ShopName   string // for MWEB
 	Body       string // 127 bytes at most
@@ -85,7 +86,7 @@ type Order struct {
 	PaidAt        time.Time // WeChat's time_end; zero until it is known
 	Payer         string    // openid of who paid; "" until it is known
 	PayerUnknown  bool      // the order is paid, and WeChat has not reported by whom
-	Refunded      api.Fen   // what has gone back so far
+	Refunded      fen.Fen   // what has gone back so far
 	Simulated     bool      // a simulator took the place of WeChat
 	UpdatedAt     time.Time
 }
@@ -94,7 +95,7 @@ type Order struct {
 type Line struct {
 	ProductID string  `json:"product_id"`
 	Name      string  `json:"name"`
-	Price     api.Fen `json:"price"` // fen, for one
+	Price     fen.Fen `json:"price"` // fen, for one
 	Quantity  int     `json:"quantity"`
 }
 

@@ -3,7 +3,7 @@ package order
 import (
 	"time"
 
-	"h5pay/internal/api"
+	"h5pay/internal/fen"
 )
 
 // Prepay is what WeChat gave for an order it has taken.
@@ -26,7 +26,7 @@ type Payment struct {
 // Told is what a payment notification says of an order.
 type Told struct {
 	OutTradeNo, AppID, MchID string
-	Total                    api.Fen
+	Total                    fen.Fen
 	Currency                 string
 }
 

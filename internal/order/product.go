@@ -1,7 +1,7 @@
 package order
 
 import (
-	"h5pay/internal/api"
+	"h5pay/internal/fen"
 )
 
 // Product is one item of the catalogue that is for sale.
@@ -10,11 +10,11 @@ type Product struct {
 	Name   string
 	Detail string
 	Image  string  // path on the shop, or ""
-	Price  api.Fen // fen, for one
+	Price  fen.Fen // fen, for one
 
 	// Within which the payer names the amount, in fen; both 0 where the price
 	// is fixed.
-	MinPrice, MaxPrice api.Fen
+	MinPrice, MaxPrice fen.Fen
 }
 
 // Named reports whether the payer names the amount.

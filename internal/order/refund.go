@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/fen"
 )
 
 // WeChat's limits of refunds.
@@ -21,7 +22,7 @@ type Refund struct {
 
 	// The parameters of the call, which never change, but for FromBalance: WeChat
 	// takes a repeated call for the same ID only when it is the same.
-	Amount    api.Fen
+	Amount    fen.Fen
 	Reason    string
 	NotifyURL string
 	CreatedAt time.Time
@@ -42,7 +43,7 @@ type Refund struct {
 	// Of the order.
 	OutTradeNo    string
 	TransactionID string
-	Total         api.Fen
+	Total         fen.Fen
 }
 
 // RefundFailure is why WeChat last declined a refund that it has not taken.

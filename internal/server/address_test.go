@@ -68,7 +68,7 @@ func TestH5OrderOutlivesALostAddress(t *testing.T) {
 
 // A shop on this machine has buyers on this machine.
 func TestH5OrderOfALocalShop(t *testing.T) {
-	s := newShop(t, func(cfg *server.Config, _ *wechat.Config) { cfg.ShopURL = "http://localhost:8802" })
+	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.ShopURL = "http://localhost:8802" })
 	p := s.person(0)
 	p.handler = s.handler
 	r := p.request("POST", api.PathSession, nil)
@@ -87,7 +87,7 @@ func TestH5OrderOfALocalShop(t *testing.T) {
 // warned once, and the health page says so.
 func TestAddressesBehindAProxy(t *testing.T) {
 	limit := &counter{limit: 3}
-	s := newShop(t, func(cfg *server.Config, _ *wechat.Config) {
+	s := newShop(t, func(cfg *settings, _ *wechat.Config) {
 		cfg.Addresses = server.Addresses{Header: "X-Forwarded-For", Proxies: 2, Connection: true}
 		cfg.AddressLimit = limit
 	})
@@ -137,7 +137,7 @@ func TestAddressesBehindAProxy(t *testing.T) {
 
 // A server that nobody told of its proxy notices it.
 func TestProxyThatNobodyNamedIsNoticed(t *testing.T) {
-	s := newShop(t, func(cfg *server.Config, _ *wechat.Config) { cfg.Addresses.Connection = true })
+	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.Addresses.Connection = true })
 	s.reconcile()
 	p := s.person(0)
 	for range 2 {

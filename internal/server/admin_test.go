@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
-	"h5pay/internal/server"
+	"h5pay/internal/fen"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 )
@@ -67,7 +67,7 @@ func TestOperatorNeedsTheToken(t *testing.T) {
 }
 
 func TestOperatorsCallsAreOffWithoutAToken(t *testing.T) {
-	s := newShop(t, func(cfg *server.Config, _ *wechat.Config) { cfg.AdminToken = "" })
+	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.AdminToken = "" })
 	p := s.operator()
 	for _, token := range []string{"", adminToken, " "} {
 		p.token = token
@@ -110,7 +110,7 @@ func TestBadRefundRequests(t *testing.T) {
 		})
 	}
 	// The largest amounts that can be asked for are no way around the sum.
-	for _, amount := range []api.Fen{6801, 100000000} {
+	for _, amount := range []fen.Fen{6801, 100000000} {
 		op.unharmed(func() { op.fails(api.CodeRefundTooMuch, "POST", refundPath(o.ID), refundOf(amount)) })
 	}
 }

@@ -2,12 +2,10 @@ package server
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
-	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/cst"
 )
 
 // Bounds of what the operator sees of the bills.
@@ -15,8 +13,6 @@ const (
 	listedBills       = 31
 	listedDifferences = 100    // of each day in the list
 	allDifferences    = 20_000 // of one day
-
-	billMonths = 3 // for which WeChat keeps bills
 )
 
 // adminBills lists what came of comparing the bills.
@@ -25,7 +21,7 @@ func (s *Server) adminBills(w http.ResponseWriter, r *http.Request) error {
 	if err := readQuery(r.URL.RawQuery, map[string]func(string) error{
 		"date": func(v string) error {
 			day, differences = v, allDifferences
-			_, err := parseDay(v)
+			_, err := cst.ParseDay(v)
 			return err
 		},
 	}); err != nil {
@@ -44,30 +40,9 @@ func (s *Server) adminCheckBill(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &req); err != nil {
 		return err
 	}
-	day, err := parseDay(req.Date)
-	switch {
-	case err != nil:
-		return refuse(api.CodeBadRequest, "date: "+err.Error())
-	case !day.Before(beginOfDay(s.now())):
-		return refuse(api.CodeBadRequest, "the day is not over")
-	case day.AddDate(0, billMonths, 0).Before(beginOfDay(s.now())):
-		return refuse(api.CodeBadRequest, "WeChat keeps bills for three months")
-	}
-	check, err := s.checkBill(context.WithoutCancel(r.Context()), day, false)
-	if errors.Is(err, errBillUnderWay) {
-		return refuse(api.CodeRateLimited, errBillUnderWay.Error())
-	}
+	check, err := s.payment.CheckBill(context.WithoutCancel(r.Context()), req.Date)
 	if err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, check)
-}
-
-// parseDay reads a day in Beijing.
-func parseDay(v string) (time.Time, error) {
-	day, err := time.ParseInLocation(date, v, beijing)
-	if err != nil || day.Format(date) != v {
-		return time.Time{}, fmt.Errorf("want a day like 2026-03-01")
-	}
-	return day, nil
 }

@@ -13,51 +13,26 @@ import (
 	"h5pay/internal/store"
 )
 
-// closeWindow is how many open orders one call of adminCloseOrders looks at, of each
-// status. It bounds what the call reads, and what its UPDATE and triggers write.
-const closeWindow = 200
-
-// adminClose closes an order for the operator. It is closing from then on, whatever
-// WeChat answers: nobody gets anything to pay it with. WeChat is queried at once; if
-// it cannot be closed yet, Reconcile does the rest. A payment in between counts.
+// adminClose closes an order for the operator.
 func (s *Server) adminClose(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &api.CloseRequest{}); err != nil {
 		return err
 	}
-	ctx := context.WithoutCancel(r.Context())
-	o, err := s.anyOrder(ctx, r)
+	o, err := s.payment.Close(context.WithoutCancel(r.Context()), r.PathValue("id"))
 	if err != nil {
-		return err
-	}
-	now := s.now()
-	began, err := s.cfg.Store.BeginClose(ctx, o.ID, now)
-	if err != nil {
-		return err
-	}
-	if began {
-		s.logChange(ctx, o, api.StatusClosing, sourceAdmin)
-	}
-	if o, err = s.cfg.Store.ByID(ctx, o.ID); err != nil {
-		return err
-	}
-	if o.Status == api.StatusClosing {
-		o, _ = s.refreshNow(ctx, o)
-	}
-	if o, err = unpaid(o); err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, adminView(o))
 }
 
 // adminCloseOrders closes the open orders of a product, or those made before a moment,
-// a bounded part of them a call. One statement makes them closing; Reconcile queries
-// WeChat about each and closes it there and here.
+// a bounded part of them a call.
 func (s *Server) adminCloseOrders(w http.ResponseWriter, r *http.Request) error {
 	var req api.CloseOrdersRequest
 	if err := readJSON(r, &req); err != nil {
 		return err
 	}
-	f := store.OpenFilter{Status: api.StatusCreated, ProductID: req.ProductID, Before: s.now().Add(time.Millisecond), Limit: closeWindow}
+	f := store.OpenFilter{Status: api.StatusCreated, ProductID: req.ProductID, Before: s.now().Add(time.Millisecond)}
 	switch {
 	case req.ProductID == "" && req.Before == 0:
 		return refuse(api.CodeBadRequest, "product_id or before is missing")
@@ -75,50 +50,15 @@ func (s *Server) adminCloseOrders(w http.ResponseWriter, r *http.Request) error 
 		}
 	}
 	ctx := context.WithoutCancel(r.Context())
-	var res api.CloseOrdersResponse
-	for {
-		window, err := s.cfg.Store.OpenOrders(ctx, f)
-		if err != nil {
-			return err
-		}
-		closing, err := s.beginCloseAll(ctx, window)
-		if err != nil {
-			return err
-		}
-		res.Closing += closing
-		switch {
-		case len(window) == closeWindow:
-			last := window[len(window)-1]
-			res.Cursor = encodeCloseCursor(f.Status, last.CreatedAt, last.ID)
-		case f.Status == api.StatusCreated:
-			// An order that became pending meanwhile is still ahead.
-			f.Status, f.AfterTime, f.AfterID = api.StatusPending, time.Time{}, ""
-			continue
-		}
-		break
-	}
-	s.logger(ctx).Warn("operator closes orders", "product_id", req.ProductID, "before", f.Before, "closing", res.Closing, "more", res.Cursor != "")
-	return writeJSON(w, http.StatusOK, res)
-}
-
-// beginCloseAll makes those orders closing that match, and returns how many.
-func (s *Server) beginCloseAll(ctx context.Context, window []store.OpenOrder) (int, error) {
-	var ids []string
-	for _, o := range window {
-		if o.Matches {
-			ids = append(ids, o.ID)
-		}
-	}
-	changed, err := s.cfg.Store.BeginCloseAll(ctx, ids, s.now())
+	closing, next, err := s.payment.CloseOrders(ctx, f)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	for _, o := range window {
-		if changed[o.ID] {
-			s.logChange(ctx, order.Order{ID: o.ID, OutTradeNo: o.OutTradeNo, Status: o.Status}, api.StatusClosing, sourceAdmin)
-		}
+	res := api.CloseOrdersResponse{Closing: closing}
+	if next != nil {
+		res.Cursor = encodeCloseCursor(next.Status, next.AfterTime, next.AfterID)
 	}
-	return len(changed), nil
+	return writeJSON(w, http.StatusOK, res)
 }
 
 // A cursor of adminCloseOrders names the status and the last order of a window.
@@ -135,57 +75,4 @@ func decodeCloseCursor(v string) (status api.OrderStatus, t time.Time, id string
 	}
 	t, id, err = decodeCursor(rest)
 	return status, t, id, err
-}
-
-// errNotSelling is the answer to everything that would bring the shop a payment
-// while it does not sell.
-func errNotSelling() error {
-	return refuse(api.CodeNotSelling, "the operator has stopped selling, try again later")
-}
-
-// selling returns errNotSelling when the shop does not sell: by the setting, or by
-// the operator's call, which works at once.
-func (s *Server) selling(ctx context.Context) error {
-	if s.cfg.SellingOff {
-		return errNotSelling()
-	}
-	selling, _, err := s.cfg.Store.Selling(ctx)
-	if err == nil && !selling {
-		return errNotSelling()
-	}
-	return err
-}
-
-// adminSelling says whether the shop sells.
-func (s *Server) adminSelling(w http.ResponseWriter, r *http.Request) error {
-	return s.writeSelling(r.Context(), w)
-}
-
-// adminSetSelling stops selling, or starts it again.
-func (s *Server) adminSetSelling(w http.ResponseWriter, r *http.Request) error {
-	var req api.SellingRequest
-	if err := readJSON(r, &req); err != nil {
-		return err
-	}
-	if req.Selling == nil {
-		return refuse(api.CodeBadRequest, "selling: want true or false")
-	}
-	ctx := context.WithoutCancel(r.Context())
-	if err := s.cfg.Store.SetSelling(ctx, *req.Selling, s.now()); err != nil {
-		return err
-	}
-	s.logger(ctx).Warn("operator switches selling", "selling", *req.Selling)
-	return s.writeSelling(ctx, w)
-}
-
-func (s *Server) writeSelling(ctx context.Context, w http.ResponseWriter) error {
-	selling, since, err := s.cfg.Store.Selling(ctx)
-	if err != nil {
-		return err
-	}
-	state := api.Selling{Selling: selling && !s.cfg.SellingOff, SettingOff: s.cfg.SellingOff}
-	if !since.IsZero() {
-		state.SwitchedAt = since.UnixMilli()
-	}
-	return writeJSON(w, http.StatusOK, state)
 }

@@ -13,7 +13,6 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/server"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
@@ -222,7 +221,7 @@ func TestNotSelling(t *testing.T) {
 					t.Errorf("%+v", state)
 				}
 			} else {
-				s.handler = s.open(func(cfg *server.Config, _ *wechat.Config) { cfg.SellingOff = true })
+				s.handler = s.open(func(cfg *settings, _ *wechat.Config) { cfg.SellingOff = true })
 				if state := op.sell(true); state.Selling || !state.SettingOff {
 					t.Errorf("a call starts what the setting has stopped: %+v", state)
 				}

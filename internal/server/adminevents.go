@@ -53,16 +53,13 @@ func (s *Server) replayEvent(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &struct{}{}); err != nil {
 		return err
 	}
-	ctx := context.WithoutCancel(r.Context())
-	e, err := s.cfg.Store.Replay(ctx, r.PathValue("id"), s.now())
+	e, err := s.outbox.Replay(context.WithoutCancel(r.Context()), r.PathValue("id"))
 	if errors.Is(err, store.ErrNotFound) {
 		return refuse(api.CodeNotFound, "no such event")
 	}
 	if err != nil {
 		return err
 	}
-	s.logger(ctx).Info("event replayed", "event", e.ID, "type", string(e.Type), "order", e.OrderID, "attempts", e.Attempts)
-	s.cfg.Announce()
 	return writeJSON(w, http.StatusOK, e.Public())
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/reqlog"
 	"h5pay/internal/store"
 )
 
@@ -21,10 +22,6 @@ const (
 	adminList    = 50 // when the query does not say
 	maxAdminList = 500
 )
-
-// maxRefreshed is how many refunds WeChat is asked about for one look at an
-// order.
-const maxRefreshed = 3
 
 // adminOrders lists orders, in JSON or as a table for a spreadsheet.
 func (s *Server) adminOrders(w http.ResponseWriter, r *http.Request) error {
@@ -58,31 +55,9 @@ func (s *Server) adminOrders(w http.ResponseWriter, r *http.Request) error {
 // events.
 func (s *Server) adminOrder(w http.ResponseWriter, r *http.Request) error {
 	ctx := context.WithoutCancel(r.Context())
-	o, err := s.anyOrder(ctx, r)
+	o, refunds, err := s.payment.LookAtRefunds(ctx, r.PathValue("id"))
 	if err != nil {
 		return err
-	}
-	refunds, err := s.cfg.Store.Refunds(ctx, o.ID)
-	if err != nil {
-		return err
-	}
-	asked := 0
-	for _, refund := range refunds {
-		if !order.RefundOpen(refund.Status) || asked == maxRefreshed || s.now().Before(refund.QueriedAt.Add(queryWindow)) {
-			continue
-		}
-		asked++
-		if err := s.refreshRefund(ctx, refund, sourceAdmin); err != nil {
-			return err
-		}
-	}
-	if asked > 0 {
-		if o, err = s.cfg.Store.ByID(ctx, o.ID); err != nil {
-			return err
-		}
-		if refunds, err = s.cfg.Store.Refunds(ctx, o.ID); err != nil {
-			return err
-		}
 	}
 	view := adminView(o)
 	if view.Timeline, err = s.cfg.Store.Timeline(ctx, o.ID); err != nil {
@@ -101,12 +76,12 @@ func (s *Server) adminOrder(w http.ResponseWriter, r *http.Request) error {
 
 // adminView is an order as the operator sees it in a list.
 func adminView(o order.Order) api.AdminOrder {
-	view := api.AdminOrder{Order: o.Public(), OutTradeNo: o.OutTradeNo, Owner: mask(o.Owner), Failure: o.Failure}
+	view := api.AdminOrder{Order: o.Public(), OutTradeNo: o.OutTradeNo, Owner: reqlog.Mask(o.Owner), Failure: o.Failure}
 	if order.IsErased(o.Owner) {
 		view.Owner = "erased"
 	}
 	if o.Payer != "" {
-		view.Payer = mask(o.Payer)
+		view.Payer = reqlog.Mask(o.Payer)
 	}
 	view.PayerUnknown, view.Simulated = o.PayerUnknown, o.Simulated
 	if !o.QueriedAt.IsZero() {
@@ -208,4 +183,17 @@ func decodeCursor(v string) (t time.Time, id string, err error) {
 		return time.Time{}, "", fmt.Errorf("not one of this list")
 	}
 	return t, id, nil
+}
+
+// adminRefund pays money back.
+func (s *Server) adminRefund(w http.ResponseWriter, r *http.Request) error {
+	var req api.RefundRequest
+	if err := readJSON(r, &req); err != nil {
+		return err
+	}
+	refund, err := s.payment.Refund(context.WithoutCancel(r.Context()), r.PathValue("id"), req)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, refund.Public())
 }

@@ -16,6 +16,8 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/outbox"
+	"h5pay/internal/payment"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
@@ -29,25 +31,65 @@ const (
 	benchOpenID = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
 )
 
-// bench is a ledger with a real client, whose WeChat takes every order at once.
-// What is measured is our own work and SQLite's, which does not wait for a disk.
-func bench(b *testing.B) *ledger {
+// benchShop is a signer whose WeChat takes every order at once. What is measured is our
+// own work and SQLite's, which does not wait for a disk.
+type benchShop struct {
+	*Server
+	store *store.Store
+}
+
+func bench(b *testing.B) *benchShop {
 	b.Helper()
-	l := &ledger{db: storetest.Open(b)}
+	db := storetest.Open(b)
 	client, err := wechat.New(wechat.Config{
-		AppID: benchAppID, AppSecret: "SECRETsecretSECRETsecretSECRET01", MchID: benchMchID, APIKey: benchKey, Doer: instant{l.db},
+		AppID: benchAppID, AppSecret: "SECRETsecretSECRETsecretSECRET01", MchID: benchMchID, APIKey: benchKey, Doer: instant{db},
 	})
 	if err != nil {
 		b.Fatal(err)
 	}
-	l.Server, err = New(Config{
+	l := &benchShop{store: store.New(db)}
+	rules, err := payment.New(payment.Config{
 		ShopName: "店", ShopURL: "https://shop.example.com", AppID: benchAppID, MchID: benchMchID,
-		SessionKey: testKey, Store: store.New(l.db), WeChat: client, Log: slog.New(slog.DiscardHandler),
+		Store: l.store, WeChat: client, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	events, err := outbox.New(outbox.Config{Store: l.store, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	l.Server, err = New(Config{
+		Payment: rules, Outbox: events, Store: l.store, WeChat: client, SessionKey: testKey, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		b.Fatal(err)
 	}
 	return l
+}
+
+// pending makes an order of 13600 fen that waits for its payment.
+func (l *benchShop) pending(b *testing.B) order.Order {
+	b.Helper()
+	o, _, err := l.payment.Place(b.Context(), payment.PlaceRequest{
+		CreateOrderRequest: api.CreateOrderRequest{
+			Items: []api.OrderItem{{ProductID: "tea", Quantity: 2}}, TradeType: api.TradeJSAPI, ClientKey: rand.Text(),
+		},
+		Owner: benchOpenID, ClientIP: "203.0.113.7", Network: "203.0.113.7",
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return o
+}
+
+func (l *benchShop) status(b *testing.B, o order.Order) api.OrderStatus {
+	b.Helper()
+	o, err := l.store.ByOutTradeNo(b.Context(), o.OutTradeNo)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return o.Status
 }
 
 // instant is a WeChat that takes every order, and says of every order that it was

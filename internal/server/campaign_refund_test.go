@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/cst"
+	"h5pay/internal/fen"
 	"h5pay/wechat/wechattest"
 )
 
@@ -56,7 +58,7 @@ func (p *purchase) askBack(r *rand.Rand) {
 			amount = total
 		}
 		if p.refund.RefundKey == "" || r.IntN(2) == 0 {
-			p.refund = refundOf(api.Fen(amount))
+			p.refund = refundOf(fen.Fen(amount))
 		}
 		body, err := json.Marshal(p.refund)
 		if err != nil {
@@ -135,7 +137,7 @@ func (s *shop) billsAgree(from time.Time) {
 	s.t.Helper()
 	op := s.operator()
 	for day := from; day.Before(s.now().Add(-34 * time.Hour)); day = day.Add(24 * time.Hour) {
-		date := day.In(time.FixedZone("", 8*3600)).Format("2006-01-02")
+		date := cst.In(day).Format("2006-01-02")
 		for tries := 0; ; tries++ {
 			c := op.checkBill(date)
 			if c.Status == "agrees" {

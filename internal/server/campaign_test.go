@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/fen"
 	"h5pay/internal/order"
 	"h5pay/wechat/wechattest"
 )
@@ -65,7 +66,7 @@ func newPurchase(r *rand.Rand, buyer *person, all []*purchase) *purchase {
 	p := &purchase{buyer: buyer, req: basket([]string{"tea", "bun", "test"}[r.IntN(3)], 1+r.IntN(3))}
 	p.req.TradeType = ways[r.IntN(len(ways))]
 	if r.IntN(4) == 0 {
-		p.req.Items = []api.OrderItem{{ProductID: "tip", Quantity: 1, Amount: api.Fen(1 + r.IntN(500_000))}}
+		p.req.Items = []api.OrderItem{{ProductID: "tip", Quantity: 1, Amount: fen.Fen(1 + r.IntN(500_000))}}
 	}
 	for _, old := range all {
 		if old.buyer == buyer && old.id != "" && r.IntN(3) == 0 {

@@ -1,8 +1,6 @@
 package server
 
 import (
-	"context"
-	"log/slog"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -10,6 +8,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/payment"
 )
 
 // unknownIP is sent to WeChat when the client's address is not known: WeChat
@@ -61,7 +60,7 @@ func (a Addresses) find(r *http.Request) (netip.Addr, sighting) {
 		return netip.Addr{}, addressUnknown
 	case !a.Connection || !hasProxyHeader(r):
 		return addr, addressKnown
-	case !isPublic(addr):
+	case !payment.IsPublic(addr):
 		return addr, addressShared
 	}
 	return addr, addressDoubted
@@ -117,15 +116,6 @@ func parseAddr(s string) (netip.Addr, bool) {
 		addr = netip.AddrFrom4([4]byte(b[12:]))
 	}
 	return addr, !addr.IsUnspecified()
-}
-
-// carrierNAT is what providers give to phones behind their own translators (RFC
-// 6598). It never reaches a server on the internet.
-var carrierNAT = netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64}), 10)
-
-// isPublic reports whether an address can be that of a client on the internet.
-func isPublic(addr netip.Addr) bool {
-	return addr.IsGlobalUnicast() && !addr.IsPrivate() && !carrierNAT.Contains(addr)
 }
 
 // locate finds the client's address and puts it, or "", into RemoteAddr of r, which
@@ -221,20 +211,3 @@ func clientIP(r *http.Request) string {
 	}
 	return addr.String()
 }
-
-// checkPayerAddress rejects an H5 order that WeChat would reject: WeChat compares
-// the address of the order with the phone's, and no phone on the internet has a
-// private one. A shop on this machine is spared, since its simulator is, too.
-func (s *Server) checkPayerAddress(ctx context.Context, trade api.TradeType, ip string) error {
-	addr, ok := parseAddr(ip)
-	if trade != api.TradeMWEB || !s.secure() || ok && isPublic(addr) {
-		return nil
-	}
-	s.logSeldom(ctx, slog.LevelError, "no H5 order is sent: the payer's address is private or not known",
-		"problem", "natively, set CLIENT_IP_HEADER and TRUSTED_PROXIES; see the check addresses of the health page")
-	return refuse(api.CodeAddressUnknown, "the caller's address is private or not known, and WeChat's H5 payment needs it; use JSAPI or NATIVE")
-}
-
-// secure reports whether the shop is open to the internet: only on this machine is
-// its address http.
-func (s *Server) secure() bool { return strings.HasPrefix(s.origin, "https:") }

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"h5pay/internal/api"
-	"h5pay/internal/server"
 	"h5pay/internal/store"
 	"h5pay/wechat"
 )
@@ -16,7 +15,7 @@ func TestTimeLineOfTwoSigners(t *testing.T) {
 	r := newReceiver(t)
 	s := r.shop
 	ahead := s.handler
-	behind := s.open(func(cfg *server.Config, wx *wechat.Config) {
+	behind := s.open(func(cfg *settings, wx *wechat.Config) {
 		r.config(cfg, wx)
 		cfg.Now = func() time.Time { return s.sim.Now().Add(-2 * time.Second) }
 	})

@@ -9,8 +9,9 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/cst"
 	"h5pay/internal/order"
-	"h5pay/internal/server"
+	"h5pay/internal/payment"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
@@ -35,7 +36,7 @@ func (s *shop) signedNews(orderID, transaction string, t wechat.SignType) []byte
 		{Name: "mch_id", Value: wechattest.DefaultMchID}, {Name: "nonce_str", Value: "n"}, {Name: "openid", Value: "oForged"},
 		{Name: "fee_type", Value: "CNY"}, {Name: "total_fee", Value: total}, {Name: "out_trade_no", Value: no},
 		{Name: "transaction_id", Value: transaction},
-		{Name: "time_end", Value: s.now().In(time.FixedZone("", 8*3600)).Format("20060102150405")},
+		{Name: "time_end", Value: cst.In(s.now()).Format("20060102150405")},
 	}
 	fields = append(fields, wechat.Field{Name: "sign", Value: wechat.Sign(fields, wechattest.DefaultAPIKey, t)})
 	var b bytes.Buffer
@@ -238,7 +239,7 @@ func TestWeChatAnswersNoQueriesForAnHour(t *testing.T) {
 
 // A payment that was notified and not confirmed comes before everything that waits.
 func TestToldOrderIsFirstInLine(t *testing.T) {
-	s := newShop(t, func(cfg *server.Config, _ *wechat.Config) { cfg.Statements = server.MinStatements })
+	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.Statements = payment.MinStatements })
 	p := s.signedIn(0)
 	for range 60 {
 		p.order("test", 1)
@@ -256,7 +257,7 @@ func TestToldOrderIsFirstInLine(t *testing.T) {
 	s.reconcile()
 	s.wantStatus(c.Order.ID, api.StatusPaid)
 	// The others have their share.
-	if n := s.calls("orderquery"); n < 30 || n > server.MinStatements {
+	if n := s.calls("orderquery"); n < 30 || n > payment.MinStatements {
 		t.Errorf("%d queries in a round", n)
 	}
 }
@@ -322,7 +323,7 @@ func TestMD5AtAnHMACShopIsAWarning(t *testing.T) {
 		shop wechat.SignType
 		want int
 	}{{wechat.SignHMAC, 1}, {wechat.SignMD5, 0}} {
-		s := newShop(t, func(_ *server.Config, wx *wechat.Config) { wx.SignType = tt.shop })
+		s := newShop(t, func(_ *settings, wx *wechat.Config) { wx.SignType = tt.shop })
 		p := s.signedIn(0)
 		for _, fault := range []string{wechattest.FaultNotifyMD5, ""} {
 			if fault != "" {

@@ -40,9 +40,9 @@ type sealer struct {
 	now    func() time.Time
 }
 
-func newSealer(cfg Config, name string, secure bool) (sealer, error) {
+func newSealer(cfg Config, appID, name string, secure bool) (sealer, error) {
 	c := sealer{name: name, secure: secure, rand: cfg.Rand, now: cfg.Now}
-	info := "h5pay cookie " + name + " " + cfg.AppID
+	info := "h5pay cookie " + name + " " + appID
 	var err error
 	if c.aead, err = newAEAD(cfg.SessionKey, info); err != nil {
 		return sealer{}, fmt.Errorf("making the key of %s: %w", name, err)

@@ -15,8 +15,8 @@ import (
 // testSealer returns the sealer of one cookie at a time that the caller moves.
 func testSealer(t testing.TB, name, appID string, key wechat.Secret, now *time.Time) sealer {
 	t.Helper()
-	cfg := Config{AppID: appID, SessionKey: key, Rand: rand.Reader, Now: func() time.Time { return *now }}
-	s, err := newSealer(cfg, name, true)
+	cfg := Config{SessionKey: key, Rand: rand.Reader, Now: func() time.Time { return *now }}
+	s, err := newSealer(cfg, appID, name, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,8 +142,8 @@ func TestCookieOfTheLargestSessionFitsABrowser(t *testing.T) {
 func TestFormerKeyOpensAndTheNewOneSeals(t *testing.T) {
 	now := time.UnixMilli(1_800_000_000_000)
 	before := testSealer(t, sessionCookie, "wx1", testKey, &now)
-	cfg := Config{AppID: "wx1", SessionKey: testKey + " new", SessionKeyOld: testKey, Rand: rand.Reader, Now: func() time.Time { return now }}
-	during, err := newSealer(cfg, sessionCookie, true)
+	cfg := Config{SessionKey: testKey + " new", SessionKeyOld: testKey, Rand: rand.Reader, Now: func() time.Time { return now }}
+	during, err := newSealer(cfg, "wx1", sessionCookie, true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,11 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"h5pay/internal/cst"
 	"h5pay/internal/order"
 )
-
-// beijing is where the merchant's spreadsheets are read.
-var beijing = time.FixedZone("CST", 8*3600)
 
 // ordersHead names the columns of the table of orders.
 var ordersHead = []string{"id", "out_trade_no", "transaction_id", "status", "trade_type", "total", "refunded", "currency",
@@ -81,5 +79,5 @@ func cellTime(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.In(beijing).Format("2006-01-02 15:04:05")
+	return cst.In(t).Format("2006-01-02 15:04:05")
 }

@@ -9,31 +9,19 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"runtime"
-	"runtime/debug"
 	"strings"
 
 	"h5pay/internal/api"
+	"h5pay/internal/reqlog"
 )
 
 // handlerFunc is a handler that leaves its error to the one writer of errors.
 type handlerFunc func(http.ResponseWriter, *http.Request) error
 
-// requestKey finds the request's *slog.Logger and ID in its context.
-type requestKey struct{}
-
-type requestInfo struct {
-	id  string
-	log *slog.Logger
-}
-
 // logger returns the log, with the request's ID on every line when there is a
 // request.
 func (s *Server) logger(ctx context.Context) *slog.Logger {
-	if info, ok := ctx.Value(requestKey{}).(requestInfo); ok {
-		return info.log
-	}
-	return s.log
+	return reqlog.From(ctx, s.log)
 }
 
 // edge is what every request passes: it gets an ID, an answer that nobody may
@@ -41,11 +29,10 @@ func (s *Server) logger(ctx context.Context) *slog.Logger {
 // to its panics.
 func (s *Server) edge(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		info := requestInfo{id: s.newRequestID()}
-		info.log = s.log.With("request_id", info.id)
-		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, info))
+		id := s.newRequestID()
+		r = r.WithContext(reqlog.With(r.Context(), id, s.log))
 		s.locate(r)
-		w.Header().Set("X-Request-Id", info.id)
+		w.Header().Set("X-Request-Id", id)
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cross-Origin-Resource-Policy", "same-origin") // no other site's page gets to embed an answer
@@ -54,7 +41,7 @@ func (s *Server) edge(next http.Handler) http.Handler {
 		w.Header().Set("Strict-Transport-Security", "max-age=31536000") // a browser ignores it on plain HTTP
 		defer func() {
 			if p := recover(); p != nil {
-				info.log.Error("panic", "value", panicText(p), "stack", string(debug.Stack()))
+				reqlog.Panic(s.logger(r.Context()), p)
 				s.writeError(w, r, refuse(api.CodeInternal, "the signer failed"))
 			}
 		}()
@@ -73,27 +60,6 @@ func (s *Server) edge(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// caught turns a panic into an error. Every goroutine that a call or a timer starts
-// defers it: net/http catches only panics of its own goroutines.
-func (s *Server) caught(ctx context.Context, err *error) {
-	if p := recover(); p != nil {
-		s.logger(ctx).Error("panic", "value", panicText(p), "stack", string(debug.Stack()))
-		*err = errors.New("the signer failed")
-	}
-}
-
-// panicText keeps values of unknown types, which may hold anything, out of the
-// log.
-func panicText(p any) string {
-	switch p := p.(type) {
-	case runtime.Error:
-		return p.Error()
-	case string:
-		return p
-	}
-	return fmt.Sprintf("%T", p)
 }
 
 // newRequestID returns 16 random letters and digits, 80 bits.
@@ -134,13 +100,16 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 		e = &api.Error{Code: api.CodeInternal, Message: "the signer failed"}
 	}
 	answer := *e
-	if info, ok := r.Context().Value(requestKey{}).(requestInfo); ok {
-		answer.RequestID = info.id
-	}
+	answer.RequestID = reqlog.ID(r.Context())
 	log.Debug("request refused", "method", r.Method, "path", r.URL.Path, "code", string(answer.Code), "reason", answer.Message)
 	switch answer.Code {
+	case api.CodeBusy:
+		w.Header().Set("Retry-After", "1")
 	case api.CodeForbiddenOrigin:
 		s.logSeldom(r.Context(), slog.LevelWarn, "a call of another site's page is rejected", "path", r.URL.Path)
+	case api.CodeAddressUnknown:
+		s.logSeldom(r.Context(), slog.LevelError, "no H5 order is sent: the payer's address is private or not known",
+			"problem", "natively, set CLIENT_IP_HEADER and TRUSTED_PROXIES; see the check addresses of the health page")
 	case api.CodeRateLimited:
 		s.logSeldom(r.Context(), slog.LevelWarn, "a call over the rate limit is rejected", "path", r.URL.Path)
 	}
@@ -186,7 +155,7 @@ func unknownPath(mux *http.ServeMux) handlerFunc {
 // signature instead.
 func (s *Server) checkOrigin(r *http.Request) error {
 	switch {
-	case s.origin == "": // Unavailable changes nothing
+	case s.shop.Origin == "": // Unavailable changes nothing
 		return nil
 	case r.Method == http.MethodGet, r.Method == http.MethodHead, r.Method == http.MethodOptions:
 		return nil
@@ -198,7 +167,7 @@ func (s *Server) checkOrigin(r *http.Request) error {
 		if site := r.Header.Get("Sec-Fetch-Site"); site == "" || site == "same-origin" || site == "none" {
 			return nil
 		}
-	} else if len(origins) == 1 && origins[0] == s.origin {
+	} else if len(origins) == 1 && origins[0] == s.shop.Origin {
 		return nil
 	}
 	return refuse(api.CodeForbiddenOrigin, "the Origin is not this shop's")

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"h5pay/internal/api"
-	"h5pay/internal/server"
 	"h5pay/wechat"
 )
 
@@ -49,7 +48,7 @@ func TestStrangersCannotFillTheLog(t *testing.T) {
 			if name != "over the limit" {
 				limit.limit = 2 * calls
 			}
-			s := newShop(t, func(cfg *server.Config, _ *wechat.Config) { cfg.AddressLimit, cfg.OwnerLimit = limit, limit })
+			s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.AddressLimit, cfg.OwnerLimit = limit, limit })
 			p := s.person(0)
 			before := s.lines()
 			send := func() answer {
@@ -96,7 +95,7 @@ func TestStrangersCannotFillTheLog(t *testing.T) {
 // opens, from that address too.
 func TestWrongTokensAreLimitedByAddress(t *testing.T) {
 	limit := &perKey{limit: 10}
-	s := newShop(t, func(cfg *server.Config, _ *wechat.Config) { cfg.AddressLimit = limit })
+	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.AddressLimit = limit })
 	guess := func(i int, token string) answer {
 		p := s.person(i)
 		p.token = token
@@ -134,7 +133,7 @@ func TestWrongTokensAreLimitedByAddress(t *testing.T) {
 // No notification is limited by its address: all of WeChat's come from a few.
 func TestNotificationsAreNeverLimited(t *testing.T) {
 	none := &counter{}
-	s := newShop(t, func(cfg *server.Config, _ *wechat.Config) { cfg.AddressLimit, cfg.OwnerLimit = none, none })
+	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.AddressLimit, cfg.OwnerLimit = none, none })
 	p := s.person(0)
 	for _, path := range []string{api.PathNotifyPay, api.PathNotifyRefund} {
 		for range 20 {

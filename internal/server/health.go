@@ -33,7 +33,7 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	checks = append(checks, s.sightings.check(s.now()))
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
-	v, err := s.cfg.Store.Vitals(ctx, s.cfg.MchID)
+	v, err := s.cfg.Store.Vitals(ctx, s.shop.MchID)
 	if err != nil {
 		s.logger(ctx).Error("the database does not answer", "error", err)
 		return append(checks, unwell("database", "it cannot be read, or lacks a migration"))
@@ -52,7 +52,7 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 
 	outbox := api.HealthCheck{Name: "outbox", OK: true}
 	switch {
-	case s.cfg.Webhook == nil:
+	case !s.outbox.HasWebhook():
 		outbox.Problem = "WEBHOOK_URL is not set: nobody is told of payments"
 	case v.Dead > 0:
 		outbox = unwell("outbox", fmt.Sprintf("%s events were given up and wait to be replayed", counted(v.Dead)))
@@ -83,7 +83,7 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	checks = append(checks, refunds)
 	// No alarm: the operator knows. But nobody must forget it.
 	selling := api.HealthCheck{Name: "selling", OK: true}
-	if err := s.selling(ctx); err != nil {
+	if err := s.payment.Selling(ctx); err != nil {
 		selling.Problem = "the operator has stopped selling, or SELLING is off: no order is taken"
 	}
 	checks = append(checks, selling)

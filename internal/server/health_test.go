@@ -103,7 +103,7 @@ func TestHealthWithoutADatabase(t *testing.T) {
 
 // What the shop can do without is told and no fault.
 func TestHealthTellsWhatTheShopDoesWithout(t *testing.T) {
-	s := newShop(t, func(cfg *server.Config, _ *wechat.Config) {
+	s := newShop(t, func(cfg *settings, _ *wechat.Config) {
 		cfg.Checks = []api.HealthCheck{{Name: "certificate", OK: true, Problem: "no <certificate>"}}
 	})
 	s.reconcile()
@@ -146,7 +146,7 @@ func TestHealthOfAMisconfiguredShop(t *testing.T) {
 // Strangers learn whether the shop is well, and nothing else. The log tells the
 // operator, also one without a token, once a minute.
 func TestHealthTellsStrangersOneWord(t *testing.T) {
-	s := newShop(t, func(cfg *server.Config, _ *wechat.Config) {
+	s := newShop(t, func(cfg *settings, _ *wechat.Config) {
 		cfg.Checks = []api.HealthCheck{{Name: "limits", OK: true, Problem: "ADDRESS_LIMIT is not bound"}}
 	})
 	ask := func(accept, token string) answer {

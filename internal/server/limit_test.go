@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"h5pay/internal/api"
-	"h5pay/internal/server"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
@@ -42,7 +41,7 @@ func TestEveryCallThatSignsInOrOrdersIsLimited(t *testing.T) {
 		none := &counter{}
 		s := newShop(t, nil)
 		p := s.signedIn(0)
-		p.handler = s.open(func(cfg *server.Config, _ *wechat.Config) {
+		p.handler = s.open(func(cfg *settings, _ *wechat.Config) {
 			if by == "address" {
 				cfg.AddressLimit = none
 			} else {
@@ -73,7 +72,7 @@ func TestLimitsCountByAddressAndByOwner(t *testing.T) {
 	addresses, owners := &counter{limit: 3}, &counter{limit: 2}
 	s := newShop(t, nil)
 	p, other := s.signedIn(0), s.signedIn(1)
-	handler := s.open(func(cfg *server.Config, _ *wechat.Config) { cfg.AddressLimit, cfg.OwnerLimit = addresses, owners })
+	handler := s.open(func(cfg *settings, _ *wechat.Config) { cfg.AddressLimit, cfg.OwnerLimit = addresses, owners })
 	p.handler, other.handler = handler, handler
 	order := func(p *person, addr string) api.Code {
 		r := p.request("POST", api.PathOrders, []byte("{}"))
@@ -120,7 +119,7 @@ func TestLooksBeyondTheLimitAskNobody(t *testing.T) {
 	s.fault(wechattest.FaultNotifyLost, "")
 	p.pay(c.Pay)
 	for _, by := range []string{"address", "owner"} {
-		p.handler = s.open(func(cfg *server.Config, _ *wechat.Config) {
+		p.handler = s.open(func(cfg *settings, _ *wechat.Config) {
 			if by == "address" {
 				cfg.AddressLimit = &counter{}
 			} else {
@@ -142,7 +141,7 @@ func TestFailingLimiterStopsNobody(t *testing.T) {
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	broken := &counter{err: errors.New("no limits today")}
-	p.handler = s.open(func(cfg *server.Config, _ *wechat.Config) { cfg.AddressLimit, cfg.OwnerLimit = broken, broken })
+	p.handler = s.open(func(cfg *settings, _ *wechat.Config) { cfg.AddressLimit, cfg.OwnerLimit = broken, broken })
 	p.order("tea", 1)
 	if len(broken.keys) != 2 || !strings.Contains(s.log.String(), "no limits today") {
 		t.Errorf("asked %d times; log:\n%s", len(broken.keys), s.log)

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"h5pay/internal/api"
+	"h5pay/internal/reqlog"
 	"h5pay/wechat"
 )
 
@@ -67,7 +68,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	url, err := s.cfg.WeChat.AuthorizeURL(s.origin+returnTo, wechat.Scope(req.Scope), state)
+	url, err := s.cfg.WeChat.AuthorizeURL(s.shop.Origin+returnTo, wechat.Scope(req.Scope), state)
 	if err != nil {
 		return fmt.Errorf("making the authorize URL: %w", err)
 	}
@@ -125,7 +126,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	if err := s.session.set(w, who, sessionLife); err != nil {
 		return err
 	}
-	s.logger(ctx).Info("signed in", "openid", mask(who.OpenID), "scope", string(begun.Scope))
+	s.logger(ctx).Info("signed in", "openid", reqlog.Mask(who.OpenID), "scope", string(begun.Scope))
 	return writeJSON(w, http.StatusOK, api.TokenResponse{User: who.user(), ReturnTo: begun.ReturnTo})
 }
 

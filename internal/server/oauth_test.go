@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"h5pay/internal/api"
-	"h5pay/internal/server"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
@@ -46,7 +45,7 @@ func TestSilentSignIn(t *testing.T) {
 }
 
 func TestSignInWithProfile(t *testing.T) {
-	s := newShop(t, func(cfg *server.Config, _ *wechat.Config) { cfg.Scope = api.ScopeUserInfo })
+	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.Scope = api.ScopeUserInfo })
 	for i := range s.sim.Users() {
 		p := s.person(i)
 		code, state := p.authorize("/", "")
@@ -65,7 +64,7 @@ func TestSignInWithProfile(t *testing.T) {
 
 func TestSignInStandsWithoutAProfile(t *testing.T) {
 	for _, fault := range []string{wechattest.FaultSystemError, wechattest.FaultBadGateway, wechattest.FaultTimeoutBefore} {
-		s := newShop(t, func(cfg *server.Config, _ *wechat.Config) { cfg.Scope = api.ScopeUserInfo })
+		s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.Scope = api.ScopeUserInfo })
 		p := s.person(0)
 		code, state := p.authorize("/", "")
 		s.fault(fault, "/sns/userinfo")
@@ -209,7 +208,7 @@ func TestCookiesCannotBeSwapped(t *testing.T) {
 }
 
 func TestWrongSecretIsLoud(t *testing.T) {
-	s := newShop(t, func(_ *server.Config, wx *wechat.Config) { wx.AppSecret = "00000000000000000000000000000000" })
+	s := newShop(t, func(_ *settings, wx *wechat.Config) { wx.AppSecret = "00000000000000000000000000000000" })
 	p := s.person(0)
 	code, state := p.authorize("/", "")
 	p.fails(api.CodeWeChatRefused, "POST", api.PathToken, api.TokenRequest{Code: code, State: state})
@@ -219,7 +218,7 @@ func TestWrongSecretIsLoud(t *testing.T) {
 }
 
 func TestCookiesOfALocalShop(t *testing.T) {
-	s := newShop(t, func(cfg *server.Config, _ *wechat.Config) { cfg.ShopURL = "http://localhost:8802" })
+	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.ShopURL = "http://localhost:8802" })
 	p := s.person(0)
 	r := p.request("POST", api.PathAuthorize, []byte(`{"return_to":"/"}`))
 	r.Header.Set("Origin", "http://localhost:8802")

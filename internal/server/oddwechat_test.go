@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/cst"
 	"h5pay/wechat/wechattest"
 )
 
@@ -44,8 +45,8 @@ func TestReasonUnderOtherNames(t *testing.T) {
 			s.sim.Advance(4 * time.Second)
 			p.get(c.Order.ID)
 			logged("orderquery")
+			s.fault(fault, "/pay/orderquery") // meets the notification, which may come at once
 			p.pay(c.Pay)
-			s.fault(fault, "/pay/orderquery") // meets the notification
 			s.deliver()
 			logged("notification")
 			s.sim.Advance(15 * time.Second)
@@ -118,7 +119,7 @@ func TestPaymentWithCoupons(t *testing.T) {
 	}
 	day := s.now()
 	s.sim.Advance(33 * time.Hour)
-	if c := op.checkBill(day.In(time.FixedZone("", 8*3600)).Format("2006-01-02")); c.Status != "agrees" || c.Payments != 12 {
+	if c := op.checkBill(cst.In(day).Format("2006-01-02")); c.Status != "agrees" || c.Payments != 12 {
 		t.Errorf("%+v", c)
 	}
 }

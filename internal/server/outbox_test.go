@@ -14,7 +14,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/server"
+	"h5pay/internal/outbox"
 	"h5pay/internal/store/storetest"
 	"h5pay/webhook"
 	"h5pay/wechat"
@@ -283,8 +283,8 @@ func TestWebhookSecretIsChanged(t *testing.T) {
 		{[]string{webhookSecret}, []string{webhookSecret}},
 	} {
 		r.accept.Secrets = step.takes
-		r.handler = r.open(func(cfg *server.Config, _ *wechat.Config) {
-			cfg.Webhook = &server.Webhook{URL: "https://erp.example.com/h5pay", Doer: r}
+		r.handler = r.open(func(cfg *settings, _ *wechat.Config) {
+			cfg.Webhook = &outbox.Webhook{URL: "https://erp.example.com/h5pay", Doer: r}
 			for _, secret := range step.sends {
 				cfg.Webhook.Secrets = append(cfg.Webhook.Secrets, wechat.Secret(secret))
 			}
@@ -314,7 +314,7 @@ func TestEventsSayWhoseTheyAre(t *testing.T) {
 			r := newReceiver(t)
 			r.accept.Simulated = true
 			open := func(simulated bool) {
-				r.handler = r.open(func(cfg *server.Config, wx *wechat.Config) {
+				r.handler = r.open(func(cfg *settings, wx *wechat.Config) {
 					r.config(cfg, wx)
 					cfg.Simulated = simulated
 				})
@@ -327,7 +327,7 @@ func TestEventsSayWhoseTheyAre(t *testing.T) {
 			p.pay(c.Pay)
 			r.sim.Advance(2 * time.Minute)
 			r.reconcile()
-			r.handler = r.open(func(cfg *server.Config, wx *wechat.Config) {
+			r.handler = r.open(func(cfg *settings, wx *wechat.Config) {
 				r.config(cfg, wx)
 				// Another shop of another merchant, with the same secret and the database.
 				cfg.Simulated, cfg.ShopURL, cfg.MchID, cfg.AppID = test.delivered, "https://other.example.com", "1900009999", "wx0000000000000000"

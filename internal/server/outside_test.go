@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
+	"h5pay/internal/fen"
 	"h5pay/internal/order"
-	"h5pay/internal/server"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
@@ -237,7 +237,7 @@ func TestRenewedOrderIsToldAsItWas(t *testing.T) {
 	p := s.guest(0)
 	var c, again api.Checkout
 	p.must("POST", api.PathOrders, mweb("tea", 1), &c)
-	s.handler = s.open(func(cfg *server.Config, _ *wechat.Config) { cfg.ShopName = "改名小铺" })
+	s.handler = s.open(func(cfg *settings, _ *wechat.Config) { cfg.ShopName = "改名小铺" })
 	p.ip = "198.51.100.7"
 	p.must("POST", api.OrderPayPath(c.Order.ID), api.PayRequest{Renew: true}, &again)
 	if again.MWebURL == c.MWebURL {
@@ -323,7 +323,7 @@ func TestPayerNamesTheAmount(t *testing.T) {
 	s := newShop(t, nil)
 	p := s.guest(0)
 	req := native("tip", 1)
-	for _, amount := range []api.Fen{0, 500_001} {
+	for _, amount := range []fen.Fen{0, 500_001} {
 		req.Items[0].Amount = amount
 		p.unharmed(func() { p.fails(api.CodeBadRequest, "POST", api.PathOrders, req) })
 	}

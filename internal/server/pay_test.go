@@ -8,7 +8,6 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/server"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
@@ -32,7 +31,7 @@ func (s *shop) wantPath(id string, statuses ...api.OrderStatus) {
 func TestPayment(t *testing.T) {
 	for _, signType := range []wechat.SignType{wechat.SignHMAC, wechat.SignMD5} {
 		t.Run(string(signType), func(t *testing.T) {
-			s := newShop(t, func(_ *server.Config, wx *wechat.Config) { wx.SignType = signType })
+			s := newShop(t, func(_ *settings, wx *wechat.Config) { wx.SignType = signType })
 			p := s.signedIn(0)
 			c := p.order("tea", 2)
 			if c.Order.Status != api.StatusPending || c.Order.Total != 13600 || c.Pay == nil || c.Pay.SignType != string(signType) {

@@ -13,7 +13,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/server"
+	"h5pay/internal/outbox"
 	"h5pay/internal/store"
 	"h5pay/webhook"
 	"h5pay/wechat"
@@ -46,8 +46,8 @@ func newReceiver(t *testing.T) *receiver {
 }
 
 // config makes a signer deliver to the receiver.
-func (r *receiver) config(cfg *server.Config, _ *wechat.Config) {
-	cfg.Webhook = &server.Webhook{URL: "https://erp.example.com/h5pay", Secrets: []wechat.Secret{webhookSecret}, Doer: r}
+func (r *receiver) config(cfg *settings, _ *wechat.Config) {
+	cfg.Webhook = &outbox.Webhook{URL: "https://erp.example.com/h5pay", Secrets: []wechat.Secret{webhookSecret}, Doer: r}
 	cfg.Announce = func() { r.announced++ }
 }
 

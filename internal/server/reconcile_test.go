@@ -11,7 +11,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/server"
+	"h5pay/internal/payment"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
@@ -146,7 +146,7 @@ func before(next http.Handler, path string, do func()) http.Handler {
 // One call of it does a bounded amount of work, the next goes on, and an order
 // that fails does not hold up the others.
 func TestReconcileIsBoundedAndGoesOn(t *testing.T) {
-	s := newShop(t, func(cfg *server.Config, _ *wechat.Config) { cfg.Statements = server.MinStatements })
+	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.Statements = payment.MinStatements })
 	p := s.signedIn(0)
 	var ids []string
 	for range 43 {
@@ -170,7 +170,7 @@ func TestReconcileIsBoundedAndGoesOn(t *testing.T) {
 		if paid < least || i < 2 && paid > 25*(i+1) {
 			t.Errorf("after %d calls %d are paid, want at least %d", i+1, paid, least)
 		}
-		if n := statements.Load() - before; n > server.MinStatements {
+		if n := statements.Load() - before; n > payment.MinStatements {
 			t.Errorf("%d statements in one call", n)
 		}
 	}
@@ -269,7 +269,7 @@ func TestOrdersOfAFormerMerchant(t *testing.T) {
 	p.pay(c.Pay)
 	other := p.order("bun", 1)
 	former := p.handler
-	p.handler = s.open(func(cfg *server.Config, wx *wechat.Config) { cfg.MchID, wx.MchID = "1900000110", "1900000110" })
+	p.handler = s.open(func(cfg *settings, wx *wechat.Config) { cfg.MchID, wx.MchID = "1900000110", "1900000110" })
 	s.sim.Advance(10 * time.Minute)
 	p.fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(other.Order.ID), api.PayRequest{Renew: true})
 	p.fails(api.CodeWeChatBusy, "POST", api.OrderClosePath(other.Order.ID), struct{}{})
@@ -316,7 +316,7 @@ func TestToldOrdersDoNotStarveRefunds(t *testing.T) {
 
 // Orders that are due and that others query just now do not keep the timer busy.
 func TestTimerDoesNotReadTheSameOrdersAgain(t *testing.T) {
-	s := newShop(t, func(cfg *server.Config, _ *wechat.Config) { cfg.Store.Bounds.Buyer = 1000 })
+	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.Store.Bounds.Buyer = 1000 })
 	p := s.signedIn(0)
 	for range 120 {
 		p.order("tea", 1)

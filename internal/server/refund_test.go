@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
-	"h5pay/internal/server"
+	"h5pay/internal/fen"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
@@ -26,7 +26,7 @@ func (s *shop) operator() *person {
 func refundPath(id string) string { return api.PathAdminOrders + "/" + id + "/refund" }
 
 // refundOf asks for some money back, under a new key.
-func refundOf(amount api.Fen) api.RefundRequest {
+func refundOf(amount fen.Fen) api.RefundRequest {
 	return api.RefundRequest{RefundKey: rand.Text(), Amount: amount, Reason: "少了一包"}
 }
 
@@ -103,7 +103,7 @@ func TestPartialRefunds(t *testing.T) {
 	op := s.operator()
 	o := s.signedIn(0).paidOrder("tea", 1)
 	for i, step := range []struct {
-		amount api.Fen
+		amount fen.Fen
 		want   api.OrderStatus
 	}{{1000, api.StatusPaid}, {800, api.StatusPaid}, {5000, api.StatusRefunded}} {
 		s.sim.Advance(2 * time.Minute)
@@ -207,7 +207,7 @@ func TestConcurrentRefundsNeverExceedThePayment(t *testing.T) {
 			if n := len(s.sim.Ledger().Refunds); n != stored {
 				t.Errorf("WeChat made %d refunds, want %d", n, stored)
 			}
-			if got := op.look(o.ID); got.Refunded != api.Fen(1500*stored) || got.Status != api.StatusPaid {
+			if got := op.look(o.ID); got.Refunded != fen.Fen(1500*stored) || got.Status != api.StatusPaid {
 				t.Errorf("%+v", got)
 			}
 		})
@@ -344,7 +344,7 @@ func TestRefundWithoutACertificate(t *testing.T) {
 	s := newShop(t, nil)
 	op := s.operator()
 	o := s.signedIn(0).paidOrder("tea", 1)
-	s.handler = s.open(func(_ *server.Config, wx *wechat.Config) { wx.CertDoer = nil })
+	s.handler = s.open(func(_ *settings, wx *wechat.Config) { wx.CertDoer = nil })
 	op.unharmed(func() { op.fails(api.CodeMisconfigured, "POST", refundPath(o.ID), refundOf(1)) })
 }
 

@@ -120,7 +120,7 @@ func TestRefundThatIsTakenAfterItFailed(t *testing.T) {
 	}
 	s.wantStatus(o.ID, api.StatusPaid)
 	if _, err := s.wechat.Refund(t.Context(), wechat.RefundRequest{
-		OutTradeNo: s.outTradeNo(o.ID), OutRefundNo: r.ID, Total: wechat.Fen(o.Total), Amount: wechat.Fen(r.Amount), NotifyURL: shopURL + api.PathNotifyRefund,
+		OutTradeNo: s.outTradeNo(o.ID), OutRefundNo: r.ID, Total: o.Total, Amount: r.Amount, NotifyURL: shopURL + api.PathNotifyRefund,
 	}); err != nil {
 		t.Fatal(err)
 	}

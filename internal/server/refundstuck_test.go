@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"h5pay/internal/api"
-	"h5pay/internal/server"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
@@ -144,7 +143,7 @@ func TestRefundWithoutMoneyWaitsForTheOperator(t *testing.T) {
 // With REFUND_FROM_BALANCE=manual the operator decides, in a repeated call or in the
 // first.
 func TestOperatorChoosesTheBalance(t *testing.T) {
-	s := newShop(t, func(cfg *server.Config, _ *wechat.Config) { cfg.ManualBalance = true })
+	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.ManualBalance = true })
 	op := s.operator()
 	o := s.signedIn(0).paidOrder("tea", 1)
 	s.fault(wechattest.FaultUnsettledShort, "")

@@ -10,7 +10,8 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/server"
+	"h5pay/internal/outbox"
+	"h5pay/internal/payment"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
 	"h5pay/webhook"
@@ -19,7 +20,7 @@ import (
 )
 
 // small bends a shop to small bounds of unpaid orders.
-func small(cfg *server.Config, _ *wechat.Config) {
+func small(cfg *settings, _ *wechat.Config) {
 	cfg.Store.Bounds = store.Bounds{Buyer: 4, Guest: 3, NetworkGuests: 5, Guests: 8}
 }
 
@@ -80,7 +81,7 @@ func TestUnpaidOrdersAreBounded(t *testing.T) {
 // often as the limits allow. What is stored has a bound, and goes after a month.
 func TestGuestsDoNotFillTheDatabase(t *testing.T) {
 	r := newReceiver(t)
-	r.handler = r.open(func(cfg *server.Config, _ *wechat.Config) { cfg.Store.Bounds.NetworkGuests = 5 })
+	r.handler = r.open(func(cfg *settings, _ *wechat.Config) { cfg.Store.Bounds.NetworkGuests = 5 })
 	rows := func() (n int) {
 		t.Helper()
 		if err := r.db.QueryRow(`SELECT (SELECT COUNT(*) FROM orders) + (SELECT COUNT(*) FROM order_steps) + (SELECT COUNT(*) FROM events)
@@ -128,7 +129,7 @@ func TestGuestsDoNotFillTheDatabase(t *testing.T) {
 	if made != hours*5 || rows() > made*6+2 {
 		t.Errorf("%d orders were made and %d rows are stored", made, rows())
 	}
-	r.sim.Advance(server.DefaultKeepUnpaid + time.Hour)
+	r.sim.Advance(payment.DefaultKeepUnpaid + time.Hour)
 	for range made/100 + 1 {
 		r.reconcile()
 	}
@@ -142,9 +143,9 @@ func TestGuestsDoNotFillTheDatabase(t *testing.T) {
 func TestFullDatabaseSettlesLast(t *testing.T) {
 	for _, by := range []string{"notification", "timer"} {
 		t.Run(by, func(t *testing.T) {
-			s := newShop(t, func(cfg *server.Config, _ *wechat.Config) {})
+			s := newShop(t, func(cfg *settings, _ *wechat.Config) {})
 			s.db.SetMaxOpenConns(1) // SQLite's limit belongs to a connection
-			s.handler = s.open(func(cfg *server.Config, _ *wechat.Config) { cfg.Size = cfg.Store.SQLiteSize })
+			s.handler = s.open(func(cfg *settings, _ *wechat.Config) { cfg.Size = cfg.Store.SQLiteSize })
 			p := s.signedIn(0)
 			first, second, old := p.order("tea", 1), p.order("tea", 1), p.order("tea", 1)
 			if ok, err := store.New(s.db).Close(t.Context(), old.Order.ID, s.now()); !ok || err != nil {
@@ -219,23 +220,23 @@ func fillUp(t *testing.T, s *shop) {
 // internal/store, TestTimerKeepsUp, computes from this number how many orders a day one
 // timer keeps up with.
 func TestOneTimerRunQueriesMany(t *testing.T) {
-	s := newShop(t, func(cfg *server.Config, _ *wechat.Config) { cfg.Statements = server.MinStatements })
-	s.handler = s.open(func(cfg *server.Config, _ *wechat.Config) { cfg.Store.Bounds.Buyer = 1000 })
+	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.Statements = payment.MinStatements })
+	s.handler = s.open(func(cfg *settings, _ *wechat.Config) { cfg.Store.Bounds.Buyer = 1000 })
 	p := s.signedIn(0)
 	for range 60 {
 		p.order("test", 1)
 	}
 	s.sim.Advance(61 * time.Second)
-	s.change = func(cfg *server.Config, _ *wechat.Config) { cfg.Statements = server.MinStatements }
+	s.change = func(cfg *settings, _ *wechat.Config) { cfg.Statements = payment.MinStatements }
 	statements := countStatements(t, s)
 	before := s.calls("orderquery")
 	if err := s.signer.Reconcile(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if n := s.calls("orderquery") - before; n < 38 || n > server.MinStatements {
+	if n := s.calls("orderquery") - before; n < 38 || n > payment.MinStatements {
 		t.Errorf("%d queries", n)
 	}
-	if n := statements.Load(); n > server.MinStatements {
+	if n := statements.Load(); n > payment.MinStatements {
 		t.Errorf("%d statements", n)
 	}
 	// Without a limit, as natively, one run takes all that are due.
@@ -256,7 +257,7 @@ func TestTimerClosesWithinItsLimits(t *testing.T) {
 		p.order("test", 1)
 	}
 	s.sim.Advance(order.Lifetime + 2*time.Minute)
-	s.change = func(cfg *server.Config, _ *wechat.Config) { cfg.Statements = server.MinStatements }
+	s.change = func(cfg *settings, _ *wechat.Config) { cfg.Statements = payment.MinStatements }
 	statements := countStatements(t, s)
 	closed := 0
 	for range 8 {
@@ -264,10 +265,10 @@ func TestTimerClosesWithinItsLimits(t *testing.T) {
 		if err := s.signer.Reconcile(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		if n := statements.Load() - before; n > server.MinStatements {
+		if n := statements.Load() - before; n > payment.MinStatements {
 			t.Errorf("%d statements", n)
 		}
-		if n := s.calls("orderquery") + s.calls("closeorder") - calls; n > server.MinStatements {
+		if n := s.calls("orderquery") + s.calls("closeorder") - calls; n > payment.MinStatements {
 			t.Errorf("%d calls", n)
 		}
 		if err := s.db.QueryRow(`SELECT COUNT(*) FROM orders WHERE status = 'closed'`).Scan(&closed); err != nil {
@@ -304,10 +305,10 @@ func TestFreshOrderIsNotQueried(t *testing.T) {
 // goes first. What the flood made arrives as well.
 func TestMoneyGoesFirst(t *testing.T) {
 	r := newReceiver(t)
-	r.change = func(cfg *server.Config, _ *wechat.Config) { cfg.Statements = server.MinStatements }
-	r.handler = r.open(func(cfg *server.Config, wx *wechat.Config) {
-		cfg.Webhook = &server.Webhook{URL: "https://erp.example.com/h5pay", Secrets: []wechat.Secret{webhookSecret}, Doer: r}
-		cfg.Statements = server.MinStatements
+	r.change = func(cfg *settings, _ *wechat.Config) { cfg.Statements = payment.MinStatements }
+	r.handler = r.open(func(cfg *settings, wx *wechat.Config) {
+		cfg.Webhook = &outbox.Webhook{URL: "https://erp.example.com/h5pay", Secrets: []wechat.Secret{webhookSecret}, Doer: r}
+		cfg.Statements = payment.MinStatements
 		cfg.Store.Bounds = store.Bounds{Buyer: 1000, Guest: 1000, NetworkGuests: 1000, Guests: 1000}
 	})
 	p := r.guest(1)

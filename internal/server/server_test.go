@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"h5pay/internal/api"
+	"h5pay/internal/outbox"
 	"h5pay/internal/server"
 	"h5pay/wechat"
 )
@@ -31,12 +32,12 @@ func TestUnavailable(t *testing.T) {
 }
 
 // brokenWeChat panics, as code with a mistake does.
-type brokenWeChat struct{ server.Payments }
+type brokenWeChat struct{ weChat }
 
 func (brokenWeChat) ParsePayment([]byte) (wechat.Trade, error) { panic("a mistake") }
 
 func TestPanicIsAnswered(t *testing.T) {
-	s := newShop(t, func(cfg *server.Config, _ *wechat.Config) {})
+	s := newShop(t, func(cfg *settings, _ *wechat.Config) {})
 	p := s.person(0)
 	p.handler = mustServer(t, s, brokenWeChat{})
 	a := p.send(p.request("POST", api.PathNotifyPay, []byte("<xml></xml>")))
@@ -55,8 +56,8 @@ func (panicDoer) Do(*http.Request) (*http.Response, error) { panic("a mistake") 
 
 // A panic in a goroutine of a timer ends neither the program nor the other events.
 func TestPanicInADeliveryIsAnError(t *testing.T) {
-	s := newShop(t, func(cfg *server.Config, _ *wechat.Config) {
-		cfg.Webhook = &server.Webhook{URL: "https://erp.example.com", Secrets: []wechat.Secret{webhookSecret}, Doer: panicDoer{}}
+	s := newShop(t, func(cfg *settings, _ *wechat.Config) {
+		cfg.Webhook = &outbox.Webhook{URL: "https://erp.example.com", Secrets: []wechat.Secret{webhookSecret}, Doer: panicDoer{}}
 	})
 	s.signedIn(0).paidOrder("tea", 1)
 	if err := s.signer.Deliver(t.Context()); err == nil {
@@ -67,9 +68,9 @@ func TestPanicInADeliveryIsAnError(t *testing.T) {
 	}
 }
 
-func mustServer(t *testing.T, s *shop, wx server.Payments) http.Handler {
+func mustServer(t *testing.T, s *shop, wx weChat) http.Handler {
 	t.Helper()
-	signer, err := server.New(goodConfig(s, wx))
+	signer, err := newSigner(goodConfig(s, wx))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,34 +79,34 @@ func mustServer(t *testing.T, s *shop, wx server.Payments) http.Handler {
 
 func TestNewNamesTheBadField(t *testing.T) {
 	s := newShop(t, nil)
-	for field, bend := range map[string]func(*server.Config){
-		"ShopName":   func(c *server.Config) { c.ShopName = "" },
-		"ShopURL":    func(c *server.Config) { c.ShopURL = "shop.example.com" },
-		"Scope":      func(c *server.Config) { c.Scope = "snsapi_login" },
-		"TradeTypes": func(c *server.Config) { c.TradeTypes = []api.TradeType{api.TradeJSAPI, "APP"} },
-		"MWEB":       func(c *server.Config) { c.ShopName = strings.Repeat("店", 50) },
-		"AppID":      func(c *server.Config) { c.AppID = "" },
-		"MchID":      func(c *server.Config) { c.MchID = "" },
-		"SessionKey": func(c *server.Config) { c.SessionKey = "too short" },
-		"Store":      func(c *server.Config) { c.Store = nil },
-		"WeChat":     func(c *server.Config) { c.WeChat = nil },
+	for field, bend := range map[string]func(*settings){
+		"ShopName":   func(c *settings) { c.ShopName = "" },
+		"ShopURL":    func(c *settings) { c.ShopURL = "shop.example.com" },
+		"Scope":      func(c *settings) { c.Scope = "snsapi_login" },
+		"TradeTypes": func(c *settings) { c.TradeTypes = []api.TradeType{api.TradeJSAPI, "APP"} },
+		"MWEB":       func(c *settings) { c.ShopName = strings.Repeat("店", 50) },
+		"AppID":      func(c *settings) { c.AppID = "" },
+		"MchID":      func(c *settings) { c.MchID = "" },
+		"SessionKey": func(c *settings) { c.SessionKey = "too short" },
+		"Store":      func(c *settings) { c.Store = nil },
+		"WeChat":     func(c *settings) { c.WeChat = nil },
 
-		"Webhook.URL": func(c *server.Config) {
-			c.Webhook = &server.Webhook{URL: "erp.example.com", Secrets: []wechat.Secret{webhookSecret}, Doer: http.DefaultClient}
+		"Webhook.URL": func(c *settings) {
+			c.Webhook = &outbox.Webhook{URL: "erp.example.com", Secrets: []wechat.Secret{webhookSecret}, Doer: http.DefaultClient}
 		},
-		"Webhook.Secrets": func(c *server.Config) {
-			c.Webhook = &server.Webhook{URL: "https://erp.example.com", Secrets: []wechat.Secret{webhookSecret, "too short"}, Doer: http.DefaultClient}
+		"Webhook.Secrets": func(c *settings) {
+			c.Webhook = &outbox.Webhook{URL: "https://erp.example.com", Secrets: []wechat.Secret{webhookSecret, "too short"}, Doer: http.DefaultClient}
 		},
-		"Secrets is empty": func(c *server.Config) {
-			c.Webhook = &server.Webhook{URL: "https://erp.example.com", Doer: http.DefaultClient}
+		"Secrets is empty": func(c *settings) {
+			c.Webhook = &outbox.Webhook{URL: "https://erp.example.com", Doer: http.DefaultClient}
 		},
-		"Webhook.Doer": func(c *server.Config) {
-			c.Webhook = &server.Webhook{URL: "https://erp.example.com", Secrets: []wechat.Secret{webhookSecret}}
+		"Webhook.Doer": func(c *settings) {
+			c.Webhook = &outbox.Webhook{URL: "https://erp.example.com", Secrets: []wechat.Secret{webhookSecret}}
 		},
 	} {
 		cfg := goodConfig(s, brokenWeChat{})
 		bend(&cfg)
-		if _, err := server.New(cfg); err == nil || !strings.Contains(err.Error(), field) || strings.Contains(err.Error(), "too short") {
+		if _, err := newSigner(cfg); err == nil || !strings.Contains(err.Error(), field) || strings.Contains(err.Error(), "too short") {
 			t.Errorf("%s: %v", field, err)
 		}
 	}

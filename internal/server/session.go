@@ -6,6 +6,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/reqlog"
 )
 
 const (
@@ -40,15 +41,7 @@ func (s session) user() api.User {
 	if s.OpenID == "" {
 		return api.User{Guest: true}
 	}
-	return api.User{OpenID: mask(s.OpenID), Nickname: s.Nickname, AvatarURL: s.AvatarURL}
-}
-
-// mask shortens an openid for people and logs: "oUpF…Mg3I".
-func mask(openid string) string {
-	if len(openid) < 12 {
-		return "…"
-	}
-	return openid[:4] + "…" + openid[len(openid)-4:]
+	return api.User{OpenID: reqlog.Mask(s.OpenID), Nickname: s.Nickname, AvatarURL: s.AvatarURL}
 }
 
 // caller returns the session of whoever is known here, by a sign-in or as a
@@ -88,7 +81,7 @@ func (s *Server) postSession(w http.ResponseWriter, r *http.Request) error {
 		if err := s.session.set(w, who, guestLife); err != nil {
 			return err
 		}
-		s.logger(r.Context()).Info("guest arrived", "guest", mask(who.Guest))
+		s.logger(r.Context()).Info("guest arrived", "guest", reqlog.Mask(who.Guest))
 	} else if err := s.session.renew(w, r); err != nil {
 		return err
 	}

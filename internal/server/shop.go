@@ -9,10 +9,10 @@ import (
 
 func (s *Server) getConfig(w http.ResponseWriter, _ *http.Request) error {
 	return writeJSON(w, http.StatusOK, api.Config{
-		AppID:      s.cfg.AppID,
-		ShopName:   s.cfg.ShopName,
+		AppID:      s.shop.AppID,
+		ShopName:   s.shop.Name,
 		Scope:      s.cfg.Scope,
-		TradeTypes: s.cfg.TradeTypes,
+		TradeTypes: s.shop.TradeTypes,
 		Currency:   order.Currency,
 	})
 }
@@ -30,4 +30,13 @@ func (s *Server) listProducts(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return writeJSON(w, http.StatusOK, list)
+}
+
+// getCounters returns the counters to the operator.
+func (s *Server) getCounters(w http.ResponseWriter, r *http.Request) error {
+	counters, err := s.cfg.Store.Counters(r.Context())
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, api.Counters{Counters: counters})
 }

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"database/sql"
 	"encoding/json"
 	"log/slog"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/outbox"
+	"h5pay/internal/payment"
 	"h5pay/internal/server"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
@@ -33,21 +36,21 @@ type shop struct {
 	sim     *wechattest.WeChat
 	wire    *wire // to WeChat
 	wechat  *wechat.Client
-	signer  *server.Server
+	signer  *signer
 	ahead   time.Duration // of the shop's clock, before WeChat's
 	handler http.Handler
 	log     *logBuffer
-	change  func(*server.Config, *wechat.Config) // of the settings, as newShop was told
+	change  func(*settings, *wechat.Config) // of the settings, as newShop was told
 }
 
 // newShop opens a shop. change, if not nil, bends its settings.
-func newShop(t testing.TB, change func(*server.Config, *wechat.Config)) *shop {
+func newShop(t testing.TB, change func(*settings, *wechat.Config)) *shop {
 	t.Helper()
 	return newShopAt(t, wechattest.Config{}, change)
 }
 
 // newShopAt opens a shop at a WeChat with some settings of its own.
-func newShopAt(t testing.TB, at wechattest.Config, change func(*server.Config, *wechat.Config)) *shop {
+func newShopAt(t testing.TB, at wechattest.Config, change func(*settings, *wechat.Config)) *shop {
 	t.Helper()
 	s := &shop{t: t, db: storetest.Open(t), log: &logBuffer{}, change: change}
 	back := &wire{}
@@ -67,7 +70,7 @@ func newShopAt(t testing.TB, at wechattest.Config, change func(*server.Config, *
 }
 
 // open makes a signer over the shop's database and WeChat.
-func (s *shop) open(change func(*server.Config, *wechat.Config)) http.Handler {
+func (s *shop) open(change func(*settings, *wechat.Config)) http.Handler {
 	s.t.Helper()
 	cfg := goodConfig(s, nil)
 	wx := wechat.Config{
@@ -84,22 +87,81 @@ func (s *shop) open(change func(*server.Config, *wechat.Config)) http.Handler {
 		s.t.Fatal(err)
 	}
 	cfg.WeChat, s.wechat = client, client
-	signer, err := server.New(cfg)
-	if err != nil {
+	if s.signer, err = newSigner(cfg); err != nil {
 		s.t.Fatal(err)
 	}
-	s.signer = signer
-	return signer.Handler()
+	return s.signer.Handler()
+}
+
+// signer is everything that the product makes of settings.
+type signer struct {
+	*server.Server
+	*payment.Service
+	*outbox.Sender
+}
+
+// CheckBills does what the product's timer does.
+func (s *signer) CheckBills(ctx context.Context) error {
+	if err := s.ForgetPayers(ctx); err != nil {
+		return err
+	}
+	return s.Service.CheckBills(ctx)
+}
+
+// settings are those of the rules, of the outbox and of HTTP.
+type settings struct {
+	server.Config
+	ShopName, ShopURL, AppID, MchID      string
+	TradeTypes                           []api.TradeType
+	Simulated, ManualBalance, SellingOff bool
+	WeChat                               weChat
+	Webhook                              *outbox.Webhook
+	Announce                             func()
+	PayerDays, Statements                int
+	KeepUnpaid                           time.Duration
+	Size                                 func(context.Context) (store.Size, error)
+}
+
+// weChat is all that the signer needs of WeChat.
+type weChat interface {
+	server.WeChat
+	payment.WeChat
+}
+
+// newSigner wires a signer as the product does.
+func newSigner(c settings) (s *signer, err error) {
+	s = &signer{}
+	s.Service, err = payment.New(payment.Config{
+		ShopName: c.ShopName, ShopURL: c.ShopURL, TradeTypes: c.TradeTypes, AppID: c.AppID, MchID: c.MchID,
+		Simulated: c.Simulated, ManualBalance: c.ManualBalance, SellingOff: c.SellingOff, Store: c.Store, WeChat: c.WeChat,
+		Announce: c.Announce, Statements: c.Statements, KeepUnpaid: c.KeepUnpaid, Size: c.Size, Log: c.Log, Now: c.Now, Rand: c.Rand,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.Sender, err = outbox.New(outbox.Config{
+		Store: c.Store, Webhook: c.Webhook, Simulated: c.Simulated, PayerDays: c.PayerDays, Announce: c.Announce,
+		Statements: c.Statements, Log: c.Log, Now: c.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.Config.Payment, c.Config.Outbox, c.Config.WeChat = s.Service, s.Sender, c.WeChat
+	s.Server, err = server.New(c.Config)
+	return s, err
 }
 
 // goodConfig is the signer's settings with everything in order.
-func goodConfig(s *shop, wx server.Payments) server.Config {
-	return server.Config{
+func goodConfig(s *shop, wx weChat) settings {
+	return settings{
 		ShopName: wechattest.DefaultShopName, ShopURL: shopURL,
 		AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID,
 		TradeTypes: []api.TradeType{api.TradeJSAPI, api.TradeNative, api.TradeMWEB},
-		SessionKey: sessionKey, SessionKeyOld: oldSessionKey, AdminToken: adminToken, Store: store.New(s.db), WeChat: wx, Now: s.now,
-		Log: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		WeChat:     wx,
+		Config: server.Config{
+			SessionKey: sessionKey, SessionKeyOld: oldSessionKey, AdminToken: adminToken, Store: store.New(s.db), Now: s.now,
+			Log: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		},
 	}
 }
 
@@ -150,7 +212,7 @@ var keys = []string{
 // A new secret of the settings has to be among keys.
 func TestEverySecretIsLookedFor(t *testing.T) {
 	s := newShop(t, nil)
-	v := reflect.ValueOf(goodConfig(s, nil))
+	v := reflect.ValueOf(goodConfig(s, nil).Config)
 	for i := range v.NumField() {
 		if secret, ok := v.Field(i).Interface().(wechat.Secret); ok && !slices.Contains(keys, string(secret)) {
 			t.Errorf("%s is empty or nobody looks for it", v.Type().Field(i).Name)

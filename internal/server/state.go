@@ -47,14 +47,14 @@ type stateSigner struct {
 	now         func() time.Time
 }
 
-func newStateSigner(cfg Config) (stateSigner, error) {
+func newStateSigner(cfg Config, appID string) (stateSigner, error) {
 	s := stateSigner{rand: cfg.Rand, now: cfg.Now}
 	var err error
-	if s.key, err = stateKey(cfg.SessionKey, cfg.AppID); err != nil {
+	if s.key, err = stateKey(cfg.SessionKey, appID); err != nil {
 		return stateSigner{}, err
 	}
 	if cfg.SessionKeyOld != "" {
-		s.former, err = stateKey(cfg.SessionKeyOld, cfg.AppID)
+		s.former, err = stateKey(cfg.SessionKeyOld, appID)
 	}
 	return s, err
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"h5pay/internal/api"
-	"h5pay/internal/server"
 	"h5pay/wechat"
 )
 
@@ -82,10 +81,10 @@ func TestTheCountInAStateCannotBeForged(t *testing.T) {
 // States of before a change of SESSION_KEY still count.
 func TestTheCountOutlivesTheKey(t *testing.T) {
 	const former = "a former session key of 32 chars"
-	before := newShop(t, func(cfg *server.Config, _ *wechat.Config) { cfg.SessionKey = former })
+	before := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.SessionKey = former })
 	p := before.person(0)
 	second := p.stateAfter(p.stateAfter(""))
-	after := newShop(t, func(cfg *server.Config, _ *wechat.Config) { cfg.SessionKeyOld = former })
+	after := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.SessionKeyOld = former })
 	q := after.person(0)
 	q.fails(api.CodeSignInLoop, "POST", api.PathAuthorize, api.AuthorizeRequest{ReturnTo: "/", After: second})
 }

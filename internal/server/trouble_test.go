@@ -9,7 +9,6 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/server"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
@@ -187,9 +186,9 @@ func TestRefusalWithoutACodeBurnsNoOrder(t *testing.T) {
 
 // A wrong key is the operator's fault: no order is lost to it.
 func TestWrongSettingsBurnNoOrder(t *testing.T) {
-	for name, bend := range map[string]func(*server.Config, *wechat.Config){
-		"api key": func(_ *server.Config, wx *wechat.Config) { wx.APIKey = "00000000000000000000000000000000" },
-		"mch_id":  func(_ *server.Config, wx *wechat.Config) { wx.MchID = "1900000000" },
+	for name, bend := range map[string]func(*settings, *wechat.Config){
+		"api key": func(_ *settings, wx *wechat.Config) { wx.APIKey = "00000000000000000000000000000000" },
+		"mch_id":  func(_ *settings, wx *wechat.Config) { wx.MchID = "1900000000" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newShop(t, nil)
@@ -217,7 +216,7 @@ func TestSignTypeChangedUnderAPendingOrder(t *testing.T) {
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
-	s.handler = s.open(func(_ *server.Config, wx *wechat.Config) { wx.SignType = wechat.SignMD5 })
+	s.handler = s.open(func(_ *settings, wx *wechat.Config) { wx.SignType = wechat.SignMD5 })
 	p.fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(c.Order.ID), struct{}{})
 	s.wantPath(c.Order.ID, api.StatusPending)
 	// What was signed before can still be paid.

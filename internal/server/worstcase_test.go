@@ -14,6 +14,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/growthtest"
+	"h5pay/internal/payment"
 )
 
 // fill returns head, as many copies of part as make about n bytes, and tail.
@@ -123,9 +124,9 @@ const maxHeader = 128 << 10
 func TestReadingARequestIsLinear(t *testing.T) {
 	now := time.Now()
 	s := &Server{
-		cfg: Config{AdminToken: "an operator's token of 34 letters.", ShopName: "x", AppID: "wx1", MchID: "1"},
+		cfg: Config{AdminToken: "an operator's token of 34 letters."},
 		log: slog.New(slog.NewTextHandler(io.Discard, nil)), now: func() time.Time { return now }, rand: zeros{},
-		origin: "https://shop.example.com",
+		shop: payment.Shop{Origin: "https://shop.example.com"},
 	}
 	s.session = testSealer(t, sessionCookie, "wx1", testKey, &now)
 	s.state = testSealer(t, stateCookie, "wx1", testKey, &now)

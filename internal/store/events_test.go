@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
+	"h5pay/internal/fen"
 	"h5pay/internal/order"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
@@ -41,7 +42,7 @@ func prepay(t *testing.T, s *store.Store, o order.Order) {
 }
 
 // refund makes a refund and lets it succeed.
-func refund(t *testing.T, s *store.Store, o order.Order, id string, amount api.Fen, at time.Time) {
+func refund(t *testing.T, s *store.Store, o order.Order, id string, amount fen.Fen, at time.Time) {
 	t.Helper()
 	ok, err := s.InsertRefund(ctx, order.Refund{ID: id, OrderID: o.ID, Key: "key-" + id, Amount: amount, Reason: "七天无理由", CreatedAt: at})
 	if !ok || err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
+	"h5pay/internal/fen"
 	"h5pay/internal/order"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
@@ -27,7 +28,7 @@ func paid(t *testing.T, s *store.Store, owner string) order.Order {
 	return o
 }
 
-func refundDraft(o order.Order, id string, amount api.Fen) order.Refund {
+func refundDraft(o order.Order, id string, amount fen.Fen) order.Refund {
 	return order.Refund{
 		ID: id, OrderID: o.ID, Key: "key-of-" + id, Amount: amount, Reason: "少了一包",
 		NotifyURL: "https://shop.example.com/api/notify/refund", CreatedAt: now,
@@ -43,7 +44,7 @@ func addRefund(t *testing.T, s *store.Store, r order.Refund) bool {
 	return ok
 }
 
-func wantOrder(t *testing.T, s *store.Store, id string, status api.OrderStatus, refunded api.Fen) {
+func wantOrder(t *testing.T, s *store.Store, id string, status api.OrderStatus, refunded fen.Fen) {
 	t.Helper()
 	if o, err := s.ByID(ctx, id); err != nil || o.Status != status || o.Refunded != refunded {
 		t.Errorf("order is %s with %d refunded, %v; want %s, %d", o.Status, o.Refunded, err, status, refunded)
@@ -230,7 +231,7 @@ func TestRecordedRefunds(t *testing.T) {
 	s := store.New(db)
 	unpaid := insert(t, s, "alice", "key-1")
 	o := paid(t, s, "bob")
-	record := func(o order.Order, id string, amount api.Fen) bool {
+	record := func(o order.Order, id string, amount fen.Fen) bool {
 		t.Helper()
 		ok, err := s.RecordRefund(ctx, order.Refund{ID: id, OrderID: o.ID, Amount: amount, RefundID: "50-" + id, CreatedAt: now, TakenAt: now})
 		if err != nil {
@@ -243,7 +244,7 @@ func TestRecordedRefunds(t *testing.T) {
 	for _, step := range []struct {
 		o      order.Order
 		id     string
-		amount api.Fen
+		amount fen.Fen
 		want   bool
 	}{{unpaid, "R1", 1, false}, {o, "R1", 13601, false}, {o, "R1", 13000, true}, {o, "R1", 1, false}, {o, "R2", 601, false}, {o, "R2", 600, true}} {
 		if got := record(step.o, step.id, step.amount); got != step.want {

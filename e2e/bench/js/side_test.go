@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/outbox"
+	"h5pay/internal/payment"
 	"h5pay/internal/server"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
@@ -44,11 +46,19 @@ func newSides(t *testing.T, signType wechat.SignType) []*side {
 	if err != nil {
 		t.Fatal(err)
 	}
-	signer, err := server.New(server.Config{
+	st, log := store.New(goSide.db), slog.New(slog.NewJSONHandler(goSide.log, nil))
+	pay, err := payment.New(payment.Config{
 		ShopName: wechattest.DefaultShopName, ShopURL: shopURL,
-		AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID, SessionKey: sessionKey, Simulated: true,
-		Store: store.New(goSide.db), WeChat: client, Log: slog.New(slog.NewJSONHandler(goSide.log, nil)),
+		AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID, Simulated: true, Store: st, WeChat: client, Log: log,
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	events, err := outbox.New(outbox.Config{Store: st, Simulated: true, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := server.New(server.Config{Payment: pay, Outbox: events, Store: st, WeChat: client, SessionKey: sessionKey, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package server
+package payment
 
 import (
 	"cmp"
@@ -11,7 +11,7 @@ import (
 )
 
 // prepayFailed decides what becomes of an order that WeChat did not take.
-func (s *Server) prepayFailed(ctx context.Context, o order.Order, cause error) (api.Checkout, error) {
+func (s *Service) prepayFailed(ctx context.Context, o order.Order, cause error) (api.Checkout, error) {
 	log := s.logger(ctx).With("order", o.ID, "out_trade_no", o.OutTradeNo)
 	var e *wechat.Error
 	if !errors.As(cause, &e) {
@@ -22,7 +22,7 @@ func (s *Server) prepayFailed(ctx context.Context, o order.Order, cause error) (
 		// Only a query says by which transaction.
 		if err := s.query(ctx, o, sourcePrepay); err != nil {
 			log.Error("an order that WeChat calls paid could not be settled", "error", err)
-			return api.Checkout{}, refuse(api.CodeWeChatBusy, "WeChat calls the order paid, ask again")
+			return api.Checkout{}, reject(api.CodeWeChatBusy, "WeChat calls the order paid, ask again")
 		}
 		return s.reload(ctx, o)
 	case e.Code == wechat.CodeOrderClosed:
@@ -38,7 +38,7 @@ func (s *Server) prepayFailed(ctx context.Context, o order.Order, cause error) (
 		// WeChat may have it or not. It stays as it is and is sent again
 		// unchanged when the page retries.
 		log.Warn("WeChat did not answer an order", "error", cause)
-		return api.Checkout{}, refuse(api.CodeWeChatBusy, "WeChat did not answer, try again")
+		return api.Checkout{}, reject(api.CodeWeChatBusy, "WeChat did not answer, try again")
 	case e.Kind == wechat.Operator, e.Code == "":
 		// A wrong key or number is not the order's fault: it can be paid once
 		// the setting is right. Neither is a refusal without a code, which
@@ -47,7 +47,7 @@ func (s *Server) prepayFailed(ctx context.Context, o order.Order, cause error) (
 		if err := s.cfg.Store.NoteFailure(ctx, o.ID, cmp.Or(e.Code, "FAIL"), s.now()); err != nil {
 			return api.Checkout{}, err
 		}
-		return api.Checkout{}, refuse(api.CodeWeChatRefused, "WeChat refused the shop")
+		return api.Checkout{}, reject(api.CodeWeChatRefused, "WeChat refused the shop")
 	}
 	log.Error("WeChat refused an order", "error", cause)
 	failed, err := s.cfg.Store.Fail(ctx, o.ID, e.Code, s.now())
@@ -61,5 +61,5 @@ func (s *Server) prepayFailed(ctx context.Context, o order.Order, cause error) (
 	if err != nil {
 		return api.Checkout{}, err
 	}
-	return api.Checkout{}, refuse(api.CodeWeChatRefused, "WeChat refused the order")
+	return api.Checkout{}, reject(api.CodeWeChatRefused, "WeChat refused the order")
 }

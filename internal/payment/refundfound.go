@@ -1,4 +1,4 @@
-package server
+package payment
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 // WeChat promises no more of such a trade than its state. The refunds name the
 // transaction and the amount. The payer and the time may stay unknown until the
 // bill of that day is compared.
-func (s *Server) settleRefunded(ctx context.Context, o order.Order, trade wechat.Trade, source string) error {
+func (s *Service) settleRefunded(ctx context.Context, o order.Order, trade wechat.Trade, source string) error {
 	refunds, err := s.refundsAtWeChat(ctx, o)
 	if err != nil {
 		return err
@@ -36,7 +36,7 @@ func (s *Server) settleRefunded(ctx context.Context, o order.Order, trade wechat
 
 // findRefunds asks WeChat for all refunds of an order and settles them. That is
 // how refunds made by hand on the merchant platform come to be known here.
-func (s *Server) findRefunds(ctx context.Context, o order.Order, source string) error {
+func (s *Service) findRefunds(ctx context.Context, o order.Order, source string) error {
 	refunds, err := s.refundsAtWeChat(ctx, o)
 	if err != nil {
 		return err
@@ -44,7 +44,7 @@ func (s *Server) findRefunds(ctx context.Context, o order.Order, source string) 
 	return s.foundRefunds(ctx, o.OutTradeNo, refunds, source)
 }
 
-func (s *Server) refundsAtWeChat(ctx context.Context, o order.Order) ([]wechat.Refund, error) {
+func (s *Service) refundsAtWeChat(ctx context.Context, o order.Order) ([]wechat.Refund, error) {
 	callCtx, cancel := context.WithTimeout(ctx, refundTimeout)
 	defer cancel()
 	refunds, err := s.cfg.WeChat.QueryRefunds(callCtx, o.OutTradeNo)
@@ -56,7 +56,7 @@ func (s *Server) refundsAtWeChat(ctx context.Context, o order.Order) ([]wechat.R
 
 // foundRefunds settles all refunds of an order. One that is refused leaves the
 // others to be settled.
-func (s *Server) foundRefunds(ctx context.Context, outTradeNo string, refunds []wechat.Refund, source string) error {
+func (s *Service) foundRefunds(ctx context.Context, outTradeNo string, refunds []wechat.Refund, source string) error {
 	o, err := s.cfg.Store.ByOutTradeNo(ctx, outTradeNo)
 	if err != nil {
 		return err
@@ -64,9 +64,9 @@ func (s *Server) foundRefunds(ctx context.Context, outTradeNo string, refunds []
 	var bad error
 	for _, told := range refunds {
 		err := s.foundRefund(ctx, o, told, source)
-		var why refusal
+		var mismatch Mismatch
 		switch {
-		case errors.As(err, &why):
+		case errors.As(err, &mismatch):
 			bad = err
 		case err != nil:
 			return err
@@ -77,7 +77,7 @@ func (s *Server) foundRefunds(ctx context.Context, outTradeNo string, refunds []
 
 // foundRefund settles a refund of an order that WeChat told of, signature checked.
 // One that was not made here is recorded first.
-func (s *Server) foundRefund(ctx context.Context, o order.Order, told wechat.Refund, source string) error {
+func (s *Service) foundRefund(ctx context.Context, o order.Order, told wechat.Refund, source string) error {
 	r, err := s.cfg.Store.RefundByID(ctx, told.OutRefundNo)
 	if errors.Is(err, store.ErrNotFound) {
 		r, err = s.recordRefund(ctx, o, told, source)
@@ -89,7 +89,7 @@ func (s *Server) foundRefund(ctx context.Context, o order.Order, told wechat.Ref
 }
 
 // recordRefund stores a refund that was not made here.
-func (s *Server) recordRefund(ctx context.Context, o order.Order, told wechat.Refund, source string) (order.Refund, error) {
+func (s *Service) recordRefund(ctx context.Context, o order.Order, told wechat.Refund, source string) (order.Refund, error) {
 	log := s.logger(ctx).With("source", source, "order", o.ID, "refund", told.OutRefundNo, "refund_id", told.RefundID, "amount", int64(told.Amount))
 	problem := ""
 	switch {
@@ -97,12 +97,12 @@ func (s *Server) recordRefund(ctx context.Context, o order.Order, told wechat.Re
 		problem = "it is about another order"
 	case !order.WasPaid(o.Status) || told.TransactionID != o.TransactionID:
 		problem = "transaction differs"
-	case fen(told.Total) != o.Total:
+	case told.Total != o.Total:
 		problem = "the order's amount differs"
 	}
 	if problem != "" {
 		log.Error("refund refused", "reason", problem)
-		return order.Refund{}, refusal(problem)
+		return order.Refund{}, Mismatch(problem)
 	}
 	now := s.now()
 	created := now
@@ -110,7 +110,7 @@ func (s *Server) recordRefund(ctx context.Context, o order.Order, told wechat.Re
 		created = told.RefundedAt // or earlier: WeChat does not say
 	}
 	recorded, err := s.cfg.Store.RecordRefund(ctx, order.Refund{
-		ID: told.OutRefundNo, OrderID: o.ID, Amount: fen(told.Amount), RefundID: told.RefundID, CreatedAt: created, TakenAt: now,
+		ID: told.OutRefundNo, OrderID: o.ID, Amount: told.Amount, RefundID: told.RefundID, CreatedAt: created, TakenAt: now,
 	})
 	if err != nil {
 		return order.Refund{}, err
@@ -119,7 +119,7 @@ func (s *Server) recordRefund(ctx context.Context, o order.Order, told wechat.Re
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		log.Error("refund refused", "reason", "more than was paid has gone back", "order_total", int64(o.Total))
-		return r, refusal("more than was paid has gone back")
+		return r, Mismatch("more than was paid has gone back")
 	case err == nil && recorded:
 		log.Warn("refund found that was not made here")
 	}

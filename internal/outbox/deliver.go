@@ -1,4 +1,4 @@
-package server
+package outbox
 
 import (
 	"context"
@@ -25,7 +25,7 @@ const (
 //
 // It has a timer and bounds of its own and waits for nobody but the receiver, so
 // that a receiver that hangs holds up nothing else.
-func (s *Server) Deliver(ctx context.Context) error {
+func (s *Sender) Deliver(ctx context.Context) error {
 	if s.cfg.Webhook == nil {
 		return nil // the events wait until there is one
 	}
@@ -73,7 +73,7 @@ func (s *Server) Deliver(ctx context.Context) error {
 
 // deliver sends one claimed event and marks what became of it. It reports whether
 // the receiver answered at all, and whether a later event of the order may be due now.
-func (s *Server) deliver(ctx context.Context, e order.Event) (answered, next bool, err error) {
+func (s *Sender) deliver(ctx context.Context, e order.Event) (answered, next bool, err error) {
 	defer s.caught(ctx, &err)
 	log := s.logger(ctx).With("event", e.ID, "type", string(e.Type), "order", e.OrderID, "attempt", e.Attempts)
 	status, err := s.send(ctx, e)

@@ -1,4 +1,4 @@
-package server
+package payment
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 
 // comparison compares one day's bill with our books, both ways.
 type comparison struct {
-	s    *Server
+	s    *Service
 	date string
 	// By our own clock, the time whose payments have to be in this bill, or in one
 	// that was compared before. It is a little early, so that what WeChat may have
@@ -92,7 +92,7 @@ func (c *comparison) find(ctx context.Context, rows []wechat.BillRow) (payments,
 // no such order.
 func (c *comparison) payment(ctx context.Context, row wechat.BillRow, e order.Entry) error {
 	c.check.Payments++
-	theirs := yuan(row.Total) + " " + string(row.State)
+	theirs := row.Total.String() + " " + string(row.State)
 	if c.twice(row.OutTradeNo) {
 		c.differ("twice", row, "", theirs)
 		return nil
@@ -117,8 +117,8 @@ func (c *comparison) payment(ctx context.Context, row wechat.BillRow, e order.En
 	switch {
 	case row.State != wechat.StateSuccess:
 		c.differ("status", row, e.Status, theirs)
-	case fen(row.Total) != e.Amount:
-		c.differ("amount", row, e.Amount.String(), yuan(row.Total))
+	case row.Total != e.Amount:
+		c.differ("amount", row, e.Amount.String(), row.Total.String())
 	case row.TransactionID != e.Number:
 		c.differ("number", row, e.Number, row.TransactionID)
 	case e.Incomplete:
@@ -139,7 +139,7 @@ func (c *comparison) complete(row wechat.BillRow) {
 // refund is payment for a refund.
 func (c *comparison) refund(ctx context.Context, row wechat.BillRow, e order.Entry) error {
 	c.check.Refunds++
-	theirs := yuan(row.Refund) + " " + string(row.RefundState)
+	theirs := row.Refund.String() + " " + string(row.RefundState)
 	if c.twice("/" + row.OutRefundNo) {
 		c.differ("twice", row, "", theirs)
 		return nil
@@ -166,8 +166,8 @@ func (c *comparison) refund(ctx context.Context, row wechat.BillRow, e order.Ent
 		c.differ("missing_here", row, "", theirs) // also when it is here by now
 	case e.OutTradeNo != row.OutTradeNo:
 		c.differ("number", row, e.OutTradeNo, row.OutTradeNo)
-	case fen(row.Refund) != e.Amount:
-		c.differ("amount", row, e.Amount.String(), yuan(row.Refund))
+	case row.Refund != e.Amount:
+		c.differ("amount", row, e.Amount.String(), row.Refund.String())
 	case e.Number == "" || !ok || behind():
 		c.differ("status", row, e.Status, theirs)
 	case row.RefundID != e.Number:
@@ -208,8 +208,8 @@ func (c *comparison) heal(ctx context.Context, outTradeNo string, ask func(order
 	c.healed++
 	err = ask(o)
 	var e *wechat.Error
-	var why refusal
-	if errors.As(err, &e) || errors.As(err, &why) {
+	var mismatch Mismatch
+	if errors.As(err, &e) || errors.As(err, &mismatch) {
 		c.s.logger(ctx).Warn("asking WeChat about a difference failed", "source", sourceBill, "order", o.ID, "error", err)
 		return nil
 	}
@@ -259,6 +259,3 @@ func (c *comparison) ours(ctx context.Context) error {
 	}
 	return nil
 }
-
-// yuan prints an amount of WeChat's.
-func yuan(f wechat.Fen) string { return fen(f).String() }

@@ -1,4 +1,4 @@
-package server
+package outbox
 
 import (
 	"bytes"
@@ -64,7 +64,7 @@ var (
 // The shop, the appid and the merchant are those of the order, so that a database
 // that was moved does not lie. An event is simulated if its order is, and if this
 // shop is: a copy of the database beside a simulator must not pass for the shop.
-func (s *Server) send(ctx context.Context, e order.Event) (int, error) {
+func (s *Sender) send(ctx context.Context, e order.Event) (int, error) {
 	body, err := json.Marshal(struct {
 		ID        string          `json:"id"`
 		Type      api.EventType   `json:"type"`

@@ -1,4 +1,4 @@
-package server
+package payment
 
 import (
 	"context"
@@ -24,7 +24,7 @@ const (
 // what pays it: what WeChat gave last while that lives and renew does not ask
 // for another, a new one otherwise. Nothing to pay it with means that it is
 // paid. With an error of selling nobody gets anything to pay with.
-func (s *Server) checkout(ctx context.Context, o order.Order, renew bool, selling error) (api.Checkout, error) {
+func (s *Service) checkout(ctx context.Context, o order.Order, renew bool, selling error) (api.Checkout, error) {
 	now := s.now()
 	switch {
 	case order.WasPaid(o.Status):
@@ -41,7 +41,7 @@ func (s *Server) checkout(ctx context.Context, o order.Order, renew bool, sellin
 	case o.TradeType == api.TradeJSAPI:
 		return s.prepay(ctx, o, time.Time{}) // every prepay_id works
 	}
-	if err := s.checkPayerAddress(ctx, o.TradeType, o.ClientIP); err != nil {
+	if err := s.checkPayerAddress(o.TradeType, o.ClientIP); err != nil {
 		return api.Checkout{}, err
 	}
 	return s.prepayAlone(ctx, o)
@@ -50,7 +50,7 @@ func (s *Server) checkout(ctx context.Context, o order.Order, renew bool, sellin
 // prepayAlone is prepay for an order of which only the last answer pays: a
 // second code_url voids the first (docs/wechat.md 4.5). Of several
 // requests at once one asks WeChat, and all of them get its answer.
-func (s *Server) prepayAlone(ctx context.Context, o order.Order) (api.Checkout, error) {
+func (s *Service) prepayAlone(ctx context.Context, o order.Order) (api.Checkout, error) {
 	now := s.now()
 	claim := now.Add(claimLife)
 	claimed, err := s.cfg.Store.ClaimPrepay(ctx, o.ID, o.PrepayID, claim, now)
@@ -71,7 +71,7 @@ func (s *Server) prepayAlone(ctx context.Context, o order.Order) (api.Checkout, 
 
 // await returns what another request has got from WeChat, or gets now. o is the
 // order as it was before.
-func (s *Server) await(ctx context.Context, o order.Order) (api.Checkout, error) {
+func (s *Service) await(ctx context.Context, o order.Order) (api.Checkout, error) {
 	for look, waited := firstLook, time.Duration(0); waited < prepayTimeout; look = min(2*look, lastLook) {
 		latest, err := s.cfg.Store.Get(ctx, o.ID, o.Owner)
 		switch {
@@ -91,7 +91,7 @@ func (s *Server) await(ctx context.Context, o order.Order) (api.Checkout, error)
 // prepay asks WeChat to take the order. Whatever the order went through before,
 // the call is the same to the letter: WeChat takes a repeated out_trade_no only
 // then, and answers with something that pays it.
-func (s *Server) prepay(ctx context.Context, o order.Order, claim time.Time) (api.Checkout, error) {
+func (s *Service) prepay(ctx context.Context, o order.Order, claim time.Time) (api.Checkout, error) {
 	callCtx, cancel := context.WithTimeout(ctx, prepayTimeout)
 	defer cancel()
 	prepay, err := s.cfg.WeChat.UnifiedOrder(callCtx, request(o))
@@ -130,7 +130,7 @@ func request(o order.Order) wechat.Order {
 	r := wechat.Order{
 		OutTradeNo: o.OutTradeNo,
 		Body:       o.Body,
-		TotalFee:   wechat.Fen(o.Total),
+		TotalFee:   o.Total,
 		TradeType:  wechat.TradeType(o.TradeType),
 		ClientIP:   o.ClientIP,
 		NotifyURL:  o.NotifyURL,
@@ -147,7 +147,7 @@ func request(o order.Order) wechat.Order {
 }
 
 // offer returns an order with what WeChat gave for it last.
-func (s *Server) offer(o order.Order) (api.Checkout, error) {
+func (s *Service) offer(o order.Order) (api.Checkout, error) {
 	if o.TradeType != api.TradeJSAPI {
 		return s.payable(o, nil), nil
 	}
@@ -164,7 +164,7 @@ func (s *Server) offer(o order.Order) (api.Checkout, error) {
 }
 
 // payable puts together an order and what pays it.
-func (s *Server) payable(o order.Order, params *api.PayParams) api.Checkout {
+func (s *Service) payable(o order.Order, params *api.PayParams) api.Checkout {
 	c := api.Checkout{Order: o.Public(), Pay: params, PayUntil: o.PayUntil().UnixMilli()}
 	switch o.TradeType {
 	case api.TradeNative:
@@ -175,7 +175,7 @@ func (s *Server) payable(o order.Order, params *api.PayParams) api.Checkout {
 	return c
 }
 
-func (s *Server) sign(orderID, prepayID string) (*api.PayParams, error) {
+func (s *Service) sign(orderID, prepayID string) (*api.PayParams, error) {
 	p, err := s.cfg.WeChat.PayParams(prepayID)
 	if err != nil {
 		return nil, fmt.Errorf("signing the payment of order %s: %w", orderID, err)
@@ -192,7 +192,7 @@ func (s *Server) sign(orderID, prepayID string) (*api.PayParams, error) {
 
 // reload returns an order that was just changed by somebody else. It never
 // goes to WeChat, so that checkout cannot go round in circles.
-func (s *Server) reload(ctx context.Context, o order.Order) (api.Checkout, error) {
+func (s *Service) reload(ctx context.Context, o order.Order) (api.Checkout, error) {
 	o, err := s.cfg.Store.Get(ctx, o.ID, o.Owner)
 	if err != nil {
 		return api.Checkout{}, err
@@ -206,11 +206,25 @@ func stopped(o order.Order) (api.Checkout, error) {
 	case order.WasPaid(o.Status):
 		return api.Checkout{Order: o.Public()}, nil
 	case o.Open():
-		return api.Checkout{}, refuse(api.CodeWeChatBusy, "WeChat has not settled the order yet, ask again")
+		return api.Checkout{}, reject(api.CodeWeChatBusy, "WeChat has not settled the order yet, ask again")
 	}
 	return api.Checkout{}, errNotPayable()
 }
 
 func errNotPayable() error {
-	return refuse(api.CodeOrderNotPayable, "the order is closed, refused or too old")
+	return reject(api.CodeOrderNotPayable, "the order is closed, refused or too old")
+}
+
+// Pay returns what pays an order, to its owner. renew asks for something new instead of
+// what WeChat gave last.
+func (s *Service) Pay(ctx context.Context, id, owner string, renew bool) (api.Checkout, error) {
+	o, err := s.ownOrder(ctx, id, owner)
+	if err != nil {
+		return api.Checkout{}, err
+	}
+	c, err := s.checkout(ctx, o, renew, s.Selling(ctx))
+	if err == nil && c.PayUntil == 0 {
+		return api.Checkout{}, reject(api.CodeOrderPaid, "the order is paid")
+	}
+	return c, err
 }

@@ -1,4 +1,4 @@
-package server
+package payment
 
 import (
 	"context"
@@ -41,7 +41,7 @@ const (
 // knowing, at most once per queryWindow. What goes wrong is logged; the order
 // is returned as it is known. notPaid reports that WeChat was asked and said that
 // nobody has paid.
-func (s *Server) refresh(ctx context.Context, o order.Order) (latest order.Order, notPaid bool) {
+func (s *Service) refresh(ctx context.Context, o order.Order) (latest order.Order, notPaid bool) {
 	if !s.stale(o) {
 		return o, false
 	}
@@ -50,7 +50,7 @@ func (s *Server) refresh(ctx context.Context, o order.Order) (latest order.Order
 
 // refreshNow is refresh for a caller who does not rely on what WeChat said a moment
 // ago. Only the claim bounds its queries.
-func (s *Server) refreshNow(ctx context.Context, o order.Order) (latest order.Order, notPaid bool) {
+func (s *Service) refreshNow(ctx context.Context, o order.Order) (latest order.Order, notPaid bool) {
 	log := s.logger(ctx).With("order", o.ID)
 	claimed, err := s.cfg.Store.ClaimQuery(ctx, o.ID, queryWindow, s.now())
 	if err != nil {
@@ -59,9 +59,9 @@ func (s *Server) refreshNow(ctx context.Context, o order.Order) (latest order.Or
 	if !claimed {
 		return o, false
 	}
-	var why refusal
+	var mismatch Mismatch
 	found, err := s.queryFound(ctx, o, sourcePoll)
-	if err != nil && !errors.As(err, &why) {
+	if err != nil && !errors.As(err, &mismatch) {
 		log.Warn("asking WeChat about an order failed", "error", err)
 	}
 	notPaid = err == nil && found != paidOrOpen
@@ -76,7 +76,7 @@ func (s *Server) refreshNow(ctx context.Context, o order.Order) (latest order.Or
 // stale reports whether WeChat may know more of an order than it said last, to a query
 // or to unifiedorder: queryWindow has passed since then. It saves a poll the statement
 // of a claim that would fail.
-func (s *Server) stale(o order.Order) bool {
+func (s *Service) stale(o order.Order) bool {
 	last := o.QueriedAt
 	if o.PrepayAt.After(last) {
 		last = o.PrepayAt
@@ -92,7 +92,7 @@ func (s *Server) stale(o order.Order) bool {
 // A timer calls it every minute. It keeps to Config.Statements and to reconcileTime;
 // the next call continues with the rest, so it may stop or fail anywhere. Failures of
 // single orders are logged; the error is the database's.
-func (s *Server) Reconcile(ctx context.Context) error {
+func (s *Service) Reconcile(ctx context.Context) error {
 	began := s.now()
 	ctx, statements := store.CountStatements(ctx)
 	// In a full database deleting makes the room that settling needs, so it comes
@@ -131,7 +131,7 @@ func (s *Server) Reconcile(ctx context.Context) error {
 
 // tidy deletes what is no longer needed, in bounded portions, and notes the size of the
 // database.
-func (s *Server) tidy(ctx context.Context, now time.Time) error {
+func (s *Service) tidy(ctx context.Context, now time.Time) error {
 	deleted, err := s.cfg.Store.DeleteUnpaid(ctx, now.Add(-s.cfg.KeepUnpaid), maxDeleted)
 	if deleted > 0 {
 		s.log.Info("old unpaid orders deleted", "orders", deleted)
@@ -152,7 +152,7 @@ func (s *Server) tidy(ctx context.Context, now time.Time) error {
 
 // queries are the queries about orders of one Reconcile. Some run at once.
 type queries struct {
-	s             *Server
+	s             *Service
 	began         time.Time
 	statements    *atomic.Int64 // made so far by this Reconcile
 	calls         int           // to WeChat, at most
@@ -258,15 +258,15 @@ func (q *queries) affords(running, calls int) bool {
 }
 
 // queryDue queries WeChat about an order that is due.
-func (s *Server) queryDue(ctx context.Context, o order.Order, claim claimFunc) (r queried) {
+func (s *Service) queryDue(ctx context.Context, o order.Order, claim claimFunc) (r queried) {
 	defer s.caught(ctx, &r.err)
 	claimed, err := claim(ctx, o.ID, queryWindow, s.now())
 	if err != nil || !claimed {
 		return queried{err: err} // not claimed: its owner looks at it, or it has just been paid
 	}
 	r.claimed = true
-	var why refusal
-	if err := s.query(ctx, o, sourceCron); err != nil && !errors.As(err, &why) {
+	var mismatch Mismatch
+	if err := s.query(ctx, o, sourceCron); err != nil && !errors.As(err, &mismatch) {
 		r.failed = true
 		s.log.Warn("asking WeChat about an order failed", "order", o.ID, "source", sourceCron, "error", err)
 	}
@@ -275,13 +275,13 @@ func (s *Server) queryDue(ctx context.Context, o order.Order, claim claimFunc) (
 
 // query asks WeChat about an order and settles the answer. What nobody paid in
 // time, or what was given up, is closed.
-func (s *Server) query(ctx context.Context, o order.Order, source string) error {
+func (s *Service) query(ctx context.Context, o order.Order, source string) error {
 	_, err := s.queryFound(ctx, o, source)
 	return err
 }
 
 // queryFound is query for a caller that wants to know what WeChat said.
-func (s *Server) queryFound(ctx context.Context, o order.Order, source string) (found int, err error) {
+func (s *Service) queryFound(ctx context.Context, o order.Order, source string) (found int, err error) {
 	found, err = s.ask(ctx, o, source)
 	if err != nil || found == paidOrOpen || !s.mayClose(o) {
 		return found, err
@@ -297,7 +297,7 @@ const (
 )
 
 // ask asks WeChat about an order and settles the answer.
-func (s *Server) ask(ctx context.Context, o order.Order, source string) (found int, err error) {
+func (s *Service) ask(ctx context.Context, o order.Order, source string) (found int, err error) {
 	if o.MchID != s.cfg.MchID {
 		return 0, fmt.Errorf("order %s was made for another merchant, of whose orders WeChat does not tell", o.ID)
 	}

@@ -1,4 +1,4 @@
-package server
+package payment
 
 import (
 	"bytes"
@@ -14,6 +14,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/reqlog"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
@@ -21,7 +22,7 @@ import (
 
 // ledger is a server whose trades the test makes up. It never calls WeChat.
 type ledger struct {
-	*Server
+	*Service
 	db  *sql.DB
 	log bytes.Buffer
 }
@@ -31,13 +32,13 @@ func newLedger(t testing.TB) *ledger {
 	l := &ledger{db: storetest.Open(t)}
 	s, err := New(Config{
 		ShopName: "店", ShopURL: "https://shop.example.com", AppID: "wx5a1e0f7c3b2d4968", MchID: "1900000109",
-		SessionKey: testKey, Store: store.New(l.db), WeChat: struct{ Payments }{},
+		Store: store.New(l.db), WeChat: struct{ WeChat }{},
 		Log: slog.New(slog.NewTextHandler(&l.log, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Server = s
+	l.Service = s
 	return l
 }
 
@@ -58,11 +59,11 @@ func (l *ledger) pending(t testing.TB) order.Order {
 	return o
 }
 
-// payment is the trade that pays o.
-func payment(o order.Order) wechat.Trade {
+// tradeOf is the trade that pays o.
+func tradeOf(o order.Order) wechat.Trade {
 	return wechat.Trade{
 		AppID: o.AppID, MchID: o.MchID, OutTradeNo: o.OutTradeNo, TransactionID: "42000" + o.ID, OpenID: o.Owner,
-		State: wechat.StateSuccess, TotalFee: wechat.Fen(o.Total), Currency: "CNY", PaidAt: time.Now(),
+		State: wechat.StateSuccess, TotalFee: o.Total, Currency: "CNY", PaidAt: time.Now(),
 	}
 }
 
@@ -95,13 +96,13 @@ func TestSettleRefusesWhatDoesNotAgreeWithTheOrder(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := newLedger(t)
 			o := l.pending(t)
-			trade := payment(o)
+			trade := tradeOf(o)
 			bend(&trade)
 			before := storetest.Dump(t, l.db)
 			err := l.settle(context.Background(), trade, sourceNotify)
 			reason := name[strings.Index(name, ": ")+1:]
-			var why refusal
-			if !errors.As(err, &why) || string(why) != strings.TrimSpace(reason) {
+			var mismatch Mismatch
+			if !errors.As(err, &mismatch) || string(mismatch) != strings.TrimSpace(reason) {
 				t.Errorf("settle: %v", err)
 			}
 			if storetest.Dump(t, l.db) != before {
@@ -130,7 +131,7 @@ func TestSettleByState(t *testing.T) {
 	} {
 		l := newLedger(t)
 		o := l.pending(t)
-		trade := payment(o)
+		trade := tradeOf(o)
 		trade.State = state
 		for range 2 {
 			if err := l.settle(context.Background(), trade, sourcePoll); err != nil {
@@ -146,20 +147,20 @@ func TestSettleByState(t *testing.T) {
 func TestPaidOrderStaysPaid(t *testing.T) {
 	l := newLedger(t)
 	o := l.pending(t)
-	if err := l.settle(context.Background(), payment(o), sourceNotify); err != nil {
+	if err := l.settle(context.Background(), tradeOf(o), sourceNotify); err != nil {
 		t.Fatal(err)
 	}
 	before := storetest.Dump(t, l.db)
 	for _, state := range []wechat.TradeState{wechat.StateClosed, wechat.StateNotPay, wechat.StateRefund, wechat.StateSuccess} {
-		trade := payment(o)
+		trade := tradeOf(o)
 		trade.State = state
 		if err := l.settle(context.Background(), trade, sourcePoll); err != nil {
 			t.Errorf("%s: %v", state, err)
 		}
 	}
-	second := payment(o)
+	second := tradeOf(o)
 	second.TransactionID += "X"
-	if err := l.settle(context.Background(), second, sourceNotify); err != refusal("the order is paid by another transaction") {
+	if err := l.settle(context.Background(), second, sourceNotify); err != Mismatch("the order is paid by another transaction") {
 		t.Errorf("a second transaction: %v", err)
 	}
 	if storetest.Dump(t, l.db) != before {
@@ -170,12 +171,12 @@ func TestPaidOrderStaysPaid(t *testing.T) {
 func TestOneTransactionDoesNotPayTwoOrders(t *testing.T) {
 	l := newLedger(t)
 	a, b := l.pending(t), l.pending(t)
-	if err := l.settle(context.Background(), payment(a), sourceNotify); err != nil {
+	if err := l.settle(context.Background(), tradeOf(a), sourceNotify); err != nil {
 		t.Fatal(err)
 	}
-	trade := payment(b)
-	trade.TransactionID = payment(a).TransactionID
-	if err := l.settle(context.Background(), trade, sourceNotify); err != refusal("the transaction belongs to another order") {
+	trade := tradeOf(b)
+	trade.TransactionID = tradeOf(a).TransactionID
+	if err := l.settle(context.Background(), trade, sourceNotify); err != Mismatch("the transaction belongs to another order") {
 		t.Errorf("settle: %v", err)
 	}
 	if got := l.status(t, b); got != api.StatusPending {
@@ -189,7 +190,7 @@ func TestLatePaymentCounts(t *testing.T) {
 	if ok, err := l.cfg.Store.Close(context.Background(), o.ID, l.now()); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	if err := l.settle(context.Background(), payment(o), sourceNotify); err != nil {
+	if err := l.settle(context.Background(), tradeOf(o), sourceNotify); err != nil {
 		t.Fatal(err)
 	}
 	if got := l.status(t, o); got != api.StatusPaid {
@@ -204,8 +205,8 @@ func TestSettleReportsADeadDatabase(t *testing.T) {
 	l := newLedger(t)
 	o := l.pending(t)
 	l.db.Close()
-	var why refusal
-	if err := l.settle(context.Background(), payment(o), sourceNotify); err == nil || errors.As(err, &why) {
+	var mismatch Mismatch
+	if err := l.settle(context.Background(), tradeOf(o), sourceNotify); err == nil || errors.As(err, &mismatch) {
 		t.Errorf("settle: %v", err)
 	}
 }
@@ -214,14 +215,14 @@ func BenchmarkSettle(b *testing.B) {
 	for _, kind := range []string{"first", "repeated"} {
 		b.Run(kind, func(b *testing.B) {
 			l := newLedger(b)
-			l.Server.log = slog.New(slog.DiscardHandler)
-			trade := payment(l.pending(b))
-			ctx := context.WithValue(context.Background(), requestKey{}, requestInfo{log: l.Server.log})
+			l.Service.log = slog.New(slog.DiscardHandler)
+			trade := tradeOf(l.pending(b))
+			ctx := reqlog.With(context.Background(), "bench", l.Service.log)
 			i := 0
 			for b.Loop() {
 				if kind == "first" {
 					b.StopTimer()
-					trade = payment(l.pending(b))
+					trade = tradeOf(l.pending(b))
 					b.StartTimer()
 				}
 				if err := l.settle(ctx, trade, sourceNotify); err != nil {

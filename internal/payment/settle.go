@@ -1,4 +1,4 @@
-package server
+package payment
 
 import (
 	"context"
@@ -21,11 +21,11 @@ const (
 	sourceClose  = "close"
 )
 
-// refusal is why settle believed a trade not to be this shop's business. The
+// Mismatch is why what WeChat reports does not agree with what is stored. The
 // text is safe to show to whoever holds the key.
-type refusal string
+type Mismatch string
 
-func (r refusal) Error() string { return string(r) }
+func (r Mismatch) Error() string { return string(r) }
 
 // settle is the only way an order becomes paid: by a trade that WeChat itself
 // told of, signature checked, that agrees with the order in appid, merchant,
@@ -34,19 +34,19 @@ func (r refusal) Error() string { return string(r) }
 //
 // A refusal means that nothing was changed and an operator has to look; other
 // errors are the database's, and the trade should be told again.
-func (s *Server) settle(ctx context.Context, trade wechat.Trade, source string) error {
+func (s *Service) settle(ctx context.Context, trade wechat.Trade, source string) error {
 	return s.withOrder(ctx, trade, source, func(o order.Order) error { return s.apply(ctx, o, trade, source) })
 }
 
 // withOrder runs do with the order of a trade. A refusal, also that there is no
 // such order, is logged and counted.
-func (s *Server) withOrder(ctx context.Context, trade wechat.Trade, source string, do func(order.Order) error) error {
+func (s *Service) withOrder(ctx context.Context, trade wechat.Trade, source string, do func(order.Order) error) error {
 	log := s.logger(ctx).With("source", source, "out_trade_no", trade.OutTradeNo)
 	o, err := s.cfg.Store.ByOutTradeNo(ctx, trade.OutTradeNo)
 	if errors.Is(err, store.ErrNotFound) {
 		log.Error("trade refused", "reason", "unknown order")
 		s.count(ctx, map[string]int{"refused.unknown_order": 1})
-		return refusal("unknown order")
+		return Mismatch("unknown order")
 	}
 	if err != nil {
 		return err
@@ -56,25 +56,25 @@ func (s *Server) withOrder(ctx context.Context, trade wechat.Trade, source strin
 
 // settleOrder is settle for a trade of an order that was read before: the columns that
 // a trade has to agree with never change.
-func (s *Server) settleOrder(ctx context.Context, o order.Order, trade wechat.Trade, source string) error {
+func (s *Service) settleOrder(ctx context.Context, o order.Order, trade wechat.Trade, source string) error {
 	return s.judge(ctx, o, trade, source, func(o order.Order) error { return s.apply(ctx, o, trade, source) })
 }
 
 // judge runs do with the order of a trade. A refusal is logged and counted.
-func (s *Server) judge(ctx context.Context, o order.Order, trade wechat.Trade, source string, do func(order.Order) error) error {
+func (s *Service) judge(ctx context.Context, o order.Order, trade wechat.Trade, source string, do func(order.Order) error) error {
 	log := s.logger(ctx).With("source", source, "out_trade_no", trade.OutTradeNo, "order", o.ID)
 	err := do(o)
-	var why refusal
-	if errors.As(err, &why) {
-		s.count(ctx, map[string]int{"refused." + strings.ReplaceAll(string(why), " ", "_"): 1})
-		log.Error("trade refused", "reason", string(why), "state", string(trade.State), "transaction_id", trade.TransactionID,
+	var mismatch Mismatch
+	if errors.As(err, &mismatch) {
+		s.count(ctx, map[string]int{"refused." + strings.ReplaceAll(string(mismatch), " ", "_"): 1})
+		log.Error("trade refused", "reason", string(mismatch), "state", string(trade.State), "transaction_id", trade.TransactionID,
 			"order_total", int64(o.Total), "trade_total", int64(trade.TotalFee), "currency", trade.Currency)
 	}
 	return err
 }
 
 // apply changes the order as the trade says.
-func (s *Server) apply(ctx context.Context, o order.Order, trade wechat.Trade, source string) error {
+func (s *Service) apply(ctx context.Context, o order.Order, trade wechat.Trade, source string) error {
 	if err := sameAccount(o, trade); err != nil {
 		return err
 	}
@@ -90,17 +90,17 @@ func (s *Server) apply(ctx context.Context, o order.Order, trade wechat.Trade, s
 	case wechat.StateNotPay, wechat.StateUserPaying, wechat.StateAccept, wechat.StatePayError:
 		return nil // nothing final for an order that can be paid again
 	}
-	return refusal("unknown trade state")
+	return Mismatch("unknown trade state")
 }
 
 // sameAccount returns a refusal for a trade of another appid or merchant than the
 // order's.
 func sameAccount(o order.Order, trade wechat.Trade) error {
 	if trade.AppID != o.AppID {
-		return refusal("appid differs")
+		return Mismatch("appid differs")
 	}
 	if trade.MchID != o.MchID {
-		return refusal("mch_id differs")
+		return Mismatch("mch_id differs")
 	}
 	return nil
 }
@@ -108,17 +108,17 @@ func sameAccount(o order.Order, trade wechat.Trade) error {
 // samePayment returns a refusal for a trade that does not pay for the order.
 func samePayment(o order.Order, trade wechat.Trade) error {
 	switch {
-	case int64(trade.TotalFee) != int64(o.Total):
-		return refusal("amount differs")
+	case trade.TotalFee != o.Total:
+		return Mismatch("amount differs")
 	case trade.Currency != o.Currency:
-		return refusal("currency differs")
+		return Mismatch("currency differs")
 	case trade.TransactionID == "" || trade.PaidAt.IsZero() && trade.State != wechat.StateRefund:
-		return refusal("no transaction")
+		return Mismatch("no transaction")
 	}
 	return nil
 }
 
-func (s *Server) applyPaid(ctx context.Context, o order.Order, trade wechat.Trade, source string) error {
+func (s *Service) applyPaid(ctx context.Context, o order.Order, trade wechat.Trade, source string) error {
 	if err := samePayment(o, trade); err != nil {
 		return err
 	}
@@ -136,9 +136,9 @@ func (s *Server) applyPaid(ctx context.Context, o order.Order, trade wechat.Trad
 	case err != nil:
 		return err
 	case !order.WasPaid(now.Status):
-		return refusal("the transaction belongs to another order")
+		return Mismatch("the transaction belongs to another order")
 	case now.TransactionID != trade.TransactionID:
-		return refusal("the order is paid by another transaction")
+		return Mismatch("the order is paid by another transaction")
 	case now.PaidAt.IsZero() && !trade.PaidAt.IsZero(), now.PayerUnknown && trade.OpenID != "":
 		return s.cfg.Store.CompletePayments(ctx, []order.KnownPayment{known(trade)})
 	}

@@ -1,4 +1,4 @@
-package server
+package payment
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/cst"
 	"h5pay/internal/order"
 	"h5pay/wechat"
 )
@@ -32,20 +33,13 @@ const (
 	maxHealed = 5
 )
 
-// date is the form of a day.
-const date = "2006-01-02"
-
 // CheckBills compares the last days' bills with our books, those that were not
 // compared yet, the oldest first, one a call. After them it compares a bill again
-// that can have the payer or the time of a payment that became known later. It also
-// removes the payers of old events, which have no timer of their own. A timer calls it every ten minutes;
+// that can have the payer or the time of a payment that became known later. A timer calls it every ten minutes;
 // it does nothing until WeChat has a bill, at ten in the morning. It may be stopped
 // anywhere: nothing of a run counts before its end, and a later call takes the day
 // up again.
-func (s *Server) CheckBills(ctx context.Context) error {
-	if err := s.forgetPayers(ctx); err != nil {
-		return err
-	}
+func (s *Service) CheckBills(ctx context.Context) error {
 	day, err := s.dueBill(ctx)
 	first := err == nil && !day.IsZero()
 	if err == nil && !first {
@@ -63,10 +57,10 @@ func (s *Server) CheckBills(ctx context.Context) error {
 
 // dueBill returns the first day of the last ones whose bill is to be compared, the
 // zero time when there is none.
-func (s *Server) dueBill(ctx context.Context) (time.Time, error) {
+func (s *Service) dueBill(ctx context.Context) (time.Time, error) {
 	last := s.lastBill()
 	first := last.AddDate(0, 0, 1-order.BillDays)
-	known, err := s.cfg.Store.BillsKnown(ctx, first.Format(date), s.now())
+	known, err := s.cfg.Store.BillsKnown(ctx, first.Format(time.DateOnly), s.now())
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -77,11 +71,11 @@ func (s *Server) dueBill(ctx context.Context) (time.Time, error) {
 	if err != nil || began.IsZero() {
 		return time.Time{}, err
 	}
-	if day := beginOfDay(began); day.After(first) {
+	if day := cst.Day(began); day.After(first) {
 		first = day
 	}
 	for day := first; !day.After(last); day = day.AddDate(0, 0, 1) {
-		if !known[day.Format(date)] {
+		if !known[day.Format(time.DateOnly)] {
 			return day, nil
 		}
 	}
@@ -90,36 +84,30 @@ func (s *Server) dueBill(ctx context.Context) (time.Time, error) {
 
 // incompleteBill returns a day whose bill is to be compared again, the zero time when
 // there is none.
-func (s *Server) incompleteBill(ctx context.Context) (time.Time, error) {
+func (s *Service) incompleteBill(ctx context.Context) (time.Time, error) {
 	now := s.now()
 	found, err := s.cfg.Store.IncompleteBill(ctx, now.AddDate(0, 0, -order.BillDays), now, billLease)
 	if err != nil || found == "" {
 		return time.Time{}, err
 	}
-	return parseDay(found)
+	return cst.ParseDay(found)
 }
 
 // lastBill is the last day that has a bill by now.
-func (s *Server) lastBill() time.Time {
-	return beginOfDay(s.now().Add(-billHour*time.Hour)).AddDate(0, 0, -1)
-}
-
-// beginOfDay is the midnight before t in Beijing.
-func beginOfDay(t time.Time) time.Time {
-	y, m, d := t.In(beijing).Date()
-	return time.Date(y, m, d, 0, 0, 0, 0, beijing)
+func (s *Service) lastBill() time.Time {
+	return cst.Day(s.now().Add(-billHour*time.Hour)).AddDate(0, 0, -1)
 }
 
 // errBillUnderWay is returned when somebody else compares the day's bill.
 var errBillUnderWay = errors.New("a check of that day is under way")
 
 // checkBill compares the bill of a day with our books and stores what differs.
-func (s *Server) checkBill(ctx context.Context, day time.Time, timer bool) (api.BillCheck, error) {
+func (s *Service) checkBill(ctx context.Context, day time.Time, timer bool) (api.BillCheck, error) {
 	id, err := order.NewID(s.rand)
 	if err != nil {
 		return api.BillCheck{}, err
 	}
-	run := order.BillRun{Date: day.Format(date), ID: id}
+	run := order.BillRun{Date: day.Format(time.DateOnly), ID: id}
 	claimed, err := s.cfg.Store.ClaimBill(ctx, run, billLease, s.now(), timer)
 	switch {
 	case err != nil:
@@ -145,7 +133,7 @@ func (s *Server) checkBill(ctx context.Context, day time.Time, timer bool) (api.
 		return api.BillCheck{Date: run.Date, Status: status}, s.cfg.Store.PostponeBill(ctx, run, status, s.now().Add(wait))
 	}
 	c := comparison{s: s, date: run.Date, from: day, to: day.AddDate(0, 0, 1).Add(-billSlack)}
-	if before, err := s.cfg.Store.BillChecks(ctx, day.AddDate(0, 0, -1).Format(date), 1, 0); err != nil {
+	if before, err := s.cfg.Store.BillChecks(ctx, day.AddDate(0, 0, -1).Format(time.DateOnly), 1, 0); err != nil {
 		return api.BillCheck{}, err
 	} else if len(before) == 1 && before[0].CheckedAt != 0 {
 		c.from = day.Add(-billSlack) // that bill had its say
@@ -170,3 +158,25 @@ func (s *Server) checkBill(ctx context.Context, day time.Time, timer bool) (api.
 	log.Info("bill checked", "status", check.Status, "payments", check.Payments, "refunds", check.Refunds, "differences", len(check.Differences))
 	return check, nil
 }
+
+// CheckBill compares the bill of a day now, also when it was compared before.
+func (s *Service) CheckBill(ctx context.Context, date string) (api.BillCheck, error) {
+	day, err := cst.ParseDay(date)
+	switch {
+	case err != nil:
+		return api.BillCheck{}, reject(api.CodeBadRequest, "date: "+err.Error())
+	case !day.Before(cst.Day(s.now())):
+		return api.BillCheck{}, reject(api.CodeBadRequest, "the day is not over")
+	case day.AddDate(0, billMonths, 0).Before(cst.Day(s.now())):
+		return api.BillCheck{}, reject(api.CodeBadRequest, "WeChat keeps bills for three months")
+	}
+	check, err := s.checkBill(ctx, day, false)
+	if errors.Is(err, errBillUnderWay) {
+		return api.BillCheck{}, reject(api.CodeRateLimited, errBillUnderWay.Error())
+	}
+	return check, err
+}
+
+const (
+	billMonths = 3 // for which WeChat keeps bills
+)

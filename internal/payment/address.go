@@ -1,0 +1,32 @@
+package payment
+
+import (
+	"net/netip"
+	"strings"
+
+	"h5pay/internal/api"
+)
+
+// checkPayerAddress rejects an H5 order that WeChat would reject: WeChat compares
+// the address of the order with the phone's, and no phone on the internet has a
+// private one. A shop on this machine is spared, since its simulator is, too.
+func (s *Service) checkPayerAddress(trade api.TradeType, ip string) error {
+	addr, err := netip.ParseAddr(ip)
+	if trade != api.TradeMWEB || !s.secure() || err == nil && IsPublic(addr) {
+		return nil
+	}
+	return reject(api.CodeAddressUnknown, "the caller's address is private or not known, and WeChat's H5 payment needs it; use JSAPI or NATIVE")
+}
+
+// secure reports whether the shop is open to the internet: only on this machine is
+// its address http.
+func (s *Service) secure() bool { return strings.HasPrefix(s.origin, "https:") }
+
+// IsPublic reports whether an address can be that of a client on the internet.
+func IsPublic(addr netip.Addr) bool {
+	return addr.IsGlobalUnicast() && !addr.IsPrivate() && !carrierNAT.Contains(addr)
+}
+
+// carrierNAT is what providers give to phones behind their own translators (RFC
+// 6598). It never reaches a server on the internet.
+var carrierNAT = netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64}), 10)

@@ -1,0 +1,207 @@
+// Package payment holds the rules of the shop's payments: it places orders, gets what
+// pays them from WeChat, settles what WeChat reports, closes, refunds, and compares the
+// bills.
+//
+// It knows nothing of HTTP and imports no http.Client. Its errors are *[api.Error] where
+// the caller may see them, [Mismatch] where WeChat's word does not agree with what is
+// stored, and otherwise the database's or WeChat's.
+package payment
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/reqlog"
+	"h5pay/internal/store"
+	"h5pay/wechat"
+)
+
+// Deadlines of calls to WeChat. The page waits for these.
+const (
+	prepayTimeout = 8 * time.Second
+	queryTimeout  = 5 * time.Second
+	refundTimeout = 10 * time.Second
+
+	// resendWindow is the least time between two sends of one refund, longer than
+	// one can take, so that two never overlap and one is refused for the other.
+	resendWindow = refundTimeout + 2*time.Second
+)
+
+// MinStatements is the smallest Config.Statements: Cloudflare's free plan has 50.
+const MinStatements = 50
+
+// DefaultKeepUnpaid is how long orders that were never paid are kept. WeChat closes an
+// order after a day; the rest of a month is for questions of customers.
+const DefaultKeepUnpaid = 30 * 24 * time.Hour
+
+// WeChat is what the rules need of WeChat. *wechat.Client is one.
+type WeChat interface {
+	UnifiedOrder(ctx context.Context, o wechat.Order) (wechat.Prepay, error)
+	QueryOrder(ctx context.Context, outTradeNo string) (wechat.Trade, error)
+	CloseOrder(ctx context.Context, outTradeNo string, taken time.Time) error
+	PayParams(prepayID string) (wechat.PayParams, error)
+	CanRefund() bool
+	Refund(ctx context.Context, r wechat.RefundRequest) (wechat.Refund, error)
+	QueryRefund(ctx context.Context, outRefundNo string) (wechat.Refund, error)
+	QueryRefunds(ctx context.Context, outTradeNo string) ([]wechat.Refund, error)
+	DownloadBill(ctx context.Context, day time.Time) (wechat.Bill, error)
+}
+
+// Config is what a Service is made of.
+type Config struct {
+	ShopName string // shown on the page and on the payment sheet
+	ShopURL  string // the shop's public origin, "https://shop.example.com"; http is for this machine
+	// TradeTypes are what orders may have; JSAPI alone when empty.
+	TradeTypes []api.TradeType
+	AppID      string // of the service account
+	MchID      string // of the merchant
+	// Simulated says that WeChat is a simulator. Orders that are made or paid then
+	// say so.
+	Simulated bool
+	// ManualBalance leaves it to the operator whether a refund takes its money from
+	// the available balance. Otherwise it does so after WeChat has declined it because
+	// unsettled takings do not suffice.
+	ManualBalance bool
+	// SellingOff takes no order and begins no payment, whatever the operator's call
+	// says. A payment that WeChat reports is settled.
+	SellingOff bool
+	Store      *store.Store
+	WeChat     WeChat
+	// Announce, if not nil, is called when there is an event to deliver. It must
+	// not wait, and may do nothing: a timer delivers the events.
+	Announce func()
+	// Statements is how many SQL statements one Reconcile may make, and how many
+	// calls: D1 and Workers limit both for one invocation. At least MinStatements; 0
+	// is no limit.
+	Statements int
+	// KeepUnpaid is how long an order that was never paid is kept; DefaultKeepUnpaid
+	// when 0, order.MinKeepUnpaid at least.
+	KeepUnpaid time.Duration
+	// Size, if not nil, returns the size of the database. From 90 % of its capacity on
+	// new orders are rejected.
+	Size func(ctx context.Context) (store.Size, error)
+
+	Log  *slog.Logger     // slog.Default when nil
+	Now  func() time.Time // time.Now when nil
+	Rand io.Reader        // crypto/rand when nil
+}
+
+// Service holds the rules of orders, payments, refunds and bills. It can be used by any
+// number of goroutines at once.
+type Service struct {
+	cfg    Config
+	origin string // of ShopURL, as a browser sends it
+	log    *slog.Logger
+	now    func() time.Time
+	rand   io.Reader
+}
+
+// New checks cfg and returns its Service. The error names the field that is wrong.
+func New(cfg Config) (*Service, error) {
+	if len(cfg.TradeTypes) == 0 {
+		cfg.TradeTypes = []api.TradeType{api.TradeJSAPI}
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Rand == nil {
+		cfg.Rand = rand.Reader
+	}
+	if cfg.KeepUnpaid == 0 {
+		cfg.KeepUnpaid = DefaultKeepUnpaid
+	}
+	if cfg.Announce == nil {
+		cfg.Announce = func() {}
+	}
+	origin, err := parseOrigin(cfg.ShopURL)
+	for _, rule := range []struct {
+		ok      bool
+		problem string
+	}{
+		{cfg.ShopName != "", "ShopName is empty"},
+		{err == nil, "ShopURL is not an origin like https://shop.example.com"},
+		{len(cfg.ShopURL) <= 200, "ShopURL is too long"},
+		{!slices.ContainsFunc(cfg.TradeTypes, unknownTradeType), "TradeTypes has one that is not JSAPI, NATIVE or MWEB"},
+		// WeChat takes 256 bytes of JSON with both in it.
+		{!slices.Contains(cfg.TradeTypes, api.TradeMWEB) || len(cfg.ShopURL)+len(cfg.ShopName) <= 160, "ShopName is too long for MWEB"},
+		{cfg.AppID != "", "AppID is empty"},
+		{cfg.MchID != "", "MchID is empty"},
+		{cfg.Store != nil, "Store is nil"},
+		{cfg.WeChat != nil, "WeChat is nil"},
+		{cfg.Statements == 0 || cfg.Statements >= MinStatements, "Statements is less than 50"},
+		{cfg.KeepUnpaid >= order.MinKeepUnpaid, "KeepUnpaid is less than 10 days"},
+	} {
+		if !rule.ok {
+			return nil, errors.New("payment: " + rule.problem)
+		}
+	}
+	return &Service{cfg: cfg, origin: origin, log: cfg.Log, now: cfg.Now, rand: cfg.Rand}, nil
+}
+
+// Shop is what everybody may know of the shop.
+type Shop struct {
+	Name       string
+	Origin     string // "https://shop.example.com", as a browser sends it
+	AppID      string
+	MchID      string
+	TradeTypes []api.TradeType
+}
+
+// Shop returns what everybody may know of the shop.
+func (s *Service) Shop() Shop {
+	return Shop{s.cfg.ShopName, s.origin, s.cfg.AppID, s.cfg.MchID, s.cfg.TradeTypes}
+}
+
+// logger returns the log of the request that ctx belongs to.
+func (s *Service) logger(ctx context.Context) *slog.Logger { return reqlog.From(ctx, s.log) }
+
+// caught turns a panic into an error. Every goroutine that is started here defers it:
+// net/http catches only panics of its own goroutines.
+func (s *Service) caught(ctx context.Context, err *error) {
+	if p := recover(); p != nil {
+		reqlog.Panic(s.logger(ctx), p)
+		*err = errors.New("a panic, see the log")
+	}
+}
+
+func unknownTradeType(t api.TradeType) bool {
+	return t != api.TradeJSAPI && t != api.TradeNative && t != api.TradeMWEB
+}
+
+// parseOrigin returns the origin of an absolute http or https URL that has
+// nothing after it, in the form of an Origin header.
+func parseOrigin(raw string) (string, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "", errors.New("not a URL")
+	}
+	if u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil ||
+		u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
+		return "", errors.New("not an origin")
+	}
+	host := strings.ToLower(u.Host)
+	switch {
+	case u.Scheme == "https":
+		host = strings.TrimSuffix(host, ":443")
+	case u.Scheme == "http":
+		host = strings.TrimSuffix(host, ":80")
+	}
+	return u.Scheme + "://" + host, nil
+}
+
+// reject returns the error that a caller gets to see.
+func reject(code api.Code, message string) error {
+	return &api.Error{Code: code, Message: message}
+}

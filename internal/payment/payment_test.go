@@ -1,0 +1,27 @@
+package payment
+
+import "testing"
+
+func TestParseOrigin(t *testing.T) {
+	for raw, want := range map[string]string{
+		"https://shop.example.com":      "https://shop.example.com",
+		"https://Shop.Example.com/":     "https://shop.example.com",
+		"https://shop.example.com:443":  "https://shop.example.com",
+		"https://shop.example.com:8443": "https://shop.example.com:8443",
+		"http://localhost:8802":         "http://localhost:8802",
+		"http://localhost:80":           "http://localhost",
+		"":                              "",
+		"shop.example.com":              "",
+		"ftp://shop.example.com":        "",
+		"https://":                      "",
+		"https://u@shop.example.com":    "",
+		"https://shop.example.com/shop": "",
+		"https://shop.example.com?":     "",
+		"https://shop.example.com#x":    "",
+	} {
+		got, err := parseOrigin(raw)
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("%q: %q, %v", raw, got, err)
+		}
+	}
+}

@@ -1,0 +1,89 @@
+package payment
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/store"
+)
+
+// Erase removes a person from their orders, a bounded number of them a call. Open orders
+// are closing from then on, as by Close.
+func (s *Service) Erase(ctx context.Context, req api.PersonRequest) (api.PersonErased, error) {
+	who, err := s.Person(ctx, req)
+	if err != nil {
+		return api.PersonErased{}, err
+	}
+	orders, err := s.cfg.Store.PersonOrders(ctx, who, time.Time{}, "", erasedOrders+1)
+	if err != nil {
+		return api.PersonErased{}, err
+	}
+	result := api.PersonErased{More: len(orders) > erasedOrders}
+	orders = orders[:min(len(orders), erasedOrders)]
+	var ids []string
+	var open []store.OpenOrder
+	for _, o := range orders {
+		if result.More && (o.ID == req.OwnerOf || o.ID == req.PayerOf) {
+			continue // the next call finds the person by it
+		}
+		ids = append(ids, o.ID)
+		if o.Open() && o.Owner == who {
+			open = append(open, store.OpenOrder{ID: o.ID, OutTradeNo: o.OutTradeNo, Status: o.Status, Matches: true})
+		}
+	}
+	if _, err := s.beginCloseAll(ctx, open); err != nil {
+		return api.PersonErased{}, err
+	}
+	if err := s.cfg.Store.ErasePerson(ctx, who, ids); err != nil {
+		return api.PersonErased{}, err
+	}
+	result.Orders = len(ids)
+	s.logger(ctx).Warn("operator erases a person", "orders", result.Orders, "more", result.More)
+	return result, nil
+}
+
+// Person returns whom a request is about: the openid, or the owner or the payer of an
+// order. It never comes back in an answer and is not logged.
+func (s *Service) Person(ctx context.Context, req api.PersonRequest) (string, error) {
+	id := cmp.Or(req.OwnerOf, req.PayerOf)
+	switch {
+	case req.OpenID == "" && id == "", req.OpenID != "" && id != "", req.OwnerOf != "" && req.PayerOf != "":
+		return "", reject(api.CodeBadRequest, "openid, owner_of or payer_of: want one of them")
+	case req.OpenID == "":
+	case len(req.OpenID) > 128 || strings.Trim(req.OpenID, openIDLetters) != "":
+		return "", reject(api.CodeBadRequest, "openid: want 1 to 128 letters, digits, '-' or '_'")
+	default:
+		return req.OpenID, nil
+	}
+	unknown := reject(api.CodeNotFound, "no such order, or nobody is stored with it")
+	if !order.ValidID(id) {
+		return "", unknown
+	}
+	o, err := s.cfg.Store.ByID(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return "", unknown
+	}
+	if err != nil {
+		return "", err
+	}
+	who := o.Owner
+	if req.PayerOf != "" {
+		who = o.Payer
+	}
+	if who == "" || order.IsErased(who) {
+		return "", unknown
+	}
+	return who, nil
+}
+
+const openIDLetters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-"
+
+// Bounds of one call about a person.
+const (
+	erasedOrders = 200 // each is some rows
+)

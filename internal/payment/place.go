@@ -1,0 +1,228 @@
+package payment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/reqlog"
+	"h5pay/internal/store"
+)
+
+// PlaceRequest is an order that a buyer wants to make.
+type PlaceRequest struct {
+	api.CreateOrderRequest
+	Owner    string // the openid of the buyer, or the id of a guest
+	Guest    bool
+	ClientIP string // the buyer's address, for WeChat
+	Network  string // what the orders of guests are bounded by, "" when it is not known: then the bound of all guests counts alone
+}
+
+// Place prices a basket, stores the order and only then sends it to WeChat, so that no
+// notification can arrive for an order that is not stored. An order that is stored
+// is returned with an error too. A Checkout with nothing to pay with is a success:
+// a repeated request may find the order paid.
+func (s *Service) Place(ctx context.Context, r PlaceRequest) (order.Order, api.Checkout, error) {
+	if !slices.Contains(s.cfg.TradeTypes, r.TradeType) {
+		return order.Order{}, api.Checkout{}, reject(api.CodeBadRequest, "this shop does not take that trade_type")
+	}
+	if r.TradeType == api.TradeJSAPI && r.Guest {
+		return order.Order{}, api.Checkout{}, reject(api.CodeUnauthenticated, "JSAPI collects from the user who signed in, a guest has to first")
+	}
+	if !validClientKey(r.ClientKey) {
+		return order.Order{}, api.Checkout{}, reject(api.CodeBadRequest, "client_key needs 16 to 64 letters, digits, '-' or '_'")
+	}
+	basket, err := order.NewBasket(r.Items)
+	if err != nil {
+		return order.Order{}, api.Checkout{}, basketError(err)
+	}
+	selling := s.Selling(ctx)
+	o, err := s.place(ctx, r.Owner, r.ClientIP, r.Network, r.CreateOrderRequest, basket, selling)
+	if err != nil {
+		return order.Order{}, api.Checkout{}, err
+	}
+	c, err := s.checkout(ctx, o, false, selling)
+	return o, c, err
+}
+
+// place stores a new order, or finds the one that the same client_key made
+// before: at the prices of that time, and even if an item has gone since. network is
+// what the orders of guests are bounded by, "" when it is not known: then the bound of
+// all guests counts alone. With an error of selling it stores none.
+func (s *Service) place(ctx context.Context, owner, ip, network string, req api.CreateOrderRequest, basket order.Basket, selling error) (order.Order, error) {
+	fingerprint := basket.Fingerprint(req.TradeType, req.Replaces)
+	if selling != nil {
+		old, err := s.cfg.Store.ByClientKey(ctx, owner, req.ClientKey)
+		if errors.Is(err, store.ErrNotFound) {
+			return order.Order{}, selling
+		}
+		if err != nil {
+			return order.Order{}, err
+		}
+		return repeated(old, fingerprint)
+	}
+	o, err := s.draft(ctx, basket)
+	if err != nil {
+		if old, oldErr := s.cfg.Store.ByClientKey(ctx, owner, req.ClientKey); oldErr == nil {
+			return repeated(old, fingerprint)
+		}
+		return order.Order{}, basketError(err)
+	}
+	if err := s.checkPayerAddress(req.TradeType, ip); err != nil {
+		if old, oldErr := s.cfg.Store.ByClientKey(ctx, owner, req.ClientKey); oldErr == nil {
+			return repeated(old, fingerprint)
+		}
+		return order.Order{}, err
+	}
+	o.Owner, o.ClientKey, o.Fingerprint, o.Network = owner, req.ClientKey, fingerprint, network
+	if req.Replaces != "" {
+		if err := s.replace(ctx, o, req); err != nil {
+			return order.Order{}, err
+		}
+	}
+	// For NATIVE WeChat documents the caller's address instead
+	// (docs/wechat.md 4.1). A Worker has none of its own, and WeChat compares
+	// it with nothing.
+	o.TradeType, o.ClientIP = req.TradeType, ip
+	if o.TradeType == api.TradeMWEB {
+		o.ShopName = s.cfg.ShopName
+	}
+	stored, err := s.cfg.Store.Insert(ctx, o)
+	if err != nil {
+		return order.Order{}, roomError(err)
+	}
+	if stored.ID != o.ID {
+		return repeated(stored, fingerprint)
+	}
+	s.logChange(ctx, o, stored.Status, sourcePage, "total", int64(o.Total), "owner", reqlog.Mask(owner))
+	return stored, nil
+}
+
+// replace gives up the order whose place a draft takes. Nothing is given up
+// for a request that would make nothing.
+func (s *Service) replace(ctx context.Context, draft order.Order, req api.CreateOrderRequest) error {
+	old, err := s.cfg.Store.ByClientKey(ctx, draft.Owner, req.ClientKey)
+	if err == nil {
+		_, err = repeated(old, draft.Fingerprint)
+	}
+	isNew := errors.Is(err, store.ErrNotFound)
+	if err != nil && !isNew {
+		return err
+	}
+	o, err := s.ownOrder(ctx, req.Replaces, draft.Owner)
+	if err != nil {
+		return err
+	}
+	if isNew {
+		if err := s.cfg.Store.Room(ctx, draft, o.Open()); err != nil {
+			return roomError(err)
+		}
+	}
+	if o, err = s.giveUp(ctx, o); err != nil {
+		return err
+	}
+	return s.awaitClosed(ctx, o)
+}
+
+// awaitClosed returns when an order that was given up is closed at WeChat, if it is
+// old enough for that: another request may be about it. What could not be closed
+// may be on its way to be paid, and nothing takes its place.
+func (s *Service) awaitClosed(ctx context.Context, o order.Order) error {
+	var err error
+	for look, waited := firstLook, time.Duration(0); ; look = min(2*look, lastLook) {
+		old := !s.now().Before(o.CreatedAt.Add(order.MinCloseAge))
+		if o.Status != api.StatusClosing || !old || o.PrepayID == "" {
+			_, err = unpaid(o)
+			return err
+		}
+		if waited > queryWindow {
+			return reject(api.CodeWeChatBusy, "the order that is to be replaced could not be closed, try again")
+		}
+		time.Sleep(look)
+		waited += look
+		if o, err = s.cfg.Store.Get(ctx, o.ID, o.Owner); err != nil {
+			return err
+		}
+	}
+}
+
+// repeated returns the order that a client_key made before, if it was made for
+// the same things.
+func repeated(o order.Order, fingerprint string) (order.Order, error) {
+	if o.Fingerprint != fingerprint {
+		return order.Order{}, reject(api.CodeConflict, "client_key was used for another order")
+	}
+	return o, nil
+}
+
+// draft prices a basket and fills in what does not depend on who asks.
+func (s *Service) draft(ctx context.Context, basket order.Basket) (order.Order, error) {
+	products, err := s.cfg.Store.ProductsOf(ctx, basket)
+	if err != nil {
+		return order.Order{}, err
+	}
+	lines, total, err := basket.Price(products)
+	if err != nil {
+		return order.Order{}, err
+	}
+	id, err := order.NewID(s.rand)
+	if err != nil {
+		return order.Order{}, err
+	}
+	now := s.now()
+	outTradeNo, err := order.NewOutTradeNo(s.rand, now)
+	if err != nil {
+		return order.Order{}, err
+	}
+	return order.Order{
+		ID:         id,
+		Lines:      lines,
+		OutTradeNo: outTradeNo,
+		AppID:      s.cfg.AppID,
+		MchID:      s.cfg.MchID,
+		Simulated:  s.cfg.Simulated,
+		Total:      total,
+		Currency:   order.Currency,
+		Body:       order.Body(s.cfg.ShopName, lines),
+		NotifyURL:  s.origin + api.PathNotifyPay,
+		CreatedAt:  now,
+		ExpiresAt:  now.Add(order.Lifetime),
+	}, nil
+}
+
+// roomError translates why there is no room for an order.
+func roomError(err error) error {
+	switch {
+	case errors.Is(err, store.ErrFull):
+		return reject(api.CodeShopFull, "the database is nearly full, the shop takes no new orders")
+	case errors.Is(err, store.ErrBuyerBound):
+		return reject(api.CodeTooManyOrders, "too many of your orders are unpaid: pay or cancel one")
+	case errors.Is(err, store.ErrNetworkBound):
+		return reject(api.CodeTooManyOrders, "too many orders of guests at your address are unpaid: cancel one, or wait an hour")
+	case errors.Is(err, store.ErrGuestsBound):
+		return reject(api.CodeTooManyOrders, "too many orders of guests are unpaid: wait an hour, or sign in")
+	}
+	return err
+}
+
+// basketError translates what can be wrong with a basket.
+func basketError(err error) error {
+	switch {
+	case errors.Is(err, order.ErrBasket):
+		return reject(api.CodeBadRequest, err.Error())
+	case errors.Is(err, order.ErrUnavailable):
+		return reject(api.CodeProductGone, err.Error())
+	}
+	return fmt.Errorf("pricing a basket: %w", err)
+}
+
+func validClientKey(key string) bool {
+	return len(key) >= 16 && len(key) <= 64 && !strings.ContainsFunc(key, func(r rune) bool {
+		return !(r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '-' || r == '_')
+	})
+}

@@ -1,0 +1,48 @@
+package payment
+
+import (
+	"context"
+
+	"h5pay/internal/api"
+)
+
+// errNotSelling is the answer to everything that would bring the shop a payment
+// while it does not sell.
+func errNotSelling() error {
+	return reject(api.CodeNotSelling, "the operator has stopped selling, try again later")
+}
+
+// Selling returns errNotSelling when the shop does not sell: by the setting, or by
+// the operator's call, which works at once.
+func (s *Service) Selling(ctx context.Context) error {
+	if s.cfg.SellingOff {
+		return errNotSelling()
+	}
+	selling, _, err := s.cfg.Store.Selling(ctx)
+	if err == nil && !selling {
+		return errNotSelling()
+	}
+	return err
+}
+
+// SetSelling stops selling, or starts it again.
+func (s *Service) SetSelling(ctx context.Context, on bool) error {
+	if err := s.cfg.Store.SetSelling(ctx, on, s.now()); err != nil {
+		return err
+	}
+	s.logger(ctx).Warn("operator switches selling", "selling", on)
+	return nil
+}
+
+// SellingState returns whether the shop sells, and who decided that.
+func (s *Service) SellingState(ctx context.Context) (api.Selling, error) {
+	selling, since, err := s.cfg.Store.Selling(ctx)
+	if err != nil {
+		return api.Selling{}, err
+	}
+	state := api.Selling{Selling: selling && !s.cfg.SellingOff, SettingOff: s.cfg.SellingOff}
+	if !since.IsZero() {
+		state.SwitchedAt = since.UnixMilli()
+	}
+	return state, nil
+}
