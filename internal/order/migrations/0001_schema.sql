@@ -278,7 +278,8 @@ CREATE TABLE events (
   -- The receiver recognises repetitions by it. It follows from type and subject, so
   -- that a database that was restored gives an event the same id again. An
   -- out_refund_no of the merchant platform may have '|', '*' and '@', which an id
-  -- does not: '.' replaces them, a character that no number of WeChat's has.
+  -- does not: '~' and a letter replace them. No number of WeChat's has a '~'. An id
+  -- has no '.', because '.' divides the signed content of a delivery.
   id           TEXT    NOT NULL UNIQUE,
   type         TEXT    NOT NULL,
   order_id     TEXT    NOT NULL,
@@ -361,7 +362,7 @@ CREATE TRIGGER event_order_refunded AFTER UPDATE OF status ON refunds
 WHEN NEW.status = 'succeeded' AND OLD.status <> 'succeeded'
 BEGIN
   INSERT INTO events (id, type, order_id, subject, data, created_at, next_at)
-  SELECT 'evt_refunded_' || replace(replace(replace(NEW.id, '|', '.p'), '*', '.s'), '@', '.a'), 'order.refunded', id, NEW.id, json_object(
+  SELECT 'evt_refunded_' || replace(replace(replace(NEW.id, '|', '~p'), '*', '~s'), '@', '~a'), 'order.refunded', id, NEW.id, json_object(
       'order', json_set(data, '$.refunded', back, '$.status', IIF(back = json_extract(data, '$.total'), 'refunded', 'paid')),
       'refund', json_object('id', NEW.id, 'refund_id', NEW.refund_id, 'amount', NEW.amount, 'reason', NEW.reason,
         'created_at', NEW.created_at, 'ended_at', NEW.ended_at)),
