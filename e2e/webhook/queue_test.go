@@ -3,6 +3,7 @@ package webhook_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -173,15 +174,22 @@ func (s *shop) pay(key string) string {
 func TestQueueTellsAtOnce(t *testing.T) {
 	var mu sync.Mutex
 	got := map[string]int{} // deliveries, by order
+	var all []delivery
 	arrived, release := make(chan struct{}, 100), make(chan struct{})
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		e, err := webhook.Receiver{Secrets: []string{secret}, Simulated: true}.Receive(r, time.Now())
+		body, err := io.ReadAll(r.Body)
 		if err != nil {
+			t.Error(err)
+		}
+		sent := delivery{webhook.HeaderOf(r.Header), body, secret}
+		e, err := webhook.Receiver{Secrets: []string{secret}, Simulated: true}.Read(sent.Header, body, time.Now())
+		if err := errors.Join(err, inGo(sent)); err != nil {
 			t.Error(err)
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
 		mu.Lock()
+		all = append(all, sent, delivery{sent.Header, body, oldSecret})
 		got[e.Data.Order.ID]++
 		mu.Unlock()
 		arrived <- struct{}{}
@@ -226,5 +234,11 @@ func TestQueueTellsAtOnce(t *testing.T) {
 	defer mu.Unlock()
 	if got[first] != 1 || got[second] != 1 {
 		t.Errorf("deliveries: %v", got)
+	}
+	// The secret is being changed: receivers with either one verify a delivery.
+	for i, text := range inJavaScript(t, all) {
+		if err := inGo(all[i]); err != nil || text != "" {
+			t.Errorf("a delivery, verified with %s: Go %v, JavaScript %q", []string{"the secret", "the old secret"}[i%2], err, text)
+		}
 	}
 }

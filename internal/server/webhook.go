@@ -18,10 +18,10 @@ import (
 // Webhook is where the merchant's back end takes events.
 type Webhook struct {
 	URL string // https, or http for this machine
-	// Secrets sign every delivery, each: the one in force and, while it is
-	// being changed, the one before.
+	// Secrets sign each delivery, in the form of webhook.ParseSecret: the current one
+	// and, while it is being changed, the one before.
 	Secrets []wechat.Secret
-	// Doer follows no redirect. Nothing but the status of its answers is used.
+	// Doer follows no redirect. Nothing but the status of its responses is used.
 	Doer wechat.Doer
 }
 
@@ -41,8 +41,8 @@ func (w *Webhook) check() string {
 		return "Webhook.Secrets is empty"
 	}
 	for _, secret := range w.Secrets {
-		if len(secret) < webhook.MinSecret {
-			return "Webhook.Secrets has one with less than 32 characters"
+		if _, err := webhook.ParseSecret(string(secret)); err != nil {
+			return "Webhook.Secrets has one that is not whsec_ and the base64 of 24 to 64 bytes"
 		}
 	}
 	if w.Doer == nil {
@@ -88,11 +88,13 @@ func (s *Server) send(ctx context.Context, e order.Event) (int, error) {
 	for i, secret := range s.cfg.Webhook.Secrets {
 		secrets[i] = string(secret)
 	}
+	header, err := webhook.Sign(e.ID, s.now(), body, secrets...)
+	if err != nil {
+		return 0, err
+	}
+	header.Set(req.Header)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "h5pay")
-	req.Header.Set(webhook.EventIDHeader, e.ID)
-	req.Header.Set(webhook.EventTypeHeader, string(e.Type))
-	req.Header.Set(webhook.SignatureHeader, webhook.Sign(s.now(), body, secrets...))
 	res, err := s.cfg.Webhook.Doer.Do(req)
 	if err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
