@@ -50,18 +50,21 @@ var schedule = [...]time.Duration{
 }
 
 // EventSchedule returns when an event is tried: how long after the try before,
-// the first at once. After the last try it is dead.
+// the first at once. Each pause is up to a tenth longer, so that events that failed
+// together do not come together again. After the last try an event is dead.
 func EventSchedule() []time.Duration { return schedule[:] }
 
-// pause is SQL for the time from the try that begins until the next, in ms. What
-// follows the last counts only if nobody sees how the last one ends.
+// pause is SQL for the time from the try that begins until the next, in ms. The pause
+// after the last try counts only if the sender dies in that try. The tenth varies by
+// event and try, not at random: 37 and 101 have no common factor, so that 101 events
+// in a row have 101 pauses.
 func pause() string {
 	var sql strings.Builder
 	sql.WriteString("CASE tries")
 	for i, d := range schedule[1:] {
 		fmt.Fprintf(&sql, " WHEN %d THEN %d", i, d.Milliseconds())
 	}
-	fmt.Fprintf(&sql, " ELSE %d END", schedule[len(schedule)-1].Milliseconds())
+	fmt.Fprintf(&sql, " ELSE %d END * (1000 + (seq * 37 + tries * 61) %% 101) / 1000", schedule[len(schedule)-1].Milliseconds())
 	return sql.String()
 }
 

@@ -24,7 +24,7 @@ func TestOperatorReplaysADeadEvent(t *testing.T) {
 	o := r.paid(r.signedIn(0), "tea")
 	r.answer = func(int, webhook.Event) (int, error) { return 410, nil }
 	for _, pause := range order.EventSchedule() {
-		r.sim.Advance(pause)
+		r.sim.Advance(pause + pause/10)
 		r.deliver()
 	}
 	boss := r.operator()
