@@ -240,7 +240,7 @@ func TestBadSettingIsNamedAndNotShown(t *testing.T) {
 		{"WEBHOOK_URL", "ftp://localhost/h5pay"},
 		{"WEBHOOK_URL", "https:///h5pay"},
 		{"WEBHOOK_SECRET", ""},
-		{"WEBHOOK_SECRET", strings.Repeat("3f9c1a07", 8)}, // hexadecimal, without whsec_
+		{"WEBHOOK_SECRET", strings.Repeat("3f9c1a07", 8)},                   // hexadecimal, without whsec_
 		{"WEBHOOK_SECRET", "whsec_" + strings.Repeat("3f9c1a0", 4) + "AA="}, // 23 bytes
 		{"WEBHOOK_SECRET", "whsec_" + strings.Repeat("3f9c1a07", 11)},       // 66 bytes
 		{"WEBHOOK_SECRET", "whsec_" + strings.Repeat("not-base", 4)},

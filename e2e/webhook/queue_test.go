@@ -11,6 +11,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -166,6 +167,31 @@ func (s *shop) pay(key string) string {
 		s.Fatal(err)
 	}
 	return c.Order.ID
+}
+
+// The Worker waits as long as the receiver asks for.
+func TestWorkerHonoursRetryAfter(t *testing.T) {
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Retry-After", "1800")
+		http.Error(w, "closed for maintenance", http.StatusServiceUnavailable)
+	}))
+	t.Cleanup(receiver.Close)
+	s := newShop(t, receiver.URL)
+	s.signIn()
+	before := time.Now()
+	s.pay("queue-000000000003")
+	missed := regexp.MustCompile(`"msg":"event not acknowledged".*"reason":"HTTP 503","next_at":"([^"]+)"`)
+	var found []string
+	for deadline := time.Now().Add(30 * time.Second); found == nil; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the Worker reports no failure")
+		}
+		found = missed.FindStringSubmatch(s.log.String())
+	}
+	next, err := time.Parse(time.RFC3339, found[1])
+	if away := next.Sub(before); err != nil || away < 1799*time.Second || away > 1900*time.Second {
+		t.Errorf("the next try is %s away, want 1800 s, %v", away, err)
+	}
 }
 
 // With a queue a payment is told at once, and WeChat's notification is answered

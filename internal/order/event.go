@@ -74,10 +74,11 @@ func pause() string {
 //
 // Events about money come first: anybody can make order.closed, by cancelling orders.
 // A fifth of the limit, but at least one, stays for order.closed. Events that wait for
-// earlier ones of their order are not due; triggers keep the column blocked.
+// earlier ones of their order are not due; triggers keep the column blocked. None is
+// due after a Failure with Gone, until the events that are dead of it are replayed.
 func (s *Store) ClaimEvents(ctx context.Context, now time.Time, limit int) ([]Event, error) {
 	const dueOf = `SELECT seq FROM events INDEXED BY events_due
-		WHERE status = 'pending' AND blocked = 0 AND next_at <= ?2 AND leased_until <= ?2 AND (type = 'order.closed') = `
+		WHERE status = 'pending' AND blocked = 0 AND next_at <= ?2 AND leased_until <= ?2 AND NOT ` + receiverGone + ` AND (type = 'order.closed') = `
 	return s.events(ctx, `
 		UPDATE events SET attempts = attempts + 1, tries = tries + 1, leased_until = ?1, next_at = ?2 + `+pause()+`
 		WHERE seq IN (
@@ -108,18 +109,35 @@ func (s *Store) Deliver(ctx context.Context, e Event, now time.Time) (marked, ne
 	return true, next, nil
 }
 
-// Miss marks a claimed event as not acknowledged and says why. It is tried
-// again, unless this was the last try. Nothing happens, and the result is
-// false, when the claim has run out and the event is somebody else's, or when it
-// was replayed meanwhile.
-func (s *Store) Miss(ctx context.Context, e Event, why string) (bool, error) {
-	status := api.EventPending
-	if e.LastTry() {
-		status = api.EventDead
+// Failure says how a try failed.
+type Failure struct {
+	Why       string    // for the operator; replaced if Gone
+	NotBefore time.Time // the receiver asks for no try before then; zero if it does not ask
+	Gone      bool      // the receiver wants no events any more: HTTP 410
+}
+
+// receiverGone is SQL that tells whether the receiver wants no events any more.
+const receiverGone = `EXISTS (SELECT 1 FROM events INDEXED BY gone_events WHERE status = 'dead' AND last_error = 'HTTP 410 Gone')`
+
+// Miss marks a claimed event as not acknowledged and returns it as it is then. The
+// event is tried again, unless this was the last try or the receiver is gone: then it
+// is dead. Nothing happens, and the result is false, when the claim has run out and
+// the event is somebody else's, or when it was replayed meanwhile.
+func (s *Store) Miss(ctx context.Context, e Event, f Failure) (Event, bool, error) {
+	e.LastError = f.Why
+	if f.Gone {
+		e.LastError = "HTTP 410 Gone" // receiverGone and the index gone_events find it
 	}
-	return s.run(ctx, "changing event "+e.ID, `
-		UPDATE events SET status = ?, leased_until = 0, last_error = ?
-		WHERE id = ? AND status = 'pending' AND attempts = ? AND tries = ?`, string(status), why, e.ID, e.Attempts, e.Tries)
+	if e.LastTry() || f.Gone {
+		e.Status = api.EventDead
+	}
+	if f.NotBefore.After(e.NextAt) {
+		e.NextAt = f.NotBefore
+	}
+	marked, err := s.run(ctx, "changing event "+e.ID, `
+		UPDATE events SET status = ?, leased_until = 0, last_error = ?, next_at = ?
+		WHERE id = ? AND status = 'pending' AND attempts = ? AND tries = ?`, string(e.Status), e.LastError, e.NextAt.UnixMilli(), e.ID, e.Attempts, e.Tries)
+	return e, marked, err
 }
 
 // LastTry reports whether a claimed event is tried for the last time.
@@ -129,7 +147,7 @@ func (e *Event) LastTry() bool { return e.Tries >= len(schedule) }
 // of it before.
 func (s *Store) Replay(ctx context.Context, id string, now time.Time) (Event, error) {
 	events, err := s.events(ctx, `
-		UPDATE events SET status = 'pending', tries = 0, next_at = ?, delivered_at = NULL
+		UPDATE events SET status = 'pending', tries = 0, next_at = ?, delivered_at = NULL, last_error = NULL
 		WHERE id = ? RETURNING `+eventColumns, now.UnixMilli(), id)
 	if err != nil {
 		return Event{}, err

@@ -52,7 +52,7 @@ func TestEventIsTriedOnScheduleAndThenDead(t *testing.T) {
 		if e.Attempts != i+1 || e.LastTry() != (i == len(order.EventSchedule())-1) {
 			t.Errorf("try %d: %+v", i+1, e)
 		}
-		if ok, err := s.Miss(ctx, e, "HTTP 500"); !ok || err != nil {
+		if _, ok, err := s.Miss(ctx, e, order.Failure{Why: "HTTP 500"}); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
 		ordertest.Check(t, db)
@@ -140,6 +140,46 @@ func TestOneDelivererGetsAnEvent(t *testing.T) {
 	}
 }
 
+// After a 410 no event is claimed, until each one that is dead of it is replayed. The
+// order of marking does not matter: tries that were under way count.
+func TestNothingIsClaimedForAGoneReceiver(t *testing.T) {
+	db := ordertest.Open(t)
+	s := order.NewStore(db)
+	for i := range 3 {
+		pay(t, s, insert(t, s, "alice", fmt.Sprint("key-", i)), now)
+	}
+	events := claim(t, s, now)
+	for i, e := range events {
+		f := order.Failure{Why: "HTTP 410", Gone: i < 2}
+		if i == 2 {
+			f = order.Failure{Why: "HTTP 500", NotBefore: now.Add(time.Hour)}
+		}
+		got, ok, err := s.Miss(ctx, e, f)
+		if !ok || err != nil || (got.Status == api.EventDead) != f.Gone || !f.Gone && got.NextAt != f.NotBefore {
+			t.Errorf("%+v, %t, %v", got, ok, err)
+		}
+	}
+	if v, err := s.Vitals(ctx, mchID); err != nil || !v.Gone || v.Dead != 2 {
+		t.Errorf("%+v, %v", v, err)
+	}
+	later := now.Add(2 * time.Hour)
+	for _, e := range events[:2] {
+		if got := claim(t, s, later); len(got) != 0 {
+			t.Errorf("%d events are claimed", len(got))
+		}
+		if _, err := s.Replay(ctx, e.ID, later); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := claim(t, s, later); len(got) != 3 {
+		t.Errorf("%d events are claimed after the replays, want 3", len(got))
+	}
+	if v, err := s.Vitals(ctx, mchID); err != nil || v.Gone {
+		t.Errorf("%+v, %v", v, err)
+	}
+	ordertest.Check(t, db)
+}
+
 // Events that fail together are not tried together again.
 func TestPausesOfEventsDiffer(t *testing.T) {
 	s := order.NewStore(ordertest.Open(t))
@@ -151,7 +191,7 @@ func TestPausesOfEventsDiffer(t *testing.T) {
 	events := claim(t, s, now)
 	for _, e := range events {
 		first[e.NextAt] = true
-		if ok, err := s.Miss(ctx, e, "HTTP 500"); !ok || err != nil {
+		if _, ok, err := s.Miss(ctx, e, order.Failure{Why: "HTTP 500"}); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
 	}
@@ -167,13 +207,13 @@ func TestLateMarks(t *testing.T) {
 	pay(t, s, o, now)
 	slow := claimOne(t, s, now)
 	quick := claimOne(t, s, now.Add(order.EventLease))
-	if ok, err := s.Miss(ctx, slow, "no answer"); ok || err != nil {
+	if _, ok, err := s.Miss(ctx, slow, order.Failure{Why: "no answer"}); ok || err != nil {
 		t.Errorf("a late miss counts: %t, %v", ok, err)
 	}
 	if ok, _, err := s.Deliver(ctx, slow, now.Add(order.EventLease)); !ok || err != nil {
 		t.Errorf("a late delivery does not count: %t, %v", ok, err)
 	}
-	if ok, err := s.Miss(ctx, quick, "HTTP 409"); ok || err != nil {
+	if _, ok, err := s.Miss(ctx, quick, order.Failure{Why: "HTTP 409"}); ok || err != nil {
 		t.Errorf("a delivered event is missed: %t, %v", ok, err)
 	}
 	if ok, _, err := s.Deliver(ctx, quick, now.Add(order.EventLease)); ok || err != nil {
@@ -194,7 +234,7 @@ func TestEventsOfAnOrderKeepTheirOrder(t *testing.T) {
 		t.Fatal(ok, err)
 	}
 	closed := claimOne(t, s, now)
-	if ok, err := s.Miss(ctx, closed, "HTTP 400"); !ok || err != nil {
+	if _, ok, err := s.Miss(ctx, closed, order.Failure{Why: "HTTP 400"}); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	pay(t, s, o, now)
@@ -246,7 +286,7 @@ func TestReplayOutlivesTheTryBeforeIt(t *testing.T) {
 		at = at.Add(pause + pause/10)
 		e = claimOne(t, s, at)
 		if i < len(order.EventSchedule())-1 {
-			if ok, err := s.Miss(ctx, e, "HTTP 500"); !ok || err != nil {
+			if _, ok, err := s.Miss(ctx, e, order.Failure{Why: "HTTP 500"}); !ok || err != nil {
 				t.Fatal(ok, err)
 			}
 		}
@@ -254,7 +294,7 @@ func TestReplayOutlivesTheTryBeforeIt(t *testing.T) {
 	if _, err := s.Replay(ctx, e.ID, at); err != nil {
 		t.Fatal(err)
 	}
-	if marked, err := s.Miss(ctx, e, "HTTP 500"); marked || err != nil {
+	if _, marked, err := s.Miss(ctx, e, order.Failure{Why: "HTTP 500"}); marked || err != nil {
 		t.Errorf("the try before the replay was marked: %v, %v", marked, err)
 	}
 	if again := claimOne(t, s, at.Add(order.EventLease)); again.ID != e.ID || again.Tries != 1 {

@@ -31,6 +31,7 @@ type receiver struct {
 
 	mu     sync.Mutex
 	answer func(n int, e webhook.Event) (status int, err error) // of the n-th delivery; 204 when nil
+	retry  string                                               // the Retry-After of each answer, if any
 	events []webhook.Event                                      // as they came
 	bodies []string
 	times  map[string]int // acknowledged, by event
@@ -86,6 +87,9 @@ func (r *receiver) Do(req *http.Request) (*http.Response, error) {
 		r.mu.Unlock()
 	}
 	header := http.Header{"Location": {"https://elsewhere.example/"}}
+	if r.retry != "" {
+		header.Set("Retry-After", r.retry)
+	}
 	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader("never read"))}, nil
 }
 

@@ -305,6 +305,8 @@ CREATE INDEX pending_events ON events (seq) WHERE status = 'pending';
 CREATE INDEX dead_events ON events (seq) WHERE status = 'dead';
 -- An operator may mark events as dead that were never tried; those are no trouble.
 CREATE INDEX failed_events ON events (seq) WHERE status = 'dead' AND attempts > 0;
+-- Finds whether the receiver wants no events any more (Miss in event.go).
+CREATE INDEX gone_events ON events (status) WHERE status = 'dead' AND last_error = 'HTTP 410 Gone';
 -- Finds the events whose payer is to be removed.
 CREATE INDEX events_with_payer ON events (created_at) WHERE json_extract(data, '$.order.payer') IS NOT NULL;
 
