@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -140,6 +141,32 @@ func TestPackageVerifiesTheLibraries(t *testing.T) {
 			if err := webhook.Verify(h, []byte(body), at, oldSecret); err == nil {
 				t.Errorf("%s, %.20q: valid with another secret", name, body)
 			}
+		}
+	}
+}
+
+// The documents give a delivery that others can try their code with.
+func TestDocumentsHoldAValidExample(t *testing.T) {
+	secret := regexp.MustCompile("`(whsec_[A-Za-z0-9+/]{43}=)`")
+	id := regexp.MustCompile("`(evt_0)`")
+	timestamp := regexp.MustCompile("`([0-9]{10})`")
+	body := regexp.MustCompile("`({\"id\":\"evt_0\"})`")
+	signature := regexp.MustCompile("`(v1,[A-Za-z0-9+/]{43}=)`")
+	for _, name := range []string{"../../docs/webhooks.md", "../../docs/webhooks.zh-CN.md"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		find := func(what *regexp.Regexp) string {
+			found := what.FindAllSubmatch(text, -1)
+			if len(found) != 1 {
+				t.Fatalf("%s has %d of %s", name, len(found), what)
+			}
+			return string(found[0][1])
+		}
+		h := webhook.Header{ID: find(id), Timestamp: find(timestamp), Signature: find(signature)}
+		if err := webhook.Verify(h, []byte(find(body)), time.Unix(1767225600, 0), find(secret)); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
