@@ -305,7 +305,7 @@ func TestWrongPriceByTheRunbook(t *testing.T) {
 
 	post := regexp.MustCompile(`^admin -X POST -H 'Content-Type: application/json' -d '([^']*)' \$SHOP(\S+)$`)
 	get := regexp.MustCompile(`^admin "\$SHOP(\S+)"$`)
-	sql := regexp.MustCompile(`^npx wrangler d1 execute h5pay --remote --command "([^"]+)"$`)
+	sql := regexp.MustCompile(`^npx wrangler d1 execute DB --remote --command "([^"]+)"$`)
 	cursor := ""
 	run := func(command string) []byte {
 		t.Helper()
