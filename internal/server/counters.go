@@ -7,7 +7,7 @@ import (
 	"h5pay/internal/api"
 )
 
-// count adds to counters, for what no trigger can see. A failure costs no more
+// count adds to counters, for what leaves no row of its own. A failure costs no more
 // than the count. Nothing may be counted that a stranger can make happen at
 // will: a count is a write.
 func (s *Server) count(ctx context.Context, counts map[string]int) {
