@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 
+	"modernc.org/sqlite"
+
 	"h5pay/internal/order"
 )
 
@@ -76,6 +78,9 @@ func CheckPlans() (problems []string) {
 	if err := order.Migrate(context.Background(), db); err != nil {
 		return []string{err.Error()}
 	}
+	if err := limitAsD1(db); err != nil {
+		return []string{err.Error()}
+	}
 	recorded.Lock()
 	statements := maps.Clone(recorded.statements)
 	recorded.Unlock()
@@ -94,6 +99,20 @@ func CheckPlans() (problems []string) {
 		problems = append(problems, explain(db, query)...)
 	}
 	return problems
+}
+
+// limitAsD1 gives a database the limits of D1 that the product could meet, on its one
+// connection: a statement over them has no plan.
+func limitAsD1(db *sql.DB) error {
+	db.SetMaxOpenConns(1)
+	conn, err := db.Conn(context.Background())
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	const compoundSelect = 4 // SQLITE_LIMIT_COMPOUND_SELECT
+	_, err = sqlite.Limit(conn, compoundSelect, 5)
+	return err
 }
 
 // explain returns the steps of a statement's plan that read or sort what can grow
