@@ -19,8 +19,8 @@ import (
 var englishOnly = []string{
 	"CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
 	"docs/benchmarks.md", "docs/page.md", "docs/pagespeed.md", "docs/rsa.md", "docs/threat-model.md", "docs/warm.md",
-	// Their Chinese versions are being written.
-	"docs/simulator.md", "docs/webhooks.md",
+	// Its Chinese version is being written.
+	"docs/simulator.md",
 }
 
 // chinese is how the name of a Chinese version ends.

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"fmt"
 	"net"
 	"net/http"
@@ -28,14 +27,15 @@ func startBackEnd(env map[string]string) (*backEnd, error) {
 	if env["WEBHOOK_URL"] != "" {
 		return nil, nil
 	}
+	secret := cmp.Or(env["WEBHOOK_SECRET"], webhook.NewSecret())
+	if _, err := webhook.ParseSecret(secret); err != nil {
+		return nil, fmt.Errorf("WEBHOOK_SECRET in %s: %w; without that file `make dev` draws one", envFile, err)
+	}
 	l, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		return nil, err
 	}
-	b := &backEnd{
-		URL:    "http://" + l.Addr().String() + "/h5pay",
-		Secret: cmp.Or(env["WEBHOOK_SECRET"], rand.Text()+rand.Text()),
-	}
+	b := &backEnd{URL: "http://" + l.Addr().String() + "/h5pay", Secret: secret}
 	b.server = &http.Server{Handler: b}
 	go b.server.Serve(l)
 	return b, nil
@@ -59,7 +59,7 @@ func (b *backEnd) vars() map[string]string {
 func (b *backEnd) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e, err := webhook.Receiver{Secrets: []string{b.Secret}, Simulated: true}.Receive(r, time.Now())
 	if err != nil {
-		fmt.Println("webhook refused:", err)
+		fmt.Println("webhook rejected:", err)
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}

@@ -48,7 +48,7 @@ type platform struct {
 	certDoer wechat.Doer
 	// Of calls, by the caller's address and by who is signed in; nil without.
 	addressLimit, ownerLimit server.Limiter
-	// hookDoer sends webhooks; doer when nil. Only the status of an answer is used.
+	// hookDoer sends webhooks; doer when nil. Of a response its status and Retry-After are used.
 	hookDoer wechat.Doer
 	// addresses says where the client's address is, see server.Config.
 	addresses server.Addresses

@@ -32,7 +32,7 @@ func serve() {
 		a = unavailable(&settingError{"d1_databases", "needs a binding named DB"}, "", log)
 	} else {
 		db := worker.OpenD1("DB")
-		p := platform{getenv: getenv, db: db, doer: worker.Fetch(), hookDoer: worker.Fetch().StatusOnly(), log: log, d1: true,
+		p := platform{getenv: getenv, db: db, doer: worker.Fetch(), hookDoer: worker.Fetch().NoBody(), log: log, d1: true,
 			catalogueHint: "README, Going live, has the statement that puts products in"}
 		p.size = func(context.Context) (store.Size, error) { return store.Size{Used: warm.DatabaseSize(db)}, nil }
 		if bound(certBinding) {

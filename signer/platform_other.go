@@ -167,7 +167,11 @@ func fill(ctx context.Context, demo bool, file string, stdin io.Reader, out io.W
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%d products are for sale\n", len(products))
+	verb := "products are"
+	if len(products) == 1 {
+		verb = "product is"
+	}
+	fmt.Fprintf(out, "%d %s for sale\n", len(products), verb)
 	return nil
 }
 

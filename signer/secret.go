@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 
+	"h5pay/webhook"
 	"h5pay/wechat"
 )
 
@@ -19,6 +20,8 @@ func (s namedSecret) cure() string {
 		return ": take the one that the official account's platform shows"
 	case "WECHAT_API_KEY":
 		return ": draw one with `openssl rand -hex 16` and set it at the merchant platform"
+	case "WEBHOOK_SECRET", "WEBHOOK_SECRET_OLD":
+		return ": draw one with " + drawWebhookSecret
 	}
 	return ": draw one with `openssl rand -hex 32`"
 }
@@ -49,11 +52,14 @@ func (s *settings) checkSecrets() (wrong []error) {
 			continue
 		}
 		problem := weakness(string(secret.value))
+		if key, err := webhook.ParseSecret(string(secret.value)); err == nil && problem == "" {
+			problem = weakness(string(key)) // base64 can hide a pattern
+		}
 		if problem != "" {
 			problem += secret.cure()
 		}
 		for _, earlier := range all[:i] {
-			if earlier.value == secret.value {
+			if bare(earlier.value) == bare(secret.value) {
 				problem = "must differ from " + earlier.name
 			}
 		}
@@ -64,19 +70,31 @@ func (s *settings) checkSecrets() (wrong []error) {
 	return wrong
 }
 
+// bare returns a secret without the prefix of a webhook secret.
+func bare(s wechat.Secret) string { return strings.TrimPrefix(string(s), "whsec_") }
+
 // public reports whether the shop is open to the internet. The address of one on
 // this machine is http.
 func (s *settings) public() bool { return strings.HasPrefix(s.ShopURL, "https:") }
 
 // exampleWords stand in secrets of examples, this project's and others'. They are too
-// long for a random secret to hold one by chance.
-var exampleWords = []string{"change-me", "change_me", "changeme", "replace-me", "replace_me", "replaceme", "h5pay-", "h5paysimulator", "simulator", "example", "placeholder", "password", "your-", "your_"}
+// long for a random secret to hold one by chance. The last one is the secret in the
+// documents of Standard Webhooks' libraries.
+var exampleWords = []string{"change-me", "change_me", "changeme", "replace-me", "replace_me", "replaceme", "h5pay-", "h5paysimulator", "simulator", "example", "placeholder", "password", "your-", "your_",
+	"mfkq9r8gkyqrtwjupd8ilpzio2lalasw"}
 
 // weakness says why a secret can be guessed, "" when it seems random. No secret
 // that is drawn at random in hexadecimal, base64 or digits is found weak, but for
 // one in a million.
 func weakness(secret string) string {
-	lower := strings.ToLower(secret)
+	secret = strings.TrimPrefix(secret, "whsec_")
+	b := []byte(secret) // a key may be no UTF-8
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			b[i] += 'a' - 'A'
+		}
+	}
+	lower := string(b)
 	for _, word := range exampleWords {
 		if strings.Contains(lower, word) {
 			return "is that of an example"

@@ -4,6 +4,7 @@ package main
 
 import (
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	mathrand "math/rand/v2"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"h5pay/webhook"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
@@ -25,9 +27,14 @@ func publicEnv(t *testing.T) map[string]string {
 	env["SHOP_URL"] = "https://shop.example.com"
 	for _, name := range []string{"WECHAT_APPSECRET", "WECHAT_API_KEY", "SESSION_KEY", "SESSION_KEY_OLD", "ADMIN_TOKEN", "WEBHOOK_SECRET", "WEBHOOK_SECRET_OLD"} {
 		env[name] = randomHex()
+		if isWebhook(name) {
+			env[name] = webhook.NewSecret()
+		}
 	}
 	return env
 }
+
+func isWebhook(name string) bool { return strings.HasPrefix(name, "WEBHOOK_SECRET") }
 
 func randomHex() string {
 	b := make([]byte, 16)
@@ -70,6 +77,9 @@ func TestPublicShopRejectsWeakSecrets(t *testing.T) {
 			if strings.HasPrefix(secret.name, "WECHAT_") && len(value) != 32 {
 				continue // WeChat's have 32 characters
 			}
+			if isWebhook(secret.name) {
+				value = "whsec_" + base64.StdEncoding.EncodeToString([]byte(value))
+			}
 			bad := publicEnv(t)
 			bad[secret.name] = value
 			var e *settingError
@@ -85,6 +95,29 @@ func TestPublicShopRejectsWeakSecrets(t *testing.T) {
 	}
 }
 
+// A key with a pattern is found in its base64 too, and so is a published one.
+func TestPublicShopRejectsWeakWebhookKeys(t *testing.T) {
+	counted := make([]byte, 32)
+	for i := range counted {
+		counted[i] = byte(i)
+	}
+	for name, value := range map[string]string{
+		"zeros":              "whsec_" + strings.Repeat("A", 32),
+		"counted bytes":      "whsec_" + base64.StdEncoding.EncodeToString(counted),
+		"a pattern":          "whsec_" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("\xf0\x13\xc4\x77\x2e", 6))),
+		"the libraries'":     "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+		"that of a document": "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+	} {
+		env := publicEnv(t)
+		env["WEBHOOK_SECRET"] = value
+		_, err := loadSettings(func(name string) string { return env[name] })
+		var e *settingError
+		if !errors.As(err, &e) || e.Name != "WEBHOOK_SECRET" || !strings.Contains(e.Problem, "whsec_$(openssl") || strings.Contains(err.Error(), value) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestPublicShopRejectsEqualSecrets(t *testing.T) {
 	var set settings
 	all := set.secrets()
@@ -92,6 +125,9 @@ func TestPublicShopRejectsEqualSecrets(t *testing.T) {
 		for _, other := range all[i+1:] {
 			env := publicEnv(t)
 			env[other.name] = env[one.name]
+			if isWebhook(other.name) && !isWebhook(one.name) {
+				env[other.name] = "whsec_" + env[one.name]
+			}
 			_, err := loadSettings(func(name string) string { return env[name] })
 			var e *settingError
 			if !errors.As(err, &e) || e.Name != other.name || !strings.Contains(e.Problem, one.name) || strings.Contains(err.Error(), env[one.name]) {
@@ -133,11 +169,15 @@ func TestRandomSecretsAreStrong(t *testing.T) {
 	}
 	const digits, letters = "0123456789", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	for range 20_000 {
+		key := make([]byte, 24)
+		for i := range key {
+			key[i] = byte(random.Uint32())
+		}
 		for _, secret := range []string{
-			draw(64, digits+"abcdef"), draw(32, digits+letters+strings.ToLower(letters)+"+/"), draw(52, letters+"234567"), draw(32, digits),
+			string(key), "whsec_" + base64.StdEncoding.EncodeToString(key), draw(64, digits+"abcdef"), draw(32, digits+letters+strings.ToLower(letters)+"+/"), draw(52, letters+"234567"), draw(32, digits),
 		} {
 			if problem := weakness(secret); problem != "" {
-				t.Errorf("%s %s", secret, problem)
+				t.Errorf("%q %s", secret, problem)
 			}
 		}
 	}

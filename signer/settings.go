@@ -44,7 +44,7 @@ type settings struct {
 	// none. They are signed with WEBHOOK_SECRET and, while that is being changed,
 	// with WEBHOOK_SECRET_OLD as well.
 	WebhookURL       string
-	WebhookSecret    wechat.Secret // at least 32 characters
+	WebhookSecret    wechat.Secret // in the form of webhook.ParseSecret
 	WebhookSecretOld wechat.Secret
 
 	// UNPAID_LIMITS, "100,50,200,5000" unless set: how many unpaid orders a signed-in
@@ -156,8 +156,8 @@ func loadSettings(getenv func(string) string) (settings, error) {
 		{"PAYER_DAYS", "must be a number of days from 1 to 3650", payerDaysOK},
 		{"WEBHOOK_URL", "must be an https URL, like https://erp.example.com/h5pay", s.WebhookURL == "" || isEndpoint(s.WebhookURL)},
 		{"WEBHOOK_SECRET", "is not set, and WEBHOOK_URL is", s.WebhookURL == "" || s.WebhookSecret != ""},
-		{"WEBHOOK_SECRET", "must have at least 32 characters", s.WebhookSecret == "" || len(s.WebhookSecret) >= webhook.MinSecret},
-		{"WEBHOOK_SECRET_OLD", "must have at least 32 characters", s.WebhookSecretOld == "" || len(s.WebhookSecretOld) >= webhook.MinSecret},
+		{"WEBHOOK_SECRET", webhookSecretForm, s.WebhookSecret == "" || isWebhookSecret(s.WebhookSecret)},
+		{"WEBHOOK_SECRET_OLD", webhookSecretForm, s.WebhookSecretOld == "" || isWebhookSecret(s.WebhookSecretOld)},
 	} {
 		if !rule.ok && rule.name != last {
 			wrong = append(wrong, &settingError{rule.name, rule.problem})
@@ -259,6 +259,16 @@ func (s *settings) webhook(doer wechat.Doer) *outbox.Webhook {
 		w.Secrets = append(w.Secrets, s.WebhookSecretOld)
 	}
 	return w
+}
+
+// webhookSecretForm is what a webhook secret must be, and how to get one.
+const webhookSecretForm = "must be whsec_ and the base64 of 24 to 64 random bytes: draw one with " + drawWebhookSecret
+
+const drawWebhookSecret = "`echo \"whsec_$(openssl rand -base64 32)\"`"
+
+func isWebhookSecret(s wechat.Secret) bool {
+	_, err := webhook.ParseSecret(string(s))
+	return err == nil
 }
 
 // isOrigin reports whether s is scheme://host[:port] and nothing more, with

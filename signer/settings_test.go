@@ -165,16 +165,21 @@ func TestTradeTypes(t *testing.T) {
 	}
 }
 
+const (
+	webhookSecret    = "whsec_YSB3ZWJob29rIHNlY3JldCBvZiAzMiBjaGFyYWN0ZXJz"
+	oldWebhookSecret = "whsec_dGhlIHdlYmhvb2sgc2VjcmV0IHRoYXQgY2FtZSBiZWZvcmU="
+)
+
 func TestWebhookSettings(t *testing.T) {
 	for _, test := range []struct {
 		url, secret, old string
 		secrets          int
 	}{
 		{"", "", "", 0},
-		{"", strings.Repeat("s", 32), "", 0}, // is ready, goes nowhere
-		{"https://erp.example.com/h5pay?shop=1", strings.Repeat("s", 32), "", 1},
-		{"http://localhost:9000", strings.Repeat("s", 32), strings.Repeat("o", 32), 2},
-		{"http://[::1]:9000/", strings.Repeat("s", 32), "", 1},
+		{"", webhookSecret, "", 0}, // is ready, goes nowhere
+		{"https://erp.example.com/h5pay?shop=1", webhookSecret, "", 1},
+		{"http://localhost:9000", webhookSecret, oldWebhookSecret, 2},
+		{"http://[::1]:9000/", webhookSecret, "", 1},
 	} {
 		env := exampleEnv(t)
 		env["WEBHOOK_URL"], env["WEBHOOK_SECRET"], env["WEBHOOK_SECRET_OLD"] = test.url, test.secret, test.old
@@ -235,8 +240,11 @@ func TestBadSettingIsNamedAndNotShown(t *testing.T) {
 		{"WEBHOOK_URL", "ftp://localhost/h5pay"},
 		{"WEBHOOK_URL", "https:///h5pay"},
 		{"WEBHOOK_SECRET", ""},
-		{"WEBHOOK_SECRET", "only-thirty-one-characters-long"},
-		{"WEBHOOK_SECRET_OLD", "only-thirty-one-characters-long"},
+		{"WEBHOOK_SECRET", strings.Repeat("3f9c1a07", 8)},                   // hexadecimal, without whsec_
+		{"WEBHOOK_SECRET", "whsec_" + strings.Repeat("3f9c1a0", 4) + "AA="}, // 23 bytes
+		{"WEBHOOK_SECRET", "whsec_" + strings.Repeat("3f9c1a07", 11)},       // 66 bytes
+		{"WEBHOOK_SECRET", "whsec_" + strings.Repeat("not-base", 4)},
+		{"WEBHOOK_SECRET_OLD", "whsec_" + strings.Repeat("3f9c1a0", 4) + "AA="},
 	} {
 		t.Run(test.name+"="+test.value, func(t *testing.T) {
 			env := exampleEnv(t)

@@ -93,13 +93,12 @@ type Receiver struct {
 	Simulated bool
 }
 
-// Receive reads a delivery for which a Receiver has nothing but secrets.
+// Receive reads a request with a Receiver that has nothing but secrets.
 func Receive(r *http.Request, now time.Time, secrets ...string) (Event, error) {
 	return Receiver{Secrets: secrets}.Receive(r, now)
 }
 
-// Receive reads a delivery and verifies it, within Tolerance of now. What it
-// returns an error for must not be acted upon; answer it with a 400.
+// Receive reads a request and does what Read does. Answer 400 if it returns an error.
 func (rc Receiver) Receive(r *http.Request, now time.Time) (Event, error) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil {
@@ -108,12 +107,22 @@ func (rc Receiver) Receive(r *http.Request, now time.Time) (Event, error) {
 	if len(body) > maxBody {
 		return Event{}, fmt.Errorf("webhook: the body is over %d bytes", maxBody)
 	}
-	if err := Verify(r.Header.Get(SignatureHeader), body, now, Tolerance, rc.Secrets...); err != nil {
+	return rc.Read(HeaderOf(r.Header), body, now)
+}
+
+// Read verifies a delivery and returns its event. The errors are those of Verify,
+// ErrID, ErrSimulated, ErrShop, ErrAppID and ErrMchID, and an error about a signed
+// body that is not an event.
+func (rc Receiver) Read(h Header, body []byte, now time.Time) (Event, error) {
+	if err := Verify(h, body, now, rc.Secrets...); err != nil {
 		return Event{}, err
 	}
 	var e Event
 	if err := json.Unmarshal(body, &e); err != nil {
 		return Event{}, fmt.Errorf("webhook: the body is not an event: %w", err)
+	}
+	if e.ID != h.ID {
+		return Event{}, ErrID
 	}
 	if err := rc.check(e); err != nil {
 		return Event{}, err

@@ -3,6 +3,7 @@ package webhook_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -10,6 +11,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -167,21 +169,53 @@ func (s *shop) pay(key string) string {
 	return c.Order.ID
 }
 
+// The Worker waits as long as the receiver asks for.
+func TestWorkerHonoursRetryAfter(t *testing.T) {
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Retry-After", "1800")
+		http.Error(w, "closed for maintenance", http.StatusServiceUnavailable)
+	}))
+	t.Cleanup(receiver.Close)
+	s := newShop(t, receiver.URL)
+	s.signIn()
+	before := time.Now()
+	s.pay("queue-000000000003")
+	missed := regexp.MustCompile(`"msg":"event not acknowledged".*"reason":"HTTP 503","next_at":"([^"]+)"`)
+	var found []string
+	for deadline := time.Now().Add(30 * time.Second); found == nil; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the Worker reports no failure")
+		}
+		found = missed.FindStringSubmatch(s.log.String())
+	}
+	next, err := time.Parse(time.RFC3339, found[1])
+	if away := next.Sub(before); err != nil || away < 1799*time.Second || away > 1900*time.Second {
+		t.Errorf("the next try is %s away, want 1800 s, %v", away, err)
+	}
+}
+
 // With a queue a payment is told at once, and WeChat's notification is answered
 // without waiting for the back end: neither for its answer, nor for the end of
 // a body that has none.
 func TestQueueTellsAtOnce(t *testing.T) {
 	var mu sync.Mutex
 	got := map[string]int{} // deliveries, by order
+	var all []delivery
 	arrived, release := make(chan struct{}, 100), make(chan struct{})
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		e, err := webhook.Receiver{Secrets: []string{secret}, Simulated: true}.Receive(r, time.Now())
+		body, err := io.ReadAll(r.Body)
 		if err != nil {
+			t.Error(err)
+		}
+		sent := delivery{webhook.HeaderOf(r.Header), body, secret}
+		e, err := webhook.Receiver{Secrets: []string{secret}, Simulated: true}.Read(sent.Header, body, time.Now())
+		if err := errors.Join(err, inGo(sent)); err != nil {
 			t.Error(err)
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
 		mu.Lock()
+		all = append(all, sent, delivery{sent.Header, body, oldSecret})
 		got[e.Data.Order.ID]++
 		mu.Unlock()
 		arrived <- struct{}{}
@@ -226,5 +260,11 @@ func TestQueueTellsAtOnce(t *testing.T) {
 	defer mu.Unlock()
 	if got[first] != 1 || got[second] != 1 {
 		t.Errorf("deliveries: %v", got)
+	}
+	// The secret is being changed: receivers with either one verify a delivery.
+	for i, text := range inJavaScript(t, all) {
+		if err := inGo(all[i]); err != nil || text != "" {
+			t.Errorf("a delivery, verified with %s: Go %v, JavaScript %q", []string{"the secret", "the old secret"}[i%2], err, text)
+		}
 	}
 }

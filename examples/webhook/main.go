@@ -1,7 +1,7 @@
-// Command webhook is a merchant's back end in its smallest form: it takes h5pay's
-// webhooks, believes those that are signed, and fulfils each order once.
+// Command webhook is a merchant's back end in its smallest form: it receives h5pay's
+// webhooks, verifies their signatures, and fulfils each order once.
 //
-//	WEBHOOK_SECRET=... SHOP_URL=https://shop.example.com go run ./examples/webhook
+//	WEBHOOK_SECRET=whsec_... SHOP_URL=https://shop.example.com go run ./examples/webhook
 //
 // With SHOP_URL, WECHAT_APPID or WECHAT_MCH_ID it rejects the events of others. With
 // ACCEPT_SIMULATED=1 it accepts events of a simulated WeChat too, for tests.
@@ -10,6 +10,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -21,28 +22,35 @@ import (
 )
 
 func main() {
-	// While the secret is being changed both count: docs/webhooks.md.
-	secrets := []string{os.Getenv("WEBHOOK_SECRET")}
-	if old := os.Getenv("WEBHOOK_SECRET_OLD"); old != "" {
-		secrets = append(secrets, old)
-	}
-	if len(secrets[0]) < webhook.MinSecret {
-		fmt.Fprintln(os.Stderr, "WEBHOOK_SECRET needs at least 32 characters, the same as the shop's")
-		os.Exit(1)
-	}
-	l, err := net.Listen("tcp", "localhost:"+os.Getenv("PORT")) // without PORT any that is free
-	if err != nil {
+	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	fmt.Printf("receiver listens at http://%s/h5pay\n", l.Addr())
+}
+
+func run() error {
 	r := &receiver{done: map[string]bool{}, accept: webhook.Receiver{
-		Secrets: secrets, Shop: os.Getenv("SHOP_URL"), AppID: os.Getenv("WECHAT_APPID"), MchID: os.Getenv("WECHAT_MCH_ID"),
+		Shop: os.Getenv("SHOP_URL"), AppID: os.Getenv("WECHAT_APPID"), MchID: os.Getenv("WECHAT_MCH_ID"),
 		Simulated: os.Getenv("ACCEPT_SIMULATED") == "1",
 	}}
+	// While the secret is being changed both are valid: docs/webhooks.md.
+	for _, name := range []string{"WEBHOOK_SECRET", "WEBHOOK_SECRET_OLD"} {
+		secret := os.Getenv(name)
+		if secret == "" && name == "WEBHOOK_SECRET_OLD" {
+			continue
+		}
+		if _, err := webhook.ParseSecret(secret); err != nil {
+			return errors.New(name + " must be whsec_ and the base64 of 24 to 64 bytes, the same as the shop's")
+		}
+		r.accept.Secrets = append(r.accept.Secrets, secret)
+	}
+	l, err := net.Listen("tcp", "localhost:"+os.Getenv("PORT")) // without PORT any that is free
+	if err != nil {
+		return fmt.Errorf("PORT: %w", err)
+	}
+	fmt.Printf("receiver listens at http://%s/h5pay\n", l.Addr())
 	http.Handle("POST /h5pay", r)
-	fmt.Fprintln(os.Stderr, http.Serve(l, nil))
-	os.Exit(1)
+	return http.Serve(l, nil)
 }
 
 // receiver takes deliveries.
@@ -56,7 +64,7 @@ type receiver struct {
 func (rc *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e, err := rc.accept.Receive(r, time.Now())
 	if err != nil {
-		fmt.Println("refused:", err)
+		fmt.Println("rejected:", err)
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
@@ -68,7 +76,7 @@ func (rc *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		handle(e)
 		rc.done[e.ID] = true
 	}
-	// Only now: what is not acknowledged comes again.
+	// Only now: an event that is not acknowledged comes again.
 	w.WriteHeader(http.StatusNoContent)
 }
 

@@ -172,7 +172,9 @@ type BillCheckList struct {
 	Checks []BillCheck `json:"checks"`
 }
 
-// Counters count since the database has them. docs/runbook.md explains each.
+// Counters are those of the newest 10,000 orders, their payments, refunds and events,
+// and of what the shop rejected and queried since the database has them.
+// docs/runbook.md explains each.
 type Counters struct {
 	Counters map[string]int64 `json:"counters"` // "settled.notify", "refused.amount_differs", "events.dead", ...
 }

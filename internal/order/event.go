@@ -41,8 +41,16 @@ var schedule = [...]time.Duration{
 }
 
 // EventSchedule returns when an event is tried: how long after the try before,
-// the first at once. After the last try it is dead.
+// the first at once. Each pause is up to a tenth longer, so that events that failed
+// together do not come together again. After the last try an event is dead.
 func EventSchedule() []time.Duration { return schedule[:] }
+
+// Failure says how a try failed.
+type Failure struct {
+	Why       string    // for the operator; replaced if Gone
+	NotBefore time.Time // the receiver asks for no try before then; zero if it does not ask
+	Gone      bool      // the receiver wants no events any more: HTTP 410
+}
 
 // LastTry reports whether a claimed event is tried for the last time.
 func (e *Event) LastTry() bool { return e.Tries >= len(schedule) }

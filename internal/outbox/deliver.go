@@ -3,10 +3,12 @@ package outbox
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"h5pay/internal/api"
 	"h5pay/internal/order"
 )
 
@@ -41,15 +43,15 @@ func (s *Sender) Deliver(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("delivering events: %w", err)
 		}
-		var answers, next atomic.Int32
+		var taking, next atomic.Int32
 		var failed error
 		var group sync.WaitGroup
 		var mu sync.Mutex
 		for _, e := range events {
 			group.Go(func() {
-				answered, more, err := s.deliver(ctx, e)
-				if answered {
-					answers.Add(1)
+				takes, more, err := s.deliver(ctx, e)
+				if takes {
+					taking.Add(1)
 				}
 				if more {
 					next.Add(1)
@@ -65,37 +67,41 @@ func (s *Sender) Deliver(ctx context.Context) error {
 		if failed != nil {
 			return fmt.Errorf("delivering events: %w", failed)
 		}
-		if answers.Load() == 0 || len(events) < deliverAtOnce && next.Load() == 0 {
-			return nil // nobody is there, or nothing is left: the next call tries again
+		if taking.Load() == 0 || len(events) < deliverAtOnce && next.Load() == 0 {
+			return nil // the receiver takes no more, or nothing is left: the next call tries again
 		}
 	}
 }
 
 // deliver sends one claimed event and marks what became of it. It reports whether
-// the receiver answered at all, and whether a later event of the order may be due now.
-func (s *Sender) deliver(ctx context.Context, e order.Event) (answered, next bool, err error) {
+// the receiver takes more events now, and whether a later event of the order may be
+// due now.
+func (s *Sender) deliver(ctx context.Context, e order.Event) (takes, next bool, err error) {
 	defer s.caught(ctx, &err)
 	log := s.logger(ctx).With("event", e.ID, "type", string(e.Type), "order", e.OrderID, "attempt", e.Attempts)
-	status, err := s.send(ctx, e)
+	res, err := s.send(ctx, e)
 	ctx = context.WithoutCancel(ctx) // what was sent is noted, though the caller be gone
-	if err == nil && status >= 200 && status <= 299 {
+	if err == nil && res.ok() {
 		marked, next, err := s.cfg.Store.Deliver(ctx, e, s.now())
 		if marked {
 			log.Info("event delivered")
 		}
 		return true, next, err
 	}
-	why := fmt.Sprint("HTTP ", status)
+	failure := order.Failure{Why: fmt.Sprint("HTTP ", res.status), NotBefore: res.retryAfter, Gone: res.status == http.StatusGone}
 	if err != nil {
-		why = err.Error()
+		failure.Why = err.Error()
 	}
-	marked, markErr := s.cfg.Store.Miss(ctx, e, why)
+	e, marked, markErr := s.cfg.Store.Miss(ctx, e, failure)
+	dead := e.Status == api.EventDead
 	switch {
 	case !marked:
-	case e.LastTry():
-		log.Error("event given up, replay it once the receiver works", "reason", why)
+	case failure.Gone:
+		log.Error("the receiver wants no events any more: none is sent until the dead ones are replayed", "reason", e.LastError)
+	case dead:
+		log.Error("event given up, replay it once the receiver works", "reason", e.LastError)
 	default:
-		log.Warn("event not acknowledged", "reason", why, "next_at", e.NextAt)
+		log.Warn("event not acknowledged", "reason", e.LastError, "next_at", e.NextAt)
 	}
-	return err == nil, e.LastTry(), markErr // a dead event holds up no later one
+	return err == nil && !res.busy(), dead, markErr // a dead event holds up no later one
 }

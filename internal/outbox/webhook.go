@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"h5pay/internal/api"
@@ -18,10 +19,10 @@ import (
 // Webhook is where the merchant's back end takes events.
 type Webhook struct {
 	URL string // https, or http for this machine
-	// Secrets sign every delivery, each: the one in force and, while it is
-	// being changed, the one before.
+	// Secrets sign each delivery, in the form of webhook.ParseSecret: the current one
+	// and, while it is being changed, the one before.
 	Secrets []wechat.Secret
-	// Doer follows no redirect. Nothing but the status of its answers is used.
+	// Doer follows no redirect. The status of its responses is used, and Retry-After.
 	Doer wechat.Doer
 }
 
@@ -41,8 +42,8 @@ func (w *Webhook) check() string {
 		return "Webhook.Secrets is empty"
 	}
 	for _, secret := range w.Secrets {
-		if len(secret) < webhook.MinSecret {
-			return "Webhook.Secrets has one with less than 32 characters"
+		if _, err := webhook.ParseSecret(string(secret)); err != nil {
+			return "Webhook.Secrets has one that is not whsec_ and the base64 of 24 to 64 bytes"
 		}
 	}
 	if w.Doer == nil {
@@ -58,13 +59,49 @@ var (
 	errTooSlow  = errors.New("no answer in 10 s")
 )
 
-// send posts an event and returns the status of the answer. A redirect is an
-// answer, and no success: the receiver's address is the one that was set.
+// maxRetryAfter bounds a receiver's Retry-After: after an hour the schedule of tries
+// alone counts. Otherwise a proxy in front of the receiver could hold up the news of a
+// payment for days.
+const maxRetryAfter = time.Hour
+
+// response is what the receiver said to a delivery.
+type response struct {
+	status     int
+	retryAfter time.Time // zero without a Retry-After
+}
+
+// ok reports whether the event is acknowledged.
+func (r response) ok() bool { return r.status >= 200 && r.status <= 299 }
+
+// busy reports whether the receiver asks for fewer deliveries.
+func (r response) busy() bool {
+	return r.status == http.StatusTooManyRequests || r.status >= http.StatusBadGateway && r.status <= http.StatusGatewayTimeout
+}
+
+// parseRetryAfter reads the value of Retry-After: seconds, or a date. It returns the
+// zero time for anything else.
+func parseRetryAfter(value string, now time.Time) time.Time {
+	latest := now.Add(maxRetryAfter)
+	at, err := http.ParseTime(value)
+	if seconds, notNumber := strconv.ParseUint(value, 10, 64); notNumber == nil || errors.Is(notNumber, strconv.ErrRange) {
+		at, err = now.Add(time.Duration(min(seconds, uint64(maxRetryAfter/time.Second)))*time.Second), nil
+	}
+	switch {
+	case err != nil:
+		return time.Time{}
+	case at.After(latest):
+		return latest
+	}
+	return at
+}
+
+// send posts an event and returns the response. A redirect is a response, and no
+// success: the receiver's address is the one that was set.
 //
 // The shop, the appid and the merchant are those of the order, so that a database
 // that was moved does not lie. An event is simulated if its order is, and if this
 // shop is: a copy of the database beside a simulator must not pass for the shop.
-func (s *Sender) send(ctx context.Context, e order.Event) (int, error) {
+func (s *Sender) send(ctx context.Context, e order.Event) (response, error) {
 	body, err := json.Marshal(struct {
 		ID        string          `json:"id"`
 		Type      api.EventType   `json:"type"`
@@ -76,30 +113,32 @@ func (s *Sender) send(ctx context.Context, e order.Event) (int, error) {
 		Data      json.RawMessage `json:"data"`
 	}{e.ID, e.Type, e.CreatedAt.UnixMilli(), e.Shop, e.AppID, e.MchID, e.Simulated || s.cfg.Simulated, json.RawMessage(e.Data)})
 	if err != nil {
-		return 0, errors.New("not JSON")
+		return response{}, errors.New("not JSON")
 	}
 	ctx, cancel := context.WithTimeout(ctx, webhookTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.cfg.Webhook.URL, bytes.NewReader(body))
 	if err != nil {
-		return 0, errNoAnswer
+		return response{}, errNoAnswer
 	}
 	secrets := make([]string, len(s.cfg.Webhook.Secrets))
 	for i, secret := range s.cfg.Webhook.Secrets {
 		secrets[i] = string(secret)
 	}
+	header, err := webhook.Sign(e.ID, s.now(), body, secrets...)
+	if err != nil {
+		return response{}, err
+	}
+	header.Set(req.Header)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "h5pay")
-	req.Header.Set(webhook.EventIDHeader, e.ID)
-	req.Header.Set(webhook.EventTypeHeader, string(e.Type))
-	req.Header.Set(webhook.SignatureHeader, webhook.Sign(s.now(), body, secrets...))
 	res, err := s.cfg.Webhook.Doer.Do(req)
 	if err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
-			return 0, errTooSlow
+			return response{}, errTooSlow
 		}
-		return 0, errNoAnswer // the text may hold the URL
+		return response{}, errNoAnswer // the text may hold the URL
 	}
 	res.Body.Close()
-	return res.StatusCode, nil
+	return response{res.StatusCode, parseRetryAfter(res.Header.Get("Retry-After"), s.now())}, nil
 }

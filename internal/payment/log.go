@@ -20,7 +20,7 @@ func (s *Service) logChange(ctx context.Context, o order.Order, to api.OrderStat
 		Log(ctx, level, what, more...)
 }
 
-// count adds to counters, for what no trigger can see. A failure costs no more
+// count adds to counters, for what leaves no row of its own. A failure costs no more
 // than the count. Nothing may be counted that a stranger can make happen at
 // will: a count is a write.
 func (s *Service) count(ctx context.Context, counts map[string]int) {

@@ -22,9 +22,9 @@ func (r *receiver) isNow(ms int64) bool {
 func TestOperatorReplaysADeadEvent(t *testing.T) {
 	r := newReceiver(t)
 	o := r.paid(r.signedIn(0), "tea")
-	r.answer = func(int, webhook.Event) (int, error) { return 410, nil }
+	r.answer = func(int, webhook.Event) (int, error) { return 400, nil }
 	for _, pause := range order.EventSchedule() {
-		r.sim.Advance(pause)
+		r.sim.Advance(pause + pause/10)
 		r.deliver()
 	}
 	boss := r.operator()
@@ -35,7 +35,7 @@ func TestOperatorReplaysADeadEvent(t *testing.T) {
 	}
 	dead := list.Events[0]
 	if dead.Type != api.EventOrderPaid || dead.OrderID != o.ID || dead.Status != api.EventDead || dead.Attempts != 10 ||
-		dead.LastError != "HTTP 410" || dead.NextAt != 0 || dead.CreatedAt == 0 {
+		dead.LastError != "HTTP 400" || dead.NextAt != 0 || dead.CreatedAt == 0 {
 		t.Errorf("%+v", dead)
 	}
 	r.answer = nil

@@ -72,10 +72,10 @@ func TestCountersTellWhatHappened(t *testing.T) {
 	r.sim.Advance(time.Minute)
 	r.deliver()
 	want := map[string]int64{
-		"orders.created": 4, "orders.closed": 1, "orders.paid_late": 1,
+		"orders.paid": 3, "orders.refunded": 1, "orders.paid_late": 1,
 		"settled.notify": 2, "settled.poll": 1, "settled.cron": 1, "refused.amount_differs": 1,
-		"refunds.created": 1, "refunds.processing": 1, "refunds.succeeded": 1,
-		"reconciled.asked": 1, "reconciled.failed": 0,
+		"refunds.succeeded": 1,
+		"reconciled.asked":  1, "reconciled.failed": 0,
 		"events.delivered": 6,
 	}
 	if diff := cmp.Diff(want, r.counters()); diff != "" {

@@ -54,6 +54,8 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	switch {
 	case !s.outbox.HasWebhook():
 		outbox.Problem = "WEBHOOK_URL is not set: nobody is told of payments"
+	case v.Gone:
+		outbox = unwell("outbox", fmt.Sprintf("the back end answered 410 Gone: no event is sent until the dead ones are replayed: see GET %s?status=dead", api.PathAdminEvents))
 	case v.Dead > 0:
 		outbox = unwell("outbox", fmt.Sprintf("%s events were given up and wait to be replayed", counted(v.Dead)))
 	case !v.OldestPending.IsZero() && now.Sub(v.OldestPending) > eventStale:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -64,7 +65,6 @@ func TestWhatCountsAsAcknowledged(t *testing.T) {
 		"early hints":         {status: 103, why: "HTTP 103"},
 		"redirect":            {status: 301, why: "HTTP 301"},
 		"bad request":         {status: 400, why: "HTTP 400"},
-		"gone":                {status: 410, why: "HTTP 410"},
 		"server error":        {status: 500, why: "HTTP 500"},
 		"nobody there":        {err: errors.New("dial tcp: lookup erp.example.com: no such host"), why: "no answer"},
 		"hangs":               {err: context.DeadlineExceeded, why: "no answer in 10 s"},
@@ -88,11 +88,11 @@ func TestWhatCountsAsAcknowledged(t *testing.T) {
 				}
 				return
 			}
-			if e.Status != api.EventPending || e.LastError != test.why || e.NextAt.Sub(r.now()).Round(time.Second) != 15*time.Second {
+			if e.Status != api.EventPending || e.LastError != test.why || e.NextAt.Sub(r.now()) < 14*time.Second || e.NextAt.Sub(r.now()) > 17*time.Second {
 				t.Errorf("%+v at %s, want %q", e, r.now(), test.why)
 			}
 			r.deliver() // too early
-			r.sim.Advance(15 * time.Second)
+			r.sim.Advance(17 * time.Second)
 			r.deliver()
 			if len(r.bodies) != 2 || r.bodies[0] != r.bodies[1] {
 				t.Errorf("deliveries differ:\n%s", strings.Join(r.bodies, "\n"))
@@ -102,6 +102,99 @@ func TestWhatCountsAsAcknowledged(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A receiver says when it wants the next try. That is no sooner than the schedule's,
+// and at most an hour away.
+func TestRetryAfterIsHonoured(t *testing.T) {
+	for name, test := range map[string]struct {
+		status      int
+		after       string
+		least, most time.Duration
+	}{
+		"two minutes":       {503, "120", 2 * time.Minute, 2 * time.Minute},
+		"too many requests": {429, "120", 2 * time.Minute, 2 * time.Minute},
+		"an error":          {500, "120", 2 * time.Minute, 2 * time.Minute},
+		"a date":            {503, "date", 3 * time.Minute, 3 * time.Minute},
+		"a day":             {503, "86400", time.Hour, time.Hour},
+		"a date far away":   {503, "Fri, 31 Dec 9999 23:59:59 GMT", time.Hour, time.Hour},
+		"more than a clock": {503, strings.Repeat("9", 40), time.Hour, time.Hour},
+		"sooner":            {503, "1", 15 * time.Second, 17 * time.Second},
+		"none":              {503, "", 15 * time.Second, 17 * time.Second},
+		"yesterday":         {503, "Mon, 02 Jan 2006 15:04:05 GMT", 15 * time.Second, 17 * time.Second},
+		"no number":         {503, "soon", 15 * time.Second, 17 * time.Second},
+		"negative":          {503, "-120", 15 * time.Second, 17 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newReceiver(t)
+			r.answer = func(int, webhook.Event) (int, error) { return test.status, nil }
+			if r.retry = test.after; test.after == "date" {
+				r.retry = r.now().Add(3 * time.Minute).UTC().Format(http.TimeFormat)
+			}
+			o := r.paid(r.signedIn(0), "test")
+			r.deliver()
+			e := r.stored(o.ID)
+			if away := e.NextAt.Sub(r.now()); e.Status != api.EventPending || away < test.least-5*time.Second || away > test.most {
+				t.Errorf("the next try is %s away, want %s to %s", away, test.least, test.most)
+			}
+			r.answer = nil
+			r.sim.Advance(test.least - 10*time.Second)
+			r.deliver()
+			if e := r.stored(o.ID); e.Status != api.EventPending {
+				t.Error("tried too early")
+			}
+			r.sim.Advance(12 * time.Second)
+			r.deliver()
+			if e := r.stored(o.ID); e.Status != api.EventDelivered {
+				t.Errorf("%+v", e)
+			}
+		})
+	}
+}
+
+// A receiver that says 410 gets nothing more. Nothing is lost: its event is dead, the
+// others wait, and all arrive once the operator has replayed the dead one.
+func TestGoneReceiverGetsNothingMore(t *testing.T) {
+	r := newReceiver(t)
+	r.reconcile()
+	p := r.signedIn(0)
+	first := r.paid(p, "test")
+	r.answer = func(int, webhook.Event) (int, error) { return 410, nil }
+	r.deliver()
+	gone := r.stored(first.ID)
+	if gone.Status != api.EventDead || gone.Attempts != 1 || gone.LastError != "HTTP 410 Gone" || len(r.events) != 1 {
+		t.Errorf("%d deliveries, %+v", len(r.events), gone)
+	}
+	if n := r.loud(); n != 1 || !strings.Contains(r.log.String(), "the receiver wants no events any more") {
+		t.Errorf("%d loud lines:\n%s", n, r.log)
+	}
+	r.wantWrong("outbox", "410 Gone")
+	r.answer = nil
+	var others []api.Order
+	for range 6 {
+		others = append(others, r.paid(p, "test"))
+	}
+	for range 3 {
+		r.sim.Advance(time.Hour)
+		r.deliver()
+	}
+	if len(r.events) != 1 {
+		t.Errorf("%d deliveries after a 410", len(r.events)-1)
+	}
+	for _, o := range others {
+		if e := r.stored(o.ID); e.Status != api.EventPending || e.Attempts != 0 {
+			t.Errorf("%+v", e)
+		}
+	}
+	r.operator().must("POST", replayPath(gone.ID), struct{}{}, &api.Event{})
+	r.deliver()
+	for _, o := range append(others, first) {
+		if e := r.stored(o.ID); e.Status != api.EventDelivered {
+			t.Errorf("%+v", e)
+		}
+	}
+	r.reconcile()
+	r.wantWrong("", "")
 }
 
 // The signer dies after the receiver has acknowledged and before it has noted so.
@@ -140,7 +233,7 @@ func TestEventIsGivenUpLoudly(t *testing.T) {
 		if n := r.loud(); n != 0 {
 			t.Fatalf("%d loud lines before the last try", n)
 		}
-		r.sim.Advance(pause)
+		r.sim.Advance(pause + pause/10)
 		r.deliver()
 	}
 	r.sim.Advance(1000 * time.Hour)
@@ -191,6 +284,22 @@ func TestNobodyThereEndsTheRun(t *testing.T) {
 	r.deliver()
 	if len(r.times) != 10 {
 		t.Errorf("%d of 10 events arrived", len(r.times))
+	}
+}
+
+// A receiver that is overloaded ends a call: it gets a few events, not all of them.
+func TestBusyReceiverEndsTheRun(t *testing.T) {
+	for _, status := range []int{429, 502, 503, 504} {
+		r := newReceiver(t)
+		p := r.signedIn(0)
+		for range 10 {
+			r.paid(p, "test")
+		}
+		r.answer = func(int, webhook.Event) (int, error) { return status, nil }
+		r.deliver()
+		if len(r.events) != 5 {
+			t.Errorf("HTTP %d: %d tries of 10 events", status, len(r.events))
+		}
 	}
 }
 

@@ -20,8 +20,8 @@ import (
 )
 
 const (
-	webhookSecret    = "a webhook secret of 32 characters"
-	oldWebhookSecret = "the webhook secret that came before"
+	webhookSecret    = "whsec_YSB3ZWJob29rIHNlY3JldCBvZiAzMiBjaGFyYWN0ZXJz"
+	oldWebhookSecret = "whsec_dGhlIHdlYmhvb2sgc2VjcmV0IHRoYXQgY2FtZSBiZWZvcmU="
 )
 
 // receiver is a merchant's back end. It believes only what verifies.
@@ -32,6 +32,7 @@ type receiver struct {
 
 	mu     sync.Mutex
 	answer func(n int, e webhook.Event) (status int, err error) // of the n-th delivery; 204 when nil
+	retry  string                                               // the Retry-After of each answer, if any
 	events []webhook.Event                                      // as they came
 	bodies []string
 	times  map[string]int // acknowledged, by event
@@ -68,7 +69,7 @@ func (r *receiver) Do(req *http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 400, Body: http.NoBody}, nil
 	}
 	if req.Method != "POST" || req.URL.String() != "https://erp.example.com/h5pay" || req.Header.Get("Content-Type") != "application/json" ||
-		req.Header.Get(webhook.EventIDHeader) != e.ID || req.Header.Get(webhook.EventTypeHeader) != string(e.Type) {
+		req.Header.Get("webhook-id") != e.ID {
 		r.t.Errorf("%s %s %v", req.Method, req.URL, req.Header)
 	}
 	r.mu.Lock()
@@ -87,6 +88,9 @@ func (r *receiver) Do(req *http.Request) (*http.Response, error) {
 		r.mu.Unlock()
 	}
 	header := http.Header{"Location": {"https://elsewhere.example/"}}
+	if r.retry != "" {
+		header.Set("Retry-After", r.retry)
+	}
 	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader("never read"))}, nil
 }
 

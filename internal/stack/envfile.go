@@ -2,7 +2,9 @@ package stack
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -37,12 +39,14 @@ func ReadEnv(name string) (map[string]string, error) {
 	return env, lines.Err()
 }
 
-// drawn matches a setting that an example leaves empty.
-var drawn = regexp.MustCompile(`(?m)^([A-Z_]+)=""$`)
+// drawn matches a setting that an example leaves empty, but for the prefix of a
+// webhook secret.
+var drawn = regexp.MustCompile(`(?m)^[A-Z_]+="(whsec_)?"$`)
 
 // WriteEnv writes the settings of an example to a new file that its owner alone may
-// read. Each setting that the example leaves empty gets a random value of 32
-// characters: a secret in an example would be everybody's.
+// read. It draws a value for each setting that the example leaves empty: a secret in
+// an example would be everybody's. A value is 32 hexadecimal digits, after "whsec_"
+// the base64 of 32 bytes.
 func WriteEnv(example, name string) error {
 	text, err := os.ReadFile(example)
 	if err != nil {
@@ -53,7 +57,11 @@ func WriteEnv(example, name string) error {
 		return err
 	}
 	_, err = f.Write(drawn.ReplaceAllFunc(text, func(line []byte) []byte {
-		return fmt.Appendf(line[:len(line)-1:len(line)-1], "%s\"", randomSecret())
+		secret := randomSecret
+		if bytes.HasSuffix(line, []byte(`whsec_"`)) {
+			secret = randomKey
+		}
+		return fmt.Appendf(line[:len(line)-1:len(line)-1], "%s\"", secret())
 	}))
 	return errors.Join(err, f.Close())
 }
@@ -77,6 +85,13 @@ func randomSecret() string {
 	b := make([]byte, 16)
 	rand.Read(b) // never fails
 	return hex.EncodeToString(b)
+}
+
+// randomKey returns 256 random bits in base64.
+func randomKey() string {
+	b := make([]byte, 32)
+	rand.Read(b) // never fails
+	return base64.StdEncoding.EncodeToString(b)
 }
 
 func unquote(s string) string {

@@ -17,6 +17,7 @@ type Vitals struct {
 	OldestPending time.Time // when the oldest pending event about money was made, zero when none is
 	OldestClosed  time.Time // the same for order.closed
 	Dead          int       // events that were given up, MaxCounted at most
+	Gone          bool      // the receiver wants no events any more: none is sent
 	Foreign       int       // unpaid orders that were made for another merchant, MaxCounted at most
 	Stuck         int       // refunds that WeChat declined for a reason that a retry does not cure, MaxCounted at most
 	Abnormal      int       // refunds that have to be paid out at the merchant platform, MaxCounted at most
@@ -43,13 +44,14 @@ func (s *Store) Vitals(ctx context.Context, mchID string) (Vitals, error) {
 		COALESCE(`+pending+`0 ORDER BY next_at LIMIT ?1)), 0),
 		COALESCE(`+pending+`1 ORDER BY next_at LIMIT ?1)), 0),
 		(SELECT COUNT(*) FROM (SELECT 1 FROM events WHERE status = 'dead' AND attempts > 0 LIMIT ?1)),
+		`+receiverGone+`,
 		MIN(?1, `+unpaid+`< ?3 LIMIT ?1)) + `+unpaid+`> ?3 LIMIT ?1))),
 		(SELECT COUNT(*) FROM (SELECT 1 FROM refunds WHERE status = 'created' AND stuck = 1 LIMIT ?1)),
 		(SELECT COUNT(*) FROM (SELECT 1 FROM refunds WHERE status = 'abnormal' LIMIT ?1)),
 		(SELECT COUNT(*) FROM (SELECT status FROM bill_checks ORDER BY date DESC LIMIT ?2) WHERE status IN ('differs', 'failed')),
 		COALESCE((SELECT used FROM database_size WHERE one = 1), 0), COALESCE((SELECT capacity FROM database_size WHERE one = 1), 0),
 		(SELECT n FROM guests_open WHERE one = 1)`, MaxCounted, order.BillDays, mchID).
-		Scan(&reconciled, &v.ForSale, &oldest, &closed, &v.Dead, &v.Foreign, &v.Stuck, &v.Abnormal, &v.Unbalanced, &v.Size.Used, &v.Size.Capacity, &v.OpenGuests)
+		Scan(&reconciled, &v.ForSale, &oldest, &closed, &v.Dead, &v.Gone, &v.Foreign, &v.Stuck, &v.Abnormal, &v.Unbalanced, &v.Size.Used, &v.Size.Capacity, &v.OpenGuests)
 	if err != nil {
 		return Vitals{}, fmt.Errorf("reading the vitals: %w", err)
 	}

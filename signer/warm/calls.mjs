@@ -7,8 +7,8 @@ import { readWhole } from "./whole.mjs";
 
 // fetchWhole is fetch: binding ("" for the Worker's own), method, URL, headers,
 // body and the most bytes to keep of the answer -> status, headers, body. A
-// redirect is an answer like any other. When no bytes are to be kept the answer
-// is its status alone.
+// redirect is an answer like any other. When no bytes are to be kept, nothing is left
+// of the answer but its status and Retry-After.
 export async function fetchWhole(asked, signal) {
   const binding = asked.string();
   const fetcher = binding ? bound(binding, "fetch") : globalThis;
@@ -19,7 +19,8 @@ export async function fetchWhole(asked, signal) {
     const answer = await fetcher.fetch(url, { method, headers, body: body.length ? body : undefined, signal, redirect: "manual" });
     if (most === 0) {
       answer.body?.cancel().catch(() => {});
-      return [["", answer.status, 0], new Uint8Array(0)];
+      const after = answer.headers.get("Retry-After");
+      return [["", answer.status, ...flatten(new Map(after === null ? [] : [["Retry-After", after]]))], new Uint8Array(0)];
     }
     const whole = await readWhole(answer, most);
     return [["", answer.status, ...flatten(answer.headers)], whole];

@@ -88,15 +88,15 @@ func (w *wholeWriter) addTo(m *message) {
 // whole bodies with a length (WeChat refuses chunked ones). A request ends with
 // its context.
 type Fetch struct {
-	calls      caller
-	binding    string // whose fetch it is; "" for the Worker's own
-	statusOnly bool
+	calls   caller
+	binding string // whose fetch it is; "" for the Worker's own
+	noBody  bool
 }
 
-// StatusOnly returns a Fetch whose answers have a status and nothing else: no
-// header, and a body that is not waited for, however long it may be.
-func (f Fetch) StatusOnly() Fetch {
-	f.statusOnly = true
+// NoBody returns a Fetch that does not wait for the bodies of responses, however long
+// they are. A response has a status, and of its headers Retry-After alone.
+func (f Fetch) NoBody() Fetch {
+	f.noBody = true
 	return f
 }
 
@@ -116,7 +116,7 @@ func (f Fetch) Do(req *http.Request) (*http.Response, error) {
 		}
 	}
 	most := maxAnswer
-	if f.statusOnly {
+	if f.noBody {
 		most = 0
 	}
 	r, err := f.calls.call(req.Context(), opFetch,

@@ -64,8 +64,8 @@ func TestFetchCarriesTheWholeRequest(t *testing.T) {
 	}
 }
 
-// Neither the headers nor the body of an answer are asked for.
-func TestStatusOnlyFetch(t *testing.T) {
+// The body of a response is not asked for.
+func TestFetchWithoutBody(t *testing.T) {
 	b := far(func(_ op, r *reader) *message {
 		for r.left() > 1 {
 			r.string()
@@ -73,13 +73,13 @@ func TestStatusOnlyFetch(t *testing.T) {
 		if most := r.string(); most != "0" {
 			t.Errorf("asked for %s bytes", most)
 		}
-		return new(message).add("").addInt(204).addInt(0).add("")
+		return new(message).add("").addInt(503).addInt(1).add("retry-after").add("9").add("")
 	})
 	req, err := http.NewRequestWithContext(t.Context(), "POST", "https://api.example.com/", strings.NewReader("{}"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if res, err := (Fetch{calls: b}).StatusOnly().Do(req); err != nil || res.StatusCode != 204 {
+	if res, err := (Fetch{calls: b}).NoBody().Do(req); err != nil || res.StatusCode != 503 || res.Header.Get("Retry-After") != "9" {
 		t.Errorf("got %+v, %v", res, err)
 	}
 }

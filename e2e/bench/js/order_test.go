@@ -2,16 +2,17 @@ package js
 
 import (
 	"encoding/json"
+	"net/http"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/wechat"
+	"h5pay/wechat/wechattest"
 )
 
 func twoTeas() api.CreateOrderRequest {
@@ -137,9 +138,6 @@ func generalRow(row map[string]any) map[string]any {
 	return general
 }
 
-// waitForWindow waits until a look at an order asks WeChat again after unifiedorder.
-func waitForWindow() { time.Sleep(3100 * time.Millisecond) }
-
 func generalHeader(t *testing.T, a answer) map[string]string {
 	t.Helper()
 	if !regexp.MustCompile(`^[a-z2-7]{16}$`).MatchString(a.id()) {
@@ -166,63 +164,64 @@ func generic(lines []map[string]any, values ...string) []map[string]any {
 	return lines
 }
 
-func TestClientKeyMakesOneOrder(t *testing.T) {
-	for _, s := range newSides(t, wechat.SignHMAC) {
-		req := twoTeas()
-		first, _ := s.order(req)
-		req.Items = []api.OrderItem{{ProductID: "bun", Quantity: 3}, {ProductID: "tea", Quantity: 2}}
-		again, a := s.order(req)
-		if d := cmp.Diff(first.Order, again.Order); d != "" {
-			t.Errorf("%s: %s", s.name, d)
+// A request that the Go signer rejects stores nothing here either.
+func TestBadOrdersStoreNothing(t *testing.T) {
+	s := newSides(t, wechat.SignHMAC)[1]
+	before := s.dump()
+	good := twoTeas()
+	with := func(change func(*api.CreateOrderRequest)) api.CreateOrderRequest {
+		r := twoTeas()
+		change(&r)
+		return r
+	}
+	for name, test := range map[string]struct {
+		body any
+		bend func(*http.Request)
+		want int
+	}{
+		"no JSON":         {[]byte("items"), nil, 400},
+		"unknown name":    {[]byte(`{"total":1}`), nil, 400},
+		"too long":        {[]byte(strings.Repeat(" ", 1<<17)), nil, 413},
+		"no items":        {with(func(r *api.CreateOrderRequest) { r.Items = nil }), nil, 400},
+		"none of it":      {with(func(r *api.CreateOrderRequest) { r.Items[0].Quantity = 0 }), nil, 400},
+		"too many":        {with(func(r *api.CreateOrderRequest) { r.Items[0].Quantity = 99 }), nil, 400},
+		"unknown product": {with(func(r *api.CreateOrderRequest) { r.Items[0].ProductID = "nothing" }), nil, 409},
+		"a QR code":       {with(func(r *api.CreateOrderRequest) { r.TradeType = api.TradeNative }), nil, 400},
+		"a short key":     {with(func(r *api.CreateOrderRequest) { r.ClientKey = "short" }), nil, 400},
+		"foreign Origin":  {good, func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") }, 403},
+		"no cookie":       {good, func(r *http.Request) { r.Header.Del("Cookie") }, 401},
+		"broken cookie":   {good, func(r *http.Request) { r.Header.Set("Cookie", r.Header.Get("Cookie")[:60]) }, 401},
+	} {
+		r := request("POST", api.PathOrders, test.body)
+		r.AddCookie(s.cookie)
+		if test.bend != nil {
+			test.bend(r)
 		}
-		if again.Pay.Package != first.Pay.Package || again.Pay.NonceStr == first.Pay.NonceStr {
-			t.Errorf("%s: pay %+v, first %+v", s.name, again.Pay, first.Pay)
+		if a := s.send(r); a.status != test.want {
+			t.Errorf("%s: %d %s, want %d", name, a.status, a.body, test.want)
 		}
-		if lines := s.logged(a); len(lines) != 0 {
-			t.Errorf("%s: log %v", s.name, lines)
-		}
-		var n int
-		if err := s.db.QueryRow(`SELECT count(*) FROM orders WHERE client_key = ?`, req.ClientKey).Scan(&n); err != nil || n != 1 {
-			t.Errorf("%s: %d orders, %v", s.name, n, err)
-		}
-		req.Items[0].Quantity = 4
-		if a := s.call("POST", api.PathOrders, req); a.code() != api.CodeConflict {
-			t.Errorf("%s: %d %s", s.name, a.status, a.body)
-		}
+	}
+	if d := cmp.Diff(before, s.dump()); d != "" {
+		t.Error(d)
 	}
 }
 
-func TestOrderCanBeReadByItsOwner(t *testing.T) {
-	sides := newSides(t, wechat.SignHMAC)
-	stranger := sides[0].signIn(1)
-	for _, s := range sides {
-		c, _ := s.order(twoTeas())
-		before := s.row(c.Order.ID)
-		// WeChat is asked: nothing has changed there.
-		waitForWindow()
-		a := s.call("GET", api.OrderPath(c.Order.ID), nil)
-		var o api.Order
-		if err := json.Unmarshal(a.body, &o); err != nil {
+// An order that WeChat does not take stays as it was made, and has nothing to pay with.
+func TestOrderThatWeChatDoesNotTake(t *testing.T) {
+	s := newSides(t, wechat.SignHMAC)[1]
+	for _, fault := range []string{wechattest.FaultSystemError, wechattest.FaultBadGateway, wechattest.FaultBadReplySign, wechattest.FaultNoReplySign} {
+		if err := world.sim.AddFault(wechattest.Fault{Kind: fault, Path: "/pay/unifiedorder"}); err != nil {
 			t.Fatal(err)
 		}
-		want := c.Order
-		want.NotPaid = o.NotPaid // the yardstick does without it
-		want.Timeline = []api.Step{{Status: api.StatusCreated, At: o.CreatedAt}, {Status: api.StatusPending, At: before["prepay_at"].(int64)}}
-		if d := cmp.Diff(want, o); d != "" {
-			t.Errorf("%s: %s", s.name, d)
+		req := twoTeas()
+		a := s.call("POST", api.PathOrders, req)
+		var status string
+		var prepaid bool
+		if err := s.db.QueryRow(`SELECT status, prepay_id IS NOT NULL FROM orders WHERE client_key = ?`, req.ClientKey).Scan(&status, &prepaid); err != nil {
+			t.Fatal(err)
 		}
-		after := s.row(c.Order.ID)
-		if after["queried_at"] == nil {
-			t.Errorf("%s did not ask WeChat", s.name)
-		}
-		// The order is young: the timer asks a minute later.
-		before["queried_at"], before["due_at"] = after["queried_at"], after["queried_at"].(int64)+time.Minute.Milliseconds()
-		if d := cmp.Diff(before, after); d != "" {
-			t.Errorf("%s: %s", s.name, d)
-		}
-		s.cookie = stranger
-		if a := s.call("GET", api.OrderPath(c.Order.ID), nil); a.code() != api.CodeNotFound {
-			t.Errorf("%s shows it to a stranger: %d %s", s.name, a.status, a.body)
+		if a.status < 400 || status != "created" || prepaid {
+			t.Errorf("%s: %d %s, the order is %s", fault, a.status, a.body, status)
 		}
 	}
 }

@@ -143,13 +143,6 @@ func (s *side) call(method, path string, body any) answer {
 	return s.send(r)
 }
 
-// code is that of a refusal.
-func (a answer) code() api.Code {
-	var e api.Error
-	json.Unmarshal(a.body, &e) // what is no JSON has no code
-	return e.Code
-}
-
 // order makes an order.
 func (s *side) order(req api.CreateOrderRequest) (api.Checkout, answer) {
 	s.t.Helper()

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 
+	"modernc.org/sqlite"
+
 	"h5pay/internal/store"
 )
 
@@ -50,6 +52,9 @@ var allowed = []struct{ sql, step, why string }{
 	{"AS turn", "USE TEMP B-TREE", "sorts the rows of subqueries that have a LIMIT each"},
 	{"JOIN orders ON orders.id = order_id WHERE order_id = ?", "USE TEMP B-TREE FOR ORDER BY", "sorts the refunds of one order, MaxRefunds at most"},
 	{"PARTITION BY refunds.status = 'created'", "USE TEMP B-TREE", "sorts the refunds that have not ended; only the operator makes refunds"},
+	{"WITH newest AS", "SCAN orders USING INDEX orders_by_time", "reads in the order of the index until LIMIT"},
+	{"WITH newest AS", "SCAN newest", "reads the rows of a subquery that has a LIMIT"},
+	{"WITH newest AS", "USE TEMP B-TREE FOR GROUP BY", "sorts the rows of a subquery that has a LIMIT"},
 	{"FROM products", "USE TEMP B-TREE", "sorts the catalogue"},
 	{"FROM bill_differences JOIN bill_checks", "USE TEMP B-TREE", "sorts the differences of the bills of one page"},
 	{"SELECT id FROM orders WHERE payer = ?1", "UNION USING TEMP B-TREE", "reads the orders of one person, for the operator"},
@@ -73,6 +78,9 @@ func CheckPlans() (problems []string) {
 	if err := store.Migrate(context.Background(), db); err != nil {
 		return []string{err.Error()}
 	}
+	if err := limitAsD1(db); err != nil {
+		return []string{err.Error()}
+	}
 	recorded.Lock()
 	statements := maps.Clone(recorded.statements)
 	recorded.Unlock()
@@ -91,6 +99,20 @@ func CheckPlans() (problems []string) {
 		problems = append(problems, explain(db, query)...)
 	}
 	return problems
+}
+
+// limitAsD1 gives a database the limits of D1 that the product could meet, on its one
+// connection: a statement over them has no plan.
+func limitAsD1(db *sql.DB) error {
+	db.SetMaxOpenConns(1)
+	conn, err := db.Conn(context.Background())
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	const compoundSelect = 4 // SQLITE_LIMIT_COMPOUND_SELECT
+	_, err = sqlite.Limit(conn, compoundSelect, 5)
+	return err
 }
 
 // explain returns the steps of a statement's plan that read or sort what can grow
