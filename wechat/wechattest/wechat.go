@@ -27,6 +27,8 @@ type WeChat struct {
 	certs  *identities // made when first needed
 	tlsURL string      // of the TLS listener; set before anything is served
 
+	v3 *v3State // the keys of APIv3
+
 	faultMu sync.Mutex
 	faults  []Fault
 
@@ -63,6 +65,7 @@ func New(cfg Config) (*WeChat, error) {
 		grants: map[string]*grant{}, tokens: map[string]*token{}, refreshTokens: map[string]*token{},
 		orders: map[string]*order{}, prepays: map[string]*prepay{}, claims: map[string]claim{}, shortOf: map[string]string{},
 	}
+	w.v3 = newV3State(cfg)
 	w.place, _ = cfg.Environment.place() // validate knows it
 	w.users = append(w.users, cfg.Users...)
 	if len(w.users) == 0 {
@@ -166,6 +169,7 @@ func (w *WeChat) Handler() http.Handler {
 	mux.HandleFunc(pathRefund, w.exchange("refund", PartyShop, w.certified(w.payCall(w.refundOrder))))
 	mux.HandleFunc(pathRefundQuery, w.exchange("refundquery", PartyShop, w.payCall(w.refundQuery)))
 	mux.HandleFunc(pathDownloadBill, w.exchange("downloadbill", PartyShop, w.payMessage(w.downloadBill)))
+	mux.HandleFunc("/v3/", w.serveV3)
 	mux.HandleFunc("GET "+pathCheckMWEB, w.exchange("mweb", PartyPhone, w.checkMWEB))
 	mux.HandleFunc("GET "+pathMWEBSheet, w.mwebSheet)
 	mux.HandleFunc("POST "+pathMWEBSheet, w.mwebSheet)
