@@ -73,7 +73,7 @@ func FaultKinds() []FaultKind {
 	pay := []string{pathUnifiedOrder, pathOrderQuery, pathCloseOrder, pathRefund, pathRefundQuery}
 	all := append(slices.Clone(pay), pathDownloadBill, pathAccessToken, pathRefreshToken, pathUserInfo, pathAuth)
 	all = append(all, v3Paths()...)
-	signed := append(append(slices.Clone(pay), v3Paths()...), V3Callback)
+	signed := append(slices.Clone(pay), v3Paths()...)
 	kinds := append([]FaultKind{
 		{Kind: FaultNotifyLost, Text: "the next notification is never sent, nor repeated (delivery is not guaranteed)"},
 		{Kind: FaultNotifyDropped, Text: "one send is lost on its way; the retry list goes on"},

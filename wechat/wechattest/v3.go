@@ -29,6 +29,13 @@ const (
 	PathV3QueryID         = "/v3/pay/transactions/id/{transaction_id}"
 	PathV3QueryOutTradeNo = "/v3/pay/transactions/out-trade-no/{out_trade_no}"
 	PathV3Close           = "/v3/pay/transactions/out-trade-no/{out_trade_no}/close"
+	PathV3Refund          = "/v3/refund/domestic/refunds"
+	PathV3QueryRefund     = "/v3/refund/domestic/refunds/{out_refund_no}"
+	PathV3TradeBill       = "/v3/bill/tradebill"
+	PathV3FundFlowBill    = "/v3/bill/fundflowbill"
+	PathV3BillFile        = "/v3/billdownload/file"
+	PathV3Certificates    = "/v3/certificates"
+	PathV3Echo            = "/v3/security/echo"
 )
 
 // v3Routes lists the calls.
@@ -42,6 +49,13 @@ func v3Routes() []v3Route {
 		{kind: "v3_query", method: get, pattern: PathV3QueryID, serve: (*WeChat).v3Query},
 		{kind: "v3_query", method: get, pattern: PathV3QueryOutTradeNo, serve: (*WeChat).v3Query},
 		{kind: "v3_close", method: post, pattern: PathV3Close, serve: (*WeChat).v3Close},
+		{kind: "v3_refund", method: post, pattern: PathV3Refund, auth: v3WordsStrict, hasUA: true, serve: (*WeChat).v3Refund},
+		{kind: "v3_refund_query", method: get, pattern: PathV3QueryRefund, auth: v3WordsStrict, hasUA: true, serve: (*WeChat).v3QueryRefund},
+		{kind: "v3_tradebill", method: get, pattern: PathV3TradeBill, auth: v3WordsStrict, serve: (*WeChat).v3TradeBill},
+		{kind: "v3_fundflowbill", method: get, pattern: PathV3FundFlowBill, auth: v3WordsStrict, serve: (*WeChat).v3FundFlowBill},
+		{kind: "v3_bill_file", method: get, pattern: PathV3BillFile, auth: v3WordsStrict, unsigned: true, serve: (*WeChat).v3BillFile},
+		{kind: "v3_certificates", method: get, pattern: PathV3Certificates, auth: v3WordsStrict, hasUA: true, serve: (*WeChat).v3CertificateList},
+		{kind: "v3_echo", method: post, pattern: PathV3Echo, auth: v3WordsStrict, serve: (*WeChat).v3Echo},
 	}
 }
 
@@ -136,7 +150,7 @@ func (w *WeChat) serveV3(rw http.ResponseWriter, r *http.Request) {
 				w.serveAdmitted(c)
 			}
 		}
-		x.msg.ResponseHeader = headerLines(x.header, "Content-Type", "Request-Id", "Wechatpay-Timestamp", "Wechatpay-Nonce", "Wechatpay-Serial", "Wechatpay-Signature-Type", "Wechatpay-Signature")
+		x.msg.ResponseHeader = headerLines(x.header, append([]string{"Content-Type", "Request-Id"}, v3SignatureHeaders...)...)
 	})(rw, r)
 }
 
@@ -352,15 +366,9 @@ func (w *WeChat) signV3(key *v3Key, body, path string) v3Signed {
 		signature = "WECHATPAY/SIGNTEST/" + key.sign("probe\n"+text)
 	}
 	m.signed = &Signed{String: text, Algorithm: v3Scheme, Given: signature, OK: key.verify(text, signature)}
-	m.header = http.Header{}
+	m.header = v3Headers(timestamp, nonce, id, signature)
 	if fault(FaultNoReplySign, "the headers of the signature are missing") {
-		return m
-	}
-	for name, value := range map[string]string{
-		"Wechatpay-Timestamp": timestamp, "Wechatpay-Nonce": nonce, "Wechatpay-Serial": id,
-		"Wechatpay-Signature": signature, "Wechatpay-Signature-Type": v3Scheme,
-	} {
-		m.header.Set(name, value)
+		m.header = http.Header{}
 	}
 	return m
 }
@@ -368,6 +376,10 @@ func (w *WeChat) signV3(key *v3Key, body, path string) v3Signed {
 // v3ClockError is how far the clock faults move a timestamp: more than the five
 // minutes that are allowed.
 const v3ClockError = 400 * time.Second
+
+// v3SignatureHeaders are the headers of a signature, in the order in which the log
+// shows them.
+var v3SignatureHeaders = []string{"Wechatpay-Timestamp", "Wechatpay-Nonce", "Wechatpay-Serial", "Wechatpay-Signature-Type", "Wechatpay-Signature"}
 
 // headerLines writes the headers that are there, one a line.
 func headerLines(h http.Header, names ...string) string {

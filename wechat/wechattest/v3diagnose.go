@@ -9,3 +9,7 @@ type v3Diagnosis struct {
 func diagnoseV3(p v3Parts, signature string, key *v3Key, keys []v3Key, apiKey string) v3Diagnosis {
 	return v3Diagnosis{text: "the signature is wrong"}
 }
+
+func diagnoseV3PaySign(lines []string, signature string, key *v3Key) v3Diagnosis {
+	return v3Diagnosis{text: "paySign is wrong"}
+}

@@ -23,6 +23,7 @@ const (
 	FaultV3TooMany      = "v3_too_many"
 	FaultV3NoAssociated = "v3_no_associated_data"
 	FaultCrossVersion   = "cross_version"
+	FaultBillDamaged    = "bill_damaged"
 )
 
 // V3Callback is the Path of a fault that shall spoil a callback of APIv3 instead of
@@ -45,6 +46,7 @@ func v3FaultKinds() []FaultKind {
 		{Kind: FaultV3Unsigned, Text: "APIv3: a call is answered 500 SYSTEM_ERROR without a signature, and does nothing", Paths: calls},
 		{Kind: FaultV3TooMany, Text: "APIv3: a call is answered 429 FREQUENCY_LIMITED, and does nothing", Paths: calls},
 		{Kind: FaultV3NoAssociated, Text: "APIv3: the resource of the next callback has no associated_data"},
+		{Kind: FaultBillDamaged, Text: "APIv3: a digit of the next bill file is changed, so that its hash does not fit"},
 		{Kind: FaultCrossVersion, Text: "the next query, close, refund or refund query of an order that the other API version placed finds nothing"},
 	}
 }

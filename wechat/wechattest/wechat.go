@@ -51,7 +51,8 @@ type WeChat struct {
 	prepays       map[string]*prepay
 	sheets        []*sheet
 	notifications []*notification
-	held          *notification // waits for the next one, see notify_reordered
+	bills         map[string]v3Bill // by the token of their download_url
+	held          *notification     // waits for the next one, see notify_reordered
 }
 
 // New makes a simulator. The error names every field of cfg that cannot be.
@@ -63,7 +64,7 @@ func New(cfg Config) (*WeChat, error) {
 	w := &WeChat{
 		cfg: cfg, ids: newIDs(cfg.Seed, cfg.Epoch), history: newHistory(cfg.History), doer: cfg.Doer, shopURL: cfg.ShopURL,
 		grants: map[string]*grant{}, tokens: map[string]*token{}, refreshTokens: map[string]*token{},
-		orders: map[string]*order{}, prepays: map[string]*prepay{}, claims: map[string]claim{}, shortOf: map[string]string{},
+		orders: map[string]*order{}, prepays: map[string]*prepay{}, claims: map[string]claim{}, shortOf: map[string]string{}, bills: map[string]v3Bill{},
 	}
 	w.v3 = newV3State(cfg)
 	w.place, _ = cfg.Environment.place() // validate knows it
