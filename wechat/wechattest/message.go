@@ -155,10 +155,13 @@ func (w *WeChat) record(m Message) Message {
 	m.Time = w.Now()
 	m.URL, m.Request, m.Response = w.mask(m.URL), w.mask(m.Request), w.mask(m.Response)
 	m.Note, m.Plain = w.mask(m.Note), w.mask(m.Plain)
-	if m.Signed != nil {
-		s := *m.Signed
-		s.String = w.mask(s.String)
-		m.Signed = &s
+	m.RequestHeader, m.ResponseHeader = w.mask(m.RequestHeader), w.mask(m.ResponseHeader)
+	for _, signed := range []**Signed{&m.Signed, &m.Reply} {
+		if *signed != nil {
+			s := **signed
+			s.String, s.Yours = w.mask(s.String), w.mask(s.Yours)
+			*signed = &s
+		}
 	}
 	h := w.history
 	h.mu.Lock()

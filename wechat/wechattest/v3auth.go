@@ -140,7 +140,7 @@ func (c *v3Call) authenticate() bool {
 	if c.msg.Signed.OK {
 		return true
 	}
-	d := diagnoseV3(p, a.signature, key, keys, c.w.cfg.APIKey)
+	d := diagnoseV3(p, a.signature, key, keys)
 	c.note("%s", d.text)
 	c.msg.Signed.Yours = d.yours
 	c.number = "268443699"

@@ -1,13 +1,11 @@
 package wechattest
 
-import "slices"
-
 // checkV3PaySign checks signType and paySign of an order of APIv3: four lines, each
 // with its line feed, signed with a key of the merchant's (docs/wechat.md 18.8).
 func (w *WeChat) checkV3PaySign(fields []pair, o *order, m *Message) *BridgeError {
 	given := valueOf(fields, "paySign")
 	lines := []string{valueOf(fields, "appId"), valueOf(fields, "timeStamp"), valueOf(fields, "nonceStr"), valueOf(fields, "package")}
-	signed, key := w.checkMerchantSign(joinLines(lines), given)
+	signed, keys := w.checkMerchantSign(joinLines(lines), given)
 	m.Signed = signed
 	if signType := valueOf(fields, "signType"); signType != o.SignType {
 		m.Signed.OK = false
@@ -16,23 +14,23 @@ func (w *WeChat) checkV3PaySign(fields []pair, o *order, m *Message) *BridgeErro
 	if m.Signed.OK {
 		return nil
 	}
-	d := diagnoseV3PaySign(lines, given, key)
+	d := diagnoseV3PaySign(lines, given, keys)
 	m.Signed.Yours = d.yours
 	return refusePay("支付验证签名失败", d.text)
 }
 
 // checkMerchantSign verifies a signature with the merchant's keys that are not
-// revoked, newest first; it returns the newest key.
-func (w *WeChat) checkMerchantSign(text, given string) (*Signed, *v3Key) {
+// revoked; it returns all of them.
+func (w *WeChat) checkMerchantSign(text, given string) (*Signed, []v3Key) {
 	keys := w.merchantKeys()
 	newest := &keys[len(keys)-1]
 	s := &Signed{String: text, Algorithm: v3Scheme, Expected: newest.sign(text), Given: given}
-	for _, k := range slices.Backward(keys) {
+	for _, k := range keys {
 		if !k.revoked && k.verify(text, given) {
 			s.OK, s.Expected = true, given
 		}
 	}
-	return s, newest
+	return s, keys
 }
 
 // joinLines ends each line with a line feed.
@@ -92,10 +90,10 @@ func (w *WeChat) openAppSheet(call AppCall, m *Message) (Sheet, *BridgeError) {
 		return Sheet{}, refusePay("支付参数错误", "the prepay_id is older than 2 hours")
 	}
 	lines := []string{call.AppID, call.TimeStamp, call.NonceStr, call.PrepayID}
-	signed, key := w.checkMerchantSign(joinLines(lines), call.Sign)
+	signed, keys := w.checkMerchantSign(joinLines(lines), call.Sign)
 	m.Signed = signed
 	if !signed.OK {
-		d := diagnoseV3PaySign(lines, call.Sign, key)
+		d := diagnoseV3PaySign(lines, call.Sign, keys)
 		m.Signed.Yours = d.yours
 		return Sheet{}, refusePay("支付验证签名失败", d.text)
 	}
