@@ -22,46 +22,50 @@ import (
 )
 
 func TestOfficialGoSDK(t *testing.T) {
-	v3Modes(t, func(t *testing.T, w *v3World) {
-		ctx := t.Context()
-		key, err := utils.LoadPrivateKey(w.keys.PrivateKey)
+	v3Modes(t, func(t *testing.T, w *v3World) { w.journey(w.official(t)) })
+}
+
+// official is wechatpay-go with the keys of the world.
+func (w *v3World) official(t *testing.T) *officialSDK {
+	t.Helper()
+	ctx := t.Context()
+	key, err := utils.LoadPrivateKey(w.keys.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := option.WithHTTPClient(&http.Client{Transport: towards{w.URL}})
+	var verifier auth.Verifier
+	var verifies core.ClientOption
+	if w.keys.Mode == wechattest.V3PublicKey {
+		public, err := utils.LoadPublicKey(w.keys.PublicKey)
 		if err != nil {
 			t.Fatal(err)
 		}
-		transport := option.WithHTTPClient(&http.Client{Transport: towards{w.URL}})
-		var verifier auth.Verifier
-		var verifies core.ClientOption
-		if w.keys.Mode == wechattest.V3PublicKey {
-			public, err := utils.LoadPublicKey(w.keys.PublicKey)
-			if err != nil {
-				t.Fatal(err)
-			}
-			verifier = verifiers.NewSHA256WithRSAPubkeyVerifier(w.keys.PublicKeyID, *public)
-			verifies = option.WithWechatPayPublicKeyAuthCipher(w.keys.MchID, w.keys.Serial, key, w.keys.PublicKeyID, public)
-		} else {
-			// Its own way to the certificates, through a client of ours.
-			unverified, err := core.NewClient(ctx, option.WithMerchantCredential(w.keys.MchID, w.keys.Serial, key), option.WithoutValidator(), transport)
-			if err != nil {
-				t.Fatal(err)
-			}
-			manager := downloader.NewCertificateDownloaderMgr(context.WithoutCancel(ctx))
-			t.Cleanup(manager.Stop)
-			if err := manager.RegisterDownloaderWithClient(ctx, unverified, w.keys.MchID, w.keys.APIv3Key); err != nil {
-				t.Fatal(err)
-			}
-			verifier = verifiers.NewSHA256WithRSAVerifier(manager.GetCertificateVisitor(w.keys.MchID))
-			verifies = option.WithWechatPayAutoAuthCipherUsingDownloaderMgr(w.keys.MchID, w.keys.Serial, key, manager)
-		}
-		client, err := core.NewClient(ctx, verifies, transport)
+		verifier = verifiers.NewSHA256WithRSAPubkeyVerifier(w.keys.PublicKeyID, *public)
+		verifies = option.WithWechatPayPublicKeyAuthCipher(w.keys.MchID, w.keys.Serial, key, w.keys.PublicKeyID, public)
+	} else {
+		// Its own way to the certificates, through a client of ours.
+		unverified, err := core.NewClient(ctx, option.WithMerchantCredential(w.keys.MchID, w.keys.Serial, key), option.WithoutValidator(), transport)
 		if err != nil {
 			t.Fatal(err)
 		}
-		handler, err := notify.NewRSANotifyHandler(w.keys.APIv3Key, verifier)
-		if err != nil {
+		manager := downloader.NewCertificateDownloaderMgr(context.WithoutCancel(ctx))
+		t.Cleanup(manager.Stop)
+		if err := manager.RegisterDownloaderWithClient(ctx, unverified, w.keys.MchID, w.keys.APIv3Key); err != nil {
 			t.Fatal(err)
 		}
-		w.journey(&officialSDK{ctx, client, handler, w})
-	})
+		verifier = verifiers.NewSHA256WithRSAVerifier(manager.GetCertificateVisitor(w.keys.MchID))
+		verifies = option.WithWechatPayAutoAuthCipherUsingDownloaderMgr(w.keys.MchID, w.keys.Serial, key, manager)
+	}
+	client, err := core.NewClient(ctx, verifies, transport)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler, err := notify.NewRSANotifyHandler(w.keys.APIv3Key, verifier)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &officialSDK{ctx, client, handler, w}
 }
 
 // officialSDK is github.com/wechatpay-apiv3/wechatpay-go, Tencent's own.

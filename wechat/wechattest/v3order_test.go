@@ -179,6 +179,7 @@ func TestV3RefusesFields(t *testing.T) {
 		{"no openid", "JSAPI", drop("payer"), "映射到字段“支付者”必填性规则校验失败", nil},
 		{"no scene", "MWEB", drop("scene_info"), "映射到字段“场景信息”必填性规则校验失败", nil},
 		{"currency", "JSAPI", set("amount", map[string]any{"total": 1, "currency": "USD"}), "值不合法", nil},
+		{"no goods", "JSAPI", set("detail", map[string]any{"goods_detail": []any{}}), "元素个数小于最小值 1", nil},
 		{"an emoji", "JSAPI", set("description", "茶🍵"), "不支持的字符", nil},
 		{"the time of v2", "JSAPI", set("time_expire", "20260301120000"), "值不合法", nil},
 		{"a time in the past", "JSAPI", set("time_expire", "2026-02-01T00:00:00+08:00"), "交易结束时间早于当前时间", nil},
