@@ -20,13 +20,15 @@ func TestGopayV3(t *testing.T) {
 			t.Fatal(err)
 		}
 		client.SetHttpClient(xhttp.NewClient().SetTransport(towards{w.URL}))
-		if w.keys.Mode == wechattest.V3PublicKey {
-			err = client.AutoVerifySignByPublicKey([]byte(w.keys.PublicKey), w.keys.PublicKeyID)
-		} else {
-			err = client.AutoVerifySign(false)
+		if w.keys.Mode != wechattest.V3PublicKey {
+			if err := client.AutoVerifySign(false); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if err != nil {
-			t.Fatal(err)
+		if w.keys.Mode != wechattest.V3Certificates {
+			if err := client.AutoVerifySignByPublicKey([]byte(w.keys.PublicKey), w.keys.PublicKeyID); err != nil {
+				t.Fatal(err)
+			}
 		}
 		w.journey(&gopaySDK{t.Context(), client, w})
 	})

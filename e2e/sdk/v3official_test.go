@@ -2,6 +2,7 @@ package sdk
 
 import (
 	"context"
+	"crypto/rsa"
 	"encoding/json"
 	"net/http"
 	"testing"
@@ -34,18 +35,11 @@ func (w *v3World) official(t *testing.T) *officialSDK {
 		t.Fatal(err)
 	}
 	transport := option.WithHTTPClient(&http.Client{Transport: towards{w.URL}})
-	var verifier auth.Verifier
-	var verifies core.ClientOption
-	if w.keys.Mode == wechattest.V3PublicKey {
-		public, err := utils.LoadPublicKey(w.keys.PublicKey)
-		if err != nil {
-			t.Fatal(err)
-		}
-		verifier = verifiers.NewSHA256WithRSAPubkeyVerifier(w.keys.PublicKeyID, *public)
-		verifies = option.WithWechatPayPublicKeyAuthCipher(w.keys.MchID, w.keys.Serial, key, w.keys.PublicKeyID, public)
-	} else {
+	credential := option.WithMerchantCredential(w.keys.MchID, w.keys.Serial, key)
+	var visitor core.CertificateVisitor
+	if w.keys.Mode != wechattest.V3PublicKey {
 		// Its own way to the certificates, through a client of ours.
-		unverified, err := core.NewClient(ctx, option.WithMerchantCredential(w.keys.MchID, w.keys.Serial, key), option.WithoutValidator(), transport)
+		unverified, err := core.NewClient(ctx, credential, option.WithoutValidator(), transport)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,10 +48,24 @@ func (w *v3World) official(t *testing.T) *officialSDK {
 		if err := manager.RegisterDownloaderWithClient(ctx, unverified, w.keys.MchID, w.keys.APIv3Key); err != nil {
 			t.Fatal(err)
 		}
-		verifier = verifiers.NewSHA256WithRSAVerifier(manager.GetCertificateVisitor(w.keys.MchID))
-		verifies = option.WithWechatPayAutoAuthCipherUsingDownloaderMgr(w.keys.MchID, w.keys.Serial, key, manager)
+		visitor = manager.GetCertificateVisitor(w.keys.MchID)
 	}
-	client, err := core.NewClient(ctx, verifies, transport)
+	var public *rsa.PublicKey
+	if w.keys.Mode != wechattest.V3Certificates {
+		if public, err = utils.LoadPublicKey(w.keys.PublicKey); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var verifier auth.Verifier
+	switch w.keys.Mode {
+	case wechattest.V3PublicKey:
+		verifier = verifiers.NewSHA256WithRSAPubkeyVerifier(w.keys.PublicKeyID, *public)
+	case wechattest.V3Certificates:
+		verifier = verifiers.NewSHA256WithRSAVerifier(visitor)
+	default:
+		verifier = verifiers.NewSHA256WithRSACombinedVerifier(visitor, w.keys.PublicKeyID, *public)
+	}
+	client, err := core.NewClient(ctx, credential, option.WithVerifier(verifier), transport)
 	if err != nil {
 		t.Fatal(err)
 	}
