@@ -2,6 +2,7 @@ package wechattest
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -150,7 +151,26 @@ func TestV3Close(t *testing.T) {
 	}
 }
 
-// What the field tables refuse, in WeChat's words.
+// A browser pays an order of the prepay call for H5; a copied h5_url that was changed
+// does not.
+func TestV3H5Payment(t *testing.T) {
+	t.Parallel()
+	m := newMerchant(t, tame)
+	scene := set("scene_info", map[string]any{"payer_client_ip": browserIP, "h5_info": map[string]any{"type": "Wap"}})
+	link := m.v3("POST", PathV3H5, m.body("h5pay-1", "MWEB", scene), http.StatusOK)["h5_url"].(string)
+	if m.browse(strings.Replace(link, "package=", "package=1", 1)); len(m.Sheets()) > 0 {
+		t.Error("a changed h5_url opened a sheet")
+	}
+	m.browse(link + "&redirect_url=" + url.QueryEscape(shopOrigin+"/done"))
+	if s, err := m.PaySheet(m.newest().ID); err != nil || s.State != SheetPaid || s.TradeType != "MWEB" {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	if got := m.v3("GET", m.queryURI("h5pay-1"), "", http.StatusOK); got["trade_state"] != "SUCCESS" || got["trade_type"] != "MWEB" {
+		t.Errorf("%v", got)
+	}
+}
+
+// The field tables refuse in WeChat's words.
 func TestV3RefusesFields(t *testing.T) {
 	t.Parallel()
 	m := newMerchant(t, tame)
