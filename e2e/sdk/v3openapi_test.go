@@ -92,7 +92,8 @@ func (d description) plain(t *testing.T, schema, text string) error {
 	return d.doc.Components.Schemas[schema].Value.VisitJSON(v)
 }
 
-// What a journey says in both directions is what the description says.
+// The requests and responses of a journey match the description, and so do the
+// callbacks.
 func TestV3AgainstOpenAPI(t *testing.T) {
 	d := loadDescription(t)
 	w := newV3World(t, wechattest.V3Certificates)

@@ -201,7 +201,7 @@ func (c *v3Call) admit() bool {
 	return true
 }
 
-// acceptsJSON tells whether the answer may be JSON. A missing Accept is refused,
+// acceptsJSON reports whether the answer may be JSON. A missing Accept is refused,
 // */* is not.
 func acceptsJSON(h http.Header) bool {
 	for _, part := range strings.Split(strings.Join(h.Values("Accept"), ","), ",") {

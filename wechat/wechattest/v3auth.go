@@ -82,7 +82,7 @@ var (
 )
 
 // authenticate checks the Authorization header in WeChat's order: form, scheme,
-// merchant, clock, serial, signature. What fails here is answered unsigned.
+// merchant, clock, serial, signature. A refusal has no signature.
 func (c *v3Call) authenticate() bool {
 	a, err := readAuthorization(c.r.Header.Get("Authorization"))
 	if err != nil {

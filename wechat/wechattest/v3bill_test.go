@@ -71,7 +71,7 @@ func TestV3Bills(t *testing.T) {
 	}
 }
 
-// Who reaches the simulator under WeChat's name stays there.
+// A client that calls WeChat's own host name gets a download_url under that name.
 func TestV3BillUnderWeChatsName(t *testing.T) {
 	t.Parallel()
 	m := newMerchant(t, tame)

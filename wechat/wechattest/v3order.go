@@ -123,8 +123,8 @@ func (w *WeChat) v3Order(c *v3Call) {
 	w.giveOutV3(c, o, now)
 }
 
-// expires reads time_expire. What is less than a minute ahead is moved to a minute,
-// and what is too far ahead to the end of what is allowed.
+// expires reads time_expire. A time less than a minute ahead is moved to a minute, a
+// time too far ahead to the last one that is allowed.
 func (c *v3Call) expires(tradeType string, now time.Time) (time.Time, bool) {
 	text := c.fields.text("time_expire")
 	if text == "" {
