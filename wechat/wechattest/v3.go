@@ -268,8 +268,8 @@ func (c *v3Call) refuseProblem(p *v3Problem) {
 func (c *v3Call) refuse(status int, code, message string) { c.refuseWith(status, code, message, nil) }
 
 func (c *v3Call) refuseWith(status int, code, message string, detail v3Object) {
-	if _, old := c.w.takeFault(FaultV3OldCodes, c.route.pattern); old {
-		if spelling := v3OldCode(code); spelling != code {
+	if spelling := v3OldCode(code); spelling != code {
+		if _, old := c.w.takeFault(FaultV3OldCodes, c.route.pattern); old {
 			c.note("fault v3_old_codes: %s is spelt %s", code, spelling)
 			code = spelling
 		}

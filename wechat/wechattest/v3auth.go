@@ -139,10 +139,11 @@ func (c *v3Call) authenticate() bool {
 		c.note("serial_no is in lower case: WeChat's documents want upper case, SDKs send both")
 	}
 	text := p.text()
-	c.msg.Signed = &Signed{String: text, Algorithm: v3Scheme, Expected: key.sign(text), Given: a.signature, OK: key.verify(text, a.signature)}
+	c.msg.Signed = &Signed{String: text, Algorithm: v3Scheme, Expected: a.signature, Given: a.signature, OK: key.verify(text, a.signature)}
 	if c.msg.Signed.OK {
 		return true
 	}
+	c.msg.Signed.Expected = key.sign(text) // RSA by PKCS #1 v1.5 has one signature for a text
 	d := diagnoseV3(p, a.signature, key, keys)
 	c.note("%s", d.text)
 	c.msg.Signed.Yours = d.yours

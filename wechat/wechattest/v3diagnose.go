@@ -65,7 +65,7 @@ func judgeV3(signature string, named *v3Key, keys []v3Key, variants []v3Variant)
 			continue
 		}
 		if k.id != named.id {
-			notes = joinNotes(notes, "it is signed with the key of the certificate "+k.id+", but serial_no names "+named.id)
+			notes = joinNotes(notes, "it is signed with the key of the certificate "+k.id+", want that of "+named.id)
 		}
 		if hash != "SHA-256" {
 			notes = joinNotes(notes, "it is a signature with "+hash+", want SHA-256")
