@@ -5,9 +5,9 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
+	"h5pay/internal/alphabet"
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/store"
@@ -29,7 +29,7 @@ func (s *Server) person(ctx context.Context, req api.PersonRequest) (string, err
 	case req.OpenID == "" && id == "", req.OpenID != "" && id != "", req.OwnerOf != "" && req.PayerOf != "":
 		return "", refuse(api.CodeBadRequest, "openid, owner_of or payer_of: want one of them")
 	case req.OpenID == "":
-	case len(req.OpenID) > 128 || strings.Trim(req.OpenID, openIDLetters) != "":
+	case !alphabet.URLSafe.Valid(req.OpenID, 1, 128):
 		return "", refuse(api.CodeBadRequest, "openid: want 1 to 128 letters, digits, '-' or '_'")
 	default:
 		return req.OpenID, nil
@@ -54,8 +54,6 @@ func (s *Server) person(ctx context.Context, req api.PersonRequest) (string, err
 	}
 	return who, nil
 }
-
-const openIDLetters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-"
 
 // adminExportPerson shows what is stored about a person.
 func (s *Server) adminExportPerson(w http.ResponseWriter, r *http.Request) error {
