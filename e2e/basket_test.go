@@ -45,7 +45,7 @@ func TestSigningOutLeavesNothingBehind(t *testing.T) {
 	p := newPhone(t, 1)
 	p.choose("juice")
 	p.order()
-	p.eval(`localStorage.setItem("h5pay.lang", "zh"), sessionStorage.setItem("h5pay.namedtip", "500"), localStorage.setItem("another", "1")`)
+	p.eval(`localStorage.setItem("h5pay.lang", "zh"), sessionStorage.setItem("h5pay.amount.tip", "500"), localStorage.setItem("another", "1")`)
 	const keys = `JSON.stringify([...Object.keys(sessionStorage), ...Object.keys(localStorage)].filter((key) => key.startsWith("h5pay.") || key === "another").sort())`
 	if got := p.eval(keys); !strings.Contains(got, "h5pay.basket") || !strings.Contains(got, "h5pay.order") {
 		t.Fatalf("before: %s", got)

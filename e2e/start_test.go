@@ -205,7 +205,7 @@ func TestMessagesOfAProgramThatDoesNotStart(t *testing.T) {
 			tb.fails("old")
 			tb.look("too-old-" + language)
 			for why, text := range says {
-				tb.eval(`early.fail(` + quote(why) + `), ""`)
+				tb.eval(`startup.fail(` + quote(why) + `), ""`)
 				tb.fails(why)
 				tb.sees(text)
 				tb.accessible(why)

@@ -16,7 +16,7 @@ func (w webView) InMiniProgram(ctx context.Context) bool {
 	return w.waitBridge(ctx) == nil && str(member(js.Global(), "__wxjs_environment")) == "miniprogram"
 }
 
-func (w webView) InvokePay(ctx context.Context, p api.PayParams) (said payReply, err error) {
+func (w webView) InvokePay(ctx context.Context, p api.PayParams) (reply payReply, err error) {
 	defer catch(&err)
 	if err := w.waitBridge(ctx); err != nil {
 		return payReply{}, err

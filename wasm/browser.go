@@ -15,7 +15,7 @@ type browser interface {
 	Href() string              // the whole address
 	UserAgent() string         //
 	Language() string          // the one the user prefers, "zh-CN"
-	Landing() string           // the query with WeChat's code and state that site/check.js took off the address, once
+	SignInQuery() string       // the query with WeChat's code and state that site/check.js took off the address, once
 	ReplaceAddress(url string) // history.replaceState: shows another address of this shop
 	Assign(url string)         // a real navigation that Back undoes
 	Replace(url string)        // a real navigation that Back skips
@@ -26,12 +26,12 @@ type browser interface {
 	Remember(key, value string) // "" forgets
 	Setting(key string) string
 	Set(key, value string)
-	// ForgetPerson removes all that Remember and Set keep but the language: the next
+	// ClearPersonal removes all that Remember and Set keep but the language: the next
 	// person at this device must not see it.
-	ForgetPerson()
+	ClearPersonal()
 
-	// Speak says in which language the document is, as <html lang> has it.
-	Speak(tag string)
+	// SetDocumentLang says in which language the document is, as <html lang> has it.
+	SetDocumentLang(tag string)
 
 	// Fetch makes one call to the signer with its cookies. A body of nil sends
 	// none. The error says that no answer came.
@@ -39,7 +39,7 @@ type browser interface {
 
 	// OnReturn calls f whenever the user comes back to this page without loading
 	// it again, until stop is called.
-	OnReturn(f func(from returned)) (stop func())
+	OnReturn(f func(from returnKind)) (stop func())
 
 	// OnKey calls f with the name of every key that is pressed anywhere on the
 	// page, but for those that a button takes, until stop is called.
@@ -67,13 +67,13 @@ type browser interface {
 	Sleep(ctx context.Context, d time.Duration) error
 }
 
-// returned is how a page was come back to.
-type returned int
+// returnKind is how a page was come back to.
+type returnKind int
 
 // The ways.
 const (
-	fromHistory    returned = iota // by Back or Forward: as it was left, its calls and the payment sheet gone
-	fromBackground                 // the app or tab was hidden, or the network away; nothing has ended
+	fromHistory    returnKind = iota // by Back or Forward: as it was left, its calls and the payment sheet gone
+	fromBackground                   // the app or tab was hidden, or the network away; nothing has ended
 )
 
 // payReply is what the client called back with, in its own words.

@@ -59,14 +59,14 @@ func (webView) ReplaceAddress(url string) {
 	js.Global().Get("history").Call("replaceState", js.Null(), "", url)
 }
 
-func (webView) Speak(tag string) {
+func (webView) SetDocumentLang(tag string) {
 	js.Global().Get("document").Get("documentElement").Set("lang", tag)
 }
 
 func (w webView) Fetch(ctx context.Context, method, path string, body []byte) (got answer, err error) {
 	defer catch(&err)
 	defer func() { w.clock.set(got.Date) }()
-	if got, ok := takeEarly(ctx, method, path); ok {
+	if got, ok := takePrefetched(ctx, method, path); ok {
 		return got, nil
 	}
 	abort := js.Global().Get("AbortController").New()

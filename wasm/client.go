@@ -16,14 +16,14 @@ const callTimeout = 15 * time.Second
 
 // Codes of the page's own, beside those of the signer.
 const (
-	codeOffline   api.Code = "offline"    // no answer came
-	codeGarbled   api.Code = "garbled"    // an answer that is not the signer's
-	codeBridge    api.Code = "no_bridge"  // WeixinJSBridge did not appear
-	codeRefused   api.Code = "refused"    // the user refused the sign-in
-	codeNobody    api.Code = "nobody"     // a browser that has made no order yet
-	codeNoProduct api.Code = "no_product" // the address names no product whose amount the payer names
-	codeNoOrder   api.Code = "no_order"   // the address names no order
-	codeCookies   api.Code = "cookies"    // the browser keeps no session
+	codeOffline        api.Code = "offline"          // no answer came
+	codeBadResponse    api.Code = "bad_response"     // an answer that is not the signer's
+	codeBridge         api.Code = "no_bridge"        // WeixinJSBridge did not appear
+	codeSignInDeclined api.Code = "sign_in_declined" // the user refused the sign-in
+	codeNoSession      api.Code = "no_session"       // a browser that has made no order yet
+	codeNoProduct      api.Code = "no_product"       // the address names no product whose amount the payer names
+	codeNoOrder        api.Code = "no_order"         // the address names no order
+	codeCookies        api.Code = "cookies"          // the browser keeps no session
 )
 
 // call makes one call and decodes its answer into out, which may be nil. The
@@ -45,7 +45,7 @@ func call(ctx context.Context, b browser, method, path string, in, out any) erro
 	if got.Status < 200 || got.Status > 299 {
 		var e api.Error
 		if json.Unmarshal(got.Body, &e) != nil || e.Code == "" {
-			return errGarbled()
+			return errBadResponse()
 		}
 		return &e
 	}
@@ -53,7 +53,7 @@ func call(ctx context.Context, b browser, method, path string, in, out any) erro
 		return nil
 	}
 	if err := json.Unmarshal(got.Body, out); err != nil {
-		return errGarbled()
+		return errBadResponse()
 	}
 	return nil
 }
@@ -65,14 +65,14 @@ func getOrder(ctx context.Context, b browser, id string) (api.Order, error) {
 		return o, err
 	}
 	if o.ID != id {
-		return o, errGarbled()
+		return o, errBadResponse()
 	}
 	return o, nil
 }
 
-// errGarbled says that something between here and the signer answered.
-func errGarbled() error {
-	return &api.Error{Code: codeGarbled, Message: "an answer that is not the signer's"}
+// errBadResponse says that something between here and the signer answered.
+func errBadResponse() error {
+	return &api.Error{Code: codeBadResponse, Message: "an answer that is not the signer's"}
 }
 
 // code returns the code of an error of call, "" for none.

@@ -19,7 +19,7 @@ const (
 	keyClientKey = "h5pay.client_key" // of the order made from the choice
 	keyOrder     = "h5pay.order"      // ID of that order
 	keyReplaces  = "h5pay.replaces"   // ID of an unpaid order made from an earlier choice
-	keyNamed     = "h5pay.named"      // the amount, in fen, where one was named
+	keyAmount    = "h5pay.amount."    // the amount, in fen, where one was named
 )
 
 func (d draft) recall(key string) string   { return d.b.Recall(key + d.name) }
@@ -63,7 +63,7 @@ func (d draft) place(ctx context.Context, items []api.OrderItem, trade api.Trade
 		switch code(err) {
 		case "":
 			if c.Order.ID == "" {
-				return "", errGarbled()
+				return "", errBadResponse()
 			}
 			d.remember(keyOrder, c.Order.ID)
 			d.remember(keyReplaces, "")
@@ -88,10 +88,10 @@ func (d draft) place(ctx context.Context, items []api.OrderItem, trade api.Trade
 	return "", err
 }
 
-// letGo ends what is remembered for an order that has come to its end: a paid
+// clearDrafts ends what is remembered for an order that has come to its end: a paid
 // basket is empty, a closed one makes a new order. A basket that was begun
 // since, in front of an old result, stays as it is.
-func letGo(b browser, o api.Order) {
+func clearDrafts(b browser, o api.Order) {
 	if payable(o.Status) {
 		return
 	}
@@ -107,7 +107,7 @@ func letGo(b browser, o api.Order) {
 			continue
 		}
 		if paid(o.Status) {
-			d.remember(keyNamed, "")
+			d.remember(keyAmount, "")
 			if d.name == "" {
 				b.Remember(keyBasket, "")
 			}

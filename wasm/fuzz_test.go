@@ -22,7 +22,7 @@ func FuzzOrderParam(f *testing.F) {
 
 // FuzzCaptureLanding: after the page has looked at its address neither code nor
 // state is in it, everything else is, and it is the same page still.
-func FuzzCaptureLanding(f *testing.F) {
+func FuzzTakeAuthResponse(f *testing.F) {
 	for _, seed := range []string{"", "code=c&state=s", "order=o&code=c&state=s&code=d", "code", "state=%zz&x=1", "code=a%26b&&", "?code=c", "code=c&b=//evil.example", "Code=1&code=2"} {
 		f.Add(seed)
 	}
@@ -32,7 +32,7 @@ func FuzzCaptureLanding(f *testing.F) {
 		}
 		b := newFake(t, "https://shop.example/pay")
 		b.address.RawQuery = query
-		l := captureLanding(b)
+		l := takeAuthResponse(b)
 		var rest []string
 		found := false
 		for pair := range strings.SplitSeq(query, "&") {
@@ -49,7 +49,7 @@ func FuzzCaptureLanding(f *testing.F) {
 		if b.address.Host != "shop.example" || b.address.Path != "/pay" || b.address.RawQuery != want {
 			t.Fatalf("%q became %s", query, b.address)
 		}
-		if !found && l != (landing{}) {
+		if !found && l != (authResponse{}) {
 			t.Fatalf("%q gives %+v", query, l)
 		}
 	})

@@ -9,7 +9,7 @@ package main
 import "github.com/maxence-charriere/go-app/v9/pkg/app"
 
 func main() {
-	lendStorage()
+	replaceBrokenAPIs()
 	register(newBrowser())
 	app.RunWhenOnBrowser()
 	generate()

@@ -13,34 +13,34 @@ import (
 // base is what every screen has: the web view, the language, a stop at its end,
 // the place it was opened in, and the error that takes the screen over.
 type base struct {
-	b        browser
-	lang     lang
-	title    text        // of the document
-	page     app.Context // of the screen, while it is shown
-	ctx      context.Context
-	stop     context.CancelFunc
-	landing  landing
-	place    place
-	user     *api.User // nil until known
-	err      error
-	notice   text // a line over the screen, such as "copied"
-	question question
+	b            browser
+	lang         lang
+	title        text        // of the document
+	page         app.Context // of the screen, while it is shown
+	ctx          context.Context
+	stop         context.CancelFunc
+	authResponse authResponse
+	place        place
+	user         *api.User // nil until known
+	err          error
+	notice       text // a line over the screen, such as "copied"
+	confirmation confirmation
 }
 
 func newBase(b browser, title text) base { return base{b: b, lang: langOf(b), title: title} }
 
 // OnPreRender names a page that is written to a file.
-func (s *base) OnPreRender(ctx app.Context) { ctx.Page().SetTitle(s.say(s.title)) }
+func (s *base) OnPreRender(ctx app.Context) { ctx.Page().SetTitle(s.tr(s.title)) }
 
 // begin starts a screen in the browser: it takes the landing off the address
 // before anything else happens. Whenever the user comes back, it calls back,
 // which may be nil.
-func (s *base) begin(ctx app.Context, back func(app.Context, returned)) {
+func (s *base) begin(ctx app.Context, back func(app.Context, returnKind)) {
 	s.page = ctx
 	s.ctx, s.stop = context.WithCancel(context.Background())
-	s.landing = captureLanding(s.b)
+	s.authResponse = takeAuthResponse(s.b)
 	s.place = placeOf(s.b.UserAgent())
-	s.speak(ctx)
+	s.applyLang(ctx)
 	if s.place == inWeChat {
 		// A phone's mini program says so on its bridge alone, on some systems.
 		ctx.Async(func() {
@@ -50,17 +50,17 @@ func (s *base) begin(ctx app.Context, back func(app.Context, returned)) {
 		})
 	}
 	if back != nil {
-		unhear := s.b.OnReturn(func(from returned) {
+		stop := s.b.OnReturn(func(from returnKind) {
 			ctx.Dispatch(func(ctx app.Context) { back(ctx, from) })
 		})
-		context.AfterFunc(s.ctx, unhear)
+		context.AfterFunc(s.ctx, stop)
 	}
 }
 
-// lasting makes a handler one that gets the context of the screen. go-app drops
+// withPageContext makes a handler one that gets the context of the screen. go-app drops
 // what is dispatched with that of an element which has gone meanwhile, and a
 // button goes when its screen turns to "one moment".
-func (s *base) lasting(on app.EventHandler) app.EventHandler {
+func (s *base) withPageContext(on app.EventHandler) app.EventHandler {
 	return func(_ app.Context, e app.Event) { on(s.page, e) }
 }
 
@@ -71,20 +71,20 @@ func (s *base) OnDismount() {
 	}
 }
 
-// say returns a sentence in the language of the page.
-func (s *base) say(t text) string { return s.lang.of(t) }
+// tr returns a sentence in the language of the page.
+func (s *base) tr(t text) string { return s.lang.of(t) }
 
-// speak tells the document its language and its title.
-func (s *base) speak(ctx app.Context) {
-	s.b.Speak(s.lang.tag())
-	ctx.Page().SetTitle(s.say(s.title))
+// applyLang tells the document its language and its title.
+func (s *base) applyLang(ctx app.Context) {
+	s.b.SetDocumentLang(s.lang.tag())
+	ctx.Page().SetTitle(s.tr(s.title))
 }
 
 // switchLang changes the language, for this visit and all later ones.
 func (s *base) switchLang(ctx app.Context, _ app.Event) {
 	s.lang = s.lang.other()
 	s.b.Set(keyLang, string(s.lang))
-	s.speak(ctx)
+	s.applyLang(ctx)
 }
 
 // run does work off the screen's goroutine and then shows what it came to.
@@ -105,8 +105,8 @@ func (s *base) run(ctx app.Context, work func() (show func(), err error)) {
 // signIn signs the user in with the landing, which is then used up. It returns
 // false when the web view has left for WeChat.
 func (s *base) signIn(ctx app.Context) (bool, error) {
-	l := s.landing
-	s.landing = landing{}
+	l := s.authResponse
+	s.authResponse = authResponse{}
 	user, err := signIn(s.ctx, s.b, l)
 	if user == nil || err != nil {
 		return false, err
@@ -120,13 +120,13 @@ func (s *base) signIn(ctx app.Context) (bool, error) {
 // Outside WeChat nobody can sign in.
 func (s *base) asUser(ctx app.Context, work func() (func(), error)) func() (func(), error) {
 	return func() (func(), error) {
-		if s.landing == (landing{}) || !s.place.signsIn() {
+		if s.authResponse == (authResponse{}) || !s.place.signsIn() {
 			show, err := work()
 			if code(err) != api.CodeUnauthenticated {
 				return show, err
 			}
 			if !s.place.signsIn() {
-				return nil, &api.Error{Code: codeNobody, Message: "a browser without a session"}
+				return nil, &api.Error{Code: codeNoSession, Message: "a browser without a session"}
 			}
 		}
 		if done, err := s.signIn(ctx); err != nil || !done {
@@ -149,13 +149,13 @@ func (s *base) asBuyer(ctx app.Context, work func() (func(), error)) func() (fun
 	}
 	return func() (func(), error) {
 		show, err := as()
-		if code(err) != codeNobody {
+		if code(err) != codeNoSession {
 			return show, err
 		}
 		if err := call(s.ctx, s.b, "POST", api.PathSession, struct{}{}, &api.Session{}); err != nil {
 			return nil, err
 		}
-		if show, err = as(); code(err) == codeNobody {
+		if show, err = as(); code(err) == codeNoSession {
 			err = errCookies()
 		}
 		return show, err

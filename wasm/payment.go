@@ -18,13 +18,13 @@ const (
 	payOK
 	payCancelled
 	payFailed
-	payElsewhere // the browser has left for WeChat's page
+	payRedirected // the browser has left for WeChat's page
 )
 
-// refusals are the words of a client whose bridge would not make the call at
+// bridgeErrors are the words of a client whose bridge would not make the call at
 // all: a directory that is not registered, an old client (docs/wechat.md 5.3,
 // 5.4).
-var refusals = [...]string{"access_denied", "not_allowed", "not_exist", "not_implement", "permission"}
+var bridgeErrors = [...]string{"access_denied", "not_allowed", "not_exist", "not_implement", "permission"}
 
 // outcomeOf reads err_msg. Case and what follows the word differ between
 // versions of the client; the JS-SDK has a name of its own for the call, and some
@@ -44,8 +44,8 @@ func outcomeOf(errMsg string) outcome {
 	if strings.HasPrefix(msg, "fail") || strings.Contains(msg, ":fail") {
 		return payFailed
 	}
-	for _, refusal := range refusals {
-		if strings.Contains(msg, refusal) {
+	for _, bridgeError := range bridgeErrors {
+		if strings.Contains(msg, bridgeError) {
 			return payFailed
 		}
 	}
@@ -104,7 +104,7 @@ func pay(ctx context.Context, b browser, id string, renew bool) (got outcome, re
 		return payUnknown, "", err
 	case strings.HasPrefix(c.MWebURL, "http"):
 		b.Assign(c.MWebURL)
-		return payElsewhere, "", nil
+		return payRedirected, "", nil
 	case c.Pay == nil:
 		return payOK, "", nil
 	}
@@ -120,34 +120,34 @@ func pay(ctx context.Context, b browser, id string, renew bool) (got outcome, re
 
 // How the page goes on after an answer of the client's that it does not know.
 const (
-	doubtPause = 3 * time.Second  // the signer asks WeChat no more often about one order
-	doubtTime  = 20 * time.Second // after which the page offers another try, whatever it knows
-	denials    = 2                // how often WeChat has to say that nobody paid
+	unknownPollInterval = 3 * time.Second  // the signer asks WeChat no more often about one order
+	unknownTimeout      = 20 * time.Second // after which the page offers another try, whatever it knows
+	unpaidReports       = 2                // how often WeChat has to say that nobody paid
 )
 
-// doubt asks the signer what became of an order until WeChat has said often enough that
+// resolveUnknown asks the signer what became of an order until WeChat has said often enough that
 // nobody paid, or for some time. It reports whether the order waits no more.
-func doubt(ctx context.Context, b browser, id string) (settled bool, err error) {
-	denied := 0
-	for waited := time.Duration(0); ; waited += doubtPause {
+func resolveUnknown(ctx context.Context, b browser, id string) (settled bool, err error) {
+	unpaid := 0
+	for waited := time.Duration(0); ; waited += unknownPollInterval {
 		o, err := getOrder(ctx, b, id)
 		if err == nil && !payable(o.Status) {
 			return true, nil
 		}
 		if err == nil && o.NotPaid {
-			denied++
+			unpaid++
 		}
-		if denied == denials || waited >= doubtTime {
+		if unpaid == unpaidReports || waited >= unknownTimeout {
 			return false, nil
 		}
-		if err := b.Sleep(ctx, doubtPause); err != nil {
+		if err := b.Sleep(ctx, unknownPollInterval); err != nil {
 			return false, err
 		}
 	}
 }
 
-// attendPause is the wait between questions about an order whose sheet is open.
-const attendPause = 8 * time.Second
+// sheetPollInterval is the wait between questions about an order whose sheet is open.
+const sheetPollInterval = 8 * time.Second
 
 // pollPauses are the waits between the questions of the result page, about a
 // minute and a half in all. WeChat itself may need some seconds to know.
@@ -165,7 +165,7 @@ const confirmTime = 12 * time.Second
 // when confirmTime is over. A call that fails is asked again like an order that
 // is not paid yet; the error of the last one is returned, unless asking again
 // cannot help.
-func watch(ctx context.Context, b browser, id string, show func(api.Order) (enough bool), late func()) (o api.Order, err error) {
+func watch(ctx context.Context, b browser, id string, show func(api.Order) (enough bool), onTimeout func()) (o api.Order, err error) {
 	var waited time.Duration
 	for _, pause := range append(pollPauses[:], 0) {
 		o, err = getOrder(ctx, b, id)
@@ -175,7 +175,7 @@ func watch(ctx context.Context, b browser, id string, show func(api.Order) (enou
 		case err == nil && show(o):
 			return o, nil
 		case err == nil:
-		case !passing(code(err)):
+		case !isTemporary(code(err)):
 			return o, err
 		}
 		if pause == 0 {
@@ -185,13 +185,13 @@ func watch(ctx context.Context, b browser, id string, show func(api.Order) (enou
 			return o, err
 		}
 		if waited += pause; waited >= confirmTime && waited-pause < confirmTime {
-			late()
+			onTimeout()
 		}
 	}
 	return o, err
 }
 
-// passing reports whether the same call may succeed later.
-func passing(c api.Code) bool {
-	return c == codeOffline || c == codeGarbled || c == api.CodeInternal || c == api.CodeWeChatBusy || c == api.CodeRateLimited
+// isTemporary reports whether the same call may succeed later.
+func isTemporary(c api.Code) bool {
+	return c == codeOffline || c == codeBadResponse || c == api.CodeInternal || c == api.CodeWeChatBusy || c == api.CodeRateLimited
 }

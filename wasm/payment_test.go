@@ -62,10 +62,10 @@ func TestPay(t *testing.T) {
 		{name: "paid before", answer: api.CodeOrderPaid, code: api.CodeOrderPaid},
 		{name: "nothing to pay", answer: api.Checkout{}, want: payOK},
 		{name: "expired", answer: api.CodeOrderNotPayable, code: api.CodeOrderNotPayable},
-		{name: "a portal answers", answer: answer{Status: 200, Body: []byte("<html>")}, code: codeGarbled},
+		{name: "a portal answers", answer: answer{Status: 200, Body: []byte("<html>")}, code: codeBadResponse},
 	} {
 		f := newFake(t, "https://shop.example/pay?order=o1").on("POST /api/orders/o1/pay", test.answer)
-		f.says, f.bridge = test.says, test.bridge
+		f.reply, f.bridge = test.says, test.bridge
 		got, reason, err := pay(t.Context(), f, "o1", false)
 		if got != test.want || reason != test.reason || code(err) != test.code || f.invoked != test.opened {
 			t.Errorf("%s: %d %q, %v, sheet opened %d times", test.name, got, reason, err, f.invoked)
@@ -130,8 +130,8 @@ func TestWatch(t *testing.T) {
 			if want := test.slept >= confirmTime; late > 1 || (late == 1) != want {
 				t.Errorf("it was late %d times after %v", late, test.slept)
 			}
-			if f.made("GET") != test.asked || f.slept != test.slept {
-				t.Errorf("asked %d times over %v, want %d over %v", f.made("GET"), f.slept, test.asked, test.slept)
+			if f.countCalls("GET") != test.asked || f.slept != test.slept {
+				t.Errorf("asked %d times over %v, want %d over %v", f.countCalls("GET"), f.slept, test.asked, test.slept)
 			}
 		})
 	}
@@ -141,8 +141,8 @@ func TestWatchEndsWithThePage(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	f := newFake(t, "https://shop.example/result?order=o1").on("GET /api/orders/o1", api.Order{ID: "o1", Status: api.StatusPending})
 	_, err := watch(ctx, f, "o1", func(api.Order) bool { cancel(); return false }, func() {})
-	if !errors.Is(err, context.Canceled) || f.made("GET") != 1 {
-		t.Errorf("asked %d times, then %v", f.made("GET"), err)
+	if !errors.Is(err, context.Canceled) || f.countCalls("GET") != 1 {
+		t.Errorf("asked %d times, then %v", f.countCalls("GET"), err)
 	}
 }
 
@@ -158,7 +158,7 @@ func TestOrderParam(t *testing.T) {
 }
 
 func TestDoubt(t *testing.T) {
-	pending, denied := api.Order{ID: "o1", Status: api.StatusPending}, api.Order{ID: "o1", Status: api.StatusPending, NotPaid: true}
+	pending, unpaid := api.Order{ID: "o1", Status: api.StatusPending}, api.Order{ID: "o1", Status: api.StatusPending, NotPaid: true}
 	paid := api.Order{ID: "o1", Status: api.StatusPaid}
 	for _, test := range []struct {
 		name    string
@@ -166,14 +166,14 @@ func TestDoubt(t *testing.T) {
 		settled bool
 		slept   time.Duration
 	}{
-		{"WeChat says twice that nobody paid", []any{denied}, false, doubtPause},
-		{"it was not asked each time", []any{pending, denied, pending, pending, denied}, false, 4 * doubtPause},
-		{"paid after one denial", []any{denied, paid}, true, doubtPause},
+		{"WeChat says twice that nobody paid", []any{unpaid}, false, unknownPollInterval},
+		{"it was not asked each time", []any{pending, unpaid, pending, pending, unpaid}, false, 4 * unknownPollInterval},
+		{"paid after one denial", []any{unpaid, paid}, true, unknownPollInterval},
 		{"the signer does not know", []any{pending}, false, 21 * time.Second},
 		{"the signer does not answer", []any{errors.New("down")}, false, 21 * time.Second},
 	} {
 		f := newFake(t, "https://shop.example/pay?order=o1").on("GET /api/orders/o1", test.answers...)
-		settled, err := doubt(t.Context(), f, "o1")
+		settled, err := resolveUnknown(t.Context(), f, "o1")
 		if settled != test.settled || err != nil || f.slept != test.slept {
 			t.Errorf("%s: settled %v, %v, after %v", test.name, settled, err, f.slept)
 		}

@@ -70,10 +70,10 @@ func hasWord(text, word string) bool {
 // signsIn reports whether WeChat says who the user is.
 func (p place) signsIn() bool { return p == inWeChat || p == inDesktopWeChat }
 
-// trades are the ways to pay in a place, the best one first. A phone's browser
+// tradeTypes are the ways to pay in a place, the best one first. A phone's browser
 // can show a code for another phone to scan; the code does not care which
 // program shows it.
-func (p place) trades() []api.TradeType {
+func (p place) tradeTypes() []api.TradeType {
 	switch p {
 	case inWeChat:
 		return []api.TradeType{api.TradeJSAPI, api.TradeNative}
@@ -87,17 +87,17 @@ func (p place) trades() []api.TradeType {
 	return nil
 }
 
-// shows reports whether an order can be paid in a place at all.
-func (p place) shows() bool { return p.trades() != nil }
+// canPay reports whether an order can be paid in a place at all.
+func (p place) canPay() bool { return p.tradeTypes() != nil }
 
-// opens reports whether an order of a trade type can be paid in a place.
-func (p place) opens(t api.TradeType) bool { return slices.Contains(p.trades(), t) }
+// canPayWith reports whether an order of a trade type can be paid in a place.
+func (p place) canPayWith(t api.TradeType) bool { return slices.Contains(p.tradeTypes(), t) }
 
-// trade returns how to pay in a place, given what the shop takes; "" when it
+// tradeType returns how to pay in a place, given what the shop takes; "" when it
 // cannot be done there.
-func (p place) trade(taken []api.TradeType) api.TradeType {
-	for _, t := range p.trades() {
-		if slices.Contains(taken, t) {
+func (p place) tradeType(accepted []api.TradeType) api.TradeType {
+	for _, t := range p.tradeTypes() {
+		if slices.Contains(accepted, t) {
 			return t
 		}
 	}

@@ -9,8 +9,8 @@ import (
 	"rsc.io/qr/coding"
 )
 
-// quiet is the light margin around a code, in modules, that scanners want.
-const quiet = 4
+// quietZone is the light margin around a code, in modules, that scanners want.
+const quietZone = 4
 
 // moduleSize is the side of a module in CSS pixels. It is whole, so that all modules
 // are of one size on the screen; readers count on that.
@@ -41,7 +41,7 @@ func qrImage(text string) (string, error) {
 func svg(code *coding.Code) string {
 	var b strings.Builder
 	number := func(command string, n int) { b.WriteString(command); b.WriteString(strconv.Itoa(n)) }
-	size := code.Size + 2*quiet
+	size := code.Size + 2*quietZone
 	number(`<svg xmlns="http://www.w3.org/2000/svg" width="`, size*moduleSize)
 	number(`" height="`, size*moduleSize)
 	number(`" shape-rendering="crispEdges" viewBox="0 0 `, size)
@@ -54,8 +54,8 @@ func svg(code *coding.Code) string {
 				x++
 			}
 			if n := x - start; n > 0 {
-				number("M", start+quiet)
-				number(" ", y+quiet)
+				number("M", start+quietZone)
+				number(" ", y+quietZone)
 				number("h", n)
 				number("v1h-", n)
 				b.WriteString("z")

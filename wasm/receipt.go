@@ -9,8 +9,8 @@ import (
 	"h5pay/internal/api"
 )
 
-// lines lists what was ordered.
-func (s *base) lines(o api.Order) app.UI {
+// itemList lists what was ordered.
+func (s *base) itemList(o api.Order) app.UI {
 	return elem("ul").Class("sheet").Body(app.Range(o.Items).Slice(func(i int) app.UI {
 		item := o.Items[i]
 		return elem("li").Body(
@@ -23,22 +23,22 @@ func (s *base) lines(o api.Order) app.UI {
 // receipt lists what a buyer may be asked for.
 func (s *base) receipt(o api.Order) app.UI {
 	row := func(name text, value string) app.UI {
-		return elem("div").Body(elem("dt").Text(s.say(name)), elem("dd").Text(value))
+		return elem("div").Body(elem("dt").Text(s.tr(name)), elem("dd").Text(value))
 	}
 	return elem("dl").Class("sheet").Body(
 		app.If(o.PaidAt != 0, row(textPaidAt, beijingTime(o.PaidAt))),
-		app.If(o.PaidAtUnknown, row(textPaidAt, s.say(textNotKnownYet))),
+		app.If(o.PaidAtUnknown, row(textPaidAt, s.tr(textNotKnownYet))),
 		app.If(o.PaymentNo != "", row(textPaymentNo, o.PaymentNo)),
 		app.If(o.CreatedAt != 0, row(textOrderedAt, beijingTime(o.CreatedAt))),
 		row(textOrderNo, o.ID))
 }
 
-// refunded says how much of an order has gone back, or is about to.
-func (s *base) refunded(o api.Order) app.UI {
+// refundedNote says how much of an order has gone back, or is about to.
+func (s *base) refundedNote(o api.Order) app.UI {
 	if o.Refunded == 0 {
-		return elem("p").Class("back").Text(s.say(textRefunding))
+		return elem("p").Class("back").Text(s.tr(textRefunding))
 	}
-	return elem("p").Class("back").Body(app.Text(s.say(textRefunded)+" "), s.price(o.Refunded, ""))
+	return elem("p").Class("back").Body(app.Text(s.tr(textRefunded)+" "), s.price(o.Refunded, ""))
 }
 
 // timeline shows the steps of an order, the last one first.
@@ -46,13 +46,13 @@ func (s *base) timeline(o api.Order) app.UI {
 	return elem("ol").Class("sheet timeline").Body(app.Range(o.Timeline).Slice(func(i int) app.UI {
 		step := o.Timeline[len(o.Timeline)-1-i]
 		return elem("li").Body(
-			elem("span").Class("what").Text(s.say(steps[step.Status])),
+			elem("span").Class("what").Text(s.tr(steps[step.Status])),
 			elem("time").Text(beijingTime(step.At)))
 	}))
 }
 
-// repaid lists the refunds of an order.
-func (s *base) repaid(o api.Order) app.UI {
+// refundList lists the refunds of an order.
+func (s *base) refundList(o api.Order) app.UI {
 	return elem("ul").Class("sheet refunds").Body(app.Range(o.Refunds).Slice(func(i int) app.UI {
 		r := o.Refunds[i]
 		at := r.CreatedAt
@@ -61,7 +61,7 @@ func (s *base) repaid(o api.Order) app.UI {
 		}
 		return elem("li").DataSet("refund", string(r.Status)).Body(
 			elem("div").Class("what").Body(
-				elem("p").Text(s.say(refunds[r.Status])),
+				elem("p").Text(s.tr(refunds[r.Status])),
 				app.If(r.Reason != "", elem("p").Class("note").Text(r.Reason)),
 				elem("time").Text(beijingTime(at))),
 			s.price(r.Amount, ""))

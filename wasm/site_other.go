@@ -80,8 +80,8 @@ func (s *site) write() error {
 		}
 	}
 	for name, m := range map[string]message{
-		"404":     {Icon: "weui-icon-info", Title: textNoPage, Hint: troubles[codeNoOrder].Hint, Href: "/", Action: textShop},
-		"offline": {Icon: "weui-icon-warn", Title: troubles[codeOffline].Title, Hint: troubles[codeOffline].Hint, Action: textRetry},
+		"404":     {Icon: "weui-icon-info", Title: textNoPage, Hint: errorTexts[codeNoOrder].Hint, Href: "/", Action: textShop},
+		"offline": {Icon: "weui-icon-warn", Title: errorTexts[codeOffline].Title, Hint: errorTexts[codeOffline].Hint, Action: textRetry},
 	} {
 		content, err := m.html()
 		if err != nil {
@@ -106,7 +106,7 @@ type document struct {
 	Title, Description text
 	Screen, English    template.HTML // the same in both languages; "" when one will do
 	Program            bool          // whether there is one
-	Early              []string      // what it is going to ask
+	Prefetch           []string      // what it is going to ask
 	Env                string        // for app.Getenv, as JSON
 
 	Loading, Updating text

@@ -19,19 +19,19 @@ import (
 	"h5pay/internal/api"
 )
 
-// inEnglish is nowhere, too, but speaks English.
-type inEnglish struct{ nowhere }
+// englishBrowser is nowhere, too, but speaks English.
+type englishBrowser struct{ noBrowser }
 
-func (inEnglish) Language() string { return english.tag() }
+func (englishBrowser) Language() string { return english.tag() }
 
-// early are the calls that a screen makes at once, whoever looks at it.
-var early = map[string][]string{
+// prefetches are the calls that a screen makes at once, whoever looks at it.
+var prefetches = map[string][]string{
 	"/": {api.PathConfig, api.PathProducts},
 }
 
 // screen renders the page at a path as it looks while it loads.
 func (s *site) screen(path string) (document, error) {
-	env := map[string]string{envShop: s.shop}
+	env := map[string]string{envShopName: s.shop}
 	for name, value := range env {
 		if err := os.Setenv(name, value); err != nil {
 			return document{}, err
@@ -42,13 +42,13 @@ func (s *site) screen(path string) (document, error) {
 		return document{}, err
 	}
 	d := document{
-		Program: true, Env: string(known), Early: early[path],
+		Program: true, Env: string(known), Prefetch: prefetches[path],
 		Loading: textLoading, Updating: textUpdating, NoScript: textNoScript,
 	}
-	if d.Title.en, d.English, err = render(path, inEnglish{}); err != nil {
+	if d.Title.en, d.English, err = render(path, englishBrowser{}); err != nil {
 		return d, err
 	}
-	if d.Title.zh, d.Screen, err = render(path, nowhere{}); err != nil {
+	if d.Title.zh, d.Screen, err = render(path, noBrowser{}); err != nil {
 		return d, err
 	}
 	for _, f := range failures {

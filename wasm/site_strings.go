@@ -19,7 +19,7 @@ var failures = []struct {
 	why         string
 	title, hint text
 }{
-	{"network", troubles[codeOffline].Title, troubles[codeOffline].Hint},
+	{"network", errorTexts[codeOffline].Title, errorTexts[codeOffline].Hint},
 	{"server", textNotLoaded, text{"店铺的服务器出了问题，请稍后重试", "The shop's server has a problem. Please try again in a moment"}},
 	{"altered", textNotLoaded, text{"网络返回了别的内容。如果在用公共 Wi-Fi，请先登录，或换个网络后重试", "The network sent something else. On public Wi-Fi, sign in to it first, or try another network"}},
 	{"blocked", text{"页面被拦截了", "Something blocked this page"}, text{"浏览器插件、安全软件或网络拦截了页面的程序。请停用后重试，或换个浏览器", "An extension, security software or the network blocked the page's program. Turn it off, or use another browser"}},

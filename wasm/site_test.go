@@ -24,7 +24,7 @@ import (
 )
 
 // Every code the signer can answer has words of its own, and a way out.
-func TestTroublesForEveryCode(t *testing.T) {
+func TestTextForEveryCode(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "../internal/api/error.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -36,13 +36,13 @@ func TestTroublesForEveryCode(t *testing.T) {
 		}
 		if name, ok := spec.Type.(*ast.Ident); ok && name.Name == "Code" {
 			c, _ := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
-			if _, ok := troubles[api.Code(c)]; !ok {
+			if _, ok := errorTexts[api.Code(c)]; !ok {
 				t.Errorf("no words for %s", c)
 			}
 		}
 		return true
 	})
-	if troubleOf("made up") != troubles[api.CodeInternal] {
+	if errorTextOf("made up") != errorTexts[api.CodeInternal] {
 		t.Error("an unknown code has no words")
 	}
 }
@@ -78,11 +78,11 @@ func TestWriteSite(t *testing.T) {
 	const shop = `Bob's <"Shop">`
 	out := writeTestSite(t, shop, "program")
 	for page, parts := range map[string][]string{
-		"index.html":   {"<h1>Bob&#39;s &lt;&#34;Shop&#34;&gt;</h1>", textCheckout.zh, textCheckout.en, "skeleton", `data-early="/api/config /api/products"`},
+		"index.html":   {"<h1>Bob&#39;s &lt;&#34;Shop&#34;&gt;</h1>", textCheckout.zh, textCheckout.en, "skeleton", `data-prefetch="/api/config /api/products"`},
 		"pay.html":     {">" + textPayTitle.zh + "</title>", `<title data-en="` + textPayTitle.en + `">`, "skeleton"},
 		"result.html":  {">" + textResultTitle.zh + "</title>", textConfirming.zh},
 		"404.html":     {textNoPage.zh, textNoPage.en, `href="/"`},
-		"offline.html": {troubles[codeOffline].Title.zh, troubles[codeOffline].Title.en, `href=""`},
+		"offline.html": {errorTexts[codeOffline].Title.zh, errorTexts[codeOffline].Title.en, `href=""`},
 	} {
 		text := read(t, out, page)
 		for _, part := range append(parts, `class="screen`, `aria-hidden="true"`) {

@@ -7,16 +7,16 @@ func (webView) Remember(key, value string) { store("sessionStorage", key, value)
 func (webView) Setting(key string) string  { return stored("localStorage", key) }
 func (webView) Set(key, value string)      { store("localStorage", key, value) }
 
-func (webView) ForgetPerson() {
-	forget("sessionStorage")
-	forget("localStorage")
+func (webView) ClearPersonal() {
+	clearPersonal("sessionStorage")
+	clearPersonal("localStorage")
 }
 
-// forget removes every key of this shop from a storage but the language.
-func forget(storage string) {
+// clearPersonal removes every key of this shop from a storage but the language.
+func clearPersonal(storage string) {
 	defer catch(nil) // storage is blocked
 	s := member(js.Global(), storage)
-	if !keeps(s) {
+	if !isStorage(s) {
 		return
 	}
 	var keys []string // all before any is removed: a removal moves the others
@@ -32,7 +32,7 @@ func forget(storage string) {
 
 func stored(storage, key string) (value string) {
 	defer catch(nil) // storage is blocked
-	if s := member(js.Global(), storage); keeps(s) {
+	if s := member(js.Global(), storage); isStorage(s) {
 		return str(s.Call("getItem", key))
 	}
 	return ""
@@ -41,7 +41,7 @@ func stored(storage, key string) (value string) {
 func store(storage, key, value string) {
 	defer catch(nil) // storage is blocked or full
 	switch s := member(js.Global(), storage); {
-	case !keeps(s):
+	case !isStorage(s):
 	case value == "":
 		s.Call("removeItem", key)
 	default:
@@ -49,15 +49,15 @@ func store(storage, key, value string) {
 	}
 }
 
-// keeps tells a storage from what lendStorage puts in its place.
-func keeps(storage js.Value) bool {
+// isStorage tells a storage from what lendStorage puts in its place.
+func isStorage(storage js.Value) bool {
 	return storage.Type() == js.TypeObject && member(storage, "getItem").Type() == js.TypeFunction
 }
 
-// lendStorage keeps go-app away from what does not work in this browser. go-app lists
+// replaceBrokenAPIs keeps go-app away from what does not work in this browser. go-app lists
 // localStorage before it shows anything, and opens a BroadcastChannel: it would end
 // there. It gets an empty object, and no channel.
-func lendStorage() {
+func replaceBrokenAPIs() {
 	defer catch(nil)
 	if !works(func() {
 		local := member(js.Global(), "localStorage")

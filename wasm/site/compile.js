@@ -7,11 +7,11 @@
 // waits while megabytes pass through the page's own thread; start.js calls it where
 // there are no workers.
 "use strict";
-const compileProgram = async (wasm, tell) => {
+const compileProgram = async (wasm, onProgress) => {
   let response = await fetch(wasm);
   if (response.status === 404) response = await fetch(wasm, { cache: "reload" }); // not what a cache keeps of before
   if (!response.ok) return response.status;
-  tell(0);
+  onProgress(0);
   // The copy is counted; the response itself, which the browser knows by its
   // address, goes to the compiler, and can come from the cache of compiled code.
   const count = async (reader) => {
@@ -19,7 +19,7 @@ const compileProgram = async (wasm, tell) => {
       const { done, value } = await reader.read();
       if (done) return;
       bytes += value.byteLength;
-      tell(bytes);
+      onProgress(bytes);
     }
   };
   const counted = count(response.clone().body.getReader()).catch(() => {}); // the compiler meets the same error

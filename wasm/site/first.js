@@ -4,7 +4,7 @@
 "use strict";
 {
   const script = document.currentScript;
-  const early = window.early ?? {}; // pages without the program have no check.js
+  const startup = window.startup ?? {}; // pages without the program have no check.js
 
   // The user's own choice, kept by the program, or else the browser's. The screen
   // is there in Chinese, and in English before it, in a template; around it, texts
@@ -48,19 +48,19 @@
     setTimeout(resolve, 1_000);
   });
 
-  // Answers that the program takes over, each once: see early_js.go. It asks anew
+  // Answers that the program takes over, each once: see prefetch_js.go. It asks anew
   // for what failed.
-  for (const path of early.failed ? [] : (script.dataset.early ?? "").split(" ").filter(Boolean)) {
+  for (const path of startup.failed ? [] : (script.dataset.prefetch ?? "").split(" ").filter(Boolean)) {
     const abort = new AbortController();
     const answer = painted.then(() => fetch(path, { signal: abort.signal, cache: "no-store", credentials: "same-origin" }));
     answer.catch(() => {});
-    early[path] = { answer, abort };
+    startup[path] = { answer, abort };
   }
 
   // inWorker is compileProgram in a worker, whose script is text of this one: that
   // saves a trip to the shop before the program is asked for. Nobody ends the worker:
   // the browser may still be compiling what it is going to keep.
-  const inWorker = (address, tell) =>
+  const inWorker = (address, onProgress) =>
     new Promise((resolve, reject) => {
       const work = () => {
         compileProgram(address, (bytes) => postMessage({ bytes }))
@@ -71,19 +71,19 @@
       const worker = new Worker(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
       worker.onerror = worker.onmessageerror = () => reject(new Error("no worker"));
       worker.onmessage = ({ data: { bytes, program, error } }) => {
-        if (bytes !== undefined) tell(bytes);
+        if (bytes !== undefined) onProgress(bytes);
         else if (program) resolve(program);
         else reject(new Error(error));
       };
     });
 
   const { wasm } = script.dataset;
-  if (wasm && !early.failed) {
+  if (wasm && !startup.failed) {
     const address = new URL(wasm, location.href).href; // such a worker has no address to start from
-    const program = (early.program = { address, bytes: 0, tell: () => {} }); // start.js wants to be told
-    const tell = (bytes) => program.tell((program.bytes = bytes));
-    program.compiled = painted.then(() => inWorker(address, tell));
+    const program = (startup.program = { address, bytes: 0, onProgress: () => {} }); // start.js wants to be told
+    const onProgress = (bytes) => program.onProgress((program.bytes = bytes));
+    program.compiled = painted.then(() => inWorker(address, onProgress));
     program.compiled.catch(() => {}); // start.js does without
   }
-  early.ready = true;
+  startup.ready = true;
 }

@@ -2,25 +2,25 @@
 // in the same file; of go-app's own loader, the program needs goappGetenv alone.
 "use strict";
 {
-  const { early } = window;
-  early.started = true;
+  const { startup } = window;
+  startup.started = true;
   const loader = document.getElementById("loader");
   document.getElementById("english")?.remove(); // go-app takes the first element for the screen
   const { size, env } = loader.dataset;
-  const { program } = early;
+  const { program } = startup;
   const settings = JSON.parse(env);
   window.goappGetenv = (name) => settings[name] ?? "";
 
   // How long nothing may arrive before the page offers to try again, in ms. What
   // arrives later is taken all the same.
-  const patience = 20_000;
+  const stallTimeout = 20_000;
 
   // show tells what is going on: loading, updating, ended, or running. That the
-  // program cannot start is for early.fail to tell, see check.js.
+  // program cannot start is for startup.fail to tell, see check.js.
   const show = (state) => {
     loader.dataset.state = state;
   };
-  const stall = () => early.fail("network");
+  const reportStall = () => startup.fail("network");
 
   // progress shows how much of the program is there. It counts bytes as the
   // program has them, not as they were sent, because that number is known.
@@ -34,31 +34,31 @@
   // compile resolves to the module of the program, or to the status of an answer
   // that is none. It says so when nothing has arrived for a while.
   const compile = async () => {
-    let stalled = setTimeout(stall, patience);
-    program.tell = (bytes) => {
+    let stalled = setTimeout(reportStall, stallTimeout);
+    program.onProgress = (bytes) => {
       clearTimeout(stalled);
-      stalled = setTimeout(stall, patience);
+      stalled = setTimeout(reportStall, stallTimeout);
       if (loader.dataset.state === "failed") show("loading");
       progress(bytes);
     };
-    if (program.bytes > 0) program.tell(program.bytes); // what came before this script
+    if (program.bytes > 0) program.onProgress(program.bytes); // what came before this script
     try {
       return await program.compiled;
     } catch {
       // Its error tells more than the worker's.
-      return await compileProgram(program.address, (bytes) => program.tell((program.bytes = bytes)));
+      return await compileProgram(program.address, (bytes) => program.onProgress((program.bytes = bytes)));
     } finally {
-      program.tell = () => {}; // the last of it may be told after the end
+      program.onProgress = () => {}; // the last of it may be told after the end
       clearTimeout(stalled);
     }
   };
 
-  // reasonOf returns why the program did not arrive or compile, as early.fail wants it.
+  // reasonOf returns why the program did not arrive or compile, as startup.fail wants it.
   const reasonOf = (err) => {
     if (err.why) return err.why;
     if (err instanceof RangeError || /memory/i.test(err.message)) return "memory";
     if (err instanceof WebAssembly.CompileError) return program.bytes === Number(size) ? "old" : "altered";
-    return new Promise((resolve) => early.probe(program.address, (why) => resolve(why || "network")));
+    return new Promise((resolve) => startup.probe(program.address, (why) => resolve(why || "network")));
   };
 
   // The runtime writes why it ends to standard error. Nothing else tells that the
@@ -82,17 +82,17 @@
     try {
       module = await compile();
     } catch (err) {
-      early.fail(await reasonOf(err));
+      startup.fail(await reasonOf(err));
       throw err;
     }
     if (module === 404 && !reloaded()) {
       // The shop was updated after this page was fetched.
       show("updating");
-      early.reload();
+      startup.reload();
       return;
     }
     if (typeof module === "number") {
-      early.fail("server");
+      startup.fail("server");
       throw new Error(`${program.address}: status ${module}`);
     }
     const go = new Go();
@@ -100,10 +100,10 @@
     const exit = new Promise((resolve) => (go.exit = resolve));
     const end = go.run(await WebAssembly.instantiate(module, go.importObject));
     show("running");
-    setTimeout(() => delete window.early, 5_000); // what was not asked for by now is old
+    setTimeout(() => delete window.startup, 5_000); // what was not asked for by now is old
     register().catch((err) => console.warn("no service worker:", err));
     await Promise.race([exit, end]);
-    if (exhausted) early.fail("memory");
+    if (exhausted) startup.fail("memory");
     else show("ended"); // it never ends by itself
   };
 
@@ -118,10 +118,10 @@
     }
   };
 
-  if (early.failed === "network") show("loading"); // this script is late
+  if (startup.failed === "network") show("loading"); // this script is late
   if (program) {
     load().catch((err) => {
-      if (loader.dataset.state !== "failed") early.fail(/memory/i.test(err.message) ? "memory" : "broken");
+      if (loader.dataset.state !== "failed") startup.fail(/memory/i.test(err.message) ? "memory" : "broken");
       console.error("loading the program:", err);
     });
   }

@@ -43,7 +43,7 @@ func copySelection(text string) (err error) {
 
 // OnReturn listens to what tells of a return: the page cache, another app or
 // tab in front, a network that had gone.
-func (webView) OnReturn(f func(returned)) (stop func()) {
+func (webView) OnReturn(f func(returnKind)) (stop func()) {
 	document := js.Global().Get("document")
 	stops := []func(){
 		listen(js.Global(), "pageshow", func(event js.Value) {
