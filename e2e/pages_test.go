@@ -93,7 +93,7 @@ func TestEveryPageOutsideWeChat(t *testing.T) {
 		p.choose("juice")
 		fault(t, wechattest.Fault{Kind: wechattest.FaultReturnEarly})
 		p.tap(`document.querySelector('[data-action="pay"]')`)
-		p.until("the question", `document.querySelector('[data-status="asking"]')`)
+		p.until("the question", `document.querySelector('[data-status="unconfirmed"]')`)
 		p.look("result-asking")
 	})
 	t.Run("Enterprise WeChat", func(t *testing.T) {

@@ -60,7 +60,7 @@ func TestBackAndReloadMakeNoSecondOrder(t *testing.T) {
 				p.pay()
 			case wechattest.Chrome:
 				p.toWeChat()
-				p.back("the pay page or the question", `location.origin === "`+world.sim.PhoneURL+`" && document.querySelector('[data-action="pay"], [data-status="asking"]')`)
+				p.back("the pay page or the question", `location.origin === "`+world.sim.PhoneURL+`" && document.querySelector('[data-action="pay"], [data-status="unconfirmed"]')`)
 				p.open(world.sim.PhoneURL + "/pay?order=" + id)
 				p.toWeChat()
 				p.reload()

@@ -9,14 +9,14 @@ import (
 	"h5pay/internal/api"
 )
 
-// amountPage lets the payer name the amount, as behind the code at a till.
+// amountPage lets the payer enter the amount of a product without a fixed price.
 type amountPage struct {
 	app.Compo
 	base
 
 	shop          string
 	product       *api.Product    // nil while loading
-	acceptedTypes []api.TradeType // what the shop takes
+	acceptedTypes []api.TradeType // trade types that the shop accepts
 	amount        entry
 	ordering      bool
 }
@@ -68,14 +68,14 @@ func (p *amountPage) load(ctx app.Context) {
 	})
 }
 
-// fits reports whether the amount is within the bounds.
+// fits reports whether the amount is within the product's bounds.
 func (p *amountPage) fits() bool {
 	n := p.amount.fen()
 	return p.product != nil && n >= p.product.Amount.Min && n <= p.product.Amount.Max
 }
 
-// order makes the order, once for an amount however often it is tapped, and
-// enters its pay page by a real navigation.
+// order creates the order and loads its pay page. Repeated taps with the same amount give the same
+// order.
 func (p *amountPage) order(ctx app.Context, _ app.Event) {
 	if p.ordering || !p.fits() || p.tradeType() == "" {
 		return
@@ -100,7 +100,7 @@ func (p *amountPage) order(ctx app.Context, _ app.Event) {
 	})
 }
 
-// tradeType returns how to pay here, "" when it cannot be done.
+// tradeType returns the trade type to use here, "" if there is none.
 func (p *amountPage) tradeType() api.TradeType { return p.place.tradeType(p.acceptedTypes) }
 
 func (p *amountPage) Render() app.UI {
@@ -129,7 +129,7 @@ func (p *amountPage) Render() app.UI {
 		p.keypad())
 }
 
-// keypad is the keys at the foot of the screen, as on WeChat's own.
+// keypad is the number pad at the bottom of the screen. WeChat's own payment screens have the same.
 func (p *amountPage) keypad() app.UI {
 	key := func(name, label, sign string) app.UI {
 		return elem("button").Class("key").Attr("type", "button").DataSet("key", name).Aria("label", label).Text(sign).

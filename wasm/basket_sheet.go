@@ -10,7 +10,7 @@ const basketSheet = "basket"
 
 func (p *shopPage) openBasket(app.Context, app.Event) { p.b.OpenDialog(basketSheet) }
 
-// basketSheet lists what was chosen, at the foot of the screen.
+// basketSheet lists the chosen products in a dialog at the bottom of the screen.
 func (p *shopPage) basketSheet() app.UI {
 	var chosen []api.Product
 	for _, product := range p.products {

@@ -130,7 +130,7 @@ func TestPlaceOrder(t *testing.T) {
 			if len(f.calls) != test.calls || len(keys) != test.keys {
 				t.Errorf("%d calls with %d keys, want %d with %d", len(f.calls), len(keys), test.calls, test.keys)
 			}
-			// What did not work is tried again as the same order.
+			// A retry after a failure is the same order.
 			if test.calls == 1 {
 				f.calls = nil
 				(draft{f, ""}).place(t.Context(), items, api.TradeJSAPI)

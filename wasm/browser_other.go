@@ -10,8 +10,8 @@ import (
 	"h5pay/internal/api"
 )
 
-// noBrowser is the browser of a page that is rendered at build time: every
-// screen shows how it looks while it loads.
+// noBrowser is the browser of pages that are rendered at build time. Every screen then shows its
+// loading state.
 type noBrowser struct{}
 
 func newBrowser() browser { return noBrowser{} }
@@ -51,5 +51,5 @@ func (noBrowser) InvokePay(context.Context, api.PayParams) (payReply, error) {
 
 func (noBrowser) Sleep(context.Context, time.Duration) error { return errNoBrowser }
 
-// replaceBrokenAPIs has nothing to lend to where there is no browser.
+// replaceBrokenAPIs does nothing outside a browser.
 func replaceBrokenAPIs() {}

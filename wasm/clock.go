@@ -2,14 +2,14 @@ package main
 
 import "time"
 
-// clock carries on what the signer said the time was, by a stopwatch that does
-// not care how the device's clock is set.
+// clock returns the signer's time. It adds the time since the last response, measured on the
+// monotonic clock.
 type clock struct {
-	serverTime time.Time // zero until the signer has said
-	receivedAt time.Time // when, on the stopwatch
+	serverTime time.Time // zero before the first response
+	receivedAt time.Time // monotonic
 }
 
-// set takes the Date header of an answer.
+// set takes the Date header of a response.
 func (c *clock) set(date string) {
 	if t, err := time.Parse("Mon, 02 Jan 2006 15:04:05 GMT", date); err == nil {
 		c.serverTime, c.receivedAt = t, time.Now()

@@ -2,7 +2,7 @@ package main
 
 import "github.com/maxence-charriere/go-app/v9/pkg/app"
 
-// confirmation is what the user is asked before something that cannot be undone.
+// confirmation asks the user to confirm an action that cannot be undone.
 type confirmation struct {
 	title, hint, yes text
 	do               func(app.Context)
@@ -10,13 +10,13 @@ type confirmation struct {
 
 const confirmDialogID = "question"
 
-// confirm puts a question over the screen.
+// confirm opens the confirmation dialog.
 func (s *base) confirm(ctx app.Context, q confirmation) {
 	s.confirmation = q
 	ctx.Defer(func(app.Context) { s.b.OpenDialog(confirmDialogID) })
 }
 
-// confirmDialog is the dialog of the question. A screen that asks has it at its end.
+// confirmDialog is the dialog's HTML. A screen that calls confirm renders it last.
 func (s *base) confirmDialog() app.UI {
 	answer := func(class string, label text, on app.EventHandler) app.UI {
 		return elem("button").Class(class).Attr("type", "button").Text(s.tr(label)).OnClick(s.withPageContext(on), s.confirmation.yes.en, class)

@@ -13,8 +13,7 @@ import (
 	"h5pay/internal/api"
 )
 
-// fake is a web view on paper: it records where it was sent, and a script
-// answers its calls.
+// fake is a browser for tests. It records navigations and answers calls from a script.
 type fake struct {
 	t            *testing.T
 	address      *url.URL
@@ -23,8 +22,7 @@ type fake struct {
 	tag          string            // navigator.language
 	documentLang string            // <html lang>
 
-	// script answers the calls of one "METHOD /path" in order; the last answer
-	// is given again and again.
+	// script holds the answers to each "METHOD /path" in order. The last answer repeats.
 	mu     sync.Mutex
 	script map[string][]any
 	calls  []string // "METHOD /path body"

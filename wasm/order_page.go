@@ -6,7 +6,7 @@ import (
 	"h5pay/internal/api"
 )
 
-// orderPage is all about one order.
+// orderPage shows the details of one order.
 type orderPage struct {
 	app.Compo
 	base
@@ -37,8 +37,7 @@ func (p *orderPage) load(ctx app.Context) {
 	}))
 }
 
-// cancelOrder gives the order up, once the user has said so twice. It may turn
-// out to be paid.
+// cancelOrder cancels the order after the user has confirmed. The order may turn out to be paid.
 func (p *orderPage) cancelOrder(ctx app.Context, _ app.Event) {
 	p.confirm(ctx, confirmation{textCancelTitle, textCancelHint, textCancelYes, func(ctx app.Context) {
 		p.run(ctx, func() (func(), error) {

@@ -8,7 +8,7 @@ import (
 	"h5pay/internal/api"
 )
 
-// ordersPage lists the user's orders, and lets the user sign out.
+// ordersPage lists the user's orders and offers to sign out.
 type ordersPage struct {
 	app.Compo
 	base
@@ -42,15 +42,14 @@ func (p *ordersPage) load(ctx app.Context) {
 	})
 	p.run(ctx, func() (func(), error) {
 		show, err := look()
-		if code(err) == codeNoSession { // who has never ordered has no orders
+		if code(err) == codeNoSession { // a browser without a session has no orders
 			return func() { p.orders, p.user = []api.Order{}, nil }, nil
 		}
 		return show, err
 	})
 }
 
-// signOut ends the session, once the user has said so twice: a guest's orders
-// are known to this browser alone.
+// signOut ends the session after the user has confirmed. Only this browser knows a guest's orders.
 func (p *ordersPage) signOut(ctx app.Context, _ app.Event) {
 	hint := textSignOutHint
 	if p.user.Guest {
@@ -61,7 +60,7 @@ func (p *ordersPage) signOut(ctx app.Context, _ app.Event) {
 			if err := call(p.ctx, p.b, "DELETE", api.PathSession, nil, nil); err != nil {
 				return nil, err
 			}
-			p.b.ClearPersonal() // the next order is another person's
+			p.b.ClearPersonal() // the next user of this device is another person
 			return func() { p.signedOut, p.orders, p.user = true, nil, nil }, nil
 		})
 	}})
@@ -89,7 +88,7 @@ func (p *ordersPage) Render() app.UI {
 		p.footer(), p.confirmDialog())
 }
 
-// heading says whose orders these are.
+// heading shows whose orders these are.
 func (p *ordersPage) heading() app.UI {
 	who := ""
 	switch {

@@ -48,7 +48,7 @@ func TestOrdersPage(t *testing.T) {
 func TestSignOut(t *testing.T) {
 	f := newFake(t, "https://shop.example/orders").on(getOrders, api.OrderList{Orders: []api.Order{pendingO1}}).on(getSession, me).
 		on("DELETE "+api.PathSession, answer{Status: 204})
-	// A basket, drafts of it and of named amounts, and what the page keeps besides.
+	// The basket, drafts of it and of entered amounts, and the page's other keys.
 	basket{"tea": 2}.save(f)
 	for _, d := range []draft{{f, ""}, {f, "tip"}, {f, "test"}} {
 		for _, key := range []string{keyClientKey, keyOrder, keyReplaces, keyAmount} {
@@ -130,7 +130,7 @@ func TestCancelOrder(t *testing.T) {
 		p.cancelOrder(client.Context(), app.Event{})
 		client.Consume()
 		if f.countCalls(closeO1) != 0 {
-			t.Errorf("%s: nobody was asked", test.name)
+			t.Errorf("%s: no confirmation dialog", test.name)
 		}
 		p.confirmation.do(client.Context())
 		client.Consume()
@@ -146,7 +146,7 @@ func TestCancelOrder(t *testing.T) {
 	p.confirmation.do(client.Context())
 	client.Consume()
 	if f.lastNavigation() != "/result?order=o1" {
-		t.Errorf("cancelled on the pay page, it went to %q", f.lastNavigation())
+		t.Errorf("cancelled on the pay page, navigated to %q", f.lastNavigation())
 	}
 }
 
@@ -182,7 +182,7 @@ func TestAmountPage(t *testing.T) {
 	p.err = nil
 	second := order()
 	if first != second || !strings.Contains(first, `"product_id":"tip","quantity":1,"amount":1234`) || f.lastNavigation() != "/pay?order=o1" {
-		t.Errorf("went to %q after\n%s\n%s", f.lastNavigation(), first, second)
+		t.Errorf("navigated to %q after\n%s\n%s", f.lastNavigation(), first, second)
 	}
 	f.onReturn(fromHistory)
 	f.key("Backspace")
@@ -209,11 +209,11 @@ func TestChangedBasketReplacesItsOrder(t *testing.T) {
 		answers  []any
 		id       string
 		code     api.Code
-		replaces string // still to be replaced after that
+		replaces string // the stored order to replace, afterwards
 	}{
 		{"given up", []any{api.Checkout{Order: api.Order{ID: "o2"}}}, "o2", "", ""},
 		{"paid meanwhile", []any{api.CodeOrderPaid}, "o1", "", ""},
-		{"somebody else's", []any{api.CodeNotFound, api.Checkout{Order: api.Order{ID: "o2"}}}, "o2", "", ""},
+		{"another user's order", []any{api.CodeNotFound, api.Checkout{Order: api.Order{ID: "o2"}}}, "o2", "", ""},
 		{"offline", []any{errors.New("down")}, "", codeOffline, "o1"},
 	} {
 		f := newFake(t, "https://shop.example/").on(postOrder, test.answers...)

@@ -11,7 +11,7 @@ import (
 	"h5pay/internal/api"
 )
 
-// The page outside WeChat's phone: guests, codes, WeChat's page for browsers.
+// The page outside WeChat on a phone: guests, QR codes, WeChat's payment page.
 
 const (
 	desktopUA = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/131.0.0.0 Safari/537.36"
@@ -57,7 +57,7 @@ func TestTrade(t *testing.T) {
 	}
 }
 
-// Nobody is made a guest for looking; who orders is, once.
+// Viewing creates no guest session; the first order creates one.
 func TestGuestOrders(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -79,14 +79,14 @@ func TestGuestOrders(t *testing.T) {
 			p := newShopPage(f)
 			client := mount(t, p)
 			if f.countCalls("GET "+api.PathSession)+f.countCalls(postSession) != 0 {
-				t.Errorf("looking asked %q", f.calls)
+				t.Errorf("viewing the shop made the calls %q", f.calls)
 			}
 			p.basket.add("tea", 1)
 			p.order(client.Context(), app.Event{})
 			p.order(client.Context(), app.Event{})
 			client.Consume()
 			if f.lastNavigation() != test.went || f.countCalls(postSession) > 1 {
-				t.Errorf("went to %q after %q", f.lastNavigation(), f.calls)
+				t.Errorf("navigated to %q after %q", f.lastNavigation(), f.calls)
 			}
 			shows(t, p, test.canPay)
 			keys := map[string]bool{}
@@ -111,7 +111,7 @@ func TestPlacesWithoutPayment(t *testing.T) {
 	}{
 		{"Enterprise WeChat", workUA, false, textWorkHint},
 		{"a mini program", wechatUA + " miniProgram/wx1", false, textMiniHint},
-		{"a mini program that says so on the bridge alone", wechatUA, true, textMiniHint},
+		{"a mini program that only the bridge reports", wechatUA, true, textMiniHint},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFake(t, "https://shop.example/").on(getSession, me).on(getConfig, allTypesConfig).on(getProducts, catalogue)
@@ -134,24 +134,24 @@ func TestPlacesWithoutPayment(t *testing.T) {
 	}
 }
 
-// The code is shown, followed, renewed before it ends by the signer's clock,
-// and the page goes on by itself.
+// The page polls the code's order, renews the code before it expires by the signer's clock, and
+// then shows the result.
 func TestQRCodeIsPolledAndRenewed(t *testing.T) {
 	second := codeO1
 	second.CodeURL, second.PayUntil = "weixin://wxpay/bizpayurl?pr=second000", nativeO1.ExpiresAt
 	for _, test := range []struct {
 		name   string
-		left   time.Duration // that the first code works
-		polls  int           // until the order is paid
+		left   time.Duration // time until the first code expires
+		polls  int           // queries until the order is paid
 		codes  int
-		blind  bool // no answer says what the time is
+		blind  bool // no response has a Date header
 		renews time.Duration
 	}{
 		{"paid soon", time.Hour, 20, 1, false, 0},
 		{"paid with the second code", 5 * time.Minute, 100, 2, false, 3 * time.Minute},
 		{"a code at its end is given time all the same", time.Second, 50, 2, false, codeMargin},
 		{"the second one lasts as long as the order", 5 * time.Minute, 3000, 2, false, 3 * time.Minute},
-		{"nobody says what the time is", time.Hour, 1900, 2, true, codeLifetime},
+		{"no Date header", time.Hour, 1900, 2, true, codeLifetime},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFake(t, "https://shop.example/pay?order=o1").on(payO1, codeO1, second)
@@ -165,7 +165,7 @@ func TestQRCodeIsPolledAndRenewed(t *testing.T) {
 			}
 			mount(t, newPayPage(f))
 			if f.lastNavigation() != "/result?order=o1" || f.countCalls(payO1) != test.codes || f.countCalls(payO1+` {"renew":true}`) != test.codes-1 {
-				t.Errorf("went to %q after %d codes", f.lastNavigation(), f.countCalls(payO1))
+				t.Errorf("navigated to %q after %d codes", f.lastNavigation(), f.countCalls(payO1))
 			}
 			before := 0
 			for _, c := range f.calls[2:] {
@@ -198,7 +198,7 @@ func TestCodePage(t *testing.T) {
 		p := newPayPage(f)
 		mount(t, p)
 		if f.lastNavigation() != test.went {
-			t.Errorf("%s: went to %q", test.name, f.lastNavigation())
+			t.Errorf("%s: navigated to %q", test.name, f.lastNavigation())
 		}
 		shows(t, p, test.canPay)
 	}
@@ -229,21 +229,21 @@ func TestBrowserPaysOnWeChatsPage(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	if f.lastNavigation() != mwebCheckoutO1.MWebURL || f.countCalls(payO1) != 1 || f.invoked != 0 {
-		t.Errorf("went to %q after %q", f.lastNavigation(), f.calls)
+		t.Errorf("navigated to %q after %q", f.lastNavigation(), f.calls)
 	}
 	p.onReturn(client.Context(), fromHistory)
 	client.Consume()
 	if f.lastNavigation() != "/result?order=o1" {
-		t.Errorf("back, it went to %q", f.lastNavigation())
+		t.Errorf("back, navigated to %q", f.lastNavigation())
 	}
 
 	g := newFake(t, "https://shop.example/result?order=o1").on(getO1, mwebO1)
 	g.ua = phoneUA
 	r := newResultPage(g)
 	client = mount(t, r)
-	shows(t, r, `data-status="asking"`, textHavePaid.zh, textPayAgain.zh)
+	shows(t, r, `data-status="unconfirmed"`, textHavePaid.zh, textPayAgain.zh)
 	if g.countCalls(getO1) != 1 {
-		t.Errorf("asked %d times before the user said", g.countCalls(getO1))
+		t.Errorf("%d queries before the user claimed to have paid", g.countCalls(getO1))
 	}
 	g.script[getO1] = []any{mwebO1, paidO1}
 	r.again(client.Context(), app.Event{})
@@ -267,7 +267,7 @@ func TestBrowserWithoutASession(t *testing.T) {
 		mount(t, p)
 		shows(t, p, `data-error="no_session"`, `href="/"`)
 		if len(f.calls) != 1 || f.navigations != nil {
-			t.Errorf("%s: %q, went to %q", page.at, f.calls, f.navigations)
+			t.Errorf("%s: %q, navigated to %q", page.at, f.calls, f.navigations)
 		}
 	}
 }

@@ -10,31 +10,30 @@ import (
 	"h5pay/internal/api"
 )
 
-// base is what every screen has: the web view, the language, a stop at its end,
-// the place it was opened in, and the error that takes the screen over.
+// base is the part that all screens share: the browser, the language, the place, and the error
+// shown instead of the screen.
 type base struct {
 	b            browser
 	lang         lang
 	title        text        // of the document
-	page         app.Context // of the screen, while it is shown
+	page         app.Context // of the screen, while it is mounted
 	ctx          context.Context
 	stop         context.CancelFunc
 	authResponse authResponse
 	place        place
 	user         *api.User // nil until known
 	err          error
-	notice       text // a line over the screen, such as "copied"
+	notice       text // a line above the screen, such as "copied"
 	confirmation confirmation
 }
 
 func newBase(b browser, title text) base { return base{b: b, lang: langOf(b), title: title} }
 
-// OnPreRender names a page that is written to a file.
+// OnPreRender sets the title of a prerendered page.
 func (s *base) OnPreRender(ctx app.Context) { ctx.Page().SetTitle(s.tr(s.title)) }
 
-// begin starts a screen in the browser: it takes the landing off the address
-// before anything else happens. Whenever the user comes back, it calls back,
-// which may be nil.
+// begin starts a screen in the browser. It first removes the sign-in response from the address. It
+// calls back, which may be nil, whenever the user returns.
 func (s *base) begin(ctx app.Context, back func(app.Context, returnKind)) {
 	s.page = ctx
 	s.ctx, s.stop = context.WithCancel(context.Background())
@@ -42,7 +41,7 @@ func (s *base) begin(ctx app.Context, back func(app.Context, returnKind)) {
 	s.place = placeOf(s.b.UserAgent())
 	s.applyLang(ctx)
 	if s.place == inWeChat {
-		// A phone's mini program says so on its bridge alone, on some systems.
+		// On some phones only the bridge shows that this is a mini program.
 		ctx.Async(func() {
 			if s.b.InMiniProgram(s.ctx) {
 				ctx.Dispatch(func(app.Context) { s.place = inMiniProgram })
@@ -57,37 +56,37 @@ func (s *base) begin(ctx app.Context, back func(app.Context, returnKind)) {
 	}
 }
 
-// withPageContext makes a handler one that gets the context of the screen. go-app drops
-// what is dispatched with that of an element which has gone meanwhile, and a
-// button goes when its screen turns to "one moment".
+// withPageContext makes a handler that gets the screen's context. go-app drops events dispatched by
+// an element that was removed meanwhile, and a button is removed when its screen shows "one
+// moment".
 func (s *base) withPageContext(on app.EventHandler) app.EventHandler {
 	return func(_ app.Context, e app.Event) { on(s.page, e) }
 }
 
-// OnDismount cancels what a screen has under way.
+// OnDismount cancels the screen's running calls.
 func (s *base) OnDismount() {
 	if s.stop != nil {
 		s.stop()
 	}
 }
 
-// tr returns a sentence in the language of the page.
+// tr returns the sentence in the page's language.
 func (s *base) tr(t text) string { return s.lang.of(t) }
 
-// applyLang tells the document its language and its title.
+// applyLang sets the document's language and title.
 func (s *base) applyLang(ctx app.Context) {
 	s.b.SetDocumentLang(s.lang.tag())
 	ctx.Page().SetTitle(s.tr(s.title))
 }
 
-// switchLang changes the language, for this visit and all later ones.
+// switchLang changes the language for this visit and later ones.
 func (s *base) switchLang(ctx app.Context, _ app.Event) {
 	s.lang = s.lang.other()
 	s.b.Set(keyLang, string(s.lang))
 	s.applyLang(ctx)
 }
 
-// run does work off the screen's goroutine and then shows what it came to.
+// run does work in the background and then calls the function that work returned.
 func (s *base) run(ctx app.Context, work func() (show func(), err error)) {
 	ctx.Async(func() {
 		show, err := work()
@@ -102,8 +101,8 @@ func (s *base) run(ctx app.Context, work func() (show func(), err error)) {
 	})
 }
 
-// signIn signs the user in with the landing, which is then used up. It returns
-// false when the web view has left for WeChat.
+// signIn signs the user in with the sign-in response, which it uses up. It returns false if the web
+// view is leaving for WeChat.
 func (s *base) signIn(ctx app.Context) (bool, error) {
 	l := s.authResponse
 	s.authResponse = authResponse{}
@@ -115,9 +114,8 @@ func (s *base) signIn(ctx app.Context) (bool, error) {
 	return true, nil
 }
 
-// asUser does work that needs a user: with the session there is, or else after
-// a sign-in. Most of the time there is one, and nothing has to be asked first.
-// Outside WeChat nobody can sign in.
+// asUser wraps work that needs a session. It tries the existing session first and signs in only if
+// there is none, because most users have one. Outside WeChat nobody can sign in.
 func (s *base) asUser(ctx app.Context, work func() (func(), error)) func() (func(), error) {
 	return func() (func(), error) {
 		if s.authResponse == (authResponse{}) || !s.place.signsIn() {
@@ -126,7 +124,7 @@ func (s *base) asUser(ctx app.Context, work func() (func(), error)) func() (func
 				return show, err
 			}
 			if !s.place.signsIn() {
-				return nil, &api.Error{Code: codeNoSession, Message: "a browser without a session"}
+				return nil, &api.Error{Code: codeNoSession, Message: "the browser has no session"}
 			}
 		}
 		if done, err := s.signIn(ctx); err != nil || !done {
@@ -140,8 +138,8 @@ func (s *base) asUser(ctx app.Context, work func() (func(), error)) func() (func
 	}
 }
 
-// asBuyer is asUser for work that makes an order: outside WeChat the buyer is a
-// guest, known by a cookie alone, from the first order on.
+// asBuyer is asUser for work that creates an order. Outside WeChat it creates a guest session,
+// which is a cookie, for the first order.
 func (s *base) asBuyer(ctx app.Context, work func() (func(), error)) func() (func(), error) {
 	as := s.asUser(ctx, work)
 	if s.place.signsIn() {
@@ -162,16 +160,15 @@ func (s *base) asBuyer(ctx app.Context, work func() (func(), error)) func() (fun
 	}
 }
 
-// errCookies says that the browser lost the session it had just been given.
+// errCookies is the error for a browser that lost the session it had just received.
 func errCookies() error {
-	return &api.Error{Code: codeCookies, Message: "the next call has no session"}
+	return &api.Error{Code: codeCookies, Message: "the browser lost the session cookie"}
 }
 
-// copyAddress copies the address of the page, to be opened in WeChat.
+// copyAddress copies the page's address, so that the user can open it in WeChat.
 func (s *base) copyAddress(ctx app.Context, _ app.Event) { s.copy(ctx, s.b.Href()) }
 
-// copyShop copies the address of the shop: an order of a browser's is nobody's
-// in WeChat.
+// copyShop copies the shop's address. In WeChat a guest's order cannot be opened.
 func (s *base) copyShop(ctx app.Context, _ app.Event) {
 	s.copy(ctx, strings.TrimSuffix(s.b.Href(), s.b.Path()+"?"+s.b.Query())+"/")
 }

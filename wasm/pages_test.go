@@ -10,7 +10,7 @@ import (
 	"h5pay/internal/api"
 )
 
-// The pages as they live: mounted, tapped, left and come back to.
+// The pages mounted, tapped, left and restored.
 
 const (
 	getSession    = "GET " + api.PathSession
@@ -30,7 +30,7 @@ var (
 	checkoutO1 = api.Checkout{Order: pendingO1, Pay: &api.PayParams{AppID: "wx"}}
 )
 
-// mount opens a page and waits until it has nothing more to do.
+// mount opens a page and waits until it is idle.
 func mount(t *testing.T, page app.UI) app.ClientDispatcher {
 	t.Helper()
 	client := app.NewClientTester(page)
@@ -38,8 +38,8 @@ func mount(t *testing.T, page app.UI) app.ClientDispatcher {
 	return client
 }
 
-// htmlOf returns a screen as HTML. It fails the test when the style of the site
-// lacks something that the screen uses.
+// htmlOf returns a screen as HTML. It fails the test if the site's style lacks a rule that the
+// screen needs.
 func htmlOf(t *testing.T, screen app.UI) string {
 	t.Helper()
 	html := app.HTMLString(screen)
@@ -47,7 +47,7 @@ func htmlOf(t *testing.T, screen app.UI) string {
 	return html
 }
 
-// shows fails the test unless the page has all of the parts.
+// shows fails the test unless the page contains all parts.
 func shows(t *testing.T, page app.Composer, parts ...string) {
 	t.Helper()
 	got := htmlOf(t, page.Render())
@@ -77,7 +77,7 @@ func TestShopOrdersOnce(t *testing.T) {
 	p.order(client.Context(), app.Event{}) // a double tap
 	client.Consume()
 	if f.countCalls(postOrder) != 1 || f.lastNavigation() != "/pay?order=o1" {
-		t.Errorf("%d orders, went to %q", f.countCalls(postOrder), f.lastNavigation())
+		t.Errorf("%d orders, navigated to %q", f.countCalls(postOrder), f.lastNavigation())
 	}
 	shows(t, p, textOrdering.zh)
 
@@ -90,7 +90,7 @@ func TestShopOrdersOnce(t *testing.T) {
 		t.Errorf("the same basket became another order:\n%s\n%s", first, last)
 	}
 
-	// Back once more, from a payment.
+	// Back once more after a payment.
 	clearDrafts(f, paidO1)
 	f.onReturn(fromHistory)
 	client.Consume()
@@ -130,7 +130,7 @@ func TestShopOutsideNeverSignsIn(t *testing.T) {
 		client := mount(t, p)
 		shows(t, p, "data-outside", `data-product="tea"`)
 		if len(f.calls) != 2 || f.navigations != nil {
-			t.Errorf("calls %q, went to %q", f.calls, f.navigations)
+			t.Errorf("calls %q, navigated to %q", f.calls, f.navigations)
 		}
 		p.copyAddress(client.Context(), app.Event{})
 		client.Consume()
@@ -154,9 +154,9 @@ func TestPayPage(t *testing.T) {
 	}{
 		{"paid", []any{pendingO1}, []any{checkoutO1}, "get_brand_wcpay_request:ok", result, textPaying.zh},
 		{"cancelled", []any{pendingO1}, []any{checkoutO1}, "get_brand_wcpay_request:cancel", "", textCancelled.zh},
-		{"cancelled, they say", []any{pendingO1, paidO1}, []any{checkoutO1}, "get_brand_wcpay_request:cancel", result, ""},
+		{"reported as cancelled", []any{pendingO1, paidO1}, []any{checkoutO1}, "get_brand_wcpay_request:cancel", result, ""},
 		{"failed", []any{pendingO1}, []any{checkoutO1}, "get_brand_wcpay_request:fail_no money", "", textPayFailed.zh + " (no money)"},
-		{"failed, they say", []any{pendingO1, paidO1}, []any{checkoutO1}, "get_brand_wcpay_request:fail", result, ""},
+		{"reported as failed", []any{pendingO1, paidO1}, []any{checkoutO1}, "get_brand_wcpay_request:fail", result, ""},
 		{"failed, then offline", []any{pendingO1, errors.New("down")}, []any{checkoutO1}, "get_brand_wcpay_request:fail", "", textPayFailed.zh},
 		{"paid before", []any{pendingO1}, []any{api.CodeOrderPaid}, "", result, textPaying.zh},
 		{"expired", []any{pendingO1}, []any{api.CodeOrderNotPayable}, "", "", `data-error="order_not_payable"`},
@@ -175,15 +175,15 @@ func TestPayPage(t *testing.T) {
 				t.Errorf("%d calls, %d sheets", f.countCalls(payO1), f.invoked)
 			}
 			if f.lastNavigation() != test.went {
-				t.Errorf("went to %q, want %q", f.lastNavigation(), test.went)
+				t.Errorf("navigated to %q, want %q", f.lastNavigation(), test.went)
 			}
 			shows(t, p, test.canPay)
 		})
 	}
 }
 
-// The client says something that nobody knows: the signer is asked, and the page
-// offers another try, with what the client said.
+// After an unknown reply the page queries the signer. It then offers another attempt and shows the
+// reply.
 func TestPayPageUnknownResult(t *testing.T) {
 	unpaid := pendingO1
 	unpaid.NotPaid = true
@@ -194,9 +194,9 @@ func TestPayPageUnknownResult(t *testing.T) {
 		went   string
 		canPay []string
 	}{
-		{"nobody paid", []any{pendingO1, unpaid}, "huh\u202e", "", []string{textPayUnknown.zh + " (huh)", ">" + textPay.zh + "<"}},
-		{"the client says nothing", []any{pendingO1, unpaid}, "", "", []string{textPayUnknown.zh + "<", ">" + textPay.zh + "<"}},
-		{"somebody paid", []any{pendingO1, paidO1}, "huh", "/result?order=o1", nil},
+		{"not paid", []any{pendingO1, unpaid}, "huh\u202e", "", []string{textPayUnknown.zh + " (huh)", ">" + textPay.zh + "<"}},
+		{"an empty reply", []any{pendingO1, unpaid}, "", "", []string{textPayUnknown.zh + "<", ">" + textPay.zh + "<"}},
+		{"paid", []any{pendingO1, paidO1}, "huh", "/result?order=o1", nil},
 		{"offline", []any{pendingO1, errors.New("down")}, "huh", "", []string{textPayUnknown.zh, ">" + textPay.zh + "<"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -207,7 +207,7 @@ func TestPayPageUnknownResult(t *testing.T) {
 			p.pay(client.Context(), app.Event{})
 			client.Consume()
 			if f.lastNavigation() != test.went {
-				t.Errorf("went to %q, want %q", f.lastNavigation(), test.went)
+				t.Errorf("navigated to %q, want %q", f.lastNavigation(), test.went)
 			}
 			shows(t, p, test.canPay...)
 			if test.went != "" {
@@ -223,7 +223,7 @@ func TestPayPageUnknownResult(t *testing.T) {
 	}
 }
 
-// The client failed on a prepay_id: the next try asks for another one.
+// The client rejected a prepay_id: the next attempt requests a new one.
 func TestPayPageRenews(t *testing.T) {
 	f := newFake(t, "https://shop.example/pay?order=o1").on(getO1, pendingO1).on(payO1, checkoutO1)
 	f.sleeps = make(chan struct{})
@@ -259,11 +259,11 @@ func TestPayPageOnLoad(t *testing.T) {
 		{"a strange order", "/pay?order=../x", nil, "", `data-error="no_order"`},
 		{"not theirs", "/pay?order=o1", map[string][]any{getO1: {api.CodeNotFound}}, "", `data-error="not_found"`},
 		{"another's answer", "/pay?order=o1", map[string][]any{getO1: {api.Order{ID: "o2"}}}, "", `data-error="bad_response"`},
-		{"nobody yet", "/pay?order=o1",
+		{"no session", "/pay?order=o1",
 			map[string][]any{getO1: {api.CodeUnauthenticated}, getSession: {api.CodeUnauthenticated}, postAuthorize: {authorize}}, authorize.URL, "skeleton"},
 		{"back from WeChat", "/pay?order=o1&code=c&state=s",
 			map[string][]any{"POST " + api.PathToken: {api.TokenResponse{}}, getO1: {pendingO1}}, "", `data-action="pay"`},
-		{"refused", "/pay?order=o1&state=s", map[string][]any{getSession: {api.CodeUnauthenticated}}, "", `data-error="sign_in_declined"`},
+		{"declined", "/pay?order=o1&state=s", map[string][]any{getSession: {api.CodeUnauthenticated}}, "", `data-error="sign_in_declined"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFake(t, "https://shop.example"+test.address)
@@ -273,15 +273,15 @@ func TestPayPageOnLoad(t *testing.T) {
 			p := newPayPage(f)
 			mount(t, p)
 			if f.lastNavigation() != test.went || strings.Contains(f.Href(), "state=") {
-				t.Errorf("at %s, went to %q, want %q", f.Href(), f.lastNavigation(), test.went)
+				t.Errorf("at %s, navigated to %q, want %q", f.Href(), f.lastNavigation(), test.went)
 			}
 			shows(t, p, test.canPay)
 		})
 	}
 }
 
-// Back brings the page as it was left, with the sheet open: that sheet is gone,
-// and its callback, should it come, is about nothing.
+// Back restores the page with the sheet open. That sheet is gone, and the page ignores its
+// callback.
 func TestPayPageReturns(t *testing.T) {
 	f := newFake(t, "https://shop.example/pay?order=o1").on(getO1, pendingO1).on(payO1, checkoutO1)
 	f.sheetOpen, f.sleeps = make(chan struct{}), make(chan struct{})
@@ -299,7 +299,7 @@ func TestPayPageReturns(t *testing.T) {
 	f.onReturn(fromHistory)
 	client.Consume()
 	if f.lastNavigation() != "/result?order=o1" {
-		t.Errorf("went to %q", f.lastNavigation())
+		t.Errorf("navigated to %q", f.lastNavigation())
 	}
 }
 
@@ -317,7 +317,7 @@ func TestResultPage(t *testing.T) {
 		{"still", map[string][]any{getO1: {pendingO1}}, "", `data-status="still"`, false},
 		{"offline", map[string][]any{getO1: {errors.New("down")}}, "", `data-error="offline"`, false},
 		{"not theirs", map[string][]any{getO1: {api.CodeNotFound}}, "", `data-error="not_found"`, false},
-		{"nobody yet", map[string][]any{getO1: {api.CodeUnauthenticated}, getSession: {api.CodeUnauthenticated}, postAuthorize: {authorize}},
+		{"no session", map[string][]any{getO1: {api.CodeUnauthenticated}, getSession: {api.CodeUnauthenticated}, postAuthorize: {authorize}},
 			authorize.URL, `data-status="confirming"`, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -330,7 +330,7 @@ func TestResultPage(t *testing.T) {
 			p := newResultPage(f)
 			mount(t, p)
 			if f.lastNavigation() != test.went {
-				t.Errorf("went to %q", f.lastNavigation())
+				t.Errorf("navigated to %q", f.lastNavigation())
 			}
 			shows(t, p, test.canPay)
 			if renewed := (draft{f, ""}).key() != key; renewed != test.newKey {
@@ -352,11 +352,11 @@ func TestResultPageAsksAgain(t *testing.T) {
 	client.Consume()
 	shows(t, p, `data-status="paid"`)
 	if f.countCalls(getO1) != len(pollPauses)+2 {
-		t.Errorf("asked %d times", f.countCalls(getO1))
+		t.Errorf("%d queries", f.countCalls(getO1))
 	}
 }
 
-// The language changes at once, and stays for the next page.
+// The language changes at once and stays for the next page.
 func TestSwitchLanguage(t *testing.T) {
 	f := shopScript(newFake(t, "https://shop.example/"))
 	p := newShopPage(f)

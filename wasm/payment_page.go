@@ -8,7 +8,7 @@ import (
 	"h5pay/internal/api"
 )
 
-// payPage shows one order and pays it, in the way that the order was made for.
+// payPage shows one order and pays it with the order's trade type.
 type payPage struct {
 	app.Compo
 	base
@@ -16,13 +16,13 @@ type payPage struct {
 	id         string
 	order      *api.Order // nil while loading
 	paying     bool
-	checking   bool               // the client's answer is unknown, and the signer is asked
-	cancel     context.CancelFunc // the try under way
-	failed     bool               // the last try did, other than by the user
-	lastResult string             // what became of the last try
+	checking   bool               // the client's reply is unknown and the page is querying the signer
+	cancel     context.CancelFunc // ends the current attempt
+	failed     bool               // the last attempt failed; a cancellation by the user is no failure
+	lastResult string             // the message about the last attempt
 	offerRetry bool               // the sheet has not called back for a while
-	code       string             // the QR code, as an image
-	renewing   bool               // the code is being renewed
+	code       string             // the image of the QR code
+	renewing   bool               // a new QR code is being fetched
 }
 
 func newPayPage(b browser) *payPage { return &payPage{base: newBase(b, textPayTitle)} }
@@ -32,13 +32,13 @@ func (p *payPage) OnMount(ctx app.Context) {
 	p.load(ctx)
 }
 
-// onReturn mends a page that was come back to: its order may be paid by now. A
-// sheet that Back has taken away calls back no more.
+// onReturn updates the page after the user returns: the order may be paid. A sheet that Back closed
+// does not call back.
 func (p *payPage) onReturn(ctx app.Context, from returnKind) {
 	if from == fromHistory {
 		if p.paying && p.order.TradeType == api.TradeMWEB {
 			p.stopAttempt()
-			p.goToResult() // which asks what became of it
+			p.goToResult() // the result page queries the order
 			return
 		}
 		p.stopAttempt()
@@ -79,8 +79,8 @@ func (p *payPage) load(ctx app.Context) {
 	}))
 }
 
-// redirectIfDecided goes on to the result of an order that waits for its payment no more,
-// and reports whether it did.
+// redirectIfDecided loads the result page if the order no longer waits for payment, and reports
+// whether it did.
 func (p *payPage) redirectIfDecided(o api.Order) bool {
 	if payable(o.Status) {
 		return false
@@ -91,7 +91,8 @@ func (p *payPage) redirectIfDecided(o api.Order) bool {
 
 func (p *payPage) goToResult() { p.b.Replace(resultPath(p.id)) }
 
-// pay opens the payment sheet, or WeChat's page for browsers, once at a time.
+// pay opens the payment sheet or WeChat's payment page. A second tap does nothing while the first
+// attempt runs.
 func (p *payPage) pay(ctx app.Context, _ app.Event) {
 	if p.paying {
 		return
@@ -100,16 +101,16 @@ func (p *payPage) pay(ctx app.Context, _ app.Event) {
 	attempt, cancel := context.WithCancel(p.ctx)
 	p.cancel = cancel
 	renew := p.failed
-	open, answered := context.WithCancel(attempt) // the sheet
+	open, answered := context.WithCancel(attempt) // until the sheet closes
 	ctx.Async(func() {
 		got, reason, err := pay(attempt, p.b, p.id, renew)
 		answered()
 		if attempt.Err() != nil || err == nil && got == payRedirected {
-			return // the page is going, or the try is over
+			return // the page is leaving, or the attempt was stopped
 		}
 		defer cancel()
 		if code(err) == api.CodeOrderPaid || err == nil && got == payOK {
-			p.goToResult() // and stay busy until the page is gone
+			p.goToResult() // the button stays disabled until the page is gone
 			return
 		}
 		if err == nil && got == payUnknown {
@@ -141,8 +142,8 @@ func (p *payPage) pay(ctx app.Context, _ app.Event) {
 				p.lastResult = p.tr(textPayUnknown)
 			}
 		})
-		// Clients have been seen to say cancel or fail of a payment that was
-		// made, so the signer is asked all the same (docs/wechat.md 5.3).
+		// Some clients report cancel or fail although the payment succeeded, so query the signer
+		// (docs/wechat.md 5.3).
 		if err == nil && got != payUnknown {
 			if o, err := getOrder(attempt, p.b, p.id); err == nil {
 				p.redirectIfDecided(o)
@@ -152,8 +153,8 @@ func (p *payPage) pay(ctx app.Context, _ app.Event) {
 	ctx.Async(func() { p.pollWhileSheetOpen(ctx, open) })
 }
 
-// pollWhileSheetOpen asks the signer about the order while the sheet is open, for the sheet
-// may never call back, and offers another try after a while.
+// pollWhileSheetOpen queries the order while the sheet is open, because the sheet may never call
+// back. After a while it offers another attempt.
 func (p *payPage) pollWhileSheetOpen(ctx app.Context, attempt context.Context) {
 	for n := 0; p.b.Sleep(attempt, sheetPollInterval) == nil; n++ {
 		if n == 1 {
@@ -166,13 +167,13 @@ func (p *payPage) pollWhileSheetOpen(ctx app.Context, attempt context.Context) {
 	}
 }
 
-// payAgain gives the sheet up that does not call back and opens another one.
+// payAgain stops waiting for a sheet that does not call back and opens another one.
 func (p *payPage) payAgain(ctx app.Context, e app.Event) {
 	p.stopAttempt()
 	p.pay(ctx, e)
 }
 
-// cancelOrder gives the order up, once the user has said so twice.
+// cancelOrder cancels the order after the user has confirmed.
 func (p *payPage) cancelOrder(ctx app.Context, _ app.Event) {
 	p.confirm(ctx, confirmation{textCancelTitle, textCancelHint, textCancelYes, func(ctx app.Context) {
 		p.stopAttempt()

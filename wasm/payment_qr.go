@@ -9,15 +9,14 @@ import (
 	"h5pay/internal/api"
 )
 
-// How a QR code is followed.
+// How the page polls and renews a QR code.
 const (
-	codePollInterval = 3 * time.Second  // between two questions about the order
-	codeMargin       = 2 * time.Minute  // before a code stops working it is renewed
-	codeLifetime     = 90 * time.Minute // of a code when nobody says what the time is
+	codePollInterval = 3 * time.Second  // between two queries of the order
+	codeMargin       = 2 * time.Minute  // the page renews a code this long before it expires
+	codeLifetime     = 90 * time.Minute // of a code while the signer's time is unknown
 )
 
-// showQRCode shows the code that pays the order and keeps it good until the order
-// waits no more.
+// showQRCode shows a QR code and keeps it valid until the order is decided.
 func (p *payPage) showQRCode(ctx app.Context) {
 	attempt, cancel := context.WithCancel(p.ctx)
 	p.cancel = cancel
@@ -31,8 +30,8 @@ func (p *payPage) showQRCode(ctx app.Context) {
 	})
 }
 
-// showCodes shows one code after the other: each until it is about to stop
-// working, for a renewed one voids the one before.
+// showCodes shows one code at a time. It fetches the next one shortly before expiry, because a new
+// code invalidates the last one.
 func (p *payPage) showCodes(ctx app.Context, attempt context.Context) error {
 	for renew := false; ; renew = true {
 		c, err := checkout(attempt, p.b, p.id, renew)
@@ -55,9 +54,8 @@ func (p *payPage) showCodes(ctx app.Context, attempt context.Context) error {
 	}
 }
 
-// awaitPayment asks about the order of a code until it waits no more, when it goes on
-// to the result and returns true, or until the code is about to end before the
-// order does.
+// awaitPayment polls the order. It loads the result page and returns true once the order is
+// decided. It returns false when the code will expire before the order does.
 func (p *payPage) awaitPayment(ctx context.Context, c api.Checkout) (bool, error) {
 	for waited := codePollInterval; ; waited += codePollInterval {
 		if err := p.b.Sleep(ctx, codePollInterval); err != nil {
@@ -81,7 +79,7 @@ func (p *payPage) awaitPayment(ctx context.Context, c api.Checkout) (bool, error
 	}
 }
 
-// codeSheet shows the code and says what to do with it.
+// codeSheet shows the QR code and how to use it.
 func (p *payPage) codeSheet() app.UI {
 	how := textScan
 	if p.place == onPhone || p.place == inWeChat {

@@ -56,7 +56,7 @@ func TestPay(t *testing.T) {
 		{name: "cancelled", answer: params, says: payReply{ErrMsg: "get_brand_wcpay_request:cancel", ErrDesc: "x"}, want: payCancelled, opened: 1},
 		{name: "failed", answer: params, says: payReply{ErrMsg: "get_brand_wcpay_request:fail", ErrDesc: "支付验证签名失败"},
 			want: payFailed, reason: "支付验证签名失败", opened: 1},
-		{name: "strange words", answer: params, says: payReply{ErrMsg: "huh"}, want: payUnknown, reason: "huh", opened: 1},
+		{name: "an unknown reply", answer: params, says: payReply{ErrMsg: "huh"}, want: payUnknown, reason: "huh", opened: 1},
 		{name: "no words", answer: params, says: payReply{}, want: payUnknown, opened: 1},
 		{name: "no bridge", answer: params, bridge: errors.New("late"), code: codeBridge, opened: 1},
 		{name: "paid before", answer: api.CodeOrderPaid, code: api.CodeOrderPaid},
@@ -131,7 +131,7 @@ func TestWatch(t *testing.T) {
 				t.Errorf("it was late %d times after %v", late, test.slept)
 			}
 			if f.countCalls("GET") != test.asked || f.slept != test.slept {
-				t.Errorf("asked %d times over %v, want %d over %v", f.countCalls("GET"), f.slept, test.asked, test.slept)
+				t.Errorf("%d queries over %v, want %d over %v", f.countCalls("GET"), f.slept, test.asked, test.slept)
 			}
 		})
 	}
@@ -142,7 +142,7 @@ func TestWatchEndsWithThePage(t *testing.T) {
 	f := newFake(t, "https://shop.example/result?order=o1").on("GET /api/orders/o1", api.Order{ID: "o1", Status: api.StatusPending})
 	_, err := watch(ctx, f, "o1", func(api.Order) bool { cancel(); return false }, func() {})
 	if !errors.Is(err, context.Canceled) || f.countCalls("GET") != 1 {
-		t.Errorf("asked %d times, then %v", f.countCalls("GET"), err)
+		t.Errorf("%d queries, then %v", f.countCalls("GET"), err)
 	}
 }
 
@@ -166,8 +166,8 @@ func TestDoubt(t *testing.T) {
 		settled bool
 		slept   time.Duration
 	}{
-		{"WeChat says twice that nobody paid", []any{unpaid}, false, unknownPollInterval},
-		{"it was not asked each time", []any{pending, unpaid, pending, pending, unpaid}, false, 4 * unknownPollInterval},
+		{"WeChat reports twice that the order is not paid", []any{unpaid}, false, unknownPollInterval},
+		{"not every response reports it", []any{pending, unpaid, pending, pending, unpaid}, false, 4 * unknownPollInterval},
 		{"paid after one denial", []any{unpaid, paid}, true, unknownPollInterval},
 		{"the signer does not know", []any{pending}, false, 21 * time.Second},
 		{"the signer does not answer", []any{errors.New("down")}, false, 21 * time.Second},

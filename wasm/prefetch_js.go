@@ -5,9 +5,9 @@ import (
 	"syscall/js"
 )
 
-// takePrefetched returns the answer to a call that was made while the program was on
-// its way, see site/first.js, once. It reports false when there is none, or when
-// that call failed: the program then makes it itself.
+// takePrefetched returns the response to a call that site/first.js made while the program was
+// loading, once. It returns false if there is none or the call failed; the program then makes the
+// call.
 func takePrefetched(ctx context.Context, method, path string) (answer, bool) {
 	startup := member(js.Global(), "startup")
 	if method != "GET" || startup.Type() != js.TypeObject {

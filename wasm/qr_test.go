@@ -14,7 +14,7 @@ import (
 	"github.com/makiuchi-d/gozxing/qrcode"
 )
 
-// What a scanner would read in the image is the text.
+// A scanner reads the text from the image.
 func TestQRImage(t *testing.T) {
 	for _, text := range []string{
 		"weixin://wxpay/bizpayurl?pr=AbCdEfGzz", "weixin://", "0", "支付 <&\"'%#>", strings.Repeat("x", 42), strings.Repeat("x", 512),
@@ -38,7 +38,7 @@ func TestQRImage(t *testing.T) {
 	}
 }
 
-// scan reads a QR code out of an image as this program draws it.
+// scan reads a QR code from an SVG that qrImage returned.
 func scan(drawing string) (string, error) {
 	frame := regexp.MustCompile(`viewBox="0 0 (\d+) (\d+)"`).FindStringSubmatch(drawing)
 	if frame == nil || frame[1] != frame[2] {

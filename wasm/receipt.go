@@ -9,7 +9,7 @@ import (
 	"h5pay/internal/api"
 )
 
-// itemList lists what was ordered.
+// itemList lists the items of an order.
 func (s *base) itemList(o api.Order) app.UI {
 	return elem("ul").Class("sheet").Body(app.Range(o.Items).Slice(func(i int) app.UI {
 		item := o.Items[i]
@@ -20,7 +20,7 @@ func (s *base) itemList(o api.Order) app.UI {
 	}))
 }
 
-// receipt lists what a buyer may be asked for.
+// receipt lists the numbers and times that a merchant may request from a buyer.
 func (s *base) receipt(o api.Order) app.UI {
 	row := func(name text, value string) app.UI {
 		return elem("div").Body(elem("dt").Text(s.tr(name)), elem("dd").Text(value))
@@ -33,7 +33,7 @@ func (s *base) receipt(o api.Order) app.UI {
 		row(textOrderNo, o.ID))
 }
 
-// refundedNote says how much of an order has gone back, or is about to.
+// refundedNote shows how much of an order was refunded, or that a refund is in progress.
 func (s *base) refundedNote(o api.Order) app.UI {
 	if o.Refunded == 0 {
 		return elem("p").Class("back").Text(s.tr(textRefunding))
@@ -41,7 +41,7 @@ func (s *base) refundedNote(o api.Order) app.UI {
 	return elem("p").Class("back").Body(app.Text(s.tr(textRefunded)+" "), s.price(o.Refunded, ""))
 }
 
-// timeline shows the steps of an order, the last one first.
+// timeline shows the status changes of an order, the last one first.
 func (s *base) timeline(o api.Order) app.UI {
 	return elem("ol").Class("sheet timeline").Body(app.Range(o.Timeline).Slice(func(i int) app.UI {
 		step := o.Timeline[len(o.Timeline)-1-i]
@@ -68,8 +68,8 @@ func (s *base) refundList(o api.Order) app.UI {
 	}))
 }
 
-// beijingTime prints Unix milliseconds. WebAssembly has no time zone data, and
-// WeChat's own bills are in Beijing time wherever the phone is.
+// beijingTime formats Unix milliseconds. WebAssembly has no time zone data. WeChat's bills use
+// Beijing time everywhere.
 func beijingTime(ms int64) string {
 	return time.UnixMilli(ms).In(time.FixedZone("CST", 8*60*60)).Format("2006-01-02 15:04:05")
 }

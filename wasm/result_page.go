@@ -8,17 +8,17 @@ import (
 	"h5pay/internal/api"
 )
 
-// resultPage says what became of an order. It believes the signer alone.
+// resultPage shows the payment result. Only the signer's response counts.
 type resultPage struct {
 	app.Compo
 	base
 
 	id       string
-	order    *api.Order // nil until the signer has answered
+	order    *api.Order // nil before the first response
 	watching bool
-	timedOut bool               // it has taken long enough to offer another way
-	cancel   context.CancelFunc // the watch
-	claimed  bool               // the user says to have paid on WeChat's page for browsers
+	timedOut bool               // the wait was long enough to offer other actions
+	cancel   context.CancelFunc // stops the watch
+	claimed  bool               // the user claims to have paid on WeChat's payment page
 }
 
 func newResultPage(b browser) *resultPage { return &resultPage{base: newBase(b, textResultTitle)} }
@@ -32,9 +32,8 @@ func (p *resultPage) OnMount(ctx app.Context) {
 	p.load(ctx)
 }
 
-// load asks about the order until it waits no more. From WeChat's page for
-// browsers people come back whether they have paid or not, so that there one
-// question is enough until they say that they have.
+// load polls the order until it is decided. Users return from WeChat's payment page whether they
+// have paid or not. There it queries once, until the user claims to have paid.
 func (p *resultPage) load(ctx app.Context) {
 	if p.id = orderParam(p.b.Query()); p.id == "" {
 		p.err = &api.Error{Code: codeNoOrder}
@@ -76,7 +75,7 @@ func (p *resultPage) load(ctx app.Context) {
 	})
 }
 
-// again asks anew, whatever the watch under way waits for.
+// again stops the current watch and starts a new one.
 func (p *resultPage) again(ctx app.Context, _ app.Event) {
 	p.claimed = true
 	if p.cancel != nil {
@@ -97,7 +96,7 @@ func (p *resultPage) Render() app.UI {
 	return p.screen("result", body...).DataSet("status", status)
 }
 
-// outcome returns what the screen says, and a word for it.
+// outcome returns the status and the content of the screen.
 func (p *resultPage) outcome() (status string, body []app.UI) {
 	one := func(status string, m app.UI) (string, []app.UI) { return status, []app.UI{m} }
 	switch {
@@ -123,14 +122,14 @@ func (p *resultPage) outcome() (status string, body []app.UI) {
 	case p.order.Status == api.StatusClosing:
 		return one("closing", p.message("weui-icon-waiting", textClosing, textClosingHint, "", p.shopLink("weui-btn_primary"), p.orderLink(p.id)))
 	case p.order.TradeType == api.TradeMWEB && !p.claimed && !p.watching:
-		return one("asking", p.message("weui-icon-waiting", textHaveYouPaid, textHaveYouPaidHint, "",
+		return one("unconfirmed", p.message("weui-icon-waiting", textHaveYouPaid, textHaveYouPaidHint, "",
 			p.primary(textHavePaid, p.again), p.payAgainButton(textPayAgain)))
 	}
 	return one("still", p.message("weui-icon-waiting", textStillConfirming, textStillConfirmingHint, "",
 		p.primary(textCheckAgain, p.again), p.payAgainButton(textBackToPay)))
 }
 
-// payAgainButton leads back to the pay page, which this page has taken the place of.
+// payAgainButton loads the pay page, which this page replaced in the history.
 func (p *resultPage) payAgainButton(label text) app.UI {
 	return p.secondary(label, func(app.Context, app.Event) { p.b.Replace(payPath(p.id)) })
 }

@@ -10,7 +10,7 @@ import (
 	"h5pay/internal/api"
 )
 
-// rendered renders a screen in the state that set leaves it in.
+// rendered renders a screen in the state that set prepares.
 func rendered(set func(b *fake) app.UI, t *testing.T) string {
 	t.Helper()
 	return htmlOf(t, set(newFake(t, "https://shop.example/pay?order=o1")))

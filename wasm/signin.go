@@ -9,26 +9,25 @@ import (
 	"h5pay/internal/api"
 )
 
-// Keys of what the web view remembers.
+// Storage keys.
 const (
-	keyAttempts = "h5pay.sign_in_attempts" // to WeChat since the last success or the user's own wish
-	keyBasket   = "h5pay.basket"           // the basket, JSON
+	keyAttempts = "h5pay.sign_in_attempts" // redirects to WeChat since the last success or the user's last tap
+	keyBasket   = "h5pay.basket"           // JSON
 )
 
-// maxAttempts is how often the page goes to WeChat before it stops and shows a
-// button: the sign-in and one restart. A shop with a wrong secret must not loop.
-// The signer counts as well, in the state, which a web view cannot lose.
+// maxAttempts limits how often the page redirects to WeChat before it shows a button: the sign-in
+// and one retry. It prevents a loop in a shop with a wrong secret. The signer counts too, in the
+// state, because storage may be blocked.
 const maxAttempts = 2
 
-// authResponse is what WeChat appended to the address at the end of a trip to
-// open.weixin.qq.com.
+// authResponse is the OAuth response that WeChat appended to the address when it redirected back.
 type authResponse struct {
 	Code, State string
 }
 
-// takeAuthResponse returns the code and the state that the page was opened with, and
-// takes them out of the address if site/check.js could not. Everything else of the
-// query stays as it is. A fragment, such as a left-over #wechat_redirect, goes.
+// takeAuthResponse returns the code and the state from the address. It removes them if
+// site/check.js could not, and keeps the rest of the query. It drops the fragment, such as
+// #wechat_redirect.
 func takeAuthResponse(b browser) authResponse {
 	if l, _, found := parseAuthResponse(b.SignInQuery()); found {
 		if _, rest, still := parseAuthResponse(b.Query()); still {
@@ -43,12 +42,12 @@ func takeAuthResponse(b browser) authResponse {
 	return l
 }
 
-// parseAuthResponse finds code and state in a query, and returns the rest of it.
+// parseAuthResponse finds code and state in a query. It also returns the rest of the query.
 func parseAuthResponse(query string) (l authResponse, rest string, found bool) {
 	var others []string
 	for pair := range strings.SplitSeq(query, "&") {
 		name, value, _ := strings.Cut(pair, "=")
-		// WeChat appends its own, so the last of several counts.
+		// WeChat appends its parameters, so the last one counts.
 		switch name {
 		case "code":
 			l.Code, found = unescape(value), true
@@ -61,7 +60,7 @@ func parseAuthResponse(query string) (l authResponse, rest string, found bool) {
 	return l, strings.Join(others, "&"), found
 }
 
-// showQuery makes a query that of the address.
+// showQuery replaces the query of the address.
 func showQuery(b browser, query string) {
 	address := b.Path()
 	if query != "" {
@@ -70,8 +69,8 @@ func showQuery(b browser, query string) {
 	b.ReplaceAddress(address)
 }
 
-// unescape decodes a value of a query; one that is malformed stays as it is,
-// for the signer to refuse.
+// unescape decodes a query value. It returns a malformed value unchanged; the signer will reject
+// it.
 func unescape(value string) string {
 	if s, err := url.QueryUnescape(value); err == nil {
 		return s
@@ -79,13 +78,13 @@ func unescape(value string) string {
 	return value
 }
 
-// signIn makes sure that somebody is signed in, and returns who. It returns nil
-// when it sent the web view away to WeChat; the page then has nothing more to do.
+// signIn returns the signed-in user. It returns nil after it redirected the web view to WeChat; the
+// page then has nothing more to do.
 //
-// A landing whose code or state is no good (Back, reload, a shared link) does
-// no harm while there is a session, and otherwise begins the sign-in once more.
+// A used or expired response (Back, reload, a shared link) is ignored if there is a session.
+// Without a session the sign-in starts again.
 func signIn(ctx context.Context, b browser, l authResponse) (*api.User, error) {
-	var failed error // of the landing
+	var failed error // the error of the response
 	if l.Code != "" {
 		var got api.TokenResponse
 		err := call(ctx, b, "POST", api.PathToken, api.TokenRequest{Code: l.Code, State: l.State}, &got)
@@ -109,12 +108,12 @@ func signIn(ctx context.Context, b browser, l authResponse) (*api.User, error) {
 	case code(err) != api.CodeUnauthenticated:
 		return nil, err
 	case l.State != "" && l.Code == "":
-		return nil, &api.Error{Code: codeSignInDeclined, Message: "the user refused"}
+		return nil, &api.Error{Code: codeSignInDeclined, Message: "the user declined the sign-in"}
 	}
 	attempts, _ := strconv.Atoi(b.Recall(keyAttempts))
 	after := ""
 	if l.Code != "" {
-		attempts = max(attempts, 1) // it has come from one, if not of this web view's
+		attempts = max(attempts, 1) // this page view came from a redirect, maybe of another web view
 		after = validState(l.State)
 	}
 	if attempts < maxAttempts {
@@ -124,12 +123,12 @@ func signIn(ctx context.Context, b browser, l authResponse) (*api.User, error) {
 	}
 	b.Remember(keyAttempts, "")
 	if code(failed) == api.CodeStateInvalid {
-		return nil, errCookies() // the state was that of a browser which has lost it
+		return nil, errCookies() // the browser lost the state
 	}
 	return nil, &api.Error{Code: api.CodeSignInLoop, Message: "the sign-in failed twice"}
 }
 
-// validState returns a state as the signer takes it, "none" for what cannot be one.
+// validState returns the state if the signer can accept it, else "none".
 func validState(state string) string {
 	for _, c := range []byte(state) {
 		if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z') {
@@ -142,15 +141,14 @@ func validState(state string) string {
 	return state
 }
 
-// responseRejected reports whether a landing was refused for what it is: used, too old, or
-// from a sign-in that this web view did not begin.
+// responseRejected reports whether the signer rejected the OAuth response: it was used, expired, or
+// belongs to another web view.
 func responseRejected(c api.Code) bool {
 	return c == api.CodeStateInvalid || c == api.CodeCodeUsed || c == api.CodeCodeInvalid
 }
 
-// redirectToWeChat sends the web view to the authorize page, to come back to the
-// address it is at. It is the trip of that number; the first one is made
-// whenever the user asks for it. after is the state of the trip before.
+// redirectToWeChat sends the web view to the authorize page, which redirects back to this address.
+// attempt counts the redirects. after is the state of the previous one.
 func redirectToWeChat(ctx context.Context, b browser, attempt int, after string) error {
 	returnTo := b.Path()
 	if q := b.Query(); q != "" {
@@ -161,7 +159,7 @@ func redirectToWeChat(ctx context.Context, b browser, attempt int, after string)
 		return err
 	}
 	if !strings.HasPrefix(to.URL, "http") {
-		return errBadResponse() // "" would reload this page, for ever
+		return errBadResponse() // an empty URL would reload this page forever
 	}
 	b.Remember(keyAttempts, strconv.Itoa(attempt))
 	b.Replace(to.URL)

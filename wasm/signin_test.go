@@ -37,7 +37,7 @@ func TestTakeAuthResponse(t *testing.T) {
 	}
 }
 
-// What site/check.js took off the address counts, once.
+// The response that site/check.js removed from the address is returned once.
 func TestTakeAuthResponseFromScript(t *testing.T) {
 	f := newFake(t, "https://shop.example/pay?order=o1")
 	f.signInQuery = "order=o1&code=c%2B1&state=s1"
@@ -47,7 +47,7 @@ func TestTakeAuthResponseFromScript(t *testing.T) {
 	if got := takeAuthResponse(f); got != (authResponse{}) {
 		t.Errorf("a second time: %+v", got)
 	}
-	// A browser that let the script change nothing.
+	// A browser in which the script could not change the address.
 	g := newFake(t, "https://shop.example/pay?order=o1&code=c1&state=s1")
 	g.signInQuery = "order=o1&code=c1&state=s1"
 	if got := takeAuthResponse(g); got != (authResponse{"c1", "s1"}) || g.Href() != "https://shop.example/pay?order=o1" {
@@ -72,7 +72,7 @@ func TestSignIn(t *testing.T) {
 		went     bool     // to WeChat
 	}{
 		{name: "signed in", script: map[string]any{session: me}, done: true},
-		{name: "nobody yet", script: map[string]any{session: api.CodeUnauthenticated, leave: authorize}, went: true},
+		{name: "no session", script: map[string]any{session: api.CodeUnauthenticated, leave: authorize}, went: true},
 		{name: "back from WeChat", response: authResponse{"c", "s"}, script: map[string]any{token: me}, done: true},
 		{name: "used code, with a session", response: authResponse{"c", "s"},
 			script: map[string]any{token: api.CodeCodeUsed, session: me}, done: true},
@@ -96,9 +96,9 @@ func TestSignIn(t *testing.T) {
 			script: map[string]any{session: api.CodeUnauthenticated, leave: authorize}, went: true},
 		{name: "used code, storage blocked", blocked: true, response: authResponse{"c", "s"},
 			script: map[string]any{token: api.CodeCodeUsed, session: api.CodeUnauthenticated, leave: authorize}, went: true},
-		{name: "refused", response: authResponse{"", "s"},
+		{name: "declined", response: authResponse{"", "s"},
 			script: map[string]any{session: api.CodeUnauthenticated}, code: codeSignInDeclined},
-		{name: "refused, with a session", response: authResponse{"", "s"}, script: map[string]any{session: me}, done: true},
+		{name: "declined, with a session", response: authResponse{"", "s"}, script: map[string]any{session: me}, done: true},
 		{name: "snapshot user", response: authResponse{"c", "s"}, script: map[string]any{token: api.CodeSnapshotUser}, code: api.CodeSnapshotUser},
 		{name: "WeChat is busy", response: authResponse{"c", "s"}, script: map[string]any{token: api.CodeWeChatBusy}, code: api.CodeWeChatBusy},
 		{name: "offline", script: map[string]any{session: errors.New("down")}, code: codeOffline},
@@ -106,8 +106,8 @@ func TestSignIn(t *testing.T) {
 		{name: "a portal answers in JSON", script: map[string]any{session: answer{Status: 200, Body: []byte("{}")}}, code: codeBadResponse},
 		{name: "a portal takes the code", response: authResponse{"c", "s"}, script: map[string]any{token: answer{Status: 200, Body: []byte("<html>")}}, code: codeBadResponse},
 		{name: "nowhere to go", script: map[string]any{session: api.CodeUnauthenticated, leave: api.AuthorizeResponse{}}, code: codeBadResponse},
-		{name: "refused by WeChat", response: authResponse{"c", "s"}, script: map[string]any{token: api.CodeWeChatRefused}, code: api.CodeWeChatRefused},
-		{name: "a portal refuses", script: map[string]any{session: answer{Status: 502, Body: []byte("<html>")}}, code: codeBadResponse},
+		{name: "declined by WeChat", response: authResponse{"c", "s"}, script: map[string]any{token: api.CodeWeChatRefused}, code: api.CodeWeChatRefused},
+		{name: "a portal responds with 502", script: map[string]any{session: answer{Status: 502, Body: []byte("<html>")}}, code: codeBadResponse},
 		{name: "offline on the way", script: map[string]any{session: api.CodeUnauthenticated, leave: errors.New("down")}, code: codeOffline},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -125,7 +125,7 @@ func TestSignIn(t *testing.T) {
 				t.Errorf("done %t, %v; want %t, %q", done, err, test.done, test.code)
 			}
 			if went := f.lastNavigation() == authorize.URL; went != test.went {
-				t.Errorf("went to %q", f.lastNavigation())
+				t.Errorf("navigated to %q", f.lastNavigation())
 			}
 			if last := f.calls[len(f.calls)-1]; test.went && (!strings.Contains(last, `"return_to":"/pay?order=o1"`) || strings.Contains(last, `"after":"s"`) != (test.response.Code != "")) {
 				t.Errorf("it would not come back here, or not be counted: %s", last)
@@ -137,15 +137,15 @@ func TestSignIn(t *testing.T) {
 	}
 }
 
-// However often WeChat sends the page back with a bad code, or with none, it
-// goes there twice at most; the user may then begin again.
+// WeChat redirects back with a bad code or without one: the page goes there at most twice. The user
+// may then start again.
 func TestSignInEnds(t *testing.T) {
 	for _, back := range []authResponse{{"c", "s"}, {}} {
 		f := newFake(t, "https://shop.example/").
 			on("GET "+api.PathSession, api.CodeUnauthenticated).
 			on("POST "+api.PathToken, api.CodeCodeUsed).
 			on("POST "+api.PathAuthorize, authorize)
-		// visit follows the page to WeChat and back until it stops.
+		// visit follows the redirects until the page stops.
 		visit := func(l authResponse) error {
 			for range 10 {
 				f.navigations = nil
@@ -169,7 +169,7 @@ func TestSignInEnds(t *testing.T) {
 	}
 }
 
-// Trips that were not made do not count.
+// A redirect that failed does not count.
 func TestFailedRedirectIsNotCounted(t *testing.T) {
 	f := newFake(t, "https://shop.example/").
 		on("GET "+api.PathSession, api.CodeUnauthenticated).
@@ -181,7 +181,7 @@ func TestFailedRedirectIsNotCounted(t *testing.T) {
 	}
 }
 
-// Whatever an address has for a state, the signer is asked for a sign-in that it takes.
+// The page sends only states that the signer accepts.
 func TestValidState(t *testing.T) {
 	for state, want := range map[string]string{
 		"s1": "s1", "": "none", "a b": "none", "茶": "none", "a-b": "none", strings.Repeat("a", 128): strings.Repeat("a", 128), strings.Repeat("a", 129): "none",

@@ -2,7 +2,7 @@
 
 package main
 
-// What the site says where there is no program, in every language: see lang.go.
+// Texts of the site that need no program, in every language: see lang.go.
 var (
 	textDescription = text{"微信内下单与支付", "Order and pay in WeChat"}
 	textNotLoaded   = text{"页面没有加载成功", "The page did not load"}
@@ -13,8 +13,8 @@ var (
 	textNoScript    = text{"请开启 JavaScript 后打开本店", "Turn on JavaScript to open this shop"}
 )
 
-// failures are the reasons for which the program cannot start. The names are those of
-// site/check.js and site/start.js.
+// failures are the reasons why the program cannot start. Their names are those in site/check.js and
+// site/start.js.
 var failures = []struct {
 	why         string
 	title, hint text

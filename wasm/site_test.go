@@ -23,7 +23,7 @@ import (
 	"h5pay/internal/api"
 )
 
-// Every code the signer can answer has words of its own, and a way out.
+// Every error code of the signer has its own text and an action.
 func TestTextForEveryCode(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "../internal/api/error.go", nil, 0)
 	if err != nil {
@@ -47,7 +47,7 @@ func TestTextForEveryCode(t *testing.T) {
 	}
 }
 
-// writeTestSite makes a site around a program and returns its folder.
+// writeTestSite writes a site around a program and returns its folder.
 func writeTestSite(t *testing.T, shop, program string) string {
 	t.Helper()
 	out := t.TempDir()
@@ -91,9 +91,9 @@ func TestWriteSite(t *testing.T) {
 			}
 		}
 		if strings.Contains(text, "aria-hidden>") || strings.Contains(text, "user-scalable") {
-			t.Errorf("%s: hidden things are not hidden, or nobody can zoom", page)
+			t.Errorf("%s: hidden elements are visible, or the page cannot be zoomed", page)
 		}
-		// The page waits for these to see an error or a place.
+		// The page waits for these to detect an error or a place.
 		if strings.Contains(text, "data-error") || strings.Contains(text, "data-outside") {
 			t.Errorf("%s has an error before the program runs", page)
 		}
@@ -142,8 +142,8 @@ var (
 	anyHost = regexp.MustCompile(`(?:https?:)?//[a-zA-Z0-9.-]+\.[a-z]{2,}[^"'\s)]*|127\.0\.0\.1`)
 )
 
-// All that a page refers to is there, of this site, and has an address of its own
-// content or is one of the few that stay.
+// Every file that a page refers to exists and is part of this site. Its address has a content hash
+// or is one of the few stable ones.
 func TestReferences(t *testing.T) {
 	out := writeTestSite(t, "", "program")
 	policy := read(t, out, "_headers")
@@ -188,8 +188,8 @@ func TestReferences(t *testing.T) {
 	}
 }
 
-// What a browser may keep for ever has another address when it changes, and the
-// one before is gone; the worker changes with what it keeps.
+// A file that browsers keep forever gets another address when it changes, and the old file is gone.
+// The service worker changes with the page that it keeps.
 func TestAddressesChangeWithTheirContent(t *testing.T) {
 	addresses := func(out string) []string {
 		t.Helper()

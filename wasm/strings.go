@@ -2,9 +2,9 @@ package main
 
 import "h5pay/internal/api"
 
-// Every sentence the page shows, in every language: see lang.go.
+// Every sentence that the page shows, in every language: see lang.go.
 var (
-	textLanguage            = text{"中文", "English"} // what each calls itself
+	textLanguage            = text{"中文", "English"} // each language's own name
 	textTitle               = text{"小铺", "Shop"}
 	textPayTitle            = text{"确认支付", "Confirm and pay"}
 	textResultTitle         = text{"支付结果", "Payment result"}
@@ -104,17 +104,17 @@ var (
 	textRequest             = text{"问题编号", "Reference"}
 )
 
-// errorAction is the way out that goes with a message.
+// errorAction is the action that an error message offers.
 type errorAction int
 
-// The ways out.
+// The actions.
 const (
-	actionRetry  errorAction = iota // the same again
-	actionSignIn                    // begin the sign-in anew
-	actionShop                      // the start page
+	actionRetry  errorAction = iota // repeat the call
+	actionSignIn                    // start the sign-in again
+	actionShop                      // go to the start page
 )
 
-// errorText is what the page says about an error.
+// errorText is the page's message for an error.
 type errorText struct {
 	Title, Hint text
 	Action      errorAction
@@ -159,7 +159,8 @@ var errorTexts = map[api.Code]errorText{
 	api.CodeInternal:         {text{"服务出错了", "Something went wrong"}, text{"请稍后重试", "Please try again in a moment"}, actionRetry},
 }
 
-// errorTextOf returns what to say about an error; there is always something.
+// errorTextOf returns the message for an error code. Unknown codes get the message for an internal
+// error.
 func errorTextOf(c api.Code) errorText {
 	if t, ok := errorTexts[c]; ok {
 		return t

@@ -38,7 +38,7 @@ func sourceFilesOf(t *testing.T) map[string]*ast.File {
 // sentenceFiles are the files with the sentences.
 var sentenceFiles = []string{"strings.go", "site_strings.go"}
 
-// Both languages have every sentence, and each is in its own script.
+// Every sentence exists in both languages, each in its own script.
 func TestCatalogueIsComplete(t *testing.T) {
 	found := 0
 	files := sourceFilesOf(t)
@@ -72,8 +72,7 @@ func TestCatalogueIsComplete(t *testing.T) {
 	}
 }
 
-// No screen has a sentence of its own: neither Chinese nor, where text goes,
-// English.
+// No screen has a sentence of its own, neither Chinese nor English.
 func TestNoSentencesOutsideTheCatalogue(t *testing.T) {
 	for name, file := range sourceFilesOf(t) {
 		if slices.Contains(sentenceFiles, name) {
@@ -97,7 +96,7 @@ func TestNoSentencesOutsideTheCatalogue(t *testing.T) {
 	}
 }
 
-// visibleArgs returns the arguments of a call that people read or hear.
+// visibleArgs returns the arguments of a call that users read or hear.
 func visibleArgs(call *ast.CallExpr) []ast.Expr {
 	f, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok {

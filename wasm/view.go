@@ -9,15 +9,14 @@ import (
 	"h5pay/internal/api"
 )
 
-// What several screens show.
+// Parts that several screens show.
 
-// screen is the frame of every screen; class says which it is.
+// screen is the frame of every screen; class names the screen.
 func (s *base) screen(class string, body ...app.UI) app.HTMLElem {
 	return elem("main").Class("screen " + class).Body(body...)
 }
 
-// bilingual is a sentence that is there before the program runs: prerendered it
-// carries its English beside it.
+// bilingual shows a sentence. A prerendered sentence also carries its English text.
 func (s *base) bilingual(t text) app.UI {
 	if s.lang == prerendered {
 		return elem("span").DataSet("en", t.en).Text(t.zh)
@@ -25,7 +24,7 @@ func (s *base) bilingual(t text) app.UI {
 	return app.Text(s.tr(t))
 }
 
-// failure shows the error that took the screen over.
+// failure shows the screen's error.
 func (s *base) failure(again func(app.Context)) app.UI {
 	t := errorTextOf(code(s.err))
 	var actions []app.UI
@@ -51,14 +50,14 @@ func (s *base) failure(again func(app.Context)) app.UI {
 	return s.message("weui-icon-warn", t.Title, t.Hint, request, actions...).DataSet("error", string(code(s.err)))
 }
 
-// outsideMessage is a whole screen for what can be seen in WeChat only. (An attribute
-// without a value would be lost when go-app turns another element into it.)
+// outsideMessage fills the screen of a page that works only in WeChat. The attribute needs a value:
+// go-app loses an attribute without one when it turns one element into another.
 func (s *base) outsideMessage() app.UI {
 	return s.message("weui-icon-info", textOutside, s.outsideHint(), s.tr(s.notice),
 		s.primary(textCopy, s.copyAddress), s.shopLink("weui-btn_default")).DataSet("outside", true)
 }
 
-// banner is the same above a shop that can be looked at.
+// banner shows the same above a shop that can be viewed.
 func (s *base) banner() app.UI {
 	return elem("div").Class("outside").Role("note").DataSet("outside", true).Body(
 		elem("div").Body(
@@ -93,8 +92,8 @@ func (s *base) message(icon string, title, hint text, small string, actions ...a
 	)
 }
 
-// primary and secondary are WeUI's buttons. go-app takes two closures of the
-// same code for the same handler unless their scope differs, so the label is it.
+// primary and secondary are WeUI's buttons. go-app treats two closures of the same code as one
+// handler unless their scope differs. The label is the scope.
 func (s *base) primary(label text, on app.EventHandler) app.UI {
 	return elem("button").Class("weui-btn weui-btn_primary").Attr("type", "button").Body(s.bilingual(label)).OnClick(s.withPageContext(on), label.en)
 }
@@ -103,22 +102,22 @@ func (s *base) secondary(label text, on app.EventHandler) app.UI {
 	return elem("button").Class("weui-btn weui-btn_default").Attr("type", "button").Body(s.bilingual(label)).OnClick(s.withPageContext(on), label.en)
 }
 
-// shopLink is the way back to the start.
+// shopLink leads to the start page.
 func (s *base) shopLink(class string) app.UI {
 	return elem("a").Class("weui-btn "+class).Attr("href", "/").Body(s.bilingual(textShop))
 }
 
-// payLink is the way to an order's pay page: see payPath.
+// payLink leads to an order's pay page: see payPath.
 func (s *base) payLink(label text, id string) app.UI {
 	return elem("a").Class("weui-btn weui-btn_primary").Attr("href", payPath(id)).DataSet("load", "page").Text(s.tr(label))
 }
 
-// orderLink is the way to all about an order.
+// orderLink leads to an order's details.
 func (s *base) orderLink(id string) app.UI {
 	return elem("a").Class("weui-btn weui-btn_default").Attr("href", detailPath(id)).Text(s.tr(textDetail))
 }
 
-// footer is the last line of a screen: the other language.
+// footer is the last line of a screen, with a button for the other language.
 func (s *base) footer() app.UI {
 	other := s.lang.other()
 	return elem("footer").Class("foot").Body(
@@ -132,12 +131,12 @@ func (s *base) price(f api.Fen, class string) app.UI {
 		elem("small").Aria("hidden", "true").Text("¥"), app.Text(f.String()))
 }
 
-// bounds shows the least and the largest amount a payer may name.
+// bounds shows the smallest and the largest amount that a payer may enter.
 func (s *base) bounds(b api.AmountBounds) app.UI {
 	return elem("span").Class("price range").Body(s.price(b.Min, ""), elem("span").Class("to").Text(" – "), s.price(b.Max, ""))
 }
 
-// avatar is the user's picture, or a drawn one.
+// avatar shows the user's picture, or a drawn one.
 func (s *base) avatar() app.UI {
 	if s.user != nil && strings.HasPrefix(s.user.AvatarURL, "https://") {
 		return elem("img").Class("face").Attr("src", s.user.AvatarURL).Attr("alt", "").Attr("width", 64).Attr("height", 64).
@@ -146,7 +145,7 @@ func (s *base) avatar() app.UI {
 	return elem("span").Class("face").Aria("hidden", "true")
 }
 
-// skeletonSheet stands where an order will be.
+// skeletonSheet is the placeholder of an order.
 func (s *base) skeletonSheet() app.UI {
 	return elem("div").Role("status").Aria("label", s.tr(textLoading)).Body(
 		elem("h1").Class("unseen").Body(s.bilingual(s.title)),
