@@ -84,7 +84,7 @@ func TestFailThenPay(t *testing.T) {
 	p.openSheet()
 	p.tap(sheet(".pay"))
 	p.tap(sheet(".alert button"))
-	p.sees("没有完成")
+	p.sees("支付失败")
 	p.pay()
 	p.seesPaid()
 	for _, o := range world.sim.Ledger().Orders {

@@ -360,7 +360,7 @@ func TestProgramThatEnds(t *testing.T) {
 	s.Fault(onProgram(func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, file) }))
 	tb := newTab(t)
 	tb.open(s.URL + "/")
-	tb.sees("页面出错了")
+	tb.sees("页面出错")
 	s.Fault(nil)
 	tb.tap(button("重试"))
 }

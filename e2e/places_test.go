@@ -179,9 +179,9 @@ func TestWhereNobodyCanPay(t *testing.T) {
 	mine := q.order()
 	before := orders(t)
 	for e, says := range map[wechattest.Environment]string{
-		wechattest.Work:           "企业微信里不能付款",
-		wechattest.MiniProgram:    "小程序里的网页不能付款",
-		wechattest.MiniProgramIOS: "小程序里的网页不能付款",
+		wechattest.Work:           "企业微信内无法付款",
+		wechattest.MiniProgram:    "小程序内的网页无法付款",
+		wechattest.MiniProgramIOS: "小程序内的网页无法付款",
 	} {
 		t.Run(string(e), func(t *testing.T) {
 			p := newPlace(t, e)

@@ -195,8 +195,8 @@ func TestMessagesOfAProgramThatDoesNotStart(t *testing.T) {
 		return regexp.MustCompile(`(?s)(<script data-[^>]*>)(.*?)(</script>)`).ReplaceAllString(page, "${1}"+unreadable+"${3}")
 	}))
 	for language, says := range map[string]map[string]string{
-		"zh-CN": {"network": "网络不给力", "server": "服务器出了问题", "altered": "公共 Wi-Fi", "blocked": "被拦截", "old": "请更新微信", "off": "锁定模式", "memory": "内存不足", "broken": "没有加载成功"},
-		"en-GB": {"network": "No connection", "server": "has a problem", "altered": "public Wi-Fi", "blocked": "blocked this page", "old": "Update WeChat", "off": "Lockdown Mode", "memory": "Not enough memory", "broken": "did not load"},
+		"zh-CN": {"network": "网络不稳定", "server": "服务器出错", "altered": "公共 Wi-Fi", "blocked": "被拦截", "old": "请更新微信", "off": "锁定模式", "memory": "内存不足", "broken": "加载失败"},
+		"en-GB": {"network": "No connection", "server": "has a problem", "altered": "public Wi-Fi", "blocked": "was blocked", "old": "Update WeChat", "off": "Lockdown Mode", "memory": "Not enough memory", "broken": "did not load"},
 	} {
 		t.Run(language, func(t *testing.T) {
 			tb := newTabWithErrors(t)
@@ -221,7 +221,7 @@ func TestScriptsAreTurnedOff(t *testing.T) {
 	tb.run(emulation.SetScriptExecutionDisabled(true))
 	tb.open(s.URL + "/")
 	tb.run(emulation.SetScriptExecutionDisabled(false)) // for the test's own
-	if shown := tb.eval(`[...document.querySelectorAll("#loader .failed")].filter(e => e.getClientRects().length).map(e => e.innerText).join()`); !strings.Contains(shown, "请开启 JavaScript") || !strings.Contains(shown, "Turn on JavaScript") {
+	if shown := tb.eval(`[...document.querySelectorAll("#loader .failed")].filter(e => e.getClientRects().length).map(e => e.innerText).join()`); !strings.Contains(shown, "请启用 JavaScript") || !strings.Contains(shown, "Turn on JavaScript") {
 		t.Errorf("the page shows %q", shown)
 	}
 	tb.screenshot("no-scripts")

@@ -31,7 +31,7 @@ func TestSignInEndsWhereNothingIsKept(t *testing.T) {
 			before := countTrips()
 			p := tripWith(t, kind, 100)
 			p.until("a message and a way on", `document.querySelector('[data-error="cookies"] button')`)
-			p.sees("浏览器没有记住登录")
+			p.sees("无法保持登录状态")
 			if n := countTrips() - before; n != 2 {
 				t.Errorf("%d trips to WeChat", n)
 			}

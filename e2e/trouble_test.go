@@ -68,9 +68,9 @@ func TestOddAnswersOfTheClient(t *testing.T) {
 	for _, test := range []struct{ kind, says string }{
 		{wechattest.FaultAnswerDenied, "system:access_denied"},
 		{wechattest.FaultAnswerNoPermission, "fail_no permission to execute"},
-		{wechattest.FaultAnswerString, "支付没有完成"},
-		{wechattest.FaultAnswerSDK, "支付没有完成"},
-		{wechattest.FaultAnswerUndefined, "微信没有收到付款"},
+		{wechattest.FaultAnswerString, "支付失败"},
+		{wechattest.FaultAnswerSDK, "支付失败"},
+		{wechattest.FaultAnswerUndefined, "微信支付未收到付款"},
 		{wechattest.FaultOddAnswer, "get_brand_wcpay_request:busy_-1"},
 	} {
 		fault(t, wechattest.Fault{Kind: test.kind})

@@ -156,7 +156,7 @@ func TestOffline(t *testing.T) {
 	tb.workerServes()
 	s.Fault(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	tb.open(s.URL + "/pay?order=x")
-	tb.sees("网络不给力")
+	tb.sees("网络不稳定")
 	tb.until("the look of the shop", `getComputedStyle(document.querySelector(".weui-btn_primary")).backgroundColor === "rgb(1, 137, 66)"`)
 	if got := tb.eval("location.pathname + location.search"); got != "/pay?order=x" {
 		t.Errorf("the address is %s", got)
