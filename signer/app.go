@@ -46,8 +46,8 @@ type platform struct {
 	certDoer wechat.Doer
 	// Of calls, by the caller's address and by who is signed in; nil without.
 	addressLimit, ownerLimit server.Limiter
-	// hookDoer sends webhooks; doer when nil. Only the status of an answer is used.
-	hookDoer wechat.Doer
+	// webhookDoer sends webhooks; doer when nil. Only the status of an answer is used.
+	webhookDoer wechat.Doer
 	// addresses says where the client's address is, see server.Config.
 	addresses server.Addresses
 	// problem is what is wrong with settings of the platform alone, nil for nothing.
@@ -74,8 +74,8 @@ func newApp(p platform) app {
 	if p.certDoer == nil && set.BaseURL != "" {
 		p.certDoer = p.doer
 	}
-	if p.hookDoer == nil {
-		p.hookDoer = p.doer
+	if p.webhookDoer == nil {
+		p.webhookDoer = p.doer
 	}
 	client, err := wechat.New(wechat.Config{
 		AppID:     set.AppID,
@@ -117,7 +117,7 @@ func newApp(p platform) app {
 		KeepUnpaid:    time.Duration(set.KeepUnpaidDays) * 24 * time.Hour,
 		Size:          p.sizeWithin(int64(set.DatabaseMB) * 1_000_000),
 		WeChat:        client,
-		Webhook:       set.webhook(p.hookDoer),
+		Webhook:       set.webhook(p.webhookDoer),
 		Announce:      p.announce,
 		CatalogueHint: p.catalogueHint,
 		Addresses:     p.addresses,

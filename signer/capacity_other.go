@@ -34,9 +34,9 @@ type capacity struct {
 	idle         time.Duration // between requests of a connection
 }
 
-// usual is the capacity of the server. A call waits for WeChat up to 30 s, and a
+// defaultCapacity is the capacity of the server. A call waits for WeChat up to 30 s, and a
 // phone with 2 KiB a second gets a file.
-var usual = capacity{
+var defaultCapacity = capacity{
 	conns: 2048, reserveConns: 128, calls: 512, reserveCalls: 64, pages: 512,
 	header: 10 * time.Second, body: 30 * time.Second, answer: time.Minute,
 	pace: 15 * time.Second, file: 10 * time.Minute, idle: time.Minute,
@@ -45,9 +45,9 @@ var usual = capacity{
 const (
 	maxHeader    = 32 << 10 // bytes of a request's header
 	maxCallBody  = 64 << 10 // bytes of a call's body; the API rejects a longer one
-	pieceOfFile  = 32 << 10 // bytes
-	maxDeflected = 64       // connections at once that are told that the server is full
-	retryFull    = "5"      // seconds
+	writeChunk   = 32 << 10 // bytes
+	maxRejecting = 64       // connections at once that are told that the server is full
+	retryAfter   = "5"      // seconds
 )
 
 // slots counts what is in use.
@@ -56,9 +56,9 @@ type slots struct {
 	used         atomic.Int64
 }
 
-// take takes a slot and reports whether there was one. Only the privileged get
+// acquire takes a slot and reports whether there was one. Only the privileged get
 // those of the reserve.
-func (s *slots) take(privileged bool) bool {
+func (s *slots) acquire(privileged bool) bool {
 	limit := s.max
 	if !privileged {
 		limit -= s.reserve
@@ -70,33 +70,33 @@ func (s *slots) take(privileged bool) bool {
 	return false
 }
 
-func (s *slots) giveBack() { s.used.Add(-1) }
+func (s *slots) release() { s.used.Add(-1) }
 
-// gate lets requests through to calls and to the page while there is room.
-type gate struct {
+// loadLimiter lets requests through to calls and to the page while there is room.
+type loadLimiter struct {
 	capacity
-	calls, page           http.Handler
-	callSlots, pageSlots  slots
-	connSlots, deflecting slots
-	log                   *slog.Logger
+	calls, page          http.Handler
+	callSlots, pageSlots slots
+	connSlots, rejecting slots
+	log                  *slog.Logger
 
-	mu     sync.Mutex
-	warned time.Time
-	turned int // away since then
+	mu       sync.Mutex
+	warnedAt time.Time
+	rejected int // away since then
 }
 
-func newGate(c capacity, calls, page http.Handler, log *slog.Logger) *gate {
-	g := &gate{capacity: c, calls: calls, page: page, log: log}
+func newLoadLimiter(c capacity, calls, page http.Handler, log *slog.Logger) *loadLimiter {
+	g := &loadLimiter{capacity: c, calls: calls, page: page, log: log}
 	g.callSlots.max, g.callSlots.reserve = int64(c.calls), int64(c.reserveCalls)
 	g.pageSlots.max = int64(c.pages)
 	g.connSlots.max, g.connSlots.reserve = int64(c.conns+c.reserveConns), int64(c.reserveConns)
-	g.deflecting.max = maxDeflected
+	g.rejecting.max = maxRejecting
 	return g
 }
 
 // server returns the HTTP server of the gate. It has to be given the gate's
 // listener.
-func (g *gate) server() *http.Server {
+func (g *loadLimiter) server() *http.Server {
 	return &http.Server{
 		Handler:           g,
 		ReadHeaderTimeout: g.header,
@@ -114,31 +114,31 @@ func (g *gate) server() *http.Server {
 // connKey finds the connection in a request's context.
 type connKey struct{}
 
-func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (g *loadLimiter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	notification := r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/api/notify/")
-	if c, ok := r.Context().Value(connKey{}).(*boundConn); ok && c.reserved && !notification {
+	if c, ok := r.Context().Value(connKey{}).(*countedConn); ok && c.reserved && !notification {
 		w.Header().Set("Connection", "close")
-		g.full(w, r, "connections")
+		g.rejectFull(w, r, "connections")
 		return
 	}
 	if g.connSlots.used.Load() > int64(g.conns)*3/4 {
 		w.Header().Set("Connection", "close") // idle connections would keep others out
 	}
 	if !isCall(r) {
-		if !g.pageSlots.take(false) {
-			g.full(w, r, "files at once")
+		if !g.pageSlots.acquire(false) {
+			g.rejectFull(w, r, "files at once")
 			return
 		}
-		defer g.pageSlots.giveBack()
+		defer g.pageSlots.release()
 		g.page.ServeHTTP(&pacedWriter{ResponseWriter: w, control: http.NewResponseController(w), pace: g.pace, end: time.Now().Add(g.file)}, r)
 		return
 	}
-	readWhole(r) // before it takes a slot: a client may send slowly
-	if !g.callSlots.take(notification) {
-		g.full(w, r, "calls at once")
+	bufferBody(r) // before it takes a slot: a client may send slowly
+	if !g.callSlots.acquire(notification) {
+		g.rejectFull(w, r, "calls at once")
 		return
 	}
-	defer g.callSlots.giveBack()
+	defer g.callSlots.release()
 	g.calls.ServeHTTP(w, r)
 }
 
@@ -149,28 +149,28 @@ func isCall(r *http.Request) bool {
 	return p == "api" || strings.HasPrefix(p, "api/")
 }
 
-// readWhole reads the body of a call into memory, as much as the API reads.
-func readWhole(r *http.Request) {
+// bufferBody reads the body of a call into memory, as much as the API reads.
+func bufferBody(r *http.Request) {
 	if r.Body == nil || r.Body == http.NoBody || r.ContentLength > maxCallBody {
 		return
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxCallBody+1))
 	rest := io.Reader(bytes.NewReader(body))
 	if err != nil {
-		rest = io.MultiReader(rest, brokenReader{err})
+		rest = io.MultiReader(rest, errReader{err})
 	}
 	r.Body = io.NopCloser(rest)
 }
 
-// brokenReader fails.
-type brokenReader struct{ err error }
+// errReader fails.
+type errReader struct{ err error }
 
-func (b brokenReader) Read([]byte) (int, error) { return 0, b.err }
+func (b errReader) Read([]byte) (int, error) { return 0, b.err }
 
-// full answers that there is no room.
-func (g *gate) full(w http.ResponseWriter, r *http.Request, what string) {
+// rejectFull answers that there is no room.
+func (g *loadLimiter) rejectFull(w http.ResponseWriter, r *http.Request, what string) {
 	g.warn(what)
-	w.Header().Set("Retry-After", retryFull)
+	w.Header().Set("Retry-After", retryAfter)
 	w.Header().Set("Cache-Control", "no-store")
 	if !isCall(r) {
 		http.Error(w, "人太多了，请稍后再试\nThe shop is busy. Please try again in a moment.", http.StatusServiceUnavailable)
@@ -182,15 +182,15 @@ func (g *gate) full(w http.ResponseWriter, r *http.Request, what string) {
 }
 
 // warn logs that somebody was turned away, once a minute.
-func (g *gate) warn(what string) {
+func (g *loadLimiter) warn(what string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.turned++
-	if time.Since(g.warned) < time.Minute {
+	g.rejected++
+	if time.Since(g.warnedAt) < time.Minute {
 		return
 	}
-	g.log.Warn("the server is full", "of", what, "turned_away", g.turned)
-	g.warned, g.turned = time.Now(), 0
+	g.log.Warn("the server is full", "of", what, "turned_away", g.rejected)
+	g.warnedAt, g.rejected = time.Now(), 0
 }
 
 // pacedWriter cuts off a client that does not take a file, and lets one that is
@@ -209,7 +209,7 @@ func (w *pacedWriter) Write(p []byte) (n int, err error) {
 			deadline = w.end
 		}
 		w.control.SetWriteDeadline(deadline) // a connection that has none is not slow
-		piece := p[n:min(n+pieceOfFile, len(p))]
+		piece := p[n:min(n+writeChunk, len(p))]
 		m, err := w.ResponseWriter.Write(piece)
 		if n += m; err != nil || n == len(p) {
 			return n, err
@@ -221,44 +221,44 @@ func (w *pacedWriter) Write(p []byte) (n int, err error) {
 // that the server is full and closed.
 type listener struct {
 	net.Listener
-	gate *gate
+	limiter *loadLimiter
 }
 
-func (g *gate) listener(l net.Listener) net.Listener { return &listener{l, g} }
+func (g *loadLimiter) listener(l net.Listener) net.Listener { return &listener{l, g} }
 
 func (l *listener) Accept() (net.Conn, error) {
-	slots := &l.gate.connSlots
+	slots := &l.limiter.connSlots
 	for {
 		c, err := l.Listener.Accept()
 		if err != nil {
 			return nil, err
 		}
 		switch {
-		case slots.take(false):
-			return &boundConn{Conn: c, slots: slots}, nil
-		case slots.take(true):
-			return &boundConn{Conn: c, slots: slots, reserved: true}, nil
+		case slots.acquire(false):
+			return &countedConn{Conn: c, slots: slots}, nil
+		case slots.acquire(true):
+			return &countedConn{Conn: c, slots: slots, reserved: true}, nil
 		}
-		l.gate.warn("connections")
-		l.deflect(c)
+		l.limiter.warn("connections")
+		l.rejectConn(c)
 	}
 }
 
-const fullAnswer = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: " + retryFull + "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+const fullResponse = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: " + retryAfter + "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
-// deflect tells a client that the server is full, without waiting for it.
-func (l *listener) deflect(c net.Conn) {
-	if !l.gate.deflecting.take(false) {
+// rejectConn tells a client that the server is full, without waiting for it.
+func (l *listener) rejectConn(c net.Conn) {
+	if !l.limiter.rejecting.acquire(false) {
 		c.Close()
 		return
 	}
 	go func() {
-		defer l.gate.deflecting.giveBack()
+		defer l.limiter.rejecting.release()
 		defer c.Close()
 		c.SetDeadline(time.Now().Add(time.Second))
-		io.WriteString(c, fullAnswer)
-		if half, ok := c.(interface{ CloseWrite() error }); ok {
-			half.CloseWrite()
+		io.WriteString(c, fullResponse)
+		if partial, ok := c.(interface{ CloseWrite() error }); ok {
+			partial.CloseWrite()
 		}
 		// What the client sent has to be read, or the answer is lost with the
 		// connection.
@@ -266,30 +266,30 @@ func (l *listener) deflect(c net.Conn) {
 	}()
 }
 
-// boundConn is a connection that has a slot.
-type boundConn struct {
+// countedConn is a connection that has a slot.
+type countedConn struct {
 	net.Conn
 	slots    *slots
 	reserved bool // it came when only the reserve was left
 	once     sync.Once
 }
 
-func (c *boundConn) Close() error {
-	c.once.Do(c.slots.giveBack)
+func (c *countedConn) Close() error {
+	c.once.Do(c.slots.release)
 	return c.Conn.Close()
 }
 
 // CloseWrite lets net/http end its half of a connection before it closes it.
-func (c *boundConn) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
+func (c *countedConn) CloseWrite() error {
+	if partial, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return partial.CloseWrite()
 	}
 	return nil
 }
 
-// guard runs one tick of a timer. An error or a panic goes to the log, and the next
+// runSafely runs one tick of a timer. An error or a panic goes to the log, and the next
 // tick runs: a mistake in one order must not end the server.
-func guard(ctx context.Context, log *slog.Logger, what string, do func(context.Context) error) {
+func runSafely(ctx context.Context, log *slog.Logger, what string, do func(context.Context) error) {
 	defer func() {
 		if p := recover(); p != nil {
 			text := fmt.Sprintf("%T", p) // the value may hold anything

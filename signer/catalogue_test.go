@@ -16,7 +16,7 @@ import (
 
 // A server with an empty catalogue says in its log and on its health page how to
 // fill it, and each command does.
-func TestEmptyCatalogueSaysHowToFillIt(t *testing.T) {
+func TestEmptyCatalogueLogsHint(t *testing.T) {
 	t.Setenv(dbSetting, filepath.Join(t.TempDir(), "h5pay.db"))
 	env := exampleEnv(t)
 	for name, value := range env {
@@ -74,7 +74,7 @@ func TestEmptyCatalogueSaysHowToFillIt(t *testing.T) {
 	run := func(demo bool, file, stdin, want string) {
 		t.Helper()
 		var out bytes.Buffer
-		err := fill(t.Context(), demo, file, strings.NewReader(stdin), &out)
+		err := loadProducts(t.Context(), demo, file, strings.NewReader(stdin), &out)
 		if (err == nil) != (want != "") || !strings.HasPrefix(out.String(), want) {
 			t.Errorf("%v, %q: %q, %v", demo, file, &out, err)
 		}

@@ -25,9 +25,9 @@ type limiter struct {
 	limit int
 	now   func() time.Time
 
-	mu     sync.Mutex
-	began  time.Time // the period
-	counts map[string]int
+	mu        sync.Mutex
+	startedAt time.Time // the period
+	counts    map[string]int
 }
 
 func newLimiter(limit int) *limiter { return &limiter{limit: limit, now: time.Now} }
@@ -36,8 +36,8 @@ func newLimiter(limit int) *limiter { return &limiter{limit: limit, now: time.No
 func (l *limiter) Allow(_ context.Context, key string) (bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if now := l.now(); l.counts == nil || now.Sub(l.began) >= limitPeriod || len(l.counts) >= maxKeys {
-		l.began, l.counts = now, map[string]int{}
+	if now := l.now(); l.counts == nil || now.Sub(l.startedAt) >= limitPeriod || len(l.counts) >= maxKeys {
+		l.startedAt, l.counts = now, map[string]int{}
 	}
 	l.counts[key]++
 	return l.counts[key] <= l.limit, nil

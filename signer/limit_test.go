@@ -42,7 +42,7 @@ func TestLimiterCountsInPeriods(t *testing.T) {
 }
 
 // The Worker and the plain server are limited alike.
-func TestLimitsAreThoseOfTheWorker(t *testing.T) {
+func TestLimitsMatchTheWorker(t *testing.T) {
 	config, err := os.ReadFile("../wrangler.toml")
 	if err != nil {
 		t.Fatal(err)

@@ -31,7 +31,7 @@ func TestNativeSignerAnswers(t *testing.T) {
 		getenv: func(name string) string { return env[name] }, db: testDB(t), doer: http.DefaultClient,
 		log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
-	h := newGate(usual, calls, static.New(fstest.MapFS{}), slog.New(slog.NewTextHandler(io.Discard, nil)))
+	h := newLoadLimiter(defaultCapacity, calls, static.New(fstest.MapFS{}), slog.New(slog.NewTextHandler(io.Discard, nil)))
 	for path, status := range map[string]int{
 		"/api/config": 200, "/api/products": 200, "/api/session": 401, "/api": 404, "//api/config": 404, "/api//notify/pay": 404,
 	} {
@@ -45,7 +45,7 @@ func TestNativeSignerAnswers(t *testing.T) {
 
 // The size of the database is that of the file, within the operator's limit, SQLite's
 // own and what the disk has left.
-func TestSizeOfTheFile(t *testing.T) {
+func TestDatabaseFileSize(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "h5pay.db")
 	db, err := openSQLite(file)
 	if err != nil {
@@ -141,7 +141,7 @@ func TestProxySettings(t *testing.T) {
 
 // A buyer cannot get past the limit of an address by writing headers, whatever the
 // settings of the proxy.
-func TestNativeLimitHoldsBehindAProxy(t *testing.T) {
+func TestNativeLimitAppliesBehindAProxy(t *testing.T) {
 	for name, c := range map[string]struct{ header, proxies, sent string }{
 		"X-Forwarded-For":         {"X-Forwarded-For", "", "X-Forwarded-For"},
 		"two proxies":             {"X-Forwarded-For", "2", "X-Forwarded-For"},
@@ -192,14 +192,14 @@ func testDB(t *testing.T) *sql.DB {
 func TestTimerRunsAtOnce(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ran := 0
-	every(ctx, time.Hour, func() { ran++; cancel() })
+	runEvery(ctx, time.Hour, func() { ran++; cancel() })
 	if ran != 1 {
 		t.Errorf("it ran %d times", ran)
 	}
 }
 
 // Who gets another secret, and where, depends on whose it is.
-func TestWeakSecretsSayWhereToGetOthers(t *testing.T) {
+func TestWeakSecretErrorsGiveAdvice(t *testing.T) {
 	env := publicEnv(t)
 	for name, want := range map[string]string{
 		"WECHAT_APPSECRET": "official account's platform",

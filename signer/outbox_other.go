@@ -11,22 +11,22 @@ import (
 // the Worker a cron trigger does it every minute.
 const retryEvery = 5 * time.Second
 
-// bell tells the deliverer, which runs beside everything else, of an event. It
+// deliverySignal tells the deliverer, which runs beside everything else, of an event. It
 // keeps one ring, since one look finds all events there are.
-type bell chan struct{}
+type deliverySignal chan struct{}
 
-func newBell() bell { return make(bell, 1) }
+func newDeliverySignal() deliverySignal { return make(deliverySignal, 1) }
 
-// ring returns at once.
-func (b bell) ring() {
+// notify returns at once.
+func (b deliverySignal) notify() {
 	select {
 	case b <- struct{}{}:
 	default:
 	}
 }
 
-// answer calls do whenever the bell rings, and every so often, until ctx ends.
-func (b bell) answer(ctx context.Context, every time.Duration, do func()) {
+// run calls do whenever the bell rings, and every so often, until ctx ends.
+func (b deliverySignal) run(ctx context.Context, every time.Duration, do func()) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {

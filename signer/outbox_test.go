@@ -99,17 +99,17 @@ func TestNativeSignerDelivers(t *testing.T) {
 }
 
 // However often the bell rings, somebody looks after the last ring.
-func TestBell(t *testing.T) {
-	b := newBell()
+func TestDeliverySignal(t *testing.T) {
+	b := newDeliverySignal()
 	ctx, cancel := context.WithCancel(t.Context())
 	looks, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		b.answer(ctx, time.Hour, func() { looks <- struct{}{} })
+		b.run(ctx, time.Hour, func() { looks <- struct{}{} })
 	}()
 	for range 3 {
 		for range 100 {
-			b.ring() // does not wait, though nobody looks yet
+			b.notify() // does not wait, though nobody looks yet
 		}
 		<-looks
 	}
@@ -126,7 +126,7 @@ func TestBell(t *testing.T) {
 func TestBellIsNotNeeded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	looks := 0
-	newBell().answer(ctx, time.Millisecond, func() {
+	newDeliverySignal().run(ctx, time.Millisecond, func() {
 		if looks++; looks == 3 {
 			cancel()
 		}

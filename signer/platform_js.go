@@ -28,23 +28,23 @@ func serve() {
 	worker := warm.New()
 	log := slog.New(slog.NewJSONHandler(worker.Log(), nil))
 	var a app
-	if !bound("DB") {
+	if !isBound("DB") {
 		a = unavailable(&settingError{"d1_databases", "needs a binding named DB"}, "", log)
 	} else {
 		db := worker.OpenD1("DB")
-		p := platform{getenv: getenv, db: db, doer: worker.Fetch(), hookDoer: worker.Fetch().StatusOnly(), log: log, d1: true,
+		p := platform{getenv: getenv, db: db, doer: worker.Fetch(), webhookDoer: worker.Fetch().StatusOnly(), log: log, d1: true,
 			catalogueHint: "README, Going live, has the statement that puts products in"}
 		p.size = func(context.Context) (order.Size, error) { return order.Size{Used: warm.DatabaseSize(db)}, nil }
-		if bound(certBinding) {
+		if isBound(certBinding) {
 			p.certDoer = worker.FetchThrough(certBinding)
 		}
-		if bound(addressLimitBinding) {
+		if isBound(addressLimitBinding) {
 			p.addressLimit = worker.RateLimit(addressLimitBinding)
 		}
-		if bound(ownerLimitBinding) {
+		if isBound(ownerLimitBinding) {
 			p.ownerLimit = worker.RateLimit(ownerLimitBinding)
 		}
-		if bound(outboxBinding) {
+		if isBound(outboxBinding) {
 			outbox := worker.Queue(outboxBinding)
 			p.announce = func() { outbox.Send(`"deliver"`) }
 		}
@@ -61,8 +61,8 @@ func serve() {
 	})
 }
 
-// bound reports whether wrangler.toml binds anything to a name.
-func bound(name string) bool { return !cloudflare.GetBinding(name).IsUndefined() }
+// isBound reports whether wrangler.toml binds anything to a name.
+func isBound(name string) bool { return !cloudflare.GetBinding(name).IsUndefined() }
 
 // getenv reads a variable or a secret of the Worker, "" when it is not set.
 func getenv(name string) string {

@@ -58,7 +58,9 @@ func serve() {
 		fmt.Fprintf(os.Stderr, "signer: takes flags only, not %q\n", flag.Arg(0))
 		os.Exit(2)
 	case *demo || *file != "":
-		run = func(ctx context.Context, _ *slog.Logger) error { return fill(ctx, *demo, *file, os.Stdin, os.Stdout) }
+		run = func(ctx context.Context, _ *slog.Logger) error {
+			return loadProducts(ctx, *demo, *file, os.Stdin, os.Stdout)
+		}
 	}
 	if err := run(ctx, log); err != nil {
 		log.Error("signer stopped", "error", err)
@@ -81,9 +83,9 @@ func listen(ctx context.Context, log *slog.Logger) error {
 	} else if len(products) == 0 {
 		log.Warn("the catalogue is empty, there is nothing to buy", "to_fill_it", catalogueHint)
 	}
-	events := newBell()
+	events := newDeliverySignal()
 	p := platform{
-		getenv: os.Getenv, db: db, doer: newClient(nil), announce: events.ring, log: log, catalogueHint: catalogueHint,
+		getenv: os.Getenv, db: db, doer: newClient(nil), announce: events.notify, log: log, catalogueHint: catalogueHint,
 		addressLimit: newLimiter(addressLimit), ownerLimit: newLimiter(ownerLimit), size: fileSize(db, file),
 	}
 	p.addresses, p.problem = proxyAddresses(os.Getenv)
@@ -103,11 +105,11 @@ func listen(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	g := newGate(usual, a, static.New(os.DirFS("public")), log)
+	g := newLoadLimiter(defaultCapacity, a, static.New(os.DirFS("public")), log)
 	srv := g.server()
-	go every(ctx, time.Minute, func() { guard(ctx, log, "reconciling", a.reconcile) })
-	go every(ctx, 10*time.Minute, func() { guard(ctx, log, "checking bills", a.checkBills) })
-	go events.answer(ctx, retryEvery, func() { guard(ctx, log, "delivering events", a.deliver) })
+	go runEvery(ctx, time.Minute, func() { runSafely(ctx, log, "reconciling", a.reconcile) })
+	go runEvery(ctx, 10*time.Minute, func() { runSafely(ctx, log, "checking bills", a.checkBills) })
+	go events.run(ctx, retryEvery, func() { runSafely(ctx, log, "delivering events", a.deliver) })
 	ended := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
@@ -127,9 +129,9 @@ func listen(ctx context.Context, log *slog.Logger) error {
 // and may run beside the server.
 const catalogueHint = "go run ./signer -seed-demo puts the demo catalogue in, go run ./signer -sql FILE runs your own INSERT statements, see README"
 
-// fill puts products into the database: the demo catalogue, or what the statements
+// loadProducts puts products into the database: the demo catalogue, or what the statements
 // of a file put in. All statements of the file run, or none.
-func fill(ctx context.Context, demo bool, file string, stdin io.Reader, out io.Writer) error {
+func loadProducts(ctx context.Context, demo bool, file string, stdin io.Reader, out io.Writer) error {
 	if demo && strings.HasPrefix(os.Getenv("SHOP_URL"), "https:") {
 		return errors.New("-seed-demo is for a shop on this machine, and SHOP_URL is https: use -sql")
 	}
@@ -204,9 +206,9 @@ func certClient() (*http.Client, error) {
 	return newClient(&tls.Config{Certificates: []tls.Certificate{cert}}), nil
 }
 
-// every calls do at once and after each pause, until ctx ends; in the Worker a cron
+// runEvery calls do at once and after each pause, until ctx ends; in the Worker a cron
 // trigger does.
-func every(ctx context.Context, pause time.Duration, do func()) {
+func runEvery(ctx context.Context, pause time.Duration, do func()) {
 	tick := time.NewTicker(pause)
 	defer tick.Stop()
 	for ctx.Err() == nil {

@@ -12,8 +12,8 @@ type namedSecret struct {
 	value wechat.Secret
 }
 
-// cure says how to get another secret of this name.
-func (s namedSecret) cure() string {
+// advice says how to get another secret of this name.
+func (s namedSecret) advice() string {
 	switch s.name {
 	case "WECHAT_APPSECRET":
 		return ": take the one that the official account's platform shows"
@@ -50,7 +50,7 @@ func (s *settings) checkSecrets() (wrong []error) {
 		}
 		problem := weakness(string(secret.value))
 		if problem != "" {
-			problem += secret.cure()
+			problem += secret.advice()
 		}
 		for _, earlier := range all[:i] {
 			if earlier.value == secret.value {

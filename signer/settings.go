@@ -121,7 +121,7 @@ func loadSettings(getenv func(string) string) (settings, error) {
 	tradeTypes, tradeTypesOK := parseTradeTypes(getenv("TRADE_TYPES"))
 	s.TradeTypes = tradeTypes
 	var wrong []error
-	last := ""
+	lastName := ""
 	for _, rule := range []struct {
 		name, problem string
 		ok            bool
@@ -157,9 +157,9 @@ func loadSettings(getenv func(string) string) (settings, error) {
 		{"WEBHOOK_SECRET", "must have at least 32 characters", s.WebhookSecret == "" || len(s.WebhookSecret) >= webhook.MinSecret},
 		{"WEBHOOK_SECRET_OLD", "must have at least 32 characters", s.WebhookSecretOld == "" || len(s.WebhookSecretOld) >= webhook.MinSecret},
 	} {
-		if !rule.ok && rule.name != last {
+		if !rule.ok && rule.name != lastName {
 			wrong = append(wrong, &settingError{rule.name, rule.problem})
-			last = rule.name // what else is wrong with it follows from that
+			lastName = rule.name // what else is wrong with it follows from that
 		}
 	}
 	token := !slices.Contains(names(wrong), "ADMIN_TOKEN")
@@ -173,11 +173,11 @@ func loadSettings(getenv func(string) string) (settings, error) {
 	if wrong == nil {
 		return s, nil
 	}
-	var half settings
+	var partial settings
 	if token {
-		half.AdminToken = s.AdminToken
+		partial.AdminToken = s.AdminToken
 	}
-	return half, errors.Join(wrong...)
+	return partial, errors.Join(wrong...)
 }
 
 // names returns the settings that errors name.
@@ -263,19 +263,19 @@ func (s *settings) webhook(doer wechat.Doer) *server.Webhook {
 // http allowed for this machine only.
 func isOrigin(s string) bool {
 	u, err := url.Parse(s)
-	return err == nil && u.Scheme+"://"+u.Host == s && isPrivateTo(u)
+	return err == nil && u.Scheme+"://"+u.Host == s && isSecure(u)
 }
 
 // isEndpoint reports whether s is a URL that may have a path and a query, with
 // http allowed for this machine only.
 func isEndpoint(s string) bool {
 	u, err := url.Parse(s)
-	return err == nil && u.User == nil && u.Fragment == "" && isPrivateTo(u)
+	return err == nil && u.User == nil && u.Fragment == "" && isSecure(u)
 }
 
-// isPrivateTo reports whether nobody between here and u's host can listen: https,
+// isSecure reports whether nobody between here and u's host can listen: https,
 // or http to this machine.
-func isPrivateTo(u *url.URL) bool {
+func isSecure(u *url.URL) bool {
 	if u.Hostname() == "" {
 		return false
 	}

@@ -34,7 +34,7 @@ func TestMemoryStaysBounded(t *testing.T) {
 // 10,000 requests with a statement each way and a fetch, all in one program:
 // it holds in the end what it held after the first thousand.
 func TestNothingLeaks(t *testing.T) {
-	w := newWorld(t, map[string]int{"count": 1, "patience": 60_000, "served": 1_000_000})
+	w := newWorld(t, map[string]int{"count": 1, "spareAfter": 60_000, "served": 1_000_000})
 	type held struct {
 		Heap, Goroutines int
 		state

@@ -66,7 +66,7 @@ func TestDeathCostsOneRequest(t *testing.T) {
 
 // A program that never answers is given up after the deadline.
 func TestHungProgramIsGivenUp(t *testing.T) {
-	w := newWorld(t, map[string]int{"count": 1, "deadline": 300, "patience": 5000})
+	w := newWorld(t, map[string]int{"count": 1, "deadline": 300, "spareAfter": 5000})
 	status, text, err := w.get("/die", "by", "deadlock")
 	if err != nil || status != http.StatusInternalServerError || !strings.Contains(text, `"code":"internal"`) {
 		t.Errorf("hung: %d %q, %v", status, text, err)
@@ -80,13 +80,13 @@ func TestHungProgramIsGivenUp(t *testing.T) {
 // When the pool is full, requests wait for an instance in their order; one that
 // has waited too long gets a program to throw away.
 func TestFullPool(t *testing.T) {
-	w := newWorld(t, map[string]int{"count": 1, "patience": 10_000})
+	w := newWorld(t, map[string]int{"count": 1, "spareAfter": 10_000})
 	w.wantWork("first")
 	crowd(20, 20, func(i int) { w.wantWork(strconv.Itoa(i), "sleep", "10") })
 	if s := w.pool(nil); s.Started != 1 {
 		t.Errorf("those who waited: %+v", s)
 	}
-	w.pool(url.Values{"patience": {"50"}})
+	w.pool(url.Values{"spareAfter": {"50"}})
 	crowd(3, 3, func(i int) { w.wantWork(strconv.Itoa(i), "sleep", "1500") })
 	if s := w.pool(nil); s.Started != 3 || s.Count != 1 || s.Discarded != 2 {
 		t.Errorf("those who could not wait: %+v", s)
@@ -161,7 +161,7 @@ func TestTimersOutliveTheirRequest(t *testing.T) {
 // A caller who hangs up changes nothing: what the request began is finished,
 // and the instance comes back.
 func TestHangUp(t *testing.T) {
-	w := newWorld(t, map[string]int{"count": 2, "patience": 20_000})
+	w := newWorld(t, map[string]int{"count": 2, "spareAfter": 20_000})
 	hasty := *w.client
 	hasty.Timeout = 20 * time.Millisecond
 	for i := range 30 {

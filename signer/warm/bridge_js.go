@@ -9,14 +9,14 @@ import (
 
 // Worker is the side of JavaScript: what a program may ask for.
 type Worker struct {
-	border *border
+	bridge *bridge
 	events chan []byte
 }
 
 // New returns the Worker that runs this program. There is one.
 func New() *Worker {
 	w := &Worker{
-		border: newBorder(func(op op, id uint32, m []byte) {
+		bridge: newBridge(func(op op, id uint32, m []byte) {
 			send(uint32(op), id, unsafe.Pointer(unsafe.SliceData(m)), uint32(len(m)))
 		}),
 		events: make(chan []byte, 1), // instance.mjs sends one at a time
@@ -25,37 +25,37 @@ func New() *Worker {
 		if id == 0 {
 			w.events <- m
 		} else {
-			w.border.reply(id, m)
+			w.bridge.reply(id, m)
 		}
 	}
 	return w
 }
 
 // Fetch returns the Worker's fetch.
-func (w *Worker) Fetch() Fetch { return Fetch{calls: w.border} }
+func (w *Worker) Fetch() Fetch { return Fetch{calls: w.bridge} }
 
 // FetchThrough returns the fetch of what wrangler.toml binds to a name: of a
 // client certificate, which is presented with every request, or of a service.
-func (w *Worker) FetchThrough(binding string) Fetch { return Fetch{calls: w.border, binding: binding} }
+func (w *Worker) FetchThrough(binding string) Fetch { return Fetch{calls: w.bridge, binding: binding} }
 
 // RateLimit returns the rate limiter that wrangler.toml binds to a name.
-func (w *Worker) RateLimit(binding string) RateLimit { return RateLimit{w.border, binding} }
+func (w *Worker) RateLimit(binding string) RateLimit { return RateLimit{w.bridge, binding} }
 
 // OpenD1 opens the database that wrangler.toml binds to a name. It does not
 // look whether there is one; the first statement does.
-func (w *Worker) OpenD1(binding string) *sql.DB { return sql.OpenDB(newDatabase(w.border, binding)) }
+func (w *Worker) OpenD1(binding string) *sql.DB { return sql.OpenDB(newDatabase(w.bridge, binding)) }
 
 // Queue returns the queue that wrangler.toml binds to a name.
-func (w *Worker) Queue(binding string) Queue { return Queue{w.border.send, binding} }
+func (w *Worker) Queue(binding string) Queue { return Queue{w.bridge.send, binding} }
 
 // Log returns a writer for the Worker's log, one line for every Write.
 // os.Stdout would cost a dozen crossings for each.
-func (w *Worker) Log() io.Writer { return logWriter{w.border} }
+func (w *Worker) Log() io.Writer { return logWriter{w.bridge} }
 
-type logWriter struct{ border *border }
+type logWriter struct{ bridge *bridge }
 
 func (w logWriter) Write(p []byte) (int, error) {
-	w.border.send(opLog, 0, p)
+	w.bridge.send(opLog, 0, p)
 	return len(p), nil
 }
 
@@ -66,7 +66,7 @@ func (w logWriter) Write(p []byte) (int, error) {
 // for each of them.
 func (w *Worker) Serve(p Program) {
 	for m := range w.events {
-		w.border.send(opAnswer, 0, p.event(context.Background(), m).bytes())
+		w.bridge.send(opAnswer, 0, p.event(context.Background(), m).bytes())
 	}
 }
 

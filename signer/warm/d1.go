@@ -104,7 +104,7 @@ func (r *rows) Columns() []string { return r.columns }
 func (r *rows) Close() error      { return nil }
 
 func (r *rows) Next(row []driver.Value) error {
-	if r.cells.left() == 0 {
+	if r.cells.remaining() == 0 {
 		return io.EOF
 	}
 	for i := range row {
@@ -121,9 +121,9 @@ const (
 	valueFloat = 'f' // decimal
 )
 
-// maxExact is the largest integer that survives JavaScript, in which D1's
+// maxSafeInteger is the largest integer that survives JavaScript, in which D1's
 // binding is written.
-const maxExact = 1<<53 - 1
+const maxSafeInteger = 1<<53 - 1
 
 func (m *message) addValue(v driver.Value) *message {
 	switch v := v.(type) {
@@ -180,7 +180,7 @@ func (conn) CheckNamedValue(v *driver.NamedValue) error {
 	}
 	switch value := value.(type) {
 	case int64:
-		if value > maxExact || value < -maxExact {
+		if value > maxSafeInteger || value < -maxSafeInteger {
 			return errors.New("warm: an integer from 2^53 on may be rounded")
 		}
 	case float64:

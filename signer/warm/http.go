@@ -56,29 +56,29 @@ func (m *message) addHeader(h http.Header) *message {
 	return m
 }
 
-// wholeWriter is an http.ResponseWriter that keeps the answer until it is
+// bufferedWriter is an http.ResponseWriter that keeps the answer until it is
 // complete.
-type wholeWriter struct {
+type bufferedWriter struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
 }
 
-func (w *wholeWriter) Header() http.Header { return w.header }
+func (w *bufferedWriter) Header() http.Header { return w.header }
 
-func (w *wholeWriter) WriteHeader(status int) {
+func (w *bufferedWriter) WriteHeader(status int) {
 	if w.status == 0 {
 		w.status = status
 	}
 }
 
-func (w *wholeWriter) Write(p []byte) (int, error) {
+func (w *bufferedWriter) Write(p []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
 	return w.body.Write(p)
 }
 
 // addTo appends status, headers and body.
-func (w *wholeWriter) addTo(m *message) {
+func (w *bufferedWriter) addTo(m *message) {
 	w.WriteHeader(http.StatusOK)
 	m.addInt(w.status).addHeader(w.header).addBytes(w.body.Bytes())
 }
@@ -100,10 +100,10 @@ func (f Fetch) StatusOnly() Fetch {
 	return f
 }
 
-// maxAnswer caps an upstream's answer, in bytes; what is beyond is cut off. The
+// maxResponse caps an upstream's answer, in bytes; what is beyond is cut off. The
 // longest is a day's bill, of which this is about 12 000 rows; the memory of an
 // instance is what sets it.
-const maxAnswer = 4 << 20
+const maxResponse = 4 << 20
 
 // Do sends one request and returns the whole answer, whatever its status. Its
 // errors hold nothing of the request.
@@ -115,7 +115,7 @@ func (f Fetch) Do(req *http.Request) (*http.Response, error) {
 			return nil, fmt.Errorf("reading the request body: %w", err)
 		}
 	}
-	most := maxAnswer
+	most := maxResponse
 	if f.statusOnly {
 		most = 0
 	}

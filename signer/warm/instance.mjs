@@ -2,7 +2,7 @@
 // and I/O to the request that began them, and Go has a single timer queue, so
 // two events in one program would wake each other's goroutines and hang.
 import { env, waitUntil } from "cloudflare:workers";
-import { enqueue, exec, fetchWhole, limit, query } from "./calls.mjs";
+import { enqueue, exec, fetchBuffered, limit, query } from "./calls.mjs";
 import { Reader, encode } from "./message.mjs";
 import program from "./signer.wasm";
 import "./wasm_exec.js";
@@ -11,7 +11,7 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 // What Go asks for; the numbers are those of warm/warm.go.
 const [ANSWER, LOG, ABORT, FETCH, EXEC, QUERY, LIMIT, ENQUEUE] = [0, 1, 2, 3, 4, 5, 6, 7];
-const calls = { [FETCH]: fetchWhole, [EXEC]: exec, [QUERY]: query, [LIMIT]: limit };
+const calls = { [FETCH]: fetchBuffered, [EXEC]: exec, [QUERY]: query, [LIMIT]: limit };
 
 export class Instance {
   #go = new Go();
@@ -21,7 +21,7 @@ export class Instance {
   #event; // being served: {resolve, reject, read}
   dead = false;
   served = 0; // events
-  since = 0; // when it was last handed out or given back, in Unix ms
+  lastUsed = 0; // when it was last handed out or given back, in Unix ms
 
   constructor() {
     // A stack that was needed once is needed again by the next event; by
@@ -37,11 +37,11 @@ export class Instance {
         this.end(err);
       }
     };
-    const border = {
+    const imports = {
       send: (op, id, at, size) => this.#send(op, id, new Uint8Array(this.#go.mem.buffer, at >>> 0, size >>> 0)),
       take: (at) => new Uint8Array(this.#go.mem.buffer).set(this.#message, at >>> 0),
     };
-    this.#wasm = new WebAssembly.Instance(program, { ...this.#go.importObject, warm: border });
+    this.#wasm = new WebAssembly.Instance(program, { ...this.#go.importObject, warm: imports });
     // The library reads this global while the program initialises, which
     // happens before run returns.
     globalThis.context = { env, binding: {} };
@@ -117,11 +117,11 @@ export class Instance {
       });
   }
 
-  #answer(told) {
+  #answer(reply) {
     const event = this.#event;
     this.#event = undefined;
     try {
-      event?.resolve(event.read(told));
+      event?.resolve(event.read(reply));
     } catch (err) {
       event.reject(err);
     }

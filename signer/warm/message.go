@@ -24,24 +24,24 @@ func newMessage() *message {
 // add appends a field.
 func (m *message) add(field string) *message {
 	m.data = append(m.data, field...)
-	return m.end(len(field))
+	return m.finishField(len(field))
 }
 
 // addBytes appends a field.
 func (m *message) addBytes(field []byte) *message {
 	m.data = append(m.data, field...)
-	return m.end(len(field))
+	return m.finishField(len(field))
 }
 
 // addInt appends a number in decimal.
 func (m *message) addInt(n int) *message {
 	before := len(m.data)
 	m.data = strconv.AppendInt(m.data, int64(n), 10)
-	return m.end(len(m.data) - before)
+	return m.finishField(len(m.data) - before)
 }
 
-// end notes the length of the field that was just appended.
-func (m *message) end(size int) *message {
+// finishField notes the length of the field that was just appended.
+func (m *message) finishField(size int) *message {
 	m.sizes = binary.LittleEndian.AppendUint32(m.sizes, uint32(size))
 	return m
 }
@@ -106,15 +106,15 @@ func (r *reader) int() int {
 // one field, so that no message can ask for more memory than it has itself.
 func (r *reader) count() int {
 	n := r.int()
-	if n < 0 || n > r.left() {
+	if n < 0 || n > r.remaining() {
 		r.fail()
 		return 0
 	}
 	return n
 }
 
-// left returns how many fields there still are.
-func (r *reader) left() int { return len(r.sizes) / 4 }
+// remaining returns how many fields there still are.
+func (r *reader) remaining() int { return len(r.sizes) / 4 }
 
 func (r *reader) fail() string {
 	r.text, r.sizes, r.err = "", nil, errMessage

@@ -4,19 +4,19 @@
 // once for all fields where these are ASCII, as they mostly are.
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-const foreign = /[^\x00-\x7f]/;
+const nonASCII = /[^\x00-\x7f]/;
 
 // Messages are written to the same memory again and again, unless they are long.
-const most = 256 * 1024; // bytes
-const desk = new DataView(new ArrayBuffer(most));
+const maxShared = 256 * 1024; // bytes
+const shared = new DataView(new ArrayBuffer(maxShared));
 
 // encode makes a message of strings and numbers, and of a Uint8Array if there
 // is a last field of bytes. It is good until the next call of encode.
 export function encode(fields, last) {
   const text = fields.join("");
   const count = fields.length + (last ? 1 : 0);
-  const room = text.length * 3 + (last?.length ?? 0) + count * 4 + 4;
-  const view = room <= most ? desk : new DataView(new ArrayBuffer(room));
+  const capacity = text.length * 3 + (last?.length ?? 0) + count * 4 + 4;
+  const view = capacity <= maxShared ? shared : new DataView(new ArrayBuffer(capacity));
   const bytes = new Uint8Array(view.buffer);
   let at = encoder.encodeInto(text, bytes).written;
   const ascii = at === text.length;
@@ -26,7 +26,7 @@ export function encode(fields, last) {
   }
   for (let i = 0; i < fields.length; i++, at += 4) {
     const field = String(fields[i]);
-    view.setUint32(at, ascii || !foreign.test(field) ? field.length : encoder.encode(field).length, true);
+    view.setUint32(at, ascii || !nonASCII.test(field) ? field.length : encoder.encode(field).length, true);
   }
   if (last) {
     view.setUint32(at, last.length, true);

@@ -23,8 +23,8 @@ func TestMessageKeepsItsFields(t *testing.T) {
 	if diff := cmp.Diff(fields, got); diff != "" {
 		t.Errorf("fields (-want +got):\n%s", diff)
 	}
-	if b, n := r.string(), r.int(); b != "\xff\x00" || n != -12 || r.left() != 0 || r.err != nil {
-		t.Errorf("then %q, %d, %d left, %v", b, n, r.left(), r.err)
+	if b, n := r.string(), r.int(); b != "\xff\x00" || n != -12 || r.remaining() != 0 || r.err != nil {
+		t.Errorf("then %q, %d, %d left, %v", b, n, r.remaining(), r.err)
 	}
 	if s := r.string(); s != "" || r.err == nil {
 		t.Errorf("after the last: %q, %v", s, r.err)
@@ -55,7 +55,7 @@ func FuzzReader(f *testing.F) {
 		r := newReader(b)
 		size, fields := 0, 0
 		again := new(message)
-		for r.left() > 0 && r.err == nil {
+		for r.remaining() > 0 && r.err == nil {
 			s := r.string()
 			if r.err == nil {
 				again.add(s)

@@ -64,8 +64,8 @@ type caller interface {
 	call(ctx context.Context, op op, m *message) (*reader, error)
 }
 
-// border pairs calls with their replies. send hands a message to JavaScript.
-type border struct {
+// bridge pairs calls with their replies. send hands a message to JavaScript.
+type bridge struct {
 	send func(op op, id uint32, m []byte)
 
 	mu      sync.Mutex
@@ -73,14 +73,14 @@ type border struct {
 	waiting map[uint32]chan []byte
 }
 
-func newBorder(send func(op op, id uint32, m []byte)) *border {
-	return &border{send: send, waiting: map[uint32]chan []byte{}}
+func newBridge(send func(op op, id uint32, m []byte)) *bridge {
+	return &bridge{send: send, waiting: map[uint32]chan []byte{}}
 }
 
 // call sends m and returns the reply. When ctx ends first it aborts the call
 // and waits for its end all the same: the reply says what became of it, and a
 // statement may have been done.
-func (b *border) call(ctx context.Context, op op, m *message) (*reader, error) {
+func (b *bridge) call(ctx context.Context, op op, m *message) (*reader, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func (b *border) call(ctx context.Context, op op, m *message) (*reader, error) {
 }
 
 // reply ends the call it belongs to.
-func (b *border) reply(id uint32, m []byte) {
+func (b *bridge) reply(id uint32, m []byte) {
 	b.mu.Lock()
 	waiting := b.waiting[id]
 	delete(b.waiting, id)
@@ -139,7 +139,7 @@ func (p Program) event(ctx context.Context, m []byte) *message {
 		if err != nil {
 			return outcome(err)
 		}
-		w := &wholeWriter{header: http.Header{}}
+		w := &bufferedWriter{header: http.Header{}}
 		p.Handler.ServeHTTP(w, req)
 		m := outcome(nil)
 		w.addTo(m)

@@ -14,12 +14,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// far plays JavaScript: it answers calls by do, in another goroutine. A call
+// fakeJS plays JavaScript: it answers calls by do, in another goroutine. A call
 // for which do returns nil is answered when it is aborted.
-func far(do func(op op, r *reader) *message) *border {
-	var b *border
+func fakeJS(do func(op op, r *reader) *message) *bridge {
+	var b *bridge
 	hanging := map[uint32]bool{}
-	b = newBorder(func(op op, id uint32, m []byte) {
+	b = newBridge(func(op op, id uint32, m []byte) {
 		if op == opAbort {
 			if hanging[id] {
 				go b.reply(id, new(message).add("fetch failed").bytes())
@@ -37,11 +37,11 @@ func far(do func(op op, r *reader) *message) *border {
 
 func TestFetchCarriesTheWholeRequest(t *testing.T) {
 	var got []string
-	b := far(func(op op, r *reader) *message {
+	b := fakeJS(func(op op, r *reader) *message {
 		if op != opFetch {
 			t.Errorf("op %d", op)
 		}
-		for r.left() > 0 {
+		for r.remaining() > 0 {
 			got = append(got, r.string())
 		}
 		return new(message).add("").addInt(302).addHeader(http.Header{"Location": {"/x"}, "Set-Cookie": {"a", "b"}}).add("moved")
@@ -66,8 +66,8 @@ func TestFetchCarriesTheWholeRequest(t *testing.T) {
 
 // Neither the headers nor the body of an answer are asked for.
 func TestStatusOnlyFetch(t *testing.T) {
-	b := far(func(_ op, r *reader) *message {
-		for r.left() > 1 {
+	b := fakeJS(func(_ op, r *reader) *message {
+		for r.remaining() > 1 {
 			r.string()
 		}
 		if most := r.string(); most != "0" {
@@ -90,7 +90,7 @@ func TestQueueIsNotWaitedFor(t *testing.T) {
 		if op != opEnqueue || id != 0 {
 			t.Errorf("op %d, id %d: nobody waits for a reply", op, id)
 		}
-		for r := newReader(m); r.left() > 0; {
+		for r := newReader(m); r.remaining() > 0; {
 			got = append(got, r.string())
 		}
 	}, "OUTBOX"}
@@ -101,7 +101,7 @@ func TestQueueIsNotWaitedFor(t *testing.T) {
 }
 
 func TestFetchEndsWithItsContext(t *testing.T) {
-	b := far(func(op, *reader) *message { return nil })
+	b := fakeJS(func(op, *reader) *message { return nil })
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, "GET", "https://api.example.com/?secret=s", nil)
@@ -125,7 +125,7 @@ func TestRateLimitSaysWhatTheBindingSays(t *testing.T) {
 		"false no limits":             new(message).add("no limits"),
 		"false " + errMessage.Error(): new(message).add(""),
 	} {
-		l := RateLimit{far(func(op op, r *reader) *message {
+		l := RateLimit{fakeJS(func(op op, r *reader) *message {
 			if binding, key := r.string(), r.string(); op != opLimit || binding != "LIMIT" || key != "203.0.113.7" {
 				t.Errorf("asked %d %q %q", op, binding, key)
 			}
@@ -138,7 +138,7 @@ func TestRateLimitSaysWhatTheBindingSays(t *testing.T) {
 }
 
 func TestLateReplyIsIgnored(t *testing.T) {
-	newBorder(nil).reply(7, nil)
+	newBridge(nil).reply(7, nil)
 }
 
 func TestMalformedRepliesAreErrors(t *testing.T) {
@@ -149,7 +149,7 @@ func TestMalformedRepliesAreErrors(t *testing.T) {
 		"without a body": new(message).add("").addInt(200).addInt(0),
 		"a failure":      new(message).add("fetch failed"),
 	} {
-		b := far(func(op, *reader) *message { return reply })
+		b := fakeJS(func(op, *reader) *message { return reply })
 		req, err := http.NewRequestWithContext(t.Context(), "GET", "https://api.example.com/", nil)
 		if err != nil {
 			t.Fatal(err)
@@ -162,9 +162,9 @@ func TestMalformedRepliesAreErrors(t *testing.T) {
 
 func TestD1ThroughDatabaseSQL(t *testing.T) {
 	var asked []string
-	db := sql.OpenDB(newDatabase(far(func(op op, r *reader) *message {
+	db := sql.OpenDB(newDatabase(fakeJS(func(op op, r *reader) *message {
 		asked = nil
-		for r.left() > 0 {
+		for r.remaining() > 0 {
 			asked = append(asked, r.string())
 		}
 		if op == opExec {
@@ -221,7 +221,7 @@ func TestD1ThroughDatabaseSQL(t *testing.T) {
 }
 
 func TestD1RefusesWhatItWouldChange(t *testing.T) {
-	db := sql.OpenDB(newDatabase(far(func(op, *reader) *message {
+	db := sql.OpenDB(newDatabase(fakeJS(func(op, *reader) *message {
 		t.Error("it was sent")
 		return new(message).add("")
 	}), "DB"))
@@ -245,7 +245,7 @@ func TestD1Failures(t *testing.T) {
 		"half a row":      new(message).add("").addInt(2).add("a").add("b").add("i1"),
 		"an empty column": new(message).add("").addInt(1).add("a").add(""),
 	} {
-		db := sql.OpenDB(newDatabase(far(func(op, *reader) *message { return reply }), "DB"))
+		db := sql.OpenDB(newDatabase(fakeJS(func(op, *reader) *message { return reply }), "DB"))
 		var a, b any
 		err := db.QueryRowContext(t.Context(), "SELECT").Scan(&a, &b)
 		if err == nil {
@@ -308,7 +308,7 @@ func TestEvents(t *testing.T) {
 	} {
 		r := newReader(p.event(t.Context(), test.event.bytes()).bytes())
 		var got []string
-		for r.left() > 0 {
+		for r.remaining() > 0 {
 			got = append(got, r.string())
 		}
 		if diff := cmp.Diff(test.want, got); diff != "" {

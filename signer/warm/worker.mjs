@@ -3,14 +3,14 @@
 import { waitUntil } from "cloudflare:workers";
 import { flatten } from "./message.mjs";
 import { pool } from "./pool.mjs";
-import { readWhole } from "./whole.mjs";
+import { readBody } from "./body.mjs";
 
 const maxBody = 64 * 1024; // bytes of a request; Go refuses what is longer
 
 async function answer(request) {
   let body;
   try {
-    body = await readWhole(request, maxBody + 1);
+    body = await readBody(request, maxBody + 1);
   } catch {
     return new Response(null, { status: 400 }); // it broke off; nobody hears this
   }
@@ -27,24 +27,24 @@ async function answer(request) {
   }
 }
 
-function readResponse(told) {
-  readOutcome(told);
-  const [status, headers, body] = [told.number(), told.headers(), told.bytes()];
+function readResponse(reply) {
+  readOutcome(reply);
+  const [status, headers, body] = [reply.number(), reply.headers(), reply.bytes()];
   return new Response(body.length ? body : null, { status, headers });
 }
 
 // readOutcome throws what went wrong in Go, if anything did.
-function readOutcome(told) {
-  const failure = told.string();
+function readOutcome(reply) {
+  const failure = reply.string();
   if (failure) throw new Error(failure);
 }
 
 // readBatch returns what went wrong, "" if nothing did, and the set of the
 // messages that Go acknowledged.
-function readBatch(told) {
-  const failure = told.string();
+function readBatch(reply) {
+  const failure = reply.string();
   const done = new Set();
-  while (!told.done) done.add(told.string());
+  while (!reply.done) done.add(reply.string());
   return [failure, done];
 }
 

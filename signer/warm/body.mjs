@@ -1,10 +1,10 @@
-// Bodies are read whole and capped, never streamed into Go.
+// Bodies are read body and capped, never streamed into Go.
 const maxDrained = 16 * 1024 * 1024; // bytes read of a body that is too long
 
-// readWhole keeps the first max bytes of the body of a Request or a Response.
+// readBody keeps the first max bytes of the body of a Request or a Response.
 // It reads on to the end of what is longer, up to a point, so that the sender
 // hears the answer.
-export async function readWhole(message, max) {
+export async function readBody(message, max) {
   const size = message.headers.get("Content-Length");
   if (size && Number(size) <= max && !message.headers.has("Content-Encoding")) {
     return new Uint8Array(await message.arrayBuffer());
@@ -17,12 +17,12 @@ export async function readWhole(message, max) {
     read += chunk.byteLength;
     if (read >= maxDrained) break;
   }
-  const whole = new Uint8Array(Math.min(read, max));
+  const body = new Uint8Array(Math.min(read, max));
   let at = 0;
   for (const chunk of chunks) {
-    const part = chunk.subarray(0, whole.length - at);
-    whole.set(part, at);
+    const part = chunk.subarray(0, body.length - at);
+    body.set(part, at);
     at += part.length;
   }
-  return whole;
+  return body;
 }
