@@ -14,8 +14,7 @@ import (
 	"h5pay/wechat"
 )
 
-// app is what the signer does: it answers calls, and by timers of their own it
-// reconciles, delivers events and checks bills.
+// app is the signer: an HTTP handler and the jobs that timers run.
 type app struct {
 	http.Handler
 	reconcile  func(context.Context) error
@@ -23,48 +22,47 @@ type app struct {
 	checkBills func(context.Context) error
 }
 
-// unavailable is the app of a signer with a bad setting: it still answers, with
-// the code "misconfigured", and names the setting in the log. token, if not empty,
-// shows the setting's name on the health page too.
+// unavailable returns the app of a misconfigured signer. It answers every call with the code
+// "misconfigured" and logs the setting's name. The health page shows the name to callers who
+// present token, if token is not empty.
 func unavailable(err error, token wechat.Secret, log *slog.Logger) app {
 	return app{
 		Handler:    server.Unavailable(err, token, log),
 		reconcile:  func(context.Context) error { return err },
-		deliver:    func(context.Context) error { return nil }, // the first timer complains
+		deliver:    func(context.Context) error { return nil }, // reconcile reports the error
 		checkBills: func(context.Context) error { return nil },
 	}
 }
 
-// platform is what the signer stands on: the Worker and its bindings, or this
-// machine.
+// platform is what the signer runs on: the Worker with its bindings, or this machine.
 type platform struct {
 	getenv func(string) string
 	db     *sql.DB
 	doer   wechat.Doer
-	// certDoer presents the merchant's certificate. Nil when there is none;
-	// refunds are refused then, but by a simulator, which asks for none.
+	// certDoer presents the merchant's certificate. Without it, refunds are rejected, except
+	// against the simulator, which requires no certificate.
 	certDoer wechat.Doer
-	// Of calls, by the caller's address and by who is signed in; nil without.
+	// addressLimit limits calls per client address, ownerLimit per session; nil means no limit.
 	addressLimit, ownerLimit server.Limiter
-	// webhookDoer sends webhooks; doer when nil. Only the status of an answer is used.
+	// webhookDoer sends webhooks; nil means doer. Only the response status is used.
 	webhookDoer wechat.Doer
-	// addresses says where the client's address is, see server.Config.
+	// addresses defines where the client's address is, see server.Config.
 	addresses server.Addresses
-	// problem is what is wrong with settings of the platform alone, nil for nothing.
+	// problem is the error in the platform's own settings, or nil.
 	problem error
-	// size returns the size of the database and what the platform has for it; a Capacity
-	// of 0 is no limit of the platform's. Nil when the size is not known.
+	// size returns the size and the capacity of the database. Capacity 0 means that the platform
+	// sets no limit. Nil means that the size is unknown.
 	size func(context.Context) (order.Size, error)
-	// d1 says that the statements of an invocation are limited.
+	// d1 reports whether the number of statements per invocation is limited.
 	d1 bool
-	// catalogueHint tells the operator how to put products in.
+	// catalogueHint tells the operator how to add products.
 	catalogueHint string
-	// announce has events delivered at once. Nil leaves them to the timer.
+	// announce starts a delivery of events now. Nil leaves deliveries to the timer.
 	announce func()
 	log      *slog.Logger
 }
 
-// newApp wires the signer: settings, store, WeChat client, server.
+// newApp builds the signer from its settings, the store, the WeChat client and the server.
 func newApp(p platform) app {
 	log := p.log
 	set, err := loadSettings(p.getenv)
@@ -136,7 +134,7 @@ func newApp(p platform) app {
 	return app{srv.Handler(), reconcile, srv.Deliver, srv.CheckBills}
 }
 
-// sizeWithin returns the size of the database within the operator's limit in bytes.
+// sizeWithin returns size with the capacity limited to limit bytes.
 func (p platform) sizeWithin(limit int64) func(context.Context) (order.Size, error) {
 	if p.size == nil {
 		return nil
@@ -150,8 +148,8 @@ func (p platform) sizeWithin(limit int64) func(context.Context) (order.Size, err
 	}
 }
 
-// checks is what the health page says of the platform. A shop takes payments
-// without a certificate and limits. A public shop must not take simulated payments.
+// checks returns the platform's entries on the health page. A shop may run without a certificate
+// and without limits. A public shop must not accept simulated payments.
 func (p platform) checks(set settings) []api.HealthCheck {
 	wechat := api.HealthCheck{Name: "wechat", OK: true}
 	if set.BaseURL != "" {

@@ -20,22 +20,22 @@ import (
 	"h5pay/internal/api"
 )
 
-// capacity bounds what clients can take of the native server. Whoever comes when it
-// is full gets status 503 with Retry-After. WeChat's notifications have a reserve.
+// capacity limits the resources that clients can use on the native server. Requests above a limit
+// get status 503 with Retry-After. A reserve is kept for WeChat's notifications.
 type capacity struct {
-	conns, reserveConns int // connections; the reserve comes on top and serves notifications alone
-	calls, reserveCalls int // calls of the API at once; the reserve is a part of them
-	pages               int // files of the page at once
+	conns, reserveConns int // connections; reserveConns come on top, for notifications only
+	calls, reserveCalls int // concurrent calls of the API; reserveCalls are part of them
+	pages               int // concurrent files of the page
 
-	header, body time.Duration // to send a request's header, and all of it
-	answer       time.Duration // from then on, to take the answer to a call
-	pace         time.Duration // to take each 32 KiB of a file
-	file         time.Duration // to take a whole file
+	header, body time.Duration // to send a request's header, and the whole request
+	answer       time.Duration // from then on, to read the response of a call
+	pace         time.Duration // to read each 32 KiB of a file
+	file         time.Duration // to read a whole file
 	idle         time.Duration // between requests of a connection
 }
 
-// defaultCapacity is the capacity of the server. A call waits for WeChat up to 30 s, and a
-// phone with 2 KiB a second gets a file.
+// defaultCapacity is the capacity of the server. A call may wait 30 s for WeChat. A phone that
+// reads 2 KiB per second receives its file.
 var defaultCapacity = capacity{
 	conns: 2048, reserveConns: 128, calls: 512, reserveCalls: 64, pages: 512,
 	header: 10 * time.Second, body: 30 * time.Second, answer: time.Minute,
@@ -44,20 +44,20 @@ var defaultCapacity = capacity{
 
 const (
 	maxHeader    = 32 << 10 // bytes of a request's header
-	maxCallBody  = 64 << 10 // bytes of a call's body; the API rejects a longer one
+	maxCallBody  = 64 << 10 // bytes of a call's body; the API rejects longer ones
 	writeChunk   = 32 << 10 // bytes
-	maxRejecting = 64       // connections at once that are told that the server is full
+	maxRejecting = 64       // concurrent connections that receive a 503 outside net/http
 	retryAfter   = "5"      // seconds
 )
 
-// slots counts what is in use.
+// slots is a counter with a limit.
 type slots struct {
 	max, reserve int64
 	used         atomic.Int64
 }
 
-// acquire takes a slot and reports whether there was one. Only the privileged get
-// those of the reserve.
+// acquire takes a slot and reports whether one was free. Only privileged callers get slots of the
+// reserve.
 func (s *slots) acquire(privileged bool) bool {
 	limit := s.max
 	if !privileged {
@@ -72,7 +72,7 @@ func (s *slots) acquire(privileged bool) bool {
 
 func (s *slots) release() { s.used.Add(-1) }
 
-// loadLimiter lets requests through to calls and to the page while there is room.
+// loadLimiter passes requests to calls and page while slots are free.
 type loadLimiter struct {
 	capacity
 	calls, page          http.Handler
@@ -82,7 +82,7 @@ type loadLimiter struct {
 
 	mu       sync.Mutex
 	warnedAt time.Time
-	rejected int // away since then
+	rejected int // since warnedAt
 }
 
 func newLoadLimiter(c capacity, calls, page http.Handler, log *slog.Logger) *loadLimiter {
@@ -94,8 +94,7 @@ func newLoadLimiter(c capacity, calls, page http.Handler, log *slog.Logger) *loa
 	return g
 }
 
-// server returns the HTTP server of the gate. It has to be given the gate's
-// listener.
+// server returns an HTTP server. Pass it the listener of the same loadLimiter.
 func (g *loadLimiter) server() *http.Server {
 	return &http.Server{
 		Handler:           g,
@@ -111,7 +110,7 @@ func (g *loadLimiter) server() *http.Server {
 	}
 }
 
-// connKey finds the connection in a request's context.
+// connKey is the context key of a request's connection.
 type connKey struct{}
 
 func (g *loadLimiter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -122,7 +121,7 @@ func (g *loadLimiter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if g.connSlots.used.Load() > int64(g.conns)*3/4 {
-		w.Header().Set("Connection", "close") // idle connections would keep others out
+		w.Header().Set("Connection", "close") // idle connections would use up the slots
 	}
 	if !isCall(r) {
 		if !g.pageSlots.acquire(false) {
@@ -133,7 +132,7 @@ func (g *loadLimiter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.page.ServeHTTP(&pacedWriter{ResponseWriter: w, control: http.NewResponseController(w), pace: g.pace, end: time.Now().Add(g.file)}, r)
 		return
 	}
-	bufferBody(r) // before it takes a slot: a client may send slowly
+	bufferBody(r) // before acquiring a slot, because a client may send slowly
 	if !g.callSlots.acquire(notification) {
 		g.rejectFull(w, r, "calls at once")
 		return
@@ -142,14 +141,14 @@ func (g *loadLimiter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.calls.ServeHTTP(w, r)
 }
 
-// isCall reports whether a request is for the API and not for a file. A ServeMux
-// would answer odd paths with a redirect, and a redirected POST is lost.
+// isCall reports whether a request is for the API and not for a file. A ServeMux would redirect
+// unclean paths, and a redirected POST loses its body.
 func isCall(r *http.Request) bool {
 	p := strings.TrimLeft(r.URL.Path, "/")
 	return p == "api" || strings.HasPrefix(p, "api/")
 }
 
-// bufferBody reads the body of a call into memory, as much as the API reads.
+// bufferBody reads the body of a call into memory, at most as much as the API reads.
 func bufferBody(r *http.Request) {
 	if r.Body == nil || r.Body == http.NoBody || r.ContentLength > maxCallBody {
 		return
@@ -162,12 +161,12 @@ func bufferBody(r *http.Request) {
 	r.Body = io.NopCloser(rest)
 }
 
-// errReader fails.
+// errReader returns an error from every Read.
 type errReader struct{ err error }
 
 func (b errReader) Read([]byte) (int, error) { return 0, b.err }
 
-// rejectFull answers that there is no room.
+// rejectFull responds with 503.
 func (g *loadLimiter) rejectFull(w http.ResponseWriter, r *http.Request, what string) {
 	g.warn(what)
 	w.Header().Set("Retry-After", retryAfter)
@@ -181,7 +180,7 @@ func (g *loadLimiter) rejectFull(w http.ResponseWriter, r *http.Request, what st
 	json.NewEncoder(w).Encode(api.Error{Code: api.CodeBusy, Message: "the server is full, try again in a moment"})
 }
 
-// warn logs that somebody was turned away, once a minute.
+// warn logs rejected requests, at most once a minute.
 func (g *loadLimiter) warn(what string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -193,8 +192,8 @@ func (g *loadLimiter) warn(what string) {
 	g.warnedAt, g.rejected = time.Now(), 0
 }
 
-// pacedWriter cuts off a client that does not take a file, and lets one that is
-// slow have it.
+// pacedWriter disconnects a client that stops reading a file. A slow client may go on as long as it
+// reads.
 type pacedWriter struct {
 	http.ResponseWriter
 	control *http.ResponseController
@@ -208,7 +207,7 @@ func (w *pacedWriter) Write(p []byte) (n int, err error) {
 		if deadline.After(w.end) {
 			deadline = w.end
 		}
-		w.control.SetWriteDeadline(deadline) // a connection that has none is not slow
+		w.control.SetWriteDeadline(deadline) // fails only on a connection without deadlines
 		piece := p[n:min(n+writeChunk, len(p))]
 		m, err := w.ResponseWriter.Write(piece)
 		if n += m; err != nil || n == len(p) {
@@ -217,8 +216,7 @@ func (w *pacedWriter) Write(p []byte) (n int, err error) {
 	}
 }
 
-// listener counts the connections of the gate. Those beyond all bounds are told
-// that the server is full and closed.
+// listener counts connections. It answers connections above all limits with 503 and closes them.
 type listener struct {
 	net.Listener
 	limiter *loadLimiter
@@ -246,7 +244,7 @@ func (l *listener) Accept() (net.Conn, error) {
 
 const fullResponse = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: " + retryAfter + "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
-// rejectConn tells a client that the server is full, without waiting for it.
+// rejectConn responds with 503 and closes the connection in the background.
 func (l *listener) rejectConn(c net.Conn) {
 	if !l.limiter.rejecting.acquire(false) {
 		c.Close()
@@ -260,17 +258,16 @@ func (l *listener) rejectConn(c net.Conn) {
 		if partial, ok := c.(interface{ CloseWrite() error }); ok {
 			partial.CloseWrite()
 		}
-		// What the client sent has to be read, or the answer is lost with the
-		// connection.
+		// Unread data would reset the connection and lose the response.
 		io.Copy(io.Discard, io.LimitReader(c, maxCallBody))
 	}()
 }
 
-// countedConn is a connection that has a slot.
+// countedConn is a connection that holds a slot.
 type countedConn struct {
 	net.Conn
 	slots    *slots
-	reserved bool // it came when only the reserve was left
+	reserved bool // only the reserve was free
 	once     sync.Once
 }
 
@@ -279,7 +276,7 @@ func (c *countedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// CloseWrite lets net/http end its half of a connection before it closes it.
+// CloseWrite lets net/http close its half of the connection first.
 func (c *countedConn) CloseWrite() error {
 	if partial, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return partial.CloseWrite()
@@ -287,12 +284,12 @@ func (c *countedConn) CloseWrite() error {
 	return nil
 }
 
-// runSafely runs one tick of a timer. An error or a panic goes to the log, and the next
-// tick runs: a mistake in one order must not end the server.
+// runSafely runs one tick of a timer. It logs an error or a panic, so that one bad order does not
+// stop the server.
 func runSafely(ctx context.Context, log *slog.Logger, what string, do func(context.Context) error) {
 	defer func() {
 		if p := recover(); p != nil {
-			text := fmt.Sprintf("%T", p) // the value may hold anything
+			text := fmt.Sprintf("%T", p) // the value may contain secrets
 			if err, ok := p.(interface{ RuntimeError() }); ok {
 				text = fmt.Sprint(err)
 			}

@@ -22,14 +22,14 @@ import (
 	"h5pay/internal/api"
 )
 
-// limitedServer is a gate behind a real socket.
+// limitedServer is a loadLimiter on a real socket.
 type limitedServer struct {
 	*loadLimiter
 	addr string
 	log  *lockedBuffer
 }
 
-// lockedBuffer is a log that may be read while it is written.
+// lockedBuffer is a log that can be read while it is written.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -47,8 +47,8 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// serveLimited serves calls and the page until the test ends. change, if not nil,
-// bends the usual capacity.
+// serveLimited serves calls and the page until the test ends. change, if not nil, modifies the
+// default capacity.
 func serveLimited(t *testing.T, calls, page http.Handler, change func(*capacity)) *limitedServer {
 	t.Helper()
 	c := defaultCapacity
@@ -74,7 +74,7 @@ func serveLimited(t *testing.T, calls, page http.Handler, change func(*capacity)
 	return s
 }
 
-// dial opens a connection to the server that ends with the test.
+// dial opens a connection to the server and closes it when the test ends.
 func (s *limitedServer) dial(t *testing.T) *net.TCPConn {
 	t.Helper()
 	c, err := net.Dial("tcp", s.addr)
@@ -86,7 +86,7 @@ func (s *limitedServer) dial(t *testing.T) *net.TCPConn {
 	return c.(*net.TCPConn)
 }
 
-// send sends a request on a connection of its own and returns the answer.
+// send sends a request on a new connection and returns the response.
 func (s *limitedServer) send(t *testing.T, method, path, body string) *http.Response {
 	t.Helper()
 	c := s.dial(t)
@@ -99,7 +99,7 @@ func (s *limitedServer) send(t *testing.T, method, path, body string) *http.Resp
 	return res
 }
 
-// eventually fails the test when ok does not come true within a minute.
+// eventually fails the test if ok is not true within a minute.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
@@ -111,7 +111,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 
 var nothing = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 
-// wantFull checks an answer of a full server.
+// wantFull checks the response of a full server.
 func wantFull(t *testing.T, res *http.Response) {
 	t.Helper()
 	var e api.Error
@@ -124,8 +124,8 @@ func wantFull(t *testing.T, res *http.Response) {
 	}
 }
 
-// When all calls are taken, more of them get 503, notifications still have their
-// reserve, and files are served.
+// When all call slots are taken, further calls get 503. Notifications use the reserve, and files
+// are served.
 func TestFullOfCalls(t *testing.T) {
 	release := make(chan struct{})
 	var inside atomic.Int32
@@ -145,7 +145,7 @@ func TestFullOfCalls(t *testing.T) {
 	}
 	eventually(t, "four calls are served", func() bool { return inside.Load() == 4 })
 	wantFull(t, s.send(t, "POST", "/api/orders", "{}"))
-	wantFull(t, s.send(t, "GET", "/api/notify/pay", "")) // no notification
+	wantFull(t, s.send(t, "GET", "/api/notify/pay", "")) // not a notification
 	hold("POST", "/api/notify/pay")
 	hold("POST", "/api/notify/refund")
 	eventually(t, "two notifications are served", func() bool { return inside.Load() == 6 })
@@ -159,7 +159,7 @@ func TestFullOfCalls(t *testing.T) {
 	if n := strings.Count(s.log.String(), "the server is full"); n != 1 {
 		t.Errorf("%d lines in a minute:\n%s", n, s.log)
 	}
-	// There is room again when they end.
+	// Finished calls release their slots.
 	end()
 	eventually(t, "slots come back", func() bool { return s.callSlots.used.Load() == 0 })
 	if res := s.send(t, "POST", "/api/orders", "{}"); res.StatusCode != http.StatusOK {
@@ -167,7 +167,7 @@ func TestFullOfCalls(t *testing.T) {
 	}
 }
 
-// A client that sends its body slowly takes no slot of calls.
+// A client that sends its body slowly holds no call slot.
 func TestSlowBodyHoldsNoSlot(t *testing.T) {
 	echo := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
 	s := serveLimited(t, echo, nothing, func(c *capacity) { c.calls, c.reserveCalls, c.body = 1, 0, 2*time.Second })
@@ -180,11 +180,11 @@ func TestSlowBodyHoldsNoSlot(t *testing.T) {
 	if b, err := io.ReadAll(res.Body); err != nil || string(b) != "whole" {
 		t.Errorf("%s %q, %v", res.Status, b, err)
 	}
-	// They end by themselves.
+	// The server disconnects them.
 	eventually(t, "slow clients are cut off", func() bool { return s.connSlots.used.Load() <= 1 })
 }
 
-// A handler learns that a body broke off, and bodies over the bound are not read.
+// The handler sees an aborted body as an error. Bodies above the limit are not read.
 func TestBodiesReachTheHandlerUnchanged(t *testing.T) {
 	type got struct {
 		n   int
@@ -213,13 +213,13 @@ func TestBodiesReachTheHandlerUnchanged(t *testing.T) {
 	}
 }
 
-// Beyond the bound of connections only notifications are served; beyond their
-// reserve a connection hears 503 and is closed. Connections that end make room.
+// Above the connection limit the server accepts only notifications. Above the reserve it answers
+// 503 and closes the connection. Closed connections release their slots.
 func TestFullOfConnections(t *testing.T) {
 	s := serveLimited(t, nothing, nothing, func(c *capacity) { c.conns, c.reserveConns = 20, 4 })
 	var held []*net.TCPConn
 	for range 20 {
-		held = append(held, s.dial(t)) // and nothing is sent
+		held = append(held, s.dial(t)) // sends nothing
 	}
 	eventually(t, "20 connections are open", func() bool { return s.connSlots.used.Load() == 20 })
 	wantFull(t, s.send(t, "GET", "/api/config", ""))
@@ -236,7 +236,7 @@ func TestFullOfConnections(t *testing.T) {
 		res := s.send(t, "POST", "/api/notify/pay", "<xml></xml>")
 		wantFull(t, res)
 	}
-	// However many come, they take no more than their bound.
+	// They never hold more slots than the limit.
 	for range 200 {
 		held = append(held, s.dial(t))
 	}
@@ -252,7 +252,7 @@ func TestFullOfConnections(t *testing.T) {
 	}
 }
 
-// Connections are not kept for the next request when there are few left.
+// Near the connection limit, the server closes connections after each response.
 func TestIdleConnectionsAreClosedNearTheLimit(t *testing.T) {
 	s := serveLimited(t, nothing, nothing, func(c *capacity) { c.conns, c.reserveConns = 4, 1 })
 	open := func() *http.Response {
@@ -272,9 +272,9 @@ func TestIdleConnectionsAreClosedNearTheLimit(t *testing.T) {
 	}
 }
 
-// A client that does not read is cut off: of a file, and of an answer to a call.
+// The server disconnects a client that stops reading a file or the response of a call.
 func TestStalledReadersAreDisconnected(t *testing.T) {
-	big := make([]byte, 32<<20) // more than the buffers of both ends
+	big := make([]byte, 32<<20) // more than the socket buffers hold
 	var began atomic.Int32
 	large := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began.Add(1)
@@ -294,8 +294,8 @@ func TestStalledReadersAreDisconnected(t *testing.T) {
 	})
 }
 
-// A client that reads slowly but steadily gets its file, long after a call would
-// have been cut off; a file has an end as well.
+// A client that reads slowly but steadily receives its file, for longer than a call may take. Even
+// so, a file has a time limit.
 func TestSlowReadersGetTheirFile(t *testing.T) {
 	const pieces = 64
 	sent := make(chan struct{})
@@ -325,7 +325,7 @@ func TestSlowReadersGetTheirFile(t *testing.T) {
 	c := slow.dial(t)
 	c.SetReadBuffer(4 << 10)
 	io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	go func() { // steady, and far too slow for 64 MiB
+	go func() { // steadily, but too slowly for 64 MiB
 		for b := make([]byte, 1<<10); ; time.Sleep(10 * time.Millisecond) {
 			if _, err := c.Read(b); err != nil {
 				return
@@ -337,7 +337,7 @@ func TestSlowReadersGetTheirFile(t *testing.T) {
 	}
 }
 
-// A header has a bound, and half a header an end.
+// Headers have a size limit, and an incomplete header times out.
 func TestHeadersAreBounded(t *testing.T) {
 	s := serveLimited(t, nothing, nothing, func(c *capacity) { c.header = 500 * time.Millisecond })
 	header := func(n int) int {
@@ -362,8 +362,7 @@ func TestHeadersAreBounded(t *testing.T) {
 	}
 }
 
-// The usual capacity has no bound left out, and leaves room for a call that waits
-// for WeChat.
+// The default capacity sets every limit and allows for a call that waits for WeChat.
 func TestDefaultCapacity(t *testing.T) {
 	if defaultCapacity.conns <= 0 || defaultCapacity.reserveConns <= 0 || defaultCapacity.calls <= defaultCapacity.reserveCalls || defaultCapacity.reserveCalls <= 0 || defaultCapacity.pages <= 0 ||
 		defaultCapacity.header <= 0 || defaultCapacity.body <= 0 || defaultCapacity.answer < 40*time.Second || defaultCapacity.pace <= 0 || defaultCapacity.file <= defaultCapacity.pace || defaultCapacity.idle <= 0 {

@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// A server with an empty catalogue says in its log and on its health page how to
-// fill it, and each command does.
+// With an empty catalogue the log and the health page show how to add products, and each of the
+// commands works.
 func TestEmptyCatalogueLogsHint(t *testing.T) {
 	t.Setenv(dbSetting, filepath.Join(t.TempDir(), "h5pay.db"))
 	env := exampleEnv(t)
@@ -65,7 +65,7 @@ func TestEmptyCatalogueLogsHint(t *testing.T) {
 			}
 		}
 	}
-	// Both work beside the server.
+	// Both commands work while the server runs.
 	file := filepath.Join(t.TempDir(), "catalogue.sql")
 	insert := "INSERT INTO products (id, name, price, position) VALUES ('%', '茶', 6800, 1);"
 	if err := os.WriteFile(file, []byte(strings.ReplaceAll(insert, "%", "a")+strings.ReplaceAll(insert, "%", "b")), 0o600); err != nil {
@@ -84,7 +84,7 @@ func TestEmptyCatalogueLogsHint(t *testing.T) {
 		t.Errorf("after it: %s", text)
 	}
 	run(false, "-", strings.ReplaceAll(insert, "%", "c"), "3 products are for sale")
-	run(false, "-", strings.ReplaceAll(insert, "%", "d")+"INSERT INTO nothing", "") // and d is not there
+	run(false, "-", strings.ReplaceAll(insert, "%", "d")+"INSERT INTO nothing", "") // the first statement is rolled back
 	run(true, "", "", "10 products are for sale")
 	run(false, filepath.Join(t.TempDir(), "none"), "", "")
 	t.Setenv("SHOP_URL", "https://shop.example.com")

@@ -14,8 +14,8 @@ import (
 	"h5pay/internal/api"
 )
 
-// getHealth asks the health page of a signer with some settings, as the operator
-// when there is a token.
+// getHealth returns the health page of a signer with the settings. With a token it calls as the
+// operator.
 func getHealth(t *testing.T, env map[string]string, token string) (int, api.Health) {
 	t.Helper()
 	a := newApp(platform{getenv: func(name string) string { return env[name] }, db: testDB(t), doer: http.DefaultClient,
@@ -33,7 +33,7 @@ func getHealth(t *testing.T, env map[string]string, token string) (int, api.Heal
 	return w.Code, h
 }
 
-// A shop on the internet that takes simulated payments is not well.
+// The health check of a public shop with simulated payments fails.
 func TestSimulatedWeChatFailsHealth(t *testing.T) {
 	for _, c := range []struct {
 		shop, base string
@@ -62,7 +62,7 @@ func TestSimulatedWeChatFailsHealth(t *testing.T) {
 	}
 }
 
-// The operator of a shop that does not start sees why, if the token itself is right.
+// With a correct ADMIN_TOKEN, the operator of a misconfigured shop sees the cause.
 func TestTokenShowsMisconfiguration(t *testing.T) {
 	env := publicEnv(t)
 	env["SESSION_KEY"] = strings.Repeat("0", 32)

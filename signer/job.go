@@ -7,7 +7,7 @@ import (
 	"h5pay/internal/job"
 )
 
-// runCron runs the job that a cron trigger of wrangler.toml starts.
+// runCron runs the job of a cron trigger in wrangler.toml.
 func (a app) runCron(ctx context.Context, cron string) error {
 	switch job.ByCron(cron) {
 	case job.Reconcile:

@@ -41,7 +41,7 @@ func TestLimiterCountsInPeriods(t *testing.T) {
 	}
 }
 
-// The Worker and the plain server are limited alike.
+// The Worker and the native server have the same limits.
 func TestLimitsMatchTheWorker(t *testing.T) {
 	config, err := os.ReadFile("../wrangler.toml")
 	if err != nil {

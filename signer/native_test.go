@@ -43,8 +43,8 @@ func TestNativeSignerAnswers(t *testing.T) {
 	}
 }
 
-// The size of the database is that of the file, within the operator's limit, SQLite's
-// own and what the disk has left.
+// The size is that of the database file. The capacity is the smallest of the operator's limit,
+// SQLite's limit and the free disk space.
 func TestDatabaseFileSize(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "h5pay.db")
 	db, err := openSQLite(file)
@@ -74,8 +74,7 @@ func TestDatabaseFileSize(t *testing.T) {
 	}
 }
 
-// Natively the certificate comes from files, and a shop without one sends no
-// refund.
+// The native server reads the certificate from files. A shop without one sends no refund.
 func TestRefundsNeedACertificate(t *testing.T) {
 	sim := wechattest.Start(t, wechattest.Config{})
 	dir := t.TempDir()
@@ -98,7 +97,7 @@ func TestRefundsNeedACertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 	res.Body.Close()
-	if res.StatusCode != http.StatusOK { // else it is a page about the certificate
+	if res.StatusCode != http.StatusOK { // otherwise it is an error about the certificate
 		t.Errorf("with the certificate: %s", res.Status)
 	}
 
@@ -139,8 +138,7 @@ func TestProxySettings(t *testing.T) {
 	}
 }
 
-// A buyer cannot get past the limit of an address by writing headers, whatever the
-// settings of the proxy.
+// A buyer cannot avoid the address limit with forged headers, whatever the proxy settings are.
 func TestNativeLimitAppliesBehindAProxy(t *testing.T) {
 	for name, c := range map[string]struct{ header, proxies, sent string }{
 		"X-Forwarded-For":         {"X-Forwarded-For", "", "X-Forwarded-For"},
@@ -188,7 +186,7 @@ func testDB(t *testing.T) *sql.DB {
 	return db
 }
 
-// A timer does not wait for its first pause: the health page misses its run.
+// A timer runs at once, because the health page expects its first run.
 func TestTimerRunsAtOnce(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ran := 0
@@ -198,7 +196,7 @@ func TestTimerRunsAtOnce(t *testing.T) {
 	}
 }
 
-// Who gets another secret, and where, depends on whose it is.
+// The advice for a weak secret depends on where it comes from.
 func TestWeakSecretErrorsGiveAdvice(t *testing.T) {
 	env := publicEnv(t)
 	for name, want := range map[string]string{

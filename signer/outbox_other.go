@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// retryEvery is how often events are looked for that are to be tried again. In
-// the Worker a cron trigger does it every minute.
+// retryEvery is the interval of deliveries for events that are due for a retry. In the Worker a
+// cron trigger runs them every minute.
 const retryEvery = 5 * time.Second
 
-// deliverySignal tells the deliverer, which runs beside everything else, of an event. It
-// keeps one ring, since one look finds all events there are.
+// deliverySignal starts a delivery of events in another goroutine. One pending signal is enough,
+// because one delivery handles all events.
 type deliverySignal chan struct{}
 
 func newDeliverySignal() deliverySignal { return make(deliverySignal, 1) }
@@ -25,7 +25,7 @@ func (b deliverySignal) notify() {
 	}
 }
 
-// run calls do whenever the bell rings, and every so often, until ctx ends.
+// run calls do after each signal and once per period, until ctx ends.
 func (b deliverySignal) run(ctx context.Context, every time.Duration, do func()) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()

@@ -14,16 +14,15 @@ import (
 	"h5pay/signer/warm"
 )
 
-// The bindings that wrangler.toml may have besides DB.
+// The optional bindings in wrangler.toml; DB is required.
 const (
 	certBinding         = "WECHAT_CERT"   // mtls_certificates: the merchant's client certificate
 	addressLimitBinding = "ADDRESS_LIMIT" // ratelimits
 	ownerLimitBinding   = "OWNER_LIMIT"   // ratelimits
-	outboxBinding       = "OUTBOX"        // queues.producers; wakes whoever delivers events
+	outboxBinding       = "OUTBOX"        // queues.producers; starts a delivery of events
 )
 
-// serve answers the events that worker.mjs hands over, for as long as the
-// instance lives.
+// serve handles the events that worker.mjs passes on, for as long as the instance runs.
 func serve() {
 	worker := warm.New()
 	log := slog.New(slog.NewJSONHandler(worker.Log(), nil))
@@ -55,16 +54,15 @@ func serve() {
 		Cron: func(ctx context.Context, pattern string, _ time.Time) error {
 			return a.runCron(ctx, pattern)
 		},
-		// A message says no more than that there is something to deliver. A
-		// batch that fails comes again.
+		// A message only signals that events are due. A batch that fails is delivered again.
 		Queue: func(ctx context.Context, _ *warm.Batch) error { return a.deliver(ctx) },
 	})
 }
 
-// isBound reports whether wrangler.toml binds anything to a name.
+// isBound reports whether wrangler.toml binds something to the name.
 func isBound(name string) bool { return !cloudflare.GetBinding(name).IsUndefined() }
 
-// getenv reads a variable or a secret of the Worker, "" when it is not set.
+// getenv reads a variable or a secret of the Worker, "" if it is not set.
 func getenv(name string) string {
 	if v := cloudflare.GetBinding(name); v.Type() == js.TypeString {
 		return v.String()

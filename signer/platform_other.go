@@ -28,23 +28,23 @@ import (
 	"h5pay/internal/static"
 )
 
-// Settings of the native server alone.
+// Settings of the native server only.
 const (
-	addrSetting = "LISTEN"  // host:port, localhost:8787 unless set
-	dbSetting   = "DB_FILE" // the SQLite file, h5pay.db unless set
-	// The header in which a proxy in front sends the client's address, and how many
-	// proxies may be trusted, see server.Addresses. Never set them without such a
-	// proxy: a client could name any address.
+	addrSetting = "LISTEN"  // host:port, default localhost:8787
+	dbSetting   = "DB_FILE" // the SQLite file, default h5pay.db
+	// The header in which a proxy sends the client's address, and the number of trusted proxies,
+	// see server.Addresses. Set them only behind such a proxy; otherwise a client can forge its
+	// address.
 	proxySetting   = "CLIENT_IP_HEADER"
-	proxiesSetting = "TRUSTED_PROXIES" // 1 unless set
-	// The merchant's client certificate and its key, as the merchant platform
-	// gives them out: apiclient_cert.pem and apiclient_key.pem. Refunds need them.
+	proxiesSetting = "TRUSTED_PROXIES" // default 1
+	// The merchant's client certificate and its key as PEM files, from the merchant platform:
+	// apiclient_cert.pem and apiclient_key.pem. Refunds require them.
 	certSetting = "WECHAT_CERT_FILE"
 	keySetting  = "WECHAT_KEY_FILE"
 )
 
-// serve runs the signer as a plain HTTP server with the page from public/,
-// until it is interrupted. With a flag it puts products into the database instead.
+// serve runs the signer as an HTTP server, with the page from public/, until it is interrupted.
+// With a flag it adds products to the database instead.
 func serve() {
 	demo := flag.Bool("seed-demo", false, "put the demo catalogue into the database, and end")
 	file := flag.String("sql", "", "run the SQL statements of this `file` in the database, - for standard input, and end")
@@ -113,7 +113,7 @@ func listen(ctx context.Context, log *slog.Logger) error {
 	ended := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
-		// The answers in flight are about money: let them finish.
+		// The responses in progress are about money: let them finish.
 		grace, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 		defer cancel()
 		ended <- srv.Shutdown(grace)
@@ -125,12 +125,12 @@ func listen(ctx context.Context, log *slog.Logger) error {
 	return <-ended
 }
 
-// catalogueHint names the commands that put products in. They need nothing but Go
-// and may run beside the server.
+// catalogueHint names the commands that add products. They require only Go and may run while the
+// server runs.
 const catalogueHint = "go run ./signer -seed-demo puts the demo catalogue in, go run ./signer -sql FILE runs your own INSERT statements, see README"
 
-// loadProducts puts products into the database: the demo catalogue, or what the statements
-// of a file put in. All statements of the file run, or none.
+// loadProducts adds products to the database: the demo catalogue, or the result of a file's
+// statements. All statements run in one transaction.
 func loadProducts(ctx context.Context, demo bool, file string, stdin io.Reader, out io.Writer) error {
 	if demo && strings.HasPrefix(os.Getenv("SHOP_URL"), "https:") {
 		return errors.New("-seed-demo is for a shop on this machine, and SHOP_URL is https: use -sql")
@@ -180,8 +180,8 @@ func readSQL(file string, stdin io.Reader) ([]byte, error) {
 	return os.ReadFile(file)
 }
 
-// newClient returns a client for calls to WeChat, which follows no redirect: the
-// requests carry secrets.
+// newClient returns a client for calls to WeChat. It follows no redirects, because the requests
+// carry secrets.
 func newClient(config *tls.Config) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = config
@@ -192,8 +192,7 @@ func newClient(config *tls.Config) *http.Client {
 	}
 }
 
-// certClient returns a client that presents the merchant's certificate, nil when
-// none is set.
+// certClient returns a client that presents the merchant's certificate, nil if none is set.
 func certClient() (*http.Client, error) {
 	certFile, keyFile := os.Getenv(certSetting), os.Getenv(keySetting)
 	if certFile == "" && keyFile == "" {
@@ -206,8 +205,8 @@ func certClient() (*http.Client, error) {
 	return newClient(&tls.Config{Certificates: []tls.Certificate{cert}}), nil
 }
 
-// runEvery calls do at once and after each pause, until ctx ends; in the Worker a cron
-// trigger does.
+// runEvery calls do at once and after each pause, until ctx ends. The Worker uses cron triggers
+// instead.
 func runEvery(ctx context.Context, pause time.Duration, do func()) {
 	tick := time.NewTicker(pause)
 	defer tick.Stop()
@@ -220,10 +219,10 @@ func runEvery(ctx context.Context, pause time.Duration, do func()) {
 	}
 }
 
-// maxProxies is more proxies than any request passes.
+// maxProxies is more proxies than any request passes through.
 const maxProxies = 16
 
-// proxyAddresses reads where the proxies in front send the client's address.
+// proxyAddresses reads the settings of the proxies.
 func proxyAddresses(getenv func(string) string) (server.Addresses, error) {
 	a := server.Addresses{Header: getenv(proxySetting), Connection: true}
 	var wrong []error
@@ -246,9 +245,9 @@ func proxyAddresses(getenv func(string) string) (server.Addresses, error) {
 	return a, errors.Join(wrong...)
 }
 
-// openSQLite opens the database for one writer at a time, which is what SQLite
-// has. A new file is readable by its owner alone, since it holds openids and
-// addresses; SQLite gives the files beside it the same mode.
+// openSQLite opens the database with one connection, because SQLite allows one writer. Only the
+// owner can read a new file, since it holds openids and addresses. SQLite uses the same mode for
+// the files beside it.
 func openSQLite(name string) (*sql.DB, error) {
 	if err := createPrivate(name); err != nil {
 		return nil, fmt.Errorf("creating the database: %w", err)
@@ -261,8 +260,8 @@ func openSQLite(name string) (*sql.DB, error) {
 	return db, nil
 }
 
-// createPrivate makes an empty file with the mode 0600, whatever the umask is. A
-// file that exists stays as it is.
+// createPrivate creates an empty file with mode 0600, whatever the umask is. It does not change an
+// existing file.
 func createPrivate(name string) error {
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if errors.Is(err, fs.ErrExist) {

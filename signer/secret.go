@@ -6,13 +6,13 @@ import (
 	"h5pay/wechat"
 )
 
-// namedSecret is a secret and the setting that holds it.
+// namedSecret is a secret and the name of its setting.
 type namedSecret struct {
 	name  string
 	value wechat.Secret
 }
 
-// advice says how to get another secret of this name.
+// advice returns how to get a new secret for the setting.
 func (s namedSecret) advice() string {
 	switch s.name {
 	case "WECHAT_APPSECRET":
@@ -23,7 +23,7 @@ func (s namedSecret) advice() string {
 	return ": draw one with `openssl rand -hex 32`"
 }
 
-// secrets returns all secrets of the settings, set or not.
+// secrets returns all secrets of the settings, including empty ones.
 func (s *settings) secrets() []namedSecret {
 	return []namedSecret{
 		{"WECHAT_APPSECRET", s.AppSecret},
@@ -36,9 +36,9 @@ func (s *settings) secrets() []namedSecret {
 	}
 }
 
-// checkSecrets returns an error for each secret of a public shop that strangers can
-// know or guess: one from an example or from the simulator, one that another setting
-// has too, and one with a pattern. A shop on this machine may have any.
+// checkSecrets returns an error for each secret of a public shop that others may know or guess.
+// Such a secret comes from an example or the simulator, equals another setting, or has a pattern. A
+// shop on this machine may use any secret.
 func (s *settings) checkSecrets() (wrong []error) {
 	if !s.public() {
 		return nil
@@ -64,17 +64,16 @@ func (s *settings) checkSecrets() (wrong []error) {
 	return wrong
 }
 
-// public reports whether the shop is open to the internet. The address of one on
-// this machine is http.
+// public reports whether the shop is on the internet. The address of a local shop has the scheme
+// http.
 func (s *settings) public() bool { return strings.HasPrefix(s.ShopURL, "https:") }
 
-// exampleWords stand in secrets of examples, this project's and others'. They are too
-// long for a random secret to hold one by chance.
+// exampleWords occur in example secrets of this and other projects. They are too long to occur in a
+// random secret by chance.
 var exampleWords = []string{"change-me", "change_me", "changeme", "replace-me", "replace_me", "replaceme", "h5pay-", "h5paysimulator", "simulator", "example", "placeholder", "password", "your-", "your_"}
 
-// weakness says why a secret can be guessed, "" when it seems random. No secret
-// that is drawn at random in hexadecimal, base64 or digits is found weak, but for
-// one in a million.
+// weakness returns why a secret can be guessed, "" if it looks random. Of random secrets in
+// hexadecimal, base64 or digits, at most one in a million is called weak.
 func weakness(secret string) string {
 	lower := strings.ToLower(secret)
 	for _, word := range exampleWords {
@@ -84,7 +83,7 @@ func weakness(secret string) string {
 	}
 	const guessable = "can be guessed"
 	different := map[byte]bool{}
-	steps := 0 // from a character to itself or to a neighbour
+	steps := 0 // steps from a character to itself or a neighbour
 	for i := range len(lower) {
 		different[lower[i]] = true
 		if i > 0 && lower[i]-lower[i-1]+1 <= 2 {

@@ -18,7 +18,7 @@ import (
 	"h5pay/wechat"
 )
 
-// exampleEnv returns the settings that a fresh clone starts with.
+// exampleEnv returns the settings of a fresh clone.
 func exampleEnv(t *testing.T) map[string]string {
 	t.Helper()
 	env, err := stack.NewEnv("../.dev.vars.example")
@@ -73,8 +73,8 @@ func TestExampleSettingsAreValid(t *testing.T) {
 	}
 }
 
-// The tests that look for secrets where none may be take them from the example:
-// what is in it and not among the plain values of wrangler.toml.
+// Every secret is in .dev.vars.example. The tests that search for leaked secrets take them from the
+// example: its values that are not among the plain values of wrangler.toml.
 func TestEverySecretIsInTheExample(t *testing.T) {
 	env := exampleEnv(t)
 	got, err := loadSettings(func(name string) string { return env[name] })
@@ -171,7 +171,7 @@ func TestWebhookSettings(t *testing.T) {
 		secrets          int
 	}{
 		{"", "", "", 0},
-		{"", strings.Repeat("s", 32), "", 0}, // is ready, goes nowhere
+		{"", strings.Repeat("s", 32), "", 0}, // the health check passes, and no request is sent
 		{"https://erp.example.com/h5pay?shop=1", strings.Repeat("s", 32), "", 1},
 		{"http://localhost:9000", strings.Repeat("s", 32), strings.Repeat("o", 32), 2},
 		{"http://[::1]:9000/", strings.Repeat("s", 32), "", 1},
@@ -254,7 +254,7 @@ func TestBadSettingIsNamedAndNotShown(t *testing.T) {
 	}
 }
 
-// An operator who has just begun hears of everything at once.
+// All invalid settings are reported at once.
 func TestEveryBadSettingIsNamedOnce(t *testing.T) {
 	_, err := loadSettings(func(string) string { return "" })
 	if err == nil {
