@@ -77,7 +77,7 @@ func TestEveryPageOutsideWeChat(t *testing.T) {
 	t.Run("a computer", func(t *testing.T) {
 		p := newPlace(t, wechattest.Desktop)
 		p.open(world.sim.PhoneURL + "/orders")
-		p.until("no orders", `document.querySelector(".weui-msg")`)
+		p.until("no orders", `document.querySelector("main .weui-msg")`)
 		p.look("orders-none")
 		p.open(world.sim.PhoneURL + "/")
 		p.choose("cake")

@@ -13,7 +13,7 @@ var (
 	textRemove              = text{"减一件", "Remove one"}
 	textCheckout            = text{"去支付", "Check out"}
 	textOrdering            = text{"正在下单", "Placing the order"}
-	textChooseProducts      = text{"请选择商品", "Choose something"}
+	textChooseProducts      = text{"请选择商品", "Add products"}
 	textTotal               = text{"合计", "Total"}
 	textPay                 = text{"微信支付", "Pay with WeChat"}
 	textPaying              = text{"正在打开微信支付", "Opening WeChat Pay"}
@@ -121,7 +121,7 @@ type errorText struct {
 }
 
 var errorTexts = map[api.Code]errorText{
-	codeOffline:              {text{"网络不稳定，请重试", "No connection"}, text{"请检查网络后重试", "Check your network and try again"}, actionRetry},
+	codeOffline:              {text{"网络不稳定", "No connection"}, text{"请检查网络后重试", "Check your network and try again"}, actionRetry},
 	codeBadResponse:          {text{"服务暂时不可用", "The shop is unavailable"}, text{"请稍后重试", "Please try again in a moment"}, actionRetry},
 	codeBridge:               {text{"未检测到微信支付环境", "WeChat Pay is not available here"}, text{"请在微信中打开本页后重试", "Open this page in WeChat and try again"}, actionRetry},
 	codeSignInDeclined:       {text{"需要登录后下单", "Sign in to order"}, text{"您拒绝了授权，可以重新登录", "You declined the sign-in. You can sign in again"}, actionSignIn},
