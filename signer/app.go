@@ -153,7 +153,7 @@ func (p platform) sizeWithin(limit int64) func(context.Context) (order.Size, err
 func (p platform) checks(set settings) []api.HealthCheck {
 	wechat := api.HealthCheck{Name: "wechat", OK: true}
 	if set.BaseURL != "" {
-		wechat = api.HealthCheck{Name: "wechat", OK: !set.public(), Problem: "WECHAT_BASE_URL is set: WeChat is a simulation and no payment is real"}
+		wechat = api.HealthCheck{Name: "wechat", OK: !set.public(), Problem: "WECHAT_BASE_URL is set: payments are simulated"}
 	}
 	checks := []api.HealthCheck{wechat}
 	for _, c := range []struct {
@@ -161,8 +161,8 @@ func (p platform) checks(set settings) []api.HealthCheck {
 		there   bool
 		without string
 	}{
-		{"certificate", p.certDoer != nil, "WECHAT_CERT is not bound, or natively WECHAT_CERT_FILE not set: there are no refunds"},
-		{"limits", p.addressLimit != nil && p.ownerLimit != nil, "ADDRESS_LIMIT or OWNER_LIMIT is not bound: anyone may call as often as they like"},
+		{"certificate", p.certDoer != nil, "WECHAT_CERT is not bound (native server: WECHAT_CERT_FILE is not set): refunds are disabled"},
+		{"limits", p.addressLimit != nil && p.ownerLimit != nil, "ADDRESS_LIMIT or OWNER_LIMIT is not bound: calls are not rate limited"},
 	} {
 		check := api.HealthCheck{Name: c.name, OK: true}
 		if !c.there {

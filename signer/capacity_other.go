@@ -188,7 +188,7 @@ func (g *loadLimiter) warn(what string) {
 	if time.Since(g.warnedAt) < time.Minute {
 		return
 	}
-	g.log.Warn("the server is full", "of", what, "turned_away", g.rejected)
+	g.log.Warn("the server is full", "limit", what, "rejected", g.rejected)
 	g.warnedAt, g.rejected = time.Now(), 0
 }
 

@@ -17,5 +17,5 @@ func (a app) runCron(ctx context.Context, cron string) error {
 	case job.CheckBills:
 		return a.checkBills(ctx)
 	}
-	return fmt.Errorf("no job has the cron trigger %q", cron)
+	return fmt.Errorf("unknown cron trigger %q", cron)
 }

@@ -10,8 +10,10 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -200,7 +202,7 @@ func TestTimerRunsAtOnce(t *testing.T) {
 func TestWeakSecretErrorsGiveAdvice(t *testing.T) {
 	env := publicEnv(t)
 	for name, want := range map[string]string{
-		"WECHAT_APPSECRET": "official account's platform",
+		"WECHAT_APPSECRET": "official account platform",
 		"WECHAT_API_KEY":   "merchant platform",
 		"SESSION_KEY":      "openssl rand -hex 32",
 	} {
@@ -209,6 +211,64 @@ func TestWeakSecretErrorsGiveAdvice(t *testing.T) {
 		_, err := loadSettings(func(name string) string { return weak[name] })
 		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// An error in a setting of the native server names the setting and says what is wanted.
+func TestNativeSettingErrors(t *testing.T) {
+	dir := t.TempDir()
+	text := filepath.Join(dir, "text")
+	if err := os.WriteFile(text, []byte(strings.Repeat("not a database, not a certificate\n", 100)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	taken, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for _, test := range []struct {
+		env  map[string]string
+		want string
+	}{
+		{map[string]string{addrSetting: "8787"}, "setting LISTEN: want a free host:port"},
+		{map[string]string{addrSetting: "localhost:99999"}, "setting LISTEN: want a free host:port"},
+		{map[string]string{addrSetting: taken.Addr().String()}, "setting LISTEN: want a free host:port"},
+		{map[string]string{dbSetting: dir}, "setting DB_FILE: want a SQLite file that this user can write"},
+		{map[string]string{dbSetting: text}, "setting DB_FILE: want a SQLite file that this user can write"},
+		{map[string]string{dbSetting: filepath.Join(dir, "none", "h5pay.db")}, "setting DB_FILE: want a SQLite file that this user can write"},
+		{map[string]string{certSetting: text}, "setting WECHAT_KEY_FILE must be set, because WECHAT_CERT_FILE is set"},
+		{map[string]string{keySetting: text}, "setting WECHAT_CERT_FILE must be set, because WECHAT_KEY_FILE is set"},
+		{map[string]string{certSetting: text, keySetting: text}, "settings WECHAT_CERT_FILE and WECHAT_KEY_FILE: want the merchant's PEM files"},
+		{map[string]string{certSetting: filepath.Join(dir, "none"), keySetting: text}, "settings WECHAT_CERT_FILE and WECHAT_KEY_FILE: want the merchant's PEM files"},
+	} {
+		t.Run(test.want, func(t *testing.T) {
+			t.Setenv(dbSetting, filepath.Join(t.TempDir(), "h5pay.db"))
+			t.Setenv(addrSetting, "localhost:0")
+			for name, value := range test.env {
+				t.Setenv(name, value)
+			}
+			ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+			defer stop()
+			if err := listen(ctx, slog.New(slog.DiscardHandler)); err == nil || !strings.HasPrefix(err.Error(), test.want) {
+				t.Errorf("%v: %v, want %s", test.env, err, test.want)
+			}
+		})
+	}
+}
+
+// An error in the settings of a proxy names the setting and says what is wanted.
+func TestProxySettingErrors(t *testing.T) {
+	for _, test := range []struct{ header, proxies, want string }{
+		{"X Real IP", "", "setting CLIENT_IP_HEADER must be a header name"},
+		{"Forwarded", "", "setting CLIENT_IP_HEADER must not be Forwarded"},
+		{"X-Forwarded-For", "0", "setting TRUSTED_PROXIES must be a number from 1 to 16"},
+		{"X-Forwarded-For", "two", "setting TRUSTED_PROXIES must be a number from 1 to 16"},
+		{"", "1", "setting TRUSTED_PROXIES requires CLIENT_IP_HEADER"},
+	} {
+		env := map[string]string{proxySetting: test.header, proxiesSetting: test.proxies}
+		if _, err := proxyAddresses(func(name string) string { return env[name] }); err == nil || !strings.HasPrefix(err.Error(), test.want) {
+			t.Errorf("%v: %v, want %s", env, err, test.want)
 		}
 	}
 }

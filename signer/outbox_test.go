@@ -26,7 +26,7 @@ func TestNativeSignerDelivers(t *testing.T) {
 		why    string
 	}{
 		"acknowledged": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }, api.EventDelivered, ""},
-		"refused":      {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusTeapot) }, api.EventPending, "HTTP 418"},
+		"rejected":     {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusTeapot) }, api.EventPending, "HTTP 418"},
 		"sent elsewhere": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
 		}, api.EventPending, "HTTP 307"},

@@ -28,11 +28,11 @@ func serve() {
 	log := slog.New(slog.NewJSONHandler(worker.Log(), nil))
 	var a app
 	if !isBound("DB") {
-		a = unavailable(&settingError{"d1_databases", "needs a binding named DB"}, "", log)
+		a = unavailable(&settingError{"d1_databases", "must bind a database to DB"}, "", log)
 	} else {
 		db := worker.OpenD1("DB")
 		p := platform{getenv: getenv, db: db, doer: worker.Fetch(), webhookDoer: worker.Fetch().StatusOnly(), log: log, d1: true,
-			catalogueHint: "README, Going live, has the statement that puts products in"}
+			catalogueHint: "see README, Going live, for the statement that adds products"}
 		p.size = func(context.Context) (order.Size, error) { return order.Size{Used: warm.DatabaseSize(db)}, nil }
 		if isBound(certBinding) {
 			p.certDoer = worker.FetchThrough(certBinding)

@@ -46,8 +46,8 @@ const (
 // serve runs the signer as an HTTP server, with the page from public/, until it is interrupted.
 // With a flag it adds products to the database instead.
 func serve() {
-	demo := flag.Bool("seed-demo", false, "put the demo catalogue into the database, and end")
-	file := flag.String("sql", "", "run the SQL statements of this `file` in the database, - for standard input, and end")
+	demo := flag.Bool("seed-demo", false, "add the demo catalogue to the database and exit")
+	file := flag.String("sql", "", "run the SQL statements of this `file` in the database and exit; - reads standard input")
 	flag.Parse()
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -55,7 +55,7 @@ func serve() {
 	run := listen
 	switch {
 	case flag.NArg() > 0:
-		fmt.Fprintf(os.Stderr, "signer: takes flags only, not %q\n", flag.Arg(0))
+		fmt.Fprintf(os.Stderr, "signer: unexpected argument %q: want flags only\n", flag.Arg(0))
 		os.Exit(2)
 	case *demo || *file != "":
 		run = func(ctx context.Context, _ *slog.Logger) error {
@@ -69,19 +69,15 @@ func serve() {
 }
 
 func listen(ctx context.Context, log *slog.Logger) error {
-	file := getenvOr(dbSetting, "h5pay.db")
-	db, err := openSQLite(file)
+	db, file, err := openDatabase(ctx)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	if err := order.Migrate(ctx, db); err != nil {
-		return err
-	}
 	if products, err := order.NewStore(db).Products(ctx); err != nil {
 		return err
 	} else if len(products) == 0 {
-		log.Warn("the catalogue is empty, there is nothing to buy", "to_fill_it", catalogueHint)
+		log.Warn("the catalogue is empty", "hint", catalogueHint)
 	}
 	events := newDeliverySignal()
 	p := platform{
@@ -95,15 +91,15 @@ func listen(ctx context.Context, log *slog.Logger) error {
 		p.certDoer = cert
 	}
 	if _, err := loadSettings(os.Getenv); err != nil {
-		log.Error("the shop is misconfigured, every call is answered 503", "error", err)
+		log.Error("the shop is misconfigured: every call gets status 503", "error", err)
 	}
 	if _, err := os.Stat("public/index.html"); err != nil {
-		log.Warn("public/index.html is not there, so the server has no page: run make build in this folder first")
+		log.Warn("public/index.html is missing, so there is no page: run make build")
 	}
 	a := newApp(p)
 	l, err := net.Listen("tcp", getenvOr(addrSetting, "localhost:8787"))
 	if err != nil {
-		return err
+		return fmt.Errorf("setting %s: want a free host:port, like localhost:8787: %w", addrSetting, err)
 	}
 	g := newLoadLimiter(defaultCapacity, a, static.New(os.DirFS("public")), log)
 	srv := g.server()
@@ -118,7 +114,7 @@ func listen(ctx context.Context, log *slog.Logger) error {
 		defer cancel()
 		ended <- srv.Shutdown(grace)
 	}()
-	log.Info("signer listens", "addr", l.Addr().String())
+	log.Info("signer is listening", "addr", l.Addr().String())
 	if err := srv.Serve(g.listener(l)); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
@@ -127,22 +123,19 @@ func listen(ctx context.Context, log *slog.Logger) error {
 
 // catalogueHint names the commands that add products. They require only Go and may run while the
 // server runs.
-const catalogueHint = "go run ./signer -seed-demo puts the demo catalogue in, go run ./signer -sql FILE runs your own INSERT statements, see README"
+const catalogueHint = "go run ./signer -seed-demo adds the demo catalogue; go run ./signer -sql FILE runs your own INSERT statements, see README"
 
 // loadProducts adds products to the database: the demo catalogue, or the result of a file's
 // statements. All statements run in one transaction.
 func loadProducts(ctx context.Context, demo bool, file string, stdin io.Reader, out io.Writer) error {
 	if demo && strings.HasPrefix(os.Getenv("SHOP_URL"), "https:") {
-		return errors.New("-seed-demo is for a shop on this machine, and SHOP_URL is https: use -sql")
+		return errors.New("flag -seed-demo: want a local shop, but SHOP_URL is https; use -sql instead")
 	}
-	db, err := openSQLite(getenvOr(dbSetting, "h5pay.db"))
+	db, _, err := openDatabase(ctx)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	if err := order.Migrate(ctx, db); err != nil {
-		return err
-	}
 	if demo {
 		if err := order.Seed(ctx, db); err != nil {
 			return err
@@ -198,9 +191,15 @@ func certClient() (*http.Client, error) {
 	if certFile == "" && keyFile == "" {
 		return nil, nil
 	}
+	if certFile == "" {
+		return nil, &settingError{certSetting, "must be set, because " + keySetting + " is set"}
+	}
+	if keyFile == "" {
+		return nil, &settingError{keySetting, "must be set, because " + certSetting + " is set"}
+	}
 	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
 	if err != nil {
-		return nil, fmt.Errorf("%s and %s: %w", certSetting, keySetting, err)
+		return nil, fmt.Errorf("settings %s and %s: want the merchant's PEM files, apiclient_cert.pem and apiclient_key.pem: %w", certSetting, keySetting, err)
 	}
 	return newClient(&tls.Config{Certificates: []tls.Certificate{cert}}), nil
 }
@@ -228,9 +227,9 @@ func proxyAddresses(getenv func(string) string) (server.Addresses, error) {
 	var wrong []error
 	switch {
 	case strings.Trim(strings.ToLower(a.Header), "abcdefghijklmnopqrstuvwxyz0123456789-") != "":
-		wrong = append(wrong, &settingError{proxySetting, "must be the name of a header, like X-Real-IP or X-Forwarded-For"})
+		wrong = append(wrong, &settingError{proxySetting, "must be a header name, like X-Real-IP or X-Forwarded-For"})
 	case strings.EqualFold(a.Header, "Forwarded"):
-		wrong = append(wrong, &settingError{proxySetting, "must be a header that holds addresses and nothing else; Forwarded holds more"})
+		wrong = append(wrong, &settingError{proxySetting, "must not be Forwarded: want a header that contains only addresses"})
 	}
 	if n := getenv(proxiesSetting); n != "" {
 		var err error
@@ -239,10 +238,24 @@ func proxyAddresses(getenv func(string) string) (server.Addresses, error) {
 		case err != nil || a.Proxies < 1 || a.Proxies > maxProxies:
 			wrong = append(wrong, &settingError{proxiesSetting, fmt.Sprintf("must be a number from 1 to %d", maxProxies)})
 		case a.Header == "":
-			wrong = append(wrong, &settingError{proxiesSetting, "is set, and " + proxySetting + " is not"})
+			wrong = append(wrong, &settingError{proxiesSetting, "requires " + proxySetting})
 		}
 	}
 	return a, errors.Join(wrong...)
+}
+
+// openDatabase opens the file in DB_FILE, creates its tables, and returns its name too.
+func openDatabase(ctx context.Context) (db *sql.DB, file string, err error) {
+	file = getenvOr(dbSetting, "h5pay.db")
+	if db, err = openSQLite(file); err == nil {
+		if err = order.Migrate(ctx, db); err != nil {
+			db.Close()
+		}
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("setting %s: want a SQLite file that this user can write: %w", dbSetting, err)
+	}
+	return db, file, nil
 }
 
 // openSQLite opens the database with one connection, because SQLite allows one writer. Only the

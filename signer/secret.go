@@ -16,11 +16,11 @@ type namedSecret struct {
 func (s namedSecret) advice() string {
 	switch s.name {
 	case "WECHAT_APPSECRET":
-		return ": take the one that the official account's platform shows"
+		return ": use the AppSecret that the official account platform shows"
 	case "WECHAT_API_KEY":
-		return ": draw one with `openssl rand -hex 16` and set it at the merchant platform"
+		return ": generate one with `openssl rand -hex 16` and set it on the merchant platform"
 	}
-	return ": draw one with `openssl rand -hex 32`"
+	return ": generate one with `openssl rand -hex 32`"
 }
 
 // secrets returns all secrets of the settings, including empty ones.
@@ -78,10 +78,10 @@ func weakness(secret string) string {
 	lower := strings.ToLower(secret)
 	for _, word := range exampleWords {
 		if strings.Contains(lower, word) {
-			return "is that of an example"
+			return "is an example value"
 		}
 	}
-	const guessable = "can be guessed"
+	const guessable = "is easy to guess"
 	different := map[byte]bool{}
 	steps := 0 // steps from a character to itself or a neighbour
 	for i := range len(lower) {

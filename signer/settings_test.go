@@ -206,6 +206,14 @@ func TestBadSettingIsNamedAndNotShown(t *testing.T) {
 		{"TRADE_TYPES", "JSAPI;NATIVE"},
 		{"TRADE_TYPES", "JSAPI,,MWEB"},
 		{"TRADE_TYPES", "NATIVE,MWEB,NATIVE"},
+		{"UNPAID_LIMITS", "100,50,200"},
+		{"UNPAID_LIMITS", "100,50,200,0"},
+		{"KEEP_UNPAID_DAYS", "7"},
+		{"KEEP_UNPAID_DAYS", "a month"},
+		{"DATABASE_MB", "9"},
+		{"DATABASE_MB", "1 GB"},
+		{"D1_STATEMENTS", "49"},
+		{"D1_STATEMENTS", "many"},
 		{"WECHAT_APPID", ""},
 		{"WECHAT_APPID", "wx123"},
 		{"WECHAT_APPID", "gh5a1e0f7c3b2d4968"},
@@ -247,8 +255,11 @@ func TestBadSettingIsNamedAndNotShown(t *testing.T) {
 			if !errors.As(err, &bad) || bad.Name != test.name {
 				t.Fatalf("got %v, want an error about %s", err, test.name)
 			}
+			if !strings.HasPrefix(bad.Problem, "must ") && bad.Problem != "is not set" {
+				t.Errorf("%v does not say what is wanted", err)
+			}
 			if test.value != "" && strings.Contains(err.Error(), test.value) {
-				t.Errorf("the error holds the value: %v", err)
+				t.Errorf("the error contains the value: %v", err)
 			}
 		})
 	}
@@ -258,7 +269,7 @@ func TestBadSettingIsNamedAndNotShown(t *testing.T) {
 func TestEveryBadSettingIsNamedOnce(t *testing.T) {
 	_, err := loadSettings(func(string) string { return "" })
 	if err == nil {
-		t.Fatal("an empty shop opens")
+		t.Fatal("a shop without settings starts")
 	}
 	text := err.Error()
 	for _, name := range []string{"SHOP_NAME", "SHOP_URL", "WECHAT_APPID", "WECHAT_MCH_ID", "WECHAT_APPSECRET", "WECHAT_API_KEY", "SESSION_KEY"} {
