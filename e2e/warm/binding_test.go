@@ -51,14 +51,14 @@ func TestFetchThroughABindingPresentsTheCertificate(t *testing.T) {
 // What is not bound is an error that says so, and costs nothing else.
 func TestMissingBindings(t *testing.T) {
 	w := newWorld(t, nil)
-	if status, text, err := w.get("/limit", "key", "x"); err != nil || status != 200 || text != "false wrangler.toml binds nothing to LIMIT that has limit" {
+	if status, text, err := w.get("/limit", "key", "x"); err != nil || status != 200 || text != "false wrangler.toml: want a binding LIMIT with the method limit" {
 		t.Errorf("limit: %d %q, %v", status, text, err)
 	}
 	res, err := w.client.Post(w.worker.URL+"/certified?url=https://localhost/", "text/xml", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := readAll(t, res); res.StatusCode != http.StatusBadGateway || !strings.Contains(text, "binds nothing to CERT that has fetch") {
+	if text := readAll(t, res); res.StatusCode != http.StatusBadGateway || !strings.Contains(text, "want a binding CERT with the method fetch") {
 		t.Errorf("cert: %d %q", res.StatusCode, text)
 	}
 	w.wantWork("after", "fetch", "1", "d1", "1")

@@ -1,9 +1,8 @@
-// Bodies are read body and capped, never streamed into Go.
-const maxDrained = 16 * 1024 * 1024; // bytes read of a body that is too long
+// Bodies are read completely and limited in size. They are never streamed into Go.
+const maxDrained = 16 * 1024 * 1024; // bytes to read of a body that is too long
 
-// readBody keeps the first max bytes of the body of a Request or a Response.
-// It reads on to the end of what is longer, up to a point, so that the sender
-// hears the answer.
+// readBody returns the first max bytes of the body of a Request or a Response. It reads and drops
+// the rest up to maxDrained bytes, so that the sender receives the response.
 export async function readBody(message, max) {
   const size = message.headers.get("Content-Length");
   if (size && Number(size) <= max && !message.headers.has("Content-Encoding")) {

@@ -44,7 +44,7 @@ func TestReaderRefusesBadNumbers(t *testing.T) {
 	}
 }
 
-// Whatever the bytes are, reading them ends and stays within them.
+// Reading arbitrary bytes ends and stays within them.
 func FuzzReader(f *testing.F) {
 	f.Add([]byte(nil))
 	f.Add([]byte{0, 0, 0, 0})

@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// fakeJS plays JavaScript: it answers calls by do, in another goroutine. A call
-// for which do returns nil is answered when it is aborted.
+// fakeJS simulates JavaScript: it answers calls with do in another goroutine. If do returns nil,
+// the call is answered when it is aborted.
 func fakeJS(do func(op op, r *reader) *message) *bridge {
 	var b *bridge
 	hanging := map[uint32]bool{}
@@ -64,7 +64,7 @@ func TestFetchCarriesTheWholeRequest(t *testing.T) {
 	}
 }
 
-// Neither the headers nor the body of an answer are asked for.
+// StatusOnly requests neither the headers nor the body.
 func TestStatusOnlyFetch(t *testing.T) {
 	b := fakeJS(func(_ op, r *reader) *message {
 		for r.remaining() > 1 {
@@ -108,7 +108,7 @@ func TestFetchEndsWithItsContext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // the second finds the context over
+	for range 2 { // the second call has an ended context
 		if _, err := (Fetch{calls: b}).Do(req); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}
@@ -264,7 +264,7 @@ func TestEvents(t *testing.T) {
 			b, _ := io.ReadAll(r.Body)
 			w.Header().Set("X-Seen", r.Method+" "+r.URL.String()+" "+r.RemoteAddr+" "+r.Header.Get("Cookie"))
 			w.WriteHeader(http.StatusCreated)
-			w.WriteHeader(http.StatusTeapot) // too late
+			w.WriteHeader(http.StatusTeapot) // ignored
 			w.Write(b)
 		}),
 		Cron: func(_ context.Context, pattern string, at time.Time) error {
@@ -304,7 +304,7 @@ func TestEvents(t *testing.T) {
 		{"half a cron", new(message).add(eventCron).add("x"), []string{errMessage.Error()}},
 		{"queue", queue, []string{"half", "m2"}},
 		{"half a queue", new(message).add(eventQueue).add("q").addInt(1).add("m1"), []string{errMessage.Error()}},
-		{"unknown", new(message).add("email"), []string{"warm: nothing here takes this event"}},
+		{"unknown", new(message).add("email"), []string{"warm: no handler for this event"}},
 	} {
 		r := newReader(p.event(t.Context(), test.event.bytes()).bytes())
 		var got []string
