@@ -2,11 +2,11 @@ package api
 
 import "strconv"
 
-// Fen is an amount of money in fen, a hundredth of a yuan. It is the only unit
-// in which h5pay stores, compares and transports money.
+// Fen is an amount in fen, a hundredth of a yuan. h5pay stores, compares and transports money only
+// in this unit.
 type Fen int64
 
-// String returns the amount in yuan with two decimals, "12.30", for people.
+// String returns the amount in yuan with two decimals, for example "12.30", for display.
 func (f Fen) String() string {
 	sign := ""
 	u := uint64(f)
