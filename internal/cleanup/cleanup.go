@@ -54,7 +54,7 @@ func Main(run func() int) {
 		os.Exit(1)
 	}
 	code := run()
-	left := r.left()
+	left := r.leftoverProcesses()
 	if err := r.end(); err != nil {
 		left = append(left, err.Error())
 	}
@@ -146,10 +146,10 @@ func endWithParent() {
 	os.Exit(1)
 }
 
-// left names the processes that do not end.
-func (r *run) left() []string {
+// leftoverProcesses names the processes that do not end.
+func (r *run) leftoverProcesses() []string {
 	var left []string
-	for _, p := range waitGone(r.dir, grace) {
+	for _, p := range waitForExit(r.dir, grace) {
 		left = append(left, fmt.Sprintf("process %d: %.200s", p.pid, p.command))
 	}
 	return left
@@ -196,9 +196,9 @@ type process struct {
 	command string
 }
 
-// waitGone waits until no process of the run is left, and returns those that are.
-func waitGone(dir string, patience time.Duration) []process {
-	deadline := time.Now().Add(patience)
+// waitForExit waits until no process of the run is left, and returns those that are.
+func waitForExit(dir string, timeout time.Duration) []process {
+	deadline := time.Now().Add(timeout)
 	for {
 		found := processes(dir)
 		if len(found) == 0 || time.Now().After(deadline) {
@@ -212,7 +212,7 @@ func waitGone(dir string, patience time.Duration) []process {
 // within it, and all their descendants. Chromium, for one, overwrites the
 // environment of some of its processes.
 func processes(dir string) []process {
-	all := snapshot()
+	all := listMachine()
 	in := map[int]bool{}
 	for _, p := range all {
 		in[p.pid] = p.run == dir || strings.HasPrefix(p.run, dir+"/")
@@ -241,8 +241,8 @@ type entry struct {
 	dir, command string // working folder, "" where it cannot be known
 }
 
-// snapshot returns the running processes that this user may look at.
-func snapshot() []entry {
+// listMachine returns the running processes that this user may look at.
+func listMachine() []entry {
 	if _, err := os.Stat("/proc/self/environ"); err != nil {
 		return listProcesses()
 	}
@@ -304,7 +304,7 @@ func listProcesses() []entry {
 
 // emptyUnused removes what is in folder, unless a wrangler runs in tree.
 func emptyUnused(tree, folder string) {
-	all := snapshot()
+	all := listMachine()
 	if !slices.ContainsFunc(all, func(e entry) bool { return e.dir != "" }) {
 		return // where processes run cannot be known
 	}

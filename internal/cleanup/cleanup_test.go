@@ -211,7 +211,7 @@ func checkGone(t *testing.T, dir string) {
 	t.Helper()
 	deadline := time.Now().Add(6 * grace)
 	for {
-		left := waitGone(dir, 0)
+		left := waitForExit(dir, 0)
 		_, err := os.Stat(dir)
 		if len(left) == 0 && os.IsNotExist(err) {
 			return

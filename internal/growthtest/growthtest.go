@@ -10,14 +10,14 @@ import (
 )
 
 const (
-	factor   = 8                    // how much longer the long input is
-	margin   = 3                    // how much more than factor the work may grow
-	attempts = 20                   // measurements before a test fails
-	least    = 2 * time.Millisecond // of one measurement, so that the clock's resolution does not matter
+	factor      = 8                    // how much longer the long input is
+	margin      = 3                    // how much more than factor the work may grow
+	attempts    = 20                   // measurements before a test fails
+	minMeasured = 2 * time.Millisecond // of one measurement, so that the clock's resolution does not matter
 
-	// cheap is work per byte that harms nobody: 3 ms for 64 KiB. Below it the caches
+	// cheapPerByte is work per byte that harms nobody: 3 ms for 64 KiB. Below it the caches
 	// of the machine can make a long input cost more per byte than a short one.
-	cheap = 50 * time.Nanosecond
+	cheapPerByte = 50 * time.Nanosecond
 )
 
 // Linear fails the test when the work of do grows faster than its input. It
@@ -35,7 +35,7 @@ func Linear(t *testing.T, size int, input func(n int) []byte, do func([]byte)) {
 	var shortest, longest time.Duration
 	for range attempts {
 		shortest, longest = shorter(shortest, measure(short, do)), shorter(longest, measure(long, do))
-		if longest <= shortest*factor*margin || longest <= time.Duration(len(long))*cheap {
+		if longest <= shortest*factor*margin || longest <= time.Duration(len(long))*cheapPerByte {
 			return
 		}
 	}
@@ -58,7 +58,7 @@ func measure(b []byte, do func([]byte)) time.Duration {
 	for {
 		do(b)
 		calls++
-		if took := used() - began; took >= least {
+		if took := used() - began; took >= minMeasured {
 			return max(took/time.Duration(calls), 1)
 		}
 	}

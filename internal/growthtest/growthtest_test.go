@@ -21,7 +21,7 @@ func TestLinearAcceptsLinearWork(t *testing.T) {
 }
 
 // Quadratic work grows past the margin. Waiting is no work.
-func TestMeasureTellsQuadraticWork(t *testing.T) {
+func TestMeasureDetectsQuadraticWork(t *testing.T) {
 	quadratic := func(b []byte) { work(len(b) * len(b) / 100) }
 	short, long := measure(make([]byte, 500), quadratic), measure(make([]byte, 500*factor), quadratic)
 	if long <= short*factor*margin {

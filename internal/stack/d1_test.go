@@ -87,7 +87,7 @@ func TestD1KeepsItsFilesThroughAKill(t *testing.T) {
 	}
 }
 
-func TestStartIsAbandonedWithItsContext(t *testing.T) {
+func TestStartIsCancelledWithItsContext(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)

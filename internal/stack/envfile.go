@@ -37,8 +37,8 @@ func ReadEnv(name string) (map[string]string, error) {
 	return env, lines.Err()
 }
 
-// drawn matches a setting that an example leaves empty.
-var drawn = regexp.MustCompile(`(?m)^([A-Z_]+)=""$`)
+// emptySetting matches a setting that an example leaves empty.
+var emptySetting = regexp.MustCompile(`(?m)^([A-Z_]+)=""$`)
 
 // WriteEnv writes the settings of an example to a new file that its owner alone may
 // read. Each setting that the example leaves empty gets a random value of 32
@@ -52,7 +52,7 @@ func WriteEnv(example, name string) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(drawn.ReplaceAllFunc(text, func(line []byte) []byte {
+	_, err = f.Write(emptySetting.ReplaceAllFunc(text, func(line []byte) []byte {
 		return fmt.Appendf(line[:len(line)-1:len(line)-1], "%s\"", randomSecret())
 	}))
 	return errors.Join(err, f.Close())

@@ -111,18 +111,18 @@ func StartShop(ctx context.Context, cfg ShopConfig) (*Shop, error) {
 // Tick fires the cron triggers of every minute, one after the other: wrangler does
 // not. It returns an error when a handler of the Worker fails.
 func (s *Shop) Tick(ctx context.Context) error {
-	return errors.Join(s.fire(ctx, job.Reconcile), s.Deliver(ctx))
+	return errors.Join(s.runJob(ctx, job.Reconcile), s.Deliver(ctx))
 }
 
 // Deliver fires the cron trigger that delivers webhooks.
-func (s *Shop) Deliver(ctx context.Context) error { return s.fire(ctx, job.Deliver) }
+func (s *Shop) Deliver(ctx context.Context) error { return s.runJob(ctx, job.Deliver) }
 
 // CheckBills fires the cron trigger that compares the books with WeChat's bill. A
 // simulator that was started again knows nothing of yesterday, so that only a test
 // wants it.
-func (s *Shop) CheckBills(ctx context.Context) error { return s.fire(ctx, job.CheckBills) }
+func (s *Shop) CheckBills(ctx context.Context) error { return s.runJob(ctx, job.CheckBills) }
 
-func (s *Shop) fire(ctx context.Context, j job.Job) error {
+func (s *Shop) runJob(ctx context.Context, j job.Job) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/cdn-cgi/handler/scheduled?cron="+url.QueryEscape(j.Cron()), nil)
 	if err != nil {
 		return err

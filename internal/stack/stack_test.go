@@ -39,9 +39,9 @@ func TestReadEnvDoesNotShowABadLine(t *testing.T) {
 
 // Each clone draws its own secrets: none stands in the repository, two clones have
 // different ones, and nobody else on the machine can read them.
-func TestWriteEnvDrawsSecrets(t *testing.T) {
+func TestWriteEnvGeneratesSecrets(t *testing.T) {
 	const example = "../../.dev.vars.example"
-	drawn := map[string]bool{}
+	seen := map[string]bool{}
 	for i := range 2 {
 		name := filepath.Join(t.TempDir(), "env")
 		if err := WriteEnv(example, name); err != nil {
@@ -55,10 +55,10 @@ func TestWriteEnvDrawsSecrets(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, setting := range []string{"SESSION_KEY", "SESSION_KEY_OLD", "ADMIN_TOKEN", "WEBHOOK_SECRET", "WEBHOOK_SECRET_OLD"} {
-			if len(env[setting]) != 32 || drawn[env[setting]] {
-				t.Errorf("clone %d: %s has %d characters, drawn before: %v", i, setting, len(env[setting]), drawn[env[setting]])
+			if len(env[setting]) != 32 || seen[env[setting]] {
+				t.Errorf("clone %d: %s has %d characters, drawn before: %v", i, setting, len(env[setting]), seen[env[setting]])
 			}
-			drawn[env[setting]] = true
+			seen[env[setting]] = true
 		}
 		if env["SHOP_URL"] != "http://localhost:8802" || env["WECHAT_API_KEY"] == "" {
 			t.Errorf("the other settings are %v", env)
@@ -91,7 +91,7 @@ func TestCheckPort(t *testing.T) {
 	}
 }
 
-func TestUnbuiltTreeSaysWhatToDo(t *testing.T) {
+func TestUnbuiltTreeNamesTheCommand(t *testing.T) {
 	if err := checkBuilt(t.TempDir()); err == nil || !strings.Contains(err.Error(), "make build") {
 		t.Errorf("got %v", err)
 	}

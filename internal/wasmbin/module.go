@@ -55,15 +55,15 @@ func Parse(b []byte) (*Module, error) {
 			return nil, fmt.Errorf("two sections %d", s.ID)
 		}
 		m.Sections = append(m.Sections, s)
-		if err := m.look(s); err != nil {
+		if err := m.readSection(s); err != nil {
 			return nil, fmt.Errorf("section %d: %w", s.ID, err)
 		}
 	}
 	return m, nil
 }
 
-// look reads the code and the data section.
-func (m *Module) look(s Section) error {
+// readSection reads the code and the data section.
+func (m *Module) readSection(s Section) error {
 	r := reader{b: s.Content}
 	switch s.ID {
 	case sectionCode:

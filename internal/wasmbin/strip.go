@@ -128,7 +128,7 @@ func (t *tables) strip() error {
 			}
 		}
 		for _, offset := range keep {
-			if err := t.need(needed, binary.LittleEndian.Uint32(rec[offset:])); err != nil {
+			if err := t.markNeeded(needed, binary.LittleEndian.Uint32(rec[offset:])); err != nil {
 				return fmt.Errorf("function %d: %w", i, err)
 			}
 		}
@@ -142,10 +142,10 @@ func (t *tables) strip() error {
 	return nil
 }
 
-// need marks the table by code at an offset: pairs of numbers, of which the
+// markNeeded marks the table by code at an offset: pairs of numbers, of which the
 // first says how a value changes and the second for how long it stays, up to a
 // change of 0. The first pair may have that.
-func (t *tables) need(needed []bool, offset uint32) error {
+func (t *tables) markNeeded(needed []bool, offset uint32) error {
 	if offset == 0 {
 		return nil
 	}

@@ -10,7 +10,7 @@ import (
 
 // What is not laid out like a Go program is left alone. (That a stripped program
 // runs is tested where one is built, in h5pay/wasmbuild.)
-func TestStripRefusesOtherBinaries(t *testing.T) {
+func TestStripRejectsOtherBinaries(t *testing.T) {
 	for name, data := range map[string]string{
 		"nothing":            "",
 		"no tables":          "some words",
