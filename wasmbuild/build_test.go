@@ -14,14 +14,14 @@ import (
 	"h5pay/internal/wasmbin"
 )
 
-// TestMain has whatever a test starts ended with the tests.
+// TestMain ends every process that a test started.
 func TestMain(m *testing.M) { cleanup.Main(m.Run) }
 
 func TestBuildLeavesOut(t *testing.T) {
 	for _, test := range []struct {
 		kind, pkg string
-		there     string   // a function of the program
-		left      []string // none of which is
+		there     string   // a function that the program has
+		left      []string // functions that it does not have
 	}{
 		{"worker", "h5pay/signer", "net/http.(*ServeMux).ServeHTTP",
 			[]string{"crypto/x509.", "crypto/internal/fips140/nistec.", "net/http.(*http2"}},
@@ -37,7 +37,7 @@ func TestBuildLeavesOut(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// The names of all functions are in the binary.
+			// The binary contains the names of all functions.
 			if !bytes.Contains(b, []byte(test.there)) {
 				t.Errorf("%s is not there", test.there)
 			}
@@ -70,8 +70,8 @@ func TestFailedBuildSaysWhatToDo(t *testing.T) {
 	}
 }
 
-// Programs built for a page run as any other: one that wants random numbers, and
-// one that strains what the runtime keeps about functions.
+// Programs built for the page run like others: one uses random numbers, and one uses all of the
+// runtime's function tables.
 func TestProgramsOfAPageRun(t *testing.T) {
 	for _, pkg := range []string{"random", "strain"} {
 		t.Run(pkg, func(t *testing.T) {
@@ -130,7 +130,7 @@ func TestReplacePackage(t *testing.T) {
 	}
 }
 
-// A Go that was fetched for go.mod's sake lives in the module cache.
+// A toolchain that was downloaded because of go.mod is in the module cache.
 func TestFindRootOutsideOfTheModuleCache(t *testing.T) {
 	root, err := findRoot(t.TempDir())
 	if err != nil {

@@ -1,14 +1,13 @@
-// Command wasmbuild compiles a package for js/wasm the way h5pay ships it:
+// Command wasmbuild compiles a package for js/wasm as h5pay ships it:
 //
 //	go run ./wasmbuild -for worker -o build/signer.wasm ./signer
 //	go run ./wasmbuild -for page -o build/page/app.wasm ./wasm
 //
-// It is `go build` without symbols, with stand-ins for some packages of the
-// standard library, with the result packed, and for a page without the lines of its
-// source. All of that matters to the one who waits for the binary; the stand-ins
-// are in folders beside this one, and each says what it leaves out, as do
-// wasmbin.Strip and wasmbin.Pack. A plain `go build` makes a program that behaves
-// the same and is much larger. docs/page.md has the figures.
+// It runs `go build` without symbols and replaces some packages of the standard library. It packs
+// the result and, for the page, removes source lines. This makes the binary smaller; a plain `go
+// build` gives a program with the same behaviour. The replacement packages are in the folders
+// beside this file. Each describes what it omits, as do wasmbin.Strip and wasmbin.Pack.
+// docs/page.md has the figures.
 package main
 
 import (
@@ -70,8 +69,8 @@ func build(out string, k kind, pkg string) error {
 	return os.WriteFile(out, packed, 0o644)
 }
 
-// compile runs go build, of the Go in root. HTTP/2 is left out with a tag of
-// net/http's own, which a page knows nothing of: it would need TLS.
+// compile runs go build with the toolchain in root. A build tag of net/http omits HTTP/2, which
+// would need TLS.
 func compile(out, root, overlay, pkg string) error {
 	cmd := exec.Command(filepath.Join(root, "bin", "go"), "build", "-trimpath", "-ldflags=-s -w", "-tags=nethttpomithttp2", "-overlay="+overlay, "-o", out, pkg)
 	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "GOROOT="+root, "GOTOOLCHAIN=local")

@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// ReadEnv reads a settings file in the form of .dev.vars: NAME="value" or
-// NAME=value, a line each; lines that begin with # are comments.
+// ReadEnv reads a settings file in the format of .dev.vars. Each line is NAME="value", NAME=value,
+// or a comment after #.
 func ReadEnv(name string) (map[string]string, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -29,7 +29,7 @@ func ReadEnv(name string) (map[string]string, error) {
 		}
 		key, value, ok := strings.Cut(line, "=")
 		if !ok {
-			// Not the line itself: it may be half a secret.
+			// Without the line, which may contain part of a secret.
 			return nil, fmt.Errorf("%s:%d: want NAME=\"value\"", name, n)
 		}
 		env[strings.TrimSpace(key)] = unquote(strings.TrimSpace(value))
@@ -37,12 +37,11 @@ func ReadEnv(name string) (map[string]string, error) {
 	return env, lines.Err()
 }
 
-// emptySetting matches a setting that an example leaves empty.
+// emptySetting matches a setting without a value in an example.
 var emptySetting = regexp.MustCompile(`(?m)^([A-Z_]+)=""$`)
 
-// WriteEnv writes the settings of an example to a new file that its owner alone may
-// read. Each setting that the example leaves empty gets a random value of 32
-// characters: a secret in an example would be everybody's.
+// WriteEnv copies the settings of an example to a new file that only the owner can read. Each empty
+// setting gets a random value of 32 characters, because a secret in an example is public.
 func WriteEnv(example, name string) error {
 	text, err := os.ReadFile(example)
 	if err != nil {

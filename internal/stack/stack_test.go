@@ -37,8 +37,8 @@ func TestReadEnvDoesNotShowABadLine(t *testing.T) {
 	}
 }
 
-// Each clone draws its own secrets: none stands in the repository, two clones have
-// different ones, and nobody else on the machine can read them.
+// Each clone generates its own secrets. The repository contains none, two clones differ, and only
+// the owner can read them.
 func TestWriteEnvGeneratesSecrets(t *testing.T) {
 	const example = "../../.dev.vars.example"
 	seen := map[string]bool{}
@@ -63,7 +63,7 @@ func TestWriteEnvGeneratesSecrets(t *testing.T) {
 		if env["SHOP_URL"] != "http://localhost:8802" || env["WECHAT_API_KEY"] == "" {
 			t.Errorf("the other settings are %v", env)
 		}
-		// What is there is kept.
+		// An existing file is kept.
 		if err := WriteEnv(example, name); !errors.Is(err, os.ErrExist) {
 			t.Errorf("written over: %v", err)
 		}

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// dataBinary returns a binary with these segments.
+// dataBinary returns a binary with the segments.
 func dataBinary(t testing.TB, segments ...Segment) []byte {
 	t.Helper()
 	data, err := encodeData(segments)
@@ -17,7 +17,7 @@ func dataBinary(t testing.TB, segments ...Segment) []byte {
 
 func TestPackJoinsSegments(t *testing.T) {
 	whole := dataBinary(t,
-		Segment{100_000, []byte("far")}, // out of order, as Go's linker has them
+		Segment{100_000, []byte("far")}, // out of order, as Go's linker writes them
 		Segment{16, []byte("one")},
 		Segment{27, []byte("two")},
 		Segment{30, []byte("three")},
@@ -37,8 +37,8 @@ func TestPackJoinsSegments(t *testing.T) {
 	checkSame(t, whole, packed)
 }
 
-// checkSame fails the test unless both binaries start with the same memory and
-// differ in nothing but the data section.
+// checkSame fails the test unless both binaries have the same initial memory and differ only in the
+// data section.
 func checkSame(t *testing.T, a, b []byte) {
 	t.Helper()
 	was, err := Parse(a)

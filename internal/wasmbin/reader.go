@@ -6,8 +6,8 @@ import (
 	"math"
 )
 
-// reader takes apart the encodings of a binary. After its first error, which it
-// keeps, it returns zeroes.
+// reader decodes the encodings of a binary. After its first error, which it keeps, it returns
+// zeroes.
 type reader struct {
 	b   []byte
 	err error
@@ -47,7 +47,7 @@ func (r *reader) uint32() uint32 {
 	return uint32(n)
 }
 
-// int32 reads a signed LEB128 number: five bytes of seven bits at most.
+// int32 reads a signed LEB128 number: at most five bytes of seven bits.
 func (r *reader) int32() int32 {
 	var n int64
 	for shift := 0; shift < 35; shift += 7 {
@@ -62,7 +62,7 @@ func (r *reader) int32() int32 {
 	return 0
 }
 
-// bytes reads a length and as many bytes.
+// bytes reads a length and that many bytes.
 func (r *reader) bytes() []byte {
 	n := r.uint32()
 	if r.err == nil && uint64(n) > uint64(len(r.b)) {
@@ -85,15 +85,15 @@ func (r *reader) code() [][]byte {
 	return bodies
 }
 
-// How a data segment says where it goes.
+// The modes of a data segment.
 const (
 	activeInMemory0 = 0
 	opI32Const      = 0x41
 	opEnd           = 0x0b
 )
 
-// data reads segments of the one kind that Go's linker writes: active, for
-// memory 0, at a constant address.
+// data reads segments of the only kind that Go's linker writes: active, for memory 0, at a constant
+// address.
 func (r *reader) data() []Segment {
 	var segments []Segment
 	for n := r.uint32(); n > 0 && r.err == nil; n-- {

@@ -1,6 +1,5 @@
-// Package sha1 stands in for crypto/sha1 in the page, where nothing is hashed. It
-// declares what go-app and its module for UUIDs refer to, and ends the program
-// when one of them comes to need it.
+// Package sha1 replaces crypto/sha1 in the page, which hashes nothing. It declares what go-app and
+// its UUID module refer to. Its functions panic.
 package sha1
 
 import "hash"

@@ -1,10 +1,8 @@
-// Package template stands in for text/template in the page. go-app's Handler
-// writes its scripts with it, natively, when the site is made; in a browser
-// nothing does, but the functions of its templates stay for good, because their
-// table is made before main.
+// Package template replaces text/template in the page. go-app's Handler uses it natively, when the
+// site is written. In a browser nothing uses it, but the linker keeps the functions in its table,
+// which is built before main.
 //
-// It declares what go-app uses. Anything else does not compile, and no template
-// can be parsed.
+// It declares what go-app uses; other uses do not compile. Parse always fails.
 package template
 
 import (
@@ -12,7 +10,7 @@ import (
 	"io"
 )
 
-// Template is one that cannot be had.
+// Template is always empty.
 type Template struct{}
 
 var errLeftOut = errors.New("text/template: left out of this build, see wasmbuild")
@@ -20,13 +18,13 @@ var errLeftOut = errors.New("text/template: left out of this build, see wasmbuil
 // New returns an empty template.
 func New(string) *Template { return &Template{} }
 
-// Parse fails.
+// Parse returns an error.
 func (t *Template) Parse(string) (*Template, error) { return nil, errLeftOut }
 
-// Execute fails.
+// Execute returns an error.
 func (t *Template) Execute(io.Writer, any) error { return errLeftOut }
 
-// Must is as in the real package: it panics with the error there is.
+// Must panics if err is not nil, as in the standard package.
 func Must(t *Template, err error) *Template {
 	if err != nil {
 		panic(err)
