@@ -107,25 +107,25 @@ func runWasm(t *testing.T, file string) string {
 }
 
 func TestReplacePackage(t *testing.T) {
-	there, standIn, empty := t.TempDir(), t.TempDir(), t.TempDir()
-	for _, name := range []string{there + "/a.go", there + "/b.go", there + "/b_test.go", standIn + "/b.go", standIn + "/c.go"} {
+	there, replacement, empty := t.TempDir(), t.TempDir(), t.TempDir()
+	for _, name := range []string{there + "/a.go", there + "/b.go", there + "/b_test.go", replacement + "/b.go", replacement + "/c.go"} {
 		if err := os.WriteFile(name, nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	replace := map[string]string{}
-	if err := replacePackage(replace, there, standIn); err != nil {
+	if err := replacePackage(replace, there, replacement); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]string{
 		filepath.Join(there, "a.go"): "",
-		filepath.Join(there, "b.go"): filepath.Join(standIn, "b.go"),
-		filepath.Join(there, "c.go"): filepath.Join(standIn, "c.go"),
+		filepath.Join(there, "b.go"): filepath.Join(replacement, "b.go"),
+		filepath.Join(there, "c.go"): filepath.Join(replacement, "c.go"),
 	}
 	if diff := cmp.Diff(want, replace); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if err := replacePackage(map[string]string{}, empty, standIn); err == nil {
+	if err := replacePackage(map[string]string{}, empty, replacement); err == nil {
 		t.Error("a folder without Go files was replaced")
 	}
 }

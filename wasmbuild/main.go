@@ -47,7 +47,7 @@ func build(out string, k kind, pkg string) error {
 		return err
 	}
 	overlay, linked := filepath.Join(dir, "overlay.json"), filepath.Join(dir, "linked.wasm")
-	if err := writeOverlay(overlay, root, k.standIns); err != nil {
+	if err := writeOverlay(overlay, root, k.replacements); err != nil {
 		return err
 	}
 	if err := compile(linked, root, overlay, pkg); err != nil {

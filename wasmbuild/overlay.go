@@ -12,9 +12,9 @@ import (
 
 // kind is the purpose of a program. It decides what can be omitted.
 type kind struct {
-	// standIns are the standard packages to replace. The replacements have the same path within
+	// replacements are the standard packages to replace. The replacements have the same path within
 	// this folder.
-	standIns []string
+	replacements []string
 	// lines keeps file names and line numbers in traces. The operator reads a Worker's traces in
 	// its log. Nobody reads the traces of a page.
 	lines bool
@@ -22,9 +22,9 @@ type kind struct {
 
 var kinds = map[string]kind{
 	// The platform serves HTTP, and its fetch sends requests.
-	"worker": {standIns: []string{"crypto/tls"}, lines: true},
+	"worker": {replacements: []string{"crypto/tls"}, lines: true},
 	// The page serves nothing, and the browser's fetch sends requests.
-	"page": {standIns: []string{
+	"page": {replacements: []string{
 		"crypto/aes", "crypto/cipher", "crypto/md5", "crypto/rand", "crypto/sha1",
 		"net/http", "regexp", "text/template",
 	}},
@@ -65,13 +65,13 @@ func writeOverlay(name, root string, pkgs []string) error {
 }
 
 // replacePackage replaces all Go files of a folder with those of another, except tests.
-func replacePackage(replace map[string]string, there, standIn string) error {
+func replacePackage(replace map[string]string, there, replacement string) error {
 	for _, place := range []struct {
 		dir string
 		add func(name string)
 	}{
 		{there, func(name string) { replace[filepath.Join(there, name)] = "" }},
-		{standIn, func(name string) { replace[filepath.Join(there, name)] = filepath.Join(standIn, name) }},
+		{replacement, func(name string) { replace[filepath.Join(there, name)] = filepath.Join(replacement, name) }},
 	} {
 		names, err := filepath.Glob(filepath.Join(place.dir, "*.go"))
 		if err != nil {

@@ -15,7 +15,7 @@ import (
 	"net"
 )
 
-var errLeftOut = errors.New("tls: left out of this build, see wasmbuild")
+var errOmitted = errors.New("tls: left out of this build, see wasmbuild")
 
 // The protocol versions, as in the standard package.
 const (
@@ -77,19 +77,19 @@ func (c *Conn) NetConn() net.Conn { return c.Conn }
 func (c *Conn) ConnectionState() ConnectionState { return ConnectionState{} }
 
 // HandshakeContext returns an error.
-func (c *Conn) HandshakeContext(context.Context) error { return errLeftOut }
+func (c *Conn) HandshakeContext(context.Context) error { return errOmitted }
 
 // Handshake returns an error.
-func (c *Conn) Handshake() error { return errLeftOut }
+func (c *Conn) Handshake() error { return errOmitted }
 
 // VerifyHostname returns an error.
-func (c *Conn) VerifyHostname(string) error { return errLeftOut }
+func (c *Conn) VerifyHostname(string) error { return errOmitted }
 
 // Read returns an error, so that no plain text passes for encrypted data.
-func (c *Conn) Read([]byte) (int, error) { return 0, errLeftOut }
+func (c *Conn) Read([]byte) (int, error) { return 0, errOmitted }
 
 // Write returns an error.
-func (c *Conn) Write([]byte) (int, error) { return 0, errLeftOut }
+func (c *Conn) Write([]byte) (int, error) { return 0, errOmitted }
 
 // NewListener returns a listener whose connections return errors.
 func NewListener(inner net.Listener, _ *Config) net.Listener { return listener{inner} }
@@ -105,7 +105,7 @@ func (l listener) Accept() (net.Conn, error) {
 }
 
 // LoadX509KeyPair returns an error.
-func LoadX509KeyPair(_, _ string) (Certificate, error) { return Certificate{}, errLeftOut }
+func LoadX509KeyPair(_, _ string) (Certificate, error) { return Certificate{}, errOmitted }
 
 // RecordHeaderError is never returned.
 type RecordHeaderError struct {

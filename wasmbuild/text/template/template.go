@@ -13,16 +13,16 @@ import (
 // Template is always empty.
 type Template struct{}
 
-var errLeftOut = errors.New("text/template: left out of this build, see wasmbuild")
+var errOmitted = errors.New("text/template: left out of this build, see wasmbuild")
 
 // New returns an empty template.
 func New(string) *Template { return &Template{} }
 
 // Parse returns an error.
-func (t *Template) Parse(string) (*Template, error) { return nil, errLeftOut }
+func (t *Template) Parse(string) (*Template, error) { return nil, errOmitted }
 
 // Execute returns an error.
-func (t *Template) Execute(io.Writer, any) error { return errLeftOut }
+func (t *Template) Execute(io.Writer, any) error { return errOmitted }
 
 // Must panics if err is not nil, as in the standard package.
 func Must(t *Template, err error) *Template {
