@@ -22,8 +22,8 @@ import (
 )
 
 func main() {
-	name := flag.String("for", "", "what the program is, worker or page: that decides what is left out")
-	out := flag.String("o", "", "the binary to write")
+	name := flag.String("for", "", "kind of program: worker or page")
+	out := flag.String("o", "", "`file` to write")
 	flag.Parse()
 	k, ok := kinds[*name]
 	if !ok || *out == "" || flag.NArg() != 1 {
@@ -76,8 +76,8 @@ func compile(out, root, overlay, pkg string) error {
 	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "GOROOT="+root, "GOTOOLCHAIN=local")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {
-		return errors.New("go build failed, see above; when it misses something of a package that has a stand-in, " +
-			"such as crypto/tls in wasmbuild/crypto/tls, add it there")
+		return errors.New("go build failed, see above; if a replacement package lacks a declaration, " +
+			"add it there, for example to wasmbuild/crypto/tls")
 	}
 	return nil
 }

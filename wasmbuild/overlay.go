@@ -54,7 +54,7 @@ func writeOverlay(name, root string, pkgs []string) error {
 			return err
 		}
 		if err := replacePackage(replace, filepath.Join(root, "src", filepath.FromSlash(pkg)), dir); err != nil {
-			return fmt.Errorf("the stand-in for %s: %w", pkg, err)
+			return fmt.Errorf("replacing package %s: %w", pkg, err)
 		}
 	}
 	b, err := json.Marshal(map[string]any{"Replace": replace})

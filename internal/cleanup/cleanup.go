@@ -58,7 +58,7 @@ func Main(run func() int) {
 		left = append(left, err.Error())
 	}
 	if len(left) > 0 {
-		fmt.Fprintf(os.Stderr, "cleanup: the program left:\n  %s\n", strings.Join(left, "\n  "))
+		fmt.Fprintf(os.Stderr, "cleanup: the program left these processes:\n  %s\n", strings.Join(left, "\n  "))
 		code = max(code, 1)
 	}
 	os.Exit(code)
@@ -71,7 +71,7 @@ var active atomic.Bool
 // outlive the program.
 func Check() error {
 	if !active.Load() {
-		return errors.New("cleanup.Main does not run this program, so nobody would end its processes")
+		return errors.New("this program does not run under cleanup.Main, so its processes might stay")
 	}
 	return nil
 }

@@ -67,7 +67,7 @@ func StartD1In(ctx context.Context, dir, folder string, sql ...string) (*D1, err
 		err = json.Unmarshal([]byte(line), &ready)
 	}
 	if err == nil && ready.Address == "" {
-		err = errors.New("it did not say where it is")
+		err = errors.New("its output has no address")
 	}
 	if err != nil {
 		d.Close()

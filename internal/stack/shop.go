@@ -125,11 +125,11 @@ func (s *Shop) runJob(ctx context.Context, j job.Job) error {
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("firing the cron trigger of %s: %w", j, err)
+		return fmt.Errorf("running the job %s: %w", j, err)
 	}
 	defer res.Body.Close()
 	if text, err := io.ReadAll(io.LimitReader(res.Body, 1000)); err != nil || res.StatusCode != http.StatusOK || string(text) != "ok" {
-		return fmt.Errorf("the cron trigger of %s answered %s: %.100q", j, res.Status, text)
+		return fmt.Errorf("running the job %s: status %s: %.100q", j, res.Status, text)
 	}
 	return nil
 }
@@ -163,9 +163,9 @@ func (s *Shop) waitReady(ctx context.Context) error {
 		}
 		select {
 		case <-s.done:
-			return fmt.Errorf("wrangler ended before the shop answered: %v", s.err)
+			return fmt.Errorf("wrangler exited before the shop responded: %v", s.err)
 		case <-ctx.Done():
-			return fmt.Errorf("the shop does not answer at %s: %w", s.URL, context.Cause(ctx))
+			return fmt.Errorf("no response from the shop at %s: %w", s.URL, context.Cause(ctx))
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
@@ -222,7 +222,7 @@ func FreePort() (int, error) {
 func CheckPort(port int) error {
 	l, err := net.Listen("tcp", "localhost:"+strconv.Itoa(port))
 	if err != nil {
-		return fmt.Errorf("port %d is taken", port)
+		return fmt.Errorf("port %d is in use", port)
 	}
 	return l.Close()
 }

@@ -2,8 +2,11 @@ package stack
 
 import (
 	"errors"
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -88,6 +91,14 @@ func TestCheckPort(t *testing.T) {
 	}
 	if err := CheckPort(port); err != nil {
 		t.Errorf("a free port: %v", err)
+	}
+	l, err := net.Listen("tcp", "localhost:"+strconv.Itoa(port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := CheckPort(port); err == nil || err.Error() != fmt.Sprintf("port %d is in use", port) {
+		t.Errorf("a port in use: %v", err)
 	}
 }
 

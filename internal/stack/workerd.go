@@ -69,7 +69,7 @@ func StartWorkerd(ctx context.Context, cfg WorkerdConfig) (*Workerd, error) {
 	}
 	found, err := filepath.Glob(filepath.Join(cfg.Dir, "node_modules/@cloudflare/workerd-*/bin/workerd"))
 	if err != nil || len(found) == 0 {
-		return nil, errors.New("workerd is not installed, run `make build`")
+		return nil, errors.New("workerd is not installed: run `make build`")
 	}
 	w := &Workerd{config: config}
 	var addrs [2]string

@@ -50,7 +50,7 @@ func Parse(b []byte) (*Module, error) {
 			return nil, r.err
 		}
 		if s.ID != sectionCustom && slices.ContainsFunc(m.Sections, func(other Section) bool { return other.ID == s.ID }) {
-			return nil, fmt.Errorf("two sections %d", s.ID)
+			return nil, fmt.Errorf("duplicate section %d", s.ID)
 		}
 		m.Sections = append(m.Sections, s)
 		if err := m.readSection(s); err != nil {
@@ -72,7 +72,7 @@ func (m *Module) readSection(s Section) error {
 		return nil
 	}
 	if r.err == nil && len(r.b) > 0 {
-		return errors.New("bytes left over")
+		return errors.New("trailing bytes")
 	}
 	return r.err
 }
@@ -87,7 +87,7 @@ func (m *Module) Memory() ([]byte, error) {
 		end = max(end, uint64(s.Addr)+uint64(len(s.Bytes)))
 	}
 	if end > maxMemory {
-		return nil, fmt.Errorf("the initial memory is over %d MiB", maxMemory>>20)
+		return nil, fmt.Errorf("the initial memory exceeds %d MiB", maxMemory>>20)
 	}
 	image := make([]byte, end)
 	for _, s := range m.Data {

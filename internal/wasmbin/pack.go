@@ -39,7 +39,7 @@ func (m *Module) encode(segments []Segment) ([]byte, error) {
 		case sectionData:
 			s.Content = data
 		case sectionDataCount:
-			return nil, errors.New("it counts its data segments, which Go's binaries do not")
+			return nil, errors.New("unexpected data count section: want a binary of Go's linker")
 		}
 		b = append(b, s.ID)
 		b = binary.AppendUvarint(b, uint64(len(s.Content)))
@@ -74,7 +74,7 @@ func encodeData(segments []Segment) ([]byte, error) {
 	b := binary.AppendUvarint(nil, uint64(len(segments)))
 	for _, s := range segments {
 		if s.Addr >= 1<<31 {
-			return nil, errors.New("a data segment over 2 GiB")
+			return nil, errors.New("a data segment exceeds 2 GiB")
 		}
 		b = append(b, activeInMemory0, opI32Const)
 		b = appendInt(b, s.Addr)

@@ -13,7 +13,7 @@ type reader struct {
 	err error
 }
 
-var errShort = errors.New("ends too early")
+var errShort = errors.New("unexpected end of data")
 
 func (r *reader) fail(err error) {
 	if r.err == nil {
@@ -40,7 +40,7 @@ func (r *reader) uint32() uint32 {
 		r.fail(errShort)
 		return 0
 	case size < 0 || n > math.MaxUint32:
-		r.fail(errors.New("a number is over 32 bits"))
+		r.fail(errors.New("a number exceeds 32 bits"))
 		return 0
 	}
 	r.b = r.b[size:]
@@ -58,7 +58,7 @@ func (r *reader) int32() int32 {
 			return int32(n << (57 - shift) >> (57 - shift))
 		}
 	}
-	r.fail(errors.New("a number is over 32 bits"))
+	r.fail(errors.New("a number exceeds 32 bits"))
 	return 0
 }
 
@@ -100,7 +100,7 @@ func (r *reader) data() []Segment {
 		kind, op := r.uint32(), r.byte()
 		addr := r.int32()
 		if end := r.byte(); r.err == nil && (kind != activeInMemory0 || op != opI32Const || end != opEnd) {
-			r.fail(errors.New("a data segment without a constant address"))
+			r.fail(errors.New("data segment: want a constant address in memory 0"))
 		}
 		segments = append(segments, Segment{uint32(addr), r.bytes()})
 	}

@@ -53,7 +53,7 @@ const (
 	pcHeaderLen = 72
 )
 
-var errTables = errors.New("the tables of functions are not laid out like those of Go 1.26: see wasmbin.Strip")
+var errTables = errors.New("function tables: want the layout of Go 1.26, see wasmbin.Strip")
 
 // findTables finds the tables of a program with n functions.
 func findTables(image []byte, n int) (*tables, error) {

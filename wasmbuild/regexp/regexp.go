@@ -9,7 +9,7 @@ type Regexp struct{}
 
 // MustCompile panics.
 func MustCompile(pattern string) *Regexp {
-	panic("regexp: left out of this build, see wasmbuild: " + pattern)
+	panic("regexp: omitted from this build, see wasmbuild: " + pattern)
 }
 
 // MatchString returns false. It is never called.

@@ -11,5 +11,5 @@ import (
 
 // NewCipher returns an error.
 func NewCipher([]byte) (cipher.Block, error) {
-	return nil, errors.New("crypto/aes: left out of this build, see wasmbuild")
+	return nil, errors.New("crypto/aes: omitted from this build, see wasmbuild")
 }

@@ -21,5 +21,5 @@ type AEAD interface {
 
 // NewGCM returns an error.
 func NewGCM(Block) (AEAD, error) {
-	return nil, errors.New("crypto/cipher: left out of this build, see wasmbuild")
+	return nil, errors.New("crypto/cipher: omitted from this build, see wasmbuild")
 }

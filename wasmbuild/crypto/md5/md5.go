@@ -6,5 +6,5 @@ import "hash"
 
 // New panics.
 func New() hash.Hash {
-	panic("crypto/md5: left out of this build, see wasmbuild")
+	panic("crypto/md5: omitted from this build, see wasmbuild")
 }

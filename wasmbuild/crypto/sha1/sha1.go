@@ -6,10 +6,10 @@ import "hash"
 
 // New panics.
 func New() hash.Hash {
-	panic("crypto/sha1: left out of this build, see wasmbuild")
+	panic("crypto/sha1: omitted from this build, see wasmbuild")
 }
 
 // Sum panics.
 func Sum([]byte) [20]byte {
-	panic("crypto/sha1: left out of this build, see wasmbuild")
+	panic("crypto/sha1: omitted from this build, see wasmbuild")
 }

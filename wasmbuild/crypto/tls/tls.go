@@ -15,7 +15,7 @@ import (
 	"net"
 )
 
-var errOmitted = errors.New("tls: left out of this build, see wasmbuild")
+var errOmitted = errors.New("tls: omitted from this build, see wasmbuild")
 
 // The protocol versions, as in the standard package.
 const (

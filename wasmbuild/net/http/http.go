@@ -65,7 +65,7 @@ type Handler interface {
 
 // Get returns an error.
 func Get(string) (*Response, error) {
-	return nil, errors.New("net/http: left out of this build, see wasmbuild")
+	return nil, errors.New("net/http: omitted from this build, see wasmbuild")
 }
 
 // NotFound responds with status 404 and no body.

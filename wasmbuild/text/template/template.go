@@ -13,7 +13,7 @@ import (
 // Template is always empty.
 type Template struct{}
 
-var errOmitted = errors.New("text/template: left out of this build, see wasmbuild")
+var errOmitted = errors.New("text/template: omitted from this build, see wasmbuild")
 
 // New returns an empty template.
 func New(string) *Template { return &Template{} }
