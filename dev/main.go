@@ -102,7 +102,7 @@ func run(ctx context.Context, p ports, state string) error {
 		return err
 	}
 	defer log.Close()
-	hooks, err := startBackEnd(env)
+	hooks, err := startWebhookReceiver(env)
 	if err != nil {
 		return err
 	}
@@ -130,11 +130,11 @@ func run(ctx context.Context, p ports, state string) error {
 	defer minute.Stop()
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
-	webhooks := &deliverer{sim: sim, shop: shop}
+	webhooks := &deliveryTrigger{sim: sim, shop: shop}
 	for {
 		select {
 		case <-second.C:
-			if err := webhooks.look(ctx); err != nil && ctx.Err() == nil {
+			if err := webhooks.poll(ctx); err != nil && ctx.Err() == nil {
 				fmt.Println(err)
 			}
 		case <-minute.C:
