@@ -1,6 +1,5 @@
-// Command dev runs the whole payment on this machine, for `make dev`: the
-// WeChat simulator and the shop under `wrangler dev`. It expects a built tree
-// (`make build`), prints one URL, and ends both on Ctrl-C.
+// Command dev runs the shop and the WeChat simulator on this machine, for `make dev`. It requires a
+// built tree (`make build`), prints one URL, and ends on Ctrl-C.
 package main
 
 import (
@@ -29,7 +28,7 @@ const (
 	logFile    = "build/wrangler.log"
 )
 
-// ports of the four origins, all on localhost.
+// ports are the ports of the four origins on localhost.
 type ports struct{ shop, wechat, desk, phone int }
 
 func main() { cleanup.Main(program) }
@@ -150,8 +149,8 @@ func run(ctx context.Context, p ports, state string) error {
 	}
 }
 
-// wranglerOutput goes to the log file, and to the screen once the shop runs:
-// from then on it is the signer's log and a line for each request.
+// wranglerOutput writes to the log file. After the shop has started it also writes to the terminal,
+// where it shows the signer's log and one line per request.
 type wranglerOutput struct {
 	log  io.Writer
 	show atomic.Bool
@@ -164,7 +163,7 @@ func (o *wranglerOutput) Write(p []byte) (int, error) {
 	return o.log.Write(p)
 }
 
-// ensureEnv gives a fresh clone its local settings, with secrets of its own.
+// ensureEnv creates local settings with generated secrets if there are none.
 func ensureEnv() error {
 	if _, err := os.Stat(envFile); !errors.Is(err, os.ErrNotExist) {
 		return err

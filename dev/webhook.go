@@ -15,15 +15,16 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// webhookReceiver stands in for the merchant's: it prints the webhooks it believes.
+// webhookReceiver is a webhook endpoint for development. It prints the webhooks whose signature is
+// valid.
 type webhookReceiver struct {
 	URL, Secret string
 
 	server *http.Server
 }
 
-// startWebhookReceiver starts one, unless the settings name another: then that one gets
-// the webhooks, and nil is returned.
+// startWebhookReceiver starts a receiver. If the settings contain a WEBHOOK_URL, it returns nil and
+// webhooks go there.
 func startWebhookReceiver(env map[string]string) (*webhookReceiver, error) {
 	if env["WEBHOOK_URL"] != "" {
 		return nil, nil
@@ -41,14 +42,14 @@ func startWebhookReceiver(env map[string]string) (*webhookReceiver, error) {
 	return b, nil
 }
 
-// Close ends it.
+// Close stops the receiver.
 func (b *webhookReceiver) Close() {
 	if b != nil {
 		b.server.Close()
 	}
 }
 
-// vars are the settings with which the signer finds it.
+// vars returns the signer's settings for the receiver.
 func (b *webhookReceiver) vars() map[string]string {
 	if b == nil {
 		return nil
@@ -71,17 +72,16 @@ func (b *webhookReceiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// deliveryTrigger fires the trigger that delivers webhooks when WeChat's ledger has
-// changed: the shop hears of it a moment later, and nobody wants to wait for the
-// minute. Without a change it leaves the screen in peace.
+// deliveryTrigger runs the delivery of webhooks when WeChat's ledger has changed. Without it a
+// webhook would wait up to a minute. It does nothing without a change, to keep the log short.
 type deliveryTrigger struct {
 	sim  *wechattest.Server
 	shop *stack.Shop
-	completed int // payments and refunds that have come to an end
-	deliveriesLeft int // times to fire
+	completed int // payments and refunds that have ended
+	deliveriesLeft int // runs left after the last change
 }
 
-// poll is called every second or so.
+// poll is called about once per second.
 func (d *deliveryTrigger) poll(ctx context.Context) error {
 	ledger := d.sim.Ledger()
 	n := len(ledger.Trades)
@@ -92,7 +92,7 @@ func (d *deliveryTrigger) poll(ctx context.Context) error {
 	}
 	if n != d.completed {
 		d.completed, d.deliveriesLeft = n, 2
-		return nil // the notification is on its way
+		return nil // the shop has not received the notification yet
 	}
 	if d.deliveriesLeft == 0 {
 		return nil

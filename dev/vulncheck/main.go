@@ -1,9 +1,8 @@
-// Command vulncheck fails when what the project ships reaches a known vulnerability,
-// for `make check`.
+// Command vulncheck fails if a shipped program reaches a known vulnerability, for `make check`.
 //
-// The database is the module golang.org/x/vulndb, which the module proxy serves. It
-// is fetched anew each time. Without a network the newest copy in the module cache
-// is used. Without a copy the check fails in CI (CI=true) and is left out elsewhere.
+// The database is the module golang.org/x/vulndb from the module proxy. It is downloaded each time.
+// Without a network the newest copy in the module cache is used. Without a copy the check fails in
+// CI (CI=true) and is skipped elsewhere.
 package main
 
 import (
@@ -26,7 +25,7 @@ const (
 	fetchTimeout   = 90 * time.Second
 )
 
-// target is a platform and the programs that are built for it.
+// target is a platform and its programs.
 type target struct {
 	env      []string
 	programs []string
@@ -67,10 +66,10 @@ func run(ctx context.Context, out io.Writer, inCI bool) error {
 	return nil
 }
 
-// scan runs govulncheck over the programs of a target. It returns an error when
-// one of them reaches a known vulnerability, or when it cannot be known.
+// scan runs govulncheck on the programs of a target. It returns an error if one reaches a known
+// vulnerability, or if the check fails.
 func scan(ctx context.Context, out io.Writer, database string, t target) error {
-	// The path of the tool, because GOOS must not apply to the tool itself.
+	// By path, because GOOS must not apply to the tool itself.
 	path, err := goCommand(ctx, "tool", "-n", "govulncheck").Output()
 	if err != nil {
 		return fmt.Errorf("building govulncheck: %w", withStderr(err))
@@ -86,7 +85,7 @@ func scan(ctx context.Context, out io.Writer, database string, t target) error {
 	return nil
 }
 
-// findDatabase returns the folder of the newest database that can be had.
+// findDatabase returns the folder of the newest available database.
 func findDatabase(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
@@ -111,11 +110,11 @@ func findDatabase(ctx context.Context) (string, error) {
 
 func goCommand(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Env = append(os.Environ(), "GOOS=", "GOARCH=") // of this machine
+	cmd.Env = append(os.Environ(), "GOOS=", "GOARCH=") // for this machine
 	return cmd
 }
 
-// withStderr adds what a command printed to its error.
+// withStderr adds a command's standard error to its error.
 func withStderr(err error) error {
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok && len(exit.Stderr) > 0 {
 		return fmt.Errorf("%w: %s", err, strings.TrimSpace(string(exit.Stderr)))
