@@ -26,7 +26,7 @@ JS       := ./wasm ./signer/... ./e2e/warm/program ./e2e/rsabench/program
 WASMEXEC  = $(shell go env GOROOT)/lib/wasm/wasm_exec.js
 
 help: ## print this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 dev: build ## run the shop, the signer and a simulated WeChat on this machine
 	@go build -o .wrangler/dev ./dev

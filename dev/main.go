@@ -31,23 +31,69 @@ const (
 // ports are the ports of the four origins on localhost.
 type ports struct{ shop, wechat, desk, phone int }
 
+// portSetting is a port that a variable of make and a flag set.
+type portSetting struct {
+	port                  *int
+	flag, variable, usage string
+	standard              int
+}
+
+func (p *ports) settings() []portSetting {
+	return []portSetting{
+		{&p.shop, "shop-port", "SHOP_PORT", "`port` of the shop under wrangler", 8787},
+		{&p.wechat, "wechat-port", "WECHAT_PORT", "`port` of the simulated WeChat", 8800},
+		{&p.desk, "desk-port", "DESK_PORT", "`port` of the desk with the phone", 8801},
+		{&p.phone, "phone-port", "PHONE_PORT", "`port` of the phone's browser", 8802},
+	}
+}
+
 func main() { cleanup.Main(program) }
 
+// parseFlags returns the ports and the folder of the local D1 database.
+func parseFlags(args []string) (p ports, state string, err error) {
+	flags := flag.NewFlagSet("make dev", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // the caller prints the error
+	var texts []*string
+	for _, s := range p.settings() {
+		texts = append(texts, flags.String(s.flag, strconv.Itoa(s.standard), s.usage))
+	}
+	flags.StringVar(&state, "state", ".wrangler/state", "folder of the local D1 database")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			flags.SetOutput(os.Stderr)
+			flags.PrintDefaults()
+		}
+		return p, "", err
+	}
+	if flags.NArg() > 0 {
+		return p, "", fmt.Errorf("unexpected argument %q: want flags only", flags.Arg(0))
+	}
+	used := map[int]string{}
+	for i, s := range p.settings() {
+		n, err := strconv.Atoi(*texts[i])
+		if err != nil || n < 1 || n > 65535 {
+			return p, "", fmt.Errorf("%s=%s: want a port number from 1 to 65535", s.variable, *texts[i])
+		}
+		if other := used[n]; other != "" {
+			return p, "", fmt.Errorf("%s and %s are both %d: want different ports", other, s.variable, n)
+		}
+		used[n], *s.port = s.variable, n
+	}
+	return p, state, nil
+}
+
 func program() int {
-	var p ports
-	flag.IntVar(&p.shop, "shop-port", 8787, "the shop, as wrangler serves it")
-	flag.IntVar(&p.wechat, "wechat-port", 8800, "the simulated WeChat")
-	flag.IntVar(&p.desk, "desk-port", 8801, "the desk with the phone")
-	flag.IntVar(&p.phone, "phone-port", 8802, "the phone's browser")
-	state := flag.String("state", ".wrangler/state", "folder of the local D1 database")
-	flag.Parse()
-	if flag.NArg() > 0 {
-		fmt.Fprintf(os.Stderr, "make dev: takes flags only, not %q\n", flag.Arg(0))
+	p, state, err := parseFlags(os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "make dev:", err)
 		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, p, *state); err != nil {
+	if err := run(ctx, p, state); err != nil {
 		fmt.Fprintln(os.Stderr, "make dev:", err)
 		return 1
 	}
@@ -55,22 +101,9 @@ func program() int {
 }
 
 func run(ctx context.Context, p ports, state string) error {
-	taken := map[int]string{}
-	for _, port := range []struct {
-		number   int
-		variable string
-	}{
-		{p.shop, "SHOP_PORT"}, {p.wechat, "WECHAT_PORT"}, {p.desk, "DESK_PORT"}, {p.phone, "PHONE_PORT"},
-	} {
-		if port.number < 1 || port.number > 65535 {
-			return fmt.Errorf("%s is %d, want 1 to 65535", port.variable, port.number)
-		}
-		if other := taken[port.number]; other != "" {
-			return fmt.Errorf("%s and %s are both %d", other, port.variable, port.number)
-		}
-		taken[port.number] = port.variable
-		if err := stack.CheckPort(port.number); err != nil {
-			return fmt.Errorf("%w; end what listens there, or choose another: make dev %s=%d", err, port.variable, port.number+1000)
+	for _, s := range p.settings() {
+		if err := stack.CheckPort(*s.port); err != nil {
+			return fmt.Errorf("%s: %w; end the program that uses it, or choose another port: make dev %s=%d", s.variable, err, s.variable, *s.port+1000)
 		}
 	}
 	if err := ensureEnv(); err != nil {
@@ -124,7 +157,7 @@ func run(ctx context.Context, p ports, state string) error {
 	}
 	defer shop.Close()
 	output.show.Store(true)
-	fmt.Printf("\n  Open %s and pay. Ctrl-C ends everything.\n\n", sim.DeskURL)
+	fmt.Printf("\n  Open %s and pay. Press Ctrl-C to stop.\n\n", sim.DeskURL)
 	minute := time.NewTicker(time.Minute)
 	defer minute.Stop()
 	second := time.NewTicker(time.Second)
@@ -141,10 +174,10 @@ func run(ctx context.Context, p ports, state string) error {
 				fmt.Println(err)
 			}
 		case <-ctx.Done():
-			fmt.Println("\nending")
+			fmt.Println("\nstopping")
 			return nil
 		case <-shop.Done():
-			return errors.New("wrangler ended; its output is in " + filepath.FromSlash(logFile))
+			return errors.New("wrangler exited; its output is in " + filepath.FromSlash(logFile))
 		}
 	}
 }

@@ -60,7 +60,7 @@ func (b *webhookReceiver) vars() map[string]string {
 func (b *webhookReceiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e, err := webhook.Receiver{Secrets: []string{b.Secret}, Simulated: true}.Receive(r, time.Now())
 	if err != nil {
-		fmt.Println("webhook refused:", err)
+		fmt.Println("webhook rejected:", err)
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
@@ -75,9 +75,9 @@ func (b *webhookReceiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // deliveryTrigger runs the delivery of webhooks when WeChat's ledger has changed. Without it a
 // webhook would wait up to a minute. It does nothing without a change, to keep the log short.
 type deliveryTrigger struct {
-	sim  *wechattest.Server
-	shop *stack.Shop
-	completed int // payments and refunds that have ended
+	sim            *wechattest.Server
+	shop           *stack.Shop
+	completed      int // payments and refunds that have ended
 	deliveriesLeft int // runs left after the last change
 }
 
