@@ -19,14 +19,14 @@ func (c *campaign) bills() {
 		return
 	}
 	first, last := ledger.Trades[0].Paid, c.wechat.Now()
-	unheard := c.unheard(ledger)
+	unheard := c.unreportedRefunds(ledger)
 	c.wechat.Advance(36 * time.Hour) // past ten in the morning of the next day
 	for day := first.In(beijing); day.Format(time.DateOnly) <= last.In(beijing).Format(time.DateOnly); day = day.AddDate(0, 0, 1) {
 		date := day.Format(time.DateOnly)
 		var check api.BillCheck
 		for range 2 + len(unheard) { // one check mends a few at most
 			check = api.BillCheck{}
-			if _, ok := c.operator.must(http.MethodPost, api.PathAdminBills, api.BillRequest{Date: date}, &check); !ok || check.Status == "agrees" {
+			if _, ok := c.operator.mustCall(http.MethodPost, api.PathAdminBills, api.BillRequest{Date: date}, &check); !ok || check.Status == "agrees" {
 				break
 			}
 			for _, d := range check.Differences {

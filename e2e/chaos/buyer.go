@@ -97,9 +97,9 @@ func (b *buyer) call(method, path string, body, result any) (answer, error) {
 // tries is how often a page repeats a call before it shows its button.
 const tries = 5
 
-// must repeats a call while there is no answer or WeChat is busy, and signs in
+// mustCall repeats a call while there is no answer or WeChat is busy, and signs in
 // when the session has ended. A code that is none of allowed is a finding.
-func (b *buyer) must(method, path string, body, result any, allowed ...api.Code) (answer, bool) {
+func (b *buyer) mustCall(method, path string, body, result any, allowed ...api.Code) (answer, bool) {
 	for i := range tries {
 		if i >= 2 {
 			b.d1.await() // a person tries again later
@@ -166,7 +166,7 @@ func (b *buyer) signIn() bool {
 
 // authorize follows the link to WeChat and back.
 func (b *buyer) authorize(link string) (code, state string, err error) {
-	defer b.take(b.user)()
+	defer b.takePhone(b.user)()
 	link, _, _ = strings.Cut(link, "#")
 	res, err := b.client.Transport.RoundTrip(mustRequest(link))
 	if err != nil {
@@ -180,9 +180,9 @@ func (b *buyer) authorize(link string) (code, state string, err error) {
 	return back.Query().Get("code"), back.Query().Get("state"), nil
 }
 
-// take takes the simulator's phone into somebody's hand, until the result is
+// takePhone takes the simulator's phone into somebody's hand, until the result is
 // called.
-func (w *world) take(who wechattest.User) (giveBack func()) {
+func (w *world) takePhone(who wechattest.User) (giveBack func()) {
 	w.phone.Lock()
 	if err := w.wechat.SetUser(who.OpenID); err != nil {
 		w.note(wrong, "", "%v", err)

@@ -18,12 +18,12 @@ import (
 type campaign struct {
 	*world
 	options
-	plan     plan
-	wishes   []*wish
-	elapsed  time.Duration // of the rounds, without the end
-	crons    int           // until quiet
-	payments int           // in the bills
-	closed   int           // orders that the operator closed
+	plan      plan
+	checkouts []*checkout
+	elapsed   time.Duration // of the rounds, without the end
+	crons     int           // until quiet
+	payments  int           // in the bills
+	closed    int           // orders that the operator closed
 
 	mu          sync.Mutex
 	mostWaiting int // events about money that one run of the timer left to the next
@@ -54,12 +54,12 @@ func run(ctx context.Context, dir string, o options, logFile string) (*report, e
 	log.Print("the end: retries, expiry, cron, bills")
 	c.elapsed = time.Since(began)
 	left := c.wechat.Faults()
-	if err := c.settle(ctx); err != nil {
+	if err := c.finish(ctx); err != nil {
 		return nil, err
 	}
 	c.compare()
 	c.checkOperator()
-	if err := c.forget(ctx); err != nil {
+	if err := c.eraseBuyers(ctx); err != nil {
 		return nil, err
 	}
 	c.checkLog()
@@ -75,7 +75,7 @@ func run(ctx context.Context, dir string, o options, logFile string) (*report, e
 func (c *campaign) prepare() error {
 	var catalogue api.ProductList
 	price := map[string]api.Fen{}
-	c.buyers[0].must(http.MethodGet, api.PathProducts, nil, &catalogue)
+	c.buyers[0].mustCall(http.MethodGet, api.PathProducts, nil, &catalogue)
 	for _, p := range catalogue.Products {
 		price[p.ID] = p.Price
 	}
@@ -85,12 +85,12 @@ func (c *campaign) prepare() error {
 		}
 	}
 	for _, p := range c.plan.orders {
-		w := &wish{buyer: c.buyers[p.person], purchase: p, payer: c.buyers[p.payer].user}
+		w := &checkout{buyer: c.buyers[p.person], purchase: p, payer: c.buyers[p.payer].user}
 		if p.tradeType == api.TradeJSAPI {
 			w.payer = w.user
 		}
-		if p.instead >= 0 {
-			w.instead = c.wishes[p.instead]
+		if p.replaces >= 0 {
+			w.replaced = c.checkouts[p.replaces]
 		}
 		for _, item := range p.items {
 			if item.Amount == 0 {
@@ -98,7 +98,7 @@ func (c *campaign) prepare() error {
 			}
 			w.total += item.Amount * api.Fen(item.Quantity)
 		}
-		c.wishes = append(c.wishes, w)
+		c.checkouts = append(c.checkouts, w)
 	}
 	return nil
 }
@@ -111,7 +111,7 @@ func (c *campaign) round(ctx context.Context, r round) error {
 		}
 	})
 	c.drain(ctx) // with many buyers at once that of the plan may have come before fill
-	c.comeBack()
+	c.retryPostponed()
 	c.wechat.Advance(r.leap)
 	return ctx.Err()
 }
@@ -144,18 +144,18 @@ func (c *campaign) step(ctx context.Context, n int, s step) {
 			c.note(wrong, "", "%v", err)
 		}
 	}
-	c.mishaps.arm(s.mishaps...)
+	c.failures.arm(s.failures...)
 	if s.do != doFill && s.do != doDrain {
-		c.fullness.gate.RLock()
-		defer c.fullness.gate.RUnlock()
+		c.fullness.steps.RLock()
+		defer c.fullness.steps.RUnlock()
 	}
 	switch s.do {
 	case doCron:
-		c.heard(c.worker.tick(ctx, job.Reconcile))
+		c.checkEvent(c.worker.tick(ctx, job.Reconcile))
 	case doDeliver:
-		c.heard(c.deliver(ctx))
+		c.checkEvent(c.deliver(ctx))
 	case doWake:
-		c.heard(c.worker.wake(ctx))
+		c.checkEvent(c.worker.wake(ctx))
 	case doFlood:
 		c.flood(s.flood)
 	case doFill:
@@ -165,22 +165,22 @@ func (c *campaign) step(ctx context.Context, n int, s step) {
 	case doReplay:
 		c.replay(s.other)
 	default:
-		c.act(c.wishes[n], s)
+		c.act(c.checkouts[n], s)
 	}
 	if c.atOnce == 1 {
 		c.wechat.Advance(0) // the notifications of this step have arrived
 	}
 }
 
-// heard notes an event that the Worker failed at for no reason.
-func (c *campaign) heard(_ bool, err error) {
+// checkEvent notes an event that the Worker failed at for no reason.
+func (c *campaign) checkEvent(_ bool, err error) {
 	if err != nil {
 		c.note(wrong, "", "%v", err)
 	}
 }
 
 // act does one step of a buyer or of a stranger.
-func (c *campaign) act(p *wish, s step) {
+func (c *campaign) act(p *checkout, s step) {
 	switch s.do {
 	case doOrder:
 		p.place()
@@ -198,30 +198,30 @@ func (c *campaign) act(p *wish, s step) {
 	case doDismiss:
 		p.answerSheet(c.wechat.CancelSheet)
 	case doClose:
-		p.giveUp()
+		p.cancel()
 	case doPoll:
 		p.poll()
 	case doList:
 		p.list()
-	case doPeep:
-		p.peep(c.wishes[s.other])
+	case doReadOther:
+		p.readOther(c.checkouts[s.other])
 	case doForge:
 		c.forge(p, s.forge)
-	case doTell:
+	case doRenotify:
 		c.forge(p, "")
 	case doRefund:
 		c.refund(p, s.refund)
 	case doByHand:
 		c.refundByHand(p, s.refund)
-	case doFake:
+	case doForgeRefund:
 		c.forgeRefund(p, s.forge)
 	}
 }
 
 // forge sends a notification about an order past WeChat's retries: forged in
 // some way, or with forge "" the true one once more.
-func (c *campaign) forge(p *wish, forge string) {
-	number := c.numberOf(p.known())
+func (c *campaign) forge(p *checkout, forge string) {
+	number := c.numberOf(p.orderID())
 	if number == "" {
 		return
 	}

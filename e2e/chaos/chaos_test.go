@@ -47,7 +47,7 @@ func TestShortCampaign(t *testing.T) {
 	}
 }
 
-func TestPlanIsTheSeeds(t *testing.T) {
+func TestSeedDecidesThePlan(t *testing.T) {
 	o := options{seed: 7, orders: 300, atOnce: 6}
 	a, b := newPlan(o), newPlan(o)
 	if !reflect.DeepEqual(a, b) {

@@ -59,7 +59,7 @@ func (c *campaign) compare() {
 		c.checkPaid(o, trade, paid)
 		c.checkSteps(o)
 		if there, ok := taken[o.Number]; ok {
-			c.checkTaken(o, there)
+			c.checkAccepted(o, there)
 		}
 	}
 	for _, t := range ledger.Trades {
@@ -72,7 +72,7 @@ func (c *campaign) compare() {
 			c.note(wrong, o.OutTradeNo, "WeChat has taken an order that is not stored")
 		}
 	}
-	c.checkWishes(c.checkFlood(all))
+	c.checkPurchases(c.checkFlood(all))
 	refunds, err := read[storedRefund](c.world, everyRefund)
 	if err != nil {
 		c.note(wrong, "", "%v", err)
@@ -103,10 +103,10 @@ func (c *campaign) checkPaid(o stored, trade wechattest.Trade, paid bool) {
 	case !paid && o.Status != api.StatusClosed:
 		c.note(wrong, o.Number, "nobody paid, nobody can any more, and the order is %s (%s)", o.Status, o.Steps)
 	case paid && (o.Transaction != trade.TransactionID || o.Total != trade.TotalFee || o.Payer != trade.OpenID || o.Paid != trade.Paid.Unix()*1000):
-		c.note(wrong, o.Number, "paid by %s: %d fen of %s at %d; WeChat says %s: %d fen of %s at %d", o.Transaction, o.Total, short(o.Payer), o.Paid,
-			trade.TransactionID, trade.TotalFee, short(trade.OpenID), trade.Paid.Unix()*1000)
+		c.note(wrong, o.Number, "paid by %s: %d fen of %s at %d; WeChat says %s: %d fen of %s at %d", o.Transaction, o.Total, truncate(o.Payer), o.Paid,
+			trade.TransactionID, trade.TotalFee, truncate(trade.OpenID), trade.Paid.Unix()*1000)
 	case paid && o.TradeType == api.TradeJSAPI && o.Payer != o.Owner:
-		c.note(wrong, o.Number, "%s paid inside WeChat for %s", short(o.Payer), short(o.Owner))
+		c.note(wrong, o.Number, "%s paid inside WeChat for %s", truncate(o.Payer), truncate(o.Owner))
 	}
 }
 
@@ -121,8 +121,8 @@ func byHand(refunds []wechattest.Refund) (first time.Time) {
 	return first
 }
 
-// checkTaken compares an order with what WeChat took it for.
-func (c *campaign) checkTaken(o stored, there wechattest.Order) {
+// checkAccepted compares an order with what WeChat took it for.
+func (c *campaign) checkAccepted(o stored, there wechattest.Order) {
 	if there.TotalFee != o.Total || there.TradeType != string(o.TradeType) || there.Body != o.Body ||
 		there.NotifyURL != o.NotifyURL || there.Expires.Unix() != o.Expires/1000 || o.TradeType == api.TradeJSAPI && there.OpenID != o.Owner {
 		c.note(wrong, o.Number, "WeChat took the order for something else: %+v", there)
@@ -140,7 +140,7 @@ func (c *campaign) checkTaken(o stored, there wechattest.Order) {
 
 // addressOf returns the address of the buyer who made an order.
 func (c *campaign) addressOf(o stored) string {
-	for _, p := range c.wishes {
+	for _, p := range c.checkouts {
 		if p.key == o.Key {
 			return p.ip
 		}
@@ -183,17 +183,17 @@ func (c *campaign) checkSteps(o stored) {
 	}
 }
 
-// checkWishes checks that every wish became one order, whoever tapped twice or
+// checkPurchases checks that every wish became one order, whoever tapped twice or
 // heard no answer, and that it is the one that the buyer was told of.
-func (c *campaign) checkWishes(all []stored) {
+func (c *campaign) checkPurchases(all []stored) {
 	orders := map[string][]stored{}
 	for _, o := range all {
 		orders[o.Key] = append(orders[o.Key], o)
 	}
-	for _, p := range c.wishes {
+	for _, p := range c.checkouts {
 		mine := orders[p.key]
 		delete(orders, p.key)
-		switch id := p.known(); {
+		switch id := p.orderID(); {
 		case len(mine) > 1:
 			c.note(doubled, mine[0].Number, "client_key %s has %d orders", p.key, len(mine))
 		case id != "" && !slices.ContainsFunc(mine, func(o stored) bool { return o.ID == id }):
@@ -209,8 +209,8 @@ func (c *campaign) checkWishes(all []stored) {
 	}
 }
 
-// short keeps most of an openid out of the report.
-func short(openid string) string {
+// truncate keeps most of an openid out of the report.
+func truncate(openid string) string {
 	if len(openid) < 8 {
 		return openid
 	}

@@ -21,7 +21,7 @@ func (j *judge) verdicts() (all []verdict) {
 }
 
 // What the two books can disagree in is found.
-func TestBooksThatDiffer(t *testing.T) {
+func TestDifferingOrdersAreFound(t *testing.T) {
 	at := time.Date(2026, 3, 1, 2, 3, 4, 0, time.UTC)
 	trade := wechattest.Trade{TransactionID: "4200", OutTradeNo: "N", OpenID: "o1", TotalFee: 100, Paid: at}
 	paid := stored{Number: "N", Status: api.StatusPaid, Transaction: "4200", Total: 100, Payer: "o1", Paid: at.UnixMilli()}
@@ -55,7 +55,7 @@ func TestBooksThatDiffer(t *testing.T) {
 	}
 }
 
-func TestStepsThatCannotBe(t *testing.T) {
+func TestImpossibleStepsAreFound(t *testing.T) {
 	for steps, want := range map[string][]verdict{
 		"created pending paid":                     nil,
 		"created pending closed paid":              nil,
@@ -78,7 +78,7 @@ func TestStepsThatCannotBe(t *testing.T) {
 }
 
 // Steps that two machines made whose clocks differ are found when they show it.
-func TestTimeLinesThatGoBack(t *testing.T) {
+func TestStepsBackInTimeAreFound(t *testing.T) {
 	for times, want := range map[string][]verdict{
 		"1767225600822 1767225600828 1767225600828": nil,
 		"1767225600828 1767225600822 1767225600829": {wrong},
@@ -94,7 +94,7 @@ func TestTimeLinesThatGoBack(t *testing.T) {
 }
 
 // An event may lack what WeChat did not report when it was made, and nothing else.
-func TestEventsThatLackThePayment(t *testing.T) {
+func TestEventsMayLackUnreportedValues(t *testing.T) {
 	at := time.Date(2026, 3, 1, 2, 3, 4, 0, time.UTC)
 	o := stored{ID: "a", Status: api.StatusPaid, TradeType: api.TradeNative, Transaction: "4200", Total: 100, Payer: "o1", Paid: at.UnixMilli(), Settled: at.Add(time.Hour).UnixMilli()}
 	full := webhook.Order{ID: "a", Status: "paid", TradeType: "NATIVE", Total: 100, TransactionID: "4200", Payer: "o1", PaidAt: at.UnixMilli()}
@@ -125,13 +125,13 @@ func TestEventsThatLackThePayment(t *testing.T) {
 	}
 }
 
-func TestWishesThatWentWrong(t *testing.T) {
+func TestWrongPurchasesAreFound(t *testing.T) {
 	buyer := &buyer{user: wechattest.User{OpenID: "o1"}}
 	mine := stored{ID: "a", Number: "N", Owner: "o1", Key: "k", Total: 100}
 	for name, test := range map[string]struct {
-		all  []stored
-		told string // the order that the buyer knows of
-		want []verdict
+		all        []stored
+		knownOrder string // the order that the buyer knows of
+		want       []verdict
 	}{
 		"one order":            {[]stored{mine}, "a", nil},
 		"nobody was told":      {[]stored{mine}, "", nil},
@@ -145,8 +145,8 @@ func TestWishesThatWentWrong(t *testing.T) {
 	} {
 		w := &world{}
 		buyer.world = w
-		c := &campaign{world: w, wishes: []*wish{{buyer: buyer, purchase: purchase{key: "k"}, total: 100, id: test.told}}}
-		c.checkWishes(test.all)
+		c := &campaign{world: w, checkouts: []*checkout{{buyer: buyer, purchase: purchase{key: "k"}, total: 100, id: test.knownOrder}}}
+		c.checkPurchases(test.all)
 		if d := cmp.Diff(test.want, c.verdicts()); d != "" {
 			t.Errorf("%s (-want +got):\n%s", name, d)
 		}
@@ -156,8 +156,8 @@ func TestWishesThatWentWrong(t *testing.T) {
 func TestSecretsAreFound(t *testing.T) {
 	var j judge
 	j.secret("the key", "abc123")
-	j.keepsSecrets("a text", []byte("nothing"))
-	j.keepsSecrets("a text", []byte("see abc123 here"))
+	j.checkSecrets("a text", []byte("nothing"))
+	j.checkSecrets("a text", []byte("see abc123 here"))
 	if d := cmp.Diff([]verdict{wrong}, j.verdicts()); d != "" {
 		t.Error(d)
 	}
@@ -179,7 +179,7 @@ func TestCallsHaveNames(t *testing.T) {
 	}
 }
 
-func TestRefundsThatDiffer(t *testing.T) {
+func TestDifferingRefundsAreFound(t *testing.T) {
 	order := stored{Number: "N", Status: api.StatusPaid, Total: 100}
 	ours := storedRefund{ID: "R", Number: "N", Amount: 40, Status: api.RefundSucceeded, RefundID: "50"}
 	there := wechattest.Refund{OutTradeNo: "N", OutRefundNo: "R", RefundID: "50", Fee: 40, Status: wechattest.RefundSuccess, Source: "API"}
@@ -217,7 +217,7 @@ func TestRefundsThatDiffer(t *testing.T) {
 	}
 }
 
-func TestEventsThatDiffer(t *testing.T) {
+func TestDifferingEventsAreFound(t *testing.T) {
 	paid := stored{ID: "a", Number: "N", Status: api.StatusPaid, Transaction: "4200", Total: 100, Prepay: "wx"}
 	closed := stored{ID: "a", Number: "N", Status: api.StatusClosed, Total: 100, Prepay: "wx"}
 	unpayable := stored{ID: "a", Number: "N", Status: api.StatusClosed, Total: 100}

@@ -22,11 +22,11 @@ type database struct {
 	dir    string // the project's root
 	folder string // of the files
 
-	mu     sync.Mutex
-	now    *stack.D1     // nil while there is none
-	back   chan struct{} // closed when there is one again
-	closed bool
-	deaths int
+	mu        sync.Mutex
+	current   *stack.D1     // nil while there is none
+	restarted chan struct{} // closed when there is one again
+	closed    bool
+	deaths    int
 }
 
 // startDatabase starts an empty D1 and runs SQL files on it.
@@ -35,12 +35,12 @@ func (w *world) startDatabase(ctx context.Context, dir string, sql ...string) (*
 	if err != nil {
 		return nil, err
 	}
-	d := &database{world: w, dir: dir, folder: folder, back: make(chan struct{})}
-	if d.now, err = stack.StartD1In(ctx, dir, folder, sql...); err != nil {
+	d := &database{world: w, dir: dir, folder: folder, restarted: make(chan struct{})}
+	if d.current, err = stack.StartD1In(ctx, dir, folder, sql...); err != nil {
 		os.RemoveAll(folder)
 		return nil, err
 	}
-	close(d.back)
+	close(d.restarted)
 	return d, nil
 }
 
@@ -49,13 +49,13 @@ func (w *world) startDatabase(ctx context.Context, dir string, sql ...string) (*
 func (d *database) kill() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.now == nil || d.closed {
+	if d.current == nil || d.closed {
 		return
 	}
-	dead := d.now
-	d.now, d.back = nil, make(chan struct{})
+	dead := d.current
+	d.current, d.restarted = nil, make(chan struct{})
 	d.deaths++
-	d.worker.excuse(atD1)
+	d.worker.allow500(atD1)
 	dead.Kill()
 	go d.restart()
 }
@@ -76,25 +76,25 @@ func (d *database) restart() {
 	case d.closed:
 		started.Close()
 	default:
-		d.now = started
+		d.current = started
 	}
-	close(d.back)
+	close(d.restarted)
 }
 
 // address returns where D1 is, "" while it is not there.
 func (d *database) address() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.now == nil {
+	if d.current == nil {
 		return ""
 	}
-	return d.now.Address
+	return d.current.Address
 }
 
 // await returns when D1 is there, or does not come back.
 func (d *database) await() {
 	d.mu.Lock()
-	back := d.back
+	back := d.restarted
 	d.mu.Unlock()
 	<-back
 }
@@ -105,14 +105,14 @@ func (d *database) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = true
-	if d.now != nil {
-		d.now.Close()
+	if d.current != nil {
+		d.current.Close()
 	}
 	os.RemoveAll(d.folder)
 }
 
-// passD1 passes the Worker's calls on to D1.
-func (w *world) passD1() http.Handler {
+// proxyD1 passes the Worker's calls on to D1.
+func (w *world) proxyD1() http.Handler {
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(&url.URL{Scheme: "http", Host: r.In.Header.Get(addressHeader)})
@@ -123,14 +123,14 @@ func (w *world) passD1() http.Handler {
 		Transport: w.d1Client.Transport,
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) {
 			// D1 was killed, or has just closed a connection that was idle.
-			w.worker.excuse(atD1)
+			w.worker.allow500(atD1)
 			panic(http.ErrAbortHandler)
 		},
 	}
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		address := w.d1.address()
 		if address == "" {
-			w.worker.excuse(atD1)
+			w.worker.allow500(atD1)
 			panic(http.ErrAbortHandler)
 		}
 		r.Header.Set(addressHeader, address)

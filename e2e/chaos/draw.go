@@ -18,16 +18,16 @@ type drawer struct {
 // chance is true with a probability.
 func (d drawer) chance(p float64) bool { return d.Float64() < p }
 
-// one picks one of several.
-func one[T any](d drawer, all ...T) T { return all[d.IntN(len(all))] }
+// pick picks one of several.
+func pick[T any](d drawer, all ...T) T { return all[d.IntN(len(all))] }
 
 // products are those of the demo catalogue; whoever takes a tip names its amount.
 var products = []string{"tea", "coffee", "cake", "bun", "juice", "test", "tip"}
 
 func (d drawer) purchase(n int) purchase {
-	p := purchase{person: d.IntN(people), payer: d.IntN(people), tradeType: api.TradeJSAPI, key: fmt.Sprintf("chaos-%d-%08d", d.seed, n), instead: -1}
+	p := purchase{person: d.IntN(people), payer: d.IntN(people), tradeType: api.TradeJSAPI, key: fmt.Sprintf("chaos-%d-%08d", d.seed, n), replaces: -1}
 	if d.chance(0.45) {
-		p.tradeType = one(d, api.TradeNative, api.TradeMWEB)
+		p.tradeType = pick(d, api.TradeNative, api.TradeMWEB)
 		if d.chance(0.7) {
 			p.person = people + d.IntN(guests)
 		}
@@ -68,7 +68,7 @@ func (d drawer) round(first, n int) round {
 		r.visits = append(r.visits, visit{order: i, steps: d.laterVisit(i)})
 	}
 	for range 1 + n/10 {
-		r.visits = append(r.visits, visit{order: -1, steps: []step{d.step(doCron)}}, visit{order: -1, steps: []step{d.step(one(d, doDeliver, doWake))}})
+		r.visits = append(r.visits, visit{order: -1, steps: []step{d.step(doCron)}}, visit{order: -1, steps: []step{d.step(pick(d, doDeliver, doWake))}})
 	}
 	for i := range 8 * len(strangers) {
 		s := d.step(doFlood)
@@ -83,7 +83,7 @@ func (d drawer) round(first, n int) round {
 	if first == 0 || d.chance(0.3) {
 		r.visits = d.full(r.visits)
 	}
-	r.leap = one(d, leaps...)
+	r.leap = pick(d, leaps...)
 	return r
 }
 
@@ -115,7 +115,7 @@ func (d drawer) firstVisit(n int) []step {
 	if d.chance(0.15) {
 		steps[0] = d.step(doDouble)
 	}
-	steps = append(steps, d.trouble(n)...)
+	steps = append(steps, d.strangerSteps(n)...)
 	if d.chance(0.85) {
 		steps = append(steps, d.step(doOpen))
 		switch {
@@ -128,14 +128,14 @@ func (d drawer) firstVisit(n int) []step {
 	if d.chance(0.1) {
 		steps = append(steps, d.step(doClose))
 	}
-	return append(steps, d.looks(n)...)
+	return append(steps, d.readingSteps(n)...)
 }
 
 // laterVisit is a buyer who comes back to an order, whatever became of it.
 func (d drawer) laterVisit(n int) []step {
-	steps := d.looks(n)
+	steps := d.readingSteps(n)
 	if d.chance(0.4) {
-		steps = append(steps, d.step(one(d, doOrder, doDouble, doRenew, doRenew)))
+		steps = append(steps, d.step(pick(d, doOrder, doDouble, doRenew, doRenew)))
 	}
 	if d.chance(0.5) {
 		steps = append(steps, d.step(doOpen))
@@ -146,11 +146,11 @@ func (d drawer) laterVisit(n int) []step {
 	if d.chance(0.6) {
 		steps = append(steps, d.step(doConfirm))
 	}
-	return append(steps, d.looks(n)...)
+	return append(steps, d.readingSteps(n)...)
 }
 
-// looks is what does not mean to change anything.
-func (d drawer) looks(n int) []step {
+// readingSteps is what does not mean to change anything.
+func (d drawer) readingSteps(n int) []step {
 	var steps []step
 	for range d.IntN(3) {
 		steps = append(steps, d.step(doPoll))
@@ -161,25 +161,25 @@ func (d drawer) looks(n int) []step {
 	if d.chance(0.1) {
 		steps = append(steps, d.step(doList))
 	}
-	return append(steps, d.trouble(n)...)
+	return append(steps, d.strangerSteps(n)...)
 }
 
-// trouble is what strangers do meanwhile, and WeChat's doubts.
-func (d drawer) trouble(n int) []step {
+// strangerSteps is what strangers do meanwhile, and WeChat's doubts.
+func (d drawer) strangerSteps(n int) []step {
 	var steps []step
 	if d.chance(0.25) {
 		s := d.step(doForge)
-		s.forge = one(d, wechattest.Forges()...)
+		s.forge = pick(d, wechattest.Forges()...)
 		steps = append(steps, s)
 	}
 	if d.chance(0.1) {
-		steps = append(steps, d.step(doTell))
+		steps = append(steps, d.step(doRenotify))
 	}
 	if d.chance(0.2) {
 		steps = append(steps, d.refund(n)...)
 	}
 	if n > 0 && d.chance(0.05) {
-		s := d.step(doPeep)
+		s := d.step(doReadOther)
 		s.other = d.IntN(n)
 		steps = append(steps, s)
 	}
@@ -192,11 +192,11 @@ func (d drawer) refund(n int) []step {
 	if d.chance(0.15) {
 		s = d.step(doByHand)
 	}
-	s.refund = refund{key: fmt.Sprintf("chaos-%d-%08d-%d", d.seed, n, d.IntN(20)), percent: one(d, 100, 100, 1+d.IntN(100))}
+	s.refund = refund{key: fmt.Sprintf("chaos-%d-%08d-%d", d.seed, n, d.IntN(20)), percent: pick(d, 100, 100, 1+d.IntN(100))}
 	steps := []step{s}
 	if d.chance(0.4) {
-		s := d.step(doFake)
-		s.forge = one(d, wechattest.RefundForges()...)
+		s := d.step(doForgeRefund)
+		s.forge = pick(d, wechattest.RefundForges()...)
 		steps = append(steps, s)
 	}
 	return steps

@@ -40,11 +40,11 @@ type flooding struct {
 	strangers []*stranger
 	mu        sync.Mutex
 	keys      map[string]*stranger // of every client_key that was sent
-	told      map[string]string    // ID by client_key, of the orders that the shop confirmed
+	confirmed map[string]string    // ID by client_key, of the orders that the shop confirmed
 }
 
 func newFlooding(w *world) *flooding {
-	f := &flooding{keys: map[string]*stranger{}, told: map[string]string{}}
+	f := &flooding{keys: map[string]*stranger{}, confirmed: map[string]string{}}
 	for i, ip := range strangers {
 		b := newBuyer(w, wechattest.User{})
 		b.ip = ip
@@ -117,7 +117,7 @@ func (c *campaign) floodOrder(s *stranger) string {
 	c.floods.keys[key] = s
 	c.floods.mu.Unlock()
 	req := api.CreateOrderRequest{Items: []api.OrderItem{{ProductID: "test", Quantity: 1}}, TradeType: api.TradeNative, ClientKey: key}
-	seen := c.fullness.look()
+	seen := c.fullness.state()
 	var made api.Checkout
 	a, err := s.call(http.MethodPost, api.PathOrders, req, &made)
 	switch {
@@ -127,7 +127,7 @@ func (c *campaign) floodOrder(s *stranger) string {
 	case a.status == http.StatusOK:
 		c.count("flood: order made")
 		c.floods.mu.Lock()
-		c.floods.told[key] = made.Order.ID
+		c.floods.confirmed[key] = made.Order.ID
 		c.floods.mu.Unlock()
 		return made.Order.ID
 	case a.Code == api.CodeUnauthenticated:
@@ -136,7 +136,7 @@ func (c *campaign) floodOrder(s *stranger) string {
 	case a.Code == api.CodeTooManyOrders:
 		c.count("flood: order rejected, too_many_orders")
 	case a.Code == api.CodeShopFull:
-		c.fullness.judge(c.world, seen)
+		c.fullness.check(c.world, seen)
 	case a.Code == api.CodeWeChatBusy, a.Code == api.CodeInternal: // the worker judges the latter
 	default:
 		c.note(wrong, "", "an order of a stranger was answered %d %.200s", a.status, a.body)
@@ -210,14 +210,14 @@ func (c *campaign) checkFlood(all []stored) (rest []stored) {
 		}
 		byKey[o.Key] = o.ID
 		if !order.IsGuest(o.Owner) || order.WasPaid(o.Status) {
-			c.note(wrong, o.Number, "an order of a stranger is %s and belongs to %s", o.Status, short(o.Owner))
+			c.note(wrong, o.Number, "an order of a stranger is %s and belongs to %s", o.Status, truncate(o.Owner))
 		}
 		h := hour{s.ip, o.Created / time.Hour.Milliseconds()}
 		if made[h]++; made[h] == c.bounds.NetworkGuests+1 {
 			c.note(wrong, o.Number, "the guests of %s made more than %d orders in an hour and paid none", h.ip, c.bounds.NetworkGuests)
 		}
 	}
-	for key, id := range c.floods.told {
+	for key, id := range c.floods.confirmed {
 		if byKey[key] != id {
 			c.note(lost, "", "a stranger was told of order %s, which is not stored", id)
 		}

@@ -12,7 +12,7 @@ import (
 
 // The strangers of every plan send more orders than their bounds take. The bounds leave
 // the buyers room for all that the plan has for them.
-func TestBoundsAreReachedByStrangersAlone(t *testing.T) {
+func TestOnlyStrangersReachTheBounds(t *testing.T) {
 	for seed := range uint64(20) {
 		p := newPlan(options{seed: seed, orders: 300, atOnce: 4})
 		b := boundsOf(p)
@@ -49,7 +49,7 @@ func TestBoundsAreReachedByStrangersAlone(t *testing.T) {
 	}
 }
 
-func TestFloodsThatWentWrong(t *testing.T) {
+func TestWrongFloodsAreFound(t *testing.T) {
 	at := time.Date(2026, 3, 1, 2, 59, 0, 0, time.UTC)
 	one := stored{ID: "a", Number: "A", Owner: "guest:1", Key: "k1", Status: api.StatusClosed, Created: at.UnixMilli()}
 	with := func(change func(*stored)) stored { o := one; change(&o); return o }
@@ -69,7 +69,7 @@ func TestFloodsThatWentWrong(t *testing.T) {
 	} {
 		s := &stranger{buyer: &buyer{ip: strangers[0]}}
 		c := &campaign{world: &world{bounds: order.Bounds{NetworkGuests: 1}, floods: &flooding{
-			keys: map[string]*stranger{"k1": s, "k2": s}, told: map[string]string{"k1": "a"},
+			keys: map[string]*stranger{"k1": s, "k2": s}, confirmed: map[string]string{"k1": "a"},
 		}}}
 		buyers := stored{ID: "x", Key: "a buyer's"}
 		if rest := c.checkFlood(append(test.all, buyers)); len(rest) != 1 || rest[0].ID != "x" {
@@ -96,17 +96,17 @@ func TestShopFullNeedsAFullDatabase(t *testing.T) {
 	} {
 		w := &world{}
 		w.fullness.set(test.before)
-		seen := w.fullness.look()
+		seen := w.fullness.state()
 		w.fullness.set(test.during)
 		w.fullness.set(test.after)
-		w.fullness.judge(w, seen)
+		w.fullness.check(w, seen)
 		if d := cmp.Diff(test.want, w.verdicts()); d != "" {
 			t.Errorf("%s (-want +got):\n%s", name, d)
 		}
 	}
 }
 
-func TestPaymentsThatWaitBehindStrangers(t *testing.T) {
+func TestDelayedPaymentEventsAreFound(t *testing.T) {
 	for _, test := range []struct {
 		waiting, sent, closed int
 		want                  []verdict

@@ -14,48 +14,48 @@ func (o options) capacityMB() int { return 10 + o.orders/50 }
 
 // fullness is whether the database is full, as the signer may see it.
 type fullness struct {
-	work    sync.Mutex   // held while it changes
-	gate    sync.RWMutex // held by every other step, so that fill can wait for their end
-	mu      sync.Mutex
-	maybe   bool // from before the first byte too many until the signer knows of the room
-	changes int
-	sure    bool  // the signer has noted that it is full
-	last    int64 // rowid of the newest order then
-	paid    int   // orders that were paid then
-	waiting []*wish
+	work      sync.Mutex   // held while it changes
+	steps     sync.RWMutex // held by every other step, so that fill can wait for their end
+	mu        sync.Mutex
+	possible  bool // from before the first byte too many until the signer knows of the room
+	changes   int
+	confirmed bool  // the signer has noted that it is full
+	last      int64 // rowid of the newest order then
+	paid      int   // orders that were paid then
+	waiting   []*checkout
 }
 
-// moment is what was known of the fullness when a call was made.
-type moment struct {
-	maybe   bool
-	changes int
+// fullnessAt is what was known of the fullness when a call was made.
+type fullnessAt struct {
+	possible bool
+	changes  int
 }
 
-func (f *fullness) look() moment {
+func (f *fullness) state() fullnessAt {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return moment{f.maybe, f.changes}
+	return fullnessAt{f.possible, f.changes}
 }
 
 func (f *fullness) set(maybe bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.maybe != maybe {
-		f.maybe = maybe
+	if f.possible != maybe {
+		f.possible = maybe
 		f.changes++
 	}
 }
 
-// judge takes an answer shop_full to a call that was made at a moment.
-func (f *fullness) judge(w *world, before moment) {
-	if now := f.look(); !before.maybe && now == before {
+// check takes an answer shop_full to a call that was made at a moment.
+func (f *fullness) check(w *world, before fullnessAt) {
+	if now := f.state(); !before.possible && now == before {
 		w.note(wrong, "", "the database has room, and an order was rejected: shop_full")
 	}
 	w.count("database full: order rejected, shop_full")
 }
 
-// wait keeps a wish whose buyer comes back when there is room.
-func (f *fullness) wait(p *wish) {
+// postpone keeps a wish whose buyer comes back when there is room.
+func (f *fullness) postpone(p *checkout) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.waiting = append(f.waiting, p)
@@ -72,12 +72,12 @@ const (
 		(SELECT COUNT(*) FROM orders WHERE transaction_id IS NOT NULL) AS paid FROM database_size`
 )
 
-// noted fires the timer until the signer has noted that the database is full, or that
+// waitUntilNoted fires the timer until the signer has noted that the database is full, or that
 // it is not.
-func (c *campaign) noted(ctx context.Context, full bool) (last int64, paid int, ok bool) {
+func (c *campaign) waitUntilNoted(ctx context.Context, full bool) (last int64, paid int, ok bool) {
 	for range 20 {
 		c.d1.await()
-		c.heard(c.worker.tick(ctx, job.Reconcile))
+		c.checkEvent(c.worker.tick(ctx, job.Reconcile))
 		rows, err := read[struct {
 			Full int
 			Last int64
@@ -114,21 +114,21 @@ func (c *campaign) fill(ctx context.Context) {
 	}
 	// The buyers wait until the signer knows. A timer that began before may store the
 	// old size, or workerd's death may leave a slow statement of one on its way.
-	c.fullness.gate.Lock()
-	defer c.fullness.gate.Unlock()
+	c.fullness.steps.Lock()
+	defer c.fullness.steps.Unlock()
 	time.Sleep(500 * time.Millisecond)
-	last, paid, ok := c.noted(ctx, true)
+	last, paid, ok := c.waitUntilNoted(ctx, true)
 	c.count("database full")
 	c.fullness.mu.Lock()
 	defer c.fullness.mu.Unlock()
-	c.fullness.sure, c.fullness.last, c.fullness.paid = ok, last, paid
+	c.fullness.confirmed, c.fullness.last, c.fullness.paid = ok, last, paid
 }
 
 // drain makes room again. No order may have been stored meanwhile.
 func (c *campaign) drain(ctx context.Context) {
 	c.fullness.work.Lock()
 	defer c.fullness.work.Unlock()
-	if !c.fullness.look().maybe {
+	if !c.fullness.state().possible {
 		return // this visit came before that of fill
 	}
 	rows, err := read[struct {
@@ -137,34 +137,34 @@ func (c *campaign) drain(ctx context.Context) {
 		Paid int
 	}](c.world, sizeIsFull)
 	c.fullness.mu.Lock()
-	if c.fullness.sure && (err != nil || len(rows) != 1 || rows[0].Full != 1 || rows[0].Last != c.fullness.last) {
+	if c.fullness.confirmed && (err != nil || len(rows) != 1 || rows[0].Full != 1 || rows[0].Last != c.fullness.last) {
 		c.note(wrong, "", "the database was full and the newest order is no longer %d: %+v, %v", c.fullness.last, rows, err)
 	}
-	if err == nil && len(rows) == 1 && c.fullness.sure {
+	if err == nil && len(rows) == 1 && c.fullness.confirmed {
 		c.countMany("database full: payment settled", rows[0].Paid-c.fullness.paid)
 	}
-	c.fullness.sure = false
+	c.fullness.confirmed = false
 	c.fullness.mu.Unlock()
 	if _, err := read[struct{}](c.world, dropBallast); err != nil {
 		c.note(wrong, "", "%v", err)
 	}
-	c.noted(ctx, false)
+	c.waitUntilNoted(ctx, false)
 	c.fullness.set(false)
 }
 
-// comeBack has the buyers try again who met a full shop.
-func (c *campaign) comeBack() {
+// retryPostponed has the buyers try again who met a full shop.
+func (c *campaign) retryPostponed() {
 	c.fullness.mu.Lock()
 	waiting := c.fullness.waiting
 	c.fullness.waiting = nil
 	c.fullness.mu.Unlock()
-	each(c.atOnce, waiting, func(p *wish) {
-		if p.known() == "" {
+	each(c.atOnce, waiting, func(p *checkout) {
+		if p.orderID() == "" {
 			p.place()
 			p.open()
 			p.answerSheet(c.wechat.PaySheet)
 			p.poll()
-			if p.known() != "" {
+			if p.orderID() != "" {
 				c.count("database full: buyer came back and ordered")
 			}
 		}

@@ -53,8 +53,8 @@ func (j *judge) secret(name, value string) {
 	}
 }
 
-// keepsSecrets looks for secrets in a text that others can read.
-func (j *judge) keepsSecrets(where string, text []byte) {
+// checkSecrets looks for secrets in a text that others can read.
+func (j *judge) checkSecrets(where string, text []byte) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for value, name := range j.secrets {
@@ -95,7 +95,7 @@ func (w *world) checkLog() {
 	w.log.mu.Lock()
 	text := bytes.Clone(w.log.text.Bytes())
 	w.log.mu.Unlock()
-	w.keepsSecrets("the log", text)
+	w.checkSecrets("the log", text)
 	for _, word := range []string{`"msg":"panic"`, `"msg":"request lost"`, "goroutine ", "Uncaught"} {
 		if found := w.log.lines(word); len(found) > 0 {
 			w.note(wrong, "", "the log has %d lines like %.300s", len(found), found[0])

@@ -15,36 +15,36 @@ import (
 // replay has one of the newest events sent once more.
 func (c *campaign) replay(n int) {
 	var list api.EventList
-	if _, ok := c.operator.must(http.MethodGet, api.PathAdminEvents, nil, &list); !ok || n >= len(list.Events) {
+	if _, ok := c.operator.mustCall(http.MethodGet, api.PathAdminEvents, nil, &list); !ok || n >= len(list.Events) {
 		return
 	}
 	path := api.PathAdminEvents + "/" + list.Events[n].ID + "/replay"
-	if _, ok := c.operator.must(http.MethodPost, path, struct{}{}, &api.Event{}); ok {
+	if _, ok := c.operator.mustCall(http.MethodPost, path, struct{}{}, &api.Event{}); ok {
 		c.count("event replayed")
 	}
 }
 
-// withdraw closes the open orders of one product, as after a price that was wrong: no
+// closeProduct closes the open orders of one product, as after a price that was wrong: no
 // selling, the open orders in bounded calls, selling again. The others expire.
-func (c *campaign) withdraw() {
+func (c *campaign) closeProduct() {
 	sell := func(on bool) {
 		var state api.Selling
-		if _, ok := c.operator.must(http.MethodPost, api.PathAdminSelling, api.SellingRequest{Selling: &on}, &state); ok && state.Selling != on {
+		if _, ok := c.operator.mustCall(http.MethodPost, api.PathAdminSelling, api.SellingRequest{Selling: &on}, &state); ok && state.Selling != on {
 			c.note(wrong, "", "selling was switched to %t and is %+v", on, state)
 		}
 	}
 	sell(false)
-	if p := c.wishes[0]; p.known() != "" {
+	if p := c.checkouts[0]; p.orderID() != "" {
 		req := p.request()
 		req.ClientKey = "after-the-" + p.key
-		if _, ok := p.must(http.MethodPost, api.PathOrders, req, &api.Checkout{}, api.CodeNotSelling, api.CodeOrderPaid); ok {
+		if _, ok := p.mustCall(http.MethodPost, api.PathOrders, req, &api.Checkout{}, api.CodeNotSelling, api.CodeOrderPaid); ok {
 			c.note(wrong, "", "an order was taken while the shop does not sell")
 		}
 	}
 	req := api.CloseOrdersRequest{ProductID: products[0]}
 	for {
 		var res api.CloseOrdersResponse
-		if _, ok := c.operator.must(http.MethodPost, api.PathAdminCloses, req, &res); !ok {
+		if _, ok := c.operator.mustCall(http.MethodPost, api.PathAdminCloses, req, &res); !ok {
 			break
 		}
 		c.closed += res.Closing
@@ -60,9 +60,9 @@ func (c *campaign) withdraw() {
 	}
 }
 
-// forget lets a month pass, after which events have no payer, and then erases
+// eraseBuyers lets a month pass, after which events have no payer, and then erases
 // everybody. The books stay as they are.
-func (c *campaign) forget(ctx context.Context) error {
+func (c *campaign) eraseBuyers(ctx context.Context) error {
 	type books struct{ Orders, Total, Refunded, Refunds, Amount, Events int64 }
 	const sums = `SELECT COUNT(*) AS orders, COALESCE(SUM(total), 0) AS total, COALESCE(SUM(refunded), 0) AS refunded,
 		(SELECT COUNT(*) FROM refunds) AS refunds, (SELECT COALESCE(SUM(amount), 0) FROM refunds) AS amount, (SELECT COUNT(*) FROM events) AS events FROM orders`
@@ -72,7 +72,7 @@ func (c *campaign) forget(ctx context.Context) error {
 	}
 	c.wechat.Advance(31 * 24 * time.Hour)
 	const payers = `SELECT COUNT(*) AS n FROM events WHERE json_extract(data, '$.order.payer') IS NOT NULL`
-	for range 2 + len(c.wishes)/100 { // 500 events each
+	for range 2 + len(c.checkouts)/100 { // 500 events each
 		if heard, err := c.worker.tick(ctx, job.CheckBills); err != nil || !heard {
 			return fmt.Errorf("the job %s, with nothing wrong any more: %t, %w", job.CheckBills, heard, err)
 		}
@@ -86,7 +86,7 @@ func (c *campaign) forget(ctx context.Context) error {
 		}
 		for more := true; more; {
 			var done api.PersonErased
-			if _, ok := c.operator.must(http.MethodPost, api.PathAdminErase, api.PersonRequest{OpenID: b.user.OpenID}, &done); !ok {
+			if _, ok := c.operator.mustCall(http.MethodPost, api.PathAdminErase, api.PersonRequest{OpenID: b.user.OpenID}, &done); !ok {
 				break
 			}
 			more = done.More
@@ -109,11 +109,11 @@ func (c *campaign) forget(ctx context.Context) error {
 // checkOperator checks that the operator is shown what is so.
 func (c *campaign) checkOperator() {
 	var health api.Health
-	if _, ok := c.operator.must(http.MethodGet, api.PathHealth, nil, &health); !ok || !health.OK {
+	if _, ok := c.operator.mustCall(http.MethodGet, api.PathHealth, nil, &health); !ok || !health.OK {
 		c.note(wrong, "", "the shop is well, its health page says %+v", health)
 	}
 	var counters api.Counters
-	if _, ok := c.operator.must(http.MethodGet, api.PathAdminCounter, nil, &counters); !ok {
+	if _, ok := c.operator.mustCall(http.MethodGet, api.PathAdminCounter, nil, &counters); !ok {
 		return
 	}
 	all, err := read[stored](c.world, everyOrder)

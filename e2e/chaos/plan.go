@@ -19,7 +19,7 @@ type plan struct {
 // purchase is what a buyer wants.
 type purchase struct {
 	person    int // who orders; from people on a guest
-	instead   int // the purchase of the same person that it takes the place of, -1 for none
+	replaces  int // the purchase of the same person that it takes the place of, -1 for none
 	payer     int // whose phone pays what is not JSAPI
 	items     []api.OrderItem
 	tradeType api.TradeType
@@ -43,13 +43,13 @@ type visit struct {
 // step is one thing that is done, with what goes wrong from then on: faults meet
 // the first that they fit, which may be somebody else.
 type step struct {
-	do      action
-	forge   string // of forge and of forge back
-	other   int    // of peep: somebody else's order; of replay: which of the newest events
-	refund  refund // of refund and hand back
-	flood   flood
-	faults  []wechattest.Fault
-	mishaps []mishap
+	do       action
+	forge    string // of forge and of forge back
+	other    int    // of peep: somebody else's order; of replay: which of the newest events
+	refund   refund // of refund and hand back
+	flood    flood
+	faults   []wechattest.Fault
+	failures []failure
 }
 
 // refund is what the operator pays back.
@@ -63,28 +63,28 @@ type action string
 
 // The actions.
 const (
-	doOrder   action = "order"   // POST the basket, again if there is no answer
-	doDouble  action = "double"  // POST it twice at once: a double tap
-	doRenew   action = "renew"   // ask for new pay parameters
-	doOpen    action = "open"    // open the payment sheet with what the page has, however old: by the bridge, a scan, or WeChat's page
-	doConfirm action = "confirm" // pay on the open sheet
-	doDismiss action = "dismiss" // close the sheet
-	doClose   action = "close"   // give the order up
-	doPoll    action = "poll"    // ask for the order
-	doList    action = "list"    // ask for all orders
-	doPeep    action = "peep"    // ask for somebody else's order, and try to pay it
-	doForge   action = "forge"   // a stranger posts a forged notification
-	doTell    action = "tell"    // WeChat tells of the payment once more
-	doRefund  action = "refund"  // the operator pays back, twice at once
-	doByHand  action = "by hand" // the operator pays back on WeChat's merchant platform
-	doFake    action = "fake"    // a stranger posts a forged notification of a refund
-	doWake    action = "wake"    // a queue says that there are events
-	doReplay  action = "replay"  // the operator sends an event to the back end once more
-	doCron    action = "cron"    // the cron trigger that asks WeChat fires
-	doFlood   action = "flood"   // a stranger orders as a guest without end
-	doFill    action = "fill"    // the database becomes full
-	doDrain   action = "drain"   // it has room again
-	doDeliver action = "deliver" // the one that delivers events fires
+	doOrder       action = "order"        // POST the basket, again if there is no answer
+	doDouble      action = "double"       // POST it twice at once: a double tap
+	doRenew       action = "renew"        // ask for new pay parameters
+	doOpen        action = "open"         // open the payment sheet with what the page has, however old: by the bridge, a scan, or WeChat's page
+	doConfirm     action = "confirm"      // pay on the open sheet
+	doDismiss     action = "dismiss"      // close the sheet
+	doClose       action = "close"        // give the order up
+	doPoll        action = "poll"         // ask for the order
+	doList        action = "list"         // ask for all orders
+	doReadOther   action = "read other"   // ask for somebody else's order, and try to pay it
+	doForge       action = "forge"        // a stranger posts a forged notification
+	doRenotify    action = "notify again" // WeChat tells of the payment once more
+	doRefund      action = "refund"       // the operator pays back, twice at once
+	doByHand      action = "by hand"      // the operator pays back on WeChat's merchant platform
+	doForgeRefund action = "forge refund" // a stranger posts a forged notification of a refund
+	doWake        action = "wake"         // a queue says that there are events
+	doReplay      action = "replay"       // the operator sends an event to the back end once more
+	doCron        action = "cron"         // the cron trigger that asks WeChat fires
+	doFlood       action = "flood"        // a stranger orders as a guest without end
+	doFill        action = "fill"         // the database becomes full
+	doDrain       action = "drain"        // it has room again
+	doDeliver     action = "deliver"      // the one that delivers events fires
 )
 
 // options say how large a campaign is.
@@ -110,7 +110,7 @@ func newPlan(o options) plan {
 	for n := range o.orders {
 		p.orders = append(p.orders, d.purchase(n))
 		if !o.calm && d.chance(0.2) {
-			p.orders[n].instead = earlier(p.orders)
+			p.orders[n].replaces = earlier(p.orders)
 		}
 	}
 	for first := 0; first < o.orders; first += perRound {

@@ -13,8 +13,8 @@ import (
 func (r refund) amount(total api.Fen) api.Fen { return max(1, total*api.Fen(r.percent)/100) }
 
 // refund pays back as an operator whose hand trembles.
-func (c *campaign) refund(p *wish, r refund) {
-	id := p.known()
+func (c *campaign) refund(p *checkout, r refund) {
+	id := p.orderID()
 	if id == "" {
 		return
 	}
@@ -27,7 +27,7 @@ func (c *campaign) refund(p *wish, r refund) {
 			var done api.Refund
 			// A later refund may bear an earlier one's key. WeChat refuses what
 			// somebody has paid back by hand before.
-			if _, ok := c.operator.must(http.MethodPost, api.PathAdminOrders+"/"+id+"/refund", req, &done,
+			if _, ok := c.operator.mustCall(http.MethodPost, api.PathAdminOrders+"/"+id+"/refund", req, &done,
 				api.CodeOrderNotPaid, api.CodeRefundTooMuch, api.CodeConflict, api.CodeWeChatRefused); !ok {
 				return
 			}
@@ -46,8 +46,8 @@ func (c *campaign) refund(p *wish, r refund) {
 }
 
 // refundByHand pays back past the shop.
-func (c *campaign) refundByHand(p *wish, r refund) {
-	number := c.numberOf(p.known())
+func (c *campaign) refundByHand(p *checkout, r refund) {
+	number := c.numberOf(p.orderID())
 	if number == "" {
 		return
 	}
@@ -57,8 +57,8 @@ func (c *campaign) refundByHand(p *wish, r refund) {
 }
 
 // forgeRefund sends a forged notification of a refund of an order.
-func (c *campaign) forgeRefund(p *wish, forge string) {
-	number := c.numberOf(p.known())
+func (c *campaign) forgeRefund(p *checkout, forge string) {
+	number := c.numberOf(p.orderID())
 	for _, r := range c.wechat.RefundsOf(number) {
 		attempt, err := c.wechat.NotifyRefund(r.OutRefundNo, forge)
 		if err != nil {
@@ -142,9 +142,9 @@ func (c *campaign) checkRefunds(all []stored, refunds []storedRefund, ledger wec
 	}
 }
 
-// unheard are the refunds that were made past the shop and of which no
+// unreportedRefunds are the refunds that were made past the shop and of which no
 // notification was heard: the daily bill alone tells of them.
-func (c *campaign) unheard(ledger wechattest.Ledger) map[string]bool {
+func (c *campaign) unreportedRefunds(ledger wechattest.Ledger) map[string]bool {
 	all := map[string]bool{}
 	for _, r := range ledger.Refunds {
 		if r.Source != "API" {

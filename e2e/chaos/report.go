@@ -43,9 +43,9 @@ func (c *campaign) report(left []wechattest.Fault) *report {
 		options: c.options, elapsed: c.elapsed, requests: c.worker.requests.Load(), hung: c.worker.lost.Load(), crons: c.crons, closed: c.closed,
 		paid: len(ledger.Trades), refunds: len(ledger.Refunds), webhooks: c.backend.received, deaths: c.worker.deaths, faults: map[string]int{}, kills: map[string]int{}, findings: c.findings,
 	}
-	r.flooded, r.mostOpen, r.bounds, r.waiting, r.restarts = len(c.floods.told), c.mostOpen, c.bounds, c.mostWaiting, c.d1.deaths
-	for _, p := range c.wishes {
-		if p.known() == "" {
+	r.flooded, r.mostOpen, r.bounds, r.waiting, r.restarts = len(c.floods.confirmed), c.mostOpen, c.bounds, c.mostWaiting, c.d1.deaths
+	for _, p := range c.checkouts {
+		if p.orderID() == "" {
 			r.unplaced++
 		}
 	}
@@ -64,7 +64,7 @@ func (c *campaign) report(left []wechattest.Fault) *report {
 	for what, n := range c.counted {
 		r.faults[what] += n
 	}
-	for what, n := range c.mishaps.seen {
+	for what, n := range c.failures.seen {
 		if where, ok := strings.CutPrefix(what, string(kill)+" "); ok {
 			r.kills["workerd killed "+where] += n
 			continue

@@ -12,16 +12,16 @@ import (
 	"time"
 )
 
-// wire lets mishaps befall the calls to a handler. name says in the report
+// injectFailures lets mishaps befall the calls to a handler. name says in the report
 // which call it was.
-func (w *world) wire(at site, name func(*http.Request, []byte) string, next http.Handler) http.Handler {
+func (w *world) injectFailures(at site, name func(*http.Request, []byte) string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			panic(http.ErrAbortHandler) // workerd died while it spoke
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		m, hit := w.mishaps.next(at, name(r, body))
+		m, hit := w.failures.next(at, name(r, body))
 		if !hit {
 			next.ServeHTTP(rw, r)
 			return
@@ -38,10 +38,10 @@ func (w *world) wire(at site, name func(*http.Request, []byte) string, next http
 			w.d1.kill()
 			panic(http.ErrAbortHandler)
 		case cut:
-			w.worker.excuse(at)
+			w.worker.allow500(at)
 			panic(http.ErrAbortHandler)
 		case fail:
-			w.worker.excuse(at)
+			w.worker.allow500(at)
 			if at == atBackend {
 				http.Error(rw, "made by the campaign", http.StatusInternalServerError)
 				return

@@ -29,22 +29,22 @@ type worker struct {
 	config stack.WorkerdConfig
 	client *http.Client
 
-	excuses  atomic.Int64 // deaths, and troubles of D1 that explain an answer 500
-	requests atomic.Int64
-	turns    atomic.Int64 // of the machines
-	calm     bool         // all machines have the right time
-	lost     atomic.Int64 // requests that workerd's death left without an answer
+	allowed500 atomic.Int64 // deaths, and troubles of D1 that explain an answer 500
+	requests   atomic.Int64
+	turns      atomic.Int64 // of the machines
+	calm       bool         // all machines have the right time
+	lost       atomic.Int64 // requests that workerd's death left without an answer
 
-	mu     sync.Mutex
-	now    *stack.Workerd
-	back   chan struct{} // closed when there is one again
-	closed bool
-	deaths int
+	mu        sync.Mutex
+	current   *stack.Workerd
+	restarted chan struct{} // closed when there is one again
+	closed    bool
+	deaths    int
 }
 
 // startWorker starts the first workerd.
 func (w *world) startWorker(ctx context.Context, config stack.WorkerdConfig) (*worker, error) {
-	k := &worker{world: w, config: config, back: make(chan struct{}), client: &http.Client{
+	k := &worker{world: w, config: config, restarted: make(chan struct{}), client: &http.Client{
 		Transport:     &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
@@ -64,7 +64,7 @@ func (k *worker) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := k.tellTime(d); err != nil {
+	if err := k.setClock(d); err != nil {
 		return err
 	}
 	k.mu.Lock()
@@ -73,14 +73,14 @@ func (k *worker) start(ctx context.Context) error {
 		d.Close()
 		return nil
 	}
-	k.now = d
-	close(k.back)
+	k.current = d
+	close(k.restarted)
 	return nil
 }
 
-// tellTime sets the clock of a new workerd: a message of the queue, which may
+// setClock sets the clock of a new workerd: a message of the queue, which may
 // come before the first request, does not.
-func (k *worker) tellTime(d *stack.Workerd) error {
+func (k *worker) setClock(d *stack.Workerd) error {
 	req, err := http.NewRequest(http.MethodGet, d.URL+"/api/config", nil)
 	if err != nil {
 		return err
@@ -112,14 +112,14 @@ func (k *worker) clock() time.Time {
 func (k *worker) kill() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.now == nil {
+	if k.current == nil {
 		return
 	}
-	syscall.Kill(k.now.PID, syscall.SIGKILL) // at once; Close below waits
-	k.excuses.Add(1)
+	syscall.Kill(k.current.PID, syscall.SIGKILL) // at once; Close below waits
+	k.allowed500.Add(1)
 	k.deaths++
-	dead := k.now
-	k.now, k.back = nil, make(chan struct{})
+	dead := k.current
+	k.current, k.restarted = nil, make(chan struct{})
 	go func() {
 		dead.Close()
 		if err := k.start(context.Background()); err != nil {
@@ -128,11 +128,11 @@ func (k *worker) kill() {
 	}()
 }
 
-// excuse says that an answer 500 may be right now: D1 had a trouble. None of
+// allow500 says that an answer 500 may be right now: D1 had a trouble. None of
 // WeChat's is an excuse.
-func (k *worker) excuse(at site) {
+func (k *worker) allow500(at site) {
 	if at == atD1 {
-		k.excuses.Add(1)
+		k.allowed500.Add(1)
 	}
 }
 
@@ -140,7 +140,7 @@ func (k *worker) excuse(at site) {
 func (k *worker) running(ctx context.Context) (*stack.Workerd, error) {
 	for {
 		k.mu.Lock()
-		now, back := k.now, k.back
+		now, back := k.current, k.restarted
 		k.mu.Unlock()
 		if now != nil {
 			return now, nil
@@ -157,7 +157,7 @@ func (k *worker) running(ctx context.Context) (*stack.Workerd, error) {
 func (k *worker) close() {
 	k.mu.Lock()
 	k.closed = true
-	now := k.now
+	now := k.current
 	k.mu.Unlock()
 	if now != nil {
 		now.Close()
@@ -176,7 +176,7 @@ func (k *worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	k.requests.Add(1)
-	before := k.excuses.Load()
+	before := k.allowed500.Load()
 	// Whoever hangs up, the Worker is not told: what it began it ends.
 	req, err := http.NewRequest(r.Method, d.URL+r.URL.RequestURI(), bytes.NewReader(body))
 	if err != nil {
@@ -192,16 +192,16 @@ func (k *worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		answer, err = io.ReadAll(res.Body)
 	}
 	if err != nil {
-		if k.excuses.Load() == before {
+		if k.allowed500.Load() == before {
 			k.note(wrong, "", "%s %s got no answer although workerd lives: %v", r.Method, r.URL.Path, err)
 		}
 		k.lost.Add(1)
 		panic(http.ErrAbortHandler)
 	}
-	if res.StatusCode == http.StatusInternalServerError && k.excuses.Load() == before {
+	if res.StatusCode == http.StatusInternalServerError && k.allowed500.Load() == before {
 		k.note(wrong, "", "%s %s was answered 500 for no reason: %s", r.Method, r.URL.Path, answer)
 	}
-	k.keepsSecrets("an answer to "+r.Method+" "+r.URL.Path, answer)
+	k.checkSecrets("an answer to "+r.Method+" "+r.URL.Path, answer)
 	maps.Copy(rw.Header(), res.Header)
 	rw.WriteHeader(res.StatusCode)
 	rw.Write(answer) // an error means that nobody listens any more
@@ -224,7 +224,7 @@ func (k *worker) event(ctx context.Context, path, body string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	before := k.excuses.Load()
+	before := k.allowed500.Load()
 	res, err := k.client.Post(d.EventsURL+path, "application/json", strings.NewReader(body))
 	var answer []byte
 	if err == nil {
@@ -234,7 +234,7 @@ func (k *worker) event(ctx context.Context, path, body string) (bool, error) {
 	switch {
 	case err == nil && res.StatusCode == http.StatusOK && bytes.Contains(answer, []byte(`"outcome":"ok"`)):
 		return true, nil
-	case k.excuses.Load() != before:
+	case k.allowed500.Load() != before:
 		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("the event %s: %w", path, err)

@@ -30,11 +30,11 @@ const (
 // world is the whole stack: the simulated WeChat, D1 and workerd, each reached
 // through what can go wrong on the way.
 type world struct {
-	wechat  *wechattest.WeChat
-	d1      *database
-	worker  *worker
-	backend *backend
-	mishaps mishaps
+	wechat   *wechattest.WeChat
+	d1       *database
+	worker   *worker
+	backend  *backend
+	failures failures
 	judge
 
 	shop     string // the origin of the Worker's public address
@@ -77,7 +77,7 @@ func newWorld(ctx context.Context, dir string, o options, bounds order.Bounds) (
 		Users: users(seed), ShopURL: w.shop, WeChatURL: wechatURL, PayDirs: []string{w.shop + "/"},
 		Seed: int64(seed) + 1, Hostile: true, PlainRefunds: true, RefundNotifyURL: w.shop + api.PathNotifyRefund,
 		History: 100, // nobody reads it, and copying a long one takes time
-		Doer: &witness{world: w, client: &http.Client{
+		Doer: &notifier{world: w, client: &http.Client{
 			Transport:     &http.Transport{MaxIdleConnsPerHost: 16},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}},
@@ -88,7 +88,7 @@ func newWorld(ctx context.Context, dir string, o options, bounds order.Bounds) (
 	w.closers = append(w.closers, w.wechat.Close)
 	go w.learnTokens()
 	there := http.NewServeMux()
-	there.Handle("/", w.wire(atWeChat, nameCall, w.wechat.Handler()))
+	there.Handle("/", w.injectFailures(atWeChat, nameCall, w.wechat.Handler()))
 	for _, path := range []string{"/connect/", "/cgi-bin/"} { // the buyers go there
 		there.Handle(path, w.wechat.Handler())
 	}
@@ -106,7 +106,7 @@ func newWorld(ctx context.Context, dir string, o options, bounds order.Bounds) (
 	if err != nil {
 		return nil, err
 	}
-	w.serve(wire, w.wire(atD1, nameStatement, w.passD1()))
+	w.serve(wire, w.injectFailures(atD1, nameStatement, w.proxyD1()))
 	hooks, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		return nil, err
@@ -123,7 +123,7 @@ func newWorld(ctx context.Context, dir string, o options, bounds order.Bounds) (
 	w.backend = &backend{world: w, events: map[string]webhook.Event{}, receiver: webhook.Receiver{
 		Secrets: []string{vars["WEBHOOK_SECRET"]}, Shop: w.shop, AppID: vars["WECHAT_APPID"], MchID: vars["WECHAT_MCH_ID"], Simulated: true,
 	}}
-	w.serve(hooks, w.wire(atBackend, nameCall, w.backend))
+	w.serve(hooks, w.injectFailures(atBackend, nameCall, w.backend))
 	folder, err := modules(dir)
 	if err != nil {
 		return nil, err

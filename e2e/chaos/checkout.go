@@ -10,14 +10,14 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// wish is a purchase as the page of its buyer knows it.
-type wish struct {
+// checkout is a purchase as the page of its buyer knows it.
+type checkout struct {
 	*buyer
 	purchase
 	total api.Fen // by the catalogue
 
-	payer   wechattest.User // whose phone pays
-	instead *wish           // whose place it takes, if any
+	payer    wechattest.User // whose phone pays
+	replaced *checkout       // whose place it takes, if any
 
 	mu       sync.Mutex
 	replaces string // the order of instead as it was first sent
@@ -27,19 +27,19 @@ type wish struct {
 	sheet    string       // the ID of the newest sheet
 }
 
-// known returns the order's ID, "" while the page knows none.
-func (p *wish) known() string {
+// orderID returns the order's ID, "" while the page knows none.
+func (p *checkout) orderID() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.id
 }
 
 // request is what the page sends, the same each time.
-func (p *wish) request() api.CreateOrderRequest {
+func (p *checkout) request() api.CreateOrderRequest {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.sent && p.instead != nil {
-		p.replaces = p.instead.known()
+	if !p.sent && p.replaced != nil {
+		p.replaces = p.replaced.orderID()
 	}
 	p.sent = true
 	return api.CreateOrderRequest{Items: p.items, TradeType: p.tradeType, ClientKey: p.key, Replaces: p.replaces}
@@ -47,24 +47,24 @@ func (p *wish) request() api.CreateOrderRequest {
 
 // place sends the basket. It is rejected when what it takes the place of is paid,
 // and while the database is full.
-func (p *wish) place() {
+func (p *checkout) place() {
 	req := p.request()
 	var c api.Checkout
-	seen := p.fullness.look()
-	a, ok := p.must(http.MethodPost, api.PathOrders, req, &c, rejected...)
+	seen := p.fullness.state()
+	a, ok := p.mustCall(http.MethodPost, api.PathOrders, req, &c, rejected...)
 	switch {
 	case ok:
-		p.keep(c)
+		p.storeResponse(c)
 		p.checkReplaced(req.Replaces)
 	case a.Code == api.CodeShopFull:
-		p.fullness.judge(p.world, seen)
-		p.fullness.wait(p)
+		p.fullness.check(p.world, seen)
+		p.fullness.postpone(p)
 	}
 }
 
 // checkReplaced checks that what the order takes the place of is no longer
 // offered for payment.
-func (p *wish) checkReplaced(id string) {
+func (p *checkout) checkReplaced(id string) {
 	if id == "" {
 		return
 	}
@@ -74,15 +74,15 @@ func (p *wish) checkReplaced(id string) {
 	}
 }
 
-// giveUp gives the order up.
-func (p *wish) giveUp() {
-	id := p.known()
+// cancel gives the order up.
+func (p *checkout) cancel() {
+	id := p.orderID()
 	if id == "" {
 		return
 	}
 	var o api.Order
-	if _, ok := p.must(http.MethodPost, api.OrderClosePath(id), api.CloseRequest{}, &o, api.CodeOrderPaid); ok {
-		p.look(o)
+	if _, ok := p.mustCall(http.MethodPost, api.OrderClosePath(id), api.CloseRequest{}, &o, api.CodeOrderPaid); ok {
+		p.checkOrder(o)
 		if o.Status != api.StatusClosing && o.Status != api.StatusClosed && o.Status != api.StatusFailed {
 			p.note(wrong, "", "order %s was given up and is %s", id, o.Status)
 		}
@@ -90,20 +90,20 @@ func (p *wish) giveUp() {
 }
 
 // renew asks for what pays the order again.
-func (p *wish) renew() {
-	id := p.known()
+func (p *checkout) renew() {
+	id := p.orderID()
 	if id == "" {
 		return
 	}
 	var c api.Checkout
-	if _, ok := p.must(http.MethodPost, api.OrderPayPath(id), api.PayRequest{Renew: true}, &c, api.CodeOrderNotPayable, api.CodeOrderPaid); ok {
-		p.keep(c)
+	if _, ok := p.mustCall(http.MethodPost, api.OrderPayPath(id), api.PayRequest{Renew: true}, &c, api.CodeOrderNotPayable, api.CodeOrderPaid); ok {
+		p.storeResponse(c)
 	}
 }
 
-// keep takes an answer into the page.
-func (p *wish) keep(c api.Checkout) {
-	p.look(c.Order)
+// storeResponse takes an answer into the page.
+func (p *checkout) storeResponse(c api.Checkout) {
+	p.checkOrder(c.Order)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.id != "" && p.id != c.Order.ID {
@@ -121,8 +121,8 @@ func (p *wish) keep(c api.Checkout) {
 	}
 }
 
-// look checks what a buyer is told of an order against WeChat's books.
-func (p *wish) look(o api.Order) {
+// checkOrder checks what a buyer is told of an order against WeChat's books.
+func (p *checkout) checkOrder(o api.Order) {
 	if o.Total != p.total {
 		p.note(wrong, "", "order %s costs %d fen, the catalogue says %d", o.ID, o.Total, p.total)
 	}
@@ -132,11 +132,11 @@ func (p *wish) look(o api.Order) {
 			break
 		}
 	}
-	p.told(o)
+	p.checkShown(o)
 }
 
-// told checks that nobody is told of a payment that was not made.
-func (b *buyer) told(o api.Order) {
+// checkShown checks that nobody is told of a payment that was not made.
+func (b *buyer) checkShown(o api.Order) {
 	if !order.WasPaid(o.Status) {
 		if o.PaymentNo != "" || o.PaidAt != 0 {
 			b.note(wrong, "", "order %s is %s and has payment %q", o.ID, o.Status, o.PaymentNo)
@@ -154,7 +154,7 @@ func (b *buyer) told(o api.Order) {
 }
 
 // answerSheet pays on the open sheet or closes it.
-func (p *wish) answerSheet(answer func(id string) (wechattest.Sheet, error)) {
+func (p *checkout) answerSheet(answer func(id string) (wechattest.Sheet, error)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.sheet == "" {
@@ -166,41 +166,41 @@ func (p *wish) answerSheet(answer func(id string) (wechattest.Sheet, error)) {
 }
 
 // poll asks for the order, as the page does when the sheet has closed.
-func (p *wish) poll() {
-	id := p.known()
+func (p *checkout) poll() {
+	id := p.orderID()
 	if id == "" {
 		return
 	}
 	var o api.Order
-	if _, ok := p.must(http.MethodGet, api.OrderPath(id), nil, &o); ok {
-		p.look(o)
+	if _, ok := p.mustCall(http.MethodGet, api.OrderPath(id), nil, &o); ok {
+		p.checkOrder(o)
 	}
 }
 
 // list asks for all orders of the buyer.
 func (b *buyer) list() {
 	var all api.OrderList
-	if _, ok := b.must(http.MethodGet, api.PathOrders, nil, &all); !ok {
+	if _, ok := b.mustCall(http.MethodGet, api.PathOrders, nil, &all); !ok {
 		return
 	}
 	for _, o := range all.Orders {
-		b.told(o)
+		b.checkShown(o)
 		if owner := b.ownerOf(o.ID); owner != nil && owner != b {
 			b.note(wrong, "", "order %s is in the list of a stranger", o.ID)
 		}
 	}
 }
 
-// peep asks for the order of another person and tries to pay it.
-func (p *wish) peep(other *wish) {
-	id := other.known()
+// readOther asks for the order of another person and tries to pay it.
+func (p *checkout) readOther(other *checkout) {
+	id := other.orderID()
 	if id == "" || other.buyer == p.buyer {
 		return
 	}
-	if _, ok := p.must(http.MethodGet, api.OrderPath(id), nil, &api.Order{}, api.CodeNotFound); ok {
+	if _, ok := p.mustCall(http.MethodGet, api.OrderPath(id), nil, &api.Order{}, api.CodeNotFound); ok {
 		p.note(wrong, "", "a stranger sees order %s", id)
 	}
-	if _, ok := p.must(http.MethodPost, api.OrderPayPath(id), api.PayRequest{}, &api.Checkout{}, api.CodeNotFound); ok {
+	if _, ok := p.mustCall(http.MethodPost, api.OrderPayPath(id), api.PayRequest{}, &api.Checkout{}, api.CodeNotFound); ok {
 		p.note(wrong, "", "a stranger gets to pay order %s", id)
 	}
 }

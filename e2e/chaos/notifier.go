@@ -11,16 +11,16 @@ import (
 	"h5pay/internal/order"
 )
 
-// witness sends WeChat's notifications and looks at what the shop makes of them:
+// notifier sends WeChat's notifications and looks at what the shop makes of them:
 // whatever it acknowledges it has to know from then on, since WeChat does not
 // tell it again.
-type witness struct {
+type notifier struct {
 	*world
 	client *http.Client
 }
 
 // Do sends a notification.
-func (t *witness) Do(r *http.Request) (*http.Response, error) {
+func (t *notifier) Do(r *http.Request) (*http.Response, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ func (t *witness) Do(r *http.Request) (*http.Response, error) {
 }
 
 // acknowledged checks that a payment that the shop says it knows is stored.
-func (t *witness) acknowledged(body []byte) {
+func (t *notifier) acknowledged(body []byte) {
 	number, transaction := element(body, "out_trade_no"), element(body, "transaction_id")
 	rows, err := read[struct {
 		Status      api.OrderStatus

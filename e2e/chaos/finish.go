@@ -10,33 +10,33 @@ import (
 	"h5pay/internal/order"
 )
 
-// settle ends what goes wrong, lets a day pass, in which WeChat repeats its
+// finish ends what goes wrong, lets a day pass, in which WeChat repeats its
 // notifications and orders expire, fires the cron triggers every minute until
 // there is nothing left to do, and has the bills compared.
-func (c *campaign) settle(ctx context.Context) error {
-	c.mishaps.disarm()
+func (c *campaign) finish(ctx context.Context) error {
+	c.failures.disarm()
 	c.d1.await()
 	c.wechat.ClearFaults()
 	c.wechat.PayIn() // for the refunds that lack money
-	c.withdraw()
+	c.closeProduct()
 	c.wechat.Advance(order.Lifetime + order.ExpiryGrace + time.Hour)
-	if err := c.quiet(ctx); err != nil {
+	if err := c.runUntilIdle(ctx); err != nil {
 		return err
 	}
 	c.bills()
 	c.billed.Store(true)
-	if err := c.quiet(ctx); err != nil { // what the bills have found
+	if err := c.runUntilIdle(ctx); err != nil { // what the bills have found
 		return err
 	}
 	// What the buyers see in the end.
-	each(c.atOnce, c.wishes, (*wish).poll)
+	each(c.atOnce, c.checkouts, (*checkout).poll)
 	return ctx.Err()
 }
 
-// quiet fires the cron triggers every minute until there is nothing left to do.
-func (c *campaign) quiet(ctx context.Context) error {
+// runUntilIdle fires the cron triggers every minute until there is nothing left to do.
+func (c *campaign) runUntilIdle(ctx context.Context) error {
 	open := -1
-	for limit := c.crons + 60 + len(c.wishes) + len(c.floods.told)/10; c.crons < limit; c.crons++ {
+	for limit := c.crons + 60 + len(c.checkouts) + len(c.floods.confirmed)/10; c.crons < limit; c.crons++ {
 		if heard, err := c.worker.tick(ctx, job.Reconcile); err != nil || !heard {
 			return fmt.Errorf("the cron trigger of %s, with nothing wrong any more: %t, %w", job.Reconcile, heard, err)
 		}
@@ -86,14 +86,14 @@ func (c *campaign) deliver(ctx context.Context) (heard bool, err error) {
 	return heard, nil
 }
 
-// othersAtWork is how many deliveries messages of the queue may have under way when
+// maxQueueDeliveries is how many deliveries messages of the queue may have under way when
 // the timer fires: four rounds. They were claimed before the event about money was made.
-const othersAtWork = 20
+const maxQueueDeliveries = 20
 
 // checkMoneyFirst judges the deliveries of one timer, after which some events about
 // money wait that were there before it.
 func (c *campaign) checkMoneyFirst(waiting, sent, closed int) {
-	if waiting > 0 && closed > sent/5+othersAtWork {
+	if waiting > 0 && closed > sent/5+maxQueueDeliveries {
 		c.note(wrong, "", "%d events about money wait, and %d of %d deliveries were order.closed", waiting, closed, sent)
 	}
 	c.mu.Lock()

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// mishap is something that befalls one call of the Worker on its way to D1, to
+// failure is something that befalls one call of the Worker on its way to D1, to
 // WeChat or to the merchant's back end, or on the way of the answer back.
-type mishap struct {
-	kind mishapKind
+type failure struct {
+	kind failureKind
 	site site
 	call string        // the name of the call, "" for any
 	nth  int           // which of those calls, counted from when it is armed
@@ -18,15 +18,15 @@ type mishap struct {
 	wait time.Duration // of slow
 }
 
-type mishapKind string
+type failureKind string
 
 // The kinds.
 const (
-	kill    mishapKind = "kill"    // SIGKILL to workerd in the middle of it
-	restart mishapKind = "restart" // SIGKILL to D1, which starts again on its files
-	cut     mishapKind = "cut"     // the connection breaks
-	fail    mishapKind = "fail"    // D1 or the back end answers with an error
-	slow    mishapKind = "slow"    // it takes a while, and others overtake it
+	kill    failureKind = "kill"    // SIGKILL to workerd in the middle of it
+	restart failureKind = "restart" // SIGKILL to D1, which starts again on its files
+	cut     failureKind = "cut"     // the connection breaks
+	fail    failureKind = "fail"    // D1 or the back end answers with an error
+	slow    failureKind = "slow"    // it takes a while, and others overtake it
 )
 
 type site string
@@ -38,30 +38,30 @@ const (
 	atBackend site = "the back end" // the merchant's, which takes webhooks
 )
 
-// mishaps are those that wait for their call, and a record of those that
+// failures are those that wait for their call, and a record of those that
 // found it.
-type mishaps struct {
+type failures struct {
 	mu    sync.Mutex
-	armed []mishap
+	armed []failure
 	seen  map[string]int // what happened where, for the report
 }
 
 // arm lets mishaps wait for their calls.
-func (m *mishaps) arm(all ...mishap) {
+func (m *failures) arm(all ...failure) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.armed = append(m.armed, all...)
 }
 
 // disarm forgets those that have not happened.
-func (m *mishaps) disarm() {
+func (m *failures) disarm() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.armed = nil
 }
 
 // next counts a call and returns what befalls it.
-func (m *mishaps) next(at site, call string) (mishap, bool) {
+func (m *failures) next(at site, call string) (failure, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	hit := -1
@@ -75,7 +75,7 @@ func (m *mishaps) next(at site, call string) (mishap, bool) {
 		}
 	}
 	if hit < 0 {
-		return mishap{}, false
+		return failure{}, false
 	}
 	found := m.armed[hit]
 	m.armed = slices.Delete(m.armed, hit, hit+1)
