@@ -15,23 +15,22 @@ import (
 	"h5pay/webhook"
 )
 
-// webhookPath is where the merchant's back end takes events.
+// webhookPath is the path of the merchant's endpoint for events.
 const webhookPath = "/webhook"
 
-// backend is the merchant's back end as docs/webhooks.md advises to write it: it
-// checks the signature, does the work of an event once for its ID, and answers
-// when that is done. It knows of orders by its events alone.
+// backend is the merchant's back end as docs/webhooks.md recommends it. It checks the signature,
+// processes each event ID once, and responds after that. It knows orders only from events.
 type backend struct {
 	*world
 	receiver webhook.Receiver
 
 	mu       sync.Mutex
 	events   map[string]webhook.Event // by ID
-	received int                      // deliveries, repeated ones included
-	closed   int                      // those of order.closed
+	received int                      // deliveries, including repeated ones
+	closed   int                      // deliveries of order.closed
 }
 
-// deliveries counts what has come.
+// deliveries counts received deliveries.
 type deliveries struct{ all, closed int }
 
 func (b *backend) sent() deliveries {
@@ -43,7 +42,7 @@ func (b *backend) sent() deliveries {
 func (b *backend) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		panic(http.ErrAbortHandler) // workerd died while it spoke
+		panic(http.ErrAbortHandler) // workerd was killed during the request
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	event, err := b.receiver.Receive(r, b.wechat.Now())
@@ -54,8 +53,8 @@ func (b *backend) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		b.closed++
 	}
 	if err != nil {
-		// One that was on its way while time leapt is too old: it comes again,
-		// or the back end is never told.
+		// After a leap in time a delivery can be too old. The shop must then deliver the event
+		// again.
 		if !errors.Is(err, webhook.ErrTime) {
 			b.note(wrong, "", "a webhook was refused: %v", err)
 		}
@@ -68,15 +67,15 @@ func (b *backend) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	b.events[event.ID] = event
 }
 
-// same tells whether two deliveries of one event say the same.
+// same reports whether two deliveries of an event have the same content.
 func same(a, b webhook.Event) bool {
 	x, errX := json.Marshal(a)
 	y, errY := json.Marshal(b)
 	return errors.Join(errX, errY) == nil && bytes.Equal(x, y)
 }
 
-// checkEvents checks that the back end was told of every payment and every end,
-// once by the IDs, and of nothing else.
+// checkEvents checks that the back end received exactly one event per ID for every payment and
+// every end, and no others.
 func (c *campaign) checkEvents(all []stored, refunds []storedRefund) {
 	told := map[webhook.Type]map[string][]webhook.Event{}
 	for _, e := range c.backend.events {
@@ -142,9 +141,8 @@ func (c *campaign) checkEvents(all []stored, refunds []storedRefund) {
 	}
 }
 
-// agrees tells whether an event says of the payment what is stored. It may lack the
-// time, and the payer of what was not paid inside WeChat, if money went back by hand
-// before the shop knew of the payment.
+// agrees reports whether an event has the stored payment. It may lack the time, and outside WeChat
+// the payer, if money was refunded by hand before the shop knew of the payment.
 func (o stored) agrees(e webhook.Order, refunded time.Time) bool {
 	if !refunded.IsZero() && refunded.Before(time.UnixMilli(o.Settled).Add(2*maxSkew)) {
 		if e.PaidAt == 0 {

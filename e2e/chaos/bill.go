@@ -7,12 +7,11 @@ import (
 	"h5pay/internal/api"
 )
 
-// beijing is the zone of WeChat's days.
+// beijing is the time zone of WeChat's days.
 var beijing = time.FixedZone("CST", 8*3600)
 
-// bills lets the days end and has every day's bill compared with the books. What
-// nobody was told of, refunds past the shop whose notifications were lost, the
-// bill is to find; then it agrees.
+// bills lets the days end and compares every day's bill with the orders. The bill must reveal
+// refunds made past the shop whose notifications were lost. After that it must agree.
 func (c *campaign) bills() {
 	ledger := c.wechat.Ledger()
 	if len(ledger.Trades) == 0 {
@@ -24,7 +23,7 @@ func (c *campaign) bills() {
 	for day := first.In(beijing); day.Format(time.DateOnly) <= last.In(beijing).Format(time.DateOnly); day = day.AddDate(0, 0, 1) {
 		date := day.Format(time.DateOnly)
 		var check api.BillCheck
-		for range 2 + len(unheard) { // one check mends a few at most
+		for range 2 + len(unheard) { // one check corrects a few at most
 			check = api.BillCheck{}
 			if _, ok := c.operator.mustCall(http.MethodPost, api.PathAdminBills, api.BillRequest{Date: date}, &check); !ok || check.Status == "agrees" {
 				break

@@ -17,44 +17,42 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// buyer is a person with WeChat, or a guest, and the shop's page, open on any
-// number of devices that share the cookies.
+// buyer is a WeChat user or a guest, with the shop's page open on several devices that share the
+// cookies.
 type buyer struct {
 	*world
 	user    wechattest.User // without an OpenID a guest
 	ip      string
-	token   string // of the operator, who is no buyer
+	token   string // the operator's; empty for a buyer
 	client  *http.Client
 	signing sync.Mutex
 }
 
-// callTimeout is how long a page waits. What the signer waits for WeChat is
-// shorter.
+// callTimeout is how long a page waits for a response. The signer waits for WeChat for less time.
 const callTimeout = 90 * time.Second
 
 func newBuyer(w *world, user wechattest.User) *buyer {
 	ip := fmt.Sprintf("203.0.113.%d", len(w.buyers)+1)
 	jar, err := cookiejar.New(nil)
 	if err != nil {
-		panic("chaos: " + err.Error()) // no options, no error
+		panic("chaos: " + err.Error()) // cookiejar.New without options returns no error
 	}
 	return &buyer{world: w, user: user, ip: ip, client: &http.Client{
 		Jar: jar, Timeout: callTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: 16},
 	}}
 }
 
-// answer is what came of a call.
+// answer is the result of a call.
 type answer struct {
 	status int
 	body   []byte
 	api.Error
 }
 
-// errNoAnswer is that of a call that workerd's death left without an answer.
+// errNoAnswer is the error of a call without a response because workerd was killed.
 var errNoAnswer = errors.New("no answer")
 
-// call makes a call as the shop's page does. result is filled from an answer
-// 200.
+// call makes a call as the shop's page does. It decodes a response with status 200 into result.
 func (b *buyer) call(method, path string, body, result any) (answer, error) {
 	text, err := json.Marshal(body)
 	if err != nil {
@@ -94,11 +92,11 @@ func (b *buyer) call(method, path string, body, result any) (answer, error) {
 	return a, nil
 }
 
-// tries is how often a page repeats a call before it shows its button.
+// tries is how often a page repeats a call before it shows a button.
 const tries = 5
 
-// mustCall repeats a call while there is no answer or WeChat is busy, and signs in
-// when the session has ended. A code that is none of allowed is a finding.
+// mustCall repeats a call while there is no response or WeChat is busy, and signs in if the session
+// has ended. A code that is not in allowed is a finding.
 func (b *buyer) mustCall(method, path string, body, result any, allowed ...api.Code) (answer, bool) {
 	for i := range tries {
 		if i >= 2 {
@@ -116,7 +114,7 @@ func (b *buyer) mustCall(method, path string, body, result any, allowed ...api.C
 			if !b.signIn() {
 				return a, false
 			}
-		case a.Code == api.CodeWeChatBusy, a.Code == api.CodeInternal: // the worker judges the latter
+		case a.Code == api.CodeWeChatBusy, a.Code == api.CodeInternal: // the worker checks CodeInternal
 		default:
 			for _, code := range allowed {
 				if a.Code == code {
@@ -130,11 +128,10 @@ func (b *buyer) mustCall(method, path string, body, result any, allowed ...api.C
 	return answer{}, false
 }
 
-// guest tells whether the buyer is one.
+// guest reports whether the buyer is a guest.
 func (b *buyer) guest() bool { return b.user.OpenID == "" }
 
-// signIn signs in silently, again if something goes wrong on the way. A guest
-// asks to be known.
+// signIn signs in silently and retries after failures. A guest requests a guest session.
 func (b *buyer) signIn() bool {
 	b.signing.Lock()
 	defer b.signing.Unlock()
@@ -180,8 +177,7 @@ func (b *buyer) authorize(link string) (code, state string, err error) {
 	return back.Query().Get("code"), back.Query().Get("state"), nil
 }
 
-// takePhone takes the simulator's phone into somebody's hand, until the result is
-// called.
+// takePhone gives the simulator's phone to a user until the result is called.
 func (w *world) takePhone(who wechattest.User) (giveBack func()) {
 	w.phone.Lock()
 	if err := w.wechat.SetUser(who.OpenID); err != nil {
@@ -190,7 +186,7 @@ func (w *world) takePhone(who wechattest.User) (giveBack func()) {
 	return w.phone.Unlock
 }
 
-// mustRequest is a GET of a URL that a program has made.
+// mustRequest returns a GET request for a URL that a program created.
 func mustRequest(link string) *http.Request {
 	req, err := http.NewRequest(http.MethodGet, link, nil)
 	if err != nil {

@@ -14,24 +14,24 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// campaign is a plan at work in a world.
+// campaign runs a plan in a world.
 type campaign struct {
 	*world
 	options
 	plan      plan
 	checkouts []*checkout
 	elapsed   time.Duration // of the rounds, without the end
-	crons     int           // until quiet
+	crons     int           // runs until nothing was left to do
 	payments  int           // in the bills
 	closed    int           // orders that the operator closed
 
 	mu          sync.Mutex
-	mostWaiting int // events about money that one run of the timer left to the next
-	mostOpen    int // orders of the guests of one address
+	mostWaiting int // the most events about money that one run of the timer left
+	mostOpen    int // the most open orders of the guests of one address
 }
 
-// run carries a campaign out and returns its report. The error says that it
-// could not be carried out. logFile gets the Worker's log unless it is "".
+// run runs a campaign and returns its report. It returns an error if the campaign could not run.
+// The Worker's log goes to logFile unless that is "".
 func run(ctx context.Context, dir string, o options, logFile string) (*report, error) {
 	p := newPlan(o)
 	w, err := newWorld(ctx, dir, o, boundsOf(p))
@@ -71,7 +71,7 @@ func run(ctx context.Context, dir string, o options, logFile string) (*report, e
 	return c.report(left), nil
 }
 
-// prepare signs everybody in and prices what they want.
+// prepare signs in all buyers and prices their purchases.
 func (c *campaign) prepare() error {
 	var catalogue api.ProductList
 	price := map[string]api.Fen{}
@@ -103,20 +103,20 @@ func (c *campaign) prepare() error {
 	return nil
 }
 
-// round lets the visits of a round happen, then lets time pass.
+// round runs the visits of a round and then advances the time.
 func (c *campaign) round(ctx context.Context, r round) error {
 	each(c.atOnce, r.visits, func(v visit) {
 		for _, s := range v.steps {
 			c.step(ctx, v.order, s)
 		}
 	})
-	c.drain(ctx) // with many buyers at once that of the plan may have come before fill
+	c.drain(ctx) // with several buyers at once, the planned drain may have come before fill
 	c.retryPostponed()
 	c.wechat.Advance(r.leap)
 	return ctx.Err()
 }
 
-// each calls do with all things in their order, some at once.
+// each calls do with all things in order, with some calls in parallel.
 func each[T any](atOnce int, things []T, do func(T)) {
 	next := make(chan T)
 	var work sync.WaitGroup
@@ -134,7 +134,7 @@ func each[T any](atOnce int, things []T, do func(T)) {
 	work.Wait()
 }
 
-// step does one step.
+// step runs one step.
 func (c *campaign) step(ctx context.Context, n int, s step) {
 	if ctx.Err() != nil {
 		return
@@ -168,18 +168,18 @@ func (c *campaign) step(ctx context.Context, n int, s step) {
 		c.act(c.checkouts[n], s)
 	}
 	if c.atOnce == 1 {
-		c.wechat.Advance(0) // the notifications of this step have arrived
+		c.wechat.Advance(0) // delivers the notifications of this step
 	}
 }
 
-// checkEvent notes an event that the Worker failed at for no reason.
+// checkEvent records an event of the Worker that failed without a cause.
 func (c *campaign) checkEvent(_ bool, err error) {
 	if err != nil {
 		c.note(wrong, "", "%v", err)
 	}
 }
 
-// act does one step of a buyer or of a stranger.
+// act runs one step of a buyer or a stranger.
 func (c *campaign) act(p *checkout, s step) {
 	switch s.do {
 	case doOrder:
@@ -218,8 +218,8 @@ func (c *campaign) act(p *checkout, s step) {
 	}
 }
 
-// forge sends a notification about an order past WeChat's retries: forged in
-// some way, or with forge "" the true one once more.
+// forge sends a notification of an order in addition to WeChat's own. It is forged in some way.
+// With forge "" it is the genuine one again.
 func (c *campaign) forge(p *checkout, forge string) {
 	number := c.numberOf(p.orderID())
 	if number == "" {
@@ -227,7 +227,7 @@ func (c *campaign) forge(p *checkout, forge string) {
 	}
 	attempt, err := c.wechat.Notify(number, forge)
 	if err != nil {
-		return // not paid, so there is nothing to tell; or WeChat does not know it
+		return // there is no payment to report, or WeChat does not know the order
 	}
 	c.count("notification: " + cmp.Or(forge, "repeated"))
 	if attempt.OK && forge != "" && forge != wechattest.ForgeReplay {
@@ -235,7 +235,7 @@ func (c *campaign) forge(p *checkout, forge string) {
 	}
 }
 
-// count counts something for the report.
+// count increments a counter of the report.
 func (w *world) count(what string) { w.countMany(what, 1) }
 
 func (w *world) countMany(what string, n int) {
@@ -262,7 +262,7 @@ func (w *world) numberOf(id string) string {
 	return rows[0].Number
 }
 
-// ownerOf returns who was told of an order, nil if nobody was.
+// ownerOf returns the buyer who received the order's ID, nil if none did.
 func (w *world) ownerOf(id string) *buyer {
 	b, _ := w.owners.Load(id)
 	owner, _ := b.(*buyer)

@@ -10,11 +10,11 @@ import (
 	"h5pay/internal/cleanup"
 )
 
-// TestMain has whatever a test starts ended with the tests.
+// TestMain ends every process that a test started.
 func TestMain(m *testing.M) { cleanup.Main(m.Run) }
 
-// A short campaign; `make chaos` runs long ones. The seed is fixed, so that a
-// failure here is the change's.
+// A short campaign; `make chaos` runs long ones. The seed is fixed, so that a failure is caused by
+// a change.
 func TestShortCampaign(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	if err != nil {

@@ -10,31 +10,31 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// checkout is a purchase as the page of its buyer knows it.
+// checkout is a purchase as the buyer's page knows it.
 type checkout struct {
 	*buyer
 	purchase
-	total api.Fen // by the catalogue
+	total api.Fen // from the catalogue
 
 	payer    wechattest.User // whose phone pays
-	replaced *checkout       // whose place it takes, if any
+	replaced *checkout       // the purchase that this one replaces, if any
 
 	mu       sync.Mutex
-	replaces string // the order of instead as it was first sent
+	replaces string // the ID of replaced's order as first sent
 	sent     bool
-	id       string       // of the order, once there was an answer
-	pay      api.Checkout // the newest that pays it
+	id       string       // of the order, after a response
+	pay      api.Checkout // the newest payment parameters
 	sheet    string       // the ID of the newest sheet
 }
 
-// orderID returns the order's ID, "" while the page knows none.
+// orderID returns the order's ID, "" while the page does not know it.
 func (p *checkout) orderID() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.id
 }
 
-// request is what the page sends, the same each time.
+// request returns the request that the page sends, the same each time.
 func (p *checkout) request() api.CreateOrderRequest {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -45,8 +45,8 @@ func (p *checkout) request() api.CreateOrderRequest {
 	return api.CreateOrderRequest{Items: p.items, TradeType: p.tradeType, ClientKey: p.key, Replaces: p.replaces}
 }
 
-// place sends the basket. It is rejected when what it takes the place of is paid,
-// and while the database is full.
+// place sends the basket. The shop rejects it if the replaced order is paid or the database is
+// full.
 func (p *checkout) place() {
 	req := p.request()
 	var c api.Checkout
@@ -62,8 +62,7 @@ func (p *checkout) place() {
 	}
 }
 
-// checkReplaced checks that what the order takes the place of is no longer
-// offered for payment.
+// checkReplaced checks that the replaced order can no longer be paid.
 func (p *checkout) checkReplaced(id string) {
 	if id == "" {
 		return
@@ -74,7 +73,7 @@ func (p *checkout) checkReplaced(id string) {
 	}
 }
 
-// cancel gives the order up.
+// cancel cancels the order.
 func (p *checkout) cancel() {
 	id := p.orderID()
 	if id == "" {
@@ -89,7 +88,7 @@ func (p *checkout) cancel() {
 	}
 }
 
-// renew asks for what pays the order again.
+// renew requests new payment parameters.
 func (p *checkout) renew() {
 	id := p.orderID()
 	if id == "" {
@@ -101,7 +100,7 @@ func (p *checkout) renew() {
 	}
 }
 
-// storeResponse takes an answer into the page.
+// storeResponse stores a response in the page.
 func (p *checkout) storeResponse(c api.Checkout) {
 	p.checkOrder(c.Order)
 	p.mu.Lock()
@@ -121,7 +120,7 @@ func (p *checkout) storeResponse(c api.Checkout) {
 	}
 }
 
-// checkOrder checks what a buyer is told of an order against WeChat's books.
+// checkOrder compares the order in a response with WeChat's ledger.
 func (p *checkout) checkOrder(o api.Order) {
 	if o.Total != p.total {
 		p.note(wrong, "", "order %s costs %d fen, the catalogue says %d", o.ID, o.Total, p.total)
@@ -135,7 +134,7 @@ func (p *checkout) checkOrder(o api.Order) {
 	p.checkShown(o)
 }
 
-// checkShown checks that nobody is told of a payment that was not made.
+// checkShown checks that no response reports a payment that was not made.
 func (b *buyer) checkShown(o api.Order) {
 	if !order.WasPaid(o.Status) {
 		if o.PaymentNo != "" || o.PaidAt != 0 {
@@ -145,8 +144,8 @@ func (b *buyer) checkShown(o api.Order) {
 	}
 	trade, ok := b.wechat.Trade(o.PaymentNo)
 	known := o.PaidAt != 0 && trade.Paid.Unix() == o.PaidAt/1000 && !o.PaidAtUnknown
-	// Only of a payment that was paid back by hand may the time be unknown, and only
-	// until its bill was compared.
+	// The time may be unknown only for a payment that was refunded by hand, and only until its bill
+	// was compared.
 	unknown := o.PaidAt == 0 && o.PaidAtUnknown && !b.billed.Load() && !byHand(b.wechat.RefundsOf(trade.OutTradeNo)).IsZero()
 	if !ok || trade.TotalFee != int64(o.Total) || !known && !unknown {
 		b.note(wrong, trade.OutTradeNo, "a buyer is told that order %s is paid by %q at %d; WeChat has %+v", o.ID, o.PaymentNo, o.PaidAt, trade)
@@ -165,7 +164,7 @@ func (p *checkout) answerSheet(answer func(id string) (wechattest.Sheet, error))
 	}
 }
 
-// poll asks for the order, as the page does when the sheet has closed.
+// poll reads the order, as the page does after the sheet has closed.
 func (p *checkout) poll() {
 	id := p.orderID()
 	if id == "" {
@@ -177,7 +176,7 @@ func (p *checkout) poll() {
 	}
 }
 
-// list asks for all orders of the buyer.
+// list reads all orders of the buyer.
 func (b *buyer) list() {
 	var all api.OrderList
 	if _, ok := b.mustCall(http.MethodGet, api.PathOrders, nil, &all); !ok {
@@ -191,7 +190,7 @@ func (b *buyer) list() {
 	}
 }
 
-// readOther asks for the order of another person and tries to pay it.
+// readOther reads another buyer's order and tries to pay it.
 func (p *checkout) readOther(other *checkout) {
 	id := other.orderID()
 	if id == "" || other.buyer == p.buyer {

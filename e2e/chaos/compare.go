@@ -10,7 +10,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// stored is an order as D1 has it in the end.
+// stored is an order as D1 stores it at the end.
 type stored struct {
 	ID          string
 	Number      string
@@ -27,10 +27,10 @@ type stored struct {
 	Transaction string
 	Paid        int64
 	Payer       string
-	Settled     int64 // when the payment became known
+	Settled     int64 // when the shop learned of the payment
 	Refunded    int64
 	Prepay      string // prepay_id
-	Steps       string // the statuses it went through, in turn
+	Steps       string // its statuses in order
 	Times       string // of the steps, Unix ms
 }
 
@@ -41,8 +41,7 @@ const everyOrder = `SELECT id, out_trade_no AS number, owner, client_key AS "key
 	COALESCE((SELECT group_concat(at, ' ') FROM (SELECT at FROM order_steps WHERE order_id = orders.id ORDER BY rowid)), '') AS times
 	FROM orders ORDER BY rowid`
 
-// compare checks, with nothing moving any more, that the shop's books and
-// WeChat's say the same.
+// compare checks that the shop's orders and WeChat's ledger agree after everything has ended.
 func (c *campaign) compare() {
 	all, err := read[stored](c.world, everyOrder)
 	if err != nil {
@@ -82,7 +81,7 @@ func (c *campaign) compare() {
 	c.checkEvents(all, refunds)
 }
 
-// byNumber finds things by their out_trade_no.
+// byNumber indexes things by out_trade_no.
 func byNumber[T any](all []T, number func(T) string) map[string]T {
 	m := make(map[string]T, len(all))
 	for _, t := range all {
@@ -91,7 +90,7 @@ func byNumber[T any](all []T, number func(T) string) map[string]T {
 	return m
 }
 
-// checkPaid compares an order with the payment that WeChat has for it, if any.
+// checkPaid compares an order with WeChat's payment for it, if any.
 func (c *campaign) checkPaid(o stored, trade wechattest.Trade, paid bool) {
 	switch {
 	case paid && !order.WasPaid(o.Status):
@@ -110,8 +109,8 @@ func (c *campaign) checkPaid(o stored, trade wechattest.Trade, paid bool) {
 	}
 }
 
-// byHand returns when money of a payment first went back by hand, past the shop, the
-// zero time when none did. From then on orderquery promises neither payer nor time.
+// byHand returns when a payment was first refunded past the shop, the zero time if it was not.
+// After that, orderquery guarantees neither payer nor time.
 func byHand(refunds []wechattest.Refund) (first time.Time) {
 	for _, r := range refunds {
 		if r.Source != "API" && (first.IsZero() || r.Created.Before(first)) {
@@ -121,7 +120,7 @@ func byHand(refunds []wechattest.Refund) (first time.Time) {
 	return first
 }
 
-// checkAccepted compares an order with what WeChat took it for.
+// checkAccepted compares an order with the order that WeChat accepted.
 func (c *campaign) checkAccepted(o stored, there wechattest.Order) {
 	if there.TotalFee != o.Total || there.TradeType != string(o.TradeType) || there.Body != o.Body ||
 		there.NotifyURL != o.NotifyURL || there.Expires.Unix() != o.Expires/1000 || o.TradeType == api.TradeJSAPI && there.OpenID != o.Owner {
@@ -138,7 +137,7 @@ func (c *campaign) checkAccepted(o stored, there wechattest.Order) {
 	}
 }
 
-// addressOf returns the address of the buyer who made an order.
+// addressOf returns the client address of the buyer who created an order.
 func (c *campaign) addressOf(o stored) string {
 	for _, p := range c.checkouts {
 		if p.key == o.Key {
@@ -151,9 +150,9 @@ func (c *campaign) addressOf(o stored) string {
 	return ""
 }
 
-// checkSteps checks that the life of an order went along the one table, only once
-// through paid but for refunds, and forward in time, whichever machine's clock a step
-// was made by.
+// checkSteps checks an order's status changes against the table of transitions. An order may become
+// paid only once, except after refunds. Times must not decrease, whichever machine's clock they
+// came from.
 func (c *campaign) checkSteps(o stored) {
 	steps := strings.Fields(o.Steps)
 	if len(steps) == 0 || steps[0] != string(api.StatusCreated) || steps[len(steps)-1] != string(o.Status) {
@@ -183,8 +182,8 @@ func (c *campaign) checkSteps(o stored) {
 	}
 }
 
-// checkPurchases checks that every wish became one order, whoever tapped twice or
-// heard no answer, and that it is the one that the buyer was told of.
+// checkPurchases checks that every purchase became one order, despite double taps and lost
+// responses, and that its ID is the one that the buyer received.
 func (c *campaign) checkPurchases(all []stored) {
 	orders := map[string][]stored{}
 	for _, o := range all {
@@ -209,7 +208,7 @@ func (c *campaign) checkPurchases(all []stored) {
 	}
 }
 
-// truncate keeps most of an openid out of the report.
+// truncate shortens an openid for the report.
 func truncate(openid string) string {
 	if len(openid) < 8 {
 		return openid

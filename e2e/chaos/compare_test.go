@@ -12,7 +12,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// verdicts are those of all findings so far.
+// verdicts returns the verdicts of all findings.
 func (j *judge) verdicts() (all []verdict) {
 	for _, f := range j.findings {
 		all = append(all, f.verdict)
@@ -20,7 +20,7 @@ func (j *judge) verdicts() (all []verdict) {
 	return all
 }
 
-// What the two books can disagree in is found.
+// Differences between the shop and WeChat are found.
 func TestDifferingOrdersAreFound(t *testing.T) {
 	at := time.Date(2026, 3, 1, 2, 3, 4, 0, time.UTC)
 	trade := wechattest.Trade{TransactionID: "4200", OutTradeNo: "N", OpenID: "o1", TotalFee: 100, Paid: at}
@@ -77,7 +77,7 @@ func TestImpossibleStepsAreFound(t *testing.T) {
 	}
 }
 
-// Steps that two machines made whose clocks differ are found when they show it.
+// Steps of two machines with different clocks are found if they show it.
 func TestStepsBackInTimeAreFound(t *testing.T) {
 	for times, want := range map[string][]verdict{
 		"1767225600822 1767225600828 1767225600828": nil,
@@ -93,7 +93,7 @@ func TestStepsBackInTimeAreFound(t *testing.T) {
 	}
 }
 
-// An event may lack what WeChat did not report when it was made, and nothing else.
+// An event may lack only what WeChat had not reported when it was created.
 func TestEventsMayLackUnreportedValues(t *testing.T) {
 	at := time.Date(2026, 3, 1, 2, 3, 4, 0, time.UTC)
 	o := stored{ID: "a", Status: api.StatusPaid, TradeType: api.TradeNative, Transaction: "4200", Total: 100, Payer: "o1", Paid: at.UnixMilli(), Settled: at.Add(time.Hour).UnixMilli()}
@@ -130,7 +130,7 @@ func TestWrongPurchasesAreFound(t *testing.T) {
 	mine := stored{ID: "a", Number: "N", Owner: "o1", Key: "k", Total: 100}
 	for name, test := range map[string]struct {
 		all        []stored
-		knownOrder string // the order that the buyer knows of
+		knownOrder string // the order ID that the buyer received
 		want       []verdict
 	}{
 		"one order":            {[]stored{mine}, "a", nil},

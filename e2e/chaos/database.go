@@ -16,15 +16,15 @@ import (
 	"h5pay/internal/stack"
 )
 
-// database is D1, which may be killed at any moment and is started again on its files.
+// database is D1. It may be killed at any time and then restarts on its files.
 type database struct {
 	*world
 	dir    string // the project's root
-	folder string // of the files
+	folder string // folder of the files
 
 	mu        sync.Mutex
-	current   *stack.D1     // nil while there is none
-	restarted chan struct{} // closed when there is one again
+	current   *stack.D1     // nil while it is down
+	restarted chan struct{} // closed after the restart
 	closed    bool
 	deaths    int
 }
@@ -44,8 +44,7 @@ func (w *world) startDatabase(ctx context.Context, dir string, sql ...string) (*
 	return d, nil
 }
 
-// kill ends D1 in the middle of whatever it does, and starts it again. Of several
-// calls at once the first counts.
+// kill kills D1 at once and restarts it. Of several concurrent calls only the first has an effect.
 func (d *database) kill() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -81,7 +80,7 @@ func (d *database) restart() {
 	close(d.restarted)
 }
 
-// address returns where D1 is, "" while it is not there.
+// address returns D1's address, "" while it is down.
 func (d *database) address() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -91,7 +90,7 @@ func (d *database) address() string {
 	return d.current.Address
 }
 
-// await returns when D1 is there, or does not come back.
+// await returns when D1 is up or its restart has failed.
 func (d *database) await() {
 	d.mu.Lock()
 	back := d.restarted
@@ -99,7 +98,7 @@ func (d *database) await() {
 	<-back
 }
 
-// close ends D1 for good.
+// close stops D1 without a restart.
 func (d *database) close() {
 	d.await()
 	d.mu.Lock()
@@ -111,18 +110,18 @@ func (d *database) close() {
 	os.RemoveAll(d.folder)
 }
 
-// proxyD1 passes the Worker's calls on to D1.
+// proxyD1 forwards the Worker's calls to D1.
 func (w *world) proxyD1() http.Handler {
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(&url.URL{Scheme: "http", Host: r.In.Header.Get(addressHeader)})
 			r.Out.Header.Del(addressHeader)
-			// What has left workerd arrives, whatever becomes of workerd.
+			// A request that has left workerd arrives even if workerd is killed.
 			r.Out = r.Out.WithContext(context.WithoutCancel(r.Out.Context()))
 		},
 		Transport: w.d1Client.Transport,
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) {
-			// D1 was killed, or has just closed a connection that was idle.
+			// D1 was killed, or closed an idle connection.
 			w.worker.allow500(atD1)
 			panic(http.ErrAbortHandler)
 		},
@@ -138,12 +137,12 @@ func (w *world) proxyD1() http.Handler {
 	})
 }
 
-// addressHeader carries the address of D1 through ReverseProxy.
+// addressHeader passes D1's address through ReverseProxy.
 const addressHeader = "Campaign-D1"
 
-// read returns what is stored, past everything that goes wrong. The columns of
-// the statement are those of Row, in JSON. A statement that D1's death left without
-// an answer is sent again, so it has to do no harm when it runs twice.
+// read queries the database directly, without injected failures. The statement's columns are the
+// fields of Row, in JSON. After a death of D1 it repeats the statement, so the statement must be
+// idempotent.
 func read[Row any](w *world, statement string, args ...any) ([]Row, error) {
 	body, err := json.Marshal(map[string]any{"sql": statement, "params": args})
 	if err != nil {
@@ -160,7 +159,7 @@ func read[Row any](w *world, statement string, args ...any) ([]Row, error) {
 	return nil, fmt.Errorf("reading D1: %w", err)
 }
 
-// readOnce sends a statement once. The error is errNoAnswer if no whole answer came.
+// readOnce sends a statement once. It returns errNoAnswer if no complete response arrived.
 func readOnce[Row any](w *world, body []byte) ([]Row, error) {
 	res, err := w.d1Client.Post("http://"+w.d1.address()+"/query?resultsFormat=ARRAY_OF_OBJECTS", "application/json", bytes.NewReader(body))
 	if err != nil {

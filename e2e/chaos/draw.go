@@ -15,13 +15,13 @@ type drawer struct {
 	options
 }
 
-// chance is true with a probability.
+// chance returns true with probability p.
 func (d drawer) chance(p float64) bool { return d.Float64() < p }
 
-// pick picks one of several.
+// pick returns one of several values.
 func pick[T any](d drawer, all ...T) T { return all[d.IntN(len(all))] }
 
-// products are those of the demo catalogue; whoever takes a tip names its amount.
+// products are those of the demo catalogue. The buyer enters the amount of a tip.
 var products = []string{"tea", "coffee", "cake", "bun", "juice", "test", "tip"}
 
 func (d drawer) purchase(n int) purchase {
@@ -42,8 +42,7 @@ func (d drawer) purchase(n int) purchase {
 	return p
 }
 
-// earlier returns the number of the last purchase of the person whose purchase
-// is the last of all, -1 if there is none.
+// earlier returns the previous purchase of the last purchase's buyer, -1 if there is none.
 func earlier(all []purchase) int {
 	last := len(all) - 1
 	for n := last - 1; n >= 0; n-- {
@@ -54,8 +53,7 @@ func earlier(all []purchase) int {
 	return -1
 }
 
-// round draws the visits of one round: new orders, returns to older ones, and
-// the cron trigger among them.
+// round draws the visits of one round: new orders, returns to older orders, and the cron trigger.
 func (d drawer) round(first, n int) round {
 	var r round
 	for i := range n {
@@ -87,8 +85,8 @@ func (d drawer) round(first, n int) round {
 	return r
 }
 
-// full makes the database full for about a third of a round. Buyers who ordered before
-// it pay, cancel and look meanwhile.
+// full fills the database for about a third of a round. Buyers with older orders pay, cancel and
+// read meanwhile.
 func (d drawer) full(visits []visit) []visit {
 	from := len(visits)/5 + d.IntN(1+len(visits)/5)
 	to := len(visits)*3/5 + d.IntN(1+len(visits)/5)
@@ -106,7 +104,7 @@ func (d drawer) full(visits []visit) []visit {
 	return slices.Insert(visits, from, visit{order: -1, steps: []step{{do: doFill}}})
 }
 
-// firstVisit is a buyer who orders, and mostly pays.
+// firstVisit draws a visit of a buyer who orders and usually pays.
 func (d drawer) firstVisit(n int) []step {
 	if d.calm {
 		return []step{{do: doOrder}, {do: doOpen}, {do: doConfirm}, {do: doPoll}}
@@ -131,7 +129,7 @@ func (d drawer) firstVisit(n int) []step {
 	return append(steps, d.readingSteps(n)...)
 }
 
-// laterVisit is a buyer who comes back to an order, whatever became of it.
+// laterVisit draws a visit of a buyer who returns to an order, whatever its status is.
 func (d drawer) laterVisit(n int) []step {
 	steps := d.readingSteps(n)
 	if d.chance(0.4) {
@@ -149,7 +147,7 @@ func (d drawer) laterVisit(n int) []step {
 	return append(steps, d.readingSteps(n)...)
 }
 
-// readingSteps is what does not mean to change anything.
+// readingSteps draws steps that only read.
 func (d drawer) readingSteps(n int) []step {
 	var steps []step
 	for range d.IntN(3) {
@@ -164,7 +162,7 @@ func (d drawer) readingSteps(n int) []step {
 	return append(steps, d.strangerSteps(n)...)
 }
 
-// strangerSteps is what strangers do meanwhile, and WeChat's doubts.
+// strangerSteps draws steps of strangers, and WeChat's uncertain responses.
 func (d drawer) strangerSteps(n int) []step {
 	var steps []step
 	if d.chance(0.25) {
@@ -186,7 +184,7 @@ func (d drawer) strangerSteps(n int) []step {
 	return steps
 }
 
-// refund is money that goes back, if there is any; mostly by a key of its own.
+// refund draws a refund, usually with a key of its own.
 func (d drawer) refund(n int) []step {
 	s := d.step(doRefund)
 	if d.chance(0.15) {

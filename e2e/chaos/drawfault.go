@@ -6,7 +6,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// step draws what goes wrong with an action.
+// step draws the failures of an action.
 func (d drawer) step(do action) step {
 	s := step{do: do}
 	if d.chance(0.3) {
@@ -20,16 +20,16 @@ func (d drawer) step(do action) step {
 	return s
 }
 
-// fault draws one that an action may meet.
+// fault draws a fault of WeChat's for an action.
 func (d drawer) fault(do action) (wechattest.Fault, bool) {
 	delay := func(of ...time.Duration) int64 { return pick(d, of...).Milliseconds() }
 	call := func(paths ...string) wechattest.Fault {
 		f := wechattest.Fault{Path: pick(d, paths...), Kind: pick(d, wechattest.FaultSystemError, wechattest.FaultSystemError, wechattest.FaultBadGateway,
 			wechattest.FaultBadReplySign, wechattest.FaultNoReplySign)}
-		if f.Path != "/pay/unifiedorder" && d.chance(0.15) { // where a buyer would be told that the shop is refused
+		if f.Path != "/pay/unifiedorder" && d.chance(0.15) { // there the buyer would get an error about the shop's configuration
 			f.Kind = pick(d, wechattest.FaultRetmsg, wechattest.FaultWordsAlone)
 		}
-		if d.chance(0.05) { // each holds somebody up for seconds
+		if d.chance(0.05) { // each delays a call by seconds
 			f.Kind = pick(d, wechattest.FaultTimeoutBefore, wechattest.FaultTimeoutAfter)
 		}
 		return f
@@ -71,8 +71,7 @@ func (d drawer) fault(do action) (wechattest.Fault, bool) {
 	return wechattest.Fault{}, false
 }
 
-// failure draws where one of a kind happens: at one of the next calls that the
-// Worker makes.
+// failure draws where a failure of a kind happens: at one of the Worker's next calls.
 func (d drawer) failure(kind failureKind) failure {
 	m := failure{kind: kind, site: pick(d, atD1, atD1, atD1, atWeChat, atWeChat, atBackend), nth: 1 + d.IntN(6), done: d.chance(0.5)}
 	if kind == slow {
@@ -87,8 +86,7 @@ func (d drawer) failure(kind failureKind) failure {
 	return m
 }
 
-// placeKills spreads the deaths of workerd and of D1 over the steps that make the
-// Worker work.
+// placeKills distributes the kills of workerd and D1 over the steps that make the Worker work.
 func (d drawer) placeKills(rounds []round) {
 	if d.calm {
 		return
@@ -123,11 +121,11 @@ func (d drawer) placeKills(rounds []round) {
 	}
 }
 
-// d1Moments are those at which a death of D1 hurts most.
+// d1Moments are the calls at which a kill of D1 is most dangerous.
 var d1Moments = []string{"UPDATE orders to paid", "INSERT orders", "UPDATE events", "UPDATE orders to pending", "INSERT refunds", "UPDATE orders to closing"}
 
-// moments are the calls at which a death hurts most: half of them wait for one
-// of these, the others for any.
+// moments are the calls at which a kill of workerd is most dangerous. Half of the kills wait for
+// one of these, the others for any call.
 var moments = []string{"UPDATE orders to paid", "/pay/unifiedorder", "UPDATE orders to pending", "UPDATE orders to closed", "/pay/orderquery", "UPDATE orders to closing",
 	"INSERT orders", "UPDATE events", "/secapi/pay/refund", "INSERT refunds", "/pay/closeorder", "/webhook", "UPDATE refunds to processing",
 	"UPDATE refunds to succeeded"}

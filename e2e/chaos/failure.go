@@ -7,26 +7,26 @@ import (
 	"time"
 )
 
-// failure is something that befalls one call of the Worker on its way to D1, to
-// WeChat or to the merchant's back end, or on the way of the answer back.
+// failure is a failure of one call of the Worker to D1, to WeChat or to the merchant's back end, or
+// of its response.
 type failure struct {
 	kind failureKind
 	site site
 	call string        // the name of the call, "" for any
-	nth  int           // which of those calls, counted from when it is armed
-	done bool          // the call has done its work; only the answer is lost
-	wait time.Duration // of slow
+	nth  int           // which of those calls, counted from arm
+	done bool          // the call takes effect; only the response is lost
+	wait time.Duration // the delay of slow
 }
 
 type failureKind string
 
 // The kinds.
 const (
-	kill    failureKind = "kill"    // SIGKILL to workerd in the middle of it
-	restart failureKind = "restart" // SIGKILL to D1, which starts again on its files
+	kill    failureKind = "kill"    // SIGKILL to workerd during the call
+	restart failureKind = "restart" // SIGKILL to D1, which restarts on its files
 	cut     failureKind = "cut"     // the connection breaks
-	fail    failureKind = "fail"    // D1 or the back end answers with an error
-	slow    failureKind = "slow"    // it takes a while, and others overtake it
+	fail    failureKind = "fail"    // D1 or the back end responds with an error
+	slow    failureKind = "slow"    // the call is delayed, so that others overtake it
 )
 
 type site string
@@ -35,32 +35,31 @@ type site string
 const (
 	atD1      site = "D1"
 	atWeChat  site = "WeChat"
-	atBackend site = "the back end" // the merchant's, which takes webhooks
+	atBackend site = "the back end" // the merchant's, which receives webhooks
 )
 
-// failures are those that wait for their call, and a record of those that
-// found it.
+// failures holds the failures that wait for their calls, and counts those that occurred.
 type failures struct {
 	mu    sync.Mutex
 	armed []failure
-	seen  map[string]int // what happened where, for the report
+	seen  map[string]int // by description, for the report
 }
 
-// arm lets mishaps wait for their calls.
+// arm adds failures, which then wait for their calls.
 func (m *failures) arm(all ...failure) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.armed = append(m.armed, all...)
 }
 
-// disarm forgets those that have not happened.
+// disarm removes failures that have not occurred.
 func (m *failures) disarm() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.armed = nil
 }
 
-// next counts a call and returns what befalls it.
+// next counts a call and returns its failure.
 func (m *failures) next(at site, call string) (failure, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

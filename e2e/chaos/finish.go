@@ -10,14 +10,14 @@ import (
 	"h5pay/internal/order"
 )
 
-// finish ends what goes wrong, lets a day pass, in which WeChat repeats its
-// notifications and orders expire, fires the cron triggers every minute until
-// there is nothing left to do, and has the bills compared.
+// finish stops all failures and lets a day pass, in which WeChat repeats its notifications and
+// orders expire. It runs the cron triggers every minute until nothing is left to do, and compares
+// the bills.
 func (c *campaign) finish(ctx context.Context) error {
 	c.failures.disarm()
 	c.d1.await()
 	c.wechat.ClearFaults()
-	c.wechat.PayIn() // for the refunds that lack money
+	c.wechat.PayIn() // for refunds that WeChat declined for lack of money
 	c.closeProduct()
 	c.wechat.Advance(order.Lifetime + order.ExpiryGrace + time.Hour)
 	if err := c.runUntilIdle(ctx); err != nil {
@@ -25,15 +25,15 @@ func (c *campaign) finish(ctx context.Context) error {
 	}
 	c.bills()
 	c.billed.Store(true)
-	if err := c.runUntilIdle(ctx); err != nil { // what the bills have found
+	if err := c.runUntilIdle(ctx); err != nil { // for the differences that the bills found
 		return err
 	}
-	// What the buyers see in the end.
+	// What the buyers see at the end.
 	each(c.atOnce, c.checkouts, (*checkout).poll)
 	return ctx.Err()
 }
 
-// runUntilIdle fires the cron triggers every minute until there is nothing left to do.
+// runUntilIdle runs the cron triggers every minute until nothing is left to do.
 func (c *campaign) runUntilIdle(ctx context.Context) error {
 	open := -1
 	for limit := c.crons + 60 + len(c.checkouts) + len(c.floods.confirmed)/10; c.crons < limit; c.crons++ {
@@ -56,7 +56,7 @@ func (c *campaign) runUntilIdle(ctx context.Context) error {
 	return nil
 }
 
-// unsettled counts what the cron trigger still has to do.
+// unsettled counts the work left for the cron triggers.
 func (c *campaign) unsettled() (int, error) {
 	rows, err := read[struct{ N int }](c.world, `SELECT (SELECT COUNT(*) FROM orders WHERE status IN (?, ?, ?)) +
 		(SELECT COUNT(*) FROM refunds WHERE status IN (?, ?)) + (SELECT COUNT(*) FROM events WHERE status = ?) AS n`,
@@ -67,9 +67,8 @@ func (c *campaign) unsettled() (int, error) {
 	return rows[0].N, nil
 }
 
-// deliver fires the timer that delivers events, and checks that what strangers made
-// does not delay a payment: while an event about money waits that nobody has sent yet,
-// order.closed has a fifth of the deliveries.
+// deliver runs the timer that delivers events. It checks that strangers' orders do not delay
+// payments: while an untried event about money waits, order.closed gets a fifth of the deliveries.
 func (c *campaign) deliver(ctx context.Context) (heard bool, err error) {
 	began, before := c.wechat.Now(), c.backend.sent()
 	if heard, err = c.worker.tick(ctx, job.Deliver); !heard || err != nil {
@@ -86,12 +85,12 @@ func (c *campaign) deliver(ctx context.Context) (heard bool, err error) {
 	return heard, nil
 }
 
-// maxQueueDeliveries is how many deliveries messages of the queue may have under way when
-// the timer fires: four rounds. They were claimed before the event about money was made.
+// maxQueueDeliveries is how many deliveries of queue messages may be running when the timer fires:
+// four rounds. They were claimed before the event about money existed.
 const maxQueueDeliveries = 20
 
-// checkMoneyFirst judges the deliveries of one timer, after which some events about
-// money wait that were there before it.
+// checkMoneyFirst checks the deliveries of one timer run after which older events about money still
+// wait.
 func (c *campaign) checkMoneyFirst(waiting, sent, closed int) {
 	if waiting > 0 && closed > sent/5+maxQueueDeliveries {
 		c.note(wrong, "", "%d events about money wait, and %d of %d deliveries were order.closed", waiting, closed, sent)

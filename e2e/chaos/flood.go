@@ -14,14 +14,13 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// strangers are the addresses of those who order as guests and never pay. Two of them
-// share an address.
+// strangers are the addresses of guests who order and never pay. Two of them share an address.
 var strangers = []string{"198.51.100.7", "198.51.100.7", "198.51.100.8"}
 
-// flood is one burst of a stranger.
+// flood is one burst of orders from a stranger.
 type flood struct {
 	stranger int
-	fresh    bool // in a new session: a guest whom the shop does not know yet
+	fresh    bool // in a new session, as a guest that the shop does not know
 	cancels  bool // each order is cancelled at once
 	orders   int
 }
@@ -32,15 +31,15 @@ type stranger struct {
 	number int
 	mu     sync.Mutex
 	sent   int      // orders so far
-	open   []string // orders that the shop confirmed and that are not cancelled
+	open   []string // confirmed orders that are not cancelled
 }
 
-// flooding is all that strangers do.
+// flooding is the state of all strangers.
 type flooding struct {
 	strangers []*stranger
 	mu        sync.Mutex
-	keys      map[string]*stranger // of every client_key that was sent
-	confirmed map[string]string    // ID by client_key, of the orders that the shop confirmed
+	keys      map[string]*stranger // by client_key that was sent
+	confirmed map[string]string    // order ID by client_key, of confirmed orders
 }
 
 func newFlooding(w *world) *flooding {
@@ -53,11 +52,11 @@ func newFlooding(w *world) *flooding {
 	return f
 }
 
-// ordersHere tells whether a step makes an order.
+// ordersHere reports whether a step creates an order.
 func ordersHere(s step) bool { return s.do == doOrder || s.do == doDouble }
 
-// boundsOf returns bounds that the strangers of a plan reach and its buyers do not: a
-// buyer who is a guest may leave unpaid all that the plan has for two days.
+// boundsOf returns limits of unpaid orders that a plan's strangers reach and its buyers do not. A
+// guest buyer may leave all planned orders of two days unpaid.
 func boundsOf(p plan) order.Bounds {
 	own, all := 0, 0 // orders of one guest, of all guests
 	for first := range p.rounds {
@@ -68,7 +67,7 @@ func boundsOf(p plan) order.Bounds {
 				if v.order < 0 || tried[v.order] || p.orders[v.order].person < people || !slices.ContainsFunc(v.steps, ordersHere) {
 					continue
 				}
-				tried[v.order] = true // a later try may be the first that succeeds
+				tried[v.order] = true // a later attempt may be the first that succeeds
 				person := p.orders[v.order].person
 				orders[person]++
 				own = max(own, orders[person])
@@ -84,13 +83,13 @@ func boundsOf(p plan) order.Bounds {
 	return b
 }
 
-// flood does one burst: a stranger orders by QR code as fast as answers come.
+// flood runs one burst: a stranger orders by QR code as fast as responses arrive.
 func (c *campaign) flood(f flood) {
 	s := c.floods.strangers[f.stranger]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f.fresh {
-		s.client.Jar, _ = cookiejar.New(nil) // no options, no error
+		s.client.Jar, _ = cookiejar.New(nil) // cookiejar.New without options returns no error
 		s.open = nil                         // the new guest cannot cancel them
 	}
 	for range f.orders {
@@ -109,7 +108,7 @@ func (c *campaign) flood(f flood) {
 	c.checkBounds()
 }
 
-// floodOrder makes one order and returns its ID, "" if none was confirmed.
+// floodOrder creates one order and returns its ID, "" if none was confirmed.
 func (c *campaign) floodOrder(s *stranger) string {
 	key := fmt.Sprintf("flood-%d-%d-%08d", c.seed, s.number, s.sent)
 	s.sent++
@@ -137,7 +136,7 @@ func (c *campaign) floodOrder(s *stranger) string {
 		c.count("flood: order rejected, too_many_orders")
 	case a.Code == api.CodeShopFull:
 		c.fullness.check(c.world, seen)
-	case a.Code == api.CodeWeChatBusy, a.Code == api.CodeInternal: // the worker judges the latter
+	case a.Code == api.CodeWeChatBusy, a.Code == api.CodeInternal: // the worker checks CodeInternal
 	default:
 		c.note(wrong, "", "an order of a stranger was answered %d %.200s", a.status, a.body)
 	}
@@ -154,7 +153,7 @@ func (f *flooding) by(key string) *stranger {
 	return f.keys[key]
 }
 
-// floodCancel cancels the newest order of a stranger.
+// floodCancel cancels a stranger's newest order.
 func (c *campaign) floodCancel(s *stranger) {
 	id := s.open[len(s.open)-1]
 	a, err := s.call(http.MethodPost, api.OrderClosePath(id), api.CloseRequest{}, &api.Order{})
@@ -169,8 +168,8 @@ func (c *campaign) floodCancel(s *stranger) {
 	}
 }
 
-// checkBounds checks that no guest, no network and not all guests together have more
-// open orders than UNPAID_LIMITS allows, and that the count of all is right.
+// checkBounds checks that no guest, no network and not all guests together have more open orders
+// than UNPAID_LIMITS. It also checks the stored count of all.
 func (c *campaign) checkBounds() {
 	rows, err := read[struct{ Guest, Network, Guests, Counted int }](c.world, `SELECT
 		COALESCE((SELECT MAX(n) FROM (SELECT COUNT(*) AS n FROM orders WHERE guest = 1 AND status IN ('created', 'pending') GROUP BY owner)), 0) AS guest,
@@ -190,9 +189,8 @@ func (c *campaign) checkBounds() {
 	c.mostOpen = max(c.mostOpen, is.Network)
 }
 
-// checkFlood checks what strangers have made in the end: nothing was paid, every
-// order was asked for, and an address made no more in an hour than its bound. It
-// returns the orders of all others.
+// checkFlood checks the strangers' orders at the end. None was paid, each was requested, and no
+// address created more per hour than its limit. It returns all other orders.
 func (c *campaign) checkFlood(all []stored) (rest []stored) {
 	type hour struct {
 		ip string

@@ -10,8 +10,8 @@ import (
 	"h5pay/internal/order"
 )
 
-// The strangers of every plan send more orders than their bounds take. The bounds leave
-// the buyers room for all that the plan has for them.
+// In every plan the strangers exceed their limits. The limits allow all planned orders of the
+// buyers.
 func TestOnlyStrangersReachTheBounds(t *testing.T) {
 	for seed := range uint64(20) {
 		p := newPlan(options{seed: seed, orders: 300, atOnce: 4})
@@ -81,8 +81,7 @@ func TestWrongFloodsAreFound(t *testing.T) {
 	}
 }
 
-// A rejection with shop_full is excused only by a database that may have been full
-// during the call.
+// A rejection with shop_full is allowed only if the database may have been full during the call.
 func TestShopFullNeedsAFullDatabase(t *testing.T) {
 	for name, test := range map[string]struct {
 		before, during, after bool

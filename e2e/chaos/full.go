@@ -9,23 +9,23 @@ import (
 	"h5pay/internal/job"
 )
 
-// capacityMB is DATABASE_MB of a campaign: room for what it stores several times over.
+// capacityMB is DATABASE_MB of a campaign: several times what it stores.
 func (o options) capacityMB() int { return 10 + o.orders/50 }
 
-// fullness is whether the database is full, as the signer may see it.
+// fullness tracks whether the database is full from the signer's point of view.
 type fullness struct {
-	work      sync.Mutex   // held while it changes
-	steps     sync.RWMutex // held by every other step, so that fill can wait for their end
+	work      sync.Mutex   // held while the state changes
+	steps     sync.RWMutex // held for reading by every other step, so that fill can wait for them
 	mu        sync.Mutex
-	possible  bool // from before the first byte too many until the signer knows of the room
+	possible  bool // from before the first excess byte until the signer knows of the free space
 	changes   int
-	confirmed bool  // the signer has noted that it is full
-	last      int64 // rowid of the newest order then
-	paid      int   // orders that were paid then
+	confirmed bool  // the signer has noted that the database is full
+	last      int64 // rowid of the newest order at that time
+	paid      int   // orders that were paid at that time
 	waiting   []*checkout
 }
 
-// fullnessAt is what was known of the fullness when a call was made.
+// fullnessAt is the known state when a call was made.
 type fullnessAt struct {
 	possible bool
 	changes  int
@@ -46,7 +46,7 @@ func (f *fullness) set(maybe bool) {
 	}
 }
 
-// check takes an answer shop_full to a call that was made at a moment.
+// check checks a response shop_full to a call that was made in the state before.
 func (f *fullness) check(w *world, before fullnessAt) {
 	if now := f.state(); !before.possible && now == before {
 		w.note(wrong, "", "the database has room, and an order was rejected: shop_full")
@@ -54,15 +54,15 @@ func (f *fullness) check(w *world, before fullnessAt) {
 	w.count("database full: order rejected, shop_full")
 }
 
-// postpone keeps a wish whose buyer comes back when there is room.
+// postpone keeps a checkout for retryPostponed.
 func (f *fullness) postpone(p *checkout) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.waiting = append(f.waiting, p)
 }
 
-// ballast fills the database with rows of a million bytes. D1 reports its size with
-// every statement, and the timer stores it.
+// ballast fills the database with rows of a million bytes. D1 reports its size with every
+// statement, and the timer stores it.
 const (
 	makeBallast = `CREATE TABLE IF NOT EXISTS ballast (i INTEGER PRIMARY KEY, data BLOB NOT NULL)`
 	fillBallast = `INSERT OR REPLACE INTO ballast (i, data) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
@@ -72,8 +72,8 @@ const (
 		(SELECT COUNT(*) FROM orders WHERE transaction_id IS NOT NULL) AS paid FROM database_size`
 )
 
-// waitUntilNoted fires the timer until the signer has noted that the database is full, or that
-// it is not.
+// waitUntilNoted runs the timer until the signer has noted that the database is full, or that it is
+// not.
 func (c *campaign) waitUntilNoted(ctx context.Context, full bool) (last int64, paid int, ok bool) {
 	for range 20 {
 		c.d1.await()
@@ -98,10 +98,10 @@ func (c *campaign) waitUntilNoted(ctx context.Context, full bool) (last int64, p
 	return 0, 0, false
 }
 
-// ballastMB is what fills the database to 90 %, whatever else it holds.
+// ballastMB fills the database to 90 %, whatever else it contains.
 func (o options) ballastMB() int { return (o.capacityMB()*90 + 99) / 100 }
 
-// fill makes the database full.
+// fill fills the database.
 func (c *campaign) fill(ctx context.Context) {
 	c.fullness.work.Lock()
 	defer c.fullness.work.Unlock()
@@ -112,8 +112,8 @@ func (c *campaign) fill(ctx context.Context) {
 	if _, err := read[struct{}](c.world, fillBallast, c.ballastMB()); err != nil {
 		c.note(wrong, "", "%v", err)
 	}
-	// The buyers wait until the signer knows. A timer that began before may store the
-	// old size, or workerd's death may leave a slow statement of one on its way.
+	// The buyers wait until the signer knows. An earlier timer may store the old size, and a slow
+	// statement of a killed workerd may arrive late.
 	c.fullness.steps.Lock()
 	defer c.fullness.steps.Unlock()
 	time.Sleep(500 * time.Millisecond)
@@ -124,12 +124,12 @@ func (c *campaign) fill(ctx context.Context) {
 	c.fullness.confirmed, c.fullness.last, c.fullness.paid = ok, last, paid
 }
 
-// drain makes room again. No order may have been stored meanwhile.
+// drain frees the space. No order may have been stored meanwhile.
 func (c *campaign) drain(ctx context.Context) {
 	c.fullness.work.Lock()
 	defer c.fullness.work.Unlock()
 	if !c.fullness.state().possible {
-		return // this visit came before that of fill
+		return // this visit ran before fill
 	}
 	rows, err := read[struct {
 		Full int
@@ -152,7 +152,7 @@ func (c *campaign) drain(ctx context.Context) {
 	c.fullness.set(false)
 }
 
-// retryPostponed has the buyers try again who met a full shop.
+// retryPostponed lets the buyers order again who got shop_full.
 func (c *campaign) retryPostponed() {
 	c.fullness.mu.Lock()
 	waiting := c.fullness.waiting
@@ -171,5 +171,5 @@ func (c *campaign) retryPostponed() {
 	})
 }
 
-// rejected are the codes with which a shop may reject an order for now.
+// rejected are the codes with which a shop may reject an order temporarily.
 var rejected = []api.Code{api.CodeOrderNotPayable, api.CodeOrderPaid, api.CodeShopFull}

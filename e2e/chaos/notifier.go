@@ -11,9 +11,8 @@ import (
 	"h5pay/internal/order"
 )
 
-// notifier sends WeChat's notifications and looks at what the shop makes of them:
-// whatever it acknowledges it has to know from then on, since WeChat does not
-// tell it again.
+// notifier sends WeChat's notifications and checks the shop's response. A payment that the shop
+// acknowledges must be stored, because WeChat does not repeat the notification.
 type notifier struct {
 	*world
 	client *http.Client
@@ -42,7 +41,7 @@ func (t *notifier) Do(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// acknowledged checks that a payment that the shop says it knows is stored.
+// acknowledged checks that an acknowledged payment is stored.
 func (t *notifier) acknowledged(body []byte) {
 	number, transaction := element(body, "out_trade_no"), element(body, "transaction_id")
 	rows, err := read[struct {

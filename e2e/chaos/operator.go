@@ -12,7 +12,7 @@ import (
 	"h5pay/internal/order"
 )
 
-// replay has one of the newest events sent once more.
+// replay replays one of the newest events.
 func (c *campaign) replay(n int) {
 	var list api.EventList
 	if _, ok := c.operator.mustCall(http.MethodGet, api.PathAdminEvents, nil, &list); !ok || n >= len(list.Events) {
@@ -24,8 +24,8 @@ func (c *campaign) replay(n int) {
 	}
 }
 
-// closeProduct closes the open orders of one product, as after a price that was wrong: no
-// selling, the open orders in bounded calls, selling again. The others expire.
+// closeProduct closes the open orders of a product as after a wrong price. It stops selling, closes
+// the orders in several calls and resumes selling. The other orders expire.
 func (c *campaign) closeProduct() {
 	sell := func(on bool) {
 		var state api.Selling
@@ -60,8 +60,8 @@ func (c *campaign) closeProduct() {
 	}
 }
 
-// eraseBuyers lets a month pass, after which events have no payer, and then erases
-// everybody. The books stay as they are.
+// eraseBuyers lets a month pass, after which events have no payer, and then erases all buyers.
+// Orders and payments stay unchanged.
 func (c *campaign) eraseBuyers(ctx context.Context) error {
 	type books struct{ Orders, Total, Refunded, Refunds, Amount, Events int64 }
 	const sums = `SELECT COUNT(*) AS orders, COALESCE(SUM(total), 0) AS total, COALESCE(SUM(refunded), 0) AS refunded,
@@ -106,7 +106,7 @@ func (c *campaign) eraseBuyers(ctx context.Context) error {
 	return nil
 }
 
-// checkOperator checks that the operator is shown what is so.
+// checkOperator checks that the operator's calls return the stored state.
 func (c *campaign) checkOperator() {
 	var health api.Health
 	if _, ok := c.operator.mustCall(http.MethodGet, api.PathHealth, nil, &health); !ok || !health.OK {

@@ -12,31 +12,31 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// report is what came of a campaign.
+// report is the result of a campaign.
 type report struct {
 	options
 	elapsed  time.Duration
 	requests int64
-	hung     int64 // requests that got no answer
+	hung     int64 // requests without a response
 	crons    int
 	paid     int
-	refunds  int // that WeChat took
+	refunds  int // that WeChat accepted
 	webhooks int // deliveries
-	closed   int // orders that the operator closed in the end
-	unplaced int // wishes of which no buyer ever got an answer
+	closed   int // orders that the operator closed at the end
+	unplaced int // purchases whose buyer never got a response
 	flooded  int // orders of strangers
-	mostOpen int // of them and other guests at one address
+	mostOpen int // the most open orders of guests at one address
 	bounds   order.Bounds
-	waiting  int // events about money, at most, that one run of the timer left to the next
+	waiting  int // the most events about money that one run of the timer left
 	deaths   int
 	restarts int            // of D1
-	faults   map[string]int // by what went wrong
-	kills    map[string]int // by where
+	faults   map[string]int // by description
+	kills    map[string]int // by call
 	findings []finding
 	lines    []string // of the log, about the first finding
 }
 
-// report counts. left are the faults that met nobody.
+// report fills in the counts. left are the faults that never occurred.
 func (c *campaign) report(left []wechattest.Fault) *report {
 	ledger := c.wechat.Ledger()
 	r := &report{
@@ -83,7 +83,7 @@ func (c *campaign) report(left []wechattest.Fault) *report {
 	return r
 }
 
-// count is how many findings there are of a verdict.
+// count returns the number of findings of a verdict.
 func (r *report) count(v verdict) int {
 	n := 0
 	for _, f := range r.findings {
@@ -94,7 +94,7 @@ func (r *report) count(v verdict) int {
 	return n
 }
 
-// maxFindings is how many are printed.
+// maxFindings is the number of findings to print.
 const maxFindings = 20
 
 // print writes the report.

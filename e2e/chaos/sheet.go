@@ -12,7 +12,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// open opens the payment sheet with what the page has.
+// open opens the payment sheet with the page's payment parameters.
 func (p *checkout) open() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -57,7 +57,7 @@ func (p *checkout) invoke(params *api.PayParams) (wechattest.Sheet, error) {
 
 var sheetID = regexp.MustCompile(`data-id="(\w+)"`)
 
-// browse goes to mweb_url from the shop's page, in a browser.
+// browse opens mweb_url from the shop's page in a browser.
 func (p *checkout) browse(link string) (wechattest.Sheet, error) {
 	req := mustRequest(link)
 	req.Header.Set("Referer", p.shop+"/pay")
@@ -77,8 +77,8 @@ func (p *checkout) browse(link string) (wechattest.Sheet, error) {
 	return p.wechat.Sheet(string(m[1]))
 }
 
-// isLate tells whether WeChat refuses because the page is late: the order is
-// paid, closed or too old, or what was to pay it is.
+// isLate reports whether WeChat declines because the page is late: the order is paid, closed or
+// expired, or its parameters are.
 func isLate(refused error) bool {
 	for _, words := range []string{"已支付", "已关闭", "最晚支付成功时间", "缺少参数: total_fee", "二维码已过期", "支付请求已失效"} {
 		if strings.Contains(refused.Error(), words) {

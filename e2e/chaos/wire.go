@@ -12,13 +12,12 @@ import (
 	"time"
 )
 
-// injectFailures lets mishaps befall the calls to a handler. name says in the report
-// which call it was.
+// injectFailures wraps a handler with the armed failures. name names a call in the report.
 func (w *world) injectFailures(at site, name func(*http.Request, []byte) string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
-			panic(http.ErrAbortHandler) // workerd died while it spoke
+			panic(http.ErrAbortHandler) // workerd was killed during the request
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		m, hit := w.failures.next(at, name(r, body))
@@ -33,7 +32,7 @@ func (w *world) injectFailures(at site, name func(*http.Request, []byte) string,
 		switch m.kind {
 		case kill:
 			w.worker.kill()
-			panic(http.ErrAbortHandler) // net/http cuts the connection
+			panic(http.ErrAbortHandler) // net/http closes the connection
 		case restart:
 			w.d1.kill()
 			panic(http.ErrAbortHandler)
@@ -61,7 +60,7 @@ func (w *world) injectFailures(at site, name func(*http.Request, []byte) string,
 	})
 }
 
-// siteOf tells where calls of this name are made.
+// siteOf returns where calls of this name are made.
 func siteOf(call string) site {
 	switch {
 	case call == webhookPath:
@@ -72,13 +71,12 @@ func siteOf(call string) site {
 	return atD1
 }
 
-// nameCall says which call over HTTP it is.
+// nameCall names an HTTP call.
 func nameCall(r *http.Request, _ []byte) string { return r.URL.Path }
 
 var statement = regexp.MustCompile(`(?is)^\s*(INSERT|UPDATE|DELETE|SELECT)\b.*?\b(?:INTO|UPDATE|FROM)\s+(\w+)|^\s*(UPDATE)\s+(\w+)`)
 
-// nameStatement says which statement a call to D1 carries: "UPDATE orders to
-// paid".
+// nameStatement names the statement of a call to D1, for example "UPDATE orders to paid".
 func nameStatement(_ *http.Request, body []byte) string {
 	var q struct {
 		SQL    string `json:"sql"`

@@ -21,23 +21,22 @@ import (
 	"h5pay/internal/stack"
 )
 
-// worker is the signer at its public address, behind which workerd may die and
-// come again at any moment. Who calls while there is none waits for the next,
-// as at Cloudflare; who was being answered hears nothing more.
+// worker is the signer at its public address. workerd behind it may be killed at any time and then
+// restarts. Callers wait for the restart, as at Cloudflare; running requests get no response.
 type worker struct {
 	*world
 	config stack.WorkerdConfig
 	client *http.Client
 
-	allowed500 atomic.Int64 // deaths, and troubles of D1 that explain an answer 500
+	allowed500 atomic.Int64 // kills, and failures of D1 that explain a status 500
 	requests   atomic.Int64
 	turns      atomic.Int64 // of the machines
 	calm       bool         // all machines have the right time
-	lost       atomic.Int64 // requests that workerd's death left without an answer
+	lost       atomic.Int64 // requests without a response because workerd was killed
 
 	mu        sync.Mutex
 	current   *stack.Workerd
-	restarted chan struct{} // closed when there is one again
+	restarted chan struct{} // closed after the restart
 	closed    bool
 	deaths    int
 }
@@ -51,8 +50,7 @@ func (w *world) startWorker(ctx context.Context, config stack.WorkerdConfig) (*w
 	return k, k.start(ctx)
 }
 
-// start starts workerd. Another program may have got the port that was free a
-// moment ago, so it tries again.
+// start starts workerd. Another program may have taken the free port meanwhile, so it retries.
 func (k *worker) start(ctx context.Context) error {
 	var d *stack.Workerd
 	var err error
@@ -78,8 +76,8 @@ func (k *worker) start(ctx context.Context) error {
 	return nil
 }
 
-// setClock sets the clock of a new workerd: a message of the queue, which may
-// come before the first request, does not.
+// setClock sets the clock of a new workerd, because a queue message may come before the first
+// request and carries no time.
 func (k *worker) setClock(d *stack.Workerd) error {
 	req, err := http.NewRequest(http.MethodGet, d.URL+"/api/config", nil)
 	if err != nil {
@@ -93,12 +91,12 @@ func (k *worker) setClock(d *stack.Workerd) error {
 	return res.Body.Close()
 }
 
-// maxSkew is how far the clocks of the machines that run the Worker are from
-// WeChat's.
+// maxSkew is the largest difference between WeChat's clock and the clocks of the machines that run
+// the Worker.
 const maxSkew = 700 * time.Millisecond
 
-// clock is the time by the machine that answers next: three take turns, and one of
-// them is ahead and one behind.
+// clock returns the time of the machine that handles the next event. Three machines take turns; one
+// is ahead and one behind.
 func (k *worker) clock() time.Time {
 	now := k.wechat.Now()
 	if k.calm {
@@ -107,8 +105,8 @@ func (k *worker) clock() time.Time {
 	return now.Add(time.Duration(k.turns.Add(1)%3-1) * maxSkew)
 }
 
-// kill ends workerd in the middle of whatever it does, and starts another. Of
-// several at once the first counts.
+// kill kills workerd at once and starts another. Of several concurrent calls only the first has an
+// effect.
 func (k *worker) kill() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -128,8 +126,8 @@ func (k *worker) kill() {
 	}()
 }
 
-// allow500 says that an answer 500 may be right now: D1 had a trouble. None of
-// WeChat's is an excuse.
+// allow500 records that a status 500 may now be correct, because D1 failed. Failures of WeChat
+// never allow one.
 func (k *worker) allow500(at site) {
 	if at == atD1 {
 		k.allowed500.Add(1)
@@ -153,7 +151,7 @@ func (k *worker) running(ctx context.Context) (*stack.Workerd, error) {
 	}
 }
 
-// close ends workerd for good.
+// close stops workerd without a restart.
 func (k *worker) close() {
 	k.mu.Lock()
 	k.closed = true
@@ -165,7 +163,7 @@ func (k *worker) close() {
 	k.client.CloseIdleConnections()
 }
 
-// ServeHTTP passes a request on and has a look at what comes back.
+// ServeHTTP forwards a request and checks the response.
 func (k *worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -177,7 +175,7 @@ func (k *worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	k.requests.Add(1)
 	before := k.allowed500.Load()
-	// Whoever hangs up, the Worker is not told: what it began it ends.
+	// A client disconnect is not forwarded; the Worker finishes what it started.
 	req, err := http.NewRequest(r.Method, d.URL+r.URL.RequestURI(), bytes.NewReader(body))
 	if err != nil {
 		panic(http.ErrAbortHandler)
@@ -204,21 +202,20 @@ func (k *worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	k.checkSecrets("an answer to "+r.Method+" "+r.URL.Path, answer)
 	maps.Copy(rw.Header(), res.Header)
 	rw.WriteHeader(res.StatusCode)
-	rw.Write(answer) // an error means that nobody listens any more
+	rw.Write(answer) // an error means that the client disconnected
 }
 
-// tick fires the cron trigger of a job, and reports whether it was heard to the end.
+// tick runs the cron trigger of a job. It reports whether the response was complete.
 func (k *worker) tick(ctx context.Context, j job.Job) (bool, error) {
 	return k.event(ctx, fmt.Sprintf("/scheduled?cron=%s&due=%d", url.QueryEscape(j.Cron()), k.clock().UnixMilli()), "")
 }
 
-// wake brings a message of the queue that says that there are events.
+// wake sends the queue message that starts a delivery of events.
 func (k *worker) wake(ctx context.Context) (bool, error) {
 	return k.event(ctx, "/queue?name=h5pay-outbox", `[{"id":"chaos","attempts":1,"body":"order"}]`)
 }
 
-// event makes an event of the Worker's, and reports whether it was heard to the
-// end.
+// event sends an event to the Worker. It reports whether the response was complete.
 func (k *worker) event(ctx context.Context, path, body string) (bool, error) {
 	d, err := k.running(ctx)
 	if err != nil {
@@ -242,8 +239,7 @@ func (k *worker) event(ctx context.Context, path, body string) (bool, error) {
 	return false, fmt.Errorf("the event %s came to %s", path, answer)
 }
 
-// modules makes a folder of the built signer with the entry that moves its
-// clock.
+// modules creates a folder with the built signer and an entry with an adjustable clock.
 func modules(root string) (string, error) {
 	dir, err := os.MkdirTemp("", "h5pay-chaos")
 	if err != nil {
