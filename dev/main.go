@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"h5pay/internal/cleanup"
+	"h5pay/internal/cmdflag"
 	"h5pay/internal/stack"
 	"h5pay/wechat/wechattest"
 )
@@ -65,8 +66,8 @@ func parseFlags(args []string) (p ports, state string, err error) {
 		}
 		return p, "", err
 	}
-	if flags.NArg() > 0 {
-		return p, "", fmt.Errorf("unexpected argument %q: want flags only", flags.Arg(0))
+	if err := cmdflag.NoArguments(flags); err != nil {
+		return p, "", err
 	}
 	used := map[int]string{}
 	for i, s := range p.settings() {

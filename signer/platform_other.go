@@ -23,6 +23,7 @@ import (
 
 	_ "modernc.org/sqlite"
 
+	"h5pay/internal/cmdflag"
 	"h5pay/internal/order"
 	"h5pay/internal/server"
 	"h5pay/internal/static"
@@ -53,11 +54,11 @@ func serve() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	run := listen
-	switch {
-	case flag.NArg() > 0:
-		fmt.Fprintf(os.Stderr, "signer: unexpected argument %q: want flags only\n", flag.Arg(0))
+	if err := cmdflag.NoArguments(flag.CommandLine); err != nil {
+		fmt.Fprintln(os.Stderr, "signer:", err)
 		os.Exit(2)
-	case *demo || *file != "":
+	}
+	if *demo || *file != "" {
 		run = func(ctx context.Context, _ *slog.Logger) error {
 			return loadProducts(ctx, *demo, *file, os.Stdin, os.Stdout)
 		}

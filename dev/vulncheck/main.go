@@ -18,6 +18,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"h5pay/internal/cmdflag"
 )
 
 const (
@@ -38,8 +40,8 @@ var targets = []target{
 
 func main() {
 	flag.Parse()
-	if flag.NArg() > 0 {
-		fmt.Fprintf(os.Stderr, "vulncheck: takes no argument, got %q\n", flag.Arg(0))
+	if err := cmdflag.NoArguments(flag.CommandLine); err != nil {
+		fmt.Fprintln(os.Stderr, "vulncheck:", err)
 		os.Exit(2)
 	}
 	if err := run(context.Background(), os.Stdout, os.Getenv("CI") == "true"); err != nil {
@@ -54,7 +56,7 @@ func run(ctx context.Context, out io.Writer, inCI bool) error {
 		if inCI {
 			return err
 		}
-		fmt.Fprintln(out, "vulncheck: NOT CHECKED for known vulnerabilities:", err)
+		fmt.Fprintln(out, "vulncheck: NOT CHECKED:", err)
 		return nil
 	}
 	for _, t := range targets {
@@ -103,7 +105,7 @@ func findDatabase(ctx context.Context) (string, error) {
 	}
 	found, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(cache)), databaseModule+"@*"))
 	if err != nil || len(found) == 0 {
-		return "", fmt.Errorf("the vulnerability database %s cannot be fetched: %w", databaseModule, withStderr(fetchErr))
+		return "", fmt.Errorf("downloading the vulnerability database %s: %w", databaseModule, withStderr(fetchErr))
 	}
 	return slices.Max(found), nil // the version begins with the date
 }

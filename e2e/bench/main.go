@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"h5pay/internal/cleanup"
+	"h5pay/internal/cmdflag"
 	"h5pay/internal/stack"
 	"h5pay/wechat"
 )
@@ -26,18 +27,18 @@ func main() { cleanup.Main(program) }
 func program() int {
 	log.SetFlags(0)
 	var p plan
-	flag.IntVar(&p.requests, "n", 600, "requests a round; the stock entry gets a fifth")
-	flag.IntVar(&p.rounds, "rounds", 6, "rounds, of which the first only warms up")
-	flag.IntVar(&p.colds, "cold", 7, "cold starts")
-	flag.DurationVar(&p.delay, "delay", 100*time.Millisecond, "upstream's delay in the last setting")
-	report := flag.String("o", "", "folder to write benchmarks.md and benchmarks.svg to")
+	cmdflag.Int(flag.CommandLine, &p.requests, "n", 600, 1, "`number` of requests per round; the stock entry gets a fifth")
+	cmdflag.Int(flag.CommandLine, &p.rounds, "rounds", 6, 2, "`number` of rounds; the first is for warming up")
+	cmdflag.Int(flag.CommandLine, &p.colds, "cold", 7, 1, "`number` of cold starts")
+	flag.DurationVar(&p.delay, "delay", 100*time.Millisecond, "delay of WeChat in the last setting")
+	report := flag.String("o", "", "`folder` for benchmarks.md and benchmarks.svg")
 	flag.Parse()
+	if err := cmdflag.NoArguments(flag.CommandLine); err != nil {
+		log.Print("bench: ", err)
+		return 2
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if p.requests < 1 || p.rounds < 2 || p.colds < 1 {
-		log.Print("bench: -n and -cold are at least 1, -rounds at least 2")
-		return 1
-	}
 	if err := run(ctx, p, *report); err != nil {
 		log.Print("bench: ", err)
 		return 1

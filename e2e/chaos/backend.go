@@ -56,13 +56,13 @@ func (b *backend) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		// After a leap in time a delivery can be too old. The shop must then deliver the event
 		// again.
 		if !errors.Is(err, webhook.ErrTime) {
-			b.note(wrong, "", "a webhook was refused: %v", err)
+			b.note(wrong, "", "a webhook was rejected: %v", err)
 		}
 		http.Error(rw, err.Error(), http.StatusBadRequest)
 		return
 	}
 	if before, ok := b.events[event.ID]; ok && !same(before, event) {
-		b.note(wrong, event.Data.Order.OutTradeNo, "event %s came twice and said two things", event.ID)
+		b.note(wrong, event.Data.Order.OutTradeNo, "event %s was delivered twice with different contents", event.ID)
 	}
 	b.events[event.ID] = event
 }
@@ -97,21 +97,21 @@ func (c *campaign) checkEvents(all []stored, refunds []storedRefund) {
 		paid, closed := take(webhook.OrderPaid, o.Number), take(webhook.OrderClosed, o.Number)
 		switch {
 		case order.WasPaid(o.Status) && len(paid) == 0:
-			c.note(lost, o.Number, "the order is paid and the back end was never told")
+			c.note(lost, o.Number, "the order is paid, but the back end got no event")
 		case len(paid) > 1:
-			c.note(doubled, o.Number, "the back end fulfils the order %d times", len(paid))
+			c.note(doubled, o.Number, "the back end got %d order.paid events", len(paid))
 		case !order.WasPaid(o.Status) && len(paid) > 0:
-			c.note(wrong, o.Number, "the back end was told that the order is paid, it is %s", o.Status)
+			c.note(wrong, o.Number, "the back end got order.paid, but the order is %s", o.Status)
 		case len(paid) == 1 && !o.agrees(paid[0].Data.Order, refunded):
-			c.note(wrong, o.Number, "the back end was told of another payment: %+v", paid[0].Data.Order)
+			c.note(wrong, o.Number, "order.paid has another payment: %+v", paid[0].Data.Order)
 		}
 		switch {
 		case o.Status == api.StatusClosed && o.Prepay != "" && len(closed) == 0:
-			c.note(wrong, o.Number, "the order is closed and the back end was never told")
+			c.note(wrong, o.Number, "the order is closed, but the back end got no event")
 		case o.Prepay == "" && len(closed) > 0:
-			c.note(wrong, o.Number, "the back end was told of the end of an order that nobody could have paid")
+			c.note(wrong, o.Number, "the back end got order.closed for an order that could not be paid")
 		case len(closed) > 1:
-			c.note(doubled, o.Number, "the back end was told %d times that the order is closed", len(closed))
+			c.note(doubled, o.Number, "the back end got %d order.closed events", len(closed))
 		}
 	}
 	for _, r := range refunds {
@@ -122,12 +122,12 @@ func (c *campaign) checkEvents(all []stored, refunds []storedRefund) {
 		about := func(e webhook.Event) bool { return e.Data.Refund != nil && e.Data.Refund.ID == r.ID }
 		switch i := slices.IndexFunc(events, about); {
 		case i < 0:
-			c.note(lost, r.Number, "%d fen went back by refund %s and the back end was never told", r.Amount, r.ID)
+			c.note(lost, r.Number, "%d fen were refunded by %s, but the back end got no event", r.Amount, r.ID)
 		case events[i].Data.Refund.Amount != r.Amount:
-			c.note(wrong, r.Number, "the back end was told of another refund: %+v", events[i].Data.Refund)
+			c.note(wrong, r.Number, "order.refunded has another refund: %+v", events[i].Data.Refund)
 		default:
 			if events = slices.Delete(events, i, i+1); slices.ContainsFunc(events, about) {
-				c.note(doubled, r.Number, "the back end was told twice of refund %s", r.ID)
+				c.note(doubled, r.Number, "the back end got two order.refunded events for refund %s", r.ID)
 			}
 			if told[webhook.OrderRefunded][r.Number] = events; len(events) == 0 {
 				delete(told[webhook.OrderRefunded], r.Number)
@@ -136,7 +136,7 @@ func (c *campaign) checkEvents(all []stored, refunds []storedRefund) {
 	}
 	for t, left := range told {
 		for number := range left {
-			c.note(wrong, number, "an event %s too many", t)
+			c.note(wrong, number, "unexpected event %s", t)
 		}
 	}
 }

@@ -35,7 +35,7 @@ func (c *campaign) bills() {
 			}
 		}
 		if check.Status != "agrees" {
-			c.note(wrong, "", "the bill of %s: %s", date, check.Status)
+			c.note(wrong, "", "the bill of %s has status %s", date, check.Status)
 		}
 		c.payments += check.Payments
 	}

@@ -50,7 +50,7 @@ type answer struct {
 }
 
 // errNoAnswer is the error of a call without a response because workerd was killed.
-var errNoAnswer = errors.New("no answer")
+var errNoAnswer = errors.New("no response")
 
 // call makes a call as the shop's page does. It decodes a response with status 200 into result.
 func (b *buyer) call(method, path string, body, result any) (answer, error) {
@@ -87,7 +87,7 @@ func (b *buyer) call(method, path string, body, result any) (answer, error) {
 		into = &a.Error
 	}
 	if err := json.Unmarshal(a.body, into); err != nil || a.status != http.StatusOK && a.Code.Status() != a.status {
-		b.note(wrong, "", "%s %s was answered %d %.200s", method, path, a.status, a.body)
+		b.note(wrong, "", "%s %s: status %d %.200s", method, path, a.status, a.body)
 	}
 	return a, nil
 }
@@ -121,7 +121,7 @@ func (b *buyer) mustCall(method, path string, body, result any, allowed ...api.C
 					return a, false
 				}
 			}
-			b.note(wrong, "", "%s %s was answered %d %.200s", method, path, a.status, a.body)
+			b.note(wrong, "", "%s %s: status %d %.200s", method, path, a.status, a.body)
 			return a, false
 		}
 	}
@@ -172,7 +172,7 @@ func (b *buyer) authorize(link string) (code, state string, err error) {
 	res.Body.Close()
 	back, err := url.Parse(res.Header.Get("Location"))
 	if err != nil || back.Query().Get("code") == "" {
-		return "", "", fmt.Errorf("WeChat did not send %s back", link)
+		return "", "", fmt.Errorf("WeChat did not redirect back to %s", link)
 	}
 	return back.Query().Get("code"), back.Query().Get("state"), nil
 }

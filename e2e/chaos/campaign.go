@@ -81,7 +81,7 @@ func (c *campaign) prepare() error {
 	}
 	for _, b := range c.buyers {
 		if !b.signIn() {
-			c.note(wrong, "", "somebody cannot sign in")
+			c.note(wrong, "", "a buyer cannot sign in")
 		}
 	}
 	for _, p := range c.plan.orders {
@@ -256,7 +256,7 @@ func (w *world) numberOf(id string) string {
 		Number string
 	}](w, `SELECT out_trade_no AS number FROM orders WHERE id = ?`, id)
 	if err != nil || len(rows) != 1 {
-		w.note(lost, "", "order %s, of which a buyer was told, is not stored: %v", id, err)
+		w.note(lost, "", "a buyer received order %s, which is not stored: %v", id, err)
 		return ""
 	}
 	return rows[0].Number

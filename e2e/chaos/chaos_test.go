@@ -35,7 +35,7 @@ func TestShortCampaign(t *testing.T) {
 		t.Fail()
 	}
 	if r.paid < 20 || r.deaths < 3 || len(r.faults) < 15 {
-		t.Errorf("%d paid, %d deaths, %d kinds of faults: too little happened to tell anything", r.paid, r.deaths, len(r.faults))
+		t.Errorf("%d paid, %d deaths, %d kinds of faults: too few to test anything", r.paid, r.deaths, len(r.faults))
 	}
 	for _, what := range []string{"flood: order rejected, too_many_orders", "database full: order rejected, shop_full", "database full: payment settled"} {
 		if r.faults[what] == 0 {

@@ -69,7 +69,7 @@ func (p *checkout) checkReplaced(id string) {
 	}
 	rows, err := read[struct{ Status api.OrderStatus }](p.world, `SELECT status FROM orders WHERE id = ?`, id)
 	if err != nil || len(rows) != 1 || rows[0].Status == api.StatusCreated || rows[0].Status == api.StatusPending {
-		p.note(wrong, "", "order %s is replaced and still open: %v, %v", id, rows, err)
+		p.note(wrong, "", "order %s was replaced but is still open: %v, %v", id, rows, err)
 	}
 }
 
@@ -83,7 +83,7 @@ func (p *checkout) cancel() {
 	if _, ok := p.mustCall(http.MethodPost, api.OrderClosePath(id), api.CloseRequest{}, &o, api.CodeOrderPaid); ok {
 		p.checkOrder(o)
 		if o.Status != api.StatusClosing && o.Status != api.StatusClosed && o.Status != api.StatusFailed {
-			p.note(wrong, "", "order %s was given up and is %s", id, o.Status)
+			p.note(wrong, "", "order %s was cancelled but is %s", id, o.Status)
 		}
 	}
 }
@@ -106,7 +106,7 @@ func (p *checkout) storeResponse(c api.Checkout) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.id != "" && p.id != c.Order.ID {
-		p.note(doubled, "", "client_key %s made order %s, then %s", p.key, p.id, c.Order.ID)
+		p.note(doubled, "", "client_key %s created order %s, then %s", p.key, p.id, c.Order.ID)
 	}
 	p.id = c.Order.ID
 	p.owners.Store(p.id, p.buyer)
@@ -116,18 +116,18 @@ func (p *checkout) storeResponse(c api.Checkout) {
 		c.MWebURL != "" && p.tradeType == api.TradeMWEB:
 		p.pay = c
 	case !order.WasPaid(c.Order.Status):
-		p.note(wrong, "", "order %s is %s and comes without anything to pay it with", c.Order.ID, c.Order.Status)
+		p.note(wrong, "", "order %s is %s but has no payment parameters", c.Order.ID, c.Order.Status)
 	}
 }
 
 // checkOrder compares the order in a response with WeChat's ledger.
 func (p *checkout) checkOrder(o api.Order) {
 	if o.Total != p.total {
-		p.note(wrong, "", "order %s costs %d fen, the catalogue says %d", o.ID, o.Total, p.total)
+		p.note(wrong, "", "order %s costs %d fen, want %d from the catalogue", o.ID, o.Total, p.total)
 	}
 	for i := 1; i < len(o.Timeline); i++ {
 		if was, is := o.Timeline[i-1], o.Timeline[i]; !order.CanBecome(was.Status, is.Status) || is.At < was.At {
-			p.note(wrong, "", "the time line of order %s: %+v", o.ID, o.Timeline)
+			p.note(wrong, "", "wrong timeline of order %s: %+v", o.ID, o.Timeline)
 			break
 		}
 	}
@@ -148,7 +148,7 @@ func (b *buyer) checkShown(o api.Order) {
 	// was compared.
 	unknown := o.PaidAt == 0 && o.PaidAtUnknown && !b.billed.Load() && !byHand(b.wechat.RefundsOf(trade.OutTradeNo)).IsZero()
 	if !ok || trade.TotalFee != int64(o.Total) || !known && !unknown {
-		b.note(wrong, trade.OutTradeNo, "a buyer is told that order %s is paid by %q at %d; WeChat has %+v", o.ID, o.PaymentNo, o.PaidAt, trade)
+		b.note(wrong, trade.OutTradeNo, "a response reports order %s as paid by %q at %d; WeChat has %+v", o.ID, o.PaymentNo, o.PaidAt, trade)
 	}
 }
 
@@ -185,7 +185,7 @@ func (b *buyer) list() {
 	for _, o := range all.Orders {
 		b.checkShown(o)
 		if owner := b.ownerOf(o.ID); owner != nil && owner != b {
-			b.note(wrong, "", "order %s is in the list of a stranger", o.ID)
+			b.note(wrong, "", "order %s is in another buyer's list", o.ID)
 		}
 	}
 }
@@ -197,9 +197,9 @@ func (p *checkout) readOther(other *checkout) {
 		return
 	}
 	if _, ok := p.mustCall(http.MethodGet, api.OrderPath(id), nil, &api.Order{}, api.CodeNotFound); ok {
-		p.note(wrong, "", "a stranger sees order %s", id)
+		p.note(wrong, "", "another buyer can read order %s", id)
 	}
 	if _, ok := p.mustCall(http.MethodPost, api.OrderPayPath(id), api.PayRequest{}, &api.Checkout{}, api.CodeNotFound); ok {
-		p.note(wrong, "", "a stranger gets to pay order %s", id)
+		p.note(wrong, "", "another buyer got payment parameters for order %s", id)
 	}
 }

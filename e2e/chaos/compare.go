@@ -68,7 +68,7 @@ func (c *campaign) compare() {
 	}
 	for _, o := range ledger.Orders {
 		if _, ok := ours[o.OutTradeNo]; !ok {
-			c.note(wrong, o.OutTradeNo, "WeChat has taken an order that is not stored")
+			c.note(wrong, o.OutTradeNo, "WeChat accepted an order that is not stored")
 		}
 	}
 	c.checkPurchases(c.checkFlood(all))
@@ -100,12 +100,12 @@ func (c *campaign) checkPaid(o stored, trade wechattest.Trade, paid bool) {
 	case !paid && (o.Transaction != "" || o.Paid != 0 || o.Payer != ""):
 		c.note(wrong, o.Number, "the order is %s and has payment %q", o.Status, o.Transaction)
 	case !paid && o.Status != api.StatusClosed:
-		c.note(wrong, o.Number, "nobody paid, nobody can any more, and the order is %s (%s)", o.Status, o.Steps)
+		c.note(wrong, o.Number, "the order is not paid and can no longer be paid, but it is %s (%s)", o.Status, o.Steps)
 	case paid && (o.Transaction != trade.TransactionID || o.Total != trade.TotalFee || o.Payer != trade.OpenID || o.Paid != trade.Paid.Unix()*1000):
 		c.note(wrong, o.Number, "paid by %s: %d fen of %s at %d; WeChat says %s: %d fen of %s at %d", o.Transaction, o.Total, truncate(o.Payer), o.Paid,
 			trade.TransactionID, trade.TotalFee, truncate(trade.OpenID), trade.Paid.Unix()*1000)
 	case paid && o.TradeType == api.TradeJSAPI && o.Payer != o.Owner:
-		c.note(wrong, o.Number, "%s paid inside WeChat for %s", truncate(o.Payer), truncate(o.Owner))
+		c.note(wrong, o.Number, "%s paid a JSAPI order of %s", truncate(o.Payer), truncate(o.Owner))
 	}
 }
 
@@ -124,13 +124,13 @@ func byHand(refunds []wechattest.Refund) (first time.Time) {
 func (c *campaign) checkAccepted(o stored, there wechattest.Order) {
 	if there.TotalFee != o.Total || there.TradeType != string(o.TradeType) || there.Body != o.Body ||
 		there.NotifyURL != o.NotifyURL || there.Expires.Unix() != o.Expires/1000 || o.TradeType == api.TradeJSAPI && there.OpenID != o.Owner {
-		c.note(wrong, o.Number, "WeChat took the order for something else: %+v", there)
+		c.note(wrong, o.Number, "WeChat accepted the order with other values: %+v", there)
 	}
 	if ip := c.addressOf(o); there.ClientIP != ip {
-		c.note(wrong, o.Number, "WeChat took the order from the address %s, it was made from %s", there.ClientIP, ip)
+		c.note(wrong, o.Number, "WeChat has the client address %s, the order came from %s", there.ClientIP, ip)
 	}
 	if o.IP != "" {
-		c.note(wrong, o.Number, "the order is %s and keeps the address %s", o.Status, o.IP)
+		c.note(wrong, o.Number, "the order is %s but still stores the address %s", o.Status, o.IP)
 	}
 	if o.Status == api.StatusClosed && there.State != wechattest.StateClosed {
 		c.note(wrong, o.Number, "the order is closed, at WeChat it is %s", there.State)
@@ -156,7 +156,7 @@ func (c *campaign) addressOf(o stored) string {
 func (c *campaign) checkSteps(o stored) {
 	steps := strings.Fields(o.Steps)
 	if len(steps) == 0 || steps[0] != string(api.StatusCreated) || steps[len(steps)-1] != string(o.Status) {
-		c.note(wrong, o.Number, "the order is %s after the steps %q", o.Status, o.Steps)
+		c.note(wrong, o.Number, "the order is %s, but its steps are %q", o.Status, o.Steps)
 		return
 	}
 	times := strings.Fields(o.Times)
@@ -167,7 +167,7 @@ func (c *campaign) checkSteps(o stored) {
 	payments := 0
 	for i := 1; i < len(steps); i++ {
 		if times[i] < times[i-1] { // 13 digits each
-			c.note(wrong, o.Number, "the time line goes back: %s at %s, then %s at %s", steps[i-1], times[i-1], steps[i], times[i])
+			c.note(wrong, o.Number, "the timeline goes back in time: %s at %s, then %s at %s", steps[i-1], times[i-1], steps[i], times[i])
 		}
 		was, is := api.OrderStatus(steps[i-1]), api.OrderStatus(steps[i])
 		if !order.CanBecome(was, is) {
@@ -196,15 +196,15 @@ func (c *campaign) checkPurchases(all []stored) {
 		case len(mine) > 1:
 			c.note(doubled, mine[0].Number, "client_key %s has %d orders", p.key, len(mine))
 		case id != "" && !slices.ContainsFunc(mine, func(o stored) bool { return o.ID == id }):
-			c.note(lost, "", "a buyer was told of order %s, which is not stored", id)
+			c.note(lost, "", "a buyer received order %s, which is not stored", id)
 		case len(mine) == 1 && mine[0].Total != int64(p.total):
-			c.note(wrong, mine[0].Number, "the order costs %d fen, the catalogue says %d", mine[0].Total, p.total)
+			c.note(wrong, mine[0].Number, "the order costs %d fen, want %d from the catalogue", mine[0].Total, p.total)
 		case len(mine) == 1 && !p.guest() && mine[0].Owner != p.user.OpenID:
-			c.note(wrong, mine[0].Number, "the order belongs to somebody else")
+			c.note(wrong, mine[0].Number, "the order belongs to another buyer")
 		}
 	}
 	for key, left := range orders {
-		c.note(wrong, left[0].Number, "an order that nobody wished for, client_key %s", key)
+		c.note(wrong, left[0].Number, "an order without a purchase, client_key %s", key)
 	}
 }
 

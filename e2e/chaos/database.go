@@ -71,7 +71,7 @@ func (d *database) restart() {
 	defer d.mu.Unlock()
 	switch {
 	case err != nil:
-		d.note(wrong, "", "D1 does not start again: %v", err)
+		d.note(wrong, "", "D1 does not restart: %v", err)
 	case d.closed:
 		started.Close()
 	default:

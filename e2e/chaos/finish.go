@@ -38,10 +38,10 @@ func (c *campaign) runUntilIdle(ctx context.Context) error {
 	open := -1
 	for limit := c.crons + 60 + len(c.checkouts) + len(c.floods.confirmed)/10; c.crons < limit; c.crons++ {
 		if heard, err := c.worker.tick(ctx, job.Reconcile); err != nil || !heard {
-			return fmt.Errorf("the cron trigger of %s, with nothing wrong any more: %t, %w", job.Reconcile, heard, err)
+			return fmt.Errorf("the job %s failed after the last fault: complete response %t, %w", job.Reconcile, heard, err)
 		}
 		if heard, err := c.deliver(ctx); err != nil || !heard {
-			return fmt.Errorf("the cron trigger of %s, with nothing wrong any more: %t, %w", job.Deliver, heard, err)
+			return fmt.Errorf("the job %s failed after the last fault: complete response %t, %w", job.Deliver, heard, err)
 		}
 		var err error
 		if open, err = c.unsettled(); err != nil {
@@ -52,7 +52,7 @@ func (c *campaign) runUntilIdle(ctx context.Context) error {
 		}
 		c.wechat.Advance(time.Minute)
 	}
-	c.note(wrong, "", "%d things are unsettled after %d minutes of cron", open, c.crons)
+	c.note(wrong, "", "%d orders, refunds or events are unfinished after %d minutes of cron", open, c.crons)
 	return nil
 }
 
@@ -93,7 +93,7 @@ const maxQueueDeliveries = 20
 // wait.
 func (c *campaign) checkMoneyFirst(waiting, sent, closed int) {
 	if waiting > 0 && closed > sent/5+maxQueueDeliveries {
-		c.note(wrong, "", "%d events about money wait, and %d of %d deliveries were order.closed", waiting, closed, sent)
+		c.note(wrong, "", "%d events about money wait, but %d of %d deliveries were order.closed", waiting, closed, sent)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -138,7 +138,7 @@ func (c *campaign) floodOrder(s *stranger) string {
 		c.fullness.check(c.world, seen)
 	case a.Code == api.CodeWeChatBusy, a.Code == api.CodeInternal: // the worker checks CodeInternal
 	default:
-		c.note(wrong, "", "an order of a stranger was answered %d %.200s", a.status, a.body)
+		c.note(wrong, "", "an order of a stranger: status %d %.200s", a.status, a.body)
 	}
 	return ""
 }
@@ -164,7 +164,7 @@ func (c *campaign) floodCancel(s *stranger) {
 		c.count("flood: order cancelled")
 	case err == nil && (a.Code == api.CodeWeChatBusy || a.Code == api.CodeInternal):
 	default:
-		c.note(wrong, "", "a stranger cancels order %s: %d %.200s, %v", id, a.status, a.body, err)
+		c.note(wrong, "", "cancelling a stranger's order %s: status %d %.200s, %v", id, a.status, a.body, err)
 	}
 }
 
@@ -182,7 +182,7 @@ func (c *campaign) checkBounds() {
 	}
 	is, most := rows[0], c.bounds
 	if is.Guest > most.Guest || is.Network > most.NetworkGuests || is.Guests > most.Guests || is.Counted != is.Guests {
-		c.note(wrong, "", "open orders of guests: %+v, at most %+v", is, most)
+		c.note(wrong, "", "open orders of guests: %+v, want at most %+v", is, most)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -212,12 +212,12 @@ func (c *campaign) checkFlood(all []stored) (rest []stored) {
 		}
 		h := hour{s.ip, o.Created / time.Hour.Milliseconds()}
 		if made[h]++; made[h] == c.bounds.NetworkGuests+1 {
-			c.note(wrong, o.Number, "the guests of %s made more than %d orders in an hour and paid none", h.ip, c.bounds.NetworkGuests)
+			c.note(wrong, o.Number, "the guests at %s created more than %d unpaid orders in an hour", h.ip, c.bounds.NetworkGuests)
 		}
 	}
 	for key, id := range c.floods.confirmed {
 		if byKey[key] != id {
-			c.note(lost, "", "a stranger was told of order %s, which is not stored", id)
+			c.note(lost, "", "a stranger received order %s, which is not stored", id)
 		}
 	}
 	return rest

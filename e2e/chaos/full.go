@@ -49,7 +49,7 @@ func (f *fullness) set(maybe bool) {
 // check checks a response shop_full to a call that was made in the state before.
 func (f *fullness) check(w *world, before fullnessAt) {
 	if now := f.state(); !before.possible && now == before {
-		w.note(wrong, "", "the database has room, and an order was rejected: shop_full")
+		w.note(wrong, "", "an order was rejected with shop_full although the database has space")
 	}
 	w.count("database full: order rejected, shop_full")
 }
@@ -94,7 +94,7 @@ func (c *campaign) waitUntilNoted(ctx context.Context, full bool) (last int64, p
 			return 0, 0, false
 		}
 	}
-	c.note(wrong, "", "20 minutes of cron later the signer has not noted that the database is full: %t", full)
+	c.note(wrong, "", "after 20 minutes of cron the signer has not noted the state of the database: want full %t", full)
 	return 0, 0, false
 }
 
@@ -138,7 +138,7 @@ func (c *campaign) drain(ctx context.Context) {
 	}](c.world, sizeIsFull)
 	c.fullness.mu.Lock()
 	if c.fullness.confirmed && (err != nil || len(rows) != 1 || rows[0].Full != 1 || rows[0].Last != c.fullness.last) {
-		c.note(wrong, "", "the database was full and the newest order is no longer %d: %+v, %v", c.fullness.last, rows, err)
+		c.note(wrong, "", "the database was full, but the newest order is no longer %d: %+v, %v", c.fullness.last, rows, err)
 	}
 	if err == nil && len(rows) == 1 && c.fullness.confirmed {
 		c.countMany("database full: payment settled", rows[0].Paid-c.fullness.paid)

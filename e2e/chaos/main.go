@@ -19,6 +19,7 @@ import (
 	"os/signal"
 
 	"h5pay/internal/cleanup"
+	"h5pay/internal/cmdflag"
 )
 
 func main() { cleanup.Main(program) }
@@ -26,15 +27,15 @@ func main() { cleanup.Main(program) }
 func program() int {
 	log.SetFlags(0)
 	var o options
-	flag.Uint64Var(&o.seed, "seed", 1, "what makes the plan")
-	flag.IntVar(&o.orders, "orders", 3000, "how many orders")
-	flag.IntVar(&o.atOnce, "buyers", 6, "how many buyers are at work at once")
-	flag.BoolVar(&o.calm, "calm", false, "let nothing go wrong: measure the load")
-	output := flag.String("log", "", "file for the Worker's log")
+	flag.Uint64Var(&o.seed, "seed", 1, "`number` that decides the plan")
+	cmdflag.Int(flag.CommandLine, &o.orders, "orders", 3000, 1, "`number` of orders")
+	cmdflag.Int(flag.CommandLine, &o.atOnce, "buyers", 6, 1, "`number` of buyers that act in parallel")
+	flag.BoolVar(&o.calm, "calm", false, "inject no faults: measure the throughput")
+	output := flag.String("log", "", "`file` for the Worker's log")
 	flag.Parse()
-	if o.orders < 1 || o.atOnce < 1 {
-		log.Print("chaos: -orders and -buyers are at least 1")
-		return 1
+	if err := cmdflag.NoArguments(flag.CommandLine); err != nil {
+		log.Print("chaos: ", err)
+		return 2
 	}
 	root, err := os.Getwd()
 	if err != nil {

@@ -30,7 +30,7 @@ func (c *campaign) closeProduct() {
 	sell := func(on bool) {
 		var state api.Selling
 		if _, ok := c.operator.mustCall(http.MethodPost, api.PathAdminSelling, api.SellingRequest{Selling: &on}, &state); ok && state.Selling != on {
-			c.note(wrong, "", "selling was switched to %t and is %+v", on, state)
+			c.note(wrong, "", "selling was set to %t but is %+v", on, state)
 		}
 	}
 	sell(false)
@@ -38,7 +38,7 @@ func (c *campaign) closeProduct() {
 		req := p.request()
 		req.ClientKey = "after-the-" + p.key
 		if _, ok := p.mustCall(http.MethodPost, api.PathOrders, req, &api.Checkout{}, api.CodeNotSelling, api.CodeOrderPaid); ok {
-			c.note(wrong, "", "an order was taken while the shop does not sell")
+			c.note(wrong, "", "an order was accepted although selling is off")
 		}
 	}
 	req := api.CloseOrdersRequest{ProductID: products[0]}
@@ -56,7 +56,7 @@ func (c *campaign) closeProduct() {
 	rows, err := read[struct{ N int }](c.world, `SELECT COUNT(*) AS n FROM orders WHERE status IN ('created', 'pending')
 		AND EXISTS (SELECT 1 FROM json_each(items) WHERE value ->> 'product_id' = ?)`, products[0])
 	if err != nil || rows[0].N != 0 {
-		c.note(wrong, "", "the operator closed all open orders of a product, and there are %v, %v", rows, err)
+		c.note(wrong, "", "the operator closed all open orders of a product, but some are open: %v, %v", rows, err)
 	}
 }
 
@@ -74,11 +74,11 @@ func (c *campaign) eraseBuyers(ctx context.Context) error {
 	const payers = `SELECT COUNT(*) AS n FROM events WHERE json_extract(data, '$.order.payer') IS NOT NULL`
 	for range 2 + len(c.checkouts)/100 { // 500 events each
 		if heard, err := c.worker.tick(ctx, job.CheckBills); err != nil || !heard {
-			return fmt.Errorf("the job %s, with nothing wrong any more: %t, %w", job.CheckBills, heard, err)
+			return fmt.Errorf("the job %s failed after the last fault: complete response %t, %w", job.CheckBills, heard, err)
 		}
 	}
 	if rows, err := read[struct{ N int }](c.world, payers); err != nil || rows[0].N != 0 {
-		c.note(wrong, "", "a month later events have payers: %v, %v", rows, err)
+		c.note(wrong, "", "events still have payers after a month: %v, %v", rows, err)
 	}
 	for _, b := range c.buyers {
 		if b.guest() {
@@ -94,14 +94,14 @@ func (c *campaign) eraseBuyers(ctx context.Context) error {
 	}
 	const left = `SELECT COUNT(*) AS n FROM orders WHERE owner NOT LIKE 'guest:%' AND owner NOT LIKE 'erased:%' OR payer <> '' OR client_ip <> ''`
 	if rows, err := read[struct{ N int }](c.world, left); err != nil || rows[0].N != 0 {
-		c.note(wrong, "", "everybody is erased, and %v orders name somebody, %v", rows, err)
+		c.note(wrong, "", "all buyers are erased, but %v orders name a buyer, %v", rows, err)
 	}
 	after, err := read[books](c.world, sums)
 	if err != nil {
 		return err
 	}
 	if after[0] != before[0] {
-		c.note(wrong, "", "the books were %+v, and are %+v without the persons", before[0], after[0])
+		c.note(wrong, "", "the totals were %+v before the erasure and are %+v after it", before[0], after[0])
 	}
 	return nil
 }
@@ -110,7 +110,7 @@ func (c *campaign) eraseBuyers(ctx context.Context) error {
 func (c *campaign) checkOperator() {
 	var health api.Health
 	if _, ok := c.operator.mustCall(http.MethodGet, api.PathHealth, nil, &health); !ok || !health.OK {
-		c.note(wrong, "", "the shop is well, its health page says %+v", health)
+		c.note(wrong, "", "the health check fails without a cause: %+v", health)
 	}
 	var counters api.Counters
 	if _, ok := c.operator.mustCall(http.MethodGet, api.PathAdminCounter, nil, &counters); !ok {
@@ -140,7 +140,7 @@ func (c *campaign) checkOperator() {
 	}
 	for name, n := range want {
 		if got[name] != n {
-			c.note(wrong, "", "counter %s is at %d, it was %d times", name, got[name], n)
+			c.note(wrong, "", "counter %s is %d, want %d", name, got[name], n)
 		}
 	}
 }

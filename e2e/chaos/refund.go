@@ -35,13 +35,13 @@ func (c *campaign) refund(p *checkout, r refund) {
 			defer mu.Unlock()
 			ids[done.ID] = true
 			if done.Amount != req.Amount {
-				c.note(wrong, "", "a refund of %d fen of order %s became one of %d", req.Amount, id, done.Amount)
+				c.note(wrong, "", "a refund of %d fen of order %s became %d fen", req.Amount, id, done.Amount)
 			}
 		})
 	}
 	taps.Wait()
 	if len(ids) > 1 {
-		c.note(doubled, "", "one refund_key made %d refunds of order %s", len(ids), id)
+		c.note(doubled, "", "one refund_key created %d refunds of order %s", len(ids), id)
 	}
 }
 
@@ -107,7 +107,7 @@ func (c *campaign) checkRefunds(all []stored, refunds []storedRefund, ledger wec
 		there, ok := theirs[r.ID]
 		switch {
 		case !ok && r.Status != api.RefundFailed:
-			c.note(wrong, r.Number, "refund %s is %s, WeChat does not know it", r.ID, r.Status)
+			c.note(wrong, r.Number, "refund %s is %s, but WeChat does not have it", r.ID, r.Status)
 		case ok && (r.Amount != there.Fee || r.RefundID != there.RefundID || r.Number != there.OutTradeNo || r.Status != refundStatus[there.Status]):
 			c.note(wrong, r.Number, "refund %s is %s: %d fen by %s; WeChat says %s: %d fen by %s", r.ID, r.Status, r.Amount, r.RefundID,
 				there.Status, there.Fee, there.RefundID)
@@ -121,7 +121,7 @@ func (c *campaign) checkRefunds(all []stored, refunds []storedRefund, ledger wec
 	}
 	for _, r := range ledger.Refunds {
 		if !ours[r.OutRefundNo] {
-			c.note(lost, r.OutTradeNo, "WeChat has paid back %d fen by %s, which is not stored", r.Fee, r.OutRefundNo)
+			c.note(lost, r.OutTradeNo, "WeChat refunded %d fen by %s, which is not stored", r.Fee, r.OutRefundNo)
 		}
 	}
 	for _, o := range all {
@@ -136,7 +136,7 @@ func (c *campaign) checkRefunds(all []stored, refunds []storedRefund, ledger wec
 			want = api.StatusRefunded
 		}
 		if o.Refunded != back[o.Number] || o.Refunded > o.Total || o.Status != want {
-			c.note(wrong, o.Number, "the order is %s and %d of %d fen are back; its refunds say %s and %d", o.Status, o.Refunded, o.Total, want, back[o.Number])
+			c.note(wrong, o.Number, "the order is %s with %d of %d fen refunded; want %s and %d by its refunds", o.Status, o.Refunded, o.Total, want, back[o.Number])
 		}
 	}
 }

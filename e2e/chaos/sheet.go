@@ -34,7 +34,7 @@ func (p *checkout) open() {
 	case err == nil:
 		p.sheet = sheet.ID
 	case !isLate(err):
-		p.note(wrong, "", "WeChat opens no sheet for order %s: %v", p.id, err)
+		p.note(wrong, "", "WeChat opened no payment sheet for order %s: %v", p.id, err)
 	}
 }
 
@@ -72,7 +72,7 @@ func (p *checkout) browse(link string) (wechattest.Sheet, error) {
 	}
 	m := sheetID.FindSubmatch(page)
 	if res.StatusCode != http.StatusOK || m == nil {
-		return wechattest.Sheet{}, fmt.Errorf("%d %s", res.StatusCode, page)
+		return wechattest.Sheet{}, fmt.Errorf("status %d: %s", res.StatusCode, page)
 	}
 	return p.wechat.Sheet(string(m[1]))
 }

@@ -121,7 +121,7 @@ func (k *worker) kill() {
 	go func() {
 		dead.Close()
 		if err := k.start(context.Background()); err != nil {
-			k.note(wrong, "", "workerd does not start again: %v", err)
+			k.note(wrong, "", "workerd does not restart: %v", err)
 		}
 	}()
 }
@@ -191,13 +191,13 @@ func (k *worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		if k.allowed500.Load() == before {
-			k.note(wrong, "", "%s %s got no answer although workerd lives: %v", r.Method, r.URL.Path, err)
+			k.note(wrong, "", "%s %s got no response although workerd is running: %v", r.Method, r.URL.Path, err)
 		}
 		k.lost.Add(1)
 		panic(http.ErrAbortHandler)
 	}
 	if res.StatusCode == http.StatusInternalServerError && k.allowed500.Load() == before {
-		k.note(wrong, "", "%s %s was answered 500 for no reason: %s", r.Method, r.URL.Path, answer)
+		k.note(wrong, "", "%s %s: status 500 without a cause: %s", r.Method, r.URL.Path, answer)
 	}
 	k.checkSecrets("an answer to "+r.Method+" "+r.URL.Path, answer)
 	maps.Copy(rw.Header(), res.Header)
@@ -236,7 +236,7 @@ func (k *worker) event(ctx context.Context, path, body string) (bool, error) {
 	case err != nil:
 		return false, fmt.Errorf("the event %s: %w", path, err)
 	}
-	return false, fmt.Errorf("the event %s came to %s", path, answer)
+	return false, fmt.Errorf("the event %s: %s", path, answer)
 }
 
 // modules creates a folder with the built signer and an entry with an adjustable clock.
@@ -256,7 +256,7 @@ func modules(root string) (string, error) {
 	}
 	if err != nil {
 		os.RemoveAll(dir)
-		return "", fmt.Errorf("the signer is not built, run `make build`: %w", err)
+		return "", fmt.Errorf("the signer is not built: run `make build`: %w", err)
 	}
 	return dir, nil
 }

@@ -16,22 +16,24 @@ import (
 
 	"h5pay/e2e/pages"
 	"h5pay/internal/cleanup"
+	"h5pay/internal/cmdflag"
 )
 
 func main() { cleanup.Main(program) }
 
 func program() int {
 	log.SetFlags(0)
-	rounds := flag.Int("rounds", 5, "rounds, each with two visits to each page by new browsers, with service workers and without")
-	out := flag.String("o", "", "file to write the report to, besides the screen")
+	var rounds int
+	cmdflag.Int(flag.CommandLine, &rounds, "rounds", 5, 1, "`number` of rounds; each visits each page twice with new browsers, with and without service workers")
+	out := flag.String("o", "", "`file` for the report, which is also printed")
 	flag.Parse()
-	if *rounds < 1 || flag.NArg() > 0 {
-		log.Print("usage: pagebench [-rounds N] [-o FILE]")
-		return 1
+	if err := cmdflag.NoArguments(flag.CommandLine); err != nil {
+		log.Print("pagebench: ", err)
+		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *rounds, *out); err != nil {
+	if err := run(ctx, rounds, *out); err != nil {
 		log.Print("pagebench: ", err)
 		return 1
 	}

@@ -32,6 +32,7 @@ import (
 	"time"
 
 	"h5pay/internal/cleanup"
+	"h5pay/internal/cmdflag"
 	"h5pay/internal/stack"
 	"h5pay/wechat/apiv3"
 )
@@ -40,18 +41,19 @@ func main() { cleanup.Main(program) }
 
 func program() int {
 	log.SetFlags(0)
-	n := flag.Int("n", 200, "requests of each operation in a round")
-	rounds := flag.Int("rounds", 9, "rounds")
+	var n, rounds int
+	cmdflag.Int(flag.CommandLine, &n, "n", 200, 1, "`number` of requests per operation and round")
+	cmdflag.Int(flag.CommandLine, &rounds, "rounds", 9, 1, "`number` of rounds")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if *n < 1 || *rounds < 1 {
-		log.Print("rsabench: -n and -rounds are at least 1")
+	if err := cmdflag.NoArguments(flag.CommandLine); err != nil {
+		log.Print("rsabench: ", err)
 		return 2
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
 	root, err := os.Getwd()
 	if err == nil {
-		err = run(ctx, os.Stdout, root, *n, *rounds)
+		err = run(ctx, os.Stdout, root, n, rounds)
 	}
 	if err != nil {
 		log.Print("rsabench: ", err)
