@@ -61,7 +61,7 @@ func (tb *tab) theme(name string) {
 }
 
 // axe-core itself is at work, under the page's policy: it sees what is put wrong.
-func TestAxeFindsWhatIsWrong(t *testing.T) {
+func TestAxeFindsViolations(t *testing.T) {
 	tb := newTab(t)
 	tb.open(world.shop.URL + "/404")
 	tb.run(chromedp.Evaluate(`document.body.append(document.createElement("img")); document.querySelector("img").src = "/web/icon.svg"`, nil))

@@ -36,12 +36,12 @@ func TestBackIsTheSameOrder(t *testing.T) {
 	p.pay()
 	p.seesPaid()
 	checkLedger(t)
-	hold(t, 0)
+	takePhone(t, 0)
 }
 
 // Who signs out leaves no basket and no draft to the next person at the device; the
 // language stays.
-func TestSigningOutLeavesNothingBehind(t *testing.T) {
+func TestSignOutClearsTheBrowser(t *testing.T) {
 	p := newPhone(t, 1)
 	p.choose("juice")
 	p.order()
@@ -57,5 +57,5 @@ func TestSigningOutLeavesNothingBehind(t *testing.T) {
 	if got, want := p.eval(keys), `["another","h5pay.lang"]`; got != want {
 		t.Errorf("after: %s, want %s", got, want)
 	}
-	hold(t, 0)
+	takePhone(t, 0)
 }

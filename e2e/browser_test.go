@@ -20,9 +20,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// patience bounds every wait in a page. It is generous because nothing is
+// waitTimeout bounds every wait in a page. It is generous because nothing is
 // measured here; a failing wait says what it saw instead.
-const patience = 30 * time.Second
+const waitTimeout = 30 * time.Second
 
 // startBrowser starts a Chromium; one is enough for nearly all tests.
 func startBrowser(more ...chromedp.ExecAllocatorOption) (ctx context.Context, stop func(), err error) {
@@ -118,7 +118,7 @@ func newProfile(t *testing.T) (context.Context, func()) {
 
 func (tb *tab) run(actions ...chromedp.Action) {
 	tb.t.Helper()
-	ctx, cancel := context.WithTimeout(tb.ctx, patience)
+	ctx, cancel := context.WithTimeout(tb.ctx, waitTimeout)
 	defer cancel()
 	if err := chromedp.Run(ctx, actions...); err != nil {
 		tb.t.Fatal(err)
@@ -134,7 +134,7 @@ func (tb *tab) open(url string) {
 // is no string comes as JSON. A page that is just going away counts as "".
 func (tb *tab) eval(js string) string {
 	tb.t.Helper()
-	ctx, cancel := context.WithTimeout(tb.ctx, patience)
+	ctx, cancel := context.WithTimeout(tb.ctx, waitTimeout)
 	defer cancel()
 	var raw json.RawMessage
 	if err := chromedp.Run(ctx, chromedp.Evaluate(js, &raw, chromedp.EvalAsValue)); err != nil {
@@ -165,14 +165,14 @@ func (tb *tab) text() string { return tb.eval("document.body.innerText") }
 // until polls the page until an expression is true.
 func (tb *tab) until(what, js string) {
 	tb.t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(waitTimeout)
 	for time.Now().Before(deadline) {
 		if tb.eval("Boolean("+js+")") == "true" {
 			return
 		}
 		tb.run(chromedp.Sleep(50 * time.Millisecond))
 	}
-	tb.t.Fatalf("waited %v for %s; the page at %s says:\n%s", patience, what, tb.eval("location.href"), tb.text())
+	tb.t.Fatalf("waited %v for %s; the page at %s says:\n%s", waitTimeout, what, tb.eval("location.href"), tb.text())
 }
 
 // sees waits until the page shows a text.
@@ -213,7 +213,7 @@ func button(text string) string {
 // screenshot keeps what the tab shows as an artifact of the run.
 func (tb *tab) screenshot(name string) {
 	tb.t.Helper()
-	ctx, cancel := context.WithTimeout(tb.ctx, patience)
+	ctx, cancel := context.WithTimeout(tb.ctx, waitTimeout)
 	defer cancel()
 	tb.await(settled + `.then(() => "")`)
 	var png []byte

@@ -22,7 +22,7 @@ import (
 // it, read in the log what was signed.
 func TestDesk(t *testing.T) {
 	world.sim.ClearFaults()
-	hold(t, 0)
+	takePhone(t, 0)
 	tb := newTab(t)
 	tb.run(emulation.SetDeviceMetricsOverride(1440, 900, 1, false))
 	tb.open(world.sim.DeskURL)
@@ -55,7 +55,7 @@ func TestDesk(t *testing.T) {
 // The shop in a window on the desk, and the phone beside it that scans.
 func TestDeskScansWhatAWindowShows(t *testing.T) {
 	world.sim.ClearFaults()
-	hold(t, 0)
+	takePhone(t, 0)
 	moveTo(t, wechattest.Android)
 	tb := newTab(t)
 	tb.run(emulation.SetDeviceMetricsOverride(1440, 900, 1, false), emulation.SetTouchEmulationEnabled(false))
@@ -86,7 +86,7 @@ func TestDeskScansWhatAWindowShows(t *testing.T) {
 // shop.
 func TestDeskPaysInABrowser(t *testing.T) {
 	world.sim.ClearFaults()
-	hold(t, 0)
+	takePhone(t, 0)
 	moveTo(t, wechattest.Safari)
 	tb := newTab(t)
 	tb.run(emulation.SetDeviceMetricsOverride(1440, 900, 1, false), emulation.SetTouchEmulationEnabled(false))
@@ -129,7 +129,7 @@ type deskFrame struct {
 // eval evaluates in the frame, "" while it is not there.
 func (d deskFrame) eval(js string) string {
 	d.t.Helper()
-	ctx, cancel := context.WithTimeout(d.ctx, patience)
+	ctx, cancel := context.WithTimeout(d.ctx, waitTimeout)
 	defer cancel()
 	var value string
 	err := chromedp.Run(ctx, chromedp.ActionFunc(func(ctx context.Context) error {
@@ -165,7 +165,7 @@ func (d deskFrame) eval(js string) string {
 
 func (d deskFrame) until(js string) {
 	d.t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(waitTimeout)
 	for d.eval(fmt.Sprintf("String(Boolean(%s))", js)) != "true" {
 		if time.Now().After(deadline) {
 			d.t.Fatalf("waited for %s; the phone says:\n%s", js, d.eval("document.body.innerText"))

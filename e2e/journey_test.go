@@ -166,7 +166,7 @@ func TestForgedNotifications(t *testing.T) {
 func TestUsedCode(t *testing.T) {
 	p := newPhone(t, 0)
 	p.sees("乌龙茶")
-	landing := lastLanding(t)
+	landing := lastRedirect(t)
 
 	t.Run("with a session", func(t *testing.T) {
 		p.t = t
@@ -189,7 +189,7 @@ func TestUsedCode(t *testing.T) {
 // WeChat refuses every code: the page must stop and say so.
 func TestSignInNeverLoops(t *testing.T) {
 	world.sim.ClearFaults()
-	hold(t, 0)
+	takePhone(t, 0)
 	fault(t, wechattest.Fault{Kind: "code_used", Count: 100})
 	p := phone{newTab(t)}
 	before := len(world.sim.Messages(0))
@@ -248,7 +248,7 @@ func TestAnotherUsersOrder(t *testing.T) {
 		q.until("a message with a way out", `document.querySelector('[data-error] button, [data-error] a')`)
 	}
 	q.screenshot("not-yours")
-	hold(t, 0)
+	takePhone(t, 0)
 }
 
 func TestConsentUnderUserInfo(t *testing.T) {
@@ -326,9 +326,9 @@ func outTradeNo(t *testing.T, id string) (no string) {
 	return no
 }
 
-// lastLanding returns the address with code and state at which WeChat last
+// lastRedirect returns the address with code and state at which WeChat last
 // opened the shop.
-func lastLanding(t *testing.T) string {
+func lastRedirect(t *testing.T) string {
 	t.Helper()
 	messages := world.sim.Messages(0)
 	for i := len(messages) - 1; i >= 0; i-- {

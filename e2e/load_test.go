@@ -64,15 +64,15 @@ func onProgram(h http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// speaks makes the browser's language another one.
-func (tb *tab) speaks(language string) {
+// setLanguage makes the browser's language another one.
+func (tb *tab) setLanguage(language string) {
 	tb.t.Helper()
 	tb.run(emulation.SetUserAgentOverride(tb.eval("navigator.userAgent")).WithAcceptLanguage(language))
 }
 
 const running = `document.querySelector('#loader[data-state="running"]') && document.querySelector("[data-product]")`
 
-func (tb *tab) runs() {
+func (tb *tab) waitRunning() {
 	tb.t.Helper()
 	tb.until("the catalogue", running)
 }
@@ -83,9 +83,9 @@ func (tb *tab) state(want string) {
 	tb.until("the loader to be "+want, fmt.Sprintf(`document.querySelector("#loader")?.dataset.state === %q`, want))
 }
 
-// fails waits for the page to say why the program does not start: one message, and
+// waitFailure waits for the page to say why the program does not start: one message, and
 // the right one.
-func (tb *tab) fails(why string) {
+func (tb *tab) waitFailure(why string) {
 	tb.t.Helper()
 	tb.state("failed")
 	tb.until("the reason "+why, fmt.Sprintf(`document.querySelector("#loader").dataset.why === %q`, why))
@@ -94,9 +94,9 @@ func (tb *tab) fails(why string) {
 	}
 }
 
-// wait waits for a test to let an answer go on, or for nobody to want it any more:
+// waitForRelease waits for a test to let an answer go on, or for nobody to want it any more:
 // a test that fails must not leave a server that never ends.
-func wait(r *http.Request, next <-chan struct{}) {
+func waitForRelease(r *http.Request, next <-chan struct{}) {
 	select {
 	case <-next:
 	case <-r.Context().Done():
@@ -113,9 +113,9 @@ func TestFirstPaint(t *testing.T) {
 		t.Run(test.tag, func(t *testing.T) {
 			s := newSite(t)
 			release := make(chan struct{})
-			s.Fault(onProgram(func(_ http.ResponseWriter, r *http.Request) { wait(r, release) }))
+			s.Fault(onProgram(func(_ http.ResponseWriter, r *http.Request) { waitForRelease(r, release) }))
 			tb := newTab(t)
-			tb.speaks(test.language)
+			tb.setLanguage(test.language)
 			tb.open(s.URL + "/")
 			tb.sees(test.says)
 			tb.sees(world.env["SHOP_NAME"])
@@ -129,7 +129,7 @@ func TestFirstPaint(t *testing.T) {
 			tb.state("loading")
 			tb.screenshot("first-paint-" + test.tag)
 			close(release)
-			tb.runs()
+			tb.waitRunning()
 			if got := tb.eval("document.documentElement.lang"); got != test.tag {
 				t.Errorf("the program makes its language %s", got)
 			}
@@ -150,9 +150,9 @@ func TestProgramWithoutWorkers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t)
 			tb := newTab(t)
-			tb.before(`{` + script + `}`)
+			tb.addScript(`{` + script + `}`)
 			tb.open(s.URL + "/")
-			tb.runs()
+			tb.waitRunning()
 			if got := tb.eval(`document.querySelector("[role=progressbar]").getAttribute("aria-valuenow")`); got != "100" {
 				t.Errorf("the bar is at %s", got)
 			}
@@ -165,10 +165,10 @@ func TestProgramWithoutWorkers(t *testing.T) {
 
 // Of what arrives the page may hear after it has the program, and long after that
 // nothing more arrives: the shop runs all the same.
-func TestProgressThatIsToldLate(t *testing.T) {
+func TestLateProgressIsIgnored(t *testing.T) {
 	s := newSite(t)
 	tb := newTab(t)
-	tb.before(`{
+	tb.addScript(`{
 		const real = setTimeout, W = Worker;
 		window.setTimeout = (f, ms, ...rest) => real(f, ms === 20000 ? 500 : ms, ...rest); // patience
 		window.Worker = class extends W {
@@ -178,7 +178,7 @@ func TestProgressThatIsToldLate(t *testing.T) {
 		};
 	}`)
 	tb.open(s.URL + "/")
-	tb.runs()
+	tb.waitRunning()
 	tb.until("the news", "window.told")
 	tb.await(`new Promise((resolve) => setTimeout(resolve, 1500, ""))`)
 	tb.state("running")
@@ -188,9 +188,9 @@ func TestProgressThatIsToldLate(t *testing.T) {
 func TestProgramOfAHiddenPage(t *testing.T) {
 	s := newSite(t)
 	tb := newTab(t)
-	tb.before(`{ const frame = requestAnimationFrame; window.requestAnimationFrame = () => {}; setTimeout(() => window.requestAnimationFrame = frame, 900); }`)
+	tb.addScript(`{ const frame = requestAnimationFrame; window.requestAnimationFrame = () => {}; setTimeout(() => window.requestAnimationFrame = frame, 900); }`)
 	tb.open(s.URL + "/")
-	tb.runs()
+	tb.waitRunning()
 }
 
 // What starts the program may come long after it.
@@ -207,14 +207,14 @@ func TestProgramBeforeItsStart(t *testing.T) {
 	})
 	tb := newTab(t)
 	tb.open(s.URL + "/")
-	tb.runs()
+	tb.waitRunning()
 	if n := len(s.Requests(programs)); n != 1 {
 		t.Errorf("%d downloads", n)
 	}
 }
 
 // The bar tells how much of the program is there, at every moment.
-func TestProgressIsHonest(t *testing.T) {
+func TestProgressIsCorrect(t *testing.T) {
 	s := newSite(t)
 	address, program := builtProgram(t)
 	const parts = 5
@@ -224,7 +224,7 @@ func TestProgressIsHonest(t *testing.T) {
 		for i := range parts {
 			w.Write(program[len(program)*i/parts : len(program)*(i+1)/parts])
 			w.(http.Flusher).Flush()
-			wait(r, next)
+			waitForRelease(r, next)
 		}
 	}))
 	tb := newTab(t)
@@ -238,14 +238,14 @@ func TestProgressIsHonest(t *testing.T) {
 		}
 		next <- struct{}{}
 	}
-	tb.runs()
+	tb.waitRunning()
 	if got := tb.eval(`document.querySelector("script[data-wasm]").dataset.wasm`); got != address {
 		t.Errorf("the page loads %s, the site has %s", got, address)
 	}
 }
 
 // However the program fails to arrive, the page says so and has a way on.
-func TestProgramThatDoesNotArrive(t *testing.T) {
+func TestProgramDownloadFails(t *testing.T) {
 	_, program := builtProgram(t)
 	for why, fault := range map[string]http.HandlerFunc{
 		"server": func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
@@ -265,19 +265,19 @@ func TestProgramThatDoesNotArrive(t *testing.T) {
 			s.Fault(onProgram(fault))
 			tb := newTab(t)
 			tb.open(s.URL + "/")
-			tb.fails(why)
+			tb.waitFailure(why)
 			s.Fault(nil)
 			tb.tap(button("重试"))
-			tb.runs()
+			tb.waitRunning()
 		})
 	}
 	t.Run("in English", func(t *testing.T) {
 		s := newSite(t)
 		s.Fault(onProgram(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
 		tb := newTab(t)
-		tb.speaks("en")
+		tb.setLanguage("en")
 		tb.open(s.URL + "/")
-		tb.fails("server")
+		tb.waitFailure("server")
 		tb.sees("The page did not load")
 	})
 }
@@ -292,16 +292,16 @@ func TestStalledDownload(t *testing.T) {
 		w.Header().Set("Content-Type", "application/wasm")
 		w.Write(program[:len(program)/3])
 		w.(http.Flusher).Flush()
-		wait(r, goOn)
+		waitForRelease(r, goOn)
 		w.Write(program[len(program)/3:])
 	}))
 	tb := newTab(t)
 	// Twenty seconds are one.
-	tb.before(`{ const real = setTimeout; window.setTimeout = (f, ms, ...rest) => real(f, ms === 20000 ? 1000 : ms, ...rest); }`)
+	tb.addScript(`{ const real = setTimeout; window.setTimeout = (f, ms, ...rest) => real(f, ms === 20000 ? 1000 : ms, ...rest); }`)
 	tb.open(s.URL + "/")
-	tb.fails("network")
+	tb.waitFailure("network")
 	close(goOn)
-	tb.runs()
+	tb.waitRunning()
 	if n := len(s.Requests(programs)); n != 1 {
 		t.Errorf("%d downloads", n)
 	}
@@ -322,7 +322,7 @@ func TestDeploymentBetweenPageAndProgram(t *testing.T) {
 		end   func(*tab)
 		pages int
 	}{
-		{"once", 1, (*tab).runs, 2},
+		{"once", 1, (*tab).waitRunning, 2},
 		{"for ever", 1000, func(tb *tab) { tb.state("failed") }, 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {

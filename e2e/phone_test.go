@@ -21,14 +21,14 @@ type phone struct{ *tab }
 func newPhone(t *testing.T, n int) phone {
 	t.Helper()
 	world.sim.ClearFaults()
-	hold(t, n)
+	takePhone(t, n)
 	p := phone{newTab(t)}
 	p.open(world.sim.PhoneURL + "/")
 	return p
 }
 
-// hold hands the phone to the n-th person.
-func hold(t *testing.T, n int) wechattest.User {
+// takePhone hands the phone to the n-th person.
+func takePhone(t *testing.T, n int) wechattest.User {
 	t.Helper()
 	user := world.sim.Users()[n]
 	if err := world.sim.SetUser(user.OpenID); err != nil {
@@ -122,7 +122,7 @@ func checkLedger(t *testing.T) {
 	for _, trade := range world.sim.Ledger().Trades {
 		trades[trade.OutTradeNo] = trade.TransactionID
 	}
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(waitTimeout)
 	for {
 		var wrong []string
 		for line := range strings.Lines(orders(t)) {

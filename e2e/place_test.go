@@ -23,14 +23,14 @@ import (
 func newPlace(t *testing.T, e wechattest.Environment, prepare ...string) phone {
 	t.Helper()
 	world.sim.ClearFaults()
-	hold(t, 0)
+	takePhone(t, 0)
 	moveTo(t, e)
 	p := phone{newTab(t)}
 	if world.sim.Place().Shape == wechattest.ShapeWindow {
 		p.run(emulation.SetDeviceMetricsOverride(1280, 800, 1, false), emulation.SetTouchEmulationEnabled(false))
 	}
 	for _, script := range prepare {
-		p.before(script)
+		p.addScript(script)
 	}
 	p.open(world.sim.PhoneURL + "/")
 	return p
@@ -49,8 +49,8 @@ func moveTo(t *testing.T, e wechattest.Environment) {
 	})
 }
 
-// before evaluates a script in every page from now on, before the page's own.
-func (tb *tab) before(script string) {
+// addScript evaluates a script in every page from now on, before the page's own.
+func (tb *tab) addScript(script string) {
 	tb.t.Helper()
 	tb.run(chromedp.ActionFunc(func(ctx context.Context) error {
 		_, err := page.AddScriptToEvaluateOnNewDocument(script).Do(ctx)
@@ -119,8 +119,8 @@ func newestSheet(t *testing.T) wechattest.Sheet {
 	return all[len(all)-1]
 }
 
-// toWeChat taps the pay button in a browser and waits for WeChat's page.
-func (p phone) toWeChat() {
+// openWeChatPage taps the pay button in a browser and waits for WeChat's page.
+func (p phone) openWeChatPage() {
 	p.t.Helper()
 	p.tap(`document.querySelector('[data-action="pay"]')`)
 	p.until("WeChat's page", fmt.Sprintf(`location.origin === %q`, world.sim.URL))
@@ -146,8 +146,8 @@ func ledgerOrder(t *testing.T, id string) wechattest.Order {
 	return wechattest.Order{}
 }
 
-// madeSince returns how many orders there are beyond what there was before.
-func madeSince(t *testing.T, before string) int {
+// ordersSince returns how many orders there are beyond what there was before.
+func ordersSince(t *testing.T, before string) int {
 	t.Helper()
 	return strings.Count(orders(t), "\n") - strings.Count(before, "\n")
 }

@@ -66,7 +66,7 @@ func TestTheCodeIsRenewedBeforeItEnds(t *testing.T) {
 	p.choose("tea")
 	id := p.order()
 	first := p.readCode()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(waitTimeout)
 	for ledgerOrder(t, id).CodeURL == first {
 		if time.Now().After(deadline) {
 			t.Fatal("the code was not renewed")
@@ -92,7 +92,7 @@ func TestPayInAPhonesBrowser(t *testing.T) {
 	p := newPlace(t, wechattest.Chrome)
 	p.choose("tea")
 	id := p.order()
-	p.toWeChat()
+	p.openWeChatPage()
 	p.screenshot("mweb")
 	p.tap(`document.getElementById("pay")`)
 	p.until("the shop again", `location.pathname === "/result"`)
@@ -109,7 +109,7 @@ func TestCancelInAPhonesBrowserThenPay(t *testing.T) {
 	before := orders(t)
 	p := newPlace(t, wechattest.Safari)
 	p.choose("coffee")
-	p.toWeChat()
+	p.openWeChatPage()
 	p.tap(`document.getElementById("cancel")`)
 	p.until("the question", `document.querySelector('[data-status="unconfirmed"]')`)
 	p.tap(button("我已完成支付"))
@@ -118,10 +118,10 @@ func TestCancelInAPhonesBrowserThenPay(t *testing.T) {
 	p.until("the question", `document.querySelector('[data-status="unconfirmed"]')`)
 	p.tap(button("重新支付"))
 	p.until("the pay page", `location.pathname === "/pay"`)
-	p.toWeChat()
+	p.openWeChatPage()
 	p.tap(`document.getElementById("pay")`)
 	p.seesPaid()
-	if n := madeSince(t, before); n != 1 {
+	if n := ordersSince(t, before); n != 1 {
 		t.Errorf("%d orders", n)
 	}
 	checkLedger(t)
@@ -134,11 +134,11 @@ func TestAnotherAddressInAPhonesBrowser(t *testing.T) {
 	p.choose("bun")
 	id := p.order()
 	fault(t, wechattest.Fault{Kind: wechattest.FaultMWEBAddress})
-	p.toWeChat()
+	p.openWeChatPage()
 	p.sees("网络环境未能通过安全验证")
 	p.back("the pay page or the question", `location.origin === "`+world.sim.PhoneURL+`" && document.querySelector('[data-action="pay"], [data-status="unconfirmed"]')`)
 	p.open(world.sim.PhoneURL + "/pay?order=" + id)
-	p.toWeChat()
+	p.openWeChatPage()
 	p.tap(`document.getElementById("pay")`)
 	p.seesPaid()
 	checkLedger(t)
@@ -173,7 +173,7 @@ func TestBackFromWeChatBeforeThePayment(t *testing.T) {
 }
 
 // Where nobody can pay the page says so, says what to do, and makes no order.
-func TestWhereNobodyCanPay(t *testing.T) {
+func TestPlacesWithoutPayment(t *testing.T) {
 	q := newPlace(t, wechattest.Android)
 	q.choose("tea")
 	mine := q.order()

@@ -30,7 +30,7 @@ func TestCronFindsALostPayment(t *testing.T) {
 	if status, _ := stored(t, id); status != "pending" {
 		t.Fatalf("the order is %s before the cron", status)
 	}
-	age(t, id, 2*time.Minute)
+	makeOlder(t, id, 2*time.Minute)
 	if err := world.shop.Tick(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -49,14 +49,14 @@ func TestCronFindsALostPayment(t *testing.T) {
 	q.seesPaid()
 }
 
-// age makes a stored order older, since no clock of a Worker can be moved.
-func age(t *testing.T, id string, by time.Duration) {
+// makeOlder makes a stored order older, since no clock of a Worker can be moved.
+func makeOlder(t *testing.T, id string, by time.Duration) {
 	t.Helper()
-	change(t, `UPDATE orders SET created_at = created_at - ?1, queried_at = queried_at - ?1, due_at = due_at - ?1 WHERE id = ?2`, by.Milliseconds(), id)
+	execSQL(t, `UPDATE orders SET created_at = created_at - ?1, queried_at = queried_at - ?1, due_at = due_at - ?1 WHERE id = ?2`, by.Milliseconds(), id)
 }
 
-// change writes to the Worker's database behind its back.
-func change(t *testing.T, query string, args ...any) {
+// execSQL writes to the Worker's database behind its back.
+func execSQL(t *testing.T, query string, args ...any) {
 	t.Helper()
 	var file string
 	if err := database(t).QueryRow(`SELECT file FROM pragma_database_list WHERE name = 'main'`).Scan(&file); err != nil {

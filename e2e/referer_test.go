@@ -24,8 +24,8 @@ type requestLog struct {
 
 type loggedRequest struct{ method, uri, referer, dest string }
 
-// logInFront puts a server between the phone and the shop until the test ends.
-func logInFront(t *testing.T) *requestLog {
+// logRequests puts a server between the phone and the shop until the test ends.
+func logRequests(t *testing.T) *requestLog {
 	t.Helper()
 	before := world.sim.ShopURL()
 	shop, err := url.Parse(before)
@@ -61,10 +61,10 @@ func (l *requestLog) all() []loggedRequest {
 // The code of a sign-in is in the request of the landing, and in no other one: not of
 // the page, its scripts, manifest, icons and worker, nor of what follows.
 func TestNoRequestCarriesTheCode(t *testing.T) {
-	log := logInFront(t)
+	log := logRequests(t)
 	p := newPlace(t, wechattest.Android)
 	p.until("the shop", onShop)
-	p.runs()
+	p.waitRunning()
 	p.until("the service worker", `navigator.serviceWorker.getRegistration().then(r => window.worker = r?.active?.state), window.worker === "activated"`)
 	// A browser without a screen asks for the manifest only when somebody wants it.
 	p.run(chromedp.ActionFunc(func(ctx context.Context) error {
@@ -80,7 +80,7 @@ func TestNoRequestCarriesTheCode(t *testing.T) {
 	if href := p.eval("location.href"); href != world.sim.PhoneURL+"/" {
 		t.Errorf("the address is %s", href)
 	}
-	landing := lastLanding(t)
+	landing := lastRedirect(t)
 	_, query, _ := strings.Cut(landing, "?")
 	values, err := url.ParseQuery(query)
 	if err != nil {
@@ -149,7 +149,7 @@ func TestReloadForADeploymentKeepsTheCode(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer world.sim.SetShop(before)
-	trips := countTrips()
+	trips := countSignIns()
 	// The program of the first visit is kept, so the landing fetches it anew.
 	p := newPlace(t, wechattest.Android, `{ const real = window.fetch; window.fetch = (url, init) => real(url, {cache: "no-store", ...init}); delete window.Worker; }`)
 	p.until("the shop", onShop)
@@ -158,7 +158,7 @@ func TestReloadForADeploymentKeepsTheCode(t *testing.T) {
 	if landings != 2 || stale == 0 {
 		t.Errorf("%d landings, %d answers 404", landings, stale)
 	}
-	if n := countTrips() - trips; n != 1 {
+	if n := countSignIns() - trips; n != 1 {
 		t.Errorf("%d trips to WeChat", n)
 	}
 	if href := p.eval("location.href"); strings.Contains(href, "code=") {
@@ -166,8 +166,8 @@ func TestReloadForADeploymentKeepsTheCode(t *testing.T) {
 	}
 }
 
-// countTrips returns how often the authorize page was opened.
-func countTrips() (n int) {
+// countSignIns returns how often the authorize page was opened.
+func countSignIns() (n int) {
 	for _, m := range world.sim.Messages(0) {
 		if m.Kind == "authorize" {
 			n++

@@ -12,8 +12,8 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// operate makes a call of the operator's.
-func operate(t *testing.T, method, path, body string, status int, result any) {
+// callAdmin makes a call of the operator's.
+func callAdmin(t *testing.T, method, path, body string, status int, result any) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, world.shop.URL+path, strings.NewReader(body))
 	if err != nil {
@@ -44,23 +44,23 @@ func TestRefund(t *testing.T) {
 	p.pay()
 	p.seesPaid()
 	var o api.AdminOrder
-	operate(t, "GET", api.PathAdminOrders+"/"+id, "", 200, &o)
+	callAdmin(t, "GET", api.PathAdminOrders+"/"+id, "", 200, &o)
 	path := api.PathAdminOrders + "/" + id + "/refund"
 
 	var refused api.Error
-	operate(t, "POST", path, `{"refund_key":"0123456789abcdef-0","amount":100000}`, 409, &refused)
+	callAdmin(t, "POST", path, `{"refund_key":"0123456789abcdef-0","amount":100000}`, 409, &refused)
 	if refused.Code != api.CodeRefundTooMuch {
 		t.Errorf("too much: %+v", refused)
 	}
 	var part, again api.Refund
-	operate(t, "POST", path, `{"refund_key":"0123456789abcdef-1","amount":100,"reason":"少了一包"}`, 200, &part)
-	operate(t, "POST", path, `{"refund_key":"0123456789abcdef-1","amount":100,"reason":"少了一包"}`, 200, &again)
+	callAdmin(t, "POST", path, `{"refund_key":"0123456789abcdef-1","amount":100,"reason":"少了一包"}`, 200, &part)
+	callAdmin(t, "POST", path, `{"refund_key":"0123456789abcdef-1","amount":100,"reason":"少了一包"}`, 200, &again)
 	if part.ID != again.ID || part.Status == api.RefundCreated {
 		t.Errorf("%+v and %+v", part, again)
 	}
 	world.sim.Advance(time.Minute) // WeChat tells of it
 	seen := ownOrder(t, p, id)
-	for deadline := time.Now().Add(patience); seen.Status != api.StatusPaid && time.Now().Before(deadline); seen = ownOrder(t, p, id) {
+	for deadline := time.Now().Add(waitTimeout); seen.Status != api.StatusPaid && time.Now().Before(deadline); seen = ownOrder(t, p, id) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	if seen.Status != api.StatusPaid || seen.Refunded != 100 || len(seen.Refunds) != 1 || seen.Refunds[0].Status != api.RefundSucceeded {
@@ -77,13 +77,13 @@ func TestRefund(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	operate(t, "POST", path, string(rest), 200, &part)
+	callAdmin(t, "POST", path, string(rest), 200, &part)
 	if part.Status != api.RefundCreated {
 		t.Errorf("%+v", part)
 	}
 	world.sim.Advance(time.Minute)
 	for range 2 { // it is sent again, and asked about
-		change(t, `UPDATE refunds SET created_at = created_at - 240000, queried_at = queried_at - 240000 WHERE id = ?`, part.ID)
+		execSQL(t, `UPDATE refunds SET created_at = created_at - 240000, queried_at = queried_at - 240000 WHERE id = ?`, part.ID)
 		if err := world.shop.Tick(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -114,32 +114,32 @@ func TestBillCheck(t *testing.T) {
 	p.seesPaid()
 	// As if it had been paid three days ago.
 	const threeDays = 3 * 24 * time.Hour
-	change(t, `UPDATE orders SET paid_at = paid_at - ? WHERE id = ?`, threeDays.Milliseconds(), id)
-	defer change(t, `UPDATE orders SET paid_at = paid_at + ? WHERE id = ?`, threeDays.Milliseconds(), id)
+	execSQL(t, `UPDATE orders SET paid_at = paid_at - ? WHERE id = ?`, threeDays.Milliseconds(), id)
+	defer execSQL(t, `UPDATE orders SET paid_at = paid_at + ? WHERE id = ?`, threeDays.Milliseconds(), id)
 	var o api.AdminOrder
-	operate(t, "GET", api.PathAdminOrders+"/"+id, "", 200, &o)
+	callAdmin(t, "GET", api.PathAdminOrders+"/"+id, "", 200, &o)
 	date := time.Now().Add(-threeDays).In(time.FixedZone("CST", 8*3600)).Format("2006-01-02")
 	want := api.BillDifference{Kind: "missing_there", OutTradeNo: o.OutTradeNo, Ours: o.Total.String() + " paid"}
 	for range 2 {
 		var c api.BillCheck
-		operate(t, "POST", api.PathAdminBills, `{"date":"`+date+`"}`, 200, &c)
+		callAdmin(t, "POST", api.PathAdminBills, `{"date":"`+date+`"}`, 200, &c)
 		if c.Status != "differs" || len(c.Differences) != 1 || c.Differences[0] != want {
 			t.Errorf("%+v, want %+v", c, want)
 		}
 	}
 	var list api.BillCheckList
-	operate(t, "GET", api.PathAdminBills, "", 200, &list)
+	callAdmin(t, "GET", api.PathAdminBills, "", 200, &list)
 	if len(list.Checks) != 1 || len(list.Checks[0].Differences) != 1 || list.Checks[0].Differences[0] != want {
 		t.Errorf("%+v", list)
 	}
 	// The first order is from today: there is nothing to check for the timer, until
 	// one is older.
-	change(t, `UPDATE orders SET created_at = created_at - ? WHERE id = ?`, threeDays.Milliseconds(), id)
-	defer change(t, `UPDATE orders SET created_at = created_at + ? WHERE id = ?`, threeDays.Milliseconds(), id)
+	execSQL(t, `UPDATE orders SET created_at = created_at - ? WHERE id = ?`, threeDays.Milliseconds(), id)
+	defer execSQL(t, `UPDATE orders SET created_at = created_at + ? WHERE id = ?`, threeDays.Milliseconds(), id)
 	if err := world.shop.CheckBills(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	operate(t, "GET", api.PathAdminBills, "", 200, &list)
+	callAdmin(t, "GET", api.PathAdminBills, "", 200, &list)
 	if len(list.Checks) != 2 || list.Checks[0].Status != "agrees" {
 		t.Errorf("%+v", list)
 	}

@@ -60,12 +60,12 @@ func withHashOf(policy, script string) string {
 	return strings.Replace(policy, "script-src ", "script-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"' ", 1)
 }
 
-// unreadable is a script that no engine reads, as an old engine finds a new one.
-const unreadable = "a ?.?. b;"
+// invalidScript is a script that no engine reads, as an old engine finds a new one.
+const invalidScript = "a ?.?. b;"
 
-// ageless removes what tells a browser of today from an older one: see lacks in
+// withoutToReversed removes what tells a browser of today from an older one: see lacks in
 // wasm/site/check.js.
-const ageless = `delete Array.prototype.toReversed;`
+const withoutToReversed = `delete Array.prototype.toReversed;`
 
 func TestWhyTheProgramDoesNotStart(t *testing.T) {
 	policy := sitePolicy(t)
@@ -89,22 +89,22 @@ func TestWhyTheProgramDoesNotStart(t *testing.T) {
 	unknown := bytes.Clone(program) // as an engine finds it that lacks an instruction
 	copy(unknown[len(unknown)/2:], bytes.Repeat([]byte{0xff}, 64))
 	for _, test := range []struct {
-		name   string
-		before string // in the page
-		fault  http.HandlerFunc
-		why    string
+		name      string
+		addScript string // in the page
+		fault     http.HandlerFunc
+		why       string
 	}{
-		{name: "first.js cannot be read", why: "old", fault: servePage(t, withHashOf(policy, unreadable), replaceFirst(unreadable))},
+		{name: "first.js cannot be read", why: "old", fault: servePage(t, withHashOf(policy, invalidScript), replaceFirst(invalidScript))},
 		{name: "start.js cannot be read", why: "old", fault: onStart(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/javascript")
-			io.WriteString(w, unreadable)
+			io.WriteString(w, invalidScript)
 		})},
-		{name: "no WebAssembly in an old browser", why: "old", before: ageless + `delete window.WebAssembly;`},
-		{name: "no WebAssembly in a browser of today", why: "off", before: `delete window.WebAssembly;`},
-		{name: "no promises and nothing newer", why: "old", before: ageless +
+		{name: "no WebAssembly in an old browser", why: "old", addScript: withoutToReversed + `delete window.WebAssembly;`},
+		{name: "no WebAssembly in a browser of today", why: "off", addScript: `delete window.WebAssembly;`},
+		{name: "no promises and nothing newer", why: "old", addScript: withoutToReversed +
 			`for (const name of ["Promise", "Reflect", "fetch", "AbortController", "TextEncoder", "globalThis", "WebAssembly", "Symbol", "Map", "Set", "Proxy"]) delete window[name];`},
-		{name: "no AbortController", why: "old", before: `delete window.AbortController;`},
-		{name: "a policy of which the browser knows no wasm-unsafe-eval", why: "old", before: ageless,
+		{name: "no AbortController", why: "old", addScript: `delete window.AbortController;`},
+		{name: "a policy of which the browser knows no wasm-unsafe-eval", why: "old", addScript: withoutToReversed,
 			fault: servePage(t, strings.Replace(policy, "'wasm-unsafe-eval'", "", 1), same)},
 		{name: "a policy that was changed", why: "blocked", fault: servePage(t, strings.Replace(policy, "'wasm-unsafe-eval'", "", 1), same)},
 		{name: "an instruction that the browser does not know", why: "old", fault: onProgram(func(w http.ResponseWriter, r *http.Request) {
@@ -116,7 +116,7 @@ func TestWhyTheProgramDoesNotStart(t *testing.T) {
 			w.Write(program[:len(program)/2])
 		})},
 		{name: "no memory for the program", why: "memory",
-			before: `WebAssembly.instantiate = () => Promise.reject(new RangeError("WebAssembly.Instance(): Out of memory"));`},
+			addScript: `WebAssembly.instantiate = () => Promise.reject(new RangeError("WebAssembly.Instance(): Out of memory"));`},
 		{name: "the program uses the memory up", why: "memory", fault: onProgram(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "application/wasm")
 			w.Write(limitMemory(t, program))
@@ -125,7 +125,7 @@ func TestWhyTheProgramDoesNotStart(t *testing.T) {
 		{name: "first.js was changed on the way", why: "blocked", fault: servePage(t, policy, func(page string) string {
 			return inline.ReplaceAllString(page, "${1}${2};${3}")
 		})},
-		{name: "first.js fails", why: "broken", before: `Object.defineProperty(Document.prototype, "currentScript", {get: () => null});`},
+		{name: "first.js fails", why: "broken", addScript: `Object.defineProperty(Document.prototype, "currentScript", {get: () => null});`},
 		{name: "start.js is not there", why: "server", fault: onStart(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusInternalServerError) })},
 		{name: "start.js is another thing", why: "altered", fault: onStart(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
@@ -139,18 +139,18 @@ func TestWhyTheProgramDoesNotStart(t *testing.T) {
 			}
 		}},
 		{name: "start.js stands still", why: "network",
-			before: `{ const real = setTimeout; window.setTimeout = (f, ms, ...rest) => real(f, ms === 20000 ? 1000 : ms, ...rest); }`,
-			fault:  onStart(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })},
+			addScript: `{ const real = setTimeout; window.setTimeout = (f, ms, ...rest) => real(f, ms === 20000 ? 1000 : ms, ...rest); }`,
+			fault:     onStart(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newSite(t)
 			s.Fault(test.fault)
 			tb := newTabWithErrors(t)
-			if test.before != "" {
-				tb.before(test.before)
+			if test.addScript != "" {
+				tb.addScript(test.addScript)
 			}
 			tb.openAtOnce(s.URL + "/")
-			tb.fails(test.why)
+			tb.waitFailure(test.why)
 			if n := len(s.Requests(programs)); test.why == "old" && strings.Contains(test.name, "no ") && n != 0 {
 				t.Errorf("the program was fetched %d times for nothing", n)
 			}
@@ -191,8 +191,8 @@ func quote(s string) string { return `"` + strings.ReplaceAll(s, `"`, `\"`) + `"
 // Every message is there in both languages, and can be read on every screen.
 func TestMessagesOfAProgramThatDoesNotStart(t *testing.T) {
 	s := newSite(t)
-	s.Fault(servePage(t, withHashOf(sitePolicy(t), unreadable), func(page string) string {
-		return regexp.MustCompile(`(?s)(<script data-[^>]*>)(.*?)(</script>)`).ReplaceAllString(page, "${1}"+unreadable+"${3}")
+	s.Fault(servePage(t, withHashOf(sitePolicy(t), invalidScript), func(page string) string {
+		return regexp.MustCompile(`(?s)(<script data-[^>]*>)(.*?)(</script>)`).ReplaceAllString(page, "${1}"+invalidScript+"${3}")
 	}))
 	for language, says := range map[string]map[string]string{
 		"zh-CN": {"network": "网络不稳定", "server": "服务器出错", "altered": "公共 Wi-Fi", "blocked": "被拦截", "old": "请更新微信", "off": "锁定模式", "memory": "内存不足", "broken": "加载失败"},
@@ -200,13 +200,13 @@ func TestMessagesOfAProgramThatDoesNotStart(t *testing.T) {
 	} {
 		t.Run(language, func(t *testing.T) {
 			tb := newTabWithErrors(t)
-			tb.speaks(language)
+			tb.setLanguage(language)
 			tb.open(s.URL + "/")
-			tb.fails("old")
-			tb.look("too-old-" + language)
+			tb.waitFailure("old")
+			tb.screenshots("too-old-" + language)
 			for why, text := range says {
 				tb.eval(`startup.fail(` + quote(why) + `), ""`)
-				tb.fails(why)
+				tb.waitFailure(why)
 				tb.sees(text)
 				tb.accessible(why)
 			}
@@ -231,13 +231,13 @@ func TestScriptsAreTurnedOff(t *testing.T) {
 // in for nothing.
 func TestAnOldWeChat(t *testing.T) {
 	world.sim.ClearFaults()
-	hold(t, 0)
+	takePhone(t, 0)
 	moveTo(t, wechattest.AndroidOld)
-	before, trips := counts(), countTrips()
+	before, trips := counts(), countSignIns()
 	tb := newTabWithErrors(t)
-	tb.before(ageless)
+	tb.addScript(withoutToReversed)
 	tb.open(world.sim.PhoneURL + "/?code=c1&state=s1")
-	tb.fails("old")
+	tb.waitFailure("old")
 	tb.sees("请更新微信")
 	if href := tb.eval("location.href"); href != world.sim.PhoneURL+"/" {
 		t.Errorf("the address is %s", href)
@@ -247,7 +247,7 @@ func TestAnOldWeChat(t *testing.T) {
 			t.Errorf("%s was fetched", path)
 		}
 	}
-	if n := countTrips() - trips; n != 0 {
+	if n := countSignIns() - trips; n != 0 {
 		t.Errorf("%d trips to WeChat", n)
 	}
 }

@@ -43,8 +43,8 @@ func startBackEnd(secret string) *backEnd {
 	return b
 }
 
-// of returns what came about an order.
-func (b *backEnd) of(orderID string) []webhook.Event {
+// eventsOf returns what came about an order.
+func (b *backEnd) eventsOf(orderID string) []webhook.Event {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.events[orderID]
@@ -89,10 +89,10 @@ func TestPaymentReachesTheBackEnd(t *testing.T) {
 	world.backEnd.setSilent(true)
 	drain(t)
 	world.backEnd.setSilent(false)
-	soon(t, id)
+	makeEventsDue(t, id)
 	drain(t)
 	drain(t)
-	got := world.backEnd.of(id)
+	got := world.backEnd.eventsOf(id)
 	if len(got) != 2 || got[0].ID != got[1].ID {
 		t.Fatalf("deliveries: %+v", got)
 	}
@@ -126,7 +126,7 @@ func TestPaymentReachesTheBackEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 		paid := 0
-		for _, e := range world.backEnd.of(other) {
+		for _, e := range world.backEnd.eventsOf(other) {
 			if e.Type == webhook.OrderPaid {
 				paid++
 			}
@@ -142,9 +142,9 @@ func TestPaymentReachesTheBackEnd(t *testing.T) {
 	}
 }
 
-// soon makes the next try of an order's events due, since no clock of a Worker
+// makeEventsDue makes the next try of an order's events due, since no clock of a Worker
 // can be moved.
-func soon(t *testing.T, id string) {
+func makeEventsDue(t *testing.T, id string) {
 	t.Helper()
-	change(t, `UPDATE events SET next_at = ?1 WHERE order_id = ?2`, time.Now().UnixMilli(), id)
+	execSQL(t, `UPDATE events SET next_at = ?1 WHERE order_id = ?2`, time.Now().UnixMilli(), id)
 }

@@ -29,15 +29,15 @@ import (
 // world is what all tests of a run share. Tests that use it do not run in
 // parallel: there is one phone, and one person holds it.
 var world struct {
-	sim     *wechattest.Server
-	shop    *stack.Shop
-	log     *logBuffer // of the Worker
-	state   string     // folder of the local D1
-	env     map[string]string
-	envFile string   // the same as a file
-	backEnd *backEnd // the merchant's
-	browser context.Context
-	front   requestCount // of the shop, through the phone
+	sim          *wechattest.Server
+	shop         *stack.Shop
+	log          *logBuffer // of the Worker
+	state        string     // folder of the local D1
+	env          map[string]string
+	envFile      string   // the same as a file
+	backEnd      *backEnd // the merchant's
+	browser      context.Context
+	shopRequests requestCount // of the shop, through the phone
 }
 
 // requestCount counts requests by path.
@@ -48,23 +48,23 @@ type requestCount struct {
 
 // counts returns how often each path was asked for so far, through the phone.
 func counts() map[string]int {
-	world.front.mu.Lock()
-	defer world.front.mu.Unlock()
-	return maps.Clone(world.front.byPath)
+	world.shopRequests.mu.Lock()
+	defer world.shopRequests.mu.Unlock()
+	return maps.Clone(world.shopRequests.byPath)
 }
 
-// countInFront returns a server that hands everything on to the shop, and counts.
-func countInFront(shopURL string) (*httptest.Server, error) {
+// countRequests returns a server that hands everything on to the shop, and counts.
+func countRequests(shopURL string) (*httptest.Server, error) {
 	shop, err := url.Parse(shopURL)
 	if err != nil {
 		return nil, err
 	}
-	world.front.byPath = map[string]int{}
+	world.shopRequests.byPath = map[string]int{}
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(shop); r.Out.Host = r.In.Host }}
 	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		world.front.mu.Lock()
-		world.front.byPath[r.URL.Path]++
-		world.front.mu.Unlock()
+		world.shopRequests.mu.Lock()
+		world.shopRequests.byPath[r.URL.Path]++
+		world.shopRequests.mu.Unlock()
 		proxy.ServeHTTP(w, r)
 	})), nil
 }
@@ -101,7 +101,7 @@ func runWorld(m *testing.M) (code int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	front, err := countInFront(fmt.Sprintf("http://localhost:%d", port))
+	front, err := countRequests(fmt.Sprintf("http://localhost:%d", port))
 	if err != nil {
 		return 0, err
 	}

@@ -26,7 +26,7 @@ type buyer struct {
 func newBuyer(t *testing.T, n int) buyer {
 	t.Helper()
 	world.sim.ClearFaults()
-	hold(t, n)
+	takePhone(t, n)
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -205,7 +205,7 @@ func TestOneOrderForOneKey(t *testing.T) {
 }
 
 // Given up in its first minutes, then closed there and here by the timer.
-func TestGivenUpOrderIsReplacedAndClosed(t *testing.T) {
+func TestCancelledOrderIsReplacedAndClosed(t *testing.T) {
 	b := newGuest(t)
 	var old, c api.Checkout
 	body := strings.NewReplacer("edge-", "old0-", "JSAPI", "NATIVE").Replace(goodOrder)
@@ -233,7 +233,7 @@ func TestGuestPaysByCode(t *testing.T) {
 	b := newGuest(t)
 	var c api.Checkout
 	b.ok("POST", api.PathOrders, `{"items": [{"product_id": "tip", "quantity": 1, "amount": 1234}], "trade_type": "NATIVE", "client_key": "edge-code-00000000"}`, &c)
-	hold(t, 1)
+	takePhone(t, 1)
 	sheet, err := world.sim.Scan(c.CodeURL)
 	if err != nil || sheet.Amount != 1234 {
 		t.Fatalf("scanning %s: %+v, %v", c.CodeURL, sheet, err)

@@ -8,9 +8,9 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// extras are what the page uses and can do without, and how clients break it. Each
+// optionalAPIs are what the page uses and can do without, and how clients break it. Each
 // group breaks what the others do not, or in another manner.
-var extras = map[string][]string{
+var optionalAPIs = map[string][]string{
 	"nothing is there and nothing answers": {
 		`ServiceWorkerContainer.prototype.register = () => undefined;`,
 		`Object.defineProperty(window, "localStorage", {value: null});`,
@@ -55,16 +55,16 @@ func throwing(object, name string) string {
 }
 
 // No extra ends the page, however a client breaks it.
-func TestNoExtraEndsThePage(t *testing.T) {
-	for name, scripts := range extras {
+func TestPageRunsWithoutOptionalAPIs(t *testing.T) {
+	for name, scripts := range optionalAPIs {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t)
 			tb := newTab(t)
 			for _, script := range scripts {
-				tb.before("{" + script + "}")
+				tb.addScript("{" + script + "}")
 			}
 			tb.open(s.URL + "/?code=c1&state=s1")
-			tb.runs()
+			tb.waitRunning()
 			tb.tap(`document.querySelector('[data-product="tea"] [data-action="add"]')`)
 			tb.tap(`document.querySelector('[data-action="basket"]')`)
 			tb.until("the basket", dialog)
@@ -77,13 +77,13 @@ func TestNoExtraEndsThePage(t *testing.T) {
 }
 
 // With much of it broken at once, somebody can still buy.
-func TestPayWithoutExtras(t *testing.T) {
+func TestPayWithoutOptionalAPIs(t *testing.T) {
 	for e, group := range map[wechattest.Environment]string{
 		wechattest.Android: "nothing is there and nothing answers",
 		wechattest.Desktop: "all that can throws",
 	} {
 		t.Run(string(e), func(t *testing.T) {
-			p := newPlace(t, e, "{"+strings.Join(extras[group], "}\n{")+"}")
+			p := newPlace(t, e, "{"+strings.Join(optionalAPIs[group], "}\n{")+"}")
 			p.choose("tea")
 			if e == wechattest.Desktop {
 				p.payByCode()

@@ -42,12 +42,12 @@ func TestProgramIsDownloadedOnce(t *testing.T) {
 	s := newSite(t)
 	tb := newTab(t)
 	tb.open(s.URL + "/")
-	tb.runs()
+	tb.waitRunning()
 	tb.workerServes()
 	for range 2 {
 		s.Forget()
 		tb.open(s.URL + "/?again")
-		tb.runs()
+		tb.waitRunning()
 		if n := len(s.Requests("/assets/")); n != 0 {
 			t.Errorf("%d files came again: %+v", n, s.Requests("/assets/"))
 		}
@@ -78,7 +78,7 @@ func TestProgramIsDownloadedOnce(t *testing.T) {
 func TestJourneyDownloadsTheProgramOnce(t *testing.T) {
 	before := counts()
 	p := newPhone(t, 1)
-	p.runs()
+	p.waitRunning()
 	p.choose("test")
 	p.pay()
 	p.seesPaid()
@@ -104,7 +104,7 @@ func TestUpdateShowsOnTheNextVisit(t *testing.T) {
 	s := newSite(t)
 	tb := newTab(t)
 	tb.open(s.URL + "/")
-	tb.runs()
+	tb.waitRunning()
 	tb.workerServes()
 	before := tb.caches()
 
@@ -137,7 +137,7 @@ func TestUpdateShowsOnTheNextVisit(t *testing.T) {
 	s.Forget()
 	tb.open(s.URL + "/")
 	tb.until("the new page", `document.querySelector("meta[name=release]")`)
-	tb.runs()
+	tb.waitRunning()
 	if got := tb.eval(`document.querySelector("script[data-wasm]").dataset.wasm`); got != other || len(s.Requests(other)) != 1 {
 		t.Errorf("the new page runs %s, downloaded %d times", got, len(s.Requests(other)))
 	}
@@ -152,7 +152,7 @@ func TestOffline(t *testing.T) {
 	s := newSite(t)
 	tb := newTab(t)
 	tb.open(s.URL + "/")
-	tb.runs()
+	tb.waitRunning()
 	tb.workerServes()
 	s.Fault(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	tb.open(s.URL + "/pay?order=x")

@@ -59,10 +59,10 @@ func TestBackAndReloadMakeNoSecondOrder(t *testing.T) {
 				p.until("the same order", onPay)
 				p.pay()
 			case wechattest.Chrome:
-				p.toWeChat()
+				p.openWeChatPage()
 				p.back("the pay page or the question", `location.origin === "`+world.sim.PhoneURL+`" && document.querySelector('[data-action="pay"], [data-status="unconfirmed"]')`)
 				p.open(world.sim.PhoneURL + "/pay?order=" + id)
-				p.toWeChat()
+				p.openWeChatPage()
 				p.reload()
 				p.tap(`document.getElementById("pay")`)
 			case wechattest.Desktop:
@@ -76,7 +76,7 @@ func TestBackAndReloadMakeNoSecondOrder(t *testing.T) {
 			p.until("the shop, or the result", "!window.before && ("+onShop+" || "+onResult+")")
 			p.open(world.sim.PhoneURL + "/pay?order=" + id)
 			p.until("the result", onResult)
-			if n := madeSince(t, before); n != 1 {
+			if n := ordersSince(t, before); n != 1 {
 				t.Errorf("%d orders", n)
 			}
 			checkLedger(t)
@@ -84,8 +84,8 @@ func TestBackAndReloadMakeNoSecondOrder(t *testing.T) {
 	}
 }
 
-// twice clicks an element two times before the page can do anything.
-func (tb *tab) twice(element string) {
+// doubleClick clicks an element two times before the page can do anything.
+func (tb *tab) doubleClick(element string) {
 	tb.t.Helper()
 	tb.until(element, fmt.Sprintf("(e => e && e.getClientRects().length && !e.disabled)(%s)", element))
 	tb.eval(fmt.Sprintf("(e => { e.click(); e.click(); e.click(); })(%s), ''", element))
@@ -97,21 +97,21 @@ func TestADoubleTapOrdersAndPaysOnce(t *testing.T) {
 			before, sheets := orders(t), len(world.sim.Sheets())
 			p := newPlace(t, e)
 			p.tap(`document.querySelector('[data-product="bun"] [data-action="add"]')`)
-			p.twice(`document.querySelector('[data-action="checkout"]')`)
+			p.doubleClick(`document.querySelector('[data-action="checkout"]')`)
 			p.until("the pay page", onPay)
 			switch e {
 			case wechattest.Android:
-				p.twice(`document.querySelector('[data-action="pay"]')`)
+				p.doubleClick(`document.querySelector('[data-action="pay"]')`)
 				p.tap(sheet(".pay"))
 			case wechattest.Safari:
-				p.twice(`document.querySelector('[data-action="pay"]')`)
+				p.doubleClick(`document.querySelector('[data-action="pay"]')`)
 				p.until("WeChat's page", fmt.Sprintf(`location.origin === %q`, world.sim.URL))
 				p.tap(`document.getElementById("pay")`)
 			case wechattest.Desktop:
 				p.payByCode()
 			}
 			p.until("the result", onResult)
-			if n := madeSince(t, before); n != 1 {
+			if n := ordersSince(t, before); n != 1 {
 				t.Errorf("%d orders", n)
 			}
 			if n := len(world.sim.Sheets()) - sheets; n != 1 {
@@ -122,9 +122,9 @@ func TestADoubleTapOrdersAndPaysOnce(t *testing.T) {
 	}
 }
 
-// asleep freezes the page, as a phone does with what nobody looks at, and wakes
+// frozen freezes the page, as a phone does with what nobody looks at, and wakes
 // it again.
-func (tb *tab) asleep(meanwhile func()) {
+func (tb *tab) frozen(meanwhile func()) {
 	tb.t.Helper()
 	tb.run(page.SetWebLifecycleState(page.SetWebLifecycleStateStateFrozen))
 	meanwhile()
@@ -132,7 +132,7 @@ func (tb *tab) asleep(meanwhile func()) {
 }
 
 // The page sleeps while the payment is made elsewhere.
-func TestAwayWhileThePaymentIsMade(t *testing.T) {
+func TestPaymentWhileThePageIsFrozen(t *testing.T) {
 	t.Run("the code is scanned", func(t *testing.T) {
 		p := newPlace(t, wechattest.Desktop)
 		p.choose("coffee")
@@ -140,7 +140,7 @@ func TestAwayWhileThePaymentIsMade(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.asleep(func() { paySheet(t, s) })
+		p.frozen(func() { paySheet(t, s) })
 		p.until("the result", onResult)
 		checkLedger(t)
 	})
@@ -149,7 +149,7 @@ func TestAwayWhileThePaymentIsMade(t *testing.T) {
 		p.choose("coffee")
 		p.openSheet()
 		s := newestSheet(t)
-		p.asleep(func() { paySheet(t, s) })
+		p.frozen(func() { paySheet(t, s) })
 		p.until("the result", onResult)
 		checkLedger(t)
 	})

@@ -19,10 +19,10 @@ var screens = []struct {
 	{"1280x800", 1280, 800, false, ""},
 }
 
-// look keeps what the tab shows on every screen, light and dark, as artifacts
+// screenshots keeps what the tab shows on every screen, light and dark, as artifacts
 // for the eye; axe-core judges it in both themes, and nothing may stick out at
 // the side. The tab is left as newTab made it.
-func (tb *tab) look(name string) {
+func (tb *tab) screenshots(name string) {
 	tb.t.Helper()
 	for _, theme := range []string{"dark", "light"} {
 		tb.theme(theme)

@@ -22,7 +22,7 @@ func TestBadLinks(t *testing.T) {
 		t.Run(string(e), func(t *testing.T) {
 			before := orders(t)
 			p := newPlace(t, e)
-			hold(t, 1)
+			takePhone(t, 1)
 			for _, link := range []string{
 				"/pay", "/pay?order=", "/pay?order=none", "/pay?order=" + theirs, "/pay?order=" + theirs + "&order=x", "/pay?order=%00%ff", "/pay?order=%3Cscript%3Ealert(1)%3C/script%3E",
 				"/result", "/result?order=" + strings.Repeat("a", 2000), "/result?order=" + theirs, "/order", "/order?order=" + theirs,
@@ -41,11 +41,11 @@ func TestBadLinks(t *testing.T) {
 			}
 		})
 	}
-	hold(t, 0)
+	takePhone(t, 0)
 }
 
 // The bridge never comes: the page waits, says so, and can be tried again.
-func TestTheBridgeNeverComes(t *testing.T) {
+func TestMissingBridge(t *testing.T) {
 	p := newPlace(t, wechattest.Android)
 	p.until("the shop", onShop)
 	fault(t, wechattest.Fault{Kind: wechattest.FaultNoBridge})
@@ -61,7 +61,7 @@ func TestTheBridgeNeverComes(t *testing.T) {
 
 // Whatever the client answers in the place of a payment sheet: the page says what the
 // client said, and the order can be paid, long before a minute is over.
-func TestOddAnswersOfTheClient(t *testing.T) {
+func TestUnknownRepliesOfTheClient(t *testing.T) {
 	p := newPlace(t, wechattest.IOS)
 	p.choose("tea")
 	p.until("the order", onPay)
@@ -75,7 +75,7 @@ func TestOddAnswersOfTheClient(t *testing.T) {
 	} {
 		fault(t, wechattest.Fault{Kind: test.kind})
 		p.tap(`document.querySelector('[data-action="pay"]')`)
-		for deadline := time.Now().Add(patience); len(world.sim.Faults()) > 0; { // it is in use
+		for deadline := time.Now().Add(waitTimeout); len(world.sim.Faults()) > 0; { // it is in use
 			if time.Now().After(deadline) {
 				t.Fatalf("%s: the page did not ask the client", test.kind)
 			}
@@ -86,14 +86,14 @@ func TestOddAnswersOfTheClient(t *testing.T) {
 			t.Errorf("%s: the page is at %s", test.kind, at)
 		}
 	}
-	p.look("pay-odd-answer")
+	p.screenshots("pay-odd-answer")
 	p.pay()
 	p.seesPaid()
 	checkLedger(t)
 }
 
 // Where nobody has paid, the result page offers a way on, and still asks by itself.
-func TestTheResultPageDoesNotOnlyWait(t *testing.T) {
+func TestResultPageOffersActions(t *testing.T) {
 	p := newPlace(t, wechattest.Android)
 	p.choose("bun")
 	id := p.order()
@@ -103,7 +103,7 @@ func TestTheResultPageDoesNotOnlyWait(t *testing.T) {
 	p.sees("已取消")
 	p.open(world.sim.PhoneURL + "/result?order=" + id)
 	p.until("a way on", `document.querySelector('[data-status="still"] button')`)
-	p.look("result-still")
+	p.screenshots("result-still")
 	p.tap(button("返回支付"))
 	p.until("the order", onPay)
 	p.pay()
@@ -111,8 +111,8 @@ func TestTheResultPageDoesNotOnlyWait(t *testing.T) {
 	checkLedger(t)
 }
 
-// shifted makes the device's clock wrong by so many milliseconds.
-const shifted = `{
+// wrongClock makes the device's clock wrong by so many milliseconds.
+const wrongClock = `{
 	const real = Date, off = %d;
 	Date = class extends real {
 		constructor(...args) { if (args.length) super(...args); else super(real.now() + off); }
@@ -120,17 +120,17 @@ const shifted = `{
 	};
 }`
 
-func TestTheDevicesClockIsFarOff(t *testing.T) {
+func TestWrongDeviceClock(t *testing.T) {
 	const day = 24 * 3600 * 1000
 	for name, off := range map[string]int64{"ten years slow": -3650 * day, "three days fast": 3 * day} {
 		for _, e := range []wechattest.Environment{wechattest.Android, wechattest.Desktop} {
 			t.Run(name+" in "+string(e), func(t *testing.T) {
-				p := newPlace(t, e, fmt.Sprintf(shifted, off))
+				p := newPlace(t, e, fmt.Sprintf(wrongClock, off))
 				p.choose("tea")
 				id := p.order()
 				if e == wechattest.Desktop {
 					first := p.readCode()
-					p.run(chromedp.Sleep(patience / 5)) // for a renewal, which must not come
+					p.run(chromedp.Sleep(waitTimeout / 5)) // for a renewal, which must not come
 					if now := ledgerOrder(t, id).CodeURL; now != first {
 						t.Error("a code that lives for hours was renewed at once")
 					}
@@ -160,7 +160,7 @@ func TestStorageIsFull(t *testing.T) {
 				p.pay()
 			}
 			p.until("the result", onResult)
-			if n := madeSince(t, before); n != 1 {
+			if n := ordersSince(t, before); n != 1 {
 				t.Errorf("%d orders", n)
 			}
 			checkLedger(t)
@@ -190,7 +190,7 @@ func TestCookiesAreBlocked(t *testing.T) {
 		t.Run(string(e), func(t *testing.T) {
 			before := orders(t)
 			world.sim.ClearFaults()
-			hold(t, 0)
+			takePhone(t, 0)
 			moveTo(t, e)
 			p := phone{&tab{t, browser}}
 			p.open(world.sim.URL + "/nothing") // a page that does not mind
