@@ -20,7 +20,7 @@ func TestBasketCounts(t *testing.T) {
 	p.until("an empty basket", `document.querySelector('[data-action="checkout"]').disabled`)
 }
 
-// Back from the pay page and on again is the same order.
+// Back from the pay page and forward again gives the same order.
 func TestBackIsTheSameOrder(t *testing.T) {
 	p := newPhone(t, 1)
 	p.choose("juice")
@@ -39,8 +39,7 @@ func TestBackIsTheSameOrder(t *testing.T) {
 	takePhone(t, 0)
 }
 
-// Who signs out leaves no basket and no draft to the next person at the device; the
-// language stays.
+// Signing out removes the basket and all drafts from the browser; the language stays.
 func TestSignOutClearsTheBrowser(t *testing.T) {
 	p := newPhone(t, 1)
 	p.choose("juice")

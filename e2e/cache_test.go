@@ -11,16 +11,16 @@ import (
 	"h5pay/internal/static"
 )
 
-// What one visit leaves for the next: the browser's own cache, and a service
-// worker for a time without network.
+// What one visit keeps for the next: the browser's cache, and a service worker for visits without a
+// network.
 
-// workerServes waits for the service worker to be in charge of the page.
+// workerServes waits until the service worker controls the page.
 func (tb *tab) workerServes() {
 	tb.t.Helper()
 	tb.until("the service worker", `navigator.serviceWorker.controller?.state === "activated"`)
 }
 
-// caches returns what service workers keep, by the name of the cache.
+// caches returns the contents of the service workers' caches by name.
 func (tb *tab) caches() map[string][]string {
 	tb.t.Helper()
 	text := tb.await(`(async () => {
@@ -36,8 +36,7 @@ func (tb *tab) caches() map[string][]string {
 	return all
 }
 
-// However often the page is opened, the program comes once; the page itself and
-// what the signer says come every time.
+// The program is downloaded once. The page and the signer's responses are requested on every visit.
 func TestProgramIsDownloadedOnce(t *testing.T) {
 	s := newSite(t)
 	tb := newTab(t)
@@ -62,7 +61,7 @@ func TestProgramIsDownloadedOnce(t *testing.T) {
 			}
 		}
 	}
-	// What the signer says is never an old answer, whoever else could give one.
+	// The signer's responses are never cached ones.
 	s.Fault(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/api/") {
 			w.WriteHeader(http.StatusServiceUnavailable)
@@ -73,8 +72,8 @@ func TestProgramIsDownloadedOnce(t *testing.T) {
 	}
 }
 
-// The trip to WeChat and back, and the steps to the payment, each a page of its
-// own, take one download in all.
+// The redirect to WeChat and back and the steps to the payment, each a page load, need one download
+// in total.
 func TestJourneyDownloadsTheProgramOnce(t *testing.T) {
 	before := counts()
 	p := newPhone(t, 1)
@@ -99,7 +98,7 @@ func TestJourneyDownloadsTheProgramOnce(t *testing.T) {
 	}
 }
 
-// A deployment shows on the next visit, and what the one before left is dropped.
+// A deployment is visible on the next visit, and the old cache is removed.
 func TestUpdateShowsOnTheNextVisit(t *testing.T) {
 	s := newSite(t)
 	tb := newTab(t)
@@ -147,7 +146,7 @@ func TestUpdateShowsOnTheNextVisit(t *testing.T) {
 	}
 }
 
-// Without network the shop says so, in its own look, and opens when there is one.
+// Without a network the shop shows its own offline page, and it opens when the network is back.
 func TestOffline(t *testing.T) {
 	s := newSite(t)
 	tb := newTab(t)

@@ -13,7 +13,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// Links that are cut off, made up, or somebody else's: a message and a way on.
+// Incomplete, invented or foreign links give a message and an action.
 func TestBadLinks(t *testing.T) {
 	q := newPlace(t, wechattest.Android)
 	q.choose("tea")
@@ -44,7 +44,7 @@ func TestBadLinks(t *testing.T) {
 	takePhone(t, 0)
 }
 
-// The bridge never comes: the page waits, says so, and can be tried again.
+// Without the bridge the page waits, shows an error, and offers a retry.
 func TestMissingBridge(t *testing.T) {
 	p := newPlace(t, wechattest.Android)
 	p.until("the shop", onShop)
@@ -59,8 +59,8 @@ func TestMissingBridge(t *testing.T) {
 	checkLedger(t)
 }
 
-// Whatever the client answers in the place of a payment sheet: the page says what the
-// client said, and the order can be paid, long before a minute is over.
+// For any reply of the client the page shows the reply, and the order can be paid again within a
+// minute.
 func TestUnknownRepliesOfTheClient(t *testing.T) {
 	p := newPlace(t, wechattest.IOS)
 	p.choose("tea")
@@ -75,9 +75,9 @@ func TestUnknownRepliesOfTheClient(t *testing.T) {
 	} {
 		fault(t, wechattest.Fault{Kind: test.kind})
 		p.tap(`document.querySelector('[data-action="pay"]')`)
-		for deadline := time.Now().Add(waitTimeout); len(world.sim.Faults()) > 0; { // it is in use
+		for deadline := time.Now().Add(waitTimeout); len(world.sim.Faults()) > 0; { // the fault was used
 			if time.Now().After(deadline) {
-				t.Fatalf("%s: the page did not ask the client", test.kind)
+				t.Fatalf("%s: the page did not call the client", test.kind)
 			}
 			p.run(chromedp.Sleep(50 * time.Millisecond))
 		}
@@ -92,7 +92,7 @@ func TestUnknownRepliesOfTheClient(t *testing.T) {
 	checkLedger(t)
 }
 
-// Where nobody has paid, the result page offers a way on, and still asks by itself.
+// While an order is not paid, the result page offers actions and keeps polling.
 func TestResultPageOffersActions(t *testing.T) {
 	p := newPlace(t, wechattest.Android)
 	p.choose("bun")
@@ -111,7 +111,7 @@ func TestResultPageOffersActions(t *testing.T) {
 	checkLedger(t)
 }
 
-// wrongClock makes the device's clock wrong by so many milliseconds.
+// wrongClock sets the device's clock off by some milliseconds.
 const wrongClock = `{
 	const real = Date, off = %d;
 	Date = class extends real {
@@ -130,7 +130,7 @@ func TestWrongDeviceClock(t *testing.T) {
 				id := p.order()
 				if e == wechattest.Desktop {
 					first := p.readCode()
-					p.run(chromedp.Sleep(waitTimeout / 5)) // for a renewal, which must not come
+					p.run(chromedp.Sleep(waitTimeout / 5)) // time for a renewal, which must not happen
 					if now := ledgerOrder(t, id).CodeURL; now != first {
 						t.Error("a code that lives for hours was renewed at once")
 					}
@@ -145,7 +145,7 @@ func TestWrongDeviceClock(t *testing.T) {
 	}
 }
 
-// fullStorage is a disk without room.
+// fullStorage makes every write to storage fail.
 const fullStorage = `Storage.prototype.setItem = () => { throw new DOMException("the quota has been exceeded", "QuotaExceededError"); };`
 
 func TestStorageIsFull(t *testing.T) {
@@ -168,7 +168,7 @@ func TestStorageIsFull(t *testing.T) {
 	}
 }
 
-// A browser that keeps nothing from any site: no cookies, no storage.
+// A browser without cookies and storage.
 func TestCookiesAreBlocked(t *testing.T) {
 	profile, err := os.MkdirTemp("", "h5pay-profile")
 	if err != nil {
@@ -193,7 +193,7 @@ func TestCookiesAreBlocked(t *testing.T) {
 			takePhone(t, 0)
 			moveTo(t, e)
 			p := phone{&tab{t, browser}}
-			p.open(world.sim.URL + "/nothing") // a page that does not mind
+			p.open(world.sim.URL + "/nothing") // any page of another site
 			if blocked := p.eval(`(() => { try { return String(localStorage) } catch { return "blocked" } })()`); blocked != "blocked" {
 				t.Fatalf("storage is %s", blocked)
 			}
@@ -205,7 +205,7 @@ func TestCookiesAreBlocked(t *testing.T) {
 			p.until("a message and a way on", `document.querySelector("[data-error] button")`)
 			p.screenshot("no-cookies-" + string(e))
 			if after := orders(t); after != before {
-				t.Errorf("an order that nobody can pay:\n%s\n%s", before, after)
+				t.Errorf("an order was created that cannot be paid:\n%s\n%s", before, after)
 			}
 		})
 	}

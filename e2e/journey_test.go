@@ -75,7 +75,7 @@ func TestCancelThenPay(t *testing.T) {
 	checkLedger(t)
 }
 
-// The client fails on a prepay_id: the next try is made with a new one.
+// The client rejects a prepay_id: the next attempt uses a new one.
 func TestFailThenPay(t *testing.T) {
 	p := newPhone(t, 0)
 	p.choose("coffee")
@@ -139,7 +139,7 @@ func TestForgedNotifications(t *testing.T) {
 	p := newPhone(t, 0)
 	p.choose("juice")
 	id := p.order()
-	p.openSheet() // WeChat has the order, nobody has paid it
+	p.openSheet() // WeChat has the order, but nobody has paid it
 	before := orders(t)
 	for _, forge := range []string{"bad_sign", "no_sign", "wrong_amount", "other_key"} {
 		attempt, err := world.sim.Notify(outTradeNo(t, id), forge)
@@ -153,7 +153,8 @@ func TestForgedNotifications(t *testing.T) {
 	if after := orders(t); after != before {
 		t.Errorf("a forged notification changed something:\n%s\n%s", before, after)
 	}
-	// Strangers write one line a minute, and a mismatch of the key's holder one each.
+	// Requests of strangers log at most one line per minute, and so do mismatches with a valid
+	// signature.
 	for _, line := range []string{"notification refused", "trade refused"} {
 		if !strings.Contains(world.log.String(), line) {
 			t.Errorf("the log has no line %q", line)
@@ -162,7 +163,7 @@ func TestForgedNotifications(t *testing.T) {
 	checkLedger(t)
 }
 
-// Back to the address that WeChat opened, code and all.
+// Back to the address that WeChat opened, including the code.
 func TestUsedCode(t *testing.T) {
 	p := newPhone(t, 0)
 	p.sees("乌龙茶")
@@ -175,7 +176,7 @@ func TestUsedCode(t *testing.T) {
 		p.until("a clean address", `!location.search.includes("code=")`)
 	})
 	t.Run("without one", func(t *testing.T) {
-		// Another webview: the state is not its own, so it signs in anew, once.
+		// Another web view: the state is not its own, so it signs in again, once.
 		q := phone{newTab(t)}
 		q.open(landing)
 		q.sees("乌龙茶")
@@ -186,7 +187,7 @@ func TestUsedCode(t *testing.T) {
 	})
 }
 
-// WeChat refuses every code: the page must stop and say so.
+// WeChat rejects every code: the page must stop and show an error.
 func TestSignInNeverLoops(t *testing.T) {
 	world.sim.ClearFaults()
 	takePhone(t, 0)
@@ -241,7 +242,7 @@ func TestAnotherUsersOrder(t *testing.T) {
 		}
 	}
 	if _, list := q.fetch("GET", "/api/orders", ""); strings.Contains(list, id) {
-		t.Error("the list shows somebody else's order")
+		t.Error("the list shows another user's order")
 	}
 	for _, page := range []string{"/result?order=", "/pay?order="} {
 		q.open(world.sim.PhoneURL + page + id)
@@ -279,10 +280,10 @@ func TestConsentUnderUserInfo(t *testing.T) {
 	consent()
 	p.tap(button("拒绝"))
 	p.until("a page that says so, with a way out", `document.querySelector('[data-error] button')`)
-	p.screenshot("consent-refused")
+	p.screenshot("consent-declined")
 }
 
-// A computer shows a code, and by itself what became of it.
+// A computer shows a QR code and then the result.
 func TestOutsideWeChat(t *testing.T) {
 	if err := world.sim.SetEnvironment(wechattest.Desktop); err != nil {
 		t.Fatal(err)
@@ -310,7 +311,7 @@ func TestOutsideWeChat(t *testing.T) {
 	checkLedger(t)
 }
 
-// fault queues what goes wrong next.
+// fault adds a fault to the simulator's queue.
 func fault(t *testing.T, f wechattest.Fault) {
 	t.Helper()
 	if err := world.sim.AddFault(f); err != nil {
@@ -326,8 +327,7 @@ func outTradeNo(t *testing.T, id string) (no string) {
 	return no
 }
 
-// lastRedirect returns the address with code and state at which WeChat last
-// opened the shop.
+// lastRedirect returns the address with code and state to which WeChat last redirected.
 func lastRedirect(t *testing.T) string {
 	t.Helper()
 	messages := world.sim.Messages(0)
@@ -336,6 +336,6 @@ func lastRedirect(t *testing.T) string {
 			return fmt.Sprintf("%s/?code=%s", world.sim.PhoneURL, query)
 		}
 	}
-	t.Fatal("nobody signed in")
+	t.Fatal("no sign-in in the log")
 	return ""
 }

@@ -21,8 +21,8 @@ import (
 	"h5pay/internal/static"
 )
 
-// How the page comes: what is seen before the program runs, and what is fetched.
-// The site is served by the test, which counts; the signer is the real one.
+// Loading the page: what is visible before the program runs, and what is downloaded. The test
+// serves the site and counts requests; the signer is the real one.
 
 const programs = "/assets/app."
 
@@ -41,7 +41,7 @@ func newSite(t *testing.T) *pages.Server {
 	return s
 }
 
-// builtProgram returns the address of the program and what it is.
+// builtProgram returns the program and its address.
 func builtProgram(t *testing.T) (address string, program []byte) {
 	t.Helper()
 	files, err := filepath.Glob("../public/assets/app.*.wasm")
@@ -55,7 +55,7 @@ func builtProgram(t *testing.T) (address string, program []byte) {
 	return "/assets/" + filepath.Base(files[0]), program
 }
 
-// onProgram makes a fault of a handler for the program alone.
+// onProgram applies a fault only to requests for the program.
 func onProgram(h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, programs) {
@@ -64,7 +64,7 @@ func onProgram(h http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// setLanguage makes the browser's language another one.
+// setLanguage sets the browser's language.
 func (tb *tab) setLanguage(language string) {
 	tb.t.Helper()
 	tb.run(emulation.SetUserAgentOverride(tb.eval("navigator.userAgent")).WithAcceptLanguage(language))
@@ -77,14 +77,13 @@ func (tb *tab) waitRunning() {
 	tb.until("the catalogue", running)
 }
 
-// state waits for what the loader says.
+// state waits for a state of the loader.
 func (tb *tab) state(want string) {
 	tb.t.Helper()
 	tb.until("the loader to be "+want, fmt.Sprintf(`document.querySelector("#loader")?.dataset.state === %q`, want))
 }
 
-// waitFailure waits for the page to say why the program does not start: one message, and
-// the right one.
+// waitFailure waits until the page shows the reason why the program does not start, and only that.
 func (tb *tab) waitFailure(why string) {
 	tb.t.Helper()
 	tb.state("failed")
@@ -94,8 +93,8 @@ func (tb *tab) waitFailure(why string) {
 	}
 }
 
-// waitForRelease waits for a test to let an answer go on, or for nobody to want it any more:
-// a test that fails must not leave a server that never ends.
+// waitForRelease waits until the test continues a response or the client has gone. Otherwise a
+// failed test would leave a server that never ends.
 func waitForRelease(r *http.Request, next <-chan struct{}) {
 	select {
 	case <-next:
@@ -103,8 +102,8 @@ func waitForRelease(r *http.Request, next <-chan struct{}) {
 	}
 }
 
-// The first paint has the shop's name, the outline of its screen and the right
-// language, before there is a program.
+// The first paint has the shop's name, the outline of its screen and the right language, before the
+// program runs.
 func TestFirstPaint(t *testing.T) {
 	for _, test := range []struct{ language, tag, says, not string }{
 		{"zh-CN", "zh-CN", "去支付", "Check out"},
@@ -137,8 +136,7 @@ func TestFirstPaint(t *testing.T) {
 	}
 }
 
-// A webview whose workers do not work compiles the program in the page, and shows
-// how far it is.
+// A web view without working workers compiles the program in the page and shows the progress.
 func TestProgramWithoutWorkers(t *testing.T) {
 	for name, script := range map[string]string{
 		"none":             `delete window.Worker;`,
@@ -163,8 +161,7 @@ func TestProgramWithoutWorkers(t *testing.T) {
 	}
 }
 
-// Of what arrives the page may hear after it has the program, and long after that
-// nothing more arrives: the shop runs all the same.
+// Progress reports may arrive after the program, and after a stall. The shop starts anyway.
 func TestLateProgressIsIgnored(t *testing.T) {
 	s := newSite(t)
 	tb := newTab(t)
@@ -173,18 +170,18 @@ func TestLateProgressIsIgnored(t *testing.T) {
 		window.setTimeout = (f, ms, ...rest) => real(f, ms === 20000 ? 500 : ms, ...rest); // patience
 		window.Worker = class extends W {
 			set onmessage(f) {
-				super.onmessage = (e) => (e.data.bytes > 0 ? real(() => { f(e); window.told = true; }, 8000) : f(e));
+				super.onmessage = (e) => (e.data.bytes > 0 ? real(() => { f(e); window.reported = true; }, 8000) : f(e));
 			}
 		};
 	}`)
 	tb.open(s.URL + "/")
 	tb.waitRunning()
-	tb.until("the news", "window.told")
+	tb.until("the late report", "window.reported")
 	tb.await(`new Promise((resolve) => setTimeout(resolve, 1500, ""))`)
 	tb.state("running")
 }
 
-// A page that opens behind another one is not painted, and loads all the same.
+// A page in the background is not painted, but it loads.
 func TestProgramOfAHiddenPage(t *testing.T) {
 	s := newSite(t)
 	tb := newTab(t)
@@ -193,7 +190,7 @@ func TestProgramOfAHiddenPage(t *testing.T) {
 	tb.waitRunning()
 }
 
-// What starts the program may come long after it.
+// The start script may arrive long after the program.
 func TestProgramBeforeItsStart(t *testing.T) {
 	s := newSite(t)
 	s.Fault(func(w http.ResponseWriter, r *http.Request) {
@@ -213,7 +210,7 @@ func TestProgramBeforeItsStart(t *testing.T) {
 	}
 }
 
-// The bar tells how much of the program is there, at every moment.
+// The progress bar always shows the share that has arrived.
 func TestProgressIsCorrect(t *testing.T) {
 	s := newSite(t)
 	address, program := builtProgram(t)
@@ -231,7 +228,7 @@ func TestProgressIsCorrect(t *testing.T) {
 	tb.open(s.URL + "/")
 	for i := range parts {
 		want := 100 * (i + 1) / parts
-		// The last bytes of a part may wait for the next one.
+		// The last bytes of a part may arrive with the next one.
 		tb.until(strconv.Itoa(want)+" %", fmt.Sprintf(`(p => p > %d && p <= %d)(document.querySelector("[role=progressbar]").getAttribute("aria-valuenow"))`, want-5, want))
 		if i == parts/2 {
 			tb.screenshot("loading-half")
@@ -244,7 +241,7 @@ func TestProgressIsCorrect(t *testing.T) {
 	}
 }
 
-// However the program fails to arrive, the page says so and has a way on.
+// However the download fails, the page shows a message and an action.
 func TestProgramDownloadFails(t *testing.T) {
 	_, program := builtProgram(t)
 	for why, fault := range map[string]http.HandlerFunc{
@@ -282,8 +279,7 @@ func TestProgramDownloadFails(t *testing.T) {
 	})
 }
 
-// A download that stands still is no reason to wait for ever, and none to start
-// again when it goes on.
+// A stalled download shows a message. It does not restart when it continues.
 func TestStalledDownload(t *testing.T) {
 	s := newSite(t)
 	_, program := builtProgram(t)
@@ -296,7 +292,7 @@ func TestStalledDownload(t *testing.T) {
 		w.Write(program[len(program)/3:])
 	}))
 	tb := newTab(t)
-	// Twenty seconds are one.
+	// Twenty seconds become one.
 	tb.addScript(`{ const real = setTimeout; window.setTimeout = (f, ms, ...rest) => real(f, ms === 20000 ? 1000 : ms, ...rest); }`)
 	tb.open(s.URL + "/")
 	tb.waitFailure("network")
@@ -307,8 +303,7 @@ func TestStalledDownload(t *testing.T) {
 	}
 }
 
-// A deployment takes the program of an older page away: the page is fetched once
-// more, and only once.
+// A deployment removes the program of an older page. The page is reloaded, and only once.
 func TestDeploymentBetweenPageAndProgram(t *testing.T) {
 	address, _ := builtProgram(t)
 	index, err := os.ReadFile("../public/index.html")
@@ -318,7 +313,7 @@ func TestDeploymentBetweenPageAndProgram(t *testing.T) {
 	older := strings.ReplaceAll(string(index), address, programs+"0000000000000000.wasm")
 	for _, test := range []struct {
 		name  string
-		stale int32 // pages of before
+		stale int32 // requests for the old page
 		end   func(*tab)
 		pages int
 	}{
@@ -348,7 +343,7 @@ func TestDeploymentBetweenPageAndProgram(t *testing.T) {
 	}
 }
 
-// A program that ends, which it never should, does not leave a dead page.
+// If the program ends, which it should not, the page shows a message.
 func TestProgramThatEnds(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ends.wasm")
 	cmd := exec.Command("go", "build", "-o", file, "h5pay/wasmbuild/testdata/random")

@@ -9,7 +9,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// reload loads the page anew, as the person would.
+// reload reloads the page.
 func (tb *tab) reload() {
 	tb.t.Helper()
 	tb.eval("window.before = true, ''")
@@ -17,7 +17,7 @@ func (tb *tab) reload() {
 	tb.until("the page to start over", `!window.before && document.readyState === "complete"`)
 }
 
-// back goes back as the person would.
+// back goes back in the history.
 func (tb *tab) back(what, js string) {
 	tb.t.Helper()
 	tb.eval("history.back(), ''")
@@ -30,8 +30,7 @@ const (
 	onResult = `location.pathname === "/result" && document.querySelector('[data-status="paid"]')`
 )
 
-// However often people go back, forth and reload, there is one order, and it can
-// be paid.
+// Any sequence of Back, Forward and reload gives one order, which can be paid.
 func TestBackAndReloadMakeNoSecondOrder(t *testing.T) {
 	for _, e := range []wechattest.Environment{wechattest.Android, wechattest.Chrome, wechattest.Desktop} {
 		t.Run(string(e), func(t *testing.T) {
@@ -71,7 +70,7 @@ func TestBackAndReloadMakeNoSecondOrder(t *testing.T) {
 			p.until("the result", onResult)
 			p.reload()
 			p.until("the result", onResult)
-			// Back from a paid order ends in no page that pays it again.
+			// Back from a paid order does not lead to a page that pays it again.
 			p.eval("window.before = true, history.back(), ''")
 			p.until("the shop, or the result", "!window.before && ("+onShop+" || "+onResult+")")
 			p.open(world.sim.PhoneURL + "/pay?order=" + id)
@@ -84,7 +83,7 @@ func TestBackAndReloadMakeNoSecondOrder(t *testing.T) {
 	}
 }
 
-// doubleClick clicks an element two times before the page can do anything.
+// doubleClick clicks an element twice before the page can react.
 func (tb *tab) doubleClick(element string) {
 	tb.t.Helper()
 	tb.until(element, fmt.Sprintf("(e => e && e.getClientRects().length && !e.disabled)(%s)", element))
@@ -122,8 +121,7 @@ func TestADoubleTapOrdersAndPaysOnce(t *testing.T) {
 	}
 }
 
-// frozen freezes the page, as a phone does with what nobody looks at, and wakes
-// it again.
+// frozen freezes the page, as a phone does with pages in the background, and wakes it again.
 func (tb *tab) frozen(meanwhile func()) {
 	tb.t.Helper()
 	tb.run(page.SetWebLifecycleState(page.SetWebLifecycleStateStateFrozen))
@@ -131,7 +129,7 @@ func (tb *tab) frozen(meanwhile func()) {
 	tb.run(page.SetWebLifecycleState(page.SetWebLifecycleStateStateActive))
 }
 
-// The page sleeps while the payment is made elsewhere.
+// The page is frozen while the payment is made.
 func TestPaymentWhileThePageIsFrozen(t *testing.T) {
 	t.Run("the code is scanned", func(t *testing.T) {
 		p := newPlace(t, wechattest.Desktop)

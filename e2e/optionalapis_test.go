@@ -8,8 +8,8 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// optionalAPIs are what the page uses and can do without, and how clients break it. Each
-// group breaks what the others do not, or in another manner.
+// optionalAPIs are browser APIs that the page uses but does not require, with scripts that break
+// them as some clients do.
 var optionalAPIs = map[string][]string{
 	"nothing is there and nothing answers": {
 		`ServiceWorkerContainer.prototype.register = () => undefined;`,
@@ -49,12 +49,12 @@ var optionalAPIs = map[string][]string{
 	},
 }
 
-// throwing makes a property one that throws whenever it is read.
+// throwing makes a property throw whenever it is read.
 func throwing(object, name string) string {
 	return fmt.Sprintf(`Object.defineProperty(%s, %q, {configurable: true, get() { throw new DOMException("odd", "SecurityError") }});`, object, name)
 }
 
-// No extra ends the page, however a client breaks it.
+// The page runs whichever of the APIs is broken.
 func TestPageRunsWithoutOptionalAPIs(t *testing.T) {
 	for name, scripts := range optionalAPIs {
 		t.Run(name, func(t *testing.T) {
@@ -76,7 +76,7 @@ func TestPageRunsWithoutOptionalAPIs(t *testing.T) {
 	}
 }
 
-// With much of it broken at once, somebody can still buy.
+// A buyer can pay with many of them broken at once.
 func TestPayWithoutOptionalAPIs(t *testing.T) {
 	for e, group := range map[wechattest.Environment]string{
 		wechattest.Android: "nothing is there and nothing answers",
@@ -96,7 +96,7 @@ func TestPayWithoutOptionalAPIs(t *testing.T) {
 	}
 }
 
-// Copying has a second way, in which ever manner the first one fails.
+// Copying uses a fallback, however the clipboard API fails.
 func TestCopyWithoutAClipboard(t *testing.T) {
 	for name, script := range map[string]string{
 		"the object throws": throwing("Navigator.prototype", "clipboard"),

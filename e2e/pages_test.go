@@ -11,7 +11,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// What the signer is made to do, in the page alone.
+// Scripts that change the signer's responses in the page only.
 const (
 	silentSigner  = `{ const real = window.fetch.bind(window); window.fetch = (url, init) => String(url).startsWith("/api/") ? new Promise(() => {}) : real(url, init); }`
 	offlineSigner = `{ const real = window.fetch.bind(window); window.online = () => { window.fetch = real; }; window.fetch = (url, init) => String(url).startsWith("/api/") ? Promise.reject(new TypeError("Failed to fetch")) : real(url, init); }`
@@ -19,7 +19,7 @@ const (
 
 const dialog = `document.querySelector("dialog[open]")`
 
-// Every page in every state, judged by axe-core and kept for the eye: see look.
+// Every page in every state, checked by axe-core and saved as screenshots.
 func TestEveryPageOfWeChat(t *testing.T) {
 	p := newPlace(t, wechattest.Android)
 	p.until("the shop", onShop)
@@ -94,7 +94,7 @@ func TestEveryPageOutsideWeChat(t *testing.T) {
 		fault(t, wechattest.Fault{Kind: wechattest.FaultReturnEarly})
 		p.tap(`document.querySelector('[data-action="pay"]')`)
 		p.until("the question", `document.querySelector('[data-status="unconfirmed"]')`)
-		p.screenshots("result-asking")
+		p.screenshots("result-unconfirmed")
 	})
 	t.Run("Enterprise WeChat", func(t *testing.T) {
 		p := newPlace(t, wechattest.Work)
@@ -126,7 +126,7 @@ func TestEveryPageWithoutASigner(t *testing.T) {
 	})
 }
 
-// refund pays money of an order back by the operator's call.
+// refund refunds a part of an order by the operator's call.
 func refund(t *testing.T, id string, amount api.Fen) {
 	t.Helper()
 	path := strings.Replace(api.PathAdminRefund, "{id}", id, 1)

@@ -7,8 +7,8 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// iOS judges the payment directory by the address at which the web view was
-// loaded, so that the pay page has to be that address (docs/wechat.md 5.5).
+// iOS compares the payment directory with the address at which the web view was loaded. So the pay
+// page must be loaded, not routed to (docs/wechat.md 5.5).
 func TestPayOnAnIPhone(t *testing.T) {
 	p := newPlace(t, wechattest.IOS)
 	p.choose("tea")
@@ -21,7 +21,7 @@ func TestPayOnAnIPhone(t *testing.T) {
 	checkLedger(t)
 }
 
-// A computer shows a code; the page turns to paid by itself.
+// A computer shows a code, and the page shows the payment by itself.
 func TestPayByCode(t *testing.T) {
 	for _, e := range []wechattest.Environment{wechattest.Desktop, wechattest.Windows, wechattest.MacBrowser, wechattest.Linux4} {
 		t.Run(string(e), func(t *testing.T) {
@@ -43,9 +43,8 @@ func TestPayByCode(t *testing.T) {
 	}
 }
 
-// shortCodes makes the page believe that a code ends within the margin in which
-// it renews one, and its time pass 20 times as fast, since it renews none at
-// once. What WeChat and the signer know stays as it is.
+// shortCodes changes only the page. A code appears to expire within the page's renewal margin, and
+// time runs 20 times as fast, because the page does not renew a code at once.
 const shortCodes = `{
 	const timer = window.setTimeout.bind(window), now = Performance.prototype.now;
 	window.setTimeout = (f, ms, ...args) => timer(f, ms / 20, ...args);
@@ -103,8 +102,7 @@ func TestPayInAPhonesBrowser(t *testing.T) {
 	checkLedger(t)
 }
 
-// Back from WeChat's page without a payment: the page asks, and the same order
-// can be paid once more.
+// After a return without a payment the page asks, and the same order can be paid.
 func TestCancelInAPhonesBrowserThenPay(t *testing.T) {
 	before := orders(t)
 	p := newPlace(t, wechattest.Safari)
@@ -127,8 +125,8 @@ func TestCancelInAPhonesBrowserThenPay(t *testing.T) {
 	checkLedger(t)
 }
 
-// WeChat sees the phone under another address than the shop, as with IPv6 to one and
-// IPv4 to the other: the order can still be paid.
+// WeChat and the shop see different addresses of the phone, as with IPv6 to one and IPv4 to the
+// other. The order can be paid.
 func TestAnotherAddressInAPhonesBrowser(t *testing.T) {
 	p := newPlace(t, wechattest.Chrome)
 	p.choose("bun")
@@ -144,8 +142,7 @@ func TestAnotherAddressInAPhonesBrowser(t *testing.T) {
 	checkLedger(t)
 }
 
-// A merchant without permission for H5 payment: the buyer is told to ask the shop, and
-// no page that cannot be opened appears.
+// The merchant has no permission for H5 payment. The buyer sees a message and not an unusable page.
 func TestH5PaymentWithoutPermission(t *testing.T) {
 	p := newPlace(t, wechattest.Safari)
 	p.tap(`document.querySelector('[data-product="bun"] [data-action="add"]')`)
@@ -158,7 +155,7 @@ func TestH5PaymentWithoutPermission(t *testing.T) {
 	checkLedger(t)
 }
 
-// WeChat's page may lead back while the person still pays in WeChat.
+// WeChat's payment page may lead back while the user still pays in WeChat.
 func TestBackFromWeChatBeforeThePayment(t *testing.T) {
 	p := newPlace(t, wechattest.Chrome)
 	fault(t, wechattest.Fault{Kind: wechattest.FaultReturnEarly})
@@ -172,7 +169,7 @@ func TestBackFromWeChatBeforeThePayment(t *testing.T) {
 	checkLedger(t)
 }
 
-// Where nobody can pay the page says so, says what to do, and makes no order.
+// Where no payment is possible, the page explains what to do and creates no order.
 func TestPlacesWithoutPayment(t *testing.T) {
 	q := newPlace(t, wechattest.Android)
 	q.choose("tea")
@@ -204,7 +201,7 @@ func TestPlacesWithoutPayment(t *testing.T) {
 		})
 	}
 	if after := orders(t); after != before {
-		t.Errorf("somebody ordered:\n%s\n%s", before, after)
+		t.Errorf("an order was created:\n%s\n%s", before, after)
 	}
 	checkLedger(t)
 }

@@ -16,7 +16,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// requestLog keeps what the phone's browser sends to the shop.
+// requestLog records the requests of the phone's browser to the shop.
 type requestLog struct {
 	mu    sync.Mutex
 	lines []loggedRequest
@@ -24,7 +24,7 @@ type requestLog struct {
 
 type loggedRequest struct{ method, uri, referer, dest string }
 
-// logRequests puts a server between the phone and the shop until the test ends.
+// logRequests puts a recording server between the phone and the shop until the test ends.
 func logRequests(t *testing.T) *requestLog {
 	t.Helper()
 	before := world.sim.ShopURL()
@@ -58,15 +58,15 @@ func (l *requestLog) all() []loggedRequest {
 	return append([]loggedRequest(nil), l.lines...)
 }
 
-// The code of a sign-in is in the request of the landing, and in no other one: not of
-// the page, its scripts, manifest, icons and worker, nor of what follows.
+// Only the first request of a sign-in's redirect carries the code. The requests for the page's
+// scripts, manifest, icons and worker, and all later ones, do not.
 func TestNoRequestCarriesTheCode(t *testing.T) {
 	log := logRequests(t)
 	p := newPlace(t, wechattest.Android)
 	p.until("the shop", onShop)
 	p.waitRunning()
 	p.until("the service worker", `navigator.serviceWorker.getRegistration().then(r => window.worker = r?.active?.state), window.worker === "activated"`)
-	// A browser without a screen asks for the manifest only when somebody wants it.
+	// A headless browser fetches the manifest only on request.
 	p.run(chromedp.ActionFunc(func(ctx context.Context) error {
 		_, _, _, _, err := page.GetAppManifest().Do(ctx)
 		return err
@@ -109,7 +109,7 @@ func TestNoRequestCarriesTheCode(t *testing.T) {
 	if landings != 1 {
 		t.Errorf("%d requests have the code, want the landing alone", landings)
 	}
-	// The test is worth something if it saw all kinds of requests.
+	// The test must have seen all kinds of requests.
 	for _, kind := range []string{"document", "script", "manifest", "image", "serviceworker", "empty"} {
 		if kinds[kind] == 0 {
 			t.Errorf("no request for a %s among %v", kind, kinds)
@@ -117,8 +117,8 @@ func TestNoRequestCarriesTheCode(t *testing.T) {
 	}
 }
 
-// A deployment between page and program reloads the page: with the code, so that it
-// costs no second trip to WeChat.
+// A deployment between page and program reloads the page with the code, so no second sign-in is
+// needed.
 func TestReloadForADeploymentKeepsTheCode(t *testing.T) {
 	before := world.sim.ShopURL()
 	shop, err := url.Parse(before)
@@ -150,7 +150,7 @@ func TestReloadForADeploymentKeepsTheCode(t *testing.T) {
 	}
 	defer world.sim.SetShop(before)
 	trips := countSignIns()
-	// The program of the first visit is kept, so the landing fetches it anew.
+	// The program of the first visit is cached, so the redirected page must fetch it again.
 	p := newPlace(t, wechattest.Android, `{ const real = window.fetch; window.fetch = (url, init) => real(url, {cache: "no-store", ...init}); delete window.Worker; }`)
 	p.until("the shop", onShop)
 	mu.Lock()

@@ -12,7 +12,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// callAdmin makes a call of the operator's.
+// callAdmin makes a call of the operator.
 func callAdmin(t *testing.T, method, path, body string, status int, result any) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, world.shop.URL+path, strings.NewReader(body))
@@ -35,8 +35,8 @@ func callAdmin(t *testing.T, method, path, body string, status int, result any) 
 	}
 }
 
-// A payment goes back in two parts, by the operator's call and WeChat's
-// notification, the second part by the timer, and the bill of its day agrees.
+// A payment is refunded in two parts: by the operator's call and WeChat's notification, and by the
+// timer. The bill of the day agrees.
 func TestRefund(t *testing.T) {
 	p := newPhone(t, 0)
 	p.choose("coffee")
@@ -47,10 +47,10 @@ func TestRefund(t *testing.T) {
 	callAdmin(t, "GET", api.PathAdminOrders+"/"+id, "", 200, &o)
 	path := api.PathAdminOrders + "/" + id + "/refund"
 
-	var refused api.Error
-	callAdmin(t, "POST", path, `{"refund_key":"0123456789abcdef-0","amount":100000}`, 409, &refused)
-	if refused.Code != api.CodeRefundTooMuch {
-		t.Errorf("too much: %+v", refused)
+	var rejected api.Error
+	callAdmin(t, "POST", path, `{"refund_key":"0123456789abcdef-0","amount":100000}`, 409, &rejected)
+	if rejected.Code != api.CodeRefundTooMuch {
+		t.Errorf("too much: %+v", rejected)
 	}
 	var part, again api.Refund
 	callAdmin(t, "POST", path, `{"refund_key":"0123456789abcdef-1","amount":100,"reason":"少了一包"}`, 200, &part)
@@ -58,7 +58,7 @@ func TestRefund(t *testing.T) {
 	if part.ID != again.ID || part.Status == api.RefundCreated {
 		t.Errorf("%+v and %+v", part, again)
 	}
-	world.sim.Advance(time.Minute) // WeChat tells of it
+	world.sim.Advance(time.Minute) // WeChat sends the notification
 	seen := ownOrder(t, p, id)
 	for deadline := time.Now().Add(waitTimeout); seen.Status != api.StatusPaid && time.Now().Before(deadline); seen = ownOrder(t, p, id) {
 		time.Sleep(100 * time.Millisecond)
@@ -67,7 +67,7 @@ func TestRefund(t *testing.T) {
 		t.Errorf("the buyer sees %+v", seen)
 	}
 
-	// WeChat takes the rest, but its answer and its notification are lost.
+	// WeChat accepts the rest, but its response and its notification are lost.
 	for _, fault := range []wechattest.Fault{{Kind: wechattest.FaultTimeoutAfter, Path: "/secapi/pay/refund"}, {Kind: wechattest.FaultNotifyLost}} {
 		if err := world.sim.AddFault(fault); err != nil {
 			t.Fatal(err)
@@ -82,7 +82,7 @@ func TestRefund(t *testing.T) {
 		t.Errorf("%+v", part)
 	}
 	world.sim.Advance(time.Minute)
-	for range 2 { // it is sent again, and asked about
+	for range 2 { // the refund is sent again and queried
 		execSQL(t, `UPDATE refunds SET created_at = created_at - 240000, queried_at = queried_at - 240000 WHERE id = ?`, part.ID)
 		if err := world.shop.Tick(t.Context()); err != nil {
 			t.Fatal(err)
@@ -104,8 +104,7 @@ func TestRefund(t *testing.T) {
 	}
 }
 
-// The bill of a day on which WeChat had no trade, and the shop one: found on real
-// D1, and by the timer.
+// A bill check on real D1, by the timer: the shop has a payment on a day on which WeChat has none.
 func TestBillCheck(t *testing.T) {
 	p := newPhone(t, 0)
 	p.choose("coffee")
@@ -132,8 +131,7 @@ func TestBillCheck(t *testing.T) {
 	if len(list.Checks) != 1 || len(list.Checks[0].Differences) != 1 || list.Checks[0].Differences[0] != want {
 		t.Errorf("%+v", list)
 	}
-	// The first order is from today: there is nothing to check for the timer, until
-	// one is older.
+	// The first order is from today. The timer checks bills only after an order is older.
 	execSQL(t, `UPDATE orders SET created_at = created_at - ? WHERE id = ?`, threeDays.Milliseconds(), id)
 	defer execSQL(t, `UPDATE orders SET created_at = created_at + ? WHERE id = ?`, threeDays.Milliseconds(), id)
 	if err := world.shop.CheckBills(t.Context()); err != nil {

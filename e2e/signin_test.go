@@ -7,10 +7,9 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// The trip to WeChat's sign-in and back, in web views that lose what they kept.
+// The redirect to WeChat's sign-in and back, in web views that lose their storage.
 
-// signInWith opens the shop as the first person, with a fault that waits for every
-// sign-in.
+// signInWith opens the shop as the first user, with a fault for each of count sign-ins.
 func signInWith(t *testing.T, kind string, count int) phone {
 	t.Helper()
 	world.sim.ClearFaults()
@@ -23,8 +22,8 @@ func signInWith(t *testing.T, kind string, count int) phone {
 	return p
 }
 
-// Two trips to WeChat, then an honest page: the count is in the signed state, which no
-// web view can lose.
+// After two redirects to WeChat the page shows an error. The count is in the signed state, which a
+// web view cannot lose.
 func TestSignInStopsWithoutStorage(t *testing.T) {
 	for _, kind := range []string{wechattest.FaultFreshView, wechattest.FaultCookieLost} {
 		t.Run(kind, func(t *testing.T) {
@@ -45,7 +44,7 @@ func TestSignInStopsWithoutStorage(t *testing.T) {
 	}
 }
 
-// One trip that loses everything costs another one, and no more.
+// One sign-in that loses everything costs one more, and no more.
 func TestOneFailedSignInIsRetried(t *testing.T) {
 	before := countSignIns()
 	p := signInWith(t, wechattest.FaultFreshView, 1)
@@ -55,7 +54,7 @@ func TestOneFailedSignInIsRetried(t *testing.T) {
 	}
 }
 
-// Whoever opens a copied link with somebody's code signs in as nobody but themselves.
+// A user who opens a copied link with another user's code signs in as themselves.
 func TestCopiedLinkSignsInItsOwnUser(t *testing.T) {
 	p := signInWith(t, wechattest.FaultLandingShared, 1)
 	p.until("the shop", onShop)

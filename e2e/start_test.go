@@ -18,12 +18,12 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// Why the program cannot start: each reason has a message of its own.
+// Each reason why the program cannot start has its own message.
 
-// startScripts are the addresses of the script that starts the program.
+// startScripts is the prefix of the start script's address.
 const startScripts = "/assets/start."
 
-// servePage answers with the start page, edited, under a policy. "" is the site's own.
+// servePage serves the start page, edited, with a policy; "" means the site's own.
 func servePage(t *testing.T, policy string, edit func(page string) string) http.HandlerFunc {
 	t.Helper()
 	page, err := os.ReadFile("../public/index.html")
@@ -40,7 +40,7 @@ func servePage(t *testing.T, policy string, edit func(page string) string) http.
 	}
 }
 
-// sitePolicy is the Content-Security-Policy of the built site.
+// sitePolicy returns the Content-Security-Policy of the built site.
 func sitePolicy(t *testing.T) string {
 	t.Helper()
 	headers, err := os.ReadFile("../public/_headers")
@@ -54,17 +54,16 @@ func sitePolicy(t *testing.T) string {
 	return string(found[1])
 }
 
-// withHashOf lets a script run that the site does not have.
+// withHashOf adds the hash of an inline script to a policy.
 func withHashOf(policy, script string) string {
 	sum := sha256.Sum256([]byte(script))
 	return strings.Replace(policy, "script-src ", "script-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"' ", 1)
 }
 
-// invalidScript is a script that no engine reads, as an old engine finds a new one.
+// invalidScript is a script that no engine can parse, like a new script in an old engine.
 const invalidScript = "a ?.?. b;"
 
-// withoutToReversed removes what tells a browser of today from an older one: see lacks in
-// wasm/site/check.js.
+// withoutToReversed removes the function that check.js uses to recognise a current browser.
 const withoutToReversed = `delete Array.prototype.toReversed;`
 
 func TestWhyTheProgramDoesNotStart(t *testing.T) {
@@ -86,11 +85,11 @@ func TestWhyTheProgramDoesNotStart(t *testing.T) {
 	}
 	abort := func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 	_, program := builtProgram(t)
-	unknown := bytes.Clone(program) // as an engine finds it that lacks an instruction
+	unknown := bytes.Clone(program) // with an instruction that the engine does not support
 	copy(unknown[len(unknown)/2:], bytes.Repeat([]byte{0xff}, 64))
 	for _, test := range []struct {
 		name      string
-		addScript string // in the page
+		addScript string // runs in the page first
 		fault     http.HandlerFunc
 		why       string
 	}{
@@ -121,7 +120,7 @@ func TestWhyTheProgramDoesNotStart(t *testing.T) {
 			w.Header().Set("Content-Type", "application/wasm")
 			w.Write(limitMemory(t, program))
 		})},
-		{name: "the policy refuses start.js", why: "blocked", fault: servePage(t, strings.Replace(policy, "script-src 'self'", "script-src", 1), same)},
+		{name: "the policy blocks start.js", why: "blocked", fault: servePage(t, strings.Replace(policy, "script-src 'self'", "script-src", 1), same)},
 		{name: "first.js was changed on the way", why: "blocked", fault: servePage(t, policy, func(page string) string {
 			return inline.ReplaceAllString(page, "${1}${2};${3}")
 		})},
@@ -158,7 +157,7 @@ func TestWhyTheProgramDoesNotStart(t *testing.T) {
 	}
 }
 
-// openAtOnce goes to a page without waiting for it, which may never be complete.
+// openAtOnce navigates without waiting, because the page may never be complete.
 func (tb *tab) openAtOnce(url string) {
 	tb.t.Helper()
 	tb.open("about:blank")
@@ -176,7 +175,7 @@ func limitMemory(t *testing.T, program []byte) []byte {
 		begin := at + 1 + n
 		end := begin + int(size)
 		if id == memory {
-			least := program[begin+2 : end] // behind the number of memories, and the flag for a limit
+			least := program[begin+2 : end] // after the number of memories and the limit flag
 			limited := slices.Concat([]byte{1, 1}, least, least)
 			return slices.Concat(program[:at+1], binary.AppendUvarint(nil, uint64(len(limited))), limited, program[end:])
 		}
@@ -188,7 +187,7 @@ func limitMemory(t *testing.T, program []byte) []byte {
 
 func quote(s string) string { return `"` + strings.ReplaceAll(s, `"`, `\"`) + `"` }
 
-// Every message is there in both languages, and can be read on every screen.
+// Every message exists in both languages and is readable on every screen.
 func TestMessagesOfAProgramThatDoesNotStart(t *testing.T) {
 	s := newSite(t)
 	s.Fault(servePage(t, withHashOf(sitePolicy(t), invalidScript), func(page string) string {
@@ -214,21 +213,21 @@ func TestMessagesOfAProgramThatDoesNotStart(t *testing.T) {
 	}
 }
 
-// Without scripts nothing checks the page. It says so in both languages.
+// Without JavaScript the page shows a message in both languages.
 func TestScriptsAreTurnedOff(t *testing.T) {
 	s := newSite(t)
 	tb := newTab(t)
 	tb.run(emulation.SetScriptExecutionDisabled(true))
 	tb.open(s.URL + "/")
-	tb.run(emulation.SetScriptExecutionDisabled(false)) // for the test's own
+	tb.run(emulation.SetScriptExecutionDisabled(false)) // the test itself needs scripts
 	if shown := tb.eval(`[...document.querySelectorAll("#loader .failed")].filter(e => e.getClientRects().length).map(e => e.innerText).join()`); !strings.Contains(shown, "请启用 JavaScript") || !strings.Contains(shown, "Turn on JavaScript") {
 		t.Errorf("the page shows %q", shown)
 	}
 	tb.screenshot("no-scripts")
 }
 
-// WeChat with an engine of 2019 says that it is too old. Nothing is fetched or signed
-// in for nothing.
+// WeChat with an engine of 2019 shows that it is too old. It downloads nothing and does not sign
+// in.
 func TestAnOldWeChat(t *testing.T) {
 	world.sim.ClearFaults()
 	takePhone(t, 0)

@@ -12,14 +12,14 @@ import (
 	"h5pay/webhook"
 )
 
-// backEnd is the merchant's, on this machine. It keeps what verifies.
+// backEnd is the merchant's webhook endpoint. It keeps verified events.
 type backEnd struct {
 	*httptest.Server
 
 	mu      sync.Mutex
-	events  map[string][]webhook.Event // of an order, in the order in which they came
+	events  map[string][]webhook.Event // by order, in order of arrival
 	refused []error
-	silent  bool // does not acknowledge
+	silent  bool // responds with an error
 }
 
 func startBackEnd(secret string) *backEnd {
@@ -34,7 +34,7 @@ func startBackEnd(secret string) *backEnd {
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		case b.silent:
-			// Nothing of it may reach the signer's log.
+			// The response must not appear in the signer's log.
 			w.WriteHeader(http.StatusInternalServerError)
 			fmt.Fprint(w, secret)
 		}
@@ -43,7 +43,7 @@ func startBackEnd(secret string) *backEnd {
 	return b
 }
 
-// eventsOf returns what came about an order.
+// eventsOf returns the events of an order.
 func (b *backEnd) eventsOf(orderID string) []webhook.Event {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -56,7 +56,7 @@ func (b *backEnd) setSilent(silent bool) {
 	b.silent = silent
 }
 
-// drain fires the trigger until nothing is due any more.
+// drain runs the trigger until no event is due.
 func drain(t *testing.T) {
 	t.Helper()
 	for range 50 {
@@ -75,10 +75,10 @@ func drain(t *testing.T) {
 	t.Fatal("the outbox is not emptied")
 }
 
-// Paid in the browser, told to the merchant's back end: once, and signed. It
-// fails to acknowledge at first, and gets the same event again.
+// A payment in the browser reaches the merchant's back end once, signed. After a failed attempt the
+// same event is delivered again.
 func TestPaymentReachesTheBackEnd(t *testing.T) {
-	drain(t) // of the tests before
+	drain(t) // of earlier tests
 	p := newPhone(t, 1)
 	p.choose("coffee")
 	id := p.order()
@@ -114,7 +114,7 @@ func TestPaymentReachesTheBackEnd(t *testing.T) {
 		t.Errorf("the event is %s after %d attempts", status, attempts)
 	}
 
-	// Of everything that was ever paid here there is one event, and it arrived.
+	// Every payment of this run has exactly one event, and it was delivered.
 	rows, err := database(t).Query(`SELECT id FROM orders WHERE transaction_id IS NOT NULL AND id <> ?`, id)
 	if err != nil {
 		t.Fatal(err)
@@ -142,8 +142,8 @@ func TestPaymentReachesTheBackEnd(t *testing.T) {
 	}
 }
 
-// makeEventsDue makes the next try of an order's events due, since no clock of a Worker
-// can be moved.
+// makeEventsDue makes the next attempts of an order's events due, because the Worker's clock cannot
+// be changed.
 func makeEventsDue(t *testing.T, id string) {
 	t.Helper()
 	execSQL(t, `UPDATE events SET next_at = ?1 WHERE order_id = ?2`, time.Now().UnixMilli(), id)
