@@ -157,7 +157,7 @@ func run(ctx context.Context, p plan, report string) error {
 			r.cold[name] = append(r.cold[name], l.latencies[0])
 		}
 	}
-	up.take()
+	up.takePlaced()
 
 	text := r.markdown(p)
 	fmt.Print(text)
@@ -180,7 +180,7 @@ func (d *driver) round(ctx context.Context, p plan, s setting, keep bool, r *res
 	if err != nil {
 		return err
 	}
-	orders := d.up.take()
+	orders := d.up.takePlaced()
 	notified, err := d.run(ctx, len(orders), s.conns, func(ctx context.Context, i int) error { return d.notify(ctx, orders[i]) })
 	if err != nil {
 		return err

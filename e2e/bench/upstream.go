@@ -108,8 +108,8 @@ func (u *upstream) orderQuery(w http.ResponseWriter, r *http.Request) {
 	w.Write(u.sign(append(u.payment(o), wechat.Field{Name: "trade_state", Value: "SUCCESS"})))
 }
 
-// take returns the orders placed since the last call.
-func (u *upstream) take() []placed {
+// takePlaced returns the orders placed since the last call.
+func (u *upstream) takePlaced() []placed {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	taken := u.placed

@@ -16,7 +16,7 @@ const (
 	roundTrip = 165 * time.Millisecond
 
 	// A sleep takes longer than it should; so much of it is made up for.
-	late = 10 * time.Millisecond
+	oversleep = 10 * time.Millisecond
 )
 
 // link is what all connections of a phone share.
@@ -28,7 +28,7 @@ type link struct {
 // send waits until n bytes have passed.
 func (l *link) send(n int) {
 	l.mu.Lock()
-	l.free = later(l.free, time.Now().Add(-late)).Add(time.Duration(n) * time.Second / bandwidth)
+	l.free = later(l.free, time.Now().Add(-oversleep)).Add(time.Duration(n) * time.Second / bandwidth)
 	until := l.free
 	l.mu.Unlock()
 	time.Sleep(time.Until(until))

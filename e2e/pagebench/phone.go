@@ -16,10 +16,10 @@ import (
 )
 
 const (
-	cpu      = 4                       // times slower
-	settle   = 4 * time.Second         // for the browser to have done what it does when it starts
-	patience = 60 * time.Second        // for a page to be ready
-	quiet    = 1500 * time.Millisecond // without a request means that a visit is over
+	cpu          = 4                       // times slower
+	settleTime   = 4 * time.Second         // for the browser to have done what it does when it starts
+	readyTimeout = 60 * time.Second        // for a page to be ready
+	idleTime     = 1500 * time.Millisecond // without a request means that a visit is over
 )
 
 // visit is what was measured of one.
@@ -32,18 +32,18 @@ type visit struct {
 // visits opens a contender in a browser that has never seen it, and once more in
 // that browser after it was ended and started.
 func visits(ctx context.Context, browser, profile string, c contender, s *pages.Server, workers bool) (first, second visit, err error) {
-	if first, err = look(ctx, browser, profile, c, s, workers); err != nil {
+	if first, err = visitOnce(ctx, browser, profile, c, s, workers); err != nil {
 		return first, second, fmt.Errorf("%s, first visit: %w", c.name, err)
 	}
-	if second, err = look(ctx, browser, profile, c, s, workers); err != nil {
+	if second, err = visitOnce(ctx, browser, profile, c, s, workers); err != nil {
 		return first, second, fmt.Errorf("%s, second visit: %w", c.name, err)
 	}
 	return first, second, nil
 }
 
-// look starts the browser on a profile, makes a visit, and ends the browser.
+// visitOnce starts the browser on a profile, makes a visit, and ends the browser.
 // Without workers the page bypasses service workers, which are there all the same.
-func look(ctx context.Context, browser, profile string, c contender, s *pages.Server, workers bool) (v visit, err error) {
+func visitOnce(ctx context.Context, browser, profile string, c contender, s *pages.Server, workers bool) (v visit, err error) {
 	opts := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(browser), chromedp.UserDataDir(profile),
 		chromedp.NoSandbox, chromedp.DisableGPU,
@@ -58,9 +58,9 @@ func look(ctx context.Context, browser, profile string, c contender, s *pages.Se
 	if err := chromedp.Run(tab); err != nil {
 		return v, err
 	}
-	time.Sleep(settle)
+	time.Sleep(settleTime)
 	defer chromedp.Cancel(tab) // lets the browser write down what it keeps
-	limited, cancel := context.WithTimeout(tab, patience)
+	limited, cancel := context.WithTimeout(tab, readyTimeout)
 	defer cancel()
 	s.Forget()
 	var got struct{ Ready, Paint float64 }
@@ -73,13 +73,13 @@ func look(ctx context.Context, browser, profile string, c contender, s *pages.Se
 			return err
 		}),
 		chromedp.Navigate(s.URL+"/"),
-		chromedp.Poll(`window.measured`, &got, chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(patience)),
+		chromedp.Poll(`window.measured`, &got, chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(readyTimeout)),
 	)
 	if err != nil {
 		return v, err
 	}
 	v.ready, v.paint = milliseconds(got.Ready), milliseconds(got.Paint)
-	for last := -1; last != len(s.Requests("")) || s.Busy(); time.Sleep(quiet) {
+	for last := -1; last != len(s.Requests("")) || s.Busy(); time.Sleep(idleTime) {
 		last = len(s.Requests(""))
 	}
 	for _, r := range s.Requests("") {

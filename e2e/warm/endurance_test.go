@@ -12,7 +12,7 @@ func TestMemoryStaysBounded(t *testing.T) {
 	w := newWorld(t, nil)
 	var resident []int
 	for range 4 {
-		crowd(5000, 32, func(i int) {
+		inParallel(5000, 32, func(i int) {
 			if i%500 == 0 {
 				w.get("/die", "by", "exit")
 				return
@@ -54,7 +54,7 @@ func TestNothingLeaks(t *testing.T) {
 	}
 	var at []held
 	for n := range 10 {
-		crowd(1000, 4, func(i int) { w.wantWork(strconv.Itoa(n*1000+i), "d1", "1", "fetch", "1") })
+		inParallel(1000, 4, func(i int) { w.wantWork(strconv.Itoa(n*1000+i), "d1", "1", "fetch", "1") })
 		at = append(at, look())
 	}
 	first, last := at[0], at[len(at)-1]

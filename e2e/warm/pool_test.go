@@ -19,10 +19,10 @@ const mib = 1 << 20
 
 // Hundreds at once, each with a mix of waits: every answer is the request's
 // own, none is missing, and the program never sees two requests.
-func TestCrowdGetsItsOwnAnswers(t *testing.T) {
+func TestParallelRequestsGetTheirOwnResponses(t *testing.T) {
 	w := newWorld(t, nil)
 	w.client.Transport.(*http.Transport).MaxIdleConnsPerHost = 300
-	crowd(2000, 300, func(i int) {
+	inParallel(2000, 300, func(i int) {
 		random := rand.New(rand.NewPCG(1, uint64(i)))
 		kinds := [][]string{
 			{"sleep", strconv.Itoa(random.IntN(40))},
@@ -41,11 +41,11 @@ func TestCrowdGetsItsOwnAnswers(t *testing.T) {
 }
 
 // A program that dies takes the request it met and nothing else.
-func TestDeathCostsOneRequest(t *testing.T) {
+func TestProgramDeathFailsOneRequest(t *testing.T) {
 	w := newWorld(t, nil)
 	ways := []string{"goroutine", "exit", "memory", "panic", "recursion"}
 	var lost atomic.Int32
-	crowd(400, 20, func(i int) {
+	inParallel(400, 20, func(i int) {
 		if i%10 != 0 {
 			w.wantWork(strconv.Itoa(i), "sleep", "2", "fetch", "1")
 			return
@@ -65,7 +65,7 @@ func TestDeathCostsOneRequest(t *testing.T) {
 }
 
 // A program that never answers is given up after the deadline.
-func TestHungProgramIsGivenUp(t *testing.T) {
+func TestHungProgramIsEnded(t *testing.T) {
 	w := newWorld(t, map[string]int{"count": 1, "deadline": 300, "spareAfter": 5000})
 	status, text, err := w.get("/die", "by", "deadlock")
 	if err != nil || status != http.StatusInternalServerError || !strings.Contains(text, `"code":"internal"`) {
@@ -82,19 +82,19 @@ func TestHungProgramIsGivenUp(t *testing.T) {
 func TestFullPool(t *testing.T) {
 	w := newWorld(t, map[string]int{"count": 1, "spareAfter": 10_000})
 	w.wantWork("first")
-	crowd(20, 20, func(i int) { w.wantWork(strconv.Itoa(i), "sleep", "10") })
+	inParallel(20, 20, func(i int) { w.wantWork(strconv.Itoa(i), "sleep", "10") })
 	if s := w.pool(nil); s.Started != 1 {
 		t.Errorf("those who waited: %+v", s)
 	}
 	w.pool(url.Values{"spareAfter": {"50"}})
-	crowd(3, 3, func(i int) { w.wantWork(strconv.Itoa(i), "sleep", "1500") })
+	inParallel(3, 3, func(i int) { w.wantWork(strconv.Itoa(i), "sleep", "1500") })
 	if s := w.pool(nil); s.Started != 3 || s.Count != 1 || s.Discarded != 2 {
 		t.Errorf("those who could not wait: %+v", s)
 	}
 }
 
 // An instance is replaced after so many requests, and when it has grown.
-func TestWornInstancesAreReplaced(t *testing.T) {
+func TestUsedInstancesAreReplaced(t *testing.T) {
 	w := newWorld(t, map[string]int{"served": 10})
 	for i := range 100 {
 		w.wantWork(strconv.Itoa(i))
@@ -120,7 +120,7 @@ func TestLongIdleInstanceIsKept(t *testing.T) {
 	for start := time.Now(); time.Since(start) < 700*time.Millisecond; {
 		w.pool(nil) // does not go through the pool itself
 	}
-	crowd(2, 2, func(i int) { w.wantWork(strconv.Itoa(i), "sleep", "150") })
+	inParallel(2, 2, func(i int) { w.wantWork(strconv.Itoa(i), "sleep", "150") })
 	if s := w.pool(nil); s.Discarded != 0 || s.Count != 2 {
 		t.Errorf("%+v", s)
 	}
@@ -145,7 +145,7 @@ func TestBrokenBody(t *testing.T) {
 
 // A timer that a request leaves behind fires during a later one. workerd
 // cancels it with the request, without Go's knowing.
-func TestTimersOutliveTheirRequest(t *testing.T) {
+func TestTimersSurviveTheirRequest(t *testing.T) {
 	w := newWorld(t, map[string]int{"count": 1})
 	for i := range 5 {
 		if status, text, err := w.get("/later", "ms", "30"); status != http.StatusOK || text != strconv.Itoa(i) {
@@ -160,7 +160,7 @@ func TestTimersOutliveTheirRequest(t *testing.T) {
 
 // A caller who hangs up changes nothing: what the request began is finished,
 // and the instance comes back.
-func TestHangUp(t *testing.T) {
+func TestClientDisconnect(t *testing.T) {
 	w := newWorld(t, map[string]int{"count": 2, "spareAfter": 20_000})
 	hasty := *w.client
 	hasty.Timeout = 20 * time.Millisecond

@@ -225,8 +225,8 @@ func (w *world) pool(set url.Values) state {
 	return s
 }
 
-// crowd runs do for 0 to n-1, conns at a time.
-func crowd(n, conns int, do func(i int)) {
+// inParallel runs do for 0 to n-1, conns at a time.
+func inParallel(n, conns int, do func(i int)) {
 	var wg sync.WaitGroup
 	next := make(chan int)
 	for range conns {
