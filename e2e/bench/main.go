@@ -1,7 +1,6 @@
-// Command bench compares the signer with what it could have been: the same
-// handlers behind the library's stock entry, and the same work written by hand
-// in JavaScript. All three run on workerd with real D1, side by side, round by
-// round. `make bench` runs it; docs/benchmarks.md is what it wrote last.
+// Command bench compares the signer with two alternatives: the same handlers behind the library's
+// stock entry, and the same work written in JavaScript. All run on workerd with real D1, round by
+// round in turn. `make bench` runs it; docs/benchmarks.md is its last report.
 package main
 
 import (

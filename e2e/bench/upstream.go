@@ -14,27 +14,26 @@ import (
 	"h5pay/wechat"
 )
 
-// upstream plays as much of WeChat as the flows need, after a fixed delay. It
-// is not the simulator: that one keeps a ledger and a log of every message, and
-// would be what is measured.
+// upstream simulates the part of WeChat that the flows need, with a fixed delay. It is not the
+// simulator, whose ledger and log would dominate the measurement.
 type upstream struct {
 	*httptest.Server
 	account account
 	delay   atomic.Int64 // ns
 
 	mu     sync.Mutex
-	orders map[string]placed // by out_trade_no, all that were taken
-	placed []placed          // taken since take was called
+	orders map[string]placed // all accepted orders, by out_trade_no
+	placed []placed          // accepted since the last takePlaced
 }
 
-// placed is an order that a notification can be about.
+// placed is an order for which a notification can be sent.
 type placed struct {
 	number     int
 	outTradeNo string
 	total      string // fen
 }
 
-// account is the merchant that all sides agree on.
+// account is the merchant's account.
 type account struct {
 	appID, mchID string
 	key          wechat.Secret
@@ -53,10 +52,10 @@ func startUpstream(a account) *upstream {
 	return u
 }
 
-// openid is the one buyer's.
+// openid is the openid of the only buyer.
 const openid = "oBenchmark0000000000000000001"
 
-// request reads a signed call, after the delay. It answers a wrong one itself.
+// request reads a signed call after the delay. It responds to an invalid one itself.
 func (u *upstream) request(w http.ResponseWriter, r *http.Request) (given map[string]string, ok bool) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<16))
 	time.Sleep(time.Duration(u.delay.Load()))
@@ -91,8 +90,7 @@ func (u *upstream) unifiedOrder(w http.ResponseWriter, r *http.Request) {
 	}))
 }
 
-// orderQuery says of every order that it is paid: the Workers query WeChat when a
-// notification says so.
+// orderQuery reports every order as paid, because a Worker queries WeChat after a notification.
 func (u *upstream) orderQuery(w http.ResponseWriter, r *http.Request) {
 	given, ok := u.request(w, r)
 	if !ok {
@@ -117,10 +115,10 @@ func (u *upstream) takePlaced() []placed {
 	return taken
 }
 
-// notification is WeChat's message that an order is paid.
+// notification returns WeChat's notification of a paid order.
 func (u *upstream) notification(o placed) []byte { return u.sign(u.payment(o)) }
 
-// payment is what WeChat says of an order that is paid.
+// payment returns WeChat's fields of a paid order.
 func (u *upstream) payment(o placed) []wechat.Field {
 	return []wechat.Field{
 		{Name: "return_code", Value: "SUCCESS"}, {Name: "result_code", Value: "SUCCESS"},
@@ -144,7 +142,7 @@ func (u *upstream) sign(fields []wechat.Field) []byte {
 	return []byte(b.String())
 }
 
-// flat reads a flat message.
+// flat parses a flat message.
 func flat(body []byte) []wechat.Field {
 	var message struct {
 		Fields []struct {

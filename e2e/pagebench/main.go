@@ -1,6 +1,5 @@
-// Command pagebench measures how fast the page is on an emulated phone, beside
-// go-app's own hello world: the same toolchain and framework, another program.
-// Both are served by the same server, on a machine with real Chromium. `make
+// Command pagebench compares the page's speed on an emulated phone with go-app's own hello world,
+// which uses the same toolchain and framework. One server serves both to real Chromium. `make
 // bench-page` runs it; it writes docs/pagespeed.md.
 package main
 
@@ -76,7 +75,7 @@ func run(ctx context.Context, rounds int, out string) error {
 	for round := range 2 * rounds {
 		workers := round%2 == 1
 		for i := range contenders {
-			i = (i + round/2) % len(contenders) // neither is always first
+			i = (i + round/2) % len(contenders) // so that neither is always first
 			c := contenders[i]
 			profile := filepath.Join(tmp, fmt.Sprintf("profile-%d-%d", round, i))
 			first, second, err := visits(ctx, browser, profile, c, servers[i], workers)

@@ -10,13 +10,13 @@ import (
 
 const ms = time.Millisecond
 
-// results are the visits: [0] the first, [1] the second of each round.
+// results are the visits of each round: [0] the first, [1] the second.
 type results map[series]*[2][]visit
 
-// series is what the visits of some rounds have in common.
+// series identifies visits under the same conditions.
 type series struct {
 	name    string // of the contender
-	workers bool   // whether service workers see the page's requests
+	workers bool   // whether the page uses its service worker
 }
 
 func (r results) add(name string, workers bool, first, second visit) {

@@ -40,7 +40,7 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// A file that is missing is an error, not a part of 0 bytes.
+// A missing file is an error and not a part of 0 bytes.
 func TestMissingFile(t *testing.T) {
 	if got, err := files("none.wasm")(); err == nil {
 		t.Errorf("%v", got)

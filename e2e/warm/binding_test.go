@@ -11,8 +11,8 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// A request through a binding presents the merchant's certificate, as one
-// through Cloudflare's mTLS binding does, and plain fetch presents none.
+// A request through a binding presents the merchant's certificate, as with Cloudflare's mTLS
+// binding. Plain fetch presents none.
 func TestFetchThroughABindingPresentsTheCertificate(t *testing.T) {
 	sim := wechattest.Start(t, wechattest.Config{})
 	dir := t.TempDir()
@@ -32,7 +32,7 @@ func TestFetchThroughABindingPresentsTheCertificate(t *testing.T) {
 		"none":           {Address: strings.TrimPrefix(sim.URL, "http://")},
 	} {
 		w := newWorldWith(t, nil, map[string]stack.Service{"CERT": service})
-		// WeChat looks at the certificate before it looks at the message.
+		// WeChat checks the certificate before the message.
 		res, err := w.client.Post(w.worker.URL+"/certified?url="+sim.TLSURL+"/secapi/pay/refund", "text/xml", strings.NewReader("<xml></xml>"))
 		if err != nil {
 			t.Fatal(err)
@@ -48,7 +48,7 @@ func TestFetchThroughABindingPresentsTheCertificate(t *testing.T) {
 	}
 }
 
-// What is not bound is an error that says so, and costs nothing else.
+// A missing binding gives an error that names it, and nothing else fails.
 func TestMissingBindings(t *testing.T) {
 	w := newWorld(t, nil)
 	if status, text, err := w.get("/limit", "key", "x"); err != nil || status != 200 || text != "false wrangler.toml: want a binding LIMIT with the method limit" {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// 20,000 requests, with deaths and recycling among them: the pool stays within
-// its memory, and workerd, which holds the rest, stops growing.
+// During 20,000 requests with deaths and replacements, the pool stays within its memory limit.
+// workerd's memory, which contains the rest, stops growing.
 func TestMemoryStaysBounded(t *testing.T) {
 	w := newWorld(t, nil)
 	var resident []int
@@ -31,8 +31,8 @@ func TestMemoryStaysBounded(t *testing.T) {
 	}
 }
 
-// 10,000 requests with a statement each way and a fetch, all in one program:
-// it holds in the end what it held after the first thousand.
+// After 10,000 requests with a statement and a fetch each, one program holds as much as after the
+// first thousand.
 func TestNothingLeaks(t *testing.T) {
 	w := newWorld(t, map[string]int{"count": 1, "spareAfter": 60_000, "served": 1_000_000})
 	type held struct {
