@@ -1,4 +1,4 @@
-// Package h5pay holds the checks that concern the whole tree.
+// Package h5pay contains the checks of the whole tree.
 package h5pay
 
 import (
@@ -17,8 +17,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// oldestGo is the oldest Go without a known vulnerability that the project reaches:
-// a Range header costs 346 ms of CPU with 1.26.8 and 10 ms with 1.26.10.
+// oldestGo is the oldest Go without a known vulnerability that the project reaches. A Range header
+// costs 346 ms of CPU with 1.26.8 and 10 ms with 1.26.10.
 const oldestGo = "go1.26.10"
 
 func TestToolchain(t *testing.T) {
@@ -37,7 +37,7 @@ func TestToolchain(t *testing.T) {
 	if version.Compare(runtime.Version(), wanted) < 0 {
 		t.Errorf("%s runs this test, and go.mod wants %s", runtime.Version(), wanted)
 	}
-	// The toolchain of the commands that the Makefile runs, wasmbuild's among them.
+	// The toolchain of the Makefile's commands, including wasmbuild.
 	out, err := exec.Command("go", "env", "GOVERSION").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +47,7 @@ func TestToolchain(t *testing.T) {
 	}
 }
 
-// Imports go one way: see README, "How the parts fit".
+// importRules lists the packages that each package may import: see README, "How the parts fit".
 var importRules = []struct {
 	pkg     string
 	js      bool     // built for the browser or workerd
@@ -64,7 +64,7 @@ var importRules = []struct {
 	{pkg: "h5pay/examples/webhook", project: []string{"h5pay/webhook"}},
 	{pkg: "h5pay/internal/server", project: []string{
 		"h5pay/internal/api", "h5pay/internal/order", "h5pay/wechat", "h5pay/webhook"}},
-	{pkg: "h5pay/wechat/wechattest"}, // nothing of ours: it judges the rest
+	{pkg: "h5pay/wechat/wechattest"}, // independent, because it checks the others
 	{pkg: "h5pay/simulator", project: []string{"h5pay/wechat/wechattest"}},
 	{pkg: "h5pay/wasmbuild", project: []string{"h5pay/internal/wasmbin"}},
 	{pkg: "h5pay/signer/warm", js: true},
@@ -89,7 +89,7 @@ func TestImportRules(t *testing.T) {
 	}
 }
 
-// The JavaScript boundary stays in the files that say so.
+// Only *_js.go files import syscall/js.
 func TestOnlyJSFilesImportJS(t *testing.T) {
 	for _, pkg := range []string{"h5pay/signer", "h5pay/signer/warm", "h5pay/wasm"} {
 		dir := strings.TrimPrefix(pkg, "h5pay/")
@@ -110,8 +110,8 @@ func TestOnlyJSFilesImportJS(t *testing.T) {
 	}
 }
 
-// crypto/rsa and crypto/x509 would make the Worker a quarter larger, and a signature
-// ten times as dear: docs/rsa.md.
+// crypto/rsa and crypto/x509 would make the Worker a quarter larger, and a signature would cost ten
+// times as much: docs/rsa.md.
 func TestAPIv3LinksNoRSAInTheWorker(t *testing.T) {
 	for _, dep := range goList(t, true, "-deps", "h5pay/wechat/apiv3") {
 		for _, forbidden := range []string{"crypto/rsa", "crypto/x509", "crypto/tls", "encoding/pem", "net/http"} {
@@ -122,7 +122,7 @@ func TestAPIv3LinksNoRSAInTheWorker(t *testing.T) {
 	}
 }
 
-// Every file that the documents link to is there.
+// Every file that the documents link to exists.
 func TestDocumentLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
 	for _, name := range documentFiles(t) {
@@ -138,14 +138,13 @@ func TestDocumentLinks(t *testing.T) {
 	}
 }
 
-// The document of WeChat's protocol. Comments cite its sections, as in
-// "docs/wechat.md 4.5".
+// protocolDoc describes WeChat's protocol. Comments cite its sections, as in "docs/wechat.md 4.5".
 const protocolDoc = "docs/wechat.md"
 
 // protocolDocs are its language versions.
 var protocolDocs = []string{protocolDoc, "docs/wechat.zh-CN.md"}
 
-// protocolSections returns the numbers of a version's sections, in their order.
+// protocolSections returns the section numbers of a version, in order.
 func protocolSections(t *testing.T, doc string) []string {
 	t.Helper()
 	text, err := os.ReadFile(doc)
@@ -181,7 +180,7 @@ func TestProtocolSections(t *testing.T) {
 func TestProtocolCitations(t *testing.T) {
 	var (
 		sections = protocolSections(t, protocolDoc)
-		marker   = regexp.MustCompile(`\n\s*(?://|--|\*|#)?\s*`) // a comment goes on in the next line
+		marker   = regexp.MustCompile(`\n\s*(?://|--|\*|#)?\s*`) // a comment may continue on the next line
 		citation = regexp.MustCompile(regexp.QuoteMeta(protocolDoc) + `(?: (\d+\.\d+(?:(?:, | and )\d+\.\d+)*))?`)
 	)
 	for _, file := range gitFiles(t, "*.go", "*.mjs", "*.js", "*.sql", "*.txt", "*.md") {
@@ -190,7 +189,7 @@ func TestProtocolCitations(t *testing.T) {
 		}
 		text, err := os.ReadFile(file)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // about to be moved
+			continue // deleted but still in the index
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -211,8 +210,8 @@ func TestProtocolCitations(t *testing.T) {
 	}
 }
 
-// Chapter 13 lists each code of WeChat's with the kind that the client's table
-// gives it. The list of the client's tests is compared with the table there.
+// Chapter 13 lists each of WeChat's codes with its kind in the client's table. The client's tests
+// compare their list with that table.
 func TestProtocolCodes(t *testing.T) {
 	lists := gitFiles(t, "*testdata/codes.txt")
 	if len(lists) != 1 {
@@ -246,7 +245,7 @@ func TestProtocolCodes(t *testing.T) {
 	}
 }
 
-// gitFiles returns the files that git knows, by patterns.
+// gitFiles returns the files in git that match the patterns.
 func gitFiles(t *testing.T, patterns ...string) []string {
 	t.Helper()
 	out, err := exec.Command("git", append([]string{"ls-files", "-z", "--"}, patterns...)...).Output()
@@ -278,8 +277,7 @@ func goList(t *testing.T, js bool, args ...string) []string {
 	return lines
 }
 
-// What is built is not kept: a binary that slips into a commit stays in the
-// history for ever.
+// Build results are not committed: a binary stays in the history forever.
 func TestNothingBuiltIsCommitted(t *testing.T) {
 	for _, file := range gitFiles(t) {
 		if filepath.Ext(file) == ".wasm" {
@@ -288,8 +286,8 @@ func TestNothingBuiltIsCommitted(t *testing.T) {
 	}
 }
 
-// The defaults of these settings differ between versions of wrangler, and would
-// serve the shop at further addresses.
+// The defaults of these settings differ between versions of wrangler and would serve the shop at
+// more addresses.
 func TestNoAddressBesidesTheShops(t *testing.T) {
 	text, err := os.ReadFile("wrangler.toml")
 	if err != nil {
