@@ -81,8 +81,8 @@ func TestJourneyDownloadsTheProgramOnce(t *testing.T) {
 	p.choose("test")
 	p.pay()
 	p.seesPaid()
-	if trips := counts()["/api/oauth/token"] - before["/api/oauth/token"]; trips != 1 {
-		t.Fatalf("%d trips to WeChat", trips)
+	if signIns := counts()["/api/oauth/token"] - before["/api/oauth/token"]; signIns != 1 {
+		t.Fatalf("%d trips to WeChat", signIns)
 	}
 	pages, downloads := 0, 0
 	for path, n := range counts() {

@@ -167,18 +167,18 @@ func TestForgedNotifications(t *testing.T) {
 func TestUsedCode(t *testing.T) {
 	p := newPhone(t, 0)
 	p.sees("乌龙茶")
-	landing := lastRedirect(t)
+	address := lastRedirect(t)
 
 	t.Run("with a session", func(t *testing.T) {
 		p.t = t
-		p.open(landing)
+		p.open(address)
 		p.sees("乌龙茶")
 		p.until("a clean address", `!location.search.includes("code=")`)
 	})
 	t.Run("without one", func(t *testing.T) {
 		// Another web view: the state is not its own, so it signs in again, once.
 		q := phone{newTab(t)}
-		q.open(landing)
+		q.open(address)
 		q.sees("乌龙茶")
 		q.until("a clean address", `!location.search.includes("code=")`)
 		if status, _ := q.fetch("GET", "/api/session", ""); status != 200 {

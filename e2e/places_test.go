@@ -12,9 +12,9 @@ import (
 func TestPayOnAnIPhone(t *testing.T) {
 	p := newPlace(t, wechattest.IOS)
 	p.choose("tea")
-	landing := p.eval(`new URL(performance.getEntriesByType("navigation")[0].name).pathname`)
-	if landing != "/pay" {
-		t.Errorf("the web view was loaded at %s", landing)
+	address := p.eval(`new URL(performance.getEntriesByType("navigation")[0].name).pathname`)
+	if address != "/pay" {
+		t.Errorf("the web view was loaded at %s", address)
 	}
 	p.pay()
 	p.seesPaid()
@@ -43,8 +43,8 @@ func TestPayByCode(t *testing.T) {
 	}
 }
 
-// shortCodes changes only the page. A code appears to expire within the page's renewal margin, and
-// time runs 20 times as fast, because the page does not renew a code at once.
+// shortCodes changes only the page. A code appears to expire within the page's renewal margin. Time
+// runs 20 times as fast, because the page does not renew a code at once.
 const shortCodes = `{
 	const timer = window.setTimeout.bind(window), now = Performance.prototype.now;
 	window.setTimeout = (f, ms, ...args) => timer(f, ms / 20, ...args);

@@ -80,24 +80,24 @@ func TestNoRequestCarriesTheCode(t *testing.T) {
 	if href := p.eval("location.href"); href != world.sim.PhoneURL+"/" {
 		t.Errorf("the address is %s", href)
 	}
-	landing := lastRedirect(t)
-	_, query, _ := strings.Cut(landing, "?")
+	address := lastRedirect(t)
+	_, query, _ := strings.Cut(address, "?")
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		t.Fatal(err)
 	}
 	code, state := values.Get("code"), values.Get("state")
 	if code == "" || state == "" {
-		t.Fatalf("no code in %s", landing)
+		t.Fatalf("no code in %s", address)
 	}
-	landings, kinds := 0, map[string]int{}
+	withCode, kinds := 0, map[string]int{}
 	for _, r := range log.all() {
 		kinds[r.dest]++
 		if strings.Contains(r.referer, code) || strings.Contains(r.referer, state) {
 			t.Errorf("%s %s has the code in Referer: %s", r.method, r.uri, r.referer)
 		}
 		if strings.Contains(r.uri, code) || strings.Contains(r.uri, state) {
-			landings++
+			withCode++
 			if r.method != "GET" || r.dest != "document" && r.dest != "empty" {
 				t.Errorf("%s %s (%s) has the code", r.method, r.uri, r.dest)
 			}
@@ -106,8 +106,8 @@ func TestNoRequestCarriesTheCode(t *testing.T) {
 			t.Errorf("%s %s has a query in Referer: %s", r.method, r.uri, r.referer)
 		}
 	}
-	if landings != 1 {
-		t.Errorf("%d requests have the code, want the landing alone", landings)
+	if withCode != 1 {
+		t.Errorf("%d requests have the code, want the landing alone", withCode)
 	}
 	// The test must have seen all kinds of requests.
 	for _, kind := range []string{"document", "script", "manifest", "image", "serviceworker", "empty"} {
@@ -126,14 +126,14 @@ func TestReloadForADeploymentKeepsTheCode(t *testing.T) {
 		t.Fatal(err)
 	}
 	var mu sync.Mutex
-	var landings, stale int
+	var withCode, stale int
 	proxy := httputil.NewSingleHostReverseProxy(shop)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		if r.URL.Query().Get("code") != "" && r.URL.Path == "/" {
-			landings++
+			withCode++
 		}
-		gone := landings == 1 && strings.HasPrefix(r.URL.Path, programs)
+		gone := withCode == 1 && strings.HasPrefix(r.URL.Path, programs)
 		if gone {
 			stale++
 		}
@@ -149,16 +149,16 @@ func TestReloadForADeploymentKeepsTheCode(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer world.sim.SetShop(before)
-	trips := countSignIns()
+	signIns := countSignIns()
 	// The program of the first visit is cached, so the redirected page must fetch it again.
 	p := newPlace(t, wechattest.Android, `{ const real = window.fetch; window.fetch = (url, init) => real(url, {cache: "no-store", ...init}); delete window.Worker; }`)
 	p.until("the shop", onShop)
 	mu.Lock()
 	defer mu.Unlock()
-	if landings != 2 || stale == 0 {
-		t.Errorf("%d landings, %d answers 404", landings, stale)
+	if withCode != 2 || stale == 0 {
+		t.Errorf("%d landings, %d answers 404", withCode, stale)
 	}
-	if n := countSignIns() - trips; n != 1 {
+	if n := countSignIns() - signIns; n != 1 {
 		t.Errorf("%d trips to WeChat", n)
 	}
 	if href := p.eval("location.href"); strings.Contains(href, "code=") {

@@ -232,7 +232,7 @@ func TestAnOldWeChat(t *testing.T) {
 	world.sim.ClearFaults()
 	takePhone(t, 0)
 	moveTo(t, wechattest.AndroidOld)
-	before, trips := counts(), countSignIns()
+	before, signIns := counts(), countSignIns()
 	tb := newTabWithErrors(t)
 	tb.addScript(withoutToReversed)
 	tb.open(world.sim.PhoneURL + "/?code=c1&state=s1")
@@ -246,7 +246,7 @@ func TestAnOldWeChat(t *testing.T) {
 			t.Errorf("%s was fetched", path)
 		}
 	}
-	if n := countSignIns() - trips; n != 0 {
+	if n := countSignIns() - signIns; n != 0 {
 		t.Errorf("%d trips to WeChat", n)
 	}
 }

@@ -16,10 +16,10 @@ import (
 type backEnd struct {
 	*httptest.Server
 
-	mu      sync.Mutex
-	events  map[string][]webhook.Event // by order, in order of arrival
-	refused []error
-	silent  bool // responds with an error
+	mu       sync.Mutex
+	events   map[string][]webhook.Event // by order, in order of arrival
+	rejected []error
+	silent   bool // responds with an error
 }
 
 func startBackEnd(secret string) *backEnd {
@@ -30,7 +30,7 @@ func startBackEnd(secret string) *backEnd {
 		defer b.mu.Unlock()
 		switch {
 		case err != nil || r.ContentLength < 0 || r.URL.Path != "/h5pay":
-			b.refused = append(b.refused, fmt.Errorf("%s, %d bytes: %w", r.URL, r.ContentLength, err))
+			b.rejected = append(b.rejected, fmt.Errorf("%s, %d bytes: %w", r.URL, r.ContentLength, err))
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		case b.silent:
@@ -137,7 +137,7 @@ func TestPaymentReachesTheBackEnd(t *testing.T) {
 	}
 	world.backEnd.mu.Lock()
 	defer world.backEnd.mu.Unlock()
-	for _, err := range world.backEnd.refused {
+	for _, err := range world.backEnd.rejected {
 		t.Error(err)
 	}
 }

@@ -57,8 +57,7 @@ func (s *base) begin(ctx app.Context, back func(app.Context, returnKind)) {
 }
 
 // withPageContext makes a handler that gets the screen's context. go-app drops events dispatched by
-// an element that was removed meanwhile, and a button is removed when its screen shows "one
-// moment".
+// an element that was removed meanwhile. A button is removed when its screen shows "one moment".
 func (s *base) withPageContext(on app.EventHandler) app.EventHandler {
 	return func(_ app.Context, e app.Event) { on(s.page, e) }
 }

@@ -102,7 +102,7 @@ func TestWatch(t *testing.T) {
 		answers []any
 		status  api.OrderStatus
 		code    api.Code
-		asked   int
+		queries int
 		slept   time.Duration
 	}{
 		{"paid at once", []any{paid}, api.StatusPaid, "", 1, 0},
@@ -130,8 +130,8 @@ func TestWatch(t *testing.T) {
 			if want := test.slept >= confirmTime; late > 1 || (late == 1) != want {
 				t.Errorf("it was late %d times after %v", late, test.slept)
 			}
-			if f.countCalls("GET") != test.asked || f.slept != test.slept {
-				t.Errorf("%d queries over %v, want %d over %v", f.countCalls("GET"), f.slept, test.asked, test.slept)
+			if f.countCalls("GET") != test.queries || f.slept != test.slept {
+				t.Errorf("%d queries over %v, want %d over %v", f.countCalls("GET"), f.slept, test.queries, test.slept)
 			}
 		})
 	}

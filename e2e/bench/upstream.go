@@ -56,29 +56,29 @@ func startUpstream(a account) *upstream {
 const openid = "oBenchmark0000000000000000001"
 
 // request reads a signed call after the delay. It responds to an invalid one itself.
-func (u *upstream) request(w http.ResponseWriter, r *http.Request) (given map[string]string, ok bool) {
+func (u *upstream) request(w http.ResponseWriter, r *http.Request) (values map[string]string, ok bool) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<16))
 	time.Sleep(time.Duration(u.delay.Load()))
 	fields := flat(body)
 	signed := wechat.Sign(fields, u.account.key, u.account.signType)
-	given = make(map[string]string, len(fields))
+	values = make(map[string]string, len(fields))
 	for _, f := range fields {
-		given[f.Name] = f.Value
+		values[f.Name] = f.Value
 	}
-	if err != nil || given["sign"] != signed {
-		http.Error(w, "not signed right", http.StatusBadRequest)
+	if err != nil || values["sign"] != signed {
+		http.Error(w, "wrong sign", http.StatusBadRequest)
 		return nil, false
 	}
-	return given, true
+	return values, true
 }
 
 func (u *upstream) unifiedOrder(w http.ResponseWriter, r *http.Request) {
-	given, ok := u.request(w, r)
+	values, ok := u.request(w, r)
 	if !ok {
 		return
 	}
 	u.mu.Lock()
-	o := placed{len(u.orders) + 1, given["out_trade_no"], given["total_fee"]}
+	o := placed{len(u.orders) + 1, values["out_trade_no"], values["total_fee"]}
 	u.orders[o.outTradeNo] = o
 	u.placed = append(u.placed, o)
 	u.mu.Unlock()
@@ -92,12 +92,12 @@ func (u *upstream) unifiedOrder(w http.ResponseWriter, r *http.Request) {
 
 // orderQuery reports every order as paid, because a Worker queries WeChat after a notification.
 func (u *upstream) orderQuery(w http.ResponseWriter, r *http.Request) {
-	given, ok := u.request(w, r)
+	values, ok := u.request(w, r)
 	if !ok {
 		return
 	}
 	u.mu.Lock()
-	o, ok := u.orders[given["out_trade_no"]]
+	o, ok := u.orders[values["out_trade_no"]]
 	u.mu.Unlock()
 	if !ok {
 		http.Error(w, "no such order", http.StatusNotFound)

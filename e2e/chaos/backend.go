@@ -77,16 +77,16 @@ func same(a, b webhook.Event) bool {
 // checkEvents checks that the back end received exactly one event per ID for every payment and
 // every end, and no others.
 func (c *campaign) checkEvents(all []stored, refunds []storedRefund) {
-	told := map[webhook.Type]map[string][]webhook.Event{}
+	delivered := map[webhook.Type]map[string][]webhook.Event{}
 	for _, e := range c.backend.events {
-		if told[e.Type] == nil {
-			told[e.Type] = map[string][]webhook.Event{}
+		if delivered[e.Type] == nil {
+			delivered[e.Type] = map[string][]webhook.Event{}
 		}
-		told[e.Type][e.Data.Order.OutTradeNo] = append(told[e.Type][e.Data.Order.OutTradeNo], e)
+		delivered[e.Type][e.Data.Order.OutTradeNo] = append(delivered[e.Type][e.Data.Order.OutTradeNo], e)
 	}
 	take := func(t webhook.Type, number string) []webhook.Event {
-		events := told[t][number]
-		delete(told[t], number)
+		events := delivered[t][number]
+		delete(delivered[t], number)
 		return events
 	}
 	for _, o := range all {
@@ -118,7 +118,7 @@ func (c *campaign) checkEvents(all []stored, refunds []storedRefund) {
 		if r.Status != api.RefundSucceeded {
 			continue
 		}
-		events := told[webhook.OrderRefunded][r.Number]
+		events := delivered[webhook.OrderRefunded][r.Number]
 		about := func(e webhook.Event) bool { return e.Data.Refund != nil && e.Data.Refund.ID == r.ID }
 		switch i := slices.IndexFunc(events, about); {
 		case i < 0:
@@ -129,12 +129,12 @@ func (c *campaign) checkEvents(all []stored, refunds []storedRefund) {
 			if events = slices.Delete(events, i, i+1); slices.ContainsFunc(events, about) {
 				c.note(doubled, r.Number, "the back end got two order.refunded events for refund %s", r.ID)
 			}
-			if told[webhook.OrderRefunded][r.Number] = events; len(events) == 0 {
-				delete(told[webhook.OrderRefunded], r.Number)
+			if delivered[webhook.OrderRefunded][r.Number] = events; len(events) == 0 {
+				delete(delivered[webhook.OrderRefunded], r.Number)
 			}
 		}
 	}
-	for t, left := range told {
+	for t, left := range delivered {
 		for number := range left {
 			c.note(wrong, number, "unexpected event %s", t)
 		}

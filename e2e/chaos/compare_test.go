@@ -101,7 +101,7 @@ func TestEventsMayLackUnreportedValues(t *testing.T) {
 	inside := func(o stored) stored { o.TradeType = api.TradeJSAPI; return o }
 	without := func(change func(*webhook.Order)) webhook.Order { e := full; change(&e); return e }
 	noTime, noPayer := without(func(e *webhook.Order) { e.PaidAt = 0 }), without(func(e *webhook.Order) { e.Payer = "" })
-	early, late := at.Add(time.Minute), at.Add(2*time.Hour)
+	before, late := at.Add(time.Minute), at.Add(2*time.Hour)
 	for name, test := range map[string]struct {
 		order    stored
 		event    webhook.Order
@@ -110,14 +110,14 @@ func TestEventsMayLackUnreportedValues(t *testing.T) {
 	}{
 		"all of it":                       {o, full, time.Time{}, true},
 		"no time, nothing went back":      {o, noTime, time.Time{}, false},
-		"no time, went back before":       {o, noTime, early, true},
+		"no time, went back before":       {o, noTime, before, true},
 		"no time, went back after":        {o, noTime, late, false},
-		"no payer, went back before":      {o, noPayer, early, true},
+		"no payer, went back before":      {o, noPayer, before, true},
 		"no payer, went back after":       {o, noPayer, late, false},
-		"another time, went back before":  {o, without(func(e *webhook.Order) { e.PaidAt++ }), early, false},
-		"another payer, went back before": {o, without(func(e *webhook.Order) { e.Payer = "o2" }), early, false},
-		"no payer, inside WeChat":         {inside(o), without(func(e *webhook.Order) { e.Payer, e.TradeType = "", "JSAPI" }), early, false},
-		"no time, inside WeChat":          {inside(o), without(func(e *webhook.Order) { e.PaidAt, e.TradeType = 0, "JSAPI" }), early, true},
+		"another time, went back before":  {o, without(func(e *webhook.Order) { e.PaidAt++ }), before, false},
+		"another payer, went back before": {o, without(func(e *webhook.Order) { e.Payer = "o2" }), before, false},
+		"no payer, inside WeChat":         {inside(o), without(func(e *webhook.Order) { e.Payer, e.TradeType = "", "JSAPI" }), before, false},
+		"no time, inside WeChat":          {inside(o), without(func(e *webhook.Order) { e.PaidAt, e.TradeType = 0, "JSAPI" }), before, true},
 	} {
 		if got := test.order.agrees(test.event, test.refunded); got != test.want {
 			t.Errorf("%s: %t", name, got)

@@ -37,11 +37,11 @@ func (c *campaign) finish(ctx context.Context) error {
 func (c *campaign) runUntilIdle(ctx context.Context) error {
 	open := -1
 	for limit := c.crons + 60 + len(c.checkouts) + len(c.floods.confirmed)/10; c.crons < limit; c.crons++ {
-		if heard, err := c.worker.tick(ctx, job.Reconcile); err != nil || !heard {
-			return fmt.Errorf("the job %s failed after the last fault: complete response %t, %w", job.Reconcile, heard, err)
+		if complete, err := c.worker.tick(ctx, job.Reconcile); err != nil || !complete {
+			return fmt.Errorf("the job %s failed after the last fault: complete response %t, %w", job.Reconcile, complete, err)
 		}
-		if heard, err := c.deliver(ctx); err != nil || !heard {
-			return fmt.Errorf("the job %s failed after the last fault: complete response %t, %w", job.Deliver, heard, err)
+		if complete, err := c.deliver(ctx); err != nil || !complete {
+			return fmt.Errorf("the job %s failed after the last fault: complete response %t, %w", job.Deliver, complete, err)
 		}
 		var err error
 		if open, err = c.unsettled(); err != nil {
@@ -69,20 +69,20 @@ func (c *campaign) unsettled() (int, error) {
 
 // deliver runs the timer that delivers events. It checks that strangers' orders do not delay
 // payments: while an untried event about money waits, order.closed gets a fifth of the deliveries.
-func (c *campaign) deliver(ctx context.Context) (heard bool, err error) {
+func (c *campaign) deliver(ctx context.Context) (complete bool, err error) {
 	began, before := c.wechat.Now(), c.backend.sent()
-	if heard, err = c.worker.tick(ctx, job.Deliver); !heard || err != nil {
-		return heard, err
+	if complete, err = c.worker.tick(ctx, job.Deliver); !complete || err != nil {
+		return complete, err
 	}
 	after := c.backend.sent()
 	rows, err := read[struct{ N int }](c.world, `SELECT COUNT(*) AS n FROM events
 		WHERE type <> 'order.closed' AND status = 'pending' AND blocked = 0 AND tries = 0 AND created_at < ?`, began.Add(-2*maxSkew).UnixMilli())
 	if err != nil {
 		c.note(wrong, "", "%v", err)
-		return heard, nil
+		return complete, nil
 	}
 	c.checkMoneyFirst(rows[0].N, after.all-before.all, after.closed-before.closed)
-	return heard, nil
+	return complete, nil
 }
 
 // maxQueueDeliveries is how many deliveries of queue messages may be running when the timer fires:

@@ -48,9 +48,9 @@ func (p *checkout) invoke(params *api.PayParams) (wechattest.Sheet, error) {
 	if err := json.Unmarshal(text, &call.Args); err != nil {
 		return wechattest.Sheet{}, err
 	}
-	sheet, refused := p.wechat.Invoke(call)
-	if refused != nil {
-		return wechattest.Sheet{}, fmt.Errorf("%s: %s", refused.ErrMsg, refused.ErrDesc)
+	sheet, declined := p.wechat.Invoke(call)
+	if declined != nil {
+		return wechattest.Sheet{}, fmt.Errorf("%s: %s", declined.ErrMsg, declined.ErrDesc)
 	}
 	return sheet, nil
 }
@@ -79,9 +79,9 @@ func (p *checkout) browse(link string) (wechattest.Sheet, error) {
 
 // isLate reports whether WeChat declines because the page is late: the order is paid, closed or
 // expired, or its parameters are.
-func isLate(refused error) bool {
+func isLate(declined error) bool {
 	for _, words := range []string{"已支付", "已关闭", "最晚支付成功时间", "缺少参数: total_fee", "二维码已过期", "支付请求已失效"} {
-		if strings.Contains(refused.Error(), words) {
+		if strings.Contains(declined.Error(), words) {
 			return true
 		}
 	}

@@ -173,13 +173,13 @@ func (w *world) learnTokens() {
 		if e.Kind != wechattest.EventMessage || e.Message.Kind != "access_token" {
 			continue
 		}
-		var given struct {
+		var tokens struct {
 			Access  string `json:"access_token"`
 			Refresh string `json:"refresh_token"`
 		}
-		if json.Unmarshal([]byte(e.Message.Response), &given) == nil {
-			w.secret("an access_token", given.Access)
-			w.secret("a refresh_token", given.Refresh)
+		if json.Unmarshal([]byte(e.Message.Response), &tokens) == nil {
+			w.secret("an access_token", tokens.Access)
+			w.secret("a refresh_token", tokens.Refresh)
 		}
 	}
 }

@@ -41,7 +41,7 @@ func median[T int | time.Duration](visits []visit, f func(visit) T) T {
 func ready(v visit) time.Duration { return v.ready }
 func paint(v visit) time.Duration { return v.paint }
 func sent(v visit) int            { return v.bytes }
-func asked(v visit) int           { return v.requests }
+func requestCount(v visit) int    { return v.requests }
 
 var kinds = [2]string{"first", "second"}
 
@@ -87,7 +87,7 @@ func (r results) table(line func(format string, args ...any), workers bool) {
 		}{{"h5pay", shop[i]}, {"hello world", hello[i]}} {
 			v := of.visits
 			line("| %s | %s | %d | %d | %d | %d |", kind, of.name,
-				median(v, ready)/ms, median(v, paint)/ms, median(v, sent), median(v, asked))
+				median(v, ready)/ms, median(v, paint)/ms, median(v, sent), median(v, requestCount))
 		}
 	}
 	line("")

@@ -161,11 +161,11 @@ func TestMalformedRepliesAreErrors(t *testing.T) {
 }
 
 func TestD1ThroughDatabaseSQL(t *testing.T) {
-	var asked []string
+	var args []string
 	db := sql.OpenDB(newDatabase(fakeJS(func(op op, r *reader) *message {
-		asked = nil
+		args = nil
 		for r.remaining() > 0 {
-			asked = append(asked, r.string())
+			args = append(args, r.string())
 		}
 		if op == opExec {
 			return new(message).add("").addInt(2).addInt(41).addInt(8192)
@@ -192,7 +192,7 @@ func TestD1ThroughDatabaseSQL(t *testing.T) {
 	if size := DatabaseSize(db); size != 8192 {
 		t.Errorf("%d bytes, want 8192", size)
 	}
-	if diff := cmp.Diff([]string{"DB", "UPDATE t SET a = ?", "7", "sx", "i7", "i-1", "f0.5", "n", "i1", "i0"}, asked); diff != "" {
+	if diff := cmp.Diff([]string{"DB", "UPDATE t SET a = ?", "7", "sx", "i7", "i-1", "f0.5", "n", "i1", "i0"}, args); diff != "" {
 		t.Errorf("asked (-want +got):\n%s", diff)
 	}
 
