@@ -51,7 +51,7 @@ func TestProgramIsDownloadedOnce(t *testing.T) {
 			t.Errorf("%d files came again: %+v", n, s.Requests("/assets/"))
 		}
 		if len(s.Requests("/")) == 0 || len(s.Requests("/api/products")) != 1 || len(s.Requests("/api/config")) != 1 {
-			t.Errorf("the page or an answer did not come anew, or twice: %+v", s.Requests("/"))
+			t.Errorf("want each page and response requested once per visit: %+v", s.Requests("/"))
 		}
 	}
 	for name, files := range tb.caches() {
@@ -82,7 +82,7 @@ func TestJourneyDownloadsTheProgramOnce(t *testing.T) {
 	p.pay()
 	p.seesPaid()
 	if signIns := counts()["/api/oauth/token"] - before["/api/oauth/token"]; signIns != 1 {
-		t.Fatalf("%d trips to WeChat", signIns)
+		t.Fatalf("%d redirects to WeChat", signIns)
 	}
 	pages, downloads := 0, 0
 	for path, n := range counts() {

@@ -224,7 +224,7 @@ func TestCancelledOrderIsReplacedAndClosed(t *testing.T) {
 		t.Errorf("paying it: %d %s", status, answer)
 	}
 	if b.ok("POST", api.OrderClosePath(c.Order.ID), `{}`, &o); o.Status != api.StatusClosing || len(o.Timeline) != 3 {
-		t.Errorf("the new one, given up: %+v", o)
+		t.Errorf("the new order, cancelled: %+v", o)
 	}
 }
 

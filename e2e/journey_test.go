@@ -139,7 +139,7 @@ func TestForgedNotifications(t *testing.T) {
 	p := newPhone(t, 0)
 	p.choose("juice")
 	id := p.order()
-	p.openSheet() // WeChat has the order, but nobody has paid it
+	p.openSheet() // WeChat has the order, not yet paid
 	before := orders(t)
 	for _, forge := range []string{"bad_sign", "no_sign", "wrong_amount", "other_key"} {
 		attempt, err := world.sim.Notify(outTradeNo(t, id), forge)
@@ -204,7 +204,7 @@ func TestSignInNeverLoops(t *testing.T) {
 		}
 	}
 	if authorized != 2 {
-		t.Errorf("%d trips to WeChat, want the first and one restart", authorized)
+		t.Errorf("%d redirects to WeChat, want the first and one restart", authorized)
 	}
 	world.sim.ClearFaults()
 	p.tap(`document.querySelector('[data-error] button')`)

@@ -107,7 +107,7 @@ func TestNoRequestCarriesTheCode(t *testing.T) {
 		}
 	}
 	if withCode != 1 {
-		t.Errorf("%d requests have the code, want the landing alone", withCode)
+		t.Errorf("%d requests have the code, want only that of the redirect", withCode)
 	}
 	// The test must have seen all kinds of requests.
 	for _, kind := range []string{"document", "script", "manifest", "image", "serviceworker", "empty"} {
@@ -156,10 +156,10 @@ func TestReloadForADeploymentKeepsTheCode(t *testing.T) {
 	mu.Lock()
 	defer mu.Unlock()
 	if withCode != 2 || stale == 0 {
-		t.Errorf("%d landings, %d answers 404", withCode, stale)
+		t.Errorf("%d requests with the code, %d responses with status 404", withCode, stale)
 	}
 	if n := countSignIns() - signIns; n != 1 {
-		t.Errorf("%d trips to WeChat", n)
+		t.Errorf("%d redirects to WeChat", n)
 	}
 	if href := p.eval("location.href"); strings.Contains(href, "code=") {
 		t.Errorf("the address is %s", href)

@@ -32,10 +32,10 @@ func TestSignInStopsWithoutStorage(t *testing.T) {
 			p.until("a message and a way on", `document.querySelector('[data-error="cookies"] button')`)
 			p.sees("无法保持登录状态")
 			if n := countSignIns() - before; n != 2 {
-				t.Errorf("%d trips to WeChat", n)
+				t.Errorf("%d redirects to WeChat", n)
 			}
 			if kind == wechattest.FaultFreshView {
-				p.screenshots("trip-" + kind)
+				p.screenshots("signin-" + kind)
 			}
 			world.sim.ClearFaults()
 			p.tap(button("重试"))
@@ -50,7 +50,7 @@ func TestOneFailedSignInIsRetried(t *testing.T) {
 	p := signInWith(t, wechattest.FaultFreshView, 1)
 	p.until("the shop", onShop)
 	if n := countSignIns() - before; n != 2 {
-		t.Errorf("%d trips to WeChat", n)
+		t.Errorf("%d redirects to WeChat", n)
 	}
 }
 

@@ -247,6 +247,6 @@ func TestAnOldWeChat(t *testing.T) {
 		}
 	}
 	if n := countSignIns() - signIns; n != 0 {
-		t.Errorf("%d trips to WeChat", n)
+		t.Errorf("%d redirects to WeChat", n)
 	}
 }

@@ -132,7 +132,7 @@ func TestPaymentReachesTheBackEnd(t *testing.T) {
 			}
 		}
 		if paid != 1 {
-			t.Errorf("the back end heard %d times that %s is paid", paid, other)
+			t.Errorf("the back end got %d order.paid events of %s", paid, other)
 		}
 	}
 	world.backEnd.mu.Lock()

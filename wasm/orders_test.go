@@ -118,7 +118,7 @@ func TestCancelOrder(t *testing.T) {
 		then   api.Order
 		canPay string
 	}{
-		{"given up", closing, closing, `data-status="closing"`},
+		{"cancelled", closing, closing, `data-status="closing"`},
 		{"paid after all", api.CodeOrderPaid, paidO1, `data-status="paid"`},
 		{"WeChat is busy", api.CodeWeChatBusy, pendingO1, `data-error="wechat_unavailable"`},
 	} {
@@ -211,7 +211,7 @@ func TestChangedBasketReplacesItsOrder(t *testing.T) {
 		code     api.Code
 		replaces string // the stored order to replace, afterwards
 	}{
-		{"given up", []any{api.Checkout{Order: api.Order{ID: "o2"}}}, "o2", "", ""},
+		{"cancelled", []any{api.Checkout{Order: api.Order{ID: "o2"}}}, "o2", "", ""},
 		{"paid meanwhile", []any{api.CodeOrderPaid}, "o1", "", ""},
 		{"another user's order", []any{api.CodeNotFound, api.Checkout{Order: api.Order{ID: "o2"}}}, "o2", "", ""},
 		{"offline", []any{errors.New("down")}, "", codeOffline, "o1"},

@@ -149,7 +149,7 @@ func TestQRCodeIsPolledAndRenewed(t *testing.T) {
 	}{
 		{"paid soon", time.Hour, 20, 1, false, 0},
 		{"paid with the second code", 5 * time.Minute, 100, 2, false, 3 * time.Minute},
-		{"a code at its end is given time all the same", time.Second, 50, 2, false, codeMargin},
+		{"a code about to expire is shown for a minimum time", time.Second, 50, 2, false, codeMargin},
 		{"the second one lasts as long as the order", 5 * time.Minute, 3000, 2, false, 3 * time.Minute},
 		{"no Date header", time.Hour, 1900, 2, true, codeLifetime},
 	} {

@@ -80,7 +80,7 @@ func TestSignIn(t *testing.T) {
 			script: map[string]any{token: api.CodeStateInvalid, session: me}, done: true},
 		{name: "used code, no session", response: authResponse{"c", "s"},
 			script: map[string]any{token: api.CodeCodeUsed, session: api.CodeUnauthenticated, leave: authorize}, went: true},
-		{name: "foreign state, after one trip", response: authResponse{"c", "s"}, attempts: "1",
+		{name: "foreign state, after one redirect", response: authResponse{"c", "s"}, attempts: "1",
 			script: map[string]any{token: api.CodeStateInvalid, session: api.CodeUnauthenticated, leave: authorize}, went: true},
 		{name: "expired code, a second time", response: authResponse{"c", "s"}, attempts: "2",
 			script: map[string]any{token: api.CodeCodeInvalid, session: api.CodeUnauthenticated}, code: api.CodeSignInLoop},
@@ -157,14 +157,14 @@ func TestSignInEnds(t *testing.T) {
 			return nil
 		}
 		if err := visit(authResponse{}); code(err) != api.CodeSignInLoop || f.countCalls("POST "+api.PathAuthorize) != 2 {
-			t.Errorf("%d trips, then %v", f.countCalls("POST "+api.PathAuthorize), err)
+			t.Errorf("%d redirects, then %v", f.countCalls("POST "+api.PathAuthorize), err)
 		}
 		f.calls = nil
 		if err := redirectToWeChat(t.Context(), f, 1, ""); err != nil {
 			t.Error(err)
 		}
 		if err := visit(back); code(err) != api.CodeSignInLoop || f.countCalls("POST "+api.PathAuthorize) != 2 {
-			t.Errorf("after the button %d trips, then %v", f.countCalls("POST "+api.PathAuthorize), err)
+			t.Errorf("after the button %d redirects, then %v", f.countCalls("POST "+api.PathAuthorize), err)
 		}
 	}
 }

@@ -108,16 +108,16 @@ func TestEventsMayLackUnreportedValues(t *testing.T) {
 		refunded time.Time
 		want     bool
 	}{
-		"all of it":                       {o, full, time.Time{}, true},
-		"no time, nothing went back":      {o, noTime, time.Time{}, false},
-		"no time, went back before":       {o, noTime, before, true},
-		"no time, went back after":        {o, noTime, late, false},
-		"no payer, went back before":      {o, noPayer, before, true},
-		"no payer, went back after":       {o, noPayer, late, false},
-		"another time, went back before":  {o, without(func(e *webhook.Order) { e.PaidAt++ }), before, false},
-		"another payer, went back before": {o, without(func(e *webhook.Order) { e.Payer = "o2" }), before, false},
-		"no payer, inside WeChat":         {inside(o), without(func(e *webhook.Order) { e.Payer, e.TradeType = "", "JSAPI" }), before, false},
-		"no time, inside WeChat":          {inside(o), without(func(e *webhook.Order) { e.PaidAt, e.TradeType = 0, "JSAPI" }), before, true},
+		"all of it":                      {o, full, time.Time{}, true},
+		"no time, nothing went back":     {o, noTime, time.Time{}, false},
+		"no time, refunded before":       {o, noTime, before, true},
+		"no time, went back after":       {o, noTime, late, false},
+		"no payer, refunded before":      {o, noPayer, before, true},
+		"no payer, went back after":      {o, noPayer, late, false},
+		"another time, refunded before":  {o, without(func(e *webhook.Order) { e.PaidAt++ }), before, false},
+		"another payer, refunded before": {o, without(func(e *webhook.Order) { e.Payer = "o2" }), before, false},
+		"no payer, inside WeChat":        {inside(o), without(func(e *webhook.Order) { e.Payer, e.TradeType = "", "JSAPI" }), before, false},
+		"no time, inside WeChat":         {inside(o), without(func(e *webhook.Order) { e.PaidAt, e.TradeType = 0, "JSAPI" }), before, true},
 	} {
 		if got := test.order.agrees(test.event, test.refunded); got != test.want {
 			t.Errorf("%s: %t", name, got)
@@ -133,15 +133,15 @@ func TestWrongPurchasesAreFound(t *testing.T) {
 		knownOrder string // the order ID that the buyer received
 		want       []verdict
 	}{
-		"one order":            {[]stored{mine}, "a", nil},
-		"no ID received":       {[]stored{mine}, "", nil},
-		"never stored":         {nil, "", nil},
-		"received, not stored": {nil, "a", []verdict{lost}},
-		"two orders":           {[]stored{mine, mine}, "a", []verdict{doubled}},
-		"another ID received":  {[]stored{mine}, "b", []verdict{lost}},
-		"for another price":    {[]stored{{ID: "a", Owner: "o1", Key: "k", Total: 99}}, "a", []verdict{wrong}},
-		"an order of nobody's": {[]stored{mine, {ID: "b", Owner: "o1", Key: "l"}}, "a", []verdict{wrong}},
-		"of somebody else":     {[]stored{{ID: "a", Owner: "o2", Key: "k", Total: 100}}, "a", []verdict{wrong}},
+		"one order":                   {[]stored{mine}, "a", nil},
+		"no ID received":              {[]stored{mine}, "", nil},
+		"never stored":                {nil, "", nil},
+		"received, not stored":        {nil, "a", []verdict{lost}},
+		"two orders":                  {[]stored{mine, mine}, "a", []verdict{doubled}},
+		"another ID received":         {[]stored{mine}, "b", []verdict{lost}},
+		"for another price":           {[]stored{{ID: "a", Owner: "o1", Key: "k", Total: 99}}, "a", []verdict{wrong}},
+		"an order without a purchase": {[]stored{mine, {ID: "b", Owner: "o1", Key: "l"}}, "a", []verdict{wrong}},
+		"of another buyer":            {[]stored{{ID: "a", Owner: "o2", Key: "k", Total: 100}}, "a", []verdict{wrong}},
 	} {
 		w := &world{}
 		buyer.world = w
@@ -239,12 +239,12 @@ func TestDifferingEventsAreFound(t *testing.T) {
 		"another payment":              {stored{ID: "a", Number: "N", Status: api.StatusPaid, Transaction: "4201", Total: 100}, nil, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}}, []verdict{wrong}},
 		"not paid, order.paid":         {closed, nil, []webhook.Event{{ID: "1", Type: webhook.OrderClosed, Data: about}, {ID: "2", Type: webhook.OrderPaid, Data: about}}, []verdict{wrong}},
 		"closed, no event":             {closed, nil, nil, []verdict{wrong}},
-		"nobody could pay":             {unpayable, nil, nil, nil},
+		"not payable":                  {unpayable, nil, nil, nil},
 		"not payable, order.closed":    {unpayable, nil, []webhook.Event{{ID: "1", Type: webhook.OrderClosed, Data: about}}, []verdict{wrong}},
 		"back":                         {paid, []storedRefund{refund}, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}, {ID: "2", Type: webhook.OrderRefunded, Data: back}}, nil},
 		"refunded, no event":           {paid, []storedRefund{refund}, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}}, []verdict{lost}},
 		"not refunded, order.refunded": {paid, nil, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}, {ID: "2", Type: webhook.OrderRefunded, Data: back}}, []verdict{wrong}},
-		"an order of nobody's": {stored{ID: "b", Number: "M", Status: api.StatusClosed, Prepay: "wx"}, nil,
+		"an order without a purchase": {stored{ID: "b", Number: "M", Status: api.StatusClosed, Prepay: "wx"}, nil,
 			[]webhook.Event{{ID: "1", Type: webhook.OrderClosed, Data: webhook.Data{Order: webhook.Order{OutTradeNo: "M"}}}, {ID: "2", Type: webhook.OrderPaid, Data: about}}, []verdict{wrong}},
 	} {
 		w := &world{backend: &backend{events: map[string]webhook.Event{}}}

@@ -60,7 +60,7 @@ func TestProgramDeathFailsOneRequest(t *testing.T) {
 		t.Errorf("%d died, %+v", lost.Load(), s)
 	}
 	if !strings.Contains(w.log.String(), `"msg":"request lost"`) {
-		t.Error("the log does not tell of it")
+		t.Error("the log has no line about it")
 	}
 }
 

@@ -71,7 +71,7 @@ func TestStatusOnlyFetch(t *testing.T) {
 			r.string()
 		}
 		if most := r.string(); most != "0" {
-			t.Errorf("asked for %s bytes", most)
+			t.Errorf("requested %s bytes", most)
 		}
 		return new(message).add("").addInt(204).addInt(0).add("")
 	})
@@ -88,7 +88,7 @@ func TestQueueIsNotWaitedFor(t *testing.T) {
 	var got []string
 	q := Queue{func(op op, id uint32, m []byte) {
 		if op != opEnqueue || id != 0 {
-			t.Errorf("op %d, id %d: nobody waits for a reply", op, id)
+			t.Errorf("op %d, id %d: no call waits for this reply", op, id)
 		}
 		for r := newReader(m); r.remaining() > 0; {
 			got = append(got, r.string())
@@ -127,7 +127,7 @@ func TestRateLimitSaysWhatTheBindingSays(t *testing.T) {
 	} {
 		l := RateLimit{fakeJS(func(op op, r *reader) *message {
 			if binding, key := r.string(), r.string(); op != opLimit || binding != "LIMIT" || key != "203.0.113.7" {
-				t.Errorf("asked %d %q %q", op, binding, key)
+				t.Errorf("sent %d %q %q", op, binding, key)
 			}
 			return reply
 		}), "LIMIT"}
@@ -193,7 +193,7 @@ func TestD1ThroughDatabaseSQL(t *testing.T) {
 		t.Errorf("%d bytes, want 8192", size)
 	}
 	if diff := cmp.Diff([]string{"DB", "UPDATE t SET a = ?", "7", "sx", "i7", "i-1", "f0.5", "n", "i1", "i0"}, args); diff != "" {
-		t.Errorf("asked (-want +got):\n%s", diff)
+		t.Errorf("sent (-want +got):\n%s", diff)
 	}
 
 	rows, err := db.QueryContext(t.Context(), "SELECT")
@@ -316,6 +316,6 @@ func TestEvents(t *testing.T) {
 		}
 	}
 	if r := newReader((Program{}).event(t.Context(), queue.bytes()).bytes()); r.string() == "" {
-		t.Error("a program without a queue took a batch")
+		t.Error("a program without a queue handler accepted a batch")
 	}
 }
