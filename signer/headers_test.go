@@ -47,7 +47,7 @@ func TestPolicyOfThePage(t *testing.T) {
 		"Strict-Transport-Security": "max-age=31536000",
 		"X-Content-Type-Options":    "nosniff",
 		"X-Frame-Options":           "DENY",
-		"Referrer-Policy":           "strict-origin", // no path, so no code of a sign-in
+		"Referrer-Policy":           "strict-origin", // without a path, so that no code of a sign-in is sent
 	} {
 		if headers[name] != want {
 			t.Errorf("%s: %q, want %q", name, headers[name], want)

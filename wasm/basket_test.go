@@ -69,7 +69,7 @@ func TestOneKeyForOneBasket(t *testing.T) {
 func TestClearDrafts(t *testing.T) {
 	for _, test := range []struct {
 		name       string
-		about      string // the order that ended
+		about      string // ID of the order that ended
 		status     api.OrderStatus
 		sameKey    bool
 		sameBasket bool

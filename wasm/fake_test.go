@@ -27,19 +27,19 @@ type fake struct {
 	script map[string][]any
 	calls  []string // "METHOD /path body"
 
-	signInQuery string   // what site/check.js took off the address
+	signInQuery string   // what site/check.js removed from the address
 	navigations []string // by Assign or Replace
 	invoked     int
 	reply       payReply
 	bridge      error
-	sheetOpen   chan struct{} // while it is open, the payment sheet is
+	sheetOpen   chan struct{} // the payment sheet stays open until this is closed
 	slept       time.Duration
 	copied      string
 	noCopy      error
 	miniProgram bool             // in a mini program's web view
-	now         time.Time        // the signer's clock; a nap moves it on
-	sleeps      chan struct{}    // unless nil, a nap ends when it is let
-	dialog      string           // the one that is open
+	now         time.Time        // the signer's time; Sleep advances it
+	sleeps      chan struct{}    // unless nil, each Sleep waits for a value
+	dialog      string           // the open dialog
 	key         func(string)     // from OnKey
 	onReturn    func(returnKind) // from OnReturn
 }
@@ -55,8 +55,8 @@ func newFake(t *testing.T, address string) *fake {
 	return &fake{t: t, address: u, ua: wechatUA, tag: "zh-CN", storage: map[string]string{}, script: map[string][]any{}}
 }
 
-// on adds answers: a value for 200, an api.Code for an error, an error for no
-// answer at all, an answer for anything else.
+// on adds responses for a call. A value gives status 200, an api.Code an error response, an error
+// no response, and an answer itself.
 func (f *fake) on(call string, answers ...any) *fake {
 	f.script[call] = append(f.script[call], answers...)
 	return f

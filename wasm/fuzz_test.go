@@ -27,7 +27,7 @@ func FuzzTakeAuthResponse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, query string) {
 		if strings.ContainsFunc(query, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '#' }) {
-			return // a browser escapes these
+			return // browsers escape these
 		}
 		b := newFake(t, "https://shop.example/pay")
 		b.address.RawQuery = query

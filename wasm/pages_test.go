@@ -146,7 +146,7 @@ func TestPayPage(t *testing.T) {
 	const result = "/result?order=o1"
 	for _, test := range []struct {
 		name   string
-		orders []any // answers to GET, the first at loading
+		orders []any // responses to GET; the first is for loading
 		pays   []any
 		says   string
 		went   string

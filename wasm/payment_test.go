@@ -29,7 +29,7 @@ func TestOutcomeOf(t *testing.T) {
 		"chooseWXPay:fail":                           payFailed,
 		"fail_no permission to execute":              payFailed,
 		"fail":                                       payFailed,
-		"other:ok":                                   payUnknown, // of a call that was not made
+		"other:ok":                                   payUnknown, // a reply to another call
 		"get_brand_wcpay_request:busy_-1":            payUnknown,
 		"undefined":                                  payUnknown,
 		"":                                           payUnknown,

@@ -14,7 +14,7 @@ type place int
 const (
 	inWeChat        place = iota // on a phone: shows the payment sheet
 	inDesktopWeChat              // signs in like the phone, but has no payment sheet
-	inMiniProgram                // a mini program's web view, whose bridge cannot pay
+	inMiniProgram                // a mini program's web view; its bridge cannot pay
 	inWork                       // WeCom, which has another sign-in
 	onPhone                      // a phone's browser
 	onDesktop                    // a desktop's browser

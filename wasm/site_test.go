@@ -138,7 +138,7 @@ func TestWriteSite(t *testing.T) {
 
 var (
 	reference = regexp.MustCompile(`(?:src|href|data-wasm)="(/[^"]+)"`)
-	// anyHost finds addresses of other hosts and of the machine that built the site.
+	// anyHost matches addresses of other hosts and of the machine that built the site.
 	anyHost = regexp.MustCompile(`(?:https?:)?//[a-zA-Z0-9.-]+\.[a-z]{2,}[^"'\s)]*|127\.0\.0\.1`)
 )
 

@@ -45,19 +45,19 @@ func program() int {
 	return 0
 }
 
-// plan says how much to measure.
+// plan is the extent of the measurement.
 type plan struct {
 	requests, rounds, colds int
 	delay                   time.Duration
 }
 
-// setting is under what load a flow is measured.
+// setting is the load under which a flow is measured.
 type setting struct {
 	conns int
 	delay time.Duration
 }
 
-// The Workers. The first is ours; ratios are to the others.
+// names are the Workers. Ratios in the report compare the first with the others.
 var names = []string{"signer", "stock", "javascript"}
 
 func run(ctx context.Context, p plan, report string) error {
@@ -85,7 +85,7 @@ func run(ctx context.Context, p plan, report string) error {
 	up := startUpstream(account{env["WECHAT_APPID"], env["WECHAT_MCH_ID"], wechat.Secret(env["WECHAT_API_KEY"]), wechat.SignType(env["WECHAT_SIGN_TYPE"])})
 	defer up.Close()
 	env["WECHAT_BASE_URL"] = up.URL
-	env["UNPAID_LIMITS"] = "1000000,1000000,1000000,1000000" // a few buyers make all the orders
+	env["UNPAID_LIMITS"] = "1000000,1000000,1000000,1000000" // a few buyers create all orders
 	sql, err := stack.SchemaFiles(root)
 	if err != nil {
 		return err
@@ -112,7 +112,7 @@ func run(ctx context.Context, p plan, report string) error {
 		defer d.close()
 		drivers = append(drivers, d)
 	}
-	// All have the same SESSION_KEY, so one sign-in does for all.
+	// All Workers have the same SESSION_KEY and accept the same cookie.
 	cookie, err := drivers[0].signIn(ctx)
 	if err != nil {
 		return err
@@ -169,7 +169,7 @@ func run(ctx context.Context, p plan, report string) error {
 	return os.WriteFile(filepath.Join(report, "benchmarks.md"), []byte(text), 0o644)
 }
 
-// round sends one round of both flows and keeps what it measured.
+// round runs one round of both flows and adds its measurements to r.
 func (d *driver) round(ctx context.Context, p plan, s setting, keep bool, r *results) error {
 	n := p.requests
 	if d.name == "stock" {
@@ -191,7 +191,7 @@ func (d *driver) round(ctx context.Context, p plan, s setting, keep bool, r *res
 	return nil
 }
 
-// buildStock makes the Worker of the same handlers behind the library's entry.
+// buildStock builds the Worker with the same handlers behind the library's entry.
 func buildStock(ctx context.Context, dir string) error {
 	for _, args := range [][]string{
 		{"run", "github.com/syumai/workers/cmd/workers-assets-gen", "-mode=go", "-o", dir},

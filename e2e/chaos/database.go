@@ -154,7 +154,7 @@ func read[Row any](w *world, statement string, args ...any) ([]Row, error) {
 		if rows, err = readOnce[Row](w, body); !errors.Is(err, errNoAnswer) {
 			return rows, err
 		}
-		time.Sleep(50 * time.Millisecond) // until the death is known
+		time.Sleep(50 * time.Millisecond) // until the end of D1 is noticed
 	}
 	return nil, fmt.Errorf("reading D1: %w", err)
 }

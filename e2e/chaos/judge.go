@@ -12,7 +12,7 @@ type verdict string
 
 // The verdicts.
 const (
-	lost    verdict = "lost"    // WeChat has the money, the shop does not know
+	lost    verdict = "lost"    // WeChat received the money, but the shop does not know
 	doubled verdict = "doubled" // one purchase became two orders, payments or events
 	wrong   verdict = "wrong"   // any other broken guarantee
 )

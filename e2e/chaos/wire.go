@@ -56,7 +56,7 @@ func (w *world) injectFailures(at site, name func(*http.Request, []byte) string,
 		}
 		maps.Copy(rw.Header(), answer.Header())
 		rw.WriteHeader(answer.Code)
-		rw.Write(answer.Body.Bytes()) // an error means that workerd is dead
+		rw.Write(answer.Body.Bytes()) // an error means that workerd has ended
 	})
 }
 

@@ -31,7 +31,7 @@ type worker struct {
 	allowed500 atomic.Int64 // kills, and failures of D1 that explain a status 500
 	requests   atomic.Int64
 	turns      atomic.Int64 // of the machines
-	calm       bool         // all machines have the right time
+	calm       bool         // all machines have the correct time
 	lost       atomic.Int64 // requests without a response because workerd was killed
 
 	mu        sync.Mutex

@@ -22,7 +22,7 @@ const (
 // link is shared by all connections of a phone.
 type link struct {
 	mu   sync.Mutex
-	free time.Time // when the last byte so far has arrived
+	free time.Time // when the last byte so far arrives
 }
 
 // send waits until n bytes have been transmitted.

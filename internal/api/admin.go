@@ -113,7 +113,7 @@ const (
 	EventDead      EventStatus = "dead"      // the last attempt failed; the operator can replay it
 )
 
-// Event is an entry of the outbox.
+// Event is an event in the outbox.
 type Event struct {
 	ID          string      `json:"id"`
 	Type        EventType   `json:"type"`

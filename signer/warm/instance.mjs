@@ -18,7 +18,7 @@ export class Instance {
   #wasm;
   #calls = new Map(); // id -> AbortController of a running fetch
   #message; // for the next take
-  #event; // being served: {resolve, reject, read}
+  #event; // the current event: {resolve, reject, read}
   dead = false;
   served = 0; // number of events
   lastUsed = 0; // last acquired or released, in Unix ms

@@ -71,7 +71,7 @@ func Get(string) (*Response, error) {
 // NotFound responds with status 404 and no body.
 func NotFound(w ResponseWriter, _ *Request) { w.WriteHeader(StatusNotFound) }
 
-// Dir is a folder that FileServer does not open.
+// Dir is a folder, which FileServer ignores.
 type Dir string
 
 // FileServer returns a handler that responds with 404.
