@@ -288,7 +288,7 @@ func TestNothingBuiltIsCommitted(t *testing.T) {
 
 // The defaults of these settings differ between versions of wrangler and would serve the shop at
 // more addresses.
-func TestNoAddressBesidesTheShops(t *testing.T) {
+func TestShopHasOneAddress(t *testing.T) {
 	text, err := os.ReadFile("wrangler.toml")
 	if err != nil {
 		t.Fatal(err)

@@ -21,7 +21,7 @@ func TestBasketCounts(t *testing.T) {
 }
 
 // Back from the pay page and forward again gives the same order.
-func TestBackIsTheSameOrder(t *testing.T) {
+func TestBackKeepsTheOrder(t *testing.T) {
 	p := newPhone(t, 1)
 	p.choose("juice")
 	id := p.order()

@@ -228,7 +228,7 @@ func TestScriptsAreTurnedOff(t *testing.T) {
 
 // WeChat with an engine of 2019 shows that it is too old. It downloads nothing and does not sign
 // in.
-func TestAnOldWeChat(t *testing.T) {
+func TestOldWeChat(t *testing.T) {
 	world.sim.ClearFaults()
 	takePhone(t, 0)
 	moveTo(t, wechattest.AndroidOld)

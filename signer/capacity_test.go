@@ -126,7 +126,7 @@ func wantFull(t *testing.T, res *http.Response) {
 
 // When all call slots are taken, further calls get 503. Notifications use the reserve, and files
 // are served.
-func TestFullOfCalls(t *testing.T) {
+func TestCallLimit(t *testing.T) {
 	release := make(chan struct{})
 	var inside atomic.Int32
 	calls := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -215,7 +215,7 @@ func TestBodiesReachTheHandlerUnchanged(t *testing.T) {
 
 // Above the connection limit the server accepts only notifications. Above the reserve it answers
 // 503 and closes the connection. Closed connections release their slots.
-func TestFullOfConnections(t *testing.T) {
+func TestConnectionLimit(t *testing.T) {
 	s := serveLimited(t, nothing, nothing, func(c *capacity) { c.conns, c.reserveConns = 20, 4 })
 	var held []*net.TCPConn
 	for range 20 {

@@ -27,7 +27,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-func TestNativeSignerAnswers(t *testing.T) {
+func TestNativeSignerResponds(t *testing.T) {
 	env := exampleEnv(t)
 	calls := newApp(platform{
 		getenv: func(name string) string { return env[name] }, db: testDB(t), doer: http.DefaultClient,

@@ -123,7 +123,7 @@ func TestDeliverySignal(t *testing.T) {
 	}
 }
 
-func TestBellIsNotNeeded(t *testing.T) {
+func TestDeliveryRunsWithoutASignal(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	looks := 0
 	newDeliverySignal().run(ctx, time.Millisecond, func() {

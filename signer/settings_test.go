@@ -134,7 +134,7 @@ func TestRefundFromBalance(t *testing.T) {
 	}
 }
 
-func TestSellingIsOnUnlessItIsOff(t *testing.T) {
+func TestSellingDefaultsToOn(t *testing.T) {
 	env := exampleEnv(t)
 	for value, off := range map[string]bool{"": false, "on": false, "off": true} {
 		env["SELLING"] = value
@@ -190,7 +190,7 @@ func TestWebhookSettings(t *testing.T) {
 	}
 }
 
-func TestBadSettingIsNamedAndNotShown(t *testing.T) {
+func TestBadSettingIsNamedWithoutItsValue(t *testing.T) {
 	for _, test := range []struct{ name, value string }{
 		{"SHOP_NAME", ""},
 		{"SHOP_URL", ""},

@@ -31,7 +31,7 @@ var (
 	mwebCheckoutO1 = api.Checkout{Order: mwebO1, MWebURL: "https://wx.tenpay.com/x?prepay_id=1"}
 )
 
-func TestTrade(t *testing.T) {
+func TestTradeType(t *testing.T) {
 	all := []api.TradeType{api.TradeMWEB, api.TradeJSAPI, api.TradeNative}
 	for _, test := range []struct {
 		place    place

@@ -111,7 +111,7 @@ func TestShopFails(t *testing.T) {
 	shows(t, p, "去支付 (1)")
 }
 
-func TestShopReturnsToWhatDidNotLoad(t *testing.T) {
+func TestShopReloadsAfterAFailure(t *testing.T) {
 	f := newFake(t, "https://shop.example/").on(getSession, errors.New("down"), me).
 		on(getConfig, shopConfig).on(getProducts, catalogue)
 	p := newShopPage(f)
@@ -340,7 +340,7 @@ func TestResultPage(t *testing.T) {
 	}
 }
 
-func TestResultPageAsksAgain(t *testing.T) {
+func TestResultPageQueriesAgain(t *testing.T) {
 	f := newFake(t, "https://shop.example/result?order=o1").on(getO1, pendingO1)
 	p := newResultPage(f)
 	client := mount(t, p)

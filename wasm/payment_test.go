@@ -157,7 +157,7 @@ func TestOrderParam(t *testing.T) {
 	}
 }
 
-func TestDoubt(t *testing.T) {
+func TestResolveUnknown(t *testing.T) {
 	pending, unpaid := api.Order{ID: "o1", Status: api.StatusPending}, api.Order{ID: "o1", Status: api.StatusPending, NotPaid: true}
 	paid := api.Order{ID: "o1", Status: api.StatusPaid}
 	for _, test := range []struct {

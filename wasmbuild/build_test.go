@@ -17,7 +17,7 @@ import (
 // TestMain ends every process that a test started.
 func TestMain(m *testing.M) { cleanup.Main(m.Run) }
 
-func TestBuildLeavesOut(t *testing.T) {
+func TestBuildOmits(t *testing.T) {
 	for _, test := range []struct {
 		kind, pkg string
 		there     string   // a function that the program has
@@ -60,7 +60,7 @@ func TestBuildLeavesOut(t *testing.T) {
 	}
 }
 
-func TestFailedBuildSaysWhatToDo(t *testing.T) {
+func TestFailedBuildNamesTheFix(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "none.wasm")
 	if err := build(out, kinds["page"], "h5pay/none"); err == nil || !strings.Contains(err.Error(), "wasmbuild/crypto/tls") {
 		t.Errorf("got %v", err)

@@ -75,7 +75,7 @@ func program() int {
 	return 0
 }
 
-func TestWhateverWayAProgramEnds(t *testing.T) {
+func TestCleanupAfterEveryKindOfEnd(t *testing.T) {
 	for name, signal := range map[string]syscall.Signal{
 		"return": 0, "exit": 0, "panic": 0,
 		"SIGINT": syscall.SIGINT, "SIGTERM": syscall.SIGTERM, "SIGKILL": syscall.SIGKILL, "SIGHUP": syscall.SIGHUP, "SIGQUIT": syscall.SIGQUIT,
@@ -127,7 +127,7 @@ func TestRunWithinARun(t *testing.T) {
 	checkGone(t, outer)
 }
 
-func TestTidyProgramKeepsItsStatus(t *testing.T) {
+func TestCleanProgramKeepsItsStatus(t *testing.T) {
 	t.Parallel()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), programVariable+"=tidy")

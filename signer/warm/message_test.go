@@ -31,7 +31,7 @@ func TestMessageKeepsItsFields(t *testing.T) {
 	}
 }
 
-func TestReaderRefusesBadNumbers(t *testing.T) {
+func TestReaderRejectsBadNumbers(t *testing.T) {
 	for _, text := range []string{"", "x", "1.5", "99999999999999999999"} {
 		if r := newReader(new(message).add(text).bytes()); r.int() != 0 || r.err == nil {
 			t.Errorf("%q is taken for a number", text)

@@ -84,7 +84,7 @@ func TestStatusOnlyFetch(t *testing.T) {
 	}
 }
 
-func TestQueueIsNotWaitedFor(t *testing.T) {
+func TestQueueSendDoesNotWait(t *testing.T) {
 	var got []string
 	q := Queue{func(op op, id uint32, m []byte) {
 		if op != opEnqueue || id != 0 {
@@ -118,7 +118,7 @@ func TestFetchEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestRateLimitSaysWhatTheBindingSays(t *testing.T) {
+func TestRateLimitReturnsTheBindingsResult(t *testing.T) {
 	for want, reply := range map[string]*message{
 		"true <nil>":                  new(message).add("").addInt(1),
 		"false <nil>":                 new(message).add("").addInt(0),
@@ -220,7 +220,7 @@ func TestD1ThroughDatabaseSQL(t *testing.T) {
 	}
 }
 
-func TestD1RefusesWhatItWouldChange(t *testing.T) {
+func TestD1RejectsValuesItWouldChange(t *testing.T) {
 	db := sql.OpenDB(newDatabase(fakeJS(func(op, *reader) *message {
 		t.Error("it was sent")
 		return new(message).add("")
