@@ -10,7 +10,7 @@ import (
 // beijing is the time zone of WeChat's days.
 var beijing = time.FixedZone("CST", 8*3600)
 
-// bills lets the days end and compares every day's bill with the orders. The bill must reveal
+// bills advances the time past the last days and compares every day's bill with the orders. The bill must reveal
 // refunds made past the shop whose notifications were lost. After that it must agree.
 func (c *campaign) bills() {
 	ledger := c.wechat.Ledger()
