@@ -114,7 +114,7 @@ func TestPlaceOrder(t *testing.T) {
 		{"WeChat is busy", []any{api.CodeWeChatBusy}, "", api.CodeWeChatBusy, 1, 1},
 		{"signed out", []any{api.CodeUnauthenticated}, "", api.CodeUnauthenticated, 1, 1},
 		{"sold out", []any{api.CodeProductGone}, "", api.CodeProductGone, 1, 1},
-		{"a portal answers", []any{answer{Status: 200, Body: []byte("{}")}}, "", codeBadResponse, 1, 1},
+		{"a portal answers", []any{response{Status: 200, Body: []byte("{}")}}, "", codeBadResponse, 1, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFake(t, "https://shop.example/").on(place, test.answers...)

@@ -35,7 +35,7 @@ type browser interface {
 
 	// Fetch makes one call to the signer with its cookies. A nil body sends no body. It returns an
 	// error if no response arrived.
-	Fetch(ctx context.Context, method, path string, body []byte) (answer, error)
+	Fetch(ctx context.Context, method, path string, body []byte) (response, error)
 
 	// OnReturn calls f whenever the user returns to this page without a reload, until stop is
 	// called.
@@ -80,8 +80,8 @@ type payReply struct {
 	ErrDesc string // the reason in the user's language; most clients omit it
 }
 
-// answer is a response that Fetch received.
-type answer struct {
+// response is a response that Fetch received.
+type response struct {
 	Status int
 	Body   []byte
 	Date   string // the Date header

@@ -63,7 +63,7 @@ func (webView) SetDocumentLang(tag string) {
 	js.Global().Get("document").Get("documentElement").Set("lang", tag)
 }
 
-func (w webView) Fetch(ctx context.Context, method, path string, body []byte) (got answer, err error) {
+func (w webView) Fetch(ctx context.Context, method, path string, body []byte) (got response, err error) {
 	defer catch(&err)
 	defer func() { w.clock.set(got.Date) }()
 	if got, ok := takePrefetched(ctx, method, path); ok {
@@ -79,18 +79,18 @@ func (w webView) Fetch(ctx context.Context, method, path string, body []byte) (g
 }
 
 // receive waits for the response to a fetch.
-func receive(ctx context.Context, promise, abort js.Value) (answer, error) {
+func receive(ctx context.Context, promise, abort js.Value) (response, error) {
 	cancel := func() { abort.Call("abort") }
 	res, err := await(ctx, promise, cancel)
 	if err != nil {
-		return answer{}, err
+		return response{}, err
 	}
 	content, err := await(ctx, res.Call("text"), cancel)
 	if err != nil {
-		return answer{}, err
+		return response{}, err
 	}
 	date := str(res.Get("headers").Call("get", "date"))
-	return answer{Status: res.Get("status").Int(), Body: []byte(content.String()), Date: date}, nil
+	return response{Status: res.Get("status").Int(), Body: []byte(content.String()), Date: date}, nil
 }
 
 // str returns the string in v, "" if v is not a string.

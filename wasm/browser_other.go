@@ -41,8 +41,8 @@ func (noBrowser) Now() time.Time                     { return time.Time{} }
 func (noBrowser) InMiniProgram(context.Context) bool { return false }
 func (noBrowser) Copy(context.Context, string) error { return errNoBrowser }
 
-func (noBrowser) Fetch(context.Context, string, string, []byte) (answer, error) {
-	return answer{}, errNoBrowser
+func (noBrowser) Fetch(context.Context, string, string, []byte) (response, error) {
+	return response{}, errNoBrowser
 }
 
 func (noBrowser) InvokePay(context.Context, api.PayParams) (payReply, error) {

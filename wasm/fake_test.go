@@ -106,9 +106,9 @@ func (f *fake) Remember(key, value string) {
 	}
 }
 
-func (f *fake) Fetch(ctx context.Context, method, path string, body []byte) (answer, error) {
+func (f *fake) Fetch(ctx context.Context, method, path string, body []byte) (response, error) {
 	if err := ctx.Err(); err != nil {
-		return answer{}, err
+		return response{}, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -117,25 +117,25 @@ func (f *fake) Fetch(ctx context.Context, method, path string, body []byte) (ans
 	answers := f.script[call]
 	if len(answers) == 0 {
 		f.t.Errorf("unexpected call %s %s", call, body)
-		return answer{}, errors.New("not in the script")
+		return response{}, errors.New("not in the script")
 	}
 	if len(answers) > 1 {
 		f.script[call] = answers[1:]
 	}
 	switch a := answers[0].(type) {
 	case error:
-		return answer{}, a
-	case answer:
+		return response{}, a
+	case response:
 		return a, nil
 	case api.Code:
 		text, _ := json.Marshal(api.Error{Code: a, Message: "scripted", RequestID: "request-1"})
-		return answer{Status: a.Status(), Body: text}, nil
+		return response{Status: a.Status(), Body: text}, nil
 	default:
 		text, err := json.Marshal(a)
 		if err != nil {
 			f.t.Error(err)
 		}
-		return answer{Status: 200, Body: text}, nil
+		return response{Status: 200, Body: text}, nil
 	}
 }
 

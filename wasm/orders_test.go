@@ -47,7 +47,7 @@ func TestOrdersPage(t *testing.T) {
 
 func TestSignOut(t *testing.T) {
 	f := newFake(t, "https://shop.example/orders").on(getOrders, api.OrderList{Orders: []api.Order{pendingO1}}).on(getSession, me).
-		on("DELETE "+api.PathSession, answer{Status: 204})
+		on("DELETE "+api.PathSession, response{Status: 204})
 	// The basket, drafts of it and of entered amounts, and the page's other keys.
 	basket{"tea": 2}.save(f)
 	for _, d := range []draft{{f, ""}, {f, "tip"}, {f, "test"}} {

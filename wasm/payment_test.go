@@ -43,28 +43,28 @@ func TestOutcomeOf(t *testing.T) {
 func TestPay(t *testing.T) {
 	params := api.Checkout{Pay: &api.PayParams{AppID: "wx"}}
 	for _, test := range []struct {
-		name   string
-		answer any
-		says   payReply
-		bridge error
-		want   outcome
-		reason string
-		code   api.Code
-		opened int
+		name     string
+		response any
+		says     payReply
+		bridge   error
+		want     outcome
+		reason   string
+		code     api.Code
+		opened   int
 	}{
-		{name: "paid", answer: params, says: payReply{ErrMsg: "get_brand_wcpay_request:ok"}, want: payOK, opened: 1},
-		{name: "cancelled", answer: params, says: payReply{ErrMsg: "get_brand_wcpay_request:cancel", ErrDesc: "x"}, want: payCancelled, opened: 1},
-		{name: "failed", answer: params, says: payReply{ErrMsg: "get_brand_wcpay_request:fail", ErrDesc: "支付验证签名失败"},
+		{name: "paid", response: params, says: payReply{ErrMsg: "get_brand_wcpay_request:ok"}, want: payOK, opened: 1},
+		{name: "cancelled", response: params, says: payReply{ErrMsg: "get_brand_wcpay_request:cancel", ErrDesc: "x"}, want: payCancelled, opened: 1},
+		{name: "failed", response: params, says: payReply{ErrMsg: "get_brand_wcpay_request:fail", ErrDesc: "支付验证签名失败"},
 			want: payFailed, reason: "支付验证签名失败", opened: 1},
-		{name: "an unknown reply", answer: params, says: payReply{ErrMsg: "huh"}, want: payUnknown, reason: "huh", opened: 1},
-		{name: "no words", answer: params, says: payReply{}, want: payUnknown, opened: 1},
-		{name: "no bridge", answer: params, bridge: errors.New("late"), code: codeBridge, opened: 1},
-		{name: "paid before", answer: api.CodeOrderPaid, code: api.CodeOrderPaid},
-		{name: "nothing to pay", answer: api.Checkout{}, want: payOK},
-		{name: "expired", answer: api.CodeOrderNotPayable, code: api.CodeOrderNotPayable},
-		{name: "a portal answers", answer: answer{Status: 200, Body: []byte("<html>")}, code: codeBadResponse},
+		{name: "an unknown reply", response: params, says: payReply{ErrMsg: "huh"}, want: payUnknown, reason: "huh", opened: 1},
+		{name: "no words", response: params, says: payReply{}, want: payUnknown, opened: 1},
+		{name: "no bridge", response: params, bridge: errors.New("late"), code: codeBridge, opened: 1},
+		{name: "paid before", response: api.CodeOrderPaid, code: api.CodeOrderPaid},
+		{name: "nothing to pay", response: api.Checkout{}, want: payOK},
+		{name: "expired", response: api.CodeOrderNotPayable, code: api.CodeOrderNotPayable},
+		{name: "a portal answers", response: response{Status: 200, Body: []byte("<html>")}, code: codeBadResponse},
 	} {
-		f := newFake(t, "https://shop.example/pay?order=o1").on("POST /api/orders/o1/pay", test.answer)
+		f := newFake(t, "https://shop.example/pay?order=o1").on("POST /api/orders/o1/pay", test.response)
 		f.reply, f.bridge = test.says, test.bridge
 		got, reason, err := pay(t.Context(), f, "o1", false)
 		if got != test.want || reason != test.reason || code(err) != test.code || f.invoked != test.opened {
@@ -111,7 +111,7 @@ func TestWatch(t *testing.T) {
 		{"never paid", []any{pending}, api.StatusPending, "", 11, 90 * time.Second},
 		{"offline for a moment", []any{errors.New("down"), paid}, api.StatusPaid, "", 2, time.Second},
 		{"offline", []any{errors.New("down")}, "", codeOffline, 11, 90 * time.Second},
-		{"garbled for a moment", []any{answer{Status: 200, Body: []byte("{}")}, answer{Status: 502, Body: []byte("<html>")}, paid}, api.StatusPaid, "", 3, 2 * time.Second},
+		{"garbled for a moment", []any{response{Status: 200, Body: []byte("{}")}, response{Status: 502, Body: []byte("<html>")}, paid}, api.StatusPaid, "", 3, 2 * time.Second},
 		{"WeChat is busy for a moment", []any{api.CodeWeChatBusy, paid}, api.StatusPaid, "", 2, time.Second},
 		{"failed", []any{api.Order{ID: "o1", Status: api.StatusFailed}}, api.StatusFailed, "", 1, 0},
 		{"not theirs", []any{api.CodeNotFound}, "", api.CodeNotFound, 1, 0},

@@ -8,17 +8,17 @@ import (
 // takePrefetched returns the response to a call that site/first.js made while the program was
 // loading, once. It returns false if there is none or the call failed; the program then makes the
 // call.
-func takePrefetched(ctx context.Context, method, path string) (answer, bool) {
+func takePrefetched(ctx context.Context, method, path string) (response, bool) {
 	startup := member(js.Global(), "startup")
 	if method != "GET" || startup.Type() != js.TypeObject {
-		return answer{}, false
+		return response{}, false
 	}
 	call := startup.Get(path)
 	if call.Type() != js.TypeObject {
-		return answer{}, false
+		return response{}, false
 	}
 	startup.Delete(path)
-	got, err := receive(ctx, call.Get("answer"), call.Get("abort"))
+	got, err := receive(ctx, call.Get("response"), call.Get("abort"))
 	return got, err == nil
 }
 

@@ -65,24 +65,24 @@ func (d *driver) post(ctx context.Context, path, contentType string, body []byte
 		return nil, nil, err
 	}
 	defer res.Body.Close()
-	answer, err := io.ReadAll(res.Body)
+	response, err := io.ReadAll(res.Body)
 	if err != nil {
 		return nil, nil, err
 	}
 	if res.StatusCode != http.StatusOK {
-		return nil, nil, fmt.Errorf("%s: %s %s: %s", d.name, path, res.Status, answer)
+		return nil, nil, fmt.Errorf("%s: %s %s: %s", d.name, path, res.Status, response)
 	}
-	return answer, res, nil
+	return response, res, nil
 }
 
 // signIn returns a session cookie. Every Worker with the same SESSION_KEY accepts it.
 func (d *driver) signIn(ctx context.Context) (string, error) {
-	answer, res, err := d.post(ctx, api.PathAuthorize, asJSON, []byte(`{"return_to":"/"}`))
+	response, res, err := d.post(ctx, api.PathAuthorize, asJSON, []byte(`{"return_to":"/"}`))
 	if err != nil {
 		return "", err
 	}
 	var begun api.AuthorizeResponse
-	if err := json.Unmarshal(answer, &begun); err != nil {
+	if err := json.Unmarshal(response, &begun); err != nil {
 		return "", err
 	}
 	u, err := url.Parse(begun.URL)
@@ -114,12 +114,12 @@ func cookies(res *http.Response) string {
 // createOrder creates one order.
 func (d *driver) createOrder(ctx context.Context) error {
 	body := fmt.Appendf(nil, `{"items":[{"product_id":"tea","quantity":2},{"product_id":"cake","quantity":1}],"trade_type":"JSAPI","client_key":"%s-%016d"}`, d.name, d.keys.Add(1))
-	answer, _, err := d.post(ctx, api.PathOrders, asJSON, body)
+	response, _, err := d.post(ctx, api.PathOrders, asJSON, body)
 	if err != nil {
 		return err
 	}
 	var got api.Checkout
-	if err := json.Unmarshal(answer, &got); err != nil {
+	if err := json.Unmarshal(response, &got); err != nil {
 		return err
 	}
 	if got.Pay == nil || got.Order.Total < 1 || !strings.HasPrefix(got.Pay.Package, "prepay_id=wx") {
@@ -130,9 +130,9 @@ func (d *driver) createOrder(ctx context.Context) error {
 
 // notify sends a notification that an order is paid.
 func (d *driver) notify(ctx context.Context, o placed) error {
-	answer, _, err := d.post(ctx, api.PathNotifyPay, "text/xml", d.up.notification(o))
-	if err == nil && !bytes.Contains(answer, []byte("SUCCESS")) {
-		return fmt.Errorf("%s: notification: want SUCCESS, got %s", d.name, answer)
+	response, _, err := d.post(ctx, api.PathNotifyPay, "text/xml", d.up.notification(o))
+	if err == nil && !bytes.Contains(response, []byte("SUCCESS")) {
+		return fmt.Errorf("%s: notification: want SUCCESS, got %s", d.name, response)
 	}
 	return err
 }

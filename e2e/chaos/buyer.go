@@ -42,25 +42,25 @@ func newBuyer(w *world, user wechattest.User) *buyer {
 	}}
 }
 
-// answer is the result of a call.
-type answer struct {
+// response is the result of a call.
+type response struct {
 	status int
 	body   []byte
 	api.Error
 }
 
-// errNoAnswer is the error of a call without a response because workerd was killed.
-var errNoAnswer = errors.New("no response")
+// errNoResponse is the error of a call without a response because workerd was killed.
+var errNoResponse = errors.New("no response")
 
 // call makes a call as the shop's page does. It decodes a response with status 200 into result.
-func (b *buyer) call(method, path string, body, result any) (answer, error) {
+func (b *buyer) call(method, path string, body, result any) (response, error) {
 	text, err := json.Marshal(body)
 	if err != nil {
-		return answer{}, err
+		return response{}, err
 	}
 	req, err := http.NewRequest(method, b.shop+path, bytes.NewReader(text))
 	if err != nil {
-		return answer{}, err
+		return response{}, err
 	}
 	if method != http.MethodGet {
 		req.Header.Set("Content-Type", "application/json")
@@ -75,12 +75,12 @@ func (b *buyer) call(method, path string, body, result any) (answer, error) {
 	}
 	res, err := b.client.Do(req)
 	if err != nil {
-		return answer{}, errNoAnswer
+		return response{}, errNoResponse
 	}
 	defer res.Body.Close()
-	a := answer{status: res.StatusCode}
+	a := response{status: res.StatusCode}
 	if a.body, err = io.ReadAll(res.Body); err != nil {
-		return answer{}, errNoAnswer
+		return response{}, errNoResponse
 	}
 	into := result
 	if a.status != http.StatusOK {
@@ -97,14 +97,14 @@ const tries = 5
 
 // mustCall repeats a call while there is no response or WeChat is busy, and signs in if the session
 // has ended. A code that is not in allowed is a finding.
-func (b *buyer) mustCall(method, path string, body, result any, allowed ...api.Code) (answer, bool) {
+func (b *buyer) mustCall(method, path string, body, result any, allowed ...api.Code) (response, bool) {
 	for i := range tries {
 		if i >= 2 {
 			b.d1.await() // a person tries again later
 		}
 		a, err := b.call(method, path, body, result)
 		switch {
-		case errors.Is(err, errNoAnswer):
+		case errors.Is(err, errNoResponse):
 		case err != nil:
 			b.note(wrong, "", "%s %s: %v", method, path, err)
 			return a, false
@@ -125,7 +125,7 @@ func (b *buyer) mustCall(method, path string, body, result any, allowed ...api.C
 			return a, false
 		}
 	}
-	return answer{}, false
+	return response{}, false
 }
 
 // guest reports whether the buyer is a guest.

@@ -151,7 +151,7 @@ func read[Row any](w *world, statement string, args ...any) ([]Row, error) {
 	for range tries {
 		w.d1.await()
 		var rows []Row
-		if rows, err = readOnce[Row](w, body); !errors.Is(err, errNoAnswer) {
+		if rows, err = readOnce[Row](w, body); !errors.Is(err, errNoResponse) {
 			return rows, err
 		}
 		time.Sleep(50 * time.Millisecond) // until the end of D1 is noticed
@@ -163,12 +163,12 @@ func read[Row any](w *world, statement string, args ...any) ([]Row, error) {
 func readOnce[Row any](w *world, body []byte) ([]Row, error) {
 	res, err := w.d1Client.Post("http://"+w.d1.address()+"/query?resultsFormat=ARRAY_OF_OBJECTS", "application/json", bytes.NewReader(body))
 	if err != nil {
-		return nil, errNoAnswer
+		return nil, errNoResponse
 	}
 	defer res.Body.Close()
 	var text json.RawMessage
 	if err := json.NewDecoder(res.Body).Decode(&text); err != nil {
-		return nil, errNoAnswer
+		return nil, errNoResponse
 	}
 	var answer []struct{ Results []Row }
 	if err := json.Unmarshal(text, &answer); err != nil || len(answer) != 1 {

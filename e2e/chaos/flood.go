@@ -120,7 +120,7 @@ func (c *campaign) floodOrder(s *stranger) string {
 	var made api.Checkout
 	a, err := s.call(http.MethodPost, api.PathOrders, req, &made)
 	switch {
-	case errors.Is(err, errNoAnswer):
+	case errors.Is(err, errNoResponse):
 	case err != nil:
 		c.note(wrong, "", "an order of a stranger: %v", err)
 	case a.status == http.StatusOK:
@@ -158,7 +158,7 @@ func (c *campaign) floodCancel(s *stranger) {
 	id := s.open[len(s.open)-1]
 	a, err := s.call(http.MethodPost, api.OrderClosePath(id), api.CloseRequest{}, &api.Order{})
 	switch {
-	case errors.Is(err, errNoAnswer):
+	case errors.Is(err, errNoResponse):
 	case err == nil && a.status == http.StatusOK:
 		s.open = s.open[:len(s.open)-1]
 		c.count("flood: order cancelled")

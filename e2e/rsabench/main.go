@@ -205,11 +205,11 @@ func post(ctx context.Context, url, op string, body []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer res.Body.Close()
-	answer, err := io.ReadAll(res.Body)
+	response, err := io.ReadAll(res.Body)
 	if err == nil && res.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s: %s", op, res.Status, answer)
+		err = fmt.Errorf("%s: %s: %s", op, res.Status, response)
 	}
-	return answer, err
+	return response, err
 }
 
 // cpuTime returns the processor time of a process, all threads. Linux counts it in hundredths of a

@@ -65,7 +65,7 @@ func (w logWriter) Write(p []byte) (int, error) {
 // One goroutine serves all events, so that its stack grows only once.
 func (w *Worker) Serve(p Program) {
 	for m := range w.events {
-		w.bridge.send(opAnswer, 0, p.event(context.Background(), m).bytes())
+		w.bridge.send(opReply, 0, p.event(context.Background(), m).bytes())
 	}
 }
 

@@ -10,7 +10,7 @@ import "./wasm_exec.js";
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 // The operations that Go can call; the numbers are those of warm.go.
-const [ANSWER, LOG, ABORT, FETCH, EXEC, QUERY, LIMIT, ENQUEUE] = [0, 1, 2, 3, 4, 5, 6, 7];
+const [REPLY, LOG, ABORT, FETCH, EXEC, QUERY, LIMIT, ENQUEUE] = [0, 1, 2, 3, 4, 5, 6, 7];
 const calls = { [FETCH]: fetchBuffered, [EXEC]: exec, [QUERY]: query, [LIMIT]: limit };
 
 export class Instance {
@@ -86,8 +86,8 @@ export class Instance {
   // send handles a call from Go. bytes is Go's memory: copy what is needed after this call.
   #send(op, id, bytes) {
     switch (op) {
-      case ANSWER:
-        this.#answer(new Reader(bytes));
+      case REPLY:
+        this.#finish(new Reader(bytes));
         return;
       case LOG:
         console.log(decoder.decode(bytes).trimEnd());
@@ -113,7 +113,7 @@ export class Instance {
       });
   }
 
-  #answer(reply) {
+  #finish(reply) {
     const event = this.#event;
     this.#event = undefined;
     try {

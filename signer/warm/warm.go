@@ -47,9 +47,9 @@ func (m *Message) Ack() { m.acked = true }
 type op uint32
 
 const (
-	opAnswer op = iota // ends an event
-	opLog              // a line for the log, no reply
-	opAbort            // aborts a fetch, no reply of its own
+	opReply op = iota // ends an event
+	opLog             // a line for the log, no reply
+	opAbort           // aborts a fetch, no reply of its own
 	opFetch
 	opExec
 	opQuery

@@ -50,9 +50,9 @@
   // failed.
   for (const path of startup.failed ? [] : (script.dataset.prefetch ?? "").split(" ").filter(Boolean)) {
     const abort = new AbortController();
-    const answer = painted.then(() => fetch(path, { signal: abort.signal, cache: "no-store", credentials: "same-origin" }));
-    answer.catch(() => {});
-    startup[path] = { answer, abort };
+    const response = painted.then(() => fetch(path, { signal: abort.signal, cache: "no-store", credentials: "same-origin" }));
+    response.catch(() => {});
+    startup[path] = { response, abort };
   }
 
   // inWorker runs compileProgram in a worker. The worker's script is inline text, which saves a
