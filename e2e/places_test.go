@@ -102,7 +102,7 @@ func TestPayInAPhonesBrowser(t *testing.T) {
 	checkLedger(t)
 }
 
-// After a return without a payment the page asks, and the same order can be paid.
+// After a return without a payment the page requests a confirmation, and the same order can be paid.
 func TestCancelInAPhonesBrowserThenPay(t *testing.T) {
 	before := orders(t)
 	p := newPlace(t, wechattest.Safari)

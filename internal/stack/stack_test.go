@@ -79,7 +79,7 @@ func TestWriteEnvGeneratesSecrets(t *testing.T) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 		secret := strings.Contains(name, "SECRET") || strings.Contains(name, "KEY") || strings.Contains(name, "TOKEN")
 		if secret && !strings.HasPrefix(name, "#") && !strings.HasPrefix(name, "WECHAT_") && value != `""` {
-			t.Errorf("%s stands in the example", name)
+			t.Errorf("the example contains a value for %s", name)
 		}
 	}
 }
