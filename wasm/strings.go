@@ -24,7 +24,7 @@ var (
 	textConfirming          = text{"正在确认支付结果", "Confirming the payment"}
 	textConfirmHint         = text{"请稍候，以微信支付确认的结果为准", "One moment. We are waiting for WeChat Pay to confirm"}
 	textStillConfirming     = text{"支付结果确认中", "Still confirming"}
-	textStillConfirmingHint = text{"微信支付尚未返回结果。如已付款，资金安全，请稍后查询", "WeChat Pay has not confirmed the payment yet. If you have paid, your money is safe. Check again in a moment"}
+	textStillConfirmingHint = text{"微信支付尚未返回结果。如已付款请放心，可稍后再查", "WeChat Pay has not confirmed the payment yet. If you have paid, your money is safe. Check again in a moment"}
 	textPaid                = text{"支付成功", "Paid"}
 	textClosed              = text{"订单已关闭", "Order closed"}
 	textClosedHint          = text{"订单未支付，您可以重新下单", "Nothing was paid. You can order again"}
