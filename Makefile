@@ -1,7 +1,8 @@
-# h5pay. `make dev` runs the whole payment on this machine, `make test` checks
-# everything, `make help` lists the rest.
+# h5pay. `make dev` runs the shop and a simulated WeChat on this machine, `make test` runs every
+# check, `make help` lists the other targets.
 
-# make dev DESK_PORT=9001 moves the desk, and so on.
+# `make dev DESK_PORT=9001` changes the port of the desk. SHOP_PORT, WECHAT_PORT and PHONE_PORT
+# work the same.
 upper     = $(shell echo $(port) | tr a-z A-Z)_PORT
 with-port = $(if $($(upper)),-$(port)-port $($(upper)))
 
@@ -9,11 +10,11 @@ with-port = $(if $($(upper)),-$(port)-port $($(upper)))
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-# The project's own Node and wrangler come first, whatever the machine has.
+# The project's own Node and wrangler come first.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export WRANGLER_SEND_METRICS := false
-# go.mod names the oldest Go without known vulnerabilities. An older one, also of an
-# image that sets GOTOOLCHAIN=local, fetches it.
+# go.mod names the oldest Go without known vulnerabilities. An older Go downloads it, even in an
+# image that sets GOTOOLCHAIN=local.
 export GOTOOLCHAIN := auto
 
 sources   = $(shell find $(1) -name '*.go' ! -name '*_test.go' ! -path '*test/*')
@@ -24,18 +25,18 @@ ENTRY    := $(patsubst signer/warm/%,build/%,$(wildcard signer/warm/*.mjs))
 JS       := ./wasm ./signer/... ./e2e/warm/program ./e2e/rsabench/program
 WASMEXEC  = $(shell go env GOROOT)/lib/wasm/wasm_exec.js
 
-help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+help: ## print this list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-dev: build ## the shop, the signer and a simulated WeChat on this machine
+dev: build ## run the shop, the signer and a simulated WeChat on this machine
 	@go build -o .wrangler/dev ./dev
 	@exec .wrangler/dev $(foreach port,shop wechat desk phone,$(with-port))
 
-test: tools ## every check: the browser journeys and the budgets included
+test: tools ## run every check, including the browser journeys and the size limits
 	@go build -o .wrangler/testrun ./dev/testrun
 	@exec .wrangler/testrun $(MAKE) --no-print-directory check unit size e2e
 
-check: tools ## gofmt, vet, staticcheck and known vulnerabilities, natively and for wasm
+check: tools ## run gofmt, vet, staticcheck and the vulnerability check, natively and for wasm
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	go vet ./...
 	GOOS=js GOARCH=wasm go vet $(JS)
@@ -44,22 +45,22 @@ check: tools ## gofmt, vet, staticcheck and known vulnerabilities, natively and 
 	GOOS=js GOARCH=wasm $$(GOOS= GOARCH= go tool -n staticcheck) $(JS)
 	go run ./dev/vulncheck
 
-unit: tools node_modules/.package-lock.json ## the tests that need no browser
+unit: tools node_modules/.package-lock.json ## run the tests that need no browser
 	go test $$(go list ./... | grep -v /e2e)
 
 FUZZTIME ?= 10s
-fuzz: ## every parser of foreign bytes, one after the other; FUZZTIME=10s each
+fuzz: ## fuzz every parser of untrusted bytes, one after the other; FUZZTIME=10s each
 	@grep -roE '^func Fuzz[A-Za-z]+' --include='*_test.go' --exclude-dir=node_modules . | sed -E 's|/[^/]*:func | |' | sort | \
 	while read -r package name; do echo "$$package $$name"; go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$package || exit 1; done
 
-e2e: build browser ## real Chromium, real workerd, simulated WeChat
+e2e: build browser ## run the tests with real Chromium, real workerd and a simulated WeChat
 	go test -count=1 -timeout 20m ./e2e/...
 
-build: $(ENTRY) build/wasm_exec.js build/signer.wasm public/index.html ## the Worker's bundle and the page
+build: $(ENTRY) build/wasm_exec.js build/signer.wasm public/index.html ## build the Worker and the page
 
-wasm: build/page/app.wasm ## the page's binary alone
-signer: build/signer.wasm ## the signer's binary alone
-public: public/index.html ## the prerendered page
+wasm: build/page/app.wasm ## build the page's binary
+signer: build/signer.wasm ## build the signer's binary
+public: public/index.html ## build the prerendered page
 
 build/signer.wasm: $(SIGNER) | tools
 	@mkdir -p build
@@ -84,38 +85,38 @@ node_modules/.package-lock.json: package.json package-lock.json .npmrc | tools
 	npm ci --no-audit --no-fund
 	@touch $@
 
-lock: tools ## package-lock.json anew, after a change of package.json
+lock: tools ## update package-lock.json after a change of package.json
 	npm install --package-lock-only --no-audit --no-fund
 	node dev/lock.mjs
 
-deploy: build ## the shop to Cloudflare; docs/going-live.md
+deploy: build ## deploy the shop to Cloudflare; see docs/going-live.md
 	wrangler d1 migrations apply DB --remote
 	H5PAY_BUILT=1 wrangler deploy
 
-bench: build ## the signer beside the stock entry and JavaScript, some minutes; writes docs/benchmarks.md
+bench: build ## compare the signer with the stock entry and JavaScript (minutes); writes docs/benchmarks.md
 	go test -run '^$$' -bench . ./internal/...
 	go run ./e2e/bench -o docs
 
-# make chaos SEED=7 ORDERS=500 BUYERS=1, see docs/chaos.md
+# For example `make chaos SEED=7 ORDERS=500 BUYERS=1`, see docs/chaos.md.
 SEED   ?= 1
 ORDERS ?= 3000
 BUYERS ?= 6
 campaign = go run ./e2e/chaos -seed $(SEED) -orders $(ORDERS) -buyers $(BUYERS)
 
-chaos: $(ENTRY) build/wasm_exec.js build/signer.wasm ## thousands of orders while everything goes wrong; SEED=7 ORDERS=3000 replays a run
+chaos: $(ENTRY) build/wasm_exec.js build/signer.wasm ## place thousands of orders while faults occur; SEED=7 ORDERS=3000 repeats a run
 	@mkdir -p artifacts
 	$(campaign) -log artifacts/chaos.log
 
-load: $(ENTRY) build/wasm_exec.js build/signer.wasm ## how many orders a second this machine holds, with nothing wrong
+load: $(ENTRY) build/wasm_exec.js build/signer.wasm ## measure how many orders per second this machine handles without faults
 	$(campaign) -calm
 
-bench-page: build browser ## the page on an emulated phone beside go-app's hello world; writes docs/pagespeed.md
+bench-page: build browser ## compare the page with go-app's hello world on an emulated phone; writes docs/pagespeed.md
 	go run ./e2e/pagebench -o docs/pagespeed.md
 
-size: build ## the sizes of the Worker and of the page; fails over a limit
+size: build ## print the sizes of the Worker and the page; fail above a limit
 	go run ./e2e/size
 
-clean: ## remove what was built, and the local database
+clean: ## remove build results and the local database
 	rm -rf build .wrangler artifacts public/assets
 	rm -f public/*.html public/*.js public/*.css public/*.webmanifest
 

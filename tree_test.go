@@ -1,4 +1,4 @@
-// Package h5pay holds the checks that concern the whole tree.
+// Package h5pay contains the checks of the whole tree.
 package h5pay
 
 import (
@@ -18,8 +18,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// oldestGo is the oldest Go without a known vulnerability that the project reaches:
-// a Range header costs 346 ms of CPU with 1.26.8 and 10 ms with 1.26.10.
+// oldestGo is the oldest Go without a known vulnerability that the project reaches. A Range header
+// costs 346 ms of CPU with 1.26.8 and 10 ms with 1.26.10.
 const oldestGo = "go1.26.10"
 
 func TestToolchain(t *testing.T) {
@@ -38,7 +38,7 @@ func TestToolchain(t *testing.T) {
 	if version.Compare(runtime.Version(), wanted) < 0 {
 		t.Errorf("%s runs this test, and go.mod wants %s", runtime.Version(), wanted)
 	}
-	// The toolchain of the commands that the Makefile runs, wasmbuild's among them.
+	// The toolchain of the Makefile's commands, including wasmbuild.
 	out, err := exec.Command("go", "env", "GOVERSION").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +48,7 @@ func TestToolchain(t *testing.T) {
 	}
 }
 
-// Imports go one way: see README, "How the parts fit".
+// importRules lists the packages that each package may import: see README, "How the parts fit".
 var importRules = []struct {
 	pkg     string
 	js      bool     // built for the browser or workerd
@@ -75,7 +75,7 @@ var importRules = []struct {
 	{pkg: "h5pay/internal/server", project: []string{
 		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/order", "h5pay/internal/outbox", "h5pay/internal/payment", "h5pay/internal/reqlog",
 		"h5pay/internal/store", "h5pay/wechat", "h5pay/webhook"}},
-	{pkg: "h5pay/wechat/wechattest"}, // nothing of ours: it judges the rest
+	{pkg: "h5pay/wechat/wechattest"}, // independent, because it checks the others
 	{pkg: "h5pay/simulator", project: []string{"h5pay/wechat/wechattest"}},
 	{pkg: "h5pay/wasmbuild", project: []string{"h5pay/internal/wasmbin"}},
 	{pkg: "h5pay/signer/warm", js: true},
@@ -110,7 +110,7 @@ func TestOrderIsPure(t *testing.T) {
 }
 
 // Beijing time is in one place. The public packages stand alone, and the simulator
-// judges the rest: they have a zone of their own.
+// checks the others: they have a zone of their own.
 func TestOneZone(t *testing.T) {
 	for _, file := range gitFiles(t, "*.go") {
 		if file == "tree_test.go" || strings.HasPrefix(file, "internal/cst/") || strings.HasPrefix(file, "wechat/") || strings.HasPrefix(file, "simulator/") {
@@ -129,7 +129,7 @@ func TestOneZone(t *testing.T) {
 	}
 }
 
-// The JavaScript boundary stays in the files that say so.
+// Only *_js.go files import syscall/js.
 func TestOnlyJSFilesImportJS(t *testing.T) {
 	for _, pkg := range []string{"h5pay/signer", "h5pay/signer/warm", "h5pay/wasm"} {
 		dir := strings.TrimPrefix(pkg, "h5pay/")
@@ -150,8 +150,8 @@ func TestOnlyJSFilesImportJS(t *testing.T) {
 	}
 }
 
-// crypto/rsa and crypto/x509 would make the Worker a quarter larger, and a signature
-// ten times as dear: docs/rsa.md.
+// crypto/rsa and crypto/x509 would make the Worker a quarter larger, and a signature would cost ten
+// times as much: docs/rsa.md.
 func TestAPIv3LinksNoRSAInTheWorker(t *testing.T) {
 	for _, dep := range goList(t, true, "-deps", "h5pay/wechat/apiv3") {
 		for _, forbidden := range []string{"crypto/rsa", "crypto/x509", "crypto/tls", "encoding/pem", "net/http"} {
@@ -162,7 +162,7 @@ func TestAPIv3LinksNoRSAInTheWorker(t *testing.T) {
 	}
 }
 
-// Every file and every heading that the documents link to is there.
+// Every file and every heading that the documents link to exists.
 func TestDocumentLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:]*)(?:#([^)]*))?\)`)
 	for _, name := range documentFiles(t) {
@@ -209,14 +209,13 @@ func anchors(t *testing.T, name string) []string {
 	return all
 }
 
-// The document of WeChat's protocol. Comments cite its sections, as in
-// "docs/wechat.md 4.5".
+// protocolDoc describes WeChat's protocol. Comments cite its sections, as in "docs/wechat.md 4.5".
 const protocolDoc = "docs/wechat.md"
 
 // protocolDocs are its language versions.
 var protocolDocs = []string{protocolDoc, "docs/wechat.zh-CN.md"}
 
-// protocolSections returns the numbers of a version's sections, in their order.
+// protocolSections returns the section numbers of a version, in order.
 func protocolSections(t *testing.T, doc string) []string {
 	t.Helper()
 	text, err := os.ReadFile(doc)
@@ -252,7 +251,7 @@ func TestProtocolSections(t *testing.T) {
 func TestProtocolCitations(t *testing.T) {
 	var (
 		sections = protocolSections(t, protocolDoc)
-		marker   = regexp.MustCompile(`\n\s*(?://|--|\*|#)?\s*`) // a comment goes on in the next line
+		marker   = regexp.MustCompile(`\n\s*(?://|--|\*|#)?\s*`) // a comment may continue on the next line
 		citation = regexp.MustCompile(regexp.QuoteMeta(protocolDoc) + `(?: (\d+\.\d+(?:(?:, | and )\d+\.\d+)*))?`)
 	)
 	for _, file := range gitFiles(t, "*.go", "*.mjs", "*.js", "*.sql", "*.txt", "*.md") {
@@ -261,7 +260,7 @@ func TestProtocolCitations(t *testing.T) {
 		}
 		text, err := os.ReadFile(file)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // about to be moved
+			continue // deleted but still in the index
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -282,8 +281,8 @@ func TestProtocolCitations(t *testing.T) {
 	}
 }
 
-// Chapter 13 lists each code of WeChat's with the kind that the client's table
-// gives it. The list of the client's tests is compared with the table there.
+// Chapter 13 lists each of WeChat's codes with its kind in the client's table. The client's tests
+// compare their list with that table.
 func TestProtocolCodes(t *testing.T) {
 	lists := gitFiles(t, "*testdata/codes.txt")
 	if len(lists) != 1 {
@@ -317,7 +316,7 @@ func TestProtocolCodes(t *testing.T) {
 	}
 }
 
-// gitFiles returns the files that git knows, by patterns.
+// gitFiles returns the files in git that match the patterns.
 func gitFiles(t *testing.T, patterns ...string) []string {
 	t.Helper()
 	out, err := exec.Command("git", append([]string{"ls-files", "-z", "--"}, patterns...)...).Output()
@@ -349,8 +348,7 @@ func goList(t *testing.T, js bool, args ...string) []string {
 	return lines
 }
 
-// What is built is not kept: a binary that slips into a commit stays in the
-// history for ever.
+// Build results are not committed: a binary stays in the history forever.
 func TestNothingBuiltIsCommitted(t *testing.T) {
 	for _, file := range gitFiles(t) {
 		if filepath.Ext(file) == ".wasm" {
@@ -359,9 +357,9 @@ func TestNothingBuiltIsCommitted(t *testing.T) {
 	}
 }
 
-// The defaults of these settings differ between versions of wrangler, and would
-// serve the shop at further addresses.
-func TestNoAddressBesidesTheShops(t *testing.T) {
+// The defaults of these settings differ between versions of wrangler and would serve the shop at
+// more addresses.
+func TestShopHasOneAddress(t *testing.T) {
 	text, err := os.ReadFile("wrangler.toml")
 	if err != nil {
 		t.Fatal(err)

@@ -1,8 +1,7 @@
 // Removes the field "engines" from every entry of package-lock.json, for `make lock`.
 //
-// npm compares it with the Node that runs npm. None of the packages runs under
-// that one: they run under the Node that the lock file installs. node_test.go
-// compares what they require with the latter.
+// npm compares it with the Node that runs npm. The packages run under another Node, which the lock
+// file installs. node_test.go compares their requirements with that one.
 import { readFileSync, writeFileSync } from "node:fs";
 
 const file = "package-lock.json";

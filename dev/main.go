@@ -1,6 +1,5 @@
-// Command dev runs the whole payment on this machine, for `make dev`: the
-// WeChat simulator and the shop under `wrangler dev`. It expects a built tree
-// (`make build`), prints one URL, and ends both on Ctrl-C.
+// Command dev runs the shop and the WeChat simulator on this machine, for `make dev`. It requires a
+// built tree (`make build`), prints one URL, and ends on Ctrl-C.
 package main
 
 import (
@@ -19,6 +18,7 @@ import (
 	"time"
 
 	"h5pay/internal/cleanup"
+	"h5pay/internal/cmdflag"
 	"h5pay/internal/stack"
 	"h5pay/wechat/wechattest"
 )
@@ -29,26 +29,72 @@ const (
 	logFile    = "build/wrangler.log"
 )
 
-// ports of the four origins, all on localhost.
+// ports are the ports of the four origins on localhost.
 type ports struct{ shop, wechat, desk, phone int }
+
+// portSetting is a port that a variable of make and a flag set.
+type portSetting struct {
+	port                  *int
+	flag, variable, usage string
+	standard              int
+}
+
+func (p *ports) settings() []portSetting {
+	return []portSetting{
+		{&p.shop, "shop-port", "SHOP_PORT", "`port` of the shop under wrangler", 8787},
+		{&p.wechat, "wechat-port", "WECHAT_PORT", "`port` of the simulated WeChat", 8800},
+		{&p.desk, "desk-port", "DESK_PORT", "`port` of the desk with the phone", 8801},
+		{&p.phone, "phone-port", "PHONE_PORT", "`port` of the phone's browser", 8802},
+	}
+}
 
 func main() { cleanup.Main(program) }
 
+// parseFlags returns the ports and the folder of the local D1 database.
+func parseFlags(args []string) (p ports, state string, err error) {
+	flags := flag.NewFlagSet("make dev", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // the caller prints the error
+	var texts []*string
+	for _, s := range p.settings() {
+		texts = append(texts, flags.String(s.flag, strconv.Itoa(s.standard), s.usage))
+	}
+	flags.StringVar(&state, "state", ".wrangler/state", "folder of the local D1 database")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			flags.SetOutput(os.Stderr)
+			flags.PrintDefaults()
+		}
+		return p, "", err
+	}
+	if err := cmdflag.NoArguments(flags); err != nil {
+		return p, "", err
+	}
+	used := map[int]string{}
+	for i, s := range p.settings() {
+		n, err := strconv.Atoi(*texts[i])
+		if err != nil || n < 1 || n > 65535 {
+			return p, "", fmt.Errorf("%s=%s: want a port number from 1 to 65535", s.variable, *texts[i])
+		}
+		if other := used[n]; other != "" {
+			return p, "", fmt.Errorf("%s and %s are both %d: want different ports", other, s.variable, n)
+		}
+		used[n], *s.port = s.variable, n
+	}
+	return p, state, nil
+}
+
 func program() int {
-	var p ports
-	flag.IntVar(&p.shop, "shop-port", 8787, "the shop, as wrangler serves it")
-	flag.IntVar(&p.wechat, "wechat-port", 8800, "the simulated WeChat")
-	flag.IntVar(&p.desk, "desk-port", 8801, "the desk with the phone")
-	flag.IntVar(&p.phone, "phone-port", 8802, "the phone's browser")
-	state := flag.String("state", ".wrangler/state", "folder of the local D1 database")
-	flag.Parse()
-	if flag.NArg() > 0 {
-		fmt.Fprintf(os.Stderr, "make dev: takes flags only, not %q\n", flag.Arg(0))
+	p, state, err := parseFlags(os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "make dev:", err)
 		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, p, *state); err != nil {
+	if err := run(ctx, p, state); err != nil {
 		fmt.Fprintln(os.Stderr, "make dev:", err)
 		return 1
 	}
@@ -56,22 +102,9 @@ func program() int {
 }
 
 func run(ctx context.Context, p ports, state string) error {
-	taken := map[int]string{}
-	for _, port := range []struct {
-		number   int
-		variable string
-	}{
-		{p.shop, "SHOP_PORT"}, {p.wechat, "WECHAT_PORT"}, {p.desk, "DESK_PORT"}, {p.phone, "PHONE_PORT"},
-	} {
-		if port.number < 1 || port.number > 65535 {
-			return fmt.Errorf("%s is %d, want 1 to 65535", port.variable, port.number)
-		}
-		if other := taken[port.number]; other != "" {
-			return fmt.Errorf("%s and %s are both %d", other, port.variable, port.number)
-		}
-		taken[port.number] = port.variable
-		if err := stack.CheckPort(port.number); err != nil {
-			return fmt.Errorf("%w; end what listens there, or choose another: make dev %s=%d", err, port.variable, port.number+1000)
+	for _, s := range p.settings() {
+		if err := stack.CheckPort(*s.port); err != nil {
+			return fmt.Errorf("%s: %w; end the program that uses it, or choose another port: make dev %s=%d", s.variable, err, s.variable, *s.port+1000)
 		}
 	}
 	if err := ensureEnv(); err != nil {
@@ -102,7 +135,7 @@ func run(ctx context.Context, p ports, state string) error {
 		return err
 	}
 	defer log.Close()
-	hooks, err := startBackEnd(env)
+	hooks, err := startWebhookReceiver(env)
 	if err != nil {
 		return err
 	}
@@ -125,16 +158,16 @@ func run(ctx context.Context, p ports, state string) error {
 	}
 	defer shop.Close()
 	output.show.Store(true)
-	fmt.Printf("\n  Open %s and pay. Ctrl-C ends everything.\n\n", sim.DeskURL)
+	fmt.Printf("\n  Open %s and pay. Press Ctrl-C to stop.\n\n", sim.DeskURL)
 	minute := time.NewTicker(time.Minute)
 	defer minute.Stop()
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
-	webhooks := &deliverer{sim: sim, shop: shop}
+	webhooks := &deliveryTrigger{sim: sim, shop: shop}
 	for {
 		select {
 		case <-second.C:
-			if err := webhooks.look(ctx); err != nil && ctx.Err() == nil {
+			if err := webhooks.poll(ctx); err != nil && ctx.Err() == nil {
 				fmt.Println(err)
 			}
 		case <-minute.C:
@@ -142,16 +175,16 @@ func run(ctx context.Context, p ports, state string) error {
 				fmt.Println(err)
 			}
 		case <-ctx.Done():
-			fmt.Println("\nending")
+			fmt.Println("\nstopping")
 			return nil
 		case <-shop.Done():
-			return errors.New("wrangler ended; its output is in " + filepath.FromSlash(logFile))
+			return errors.New("wrangler exited; its output is in " + filepath.FromSlash(logFile))
 		}
 	}
 }
 
-// wranglerOutput goes to the log file, and to the screen once the shop runs:
-// from then on it is the signer's log and a line for each request.
+// wranglerOutput writes to the log file. After the shop has started it also writes to the terminal,
+// where it shows the signer's log and one line per request.
 type wranglerOutput struct {
 	log  io.Writer
 	show atomic.Bool
@@ -164,7 +197,7 @@ func (o *wranglerOutput) Write(p []byte) (int, error) {
 	return o.log.Write(p)
 }
 
-// ensureEnv gives a fresh clone its local settings, with secrets of its own.
+// ensureEnv creates local settings with generated secrets if there are none.
 func ensureEnv() error {
 	if _, err := os.Stat(envFile); !errors.Is(err, os.ErrNotExist) {
 		return err

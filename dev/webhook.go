@@ -14,16 +14,17 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// backEnd stands in for the merchant's: it prints the webhooks it believes.
-type backEnd struct {
+// webhookReceiver is a webhook endpoint for development. It prints the webhooks whose signature is
+// valid.
+type webhookReceiver struct {
 	URL, Secret string
 
 	server *http.Server
 }
 
-// startBackEnd starts one, unless the settings name another: then that one gets
-// the webhooks, and nil is returned.
-func startBackEnd(env map[string]string) (*backEnd, error) {
+// startWebhookReceiver starts a receiver. If the settings contain a WEBHOOK_URL, it returns nil and
+// webhooks go there.
+func startWebhookReceiver(env map[string]string) (*webhookReceiver, error) {
 	if env["WEBHOOK_URL"] != "" {
 		return nil, nil
 	}
@@ -35,28 +36,28 @@ func startBackEnd(env map[string]string) (*backEnd, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &backEnd{URL: "http://" + l.Addr().String() + "/h5pay", Secret: secret}
+	b := &webhookReceiver{URL: "http://" + l.Addr().String() + "/h5pay", Secret: secret}
 	b.server = &http.Server{Handler: b}
 	go b.server.Serve(l)
 	return b, nil
 }
 
-// Close ends it.
-func (b *backEnd) Close() {
+// Close stops the receiver.
+func (b *webhookReceiver) Close() {
 	if b != nil {
 		b.server.Close()
 	}
 }
 
-// vars are the settings with which the signer finds it.
-func (b *backEnd) vars() map[string]string {
+// vars returns the signer's settings for the receiver.
+func (b *webhookReceiver) vars() map[string]string {
 	if b == nil {
 		return nil
 	}
 	return map[string]string{"WEBHOOK_URL": b.URL, "WEBHOOK_SECRET": b.Secret}
 }
 
-func (b *backEnd) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (b *webhookReceiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e, err := webhook.Receiver{Secrets: []string{b.Secret}, Simulated: true}.Receive(r, time.Now())
 	if err != nil {
 		fmt.Println("webhook rejected:", err)
@@ -71,18 +72,17 @@ func (b *backEnd) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// deliverer fires the trigger that delivers webhooks when WeChat's ledger has
-// changed: the shop hears of it a moment later, and nobody wants to wait for the
-// minute. Without a change it leaves the screen in peace.
-type deliverer struct {
-	sim  *wechattest.Server
-	shop *stack.Shop
-	seen int // payments and refunds that have come to an end
-	left int // times to fire
+// deliveryTrigger runs the delivery of webhooks when WeChat's ledger has changed. Without it a
+// webhook would wait up to a minute. It does nothing without a change, to keep the log short.
+type deliveryTrigger struct {
+	sim            *wechattest.Server
+	shop           *stack.Shop
+	completed      int // payments and refunds that have ended
+	deliveriesLeft int // runs left after the last change
 }
 
-// look is called every second or so.
-func (d *deliverer) look(ctx context.Context) error {
+// poll is called about once per second.
+func (d *deliveryTrigger) poll(ctx context.Context) error {
 	ledger := d.sim.Ledger()
 	n := len(ledger.Trades)
 	for _, r := range ledger.Refunds {
@@ -90,13 +90,13 @@ func (d *deliverer) look(ctx context.Context) error {
 			n++
 		}
 	}
-	if n != d.seen {
-		d.seen, d.left = n, 2
-		return nil // the notification is on its way
+	if n != d.completed {
+		d.completed, d.deliveriesLeft = n, 2
+		return nil // the shop has not received the notification yet
 	}
-	if d.left == 0 {
+	if d.deliveriesLeft == 0 {
 		return nil
 	}
-	d.left--
+	d.deliveriesLeft--
 	return d.shop.Deliver(ctx)
 }

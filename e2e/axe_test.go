@@ -12,22 +12,22 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// axeSource is axe-core, which npm has put in its place. It is evaluated through
-// the debugger, which no policy of the page concerns.
+// axeSource is the source of axe-core, which npm installed. It runs through the debugger, to which
+// the page's policy does not apply.
 var axeSource = sync.OnceValues(func() (string, error) {
 	source, err := os.ReadFile("../node_modules/axe-core/axe.min.js")
 	return string(source), err
 })
 
-// violation is what axe-core found wrong.
+// violation is a finding of axe-core.
 type violation struct {
 	Rule  string
 	Help  string
 	Nodes []struct{ Target, HTML, Why string }
 }
 
-// accessible fails the test for whatever axe-core finds wrong in what the tab
-// shows now. Frames are pages of their own.
+// accessible fails the test for every violation that axe-core finds in the tab. Frames are separate
+// pages.
 func (tb *tab) accessible(what string) {
 	tb.t.Helper()
 	source, err := axeSource()
@@ -54,14 +54,14 @@ func (tb *tab) accessible(what string) {
 	}
 }
 
-// theme makes the system light or dark.
+// theme sets the system's theme to light or dark.
 func (tb *tab) theme(name string) {
 	tb.t.Helper()
 	tb.run(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}))
 }
 
-// axe-core itself is at work, under the page's policy: it sees what is put wrong.
-func TestAxeFindsWhatIsWrong(t *testing.T) {
+// axe-core works under the page's policy: it finds violations that the test adds.
+func TestAxeFindsViolations(t *testing.T) {
 	tb := newTab(t)
 	tb.open(world.shop.URL + "/404")
 	tb.run(chromedp.Evaluate(`document.body.append(document.createElement("img")); document.querySelector("img").src = "/web/icon.svg"`, nil))

@@ -20,8 +20,8 @@ func TestBasketCounts(t *testing.T) {
 	p.until("an empty basket", `document.querySelector('[data-action="checkout"]').disabled`)
 }
 
-// Back from the pay page and on again is the same order.
-func TestBackIsTheSameOrder(t *testing.T) {
+// Back from the pay page and forward again gives the same order.
+func TestBackKeepsTheOrder(t *testing.T) {
 	p := newPhone(t, 1)
 	p.choose("juice")
 	id := p.order()
@@ -36,16 +36,15 @@ func TestBackIsTheSameOrder(t *testing.T) {
 	p.pay()
 	p.seesPaid()
 	checkLedger(t)
-	hold(t, 0)
+	takePhone(t, 0)
 }
 
-// Who signs out leaves no basket and no draft to the next person at the device; the
-// language stays.
-func TestSigningOutLeavesNothingBehind(t *testing.T) {
+// Signing out removes the basket and all drafts from the browser; the language stays.
+func TestSignOutClearsTheBrowser(t *testing.T) {
 	p := newPhone(t, 1)
 	p.choose("juice")
 	p.order()
-	p.eval(`localStorage.setItem("h5pay.lang", "zh"), sessionStorage.setItem("h5pay.namedtip", "500"), localStorage.setItem("another", "1")`)
+	p.eval(`localStorage.setItem("h5pay.lang", "zh"), sessionStorage.setItem("h5pay.amount.tip", "500"), localStorage.setItem("another", "1")`)
 	const keys = `JSON.stringify([...Object.keys(sessionStorage), ...Object.keys(localStorage)].filter((key) => key.startsWith("h5pay.") || key === "another").sort())`
 	if got := p.eval(keys); !strings.Contains(got, "h5pay.basket") || !strings.Contains(got, "h5pay.order") {
 		t.Fatalf("before: %s", got)
@@ -57,5 +56,5 @@ func TestSigningOutLeavesNothingBehind(t *testing.T) {
 	if got, want := p.eval(keys), `["another","h5pay.lang"]`; got != want {
 		t.Errorf("after: %s, want %s", got, want)
 	}
-	hold(t, 0)
+	takePhone(t, 0)
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prints the path of a Chrome or Chromium for the browser tests. Installs
-# Debian's chromium when there is none and this is root on a Debian system.
+# Prints the path of Chrome or Chromium for the browser tests. If there is none, it installs
+# Debian's chromium as root.
 set -eu
 
 find_browser() {

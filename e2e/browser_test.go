@@ -20,11 +20,11 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// patience bounds every wait in a page. It is generous because nothing is
-// measured here; a failing wait says what it saw instead.
-const patience = 30 * time.Second
+// waitTimeout limits every wait in a page. It is long because nothing is measured here. A failed
+// wait reports what the page shows.
+const waitTimeout = 30 * time.Second
 
-// startBrowser starts a Chromium; one is enough for nearly all tests.
+// startBrowser starts a Chromium; nearly all tests share one.
 func startBrowser(more ...chromedp.ExecAllocatorOption) (ctx context.Context, stop func(), err error) {
 	path, err := exec.Command("./browser.sh").Output()
 	if err != nil {
@@ -40,7 +40,7 @@ func startBrowser(more ...chromedp.ExecAllocatorOption) (ctx context.Context, st
 		chromedp.Flag("accept-lang", "zh-CN"), // navigator.language
 	)
 	alloc, stopAlloc := chromedp.NewExecAllocator(context.Background(), append(opts, more...)...)
-	// chromedp reports every event that is newer than itself.
+	// chromedp reports every event that it does not know.
 	ctx, stopBrowser := chromedp.NewContext(alloc, chromedp.WithErrorf(func(string, ...any) {}))
 	if err := chromedp.Run(ctx); err != nil {
 		stopAlloc()
@@ -49,14 +49,14 @@ func startBrowser(more ...chromedp.ExecAllocatorOption) (ctx context.Context, st
 	return ctx, func() { stopBrowser(); stopAlloc() }, nil
 }
 
-// tab is one page in a browser profile of its own, with the screen of a phone.
+// tab is a page in its own browser profile, with the screen of a phone.
 type tab struct {
 	t   *testing.T
 	ctx context.Context
 }
 
-// newTab opens an empty page that shares nothing with those of other tests.
-// Uncaught errors in the page fail the test.
+// newTab opens an empty page that shares nothing with other tests. Uncaught errors in the page fail
+// the test.
 func newTab(t *testing.T) *tab {
 	t.Helper()
 	tb := newTabWithErrors(t)
@@ -65,16 +65,16 @@ func newTab(t *testing.T) *tab {
 		case *runtime.EventExceptionThrown:
 			t.Errorf("uncaught error in the page: %s", e.ExceptionDetails.Error())
 		case *log.EventEntryAdded:
-			// What the policy refuses is told here alone.
+			// Policy violations are reported only here.
 			if strings.Contains(e.Entry.Text, "Content Security Policy") {
-				t.Errorf("%s:%d was refused something: %s", e.Entry.URL, e.Entry.LineNumber+1, e.Entry.Text)
+				t.Errorf("%s:%d violates the policy: %s", e.Entry.URL, e.Entry.LineNumber+1, e.Entry.Text)
 			}
 		}
 	})
 	return tb
 }
 
-// newTabWithErrors is newTab for a page whose errors are what the test is about.
+// newTabWithErrors is newTab for a page that is expected to have errors.
 func newTabWithErrors(t *testing.T) *tab {
 	t.Helper()
 	ctx, cancel := newProfile(t)
@@ -90,8 +90,8 @@ func newTabWithErrors(t *testing.T) *tab {
 	return tb
 }
 
-// newProfile opens a window of its own with empty storage. (chromedp's own
-// option opens a tab, for which recent Chromiums want a window first.)
+// newProfile opens a window with empty storage. chromedp's own option opens a tab, and recent
+// Chromiums require a window first.
 func newProfile(t *testing.T) (context.Context, func()) {
 	t.Helper()
 	browser := cdp.WithExecutor(world.browser, chromedp.FromContext(world.browser).Browser)
@@ -104,7 +104,7 @@ func newProfile(t *testing.T) (context.Context, func()) {
 		t.Fatal(err)
 	}
 	ctx, cancel := chromedp.NewContext(world.browser, chromedp.WithTargetID(id))
-	// The first run attaches; under a deadline it would detach with it.
+	// The first run attaches. With a deadline it would detach at the deadline.
 	if err := chromedp.Run(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func newProfile(t *testing.T) (context.Context, func()) {
 
 func (tb *tab) run(actions ...chromedp.Action) {
 	tb.t.Helper()
-	ctx, cancel := context.WithTimeout(tb.ctx, patience)
+	ctx, cancel := context.WithTimeout(tb.ctx, waitTimeout)
 	defer cancel()
 	if err := chromedp.Run(ctx, actions...); err != nil {
 		tb.t.Fatal(err)
@@ -130,11 +130,11 @@ func (tb *tab) open(url string) {
 	tb.run(chromedp.Navigate(url))
 }
 
-// eval evaluates an expression in the page and returns it as text; a value that
-// is no string comes as JSON. A page that is just going away counts as "".
+// eval evaluates an expression in the page. It returns a string as it is, and other values as JSON.
+// It returns "" while the page is navigating.
 func (tb *tab) eval(js string) string {
 	tb.t.Helper()
-	ctx, cancel := context.WithTimeout(tb.ctx, patience)
+	ctx, cancel := context.WithTimeout(tb.ctx, waitTimeout)
 	defer cancel()
 	var raw json.RawMessage
 	if err := chromedp.Run(ctx, chromedp.Evaluate(js, &raw, chromedp.EvalAsValue)); err != nil {
@@ -162,17 +162,17 @@ func awaitPromise(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.
 
 func (tb *tab) text() string { return tb.eval("document.body.innerText") }
 
-// until polls the page until an expression is true.
+// until waits until an expression is true.
 func (tb *tab) until(what, js string) {
 	tb.t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(waitTimeout)
 	for time.Now().Before(deadline) {
 		if tb.eval("Boolean("+js+")") == "true" {
 			return
 		}
 		tb.run(chromedp.Sleep(50 * time.Millisecond))
 	}
-	tb.t.Fatalf("waited %v for %s; the page at %s says:\n%s", patience, what, tb.eval("location.href"), tb.text())
+	tb.t.Fatalf("waited %v for %s; the page at %s says:\n%s", waitTimeout, what, tb.eval("location.href"), tb.text())
 }
 
 // sees waits until the page shows a text.
@@ -181,8 +181,8 @@ func (tb *tab) sees(text string) {
 	tb.until("the text "+text, fmt.Sprintf("document.body && document.body.innerText.includes(%q)", text))
 }
 
-// tap clicks the middle of an element, as a finger would: what covers it gets
-// the click. The expression finds the element, in shadow trees too.
+// tap clicks the centre of an element like a finger: an element on top of it receives the click.
+// The expression may find elements in shadow trees.
 func (tb *tab) tap(element string) {
 	tb.t.Helper()
 	tb.until(element, fmt.Sprintf("(e => e && e.getClientRects().length && !e.disabled)(%s)", element))
@@ -198,8 +198,7 @@ func (tb *tab) tap(element string) {
 	tb.run(chromedp.MouseClickXY(at.X, at.Y))
 }
 
-// settled is a promise for the end of all animations that end, those in shadow
-// trees too.
+// settled is a promise for the end of all animations that end, including those in shadow trees.
 const settled = `Promise.all([document, ...[...document.querySelectorAll("*")].map(e => e.shadowRoot).filter(Boolean)]
 	.flatMap(root => root.getAnimations())
 	.filter(a => a.effect.getComputedTiming().iterations !== Infinity)
@@ -210,10 +209,10 @@ func button(text string) string {
 	return fmt.Sprintf(`[...document.querySelectorAll("button, a")].find(e => e.innerText.includes(%q) && e.getClientRects().length)`, text)
 }
 
-// screenshot keeps what the tab shows as an artifact of the run.
+// screenshot saves a screenshot of the tab as an artifact.
 func (tb *tab) screenshot(name string) {
 	tb.t.Helper()
-	ctx, cancel := context.WithTimeout(tb.ctx, patience)
+	ctx, cancel := context.WithTimeout(tb.ctx, waitTimeout)
 	defer cancel()
 	tb.await(settled + `.then(() => "")`)
 	var png []byte

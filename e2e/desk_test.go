@@ -18,11 +18,11 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// What a developer does after `make dev`: open the desk, pay in the phone on
-// it, read in the log what was signed.
+// A developer opens the desk after `make dev`, pays in its phone, and reads the signed messages in
+// the log.
 func TestDesk(t *testing.T) {
 	world.sim.ClearFaults()
-	hold(t, 0)
+	takePhone(t, 0)
 	tb := newTab(t)
 	tb.run(emulation.SetDeviceMetricsOverride(1440, 900, 1, false))
 	tb.open(world.sim.DeskURL)
@@ -52,10 +52,10 @@ func TestDesk(t *testing.T) {
 	checkLedger(t)
 }
 
-// The shop in a window on the desk, and the phone beside it that scans.
+// A window on the desk shows the shop, and the phone beside it scans the code.
 func TestDeskScansWhatAWindowShows(t *testing.T) {
 	world.sim.ClearFaults()
-	hold(t, 0)
+	takePhone(t, 0)
 	moveTo(t, wechattest.Android)
 	tb := newTab(t)
 	tb.run(emulation.SetDeviceMetricsOverride(1440, 900, 1, false), emulation.SetTouchEmulationEnabled(false))
@@ -82,11 +82,10 @@ func TestDeskScansWhatAWindowShows(t *testing.T) {
 	checkLedger(t)
 }
 
-// The whole way of a phone's browser on the desk: the shop, WeChat's page, the
-// shop.
+// A payment in a phone's browser on the desk: the shop, WeChat's payment page, the shop.
 func TestDeskPaysInABrowser(t *testing.T) {
 	world.sim.ClearFaults()
-	hold(t, 0)
+	takePhone(t, 0)
 	moveTo(t, wechattest.Safari)
 	tb := newTab(t)
 	tb.run(emulation.SetDeviceMetricsOverride(1440, 900, 1, false), emulation.SetTouchEmulationEnabled(false))
@@ -101,9 +100,8 @@ func TestDeskPaysInABrowser(t *testing.T) {
 	checkLedger(t)
 }
 
-// A page of HTML in the log, such as what WeChat tells a browser that asks it to
-// sign in, is no XML: the parser's complaint about it would run into the desk's
-// policy, which fails the test (newTab).
+// An HTML page in the log, such as WeChat's sign-in error, must not be parsed as XML. The parser's
+// error would violate the desk's policy, and the violation fails the test (newTab).
 func TestDeskShowsAPageInTheLog(t *testing.T) {
 	world.sim.ClearFaults()
 	const page = "<!doctype html><p>no <b>XML"
@@ -119,17 +117,16 @@ func TestDeskShowsAPageInTheLog(t *testing.T) {
 	tb.sees(page)
 }
 
-// deskFrame is the frame on the desk whose address begins with at: that of the
-// shop, of WeChat's page, or of the phone that scans. They are of another origin.
+// deskFrame is a frame on the desk whose address begins with at. It has another origin.
 type deskFrame struct {
 	*tab
 	at string
 }
 
-// eval evaluates in the frame, "" while it is not there.
+// eval evaluates an expression in the frame; it returns "" while the frame is missing.
 func (d deskFrame) eval(js string) string {
 	d.t.Helper()
-	ctx, cancel := context.WithTimeout(d.ctx, patience)
+	ctx, cancel := context.WithTimeout(d.ctx, waitTimeout)
 	defer cancel()
 	var value string
 	err := chromedp.Run(ctx, chromedp.ActionFunc(func(ctx context.Context) error {
@@ -149,7 +146,7 @@ func (d deskFrame) eval(js string) string {
 		}
 		id, err := page.CreateIsolatedWorld(frame).Do(ctx)
 		if err != nil {
-			return nil // it is navigating
+			return nil // the frame is navigating
 		}
 		result, _, err := runtime.Evaluate(js).WithContextID(id).WithReturnByValue(true).Do(ctx)
 		if err == nil && result.Value != nil {
@@ -165,7 +162,7 @@ func (d deskFrame) eval(js string) string {
 
 func (d deskFrame) until(js string) {
 	d.t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(waitTimeout)
 	for d.eval(fmt.Sprintf("String(Boolean(%s))", js)) != "true" {
 		if time.Now().After(deadline) {
 			d.t.Fatalf("waited for %s; the phone says:\n%s", js, d.eval("document.body.innerText"))
@@ -174,7 +171,7 @@ func (d deskFrame) until(js string) {
 	}
 }
 
-// click clicks an element of the frame once it can be clicked.
+// click clicks an element of the frame as soon as it can be clicked.
 func (d deskFrame) click(element string) {
 	d.t.Helper()
 	d.until(fmt.Sprintf("(e => e && e.getClientRects().length && !e.disabled)(%s)", element))

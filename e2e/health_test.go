@@ -9,8 +9,7 @@ import (
 	"h5pay/internal/api"
 )
 
-// health asks a shop's health page as the operator and returns what is wrong, and
-// all it says.
+// health returns the failed checks of a shop's health page, and the whole response.
 func health(t *testing.T, url string) (wrong []string, text string) {
 	t.Helper()
 	req, err := http.NewRequest(http.MethodGet, url+api.PathHealth, nil)
@@ -39,7 +38,7 @@ func health(t *testing.T, url string) (wrong []string, text string) {
 	return wrong, string(b)
 }
 
-// A shop whose timer runs is well, on real workerd with real D1.
+// A shop with a running timer is healthy on real workerd with real D1.
 func TestHealth(t *testing.T) {
 	if err := world.shop.Tick(t.Context()); err != nil {
 		t.Fatal(err)

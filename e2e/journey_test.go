@@ -75,7 +75,7 @@ func TestCancelThenPay(t *testing.T) {
 	checkLedger(t)
 }
 
-// The client fails on a prepay_id: the next try is made with a new one.
+// The client rejects a prepay_id: the next attempt uses a new one.
 func TestFailThenPay(t *testing.T) {
 	p := newPhone(t, 0)
 	p.choose("coffee")
@@ -84,7 +84,7 @@ func TestFailThenPay(t *testing.T) {
 	p.openSheet()
 	p.tap(sheet(".pay"))
 	p.tap(sheet(".alert button"))
-	p.sees("没有完成")
+	p.sees("支付失败")
 	p.pay()
 	p.seesPaid()
 	for _, o := range world.sim.Ledger().Orders {
@@ -139,7 +139,7 @@ func TestForgedNotifications(t *testing.T) {
 	p := newPhone(t, 0)
 	p.choose("juice")
 	id := p.order()
-	p.openSheet() // WeChat has the order, nobody has paid it
+	p.openSheet() // WeChat has the order, not yet paid
 	before := orders(t)
 	for _, forge := range []string{"bad_sign", "no_sign", "wrong_amount", "other_key"} {
 		attempt, err := world.sim.Notify(outTradeNo(t, id), forge)
@@ -153,7 +153,8 @@ func TestForgedNotifications(t *testing.T) {
 	if after := orders(t); after != before {
 		t.Errorf("a forged notification changed something:\n%s\n%s", before, after)
 	}
-	// Strangers write one line a minute, and a mismatch of the key's holder one each.
+	// Requests of strangers log at most one line per minute, and so do mismatches with a valid
+	// signature.
 	for _, line := range []string{"notification refused", "trade refused"} {
 		if !strings.Contains(world.log.String(), line) {
 			t.Errorf("the log has no line %q", line)
@@ -162,22 +163,22 @@ func TestForgedNotifications(t *testing.T) {
 	checkLedger(t)
 }
 
-// Back to the address that WeChat opened, code and all.
+// Back to the address that WeChat opened, including the code.
 func TestUsedCode(t *testing.T) {
 	p := newPhone(t, 0)
 	p.sees("乌龙茶")
-	landing := lastLanding(t)
+	address := lastRedirect(t)
 
 	t.Run("with a session", func(t *testing.T) {
 		p.t = t
-		p.open(landing)
+		p.open(address)
 		p.sees("乌龙茶")
 		p.until("a clean address", `!location.search.includes("code=")`)
 	})
 	t.Run("without one", func(t *testing.T) {
-		// Another webview: the state is not its own, so it signs in anew, once.
+		// Another web view: the state is not its own, so it signs in again, once.
 		q := phone{newTab(t)}
-		q.open(landing)
+		q.open(address)
 		q.sees("乌龙茶")
 		q.until("a clean address", `!location.search.includes("code=")`)
 		if status, _ := q.fetch("GET", "/api/session", ""); status != 200 {
@@ -186,10 +187,10 @@ func TestUsedCode(t *testing.T) {
 	})
 }
 
-// WeChat refuses every code: the page must stop and say so.
+// WeChat rejects every code: the page must stop and show an error.
 func TestSignInNeverLoops(t *testing.T) {
 	world.sim.ClearFaults()
-	hold(t, 0)
+	takePhone(t, 0)
 	fault(t, wechattest.Fault{Kind: "code_used", Count: 100})
 	p := phone{newTab(t)}
 	before := len(world.sim.Messages(0))
@@ -203,7 +204,7 @@ func TestSignInNeverLoops(t *testing.T) {
 		}
 	}
 	if authorized != 2 {
-		t.Errorf("%d trips to WeChat, want the first and one restart", authorized)
+		t.Errorf("%d redirects to WeChat, want the first and one restart", authorized)
 	}
 	world.sim.ClearFaults()
 	p.tap(`document.querySelector('[data-error] button')`)
@@ -241,14 +242,14 @@ func TestAnotherUsersOrder(t *testing.T) {
 		}
 	}
 	if _, list := q.fetch("GET", "/api/orders", ""); strings.Contains(list, id) {
-		t.Error("the list shows somebody else's order")
+		t.Error("the list shows another user's order")
 	}
 	for _, page := range []string{"/result?order=", "/pay?order="} {
 		q.open(world.sim.PhoneURL + page + id)
 		q.until("a message with a way out", `document.querySelector('[data-error] button, [data-error] a')`)
 	}
 	q.screenshot("not-yours")
-	hold(t, 0)
+	takePhone(t, 0)
 }
 
 func TestConsentUnderUserInfo(t *testing.T) {
@@ -279,10 +280,10 @@ func TestConsentUnderUserInfo(t *testing.T) {
 	consent()
 	p.tap(button("拒绝"))
 	p.until("a page that says so, with a way out", `document.querySelector('[data-error] button')`)
-	p.screenshot("consent-refused")
+	p.screenshot("consent-declined")
 }
 
-// A computer shows a code, and by itself what became of it.
+// A computer shows a QR code and then the result.
 func TestOutsideWeChat(t *testing.T) {
 	if err := world.sim.SetEnvironment(wechattest.Desktop); err != nil {
 		t.Fatal(err)
@@ -310,7 +311,7 @@ func TestOutsideWeChat(t *testing.T) {
 	checkLedger(t)
 }
 
-// fault queues what goes wrong next.
+// fault adds a fault to the simulator's queue.
 func fault(t *testing.T, f wechattest.Fault) {
 	t.Helper()
 	if err := world.sim.AddFault(f); err != nil {
@@ -326,9 +327,8 @@ func outTradeNo(t *testing.T, id string) (no string) {
 	return no
 }
 
-// lastLanding returns the address with code and state at which WeChat last
-// opened the shop.
-func lastLanding(t *testing.T) string {
+// lastRedirect returns the address with code and state to which WeChat last redirected.
+func lastRedirect(t *testing.T) string {
 	t.Helper()
 	messages := world.sim.Messages(0)
 	for i := len(messages) - 1; i >= 0; i-- {
@@ -336,6 +336,6 @@ func lastLanding(t *testing.T) string {
 			return fmt.Sprintf("%s/?code=%s", world.sim.PhoneURL, query)
 		}
 	}
-	t.Fatal("nobody signed in")
+	t.Fatal("no sign-in in the log")
 	return ""
 }

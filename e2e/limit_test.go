@@ -14,8 +14,8 @@ import (
 	"h5pay/internal/stack"
 )
 
-// The limits of wrangler.toml hold: an address that begins too many sign-ins is
-// told to wait, while reading goes on, and WeChat is always heard.
+// The rate limits of wrangler.toml apply. An address with too many sign-ins gets 429, while reading
+// and WeChat's notifications continue.
 func TestRateLimit(t *testing.T) {
 	root, err := filepath.Abs("..")
 	if err != nil {
@@ -26,7 +26,7 @@ func TestRateLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := &logBuffer{}
-	// Of its own, its counts too, so that nobody else has to wait.
+	// A separate shop with its own counts, so that other tests are not limited.
 	shop, err := stack.StartShop(t.Context(), stack.ShopConfig{
 		Dir: root, Port: port, State: t.TempDir(), EnvFile: world.envFile, Output: log,
 	})
@@ -34,7 +34,7 @@ func TestRateLimit(t *testing.T) {
 		t.Fatalf("%v\n%s", err, log)
 	}
 	defer shop.Close()
-	const limit = 300 // a minute
+	const limit = 300 // per minute
 	post := func(path, body string) (*http.Response, string, error) {
 		res, err := http.Post(shop.URL+path, "application/json", strings.NewReader(body))
 		if err != nil {
@@ -44,11 +44,11 @@ func TestRateLimit(t *testing.T) {
 		b, err := io.ReadAll(res.Body)
 		return res, string(b), err
 	}
-	var refused, allowed atomic.Int32
+	var rejected, allowed atomic.Int32
 	var crowd sync.WaitGroup
 	for range 4 {
 		crowd.Go(func() {
-			// Two minutes' worth and some, should one end meanwhile.
+			// More than two minutes' worth, because a period may end meanwhile.
 			for range (2*limit + 20) / 4 {
 				res, body, err := post(api.PathAuthorize, `{"return_to": "/"}`)
 				if err != nil {
@@ -61,7 +61,7 @@ func TestRateLimit(t *testing.T) {
 					allowed.Add(1)
 				case res.StatusCode == http.StatusTooManyRequests && res.Header.Get("Retry-After") == "60" &&
 					json.Unmarshal([]byte(body), &e) == nil && e.Code == api.CodeRateLimited:
-					refused.Add(1)
+					rejected.Add(1)
 				default:
 					t.Errorf("%d %s", res.StatusCode, body)
 				}
@@ -69,8 +69,8 @@ func TestRateLimit(t *testing.T) {
 		})
 	}
 	crowd.Wait()
-	if allowed.Load() < limit || refused.Load() < 20 {
-		t.Errorf("%d allowed, %d refused\n%s", allowed.Load(), refused.Load(), log)
+	if allowed.Load() < limit || rejected.Load() < 20 {
+		t.Errorf("%d allowed, %d rejected\n%s", allowed.Load(), rejected.Load(), log)
 	}
 	if res, body, err := post(api.PathNotifyPay, "<xml></xml>"); err != nil || res.StatusCode != http.StatusOK || !strings.Contains(body, "FAIL") {
 		t.Errorf("a notification: %v %s, %v", res, body, err)

@@ -21,8 +21,8 @@ import (
 	"h5pay/internal/static"
 )
 
-// How the page comes: what is seen before the program runs, and what is fetched.
-// The site is served by the test, which counts; the signer is the real one.
+// Loading the page: what is visible before the program runs, and what is downloaded. The test
+// serves the site and counts requests; the signer is the real one.
 
 const programs = "/assets/app."
 
@@ -41,7 +41,7 @@ func newSite(t *testing.T) *pages.Server {
 	return s
 }
 
-// builtProgram returns the address of the program and what it is.
+// builtProgram returns the program and its address.
 func builtProgram(t *testing.T) (address string, program []byte) {
 	t.Helper()
 	files, err := filepath.Glob("../public/assets/app.*.wasm")
@@ -55,7 +55,7 @@ func builtProgram(t *testing.T) (address string, program []byte) {
 	return "/assets/" + filepath.Base(files[0]), program
 }
 
-// onProgram makes a fault of a handler for the program alone.
+// onProgram applies a fault only to requests for the program.
 func onProgram(h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, programs) {
@@ -64,28 +64,27 @@ func onProgram(h http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// speaks makes the browser's language another one.
-func (tb *tab) speaks(language string) {
+// setLanguage sets the browser's language.
+func (tb *tab) setLanguage(language string) {
 	tb.t.Helper()
 	tb.run(emulation.SetUserAgentOverride(tb.eval("navigator.userAgent")).WithAcceptLanguage(language))
 }
 
 const running = `document.querySelector('#loader[data-state="running"]') && document.querySelector("[data-product]")`
 
-func (tb *tab) runs() {
+func (tb *tab) waitRunning() {
 	tb.t.Helper()
 	tb.until("the catalogue", running)
 }
 
-// state waits for what the loader says.
+// state waits for a state of the loader.
 func (tb *tab) state(want string) {
 	tb.t.Helper()
 	tb.until("the loader to be "+want, fmt.Sprintf(`document.querySelector("#loader")?.dataset.state === %q`, want))
 }
 
-// fails waits for the page to say why the program does not start: one message, and
-// the right one.
-func (tb *tab) fails(why string) {
+// waitFailure waits until the page shows the reason why the program does not start, and only that.
+func (tb *tab) waitFailure(why string) {
 	tb.t.Helper()
 	tb.state("failed")
 	tb.until("the reason "+why, fmt.Sprintf(`document.querySelector("#loader").dataset.why === %q`, why))
@@ -94,17 +93,17 @@ func (tb *tab) fails(why string) {
 	}
 }
 
-// wait waits for a test to let an answer go on, or for nobody to want it any more:
-// a test that fails must not leave a server that never ends.
-func wait(r *http.Request, next <-chan struct{}) {
+// waitForRelease waits until the test continues a response or the client has gone. Otherwise a
+// failed test would leave a server that never ends.
+func waitForRelease(r *http.Request, next <-chan struct{}) {
 	select {
 	case <-next:
 	case <-r.Context().Done():
 	}
 }
 
-// The first paint has the shop's name, the outline of its screen and the right
-// language, before there is a program.
+// The first paint has the shop's name, the outline of its screen and the right language, before the
+// program runs.
 func TestFirstPaint(t *testing.T) {
 	for _, test := range []struct{ language, tag, says, not string }{
 		{"zh-CN", "zh-CN", "去支付", "Check out"},
@@ -113,9 +112,9 @@ func TestFirstPaint(t *testing.T) {
 		t.Run(test.tag, func(t *testing.T) {
 			s := newSite(t)
 			release := make(chan struct{})
-			s.Fault(onProgram(func(_ http.ResponseWriter, r *http.Request) { wait(r, release) }))
+			s.Fault(onProgram(func(_ http.ResponseWriter, r *http.Request) { waitForRelease(r, release) }))
 			tb := newTab(t)
-			tb.speaks(test.language)
+			tb.setLanguage(test.language)
 			tb.open(s.URL + "/")
 			tb.sees(test.says)
 			tb.sees(world.env["SHOP_NAME"])
@@ -129,7 +128,7 @@ func TestFirstPaint(t *testing.T) {
 			tb.state("loading")
 			tb.screenshot("first-paint-" + test.tag)
 			close(release)
-			tb.runs()
+			tb.waitRunning()
 			if got := tb.eval("document.documentElement.lang"); got != test.tag {
 				t.Errorf("the program makes its language %s", got)
 			}
@@ -137,8 +136,7 @@ func TestFirstPaint(t *testing.T) {
 	}
 }
 
-// A webview whose workers do not work compiles the program in the page, and shows
-// how far it is.
+// A web view without working workers compiles the program in the page and shows the progress.
 func TestProgramWithoutWorkers(t *testing.T) {
 	for name, script := range map[string]string{
 		"none":             `delete window.Worker;`,
@@ -150,9 +148,9 @@ func TestProgramWithoutWorkers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t)
 			tb := newTab(t)
-			tb.before(`{` + script + `}`)
+			tb.addScript(`{` + script + `}`)
 			tb.open(s.URL + "/")
-			tb.runs()
+			tb.waitRunning()
 			if got := tb.eval(`document.querySelector("[role=progressbar]").getAttribute("aria-valuenow")`); got != "100" {
 				t.Errorf("the bar is at %s", got)
 			}
@@ -163,37 +161,36 @@ func TestProgramWithoutWorkers(t *testing.T) {
 	}
 }
 
-// Of what arrives the page may hear after it has the program, and long after that
-// nothing more arrives: the shop runs all the same.
-func TestProgressThatIsToldLate(t *testing.T) {
+// Progress reports may arrive after the program, and after a stall. The shop starts anyway.
+func TestLateProgressIsIgnored(t *testing.T) {
 	s := newSite(t)
 	tb := newTab(t)
-	tb.before(`{
+	tb.addScript(`{
 		const real = setTimeout, W = Worker;
 		window.setTimeout = (f, ms, ...rest) => real(f, ms === 20000 ? 500 : ms, ...rest); // patience
 		window.Worker = class extends W {
 			set onmessage(f) {
-				super.onmessage = (e) => (e.data.bytes > 0 ? real(() => { f(e); window.told = true; }, 8000) : f(e));
+				super.onmessage = (e) => (e.data.bytes > 0 ? real(() => { f(e); window.reported = true; }, 8000) : f(e));
 			}
 		};
 	}`)
 	tb.open(s.URL + "/")
-	tb.runs()
-	tb.until("the news", "window.told")
+	tb.waitRunning()
+	tb.until("the late report", "window.reported")
 	tb.await(`new Promise((resolve) => setTimeout(resolve, 1500, ""))`)
 	tb.state("running")
 }
 
-// A page that opens behind another one is not painted, and loads all the same.
+// A page in the background is not painted, but it loads.
 func TestProgramOfAHiddenPage(t *testing.T) {
 	s := newSite(t)
 	tb := newTab(t)
-	tb.before(`{ const frame = requestAnimationFrame; window.requestAnimationFrame = () => {}; setTimeout(() => window.requestAnimationFrame = frame, 900); }`)
+	tb.addScript(`{ const frame = requestAnimationFrame; window.requestAnimationFrame = () => {}; setTimeout(() => window.requestAnimationFrame = frame, 900); }`)
 	tb.open(s.URL + "/")
-	tb.runs()
+	tb.waitRunning()
 }
 
-// What starts the program may come long after it.
+// The start script may arrive long after the program.
 func TestProgramBeforeItsStart(t *testing.T) {
 	s := newSite(t)
 	s.Fault(func(w http.ResponseWriter, r *http.Request) {
@@ -207,14 +204,14 @@ func TestProgramBeforeItsStart(t *testing.T) {
 	})
 	tb := newTab(t)
 	tb.open(s.URL + "/")
-	tb.runs()
+	tb.waitRunning()
 	if n := len(s.Requests(programs)); n != 1 {
 		t.Errorf("%d downloads", n)
 	}
 }
 
-// The bar tells how much of the program is there, at every moment.
-func TestProgressIsHonest(t *testing.T) {
+// The progress bar always shows the share that has arrived.
+func TestProgressIsCorrect(t *testing.T) {
 	s := newSite(t)
 	address, program := builtProgram(t)
 	const parts = 5
@@ -224,28 +221,28 @@ func TestProgressIsHonest(t *testing.T) {
 		for i := range parts {
 			w.Write(program[len(program)*i/parts : len(program)*(i+1)/parts])
 			w.(http.Flusher).Flush()
-			wait(r, next)
+			waitForRelease(r, next)
 		}
 	}))
 	tb := newTab(t)
 	tb.open(s.URL + "/")
 	for i := range parts {
 		want := 100 * (i + 1) / parts
-		// The last bytes of a part may wait for the next one.
+		// The last bytes of a part may arrive with the next one.
 		tb.until(strconv.Itoa(want)+" %", fmt.Sprintf(`(p => p > %d && p <= %d)(document.querySelector("[role=progressbar]").getAttribute("aria-valuenow"))`, want-5, want))
 		if i == parts/2 {
 			tb.screenshot("loading-half")
 		}
 		next <- struct{}{}
 	}
-	tb.runs()
+	tb.waitRunning()
 	if got := tb.eval(`document.querySelector("script[data-wasm]").dataset.wasm`); got != address {
 		t.Errorf("the page loads %s, the site has %s", got, address)
 	}
 }
 
-// However the program fails to arrive, the page says so and has a way on.
-func TestProgramThatDoesNotArrive(t *testing.T) {
+// However the download fails, the page shows a message and an action.
+func TestProgramDownloadFails(t *testing.T) {
 	_, program := builtProgram(t)
 	for why, fault := range map[string]http.HandlerFunc{
 		"server": func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
@@ -265,25 +262,24 @@ func TestProgramThatDoesNotArrive(t *testing.T) {
 			s.Fault(onProgram(fault))
 			tb := newTab(t)
 			tb.open(s.URL + "/")
-			tb.fails(why)
+			tb.waitFailure(why)
 			s.Fault(nil)
 			tb.tap(button("重试"))
-			tb.runs()
+			tb.waitRunning()
 		})
 	}
 	t.Run("in English", func(t *testing.T) {
 		s := newSite(t)
 		s.Fault(onProgram(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
 		tb := newTab(t)
-		tb.speaks("en")
+		tb.setLanguage("en")
 		tb.open(s.URL + "/")
-		tb.fails("server")
+		tb.waitFailure("server")
 		tb.sees("The page did not load")
 	})
 }
 
-// A download that stands still is no reason to wait for ever, and none to start
-// again when it goes on.
+// A stalled download shows a message. It does not restart when it continues.
 func TestStalledDownload(t *testing.T) {
 	s := newSite(t)
 	_, program := builtProgram(t)
@@ -292,23 +288,22 @@ func TestStalledDownload(t *testing.T) {
 		w.Header().Set("Content-Type", "application/wasm")
 		w.Write(program[:len(program)/3])
 		w.(http.Flusher).Flush()
-		wait(r, goOn)
+		waitForRelease(r, goOn)
 		w.Write(program[len(program)/3:])
 	}))
 	tb := newTab(t)
-	// Twenty seconds are one.
-	tb.before(`{ const real = setTimeout; window.setTimeout = (f, ms, ...rest) => real(f, ms === 20000 ? 1000 : ms, ...rest); }`)
+	// Twenty seconds become one.
+	tb.addScript(`{ const real = setTimeout; window.setTimeout = (f, ms, ...rest) => real(f, ms === 20000 ? 1000 : ms, ...rest); }`)
 	tb.open(s.URL + "/")
-	tb.fails("network")
+	tb.waitFailure("network")
 	close(goOn)
-	tb.runs()
+	tb.waitRunning()
 	if n := len(s.Requests(programs)); n != 1 {
 		t.Errorf("%d downloads", n)
 	}
 }
 
-// A deployment takes the program of an older page away: the page is fetched once
-// more, and only once.
+// A deployment removes the program of an older page. The page is reloaded, and only once.
 func TestDeploymentBetweenPageAndProgram(t *testing.T) {
 	address, _ := builtProgram(t)
 	index, err := os.ReadFile("../public/index.html")
@@ -318,11 +313,11 @@ func TestDeploymentBetweenPageAndProgram(t *testing.T) {
 	older := strings.ReplaceAll(string(index), address, programs+"0000000000000000.wasm")
 	for _, test := range []struct {
 		name  string
-		stale int32 // pages of before
+		stale int32 // requests for the old page
 		end   func(*tab)
 		pages int
 	}{
-		{"once", 1, (*tab).runs, 2},
+		{"once", 1, (*tab).waitRunning, 2},
 		{"for ever", 1000, func(tb *tab) { tb.state("failed") }, 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -348,7 +343,7 @@ func TestDeploymentBetweenPageAndProgram(t *testing.T) {
 	}
 }
 
-// A program that ends, which it never should, does not leave a dead page.
+// If the program ends, which it should not, the page shows a message.
 func TestProgramThatEnds(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ends.wasm")
 	cmd := exec.Command("go", "build", "-o", file, "h5pay/wasmbuild/testdata/random")
@@ -360,7 +355,7 @@ func TestProgramThatEnds(t *testing.T) {
 	s.Fault(onProgram(func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, file) }))
 	tb := newTab(t)
 	tb.open(s.URL + "/")
-	tb.sees("页面出错了")
+	tb.sees("页面出错")
 	s.Fault(nil)
 	tb.tap(button("重试"))
 }

@@ -12,65 +12,65 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// What the signer is made to do, in the page alone.
+// Scripts that change the signer's responses in the page only.
 const (
-	silent = `{ const real = window.fetch.bind(window); window.fetch = (url, init) => String(url).startsWith("/api/") ? new Promise(() => {}) : real(url, init); }`
-	absent = `{ const real = window.fetch.bind(window); window.online = () => { window.fetch = real; }; window.fetch = (url, init) => String(url).startsWith("/api/") ? Promise.reject(new TypeError("Failed to fetch")) : real(url, init); }`
+	silentSigner  = `{ const real = window.fetch.bind(window); window.fetch = (url, init) => String(url).startsWith("/api/") ? new Promise(() => {}) : real(url, init); }`
+	offlineSigner = `{ const real = window.fetch.bind(window); window.online = () => { window.fetch = real; }; window.fetch = (url, init) => String(url).startsWith("/api/") ? Promise.reject(new TypeError("Failed to fetch")) : real(url, init); }`
 )
 
 const dialog = `document.querySelector("dialog[open]")`
 
-// Every page in every state, judged by axe-core and kept for the eye: see look.
+// Every page in every state, checked by axe-core and saved as screenshots.
 func TestEveryPageOfWeChat(t *testing.T) {
 	p := newPlace(t, wechattest.Android)
 	p.until("the shop", onShop)
 	p.until("the pictures", `[...document.images].every(i => i.complete)`)
-	p.look("shop-empty-basket")
+	p.screenshots("shop-empty-basket")
 	for _, name := range []string{"tea", "coffee", "coffee"} {
 		p.tap(fmt.Sprintf(`document.querySelector('[data-product=%q] [data-action="add"]')`, name))
 	}
-	p.look("shop")
+	p.screenshots("shop")
 	p.tap(`document.querySelector('[data-action="basket"]')`)
 	p.until("the basket", dialog)
-	p.look("basket")
+	p.screenshots("basket")
 
 	p.open(world.sim.PhoneURL + "/amount?product=tip")
 	for range 7 {
 		p.tap(`document.querySelector('[data-key="9"]')`)
 	}
-	p.look("amount-too-much")
+	p.screenshots("amount-too-much")
 
 	p.open(world.sim.PhoneURL + "/")
 	p.checkout()
 	id := p.order()
 	p.until("the order", onPay)
-	p.look("pay")
+	p.screenshots("pay")
 	p.tap(`document.querySelector('[data-action="cancel"]')`)
 	p.until("the question", dialog)
-	p.look("pay-question")
+	p.screenshots("pay-question")
 	p.tap(button("暂不"))
 	p.pay()
 	p.seesPaid()
-	p.look("result-paid")
+	p.screenshots("result-paid")
 	refund(t, id, 2600)
 	p.open(world.sim.PhoneURL + "/order?order=" + id)
 	p.until("the order", `document.querySelector("[data-status]")`)
-	p.look("order")
+	p.screenshots("order")
 	p.open(world.sim.PhoneURL + "/orders")
 	p.until("the orders", `document.querySelector("[data-order]")`)
-	p.look("orders")
+	p.screenshots("orders")
 	p.open(world.sim.PhoneURL + "/pay?order=none")
 	p.until("an error", `document.querySelector("[data-error]")`)
-	p.look("error")
+	p.screenshots("error")
 	p.open(world.sim.PhoneURL + "/nothing/here")
-	p.look("404")
+	p.screenshots("404")
 	p.open(world.sim.PhoneURL + "/offline")
-	p.look("offline")
+	p.screenshots("offline")
 	p.open(world.sim.PhoneURL + "/")
 	p.until("the shop", onShop)
 	p.tap(`document.querySelector('[data-action="language"]')`)
 	p.until("the shop in English", `document.documentElement.lang.startsWith("en")`)
-	p.look("shop-english")
+	p.screenshots("shop-english")
 	checkLedger(t)
 }
 
@@ -78,56 +78,56 @@ func TestEveryPageOutsideWeChat(t *testing.T) {
 	t.Run("a computer", func(t *testing.T) {
 		p := newPlace(t, wechattest.Desktop)
 		p.open(world.sim.PhoneURL + "/orders")
-		p.until("no orders", `document.querySelector(".weui-msg")`)
-		p.look("orders-none")
+		p.until("no orders", `document.querySelector("main .weui-msg")`)
+		p.screenshots("orders-none")
 		p.open(world.sim.PhoneURL + "/")
 		p.choose("cake")
 		p.until("the code", onPay)
-		p.look("pay-code")
+		p.screenshots("pay-code")
 		p.tap(`document.querySelector('[data-action="cancel"]')`)
 		p.tap(`document.querySelector("dialog[open] .yes")`)
 		p.until("what became of it", `document.querySelector('[data-status="closing"], [data-status="closed"]')`)
-		p.look("result-cancelled")
+		p.screenshots("result-cancelled")
 	})
 	t.Run("a phone's browser", func(t *testing.T) {
 		p := newPlace(t, wechattest.Chrome)
 		p.choose("juice")
 		fault(t, wechattest.Fault{Kind: wechattest.FaultReturnEarly})
 		p.tap(`document.querySelector('[data-action="pay"]')`)
-		p.until("the question", `document.querySelector('[data-status="asking"]')`)
-		p.look("result-asking")
+		p.until("the question", `document.querySelector('[data-status="unconfirmed"]')`)
+		p.screenshots("result-unconfirmed")
 	})
 	t.Run("Enterprise WeChat", func(t *testing.T) {
 		p := newPlace(t, wechattest.Work)
 		p.until("the notice", `document.querySelector("[data-outside]")`)
-		p.look("shop-enterprise")
+		p.screenshots("shop-enterprise")
 		p.open(world.sim.PhoneURL + "/pay?order=none")
 		p.until("the notice", `document.querySelector("[data-outside]")`)
-		p.look("pay-enterprise")
+		p.screenshots("pay-enterprise")
 	})
 	checkLedger(t)
 }
 
 func TestEveryPageWithoutASigner(t *testing.T) {
 	t.Run("silent", func(t *testing.T) {
-		p := newPlace(t, wechattest.Desktop, silent)
+		p := newPlace(t, wechattest.Desktop, silentSigner)
 		for name, path := range map[string]string{"shop": "/", "pay": "/pay?order=x", "result": "/result?order=x", "orders": "/orders", "order": "/order?order=x", "amount": "/amount?product=tip"} {
 			p.open(world.sim.PhoneURL + path)
 			p.until("the program", `window.go || document.querySelector("main")`)
-			p.look("loading-" + name)
+			p.screenshots("loading-" + name)
 		}
 	})
 	t.Run("absent", func(t *testing.T) {
-		p := newPlace(t, wechattest.Desktop, absent)
+		p := newPlace(t, wechattest.Desktop, offlineSigner)
 		p.until("an error", `document.querySelector('[data-error="offline"] button')`)
-		p.look("no-connection")
+		p.screenshots("no-connection")
 		p.eval("online(), ''")
 		p.tap(button("重试"))
 		p.until("the shop", onShop)
 	})
 }
 
-// refund pays money of an order back by the operator's call.
+// refund refunds a part of an order by the operator's call.
 func refund(t *testing.T, id string, amount fen.Fen) {
 	t.Helper()
 	path := strings.Replace(api.PathAdminRefund, "{id}", id, 1)

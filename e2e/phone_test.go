@@ -13,22 +13,21 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// phone is WeChat's webview with the shop in it.
+// phone is WeChat's web view with the shop.
 type phone struct{ *tab }
 
-// newPhone opens the shop as the n-th of the simulated people, in a webview
-// that nobody has used before.
+// newPhone opens the shop as the n-th simulated user in a new web view.
 func newPhone(t *testing.T, n int) phone {
 	t.Helper()
 	world.sim.ClearFaults()
-	hold(t, n)
+	takePhone(t, n)
 	p := phone{newTab(t)}
 	p.open(world.sim.PhoneURL + "/")
 	return p
 }
 
-// hold hands the phone to the n-th person.
-func hold(t *testing.T, n int) wechattest.User {
+// takePhone gives the phone to the n-th user.
+func takePhone(t *testing.T, n int) wechattest.User {
 	t.Helper()
 	user := world.sim.Users()[n]
 	if err := world.sim.SetUser(user.OpenID); err != nil {
@@ -37,12 +36,12 @@ func hold(t *testing.T, n int) wechattest.User {
 	return user
 }
 
-// The client's own surfaces, see wechattest/web/phone.
+// The client's own dialogs, see wechattest/web/phone.
 func sheet(part string) string {
 	return fmt.Sprintf(`document.querySelector("wechat-client")?.shadowRoot.querySelector(%q)`, part)
 }
 
-// choose adds products to the basket and goes on to the pay page.
+// choose adds products to the basket and goes to the pay page.
 func (p phone) choose(names ...string) {
 	p.t.Helper()
 	for _, name := range names {
@@ -52,7 +51,7 @@ func (p phone) choose(names ...string) {
 	p.until("the pay page", `location.pathname === "/pay"`)
 }
 
-// order returns the ID of the order the page is about.
+// order returns the ID of the page's order.
 func (p phone) order() string {
 	p.t.Helper()
 	u, err := url.Parse(p.eval("location.href"))
@@ -104,7 +103,7 @@ func (p phone) fetch(method, path, body string) (status int, answer string) {
 	return got.Status, got.Body
 }
 
-// stored returns an order as the signer has it.
+// stored returns an order as the signer stores it.
 func stored(t *testing.T, id string) (status, transactionID string) {
 	t.Helper()
 	err := database(t).QueryRow(`SELECT status, COALESCE(transaction_id, '') FROM orders WHERE id = ?`, id).Scan(&status, &transactionID)
@@ -114,15 +113,15 @@ func stored(t *testing.T, id string) (status, transactionID string) {
 	return status, transactionID
 }
 
-// checkLedger compares the signer's orders with WeChat's ledger: an order is
-// paid if and only if WeChat says so, by the same transaction.
+// checkLedger compares the signer's orders with WeChat's ledger. An order must be paid if and only
+// if WeChat has the same transaction.
 func checkLedger(t *testing.T) {
 	t.Helper()
 	trades := map[string]string{}
 	for _, trade := range world.sim.Ledger().Trades {
 		trades[trade.OutTradeNo] = trade.TransactionID
 	}
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(waitTimeout)
 	for {
 		var wrong []string
 		for line := range strings.Lines(orders(t)) {

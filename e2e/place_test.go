@@ -17,26 +17,25 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// newPlace opens the shop in an environment as the first person does, in a
-// program that nobody has used before. What prepare evaluates runs before every
-// page.
+// newPlace opens the shop in an environment as the first user, in a new browser. The scripts in
+// prepare run before every page.
 func newPlace(t *testing.T, e wechattest.Environment, prepare ...string) phone {
 	t.Helper()
 	world.sim.ClearFaults()
-	hold(t, 0)
+	takePhone(t, 0)
 	moveTo(t, e)
 	p := phone{newTab(t)}
 	if world.sim.Place().Shape == wechattest.ShapeWindow {
 		p.run(emulation.SetDeviceMetricsOverride(1280, 800, 1, false), emulation.SetTouchEmulationEnabled(false))
 	}
 	for _, script := range prepare {
-		p.before(script)
+		p.addScript(script)
 	}
 	p.open(world.sim.PhoneURL + "/")
 	return p
 }
 
-// moveTo opens the shop in an environment until the test ends.
+// moveTo switches the simulator to an environment until the test ends.
 func moveTo(t *testing.T, e wechattest.Environment) {
 	t.Helper()
 	if err := world.sim.SetEnvironment(e); err != nil {
@@ -49,8 +48,8 @@ func moveTo(t *testing.T, e wechattest.Environment) {
 	})
 }
 
-// before evaluates a script in every page from now on, before the page's own.
-func (tb *tab) before(script string) {
+// addScript runs a script before every page from now on.
+func (tb *tab) addScript(script string) {
 	tb.t.Helper()
 	tb.run(chromedp.ActionFunc(func(ctx context.Context) error {
 		_, err := page.AddScriptToEvaluateOnNewDocument(script).Do(ctx)
@@ -58,8 +57,7 @@ func (tb *tab) before(script string) {
 	}))
 }
 
-// readCode reads the QR code on the screen as another phone's camera would:
-// from the picture alone.
+// readCode reads the QR code from a screenshot, like another phone's camera.
 func (p phone) readCode() string {
 	p.t.Helper()
 	p.until("the code", `(e => e && e.complete && e.naturalWidth > 0)(document.querySelector("img.qr"))`)
@@ -87,7 +85,7 @@ func (p phone) readCode() string {
 	return read.GetText()
 }
 
-// payByCode scans what the screen shows and pays.
+// payByCode scans the code on the screen and pays.
 func (p phone) payByCode() {
 	p.t.Helper()
 	s, err := world.sim.Scan(p.readCode())
@@ -97,7 +95,7 @@ func (p phone) payByCode() {
 	paySheet(p.t, s)
 }
 
-// paySheet presses the button of a payment sheet that is not in the tab.
+// paySheet presses the button of a payment sheet outside the tab.
 func paySheet(t *testing.T, s wechattest.Sheet) {
 	t.Helper()
 	s, err := world.sim.PaySheet(s.ID)
@@ -109,7 +107,7 @@ func paySheet(t *testing.T, s wechattest.Sheet) {
 	}
 }
 
-// newestSheet is the payment sheet that opened last.
+// newestSheet returns the payment sheet that was opened last.
 func newestSheet(t *testing.T) wechattest.Sheet {
 	t.Helper()
 	all := world.sim.Sheets()
@@ -119,21 +117,21 @@ func newestSheet(t *testing.T) wechattest.Sheet {
 	return all[len(all)-1]
 }
 
-// toWeChat taps the pay button in a browser and waits for WeChat's page.
-func (p phone) toWeChat() {
+// openWeChatPage taps the pay button in a browser and waits for WeChat's payment page.
+func (p phone) openWeChatPage() {
 	p.t.Helper()
 	p.tap(`document.querySelector('[data-action="pay"]')`)
 	p.until("WeChat's page", fmt.Sprintf(`location.origin === %q`, world.sim.URL))
 }
 
-// checkout goes on to the pay page of what is in the basket.
+// checkout goes to the pay page of the basket.
 func (p phone) checkout() {
 	p.t.Helper()
 	p.tap(`document.querySelector('[data-action="checkout"]')`)
 	p.until("the pay page", `location.pathname === "/pay"`)
 }
 
-// ledgerOrder is an order as WeChat has it.
+// ledgerOrder returns WeChat's order.
 func ledgerOrder(t *testing.T, id string) wechattest.Order {
 	t.Helper()
 	no := outTradeNo(t, id)
@@ -146,8 +144,8 @@ func ledgerOrder(t *testing.T, id string) wechattest.Order {
 	return wechattest.Order{}
 }
 
-// madeSince returns how many orders there are beyond what there was before.
-func madeSince(t *testing.T, before string) int {
+// ordersSince returns how many orders were created since before.
+func ordersSince(t *testing.T, before string) int {
 	t.Helper()
 	return strings.Count(orders(t), "\n") - strings.Count(before, "\n")
 }

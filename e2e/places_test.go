@@ -7,21 +7,21 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// iOS judges the payment directory by the address at which the web view was
-// loaded, so that the pay page has to be that address (docs/wechat.md 5.5).
+// iOS compares the payment directory with the address at which the web view was loaded. So the pay
+// page must be loaded, not routed to (docs/wechat.md 5.5).
 func TestPayOnAnIPhone(t *testing.T) {
 	p := newPlace(t, wechattest.IOS)
 	p.choose("tea")
-	landing := p.eval(`new URL(performance.getEntriesByType("navigation")[0].name).pathname`)
-	if landing != "/pay" {
-		t.Errorf("the web view was loaded at %s", landing)
+	address := p.eval(`new URL(performance.getEntriesByType("navigation")[0].name).pathname`)
+	if address != "/pay" {
+		t.Errorf("the web view was loaded at %s", address)
 	}
 	p.pay()
 	p.seesPaid()
 	checkLedger(t)
 }
 
-// A computer shows a code; the page turns to paid by itself.
+// A computer shows a code, and the page shows the payment by itself.
 func TestPayByCode(t *testing.T) {
 	for _, e := range []wechattest.Environment{wechattest.Desktop, wechattest.Windows, wechattest.MacBrowser, wechattest.Linux4} {
 		t.Run(string(e), func(t *testing.T) {
@@ -43,9 +43,8 @@ func TestPayByCode(t *testing.T) {
 	}
 }
 
-// shortCodes makes the page believe that a code ends within the margin in which
-// it renews one, and its time pass 20 times as fast, since it renews none at
-// once. What WeChat and the signer know stays as it is.
+// shortCodes changes only the page. A code appears to expire within the page's renewal margin. Time
+// runs 20 times as fast, because the page does not renew a code at once.
 const shortCodes = `{
 	const timer = window.setTimeout.bind(window), now = Performance.prototype.now;
 	window.setTimeout = (f, ms, ...args) => timer(f, ms / 20, ...args);
@@ -66,7 +65,7 @@ func TestTheCodeIsRenewedBeforeItEnds(t *testing.T) {
 	p.choose("tea")
 	id := p.order()
 	first := p.readCode()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(waitTimeout)
 	for ledgerOrder(t, id).CodeURL == first {
 		if time.Now().After(deadline) {
 			t.Fatal("the code was not renewed")
@@ -92,7 +91,7 @@ func TestPayInAPhonesBrowser(t *testing.T) {
 	p := newPlace(t, wechattest.Chrome)
 	p.choose("tea")
 	id := p.order()
-	p.toWeChat()
+	p.openWeChatPage()
 	p.screenshot("mweb")
 	p.tap(`document.getElementById("pay")`)
 	p.until("the shop again", `location.pathname === "/result"`)
@@ -103,49 +102,47 @@ func TestPayInAPhonesBrowser(t *testing.T) {
 	checkLedger(t)
 }
 
-// Back from WeChat's page without a payment: the page asks, and the same order
-// can be paid once more.
+// After a return without a payment the page requests a confirmation, and the same order can be paid.
 func TestCancelInAPhonesBrowserThenPay(t *testing.T) {
 	before := orders(t)
 	p := newPlace(t, wechattest.Safari)
 	p.choose("coffee")
-	p.toWeChat()
+	p.openWeChatPage()
 	p.tap(`document.getElementById("cancel")`)
-	p.until("the question", `document.querySelector('[data-status="asking"]')`)
+	p.until("the question", `document.querySelector('[data-status="unconfirmed"]')`)
 	p.tap(button("我已完成支付"))
 	p.until("the search for it", `document.querySelector('[data-status="confirming"]')`)
 	p.open(p.eval("location.href"))
-	p.until("the question", `document.querySelector('[data-status="asking"]')`)
+	p.until("the question", `document.querySelector('[data-status="unconfirmed"]')`)
 	p.tap(button("重新支付"))
 	p.until("the pay page", `location.pathname === "/pay"`)
-	p.toWeChat()
+	p.openWeChatPage()
 	p.tap(`document.getElementById("pay")`)
 	p.seesPaid()
-	if n := madeSince(t, before); n != 1 {
+	if n := ordersSince(t, before); n != 1 {
 		t.Errorf("%d orders", n)
 	}
 	checkLedger(t)
 }
 
-// WeChat sees the phone under another address than the shop, as with IPv6 to one and
-// IPv4 to the other: the order can still be paid.
+// WeChat and the shop see different addresses of the phone, as with IPv6 to one and IPv4 to the
+// other. The order can be paid.
 func TestAnotherAddressInAPhonesBrowser(t *testing.T) {
 	p := newPlace(t, wechattest.Chrome)
 	p.choose("bun")
 	id := p.order()
 	fault(t, wechattest.Fault{Kind: wechattest.FaultMWEBAddress})
-	p.toWeChat()
+	p.openWeChatPage()
 	p.sees("网络环境未能通过安全验证")
-	p.back("the pay page or the question", `location.origin === "`+world.sim.PhoneURL+`" && document.querySelector('[data-action="pay"], [data-status="asking"]')`)
+	p.back("the pay page or the question", `location.origin === "`+world.sim.PhoneURL+`" && document.querySelector('[data-action="pay"], [data-status="unconfirmed"]')`)
 	p.open(world.sim.PhoneURL + "/pay?order=" + id)
-	p.toWeChat()
+	p.openWeChatPage()
 	p.tap(`document.getElementById("pay")`)
 	p.seesPaid()
 	checkLedger(t)
 }
 
-// A merchant without permission for H5 payment: the buyer is told to ask the shop, and
-// no page that cannot be opened appears.
+// The merchant has no permission for H5 payment. The buyer sees a message and not an unusable page.
 func TestH5PaymentWithoutPermission(t *testing.T) {
 	p := newPlace(t, wechattest.Safari)
 	p.tap(`document.querySelector('[data-product="bun"] [data-action="add"]')`)
@@ -158,13 +155,13 @@ func TestH5PaymentWithoutPermission(t *testing.T) {
 	checkLedger(t)
 }
 
-// WeChat's page may lead back while the person still pays in WeChat.
+// WeChat's payment page may lead back while the user still pays in WeChat.
 func TestBackFromWeChatBeforeThePayment(t *testing.T) {
 	p := newPlace(t, wechattest.Chrome)
 	fault(t, wechattest.Fault{Kind: wechattest.FaultReturnEarly})
 	p.choose("bun")
 	p.tap(`document.querySelector('[data-action="pay"]')`)
-	p.until("the question", `document.querySelector('[data-status="asking"]')`)
+	p.until("the question", `document.querySelector('[data-status="unconfirmed"]')`)
 	p.screenshot("have-you-paid")
 	paySheet(t, newestSheet(t))
 	p.tap(button("我已完成支付"))
@@ -172,16 +169,16 @@ func TestBackFromWeChatBeforeThePayment(t *testing.T) {
 	checkLedger(t)
 }
 
-// Where nobody can pay the page says so, says what to do, and makes no order.
-func TestWhereNobodyCanPay(t *testing.T) {
+// Where no payment is possible, the page explains what to do and creates no order.
+func TestPlacesWithoutPayment(t *testing.T) {
 	q := newPlace(t, wechattest.Android)
 	q.choose("tea")
 	mine := q.order()
 	before := orders(t)
 	for e, says := range map[wechattest.Environment]string{
-		wechattest.Work:           "企业微信里不能付款",
-		wechattest.MiniProgram:    "小程序里的网页不能付款",
-		wechattest.MiniProgramIOS: "小程序里的网页不能付款",
+		wechattest.Work:           "企业微信内无法付款",
+		wechattest.MiniProgram:    "小程序内的网页无法付款",
+		wechattest.MiniProgramIOS: "小程序内的网页无法付款",
 	} {
 		t.Run(string(e), func(t *testing.T) {
 			p := newPlace(t, e)
@@ -204,7 +201,7 @@ func TestWhereNobodyCanPay(t *testing.T) {
 		})
 	}
 	if after := orders(t); after != before {
-		t.Errorf("somebody ordered:\n%s\n%s", before, after)
+		t.Errorf("an order was created:\n%s\n%s", before, after)
 	}
 	checkLedger(t)
 }

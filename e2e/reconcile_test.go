@@ -12,8 +12,8 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// The notification is lost, and the buyer's phone loses its network once they
-// have paid: the cron trigger finds the payment.
+// The notification is lost, and the phone loses its network after the payment. The cron trigger
+// finds the payment.
 func TestCronFindsALostPayment(t *testing.T) {
 	p := newPhone(t, 0)
 	p.choose("tea")
@@ -30,7 +30,7 @@ func TestCronFindsALostPayment(t *testing.T) {
 	if status, _ := stored(t, id); status != "pending" {
 		t.Fatalf("the order is %s before the cron", status)
 	}
-	age(t, id, 2*time.Minute)
+	makeOlder(t, id, 2*time.Minute)
 	if err := world.shop.Tick(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -38,25 +38,25 @@ func TestCronFindsALostPayment(t *testing.T) {
 		t.Errorf("the order is %s by %q after the cron", status, transaction)
 	}
 	checkLedger(t)
-	// D1 has told the timer how large it is, within DATABASE_MB of wrangler.toml.
+	// The timer has stored D1's size, which is within DATABASE_MB of wrangler.toml.
 	var used, capacity int64
 	if err := database(t).QueryRow(`SELECT used, capacity FROM database_size`).Scan(&used, &capacity); err != nil || used < 50_000 || capacity != 500_000_000 {
 		t.Errorf("the database has %d of %d bytes, %v", used, capacity, err)
 	}
-	// Seen in another window: this one goes on by itself once it has a network again.
+	// In another window, because the first continues by itself when its network is back.
 	q := newPhone(t, 0)
 	q.open(world.sim.PhoneURL + "/result?order=" + id)
 	q.seesPaid()
 }
 
-// age makes a stored order older, since no clock of a Worker can be moved.
-func age(t *testing.T, id string, by time.Duration) {
+// makeOlder makes a stored order older, because the Worker's clock cannot be changed.
+func makeOlder(t *testing.T, id string, by time.Duration) {
 	t.Helper()
-	change(t, `UPDATE orders SET created_at = created_at - ?1, queried_at = queried_at - ?1, due_at = due_at - ?1 WHERE id = ?2`, by.Milliseconds(), id)
+	execSQL(t, `UPDATE orders SET created_at = created_at - ?1, queried_at = queried_at - ?1, due_at = due_at - ?1 WHERE id = ?2`, by.Milliseconds(), id)
 }
 
-// change writes to the Worker's database behind its back.
-func change(t *testing.T, query string, args ...any) {
+// execSQL writes to the Worker's database directly.
+func execSQL(t *testing.T, query string, args ...any) {
 	t.Helper()
 	var file string
 	if err := database(t).QueryRow(`SELECT file FROM pragma_database_list WHERE name = 'main'`).Scan(&file); err != nil {

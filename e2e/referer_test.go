@@ -16,7 +16,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// requestLog keeps what the phone's browser sends to the shop.
+// requestLog records the requests of the phone's browser to the shop.
 type requestLog struct {
 	mu    sync.Mutex
 	lines []loggedRequest
@@ -24,8 +24,8 @@ type requestLog struct {
 
 type loggedRequest struct{ method, uri, referer, dest string }
 
-// logInFront puts a server between the phone and the shop until the test ends.
-func logInFront(t *testing.T) *requestLog {
+// logRequests puts a recording server between the phone and the shop until the test ends.
+func logRequests(t *testing.T) *requestLog {
 	t.Helper()
 	before := world.sim.ShopURL()
 	shop, err := url.Parse(before)
@@ -58,15 +58,15 @@ func (l *requestLog) all() []loggedRequest {
 	return append([]loggedRequest(nil), l.lines...)
 }
 
-// The code of a sign-in is in the request of the landing, and in no other one: not of
-// the page, its scripts, manifest, icons and worker, nor of what follows.
+// Only the first request of a sign-in's redirect carries the code. The requests for the page's
+// scripts, manifest, icons and worker, and all later ones, do not.
 func TestNoRequestCarriesTheCode(t *testing.T) {
-	log := logInFront(t)
+	log := logRequests(t)
 	p := newPlace(t, wechattest.Android)
 	p.until("the shop", onShop)
-	p.runs()
+	p.waitRunning()
 	p.until("the service worker", `navigator.serviceWorker.getRegistration().then(r => window.worker = r?.active?.state), window.worker === "activated"`)
-	// A browser without a screen asks for the manifest only when somebody wants it.
+	// A headless browser fetches the manifest only on request.
 	p.run(chromedp.ActionFunc(func(ctx context.Context) error {
 		_, _, _, _, err := page.GetAppManifest().Do(ctx)
 		return err
@@ -80,24 +80,24 @@ func TestNoRequestCarriesTheCode(t *testing.T) {
 	if href := p.eval("location.href"); href != world.sim.PhoneURL+"/" {
 		t.Errorf("the address is %s", href)
 	}
-	landing := lastLanding(t)
-	_, query, _ := strings.Cut(landing, "?")
+	address := lastRedirect(t)
+	_, query, _ := strings.Cut(address, "?")
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		t.Fatal(err)
 	}
 	code, state := values.Get("code"), values.Get("state")
 	if code == "" || state == "" {
-		t.Fatalf("no code in %s", landing)
+		t.Fatalf("no code in %s", address)
 	}
-	landings, kinds := 0, map[string]int{}
+	withCode, kinds := 0, map[string]int{}
 	for _, r := range log.all() {
 		kinds[r.dest]++
 		if strings.Contains(r.referer, code) || strings.Contains(r.referer, state) {
 			t.Errorf("%s %s has the code in Referer: %s", r.method, r.uri, r.referer)
 		}
 		if strings.Contains(r.uri, code) || strings.Contains(r.uri, state) {
-			landings++
+			withCode++
 			if r.method != "GET" || r.dest != "document" && r.dest != "empty" {
 				t.Errorf("%s %s (%s) has the code", r.method, r.uri, r.dest)
 			}
@@ -106,10 +106,10 @@ func TestNoRequestCarriesTheCode(t *testing.T) {
 			t.Errorf("%s %s has a query in Referer: %s", r.method, r.uri, r.referer)
 		}
 	}
-	if landings != 1 {
-		t.Errorf("%d requests have the code, want the landing alone", landings)
+	if withCode != 1 {
+		t.Errorf("%d requests have the code, want only that of the redirect", withCode)
 	}
-	// The test is worth something if it saw all kinds of requests.
+	// The test must have seen all kinds of requests.
 	for _, kind := range []string{"document", "script", "manifest", "image", "serviceworker", "empty"} {
 		if kinds[kind] == 0 {
 			t.Errorf("no request for a %s among %v", kind, kinds)
@@ -117,8 +117,8 @@ func TestNoRequestCarriesTheCode(t *testing.T) {
 	}
 }
 
-// A deployment between page and program reloads the page: with the code, so that it
-// costs no second trip to WeChat.
+// A deployment between page and program reloads the page with the code, so no second sign-in is
+// needed.
 func TestReloadForADeploymentKeepsTheCode(t *testing.T) {
 	before := world.sim.ShopURL()
 	shop, err := url.Parse(before)
@@ -126,14 +126,14 @@ func TestReloadForADeploymentKeepsTheCode(t *testing.T) {
 		t.Fatal(err)
 	}
 	var mu sync.Mutex
-	var landings, stale int
+	var withCode, stale int
 	proxy := httputil.NewSingleHostReverseProxy(shop)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		if r.URL.Query().Get("code") != "" && r.URL.Path == "/" {
-			landings++
+			withCode++
 		}
-		gone := landings == 1 && strings.HasPrefix(r.URL.Path, programs)
+		gone := withCode == 1 && strings.HasPrefix(r.URL.Path, programs)
 		if gone {
 			stale++
 		}
@@ -149,25 +149,25 @@ func TestReloadForADeploymentKeepsTheCode(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer world.sim.SetShop(before)
-	trips := countTrips()
-	// The program of the first visit is kept, so the landing fetches it anew.
+	signIns := countSignIns()
+	// The program of the first visit is cached, so the redirected page must fetch it again.
 	p := newPlace(t, wechattest.Android, `{ const real = window.fetch; window.fetch = (url, init) => real(url, {cache: "no-store", ...init}); delete window.Worker; }`)
 	p.until("the shop", onShop)
 	mu.Lock()
 	defer mu.Unlock()
-	if landings != 2 || stale == 0 {
-		t.Errorf("%d landings, %d answers 404", landings, stale)
+	if withCode != 2 || stale == 0 {
+		t.Errorf("%d requests with the code, %d responses with status 404", withCode, stale)
 	}
-	if n := countTrips() - trips; n != 1 {
-		t.Errorf("%d trips to WeChat", n)
+	if n := countSignIns() - signIns; n != 1 {
+		t.Errorf("%d redirects to WeChat", n)
 	}
 	if href := p.eval("location.href"); strings.Contains(href, "code=") {
 		t.Errorf("the address is %s", href)
 	}
 }
 
-// countTrips returns how often the authorize page was opened.
-func countTrips() (n int) {
+// countSignIns returns how often the authorize page was opened.
+func countSignIns() (n int) {
 	for _, m := range world.sim.Messages(0) {
 		if m.Kind == "authorize" {
 			n++

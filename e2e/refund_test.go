@@ -13,8 +13,8 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// operate makes a call of the operator's.
-func operate(t *testing.T, method, path, body string, status int, result any) {
+// callAdmin makes a call of the operator.
+func callAdmin(t *testing.T, method, path, body string, status int, result any) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, world.shop.URL+path, strings.NewReader(body))
 	if err != nil {
@@ -36,8 +36,8 @@ func operate(t *testing.T, method, path, body string, status int, result any) {
 	}
 }
 
-// A payment goes back in two parts, by the operator's call and WeChat's
-// notification, the second part by the timer, and the bill of its day agrees.
+// A payment is refunded in two parts: by the operator's call and WeChat's notification, and by the
+// timer. The bill of the day agrees.
 func TestRefund(t *testing.T) {
 	p := newPhone(t, 0)
 	p.choose("coffee")
@@ -45,30 +45,30 @@ func TestRefund(t *testing.T) {
 	p.pay()
 	p.seesPaid()
 	var o api.AdminOrder
-	operate(t, "GET", api.PathAdminOrders+"/"+id, "", 200, &o)
+	callAdmin(t, "GET", api.PathAdminOrders+"/"+id, "", 200, &o)
 	path := api.PathAdminOrders + "/" + id + "/refund"
 
-	var refused api.Error
-	operate(t, "POST", path, `{"refund_key":"0123456789abcdef-0","amount":100000}`, 409, &refused)
-	if refused.Code != api.CodeRefundTooMuch {
-		t.Errorf("too much: %+v", refused)
+	var rejected api.Error
+	callAdmin(t, "POST", path, `{"refund_key":"0123456789abcdef-0","amount":100000}`, 409, &rejected)
+	if rejected.Code != api.CodeRefundTooMuch {
+		t.Errorf("too much: %+v", rejected)
 	}
 	var part, again api.Refund
-	operate(t, "POST", path, `{"refund_key":"0123456789abcdef-1","amount":100,"reason":"少了一包"}`, 200, &part)
-	operate(t, "POST", path, `{"refund_key":"0123456789abcdef-1","amount":100,"reason":"少了一包"}`, 200, &again)
+	callAdmin(t, "POST", path, `{"refund_key":"0123456789abcdef-1","amount":100,"reason":"少了一包"}`, 200, &part)
+	callAdmin(t, "POST", path, `{"refund_key":"0123456789abcdef-1","amount":100,"reason":"少了一包"}`, 200, &again)
 	if part.ID != again.ID || part.Status == api.RefundCreated {
 		t.Errorf("%+v and %+v", part, again)
 	}
-	world.sim.Advance(time.Minute) // WeChat tells of it
+	world.sim.Advance(time.Minute) // WeChat sends the notification
 	seen := ownOrder(t, p, id)
-	for deadline := time.Now().Add(patience); seen.Status != api.StatusPaid && time.Now().Before(deadline); seen = ownOrder(t, p, id) {
+	for deadline := time.Now().Add(waitTimeout); seen.Status != api.StatusPaid && time.Now().Before(deadline); seen = ownOrder(t, p, id) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	if seen.Status != api.StatusPaid || seen.Refunded != 100 || len(seen.Refunds) != 1 || seen.Refunds[0].Status != api.RefundSucceeded {
 		t.Errorf("the buyer sees %+v", seen)
 	}
 
-	// WeChat takes the rest, but its answer and its notification are lost.
+	// WeChat accepts the rest, but its response and its notification are lost.
 	for _, fault := range []wechattest.Fault{{Kind: wechattest.FaultTimeoutAfter, Path: "/secapi/pay/refund"}, {Kind: wechattest.FaultNotifyLost}} {
 		if err := world.sim.AddFault(fault); err != nil {
 			t.Fatal(err)
@@ -78,13 +78,13 @@ func TestRefund(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	operate(t, "POST", path, string(rest), 200, &part)
+	callAdmin(t, "POST", path, string(rest), 200, &part)
 	if part.Status != api.RefundCreated {
 		t.Errorf("%+v", part)
 	}
 	world.sim.Advance(time.Minute)
-	for range 2 { // it is sent again, and asked about
-		change(t, `UPDATE refunds SET created_at = created_at - 240000, queried_at = queried_at - 240000 WHERE id = ?`, part.ID)
+	for range 2 { // the refund is sent again and queried
+		execSQL(t, `UPDATE refunds SET created_at = created_at - 240000, queried_at = queried_at - 240000 WHERE id = ?`, part.ID)
 		if err := world.shop.Tick(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -105,8 +105,7 @@ func TestRefund(t *testing.T) {
 	}
 }
 
-// The bill of a day on which WeChat had no trade, and the shop one: found on real
-// D1, and by the timer.
+// A bill check on real D1, by the timer: the shop has a payment on a day on which WeChat has none.
 func TestBillCheck(t *testing.T) {
 	p := newPhone(t, 0)
 	p.choose("coffee")
@@ -115,32 +114,31 @@ func TestBillCheck(t *testing.T) {
 	p.seesPaid()
 	// As if it had been paid three days ago.
 	const threeDays = 3 * 24 * time.Hour
-	change(t, `UPDATE orders SET paid_at = paid_at - ? WHERE id = ?`, threeDays.Milliseconds(), id)
-	defer change(t, `UPDATE orders SET paid_at = paid_at + ? WHERE id = ?`, threeDays.Milliseconds(), id)
+	execSQL(t, `UPDATE orders SET paid_at = paid_at - ? WHERE id = ?`, threeDays.Milliseconds(), id)
+	defer execSQL(t, `UPDATE orders SET paid_at = paid_at + ? WHERE id = ?`, threeDays.Milliseconds(), id)
 	var o api.AdminOrder
-	operate(t, "GET", api.PathAdminOrders+"/"+id, "", 200, &o)
+	callAdmin(t, "GET", api.PathAdminOrders+"/"+id, "", 200, &o)
 	date := cst.In(time.Now().Add(-threeDays)).Format("2006-01-02")
 	want := api.BillDifference{Kind: "missing_there", OutTradeNo: o.OutTradeNo, Ours: o.Total.String() + " paid"}
 	for range 2 {
 		var c api.BillCheck
-		operate(t, "POST", api.PathAdminBills, `{"date":"`+date+`"}`, 200, &c)
+		callAdmin(t, "POST", api.PathAdminBills, `{"date":"`+date+`"}`, 200, &c)
 		if c.Status != "differs" || len(c.Differences) != 1 || c.Differences[0] != want {
 			t.Errorf("%+v, want %+v", c, want)
 		}
 	}
 	var list api.BillCheckList
-	operate(t, "GET", api.PathAdminBills, "", 200, &list)
+	callAdmin(t, "GET", api.PathAdminBills, "", 200, &list)
 	if len(list.Checks) != 1 || len(list.Checks[0].Differences) != 1 || list.Checks[0].Differences[0] != want {
 		t.Errorf("%+v", list)
 	}
-	// The first order is from today: there is nothing to check for the timer, until
-	// one is older.
-	change(t, `UPDATE orders SET created_at = created_at - ? WHERE id = ?`, threeDays.Milliseconds(), id)
-	defer change(t, `UPDATE orders SET created_at = created_at + ? WHERE id = ?`, threeDays.Milliseconds(), id)
+	// The first order is from today. The timer checks bills only after an order is older.
+	execSQL(t, `UPDATE orders SET created_at = created_at - ? WHERE id = ?`, threeDays.Milliseconds(), id)
+	defer execSQL(t, `UPDATE orders SET created_at = created_at + ? WHERE id = ?`, threeDays.Milliseconds(), id)
 	if err := world.shop.CheckBills(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	operate(t, "GET", api.PathAdminBills, "", 200, &list)
+	callAdmin(t, "GET", api.PathAdminBills, "", 200, &list)
 	if len(list.Checks) != 2 || list.Checks[0].Status != "agrees" {
 		t.Errorf("%+v", list)
 	}

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// No secret, openid or token in what the Worker printed for the tests before this
-// one, in the page, or in the bundle.
+// No secret, openid or token is in the Worker's output of the previous tests, in the page, or in
+// the bundle.
 func TestSecretsStayInside(t *testing.T) {
 	secrets := secretSettings(t)
 	for i, user := range world.sim.Users() {
@@ -49,9 +49,9 @@ func TestSecretsStayInside(t *testing.T) {
 	}
 }
 
-// secretSettings returns the settings that are no plain values of wrangler.toml,
-// so that a new one is a secret until it is written there. A test of the signer
-// sees to it that every secret has a value here.
+// secretSettings returns the settings that are not among the plain values of wrangler.toml. So a
+// new setting is a secret until it is added there. A test of the signer checks that every secret
+// has a value here.
 func secretSettings(t *testing.T) map[string]string {
 	t.Helper()
 	config, err := os.ReadFile("../wrangler.toml")

@@ -11,8 +11,8 @@ import (
 	"h5pay/internal/stack"
 )
 
-// A signer without a key answers, says nothing to the world, and names the
-// setting in the log and on the health page.
+// A signer without a key responds without details, and names the setting in the log and on the
+// health page.
 func TestMissingSetting(t *testing.T) {
 	root, err := filepath.Abs("..")
 	if err != nil {

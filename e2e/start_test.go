@@ -18,12 +18,12 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// Why the program cannot start: each reason has a message of its own.
+// Each reason why the program cannot start has its own message.
 
-// startScripts are the addresses of the script that starts the program.
+// startScripts is the prefix of the start script's address.
 const startScripts = "/assets/start."
 
-// servePage answers with the start page, edited, under a policy. "" is the site's own.
+// servePage serves the start page, edited, with a policy; "" means the site's own.
 func servePage(t *testing.T, policy string, edit func(page string) string) http.HandlerFunc {
 	t.Helper()
 	page, err := os.ReadFile("../public/index.html")
@@ -40,7 +40,7 @@ func servePage(t *testing.T, policy string, edit func(page string) string) http.
 	}
 }
 
-// sitePolicy is the Content-Security-Policy of the built site.
+// sitePolicy returns the Content-Security-Policy of the built site.
 func sitePolicy(t *testing.T) string {
 	t.Helper()
 	headers, err := os.ReadFile("../public/_headers")
@@ -54,18 +54,17 @@ func sitePolicy(t *testing.T) string {
 	return string(found[1])
 }
 
-// withHashOf lets a script run that the site does not have.
+// withHashOf adds the hash of an inline script to a policy.
 func withHashOf(policy, script string) string {
 	sum := sha256.Sum256([]byte(script))
 	return strings.Replace(policy, "script-src ", "script-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"' ", 1)
 }
 
-// unreadable is a script that no engine reads, as an old engine finds a new one.
-const unreadable = "a ?.?. b;"
+// invalidScript is a script that no engine can parse, like a new script in an old engine.
+const invalidScript = "a ?.?. b;"
 
-// ageless removes what tells a browser of today from an older one: see lacks in
-// wasm/site/check.js.
-const ageless = `delete Array.prototype.toReversed;`
+// withoutToReversed removes the function that check.js uses to recognise a current browser.
+const withoutToReversed = `delete Array.prototype.toReversed;`
 
 func TestWhyTheProgramDoesNotStart(t *testing.T) {
 	policy := sitePolicy(t)
@@ -86,25 +85,25 @@ func TestWhyTheProgramDoesNotStart(t *testing.T) {
 	}
 	abort := func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 	_, program := builtProgram(t)
-	unknown := bytes.Clone(program) // as an engine finds it that lacks an instruction
+	unknown := bytes.Clone(program) // with an instruction that the engine does not support
 	copy(unknown[len(unknown)/2:], bytes.Repeat([]byte{0xff}, 64))
 	for _, test := range []struct {
-		name   string
-		before string // in the page
-		fault  http.HandlerFunc
-		why    string
+		name      string
+		addScript string // runs in the page first
+		fault     http.HandlerFunc
+		why       string
 	}{
-		{name: "first.js cannot be read", why: "old", fault: servePage(t, withHashOf(policy, unreadable), replaceFirst(unreadable))},
+		{name: "first.js cannot be read", why: "old", fault: servePage(t, withHashOf(policy, invalidScript), replaceFirst(invalidScript))},
 		{name: "start.js cannot be read", why: "old", fault: onStart(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/javascript")
-			io.WriteString(w, unreadable)
+			io.WriteString(w, invalidScript)
 		})},
-		{name: "no WebAssembly in an old browser", why: "old", before: ageless + `delete window.WebAssembly;`},
-		{name: "no WebAssembly in a browser of today", why: "off", before: `delete window.WebAssembly;`},
-		{name: "no promises and nothing newer", why: "old", before: ageless +
+		{name: "no WebAssembly in an old browser", why: "old", addScript: withoutToReversed + `delete window.WebAssembly;`},
+		{name: "no WebAssembly in a browser of today", why: "off", addScript: `delete window.WebAssembly;`},
+		{name: "no promises and nothing newer", why: "old", addScript: withoutToReversed +
 			`for (const name of ["Promise", "Reflect", "fetch", "AbortController", "TextEncoder", "globalThis", "WebAssembly", "Symbol", "Map", "Set", "Proxy"]) delete window[name];`},
-		{name: "no AbortController", why: "old", before: `delete window.AbortController;`},
-		{name: "a policy of which the browser knows no wasm-unsafe-eval", why: "old", before: ageless,
+		{name: "no AbortController", why: "old", addScript: `delete window.AbortController;`},
+		{name: "a policy of which the browser knows no wasm-unsafe-eval", why: "old", addScript: withoutToReversed,
 			fault: servePage(t, strings.Replace(policy, "'wasm-unsafe-eval'", "", 1), same)},
 		{name: "a policy that was changed", why: "blocked", fault: servePage(t, strings.Replace(policy, "'wasm-unsafe-eval'", "", 1), same)},
 		{name: "an instruction that the browser does not know", why: "old", fault: onProgram(func(w http.ResponseWriter, r *http.Request) {
@@ -116,16 +115,16 @@ func TestWhyTheProgramDoesNotStart(t *testing.T) {
 			w.Write(program[:len(program)/2])
 		})},
 		{name: "no memory for the program", why: "memory",
-			before: `WebAssembly.instantiate = () => Promise.reject(new RangeError("WebAssembly.Instance(): Out of memory"));`},
+			addScript: `WebAssembly.instantiate = () => Promise.reject(new RangeError("WebAssembly.Instance(): Out of memory"));`},
 		{name: "the program uses the memory up", why: "memory", fault: onProgram(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "application/wasm")
 			w.Write(limitMemory(t, program))
 		})},
-		{name: "the policy refuses start.js", why: "blocked", fault: servePage(t, strings.Replace(policy, "script-src 'self'", "script-src", 1), same)},
+		{name: "the policy blocks start.js", why: "blocked", fault: servePage(t, strings.Replace(policy, "script-src 'self'", "script-src", 1), same)},
 		{name: "first.js was changed on the way", why: "blocked", fault: servePage(t, policy, func(page string) string {
 			return inline.ReplaceAllString(page, "${1}${2};${3}")
 		})},
-		{name: "first.js fails", why: "broken", before: `Object.defineProperty(Document.prototype, "currentScript", {get: () => null});`},
+		{name: "first.js fails", why: "broken", addScript: `Object.defineProperty(Document.prototype, "currentScript", {get: () => null});`},
 		{name: "start.js is not there", why: "server", fault: onStart(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusInternalServerError) })},
 		{name: "start.js is another thing", why: "altered", fault: onStart(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
@@ -139,18 +138,18 @@ func TestWhyTheProgramDoesNotStart(t *testing.T) {
 			}
 		}},
 		{name: "start.js stands still", why: "network",
-			before: `{ const real = setTimeout; window.setTimeout = (f, ms, ...rest) => real(f, ms === 20000 ? 1000 : ms, ...rest); }`,
-			fault:  onStart(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })},
+			addScript: `{ const real = setTimeout; window.setTimeout = (f, ms, ...rest) => real(f, ms === 20000 ? 1000 : ms, ...rest); }`,
+			fault:     onStart(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newSite(t)
 			s.Fault(test.fault)
 			tb := newTabWithErrors(t)
-			if test.before != "" {
-				tb.before(test.before)
+			if test.addScript != "" {
+				tb.addScript(test.addScript)
 			}
 			tb.openAtOnce(s.URL + "/")
-			tb.fails(test.why)
+			tb.waitFailure(test.why)
 			if n := len(s.Requests(programs)); test.why == "old" && strings.Contains(test.name, "no ") && n != 0 {
 				t.Errorf("the program was fetched %d times for nothing", n)
 			}
@@ -158,7 +157,7 @@ func TestWhyTheProgramDoesNotStart(t *testing.T) {
 	}
 }
 
-// openAtOnce goes to a page without waiting for it, which may never be complete.
+// openAtOnce navigates without waiting, because the page may never be complete.
 func (tb *tab) openAtOnce(url string) {
 	tb.t.Helper()
 	tb.open("about:blank")
@@ -176,7 +175,7 @@ func limitMemory(t *testing.T, program []byte) []byte {
 		begin := at + 1 + n
 		end := begin + int(size)
 		if id == memory {
-			least := program[begin+2 : end] // behind the number of memories, and the flag for a limit
+			least := program[begin+2 : end] // after the number of memories and the limit flag
 			limited := slices.Concat([]byte{1, 1}, least, least)
 			return slices.Concat(program[:at+1], binary.AppendUvarint(nil, uint64(len(limited))), limited, program[end:])
 		}
@@ -188,25 +187,25 @@ func limitMemory(t *testing.T, program []byte) []byte {
 
 func quote(s string) string { return `"` + strings.ReplaceAll(s, `"`, `\"`) + `"` }
 
-// Every message is there in both languages, and can be read on every screen.
+// Every message exists in both languages and is readable on every screen.
 func TestMessagesOfAProgramThatDoesNotStart(t *testing.T) {
 	s := newSite(t)
-	s.Fault(servePage(t, withHashOf(sitePolicy(t), unreadable), func(page string) string {
-		return regexp.MustCompile(`(?s)(<script data-[^>]*>)(.*?)(</script>)`).ReplaceAllString(page, "${1}"+unreadable+"${3}")
+	s.Fault(servePage(t, withHashOf(sitePolicy(t), invalidScript), func(page string) string {
+		return regexp.MustCompile(`(?s)(<script data-[^>]*>)(.*?)(</script>)`).ReplaceAllString(page, "${1}"+invalidScript+"${3}")
 	}))
 	for language, says := range map[string]map[string]string{
-		"zh-CN": {"network": "网络不给力", "server": "服务器出了问题", "altered": "公共 Wi-Fi", "blocked": "被拦截", "old": "请更新微信", "off": "锁定模式", "memory": "内存不足", "broken": "没有加载成功"},
-		"en-GB": {"network": "No connection", "server": "has a problem", "altered": "public Wi-Fi", "blocked": "blocked this page", "old": "Update WeChat", "off": "Lockdown Mode", "memory": "Not enough memory", "broken": "did not load"},
+		"zh-CN": {"network": "网络不稳定", "server": "服务器出错", "altered": "公共 Wi-Fi", "blocked": "被拦截", "old": "请更新微信", "off": "锁定模式", "memory": "内存不足", "broken": "加载失败"},
+		"en-GB": {"network": "No connection", "server": "has a problem", "altered": "public Wi-Fi", "blocked": "was blocked", "old": "Update WeChat", "off": "Lockdown Mode", "memory": "Not enough memory", "broken": "did not load"},
 	} {
 		t.Run(language, func(t *testing.T) {
 			tb := newTabWithErrors(t)
-			tb.speaks(language)
+			tb.setLanguage(language)
 			tb.open(s.URL + "/")
-			tb.fails("old")
-			tb.look("too-old-" + language)
+			tb.waitFailure("old")
+			tb.screenshots("too-old-" + language)
 			for why, text := range says {
-				tb.eval(`early.fail(` + quote(why) + `), ""`)
-				tb.fails(why)
+				tb.eval(`startup.fail(` + quote(why) + `), ""`)
+				tb.waitFailure(why)
 				tb.sees(text)
 				tb.accessible(why)
 			}
@@ -214,30 +213,30 @@ func TestMessagesOfAProgramThatDoesNotStart(t *testing.T) {
 	}
 }
 
-// Without scripts nothing checks the page. It says so in both languages.
+// Without JavaScript the page shows a message in both languages.
 func TestScriptsAreTurnedOff(t *testing.T) {
 	s := newSite(t)
 	tb := newTab(t)
 	tb.run(emulation.SetScriptExecutionDisabled(true))
 	tb.open(s.URL + "/")
-	tb.run(emulation.SetScriptExecutionDisabled(false)) // for the test's own
-	if shown := tb.eval(`[...document.querySelectorAll("#loader .failed")].filter(e => e.getClientRects().length).map(e => e.innerText).join()`); !strings.Contains(shown, "请开启 JavaScript") || !strings.Contains(shown, "Turn on JavaScript") {
+	tb.run(emulation.SetScriptExecutionDisabled(false)) // the test itself needs scripts
+	if shown := tb.eval(`[...document.querySelectorAll("#loader .failed")].filter(e => e.getClientRects().length).map(e => e.innerText).join()`); !strings.Contains(shown, "请启用 JavaScript") || !strings.Contains(shown, "Turn on JavaScript") {
 		t.Errorf("the page shows %q", shown)
 	}
 	tb.screenshot("no-scripts")
 }
 
-// WeChat with an engine of 2019 says that it is too old. Nothing is fetched or signed
-// in for nothing.
-func TestAnOldWeChat(t *testing.T) {
+// WeChat with an engine of 2019 shows that it is too old. It downloads nothing and does not sign
+// in.
+func TestOldWeChat(t *testing.T) {
 	world.sim.ClearFaults()
-	hold(t, 0)
+	takePhone(t, 0)
 	moveTo(t, wechattest.AndroidOld)
-	before, trips := counts(), countTrips()
+	before, signIns := counts(), countSignIns()
 	tb := newTabWithErrors(t)
-	tb.before(ageless)
+	tb.addScript(withoutToReversed)
 	tb.open(world.sim.PhoneURL + "/?code=c1&state=s1")
-	tb.fails("old")
+	tb.waitFailure("old")
 	tb.sees("请更新微信")
 	if href := tb.eval("location.href"); href != world.sim.PhoneURL+"/" {
 		t.Errorf("the address is %s", href)
@@ -247,7 +246,7 @@ func TestAnOldWeChat(t *testing.T) {
 			t.Errorf("%s was fetched", path)
 		}
 	}
-	if n := countTrips() - trips; n != 0 {
-		t.Errorf("%d trips to WeChat", n)
+	if n := countSignIns() - signIns; n != 0 {
+		t.Errorf("%d redirects to WeChat", n)
 	}
 }

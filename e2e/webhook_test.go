@@ -12,14 +12,14 @@ import (
 	"h5pay/webhook"
 )
 
-// backEnd is the merchant's, on this machine. It keeps what verifies.
+// backEnd is the merchant's webhook endpoint. It keeps verified events.
 type backEnd struct {
 	*httptest.Server
 
-	mu      sync.Mutex
-	events  map[string][]webhook.Event // of an order, in the order in which they came
-	refused []error
-	silent  bool // does not acknowledge
+	mu       sync.Mutex
+	events   map[string][]webhook.Event // by order, in order of arrival
+	rejected []error
+	silent   bool // responds with an error
 }
 
 func startBackEnd(secret string) *backEnd {
@@ -30,11 +30,11 @@ func startBackEnd(secret string) *backEnd {
 		defer b.mu.Unlock()
 		switch {
 		case err != nil || r.ContentLength < 0 || r.URL.Path != "/h5pay":
-			b.refused = append(b.refused, fmt.Errorf("%s, %d bytes: %w", r.URL, r.ContentLength, err))
+			b.rejected = append(b.rejected, fmt.Errorf("%s, %d bytes: %w", r.URL, r.ContentLength, err))
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		case b.silent:
-			// Nothing of it may reach the signer's log.
+			// The response must not appear in the signer's log.
 			w.WriteHeader(http.StatusInternalServerError)
 			fmt.Fprint(w, secret)
 		}
@@ -43,8 +43,8 @@ func startBackEnd(secret string) *backEnd {
 	return b
 }
 
-// of returns what came about an order.
-func (b *backEnd) of(orderID string) []webhook.Event {
+// eventsOf returns the events of an order.
+func (b *backEnd) eventsOf(orderID string) []webhook.Event {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.events[orderID]
@@ -56,7 +56,7 @@ func (b *backEnd) setSilent(silent bool) {
 	b.silent = silent
 }
 
-// drain fires the trigger until nothing is due any more.
+// drain runs the trigger until no event is due.
 func drain(t *testing.T) {
 	t.Helper()
 	for range 50 {
@@ -75,10 +75,10 @@ func drain(t *testing.T) {
 	t.Fatal("the outbox is not emptied")
 }
 
-// Paid in the browser, told to the merchant's back end: once, and signed. It
-// fails to acknowledge at first, and gets the same event again.
+// A payment in the browser reaches the merchant's back end once, signed. After a failed attempt the
+// same event is delivered again.
 func TestPaymentReachesTheBackEnd(t *testing.T) {
-	drain(t) // of the tests before
+	drain(t) // of earlier tests
 	p := newPhone(t, 1)
 	p.choose("coffee")
 	id := p.order()
@@ -89,10 +89,10 @@ func TestPaymentReachesTheBackEnd(t *testing.T) {
 	world.backEnd.setSilent(true)
 	drain(t)
 	world.backEnd.setSilent(false)
-	soon(t, id)
+	makeEventsDue(t, id)
 	drain(t)
 	drain(t)
-	got := world.backEnd.of(id)
+	got := world.backEnd.eventsOf(id)
 	if len(got) != 2 || got[0].ID != got[1].ID {
 		t.Fatalf("deliveries: %+v", got)
 	}
@@ -114,7 +114,7 @@ func TestPaymentReachesTheBackEnd(t *testing.T) {
 		t.Errorf("the event is %s after %d attempts", status, attempts)
 	}
 
-	// Of everything that was ever paid here there is one event, and it arrived.
+	// Every payment of this run has exactly one event, and it was delivered.
 	rows, err := database(t).Query(`SELECT id FROM orders WHERE transaction_id IS NOT NULL AND id <> ?`, id)
 	if err != nil {
 		t.Fatal(err)
@@ -126,25 +126,25 @@ func TestPaymentReachesTheBackEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 		paid := 0
-		for _, e := range world.backEnd.of(other) {
+		for _, e := range world.backEnd.eventsOf(other) {
 			if e.Type == webhook.OrderPaid {
 				paid++
 			}
 		}
 		if paid != 1 {
-			t.Errorf("the back end heard %d times that %s is paid", paid, other)
+			t.Errorf("the back end got %d order.paid events of %s", paid, other)
 		}
 	}
 	world.backEnd.mu.Lock()
 	defer world.backEnd.mu.Unlock()
-	for _, err := range world.backEnd.refused {
+	for _, err := range world.backEnd.rejected {
 		t.Error(err)
 	}
 }
 
-// soon makes the next try of an order's events due, since no clock of a Worker
-// can be moved.
-func soon(t *testing.T, id string) {
+// makeEventsDue makes the next attempts of an order's events due, because the Worker's clock cannot
+// be changed.
+func makeEventsDue(t *testing.T, id string) {
 	t.Helper()
-	change(t, `UPDATE events SET next_at = ?1 WHERE order_id = ?2`, time.Now().UnixMilli(), id)
+	execSQL(t, `UPDATE events SET next_at = ?1 WHERE order_id = ?2`, time.Now().UnixMilli(), id)
 }

@@ -1,5 +1,5 @@
-// Package e2e makes the journeys of a shopper in real Chromium, against the
-// signer on real workerd with real D1. Only WeChat is simulated.
+// Package e2e runs a shopper's journeys in real Chromium against the signer on real workerd with
+// real D1. Only WeChat is simulated.
 package e2e
 
 import (
@@ -26,18 +26,18 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// world is what all tests of a run share. Tests that use it do not run in
-// parallel: there is one phone, and one person holds it.
+// world is shared by all tests of a run. Tests that use it do not run in parallel, because there is
+// one phone with one user.
 var world struct {
-	sim     *wechattest.Server
-	shop    *stack.Shop
-	log     *logBuffer // of the Worker
-	state   string     // folder of the local D1
-	env     map[string]string
-	envFile string   // the same as a file
-	backEnd *backEnd // the merchant's
-	browser context.Context
-	front   requestCount // of the shop, through the phone
+	sim          *wechattest.Server
+	shop         *stack.Shop
+	log          *logBuffer // of the Worker
+	state        string     // folder of the local D1
+	env          map[string]string
+	envFile      string   // the same settings as a file
+	backEnd      *backEnd // the merchant's
+	browser      context.Context
+	shopRequests requestCount // requests to the shop through the phone
 }
 
 // requestCount counts requests by path.
@@ -46,25 +46,25 @@ type requestCount struct {
 	byPath map[string]int
 }
 
-// counts returns how often each path was asked for so far, through the phone.
+// counts returns the number of requests per path through the phone.
 func counts() map[string]int {
-	world.front.mu.Lock()
-	defer world.front.mu.Unlock()
-	return maps.Clone(world.front.byPath)
+	world.shopRequests.mu.Lock()
+	defer world.shopRequests.mu.Unlock()
+	return maps.Clone(world.shopRequests.byPath)
 }
 
-// countInFront returns a server that hands everything on to the shop, and counts.
-func countInFront(shopURL string) (*httptest.Server, error) {
+// countRequests returns a server that forwards to the shop and counts.
+func countRequests(shopURL string) (*httptest.Server, error) {
 	shop, err := url.Parse(shopURL)
 	if err != nil {
 		return nil, err
 	}
-	world.front.byPath = map[string]int{}
+	world.shopRequests.byPath = map[string]int{}
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(shop); r.Out.Host = r.In.Host }}
 	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		world.front.mu.Lock()
-		world.front.byPath[r.URL.Path]++
-		world.front.mu.Unlock()
+		world.shopRequests.mu.Lock()
+		world.shopRequests.byPath[r.URL.Path]++
+		world.shopRequests.mu.Unlock()
 		proxy.ServeHTTP(w, r)
 	})), nil
 }
@@ -101,7 +101,7 @@ func runWorld(m *testing.M) (code int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	front, err := countInFront(fmt.Sprintf("http://localhost:%d", port))
+	front, err := countRequests(fmt.Sprintf("http://localhost:%d", port))
 	if err != nil {
 		return 0, err
 	}
@@ -122,7 +122,7 @@ func runWorld(m *testing.M) (code int, err error) {
 		State:   world.state,
 		EnvFile: world.envFile,
 		Vars: map[string]string{"SHOP_URL": world.sim.PhoneURL, "WECHAT_BASE_URL": world.sim.URL, "WEBHOOK_URL": world.backEnd.URL + "/h5pay",
-			"UNPAID_LIMITS": "1000,1000,1000,10000"}, // all phones have one address
+			"UNPAID_LIMITS": "1000,1000,1000,10000"}, // all phones have the same address
 		Output: world.log,
 	})
 	if err != nil {
@@ -144,7 +144,7 @@ func runWorld(m *testing.M) (code int, err error) {
 	return code, os.WriteFile("../artifacts/worker.log", []byte(world.log.String()), 0o644)
 }
 
-// logBuffer keeps what the Worker printed.
+// logBuffer keeps the Worker's output.
 type logBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -164,7 +164,7 @@ func (l *logBuffer) String() string {
 
 var _ io.Writer = (*logBuffer)(nil)
 
-// database opens the file of the Worker's D1, to look only.
+// database opens the file of the Worker's D1 for reading.
 func database(t *testing.T) *sql.DB {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(world.state, "v3", "d1", "*", "*.sqlite"))
@@ -186,7 +186,7 @@ func database(t *testing.T) *sql.DB {
 	return nil
 }
 
-// orders returns every stored order as one text, to compare before and after.
+// orders returns all stored orders as one text, for comparisons.
 func orders(t *testing.T) string {
 	t.Helper()
 	rows, err := database(t).Query(`SELECT id, out_trade_no, owner, total, status, COALESCE(transaction_id, '') FROM orders ORDER BY id`)

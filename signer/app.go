@@ -16,8 +16,7 @@ import (
 	"h5pay/wechat"
 )
 
-// app is what the signer does: it answers calls, and by timers of their own it
-// reconciles, delivers events and checks bills.
+// app is the signer: an HTTP handler and the jobs that timers run.
 type app struct {
 	http.Handler
 	reconcile  func(context.Context) error
@@ -25,48 +24,49 @@ type app struct {
 	checkBills func(context.Context) error
 }
 
-// unavailable is the app of a signer with a bad setting: it still answers, with
-// the code "misconfigured", and names the setting in the log. token, if not empty,
-// shows the setting's name on the health page too.
+// unavailable returns the app of a misconfigured signer. It answers every call with the code
+// "misconfigured" and logs the setting's name. The health page shows the name to callers who
+// present token, if token is not empty.
 func unavailable(err error, token wechat.Secret, log *slog.Logger) app {
 	return app{
 		Handler:    server.Unavailable(err, token, log),
 		reconcile:  func(context.Context) error { return err },
-		deliver:    func(context.Context) error { return nil }, // the first timer complains
+		deliver:    func(context.Context) error { return nil }, // reconcile reports the error
 		checkBills: func(context.Context) error { return nil },
 	}
 }
 
-// platform is what the signer stands on: the Worker and its bindings, or this
-// machine.
+// platform is what the signer runs on: the Worker with its bindings, or this machine.
 type platform struct {
 	getenv func(string) string
 	db     *sql.DB
 	doer   wechat.Doer
-	// certDoer presents the merchant's certificate. Nil when there is none;
-	// refunds are refused then, but by a simulator, which asks for none.
+	// certDoer presents the merchant's certificate. Without it, refunds are rejected, except
+	// against the simulator, which requires no certificate.
 	certDoer wechat.Doer
-	// Of calls, by the caller's address and by who is signed in; nil without.
+	// addressLimit limits calls per client address, ownerLimit per session; nil means no limit.
 	addressLimit, ownerLimit server.Limiter
-	// hookDoer sends webhooks; doer when nil. Of a response its status and Retry-After are used.
-	hookDoer wechat.Doer
-	// addresses says where the client's address is, see server.Config.
+	// webhookDoer sends webhooks; nil means doer. Of a response only the status and Retry-After are
+	// used.
+	webhookDoer wechat.Doer
+	// addresses defines where the client's address is, see server.Config.
 	addresses server.Addresses
-	// problem is what is wrong with settings of the platform alone, nil for nothing.
+	// problem is the error in the platform's own settings, or nil.
 	problem error
-	// size returns the size of the database and what the platform has for it; a Capacity
-	// of 0 is no limit of the platform's. Nil when the size is not known.
+	// size returns the size and the capacity of the database. Capacity 0 means that the platform
+	// sets no limit. Nil means that the size is unknown.
 	size func(context.Context) (store.Size, error)
-	// d1 says that the statements of an invocation are limited.
+	// d1 reports whether the number of statements per invocation is limited.
 	d1 bool
-	// catalogueHint tells the operator how to put products in.
+	// catalogueHint tells the operator how to add products.
 	catalogueHint string
-	// announce has events delivered at once. Nil leaves them to the timer.
+	// announce starts a delivery of events now. Nil leaves deliveries to the timer.
 	announce func()
 	log      *slog.Logger
 }
 
-// newApp wires the signer: settings, store, WeChat client, rules, outbox, HTTP.
+// newApp builds the signer from its settings: the store, the WeChat client, the rules, the outbox
+// and the server.
 func newApp(p platform) app {
 	log := p.log
 	set, err := loadSettings(p.getenv)
@@ -76,8 +76,8 @@ func newApp(p platform) app {
 	if p.certDoer == nil && set.BaseURL != "" {
 		p.certDoer = p.doer
 	}
-	if p.hookDoer == nil {
-		p.hookDoer = p.doer
+	if p.webhookDoer == nil {
+		p.webhookDoer = p.doer
 	}
 	client, err := wechat.New(wechat.Config{
 		AppID:     set.AppID,
@@ -119,7 +119,7 @@ func newApp(p platform) app {
 	})
 	events, eventsErr := outbox.New(outbox.Config{
 		Store:      st,
-		Webhook:    set.webhook(p.hookDoer),
+		Webhook:    set.webhook(p.webhookDoer),
 		Simulated:  set.BaseURL != "",
 		PayerDays:  set.PayerDays,
 		Announce:   p.announce,
@@ -165,7 +165,7 @@ func newApp(p platform) app {
 	}
 }
 
-// sizeWithin returns the size of the database within the operator's limit in bytes.
+// sizeWithin returns size with the capacity limited to limit bytes.
 func (p platform) sizeWithin(limit int64) func(context.Context) (store.Size, error) {
 	if p.size == nil {
 		return nil
@@ -179,12 +179,12 @@ func (p platform) sizeWithin(limit int64) func(context.Context) (store.Size, err
 	}
 }
 
-// checks is what the health page says of the platform. A shop takes payments
-// without a certificate and limits. A public shop must not take simulated payments.
+// checks returns the platform's entries on the health page. A shop may run without a certificate
+// and without limits. A public shop must not accept simulated payments.
 func (p platform) checks(set settings) []api.HealthCheck {
 	wechat := api.HealthCheck{Name: "wechat", OK: true}
 	if set.BaseURL != "" {
-		wechat = api.HealthCheck{Name: "wechat", OK: !set.public(), Problem: "WECHAT_BASE_URL is set: WeChat is a simulation and no payment is real"}
+		wechat = api.HealthCheck{Name: "wechat", OK: !set.public(), Problem: "WECHAT_BASE_URL is set: payments are simulated"}
 	}
 	checks := []api.HealthCheck{wechat}
 	for _, c := range []struct {
@@ -192,8 +192,8 @@ func (p platform) checks(set settings) []api.HealthCheck {
 		there   bool
 		without string
 	}{
-		{"certificate", p.certDoer != nil, "WECHAT_CERT is not bound, or natively WECHAT_CERT_FILE not set: there are no refunds"},
-		{"limits", p.addressLimit != nil && p.ownerLimit != nil, "ADDRESS_LIMIT or OWNER_LIMIT is not bound: anyone may call as often as they like"},
+		{"certificate", p.certDoer != nil, "WECHAT_CERT is not bound (native server: WECHAT_CERT_FILE is not set): refunds are disabled"},
+		{"limits", p.addressLimit != nil && p.ownerLimit != nil, "ADDRESS_LIMIT or OWNER_LIMIT is not bound: calls are not rate limited"},
 	} {
 		check := api.HealthCheck{Name: c.name, OK: true}
 		if !c.there {

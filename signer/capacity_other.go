@@ -20,23 +20,23 @@ import (
 	"h5pay/internal/api"
 )
 
-// capacity bounds what clients can take of the native server. Whoever comes when it
-// is full gets status 503 with Retry-After. WeChat's notifications have a reserve.
+// capacity limits the resources that clients can use on the native server. Requests above a limit
+// get status 503 with Retry-After. A reserve is kept for WeChat's notifications.
 type capacity struct {
-	conns, reserveConns int // connections; the reserve comes on top and serves notifications alone
-	calls, reserveCalls int // calls of the API at once; the reserve is a part of them
-	pages               int // files of the page at once
+	conns, reserveConns int // connections; reserveConns come on top, for notifications only
+	calls, reserveCalls int // concurrent calls of the API; reserveCalls are part of them
+	pages               int // concurrent files of the page
 
-	header, body time.Duration // to send a request's header, and all of it
-	answer       time.Duration // from then on, to take the answer to a call
-	pace         time.Duration // to take each 32 KiB of a file
-	file         time.Duration // to take a whole file
+	header, body time.Duration // to send a request's header, and the whole request
+	answer       time.Duration // from then on, to read the response of a call
+	pace         time.Duration // to read each 32 KiB of a file
+	file         time.Duration // to read a whole file
 	idle         time.Duration // between requests of a connection
 }
 
-// usual is the capacity of the server. A call waits for WeChat up to 30 s, and a
-// phone with 2 KiB a second gets a file.
-var usual = capacity{
+// defaultCapacity is the capacity of the server. A call may wait 30 s for WeChat. A phone that
+// reads 2 KiB per second receives its file.
+var defaultCapacity = capacity{
 	conns: 2048, reserveConns: 128, calls: 512, reserveCalls: 64, pages: 512,
 	header: 10 * time.Second, body: 30 * time.Second, answer: time.Minute,
 	pace: 15 * time.Second, file: 10 * time.Minute, idle: time.Minute,
@@ -44,21 +44,21 @@ var usual = capacity{
 
 const (
 	maxHeader    = 32 << 10 // bytes of a request's header
-	maxCallBody  = 64 << 10 // bytes of a call's body; the API rejects a longer one
-	pieceOfFile  = 32 << 10 // bytes
-	maxDeflected = 64       // connections at once that are told that the server is full
-	retryFull    = "5"      // seconds
+	maxCallBody  = 64 << 10 // bytes of a call's body; the API rejects longer ones
+	writeChunk   = 32 << 10 // bytes
+	maxRejecting = 64       // concurrent connections that receive a 503 outside net/http
+	retryAfter   = "5"      // seconds
 )
 
-// slots counts what is in use.
+// slots is a counter with a limit.
 type slots struct {
 	max, reserve int64
 	used         atomic.Int64
 }
 
-// take takes a slot and reports whether there was one. Only the privileged get
-// those of the reserve.
-func (s *slots) take(privileged bool) bool {
+// acquire takes a slot and reports whether one was free. Only privileged callers get slots of the
+// reserve.
+func (s *slots) acquire(privileged bool) bool {
 	limit := s.max
 	if !privileged {
 		limit -= s.reserve
@@ -70,33 +70,32 @@ func (s *slots) take(privileged bool) bool {
 	return false
 }
 
-func (s *slots) giveBack() { s.used.Add(-1) }
+func (s *slots) release() { s.used.Add(-1) }
 
-// gate lets requests through to calls and to the page while there is room.
-type gate struct {
+// loadLimiter passes requests to calls and page while slots are free.
+type loadLimiter struct {
 	capacity
-	calls, page           http.Handler
-	callSlots, pageSlots  slots
-	connSlots, deflecting slots
-	log                   *slog.Logger
+	calls, page          http.Handler
+	callSlots, pageSlots slots
+	connSlots, rejecting slots
+	log                  *slog.Logger
 
-	mu     sync.Mutex
-	warned time.Time
-	turned int // away since then
+	mu       sync.Mutex
+	warnedAt time.Time
+	rejected int // since warnedAt
 }
 
-func newGate(c capacity, calls, page http.Handler, log *slog.Logger) *gate {
-	g := &gate{capacity: c, calls: calls, page: page, log: log}
+func newLoadLimiter(c capacity, calls, page http.Handler, log *slog.Logger) *loadLimiter {
+	g := &loadLimiter{capacity: c, calls: calls, page: page, log: log}
 	g.callSlots.max, g.callSlots.reserve = int64(c.calls), int64(c.reserveCalls)
 	g.pageSlots.max = int64(c.pages)
 	g.connSlots.max, g.connSlots.reserve = int64(c.conns+c.reserveConns), int64(c.reserveConns)
-	g.deflecting.max = maxDeflected
+	g.rejecting.max = maxRejecting
 	return g
 }
 
-// server returns the HTTP server of the gate. It has to be given the gate's
-// listener.
-func (g *gate) server() *http.Server {
+// server returns an HTTP server. Pass it the listener of the same loadLimiter.
+func (g *loadLimiter) server() *http.Server {
 	return &http.Server{
 		Handler:           g,
 		ReadHeaderTimeout: g.header,
@@ -111,66 +110,66 @@ func (g *gate) server() *http.Server {
 	}
 }
 
-// connKey finds the connection in a request's context.
+// connKey is the context key of a request's connection.
 type connKey struct{}
 
-func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (g *loadLimiter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	notification := r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/api/notify/")
-	if c, ok := r.Context().Value(connKey{}).(*boundConn); ok && c.reserved && !notification {
+	if c, ok := r.Context().Value(connKey{}).(*countedConn); ok && c.reserved && !notification {
 		w.Header().Set("Connection", "close")
-		g.full(w, r, "connections")
+		g.rejectFull(w, r, "connections")
 		return
 	}
 	if g.connSlots.used.Load() > int64(g.conns)*3/4 {
-		w.Header().Set("Connection", "close") // idle connections would keep others out
+		w.Header().Set("Connection", "close") // idle connections would use up the slots
 	}
 	if !isCall(r) {
-		if !g.pageSlots.take(false) {
-			g.full(w, r, "files at once")
+		if !g.pageSlots.acquire(false) {
+			g.rejectFull(w, r, "files at once")
 			return
 		}
-		defer g.pageSlots.giveBack()
+		defer g.pageSlots.release()
 		g.page.ServeHTTP(&pacedWriter{ResponseWriter: w, control: http.NewResponseController(w), pace: g.pace, end: time.Now().Add(g.file)}, r)
 		return
 	}
-	readWhole(r) // before it takes a slot: a client may send slowly
-	if !g.callSlots.take(notification) {
-		g.full(w, r, "calls at once")
+	bufferBody(r) // before acquiring a slot, because a client may send slowly
+	if !g.callSlots.acquire(notification) {
+		g.rejectFull(w, r, "calls at once")
 		return
 	}
-	defer g.callSlots.giveBack()
+	defer g.callSlots.release()
 	g.calls.ServeHTTP(w, r)
 }
 
-// isCall reports whether a request is for the API and not for a file. A ServeMux
-// would answer odd paths with a redirect, and a redirected POST is lost.
+// isCall reports whether a request is for the API and not for a file. A ServeMux would redirect
+// unclean paths, and a redirected POST loses its body.
 func isCall(r *http.Request) bool {
 	p := strings.TrimLeft(r.URL.Path, "/")
 	return p == "api" || strings.HasPrefix(p, "api/")
 }
 
-// readWhole reads the body of a call into memory, as much as the API reads.
-func readWhole(r *http.Request) {
+// bufferBody reads the body of a call into memory, at most as much as the API reads.
+func bufferBody(r *http.Request) {
 	if r.Body == nil || r.Body == http.NoBody || r.ContentLength > maxCallBody {
 		return
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxCallBody+1))
 	rest := io.Reader(bytes.NewReader(body))
 	if err != nil {
-		rest = io.MultiReader(rest, brokenReader{err})
+		rest = io.MultiReader(rest, errReader{err})
 	}
 	r.Body = io.NopCloser(rest)
 }
 
-// brokenReader fails.
-type brokenReader struct{ err error }
+// errReader returns an error from every Read.
+type errReader struct{ err error }
 
-func (b brokenReader) Read([]byte) (int, error) { return 0, b.err }
+func (b errReader) Read([]byte) (int, error) { return 0, b.err }
 
-// full answers that there is no room.
-func (g *gate) full(w http.ResponseWriter, r *http.Request, what string) {
+// rejectFull responds with 503.
+func (g *loadLimiter) rejectFull(w http.ResponseWriter, r *http.Request, what string) {
 	g.warn(what)
-	w.Header().Set("Retry-After", retryFull)
+	w.Header().Set("Retry-After", retryAfter)
 	w.Header().Set("Cache-Control", "no-store")
 	if !isCall(r) {
 		http.Error(w, "人太多了，请稍后再试\nThe shop is busy. Please try again in a moment.", http.StatusServiceUnavailable)
@@ -181,20 +180,20 @@ func (g *gate) full(w http.ResponseWriter, r *http.Request, what string) {
 	json.NewEncoder(w).Encode(api.Error{Code: api.CodeOverloaded, Message: "the server is full, try again in a moment"})
 }
 
-// warn logs that somebody was turned away, once a minute.
-func (g *gate) warn(what string) {
+// warn logs rejected requests, at most once a minute.
+func (g *loadLimiter) warn(what string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.turned++
-	if time.Since(g.warned) < time.Minute {
+	g.rejected++
+	if time.Since(g.warnedAt) < time.Minute {
 		return
 	}
-	g.log.Warn("the server is full", "of", what, "turned_away", g.turned)
-	g.warned, g.turned = time.Now(), 0
+	g.log.Warn("the server is full", "limit", what, "rejected", g.rejected)
+	g.warnedAt, g.rejected = time.Now(), 0
 }
 
-// pacedWriter cuts off a client that does not take a file, and lets one that is
-// slow have it.
+// pacedWriter disconnects a client that stops reading a file. A slow client may go on as long as it
+// reads.
 type pacedWriter struct {
 	http.ResponseWriter
 	control *http.ResponseController
@@ -208,8 +207,8 @@ func (w *pacedWriter) Write(p []byte) (n int, err error) {
 		if deadline.After(w.end) {
 			deadline = w.end
 		}
-		w.control.SetWriteDeadline(deadline) // a connection that has none is not slow
-		piece := p[n:min(n+pieceOfFile, len(p))]
+		w.control.SetWriteDeadline(deadline) // fails only on a connection without deadlines
+		piece := p[n:min(n+writeChunk, len(p))]
 		m, err := w.ResponseWriter.Write(piece)
 		if n += m; err != nil || n == len(p) {
 			return n, err
@@ -217,82 +216,80 @@ func (w *pacedWriter) Write(p []byte) (n int, err error) {
 	}
 }
 
-// listener counts the connections of the gate. Those beyond all bounds are told
-// that the server is full and closed.
+// listener counts connections. It answers connections above all limits with 503 and closes them.
 type listener struct {
 	net.Listener
-	gate *gate
+	limiter *loadLimiter
 }
 
-func (g *gate) listener(l net.Listener) net.Listener { return &listener{l, g} }
+func (g *loadLimiter) listener(l net.Listener) net.Listener { return &listener{l, g} }
 
 func (l *listener) Accept() (net.Conn, error) {
-	slots := &l.gate.connSlots
+	slots := &l.limiter.connSlots
 	for {
 		c, err := l.Listener.Accept()
 		if err != nil {
 			return nil, err
 		}
 		switch {
-		case slots.take(false):
-			return &boundConn{Conn: c, slots: slots}, nil
-		case slots.take(true):
-			return &boundConn{Conn: c, slots: slots, reserved: true}, nil
+		case slots.acquire(false):
+			return &countedConn{Conn: c, slots: slots}, nil
+		case slots.acquire(true):
+			return &countedConn{Conn: c, slots: slots, reserved: true}, nil
 		}
-		l.gate.warn("connections")
-		l.deflect(c)
+		l.limiter.warn("connections")
+		l.rejectConn(c)
 	}
 }
 
-const fullAnswer = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: " + retryFull + "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+const fullResponse = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: " + retryAfter + "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
-// deflect tells a client that the server is full, without waiting for it.
-func (l *listener) deflect(c net.Conn) {
-	if !l.gate.deflecting.take(false) {
+// rejectConn responds with 503 and closes the connection in the background.
+func (l *listener) rejectConn(c net.Conn) {
+	if !l.limiter.rejecting.acquire(false) {
 		c.Close()
 		return
 	}
 	go func() {
-		defer l.gate.deflecting.giveBack()
+		defer l.limiter.rejecting.release()
 		defer c.Close()
 		c.SetDeadline(time.Now().Add(time.Second))
-		io.WriteString(c, fullAnswer)
-		if half, ok := c.(interface{ CloseWrite() error }); ok {
-			half.CloseWrite()
+		io.WriteString(c, fullResponse)
+		if partial, ok := c.(interface{ CloseWrite() error }); ok {
+			partial.CloseWrite()
 		}
-		// What the client sent has to be read, or the answer is lost with the
-		// connection.
+		// Unread data would reset the connection and lose the response.
 		io.Copy(io.Discard, io.LimitReader(c, maxCallBody))
 	}()
 }
 
-// boundConn is a connection that has a slot.
-type boundConn struct {
+// countedConn is a connection that holds a slot.
+type countedConn struct {
 	net.Conn
 	slots    *slots
-	reserved bool // it came when only the reserve was left
+	reserved bool // only the reserve was free
 	once     sync.Once
 }
 
-func (c *boundConn) Close() error {
-	c.once.Do(c.slots.giveBack)
+func (c *countedConn) Close() error {
+	c.once.Do(c.slots.release)
 	return c.Conn.Close()
 }
 
-// CloseWrite lets net/http end its half of a connection before it closes it.
-func (c *boundConn) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
+// CloseWrite lets net/http close its half of the connection first.
+func (c *countedConn) CloseWrite() error {
+	if partial, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return partial.CloseWrite()
 	}
 	return nil
 }
 
-// guard runs one tick of a timer. An error or a panic goes to the log, and the next
-// tick runs: a mistake in one order must not end the server.
-func guard(ctx context.Context, log *slog.Logger, what string, do func(context.Context) error) {
+// runSafely runs one tick of a timer. It logs an error or a panic, so that one bad order does not
+// stop the server.
+func runSafely(ctx context.Context, log *slog.Logger, what string, do func(context.Context) error) {
 	defer func() {
 		if p := recover(); p != nil {
-			text := fmt.Sprintf("%T", p) // the value may hold anything
+			text := fmt.Sprintf("%T", p) // the value may contain secrets
 			if err, ok := p.(interface{ RuntimeError() }); ok {
 				text = fmt.Sprint(err)
 			}

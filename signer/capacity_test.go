@@ -22,14 +22,14 @@ import (
 	"h5pay/internal/api"
 )
 
-// served is a gate behind a real socket.
-type served struct {
-	*gate
+// limitedServer is a loadLimiter on a real socket.
+type limitedServer struct {
+	*loadLimiter
 	addr string
 	log  *lockedBuffer
 }
 
-// lockedBuffer is a log that may be read while it is written.
+// lockedBuffer is a log that can be read while it is written.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -47,16 +47,16 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// serveGate serves calls and the page until the test ends. change, if not nil,
-// bends the usual capacity.
-func serveGate(t *testing.T, calls, page http.Handler, change func(*capacity)) *served {
+// serveLimited serves calls and the page until the test ends. change, if not nil, modifies the
+// default capacity.
+func serveLimited(t *testing.T, calls, page http.Handler, change func(*capacity)) *limitedServer {
 	t.Helper()
-	c := usual
+	c := defaultCapacity
 	if change != nil {
 		change(&c)
 	}
-	s := &served{log: &lockedBuffer{}}
-	s.gate = newGate(c, calls, page, slog.New(slog.NewTextHandler(s.log, nil)))
+	s := &limitedServer{log: &lockedBuffer{}}
+	s.loadLimiter = newLoadLimiter(c, calls, page, slog.New(slog.NewTextHandler(s.log, nil)))
 	l, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		t.Fatal(err)
@@ -74,8 +74,8 @@ func serveGate(t *testing.T, calls, page http.Handler, change func(*capacity)) *
 	return s
 }
 
-// dial opens a connection to the server that ends with the test.
-func (s *served) dial(t *testing.T) *net.TCPConn {
+// dial opens a connection to the server and closes it when the test ends.
+func (s *limitedServer) dial(t *testing.T) *net.TCPConn {
 	t.Helper()
 	c, err := net.Dial("tcp", s.addr)
 	if err != nil {
@@ -86,8 +86,8 @@ func (s *served) dial(t *testing.T) *net.TCPConn {
 	return c.(*net.TCPConn)
 }
 
-// ask sends a request on a connection of its own and returns the answer.
-func (s *served) ask(t *testing.T, method, path, body string) *http.Response {
+// send sends a request on a new connection and returns the response.
+func (s *limitedServer) send(t *testing.T, method, path, body string) *http.Response {
 	t.Helper()
 	c := s.dial(t)
 	fmt.Fprintf(c, "%s %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", method, path, len(body), body)
@@ -99,7 +99,7 @@ func (s *served) ask(t *testing.T, method, path, body string) *http.Response {
 	return res
 }
 
-// eventually fails the test when ok does not come true within a minute.
+// eventually fails the test if ok is not true within a minute.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
@@ -111,7 +111,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 
 var nothing = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 
-// wantFull checks an answer of a full server.
+// wantFull checks the response of a full server.
 func wantFull(t *testing.T, res *http.Response) {
 	t.Helper()
 	var e api.Error
@@ -124,16 +124,16 @@ func wantFull(t *testing.T, res *http.Response) {
 	}
 }
 
-// When all calls are taken, more of them get 503, notifications still have their
-// reserve, and files are served.
-func TestFullOfCalls(t *testing.T) {
+// When all call slots are taken, further calls get 503. Notifications use the reserve, and files
+// are served.
+func TestCallLimit(t *testing.T) {
 	release := make(chan struct{})
 	var inside atomic.Int32
 	calls := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		inside.Add(1)
 		<-release
 	})
-	s := serveGate(t, calls, nothing, func(c *capacity) { c.calls, c.reserveCalls = 6, 2 })
+	s := serveLimited(t, calls, nothing, func(c *capacity) { c.calls, c.reserveCalls = 6, 2 })
 	end := sync.OnceFunc(func() { close(release) })
 	defer end()
 	hold := func(method, path string) {
@@ -144,48 +144,48 @@ func TestFullOfCalls(t *testing.T) {
 		hold("POST", "/api/orders")
 	}
 	eventually(t, "four calls are served", func() bool { return inside.Load() == 4 })
-	wantFull(t, s.ask(t, "POST", "/api/orders", "{}"))
-	wantFull(t, s.ask(t, "GET", "/api/notify/pay", "")) // no notification
+	wantFull(t, s.send(t, "POST", "/api/orders", "{}"))
+	wantFull(t, s.send(t, "GET", "/api/notify/pay", "")) // not a notification
 	hold("POST", "/api/notify/pay")
 	hold("POST", "/api/notify/refund")
 	eventually(t, "two notifications are served", func() bool { return inside.Load() == 6 })
-	wantFull(t, s.ask(t, "POST", "/api/notify/pay", ""))
-	if res := s.ask(t, "GET", "/", ""); res.StatusCode != http.StatusOK {
+	wantFull(t, s.send(t, "POST", "/api/notify/pay", ""))
+	if res := s.send(t, "GET", "/", ""); res.StatusCode != http.StatusOK {
 		t.Errorf("a file: %s", res.Status)
 	}
 	for range 20 {
-		wantFull(t, s.ask(t, "POST", "/api/orders", "{}"))
+		wantFull(t, s.send(t, "POST", "/api/orders", "{}"))
 	}
 	if n := strings.Count(s.log.String(), "the server is full"); n != 1 {
 		t.Errorf("%d lines in a minute:\n%s", n, s.log)
 	}
-	// There is room again when they end.
+	// Finished calls release their slots.
 	end()
 	eventually(t, "slots come back", func() bool { return s.callSlots.used.Load() == 0 })
-	if res := s.ask(t, "POST", "/api/orders", "{}"); res.StatusCode != http.StatusOK {
+	if res := s.send(t, "POST", "/api/orders", "{}"); res.StatusCode != http.StatusOK {
 		t.Errorf("after the others: %s", res.Status)
 	}
 }
 
-// A client that sends its body slowly takes no slot of calls.
-func TestSlowBodyTakesNoSlot(t *testing.T) {
+// A client that sends its body slowly holds no call slot.
+func TestSlowBodyHoldsNoSlot(t *testing.T) {
 	echo := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
-	s := serveGate(t, echo, nothing, func(c *capacity) { c.calls, c.reserveCalls, c.body = 1, 0, 2*time.Second })
+	s := serveLimited(t, echo, nothing, func(c *capacity) { c.calls, c.reserveCalls, c.body = 1, 0, 2*time.Second })
 	for range 10 {
 		c := s.dial(t)
 		io.WriteString(c, "POST /api/notify/pay HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n<xml>")
 	}
 	eventually(t, "the connections are open", func() bool { return s.connSlots.used.Load() == 10 })
-	res := s.ask(t, "POST", "/api/orders", "whole")
+	res := s.send(t, "POST", "/api/orders", "whole")
 	if b, err := io.ReadAll(res.Body); err != nil || string(b) != "whole" {
 		t.Errorf("%s %q, %v", res.Status, b, err)
 	}
-	// They end by themselves.
+	// The server disconnects them.
 	eventually(t, "slow clients are cut off", func() bool { return s.connSlots.used.Load() <= 1 })
 }
 
-// A handler learns that a body broke off, and bodies over the bound are not read.
-func TestBodiesReachTheHandlerAsTheyAre(t *testing.T) {
+// The handler sees an aborted body as an error. Bodies above the limit are not read.
+func TestBodiesReachTheHandlerUnchanged(t *testing.T) {
 	type got struct {
 		n   int
 		err error
@@ -195,8 +195,8 @@ func TestBodiesReachTheHandlerAsTheyAre(t *testing.T) {
 		b, err := io.ReadAll(r.Body)
 		bodies <- got{len(b), err}
 	})
-	s := serveGate(t, calls, nothing, nil)
-	s.ask(t, "POST", "/api/orders", strings.Repeat("x", 64<<10))
+	s := serveLimited(t, calls, nothing, nil)
+	s.send(t, "POST", "/api/orders", strings.Repeat("x", 64<<10))
 	if g := <-bodies; g.n != 64<<10 || g.err != nil {
 		t.Errorf("%+v", g)
 	}
@@ -213,18 +213,18 @@ func TestBodiesReachTheHandlerAsTheyAre(t *testing.T) {
 	}
 }
 
-// Beyond the bound of connections only notifications are served; beyond their
-// reserve a connection hears 503 and is closed. Connections that end make room.
-func TestFullOfConnections(t *testing.T) {
-	s := serveGate(t, nothing, nothing, func(c *capacity) { c.conns, c.reserveConns = 20, 4 })
+// Above the connection limit the server accepts only notifications. Above the reserve it answers
+// 503 and closes the connection. Closed connections release their slots.
+func TestConnectionLimit(t *testing.T) {
+	s := serveLimited(t, nothing, nothing, func(c *capacity) { c.conns, c.reserveConns = 20, 4 })
 	var held []*net.TCPConn
 	for range 20 {
-		held = append(held, s.dial(t)) // and nothing is sent
+		held = append(held, s.dial(t)) // sends nothing
 	}
 	eventually(t, "20 connections are open", func() bool { return s.connSlots.used.Load() == 20 })
-	wantFull(t, s.ask(t, "GET", "/api/config", ""))
-	wantFull(t, s.ask(t, "GET", "/", ""))
-	if res := s.ask(t, "POST", "/api/notify/pay", "<xml></xml>"); res.StatusCode != http.StatusOK {
+	wantFull(t, s.send(t, "GET", "/api/config", ""))
+	wantFull(t, s.send(t, "GET", "/", ""))
+	if res := s.send(t, "POST", "/api/notify/pay", "<xml></xml>"); res.StatusCode != http.StatusOK {
 		t.Errorf("a notification: %s", res.Status)
 	}
 	eventually(t, "the reserve is free", func() bool { return s.connSlots.used.Load() == 20 })
@@ -233,10 +233,10 @@ func TestFullOfConnections(t *testing.T) {
 	}
 	eventually(t, "all are taken", func() bool { return s.connSlots.used.Load() == 24 })
 	for range 10 {
-		res := s.ask(t, "POST", "/api/notify/pay", "<xml></xml>")
+		res := s.send(t, "POST", "/api/notify/pay", "<xml></xml>")
 		wantFull(t, res)
 	}
-	// However many come, they take no more than their bound.
+	// They never hold more slots than the limit.
 	for range 200 {
 		held = append(held, s.dial(t))
 	}
@@ -247,14 +247,14 @@ func TestFullOfConnections(t *testing.T) {
 		c.Close()
 	}
 	eventually(t, "slots come back", func() bool { return s.connSlots.used.Load() == 0 })
-	if res := s.ask(t, "GET", "/api/config", ""); res.StatusCode != http.StatusOK {
+	if res := s.send(t, "GET", "/api/config", ""); res.StatusCode != http.StatusOK {
 		t.Errorf("at last: %s", res.Status)
 	}
 }
 
-// Connections are not kept for the next request when there are few left.
-func TestIdleConnectionsMakeRoom(t *testing.T) {
-	s := serveGate(t, nothing, nothing, func(c *capacity) { c.conns, c.reserveConns = 4, 1 })
+// Near the connection limit, the server closes connections after each response.
+func TestIdleConnectionsAreClosedNearTheLimit(t *testing.T) {
+	s := serveLimited(t, nothing, nothing, func(c *capacity) { c.conns, c.reserveConns = 4, 1 })
 	open := func() *http.Response {
 		c := s.dial(t)
 		io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -272,15 +272,15 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 	}
 }
 
-// A client that does not read is cut off: of a file, and of an answer to a call.
-func TestSlowReadersAreCutOff(t *testing.T) {
-	big := make([]byte, 32<<20) // more than the buffers of both ends
+// The server disconnects a client that stops reading a file or the response of a call.
+func TestStalledReadersAreDisconnected(t *testing.T) {
+	big := make([]byte, 32<<20) // more than the socket buffers hold
 	var began atomic.Int32
 	large := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began.Add(1)
 		w.Write(big)
 	})
-	s := serveGate(t, large, large, func(c *capacity) { c.pace, c.answer = 500*time.Millisecond, time.Second })
+	s := serveLimited(t, large, large, func(c *capacity) { c.pace, c.answer = 500*time.Millisecond, time.Second })
 	for range 20 {
 		for _, path := range []string{"/app.wasm", "/api/orders"} {
 			c := s.dial(t)
@@ -294,9 +294,9 @@ func TestSlowReadersAreCutOff(t *testing.T) {
 	})
 }
 
-// A client that reads slowly but steadily gets its file, long after a call would
-// have been cut off; a file has an end as well.
-func TestSteadyReadersGetTheirFile(t *testing.T) {
+// A client that reads slowly but steadily receives its file, for longer than a call may take. Even
+// so, a file has a time limit.
+func TestSlowReadersGetTheirFile(t *testing.T) {
 	const pieces = 64
 	sent := make(chan struct{})
 	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -310,22 +310,22 @@ func TestSteadyReadersGetTheirFile(t *testing.T) {
 			}
 		}
 	})
-	s := serveGate(t, nothing, page, func(c *capacity) { c.answer, c.pace = 200*time.Millisecond, 30*time.Second })
+	s := serveLimited(t, nothing, page, func(c *capacity) { c.answer, c.pace = 200*time.Millisecond, 30*time.Second })
 	time.AfterFunc(time.Second, func() { close(sent) })
-	res := s.ask(t, "GET", "/", "")
+	res := s.send(t, "GET", "/", "")
 	if b, err := io.ReadAll(res.Body); err != nil || len(b) != pieces<<10 {
 		t.Errorf("%d bytes, %v", len(b), err)
 	}
 	big := make([]byte, 64<<20)
 	ended := make(chan error, 1)
-	slow := serveGate(t, nothing, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	slow := serveLimited(t, nothing, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, err := w.Write(big)
 		ended <- err
 	}), func(c *capacity) { c.file = time.Second })
 	c := slow.dial(t)
 	c.SetReadBuffer(4 << 10)
 	io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	go func() { // steady, and far too slow for 64 MiB
+	go func() { // steadily, but too slowly for 64 MiB
 		for b := make([]byte, 1<<10); ; time.Sleep(10 * time.Millisecond) {
 			if _, err := c.Read(b); err != nil {
 				return
@@ -337,9 +337,9 @@ func TestSteadyReadersGetTheirFile(t *testing.T) {
 	}
 }
 
-// A header has a bound, and half a header an end.
+// Headers have a size limit, and an incomplete header times out.
 func TestHeadersAreBounded(t *testing.T) {
-	s := serveGate(t, nothing, nothing, func(c *capacity) { c.header = 500 * time.Millisecond })
+	s := serveLimited(t, nothing, nothing, func(c *capacity) { c.header = 500 * time.Millisecond })
 	header := func(n int) int {
 		c := s.dial(t)
 		fmt.Fprintf(c, "GET /api/config HTTP/1.1\r\nHost: x\r\nConnection: close\r\nA: %s\r\n\r\n", strings.Repeat("x", n))
@@ -362,21 +362,20 @@ func TestHeadersAreBounded(t *testing.T) {
 	}
 }
 
-// The usual capacity has no bound left out, and leaves room for a call that waits
-// for WeChat.
-func TestUsualCapacity(t *testing.T) {
-	if usual.conns <= 0 || usual.reserveConns <= 0 || usual.calls <= usual.reserveCalls || usual.reserveCalls <= 0 || usual.pages <= 0 ||
-		usual.header <= 0 || usual.body <= 0 || usual.answer < 40*time.Second || usual.pace <= 0 || usual.file <= usual.pace || usual.idle <= 0 {
-		t.Errorf("%+v", usual)
+// The default capacity sets every limit and allows for a call that waits for WeChat.
+func TestDefaultCapacity(t *testing.T) {
+	if defaultCapacity.conns <= 0 || defaultCapacity.reserveConns <= 0 || defaultCapacity.calls <= defaultCapacity.reserveCalls || defaultCapacity.reserveCalls <= 0 || defaultCapacity.pages <= 0 ||
+		defaultCapacity.header <= 0 || defaultCapacity.body <= 0 || defaultCapacity.answer < 40*time.Second || defaultCapacity.pace <= 0 || defaultCapacity.file <= defaultCapacity.pace || defaultCapacity.idle <= 0 {
+		t.Errorf("%+v", defaultCapacity)
 	}
-	srv := newGate(usual, nothing, nothing, slog.New(slog.NewTextHandler(io.Discard, nil))).server()
-	if srv.ReadHeaderTimeout != usual.header || srv.ReadTimeout != usual.body || srv.WriteTimeout != usual.answer || srv.IdleTimeout != usual.idle || srv.MaxHeaderBytes != 32<<10 {
+	srv := newLoadLimiter(defaultCapacity, nothing, nothing, slog.New(slog.NewTextHandler(io.Discard, nil))).server()
+	if srv.ReadHeaderTimeout != defaultCapacity.header || srv.ReadTimeout != defaultCapacity.body || srv.WriteTimeout != defaultCapacity.answer || srv.IdleTimeout != defaultCapacity.idle || srv.MaxHeaderBytes != 32<<10 {
 		t.Errorf("%+v", srv)
 	}
 }
 
 // A panic in a timer is logged, and the next tick runs.
-func TestTimersOutliveAPanic(t *testing.T) {
+func TestTimersSurviveAPanic(t *testing.T) {
 	log := &lockedBuffer{}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -393,17 +392,17 @@ func TestTimersOutliveAPanic(t *testing.T) {
 		}
 		return nil
 	}
-	go every(ctx, time.Millisecond, func() { guard(ctx, slog.New(slog.NewTextHandler(log, nil)), "reconciling", tick) })
+	go runEvery(ctx, time.Millisecond, func() { runSafely(ctx, slog.New(slog.NewTextHandler(log, nil)), "reconciling", tick) })
 	eventually(t, "the timer goes on", func() bool { return ticks.Load() > 5 })
-	b := newBell()
+	b := newDeliverySignal()
 	var rings atomic.Int32
-	go b.answer(ctx, time.Hour, func() {
-		guard(ctx, slog.New(slog.NewTextHandler(log, nil)), "delivering", func(context.Context) error {
+	go b.run(ctx, time.Hour, func() {
+		runSafely(ctx, slog.New(slog.NewTextHandler(log, nil)), "delivering", func(context.Context) error {
 			rings.Add(1)
 			panic("again")
 		})
 	})
-	eventually(t, "the bell is answered again", func() bool { b.ring(); return rings.Load() > 2 })
+	eventually(t, "the bell is answered again", func() bool { b.notify(); return rings.Load() > 2 })
 	text := log.String()
 	for _, want := range []string{"reconciling failed: panic", "index out of range", "an error", "delivering failed: panic", "capacity_test.go"} {
 		if !strings.Contains(text, want) {

@@ -14,9 +14,9 @@ import (
 	"testing"
 )
 
-// A server with an empty catalogue says in its log and on its health page how to
-// fill it, and each command does.
-func TestEmptyCatalogueSaysHowToFillIt(t *testing.T) {
+// With an empty catalogue the log and the health page show how to add products, and each of the
+// commands works.
+func TestEmptyCatalogueLogsHint(t *testing.T) {
 	t.Setenv(dbSetting, filepath.Join(t.TempDir(), "h5pay.db"))
 	env := exampleEnv(t)
 	for name, value := range env {
@@ -65,7 +65,7 @@ func TestEmptyCatalogueSaysHowToFillIt(t *testing.T) {
 			}
 		}
 	}
-	// Both work beside the server.
+	// Both commands work while the server runs.
 	file := filepath.Join(t.TempDir(), "catalogue.sql")
 	insert := "INSERT INTO products (id, name, price, position) VALUES ('%', '茶', 6800, 1);"
 	if err := os.WriteFile(file, []byte(strings.ReplaceAll(insert, "%", "a")), 0o600); err != nil {
@@ -74,7 +74,7 @@ func TestEmptyCatalogueSaysHowToFillIt(t *testing.T) {
 	run := func(demo bool, file, stdin, want string) {
 		t.Helper()
 		var out bytes.Buffer
-		err := fill(t.Context(), demo, file, strings.NewReader(stdin), &out)
+		err := loadProducts(t.Context(), demo, file, strings.NewReader(stdin), &out)
 		if (err == nil) != (want != "") || !strings.HasPrefix(out.String(), want) {
 			t.Errorf("%v, %q: %q, %v", demo, file, &out, err)
 		}
@@ -85,7 +85,7 @@ func TestEmptyCatalogueSaysHowToFillIt(t *testing.T) {
 	}
 	run(false, "-", strings.ReplaceAll(insert, "%", "b"), "2 products are for sale")
 	run(false, "-", strings.ReplaceAll(insert, "%", "c"), "3 products are for sale")
-	run(false, "-", strings.ReplaceAll(insert, "%", "d")+"INSERT INTO nothing", "") // and d is not there
+	run(false, "-", strings.ReplaceAll(insert, "%", "d")+"INSERT INTO nothing", "") // the first statement is rolled back
 	run(true, "", "", "10 products are for sale")
 	run(false, filepath.Join(t.TempDir(), "none"), "", "")
 	t.Setenv("SHOP_URL", "https://shop.example.com")

@@ -11,7 +11,7 @@ import (
 	"h5pay/internal/store"
 )
 
-// The umask belongs to the process, so that this test is not parallel.
+// Not parallel: the umask belongs to the process.
 func TestDatabaseIsPrivate(t *testing.T) {
 	for _, umask := range []int{0, 0o022, 0o277} {
 		dir := t.TempDir()

@@ -10,12 +10,12 @@ import (
 	"h5pay/internal/store"
 )
 
-// minDisk is how much of the disk stays free of new orders: SQLite needs room for its
-// log beside the file.
+// minDisk is how many bytes of the disk new orders leave free. SQLite needs space for its log
+// beside the database file.
 const minDisk = 64_000_000
 
-// fileSize returns the size of a SQLite file, within SQLite's own limit and what the
-// disk has left for it.
+// fileSize returns the size of a SQLite file. Its capacity is the smaller of SQLite's limit and the
+// free disk space.
 func fileSize(db *sql.DB, file string) func(context.Context) (store.Size, error) {
 	st := store.New(db)
 	return func(ctx context.Context) (store.Size, error) {

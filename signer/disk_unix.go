@@ -4,7 +4,7 @@ package main
 
 import "syscall"
 
-// diskFree returns how many bytes of the disk that holds a folder are free for us.
+// diskFree returns the free bytes of the folder's disk.
 func diskFree(folder string) (int64, bool) {
 	var stat syscall.Statfs_t
 	if err := syscall.Statfs(folder, &stat); err != nil {

@@ -10,9 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The headers of every page let nothing run that is not the shop's own, and let
-// a payment outside WeChat through: WeChat's page wants to see in the Referer
-// which shop sent the buyer, and the buyer goes there by plain navigation.
+// The headers of every page allow only the shop's own code. They allow payment outside WeChat:
+// WeChat's payment page checks in the Referer which shop sent the buyer, and the buyer gets there
+// by a plain navigation.
 func TestPolicyOfThePage(t *testing.T) {
 	text, err := os.ReadFile("../wasm/site/headers.txt")
 	if err != nil {
@@ -33,9 +33,9 @@ func TestPolicyOfThePage(t *testing.T) {
 		policy[name] = sources
 	}
 	want := map[string]string{
-		"default-src": "'self'",                                                      // scripts and styles aside, that is fonts, fetch and frames
-		"worker-src":  "'self' blob:",                                                // the page's own text compiles the program, under this policy too
-		"script-src":  "'self' 'wasm-unsafe-eval' '{{.CheckHash}}' '{{.FirstHash}}'", // and two that stand in the page
+		"default-src": "'self'",                                                      // for everything except scripts and styles: fonts, fetch and frames
+		"worker-src":  "'self' blob:",                                                // inline text of the page compiles the program, under this policy too
+		"script-src":  "'self' 'wasm-unsafe-eval' '{{.CheckHash}}' '{{.FirstHash}}'", // and the two inline scripts
 		"style-src":   "'self' '{{.StyleHash}}'",
 		"img-src":     "'self' data: https://thirdwx.qlogo.cn https://wx.qlogo.cn", // WeChat's avatars
 		"object-src":  "'none'", "base-uri": "'none'", "form-action": "'self'", "frame-ancestors": "'none'",
@@ -47,13 +47,13 @@ func TestPolicyOfThePage(t *testing.T) {
 		"Strict-Transport-Security": "max-age=31536000",
 		"X-Content-Type-Options":    "nosniff",
 		"X-Frame-Options":           "DENY",
-		"Referrer-Policy":           "strict-origin", // no path, so no code of a sign-in
+		"Referrer-Policy":           "strict-origin", // without a path, so that no code of a sign-in is sent
 	} {
 		if headers[name] != want {
 			t.Errorf("%s: %q, want %q", name, headers[name], want)
 		}
 	}
-	// The rules for single folders may say how long to keep a file, no more.
+	// The rules for single folders may only set how long a file is cached.
 	for line := range strings.Lines(string(text)[len(everywhere):]) {
 		line = strings.TrimSpace(line)
 		if name, _, ok := strings.Cut(strings.TrimPrefix(line, "! "), ":"); ok && !strings.HasPrefix(line, "/") && !strings.HasPrefix(line, "#") && name != "Cache-Control" && headers[name] != "" && line != "" {

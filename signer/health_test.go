@@ -14,9 +14,9 @@ import (
 	"h5pay/internal/api"
 )
 
-// askHealth asks the health page of a signer with some settings, as the operator
-// when there is a token.
-func askHealth(t *testing.T, env map[string]string, token string) (int, api.Health) {
+// getHealth returns the health page of a signer with the settings. With a token it calls as the
+// operator.
+func getHealth(t *testing.T, env map[string]string, token string) (int, api.Health) {
 	t.Helper()
 	a := newApp(platform{getenv: func(name string) string { return env[name] }, db: testDB(t), doer: http.DefaultClient,
 		log: slog.New(slog.NewTextHandler(io.Discard, nil))})
@@ -33,8 +33,8 @@ func askHealth(t *testing.T, env map[string]string, token string) (int, api.Heal
 	return w.Code, h
 }
 
-// A shop on the internet that takes simulated payments is not well.
-func TestSimulatedWeChatIsNotWell(t *testing.T) {
+// The health check of a public shop with simulated payments fails.
+func TestSimulatedWeChatFailsHealth(t *testing.T) {
 	for _, c := range []struct {
 		shop, base string
 		ok         bool
@@ -46,7 +46,7 @@ func TestSimulatedWeChatIsNotWell(t *testing.T) {
 	} {
 		env := publicEnv(t)
 		env["SHOP_URL"], env["WECHAT_BASE_URL"] = c.shop, c.base
-		status, h := askHealth(t, env, env["ADMIN_TOKEN"])
+		status, h := getHealth(t, env, env["ADMIN_TOKEN"])
 		found := false
 		for _, check := range h.Checks {
 			if check.Name == "wechat" {
@@ -62,19 +62,19 @@ func TestSimulatedWeChatIsNotWell(t *testing.T) {
 	}
 }
 
-// The operator of a shop that does not start sees why, if the token itself is right.
-func TestTokenShowsWhatIsMisconfigured(t *testing.T) {
+// With a correct ADMIN_TOKEN, the operator of a misconfigured shop sees the cause.
+func TestTokenShowsMisconfiguration(t *testing.T) {
 	env := publicEnv(t)
 	env["SESSION_KEY"] = strings.Repeat("0", 32)
-	status, h := askHealth(t, env, env["ADMIN_TOKEN"])
+	status, h := getHealth(t, env, env["ADMIN_TOKEN"])
 	if status != 503 || len(h.Checks) != 1 || !strings.Contains(h.Checks[0].Problem, "SESSION_KEY") || strings.Contains(h.Checks[0].Problem, "000") {
 		t.Errorf("%d %+v", status, h)
 	}
-	if _, h := askHealth(t, env, ""); h.OK || h.Checks != nil {
+	if _, h := getHealth(t, env, ""); h.OK || h.Checks != nil {
 		t.Errorf("a stranger: %+v", h)
 	}
 	env["ADMIN_TOKEN"] = strings.Repeat("0", 32)
-	if _, h := askHealth(t, env, env["ADMIN_TOKEN"]); h.OK || h.Checks != nil {
+	if _, h := getHealth(t, env, env["ADMIN_TOKEN"]); h.OK || h.Checks != nil {
 		t.Errorf("a token that everybody guesses: %+v", h)
 	}
 }

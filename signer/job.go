@@ -7,7 +7,7 @@ import (
 	"h5pay/internal/job"
 )
 
-// runCron runs the job that a cron trigger of wrangler.toml starts.
+// runCron runs the job of a cron trigger in wrangler.toml.
 func (a app) runCron(ctx context.Context, cron string) error {
 	switch job.ByCron(cron) {
 	case job.Reconcile:
@@ -17,5 +17,5 @@ func (a app) runCron(ctx context.Context, cron string) error {
 	case job.CheckBills:
 		return a.checkBills(ctx)
 	}
-	return fmt.Errorf("no job has the cron trigger %q", cron)
+	return fmt.Errorf("unknown cron trigger %q", cron)
 }

@@ -7,7 +7,7 @@ import (
 	"h5pay/internal/job"
 )
 
-// Each trigger runs its own job, an unknown one none.
+// Each trigger runs its own job; an unknown trigger runs none.
 func TestCronRunsItsJob(t *testing.T) {
 	var ran job.Job
 	note := func(j job.Job) func(context.Context) error {

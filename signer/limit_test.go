@@ -41,8 +41,8 @@ func TestLimiterCountsInPeriods(t *testing.T) {
 	}
 }
 
-// The Worker and the plain server are limited alike.
-func TestLimitsAreThoseOfTheWorker(t *testing.T) {
+// The Worker and the native server have the same limits.
+func TestLimitsMatchTheWorker(t *testing.T) {
 	config, err := os.ReadFile("../wrangler.toml")
 	if err != nil {
 		t.Fatal(err)

@@ -10,8 +10,10 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -25,13 +27,13 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-func TestNativeSignerAnswers(t *testing.T) {
+func TestNativeSignerResponds(t *testing.T) {
 	env := exampleEnv(t)
 	calls := newApp(platform{
 		getenv: func(name string) string { return env[name] }, db: testDB(t), doer: http.DefaultClient,
 		log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
-	h := newGate(usual, calls, static.New(fstest.MapFS{}), slog.New(slog.NewTextHandler(io.Discard, nil)))
+	h := newLoadLimiter(defaultCapacity, calls, static.New(fstest.MapFS{}), slog.New(slog.NewTextHandler(io.Discard, nil)))
 	for path, status := range map[string]int{
 		"/api/config": 200, "/api/products": 200, "/api/session": 401, "/api": 404, "//api/config": 404, "/api//notify/pay": 404,
 	} {
@@ -43,9 +45,9 @@ func TestNativeSignerAnswers(t *testing.T) {
 	}
 }
 
-// The size of the database is that of the file, within the operator's limit, SQLite's
-// own and what the disk has left.
-func TestSizeOfTheFile(t *testing.T) {
+// The size is that of the database file. The capacity is the smallest of the operator's limit,
+// SQLite's limit and the free disk space.
+func TestDatabaseFileSize(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "h5pay.db")
 	db, err := openSQLite(file)
 	if err != nil {
@@ -74,8 +76,7 @@ func TestSizeOfTheFile(t *testing.T) {
 	}
 }
 
-// Natively the certificate comes from files, and a shop without one sends no
-// refund.
+// The native server reads the certificate from files. A shop without one sends no refund.
 func TestRefundsNeedACertificate(t *testing.T) {
 	sim := wechattest.Start(t, wechattest.Config{})
 	dir := t.TempDir()
@@ -98,7 +99,7 @@ func TestRefundsNeedACertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 	res.Body.Close()
-	if res.StatusCode != http.StatusOK { // else it is a page about the certificate
+	if res.StatusCode != http.StatusOK { // otherwise it is an error about the certificate
 		t.Errorf("with the certificate: %s", res.Status)
 	}
 
@@ -139,9 +140,8 @@ func TestProxySettings(t *testing.T) {
 	}
 }
 
-// A buyer cannot get past the limit of an address by writing headers, whatever the
-// settings of the proxy.
-func TestNativeLimitHoldsBehindAProxy(t *testing.T) {
+// A buyer cannot avoid the address limit with forged headers, whatever the proxy settings are.
+func TestNativeLimitAppliesBehindAProxy(t *testing.T) {
 	for name, c := range map[string]struct{ header, proxies, sent string }{
 		"X-Forwarded-For":         {"X-Forwarded-For", "", "X-Forwarded-For"},
 		"two proxies":             {"X-Forwarded-For", "2", "X-Forwarded-For"},
@@ -188,21 +188,21 @@ func testDB(t *testing.T) *sql.DB {
 	return db
 }
 
-// A timer does not wait for its first pause: the health page misses its run.
+// A timer runs at once, because the health page expects its first run.
 func TestTimerRunsAtOnce(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ran := 0
-	every(ctx, time.Hour, func() { ran++; cancel() })
+	runEvery(ctx, time.Hour, func() { ran++; cancel() })
 	if ran != 1 {
 		t.Errorf("it ran %d times", ran)
 	}
 }
 
-// Who gets another secret, and where, depends on whose it is.
-func TestWeakSecretsSayWhereToGetOthers(t *testing.T) {
+// The advice for a weak secret depends on where it comes from.
+func TestWeakSecretErrorsGiveAdvice(t *testing.T) {
 	env := publicEnv(t)
 	for name, want := range map[string]string{
-		"WECHAT_APPSECRET": "official account's platform",
+		"WECHAT_APPSECRET": "official account platform",
 		"WECHAT_API_KEY":   "merchant platform",
 		"SESSION_KEY":      "openssl rand -hex 32",
 	} {
@@ -211,6 +211,64 @@ func TestWeakSecretsSayWhereToGetOthers(t *testing.T) {
 		_, err := loadSettings(func(name string) string { return weak[name] })
 		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// An error in a setting of the native server names the setting and says what is wanted.
+func TestNativeSettingErrors(t *testing.T) {
+	dir := t.TempDir()
+	text := filepath.Join(dir, "text")
+	if err := os.WriteFile(text, []byte(strings.Repeat("not a database, not a certificate\n", 100)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	taken, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for _, test := range []struct {
+		env  map[string]string
+		want string
+	}{
+		{map[string]string{addrSetting: "8787"}, "setting LISTEN: want a free host:port"},
+		{map[string]string{addrSetting: "localhost:99999"}, "setting LISTEN: want a free host:port"},
+		{map[string]string{addrSetting: taken.Addr().String()}, "setting LISTEN: want a free host:port"},
+		{map[string]string{dbSetting: dir}, "setting DB_FILE: want a SQLite file that this user can write"},
+		{map[string]string{dbSetting: text}, "setting DB_FILE: want a SQLite file that this user can write"},
+		{map[string]string{dbSetting: filepath.Join(dir, "none", "h5pay.db")}, "setting DB_FILE: want a SQLite file that this user can write"},
+		{map[string]string{certSetting: text}, "setting WECHAT_KEY_FILE must be set, because WECHAT_CERT_FILE is set"},
+		{map[string]string{keySetting: text}, "setting WECHAT_CERT_FILE must be set, because WECHAT_KEY_FILE is set"},
+		{map[string]string{certSetting: text, keySetting: text}, "settings WECHAT_CERT_FILE and WECHAT_KEY_FILE: want the merchant's PEM files"},
+		{map[string]string{certSetting: filepath.Join(dir, "none"), keySetting: text}, "settings WECHAT_CERT_FILE and WECHAT_KEY_FILE: want the merchant's PEM files"},
+	} {
+		t.Run(test.want, func(t *testing.T) {
+			t.Setenv(dbSetting, filepath.Join(t.TempDir(), "h5pay.db"))
+			t.Setenv(addrSetting, "localhost:0")
+			for name, value := range test.env {
+				t.Setenv(name, value)
+			}
+			ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+			defer stop()
+			if err := listen(ctx, slog.New(slog.DiscardHandler)); err == nil || !strings.HasPrefix(err.Error(), test.want) {
+				t.Errorf("%v: %v, want %s", test.env, err, test.want)
+			}
+		})
+	}
+}
+
+// An error in the settings of a proxy names the setting and says what is wanted.
+func TestProxySettingErrors(t *testing.T) {
+	for _, test := range []struct{ header, proxies, want string }{
+		{"X Real IP", "", "setting CLIENT_IP_HEADER must be a header name"},
+		{"Forwarded", "", "setting CLIENT_IP_HEADER must not be Forwarded"},
+		{"X-Forwarded-For", "0", "setting TRUSTED_PROXIES must be a number from 1 to 16"},
+		{"X-Forwarded-For", "two", "setting TRUSTED_PROXIES must be a number from 1 to 16"},
+		{"", "1", "setting TRUSTED_PROXIES requires CLIENT_IP_HEADER"},
+	} {
+		env := map[string]string{proxySetting: test.header, proxiesSetting: test.proxies}
+		if _, err := proxyAddresses(func(name string) string { return env[name] }); err == nil || !strings.HasPrefix(err.Error(), test.want) {
+			t.Errorf("%v: %v, want %s", env, err, test.want)
 		}
 	}
 }

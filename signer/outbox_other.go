@@ -7,26 +7,26 @@ import (
 	"time"
 )
 
-// retryEvery is how often events are looked for that are to be tried again. In
-// the Worker a cron trigger does it every minute.
+// retryEvery is the interval of deliveries for events that are due for a retry. In the Worker a
+// cron trigger runs them every minute.
 const retryEvery = 5 * time.Second
 
-// bell tells the deliverer, which runs beside everything else, of an event. It
-// keeps one ring, since one look finds all events there are.
-type bell chan struct{}
+// deliverySignal starts a delivery of events in another goroutine. One pending signal is enough,
+// because one delivery handles all events.
+type deliverySignal chan struct{}
 
-func newBell() bell { return make(bell, 1) }
+func newDeliverySignal() deliverySignal { return make(deliverySignal, 1) }
 
-// ring returns at once.
-func (b bell) ring() {
+// notify returns at once.
+func (b deliverySignal) notify() {
 	select {
 	case b <- struct{}{}:
 	default:
 	}
 }
 
-// answer calls do whenever the bell rings, and every so often, until ctx ends.
-func (b bell) answer(ctx context.Context, every time.Duration, do func()) {
+// run calls do after each signal and once per period, until ctx ends.
+func (b deliverySignal) run(ctx context.Context, every time.Duration, do func()) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {

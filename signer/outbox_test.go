@@ -19,7 +19,7 @@ import (
 	"h5pay/webhook"
 )
 
-// The plain server's own client and database, and back ends on a real network.
+// The native server delivers with its own client and database to back ends on a real network.
 func TestNativeSignerDelivers(t *testing.T) {
 	for name, test := range map[string]struct {
 		answer http.HandlerFunc
@@ -27,7 +27,7 @@ func TestNativeSignerDelivers(t *testing.T) {
 		why    string
 	}{
 		"acknowledged": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }, api.EventDelivered, ""},
-		"refused":      {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusTeapot) }, api.EventPending, "HTTP 418"},
+		"rejected":     {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusTeapot) }, api.EventPending, "HTTP 418"},
 		"sent elsewhere": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
 		}, api.EventPending, "HTTP 307"},
@@ -41,7 +41,7 @@ func TestNativeSignerDelivers(t *testing.T) {
 			mux := http.NewServeMux()
 			mux.HandleFunc("/elsewhere", func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) })
 			mux.HandleFunc("POST /h5pay", func(w http.ResponseWriter, r *http.Request) {
-				// The signer signs with the old secret too.
+				// The signer also signs with the old secret.
 				receiver := webhook.Receiver{Secrets: []string{env["WEBHOOK_SECRET_OLD"]}, Simulated: true}
 				if e, err := receiver.Receive(r, time.Now()); err != nil || !e.Simulated {
 					t.Error(e, err) // WECHAT_BASE_URL is set in the example
@@ -75,7 +75,7 @@ func TestNativeSignerDelivers(t *testing.T) {
 
 			ctx := t.Context()
 			if test.why == "no answer in 10 s" {
-				// Nobody wants to wait for them here.
+				// Shorter delays for the test.
 				var cancel context.CancelFunc
 				ctx, cancel = context.WithTimeout(ctx, 2*time.Second)
 				defer cancel()
@@ -99,35 +99,35 @@ func TestNativeSignerDelivers(t *testing.T) {
 	}
 }
 
-// However often the bell rings, somebody looks after the last ring.
-func TestBell(t *testing.T) {
-	b := newBell()
+// After the last notify a delivery runs, however many signals came before.
+func TestDeliverySignal(t *testing.T) {
+	b := newDeliverySignal()
 	ctx, cancel := context.WithCancel(t.Context())
 	looks, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		b.answer(ctx, time.Hour, func() { looks <- struct{}{} })
+		b.run(ctx, time.Hour, func() { looks <- struct{}{} })
 	}()
 	for range 3 {
 		for range 100 {
-			b.ring() // does not wait, though nobody looks yet
+			b.notify() // does not block, although nothing is running yet
 		}
 		<-looks
 	}
 	cancel()
 	for {
 		select {
-		case <-looks: // of the last rings
+		case <-looks: // after the last notify
 		case <-ended:
 			return
 		}
 	}
 }
 
-func TestBellIsNotNeeded(t *testing.T) {
+func TestDeliveryRunsWithoutASignal(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	looks := 0
-	newBell().answer(ctx, time.Millisecond, func() {
+	newDeliverySignal().run(ctx, time.Millisecond, func() {
 		if looks++; looks == 3 {
 			cancel()
 		}

@@ -14,37 +14,36 @@ import (
 	"h5pay/signer/warm"
 )
 
-// The bindings that wrangler.toml may have besides DB.
+// The optional bindings in wrangler.toml; DB is required.
 const (
 	certBinding         = "WECHAT_CERT"   // mtls_certificates: the merchant's client certificate
 	addressLimitBinding = "ADDRESS_LIMIT" // ratelimits
 	ownerLimitBinding   = "OWNER_LIMIT"   // ratelimits
-	outboxBinding       = "OUTBOX"        // queues.producers; wakes whoever delivers events
+	outboxBinding       = "OUTBOX"        // queues.producers; starts a delivery of events
 )
 
-// serve answers the events that worker.mjs hands over, for as long as the
-// instance lives.
+// serve handles the events that worker.mjs passes on, for as long as the instance runs.
 func serve() {
 	worker := warm.New()
 	log := slog.New(slog.NewJSONHandler(worker.Log(), nil))
 	var a app
-	if !bound("DB") {
-		a = unavailable(&settingError{"d1_databases", "needs a binding named DB"}, "", log)
+	if !isBound("DB") {
+		a = unavailable(&settingError{"d1_databases", "must bind a database to DB"}, "", log)
 	} else {
 		db := worker.OpenD1("DB")
-		p := platform{getenv: getenv, db: db, doer: worker.Fetch(), hookDoer: worker.Fetch().NoBody(), log: log, d1: true,
-			catalogueHint: "README, Going live, has the statement that puts products in"}
+		p := platform{getenv: getenv, db: db, doer: worker.Fetch(), webhookDoer: worker.Fetch().NoBody(), log: log, d1: true,
+			catalogueHint: "see README, Going live, for the statement that adds products"}
 		p.size = func(context.Context) (store.Size, error) { return store.Size{Used: warm.DatabaseSize(db)}, nil }
-		if bound(certBinding) {
+		if isBound(certBinding) {
 			p.certDoer = worker.FetchThrough(certBinding)
 		}
-		if bound(addressLimitBinding) {
+		if isBound(addressLimitBinding) {
 			p.addressLimit = worker.RateLimit(addressLimitBinding)
 		}
-		if bound(ownerLimitBinding) {
+		if isBound(ownerLimitBinding) {
 			p.ownerLimit = worker.RateLimit(ownerLimitBinding)
 		}
-		if bound(outboxBinding) {
+		if isBound(outboxBinding) {
 			outbox := worker.Queue(outboxBinding)
 			p.announce = func() { outbox.Send(`"deliver"`) }
 		}
@@ -55,16 +54,15 @@ func serve() {
 		Cron: func(ctx context.Context, pattern string, _ time.Time) error {
 			return a.runCron(ctx, pattern)
 		},
-		// A message says no more than that there is something to deliver. A
-		// batch that fails comes again.
+		// A message only signals that events are due. A batch that fails is delivered again.
 		Queue: func(ctx context.Context, _ *warm.Batch) error { return a.deliver(ctx) },
 	})
 }
 
-// bound reports whether wrangler.toml binds anything to a name.
-func bound(name string) bool { return !cloudflare.GetBinding(name).IsUndefined() }
+// isBound reports whether wrangler.toml binds something to the name.
+func isBound(name string) bool { return !cloudflare.GetBinding(name).IsUndefined() }
 
-// getenv reads a variable or a secret of the Worker, "" when it is not set.
+// getenv reads a variable or a secret of the Worker, "" if it is not set.
 func getenv(name string) string {
 	if v := cloudflare.GetBinding(name); v.Type() == js.TypeString {
 		return v.String()

@@ -24,42 +24,45 @@ import (
 	_ "modernc.org/sqlite"
 
 	"h5pay/internal/alphabet"
+	"h5pay/internal/cmdflag"
 	"h5pay/internal/server"
 	"h5pay/internal/static"
 	"h5pay/internal/store"
 )
 
-// Settings of the native server alone.
+// Settings of the native server only.
 const (
-	addrSetting = "LISTEN"  // host:port, localhost:8787 unless set
-	dbSetting   = "DB_FILE" // the SQLite file, h5pay.db unless set
-	// The header in which a proxy in front sends the client's address, and how many
-	// proxies may be trusted, see server.Addresses. Never set them without such a
-	// proxy: a client could name any address.
+	addrSetting = "LISTEN"  // host:port, default localhost:8787
+	dbSetting   = "DB_FILE" // the SQLite file, default h5pay.db
+	// The header in which a proxy sends the client's address, and the number of trusted proxies,
+	// see server.Addresses. Set them only behind such a proxy; otherwise a client can forge its
+	// address.
 	proxySetting   = "CLIENT_IP_HEADER"
-	proxiesSetting = "TRUSTED_PROXIES" // 1 unless set
-	// The merchant's client certificate and its key, as the merchant platform
-	// gives them out: apiclient_cert.pem and apiclient_key.pem. Refunds need them.
+	proxiesSetting = "TRUSTED_PROXIES" // default 1
+	// The merchant's client certificate and its key as PEM files, from the merchant platform:
+	// apiclient_cert.pem and apiclient_key.pem. Refunds require them.
 	certSetting = "WECHAT_CERT_FILE"
 	keySetting  = "WECHAT_KEY_FILE"
 )
 
-// serve runs the signer as a plain HTTP server with the page from public/,
-// until it is interrupted. With a flag it puts products into the database instead.
+// serve runs the signer as an HTTP server, with the page from public/, until it is interrupted.
+// With a flag it adds products to the database instead.
 func serve() {
-	demo := flag.Bool("seed-demo", false, "put the demo catalogue into the database, and end")
-	file := flag.String("sql", "", "run the SQL statements of this `file` in the database, - for standard input, and end")
+	demo := flag.Bool("seed-demo", false, "add the demo catalogue to the database and exit")
+	file := flag.String("sql", "", "run the SQL statements of this `file` in the database and exit; - reads standard input")
 	flag.Parse()
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	run := listen
-	switch {
-	case flag.NArg() > 0:
-		fmt.Fprintf(os.Stderr, "signer: takes flags only, not %q\n", flag.Arg(0))
+	if err := cmdflag.NoArguments(flag.CommandLine); err != nil {
+		fmt.Fprintln(os.Stderr, "signer:", err)
 		os.Exit(2)
-	case *demo || *file != "":
-		run = func(ctx context.Context, _ *slog.Logger) error { return fill(ctx, *demo, *file, os.Stdin, os.Stdout) }
+	}
+	if *demo || *file != "" {
+		run = func(ctx context.Context, _ *slog.Logger) error {
+			return loadProducts(ctx, *demo, *file, os.Stdin, os.Stdout)
+		}
 	}
 	if err := run(ctx, log); err != nil {
 		log.Error("signer stopped", "error", err)
@@ -68,23 +71,19 @@ func serve() {
 }
 
 func listen(ctx context.Context, log *slog.Logger) error {
-	file := getenvOr(dbSetting, "h5pay.db")
-	db, err := openSQLite(file)
+	db, file, err := openDatabase(ctx)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	if err := store.Migrate(ctx, db); err != nil {
-		return err
-	}
 	if products, err := store.New(db).Products(ctx); err != nil {
 		return err
 	} else if len(products) == 0 {
-		log.Warn("the catalogue is empty, there is nothing to buy", "to_fill_it", catalogueHint)
+		log.Warn("the catalogue is empty", "hint", catalogueHint)
 	}
-	events := newBell()
+	events := newDeliverySignal()
 	p := platform{
-		getenv: os.Getenv, db: db, doer: newClient(nil), announce: events.ring, log: log, catalogueHint: catalogueHint,
+		getenv: os.Getenv, db: db, doer: newClient(nil), announce: events.notify, log: log, catalogueHint: catalogueHint,
 		addressLimit: newLimiter(addressLimit), ownerLimit: newLimiter(ownerLimit), size: fileSize(db, file),
 	}
 	p.addresses, p.problem = proxyAddresses(os.Getenv)
@@ -94,54 +93,51 @@ func listen(ctx context.Context, log *slog.Logger) error {
 		p.certDoer = cert
 	}
 	if _, err := loadSettings(os.Getenv); err != nil {
-		log.Error("the shop is misconfigured, every call is answered 503", "error", err)
+		log.Error("the shop is misconfigured: every call gets status 503", "error", err)
 	}
 	if _, err := os.Stat("public/index.html"); err != nil {
-		log.Warn("public/index.html is not there, so the server has no page: run make build in this folder first")
+		log.Warn("public/index.html is missing, so there is no page: run make build")
 	}
 	a := newApp(p)
 	l, err := net.Listen("tcp", getenvOr(addrSetting, "localhost:8787"))
 	if err != nil {
-		return err
+		return fmt.Errorf("setting %s: want a free host:port, like localhost:8787: %w", addrSetting, err)
 	}
-	g := newGate(usual, a, static.New(os.DirFS("public")), log)
+	g := newLoadLimiter(defaultCapacity, a, static.New(os.DirFS("public")), log)
 	srv := g.server()
-	go every(ctx, time.Minute, func() { guard(ctx, log, "reconciling", a.reconcile) })
-	go every(ctx, 10*time.Minute, func() { guard(ctx, log, "checking bills", a.checkBills) })
-	go events.answer(ctx, retryEvery, func() { guard(ctx, log, "delivering events", a.deliver) })
+	go runEvery(ctx, time.Minute, func() { runSafely(ctx, log, "reconciling", a.reconcile) })
+	go runEvery(ctx, 10*time.Minute, func() { runSafely(ctx, log, "checking bills", a.checkBills) })
+	go events.run(ctx, retryEvery, func() { runSafely(ctx, log, "delivering events", a.deliver) })
 	ended := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
-		// The answers in flight are about money: let them finish.
+		// The responses in progress are about money: let them finish.
 		grace, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 		defer cancel()
 		ended <- srv.Shutdown(grace)
 	}()
-	log.Info("signer listens", "addr", l.Addr().String())
+	log.Info("signer is listening", "addr", l.Addr().String())
 	if err := srv.Serve(g.listener(l)); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return <-ended
 }
 
-// catalogueHint names the commands that put products in. They need nothing but Go
-// and may run beside the server.
-const catalogueHint = "go run ./signer -seed-demo puts the demo catalogue in, go run ./signer -sql FILE runs your own INSERT statements, see README"
+// catalogueHint names the commands that add products. They require only Go and may run while the
+// server runs.
+const catalogueHint = "go run ./signer -seed-demo adds the demo catalogue; go run ./signer -sql FILE runs your own INSERT statements, see README"
 
-// fill puts products into the database: the demo catalogue, or what the statements
-// of a file put in. All statements of the file run, or none.
-func fill(ctx context.Context, demo bool, file string, stdin io.Reader, out io.Writer) error {
+// loadProducts adds products to the database: the demo catalogue, or the result of a file's
+// statements. All statements run in one transaction.
+func loadProducts(ctx context.Context, demo bool, file string, stdin io.Reader, out io.Writer) error {
 	if demo && strings.HasPrefix(os.Getenv("SHOP_URL"), "https:") {
-		return errors.New("-seed-demo is for a shop on this machine, and SHOP_URL is https: use -sql")
+		return errors.New("flag -seed-demo: want a local shop, but SHOP_URL is https; use -sql instead")
 	}
-	db, err := openSQLite(getenvOr(dbSetting, "h5pay.db"))
+	db, _, err := openDatabase(ctx)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	if err := store.Migrate(ctx, db); err != nil {
-		return err
-	}
 	if demo {
 		if err := store.Seed(ctx, db); err != nil {
 			return err
@@ -183,8 +179,8 @@ func readSQL(file string, stdin io.Reader) ([]byte, error) {
 	return os.ReadFile(file)
 }
 
-// newClient returns a client for calls to WeChat, which follows no redirect: the
-// requests carry secrets.
+// newClient returns a client for calls to WeChat. It follows no redirects, because the requests
+// carry secrets.
 func newClient(config *tls.Config) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = config
@@ -195,23 +191,28 @@ func newClient(config *tls.Config) *http.Client {
 	}
 }
 
-// certClient returns a client that presents the merchant's certificate, nil when
-// none is set.
+// certClient returns a client that presents the merchant's certificate, nil if none is set.
 func certClient() (*http.Client, error) {
 	certFile, keyFile := os.Getenv(certSetting), os.Getenv(keySetting)
 	if certFile == "" && keyFile == "" {
 		return nil, nil
 	}
+	if certFile == "" {
+		return nil, &settingError{certSetting, "must be set, because " + keySetting + " is set"}
+	}
+	if keyFile == "" {
+		return nil, &settingError{keySetting, "must be set, because " + certSetting + " is set"}
+	}
 	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
 	if err != nil {
-		return nil, fmt.Errorf("%s and %s: %w", certSetting, keySetting, err)
+		return nil, fmt.Errorf("settings %s and %s: want the merchant's PEM files, apiclient_cert.pem and apiclient_key.pem: %w", certSetting, keySetting, err)
 	}
 	return newClient(&tls.Config{Certificates: []tls.Certificate{cert}}), nil
 }
 
-// every calls do at once and after each pause, until ctx ends; in the Worker a cron
-// trigger does.
-func every(ctx context.Context, pause time.Duration, do func()) {
+// runEvery calls do at once and after each pause, until ctx ends. The Worker uses cron triggers
+// instead.
+func runEvery(ctx context.Context, pause time.Duration, do func()) {
 	tick := time.NewTicker(pause)
 	defer tick.Stop()
 	for ctx.Err() == nil {
@@ -223,18 +224,18 @@ func every(ctx context.Context, pause time.Duration, do func()) {
 	}
 }
 
-// maxProxies is more proxies than any request passes.
+// maxProxies is more proxies than any request passes through.
 const maxProxies = 16
 
-// proxyAddresses reads where the proxies in front send the client's address.
+// proxyAddresses reads the settings of the proxies.
 func proxyAddresses(getenv func(string) string) (server.Addresses, error) {
 	a := server.Addresses{Header: getenv(proxySetting), Connection: true}
 	var wrong []error
 	switch {
 	case !(alphabet.Alphanumeric + "-").Valid(a.Header, 0, len(a.Header)):
-		wrong = append(wrong, &settingError{proxySetting, "must be the name of a header, like X-Real-IP or X-Forwarded-For"})
+		wrong = append(wrong, &settingError{proxySetting, "must be a header name, like X-Real-IP or X-Forwarded-For"})
 	case strings.EqualFold(a.Header, "Forwarded"):
-		wrong = append(wrong, &settingError{proxySetting, "must be a header that holds addresses and nothing else; Forwarded holds more"})
+		wrong = append(wrong, &settingError{proxySetting, "must not be Forwarded: want a header that contains only addresses"})
 	}
 	if n := getenv(proxiesSetting); n != "" {
 		var err error
@@ -243,15 +244,29 @@ func proxyAddresses(getenv func(string) string) (server.Addresses, error) {
 		case err != nil || a.Proxies < 1 || a.Proxies > maxProxies:
 			wrong = append(wrong, &settingError{proxiesSetting, fmt.Sprintf("must be a number from 1 to %d", maxProxies)})
 		case a.Header == "":
-			wrong = append(wrong, &settingError{proxiesSetting, "is set, and " + proxySetting + " is not"})
+			wrong = append(wrong, &settingError{proxiesSetting, "requires " + proxySetting})
 		}
 	}
 	return a, errors.Join(wrong...)
 }
 
-// openSQLite opens the database for one writer at a time, which is what SQLite
-// has. A new file is readable by its owner alone, since it holds openids and
-// addresses; SQLite gives the files beside it the same mode.
+// openDatabase opens the file in DB_FILE, creates its tables, and returns its name too.
+func openDatabase(ctx context.Context) (db *sql.DB, file string, err error) {
+	file = getenvOr(dbSetting, "h5pay.db")
+	if db, err = openSQLite(file); err == nil {
+		if err = store.Migrate(ctx, db); err != nil {
+			db.Close()
+		}
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("setting %s: want a SQLite file that this user can write: %w", dbSetting, err)
+	}
+	return db, file, nil
+}
+
+// openSQLite opens the database with one connection, because SQLite allows one writer. Only the
+// owner can read a new file, since it holds openids and addresses. SQLite uses the same mode for
+// the files beside it.
 func openSQLite(name string) (*sql.DB, error) {
 	if err := createPrivate(name); err != nil {
 		return nil, fmt.Errorf("creating the database: %w", err)
@@ -264,8 +279,8 @@ func openSQLite(name string) (*sql.DB, error) {
 	return db, nil
 }
 
-// createPrivate makes an empty file with the mode 0600, whatever the umask is. A
-// file that exists stays as it is.
+// createPrivate creates an empty file with mode 0600, whatever the umask is. It does not change an
+// existing file.
 func createPrivate(name string) error {
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if errors.Is(err, fs.ErrExist) {

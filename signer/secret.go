@@ -7,26 +7,26 @@ import (
 	"h5pay/wechat"
 )
 
-// namedSecret is a secret and the setting that holds it.
+// namedSecret is a secret and the name of its setting.
 type namedSecret struct {
 	name  string
 	value wechat.Secret
 }
 
-// cure says how to get another secret of this name.
-func (s namedSecret) cure() string {
+// advice returns how to get a new secret for the setting.
+func (s namedSecret) advice() string {
 	switch s.name {
 	case "WECHAT_APPSECRET":
-		return ": take the one that the official account's platform shows"
+		return ": use the AppSecret that the official account platform shows"
 	case "WECHAT_API_KEY":
-		return ": draw one with `openssl rand -hex 16` and set it at the merchant platform"
+		return ": generate one with `openssl rand -hex 16` and set it on the merchant platform"
 	case "WEBHOOK_SECRET", "WEBHOOK_SECRET_OLD":
-		return ": draw one with " + drawWebhookSecret
+		return ": generate one with " + drawWebhookSecret
 	}
-	return ": draw one with `openssl rand -hex 32`"
+	return ": generate one with `openssl rand -hex 32`"
 }
 
-// secrets returns all secrets of the settings, set or not.
+// secrets returns all secrets of the settings, including empty ones.
 func (s *settings) secrets() []namedSecret {
 	return []namedSecret{
 		{"WECHAT_APPSECRET", s.AppSecret},
@@ -39,9 +39,9 @@ func (s *settings) secrets() []namedSecret {
 	}
 }
 
-// checkSecrets returns an error for each secret of a public shop that strangers can
-// know or guess: one from an example or from the simulator, one that another setting
-// has too, and one with a pattern. A shop on this machine may have any.
+// checkSecrets returns an error for each secret of a public shop that others may know or guess.
+// Such a secret comes from an example or the simulator, equals another setting, or has a pattern. A
+// shop on this machine may use any secret.
 func (s *settings) checkSecrets() (wrong []error) {
 	if !s.public() {
 		return nil
@@ -56,7 +56,7 @@ func (s *settings) checkSecrets() (wrong []error) {
 			problem = weakness(string(key)) // base64 can hide a pattern
 		}
 		if problem != "" {
-			problem += secret.cure()
+			problem += secret.advice()
 		}
 		for _, earlier := range all[:i] {
 			if bare(earlier.value) == bare(secret.value) {
@@ -73,19 +73,17 @@ func (s *settings) checkSecrets() (wrong []error) {
 // bare returns a secret without the prefix of a webhook secret.
 func bare(s wechat.Secret) string { return strings.TrimPrefix(string(s), "whsec_") }
 
-// public reports whether the shop is open to the internet. The address of one on
-// this machine is http.
+// public reports whether the shop is on the internet. The address of a local shop has the scheme
+// http.
 func (s *settings) public() bool { return strings.HasPrefix(s.ShopURL, "https:") }
 
-// exampleWords stand in secrets of examples, this project's and others'. They are too
-// long for a random secret to hold one by chance. The last one is the secret in the
-// documents of Standard Webhooks' libraries.
+// exampleWords occur in example secrets of this and other projects. They are too long to occur in a
+// random secret by chance. The last one is the secret in the documents of Standard Webhooks' libraries.
 var exampleWords = []string{"change-me", "change_me", "changeme", "replace-me", "replace_me", "replaceme", "h5pay-", "h5paysimulator", "simulator", "example", "placeholder", "password", "your-", "your_",
 	"mfkq9r8gkyqrtwjupd8ilpzio2lalasw"}
 
-// weakness says why a secret can be guessed, "" when it seems random. No secret
-// that is drawn at random in hexadecimal, base64 or digits is found weak, but for
-// one in a million.
+// weakness returns why a secret can be guessed, "" if it looks random. Of random secrets in
+// hexadecimal, base64 or digits, at most one in a million is called weak.
 func weakness(secret string) string {
 	secret = strings.TrimPrefix(secret, "whsec_")
 	b := []byte(secret) // a key may be no UTF-8
@@ -97,12 +95,12 @@ func weakness(secret string) string {
 	lower := string(b)
 	for _, word := range exampleWords {
 		if strings.Contains(lower, word) {
-			return "is that of an example"
+			return "is an example value"
 		}
 	}
-	const guessable = "can be guessed"
+	const guessable = "is easy to guess"
 	different := map[byte]bool{}
-	steps := 0 // from a character to itself or to a neighbour
+	steps := 0 // steps from a character to itself or a neighbour
 	for i := range len(lower) {
 		different[lower[i]] = true
 		if i > 0 && lower[i]-lower[i-1]+1 <= 2 {

@@ -18,8 +18,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// publicEnv returns settings of a shop on the internet, with secrets as an operator
-// draws them.
+// publicEnv returns settings of a public shop with random secrets.
 func publicEnv(t *testing.T) map[string]string {
 	t.Helper()
 	env := exampleEnv(t)
@@ -42,8 +41,8 @@ func randomHex() string {
 	return hex.EncodeToString(b)
 }
 
-// Secrets that were published, that are equal or that have a pattern open no shop on
-// the internet. The error names the setting and does not hold its value.
+// A public shop rejects secrets that are published, equal or patterned. The error names the setting
+// and not its value.
 func TestPublicShopRejectsWeakSecrets(t *testing.T) {
 	env := publicEnv(t)
 	load := func(env map[string]string) error {
@@ -75,7 +74,7 @@ func TestPublicShopRejectsWeakSecrets(t *testing.T) {
 	for _, secret := range set.secrets() {
 		for name, value := range weak {
 			if strings.HasPrefix(secret.name, "WECHAT_") && len(value) != 32 {
-				continue // WeChat's have 32 characters
+				continue // WeChat's secrets have 32 characters
 			}
 			if isWebhook(secret.name) {
 				value = "whsec_" + base64.StdEncoding.EncodeToString([]byte(value))
@@ -86,7 +85,7 @@ func TestPublicShopRejectsWeakSecrets(t *testing.T) {
 			if err := load(bad); !errors.As(err, &e) || e.Name != secret.name || strings.Contains(err.Error(), value) {
 				t.Errorf("%s with %s: %v", secret.name, name, err)
 			}
-			// On this machine it opens.
+			// A local shop accepts them.
 			bad["SHOP_URL"] = "http://localhost:8802"
 			if err := load(bad); err != nil {
 				t.Errorf("%s with %s, on this machine: %v", secret.name, name, err)
@@ -137,7 +136,7 @@ func TestPublicShopRejectsEqualSecrets(t *testing.T) {
 	}
 }
 
-// Every field of the settings that is a secret is checked.
+// Every secret field of the settings is checked.
 func TestEverySecretIsChecked(t *testing.T) {
 	var set settings
 	v := reflect.ValueOf(&set).Elem()
@@ -157,7 +156,7 @@ func TestEverySecretIsChecked(t *testing.T) {
 	}
 }
 
-// Nobody who draws a secret is told to draw another one.
+// Random secrets are accepted.
 func TestRandomSecretsAreStrong(t *testing.T) {
 	random := mathrand.New(mathrand.NewChaCha8([32]byte{})) // the same secrets in each run
 	draw := func(n int, alphabet string) string {

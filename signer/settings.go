@@ -20,72 +20,68 @@ import (
 	"h5pay/wechat"
 )
 
-// settings are what an operator configures: plain values in wrangler.toml's
-// [vars], secrets through `wrangler secret put`, both in .dev.vars for local
-// runs.
+// settings are the operator's configuration: plain values in [vars] of wrangler.toml, secrets
+// through `wrangler secret put`, and both in .dev.vars for local runs.
 type settings struct {
-	ShopName string    // SHOP_NAME, shown on the page and in the body of an order
-	ShopURL  string    // SHOP_URL, the public origin of the shop: "https://shop.example.com"
-	Scope    api.Scope // OAUTH_SCOPE, snsapi_base unless set
-	// TRADE_TYPES, "JSAPI,NATIVE,MWEB" or some of them, JSAPI unless set. Each
-	// needs its product opened at WeChat.
+	ShopName string    // SHOP_NAME, shown on the page and sent to WeChat as the order's description
+	ShopURL  string    // SHOP_URL, the public origin of the shop, for example "https://shop.example.com"
+	Scope    api.Scope // OAUTH_SCOPE, default snsapi_base
+	// TRADE_TYPES, a list of JSAPI, NATIVE and MWEB, default JSAPI. Each requires its product at
+	// WeChat Pay.
 	TradeTypes []api.TradeType
 
 	AppID    string          // WECHAT_APPID, of the service account
 	MchID    string          // WECHAT_MCH_ID
-	SignType wechat.SignType // WECHAT_SIGN_TYPE, HMAC-SHA256 unless set
-	// ManualBalance leaves it to the operator which refunds take the available balance:
-	// REFUND_FROM_BALANCE is "manual", not "auto".
+	SignType wechat.SignType // WECHAT_SIGN_TYPE, default HMAC-SHA256
+	// ManualBalance leaves refunds from the available balance to the operator: REFUND_FROM_BALANCE
+	// is "manual" and not "auto".
 	ManualBalance bool
-	// BaseURL replaces WeChat's three hosts by one: the simulator. WECHAT_BASE_URL;
-	// never set it in production.
+	// BaseURL replaces WeChat's three hosts with the simulator: WECHAT_BASE_URL. Never set it in
+	// production.
 	BaseURL string
 
-	// WebhookURL is where the merchant's back end takes events: WEBHOOK_URL, or
-	// none. They are signed with WEBHOOK_SECRET and, while that is being changed,
-	// with WEBHOOK_SECRET_OLD as well.
+	// WebhookURL is the merchant's endpoint for events: WEBHOOK_URL, or empty. Events are signed
+	// with WEBHOOK_SECRET. During a rotation they are also signed with WEBHOOK_SECRET_OLD.
 	WebhookURL       string
 	WebhookSecret    wechat.Secret // in the form of webhook.ParseSecret
 	WebhookSecretOld wechat.Secret
 
-	// UNPAID_LIMITS, "100,50,200,5000" unless set: how many unpaid orders a signed-in
-	// buyer, a guest, the guests of one address and all guests may have.
+	// UNPAID_LIMITS, default "100,50,200,5000": the limits of unpaid orders of a signed-in buyer, a
+	// guest, the guests of one address and all guests.
 	Unpaid store.Bounds
-	// KEEP_UNPAID_DAYS, 30 unless set: when orders that were never paid are deleted.
+	// KEEP_UNPAID_DAYS, default 30: orders that were never paid are deleted after this time.
 	KeepUnpaidDays int
-	// DATABASE_MB, 10000 unless set: what the database may grow to, in megabytes. New
-	// orders are rejected from 90 % on. D1 has 500 on the free plan.
+	// DATABASE_MB, default 10000: the maximum size of the database in megabytes. New orders are
+	// rejected from 90 % on. D1's free plan allows 500.
 	DatabaseMB int
-	// D1_STATEMENTS, 50 unless set: how many statements an invocation of the Worker may
-	// make. D1 has 50 on the free plan and 1000 on the paid plan.
+	// D1_STATEMENTS, default 50: how many statements one invocation of the Worker may run. D1
+	// allows 50 on the free plan and 1000 on the paid plan.
 	D1Statements int
 
 	AppSecret  wechat.Secret // WECHAT_APPSECRET
 	APIKey     wechat.Secret // WECHAT_API_KEY, the 32 characters of APIv2
-	SessionKey wechat.Secret // SESSION_KEY, at least 32 characters, seals the cookies
-	// SESSION_KEY_OLD, optional: the SESSION_KEY before, whose cookies still open.
+	SessionKey wechat.Secret // SESSION_KEY, at least 32 characters, encrypts the cookies
+	// SESSION_KEY_OLD, optional: the previous SESSION_KEY. Its cookies are still accepted.
 	SessionKeyOld wechat.Secret
-	// ADMIN_TOKEN, at least 32 characters, opens the operator's calls; they are off
-	// without it.
+	// ADMIN_TOKEN, at least 32 characters, authorises the operator's calls. Without it they are
+	// disabled.
 	AdminToken wechat.Secret
-	// SELLING, on unless set to off: then the shop takes no order and begins no payment.
+	// SELLING, default on. With off the shop accepts no orders and starts no payments.
 	SellingOff bool
-	// PAYER_DAYS, 30 unless set: after how many days an event that is delivered or
-	// dead loses the payer.
+	// PAYER_DAYS, default 30: the payer is removed from delivered and dead events after this time.
 	PayerDays int
 }
 
-// settingError names a setting that is missing or malformed. It never holds
-// the value.
+// settingError names a setting that is missing or malformed. It never contains the value.
 type settingError struct {
 	Name, Problem string
 }
 
 func (e *settingError) Error() string { return fmt.Sprintf("setting %s %s", e.Name, e.Problem) }
 
-// loadSettings reads the settings through getenv, which returns "" for a setting
-// that is not set. The error joins a *settingError for every setting that is wrong.
-// With an error only AdminToken is set, if it is right: it shows the error.
+// loadSettings reads the settings through getenv, which returns "" for an unset one. The error
+// joins a *settingError for every invalid setting. With an error, only AdminToken is set, and only
+// if it is valid, so that the health page can show the error.
 func loadSettings(getenv func(string) string) (settings, error) {
 	s := settings{
 		ShopName:      getenv("SHOP_NAME"),
@@ -124,7 +120,7 @@ func loadSettings(getenv func(string) string) (settings, error) {
 	tradeTypes, tradeTypesOK := parseTradeTypes(getenv("TRADE_TYPES"))
 	s.TradeTypes = tradeTypes
 	var wrong []error
-	last := ""
+	lastName := ""
 	for _, rule := range []struct {
 		name, problem string
 		ok            bool
@@ -133,41 +129,41 @@ func loadSettings(getenv func(string) string) (settings, error) {
 		{"SHOP_URL", "is not set", s.ShopURL != ""},
 		{"SHOP_URL", "must be an https origin without a path, like https://shop.example.com", isOrigin(s.ShopURL)},
 		{"OAUTH_SCOPE", "must be snsapi_base or snsapi_userinfo", s.Scope == api.ScopeBase || s.Scope == api.ScopeUserInfo},
-		{"TRADE_TYPES", "must name JSAPI, NATIVE or MWEB, each once at most, with commas between", tradeTypesOK},
-		{"UNPAID_LIMITS", "must be four numbers from 1 to 1000000 with commas between: of a buyer, a guest, the guests of an address, all guests", unpaidOK},
+		{"TRADE_TYPES", "must list JSAPI, NATIVE or MWEB, separated by commas, each at most once", tradeTypesOK},
+		{"UNPAID_LIMITS", "must be four numbers from 1 to 1000000, separated by commas: for a buyer, a guest, the guests of an address, all guests", unpaidOK},
 		{"KEEP_UNPAID_DAYS", fmt.Sprintf("must be a number from %d to 3650", minKeep), keepOK},
 		{"DATABASE_MB", "must be a number from 10 to 100000000", sizeOK},
-		{"D1_STATEMENTS", "must be a number from 50 to 10000", statementsOK},
+		{"D1_STATEMENTS", fmt.Sprintf("must be a number from %d to 10000", payment.MinStatements), statementsOK},
 		{"WECHAT_APPID", "is not set", s.AppID != ""},
-		{"WECHAT_APPID", "must be wx and 16 letters or digits", isAppID(s.AppID)},
+		{"WECHAT_APPID", "must be wx followed by 16 letters or digits", isAppID(s.AppID)},
 		{"WECHAT_MCH_ID", "is not set", s.MchID != ""},
 		{"WECHAT_MCH_ID", "must be 8 to 32 digits", alphabet.Digits.Valid(s.MchID, 8, 32)},
 		{"WECHAT_SIGN_TYPE", "must be HMAC-SHA256 or MD5", s.SignType == wechat.SignHMAC || s.SignType == wechat.SignMD5},
 		{"REFUND_FROM_BALANCE", "must be auto or manual", slices.Contains([]string{"", "auto", "manual"}, getenv("REFUND_FROM_BALANCE"))},
-		{"WECHAT_BASE_URL", "must be an https origin without a path", s.BaseURL == "" || isOrigin(s.BaseURL)},
+		{"WECHAT_BASE_URL", "must be empty or an https origin without a path", s.BaseURL == "" || isOrigin(s.BaseURL)},
 		{"WECHAT_APPSECRET", "is not set", s.AppSecret != ""},
 		{"WECHAT_APPSECRET", "must be 32 letters or digits", alphabet.Alphanumeric.Valid(string(s.AppSecret), 32, 32)},
 		{"WECHAT_API_KEY", "is not set", s.APIKey != ""},
 		{"WECHAT_API_KEY", "must be 32 letters or digits", alphabet.Alphanumeric.Valid(string(s.APIKey), 32, 32)},
 		{"SESSION_KEY", "is not set", s.SessionKey != ""},
 		{"SESSION_KEY", "must have at least 32 characters", len(s.SessionKey) >= 32},
-		{"SESSION_KEY_OLD", "must have at least 32 characters, or none", s.SessionKeyOld == "" || len(s.SessionKeyOld) >= 32},
-		{"ADMIN_TOKEN", "must have at least 32 characters, or none", s.AdminToken == "" || len(s.AdminToken) >= 32},
+		{"SESSION_KEY_OLD", "must be empty or have at least 32 characters", s.SessionKeyOld == "" || len(s.SessionKeyOld) >= 32},
+		{"ADMIN_TOKEN", "must be empty or have at least 32 characters", s.AdminToken == "" || len(s.AdminToken) >= 32},
 		{"SELLING", "must be on or off", selling == "" || selling == "on" || selling == "off"},
 		{"PAYER_DAYS", "must be a number of days from 1 to 3650", payerDaysOK},
 		{"WEBHOOK_URL", "must be an https URL, like https://erp.example.com/h5pay", s.WebhookURL == "" || isEndpoint(s.WebhookURL)},
-		{"WEBHOOK_SECRET", "is not set, and WEBHOOK_URL is", s.WebhookURL == "" || s.WebhookSecret != ""},
+		{"WEBHOOK_SECRET", "must be set, because WEBHOOK_URL is set", s.WebhookURL == "" || s.WebhookSecret != ""},
 		{"WEBHOOK_SECRET", webhookSecretForm, s.WebhookSecret == "" || isWebhookSecret(s.WebhookSecret)},
 		{"WEBHOOK_SECRET_OLD", webhookSecretForm, s.WebhookSecretOld == "" || isWebhookSecret(s.WebhookSecretOld)},
 	} {
-		if !rule.ok && rule.name != last {
+		if !rule.ok && rule.name != lastName {
 			wrong = append(wrong, &settingError{rule.name, rule.problem})
-			last = rule.name // what else is wrong with it follows from that
+			lastName = rule.name // later problems of the same setting follow from this one
 		}
 	}
 	token := !slices.Contains(names(wrong), "ADMIN_TOKEN")
 	for _, err := range s.checkSecrets() {
-		// A secret that is malformed is named already.
+		// checkSecrets may repeat a setting that is already in the list.
 		if name := err.(*settingError).Name; !slices.Contains(names(wrong), name) {
 			wrong = append(wrong, err)
 			token = token && name != "ADMIN_TOKEN"
@@ -176,14 +172,14 @@ func loadSettings(getenv func(string) string) (settings, error) {
 	if wrong == nil {
 		return s, nil
 	}
-	var half settings
+	var partial settings
 	if token {
-		half.AdminToken = s.AdminToken
+		partial.AdminToken = s.AdminToken
 	}
-	return half, errors.Join(wrong...)
+	return partial, errors.Join(wrong...)
 }
 
-// names returns the settings that errors name.
+// names returns the settings that the errors name.
 func names(wrong []error) []string {
 	var all []string
 	for _, err := range wrong {
@@ -192,8 +188,7 @@ func names(wrong []error) []string {
 	return all
 }
 
-// parseNumber reads a whole number within bounds into n, the fallback when there is
-// none.
+// parseNumber parses an integer from least to most into n. An empty text gives fallback.
 func parseNumber(text string, fallback, least, most int, n *int) bool {
 	if text == "" {
 		*n = fallback
@@ -204,7 +199,7 @@ func parseNumber(text string, fallback, least, most int, n *int) bool {
 	return err == nil && *n >= least && *n <= most
 }
 
-// parseBounds reads four numbers with commas between, spaces around them allowed.
+// parseBounds parses four numbers, separated by commas and optional spaces.
 func parseBounds(list string, b *store.Bounds) bool {
 	*b = store.DefaultBounds()
 	if list == "" {
@@ -223,7 +218,7 @@ func parseBounds(list string, b *store.Bounds) bool {
 	return true
 }
 
-// parseTradeTypes reads a list with commas, spaces around its parts allowed.
+// parseTradeTypes parses a list, separated by commas and optional spaces.
 func parseTradeTypes(list string) (types []api.TradeType, ok bool) {
 	if list == "" {
 		return []api.TradeType{api.TradeJSAPI}, true
@@ -238,7 +233,7 @@ func parseTradeTypes(list string) (types []api.TradeType, ok bool) {
 	return types, true
 }
 
-// parseDays reads a number of days, fallback when there is none.
+// parseDays parses a number of days. An empty text gives fallback.
 func parseDays(s string, fallback int) (days int, ok bool) {
 	if s == "" {
 		return fallback, true
@@ -250,7 +245,7 @@ func parseDays(s string, fallback int) (days int, ok bool) {
 	return days, err == nil && days >= 1 && days <= 3650
 }
 
-// webhook returns where events go, nil for nowhere.
+// webhook returns the webhook endpoint, nil if there is none.
 func (s *settings) webhook(doer wechat.Doer) *outbox.Webhook {
 	if s.WebhookURL == "" {
 		return nil
@@ -263,7 +258,7 @@ func (s *settings) webhook(doer wechat.Doer) *outbox.Webhook {
 }
 
 // webhookSecretForm is what a webhook secret must be, and how to get one.
-const webhookSecretForm = "must be whsec_ and the base64 of 24 to 64 random bytes: draw one with " + drawWebhookSecret
+const webhookSecretForm = "must be whsec_ and the base64 of 24 to 64 random bytes: generate one with " + drawWebhookSecret
 
 const drawWebhookSecret = "`echo \"whsec_$(openssl rand -base64 32)\"`"
 
@@ -272,23 +267,22 @@ func isWebhookSecret(s wechat.Secret) bool {
 	return err == nil
 }
 
-// isOrigin reports whether s is scheme://host[:port] and nothing more, with
-// http allowed for this machine only.
+// isOrigin reports whether s is scheme://host[:port] without a path. http is allowed only for this
+// machine.
 func isOrigin(s string) bool {
 	u, err := url.Parse(s)
-	return err == nil && u.Scheme+"://"+u.Host == s && isPrivateTo(u)
+	return err == nil && u.Scheme+"://"+u.Host == s && isSecure(u)
 }
 
-// isEndpoint reports whether s is a URL that may have a path and a query, with
-// http allowed for this machine only.
+// isEndpoint reports whether s is a URL, which may have a path and a query. http is allowed only
+// for this machine.
 func isEndpoint(s string) bool {
 	u, err := url.Parse(s)
-	return err == nil && u.User == nil && u.Fragment == "" && isPrivateTo(u)
+	return err == nil && u.User == nil && u.Fragment == "" && isSecure(u)
 }
 
-// isPrivateTo reports whether nobody between here and u's host can listen: https,
-// or http to this machine.
-func isPrivateTo(u *url.URL) bool {
+// isSecure reports whether the connection cannot be read by others: https, or http to this machine.
+func isSecure(u *url.URL) bool {
 	if u.Hostname() == "" {
 		return false
 	}

@@ -18,7 +18,7 @@ import (
 	"h5pay/wechat"
 )
 
-// exampleEnv returns the settings that a fresh clone starts with.
+// exampleEnv returns the settings of a fresh clone.
 func exampleEnv(t *testing.T) map[string]string {
 	t.Helper()
 	env, err := stack.NewEnv("../.dev.vars.example")
@@ -73,8 +73,8 @@ func TestExampleSettingsAreValid(t *testing.T) {
 	}
 }
 
-// The tests that look for secrets where none may be take them from the example:
-// what is in it and not among the plain values of wrangler.toml.
+// Every secret is in .dev.vars.example. The tests that search for leaked secrets take them from the
+// example: its values that are not among the plain values of wrangler.toml.
 func TestEverySecretIsInTheExample(t *testing.T) {
 	env := exampleEnv(t)
 	got, err := loadSettings(func(name string) string { return env[name] })
@@ -134,7 +134,7 @@ func TestRefundFromBalance(t *testing.T) {
 	}
 }
 
-func TestSellingIsOnUnlessItIsOff(t *testing.T) {
+func TestSellingDefaultsToOn(t *testing.T) {
 	env := exampleEnv(t)
 	for value, off := range map[string]bool{"": false, "on": false, "off": true} {
 		env["SELLING"] = value
@@ -176,7 +176,7 @@ func TestWebhookSettings(t *testing.T) {
 		secrets          int
 	}{
 		{"", "", "", 0},
-		{"", webhookSecret, "", 0}, // is ready, goes nowhere
+		{"", webhookSecret, "", 0}, // the health check passes, and no request is sent
 		{"https://erp.example.com/h5pay?shop=1", webhookSecret, "", 1},
 		{"http://localhost:9000", webhookSecret, oldWebhookSecret, 2},
 		{"http://[::1]:9000/", webhookSecret, "", 1},
@@ -195,7 +195,7 @@ func TestWebhookSettings(t *testing.T) {
 	}
 }
 
-func TestBadSettingIsNamedAndNotShown(t *testing.T) {
+func TestBadSettingIsNamedWithoutItsValue(t *testing.T) {
 	for _, test := range []struct{ name, value string }{
 		{"SHOP_NAME", ""},
 		{"SHOP_URL", ""},
@@ -211,6 +211,14 @@ func TestBadSettingIsNamedAndNotShown(t *testing.T) {
 		{"TRADE_TYPES", "JSAPI;NATIVE"},
 		{"TRADE_TYPES", "JSAPI,,MWEB"},
 		{"TRADE_TYPES", "NATIVE,MWEB,NATIVE"},
+		{"UNPAID_LIMITS", "100,50,200"},
+		{"UNPAID_LIMITS", "100,50,200,0"},
+		{"KEEP_UNPAID_DAYS", "7"},
+		{"KEEP_UNPAID_DAYS", "a month"},
+		{"DATABASE_MB", "9"},
+		{"DATABASE_MB", "1 GB"},
+		{"D1_STATEMENTS", "49"},
+		{"D1_STATEMENTS", "many"},
 		{"WECHAT_APPID", ""},
 		{"WECHAT_APPID", "wx123"},
 		{"WECHAT_APPID", "gh5a1e0f7c3b2d4968"},
@@ -255,18 +263,21 @@ func TestBadSettingIsNamedAndNotShown(t *testing.T) {
 			if !errors.As(err, &bad) || bad.Name != test.name {
 				t.Fatalf("got %v, want an error about %s", err, test.name)
 			}
+			if !strings.HasPrefix(bad.Problem, "must ") && bad.Problem != "is not set" {
+				t.Errorf("%v does not say what is wanted", err)
+			}
 			if test.value != "" && strings.Contains(err.Error(), test.value) {
-				t.Errorf("the error holds the value: %v", err)
+				t.Errorf("the error contains the value: %v", err)
 			}
 		})
 	}
 }
 
-// An operator who has just begun hears of everything at once.
+// All invalid settings are reported at once.
 func TestEveryBadSettingIsNamedOnce(t *testing.T) {
 	_, err := loadSettings(func(string) string { return "" })
 	if err == nil {
-		t.Fatal("an empty shop opens")
+		t.Fatal("a shop without settings starts")
 	}
 	text := err.Error()
 	for _, name := range []string{"SHOP_NAME", "SHOP_URL", "WECHAT_APPID", "WECHAT_MCH_ID", "WECHAT_APPSECRET", "WECHAT_API_KEY", "SESSION_KEY"} {

@@ -15,9 +15,8 @@ import (
 	"github.com/syumai/workers/cloudflare/fetch"
 )
 
-// serve runs the same handlers through the library's own entry, driver and
-// fetch: a new Go program for every request. It is what `make bench` compares
-// the signer to, and nothing else.
+// serve runs the same handlers with the library's own entry, driver and fetch, which starts a Go
+// program for each request. Only `make bench` uses it, for comparison.
 func serve() {
 	db, err := sql.Open("d1", "DB")
 	if err != nil {
@@ -38,7 +37,7 @@ type stockDoer struct{ client *fetch.Client }
 
 func (d stockDoer) Do(req *http.Request) (*http.Response, error) {
 	if req.ContentLength == 0 {
-		req.Body = nil // the library's fetch sends any other, with GET too
+		req.Body = nil // the library's fetch would send a body even with GET
 	}
 	return d.client.Do(&fetch.Request{Request: req}, nil)
 }

@@ -6,15 +6,13 @@ import (
 	"h5pay/internal/fen"
 )
 
-// entry is an amount as it is typed on the pad: yuan, with two decimals at most.
+// entry is an amount as the user types it: yuan, with at most two decimals.
 type entry string
 
-// maxYuan is how many digits fit in front of the point; the bounds of a product
-// say how much it may be.
+// maxYuan is the number of digits before the decimal point. The product's bounds limit the amount.
 const maxYuan = 7
 
-// press returns the entry after a key: a digit, "." or "Backspace". A key that
-// makes no sense changes nothing.
+// press returns the entry after a key: a digit, "." or "Backspace". An invalid key changes nothing.
 func (e entry) press(key string) entry {
 	yuan, fen, point := strings.Cut(string(e), ".")
 	switch {
@@ -38,7 +36,7 @@ func (e entry) press(key string) entry {
 	return e + entry(key)
 }
 
-// fen returns the amount, 0 while there is none.
+// fen returns the amount, 0 for an empty entry.
 func (e entry) fen() fen.Fen {
 	n, _ := fen.ParseYuan(strings.TrimSuffix(string(e), "."))
 	return n

@@ -9,22 +9,22 @@ import (
 	"h5pay/internal/api"
 )
 
-// amountPage lets the payer name the amount, as behind the code at a till.
+// amountPage lets the payer enter the amount of a product without a fixed price.
 type amountPage struct {
 	app.Compo
 	base
 
-	shop     string
-	product  *api.Product    // nil while loading
-	taken    []api.TradeType // what the shop takes
-	amount   entry
-	ordering bool
+	shop          string
+	product       *api.Product    // nil while loading
+	acceptedTypes []api.TradeType // trade types that the shop accepts
+	amount        entry
+	ordering      bool
 }
 
 func newAmountPage(b browser) *amountPage { return &amountPage{base: newBase(b, textAmountTitle)} }
 
 func (p *amountPage) OnMount(ctx app.Context) {
-	p.begin(ctx, func(ctx app.Context, from returned) {
+	p.begin(ctx, func(ctx app.Context, from returnKind) {
 		if from == fromHistory {
 			p.ordering = false
 		}
@@ -60,7 +60,7 @@ func (p *amountPage) load(ctx app.Context) {
 		for _, product := range products {
 			if product.ID == id && product.Amount != nil {
 				return func() {
-					p.shop, p.product, p.taken = config.ShopName, &product, config.TradeTypes
+					p.shop, p.product, p.acceptedTypes = config.ShopName, &product, config.TradeTypes
 				}, nil
 			}
 		}
@@ -68,23 +68,23 @@ func (p *amountPage) load(ctx app.Context) {
 	})
 }
 
-// fits reports whether the amount is within the bounds.
+// fits reports whether the amount is within the product's bounds.
 func (p *amountPage) fits() bool {
 	n := p.amount.fen()
 	return p.product != nil && n >= p.product.Amount.Min && n <= p.product.Amount.Max
 }
 
-// order makes the order, once for an amount however often it is tapped, and
-// enters its pay page by a real navigation.
+// order creates the order and loads its pay page. Repeated taps with the same amount give the same
+// order.
 func (p *amountPage) order(ctx app.Context, _ app.Event) {
-	if p.ordering || !p.fits() || p.trade() == "" {
+	if p.ordering || !p.fits() || p.tradeType() == "" {
 		return
 	}
 	p.ordering = true
-	d, trade, amount := draft{p.b, p.product.ID}, p.trade(), p.amount.fen()
-	if named := strconv.FormatInt(int64(amount), 10); d.recall(keyNamed) != named {
+	d, trade, amount := draft{p.b, p.product.ID}, p.tradeType(), p.amount.fen()
+	if named := strconv.FormatInt(int64(amount), 10); d.recall(keyAmount) != named {
 		d.change()
-		d.remember(keyNamed, named)
+		d.remember(keyAmount, named)
 	}
 	place := p.asBuyer(ctx, func() (func(), error) {
 		id, err := d.place(p.ctx, []api.OrderItem{{ProductID: d.name, Quantity: 1, Amount: amount}}, trade)
@@ -100,8 +100,8 @@ func (p *amountPage) order(ctx app.Context, _ app.Event) {
 	})
 }
 
-// trade returns how to pay here, "" when it cannot be done.
-func (p *amountPage) trade() api.TradeType { return p.place.trade(p.taken) }
+// tradeType returns the trade type to use here, "" if there is none.
+func (p *amountPage) tradeType() api.TradeType { return p.place.tradeType(p.acceptedTypes) }
 
 func (p *amountPage) Render() app.UI {
 	switch {
@@ -109,8 +109,8 @@ func (p *amountPage) Render() app.UI {
 		return p.screen("", p.failure(p.load))
 	case p.product == nil:
 		return p.screen("till", p.skeletonSheet()).Aria("busy", "true")
-	case p.trade() == "":
-		return p.screen("", p.elsewhere())
+	case p.tradeType() == "":
+		return p.screen("", p.outsideMessage())
 	}
 	shown := string(p.amount)
 	note, wrong := p.bounds(*p.product.Amount), ""
@@ -122,15 +122,15 @@ func (p *amountPage) Render() app.UI {
 			picture(p.product.Image),
 			elem("div").Body(elem("h1").Text(p.product.Name), elem("p").Text(p.shop))),
 		elem("div").Class("sheet entry").Body(
-			elem("p").ID("named").Text(p.say(textAmount)),
+			elem("p").ID("named").Text(p.tr(textAmount)),
 			elem("output").Class("typed").Aria("labelledby", "named").Aria("live", "polite").Body(
 				elem("span").Class("sign").Text("¥"), elem("span").Text(shown), elem("span").Class("caret").Aria("hidden", "true")),
-			elem("p").Class("note"+wrong).Body(app.Text(p.say(textWithin)+" "), note)),
-		p.pad())
+			elem("p").Class("note"+wrong).Body(app.Text(p.tr(textWithin)+" "), note)),
+		p.keypad())
 }
 
-// pad is the keys at the foot of the screen, as on WeChat's own.
-func (p *amountPage) pad() app.UI {
+// keypad is the number pad at the bottom of the screen. WeChat's own payment screens have the same.
+func (p *amountPage) keypad() app.UI {
 	key := func(name, label, sign string) app.UI {
 		return elem("button").Class("key").Attr("type", "button").DataSet("key", name).Aria("label", label).Text(sign).
 			OnClick(func(app.Context, app.Event) { p.amount = p.amount.press(name) }, name)
@@ -139,7 +139,7 @@ func (p *amountPage) pad() app.UI {
 	for _, name := range []string{"1", "2", "3", "4", "5", "6", "7", "8", "9", "0", "."} {
 		label := name
 		if name == "." {
-			label = p.say(textPoint)
+			label = p.tr(textPoint)
 		}
 		keys = append(keys, key(name, label, name))
 	}
@@ -147,8 +147,8 @@ func (p *amountPage) pad() app.UI {
 	if p.ordering {
 		label = textOrdering
 	}
-	keys = append(keys, key("Backspace", p.say(textBackspace), "⌫"),
+	keys = append(keys, key("Backspace", p.tr(textBackspace), "⌫"),
 		elem("button").Class("key enter").Attr("type", "button").DataSet("action", "checkout").
-			Attr("disabled", p.ordering || !p.fits()).Text(p.say(label)).OnClick(p.order))
-	return elem("div").Class("pad").Role("group").Aria("label", p.say(textPad)).Body(keys...)
+			Attr("disabled", p.ordering || !p.fits()).Text(p.tr(label)).OnClick(p.order))
+	return elem("div").Class("pad").Role("group").Aria("label", p.tr(textPad)).Body(keys...)
 }

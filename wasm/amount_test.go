@@ -8,9 +8,9 @@ import (
 
 func TestEntry(t *testing.T) {
 	for _, test := range []struct {
-		keys  string // "<" is Backspace
-		shows entry
-		fen   fen.Fen
+		keys   string // "<" is Backspace
+		canPay entry
+		fen    fen.Fen
 	}{
 		{"", "", 0},
 		{"1", "1", 100},
@@ -39,8 +39,8 @@ func TestEntry(t *testing.T) {
 			}
 			e = e.press(name)
 		}
-		if e != test.shows || e.fen() != test.fen {
-			t.Errorf("%s: %q, %d fen, want %q, %d", test.keys, e, e.fen(), test.shows, test.fen)
+		if e != test.canPay || e.fen() != test.fen {
+			t.Errorf("%s: %q, %d fen, want %q, %d", test.keys, e, e.fen(), test.canPay, test.fen)
 		}
 	}
 	for _, key := range []string{"Enter", "Tab", "F1", "ArrowLeft", ""} {

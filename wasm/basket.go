@@ -7,10 +7,10 @@ import (
 	"h5pay/internal/fen"
 )
 
-// basket counts what was chosen, by product ID.
+// basket holds the quantity of each chosen product, by product ID.
 type basket map[string]int
 
-// add changes a count by n, within what an order may hold.
+// add changes a quantity by n, within the limits of an order.
 func (c basket) add(id string, n int) {
 	count := min(max(c[id]+n, 0), api.MaxQuantity)
 	if count == 0 {
@@ -23,11 +23,11 @@ func (c basket) add(id string, n int) {
 	c[id] = count
 }
 
-// full reports whether no other product fits.
+// full reports whether the basket has no room for another product.
 func (c basket) full() bool { return len(c) >= api.MaxOrderItems }
 
-// items returns the request's form of the basket, in the catalogue's order.
-// What is no longer in the catalogue, or sold by the amount now, is left out.
+// items returns the basket as order items, in the catalogue's order. It omits products that left
+// the catalogue or lost their fixed price.
 func (c basket) items(catalogue []api.Product) []api.OrderItem {
 	var items []api.OrderItem
 	for _, p := range catalogue {
@@ -38,7 +38,7 @@ func (c basket) items(catalogue []api.Product) []api.OrderItem {
 	return items
 }
 
-// total is for display; the signer prices the order itself.
+// total returns the sum and the number of pieces for display. The signer prices the order itself.
 func (c basket) total(catalogue []api.Product) (total fen.Fen, count int) {
 	for _, p := range catalogue {
 		if p.Amount == nil {
@@ -49,8 +49,8 @@ func (c basket) total(catalogue []api.Product) (total fen.Fen, count int) {
 	return total, count
 }
 
-// loadBasket returns what this web view remembers, across reloads and the trip
-// to WeChat.
+// loadBasket returns the basket that this web view stored. It survives reloads and the sign-in at
+// WeChat.
 func loadBasket(b browser) basket {
 	c := basket{}
 	var stored map[string]int
@@ -62,7 +62,7 @@ func loadBasket(b browser) basket {
 	return c
 }
 
-// save remembers the basket. A changed basket is another order.
+// save stores the basket. A changed basket leads to a new order.
 func (c basket) save(b browser) {
 	text, err := json.Marshal(c)
 	if err != nil {

@@ -66,10 +66,10 @@ func TestOneKeyForOneBasket(t *testing.T) {
 	}
 }
 
-func TestLetGo(t *testing.T) {
+func TestClearDrafts(t *testing.T) {
 	for _, test := range []struct {
 		name       string
-		about      string // the order that ended
+		about      string // ID of the order that ended
 		status     api.OrderStatus
 		sameKey    bool
 		sameBasket bool
@@ -84,7 +84,7 @@ func TestLetGo(t *testing.T) {
 		basket{"tea": 1}.save(f)
 		key := (draft{f, ""}).key()
 		f.Remember(keyOrder, "o2")
-		letGo(f, api.Order{ID: test.about, Status: test.status})
+		clearDrafts(f, api.Order{ID: test.about, Status: test.status})
 		if same := (draft{f, ""}).key() == key; same != test.sameKey {
 			t.Errorf("%s: same key %t", test.name, same)
 		}
@@ -114,7 +114,7 @@ func TestPlaceOrder(t *testing.T) {
 		{"WeChat is busy", []any{api.CodeWeChatBusy}, "", api.CodeWeChatBusy, 1, 1},
 		{"signed out", []any{api.CodeUnauthenticated}, "", api.CodeUnauthenticated, 1, 1},
 		{"sold out", []any{api.CodeProductGone}, "", api.CodeProductGone, 1, 1},
-		{"a portal answers", []any{answer{Status: 200, Body: []byte("{}")}}, "", codeGarbled, 1, 1},
+		{"a portal answers", []any{response{Status: 200, Body: []byte("{}")}}, "", codeBadResponse, 1, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFake(t, "https://shop.example/").on(place, test.answers...)
@@ -130,7 +130,7 @@ func TestPlaceOrder(t *testing.T) {
 			if len(f.calls) != test.calls || len(keys) != test.keys {
 				t.Errorf("%d calls with %d keys, want %d with %d", len(f.calls), len(keys), test.calls, test.keys)
 			}
-			// What did not work is tried again as the same order.
+			// A retry after a failure is the same order.
 			if test.calls == 1 {
 				f.calls = nil
 				(draft{f, ""}).place(t.Context(), items, api.TradeJSAPI)

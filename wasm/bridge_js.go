@@ -9,14 +9,14 @@ import (
 	"h5pay/internal/api"
 )
 
-// bridgeTimeout is how long WeixinJSBridge may take to appear.
+// bridgeTimeout limits the wait for WeixinJSBridge to appear.
 const bridgeTimeout = 10 * time.Second
 
 func (w webView) InMiniProgram(ctx context.Context) bool {
 	return w.waitBridge(ctx) == nil && str(member(js.Global(), "__wxjs_environment")) == "miniprogram"
 }
 
-func (w webView) InvokePay(ctx context.Context, p api.PayParams) (said payReply, err error) {
+func (w webView) InvokePay(ctx context.Context, p api.PayParams) (reply payReply, err error) {
 	defer catch(&err)
 	if err := w.waitBridge(ctx); err != nil {
 		return payReply{}, err
@@ -39,7 +39,7 @@ func (w webView) InvokePay(ctx context.Context, p api.PayParams) (said payReply,
 		"signType":  p.SignType,
 		"paySign":   p.PaySign,
 	}, callback)
-	// No deadline here: the user is looking at the payment sheet.
+	// No deadline: the payment sheet is open until the user closes it.
 	select {
 	case reply := <-replies:
 		return reply, nil
@@ -48,8 +48,8 @@ func (w webView) InvokePay(ctx context.Context, p api.PayParams) (said payReply,
 	}
 }
 
-// replyOf reads what the client called back with: an object with err_msg, or, from the
-// JS-SDK, with errMsg; in some clients a string, or nothing.
+// replyOf reads the arguments of the client's callback: an object with err_msg, or errMsg from the
+// JS-SDK. Some clients pass a string or nothing.
 func replyOf(args []js.Value) (reply payReply) {
 	defer catch(nil)
 	if len(args) == 0 {
@@ -66,8 +66,7 @@ func replyOf(args []js.Value) (reply payReply) {
 	return reply
 }
 
-// waitBridge waits for the object that the client injects some time after the
-// page.
+// waitBridge waits for the bridge object, which the client injects after the page has loaded.
 func (webView) waitBridge(ctx context.Context) error {
 	if js.Global().Get("WeixinJSBridge").Truthy() {
 		return nil
@@ -87,6 +86,6 @@ func (webView) waitBridge(ctx context.Context) error {
 	case <-ready:
 		return nil
 	case <-ctx.Done():
-		return errors.New("WeixinJSBridge did not appear")
+		return errors.New("WeixinJSBridge did not appear within 10 s")
 	}
 }

@@ -7,84 +7,82 @@ import (
 	"h5pay/internal/api"
 )
 
-// browser is what the page needs of the web view it runs in. The real one is
-// in browser_js.go; tests have their own.
+// browser is the part of the web view that the page uses. browser_js.go implements it; tests use a
+// fake.
 type browser interface {
 	Path() string              // location.pathname
 	Query() string             // location.search without "?"
-	Href() string              // the whole address
+	Href() string              // location.href
 	UserAgent() string         //
-	Language() string          // the one the user prefers, "zh-CN"
-	Landing() string           // the query with WeChat's code and state that site/check.js took off the address, once
-	ReplaceAddress(url string) // history.replaceState: shows another address of this shop
-	Assign(url string)         // a real navigation that Back undoes
-	Replace(url string)        // a real navigation that Back skips
+	Language() string          // navigator.language, for example "zh-CN"
+	SignInQuery() string       // the query with WeChat's code and state that site/check.js removed from the address; returned once
+	ReplaceAddress(url string) // history.replaceState, within this shop
+	Assign(url string)         // loads a page; Back returns to this one
+	Replace(url string)        // loads a page; Back skips this one
 
-	// Recall and Remember keep values for this web view until it is closed,
-	// Setting and Set for ever. They do nothing when storage is blocked or full.
+	// Recall and Remember keep values until the web view closes, Setting and Set without limit.
+	// They do nothing if storage is blocked or full.
 	Recall(key string) string
 	Remember(key, value string) // "" forgets
 	Setting(key string) string
 	Set(key, value string)
-	// ForgetPerson removes all that Remember and Set keep but the language: the next
-	// person at this device must not see it.
-	ForgetPerson()
+	// ClearPersonal removes every value that Remember and Set keep except the language. The next
+	// person on this device must not see them.
+	ClearPersonal()
 
-	// Speak says in which language the document is, as <html lang> has it.
-	Speak(tag string)
+	// SetDocumentLang sets the lang attribute of <html>.
+	SetDocumentLang(tag string)
 
-	// Fetch makes one call to the signer with its cookies. A body of nil sends
-	// none. The error says that no answer came.
-	Fetch(ctx context.Context, method, path string, body []byte) (answer, error)
+	// Fetch makes one call to the signer with its cookies. A nil body sends no body. It returns an
+	// error if no response arrived.
+	Fetch(ctx context.Context, method, path string, body []byte) (response, error)
 
-	// OnReturn calls f whenever the user comes back to this page without loading
-	// it again, until stop is called.
-	OnReturn(f func(from returned)) (stop func())
+	// OnReturn calls f whenever the user returns to this page without a reload, until stop is
+	// called.
+	OnReturn(f func(from returnKind)) (stop func())
 
-	// OnKey calls f with the name of every key that is pressed anywhere on the
-	// page, but for those that a button takes, until stop is called.
+	// OnKey calls f with the name of every key pressed on the page, until stop is called. It skips
+	// keys that a button handles.
 	OnKey(f func(key string)) (stop func())
 
-	// OpenDialog shows the <dialog> of an ID above everything else, until the
-	// user or CloseDialog ends it.
+	// OpenDialog shows the <dialog> with the ID as a modal until the user or CloseDialog closes it.
 	OpenDialog(id string)
 	CloseDialog(id string)
 
-	// Now is the signer's clock: what it said in its last answer, carried on by
-	// the device's stopwatch. It is zero as long as no answer has said. The
-	// device's own clock may be years off.
+	// Now returns the signer's time: the Date of the last response plus the time since then. It is
+	// zero before the first response. The device's own clock may be years off.
 	Now() time.Time
 
-	// InMiniProgram waits for WeixinJSBridge and reports whether the web view
-	// is one of a mini program's.
+	// InMiniProgram waits for WeixinJSBridge and reports whether the web view belongs to a mini
+	// program.
 	InMiniProgram(ctx context.Context) bool
 
-	// InvokePay waits for WeixinJSBridge and calls getBrandWCPayRequest. The
-	// error says that the client was not there to answer.
+	// InvokePay waits for WeixinJSBridge and calls getBrandWCPayRequest. It returns an error if the
+	// client did not respond.
 	InvokePay(ctx context.Context, p api.PayParams) (payReply, error)
 
 	Copy(ctx context.Context, text string) error
 	Sleep(ctx context.Context, d time.Duration) error
 }
 
-// returned is how a page was come back to.
-type returned int
+// returnKind is the way in which the user returned to a page.
+type returnKind int
 
-// The ways.
+// The kinds.
 const (
-	fromHistory    returned = iota // by Back or Forward: as it was left, its calls and the payment sheet gone
-	fromBackground                 // the app or tab was hidden, or the network away; nothing has ended
+	fromHistory    returnKind = iota // by Back or Forward: the page is as it was left, but its calls and the payment sheet are gone
+	fromBackground                   // the app or tab was hidden, or the network was down; calls and the sheet are still open
 )
 
-// payReply is what the client called back with, in its own words.
+// payReply is the client's reply to getBrandWCPayRequest.
 type payReply struct {
 	ErrMsg  string // "get_brand_wcpay_request:ok"
-	ErrDesc string // why not, in the user's language; most clients leave it out
+	ErrDesc string // the reason in the user's language; most clients omit it
 }
 
-// answer is what Fetch got.
-type answer struct {
+// response is a response that Fetch received.
+type response struct {
 	Status int
 	Body   []byte
-	Date   string // the header of that name
+	Date   string // the Date header
 }

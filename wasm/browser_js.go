@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// webView is the browser the page runs in.
+// webView is the browser that runs the page.
 type webView struct{ clock *clock }
 
 func newBrowser() browser {
@@ -18,8 +18,8 @@ func newBrowser() browser {
 
 func (w webView) Now() time.Time { return w.clock.now() }
 
-// loadLinks lets the browser follow the links that say data-load. All others
-// are go-app's, which shows the next screen without loading a page.
+// loadLinks lets the browser follow links with data-load. go-app handles all other links and shows
+// the next screen without a page load.
 func loadLinks() {
 	listener := js.FuncOf(func(_ js.Value, args []js.Value) any {
 		defer catch(nil)
@@ -31,8 +31,8 @@ func loadLinks() {
 	js.Global().Get("document").Call("addEventListener", "click", listener, true)
 }
 
-// within reports whether an event happened in an element that a selector names.
-// Scripts of the client's may dispatch events on what is no element.
+// within reports whether an event happened inside an element that matches the selector. Scripts of
+// the client may dispatch events on targets that are not elements.
 func within(event js.Value, selector string) bool {
 	target := event.Get("target")
 	return target.Type() == js.TypeObject && target.Get("closest").Type() == js.TypeFunction && target.Call("closest", selector).Truthy()
@@ -48,25 +48,25 @@ func (webView) Language() string   { return navigatorText("language") }
 func (webView) Assign(url string)  { location().Call("assign", url) }
 func (webView) Replace(url string) { location().Call("replace", url) }
 
-// navigatorText returns a string of navigator's, "" when the client has none.
+// navigatorText returns a string property of navigator, "" if it is missing.
 func navigatorText(name string) (text string) {
 	defer catch(nil)
 	return str(member(js.Global().Get("navigator"), name))
 }
 
 func (webView) ReplaceAddress(url string) {
-	defer catch(nil) // browsers bound how often a page may do this
+	defer catch(nil) // browsers limit how often a page may call this
 	js.Global().Get("history").Call("replaceState", js.Null(), "", url)
 }
 
-func (webView) Speak(tag string) {
+func (webView) SetDocumentLang(tag string) {
 	js.Global().Get("document").Get("documentElement").Set("lang", tag)
 }
 
-func (w webView) Fetch(ctx context.Context, method, path string, body []byte) (got answer, err error) {
+func (w webView) Fetch(ctx context.Context, method, path string, body []byte) (got response, err error) {
 	defer catch(&err)
 	defer func() { w.clock.set(got.Date) }()
-	if got, ok := takeEarly(ctx, method, path); ok {
+	if got, ok := takePrefetched(ctx, method, path); ok {
 		return got, nil
 	}
 	abort := js.Global().Get("AbortController").New()
@@ -78,22 +78,22 @@ func (w webView) Fetch(ctx context.Context, method, path string, body []byte) (g
 	return receive(ctx, js.Global().Call("fetch", path, init), abort)
 }
 
-// receive waits for the answer that fetch promised.
-func receive(ctx context.Context, promise, abort js.Value) (answer, error) {
+// receive waits for the response to a fetch.
+func receive(ctx context.Context, promise, abort js.Value) (response, error) {
 	cancel := func() { abort.Call("abort") }
 	res, err := await(ctx, promise, cancel)
 	if err != nil {
-		return answer{}, err
+		return response{}, err
 	}
 	content, err := await(ctx, res.Call("text"), cancel)
 	if err != nil {
-		return answer{}, err
+		return response{}, err
 	}
 	date := str(res.Get("headers").Call("get", "date"))
-	return answer{Status: res.Get("status").Int(), Body: []byte(content.String()), Date: date}, nil
+	return response{Status: res.Get("status").Int(), Body: []byte(content.String()), Date: date}, nil
 }
 
-// str returns a string of JavaScript's, "" for anything else.
+// str returns the string in v, "" if v is not a string.
 func str(v js.Value) string {
 	if v.Type() != js.TypeString {
 		return ""
@@ -110,10 +110,11 @@ func (webView) Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// await waits for a promise; when ctx ends first it calls cancel and waits for
-// the promise to settle, so that its callbacks can be released.
+// await waits for a promise. If ctx ends first, it calls cancel and waits until the promise
+// settles: only then may its callbacks be released.
 //
-// What is no promise is its own value: clients replace functions of the browser.
+// A value that is not a promise is returned as it is: some clients replace functions of the
+// browser.
 func await(ctx context.Context, promise js.Value, cancel func()) (js.Value, error) {
 	promise = js.Global().Get("Promise").Call("resolve", promise)
 	type outcome struct {
@@ -142,7 +143,7 @@ func await(ctx context.Context, promise js.Value, cancel func()) (js.Value, erro
 	}
 }
 
-// catch turns what JavaScript threw into an error; nil drops it.
+// catch turns a JavaScript exception into an error; a nil pointer drops it.
 func catch(err *error) {
 	var found error
 	switch p := recover().(type) {
@@ -150,7 +151,7 @@ func catch(err *error) {
 		return
 	case js.Error:
 		found = thrown(p.Value)
-	case *js.ValueError: // what should have been an object is not there
+	case *js.ValueError: // an expected object is missing
 		found = p
 	default:
 		panic(p)
@@ -160,8 +161,8 @@ func catch(err *error) {
 	}
 }
 
-// thrown describes what JavaScript threw. js.Error cannot be printed unless
-// that is an object, and a client may throw anything.
+// thrown describes a JavaScript exception. js.Error can only print objects, and a client may throw
+// any value.
 func thrown(v js.Value) error {
 	switch v.Type() {
 	case js.TypeString:
@@ -174,8 +175,8 @@ func thrown(v js.Value) error {
 	return errors.New("JavaScript threw a value of type " + v.Type().String())
 }
 
-// member returns a member whose getter may throw. What is thrown in a call becomes a
-// panic that catch sees; what is thrown under [js.Value.Get] ends the program.
+// member returns a property whose getter may throw. A throw in [js.Value.Call] becomes a panic that
+// catch recovers; a throw in [js.Value.Get] ends the program.
 func member(of js.Value, name string) js.Value {
 	return js.Global().Get("Reflect").Call("get", of, name)
 }

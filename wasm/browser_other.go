@@ -10,46 +10,46 @@ import (
 	"h5pay/internal/api"
 )
 
-// nowhere is the browser of a page that is rendered at build time: every
-// screen shows how it looks while it loads.
-type nowhere struct{}
+// noBrowser is the browser of pages that are rendered at build time. Every screen then shows its
+// loading state.
+type noBrowser struct{}
 
-func newBrowser() browser { return nowhere{} }
+func newBrowser() browser { return noBrowser{} }
 
-var errNowhere = errors.New("there is no browser")
+var errNoBrowser = errors.New("there is no browser")
 
-func (nowhere) Path() string                       { return "/" }
-func (nowhere) Query() string                      { return "" }
-func (nowhere) Href() string                       { return "/" }
-func (nowhere) UserAgent() string                  { return "" }
-func (nowhere) Language() string                   { return "" }
-func (nowhere) Setting(string) string              { return "" }
-func (nowhere) Set(string, string)                 {}
-func (nowhere) ForgetPerson()                      {}
-func (nowhere) Speak(string)                       {}
-func (nowhere) Landing() string                    { return "" }
-func (nowhere) ReplaceAddress(string)              {}
-func (nowhere) Assign(string)                      {}
-func (nowhere) Replace(string)                     {}
-func (nowhere) Recall(string) string               { return "" }
-func (nowhere) Remember(string, string)            {}
-func (nowhere) OnReturn(func(returned)) func()     { return func() {} }
-func (nowhere) OnKey(func(string)) func()          { return func() {} }
-func (nowhere) OpenDialog(string)                  {}
-func (nowhere) CloseDialog(string)                 {}
-func (nowhere) Now() time.Time                     { return time.Time{} }
-func (nowhere) InMiniProgram(context.Context) bool { return false }
-func (nowhere) Copy(context.Context, string) error { return errNowhere }
+func (noBrowser) Path() string                       { return "/" }
+func (noBrowser) Query() string                      { return "" }
+func (noBrowser) Href() string                       { return "/" }
+func (noBrowser) UserAgent() string                  { return "" }
+func (noBrowser) Language() string                   { return "" }
+func (noBrowser) Setting(string) string              { return "" }
+func (noBrowser) Set(string, string)                 {}
+func (noBrowser) ClearPersonal()                     {}
+func (noBrowser) SetDocumentLang(string)             {}
+func (noBrowser) SignInQuery() string                { return "" }
+func (noBrowser) ReplaceAddress(string)              {}
+func (noBrowser) Assign(string)                      {}
+func (noBrowser) Replace(string)                     {}
+func (noBrowser) Recall(string) string               { return "" }
+func (noBrowser) Remember(string, string)            {}
+func (noBrowser) OnReturn(func(returnKind)) func()   { return func() {} }
+func (noBrowser) OnKey(func(string)) func()          { return func() {} }
+func (noBrowser) OpenDialog(string)                  {}
+func (noBrowser) CloseDialog(string)                 {}
+func (noBrowser) Now() time.Time                     { return time.Time{} }
+func (noBrowser) InMiniProgram(context.Context) bool { return false }
+func (noBrowser) Copy(context.Context, string) error { return errNoBrowser }
 
-func (nowhere) Fetch(context.Context, string, string, []byte) (answer, error) {
-	return answer{}, errNowhere
+func (noBrowser) Fetch(context.Context, string, string, []byte) (response, error) {
+	return response{}, errNoBrowser
 }
 
-func (nowhere) InvokePay(context.Context, api.PayParams) (payReply, error) {
-	return payReply{}, errNowhere
+func (noBrowser) InvokePay(context.Context, api.PayParams) (payReply, error) {
+	return payReply{}, errNoBrowser
 }
 
-func (nowhere) Sleep(context.Context, time.Duration) error { return errNowhere }
+func (noBrowser) Sleep(context.Context, time.Duration) error { return errNoBrowser }
 
-// lendStorage has nothing to lend to where there is no browser.
-func lendStorage() {}
+// replaceBrokenAPIs does nothing outside a browser.
+func replaceBrokenAPIs() {}

@@ -11,32 +11,30 @@ import (
 	"h5pay/internal/api"
 )
 
-// callTimeout bounds one call to the signer, which itself gives WeChat eight
-// seconds.
+// callTimeout limits one call to the signer. The signer gives WeChat eight seconds.
 const callTimeout = 15 * time.Second
 
-// Codes of the page's own, beside those of the signer.
+// Error codes of the page. The signer's codes are in package api.
 const (
-	codeOffline   api.Code = "offline"    // no answer came
-	codeGarbled   api.Code = "garbled"    // an answer that is not the signer's
-	codeBridge    api.Code = "no_bridge"  // WeixinJSBridge did not appear
-	codeRefused   api.Code = "refused"    // the user refused the sign-in
-	codeNobody    api.Code = "nobody"     // a browser that has made no order yet
-	codeNoProduct api.Code = "no_product" // the address names no product whose amount the payer names
-	codeNoOrder   api.Code = "no_order"   // the address names no order
-	codeCookies   api.Code = "cookies"    // the browser keeps no session
+	codeOffline        api.Code = "offline"          // no response arrived
+	codeBadResponse    api.Code = "bad_response"     // the response is not the signer's
+	codeBridge         api.Code = "no_bridge"        // WeixinJSBridge did not appear
+	codeSignInDeclined api.Code = "sign_in_declined" // the user declined the sign-in
+	codeNoSession      api.Code = "no_session"       // the browser has no session: it has not ordered yet
+	codeNoProduct      api.Code = "no_product"       // the address names no product with an open amount
+	codeNoOrder        api.Code = "no_order"         // the address names no order
+	codeCookies        api.Code = "cookies"          // the browser does not keep the session cookie
 )
 
-// How often a call is repeated that the signer answers with CodeBusy. A request that
-// dies keeps others waiting for ten seconds.
+// A call that the signer answers with CodeBusy is repeated. A request that dies keeps others waiting
+// for ten seconds.
 const (
 	busyPause = time.Second // the signer's Retry-After
 	busyTries = 12
 )
 
-// call makes a call and decodes its answer into out, which may be nil. It repeats the
-// call while the signer is busy with another request about the same order. The
-// error is an *api.Error.
+// call makes one call and decodes the response into out, which may be nil. It repeats the call while
+// another request is working on the same order. Every error is an *api.Error.
 func call(ctx context.Context, b browser, method, path string, in, out any) error {
 	for try := 1; ; try++ {
 		err := callOnce(ctx, b, method, path, in, out)
@@ -63,7 +61,7 @@ func callOnce(ctx context.Context, b browser, method, path string, in, out any) 
 	if got.Status < 200 || got.Status > 299 {
 		var e api.Error
 		if json.Unmarshal(got.Body, &e) != nil || e.Code == "" {
-			return errGarbled()
+			return errBadResponse()
 		}
 		return &e
 	}
@@ -71,29 +69,29 @@ func callOnce(ctx context.Context, b browser, method, path string, in, out any) 
 		return nil
 	}
 	if err := json.Unmarshal(got.Body, out); err != nil {
-		return errGarbled()
+		return errBadResponse()
 	}
 	return nil
 }
 
-// getOrder returns an order as the signer has it now.
+// getOrder returns the order as the signer stores it now.
 func getOrder(ctx context.Context, b browser, id string) (api.Order, error) {
 	var o api.Order
 	if err := call(ctx, b, "GET", api.OrderPath(id), nil, &o); err != nil {
 		return o, err
 	}
 	if o.ID != id {
-		return o, errGarbled()
+		return o, errBadResponse()
 	}
 	return o, nil
 }
 
-// errGarbled says that something between here and the signer answered.
-func errGarbled() error {
-	return &api.Error{Code: codeGarbled, Message: "an answer that is not the signer's"}
+// errBadResponse is the error for a response that something other than the signer sent.
+func errBadResponse() error {
+	return &api.Error{Code: codeBadResponse, Message: "the response is not from the signer"}
 }
 
-// code returns the code of an error of call, "" for none.
+// code returns the code of an error of call, "" for nil.
 func code(err error) api.Code {
 	if err == nil {
 		return ""
@@ -105,11 +103,10 @@ func code(err error) api.Code {
 	return api.CodeInternal
 }
 
-// orderParam returns the order that an address is about, "" for none.
+// orderParam returns the order ID in a query, "" if there is none.
 func orderParam(query string) string { return idParam(query, "order") }
 
-// idParam returns the ID that a query has under a name, "" for none or for what
-// is no ID.
+// idParam returns the ID in a query parameter, "" if it is missing or malformed.
 func idParam(query, name string) string {
 	values, err := url.ParseQuery(query)
 	if err != nil {
@@ -122,7 +119,7 @@ func idParam(query, name string) string {
 	return id
 }
 
-// getCatalogue returns what is public of a shop.
+// getCatalogue returns the shop's configuration and its products.
 func getCatalogue(ctx context.Context, b browser) (config api.Config, products []api.Product, err error) {
 	var list api.ProductList
 	if err = call(ctx, b, "GET", api.PathConfig, nil, &config); err == nil {
@@ -131,11 +128,11 @@ func getCatalogue(ctx context.Context, b browser) (config api.Config, products [
 	return config, append([]api.Product{}, list.Products...), err
 }
 
-// payPath is where an order is paid; a real navigation leads there.
+// payPath is the address of the pay page. Load it as a page; do not let go-app route to it.
 func payPath(id string) string { return "/pay?order=" + id }
 
-// resultPath is where it is said what became of it.
+// resultPath is the address of the payment result.
 func resultPath(id string) string { return "/result?order=" + id }
 
-// detailPath is where all about it stands.
+// detailPath is the address of the order details.
 func detailPath(id string) string { return "/order?order=" + id }

@@ -2,23 +2,23 @@ package main
 
 import "time"
 
-// clock carries on what the signer said the time was, by a stopwatch that does
-// not care how the device's clock is set.
+// clock returns the signer's time. It adds the time since the last response, measured on the
+// monotonic clock.
 type clock struct {
-	said time.Time // zero until the signer has said
-	at   time.Time // when, on the stopwatch
+	serverTime time.Time // zero before the first response
+	receivedAt time.Time // monotonic
 }
 
-// set takes the Date header of an answer.
+// set takes the Date header of a response.
 func (c *clock) set(date string) {
 	if t, err := time.Parse("Mon, 02 Jan 2006 15:04:05 GMT", date); err == nil {
-		c.said, c.at = t, time.Now()
+		c.serverTime, c.receivedAt = t, time.Now()
 	}
 }
 
 func (c *clock) now() time.Time {
-	if c.said.IsZero() {
-		return c.said
+	if c.serverTime.IsZero() {
+		return c.serverTime
 	}
-	return c.said.Add(time.Since(c.at))
+	return c.serverTime.Add(time.Since(c.receivedAt))
 }

@@ -7,25 +7,25 @@ import (
 	"h5pay/internal/api"
 )
 
-// draft remembers the order that was made from a choice until it has come to its
-// end: a double tap, a retry, a reload and Back find the same one.
+// draft remembers the order that was created from a choice of products. Double taps, retries,
+// reloads and Back find that order until it ends.
 type draft struct {
 	b    browser
-	name string // of the choice: "" is the basket, else a product whose amount was named
+	name string // "" for the basket, else the ID of a product with an open amount
 }
 
-// Keys of what a draft remembers, in front of its name.
+// Storage keys. The draft's name is appended to each.
 const (
-	keyClientKey = "h5pay.client_key" // of the order made from the choice
-	keyOrder     = "h5pay.order"      // ID of that order
-	keyReplaces  = "h5pay.replaces"   // ID of an unpaid order made from an earlier choice
-	keyNamed     = "h5pay.named"      // the amount, in fen, where one was named
+	keyClientKey = "h5pay.client_key" // client_key of the order
+	keyOrder     = "h5pay.order"      // ID of the order
+	keyReplaces  = "h5pay.replaces"   // ID of an unpaid order from an earlier choice, which the next order replaces
+	keyAmount    = "h5pay.amount."    // the entered amount in fen
 )
 
 func (d draft) recall(key string) string   { return d.b.Recall(key + d.name) }
 func (d draft) remember(key, value string) { d.b.Remember(key+d.name, value) }
 
-// key returns the client key of the order made from the choice as it is.
+// key returns the client_key for the current choice.
 func (d draft) key() string {
 	if key := d.recall(keyClientKey); key != "" {
 		return key
@@ -35,14 +35,13 @@ func (d draft) key() string {
 	return key
 }
 
-// forget makes the next order another one.
+// forget makes the next order a new one.
 func (d draft) forget() {
 	d.remember(keyClientKey, "")
 	d.remember(keyOrder, "")
 }
 
-// change is for a choice that is not what it was: its next order is another one
-// and takes the place of the one there was.
+// change records that the choice changed. The next order is a new one and replaces the current one.
 func (d draft) change() {
 	if id := d.recall(keyOrder); id != "" {
 		d.remember(keyReplaces, id)
@@ -50,9 +49,9 @@ func (d draft) change() {
 	d.forget()
 }
 
-// place makes the order of the items, or finds the one they made before, and
-// returns its ID. An order that can no longer be paid makes room for another
-// one, once. When the order to be replaced turns out to be paid, it is that one.
+// place creates the order of the items, or finds the one created before, and returns its ID. If
+// that order can no longer be paid, place creates a new one, once. If the order to be replaced is
+// already paid, place returns its ID.
 func (d draft) place(ctx context.Context, items []api.OrderItem, trade api.TradeType) (id string, err error) {
 	var c api.Checkout
 	for range 2 {
@@ -63,7 +62,7 @@ func (d draft) place(ctx context.Context, items []api.OrderItem, trade api.Trade
 		switch code(err) {
 		case "":
 			if c.Order.ID == "" {
-				return "", errGarbled()
+				return "", errBadResponse()
 			}
 			d.remember(keyOrder, c.Order.ID)
 			d.remember(keyReplaces, "")
@@ -76,7 +75,7 @@ func (d draft) place(ctx context.Context, items []api.OrderItem, trade api.Trade
 			}
 			d.remember(keyReplaces, "")
 			return replaces, nil
-		case api.CodeNotFound: // it was somebody else's, who signed out
+		case api.CodeNotFound: // the order belongs to a user who signed out
 			if replaces == "" {
 				return "", err
 			}
@@ -88,10 +87,9 @@ func (d draft) place(ctx context.Context, items []api.OrderItem, trade api.Trade
 	return "", err
 }
 
-// letGo ends what is remembered for an order that has come to its end: a paid
-// basket is empty, a closed one makes a new order. A basket that was begun
-// since, in front of an old result, stays as it is.
-func letGo(b browser, o api.Order) {
+// clearDrafts removes what drafts remember about an order that ended. A paid order also empties the
+// basket. A basket that was filled after the order stays.
+func clearDrafts(b browser, o api.Order) {
 	if payable(o.Status) {
 		return
 	}
@@ -107,7 +105,7 @@ func letGo(b browser, o api.Order) {
 			continue
 		}
 		if paid(o.Status) {
-			d.remember(keyNamed, "")
+			d.remember(keyAmount, "")
 			if d.name == "" {
 				b.Remember(keyBasket, "")
 			}

@@ -9,11 +9,11 @@ import (
 	"testing"
 )
 
-// newLiteral is what esbuild reads and prints in the older form, whatever the target.
+// newLiteral matches literals that esbuild always prints in the older form.
 var newLiteral = regexp.MustCompile(`\d_\d|\b0[bBoO]\d|\\u\{`)
 
-// es5 returns why a script is not ECMAScript 5, "" when it is. For that target esbuild
-// rejects what it cannot translate, and changes what it can.
+// es5 returns why a script is not ECMAScript 5, "" if it is. For this target esbuild rejects what
+// it cannot translate and changes what it can.
 func es5(t *testing.T, script string) string {
 	t.Helper()
 	run := func(target string) (out, problems string, err error) {
@@ -40,8 +40,7 @@ func es5(t *testing.T, script string) string {
 	return ""
 }
 
-// The script that tells the reader of an old engine why the page does not start must
-// run in that engine.
+// check.js shows users of old engines why the page does not start, so it must run in those engines.
 func TestCheckScriptIsES5(t *testing.T) {
 	script, err := inlineScript("check.js")
 	if err != nil {

@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// FuzzOrderParam: whatever is in the address, what comes out of it is nothing or
-// an ID that cannot leave its place in a path.
+// FuzzOrderParam: orderParam returns "" or an ID that stays within its place in a path.
 func FuzzOrderParam(f *testing.F) {
 	for _, seed := range []string{"", "order=abc", "order=..%2f..%2fadmin", "order=a&order=b", "order=%zz", "a=1;order=x", "order=%E8%8C%B6", "order=a%00", "order=" + strings.Repeat("a", 65)} {
 		f.Add(seed)
@@ -20,19 +19,19 @@ func FuzzOrderParam(f *testing.F) {
 	})
 }
 
-// FuzzCaptureLanding: after the page has looked at its address neither code nor
-// state is in it, everything else is, and it is the same page still.
-func FuzzCaptureLanding(f *testing.F) {
+// FuzzTakeAuthResponse: afterwards the address has neither code nor state. The path and the rest of
+// the query are unchanged.
+func FuzzTakeAuthResponse(f *testing.F) {
 	for _, seed := range []string{"", "code=c&state=s", "order=o&code=c&state=s&code=d", "code", "state=%zz&x=1", "code=a%26b&&", "?code=c", "code=c&b=//evil.example", "Code=1&code=2"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, query string) {
 		if strings.ContainsFunc(query, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '#' }) {
-			return // a browser escapes these
+			return // browsers escape these
 		}
 		b := newFake(t, "https://shop.example/pay")
 		b.address.RawQuery = query
-		l := captureLanding(b)
+		l := takeAuthResponse(b)
 		var rest []string
 		found := false
 		for pair := range strings.SplitSeq(query, "&") {
@@ -49,7 +48,7 @@ func FuzzCaptureLanding(f *testing.F) {
 		if b.address.Host != "shop.example" || b.address.Path != "/pay" || b.address.RawQuery != want {
 			t.Fatalf("%q became %s", query, b.address)
 		}
-		if !found && l != (landing{}) {
+		if !found && l != (authResponse{}) {
 			t.Fatalf("%q gives %+v", query, l)
 		}
 	})

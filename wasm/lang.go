@@ -2,26 +2,25 @@ package main
 
 import "strings"
 
-// text is one sentence of the page in every language it speaks. They all stand
-// in strings.go.
+// text is one sentence of the page in every language. All of them are in strings.go.
 type text struct{ zh, en string }
 
-// lang is the language of the page.
+// lang is a language of the page.
 type lang string
 
-// The languages. What is prerendered is Chinese and carries the English beside
-// it, so that a script can swap them before the first paint.
+// The languages. Prerendered HTML is Chinese and carries the English text beside it, so that a
+// script can replace it before the first paint.
 const (
 	prerendered lang = ""
 	chinese     lang = "zh"
 	english     lang = "en"
 )
 
-// keyLang is the setting in which the user's own choice is kept; the script
-// that swaps prerendered texts reads it too.
+// keyLang is the setting with the language that the user chose. The script that replaces
+// prerendered texts reads it too.
 const keyLang = "h5pay.lang"
 
-// langOf returns the language the user chose, or else the browser's.
+// langOf returns the language that the user chose, else the browser's.
 func langOf(b browser) lang {
 	switch l := lang(b.Setting(keyLang)); l {
 	case chinese, english:
@@ -36,7 +35,7 @@ func langOf(b browser) lang {
 	return english
 }
 
-// of returns a sentence in the language.
+// of returns the sentence in the language.
 func (l lang) of(t text) string {
 	if l == english {
 		return t.en
@@ -44,7 +43,7 @@ func (l lang) of(t text) string {
 	return t.zh
 }
 
-// other returns the language to offer instead.
+// other returns the language that the page offers instead.
 func (l lang) other() lang {
 	if l == english {
 		return chinese
@@ -52,7 +51,7 @@ func (l lang) other() lang {
 	return english
 }
 
-// tag is the language as <html lang> has it.
+// tag returns the language tag for <html lang>.
 func (l lang) tag() string {
 	if l == english {
 		return "en"

@@ -1,27 +1,26 @@
-// Command wasm is the page: a PWA in Go that runs in WeChat's web view. It
-// signs the shopper in, shows the shop, opens the payment sheet and tells what
-// the signer says about the payment.
+// Command wasm is the page: a PWA in Go that runs in WeChat's web view. It signs the shopper in,
+// shows the shop, opens the payment sheet and shows the payment result that the signer reports.
 //
-// Built for js/wasm it is the program of the page. Run natively it writes the
-// site around it, the screens as they look while loading included.
+// Built for js/wasm it is the page's program. Run natively it writes the site around the program,
+// including every screen in its loading state.
 package main
 
 import "github.com/maxence-charriere/go-app/v9/pkg/app"
 
 func main() {
-	lendStorage()
+	replaceBrokenAPIs()
 	register(newBrowser())
 	app.RunWhenOnBrowser()
 	generate()
 }
 
-// screen is what stands at an address of the page.
+// screen is the content of one address of the page.
 type screen struct {
 	path string
 	open func(b browser) app.Composer
 }
 
-// screens are all of them. Each is prerendered as a file of its own.
+// screens lists all screens. Each is prerendered into a file of its own.
 var screens = []screen{
 	{"/", func(b browser) app.Composer { return newShopPage(b) }},
 	{"/amount", func(b browser) app.Composer { return newAmountPage(b) }},
@@ -31,7 +30,7 @@ var screens = []screen{
 	{"/order", func(b browser) app.Composer { return newOrderPage(b) }},
 }
 
-// register tells go-app of the screens.
+// register adds a go-app route for each screen.
 func register(b browser) {
 	for _, s := range screens {
 		app.RouteFunc(s.path, func() app.Composer { return s.open(b) })

@@ -6,7 +6,7 @@ import (
 	"h5pay/internal/api"
 )
 
-// orderPage is all about one order.
+// orderPage shows the details of one order.
 type orderPage struct {
 	app.Compo
 	base
@@ -18,7 +18,7 @@ type orderPage struct {
 func newOrderPage(b browser) *orderPage { return &orderPage{base: newBase(b, textDetail)} }
 
 func (p *orderPage) OnMount(ctx app.Context) {
-	p.begin(ctx, func(ctx app.Context, _ returned) { p.load(ctx) })
+	p.begin(ctx, func(ctx app.Context, _ returnKind) { p.load(ctx) })
 	p.load(ctx)
 }
 
@@ -32,15 +32,14 @@ func (p *orderPage) load(ctx app.Context) {
 		if err != nil {
 			return nil, err
 		}
-		letGo(p.b, o)
+		clearDrafts(p.b, o)
 		return func() { p.order = &o }, nil
 	}))
 }
 
-// cancelOrder gives the order up, once the user has said so twice. It may turn
-// out to be paid.
+// cancelOrder cancels the order after the user has confirmed. The order may turn out to be paid.
 func (p *orderPage) cancelOrder(ctx app.Context, _ app.Event) {
-	p.ask(ctx, question{textCancelTitle, textCancelHint, textCancelYes, func(ctx app.Context) {
+	p.confirm(ctx, confirmation{textCancelTitle, textCancelHint, textCancelYes, func(ctx app.Context) {
 		p.run(ctx, func() (func(), error) {
 			if _, err := closeOrder(p.ctx, p.b, p.id); err != nil && code(err) != api.CodeOrderPaid {
 				return nil, err
@@ -49,7 +48,7 @@ func (p *orderPage) cancelOrder(ctx app.Context, _ app.Event) {
 			if err != nil {
 				return nil, err
 			}
-			letGo(p.b, o)
+			clearDrafts(p.b, o)
 			return func() { p.order = &o }, nil
 		})
 	}})
@@ -66,21 +65,21 @@ func (p *orderPage) Render() app.UI {
 	waits := payable(o.Status)
 	return p.screen("detail",
 		elem("div").Class("amount").Role("status").Body(
-			elem("h1").Text(p.say(statuses[o.Status])),
+			elem("h1").Text(p.tr(statuses[o.Status])),
 			p.price(o.Total, "huge"),
-			app.If(o.Refunded > 0, p.refunded(o)),
-			app.If(o.Status == api.StatusClosing, elem("p").Class("note").Text(p.say(textClosingHint)))),
+			app.If(o.Refunded > 0, p.refundedNote(o)),
+			app.If(o.Status == api.StatusClosing, elem("p").Class("note").Text(p.tr(textClosingHint)))),
 		app.If(waits, elem("div").Class("weui-btn-area").Body(
-			p.toPay(textPayNow, o.ID),
+			p.payLink(textPayNow, o.ID),
 			elem("button").Class("weui-btn weui-btn_default").Attr("type", "button").DataSet("action", "cancel").
-				Text(p.say(textCancelOrder)).OnClick(p.cancelOrder))),
-		p.lines(o),
-		app.If(len(o.Refunds) > 0, elem("h2").Class("part").Text(p.say(textRefunds)), p.repaid(o)),
-		app.If(len(o.Timeline) > 0, elem("h2").Class("part").Text(p.say(textTimeline)), p.timeline(o)),
-		elem("h2").Class("part").Text(p.say(textNumbers)),
+				Text(p.tr(textCancelOrder)).OnClick(p.cancelOrder))),
+		p.itemList(o),
+		app.If(len(o.Refunds) > 0, elem("h2").Class("part").Text(p.tr(textRefunds)), p.refundList(o)),
+		app.If(len(o.Timeline) > 0, elem("h2").Class("part").Text(p.tr(textTimeline)), p.timeline(o)),
+		elem("h2").Class("part").Text(p.tr(textNumbers)),
 		p.receipt(o),
 		elem("div").Class("weui-btn-area").Body(
-			elem("a").Class("weui-btn weui-btn_default").Attr("href", "/orders").Text(p.say(textOrders)),
-			p.toShop("weui-btn_default")),
-		p.asking()).DataSet("status", string(o.Status))
+			elem("a").Class("weui-btn weui-btn_default").Attr("href", "/orders").Text(p.tr(textOrders)),
+			p.shopLink("weui-btn_default")),
+		p.confirmDialog()).DataSet("status", string(o.Status))
 }

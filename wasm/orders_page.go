@@ -8,7 +8,7 @@ import (
 	"h5pay/internal/api"
 )
 
-// ordersPage lists the user's orders, and lets the user sign out.
+// ordersPage lists the user's orders and offers to sign out.
 type ordersPage struct {
 	app.Compo
 	base
@@ -20,7 +20,7 @@ type ordersPage struct {
 func newOrdersPage(b browser) *ordersPage { return &ordersPage{base: newBase(b, textOrders)} }
 
 func (p *ordersPage) OnMount(ctx app.Context) {
-	p.begin(ctx, func(ctx app.Context, _ returned) {
+	p.begin(ctx, func(ctx app.Context, _ returnKind) {
 		if !p.signedOut {
 			p.load(ctx)
 		}
@@ -42,26 +42,25 @@ func (p *ordersPage) load(ctx app.Context) {
 	})
 	p.run(ctx, func() (func(), error) {
 		show, err := look()
-		if code(err) == codeNobody { // who has never ordered has no orders
+		if code(err) == codeNoSession { // a browser without a session has no orders
 			return func() { p.orders, p.user = []api.Order{}, nil }, nil
 		}
 		return show, err
 	})
 }
 
-// signOut ends the session, once the user has said so twice: a guest's orders
-// are known to this browser alone.
+// signOut ends the session after the user has confirmed. Only this browser knows a guest's orders.
 func (p *ordersPage) signOut(ctx app.Context, _ app.Event) {
 	hint := textSignOutHint
 	if p.user.Guest {
-		hint = textForgetHint
+		hint = textGuestSignOutHint
 	}
-	p.ask(ctx, question{textSignOut, hint, textSignOut, func(ctx app.Context) {
+	p.confirm(ctx, confirmation{textSignOut, hint, textSignOut, func(ctx app.Context) {
 		p.run(ctx, func() (func(), error) {
 			if err := call(p.ctx, p.b, "DELETE", api.PathSession, nil, nil); err != nil {
 				return nil, err
 			}
-			p.b.ForgetPerson() // the next order is another person's
+			p.b.ClearPersonal() // the next user of this device is another person
 			return func() { p.signedOut, p.orders, p.user = true, nil, nil }, nil
 		})
 	}})
@@ -72,39 +71,39 @@ func (p *ordersPage) Render() app.UI {
 	case p.err != nil:
 		return p.screen("", p.failure(p.load))
 	case p.signedOut:
-		actions := []app.UI{p.toShop("weui-btn_primary")}
+		actions := []app.UI{p.shopLink("weui-btn_primary")}
 		if p.place.signsIn() {
-			actions = []app.UI{p.primary(textSignIn, func(ctx app.Context, _ app.Event) { p.signedOut = false; p.load(ctx) }), p.toShop("weui-btn_default")}
+			actions = []app.UI{p.primary(textSignIn, func(ctx app.Context, _ app.Event) { p.signedOut = false; p.load(ctx) }), p.shopLink("weui-btn_default")}
 		}
 		return p.screen("", p.message("weui-icon-success", textSignedOut, textSignedOutHint, "", actions...))
 	case p.orders == nil:
 		return p.screen("mine", p.heading(), p.skeletonOrders()).Aria("busy", "true")
 	case len(p.orders) == 0:
 		return p.screen("mine", p.heading(),
-			p.message("weui-icon-info", textNoOrders, textNoOrdersHint, "", p.toShop("weui-btn_primary")), p.foot(), p.asking())
+			p.message("weui-icon-info", textNoOrders, textNoOrdersHint, "", p.shopLink("weui-btn_primary")), p.footer(), p.confirmDialog())
 	}
 	return p.screen("mine", p.heading(),
 		elem("ul").Class("cards").Body(app.Range(p.orders).Slice(func(i int) app.UI { return p.card(p.orders[i]) })),
-		elem("div").Class("weui-btn-area").Body(p.toShop("weui-btn_default")),
-		p.foot(), p.asking())
+		elem("div").Class("weui-btn-area").Body(p.shopLink("weui-btn_default")),
+		p.footer(), p.confirmDialog())
 }
 
-// heading says whose orders these are.
+// heading shows whose orders these are.
 func (p *ordersPage) heading() app.UI {
 	who := ""
 	switch {
 	case p.user == nil:
 	case p.user.Guest:
-		who = p.say(textGuest)
+		who = p.tr(textGuest)
 	case p.user.Nickname != "":
 		who = p.user.Nickname
 	default:
-		who = p.say(textUser) + " " + p.user.OpenID
+		who = p.tr(textUser) + " " + p.user.OpenID
 	}
-	return elem("header").Class("who").Body(p.face(),
-		elem("div").Body(elem("h1").Body(p.words(textOrders)), elem("p").Text(who)),
+	return elem("header").Class("who").Body(p.avatar(),
+		elem("div").Body(elem("h1").Body(p.bilingual(textOrders)), elem("p").Text(who)),
 		app.If(p.user != nil, elem("button").Class("plain").Attr("type", "button").DataSet("action", "sign-out").
-			Text(p.say(textSignOut)).OnClick(p.signOut)))
+			Text(p.tr(textSignOut)).OnClick(p.signOut)))
 }
 
 func (p *ordersPage) card(o api.Order) app.UI {
@@ -119,14 +118,14 @@ func (p *ordersPage) card(o api.Order) app.UI {
 		elem("a").Class("card order").Attr("href", detailPath(o.ID)).Body(
 			elem("span").Class("row").Body(
 				elem("time").Text(beijingTime(o.CreatedAt)),
-				elem("span").Class("status "+string(o.Status)).Text(p.say(statuses[o.Status]))),
+				elem("span").Class("status "+string(o.Status)).Text(p.tr(statuses[o.Status]))),
 			elem("span").Class("row").Body(
 				elem("span").Class("what").Text(first+" "), elem("span").Class("count").Text("×"+strconv.Itoa(count)), p.price(o.Total, "")),
-			app.If(o.Refunded > 0, elem("span").Class("row back").Body(app.Text(p.say(textRefunded)+" "), p.price(o.Refunded, "")))))
+			app.If(o.Refunded > 0, elem("span").Class("row back").Body(app.Text(p.tr(textRefunded)+" "), p.price(o.Refunded, "")))))
 }
 
 func (p *ordersPage) skeletonOrders() app.UI {
-	return elem("ul").Class("cards").Aria("label", p.say(textLoading)).Body(
+	return elem("ul").Class("cards").Aria("label", p.tr(textLoading)).Body(
 		app.Range(make([]struct{}, 4)).Slice(func(int) app.UI {
 			return elem("li").Class("card order skeleton").Aria("hidden", "true").Body(
 				elem("div").Class("line short"), elem("div").Class("line"))

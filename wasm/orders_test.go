@@ -21,7 +21,7 @@ func TestOrdersPage(t *testing.T) {
 		ua     string
 		orders any
 		who    api.Session
-		shows  []string
+		canPay []string
 	}{
 		{"some", wechatUA, api.OrderList{Orders: []api.Order{paidOrder, pendingO1}}, me,
 			[]string{`data-order="o2"`, "茶", "×3", "2026-11-23 19:54:25", "0.40", textPaid.zh, `data-status="pending"`, `href="/order?order=o1"`, "oUpF…Mg3I"}},
@@ -38,7 +38,7 @@ func TestOrdersPage(t *testing.T) {
 		p := newOrdersPage(f)
 		shows(t, p, `aria-busy`, "skeleton")
 		mount(t, p)
-		shows(t, p, test.shows...)
+		shows(t, p, test.canPay...)
 		if got := htmlOf(t, p.Render()); strings.Contains(got, `src="http://`) {
 			t.Errorf("%s: a picture without TLS", test.name)
 		}
@@ -47,15 +47,15 @@ func TestOrdersPage(t *testing.T) {
 
 func TestSignOut(t *testing.T) {
 	f := newFake(t, "https://shop.example/orders").on(getOrders, api.OrderList{Orders: []api.Order{pendingO1}}).on(getSession, me).
-		on("DELETE "+api.PathSession, answer{Status: 204})
-	// A basket, drafts of it and of named amounts, and what the page keeps besides.
+		on("DELETE "+api.PathSession, response{Status: 204})
+	// The basket, drafts of it and of entered amounts, and the page's other keys.
 	basket{"tea": 2}.save(f)
 	for _, d := range []draft{{f, ""}, {f, "tip"}, {f, "test"}} {
-		for _, key := range []string{keyClientKey, keyOrder, keyReplaces, keyNamed} {
+		for _, key := range []string{keyClientKey, keyOrder, keyReplaces, keyAmount} {
 			d.remember(key, "o1")
 		}
 	}
-	f.Remember(keyTrips, "1")
+	f.Remember(keyAttempts, "1")
 	f.Set(keyPrefix+"some.later.setting", "x")
 	f.Set(keyLang, "zh")
 	f.Set("another program's", "x")
@@ -64,14 +64,14 @@ func TestSignOut(t *testing.T) {
 	p.signOut(client.Context(), app.Event{})
 	client.Consume()
 	shows(t, p, textSignOutHint.zh)
-	if f.dialog != questionDialog || f.made("DELETE") != 0 {
+	if f.dialog != confirmDialogID || f.countCalls("DELETE") != 0 {
 		t.Fatalf("dialog %q after %q", f.dialog, f.calls)
 	}
-	p.question.do(client.Context())
+	p.confirmation.do(client.Context())
 	client.Consume()
 	shows(t, p, textSignedOut.zh, textSignIn.zh)
 	want := map[string]string{"kept " + keyLang: "zh", "kept another program's": "x"}
-	if d := cmp.Diff(want, f.storage); d != "" || f.made("DELETE") != 1 {
+	if d := cmp.Diff(want, f.storage); d != "" || f.countCalls("DELETE") != 1 {
 		t.Errorf("%q, storage (-want +got):\n%s", f.calls, d)
 	}
 }
@@ -113,12 +113,12 @@ func TestCancelOrder(t *testing.T) {
 	closing := pendingO1
 	closing.Status = api.StatusClosing
 	for _, test := range []struct {
-		name  string
-		close any
-		then  api.Order
-		shows string
+		name   string
+		close  any
+		then   api.Order
+		canPay string
 	}{
-		{"given up", closing, closing, `data-status="closing"`},
+		{"cancelled", closing, closing, `data-status="closing"`},
 		{"paid after all", api.CodeOrderPaid, paidO1, `data-status="paid"`},
 		{"WeChat is busy", api.CodeWeChatBusy, pendingO1, `data-error="wechat_unavailable"`},
 	} {
@@ -129,12 +129,12 @@ func TestCancelOrder(t *testing.T) {
 		shows(t, p, `data-load="page"`, `href="/pay?order=o1"`)
 		p.cancelOrder(client.Context(), app.Event{})
 		client.Consume()
-		if f.made(closeO1) != 0 {
-			t.Errorf("%s: nobody was asked", test.name)
+		if f.countCalls(closeO1) != 0 {
+			t.Errorf("%s: no confirmation dialog", test.name)
 		}
-		p.question.do(client.Context())
+		p.confirmation.do(client.Context())
 		client.Consume()
-		shows(t, p, test.shows)
+		shows(t, p, test.canPay)
 		if ended := f.Recall(keyOrder) == ""; ended == payable(test.then.Status) {
 			t.Errorf("%s: forgotten %t", test.name, ended)
 		}
@@ -143,17 +143,17 @@ func TestCancelOrder(t *testing.T) {
 	p := newPayPage(f)
 	client := mount(t, p)
 	p.cancelOrder(client.Context(), app.Event{})
-	p.question.do(client.Context())
+	p.confirmation.do(client.Context())
 	client.Consume()
-	if f.at() != "/result?order=o1" {
-		t.Errorf("cancelled on the pay page, it went to %q", f.at())
+	if f.lastNavigation() != "/result?order=o1" {
+		t.Errorf("cancelled on the pay page, navigated to %q", f.lastNavigation())
 	}
 }
 
 func TestAmountPage(t *testing.T) {
 	tip := api.Product{ID: "tip", Name: "随心付", Price: 100, Amount: &api.AmountBounds{Min: 100, Max: 50000}}
 	list := api.ProductList{Products: []api.Product{catalogue.Products[0], tip}}
-	f := newFake(t, "https://shop.example/amount?product=tip").on(getSession, me).on(getConfig, everyWay).on(getProducts, list).
+	f := newFake(t, "https://shop.example/amount?product=tip").on(getSession, me).on(getConfig, allTypesConfig).on(getProducts, list).
 		on(postOrder, errors.New("down"), checkoutO1)
 	p := newAmountPage(f)
 	client := mount(t, p)
@@ -181,21 +181,21 @@ func TestAmountPage(t *testing.T) {
 	shows(t, p, `data-error="offline"`)
 	p.err = nil
 	second := order()
-	if first != second || !strings.Contains(first, `"product_id":"tip","quantity":1,"amount":1234`) || f.at() != "/pay?order=o1" {
-		t.Errorf("went to %q after\n%s\n%s", f.at(), first, second)
+	if first != second || !strings.Contains(first, `"product_id":"tip","quantity":1,"amount":1234`) || f.lastNavigation() != "/pay?order=o1" {
+		t.Errorf("navigated to %q after\n%s\n%s", f.lastNavigation(), first, second)
 	}
-	f.back(fromHistory)
+	f.onReturn(fromHistory)
 	f.key("Backspace")
 	third := order()
 	_, key, _ := strings.Cut(first, "client_key")
 	if strings.Contains(third, key) || !strings.Contains(third, `"amount":1230`) || !strings.Contains(third, `"replaces":"o1"`) {
 		t.Errorf("another amount: %s", third)
 	}
-	if f.made(postOrder) != 3 {
-		t.Errorf("%d orders", f.made(postOrder))
+	if f.countCalls(postOrder) != 3 {
+		t.Errorf("%d orders", f.countCalls(postOrder))
 	}
 	for _, address := range []string{"/amount", "/amount?product=tea", "/amount?product=none", "/amount?product=%zz"} {
-		f := newFake(t, "https://shop.example"+address).on(getSession, me).on(getConfig, everyWay).on(getProducts, list)
+		f := newFake(t, "https://shop.example"+address).on(getSession, me).on(getConfig, allTypesConfig).on(getProducts, list)
 		p := newAmountPage(f)
 		mount(t, p)
 		shows(t, p, `data-error="no_product"`, `href="/"`)
@@ -209,11 +209,11 @@ func TestChangedBasketReplacesItsOrder(t *testing.T) {
 		answers  []any
 		id       string
 		code     api.Code
-		replaces string // still to be replaced after that
+		replaces string // the stored order to replace, afterwards
 	}{
-		{"given up", []any{api.Checkout{Order: api.Order{ID: "o2"}}}, "o2", "", ""},
+		{"cancelled", []any{api.Checkout{Order: api.Order{ID: "o2"}}}, "o2", "", ""},
 		{"paid meanwhile", []any{api.CodeOrderPaid}, "o1", "", ""},
-		{"somebody else's", []any{api.CodeNotFound, api.Checkout{Order: api.Order{ID: "o2"}}}, "o2", "", ""},
+		{"another user's order", []any{api.CodeNotFound, api.Checkout{Order: api.Order{ID: "o2"}}}, "o2", "", ""},
 		{"offline", []any{errors.New("down")}, "", codeOffline, "o1"},
 	} {
 		f := newFake(t, "https://shop.example/").on(postOrder, test.answers...)

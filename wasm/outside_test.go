@@ -11,7 +11,7 @@ import (
 	"h5pay/internal/api"
 )
 
-// The page outside WeChat's phone: guests, codes, WeChat's page for browsers.
+// The page outside WeChat on a phone: guests, QR codes, WeChat's payment page.
 
 const (
 	desktopUA = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/131.0.0.0 Safari/537.36"
@@ -23,20 +23,20 @@ const (
 )
 
 var (
-	guest     = api.Session{User: api.User{Guest: true}}
-	everyWay  = api.Config{ShopName: "山岚小铺", TradeTypes: []api.TradeType{api.TradeJSAPI, api.TradeNative, api.TradeMWEB}}
-	nativeO1  = api.Order{ID: "o1", Status: api.StatusPending, Total: 6800, TradeType: api.TradeNative, ExpiresAt: 7_200_000}
-	mwebO1    = api.Order{ID: "o1", Status: api.StatusPending, Total: 6800, TradeType: api.TradeMWEB}
-	codeO1    = api.Checkout{Order: nativeO1, CodeURL: "weixin://wxpay/bizpayurl?pr=first0000", PayUntil: 3_600_000}
-	elsewhere = api.Checkout{Order: mwebO1, MWebURL: "https://wx.tenpay.com/x?prepay_id=1"}
+	guest          = api.Session{User: api.User{Guest: true}}
+	allTypesConfig = api.Config{ShopName: "山岚小铺", TradeTypes: []api.TradeType{api.TradeJSAPI, api.TradeNative, api.TradeMWEB}}
+	nativeO1       = api.Order{ID: "o1", Status: api.StatusPending, Total: 6800, TradeType: api.TradeNative, ExpiresAt: 7_200_000}
+	mwebO1         = api.Order{ID: "o1", Status: api.StatusPending, Total: 6800, TradeType: api.TradeMWEB}
+	codeO1         = api.Checkout{Order: nativeO1, CodeURL: "weixin://wxpay/bizpayurl?pr=first0000", PayUntil: 3_600_000}
+	mwebCheckoutO1 = api.Checkout{Order: mwebO1, MWebURL: "https://wx.tenpay.com/x?prepay_id=1"}
 )
 
-func TestTrade(t *testing.T) {
+func TestTradeType(t *testing.T) {
 	all := []api.TradeType{api.TradeMWEB, api.TradeJSAPI, api.TradeNative}
 	for _, test := range []struct {
-		place place
-		taken []api.TradeType
-		want  api.TradeType
+		place    place
+		accepted []api.TradeType
+		want     api.TradeType
 	}{
 		{inWeChat, all, api.TradeJSAPI},
 		{inWeChat, all[2:], api.TradeNative},
@@ -51,13 +51,13 @@ func TestTrade(t *testing.T) {
 		{inMiniProgram, all, ""},
 		{inWeChat, nil, ""},
 	} {
-		if got := test.place.trade(test.taken); got != test.want {
-			t.Errorf("place %d with %v: %q, want %q", test.place, test.taken, got, test.want)
+		if got := test.place.tradeType(test.accepted); got != test.want {
+			t.Errorf("place %d with %v: %q, want %q", test.place, test.accepted, got, test.want)
 		}
 	}
 }
 
-// Nobody is made a guest for looking; who orders is, once.
+// Viewing creates no guest session; the first order creates one.
 func TestGuestOrders(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -65,30 +65,30 @@ func TestGuestOrders(t *testing.T) {
 		orders  []any
 		session []any
 		went    string
-		shows   string
+		canPay  string
 	}{
 		{"a guest already", desktopUA, []any{codeO1}, nil, "/pay?order=o1", textOrdering.zh},
-		{"the first order", phoneUA, []any{api.CodeUnauthenticated, elsewhere}, []any{guest}, "/pay?order=o1", textOrdering.zh},
+		{"the first order", phoneUA, []any{api.CodeUnauthenticated, mwebCheckoutO1}, []any{guest}, "/pay?order=o1", textOrdering.zh},
 		{"cookies are blocked", desktopUA, []any{api.CodeUnauthenticated}, []any{guest}, "", `data-error="cookies"`},
 		{"offline in between", desktopUA, []any{api.CodeUnauthenticated}, []any{errors.New("down")}, "", `data-error="offline"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			f := newFake(t, "https://shop.example/").on(getConfig, everyWay).on(getProducts, catalogue).
+			f := newFake(t, "https://shop.example/").on(getConfig, allTypesConfig).on(getProducts, catalogue).
 				on(postOrder, test.orders...).on(postSession, test.session...)
 			f.ua = test.ua
 			p := newShopPage(f)
 			client := mount(t, p)
-			if f.made("GET "+api.PathSession)+f.made(postSession) != 0 {
-				t.Errorf("looking asked %q", f.calls)
+			if f.countCalls("GET "+api.PathSession)+f.countCalls(postSession) != 0 {
+				t.Errorf("viewing the shop made the calls %q", f.calls)
 			}
 			p.basket.add("tea", 1)
 			p.order(client.Context(), app.Event{})
 			p.order(client.Context(), app.Event{})
 			client.Consume()
-			if f.at() != test.went || f.made(postSession) > 1 {
-				t.Errorf("went to %q after %q", f.at(), f.calls)
+			if f.lastNavigation() != test.went || f.countCalls(postSession) > 1 {
+				t.Errorf("navigated to %q after %q", f.lastNavigation(), f.calls)
 			}
-			shows(t, p, test.shows)
+			shows(t, p, test.canPay)
 			keys := map[string]bool{}
 			for _, c := range f.calls {
 				if _, key, ok := strings.Cut(c, "client_key"); ok {
@@ -102,31 +102,31 @@ func TestGuestOrders(t *testing.T) {
 	}
 }
 
-func TestPlacesThatCannotPay(t *testing.T) {
+func TestPlacesWithoutPayment(t *testing.T) {
 	for _, test := range []struct {
-		name string
-		ua   string
-		mini bool
-		says text
+		name        string
+		ua          string
+		miniProgram bool
+		says        text
 	}{
 		{"Enterprise WeChat", workUA, false, textWorkHint},
 		{"a mini program", wechatUA + " miniProgram/wx1", false, textMiniHint},
-		{"a mini program that says so on the bridge alone", wechatUA, true, textMiniHint},
+		{"a mini program that only the bridge reports", wechatUA, true, textMiniHint},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			f := newFake(t, "https://shop.example/").on(getSession, me).on(getConfig, everyWay).on(getProducts, catalogue)
-			f.ua, f.mini = test.ua, test.mini
+			f := newFake(t, "https://shop.example/").on(getSession, me).on(getConfig, allTypesConfig).on(getProducts, catalogue)
+			f.ua, f.miniProgram = test.ua, test.miniProgram
 			p := newShopPage(f)
 			client := mount(t, p)
 			shows(t, p, "data-outside", test.says.zh, `data-product="tea"`)
 			p.basket.add("tea", 1)
 			p.order(client.Context(), app.Event{})
 			client.Consume()
-			if f.made(postOrder) != 0 {
+			if f.countCalls(postOrder) != 0 {
 				t.Error("it ordered")
 			}
 			q := newFake(t, "https://shop.example/pay?order=o1").on(getO1, pendingO1)
-			q.ua, q.mini = test.ua, test.mini
+			q.ua, q.miniProgram = test.ua, test.miniProgram
 			pay := newPayPage(q)
 			mount(t, pay)
 			shows(t, pay, "data-outside", test.says.zh, textCopy.zh)
@@ -134,24 +134,24 @@ func TestPlacesThatCannotPay(t *testing.T) {
 	}
 }
 
-// The code is shown, followed, renewed before it ends by the signer's clock,
-// and the page goes on by itself.
-func TestCodeIsFollowedAndRenewed(t *testing.T) {
+// The page polls the code's order, renews the code before it expires by the signer's clock, and
+// then shows the result.
+func TestQRCodeIsPolledAndRenewed(t *testing.T) {
 	second := codeO1
 	second.CodeURL, second.PayUntil = "weixin://wxpay/bizpayurl?pr=second000", nativeO1.ExpiresAt
 	for _, test := range []struct {
 		name   string
-		left   time.Duration // that the first code works
-		polls  int           // until the order is paid
+		left   time.Duration // time until the first code expires
+		polls  int           // queries until the order is paid
 		codes  int
-		blind  bool // no answer says what the time is
+		blind  bool // no response has a Date header
 		renews time.Duration
 	}{
 		{"paid soon", time.Hour, 20, 1, false, 0},
 		{"paid with the second code", 5 * time.Minute, 100, 2, false, 3 * time.Minute},
-		{"a code at its end is given time all the same", time.Second, 50, 2, false, codeMargin},
+		{"a code about to expire is shown for a minimum time", time.Second, 50, 2, false, codeMargin},
 		{"the second one lasts as long as the order", 5 * time.Minute, 3000, 2, false, 3 * time.Minute},
-		{"nobody says what the time is", time.Hour, 1900, 2, true, codeLifetime},
+		{"no Date header", time.Hour, 1900, 2, true, codeLifetime},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFake(t, "https://shop.example/pay?order=o1").on(payO1, codeO1, second)
@@ -164,8 +164,8 @@ func TestCodeIsFollowedAndRenewed(t *testing.T) {
 				f.now = time.UnixMilli(codeO1.PayUntil).Add(-test.left)
 			}
 			mount(t, newPayPage(f))
-			if f.at() != "/result?order=o1" || f.made(payO1) != test.codes || f.made(payO1+` {"renew":true}`) != test.codes-1 {
-				t.Errorf("went to %q after %d codes", f.at(), f.made(payO1))
+			if f.lastNavigation() != "/result?order=o1" || f.countCalls(payO1) != test.codes || f.countCalls(payO1+` {"renew":true}`) != test.codes-1 {
+				t.Errorf("navigated to %q after %d codes", f.lastNavigation(), f.countCalls(payO1))
 			}
 			before := 0
 			for _, c := range f.calls[2:] {
@@ -174,7 +174,7 @@ func TestCodeIsFollowedAndRenewed(t *testing.T) {
 				}
 				before++
 			}
-			if waited := time.Duration(before) * codePause; test.renews != 0 && (waited < test.renews || waited > test.renews+2*codePause) {
+			if waited := time.Duration(before) * codePollInterval; test.renews != 0 && (waited < test.renews || waited > test.renews+2*codePollInterval) {
 				t.Errorf("renewed after %v, want %v", waited, test.renews)
 			}
 		})
@@ -183,10 +183,10 @@ func TestCodeIsFollowedAndRenewed(t *testing.T) {
 
 func TestCodePage(t *testing.T) {
 	for _, test := range []struct {
-		name  string
-		pay   any
-		went  string
-		shows string
+		name   string
+		pay    any
+		went   string
+		canPay string
 	}{
 		{"paid meanwhile", api.CodeOrderPaid, "/result?order=o1", ""},
 		{"ended", api.CodeOrderNotPayable, "/result?order=o1", ""},
@@ -197,10 +197,10 @@ func TestCodePage(t *testing.T) {
 		f.ua = desktopUA
 		p := newPayPage(f)
 		mount(t, p)
-		if f.at() != test.went {
-			t.Errorf("%s: went to %q", test.name, f.at())
+		if f.lastNavigation() != test.went {
+			t.Errorf("%s: navigated to %q", test.name, f.lastNavigation())
 		}
-		shows(t, p, test.shows)
+		shows(t, p, test.canPay)
 	}
 	p := newPayPage(newFake(t, "https://shop.example/pay?order=o1"))
 	p.order, p.place, p.code = &nativeO1, onDesktop, "data:image/svg+xml,x"
@@ -213,37 +213,37 @@ func TestCodePage(t *testing.T) {
 
 // From WeChat's page for browsers people come back whether they have paid or not.
 func TestBrowserPaysOnWeChatsPage(t *testing.T) {
-	f := newFake(t, "https://shop.example/pay?order=o1").on(getO1, mwebO1).on(payO1, elsewhere)
-	f.ua, f.naps = phoneUA, make(chan struct{})
+	f := newFake(t, "https://shop.example/pay?order=o1").on(getO1, mwebO1).on(payO1, mwebCheckoutO1)
+	f.ua, f.sleeps = phoneUA, make(chan struct{})
 	p := newPayPage(f)
 	client := mount(t, p)
 	p.pay(client.Context(), app.Event{})
 	p.pay(client.Context(), app.Event{})
 	for range 1000 {
 		f.mu.Lock()
-		went := f.at()
+		went := f.lastNavigation()
 		f.mu.Unlock()
 		if went != "" {
 			break
 		}
 		time.Sleep(time.Millisecond)
 	}
-	if f.at() != elsewhere.MWebURL || f.made(payO1) != 1 || f.invoked != 0 {
-		t.Errorf("went to %q after %q", f.at(), f.calls)
+	if f.lastNavigation() != mwebCheckoutO1.MWebURL || f.countCalls(payO1) != 1 || f.invoked != 0 {
+		t.Errorf("navigated to %q after %q", f.lastNavigation(), f.calls)
 	}
-	p.returned(client.Context(), fromHistory)
+	p.onReturn(client.Context(), fromHistory)
 	client.Consume()
-	if f.at() != "/result?order=o1" {
-		t.Errorf("back, it went to %q", f.at())
+	if f.lastNavigation() != "/result?order=o1" {
+		t.Errorf("back, navigated to %q", f.lastNavigation())
 	}
 
 	g := newFake(t, "https://shop.example/result?order=o1").on(getO1, mwebO1)
 	g.ua = phoneUA
 	r := newResultPage(g)
 	client = mount(t, r)
-	shows(t, r, `data-status="asking"`, textHavePaid.zh, textPayAgain.zh)
-	if g.made(getO1) != 1 {
-		t.Errorf("asked %d times before the user said", g.made(getO1))
+	shows(t, r, `data-status="unconfirmed"`, textHavePaid.zh, textPayAgain.zh)
+	if g.countCalls(getO1) != 1 {
+		t.Errorf("%d queries before the user claimed to have paid", g.countCalls(getO1))
 	}
 	g.script[getO1] = []any{mwebO1, paidO1}
 	r.again(client.Context(), app.Event{})
@@ -265,9 +265,9 @@ func TestBrowserWithoutASession(t *testing.T) {
 		f.ua = phoneUA
 		p := page.open(f)
 		mount(t, p)
-		shows(t, p, `data-error="nobody"`, `href="/"`)
-		if len(f.calls) != 1 || f.went != nil {
-			t.Errorf("%s: %q, went to %q", page.at, f.calls, f.went)
+		shows(t, p, `data-error="no_session"`, `href="/"`)
+		if len(f.calls) != 1 || f.navigations != nil {
+			t.Errorf("%s: %q, navigated to %q", page.at, f.calls, f.navigations)
 		}
 	}
 }

@@ -10,39 +10,38 @@ import (
 	"h5pay/internal/api"
 )
 
-// base is what every screen has: the web view, the language, a stop at its end,
-// the place it was opened in, and the error that takes the screen over.
+// base is the part that all screens share: the browser, the language, the place, and the error
+// shown instead of the screen.
 type base struct {
-	b        browser
-	lang     lang
-	title    text        // of the document
-	page     app.Context // of the screen, while it is shown
-	ctx      context.Context
-	stop     context.CancelFunc
-	landing  landing
-	place    place
-	user     *api.User // nil until known
-	err      error
-	notice   text // a line over the screen, such as "copied"
-	question question
+	b            browser
+	lang         lang
+	title        text        // of the document
+	page         app.Context // of the screen, while it is mounted
+	ctx          context.Context
+	stop         context.CancelFunc
+	authResponse authResponse
+	place        place
+	user         *api.User // nil until known
+	err          error
+	notice       text // a line above the screen, such as "copied"
+	confirmation confirmation
 }
 
 func newBase(b browser, title text) base { return base{b: b, lang: langOf(b), title: title} }
 
-// OnPreRender names a page that is written to a file.
-func (s *base) OnPreRender(ctx app.Context) { ctx.Page().SetTitle(s.say(s.title)) }
+// OnPreRender sets the title of a prerendered page.
+func (s *base) OnPreRender(ctx app.Context) { ctx.Page().SetTitle(s.tr(s.title)) }
 
-// begin starts a screen in the browser: it takes the landing off the address
-// before anything else happens. Whenever the user comes back, it calls back,
-// which may be nil.
-func (s *base) begin(ctx app.Context, back func(app.Context, returned)) {
+// begin starts a screen in the browser. It first removes the sign-in response from the address. It
+// calls back, which may be nil, whenever the user returns.
+func (s *base) begin(ctx app.Context, back func(app.Context, returnKind)) {
 	s.page = ctx
 	s.ctx, s.stop = context.WithCancel(context.Background())
-	s.landing = captureLanding(s.b)
+	s.authResponse = takeAuthResponse(s.b)
 	s.place = placeOf(s.b.UserAgent())
-	s.speak(ctx)
+	s.applyLang(ctx)
 	if s.place == inWeChat {
-		// A phone's mini program says so on its bridge alone, on some systems.
+		// On some phones only the bridge shows that this is a mini program.
 		ctx.Async(func() {
 			if s.b.InMiniProgram(s.ctx) {
 				ctx.Dispatch(func(app.Context) { s.place = inMiniProgram })
@@ -50,44 +49,43 @@ func (s *base) begin(ctx app.Context, back func(app.Context, returned)) {
 		})
 	}
 	if back != nil {
-		unhear := s.b.OnReturn(func(from returned) {
+		stop := s.b.OnReturn(func(from returnKind) {
 			ctx.Dispatch(func(ctx app.Context) { back(ctx, from) })
 		})
-		context.AfterFunc(s.ctx, unhear)
+		context.AfterFunc(s.ctx, stop)
 	}
 }
 
-// lasting makes a handler one that gets the context of the screen. go-app drops
-// what is dispatched with that of an element which has gone meanwhile, and a
-// button goes when its screen turns to "one moment".
-func (s *base) lasting(on app.EventHandler) app.EventHandler {
+// withPageContext makes a handler that gets the screen's context. go-app drops events dispatched by
+// an element that was removed meanwhile. A button is removed when its screen shows "one moment".
+func (s *base) withPageContext(on app.EventHandler) app.EventHandler {
 	return func(_ app.Context, e app.Event) { on(s.page, e) }
 }
 
-// OnDismount cancels what a screen has under way.
+// OnDismount cancels the screen's running calls.
 func (s *base) OnDismount() {
 	if s.stop != nil {
 		s.stop()
 	}
 }
 
-// say returns a sentence in the language of the page.
-func (s *base) say(t text) string { return s.lang.of(t) }
+// tr returns the sentence in the page's language.
+func (s *base) tr(t text) string { return s.lang.of(t) }
 
-// speak tells the document its language and its title.
-func (s *base) speak(ctx app.Context) {
-	s.b.Speak(s.lang.tag())
-	ctx.Page().SetTitle(s.say(s.title))
+// applyLang sets the document's language and title.
+func (s *base) applyLang(ctx app.Context) {
+	s.b.SetDocumentLang(s.lang.tag())
+	ctx.Page().SetTitle(s.tr(s.title))
 }
 
-// switchLang changes the language, for this visit and all later ones.
+// switchLang changes the language for this visit and later ones.
 func (s *base) switchLang(ctx app.Context, _ app.Event) {
 	s.lang = s.lang.other()
 	s.b.Set(keyLang, string(s.lang))
-	s.speak(ctx)
+	s.applyLang(ctx)
 }
 
-// run does work off the screen's goroutine and then shows what it came to.
+// run does work in the background and then calls the function that work returned.
 func (s *base) run(ctx app.Context, work func() (show func(), err error)) {
 	ctx.Async(func() {
 		show, err := work()
@@ -102,11 +100,11 @@ func (s *base) run(ctx app.Context, work func() (show func(), err error)) {
 	})
 }
 
-// signIn signs the user in with the landing, which is then used up. It returns
-// false when the web view has left for WeChat.
+// signIn signs the user in with the sign-in response, which it uses up. It returns false if the web
+// view is leaving for WeChat.
 func (s *base) signIn(ctx app.Context) (bool, error) {
-	l := s.landing
-	s.landing = landing{}
+	l := s.authResponse
+	s.authResponse = authResponse{}
 	user, err := signIn(s.ctx, s.b, l)
 	if user == nil || err != nil {
 		return false, err
@@ -115,18 +113,17 @@ func (s *base) signIn(ctx app.Context) (bool, error) {
 	return true, nil
 }
 
-// asUser does work that needs a user: with the session there is, or else after
-// a sign-in. Most of the time there is one, and nothing has to be asked first.
-// Outside WeChat nobody can sign in.
+// asUser wraps work that needs a session. It tries the existing session first and signs in only if
+// there is none, because most users have one. Outside WeChat nobody can sign in.
 func (s *base) asUser(ctx app.Context, work func() (func(), error)) func() (func(), error) {
 	return func() (func(), error) {
-		if s.landing == (landing{}) || !s.place.signsIn() {
+		if s.authResponse == (authResponse{}) || !s.place.signsIn() {
 			show, err := work()
 			if code(err) != api.CodeUnauthenticated {
 				return show, err
 			}
 			if !s.place.signsIn() {
-				return nil, &api.Error{Code: codeNobody, Message: "a browser without a session"}
+				return nil, &api.Error{Code: codeNoSession, Message: "the browser has no session"}
 			}
 		}
 		if done, err := s.signIn(ctx); err != nil || !done {
@@ -140,8 +137,8 @@ func (s *base) asUser(ctx app.Context, work func() (func(), error)) func() (func
 	}
 }
 
-// asBuyer is asUser for work that makes an order: outside WeChat the buyer is a
-// guest, known by a cookie alone, from the first order on.
+// asBuyer is asUser for work that creates an order. Outside WeChat it creates a guest session,
+// which is a cookie, for the first order.
 func (s *base) asBuyer(ctx app.Context, work func() (func(), error)) func() (func(), error) {
 	as := s.asUser(ctx, work)
 	if s.place.signsIn() {
@@ -149,29 +146,28 @@ func (s *base) asBuyer(ctx app.Context, work func() (func(), error)) func() (fun
 	}
 	return func() (func(), error) {
 		show, err := as()
-		if code(err) != codeNobody {
+		if code(err) != codeNoSession {
 			return show, err
 		}
 		if err := call(s.ctx, s.b, "POST", api.PathSession, struct{}{}, &api.Session{}); err != nil {
 			return nil, err
 		}
-		if show, err = as(); code(err) == codeNobody {
+		if show, err = as(); code(err) == codeNoSession {
 			err = errCookies()
 		}
 		return show, err
 	}
 }
 
-// errCookies says that the browser lost the session it had just been given.
+// errCookies is the error for a browser that lost the session it had just received.
 func errCookies() error {
-	return &api.Error{Code: codeCookies, Message: "the next call has no session"}
+	return &api.Error{Code: codeCookies, Message: "the browser lost the session cookie"}
 }
 
-// copyAddress copies the address of the page, to be opened in WeChat.
+// copyAddress copies the page's address, so that the user can open it in WeChat.
 func (s *base) copyAddress(ctx app.Context, _ app.Event) { s.copy(ctx, s.b.Href()) }
 
-// copyShop copies the address of the shop: an order of a browser's is nobody's
-// in WeChat.
+// copyShop copies the shop's address. In WeChat a guest's order cannot be opened.
 func (s *base) copyShop(ctx app.Context, _ app.Event) {
 	s.copy(ctx, strings.TrimSuffix(s.b.Href(), s.b.Path()+"?"+s.b.Query())+"/")
 }

@@ -10,16 +10,16 @@ import (
 	"h5pay/internal/api"
 )
 
-// The pages as they live: mounted, tapped, left and come back to.
+// The pages mounted, tapped, left and restored.
 
 const (
-	getSession  = "GET " + api.PathSession
-	getConfig   = "GET " + api.PathConfig
-	getProducts = "GET " + api.PathProducts
-	postOrder   = "POST " + api.PathOrders
-	getO1       = "GET /api/orders/o1"
-	payO1       = "POST /api/orders/o1/pay"
-	toWeChat    = "POST " + api.PathAuthorize
+	getSession    = "GET " + api.PathSession
+	getConfig     = "GET " + api.PathConfig
+	getProducts   = "GET " + api.PathProducts
+	postOrder     = "POST " + api.PathOrders
+	getO1         = "GET /api/orders/o1"
+	payO1         = "POST /api/orders/o1/pay"
+	postAuthorize = "POST " + api.PathAuthorize
 )
 
 var (
@@ -30,7 +30,7 @@ var (
 	checkoutO1 = api.Checkout{Order: pendingO1, Pay: &api.PayParams{AppID: "wx"}}
 )
 
-// mount opens a page and waits until it has nothing more to do.
+// mount opens a page and waits until it is idle.
 func mount(t *testing.T, page app.UI) app.ClientDispatcher {
 	t.Helper()
 	client := app.NewClientTester(page)
@@ -38,8 +38,8 @@ func mount(t *testing.T, page app.UI) app.ClientDispatcher {
 	return client
 }
 
-// htmlOf returns a screen as HTML. It fails the test when the style of the site
-// lacks something that the screen uses.
+// htmlOf returns a screen as HTML. It fails the test if the site's style lacks a rule that the
+// screen needs.
 func htmlOf(t *testing.T, screen app.UI) string {
 	t.Helper()
 	html := app.HTMLString(screen)
@@ -47,7 +47,7 @@ func htmlOf(t *testing.T, screen app.UI) string {
 	return html
 }
 
-// shows fails the test unless the page has all of the parts.
+// shows fails the test unless the page contains all parts.
 func shows(t *testing.T, page app.Composer, parts ...string) {
 	t.Helper()
 	got := htmlOf(t, page.Render())
@@ -76,12 +76,12 @@ func TestShopOrdersOnce(t *testing.T) {
 	p.order(client.Context(), app.Event{})
 	p.order(client.Context(), app.Event{}) // a double tap
 	client.Consume()
-	if f.made(postOrder) != 1 || f.at() != "/pay?order=o1" {
-		t.Errorf("%d orders, went to %q", f.made(postOrder), f.at())
+	if f.countCalls(postOrder) != 1 || f.lastNavigation() != "/pay?order=o1" {
+		t.Errorf("%d orders, navigated to %q", f.countCalls(postOrder), f.lastNavigation())
 	}
 	shows(t, p, textOrdering.zh)
 
-	f.back(fromHistory)
+	f.onReturn(fromHistory)
 	client.Consume()
 	shows(t, p, "去支付 (1)")
 	p.order(client.Context(), app.Event{})
@@ -90,11 +90,11 @@ func TestShopOrdersOnce(t *testing.T) {
 		t.Errorf("the same basket became another order:\n%s\n%s", first, last)
 	}
 
-	// Back once more, from a payment.
-	letGo(f, paidO1)
-	f.back(fromHistory)
+	// Back once more after a payment.
+	clearDrafts(f, paidO1)
+	f.onReturn(fromHistory)
 	client.Consume()
-	shows(t, p, textNothing.zh)
+	shows(t, p, textChooseProducts.zh)
 }
 
 func TestShopFails(t *testing.T) {
@@ -106,18 +106,18 @@ func TestShopFails(t *testing.T) {
 	p.order(client.Context(), app.Event{})
 	client.Consume()
 	shows(t, p, `data-error="offline"`, textRetry.zh)
-	f.back(fromHistory)
+	f.onReturn(fromHistory)
 	client.Consume()
 	shows(t, p, "去支付 (1)")
 }
 
-func TestShopReturnsToWhatDidNotLoad(t *testing.T) {
+func TestShopReloadsAfterAFailure(t *testing.T) {
 	f := newFake(t, "https://shop.example/").on(getSession, errors.New("down"), me).
 		on(getConfig, shopConfig).on(getProducts, catalogue)
 	p := newShopPage(f)
 	client := mount(t, p)
 	shows(t, p, `data-error="offline"`)
-	f.back(fromHistory)
+	f.onReturn(fromHistory)
 	client.Consume()
 	shows(t, p, `data-product="tea"`)
 }
@@ -129,8 +129,8 @@ func TestShopOutsideNeverSignsIn(t *testing.T) {
 		p := newShopPage(f)
 		client := mount(t, p)
 		shows(t, p, "data-outside", `data-product="tea"`)
-		if len(f.calls) != 2 || f.went != nil {
-			t.Errorf("calls %q, went to %q", f.calls, f.went)
+		if len(f.calls) != 2 || f.navigations != nil {
+			t.Errorf("calls %q, navigated to %q", f.calls, f.navigations)
 		}
 		p.copyAddress(client.Context(), app.Event{})
 		client.Consume()
@@ -146,17 +146,17 @@ func TestPayPage(t *testing.T) {
 	const result = "/result?order=o1"
 	for _, test := range []struct {
 		name   string
-		orders []any // answers to GET, the first at loading
+		orders []any // responses to GET; the first is for loading
 		pays   []any
 		says   string
 		went   string
-		shows  string
+		canPay string
 	}{
 		{"paid", []any{pendingO1}, []any{checkoutO1}, "get_brand_wcpay_request:ok", result, textPaying.zh},
 		{"cancelled", []any{pendingO1}, []any{checkoutO1}, "get_brand_wcpay_request:cancel", "", textCancelled.zh},
-		{"cancelled, they say", []any{pendingO1, paidO1}, []any{checkoutO1}, "get_brand_wcpay_request:cancel", result, ""},
+		{"reported as cancelled", []any{pendingO1, paidO1}, []any{checkoutO1}, "get_brand_wcpay_request:cancel", result, ""},
 		{"failed", []any{pendingO1}, []any{checkoutO1}, "get_brand_wcpay_request:fail_no money", "", textPayFailed.zh + " (no money)"},
-		{"failed, they say", []any{pendingO1, paidO1}, []any{checkoutO1}, "get_brand_wcpay_request:fail", result, ""},
+		{"reported as failed", []any{pendingO1, paidO1}, []any{checkoutO1}, "get_brand_wcpay_request:fail", result, ""},
 		{"failed, then offline", []any{pendingO1, errors.New("down")}, []any{checkoutO1}, "get_brand_wcpay_request:fail", "", textPayFailed.zh},
 		{"paid before", []any{pendingO1}, []any{api.CodeOrderPaid}, "", result, textPaying.zh},
 		{"expired", []any{pendingO1}, []any{api.CodeOrderNotPayable}, "", "", `data-error="order_not_payable"`},
@@ -164,69 +164,69 @@ func TestPayPage(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFake(t, "https://shop.example/pay?order=o1").on(getO1, test.orders...).on(payO1, test.pays...)
-			f.says.ErrMsg, f.naps = test.says, make(chan struct{})
+			f.reply.ErrMsg, f.sleeps = test.says, make(chan struct{})
 			p := newPayPage(f)
 			client := mount(t, p)
 			shows(t, p, `data-action="pay"`, "68.00")
 			p.pay(client.Context(), app.Event{})
 			p.pay(client.Context(), app.Event{}) // a double tap
 			client.Consume()
-			if f.made(payO1) != 1 || f.invoked > 1 {
-				t.Errorf("%d calls, %d sheets", f.made(payO1), f.invoked)
+			if f.countCalls(payO1) != 1 || f.invoked > 1 {
+				t.Errorf("%d calls, %d sheets", f.countCalls(payO1), f.invoked)
 			}
-			if f.at() != test.went {
-				t.Errorf("went to %q, want %q", f.at(), test.went)
+			if f.lastNavigation() != test.went {
+				t.Errorf("navigated to %q, want %q", f.lastNavigation(), test.went)
 			}
-			shows(t, p, test.shows)
+			shows(t, p, test.canPay)
 		})
 	}
 }
 
-// The client says something that nobody knows: the signer is asked, and the page
-// offers another try, with what the client said.
-func TestPayPageInDoubt(t *testing.T) {
-	denied := pendingO1
-	denied.NotPaid = true
+// After an unknown reply the page queries the signer. It then offers another attempt and shows the
+// reply.
+func TestPayPageUnknownResult(t *testing.T) {
+	unpaid := pendingO1
+	unpaid.NotPaid = true
 	for _, test := range []struct {
 		name   string
 		orders []any
 		says   string
 		went   string
-		shows  []string
+		canPay []string
 	}{
-		{"nobody paid", []any{pendingO1, denied}, "huh\u202e", "", []string{textPayUnknown.zh + " (huh)", ">" + textPay.zh + "<"}},
-		{"the client says nothing", []any{pendingO1, denied}, "", "", []string{textPayUnknown.zh + "<", ">" + textPay.zh + "<"}},
-		{"somebody paid", []any{pendingO1, paidO1}, "huh", "/result?order=o1", nil},
+		{"not paid", []any{pendingO1, unpaid}, "huh\u202e", "", []string{textPayUnknown.zh + " (huh)", ">" + textPay.zh + "<"}},
+		{"an empty reply", []any{pendingO1, unpaid}, "", "", []string{textPayUnknown.zh + "<", ">" + textPay.zh + "<"}},
+		{"paid", []any{pendingO1, paidO1}, "huh", "/result?order=o1", nil},
 		{"offline", []any{pendingO1, errors.New("down")}, "huh", "", []string{textPayUnknown.zh, ">" + textPay.zh + "<"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFake(t, "https://shop.example/pay?order=o1").on(getO1, test.orders...).on(payO1, checkoutO1)
-			f.says.ErrMsg = test.says
+			f.reply.ErrMsg = test.says
 			p := newPayPage(f)
 			client := mount(t, p)
 			p.pay(client.Context(), app.Event{})
 			client.Consume()
-			if f.at() != test.went {
-				t.Errorf("went to %q, want %q", f.at(), test.went)
+			if f.lastNavigation() != test.went {
+				t.Errorf("navigated to %q, want %q", f.lastNavigation(), test.went)
 			}
-			shows(t, p, test.shows...)
+			shows(t, p, test.canPay...)
 			if test.went != "" {
 				return
 			}
-			f.calls, f.says.ErrMsg = nil, "get_brand_wcpay_request:ok"
+			f.calls, f.reply.ErrMsg = nil, "get_brand_wcpay_request:ok"
 			p.pay(client.Context(), app.Event{})
 			client.Consume()
-			if f.made(payO1+` {"renew":true}`) != 1 {
+			if f.countCalls(payO1+` {"renew":true}`) != 1 {
 				t.Errorf("the next try has the old parameters: %q", f.calls)
 			}
 		})
 	}
 }
 
-// The client failed on a prepay_id: the next try asks for another one.
+// The client rejected a prepay_id: the next attempt requests a new one.
 func TestPayPageRenews(t *testing.T) {
 	f := newFake(t, "https://shop.example/pay?order=o1").on(getO1, pendingO1).on(payO1, checkoutO1)
-	f.naps = make(chan struct{})
+	f.sleeps = make(chan struct{})
 	p := newPayPage(f)
 	client := mount(t, p)
 	for _, test := range []struct {
@@ -236,7 +236,7 @@ func TestPayPageRenews(t *testing.T) {
 		{"get_brand_wcpay_request:cancel", `{"renew":true}`},
 		{"get_brand_wcpay_request:ok", "{}"},
 	} {
-		f.calls, f.says.ErrMsg = nil, test.says
+		f.calls, f.reply.ErrMsg = nil, test.says
 		p.pay(client.Context(), app.Event{})
 		client.Consume()
 		if f.calls[0] != payO1+" "+test.sends {
@@ -245,25 +245,25 @@ func TestPayPageRenews(t *testing.T) {
 	}
 }
 
-func TestPayPageBeforeAndAfter(t *testing.T) {
+func TestPayPageOnLoad(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		address string
 		script  map[string][]any
 		went    string
-		shows   string
+		canPay  string
 	}{
 		{"paid already", "/pay?order=o1", map[string][]any{getO1: {paidO1}}, "/result?order=o1", "skeleton"},
 		{"closed", "/pay?order=o1", map[string][]any{getO1: {api.Order{ID: "o1", Status: api.StatusClosed}}}, "/result?order=o1", "skeleton"},
 		{"no order", "/pay", nil, "", `data-error="no_order"`},
 		{"a strange order", "/pay?order=../x", nil, "", `data-error="no_order"`},
 		{"not theirs", "/pay?order=o1", map[string][]any{getO1: {api.CodeNotFound}}, "", `data-error="not_found"`},
-		{"another's answer", "/pay?order=o1", map[string][]any{getO1: {api.Order{ID: "o2"}}}, "", `data-error="garbled"`},
-		{"nobody yet", "/pay?order=o1",
-			map[string][]any{getO1: {api.CodeUnauthenticated}, getSession: {api.CodeUnauthenticated}, toWeChat: {authorize}}, authorize.URL, "skeleton"},
+		{"another's answer", "/pay?order=o1", map[string][]any{getO1: {api.Order{ID: "o2"}}}, "", `data-error="bad_response"`},
+		{"no session", "/pay?order=o1",
+			map[string][]any{getO1: {api.CodeUnauthenticated}, getSession: {api.CodeUnauthenticated}, postAuthorize: {authorize}}, authorize.URL, "skeleton"},
 		{"back from WeChat", "/pay?order=o1&code=c&state=s",
 			map[string][]any{"POST " + api.PathToken: {api.TokenResponse{}}, getO1: {pendingO1}}, "", `data-action="pay"`},
-		{"refused", "/pay?order=o1&state=s", map[string][]any{getSession: {api.CodeUnauthenticated}}, "", `data-error="refused"`},
+		{"declined", "/pay?order=o1&state=s", map[string][]any{getSession: {api.CodeUnauthenticated}}, "", `data-error="sign_in_declined"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFake(t, "https://shop.example"+test.address)
@@ -272,34 +272,34 @@ func TestPayPageBeforeAndAfter(t *testing.T) {
 			}
 			p := newPayPage(f)
 			mount(t, p)
-			if f.at() != test.went || strings.Contains(f.Href(), "state=") {
-				t.Errorf("at %s, went to %q, want %q", f.Href(), f.at(), test.went)
+			if f.lastNavigation() != test.went || strings.Contains(f.Href(), "state=") {
+				t.Errorf("at %s, navigated to %q, want %q", f.Href(), f.lastNavigation(), test.went)
 			}
-			shows(t, p, test.shows)
+			shows(t, p, test.canPay)
 		})
 	}
 }
 
-// Back brings the page as it was left, with the sheet open: that sheet is gone,
-// and its callback, should it come, is about nothing.
+// Back restores the page with the sheet open. That sheet is gone, and the page ignores its
+// callback.
 func TestPayPageReturns(t *testing.T) {
 	f := newFake(t, "https://shop.example/pay?order=o1").on(getO1, pendingO1).on(payO1, checkoutO1)
-	f.hold, f.naps = make(chan struct{}), make(chan struct{})
+	f.sheetOpen, f.sleeps = make(chan struct{}), make(chan struct{})
 	p := newPayPage(f)
 	client := mount(t, p)
 	p.pay(client.Context(), app.Event{})
 	shows(t, p, textPaying.zh)
-	p.returned(client.Context(), fromHistory)
+	p.onReturn(client.Context(), fromHistory)
 	client.Consume()
 	shows(t, p, ">"+textPay.zh+"<")
 
 	f.on(getO1, paidO1)
-	f.back(fromHistory)
+	f.onReturn(fromHistory)
 	client.Consume()
-	f.back(fromHistory)
+	f.onReturn(fromHistory)
 	client.Consume()
-	if f.at() != "/result?order=o1" {
-		t.Errorf("went to %q", f.at())
+	if f.lastNavigation() != "/result?order=o1" {
+		t.Errorf("navigated to %q", f.lastNavigation())
 	}
 }
 
@@ -309,7 +309,7 @@ func TestResultPage(t *testing.T) {
 		name   string
 		script map[string][]any
 		went   string
-		shows  string
+		canPay string
 		newKey bool
 	}{
 		{"paid", map[string][]any{getO1: {pendingO1, paidO1}}, "", `data-status="paid"`, true},
@@ -317,7 +317,7 @@ func TestResultPage(t *testing.T) {
 		{"still", map[string][]any{getO1: {pendingO1}}, "", `data-status="still"`, false},
 		{"offline", map[string][]any{getO1: {errors.New("down")}}, "", `data-error="offline"`, false},
 		{"not theirs", map[string][]any{getO1: {api.CodeNotFound}}, "", `data-error="not_found"`, false},
-		{"nobody yet", map[string][]any{getO1: {api.CodeUnauthenticated}, getSession: {api.CodeUnauthenticated}, toWeChat: {authorize}},
+		{"no session", map[string][]any{getO1: {api.CodeUnauthenticated}, getSession: {api.CodeUnauthenticated}, postAuthorize: {authorize}},
 			authorize.URL, `data-status="confirming"`, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -329,10 +329,10 @@ func TestResultPage(t *testing.T) {
 			f.Remember(keyOrder, "o1")
 			p := newResultPage(f)
 			mount(t, p)
-			if f.at() != test.went {
-				t.Errorf("went to %q", f.at())
+			if f.lastNavigation() != test.went {
+				t.Errorf("navigated to %q", f.lastNavigation())
 			}
-			shows(t, p, test.shows)
+			shows(t, p, test.canPay)
 			if renewed := (draft{f, ""}).key() != key; renewed != test.newKey {
 				t.Errorf("new key %t", renewed)
 			}
@@ -340,41 +340,41 @@ func TestResultPage(t *testing.T) {
 	}
 }
 
-func TestResultPageAsksAgain(t *testing.T) {
+func TestResultPageQueriesAgain(t *testing.T) {
 	f := newFake(t, "https://shop.example/result?order=o1").on(getO1, pendingO1)
 	p := newResultPage(f)
 	client := mount(t, p)
-	shows(t, p, textAskAgain.zh, textBackToPay.zh)
+	shows(t, p, textCheckAgain.zh, textBackToPay.zh)
 	f.script[getO1] = []any{paidO1}
 	p.load(client.Context())
 	p.load(client.Context()) // a double tap
 	shows(t, p, `data-status="confirming"`)
 	client.Consume()
 	shows(t, p, `data-status="paid"`)
-	if f.made(getO1) != len(pollPauses)+2 {
-		t.Errorf("asked %d times", f.made(getO1))
+	if f.countCalls(getO1) != len(pollPauses)+2 {
+		t.Errorf("%d queries", f.countCalls(getO1))
 	}
 }
 
-// The language changes at once, and stays for the next page.
+// The language changes at once and stays for the next page.
 func TestSwitchLanguage(t *testing.T) {
 	f := shopScript(newFake(t, "https://shop.example/"))
 	p := newShopPage(f)
 	client := mount(t, p)
 	shows(t, p, textCheckout.zh, textLanguage.en)
-	if f.spoken != "zh-CN" {
-		t.Errorf("the document speaks %q", f.spoken)
+	if f.documentLang != "zh-CN" {
+		t.Errorf("the document speaks %q", f.documentLang)
 	}
 	p.switchLang(client.Context(), app.Event{})
 	client.Consume()
 	shows(t, p, textCheckout.en, textLanguage.zh)
-	if f.spoken != "en" || langOf(f) != english {
-		t.Errorf("the document speaks %q, the next one %q", f.spoken, langOf(f))
+	if f.documentLang != "en" || langOf(f) != english {
+		t.Errorf("the document speaks %q, the next one %q", f.documentLang, langOf(f))
 	}
 	q := newPayPage(newFake(t, "https://shop.example/pay"))
 	q.lang = english
 	client = mount(t, q)
-	shows(t, q, troubles[codeNoOrder].Title.en)
+	shows(t, q, errorTexts[codeNoOrder].Title.en)
 	if title := client.Context().Page().Title(); title != textPayTitle.en {
 		t.Errorf("title %q", title)
 	}

@@ -8,27 +8,25 @@ import (
 	"h5pay/internal/api"
 )
 
-// outcome is what the client says of a payment. None of them is proof: the
-// signer is asked after each.
+// outcome is the client's report about a payment. It proves nothing, so the page queries the signer
+// after each.
 type outcome int
 
 // The outcomes.
 const (
-	payUnknown outcome = iota // words this page does not know
+	payUnknown outcome = iota // a reply that this page does not know
 	payOK
 	payCancelled
 	payFailed
-	payElsewhere // the browser has left for WeChat's page
+	payRedirected // the browser is loading WeChat's page
 )
 
-// refusals are the words of a client whose bridge would not make the call at
-// all: a directory that is not registered, an old client (docs/wechat.md 5.3,
-// 5.4).
-var refusals = [...]string{"access_denied", "not_allowed", "not_exist", "not_implement", "permission"}
+// bridgeErrors occur in replies of clients whose bridge did not make the call, for example an
+// unregistered directory or an old client (docs/wechat.md 5.3, 5.4).
+var bridgeErrors = [...]string{"access_denied", "not_allowed", "not_exist", "not_implement", "permission"}
 
-// outcomeOf reads err_msg. Case and what follows the word differ between
-// versions of the client; the JS-SDK has a name of its own for the call, and some
-// clients leave the name out.
+// outcomeOf parses err_msg. Versions of the client differ in case and in the text after the first
+// word. The JS-SDK has another name for the call, and some clients omit the name.
 func outcomeOf(errMsg string) outcome {
 	msg := strings.ToLower(errMsg)
 	for _, call := range [...]string{"get_brand_wcpay_request:", "choosewxpay:"} {
@@ -44,19 +42,19 @@ func outcomeOf(errMsg string) outcome {
 	if strings.HasPrefix(msg, "fail") || strings.Contains(msg, ":fail") {
 		return payFailed
 	}
-	for _, refusal := range refusals {
-		if strings.Contains(msg, refusal) {
+	for _, bridgeError := range bridgeErrors {
+		if strings.Contains(msg, bridgeError) {
 			return payFailed
 		}
 	}
 	return payUnknown
 }
 
-// maxReason is how much the page shows of the client's own words, in runes.
+// maxReason is how many runes of the client's reason the page shows.
 const maxReason = 80
 
-// reasonOf returns why a payment failed, for the user to tell the shop; "" when
-// the client does not say.
+// reasonOf returns why a payment failed, so that the user can report it to the shop; "" if the
+// client gave no reason.
 func reasonOf(reply payReply) string {
 	reason := clean(reply.ErrDesc)
 	if reason == "" {
@@ -72,8 +70,8 @@ func reasonOf(reply payReply) string {
 	return reason
 }
 
-// clean returns a foreign text as one line, without control characters and without
-// those that have no width or turn the direction of what follows.
+// clean returns text from outside as one line. It removes control characters, characters without
+// width, and characters that change the text direction.
 func clean(text string) string {
 	text = strings.ToValidUTF8(text, "")
 	return strings.Join(strings.FieldsFunc(text, func(r rune) bool {
@@ -82,21 +80,20 @@ func clean(text string) string {
 	}), " ")
 }
 
-// checkout asks the signer for what pays an order; renew when what it gave last
-// is no good any more.
+// checkout fetches the parameters that pay an order. renew requests new ones because the last ones
+// failed.
 func checkout(ctx context.Context, b browser, id string, renew bool) (c api.Checkout, err error) {
 	return c, call(ctx, b, "POST", api.OrderPayPath(id), api.PayRequest{Renew: renew}, &c)
 }
 
-// closeOrder gives an order up.
+// closeOrder cancels an order.
 func closeOrder(ctx context.Context, b browser, id string) (o api.Order, err error) {
 	return o, call(ctx, b, "POST", api.OrderClosePath(id), api.CloseRequest{}, &o)
 }
 
-// pay asks the signer for parameters, after a failure for renewed ones, and
-// opens the payment sheet; a browser outside WeChat goes to WeChat's page
-// instead. It returns what the client says, and its reason when that is a
-// failure or unknown.
+// pay fetches payment parameters and opens the payment sheet. Outside WeChat it loads WeChat's
+// payment page instead. It returns the client's reply, and the reason if the payment failed or the
+// reply is unknown.
 func pay(ctx context.Context, b browser, id string, renew bool) (got outcome, reason string, err error) {
 	c, err := checkout(ctx, b, id, renew)
 	switch {
@@ -104,7 +101,7 @@ func pay(ctx context.Context, b browser, id string, renew bool) (got outcome, re
 		return payUnknown, "", err
 	case strings.HasPrefix(c.MWebURL, "http"):
 		b.Assign(c.MWebURL)
-		return payElsewhere, "", nil
+		return payRedirected, "", nil
 	case c.Pay == nil:
 		return payOK, "", nil
 	}
@@ -118,54 +115,52 @@ func pay(ctx context.Context, b browser, id string, renew bool) (got outcome, re
 	return got, reason, nil
 }
 
-// How the page goes on after an answer of the client's that it does not know.
+// How the page proceeds after an unknown reply.
 const (
-	doubtPause = 3 * time.Second  // the signer asks WeChat no more often about one order
-	doubtTime  = 20 * time.Second // after which the page offers another try, whatever it knows
-	denials    = 2                // how often WeChat has to say that nobody paid
+	unknownPollInterval = 3 * time.Second  // the signer queries WeChat about one order no more often
+	unknownTimeout      = 20 * time.Second // afterwards the page offers another attempt
+	unpaidReports       = 2                // the number of "not paid" responses that WeChat must give
 )
 
-// doubt asks the signer what became of an order until WeChat has said often enough that
-// nobody paid, or for some time. It reports whether the order waits no more.
-func doubt(ctx context.Context, b browser, id string) (settled bool, err error) {
-	denied := 0
-	for waited := time.Duration(0); ; waited += doubtPause {
+// resolveUnknown polls the order until it is decided, until WeChat has twice reported it as not
+// paid, or until unknownTimeout. It reports whether the order is decided.
+func resolveUnknown(ctx context.Context, b browser, id string) (settled bool, err error) {
+	unpaid := 0
+	for waited := time.Duration(0); ; waited += unknownPollInterval {
 		o, err := getOrder(ctx, b, id)
 		if err == nil && !payable(o.Status) {
 			return true, nil
 		}
 		if err == nil && o.NotPaid {
-			denied++
+			unpaid++
 		}
-		if denied == denials || waited >= doubtTime {
+		if unpaid == unpaidReports || waited >= unknownTimeout {
 			return false, nil
 		}
-		if err := b.Sleep(ctx, doubtPause); err != nil {
+		if err := b.Sleep(ctx, unknownPollInterval); err != nil {
 			return false, err
 		}
 	}
 }
 
-// attendPause is the wait between questions about an order whose sheet is open.
-const attendPause = 8 * time.Second
+// sheetPollInterval is the interval between queries while the payment sheet is open.
+const sheetPollInterval = 8 * time.Second
 
-// pollPauses are the waits between the questions of the result page, about a
-// minute and a half in all. WeChat itself may need some seconds to know.
+// pollPauses are the intervals between the queries of the result page, about 90 s in total. WeChat
+// may need some seconds to know the result.
 var pollPauses = [...]time.Duration{
 	1 * time.Second, 1 * time.Second, 2 * time.Second, 3 * time.Second, 5 * time.Second,
 	8 * time.Second, 10 * time.Second, 15 * time.Second, 20 * time.Second, 25 * time.Second,
 }
 
-// confirmTime is how long the result page shows nothing but that it waits. It goes on
-// asking after that.
+// confirmTime is how long the result page shows only that it is waiting. It goes on polling after
+// that.
 const confirmTime = 12 * time.Second
 
-// watch asks the signer about an order until it waits no more for its payment,
-// shows every answer, which may be enough, and returns the last one. It calls late
-// when confirmTime is over. A call that fails is asked again like an order that
-// is not paid yet; the error of the last one is returned, unless asking again
-// cannot help.
-func watch(ctx context.Context, b browser, id string, show func(api.Order) (enough bool), late func()) (o api.Order, err error) {
+// watch polls an order until its payment is decided and returns the last response. It passes each
+// response to show and stops if show returns true. It calls onTimeout after confirmTime. It retries
+// failed calls unless a retry cannot help, and returns the last error.
+func watch(ctx context.Context, b browser, id string, show func(api.Order) (enough bool), onTimeout func()) (o api.Order, err error) {
 	var waited time.Duration
 	for _, pause := range append(pollPauses[:], 0) {
 		o, err = getOrder(ctx, b, id)
@@ -175,7 +170,7 @@ func watch(ctx context.Context, b browser, id string, show func(api.Order) (enou
 		case err == nil && show(o):
 			return o, nil
 		case err == nil:
-		case !passing(code(err)):
+		case !isTemporary(code(err)):
 			return o, err
 		}
 		if pause == 0 {
@@ -185,14 +180,14 @@ func watch(ctx context.Context, b browser, id string, show func(api.Order) (enou
 			return o, err
 		}
 		if waited += pause; waited >= confirmTime && waited-pause < confirmTime {
-			late()
+			onTimeout()
 		}
 	}
 	return o, err
 }
 
-// passing reports whether the same call may succeed later.
-func passing(c api.Code) bool {
-	return c == codeOffline || c == codeGarbled || c == api.CodeInternal || c == api.CodeWeChatBusy || c == api.CodeRateLimited ||
+// isTemporary reports whether the same call may succeed later.
+func isTemporary(c api.Code) bool {
+	return c == codeOffline || c == codeBadResponse || c == api.CodeInternal || c == api.CodeWeChatBusy || c == api.CodeRateLimited ||
 		c == api.CodeBusy || c == api.CodeOverloaded
 }

@@ -8,50 +8,50 @@ import (
 	"h5pay/internal/api"
 )
 
-// payPage shows one order and pays it, in the way that the order was made for.
+// payPage shows one order and pays it with the order's trade type.
 type payPage struct {
 	app.Compo
 	base
 
-	id       string
-	order    *api.Order // nil while loading
-	paying   bool
-	checking bool               // the client's answer is unknown, and the signer is asked
-	giveUp   context.CancelFunc // the try under way
-	failed   bool               // the last try did, other than by the user
-	said     string             // what became of the last try
-	slow     bool               // the sheet has not called back for a while
-	code     string             // the QR code, as an image
-	late     bool               // the code is being renewed
+	id         string
+	order      *api.Order // nil while loading
+	paying     bool
+	checking   bool               // the client's reply is unknown and the page is querying the signer
+	cancel     context.CancelFunc // ends the current attempt
+	failed     bool               // the last attempt failed; a cancellation by the user is no failure
+	lastResult string             // the message about the last attempt
+	offerRetry bool               // the sheet has not called back for a while
+	code       string             // the image of the QR code
+	renewing   bool               // a new QR code is being fetched
 }
 
 func newPayPage(b browser) *payPage { return &payPage{base: newBase(b, textPayTitle)} }
 
 func (p *payPage) OnMount(ctx app.Context) {
-	p.begin(ctx, p.returned)
+	p.begin(ctx, p.onReturn)
 	p.load(ctx)
 }
 
-// returned mends a page that was come back to: its order may be paid by now. A
-// sheet that Back has taken away calls back no more.
-func (p *payPage) returned(ctx app.Context, from returned) {
+// onReturn updates the page after the user returns: the order may be paid. A sheet that Back closed
+// does not call back.
+func (p *payPage) onReturn(ctx app.Context, from returnKind) {
 	if from == fromHistory {
 		if p.paying && p.order.TradeType == api.TradeMWEB {
-			p.endTry()
-			p.toResult() // which asks what became of it
+			p.stopAttempt()
+			p.goToResult() // the result page queries the order
 			return
 		}
-		p.endTry()
+		p.stopAttempt()
 	}
 	p.load(ctx)
 }
 
-// endTry stops waiting for the sheet.
-func (p *payPage) endTry() {
-	if p.giveUp != nil {
-		p.giveUp()
+// stopAttempt stops waiting for the sheet.
+func (p *payPage) stopAttempt() {
+	if p.cancel != nil {
+		p.cancel()
 	}
-	p.paying, p.checking, p.slow, p.giveUp = false, false, false, nil
+	p.paying, p.checking, p.offerRetry, p.cancel = false, false, false, nil
 }
 
 func (p *payPage) load(ctx app.Context) {
@@ -59,7 +59,7 @@ func (p *payPage) load(ctx app.Context) {
 		p.err = &api.Error{Code: codeNoOrder}
 		return
 	}
-	if !p.place.shows() {
+	if !p.place.canPay() {
 		return
 	}
 	p.run(ctx, p.asUser(ctx, func() (func(), error) {
@@ -67,124 +67,125 @@ func (p *payPage) load(ctx app.Context) {
 		if err != nil {
 			return nil, err
 		}
-		if p.left(o) {
+		if p.redirectIfDecided(o) {
 			return nil, nil
 		}
 		return func() {
 			p.order = &o
-			if o.TradeType == api.TradeNative && p.giveUp == nil {
-				p.follow(ctx)
+			if o.TradeType == api.TradeNative && p.cancel == nil {
+				p.showQRCode(ctx)
 			}
 		}, nil
 	}))
 }
 
-// left goes on to the result of an order that waits for its payment no more,
-// and reports whether it did.
-func (p *payPage) left(o api.Order) bool {
+// redirectIfDecided loads the result page if the order no longer waits for payment, and reports
+// whether it did.
+func (p *payPage) redirectIfDecided(o api.Order) bool {
 	if payable(o.Status) {
 		return false
 	}
-	p.toResult()
+	p.goToResult()
 	return true
 }
 
-func (p *payPage) toResult() { p.b.Replace(resultPath(p.id)) }
+func (p *payPage) goToResult() { p.b.Replace(resultPath(p.id)) }
 
-// pay opens the payment sheet, or WeChat's page for browsers, once at a time.
+// pay opens the payment sheet or WeChat's payment page. A second tap does nothing while the first
+// attempt runs.
 func (p *payPage) pay(ctx app.Context, _ app.Event) {
 	if p.paying {
 		return
 	}
-	p.paying, p.said = true, ""
-	try, giveUp := context.WithCancel(p.ctx)
-	p.giveUp = giveUp
+	p.paying, p.lastResult = true, ""
+	attempt, cancel := context.WithCancel(p.ctx)
+	p.cancel = cancel
 	renew := p.failed
-	open, answered := context.WithCancel(try) // the sheet
+	open, answered := context.WithCancel(attempt) // until the sheet closes
 	ctx.Async(func() {
-		got, reason, err := pay(try, p.b, p.id, renew)
+		got, reason, err := pay(attempt, p.b, p.id, renew)
 		answered()
-		if try.Err() != nil || err == nil && got == payElsewhere {
-			return // the page is going, or the try is over
+		if attempt.Err() != nil || err == nil && got == payRedirected {
+			return // the page is leaving, or the attempt was stopped
 		}
-		defer giveUp()
+		defer cancel()
 		if code(err) == api.CodeOrderPaid || err == nil && got == payOK {
-			p.toResult() // and stay busy until the page is gone
+			p.goToResult() // the button stays disabled until the page is gone
 			return
 		}
 		if err == nil && got == payUnknown {
-			ctx.Dispatch(func(app.Context) { p.checking, p.slow = true, false })
-			settled, err := doubt(try, p.b, p.id)
+			ctx.Dispatch(func(app.Context) { p.checking, p.offerRetry = true, false })
+			settled, err := resolveUnknown(attempt, p.b, p.id)
 			switch {
 			case err != nil:
 				return
 			case settled:
-				p.toResult()
+				p.goToResult()
 				return
 			}
 		}
 		ctx.Dispatch(func(ctx app.Context) {
-			p.paying, p.checking, p.slow, p.giveUp = false, false, false, nil
+			p.paying, p.checking, p.offerRetry, p.cancel = false, false, false, nil
 			p.failed = got == payFailed || got == payUnknown
 			switch {
 			case err != nil:
 				p.err = err
 			case got == payCancelled:
-				p.said = p.say(textCancelled)
+				p.lastResult = p.tr(textCancelled)
 			case got == payFailed && reason != "":
-				p.said = p.say(textPayFailed) + " (" + reason + ")"
+				p.lastResult = p.tr(textPayFailed) + " (" + reason + ")"
 			case got == payFailed:
-				p.said = p.say(textPayFailed)
+				p.lastResult = p.tr(textPayFailed)
 			case reason != "":
-				p.said = p.say(textPayUnknown) + " (" + reason + ")"
+				p.lastResult = p.tr(textPayUnknown) + " (" + reason + ")"
 			default:
-				p.said = p.say(textPayUnknown)
+				p.lastResult = p.tr(textPayUnknown)
 			}
 		})
-		// Clients have been seen to say cancel or fail of a payment that was
-		// made, so the signer is asked all the same (docs/wechat.md 5.3).
+		// Some clients report cancel or fail although the payment succeeded, so query the signer
+		// (docs/wechat.md 5.3).
 		if err == nil && got != payUnknown {
-			if o, err := getOrder(try, p.b, p.id); err == nil {
-				p.left(o)
+			if o, err := getOrder(attempt, p.b, p.id); err == nil {
+				p.redirectIfDecided(o)
 			}
 		}
 	})
-	ctx.Async(func() { p.attend(ctx, open) })
+	ctx.Async(func() { p.pollWhileSheetOpen(ctx, open) })
 }
 
-// attend asks the signer about the order while the sheet is open, for the sheet
-// may never call back, and offers another try after a while.
-func (p *payPage) attend(ctx app.Context, try context.Context) {
-	for n := 0; p.b.Sleep(try, attendPause) == nil; n++ {
+// pollWhileSheetOpen queries the order while the sheet is open, because the sheet may never call
+// back. After a while it offers another attempt.
+func (p *payPage) pollWhileSheetOpen(ctx app.Context, attempt context.Context) {
+	for n := 0; p.b.Sleep(attempt, sheetPollInterval) == nil; n++ {
 		if n == 1 {
-			ctx.Dispatch(func(app.Context) { p.slow = try.Err() == nil })
+			ctx.Dispatch(func(app.Context) { p.offerRetry = attempt.Err() == nil })
 		}
-		if o, err := getOrder(try, p.b, p.id); err == nil && !payable(o.Status) && try.Err() == nil {
-			p.toResult()
+		if o, err := getOrder(attempt, p.b, p.id); err == nil && !payable(o.Status) && attempt.Err() == nil {
+			p.goToResult()
 			return
 		}
 	}
 }
 
-// payAgain gives the sheet up that does not call back and opens another one.
+// payAgain stops waiting for a sheet that does not call back and opens another one.
 func (p *payPage) payAgain(ctx app.Context, e app.Event) {
-	p.endTry()
+	p.stopAttempt()
 	p.pay(ctx, e)
 }
 
-// cancelOrder gives the order up, once the user has said so twice.
+// cancelOrder cancels the order after the user has confirmed.
 func (p *payPage) cancelOrder(ctx app.Context, _ app.Event) {
-	p.ask(ctx, question{textCancelTitle, textCancelHint, textCancelYes, func(ctx app.Context) {
-		p.endTry()
+	p.confirm(ctx, confirmation{textCancelTitle, textCancelHint, textCancelYes, func(ctx app.Context) {
+		p.stopAttempt()
 		p.run(ctx, func() (func(), error) {
 			o, err := closeOrder(p.ctx, p.b, p.id)
 			if err != nil && code(err) != api.CodeOrderPaid {
 				return nil, err
 			}
 			if err == nil {
-				letGo(p.b, o)
+				clearDrafts(p.b, o)
 			}
-			p.toResult()
+			p.goToResult()
 			return nil, nil
 		})
 	}})
@@ -194,17 +195,17 @@ func (p *payPage) Render() app.UI {
 	switch {
 	case p.err != nil:
 		return p.screen("", p.failure(p.load))
-	case !p.place.shows() || p.order != nil && !p.place.opens(p.order.TradeType):
-		return p.screen("", p.elsewhere())
+	case !p.place.canPay() || p.order != nil && !p.place.canPayWith(p.order.TradeType):
+		return p.screen("", p.outsideMessage())
 	case p.order == nil:
 		return p.screen("paying", p.skeletonSheet()).Aria("busy", "true")
 	}
-	amount := elem("div").Class("amount").Body(elem("h1").Text(p.say(textAmount)), p.price(p.order.Total, "huge"))
+	amount := elem("div").Class("amount").Body(elem("h1").Text(p.tr(textAmount)), p.price(p.order.Total, "huge"))
 	cancel := elem("div").Class("quiet").Body(
-		elem("a").Class("plain").Attr("href", "/").Text(p.say(textShop)),
-		elem("button").Class("plain").Attr("type", "button").DataSet("action", "cancel").Text(p.say(textCancelOrder)).OnClick(p.cancelOrder))
+		elem("a").Class("plain").Attr("href", "/").Text(p.tr(textShop)),
+		elem("button").Class("plain").Attr("type", "button").DataSet("action", "cancel").Text(p.tr(textCancelOrder)).OnClick(p.cancelOrder))
 	if p.order.TradeType == api.TradeNative {
-		return p.screen("paying", amount, p.codeSheet(), p.lines(*p.order), cancel, p.asking())
+		return p.screen("paying", amount, p.codeSheet(), p.itemList(*p.order), cancel, p.confirmDialog())
 	}
 	label := textPay
 	switch {
@@ -213,13 +214,13 @@ func (p *payPage) Render() app.UI {
 	case p.paying:
 		label = textPaying
 	}
-	return p.screen("paying", amount, p.lines(*p.order),
-		elem("p").Class("said").Role("status").Text(p.said),
+	return p.screen("paying", amount, p.itemList(*p.order),
+		elem("p").Class("said").Role("status").Text(p.lastResult),
 		elem("div").Class("weui-btn-area").Body(
 			elem("button").Class("weui-btn weui-btn_primary").Attr("type", "button").DataSet("action", "pay").
-				Attr("disabled", p.paying).Text(p.say(label)).OnClick(p.pay),
-			app.If(p.slow, elem("p").Class("note").Role("status").Text(p.say(textSlow)),
+				Attr("disabled", p.paying).Text(p.tr(label)).OnClick(p.pay),
+			app.If(p.offerRetry, elem("p").Class("note").Role("status").Text(p.tr(textSlow)),
 				p.secondary(textPayAgain, p.payAgain),
-				elem("a").Class("weui-btn weui-btn_default").Attr("href", resultPath(p.id)).Text(p.say(textAskResult)))),
-		cancel, p.asking())
+				elem("a").Class("weui-btn weui-btn_default").Attr("href", resultPath(p.id)).Text(p.tr(textCheckResult)))),
+		cancel, p.confirmDialog())
 }

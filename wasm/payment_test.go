@@ -29,7 +29,7 @@ func TestOutcomeOf(t *testing.T) {
 		"chooseWXPay:fail":                           payFailed,
 		"fail_no permission to execute":              payFailed,
 		"fail":                                       payFailed,
-		"other:ok":                                   payUnknown, // of a call that was not made
+		"other:ok":                                   payUnknown, // a reply to another call
 		"get_brand_wcpay_request:busy_-1":            payUnknown,
 		"undefined":                                  payUnknown,
 		"":                                           payUnknown,
@@ -43,29 +43,29 @@ func TestOutcomeOf(t *testing.T) {
 func TestPay(t *testing.T) {
 	params := api.Checkout{Pay: &api.PayParams{AppID: "wx"}}
 	for _, test := range []struct {
-		name   string
-		answer any
-		says   payReply
-		bridge error
-		want   outcome
-		reason string
-		code   api.Code
-		opened int
+		name     string
+		response any
+		says     payReply
+		bridge   error
+		want     outcome
+		reason   string
+		code     api.Code
+		opened   int
 	}{
-		{name: "paid", answer: params, says: payReply{ErrMsg: "get_brand_wcpay_request:ok"}, want: payOK, opened: 1},
-		{name: "cancelled", answer: params, says: payReply{ErrMsg: "get_brand_wcpay_request:cancel", ErrDesc: "x"}, want: payCancelled, opened: 1},
-		{name: "failed", answer: params, says: payReply{ErrMsg: "get_brand_wcpay_request:fail", ErrDesc: "支付验证签名失败"},
+		{name: "paid", response: params, says: payReply{ErrMsg: "get_brand_wcpay_request:ok"}, want: payOK, opened: 1},
+		{name: "cancelled", response: params, says: payReply{ErrMsg: "get_brand_wcpay_request:cancel", ErrDesc: "x"}, want: payCancelled, opened: 1},
+		{name: "failed", response: params, says: payReply{ErrMsg: "get_brand_wcpay_request:fail", ErrDesc: "支付验证签名失败"},
 			want: payFailed, reason: "支付验证签名失败", opened: 1},
-		{name: "strange words", answer: params, says: payReply{ErrMsg: "huh"}, want: payUnknown, reason: "huh", opened: 1},
-		{name: "no words", answer: params, says: payReply{}, want: payUnknown, opened: 1},
-		{name: "no bridge", answer: params, bridge: errors.New("late"), code: codeBridge, opened: 1},
-		{name: "paid before", answer: api.CodeOrderPaid, code: api.CodeOrderPaid},
-		{name: "nothing to pay", answer: api.Checkout{}, want: payOK},
-		{name: "expired", answer: api.CodeOrderNotPayable, code: api.CodeOrderNotPayable},
-		{name: "a portal answers", answer: answer{Status: 200, Body: []byte("<html>")}, code: codeGarbled},
+		{name: "an unknown reply", response: params, says: payReply{ErrMsg: "huh"}, want: payUnknown, reason: "huh", opened: 1},
+		{name: "no words", response: params, says: payReply{}, want: payUnknown, opened: 1},
+		{name: "no bridge", response: params, bridge: errors.New("late"), code: codeBridge, opened: 1},
+		{name: "paid before", response: api.CodeOrderPaid, code: api.CodeOrderPaid},
+		{name: "nothing to pay", response: api.Checkout{}, want: payOK},
+		{name: "expired", response: api.CodeOrderNotPayable, code: api.CodeOrderNotPayable},
+		{name: "a portal answers", response: response{Status: 200, Body: []byte("<html>")}, code: codeBadResponse},
 	} {
-		f := newFake(t, "https://shop.example/pay?order=o1").on("POST /api/orders/o1/pay", test.answer)
-		f.says, f.bridge = test.says, test.bridge
+		f := newFake(t, "https://shop.example/pay?order=o1").on("POST /api/orders/o1/pay", test.response)
+		f.reply, f.bridge = test.says, test.bridge
 		got, reason, err := pay(t.Context(), f, "o1", false)
 		if got != test.want || reason != test.reason || code(err) != test.code || f.invoked != test.opened {
 			t.Errorf("%s: %d %q, %v, sheet opened %d times", test.name, got, reason, err, f.invoked)
@@ -102,7 +102,7 @@ func TestWatch(t *testing.T) {
 		answers []any
 		status  api.OrderStatus
 		code    api.Code
-		asked   int
+		queries int
 		slept   time.Duration
 	}{
 		{"paid at once", []any{paid}, api.StatusPaid, "", 1, 0},
@@ -111,7 +111,7 @@ func TestWatch(t *testing.T) {
 		{"never paid", []any{pending}, api.StatusPending, "", 11, 90 * time.Second},
 		{"offline for a moment", []any{errors.New("down"), paid}, api.StatusPaid, "", 2, time.Second},
 		{"offline", []any{errors.New("down")}, "", codeOffline, 11, 90 * time.Second},
-		{"garbled for a moment", []any{answer{Status: 200, Body: []byte("{}")}, answer{Status: 502, Body: []byte("<html>")}, paid}, api.StatusPaid, "", 3, 2 * time.Second},
+		{"garbled for a moment", []any{response{Status: 200, Body: []byte("{}")}, response{Status: 502, Body: []byte("<html>")}, paid}, api.StatusPaid, "", 3, 2 * time.Second},
 		{"WeChat is busy for a moment", []any{api.CodeWeChatBusy, paid}, api.StatusPaid, "", 2, time.Second},
 		{"the server is full for a moment", []any{api.CodeOverloaded, paid}, api.StatusPaid, "", 2, time.Second},
 		{"failed", []any{api.Order{ID: "o1", Status: api.StatusFailed}}, api.StatusFailed, "", 1, 0},
@@ -131,8 +131,8 @@ func TestWatch(t *testing.T) {
 			if want := test.slept >= confirmTime; late > 1 || (late == 1) != want {
 				t.Errorf("it was late %d times after %v", late, test.slept)
 			}
-			if f.made("GET") != test.asked || f.slept != test.slept {
-				t.Errorf("asked %d times over %v, want %d over %v", f.made("GET"), f.slept, test.asked, test.slept)
+			if f.countCalls("GET") != test.queries || f.slept != test.slept {
+				t.Errorf("%d queries over %v, want %d over %v", f.countCalls("GET"), f.slept, test.queries, test.slept)
 			}
 		})
 	}
@@ -159,8 +159,8 @@ func TestBusyCallIsRepeated(t *testing.T) {
 			if code(err) != test.code || err == nil && c.CodeURL != made.CodeURL {
 				t.Errorf("%+v, %v", c, err)
 			}
-			if f.made("POST") != test.calls || f.slept != time.Duration(test.calls-1)*time.Second {
-				t.Errorf("%d calls over %v", f.made("POST"), f.slept)
+			if f.countCalls("POST") != test.calls || f.slept != time.Duration(test.calls-1)*time.Second {
+				t.Errorf("%d calls over %v", f.countCalls("POST"), f.slept)
 			}
 			for _, call := range f.calls[1:] {
 				if call != f.calls[0] {
@@ -175,8 +175,8 @@ func TestWatchEndsWithThePage(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	f := newFake(t, "https://shop.example/result?order=o1").on("GET /api/orders/o1", api.Order{ID: "o1", Status: api.StatusPending})
 	_, err := watch(ctx, f, "o1", func(api.Order) bool { cancel(); return false }, func() {})
-	if !errors.Is(err, context.Canceled) || f.made("GET") != 1 {
-		t.Errorf("asked %d times, then %v", f.made("GET"), err)
+	if !errors.Is(err, context.Canceled) || f.countCalls("GET") != 1 {
+		t.Errorf("%d queries, then %v", f.countCalls("GET"), err)
 	}
 }
 
@@ -191,8 +191,8 @@ func TestOrderParam(t *testing.T) {
 	}
 }
 
-func TestDoubt(t *testing.T) {
-	pending, denied := api.Order{ID: "o1", Status: api.StatusPending}, api.Order{ID: "o1", Status: api.StatusPending, NotPaid: true}
+func TestResolveUnknown(t *testing.T) {
+	pending, unpaid := api.Order{ID: "o1", Status: api.StatusPending}, api.Order{ID: "o1", Status: api.StatusPending, NotPaid: true}
 	paid := api.Order{ID: "o1", Status: api.StatusPaid}
 	for _, test := range []struct {
 		name    string
@@ -200,14 +200,14 @@ func TestDoubt(t *testing.T) {
 		settled bool
 		slept   time.Duration
 	}{
-		{"WeChat says twice that nobody paid", []any{denied}, false, doubtPause},
-		{"it was not asked each time", []any{pending, denied, pending, pending, denied}, false, 4 * doubtPause},
-		{"paid after one denial", []any{denied, paid}, true, doubtPause},
+		{"WeChat reports twice that the order is not paid", []any{unpaid}, false, unknownPollInterval},
+		{"not every response reports it", []any{pending, unpaid, pending, pending, unpaid}, false, 4 * unknownPollInterval},
+		{"paid after one denial", []any{unpaid, paid}, true, unknownPollInterval},
 		{"the signer does not know", []any{pending}, false, 21 * time.Second},
 		{"the signer does not answer", []any{errors.New("down")}, false, 21 * time.Second},
 	} {
 		f := newFake(t, "https://shop.example/pay?order=o1").on("GET /api/orders/o1", test.answers...)
-		settled, err := doubt(t.Context(), f, "o1")
+		settled, err := resolveUnknown(t.Context(), f, "o1")
 		if settled != test.settled || err != nil || f.slept != test.slept {
 			t.Errorf("%s: settled %v, %v, after %v", test.name, settled, err, f.slept)
 		}

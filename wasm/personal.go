@@ -2,9 +2,9 @@ package main
 
 import "strings"
 
-// keyPrefix begins every key that the page keeps something under.
+// keyPrefix begins every storage key of the page.
 const keyPrefix = "h5pay."
 
-// personal reports whether a key of a storage belongs to the person who uses the
-// page. The keys of the basket and of all drafts do, and the language does not.
+// personal reports whether a storage key holds data of the current user. Only the language is not
+// personal.
 func personal(key string) bool { return strings.HasPrefix(key, keyPrefix) && key != keyLang }

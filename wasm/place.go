@@ -7,25 +7,25 @@ import (
 	"h5pay/internal/api"
 )
 
-// place is where the page was opened. It decides how an order is paid.
+// place is the program that opened the page. It decides how an order is paid.
 type place int
 
 // The places.
 const (
-	inWeChat        place = iota // on a phone: the payment sheet
-	inDesktopWeChat              // signs in like the phone, but shows no sheet
-	inMiniProgram                // a mini program's web view, whose bridge cannot pay
-	inWork                       // Enterprise WeChat, which has another sign-in
+	inWeChat        place = iota // on a phone: shows the payment sheet
+	inDesktopWeChat              // signs in like the phone, but has no payment sheet
+	inMiniProgram                // a mini program's web view; its bridge cannot pay
+	inWork                       // WeCom, which has another sign-in
 	onPhone                      // a phone's browser
 	onDesktop                    // a desktop's browser
 )
 
-// placeOf reads the user agent, which is a hint and no more.
+// placeOf derives the place from the user agent, which is only a hint.
 //
-// Enterprise WeChat carries MicroMessenger too. A mini program's web view says
-// miniProgram/ and its appid, formerly miniProgram alone, or, on a computer, WMPF.
-// MiniProgramEnv/ names the system and is in browsers of WeChat as well. WeChat on a
-// computer says WindowsWechat, MacWechat or UnifiedPC, or has a computer's platform.
+// WeCom's user agent also has MicroMessenger. A mini program's has miniProgram/ and an appid,
+// formerly miniProgram alone, or WMPF on a computer. MiniProgramEnv/ names the system and also
+// occurs in WeChat's browser. WeChat on a computer has WindowsWechat, MacWechat or UnifiedPC, or
+// names a desktop system.
 func placeOf(userAgent string) place {
 	ua := strings.ToLower(userAgent)
 	has := func(words ...string) bool {
@@ -53,7 +53,7 @@ func placeOf(userAgent string) place {
 	return inWeChat
 }
 
-// hasWord reports whether a text has a word that no letter follows.
+// hasWord reports whether text contains word without a letter after it.
 func hasWord(text, word string) bool {
 	for {
 		_, rest, found := strings.Cut(text, word)
@@ -67,13 +67,12 @@ func hasWord(text, word string) bool {
 	}
 }
 
-// signsIn reports whether WeChat says who the user is.
+// signsIn reports whether WeChat identifies the user.
 func (p place) signsIn() bool { return p == inWeChat || p == inDesktopWeChat }
 
-// trades are the ways to pay in a place, the best one first. A phone's browser
-// can show a code for another phone to scan; the code does not care which
-// program shows it.
-func (p place) trades() []api.TradeType {
+// tradeTypes returns the trade types of a place, the best one first. A phone's browser can show a
+// QR code for another phone.
+func (p place) tradeTypes() []api.TradeType {
 	switch p {
 	case inWeChat:
 		return []api.TradeType{api.TradeJSAPI, api.TradeNative}
@@ -87,17 +86,16 @@ func (p place) trades() []api.TradeType {
 	return nil
 }
 
-// shows reports whether an order can be paid in a place at all.
-func (p place) shows() bool { return p.trades() != nil }
+// canPay reports whether any order can be paid in this place.
+func (p place) canPay() bool { return p.tradeTypes() != nil }
 
-// opens reports whether an order of a trade type can be paid in a place.
-func (p place) opens(t api.TradeType) bool { return slices.Contains(p.trades(), t) }
+// canPayWith reports whether orders of a trade type can be paid in this place.
+func (p place) canPayWith(t api.TradeType) bool { return slices.Contains(p.tradeTypes(), t) }
 
-// trade returns how to pay in a place, given what the shop takes; "" when it
-// cannot be done there.
-func (p place) trade(taken []api.TradeType) api.TradeType {
-	for _, t := range p.trades() {
-		if slices.Contains(taken, t) {
+// tradeType returns the best trade type that the shop accepts, "" if there is none.
+func (p place) tradeType(accepted []api.TradeType) api.TradeType {
+	for _, t := range p.tradeTypes() {
+		if slices.Contains(accepted, t) {
 			return t
 		}
 	}

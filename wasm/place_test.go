@@ -2,7 +2,7 @@ package main
 
 import "testing"
 
-// The user agents are those of real clients, but for the ones that are cut short.
+// The user agents are from real clients; some are shortened.
 func TestPlaceOf(t *testing.T) {
 	const (
 		android = "Mozilla/5.0 (Linux; Android 14; 23127PN0CC Build/UKQ1.230804.001; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/126.0.6478.188 Mobile Safari/537.36 XWEB/1260117 MMWEBSDK/20240501 MMWEBID/5218 MicroMessenger/8.0.50.2701(0x28003253) WeChat/arm64 Weixin NetType/WIFI Language/zh_CN ABI/arm64"
@@ -34,7 +34,7 @@ func TestPlaceOf(t *testing.T) {
 		windows + "WindowsWechat MicroMessenger/7.0.20 wxwork/4.1":   inWork,
 		android + " wxwork/4.1.28":                                   inWork,
 
-		// WeChat for Mac 3.8, whose own browser names the system as mini programs do.
+		// WeChat for Mac 3.8. Its own browser has MiniProgramEnv/ as mini programs have.
 		"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/107.0.0.0 Safari/537.36 MicroMessenger/6.8.0(0x16080000) NetType/WIFI MiniProgramEnv/Mac MacWechat/WECHAT/WeChatBrowser XWEB/1191": inDesktopWeChat,
 		mac + "NetType/WIFI MicroMessenger/6.8.0(0x16080000) MacWechat/3.8.8(0x13080812) XWEB/1216 Flue":                                                                                                                                  inDesktopWeChat,
 		windows + "NetType/WIFI MicroMessenger/7.0.20.1781(0x6700143B) WindowsWechat(0x63090c11) XWEB/11275 Flue":                                                                                                                         inDesktopWeChat,

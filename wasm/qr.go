@@ -9,15 +9,14 @@ import (
 	"rsc.io/qr/coding"
 )
 
-// quiet is the light margin around a code, in modules, that scanners want.
-const quiet = 4
+// quietZone is the light margin around a QR code, in modules. The standard requires it.
+const quietZone = 4
 
-// moduleSize is the side of a module in CSS pixels. It is whole, so that all modules
-// are of one size on the screen; readers count on that.
+// moduleSize is the side of a module in CSS pixels. It is an integer, so that all modules have the
+// same size on the screen; scanners rely on that.
 const moduleSize = 6
 
-// qrImage draws text as a QR code, black on white in both themes, and returns
-// the address of the image.
+// qrImage draws text as a QR code, black on white in both themes. It returns a data URL.
 func qrImage(text string) (string, error) {
 	const level, mask = coding.M, 0
 	for version := coding.Version(1); version <= coding.MaxVersion; version++ {
@@ -34,14 +33,14 @@ func qrImage(text string) (string, error) {
 		}
 		return "data:image/svg+xml," + url.PathEscape(svg(code)), nil
 	}
-	return "", errors.New("too long for a QR code")
+	return "", errors.New("the text is too long for a QR code")
 }
 
-// svg draws every row of a code as the runs of its dark modules.
+// svg draws each row of a QR code as runs of dark modules.
 func svg(code *coding.Code) string {
 	var b strings.Builder
 	number := func(command string, n int) { b.WriteString(command); b.WriteString(strconv.Itoa(n)) }
-	size := code.Size + 2*quiet
+	size := code.Size + 2*quietZone
 	number(`<svg xmlns="http://www.w3.org/2000/svg" width="`, size*moduleSize)
 	number(`" height="`, size*moduleSize)
 	number(`" shape-rendering="crispEdges" viewBox="0 0 `, size)
@@ -54,8 +53,8 @@ func svg(code *coding.Code) string {
 				x++
 			}
 			if n := x - start; n > 0 {
-				number("M", start+quiet)
-				number(" ", y+quiet)
+				number("M", start+quietZone)
+				number(" ", y+quietZone)
 				number("h", n)
 				number("v1h-", n)
 				b.WriteString("z")

@@ -14,7 +14,7 @@ import (
 	"github.com/makiuchi-d/gozxing/qrcode"
 )
 
-// What a scanner would read in the image is the text.
+// A scanner reads the text from the image.
 func TestQRImage(t *testing.T) {
 	for _, text := range []string{
 		"weixin://wxpay/bizpayurl?pr=AbCdEfGzz", "weixin://", "0", "支付 <&\"'%#>", strings.Repeat("x", 42), strings.Repeat("x", 512),
@@ -38,7 +38,7 @@ func TestQRImage(t *testing.T) {
 	}
 }
 
-// scan reads a QR code out of an image as this program draws it.
+// scan reads a QR code from an SVG that qrImage returned.
 func scan(drawing string) (string, error) {
 	frame := regexp.MustCompile(`viewBox="0 0 (\d+) (\d+)"`).FindStringSubmatch(drawing)
 	if frame == nil || frame[1] != frame[2] {
@@ -61,7 +61,7 @@ func scan(drawing string) (string, error) {
 		if n[2] != n[3] {
 			return "", fmt.Errorf("%s is no rectangle", run[0])
 		}
-		if min(n[0], n[1]) < quiet || max(n[0]+n[2], n[1]+1) > size-quiet {
+		if min(n[0], n[1]) < quietZone || max(n[0]+n[2], n[1]+1) > size-quietZone {
 			return "", fmt.Errorf("%s is in the margin", run[0])
 		}
 		draw.Draw(picture, image.Rect(n[0]*module, n[1]*module, (n[0]+n[2])*module, (n[1]+1)*module), image.Black, image.Point{}, draw.Src)

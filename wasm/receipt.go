@@ -11,8 +11,8 @@ import (
 	"h5pay/internal/fen"
 )
 
-// lines lists what was ordered.
-func (s *base) lines(o api.Order) app.UI {
+// itemList lists the items of an order.
+func (s *base) itemList(o api.Order) app.UI {
 	return elem("ul").Class("sheet").Body(app.Range(o.Items).Slice(func(i int) app.UI {
 		item := o.Items[i]
 		return elem("li").Body(
@@ -22,39 +22,39 @@ func (s *base) lines(o api.Order) app.UI {
 	}))
 }
 
-// receipt lists what a buyer may be asked for.
+// receipt lists the numbers and times that a merchant may request from a buyer.
 func (s *base) receipt(o api.Order) app.UI {
 	row := func(name text, value string) app.UI {
-		return elem("div").Body(elem("dt").Text(s.say(name)), elem("dd").Text(value))
+		return elem("div").Body(elem("dt").Text(s.tr(name)), elem("dd").Text(value))
 	}
 	return elem("dl").Class("sheet").Body(
 		app.If(o.PaidAt != 0, row(textPaidAt, beijingTime(o.PaidAt))),
-		app.If(o.PaidAtUnknown, row(textPaidAt, s.say(textNotKnownYet))),
+		app.If(o.PaidAtUnknown, row(textPaidAt, s.tr(textNotKnownYet))),
 		app.If(o.PaymentNo != "", row(textPaymentNo, o.PaymentNo)),
 		app.If(o.CreatedAt != 0, row(textOrderedAt, beijingTime(o.CreatedAt))),
 		row(textOrderNo, o.ID))
 }
 
-// refunded says how much of an order has gone back, or is about to.
-func (s *base) refunded(o api.Order) app.UI {
+// refundedNote shows how much of an order was refunded, or that a refund is in progress.
+func (s *base) refundedNote(o api.Order) app.UI {
 	if o.Refunded == 0 {
-		return elem("p").Class("back").Text(s.say(textRefunding))
+		return elem("p").Class("back").Text(s.tr(textRefunding))
 	}
-	return elem("p").Class("back").Body(app.Text(s.say(textRefunded)+" "), s.price(o.Refunded, ""))
+	return elem("p").Class("back").Body(app.Text(s.tr(textRefunded)+" "), s.price(o.Refunded, ""))
 }
 
-// timeline shows the steps of an order, the last one first.
+// timeline shows the status changes of an order, the last one first.
 func (s *base) timeline(o api.Order) app.UI {
 	return elem("ol").Class("sheet timeline").Body(app.Range(o.Timeline).Slice(func(i int) app.UI {
 		step := o.Timeline[len(o.Timeline)-1-i]
 		return elem("li").Body(
-			elem("span").Class("what").Text(s.say(steps[step.Status])),
+			elem("span").Class("what").Text(s.tr(steps[step.Status])),
 			elem("time").Text(beijingTime(step.At)))
 	}))
 }
 
-// repaid lists the refunds of an order.
-func (s *base) repaid(o api.Order) app.UI {
+// refundList lists the refunds of an order.
+func (s *base) refundList(o api.Order) app.UI {
 	return elem("ul").Class("sheet refunds").Body(app.Range(o.Refunds).Slice(func(i int) app.UI {
 		r := o.Refunds[i]
 		at := r.CreatedAt
@@ -63,15 +63,15 @@ func (s *base) repaid(o api.Order) app.UI {
 		}
 		return elem("li").DataSet("refund", string(r.Status)).Body(
 			elem("div").Class("what").Body(
-				elem("p").Text(s.say(refunds[r.Status])),
+				elem("p").Text(s.tr(refunds[r.Status])),
 				app.If(r.Reason != "", elem("p").Class("note").Text(r.Reason)),
 				elem("time").Text(beijingTime(at))),
 			s.price(r.Amount, ""))
 	}))
 }
 
-// beijingTime prints Unix milliseconds. WebAssembly has no time zone data, and
-// WeChat's own bills are in Beijing time wherever the phone is.
+// beijingTime formats Unix milliseconds. WebAssembly has no time zone data. WeChat's bills use
+// Beijing time everywhere.
 func beijingTime(ms int64) string {
 	return cst.In(time.UnixMilli(ms)).Format("2006-01-02 15:04:05")
 }

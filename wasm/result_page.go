@@ -8,23 +8,23 @@ import (
 	"h5pay/internal/api"
 )
 
-// resultPage says what became of an order. It believes the signer alone.
+// resultPage shows the payment result. Only the signer's response counts.
 type resultPage struct {
 	app.Compo
 	base
 
 	id       string
-	order    *api.Order // nil until the signer has answered
+	order    *api.Order // nil before the first response
 	watching bool
-	late     bool               // it has taken long enough to offer another way
-	giveUp   context.CancelFunc // the watch
-	claimed  bool               // the user says to have paid on WeChat's page for browsers
+	timedOut bool               // the wait was long enough to offer other actions
+	cancel   context.CancelFunc // stops the watch
+	claimed  bool               // the user claims to have paid on WeChat's payment page
 }
 
 func newResultPage(b browser) *resultPage { return &resultPage{base: newBase(b, textResultTitle)} }
 
 func (p *resultPage) OnMount(ctx app.Context) {
-	p.begin(ctx, func(ctx app.Context, _ returned) {
+	p.begin(ctx, func(ctx app.Context, _ returnKind) {
 		if p.order != nil && !paid(p.order.Status) {
 			p.load(ctx)
 		}
@@ -32,19 +32,18 @@ func (p *resultPage) OnMount(ctx app.Context) {
 	p.load(ctx)
 }
 
-// load asks about the order until it waits no more. From WeChat's page for
-// browsers people come back whether they have paid or not, so that there one
-// question is enough until they say that they have.
+// load polls the order until it is decided. Users return from WeChat's payment page whether they
+// have paid or not. There it queries once, until the user claims to have paid.
 func (p *resultPage) load(ctx app.Context) {
 	if p.id = orderParam(p.b.Query()); p.id == "" {
 		p.err = &api.Error{Code: codeNoOrder}
 		return
 	}
-	if p.watching || !p.place.shows() {
+	if p.watching || !p.place.canPay() {
 		return
 	}
-	watching, giveUp := context.WithCancel(p.ctx)
-	p.watching, p.late, p.giveUp = true, false, giveUp
+	watching, cancel := context.WithCancel(p.ctx)
+	p.watching, p.timedOut, p.cancel = true, false, cancel
 	claimed := p.claimed
 	look := p.asUser(ctx, func() (func(), error) {
 		o, err := watch(watching, p.b, p.id, func(o api.Order) (enough bool) {
@@ -55,12 +54,12 @@ func (p *resultPage) load(ctx app.Context) {
 			})
 			return o.TradeType == api.TradeMWEB && !claimed
 		}, func() {
-			ctx.Dispatch(func(app.Context) { p.late = p.late || watching.Err() == nil })
+			ctx.Dispatch(func(app.Context) { p.timedOut = p.timedOut || watching.Err() == nil })
 		})
 		if err != nil {
 			return nil, err
 		}
-		letGo(p.b, o)
+		clearDrafts(p.b, o)
 		return func() { p.order, p.watching = &o, false }, nil
 	})
 	p.run(ctx, func() (func(), error) {
@@ -68,7 +67,7 @@ func (p *resultPage) load(ctx app.Context) {
 		if watching.Err() != nil {
 			return nil, context.Canceled // another watch has begun
 		}
-		giveUp()
+		cancel()
 		if err != nil {
 			ctx.Dispatch(func(app.Context) { p.watching = false })
 		}
@@ -76,11 +75,11 @@ func (p *resultPage) load(ctx app.Context) {
 	})
 }
 
-// again asks anew, whatever the watch under way waits for.
+// again stops the current watch and starts a new one.
 func (p *resultPage) again(ctx app.Context, _ app.Event) {
 	p.claimed = true
-	if p.giveUp != nil {
-		p.giveUp()
+	if p.cancel != nil {
+		p.cancel()
 	}
 	p.watching = false
 	p.load(ctx)
@@ -90,47 +89,47 @@ func (p *resultPage) Render() app.UI {
 	if p.err != nil {
 		return p.screen("result", p.failure(p.load))
 	}
-	if !p.place.shows() {
-		return p.screen("result", p.elsewhere())
+	if !p.place.canPay() {
+		return p.screen("result", p.outsideMessage())
 	}
 	status, body := p.outcome()
 	return p.screen("result", body...).DataSet("status", status)
 }
 
-// outcome returns what the screen says, and a word for it.
+// outcome returns the status and the content of the screen.
 func (p *resultPage) outcome() (status string, body []app.UI) {
 	one := func(status string, m app.UI) (string, []app.UI) { return status, []app.UI{m} }
 	switch {
-	case !p.late && (p.order == nil || p.watching && payable(p.order.Status)):
+	case !p.timedOut && (p.order == nil || p.watching && payable(p.order.Status)):
 		return one("confirming", p.message("weui-icon-waiting", textConfirming, textConfirmHint, ""))
 	case p.order == nil:
-		return one("still", p.message("weui-icon-waiting", textStill, textStillHint, "",
-			p.primary(textAskAgain, p.again), p.toPayAgain(textBackToPay)))
+		return one("still", p.message("weui-icon-waiting", textStillConfirming, textStillConfirmingHint, "",
+			p.primary(textCheckAgain, p.again), p.payAgainButton(textBackToPay)))
 	case paid(p.order.Status):
 		return "paid", []app.UI{
 			elem("div").Class("amount").Role("status").Body(
 				elem("i").Class("weui-icon-success weui-icon_msg").Aria("hidden", "true"),
-				elem("h1").Text(p.say(textPaid)),
+				elem("h1").Text(p.tr(textPaid)),
 				p.price(p.order.Total, "huge"),
-				app.If(p.order.Status != api.StatusPaid || p.order.Refunded > 0, p.refunded(*p.order))),
-			p.lines(*p.order), p.receipt(*p.order),
-			elem("div").Class("weui-btn-area").Body(p.toShop("weui-btn_primary"), p.toOrder(p.id)),
+				app.If(p.order.Status != api.StatusPaid || p.order.Refunded > 0, p.refundedNote(*p.order))),
+			p.itemList(*p.order), p.receipt(*p.order),
+			elem("div").Class("weui-btn-area").Body(p.shopLink("weui-btn_primary"), p.orderLink(p.id)),
 		}
 	case p.order.Status == api.StatusFailed:
-		return one("failed", p.message("weui-icon-warn", textFailed, textFailedHint, "", p.toShop("weui-btn_primary")))
+		return one("failed", p.message("weui-icon-warn", textFailed, textFailedHint, "", p.shopLink("weui-btn_primary")))
 	case p.order.Status == api.StatusClosed:
-		return one("closed", p.message("weui-icon-info", textClosed, textClosedHint, "", p.toShop("weui-btn_primary"), p.toOrder(p.id)))
+		return one("closed", p.message("weui-icon-info", textClosed, textClosedHint, "", p.shopLink("weui-btn_primary"), p.orderLink(p.id)))
 	case p.order.Status == api.StatusClosing:
-		return one("closing", p.message("weui-icon-waiting", textClosing, textClosingHint, "", p.toShop("weui-btn_primary"), p.toOrder(p.id)))
+		return one("closing", p.message("weui-icon-waiting", textClosing, textClosingHint, "", p.shopLink("weui-btn_primary"), p.orderLink(p.id)))
 	case p.order.TradeType == api.TradeMWEB && !p.claimed && !p.watching:
-		return one("asking", p.message("weui-icon-waiting", textHaveYouPaid, textHaveYouPaidHint, "",
-			p.primary(textHavePaid, p.again), p.toPayAgain(textPayAgain)))
+		return one("unconfirmed", p.message("weui-icon-waiting", textHaveYouPaid, textHaveYouPaidHint, "",
+			p.primary(textHavePaid, p.again), p.payAgainButton(textPayAgain)))
 	}
-	return one("still", p.message("weui-icon-waiting", textStill, textStillHint, "",
-		p.primary(textAskAgain, p.again), p.toPayAgain(textBackToPay)))
+	return one("still", p.message("weui-icon-waiting", textStillConfirming, textStillConfirmingHint, "",
+		p.primary(textCheckAgain, p.again), p.payAgainButton(textBackToPay)))
 }
 
-// toPayAgain leads back to the pay page, which this page has taken the place of.
-func (p *resultPage) toPayAgain(label text) app.UI {
+// payAgainButton loads the pay page, which this page replaced in the history.
+func (p *resultPage) payAgainButton(label text) app.UI {
 	return p.secondary(label, func(app.Context, app.Event) { p.b.Replace(payPath(p.id)) })
 }

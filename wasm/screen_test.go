@@ -10,7 +10,7 @@ import (
 	"h5pay/internal/api"
 )
 
-// rendered renders a screen in the state that set leaves it in.
+// rendered renders a screen in the state that set prepares.
 func rendered(set func(b *fake) app.UI, t *testing.T) string {
 	t.Helper()
 	return htmlOf(t, set(newFake(t, "https://shop.example/pay?order=o1")))
@@ -72,7 +72,7 @@ func TestScreens(t *testing.T) {
 			p := newResultPage(b)
 			p.order = &pending
 			return p.Render()
-		}, []string{`data-status="still"`, textAskAgain.zh}, []string{textPaid.zh}},
+		}, []string{`data-status="still"`, textCheckAgain.zh}, []string{textPaid.zh}},
 		{"result, paid", func(b *fake) app.UI {
 			p := newResultPage(b)
 			p.order = &order
@@ -111,22 +111,22 @@ func TestScreens(t *testing.T) {
 		{"pay, loading", func(b *fake) app.UI { return newPayPage(b).Render() }, []string{"skeleton"}, []string{"data-outside"}},
 		{"pay, failed", func(b *fake) app.UI {
 			p := newPayPage(b)
-			p.order, p.said = &pending, textPayFailed.zh
+			p.order, p.lastResult = &pending, textPayFailed.zh
 			return p.Render()
 		}, []string{textPayFailed.zh, `role="status"`}, nil},
 		{"shop, without a picture", func(b *fake) app.UI {
 			p := newShopPage(b)
-			p.taken, p.products = shopConfig.TradeTypes, []api.Product{{ID: "tea", Name: "茶", Price: 6800}}
+			p.acceptedTypes, p.products = shopConfig.TradeTypes, []api.Product{{ID: "tea", Name: "茶", Price: 6800}}
 			return p.Render()
 		}, []string{"去支付", "disabled"}, []string{"<img"}},
 		{"shop, chosen", func(b *fake) app.UI {
 			p := newShopPage(b)
-			p.taken, p.products, p.basket = shopConfig.TradeTypes, []api.Product{{ID: "tea", Name: "茶", Price: 6800}}, basket{"tea": 2}
+			p.acceptedTypes, p.products, p.basket = shopConfig.TradeTypes, []api.Product{{ID: "tea", Name: "茶", Price: 6800}}, basket{"tea": 2}
 			return p.Render()
 		}, []string{"136.00", "去支付 (2)", `data-action="remove"`}, nil},
 		{"shop, ordering", func(b *fake) app.UI {
 			p := newShopPage(b)
-			p.taken, p.products, p.basket, p.ordering = shopConfig.TradeTypes, []api.Product{{ID: "tea", Name: "茶", Price: 6800}}, basket{"tea": 2}, true
+			p.acceptedTypes, p.products, p.basket, p.ordering = shopConfig.TradeTypes, []api.Product{{ID: "tea", Name: "茶", Price: 6800}}, basket{"tea": 2}, true
 			return p.Render()
 		}, []string{textOrdering.zh}, []string{"去支付"}},
 	} {
@@ -146,11 +146,11 @@ func TestScreens(t *testing.T) {
 
 // Every error has a title, a button and its code on the screen.
 func TestFailures(t *testing.T) {
-	for c := range troubles {
+	for c := range errorTexts {
 		p := newPayPage(newFake(t, "https://shop.example/pay?order=o1"))
 		p.err = &api.Error{Code: c}
 		got := htmlOf(t, p.Render())
-		for _, part := range []string{`data-error="` + string(c) + `"`, `class="weui-btn`, troubleOf(c).Title.zh, troubleOf(c).Hint.zh} {
+		for _, part := range []string{`data-error="` + string(c) + `"`, `class="weui-btn`, errorTextOf(c).Title.zh, errorTextOf(c).Hint.zh} {
 			if !strings.Contains(got, part) {
 				t.Errorf("%s lacks %q:\n%s", c, part, got)
 			}

@@ -8,29 +8,29 @@ import (
 	"h5pay/internal/api"
 )
 
-// envShop is a setting of go-app's: the name of the shop, as it was when the site
-// was made. It is there before the signer has been asked.
-const envShop = "SHOP_NAME"
+// envShopName is a go-app environment variable with the shop's name at build time. It is known
+// before the first response of the signer.
+const envShopName = "SHOP_NAME"
 
-// shopPage is the start: the catalogue, the basket, and the way to pay.
+// shopPage is the start page: the catalogue, the basket and the checkout button.
 type shopPage struct {
 	app.Compo
 	base
 
-	name     string
-	products []api.Product   // nil while loading
-	taken    []api.TradeType // what the shop takes
-	basket   basket
-	ordering bool
+	name          string
+	products      []api.Product   // nil while loading
+	acceptedTypes []api.TradeType // trade types that the shop accepts
+	basket        basket
+	ordering      bool
 }
 
 func newShopPage(b browser) *shopPage {
 	p := &shopPage{base: newBase(b, textTitle), basket: basket{}}
-	p.rename(app.Getenv(envShop))
+	p.rename(app.Getenv(envShopName))
 	return p
 }
 
-// rename gives the shop its name, "" when it is not known.
+// rename sets the shop's name, "" if it is unknown.
 func (p *shopPage) rename(name string) {
 	if p.name = name; name != "" {
 		p.title = text{name, name}
@@ -38,7 +38,7 @@ func (p *shopPage) rename(name string) {
 }
 
 func (p *shopPage) OnMount(ctx app.Context) {
-	p.begin(ctx, func(ctx app.Context, from returned) {
+	p.begin(ctx, func(ctx app.Context, from returnKind) {
 		p.basket = loadBasket(p.b)
 		if from == fromHistory {
 			p.ordering = false
@@ -51,10 +51,10 @@ func (p *shopPage) OnMount(ctx app.Context) {
 	p.load(ctx)
 }
 
-// load signs in where that is possible and fetches what the shop shows.
+// load signs in where that is possible and fetches the catalogue.
 func (p *shopPage) load(ctx app.Context) {
 	p.run(ctx, func() (func(), error) {
-		// Here rather than at the order, where it would cost the user a tap.
+		// Signing in here saves the user a tap at checkout.
 		if p.place.signsIn() {
 			if done, err := p.signIn(ctx); err != nil || !done {
 				return nil, err
@@ -66,17 +66,16 @@ func (p *shopPage) load(ctx app.Context) {
 		}
 		return func() {
 			p.rename(config.ShopName)
-			p.speak(ctx)
-			p.products, p.taken = products, config.TradeTypes
+			p.applyLang(ctx)
+			p.products, p.acceptedTypes = products, config.TradeTypes
 		}, nil
 	})
 }
 
-// order makes the order of the basket and enters its pay page by a real
-// navigation: on iOS the payment directory is judged by the address at which
-// the web view was loaded (docs/wechat.md 5.5).
+// order creates the order of the basket and loads its pay page. iOS checks the payment directory
+// against the address at which the web view was loaded (docs/wechat.md 5.5).
 func (p *shopPage) order(ctx app.Context, _ app.Event) {
-	items, trade := p.basket.items(p.products), p.trade()
+	items, trade := p.basket.items(p.products), p.tradeType()
 	if p.ordering || len(items) == 0 || trade == "" {
 		return
 	}
@@ -84,7 +83,7 @@ func (p *shopPage) order(ctx app.Context, _ app.Event) {
 	place := p.asBuyer(ctx, func() (func(), error) {
 		id, err := draft{p.b, ""}.place(p.ctx, items, trade)
 		if err == nil {
-			p.b.Assign(payPath(id)) // which goes on to the result of a paid one
+			p.b.Assign(payPath(id)) // the pay page redirects to the result if the order is paid
 		}
 		return nil, err
 	})
@@ -95,23 +94,23 @@ func (p *shopPage) order(ctx app.Context, _ app.Event) {
 	})
 }
 
-// trade returns how to pay here, "" when it cannot be done.
-func (p *shopPage) trade() api.TradeType { return p.place.trade(p.taken) }
+// tradeType returns the trade type to use here, "" if there is none.
+func (p *shopPage) tradeType() api.TradeType { return p.place.tradeType(p.acceptedTypes) }
 
 func (p *shopPage) Render() app.UI {
 	if p.err != nil {
 		return p.screen("", p.failure(p.load))
 	}
 	return p.screen("shop",
-		app.If(p.products != nil && p.trade() == "", p.banner()),
+		app.If(p.products != nil && p.tradeType() == "", p.banner()),
 		elem("header").Class("banner").Body(
 			elem("h1").Text(p.name),
-			elem("a").Class("to-orders").Attr("href", "/orders").Body(p.face(), p.words(textOrders))),
+			elem("a").Class("to-orders").Attr("href", "/orders").Body(p.avatar(), p.bilingual(textOrders))),
 		app.If(p.products == nil, p.skeletonCards()).
 			ElseIf(len(p.products) == 0, p.message("weui-icon-info", textEmpty, textSoldOut, "",
 				p.primary(textRetry, func(ctx app.Context, _ app.Event) { p.load(ctx) }))).
 			Else(elem("ul").Class("cards").Body(app.Range(p.products).Slice(func(i int) app.UI { return p.card(p.products[i]) }))),
-		p.foot(),
+		p.footer(),
 		p.bar(),
 		p.basketSheet(),
 	)
@@ -122,7 +121,7 @@ func (p *shopPage) card(product api.Product) app.UI {
 	if product.Amount != nil {
 		cost = p.bounds(*product.Amount)
 		buy = elem("a").Class("weui-btn weui-btn_mini weui-btn_default").Attr("href", "/amount?product="+product.ID).
-			Aria("label", p.say(textEnterAmount)+" "+product.Name).Text(p.say(textEnterAmount))
+			Aria("label", p.tr(textEnterAmount)+" "+product.Name).Text(p.tr(textEnterAmount))
 	} else {
 		cost, buy = p.price(product.Price, ""), p.stepper(product, "card")
 	}
@@ -134,7 +133,7 @@ func (p *shopPage) card(product api.Product) app.UI {
 			elem("div").Class("row").Body(cost, buy)))
 }
 
-// picture is a product's, or a grey square.
+// picture shows a product's picture, or a grey square.
 func picture(src string) app.UI {
 	if src == "" {
 		return elem("div").Class("picture")
@@ -142,8 +141,8 @@ func picture(src string) app.UI {
 	return elem("img").Class("picture").Attr("src", src).Attr("alt", "").Attr("width", 176).Attr("height", 176)
 }
 
-// stepper changes how many of a product are in the basket. Where says which of
-// the two it is: on the card or in the basket sheet.
+// stepper changes the quantity of a product. where names the place of the stepper: the card or the
+// basket sheet.
 func (p *shopPage) stepper(product api.Product, where string) app.UI {
 	n := p.basket[product.ID]
 	change := func(by int) app.EventHandler {
@@ -152,48 +151,48 @@ func (p *shopPage) stepper(product api.Product, where string) app.UI {
 			p.basket.save(p.b)
 		}
 	}
-	// All three are always there: one that came and went would make go-app turn
-	// the button under a finger, or in focus, into its neighbour.
+	// All three elements always exist. If one were removed, go-app would turn the focused button
+	// into its neighbour.
 	return elem("div").Class("stepper").Role("group").Aria("label", product.Name).Body(
 		p.step(product.ID+where, "remove", textRemove, "−", false, change(-1)).Hidden(n == 0),
 		elem("output").Aria("live", "polite").Hidden(n == 0).Text(strconv.Itoa(n)),
 		p.step(product.ID+where, "add", textAdd, "+", n >= api.MaxQuantity || n == 0 && p.basket.full(), change(1)))
 }
 
-// step is one of the two round buttons. go-app takes two closures of the same
-// code for the same handler unless their scope differs: without one, a button
-// of the basket sheet may go on counting what stood in its row before.
+// step is one of the two round buttons. go-app treats two closures of the same code as one handler
+// unless their scope differs. Without a scope, a button could change the product that was in its
+// row before.
 func (p *shopPage) step(scope, action string, label text, sign string, disabled bool, on app.EventHandler) app.HTMLElem {
-	return elem("button").Class("step "+action).Attr("type", "button").Aria("label", p.say(label)).
+	return elem("button").Class("step "+action).Attr("type", "button").Aria("label", p.tr(label)).
 		DataSet("action", action).Attr("disabled", disabled).Text(sign).OnClick(on, scope, action)
 }
 
-// bar is the foot of the screen: the basket, its total, and the way to pay.
+// bar is the bottom of the screen: the basket, its total and the checkout button.
 func (p *shopPage) bar() app.UI {
 	total, count := p.basket.total(p.products)
-	label := p.words(textCheckout)
+	label := p.bilingual(textCheckout)
 	switch {
-	case p.products != nil && p.trade() == "":
-		label = p.words(textOutside)
+	case p.products != nil && p.tradeType() == "":
+		label = p.bilingual(textOutside)
 	case p.ordering:
-		label = p.words(textOrdering)
+		label = p.bilingual(textOrdering)
 	case count > 0:
-		label = app.Text(p.say(textCheckout) + " (" + strconv.Itoa(count) + ")")
+		label = app.Text(p.tr(textCheckout) + " (" + strconv.Itoa(count) + ")")
 	}
-	return elem("div").Class("bar").Role("region").Aria("label", p.say(textBasket)).Body(
+	return elem("div").Class("bar").Role("region").Aria("label", p.tr(textBasket)).Body(
 		elem("button").Class("bag").Attr("type", "button").DataSet("action", "basket").Attr("disabled", count == 0).
-			Aria("label", p.say(textBasket)+" "+strconv.Itoa(count)).Aria("haspopup", "dialog").OnClick(p.openBasket).Body(
+			Aria("label", p.tr(textBasket)+" "+strconv.Itoa(count)).Aria("haspopup", "dialog").OnClick(p.openBasket).Body(
 			app.If(count > 0, elem("span").Class("weui-badge").Text(strconv.Itoa(count)))),
 		elem("div").Class("total").Aria("live", "polite").Body(
-			app.If(count > 0, elem("span").Class("word").Text(p.say(textTotal)), p.price(total, "big")).
-				Else(elem("span").Class("hint").Body(p.words(textNothing)))),
+			app.If(count > 0, elem("span").Class("word").Text(p.tr(textTotal)), p.price(total, "big")).
+				Else(elem("span").Class("hint").Body(p.bilingual(textChooseProducts)))),
 		elem("button").Class("weui-btn weui-btn_primary").Attr("type", "button").DataSet("action", "checkout").
-			Attr("disabled", count == 0 || p.ordering || p.trade() == "").Body(label).OnClick(p.order))
+			Attr("disabled", count == 0 || p.ordering || p.tradeType() == "").Body(label).OnClick(p.order))
 }
 
-// skeletonCards stand where the catalogue will be.
+// skeletonCards are the placeholders of the catalogue.
 func (p *shopPage) skeletonCards() app.UI {
-	return elem("ul").Class("cards").Aria("busy", "true").Aria("label", p.say(textLoading)).Body(
+	return elem("ul").Class("cards").Aria("busy", "true").Aria("label", p.tr(textLoading)).Body(
 		app.Range(make([]struct{}, 5)).Slice(func(int) app.UI {
 			return elem("li").Class("card skeleton").Aria("hidden", "true").Body(
 				elem("div").Class("picture"),

@@ -10,46 +10,45 @@ import (
 	"h5pay/internal/api"
 )
 
-// Keys of what the web view remembers.
+// Storage keys.
 const (
-	keyTrips  = "h5pay.trips"  // to WeChat since the last success or the user's own wish
-	keyBasket = "h5pay.basket" // the basket, JSON
+	keyAttempts = "h5pay.sign_in_attempts" // redirects to WeChat since the last success or the user's last tap
+	keyBasket   = "h5pay.basket"           // JSON
 )
 
-// maxTrips is how often the page goes to WeChat before it stops and shows a
-// button: the sign-in and one restart. A shop with a wrong secret must not loop.
-// The signer counts as well, in the state, which a web view cannot lose.
-const maxTrips = 2
+// maxAttempts limits how often the page redirects to WeChat before it shows a button: the sign-in
+// and one retry. It prevents a loop in a shop with a wrong secret. The signer counts too, in the
+// state, because storage may be blocked.
+const maxAttempts = 2
 
-// landing is what WeChat appended to the address at the end of a trip to
-// open.weixin.qq.com.
-type landing struct {
+// authResponse is the OAuth response that WeChat appended to the address when it redirected back.
+type authResponse struct {
 	Code, State string
 }
 
-// captureLanding returns the code and the state that the page was opened with, and
-// takes them out of the address if site/check.js could not. Everything else of the
-// query stays as it is. A fragment, such as a left-over #wechat_redirect, goes.
-func captureLanding(b browser) landing {
-	if l, _, found := parseLanding(b.Landing()); found {
-		if _, rest, still := parseLanding(b.Query()); still {
+// takeAuthResponse returns the code and the state from the address. It removes them if
+// site/check.js could not, and keeps the rest of the query. It drops the fragment, such as
+// #wechat_redirect.
+func takeAuthResponse(b browser) authResponse {
+	if l, _, found := parseAuthResponse(b.SignInQuery()); found {
+		if _, rest, still := parseAuthResponse(b.Query()); still {
 			showQuery(b, rest)
 		}
 		return l
 	}
-	l, rest, found := parseLanding(b.Query())
+	l, rest, found := parseAuthResponse(b.Query())
 	if found {
 		showQuery(b, rest)
 	}
 	return l
 }
 
-// parseLanding finds code and state in a query, and returns the rest of it.
-func parseLanding(query string) (l landing, rest string, found bool) {
+// parseAuthResponse finds code and state in a query. It also returns the rest of the query.
+func parseAuthResponse(query string) (l authResponse, rest string, found bool) {
 	var others []string
 	for pair := range strings.SplitSeq(query, "&") {
 		name, value, _ := strings.Cut(pair, "=")
-		// WeChat appends its own, so the last of several counts.
+		// WeChat appends its parameters, so the last one counts.
 		switch name {
 		case "code":
 			l.Code, found = unescape(value), true
@@ -62,7 +61,7 @@ func parseLanding(query string) (l landing, rest string, found bool) {
 	return l, strings.Join(others, "&"), found
 }
 
-// showQuery makes a query that of the address.
+// showQuery replaces the query of the address.
 func showQuery(b browser, query string) {
 	address := b.Path()
 	if query != "" {
@@ -71,8 +70,8 @@ func showQuery(b browser, query string) {
 	b.ReplaceAddress(address)
 }
 
-// unescape decodes a value of a query; one that is malformed stays as it is,
-// for the signer to refuse.
+// unescape decodes a query value. It returns a malformed value unchanged; the signer will reject
+// it.
 func unescape(value string) string {
 	if s, err := url.QueryUnescape(value); err == nil {
 		return s
@@ -80,21 +79,21 @@ func unescape(value string) string {
 	return value
 }
 
-// signIn makes sure that somebody is signed in, and returns who. It returns nil
-// when it sent the web view away to WeChat; the page then has nothing more to do.
+// signIn returns the signed-in user. It returns nil after it redirected the web view to WeChat; the
+// page then has nothing more to do.
 //
-// A landing whose code or state is no good (Back, reload, a shared link) does
-// no harm while there is a session, and otherwise begins the sign-in once more.
-func signIn(ctx context.Context, b browser, l landing) (*api.User, error) {
-	var failed error // of the landing
+// A used or expired response (Back, reload, a shared link) is ignored if there is a session.
+// Without a session the sign-in starts again.
+func signIn(ctx context.Context, b browser, l authResponse) (*api.User, error) {
+	var failed error // the error of the response
 	if l.Code != "" {
 		var got api.TokenResponse
 		err := call(ctx, b, "POST", api.PathToken, api.TokenRequest{Code: l.Code, State: l.State}, &got)
 		switch {
 		case err == nil:
-			b.Remember(keyTrips, "")
+			b.Remember(keyAttempts, "")
 			return &got.User, nil
-		case !spent(code(err)):
+		case !responseRejected(code(err)):
 			return nil, err
 		}
 		failed = err
@@ -103,51 +102,50 @@ func signIn(ctx context.Context, b browser, l landing) (*api.User, error) {
 	err := call(ctx, b, "GET", api.PathSession, nil, &s)
 	switch {
 	case err == nil && s.User.OpenID == "":
-		return nil, errGarbled()
+		return nil, errBadResponse()
 	case err == nil:
-		b.Remember(keyTrips, "")
+		b.Remember(keyAttempts, "")
 		return &s.User, nil
 	case code(err) != api.CodeUnauthenticated:
 		return nil, err
 	case l.State != "" && l.Code == "":
-		return nil, &api.Error{Code: codeRefused, Message: "the user refused"}
+		return nil, &api.Error{Code: codeSignInDeclined, Message: "the user declined the sign-in"}
 	}
-	trips, _ := strconv.Atoi(b.Recall(keyTrips))
+	attempts, _ := strconv.Atoi(b.Recall(keyAttempts))
 	after := ""
 	if l.Code != "" {
-		trips = max(trips, 1) // it has come from one, if not of this web view's
-		after = afterState(l.State)
+		attempts = max(attempts, 1) // this page view came from a redirect, maybe of another web view
+		after = validState(l.State)
 	}
-	if trips < maxTrips {
-		if err = leaveForWeChat(ctx, b, trips+1, after); code(err) != api.CodeSignInLoop {
+	if attempts < maxAttempts {
+		if err = redirectToWeChat(ctx, b, attempts+1, after); code(err) != api.CodeSignInLoop {
 			return nil, err
 		}
 	}
-	b.Remember(keyTrips, "")
+	b.Remember(keyAttempts, "")
 	if code(failed) == api.CodeStateInvalid {
-		return nil, errCookies() // the state was that of a browser which has lost it
+		return nil, errCookies() // the browser lost the state
 	}
 	return nil, &api.Error{Code: api.CodeSignInLoop, Message: "the sign-in failed twice"}
 }
 
-// afterState returns a state as the signer takes it, "none" for what cannot be one.
-func afterState(state string) string {
+// validState returns the state if the signer can accept it, else "none".
+func validState(state string) string {
 	if !alphabet.Alphanumeric.Valid(state, 1, 128) {
 		return "none"
 	}
 	return state
 }
 
-// spent reports whether a landing was refused for what it is: used, too old, or
-// from a sign-in that this web view did not begin.
-func spent(c api.Code) bool {
+// responseRejected reports whether the signer rejected the OAuth response: it was used, expired, or
+// belongs to another web view.
+func responseRejected(c api.Code) bool {
 	return c == api.CodeStateInvalid || c == api.CodeCodeUsed || c == api.CodeCodeInvalid
 }
 
-// leaveForWeChat sends the web view to the authorize page, to come back to the
-// address it is at. It is the trip of that number; the first one is made
-// whenever the user asks for it. after is the state of the trip before.
-func leaveForWeChat(ctx context.Context, b browser, trip int, after string) error {
+// redirectToWeChat sends the web view to the authorize page, which redirects back to this address.
+// attempt counts the redirects. after is the state of the previous one.
+func redirectToWeChat(ctx context.Context, b browser, attempt int, after string) error {
 	returnTo := b.Path()
 	if q := b.Query(); q != "" {
 		returnTo += "?" + q
@@ -157,9 +155,9 @@ func leaveForWeChat(ctx context.Context, b browser, trip int, after string) erro
 		return err
 	}
 	if !strings.HasPrefix(to.URL, "http") {
-		return errGarbled() // "" would reload this page, for ever
+		return errBadResponse() // an empty URL would reload this page forever
 	}
-	b.Remember(keyTrips, strconv.Itoa(trip))
+	b.Remember(keyAttempts, strconv.Itoa(attempt))
 	b.Replace(to.URL)
 	return nil
 }

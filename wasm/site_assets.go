@@ -16,34 +16,33 @@ import (
 	"strings"
 )
 
-// siteFiles are the parts of the site that are not made of screens.
+// siteFiles are the authored parts of the site.
 //
 //go:embed site
 var siteFiles embed.FS
 
-// assets are what pages are made of besides their screens.
+// assets are the scripts, the style and the files that the pages use.
 //
-// What the first paint waits for is part of every page, which saves a trip to the
-// shop. Its hashes are in the policy of site/headers.txt, which lets nothing else of
-// that kind run.
+// Everything that the first paint needs is inlined into each page, which saves a request. Its
+// hashes are in the Content-Security-Policy of site/headers.txt, which allows no other inline code.
 type assets struct {
 	Check, First         template.JS // run before the body, in this order
 	Style                template.CSS
 	CheckHash, FirstHash string // "sha256-..."
 	StyleHash            string
 
-	// Addresses of files. Each has the hash of the content in it, so a browser
-	// may keep it for ever.
+	// Addresses of files. Each contains the hash of the file's content, so browsers may keep the
+	// file forever.
 	Start string // the script that starts the program
 	Wasm  string
 	Size  int // of the program, in bytes
 }
 
-// assetsDir is the folder of those files in the site. Nothing else is in it, and
-// site/headers.txt tells browsers to keep what is.
+// assetsDir is the folder of those files. It contains nothing else, because site/headers.txt lets
+// browsers keep its files forever.
 const assetsDir = "assets"
 
-// writeAssets makes the folder anew.
+// writeAssets recreates the folder.
 func (s *site) writeAssets() (a assets, err error) {
 	for _, script := range []struct {
 		text  *template.JS
@@ -99,27 +98,26 @@ func (s *site) writeAssets() (a assets, err error) {
 	return a, nil
 }
 
-// lineComment is a comment of a script, with its line.
+// lineComment matches a comment line of a script.
 var lineComment = regexp.MustCompile(`(?m)^\s*//.*\n`)
 
-// indent is the white space before a line of a script. No script has a string of
-// several lines.
+// indent matches the white space before a line of a script. No script has a string of several
+// lines.
 var indent = regexp.MustCompile(`(?m)^[ \t]+`)
 
-// policyHash is how a Content-Security-Policy names a text that stands in a page.
+// policyHash returns the hash that a Content-Security-Policy uses for an inline text.
 func policyHash(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// hash names a content, with 64 bits.
+// hash returns 64 bits of a content hash, in hexadecimal.
 func hash(b []byte) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:8])
 }
 
-// inlineScript joins scripts of site/ that stand in the page, without their comments
-// and indents.
+// inlineScript joins scripts of site/ for inlining, without comment lines and indentation.
 func inlineScript(names ...string) (string, error) {
 	var script strings.Builder
 	for _, name := range names {
@@ -132,8 +130,8 @@ func inlineScript(names ...string) (string, error) {
 	return script.String(), nil
 }
 
-// startScript is the loader behind the toolchain's own wasm_exec.js; the one that
-// go-app brings is older and does not fit the binary.
+// startScript is the toolchain's own wasm_exec.js followed by start.js. The wasm_exec.js in go-app
+// is older and does not match the binary.
 func startScript() ([]byte, error) {
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {

@@ -1,5 +1,4 @@
 package main
 
-// generate has nothing to do in a browser, where main never gets past
-// RunWhenOnBrowser.
+// generate does nothing in a browser: RunWhenOnBrowser does not return there.
 func generate() {}

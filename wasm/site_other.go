@@ -21,11 +21,11 @@ import (
 // generate writes the static site into the folder of -out, around the program.
 func generate() {
 	var s site
-	flag.StringVar(&s.out, "out", "public", "folder of the site, with the authored files in web/")
-	flag.StringVar(&s.wasm, "wasm", "build/page/app.wasm", "the program")
+	flag.StringVar(&s.out, "out", "public", "folder of the site; its web/ holds the authored files")
+	flag.StringVar(&s.wasm, "wasm", "build/page/app.wasm", "file of the page's program")
 	flag.StringVar(&s.modules, "modules", "node_modules", "folder of the installed npm packages: WeUI, purgecss, Node")
 	settings := flag.String("settings", "wrangler.toml .dev.vars .dev.vars.example",
-		"files to look for the name of the shop in: the first that has one counts")
+		"files to read SHOP_NAME from; the first that sets it counts")
 	flag.Parse()
 	s.shop = shopName(strings.Fields(*settings))
 	if err := s.write(); err != nil {
@@ -34,25 +34,25 @@ func generate() {
 	}
 }
 
-// site is what is written around the program.
+// site describes the site to write.
 type site struct {
 	out, wasm string // folder and file
 	modules   string // folder of npm packages
 	shop      string // name
 
-	assets // once they are there
+	assets // set by write
 }
 
-// shopNameLine is the setting in a form that wrangler.toml and .dev.vars share.
+// shopNameLine matches the setting in the form that wrangler.toml and .dev.vars share.
 var shopNameLine = regexp.MustCompile(`(?m)^SHOP_NAME *= *("(?:[^"\\]|\\.)+")`)
 
-// shopName returns the name to show before the signer was asked, "" for none: of
-// the shop that is deployed, or else of the one on this machine.
+// shopName returns the shop's name for prerendering, "" if it is unknown. The deployed shop's
+// settings come first, then the local ones.
 func shopName(settings []string) string {
 	for _, file := range settings {
 		b, err := os.ReadFile(file)
 		if err != nil {
-			continue // the name will come with the program
+			continue // the program will fetch the name
 		}
 		if m := shopNameLine.FindSubmatch(b); m != nil {
 			if name, err := strconv.Unquote(string(m[1])); err == nil {
@@ -63,8 +63,8 @@ func shopName(settings []string) string {
 	return ""
 }
 
-// write makes the whole site. Pages keep their addresses and are asked for anew
-// on every visit; all that they refer to has an address that changes with it.
+// write writes the whole site. Browsers revalidate pages on every visit. The address of every other
+// file changes with its content.
 func (s *site) write() error {
 	var err error
 	if s.assets, err = s.writeAssets(); err != nil {
@@ -80,8 +80,8 @@ func (s *site) write() error {
 		}
 	}
 	for name, m := range map[string]message{
-		"404":     {Icon: "weui-icon-info", Title: textNoPage, Hint: troubles[codeNoOrder].Hint, Href: "/", Action: textShop},
-		"offline": {Icon: "weui-icon-warn", Title: troubles[codeOffline].Title, Hint: troubles[codeOffline].Hint, Action: textRetry},
+		"404":     {Icon: "weui-icon-info", Title: textNoPage, Hint: errorTexts[codeNoOrder].Hint, Href: "/", Action: textShop},
+		"offline": {Icon: "weui-icon-warn", Title: errorTexts[codeOffline].Title, Hint: errorTexts[codeOffline].Hint, Action: textRetry},
 	} {
 		content, err := m.html()
 		if err != nil {
@@ -100,24 +100,24 @@ func (s *site) write() error {
 	return s.writeWorker()
 }
 
-// document is what a page is made of, see site/page.html.
+// document is the data of site/page.html.
 type document struct {
 	assets
 	Title, Description text
-	Screen, English    template.HTML // the same in both languages; "" when one will do
-	Program            bool          // whether there is one
-	Early              []string      // what it is going to ask
-	Env                string        // for app.Getenv, as JSON
+	Screen, English    template.HTML // the same content in both languages; English may be empty
+	Program            bool          // whether the page loads the program
+	Prefetch           []string      // paths to fetch before the program runs
+	Env                string        // JSON for app.Getenv
 
 	Loading, Updating text
-	NoScript          text // in both languages at once, since nothing translates it
+	NoScript          text // shown in both languages, because no script runs
 	Failures          []failure
-	Ended             template.HTML // instead of the screen
+	Ended             template.HTML // shown when the program has ended
 }
 
-// failure is what the page says when the program cannot start.
+// failure is the message for one reason why the program cannot start.
 type failure struct {
-	Why     string // as site/check.js has it
+	Why     string // the name in site/check.js
 	Message template.HTML
 }
 
@@ -130,16 +130,16 @@ func (s *site) writePage(name string, d document) error {
 	return os.WriteFile(filepath.Join(s.out, name+".html"), []byte(page), 0o644)
 }
 
-// message is WeUI's, as HTML that needs no program.
+// message is a WeUI message as static HTML.
 type message struct {
 	Icon                string
 	Title, Hint, Action text
-	Href                string // of the action; "" is the page itself, once more
+	Href                string // target of the button; "" reloads the page
 }
 
 func (m message) html() (template.HTML, error) { return execute("message.html", m) }
 
-// execute fills one of the templates in site/.
+// execute executes a template in site/.
 func execute(name string, data any) (template.HTML, error) {
 	t, err := template.New(name).Funcs(template.FuncMap{
 		"zh":   chinese.of,
@@ -173,7 +173,7 @@ func (s *site) writeManifest() error {
 	return os.WriteFile(filepath.Join(s.out, "manifest.webmanifest"), b, 0o644)
 }
 
-// writeHeaders writes what Cloudflare, or internal/static, sends with every file.
+// writeHeaders writes the headers that Cloudflare, or internal/static, sends with each file.
 func (s *site) writeHeaders() error {
 	t, err := texttemplate.ParseFS(siteFiles, "site/headers.txt")
 	if err != nil {
@@ -186,8 +186,8 @@ func (s *site) writeHeaders() error {
 	return os.WriteFile(filepath.Join(s.out, "_headers"), b.Bytes(), 0o644)
 }
 
-// writeWorker writes the service worker, which keeps the page for a time without
-// network and changes with it.
+// writeWorker writes the service worker. It shows an offline page; its cache name changes with that
+// page.
 func (s *site) writeWorker() error {
 	script, err := siteFiles.ReadFile("site/worker.js")
 	if err != nil {
@@ -197,10 +197,10 @@ func (s *site) writeWorker() error {
 	if err != nil {
 		return err
 	}
-	const place = "{{.Version}}"
-	if !strings.Contains(string(script), place) {
-		return errors.New("site/worker.js has no place for its version")
+	const placeholder = "{{.Version}}"
+	if !strings.Contains(string(script), placeholder) {
+		return errors.New("site/worker.js: want the placeholder {{.Version}}")
 	}
-	script = []byte(strings.ReplaceAll(string(script), place, hash(offline)))
+	script = []byte(strings.ReplaceAll(string(script), placeholder, hash(offline)))
 	return os.WriteFile(filepath.Join(s.out, "app-worker.js"), script, 0o644)
 }

@@ -19,19 +19,19 @@ import (
 	"h5pay/internal/api"
 )
 
-// inEnglish is nowhere, too, but speaks English.
-type inEnglish struct{ nowhere }
+// englishBrowser is noBrowser with English as its language.
+type englishBrowser struct{ noBrowser }
 
-func (inEnglish) Language() string { return english.tag() }
+func (englishBrowser) Language() string { return english.tag() }
 
-// early are the calls that a screen makes at once, whoever looks at it.
-var early = map[string][]string{
+// prefetches lists the calls that a screen makes at once for every user.
+var prefetches = map[string][]string{
 	"/": {api.PathConfig, api.PathProducts},
 }
 
-// screen renders the page at a path as it looks while it loads.
+// screen renders the page at a path in its loading state.
 func (s *site) screen(path string) (document, error) {
-	env := map[string]string{envShop: s.shop}
+	env := map[string]string{envShopName: s.shop}
 	for name, value := range env {
 		if err := os.Setenv(name, value); err != nil {
 			return document{}, err
@@ -42,13 +42,13 @@ func (s *site) screen(path string) (document, error) {
 		return document{}, err
 	}
 	d := document{
-		Program: true, Env: string(known), Early: early[path],
+		Program: true, Env: string(known), Prefetch: prefetches[path],
 		Loading: textLoading, Updating: textUpdating, NoScript: textNoScript,
 	}
-	if d.Title.en, d.English, err = render(path, inEnglish{}); err != nil {
+	if d.Title.en, d.English, err = render(path, englishBrowser{}); err != nil {
 		return d, err
 	}
-	if d.Title.zh, d.Screen, err = render(path, nowhere{}); err != nil {
+	if d.Title.zh, d.Screen, err = render(path, noBrowser{}); err != nil {
 		return d, err
 	}
 	for _, f := range failures {
@@ -68,8 +68,7 @@ var (
 	ariaTrue  = regexp.MustCompile(`(aria-(?:busy|hidden))([ >])`)
 )
 
-// render has go-app render a screen, and takes title and screen out of the page
-// that it makes.
+// render lets go-app render a screen. It returns the title and the screen from the resulting page.
 func render(path string, b browser) (title string, screen template.HTML, err error) {
 	register(b)
 	got := httptest.NewRecorder()
@@ -80,14 +79,14 @@ func render(path string, b browser) (title string, screen template.HTML, err err
 	end := loaderTag.FindStringIndex(page)
 	switch {
 	case got.Code != http.StatusOK:
-		return "", "", fmt.Errorf("go-app answered %d", got.Code)
+		return "", "", fmt.Errorf("go-app responded with status %d", got.Code)
 	case found == nil || !hasBody || end == nil:
-		return "", "", errors.New("go-app's page is not the one this was written for: see render")
+		return "", "", errors.New("unexpected page from go-app: want a title, a body and a loader")
 	case !strings.Contains(page[:end[0]], `class="screen`):
-		return "", "", errors.New("there is no screen")
+		return "", "", errors.New("unexpected page from go-app: want an element of class screen")
 	}
 	page = page[:end[0]]
-	// go-app prints true as an attribute without a value, which ARIA takes for false.
+	// go-app prints true as an attribute without a value, which ARIA reads as false.
 	page = ariaTrue.ReplaceAllString(page, `$1="true"$2`)
 	return html.UnescapeString(found[1]), template.HTML(strings.TrimSpace(page)), nil
 }

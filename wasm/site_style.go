@@ -20,8 +20,8 @@ import (
 	"strings"
 )
 
-// styleSheet joins the style sheets of the site: what the page uses of WeUI's, and
-// over it those of the shop. purgecss decides by usedWords what is used.
+// styleSheet joins the style sheets of the site: the used part of WeUI's and the shop's own.
+// purgecss decides with usedWords which rules are used.
 func (s *site) styleSheet() (string, error) {
 	weui, err := os.ReadFile(weuiSheet(s.modules))
 	if err != nil {
@@ -52,9 +52,8 @@ func weuiSheet(modules string) string {
 
 var comment = regexp.MustCompile(`(?s)/\*.*?\*/`)
 
-// purge runs purgecss, which is installed in modules, over a style sheet and the
-// shop's own. It returns both without the rules, variables and animations that
-// nothing uses. An own rule that nothing uses is an error.
+// purge runs purgecss, installed in modules, over a style sheet and the shop's own. It removes
+// unused rules, variables and animations from both. An unused rule of the shop's own is an error.
 func purge(modules, sheet, own string, words []string) (string, error) {
 	dir, err := os.MkdirTemp("", "h5pay-style-")
 	if err != nil {
@@ -93,12 +92,12 @@ func purge(modules, sheet, own string, words []string) (string, error) {
 		return "", fmt.Errorf("reading the output of purgecss: want two style sheets, got %.200q (%v)", out, err)
 	}
 	if unused := purged[1].Rejected; len(unused) > 0 {
-		return "", fmt.Errorf("nothing on the page matches these selectors of the shop's style sheets: %q", unused)
+		return "", fmt.Errorf("unused selectors in the shop's style sheets: %q", unused)
 	}
 	return purged[0].CSS, nil
 }
 
-// sourceFiles are where the page gets its elements, classes and attributes from.
+// sourceFiles define the page's elements, classes and attributes.
 //
 //go:embed *.go site
 var sourceFiles embed.FS
@@ -108,15 +107,14 @@ var (
 	scriptWords = regexp.MustCompile(`"([^"\n]*)"`)
 )
 
-// usedWords returns the words that may be the name of an element, a class, an id or
-// an attribute of the page, or the value of an attribute:
-//   - the words of the string literals in the Go files, tests aside, where words
-//     are what white space separates;
+// usedWords returns the words that may name an element, a class, an id, an attribute or an
+// attribute's value:
+//   - the words of string literals in Go files, except tests, split at white space;
 //   - data-NAME and aria-NAME for each call of DataSet and Aria with a literal NAME;
-//   - the states of an order, which are classes;
-//   - the words of the HTML templates, and of the strings of the scripts.
+//   - the order statuses, which are classes;
+//   - the words of the HTML templates and of strings in the scripts.
 //
-// So a class has to stand in the sources as a whole word.
+// A class must therefore occur in the sources as a whole word.
 func usedWords(sources fs.FS) ([]string, error) {
 	var words []string
 	for status := range statuses {

@@ -20,7 +20,7 @@ import (
 	"h5pay/internal/api"
 )
 
-// The parts of a style sheet and of HTML.
+// Parts of a style sheet and of HTML.
 var (
 	sheetComment = regexp.MustCompile(`(?s)/\*.*?\*/`)
 	sheetRule    = regexp.MustCompile(`([^{}]*)\{[^{}]*\}`)
@@ -30,8 +30,8 @@ var (
 	tagAttribute = regexp.MustCompile(`([a-z-]+)(?:="([^"]*)")?`)
 )
 
-// selectorsOf returns the selectors of a style sheet, each with the names in it: of
-// an element, of a class as .name, of an attribute as [name or [name=value.
+// selectorsOf returns the selectors of a style sheet, each with its names: an element, a class as
+// .name, an attribute as [name or [name=value.
 func selectorsOf(sheet string) map[string][]string {
 	selectors := map[string][]string{}
 	for _, rule := range sheetRule.FindAllStringSubmatch(sheetComment.ReplaceAllString(sheet, ""), -1) {
@@ -74,7 +74,7 @@ func namesOf(html string) map[string]bool {
 	return names
 }
 
-// The selectors of WeUI's style sheet, and of the style of the site.
+// styles holds the selectors of WeUI's style sheet and of the site's style.
 var styles = sync.OnceValues(func() (selectors [2]map[string][]string, err error) {
 	s := site{out: "../public", modules: "../node_modules"}
 	style, err := s.styleSheet()
@@ -85,8 +85,8 @@ var styles = sync.OnceValues(func() (selectors [2]map[string][]string, err error
 	return [2]map[string][]string{selectorsOf(string(weui)), selectorsOf(style)}, err
 })
 
-// checkStyle fails the test when WeUI has a selector whose names all occur in the
-// HTML, and the style of the site does not have it.
+// checkStyle fails the test if a selector of WeUI matches the HTML and the site's style does not
+// have it.
 func checkStyle(t *testing.T, html string) {
 	t.Helper()
 	selectors, err := styles()
@@ -102,8 +102,8 @@ func checkStyle(t *testing.T, html string) {
 	}
 }
 
-// The pages as they are generated have the style that they use. The tests of the
-// screens check every other state, see htmlOf.
+// Generated pages have the style that they use. The tests of the screens check every other state,
+// see htmlOf.
 func TestStyleOfGeneratedPages(t *testing.T) {
 	out := writeTestSite(t, "Tea", "program")
 	for _, name := range []string{"index.html", "amount.html", "order.html", "orders.html", "pay.html", "result.html", "404.html", "offline.html"} {
@@ -172,8 +172,7 @@ func TestUsedWords(t *testing.T) {
 	}
 }
 
-// A class stands in the sources as a whole word; a name that is put together
-// would lose its rules.
+// Each class occurs in the sources as a whole word. Otherwise purgecss would remove its rules.
 func TestClassesAreWholeWords(t *testing.T) {
 	sources, err := fs.Glob(sourceFiles, "*.go")
 	if err != nil {

@@ -23,8 +23,8 @@ import (
 	"h5pay/internal/api"
 )
 
-// Every code the signer can answer has words of its own, and a way out.
-func TestTroublesForEveryCode(t *testing.T) {
+// Every error code of the signer has its own text and an action.
+func TestTextForEveryCode(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "../internal/api/error.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -36,18 +36,18 @@ func TestTroublesForEveryCode(t *testing.T) {
 		}
 		if name, ok := spec.Type.(*ast.Ident); ok && name.Name == "Code" {
 			c, _ := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
-			if _, ok := troubles[api.Code(c)]; !ok {
+			if _, ok := errorTexts[api.Code(c)]; !ok {
 				t.Errorf("no words for %s", c)
 			}
 		}
 		return true
 	})
-	if troubleOf("made up") != troubles[api.CodeInternal] {
+	if errorTextOf("made up") != errorTexts[api.CodeInternal] {
 		t.Error("an unknown code has no words")
 	}
 }
 
-// writeTestSite makes a site around a program and returns its folder.
+// writeTestSite writes a site around a program and returns its folder.
 func writeTestSite(t *testing.T, shop, program string) string {
 	t.Helper()
 	out := t.TempDir()
@@ -78,11 +78,11 @@ func TestWriteSite(t *testing.T) {
 	const shop = `Bob's <"Shop">`
 	out := writeTestSite(t, shop, "program")
 	for page, parts := range map[string][]string{
-		"index.html":   {"<h1>Bob&#39;s &lt;&#34;Shop&#34;&gt;</h1>", textCheckout.zh, textCheckout.en, "skeleton", `data-early="/api/config /api/products"`},
+		"index.html":   {"<h1>Bob&#39;s &lt;&#34;Shop&#34;&gt;</h1>", textCheckout.zh, textCheckout.en, "skeleton", `data-prefetch="/api/config /api/products"`},
 		"pay.html":     {">" + textPayTitle.zh + "</title>", `<title data-en="` + textPayTitle.en + `">`, "skeleton"},
 		"result.html":  {">" + textResultTitle.zh + "</title>", textConfirming.zh},
 		"404.html":     {textNoPage.zh, textNoPage.en, `href="/"`},
-		"offline.html": {troubles[codeOffline].Title.zh, troubles[codeOffline].Title.en, `href=""`},
+		"offline.html": {errorTexts[codeOffline].Title.zh, errorTexts[codeOffline].Title.en, `href=""`},
 	} {
 		text := read(t, out, page)
 		for _, part := range append(parts, `class="screen`, `aria-hidden="true"`) {
@@ -91,9 +91,9 @@ func TestWriteSite(t *testing.T) {
 			}
 		}
 		if strings.Contains(text, "aria-hidden>") || strings.Contains(text, "user-scalable") {
-			t.Errorf("%s: hidden things are not hidden, or nobody can zoom", page)
+			t.Errorf("%s: hidden elements are visible, or the page cannot be zoomed", page)
 		}
-		// The page waits for these to see an error or a place.
+		// The page waits for these to detect an error or a place.
 		if strings.Contains(text, "data-error") || strings.Contains(text, "data-outside") {
 			t.Errorf("%s has an error before the program runs", page)
 		}
@@ -138,12 +138,12 @@ func TestWriteSite(t *testing.T) {
 
 var (
 	reference = regexp.MustCompile(`(?:src|href|data-wasm)="(/[^"]+)"`)
-	// anyHost finds addresses of other hosts and of the machine that built the site.
+	// anyHost matches addresses of other hosts and of the machine that built the site.
 	anyHost = regexp.MustCompile(`(?:https?:)?//[a-zA-Z0-9.-]+\.[a-z]{2,}[^"'\s)]*|127\.0\.0\.1`)
 )
 
-// All that a page refers to is there, of this site, and has an address of its own
-// content or is one of the few that stay.
+// Every file that a page refers to exists and is part of this site. Its address has a content hash
+// or is one of the few stable ones.
 func TestReferences(t *testing.T) {
 	out := writeTestSite(t, "", "program")
 	policy := read(t, out, "_headers")
@@ -188,8 +188,8 @@ func TestReferences(t *testing.T) {
 	}
 }
 
-// What a browser may keep for ever has another address when it changes, and the
-// one before is gone; the worker changes with what it keeps.
+// A file that browsers keep forever gets another address when it changes, and the old file is gone.
+// The service worker changes with the page that it keeps.
 func TestAddressesChangeWithTheirContent(t *testing.T) {
 	addresses := func(out string) []string {
 		t.Helper()

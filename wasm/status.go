@@ -2,16 +2,15 @@ package main
 
 import "h5pay/internal/api"
 
-// payable reports whether an order in a status waits for its payment.
+// payable reports whether an order with the status waits for payment.
 func payable(s api.OrderStatus) bool { return s == api.StatusCreated || s == api.StatusPending }
 
-// paid reports whether an order in a status was paid, even if the money has
-// gone back since.
+// paid reports whether an order with the status was paid, even if it was refunded later.
 func paid(s api.OrderStatus) bool {
 	return s == api.StatusPaid || s == api.StatusRefunding || s == api.StatusRefunded
 }
 
-// statuses are the words for where an order stands.
+// statuses are the names of the order statuses.
 var statuses = map[api.OrderStatus]text{
 	api.StatusCreated:   textToPay,
 	api.StatusPending:   textToPay,
@@ -23,7 +22,7 @@ var statuses = map[api.OrderStatus]text{
 	api.StatusRefunded:  textRefunded,
 }
 
-// steps are the words for a change in the life of an order.
+// steps are the names of the steps in the timeline of an order.
 var steps = map[api.OrderStatus]text{
 	api.StatusCreated:   textStepCreated,
 	api.StatusPending:   textStepPending,
@@ -35,7 +34,7 @@ var steps = map[api.OrderStatus]text{
 	api.StatusRefunded:  textRefunded,
 }
 
-// refunds are the words for where a refund stands.
+// refunds are the names of the refund statuses.
 var refunds = map[api.RefundStatus]text{
 	api.RefundCreated:    textRefunding,
 	api.RefundProcessing: textRefunding,

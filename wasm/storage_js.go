@@ -7,19 +7,19 @@ func (webView) Remember(key, value string) { store("sessionStorage", key, value)
 func (webView) Setting(key string) string  { return stored("localStorage", key) }
 func (webView) Set(key, value string)      { store("localStorage", key, value) }
 
-func (webView) ForgetPerson() {
-	forget("sessionStorage")
-	forget("localStorage")
+func (webView) ClearPersonal() {
+	clearPersonal("sessionStorage")
+	clearPersonal("localStorage")
 }
 
-// forget removes every key of this shop from a storage but the language.
-func forget(storage string) {
+// clearPersonal removes every key of this shop except the language from a storage.
+func clearPersonal(storage string) {
 	defer catch(nil) // storage is blocked
 	s := member(js.Global(), storage)
-	if !keeps(s) {
+	if !isStorage(s) {
 		return
 	}
-	var keys []string // all before any is removed: a removal moves the others
+	var keys []string // collected first, because a removal changes the indexes
 	for i := range s.Get("length").Int() {
 		keys = append(keys, str(s.Call("key", i)))
 	}
@@ -32,7 +32,7 @@ func forget(storage string) {
 
 func stored(storage, key string) (value string) {
 	defer catch(nil) // storage is blocked
-	if s := member(js.Global(), storage); keeps(s) {
+	if s := member(js.Global(), storage); isStorage(s) {
 		return str(s.Call("getItem", key))
 	}
 	return ""
@@ -41,7 +41,7 @@ func stored(storage, key string) (value string) {
 func store(storage, key, value string) {
 	defer catch(nil) // storage is blocked or full
 	switch s := member(js.Global(), storage); {
-	case !keeps(s):
+	case !isStorage(s):
 	case value == "":
 		s.Call("removeItem", key)
 	default:
@@ -49,15 +49,16 @@ func store(storage, key, value string) {
 	}
 }
 
-// keeps tells a storage from what lendStorage puts in its place.
-func keeps(storage js.Value) bool {
+// isStorage reports whether the object is a real storage and not the one that replaceBrokenAPIs
+// sets.
+func isStorage(storage js.Value) bool {
 	return storage.Type() == js.TypeObject && member(storage, "getItem").Type() == js.TypeFunction
 }
 
-// lendStorage keeps go-app away from what does not work in this browser. go-app lists
-// localStorage before it shows anything, and opens a BroadcastChannel: it would end
-// there. It gets an empty object, and no channel.
-func lendStorage() {
+// replaceBrokenAPIs replaces APIs that throw in this browser. go-app lists localStorage and opens a
+// BroadcastChannel before it shows anything, and would end there. It gets an empty object and no
+// channel instead.
+func replaceBrokenAPIs() {
 	defer catch(nil)
 	if !works(func() {
 		local := member(js.Global(), "localStorage")
@@ -76,7 +77,7 @@ func lendStorage() {
 	}
 }
 
-// keysOf returns the names under which an object keeps something.
+// keysOf returns the names of an object's own properties.
 func keysOf(object js.Value) (names []string) {
 	keys := js.Global().Get("Object").Call("keys", object)
 	for i := range keys.Length() {
@@ -85,7 +86,7 @@ func keysOf(object js.Value) (names []string) {
 	return names
 }
 
-// works reports whether f ends without an error of JavaScript's.
+// works reports whether f returns without a JavaScript exception.
 func works(f func()) (ok bool) {
 	var err error
 	defer func() { ok = err == nil }()

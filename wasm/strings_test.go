@@ -13,8 +13,8 @@ import (
 	"unicode"
 )
 
-// source parses the program's own files, without its tests.
-func source(t *testing.T) map[string]*ast.File {
+// sourceFilesOf parses the program's own files, without its tests.
+func sourceFilesOf(t *testing.T) map[string]*ast.File {
 	t.Helper()
 	names, err := filepath.Glob("*.go")
 	if err != nil {
@@ -38,10 +38,10 @@ func source(t *testing.T) map[string]*ast.File {
 // sentenceFiles are the files with the sentences.
 var sentenceFiles = []string{"strings.go", "site_strings.go"}
 
-// Both languages have every sentence, and each is in its own script.
+// Every sentence exists in both languages, each in its own script.
 func TestCatalogueIsComplete(t *testing.T) {
 	found := 0
-	files := source(t)
+	files := sourceFilesOf(t)
 	complete := func(n ast.Node) bool {
 		lit, ok := n.(*ast.CompositeLit)
 		if !ok {
@@ -72,10 +72,9 @@ func TestCatalogueIsComplete(t *testing.T) {
 	}
 }
 
-// No screen has a sentence of its own: neither Chinese nor, where text goes,
-// English.
+// No screen has a sentence of its own, neither Chinese nor English.
 func TestNoSentencesOutsideTheCatalogue(t *testing.T) {
-	for name, file := range source(t) {
+	for name, file := range sourceFilesOf(t) {
 		if slices.Contains(sentenceFiles, name) {
 			continue
 		}
@@ -86,7 +85,7 @@ func TestNoSentencesOutsideTheCatalogue(t *testing.T) {
 					t.Errorf("%s: %s", name, n.Value)
 				}
 			case *ast.CallExpr:
-				for _, arg := range shown(n) {
+				for _, arg := range visibleArgs(n) {
 					if s := literal(arg); strings.ContainsFunc(s, unicode.IsLetter) {
 						t.Errorf("%s shows %q", name, s)
 					}
@@ -97,8 +96,8 @@ func TestNoSentencesOutsideTheCatalogue(t *testing.T) {
 	}
 }
 
-// shown returns the arguments of a call that people read or hear.
-func shown(call *ast.CallExpr) []ast.Expr {
+// visibleArgs returns the arguments of a call that users read or hear.
+func visibleArgs(call *ast.CallExpr) []ast.Expr {
 	f, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok {
 		return nil

@@ -10,63 +10,62 @@ import (
 	"h5pay/internal/fen"
 )
 
-// What several screens show.
+// Parts that several screens show.
 
-// screen is the frame of every screen; class says which it is.
+// screen is the frame of every screen; class names the screen.
 func (s *base) screen(class string, body ...app.UI) app.HTMLElem {
 	return elem("main").Class("screen " + class).Body(body...)
 }
 
-// words is a sentence that is there before the program runs: prerendered it
-// carries its English beside it.
-func (s *base) words(t text) app.UI {
+// bilingual shows a sentence. A prerendered sentence also carries its English text.
+func (s *base) bilingual(t text) app.UI {
 	if s.lang == prerendered {
 		return elem("span").DataSet("en", t.en).Text(t.zh)
 	}
-	return app.Text(s.say(t))
+	return app.Text(s.tr(t))
 }
 
-// failure shows the error that took the screen over.
+// failure shows the screen's error.
 func (s *base) failure(again func(app.Context)) app.UI {
-	t := troubleOf(code(s.err))
+	t := errorTextOf(code(s.err))
 	var actions []app.UI
-	switch t.Way {
-	case wayRetry:
+	switch t.Action {
+	case actionRetry:
 		actions = append(actions, s.primary(textRetry, func(ctx app.Context, _ app.Event) { s.err = nil; again(ctx) }))
-	case waySignIn:
+	case actionSignIn:
 		actions = append(actions, s.primary(textSignIn, func(ctx app.Context, _ app.Event) {
 			s.err = nil
-			s.run(ctx, func() (func(), error) { return nil, leaveForWeChat(s.ctx, s.b, 1, "") })
+			s.run(ctx, func() (func(), error) { return nil, redirectToWeChat(s.ctx, s.b, 1, "") })
 		}))
-	case wayShop:
-		actions = append(actions, s.toShop("weui-btn_primary"))
+	case actionShop:
+		actions = append(actions, s.shopLink("weui-btn_primary"))
 	}
-	if t.Way != wayShop && s.b.Path() != "/" {
-		actions = append(actions, s.toShop("weui-btn_default"))
+	if t.Action != actionShop && s.b.Path() != "/" {
+		actions = append(actions, s.shopLink("weui-btn_default"))
 	}
 	request := ""
 	var e *api.Error
 	if errors.As(s.err, &e) && e.RequestID != "" {
-		request = s.say(textRequest) + " " + e.RequestID
+		request = s.tr(textRequest) + " " + e.RequestID
 	}
 	return s.message("weui-icon-warn", t.Title, t.Hint, request, actions...).DataSet("error", string(code(s.err)))
 }
 
-// elsewhere is a whole screen for what can be seen in WeChat only. (An attribute
-// without a value would be lost when go-app turns another element into it.)
-func (s *base) elsewhere() app.UI {
-	return s.message("weui-icon-info", textOutside, s.outsideHint(), s.say(s.notice),
-		s.primary(textCopy, s.copyAddress), s.toShop("weui-btn_default")).DataSet("outside", true)
+// outsideMessage fills the screen of a page that works only in WeChat. The attribute needs a value:
+// go-app loses an attribute without one when it turns one element into another.
+func (s *base) outsideMessage() app.UI {
+	return s.message("weui-icon-info", textOutside, s.outsideHint(), s.tr(s.notice),
+		s.primary(textCopy, s.copyAddress), s.shopLink("weui-btn_default")).DataSet("outside", true)
 }
 
-// banner is the same above a shop that can be looked at.
+// banner shows the same above a shop that can be viewed.
 func (s *base) banner() app.UI {
 	return elem("div").Class("outside").Role("note").DataSet("outside", true).Body(
 		elem("div").Body(
-			elem("strong").Text(s.say(textOutside)),
-			elem("p").Text(s.say(s.outsideHint()))),
-		elem("button").Class("weui-btn weui-btn_mini weui-btn_default").Attr("type", "button").Text(s.say(textCopy)).OnClick(s.copyAddress),
-		app.If(s.notice != text{}, elem("p").Class("notice").Role("status").Text(s.say(s.notice))),
+			elem("strong").Text(s.tr(textOutside)),
+			elem("p").Text(s.tr(s.outsideHint()))),
+		elem("button").Class("weui-btn weui-btn_mini weui-btn_default").Attr("type", "button").Text(s.tr(textCopy)).OnClick(s.copyAddress),
+		app.If(s.notice != text{}, elem("p").Class("notice").Role("status").Text(s.tr(s.notice))),
 	)
 }
 
@@ -86,41 +85,41 @@ func (s *base) message(icon string, title, hint text, small string, actions ...a
 		elem("div").Class("weui-msg__icon-area").Body(
 			elem("i").Class(icon+" weui-icon_msg").Aria("hidden", "true")),
 		elem("div").Class("weui-msg__text-area").Role("status").Body(
-			elem("h1").Class("weui-msg__title").Body(s.words(title)),
-			elem("p").Class("weui-msg__desc").Body(s.words(hint))),
+			elem("h1").Class("weui-msg__title").Body(s.bilingual(title)),
+			elem("p").Class("weui-msg__desc").Body(s.bilingual(hint))),
 		elem("div").Class("weui-msg__opr-area").Body(
 			elem("div").Class("weui-btn-area").Body(actions...)),
 		app.If(small != "", elem("p").Class("weui-msg__extra-area").Role("status").Text(small)),
 	)
 }
 
-// primary and secondary are WeUI's buttons. go-app takes two closures of the
-// same code for the same handler unless their scope differs, so the label is it.
+// primary and secondary are WeUI's buttons. go-app treats two closures of the same code as one
+// handler unless their scope differs. The label is the scope.
 func (s *base) primary(label text, on app.EventHandler) app.UI {
-	return elem("button").Class("weui-btn weui-btn_primary").Attr("type", "button").Body(s.words(label)).OnClick(s.lasting(on), label.en)
+	return elem("button").Class("weui-btn weui-btn_primary").Attr("type", "button").Body(s.bilingual(label)).OnClick(s.withPageContext(on), label.en)
 }
 
 func (s *base) secondary(label text, on app.EventHandler) app.UI {
-	return elem("button").Class("weui-btn weui-btn_default").Attr("type", "button").Body(s.words(label)).OnClick(s.lasting(on), label.en)
+	return elem("button").Class("weui-btn weui-btn_default").Attr("type", "button").Body(s.bilingual(label)).OnClick(s.withPageContext(on), label.en)
 }
 
-// toShop is the way back to the start.
-func (s *base) toShop(class string) app.UI {
-	return elem("a").Class("weui-btn "+class).Attr("href", "/").Body(s.words(textShop))
+// shopLink leads to the start page.
+func (s *base) shopLink(class string) app.UI {
+	return elem("a").Class("weui-btn "+class).Attr("href", "/").Body(s.bilingual(textShop))
 }
 
-// toPay is the way to an order's pay page: see payPath.
-func (s *base) toPay(label text, id string) app.UI {
-	return elem("a").Class("weui-btn weui-btn_primary").Attr("href", payPath(id)).DataSet("load", "page").Text(s.say(label))
+// payLink leads to an order's pay page: see payPath.
+func (s *base) payLink(label text, id string) app.UI {
+	return elem("a").Class("weui-btn weui-btn_primary").Attr("href", payPath(id)).DataSet("load", "page").Text(s.tr(label))
 }
 
-// toOrder is the way to all about an order.
-func (s *base) toOrder(id string) app.UI {
-	return elem("a").Class("weui-btn weui-btn_default").Attr("href", detailPath(id)).Text(s.say(textDetail))
+// orderLink leads to an order's details.
+func (s *base) orderLink(id string) app.UI {
+	return elem("a").Class("weui-btn weui-btn_default").Attr("href", detailPath(id)).Text(s.tr(textDetail))
 }
 
-// foot is the last line of a screen: the other language.
-func (s *base) foot() app.UI {
+// footer is the last line of a screen, with a button for the other language.
+func (s *base) footer() app.UI {
 	other := s.lang.other()
 	return elem("footer").Class("foot").Body(
 		elem("button").Class("plain").Attr("type", "button").Lang(other.tag()).DataSet("action", "language").
@@ -129,17 +128,17 @@ func (s *base) foot() app.UI {
 
 // price shows an amount.
 func (s *base) price(f fen.Fen, class string) app.UI {
-	return elem("span").Class("price "+class).Aria("label", f.String()+" "+s.say(textYuan)).Role("img").Body(
+	return elem("span").Class("price "+class).Aria("label", f.String()+" "+s.tr(textYuan)).Role("img").Body(
 		elem("small").Aria("hidden", "true").Text("¥"), app.Text(f.String()))
 }
 
-// bounds shows the least and the largest amount a payer may name.
+// bounds shows the smallest and the largest amount that a payer may enter.
 func (s *base) bounds(b api.AmountBounds) app.UI {
 	return elem("span").Class("price range").Body(s.price(b.Min, ""), elem("span").Class("to").Text(" – "), s.price(b.Max, ""))
 }
 
-// face is the user's picture, or a drawn one.
-func (s *base) face() app.UI {
+// avatar shows the user's picture, or a drawn one.
+func (s *base) avatar() app.UI {
 	if s.user != nil && strings.HasPrefix(s.user.AvatarURL, "https://") {
 		return elem("img").Class("face").Attr("src", s.user.AvatarURL).Attr("alt", "").Attr("width", 64).Attr("height", 64).
 			Attr("referrerpolicy", "no-referrer")
@@ -147,10 +146,10 @@ func (s *base) face() app.UI {
 	return elem("span").Class("face").Aria("hidden", "true")
 }
 
-// skeletonSheet stands where an order will be.
+// skeletonSheet is the placeholder of an order.
 func (s *base) skeletonSheet() app.UI {
-	return elem("div").Role("status").Aria("label", s.say(textLoading)).Body(
-		elem("h1").Class("unseen").Body(s.words(s.title)),
+	return elem("div").Role("status").Aria("label", s.tr(textLoading)).Body(
+		elem("h1").Class("unseen").Body(s.bilingual(s.title)),
 		elem("div").Class("amount skeleton").Body(elem("div").Class("line short"), elem("div").Class("line tall")),
 		elem("div").Class("sheet skeleton").Body(elem("div").Class("line"), elem("div").Class("line"), elem("div").Class("line")))
 }

@@ -14,14 +14,14 @@ import (
 	"h5pay/internal/wasmbin"
 )
 
-// TestMain has whatever a test starts ended with the tests.
+// TestMain ends every process that a test started.
 func TestMain(m *testing.M) { cleanup.Main(m.Run) }
 
-func TestBuildLeavesOut(t *testing.T) {
+func TestBuildOmits(t *testing.T) {
 	for _, test := range []struct {
 		kind, pkg string
-		there     string   // a function of the program
-		left      []string // none of which is
+		there     string   // a function that the program has
+		left      []string // functions that it does not have
 	}{
 		{"worker", "h5pay/signer", "net/http.(*ServeMux).ServeHTTP",
 			[]string{"crypto/x509.", "crypto/internal/fips140/nistec.", "net/http.(*http2"}},
@@ -37,7 +37,7 @@ func TestBuildLeavesOut(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// The names of all functions are in the binary.
+			// The binary contains the names of all functions.
 			if !bytes.Contains(b, []byte(test.there)) {
 				t.Errorf("%s is not there", test.there)
 			}
@@ -60,7 +60,7 @@ func TestBuildLeavesOut(t *testing.T) {
 	}
 }
 
-func TestFailedBuildSaysWhatToDo(t *testing.T) {
+func TestFailedBuildNamesTheFix(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "none.wasm")
 	if err := build(out, kinds["page"], "h5pay/none"); err == nil || !strings.Contains(err.Error(), "wasmbuild/crypto/tls") {
 		t.Errorf("got %v", err)
@@ -70,8 +70,8 @@ func TestFailedBuildSaysWhatToDo(t *testing.T) {
 	}
 }
 
-// Programs built for a page run as any other: one that wants random numbers, and
-// one that strains what the runtime keeps about functions.
+// Programs built for the page run like others: one uses random numbers, and one uses all of the
+// runtime's function tables.
 func TestProgramsOfAPageRun(t *testing.T) {
 	for _, pkg := range []string{"random", "strain"} {
 		t.Run(pkg, func(t *testing.T) {
@@ -107,30 +107,30 @@ func runWasm(t *testing.T, file string) string {
 }
 
 func TestReplacePackage(t *testing.T) {
-	there, standIn, empty := t.TempDir(), t.TempDir(), t.TempDir()
-	for _, name := range []string{there + "/a.go", there + "/b.go", there + "/b_test.go", standIn + "/b.go", standIn + "/c.go"} {
+	there, replacement, empty := t.TempDir(), t.TempDir(), t.TempDir()
+	for _, name := range []string{there + "/a.go", there + "/b.go", there + "/b_test.go", replacement + "/b.go", replacement + "/c.go"} {
 		if err := os.WriteFile(name, nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	replace := map[string]string{}
-	if err := replacePackage(replace, there, standIn); err != nil {
+	if err := replacePackage(replace, there, replacement); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]string{
 		filepath.Join(there, "a.go"): "",
-		filepath.Join(there, "b.go"): filepath.Join(standIn, "b.go"),
-		filepath.Join(there, "c.go"): filepath.Join(standIn, "c.go"),
+		filepath.Join(there, "b.go"): filepath.Join(replacement, "b.go"),
+		filepath.Join(there, "c.go"): filepath.Join(replacement, "c.go"),
 	}
 	if diff := cmp.Diff(want, replace); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if err := replacePackage(map[string]string{}, empty, standIn); err == nil {
+	if err := replacePackage(map[string]string{}, empty, replacement); err == nil {
 		t.Error("a folder without Go files was replaced")
 	}
 }
 
-// A Go that was fetched for go.mod's sake lives in the module cache.
+// A toolchain that was downloaded because of go.mod is in the module cache.
 func TestFindRootOutsideOfTheModuleCache(t *testing.T) {
 	root, err := findRoot(t.TempDir())
 	if err != nil {

@@ -1,14 +1,13 @@
-// Command wasmbuild compiles a package for js/wasm the way h5pay ships it:
+// Command wasmbuild compiles a package for js/wasm as h5pay ships it:
 //
 //	go run ./wasmbuild -for worker -o build/signer.wasm ./signer
 //	go run ./wasmbuild -for page -o build/page/app.wasm ./wasm
 //
-// It is `go build` without symbols, with stand-ins for some packages of the
-// standard library, with the result packed, and for a page without the lines of its
-// source. All of that matters to the one who waits for the binary; the stand-ins
-// are in folders beside this one, and each says what it leaves out, as do
-// wasmbin.Strip and wasmbin.Pack. A plain `go build` makes a program that behaves
-// the same and is much larger. docs/page.md has the figures.
+// It runs `go build` without symbols and replaces some packages of the standard library. It packs
+// the result and, for the page, removes source lines. This makes the binary smaller; a plain `go
+// build` gives a program with the same behaviour. The replacement packages are in the folders
+// beside this file. Each describes what it omits, as do wasmbin.Strip and wasmbin.Pack.
+// docs/page.md has the figures.
 package main
 
 import (
@@ -23,8 +22,8 @@ import (
 )
 
 func main() {
-	name := flag.String("for", "", "what the program is, worker or page: that decides what is left out")
-	out := flag.String("o", "", "the binary to write")
+	name := flag.String("for", "", "kind of program: worker or page")
+	out := flag.String("o", "", "`file` to write")
 	flag.Parse()
 	k, ok := kinds[*name]
 	if !ok || *out == "" || flag.NArg() != 1 {
@@ -48,7 +47,7 @@ func build(out string, k kind, pkg string) error {
 		return err
 	}
 	overlay, linked := filepath.Join(dir, "overlay.json"), filepath.Join(dir, "linked.wasm")
-	if err := writeOverlay(overlay, root, k.standIns); err != nil {
+	if err := writeOverlay(overlay, root, k.replacements); err != nil {
 		return err
 	}
 	if err := compile(linked, root, overlay, pkg); err != nil {
@@ -70,15 +69,15 @@ func build(out string, k kind, pkg string) error {
 	return os.WriteFile(out, packed, 0o644)
 }
 
-// compile runs go build, of the Go in root. HTTP/2 is left out with a tag of
-// net/http's own, which a page knows nothing of: it would need TLS.
+// compile runs go build with the toolchain in root. A build tag of net/http omits HTTP/2, which
+// would need TLS.
 func compile(out, root, overlay, pkg string) error {
 	cmd := exec.Command(filepath.Join(root, "bin", "go"), "build", "-trimpath", "-ldflags=-s -w", "-tags=nethttpomithttp2", "-overlay="+overlay, "-o", out, pkg)
 	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "GOROOT="+root, "GOTOOLCHAIN=local")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {
-		return errors.New("go build failed, see above; when it misses something of a package that has a stand-in, " +
-			"such as crypto/tls in wasmbuild/crypto/tls, add it there")
+		return errors.New("go build failed, see above; if a replacement package lacks a declaration, " +
+			"add it there, for example to wasmbuild/crypto/tls")
 	}
 	return nil
 }

@@ -10,29 +10,28 @@ import (
 	"strings"
 )
 
-// kind is what a program is for, which decides what it can do without.
+// kind is the purpose of a program. It decides what can be omitted.
 type kind struct {
-	// standIns are packages of the standard library that have a stand-in, in this
-	// module under the path that they have there.
-	standIns []string
-	// lines keeps files and line numbers for traces. A Worker's traces are in its
-	// log, for the operator; those of a page are in a shopper's phone.
+	// replacements are the standard packages to replace. The replacements have the same path within
+	// this folder.
+	replacements []string
+	// lines keeps file names and line numbers in traces. The operator reads a Worker's traces in
+	// its log. Nobody reads the traces of a page.
 	lines bool
 }
 
 var kinds = map[string]kind{
-	// HTTP is served, by the platform, and called, by its fetch.
-	"worker": {standIns: []string{"crypto/tls"}, lines: true},
-	// A page of go-app's: nothing serves HTTP, and what calls it is the browser.
-	"page": {standIns: []string{
+	// The platform serves HTTP, and its fetch sends requests.
+	"worker": {replacements: []string{"crypto/tls"}, lines: true},
+	// The page serves nothing, and the browser's fetch sends requests.
+	"page": {replacements: []string{
 		"crypto/aes", "crypto/cipher", "crypto/md5", "crypto/rand", "crypto/sha1",
 		"net/http", "regexp", "text/template",
 	}},
 }
 
-// findRoot returns Go's own folder. Go replaces no file beneath its module
-// cache, and a Go that was fetched for go.mod's sake lives there: then the folder
-// is a link in dir.
+// findRoot returns the root of the toolchain. An overlay cannot replace files in Go's module cache,
+// where downloaded toolchains are. For those it returns a link in dir.
 func findRoot(dir string) (string, error) {
 	out, err := goOutput("env", "GOROOT", "GOMODCACHE")
 	if err != nil {
@@ -46,9 +45,7 @@ func findRoot(dir string) (string, error) {
 	return link, os.Symlink(root, link)
 }
 
-// writeOverlay writes the file for `go build -overlay` that puts the stand-ins
-// for pkgs in place: the Go in root then reads their files instead of its own, in
-// this one build.
+// writeOverlay writes the file for `go build -overlay` that replaces pkgs for this build.
 func writeOverlay(name, root string, pkgs []string) error {
 	replace := map[string]string{}
 	for _, pkg := range pkgs {
@@ -57,7 +54,7 @@ func writeOverlay(name, root string, pkgs []string) error {
 			return err
 		}
 		if err := replacePackage(replace, filepath.Join(root, "src", filepath.FromSlash(pkg)), dir); err != nil {
-			return fmt.Errorf("the stand-in for %s: %w", pkg, err)
+			return fmt.Errorf("replacing package %s: %w", pkg, err)
 		}
 	}
 	b, err := json.Marshal(map[string]any{"Replace": replace})
@@ -67,15 +64,14 @@ func writeOverlay(name, root string, pkgs []string) error {
 	return os.WriteFile(name, b, 0o644)
 }
 
-// replacePackage takes all Go files of a folder away and puts those of another
-// there, tests aside.
-func replacePackage(replace map[string]string, there, standIn string) error {
+// replacePackage replaces all Go files of a folder with those of another, except tests.
+func replacePackage(replace map[string]string, there, replacement string) error {
 	for _, place := range []struct {
 		dir string
 		add func(name string)
 	}{
 		{there, func(name string) { replace[filepath.Join(there, name)] = "" }},
-		{standIn, func(name string) { replace[filepath.Join(there, name)] = filepath.Join(standIn, name) }},
+		{replacement, func(name string) { replace[filepath.Join(there, name)] = filepath.Join(replacement, name) }},
 	} {
 		names, err := filepath.Glob(filepath.Join(place.dir, "*.go"))
 		if err != nil {
@@ -95,7 +91,7 @@ func replacePackage(replace map[string]string, there, standIn string) error {
 	return nil
 }
 
-// goOutput runs the go command and returns what it prints.
+// goOutput runs the go command and returns its output.
 func goOutput(args ...string) (string, error) {
 	out, err := exec.Command("go", args...).Output()
 	if err != nil {

@@ -1,7 +1,7 @@
 // Command testrun runs a command, for `make test`: testrun COMMAND [ARGUMENT...]
 //
-// It fails when the command fails, and when the command leaves a process or a
-// temporary file. However it ends, nothing of the command stays.
+// It fails if the command fails or leaves a process or a temporary file. It ends what the command
+// left.
 package main
 
 import (
@@ -24,7 +24,7 @@ func program() int {
 	cmd := exec.Command(os.Args[1], os.Args[2:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	err := cmd.Run()
-	// The command's programs remove their own: what is here is of one that does not.
+	// Programs remove their own temporary files. The rest belongs to a program that does not.
 	left, listErr := os.ReadDir(os.TempDir())
 	if listErr != nil {
 		fmt.Fprintln(os.Stderr, "testrun:", listErr)

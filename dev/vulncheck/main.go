@@ -1,9 +1,8 @@
-// Command vulncheck fails when what the project ships reaches a known vulnerability,
-// for `make check`.
+// Command vulncheck fails if a shipped program reaches a known vulnerability, for `make check`.
 //
-// The database is the module golang.org/x/vulndb, which the module proxy serves. It
-// is fetched anew each time. Without a network the newest copy in the module cache
-// is used. Without a copy the check fails in CI (CI=true) and is left out elsewhere.
+// The database is the module golang.org/x/vulndb from the module proxy. It is downloaded each time.
+// Without a network the newest copy in the module cache is used. Without a copy the check fails in
+// CI (CI=true) and is skipped elsewhere.
 package main
 
 import (
@@ -19,6 +18,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"h5pay/internal/cmdflag"
 )
 
 const (
@@ -26,7 +27,7 @@ const (
 	fetchTimeout   = 90 * time.Second
 )
 
-// target is a platform and the programs that are built for it.
+// target is a platform and its programs.
 type target struct {
 	env      []string
 	programs []string
@@ -39,8 +40,8 @@ var targets = []target{
 
 func main() {
 	flag.Parse()
-	if flag.NArg() > 0 {
-		fmt.Fprintf(os.Stderr, "vulncheck: takes no argument, got %q\n", flag.Arg(0))
+	if err := cmdflag.NoArguments(flag.CommandLine); err != nil {
+		fmt.Fprintln(os.Stderr, "vulncheck:", err)
 		os.Exit(2)
 	}
 	if err := run(context.Background(), os.Stdout, os.Getenv("CI") == "true"); err != nil {
@@ -55,7 +56,7 @@ func run(ctx context.Context, out io.Writer, inCI bool) error {
 		if inCI {
 			return err
 		}
-		fmt.Fprintln(out, "vulncheck: NOT CHECKED for known vulnerabilities:", err)
+		fmt.Fprintln(out, "vulncheck: NOT CHECKED:", err)
 		return nil
 	}
 	for _, t := range targets {
@@ -67,10 +68,10 @@ func run(ctx context.Context, out io.Writer, inCI bool) error {
 	return nil
 }
 
-// scan runs govulncheck over the programs of a target. It returns an error when
-// one of them reaches a known vulnerability, or when it cannot be known.
+// scan runs govulncheck on the programs of a target. It returns an error if one reaches a known
+// vulnerability, or if the check fails.
 func scan(ctx context.Context, out io.Writer, database string, t target) error {
-	// The path of the tool, because GOOS must not apply to the tool itself.
+	// By path, because GOOS must not apply to the tool itself.
 	path, err := goCommand(ctx, "tool", "-n", "govulncheck").Output()
 	if err != nil {
 		return fmt.Errorf("building govulncheck: %w", withStderr(err))
@@ -86,7 +87,7 @@ func scan(ctx context.Context, out io.Writer, database string, t target) error {
 	return nil
 }
 
-// findDatabase returns the folder of the newest database that can be had.
+// findDatabase returns the folder of the newest available database.
 func findDatabase(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
@@ -104,18 +105,18 @@ func findDatabase(ctx context.Context) (string, error) {
 	}
 	found, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(cache)), databaseModule+"@*"))
 	if err != nil || len(found) == 0 {
-		return "", fmt.Errorf("the vulnerability database %s cannot be fetched: %w", databaseModule, withStderr(fetchErr))
+		return "", fmt.Errorf("downloading the vulnerability database %s: %w", databaseModule, withStderr(fetchErr))
 	}
 	return slices.Max(found), nil // the version begins with the date
 }
 
 func goCommand(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Env = append(os.Environ(), "GOOS=", "GOARCH=") // of this machine
+	cmd.Env = append(os.Environ(), "GOOS=", "GOARCH=") // for this machine
 	return cmd
 }
 
-// withStderr adds what a command printed to its error.
+// withStderr adds a command's standard error to its error.
 func withStderr(err error) error {
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok && len(exit.Stderr) > 0 {
 		return fmt.Errorf("%w: %s", err, strings.TrimSpace(string(exit.Stderr)))

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// entry is a database of one vulnerability, which every version of Go has.
+// entry is a database with one vulnerability that every version of Go has.
 const entry = `{
   "schema_version": "1.3.1", "id": "GO-2026-0001", "modified": "2026-01-01T00:00:00Z", "published": "2026-01-01T00:00:00Z",
   "summary": "made up for a test", "details": "made up for a test",
@@ -26,9 +26,9 @@ func TestReachableVulnerabilityFails(t *testing.T) {
 		symbol string
 		fails  bool
 	}{
-		"native":                  {symbol: "Equal", fails: true},
-		"wasm":                    {env: []string{"GOOS=js", "GOARCH=wasm"}, symbol: "Equal", fails: true},
-		"a function nobody calls": {symbol: "NobodyCallsThis"},
+		"native":               {symbol: "Equal", fails: true},
+		"wasm":                 {env: []string{"GOOS=js", "GOARCH=wasm"}, symbol: "Equal", fails: true},
+		"an uncalled function": {symbol: "UncalledFunction"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
@@ -45,12 +45,12 @@ func TestReachableVulnerabilityFails(t *testing.T) {
 
 func TestWithoutADatabase(t *testing.T) {
 	t.Setenv("GOPROXY", "off")
-	t.Setenv("GOTOOLCHAIN", "local") // the module cache is empty: nothing else is to be fetched
+	t.Setenv("GOTOOLCHAIN", "local") // the module cache is empty, and nothing else may be downloaded
 	t.Setenv("GOMODCACHE", t.TempDir())
-	t.Setenv("GOFLAGS", "-modcacherw") // so that the folder can be removed
+	t.Setenv("GOFLAGS", "-modcacherw") // makes the folder removable
 	var out bytes.Buffer
-	if err := run(t.Context(), &out, true); err == nil || !strings.Contains(err.Error(), "cannot be fetched") {
-		t.Errorf("in CI: got %v, want an error that says so", err)
+	if err := run(t.Context(), &out, true); err == nil || !strings.Contains(err.Error(), "downloading the vulnerability database") {
+		t.Errorf("in CI: got %v, want an error about the download", err)
 	}
 	if err := run(t.Context(), &out, false); err != nil || !strings.Contains(out.String(), "NOT CHECKED") {
 		t.Errorf("elsewhere: got %v and %q, want a line that says so", err, &out)
@@ -74,7 +74,7 @@ func TestNewestCopyWithoutANetwork(t *testing.T) {
 	}
 }
 
-// database returns a folder like that of the module, with one entry.
+// database returns a folder like the module's, with one entry.
 func database(t *testing.T, symbol string) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -18,7 +18,7 @@ import (
 	"h5pay/internal/stack"
 )
 
-// load is what one round of one flow on one Worker measured.
+// load is the result of one round of one flow on one Worker.
 type load struct {
 	latencies []time.Duration
 	elapsed   time.Duration
@@ -48,7 +48,7 @@ func (d *driver) close() {
 	d.Workerd.Close()
 }
 
-// post sends a request and returns the answer, which must be a 200.
+// post sends a request and returns the response, whose status must be 200.
 func (d *driver) post(ctx context.Context, path, contentType string, body []byte) ([]byte, *http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.URL+path, bytes.NewReader(body))
 	if err != nil {
@@ -65,25 +65,24 @@ func (d *driver) post(ctx context.Context, path, contentType string, body []byte
 		return nil, nil, err
 	}
 	defer res.Body.Close()
-	answer, err := io.ReadAll(res.Body)
+	response, err := io.ReadAll(res.Body)
 	if err != nil {
 		return nil, nil, err
 	}
 	if res.StatusCode != http.StatusOK {
-		return nil, nil, fmt.Errorf("%s: %s %s: %s", d.name, path, res.Status, answer)
+		return nil, nil, fmt.Errorf("%s: %s %s: %s", d.name, path, res.Status, response)
 	}
-	return answer, res, nil
+	return response, res, nil
 }
 
-// signIn gets the session cookie, which every Worker under the same SESSION_KEY
-// takes.
+// signIn returns a session cookie. Every Worker with the same SESSION_KEY accepts it.
 func (d *driver) signIn(ctx context.Context) (string, error) {
-	answer, res, err := d.post(ctx, api.PathAuthorize, asJSON, []byte(`{"return_to":"/"}`))
+	response, res, err := d.post(ctx, api.PathAuthorize, asJSON, []byte(`{"return_to":"/"}`))
 	if err != nil {
 		return "", err
 	}
 	var begun api.AuthorizeResponse
-	if err := json.Unmarshal(answer, &begun); err != nil {
+	if err := json.Unmarshal(response, &begun); err != nil {
 		return "", err
 	}
 	u, err := url.Parse(begun.URL)
@@ -101,7 +100,7 @@ func (d *driver) signIn(ctx context.Context) (string, error) {
 
 const asJSON = "application/json"
 
-// cookies returns what a browser would send back.
+// cookies returns the Cookie header that a browser would send.
 func cookies(res *http.Response) string {
 	var all []string
 	for _, c := range res.Cookies() {
@@ -112,34 +111,33 @@ func cookies(res *http.Response) string {
 	return strings.Join(all, "; ")
 }
 
-// createOrder places one order.
+// createOrder creates one order.
 func (d *driver) createOrder(ctx context.Context) error {
 	body := fmt.Appendf(nil, `{"items":[{"product_id":"tea","quantity":2},{"product_id":"cake","quantity":1}],"trade_type":"JSAPI","client_key":"%s-%016d"}`, d.name, d.keys.Add(1))
-	answer, _, err := d.post(ctx, api.PathOrders, asJSON, body)
+	response, _, err := d.post(ctx, api.PathOrders, asJSON, body)
 	if err != nil {
 		return err
 	}
 	var got api.Checkout
-	if err := json.Unmarshal(answer, &got); err != nil {
+	if err := json.Unmarshal(response, &got); err != nil {
 		return err
 	}
 	if got.Pay == nil || got.Order.Total < 1 || !strings.HasPrefix(got.Pay.Package, "prepay_id=wx") {
-		return fmt.Errorf("%s: an order without pay parameters", d.name)
+		return fmt.Errorf("%s: want payment parameters in the response", d.name)
 	}
 	return nil
 }
 
-// notify tells that an order is paid.
+// notify sends a notification that an order is paid.
 func (d *driver) notify(ctx context.Context, o placed) error {
-	answer, _, err := d.post(ctx, api.PathNotifyPay, "text/xml", d.up.notification(o))
-	if err == nil && !bytes.Contains(answer, []byte("SUCCESS")) {
-		return fmt.Errorf("%s: a notification was answered %s", d.name, answer)
+	response, _, err := d.post(ctx, api.PathNotifyPay, "text/xml", d.up.notification(o))
+	if err == nil && !bytes.Contains(response, []byte("SUCCESS")) {
+		return fmt.Errorf("%s: notification: want SUCCESS, got %s", d.name, response)
 	}
 	return err
 }
 
-// run sends n requests over conns connections. do gets the number of the
-// request.
+// run sends n requests over conns connections. do gets the number of the request.
 func (d *driver) run(ctx context.Context, n, conns int, do func(context.Context, int) error) (load, error) {
 	before, err := cpuTime(d.PID)
 	if err != nil {

@@ -1,7 +1,6 @@
-// Command bench compares the signer with what it could have been: the same
-// handlers behind the library's stock entry, and the same work written by hand
-// in JavaScript. All three run on workerd with real D1, side by side, round by
-// round. `make bench` runs it; docs/benchmarks.md is what it wrote last.
+// Command bench compares the signer with two alternatives: the same handlers behind the library's
+// stock entry, and the same work written in JavaScript. All run on workerd with real D1, round by
+// round in turn. `make bench` runs it; docs/benchmarks.md is its last report.
 package main
 
 import (
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"h5pay/internal/cleanup"
+	"h5pay/internal/cmdflag"
 	"h5pay/internal/stack"
 	"h5pay/wechat"
 )
@@ -26,18 +26,18 @@ func main() { cleanup.Main(program) }
 func program() int {
 	log.SetFlags(0)
 	var p plan
-	flag.IntVar(&p.requests, "n", 600, "requests a round; the stock entry gets a fifth")
-	flag.IntVar(&p.rounds, "rounds", 6, "rounds, of which the first only warms up")
-	flag.IntVar(&p.colds, "cold", 7, "cold starts")
-	flag.DurationVar(&p.delay, "delay", 100*time.Millisecond, "upstream's delay in the last setting")
-	report := flag.String("o", "", "folder to write benchmarks.md and benchmarks.svg to")
+	cmdflag.Int(flag.CommandLine, &p.requests, "n", 600, 1, "`number` of requests per round; the stock entry gets a fifth")
+	cmdflag.Int(flag.CommandLine, &p.rounds, "rounds", 6, 2, "`number` of rounds; the first is for warming up")
+	cmdflag.Int(flag.CommandLine, &p.colds, "cold", 7, 1, "`number` of cold starts")
+	flag.DurationVar(&p.delay, "delay", 100*time.Millisecond, "delay of WeChat in the last setting")
+	report := flag.String("o", "", "`folder` for benchmarks.md and benchmarks.svg")
 	flag.Parse()
+	if err := cmdflag.NoArguments(flag.CommandLine); err != nil {
+		log.Print("bench: ", err)
+		return 2
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if p.requests < 1 || p.rounds < 2 || p.colds < 1 {
-		log.Print("bench: -n and -cold are at least 1, -rounds at least 2")
-		return 1
-	}
 	if err := run(ctx, p, *report); err != nil {
 		log.Print("bench: ", err)
 		return 1
@@ -45,19 +45,19 @@ func program() int {
 	return 0
 }
 
-// plan says how much to measure.
+// plan is the extent of the measurement.
 type plan struct {
 	requests, rounds, colds int
 	delay                   time.Duration
 }
 
-// setting is under what load a flow is measured.
+// setting is the load under which a flow is measured.
 type setting struct {
 	conns int
 	delay time.Duration
 }
 
-// The Workers. The first is ours; ratios are to the others.
+// names are the Workers. Ratios in the report compare the first with the others.
 var names = []string{"signer", "stock", "javascript"}
 
 func run(ctx context.Context, p plan, report string) error {
@@ -85,7 +85,7 @@ func run(ctx context.Context, p plan, report string) error {
 	up := startUpstream(account{env["WECHAT_APPID"], env["WECHAT_MCH_ID"], wechat.Secret(env["WECHAT_API_KEY"]), wechat.SignType(env["WECHAT_SIGN_TYPE"])})
 	defer up.Close()
 	env["WECHAT_BASE_URL"] = up.URL
-	env["UNPAID_LIMITS"] = "1000000,1000000,1000000,1000000" // a few buyers make all the orders
+	env["UNPAID_LIMITS"] = "1000000,1000000,1000000,1000000" // a few buyers create all orders
 	sql, err := stack.SchemaFiles(root)
 	if err != nil {
 		return err
@@ -112,7 +112,7 @@ func run(ctx context.Context, p plan, report string) error {
 		defer d.close()
 		drivers = append(drivers, d)
 	}
-	// All have the same SESSION_KEY, so one sign-in does for all.
+	// All Workers have the same SESSION_KEY and accept the same cookie.
 	cookie, err := drivers[0].signIn(ctx)
 	if err != nil {
 		return err
@@ -156,7 +156,7 @@ func run(ctx context.Context, p plan, report string) error {
 			r.cold[name] = append(r.cold[name], l.latencies[0])
 		}
 	}
-	up.take()
+	up.takePlaced()
 
 	text := r.markdown(p)
 	fmt.Print(text)
@@ -169,7 +169,7 @@ func run(ctx context.Context, p plan, report string) error {
 	return os.WriteFile(filepath.Join(report, "benchmarks.md"), []byte(text), 0o644)
 }
 
-// round sends one round of both flows and keeps what it measured.
+// round runs one round of both flows and adds its measurements to r.
 func (d *driver) round(ctx context.Context, p plan, s setting, keep bool, r *results) error {
 	n := p.requests
 	if d.name == "stock" {
@@ -179,7 +179,7 @@ func (d *driver) round(ctx context.Context, p plan, s setting, keep bool, r *res
 	if err != nil {
 		return err
 	}
-	orders := d.up.take()
+	orders := d.up.takePlaced()
 	notified, err := d.run(ctx, len(orders), s.conns, func(ctx context.Context, i int) error { return d.notify(ctx, orders[i]) })
 	if err != nil {
 		return err
@@ -191,7 +191,7 @@ func (d *driver) round(ctx context.Context, p plan, s setting, keep bool, r *res
 	return nil
 }
 
-// buildStock makes the Worker of the same handlers behind the library's entry.
+// buildStock builds the Worker with the same handlers behind the library's entry.
 func buildStock(ctx context.Context, dir string) error {
 	for _, args := range [][]string{
 		{"run", "github.com/syumai/workers/cmd/workers-assets-gen", "-mode=go", "-o", dir},

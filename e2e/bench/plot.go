@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// The colours of the Workers, readable on white and on black.
+// colours of the Workers, readable on white and on black.
 var colours = map[string]string{"signer": "#07a35a", "stock": "#8a8f98", "javascript": "#d9930d"}
 
-// plot draws CPU and p50 of both flows under eight connections without a delay
-// as horizontal bars.
+// plot draws CPU time and p50 of both flows, with eight connections and no delay, as horizontal
+// bars.
 func (r *results) plot() string {
 	const width, left, bar, gap = 720, 190, 18, 4
 	var b strings.Builder

@@ -8,18 +8,17 @@ import (
 	"time"
 )
 
-// tick is the unit of /proc/PID/stat, which Linux fixes at 100 a second.
+// tick is the unit of /proc/PID/stat. Linux always uses 100 per second.
 const tick = 10 * time.Millisecond
 
-// cpuTime returns the processor time that a process has used, in user and
-// kernel mode, all threads.
+// cpuTime returns the processor time of a process, user and kernel mode, all threads.
 func cpuTime(pid int) (time.Duration, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
 	}
-	// The name, in parentheses, may hold anything; utime and stime are the 12th
-	// and 13th field after it.
+	// The name in parentheses may contain anything. utime and stime are the 12th and 13th field
+	// after it.
 	_, rest, _ := strings.Cut(string(text), ") ")
 	fields := strings.Fields(rest)
 	if len(fields) < 13 {
@@ -36,7 +35,7 @@ func cpuTime(pid int) (time.Duration, error) {
 	return time.Duration(ticks) * tick, nil
 }
 
-// peakMemory returns a process's resident memory at its highest, in bytes.
+// peakMemory returns the peak resident memory of a process in bytes.
 func peakMemory(pid int) (int64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

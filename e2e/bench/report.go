@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// results is all that was measured.
+// results are all measurements.
 type results struct {
 	loads  map[key][]load
 	cold   map[string][]time.Duration // first requests, by Worker
-	memory map[string]int64           // peak, in bytes, by Worker
+	memory map[string]int64           // peak in bytes, by Worker
 }
 
 type key struct {
@@ -29,10 +29,10 @@ func (r *results) add(worker, flow string, s setting, l load) {
 	r.loads[k] = append(r.loads[k], l)
 }
 
-// figures are those of one Worker under one load, over all rounds.
+// figures are the results of one Worker under one load, over all rounds.
 type figures struct {
-	p50, p99, cpu float64 // ms; cpu of each request
-	rate          float64 // requests a second
+	p50, p99, cpu float64 // ms; cpu per request
+	rate          float64 // requests per second
 }
 
 func (r *results) figures(k key) figures {
@@ -54,7 +54,7 @@ func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond)
 
 var flows = []string{"create-order", "notification"}
 
-// settings returns those measured for a flow, in order.
+// settings returns the measured settings of a flow, in order.
 func (r *results) settings(flow string) []setting {
 	var all []setting
 	for k := range r.loads {

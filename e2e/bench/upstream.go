@@ -14,27 +14,26 @@ import (
 	"h5pay/wechat"
 )
 
-// upstream plays as much of WeChat as the flows need, after a fixed delay. It
-// is not the simulator: that one keeps a ledger and a log of every message, and
-// would be what is measured.
+// upstream simulates the part of WeChat that the flows need, with a fixed delay. It is not the
+// simulator, whose ledger and log would dominate the measurement.
 type upstream struct {
 	*httptest.Server
 	account account
 	delay   atomic.Int64 // ns
 
 	mu     sync.Mutex
-	orders map[string]placed // by out_trade_no, all that were taken
-	placed []placed          // taken since take was called
+	orders map[string]placed // all accepted orders, by out_trade_no
+	placed []placed          // accepted since the last takePlaced
 }
 
-// placed is an order that a notification can be about.
+// placed is an order for which a notification can be sent.
 type placed struct {
 	number     int
 	outTradeNo string
 	total      string // fen
 }
 
-// account is the merchant that all sides agree on.
+// account is the merchant's account.
 type account struct {
 	appID, mchID string
 	key          wechat.Secret
@@ -53,33 +52,33 @@ func startUpstream(a account) *upstream {
 	return u
 }
 
-// openid is the one buyer's.
+// openid is the openid of the only buyer.
 const openid = "oBenchmark0000000000000000001"
 
-// request reads a signed call, after the delay. It answers a wrong one itself.
-func (u *upstream) request(w http.ResponseWriter, r *http.Request) (given map[string]string, ok bool) {
+// request reads a signed call after the delay. It responds to an invalid one itself.
+func (u *upstream) request(w http.ResponseWriter, r *http.Request) (values map[string]string, ok bool) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<16))
 	time.Sleep(time.Duration(u.delay.Load()))
 	fields := flat(body)
 	signed := wechat.Sign(fields, u.account.key, u.account.signType)
-	given = make(map[string]string, len(fields))
+	values = make(map[string]string, len(fields))
 	for _, f := range fields {
-		given[f.Name] = f.Value
+		values[f.Name] = f.Value
 	}
-	if err != nil || given["sign"] != signed {
-		http.Error(w, "not signed right", http.StatusBadRequest)
+	if err != nil || values["sign"] != signed {
+		http.Error(w, "wrong sign", http.StatusBadRequest)
 		return nil, false
 	}
-	return given, true
+	return values, true
 }
 
 func (u *upstream) unifiedOrder(w http.ResponseWriter, r *http.Request) {
-	given, ok := u.request(w, r)
+	values, ok := u.request(w, r)
 	if !ok {
 		return
 	}
 	u.mu.Lock()
-	o := placed{len(u.orders) + 1, given["out_trade_no"], given["total_fee"]}
+	o := placed{len(u.orders) + 1, values["out_trade_no"], values["total_fee"]}
 	u.orders[o.outTradeNo] = o
 	u.placed = append(u.placed, o)
 	u.mu.Unlock()
@@ -91,15 +90,14 @@ func (u *upstream) unifiedOrder(w http.ResponseWriter, r *http.Request) {
 	}))
 }
 
-// orderQuery says of every order that it is paid: the Workers query WeChat when a
-// notification says so.
+// orderQuery reports every order as paid, because a Worker queries WeChat after a notification.
 func (u *upstream) orderQuery(w http.ResponseWriter, r *http.Request) {
-	given, ok := u.request(w, r)
+	values, ok := u.request(w, r)
 	if !ok {
 		return
 	}
 	u.mu.Lock()
-	o, ok := u.orders[given["out_trade_no"]]
+	o, ok := u.orders[values["out_trade_no"]]
 	u.mu.Unlock()
 	if !ok {
 		http.Error(w, "no such order", http.StatusNotFound)
@@ -108,8 +106,8 @@ func (u *upstream) orderQuery(w http.ResponseWriter, r *http.Request) {
 	w.Write(u.sign(append(u.payment(o), wechat.Field{Name: "trade_state", Value: "SUCCESS"})))
 }
 
-// take returns the orders placed since the last call.
-func (u *upstream) take() []placed {
+// takePlaced returns the orders placed since the last call.
+func (u *upstream) takePlaced() []placed {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	taken := u.placed
@@ -117,10 +115,10 @@ func (u *upstream) take() []placed {
 	return taken
 }
 
-// notification is WeChat's message that an order is paid.
+// notification returns WeChat's notification of a paid order.
 func (u *upstream) notification(o placed) []byte { return u.sign(u.payment(o)) }
 
-// payment is what WeChat says of an order that is paid.
+// payment returns WeChat's fields of a paid order.
 func (u *upstream) payment(o placed) []wechat.Field {
 	return []wechat.Field{
 		{Name: "return_code", Value: "SUCCESS"}, {Name: "result_code", Value: "SUCCESS"},
@@ -144,7 +142,7 @@ func (u *upstream) sign(fields []wechat.Field) []byte {
 	return []byte(b.String())
 }
 
-// flat reads a flat message.
+// flat parses a flat message.
 func flat(body []byte) []wechat.Field {
 	var message struct {
 		Fields []struct {

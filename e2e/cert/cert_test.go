@@ -1,6 +1,5 @@
-// Package cert_test pays back through the mTLS binding of a Worker: the built
-// signer, on real workerd with real D1, against a WeChat that asks for the
-// merchant's certificate.
+// Package cert_test makes refunds through the mTLS binding of a Worker. It runs the built signer on
+// real workerd with real D1, against a WeChat that requires the merchant's certificate.
 package cert_test
 
 import (
@@ -22,7 +21,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// shop is a running signer and a client with a guest's cookie.
+// shop is a running signer with a guest client.
 type shop struct {
 	*testing.T
 	url  string
@@ -30,10 +29,10 @@ type shop struct {
 	http *http.Client
 }
 
-// TestMain has whatever a test starts ended with the tests.
+// TestMain ends every process that a test started.
 func TestMain(m *testing.M) { cleanup.Main(m.Run) }
 
-// open starts the signer over its own database. services are its bindings.
+// open starts the signer with its own database. services are its bindings.
 func open(t *testing.T, sim *wechattest.Server, services map[string]stack.Service) *shop {
 	t.Helper()
 	root, err := filepath.Abs("../..")
@@ -62,7 +61,7 @@ func open(t *testing.T, sim *wechattest.Server, services map[string]stack.Servic
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		worker.Close() // the log is whole now
+		worker.Close() // the log is complete now
 		if t.Failed() {
 			t.Log(log.String())
 		}
@@ -74,7 +73,7 @@ func open(t *testing.T, sim *wechattest.Server, services map[string]stack.Servic
 	return &shop{t, worker.URL, env, &http.Client{Jar: jar}}
 }
 
-// call makes a call that has to succeed.
+// call makes a call that must succeed.
 func (s *shop) call(method, path, body string, out any) {
 	s.Helper()
 	req, err := http.NewRequest(method, s.url+path, strings.NewReader(body))
@@ -99,7 +98,7 @@ func (s *shop) call(method, path, body string, out any) {
 	}
 }
 
-// paid makes an order, pays it by its QR code and returns it.
+// paid creates an order, pays it by its QR code and returns it.
 func (s *shop) paid(sim *wechattest.Server) api.Order {
 	s.Helper()
 	s.call("POST", api.PathSession, "", &api.Session{})
@@ -113,14 +112,14 @@ func (s *shop) paid(sim *wechattest.Server) api.Order {
 		s.Fatal(err)
 	}
 	var o api.Order
-	time.Sleep(4 * time.Second)                                                       // a fresh order is not queried
-	if s.call("GET", api.OrderPath(c.Order.ID), "", &o); o.Status != api.StatusPaid { // it queries WeChat
+	time.Sleep(4 * time.Second)                                                       // the signer does not query a new order
+	if s.call("GET", api.OrderPath(c.Order.ID), "", &o); o.Status != api.StatusPaid { // the signer queries WeChat
 		s.Fatalf("order %+v", o)
 	}
 	return o
 }
 
-// The Worker presents the certificate that is bound to it.
+// The Worker presents the bound certificate.
 func TestRefundThroughTheBinding(t *testing.T) {
 	sim := wechattest.Start(t, wechattest.Config{})
 	dir := t.TempDir()
@@ -146,8 +145,8 @@ func TestRefundThroughTheBinding(t *testing.T) {
 	}
 }
 
-// Without the binding the simulator is called without a certificate, and refuses
-// as WeChat does; the refund waits and is not lost.
+// Without the binding, the simulator rejects the call without a certificate as WeChat does. The
+// refund stays pending.
 func TestRefundWithoutTheBinding(t *testing.T) {
 	sim := wechattest.Start(t, wechattest.Config{})
 	s := open(t, sim, nil)

@@ -15,23 +15,22 @@ import (
 	"h5pay/webhook"
 )
 
-// webhookPath is where the merchant's back end takes events.
+// webhookPath is the path of the merchant's endpoint for events.
 const webhookPath = "/webhook"
 
-// backend is the merchant's back end as docs/webhooks.md advises to write it: it
-// checks the signature, does the work of an event once for its ID, and answers
-// when that is done. It knows of orders by its events alone.
+// backend is the merchant's back end as docs/webhooks.md recommends it. It checks the signature,
+// processes each event ID once, and responds after that. It knows orders only from events.
 type backend struct {
 	*world
 	receiver webhook.Receiver
 
 	mu       sync.Mutex
 	events   map[string]webhook.Event // by ID
-	received int                      // deliveries, repeated ones included
-	closed   int                      // those of order.closed
+	received int                      // deliveries, including repeated ones
+	closed   int                      // deliveries of order.closed
 }
 
-// deliveries counts what has come.
+// deliveries counts received deliveries.
 type deliveries struct{ all, closed int }
 
 func (b *backend) sent() deliveries {
@@ -43,7 +42,7 @@ func (b *backend) sent() deliveries {
 func (b *backend) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		panic(http.ErrAbortHandler) // workerd died while it spoke
+		panic(http.ErrAbortHandler) // workerd was killed during the request
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	event, err := b.receiver.Receive(r, b.wechat.Now())
@@ -54,40 +53,40 @@ func (b *backend) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		b.closed++
 	}
 	if err != nil {
-		// One that was on its way while time leapt is too old: it comes again,
-		// or the back end is never told.
+		// After a leap in time a delivery can be too old. The shop must then deliver the event
+		// again.
 		if !errors.Is(err, webhook.ErrTime) {
-			b.note(wrong, "", "a webhook was refused: %v", err)
+			b.note(wrong, "", "a webhook was rejected: %v", err)
 		}
 		http.Error(rw, err.Error(), http.StatusBadRequest)
 		return
 	}
 	if before, ok := b.events[event.ID]; ok && !same(before, event) {
-		b.note(wrong, event.Data.Order.OutTradeNo, "event %s came twice and said two things", event.ID)
+		b.note(wrong, event.Data.Order.OutTradeNo, "event %s was delivered twice with different contents", event.ID)
 	}
 	b.events[event.ID] = event
 }
 
-// same tells whether two deliveries of one event say the same.
+// same reports whether two deliveries of an event have the same content.
 func same(a, b webhook.Event) bool {
 	x, errX := json.Marshal(a)
 	y, errY := json.Marshal(b)
 	return errors.Join(errX, errY) == nil && bytes.Equal(x, y)
 }
 
-// checkEvents checks that the back end was told of every payment and every end,
-// once by the IDs, and of nothing else.
+// checkEvents checks that the back end received exactly one event per ID for every payment and
+// every end, and no others.
 func (c *campaign) checkEvents(all []stored, refunds []storedRefund) {
-	told := map[webhook.Type]map[string][]webhook.Event{}
+	delivered := map[webhook.Type]map[string][]webhook.Event{}
 	for _, e := range c.backend.events {
-		if told[e.Type] == nil {
-			told[e.Type] = map[string][]webhook.Event{}
+		if delivered[e.Type] == nil {
+			delivered[e.Type] = map[string][]webhook.Event{}
 		}
-		told[e.Type][e.Data.Order.OutTradeNo] = append(told[e.Type][e.Data.Order.OutTradeNo], e)
+		delivered[e.Type][e.Data.Order.OutTradeNo] = append(delivered[e.Type][e.Data.Order.OutTradeNo], e)
 	}
 	take := func(t webhook.Type, number string) []webhook.Event {
-		events := told[t][number]
-		delete(told[t], number)
+		events := delivered[t][number]
+		delete(delivered[t], number)
 		return events
 	}
 	for _, o := range all {
@@ -98,53 +97,52 @@ func (c *campaign) checkEvents(all []stored, refunds []storedRefund) {
 		paid, closed := take(webhook.OrderPaid, o.Number), take(webhook.OrderClosed, o.Number)
 		switch {
 		case order.WasPaid(o.Status) && len(paid) == 0:
-			c.note(lost, o.Number, "the order is paid and the back end was never told")
+			c.note(lost, o.Number, "the order is paid, but the back end got no event")
 		case len(paid) > 1:
-			c.note(doubled, o.Number, "the back end fulfils the order %d times", len(paid))
+			c.note(doubled, o.Number, "the back end got %d order.paid events", len(paid))
 		case !order.WasPaid(o.Status) && len(paid) > 0:
-			c.note(wrong, o.Number, "the back end was told that the order is paid, it is %s", o.Status)
+			c.note(wrong, o.Number, "the back end got order.paid, but the order is %s", o.Status)
 		case len(paid) == 1 && !o.agrees(paid[0].Data.Order, refunded):
-			c.note(wrong, o.Number, "the back end was told of another payment: %+v", paid[0].Data.Order)
+			c.note(wrong, o.Number, "order.paid has another payment: %+v", paid[0].Data.Order)
 		}
 		switch {
 		case o.Status == api.StatusClosed && o.Prepay != "" && len(closed) == 0:
-			c.note(wrong, o.Number, "the order is closed and the back end was never told")
+			c.note(wrong, o.Number, "the order is closed, but the back end got no event")
 		case o.Prepay == "" && len(closed) > 0:
-			c.note(wrong, o.Number, "the back end was told of the end of an order that nobody could have paid")
+			c.note(wrong, o.Number, "the back end got order.closed for an order that could not be paid")
 		case len(closed) > 1:
-			c.note(doubled, o.Number, "the back end was told %d times that the order is closed", len(closed))
+			c.note(doubled, o.Number, "the back end got %d order.closed events", len(closed))
 		}
 	}
 	for _, r := range refunds {
 		if r.Status != api.RefundSucceeded {
 			continue
 		}
-		events := told[webhook.OrderRefunded][r.Number]
+		events := delivered[webhook.OrderRefunded][r.Number]
 		about := func(e webhook.Event) bool { return e.Data.Refund != nil && e.Data.Refund.ID == r.ID }
 		switch i := slices.IndexFunc(events, about); {
 		case i < 0:
-			c.note(lost, r.Number, "%d fen went back by refund %s and the back end was never told", r.Amount, r.ID)
+			c.note(lost, r.Number, "%d fen were refunded by %s, but the back end got no event", r.Amount, r.ID)
 		case events[i].Data.Refund.Amount != r.Amount:
-			c.note(wrong, r.Number, "the back end was told of another refund: %+v", events[i].Data.Refund)
+			c.note(wrong, r.Number, "order.refunded has another refund: %+v", events[i].Data.Refund)
 		default:
 			if events = slices.Delete(events, i, i+1); slices.ContainsFunc(events, about) {
-				c.note(doubled, r.Number, "the back end was told twice of refund %s", r.ID)
+				c.note(doubled, r.Number, "the back end got two order.refunded events for refund %s", r.ID)
 			}
-			if told[webhook.OrderRefunded][r.Number] = events; len(events) == 0 {
-				delete(told[webhook.OrderRefunded], r.Number)
+			if delivered[webhook.OrderRefunded][r.Number] = events; len(events) == 0 {
+				delete(delivered[webhook.OrderRefunded], r.Number)
 			}
 		}
 	}
-	for t, left := range told {
+	for t, left := range delivered {
 		for number := range left {
-			c.note(wrong, number, "an event %s too many", t)
+			c.note(wrong, number, "unexpected event %s", t)
 		}
 	}
 }
 
-// agrees tells whether an event says of the payment what is stored. It may lack the
-// time, and the payer of what was not paid inside WeChat, if money went back by hand
-// before the shop knew of the payment.
+// agrees reports whether an event has the stored payment. It may lack the time, and outside WeChat
+// the payer, if money was refunded by hand before the shop knew of the payment.
 func (o stored) agrees(e webhook.Order, refunded time.Time) bool {
 	if !refunded.IsZero() && refunded.Before(time.UnixMilli(o.Settled).Add(2*maxSkew)) {
 		if e.PaidAt == 0 {

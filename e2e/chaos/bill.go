@@ -8,23 +8,22 @@ import (
 	"h5pay/internal/cst"
 )
 
-// bills lets the days end and has every day's bill compared with the books. What
-// nobody was told of, refunds past the shop whose notifications were lost, the
-// bill is to find; then it agrees.
+// bills advances the time past the last days and compares every day's bill with the orders. The bill must reveal
+// refunds made past the shop whose notifications were lost. After that it must agree.
 func (c *campaign) bills() {
 	ledger := c.wechat.Ledger()
 	if len(ledger.Trades) == 0 {
 		return
 	}
 	first, last := ledger.Trades[0].Paid, c.wechat.Now()
-	unheard := c.unheard(ledger)
+	unheard := c.unreportedRefunds(ledger)
 	c.wechat.Advance(36 * time.Hour) // past ten in the morning of the next day
 	for day := cst.In(first); day.Format(time.DateOnly) <= cst.In(last).Format(time.DateOnly); day = day.AddDate(0, 0, 1) {
 		date := day.Format(time.DateOnly)
 		var check api.BillCheck
-		for range 2 + len(unheard) { // one check mends a few at most
+		for range 2 + len(unheard) { // one check corrects a few at most
 			check = api.BillCheck{}
-			if _, ok := c.operator.must(http.MethodPost, api.PathAdminBills, api.BillRequest{Date: date}, &check); !ok || check.Status == "agrees" {
+			if _, ok := c.operator.mustCall(http.MethodPost, api.PathAdminBills, api.BillRequest{Date: date}, &check); !ok || check.Status == "agrees" {
 				break
 			}
 			for _, d := range check.Differences {
@@ -34,7 +33,7 @@ func (c *campaign) bills() {
 			}
 		}
 		if check.Status != "agrees" {
-			c.note(wrong, "", "the bill of %s: %s", date, check.Status)
+			c.note(wrong, "", "the bill of %s has status %s", date, check.Status)
 		}
 		c.payments += check.Payments
 	}

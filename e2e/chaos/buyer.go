@@ -17,52 +17,50 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// buyer is a person with WeChat, or a guest, and the shop's page, open on any
-// number of devices that share the cookies.
+// buyer is a WeChat user or a guest, with the shop's page open on several devices that share the
+// cookies.
 type buyer struct {
 	*world
 	user    wechattest.User // without an OpenID a guest
 	ip      string
-	token   string // of the operator, who is no buyer
+	token   string // the operator's; empty for a buyer
 	client  *http.Client
 	signing sync.Mutex
 }
 
-// callTimeout is how long a page waits. What the signer waits for WeChat is
-// shorter.
+// callTimeout is how long a page waits for a response. The signer waits for WeChat for less time.
 const callTimeout = 90 * time.Second
 
 func newBuyer(w *world, user wechattest.User) *buyer {
 	ip := fmt.Sprintf("203.0.113.%d", len(w.buyers)+1)
 	jar, err := cookiejar.New(nil)
 	if err != nil {
-		panic("chaos: " + err.Error()) // no options, no error
+		panic("chaos: " + err.Error()) // cookiejar.New without options returns no error
 	}
 	return &buyer{world: w, user: user, ip: ip, client: &http.Client{
 		Jar: jar, Timeout: callTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: 16},
 	}}
 }
 
-// answer is what came of a call.
-type answer struct {
+// response is the result of a call.
+type response struct {
 	status int
 	body   []byte
 	api.Error
 }
 
-// errNoAnswer is that of a call that workerd's death left without an answer.
-var errNoAnswer = errors.New("no answer")
+// errNoResponse is the error of a call without a response because workerd was killed.
+var errNoResponse = errors.New("no response")
 
-// call makes a call as the shop's page does. result is filled from an answer
-// 200.
-func (b *buyer) call(method, path string, body, result any) (answer, error) {
+// call makes a call as the shop's page does. It decodes a response with status 200 into result.
+func (b *buyer) call(method, path string, body, result any) (response, error) {
 	text, err := json.Marshal(body)
 	if err != nil {
-		return answer{}, err
+		return response{}, err
 	}
 	req, err := http.NewRequest(method, b.shop+path, bytes.NewReader(text))
 	if err != nil {
-		return answer{}, err
+		return response{}, err
 	}
 	if method != http.MethodGet {
 		req.Header.Set("Content-Type", "application/json")
@@ -77,36 +75,36 @@ func (b *buyer) call(method, path string, body, result any) (answer, error) {
 	}
 	res, err := b.client.Do(req)
 	if err != nil {
-		return answer{}, errNoAnswer
+		return response{}, errNoResponse
 	}
 	defer res.Body.Close()
-	a := answer{status: res.StatusCode}
+	a := response{status: res.StatusCode}
 	if a.body, err = io.ReadAll(res.Body); err != nil {
-		return answer{}, errNoAnswer
+		return response{}, errNoResponse
 	}
 	into := result
 	if a.status != http.StatusOK {
 		into = &a.Error
 	}
 	if err := json.Unmarshal(a.body, into); err != nil || a.status != http.StatusOK && a.Code.Status() != a.status {
-		b.note(wrong, "", "%s %s was answered %d %.200s", method, path, a.status, a.body)
+		b.note(wrong, "", "%s %s: status %d %.200s", method, path, a.status, a.body)
 	}
 	return a, nil
 }
 
-// tries is how often a page repeats a call before it shows its button.
+// tries is how often a page repeats a call before it shows a button.
 const tries = 5
 
-// must repeats a call while there is no answer or WeChat is busy, and signs in
-// when the session has ended. A code that is none of allowed is a finding.
-func (b *buyer) must(method, path string, body, result any, allowed ...api.Code) (answer, bool) {
+// mustCall repeats a call while there is no response or WeChat is busy, and signs in if the session
+// has ended. A code that is not in allowed is a finding.
+func (b *buyer) mustCall(method, path string, body, result any, allowed ...api.Code) (response, bool) {
 	for i := range tries {
 		if i >= 2 {
 			b.d1.await() // a person tries again later
 		}
 		a, err := b.call(method, path, body, result)
 		switch {
-		case errors.Is(err, errNoAnswer):
+		case errors.Is(err, errNoResponse):
 		case err != nil:
 			b.note(wrong, "", "%s %s: %v", method, path, err)
 			return a, false
@@ -116,25 +114,24 @@ func (b *buyer) must(method, path string, body, result any, allowed ...api.Code)
 			if !b.signIn() {
 				return a, false
 			}
-		case a.Code == api.CodeWeChatBusy, a.Code == api.CodeInternal: // the worker judges the latter
+		case a.Code == api.CodeWeChatBusy, a.Code == api.CodeInternal: // the worker checks CodeInternal
 		default:
 			for _, code := range allowed {
 				if a.Code == code {
 					return a, false
 				}
 			}
-			b.note(wrong, "", "%s %s was answered %d %.200s", method, path, a.status, a.body)
+			b.note(wrong, "", "%s %s: status %d %.200s", method, path, a.status, a.body)
 			return a, false
 		}
 	}
-	return answer{}, false
+	return response{}, false
 }
 
-// guest tells whether the buyer is one.
+// guest reports whether the buyer is a guest.
 func (b *buyer) guest() bool { return b.user.OpenID == "" }
 
-// signIn signs in silently, again if something goes wrong on the way. A guest
-// asks to be known.
+// signIn signs in silently and retries after failures. A guest requests a guest session.
 func (b *buyer) signIn() bool {
 	b.signing.Lock()
 	defer b.signing.Unlock()
@@ -166,7 +163,7 @@ func (b *buyer) signIn() bool {
 
 // authorize follows the link to WeChat and back.
 func (b *buyer) authorize(link string) (code, state string, err error) {
-	defer b.take(b.user)()
+	defer b.takePhone(b.user)()
 	link, _, _ = strings.Cut(link, "#")
 	res, err := b.client.Transport.RoundTrip(mustRequest(link))
 	if err != nil {
@@ -175,14 +172,13 @@ func (b *buyer) authorize(link string) (code, state string, err error) {
 	res.Body.Close()
 	back, err := url.Parse(res.Header.Get("Location"))
 	if err != nil || back.Query().Get("code") == "" {
-		return "", "", fmt.Errorf("WeChat did not send %s back", link)
+		return "", "", fmt.Errorf("WeChat did not redirect back to %s", link)
 	}
 	return back.Query().Get("code"), back.Query().Get("state"), nil
 }
 
-// take takes the simulator's phone into somebody's hand, until the result is
-// called.
-func (w *world) take(who wechattest.User) (giveBack func()) {
+// takePhone gives the simulator's phone to a user until the result is called.
+func (w *world) takePhone(who wechattest.User) (giveBack func()) {
 	w.phone.Lock()
 	if err := w.wechat.SetUser(who.OpenID); err != nil {
 		w.note(wrong, "", "%v", err)
@@ -190,7 +186,7 @@ func (w *world) take(who wechattest.User) (giveBack func()) {
 	return w.phone.Unlock
 }
 
-// mustRequest is a GET of a URL that a program has made.
+// mustRequest returns a GET request for a URL that a program created.
 func mustRequest(link string) *http.Request {
 	req, err := http.NewRequest(http.MethodGet, link, nil)
 	if err != nil {

@@ -15,24 +15,24 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// campaign is a plan at work in a world.
+// campaign runs a plan in a world.
 type campaign struct {
 	*world
 	options
-	plan     plan
-	wishes   []*wish
-	elapsed  time.Duration // of the rounds, without the end
-	crons    int           // until quiet
-	payments int           // in the bills
-	closed   int           // orders that the operator closed
+	plan      plan
+	checkouts []*checkout
+	elapsed   time.Duration // of the rounds, without the end
+	crons     int           // runs until nothing was left to do
+	payments  int           // in the bills
+	closed    int           // orders that the operator closed
 
 	mu          sync.Mutex
-	mostWaiting int // events about money that one run of the timer left to the next
-	mostOpen    int // orders of the guests of one address
+	mostWaiting int // the most events about money that one run of the timer left
+	mostOpen    int // the most open orders of the guests of one address
 }
 
-// run carries a campaign out and returns its report. The error says that it
-// could not be carried out. logFile gets the Worker's log unless it is "".
+// run runs a campaign and returns its report. It returns an error if the campaign could not run.
+// The Worker's log goes to logFile unless that is "".
 func run(ctx context.Context, dir string, o options, logFile string) (*report, error) {
 	p := newPlan(o)
 	w, err := newWorld(ctx, dir, o, boundsOf(p))
@@ -55,12 +55,12 @@ func run(ctx context.Context, dir string, o options, logFile string) (*report, e
 	log.Print("the end: retries, expiry, cron, bills")
 	c.elapsed = time.Since(began)
 	left := c.wechat.Faults()
-	if err := c.settle(ctx); err != nil {
+	if err := c.finish(ctx); err != nil {
 		return nil, err
 	}
 	c.compare()
 	c.checkOperator()
-	if err := c.forget(ctx); err != nil {
+	if err := c.eraseBuyers(ctx); err != nil {
 		return nil, err
 	}
 	c.checkLog()
@@ -72,26 +72,26 @@ func run(ctx context.Context, dir string, o options, logFile string) (*report, e
 	return c.report(left), nil
 }
 
-// prepare signs everybody in and prices what they want.
+// prepare signs in all buyers and prices their purchases.
 func (c *campaign) prepare() error {
 	var catalogue api.ProductList
 	price := map[string]fen.Fen{}
-	c.buyers[0].must(http.MethodGet, api.PathProducts, nil, &catalogue)
+	c.buyers[0].mustCall(http.MethodGet, api.PathProducts, nil, &catalogue)
 	for _, p := range catalogue.Products {
 		price[p.ID] = p.Price
 	}
 	for _, b := range c.buyers {
 		if !b.signIn() {
-			c.note(wrong, "", "somebody cannot sign in")
+			c.note(wrong, "", "a buyer cannot sign in")
 		}
 	}
 	for _, p := range c.plan.orders {
-		w := &wish{buyer: c.buyers[p.person], purchase: p, payer: c.buyers[p.payer].user}
+		w := &checkout{buyer: c.buyers[p.person], purchase: p, payer: c.buyers[p.payer].user}
 		if p.tradeType == api.TradeJSAPI {
 			w.payer = w.user
 		}
-		if p.instead >= 0 {
-			w.instead = c.wishes[p.instead]
+		if p.replaces >= 0 {
+			w.replaced = c.checkouts[p.replaces]
 		}
 		for _, item := range p.items {
 			if item.Amount == 0 {
@@ -99,25 +99,25 @@ func (c *campaign) prepare() error {
 			}
 			w.total += item.Amount * fen.Fen(item.Quantity)
 		}
-		c.wishes = append(c.wishes, w)
+		c.checkouts = append(c.checkouts, w)
 	}
 	return nil
 }
 
-// round lets the visits of a round happen, then lets time pass.
+// round runs the visits of a round and then advances the time.
 func (c *campaign) round(ctx context.Context, r round) error {
 	each(c.atOnce, r.visits, func(v visit) {
 		for _, s := range v.steps {
 			c.step(ctx, v.order, s)
 		}
 	})
-	c.drain(ctx) // with many buyers at once that of the plan may have come before fill
-	c.comeBack()
+	c.drain(ctx) // with several buyers at once, the planned drain may have come before fill
+	c.retryPostponed()
 	c.wechat.Advance(r.leap)
 	return ctx.Err()
 }
 
-// each calls do with all things in their order, some at once.
+// each calls do with all things in order, with some calls in parallel.
 func each[T any](atOnce int, things []T, do func(T)) {
 	next := make(chan T)
 	var work sync.WaitGroup
@@ -135,7 +135,7 @@ func each[T any](atOnce int, things []T, do func(T)) {
 	work.Wait()
 }
 
-// step does one step.
+// step runs one step.
 func (c *campaign) step(ctx context.Context, n int, s step) {
 	if ctx.Err() != nil {
 		return
@@ -145,18 +145,18 @@ func (c *campaign) step(ctx context.Context, n int, s step) {
 			c.note(wrong, "", "%v", err)
 		}
 	}
-	c.mishaps.arm(s.mishaps...)
+	c.failures.arm(s.failures...)
 	if s.do != doFill && s.do != doDrain {
-		c.fullness.gate.RLock()
-		defer c.fullness.gate.RUnlock()
+		c.fullness.steps.RLock()
+		defer c.fullness.steps.RUnlock()
 	}
 	switch s.do {
 	case doCron:
-		c.heard(c.worker.tick(ctx, job.Reconcile))
+		c.checkEvent(c.worker.tick(ctx, job.Reconcile))
 	case doDeliver:
-		c.heard(c.deliver(ctx))
+		c.checkEvent(c.deliver(ctx))
 	case doWake:
-		c.heard(c.worker.wake(ctx))
+		c.checkEvent(c.worker.wake(ctx))
 	case doFlood:
 		c.flood(s.flood)
 	case doFill:
@@ -166,22 +166,22 @@ func (c *campaign) step(ctx context.Context, n int, s step) {
 	case doReplay:
 		c.replay(s.other)
 	default:
-		c.act(c.wishes[n], s)
+		c.act(c.checkouts[n], s)
 	}
 	if c.atOnce == 1 {
-		c.wechat.Advance(0) // the notifications of this step have arrived
+		c.wechat.Advance(0) // delivers the notifications of this step
 	}
 }
 
-// heard notes an event that the Worker failed at for no reason.
-func (c *campaign) heard(_ bool, err error) {
+// checkEvent records an event of the Worker that failed without a cause.
+func (c *campaign) checkEvent(_ bool, err error) {
 	if err != nil {
 		c.note(wrong, "", "%v", err)
 	}
 }
 
-// act does one step of a buyer or of a stranger.
-func (c *campaign) act(p *wish, s step) {
+// act runs one step of a buyer or a stranger.
+func (c *campaign) act(p *checkout, s step) {
 	switch s.do {
 	case doOrder:
 		p.place()
@@ -199,36 +199,36 @@ func (c *campaign) act(p *wish, s step) {
 	case doDismiss:
 		p.answerSheet(c.wechat.CancelSheet)
 	case doClose:
-		p.giveUp()
+		p.cancel()
 	case doPoll:
 		p.poll()
 	case doList:
 		p.list()
-	case doPeep:
-		p.peep(c.wishes[s.other])
+	case doReadOther:
+		p.readOther(c.checkouts[s.other])
 	case doForge:
 		c.forge(p, s.forge)
-	case doTell:
+	case doRenotify:
 		c.forge(p, "")
 	case doRefund:
 		c.refund(p, s.refund)
 	case doByHand:
 		c.refundByHand(p, s.refund)
-	case doFake:
+	case doForgeRefund:
 		c.forgeRefund(p, s.forge)
 	}
 }
 
-// forge sends a notification about an order past WeChat's retries: forged in
-// some way, or with forge "" the true one once more.
-func (c *campaign) forge(p *wish, forge string) {
-	number := c.numberOf(p.known())
+// forge sends a notification of an order in addition to WeChat's own. It is forged in some way.
+// With forge "" it is the genuine one again.
+func (c *campaign) forge(p *checkout, forge string) {
+	number := c.numberOf(p.orderID())
 	if number == "" {
 		return
 	}
 	attempt, err := c.wechat.Notify(number, forge)
 	if err != nil {
-		return // not paid, so there is nothing to tell; or WeChat does not know it
+		return // there is no payment to report, or WeChat does not know the order
 	}
 	c.count("notification: " + cmp.Or(forge, "repeated"))
 	if attempt.OK && forge != "" && forge != wechattest.ForgeReplay {
@@ -236,7 +236,7 @@ func (c *campaign) forge(p *wish, forge string) {
 	}
 }
 
-// count counts something for the report.
+// count increments a counter of the report.
 func (w *world) count(what string) { w.countMany(what, 1) }
 
 func (w *world) countMany(what string, n int) {
@@ -257,13 +257,13 @@ func (w *world) numberOf(id string) string {
 		Number string
 	}](w, `SELECT out_trade_no AS number FROM orders WHERE id = ?`, id)
 	if err != nil || len(rows) != 1 {
-		w.note(lost, "", "order %s, of which a buyer was told, is not stored: %v", id, err)
+		w.note(lost, "", "a buyer received order %s, which is not stored: %v", id, err)
 		return ""
 	}
 	return rows[0].Number
 }
 
-// ownerOf returns who was told of an order, nil if nobody was.
+// ownerOf returns the buyer who received the order's ID, nil if none did.
 func (w *world) ownerOf(id string) *buyer {
 	b, _ := w.owners.Load(id)
 	owner, _ := b.(*buyer)

@@ -10,11 +10,11 @@ import (
 	"h5pay/internal/cleanup"
 )
 
-// TestMain has whatever a test starts ended with the tests.
+// TestMain ends every process that a test started.
 func TestMain(m *testing.M) { cleanup.Main(m.Run) }
 
-// A short campaign; `make chaos` runs long ones. The seed is fixed, so that a
-// failure here is the change's.
+// A short campaign; `make chaos` runs long ones. The seed is fixed, so that a failure is caused by
+// a change.
 func TestShortCampaign(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -35,7 +35,7 @@ func TestShortCampaign(t *testing.T) {
 		t.Fail()
 	}
 	if r.paid < 20 || r.deaths < 3 || len(r.faults) < 15 {
-		t.Errorf("%d paid, %d deaths, %d kinds of faults: too little happened to tell anything", r.paid, r.deaths, len(r.faults))
+		t.Errorf("%d paid, %d deaths, %d kinds of faults: too few to test anything", r.paid, r.deaths, len(r.faults))
 	}
 	for _, what := range []string{"flood: order rejected, too_many_orders", "database full: order rejected, shop_full", "database full: payment settled"} {
 		if r.faults[what] == 0 {
@@ -47,7 +47,7 @@ func TestShortCampaign(t *testing.T) {
 	}
 }
 
-func TestPlanIsTheSeeds(t *testing.T) {
+func TestSeedDecidesThePlan(t *testing.T) {
 	o := options{seed: 7, orders: 300, atOnce: 6}
 	a, b := newPlan(o), newPlan(o)
 	if !reflect.DeepEqual(a, b) {

@@ -1,9 +1,8 @@
-// The signer's Worker on a clock that can be moved. The campaign says with every
-// event what time it is; Go asks for the time by `new Date`. Date.now, by which
-// the pool takes how long its programs are at work, stays as it is.
+// The signer's Worker with an adjustable clock. The campaign sends the time with every event, and
+// Go reads it with `new Date`. Date.now stays the real time; the pool measures durations with it.
 import worker from "./worker.mjs";
 
-let lead = 0; // ms that the campaign is ahead
+let lead = 0; // ms that the campaign's time is ahead
 const Real = Date;
 globalThis.Date = class extends Real {
   constructor(...args) {

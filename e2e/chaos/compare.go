@@ -10,7 +10,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// stored is an order as D1 has it in the end.
+// stored is an order as D1 stores it at the end.
 type stored struct {
 	ID          string
 	Number      string
@@ -27,10 +27,10 @@ type stored struct {
 	Transaction string
 	Paid        int64
 	Payer       string
-	Settled     int64 // when the payment became known
+	Settled     int64 // when the shop learned of the payment
 	Refunded    int64
 	Prepay      string // prepay_id
-	Steps       string // the statuses it went through, in turn
+	Steps       string // its statuses in order
 	Times       string // of the steps, Unix ms
 }
 
@@ -41,8 +41,7 @@ const everyOrder = `SELECT id, out_trade_no AS number, owner, client_key AS "key
 	COALESCE((SELECT group_concat(at, ' ') FROM (SELECT at FROM order_steps WHERE order_id = orders.id ORDER BY rowid)), '') AS times
 	FROM orders ORDER BY rowid`
 
-// compare checks, with nothing moving any more, that the shop's books and
-// WeChat's say the same.
+// compare checks that the shop's orders and WeChat's ledger agree after everything has ended.
 func (c *campaign) compare() {
 	all, err := read[stored](c.world, everyOrder)
 	if err != nil {
@@ -59,7 +58,7 @@ func (c *campaign) compare() {
 		c.checkPaid(o, trade, paid)
 		c.checkSteps(o)
 		if there, ok := taken[o.Number]; ok {
-			c.checkTaken(o, there)
+			c.checkAccepted(o, there)
 		}
 	}
 	for _, t := range ledger.Trades {
@@ -69,10 +68,10 @@ func (c *campaign) compare() {
 	}
 	for _, o := range ledger.Orders {
 		if _, ok := ours[o.OutTradeNo]; !ok {
-			c.note(wrong, o.OutTradeNo, "WeChat has taken an order that is not stored")
+			c.note(wrong, o.OutTradeNo, "WeChat accepted an order that is not stored")
 		}
 	}
-	c.checkWishes(c.checkFlood(all))
+	c.checkPurchases(c.checkFlood(all))
 	refunds, err := read[storedRefund](c.world, everyRefund)
 	if err != nil {
 		c.note(wrong, "", "%v", err)
@@ -82,7 +81,7 @@ func (c *campaign) compare() {
 	c.checkEvents(all, refunds)
 }
 
-// byNumber finds things by their out_trade_no.
+// byNumber indexes things by out_trade_no.
 func byNumber[T any](all []T, number func(T) string) map[string]T {
 	m := make(map[string]T, len(all))
 	for _, t := range all {
@@ -91,7 +90,7 @@ func byNumber[T any](all []T, number func(T) string) map[string]T {
 	return m
 }
 
-// checkPaid compares an order with the payment that WeChat has for it, if any.
+// checkPaid compares an order with WeChat's payment for it, if any.
 func (c *campaign) checkPaid(o stored, trade wechattest.Trade, paid bool) {
 	switch {
 	case paid && !order.WasPaid(o.Status):
@@ -101,17 +100,17 @@ func (c *campaign) checkPaid(o stored, trade wechattest.Trade, paid bool) {
 	case !paid && (o.Transaction != "" || o.Paid != 0 || o.Payer != ""):
 		c.note(wrong, o.Number, "the order is %s and has payment %q", o.Status, o.Transaction)
 	case !paid && o.Status != api.StatusClosed:
-		c.note(wrong, o.Number, "nobody paid, nobody can any more, and the order is %s (%s)", o.Status, o.Steps)
+		c.note(wrong, o.Number, "the order is not paid and can no longer be paid, but it is %s (%s)", o.Status, o.Steps)
 	case paid && (o.Transaction != trade.TransactionID || o.Total != trade.TotalFee || o.Payer != trade.OpenID || o.Paid != trade.Paid.Unix()*1000):
-		c.note(wrong, o.Number, "paid by %s: %d fen of %s at %d; WeChat says %s: %d fen of %s at %d", o.Transaction, o.Total, short(o.Payer), o.Paid,
-			trade.TransactionID, trade.TotalFee, short(trade.OpenID), trade.Paid.Unix()*1000)
+		c.note(wrong, o.Number, "paid by %s: %d fen of %s at %d; WeChat says %s: %d fen of %s at %d", o.Transaction, o.Total, truncate(o.Payer), o.Paid,
+			trade.TransactionID, trade.TotalFee, truncate(trade.OpenID), trade.Paid.Unix()*1000)
 	case paid && o.TradeType == api.TradeJSAPI && o.Payer != o.Owner:
-		c.note(wrong, o.Number, "%s paid inside WeChat for %s", short(o.Payer), short(o.Owner))
+		c.note(wrong, o.Number, "%s paid a JSAPI order of %s", truncate(o.Payer), truncate(o.Owner))
 	}
 }
 
-// byHand returns when money of a payment first went back by hand, past the shop, the
-// zero time when none did. From then on orderquery promises neither payer nor time.
+// byHand returns when a payment was first refunded past the shop, the zero time if it was not.
+// After that, orderquery guarantees neither payer nor time.
 func byHand(refunds []wechattest.Refund) (first time.Time) {
 	for _, r := range refunds {
 		if r.Source != "API" && (first.IsZero() || r.Created.Before(first)) {
@@ -121,26 +120,26 @@ func byHand(refunds []wechattest.Refund) (first time.Time) {
 	return first
 }
 
-// checkTaken compares an order with what WeChat took it for.
-func (c *campaign) checkTaken(o stored, there wechattest.Order) {
+// checkAccepted compares an order with the order that WeChat accepted.
+func (c *campaign) checkAccepted(o stored, there wechattest.Order) {
 	if there.TotalFee != o.Total || there.TradeType != string(o.TradeType) || there.Body != o.Body ||
 		there.NotifyURL != o.NotifyURL || there.Expires.Unix() != o.Expires/1000 || o.TradeType == api.TradeJSAPI && there.OpenID != o.Owner {
-		c.note(wrong, o.Number, "WeChat took the order for something else: %+v", there)
+		c.note(wrong, o.Number, "WeChat accepted the order with other values: %+v", there)
 	}
 	if ip := c.addressOf(o); there.ClientIP != ip {
-		c.note(wrong, o.Number, "WeChat took the order from the address %s, it was made from %s", there.ClientIP, ip)
+		c.note(wrong, o.Number, "WeChat has the client address %s, the order came from %s", there.ClientIP, ip)
 	}
 	if o.IP != "" {
-		c.note(wrong, o.Number, "the order is %s and keeps the address %s", o.Status, o.IP)
+		c.note(wrong, o.Number, "the order is %s but still stores the address %s", o.Status, o.IP)
 	}
 	if o.Status == api.StatusClosed && there.State != wechattest.StateClosed {
 		c.note(wrong, o.Number, "the order is closed, at WeChat it is %s", there.State)
 	}
 }
 
-// addressOf returns the address of the buyer who made an order.
+// addressOf returns the client address of the buyer who created an order.
 func (c *campaign) addressOf(o stored) string {
-	for _, p := range c.wishes {
+	for _, p := range c.checkouts {
 		if p.key == o.Key {
 			return p.ip
 		}
@@ -151,13 +150,13 @@ func (c *campaign) addressOf(o stored) string {
 	return ""
 }
 
-// checkSteps checks that the life of an order went along the one table, only once
-// through paid but for refunds, and forward in time, whichever machine's clock a step
-// was made by.
+// checkSteps checks an order's status changes against the table of transitions. An order may become
+// paid only once, except after refunds. Times must not decrease, whichever machine's clock they
+// came from.
 func (c *campaign) checkSteps(o stored) {
 	steps := strings.Fields(o.Steps)
 	if len(steps) == 0 || steps[0] != string(api.StatusCreated) || steps[len(steps)-1] != string(o.Status) {
-		c.note(wrong, o.Number, "the order is %s after the steps %q", o.Status, o.Steps)
+		c.note(wrong, o.Number, "the order is %s, but its steps are %q", o.Status, o.Steps)
 		return
 	}
 	times := strings.Fields(o.Times)
@@ -168,7 +167,7 @@ func (c *campaign) checkSteps(o stored) {
 	payments := 0
 	for i := 1; i < len(steps); i++ {
 		if times[i] < times[i-1] { // 13 digits each
-			c.note(wrong, o.Number, "the time line goes back: %s at %s, then %s at %s", steps[i-1], times[i-1], steps[i], times[i])
+			c.note(wrong, o.Number, "the timeline goes back in time: %s at %s, then %s at %s", steps[i-1], times[i-1], steps[i], times[i])
 		}
 		was, is := api.OrderStatus(steps[i-1]), api.OrderStatus(steps[i])
 		if !order.CanBecome(was, is) {
@@ -183,34 +182,34 @@ func (c *campaign) checkSteps(o stored) {
 	}
 }
 
-// checkWishes checks that every wish became one order, whoever tapped twice or
-// heard no answer, and that it is the one that the buyer was told of.
-func (c *campaign) checkWishes(all []stored) {
+// checkPurchases checks that every purchase became one order, despite double taps and lost
+// responses, and that its ID is the one that the buyer received.
+func (c *campaign) checkPurchases(all []stored) {
 	orders := map[string][]stored{}
 	for _, o := range all {
 		orders[o.Key] = append(orders[o.Key], o)
 	}
-	for _, p := range c.wishes {
+	for _, p := range c.checkouts {
 		mine := orders[p.key]
 		delete(orders, p.key)
-		switch id := p.known(); {
+		switch id := p.orderID(); {
 		case len(mine) > 1:
 			c.note(doubled, mine[0].Number, "client_key %s has %d orders", p.key, len(mine))
 		case id != "" && !slices.ContainsFunc(mine, func(o stored) bool { return o.ID == id }):
-			c.note(lost, "", "a buyer was told of order %s, which is not stored", id)
+			c.note(lost, "", "a buyer received order %s, which is not stored", id)
 		case len(mine) == 1 && mine[0].Total != int64(p.total):
-			c.note(wrong, mine[0].Number, "the order costs %d fen, the catalogue says %d", mine[0].Total, p.total)
+			c.note(wrong, mine[0].Number, "the order costs %d fen, want %d from the catalogue", mine[0].Total, p.total)
 		case len(mine) == 1 && !p.guest() && mine[0].Owner != p.user.OpenID:
-			c.note(wrong, mine[0].Number, "the order belongs to somebody else")
+			c.note(wrong, mine[0].Number, "the order belongs to another buyer")
 		}
 	}
 	for key, left := range orders {
-		c.note(wrong, left[0].Number, "an order that nobody wished for, client_key %s", key)
+		c.note(wrong, left[0].Number, "an order without a purchase, client_key %s", key)
 	}
 }
 
-// short keeps most of an openid out of the report.
-func short(openid string) string {
+// truncate shortens an openid for the report.
+func truncate(openid string) string {
 	if len(openid) < 8 {
 		return openid
 	}

@@ -12,7 +12,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// verdicts are those of all findings so far.
+// verdicts returns the verdicts of all findings.
 func (j *judge) verdicts() (all []verdict) {
 	for _, f := range j.findings {
 		all = append(all, f.verdict)
@@ -20,8 +20,8 @@ func (j *judge) verdicts() (all []verdict) {
 	return all
 }
 
-// What the two books can disagree in is found.
-func TestBooksThatDiffer(t *testing.T) {
+// Differences between the shop and WeChat are found.
+func TestDifferingOrdersAreFound(t *testing.T) {
 	at := time.Date(2026, 3, 1, 2, 3, 4, 0, time.UTC)
 	trade := wechattest.Trade{TransactionID: "4200", OutTradeNo: "N", OpenID: "o1", TotalFee: 100, Paid: at}
 	paid := stored{Number: "N", Status: api.StatusPaid, Transaction: "4200", Total: 100, Payer: "o1", Paid: at.UnixMilli()}
@@ -55,7 +55,7 @@ func TestBooksThatDiffer(t *testing.T) {
 	}
 }
 
-func TestStepsThatCannotBe(t *testing.T) {
+func TestImpossibleStepsAreFound(t *testing.T) {
 	for steps, want := range map[string][]verdict{
 		"created pending paid":                     nil,
 		"created pending closed paid":              nil,
@@ -77,8 +77,8 @@ func TestStepsThatCannotBe(t *testing.T) {
 	}
 }
 
-// Steps that two machines made whose clocks differ are found when they show it.
-func TestTimeLinesThatGoBack(t *testing.T) {
+// Steps of two machines with different clocks are found if they show it.
+func TestStepsBackInTimeAreFound(t *testing.T) {
 	for times, want := range map[string][]verdict{
 		"1767225600822 1767225600828 1767225600828": nil,
 		"1767225600828 1767225600822 1767225600829": {wrong},
@@ -93,31 +93,31 @@ func TestTimeLinesThatGoBack(t *testing.T) {
 	}
 }
 
-// An event may lack what WeChat did not report when it was made, and nothing else.
-func TestEventsThatLackThePayment(t *testing.T) {
+// An event may lack only what WeChat had not reported when it was created.
+func TestEventsMayLackUnreportedValues(t *testing.T) {
 	at := time.Date(2026, 3, 1, 2, 3, 4, 0, time.UTC)
 	o := stored{ID: "a", Status: api.StatusPaid, TradeType: api.TradeNative, Transaction: "4200", Total: 100, Payer: "o1", Paid: at.UnixMilli(), Settled: at.Add(time.Hour).UnixMilli()}
 	full := webhook.Order{ID: "a", Status: "paid", TradeType: "NATIVE", Total: 100, TransactionID: "4200", Payer: "o1", PaidAt: at.UnixMilli()}
 	inside := func(o stored) stored { o.TradeType = api.TradeJSAPI; return o }
 	without := func(change func(*webhook.Order)) webhook.Order { e := full; change(&e); return e }
 	noTime, noPayer := without(func(e *webhook.Order) { e.PaidAt = 0 }), without(func(e *webhook.Order) { e.Payer = "" })
-	early, late := at.Add(time.Minute), at.Add(2*time.Hour)
+	before, late := at.Add(time.Minute), at.Add(2*time.Hour)
 	for name, test := range map[string]struct {
 		order    stored
 		event    webhook.Order
 		refunded time.Time
 		want     bool
 	}{
-		"all of it":                       {o, full, time.Time{}, true},
-		"no time, nothing went back":      {o, noTime, time.Time{}, false},
-		"no time, went back before":       {o, noTime, early, true},
-		"no time, went back after":        {o, noTime, late, false},
-		"no payer, went back before":      {o, noPayer, early, true},
-		"no payer, went back after":       {o, noPayer, late, false},
-		"another time, went back before":  {o, without(func(e *webhook.Order) { e.PaidAt++ }), early, false},
-		"another payer, went back before": {o, without(func(e *webhook.Order) { e.Payer = "o2" }), early, false},
-		"no payer, inside WeChat":         {inside(o), without(func(e *webhook.Order) { e.Payer, e.TradeType = "", "JSAPI" }), early, false},
-		"no time, inside WeChat":          {inside(o), without(func(e *webhook.Order) { e.PaidAt, e.TradeType = 0, "JSAPI" }), early, true},
+		"all of it":                      {o, full, time.Time{}, true},
+		"no time, nothing went back":     {o, noTime, time.Time{}, false},
+		"no time, refunded before":       {o, noTime, before, true},
+		"no time, went back after":       {o, noTime, late, false},
+		"no payer, refunded before":      {o, noPayer, before, true},
+		"no payer, went back after":      {o, noPayer, late, false},
+		"another time, refunded before":  {o, without(func(e *webhook.Order) { e.PaidAt++ }), before, false},
+		"another payer, refunded before": {o, without(func(e *webhook.Order) { e.Payer = "o2" }), before, false},
+		"no payer, inside WeChat":        {inside(o), without(func(e *webhook.Order) { e.Payer, e.TradeType = "", "JSAPI" }), before, false},
+		"no time, inside WeChat":         {inside(o), without(func(e *webhook.Order) { e.PaidAt, e.TradeType = 0, "JSAPI" }), before, true},
 	} {
 		if got := test.order.agrees(test.event, test.refunded); got != test.want {
 			t.Errorf("%s: %t", name, got)
@@ -125,28 +125,28 @@ func TestEventsThatLackThePayment(t *testing.T) {
 	}
 }
 
-func TestWishesThatWentWrong(t *testing.T) {
+func TestWrongPurchasesAreFound(t *testing.T) {
 	buyer := &buyer{user: wechattest.User{OpenID: "o1"}}
 	mine := stored{ID: "a", Number: "N", Owner: "o1", Key: "k", Total: 100}
 	for name, test := range map[string]struct {
-		all  []stored
-		told string // the order that the buyer knows of
-		want []verdict
+		all        []stored
+		knownOrder string // the order ID that the buyer received
+		want       []verdict
 	}{
-		"one order":            {[]stored{mine}, "a", nil},
-		"nobody was told":      {[]stored{mine}, "", nil},
-		"never stored":         {nil, "", nil},
-		"told, and not stored": {nil, "a", []verdict{lost}},
-		"two orders":           {[]stored{mine, mine}, "a", []verdict{doubled}},
-		"told of another":      {[]stored{mine}, "b", []verdict{lost}},
-		"for another price":    {[]stored{{ID: "a", Owner: "o1", Key: "k", Total: 99}}, "a", []verdict{wrong}},
-		"an order of nobody's": {[]stored{mine, {ID: "b", Owner: "o1", Key: "l"}}, "a", []verdict{wrong}},
-		"of somebody else":     {[]stored{{ID: "a", Owner: "o2", Key: "k", Total: 100}}, "a", []verdict{wrong}},
+		"one order":                   {[]stored{mine}, "a", nil},
+		"no ID received":              {[]stored{mine}, "", nil},
+		"never stored":                {nil, "", nil},
+		"received, not stored":        {nil, "a", []verdict{lost}},
+		"two orders":                  {[]stored{mine, mine}, "a", []verdict{doubled}},
+		"another ID received":         {[]stored{mine}, "b", []verdict{lost}},
+		"for another price":           {[]stored{{ID: "a", Owner: "o1", Key: "k", Total: 99}}, "a", []verdict{wrong}},
+		"an order without a purchase": {[]stored{mine, {ID: "b", Owner: "o1", Key: "l"}}, "a", []verdict{wrong}},
+		"of another buyer":            {[]stored{{ID: "a", Owner: "o2", Key: "k", Total: 100}}, "a", []verdict{wrong}},
 	} {
 		w := &world{}
 		buyer.world = w
-		c := &campaign{world: w, wishes: []*wish{{buyer: buyer, purchase: purchase{key: "k"}, total: 100, id: test.told}}}
-		c.checkWishes(test.all)
+		c := &campaign{world: w, checkouts: []*checkout{{buyer: buyer, purchase: purchase{key: "k"}, total: 100, id: test.knownOrder}}}
+		c.checkPurchases(test.all)
 		if d := cmp.Diff(test.want, c.verdicts()); d != "" {
 			t.Errorf("%s (-want +got):\n%s", name, d)
 		}
@@ -156,8 +156,8 @@ func TestWishesThatWentWrong(t *testing.T) {
 func TestSecretsAreFound(t *testing.T) {
 	var j judge
 	j.secret("the key", "abc123")
-	j.keepsSecrets("a text", []byte("nothing"))
-	j.keepsSecrets("a text", []byte("see abc123 here"))
+	j.checkSecrets("a text", []byte("nothing"))
+	j.checkSecrets("a text", []byte("see abc123 here"))
 	if d := cmp.Diff([]verdict{wrong}, j.verdicts()); d != "" {
 		t.Error(d)
 	}
@@ -179,7 +179,7 @@ func TestCallsHaveNames(t *testing.T) {
 	}
 }
 
-func TestRefundsThatDiffer(t *testing.T) {
+func TestDifferingRefundsAreFound(t *testing.T) {
 	order := stored{Number: "N", Status: api.StatusPaid, Total: 100}
 	ours := storedRefund{ID: "R", Number: "N", Amount: 40, Status: api.RefundSucceeded, RefundID: "50"}
 	there := wechattest.Refund{OutTradeNo: "N", OutRefundNo: "R", RefundID: "50", Fee: 40, Status: wechattest.RefundSuccess, Source: "API"}
@@ -217,7 +217,7 @@ func TestRefundsThatDiffer(t *testing.T) {
 	}
 }
 
-func TestEventsThatDiffer(t *testing.T) {
+func TestDifferingEventsAreFound(t *testing.T) {
 	paid := stored{ID: "a", Number: "N", Status: api.StatusPaid, Transaction: "4200", Total: 100, Prepay: "wx"}
 	closed := stored{ID: "a", Number: "N", Status: api.StatusClosed, Total: 100, Prepay: "wx"}
 	unpayable := stored{ID: "a", Number: "N", Status: api.StatusClosed, Total: 100}
@@ -233,18 +233,18 @@ func TestEventsThatDiffer(t *testing.T) {
 		"paid":              {paid, nil, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}}, nil},
 		"closed":            {closed, nil, []webhook.Event{{ID: "1", Type: webhook.OrderClosed, Data: about}}, nil},
 		"closed, then paid": {paid, nil, []webhook.Event{{ID: "1", Type: webhook.OrderClosed, Data: about}, {ID: "2", Type: webhook.OrderPaid, Data: about}}, nil},
-		"paid, never told":  {paid, nil, nil, []verdict{lost}},
-		"paid, told twice": {paid, nil, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}, {ID: "2", Type: webhook.OrderPaid, Data: about}},
+		"paid, no event":    {paid, nil, nil, []verdict{lost}},
+		"paid, two events": {paid, nil, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}, {ID: "2", Type: webhook.OrderPaid, Data: about}},
 			[]verdict{doubled}},
-		"another payment":        {stored{ID: "a", Number: "N", Status: api.StatusPaid, Transaction: "4201", Total: 100}, nil, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}}, []verdict{wrong}},
-		"not paid, told so":      {closed, nil, []webhook.Event{{ID: "1", Type: webhook.OrderClosed, Data: about}, {ID: "2", Type: webhook.OrderPaid, Data: about}}, []verdict{wrong}},
-		"closed, never told":     {closed, nil, nil, []verdict{wrong}},
-		"nobody could pay":       {unpayable, nil, nil, nil},
-		"nobody could pay, told": {unpayable, nil, []webhook.Event{{ID: "1", Type: webhook.OrderClosed, Data: about}}, []verdict{wrong}},
-		"back":                   {paid, []storedRefund{refund}, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}, {ID: "2", Type: webhook.OrderRefunded, Data: back}}, nil},
-		"back, never told":       {paid, []storedRefund{refund}, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}}, []verdict{lost}},
-		"not back, told so":      {paid, nil, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}, {ID: "2", Type: webhook.OrderRefunded, Data: back}}, []verdict{wrong}},
-		"an order of nobody's": {stored{ID: "b", Number: "M", Status: api.StatusClosed, Prepay: "wx"}, nil,
+		"another payment":              {stored{ID: "a", Number: "N", Status: api.StatusPaid, Transaction: "4201", Total: 100}, nil, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}}, []verdict{wrong}},
+		"not paid, order.paid":         {closed, nil, []webhook.Event{{ID: "1", Type: webhook.OrderClosed, Data: about}, {ID: "2", Type: webhook.OrderPaid, Data: about}}, []verdict{wrong}},
+		"closed, no event":             {closed, nil, nil, []verdict{wrong}},
+		"not payable":                  {unpayable, nil, nil, nil},
+		"not payable, order.closed":    {unpayable, nil, []webhook.Event{{ID: "1", Type: webhook.OrderClosed, Data: about}}, []verdict{wrong}},
+		"back":                         {paid, []storedRefund{refund}, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}, {ID: "2", Type: webhook.OrderRefunded, Data: back}}, nil},
+		"refunded, no event":           {paid, []storedRefund{refund}, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}}, []verdict{lost}},
+		"not refunded, order.refunded": {paid, nil, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}, {ID: "2", Type: webhook.OrderRefunded, Data: back}}, []verdict{wrong}},
+		"an order without a purchase": {stored{ID: "b", Number: "M", Status: api.StatusClosed, Prepay: "wx"}, nil,
 			[]webhook.Event{{ID: "1", Type: webhook.OrderClosed, Data: webhook.Data{Order: webhook.Order{OutTradeNo: "M"}}}, {ID: "2", Type: webhook.OrderPaid, Data: about}}, []verdict{wrong}},
 	} {
 		w := &world{backend: &backend{events: map[string]webhook.Event{}}}

@@ -16,17 +16,17 @@ import (
 	"h5pay/internal/stack"
 )
 
-// database is D1, which may be killed at any moment and is started again on its files.
+// database is D1. It may be killed at any time and then restarts on its files.
 type database struct {
 	*world
 	dir    string // the project's root
-	folder string // of the files
+	folder string // folder of the files
 
-	mu     sync.Mutex
-	now    *stack.D1     // nil while there is none
-	back   chan struct{} // closed when there is one again
-	closed bool
-	deaths int
+	mu        sync.Mutex
+	current   *stack.D1     // nil while it is down
+	restarted chan struct{} // closed after the restart
+	closed    bool
+	deaths    int
 }
 
 // startDatabase starts an empty D1 and runs SQL files on it.
@@ -35,27 +35,26 @@ func (w *world) startDatabase(ctx context.Context, dir string, sql ...string) (*
 	if err != nil {
 		return nil, err
 	}
-	d := &database{world: w, dir: dir, folder: folder, back: make(chan struct{})}
-	if d.now, err = stack.StartD1In(ctx, dir, folder, sql...); err != nil {
+	d := &database{world: w, dir: dir, folder: folder, restarted: make(chan struct{})}
+	if d.current, err = stack.StartD1In(ctx, dir, folder, sql...); err != nil {
 		os.RemoveAll(folder)
 		return nil, err
 	}
-	close(d.back)
+	close(d.restarted)
 	return d, nil
 }
 
-// kill ends D1 in the middle of whatever it does, and starts it again. Of several
-// calls at once the first counts.
+// kill kills D1 at once and restarts it. Of several concurrent calls only the first has an effect.
 func (d *database) kill() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.now == nil || d.closed {
+	if d.current == nil || d.closed {
 		return
 	}
-	dead := d.now
-	d.now, d.back = nil, make(chan struct{})
+	dead := d.current
+	d.current, d.restarted = nil, make(chan struct{})
 	d.deaths++
-	d.worker.excuse(atD1)
+	d.worker.allow500(atD1)
 	dead.Kill()
 	go d.restart()
 }
@@ -72,65 +71,65 @@ func (d *database) restart() {
 	defer d.mu.Unlock()
 	switch {
 	case err != nil:
-		d.note(wrong, "", "D1 does not start again: %v", err)
+		d.note(wrong, "", "D1 does not restart: %v", err)
 	case d.closed:
 		started.Close()
 	default:
-		d.now = started
+		d.current = started
 	}
-	close(d.back)
+	close(d.restarted)
 }
 
-// address returns where D1 is, "" while it is not there.
+// address returns D1's address, "" while it is down.
 func (d *database) address() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.now == nil {
+	if d.current == nil {
 		return ""
 	}
-	return d.now.Address
+	return d.current.Address
 }
 
-// await returns when D1 is there, or does not come back.
+// await returns when D1 is up or its restart has failed.
 func (d *database) await() {
 	d.mu.Lock()
-	back := d.back
+	back := d.restarted
 	d.mu.Unlock()
 	<-back
 }
 
-// close ends D1 for good.
+// close stops D1 without a restart.
 func (d *database) close() {
 	d.await()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = true
-	if d.now != nil {
-		d.now.Close()
+	if d.current != nil {
+		d.current.Close()
 	}
 	os.RemoveAll(d.folder)
 }
 
-// passD1 passes the Worker's calls on to D1.
-func (w *world) passD1() http.Handler {
+// proxyD1 forwards the Worker's calls to D1.
+func (w *world) proxyD1() http.Handler {
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(&url.URL{Scheme: "http", Host: r.In.Header.Get(addressHeader)})
 			r.Out.Header.Del(addressHeader)
-			// What has left workerd arrives, whatever becomes of workerd.
+			// A request that has left workerd arrives even if workerd is killed.
 			r.Out = r.Out.WithContext(context.WithoutCancel(r.Out.Context()))
 		},
 		Transport: w.d1Client.Transport,
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) {
-			// D1 was killed, or has just closed a connection that was idle.
-			w.worker.excuse(atD1)
+			// D1 was killed, or closed an idle connection.
+			w.worker.allow500(atD1)
 			panic(http.ErrAbortHandler)
 		},
 	}
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		address := w.d1.address()
 		if address == "" {
-			w.worker.excuse(atD1)
+			w.worker.allow500(atD1)
 			panic(http.ErrAbortHandler)
 		}
 		r.Header.Set(addressHeader, address)
@@ -138,12 +137,12 @@ func (w *world) passD1() http.Handler {
 	})
 }
 
-// addressHeader carries the address of D1 through ReverseProxy.
+// addressHeader passes D1's address through ReverseProxy.
 const addressHeader = "Campaign-D1"
 
-// read returns what is stored, past everything that goes wrong. The columns of
-// the statement are those of Row, in JSON. A statement that D1's death left without
-// an answer is sent again, so it has to do no harm when it runs twice.
+// read queries the database directly, without injected failures. The statement's columns are the
+// fields of Row, in JSON. After a death of D1 it repeats the statement, so the statement must be
+// idempotent.
 func read[Row any](w *world, statement string, args ...any) ([]Row, error) {
 	body, err := json.Marshal(map[string]any{"sql": statement, "params": args})
 	if err != nil {
@@ -152,24 +151,24 @@ func read[Row any](w *world, statement string, args ...any) ([]Row, error) {
 	for range tries {
 		w.d1.await()
 		var rows []Row
-		if rows, err = readOnce[Row](w, body); !errors.Is(err, errNoAnswer) {
+		if rows, err = readOnce[Row](w, body); !errors.Is(err, errNoResponse) {
 			return rows, err
 		}
-		time.Sleep(50 * time.Millisecond) // until the death is known
+		time.Sleep(50 * time.Millisecond) // until the end of D1 is noticed
 	}
 	return nil, fmt.Errorf("reading D1: %w", err)
 }
 
-// readOnce sends a statement once. The error is errNoAnswer if no whole answer came.
+// readOnce sends a statement once. It returns errNoAnswer if no complete response arrived.
 func readOnce[Row any](w *world, body []byte) ([]Row, error) {
 	res, err := w.d1Client.Post("http://"+w.d1.address()+"/query?resultsFormat=ARRAY_OF_OBJECTS", "application/json", bytes.NewReader(body))
 	if err != nil {
-		return nil, errNoAnswer
+		return nil, errNoResponse
 	}
 	defer res.Body.Close()
 	var text json.RawMessage
 	if err := json.NewDecoder(res.Body).Decode(&text); err != nil {
-		return nil, errNoAnswer
+		return nil, errNoResponse
 	}
 	var answer []struct{ Results []Row }
 	if err := json.Unmarshal(text, &answer); err != nil || len(answer) != 1 {

@@ -16,19 +16,19 @@ type drawer struct {
 	options
 }
 
-// chance is true with a probability.
+// chance returns true with probability p.
 func (d drawer) chance(p float64) bool { return d.Float64() < p }
 
-// one picks one of several.
-func one[T any](d drawer, all ...T) T { return all[d.IntN(len(all))] }
+// pick returns one of several values.
+func pick[T any](d drawer, all ...T) T { return all[d.IntN(len(all))] }
 
-// products are those of the demo catalogue; whoever takes a tip names its amount.
+// products are those of the demo catalogue. The buyer enters the amount of a tip.
 var products = []string{"tea", "coffee", "cake", "bun", "juice", "test", "tip"}
 
 func (d drawer) purchase(n int) purchase {
-	p := purchase{person: d.IntN(people), payer: d.IntN(people), tradeType: api.TradeJSAPI, key: fmt.Sprintf("chaos-%d-%08d", d.seed, n), instead: -1}
+	p := purchase{person: d.IntN(people), payer: d.IntN(people), tradeType: api.TradeJSAPI, key: fmt.Sprintf("chaos-%d-%08d", d.seed, n), replaces: -1}
 	if d.chance(0.45) {
-		p.tradeType = one(d, api.TradeNative, api.TradeMWEB)
+		p.tradeType = pick(d, api.TradeNative, api.TradeMWEB)
 		if d.chance(0.7) {
 			p.person = people + d.IntN(guests)
 		}
@@ -43,8 +43,7 @@ func (d drawer) purchase(n int) purchase {
 	return p
 }
 
-// earlier returns the number of the last purchase of the person whose purchase
-// is the last of all, -1 if there is none.
+// earlier returns the previous purchase of the last purchase's buyer, -1 if there is none.
 func earlier(all []purchase) int {
 	last := len(all) - 1
 	for n := last - 1; n >= 0; n-- {
@@ -55,8 +54,7 @@ func earlier(all []purchase) int {
 	return -1
 }
 
-// round draws the visits of one round: new orders, returns to older ones, and
-// the cron trigger among them.
+// round draws the visits of one round: new orders, returns to older orders, and the cron trigger.
 func (d drawer) round(first, n int) round {
 	var r round
 	for i := range n {
@@ -69,7 +67,7 @@ func (d drawer) round(first, n int) round {
 		r.visits = append(r.visits, visit{order: i, steps: d.laterVisit(i)})
 	}
 	for range 1 + n/10 {
-		r.visits = append(r.visits, visit{order: -1, steps: []step{d.step(doCron)}}, visit{order: -1, steps: []step{d.step(one(d, doDeliver, doWake))}})
+		r.visits = append(r.visits, visit{order: -1, steps: []step{d.step(doCron)}}, visit{order: -1, steps: []step{d.step(pick(d, doDeliver, doWake))}})
 	}
 	for i := range 8 * len(strangers) {
 		s := d.step(doFlood)
@@ -84,12 +82,12 @@ func (d drawer) round(first, n int) round {
 	if first == 0 || d.chance(0.3) {
 		r.visits = d.full(r.visits)
 	}
-	r.leap = one(d, leaps...)
+	r.leap = pick(d, leaps...)
 	return r
 }
 
-// full makes the database full for about a third of a round. Buyers who ordered before
-// it pay, cancel and look meanwhile.
+// full fills the database for about a third of a round. Buyers with older orders pay, cancel and
+// read meanwhile.
 func (d drawer) full(visits []visit) []visit {
 	from := len(visits)/5 + d.IntN(1+len(visits)/5)
 	to := len(visits)*3/5 + d.IntN(1+len(visits)/5)
@@ -107,7 +105,7 @@ func (d drawer) full(visits []visit) []visit {
 	return slices.Insert(visits, from, visit{order: -1, steps: []step{{do: doFill}}})
 }
 
-// firstVisit is a buyer who orders, and mostly pays.
+// firstVisit draws a visit of a buyer who orders and usually pays.
 func (d drawer) firstVisit(n int) []step {
 	if d.calm {
 		return []step{{do: doOrder}, {do: doOpen}, {do: doConfirm}, {do: doPoll}}
@@ -116,7 +114,7 @@ func (d drawer) firstVisit(n int) []step {
 	if d.chance(0.15) {
 		steps[0] = d.step(doDouble)
 	}
-	steps = append(steps, d.trouble(n)...)
+	steps = append(steps, d.strangerSteps(n)...)
 	if d.chance(0.85) {
 		steps = append(steps, d.step(doOpen))
 		switch {
@@ -129,14 +127,14 @@ func (d drawer) firstVisit(n int) []step {
 	if d.chance(0.1) {
 		steps = append(steps, d.step(doClose))
 	}
-	return append(steps, d.looks(n)...)
+	return append(steps, d.readingSteps(n)...)
 }
 
-// laterVisit is a buyer who comes back to an order, whatever became of it.
+// laterVisit draws a visit of a buyer who returns to an order, whatever its status is.
 func (d drawer) laterVisit(n int) []step {
-	steps := d.looks(n)
+	steps := d.readingSteps(n)
 	if d.chance(0.4) {
-		steps = append(steps, d.step(one(d, doOrder, doDouble, doRenew, doRenew)))
+		steps = append(steps, d.step(pick(d, doOrder, doDouble, doRenew, doRenew)))
 	}
 	if d.chance(0.5) {
 		steps = append(steps, d.step(doOpen))
@@ -147,11 +145,11 @@ func (d drawer) laterVisit(n int) []step {
 	if d.chance(0.6) {
 		steps = append(steps, d.step(doConfirm))
 	}
-	return append(steps, d.looks(n)...)
+	return append(steps, d.readingSteps(n)...)
 }
 
-// looks is what does not mean to change anything.
-func (d drawer) looks(n int) []step {
+// readingSteps draws steps that only read.
+func (d drawer) readingSteps(n int) []step {
 	var steps []step
 	for range d.IntN(3) {
 		steps = append(steps, d.step(doPoll))
@@ -162,42 +160,42 @@ func (d drawer) looks(n int) []step {
 	if d.chance(0.1) {
 		steps = append(steps, d.step(doList))
 	}
-	return append(steps, d.trouble(n)...)
+	return append(steps, d.strangerSteps(n)...)
 }
 
-// trouble is what strangers do meanwhile, and WeChat's doubts.
-func (d drawer) trouble(n int) []step {
+// strangerSteps draws steps of strangers, and WeChat's uncertain responses.
+func (d drawer) strangerSteps(n int) []step {
 	var steps []step
 	if d.chance(0.25) {
 		s := d.step(doForge)
-		s.forge = one(d, wechattest.Forges()...)
+		s.forge = pick(d, wechattest.Forges()...)
 		steps = append(steps, s)
 	}
 	if d.chance(0.1) {
-		steps = append(steps, d.step(doTell))
+		steps = append(steps, d.step(doRenotify))
 	}
 	if d.chance(0.2) {
 		steps = append(steps, d.refund(n)...)
 	}
 	if n > 0 && d.chance(0.05) {
-		s := d.step(doPeep)
+		s := d.step(doReadOther)
 		s.other = d.IntN(n)
 		steps = append(steps, s)
 	}
 	return steps
 }
 
-// refund is money that goes back, if there is any; mostly by a key of its own.
+// refund draws a refund, usually with a key of its own.
 func (d drawer) refund(n int) []step {
 	s := d.step(doRefund)
 	if d.chance(0.15) {
 		s = d.step(doByHand)
 	}
-	s.refund = refund{key: fmt.Sprintf("chaos-%d-%08d-%d", d.seed, n, d.IntN(20)), percent: one(d, 100, 100, 1+d.IntN(100))}
+	s.refund = refund{key: fmt.Sprintf("chaos-%d-%08d-%d", d.seed, n, d.IntN(20)), percent: pick(d, 100, 100, 1+d.IntN(100))}
 	steps := []step{s}
 	if d.chance(0.4) {
-		s := d.step(doFake)
-		s.forge = one(d, wechattest.RefundForges()...)
+		s := d.step(doForgeRefund)
+		s.forge = pick(d, wechattest.RefundForges()...)
 		steps = append(steps, s)
 	}
 	return steps

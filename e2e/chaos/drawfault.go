@@ -6,7 +6,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// step draws what goes wrong with an action.
+// step draws the failures of an action.
 func (d drawer) step(do action) step {
 	s := step{do: do}
 	if d.chance(0.3) {
@@ -15,22 +15,22 @@ func (d drawer) step(do action) step {
 		}
 	}
 	if do != doOpen && do != doDismiss && d.chance(0.08) {
-		s.mishaps = append(s.mishaps, d.mishap(one(d, cut, cut, fail, slow, slow, slow)))
+		s.failures = append(s.failures, d.failure(pick(d, cut, cut, fail, slow, slow, slow)))
 	}
 	return s
 }
 
-// fault draws one that an action may meet.
+// fault draws a fault of WeChat's for an action.
 func (d drawer) fault(do action) (wechattest.Fault, bool) {
-	delay := func(of ...time.Duration) int64 { return one(d, of...).Milliseconds() }
+	delay := func(of ...time.Duration) int64 { return pick(d, of...).Milliseconds() }
 	call := func(paths ...string) wechattest.Fault {
-		f := wechattest.Fault{Path: one(d, paths...), Kind: one(d, wechattest.FaultSystemError, wechattest.FaultSystemError, wechattest.FaultBadGateway,
+		f := wechattest.Fault{Path: pick(d, paths...), Kind: pick(d, wechattest.FaultSystemError, wechattest.FaultSystemError, wechattest.FaultBadGateway,
 			wechattest.FaultBadReplySign, wechattest.FaultNoReplySign)}
-		if f.Path != "/pay/unifiedorder" && d.chance(0.15) { // where a buyer would be told that the shop is refused
-			f.Kind = one(d, wechattest.FaultRetmsg, wechattest.FaultWordsAlone)
+		if f.Path != "/pay/unifiedorder" && d.chance(0.15) { // there the buyer would get an error about the shop's configuration
+			f.Kind = pick(d, wechattest.FaultRetmsg, wechattest.FaultWordsAlone)
 		}
-		if d.chance(0.05) { // each holds somebody up for seconds
-			f.Kind = one(d, wechattest.FaultTimeoutBefore, wechattest.FaultTimeoutAfter)
+		if d.chance(0.05) { // each delays a call by seconds
+			f.Kind = pick(d, wechattest.FaultTimeoutBefore, wechattest.FaultTimeoutAfter)
 		}
 		return f
 	}
@@ -50,7 +50,7 @@ func (d drawer) fault(do action) (wechattest.Fault, bool) {
 	case doCron:
 		return call("/pay/orderquery", "/pay/closeorder", "/pay/refundquery"), true
 	case doRefund, doByHand:
-		switch kind := one(d, "", "", wechattest.FaultNotEnough, wechattest.FaultUnsettledShort, wechattest.FaultRefundClosed, wechattest.FaultRefundChange, wechattest.FaultRefundSlow); kind {
+		switch kind := pick(d, "", "", wechattest.FaultNotEnough, wechattest.FaultUnsettledShort, wechattest.FaultRefundClosed, wechattest.FaultRefundChange, wechattest.FaultRefundSlow); kind {
 		case "":
 			return call("/secapi/pay/refund", "/pay/refundquery"), true
 		case wechattest.FaultRefundSlow:
@@ -59,7 +59,7 @@ func (d drawer) fault(do action) (wechattest.Fault, bool) {
 			return wechattest.Fault{Kind: kind}, true
 		}
 	case doConfirm:
-		switch kind := one(d, wechattest.FaultNotifyLost, wechattest.FaultNotifyLost, wechattest.FaultNotifyDropped, wechattest.FaultNotifyDoubled, wechattest.FaultNotifyAgain, wechattest.FaultCoupons,
+		switch kind := pick(d, wechattest.FaultNotifyLost, wechattest.FaultNotifyLost, wechattest.FaultNotifyDropped, wechattest.FaultNotifyDoubled, wechattest.FaultNotifyAgain, wechattest.FaultCoupons,
 			wechattest.FaultNotifyDelayed, wechattest.FaultNotifyReordered, wechattest.FaultNotifyMD5, wechattest.FaultSheetFail,
 			wechattest.FaultPaidAsCancel); kind {
 		case wechattest.FaultNotifyDelayed:
@@ -71,10 +71,9 @@ func (d drawer) fault(do action) (wechattest.Fault, bool) {
 	return wechattest.Fault{}, false
 }
 
-// mishap draws where one of a kind happens: at one of the next calls that the
-// Worker makes.
-func (d drawer) mishap(kind mishapKind) mishap {
-	m := mishap{kind: kind, site: one(d, atD1, atD1, atD1, atWeChat, atWeChat, atBackend), nth: 1 + d.IntN(6), done: d.chance(0.5)}
+// failure draws where a failure of a kind happens: at one of the Worker's next calls.
+func (d drawer) failure(kind failureKind) failure {
+	m := failure{kind: kind, site: pick(d, atD1, atD1, atD1, atWeChat, atWeChat, atBackend), nth: 1 + d.IntN(6), done: d.chance(0.5)}
 	if kind == slow {
 		m.wait = time.Duration(20+d.IntN(400)) * time.Millisecond
 	}
@@ -82,13 +81,12 @@ func (d drawer) mishap(kind mishapKind) mishap {
 		m.site = atD1
 	}
 	if kind == fail {
-		m.site = one(d, atD1, atBackend) // WeChat has faults of its own
+		m.site = pick(d, atD1, atBackend) // WeChat has faults of its own
 	}
 	return m
 }
 
-// placeKills spreads the deaths of workerd and of D1 over the steps that make the
-// Worker work.
+// placeKills distributes the kills of workerd and D1 over the steps that make the Worker work.
 func (d drawer) placeKills(rounds []round) {
 	if d.calm {
 		return
@@ -98,7 +96,7 @@ func (d drawer) placeKills(rounds []round) {
 		for _, v := range r.visits {
 			for i := range v.steps {
 				switch v.steps[i].do {
-				case doOrder, doDouble, doRenew, doConfirm, doClose, doPoll, doTell, doRefund, doCron, doDeliver, doWake:
+				case doOrder, doDouble, doRenew, doConfirm, doClose, doPoll, doRenotify, doRefund, doCron, doDeliver, doWake:
 					busy = append(busy, &v.steps[i])
 				}
 			}
@@ -106,28 +104,28 @@ func (d drawer) placeKills(rounds []round) {
 	}
 	d.Shuffle(len(busy), func(i, j int) { busy[i], busy[j] = busy[j], busy[i] })
 	for i, s := range busy[:min(len(busy), 5+d.orders/50)] {
-		m := d.mishap(kill)
+		m := d.failure(kill)
 		if i%2 == 0 {
 			m.call = moments[i/2%len(moments)]
 			m.site, m.nth = siteOf(m.call), 1+d.IntN(2)
 		}
-		s.mishaps = append(s.mishaps, m)
+		s.failures = append(s.failures, m)
 	}
 	for i := range 2 + d.orders/100 {
-		m := d.mishap(restart)
+		m := d.failure(restart)
 		if i%2 == 0 {
 			m.call = d1Moments[i/2%len(d1Moments)]
 		}
 		s := busy[d.IntN(len(busy))]
-		s.mishaps = append(s.mishaps, m)
+		s.failures = append(s.failures, m)
 	}
 }
 
-// d1Moments are those at which a death of D1 hurts most.
+// d1Moments are the calls at which a kill of D1 is most dangerous.
 var d1Moments = []string{"UPDATE orders to paid", "INSERT orders", "UPDATE events", "UPDATE orders to pending", "INSERT refunds", "UPDATE orders to closing"}
 
-// moments are the calls at which a death hurts most: half of them wait for one
-// of these, the others for any.
+// moments are the calls at which a kill of workerd is most dangerous. Half of the kills wait for
+// one of these, the others for any call.
 var moments = []string{"UPDATE orders to paid", "/pay/unifiedorder", "UPDATE orders to pending", "UPDATE orders to closed", "/pay/orderquery", "UPDATE orders to closing",
 	"INSERT orders", "UPDATE events", "/secapi/pay/refund", "INSERT refunds", "/pay/closeorder", "/webhook", "UPDATE refunds to processing",
 	"UPDATE refunds to succeeded"}

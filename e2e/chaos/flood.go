@@ -15,14 +15,13 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// strangers are the addresses of those who order as guests and never pay. Two of them
-// share an address.
+// strangers are the addresses of guests who order and never pay. Two of them share an address.
 var strangers = []string{"198.51.100.7", "198.51.100.7", "198.51.100.8"}
 
-// flood is one burst of a stranger.
+// flood is one burst of orders from a stranger.
 type flood struct {
 	stranger int
-	fresh    bool // in a new session: a guest whom the shop does not know yet
+	fresh    bool // in a new session, as a guest that the shop does not know
 	cancels  bool // each order is cancelled at once
 	orders   int
 }
@@ -33,19 +32,19 @@ type stranger struct {
 	number int
 	mu     sync.Mutex
 	sent   int      // orders so far
-	open   []string // orders that the shop confirmed and that are not cancelled
+	open   []string // confirmed orders that are not cancelled
 }
 
-// flooding is all that strangers do.
+// flooding is the state of all strangers.
 type flooding struct {
 	strangers []*stranger
 	mu        sync.Mutex
-	keys      map[string]*stranger // of every client_key that was sent
-	told      map[string]string    // ID by client_key, of the orders that the shop confirmed
+	keys      map[string]*stranger // by client_key that was sent
+	confirmed map[string]string    // order ID by client_key, of confirmed orders
 }
 
 func newFlooding(w *world) *flooding {
-	f := &flooding{keys: map[string]*stranger{}, told: map[string]string{}}
+	f := &flooding{keys: map[string]*stranger{}, confirmed: map[string]string{}}
 	for i, ip := range strangers {
 		b := newBuyer(w, wechattest.User{})
 		b.ip = ip
@@ -54,11 +53,11 @@ func newFlooding(w *world) *flooding {
 	return f
 }
 
-// ordersHere tells whether a step makes an order.
+// ordersHere reports whether a step creates an order.
 func ordersHere(s step) bool { return s.do == doOrder || s.do == doDouble }
 
-// boundsOf returns bounds that the strangers of a plan reach and its buyers do not: a
-// buyer who is a guest may leave unpaid all that the plan has for two days.
+// boundsOf returns limits of unpaid orders that a plan's strangers reach and its buyers do not. A
+// guest buyer may leave all planned orders of two days unpaid.
 func boundsOf(p plan) store.Bounds {
 	own, all := 0, 0 // orders of one guest, of all guests
 	for first := range p.rounds {
@@ -69,7 +68,7 @@ func boundsOf(p plan) store.Bounds {
 				if v.order < 0 || tried[v.order] || p.orders[v.order].person < people || !slices.ContainsFunc(v.steps, ordersHere) {
 					continue
 				}
-				tried[v.order] = true // a later try may be the first that succeeds
+				tried[v.order] = true // a later attempt may be the first that succeeds
 				person := p.orders[v.order].person
 				orders[person]++
 				own = max(own, orders[person])
@@ -85,13 +84,13 @@ func boundsOf(p plan) store.Bounds {
 	return b
 }
 
-// flood does one burst: a stranger orders by QR code as fast as answers come.
+// flood runs one burst: a stranger orders by QR code as fast as responses arrive.
 func (c *campaign) flood(f flood) {
 	s := c.floods.strangers[f.stranger]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f.fresh {
-		s.client.Jar, _ = cookiejar.New(nil) // no options, no error
+		s.client.Jar, _ = cookiejar.New(nil) // cookiejar.New without options returns no error
 		s.open = nil                         // the new guest cannot cancel them
 	}
 	for range f.orders {
@@ -110,7 +109,7 @@ func (c *campaign) flood(f flood) {
 	c.checkBounds()
 }
 
-// floodOrder makes one order and returns its ID, "" if none was confirmed.
+// floodOrder creates one order and returns its ID, "" if none was confirmed.
 func (c *campaign) floodOrder(s *stranger) string {
 	key := fmt.Sprintf("flood-%d-%d-%08d", c.seed, s.number, s.sent)
 	s.sent++
@@ -118,17 +117,17 @@ func (c *campaign) floodOrder(s *stranger) string {
 	c.floods.keys[key] = s
 	c.floods.mu.Unlock()
 	req := api.CreateOrderRequest{Items: []api.OrderItem{{ProductID: "test", Quantity: 1}}, TradeType: api.TradeNative, ClientKey: key}
-	seen := c.fullness.look()
+	seen := c.fullness.state()
 	var made api.Checkout
 	a, err := s.call(http.MethodPost, api.PathOrders, req, &made)
 	switch {
-	case errors.Is(err, errNoAnswer):
+	case errors.Is(err, errNoResponse):
 	case err != nil:
 		c.note(wrong, "", "an order of a stranger: %v", err)
 	case a.status == http.StatusOK:
 		c.count("flood: order made")
 		c.floods.mu.Lock()
-		c.floods.told[key] = made.Order.ID
+		c.floods.confirmed[key] = made.Order.ID
 		c.floods.mu.Unlock()
 		return made.Order.ID
 	case a.Code == api.CodeUnauthenticated:
@@ -137,10 +136,10 @@ func (c *campaign) floodOrder(s *stranger) string {
 	case a.Code == api.CodeTooManyOrders:
 		c.count("flood: order rejected, too_many_orders")
 	case a.Code == api.CodeShopFull:
-		c.fullness.judge(c.world, seen)
-	case a.Code == api.CodeWeChatBusy, a.Code == api.CodeInternal: // the worker judges the latter
+		c.fullness.check(c.world, seen)
+	case a.Code == api.CodeWeChatBusy, a.Code == api.CodeInternal: // the worker checks CodeInternal
 	default:
-		c.note(wrong, "", "an order of a stranger was answered %d %.200s", a.status, a.body)
+		c.note(wrong, "", "an order of a stranger: status %d %.200s", a.status, a.body)
 	}
 	return ""
 }
@@ -155,23 +154,23 @@ func (f *flooding) by(key string) *stranger {
 	return f.keys[key]
 }
 
-// floodCancel cancels the newest order of a stranger.
+// floodCancel cancels a stranger's newest order.
 func (c *campaign) floodCancel(s *stranger) {
 	id := s.open[len(s.open)-1]
 	a, err := s.call(http.MethodPost, api.OrderClosePath(id), api.CloseRequest{}, &api.Order{})
 	switch {
-	case errors.Is(err, errNoAnswer):
+	case errors.Is(err, errNoResponse):
 	case err == nil && a.status == http.StatusOK:
 		s.open = s.open[:len(s.open)-1]
 		c.count("flood: order cancelled")
 	case err == nil && (a.Code == api.CodeWeChatBusy || a.Code == api.CodeInternal):
 	default:
-		c.note(wrong, "", "a stranger cancels order %s: %d %.200s, %v", id, a.status, a.body, err)
+		c.note(wrong, "", "cancelling a stranger's order %s: status %d %.200s, %v", id, a.status, a.body, err)
 	}
 }
 
-// checkBounds checks that no guest, no network and not all guests together have more
-// open orders than UNPAID_LIMITS allows, and that the count of all is right.
+// checkBounds checks that no guest, no network and not all guests together have more open orders
+// than UNPAID_LIMITS. It also checks the stored count of all.
 func (c *campaign) checkBounds() {
 	rows, err := read[struct{ Guest, Network, Guests, Counted int }](c.world, `SELECT
 		COALESCE((SELECT MAX(n) FROM (SELECT COUNT(*) AS n FROM orders WHERE guest = 1 AND status IN ('created', 'pending') GROUP BY owner)), 0) AS guest,
@@ -184,16 +183,15 @@ func (c *campaign) checkBounds() {
 	}
 	is, most := rows[0], c.bounds
 	if is.Guest > most.Guest || is.Network > most.NetworkGuests || is.Guests > most.Guests || is.Counted != is.Guests {
-		c.note(wrong, "", "open orders of guests: %+v, at most %+v", is, most)
+		c.note(wrong, "", "open orders of guests: %+v, want at most %+v", is, most)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.mostOpen = max(c.mostOpen, is.Network)
 }
 
-// checkFlood checks what strangers have made in the end: nothing was paid, every
-// order was asked for, and an address made no more in an hour than its bound. It
-// returns the orders of all others.
+// checkFlood checks the strangers' orders at the end. None was paid, each was requested, and no
+// address created more per hour than its limit. It returns all other orders.
 func (c *campaign) checkFlood(all []stored) (rest []stored) {
 	type hour struct {
 		ip string
@@ -211,16 +209,16 @@ func (c *campaign) checkFlood(all []stored) (rest []stored) {
 		}
 		byKey[o.Key] = o.ID
 		if !order.IsGuest(o.Owner) || order.WasPaid(o.Status) {
-			c.note(wrong, o.Number, "an order of a stranger is %s and belongs to %s", o.Status, short(o.Owner))
+			c.note(wrong, o.Number, "an order of a stranger is %s and belongs to %s", o.Status, truncate(o.Owner))
 		}
 		h := hour{s.ip, o.Created / time.Hour.Milliseconds()}
 		if made[h]++; made[h] == c.bounds.NetworkGuests+1 {
-			c.note(wrong, o.Number, "the guests of %s made more than %d orders in an hour and paid none", h.ip, c.bounds.NetworkGuests)
+			c.note(wrong, o.Number, "the guests at %s created more than %d unpaid orders in an hour", h.ip, c.bounds.NetworkGuests)
 		}
 	}
-	for key, id := range c.floods.told {
+	for key, id := range c.floods.confirmed {
 		if byKey[key] != id {
-			c.note(lost, "", "a stranger was told of order %s, which is not stored", id)
+			c.note(lost, "", "a stranger received order %s, which is not stored", id)
 		}
 	}
 	return rest

@@ -10,9 +10,9 @@ import (
 	"h5pay/internal/store"
 )
 
-// The strangers of every plan send more orders than their bounds take. The bounds leave
-// the buyers room for all that the plan has for them.
-func TestBoundsAreReachedByStrangersAlone(t *testing.T) {
+// In every plan the strangers exceed their limits. The limits allow all planned orders of the
+// buyers.
+func TestOnlyStrangersReachTheBounds(t *testing.T) {
 	for seed := range uint64(20) {
 		p := newPlan(options{seed: seed, orders: 300, atOnce: 4})
 		b := boundsOf(p)
@@ -49,7 +49,7 @@ func TestBoundsAreReachedByStrangersAlone(t *testing.T) {
 	}
 }
 
-func TestFloodsThatWentWrong(t *testing.T) {
+func TestWrongFloodsAreFound(t *testing.T) {
 	at := time.Date(2026, 3, 1, 2, 59, 0, 0, time.UTC)
 	one := stored{ID: "a", Number: "A", Owner: "guest:1", Key: "k1", Status: api.StatusClosed, Created: at.UnixMilli()}
 	with := func(change func(*stored)) stored { o := one; change(&o); return o }
@@ -69,7 +69,7 @@ func TestFloodsThatWentWrong(t *testing.T) {
 	} {
 		s := &stranger{buyer: &buyer{ip: strangers[0]}}
 		c := &campaign{world: &world{bounds: store.Bounds{NetworkGuests: 1}, floods: &flooding{
-			keys: map[string]*stranger{"k1": s, "k2": s}, told: map[string]string{"k1": "a"},
+			keys: map[string]*stranger{"k1": s, "k2": s}, confirmed: map[string]string{"k1": "a"},
 		}}}
 		buyers := stored{ID: "x", Key: "a buyer's"}
 		if rest := c.checkFlood(append(test.all, buyers)); len(rest) != 1 || rest[0].ID != "x" {
@@ -81,8 +81,7 @@ func TestFloodsThatWentWrong(t *testing.T) {
 	}
 }
 
-// A rejection with shop_full is excused only by a database that may have been full
-// during the call.
+// A rejection with shop_full is allowed only if the database may have been full during the call.
 func TestShopFullNeedsAFullDatabase(t *testing.T) {
 	for name, test := range map[string]struct {
 		before, during, after bool
@@ -96,17 +95,17 @@ func TestShopFullNeedsAFullDatabase(t *testing.T) {
 	} {
 		w := &world{}
 		w.fullness.set(test.before)
-		seen := w.fullness.look()
+		seen := w.fullness.state()
 		w.fullness.set(test.during)
 		w.fullness.set(test.after)
-		w.fullness.judge(w, seen)
+		w.fullness.check(w, seen)
 		if d := cmp.Diff(test.want, w.verdicts()); d != "" {
 			t.Errorf("%s (-want +got):\n%s", name, d)
 		}
 	}
 }
 
-func TestPaymentsThatWaitBehindStrangers(t *testing.T) {
+func TestDelayedPaymentEventsAreFound(t *testing.T) {
 	for _, test := range []struct {
 		waiting, sent, closed int
 		want                  []verdict

@@ -7,25 +7,24 @@ import (
 	"sync"
 )
 
-// verdict is the kind of a thing that must not be.
+// verdict is the kind of a finding.
 type verdict string
 
 // The verdicts.
 const (
-	lost    verdict = "lost"    // WeChat has the money, the shop does not know
-	doubled verdict = "doubled" // one wish became two orders, payments or fulfilments
-	wrong   verdict = "wrong"   // anything else that breaks a promise
+	lost    verdict = "lost"    // WeChat received the money, but the shop does not know
+	doubled verdict = "doubled" // one purchase became two orders, payments or events
+	wrong   verdict = "wrong"   // any other broken guarantee
 )
 
-// finding is one broken promise.
+// finding is one broken guarantee.
 type finding struct {
 	verdict
-	order string // out_trade_no, if it is about one
+	order string // out_trade_no, if it is about an order
 	text  string
 }
 
-// judge keeps what was found, and looks for secrets in all that leaves the
-// Worker.
+// judge collects the findings and searches everything that leaves the Worker for secrets.
 type judge struct {
 	log workerLog
 
@@ -41,7 +40,7 @@ func (j *judge) note(v verdict, order, format string, args ...any) {
 	j.findings = append(j.findings, finding{v, order, fmt.Sprintf(format, args...)})
 }
 
-// secret makes a value one that nobody may see.
+// secret registers a value that must not appear anywhere.
 func (j *judge) secret(name, value string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -53,8 +52,8 @@ func (j *judge) secret(name, value string) {
 	}
 }
 
-// keepsSecrets looks for secrets in a text that others can read.
-func (j *judge) keepsSecrets(where string, text []byte) {
+// checkSecrets searches a text that others can read for secrets.
+func (j *judge) checkSecrets(where string, text []byte) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for value, name := range j.secrets {
@@ -64,7 +63,7 @@ func (j *judge) keepsSecrets(where string, text []byte) {
 	}
 }
 
-// workerLog is what all workerds of a campaign have written.
+// workerLog is the output of all workerds of a campaign.
 type workerLog struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -76,7 +75,7 @@ func (l *workerLog) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
-// lines returns those that hold a word.
+// lines returns the lines that contain a word.
 func (l *workerLog) lines(word string) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -89,13 +88,12 @@ func (l *workerLog) lines(word string) []string {
 	return found
 }
 
-// checkLog looks for what must never be in a log: a secret, a panic, a request
-// whose program was lost.
+// checkLog searches the log for secrets, panics and lost requests.
 func (w *world) checkLog() {
 	w.log.mu.Lock()
 	text := bytes.Clone(w.log.text.Bytes())
 	w.log.mu.Unlock()
-	w.keepsSecrets("the log", text)
+	w.checkSecrets("the log", text)
 	for _, word := range []string{`"msg":"panic"`, `"msg":"request lost"`, "goroutine ", "Uncaught"} {
 		if found := w.log.lines(word); len(found) > 0 {
 			w.note(wrong, "", "the log has %d lines like %.300s", len(found), found[0])

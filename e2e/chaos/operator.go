@@ -13,39 +13,39 @@ import (
 	"h5pay/internal/store"
 )
 
-// replay has one of the newest events sent once more.
+// replay replays one of the newest events.
 func (c *campaign) replay(n int) {
 	var list api.EventList
-	if _, ok := c.operator.must(http.MethodGet, api.PathAdminEvents, nil, &list); !ok || n >= len(list.Events) {
+	if _, ok := c.operator.mustCall(http.MethodGet, api.PathAdminEvents, nil, &list); !ok || n >= len(list.Events) {
 		return
 	}
 	path := api.PathAdminEvents + "/" + list.Events[n].ID + "/replay"
-	if _, ok := c.operator.must(http.MethodPost, path, struct{}{}, &api.Event{}); ok {
+	if _, ok := c.operator.mustCall(http.MethodPost, path, struct{}{}, &api.Event{}); ok {
 		c.count("event replayed")
 	}
 }
 
-// withdraw closes the open orders of one product, as after a price that was wrong: no
-// selling, the open orders in bounded calls, selling again. The others expire.
-func (c *campaign) withdraw() {
+// closeProduct closes the open orders of a product as after a wrong price. It stops selling, closes
+// the orders in several calls and resumes selling. The other orders expire.
+func (c *campaign) closeProduct() {
 	sell := func(on bool) {
 		var state api.Selling
-		if _, ok := c.operator.must(http.MethodPost, api.PathAdminSelling, api.SellingRequest{Selling: &on}, &state); ok && state.Selling != on {
-			c.note(wrong, "", "selling was switched to %t and is %+v", on, state)
+		if _, ok := c.operator.mustCall(http.MethodPost, api.PathAdminSelling, api.SellingRequest{Selling: &on}, &state); ok && state.Selling != on {
+			c.note(wrong, "", "selling was set to %t but is %+v", on, state)
 		}
 	}
 	sell(false)
-	if p := c.wishes[0]; p.known() != "" {
+	if p := c.checkouts[0]; p.orderID() != "" {
 		req := p.request()
 		req.ClientKey = "after-the-" + p.key
-		if _, ok := p.must(http.MethodPost, api.PathOrders, req, &api.Checkout{}, api.CodeNotSelling, api.CodeOrderPaid); ok {
-			c.note(wrong, "", "an order was taken while the shop does not sell")
+		if _, ok := p.mustCall(http.MethodPost, api.PathOrders, req, &api.Checkout{}, api.CodeNotSelling, api.CodeOrderPaid); ok {
+			c.note(wrong, "", "an order was accepted although selling is off")
 		}
 	}
 	req := api.CloseOrdersRequest{ProductID: products[0]}
 	for {
 		var res api.CloseOrdersResponse
-		if _, ok := c.operator.must(http.MethodPost, api.PathAdminCloses, req, &res); !ok {
+		if _, ok := c.operator.mustCall(http.MethodPost, api.PathAdminCloses, req, &res); !ok {
 			break
 		}
 		c.closed += res.Closing
@@ -57,13 +57,13 @@ func (c *campaign) withdraw() {
 	rows, err := read[struct{ N int }](c.world, `SELECT COUNT(*) AS n FROM orders WHERE status IN ('created', 'pending')
 		AND EXISTS (SELECT 1 FROM json_each(items) WHERE value ->> 'product_id' = ?)`, products[0])
 	if err != nil || rows[0].N != 0 {
-		c.note(wrong, "", "the operator closed all open orders of a product, and there are %v, %v", rows, err)
+		c.note(wrong, "", "the operator closed all open orders of a product, but some are open: %v, %v", rows, err)
 	}
 }
 
-// forget lets a month pass, after which events have no payer, and then erases
-// everybody. The books stay as they are.
-func (c *campaign) forget(ctx context.Context) error {
+// eraseBuyers lets a month pass, after which events have no payer, and then erases all buyers.
+// Orders and payments stay unchanged.
+func (c *campaign) eraseBuyers(ctx context.Context) error {
 	type books struct{ Orders, Total, Refunded, Refunds, Amount, Events int64 }
 	const sums = `SELECT COUNT(*) AS orders, COALESCE(SUM(total), 0) AS total, COALESCE(SUM(refunded), 0) AS refunded,
 		(SELECT COUNT(*) FROM refunds) AS refunds, (SELECT COALESCE(SUM(amount), 0) FROM refunds) AS amount, (SELECT COUNT(*) FROM events) AS events FROM orders`
@@ -73,13 +73,13 @@ func (c *campaign) forget(ctx context.Context) error {
 	}
 	c.wechat.Advance(31 * 24 * time.Hour)
 	const payers = `SELECT COUNT(*) AS n FROM events WHERE json_extract(data, '$.order.payer') IS NOT NULL`
-	for range 2 + len(c.wishes)/100 { // 500 events each
-		if heard, err := c.worker.tick(ctx, job.CheckBills); err != nil || !heard {
-			return fmt.Errorf("the job %s, with nothing wrong any more: %t, %w", job.CheckBills, heard, err)
+	for range 2 + len(c.checkouts)/100 { // 500 events each
+		if complete, err := c.worker.tick(ctx, job.CheckBills); err != nil || !complete {
+			return fmt.Errorf("the job %s failed after the last fault: complete response %t, %w", job.CheckBills, complete, err)
 		}
 	}
 	if rows, err := read[struct{ N int }](c.world, payers); err != nil || rows[0].N != 0 {
-		c.note(wrong, "", "a month later events have payers: %v, %v", rows, err)
+		c.note(wrong, "", "events still have payers after a month: %v, %v", rows, err)
 	}
 	for _, b := range c.buyers {
 		if b.guest() {
@@ -87,7 +87,7 @@ func (c *campaign) forget(ctx context.Context) error {
 		}
 		for more := true; more; {
 			var done api.PersonErased
-			if _, ok := c.operator.must(http.MethodPost, api.PathAdminErase, api.PersonRequest{OpenID: b.user.OpenID}, &done); !ok {
+			if _, ok := c.operator.mustCall(http.MethodPost, api.PathAdminErase, api.PersonRequest{OpenID: b.user.OpenID}, &done); !ok {
 				break
 			}
 			more = done.More
@@ -95,26 +95,26 @@ func (c *campaign) forget(ctx context.Context) error {
 	}
 	const left = `SELECT COUNT(*) AS n FROM orders WHERE owner NOT LIKE 'guest:%' AND owner NOT LIKE 'erased:%' OR payer <> '' OR client_ip <> ''`
 	if rows, err := read[struct{ N int }](c.world, left); err != nil || rows[0].N != 0 {
-		c.note(wrong, "", "everybody is erased, and %v orders name somebody, %v", rows, err)
+		c.note(wrong, "", "all buyers are erased, but %v orders name a buyer, %v", rows, err)
 	}
 	after, err := read[books](c.world, sums)
 	if err != nil {
 		return err
 	}
 	if after[0] != before[0] {
-		c.note(wrong, "", "the books were %+v, and are %+v without the persons", before[0], after[0])
+		c.note(wrong, "", "the totals were %+v before the erasure and are %+v after it", before[0], after[0])
 	}
 	return nil
 }
 
-// checkOperator checks that the operator is shown what is so.
+// checkOperator checks that the operator's calls return the stored state.
 func (c *campaign) checkOperator() {
 	var health api.Health
-	if _, ok := c.operator.must(http.MethodGet, api.PathHealth, nil, &health); !ok || !health.OK {
-		c.note(wrong, "", "the shop is well, its health page says %+v", health)
+	if _, ok := c.operator.mustCall(http.MethodGet, api.PathHealth, nil, &health); !ok || !health.OK {
+		c.note(wrong, "", "the health check fails without a cause: %+v", health)
 	}
 	var counters api.Counters
-	if _, ok := c.operator.must(http.MethodGet, api.PathAdminCounter, nil, &counters); !ok {
+	if _, ok := c.operator.mustCall(http.MethodGet, api.PathAdminCounter, nil, &counters); !ok {
 		return
 	}
 	all, err := read[stored](c.world, everyOrder)

@@ -8,99 +8,97 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// plan is all that a seed decides: who orders what, what they do, when they
-// come back, and what goes wrong meanwhile. It holds nothing of how it ends.
+// plan is everything that a seed decides: who orders what, what they do, when they return, and
+// which failures occur. It contains no results.
 type plan struct {
 	seed   uint64
 	orders []purchase // by number
 	rounds []round
 }
 
-// purchase is what a buyer wants.
+// purchase is what a buyer wants to buy.
 type purchase struct {
-	person    int // who orders; from people on a guest
-	instead   int // the purchase of the same person that it takes the place of, -1 for none
-	payer     int // whose phone pays what is not JSAPI
+	person    int // the buyer; a guest from number people on
+	replaces  int // the buyer's purchase that this one replaces, -1 for none
+	payer     int // whose phone pays, except for JSAPI
 	items     []api.OrderItem
 	tradeType api.TradeType
 	key       string // client_key
 }
 
-// round is a time in which people are at work side by side, and one after it in
-// which nobody is.
+// round is a time in which buyers act in parallel, followed by a pause.
 type round struct {
 	visits []visit
 	leap   time.Duration
 }
 
-// visit is one sitting of a buyer before one order, or of nobody: the time of
-// the cron trigger.
+// visit is one visit of a buyer to one order, or a run of the cron trigger.
 type visit struct {
 	order int
 	steps []step
 }
 
-// step is one thing that is done, with what goes wrong from then on: faults meet
-// the first that they fit, which may be somebody else.
+// step is one action with its failures. A failure occurs at the first matching call, which may
+// belong to another buyer.
 type step struct {
-	do      action
-	forge   string // of forge and of forge back
-	other   int    // of peep: somebody else's order; of replay: which of the newest events
-	refund  refund // of refund and hand back
-	flood   flood
-	faults  []wechattest.Fault
-	mishaps []mishap
+	do       action
+	forge    string // of doForge and doForgeRefund
+	other    int    // of doReadOther: another buyer's order; of doReplay: which of the newest events
+	refund   refund // of doRefund and doByHand
+	flood    flood
+	faults   []wechattest.Fault
+	failures []failure
 }
 
-// refund is what the operator pays back.
+// refund is a refund by the operator.
 type refund struct {
 	key     string // refund_key
 	percent int    // of the order
 }
 
-// action is what a step does.
+// action is the kind of a step.
 type action string
 
 // The actions.
 const (
-	doOrder   action = "order"   // POST the basket, again if there is no answer
-	doDouble  action = "double"  // POST it twice at once: a double tap
-	doRenew   action = "renew"   // ask for new pay parameters
-	doOpen    action = "open"    // open the payment sheet with what the page has, however old: by the bridge, a scan, or WeChat's page
-	doConfirm action = "confirm" // pay on the open sheet
-	doDismiss action = "dismiss" // close the sheet
-	doClose   action = "close"   // give the order up
-	doPoll    action = "poll"    // ask for the order
-	doList    action = "list"    // ask for all orders
-	doPeep    action = "peep"    // ask for somebody else's order, and try to pay it
-	doForge   action = "forge"   // a stranger posts a forged notification
-	doTell    action = "tell"    // WeChat tells of the payment once more
-	doRefund  action = "refund"  // the operator pays back, twice at once
-	doByHand  action = "by hand" // the operator pays back on WeChat's merchant platform
-	doFake    action = "fake"    // a stranger posts a forged notification of a refund
-	doWake    action = "wake"    // a queue says that there are events
-	doReplay  action = "replay"  // the operator sends an event to the back end once more
-	doCron    action = "cron"    // the cron trigger that asks WeChat fires
-	doFlood   action = "flood"   // a stranger orders as a guest without end
-	doFill    action = "fill"    // the database becomes full
-	doDrain   action = "drain"   // it has room again
-	doDeliver action = "deliver" // the one that delivers events fires
+	doOrder       action = "order"        // POST the basket, again if there is no response
+	doDouble      action = "double"       // POST it twice at once: a double tap
+	doRenew       action = "renew"        // request new payment parameters
+	doOpen        action = "open"         // open the payment sheet with the page's parameters, however old: by the bridge, a scan, or WeChat's payment page
+	doConfirm     action = "confirm"      // pay on the open sheet
+	doDismiss     action = "dismiss"      // close the sheet
+	doClose       action = "close"        // cancel the order
+	doPoll        action = "poll"         // read the order
+	doList        action = "list"         // read all orders of the buyer
+	doReadOther   action = "read other"   // read another buyer's order and try to pay it
+	doForge       action = "forge"        // a stranger posts a forged notification
+	doRenotify    action = "notify again" // WeChat sends the notification of the payment again
+	doRefund      action = "refund"       // the operator refunds, twice at once
+	doByHand      action = "by hand"      // the operator refunds on WeChat's merchant platform
+	doForgeRefund action = "forge refund" // a stranger posts a forged refund notification
+	doWake        action = "wake"         // a queue message starts a delivery of events
+	doReplay      action = "replay"       // the operator replays an event
+	doCron        action = "cron"         // the cron trigger that queries WeChat
+	doFlood       action = "flood"        // a stranger orders as a guest many times
+	doFill        action = "fill"         // the database becomes full
+	doDrain       action = "drain"        // the database has free space again
+	doDeliver     action = "deliver"      // the cron trigger that delivers events
 )
 
-// options say how large a campaign is.
+// options define the size of a campaign.
 type options struct {
 	seed   uint64
 	orders int
-	atOnce int  // how many buyers are at work at once; with 1 everything is one after the other
-	calm   bool // without anything that goes wrong, and without leaps: to measure
+	atOnce int  // number of parallel visits; with 1 all steps run in sequence
+	calm   bool // no failures and no leaps in time: to measure
 }
 
-// perRound is how many orders are begun in one round.
+// perRound is the number of new orders per round.
 const perRound = 60
 
-// leaps are the times between rounds: within a window of queries, within
-// WeChat's retries, past the five minutes before which no order is closed, past
-// the life of a prepay_id, past that of an order.
+// leaps are the times between rounds. They are within WeChat's query window and within its retries.
+// Others exceed the five minutes before an order can be closed, the life of a prepay_id, and the
+// life of an order.
 var leaps = []time.Duration{4 * time.Second, time.Minute, 7 * time.Minute, 45 * time.Minute, 2 * time.Hour, 25 * time.Hour}
 
 // newPlan draws the plan of a seed.
@@ -110,7 +108,7 @@ func newPlan(o options) plan {
 	for n := range o.orders {
 		p.orders = append(p.orders, d.purchase(n))
 		if !o.calm && d.chance(0.2) {
-			p.orders[n].instead = earlier(p.orders)
+			p.orders[n].replaces = earlier(p.orders)
 		}
 	}
 	for first := 0; first < o.orders; first += perRound {

@@ -10,12 +10,12 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// amount is the part of an order that goes back.
+// amount is the part of an order to refund.
 func (r refund) amount(total fen.Fen) fen.Fen { return max(1, total*fen.Fen(r.percent)/100) }
 
-// refund pays back as an operator whose hand trembles.
-func (c *campaign) refund(p *wish, r refund) {
-	id := p.known()
+// refund refunds with two equal calls at once.
+func (c *campaign) refund(p *checkout, r refund) {
+	id := p.orderID()
 	if id == "" {
 		return
 	}
@@ -26,9 +26,9 @@ func (c *campaign) refund(p *wish, r refund) {
 	for range 2 {
 		taps.Go(func() {
 			var done api.Refund
-			// A later refund may bear an earlier one's key. WeChat refuses what
-			// somebody has paid back by hand before.
-			if _, ok := c.operator.must(http.MethodPost, api.PathAdminOrders+"/"+id+"/refund", req, &done,
+			// A later refund may have an earlier one's key. WeChat declines a refund of money that
+			// was refunded by hand.
+			if _, ok := c.operator.mustCall(http.MethodPost, api.PathAdminOrders+"/"+id+"/refund", req, &done,
 				api.CodeOrderNotPaid, api.CodeRefundTooMuch, api.CodeConflict, api.CodeWeChatRefused); !ok {
 				return
 			}
@@ -36,44 +36,44 @@ func (c *campaign) refund(p *wish, r refund) {
 			defer mu.Unlock()
 			ids[done.ID] = true
 			if done.Amount != req.Amount {
-				c.note(wrong, "", "a refund of %d fen of order %s became one of %d", req.Amount, id, done.Amount)
+				c.note(wrong, "", "a refund of %d fen of order %s became %d fen", req.Amount, id, done.Amount)
 			}
 		})
 	}
 	taps.Wait()
 	if len(ids) > 1 {
-		c.note(doubled, "", "one refund_key made %d refunds of order %s", len(ids), id)
+		c.note(doubled, "", "one refund_key created %d refunds of order %s", len(ids), id)
 	}
 }
 
-// refundByHand pays back past the shop.
-func (c *campaign) refundByHand(p *wish, r refund) {
-	number := c.numberOf(p.known())
+// refundByHand refunds on WeChat's merchant platform, past the shop.
+func (c *campaign) refundByHand(p *checkout, r refund) {
+	number := c.numberOf(p.orderID())
 	if number == "" {
 		return
 	}
 	if _, err := c.wechat.Refund(number, int64(r.amount(p.total))); err == nil {
 		c.count("refund by hand")
-	} // else it is not paid, or not that much of it is left
+	} // otherwise it is not paid, or too little is refundable
 }
 
-// forgeRefund sends a forged notification of a refund of an order.
-func (c *campaign) forgeRefund(p *wish, forge string) {
-	number := c.numberOf(p.known())
+// forgeRefund sends a forged refund notification for an order.
+func (c *campaign) forgeRefund(p *checkout, forge string) {
+	number := c.numberOf(p.orderID())
 	for _, r := range c.wechat.RefundsOf(number) {
 		attempt, err := c.wechat.NotifyRefund(r.OutRefundNo, forge)
 		if err != nil {
-			continue // nothing to replay
+			continue // there is no notification to replay
 		}
 		c.count("refund notification: " + forge)
-		// What says too early that the money is back is the truth later.
+		// A premature success report may be true later.
 		if attempt.OK && forge != wechattest.ForgeReplay && (forge != wechattest.ForgeTooEarly || r.Status != wechattest.RefundSuccess && !c.back(r)) {
 			c.note(wrong, number, "a forged notification of a refund (%s) was acknowledged", forge)
 		}
 	}
 }
 
-// back tells whether the money of a refund is back by now.
+// back reports whether a refund has succeeded by now.
 func (c *campaign) back(r wechattest.Refund) bool {
 	for _, now := range c.wechat.RefundsOf(r.OutTradeNo) {
 		if now.OutRefundNo == r.OutRefundNo {
@@ -83,7 +83,7 @@ func (c *campaign) back(r wechattest.Refund) bool {
 	return false
 }
 
-// storedRefund is a refund as D1 has it in the end.
+// storedRefund is a refund as D1 stores it at the end.
 type storedRefund struct {
 	ID       string
 	Number   string // out_trade_no of its order
@@ -95,8 +95,7 @@ type storedRefund struct {
 const everyRefund = `SELECT refunds.id, out_trade_no AS number, amount, refunds.status, COALESCE(refund_id, '') AS refund_id
 	FROM refunds JOIN orders ON orders.id = order_id ORDER BY refunds.rowid`
 
-// checkRefunds compares the refunds of both books, and what they mean for the
-// orders.
+// checkRefunds compares the shop's refunds with WeChat's, and with the status of the orders.
 func (c *campaign) checkRefunds(all []stored, refunds []storedRefund, ledger wechattest.Ledger) {
 	theirs := map[string]wechattest.Refund{}
 	for _, r := range ledger.Refunds {
@@ -109,7 +108,7 @@ func (c *campaign) checkRefunds(all []stored, refunds []storedRefund, ledger wec
 		there, ok := theirs[r.ID]
 		switch {
 		case !ok && r.Status != api.RefundFailed:
-			c.note(wrong, r.Number, "refund %s is %s, WeChat does not know it", r.ID, r.Status)
+			c.note(wrong, r.Number, "refund %s is %s, but WeChat does not have it", r.ID, r.Status)
 		case ok && (r.Amount != there.Fee || r.RefundID != there.RefundID || r.Number != there.OutTradeNo || r.Status != refundStatus[there.Status]):
 			c.note(wrong, r.Number, "refund %s is %s: %d fen by %s; WeChat says %s: %d fen by %s", r.ID, r.Status, r.Amount, r.RefundID,
 				there.Status, there.Fee, there.RefundID)
@@ -123,7 +122,7 @@ func (c *campaign) checkRefunds(all []stored, refunds []storedRefund, ledger wec
 	}
 	for _, r := range ledger.Refunds {
 		if !ours[r.OutRefundNo] {
-			c.note(lost, r.OutTradeNo, "WeChat has paid back %d fen by %s, which is not stored", r.Fee, r.OutRefundNo)
+			c.note(lost, r.OutTradeNo, "WeChat refunded %d fen by %s, which is not stored", r.Fee, r.OutRefundNo)
 		}
 	}
 	for _, o := range all {
@@ -133,19 +132,19 @@ func (c *campaign) checkRefunds(all []stored, refunds []storedRefund, ledger wec
 		want := api.StatusPaid
 		switch {
 		case open[o.Number]:
-			want = api.StatusRefunding // until somebody acts on the merchant platform
+			want = api.StatusRefunding // until an operator acts on the merchant platform
 		case back[o.Number] == o.Total:
 			want = api.StatusRefunded
 		}
 		if o.Refunded != back[o.Number] || o.Refunded > o.Total || o.Status != want {
-			c.note(wrong, o.Number, "the order is %s and %d of %d fen are back; its refunds say %s and %d", o.Status, o.Refunded, o.Total, want, back[o.Number])
+			c.note(wrong, o.Number, "the order is %s with %d of %d fen refunded; want %s and %d by its refunds", o.Status, o.Refunded, o.Total, want, back[o.Number])
 		}
 	}
 }
 
-// unheard are the refunds that were made past the shop and of which no
-// notification was heard: the daily bill alone tells of them.
-func (c *campaign) unheard(ledger wechattest.Ledger) map[string]bool {
+// unreportedRefunds returns refunds that were made past the shop and whose notifications were lost.
+// Only the daily bill contains them.
+func (c *campaign) unreportedRefunds(ledger wechattest.Ledger) map[string]bool {
 	all := map[string]bool{}
 	for _, r := range ledger.Refunds {
 		if r.Source != "API" {
@@ -160,7 +159,7 @@ func (c *campaign) unheard(ledger wechattest.Ledger) map[string]bool {
 	return all
 }
 
-// refundStatus is the status here for one at WeChat.
+// refundStatus is the shop's status for a status of WeChat's.
 var refundStatus = map[string]api.RefundStatus{
 	wechattest.RefundProcessing: api.RefundProcessing,
 	wechattest.RefundSuccess:    api.RefundSucceeded,

@@ -12,40 +12,40 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// report is what came of a campaign.
+// report is the result of a campaign.
 type report struct {
 	options
 	elapsed  time.Duration
 	requests int64
-	hung     int64 // requests that got no answer
+	hung     int64 // requests without a response
 	crons    int
 	paid     int
-	refunds  int // that WeChat took
+	refunds  int // that WeChat accepted
 	webhooks int // deliveries
-	closed   int // orders that the operator closed in the end
-	unplaced int // wishes of which no buyer ever got an answer
+	closed   int // orders that the operator closed at the end
+	unplaced int // purchases whose buyer never got a response
 	flooded  int // orders of strangers
-	mostOpen int // of them and other guests at one address
+	mostOpen int // the most open orders of guests at one address
 	bounds   store.Bounds
-	waiting  int // events about money, at most, that one run of the timer left to the next
+	waiting  int // the most events about money that one run of the timer left
 	deaths   int
 	restarts int            // of D1
-	faults   map[string]int // by what went wrong
-	kills    map[string]int // by where
+	faults   map[string]int // by description
+	kills    map[string]int // by call
 	findings []finding
 	lines    []string // of the log, about the first finding
 }
 
-// report counts. left are the faults that met nobody.
+// report fills in the counts. left are the faults that never occurred.
 func (c *campaign) report(left []wechattest.Fault) *report {
 	ledger := c.wechat.Ledger()
 	r := &report{
 		options: c.options, elapsed: c.elapsed, requests: c.worker.requests.Load(), hung: c.worker.lost.Load(), crons: c.crons, closed: c.closed,
 		paid: len(ledger.Trades), refunds: len(ledger.Refunds), webhooks: c.backend.received, deaths: c.worker.deaths, faults: map[string]int{}, kills: map[string]int{}, findings: c.findings,
 	}
-	r.flooded, r.mostOpen, r.bounds, r.waiting, r.restarts = len(c.floods.told), c.mostOpen, c.bounds, c.mostWaiting, c.d1.deaths
-	for _, p := range c.wishes {
-		if p.known() == "" {
+	r.flooded, r.mostOpen, r.bounds, r.waiting, r.restarts = len(c.floods.confirmed), c.mostOpen, c.bounds, c.mostWaiting, c.d1.deaths
+	for _, p := range c.checkouts {
+		if p.orderID() == "" {
 			r.unplaced++
 		}
 	}
@@ -64,7 +64,7 @@ func (c *campaign) report(left []wechattest.Fault) *report {
 	for what, n := range c.counted {
 		r.faults[what] += n
 	}
-	for what, n := range c.mishaps.seen {
+	for what, n := range c.failures.seen {
 		if where, ok := strings.CutPrefix(what, string(kill)+" "); ok {
 			r.kills["workerd killed "+where] += n
 			continue
@@ -83,7 +83,7 @@ func (c *campaign) report(left []wechattest.Fault) *report {
 	return r
 }
 
-// count is how many findings there are of a verdict.
+// count returns the number of findings of a verdict.
 func (r *report) count(v verdict) int {
 	n := 0
 	for _, f := range r.findings {
@@ -94,7 +94,7 @@ func (r *report) count(v verdict) int {
 	return n
 }
 
-// maxFindings is how many are printed.
+// maxFindings is the number of findings to print.
 const maxFindings = 20
 
 // print writes the report.
@@ -109,10 +109,10 @@ func (r *report) print(w io.Writer) {
 	for _, where := range slices.Sorted(maps.Keys(r.kills)) {
 		fmt.Fprintf(w, "%8d  %s\n", r.kills[where], where)
 	}
-	fmt.Fprintf(w, "\nseed %d, %d buyers at once: %d orders (%d without an answer), %d paid, %d refunds, %d webhooks; %d requests (%d without an answer)\n",
+	fmt.Fprintf(w, "\nseed %d, %d buyers in parallel: %d orders (%d without a response), %d paid, %d refunds, %d webhooks; %d requests (%d without a response)\n",
 		r.seed, r.atOnce, r.orders, r.unplaced, r.paid, r.refunds, r.webhooks, r.requests, r.hung)
-	fmt.Fprintf(w, "%d faults, workerd killed %d times, D1 %d times; %d open orders closed by the operator; quiet after %d minutes of cron\n", sum, r.deaths, r.restarts, r.closed, r.crons)
-	fmt.Fprintf(w, "%d orders of strangers, at most %d open at one address (bound %d); at most %d events about money were left to the next timer\n",
+	fmt.Fprintf(w, "%d faults, workerd killed %d times, D1 %d times; %d open orders closed by the operator; idle after %d minutes of cron\n", sum, r.deaths, r.restarts, r.closed, r.crons)
+	fmt.Fprintf(w, "%d orders of strangers, at most %d open at one address (limit %d); at most %d events about money waited for the next timer\n",
 		r.flooded, r.mostOpen, r.bounds.NetworkGuests, r.waiting)
 	fmt.Fprintf(w, "%.1f orders/s in %s\n", float64(r.orders)/r.elapsed.Seconds(), r.elapsed.Round(time.Second))
 	fmt.Fprintf(w, "lost %d, doubled %d, wrong %d\n", r.count(lost), r.count(doubled), r.count(wrong))
@@ -130,5 +130,5 @@ func (r *report) print(w io.Writer) {
 	for _, line := range r.lines {
 		fmt.Fprintf(w, "log: %s\n", line)
 	}
-	fmt.Fprintf(w, "again: make chaos SEED=%d ORDERS=%d BUYERS=%d\n", r.seed, r.orders, r.atOnce)
+	fmt.Fprintf(w, "repeat with: make chaos SEED=%d ORDERS=%d BUYERS=%d\n", r.seed, r.orders, r.atOnce)
 }

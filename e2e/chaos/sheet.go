@@ -12,14 +12,14 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// open opens the payment sheet with what the page has.
-func (p *wish) open() {
+// open opens the payment sheet with the page's payment parameters.
+func (p *checkout) open() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.pay.Order.ID == "" {
 		return
 	}
-	defer p.take(p.payer)()
+	defer p.takePhone(p.payer)()
 	var sheet wechattest.Sheet
 	var err error
 	switch p.tradeType {
@@ -33,13 +33,13 @@ func (p *wish) open() {
 	switch {
 	case err == nil:
 		p.sheet = sheet.ID
-	case !excused(err):
-		p.note(wrong, "", "WeChat opens no sheet for order %s: %v", p.id, err)
+	case !isLate(err):
+		p.note(wrong, "", "WeChat opened no payment sheet for order %s: %v", p.id, err)
 	}
 }
 
 // invoke calls the bridge as the page does.
-func (p *wish) invoke(params *api.PayParams) (wechattest.Sheet, error) {
+func (p *checkout) invoke(params *api.PayParams) (wechattest.Sheet, error) {
 	text, err := json.Marshal(params)
 	if err != nil {
 		return wechattest.Sheet{}, err
@@ -48,17 +48,17 @@ func (p *wish) invoke(params *api.PayParams) (wechattest.Sheet, error) {
 	if err := json.Unmarshal(text, &call.Args); err != nil {
 		return wechattest.Sheet{}, err
 	}
-	sheet, refused := p.wechat.Invoke(call)
-	if refused != nil {
-		return wechattest.Sheet{}, fmt.Errorf("%s: %s", refused.ErrMsg, refused.ErrDesc)
+	sheet, declined := p.wechat.Invoke(call)
+	if declined != nil {
+		return wechattest.Sheet{}, fmt.Errorf("%s: %s", declined.ErrMsg, declined.ErrDesc)
 	}
 	return sheet, nil
 }
 
 var sheetID = regexp.MustCompile(`data-id="(\w+)"`)
 
-// browse goes to mweb_url from the shop's page, in a browser.
-func (p *wish) browse(link string) (wechattest.Sheet, error) {
+// browse opens mweb_url from the shop's page in a browser.
+func (p *checkout) browse(link string) (wechattest.Sheet, error) {
 	req := mustRequest(link)
 	req.Header.Set("Referer", p.shop+"/pay")
 	res, err := p.client.Transport.RoundTrip(req)
@@ -72,16 +72,16 @@ func (p *wish) browse(link string) (wechattest.Sheet, error) {
 	}
 	m := sheetID.FindSubmatch(page)
 	if res.StatusCode != http.StatusOK || m == nil {
-		return wechattest.Sheet{}, fmt.Errorf("%d %s", res.StatusCode, page)
+		return wechattest.Sheet{}, fmt.Errorf("status %d: %s", res.StatusCode, page)
 	}
 	return p.wechat.Sheet(string(m[1]))
 }
 
-// excused tells whether WeChat refuses because the page is late: the order is
-// paid, closed or too old, or what was to pay it is.
-func excused(refused error) bool {
+// isLate reports whether WeChat declines because the page is late: the order is paid, closed or
+// expired, or its parameters are.
+func isLate(declined error) bool {
 	for _, words := range []string{"已支付", "已关闭", "最晚支付成功时间", "缺少参数: total_fee", "二维码已过期", "支付请求已失效"} {
-		if strings.Contains(refused.Error(), words) {
+		if strings.Contains(declined.Error(), words) {
 			return true
 		}
 	}

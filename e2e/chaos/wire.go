@@ -12,16 +12,15 @@ import (
 	"time"
 )
 
-// wire lets mishaps befall the calls to a handler. name says in the report
-// which call it was.
-func (w *world) wire(at site, name func(*http.Request, []byte) string, next http.Handler) http.Handler {
+// injectFailures wraps a handler with the armed failures. name names a call in the report.
+func (w *world) injectFailures(at site, name func(*http.Request, []byte) string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
-			panic(http.ErrAbortHandler) // workerd died while it spoke
+			panic(http.ErrAbortHandler) // workerd was killed during the request
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		m, hit := w.mishaps.next(at, name(r, body))
+		m, hit := w.failures.next(at, name(r, body))
 		if !hit {
 			next.ServeHTTP(rw, r)
 			return
@@ -33,15 +32,15 @@ func (w *world) wire(at site, name func(*http.Request, []byte) string, next http
 		switch m.kind {
 		case kill:
 			w.worker.kill()
-			panic(http.ErrAbortHandler) // net/http cuts the connection
+			panic(http.ErrAbortHandler) // net/http closes the connection
 		case restart:
 			w.d1.kill()
 			panic(http.ErrAbortHandler)
 		case cut:
-			w.worker.excuse(at)
+			w.worker.allow500(at)
 			panic(http.ErrAbortHandler)
 		case fail:
-			w.worker.excuse(at)
+			w.worker.allow500(at)
 			if at == atBackend {
 				http.Error(rw, "made by the campaign", http.StatusInternalServerError)
 				return
@@ -57,11 +56,11 @@ func (w *world) wire(at site, name func(*http.Request, []byte) string, next http
 		}
 		maps.Copy(rw.Header(), answer.Header())
 		rw.WriteHeader(answer.Code)
-		rw.Write(answer.Body.Bytes()) // an error means that workerd is dead
+		rw.Write(answer.Body.Bytes()) // an error means that workerd has ended
 	})
 }
 
-// siteOf tells where calls of this name are made.
+// siteOf returns where calls of this name are made.
 func siteOf(call string) site {
 	switch {
 	case call == webhookPath:
@@ -72,13 +71,12 @@ func siteOf(call string) site {
 	return atD1
 }
 
-// nameCall says which call over HTTP it is.
+// nameCall names an HTTP call.
 func nameCall(r *http.Request, _ []byte) string { return r.URL.Path }
 
 var statement = regexp.MustCompile(`(?is)^\s*(INSERT|UPDATE|DELETE|SELECT)\b.*?\b(?:INTO|UPDATE|FROM)\s+(\w+)|^\s*(UPDATE)\s+(\w+)`)
 
-// nameStatement says which statement a call to D1 carries: "UPDATE orders to
-// paid".
+// nameStatement names the statement of a call to D1, for example "UPDATE orders to paid".
 func nameStatement(_ *http.Request, body []byte) string {
 	var q struct {
 		SQL    string `json:"sql"`

@@ -21,38 +21,36 @@ import (
 	"h5pay/internal/stack"
 )
 
-// worker is the signer at its public address, behind which workerd may die and
-// come again at any moment. Who calls while there is none waits for the next,
-// as at Cloudflare; who was being answered hears nothing more.
+// worker is the signer at its public address. workerd behind it may be killed at any time and then
+// restarts. Callers wait for the restart, as at Cloudflare; running requests get no response.
 type worker struct {
 	*world
 	config stack.WorkerdConfig
 	client *http.Client
 
-	excuses  atomic.Int64 // deaths, and troubles of D1 that explain an answer 500
-	requests atomic.Int64
-	turns    atomic.Int64 // of the machines
-	calm     bool         // all machines have the right time
-	lost     atomic.Int64 // requests that workerd's death left without an answer
+	allowed500 atomic.Int64 // kills, and failures of D1 that explain a status 500
+	requests   atomic.Int64
+	turns      atomic.Int64 // of the machines
+	calm       bool         // all machines have the correct time
+	lost       atomic.Int64 // requests without a response because workerd was killed
 
-	mu     sync.Mutex
-	now    *stack.Workerd
-	back   chan struct{} // closed when there is one again
-	closed bool
-	deaths int
+	mu        sync.Mutex
+	current   *stack.Workerd
+	restarted chan struct{} // closed after the restart
+	closed    bool
+	deaths    int
 }
 
 // startWorker starts the first workerd.
 func (w *world) startWorker(ctx context.Context, config stack.WorkerdConfig) (*worker, error) {
-	k := &worker{world: w, config: config, back: make(chan struct{}), client: &http.Client{
+	k := &worker{world: w, config: config, restarted: make(chan struct{}), client: &http.Client{
 		Transport:     &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 	return k, k.start(ctx)
 }
 
-// start starts workerd. Another program may have got the port that was free a
-// moment ago, so it tries again.
+// start starts workerd. Another program may have taken the free port meanwhile, so it retries.
 func (k *worker) start(ctx context.Context) error {
 	var d *stack.Workerd
 	var err error
@@ -64,7 +62,7 @@ func (k *worker) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := k.tellTime(d); err != nil {
+	if err := k.setClock(d); err != nil {
 		return err
 	}
 	k.mu.Lock()
@@ -73,14 +71,14 @@ func (k *worker) start(ctx context.Context) error {
 		d.Close()
 		return nil
 	}
-	k.now = d
-	close(k.back)
+	k.current = d
+	close(k.restarted)
 	return nil
 }
 
-// tellTime sets the clock of a new workerd: a message of the queue, which may
-// come before the first request, does not.
-func (k *worker) tellTime(d *stack.Workerd) error {
+// setClock sets the clock of a new workerd, because a queue message may come before the first
+// request and carries no time.
+func (k *worker) setClock(d *stack.Workerd) error {
 	req, err := http.NewRequest(http.MethodGet, d.URL+"/api/config", nil)
 	if err != nil {
 		return err
@@ -93,12 +91,12 @@ func (k *worker) tellTime(d *stack.Workerd) error {
 	return res.Body.Close()
 }
 
-// maxSkew is how far the clocks of the machines that run the Worker are from
-// WeChat's.
+// maxSkew is the largest difference between WeChat's clock and the clocks of the machines that run
+// the Worker.
 const maxSkew = 700 * time.Millisecond
 
-// clock is the time by the machine that answers next: three take turns, and one of
-// them is ahead and one behind.
+// clock returns the time of the machine that handles the next event. Three machines take turns; one
+// is ahead and one behind.
 func (k *worker) clock() time.Time {
 	now := k.wechat.Now()
 	if k.calm {
@@ -107,32 +105,32 @@ func (k *worker) clock() time.Time {
 	return now.Add(time.Duration(k.turns.Add(1)%3-1) * maxSkew)
 }
 
-// kill ends workerd in the middle of whatever it does, and starts another. Of
-// several at once the first counts.
+// kill kills workerd at once and starts another. Of several concurrent calls only the first has an
+// effect.
 func (k *worker) kill() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.now == nil {
+	if k.current == nil {
 		return
 	}
-	syscall.Kill(k.now.PID, syscall.SIGKILL) // at once; Close below waits
-	k.excuses.Add(1)
+	syscall.Kill(k.current.PID, syscall.SIGKILL) // at once; Close below waits
+	k.allowed500.Add(1)
 	k.deaths++
-	dead := k.now
-	k.now, k.back = nil, make(chan struct{})
+	dead := k.current
+	k.current, k.restarted = nil, make(chan struct{})
 	go func() {
 		dead.Close()
 		if err := k.start(context.Background()); err != nil {
-			k.note(wrong, "", "workerd does not start again: %v", err)
+			k.note(wrong, "", "workerd does not restart: %v", err)
 		}
 	}()
 }
 
-// excuse says that an answer 500 may be right now: D1 had a trouble. None of
-// WeChat's is an excuse.
-func (k *worker) excuse(at site) {
+// allow500 records that a status 500 may now be correct, because D1 failed. Failures of WeChat
+// never allow one.
+func (k *worker) allow500(at site) {
 	if at == atD1 {
-		k.excuses.Add(1)
+		k.allowed500.Add(1)
 	}
 }
 
@@ -140,7 +138,7 @@ func (k *worker) excuse(at site) {
 func (k *worker) running(ctx context.Context) (*stack.Workerd, error) {
 	for {
 		k.mu.Lock()
-		now, back := k.now, k.back
+		now, back := k.current, k.restarted
 		k.mu.Unlock()
 		if now != nil {
 			return now, nil
@@ -153,11 +151,11 @@ func (k *worker) running(ctx context.Context) (*stack.Workerd, error) {
 	}
 }
 
-// close ends workerd for good.
+// close stops workerd without a restart.
 func (k *worker) close() {
 	k.mu.Lock()
 	k.closed = true
-	now := k.now
+	now := k.current
 	k.mu.Unlock()
 	if now != nil {
 		now.Close()
@@ -165,7 +163,7 @@ func (k *worker) close() {
 	k.client.CloseIdleConnections()
 }
 
-// ServeHTTP passes a request on and has a look at what comes back.
+// ServeHTTP forwards a request and checks the response.
 func (k *worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -176,8 +174,8 @@ func (k *worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	k.requests.Add(1)
-	before := k.excuses.Load()
-	// Whoever hangs up, the Worker is not told: what it began it ends.
+	before := k.allowed500.Load()
+	// A client disconnect is not forwarded; the Worker finishes what it started.
 	req, err := http.NewRequest(r.Method, d.URL+r.URL.RequestURI(), bytes.NewReader(body))
 	if err != nil {
 		panic(http.ErrAbortHandler)
@@ -192,39 +190,38 @@ func (k *worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		answer, err = io.ReadAll(res.Body)
 	}
 	if err != nil {
-		if k.excuses.Load() == before {
-			k.note(wrong, "", "%s %s got no answer although workerd lives: %v", r.Method, r.URL.Path, err)
+		if k.allowed500.Load() == before {
+			k.note(wrong, "", "%s %s got no response although workerd is running: %v", r.Method, r.URL.Path, err)
 		}
 		k.lost.Add(1)
 		panic(http.ErrAbortHandler)
 	}
-	if res.StatusCode == http.StatusInternalServerError && k.excuses.Load() == before {
-		k.note(wrong, "", "%s %s was answered 500 for no reason: %s", r.Method, r.URL.Path, answer)
+	if res.StatusCode == http.StatusInternalServerError && k.allowed500.Load() == before {
+		k.note(wrong, "", "%s %s: status 500 without a cause: %s", r.Method, r.URL.Path, answer)
 	}
-	k.keepsSecrets("an answer to "+r.Method+" "+r.URL.Path, answer)
+	k.checkSecrets("an answer to "+r.Method+" "+r.URL.Path, answer)
 	maps.Copy(rw.Header(), res.Header)
 	rw.WriteHeader(res.StatusCode)
-	rw.Write(answer) // an error means that nobody listens any more
+	rw.Write(answer) // an error means that the client disconnected
 }
 
-// tick fires the cron trigger of a job, and reports whether it was heard to the end.
+// tick runs the cron trigger of a job. It reports whether the response was complete.
 func (k *worker) tick(ctx context.Context, j job.Job) (bool, error) {
 	return k.event(ctx, fmt.Sprintf("/scheduled?cron=%s&due=%d", url.QueryEscape(j.Cron()), k.clock().UnixMilli()), "")
 }
 
-// wake brings a message of the queue that says that there are events.
+// wake sends the queue message that starts a delivery of events.
 func (k *worker) wake(ctx context.Context) (bool, error) {
 	return k.event(ctx, "/queue?name=h5pay-outbox", `[{"id":"chaos","attempts":1,"body":"order"}]`)
 }
 
-// event makes an event of the Worker's, and reports whether it was heard to the
-// end.
+// event sends an event to the Worker. It reports whether the response was complete.
 func (k *worker) event(ctx context.Context, path, body string) (bool, error) {
 	d, err := k.running(ctx)
 	if err != nil {
 		return false, err
 	}
-	before := k.excuses.Load()
+	before := k.allowed500.Load()
 	res, err := k.client.Post(d.EventsURL+path, "application/json", strings.NewReader(body))
 	var answer []byte
 	if err == nil {
@@ -234,16 +231,15 @@ func (k *worker) event(ctx context.Context, path, body string) (bool, error) {
 	switch {
 	case err == nil && res.StatusCode == http.StatusOK && bytes.Contains(answer, []byte(`"outcome":"ok"`)):
 		return true, nil
-	case k.excuses.Load() != before:
+	case k.allowed500.Load() != before:
 		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("the event %s: %w", path, err)
 	}
-	return false, fmt.Errorf("the event %s came to %s", path, answer)
+	return false, fmt.Errorf("the event %s: %s", path, answer)
 }
 
-// modules makes a folder of the built signer with the entry that moves its
-// clock.
+// modules creates a folder with the built signer and an entry with an adjustable clock.
 func modules(root string) (string, error) {
 	dir, err := os.MkdirTemp("", "h5pay-chaos")
 	if err != nil {
@@ -260,7 +256,7 @@ func modules(root string) (string, error) {
 	}
 	if err != nil {
 		os.RemoveAll(dir)
-		return "", fmt.Errorf("the signer is not built, run `make build`: %w", err)
+		return "", fmt.Errorf("the signer is not built: run `make build`: %w", err)
 	}
 	return dir, nil
 }

@@ -21,41 +21,40 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// How many buy: persons with WeChat, and guests that are known by a cookie.
-// Each may be at work on several devices.
+// The numbers of buyers: WeChat users, and guests identified by a cookie. Each may use several
+// devices at once.
 const (
 	people = 24
 	guests = 12
 )
 
-// world is the whole stack: the simulated WeChat, D1 and workerd, each reached
-// through what can go wrong on the way.
+// world is the whole stack: the simulated WeChat, D1 and workerd, each behind injected failures.
 type world struct {
-	wechat  *wechattest.WeChat
-	d1      *database
-	worker  *worker
-	backend *backend
-	mishaps mishaps
+	wechat   *wechattest.WeChat
+	d1       *database
+	worker   *worker
+	backend  *backend
+	failures failures
 	judge
 
 	shop     string // the origin of the Worker's public address
 	buyers   []*buyer
 	operator *buyer
-	phone    sync.Mutex  // the simulator has one phone, which goes from hand to hand
-	owners   sync.Map    // *buyer by order ID, of whom was told of it
-	billed   atomic.Bool // the bills were compared: nothing is unknown any more
+	phone    sync.Mutex  // the simulator's only phone; one user at a time
+	owners   sync.Map    // *buyer by ID of an order that they received
+	billed   atomic.Bool // the bills were compared, so no payment time is unknown
 	bounds   store.Bounds
 	floods   *flooding
 	fullness fullness
 
 	countMu  sync.Mutex
-	counted  map[string]int // what strangers and the operator did, for the report
+	counted  map[string]int // actions of strangers and the operator, for the report
 	d1Client *http.Client
 	closers  []func()
 }
 
-// newWorld starts everything. dir is the project's root. Of the options the size and
-// the seed count.
+// newWorld starts the stack. dir is the project's root. It uses the size and the seed of the
+// options.
 func newWorld(ctx context.Context, dir string, o options, bounds store.Bounds) (w *world, err error) {
 	seed := o.seed
 	w = &world{bounds: bounds, d1Client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}}}
@@ -77,8 +76,8 @@ func newWorld(ctx context.Context, dir string, o options, bounds store.Bounds) (
 	w.wechat, err = wechattest.New(wechattest.Config{
 		Users: users(seed), ShopURL: w.shop, WeChatURL: wechatURL, PayDirs: []string{w.shop + "/"},
 		Seed: int64(seed) + 1, Hostile: true, PlainRefunds: true, RefundNotifyURL: w.shop + api.PathNotifyRefund,
-		History: 100, // nobody reads it, and copying a long one takes time
-		Doer: &witness{world: w, client: &http.Client{
+		History: 100, // unused, and a long history is slow to copy
+		Doer: &notifier{world: w, client: &http.Client{
 			Transport:     &http.Transport{MaxIdleConnsPerHost: 16},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}},
@@ -89,7 +88,7 @@ func newWorld(ctx context.Context, dir string, o options, bounds store.Bounds) (
 	w.closers = append(w.closers, w.wechat.Close)
 	go w.learnTokens()
 	there := http.NewServeMux()
-	there.Handle("/", w.wire(atWeChat, nameCall, w.wechat.Handler()))
+	there.Handle("/", w.injectFailures(atWeChat, nameCall, w.wechat.Handler()))
 	for _, path := range []string{"/connect/", "/cgi-bin/"} { // the buyers go there
 		there.Handle(path, w.wechat.Handler())
 	}
@@ -107,7 +106,7 @@ func newWorld(ctx context.Context, dir string, o options, bounds store.Bounds) (
 	if err != nil {
 		return nil, err
 	}
-	w.serve(wire, w.wire(atD1, nameStatement, w.passD1()))
+	w.serve(wire, w.injectFailures(atD1, nameStatement, w.proxyD1()))
 	hooks, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		return nil, err
@@ -124,7 +123,7 @@ func newWorld(ctx context.Context, dir string, o options, bounds store.Bounds) (
 	w.backend = &backend{world: w, events: map[string]webhook.Event{}, receiver: webhook.Receiver{
 		Secrets: []string{vars["WEBHOOK_SECRET"]}, Shop: w.shop, AppID: vars["WECHAT_APPID"], MchID: vars["WECHAT_MCH_ID"], Simulated: true,
 	}}
-	w.serve(hooks, w.wire(atBackend, nameCall, w.backend))
+	w.serve(hooks, w.injectFailures(atBackend, nameCall, w.backend))
 	folder, err := modules(dir)
 	if err != nil {
 		return nil, err
@@ -150,7 +149,7 @@ func newWorld(ctx context.Context, dir string, o options, bounds store.Bounds) (
 	return w, nil
 }
 
-// settings are the Worker's, with what nobody else may ever see.
+// settings returns the Worker's settings, including secrets that must never leave it.
 func (w *world) settings(dir string) (map[string]string, error) {
 	vars, err := stack.NewEnv(dir + "/.dev.vars.example")
 	if err != nil {
@@ -167,7 +166,7 @@ func (w *world) settings(dir string) (map[string]string, error) {
 	return vars, nil
 }
 
-// learnTokens makes secrets of the tokens that WeChat gives out, until it ends.
+// learnTokens registers WeChat's tokens as secrets, until the world closes.
 func (w *world) learnTokens() {
 	events, stop := w.wechat.Subscribe()
 	defer stop()
@@ -175,32 +174,32 @@ func (w *world) learnTokens() {
 		if e.Kind != wechattest.EventMessage || e.Message.Kind != "access_token" {
 			continue
 		}
-		var given struct {
+		var tokens struct {
 			Access  string `json:"access_token"`
 			Refresh string `json:"refresh_token"`
 		}
-		if json.Unmarshal([]byte(e.Message.Response), &given) == nil {
-			w.secret("an access_token", given.Access)
-			w.secret("a refresh_token", given.Refresh)
+		if json.Unmarshal([]byte(e.Message.Response), &tokens) == nil {
+			w.secret("an access_token", tokens.Access)
+			w.secret("a refresh_token", tokens.Refresh)
 		}
 	}
 }
 
-// serve answers on a listener until the end of the world.
+// serve serves a handler on a listener until the world closes.
 func (w *world) serve(l net.Listener, h http.Handler) {
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
 	go srv.Serve(l) // ends with Close
 	w.closers = append(w.closers, func() { srv.Close() })
 }
 
-// close ends everything, what was started last first.
+// close stops everything in reverse order of the start.
 func (w *world) close() {
 	for i := len(w.closers) - 1; i >= 0; i-- {
 		w.closers[i]()
 	}
 }
 
-// users makes the people of a seed.
+// users returns the users of a seed.
 func users(seed uint64) []wechattest.User {
 	r := rand.New(rand.NewPCG(seed, 1))
 	all := make([]wechattest.User, people)

@@ -1,5 +1,5 @@
-// Package clone_test does what a newcomer does: it types wrangler's commands in a
-// fresh clone, where nothing has been built or installed.
+// Package clone_test runs wrangler's commands in a fresh clone, where nothing is built or
+// installed.
 package clone_test
 
 import (
@@ -42,7 +42,7 @@ func TestWranglerBuildsWhatItNeeds(t *testing.T) {
 		t.Errorf("the build leaves files that git sees: %v\n%s", err, out)
 	}
 
-	// Nothing is to be built any more: the page and the Worker are there at once.
+	// Everything is built now: the page and the Worker must start at once.
 	port, err := stack.FreePort()
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +74,8 @@ func TestWranglerBuildsWhatItNeeds(t *testing.T) {
 	if page := get(t, url+"/"); !strings.Contains(page, "/assets/app.") {
 		t.Errorf("the page is %.300s", page)
 	}
-	// The Worker runs. It tells strangers that it is not well, and its log what is missing.
+	// The Worker runs. Its public health page only shows that a check failed, and its log names
+	// what is missing.
 	if health := get(t, url+"/api/health"); !strings.Contains(health, `"ok":false`) {
 		t.Errorf("the health page is %s", health)
 	}
@@ -95,7 +96,7 @@ func TestWranglerBuildsWhatItNeeds(t *testing.T) {
 	}
 }
 
-// copyTree copies the files of the project that are not ignored, with git in it.
+// copyTree copies the project's files that are not ignored, and initialises git.
 func copyTree(t *testing.T, root string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "h5pay")
@@ -106,7 +107,7 @@ func copyTree(t *testing.T, root string) string {
 	for name := range strings.SplitSeq(strings.TrimRight(string(list), "\x00"), "\x00") {
 		info, err := os.Stat(filepath.Join(root, name))
 		if os.IsNotExist(err) {
-			continue // removed, and not committed yet
+			continue // removed but not committed
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -135,8 +136,8 @@ func git(dir string, args ...string) *exec.Cmd {
 	return exec.Command("git", append([]string{"-C", dir}, args...)...)
 }
 
-// wrangler prepares the project's wrangler as npx starts it, without what make and
-// the tests set.
+// wrangler returns the project's wrangler command as npx runs it, without the settings of make and
+// the tests.
 func wrangler(ctx context.Context, root, dir string, args ...string) *exec.Cmd {
 	bin := filepath.Join(root, "node_modules", ".bin")
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, "wrangler"), args...)

@@ -21,26 +21,26 @@ import (
 	"h5pay/internal/store"
 )
 
-// contender is a site to visit.
+// contender is a site to measure.
 type contender struct {
 	name  string
 	site  http.Handler
-	api   http.Handler // nil for one that calls nothing
-	ready string       // JavaScript: whether its program has shown what it is for
+	api   http.Handler // nil for a site without calls
+	ready string       // a JavaScript expression: whether the program has shown its content
 }
 
-// ours is the built site, with the signer behind it.
+// ours is the built site with the signer.
 func ours(signer *url.URL) contender {
 	return contender{
 		name: "h5pay",
 		site: static.New(os.DirFS("public")),
 		api:  httputil.NewSingleHostReverseProxy(signer),
-		// The catalogue, with its buttons, by the program.
+		// The program has shown the catalogue and its buttons.
 		ready: `document.querySelector('[data-product] [data-action="add"]:not([disabled])') !== null`,
 	}
 }
 
-// helloWorld is go-app's, built into a folder.
+// helloWorld is go-app's hello world, built into a folder.
 func helloWorld(ctx context.Context, dir string) (contender, error) {
 	const pkg = "./e2e/pagebench/hello"
 	web := filepath.Join(dir, "web")
@@ -57,7 +57,7 @@ func helloWorld(ctx context.Context, dir string) (contender, error) {
 	if err != nil {
 		return contender{}, err
 	}
-	// The one that go-app writes is older than the toolchain, and does not run.
+	// The wasm_exec.js that go-app writes is older than the toolchain and does not run.
 	for from, to := range map[string]string{
 		filepath.Join(string(root[:len(root)-1]), "lib/wasm/wasm_exec.js"): filepath.Join(dir, "wasm_exec.js"),
 		"public/web/icon.png":     filepath.Join(web, "icon.png"),
@@ -74,12 +74,12 @@ func helloWorld(ctx context.Context, dir string) (contender, error) {
 	return contender{
 		name: "hello world",
 		site: static.New(os.DirFS(dir)),
-		// go-app takes its loader away when the program has drawn.
+		// go-app removes its loader after the program has drawn.
 		ready: `document.readyState !== "loading" && document.querySelector("h1") !== null && document.getElementById("app-wasm-loader") === null`,
 	}, nil
 }
 
-// command runs one with its output on ours.
+// command runs a command with this program's output.
 func command(ctx context.Context, env []string, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), env...)
@@ -94,7 +94,7 @@ func command(ctx context.Context, env []string, name string, args ...string) err
 func startSigner(ctx context.Context, dir string) (address *url.URL, stop func(), err error) {
 	file := filepath.Join(dir, "shop.db")
 	if err := seed(ctx, file); err != nil {
-		return nil, nil, fmt.Errorf("making the catalogue: %w", err)
+		return nil, nil, fmt.Errorf("creating the catalogue: %w", err)
 	}
 	binary := filepath.Join(dir, "signer")
 	if err := command(ctx, nil, "go", "build", "-o", binary, "./signer"); err != nil {
@@ -130,7 +130,7 @@ func startSigner(ctx context.Context, dir string) (address *url.URL, stop func()
 		time.Sleep(100 * time.Millisecond)
 	}
 	stop()
-	return nil, nil, fmt.Errorf("the signer does not answer at %s", address)
+	return nil, nil, fmt.Errorf("no response from the signer at %s", address)
 }
 
 func seed(ctx context.Context, file string) error {

@@ -9,26 +9,26 @@ import (
 	"h5pay/e2e/pages"
 )
 
-// The link of the emulated phone. It is made at the server rather than in the
-// browser, so that service workers are on it, too.
+// The link of the emulated phone. The server emulates it, not the browser, so that service workers
+// use it too.
 const (
-	bandwidth = 9_000_000 / 8 // down, bytes a second
+	bandwidth = 9_000_000 / 8 // down, bytes per second
 	roundTrip = 165 * time.Millisecond
 
-	// A sleep takes longer than it should; so much of it is made up for.
-	late = 10 * time.Millisecond
+	// oversleep is the typical excess of a sleep; send subtracts it.
+	oversleep = 10 * time.Millisecond
 )
 
-// link is what all connections of a phone share.
+// link is shared by all connections of a phone.
 type link struct {
 	mu   sync.Mutex
-	free time.Time // when the last byte so far has arrived
+	free time.Time // when the last byte so far arrives
 }
 
-// send waits until n bytes have passed.
+// send waits until n bytes have been transmitted.
 func (l *link) send(n int) {
 	l.mu.Lock()
-	l.free = later(l.free, time.Now().Add(-late)).Add(time.Duration(n) * time.Second / bandwidth)
+	l.free = later(l.free, time.Now().Add(-oversleep)).Add(time.Duration(n) * time.Second / bandwidth)
 	until := l.free
 	l.mu.Unlock()
 	time.Sleep(time.Until(until))
@@ -41,12 +41,12 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// slow puts the connections of a server on the link.
+// slow puts a server's connections on the link.
 func (l *link) slow(s *pages.Server) {
 	s.Connections(func(c net.Conn) net.Conn { return &slowConn{Conn: c, link: l} })
 }
 
-// delayed lets a request and its answer take a round trip.
+// delayed makes a request and its response take one round trip.
 func delayed(http.ResponseWriter, *http.Request) { time.Sleep(roundTrip) }
 
 // slowConn takes a round trip to open and shares the bandwidth.
@@ -61,7 +61,7 @@ func (c *slowConn) Read(b []byte) (int, error) {
 	return c.Conn.Read(b)
 }
 
-// Write passes small pieces, as a link does, so that many answers can share it.
+// Write transmits small pieces, so that several responses share the link.
 func (c *slowConn) Write(b []byte) (n int, err error) {
 	const piece = 4 << 10
 	for len(b) > 0 && err == nil {

@@ -1,6 +1,5 @@
-// Command pagebench measures how fast the page is on an emulated phone, beside
-// go-app's own hello world: the same toolchain and framework, another program.
-// Both are served by the same server, on a machine with real Chromium. `make
+// Command pagebench compares the page's speed on an emulated phone with go-app's own hello world,
+// which uses the same toolchain and framework. One server serves both to real Chromium. `make
 // bench-page` runs it; it writes docs/pagespeed.md.
 package main
 
@@ -16,22 +15,24 @@ import (
 
 	"h5pay/e2e/pages"
 	"h5pay/internal/cleanup"
+	"h5pay/internal/cmdflag"
 )
 
 func main() { cleanup.Main(program) }
 
 func program() int {
 	log.SetFlags(0)
-	rounds := flag.Int("rounds", 5, "rounds, each with two visits to each page by new browsers, with service workers and without")
-	out := flag.String("o", "", "file to write the report to, besides the screen")
+	var rounds int
+	cmdflag.Int(flag.CommandLine, &rounds, "rounds", 5, 1, "`number` of rounds; each visits each page twice with new browsers, with and without service workers")
+	out := flag.String("o", "", "`file` for the report, which is also printed")
 	flag.Parse()
-	if *rounds < 1 || flag.NArg() > 0 {
-		log.Print("usage: pagebench [-rounds N] [-o FILE]")
-		return 1
+	if err := cmdflag.NoArguments(flag.CommandLine); err != nil {
+		log.Print("pagebench: ", err)
+		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *rounds, *out); err != nil {
+	if err := run(ctx, rounds, *out); err != nil {
 		log.Print("pagebench: ", err)
 		return 1
 	}
@@ -74,7 +75,7 @@ func run(ctx context.Context, rounds int, out string) error {
 	for round := range 2 * rounds {
 		workers := round%2 == 1
 		for i := range contenders {
-			i = (i + round/2) % len(contenders) // neither is always first
+			i = (i + round/2) % len(contenders) // so that neither is always first
 			c := contenders[i]
 			profile := filepath.Join(tmp, fmt.Sprintf("profile-%d-%d", round, i))
 			first, second, err := visits(ctx, browser, profile, c, servers[i], workers)

@@ -16,34 +16,33 @@ import (
 )
 
 const (
-	cpu      = 4                       // times slower
-	settle   = 4 * time.Second         // for the browser to have done what it does when it starts
-	patience = 60 * time.Second        // for a page to be ready
-	quiet    = 1500 * time.Millisecond // without a request means that a visit is over
+	cpu          = 4                       // times slower
+	settleTime   = 4 * time.Second         // time for the browser to finish its start
+	readyTimeout = 60 * time.Second        // for a page to be ready
+	idleTime     = 1500 * time.Millisecond // a visit ends after this time without a request
 )
 
-// visit is what was measured of one.
+// visit is the measurement of one visit.
 type visit struct {
-	ready, paint time.Duration // since the address was entered; paint is the first with content
-	bytes        int           // sent, service worker and all
+	ready, paint time.Duration // since the navigation; paint is the first contentful one
+	bytes        int           // sent, including the service worker
 	requests     int
 }
 
-// visits opens a contender in a browser that has never seen it, and once more in
-// that browser after it was ended and started.
+// visits opens a contender in a new browser, and again after a restart of that browser.
 func visits(ctx context.Context, browser, profile string, c contender, s *pages.Server, workers bool) (first, second visit, err error) {
-	if first, err = look(ctx, browser, profile, c, s, workers); err != nil {
+	if first, err = visitOnce(ctx, browser, profile, c, s, workers); err != nil {
 		return first, second, fmt.Errorf("%s, first visit: %w", c.name, err)
 	}
-	if second, err = look(ctx, browser, profile, c, s, workers); err != nil {
+	if second, err = visitOnce(ctx, browser, profile, c, s, workers); err != nil {
 		return first, second, fmt.Errorf("%s, second visit: %w", c.name, err)
 	}
 	return first, second, nil
 }
 
-// look starts the browser on a profile, makes a visit, and ends the browser.
-// Without workers the page bypasses service workers, which are there all the same.
-func look(ctx context.Context, browser, profile string, c contender, s *pages.Server, workers bool) (v visit, err error) {
+// visitOnce starts the browser with a profile, makes a visit and ends the browser. Without workers
+// the page bypasses its service worker, which is still installed.
+func visitOnce(ctx context.Context, browser, profile string, c contender, s *pages.Server, workers bool) (v visit, err error) {
 	opts := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(browser), chromedp.UserDataDir(profile),
 		chromedp.NoSandbox, chromedp.DisableGPU,
@@ -52,15 +51,15 @@ func look(ctx context.Context, browser, profile string, c contender, s *pages.Se
 	)
 	alloc, stop := chromedp.NewExecAllocator(ctx, opts...)
 	defer stop()
-	// chromedp reports every event that is newer than itself.
+	// chromedp reports every event that it does not know.
 	tab, end := chromedp.NewContext(alloc, chromedp.WithErrorf(func(string, ...any) {}))
 	defer end()
 	if err := chromedp.Run(tab); err != nil {
 		return v, err
 	}
-	time.Sleep(settle)
-	defer chromedp.Cancel(tab) // lets the browser write down what it keeps
-	limited, cancel := context.WithTimeout(tab, patience)
+	time.Sleep(settleTime)
+	defer chromedp.Cancel(tab) // lets the browser write its caches
+	limited, cancel := context.WithTimeout(tab, readyTimeout)
 	defer cancel()
 	s.Forget()
 	var got struct{ Ready, Paint float64 }
@@ -73,13 +72,13 @@ func look(ctx context.Context, browser, profile string, c contender, s *pages.Se
 			return err
 		}),
 		chromedp.Navigate(s.URL+"/"),
-		chromedp.Poll(`window.measured`, &got, chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(patience)),
+		chromedp.Poll(`window.measured`, &got, chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(readyTimeout)),
 	)
 	if err != nil {
 		return v, err
 	}
 	v.ready, v.paint = milliseconds(got.Ready), milliseconds(got.Paint)
-	for last := -1; last != len(s.Requests("")) || s.Busy(); time.Sleep(quiet) {
+	for last := -1; last != len(s.Requests("")) || s.Busy(); time.Sleep(idleTime) {
 		last = len(s.Requests(""))
 	}
 	for _, r := range s.Requests("") {
@@ -91,8 +90,8 @@ func look(ctx context.Context, browser, profile string, c contender, s *pages.Se
 
 func milliseconds(ms float64) time.Duration { return time.Duration(ms * float64(time.Millisecond)) }
 
-// watcher runs before the page does, and notes when it is ready, to the change.
-// Whatever is on the screen then was painted at least once before.
+// watcher runs before the page and records when it is ready. The content was painted at least once
+// before.
 const watcher = `{
 	const ready = () => %s;
 	let at = 0;
@@ -111,7 +110,7 @@ const watcher = `{
 	changes.observe(document, {childList: true, subtree: true, attributes: true, attributeFilter: ["disabled"]});
 }`
 
-// findBrowser returns the path of the browser of the tests.
+// findBrowser returns the path of the tests' browser.
 func findBrowser(ctx context.Context) (string, error) {
 	path, err := exec.CommandContext(ctx, "e2e/browser.sh").Output()
 	if err != nil {

@@ -10,13 +10,13 @@ import (
 
 const ms = time.Millisecond
 
-// results are the visits: [0] the first, [1] the second of each round.
+// results are the visits of each round: [0] the first, [1] the second.
 type results map[series]*[2][]visit
 
-// series is what the visits of some rounds have in common.
+// series identifies visits under the same conditions.
 type series struct {
 	name    string // of the contender
-	workers bool   // whether service workers see the page's requests
+	workers bool   // whether the page uses its service worker
 }
 
 func (r results) add(name string, workers bool, first, second visit) {
@@ -41,7 +41,7 @@ func median[T int | time.Duration](visits []visit, f func(visit) T) T {
 func ready(v visit) time.Duration { return v.ready }
 func paint(v visit) time.Duration { return v.paint }
 func sent(v visit) int            { return v.bytes }
-func asked(v visit) int           { return v.requests }
+func requestCount(v visit) int    { return v.requests }
 
 var kinds = [2]string{"first", "second"}
 
@@ -89,7 +89,7 @@ func (r results) table(line func(format string, args ...any), workers bool) {
 		}{{"h5pay", shop[i]}, {"hello world", hello[i]}} {
 			v := of.visits
 			line("| %s | %s | %d | %d | %d | %d |", kind, of.name,
-				median(v, ready)/ms, median(v, paint)/ms, median(v, sent), median(v, asked))
+				median(v, ready)/ms, median(v, paint)/ms, median(v, sent), median(v, requestCount))
 		}
 	}
 	line("")

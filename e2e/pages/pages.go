@@ -1,5 +1,5 @@
-// Package pages serves built sites to a browser the way Cloudflare does, compressed,
-// and keeps account of what it sends.
+// Package pages serves built sites to a browser as Cloudflare does, compressed, and records what it
+// sends.
 package pages
 
 import (
@@ -17,33 +17,31 @@ import (
 	"sync"
 )
 
-// Server is a site on a port of this machine. Its methods may be called from any
-// goroutine.
+// Server is a site on a port of this machine. Its methods are safe for concurrent use.
 type Server struct {
 	URL string // http://localhost:41234
 
 	server *httptest.Server
 	node   string
 	site   http.Handler
-	api    http.Handler // nil means that there is none
+	api    http.Handler // may be nil
 
 	mu       sync.Mutex
-	busy     int // requests under way
+	busy     int // running requests
 	wrap     func(net.Conn) net.Conn
-	fault    http.HandlerFunc // nil means none
+	fault    http.HandlerFunc // may be nil
 	requests []Request
 	packed   map[[32]byte][]byte
 }
 
-// Request is one that was answered.
+// Request is a completed request.
 type Request struct {
 	Path   string
 	Status int
 	Bytes  int // of the body, as sent
 }
 
-// Start serves a site, and what is under /api by another handler. It compresses
-// with the Node at a path.
+// Start serves a site, and /api with another handler. It compresses with the Node at the path.
 func Start(node string, site, api http.Handler) (*Server, error) {
 	s := &Server{node: node, site: site, api: api, packed: map[[32]byte][]byte{}}
 	listener, err := net.Listen("tcp", "localhost:0")
@@ -56,28 +54,28 @@ func Start(node string, site, api http.Handler) (*Server, error) {
 	return s, nil
 }
 
-// Close ends the server and waits for what is under way.
+// Close stops the server and waits for running requests.
 func (s *Server) Close() {
 	s.server.CloseClientConnections()
 	s.server.Close()
 }
 
-// Serve puts another site in the place of the one there is, as a deployment does.
+// Serve replaces the site, as a deployment does.
 func (s *Server) Serve(site http.Handler) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.site = site
 }
 
-// Fault has a handler see every request first; one that writes nothing leaves it
-// to the site. nil ends it.
+// Fault lets a handler see every request first. If it writes nothing, the site responds. nil
+// removes it.
 func (s *Server) Fault(h http.HandlerFunc) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fault = h
 }
 
-// Connections has a function wrap every connection that is opened from now on.
+// Connections wraps every connection that is opened from now on.
 func (s *Server) Connections(wrap func(net.Conn) net.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,15 +97,14 @@ func (l *wrapper) Accept() (net.Conn, error) {
 	return l.s.wrap(c), nil
 }
 
-// Busy reports whether a request is under way.
+// Busy reports whether a request is running.
 func (s *Server) Busy() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.busy > 0
 }
 
-// Requests returns those answered since the last Forget, whose path begins with a
-// prefix.
+// Requests returns the requests since the last Forget whose path has the prefix.
 func (s *Server) Requests(prefix string) (all []Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -119,7 +116,7 @@ func (s *Server) Requests(prefix string) (all []Request) {
 	return all
 }
 
-// Forget begins a new account.
+// Forget clears the record.
 func (s *Server) Forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -150,7 +147,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.serveFile(c, r, site)
 }
 
-// counter sees what is answered.
+// counter records a response.
 type counter struct {
 	http.ResponseWriter
 	status, bytes int
@@ -174,7 +171,7 @@ func (c *counter) Write(b []byte) (int, error) {
 
 func (c *counter) Flush() { c.ResponseWriter.(http.Flusher).Flush() }
 
-// Pack compresses what a visit to the start needs, ahead of the first.
+// Pack compresses the files of a first visit in advance.
 func (s *Server) Pack() error {
 	asset := regexp.MustCompile(`"(/[^"]+\.(?:js|css|wasm|webmanifest|svg))"`)
 	var all []string
@@ -198,17 +195,15 @@ func (s *Server) Pack() error {
 	return nil
 }
 
-// quality is that of brotli at Cloudflare's edge, for what it compresses as it
-// sends it.
+// quality is the brotli quality that Cloudflare uses for responses.
 const quality = 4
 
-// compressible are the types of files that Cloudflare compresses, of those there
-// are.
+// compressible are the content types that Cloudflare compresses, as far as the site has them.
 var compressible = map[string]bool{
 	"": true, ".html": true, ".css": true, ".js": true, ".wasm": true, ".svg": true, ".webmanifest": true,
 }
 
-// serveFile has the site answer, and compresses that.
+// serveFile lets the site respond and compresses the response.
 func (s *Server) serveFile(w http.ResponseWriter, r *http.Request, site http.Handler) {
 	if !compressible[path.Ext(r.URL.Path)] || !strings.Contains(r.Header.Get("Accept-Encoding"), "br") || r.Header.Get("Range") != "" {
 		site.ServeHTTP(w, r)
@@ -235,7 +230,7 @@ func (s *Server) serveFile(w http.ResponseWriter, r *http.Request, site http.Han
 	w.Write(body)
 }
 
-// pack compresses a body, each once.
+// pack compresses a body, once per body.
 func (s *Server) pack(body []byte) ([]byte, error) {
 	sum := sha256.Sum256(body)
 	s.mu.Lock()

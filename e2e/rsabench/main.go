@@ -1,10 +1,10 @@
-// Command rsabench compares two ways to do RSA in the Worker: Go's crypto/rsa in
-// WebAssembly, and the platform's WebCrypto. docs/rsa.md has its figures.
+// Command rsabench compares two implementations of RSA in the Worker: Go's crypto/rsa in
+// WebAssembly, and the platform's WebCrypto. docs/rsa.md has its results.
 //
 //	go run ./e2e/rsabench
 //
-// The operations take turns within each round, so that whatever else the machine
-// does slows all of them. It needs node_modules, which `make build` installs.
+// The operations take turns within each round, so that other load on the machine slows all of them.
+// It requires node_modules, which `make build` installs.
 package main
 
 import (
@@ -32,6 +32,7 @@ import (
 	"time"
 
 	"h5pay/internal/cleanup"
+	"h5pay/internal/cmdflag"
 	"h5pay/internal/stack"
 	"h5pay/wechat/apiv3"
 )
@@ -40,18 +41,19 @@ func main() { cleanup.Main(program) }
 
 func program() int {
 	log.SetFlags(0)
-	n := flag.Int("n", 200, "requests of each operation in a round")
-	rounds := flag.Int("rounds", 9, "rounds")
+	var n, rounds int
+	cmdflag.Int(flag.CommandLine, &n, "n", 200, 1, "`number` of requests per operation and round")
+	cmdflag.Int(flag.CommandLine, &rounds, "rounds", 9, 1, "`number` of rounds")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if *n < 1 || *rounds < 1 {
-		log.Print("rsabench: -n and -rounds are at least 1")
+	if err := cmdflag.NoArguments(flag.CommandLine); err != nil {
+		log.Print("rsabench: ", err)
 		return 2
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
 	root, err := os.Getwd()
 	if err == nil {
-		err = run(ctx, os.Stdout, root, *n, *rounds)
+		err = run(ctx, os.Stdout, root, n, rounds)
 	}
 	if err != nil {
 		log.Print("rsabench: ", err)
@@ -60,8 +62,7 @@ func program() int {
 	return 0
 }
 
-// run measures, checks every result, and writes the table to out. root is the
-// project's folder.
+// run measures, checks every result, and writes the table to out. root is the project's folder.
 func run(ctx context.Context, out io.Writer, root string, n, rounds int) error {
 	dir, err := os.MkdirTemp("", "h5pay-rsabench")
 	if err != nil {
@@ -108,7 +109,7 @@ func run(ctx context.Context, out io.Writer, root string, n, rounds int) error {
 		{"go-import", nil, nil},
 		{"web-import", nil, nil},
 	}
-	cpu, p50 := map[string][]float64{}, map[string][]float64{} // ms, of each round
+	cpu, p50 := map[string][]float64{}, map[string][]float64{} // ms per round
 	for round := range rounds + 1 {
 		for _, op := range operations {
 			before, err := cpuTime(w.PID)
@@ -131,7 +132,7 @@ func run(ctx context.Context, out io.Writer, root string, n, rounds int) error {
 			if err != nil {
 				return err
 			}
-			if round > 0 { // the first warms up
+			if round > 0 { // the first is for warming up
 				cpu[op.name] = append(cpu[op.name], milliseconds(after-before)/float64(n))
 				p50[op.name] = append(p50[op.name], median(took))
 			}
@@ -150,8 +151,8 @@ func run(ctx context.Context, out io.Writer, root string, n, rounds int) error {
 	return nil
 }
 
-// above returns what an operation costs more than a request that does nothing, the
-// median of the rounds. The figures of one round belong to the same minute.
+// above returns the median cost of an operation beyond that of an empty request. It compares
+// figures of the same round.
 func above(figures map[string][]float64, name string) float64 {
 	v := slices.Clone(figures[name])
 	for round, none := range figures["none"] {
@@ -160,7 +161,7 @@ func above(figures map[string][]float64, name string) float64 {
 	return median(v)
 }
 
-// operation is what a request asks the Worker for.
+// operation is the kind of a request.
 type operation struct {
 	name       string
 	body, want []byte
@@ -204,21 +205,21 @@ func post(ctx context.Context, url, op string, body []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer res.Body.Close()
-	answer, err := io.ReadAll(res.Body)
+	response, err := io.ReadAll(res.Body)
 	if err == nil && res.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s: %s", op, res.Status, answer)
+		err = fmt.Errorf("%s: %s: %s", op, res.Status, response)
 	}
-	return answer, err
+	return response, err
 }
 
-// cpuTime returns the processor time that a process has used, all threads. Linux
-// counts it in hundredths of a second.
+// cpuTime returns the processor time of a process, all threads. Linux counts it in hundredths of a
+// second.
 func cpuTime(pid int) (time.Duration, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
 	}
-	// The name, in parentheses, may hold anything.
+	// The name in parentheses may contain anything.
 	_, rest, _ := strings.Cut(string(text), ") ")
 	fields := strings.Fields(rest)
 	if len(fields) < 13 {

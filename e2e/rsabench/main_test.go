@@ -9,8 +9,8 @@ import (
 
 func TestMain(m *testing.M) { cleanup.Main(m.Run) }
 
-// In workerd, WebCrypto and crypto/rsa make the same signature, verify it, and
-// import the keys as package apiv3 writes them.
+// In workerd, WebCrypto and crypto/rsa create and verify the same signature, and import the keys
+// that package apiv3 writes.
 func TestOperationsAgree(t *testing.T) {
 	var out strings.Builder
 	if err := run(t.Context(), &out, "../..", 1, 1); err != nil {

@@ -1,5 +1,5 @@
-// The Worker of the RSA benchmark: one Go program that stays, as in the signer,
-// and WebCrypto for it. POST /OP with the message; the answer is the result.
+// The Worker of the RSA benchmark: one Go program, as in the signer, and WebCrypto for it. POST /OP
+// with the message; the response is the result.
 import program from "./program.wasm";
 import "./wasm_exec.js";
 

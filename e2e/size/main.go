@@ -1,6 +1,5 @@
-// Command size prints the sizes of the Worker and of the page, and fails when one
-// is over its limit. `make size` runs it in the built tree. Nothing is sent
-// anywhere: the size of the upload is from wrangler's dry run.
+// Command size prints the sizes of the Worker and the page, and fails if one exceeds its limit.
+// `make size` runs it in the built tree. It uploads nothing: wrangler's dry run reports the size.
 package main
 
 import (
@@ -18,14 +17,14 @@ import (
 	"h5pay/internal/cleanup"
 )
 
-// sizes are in bytes, one of each kind. Wrangler's is that of the upload in gzip.
+// sizes are in bytes, one of each kind. Wrangler's is the upload in gzip.
 type sizes [4]int
 
 var kinds = [len(sizes{})]string{"raw", "gzip", "brotli", "wrangler"}
 
-// parts have the limits; 0 is none. The free plan takes an upload of 3 MB, and a
-// smaller one starts sooner. The page is what a first visit downloads, pictures aside:
-// the program and what is around it.
+// parts are the measured parts with their limits; 0 means no limit. The free plan accepts an upload
+// of 3 MB, and a smaller one starts faster. The page is the download of a first visit without
+// pictures.
 var parts = []struct {
 	name    string
 	measure func() (sizes, error)
@@ -57,8 +56,8 @@ func run() int {
 	return 0
 }
 
-// compare prints the sizes of a part beside their limits. A size over its limit is
-// an error.
+// compare prints the sizes of a part and its limits. It returns an error for a size above its
+// limit.
 func compare(w io.Writer, name string, got, limit sizes) (over error) {
 	for i, kind := range kinds {
 		switch {
@@ -68,14 +67,14 @@ func compare(w io.Writer, name string, got, limit sizes) (over error) {
 			fmt.Fprintf(w, "%-8s %-8s %9d\n", name, kind, got[i])
 		}
 		if limit[i] > 0 && got[i] > limit[i] {
-			over = errors.Join(over, fmt.Errorf("%s, %s: %d bytes are over the limit of %d", name, kind, got[i], limit[i]))
+			over = errors.Join(over, fmt.Errorf("%s, %s: %d bytes exceed the limit of %d", name, kind, got[i], limit[i]))
 		}
 	}
 	return over
 }
 
-// files measures files together, each compressed by itself, with the zlib and
-// brotli of the project's Node.
+// files measures several files, each compressed separately with the zlib and brotli of the
+// project's Node.
 func files(patterns ...string) func() (sizes, error) {
 	const script = `const z = require("node:zlib"), sum = [0, 0, 0, 0];
 		for (const b of process.argv.slice(1).map((file) => require("node:fs").readFileSync(file)))
@@ -99,7 +98,7 @@ func files(patterns ...string) func() (sizes, error) {
 	}
 }
 
-// upload has wrangler bundle the Worker, without account or network.
+// upload runs wrangler's bundler without an account or a network.
 func upload() (sizes, error) {
 	dir, err := os.MkdirTemp("", "h5pay-size-")
 	if err != nil {

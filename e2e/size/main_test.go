@@ -26,8 +26,8 @@ func TestCompare(t *testing.T) {
 	}{
 		{"at the limit", sizes{9, 5, 4}, sizes{2: 4}, "part raw 9 part gzip 5 part brotli 4 of 4", ""},
 		{"over", sizes{9, 5, 4}, sizes{8, 0, 3}, "part raw 9 of 8 part gzip 5 part brotli 4 of 3",
-			"part, raw: 9 bytes are over the limit of 8 part, brotli: 4 bytes are over the limit of 3"},
-		{"the upload", sizes{3: 2}, sizes{3: 1}, "part wrangler 2 of 1", "part, wrangler: 2 bytes are over the limit of 1"},
+			"part, raw: 9 bytes exceed the limit of 8 part, brotli: 4 bytes exceed the limit of 3"},
+		{"the upload", sizes{3: 2}, sizes{3: 1}, "part wrangler 2 of 1", "part, wrangler: 2 bytes exceed the limit of 1"},
 	} {
 		var table strings.Builder
 		over := ""
@@ -40,7 +40,7 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// A file that is missing is an error, not a part of 0 bytes.
+// A missing file is an error and not a part of 0 bytes.
 func TestMissingFile(t *testing.T) {
 	if got, err := files("none.wasm")(); err == nil {
 		t.Errorf("%v", got)

@@ -11,8 +11,8 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// A request through a binding presents the merchant's certificate, as one
-// through Cloudflare's mTLS binding does, and plain fetch presents none.
+// A request through a binding presents the merchant's certificate, as with Cloudflare's mTLS
+// binding. Plain fetch presents none.
 func TestFetchThroughABindingPresentsTheCertificate(t *testing.T) {
 	sim := wechattest.Start(t, wechattest.Config{})
 	dir := t.TempDir()
@@ -32,7 +32,7 @@ func TestFetchThroughABindingPresentsTheCertificate(t *testing.T) {
 		"none":           {Address: strings.TrimPrefix(sim.URL, "http://")},
 	} {
 		w := newWorldWith(t, nil, map[string]stack.Service{"CERT": service})
-		// WeChat looks at the certificate before it looks at the message.
+		// WeChat checks the certificate before the message.
 		res, err := w.client.Post(w.worker.URL+"/certified?url="+sim.TLSURL+"/secapi/pay/refund", "text/xml", strings.NewReader("<xml></xml>"))
 		if err != nil {
 			t.Fatal(err)
@@ -48,17 +48,17 @@ func TestFetchThroughABindingPresentsTheCertificate(t *testing.T) {
 	}
 }
 
-// What is not bound is an error that says so, and costs nothing else.
+// A missing binding gives an error that names it, and nothing else fails.
 func TestMissingBindings(t *testing.T) {
 	w := newWorld(t, nil)
-	if status, text, err := w.get("/limit", "key", "x"); err != nil || status != 200 || text != "false wrangler.toml binds nothing to LIMIT that has limit" {
+	if status, text, err := w.get("/limit", "key", "x"); err != nil || status != 200 || text != "false wrangler.toml: want a binding LIMIT with the method limit" {
 		t.Errorf("limit: %d %q, %v", status, text, err)
 	}
 	res, err := w.client.Post(w.worker.URL+"/certified?url=https://localhost/", "text/xml", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := readAll(t, res); res.StatusCode != http.StatusBadGateway || !strings.Contains(text, "binds nothing to CERT that has fetch") {
+	if text := readAll(t, res); res.StatusCode != http.StatusBadGateway || !strings.Contains(text, "want a binding CERT with the method fetch") {
 		t.Errorf("cert: %d %q", res.StatusCode, text)
 	}
 	w.wantWork("after", "fetch", "1", "d1", "1")

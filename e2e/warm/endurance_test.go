@@ -6,13 +6,13 @@ import (
 	"testing"
 )
 
-// 20,000 requests, with deaths and recycling among them: the pool stays within
-// its memory, and workerd, which holds the rest, stops growing.
+// During 20,000 requests with deaths and replacements, the pool stays within its memory limit.
+// workerd's memory, which contains the rest, stops growing.
 func TestMemoryStaysBounded(t *testing.T) {
 	w := newWorld(t, nil)
 	var resident []int
 	for range 4 {
-		crowd(5000, 32, func(i int) {
+		inParallel(5000, 32, func(i int) {
 			if i%500 == 0 {
 				w.get("/die", "by", "exit")
 				return
@@ -31,10 +31,10 @@ func TestMemoryStaysBounded(t *testing.T) {
 	}
 }
 
-// 10,000 requests with a statement each way and a fetch, all in one program:
-// it holds in the end what it held after the first thousand.
+// After 10,000 requests with a statement and a fetch each, one program holds as much as after the
+// first thousand.
 func TestNothingLeaks(t *testing.T) {
-	w := newWorld(t, map[string]int{"count": 1, "patience": 60_000, "served": 1_000_000})
+	w := newWorld(t, map[string]int{"count": 1, "spareAfter": 60_000, "served": 1_000_000})
 	type held struct {
 		Heap, Goroutines int
 		state
@@ -54,7 +54,7 @@ func TestNothingLeaks(t *testing.T) {
 	}
 	var at []held
 	for n := range 10 {
-		crowd(1000, 4, func(i int) { w.wantWork(strconv.Itoa(n*1000+i), "d1", "1", "fetch", "1") })
+		inParallel(1000, 4, func(i int) { w.wantWork(strconv.Itoa(n*1000+i), "d1", "1", "fetch", "1") })
 		at = append(at, look())
 	}
 	first, last := at[0], at[len(at)-1]

@@ -1,5 +1,5 @@
-// The signer's entry with a window into its pool: GET /pool?<limit>=<n>&... sets
-// limits and shows the state.
+// The signer's entry with access to its pool: GET /pool?<limit>=<n>&... sets limits and returns the
+// state.
 import { limits, pool } from "./pool.mjs";
 import worker from "./worker.mjs";
 

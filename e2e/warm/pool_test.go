@@ -17,12 +17,12 @@ import (
 
 const mib = 1 << 20
 
-// Hundreds at once, each with a mix of waits: every answer is the request's
-// own, none is missing, and the program never sees two requests.
-func TestCrowdGetsItsOwnAnswers(t *testing.T) {
+// Hundreds of parallel requests with different waits: each gets its own response, none is lost, and
+// no program serves two requests at once.
+func TestParallelRequestsGetTheirOwnResponses(t *testing.T) {
 	w := newWorld(t, nil)
 	w.client.Transport.(*http.Transport).MaxIdleConnsPerHost = 300
-	crowd(2000, 300, func(i int) {
+	inParallel(2000, 300, func(i int) {
 		random := rand.New(rand.NewPCG(1, uint64(i)))
 		kinds := [][]string{
 			{"sleep", strconv.Itoa(random.IntN(40))},
@@ -40,12 +40,12 @@ func TestCrowdGetsItsOwnAnswers(t *testing.T) {
 	}
 }
 
-// A program that dies takes the request it met and nothing else.
-func TestDeathCostsOneRequest(t *testing.T) {
+// The death of a program fails only its current request.
+func TestProgramDeathFailsOneRequest(t *testing.T) {
 	w := newWorld(t, nil)
 	ways := []string{"goroutine", "exit", "memory", "panic", "recursion"}
 	var lost atomic.Int32
-	crowd(400, 20, func(i int) {
+	inParallel(400, 20, func(i int) {
 		if i%10 != 0 {
 			w.wantWork(strconv.Itoa(i), "sleep", "2", "fetch", "1")
 			return
@@ -60,13 +60,13 @@ func TestDeathCostsOneRequest(t *testing.T) {
 		t.Errorf("%d died, %+v", lost.Load(), s)
 	}
 	if !strings.Contains(w.log.String(), `"msg":"request lost"`) {
-		t.Error("the log does not tell of it")
+		t.Error("the log has no line about it")
 	}
 }
 
-// A program that never answers is given up after the deadline.
-func TestHungProgramIsGivenUp(t *testing.T) {
-	w := newWorld(t, map[string]int{"count": 1, "deadline": 300, "patience": 5000})
+// A program that never responds is ended after the deadline.
+func TestHungProgramIsEnded(t *testing.T) {
+	w := newWorld(t, map[string]int{"count": 1, "deadline": 300, "spareAfter": 5000})
 	status, text, err := w.get("/die", "by", "deadlock")
 	if err != nil || status != http.StatusInternalServerError || !strings.Contains(text, `"code":"internal"`) {
 		t.Errorf("hung: %d %q, %v", status, text, err)
@@ -77,24 +77,24 @@ func TestHungProgramIsGivenUp(t *testing.T) {
 	}
 }
 
-// When the pool is full, requests wait for an instance in their order; one that
-// has waited too long gets a program to throw away.
+// When the pool is full, requests wait in order. A request that has waited too long gets a spare
+// program.
 func TestFullPool(t *testing.T) {
-	w := newWorld(t, map[string]int{"count": 1, "patience": 10_000})
+	w := newWorld(t, map[string]int{"count": 1, "spareAfter": 10_000})
 	w.wantWork("first")
-	crowd(20, 20, func(i int) { w.wantWork(strconv.Itoa(i), "sleep", "10") })
+	inParallel(20, 20, func(i int) { w.wantWork(strconv.Itoa(i), "sleep", "10") })
 	if s := w.pool(nil); s.Started != 1 {
 		t.Errorf("those who waited: %+v", s)
 	}
-	w.pool(url.Values{"patience": {"50"}})
-	crowd(3, 3, func(i int) { w.wantWork(strconv.Itoa(i), "sleep", "1500") })
+	w.pool(url.Values{"spareAfter": {"50"}})
+	inParallel(3, 3, func(i int) { w.wantWork(strconv.Itoa(i), "sleep", "1500") })
 	if s := w.pool(nil); s.Started != 3 || s.Count != 1 || s.Discarded != 2 {
 		t.Errorf("those who could not wait: %+v", s)
 	}
 }
 
-// An instance is replaced after so many requests, and when it has grown.
-func TestWornInstancesAreReplaced(t *testing.T) {
+// An instance is replaced after a number of requests, and when it has grown.
+func TestUsedInstancesAreReplaced(t *testing.T) {
 	w := newWorld(t, map[string]int{"served": 10})
 	for i := range 100 {
 		w.wantWork(strconv.Itoa(i))
@@ -113,20 +113,20 @@ func TestWornInstancesAreReplaced(t *testing.T) {
 	}
 }
 
-// An instance that was idle for long is not taken for lost once it works again.
+// An instance that was idle for long is not treated as lost when it works again.
 func TestLongIdleInstanceIsKept(t *testing.T) {
 	w := newWorld(t, map[string]int{"deadline": 300})
 	w.wantWork("first")
 	for start := time.Now(); time.Since(start) < 700*time.Millisecond; {
-		w.pool(nil) // does not go through the pool itself
+		w.pool(nil) // does not use the pool
 	}
-	crowd(2, 2, func(i int) { w.wantWork(strconv.Itoa(i), "sleep", "150") })
+	inParallel(2, 2, func(i int) { w.wantWork(strconv.Itoa(i), "sleep", "150") })
 	if s := w.pool(nil); s.Discarded != 0 || s.Count != 2 {
 		t.Errorf("%+v", s)
 	}
 }
 
-// A caller who breaks off in the middle of a body leaves nothing behind.
+// A client that disconnects during its body leaves nothing behind.
 func TestBrokenBody(t *testing.T) {
 	w := newWorld(t, map[string]int{"count": 1})
 	for range 20 {
@@ -143,9 +143,9 @@ func TestBrokenBody(t *testing.T) {
 	}
 }
 
-// A timer that a request leaves behind fires during a later one. workerd
-// cancels it with the request, without Go's knowing.
-func TestTimersOutliveTheirRequest(t *testing.T) {
+// A timer that a request leaves behind fires during a later one. workerd cancels it with the
+// request, unknown to Go.
+func TestTimersSurviveTheirRequest(t *testing.T) {
 	w := newWorld(t, map[string]int{"count": 1})
 	for i := range 5 {
 		if status, text, err := w.get("/later", "ms", "30"); status != http.StatusOK || text != strconv.Itoa(i) {
@@ -158,10 +158,9 @@ func TestTimersOutliveTheirRequest(t *testing.T) {
 	}
 }
 
-// A caller who hangs up changes nothing: what the request began is finished,
-// and the instance comes back.
-func TestHangUp(t *testing.T) {
-	w := newWorld(t, map[string]int{"count": 2, "patience": 20_000})
+// If a client disconnects, the request is finished and the instance returns to the pool.
+func TestClientDisconnect(t *testing.T) {
+	w := newWorld(t, map[string]int{"count": 2, "spareAfter": 20_000})
 	hasty := *w.client
 	hasty.Timeout = 20 * time.Millisecond
 	for i := range 30 {
@@ -173,7 +172,7 @@ func TestHangUp(t *testing.T) {
 		}
 	}
 	w.wantWork("still", "d1", "1")
-	// The rows are there: writing them again is refused.
+	// The rows exist: inserting them again fails.
 	for i := range 30 {
 		id := fmt.Sprint("gone", i)
 		deadline := time.Now().Add(20 * time.Second)
@@ -192,7 +191,7 @@ func TestHangUp(t *testing.T) {
 	}
 }
 
-// Bodies cross whole, whatever is in them and however long they are.
+// Bodies of any content and length are transferred unchanged.
 func TestBodies(t *testing.T) {
 	w := newWorld(t, nil)
 	for _, test := range []struct {
@@ -214,7 +213,7 @@ func TestBodies(t *testing.T) {
 	}
 }
 
-// Statuses, headers and methods cross as they are.
+// Statuses, headers and methods are transferred unchanged.
 func TestAnswers(t *testing.T) {
 	w := newWorld(t, nil)
 	for _, status := range []int{200, 201, 204, 301, 304, 400, 404, 500, 599} {
@@ -239,7 +238,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// Text and numbers come out of D1 as they went in.
+// D1 returns texts and numbers as they were stored.
 func TestTextInD1(t *testing.T) {
 	w := newWorld(t, nil)
 	for i, text := range []string{"", "plain", "\ufeffwith a mark", "中文 \U0001F600", "\x00 in \x00 it", strings.Repeat("é", 20000), "null", "i12", "\r\n'\"\\"} {
@@ -255,7 +254,7 @@ func TestTextInD1(t *testing.T) {
 	}
 }
 
-// What upstream sends is capped, packed or not, and what a caller sends too.
+// The responses of upstream and the bodies of clients are limited, compressed or not.
 func TestLongBodies(t *testing.T) {
 	w := newWorld(t, map[string]int{"count": 1})
 	for path, want := range map[string]string{
@@ -273,7 +272,7 @@ func TestLongBodies(t *testing.T) {
 		}
 		got, err := io.Copy(io.Discard, res.Body)
 		res.Body.Close()
-		// One byte more than Go takes tells it that there was more.
+		// One byte more than Go accepts shows that the body was longer.
 		if want := int64(min(n, 65537)); err != nil || got != want {
 			t.Errorf("%d bytes: %d came back, %v", n, got, err)
 		}
@@ -283,7 +282,7 @@ func TestLongBodies(t *testing.T) {
 	}
 }
 
-// Events of every kind share the pool.
+// All kinds of events share the pool.
 func TestCronAndQueueUseThePool(t *testing.T) {
 	w := newWorld(t, map[string]int{"count": 4})
 	var wg sync.WaitGroup

@@ -33,7 +33,7 @@ type world struct {
 	log    *log
 }
 
-// log keeps what workerd writes.
+// log keeps workerd's output.
 type log struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -92,13 +92,12 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// newWorld starts a Worker of its own with a database of its own. limits are
-// those of pool.mjs.
+// newWorld starts a Worker with its own database. limits override those of pool.mjs.
 func newWorld(t testing.TB, limits map[string]int) *world {
 	return newWorldWith(t, limits, nil)
 }
 
-// newWorldWith binds services besides.
+// newWorldWith also binds services.
 func newWorldWith(t testing.TB, limits map[string]int, services map[string]stack.Service) *world {
 	t.Helper()
 	dir, err := build()
@@ -134,12 +133,12 @@ func newWorldWith(t testing.TB, limits map[string]int, services map[string]stack
 	return w
 }
 
-// upstream is what the program calls.
+// upstream is the server that the program calls.
 func upstream() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength < 0 {
-			http.Error(w, "chunked", http.StatusPreconditionFailed) // as WeChat is said to
+			http.Error(w, "chunked", http.StatusPreconditionFailed) // as WeChat is said to do
 			return
 		}
 		b, _ := io.ReadAll(r.Body)
@@ -148,7 +147,7 @@ func upstream() http.Handler {
 		w.Write(b)
 	})
 	mux.HandleFunc("/hang", func(w http.ResponseWriter, r *http.Request) {
-		io.Copy(io.Discard, r.Body) // or the end of the connection goes unnoticed
+		io.Copy(io.Discard, r.Body) // otherwise the end of the connection is not noticed
 		<-r.Context().Done()
 	})
 	mux.HandleFunc("/status", func(w http.ResponseWriter, r *http.Request) {
@@ -160,7 +159,7 @@ func upstream() http.Handler {
 		io.CopyN(w, zeroes{}, int64(n)) // chunked
 	})
 	mux.HandleFunc("/gzip", func(w http.ResponseWriter, r *http.Request) {
-		// A small answer that unpacks to a large one.
+		// A small response that decompresses to a large one.
 		w.Header().Set("Content-Encoding", "gzip")
 		z := gzip.NewWriter(w)
 		io.CopyN(z, zeroes{}, 50<<20)
@@ -183,8 +182,7 @@ func (zeroes) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// get returns status and text of an answer; a request without an answer is an
-// error.
+// get returns the status and the text of a response; a request without a response is an error.
 func (w *world) get(path string, query ...string) (int, string, error) {
 	values := url.Values{}
 	for i := 0; i < len(query); i += 2 {
@@ -199,7 +197,7 @@ func (w *world) get(path string, query ...string) (int, string, error) {
 	return res.StatusCode, string(b), err
 }
 
-// wantWork asks for work and reports any other answer than its own.
+// wantWork requests work and reports any response but its own.
 func (w *world) wantWork(id string, query ...string) {
 	w.Helper()
 	status, text, err := w.get("/work", append([]string{"id", id, "up", w.up}, query...)...)
@@ -208,7 +206,7 @@ func (w *world) wantWork(id string, query ...string) {
 	}
 }
 
-// state is the pool's.
+// state is the state of the pool.
 type state struct{ Count, Memory, Started, Discarded, References int }
 
 func (w *world) pool(set url.Values) state {
@@ -225,8 +223,8 @@ func (w *world) pool(set url.Values) state {
 	return s
 }
 
-// crowd runs do for 0 to n-1, conns at a time.
-func crowd(n, conns int, do func(i int)) {
+// inParallel runs do for 0 to n-1, conns at a time.
+func inParallel(n, conns int, do func(i int)) {
 	var wg sync.WaitGroup
 	next := make(chan int)
 	for range conns {
@@ -243,7 +241,7 @@ func crowd(n, conns int, do func(i int)) {
 	wg.Wait()
 }
 
-// resident returns the memory that workerd holds, in MiB.
+// resident returns workerd's memory in MiB.
 func (w *world) resident() int {
 	w.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.worker.PID))
@@ -258,7 +256,7 @@ func (w *world) resident() int {
 	return kib / 1024
 }
 
-// event makes an event that is no request and returns what became of it.
+// event sends an event that is not a request and returns its result.
 func (w *world) event(path string, query url.Values, body string) string {
 	res, err := w.client.Post(w.worker.EventsURL+path+"?"+query.Encode(), "application/json", strings.NewReader(body))
 	if err != nil {
@@ -273,7 +271,7 @@ func (w *world) event(path string, query url.Values, body string) string {
 	return string(b)
 }
 
-// readAll returns the text of an answer.
+// readAll returns the text of a response.
 func readAll(t testing.TB, res *http.Response) string {
 	t.Helper()
 	defer res.Body.Close()

@@ -1,22 +1,21 @@
-// Package api is the contract between the page (wasm/) and the signer
-// (signer/): paths, message shapes and error codes. Both sides compile it, so a
-// change that breaks one of them does not build.
+// Package api is the contract between the page (wasm/) and the signer (signer/): paths, messages
+// and error codes. Both compile it, so an incompatible change does not build.
 //
-// All messages are JSON in UTF-8. Amounts are whole fen, times are Unix
-// milliseconds. The package imports nothing but the type of money and the standard library, and of
-// that nothing heavy: it is linked into the page.
+// All messages are JSON in UTF-8. Amounts are integers in fen, times are Unix milliseconds. The
+// package is linked into the page, so it imports only the type of money and small packages of the
+// standard library.
 package api
 
 import "h5pay/internal/fen"
 
-// The calls. Paths with {id} take an ID. Everything under /api/admin wants the
-// operator's bearer token; everything else that is about orders wants a session.
+// The paths of the API. {id} stands for an ID. Paths under /api/admin require the operator's bearer
+// token. All other paths about orders require a session.
 const (
 	PathConfig     = "/api/config"            // GET -> Config
-	PathHealth     = "/api/health"            // GET -> Health, with its checks for the operator's token
+	PathHealth     = "/api/health"            // GET -> Health; its checks require the operator's token
 	PathAuthorize  = "/api/oauth/authorize"   // POST AuthorizeRequest -> AuthorizeResponse
 	PathToken      = "/api/oauth/token"       // POST TokenRequest -> TokenResponse
-	PathSession    = "/api/session"           // GET -> Session, POST {} or nothing -> Session, DELETE -> 204
+	PathSession    = "/api/session"           // GET -> Session, POST {} or no body -> Session, DELETE -> 204
 	PathProducts   = "/api/products"          // GET -> ProductList
 	PathOrders     = "/api/orders"            // POST CreateOrderRequest -> Checkout, GET -> OrderList
 	PathOrder      = "/api/orders/{id}"       // GET -> Order
@@ -43,81 +42,81 @@ const (
 // OrderPath returns the path of one order.
 func OrderPath(id string) string { return PathOrders + "/" + id }
 
-// OrderPayPath returns the path that asks for what pays one order.
+// OrderPayPath returns the path that returns payment parameters for one order.
 func OrderPayPath(id string) string { return PathOrders + "/" + id + "/pay" }
 
-// OrderClosePath returns the path that gives one order up.
+// OrderClosePath returns the path that cancels one order.
 func OrderClosePath(id string) string { return PathOrders + "/" + id + "/close" }
 
-// Config is what a page may know about the shop before anyone has signed in.
+// Config is the shop's public configuration.
 type Config struct {
 	AppID      string      `json:"appid"`
 	ShopName   string      `json:"shop_name"`
 	Scope      Scope       `json:"scope"`
-	TradeTypes []TradeType `json:"trade_types"` // the ones the signer accepts
+	TradeTypes []TradeType `json:"trade_types"` // that the shop accepts
 	Currency   string      `json:"currency"`    // ISO 4217, "CNY"
 }
 
-// Scope is what the sign-in asks the user for.
+// Scope is the OAuth scope of the sign-in.
 type Scope string
 
 // The two scopes of WeChat's web authorization.
 const (
 	ScopeBase     Scope = "snsapi_base"     // silent, openid only
-	ScopeUserInfo Scope = "snsapi_userinfo" // asks for consent, adds nickname and avatar
+	ScopeUserInfo Scope = "snsapi_userinfo" // requires the user's consent, adds nickname and avatar
 )
 
 // TradeType is WeChat's trade_type.
 type TradeType string
 
-// The trade types a shop may take; Config says which it does.
+// The trade types. Config lists those that the shop accepts.
 const (
-	TradeJSAPI  TradeType = "JSAPI"  // inside WeChat, through WeixinJSBridge; a guest is told CodeUnauthenticated
+	TradeJSAPI  TradeType = "JSAPI"  // inside WeChat, through WeixinJSBridge; requires a sign-in
 	TradeNative TradeType = "NATIVE" // a QR code that a phone scans
-	TradeMWEB   TradeType = "MWEB"   // a phone's browser, which WeChat's page sends to WeChat
+	TradeMWEB   TradeType = "MWEB"   // in a phone's browser: WeChat's payment page opens WeChat
 )
 
 // AuthorizeRequest starts a sign-in.
 type AuthorizeRequest struct {
-	// ReturnTo is where WeChat brings the user back: a path of this shop with
-	// an optional query, "/pay?order=...". No scheme, host or fragment.
+	// ReturnTo is the address to return to after the sign-in: a path of this shop with an optional
+	// query, "/pay?order=...". It has no scheme, host or fragment.
 	ReturnTo string `json:"return_to"`
-	// Scope defaults to the one in Config.
+	// Scope defaults to Config.Scope.
 	Scope Scope `json:"scope,omitempty"`
-	// After is the state that a sign-in came back with which failed, when the user did
-	// not ask for this one. The third in a row is answered CodeSignInLoop.
+	// After is the state of a failed sign-in that this one retries automatically. The third sign-in
+	// in a row gives CodeSignInLoop.
 	After string `json:"after,omitempty"`
 }
 
-// AuthorizeResponse holds the full open.weixin.qq.com URL to navigate to.
+// AuthorizeResponse contains the open.weixin.qq.com URL to navigate to.
 type AuthorizeResponse struct {
 	URL string `json:"url"`
 }
 
-// TokenRequest hands over what WeChat appended to the return URL.
+// TokenRequest contains the parameters that WeChat appended to the return URL.
 type TokenRequest struct {
 	Code  string `json:"code"`
 	State string `json:"state"`
 }
 
-// TokenResponse says who signed in and where they were going.
+// TokenResponse contains the signed-in user and the address to return to.
 type TokenResponse struct {
 	User     User   `json:"user"`
 	ReturnTo string `json:"return_to"`
 }
 
-// Session is the answer to "who am I". POST makes a guest of who is nobody yet,
-// so that an order outside WeChat has an owner; it changes nothing for others.
+// Session describes the current session. POST gives a visitor without a session a guest id, so that
+// an order outside WeChat has an owner. It does not change an existing session.
 type Session struct {
 	User User `json:"user"`
 }
 
-// User is who uses the page, as the page may see them.
+// User is the user of the page, without data that the page must not see.
 type User struct {
 	OpenID    string `json:"openid,omitempty"`     // masked: "oUpF…Mg3I"; "" for a guest
-	Guest     bool   `json:"guest,omitempty"`      // known by a cookie alone: may pay by NATIVE and MWEB
-	Nickname  string `json:"nickname,omitempty"`   // with snsapi_userinfo only
-	AvatarURL string `json:"avatar_url,omitempty"` // with snsapi_userinfo only, https
+	Guest     bool   `json:"guest,omitempty"`      // identified only by a cookie; may pay by NATIVE and MWEB
+	Nickname  string `json:"nickname,omitempty"`   // only with snsapi_userinfo
+	AvatarURL string `json:"avatar_url,omitempty"` // only with snsapi_userinfo, https
 }
 
 // Product is one item of the catalogue.
@@ -126,35 +125,35 @@ type Product struct {
 	Name   string  `json:"name"`
 	Detail string  `json:"detail,omitempty"`
 	Image  string  `json:"image,omitempty"` // path on this shop, "/web/products/tea.svg"
-	Price  fen.Fen `json:"price"`           // fen, for one; what to suggest where the payer names the amount
-	// Amount says that the payer names the amount: the item is ordered once,
-	// with OrderItem.Amount.
+	Price  fen.Fen `json:"price"`           // fen, for one piece; a suggestion if Amount is set
+	// Amount is set if the payer enters the amount. Such a product is ordered once, with
+	// OrderItem.Amount.
 	Amount *AmountBounds `json:"amount,omitempty"`
 }
 
-// AmountBounds are the least and the largest amount a payer may name, in fen.
+// AmountBounds are the smallest and the largest amount that a payer may enter, in fen.
 type AmountBounds struct {
 	Min fen.Fen `json:"min"`
 	Max fen.Fen `json:"max"`
 }
 
-// ProductList is the catalogue in the order to show it.
+// ProductList is the catalogue in display order.
 type ProductList struct {
 	Products []Product `json:"products"`
 }
 
-// Health reports whether everything works that a payment needs, from the settings
-// to the merchant's back end. The status is 200 when it does, else 503.
+// Health reports whether the parts that a payment needs work, from the settings to the merchant's
+// back end. The HTTP status is 200 if they do, else 503.
 type Health struct {
 	OK     bool          `json:"ok"`
-	Checks []HealthCheck `json:"checks,omitempty"` // with the operator's token alone
+	Checks []HealthCheck `json:"checks,omitempty"` // only with the operator's token
 }
 
-// HealthCheck is one thing that must be right. It names a setting or a binding
-// that is wrong, never its value.
+// HealthCheck is the result of one check. It may name a setting or a binding, never its value.
 type HealthCheck struct {
 	Name string `json:"name"` // "settings", "database", "cron", "outbox", ...
 	OK   bool   `json:"ok"`
-	// Problem is what is wrong or, of what is OK, what the shop does without.
+	// Problem describes the failure. For a check that is OK it describes an optional feature that
+	// is off.
 	Problem string `json:"problem,omitempty"`
 }

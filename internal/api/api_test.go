@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Every code that is declared has a status that says failure.
+// Every declared code has an error status.
 func TestEveryCodeHasAStatus(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "error.go", nil, 0)
 	if err != nil {

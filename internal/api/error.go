@@ -1,52 +1,51 @@
 package api
 
-// Error is the body of every answer that is not a success.
+// Error is the body of every error response.
 type Error struct {
 	Code      Code   `json:"code"`
-	Message   string `json:"message"` // for a developer, English
+	Message   string `json:"message"` // for developers, in English
 	RequestID string `json:"request_id,omitempty"`
 }
 
 func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }
 
-// Code says what went wrong. The page branches on it and has a sentence for
-// each in its own language.
+// Code is an error code. The page has a text for each in its own languages.
 type Code string
 
-// The codes; [Code.Status] has the HTTP status of each.
+// The error codes. [Code.Status] returns the HTTP status of each.
 const (
 	CodeBadRequest       Code = "bad_request"         // malformed, unknown field, out of range
 	CodeForbiddenOrigin  Code = "forbidden_origin"    // the Origin header is not this shop's
-	CodeNotFound         Code = "not_found"           // no such thing, or not yours
+	CodeNotFound         Code = "not_found"           // does not exist, or belongs to another user
 	CodeMethodNotAllowed Code = "method_not_allowed"  //
 	CodeBodyTooLarge     Code = "body_too_large"      //
 	CodeContentType      Code = "unsupported_content" // the body must be application/json
 	CodeUnauthenticated  Code = "unauthenticated"     // sign in first
-	CodeStateInvalid     Code = "state_invalid"       // unknown, expired or foreign state: sign in again
+	CodeStateInvalid     Code = "state_invalid"       // the state is unknown, expired or from another browser: sign in again
 	CodeCodeUsed         Code = "code_used"           // WeChat 40163: sign in again
 	CodeCodeInvalid      Code = "code_invalid"        // WeChat 40029, 42003: sign in again
 	CodeSnapshotUser     Code = "snapshot_user"       // WeChat's virtual user: open the full page first
-	CodeSignInLoop       Code = "signin_loop"         // two sign-ins in a row failed: let the user decide
-	CodeProductGone      Code = "product_unavailable" // an item is not, or no longer, for sale
+	CodeSignInLoop       Code = "signin_loop"         // two sign-ins in a row failed: let the user retry
+	CodeProductGone      Code = "product_unavailable" // a product is not for sale
 	CodeConflict         Code = "conflict"            // client_key was used for another order
 	CodeOrderNotPayable  Code = "order_not_payable"   // closed, failed or expired
-	CodeOrderPaid        Code = "order_paid"          // nothing left to pay
-	CodeOrderNotPaid     Code = "order_not_paid"      // nothing there to refund
-	CodeRefundTooMuch    Code = "refund_too_much"     // more than is left of the payment
-	CodeNotSelling       Code = "not_selling"         // the operator has stopped selling: no order, no new payment
-	CodeRateLimited      Code = "rate_limited"        // too many calls, wait a minute
-	CodeAddressUnknown   Code = "address_unknown"     // MWEB needs the payer's public address, and it is not known: pay by another trade type
-	CodeTooManyOrders    Code = "too_many_orders"     // too many orders wait for a payment: pay or cancel one
-	CodeShopFull         Code = "shop_full"           // the database takes no new orders
-	CodeWeChatRefused    Code = "wechat_refused"      // WeChat said no; retrying does not help
-	CodeWeChatBusy       Code = "wechat_unavailable"  // WeChat did not answer; retry
-	CodeBusy             Code = "busy"                // another request about the same order is under way; nothing was done, repeat after Retry-After
-	CodeOverloaded       Code = "overloaded"          // the server is full, retry in a moment
+	CodeOrderPaid        Code = "order_paid"          // the order is already paid
+	CodeOrderNotPaid     Code = "order_not_paid"      // there is nothing to refund
+	CodeRefundTooMuch    Code = "refund_too_much"     // more than the refundable amount
+	CodeNotSelling       Code = "not_selling"         // the operator stopped selling: no new orders, no new payments
+	CodeRateLimited      Code = "rate_limited"        // too many calls: wait a minute
+	CodeAddressUnknown   Code = "address_unknown"     // MWEB requires the payer's public address, which is unknown: use another trade type
+	CodeTooManyOrders    Code = "too_many_orders"     // too many unpaid orders: pay or cancel one
+	CodeShopFull         Code = "shop_full"           // the database accepts no new orders
+	CodeWeChatRefused    Code = "wechat_refused"      // WeChat declined the request; a retry does not help
+	CodeWeChatBusy       Code = "wechat_unavailable"  // WeChat did not respond; retry
+	CodeBusy             Code = "busy"                // another request is working on the order; nothing was done, repeat after Retry-After
+	CodeOverloaded       Code = "overloaded"          // the server is full; retry later
 	CodeMisconfigured    Code = "misconfigured"       // a setting is missing or wrong; the log names it
-	CodeInternal         Code = "internal"            // our fault; the log has the request_id
+	CodeInternal         Code = "internal"            // an error of the server; the log contains the request_id
 )
 
-// statuses is the one table from code to HTTP status.
+// statuses maps each code to its HTTP status.
 var statuses = map[Code]int{
 	CodeBadRequest:       400,
 	CodeForbiddenOrigin:  403,
@@ -79,7 +78,7 @@ var statuses = map[Code]int{
 	CodeInternal:         500,
 }
 
-// Status returns the HTTP status that goes with c, 500 for an unknown code.
+// Status returns the HTTP status of c, 500 for an unknown code.
 func (c Code) Status() int {
 	if s, ok := statuses[c]; ok {
 		return s

@@ -2,171 +2,168 @@ package api
 
 import "h5pay/internal/fen"
 
-// Limits of one order. The signer enforces them; the page keeps within them.
+// The limits of one order. The signer enforces them.
 const (
 	MaxQuantity   = 99 // of one product
 	MaxOrderItems = 20 // different products
 )
 
-// CreateOrderRequest asks for a new order. It carries no amount: the signer
-// prices it from its own catalogue.
+// CreateOrderRequest creates an order. It contains no price: the signer prices the order from its
+// catalogue.
 type CreateOrderRequest struct {
 	Items     []OrderItem `json:"items"`
 	TradeType TradeType   `json:"trade_type"`
-	// ClientKey makes a repeated request the same order: 16 to 64 letters,
-	// digits, '-' or '_', new for every basket. The same key with other items,
-	// another TradeType or another Replaces is refused with CodeConflict.
+	// ClientKey makes requests idempotent: the same key is the same order. It has 16 to 64 letters,
+	// digits, '-' or '_'. The same key with other Items, TradeType or Replaces gives CodeConflict.
 	ClientKey string `json:"client_key"`
-	// Replaces is the ID of an own order that this one takes the place of. It
-	// is given up first, as by PathOrderClose; when it turns out to be paid,
-	// nothing is made and the answer is CodeOrderPaid.
+	// Replaces is the ID of the user's own order that this one replaces. That order is cancelled
+	// first, as by PathOrderClose. If it is already paid, no order is created and the response is
+	// CodeOrderPaid.
 	Replaces string `json:"replaces,omitempty"`
 }
 
-// OrderItem is what the buyer chose.
+// OrderItem is one chosen product.
 type OrderItem struct {
 	ProductID string `json:"product_id"`
 	Quantity  int    `json:"quantity"` // 1 to MaxQuantity
-	// Amount is what the payer named, in fen: required within Product.Amount
-	// where the product has it, and then Quantity is 1; refused elsewhere.
+	// Amount is the amount that the payer entered, in fen, within Product.Amount. It is required if
+	// Product.Amount is set, and then Quantity is 1. Otherwise it is rejected.
 	Amount fen.Fen `json:"amount,omitempty"`
 }
 
-// OrderLine is an item as it was priced when the order was made.
+// OrderLine is an item with its price at the time of the order.
 type OrderLine struct {
 	ProductID string  `json:"product_id"`
 	Name      string  `json:"name"`
-	Price     fen.Fen `json:"price"` // fen, for one
+	Price     fen.Fen `json:"price"` // fen, for one piece
 	Quantity  int     `json:"quantity"`
 }
 
-// OrderStatus is where an order stands.
+// OrderStatus is the status of an order.
 type OrderStatus string
 
-// The life of an order:
+// The transitions of an order:
 //
 //	created -> pending -> paid -> refunding -> refunded
 //	created -> failed, closing, closed
 //	pending -> closing, closed
 //	closing -> closed
-//	failed, closing, closed -> paid (a late payment is money all the same)
-//	refunding -> paid (a refund came to nothing, or was a part)
+//	failed, closing, closed -> paid (a late payment still counts)
+//	refunding -> paid (the refund failed or was partial)
 const (
 	StatusCreated   OrderStatus = "created"   // stored; WeChat may not know it yet
-	StatusPending   OrderStatus = "pending"   // WeChat waits for the payment
-	StatusPaid      OrderStatus = "paid"      // WeChat says so; Order.Refunded of it may have gone back
-	StatusClosing   OrderStatus = "closing"   // given up; WeChat closes no order in its first five minutes
+	StatusPending   OrderStatus = "pending"   // WeChat awaits the payment
+	StatusPaid      OrderStatus = "paid"      // WeChat confirmed the payment; Order.Refunded is the refunded part
+	StatusClosing   OrderStatus = "closing"   // cancelled here; WeChat closes no order in its first five minutes
 	StatusClosed    OrderStatus = "closed"    // can no longer be paid
-	StatusFailed    OrderStatus = "failed"    // WeChat refused to take the order
-	StatusRefunding OrderStatus = "refunding" // paid, and a refund is under way
-	StatusRefunded  OrderStatus = "refunded"  // all of it has gone back
+	StatusFailed    OrderStatus = "failed"    // WeChat declined the order
+	StatusRefunding OrderStatus = "refunding" // paid, with a refund in progress
+	StatusRefunded  OrderStatus = "refunded"  // completely refunded
 )
 
-// Order is an order as its owner may see it.
+// Order is an order as its owner sees it.
 type Order struct {
 	ID        string      `json:"id"`
 	Status    OrderStatus `json:"status"`
 	Items     []OrderLine `json:"items"`
 	Total     fen.Fen     `json:"total"`              // fen
-	Refunded  fen.Fen     `json:"refunded,omitempty"` // fen; what has gone back so far
+	Refunded  fen.Fen     `json:"refunded,omitempty"` // fen; refunded so far
 	Currency  string      `json:"currency"`
 	TradeType TradeType   `json:"trade_type"`
 	CreatedAt int64       `json:"created_at"`        // Unix ms
-	ExpiresAt int64       `json:"expires_at"`        // Unix ms; not payable from then on
+	ExpiresAt int64       `json:"expires_at"`        // Unix ms; not payable afterwards
 	PaidAt    int64       `json:"paid_at,omitempty"` // Unix ms, WeChat's time_end
-	// PaidAtUnknown says that the order is paid and that WeChat has not reported
-	// when: it need not once money has gone back. The bill of that day fills it in.
+	// PaidAtUnknown reports that the order is paid but WeChat has not reported when. It need not do
+	// so after a refund. The bill of that day adds the time.
 	PaidAtUnknown bool   `json:"paid_at_unknown,omitempty"`
 	PaymentNo     string `json:"payment_no,omitempty"` // WeChat's transaction_id
 
-	// In the answer about one order only, oldest first.
+	// Only in the response for a single order, oldest first.
 	Timeline []Step   `json:"timeline,omitempty"`
 	Refunds  []Refund `json:"refunds,omitempty"`
-	// NotPaid says that WeChat was asked for this answer and said that nobody has paid.
-	// Without it the answer is what the signer knew before.
+	// NotPaid reports that WeChat was queried for this response and the order is not paid. If it is
+	// false, the response is the stored state.
 	NotPaid bool `json:"not_paid,omitempty"`
 }
 
-// Step is a change in the life of an order.
+// Step is one status change of an order.
 type Step struct {
-	Status OrderStatus `json:"status"` // what it became
+	Status OrderStatus `json:"status"` // the new status
 	At     int64       `json:"at"`     // Unix ms
 }
 
-// Refund is money that goes back to the payer.
+// Refund is a refund of a payment.
 type Refund struct {
 	ID        string       `json:"id"` // WeChat's out_refund_no
 	Amount    fen.Fen      `json:"amount"`
-	Reason    string       `json:"reason,omitempty"` // the payer reads it
+	Reason    string       `json:"reason,omitempty"` // the payer sees it
 	Status    RefundStatus `json:"status"`
 	CreatedAt int64        `json:"created_at"`         // Unix ms
 	EndedAt   int64        `json:"ended_at,omitempty"` // Unix ms
-	// Failure is WeChat's code when it last refused the refund, "NOTENOUGH" say.
-	// For the operator: the owner of the order sees neither it nor refunds that
-	// failed.
+	// Failure is WeChat's code when it last declined the refund, for example "NOTENOUGH". Only the
+	// operator sees it. The owner of the order does not see refunds that failed.
 	Failure string `json:"failure,omitempty"`
-	// FailureText is WeChat's words for it, and Cure what the operator can do where a
-	// retry does not help. FromBalance says that the money comes from the merchant's
-	// available balance. All three are for the operator too.
+	// FailureText is WeChat's text for Failure. Cure is what the operator can do if a retry does
+	// not help. FromBalance reports that the money comes from the merchant's available balance.
+	// Only the operator sees them.
 	FailureText string `json:"failure_text,omitempty"`
 	Cure        string `json:"cure,omitempty"`
 	FromBalance bool   `json:"from_balance,omitempty"`
 }
 
-// RefundStatus is where a refund stands.
+// RefundStatus is the status of a refund.
 type RefundStatus string
 
-// The life of a refund:
+// The transitions of a refund:
 //
 //	created -> processing -> succeeded, closed, abnormal
 //	created -> failed, succeeded, closed, abnormal
 //	abnormal -> succeeded, closed (an operator acted on the merchant platform)
-//	failed -> processing (a call that was given up for lost reached WeChat late)
+//	failed -> processing (a call without a response reached WeChat late)
 const (
 	RefundCreated    RefundStatus = "created"    // stored; WeChat may not know it yet
-	RefundProcessing RefundStatus = "processing" // WeChat has taken it
-	RefundSucceeded  RefundStatus = "succeeded"  // the money is back
-	RefundClosed     RefundStatus = "closed"     // WeChat gave it up, the merchant keeps the money
-	RefundAbnormal   RefundStatus = "abnormal"   // it cannot go back to where it came from: merchant platform
-	RefundFailed     RefundStatus = "failed"     // WeChat refused to take it
+	RefundProcessing RefundStatus = "processing" // WeChat accepted it
+	RefundSucceeded  RefundStatus = "succeeded"  // the payer received the money
+	RefundClosed     RefundStatus = "closed"     // WeChat closed it; the merchant keeps the money
+	RefundAbnormal   RefundStatus = "abnormal"   // the money cannot be returned to its source: see the merchant platform
+	RefundFailed     RefundStatus = "failed"     // WeChat declined it
 )
 
-// OrderList holds the caller's own orders, newest first, 50 at most.
+// OrderList holds the user's own orders, newest first, at most 50.
 type OrderList struct {
 	Orders []Order `json:"orders"`
 }
 
-// PayRequest asks for what pays an order.
+// PayRequest requests payment parameters for an order.
 type PayRequest struct {
-	// Renew asks WeChat again although what it gave last should still be good:
-	// the client failed on it, or it is about to end. A renewed code_url voids
-	// the one before.
+	// Renew requests new parameters from WeChat although the last ones should still be valid: the
+	// client failed with them, or they are about to expire. A new code_url invalidates the last
+	// one.
 	Renew bool `json:"renew,omitempty"`
 }
 
-// CloseRequest gives an unpaid order up. The order comes back closed, or closing
-// when WeChat does not close it yet; what has ended before comes back as it is,
-// and CodeOrderPaid says that it is paid.
+// CloseRequest cancels an unpaid order. The response has the status closed, or closing if WeChat
+// does not close the order yet. An order that ended before is returned unchanged. A paid order
+// gives CodeOrderPaid.
 type CloseRequest struct{}
 
-// Checkout is an order with what the page needs to pay it: one of Pay, CodeURL
-// and MWebURL, by the order's trade type, or none when there is nothing to pay
-// (any more).
+// Checkout is an order with the parameters to pay it. By trade type one of Pay, CodeURL and MWebURL
+// is set. None is set if there is nothing to pay.
 type Checkout struct {
 	Order Order `json:"order"`
-	// Pay goes to getBrandWCPayRequest as it is. JSAPI.
+	// Pay is the argument of getBrandWCPayRequest. JSAPI.
 	Pay *PayParams `json:"pay,omitempty"`
-	// CodeURL is to be shown as a QR code: "weixin://...". NATIVE.
+	// CodeURL is the content of a QR code, "weixin://...". NATIVE.
 	CodeURL string `json:"code_url,omitempty"`
-	// MWebURL is to be navigated to in the same browser; it comes back to
-	// /result?order=ID, paid or not. MWEB.
+	// MWebURL is the address to navigate to in the same browser. WeChat returns to
+	// /result?order=ID, whether the user paid or not. MWEB.
 	MWebURL string `json:"mweb_url,omitempty"`
-	// PayUntil is when the above stops working, Unix ms. Renew before.
+	// PayUntil is when these parameters expire, Unix ms. Renew them before.
 	PayUntil int64 `json:"pay_until,omitempty"`
 }
 
-// PayParams are the six fields of getBrandWCPayRequest, in WeChat's spelling.
-// All are strings; the client refuses a timeStamp that is a number.
+// PayParams are the six fields of getBrandWCPayRequest, in WeChat's spelling. All are strings; the
+// client rejects a numeric timeStamp.
 type PayParams struct {
 	AppID     string `json:"appId"`
 	TimeStamp string `json:"timeStamp"` // Unix seconds

@@ -1,11 +1,10 @@
-// Package cleanup ends what a program started and removes its temporary files,
-// however the program ends: by itself, by os.Exit, a panic, a signal or SIGKILL.
+// Package cleanup ends the processes that a program started and removes its temporary files. It
+// works however the program ends: normally, by os.Exit, by a panic, by a signal or by SIGKILL.
 //
-// Main gives the program a folder for temporary files and sets TMPDIR to it. All
-// processes that the program starts inherit the variable of the folder's path, by
-// which they are found. A second process, the guard, holds a pipe to the program.
-// The pipe ends with the program; then the guard kills what is left of the
-// processes and removes the folder.
+// Main creates a folder for temporary files and sets TMPDIR to it. An environment variable with the
+// folder's path identifies all processes that the program starts. A second process, the guard,
+// holds a pipe to the program. When the program ends, the pipe closes. The guard then kills the
+// remaining processes and removes the folder.
 package cleanup
 
 import (
@@ -26,23 +25,23 @@ import (
 )
 
 const (
-	// runVariable holds the path of the folder, in the environment of every
-	// process of the run. A run within a run has its folder in the outer one.
+	// runVariable is the environment variable with the folder's path. A run inside another run has
+	// its folder inside the outer one.
 	runVariable = "H5PAY_RUN"
-	// guardVariable makes the program the guard of the folder that it names.
+	// guardVariable makes the program the guard of the named folder.
 	guardVariable = "H5PAY_GUARD"
-	// scratchFile lists the folders of Scratch, one a line.
+	// scratchFile lists the folders of Scratch, one per line.
 	scratchFile = ".scratch"
 
-	// grace is how long processes may take to end by themselves after the program
-	// has ended them. They share two slow cores in CI.
+	// grace is the time that processes get to end after the program has ended them. In CI they
+	// share two slow cores.
 	grace = 10 * time.Second
 	pause = 50 * time.Millisecond
 )
 
-// Main runs a program and exits with its status. It is all that the function
-// main or TestMain does. Temporary files are removed. When processes are left, Main
-// names them, ends them, and the status is not 0.
+// Main runs a program and exits with its status. Call it from main or TestMain, and nothing else.
+// It removes temporary files. If processes are left, Main prints their names, ends them, and exits
+// with a non-zero status.
 func Main(run func() int) {
 	if dir := os.Getenv(guardVariable); dir != "" {
 		guard(dir, os.Stdin)
@@ -54,32 +53,31 @@ func Main(run func() int) {
 		os.Exit(1)
 	}
 	code := run()
-	left := r.left()
+	left := r.leftoverProcesses()
 	if err := r.end(); err != nil {
 		left = append(left, err.Error())
 	}
 	if len(left) > 0 {
-		fmt.Fprintf(os.Stderr, "cleanup: the program left:\n  %s\n", strings.Join(left, "\n  "))
+		fmt.Fprintf(os.Stderr, "cleanup: the program left these processes:\n  %s\n", strings.Join(left, "\n  "))
 		code = max(code, 1)
 	}
 	os.Exit(code)
 }
 
-// active is whether Main runs this program.
+// active reports whether Main runs this program.
 var active atomic.Bool
 
-// Check returns an error unless Main runs this program. Whoever starts a process
-// that may outlive the program calls it first.
+// Check returns an error unless Main runs this program. Call it before you start a process that may
+// outlive the program.
 func Check() error {
 	if !active.Load() {
-		return errors.New("cleanup.Main does not run this program, so nobody would end its processes")
+		return errors.New("this program does not run under cleanup.Main, so its processes might stay")
 	}
 	return nil
 }
 
-// Scratch has the entries of a folder removed at the end, too. Wrangler uses the
-// folder when it runs in the folder tree: while another wrangler runs there, the
-// entries stay.
+// Scratch also removes the entries of a folder at the end. Wrangler uses that folder when it runs
+// in tree. While another wrangler runs there, the entries stay.
 func Scratch(tree, dir string) error {
 	if err := Check(); err != nil {
 		return err
@@ -100,7 +98,7 @@ type run struct {
 }
 
 func begin() (*run, error) {
-	dir, err := os.MkdirTemp("", "h5-") // short: paths of sockets may have 104 bytes
+	dir, err := os.MkdirTemp("", "h5-") // short, because socket paths may have at most 104 bytes
 	if err != nil {
 		return nil, err
 	}
@@ -112,12 +110,12 @@ func begin() (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The guard does not have the variable of this run, which would make it kill
-	// itself, but that of the run around it.
+	// The guard gets the variable of the surrounding run, not of this one. Otherwise it would kill
+	// itself.
 	cmd := exec.Command(self)
 	cmd.Dir = "/"
 	cmd.Env = append(os.Environ(), guardVariable+"="+dir)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no Ctrl-C of a terminal
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no Ctrl-C from a terminal
 	alive, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -136,8 +134,8 @@ func begin() (*run, error) {
 	return r, nil
 }
 
-// endWithParent ends the program when its parent has been killed: `go test`, make
-// or a shell, which would have ended it.
+// endWithParent ends the program when its parent is gone: `go test`, make or a shell, which would
+// have ended it.
 func endWithParent() {
 	for parent := os.Getppid(); os.Getppid() == parent; {
 		time.Sleep(10 * pause)
@@ -146,16 +144,16 @@ func endWithParent() {
 	os.Exit(1)
 }
 
-// left names the processes that do not end.
-func (r *run) left() []string {
+// leftoverProcesses names the processes that do not end.
+func (r *run) leftoverProcesses() []string {
 	var left []string
-	for _, p := range waitGone(r.dir, grace) {
+	for _, p := range waitForExit(r.dir, grace) {
 		left = append(left, fmt.Sprintf("process %d: %.200s", p.pid, p.command))
 	}
 	return left
 }
 
-// end has the guard remove what is left, and waits for it.
+// end tells the guard to remove what is left, and waits for it.
 func (r *run) end() error {
 	r.alive.Close()
 	if err := r.guard.Wait(); err != nil {
@@ -164,7 +162,7 @@ func (r *run) end() error {
 	return nil
 }
 
-// guard waits until the program is gone, then removes what it left.
+// guard waits until the program ends and then removes what it left.
 func guard(dir string, alive io.Reader) {
 	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	io.Copy(io.Discard, alive)
@@ -182,7 +180,7 @@ func guard(dir string, alive io.Reader) {
 		tree, folder, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
 		emptyUnused(tree, folder)
 	}
-	// A process that was killed in the middle of a call may still make a file.
+	// A process that was killed during a system call may still create a file.
 	for deadline := time.Now().Add(grace); time.Now().Before(deadline); time.Sleep(pause) {
 		if err := os.RemoveAll(dir); err == nil {
 			break
@@ -196,9 +194,10 @@ type process struct {
 	command string
 }
 
-// waitGone waits until no process of the run is left, and returns those that are.
-func waitGone(dir string, patience time.Duration) []process {
-	deadline := time.Now().Add(patience)
+// waitForExit waits until the run has no processes. It returns those that are left after the
+// timeout.
+func waitForExit(dir string, timeout time.Duration) []process {
+	deadline := time.Now().Add(timeout)
 	for {
 		found := processes(dir)
 		if len(found) == 0 || time.Now().After(deadline) {
@@ -208,11 +207,10 @@ func waitGone(dir string, patience time.Duration) []process {
 	}
 }
 
-// processes returns the processes that have the variable of the run, or of a run
-// within it, and all their descendants. Chromium, for one, overwrites the
-// environment of some of its processes.
+// processes returns the processes with the variable of the run or of a run inside it, and all their
+// descendants. Chromium overwrites the environment of some of its processes.
 func processes(dir string) []process {
-	all := snapshot()
+	all := listMachine()
 	in := map[int]bool{}
 	for _, p := range all {
 		in[p.pid] = p.run == dir || strings.HasPrefix(p.run, dir+"/")
@@ -238,11 +236,11 @@ func processes(dir string) []process {
 type entry struct {
 	pid, parent  int
 	run          string // value of runVariable
-	dir, command string // working folder, "" where it cannot be known
+	dir, command string // working folder, "" if unknown
 }
 
-// snapshot returns the running processes that this user may look at.
-func snapshot() []entry {
+// listMachine returns the running processes that this user may inspect.
+func listMachine() []entry {
 	if _, err := os.Stat("/proc/self/environ"); err != nil {
 		return listProcesses()
 	}
@@ -257,10 +255,10 @@ func snapshot() []entry {
 		if err != nil {
 			continue
 		}
-		// The name in parentheses may hold spaces; the state and the parent follow.
+		// The name in parentheses may contain spaces; the state and the parent follow.
 		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
 		if len(fields) < 2 || fields[0] == "Z" || fields[0] == "X" {
-			continue // ended
+			continue // the process ended
 		}
 		e := entry{pid: pid}
 		e.parent, _ = strconv.Atoi(fields[1])
@@ -278,8 +276,8 @@ func snapshot() []entry {
 	return all
 }
 
-// listProcesses is snapshot for systems without /proc, such as macOS, whose ps
-// shows the environment after the command.
+// listProcesses is listMachine for systems without /proc, such as macOS. Their ps prints the
+// environment after the command.
 func listProcesses() []entry {
 	out, _ := exec.Command("ps", "-axwwE", "-o", "pid=,ppid=,stat=,command=").Output()
 	var all []entry
@@ -302,11 +300,11 @@ func listProcesses() []entry {
 	return all
 }
 
-// emptyUnused removes what is in folder, unless a wrangler runs in tree.
+// emptyUnused removes the entries of folder unless a wrangler runs in tree.
 func emptyUnused(tree, folder string) {
-	all := snapshot()
+	all := listMachine()
 	if !slices.ContainsFunc(all, func(e entry) bool { return e.dir != "" }) {
-		return // where processes run cannot be known
+		return // the working folders of processes are unknown
 	}
 	if slices.ContainsFunc(all, func(e entry) bool {
 		return e.dir == tree && (strings.Contains(e.command, ".bin/wrangler") || strings.Contains(e.command, "wrangler-dist"))

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 		switch os.Getenv(programVariable) {
 		case "":
 			os.Exit(m.Run())
-		case "parent": // a program that is not of this package, such as `go test`
+		case "parent": // a program without this package, such as `go test`
 			cmd := exec.Command(os.Args[0])
 			cmd.Env = append(os.Environ(), programVariable+"=stay")
 			cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	Main(program)
 }
 
-// program starts processes, makes files, says where and ends as it is told to.
+// program starts processes, creates files, prints the folder and ends as requested.
 func program() int {
 	how := os.Getenv(programVariable)
 	if how == "tidy" {
@@ -47,7 +47,7 @@ func program() int {
 		cmd.Run()
 		return 0
 	}
-	// A child that leaves the process group, and a child of it.
+	// A child process that leaves the process group, and its own child.
 	cmd := exec.Command("sh", "-c", "sleep 1000 & wait")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
@@ -75,7 +75,7 @@ func program() int {
 	return 0
 }
 
-func TestWhateverWayAProgramEnds(t *testing.T) {
+func TestCleanupAfterEveryKindOfEnd(t *testing.T) {
 	for name, signal := range map[string]syscall.Signal{
 		"return": 0, "exit": 0, "panic": 0,
 		"SIGINT": syscall.SIGINT, "SIGTERM": syscall.SIGTERM, "SIGKILL": syscall.SIGKILL, "SIGHUP": syscall.SIGHUP, "SIGQUIT": syscall.SIGQUIT,
@@ -127,7 +127,7 @@ func TestRunWithinARun(t *testing.T) {
 	checkGone(t, outer)
 }
 
-func TestTidyProgramKeepsItsStatus(t *testing.T) {
+func TestCleanProgramKeepsItsStatus(t *testing.T) {
 	t.Parallel()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), programVariable+"=tidy")
@@ -137,7 +137,7 @@ func TestTidyProgramKeepsItsStatus(t *testing.T) {
 	}
 }
 
-// This test binary does not run within Main, and must start nothing that may stay.
+// This test binary does not run under Main, so it must not start processes that may stay.
 func TestWithoutMain(t *testing.T) {
 	if Check() == nil || Scratch(".", ".") == nil {
 		t.Error("Check or Scratch is content without Main")
@@ -182,7 +182,7 @@ func TestScratchFolder(t *testing.T) {
 	}
 }
 
-// start starts a program and returns the folder of the run that it says.
+// start starts a program and returns the folder that it prints.
 func start(t *testing.T, how string, env ...string) (cmd *exec.Cmd, dir string, stderr *bytes.Buffer) {
 	t.Helper()
 	cmd = exec.Command(os.Args[0])
@@ -206,12 +206,12 @@ func start(t *testing.T, how string, env ...string) (cmd *exec.Cmd, dir string, 
 	return cmd, dir, stderr
 }
 
-// checkGone checks that no process and no file of a run stays.
+// checkGone checks that no process and no file of a run is left.
 func checkGone(t *testing.T, dir string) {
 	t.Helper()
 	deadline := time.Now().Add(6 * grace)
 	for {
-		left := waitGone(dir, 0)
+		left := waitForExit(dir, 0)
 		_, err := os.Stat(dir)
 		if len(left) == 0 && os.IsNotExist(err) {
 			return

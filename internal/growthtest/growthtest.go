@@ -10,22 +10,21 @@ import (
 )
 
 const (
-	factor   = 8                    // how much longer the long input is
-	margin   = 3                    // how much more than factor the work may grow
-	attempts = 20                   // measurements before a test fails
-	least    = 2 * time.Millisecond // of one measurement, so that the clock's resolution does not matter
+	factor      = 8                    // how much longer the long input is
+	margin      = 3                    // how much more than factor the work may grow
+	attempts    = 20                   // measurements before a test fails
+	minMeasured = 2 * time.Millisecond // of one measurement, because the clock has a limited resolution
 
-	// cheap is work per byte that harms nobody: 3 ms for 64 KiB. Below it the caches
-	// of the machine can make a long input cost more per byte than a short one.
-	cheap = 50 * time.Nanosecond
+	// cheapPerByte is an acceptable cost per byte: 3 ms for 64 KiB. Below it, CPU caches can make a
+	// long input cost more per byte than a short one.
+	cheapPerByte = 50 * time.Nanosecond
 )
 
-// Linear fails the test when the work of do grows faster than its input. It
-// compares the CPU time for an input of size bytes with that for an eighth of it.
-// Linear work takes 8 times as long, and quadratic work 64 times; the test fails
-// beyond 24 times, unless the work is cheap all the same. Other programs take no
-// CPU time of this one, and the shortest of several measurements counts. input
-// returns the worst input of about n bytes.
+// Linear fails the test if the work of do grows faster than its input. It compares the CPU time for
+// size bytes with that for an eighth of them. Linear work takes 8 times as long, quadratic work 64
+// times. The test fails above 24 times, unless the work costs less than cheapPerByte. CPU time
+// excludes other programs, and the shortest of several measurements counts. input returns the worst
+// input of about n bytes.
 func Linear(t *testing.T, size int, input func(n int) []byte, do func([]byte)) {
 	t.Helper()
 	short, long := input(size/factor), input(size)
@@ -35,7 +34,7 @@ func Linear(t *testing.T, size int, input func(n int) []byte, do func([]byte)) {
 	var shortest, longest time.Duration
 	for range attempts {
 		shortest, longest = shorter(shortest, measure(short, do)), shorter(longest, measure(long, do))
-		if longest <= shortest*factor*margin || longest <= time.Duration(len(long))*cheap {
+		if longest <= shortest*factor*margin || longest <= time.Duration(len(long))*cheapPerByte {
 			return
 		}
 	}
@@ -43,7 +42,7 @@ func Linear(t *testing.T, size int, input func(n int) []byte, do func([]byte)) {
 		len(short), shortest, len(long), longest, float64(longest)/float64(shortest), factor)
 }
 
-// shorter returns the shorter duration; zero stands for none.
+// shorter returns the shorter duration; zero means none.
 func shorter(a, b time.Duration) time.Duration {
 	if a == 0 {
 		return b
@@ -51,14 +50,13 @@ func shorter(a, b time.Duration) time.Duration {
 	return min(a, b)
 }
 
-// measure returns the CPU time of one call, on average over as many calls as fill
-// least.
+// measure returns the average CPU time of one call, over as many calls as take minMeasured.
 func measure(b []byte, do func([]byte)) time.Duration {
 	calls, began := 0, used()
 	for {
 		do(b)
 		calls++
-		if took := used() - began; took >= least {
+		if took := used() - began; took >= minMeasured {
 			return max(took/time.Duration(calls), 1)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// work burns CPU in proportion to n.
+// work uses CPU time in proportion to n.
 func work(n int) {
 	b := make([]byte, 1<<10)
 	for range n {
@@ -20,8 +20,8 @@ func TestLinearAcceptsLinearWork(t *testing.T) {
 	Linear(t, 8000, func(n int) []byte { return make([]byte, n) }, func(b []byte) { work(len(b)) })
 }
 
-// Quadratic work grows past the margin. Waiting is no work.
-func TestMeasureTellsQuadraticWork(t *testing.T) {
+// Quadratic work exceeds the margin. Waiting is not work.
+func TestMeasureDetectsQuadraticWork(t *testing.T) {
 	quadratic := func(b []byte) { work(len(b) * len(b) / 100) }
 	short, long := measure(make([]byte, 500), quadratic), measure(make([]byte, 500*factor), quadratic)
 	if long <= short*factor*margin {

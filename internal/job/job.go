@@ -1,26 +1,26 @@
-// Package job names what the Worker does by the clock, and the cron trigger that
-// starts each job. wrangler.toml lists the same triggers.
+// Package job names the jobs that the Worker runs on a schedule, and the cron trigger of each.
+// wrangler.toml lists the same triggers.
 package job
 
-// Job is started by a trigger of its own: Cloudflare gives each trigger an
-// invocation, which has its own time, CPU and number of SQL statements.
+// Job is a scheduled job. Each has its own trigger, because Cloudflare gives each trigger an
+// invocation with its own time, CPU and number of SQL statements.
 type Job string
 
 const (
-	Reconcile  Job = "reconcile"   // queries WeChat about orders and refunds without news
+	Reconcile  Job = "reconcile"   // queries WeChat about open orders and refunds
 	Deliver    Job = "deliver"     // delivers webhooks
-	CheckBills Job = "check-bills" // compares the books with WeChat's bill
+	CheckBills Job = "check-bills" // compares the orders with WeChat's bill
 )
 
-// triggers has each job once, and each cron expression once: an invocation knows
-// only the expression. So a second job of every minute spells it otherwise.
+// triggers contains each job and each cron expression once, because an invocation knows only the
+// expression. A second job of every minute needs another spelling.
 var triggers = []struct {
 	job  Job
 	cron string
 }{
 	{Reconcile, "* * * * *"},
 	{Deliver, "*/1 * * * *"},
-	{CheckBills, "*/10 2-23 * * *"}, // WeChat has bills from ten o'clock in Beijing on, 02:00 UTC
+	{CheckBills, "*/10 2-23 * * *"}, // WeChat offers bills from 10:00 in Beijing, 02:00 UTC
 }
 
 // All returns the jobs.

@@ -11,7 +11,7 @@ import (
 	"h5pay/internal/job"
 )
 
-// wrangler.toml has the triggers of the jobs and no other.
+// wrangler.toml has exactly the triggers of the jobs.
 func TestTriggersOfWrangler(t *testing.T) {
 	b, err := os.ReadFile("../../wrangler.toml")
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"h5pay/internal/cleanup"
 )
 
-// D1 is a database in a process of its own.
+// D1 is a database in its own process.
 type D1 struct {
 	Address string // for WorkerdConfig
 
@@ -24,14 +24,14 @@ type D1 struct {
 	cmd   *exec.Cmd
 }
 
-// StartD1 starts an empty database and runs SQL files on it. dir is the
-// project's root. The end of ctx ends the start, not the database.
+// StartD1 starts an empty database and runs SQL files on it. dir is the project's root. If ctx
+// ends, the start is cancelled. A running database does not depend on ctx.
 func StartD1(ctx context.Context, dir string, sql ...string) (*D1, error) {
 	return StartD1In(ctx, dir, "", sql...)
 }
 
-// StartD1In is StartD1 with the database's files in a folder, where the next call
-// finds what this one stored. With folder "" they go with the process.
+// StartD1In is StartD1 with the database's files in a folder. The next call with the same folder
+// finds the stored data. With folder "" the data ends with the process.
 func StartD1In(ctx context.Context, dir, folder string, sql ...string) (*D1, error) {
 	if err := cleanup.Check(); err != nil {
 		return nil, err
@@ -40,14 +40,14 @@ func StartD1In(ctx context.Context, dir, folder string, sql ...string) (*D1, err
 	cmd := exec.Command(filepath.Join(dir, "node_modules/.bin/node"), args...)
 	cmd.Dir, cmd.Stderr = dir, os.Stderr
 	if folder != "" {
-		// Node leaves its temporary files behind when it is killed.
+		// A killed Node leaves its temporary files behind.
 		temporary := filepath.Join(folder, "tmp")
 		if err := os.MkdirAll(temporary, 0o700); err != nil {
 			return nil, fmt.Errorf("starting D1: %w", err)
 		}
 		cmd.Env = append(os.Environ(), "TMPDIR="+temporary)
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // workerd is a child of it
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // workerd is a child process
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func StartD1In(ctx context.Context, dir, folder string, sql ...string) (*D1, err
 		err = json.Unmarshal([]byte(line), &ready)
 	}
 	if err == nil && ready.Address == "" {
-		err = errors.New("it did not say where it is")
+		err = errors.New("its output has no address")
 	}
 	if err != nil {
 		d.Close()
@@ -77,7 +77,7 @@ func StartD1In(ctx context.Context, dir, folder string, sql ...string) (*D1, err
 	return d, nil
 }
 
-// Kill ends the database in the middle of whatever it does, as a crash would.
+// Kill ends the database at once, like a crash.
 func (d *D1) Kill() {
 	d.kill()
 	d.cmd.Wait()
@@ -90,7 +90,7 @@ func (d *D1) Close() {
 	ended := time.AfterFunc(closeTimeout, d.kill)
 	d.cmd.Wait()
 	ended.Stop()
-	d.kill() // what is left of the group
+	d.kill() // the rest of the process group
 }
 
 func (d *D1) kill() { syscall.Kill(-d.cmd.Process.Pid, syscall.SIGKILL) }

@@ -1,11 +1,9 @@
-// D1 in a workerd of its own: d1.mjs FOLDER [SQL file...]
+// D1 in its own workerd process: d1.mjs FOLDER [SQL file...]
 //
-// FOLDER keeps the database's files; "" keeps nothing.
-//
-// At Cloudflare a Worker's database is another machine, whose time is not the
-// Worker's. This is the real local D1; the Worker in front of it passes what
-// the bindings of the Workers under test send, untouched. The line it prints is
-// {"address"}. It ends with its standard input.
+// FOLDER stores the database's files; "" stores nothing. Cloudflare runs a Worker's database on
+// another machine, so its CPU time is not the Worker's. This is the real local D1. A Worker in
+// front of it forwards the requests of the Workers' bindings unchanged. It prints one line,
+// {"address"}, and ends when its standard input ends.
 import { readFileSync } from "node:fs";
 import { Log, LogLevel, Miniflare, convertV4MiniflareOptions } from "miniflare";
 

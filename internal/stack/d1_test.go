@@ -15,11 +15,11 @@ import (
 	"h5pay/internal/cleanup"
 )
 
-// TestMain fails when a process is left.
+// TestMain fails if a process is left.
 func TestMain(m *testing.M) { cleanup.Main(m.Run) }
 
-// The context of a test ends before its cleanup functions run. D1 must not lose its
-// Node then, since workerd would go on without it.
+// A test's context ends before its cleanup functions run. D1 must keep its Node until Close,
+// because workerd would outlive it.
 func TestD1EndsWithCloseAndNotWithItsContext(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -32,7 +32,7 @@ func TestD1EndsWithCloseAndNotWithItsContext(t *testing.T) {
 		t.Fatal(err)
 	}
 	cancel()
-	time.Sleep(200 * time.Millisecond) // a wrong D1 needs a moment to end
+	time.Sleep(200 * time.Millisecond) // time for a wrong D1 to end
 	res, err := http.Get("http://" + d1.Address + "/")
 	if err != nil {
 		t.Errorf("after the end of its context D1 does not answer: %v", err)
@@ -46,7 +46,7 @@ func TestD1EndsWithCloseAndNotWithItsContext(t *testing.T) {
 	}
 }
 
-// What D1 has acknowledged outlives a kill, if its files are in a folder.
+// With a folder, acknowledged data survives a kill.
 func TestD1KeepsItsFilesThroughAKill(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -87,7 +87,7 @@ func TestD1KeepsItsFilesThroughAKill(t *testing.T) {
 	}
 }
 
-func TestStartIsAbandonedWithItsContext(t *testing.T) {
+func TestStartIsCancelledWithItsContext(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
@@ -100,8 +100,8 @@ func TestStartIsAbandonedWithItsContext(t *testing.T) {
 	}
 }
 
-// When the wrangler command is killed, the Node behind it holds the output open.
-// Shop.Done must not wait for that one.
+// When the wrangler command is killed, its child Node keeps the output open. Shop.Done must not
+// wait for it.
 func TestWranglerCommandIsKilled(t *testing.T) {
 	cmd := wrangler(t.Context(), ShopConfig{Dir: t.TempDir(), Output: new(discard)})
 	cmd.Path, cmd.Args, cmd.Err = "/bin/sh", []string{"sh", "-c", "sleep 1000 & kill -9 $$"}, nil
@@ -121,7 +121,7 @@ func TestWranglerCommandIsKilled(t *testing.T) {
 	}
 }
 
-// discard is an io.Writer that exec.Cmd has to copy to.
+// discard is an io.Writer that exec.Cmd copies to.
 type discard struct{}
 
 func (*discard) Write(p []byte) (int, error) { return len(p), nil }

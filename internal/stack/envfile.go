@@ -14,8 +14,8 @@ import (
 	"strings"
 )
 
-// ReadEnv reads a settings file in the form of .dev.vars: NAME="value" or
-// NAME=value, a line each; lines that begin with # are comments.
+// ReadEnv reads a settings file in the format of .dev.vars. Each line is NAME="value", NAME=value,
+// or a comment after #.
 func ReadEnv(name string) (map[string]string, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -31,7 +31,7 @@ func ReadEnv(name string) (map[string]string, error) {
 		}
 		key, value, ok := strings.Cut(line, "=")
 		if !ok {
-			// Not the line itself: it may be half a secret.
+			// Without the line, which may contain part of a secret.
 			return nil, fmt.Errorf("%s:%d: want NAME=\"value\"", name, n)
 		}
 		env[strings.TrimSpace(key)] = unquote(strings.TrimSpace(value))
@@ -39,14 +39,12 @@ func ReadEnv(name string) (map[string]string, error) {
 	return env, lines.Err()
 }
 
-// drawn matches a setting that an example leaves empty, but for the prefix of a
-// webhook secret.
-var drawn = regexp.MustCompile(`(?m)^[A-Z_]+="(whsec_)?"$`)
+// emptySetting matches a setting without a value in an example. A webhook secret has its prefix.
+var emptySetting = regexp.MustCompile(`(?m)^[A-Z_]+="(whsec_)?"$`)
 
-// WriteEnv writes the settings of an example to a new file that its owner alone may
-// read. It draws a value for each setting that the example leaves empty: a secret in
-// an example would be everybody's. A value is 32 hexadecimal digits, after "whsec_"
-// the base64 of 32 bytes.
+// WriteEnv copies the settings of an example to a new file that only the owner can read. Each empty
+// setting gets a random value, because a secret in an example is public: 32 hexadecimal digits, or
+// after "whsec_" the base64 of 32 bytes.
 func WriteEnv(example, name string) error {
 	text, err := os.ReadFile(example)
 	if err != nil {
@@ -56,7 +54,7 @@ func WriteEnv(example, name string) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(drawn.ReplaceAllFunc(text, func(line []byte) []byte {
+	_, err = f.Write(emptySetting.ReplaceAllFunc(text, func(line []byte) []byte {
 		secret := randomSecret
 		if bytes.HasSuffix(line, []byte(`whsec_"`)) {
 			secret = randomKey

@@ -1,5 +1,5 @@
-// Makes events for the Worker bound to WORKER, as Cloudflare's scheduler and
-// queues do, and is the queue that such a Worker sends messages to.
+// Sends events to the Worker bound to WORKER, as Cloudflare's scheduler and queues do. It is also
+// the queue to which that Worker sends messages.
 export default {
   async fetch(request, env, ctx) {
     const { pathname, searchParams } = new URL(request.url);
@@ -8,7 +8,7 @@ export default {
       return Response.json(await env.WORKER.scheduled({ cron: searchParams.get("cron"), scheduledTime: new Date(due) }));
     }
     if (pathname === "/message") {
-      // Sent by the Worker: it comes back in a moment, in a batch of its own.
+      // From the Worker: deliver the message in a batch of its own.
       const message = { id: crypto.randomUUID(), timestamp: new Date(), attempts: 1, body: await request.json() };
       ctx.waitUntil(env.WORKER.queue("queue", [message]));
       return Response.json({ metadata: { metrics: { backlogCount: 0, backlogBytes: 0, oldestMessageTimestamp: 0 } } });

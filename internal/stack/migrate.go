@@ -11,14 +11,14 @@ import (
 	"syscall"
 )
 
-// The local database: the migrations and the demo catalogue.
+// The SQL files of the local database: the migrations and the demo catalogue.
 const (
 	migrationFiles = "internal/store/migrations/*.sql"
 	seedFile       = "internal/store/seed.sql"
 )
 
-// migrate brings the local database up to date. A stamp beside it saves the two
-// wrangler runs, some seconds each, when nothing has changed.
+// migrate updates the local database. A hash stored beside it avoids two wrangler runs of some
+// seconds if nothing has changed.
 func migrate(ctx context.Context, cfg ShopConfig) error {
 	stamp := filepath.Join(cfg.State, "schema")
 	want, err := schemaHash(cfg.Dir)
@@ -35,9 +35,9 @@ func migrate(ctx context.Context, cfg ShopConfig) error {
 		cmd := wrangler(ctx, cfg, args...)
 		var out bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &out
-		cmd.Env = append(cmd.Env, "CI=true") // asks nothing
+		cmd.Env = append(cmd.Env, "CI=true") // no prompts
 		err := cmd.Run()
-		// Wrangler may leave the workerd of the database running.
+		// Wrangler may leave the database's workerd running.
 		if cmd.Process != nil {
 			syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		}
@@ -48,8 +48,7 @@ func migrate(ctx context.Context, cfg ShopConfig) error {
 	return os.WriteFile(stamp, []byte(want), 0o644)
 }
 
-// SchemaFiles returns the SQL files that make the database, in their order. dir
-// is the project's root.
+// SchemaFiles returns the SQL files that create the database, in order. dir is the project's root.
 func SchemaFiles(dir string) ([]string, error) {
 	files, err := filepath.Glob(filepath.Join(dir, migrationFiles))
 	return append(files, filepath.Join(dir, seedFile)), err

@@ -1,6 +1,5 @@
-// Package stack runs the shop on this machine for `make dev` and the end-to-end
-// tests: `wrangler dev`, which is real workerd with real D1, over the built
-// Worker and page.
+// Package stack runs the shop on this machine for `make dev` and the end-to-end tests. It runs the
+// built Worker and page under `wrangler dev`, which uses real workerd and real D1.
 package stack
 
 import (
@@ -22,14 +21,13 @@ import (
 	"h5pay/internal/job"
 )
 
-// ShopConfig says how to run the shop. Dir, Port, State and EnvFile are
-// required.
+// ShopConfig configures a shop. Dir, Port, State and EnvFile are required.
 type ShopConfig struct {
 	Dir     string            // the project's root, with build/, public/ and node_modules/
 	Port    int               // for http://localhost:Port
-	State   string            // folder for the local D1 database; made if missing
+	State   string            // folder of the local D1 database; created if missing
 	EnvFile string            // settings and secrets, in the form of .dev.vars
-	Vars    map[string]string // settings that replace those of EnvFile
+	Vars    map[string]string // settings that override those in EnvFile
 	Output  io.Writer         // wrangler's output; nil discards it
 }
 
@@ -39,18 +37,17 @@ type Shop struct {
 
 	cmd  *exec.Cmd
 	done chan struct{}
-	err  error // of the process; valid once done is closed
+	err  error // of the process; valid after done is closed
 }
 
-// startTimeout bounds the start of wrangler, which takes two to five seconds
-// when the machine is idle.
+// startTimeout limits the start of wrangler, which takes two to five seconds on an idle machine.
 const startTimeout = 90 * time.Second
 
-// closeTimeout is how long wrangler and workerd may take to end by themselves.
+// closeTimeout is the time that wrangler and workerd get to exit before they are killed.
 const closeTimeout = 5 * time.Second
 
-// StartShop applies the migrations, starts wrangler and waits until the shop
-// answers. The end of ctx ends the start, not the shop.
+// StartShop applies the migrations, starts wrangler and waits until the shop responds. If ctx ends,
+// the start is cancelled. A running shop does not depend on ctx.
 func StartShop(ctx context.Context, cfg ShopConfig) (*Shop, error) {
 	if err := cleanup.Check(); err != nil {
 		return nil, err
@@ -61,7 +58,7 @@ func StartShop(ctx context.Context, cfg ShopConfig) (*Shop, error) {
 	if err := checkBuilt(cfg.Dir); err != nil {
 		return nil, err
 	}
-	// Wrangler keeps temporary files here when it is killed.
+	// A killed wrangler leaves temporary files here.
 	tree, err := filepath.Abs(cfg.Dir)
 	if err != nil {
 		return nil, err
@@ -108,42 +105,41 @@ func StartShop(ctx context.Context, cfg ShopConfig) (*Shop, error) {
 	return s, nil
 }
 
-// Tick fires the cron triggers of every minute, one after the other: wrangler does
-// not. It returns an error when a handler of the Worker fails.
+// Tick runs the jobs of every minute in turn, because wrangler fires no cron triggers. It returns
+// an error if a job fails.
 func (s *Shop) Tick(ctx context.Context) error {
-	return errors.Join(s.fire(ctx, job.Reconcile), s.Deliver(ctx))
+	return errors.Join(s.runJob(ctx, job.Reconcile), s.Deliver(ctx))
 }
 
-// Deliver fires the cron trigger that delivers webhooks.
-func (s *Shop) Deliver(ctx context.Context) error { return s.fire(ctx, job.Deliver) }
+// Deliver runs the job that delivers webhooks.
+func (s *Shop) Deliver(ctx context.Context) error { return s.runJob(ctx, job.Deliver) }
 
-// CheckBills fires the cron trigger that compares the books with WeChat's bill. A
-// simulator that was started again knows nothing of yesterday, so that only a test
-// wants it.
-func (s *Shop) CheckBills(ctx context.Context) error { return s.fire(ctx, job.CheckBills) }
+// CheckBills runs the job that compares the orders with WeChat's bill. Only tests use it, because a
+// restarted simulator has no bill of the previous day.
+func (s *Shop) CheckBills(ctx context.Context) error { return s.runJob(ctx, job.CheckBills) }
 
-func (s *Shop) fire(ctx context.Context, j job.Job) error {
+func (s *Shop) runJob(ctx context.Context, j job.Job) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/cdn-cgi/handler/scheduled?cron="+url.QueryEscape(j.Cron()), nil)
 	if err != nil {
 		return err
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("firing the cron trigger of %s: %w", j, err)
+		return fmt.Errorf("running the job %s: %w", j, err)
 	}
 	defer res.Body.Close()
 	if text, err := io.ReadAll(io.LimitReader(res.Body, 1000)); err != nil || res.StatusCode != http.StatusOK || string(text) != "ok" {
-		return fmt.Errorf("the cron trigger of %s answered %s: %.100q", j, res.Status, text)
+		return fmt.Errorf("running the job %s: status %s: %.100q", j, res.Status, text)
 	}
 	return nil
 }
 
-// Done is closed when wrangler has ended, for whatever reason.
+// Done returns a channel that is closed when wrangler has ended.
 func (s *Shop) Done() <-chan struct{} { return s.done }
 
 // Close ends wrangler and workerd and waits for them.
 func (s *Shop) Close() {
-	// The group, because wrangler's workerd is a grandchild.
+	// Signal the group, because wrangler's workerd is a grandchild.
 	syscall.Kill(-s.cmd.Process.Pid, syscall.SIGTERM)
 	select {
 	case <-s.done:
@@ -161,22 +157,22 @@ func (s *Shop) waitReady(ctx context.Context) error {
 		}
 		res, err := http.DefaultClient.Do(req)
 		if err == nil {
-			// Any answer will do: a misconfigured shop says what is wrong.
+			// Any response is enough; a misconfigured shop responds too.
 			res.Body.Close()
 			return nil
 		}
 		select {
 		case <-s.done:
-			return fmt.Errorf("wrangler ended before the shop answered: %v", s.err)
+			return fmt.Errorf("wrangler exited before the shop responded: %v", s.err)
 		case <-ctx.Done():
-			return fmt.Errorf("the shop does not answer at %s: %w", s.URL, context.Cause(ctx))
+			return fmt.Errorf("no response from the shop at %s: %w", s.URL, context.Cause(ctx))
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }
 
-// wrangler prepares a wrangler command in a process group of its own, with the
-// project's Node first on the path.
+// wrangler returns a wrangler command in its own process group, with the project's Node first in
+// PATH.
 func wrangler(ctx context.Context, cfg ShopConfig, args ...string) *exec.Cmd {
 	bin := filepath.Join(cfg.Dir, "node_modules", ".bin")
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, "wrangler"), args...)
@@ -184,22 +180,21 @@ func wrangler(ctx context.Context, cfg ShopConfig, args ...string) *exec.Cmd {
 	cmd.Env = append(os.Environ(),
 		"PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"),
 		"WRANGLER_SEND_METRICS=false",
-		"H5PAY_BUILT=1",             // wrangler.toml builds otherwise
-		"WRANGLER_WRITE_LOGS=false", // each run would leave a file in the home folder
+		"H5PAY_BUILT=1",             // otherwise wrangler.toml builds
+		"WRANGLER_WRITE_LOGS=false", // otherwise each run leaves a file in the home folder
 		"WRANGLER_REGISTRY_PATH="+filepath.Join(cfg.State, "registry"),
 		"NO_COLOR=1",
 	)
 	cmd.Stdout = cfg.Output
 	cmd.Stderr = cfg.Output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	// The command starts another Node. That one holds the output open when the command
-	// is killed.
+	// The command starts another Node, which keeps the output open after the command is killed.
 	cmd.WaitDelay = closeTimeout
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	return cmd
 }
 
-// checkBuilt fails when `make build` has not been run.
+// checkBuilt returns an error if `make build` has not run.
 func checkBuilt(dir string) error {
 	for _, name := range []string{
 		"node_modules/.bin/wrangler",
@@ -213,7 +208,7 @@ func checkBuilt(dir string) error {
 	return nil
 }
 
-// FreePort returns a TCP port of this machine that nobody listens on.
+// FreePort returns a free TCP port of this machine.
 func FreePort() (int, error) {
 	l, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
@@ -223,11 +218,11 @@ func FreePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// CheckPort fails when somebody listens on the port already.
+// CheckPort returns an error if the port is in use.
 func CheckPort(port int) error {
 	l, err := net.Listen("tcp", "localhost:"+strconv.Itoa(port))
 	if err != nil {
-		return fmt.Errorf("port %d is taken", port)
+		return fmt.Errorf("port %d is in use", port)
 	}
 	return l.Close()
 }

@@ -2,9 +2,12 @@ package stack
 
 import (
 	"errors"
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -38,11 +41,11 @@ func TestReadEnvDoesNotShowABadLine(t *testing.T) {
 	}
 }
 
-// Each clone draws its own secrets: none stands in the repository, two clones have
-// different ones, and nobody else on the machine can read them.
-func TestWriteEnvDrawsSecrets(t *testing.T) {
+// Each clone generates its own secrets. The repository contains none, two clones differ, and only
+// the owner can read them.
+func TestWriteEnvGeneratesSecrets(t *testing.T) {
 	const example = "../../.dev.vars.example"
-	drawn := map[string]bool{}
+	seen := map[string]bool{}
 	for i := range 2 {
 		name := filepath.Join(t.TempDir(), "env")
 		if err := WriteEnv(example, name); err != nil {
@@ -60,15 +63,15 @@ func TestWriteEnvDrawsSecrets(t *testing.T) {
 			if strings.HasPrefix(setting, "WEBHOOK_") {
 				form = `^whsec_[0-9A-Za-z+/]{43}=$`
 			}
-			if !regexp.MustCompile(form).MatchString(env[setting]) || drawn[env[setting]] {
-				t.Errorf("clone %d: %s has %d characters, drawn before: %v", i, setting, len(env[setting]), drawn[env[setting]])
+			if !regexp.MustCompile(form).MatchString(env[setting]) || seen[env[setting]] {
+				t.Errorf("clone %d: %s has %d characters, drawn before: %v", i, setting, len(env[setting]), seen[env[setting]])
 			}
-			drawn[env[setting]] = true
+			seen[env[setting]] = true
 		}
 		if env["SHOP_URL"] != "http://localhost:8802" || env["WECHAT_API_KEY"] == "" {
 			t.Errorf("the other settings are %v", env)
 		}
-		// What is there is kept.
+		// An existing file is kept.
 		if err := WriteEnv(example, name); !errors.Is(err, os.ErrExist) {
 			t.Errorf("written over: %v", err)
 		}
@@ -81,7 +84,7 @@ func TestWriteEnvDrawsSecrets(t *testing.T) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 		secret := strings.Contains(name, "SECRET") || strings.Contains(name, "KEY") || strings.Contains(name, "TOKEN")
 		if secret && !strings.HasPrefix(name, "#") && !strings.HasPrefix(name, "WECHAT_") && value != `""` && value != `"whsec_"` {
-			t.Errorf("%s stands in the example", name)
+			t.Errorf("the example contains a value for %s", name)
 		}
 	}
 }
@@ -94,9 +97,17 @@ func TestCheckPort(t *testing.T) {
 	if err := CheckPort(port); err != nil {
 		t.Errorf("a free port: %v", err)
 	}
+	l, err := net.Listen("tcp", "localhost:"+strconv.Itoa(port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := CheckPort(port); err == nil || err.Error() != fmt.Sprintf("port %d is in use", port) {
+		t.Errorf("a port in use: %v", err)
+	}
 }
 
-func TestUnbuiltTreeSaysWhatToDo(t *testing.T) {
+func TestUnbuiltTreeNamesTheCommand(t *testing.T) {
 	if err := checkBuilt(t.TempDir()); err == nil || !strings.Contains(err.Error(), "make build") {
 		t.Errorf("got %v", err)
 	}

@@ -17,37 +17,36 @@ import (
 	"h5pay/internal/cleanup"
 )
 
-// WorkerdConfig says how to run a Worker on workerd alone, without wrangler and
-// its proxy: for benchmarks, and for tests of the entry. All but Vars, Services,
-// Queue and Output are required.
+// WorkerdConfig configures a Worker on workerd alone, without wrangler and its proxy. Benchmarks
+// and tests of the entry use it. All fields except Vars, Services, Queue and Output are required.
 type WorkerdConfig struct {
 	Dir     string            // the project's root, with node_modules/
 	Modules string            // folder of the Worker's modules: *.mjs, *.js, *.wasm
 	Entry   string            // the module that exports the handlers
-	D1      string            // address of the database, for the binding DB
+	D1      string            // address of the database that is bound as DB
 	Vars    map[string]string // settings and secrets
-	// Services are bound by name, each to a server whose fetch it is whatever
-	// the URL says.
+	// Services maps binding names to servers. A binding's fetch always goes to its server, whatever
+	// the URL is.
 	Services map[string]Service
-	Queue    string    // binding of a queue that the Worker itself consumes; "" for none
+	Queue    string    // binding of a queue whose messages go to the same Worker; "" for none
 	Output   io.Writer // workerd's output; nil discards it
 }
 
-// Service is a server that a Worker reaches through a binding. With Cert it is
-// reached as through Cloudflare's mTLS binding.
+// Service is a server that a Worker reaches through a binding. With Cert it works like Cloudflare's
+// mTLS binding.
 type Service struct {
 	Address string // host:port
-	// PEM texts of the client certificate and its key, and of who vouches for
-	// the server. Without Cert there is no TLS at all.
+	// PEM texts of the client certificate, its key, and the CA of the server. Without Cert there is
+	// no TLS.
 	Cert, Key, Root string
 }
 
 // Workerd is a running Worker.
 type Workerd struct {
 	URL string // of the Worker itself
-	// EventsURL makes events: POST /scheduled?cron=PATTERN&due=UNIX_MS, and
-	// POST /queue?name=NAME with messages as [{"id", "attempts", "body"}, ...].
-	// It answers with what the Worker made of it, as JSON.
+	// EventsURL accepts events: POST /scheduled?cron=PATTERN&due=UNIX_MS, and POST /queue?name=NAME
+	// with messages as [{"id", "attempts", "body"}, ...]. The response is the Worker's result as
+	// JSON.
 	EventsURL string
 	PID       int
 
@@ -58,8 +57,8 @@ type Workerd struct {
 //go:embed events.mjs
 var eventsModule string
 
-// StartWorkerd starts workerd and waits until it listens; no event has reached
-// the Worker by then. The end of ctx ends the start, not workerd.
+// StartWorkerd starts workerd and waits until it listens. It sends no event to the Worker. If ctx
+// ends, the start is cancelled. A running workerd does not depend on ctx.
 func StartWorkerd(ctx context.Context, cfg WorkerdConfig) (*Workerd, error) {
 	if err := cleanup.Check(); err != nil {
 		return nil, err
@@ -70,7 +69,7 @@ func StartWorkerd(ctx context.Context, cfg WorkerdConfig) (*Workerd, error) {
 	}
 	found, err := filepath.Glob(filepath.Join(cfg.Dir, "node_modules/@cloudflare/workerd-*/bin/workerd"))
 	if err != nil || len(found) == 0 {
-		return nil, errors.New("workerd is not installed, run `make build`")
+		return nil, errors.New("workerd is not installed: run `make build`")
 	}
 	w := &Workerd{config: config}
 	var addrs [2]string
@@ -82,7 +81,7 @@ func StartWorkerd(ctx context.Context, cfg WorkerdConfig) (*Workerd, error) {
 		}
 		addrs[i] = fmt.Sprintf("127.0.0.1:%d", port)
 	}
-	// Experimental is what makes events; the Worker itself uses nothing of it.
+	// Sending events is experimental; the Worker itself uses no experimental feature.
 	cmd := exec.Command(found[0], "serve", "--experimental", filepath.Join(config, "workerd.capnp"),
 		"--socket-addr", "http="+addrs[0], "--socket-addr", "events="+addrs[1])
 	cmd.Stdout, cmd.Stderr = cfg.Output, cfg.Output
@@ -109,8 +108,8 @@ func (w *Workerd) Close() {
 	os.RemoveAll(w.config)
 }
 
-// writeWorkerdConfig makes a folder with workerd's configuration, which holds
-// the secrets, and links to the modules, which it embeds by name.
+// writeWorkerdConfig creates a folder with workerd's configuration, which contains the secrets, and
+// links to the modules, which workerd embeds by name.
 func writeWorkerdConfig(cfg WorkerdConfig) (dir string, err error) {
 	source, err := filepath.Abs(cfg.Modules)
 	if err != nil {
@@ -128,7 +127,7 @@ func writeWorkerdConfig(cfg WorkerdConfig) (dir string, err error) {
 			os.RemoveAll(dir)
 		}
 	}()
-	modules := []string{cfg.Entry} // the first is the entry
+	modules := []string{cfg.Entry} // the entry must be first
 	for _, e := range entries {
 		name := e.Name()
 		if !slices.Contains([]string{".mjs", ".js", ".wasm"}, filepath.Ext(name)) {
@@ -144,9 +143,8 @@ func writeWorkerdConfig(cfg WorkerdConfig) (dir string, err error) {
 	return dir, os.WriteFile(filepath.Join(dir, "workerd.capnp"), []byte(workerdConfig(cfg, modules)), 0o600)
 }
 
-// workerdConfig returns workerd's configuration. The binding DB is what wrangler
-// makes of a D1 database, but for the database, which is in another process as
-// it is at Cloudflare.
+// workerdConfig returns workerd's configuration. The binding DB is the one that wrangler creates
+// for D1. The database is in another process, as at Cloudflare.
 func workerdConfig(cfg WorkerdConfig, modules []string) string {
 	var b strings.Builder
 	b.WriteString("using Workerd = import \"/workerd/workerd.capnp\";\nconst config :Workerd.Config = (\n")
@@ -182,7 +180,7 @@ func workerdConfig(cfg WorkerdConfig, modules []string) string {
 	return b.String()
 }
 
-// transport is the part of workerd's configuration that says how to speak to s.
+// transport returns the protocol part of workerd's configuration for s.
 func (s Service) transport() string {
 	if s.Cert == "" {
 		return "http = ()"

@@ -1,4 +1,4 @@
-// Package static serves the files of the page where Cloudflare does not.
+// Package static serves the page's files on the native server.
 package static
 
 import (
@@ -8,21 +8,20 @@ import (
 	"strings"
 )
 
-// Site serves files as Cloudflare's static assets do: /pay is pay.html, what is
-// not there is 404.html, folders are not listed, and the headers of the _headers
-// file are set.
+// Site serves files as Cloudflare's static assets do. /pay is pay.html, unknown paths give
+// 404.html, and folders are not listed. The headers of the _headers file are set.
 type Site struct {
 	files fs.FS
 	rules []headerRule
 }
 
-// headerRule is a paragraph of the _headers file.
+// headerRule is one paragraph of the _headers file.
 type headerRule struct {
-	prefix string // of the paths it is for
+	prefix string // of the matching paths
 	lines  []string
 }
 
-// New returns the site in a folder.
+// New returns the site of a folder.
 func New(files fs.FS) *Site {
 	s := &Site{files: files}
 	text, err := fs.ReadFile(files, "_headers")
@@ -34,7 +33,7 @@ func New(files fs.FS) *Site {
 		switch {
 		case setting == "" || setting[0] == '#':
 		case line[0] == '/':
-			// The file names folders alone, with a star at the end.
+			// The file contains only folders, with a star at the end.
 			s.rules = append(s.rules, headerRule{prefix: strings.TrimSuffix(setting, "*")})
 		case len(s.rules) > 0:
 			last := &s.rules[len(s.rules)-1]
@@ -44,8 +43,7 @@ func New(files fs.FS) *Site {
 	return s
 }
 
-// setHeaders applies the rules in their order; a line "! Name" takes back what
-// those before have set.
+// setHeaders applies the rules in order. A line "! Name" removes what earlier rules set.
 func (s *Site) setHeaders(h http.Header, path string) {
 	for _, rule := range s.rules {
 		if !strings.HasPrefix(path, rule.prefix) {
@@ -64,7 +62,7 @@ func (s *Site) setHeaders(h http.Header, path string) {
 func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.setHeaders(w.Header(), r.URL.Path)
 	if w.Header().Get("Cache-Control") == "" {
-		w.Header().Set("Cache-Control", "public, max-age=0, must-revalidate") // Cloudflare's own
+		w.Header().Set("Cache-Control", "public, max-age=0, must-revalidate") // Cloudflare's default
 	}
 	name := strings.TrimPrefix(path.Clean(r.URL.Path), "/")
 	for _, file := range []string{name, name + ".html", path.Join(name, "index.html")} {
@@ -82,7 +80,7 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-cache") // whatever is kept for ever, this is not
+	w.Header().Set("Cache-Control", "no-cache") // a missing file must not be cached forever
 	w.WriteHeader(http.StatusNotFound)
 	w.Write(page)
 }

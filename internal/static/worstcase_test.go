@@ -11,7 +11,7 @@ import (
 	"h5pay/internal/growthtest"
 )
 
-// The headers and paths of strangers cost a constant amount of work per byte.
+// Strangers' headers and paths cost a constant amount of work per byte.
 func TestServingIsLinear(t *testing.T) {
 	site := New(fstest.MapFS{
 		"app.wasm": {Data: make([]byte, 1000), ModTime: time.Unix(1_800_000_000, 0)},

@@ -1,6 +1,5 @@
-// Package wasmbin reads and rewrites WebAssembly binaries as far as the build
-// and its measurements need. It knows what Go's linker writes, not all that the
-// format allows, and says so when it meets something else.
+// Package wasmbin reads and rewrites WebAssembly binaries for the build and its measurements. It
+// supports what Go's linker writes and returns an error for everything else.
 package wasmbin
 
 import (
@@ -9,27 +8,26 @@ import (
 	"slices"
 )
 
-// Module is a binary taken apart. All slices are of the file.
+// Module is a parsed binary. All slices refer to the file.
 type Module struct {
 	Sections []Section
 	Code     [][]byte  // the bodies of the functions, in order
-	Data     []Segment // what memory starts with
+	Data     []Segment // the initial contents of memory
 }
 
-// Section is a part of the file with its id (WebAssembly core specification
-// 2.0, 5.5.2).
+// Section is a part of the file with its id (WebAssembly core specification 2.0, 5.5.2).
 type Section struct {
 	ID      byte
 	Content []byte
 }
 
-// Segment is a run of bytes that is copied to memory before the program starts.
+// Segment is a range of bytes that is copied to memory before the program starts.
 type Segment struct {
 	Addr  uint32
 	Bytes []byte
 }
 
-// Ids of the sections that are looked into.
+// The ids of the sections that Parse reads.
 const (
 	sectionCustom    = 0
 	sectionCode      = 10
@@ -39,7 +37,7 @@ const (
 
 const header = "\x00asm\x01\x00\x00\x00"
 
-// Parse takes a binary apart.
+// Parse parses a binary.
 func Parse(b []byte) (*Module, error) {
 	if len(b) < len(header) || string(b[:len(header)]) != header {
 		return nil, errors.New("not a WebAssembly binary of version 1")
@@ -52,18 +50,18 @@ func Parse(b []byte) (*Module, error) {
 			return nil, r.err
 		}
 		if s.ID != sectionCustom && slices.ContainsFunc(m.Sections, func(other Section) bool { return other.ID == s.ID }) {
-			return nil, fmt.Errorf("two sections %d", s.ID)
+			return nil, fmt.Errorf("duplicate section %d", s.ID)
 		}
 		m.Sections = append(m.Sections, s)
-		if err := m.look(s); err != nil {
+		if err := m.readSection(s); err != nil {
 			return nil, fmt.Errorf("section %d: %w", s.ID, err)
 		}
 	}
 	return m, nil
 }
 
-// look reads the code and the data section.
-func (m *Module) look(s Section) error {
+// readSection reads the code or the data section.
+func (m *Module) readSection(s Section) error {
 	r := reader{b: s.Content}
 	switch s.ID {
 	case sectionCode:
@@ -74,23 +72,22 @@ func (m *Module) look(s Section) error {
 		return nil
 	}
 	if r.err == nil && len(r.b) > 0 {
-		return errors.New("bytes left over")
+		return errors.New("trailing bytes")
 	}
 	return r.err
 }
 
-// maxMemory is the most initial memory that is laid out, in bytes: ten times
-// what the project's programs have.
+// maxMemory limits the initial memory, in bytes: ten times that of the project's programs.
 const maxMemory = 64 << 20
 
-// Memory lays the segments out as the program finds them, from address 0.
+// Memory returns the initial memory from address 0.
 func (m *Module) Memory() ([]byte, error) {
 	end := uint64(0)
 	for _, s := range m.Data {
 		end = max(end, uint64(s.Addr)+uint64(len(s.Bytes)))
 	}
 	if end > maxMemory {
-		return nil, fmt.Errorf("the initial memory is over %d MiB", maxMemory>>20)
+		return nil, fmt.Errorf("the initial memory exceeds %d MiB", maxMemory>>20)
 	}
 	image := make([]byte, end)
 	for _, s := range m.Data {

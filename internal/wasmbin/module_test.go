@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// section returns a section with its length before it.
+// section returns a section with its length.
 func section(id byte, content string) string {
 	return string(binary.AppendUvarint([]byte{id}, uint64(len(content)))) + content
 }

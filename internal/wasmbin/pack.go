@@ -7,15 +7,14 @@ import (
 	"slices"
 )
 
-// maxGap is the longest run of zeroes that Pack writes out, in bytes.
+// maxGap is the longest run of zeroes that Pack writes, in bytes.
 const maxGap = 4 << 10
 
-// Pack returns the same program in a form that compresses better and starts
-// faster. Go's linker leaves out zeroes from eight bytes on and begins a new data
-// segment after them. In one table of the runtime, which has sixteen records of
-// 20 bytes for every function, that makes a segment of each record; their
-// addresses cost more, compressed, than all of the zeroes. Pack writes short
-// runs of zeroes out again. What memory starts with stays as it is, to the byte.
+// Pack returns the same program in a form that compresses better and starts faster. Go's linker
+// starts a new data segment after eight or more zeroes. One table of the runtime has sixteen
+// 20-byte records per function, and each becomes a segment. Compressed, their addresses take more
+// space than the zeroes. Pack writes short runs of zeroes instead. The initial memory stays the
+// same.
 func Pack(b []byte) ([]byte, error) {
 	m, err := Parse(b)
 	if err != nil {
@@ -28,7 +27,7 @@ func Pack(b []byte) ([]byte, error) {
 	return m.encode(join(m.Data, image))
 }
 
-// encode writes the binary again, with another data section.
+// encode writes the binary with another data section.
 func (m *Module) encode(segments []Segment) ([]byte, error) {
 	data, err := encodeData(segments)
 	if err != nil {
@@ -40,7 +39,7 @@ func (m *Module) encode(segments []Segment) ([]byte, error) {
 		case sectionData:
 			s.Content = data
 		case sectionDataCount:
-			return nil, errors.New("it counts its data segments, which Go's binaries do not")
+			return nil, errors.New("unexpected data count section: want a binary of Go's linker")
 		}
 		b = append(b, s.ID)
 		b = binary.AppendUvarint(b, uint64(len(s.Content)))
@@ -49,13 +48,13 @@ func (m *Module) encode(segments []Segment) ([]byte, error) {
 	return b, nil
 }
 
-// join makes one segment of those with maxGap between them at most. Zeroes
-// around it are what memory has anyway.
+// join merges segments with at most maxGap between them. It drops zeroes around segments, because
+// memory is zero anyway.
 func join(segments []Segment, image []byte) []Segment {
 	sorted := slices.Clone(segments)
 	slices.SortFunc(sorted, func(a, b Segment) int { return cmp.Compare(a.Addr, b.Addr) })
 	var joined []Segment
-	end := 0 // of the last one
+	end := 0 // of the last segment
 	for _, s := range sorted {
 		start, next := int(s.Addr), int(s.Addr)+len(s.Bytes)
 		if len(joined) > 0 && start-end <= maxGap {
@@ -75,7 +74,7 @@ func encodeData(segments []Segment) ([]byte, error) {
 	b := binary.AppendUvarint(nil, uint64(len(segments)))
 	for _, s := range segments {
 		if s.Addr >= 1<<31 {
-			return nil, errors.New("a data segment over 2 GiB")
+			return nil, errors.New("a data segment exceeds 2 GiB")
 		}
 		b = append(b, activeInMemory0, opI32Const)
 		b = appendInt(b, s.Addr)
@@ -86,7 +85,7 @@ func encodeData(segments []Segment) ([]byte, error) {
 	return b, nil
 }
 
-// appendInt writes a number as signed LEB128: its last byte has bit 6 clear.
+// appendInt appends a number as signed LEB128: bit 6 of its last byte is clear.
 func appendInt(b []byte, n uint32) []byte {
 	for n >= 0x40 {
 		b = append(b, byte(n)|0x80)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// dataBinary returns a binary with these segments.
+// dataBinary returns a binary with the segments.
 func dataBinary(t testing.TB, segments ...Segment) []byte {
 	t.Helper()
 	data, err := encodeData(segments)
@@ -16,14 +16,14 @@ func dataBinary(t testing.TB, segments ...Segment) []byte {
 }
 
 func TestPackJoinsSegments(t *testing.T) {
-	whole := dataBinary(t,
-		Segment{100_000, []byte("far")}, // out of order, as Go's linker has them
+	original := dataBinary(t,
+		Segment{100_000, []byte("far")}, // out of order, as Go's linker writes them
 		Segment{16, []byte("one")},
 		Segment{27, []byte("two")},
 		Segment{30, []byte("three")},
 		Segment{35 + maxGap, []byte("last")},
 	)
-	packed, err := Pack(whole)
+	packed, err := Pack(original)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,11 +34,11 @@ func TestPackJoinsSegments(t *testing.T) {
 	if len(m.Data) != 2 || m.Data[0].Addr != 16 || m.Data[1].Addr != 100_000 {
 		t.Errorf("%d segments", len(m.Data))
 	}
-	checkSame(t, whole, packed)
+	checkSame(t, original, packed)
 }
 
-// checkSame fails the test unless both binaries start with the same memory and
-// differ in nothing but the data section.
+// checkSame fails the test unless both binaries have the same initial memory and differ only in the
+// data section.
 func checkSame(t *testing.T, a, b []byte) {
 	t.Helper()
 	was, err := Parse(a)
@@ -70,7 +70,7 @@ func checkSame(t *testing.T, a, b []byte) {
 	}
 }
 
-func TestPackRefuses(t *testing.T) {
+func TestPackRejects(t *testing.T) {
 	for what, binary := range map[string]string{
 		"no binary":        "text",
 		"a data count":     header + section(sectionDataCount, "\x01") + section(sectionData, "\x01\x00\x41\x00\x0b\x01a"),

@@ -6,14 +6,14 @@ import (
 	"math"
 )
 
-// reader takes apart the encodings of a binary. After its first error, which it
-// keeps, it returns zeroes.
+// reader decodes the encodings of a binary. After its first error, which it keeps, it returns
+// zeroes.
 type reader struct {
 	b   []byte
 	err error
 }
 
-var errShort = errors.New("ends too early")
+var errShort = errors.New("unexpected end of data")
 
 func (r *reader) fail(err error) {
 	if r.err == nil {
@@ -40,14 +40,14 @@ func (r *reader) uint32() uint32 {
 		r.fail(errShort)
 		return 0
 	case size < 0 || n > math.MaxUint32:
-		r.fail(errors.New("a number is over 32 bits"))
+		r.fail(errors.New("a number exceeds 32 bits"))
 		return 0
 	}
 	r.b = r.b[size:]
 	return uint32(n)
 }
 
-// int32 reads a signed LEB128 number: five bytes of seven bits at most.
+// int32 reads a signed LEB128 number: at most five bytes of seven bits.
 func (r *reader) int32() int32 {
 	var n int64
 	for shift := 0; shift < 35; shift += 7 {
@@ -58,11 +58,11 @@ func (r *reader) int32() int32 {
 			return int32(n << (57 - shift) >> (57 - shift))
 		}
 	}
-	r.fail(errors.New("a number is over 32 bits"))
+	r.fail(errors.New("a number exceeds 32 bits"))
 	return 0
 }
 
-// bytes reads a length and as many bytes.
+// bytes reads a length and that many bytes.
 func (r *reader) bytes() []byte {
 	n := r.uint32()
 	if r.err == nil && uint64(n) > uint64(len(r.b)) {
@@ -85,22 +85,22 @@ func (r *reader) code() [][]byte {
 	return bodies
 }
 
-// How a data segment says where it goes.
+// The modes of a data segment.
 const (
 	activeInMemory0 = 0
 	opI32Const      = 0x41
 	opEnd           = 0x0b
 )
 
-// data reads segments of the one kind that Go's linker writes: active, for
-// memory 0, at a constant address.
+// data reads segments of the only kind that Go's linker writes: active, for memory 0, at a constant
+// address.
 func (r *reader) data() []Segment {
 	var segments []Segment
 	for n := r.uint32(); n > 0 && r.err == nil; n-- {
 		kind, op := r.uint32(), r.byte()
 		addr := r.int32()
 		if end := r.byte(); r.err == nil && (kind != activeInMemory0 || op != opI32Const || end != opEnd) {
-			r.fail(errors.New("a data segment without a constant address"))
+			r.fail(errors.New("data segment: want a constant address in memory 0"))
 		}
 		segments = append(segments, Segment{uint32(addr), r.bytes()})
 	}

@@ -7,14 +7,12 @@ import (
 	"fmt"
 )
 
-// Strip returns the same program without the lines of its source. A trace of it
-// names functions, as before, and says "?:0" for where in a file, which is the
-// runtime's own way of not knowing; their arguments are left out, too. What the
-// runtime needs to run, to collect garbage and to unwind stacks stays.
+// Strip returns the same program without source lines. A trace still names functions, but has "?:0"
+// as the place, the runtime's own notation for an unknown one. It omits arguments. The tables for
+// running, garbage collection and stack unwinding stay.
 //
-// What nothing refers to any more is made zero where it is, and costs next to
-// nothing in compressed form; nothing moves. See runtime/symtab.go of Go 1.26 for
-// the tables.
+// Strip sets unused tables to zero in place, which costs almost nothing in compressed form. See
+// runtime/symtab.go of Go 1.26 for the tables.
 func Strip(b []byte) ([]byte, error) {
 	m, err := Parse(b)
 	if err != nil {
@@ -37,27 +35,27 @@ func Strip(b []byte) ([]byte, error) {
 	return m.encode(m.Data)
 }
 
-// tables are those of the pclntab that say something about each function.
+// tables are the tables of the pclntab with information about each function.
 type tables struct {
-	funcs []byte // nfunc pairs of an address and an offset in this very table, and the records at these
-	pcs   []byte // what changes along the code of a function, by offset
-	files []byte // their names
+	funcs []byte // nfunc pairs of an address and an offset in this table, then the records
+	pcs   []byte // values that change along the code of a function, by offset
+	files []byte // file names
 	n     int
 }
 
-// The header of the pclntab: its magic, and the words after it.
+// The header of the pclntab: its magic number and the words after it.
 const (
-	pcMagic     = "\xf1\xff\xff\xff\x00\x00\x01\x08" // of Go 1.20 and later, quantum 1, words of 8 bytes
-	pcFuncs     = 8                                  // their number
+	pcMagic     = "\xf1\xff\xff\xff\x00\x00\x01\x08" // Go 1.20 and later, quantum 1, words of 8 bytes
+	pcFuncs     = 8                                  // number of functions
 	pcFileTab   = 48                                 // offsets from the header
 	pcPCTab     = 56
 	pcFuncTab   = 64
 	pcHeaderLen = 72
 )
 
-var errTables = errors.New("the tables of functions are not laid out like those of Go 1.26: see wasmbin.Strip")
+var errTables = errors.New("function tables: want the layout of Go 1.26, see wasmbin.Strip")
 
-// findTables finds the tables of a program of n functions.
+// findTables finds the tables of a program with n functions.
 func findTables(image []byte, n int) (*tables, error) {
 	at := bytes.Index(image, []byte(pcMagic))
 	if at < 0 || len(image)-at < pcHeaderLen {
@@ -72,22 +70,22 @@ func findTables(image []byte, n int) (*tables, error) {
 	return &tables{funcs: tab[funcs:], pcs: tab[pcs:funcs], files: tab[files:pcs], n: n}, nil
 }
 
-// A record of a function, runtime._func: offsets of its fields, and after them
-// those of the tables it has.
+// A record of a function, runtime._func: offsets of its fields, followed by the offsets of its
+// tables.
 const (
 	recPCSP      = 16
 	recFile      = 20
 	recLine      = 24
-	recPCData    = 28 // how many tables by code
+	recPCData    = 28 // number of tables by code
 	recUnit      = 32
 	recStartLine = 36
-	recFuncData  = 43 // how many tables by function
+	recFuncData  = 43 // number of tables by function
 	recLen       = 44
 )
 
-// Tables by number, internal/abi/symtab.go.
+// The numbers of the tables, internal/abi/symtab.go.
 const (
-	pcdataUnsafePoint = 0 // for preemption by signals, which a browser has not
+	pcdataUnsafePoint = 0 // for preemption by signals, which browsers do not have
 	pcdataArgLive     = 3 // for traces
 	funcdataArgInfo   = 5 // for traces
 	funcdataArgLive   = 6 // for traces
@@ -96,8 +94,8 @@ const (
 	noFuncData = ^uint32(0)
 )
 
-// strip takes out of each record what only tells of the source, and then of the
-// table of code what no record needs.
+// strip removes from each record what only describes the source. It then removes from the table of
+// code what no record needs.
 func (t *tables) strip() error {
 	needed := make([]bool, len(t.pcs))
 	for i := range t.n {
@@ -128,7 +126,7 @@ func (t *tables) strip() error {
 			}
 		}
 		for _, offset := range keep {
-			if err := t.need(needed, binary.LittleEndian.Uint32(rec[offset:])); err != nil {
+			if err := t.markNeeded(needed, binary.LittleEndian.Uint32(rec[offset:])); err != nil {
 				return fmt.Errorf("function %d: %w", i, err)
 			}
 		}
@@ -142,10 +140,9 @@ func (t *tables) strip() error {
 	return nil
 }
 
-// need marks the table by code at an offset: pairs of numbers, of which the
-// first says how a value changes and the second for how long it stays, up to a
-// change of 0. The first pair may have that.
-func (t *tables) need(needed []bool, offset uint32) error {
+// markNeeded marks the table by code at an offset. It is a list of pairs: the change of a value and
+// the length of code for which it holds. A change of 0 ends it, except in the first pair.
+func (t *tables) markNeeded(needed []bool, offset uint32) error {
 	if offset == 0 {
 		return nil
 	}

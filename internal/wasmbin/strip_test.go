@@ -8,9 +8,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What is not laid out like a Go program is left alone. (That a stripped program
-// runs is tested where one is built, in h5pay/wasmbuild.)
-func TestStripRefusesOtherBinaries(t *testing.T) {
+// Strip rejects binaries that are not laid out like a Go program. h5pay/wasmbuild tests that a
+// stripped program runs.
+func TestStripRejectsOtherBinaries(t *testing.T) {
 	for name, data := range map[string]string{
 		"nothing":            "",
 		"no tables":          "some words",
@@ -25,8 +25,8 @@ func TestStripRefusesOtherBinaries(t *testing.T) {
 	}
 }
 
-// One function: of its tables by code three are for running, and one of these
-// is also the table of its lines.
+// One function with several tables by code. Three are needed at run time; one of these is also the
+// table of lines.
 func TestStripKeepsWhatIsNeeded(t *testing.T) {
 	pcs := []byte{0, // offset 0 is none
 		2, 1, 0, // 1: the frame

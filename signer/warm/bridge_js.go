@@ -7,16 +7,16 @@ import (
 	"unsafe"
 )
 
-// Worker is the side of JavaScript: what a program may ask for.
+// Worker gives a program access to the Worker's bindings.
 type Worker struct {
-	border *border
+	bridge *bridge
 	events chan []byte
 }
 
-// New returns the Worker that runs this program. There is one.
+// New returns the Worker that runs this program. Call it once.
 func New() *Worker {
 	w := &Worker{
-		border: newBorder(func(op op, id uint32, m []byte) {
+		bridge: newBridge(func(op op, id uint32, m []byte) {
 			send(uint32(op), id, unsafe.Pointer(unsafe.SliceData(m)), uint32(len(m)))
 		}),
 		events: make(chan []byte, 1), // instance.mjs sends one at a time
@@ -25,58 +25,56 @@ func New() *Worker {
 		if id == 0 {
 			w.events <- m
 		} else {
-			w.border.reply(id, m)
+			w.bridge.reply(id, m)
 		}
 	}
 	return w
 }
 
-// Fetch returns the Worker's fetch.
-func (w *Worker) Fetch() Fetch { return Fetch{calls: w.border} }
+// Fetch returns the Worker's own fetch.
+func (w *Worker) Fetch() Fetch { return Fetch{calls: w.bridge} }
 
-// FetchThrough returns the fetch of what wrangler.toml binds to a name: of a
-// client certificate, which is presented with every request, or of a service.
-func (w *Worker) FetchThrough(binding string) Fetch { return Fetch{calls: w.border, binding: binding} }
+// FetchThrough returns the fetch of a binding in wrangler.toml: a client certificate, which is
+// presented with every request, or a service.
+func (w *Worker) FetchThrough(binding string) Fetch { return Fetch{calls: w.bridge, binding: binding} }
 
-// RateLimit returns the rate limiter that wrangler.toml binds to a name.
-func (w *Worker) RateLimit(binding string) RateLimit { return RateLimit{w.border, binding} }
+// RateLimit returns the rate limiter of a binding in wrangler.toml.
+func (w *Worker) RateLimit(binding string) RateLimit { return RateLimit{w.bridge, binding} }
 
-// OpenD1 opens the database that wrangler.toml binds to a name. It does not
-// look whether there is one; the first statement does.
-func (w *Worker) OpenD1(binding string) *sql.DB { return sql.OpenDB(newDatabase(w.border, binding)) }
+// OpenD1 opens the database of a binding in wrangler.toml. A missing binding is reported by the
+// first statement.
+func (w *Worker) OpenD1(binding string) *sql.DB { return sql.OpenDB(newDatabase(w.bridge, binding)) }
 
-// Queue returns the queue that wrangler.toml binds to a name.
-func (w *Worker) Queue(binding string) Queue { return Queue{w.border.send, binding} }
+// Queue returns the queue of a binding in wrangler.toml.
+func (w *Worker) Queue(binding string) Queue { return Queue{w.bridge.send, binding} }
 
-// Log returns a writer for the Worker's log, one line for every Write.
-// os.Stdout would cost a dozen crossings for each.
-func (w *Worker) Log() io.Writer { return logWriter{w.border} }
+// Log returns a writer for the Worker's log. Each Write is one line and one call to JavaScript;
+// os.Stdout would need a dozen.
+func (w *Worker) Log() io.Writer { return logWriter{w.bridge} }
 
-type logWriter struct{ border *border }
+type logWriter struct{ bridge *bridge }
 
 func (w logWriter) Write(p []byte) (int, error) {
-	w.border.send(opLog, 0, p)
+	w.bridge.send(opLog, 0, p)
 	return len(p), nil
 }
 
-// Serve runs p for as long as the instance lives. An event that panics takes
-// the program with it; pool.mjs answers for it and starts another.
+// Serve runs p for as long as the instance lives. A panic outside a handler ends the program;
+// pool.mjs then answers the event and starts another program.
 //
-// All events are served by this goroutine, so that its stack grows once and not
-// for each of them.
+// One goroutine serves all events, so that its stack grows only once.
 func (w *Worker) Serve(p Program) {
 	for m := range w.events {
-		w.border.send(opAnswer, 0, p.event(context.Background(), m).bytes())
+		w.bridge.send(opReply, 0, p.event(context.Background(), m).bytes())
 	}
 }
 
-// deliver takes what receive has received: an export has no receiver to keep
-// it in.
+// deliver is a variable because an exported function has no receiver.
 var deliver func(id uint32, m []byte)
 
-// receive is called by instance.mjs with the reply to a call, or with an event
-// when id is 0. It must not wait: JavaScript waits for it. The goroutines it
-// wakes run when instance.mjs resumes the program after it.
+// receive is called by instance.mjs with the reply to a call, or with an event if id is 0. It must
+// not block, because JavaScript waits for it. The goroutines that it wakes run when instance.mjs
+// resumes the program.
 //
 //go:wasmexport receive
 func receive(id, size uint32) {
@@ -85,15 +83,15 @@ func receive(id, size uint32) {
 	deliver(id, m)
 }
 
-var _ = receive // called, but not from Go
+var _ = receive // called by JavaScript only
 
-// The crossings, provided by instance.mjs. A pointer and a length are a piece
-// of Go's memory, good until the call returns.
+// Imported from instance.mjs. A pointer and a length describe a part of Go's memory, valid until
+// the call returns.
 
 //go:wasmimport warm send
 func send(op, id uint32, p unsafe.Pointer, n uint32)
 
-// take copies the message that receive is called for to p.
+// take copies the message of the current receive call to p.
 //
 //go:wasmimport warm take
 func take(p unsafe.Pointer)

@@ -5,26 +5,27 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"strconv"
 	"sync/atomic"
 )
 
-// database is D1 as a driver of database/sql. The library's own driver leaks a
-// js.Func with every statement. As D1 has none, there are no transactions.
+// database is a database/sql driver for D1. The library's own driver leaks a js.Func with every
+// statement. D1 has no transactions.
 type database struct {
 	calls   caller
 	binding string
-	size    *atomic.Int64 // in bytes, as of the last statement that said it
+	size    *atomic.Int64 // in bytes, from the last statement that reported it
 }
 
 func newDatabase(calls caller, binding string) database {
 	return database{calls, binding, new(atomic.Int64)}
 }
 
-// DatabaseSize returns the size in bytes that D1 reported with the last statement of
-// ExecContext, 0 before the first one.
+// DatabaseSize returns the size in bytes that D1 reported with the last ExecContext, 0 before the
+// first one.
 func DatabaseSize(db *sql.DB) int64 {
 	if d, ok := db.Driver().(database); ok {
 		return d.size.Load()
@@ -32,13 +33,13 @@ func DatabaseSize(db *sql.DB) int64 {
 	return 0
 }
 
-// Connect opens a connection, which costs nothing and holds nothing.
+// Connect returns a connection. It needs no resources.
 func (d database) Connect(context.Context) (driver.Conn, error) { return conn(d), nil }
 
-// Driver is there for sql.OpenDB.
+// Driver implements driver.Connector.
 func (d database) Driver() driver.Driver { return d }
 
-// Open is there for Driver.
+// Open implements driver.Driver.
 func (d database) Open(string) (driver.Conn, error) { return conn(d), nil }
 
 type conn database
@@ -47,7 +48,7 @@ var (
 	_ driver.ExecerContext  = conn{}
 	_ driver.QueryerContext = conn{}
 
-	errPrepare = errors.New("warm: D1 prepares each statement itself")
+	errPrepare = errors.New("warm: prepared statements are not supported")
 	errBegin   = errors.New("warm: D1 has no transactions")
 )
 
@@ -55,7 +56,7 @@ func (conn) Prepare(string) (driver.Stmt, error) { return nil, errPrepare }
 func (conn) Begin() (driver.Tx, error)           { return nil, errBegin }
 func (conn) Close() error                        { return nil }
 
-// ExecContext runs one statement for its effect.
+// ExecContext runs one statement and returns the number of changed rows.
 func (c conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	r, err := c.run(ctx, opExec, query, args)
 	if err != nil {
@@ -68,7 +69,7 @@ func (c conn) ExecContext(ctx context.Context, query string, args []driver.Named
 	return res, r.err
 }
 
-// QueryContext runs one statement for its rows.
+// QueryContext runs one statement and returns its rows.
 func (c conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	r, err := c.run(ctx, opQuery, query, args)
 	if err != nil {
@@ -94,7 +95,7 @@ type result struct{ changes, lastID int64 }
 func (r result) LastInsertId() (int64, error) { return r.lastID, nil }
 func (r result) RowsAffected() (int64, error) { return r.changes, nil }
 
-// rows reads its cells as they are asked for.
+// rows decodes its cells on demand.
 type rows struct {
 	columns []string
 	cells   *reader
@@ -104,7 +105,7 @@ func (r *rows) Columns() []string { return r.columns }
 func (r *rows) Close() error      { return nil }
 
 func (r *rows) Next(row []driver.Value) error {
-	if r.cells.left() == 0 {
+	if r.cells.remaining() == 0 {
 		return io.EOF
 	}
 	for i := range row {
@@ -113,7 +114,7 @@ func (r *rows) Next(row []driver.Value) error {
 	return r.cells.err
 }
 
-// The first byte of a value's field says what the rest is.
+// The first byte of a value's field is the value's type.
 const (
 	valueNull  = 'n'
 	valueText  = 's'
@@ -121,9 +122,8 @@ const (
 	valueFloat = 'f' // decimal
 )
 
-// maxExact is the largest integer that survives JavaScript, in which D1's
-// binding is written.
-const maxExact = 1<<53 - 1
+// maxSafeInteger is the largest integer that JavaScript, and so D1's binding, represents exactly.
+const maxSafeInteger = 1<<53 - 1
 
 func (m *message) addValue(v driver.Value) *message {
 	switch v := v.(type) {
@@ -169,10 +169,10 @@ func (r *reader) value() driver.Value {
 	return v
 }
 
-// CheckNamedValue refuses what D1 would store as something else.
+// CheckNamedValue rejects values that D1 would store as something else.
 func (conn) CheckNamedValue(v *driver.NamedValue) error {
 	if v.Name != "" {
-		return errors.New("warm: D1 takes positional arguments only")
+		return errors.New("warm: named argument: want positional arguments")
 	}
 	value, err := driver.DefaultParameterConverter.ConvertValue(v.Value)
 	if err != nil {
@@ -180,17 +180,17 @@ func (conn) CheckNamedValue(v *driver.NamedValue) error {
 	}
 	switch value := value.(type) {
 	case int64:
-		if value > maxExact || value < -maxExact {
-			return errors.New("warm: an integer from 2^53 on may be rounded")
+		if value > maxSafeInteger || value < -maxSafeInteger {
+			return errors.New("warm: integer out of range: want an absolute value below 2^53")
 		}
 	case float64:
 		if math.IsNaN(value) || math.IsInf(value, 0) {
-			return errors.New("warm: not a number that D1 can store")
+			return errors.New("warm: NaN or infinity: want a finite number")
 		}
 	case nil, string, bool:
 	default:
-		// A time above all: store Unix milliseconds. A []byte: store text.
-		return errors.New("warm: a type that D1 cannot store")
+		// Store a time as Unix milliseconds and a []byte as text.
+		return fmt.Errorf("warm: unsupported type %T: want an integer, a float, a bool, a string or nil", value)
 	}
 	v.Value = value
 	return nil

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// readRequest reads method, URL, headers and body.
+// readRequest reads the method, the URL, the headers and the body.
 func readRequest(ctx context.Context, r *reader) (*http.Request, error) {
 	method, url := r.string(), r.string()
 	header := readHeader(r)
@@ -19,15 +19,14 @@ func readRequest(ctx context.Context, r *reader) (*http.Request, error) {
 	}
 	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
-		// A method or an address that Go cannot read. It must reach the handler
-		// like every other request, and match nothing there.
+		// Go cannot parse the method or the URL. Pass the handler a path that no route matches.
 		req, err = http.NewRequestWithContext(ctx, http.MethodGet, "/malformed", http.NoBody)
 		if err != nil {
 			return nil, err
 		}
 	}
 	req.Header = header
-	// Cloudflare's edge sets it; a client cannot.
+	// Cloudflare sets this header; a client cannot.
 	req.RemoteAddr = header.Get("CF-Connecting-IP")
 	return req, nil
 }
@@ -56,57 +55,54 @@ func (m *message) addHeader(h http.Header) *message {
 	return m
 }
 
-// wholeWriter is an http.ResponseWriter that keeps the answer until it is
-// complete.
-type wholeWriter struct {
+// bufferedWriter is an http.ResponseWriter that buffers the response.
+type bufferedWriter struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
 }
 
-func (w *wholeWriter) Header() http.Header { return w.header }
+func (w *bufferedWriter) Header() http.Header { return w.header }
 
-func (w *wholeWriter) WriteHeader(status int) {
+func (w *bufferedWriter) WriteHeader(status int) {
 	if w.status == 0 {
 		w.status = status
 	}
 }
 
-func (w *wholeWriter) Write(p []byte) (int, error) {
+func (w *bufferedWriter) Write(p []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
 	return w.body.Write(p)
 }
 
-// addTo appends status, headers and body.
-func (w *wholeWriter) addTo(m *message) {
+// addTo appends the status, the headers and the body.
+func (w *bufferedWriter) addTo(m *message) {
 	w.WriteHeader(http.StatusOK)
 	m.addInt(w.status).addHeader(w.header).addBytes(w.body.Bytes())
 }
 
-// Fetch sends requests with the Worker's fetch. It is not an http.Client, which
-// does not work in workerd and would add a megabyte: no redirects, no cookies,
-// whole bodies with a length (WeChat refuses chunked ones). A request ends with
-// its context.
+// Fetch sends requests with the Worker's fetch. An http.Client does not work in workerd and would
+// add a megabyte. Fetch has no redirects and no cookies. It sends bodies with a length, because
+// WeChat rejects chunked ones. A request ends with its context.
 type Fetch struct {
 	calls   caller
-	binding string // whose fetch it is; "" for the Worker's own
+	binding string // "" for the Worker's own fetch
 	noBody  bool
 }
 
-// NoBody returns a Fetch that does not wait for the bodies of responses, however long
-// they are. A response has a status, and of its headers Retry-After alone.
+// NoBody returns a Fetch that does not wait for the bodies of responses. A response has a status,
+// and of its headers only Retry-After.
 func (f Fetch) NoBody() Fetch {
 	f.noBody = true
 	return f
 }
 
-// maxAnswer caps an upstream's answer, in bytes; what is beyond is cut off. The
-// longest is a day's bill, of which this is about 12 000 rows; the memory of an
-// instance is what sets it.
-const maxAnswer = 4 << 20
+// maxResponse limits an upstream response in bytes; the rest is cut off. The longest is a day's
+// bill: about 12,000 rows fit. The memory of an instance determines the limit.
+const maxResponse = 4 << 20
 
-// Do sends one request and returns the whole answer, whatever its status. Its
-// errors hold nothing of the request.
+// Do sends one request and returns the whole response, whatever its status. Its errors contain
+// nothing of the request.
 func (f Fetch) Do(req *http.Request) (*http.Response, error) {
 	var body []byte
 	if req.Body != nil {
@@ -115,7 +111,7 @@ func (f Fetch) Do(req *http.Request) (*http.Response, error) {
 			return nil, fmt.Errorf("reading the request body: %w", err)
 		}
 	}
-	most := maxAnswer
+	most := maxResponse
 	if f.noBody {
 		most = 0
 	}

@@ -1,34 +1,33 @@
-// One running Go program. It serves ONE event at a time: workerd ties timers
-// and I/O to the request that began them, and Go has a single timer queue, so
-// two events in one program would wake each other's goroutines and hang.
+// An instance is one running Go program. It serves one event at a time: workerd ties timers and I/O
+// to the request that started them, and Go has a single timer queue. Two events in one program
+// would wake each other's goroutines and hang.
 import { env, waitUntil } from "cloudflare:workers";
-import { enqueue, exec, fetchWhole, limit, query } from "./calls.mjs";
+import { enqueue, exec, fetchBuffered, limit, query } from "./calls.mjs";
 import { Reader, encode } from "./message.mjs";
 import program from "./signer.wasm";
 import "./wasm_exec.js";
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-// What Go asks for; the numbers are those of warm/warm.go.
-const [ANSWER, LOG, ABORT, FETCH, EXEC, QUERY, LIMIT, ENQUEUE] = [0, 1, 2, 3, 4, 5, 6, 7];
-const calls = { [FETCH]: fetchWhole, [EXEC]: exec, [QUERY]: query, [LIMIT]: limit };
+// The operations that Go can call; the numbers are those of warm.go.
+const [REPLY, LOG, ABORT, FETCH, EXEC, QUERY, LIMIT, ENQUEUE] = [0, 1, 2, 3, 4, 5, 6, 7];
+const calls = { [FETCH]: fetchBuffered, [EXEC]: exec, [QUERY]: query, [LIMIT]: limit };
 
 export class Instance {
   #go = new Go();
   #wasm;
-  #calls = new Map(); // id -> AbortController, fetches that have not ended
-  #message; // what Go is about to take
-  #event; // being served: {resolve, reject, read}
+  #calls = new Map(); // id -> AbortController of a running fetch
+  #message; // for the next take
+  #event; // the current event: {resolve, reject, read}
   dead = false;
-  served = 0; // events
-  since = 0; // when it was last handed out or given back, in Unix ms
+  served = 0; // number of events
+  lastUsed = 0; // last acquired or released, in Unix ms
 
   constructor() {
-    // A stack that was needed once is needed again by the next event; by
-    // default the garbage collector takes half of it away.
+    // By default the garbage collector shrinks the stack, and the next event must grow it again.
     this.#go.env = { GODEBUG: "gcshrinkstackoff=1" };
-    this.#go.exit = (code) => this.end(new Error(`the Go program ended with code ${code}`));
-    // Timers resume the program too. A trap in it is its end.
+    this.#go.exit = (code) => this.end(new Error(`the Go program exited with code ${code}`));
+    // Timers resume the program too. A trap ends it.
     this.#go._resume = () => {
       if (this.dead) return;
       try {
@@ -37,33 +36,32 @@ export class Instance {
         this.end(err);
       }
     };
-    const border = {
+    const imports = {
       send: (op, id, at, size) => this.#send(op, id, new Uint8Array(this.#go.mem.buffer, at >>> 0, size >>> 0)),
       take: (at) => new Uint8Array(this.#go.mem.buffer).set(this.#message, at >>> 0),
     };
-    this.#wasm = new WebAssembly.Instance(program, { ...this.#go.importObject, warm: border });
-    // The library reads this global while the program initialises, which
-    // happens before run returns.
+    this.#wasm = new WebAssembly.Instance(program, { ...this.#go.importObject, warm: imports });
+    // The library reads this global while the program initialises, before run returns.
     globalThis.context = { env, binding: {} };
     this.#go.run(this.#wasm).catch(this.end);
     delete globalThis.context;
   }
 
-  // memory is the size of the program's linear memory in bytes; it only grows.
+  // memory is the size of the program's linear memory in bytes; it never shrinks.
   get memory() {
     return this.#wasm.exports.mem.buffer.byteLength;
   }
 
-  // references is the number of JavaScript values that Go holds on to.
+  // references is the number of JavaScript values that Go holds.
   get references() {
     return this.#go._values.length - this.#go._idPool.length;
   }
 
-  // serve hands an event to Go, its fields and last as encode takes them, and
-  // returns what read makes of a Reader of the answer. It throws what read
-  // throws, and when the program dies of the event.
+  // serve passes an event to Go: its fields and its last field, as encode takes them. It returns
+  // the result of read, which gets a Reader of the reply. It throws what read throws, and an error
+  // if the program ends.
   serve(fields, last, read) {
-    if (this.dead) throw new Error("the Go program did not start");
+    if (this.dead) throw new Error("the Go program has ended");
     this.served++;
     return new Promise((resolve, reject) => {
       this.#event = { resolve, reject, read };
@@ -71,10 +69,9 @@ export class Instance {
     });
   }
 
-  // deliver gives Go the reply to a call, or an event when id is 0, and runs it
-  // until it waits again. Go sets its timer anew whenever it is resumed without
-  // an event of syscall/js, and it has to: workerd cancels the timer of a
-  // request that has ended.
+  // deliver passes Go the reply to a call, or an event if id is 0, and runs Go until it waits
+  // again. Go sets its timer again whenever it is resumed without a syscall/js event. That is
+  // necessary: workerd cancels the timers of a request that has ended.
   #deliver(id, fields, last) {
     if (this.dead) return;
     this.#message = encode(fields, last);
@@ -86,12 +83,11 @@ export class Instance {
     this.#go._resume();
   }
 
-  // send is Go's word to us. The bytes are Go's memory: what outlives this call
-  // has to be copied.
+  // send handles a call from Go. bytes is Go's memory: copy what is needed after this call.
   #send(op, id, bytes) {
     switch (op) {
-      case ANSWER:
-        this.#answer(new Reader(bytes));
+      case REPLY:
+        this.#finish(new Reader(bytes));
         return;
       case LOG:
         console.log(decoder.decode(bytes).trimEnd());
@@ -117,19 +113,19 @@ export class Instance {
       });
   }
 
-  #answer(told) {
+  #finish(reply) {
     const event = this.#event;
     this.#event = undefined;
     try {
-      event?.resolve(event.read(told));
+      event?.resolve(event.read(reply));
     } catch (err) {
       event.reject(err);
     }
   }
 
-  // end gives the program up and tells the event being served why: it exited or
-  // trapped, which it never should, or took too long. The promise that run returns would tell too late: workerd
-  // ties it to the request that started the instance.
+  // end ends the program and rejects the current event: the program exited, trapped or timed out.
+  // The promise of run would reject too late, because workerd ties it to the request that started
+  // the instance.
   end = (why) => {
     this.dead = true;
     this.#event?.reject(why);

@@ -2,14 +2,13 @@ package warm
 
 import "context"
 
-// RateLimit is a binding of Cloudflare's that counts calls. How many it allows,
-// and in what time, is in wrangler.toml.
+// RateLimit is a rate limit binding of Cloudflare's. wrangler.toml sets the limit and the period.
 type RateLimit struct {
 	calls   caller
 	binding string
 }
 
-// Allow counts a call under key and reports whether there may be one more.
+// Allow counts a call of key and reports whether it is within the limit.
 func (l RateLimit) Allow(ctx context.Context, key string) (bool, error) {
 	r, err := l.calls.call(ctx, opLimit, newMessage().add(l.binding).add(key))
 	if err != nil {

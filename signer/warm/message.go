@@ -6,17 +6,16 @@ import (
 	"strconv"
 )
 
-// A message is what crosses the border between Go and JavaScript: the bytes of
-// its fields, then their lengths, then their number, these as little-endian
-// uint32. One copy of memory carries a whole request, where syscall/js would
-// cross for every header and every column; and either side can make one string
-// of all the bytes and cut the fields out of it. message.mjs is the other side.
+// A message is the unit of data between Go and JavaScript. It holds the bytes of its fields, then
+// their lengths, then their number. Lengths and number are little-endian uint32. One copy transfers
+// a whole request; syscall/js would need a call per header and column. Either side can decode all
+// bytes into one string and cut the fields from it. message.mjs is the other side.
 type message struct {
 	data  []byte
 	sizes []byte
 }
 
-// newMessage returns an empty message with room for most.
+// newMessage returns an empty message with capacity for most messages.
 func newMessage() *message {
 	return &message{data: make([]byte, 0, 1024), sizes: make([]byte, 0, 256)}
 }
@@ -24,39 +23,39 @@ func newMessage() *message {
 // add appends a field.
 func (m *message) add(field string) *message {
 	m.data = append(m.data, field...)
-	return m.end(len(field))
+	return m.finishField(len(field))
 }
 
 // addBytes appends a field.
 func (m *message) addBytes(field []byte) *message {
 	m.data = append(m.data, field...)
-	return m.end(len(field))
+	return m.finishField(len(field))
 }
 
 // addInt appends a number in decimal.
 func (m *message) addInt(n int) *message {
 	before := len(m.data)
 	m.data = strconv.AppendInt(m.data, int64(n), 10)
-	return m.end(len(m.data) - before)
+	return m.finishField(len(m.data) - before)
 }
 
-// end notes the length of the field that was just appended.
-func (m *message) end(size int) *message {
+// finishField appends the length of the field that was just added.
+func (m *message) finishField(size int) *message {
 	m.sizes = binary.LittleEndian.AppendUint32(m.sizes, uint32(size))
 	return m
 }
 
-// bytes returns the message as it crosses.
+// bytes returns the encoded message.
 func (m *message) bytes() []byte {
 	return binary.LittleEndian.AppendUint32(append(m.data, m.sizes...), uint32(len(m.sizes)/4))
 }
 
 var errMessage = errors.New("warm: malformed message")
 
-// reader takes the fields of a message one by one. After the first that is not
-// there it returns zero values, and err says so.
+// reader reads the fields of a message in order. After the first missing field it returns zero
+// values and sets err.
 type reader struct {
-	text  string // of the fields that are left
+	text  string // of the remaining fields
 	sizes []byte
 	err   error
 }
@@ -92,7 +91,7 @@ func (r *reader) string() string {
 	return field
 }
 
-// int returns the next field, a number.
+// int returns the next field as a number.
 func (r *reader) int() int {
 	n, err := strconv.Atoi(r.string())
 	if err != nil {
@@ -102,19 +101,19 @@ func (r *reader) int() int {
 	return n
 }
 
-// count returns the number of things that follow, each of which takes at least
-// one field, so that no message can ask for more memory than it has itself.
+// count returns the number of items that follow. Each item has at least one field. Thus no message
+// can make the program allocate more than the message's own size.
 func (r *reader) count() int {
 	n := r.int()
-	if n < 0 || n > r.left() {
+	if n < 0 || n > r.remaining() {
 		r.fail()
 		return 0
 	}
 	return n
 }
 
-// left returns how many fields there still are.
-func (r *reader) left() int { return len(r.sizes) / 4 }
+// remaining returns the number of fields left.
+func (r *reader) remaining() int { return len(r.sizes) / 4 }
 
 func (r *reader) fail() string {
 	r.text, r.sizes, r.err = "", nil, errMessage

@@ -1,22 +1,21 @@
-// Messages between Go and JavaScript: the bytes of the fields, then their
-// lengths, then their number, these as little-endian uint32. warm/message.go is
-// the other side. Encoding and decoding text is what costs here, so it is done
-// once for all fields where these are ASCII, as they mostly are.
+// Messages between Go and JavaScript: the bytes of the fields, then their lengths, then their
+// number. Lengths and number are little-endian uint32. message.go is the other side. Encoding and
+// decoding text is the main cost, so it is done once for all fields if they are ASCII, as most are.
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-const foreign = /[^\x00-\x7f]/;
+const nonASCII = /[^\x00-\x7f]/;
 
-// Messages are written to the same memory again and again, unless they are long.
-const most = 256 * 1024; // bytes
-const desk = new DataView(new ArrayBuffer(most));
+// Messages up to this size reuse the same memory.
+const maxShared = 256 * 1024; // bytes
+const shared = new DataView(new ArrayBuffer(maxShared));
 
-// encode makes a message of strings and numbers, and of a Uint8Array if there
-// is a last field of bytes. It is good until the next call of encode.
+// encode makes a message of strings and numbers, and optionally a Uint8Array as the last field. The
+// result is valid until the next call of encode.
 export function encode(fields, last) {
   const text = fields.join("");
   const count = fields.length + (last ? 1 : 0);
-  const room = text.length * 3 + (last?.length ?? 0) + count * 4 + 4;
-  const view = room <= most ? desk : new DataView(new ArrayBuffer(room));
+  const capacity = text.length * 3 + (last?.length ?? 0) + count * 4 + 4;
+  const view = capacity <= maxShared ? shared : new DataView(new ArrayBuffer(capacity));
   const bytes = new Uint8Array(view.buffer);
   let at = encoder.encodeInto(text, bytes).written;
   const ascii = at === text.length;
@@ -26,7 +25,7 @@ export function encode(fields, last) {
   }
   for (let i = 0; i < fields.length; i++, at += 4) {
     const field = String(fields[i]);
-    view.setUint32(at, ascii || !foreign.test(field) ? field.length : encoder.encode(field).length, true);
+    view.setUint32(at, ascii || !nonASCII.test(field) ? field.length : encoder.encode(field).length, true);
   }
   if (last) {
     view.setUint32(at, last.length, true);
@@ -36,15 +35,14 @@ export function encode(fields, last) {
   return bytes.subarray(0, at + 4);
 }
 
-// Reader takes the fields of a message one by one. The message must not change
-// meanwhile.
+// Reader reads the fields of a message in order. The message must not change meanwhile.
 export class Reader {
   #bytes;
   #view;
   #at = 0; // of the next field
-  #size; // where its length is
+  #size; // the position of its length
   #end; // of the lengths
-  #text; // all fields, when they are ASCII
+  #text; // all fields, if they are ASCII
 
   constructor(bytes) {
     this.#bytes = bytes;
@@ -74,14 +72,14 @@ export class Reader {
     return this.#bytes.slice(this.#next(), this.#at);
   }
 
-  // headers reads a count and as many pairs.
+  // headers reads a count and that many pairs.
   headers() {
     const headers = new Headers();
     for (let n = this.number(); n > 0; n--) headers.append(this.string(), this.string());
     return headers;
   }
 
-  // next goes to the next field and returns where it begins.
+  // next advances to the next field and returns its start.
   #next() {
     const at = this.#at;
     this.#at += this.#view.getUint32(this.#size, true);
@@ -90,7 +88,7 @@ export class Reader {
   }
 }
 
-// flatten lists headers as their count and the pairs.
+// flatten returns headers as their count and the pairs.
 export function flatten(headers) {
   const fields = [0];
   headers.forEach((value, name) => fields.push(name, value));

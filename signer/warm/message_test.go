@@ -23,15 +23,15 @@ func TestMessageKeepsItsFields(t *testing.T) {
 	if diff := cmp.Diff(fields, got); diff != "" {
 		t.Errorf("fields (-want +got):\n%s", diff)
 	}
-	if b, n := r.string(), r.int(); b != "\xff\x00" || n != -12 || r.left() != 0 || r.err != nil {
-		t.Errorf("then %q, %d, %d left, %v", b, n, r.left(), r.err)
+	if b, n := r.string(), r.int(); b != "\xff\x00" || n != -12 || r.remaining() != 0 || r.err != nil {
+		t.Errorf("then %q, %d, %d left, %v", b, n, r.remaining(), r.err)
 	}
 	if s := r.string(); s != "" || r.err == nil {
 		t.Errorf("after the last: %q, %v", s, r.err)
 	}
 }
 
-func TestReaderRefusesBadNumbers(t *testing.T) {
+func TestReaderRejectsBadNumbers(t *testing.T) {
 	for _, text := range []string{"", "x", "1.5", "99999999999999999999"} {
 		if r := newReader(new(message).add(text).bytes()); r.int() != 0 || r.err == nil {
 			t.Errorf("%q is taken for a number", text)
@@ -44,7 +44,7 @@ func TestReaderRefusesBadNumbers(t *testing.T) {
 	}
 }
 
-// Whatever the bytes are, reading them ends and stays within them.
+// Reading arbitrary bytes ends and stays within them.
 func FuzzReader(f *testing.F) {
 	f.Add([]byte(nil))
 	f.Add([]byte{0, 0, 0, 0})
@@ -55,7 +55,7 @@ func FuzzReader(f *testing.F) {
 		r := newReader(b)
 		size, fields := 0, 0
 		again := new(message)
-		for r.left() > 0 && r.err == nil {
+		for r.remaining() > 0 && r.err == nil {
 			s := r.string()
 			if r.err == nil {
 				again.add(s)

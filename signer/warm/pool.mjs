@@ -1,36 +1,35 @@
-// The pool keeps Go programs warm: starting one costs more than most requests
-// do. All of an isolate's events pass through it.
+// The pool keeps Go programs running, because starting one costs more than most requests. It
+// handles all events of an isolate.
 import { Instance } from "./instance.mjs";
 
-// An isolate has 128 MiB, of which the rest is for JavaScript, bodies and the
-// compiled program.
+// An isolate has 128 MiB. JavaScript, bodies and the compiled program use the rest.
 export const limits = {
   count: 16, // instances, busy and idle
-  memory: 96 * 1024 * 1024, // bytes of linear memory of them all
-  each: 24 * 1024 * 1024, // bytes of one, before it is replaced
-  usual: 10 * 1024 * 1024, // bytes that one grows to in its first thousand events
-  served: 1000, // events, before an instance is replaced
-  spare: 112 * 1024 * 1024, // bytes, with the instances that are thrown away
-  patience: 1000, // ms that an event waits in line before it may have a spare one
-  deadline: 60_000, // ms that an event may take; its instance ends with it
+  memory: 96 * 1024 * 1024, // bytes of linear memory of all instances
+  instanceMemory: 24 * 1024 * 1024, // bytes of one instance before it is replaced
+  expectedMemory: 10 * 1024 * 1024, // bytes that an instance reaches in its first thousand events
+  served: 1000, // events of an instance before it is replaced
+  spareMemory: 112 * 1024 * 1024, // bytes of all instances, including spare ones
+  spareAfter: 1000, // ms that an event waits before it may start a spare instance
+  deadline: 60_000, // ms that an event may take; then its instance ends
 };
 
 class Pool {
   #all = new Set();
-  #idle = []; // the warmest last
-  #line = []; // events waiting for an instance: {resolve}
-  started = 0; // instances so far
-  discarded = 0; // of them, thrown away for any reason
+  #idle = []; // the most recently used one last
+  #queue = []; // events waiting for an instance: {resolve}
+  started = 0; // instances started so far
+  discarded = 0; // of those, discarded for any reason
 
   // run serves one event on any instance; see Instance.serve.
   async run(fields, last, read) {
-    const instance = await this.#checkout();
-    const timer = setTimeout(() => instance.end(new Error("no answer in time")), limits.deadline);
+    const instance = await this.#acquire();
+    const timer = setTimeout(() => instance.end(new Error(`no response within ${limits.deadline} ms`)), limits.deadline);
     try {
       return await instance.serve(fields, last, read);
     } finally {
       clearTimeout(timer);
-      this.#giveBack(instance);
+      this.#release(instance);
     }
   }
 
@@ -44,58 +43,57 @@ class Pool {
     return sum;
   }
 
-  // references is the number of JavaScript values that Go holds on to.
+  // references is the number of JavaScript values that Go holds.
   get references() {
     let sum = 0;
     for (const instance of this.#all) sum += instance.references;
     return sum;
   }
 
-  async #checkout() {
-    const instance = this.#idle.pop() ?? (await this.#another());
-    instance.since = Date.now();
+  async #acquire() {
+    const instance = this.#idle.pop() ?? (await this.#createOrWait());
+    instance.lastUsed = Date.now();
     return instance;
   }
 
-  // another finds an instance when none is idle.
-  async #another() {
-    this.#dropLost();
-    if (this.#room()) return this.#start();
-    return (await this.#queueUp()) ?? this.#start();
+  // createOrWait returns an instance if none is idle.
+  async #createOrWait() {
+    this.#discardLost();
+    if (this.#hasRoom()) return this.#start();
+    return (await this.#waitForInstance()) ?? this.#start();
   }
 
-  // queueUp waits until an instance comes back, in the order of arrival, and
-  // returns undefined when one is to be started. Who has waited long gets one
-  // to throw away, while there is memory for it: more of them at once would
-  // bring the isolate to its knees. At last everybody does, since even that is
-  // better than an error.
-  async #queueUp() {
-    const place = Promise.withResolvers();
-    this.#line.push(place);
-    // The timer belongs to the event that waits. It also keeps workerd from
-    // taking it for hung, which it does with a request that waits for nothing.
+  // waitForInstance waits for an instance, first come first served. It returns undefined if the
+  // caller must start one. After limits.spareAfter a waiter may start a spare instance while memory
+  // stays below limits.spareMemory: unlimited cold starts overload the isolate. After half the
+  // deadline it may start one regardless, because slow is better than an error.
+  async #waitForInstance() {
+    const waiter = Promise.withResolvers();
+    this.#queue.push(waiter);
+    // The timer belongs to the waiting event. It also keeps workerd from treating the request as
+    // hung.
     const last = Date.now() + limits.deadline / 2;
     const timer = setInterval(() => {
-      if (Date.now() < last && !this.#fits(Infinity, limits.spare)) return;
-      const i = this.#line.indexOf(place);
-      if (i >= 0) this.#line.splice(i, 1);
-      place.resolve(undefined);
-    }, limits.patience);
-    const given = await place.promise;
+      if (Date.now() < last && !this.#fits(Infinity, limits.spareMemory)) return;
+      const i = this.#queue.indexOf(waiter);
+      if (i >= 0) this.#queue.splice(i, 1);
+      waiter.resolve(undefined);
+    }, limits.spareAfter);
+    const instance = await waiter.promise;
     clearInterval(timer);
-    return given;
+    return instance;
   }
 
-  #giveBack(instance) {
-    const worn = instance.dead || instance.served >= limits.served || instance.memory > limits.each;
-    const crowded = this.#all.size > limits.count || this.memory > limits.memory;
-    if (worn || crowded || !this.#all.has(instance)) {
+  #release(instance) {
+    const expired = instance.dead || instance.served >= limits.served || instance.memory > limits.instanceMemory;
+    const overLimit = this.#all.size > limits.count || this.memory > limits.memory;
+    if (expired || overLimit || !this.#all.has(instance)) {
       this.#discard(instance);
-      if (this.#line.length > 0 && this.#room()) this.#line.shift().resolve(undefined);
+      if (this.#queue.length > 0 && this.#hasRoom()) this.#queue.shift().resolve(undefined);
       return;
     }
-    instance.since = Date.now(); // whoever it is handed to may be gone
-    const next = this.#line.shift();
+    instance.lastUsed = Date.now(); // the waiter may be gone
+    const next = this.#queue.shift();
     if (next) next.resolve(instance);
     else this.#idle.push(instance);
   }
@@ -111,24 +109,24 @@ class Pool {
     if (this.#all.delete(instance)) this.discarded++;
   }
 
-  #room() {
+  #hasRoom() {
     return this.#fits(limits.count, limits.memory);
   }
 
-  // fits reports whether one more instance keeps to a count and to bytes, once
-  // all of them have grown as they usually do.
+  // fits reports whether another instance stays within a count and a memory limit. It counts each
+  // instance with at least its expected memory.
   #fits(count, memory) {
-    let sum = limits.usual;
-    for (const instance of this.#all) sum += Math.max(instance.memory, limits.usual);
+    let sum = limits.expectedMemory;
+    for (const instance of this.#all) sum += Math.max(instance.memory, limits.expectedMemory);
     return this.#all.size < count && sum <= memory;
   }
 
-  // dropLost forgets the instances whose event ended without a word: workerd may
-  // stop an event, timers and all. It is called when none is idle.
-  #dropLost() {
-    const long = Date.now() - 2 * limits.deadline;
+  // discardLost discards instances whose event ended without a result: workerd may stop an event
+  // and its timers. It is called when no instance is idle.
+  #discardLost() {
+    const oldest = Date.now() - 2 * limits.deadline;
     for (const instance of this.#all) {
-      if (instance.since < long) this.#discard(instance);
+      if (instance.lastUsed < oldest) this.#discard(instance);
     }
   }
 }

@@ -1,9 +1,8 @@
-// Package warm runs a Go program as a Cloudflare Worker that outlives its
-// requests. It is the Go side of pool.mjs, which keeps such programs and hands
-// each of them one event at a time.
+// Package warm runs a Go program as a Cloudflare Worker that serves many requests. It is the Go
+// side of pool.mjs, which keeps such programs and passes each of them one event at a time.
 //
-// What crosses the border crosses whole, as one message: requests, answers,
-// statements, rows. Only bridge_js.go touches JavaScript.
+// Every request, response, statement and result is transferred as one message. Only bridge_js.go
+// uses JavaScript.
 package warm
 
 import (
@@ -14,21 +13,20 @@ import (
 	"time"
 )
 
-// Program is what a Worker does. A nil field answers its events with an error.
+// Program is the code of a Worker. Events of a nil field fail with an error.
 //
-// A handler returns when all it began has ended. A goroutine that it leaves
-// behind may compute and may set timers, but a call of it belongs to an event
-// that is over: workerd may never answer it, or answer it in the middle of
-// another event.
+// Do not leave goroutines running that call JavaScript. workerd ties I/O to the request that
+// started it. A call made after the handler returned may never complete, or may complete during
+// another request.
 type Program struct {
 	Handler http.Handler
-	// Cron is called by the triggers of wrangler.toml. at is when it was due.
+	// Cron handles the triggers of wrangler.toml. at is the scheduled time.
 	Cron func(ctx context.Context, pattern string, at time.Time) error
-	// Queue takes a batch. Messages it does not acknowledge come again.
+	// Queue handles a batch. Messages without Ack are delivered again if it returns an error.
 	Queue func(ctx context.Context, batch *Batch) error
 }
 
-// Batch is what a queue delivers at once.
+// Batch is one delivery of a queue.
 type Batch struct {
 	Queue    string
 	Messages []Message
@@ -37,21 +35,21 @@ type Batch struct {
 // Message is one message of a queue.
 type Message struct {
 	ID       string
-	Attempts int    // this delivery included
-	Body     []byte // what was sent, as JSON
+	Attempts int    // including this delivery
+	Body     []byte // the JSON that was sent
 	acked    bool
 }
 
-// Ack keeps the message from coming again, whatever becomes of the batch.
+// Ack marks the message as done, even if the batch fails.
 func (m *Message) Ack() { m.acked = true }
 
-// op is what Go asks JavaScript for; the numbers are those of instance.mjs.
+// op is an operation of JavaScript; the numbers are those of instance.mjs.
 type op uint32
 
 const (
-	opAnswer op = iota // of an event
-	opLog              // a line for the log, no reply
-	opAbort            // of a fetch, no reply of its own
+	opReply op = iota // ends an event
+	opLog             // a line for the log, no reply
+	opAbort           // aborts a fetch, no reply of its own
 	opFetch
 	opExec
 	opQuery
@@ -59,13 +57,13 @@ const (
 	opEnqueue // no reply
 )
 
-// caller asks JavaScript for something and waits for the reply.
+// caller runs an operation in JavaScript and waits for the reply.
 type caller interface {
 	call(ctx context.Context, op op, m *message) (*reader, error)
 }
 
-// border pairs calls with their replies. send hands a message to JavaScript.
-type border struct {
+// bridge matches calls with their replies. send passes a message to JavaScript.
+type bridge struct {
 	send func(op op, id uint32, m []byte)
 
 	mu      sync.Mutex
@@ -73,14 +71,13 @@ type border struct {
 	waiting map[uint32]chan []byte
 }
 
-func newBorder(send func(op op, id uint32, m []byte)) *border {
-	return &border{send: send, waiting: map[uint32]chan []byte{}}
+func newBridge(send func(op op, id uint32, m []byte)) *bridge {
+	return &bridge{send: send, waiting: map[uint32]chan []byte{}}
 }
 
-// call sends m and returns the reply. When ctx ends first it aborts the call
-// and waits for its end all the same: the reply says what became of it, and a
-// statement may have been done.
-func (b *border) call(ctx context.Context, op op, m *message) (*reader, error) {
+// call sends m and returns the reply. If ctx ends first, it aborts the call and still waits for the
+// reply, because a statement may have run.
+func (b *bridge) call(ctx context.Context, op op, m *message) (*reader, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -112,8 +109,8 @@ func (b *border) call(ctx context.Context, op op, m *message) (*reader, error) {
 	return r, r.err
 }
 
-// reply ends the call it belongs to.
-func (b *border) reply(id uint32, m []byte) {
+// reply completes the call with the id.
+func (b *bridge) reply(id uint32, m []byte) {
 	b.mu.Lock()
 	waiting := b.waiting[id]
 	delete(b.waiting, id)
@@ -123,14 +120,14 @@ func (b *border) reply(id uint32, m []byte) {
 	}
 }
 
-// Kinds of events.
+// The kinds of events.
 const (
 	eventRequest = "request"
 	eventCron    = "cron"
 	eventQueue   = "queue"
 )
 
-// event does what an event asks for and returns the answer.
+// event handles an event and returns the reply.
 func (p Program) event(ctx context.Context, m []byte) *message {
 	r := newReader(m)
 	switch kind := r.string(); {
@@ -139,7 +136,7 @@ func (p Program) event(ctx context.Context, m []byte) *message {
 		if err != nil {
 			return outcome(err)
 		}
-		w := &wholeWriter{header: http.Header{}}
+		w := &bufferedWriter{header: http.Header{}}
 		p.Handler.ServeHTTP(w, req)
 		m := outcome(nil)
 		w.addTo(m)
@@ -153,7 +150,7 @@ func (p Program) event(ctx context.Context, m []byte) *message {
 	case kind == eventQueue && p.Queue != nil:
 		return p.queue(ctx, r)
 	}
-	return outcome(errors.New("warm: nothing here takes this event"))
+	return outcome(errors.New("warm: no handler for this event"))
 }
 
 func (p Program) queue(ctx context.Context, r *reader) *message {
@@ -173,7 +170,7 @@ func (p Program) queue(ctx context.Context, r *reader) *message {
 	return m
 }
 
-// outcome begins an answer: with what went wrong, "" when nothing did.
+// outcome begins a reply with the error text, "" for nil.
 func outcome(err error) *message {
 	if err != nil {
 		return newMessage().add(err.Error())

@@ -14,12 +14,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// far plays JavaScript: it answers calls by do, in another goroutine. A call
-// for which do returns nil is answered when it is aborted.
-func far(do func(op op, r *reader) *message) *border {
-	var b *border
+// fakeJS simulates JavaScript: it answers calls with do in another goroutine. If do returns nil,
+// the call is answered when it is aborted.
+func fakeJS(do func(op op, r *reader) *message) *bridge {
+	var b *bridge
 	hanging := map[uint32]bool{}
-	b = newBorder(func(op op, id uint32, m []byte) {
+	b = newBridge(func(op op, id uint32, m []byte) {
 		if op == opAbort {
 			if hanging[id] {
 				go b.reply(id, new(message).add("fetch failed").bytes())
@@ -37,11 +37,11 @@ func far(do func(op op, r *reader) *message) *border {
 
 func TestFetchCarriesTheWholeRequest(t *testing.T) {
 	var got []string
-	b := far(func(op op, r *reader) *message {
+	b := fakeJS(func(op op, r *reader) *message {
 		if op != opFetch {
 			t.Errorf("op %d", op)
 		}
-		for r.left() > 0 {
+		for r.remaining() > 0 {
 			got = append(got, r.string())
 		}
 		return new(message).add("").addInt(302).addHeader(http.Header{"Location": {"/x"}, "Set-Cookie": {"a", "b"}}).add("moved")
@@ -64,14 +64,14 @@ func TestFetchCarriesTheWholeRequest(t *testing.T) {
 	}
 }
 
-// The body of a response is not asked for.
+// The body of a response is not requested.
 func TestFetchWithoutBody(t *testing.T) {
-	b := far(func(_ op, r *reader) *message {
-		for r.left() > 1 {
+	b := fakeJS(func(_ op, r *reader) *message {
+		for r.remaining() > 1 {
 			r.string()
 		}
 		if most := r.string(); most != "0" {
-			t.Errorf("asked for %s bytes", most)
+			t.Errorf("requested %s bytes", most)
 		}
 		return new(message).add("").addInt(503).addInt(1).add("retry-after").add("9").add("")
 	})
@@ -84,13 +84,13 @@ func TestFetchWithoutBody(t *testing.T) {
 	}
 }
 
-func TestQueueIsNotWaitedFor(t *testing.T) {
+func TestQueueSendDoesNotWait(t *testing.T) {
 	var got []string
 	q := Queue{func(op op, id uint32, m []byte) {
 		if op != opEnqueue || id != 0 {
-			t.Errorf("op %d, id %d: nobody waits for a reply", op, id)
+			t.Errorf("op %d, id %d: no call waits for this reply", op, id)
 		}
-		for r := newReader(m); r.left() > 0; {
+		for r := newReader(m); r.remaining() > 0; {
 			got = append(got, r.string())
 		}
 	}, "OUTBOX"}
@@ -101,14 +101,14 @@ func TestQueueIsNotWaitedFor(t *testing.T) {
 }
 
 func TestFetchEndsWithItsContext(t *testing.T) {
-	b := far(func(op, *reader) *message { return nil })
+	b := fakeJS(func(op, *reader) *message { return nil })
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, "GET", "https://api.example.com/?secret=s", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // the second finds the context over
+	for range 2 { // the second call has an ended context
 		if _, err := (Fetch{calls: b}).Do(req); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}
@@ -118,16 +118,16 @@ func TestFetchEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestRateLimitSaysWhatTheBindingSays(t *testing.T) {
+func TestRateLimitReturnsTheBindingsResult(t *testing.T) {
 	for want, reply := range map[string]*message{
 		"true <nil>":                  new(message).add("").addInt(1),
 		"false <nil>":                 new(message).add("").addInt(0),
 		"false no limits":             new(message).add("no limits"),
 		"false " + errMessage.Error(): new(message).add(""),
 	} {
-		l := RateLimit{far(func(op op, r *reader) *message {
+		l := RateLimit{fakeJS(func(op op, r *reader) *message {
 			if binding, key := r.string(), r.string(); op != opLimit || binding != "LIMIT" || key != "203.0.113.7" {
-				t.Errorf("asked %d %q %q", op, binding, key)
+				t.Errorf("sent %d %q %q", op, binding, key)
 			}
 			return reply
 		}), "LIMIT"}
@@ -138,7 +138,7 @@ func TestRateLimitSaysWhatTheBindingSays(t *testing.T) {
 }
 
 func TestLateReplyIsIgnored(t *testing.T) {
-	newBorder(nil).reply(7, nil)
+	newBridge(nil).reply(7, nil)
 }
 
 func TestMalformedRepliesAreErrors(t *testing.T) {
@@ -149,7 +149,7 @@ func TestMalformedRepliesAreErrors(t *testing.T) {
 		"without a body": new(message).add("").addInt(200).addInt(0),
 		"a failure":      new(message).add("fetch failed"),
 	} {
-		b := far(func(op, *reader) *message { return reply })
+		b := fakeJS(func(op, *reader) *message { return reply })
 		req, err := http.NewRequestWithContext(t.Context(), "GET", "https://api.example.com/", nil)
 		if err != nil {
 			t.Fatal(err)
@@ -161,11 +161,11 @@ func TestMalformedRepliesAreErrors(t *testing.T) {
 }
 
 func TestD1ThroughDatabaseSQL(t *testing.T) {
-	var asked []string
-	db := sql.OpenDB(newDatabase(far(func(op op, r *reader) *message {
-		asked = nil
-		for r.left() > 0 {
-			asked = append(asked, r.string())
+	var args []string
+	db := sql.OpenDB(newDatabase(fakeJS(func(op op, r *reader) *message {
+		args = nil
+		for r.remaining() > 0 {
+			args = append(args, r.string())
 		}
 		if op == opExec {
 			return new(message).add("").addInt(2).addInt(41).addInt(8192)
@@ -192,8 +192,8 @@ func TestD1ThroughDatabaseSQL(t *testing.T) {
 	if size := DatabaseSize(db); size != 8192 {
 		t.Errorf("%d bytes, want 8192", size)
 	}
-	if diff := cmp.Diff([]string{"DB", "UPDATE t SET a = ?", "7", "sx", "i7", "i-1", "f0.5", "n", "i1", "i0"}, asked); diff != "" {
-		t.Errorf("asked (-want +got):\n%s", diff)
+	if diff := cmp.Diff([]string{"DB", "UPDATE t SET a = ?", "7", "sx", "i7", "i-1", "f0.5", "n", "i1", "i0"}, args); diff != "" {
+		t.Errorf("sent (-want +got):\n%s", diff)
 	}
 
 	rows, err := db.QueryContext(t.Context(), "SELECT")
@@ -220,8 +220,8 @@ func TestD1ThroughDatabaseSQL(t *testing.T) {
 	}
 }
 
-func TestD1RefusesWhatItWouldChange(t *testing.T) {
-	db := sql.OpenDB(newDatabase(far(func(op, *reader) *message {
+func TestD1RejectsValuesItWouldChange(t *testing.T) {
+	db := sql.OpenDB(newDatabase(fakeJS(func(op, *reader) *message {
 		t.Error("it was sent")
 		return new(message).add("")
 	}), "DB"))
@@ -245,7 +245,7 @@ func TestD1Failures(t *testing.T) {
 		"half a row":      new(message).add("").addInt(2).add("a").add("b").add("i1"),
 		"an empty column": new(message).add("").addInt(1).add("a").add(""),
 	} {
-		db := sql.OpenDB(newDatabase(far(func(op, *reader) *message { return reply }), "DB"))
+		db := sql.OpenDB(newDatabase(fakeJS(func(op, *reader) *message { return reply }), "DB"))
 		var a, b any
 		err := db.QueryRowContext(t.Context(), "SELECT").Scan(&a, &b)
 		if err == nil {
@@ -264,7 +264,7 @@ func TestEvents(t *testing.T) {
 			b, _ := io.ReadAll(r.Body)
 			w.Header().Set("X-Seen", r.Method+" "+r.URL.String()+" "+r.RemoteAddr+" "+r.Header.Get("Cookie"))
 			w.WriteHeader(http.StatusCreated)
-			w.WriteHeader(http.StatusTeapot) // too late
+			w.WriteHeader(http.StatusTeapot) // ignored
 			w.Write(b)
 		}),
 		Cron: func(_ context.Context, pattern string, at time.Time) error {
@@ -304,11 +304,11 @@ func TestEvents(t *testing.T) {
 		{"half a cron", new(message).add(eventCron).add("x"), []string{errMessage.Error()}},
 		{"queue", queue, []string{"half", "m2"}},
 		{"half a queue", new(message).add(eventQueue).add("q").addInt(1).add("m1"), []string{errMessage.Error()}},
-		{"unknown", new(message).add("email"), []string{"warm: nothing here takes this event"}},
+		{"unknown", new(message).add("email"), []string{"warm: no handler for this event"}},
 	} {
 		r := newReader(p.event(t.Context(), test.event.bytes()).bytes())
 		var got []string
-		for r.left() > 0 {
+		for r.remaining() > 0 {
 			got = append(got, r.string())
 		}
 		if diff := cmp.Diff(test.want, got); diff != "" {
@@ -316,6 +316,6 @@ func TestEvents(t *testing.T) {
 		}
 	}
 	if r := newReader((Program{}).event(t.Context(), queue.bytes()).bytes()); r.string() == "" {
-		t.Error("a program without a queue took a batch")
+		t.Error("a program without a queue handler accepted a batch")
 	}
 }

@@ -1,23 +1,23 @@
-// The Worker's entry: it turns requests, cron triggers and queue batches into
-// messages for a warm Go program, and the answers back.
+// The Worker's entry. It turns requests, cron triggers and queue batches into messages for a Go
+// program, and the replies into responses.
 import { waitUntil } from "cloudflare:workers";
 import { flatten } from "./message.mjs";
 import { pool } from "./pool.mjs";
-import { readWhole } from "./whole.mjs";
+import { readBody } from "./body.mjs";
 
-const maxBody = 64 * 1024; // bytes of a request; Go refuses what is longer
+const maxBody = 64 * 1024; // bytes of a request; Go rejects longer ones
 
 async function answer(request) {
   let body;
   try {
-    body = await readWhole(request, maxBody + 1);
+    body = await readBody(request, maxBody + 1);
   } catch {
-    return new Response(null, { status: 400 }); // it broke off; nobody hears this
+    return new Response(null, { status: 400 }); // the client disconnected
   }
   try {
     return await pool.run(["request", request.method, request.url, ...flatten(request.headers)], body, readResponse);
   } catch (err) {
-    // Go's own panics are caught in Go; what ends up here lost its program.
+    // Go recovers its own panics. Here the program ended.
     const id = crypto.randomUUID();
     console.error(JSON.stringify({ level: "ERROR", msg: "request lost", request_id: id, error: String(err) }));
     return Response.json(
@@ -27,31 +27,31 @@ async function answer(request) {
   }
 }
 
-function readResponse(told) {
-  readOutcome(told);
-  const [status, headers, body] = [told.number(), told.headers(), told.bytes()];
+function readResponse(reply) {
+  readOutcome(reply);
+  const [status, headers, body] = [reply.number(), reply.headers(), reply.bytes()];
   return new Response(body.length ? body : null, { status, headers });
 }
 
-// readOutcome throws what went wrong in Go, if anything did.
-function readOutcome(told) {
-  const failure = told.string();
+// readOutcome throws the error of the program, if any.
+function readOutcome(reply) {
+  const failure = reply.string();
   if (failure) throw new Error(failure);
 }
 
-// readBatch returns what went wrong, "" if nothing did, and the set of the
-// messages that Go acknowledged.
-function readBatch(told) {
-  const failure = told.string();
+// readBatch returns the error, "" if there is none, and the set of the messages that Go
+// acknowledged.
+function readBatch(reply) {
+  const failure = reply.string();
   const done = new Set();
-  while (!told.done) done.add(told.string());
+  while (!reply.done) done.add(reply.string());
   return [failure, done];
 }
 
 export default {
   async fetch(request) {
     const answered = answer(request);
-    // Money is moving: finish even when the caller has hung up.
+    // Finish the request even if the client disconnects, because money may be moving.
     waitUntil(answered);
     return answered;
   },
@@ -60,8 +60,7 @@ export default {
     await pool.run(["cron", cron, scheduledTime], undefined, readOutcome);
   },
 
-  // A batch that Go returns without an error is done; of one with an error,
-  // what Go acknowledged is.
+  // Without an error the whole batch is done. With an error only the acknowledged messages are.
   async queue(batch) {
     const messages = batch.messages.flatMap(({ id, attempts, body }) => [id, attempts, JSON.stringify(body)]);
     const [failure, done] = await pool.run(["queue", batch.queue, batch.messages.length, ...messages], undefined, readBatch);

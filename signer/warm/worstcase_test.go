@@ -10,7 +10,7 @@ import (
 	"h5pay/internal/growthtest"
 )
 
-// A request crosses as one message; its headers and its body are a stranger's.
+// A request is one message; strangers control its headers and its body.
 func TestReadingRequestsIsLinear(t *testing.T) {
 	request := func(headers int, name, value func(i int) string, body string) []byte {
 		m := newMessage().add("POST").add("https://shop.example.com/api/orders").addInt(headers)

@@ -1,18 +1,18 @@
-// Runs before every other script. It takes the code and the state of a sign-in out of
-// the address, and it tells the reader why the program cannot start. Engines that are
-// too old for the program run it too, so it is ECMAScript 5: see es5_test.go.
+// Runs before every other script. It removes the code and the state of a sign-in from the address,
+// and shows why the program cannot start. Engines that are too old for the program run it too, so
+// it is ECMAScript 5: see es5_test.go.
 (function () {
   "use strict";
   // first.js, start.js and the program share this object.
-  var early = (window.early = {
+  var startup = (window.startup = {
     ready: false, // first.js has run
-    started: false, // start.js runs
+    started: false, // start.js is running
     failed: "", // why the program cannot start
-    landing: "" // the query with code and state, for wasm/signin.go
+    signInQuery: "" // the query with code and state, for wasm/signin.go
   });
 
-  // WeChat opens the page with a code that is still unused. It leaves the address
-  // before the browser sends a request, so no request has it in Referer.
+  // WeChat opens the page with an unused code. Remove it before the browser sends a request, so
+  // that no Referer contains it.
   var here = location.pathname + location.search + location.hash;
   var pairs = location.search.replace(/^\?/, "").split("&");
   var rest = [];
@@ -20,28 +20,28 @@
     if (!/^(code|state)(=|$)/.test(pairs[i])) rest.push(pairs[i]);
   }
   if (rest.length < pairs.length) {
-    early.landing = pairs.join("&");
-    readdress(location.pathname + (rest.length ? "?" + rest.join("&") : ""));
+    startup.signInQuery = pairs.join("&");
+    replaceAddress(location.pathname + (rest.length ? "?" + rest.join("&") : ""));
   }
 
-  function readdress(address) {
+  function replaceAddress(address) {
     try {
       history.replaceState(null, "", address);
     } catch (err) {} // the program tries again
   }
 
-  // reload fetches the page once more, with the code that it came with.
-  early.reload = function () {
-    if (early.landing) readdress(here);
+  // reload loads the page again, with the code that it was opened with.
+  startup.reload = function () {
+    if (startup.signInQuery) replaceAddress(here);
     location.reload();
   };
 
   // fail shows one of the messages of page.html.
-  early.fail = function (why) {
-    early.failed = why;
+  startup.fail = function (why) {
+    startup.failed = why;
     var loader = document.getElementById("loader");
     if (!loader) {
-      document.addEventListener("DOMContentLoaded", function () { early.fail(why); });
+      document.addEventListener("DOMContentLoaded", function () { startup.fail(why); });
       return;
     }
     translate(loader);
@@ -51,7 +51,7 @@
     loader.setAttribute("data-why", why);
   };
 
-  // translate does what first.js does for the rest of the page, which may not run.
+  // translate is a copy of the translation in first.js, which may not have run.
   function translate(element) {
     var choice = "";
     var tag = "";
@@ -67,11 +67,11 @@
     for (var i = 0; i < texts.length; i++) texts[i].textContent = texts[i].getAttribute("data-en");
   }
 
-  // lacks returns why this engine cannot run the program, "" when it can. The module
-  // has the instructions that Go uses beyond the first version of WebAssembly: sign
-  // extension, saturating conversion, memory.copy and memory.fill. Engines that do
-  // not know 'wasm-unsafe-eval' in the page's policy refuse every module.
-  function lacks() {
+  // missingFeature returns why this engine cannot run the program, "" if it can. The module uses
+  // the instructions that Go needs beyond WebAssembly 1.0: sign extension, saturating conversion,
+  // memory.copy and memory.fill. Engines without support for 'wasm-unsafe-eval' in the page's
+  // policy reject every module.
+  function missingFeature() {
     var modern = !!Array.prototype.toReversed; // Chromium 110, Safari 16, Firefox 115
     if (typeof WebAssembly !== "object") return modern ? "off" : "old";
     var names = ["Promise", "Reflect", "fetch", "AbortController", "TextEncoder", "TextDecoder", "globalThis", "crypto"];
@@ -91,7 +91,7 @@
     return "";
   }
 
-  // Go's runtime needs a stopwatch. A page without one measures with the clock.
+  // Go's runtime needs performance.now. A browser without it gets one based on Date.
   try {
     performance.now();
   } catch (err) {
@@ -101,26 +101,25 @@
     } catch (err) {}
   }
 
-  // refused are the addresses that the policy kept from loading.
-  var refused = [];
+  // blockedAddresses are the addresses that the Content-Security-Policy blocked.
+  var blockedAddresses = [];
   document.addEventListener("securitypolicyviolation", function (event) {
-    refused.push(event.blockedURI);
+    blockedAddresses.push(event.blockedURI);
   });
 
-  // probe finds out why an address does not load, and calls tell with it: "" when it
-  // loads now. A browser says the same of a network that is gone and of an extension
-  // that blocks.
-  early.probe = function (address, tell) {
+  // probe finds out why an address does not load and calls done with the reason, "" if it loads
+  // now. A browser reports a lost network and a blocking extension in the same way.
+  startup.probe = function (address, done) {
     head(address, function (status, type) {
-      for (var i = 0; i < refused.length; i++) {
-        if (refused[i].indexOf(address) >= 0) return tell("blocked");
+      for (var i = 0; i < blockedAddresses.length; i++) {
+        if (blockedAddresses[i].indexOf(address) >= 0) return done("blocked");
       }
-      if (status >= 400) return tell("server");
-      if (status && /html/.test(type)) return tell("altered");
-      if (status) return tell("");
+      if (status >= 400) return done("server");
+      if (status && /html/.test(type)) return done("altered");
+      if (status) return done("");
       head(location.pathname, function (page) {
-        if (!page) return tell("network");
-        head(address, function (again) { tell(again ? "network" : "blocked"); });
+        if (!page) return done("network");
+        head(address, function (again) { done(again ? "network" : "blocked"); });
       });
     });
   };
@@ -135,38 +134,38 @@
     call.send();
   }
 
-  // An engine that cannot read a script says so in an event, and runs the others.
-  var unread = false;
+  // An engine that cannot parse a script reports an error event and runs the other scripts.
+  var syntaxError = false;
   var probing = false;
   window.addEventListener("error", function (event) {
     var script = event.target;
     if (script && script.id === "start") {
       probing = true;
-      early.probe(script.src, function (why) { early.fail(why || "network"); });
+      startup.probe(script.src, function (why) { startup.fail(why || "network"); });
     } else if (/syntax|unexpected/i.test(event.message)) {
-      unread = true;
+      syntaxError = true;
     }
   }, true);
 
-  // missing shows why one of the other scripts did not run. The sign-in page of a
-  // public network in the place of a script cannot be read either.
-  function missing() {
-    if (early.failed || probing) return;
-    var why = unread ? "old" : refused.indexOf("inline") >= 0 ? "blocked" : "broken";
-    if (!early.ready) return early.fail(why);
+  // reportMissingScript shows why one of the other scripts did not run. It may be the sign-in page
+  // of a public network, which is not a script.
+  function reportMissingScript() {
+    if (startup.failed || probing) return;
+    var why = syntaxError ? "old" : blockedAddresses.indexOf("inline") >= 0 ? "blocked" : "broken";
+    if (!startup.ready) return startup.fail(why);
     probing = true;
-    early.probe(document.getElementById("start").src, function (other) { early.fail(other || why); });
+    startup.probe(document.getElementById("start").src, function (other) { startup.fail(other || why); });
   }
   document.addEventListener("readystatechange", function () {
-    if (document.readyState !== "loading" && !early.ready) missing();
+    if (document.readyState !== "loading" && !startup.ready) reportMissingScript();
   });
   document.addEventListener("DOMContentLoaded", function () {
-    if (!early.started) missing();
+    if (!startup.started) reportMissingScript();
   });
   setTimeout(function () {
-    if (!early.started && !early.failed && !probing) early.fail("network");
+    if (!startup.started && !startup.failed && !probing) startup.fail("network");
   }, 20000);
 
-  var why = lacks();
-  if (why) early.fail(why);
+  var why = missingFeature();
+  if (why) startup.fail(why);
 })();

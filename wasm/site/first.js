@@ -1,14 +1,13 @@
-// Runs in the head, behind check.js and compile.js, before there is anything to see: it
-// has the program fetched, chooses the language of what is prerendered, and asks the
-// signer what the program is going to ask.
+// Runs in the head, after check.js and compile.js, before the first paint. It requests the program,
+// selects the language of the prerendered texts, and makes the first calls to the signer.
 "use strict";
 {
   const script = document.currentScript;
-  const early = window.early ?? {}; // pages without the program have no check.js
+  const startup = window.startup ?? {}; // pages without the program have no check.js
 
-  // The user's own choice, kept by the program, or else the browser's. The screen
-  // is there in Chinese, and in English before it, in a template; around it, texts
-  // have their English in data-en.
+  // The user's own choice, stored by the program, else the browser's language. The prerendered
+  // screen is Chinese; a template before it holds the English one. Texts around the screen have
+  // their English in data-en.
   let choice = "";
   let tag = "";
   try {
@@ -27,8 +26,8 @@
         if (element.textContent !== element.dataset.en) element.textContent = element.dataset.en;
       }
     };
-    // The parser is followed step by step, so the first paint is right; and the
-    // program, which comes later, is left alone.
+    // Follow the parser, so that the first paint is in the right language. Stop when parsing ends,
+    // before the program starts.
     let parser;
     try {
       parser = new MutationObserver(translate);
@@ -40,27 +39,26 @@
     });
   }
 
-  // The program, and answers for it, are sent for when the first paint is done, which
-  // would come later if the browser had that to do as well. A page that nobody sees is
-  // not painted.
+  // Requests start after the first paint, which they would delay. A page in the background is not
+  // painted, so there is a timeout.
   const painted = new Promise((resolve) => {
     requestAnimationFrame(() => setTimeout(resolve));
     setTimeout(resolve, 1_000);
   });
 
-  // Answers that the program takes over, each once: see early_js.go. It asks anew
-  // for what failed.
-  for (const path of early.failed ? [] : (script.dataset.early ?? "").split(" ").filter(Boolean)) {
+  // The program takes each of these responses once: see prefetch_js.go. It repeats calls that
+  // failed.
+  for (const path of startup.failed ? [] : (script.dataset.prefetch ?? "").split(" ").filter(Boolean)) {
     const abort = new AbortController();
-    const answer = painted.then(() => fetch(path, { signal: abort.signal, cache: "no-store", credentials: "same-origin" }));
-    answer.catch(() => {});
-    early[path] = { answer, abort };
+    const response = painted.then(() => fetch(path, { signal: abort.signal, cache: "no-store", credentials: "same-origin" }));
+    response.catch(() => {});
+    startup[path] = { response, abort };
   }
 
-  // inWorker is compileProgram in a worker, whose script is text of this one: that
-  // saves a trip to the shop before the program is asked for. Nobody ends the worker:
-  // the browser may still be compiling what it is going to keep.
-  const inWorker = (address, tell) =>
+  // inWorker runs compileProgram in a worker. The worker's script is inline text, which saves a
+  // request before the program can be fetched. The worker is never terminated, because the browser
+  // may still be compiling code for its cache.
+  const inWorker = (address, onProgress) =>
     new Promise((resolve, reject) => {
       const work = () => {
         compileProgram(address, (bytes) => postMessage({ bytes }))
@@ -71,19 +69,19 @@
       const worker = new Worker(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
       worker.onerror = worker.onmessageerror = () => reject(new Error("no worker"));
       worker.onmessage = ({ data: { bytes, program, error } }) => {
-        if (bytes !== undefined) tell(bytes);
+        if (bytes !== undefined) onProgress(bytes);
         else if (program) resolve(program);
         else reject(new Error(error));
       };
     });
 
   const { wasm } = script.dataset;
-  if (wasm && !early.failed) {
-    const address = new URL(wasm, location.href).href; // such a worker has no address to start from
-    const program = (early.program = { address, bytes: 0, tell: () => {} }); // start.js wants to be told
-    const tell = (bytes) => program.tell((program.bytes = bytes));
-    program.compiled = painted.then(() => inWorker(address, tell));
-    program.compiled.catch(() => {}); // start.js does without
+  if (wasm && !startup.failed) {
+    const address = new URL(wasm, location.href).href; // a blob worker has no base address
+    const program = (startup.program = { address, bytes: 0, onProgress: () => {} }); // start.js replaces onProgress
+    const onProgress = (bytes) => program.onProgress((program.bytes = bytes));
+    program.compiled = painted.then(() => inWorker(address, onProgress));
+    program.compiled.catch(() => {}); // start.js then compiles in the page
   }
-  early.ready = true;
+  startup.ready = true;
 }

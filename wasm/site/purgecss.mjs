@@ -1,4 +1,4 @@
-// How purgecss makes the style of the pages: site_style.go writes the files.
+// The configuration of purgecss for the style of the pages: site_style.go writes the files.
 export default {
   content: ["words.txt"],
   css: ["all.css", "own.css"],

@@ -1,29 +1,29 @@
-// Waits for the program and starts it. The toolchain's wasm_exec.js stands before this
-// in the same file; of go-app's own loader, the program needs goappGetenv alone.
+// Waits for the program and starts it. The toolchain's wasm_exec.js precedes this in the same file.
+// Of go-app's own loader, the program needs only goappGetenv.
 "use strict";
 {
-  const { early } = window;
-  early.started = true;
+  const { startup } = window;
+  startup.started = true;
   const loader = document.getElementById("loader");
   document.getElementById("english")?.remove(); // go-app takes the first element for the screen
   const { size, env } = loader.dataset;
-  const { program } = early;
+  const { program } = startup;
   const settings = JSON.parse(env);
   window.goappGetenv = (name) => settings[name] ?? "";
 
-  // How long nothing may arrive before the page offers to try again, in ms. What
-  // arrives later is taken all the same.
-  const patience = 20_000;
+  // stallTimeout is the time in ms without new bytes after which the page offers a retry. Loading
+  // continues.
+  const stallTimeout = 20_000;
 
-  // show tells what is going on: loading, updating, ended, or running. That the
-  // program cannot start is for early.fail to tell, see check.js.
+  // show sets the state of the page: loading, updating, ended or running. startup.fail handles a
+  // program that cannot start, see check.js.
   const show = (state) => {
     loader.dataset.state = state;
   };
-  const stall = () => early.fail("network");
+  const reportStall = () => startup.fail("network");
 
-  // progress shows how much of the program is there. It counts bytes as the
-  // program has them, not as they were sent, because that number is known.
+  // progress shows the share of the program that has arrived. It counts uncompressed bytes, because
+  // only their total is known.
   const bar = loader.querySelector("[role=progressbar]");
   const progress = (bytes) => {
     const share = Math.min(bytes / size, 1);
@@ -31,39 +31,39 @@
     bar.firstElementChild.style.transform = `scaleX(${share})`;
   };
 
-  // compile resolves to the module of the program, or to the status of an answer
-  // that is none. It says so when nothing has arrived for a while.
+  // compile resolves to the module of the program, or to the status of a failed response. It
+  // reports a stall.
   const compile = async () => {
-    let stalled = setTimeout(stall, patience);
-    program.tell = (bytes) => {
+    let stalled = setTimeout(reportStall, stallTimeout);
+    program.onProgress = (bytes) => {
       clearTimeout(stalled);
-      stalled = setTimeout(stall, patience);
+      stalled = setTimeout(reportStall, stallTimeout);
       if (loader.dataset.state === "failed") show("loading");
       progress(bytes);
     };
-    if (program.bytes > 0) program.tell(program.bytes); // what came before this script
+    if (program.bytes > 0) program.onProgress(program.bytes); // received before this script ran
     try {
       return await program.compiled;
     } catch {
-      // Its error tells more than the worker's.
-      return await compileProgram(program.address, (bytes) => program.tell((program.bytes = bytes)));
+      // This error has more detail than the worker's.
+      return await compileProgram(program.address, (bytes) => program.onProgress((program.bytes = bytes)));
     } finally {
-      program.tell = () => {}; // the last of it may be told after the end
+      program.onProgress = () => {}; // the worker may report progress after the end
       clearTimeout(stalled);
     }
   };
 
-  // reasonOf returns why the program did not arrive or compile, as early.fail wants it.
+  // reasonOf returns why the program did not arrive or compile, as a reason for startup.fail.
   const reasonOf = (err) => {
     if (err.why) return err.why;
     if (err instanceof RangeError || /memory/i.test(err.message)) return "memory";
     if (err instanceof WebAssembly.CompileError) return program.bytes === Number(size) ? "old" : "altered";
-    return new Promise((resolve) => early.probe(program.address, (why) => resolve(why || "network")));
+    return new Promise((resolve) => startup.probe(program.address, (why) => resolve(why || "network")));
   };
 
-  // The runtime writes why it ends to standard error. Nothing else tells that the
-  // memory is used up.
-  let last = ""; // of what it wrote
+  // The runtime writes the reason of its end to standard error. Nothing else reports exhausted
+  // memory.
+  let last = ""; // the end of its output
   let exhausted = false;
   const { writeSync } = fs;
   fs.writeSync = (fd, bytes) => {
@@ -72,7 +72,7 @@
     return writeSync(fd, bytes);
   };
 
-  // register installs the service worker. The shop does without one.
+  // register installs the service worker. The shop works without one.
   const register = async () => {
     await navigator.serviceWorker?.register("/app-worker.js", { updateViaCache: "none" });
   };
@@ -82,33 +82,33 @@
     try {
       module = await compile();
     } catch (err) {
-      early.fail(await reasonOf(err));
+      startup.fail(await reasonOf(err));
       throw err;
     }
     if (module === 404 && !reloaded()) {
-      // The shop was updated after this page was fetched.
+      // The shop was deployed again after this page was fetched.
       show("updating");
-      early.reload();
+      startup.reload();
       return;
     }
     if (typeof module === "number") {
-      early.fail("server");
+      startup.fail("server");
       throw new Error(`${program.address}: status ${module}`);
     }
     const go = new Go();
-    // After a fatal error of the runtime the promise of run stays open.
+    // After a fatal error of the runtime the promise of run stays pending.
     const exit = new Promise((resolve) => (go.exit = resolve));
     const end = go.run(await WebAssembly.instantiate(module, go.importObject));
     show("running");
-    setTimeout(() => delete window.early, 5_000); // what was not asked for by now is old
+    setTimeout(() => delete window.startup, 5_000); // a prefetched response is out of date by now
     register().catch((err) => console.warn("no service worker:", err));
     await Promise.race([exit, end]);
-    if (exhausted) early.fail("memory");
-    else show("ended"); // it never ends by itself
+    if (exhausted) startup.fail("memory");
+    else show("ended"); // the program does not end by itself
   };
 
-  // reloaded tells whether this page comes from a reload, so that none follows
-  // another. A page that cannot tell is not reloaded.
+  // reloaded reports whether this page load is a reload, so that the page reloads only once. If the
+  // browser does not say, it returns true.
   const reloaded = () => {
     try {
       const [navigation] = performance.getEntriesByType("navigation");
@@ -118,10 +118,10 @@
     }
   };
 
-  if (early.failed === "network") show("loading"); // this script is late
+  if (startup.failed === "network") show("loading"); // this script was late
   if (program) {
     load().catch((err) => {
-      if (loader.dataset.state !== "failed") early.fail(/memory/i.test(err.message) ? "memory" : "broken");
+      if (loader.dataset.state !== "failed") startup.fail(/memory/i.test(err.message) ? "memory" : "broken");
       console.error("loading the program:", err);
     });
   }

@@ -1,15 +1,13 @@
-// The service worker shows a page of the shop's own when there is no network, and
-// does nothing else. Pages and the signer's answers always come from the network,
-// so none is ever out of date; everything under /assets/ is kept by the browser's
-// own cache, under an address that changes when the file does.
+// The service worker shows the shop's offline page when there is no network, and does nothing else.
+// Pages and the signer's responses always come from the network, so they are never out of date. The
+// browser's own cache keeps everything under /assets/; a changed file has another address.
 "use strict";
 const offline = "/offline";
 const cacheName = "h5pay-{{.Version}}";
 
 self.addEventListener("install", (event) => {
-  // Where the browser knows how, nothing but the opening of a page passes this
-  // worker, and no page waits for it to start: the network's answer counts,
-  // unless there is none.
+  // Where the browser supports routes, only page loads pass through this worker, and no page waits
+  // for the worker to start. The network's response wins; the worker responds only without one.
   event
     .addRoutes?.([
       { condition: { requestMode: "navigate" }, source: "race-network-and-fetch-handler" },

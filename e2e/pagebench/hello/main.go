@@ -1,6 +1,5 @@
-// Command hello is go-app's hello world, for the benchmark of the page: built for
-// js/wasm it is the program, run natively it writes the site, both in the ways of
-// go-app's own documentation.
+// Command hello is go-app's hello world, for the page benchmark. Built for js/wasm it is the
+// program; run natively it writes the site, both as in go-app's documentation.
 package main
 
 import (
@@ -17,7 +16,7 @@ func (h *hello) Render() app.UI { return app.H1().Text("你好，世界！Hello 
 func main() {
 	app.Route("/", &hello{})
 	app.RunWhenOnBrowser()
-	// Its own icon is on another host, which would not be fair.
+	// go-app's default icon is on another host, which would distort the comparison.
 	err := app.GenerateStaticWebsite(os.Args[1], &app.Handler{
 		Name:        "Hello",
 		Description: "An Hello World! example",

@@ -1,5 +1,5 @@
-// Command program does RSA in a Worker in two ways: with Go's crypto/rsa, and
-// with the platform's WebCrypto, one message for each call.
+// Command program does RSA in a Worker in two ways: with Go's crypto/rsa, and with the platform's
+// WebCrypto by one message per call.
 package main
 
 import (
@@ -27,7 +27,7 @@ const (
 	opReply // JavaScript to Go: the result of a WebCrypto call
 )
 
-const signatureSize = 256 // bytes, of a key of 2048 bits
+const signatureSize = 256 // bytes, for a key of 2048 bits
 
 type message struct {
 	op   uint32
@@ -114,7 +114,7 @@ func receive(op, size uint32) {
 	}
 }
 
-var _ = receive // called, but not from Go
+var _ = receive // called by JavaScript only
 
 //go:wasmimport bench send
 func send(op uint32, p unsafe.Pointer, n uint32)

@@ -1,5 +1,5 @@
-// Command program is a Worker that misbehaves on demand, to try the warm pool
-// with. It runs behind the signer's own entry.
+// Command program is a Worker that fails on demand, for the tests of the pool. It runs behind the
+// signer's own entry.
 package main
 
 import (
@@ -47,14 +47,14 @@ type program struct {
 	held  [][]byte
 }
 
-// work does what its parameters say, in this order, and answers "<id> ok" once
-// all of it was right:
+// work runs the steps that its parameters name, in this order, and responds "<id> ok" if all
+// succeeded:
 //
 //	sleep=MS      sleeps
-//	fetch=N       asks upstream N times for an echo, which takes delay=MS
-//	hang=MS       asks upstream for what never comes, and gives up after MS
-//	fail=STATUS   asks upstream for an answer with a status
-//	reset=1       asks upstream for a connection that breaks
+//	fetch=N       fetches an echo from upstream N times, each after delay=MS
+//	hang=MS       fetches a response that never comes, and cancels after MS
+//	fail=STATUS   fetches a response with a status
+//	reset=1       fetches from a connection that breaks
 //	d1=N          writes and reads N rows
 func (p *program) work(w http.ResponseWriter, r *http.Request) {
 	if p.busy.Add(1) != 1 {
@@ -110,8 +110,8 @@ func (p *program) work(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, id, " ok")
 }
 
-// post sends text and returns the answer's text. Its error is the status when
-// that is not 200.
+// post sends text and returns the response's text. If the status is not 200, the status is the
+// error.
 func (p *program) post(ctx context.Context, url, text string) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(text))
 	if err != nil {
@@ -148,7 +148,7 @@ func (p *program) row(ctx context.Context, key string) error {
 	return nil
 }
 
-// body answers with what was sent and how often it says so.
+// body responds with the request's body, repeated as requested.
 func (p *program) body(w http.ResponseWriter, r *http.Request) {
 	b, _ := io.ReadAll(r.Body)
 	n, _ := strconv.Atoi(r.URL.Query().Get("times"))
@@ -157,7 +157,7 @@ func (p *program) body(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// answer has a status, two cookies and a header that is not ASCII.
+// answer responds with a status, two cookies and a header that is not ASCII.
 func (p *program) answer(w http.ResponseWriter, r *http.Request) {
 	status, _ := strconv.Atoi(r.URL.Query().Get("status"))
 	w.Header().Add("Set-Cookie", "a=1; Path=/")
@@ -167,7 +167,7 @@ func (p *program) answer(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(status)
 }
 
-// text stores the body and answers with what is stored then.
+// text stores the body and responds with the stored value.
 func (p *program) text(w http.ResponseWriter, r *http.Request) {
 	b, _ := io.ReadAll(r.Body)
 	key := r.URL.Query().Get("id")
@@ -186,7 +186,7 @@ func (p *program) text(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, got)
 }
 
-// relay answers with the size of what upstream answers, and its first header.
+// relay responds with the size of upstream's response and its first header.
 func (p *program) relay(w http.ResponseWriter, r *http.Request) {
 	req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, r.URL.Query().Get("url"), nil)
 	if err != nil {
@@ -202,7 +202,7 @@ func (p *program) relay(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, res.StatusCode, " ", n, " ", err)
 }
 
-// certified passes a POST on through the binding CERT.
+// certified forwards a POST through the binding CERT.
 func (p *program) certified(w http.ResponseWriter, r *http.Request) {
 	req, err := http.NewRequestWithContext(r.Context(), http.MethodPost, r.URL.Query().Get("url"), r.Body)
 	if err != nil {
@@ -218,13 +218,13 @@ func (p *program) certified(w http.ResponseWriter, r *http.Request) {
 	io.Copy(w, res.Body)
 }
 
-// limited answers with what the binding LIMIT says of a key.
+// limited responds with the result of the binding LIMIT for a key.
 func (p *program) limited(w http.ResponseWriter, r *http.Request) {
 	ok, err := p.limit.Allow(r.Context(), r.URL.Query().Get("key"))
 	fmt.Fprint(w, ok, " ", err)
 }
 
-// later leaves a timer behind that fires after the answer.
+// later leaves a timer behind that fires after the response.
 func (p *program) later(w http.ResponseWriter, r *http.Request) {
 	if ms, _ := strconv.Atoi(r.URL.Query().Get("ms")); ms > 0 {
 		time.AfterFunc(time.Duration(ms)*time.Millisecond, func() { p.fired.Add(1) })
@@ -232,7 +232,7 @@ func (p *program) later(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, p.fired.Load())
 }
 
-// grow makes the program hold on to so many MiB.
+// grow makes the program hold the given number of MiB.
 func (p *program) grow(w http.ResponseWriter, r *http.Request) {
 	n, _ := strconv.Atoi(r.URL.Query().Get("mib"))
 	b := make([]byte, n<<20)
@@ -243,7 +243,7 @@ func (p *program) grow(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, "grown")
 }
 
-// memory tells what the program holds after a collection.
+// memory reports what the program holds after a garbage collection.
 func (p *program) memory(w http.ResponseWriter, r *http.Request) {
 	runtime.GC()
 	var m runtime.MemStats
@@ -251,7 +251,7 @@ func (p *program) memory(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, `{"heap": %d, "goroutines": %d}`, m.HeapAlloc, runtime.NumGoroutine())
 }
 
-// die ends the program in one of the ways there are.
+// die ends the program in one of several ways.
 func (p *program) die(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Query().Get("by") {
 	case "panic":
@@ -272,7 +272,7 @@ func (p *program) die(w http.ResponseWriter, r *http.Request) {
 	time.Sleep(time.Hour)
 }
 
-// deep goes deeper than any stack.
+// deep recurses beyond any stack.
 func deep(n int) int {
 	if n < 0 {
 		return 0
@@ -280,7 +280,7 @@ func deep(n int) int {
 	return deep(n+1) + 1
 }
 
-// cron writes a row that says it was there; "fail" and "die" say what they do.
+// cron writes a row; the patterns "fail" and "die" make it fail.
 func (p *program) cron(ctx context.Context, pattern string, at time.Time) error {
 	switch pattern {
 	case "fail":
@@ -291,8 +291,8 @@ func (p *program) cron(ctx context.Context, pattern string, at time.Time) error 
 	return p.row(ctx, fmt.Sprintf("cron %s %d", pattern, at.UnixMilli()))
 }
 
-// queue writes a row for every message; it leaves out those that say "again",
-// and answers with an error when there are any.
+// queue writes a row for every message. It skips the messages "again" and returns an error if there
+// are any.
 func (p *program) queue(ctx context.Context, batch *warm.Batch) error {
 	var err error
 	for i := range batch.Messages {

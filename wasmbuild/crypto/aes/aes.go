@@ -1,9 +1,7 @@
-// Package aes stands in for crypto/aes in the page, which encrypts nothing:
-// what must stay secret never reaches it. go-app needs the package for values
-// that a program stores encrypted, under a key that it stores beside them.
+// Package aes replaces crypto/aes in the page, which encrypts nothing, because no secret reaches
+// it. go-app uses the package to store encrypted values, with the key beside them.
 //
-// It declares what go-app uses. Anything else does not compile, and no cipher can
-// be had.
+// It declares what go-app uses; other uses do not compile. NewCipher always fails.
 package aes
 
 import (
@@ -11,7 +9,7 @@ import (
 	"errors"
 )
 
-// NewCipher fails.
+// NewCipher returns an error.
 func NewCipher([]byte) (cipher.Block, error) {
-	return nil, errors.New("crypto/aes: left out of this build, see wasmbuild")
+	return nil, errors.New("crypto/aes: omitted from this build, see wasmbuild")
 }

@@ -1,17 +1,17 @@
-// Package cipher stands in for crypto/cipher in the page; see
-// h5pay/wasmbuild/crypto/aes for why. It declares what go-app uses.
+// Package cipher replaces crypto/cipher in the page; see h5pay/wasmbuild/crypto/aes for the reason.
+// It declares what go-app uses.
 package cipher
 
 import "errors"
 
-// Block is as in the real package.
+// Block is as in the standard package.
 type Block interface {
 	BlockSize() int
 	Encrypt(dst, src []byte)
 	Decrypt(dst, src []byte)
 }
 
-// AEAD is as in the real package.
+// AEAD is as in the standard package.
 type AEAD interface {
 	NonceSize() int
 	Overhead() int
@@ -19,7 +19,7 @@ type AEAD interface {
 	Open(dst, nonce, ciphertext, additionalData []byte) ([]byte, error)
 }
 
-// NewGCM fails.
+// NewGCM returns an error.
 func NewGCM(Block) (AEAD, error) {
-	return nil, errors.New("crypto/cipher: left out of this build, see wasmbuild")
+	return nil, errors.New("crypto/cipher: omitted from this build, see wasmbuild")
 }

@@ -1,5 +1,4 @@
-// Package rand stands in for crypto/rand in the page. The real one asks the
-// browser, too, but by way of the generators that FIPS 140 prescribes, whose
-// ciphers and hashes test themselves before main; this one goes there at once.
-// It is for js alone: natively nothing replaces the real one.
+// Package rand replaces crypto/rand in the page. The standard package reads from the browser
+// through the generators of FIPS 140, whose ciphers and hashes run self-tests before main. This one
+// reads from the browser directly. It is used only for js; native builds use the standard package.
 package rand

@@ -5,12 +5,12 @@ import (
 	"syscall/js"
 )
 
-// Reader reads from the browser's own generator, like that of the real package.
+// Reader reads from the browser's generator, like the standard package.
 var Reader io.Reader = reader{}
 
 type reader struct{}
 
-// maxRead is the most that crypto.getRandomValues gives at once, in bytes.
+// maxRead is the most bytes that crypto.getRandomValues returns per call.
 const maxRead = 64 << 10
 
 func (reader) Read(b []byte) (int, error) {
@@ -23,8 +23,7 @@ func (reader) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Read fills b from Reader. It never returns an error; without random numbers
-// the program ends.
+// Read fills b from Reader. It never returns an error; without random numbers it ends the program.
 func Read(b []byte) (int, error) {
 	if _, err := io.ReadFull(Reader, b); err != nil {
 		panic("crypto/rand: " + err.Error())
@@ -32,8 +31,7 @@ func Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Text returns 26 letters and digits, like that of the real package: at least
-// 128 random bits.
+// Text returns 26 letters and digits with at least 128 random bits, like the standard package.
 func Text() string {
 	b := make([]byte, 26)
 	Read(b)

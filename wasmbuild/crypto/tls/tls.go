@@ -1,15 +1,12 @@
-// Package tls stands in for crypto/tls where a program cannot make a TLS
-// connection of its own: in a browser and in a Worker, where all of HTTP is the
-// platform's fetch. net/http needs the package to compile and nothing more.
+// Package tls replaces crypto/tls in browsers and Workers, where the platform's fetch does all of
+// HTTP. net/http needs the package only to compile.
 //
-// Command wasmbuild puts it in the place of the real one, which makes up a fifth
-// of a program that serves HTTP: it initialises curves, post-quantum key exchange
-// and X.509 before main, so the linker cannot leave them out, and its
-// ConnectionState, a field of every http.Request, keeps certificates, ASN.1 and
-// big numbers.
+// The standard package is a fifth of a program that serves HTTP. It initialises curves,
+// post-quantum key exchange and X.509 before main, so the linker cannot omit them. Its
+// ConnectionState is a field of every http.Request and keeps certificates, ASN.1 and big numbers.
 //
-// It declares what net/http of Go 1.26 uses. Anything else does not compile;
-// what would make a connection fails with an error.
+// It declares what net/http of Go 1.26 uses; other uses do not compile. Functions that would make a
+// connection return an error.
 package tls
 
 import (
@@ -18,9 +15,9 @@ import (
 	"net"
 )
 
-var errLeftOut = errors.New("tls: left out of this build, see wasmbuild")
+var errOmitted = errors.New("tls: omitted from this build, see wasmbuild")
 
-// Versions of the protocol, as in the real package.
+// The protocol versions, as in the standard package.
 const (
 	VersionTLS12 = 0x0303
 	VersionTLS13 = 0x0304
@@ -64,37 +61,37 @@ type ConnectionState struct {
 	ServerName                 string
 }
 
-// Conn is a connection on which nothing can be agreed.
+// Conn is a connection whose handshake fails.
 type Conn struct{ net.Conn }
 
-// Client returns a Conn over conn.
+// Client returns a Conn on conn.
 func Client(conn net.Conn, _ *Config) *Conn { return &Conn{conn} }
 
-// Server returns a Conn over conn.
+// Server returns a Conn on conn.
 func Server(conn net.Conn, _ *Config) *Conn { return &Conn{conn} }
 
-// NetConn returns the connection below.
+// NetConn returns the underlying connection.
 func (c *Conn) NetConn() net.Conn { return c.Conn }
 
 // ConnectionState returns the state before a handshake.
 func (c *Conn) ConnectionState() ConnectionState { return ConnectionState{} }
 
-// HandshakeContext fails.
-func (c *Conn) HandshakeContext(context.Context) error { return errLeftOut }
+// HandshakeContext returns an error.
+func (c *Conn) HandshakeContext(context.Context) error { return errOmitted }
 
-// Handshake fails.
-func (c *Conn) Handshake() error { return errLeftOut }
+// Handshake returns an error.
+func (c *Conn) Handshake() error { return errOmitted }
 
-// VerifyHostname fails.
-func (c *Conn) VerifyHostname(string) error { return errLeftOut }
+// VerifyHostname returns an error.
+func (c *Conn) VerifyHostname(string) error { return errOmitted }
 
-// Read fails: nothing in clear passes for something private.
-func (c *Conn) Read([]byte) (int, error) { return 0, errLeftOut }
+// Read returns an error, so that no plain text passes for encrypted data.
+func (c *Conn) Read([]byte) (int, error) { return 0, errOmitted }
 
-// Write fails.
-func (c *Conn) Write([]byte) (int, error) { return 0, errLeftOut }
+// Write returns an error.
+func (c *Conn) Write([]byte) (int, error) { return 0, errOmitted }
 
-// NewListener returns a listener whose connections fail.
+// NewListener returns a listener whose connections return errors.
 func NewListener(inner net.Listener, _ *Config) net.Listener { return listener{inner} }
 
 type listener struct{ net.Listener }
@@ -107,8 +104,8 @@ func (l listener) Accept() (net.Conn, error) {
 	return &Conn{conn}, nil
 }
 
-// LoadX509KeyPair fails.
-func LoadX509KeyPair(_, _ string) (Certificate, error) { return Certificate{}, errLeftOut }
+// LoadX509KeyPair returns an error.
+func LoadX509KeyPair(_, _ string) (Certificate, error) { return Certificate{}, errOmitted }
 
 // RecordHeaderError is never returned.
 type RecordHeaderError struct {

@@ -1,13 +1,11 @@
-// Package http stands in for net/http in the page, which calls the signer by the
-// browser's own fetch. go-app needs the package for its Handler, the server of a
-// page, of which nothing runs in a browser.
+// Package http replaces net/http in the page, which calls the signer with the browser's fetch.
+// go-app needs the package for its Handler, which serves pages and does not run in a browser.
 //
-// Command wasmbuild puts it in the place of the real one, which brings its
-// client, its server, mail headers and the names of the whole net along, a
-// quarter of the page, because it makes some of that before main.
+// The standard package adds a quarter to the page's size: its client, its server and all of net. It
+// initialises part of that before main, so the linker cannot omit it.
 //
-// It declares what go-app uses of net/http. Anything else does not compile; what
-// would make a request fails with an error, what would serve one answers 404.
+// It declares what go-app uses of net/http; other uses do not compile. Requests return an error,
+// handlers respond with 404.
 package http
 
 import (
@@ -16,7 +14,7 @@ import (
 	"net/url"
 )
 
-// Statuses that go-app's Handler answers with.
+// The statuses that go-app's Handler uses.
 const (
 	StatusOK                  = 200
 	StatusNotModified         = 304
@@ -24,10 +22,10 @@ const (
 	StatusInternalServerError = 500
 )
 
-// Header is as in the real package, but takes names as they are written.
+// Header is as in the standard package, but does not canonicalise names.
 type Header map[string][]string
 
-// Get returns the first value of a name, "" for none.
+// Get returns the first value of a name, "" if there is none.
 func (h Header) Get(key string) string {
 	if values := h[key]; len(values) > 0 {
 		return values[0]
@@ -35,7 +33,7 @@ func (h Header) Get(key string) string {
 	return ""
 }
 
-// Set makes value the only one of a name.
+// Set makes value the only value of a name.
 func (h Header) Set(key, value string) { h[key] = []string{value} }
 
 // Request has the fields that go-app's Handler reads.
@@ -53,30 +51,30 @@ type Response struct {
 	Body       io.ReadCloser
 }
 
-// ResponseWriter is as in the real package.
+// ResponseWriter is as in the standard package.
 type ResponseWriter interface {
 	Header() Header
 	Write([]byte) (int, error)
 	WriteHeader(statusCode int)
 }
 
-// Handler is as in the real package.
+// Handler is as in the standard package.
 type Handler interface {
 	ServeHTTP(ResponseWriter, *Request)
 }
 
-// Get fails.
+// Get returns an error.
 func Get(string) (*Response, error) {
-	return nil, errors.New("net/http: left out of this build, see wasmbuild")
+	return nil, errors.New("net/http: omitted from this build, see wasmbuild")
 }
 
-// NotFound answers 404, without a word.
+// NotFound responds with status 404 and no body.
 func NotFound(w ResponseWriter, _ *Request) { w.WriteHeader(StatusNotFound) }
 
-// Dir is a folder that FileServer does not open.
+// Dir is a folder, which FileServer ignores.
 type Dir string
 
-// FileServer returns a handler that finds nothing.
+// FileServer returns a handler that responds with 404.
 func FileServer(Dir) Handler { return nothing{} }
 
 type nothing struct{}

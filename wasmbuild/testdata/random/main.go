@@ -1,4 +1,4 @@
-// Command random says ok when crypto/rand does what it promises.
+// Command random prints ok if crypto/rand works.
 package main
 
 import (
@@ -18,7 +18,7 @@ func main() {
 }
 
 func check() error {
-	// More than the browser gives at once, and not a multiple of it.
+	// More than one call of the browser returns, and not a multiple of it.
 	b := make([]byte, 200_001)
 	if n, err := io.ReadFull(rand.Reader, b); n != len(b) || err != nil {
 		return fmt.Errorf("Reader read %d bytes: %v", n, err)
@@ -28,7 +28,7 @@ func check() error {
 		counts[c]++
 	}
 	for c, n := range counts {
-		if n < 200 || n > 600 { // 391 are to be expected, the deviation is 20
+		if n < 200 || n > 600 { // 391 expected, standard deviation 20
 			return fmt.Errorf("%d of 100000 bytes are %d", n, c)
 		}
 	}

@@ -1,6 +1,5 @@
-// Command strain says ok when all that the runtime looks up about functions is
-// still there: how large their frames are, which words of them are pointers, what
-// was inlined where, where to go on after a panic. Only files and lines are not.
+// Command strain prints ok if the runtime's function tables are complete: frame sizes, pointer
+// maps, inlining and recovery from panics. Only files and lines are missing.
 package main
 
 import (
@@ -25,14 +24,13 @@ func main() {
 	fmt.Println("ok")
 }
 
-// node is garbage but for what a stack refers to.
+// node is garbage unless a stack refers to it.
 type node struct {
 	next *node
 	text string
 }
 
-// stacks grows many stacks, deep, while garbage is collected, and looks whether
-// what was on them is still there.
+// stacks grows many deep stacks during garbage collection and checks their contents.
 func stacks() error {
 	defer debug.SetGCPercent(debug.SetGCPercent(5))
 	var all sync.WaitGroup
@@ -57,7 +55,7 @@ func stacks() error {
 	}
 }
 
-// descend keeps a pointer in every frame, and checks it on the way back.
+// descend keeps a pointer in every frame and checks it on return.
 func descend(depth int, last *node) int {
 	if depth == 0 {
 		runtime.GC()
@@ -75,7 +73,7 @@ func descend(depth int, last *node) int {
 	return count + 1
 }
 
-// panics ends functions from within those they call.
+// panics ends functions by panics in their callees.
 func panics() error {
 	for _, test := range []struct {
 		f    func()
@@ -106,7 +104,7 @@ func caught(f func()) (text string) {
 	return "nothing"
 }
 
-// traces have the names of functions, inlined ones among them, and no files.
+// traces checks that traces contain the names of functions, including inlined ones, and no files.
 func traces() error {
 	pcs := make([]uintptr, 10)
 	frames := runtime.CallersFrames(pcs[:outer(pcs)])

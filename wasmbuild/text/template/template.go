@@ -1,10 +1,8 @@
-// Package template stands in for text/template in the page. go-app's Handler
-// writes its scripts with it, natively, when the site is made; in a browser
-// nothing does, but the functions of its templates stay for good, because their
-// table is made before main.
+// Package template replaces text/template in the page. go-app's Handler uses it natively, when the
+// site is written. In a browser nothing uses it, but the linker keeps the functions in its table,
+// which is built before main.
 //
-// It declares what go-app uses. Anything else does not compile, and no template
-// can be parsed.
+// It declares what go-app uses; other uses do not compile. Parse always fails.
 package template
 
 import (
@@ -12,21 +10,21 @@ import (
 	"io"
 )
 
-// Template is one that cannot be had.
+// Template is always empty.
 type Template struct{}
 
-var errLeftOut = errors.New("text/template: left out of this build, see wasmbuild")
+var errOmitted = errors.New("text/template: omitted from this build, see wasmbuild")
 
 // New returns an empty template.
 func New(string) *Template { return &Template{} }
 
-// Parse fails.
-func (t *Template) Parse(string) (*Template, error) { return nil, errLeftOut }
+// Parse returns an error.
+func (t *Template) Parse(string) (*Template, error) { return nil, errOmitted }
 
-// Execute fails.
-func (t *Template) Execute(io.Writer, any) error { return errLeftOut }
+// Execute returns an error.
+func (t *Template) Execute(io.Writer, any) error { return errOmitted }
 
-// Must is as in the real package: it panics with the error there is.
+// Must panics if err is not nil, as in the standard package.
 func Must(t *Template, err error) *Template {
 	if err != nil {
 		panic(err)

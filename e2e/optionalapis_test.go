@@ -8,9 +8,9 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// extras are what the page uses and can do without, and how clients break it. Each
-// group breaks what the others do not, or in another manner.
-var extras = map[string][]string{
+// optionalAPIs are browser APIs that the page uses but does not require, with scripts that break
+// them as some clients do.
+var optionalAPIs = map[string][]string{
 	"nothing is there and nothing answers": {
 		`ServiceWorkerContainer.prototype.register = () => undefined;`,
 		`Object.defineProperty(window, "localStorage", {value: null});`,
@@ -49,22 +49,22 @@ var extras = map[string][]string{
 	},
 }
 
-// throwing makes a property one that throws whenever it is read.
+// throwing makes a property throw whenever it is read.
 func throwing(object, name string) string {
 	return fmt.Sprintf(`Object.defineProperty(%s, %q, {configurable: true, get() { throw new DOMException("odd", "SecurityError") }});`, object, name)
 }
 
-// No extra ends the page, however a client breaks it.
-func TestNoExtraEndsThePage(t *testing.T) {
-	for name, scripts := range extras {
+// The page runs whichever of the APIs is broken.
+func TestPageRunsWithoutOptionalAPIs(t *testing.T) {
+	for name, scripts := range optionalAPIs {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t)
 			tb := newTab(t)
 			for _, script := range scripts {
-				tb.before("{" + script + "}")
+				tb.addScript("{" + script + "}")
 			}
 			tb.open(s.URL + "/?code=c1&state=s1")
-			tb.runs()
+			tb.waitRunning()
 			tb.tap(`document.querySelector('[data-product="tea"] [data-action="add"]')`)
 			tb.tap(`document.querySelector('[data-action="basket"]')`)
 			tb.until("the basket", dialog)
@@ -76,14 +76,14 @@ func TestNoExtraEndsThePage(t *testing.T) {
 	}
 }
 
-// With much of it broken at once, somebody can still buy.
-func TestPayWithoutExtras(t *testing.T) {
+// A buyer can pay with many of them broken at once.
+func TestPayWithoutOptionalAPIs(t *testing.T) {
 	for e, group := range map[wechattest.Environment]string{
 		wechattest.Android: "nothing is there and nothing answers",
 		wechattest.Desktop: "all that can throws",
 	} {
 		t.Run(string(e), func(t *testing.T) {
-			p := newPlace(t, e, "{"+strings.Join(extras[group], "}\n{")+"}")
+			p := newPlace(t, e, "{"+strings.Join(optionalAPIs[group], "}\n{")+"}")
 			p.choose("tea")
 			if e == wechattest.Desktop {
 				p.payByCode()
@@ -96,7 +96,7 @@ func TestPayWithoutExtras(t *testing.T) {
 	}
 }
 
-// Copying has a second way, in which ever manner the first one fails.
+// Copying uses a fallback, however the clipboard API fails.
 func TestCopyWithoutAClipboard(t *testing.T) {
 	for name, script := range map[string]string{
 		"the object throws": throwing("Navigator.prototype", "clipboard"),

@@ -9,7 +9,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// reload loads the page anew, as the person would.
+// reload reloads the page.
 func (tb *tab) reload() {
 	tb.t.Helper()
 	tb.eval("window.before = true, ''")
@@ -17,7 +17,7 @@ func (tb *tab) reload() {
 	tb.until("the page to start over", `!window.before && document.readyState === "complete"`)
 }
 
-// back goes back as the person would.
+// back goes back in the history.
 func (tb *tab) back(what, js string) {
 	tb.t.Helper()
 	tb.eval("history.back(), ''")
@@ -30,8 +30,7 @@ const (
 	onResult = `location.pathname === "/result" && document.querySelector('[data-status="paid"]')`
 )
 
-// However often people go back, forth and reload, there is one order, and it can
-// be paid.
+// Any sequence of Back, Forward and reload gives one order, which can be paid.
 func TestBackAndReloadMakeNoSecondOrder(t *testing.T) {
 	for _, e := range []wechattest.Environment{wechattest.Android, wechattest.Chrome, wechattest.Desktop} {
 		t.Run(string(e), func(t *testing.T) {
@@ -59,10 +58,10 @@ func TestBackAndReloadMakeNoSecondOrder(t *testing.T) {
 				p.until("the same order", onPay)
 				p.pay()
 			case wechattest.Chrome:
-				p.toWeChat()
-				p.back("the pay page or the question", `location.origin === "`+world.sim.PhoneURL+`" && document.querySelector('[data-action="pay"], [data-status="asking"]')`)
+				p.openWeChatPage()
+				p.back("the pay page or the question", `location.origin === "`+world.sim.PhoneURL+`" && document.querySelector('[data-action="pay"], [data-status="unconfirmed"]')`)
 				p.open(world.sim.PhoneURL + "/pay?order=" + id)
-				p.toWeChat()
+				p.openWeChatPage()
 				p.reload()
 				p.tap(`document.getElementById("pay")`)
 			case wechattest.Desktop:
@@ -71,12 +70,12 @@ func TestBackAndReloadMakeNoSecondOrder(t *testing.T) {
 			p.until("the result", onResult)
 			p.reload()
 			p.until("the result", onResult)
-			// Back from a paid order ends in no page that pays it again.
+			// Back from a paid order does not lead to a page that pays it again.
 			p.eval("window.before = true, history.back(), ''")
 			p.until("the shop, or the result", "!window.before && ("+onShop+" || "+onResult+")")
 			p.open(world.sim.PhoneURL + "/pay?order=" + id)
 			p.until("the result", onResult)
-			if n := madeSince(t, before); n != 1 {
+			if n := ordersSince(t, before); n != 1 {
 				t.Errorf("%d orders", n)
 			}
 			checkLedger(t)
@@ -84,8 +83,8 @@ func TestBackAndReloadMakeNoSecondOrder(t *testing.T) {
 	}
 }
 
-// twice clicks an element two times before the page can do anything.
-func (tb *tab) twice(element string) {
+// doubleClick clicks an element twice before the page can react.
+func (tb *tab) doubleClick(element string) {
 	tb.t.Helper()
 	tb.until(element, fmt.Sprintf("(e => e && e.getClientRects().length && !e.disabled)(%s)", element))
 	tb.eval(fmt.Sprintf("(e => { e.click(); e.click(); e.click(); })(%s), ''", element))
@@ -97,21 +96,21 @@ func TestADoubleTapOrdersAndPaysOnce(t *testing.T) {
 			before, sheets := orders(t), len(world.sim.Sheets())
 			p := newPlace(t, e)
 			p.tap(`document.querySelector('[data-product="bun"] [data-action="add"]')`)
-			p.twice(`document.querySelector('[data-action="checkout"]')`)
+			p.doubleClick(`document.querySelector('[data-action="checkout"]')`)
 			p.until("the pay page", onPay)
 			switch e {
 			case wechattest.Android:
-				p.twice(`document.querySelector('[data-action="pay"]')`)
+				p.doubleClick(`document.querySelector('[data-action="pay"]')`)
 				p.tap(sheet(".pay"))
 			case wechattest.Safari:
-				p.twice(`document.querySelector('[data-action="pay"]')`)
+				p.doubleClick(`document.querySelector('[data-action="pay"]')`)
 				p.until("WeChat's page", fmt.Sprintf(`location.origin === %q`, world.sim.URL))
 				p.tap(`document.getElementById("pay")`)
 			case wechattest.Desktop:
 				p.payByCode()
 			}
 			p.until("the result", onResult)
-			if n := madeSince(t, before); n != 1 {
+			if n := ordersSince(t, before); n != 1 {
 				t.Errorf("%d orders", n)
 			}
 			if n := len(world.sim.Sheets()) - sheets; n != 1 {
@@ -122,17 +121,16 @@ func TestADoubleTapOrdersAndPaysOnce(t *testing.T) {
 	}
 }
 
-// asleep freezes the page, as a phone does with what nobody looks at, and wakes
-// it again.
-func (tb *tab) asleep(meanwhile func()) {
+// frozen freezes the page, as a phone does with pages in the background, and wakes it again.
+func (tb *tab) frozen(meanwhile func()) {
 	tb.t.Helper()
 	tb.run(page.SetWebLifecycleState(page.SetWebLifecycleStateStateFrozen))
 	meanwhile()
 	tb.run(page.SetWebLifecycleState(page.SetWebLifecycleStateStateActive))
 }
 
-// The page sleeps while the payment is made elsewhere.
-func TestAwayWhileThePaymentIsMade(t *testing.T) {
+// The page is frozen while the payment is made.
+func TestPaymentWhileThePageIsFrozen(t *testing.T) {
 	t.Run("the code is scanned", func(t *testing.T) {
 		p := newPlace(t, wechattest.Desktop)
 		p.choose("coffee")
@@ -140,7 +138,7 @@ func TestAwayWhileThePaymentIsMade(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.asleep(func() { paySheet(t, s) })
+		p.frozen(func() { paySheet(t, s) })
 		p.until("the result", onResult)
 		checkLedger(t)
 	})
@@ -149,7 +147,7 @@ func TestAwayWhileThePaymentIsMade(t *testing.T) {
 		p.choose("coffee")
 		p.openSheet()
 		s := newestSheet(t)
-		p.asleep(func() { paySheet(t, s) })
+		p.frozen(func() { paySheet(t, s) })
 		p.until("the result", onResult)
 		checkLedger(t)
 	})

@@ -11,16 +11,16 @@ import (
 	"h5pay/internal/static"
 )
 
-// What one visit leaves for the next: the browser's own cache, and a service
-// worker for a time without network.
+// What one visit keeps for the next: the browser's cache, and a service worker for visits without a
+// network.
 
-// workerServes waits for the service worker to be in charge of the page.
+// workerServes waits until the service worker controls the page.
 func (tb *tab) workerServes() {
 	tb.t.Helper()
 	tb.until("the service worker", `navigator.serviceWorker.controller?.state === "activated"`)
 }
 
-// caches returns what service workers keep, by the name of the cache.
+// caches returns the contents of the service workers' caches by name.
 func (tb *tab) caches() map[string][]string {
 	tb.t.Helper()
 	text := tb.await(`(async () => {
@@ -36,23 +36,22 @@ func (tb *tab) caches() map[string][]string {
 	return all
 }
 
-// However often the page is opened, the program comes once; the page itself and
-// what the signer says come every time.
+// The program is downloaded once. The page and the signer's responses are requested on every visit.
 func TestProgramIsDownloadedOnce(t *testing.T) {
 	s := newSite(t)
 	tb := newTab(t)
 	tb.open(s.URL + "/")
-	tb.runs()
+	tb.waitRunning()
 	tb.workerServes()
 	for range 2 {
 		s.Forget()
 		tb.open(s.URL + "/?again")
-		tb.runs()
+		tb.waitRunning()
 		if n := len(s.Requests("/assets/")); n != 0 {
 			t.Errorf("%d files came again: %+v", n, s.Requests("/assets/"))
 		}
 		if len(s.Requests("/")) == 0 || len(s.Requests("/api/products")) != 1 || len(s.Requests("/api/config")) != 1 {
-			t.Errorf("the page or an answer did not come anew, or twice: %+v", s.Requests("/"))
+			t.Errorf("want each page and response requested once per visit: %+v", s.Requests("/"))
 		}
 	}
 	for name, files := range tb.caches() {
@@ -62,7 +61,7 @@ func TestProgramIsDownloadedOnce(t *testing.T) {
 			}
 		}
 	}
-	// What the signer says is never an old answer, whoever else could give one.
+	// The signer's responses are never cached ones.
 	s.Fault(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/api/") {
 			w.WriteHeader(http.StatusServiceUnavailable)
@@ -73,17 +72,17 @@ func TestProgramIsDownloadedOnce(t *testing.T) {
 	}
 }
 
-// The trip to WeChat and back, and the steps to the payment, each a page of its
-// own, take one download in all.
+// The redirect to WeChat and back and the steps to the payment, each a page load, need one download
+// in total.
 func TestJourneyDownloadsTheProgramOnce(t *testing.T) {
 	before := counts()
 	p := newPhone(t, 1)
-	p.runs()
+	p.waitRunning()
 	p.choose("test")
 	p.pay()
 	p.seesPaid()
-	if trips := counts()["/api/oauth/token"] - before["/api/oauth/token"]; trips != 1 {
-		t.Fatalf("%d trips to WeChat", trips)
+	if signIns := counts()["/api/oauth/token"] - before["/api/oauth/token"]; signIns != 1 {
+		t.Fatalf("%d redirects to WeChat", signIns)
 	}
 	pages, downloads := 0, 0
 	for path, n := range counts() {
@@ -99,12 +98,12 @@ func TestJourneyDownloadsTheProgramOnce(t *testing.T) {
 	}
 }
 
-// A deployment shows on the next visit, and what the one before left is dropped.
+// A deployment is visible on the next visit, and the old cache is removed.
 func TestUpdateShowsOnTheNextVisit(t *testing.T) {
 	s := newSite(t)
 	tb := newTab(t)
 	tb.open(s.URL + "/")
-	tb.runs()
+	tb.waitRunning()
 	tb.workerServes()
 	before := tb.caches()
 
@@ -137,7 +136,7 @@ func TestUpdateShowsOnTheNextVisit(t *testing.T) {
 	s.Forget()
 	tb.open(s.URL + "/")
 	tb.until("the new page", `document.querySelector("meta[name=release]")`)
-	tb.runs()
+	tb.waitRunning()
 	if got := tb.eval(`document.querySelector("script[data-wasm]").dataset.wasm`); got != other || len(s.Requests(other)) != 1 {
 		t.Errorf("the new page runs %s, downloaded %d times", got, len(s.Requests(other)))
 	}
@@ -147,16 +146,16 @@ func TestUpdateShowsOnTheNextVisit(t *testing.T) {
 	}
 }
 
-// Without network the shop says so, in its own look, and opens when there is one.
+// Without a network the shop shows its own offline page, and it opens when the network is back.
 func TestOffline(t *testing.T) {
 	s := newSite(t)
 	tb := newTab(t)
 	tb.open(s.URL + "/")
-	tb.runs()
+	tb.waitRunning()
 	tb.workerServes()
 	s.Fault(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	tb.open(s.URL + "/pay?order=x")
-	tb.sees("网络不给力")
+	tb.sees("网络不稳定")
 	tb.until("the look of the shop", `getComputedStyle(document.querySelector(".weui-btn_primary")).backgroundColor === "rgb(1, 137, 66)"`)
 	if got := tb.eval("location.pathname + location.search"); got != "/pay?order=x" {
 		t.Errorf("the address is %s", got)

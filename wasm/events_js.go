@@ -17,33 +17,33 @@ func writeClipboard(ctx context.Context, text string) (err error) {
 	defer catch(&err)
 	clipboard := member(js.Global().Get("navigator"), "clipboard")
 	if !clipboard.Truthy() {
-		return errors.New("the browser has no clipboard object")
+		return errors.New("navigator.clipboard is missing")
 	}
 	_, err = await(ctx, clipboard.Call("writeText", text), func() {})
 	return err
 }
 
-// copySelection copies in the way of browsers without a clipboard object, which
-// is also all of them over plain http.
+// copySelection copies the text where navigator.clipboard is missing: in old browsers and on pages
+// over http.
 func copySelection(text string) (err error) {
 	defer catch(&err)
 	document := js.Global().Get("document")
 	field := document.Call("createElement", "textarea")
 	field.Set("value", text)
 	field.Set("readOnly", true)
-	// At the end of the document: go-app minds what is in its body.
+	// Outside the body, because go-app manages the body's children.
 	document.Get("documentElement").Call("append", field)
 	defer field.Call("remove")
 	field.Call("select")
 	if !document.Call("execCommand", "copy").Truthy() {
-		return errors.New("the browser did not copy")
+		return errors.New("document.execCommand(\"copy\") failed")
 	}
 	return nil
 }
 
-// OnReturn listens to what tells of a return: the page cache, another app or
-// tab in front, a network that had gone.
-func (webView) OnReturn(f func(returned)) (stop func()) {
+// OnReturn listens for a page from the page cache, for the tab becoming visible, and for the
+// network coming back.
+func (webView) OnReturn(f func(returnKind)) (stop func()) {
 	document := js.Global().Get("document")
 	stops := []func(){
 		listen(js.Global(), "pageshow", func(event js.Value) {
@@ -92,8 +92,8 @@ func (webView) OnKey(f func(key string)) (stop func()) {
 	})
 }
 
-// OpenDialog leaves focus, Escape and what is behind to the browser. A web view
-// too old to know shows the dialog all the same.
+// OpenDialog lets the browser handle focus, Escape and the background. A web view without showModal
+// shows a plain dialog.
 func (webView) OpenDialog(id string) {
 	defer catch(nil)
 	dialog := js.Global().Get("document").Call("getElementById", id)

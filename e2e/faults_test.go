@@ -13,7 +13,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// Links that are cut off, made up, or somebody else's: a message and a way on.
+// Incomplete, invented or foreign links give a message and an action.
 func TestBadLinks(t *testing.T) {
 	q := newPlace(t, wechattest.Android)
 	q.choose("tea")
@@ -22,7 +22,7 @@ func TestBadLinks(t *testing.T) {
 		t.Run(string(e), func(t *testing.T) {
 			before := orders(t)
 			p := newPlace(t, e)
-			hold(t, 1)
+			takePhone(t, 1)
 			for _, link := range []string{
 				"/pay", "/pay?order=", "/pay?order=none", "/pay?order=" + theirs, "/pay?order=" + theirs + "&order=x", "/pay?order=%00%ff", "/pay?order=%3Cscript%3Ealert(1)%3C/script%3E",
 				"/result", "/result?order=" + strings.Repeat("a", 2000), "/result?order=" + theirs, "/order", "/order?order=" + theirs,
@@ -41,11 +41,11 @@ func TestBadLinks(t *testing.T) {
 			}
 		})
 	}
-	hold(t, 0)
+	takePhone(t, 0)
 }
 
-// The bridge never comes: the page waits, says so, and can be tried again.
-func TestTheBridgeNeverComes(t *testing.T) {
+// Without the bridge the page waits, shows an error, and offers a retry.
+func TestMissingBridge(t *testing.T) {
 	p := newPlace(t, wechattest.Android)
 	p.until("the shop", onShop)
 	fault(t, wechattest.Fault{Kind: wechattest.FaultNoBridge})
@@ -59,25 +59,25 @@ func TestTheBridgeNeverComes(t *testing.T) {
 	checkLedger(t)
 }
 
-// Whatever the client answers in the place of a payment sheet: the page says what the
-// client said, and the order can be paid, long before a minute is over.
-func TestOddAnswersOfTheClient(t *testing.T) {
+// For any reply of the client the page shows the reply, and the order can be paid again within a
+// minute.
+func TestUnknownRepliesOfTheClient(t *testing.T) {
 	p := newPlace(t, wechattest.IOS)
 	p.choose("tea")
 	p.until("the order", onPay)
 	for _, test := range []struct{ kind, says string }{
 		{wechattest.FaultAnswerDenied, "system:access_denied"},
 		{wechattest.FaultAnswerNoPermission, "fail_no permission to execute"},
-		{wechattest.FaultAnswerString, "支付没有完成"},
-		{wechattest.FaultAnswerSDK, "支付没有完成"},
-		{wechattest.FaultAnswerUndefined, "微信没有收到付款"},
+		{wechattest.FaultAnswerString, "支付失败"},
+		{wechattest.FaultAnswerSDK, "支付失败"},
+		{wechattest.FaultAnswerUndefined, "微信支付未收到付款"},
 		{wechattest.FaultOddAnswer, "get_brand_wcpay_request:busy_-1"},
 	} {
 		fault(t, wechattest.Fault{Kind: test.kind})
 		p.tap(`document.querySelector('[data-action="pay"]')`)
-		for deadline := time.Now().Add(patience); len(world.sim.Faults()) > 0; { // it is in use
+		for deadline := time.Now().Add(waitTimeout); len(world.sim.Faults()) > 0; { // the fault was used
 			if time.Now().After(deadline) {
-				t.Fatalf("%s: the page did not ask the client", test.kind)
+				t.Fatalf("%s: the page did not call the client", test.kind)
 			}
 			p.run(chromedp.Sleep(50 * time.Millisecond))
 		}
@@ -86,14 +86,14 @@ func TestOddAnswersOfTheClient(t *testing.T) {
 			t.Errorf("%s: the page is at %s", test.kind, at)
 		}
 	}
-	p.look("pay-odd-answer")
+	p.screenshots("pay-odd-answer")
 	p.pay()
 	p.seesPaid()
 	checkLedger(t)
 }
 
-// Where nobody has paid, the result page offers a way on, and still asks by itself.
-func TestTheResultPageDoesNotOnlyWait(t *testing.T) {
+// While an order is not paid, the result page offers actions and keeps polling.
+func TestResultPageOffersActions(t *testing.T) {
 	p := newPlace(t, wechattest.Android)
 	p.choose("bun")
 	id := p.order()
@@ -103,7 +103,7 @@ func TestTheResultPageDoesNotOnlyWait(t *testing.T) {
 	p.sees("已取消")
 	p.open(world.sim.PhoneURL + "/result?order=" + id)
 	p.until("a way on", `document.querySelector('[data-status="still"] button')`)
-	p.look("result-still")
+	p.screenshots("result-still")
 	p.tap(button("返回支付"))
 	p.until("the order", onPay)
 	p.pay()
@@ -111,8 +111,8 @@ func TestTheResultPageDoesNotOnlyWait(t *testing.T) {
 	checkLedger(t)
 }
 
-// shifted makes the device's clock wrong by so many milliseconds.
-const shifted = `{
+// wrongClock sets the device's clock off by some milliseconds.
+const wrongClock = `{
 	const real = Date, off = %d;
 	Date = class extends real {
 		constructor(...args) { if (args.length) super(...args); else super(real.now() + off); }
@@ -120,17 +120,17 @@ const shifted = `{
 	};
 }`
 
-func TestTheDevicesClockIsFarOff(t *testing.T) {
+func TestWrongDeviceClock(t *testing.T) {
 	const day = 24 * 3600 * 1000
 	for name, off := range map[string]int64{"ten years slow": -3650 * day, "three days fast": 3 * day} {
 		for _, e := range []wechattest.Environment{wechattest.Android, wechattest.Desktop} {
 			t.Run(name+" in "+string(e), func(t *testing.T) {
-				p := newPlace(t, e, fmt.Sprintf(shifted, off))
+				p := newPlace(t, e, fmt.Sprintf(wrongClock, off))
 				p.choose("tea")
 				id := p.order()
 				if e == wechattest.Desktop {
 					first := p.readCode()
-					p.run(chromedp.Sleep(patience / 5)) // for a renewal, which must not come
+					p.run(chromedp.Sleep(waitTimeout / 5)) // time for a renewal, which must not happen
 					if now := ledgerOrder(t, id).CodeURL; now != first {
 						t.Error("a code that lives for hours was renewed at once")
 					}
@@ -145,7 +145,7 @@ func TestTheDevicesClockIsFarOff(t *testing.T) {
 	}
 }
 
-// fullStorage is a disk without room.
+// fullStorage makes every write to storage fail.
 const fullStorage = `Storage.prototype.setItem = () => { throw new DOMException("the quota has been exceeded", "QuotaExceededError"); };`
 
 func TestStorageIsFull(t *testing.T) {
@@ -160,7 +160,7 @@ func TestStorageIsFull(t *testing.T) {
 				p.pay()
 			}
 			p.until("the result", onResult)
-			if n := madeSince(t, before); n != 1 {
+			if n := ordersSince(t, before); n != 1 {
 				t.Errorf("%d orders", n)
 			}
 			checkLedger(t)
@@ -168,7 +168,7 @@ func TestStorageIsFull(t *testing.T) {
 	}
 }
 
-// A browser that keeps nothing from any site: no cookies, no storage.
+// A browser without cookies and storage.
 func TestCookiesAreBlocked(t *testing.T) {
 	profile, err := os.MkdirTemp("", "h5pay-profile")
 	if err != nil {
@@ -190,10 +190,10 @@ func TestCookiesAreBlocked(t *testing.T) {
 		t.Run(string(e), func(t *testing.T) {
 			before := orders(t)
 			world.sim.ClearFaults()
-			hold(t, 0)
+			takePhone(t, 0)
 			moveTo(t, e)
 			p := phone{&tab{t, browser}}
-			p.open(world.sim.URL + "/nothing") // a page that does not mind
+			p.open(world.sim.URL + "/nothing") // any page of another site
 			if blocked := p.eval(`(() => { try { return String(localStorage) } catch { return "blocked" } })()`); blocked != "blocked" {
 				t.Fatalf("storage is %s", blocked)
 			}
@@ -205,7 +205,7 @@ func TestCookiesAreBlocked(t *testing.T) {
 			p.until("a message and a way on", `document.querySelector("[data-error] button")`)
 			p.screenshot("no-cookies-" + string(e))
 			if after := orders(t); after != before {
-				t.Errorf("an order that nobody can pay:\n%s\n%s", before, after)
+				t.Errorf("an order was created that cannot be paid:\n%s\n%s", before, after)
 			}
 		})
 	}

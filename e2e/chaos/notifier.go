@@ -11,16 +11,15 @@ import (
 	"h5pay/internal/order"
 )
 
-// witness sends WeChat's notifications and looks at what the shop makes of them:
-// whatever it acknowledges it has to know from then on, since WeChat does not
-// tell it again.
-type witness struct {
+// notifier sends WeChat's notifications and checks the shop's response. A payment that the shop
+// acknowledges must be stored, because WeChat does not repeat the notification.
+type notifier struct {
 	*world
 	client *http.Client
 }
 
 // Do sends a notification.
-func (t *witness) Do(r *http.Request) (*http.Response, error) {
+func (t *notifier) Do(r *http.Request) (*http.Response, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
@@ -42,8 +41,8 @@ func (t *witness) Do(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// acknowledged checks that a payment that the shop says it knows is stored.
-func (t *witness) acknowledged(body []byte) {
+// acknowledged checks that an acknowledged payment is stored.
+func (t *notifier) acknowledged(body []byte) {
 	number, transaction := element(body, "out_trade_no"), element(body, "transaction_id")
 	rows, err := read[struct {
 		Status      api.OrderStatus

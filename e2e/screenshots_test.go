@@ -6,8 +6,8 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 )
 
-// screens are what a page has to look right on. The second is a small phone
-// whose owner made text large, which WeChat does by the same property.
+// screens are the sizes on which a page must look right. The second is a small phone with large
+// text, which WeChat sets with the same property.
 var screens = []struct {
 	name          string
 	width, height int64
@@ -19,10 +19,9 @@ var screens = []struct {
 	{"1280x800", 1280, 800, false, ""},
 }
 
-// look keeps what the tab shows on every screen, light and dark, as artifacts
-// for the eye; axe-core judges it in both themes, and nothing may stick out at
-// the side. The tab is left as newTab made it.
-func (tb *tab) look(name string) {
+// screenshots saves the tab on every screen in both themes as artifacts. axe-core checks it in both
+// themes, and the page must not be wider than the screen. It restores the tab's settings.
+func (tb *tab) screenshots(name string) {
 	tb.t.Helper()
 	for _, theme := range []string{"dark", "light"} {
 		tb.theme(theme)

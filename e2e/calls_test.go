@@ -22,11 +22,11 @@ type buyer struct {
 	http *http.Client
 }
 
-// newBuyer signs the n-th person in through the simulated WeChat.
+// newBuyer signs in the n-th user through the simulated WeChat.
 func newBuyer(t *testing.T, n int) buyer {
 	t.Helper()
 	world.sim.ClearFaults()
-	hold(t, n)
+	takePhone(t, n)
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +50,7 @@ func newBuyer(t *testing.T, n int) buyer {
 	return b
 }
 
-// newGuest is a browser outside WeChat.
+// newGuest returns a client with a guest session.
 func newGuest(t *testing.T) buyer {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
@@ -62,8 +62,8 @@ func newGuest(t *testing.T) buyer {
 	return b
 }
 
-// call makes one call as the page would, with what edit changes. It goes to the
-// shop itself: through the phone only its holder is signed in.
+// call makes one call as the page does; edit modifies the request. The call goes directly to the
+// shop, because through the phone only its current user is signed in.
 func (b buyer) call(method, path, body string, edit func(*http.Request)) (int, http.Header, []byte) {
 	b.t.Helper()
 	req, err := http.NewRequest(method, world.shop.URL+path, strings.NewReader(body))
@@ -104,13 +104,13 @@ func (b buyer) ok(method, path, body string, out any) {
 
 const goodOrder = `{"items": [{"product_id": "test", "quantity": 1}], "trade_type": "JSAPI", "client_key": "edge-0000000000000"}`
 
-// Each bad call, through real workerd: a typed 4xx, and nothing changes.
+// Each bad call gets a typed 4xx through real workerd and changes nothing.
 func TestBadCallsChangeNothing(t *testing.T) {
 	b := newBuyer(t, 0)
 	var mine api.Checkout
 	b.ok("POST", api.PathOrders, goodOrder, &mine)
 	stranger, guest := newBuyer(t, 1), newGuest(t)
-	nobody := buyer{t, &http.Client{}}
+	anonymous := buyer{t, &http.Client{}}
 	before := orders(t)
 
 	foreign := func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") }
@@ -140,15 +140,15 @@ func TestBadCallsChangeNothing(t *testing.T) {
 		{"oversize", b, "POST", api.PathOrders, `"` + strings.Repeat("x", 5<<20) + `"`, nil, api.CodeBodyTooLarge},
 		{"content type", b, "POST", api.PathOrders, goodOrder, text, api.CodeContentType},
 		{"foreign origin", b, "POST", api.PathOrders, goodOrder, foreign, api.CodeForbiddenOrigin},
-		{"foreign guest", nobody, "POST", api.PathSession, ``, foreign, api.CodeForbiddenOrigin},
+		{"foreign guest", anonymous, "POST", api.PathSession, ``, foreign, api.CodeForbiddenOrigin},
 		{"foreign sign-out", b, "DELETE", api.PathSession, ``, foreign, api.CodeForbiddenOrigin},
-		{"no session", nobody, "POST", api.PathOrders, goodOrder, nil, api.CodeUnauthenticated},
-		{"no session", nobody, "GET", api.PathSession, ``, nil, api.CodeUnauthenticated},
-		{"no session", nobody, "GET", api.OrderPath(mine.Order.ID), ``, nil, api.CodeUnauthenticated},
+		{"no session", anonymous, "POST", api.PathOrders, goodOrder, nil, api.CodeUnauthenticated},
+		{"no session", anonymous, "GET", api.PathSession, ``, nil, api.CodeUnauthenticated},
+		{"no session", anonymous, "GET", api.OrderPath(mine.Order.ID), ``, nil, api.CodeUnauthenticated},
 		{"someone else's", stranger, "GET", api.OrderPath(mine.Order.ID), ``, nil, api.CodeNotFound},
 		{"someone else's", stranger, "POST", api.OrderPayPath(mine.Order.ID), `{}`, nil, api.CodeNotFound},
 		{"open redirect", b, "POST", api.PathAuthorize, `{"return_to": "//evil.example"}`, nil, api.CodeBadRequest},
-		{"foreign state", nobody, "POST", api.PathToken, `{"code": "x", "state": "x"}`, nil, api.CodeStateInvalid},
+		{"foreign state", anonymous, "POST", api.PathToken, `{"code": "x", "state": "x"}`, nil, api.CodeStateInvalid},
 		{"unknown path", b, "GET", "/api/nothing", ``, nil, api.CodeNotFound},
 		{"method", b, "PUT", api.PathOrders, goodOrder, nil, api.CodeMethodNotAllowed},
 	} {
@@ -164,7 +164,7 @@ func TestBadCallsChangeNothing(t *testing.T) {
 		})
 	}
 	for _, body := range []string{"", "garbage", "<xml>", "<xml></xml>", `<!DOCTYPE x><xml/>`, strings.Repeat("x", 5<<20)} {
-		_, _, answer := nobody.call("POST", api.PathNotifyPay, body, func(r *http.Request) { r.Header.Set("Content-Type", "text/xml") })
+		_, _, answer := anonymous.call("POST", api.PathNotifyPay, body, func(r *http.Request) { r.Header.Set("Content-Type", "text/xml") })
 		if !bytes.Contains(answer, []byte("<![CDATA[FAIL]]>")) {
 			t.Errorf("notification %.20q was answered %s", body, answer)
 		}
@@ -174,9 +174,9 @@ func TestBadCallsChangeNothing(t *testing.T) {
 	}
 }
 
-// A double tap, from many fingers: one order, and no request loses its way in
-// the pool of Go instances. A QR code comes from one question to WeChat, because
-// a second would void it. They are another buyer's than the journeys', who have a rate limit.
+// Many concurrent requests with one client_key give one order and one QR code, because a second
+// code would invalidate the first. Another buyer is used than in the journeys, because of the rate
+// limit.
 func TestOneOrderForOneKey(t *testing.T) {
 	for tradeType, b := range map[api.TradeType]buyer{api.TradeJSAPI: newBuyer(t, 2), api.TradeNative: newGuest(t), api.TradeMWEB: newGuest(t)} {
 		t.Run(string(tradeType), func(t *testing.T) {
@@ -204,8 +204,8 @@ func TestOneOrderForOneKey(t *testing.T) {
 	}
 }
 
-// Given up in its first minutes, then closed there and here by the timer.
-func TestGivenUpOrderIsReplacedAndClosed(t *testing.T) {
+// An order cancelled in its first minutes is closed by the timer, at WeChat and here.
+func TestCancelledOrderIsReplacedAndClosed(t *testing.T) {
 	b := newGuest(t)
 	var old, c api.Checkout
 	body := strings.NewReplacer("edge-", "old0-", "JSAPI", "NATIVE").Replace(goodOrder)
@@ -224,16 +224,16 @@ func TestGivenUpOrderIsReplacedAndClosed(t *testing.T) {
 		t.Errorf("paying it: %d %s", status, answer)
 	}
 	if b.ok("POST", api.OrderClosePath(c.Order.ID), `{}`, &o); o.Status != api.StatusClosing || len(o.Timeline) != 3 {
-		t.Errorf("the new one, given up: %+v", o)
+		t.Errorf("the new order, cancelled: %+v", o)
 	}
 }
 
-// A guest's order is paid by whoever scans its code.
+// Anyone who scans the code can pay a guest's order.
 func TestGuestPaysByCode(t *testing.T) {
 	b := newGuest(t)
 	var c api.Checkout
 	b.ok("POST", api.PathOrders, `{"items": [{"product_id": "tip", "quantity": 1, "amount": 1234}], "trade_type": "NATIVE", "client_key": "edge-code-00000000"}`, &c)
-	hold(t, 1)
+	takePhone(t, 1)
 	sheet, err := world.sim.Scan(c.CodeURL)
 	if err != nil || sheet.Amount != 1234 {
 		t.Fatalf("scanning %s: %+v, %v", c.CodeURL, sheet, err)

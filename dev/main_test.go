@@ -1,0 +1,36 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestParseFlags(t *testing.T) {
+	p, state, err := parseFlags([]string{"-desk-port", "9001", "-state", "db"})
+	if err != nil || p != (ports{8787, 8800, 9001, 8802}) || state != "db" {
+		t.Errorf("%v, %q, %v", p, state, err)
+	}
+}
+
+// An error names the variable or the flag and says what is wanted.
+func TestFlagErrors(t *testing.T) {
+	for args, want := range map[string]string{
+		"-desk-port abc":                    "DESK_PORT=abc: want a port number from 1 to 65535",
+		"-shop-port 0":                      "SHOP_PORT=0: want a port number from 1 to 65535",
+		"-wechat-port 65536":                "WECHAT_PORT=65536: want a port number from 1 to 65535",
+		"-phone-port -1":                    "PHONE_PORT=-1: want a port number from 1 to 65535",
+		"-phone-port 8801":                  "DESK_PORT and PHONE_PORT are both 8801: want different ports",
+		"8801":                              `unexpected argument "8801": want flags only`,
+		"-port 8801":                        "flag provided but not defined: -port",
+		"-desk-port 9001 -shop-port 9001.5": "SHOP_PORT=9001.5: want a port number from 1 to 65535",
+	} {
+		_, _, err := parseFlags(strings.Fields(args))
+		if err == nil {
+			t.Errorf("%s: no error", args)
+		} else if diff := cmp.Diff(want, err.Error()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", args, diff)
+		}
+	}
+}

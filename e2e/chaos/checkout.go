@@ -1,0 +1,206 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"sync"
+
+	"h5pay/internal/api"
+	"h5pay/internal/fen"
+	"h5pay/internal/order"
+	"h5pay/wechat/wechattest"
+)
+
+// checkout is a purchase as the buyer's page knows it.
+type checkout struct {
+	*buyer
+	purchase
+	total fen.Fen // from the catalogue
+
+	payer    wechattest.User // whose phone pays
+	replaced *checkout       // the purchase that this one replaces, if any
+
+	mu       sync.Mutex
+	replaces string // the ID of replaced's order as first sent
+	sent     bool
+	id       string       // of the order, after a response
+	pay      api.Checkout // the newest payment parameters
+	sheet    string       // the ID of the newest sheet
+}
+
+// orderID returns the order's ID, "" while the page does not know it.
+func (p *checkout) orderID() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.id
+}
+
+// request returns the request that the page sends, the same each time.
+func (p *checkout) request() api.CreateOrderRequest {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.sent && p.replaced != nil {
+		p.replaces = p.replaced.orderID()
+	}
+	p.sent = true
+	return api.CreateOrderRequest{Items: p.items, TradeType: p.tradeType, ClientKey: p.key, Replaces: p.replaces}
+}
+
+// place sends the basket. The shop rejects it if the replaced order is paid or the database is
+// full.
+func (p *checkout) place() {
+	req := p.request()
+	var c api.Checkout
+	seen := p.fullness.state()
+	a, ok := p.mustCall(http.MethodPost, api.PathOrders, req, &c, rejected...)
+	switch {
+	case ok:
+		p.storeResponse(c)
+		p.checkReplaced(req.Replaces)
+	case a.Code == api.CodeShopFull:
+		p.fullness.check(p.world, seen)
+		p.fullness.postpone(p)
+	}
+}
+
+// checkReplaced checks that the replaced order can no longer be paid.
+func (p *checkout) checkReplaced(id string) {
+	if id == "" {
+		return
+	}
+	rows, err := read[struct{ Status api.OrderStatus }](p.world, `SELECT status FROM orders WHERE id = ?`, id)
+	if err != nil || len(rows) != 1 || rows[0].Status == api.StatusCreated || rows[0].Status == api.StatusPending {
+		p.note(wrong, "", "order %s was replaced but is still open: %v, %v", id, rows, err)
+	}
+}
+
+// cancel cancels the order.
+func (p *checkout) cancel() {
+	id := p.orderID()
+	if id == "" {
+		return
+	}
+	var o api.Order
+	if _, ok := p.mustCall(http.MethodPost, api.OrderClosePath(id), api.CloseRequest{}, &o, api.CodeOrderPaid); ok {
+		p.checkOrder(o)
+		if o.Status != api.StatusClosing && o.Status != api.StatusClosed && o.Status != api.StatusFailed {
+			p.note(wrong, "", "order %s was cancelled but is %s", id, o.Status)
+		}
+	}
+}
+
+// renew requests new payment parameters.
+func (p *checkout) renew() {
+	id := p.orderID()
+	if id == "" {
+		return
+	}
+	var c api.Checkout
+	if _, ok := p.mustCall(http.MethodPost, api.OrderPayPath(id), api.PayRequest{Renew: true}, &c, api.CodeOrderNotPayable, api.CodeOrderPaid); ok {
+		p.storeResponse(c)
+	}
+}
+
+// storeResponse stores a response in the page.
+func (p *checkout) storeResponse(c api.Checkout) {
+	p.checkOrder(c.Order)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.id != "" && p.id != c.Order.ID {
+		p.note(doubled, "", "client_key %s created order %s, then %s", p.key, p.id, c.Order.ID)
+	}
+	p.id = c.Order.ID
+	p.owners.Store(p.id, p.buyer)
+	switch {
+	case c.Pay != nil && p.tradeType == api.TradeJSAPI,
+		c.CodeURL != "" && p.tradeType == api.TradeNative,
+		c.MWebURL != "" && p.tradeType == api.TradeMWEB:
+		p.pay = c
+	case !order.WasPaid(c.Order.Status):
+		p.note(wrong, "", "order %s is %s but has no payment parameters", c.Order.ID, c.Order.Status)
+	}
+}
+
+// checkOrder compares the order in a response with WeChat's ledger.
+func (p *checkout) checkOrder(o api.Order) {
+	if o.Total != p.total {
+		p.note(wrong, "", "order %s costs %d fen, want %d from the catalogue", o.ID, o.Total, p.total)
+	}
+	for i := 1; i < len(o.Timeline); i++ {
+		if was, is := o.Timeline[i-1], o.Timeline[i]; !order.CanBecome(was.Status, is.Status) || is.At < was.At {
+			p.note(wrong, "", "wrong timeline of order %s: %+v", o.ID, o.Timeline)
+			break
+		}
+	}
+	p.checkShown(o)
+}
+
+// checkShown checks that no response reports a payment that was not made.
+func (b *buyer) checkShown(o api.Order) {
+	if !order.WasPaid(o.Status) {
+		if o.PaymentNo != "" || o.PaidAt != 0 {
+			b.note(wrong, "", "order %s is %s and has payment %q", o.ID, o.Status, o.PaymentNo)
+		}
+		return
+	}
+	trade, ok := b.wechat.Trade(o.PaymentNo)
+	known := o.PaidAt != 0 && trade.Paid.Unix() == o.PaidAt/1000 && !o.PaidAtUnknown
+	// The time may be unknown only for a payment that was refunded by hand, and only until its bill
+	// was compared.
+	unknown := o.PaidAt == 0 && o.PaidAtUnknown && !b.billed.Load() && !byHand(b.wechat.RefundsOf(trade.OutTradeNo)).IsZero()
+	if !ok || trade.TotalFee != int64(o.Total) || !known && !unknown {
+		b.note(wrong, trade.OutTradeNo, "a response reports order %s as paid by %q at %d; WeChat has %+v", o.ID, o.PaymentNo, o.PaidAt, trade)
+	}
+}
+
+// answerSheet pays on the open sheet or closes it.
+func (p *checkout) answerSheet(answer func(id string) (wechattest.Sheet, error)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.sheet == "" {
+		return
+	}
+	if _, err := answer(p.sheet); err != nil && !errors.Is(err, wechattest.ErrSheetGone) {
+		p.note(wrong, "", "%v", err)
+	}
+}
+
+// poll reads the order, as the page does after the sheet has closed.
+func (p *checkout) poll() {
+	id := p.orderID()
+	if id == "" {
+		return
+	}
+	var o api.Order
+	if _, ok := p.mustCall(http.MethodGet, api.OrderPath(id), nil, &o); ok {
+		p.checkOrder(o)
+	}
+}
+
+// list reads all orders of the buyer.
+func (b *buyer) list() {
+	var all api.OrderList
+	if _, ok := b.mustCall(http.MethodGet, api.PathOrders, nil, &all); !ok {
+		return
+	}
+	for _, o := range all.Orders {
+		b.checkShown(o)
+		if owner := b.ownerOf(o.ID); owner != nil && owner != b {
+			b.note(wrong, "", "order %s is in another buyer's list", o.ID)
+		}
+	}
+}
+
+// readOther reads another buyer's order and tries to pay it.
+func (p *checkout) readOther(other *checkout) {
+	id := other.orderID()
+	if id == "" || other.buyer == p.buyer {
+		return
+	}
+	if _, ok := p.mustCall(http.MethodGet, api.OrderPath(id), nil, &api.Order{}, api.CodeNotFound); ok {
+		p.note(wrong, "", "another buyer can read order %s", id)
+	}
+	if _, ok := p.mustCall(http.MethodPost, api.OrderPayPath(id), api.PayRequest{}, &api.Checkout{}, api.CodeNotFound); ok {
+		p.note(wrong, "", "another buyer got payment parameters for order %s", id)
+	}
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/job"
+	"h5pay/internal/order"
+)
+
+// finish stops all failures and lets a day pass, in which WeChat repeats its notifications and
+// orders expire. It runs the cron triggers every minute until nothing is left to do, and compares
+// the bills.
+func (c *campaign) finish(ctx context.Context) error {
+	c.failures.disarm()
+	c.d1.await()
+	c.wechat.ClearFaults()
+	c.wechat.PayIn() // for refunds that WeChat declined for lack of money
+	c.closeProduct()
+	c.wechat.Advance(order.Lifetime + order.ExpiryGrace + time.Hour)
+	if err := c.runUntilIdle(ctx); err != nil {
+		return err
+	}
+	c.bills()
+	c.billed.Store(true)
+	if err := c.runUntilIdle(ctx); err != nil { // for the differences that the bills found
+		return err
+	}
+	// What the buyers see at the end.
+	each(c.atOnce, c.checkouts, (*checkout).poll)
+	return ctx.Err()
+}
+
+// runUntilIdle runs the cron triggers every minute until nothing is left to do.
+func (c *campaign) runUntilIdle(ctx context.Context) error {
+	open := -1
+	for limit := c.crons + 60 + len(c.checkouts) + len(c.floods.confirmed)/10; c.crons < limit; c.crons++ {
+		if complete, err := c.worker.tick(ctx, job.Reconcile); err != nil || !complete {
+			return fmt.Errorf("the job %s failed after the last fault: complete response %t, %w", job.Reconcile, complete, err)
+		}
+		if complete, err := c.deliver(ctx); err != nil || !complete {
+			return fmt.Errorf("the job %s failed after the last fault: complete response %t, %w", job.Deliver, complete, err)
+		}
+		var err error
+		if open, err = c.unsettled(); err != nil {
+			return err
+		}
+		if open == 0 {
+			return nil
+		}
+		c.wechat.Advance(time.Minute)
+	}
+	c.note(wrong, "", "%d orders, refunds or events are unfinished after %d minutes of cron", open, c.crons)
+	return nil
+}
+
+// unsettled counts the work left for the cron triggers.
+func (c *campaign) unsettled() (int, error) {
+	rows, err := read[struct{ N int }](c.world, `SELECT (SELECT COUNT(*) FROM orders WHERE status IN (?, ?, ?)) +
+		(SELECT COUNT(*) FROM refunds WHERE status IN (?, ?)) + (SELECT COUNT(*) FROM events WHERE status = ?) AS n`,
+		api.StatusCreated, api.StatusPending, api.StatusClosing, api.RefundCreated, api.RefundProcessing, api.EventPending)
+	if err != nil {
+		return 0, err
+	}
+	return rows[0].N, nil
+}
+
+// deliver runs the timer that delivers events. It checks that strangers' orders do not delay
+// payments: while an untried event about money waits, order.closed gets a fifth of the deliveries.
+func (c *campaign) deliver(ctx context.Context) (complete bool, err error) {
+	began, before := c.wechat.Now(), c.backend.sent()
+	if complete, err = c.worker.tick(ctx, job.Deliver); !complete || err != nil {
+		return complete, err
+	}
+	after := c.backend.sent()
+	rows, err := read[struct{ N int }](c.world, `SELECT COUNT(*) AS n FROM events
+		WHERE type <> 'order.closed' AND status = 'pending' AND blocked = 0 AND tries = 0 AND created_at < ?`, began.Add(-2*maxSkew).UnixMilli())
+	if err != nil {
+		c.note(wrong, "", "%v", err)
+		return complete, nil
+	}
+	c.checkMoneyFirst(rows[0].N, after.all-before.all, after.closed-before.closed)
+	return complete, nil
+}
+
+// maxQueueDeliveries is how many deliveries of queue messages may be running when the timer fires:
+// four rounds. They were claimed before the event about money existed.
+const maxQueueDeliveries = 20
+
+// checkMoneyFirst checks the deliveries of one timer run after which older events about money still
+// wait.
+func (c *campaign) checkMoneyFirst(waiting, sent, closed int) {
+	if waiting > 0 && closed > sent/5+maxQueueDeliveries {
+		c.note(wrong, "", "%d events about money wait, but %d of %d deliveries were order.closed", waiting, closed, sent)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mostWaiting = max(c.mostWaiting, waiting)
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/maxence-charriere/go-app/v9/pkg/app"
+
+	"h5pay/internal/api"
+)
+
+// How the page polls and renews a QR code.
+const (
+	codePollInterval = 3 * time.Second  // between two queries of the order
+	codeMargin       = 2 * time.Minute  // the page renews a code this long before it expires
+	codeLifetime     = 90 * time.Minute // of a code while the signer's time is unknown
+)
+
+// showQRCode shows a QR code and keeps it valid until the order is decided.
+func (p *payPage) showQRCode(ctx app.Context) {
+	attempt, cancel := context.WithCancel(p.ctx)
+	p.cancel = cancel
+	ctx.Async(func() {
+		err := p.showCodes(ctx, attempt)
+		if attempt.Err() != nil {
+			return
+		}
+		cancel()
+		ctx.Dispatch(func(app.Context) { p.err, p.cancel = err, nil })
+	})
+}
+
+// showCodes shows one code at a time. It fetches the next one shortly before expiry, because a new
+// code invalidates the last one.
+func (p *payPage) showCodes(ctx app.Context, attempt context.Context) error {
+	for renew := false; ; renew = true {
+		c, err := checkout(attempt, p.b, p.id, renew)
+		if code(err) == api.CodeOrderPaid || code(err) == api.CodeOrderNotPayable || err == nil && !payable(c.Order.Status) {
+			p.goToResult()
+			return nil
+		}
+		var image string
+		if err == nil {
+			image, err = qrImage(c.CodeURL)
+		}
+		if err != nil {
+			return err
+		}
+		ctx.Dispatch(func(app.Context) { p.code, p.renewing = image, false })
+		if done, err := p.awaitPayment(attempt, c); done || err != nil {
+			return err
+		}
+		ctx.Dispatch(func(app.Context) { p.renewing = true })
+	}
+}
+
+// awaitPayment polls the order. It loads the result page and returns true once the order is
+// decided. It returns false when the code will expire before the order does.
+func (p *payPage) awaitPayment(ctx context.Context, c api.Checkout) (bool, error) {
+	for waited := codePollInterval; ; waited += codePollInterval {
+		if err := p.b.Sleep(ctx, codePollInterval); err != nil {
+			return false, err
+		}
+		o, err := getOrder(ctx, p.b, p.id)
+		switch {
+		case err == nil && p.redirectIfDecided(o):
+			return true, nil
+		case err != nil && !isTemporary(code(err)):
+			return false, err
+		}
+		now := p.b.Now()
+		ending := !now.IsZero() && now.UnixMilli() > c.PayUntil-codeMargin.Milliseconds()
+		if now.IsZero() {
+			ending = waited >= codeLifetime
+		}
+		if ending && waited >= codeMargin && c.PayUntil < c.Order.ExpiresAt {
+			return false, nil
+		}
+	}
+}
+
+// codeSheet shows the QR code and how to use it.
+func (p *payPage) codeSheet() app.UI {
+	how := textScan
+	if p.place == onPhone || p.place == inWeChat {
+		how = textScanOther
+	}
+	return elem("div").Class("sheet code").DataSet("code", "shown").Body(
+		app.If(p.code == "" || p.renewing,
+			elem("div").Class("picture").Role("status").Aria("label", p.tr(textLoading)).Body(elem("i").Class("weui-primary-loading").Aria("hidden", "true"))).
+			Else(elem("img").Class("qr").Attr("src", p.code).Attr("alt", p.tr(textCode))),
+		elem("p").Class("how").Text(p.tr(how)),
+		elem("p").Class("note").Role("status").Text(p.tr(textAutoResult)),
+		app.If(!p.place.signsIn(),
+			elem("p").Class("note").Text(p.tr(textPhoneHint)),
+			elem("button").Class("weui-btn weui-btn_mini weui-btn_default").Attr("type", "button").Text(p.tr(textCopy)).OnClick(p.copyShop)),
+		app.If(p.notice != text{}, elem("p").Class("note").Role("status").Text(p.tr(p.notice))))
+}

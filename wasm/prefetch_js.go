@@ -1,0 +1,33 @@
+package main
+
+import (
+	"context"
+	"syscall/js"
+)
+
+// takePrefetched returns the response to a call that site/first.js made while the program was
+// loading, once. It returns false if there is none or the call failed; the program then makes the
+// call.
+func takePrefetched(ctx context.Context, method, path string) (response, bool) {
+	startup := member(js.Global(), "startup")
+	if method != "GET" || startup.Type() != js.TypeObject {
+		return response{}, false
+	}
+	call := startup.Get(path)
+	if call.Type() != js.TypeObject {
+		return response{}, false
+	}
+	startup.Delete(path)
+	got, err := receive(ctx, call.Get("response"), call.Get("abort"))
+	return got, err == nil
+}
+
+func (webView) SignInQuery() string {
+	startup := member(js.Global(), "startup")
+	if startup.Type() != js.TypeObject {
+		return ""
+	}
+	query := str(startup.Get("signInQuery"))
+	startup.Set("signInQuery", "")
+	return query
+}
