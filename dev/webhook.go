@@ -11,8 +11,8 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/stack"
+	"h5pay/simulator/server"
 	"h5pay/webhook"
-	"h5pay/wechat/wechattest"
 )
 
 // backEnd stands in for the merchant's: it prints the webhooks it believes.
@@ -75,7 +75,7 @@ func (b *backEnd) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // changed: the shop hears of it a moment later, and nobody wants to wait for the
 // minute. Without a change it leaves the screen in peace.
 type deliverer struct {
-	sim  *wechattest.Server
+	sim  *server.Server
 	shop *stack.Shop
 	seen int // payments and refunds that have come to an end
 	left int // times to fire

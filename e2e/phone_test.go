@@ -37,7 +37,7 @@ func hold(t *testing.T, n int) wechattest.User {
 	return user
 }
 
-// The client's own surfaces, see wechattest/web/phone.
+// The client's own surfaces, see simulator/phone/web.
 func sheet(part string) string {
 	return fmt.Sprintf(`document.querySelector("wechat-client")?.shadowRoot.querySelector(%q)`, part)
 }

@@ -23,6 +23,7 @@ import (
 	"syscall"
 	"time"
 
+	"h5pay/simulator/server"
 	"h5pay/wechat/wechattest"
 )
 
@@ -149,7 +150,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		addrs[i] = net.JoinHostPort("localhost", strconv.Itoa(port))
 	}
 	o.cfg.TLSAddr = addrs[3]
-	s, err := wechattest.Listen(o.cfg, addrs[0], addrs[1], addrs[2])
+	s, err := server.Listen(server.Config{WeChat: o.cfg, WeChatAddr: addrs[0], PhoneAddr: addrs[1], DeskAddr: addrs[2]})
 	if err != nil {
 		return explain(err, o.ports)
 	}

@@ -19,6 +19,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/cleanup"
 	"h5pay/internal/stack"
+	"h5pay/simulator/server"
 	"h5pay/wechat/wechattest"
 )
 
@@ -34,7 +35,7 @@ type shop struct {
 func TestMain(m *testing.M) { cleanup.Main(m.Run) }
 
 // open starts the signer over its own database. services are its bindings.
-func open(t *testing.T, sim *wechattest.Server, services map[string]stack.Service) *shop {
+func open(t *testing.T, sim *server.Server, services map[string]stack.Service) *shop {
 	t.Helper()
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -100,7 +101,7 @@ func (s *shop) call(method, path, body string, out any) {
 }
 
 // paid makes an order, pays it by its QR code and returns it.
-func (s *shop) paid(sim *wechattest.Server) api.Order {
+func (s *shop) paid(sim *server.Server) api.Order {
 	s.Helper()
 	s.call("POST", api.PathSession, "", &api.Session{})
 	var c api.Checkout
@@ -122,7 +123,7 @@ func (s *shop) paid(sim *wechattest.Server) api.Order {
 
 // The Worker presents the certificate that is bound to it.
 func TestRefundThroughTheBinding(t *testing.T) {
-	sim := wechattest.Start(t, wechattest.Config{})
+	sim := server.Start(t, server.Config{})
 	dir := t.TempDir()
 	if err := sim.WriteCertificates(dir); err != nil {
 		t.Fatal(err)
@@ -149,7 +150,7 @@ func TestRefundThroughTheBinding(t *testing.T) {
 // Without the binding the simulator is called without a certificate, and refuses
 // as WeChat does; the refund waits and is not lost.
 func TestRefundWithoutTheBinding(t *testing.T) {
-	sim := wechattest.Start(t, wechattest.Config{})
+	sim := server.Start(t, server.Config{})
 	s := open(t, sim, nil)
 	o := s.paid(sim)
 	var r api.Refund

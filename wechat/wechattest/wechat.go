@@ -25,7 +25,6 @@ type WeChat struct {
 
 	certMu sync.Mutex
 	certs  *identities // made when first needed
-	tlsURL string      // of the TLS listener; set before anything is served
 
 	faultMu sync.Mutex
 	faults  []Fault

@@ -1,4 +1,4 @@
-package wechattest
+package phone
 
 import (
 	"encoding/json"
@@ -11,13 +11,16 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"h5pay/simulator/simtest"
+	"h5pay/wechat/wechattest"
 )
 
 func TestPhoneIsWeChatToTheShop(t *testing.T) {
-	for place, want := range map[Environment]string{Android: "; wv) ", IOS: "(iPhone; "} {
+	for place, want := range map[wechattest.Environment]string{wechattest.Android: "; wv) ", wechattest.IOS: "(iPhone; "} {
 		var got *http.Request
-		_, url := phoneOf(t, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { got = r }), func(c *Config) { c.Environment = place })
-		fetch(t, "POST", url+"/api/orders?a=1;b=2", "{}", "User-Agent", "Mozilla/5.0 (X11; Linux) Chrome/150", "Origin", "http://localhost:8802",
+		_, url := phoneOf(t, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { got = r }), func(c *wechattest.Config) { c.Environment = place })
+		simtest.Fetch(t, "POST", url+"/api/orders?a=1;b=2", "{}", "User-Agent", "Mozilla/5.0 (X11; Linux) Chrome/150", "Origin", "http://localhost:8802",
 			"Sec-Ch-Ua", `"Chromium"`, "Sec-Ch-Ua-Platform", "Linux", "X-Forwarded-For", "192.0.2.1", "Content-Type", "application/json")
 		ua := got.Header.Get("User-Agent")
 		if !strings.Contains(ua, "MicroMessenger/8.0.") || !strings.Contains(ua, want) {
@@ -43,7 +46,7 @@ func TestNotificationsPassThroughWholeAndUnrecorded(t *testing.T) {
 	w, url := phoneOf(t, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
 		got = seen{string(b), r.Header.Get("User-Agent"), r.ContentLength, len(r.TransferEncoding) > 0}
-		io.WriteString(rw, ackBody)
+		io.WriteString(rw, simtest.Acknowledged)
 	}))
 	body := "<xml>" + strings.Repeat("x", 100<<10) + "</xml>"
 	for _, reader := range []io.Reader{strings.NewReader(body), io.MultiReader(strings.NewReader(body))} { // the second is sent chunked
@@ -74,7 +77,7 @@ func TestRedirectsOfTheShopStayInThePhone(t *testing.T) {
 		"SHOP/pay?x=1": url + "/pay?x=1", "SHOP": url, "SHOP0/": "SHOP0/", "/pay": "/pay", "https://open.weixin.qq.com/": "https://open.weixin.qq.com/",
 	} {
 		location = give
-		res, _ := fetch(t, "GET", url+"/", "")
+		res, _ := simtest.Fetch(t, "GET", url+"/", "")
 		got := res.Header.Get("Location")
 		if !strings.HasPrefix(want, "SHOP") && got != want || strings.HasPrefix(want, "SHOP") && strings.HasPrefix(got, url) {
 			t.Errorf("%s became %s, want %s", give, got, want)
@@ -89,24 +92,24 @@ func TestAMissingShopIsExplained(t *testing.T) {
 	}
 	gone := "http://" + l.Addr().String()
 	l.Close()
-	w := newWorld(t, func(c *Config) { c.ShopURL = gone })
-	phone := httptest.NewServer(w.Phone())
+	w := simtest.New(t, func(c *wechattest.Config) { c.ShopURL = gone })
+	phone := httptest.NewServer(New(w.WeChat))
 	defer phone.Close()
 	for range 2 {
-		res, page := fetch(t, "GET", phone.URL+"/", "")
+		res, page := simtest.Fetch(t, "GET", phone.URL+"/", "")
 		if res.StatusCode != 502 || !strings.Contains(page, gone) || !strings.Contains(page, "-shop") || !strings.Contains(page, bridgePath) {
 			t.Errorf("%d %s", res.StatusCode, page)
 		}
 	}
-	if res, body := fetch(t, "GET", phone.URL+"/api/session", ""); res.StatusCode != 502 || !strings.Contains(body, `"error"`) {
+	if res, body := simtest.Fetch(t, "GET", phone.URL+"/api/session", ""); res.StatusCode != 502 || !strings.Contains(body, `"error"`) {
 		t.Errorf("%d %s", res.StatusCode, body)
 	}
 	if ms := w.Messages(0); len(ms) != 1 || !strings.Contains(ms[0].Note, gone) {
 		t.Errorf("want one message until the shop is back, got %v", ms)
 	}
-	none := newWorld(t, func(c *Config) { c.ShopURL = "" })
+	none := simtest.New(t, func(c *wechattest.Config) { c.ShopURL = "" })
 	rec := httptest.NewRecorder()
-	none.Phone().ServeHTTP(rec, httptest.NewRequest("GET", "http://localhost/", nil))
+	New(none.WeChat).ServeHTTP(rec, httptest.NewRequest("GET", "http://localhost/", nil))
 	if rec.Code != 502 || !strings.Contains(rec.Body.String(), "knows no shop") {
 		t.Errorf("%d %s", rec.Code, rec.Body)
 	}
@@ -132,12 +135,12 @@ func TestPhoneRecordsCallsButNoAssetsAndNoCookies(t *testing.T) {
 			rw.WriteHeader(404)
 		}
 	}))
-	fetch(t, "GET", url+"/", "")
-	fetch(t, "GET", url+"/web/app.js", "")
-	fetch(t, "GET", url+"/favicon.ico", "")
-	fetch(t, "POST", url+"/api/session", `{"a":1}`, "Cookie", "sess=s3cret; theme=dark", "Content-Type", "application/json")
-	fetch(t, "GET", url+"/api/big", "")
-	fetch(t, "GET", url+"/web/missing.css", "")
+	simtest.Fetch(t, "GET", url+"/", "")
+	simtest.Fetch(t, "GET", url+"/web/app.js", "")
+	simtest.Fetch(t, "GET", url+"/favicon.ico", "")
+	simtest.Fetch(t, "POST", url+"/api/session", `{"a":1}`, "Cookie", "sess=s3cret; theme=dark", "Content-Type", "application/json")
+	simtest.Fetch(t, "GET", url+"/api/big", "")
+	simtest.Fetch(t, "GET", url+"/web/missing.css", "")
 	// A call is recorded when all of its answer was handed on, a moment after it is here.
 	for deadline := time.Now().Add(5 * time.Second); len(w.Messages(0)) < 4 && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
@@ -153,7 +156,7 @@ func TestPhoneRecordsCallsButNoAssetsAndNoCookies(t *testing.T) {
 			t.Errorf("a cookie's value was recorded: %+v", m)
 		}
 	}
-	want := []line{{PartyPhone, "/", 200}, {PartyPage, "/api/session", 200}, {PartyPage, "/api/big", 200}, {PartyPhone, "/web/missing.css", 404}}
+	want := []line{{wechattest.PartyPhone, "/", 200}, {wechattest.PartyPage, "/api/session", 200}, {wechattest.PartyPage, "/api/big", 200}, {wechattest.PartyPhone, "/web/missing.css", 404}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Fatal(diff)
 	}
@@ -180,7 +183,7 @@ func TestEverybodyHasCookiesOfTheirOwn(t *testing.T) {
 		if err := w.SetUser(w.Users()[i].OpenID); err != nil {
 			t.Fatal(err)
 		}
-		res, _ := fetch(t, "GET", url+"/api/session", "", "Cookie", browser)
+		res, _ := simtest.Fetch(t, "GET", url+"/api/session", "", "Cookie", browser)
 		if got != want.cookie || res.Header.Get("Set-Cookie") != want.set {
 			t.Errorf("person %d: the shop got %q, the browser %q", i, got, res.Header.Get("Set-Cookie"))
 		}
@@ -188,12 +191,12 @@ func TestEverybodyHasCookiesOfTheirOwn(t *testing.T) {
 }
 
 func TestBridgeScriptKnowsItsPhone(t *testing.T) {
-	_, url := phoneOf(t, http.NotFoundHandler(), func(c *Config) {
-		c.Environment = IOS
+	_, url := phoneOf(t, http.NotFoundHandler(), func(c *wechattest.Config) {
+		c.Environment = wechattest.IOS
 		c.DeskURL = "http://localhost:8801"
 		c.BridgeDelay = 5 * time.Millisecond
 	})
-	res, _ := fetch(t, "GET", url+bridgePath, "")
+	res, _ := simtest.Fetch(t, "GET", url+bridgePath, "")
 	if res.Header.Get("Content-Type") != "text/javascript; charset=utf-8" || res.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("%v", res.Header)
 	}
@@ -207,20 +210,20 @@ func TestSheetOverHTTP(t *testing.T) {
 	w, url := phoneOf(t, http.NotFoundHandler())
 	invoke := func(no string) sheetView {
 		t.Helper()
-		call := w.call(w.payArgs(w.prepay(no)))
+		call := w.InvokeCall(w.Prepay(no))
 		call.URL = w.ShopURL() + "/pay"
 		b, err := json.Marshal(call)
 		if err != nil {
 			t.Fatal(err)
 		}
-		res, body := fetch(t, "POST", url+"/__wechat/invoke", string(b), "Origin", url)
+		res, body := simtest.Fetch(t, "POST", url+"/__wechat/invoke", string(b), "Origin", url)
 		var answer struct{ Sheet sheetView }
 		if err := json.Unmarshal([]byte(body), &answer); err != nil || res.StatusCode != 200 || answer.Sheet.ID == "" {
 			t.Fatalf("%d %s (%v)", res.StatusCode, body, err)
 		}
 		return answer.Sheet
 	}
-	state := func(body string) (s Sheet) {
+	state := func(body string) (s wechattest.Sheet) {
 		t.Helper()
 		if err := json.Unmarshal([]byte(body), &s); err != nil {
 			t.Fatalf("%v in %s", err, body)
@@ -234,23 +237,23 @@ func TestSheetOverHTTP(t *testing.T) {
 	}
 	polled := make(chan string)
 	go func() {
-		_, body := fetch(t, "GET", url+"/__wechat/sheets/"+sheet.ID, "")
+		_, body := simtest.Fetch(t, "GET", url+"/__wechat/sheets/"+sheet.ID, "")
 		polled <- body
 	}()
-	_, body := fetch(t, "POST", url+"/__wechat/sheets/"+sheet.ID+"/pay", "{}", "Origin", url)
-	if s := state(body); s.State != SheetPaid || s.ErrMsg != payOK {
+	_, body := simtest.Fetch(t, "POST", url+"/__wechat/sheets/"+sheet.ID+"/pay", "{}", "Origin", url)
+	if s := state(body); s.State != wechattest.SheetPaid || s.ErrMsg != "get_brand_wcpay_request:ok" {
 		t.Errorf("%+v", s)
 	}
-	if s := state(<-polled); s.State != SheetPaid || s.ErrMsg != payOK {
+	if s := state(<-polled); s.State != wechattest.SheetPaid || s.ErrMsg != "get_brand_wcpay_request:ok" {
 		t.Errorf("the poll says %+v", s)
 	}
-	if res, _ := fetch(t, "POST", url+"/__wechat/sheets/"+sheet.ID+"/cancel", ""); res.StatusCode != 409 {
+	if res, _ := simtest.Fetch(t, "POST", url+"/__wechat/sheets/"+sheet.ID+"/cancel", ""); res.StatusCode != 409 {
 		t.Errorf("cancelling a paid sheet: %d", res.StatusCode)
 	}
 
 	other := invoke("20260301A2")
-	_, body = fetch(t, "POST", url+"/__wechat/sheets/"+other.ID+"/cancel", "") // as sendBeacon does
-	if s := state(body); s.State != SheetCancelled || s.ErrMsg != payCancel {
+	_, body = simtest.Fetch(t, "POST", url+"/__wechat/sheets/"+other.ID+"/cancel", "") // as sendBeacon does
+	if s := state(body); s.State != wechattest.SheetCancelled || s.ErrMsg != "get_brand_wcpay_request:cancel" {
 		t.Errorf("%+v", s)
 	}
 }
@@ -275,7 +278,7 @@ func TestPhoneRefusesWhatIsNotItsPage(t *testing.T) {
 		{"GET", "invoke", ``, nil, 405},
 		{"GET", "anything", ``, nil, 404},
 	} {
-		res, body := fetch(t, c.method, url+phonePrefix+c.path, c.body, c.header...)
+		res, body := simtest.Fetch(t, c.method, url+phonePrefix+c.path, c.body, c.header...)
 		if res.StatusCode != c.want {
 			t.Errorf("%s %s %.40s: %d %s, want %d", c.method, c.path, c.body, res.StatusCode, body, c.want)
 		}
@@ -283,12 +286,12 @@ func TestPhoneRefusesWhatIsNotItsPage(t *testing.T) {
 	if ms := w.Messages(0); len(ms) != 0 {
 		t.Errorf("recorded: %v", ms)
 	}
-	_, body := fetch(t, "POST", url+phonePrefix+"invoke", `{"api":"openSafe","args":{}}`)
+	_, body := simtest.Fetch(t, "POST", url+phonePrefix+"invoke", `{"api":"openSafe","args":{}}`)
 	if !strings.Contains(body, "system:function_not_exist") {
 		t.Error(body)
 	}
-	fetch(t, "POST", url+phonePrefix+"log", `{"level":"uncaught","text":"TypeError: x\n at y","url":"http://localhost/"}`)
-	if m := w.last(); m.Kind != kindPage || m.Method != "uncaught" || m.Note != "TypeError: x" {
+	simtest.Fetch(t, "POST", url+phonePrefix+"log", `{"level":"uncaught","text":"TypeError: x\n at y","url":"http://localhost/"}`)
+	if m := w.Last(); m.Kind != kindPage || m.Method != "uncaught" || m.Note != "TypeError: x" {
 		t.Errorf("%+v", m)
 	}
 }

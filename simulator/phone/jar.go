@@ -1,9 +1,11 @@
-package wechattest
+package phone
 
 import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"h5pay/wechat/wechattest"
 )
 
 // Everybody has programs of their own, and each of those has cookies of its own:
@@ -17,8 +19,8 @@ const jarPrefix = "wechat-phone-"
 // jarMark is the mark of one jar: of a person, by their index in Users, in one
 // environment, in the web view of a number. The number grows when a web view loses
 // what it kept.
-func jarMark(person int, e Environment, view int) string {
-	if person == 0 && e == Android && view == 0 {
+func jarMark(person int, e wechattest.Environment, view int) string {
+	if person == 0 && e == wechattest.Android && view == 0 {
 		return ""
 	}
 	mark := jarPrefix + strconv.Itoa(person) + "-" + string(e)
@@ -29,17 +31,15 @@ func jarMark(person int, e Environment, view int) string {
 }
 
 // jar is the mark of the cookies in use.
-func (w *WeChat) jar() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return jarMark(w.holder, w.place.Environment, w.cookieJars)
+func (p *Phone) jar() string {
+	v := p.wechat.WebView()
+	return jarMark(v.User, v.Environment, v.Cookies)
 }
 
 // storageJar names the storage in use.
-func (w *WeChat) storageJar() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return jarMark(w.holder, w.place.Environment, w.views)
+func (p *Phone) storageJar() string {
+	v := p.wechat.WebView()
+	return jarMark(v.User, v.Environment, v.Storage)
 }
 
 // pickCookies leaves in a request the cookies of one jar, by the names that

@@ -1,4 +1,4 @@
-package wechattest
+package desk
 
 import (
 	"bufio"
@@ -13,17 +13,20 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"h5pay/simulator/simtest"
+	"h5pay/wechat/wechattest"
 )
 
 // deskOf returns a desk and a caller of it: method, path, body, then headers.
-func deskOf(t *testing.T, edit ...func(*Config)) (*world, func(method, path, body string, header ...string) (int, map[string]any)) {
+func deskOf(t *testing.T, edit ...func(*wechattest.Config)) (*simtest.World, func(method, path, body string, header ...string) (int, map[string]any)) {
 	t.Helper()
-	w := newWorld(t, edit...)
-	desk := httptest.NewServer(w.Desk())
+	w := simtest.New(t, edit...)
+	desk := httptest.NewServer(New(w.WeChat, ""))
 	t.Cleanup(desk.Close)
 	return w, func(method, path, body string, header ...string) (int, map[string]any) {
 		t.Helper()
-		res, text := fetch(t, method, desk.URL+path, body, header...)
+		res, text := simtest.Fetch(t, method, desk.URL+path, body, header...)
 		var answer map[string]any
 		if err := json.Unmarshal([]byte(text), &answer); err != nil {
 			t.Fatalf("%s %s: %d, no JSON object: %s", method, path, res.StatusCode, text)
@@ -38,14 +41,14 @@ func TestControlShowsWhatHappened(t *testing.T) {
 	if diff := cmp.Diff(map[string]any{"orders": []any{}, "trades": []any{}, "refunds": []any{}, "notifications": []any{}}, empty); diff != "" {
 		t.Error(diff)
 	}
-	s := w.sheet("20260301A1")
+	s := w.OpenSheet("20260301A1")
 	_, info := call("GET", "/control/info", "")
-	for name, want := range map[string]any{"appid": DefaultAppID, "api_key": DefaultAPIKey, "shop_url": shopOrigin, "time_scale": 1.0} {
+	for name, want := range map[string]any{"appid": wechattest.DefaultAppID, "api_key": wechattest.DefaultAPIKey, "shop_url": simtest.ShopURL, "time_scale": 1.0} {
 		if info[name] != want {
 			t.Errorf("info: %s is %v, want %v", name, info[name], want)
 		}
 	}
-	if n := len(info["fault_kinds"].([]any)); n != len(FaultKinds()) {
+	if n := len(info["fault_kinds"].([]any)); n != len(wechattest.FaultKinds()) {
 		t.Errorf("%d fault kinds", n)
 	}
 	_, log := call("GET", "/control/messages", "")
@@ -74,8 +77,8 @@ func TestControlSteers(t *testing.T) {
 		}
 		return answer
 	}
-	sheet := w.sheet("20260301A1")
-	if a := ok("POST", "/control/sheets/"+sheet.ID+"/pay", ""); a["state"] != SheetPaid {
+	sheet := w.OpenSheet("20260301A1")
+	if a := ok("POST", "/control/sheets/"+sheet.ID+"/pay", ""); a["state"] != wechattest.SheetPaid {
 		t.Errorf("%v", a)
 	}
 	before := w.Now()
@@ -83,7 +86,7 @@ func TestControlSteers(t *testing.T) {
 	if d := w.Now().Sub(before); d < 15*time.Second || d > time.Minute {
 		t.Errorf("the clock moved by %v", d)
 	}
-	if n := len(w.shop.bodies()); n != 1 {
+	if n := len(w.Notifications()); n != 1 {
 		t.Errorf("%d notifications, want 1", n)
 	}
 	if a := ok("POST", "/control/notifications", `{"out_trade_no":"20260301A1","forge":"bad_sign"}`); a["ok"] != true {
@@ -98,9 +101,9 @@ func TestControlSteers(t *testing.T) {
 	if a := ok("DELETE", "/control/faults", ""); len(a["faults"].([]any)) != 0 || len(w.Faults()) != 0 {
 		t.Errorf("%v", a)
 	}
-	w.do("GET", w.link(scopeUserInfo), "")
+	w.Get(w.AuthorizeLink("snsapi_userinfo"))
 	id := w.Consents()[0].ID
-	if a := ok("POST", "/control/consents/"+id+"/approve", ""); a["state"] != ConsentApproved || !strings.Contains(a["location"].(string), "code=") {
+	if a := ok("POST", "/control/consents/"+id+"/approve", ""); a["state"] != wechattest.ConsentApproved || !strings.Contains(a["location"].(string), "code=") {
 		t.Errorf("%v", a)
 	}
 	if status, _ := call("POST", "/control/consents/"+id+"/refuse", ""); status != 409 {
@@ -110,7 +113,7 @@ func TestControlSteers(t *testing.T) {
 
 func TestControlRefusesBadInputAndChangesNothing(t *testing.T) {
 	w, call := deskOf(t)
-	sheet := w.sheet("20260301A1")
+	sheet := w.OpenSheet("20260301A1")
 	for _, c := range []struct {
 		method, path, body string
 		want               int
@@ -145,13 +148,13 @@ func TestControlRefusesBadInputAndChangesNothing(t *testing.T) {
 			t.Errorf("%s %s %.50s: %d %v, want %d about %q", c.method, c.path, c.body, status, answer, c.want, c.says)
 		}
 	}
-	if s, err := w.Sheet(sheet.ID); err != nil || s.State != SheetOpen || len(w.Faults()) != 0 || w.User().OpenID != w.Users()[0].OpenID || len(w.shop.bodies()) != 0 {
+	if s, err := w.Sheet(sheet.ID); err != nil || s.State != wechattest.SheetOpen || len(w.Faults()) != 0 || w.User().OpenID != w.Users()[0].OpenID || len(w.Notifications()) != 0 {
 		t.Error("a refused call changed something")
 	}
 }
 
 func TestDeskAnswersOnlyItsOwnPageAtLocalhost(t *testing.T) {
-	w := newWorld(t)
+	w := simtest.New(t)
 	for _, c := range []struct {
 		host   string
 		header []string
@@ -182,7 +185,7 @@ func TestDeskAnswersOnlyItsOwnPageAtLocalhost(t *testing.T) {
 				r.Header.Set(c.header[i], c.header[i+1])
 			}
 			rec := httptest.NewRecorder()
-			w.Desk().ServeHTTP(rec, r)
+			New(w.WeChat, "").ServeHTTP(rec, r)
 			if rec.Code != c.want {
 				t.Errorf("%s of %q with %v: %d, want %d", path, c.host, c.header, rec.Code, c.want)
 			}
@@ -191,12 +194,12 @@ func TestDeskAnswersOnlyItsOwnPageAtLocalhost(t *testing.T) {
 }
 
 func TestDeskIsSelfContained(t *testing.T) {
-	w := newWorld(t, func(c *Config) { c.DeskURL = "http://localhost:8801" })
+	w := simtest.New(t, func(c *wechattest.Config) { c.DeskURL = "http://localhost:8801" })
 	get := func(host, path string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest("GET", path, nil)
 		r.Host = host
 		rec := httptest.NewRecorder()
-		w.Desk().ServeHTTP(rec, r)
+		New(w.WeChat, "").ServeHTTP(rec, r)
 		return rec
 	}
 	if rec := get("127.0.0.1:8801", "/"); rec.Code != 302 || rec.Header().Get("Location") != "http://localhost:8801/" {
@@ -210,7 +213,7 @@ func TestDeskIsSelfContained(t *testing.T) {
 	}
 	// Whatever an asset names has to be an asset.
 	named := regexp.MustCompile(`(?:href|src)="/([^"]+)"|from "\./([^"]+)"`)
-	entries, err := fs.ReadDir(webFiles, "web/desk")
+	entries, err := fs.ReadDir(webFiles, "web")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,16 +275,16 @@ func events(t *testing.T, url, lastID string, n int, ready func()) (kinds, ids [
 }
 
 func TestEventsTellWhatHappens(t *testing.T) {
-	w := newWorld(t)
-	desk := httptest.NewServer(w.Desk())
+	w := simtest.New(t)
+	desk := httptest.NewServer(New(w.WeChat, ""))
 	defer desk.Close()
 	kinds, ids := events(t, desk.URL, "", 5, func() { // the first event says that the stream is open
-		w.sheet("20260301A1")
+		w.OpenSheet("20260301A1")
 		if err := w.SetUser(w.Users()[1].OpenID); err != nil {
 			t.Error(err)
 		}
 	})
-	if diff := cmp.Diff([]string{EventClock, EventMessage, EventMessage, EventSheet, EventUser}, kinds); diff != "" {
+	if diff := cmp.Diff([]string{wechattest.EventClock, wechattest.EventMessage, wechattest.EventMessage, wechattest.EventSheet, wechattest.EventUser}, kinds); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]string{"1", "2"}, ids); diff != "" {
@@ -289,7 +292,7 @@ func TestEventsTellWhatHappens(t *testing.T) {
 	}
 	// A browser that was cut off behind the first message gets the second.
 	kinds, ids = events(t, desk.URL, "1", 2, nil)
-	if diff := cmp.Diff([]string{EventMessage, EventClock}, kinds); diff != "" {
+	if diff := cmp.Diff([]string{wechattest.EventMessage, wechattest.EventClock}, kinds); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]string{"2"}, ids); diff != "" {
@@ -298,11 +301,34 @@ func TestEventsTellWhatHappens(t *testing.T) {
 }
 
 func TestEventsEndWithTheSimulator(t *testing.T) {
-	w := newWorld(t)
-	desk := httptest.NewServer(w.Desk())
+	w := simtest.New(t)
+	desk := httptest.NewServer(New(w.WeChat, ""))
 	defer desk.Close()
 	kinds, _ := events(t, desk.URL, "", 1000, w.Close)
-	if diff := cmp.Diff([]string{EventClock}, kinds); diff != "" {
+	if diff := cmp.Diff([]string{wechattest.EventClock}, kinds); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestTheEnvironmentIsChosenByTheControlAPI(t *testing.T) {
+	w, call := deskOf(t, func(c *wechattest.Config) { c.Environment = wechattest.Mac })
+	events, stop := w.Subscribe()
+	defer stop()
+	status, place := call("POST", "/control/environment", `{"environment":"desktop"}`)
+	if status != 200 || place["shape"] != wechattest.ShapeWindow || place["bridge"] != false || w.Place().Environment != wechattest.Desktop {
+		t.Errorf("%d %v", status, place)
+	}
+	if e := <-events; e.Kind != wechattest.EventEnvironment || e.Place == nil || e.Place.Environment != wechattest.Desktop {
+		t.Errorf("%+v", e)
+	}
+	if status, answer := call("POST", "/control/environment", `{"environment":"symbian"}`); status != 400 || !strings.Contains(answer["error"].(string), "miniprogram-ios") || w.Place().Environment != wechattest.Desktop {
+		t.Errorf("%d %v", status, answer)
+	}
+	_, info := call("GET", "/control/info", "")
+	if len(info["environments"].([]any)) != len(wechattest.Environments()) || info["environment"] != "desktop" {
+		t.Errorf("%v", info["environment"])
+	}
+	if _, err := wechattest.New(wechattest.Config{Environment: "symbian"}); err == nil || !strings.Contains(err.Error(), "Environment: want one of android, ios") {
+		t.Error(err)
 	}
 }

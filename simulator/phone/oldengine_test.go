@@ -1,10 +1,13 @@
-package wechattest
+package phone
 
 import (
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+
+	"h5pay/simulator/simtest"
+	"h5pay/wechat/wechattest"
 )
 
 func TestNewSyntax(t *testing.T) {
@@ -37,20 +40,20 @@ func TestAnOldEngineCannotReadNewScripts(t *testing.T) {
 		}
 	}))
 
-	for e, want := range map[Environment]string{Android: "a?.b", AndroidOld: unreadable} {
-		w.move(e)
-		res, script := fetch(t, "GET", url+"/new.js", "")
-		if script != want || (res.Header.Get("Cache-Control") == "no-store") != (e == AndroidOld) {
+	for e, want := range map[wechattest.Environment]string{wechattest.Android: "a?.b", wechattest.AndroidOld: unreadable} {
+		w.Move(e)
+		res, script := simtest.Fetch(t, "GET", url+"/new.js", "")
+		if script != want || (res.Header.Get("Cache-Control") == "no-store") != (e == wechattest.AndroidOld) {
 			t.Errorf("%s: %q, %v", e, script, res.Header)
 		}
-		if _, script := fetch(t, "GET", url+"/old.js", ""); script != "var a" {
+		if _, script := simtest.Fetch(t, "GET", url+"/old.js", ""); script != "var a" {
 			t.Errorf("%s: the old script is %q", e, script)
 		}
-		res, text := fetch(t, "GET", url+"/", "")
-		if !strings.Contains(text, "<script>var old = 1;</script>") || strings.Contains(text, "a ?? b") != (e == Android) || strings.Contains(text, unreadable) != (e == AndroidOld) {
+		res, text := simtest.Fetch(t, "GET", url+"/", "")
+		if !strings.Contains(text, "<script>var old = 1;</script>") || strings.Contains(text, "a ?? b") != (e == wechattest.Android) || strings.Contains(text, unreadable) != (e == wechattest.AndroidOld) {
 			t.Errorf("%s: %s", e, text)
 		}
-		if policy := res.Header.Get("Content-Security-Policy"); strings.Count(policy, "sha256-") != map[Environment]int{Android: 1, AndroidOld: 2}[e] {
+		if policy := res.Header.Get("Content-Security-Policy"); strings.Count(policy, "sha256-") != map[wechattest.Environment]int{wechattest.Android: 1, wechattest.AndroidOld: 2}[e] {
 			t.Errorf("%s: %s", e, policy)
 		}
 	}

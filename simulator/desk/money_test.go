@@ -1,18 +1,21 @@
-package wechattest
+package desk
 
 import (
 	"strings"
 	"testing"
+	"time"
+
+	"h5pay/wechat/wechattest"
 )
 
 func TestControlMovesMoney(t *testing.T) {
-	w, call := deskOf(t, plain)
-	url := w.codeURL("desk001")
+	w, call := deskOf(t, func(c *wechattest.Config) { c.PlainRefunds = true })
+	url := w.CodeURL("desk001")
 	if status, a := call("POST", "/control/scan", `{"code_url":"weixin://x"}`); status != 409 || !strings.Contains(a["error"].(string), "二维码无效") {
 		t.Errorf("%d %v", status, a)
 	}
 	status, sheet := call("POST", "/control/scan", `{"code_url":"`+url+`"}`)
-	if status != 200 || sheet["trade_type"] != "NATIVE" || sheet["state"] != SheetOpen {
+	if status != 200 || sheet["trade_type"] != "NATIVE" || sheet["state"] != wechattest.SheetOpen {
 		t.Fatalf("%d %v", status, sheet)
 	}
 	call("POST", "/control/sheets/"+sheet["id"].(string)+"/pay", "")
@@ -24,11 +27,11 @@ func TestControlMovesMoney(t *testing.T) {
 		}
 	}
 	status, refund := call("POST", "/control/refunds", `{"out_trade_no":"desk001","refund_fee":80}`)
-	if status != 200 || refund["refund_fee"] != 80.0 || refund["refund_status"] != RefundProcessing {
+	if status != 200 || refund["refund_fee"] != 80.0 || refund["refund_status"] != wechattest.RefundProcessing {
 		t.Errorf("%d %v", status, refund)
 	}
-	w.Advance(refundPause)
-	w.refunded("desk001", "r-1", "800")
+	w.Advance(time.Minute)
+	w.Refund("desk001", "r-1", "800")
 	for body, want := range map[string]int{
 		`{"out_refund_no":"r-0"}`: 404, `{"out_refund_no":"r-1"}`: 400, `{"out_refund_no":"r-1","forge":"bad_sign"}`: 400, `{"out_refund_no":"r-1","forge":"too_early"}`: 200,
 	} {
@@ -50,7 +53,7 @@ func TestControlMovesMoney(t *testing.T) {
 		t.Errorf("%d %v", status, a)
 	}
 	_, info := call("GET", "/control/info", "")
-	if len(info["refund_forges"].([]any)) != len(RefundForges()) || info["plain_refunds"] != true || len(info["h5_domains"].([]any)) != 1 {
+	if len(info["refund_forges"].([]any)) != len(wechattest.RefundForges()) || info["plain_refunds"] != true || len(info["h5_domains"].([]any)) != 1 {
 		t.Errorf("%v", info)
 	}
 }

@@ -1,15 +1,19 @@
-package wechattest
+package desk
 
 import (
+	"embed"
 	"io/fs"
 	"mime"
 	"net/http"
 	"net/url"
 	"path"
 	"strings"
+
+	"h5pay/simulator/web"
+	"h5pay/wechat/wechattest"
 )
 
-// Desk returns the page around the phone and, under /control/, the API that it
+// Desk is the page around the phone and, under /control/, the API that it
 // and everybody else steers the simulator with. The API is JSON both ways;
 // errors are {"error": "..."} with a 4xx status. Every call with an example body
 // is in the table of controls; GET /control/info returns it as "api", and the
@@ -17,17 +21,26 @@ import (
 //
 // The desk answers only requests addressed to localhost, and no page but its
 // own: what it steers pays.
-func (w *WeChat) Desk() http.Handler {
+type Desk struct {
+	wechat  *wechattest.WeChat
+	tlsURL  string
+	handler http.Handler
+}
+
+// New returns the desk of a simulated WeChat. tlsURL is where WeChat listens
+// over TLS, "" when it does not.
+func New(wechat *wechattest.WeChat, tlsURL string) *Desk {
+	d := &Desk{wechat: wechat, tlsURL: tlsURL}
 	mux := http.NewServeMux()
-	for _, c := range w.controls() {
+	for _, c := range d.controls() {
 		mux.HandleFunc(c.Method+" "+c.Path, c.serve)
 	}
 	mux.HandleFunc("/control/", func(rw http.ResponseWriter, r *http.Request) {
-		writeError(rw, http.StatusNotFound, "no such call: GET /control/info lists them")
+		web.WriteError(rw, http.StatusNotFound, "no such call: GET /control/info lists them")
 	})
-	mux.HandleFunc("GET /{$}", w.deskPage)
-	mux.HandleFunc("GET /{name}", w.deskAsset)
-	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("GET /{$}", d.deskPage)
+	mux.HandleFunc("GET /{name}", d.deskAsset)
+	d.handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		h := rw.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
@@ -36,30 +49,37 @@ func (w *WeChat) Desk() http.Handler {
 		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "+
 			"img-src 'self' data: http: https:; frame-src http: https:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 		switch {
-		case !localHost(r):
-			writeError(rw, http.StatusForbidden, "the desk answers only at localhost")
-		case !sameOrigin(r) || r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.Header.Get("Sec-Fetch-Mode") != "navigate":
-			writeError(rw, http.StatusForbidden, "the desk answers only its own page")
+		case !web.LocalHost(r):
+			web.WriteError(rw, http.StatusForbidden, "the desk answers only at localhost")
+		case !web.SameOrigin(r) || r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.Header.Get("Sec-Fetch-Mode") != "navigate":
+			web.WriteError(rw, http.StatusForbidden, "the desk answers only its own page")
 		default:
 			mux.ServeHTTP(rw, r)
 		}
 	})
+	return d
 }
 
+// ServeHTTP answers as the page and the control API do.
+func (d *Desk) ServeHTTP(rw http.ResponseWriter, r *http.Request) { d.handler.ServeHTTP(rw, r) }
+
 // deskPage is GET /.
-func (w *WeChat) deskPage(rw http.ResponseWriter, r *http.Request) {
+func (d *Desk) deskPage(rw http.ResponseWriter, r *http.Request) {
 	// Opened as 127.0.0.1 the phone, at localhost, would be on another site, and
 	// the browser would keep the shop's cookies from it.
-	if u, err := url.Parse(w.Config().DeskURL); err == nil && u.Host != "" && r.Host != u.Host {
+	if u, err := url.Parse(d.wechat.Config().DeskURL); err == nil && u.Host != "" && r.Host != u.Host {
 		http.Redirect(rw, r, u.String()+"/", http.StatusFound)
 		return
 	}
-	serveWeb(rw, "desk/index.html")
+	serveWeb(rw, "index.html")
 }
 
+//go:embed web
+var webFiles embed.FS
+
 // deskAsset serves the desk's scripts and styles.
-func (w *WeChat) deskAsset(rw http.ResponseWriter, r *http.Request) {
-	name := "desk/" + r.PathValue("name")
+func (d *Desk) deskAsset(rw http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
 	if _, err := fs.Stat(webFiles, "web/"+name); err != nil {
 		http.NotFound(rw, r)
 		return
@@ -74,5 +94,9 @@ func serveWeb(rw http.ResponseWriter, name string) {
 	}
 	rw.Header().Set("Content-Type", contentType)
 	rw.Header().Set("Cache-Control", "no-cache")
-	_, _ = rw.Write([]byte(webFile(name))) // fails only when the browser went away
+	text, err := fs.ReadFile(webFiles, "web/"+name)
+	if err != nil {
+		panic(err) // the name is a constant, or was found
+	}
+	_, _ = rw.Write(text) // fails only when the browser went away
 }

@@ -1,4 +1,4 @@
-package wechattest
+package phone
 
 import (
 	"net/http"

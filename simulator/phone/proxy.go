@@ -1,4 +1,4 @@
-package wechattest
+package phone
 
 import (
 	"bytes"
@@ -15,6 +15,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"h5pay/simulator/web"
+	"h5pay/wechat/wechattest"
 )
 
 // maxForwarded bounds a request body without a length, which has to be held in
@@ -32,37 +35,35 @@ type upstreamKey struct{}
 // shopProxy forwards to the shop. What the phone's browser sends gets the
 // environment's User-Agent and is recorded; notifications, which arrive at the same public
 // domain, are neither touched nor recorded twice.
-func (w *WeChat) shopProxy() http.Handler {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.Proxy = nil               // the shop is on this machine or named outright
-	transport.DisableCompression = true // answers keep the encoding the browser asked for
-	// Its idle connections end with the simulator.
-	context.AfterFunc(w.ctx, transport.CloseIdleConnections)
-	var down atomic.Bool // the last request found no shop
+func (p *Phone) shopProxy() http.Handler {
+	p.transport = http.DefaultTransport.(*http.Transport).Clone()
+	p.transport.Proxy = nil               // the shop is on this machine or named outright
+	p.transport.DisableCompression = true // answers keep the encoding the browser asked for
+	var down atomic.Bool                  // the last request found no shop
 	proxy := &httputil.ReverseProxy{
-		Transport: transport,
-		Rewrite:   w.rewriteRequest,
+		Transport: p.transport,
+		Rewrite:   p.rewriteRequest,
 		ModifyResponse: func(res *http.Response) error {
 			down.Store(false)
-			return w.rewriteResponse(res)
+			return p.rewriteResponse(res)
 		},
 		ErrorHandler: func(rw http.ResponseWriter, r *http.Request, err error) {
-			w.shopDown(rw, r, err, down.Swap(true))
+			p.shopDown(rw, r, err, down.Swap(true))
 		},
 		FlushInterval: -1,
 		ErrorLog:      log.New(io.Discard, "", 0), // the error handler has said it all
 	}
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		shop := w.ShopURL()
+		shop := p.wechat.ShopURL()
 		upstream, err := url.Parse(shop)
 		if shop == "" || err != nil {
-			w.shopDown(rw, r, errors.New("no shop is set"), true)
+			p.shopDown(rw, r, errors.New("no shop is set"), true)
 			return
 		}
 		if r.ContentLength < 0 && !measureBody(rw, r) {
 			return
 		}
-		mark := w.jar()
+		mark := p.jar()
 		if fromBrowser(r) {
 			r.Header = r.Header.Clone()
 			pickCookies(r.Header, mark)
@@ -79,7 +80,7 @@ func (w *WeChat) shopProxy() http.Handler {
 func measureBody(rw http.ResponseWriter, r *http.Request) bool {
 	body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, maxForwarded))
 	if err != nil {
-		writeError(rw, http.StatusRequestEntityTooLarge, fmt.Sprintf("reading the body: %v", err))
+		web.WriteError(rw, http.StatusRequestEntityTooLarge, fmt.Sprintf("reading the body: %v", err))
 		return false
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
@@ -96,21 +97,21 @@ func fromBrowser(r *http.Request) bool {
 }
 
 // rewriteRequest addresses a request to the shop.
-func (w *WeChat) rewriteRequest(pr *httputil.ProxyRequest) {
+func (p *Phone) rewriteRequest(pr *httputil.ProxyRequest) {
 	pr.SetURL(pr.In.Context().Value(upstreamKey{}).(*url.URL)) // Host becomes the shop's
 	pr.Out.URL.RawQuery = pr.In.URL.RawQuery                   // as it came, semicolons and all
 	if !fromBrowser(pr.In) {
 		return
 	}
 	pr.SetXForwarded()
-	pr.Out.Header.Set("User-Agent", w.Place().UserAgent)
+	pr.Out.Header.Set("User-Agent", p.wechat.Place().UserAgent)
 	for name := range pr.Out.Header {
 		// Client hints name the browser that plays the phone.
 		if strings.HasPrefix(name, "Sec-Ch-Ua") {
 			pr.Out.Header.Del(name)
 		}
 	}
-	if isAPI(pr.In) || w.Place().Old {
+	if isAPI(pr.In) || p.wechat.Place().Old {
 		pr.Out.Header.Set("Accept-Encoding", "identity") // for the log, or to read scripts
 	}
 	if mayBeHTML(pr.In) {
@@ -123,7 +124,7 @@ func (w *WeChat) rewriteRequest(pr *httputil.ProxyRequest) {
 }
 
 // rewriteResponse makes a shop's answer the phone's, and records it.
-func (w *WeChat) rewriteResponse(res *http.Response) error {
+func (p *Phone) rewriteResponse(res *http.Response) error {
 	in := res.Request
 	upstream := in.Context().Value(upstreamKey{}).(*url.URL)
 	trace := in.Context().Value(traceKey{}).(*trace)
@@ -140,7 +141,7 @@ func (w *WeChat) rewriteResponse(res *http.Response) error {
 		return nil
 	}
 	size := res.ContentLength
-	old := w.Place().Old
+	old := p.wechat.Place().Old
 	if old && isScript(res) {
 		if err := ageScript(res); err != nil {
 			return err
@@ -149,26 +150,26 @@ func (w *WeChat) rewriteResponse(res *http.Response) error {
 	if err := injectBridge(res, public+phonePrefix, old); err != nil {
 		return err
 	}
-	w.watch(trace, res, size)
+	p.watch(trace, res, size)
 	markCookies(res.Header, trace.mark)
 	return nil
 }
 
 // shopDown answers when the shop cannot be reached. It is recorded once, not for
 // every try until the shop is back.
-func (w *WeChat) shopDown(rw http.ResponseWriter, r *http.Request, err error, again bool) {
+func (p *Phone) shopDown(rw http.ResponseWriter, r *http.Request, err error, again bool) {
 	if r.Context().Err() != nil {
 		return // the browser went away, which says nothing about the shop
 	}
-	shop := w.ShopURL()
+	shop := p.wechat.ShopURL()
 	if !again && fromBrowser(r) {
-		w.record(Message{
-			From: PartyPhone, To: PartyShop, Kind: kindShop, Method: r.Method, URL: r.URL.RequestURI(),
+		p.wechat.Record(wechattest.Message{
+			From: wechattest.PartyPhone, To: wechattest.PartyShop, Kind: kindShop, Method: r.Method, URL: r.URL.RequestURI(),
 			Note: "the shop does not answer at " + shop + ": " + err.Error(),
 		})
 	}
 	if !mayBeHTML(r) || !fromBrowser(r) {
-		writeError(rw, http.StatusBadGateway, "the shop does not answer at "+shop)
+		web.WriteError(rw, http.StatusBadGateway, "the shop does not answer at "+shop)
 		return
 	}
 	rw.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -183,4 +184,4 @@ func (w *WeChat) shopDown(rw http.ResponseWriter, r *http.Request, err error, ag
 // shopRetry is how often the page that stands in for a missing shop tries again.
 const shopRetry = 3 * time.Second
 
-var shopDownPage = template.Must(template.New("down").Parse(webFile("phone/down.html")))
+var shopDownPage = template.Must(template.New("down").Parse(webFile("down.html")))

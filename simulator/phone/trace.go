@@ -1,4 +1,4 @@
-package wechattest
+package phone
 
 import (
 	"fmt"
@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"unicode/utf8"
+
+	"h5pay/wechat/wechattest"
 )
 
 // maxRecorded bounds what the log keeps of one body, in bytes.
@@ -88,7 +90,7 @@ func (t *tee) finish() {
 
 // watch records the exchange when its answer has been read: navigations, API
 // calls and whatever failed. Static assets would bury the payment.
-func (w *WeChat) watch(t *trace, res *http.Response, size int64) {
+func (p *Phone) watch(t *trace, res *http.Response, size int64) {
 	mediaType, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	page := mediaType == "text/html"
 	api := isAPI(t.in)
@@ -99,15 +101,15 @@ func (w *WeChat) watch(t *trace, res *http.Response, size int64) {
 	if page && t.in.Header.Get("Sec-Fetch-Dest") == "empty" && !api {
 		return
 	}
-	m := Message{
-		From: PartyPage, To: PartyShop, Kind: kindShop,
+	m := wechattest.Message{
+		From: wechattest.PartyPage, To: wechattest.PartyShop, Kind: kindShop,
 		Method: t.in.Method, URL: t.in.URL.RequestURI(), Status: res.StatusCode,
 	}
 	if !api {
-		m.From = PartyPhone
+		m.From = wechattest.PartyPhone
 	}
 	if res.StatusCode == http.StatusSwitchingProtocols {
-		w.record(m)
+		p.wechat.Record(m)
 		return
 	}
 	var answer limited
@@ -119,7 +121,7 @@ func (w *WeChat) watch(t *trace, res *http.Response, size int64) {
 		} else {
 			m.Response += body(&answer, res.Header)
 		}
-		w.record(m)
+		p.wechat.Record(m)
 	}}
 }
 

@@ -1,7 +1,8 @@
-package wechattest
+package phone
 
 import (
 	"cmp"
+	"context"
 	"embed"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,9 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"h5pay/simulator/web"
+	"h5pay/wechat/wechattest"
 )
 
 // The phone's own paths. Everything else belongs to the shop.
@@ -30,7 +34,7 @@ const maxPhoneBody = 64 << 10
 //go:embed web
 var webFiles embed.FS
 
-// Phone returns the browser in which the shop is open as a handler: that of
+// Phone is the browser in which the shop is open, as a handler: that of
 // WeChat, or another, as the environment says. It plays the shop's public
 // domain: every path is forwarded to ShopURL with the environment's User-Agent,
 // pages get WeixinJSBridge where there is one, and notifications pass through as
@@ -43,19 +47,27 @@ var webFiles embed.FS
 //	POST /__wechat/sheets/{id}/cancel  its close cross, and leaving the page
 //	GET  /__wechat/pay                 the sheet of a scanned code, ?sheet={id}
 //	POST /__wechat/log                 an uncaught error of the page, for the desk
-func (w *WeChat) Phone() http.Handler {
+type Phone struct {
+	wechat    *wechattest.WeChat
+	handler   http.Handler
+	transport *http.Transport // to the shop
+}
+
+// New returns the phone of a simulated WeChat.
+func New(wechat *wechattest.WeChat) *Phone {
+	p := &Phone{wechat: wechat}
 	own := http.NewServeMux()
-	own.HandleFunc("GET "+bridgePath, w.bridge)
-	own.HandleFunc("POST "+phonePrefix+"invoke", w.invoke)
-	own.HandleFunc("GET "+phonePrefix+"sheets/{id}", w.pollSheet)
-	own.HandleFunc("POST "+phonePrefix+"sheets/{id}/pay", w.pressSheet(w.PaySheet))
-	own.HandleFunc("POST "+phonePrefix+"sheets/{id}/cancel", w.pressSheet(w.CancelSheet))
-	own.HandleFunc("GET "+phonePrefix+"pay", w.payPage)
-	own.HandleFunc("POST "+phonePrefix+"log", w.pageLog)
-	shop := w.shopProxy()
-	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if !w.phoneHost(r) {
-			writeError(rw, http.StatusForbidden, "the phone answers only under its own name")
+	own.HandleFunc("GET "+bridgePath, p.bridge)
+	own.HandleFunc("POST "+phonePrefix+"invoke", p.invoke)
+	own.HandleFunc("GET "+phonePrefix+"sheets/{id}", p.pollSheet)
+	own.HandleFunc("POST "+phonePrefix+"sheets/{id}/pay", web.PressSheet(p.wechat.PaySheet))
+	own.HandleFunc("POST "+phonePrefix+"sheets/{id}/cancel", web.PressSheet(p.wechat.CancelSheet))
+	own.HandleFunc("GET "+phonePrefix+"pay", p.payPage)
+	own.HandleFunc("POST "+phonePrefix+"log", p.pageLog)
+	shop := p.shopProxy()
+	p.handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if !p.phoneHost(r) {
+			web.WriteError(rw, http.StatusForbidden, "the phone answers only under its own name")
 			return
 		}
 		if !strings.HasPrefix(r.URL.Path, phonePrefix) {
@@ -63,55 +75,62 @@ func (w *WeChat) Phone() http.Handler {
 			shop.ServeHTTP(rw, r)
 			return
 		}
-		if !sameOrigin(r) {
-			writeError(rw, http.StatusForbidden, "the phone answers only its own pages")
+		if !web.SameOrigin(r) {
+			web.WriteError(rw, http.StatusForbidden, "the phone answers only its own pages")
 			return
 		}
 		own.ServeHTTP(rw, r)
 	})
+	return p
 }
+
+// ServeHTTP answers as the phone's own paths and the shop do.
+func (p *Phone) ServeHTTP(rw http.ResponseWriter, r *http.Request) { p.handler.ServeHTTP(rw, r) }
+
+// Close ends the idle connections to the shop.
+func (p *Phone) Close() { p.transport.CloseIdleConnections() }
 
 // phoneHost reports whether a request was addressed to this machine, or by the
 // name under which the phone is known.
-func (w *WeChat) phoneHost(r *http.Request) bool {
-	if localHost(r) {
+func (p *Phone) phoneHost(r *http.Request) bool {
+	if web.LocalHost(r) {
 		return true
 	}
-	u, err := url.Parse(w.Config().PhoneURL)
+	u, err := url.Parse(p.wechat.Config().PhoneURL)
 	return err == nil && u.Host != "" && strings.EqualFold(r.Host, u.Host)
 }
 
-// bridgeConfig is what the scripts of web/phone know about the place they run in.
+// bridgeConfig is what the scripts of web know about the place they run in.
 type bridgeConfig struct {
-	Place       Place  `json:"place"`
-	Bridge      bool   `json:"bridge"`      // whether WeixinJSBridge appears
-	MiniProgram bool   `json:"miniProgram"` // whether it says __wxjs_environment
-	BridgeDelay int64  `json:"bridgeDelay"` // ms after DOMContentLoaded
-	Thanks      int64  `json:"thanks"`      // ms for which "paid" stays on the sheet
-	Desk        string `json:"desk"`        // origin that may steer the page
-	Own         bool   `json:"own"`         // a page of the client's, not of the shop: it keeps nothing
-	Jar         string `json:"jar"`         // whose storage the page sees
-	Worker      string `json:"worker"`      // how the service worker fails: see oddWorker
-	CSS         string `json:"css"`
+	Place       wechattest.Place `json:"place"`
+	Bridge      bool             `json:"bridge"`      // whether WeixinJSBridge appears
+	MiniProgram bool             `json:"miniProgram"` // whether it says __wxjs_environment
+	BridgeDelay int64            `json:"bridgeDelay"` // ms after DOMContentLoaded
+	Thanks      int64            `json:"thanks"`      // ms for which "paid" stays on the sheet
+	Desk        string           `json:"desk"`        // origin that may steer the page
+	Own         bool             `json:"own"`         // a page of the client's, not of the shop: it keeps nothing
+	Jar         string           `json:"jar"`         // whose storage the page sees
+	Worker      string           `json:"worker"`      // how the service worker fails: see oddWorker
+	CSS         string           `json:"css"`
 }
 
 // thanksTime is how long the sheet shows that it is paid before the page hears.
 const thanksTime = 900 * time.Millisecond
 
-// bridge serves the script in every page: the files of web/phone in one
+// bridge serves the script in every page: the files of web in one
 // function. A browser gets the first of them alone, and the client's own page
 // (?pay) the one that runs it.
-func (w *WeChat) bridge(rw http.ResponseWriter, r *http.Request) {
-	cfg, place := w.Config(), w.Place()
+func (p *Phone) bridge(rw http.ResponseWriter, r *http.Request) {
+	cfg, place := p.wechat.Config(), p.wechat.Place()
 	files := []string{"client.js"}
 	own := r.URL.Query().Has("pay")
 	bridge := place.Bridge
 	switch {
 	case own:
-		place, bridge = w.camera(), false
+		place, bridge = p.wechat.Camera(), false
 		files = append(files, "sheet.js", "pay.js")
 	case bridge:
-		if _, missing := w.takeFault(FaultNoBridge, ""); missing {
+		if p.wechat.TakeFault(wechattest.FaultNoBridge) {
 			bridge = false
 			break
 		}
@@ -119,23 +138,23 @@ func (w *WeChat) bridge(rw http.ResponseWriter, r *http.Request) {
 	}
 	worker := ""
 	if !own {
-		worker = w.oddWorker()
+		worker = p.oddWorker()
 	}
 	settings, err := json.Marshal(bridgeConfig{
 		Worker:      worker,
 		Place:       place,
 		Bridge:      bridge,
-		MiniProgram: place.Environment.inMiniProgram(),
+		MiniProgram: place.Environment.InMiniProgram(),
 		BridgeDelay: cfg.BridgeDelay.Milliseconds(),
 		Thanks:      thanksTime.Milliseconds(),
 		// An origin nobody has, when there is no desk.
 		Desk: cmp.Or(cfg.DeskURL, "null"),
 		Own:  own,
-		Jar:  w.storageJar(),
-		CSS:  webFile("phone/sheet.css"),
+		Jar:  p.storageJar(),
+		CSS:  webFile("sheet.css"),
 	})
 	if err != nil {
-		writeError(rw, http.StatusInternalServerError, err.Error())
+		web.WriteError(rw, http.StatusInternalServerError, err.Error())
 		return
 	}
 	rw.Header().Set("Content-Type", "text/javascript; charset=utf-8")
@@ -143,9 +162,21 @@ func (w *WeChat) bridge(rw http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(rw, "(function (config) {\n\"use strict\";\nif (window.__wechatClient) return;\n"+
 		"Object.defineProperty(window, \"__wechatClient\", { value: true });\n")
 	for _, name := range files {
-		fmt.Fprintf(rw, "\n// ---- %s\n%s", name, webFile("phone/"+name))
+		fmt.Fprintf(rw, "\n// ---- %s\n%s", name, webFile(""+name))
 	}
 	fmt.Fprintf(rw, "})(%s);\n", settings)
+}
+
+// oddWorker returns how the service worker of a page that loads now fails, "" for not
+// at all.
+func (p *Phone) oddWorker() string {
+	if p.wechat.TakeFault(wechattest.FaultWorkerUndefined) {
+		return "undefined"
+	}
+	if p.wechat.TakeFault(wechattest.FaultWorkerThrows) {
+		return "throws"
+	}
+	return ""
 }
 
 // webFile returns an embedded asset by its name below web/.
@@ -159,36 +190,36 @@ func webFile(name string) string {
 
 // sheetView is a sheet as the client draws it.
 type sheetView struct {
-	Sheet
-	User User `json:"user"`
+	wechattest.Sheet
+	User wechattest.User `json:"user"`
 }
 
 // invoke is POST /__wechat/invoke.
-func (w *WeChat) invoke(rw http.ResponseWriter, r *http.Request) {
-	var call InvokeCall
-	if !readJSON(rw, r, maxPhoneBody, &call) {
+func (p *Phone) invoke(rw http.ResponseWriter, r *http.Request) {
+	var call wechattest.InvokeCall
+	if !web.ReadJSON(rw, r, maxPhoneBody, &call) {
 		return
 	}
-	sheet, refused := w.Invoke(call)
+	sheet, refused := p.wechat.Invoke(call)
 	if refused != nil {
-		writeJSON(rw, http.StatusOK, refused)
+		web.WriteJSON(rw, http.StatusOK, refused)
 		return
 	}
-	payer, _ := w.user(sheet.OpenID)
-	writeJSON(rw, http.StatusOK, map[string]sheetView{"sheet": {sheet, payer}})
+	payer, _ := p.wechat.FindUser(sheet.OpenID)
+	web.WriteJSON(rw, http.StatusOK, map[string]sheetView{"sheet": {sheet, payer}})
 }
 
 // payPage is GET /__wechat/pay: the phone after it scanned a code.
-func (w *WeChat) payPage(rw http.ResponseWriter, r *http.Request) {
-	sheet, err := w.Sheet(r.URL.Query().Get("sheet"))
+func (p *Phone) payPage(rw http.ResponseWriter, r *http.Request) {
+	sheet, err := p.wechat.Sheet(r.URL.Query().Get("sheet"))
 	if err != nil {
-		writeFailure(rw, err)
+		web.WriteFailure(rw, err)
 		return
 	}
-	payer, _ := w.user(sheet.OpenID)
+	payer, _ := p.wechat.FindUser(sheet.OpenID)
 	view, err := json.Marshal(sheetView{sheet, payer})
 	if err != nil {
-		writeError(rw, http.StatusInternalServerError, err.Error())
+		web.WriteError(rw, http.StatusInternalServerError, err.Error())
 		return
 	}
 	rw.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -197,32 +228,19 @@ func (w *WeChat) payPage(rw http.ResponseWriter, r *http.Request) {
 	_ = payPageHTML.Execute(rw, map[string]string{"Bridge": bridgePath + "?pay", "Sheet": string(view)})
 }
 
-var payPageHTML = template.Must(template.New("pay").Parse(webFile("phone/pay.html")))
+var payPageHTML = template.Must(template.New("pay").Parse(webFile("pay.html")))
 
 // pollSheet is GET /__wechat/sheets/{id}.
-func (w *WeChat) pollSheet(rw http.ResponseWriter, r *http.Request) {
-	ctx, cancel := contextWithin(r, sheetPoll)
+func (p *Phone) pollSheet(rw http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), sheetPoll)
 	defer cancel()
-	sheet, err := w.WaitSheet(ctx, r.PathValue("id"))
-	if errors.Is(err, ErrUnknownSheet) {
-		writeFailure(rw, err)
+	sheet, err := p.wechat.WaitSheet(ctx, r.PathValue("id"))
+	if errors.Is(err, wechattest.ErrUnknownSheet) {
+		web.WriteFailure(rw, err)
 		return
 	}
 	// Any other error says that nobody touched it so far: the client asks again.
-	writeJSON(rw, http.StatusOK, sheet)
-}
-
-// pressSheet is the sheet's two buttons. No body is read: sendBeacon, which
-// cancels the sheet of a page that goes away, sends none.
-func (w *WeChat) pressSheet(press func(id string) (Sheet, error)) http.HandlerFunc {
-	return func(rw http.ResponseWriter, r *http.Request) {
-		sheet, err := press(r.PathValue("id"))
-		if err != nil {
-			writeFailure(rw, err)
-			return
-		}
-		writeJSON(rw, http.StatusOK, sheet)
-	}
+	web.WriteJSON(rw, http.StatusOK, sheet)
 }
 
 // pageReport is an error that the page did not catch.
@@ -233,13 +251,13 @@ type pageReport struct {
 }
 
 // pageLog is POST /__wechat/log. The client sends at most 40 a page.
-func (w *WeChat) pageLog(rw http.ResponseWriter, r *http.Request) {
+func (p *Phone) pageLog(rw http.ResponseWriter, r *http.Request) {
 	var report pageReport
-	if !readJSON(rw, r, maxPhoneBody, &report) {
+	if !web.ReadJSON(rw, r, maxPhoneBody, &report) {
 		return
 	}
-	w.record(Message{
-		From: PartyPage, To: PartyPhone, Kind: kindPage, Method: report.Level,
+	p.wechat.Record(wechattest.Message{
+		From: wechattest.PartyPage, To: wechattest.PartyPhone, Kind: kindPage, Method: report.Level,
 		URL: report.URL, Request: report.Text, Note: firstLine(report.Text),
 	})
 	rw.WriteHeader(http.StatusNoContent)

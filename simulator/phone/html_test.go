@@ -1,4 +1,4 @@
-package wechattest
+package phone
 
 import (
 	"bytes"
@@ -7,10 +7,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"h5pay/simulator/simtest"
+	"h5pay/wechat/wechattest"
 )
 
 func TestInsertScriptComesBeforeEveryOtherScript(t *testing.T) {
@@ -60,41 +62,14 @@ func TestRewritePolicyKeepsAllButFrameAncestors(t *testing.T) {
 }
 
 // phoneOf runs a phone in front of a shop and returns its URL.
-func phoneOf(t *testing.T, shop http.Handler, edit ...func(*Config)) (*world, string) {
+func phoneOf(t *testing.T, shop http.Handler, edit ...func(*wechattest.Config)) (*simtest.World, string) {
 	t.Helper()
 	upstream := httptest.NewServer(shop)
 	t.Cleanup(upstream.Close)
-	w := newWorld(t, append([]func(*Config){func(c *Config) { c.ShopURL = upstream.URL }}, edit...)...)
-	phone := httptest.NewServer(w.Phone())
+	w := simtest.New(t, append([]func(*wechattest.Config){func(c *wechattest.Config) { c.ShopURL = upstream.URL }}, edit...)...)
+	phone := httptest.NewServer(New(w.WeChat))
 	t.Cleanup(phone.Close)
 	return w, phone.URL
-}
-
-// fetch makes a request as a browser does and returns the answer undecoded.
-func fetch(t *testing.T, method, url, body string, header ...string) (*http.Response, string) {
-	t.Helper()
-	req, err := http.NewRequest(method, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Accept-Encoding", "gzip, br")
-	for i := 0; i+1 < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
-		if header[i] == "Host" {
-			req.Host = header[i+1]
-		}
-	}
-	// No redirect is followed: what the phone answers is what is looked at.
-	res, err := http.DefaultTransport.RoundTrip(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	got, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return res, string(got)
 }
 
 func zipped(text string) []byte {
@@ -137,7 +112,7 @@ func TestPagesGetTheBridgeHoweverTheyAreSent(t *testing.T) {
 				h.Set("Content-Security-Policy", "default-src 'self'; frame-ancestors 'none'")
 				send(rw)
 			}))
-			res, got := fetch(t, "GET", url+"/", "", "If-None-Match", `"1"`)
+			res, got := simtest.Fetch(t, "GET", url+"/", "", "If-None-Match", `"1"`)
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Error(diff)
 			}
@@ -180,7 +155,7 @@ func TestWhatIsNoPagePassesUntouched(t *testing.T) {
 		}
 	}))
 	for path, want := range map[string]string{"/web/app.wasm": string(wasm), "/page.html": "\x0b\x02\x80<head>", "/text": "<head>"} {
-		res, got := fetch(t, "GET", url+path, "")
+		res, got := simtest.Fetch(t, "GET", url+path, "")
 		if got != want || res.Header.Get("ETag") != `"1"` {
 			t.Errorf("%s: %q, ETag %q", path, got, res.Header.Get("ETag"))
 		}
@@ -193,7 +168,7 @@ func TestHeadOfAPageHasNoLengthOfTheOtherPage(t *testing.T) {
 		rw.Header().Set("Content-Length", "5")
 		rw.Header().Set("ETag", `"1"`)
 	}))
-	res, _ := fetch(t, "HEAD", url+"/", "")
+	res, _ := simtest.Fetch(t, "HEAD", url+"/", "")
 	if res.StatusCode != 200 || res.Header.Get("Content-Length") == "5" || res.Header.Get("ETag") != "" {
 		t.Errorf("%d %v", res.StatusCode, res.Header)
 	}

@@ -1,4 +1,4 @@
-package wechattest
+package desk
 
 import (
 	"encoding/json"
@@ -6,6 +6,9 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"h5pay/simulator/web"
+	"h5pay/wechat/wechattest"
 )
 
 // Identity is who the simulator is and where it listens: what a shop has to be
@@ -25,46 +28,43 @@ type Identity struct {
 	PayDirs   []string `json:"pay_dirs"`
 	H5Domains []string `json:"h5_domains"`
 
-	Environment Environment `json:"environment"` // where the shop is open
+	Environment wechattest.Environment `json:"environment"` // where the shop is open
 
 	PlainRefunds    bool   `json:"plain_refunds"`     // refund is open without a certificate too
 	RefundNotifyURL string `json:"refund_notify_url"` // of refunds that name none; "" for not at all
 
-	Users     []User    `json:"users"`
-	Seed      int64     `json:"seed"`
-	TimeScale float64   `json:"time_scale"`
-	Epoch     time.Time `json:"epoch"` // the clock's start: another one means another run
+	Users     []wechattest.User `json:"users"`
+	Seed      int64             `json:"seed"`
+	TimeScale float64           `json:"time_scale"`
+	Epoch     time.Time         `json:"epoch"` // the clock's start: another one means another run
 }
 
 // Identity returns who this simulator is.
-func (w *WeChat) Identity() Identity {
-	cfg := w.Config()
-	w.mu.Lock()
-	dirs := w.payDirs()
-	w.mu.Unlock()
+func (d *Desk) Identity() Identity {
+	cfg := d.wechat.Config()
 	return Identity{
 		AppID: cfg.AppID, AppSecret: cfg.AppSecret, MchID: cfg.MchID, APIKey: cfg.APIKey, ShopName: cfg.ShopName,
 		WeChatURL: cfg.WeChatURL, PhoneURL: cfg.PhoneURL, DeskURL: cfg.DeskURL, ShopURL: cfg.ShopURL,
-		PayDirs: list(dirs), H5Domains: list(w.h5Domains()), Environment: w.Place().Environment,
-		TLSURL: w.tlsURL, PlainRefunds: cfg.PlainRefunds, RefundNotifyURL: cfg.RefundNotifyURL,
-		Users: list(w.Users()), Seed: cfg.Seed, TimeScale: cfg.TimeScale, Epoch: cfg.Epoch,
+		PayDirs: list(d.wechat.PayDirs()), H5Domains: list(d.wechat.H5Domains()), Environment: d.wechat.Place().Environment,
+		TLSURL: d.tlsURL, PlainRefunds: cfg.PlainRefunds, RefundNotifyURL: cfg.RefundNotifyURL,
+		Users: list(d.wechat.Users()), Seed: cfg.Seed, TimeScale: cfg.TimeScale, Epoch: cfg.Epoch,
 	}
 }
 
 // info is what GET /control/info answers.
 type info struct {
 	Identity
-	User         User        `json:"user"` // who holds the phone
-	Environments []Place     `json:"environments"`
-	Now          time.Time   `json:"now"`
-	FaultKinds   []FaultKind `json:"fault_kinds"`
-	Forges       []string    `json:"forges"`
-	RefundForges []string    `json:"refund_forges"`
-	API          []control   `json:"api"`
+	User         wechattest.User        `json:"user"` // who holds the phone
+	Environments []wechattest.Place     `json:"environments"`
+	Now          time.Time              `json:"now"`
+	FaultKinds   []wechattest.FaultKind `json:"fault_kinds"`
+	Forges       []string               `json:"forges"`
+	RefundForges []string               `json:"refund_forges"`
+	API          []control              `json:"api"`
 }
 
-func (w *WeChat) controlInfo(rw http.ResponseWriter, _ *http.Request) {
-	writeJSON(rw, http.StatusOK, info{w.Identity(), w.User(), Environments(), w.Now(), FaultKinds(), Forges(), RefundForges(), w.controls()})
+func (d *Desk) controlInfo(rw http.ResponseWriter, _ *http.Request) {
+	web.WriteJSON(rw, http.StatusOK, info{d.Identity(), d.wechat.User(), wechattest.Environments(), d.wechat.Now(), wechattest.FaultKinds(), wechattest.Forges(), wechattest.RefundForges(), d.controls()})
 }
 
 // heartbeat keeps an idle event stream open through proxies.
@@ -72,21 +72,21 @@ const heartbeat = 20 * time.Second
 
 // controlEvents is GET /control/events. Messages carry their seq as the event's
 // id, so that a browser that was cut off gets what it missed.
-func (w *WeChat) controlEvents(rw http.ResponseWriter, r *http.Request) {
+func (d *Desk) controlEvents(rw http.ResponseWriter, r *http.Request) {
 	flush := http.NewResponseController(rw)
 	rw.Header().Set("Content-Type", "text/event-stream")
 	rw.Header().Set("Cache-Control", "no-store")
-	events, cancel := w.Subscribe()
+	events, cancel := d.wechat.Subscribe()
 	defer cancel()
 
 	resume := r.Header.Get("Last-Event-ID")
 	last, err := strconv.ParseInt(resume, 10, 64)
 	if resume != "" && (err != nil || last < 0) {
-		writeError(rw, http.StatusBadRequest, fmt.Sprintf("Last-Event-ID: want a whole number, got %q", resume))
+		web.WriteError(rw, http.StatusBadRequest, fmt.Sprintf("Last-Event-ID: want a whole number, got %q", resume))
 		return
 	}
 	known := resume != "" // whether last means anything
-	send := func(e Event) error {
+	send := func(e wechattest.Event) error {
 		data, err := json.Marshal(e)
 		if err != nil {
 			return err
@@ -98,11 +98,11 @@ func (w *WeChat) controlEvents(rw http.ResponseWriter, r *http.Request) {
 		return flush.Flush()
 	}
 	catchUp := func(until int64) error {
-		for _, m := range w.Messages(last) {
+		for _, m := range d.wechat.Messages(last) {
 			if until > 0 && m.Seq >= until {
 				break
 			}
-			if err := send(Event{Kind: EventMessage, Now: m.Time, Message: &m}); err != nil {
+			if err := send(wechattest.Event{Kind: wechattest.EventMessage, Now: m.Time, Message: &m}); err != nil {
 				return err
 			}
 			last = m.Seq
@@ -113,7 +113,7 @@ func (w *WeChat) controlEvents(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// The first line of the stream: what the clock says, and that it is open.
-	if send(Event{Kind: EventClock, Now: w.Now()}) != nil {
+	if send(wechattest.Event{Kind: wechattest.EventClock, Now: d.wechat.Now()}) != nil {
 		return
 	}
 	alive := time.NewTicker(heartbeat)
@@ -123,7 +123,7 @@ func (w *WeChat) controlEvents(rw http.ResponseWriter, r *http.Request) {
 		case <-r.Context().Done():
 			return
 		case <-alive.C:
-			if send(Event{Kind: EventClock, Now: w.Now()}) != nil {
+			if send(wechattest.Event{Kind: wechattest.EventClock, Now: d.wechat.Now()}) != nil {
 				return
 			}
 		case e, open := <-events:

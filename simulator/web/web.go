@@ -1,0 +1,105 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+
+	"h5pay/wechat/wechattest"
+)
+
+// WriteJSON answers with v.
+func WriteJSON(rw http.ResponseWriter, status int, v any) {
+	rw.Header().Set("Content-Type", "application/json; charset=utf-8")
+	rw.Header().Set("Cache-Control", "no-store")
+	rw.WriteHeader(status)
+	enc := json.NewEncoder(rw)
+	enc.SetEscapeHTML(false)
+	// An error here is a reader that went away.
+	_ = enc.Encode(v)
+}
+
+// WriteError answers with {"error": message}.
+func WriteError(rw http.ResponseWriter, status int, message string) {
+	WriteJSON(rw, status, map[string]string{"error": message})
+}
+
+// WriteFailure answers with an error of the simulator and the status that goes
+// with it: 404 for what does not exist, 409 for what is over or what the phone
+// refuses, 400 for the rest.
+func WriteFailure(rw http.ResponseWriter, err error) {
+	status := http.StatusBadRequest
+	var refusal *wechattest.Refusal
+	switch {
+	case errors.As(err, &refusal):
+		status = http.StatusConflict
+	case errors.Is(err, wechattest.ErrUnknownSheet), errors.Is(err, wechattest.ErrUnknownConsent),
+		errors.Is(err, wechattest.ErrUnknownOrder), errors.Is(err, wechattest.ErrUnknownRefund), errors.Is(err, wechattest.ErrUnknownUser):
+		status = http.StatusNotFound
+	case errors.Is(err, wechattest.ErrSheetGone), errors.Is(err, wechattest.ErrConsentGone):
+		status = http.StatusConflict
+	}
+	WriteError(rw, status, err.Error())
+}
+
+// ReadJSON decodes the body into v: one object, no unknown fields, nothing
+// behind it. It answers and returns false when that fails.
+func ReadJSON(rw http.ResponseWriter, r *http.Request, limit int64, v any) bool {
+	dec := json.NewDecoder(http.MaxBytesReader(rw, r.Body, limit))
+	dec.DisallowUnknownFields()
+	err := dec.Decode(v)
+	if err == nil {
+		if _, next := dec.Token(); next != io.EOF {
+			err = errors.New("want one JSON object and nothing behind it")
+		}
+	}
+	if err == nil {
+		return true
+	}
+	var tooLong *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLong):
+		WriteError(rw, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is longer than %d bytes", limit))
+	case errors.Is(err, io.EOF):
+		WriteError(rw, http.StatusBadRequest, "the body is empty: want a JSON object")
+	default:
+		WriteError(rw, http.StatusBadRequest, strings.TrimPrefix(err.Error(), "json: "))
+	}
+	return false
+}
+
+// PressSheet is the sheet's two buttons. No body is read: sendBeacon, which
+// cancels the sheet of a page that goes away, sends none.
+func PressSheet(press func(id string) (wechattest.Sheet, error)) http.HandlerFunc {
+	return func(rw http.ResponseWriter, r *http.Request) {
+		sheet, err := press(r.PathValue("id"))
+		if err != nil {
+			WriteFailure(rw, err)
+			return
+		}
+		WriteJSON(rw, http.StatusOK, sheet)
+	}
+}
+
+// SameOrigin reports whether a request comes from a page of the host it asks,
+// or from no page at all. Browsers name the origin of every POST.
+func SameOrigin(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	return origin == "" || origin == "http://"+r.Host || origin == "https://"+r.Host
+}
+
+// LocalHost reports whether the request was addressed to this machine by name.
+// A page elsewhere whose name was pointed at 127.0.0.1 (DNS rebinding) is of one
+// origin with the desk in every other respect.
+func LocalHost(r *http.Request) bool {
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.Trim(host, "[]")
+	return strings.EqualFold(host, "localhost") || host == "127.0.0.1" || host == "::1"
+}
