@@ -23,14 +23,19 @@ import (
 // own: what it steers pays.
 type Desk struct {
 	wechat  *wechattest.WeChat
-	tlsURL  string
+	cfg     Config
 	handler http.Handler
 }
 
-// New returns the desk of a simulated WeChat. tlsURL is where WeChat listens
-// over TLS, "" when it does not.
-func New(wechat *wechattest.WeChat, tlsURL string) *Desk {
-	d := &Desk{wechat: wechat, tlsURL: tlsURL}
+// Config says where things listen. The zero value is a desk without a phone.
+type Config struct {
+	DeskURL string // of the desk; opened under another name of this machine, the page goes there
+	TLSURL  string // of WeChat over TLS; "" when it does not listen there
+}
+
+// New returns the desk of a simulated WeChat.
+func New(wechat *wechattest.WeChat, cfg Config) *Desk {
+	d := &Desk{wechat: wechat, cfg: cfg}
 	mux := http.NewServeMux()
 	for _, c := range d.controls() {
 		mux.HandleFunc(c.Method+" "+c.Path, c.serve)
@@ -67,7 +72,7 @@ func (d *Desk) ServeHTTP(rw http.ResponseWriter, r *http.Request) { d.handler.Se
 func (d *Desk) deskPage(rw http.ResponseWriter, r *http.Request) {
 	// Opened as 127.0.0.1 the phone, at localhost, would be on another site, and
 	// the browser would keep the shop's cookies from it.
-	if u, err := url.Parse(d.wechat.Config().DeskURL); err == nil && u.Host != "" && r.Host != u.Host {
+	if u, err := url.Parse(d.cfg.DeskURL); err == nil && u.Host != "" && r.Host != u.Host {
 		http.Redirect(rw, r, u.String()+"/", http.StatusFound)
 		return
 	}

@@ -22,7 +22,7 @@ import (
 func deskOf(t *testing.T, edit ...func(*wechattest.Config)) (*simtest.World, func(method, path, body string, header ...string) (int, map[string]any)) {
 	t.Helper()
 	w := simtest.New(t, edit...)
-	desk := httptest.NewServer(New(w.WeChat, ""))
+	desk := httptest.NewServer(New(w.WeChat, Config{}))
 	t.Cleanup(desk.Close)
 	return w, func(method, path, body string, header ...string) (int, map[string]any) {
 		t.Helper()
@@ -185,7 +185,7 @@ func TestDeskAnswersOnlyItsOwnPageAtLocalhost(t *testing.T) {
 				r.Header.Set(c.header[i], c.header[i+1])
 			}
 			rec := httptest.NewRecorder()
-			New(w.WeChat, "").ServeHTTP(rec, r)
+			New(w.WeChat, Config{}).ServeHTTP(rec, r)
 			if rec.Code != c.want {
 				t.Errorf("%s of %q with %v: %d, want %d", path, c.host, c.header, rec.Code, c.want)
 			}
@@ -194,12 +194,12 @@ func TestDeskAnswersOnlyItsOwnPageAtLocalhost(t *testing.T) {
 }
 
 func TestDeskIsSelfContained(t *testing.T) {
-	w := simtest.New(t, func(c *wechattest.Config) { c.DeskURL = "http://localhost:8801" })
+	desk := New(simtest.New(t).WeChat, Config{DeskURL: "http://localhost:8801"})
 	get := func(host, path string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest("GET", path, nil)
 		r.Host = host
 		rec := httptest.NewRecorder()
-		New(w.WeChat, "").ServeHTTP(rec, r)
+		desk.ServeHTTP(rec, r)
 		return rec
 	}
 	if rec := get("127.0.0.1:8801", "/"); rec.Code != 302 || rec.Header().Get("Location") != "http://localhost:8801/" {
@@ -276,7 +276,7 @@ func events(t *testing.T, url, lastID string, n int, ready func()) (kinds, ids [
 
 func TestEventsTellWhatHappens(t *testing.T) {
 	w := simtest.New(t)
-	desk := httptest.NewServer(New(w.WeChat, ""))
+	desk := httptest.NewServer(New(w.WeChat, Config{}))
 	defer desk.Close()
 	kinds, ids := events(t, desk.URL, "", 5, func() { // the first event says that the stream is open
 		w.OpenSheet("20260301A1")
@@ -302,7 +302,7 @@ func TestEventsTellWhatHappens(t *testing.T) {
 
 func TestEventsEndWithTheSimulator(t *testing.T) {
 	w := simtest.New(t)
-	desk := httptest.NewServer(New(w.WeChat, ""))
+	desk := httptest.NewServer(New(w.WeChat, Config{}))
 	defer desk.Close()
 	kinds, _ := events(t, desk.URL, "", 1000, w.Close)
 	if diff := cmp.Diff([]string{wechattest.EventClock}, kinds); diff != "" {

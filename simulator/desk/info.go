@@ -44,9 +44,9 @@ func (d *Desk) Identity() Identity {
 	cfg := d.wechat.Config()
 	return Identity{
 		AppID: cfg.AppID, AppSecret: cfg.AppSecret, MchID: cfg.MchID, APIKey: cfg.APIKey, ShopName: cfg.ShopName,
-		WeChatURL: cfg.WeChatURL, PhoneURL: cfg.PhoneURL, DeskURL: cfg.DeskURL, ShopURL: cfg.ShopURL,
+		WeChatURL: cfg.WeChatURL, PhoneURL: cfg.PublicURL, DeskURL: d.cfg.DeskURL, ShopURL: cfg.ShopURL,
 		PayDirs: list(d.wechat.PayDirs()), H5Domains: list(d.wechat.H5Domains()), Environment: d.wechat.Place().Environment,
-		TLSURL: d.tlsURL, PlainRefunds: cfg.PlainRefunds, RefundNotifyURL: cfg.RefundNotifyURL,
+		TLSURL: d.cfg.TLSURL, PlainRefunds: cfg.PlainRefunds, RefundNotifyURL: cfg.RefundNotifyURL,
 		Users: list(d.wechat.Users()), Seed: cfg.Seed, TimeScale: cfg.TimeScale, Epoch: cfg.Epoch,
 	}
 }

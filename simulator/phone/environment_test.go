@@ -136,7 +136,7 @@ func TestEveryPlaceHasCookiesOfItsOwn(t *testing.T) {
 }
 
 func TestThePhoneAnswersOnlyUnderItsName(t *testing.T) {
-	w, _ := phoneOf(t, http.NotFoundHandler(), func(c *wechattest.Config) { c.PhoneURL = "https://shop.example:8802" })
+	w, _ := phoneOf(t, http.NotFoundHandler(), func(c *wechattest.Config) { c.PublicURL = "https://shop.example:8802" })
 	for host, want := range map[string]int{
 		"localhost:8802": 404, "127.0.0.1:8802": 404, "[::1]:8802": 404, "shop.example:8802": 404, "SHOP.example:8802": 404,
 		"shop.example": 403, "evil.example:8802": 403, "shop.example.evil:8802": 403, "": 403,
@@ -145,7 +145,7 @@ func TestThePhoneAnswersOnlyUnderItsName(t *testing.T) {
 			r := httptest.NewRequest("GET", path, nil)
 			r.Host = host
 			rec := httptest.NewRecorder()
-			if New(w.WeChat).ServeHTTP(rec, r); rec.Code != want {
+			if newPhone(t, w).ServeHTTP(rec, r); rec.Code != want {
 				t.Errorf("%s of %q: %d, want %d", path, host, rec.Code, want)
 			}
 		}
@@ -198,7 +198,7 @@ func TestTheWayBackFromTheSignIn(t *testing.T) {
 		{wechattest.FaultLandingShared, false, false, false},
 	} {
 		w := simtest.New(t)
-		p := New(w.WeChat)
+		p := newPhone(t, w)
 		person, cookies, storage := w.User(), p.jar(), p.storageJar()
 		if test.kind != "" {
 			if err := w.AddFault(wechattest.Fault{Kind: test.kind}); err != nil {

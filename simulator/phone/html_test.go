@@ -61,13 +61,24 @@ func TestRewritePolicyKeepsAllButFrameAncestors(t *testing.T) {
 	}
 }
 
+// newPhone returns a phone that ends with the test.
+func newPhone(t *testing.T, w *simtest.World) *Phone {
+	t.Helper()
+	p, err := New(w.WeChat, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
 // phoneOf runs a phone in front of a shop and returns its URL.
 func phoneOf(t *testing.T, shop http.Handler, edit ...func(*wechattest.Config)) (*simtest.World, string) {
 	t.Helper()
 	upstream := httptest.NewServer(shop)
 	t.Cleanup(upstream.Close)
 	w := simtest.New(t, append([]func(*wechattest.Config){func(c *wechattest.Config) { c.ShopURL = upstream.URL }}, edit...)...)
-	phone := httptest.NewServer(New(w.WeChat))
+	phone := httptest.NewServer(newPhone(t, w))
 	t.Cleanup(phone.Close)
 	return w, phone.URL
 }

@@ -49,13 +49,32 @@ var webFiles embed.FS
 //	POST /__wechat/log                 an uncaught error of the page, for the desk
 type Phone struct {
 	wechat    *wechattest.WeChat
+	cfg       Config
 	handler   http.Handler
 	transport *http.Transport // to the shop
 }
 
-// New returns the phone of a simulated WeChat.
-func New(wechat *wechattest.WeChat) *Phone {
-	p := &Phone{wechat: wechat}
+// Config describes a Phone. The zero value is complete.
+type Config struct {
+	// DeskURL is the origin whose pages may steer the page in the phone. Default
+	// none.
+	DeskURL string
+	// BridgeDelay is how long after DOMContentLoaded WeixinJSBridge appears, in
+	// real time, at most a minute. Default 300 ms; negative means at once.
+	BridgeDelay time.Duration
+}
+
+// New returns the phone of a simulated WeChat. The error names the field of cfg
+// that is wrong.
+func New(wechat *wechattest.WeChat, cfg Config) (*Phone, error) {
+	if cfg.BridgeDelay == 0 {
+		cfg.BridgeDelay = 300 * time.Millisecond
+	}
+	cfg.BridgeDelay = max(cfg.BridgeDelay, 0)
+	if cfg.BridgeDelay > time.Minute {
+		return nil, fmt.Errorf("phone config: BridgeDelay: want at most a minute, got %v", cfg.BridgeDelay)
+	}
+	p := &Phone{wechat: wechat, cfg: cfg}
 	own := http.NewServeMux()
 	own.HandleFunc("GET "+bridgePath, p.bridge)
 	own.HandleFunc("POST "+phonePrefix+"invoke", p.invoke)
@@ -81,7 +100,7 @@ func New(wechat *wechattest.WeChat) *Phone {
 		}
 		own.ServeHTTP(rw, r)
 	})
-	return p
+	return p, nil
 }
 
 // ServeHTTP answers as the phone's own paths and the shop do.
@@ -96,7 +115,7 @@ func (p *Phone) phoneHost(r *http.Request) bool {
 	if web.LocalHost(r) {
 		return true
 	}
-	u, err := url.Parse(p.wechat.Config().PhoneURL)
+	u, err := url.Parse(p.wechat.Config().PublicURL)
 	return err == nil && u.Host != "" && strings.EqualFold(r.Host, u.Host)
 }
 
@@ -121,7 +140,7 @@ const thanksTime = 900 * time.Millisecond
 // function. A browser gets the first of them alone, and the client's own page
 // (?pay) the one that runs it.
 func (p *Phone) bridge(rw http.ResponseWriter, r *http.Request) {
-	cfg, place := p.wechat.Config(), p.wechat.Place()
+	place := p.wechat.Place()
 	files := []string{"client.js"}
 	own := r.URL.Query().Has("pay")
 	bridge := place.Bridge
@@ -145,10 +164,10 @@ func (p *Phone) bridge(rw http.ResponseWriter, r *http.Request) {
 		Place:       place,
 		Bridge:      bridge,
 		MiniProgram: place.Environment.InMiniProgram(),
-		BridgeDelay: cfg.BridgeDelay.Milliseconds(),
+		BridgeDelay: p.cfg.BridgeDelay.Milliseconds(),
 		Thanks:      thanksTime.Milliseconds(),
 		// An origin nobody has, when there is no desk.
-		Desk: cmp.Or(cfg.DeskURL, "null"),
+		Desk: cmp.Or(p.cfg.DeskURL, "null"),
 		Own:  own,
 		Jar:  p.storageJar(),
 		CSS:  webFile("sheet.css"),

@@ -93,7 +93,7 @@ func TestAMissingShopIsExplained(t *testing.T) {
 	gone := "http://" + l.Addr().String()
 	l.Close()
 	w := simtest.New(t, func(c *wechattest.Config) { c.ShopURL = gone })
-	phone := httptest.NewServer(New(w.WeChat))
+	phone := httptest.NewServer(newPhone(t, w))
 	defer phone.Close()
 	for range 2 {
 		res, page := simtest.Fetch(t, "GET", phone.URL+"/", "")
@@ -109,7 +109,7 @@ func TestAMissingShopIsExplained(t *testing.T) {
 	}
 	none := simtest.New(t, func(c *wechattest.Config) { c.ShopURL = "" })
 	rec := httptest.NewRecorder()
-	New(none.WeChat).ServeHTTP(rec, httptest.NewRequest("GET", "http://localhost/", nil))
+	newPhone(t, none).ServeHTTP(rec, httptest.NewRequest("GET", "http://localhost/", nil))
 	if rec.Code != 502 || !strings.Contains(rec.Body.String(), "knows no shop") {
 		t.Errorf("%d %s", rec.Code, rec.Body)
 	}
@@ -191,11 +191,18 @@ func TestEverybodyHasCookiesOfTheirOwn(t *testing.T) {
 }
 
 func TestBridgeScriptKnowsItsPhone(t *testing.T) {
-	_, url := phoneOf(t, http.NotFoundHandler(), func(c *wechattest.Config) {
-		c.Environment = wechattest.IOS
-		c.DeskURL = "http://localhost:8801"
-		c.BridgeDelay = 5 * time.Millisecond
-	})
+	w := simtest.New(t, func(c *wechattest.Config) { c.Environment = wechattest.IOS })
+	p, err := New(w.WeChat, Config{DeskURL: "http://localhost:8801", BridgeDelay: 5 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	phone := httptest.NewServer(p)
+	defer phone.Close()
+	url := phone.URL
+	if _, err := New(w.WeChat, Config{BridgeDelay: time.Hour}); err == nil || !strings.Contains(err.Error(), "BridgeDelay") {
+		t.Errorf("an hour: %v", err)
+	}
 	res, _ := simtest.Fetch(t, "GET", url+bridgePath, "")
 	if res.Header.Get("Content-Type") != "text/javascript; charset=utf-8" || res.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("%v", res.Header)

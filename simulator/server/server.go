@@ -17,12 +17,14 @@ import (
 
 // Config describes a Server. The zero value is complete.
 type Config struct {
-	// WeChat describes the simulated WeChat. Its WeChatURL, PhoneURL and DeskURL
-	// are set to those of the listeners.
+	// WeChat describes the simulated WeChat. Its WeChatURL and PublicURL are set
+	// to those of WeChat and of the phone.
 	WeChat wechattest.Config
 	// WeChatAddr, PhoneAddr and DeskAddr are where to listen, host:port with
 	// port 0 for any. Default localhost:0.
 	WeChatAddr, PhoneAddr, DeskAddr string
+	// BridgeDelay is that of the phone: see phone.Config.
+	BridgeDelay time.Duration
 }
 
 // Server is a simulated WeChat, its phone and its desk that listen.
@@ -66,8 +68,8 @@ func Listen(cfg Config) (*Server, error) {
 		addr string
 		urls []*string
 	}{
-		{cfg.PhoneAddr, []*string{&s.PhoneURL, &cfg.WeChat.PhoneURL}},
-		{cfg.DeskAddr, []*string{&s.DeskURL, &cfg.WeChat.DeskURL}},
+		{cfg.PhoneAddr, []*string{&s.PhoneURL, &cfg.WeChat.PublicURL}},
+		{cfg.DeskAddr, []*string{&s.DeskURL}},
 	} {
 		l, url, err := listen(a.addr)
 		if err != nil {
@@ -82,7 +84,11 @@ func Listen(cfg Config) (*Server, error) {
 	if s.Server, err = wechattest.Listen(cfg.WeChat, orAny(cfg.WeChatAddr)); err != nil {
 		return fail(err)
 	}
-	s.phone, s.desk = phone.New(s.WeChat), desk.New(s.WeChat, s.TLSURL)
+	if s.phone, err = phone.New(s.WeChat, phone.Config{DeskURL: s.DeskURL, BridgeDelay: cfg.BridgeDelay}); err != nil {
+		s.Server.Close()
+		return fail(err)
+	}
+	s.desk = desk.New(s.WeChat, desk.Config{DeskURL: s.DeskURL, TLSURL: s.TLSURL})
 	log := s.Config().Log
 	for i, h := range []http.Handler{s.phone, s.desk} {
 		srv := &http.Server{Handler: s.counted(h), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}

@@ -45,6 +45,7 @@ func TestListenNamesWhatItCannotHave(t *testing.T) {
 		"desk":   {DeskAddr: "nowhere.invalid:0"},
 		"TLS":    {WeChat: wechattest.Config{TLSAddr: "nowhere.invalid:0"}},
 		"config": {WeChat: wechattest.Config{AppID: "x"}},
+		"bridge": {BridgeDelay: time.Hour},
 		"port":   {DeskAddr: "localhost"},
 	} {
 		if s, err := Listen(cfg); err == nil {

@@ -270,7 +270,7 @@ func (w *WeChat) payDirs() []string {
 		return w.cfg.PayDirs
 	}
 	var dirs []string
-	for _, origin := range []string{w.cfg.PhoneURL, w.shopURL} {
+	for _, origin := range []string{w.cfg.PublicURL, w.shopURL} {
 		if origin != "" && !slices.Contains(dirs, origin+"/") {
 			dirs = append(dirs, origin+"/")
 		}

@@ -78,7 +78,7 @@ func TestTheSignInWorksInWeChatAlone(t *testing.T) {
 
 func TestTheH5PageIsForBrowsers(t *testing.T) {
 	const phone = "http://localhost:8802"
-	w := newWorld(t, func(c *Config) { c.PhoneURL = phone })
+	w := newWorld(t, func(c *Config) { c.PublicURL = phone })
 	u := w.mwebURL("place02")
 	open := func(header ...string) string {
 		return w.browse(u, header...).Body.String()

@@ -101,8 +101,8 @@ func (w *WeChat) openMWEB(r *http.Request) (s Sheet, back string, refused *Refus
 // the shop's, so that what comes from there (the desk's frame, or a page at the
 // phone's address) is judged by the environment.
 func (w *WeChat) insideWeChat(r *http.Request) bool {
-	phone := w.Config().PhoneURL
-	if r.Header.Get("Sec-Fetch-Dest") == "iframe" || phone != "" && strings.HasPrefix(r.Referer(), phone+"/") {
+	public := w.Config().PublicURL
+	if r.Header.Get("Sec-Fetch-Dest") == "iframe" || public != "" && strings.HasPrefix(r.Referer(), public+"/") {
 		return w.Place().Bridge
 	}
 	return strings.Contains(r.UserAgent(), "MicroMessenger")

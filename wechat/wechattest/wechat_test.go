@@ -12,14 +12,14 @@ import (
 
 func TestNewNamesEveryBadField(t *testing.T) {
 	_, err := New(Config{
-		AppID: "x", AppSecret: "hush-hush", MchID: "y", APIKey: "quiet-quiet", ShopURL: "http://a/b", WeChatURL: "ftp://a", OAuthDomain: "http://a",
-		PayDirs: []string{"http://a"}, Environment: "symbian", TimeScale: -1, BridgeDelay: time.Hour, NotifyTimeout: -1,
+		AppID: "x", AppSecret: "hush-hush", MchID: "y", APIKey: "quiet-quiet", ShopURL: "http://a/b", WeChatURL: "ftp://a", PublicURL: "http://a/", OAuthDomain: "http://a",
+		PayDirs: []string{"http://a"}, Environment: "symbian", TimeScale: -1, NotifyTimeout: -1,
 		NotifyIntervals: []time.Duration{0}, RefundTime: -1, RefundNotifyURL: "x", H5Domains: []string{"http://a"}, History: -1, Users: []User{{OpenID: "short"}},
 	})
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, field := range []string{"AppID", "AppSecret", "MchID", "APIKey", "ShopURL", "WeChatURL", "OAuthDomain", "PayDirs", "Environment", "TimeScale", "BridgeDelay", "NotifyTimeout", "NotifyIntervals", "RefundTime", "RefundNotifyURL", "H5Domains", "History", "Users[0]"} {
+	for _, field := range []string{"AppID", "AppSecret", "MchID", "APIKey", "ShopURL", "PublicURL", "WeChatURL", "OAuthDomain", "PayDirs", "Environment", "TimeScale", "NotifyTimeout", "NotifyIntervals", "RefundTime", "RefundNotifyURL", "H5Domains", "History", "Users[0]"} {
 		if !strings.Contains(err.Error(), field+":") {
 			t.Errorf("%s is not named", field)
 		}
