@@ -44,6 +44,7 @@ func New(wechat *wechattest.WeChat, cfg Config) *Desk {
 		web.WriteError(rw, http.StatusNotFound, "no such call: GET /control/info lists them")
 	})
 	mux.HandleFunc("GET /{$}", d.deskPage)
+	mux.HandleFunc("GET /strings.js", serveStrings)
 	mux.HandleFunc("GET /{name}", d.deskAsset)
 	d.handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		h := rw.Header()
@@ -76,7 +77,7 @@ func (d *Desk) deskPage(rw http.ResponseWriter, r *http.Request) {
 		http.Redirect(rw, r, u.String()+"/", http.StatusFound)
 		return
 	}
-	serveWeb(rw, "index.html")
+	serveIndex(rw, r)
 }
 
 //go:embed web
@@ -85,7 +86,7 @@ var webFiles embed.FS
 // deskAsset serves the desk's scripts and styles.
 func (d *Desk) deskAsset(rw http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
-	if _, err := fs.Stat(webFiles, "web/"+name); err != nil {
+	if _, err := fs.Stat(webFiles, "web/"+name); err != nil || name == "index.html" {
 		http.NotFound(rw, r)
 		return
 	}

@@ -1,6 +1,7 @@
 // The settings for one's own shop, and the control API as curl lines.
 
 import { copyButton, el } from "./dom.js";
+import { said, t } from "./t.js";
 
 const code = (text) => el("div", { class: "code" }, el("pre", {}, text), copyButton(text));
 
@@ -14,22 +15,20 @@ export function connect(panel, info) {
     el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell) => el("td", {}, cell))))));
   const value = (text) => el("span", { class: "value" }, el("code", {}, text), copyButton(text));
   panel.replaceChildren(el("div", { class: "scroll doc" },
-    section("Point a shop at this WeChat", "Any SDK that lets you set its base URL works. h5pay reads these from .dev.vars:", code(vars)),
-    section("The hosts are one origin", "The paths stay as WeChat has them.",
-      table(["WeChat", "here"], ["https://open.weixin.qq.com", "https://api.weixin.qq.com", "https://api.mch.weixin.qq.com", "https://wx.tenpay.com"].map((host) => [el("code", {}, host), value(info.wechat_url)]))),
-    section("Your public domain", "The phone plays it: redirect_uri and notify_url point here, and what arrives goes on to the shop.",
+    section(t("connect.point"), t("connect.point_text"), code(vars)),
+    section(t("connect.hosts"), t("connect.hosts_text"),
+      table([t("lane.wechat"), t("connect.here")], ["https://open.weixin.qq.com", "https://api.weixin.qq.com", "https://api.mch.weixin.qq.com", "https://wx.tenpay.com"].map((host) => [el("code", {}, host), value(info.wechat_url)]))),
+    section(t("connect.domain"), t("connect.domain_text"),
       table(["", ""], [
-        ["Phone", value(info.phone_url)],
-        ["forwards to", value(info.shop_url || "(none: -shop)")],
-        ["payment directories", el("span", {}, (info.pay_dirs).map((dir) => el("code", { class: "block" }, dir)))],
-        ["checks them as", info.platform === "ios" ? "iPhone: by the address the webview was opened with" : "Android: by the current address"],
-        ["H5 domains", el("span", {}, info.h5_domains.map((domain) => el("code", { class: "block" }, domain)))],
+        [t("connect.phone"), value(info.phone_url)],
+        [t("connect.forwards"), value(info.shop_url || t("connect.no_shop"))],
+        [t("connect.dirs"), el("span", {}, (info.pay_dirs).map((dir) => el("code", { class: "block" }, dir)))],
+        [t("connect.checks"), t(info.environments.find((place) => place.environment === info.environment).apple ? "connect.ios" : "connect.android")],
+        [t("connect.h5"), el("span", {}, info.h5_domains.map((domain) => el("code", { class: "block" }, domain)))],
       ])),
-    section("Refunds want a certificate", info.plain_refunds
-      ? "WeChat takes `/secapi/pay/refund` only with the merchant's client certificate. Here the plain port takes it without, since `-plain-refunds` is set; the log says so."
-      : "WeChat takes `/secapi/pay/refund` only with the merchant's client certificate. `-cert-dir DIR` writes it with its key; `-plain-refunds` does without.",
-      table(["", ""], [["over TLS", info.tls_url ? value(info.tls_url) : "(none: -tls-port)"], ["refunds by hand are told to", info.refund_notify_url ? value(info.refund_notify_url) : "(nobody: -refund-notify-url)"]])),
-    section("People", "Their openids under this account.",
+    section(t("connect.refunds"), t(info.plain_refunds ? "connect.refunds_plain" : "connect.refunds_text"),
+      table(["", ""], [[t("connect.tls"), info.tls_url ? value(info.tls_url) : t("connect.no_tls")], [t("connect.hand"), info.refund_notify_url ? value(info.refund_notify_url) : t("connect.no_hand")]])),
+    section(t("connect.people"), t("connect.people_text"),
       table(["", "openid"], info.users.map((user) => [el("span", { class: "person" }, picture(user), user.nickname), value(user.openid)])))));
 }
 
@@ -44,11 +43,10 @@ const words = (text) => text.split("`").map((part, i) => (i % 2 ? el("code", {},
 export function curl(panel, info) {
   const base = location.origin;
   const groups = [...new Set(info.api.map((call) => call.group))];
-  const titles = { Look: "Look", Phone: "Be the person with the phone", Trouble: "Make trouble" };
   panel.replaceChildren(el("div", { class: "scroll doc" },
-    el("p", { class: "lead" }, "Everything this page does, for scripts and tests. JSON both ways; an error is ", el("code", {}, '{"error": "…"}'), " with a 4xx status; unknown fields are refused. Start the simulator with ", el("code", {}, "-json"), " to read its addresses from a program."),
-    groups.map((group) => el("section", {}, el("h2", {}, titles[group] ?? group),
-      info.api.filter((call) => call.group === group).map((call) => el("div", { class: "call" }, el("p", {}, words(call.text)), code(line(base, call))))))));
+    el("p", { class: "lead" }, words(t("curl.lead"))),
+    groups.map((group) => el("section", {}, el("h2", {}, t(`group.${group}`)),
+      info.api.filter((call) => call.group === group).map((call) => el("div", { class: "call" }, el("p", {}, words(said(`call.${call.method} ${call.path}`, call.text))), code(line(base, call))))))));
 }
 
 function line(base, call) {

@@ -1,5 +1,7 @@
 // The control API as this page uses it.
 
+import { t } from "./t.js";
+
 async function call(method, path, body) {
   const answer = await fetch("/control/" + path, {
     method,
@@ -7,7 +9,7 @@ async function call(method, path, body) {
     body: body === undefined ? undefined : JSON.stringify(body),
   });
   const decoded = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(decoded.error || `the simulator answered ${answer.status}`);
+  if (!answer.ok) throw new Error(decoded.error || t("answered", { status: answer.status }));
   return decoded;
 }
 

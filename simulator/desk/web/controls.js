@@ -1,24 +1,25 @@
 // What steers the simulator: who holds the phone, its clock, its faults, and
 // the sheets and consent pages that wait for an answer.
 
-import { act, clockTime, day, el, icon, yuan } from "./dom.js";
+import { act, clockTime, day, el, icon, span, yuan } from "./dom.js";
 import { get, post, remove } from "./control.js";
+import { said, t } from "./t.js";
 
 // --- the clock --------------------------------------------------------------
 
-const skips = [["+15 s", 15e3], ["+3 min", 180e3], ["+2 h", 7200e3]];
+const skips = [15e3, 180e3, 7200e3];
 
 export class Clock {
   constructor(info, changed) {
     this.scale = info.time_scale;
     this.changed = changed;
     this.set(info.now);
-    document.getElementById("skips").replaceChildren(...skips.map(([label, ms]) => {
-      const button = el("button", { type: "button", title: `Move the simulator's clock forward by ${label.slice(1)}` }, label);
+    document.getElementById("skips").replaceChildren(...skips.map((ms) => {
+      const button = el("button", { type: "button", title: t("clock.by", { span: span(ms) }) }, `+${span(ms)}`);
       button.addEventListener("click", () => act(button, () => this.advance(ms)));
       return button;
     }));
-    if (this.scale !== 1) document.getElementById("day").after(el("span", { class: "scale", title: "Simulator seconds per second" }, `×${this.scale}`));
+    if (this.scale !== 1) document.getElementById("day").after(el("span", { class: "scale", title: t("clock.scale") }, `×${this.scale}`));
     setInterval(() => this.tick(), 500);
   }
 
@@ -61,14 +62,14 @@ export class Holder {
 
 // What most people come for, in words that fit a button. The rest is in "More".
 const common = [
-  ["Lose the notification", { kind: "notify_lost" }],
-  ["Double it", { kind: "notify_doubled" }],
-  ["Delay it 30 s", { kind: "notify_delayed", delay_ms: 30000 }],
-  ["SYSTEMERROR on unifiedorder", { kind: "system_error", path: "/pay/unifiedorder" }],
-  ["unifiedorder times out", { kind: "timeout_after", path: "/pay/unifiedorder" }],
-  ["Used code", { kind: "code_used" }],
-  ["Payment fails", { kind: "sheet_fail" }],
-  ["Paid, page told cancel", { kind: "paid_as_cancel" }],
+  { kind: "notify_lost" },
+  { kind: "notify_doubled" },
+  { kind: "notify_delayed", delay_ms: 30000 },
+  { kind: "system_error", path: "/pay/unifiedorder" },
+  { kind: "timeout_after", path: "/pay/unifiedorder" },
+  { kind: "code_used" },
+  { kind: "sheet_fail" },
+  { kind: "paid_as_cancel" },
 ];
 
 const same = (a, b) => a.kind === b.kind && (a.path ?? "") === (b.path ?? "");
@@ -77,7 +78,7 @@ export class Faults {
   constructor(info) {
     this.kinds = new Map(info.fault_kinds.map((kind) => [kind.kind, kind]));
     this.box = document.getElementById("faults");
-    this.presets = common.filter(([, fault]) => this.kinds.has(fault.kind));
+    this.presets = common.filter((fault) => this.kinds.has(fault.kind));
     this.menu = this.more(info);
     document.body.append(this.menu);
     this.read();
@@ -86,20 +87,20 @@ export class Faults {
   async read() { this.show((await get("faults")).faults); }
 
   show(queue) {
-    const pills = this.presets.map(([label, fault]) => this.pill(label, fault, waiting(queue, fault)));
-    const others = queue.filter((fault) => !this.presets.some(([, preset]) => same(preset, fault)))
+    const pills = this.presets.map((fault) => this.pill(t(`preset.${fault.kind}`), fault, waiting(queue, fault)));
+    const others = queue.filter((fault) => !this.presets.some((preset) => same(preset, fault)))
       .filter((fault, i, list) => list.findIndex((f) => same(f, fault)) === i);
     for (const fault of others) pills.push(this.pill(fault.kind + (fault.path ? ` ${fault.path}` : ""), fault, waiting(queue, fault)));
-    const more = el("button", { type: "button", class: "pill more", popovertarget: "more-faults" }, "More…");
+    const more = el("button", { type: "button", class: "pill more", popovertarget: "more-faults" }, t("more"));
     more.addEventListener("click", () => place(this.menu, more));
-    const clear = queue.length > 0 && el("button", { type: "button", class: "plain" }, "Clear");
+    const clear = queue.length > 0 && el("button", { type: "button", class: "plain" }, t("clear"));
     if (clear) clear.addEventListener("click", () => act(clear, () => remove("faults")));
     this.box.replaceChildren(...[...pills, more, clear].filter(Boolean));
   }
 
   pill(label, fault, count) {
     const { kind, path, delay_ms } = fault;
-    const button = el("button", { type: "button", class: count ? "pill queued" : "pill", title: this.kinds.get(kind)?.text, "aria-pressed": String(count > 0) },
+    const button = el("button", { type: "button", class: count ? "pill queued" : "pill", title: said(`fault.${kind}`, this.kinds.get(kind)?.text), "aria-pressed": String(count > 0) },
       label, count > 0 && el("b", {}, `×${count}`));
     button.addEventListener("click", () => act(button, () => post("faults", { kind, path, delay_ms })));
     return button;
@@ -108,15 +109,15 @@ export class Faults {
   // more lists every kind with its explanation; calls are chosen by path.
   more(info) {
     const rows = info.fault_kinds.map((kind) => {
-      const path = kind.paths && el("select", { "aria-label": "Call" }, el("option", { value: "" }, "any call"), kind.paths.map((p) => el("option", { value: p }, p)));
-      const delay = kind.delay && el("input", { type: "number", min: 1, value: 30, "aria-label": "Seconds" });
-      const add = el("button", { type: "button", class: "add" }, "Queue");
+      const path = kind.paths && el("select", { "aria-label": t("call") }, el("option", { value: "" }, t("any.call")), kind.paths.map((p) => el("option", { value: p }, p)));
+      const delay = kind.delay && el("input", { type: "number", min: 1, value: 30, "aria-label": t("seconds") });
+      const add = el("button", { type: "button", class: "add" }, t("queue"));
       add.addEventListener("click", () => act(add, () => post("faults", {
         kind: kind.kind, path: path?.value || undefined, delay_ms: delay ? Math.round(Number(delay.value) * 1000) : undefined,
       })));
-      return el("li", {}, el("div", {}, el("code", {}, kind.kind), el("p", {}, kind.text)), el("span", {}, path, delay && el("label", {}, delay, "s"), add));
+      return el("li", {}, el("div", {}, el("code", {}, kind.kind), el("p", {}, said(`fault.${kind.kind}`, kind.text))), el("span", {}, path, delay && el("label", {}, delay, t("unit.s")), add));
     });
-    return el("div", { class: "menu faults", id: "more-faults", popover: "auto" }, el("h3", {}, "Faults"), el("ul", {}, rows));
+    return el("div", { class: "menu faults", id: "more-faults", popover: "auto" }, el("h3", {}, t("faults")), el("ul", {}, rows));
   }
 }
 
@@ -154,9 +155,9 @@ export class Waiting {
       }));
     this.box.replaceChildren(
       ...sheets.filter((sheet) => sheet.state === "open").map((sheet) => bar(
-        [el("b", {}, "Payment sheet"), `${sheet.trade_type === "JSAPI" ? "" : ` (${sheet.trade_type})`} ${yuan(sheet.amount)} · ${sheet.item}`], `sheets/${sheet.id}`, [["Cancel", "cancel", "quiet"], ["Pay", "pay", "go"]])),
+        [el("b", {}, t("sheet")), `${sheet.trade_type === "JSAPI" ? "" : ` (${sheet.trade_type})`} ${yuan(sheet.amount)} · ${sheet.item}`], `sheets/${sheet.id}`, [[t("cancel"), "cancel", "quiet"], [t("pay"), "pay", "go"]])),
       ...consents.filter((consent) => consent.state === "open").slice(-1).map((consent) => bar(
-        [el("b", {}, "Consent page"), ` ${consent.user.nickname} · ${consent.scope}`], `consents/${consent.id}`, [["Refuse", "refuse", "quiet"], ["Allow", "approve", "go"]])));
+        [el("b", {}, t("consent")), ` ${consent.user.nickname} · ${consent.scope}`], `consents/${consent.id}`, [[t("refuse"), "refuse", "quiet"], [t("allow"), "approve", "go"]])));
     return sheets;
   }
 }

@@ -8,6 +8,7 @@ import { Ledger } from "./ledger.js";
 import { Log } from "./log.js";
 import { Phone } from "./phone.js";
 import { Camera } from "./scan.js";
+import { t } from "./t.js";
 
 const panels = ["log", "ledger", "connect", "curl"];
 
@@ -57,7 +58,7 @@ async function start() {
   const readSheets = async () => { (await waiting.read()).forEach((sheet) => log.setSheet(sheet)); };
   listen({
     async open() {
-      link("on", "live");
+      link("on", t("live"));
       const now = await get("info");
       // Another run of the simulator knows nothing of what this page shows.
       if (now.epoch !== info.epoch) { location.reload(); return; }
@@ -67,7 +68,7 @@ async function start() {
       await Promise.all([faults.read(), readSheets()]);
       ledger.read();
     },
-    lost() { link("off", "not connected"); },
+    lost() { link("off", t("lost")); },
     message(message) { log.add(message); ledger.read(); },
     sheet({ sheet }) { log.setSheet(sheet); waiting.read(); ledger.read(); },
     consent() { waiting.read(); },
@@ -82,4 +83,4 @@ async function start() {
   camera = new Camera(info, phone);
 }
 
-start().catch((error) => toast(`The desk could not start: ${error.message}`));
+start().catch((error) => toast(t("start.failed", { error: error.message })));

@@ -1,5 +1,7 @@
 // Small helpers: elements, icons, texts of amounts and times.
 
+import { lang, t } from "./t.js";
+
 // el builds an element: el("button", {class: "x", click: f}, "text", child).
 export function el(name, attributes = {}, ...children) {
   const node = document.createElement(name);
@@ -38,7 +40,7 @@ export function icon(name) {
 }
 
 // copyButton copies text, or what text() returns, exactly.
-export function copyButton(text, label = "Copy") {
+export function copyButton(text, label = t("copy")) {
   const button = el("button", { type: "button", class: "copy", title: label, "aria-label": label }, icon("copy"));
   button.addEventListener("click", async (event) => {
     event.stopPropagation();
@@ -46,7 +48,7 @@ export function copyButton(text, label = "Copy") {
       await navigator.clipboard.writeText(typeof text === "function" ? text() : text);
       button.replaceChildren(icon("check"));
     } catch {
-      toast("The browser did not allow copying.");
+      toast(t("copy.denied"));
       return;
     }
     setTimeout(() => button.replaceChildren(icon("copy")), 1200);
@@ -64,7 +66,7 @@ export function yuan(fen) {
 // WeChat's times are Beijing's, wherever the developer sits.
 const beijing = { timeZone: "Asia/Shanghai", hourCycle: "h23" };
 const timeForm = new Intl.DateTimeFormat("en-GB", { ...beijing, hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const dayForm = new Intl.DateTimeFormat("en-GB", { ...beijing, day: "numeric", month: "short", year: "numeric" });
+const dayForm = new Intl.DateTimeFormat(lang === "zh" ? "zh-CN" : "en-GB", { ...beijing, day: "numeric", month: "short", year: "numeric" });
 
 export const clockTime = (date) => timeForm.format(date);
 export const day = (date) => dayForm.format(date);
@@ -78,9 +80,9 @@ export function span(ms) {
   for (const [unit, size] of units) {
     const n = Math.floor(rest / size);
     rest -= n * size;
-    if (n > 0) parts.push(`${n} ${unit}`);
+    if (n > 0) parts.push(`${n} ${t(`unit.${unit}`)}`);
   }
-  return parts.slice(0, 2).join(" ") || "0 s";
+  return parts.slice(0, 2).join(" ") || `0 ${t("unit.s")}`;
 }
 
 let toastTimer;

@@ -4,16 +4,8 @@ import { act, clockTime, copyButton, el, span, yuan } from "./dom.js";
 import { get, post } from "./control.js";
 import { place } from "./controls.js";
 import { byHand, left, refund } from "./refunds.js";
+import { t } from "./t.js";
 
-const forgeries = {
-  bad_sign: "A wrong sign",
-  no_sign: "No sign at all",
-  other_key: "Signed with another key",
-  wrong_amount: "One fen more, signed rightly",
-  other_trade: "With the transaction that paid another order, signed rightly",
-  replay: "The last one again, byte for byte",
-  doctype: "With a DOCTYPE and an external entity",
-};
 const states = { NOTPAY: "waiting", SUCCESS: "ok", CLOSED: "neutral", REFUND: "neutral" };
 const deliveries = { waiting: "waiting", acknowledged: "ok", given_up: "refused", lost: "fault" };
 
@@ -47,8 +39,8 @@ export class Ledger {
     this.onOrders(orders);
     for (const n of notifications) n.attempts.forEach((a, i) => this.onAttempt(a.message, i + 1, n.out_trade_no));
     if (orders.length === 0) {
-      this.panel.replaceChildren(el("div", { class: "empty" }, el("h2", {}, "No order yet"),
-        el("p", {}, "What your server orders by unifiedorder appears here, with its payment and every notification that WeChat sends for it.")));
+      this.panel.replaceChildren(el("div", { class: "empty" }, el("h2", {}, t("order.none")),
+        el("p", {}, t("order.hint"))));
       return;
     }
     const paid = new Map(trades.map((trade) => [trade.out_trade_no, trade]));
@@ -64,20 +56,20 @@ export class Ledger {
       el("header", {},
         el("span", { class: "sum" }, yuan(order.total_fee)),
         el("span", { class: "name" }, el("b", {}, order.body), el("code", {}, order.out_trade_no, copyButton(order.out_trade_no))),
-        el("span", { class: `chip ${states[order.state] ?? "neutral"}` }, order.state)),
+        el("span", { class: `chip ${states[order.state] ?? "neutral"}` }, t(`state.${order.state}`))),
       el("dl", { class: "facts" },
-        fact("payer", this.nicknames.get(trade?.openid ?? order.openid) ?? order.openid),
-        order.trade_type !== "JSAPI" && fact("by", order.trade_type),
-        fact("ordered", at(order.created)),
-        trade && fact("paid", `${at(trade.paid)} · ${trade.bank_type}`),
-        order.state === "NOTPAY" && fact("expires", `in ${span(new Date(order.expires) - this.clock.now())}`),
-        trade && trade.cash_fee !== trade.total_fee && fact("cash", `${yuan(trade.cash_fee)} + ${yuan(trade.coupon_fee)} coupon`),
-        fact("sign", order.sign_type),
-        trade && fact("transaction", el("code", {}, trade.transaction_id)),
-        fact("prepay_id", el("code", {}, order.prepay_ids.at(-1), order.prepay_ids.length > 1 ? ` (of ${order.prepay_ids.length})` : "")),
+        fact(t("fact.payer"), this.nicknames.get(trade?.openid ?? order.openid) ?? order.openid),
+        order.trade_type !== "JSAPI" && fact(t("fact.by"), order.trade_type),
+        fact(t("fact.ordered"), at(order.created)),
+        trade && fact(t("fact.paid"), `${at(trade.paid)} · ${trade.bank_type}`),
+        order.state === "NOTPAY" && fact(t("fact.expires"), t("fact.expires_in", { span: span(new Date(order.expires) - this.clock.now()) })),
+        trade && trade.cash_fee !== trade.total_fee && fact(t("fact.cash"), t("fact.cash_coupon", { cash: yuan(trade.cash_fee), coupon: yuan(trade.coupon_fee) })),
+        fact(t("fact.sign"), order.sign_type),
+        trade && fact(t("fact.transaction"), el("code", {}, trade.transaction_id)),
+        fact("prepay_id", el("code", {}, order.prepay_ids.at(-1), order.prepay_ids.length > 1 ? ` ${t("fact.of", { n: order.prepay_ids.length })}` : "")),
         order.code_url && order.state === "NOTPAY" && fact("code_url", el("code", {}, order.code_url, copyButton(order.code_url))),
         order.mweb_url && order.state === "NOTPAY" && fact("mweb_url", el("code", {}, order.mweb_url, copyButton(order.mweb_url))),
-        refunds.length > 0 && fact("left", yuan(left(order, refunds)))),
+        refunds.length > 0 && fact(t("fact.left"), yuan(left(order, refunds)))),
       notifications.filter((n) => !n.out_refund_no).map((n, i) => this.notification(n, i + 1)),
       refunds.map((r) => refund(r, notifications.filter((n) => n.out_refund_no === r.out_refund_no).map((n, i) => this.notification(n, i + 1)), this.info, (...list) => this.choose(...list))),
       el("footer", {}, el("span", { class: "to", title: order.notify_url }, order.notify_url),
@@ -88,28 +80,28 @@ export class Ledger {
     const next = n.state === "waiting" && n.next && el("li", { class: "next" },
       el("span", { class: "in", "data-at": n.next }), this.jump(n.next));
     return el("section", { class: "notification" },
-      el("h3", {}, `Notification ${number}`, n.forge && el("span", { class: "chip fault" }, `forged: ${n.forge}`), el("span", { class: `chip ${deliveries[n.state] ?? "neutral"}` }, n.state.replace("_", " "))),
+      el("h3", {}, t("notification", { n: number }), n.forge && el("span", { class: "chip fault" }, t("forged", { forge: n.forge })), el("span", { class: `chip ${deliveries[n.state] ?? "neutral"}` }, t(`delivery.${n.state}`))),
       el("ol", {}, n.attempts.map((attempt) => el("li", { class: attempt.ok ? "good" : "bad" },
         el("time", {}, clockTime(new Date(attempt.time))),
-        el("span", {}, attempt.ok ? `${attempt.status} SUCCESS` : attempt.reason || `answer ${attempt.status}`))), next));
+        el("span", {}, attempt.ok ? `${attempt.status} SUCCESS` : attempt.reason || t("attempt.status", { status: attempt.status })))), next));
   }
 
   jump(next) {
-    const button = el("button", { type: "button", class: "plain" }, "Go there");
+    const button = el("button", { type: "button", class: "plain" }, t("go.there"));
     button.addEventListener("click", () => act(button, () => this.clock.advance(Math.max(1, new Date(next) - this.clock.now() + 50))));
     return button;
   }
 
   send(order, trade) {
-    const button = el("button", { type: "button", class: "small", disabled: !trade, title: trade ? "The true notification, now" : "Nothing is paid yet" }, "Send again");
+    const button = el("button", { type: "button", class: "small", disabled: !trade, title: t(trade ? "send.title" : "send.unpaid") }, t("send.again"));
     button.addEventListener("click", () => act(button, () => post("notifications", { out_trade_no: order.out_trade_no, forge: "" })));
     return button;
   }
 
   forge(order) {
-    const button = el("button", { type: "button", class: "small", popovertarget: "forge" }, "Forge…");
-    button.addEventListener("click", () => this.choose(button, "A notification that WeChat never sent", this.info.forges.filter(Boolean).map((forge) =>
-      [forgeries[forge] ?? forge, forge, () => act(button, () => post("notifications", { out_trade_no: order.out_trade_no, forge }))])));
+    const button = el("button", { type: "button", class: "small", popovertarget: "forge" }, t("forge"));
+    button.addEventListener("click", () => this.choose(button, t("forge.title"), this.info.forges.filter(Boolean).map((forge) =>
+      [t(`forge.${forge}`), forge, () => act(button, () => post("notifications", { out_trade_no: order.out_trade_no, forge }))])));
     return button;
   }
 
@@ -134,7 +126,7 @@ export class Ledger {
   count() {
     for (const node of this.panel.querySelectorAll(".in")) {
       const rest = new Date(node.dataset.at) - this.clock.now();
-      node.textContent = rest > 0 ? `next in ${span(rest)}` : "due now";
+      node.textContent = rest > 0 ? t("next.in", { span: span(rest) }) : t("next.now");
     }
   }
 }

@@ -3,6 +3,7 @@
 import { el, icon, clockTime, milliseconds } from "./dom.js";
 import { details } from "./inspector.js";
 import { haystack, second, short, verdict } from "./verdict.js";
+import { t } from "./t.js";
 
 const limit = 1500; // rows; the simulator itself keeps 2000 messages
 
@@ -18,21 +19,21 @@ export class Log {
     this.list = el("ol", { class: "rows" });
     this.empty = el("div", { class: "empty" },
       diagram(),
-      el("h2", {}, "Tap an item in the phone"),
-      el("p", {}, "Every message between the page, your server and WeChat appears here, with the exact string that was signed."));
+      el("h2", {}, t("log.empty")),
+      el("p", {}, t("log.hint")));
     this.head = el("div", { class: "lanes", "aria-hidden": "true" },
-      el("span", {}), el("span", { class: "names" }, el("b", {}, "Phone"), el("b", {}, "Shop"), el("b", {}, "WeChat")), el("span", {}, "Message"));
+      el("span", {}), el("span", { class: "names" }, el("b", {}, t("lane.phone")), el("b", {}, t("lane.shop")), el("b", {}, t("lane.wechat"))), el("span", {}, t("lane.message")));
     this.scroll = el("div", { class: "scroll" }, this.head, this.list, this.empty);
     panel.append(this.scroll);
     this.count = document.getElementById("count");
 
-    this.search = el("input", { type: "search", placeholder: "Filter", "aria-label": "Filter the messages", input: () => this.filter() });
-    this.problems = el("button", { type: "button", class: "toggle", "aria-pressed": "false" }, "Problems");
+    this.search = el("input", { type: "search", placeholder: t("filter"), "aria-label": t("filter.label"), input: () => this.filter() });
+    this.problems = el("button", { type: "button", class: "toggle", "aria-pressed": "false" }, t("problems"));
     this.problems.addEventListener("click", () => {
       this.problems.setAttribute("aria-pressed", String(!this.onlyProblems()));
       this.filter();
     });
-    tools.append(this.search, this.problems, el("button", { type: "button", class: "plain", click: () => this.clear() }, "Clear"));
+    tools.append(this.search, this.problems, el("button", { type: "button", class: "plain", click: () => this.clear() }, t("clear")));
     this.refresh();
   }
 
@@ -84,7 +85,7 @@ export class Log {
   refresh() {
     this.count.textContent = this.rows.length || "";
     const bad = this.rows.filter((row) => row.verdict.kind === "refused" || row.verdict.kind === "fault").length;
-    this.problems.textContent = bad ? `Problems ${bad}` : "Problems";
+    this.problems.textContent = bad ? `${t("problems")} ${bad}` : t("problems");
     this.empty.hidden = this.rows.length > 0;
     this.head.hidden = this.rows.length === 0;
   }
@@ -121,10 +122,10 @@ class Row {
     if (this.sheet && this.verdict.kind === "ok") {
       const { state, err_msg: told = "" } = this.log.sheets.get(this.sheet) ?? { state: "open" };
       this.verdict = {
-        open: { kind: "waiting", text: "sheet open" },
-        paid: told.endsWith(":ok") ? { kind: "ok", text: "paid" } : { kind: "fault", text: "paid, told cancel" },
-        cancelled: { kind: "neutral", text: "cancelled" },
-        failed: { kind: "refused", text: "failed" },
+        open: { kind: "waiting", text: t("verdict.open") },
+        paid: told.endsWith(":ok") ? { kind: "ok", text: t("verdict.paid") } : { kind: "fault", text: t("verdict.told_cancel") },
+        cancelled: { kind: "neutral", text: t("verdict.cancelled") },
+        failed: { kind: "refused", text: t("verdict.failed") },
       }[state] ?? this.verdict;
     }
     const v = this.verdict;

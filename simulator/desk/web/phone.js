@@ -4,18 +4,19 @@
 
 import { act, el, icon } from "./dom.js";
 import { post } from "./control.js";
+import { said, t } from "./t.js";
 
 // The devices with their rims, in their own pixels.
 const sizes = { phone: { width: 410, height: 864 }, window: { width: 1080, height: 740 } };
 
 // What the bars look like, and the groups of the list.
 const places = {
-  android: ["wechat", "WeChat"], ios: ["wechat", "WeChat"], windows: ["client", "WeChat"], mac: ["client", "WeChat"],
-  work: ["wechat", "Not quite WeChat"], miniprogram: ["mini", "Not quite WeChat"], "miniprogram-ios": ["mini", "Not quite WeChat"],
-  "windows-4": ["client", "WeChat"], "mac-4": ["client", "WeChat"], "linux-4": ["client", "WeChat"], "mac-browser": ["client", "WeChat"],
-  harmony: ["wechat", "WeChat"], "android-old": ["wechat", "WeChat"],
-  "miniprogram-windows": ["client", "Not quite WeChat"], "miniprogram-mac": ["client", "Not quite WeChat"],
-  chrome: ["chrome", "Browsers"], safari: ["safari", "Browsers"], desktop: ["browser", "Browsers"],
+  android: ["wechat", "group.wechat"], ios: ["wechat", "group.wechat"], windows: ["client", "group.wechat"], mac: ["client", "group.wechat"],
+  work: ["wechat", "group.almost"], miniprogram: ["mini", "group.almost"], "miniprogram-ios": ["mini", "group.almost"],
+  "windows-4": ["client", "group.wechat"], "mac-4": ["client", "group.wechat"], "linux-4": ["client", "group.wechat"], "mac-browser": ["client", "group.wechat"],
+  harmony: ["wechat", "group.wechat"], "android-old": ["wechat", "group.wechat"],
+  "miniprogram-windows": ["client", "group.almost"], "miniprogram-mac": ["client", "group.almost"],
+  chrome: ["chrome", "group.browsers"], safari: ["safari", "group.browsers"], desktop: ["browser", "group.browsers"],
 };
 
 export class Phone {
@@ -56,8 +57,8 @@ export class Phone {
   chooser(environments) {
     this.select = document.getElementById("place");
     const groups = Map.groupBy(environments, (place) => places[place.environment][1]);
-    this.select.replaceChildren(...[...groups].map(([label, members]) => el("optgroup", { label },
-      members.map((place) => el("option", { value: place.environment }, place.title)))));
+    this.select.replaceChildren(...[...groups].map(([label, members]) => el("optgroup", { label: t(label) },
+      members.map((place) => el("option", { value: place.environment }, said(`place.${place.environment}`, place.title))))));
     this.select.addEventListener("change", () => act(this.select, () => post("environment", { environment: this.select.value })));
   }
 
@@ -85,7 +86,7 @@ export class Phone {
 
   open(url) {
     this.show("", url);
-    this.frame = el("iframe", { title: this.place.title, src: url, allow: "clipboard-write" });
+    this.frame = el("iframe", { title: said(`place.${this.place.environment}`, this.place.title), src: url, allow: "clipboard-write" });
     this.frame.addEventListener("load", () => this.loaded());
     this.view.replaceChildren(this.frame);
     this.opened = true;
@@ -96,7 +97,7 @@ export class Phone {
     this.answered = false;
     this.tell("hello");
     setTimeout(() => {
-      if (!this.answered && this.opened) this.show("微信", "a page of WeChat", false);
+      if (!this.answered && this.opened) this.show("微信", t("wechat.page"), false);
     }, 400);
   }
 
@@ -131,13 +132,13 @@ export class Phone {
   close() {
     this.opened = false;
     this.frame = undefined;
-    this.show(this.shop, "closed");
+    this.show(this.shop, t("closed"));
     this.view.replaceChildren(el("div", { class: "chat" },
       el("div", { class: "bubble" },
         el("span", { class: "face" }, [...this.shop][0] ?? "微"),
         el("button", { type: "button", class: "card", click: () => this.open(this.home) },
           el("b", {}, this.shop),
           el("span", {}, this.home),
-          el("small", {}, `Open in ${this.place.title}`)))));
+          el("small", {}, t("open.in", { place: said(`place.${this.place.environment}`, this.place.title) }))))));
   }
 }

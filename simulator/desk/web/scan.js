@@ -4,6 +4,7 @@
 import { act, el, icon, toast, yuan } from "./dom.js";
 import { get, post } from "./control.js";
 import { place } from "./controls.js";
+import { nodes, t } from "./t.js";
 
 // scannable tells an order whose code waits to be scanned.
 const scannable = (order) => order.code_url && order.state === "NOTPAY";
@@ -49,15 +50,15 @@ export class Camera {
       this.box.replaceChildren();
       return;
     }
-    const go = el("button", { type: "button", class: "go" }, icon("camera"), "Scan with the phone");
+    const go = el("button", { type: "button", class: "go" }, icon("camera"), t("scan.go"));
     go.addEventListener("click", () => this.scan(go, order.code_url));
-    this.box.replaceChildren(el("span", {}, "A code waits to be scanned: ", el("b", {}, `${yuan(order.total_fee)} ${order.body}`)), go);
+    this.box.replaceChildren(el("span", {}, nodes("scan.offer", { order: el("b", {}, `${yuan(order.total_fee)} ${order.body}`) })), go);
   }
 
   takeOut(url) {
     this.putAway();
-    const shut = el("button", { type: "button", "aria-label": "Put the phone away", click: () => this.putAway() }, icon("close"));
-    this.frame = el("iframe", { title: "The phone", src: url });
+    const shut = el("button", { type: "button", "aria-label": t("put.away"), click: () => this.putAway() }, icon("close"));
+    this.frame = el("iframe", { title: t("the.phone"), src: url });
     this.handset = el("div", { class: "handset" }, el("div", { class: "screen" },
       el("div", { class: "status", "aria-hidden": "true" }, el("span"), el("span", { class: "island" }), el("span", { class: "radio" }, icon("cellular"), icon("wifi"), icon("battery"))),
       el("div", { class: "bar" }, el("span", { class: "left" }, shut), el("span", { class: "title" }, "微信支付"), el("span")),
@@ -74,18 +75,18 @@ export class Camera {
   // list is the menu of the button below the device.
   async list() {
     const input = el("input", { type: "search", placeholder: "weixin://wxpay/bizpayurl?pr=…", "aria-label": "code_url", spellcheck: "false" });
-    const go = el("button", { type: "submit", class: "add" }, "Scan");
+    const go = el("button", { type: "submit", class: "add" }, t("scan.submit"));
     const form = el("form", { class: "line-form" }, input, go);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.scan(go, input.value.trim());
     });
     const open = (await get("ledger")).orders.filter(scannable).toReversed();
-    this.menu.replaceChildren(...[el("h3", {}, "Scan a code"), form, el("ul", { class: "choices" }, open.map((order) => {
+    this.menu.replaceChildren(...[el("h3", {}, t("scan.title")), form, el("ul", { class: "choices" }, open.map((order) => {
       const choice = el("button", { type: "button" }, el("b", {}, `${yuan(order.total_fee)} ${order.body}`), el("code", {}, order.out_trade_no));
       choice.addEventListener("click", () => this.scan(choice, order.code_url));
       return el("li", {}, choice);
-    })), open.length === 0 && el("p", { class: "hint" }, "No NATIVE order waits to be paid.")].filter(Boolean));
+    })), open.length === 0 && el("p", { class: "hint" }, t("scan.none"))].filter(Boolean));
     place(this.menu, this.button);
     input.focus();
   }

@@ -2,6 +2,7 @@
 // eye cannot see made visible. Copies are always of the exact text.
 
 import { el } from "./dom.js";
+import { t } from "./t.js";
 
 const span = (kind, text) => el("span", { class: kind }, text);
 
@@ -84,7 +85,7 @@ export function visible(text) {
 }
 
 const code = (c) => `U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
-const mark = (c) => el("mark", { class: "unseen", title: "a character that cannot be seen" }, code(c));
+const mark = (c) => el("mark", { class: "unseen", title: t("unseen") }, code(c));
 
 // signedString shows the string to sign, one breakable piece a field. from and
 // to bound the part that differs from another string.
@@ -133,7 +134,7 @@ export function fieldAt(text, position) {
 
 // sign names one character for a sentence.
 export function character(text, position) {
-  if (position >= text.length) return "the end";
+  if (position >= text.length) return t("compare.end");
   const c = String.fromCodePoint(text.codePointAt(position));
   return c.search(unseen) >= 0 ? code(c) : `“${c}” (${code(c)})`;
 }
