@@ -11,10 +11,10 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// maxControlBody bounds a body of the control API, in bytes.
+// maxControlBody is the longest body of the control API, in bytes.
 const maxControlBody = 64 << 10
 
-// maxAdvance bounds one fast-forward; the retry list ends after 24 h.
+// maxAdvance is the longest step of the clock. The retry list ends after 24 h.
 const maxAdvance = 30 * 24 * time.Hour
 
 // control is one call of the control API.
@@ -191,7 +191,7 @@ func (d *Desk) advanceClock(rw http.ResponseWriter, r *http.Request) {
 	web.WriteJSON(rw, http.StatusOK, map[string]time.Time{"now": d.wechat.Now()})
 }
 
-// list makes an empty list of nil, which JSON would print as null.
+// list returns an empty list for nil, which JSON would print as null.
 func list[T any](l []T) []T {
 	if l == nil {
 		return []T{}

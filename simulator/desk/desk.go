@@ -1,3 +1,4 @@
+// Package desk is the simulator's web page, and the API that steers the simulator.
 package desk
 
 import (
@@ -13,14 +14,13 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// Desk is the page around the phone and, under /control/, the API that it
-// and everybody else steers the simulator with. The API is JSON both ways;
-// errors are {"error": "..."} with a 4xx status. Every call with an example body
-// is in the table of controls; GET /control/info returns it as "api", and the
-// desk shows it as curl lines.
+// Desk is the page around the phone, and the API under /control/ that steers the
+// simulator. The API is JSON both ways. An error is {"error": "..."} with a 4xx
+// status. GET /control/info returns a table of the calls with example bodies as "api".
+// The page shows it as curl lines.
 //
-// The desk answers only requests addressed to localhost, and no page but its
-// own: what it steers pays.
+// Desk answers only requests to localhost that come from its own page or from no page,
+// because its calls pay.
 type Desk struct {
 	wechat  *wechattest.WeChat
 	cfg     Config
@@ -29,7 +29,7 @@ type Desk struct {
 
 // Config says where things listen. The zero value is a desk without a phone.
 type Config struct {
-	DeskURL string // of the desk; opened under another name of this machine, the page goes there
+	DeskURL string // of the desk: the page redirects here from another name of this machine
 	TLSURL  string // of WeChat over TLS; "" when it does not listen there
 }
 
@@ -50,8 +50,8 @@ func New(wechat *wechattest.WeChat, cfg Config) *Desk {
 		h := rw.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
-		// The phone inside may be sent anywhere by the shop; the desk itself
-		// loads nothing from another host and is nobody's frame.
+		// The shop may send the phone to any address. The desk itself loads nothing
+		// from another host and is shown in no frame.
 		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "+
 			"img-src 'self' data: http: https:; frame-src http: https:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 		switch {
@@ -66,13 +66,13 @@ func New(wechat *wechattest.WeChat, cfg Config) *Desk {
 	return d
 }
 
-// ServeHTTP answers as the page and the control API do.
+// ServeHTTP serves the page and the control API.
 func (d *Desk) ServeHTTP(rw http.ResponseWriter, r *http.Request) { d.handler.ServeHTTP(rw, r) }
 
 // deskPage is GET /.
 func (d *Desk) deskPage(rw http.ResponseWriter, r *http.Request) {
-	// Opened as 127.0.0.1 the phone, at localhost, would be on another site, and
-	// the browser would keep the shop's cookies from it.
+	// For a page at 127.0.0.1 the phone at localhost is another site, and the
+	// browser does not send the shop's cookies.
 	if u, err := url.Parse(d.cfg.DeskURL); err == nil && u.Host != "" && r.Host != u.Host {
 		http.Redirect(rw, r, u.String()+"/", http.StatusFound)
 		return
@@ -96,7 +96,7 @@ func (d *Desk) deskAsset(rw http.ResponseWriter, r *http.Request) {
 func serveWeb(rw http.ResponseWriter, name string) {
 	contentType := mime.TypeByExtension(path.Ext(name))
 	if strings.HasSuffix(name, ".js") {
-		contentType = "text/javascript; charset=utf-8" // whatever the machine's own table says
+		contentType = "text/javascript; charset=utf-8" // the machine's table may differ
 	}
 	rw.Header().Set("Content-Type", contentType)
 	rw.Header().Set("Cache-Control", "no-cache")
@@ -104,5 +104,5 @@ func serveWeb(rw http.ResponseWriter, name string) {
 	if err != nil {
 		panic(err) // the name is a constant, or was found
 	}
-	_, _ = rw.Write(text) // fails only when the browser went away
+	_, _ = rw.Write(text) // an error means that the browser is gone
 }

@@ -11,8 +11,8 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// Identity is who the simulator is and where it listens: what a shop has to be
-// told. Secrets are in it, since they open nothing outside the simulator.
+// Identity is what a shop needs to know of the simulator: account, merchant, keys and
+// addresses. The secrets are worth nothing outside the simulator.
 type Identity struct {
 	AppID     string `json:"appid"`
 	AppSecret string `json:"appsecret"`
@@ -39,7 +39,7 @@ type Identity struct {
 	Epoch     time.Time         `json:"epoch"` // the clock's start: another one means another run
 }
 
-// Identity returns who this simulator is.
+// Identity returns what a shop needs to know.
 func (d *Desk) Identity() Identity {
 	cfg := d.wechat.Config()
 	return Identity{
@@ -67,11 +67,11 @@ func (d *Desk) controlInfo(rw http.ResponseWriter, _ *http.Request) {
 	web.WriteJSON(rw, http.StatusOK, info{d.Identity(), d.wechat.User(), wechattest.Environments(), d.wechat.Now(), wechattest.FaultKinds(), wechattest.Forges(), wechattest.RefundForges(), d.controls()})
 }
 
-// heartbeat keeps an idle event stream open through proxies.
+// heartbeat is the interval of events on an idle stream, which proxies would close.
 const heartbeat = 20 * time.Second
 
-// controlEvents is GET /control/events. Messages carry their seq as the event's
-// id, so that a browser that was cut off gets what it missed.
+// controlEvents is GET /control/events. The id of a message's event is its seq, so that
+// a browser that reconnects gets the messages that it missed.
 func (d *Desk) controlEvents(rw http.ResponseWriter, r *http.Request) {
 	flush := http.NewResponseController(rw)
 	rw.Header().Set("Content-Type", "text/event-stream")
@@ -85,7 +85,7 @@ func (d *Desk) controlEvents(rw http.ResponseWriter, r *http.Request) {
 		web.WriteError(rw, http.StatusBadRequest, fmt.Sprintf("Last-Event-ID: want a whole number, got %q", resume))
 		return
 	}
-	known := resume != "" // whether last means anything
+	known := resume != "" // whether last is set
 	send := func(e wechattest.Event) error {
 		data, err := json.Marshal(e)
 		if err != nil {
@@ -112,7 +112,7 @@ func (d *Desk) controlEvents(rw http.ResponseWriter, r *http.Request) {
 	if known && catchUp(0) != nil {
 		return
 	}
-	// The first line of the stream: what the clock says, and that it is open.
+	// The first event says that the stream is open, and the time.
 	if send(wechattest.Event{Kind: wechattest.EventClock, Now: d.wechat.Now()}) != nil {
 		return
 	}
@@ -134,7 +134,7 @@ func (d *Desk) controlEvents(rw http.ResponseWriter, r *http.Request) {
 				if known && m.Seq <= last {
 					continue // sent while catching up
 				}
-				// A stream that lagged has lost events, but not messages.
+				// A slow stream loses events. Messages are read again.
 				if known && m.Seq > last+1 && catchUp(m.Seq) != nil {
 					return
 				}

@@ -37,10 +37,9 @@ type directive struct {
 }
 
 // rewritePolicy adapts a Content-Security-Policy to the webview. frame-ancestors
-// goes, because a webview has none. Where the policy would refuse the client's
-// own script or calls, below the URL client, that URL is added and nothing else:
-// the real client is no part of the page and not subject to its policy, but the
-// page has to meet its policy in every other respect.
+// is removed, because a webview is no frame. If the policy blocks the client's own
+// script or calls, which are below the URL client, that URL is added. Nothing else
+// changes: WeChat's client is not subject to the page's policy, the page is.
 func rewritePolicy(policy, client string) (rewritten, nonce string) {
 	var directives []directive
 	for part := range strings.SplitSeq(policy, ";") {
@@ -66,7 +65,7 @@ func rewritePolicy(policy, client string) (rewritten, nonce string) {
 }
 
 // allow adds client to the directive that governs the named kind of load, unless
-// it lets the page's own origin through already.
+// it allows the page's own origin.
 func allow(directives []directive, client string, names ...string) []directive {
 	for _, name := range append(names, "default-src") {
 		i := slices.IndexFunc(directives, func(d directive) bool { return d.name == name })

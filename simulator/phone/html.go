@@ -13,13 +13,13 @@ import (
 	"strings"
 )
 
-// maxHTML bounds a page that is rewritten, in bytes after decoding. A larger
-// one is passed through whole, without the bridge.
+// maxHTML is the largest page that is rewritten, in bytes after decoding. A
+// larger page is forwarded unchanged, without the bridge.
 const maxHTML = 8 << 20
 
-// mayBeHTML reports whether the answer to r may be a page, as opposed to a
-// static asset. Such requests are sent without Accept-Encoding, so that the page
-// can be rewritten; the others keep theirs, so that the wasm stays compressed.
+// mayBeHTML reports whether the response to r may be a page, and no static asset.
+// Such a request is sent without Accept-Encoding, so that the page can be
+// rewritten. Other requests keep theirs, so that the wasm stays compressed.
 func mayBeHTML(r *http.Request) bool {
 	if isAPI(r) {
 		return false
@@ -31,22 +31,22 @@ func mayBeHTML(r *http.Request) bool {
 	return strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
-// isAPI reports whether r is a call of the page, as opposed to a page or an asset.
+// isAPI reports whether r is a call of the page, and not for a page or an asset.
 func isAPI(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/api/") }
 
-// injectBridge makes an answer of the shop one that WeChat's webview would show:
-// pages get the bridge's script as the first thing in their head, and lose the
-// headers that would refuse the frame the phone is drawn with. Every other
-// answer passes through untouched.
+// injectBridge changes a page of the shop as WeChat's webview does: the bridge's
+// script becomes the first element of its head, and the headers that forbid frames
+// are removed, because the desk shows the phone in a frame. Other responses are
+// forwarded unchanged.
 //
-// client is the URL of the phone's own paths, which no policy of the page may
-// shut out. old says that the engine is one of 2019: see oldengine.go.
+// client is the URL of the phone's own paths. The page's policy must not block it.
+// old says that the engine is one of 2019: see oldengine.go.
 func injectBridge(res *http.Response, client string, old bool) error {
 	mediaType, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	if mediaType != "text/html" {
 		return nil
 	}
-	// A webview is not a frame; the desk's is only how it is drawn.
+	// WeChat's webview is no frame. The desk shows the phone in one.
 	res.Header.Del("X-Frame-Options")
 	nonce := rewritePolicies(res.Header, "Content-Security-Policy", client)
 	rewritePolicies(res.Header, "Content-Security-Policy-Report-Only", client)
@@ -76,15 +76,15 @@ func injectBridge(res *http.Response, client string, old bool) error {
 	return nil
 }
 
-// dropValidators removes what names the page's bytes before they were changed.
+// dropValidators removes the headers that describe the unchanged page.
 func dropValidators(h http.Header) {
 	for _, name := range []string{"Etag", "Last-Modified", "Content-Md5", "Digest", "Content-Digest", "Accept-Ranges"} {
 		h.Del(name)
 	}
 }
 
-// readPage reads and decodes the body. whole is false, and the body still to be
-// read, when it is in an encoding the standard library cannot read or too long.
+// readPage reads and decodes the body. If the body is too long, or in an encoding
+// that the standard library cannot read, whole is false and the body is unread.
 func readPage(res *http.Response) (page []byte, whole bool, err error) {
 	encoding := strings.ToLower(strings.TrimSpace(res.Header.Get("Content-Encoding")))
 	if encoding != "" && encoding != "identity" && encoding != "gzip" {
@@ -94,7 +94,7 @@ func readPage(res *http.Response) (page []byte, whole bool, err error) {
 	if err != nil {
 		return nil, false, fmt.Errorf("reading the page: %w", err)
 	}
-	// What was read goes back in front of the rest, should there be one.
+	// Put back what was read: the body may have to be forwarded.
 	unread := struct {
 		io.Reader
 		io.Closer
@@ -122,8 +122,8 @@ func readPage(res *http.Response) (page []byte, whole bool, err error) {
 	return page, true, nil
 }
 
-// insertScript puts the bridge's script where the browser will run it before any
-// other: behind <head>, else behind <html>, else behind the doctype.
+// insertScript inserts the bridge's script so that the browser runs it first:
+// after <head>, else after <html>, else after the doctype.
 func insertScript(page []byte, nonce string) []byte {
 	script := `<script src="` + bridgePath + `"`
 	if nonce != "" {
@@ -140,8 +140,8 @@ func insertScript(page []byte, nonce string) []byte {
 	return bytes.Join([][]byte{page[:at], []byte(script), page[at:]}, nil)
 }
 
-// tagEnd returns the offset behind the first <name ...> outside comments and
-// outside quoted attribute values, or -1. It looks no further than <body>.
+// tagEnd returns the offset after the first <name ...> that is in no comment and no
+// quoted attribute value, or -1. It stops at <body>.
 func tagEnd(page []byte, name string) int {
 	for i := 0; i < len(page); {
 		open := bytes.IndexByte(page[i:], '<')

@@ -8,17 +8,15 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// Everybody has programs of their own, and each of those has cookies of its own:
-// whoever is handed the phone is not signed in as the one before, nor is a
-// browser as WeChat. All of them live in one real browser, though, so all
-// cookies there but those of the first person in WeChat on Android carry a mark
-// in front of their names. The shop never sees it.
+// Each person has other cookies in each environment: the next person who holds the
+// phone is not signed in, and neither is a browser after WeChat. One real browser
+// keeps all these cookies. The phone puts a mark before their names, except for the
+// first person in WeChat on Android. The shop does not see the mark.
 
 const jarPrefix = "wechat-phone-"
 
-// jarMark is the mark of one jar: of a person, by their index in Users, in one
-// environment, in the web view of a number. The number grows when a web view loses
-// what it kept.
+// jarMark returns the mark of the cookies of a person, by their index in Users, in an
+// environment. view counts how often the web view lost its cookies.
 func jarMark(person int, e wechattest.Environment, view int) string {
 	if person == 0 && e == wechattest.Android && view == 0 {
 		return ""
@@ -30,20 +28,19 @@ func jarMark(person int, e wechattest.Environment, view int) string {
 	return mark + "."
 }
 
-// jar is the mark of the cookies in use.
+// jar returns the mark of the cookies in use.
 func (p *Phone) jar() string {
 	v := p.wechat.WebView()
 	return jarMark(v.User, v.Environment, v.Cookies)
 }
 
-// storageJar names the storage in use.
+// storageJar returns the name of the storage in use.
 func (p *Phone) storageJar() string {
 	v := p.wechat.WebView()
 	return jarMark(v.User, v.Environment, v.Storage)
 }
 
-// pickCookies leaves in a request the cookies of one jar, by the names that
-// the shop gave them.
+// pickCookies keeps the cookies with a mark in a request and removes the mark.
 func pickCookies(h http.Header, mark string) {
 	var kept []string
 	for _, value := range h.Values("Cookie") {
@@ -51,7 +48,7 @@ func pickCookies(h http.Header, mark string) {
 			cookie = strings.TrimSpace(cookie)
 			name, marked := strings.CutPrefix(cookie, mark)
 			if cookie == "" || !marked || strings.HasPrefix(name, jarPrefix) {
-				continue // of another jar
+				continue // another mark
 			}
 			kept = append(kept, name)
 		}
@@ -62,7 +59,7 @@ func pickCookies(h http.Header, mark string) {
 	}
 }
 
-// markCookies puts the mark on the cookies that an answer sets.
+// markCookies adds the mark to the cookies that a response sets.
 func markCookies(h http.Header, mark string) {
 	if mark == "" {
 		return

@@ -14,15 +14,16 @@ import (
 	"strings"
 )
 
-// An engine of 2019 (Chromium 78, XWEB 2759) does not know ?. and ??. The browser that
-// plays the phone does, so a script that has them is replaced by one that no browser
-// can read: the page then gets a SyntaxError, as there.
+// An engine of 2019 (Chromium 78, XWEB 2759) does not know ?. and ??, but the browser
+// that shows the phone does. So a script with them is replaced by one that no browser
+// can parse, and the page gets a SyntaxError as in the old engine.
 
 // unreadable is that script.
 const unreadable = "a ?.?. b; // the simulator: an engine of 2019 cannot read this script"
 
-// newSyntax returns what an engine of 2019 cannot read in a script: "?.", "??", "||="
-// or "&&=", outside of strings, comments and regular expressions; "" for nothing.
+// newSyntax returns the first operator in a script that an engine of 2019 does not know:
+// "?.", "??", "||=" or "&&=". It skips strings, comments and regular expressions. It
+// returns "" if there is none.
 func newSyntax(script string) string {
 	last := byte(0) // the last byte of code that is no space
 	for i := 0; i < len(script); i++ {
@@ -97,8 +98,8 @@ func skipRegexp(text string) int {
 
 var inlineScript = regexp.MustCompile(`(?is)(<script\b[^>]*>)(.*?)(</script>)`)
 
-// ageScripts makes the scripts of a page what an engine of 2019 finds, and reports
-// whether it changed one.
+// ageScripts replaces the inline scripts that an engine of 2019 cannot parse, and
+// reports whether there was one.
 func ageScripts(page []byte) ([]byte, bool) {
 	changed := false
 	page = inlineScript.ReplaceAllFunc(page, func(tag []byte) []byte {
@@ -112,8 +113,8 @@ func ageScripts(page []byte) ([]byte, bool) {
 	return page, changed
 }
 
-// allowUnreadable lets the replaced scripts reach the parser under policies that name
-// inline scripts by their hashes.
+// allowUnreadable adds the hash of the replacement to policies that allow inline
+// scripts by hash, so that the browser parses it.
 func allowUnreadable(h http.Header) {
 	sum := sha256.Sum256([]byte(unreadable))
 	source := "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
@@ -122,13 +123,13 @@ func allowUnreadable(h http.Header) {
 	}
 }
 
-// isScript reports whether an answer is a script.
+// isScript reports whether a response is a script.
 func isScript(res *http.Response) bool {
 	mediaType, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	return strings.HasSuffix(mediaType, "javascript")
 }
 
-// ageScript replaces an answer that is a script which an engine of 2019 cannot read.
+// ageScript replaces a script that an engine of 2019 cannot parse.
 func ageScript(res *http.Response) error {
 	if res.Request.Method == http.MethodHead || res.StatusCode != http.StatusOK {
 		return nil
@@ -152,7 +153,7 @@ func ageScript(res *http.Response) error {
 		raw = []byte(unreadable)
 		dropValidators(res.Header)
 		res.Header.Del("Content-Encoding")
-		res.Header.Set("Cache-Control", "no-store") // other environments read the real one
+		res.Header.Set("Cache-Control", "no-store") // other environments need the real script
 	}
 	res.Body = io.NopCloser(bytes.NewReader(raw))
 	res.ContentLength = int64(len(raw))

@@ -1,3 +1,5 @@
+// Package phone is the browser in which the simulator opens the shop: WeChat's, or
+// another.
 package phone
 
 import (
@@ -24,27 +26,27 @@ const (
 	bridgePath  = phonePrefix + "bridge.js"
 )
 
-// sheetPoll is how long one poll of a payment sheet waits, in real time: below
-// the 30 s after which common proxies give up.
+// sheetPoll is how long one poll of a payment sheet waits, in real time: less than
+// the 30 s of common proxies.
 const sheetPoll = 25 * time.Second
 
-// maxPhoneBody bounds a call of the page to the client, in bytes.
+// maxPhoneBody is the longest body of a call to the phone, in bytes.
 const maxPhoneBody = 64 << 10
 
 //go:embed web
 var webFiles embed.FS
 
-// Phone is the browser in which the shop is open, as a handler: that of
-// WeChat, or another, as the environment says. It plays the shop's public
-// domain: every path is forwarded to ShopURL with the environment's User-Agent,
-// pages get WeixinJSBridge where there is one, and notifications pass through as
-// they are. Only paths under /__wechat/ are the phone's own:
+// Phone is the browser in which the shop is open, as a handler. The environment of
+// the simulated WeChat says which browser it is. It plays the shop's public domain:
+// it forwards every path to the shop with the environment's User-Agent, adds
+// WeixinJSBridge to pages where there is one, and forwards notifications unchanged.
+// Only paths under /__wechat/ are the phone's own:
 //
 //	GET  /__wechat/bridge.js           the script in every page
 //	POST /__wechat/invoke              WeixinJSBridge.invoke: a sheet or an err_msg
 //	GET  /__wechat/sheets/{id}         waits until the sheet is answered, 25 s at most
 //	POST /__wechat/sheets/{id}/pay     the sheet's button
-//	POST /__wechat/sheets/{id}/cancel  its close cross, and leaving the page
+//	POST /__wechat/sheets/{id}/cancel  its close button, and leaving the page
 //	GET  /__wechat/pay                 the sheet of a scanned code, ?sheet={id}
 //	POST /__wechat/log                 an uncaught error of the page, for the desk
 type Phone struct {
@@ -90,7 +92,7 @@ func New(wechat *wechattest.WeChat, cfg Config) (*Phone, error) {
 			return
 		}
 		if !strings.HasPrefix(r.URL.Path, phonePrefix) {
-			// Not through the mux, which would redirect paths it finds unclean.
+			// Not by the mux: it redirects paths that are not clean.
 			shop.ServeHTTP(rw, r)
 			return
 		}
@@ -103,14 +105,13 @@ func New(wechat *wechattest.WeChat, cfg Config) (*Phone, error) {
 	return p, nil
 }
 
-// ServeHTTP answers as the phone's own paths and the shop do.
+// ServeHTTP serves the phone's own paths and forwards all others to the shop.
 func (p *Phone) ServeHTTP(rw http.ResponseWriter, r *http.Request) { p.handler.ServeHTTP(rw, r) }
 
-// Close ends the idle connections to the shop.
+// Close closes the idle connections to the shop.
 func (p *Phone) Close() { p.transport.CloseIdleConnections() }
 
-// phoneHost reports whether a request was addressed to this machine, or by the
-// name under which the phone is known.
+// phoneHost reports whether the Host of a request is this machine or PublicURL.
 func (p *Phone) phoneHost(r *http.Request) bool {
 	if web.LocalHost(r) {
 		return true
@@ -119,7 +120,7 @@ func (p *Phone) phoneHost(r *http.Request) bool {
 	return err == nil && u.Host != "" && strings.EqualFold(r.Host, u.Host)
 }
 
-// bridgeConfig is what the scripts of web know about the place they run in.
+// bridgeConfig configures the scripts of the folder web.
 type bridgeConfig struct {
 	Place       wechattest.Place `json:"place"`
 	Bridge      bool             `json:"bridge"`      // whether WeixinJSBridge appears
@@ -127,18 +128,17 @@ type bridgeConfig struct {
 	BridgeDelay int64            `json:"bridgeDelay"` // ms after DOMContentLoaded
 	Thanks      int64            `json:"thanks"`      // ms for which "paid" stays on the sheet
 	Desk        string           `json:"desk"`        // origin that may steer the page
-	Own         bool             `json:"own"`         // a page of the client's, not of the shop: it keeps nothing
+	Own         bool             `json:"own"`         // the page belongs to the client and not to the shop: it stores nothing
 	Jar         string           `json:"jar"`         // whose storage the page sees
 	Worker      string           `json:"worker"`      // how the service worker fails: see oddWorker
 	CSS         string           `json:"css"`
 }
 
-// thanksTime is how long the sheet shows that it is paid before the page hears.
+// thanksTime is how long the sheet shows "paid" before it calls the page back.
 const thanksTime = 900 * time.Millisecond
 
-// bridge serves the script in every page: the files of web in one
-// function. A browser gets the first of them alone, and the client's own page
-// (?pay) the one that runs it.
+// bridge serves the script of every page: the files of the folder web in one
+// function. A browser gets only client.js. The client's own page (?pay) gets pay.js.
 func (p *Phone) bridge(rw http.ResponseWriter, r *http.Request) {
 	place := p.wechat.Place()
 	files := []string{"client.js"}
@@ -166,7 +166,7 @@ func (p *Phone) bridge(rw http.ResponseWriter, r *http.Request) {
 		MiniProgram: place.Environment.InMiniProgram(),
 		BridgeDelay: p.cfg.BridgeDelay.Milliseconds(),
 		Thanks:      thanksTime.Milliseconds(),
-		// An origin nobody has, when there is no desk.
+		// Without a desk: an origin that no page has.
 		Desk: cmp.Or(p.cfg.DeskURL, "null"),
 		Own:  own,
 		Jar:  p.storageJar(),
@@ -181,13 +181,12 @@ func (p *Phone) bridge(rw http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(rw, "(function (config) {\n\"use strict\";\nif (window.__wechatClient) return;\n"+
 		"Object.defineProperty(window, \"__wechatClient\", { value: true });\n")
 	for _, name := range files {
-		fmt.Fprintf(rw, "\n// ---- %s\n%s", name, webFile(""+name))
+		fmt.Fprintf(rw, "\n// ---- %s\n%s", name, webFile(name))
 	}
 	fmt.Fprintf(rw, "})(%s);\n", settings)
 }
 
-// oddWorker returns how the service worker of a page that loads now fails, "" for not
-// at all.
+// oddWorker returns how serviceWorker.register of the page fails, or "".
 func (p *Phone) oddWorker() string {
 	if p.wechat.TakeFault(wechattest.FaultWorkerUndefined) {
 		return "undefined"
@@ -198,7 +197,7 @@ func (p *Phone) oddWorker() string {
 	return ""
 }
 
-// webFile returns an embedded asset by its name below web/.
+// webFile returns a file of the folder web.
 func webFile(name string) string {
 	b, err := fs.ReadFile(webFiles, "web/"+name)
 	if err != nil {
@@ -243,7 +242,7 @@ func (p *Phone) payPage(rw http.ResponseWriter, r *http.Request) {
 	}
 	rw.Header().Set("Content-Type", "text/html; charset=utf-8")
 	rw.Header().Set("Cache-Control", "no-store")
-	// A failure here is a browser that went away.
+	// An error means that the browser is gone.
 	_ = payPageHTML.Execute(rw, map[string]string{"Bridge": bridgePath + "?pay", "Sheet": string(view)})
 }
 
@@ -258,11 +257,11 @@ func (p *Phone) pollSheet(rw http.ResponseWriter, r *http.Request) {
 		web.WriteFailure(rw, err)
 		return
 	}
-	// Any other error says that nobody touched it so far: the client asks again.
+	// Any other error means that the sheet is still open: the client polls again.
 	web.WriteJSON(rw, http.StatusOK, sheet)
 }
 
-// pageReport is an error that the page did not catch.
+// pageReport is an error in the page.
 type pageReport struct {
 	Level string `json:"level"` // uncaught, rejection, console, load, policy, bridge
 	Text  string `json:"text"`

@@ -20,25 +20,25 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// maxForwarded bounds a request body without a length, which has to be held in
-// memory to learn it, in bytes.
+// maxForwarded is the longest request body without a Content-Length, in bytes. Such
+// a body is held in memory.
 const maxForwarded = 32 << 20
 
 // The kinds of the messages that the phone records.
 const (
-	kindShop = "shop" // a request of the page, or for a page, to the shop
+	kindShop = "shop" // a request to the shop, by a page or for a page
 	kindPage = "page" // an error in the page
 )
 
 type upstreamKey struct{}
 
-// shopProxy forwards to the shop. What the phone's browser sends gets the
-// environment's User-Agent and is recorded; notifications, which arrive at the same public
-// domain, are neither touched nor recorded twice.
+// shopProxy forwards to the shop. A request of the browser gets the environment's
+// User-Agent and is recorded. A notification is forwarded unchanged, and not recorded,
+// because WeChat has recorded it.
 func (p *Phone) shopProxy() http.Handler {
 	p.transport = http.DefaultTransport.(*http.Transport).Clone()
-	p.transport.Proxy = nil               // the shop is on this machine or named outright
-	p.transport.DisableCompression = true // answers keep the encoding the browser asked for
+	p.transport.Proxy = nil               // the shop is on this machine
+	p.transport.DisableCompression = true // responses keep the browser's encoding
 	var down atomic.Bool                  // the last request found no shop
 	proxy := &httputil.ReverseProxy{
 		Transport: p.transport,
@@ -51,7 +51,7 @@ func (p *Phone) shopProxy() http.Handler {
 			p.shopDown(rw, r, err, down.Swap(true))
 		},
 		FlushInterval: -1,
-		ErrorLog:      log.New(io.Discard, "", 0), // the error handler has said it all
+		ErrorLog:      log.New(io.Discard, "", 0), // ErrorHandler records it
 	}
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		shop := p.wechat.ShopURL()
@@ -75,8 +75,8 @@ func (p *Phone) shopProxy() http.Handler {
 	})
 }
 
-// measureBody reads a chunked body, so that it goes on with a Content-Length:
-// WeChat never sends a chunked one, and some servers refuse it.
+// measureBody reads a chunked body, so that it is forwarded with a Content-Length:
+// WeChat sends no chunked body, and some servers reject one.
 func measureBody(rw http.ResponseWriter, r *http.Request) bool {
 	body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, maxForwarded))
 	if err != nil {
@@ -89,8 +89,8 @@ func measureBody(rw http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// fromBrowser tells a request of the phone's browser from a notification, which
-// is XML: no page can post that without script, and none has reason to.
+// fromBrowser reports whether the browser sent a request. A POST of XML is a
+// notification.
 func fromBrowser(r *http.Request) bool {
 	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	return r.Method != http.MethodPost || mediaType != "text/xml" && mediaType != "application/xml"
@@ -99,14 +99,14 @@ func fromBrowser(r *http.Request) bool {
 // rewriteRequest addresses a request to the shop.
 func (p *Phone) rewriteRequest(pr *httputil.ProxyRequest) {
 	pr.SetURL(pr.In.Context().Value(upstreamKey{}).(*url.URL)) // Host becomes the shop's
-	pr.Out.URL.RawQuery = pr.In.URL.RawQuery                   // as it came, semicolons and all
+	pr.Out.URL.RawQuery = pr.In.URL.RawQuery                   // unchanged, with semicolons
 	if !fromBrowser(pr.In) {
 		return
 	}
 	pr.SetXForwarded()
 	pr.Out.Header.Set("User-Agent", p.wechat.Place().UserAgent)
 	for name := range pr.Out.Header {
-		// Client hints name the browser that plays the phone.
+		// Client hints name the real browser.
 		if strings.HasPrefix(name, "Sec-Ch-Ua") {
 			pr.Out.Header.Del(name)
 		}
@@ -116,14 +116,14 @@ func (p *Phone) rewriteRequest(pr *httputil.ProxyRequest) {
 	}
 	if mayBeHTML(pr.In) {
 		pr.Out.Header.Set("Accept-Encoding", "identity")
-		// A page kept from before may lack the bridge, or hold an older one.
+		// A cached page may have no bridge, or an older one.
 		for _, name := range []string{"If-None-Match", "If-Modified-Since", "If-Range", "Range"} {
 			pr.Out.Header.Del(name)
 		}
 	}
 }
 
-// rewriteResponse makes a shop's answer the phone's, and records it.
+// rewriteResponse changes a response of the shop for the phone and records it.
 func (p *Phone) rewriteResponse(res *http.Response) error {
 	in := res.Request
 	upstream := in.Context().Value(upstreamKey{}).(*url.URL)
@@ -132,7 +132,7 @@ func (p *Phone) rewriteResponse(res *http.Response) error {
 	if trace.in.TLS != nil {
 		public = "https://" + trace.in.Host
 	}
-	// A shop that redirects to itself by its inner name would leave the phone.
+	// A redirect to the shop's inner address must stay in the phone.
 	if rest, ok := strings.CutPrefix(res.Header.Get("Location"), upstream.Scheme+"://"+upstream.Host); ok &&
 		(rest == "" || strings.ContainsRune("/?#", rune(rest[0]))) {
 		res.Header.Set("Location", public+rest)
@@ -155,11 +155,11 @@ func (p *Phone) rewriteResponse(res *http.Response) error {
 	return nil
 }
 
-// shopDown answers when the shop cannot be reached. It is recorded once, not for
-// every try until the shop is back.
+// shopDown answers when the shop does not. Only the first failure is recorded until
+// the shop answers again.
 func (p *Phone) shopDown(rw http.ResponseWriter, r *http.Request, err error, again bool) {
 	if r.Context().Err() != nil {
-		return // the browser went away, which says nothing about the shop
+		return // the browser is gone: nothing is known about the shop
 	}
 	shop := p.wechat.ShopURL()
 	if !again && fromBrowser(r) {
@@ -175,13 +175,13 @@ func (p *Phone) shopDown(rw http.ResponseWriter, r *http.Request, err error, aga
 	rw.Header().Set("Content-Type", "text/html; charset=utf-8")
 	rw.Header().Set("Cache-Control", "no-store")
 	rw.WriteHeader(http.StatusBadGateway)
-	// A failure here is a browser that went away.
+	// An error means that the browser is gone.
 	_ = shopDownPage.Execute(rw, map[string]any{
 		"Bridge": bridgePath, "Shop": shop, "Error": err.Error(), "Retry": int(shopRetry / time.Second),
 	})
 }
 
-// shopRetry is how often the page that stands in for a missing shop tries again.
+// shopRetry is how often the page of a missing shop reloads.
 const shopRetry = 3 * time.Second
 
 var shopDownPage = template.Must(template.New("down").Parse(webFile("down.html")))

@@ -12,10 +12,10 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// maxRecorded bounds what the log keeps of one body, in bytes.
+// maxRecorded is how much of a body the log keeps, in bytes.
 const maxRecorded = 64 << 10
 
-// noisePaths are asked for by browsers, not by pages.
+// noisePaths are requested by browsers on their own.
 var noisePaths = []string{"/favicon.ico", "/robots.txt", "/.well-known/"}
 
 type traceKey struct{}
@@ -27,8 +27,8 @@ type trace struct {
 	mark    string // of the cookies in use
 }
 
-// limited keeps the first maxRecorded bytes of what is written to it. A shop may
-// answer while it is still being sent to, hence the lock.
+// limited keeps the first maxRecorded bytes that are written to it. The lock is
+// needed because a shop may answer before it has read the request.
 type limited struct {
 	mu    sync.Mutex
 	text  []byte
@@ -44,14 +44,14 @@ func (l *limited) write(p []byte) {
 	}
 }
 
-// read returns what was kept and how much there was.
+// read returns the kept bytes and the number of all bytes.
 func (l *limited) read() (text []byte, total int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text, l.total
 }
 
-// newTrace begins to follow r, whose body it copies while it is sent.
+// newTrace follows r and copies its body while it is sent.
 func newTrace(r *http.Request, mark string) *trace {
 	t := &trace{in: r, mark: mark}
 	if r.Body != nil && r.Body != http.NoBody {
@@ -60,7 +60,7 @@ func newTrace(r *http.Request, mark string) *trace {
 	return t
 }
 
-// tee copies what is read and calls done once, at the end or when closed.
+// tee copies what is read. It calls done once, at the end or at Close.
 type tee struct {
 	io.ReadCloser
 	copy *limited
@@ -88,8 +88,8 @@ func (t *tee) finish() {
 	}
 }
 
-// watch records the exchange when its answer has been read: navigations, API
-// calls and whatever failed. Static assets would bury the payment.
+// watch records an exchange when its response has been read. It records navigations,
+// API calls and failures, and no static assets, which would hide the payment.
 func (p *Phone) watch(t *trace, res *http.Response, size int64) {
 	mediaType, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	page := mediaType == "text/html"
@@ -97,7 +97,7 @@ func (p *Phone) watch(t *trace, res *http.Response, size int64) {
 	if !page && !api && (res.StatusCode < 400 || isNoise(t.in.URL.Path)) && t.in.Header.Get("Sec-Fetch-Mode") != "navigate" {
 		return
 	}
-	// The service worker reads pages for its cache; nobody looks at those.
+	// The service worker reads pages for its cache.
 	if page && t.in.Header.Get("Sec-Fetch-Dest") == "empty" && !api {
 		return
 	}
@@ -134,13 +134,13 @@ func isNoise(path string) bool {
 	return false
 }
 
-// The headers worth a line in the log.
+// The headers that the log shows.
 var (
 	requestHeaders  = []string{"Content-Type", "Origin", "Referer", "Idempotency-Key", "Cookie"}
 	responseHeaders = []string{"Content-Type", "Location", "Retry-After", "Cache-Control", "Set-Cookie"}
 )
 
-// head prints headers above a body as on the wire, cookies by name alone.
+// head prints headers, with the names of cookies and without their values.
 func head(h http.Header, names []string) string {
 	var b strings.Builder
 	for _, name := range names {
@@ -176,7 +176,7 @@ func redactCookies(value string) string {
 func redactSetCookie(value string) string {
 	pair, attributes, more := strings.Cut(value, ";")
 	name, content, _ := strings.Cut(pair, "=")
-	if content != "" { // an empty one deletes the cookie, which is worth seeing
+	if content != "" { // an empty value deletes the cookie
 		content = redacted
 	}
 	value = name + "=" + content
@@ -186,7 +186,7 @@ func redactSetCookie(value string) string {
 	return value
 }
 
-// body is what the log shows of a body: text as it is, the rest by its size.
+// body returns what the log shows of a body: its text, or its size if it is no text.
 func body(b *limited, h http.Header) string {
 	text, total := b.read()
 	if total == 0 {
@@ -205,7 +205,7 @@ func body(b *limited, h http.Header) string {
 	return string(text)
 }
 
-// trimPartial drops the beginning of a character at the end of a cut text.
+// trimPartial removes an incomplete character from the end of a text.
 func trimPartial(text []byte) []byte {
 	for i := 1; i < utf8.UTFMax && i <= len(text); i++ {
 		if tail := text[len(text)-i:]; utf8.RuneStart(tail[0]) {

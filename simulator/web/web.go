@@ -1,3 +1,4 @@
+// Package web has the JSON responses and the checks of origin that desk and phone share.
 package web
 
 import (
@@ -12,14 +13,14 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// WriteJSON answers with v.
+// WriteJSON answers with v as JSON.
 func WriteJSON(rw http.ResponseWriter, status int, v any) {
 	rw.Header().Set("Content-Type", "application/json; charset=utf-8")
 	rw.Header().Set("Cache-Control", "no-store")
 	rw.WriteHeader(status)
 	enc := json.NewEncoder(rw)
 	enc.SetEscapeHTML(false)
-	// An error here is a reader that went away.
+	// An error means that the reader is gone.
 	_ = enc.Encode(v)
 }
 
@@ -28,9 +29,8 @@ func WriteError(rw http.ResponseWriter, status int, message string) {
 	WriteJSON(rw, status, map[string]string{"error": message})
 }
 
-// WriteFailure answers with an error of the simulator and the status that goes
-// with it: 404 for what does not exist, 409 for what is over or what the phone
-// refuses, 400 for the rest.
+// WriteFailure answers with an error of the simulator: 404 for something that does not
+// exist, 409 for something that is over or that the phone declines, else 400.
 func WriteFailure(rw http.ResponseWriter, err error) {
 	status := http.StatusBadRequest
 	var refusal *wechattest.Refusal
@@ -46,15 +46,15 @@ func WriteFailure(rw http.ResponseWriter, err error) {
 	WriteError(rw, status, err.Error())
 }
 
-// ReadJSON decodes the body into v: one object, no unknown fields, nothing
-// behind it. It answers and returns false when that fails.
+// ReadJSON decodes the body into v: one JSON object of known fields and nothing after
+// it. On an error it answers and returns false. limit is in bytes.
 func ReadJSON(rw http.ResponseWriter, r *http.Request, limit int64, v any) bool {
 	dec := json.NewDecoder(http.MaxBytesReader(rw, r.Body, limit))
 	dec.DisallowUnknownFields()
 	err := dec.Decode(v)
 	if err == nil {
 		if _, next := dec.Token(); next != io.EOF {
-			err = errors.New("want one JSON object and nothing behind it")
+			err = errors.New("want one JSON object and nothing after it")
 		}
 	}
 	if err == nil {
@@ -72,8 +72,8 @@ func ReadJSON(rw http.ResponseWriter, r *http.Request, limit int64, v any) bool 
 	return false
 }
 
-// PressSheet is the sheet's two buttons. No body is read: sendBeacon, which
-// cancels the sheet of a page that goes away, sends none.
+// PressSheet returns a handler that presses a button of the payment sheet {id}. It reads
+// no body: sendBeacon, which cancels the sheet when a page is left, sends none.
 func PressSheet(press func(id string) (wechattest.Sheet, error)) http.HandlerFunc {
 	return func(rw http.ResponseWriter, r *http.Request) {
 		sheet, err := press(r.PathValue("id"))
@@ -85,16 +85,16 @@ func PressSheet(press func(id string) (wechattest.Sheet, error)) http.HandlerFun
 	}
 }
 
-// SameOrigin reports whether a request comes from a page of the host it asks,
-// or from no page at all. Browsers name the origin of every POST.
+// SameOrigin reports whether a request comes from a page of its own host, or from no
+// page. Browsers send the origin with every POST.
 func SameOrigin(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	return origin == "" || origin == "http://"+r.Host || origin == "https://"+r.Host
 }
 
-// LocalHost reports whether the request was addressed to this machine by name.
-// A page elsewhere whose name was pointed at 127.0.0.1 (DNS rebinding) is of one
-// origin with the desk in every other respect.
+// LocalHost reports whether the Host of a request is a name of this machine. Without
+// this check a page elsewhere, whose name resolves to 127.0.0.1 (DNS rebinding), would
+// have the origin of the desk.
 func LocalHost(r *http.Request) bool {
 	host := r.Host
 	if h, _, err := net.SplitHostPort(host); err == nil {
