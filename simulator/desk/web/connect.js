@@ -1,4 +1,4 @@
-// The settings for one's own shop, and the control API as curl lines.
+// The settings for a shop, and the control API as curl lines.
 
 import { copyButton, el } from "./dom.js";
 import { said, t } from "./t.js";

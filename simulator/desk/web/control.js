@@ -18,8 +18,8 @@ export const post = (path, body) => call("POST", path, body);
 export const remove = (path) => call("DELETE", path);
 
 // listen opens the event stream. on.message, on.sheet, ... get each event;
-// on.open runs whenever the stream is open, on.lost when it breaks. Messages
-// arrive in order and once, those from before the stream included.
+// on.open runs when the stream opens, on.lost when it breaks. Each message is
+// delivered once and in order, also those from before the stream.
 export function listen(on) {
   const source = new EventSource("/control/events");
   let last = 0;

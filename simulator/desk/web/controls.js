@@ -1,5 +1,5 @@
-// What steers the simulator: who holds the phone, its clock, its faults, and
-// the sheets and consent pages that wait for an answer.
+// The controls of the simulator: the person, the clock, the faults, and the open
+// sheets and consent pages.
 
 import { act, clockTime, day, el, icon, span, yuan } from "./dom.js";
 import { get, post, remove } from "./control.js";
@@ -60,7 +60,7 @@ export class Holder {
 
 // --- faults -----------------------------------------------------------------
 
-// What most people come for, in words that fit a button. The rest is in "More".
+// The faults with a button of their own. The others are in the menu "More".
 const common = [
   { kind: "notify_lost" },
   { kind: "notify_doubled" },
@@ -106,7 +106,7 @@ export class Faults {
     return button;
   }
 
-  // more lists every kind with its explanation; calls are chosen by path.
+  // more is the menu of all faults. A fault of calls has a list of paths.
   more(info) {
     const rows = info.fault_kinds.map((kind) => {
       const path = kind.paths && el("select", { "aria-label": t("call") }, el("option", { value: "" }, t("any.call")), kind.paths.map((p) => el("option", { value: p }, p)));
@@ -123,8 +123,8 @@ export class Faults {
 
 const waiting = (queue, fault) => queue.filter((f) => same(f, fault)).reduce((sum, f) => sum + (f.count || 1), 0);
 
-// place puts a popover below its button, or above it where there is no room.
-// It runs before the popover is shown, and again once its size is known.
+// place puts a popover below its button, or above it if there is no room. It runs
+// twice, because the size is known only after the popover is shown.
 export function place(menu, button) {
   const put = () => {
     const box = button.getBoundingClientRect();
@@ -162,7 +162,7 @@ export class Waiting {
   }
 }
 
-// theme turns light and dark around, and starts as the system is.
+// theme switches between light and dark. It starts with the system's choice.
 export function theme(button) {
   const root = document.documentElement;
   const set = (value) => { root.style.colorScheme = value; };

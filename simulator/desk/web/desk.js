@@ -60,7 +60,7 @@ async function start() {
     async open() {
       link("on", t("live"));
       const now = await get("info");
-      // Another run of the simulator knows nothing of what this page shows.
+      // The simulator was restarted: what this page shows is gone.
       if (now.epoch !== info.epoch) { location.reload(); return; }
       clock.set(now.now);
       holder.set(now.user);
@@ -78,7 +78,7 @@ async function start() {
     fault() { faults.read(); },
     clock({ now }) { clock.set(now); ledger.read(); },
   });
-  // Last, so that the log is there for the first message.
+  // Last, so that the log exists when the first message arrives.
   phone = new Phone(info);
   camera = new Camera(info, phone);
 }

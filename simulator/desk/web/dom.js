@@ -63,7 +63,7 @@ export function yuan(fen) {
   return `${sign}¥${Math.trunc(whole / 100)}.${String(whole % 100).padStart(2, "0")}`;
 }
 
-// WeChat's times are Beijing's, wherever the developer sits.
+// Times are shown in Beijing time, as in WeChat's messages.
 const beijing = { timeZone: "Asia/Shanghai", hourCycle: "h23" };
 const timeForm = new Intl.DateTimeFormat("en-GB", { ...beijing, hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const dayForm = new Intl.DateTimeFormat(lang === "zh" ? "zh-CN" : "en-GB", { ...beijing, day: "numeric", month: "short", year: "numeric" });
@@ -72,7 +72,7 @@ export const clockTime = (date) => timeForm.format(date);
 export const day = (date) => dayForm.format(date);
 export const milliseconds = (date) => `.${String(date.getMilliseconds()).padStart(3, "0")}`;
 
-// span prints a length of time: 195000 -> 3 min 15 s.
+// span prints a duration in ms: 195000 -> 3 min 15 s.
 export function span(ms) {
   const units = [["d", 86400e3], ["h", 3600e3], ["min", 60e3], ["s", 1e3]];
   let rest = Math.max(0, Math.round(ms / 1000) * 1000);
@@ -94,8 +94,8 @@ export function toast(text) {
   toastTimer = setTimeout(() => box.classList.remove("on"), 5000);
 }
 
-// act runs a control call from a button, which is busy meanwhile, and says what
-// went wrong.
+// act runs a control call for a button, which is disabled meanwhile, and shows its
+// error.
 export async function act(button, call) {
   button.disabled = true;
   try {

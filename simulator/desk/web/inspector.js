@@ -1,12 +1,11 @@
-// One opened message: why it was refused, the string that was signed, both
-// bodies.
+// One opened message: why it was declined, the signed string, both bodies.
 
 import { el, copyButton, milliseconds, clockTime, day } from "./dom.js";
 import { character, compare, fieldAt, parts, pretty, signedString, visible } from "./text.js";
 import { nodes, t } from "./t.js";
 
 // details returns the content of an opened row. apiKey is the key that the log
-// hides, for comparing a developer's own string.
+// hides: comparison needs it.
 export function details(m, v, apiKey) {
   return [
     m.note && el("p", { class: `note ${v.kind}` }, m.note),
@@ -44,8 +43,8 @@ function digests(s, own) {
   return el("dl", { class: "digests" }, line(t("digest.given"), s.given, "bad"), s.expected && line(t("digest.computed"), s.expected, "good"));
 }
 
-// comparison sets the string that the developer's own code signed against
-// WeChat's, and says where they part.
+// comparison compares the string that the developer's code signs with WeChat's, and
+// shows the first difference.
 function comparison(s, string, apiKey) {
   const input = el("textarea", { rows: 2, spellcheck: "false", placeholder: t("compare.paste"), "aria-label": t("compare.label") });
   const result = el("div", { class: "result", "aria-live": "polite" });
@@ -71,7 +70,7 @@ function comparison(s, string, apiKey) {
   return el("details", { class: "compare", open: !s.ok && s.given !== "" }, el("summary", {}, t("compare.open")), input, result);
 }
 
-// hideKey replaces the key as the log does; a wrong key stays to be seen.
+// hideKey replaces the right key as the log does. A wrong key stays visible.
 function hideKey(text, apiKey) {
   return apiKey && text.endsWith(`key=${apiKey}`) ? `${text.slice(0, -apiKey.length)}<APIv2 key>` : text;
 }

@@ -1,4 +1,4 @@
-// The ledger: what WeChat knows about money, and what it told the shop.
+// The ledger: orders, payments, refunds and notifications.
 
 import { act, clockTime, copyButton, el, span, yuan } from "./dom.js";
 import { get, post } from "./control.js";
@@ -10,8 +10,8 @@ const states = { NOTPAY: "waiting", SUCCESS: "ok", CLOSED: "neutral", REFUND: "n
 const deliveries = { waiting: "waiting", acknowledged: "ok", given_up: "refused", lost: "fault" };
 
 export class Ledger {
-  // onAttempt(seq, number, out_trade_no) hears of every send, for the log.
-  // onOrders(orders) gets them whenever the ledger was read.
+  // onAttempt(seq, number, out_trade_no) is called with every send, for the log.
+  // onOrders(orders) is called whenever the ledger was read.
   constructor(panel, info, clock, onAttempt, onOrders) {
     this.onAttempt = onAttempt;
     this.onOrders = onOrders;
@@ -26,7 +26,7 @@ export class Ledger {
     setInterval(() => this.count(), 1000);
   }
 
-  // read shows the ledger anew; calls in one moment are one.
+  // read shows the ledger again. Calls within 60 ms are one.
   read() {
     clearTimeout(this.planned);
     this.planned = setTimeout(async () => {
@@ -122,7 +122,7 @@ export class Ledger {
     place(this.menu, button);
   }
 
-  // count keeps the times until the next retries right.
+  // count updates the times until the next retries.
   count() {
     for (const node of this.panel.querySelectorAll(".in")) {
       const rest = new Date(node.dataset.at) - this.clock.now();

@@ -1,4 +1,4 @@
-// The message log: a sequence diagram that grows, one exchange a row.
+// The message log: a sequence diagram with one exchange in each row.
 
 import { el, icon, clockTime, milliseconds } from "./dom.js";
 import { details } from "./inspector.js";
@@ -56,7 +56,7 @@ export class Log {
     this.rows.find((row) => row.sheet === sheet.id)?.judge();
   }
 
-  // setAttempt tells which send of its notification a message was.
+  // setAttempt sets the number of the send that a message was.
   setAttempt(seq, attempt, outTradeNo) {
     const row = this.rows.find((r) => r.message.seq === seq);
     if (!row || row.message.attempt === attempt) return;
@@ -115,7 +115,7 @@ class Row {
     this.judge();
   }
 
-  // judge decides the verdict, anew when the sheet of this call was answered.
+  // judge sets the verdict. It runs again when the sheet of this call is answered.
   judge() {
     const m = this.message;
     this.verdict = verdict(m);

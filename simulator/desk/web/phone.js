@@ -1,6 +1,6 @@
 // Where the shop is open: a phone at 390x844 or a window, with the client's own
-// bars around the page. The page inside is of another origin; client.js in it
-// tells the title and obeys "back" and "reload".
+// bars around the page. The page inside has another origin. Its client.js reports the
+// title and obeys "back" and "reload".
 
 import { act, el, icon } from "./dom.js";
 import { post } from "./control.js";
@@ -62,8 +62,7 @@ export class Phone {
     this.select.addEventListener("change", () => act(this.select, () => post("environment", { environment: this.select.value })));
   }
 
-  // move opens the shop in another place, as the person who follows its link
-  // there would.
+  // move opens the shop in another place.
   move(environment) {
     this.place = this.places.get(environment);
     this.select.value = environment;
@@ -73,7 +72,7 @@ export class Phone {
     this.open(this.home);
   }
 
-  // fit scales the device to the room that is left, down to what can be read.
+  // fit scales the device to the free space, down to a readable size.
   fit() {
     const { width, height } = sizes[this.place.shape];
     const wide = innerWidth > 820;
@@ -92,7 +91,7 @@ export class Phone {
     this.opened = true;
   }
 
-  // loaded asks the new page who it is. Pages of WeChat itself do not answer.
+  // loaded asks the new page for its title. WeChat's own pages do not answer.
   loaded() {
     this.answered = false;
     this.tell("hello");
@@ -127,8 +126,8 @@ export class Phone {
     else this.open(this.frame.src); // a page of WeChat: begin again
   }
 
-  // close shows the conversation behind the webview, with the link to open it
-  // anew, as the person with the phone would.
+  // close shows the conversation behind the webview, with a link that opens the shop
+  // again.
   close() {
     this.opened = false;
     this.frame = undefined;

@@ -7,12 +7,12 @@ import { t } from "./t.js";
 
 const states = { PROCESSING: "waiting", SUCCESS: "ok", REFUNDCLOSE: "neutral", CHANGE: "refused" };
 
-// left is what can still go back, in fen.
+// left is what can still be refunded, in fen.
 export function left(order, refunds) {
   return order.total_fee - refunds.filter((r) => r.refund_status !== "REFUNDCLOSE").reduce((sum, r) => sum + r.refund_fee, 0);
 }
 
-// refund draws one. notifications are those of it, drawn; menu(button, title,
+// refund draws a refund with its notifications, which are nodes. menu(button, title,
 // choices) opens a list.
 export function refund(r, notifications, info, menu) {
   const at = (time) => clockTime(new Date(time));

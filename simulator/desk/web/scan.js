@@ -1,4 +1,4 @@
-// The phone's camera: a code_url by hand, one of the orders that wait for it, or
+// The phone's camera. It scans a pasted code_url, the code of an order in the list, or
 // the code that a window shows.
 
 import { act, el, icon, toast, yuan } from "./dom.js";
@@ -9,8 +9,8 @@ import { nodes, t } from "./t.js";
 // scannable tells an order whose code waits to be scanned.
 const scannable = (order) => order.code_url && order.state === "NOTPAY";
 
-// Camera opens the payment sheet of what is scanned: on the phone in which the
-// shop is open, or on one that lies beside the window.
+// Camera opens the payment sheet of a scanned code: on the phone in which the shop is
+// open, or on a phone beside the window.
 export class Camera {
   constructor(info, phone) {
     this.phone = phone;
@@ -36,8 +36,8 @@ export class Camera {
     });
   }
 
-  // offer shows the code that a window holds up, whenever the ledger was read:
-  // that of the newest order, for the ones before were left behind.
+  // offer shows the code of the newest order while the shop is open in a window. It runs
+  // whenever the ledger was read.
   offer(orders) {
     const inWindow = this.phone.place.shape === "window";
     if (!inWindow) this.putAway();

@@ -1,5 +1,5 @@
-// How bodies and signed strings are shown: parsed, coloured, and with what the
-// eye cannot see made visible. Copies are always of the exact text.
+// How bodies and signed strings are shown: parsed, coloured, with invisible characters
+// marked. The copy buttons copy the exact text.
 
 import { el } from "./dom.js";
 import { t } from "./t.js";
@@ -12,9 +12,9 @@ export function parts(text) {
   return found ? { head: found[1].trimEnd(), body: text.slice(found[0].length) } : { head: "", body: text };
 }
 
-// flatXML is the root of a message of the pay host, or null. What is not one, a
-// page of HTML for instance, is not even tried: the parser's complaint is a
-// document with inline styles, which the desk's policy refuses aloud.
+// flatXML is the root of a message of the pay host, or null. Other texts, such as HTML
+// pages, are not parsed: the parser's error is a document with inline styles, which
+// violates the desk's policy.
 function flatXML(text) {
   if (!/^(<\?xml\b[^>]*\?>\s*)?<(xml|root)[\s>]/.test(text)) return null;
   const xml = new DOMParser().parseFromString(text, "text/xml");
@@ -68,11 +68,11 @@ function prettyJSON(text) {
   return out;
 }
 
-// Signs that look like nothing, or like a space: control characters but the
-// line feed, no-break and zero-width spaces, marks of direction, the BOM.
+// Invisible characters: control characters except the line feed, no-break and
+// zero-width spaces, marks of direction, the BOM.
 const unseen = /[\u0000-\u0009\u000b-\u001f\u007f\u00a0\u00ad\u2000-\u200f\u2028-\u202f\u2060\u3000\ufeff]/gu;
 
-// visible marks what the eye cannot see: U+00A0 instead of a blank.
+// visible marks invisible characters, such as U+00A0.
 export function visible(text) {
   const out = [];
   let at = 0;
@@ -87,8 +87,8 @@ export function visible(text) {
 const code = (c) => `U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
 const mark = (c) => el("mark", { class: "unseen", title: t("unseen") }, code(c));
 
-// signedString shows the string to sign, one breakable piece a field. from and
-// to bound the part that differs from another string.
+// signedString shows the string to sign. Lines break between fields. from and to are
+// the part that differs from another string.
 export function signedString(text, from = -1, to = -1) {
   const out = [];
   let at = 0;
@@ -114,7 +114,7 @@ function piece(text, at, from, to, kind) {
   return [cut(at, from, false), cut(Math.max(from, at), Math.min(to, end), true), cut(to, end, false)].filter(Boolean);
 }
 
-// compare finds where two strings part: the ends of what they share.
+// compare returns the part in which two strings differ, or null.
 export function compare(a, b) {
   if (a === b) return null;
   let start = 0;
@@ -132,7 +132,7 @@ export function fieldAt(text, position) {
   return /^[^=&]*/.exec(text.slice(begin))[0];
 }
 
-// sign names one character for a sentence.
+// character names one character for a sentence.
 export function character(text, position) {
   if (position >= text.length) return t("compare.end");
   const c = String.fromCodePoint(text.codePointAt(position));

@@ -1,5 +1,4 @@
-// What a message is called, what it is about and how it ended: read from the
-// wire, as a developer would.
+// The name of a message, its subject and its result, all read from the message.
 
 import { fields, parts } from "./text.js";
 import { yuan } from "./dom.js";
@@ -29,7 +28,7 @@ export function short(m) {
 
 const query = (m) => new URLSearchParams(m.url.split("?")[1] ?? "");
 
-// about is the second column: which order, how much, for whom.
+// about is the second column: the order, the amount, the person.
 export function about(m) {
   const asked = fields(m.request);
   const told = fields(m.response);
@@ -85,7 +84,7 @@ export function verdict(m) {
   return { kind: "ok", text: m.status && m.status !== 200 ? String(m.status) : "ok" };
 }
 
-// refused messages say why; the rest say what they are about.
+// second is the second column: why a message was declined, or its subject.
 export function second(m, v) {
   if (m.note && (v.kind === "refused" || v.kind === "fault")) return m.note;
   return about(m) || m.note || "";

@@ -1,21 +1,20 @@
-// The part of the client that a page meets before it calls anything: the user
-// agent, the title bar, and a place where its errors become visible. A browser
-// has this part too.
+// The part of the client that every page gets, in a browser too: the user agent, the
+// title bar, and the reports of errors.
 // Go wraps the files of this folder in one function that receives `config`.
 
 const prefix = "/__wechat/";
 
-// The address this webview was opened with. iOS judges the payment directory by
-// it and not by the current one, so it is taken before any pushState
+// The address with which this webview was opened. iOS compares it with the payment
+// directory, not the current one, so it is read before any pushState
 // (docs/wechat.md 5.5).
 const landing = location.href;
 
-// The Promise-free ways out of the page are kept before the page can wrap them.
+// Keep the functions that send before the page can wrap them.
 const nativeFetch = window.fetch.bind(window);
 const nativeError = console.error.bind(console);
 
-// post sends JSON to the simulator. It never carries the shop's cookies: the
-// simulator shares the shop's origin here, but is not the shop.
+// post sends JSON to the simulator without the shop's cookies: both have one origin
+// here.
 async function post(path, body, keepalive = false) {
   const answer = await nativeFetch(prefix + path, {
     method: "POST",
@@ -45,7 +44,7 @@ if (config.worker && navigator.serviceWorker) {
   };
 }
 
-// What an engine of 2019 does not have. The proxy sees to the scripts: oldengine.go.
+// Remove what an engine of 2019 does not have. oldengine.go replaces the scripts.
 if (config.place.old) {
   for (const name of ["structuredClone", "WeakRef", "FinalizationRegistry", "AggregateError"]) delete window[name];
   for (const name of ["findLast", "toReversed", "toSorted", "toSpliced", "with"]) delete Array.prototype[name];
@@ -53,9 +52,8 @@ if (config.place.old) {
   delete Promise.any;
 }
 
-// Another person has another phone, and every program its own storage: what the
-// page kept in the one before is not there. (Cookies are kept apart by the
-// proxy.)
+// Each person has other storage in each environment. Empty it on a change. (The proxy
+// separates the cookies.)
 function ownStorage() {
   const name = "wechat-phone-jar";
   const last = localStorage.getItem(name);
@@ -72,7 +70,7 @@ try {
 
 // --- the title bar ----------------------------------------------------------
 
-// A page opened in a window of its own has no bar, and nobody to tell.
+// A page in a window of its own has no bar to report to.
 const desk = window.parent === window ? null : window.parent;
 let told = "";
 
@@ -113,7 +111,7 @@ if (desk) {
 
 // --- what went wrong in the page --------------------------------------------
 
-// A page that fails in a loop must not fill the log.
+// Limit the reports: a page may fail in a loop.
 let reportsLeft = 40;
 
 function report(level, text) {

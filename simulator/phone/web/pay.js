@@ -1,5 +1,5 @@
-// The phone after it scanned a code: a page of the client itself, with the
-// payment sheet over it and what became of it under it.
+// The phone after it scanned a code: a page of the client with the payment sheet, then
+// the result.
 
 async function payPage() {
   const main = document.getElementById("pay");

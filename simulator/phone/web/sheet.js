@@ -1,6 +1,6 @@
-// The client's own surfaces over the page: the payment sheet and the alert.
-// They live in a shadow tree outside <body> with a constructed stylesheet, so
-// neither the page's styles, nor its framework, nor a strict CSP reaches them.
+// The client's own dialogs over the page: the payment sheet and the alert. They are in
+// a shadow tree outside <body> with a constructed stylesheet, so that the page's
+// styles, its framework and its policy do not affect them.
 
 const sheetStyle = new CSSStyleSheet();
 sheetStyle.replaceSync(config.css);
@@ -51,8 +51,8 @@ async function close(dialog, host) {
   host.remove();
 }
 
-// avatar is a disc with the first sign of the nickname, coloured by the user:
-// no picture from another host, and none the page's img-src could refuse.
+// avatar is a disc with the first character of the nickname. A picture would need the
+// page's img-src.
 function avatar(user) {
   const name = user.nickname || "微信用户";
   const hue = [...(user.openid || name)].reduce((sum, c) => (sum * 31 + c.codePointAt(0)) % 360, 7);
@@ -100,7 +100,7 @@ async function openSheet(sheet) {
       error,
       pay),
     el("div", { class: "done", "aria-live": "polite" }));
-  // Escape is the client's back gesture: it asks the simulator, which may refuse.
+  // Escape is the client's back gesture. The simulator may decline it.
   dialog.addEventListener("cancel", (event) => { event.preventDefault(); press("cancel"); });
   dialog.addEventListener("keydown", (event) => keepFocus(event, dialog));
   root.append(dialog);
@@ -117,8 +117,8 @@ async function openSheet(sheet) {
   return result.err_msg;
 }
 
-// keepFocus turns Tab around at the ends of a dialog. A modal dialog alone lets
-// it go on to the browser, which a phone does not have.
+// keepFocus keeps Tab inside a dialog. From a modal dialog it would move on to the
+// browser.
 function keepFocus(event, dialog) {
   if (event.key !== "Tab") return;
   const buttons = [...dialog.querySelectorAll("button:enabled")];
@@ -147,7 +147,7 @@ async function watchSheet(id, answered, answer) {
   }
 }
 
-// thank is the moment between the payment and the page.
+// thank shows "paid" for a moment before the page is called back.
 async function thank(dialog, sheet) {
   const done = dialog.querySelector(".done");
   done.append(
@@ -159,7 +159,7 @@ async function thank(dialog, sheet) {
   await pause(config.thanks);
 }
 
-// openAlert is the client's own dialog, which WeChat shows before the page hears.
+// openAlert is the dialog that WeChat shows before it calls the page back.
 async function openAlert(text) {
   const { host, root } = overlay();
   await new Promise((resolve) => {
