@@ -128,11 +128,11 @@ func (w *WeChat) openSheet(call InvokeCall, m *Message) (Sheet, *BridgeError) {
 // where it can (docs/wechat.md 5.4, 16.2).
 func payInPlace(place Place) *BridgeError {
 	switch e := place.Environment; {
-	case place.onComputer() && !e.inMiniProgram():
+	case place.onComputer() && !e.InMiniProgram():
 		return lacks("total_fee", "WeChat on a computer does not pay by the bridge: show a code (NATIVE)")
 	case e == MiniProgramIOS:
 		return &BridgeError{ErrMsg: "access_control:not_allowed", note: "a mini program's web-view cannot pay: go to a page of the mini program, which calls wx.requestPayment"}
-	case e.inMiniProgram():
+	case e.InMiniProgram():
 		return &BridgeError{ErrMsg: "system:access_denied", note: "a mini program's web-view cannot pay: go to a page of the mini program, which calls wx.requestPayment"}
 	case e == Work:
 		return &BridgeError{ErrMsg: "system:access_denied", note: "Enterprise WeChat does not know the Official Account: ask the person to open the link in WeChat"}

@@ -22,13 +22,6 @@ func (w *WeChat) WebView() WebView {
 	return WebView{User: w.holder, Environment: w.place.Environment, Cookies: w.cookieJars, Storage: w.views}
 }
 
-// Camera returns the place whose WeChat scans a code: Place, or an Android phone
-// beside it when Place has no WeChat that scans.
-func (w *WeChat) Camera() Place { return w.camera() }
-
-// InMiniProgram reports whether e is the web-view of a mini program.
-func (e Environment) InMiniProgram() bool { return e.inMiniProgram() }
-
 // FindUser returns the person with this openid, and whether there is one.
 func (w *WeChat) FindUser(openID string) (User, bool) { return w.user(openID) }
 

@@ -135,8 +135,8 @@ func (e Environment) place() (Place, bool) {
 	return places[i], true
 }
 
-// inMiniProgram tells the web-views of mini programs.
-func (e Environment) inMiniProgram() bool { return strings.HasPrefix(string(e), "miniprogram") }
+// InMiniProgram tells the web-views of mini programs.
+func (e Environment) InMiniProgram() bool { return strings.HasPrefix(string(e), "miniprogram") }
 
 // onComputer tells the programs of WeChat's for computers.
 func (p Place) onComputer() bool { return p.Shape == ShapeWindow && p.Bridge }
@@ -163,10 +163,10 @@ func (w *WeChat) SetEnvironment(e Environment) error {
 	return nil
 }
 
-// camera is the WeChat with which a code is scanned: that of the phone on which
+// Camera is the WeChat with which a code is scanned: that of the phone on which
 // the shop is open, or of one that lies beside it.
-func (w *WeChat) camera() Place {
-	if here := w.Place(); here.Shape == ShapePhone && here.SignsIn && !here.Environment.inMiniProgram() && !here.Old {
+func (w *WeChat) Camera() Place {
+	if here := w.Place(); here.Shape == ShapePhone && here.SignsIn && !here.Environment.InMiniProgram() && !here.Old {
 		return here
 	}
 	there, _ := Android.place()
