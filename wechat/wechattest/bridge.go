@@ -13,20 +13,20 @@ import (
 // InvokeCall is one call of WeixinJSBridge.invoke.
 type InvokeCall struct {
 	API string `json:"api"`
-	// Args are raw, since the client looks at their types.
+	// Args are raw, since the client checks their types.
 	Args map[string]json.RawMessage `json:"args"`
-	// URL is the page's current address; Landing the one at which the web view
-	// was first loaded, which an iPhone judges by.
+	// URL is the page's current address. Landing is the address with which the web
+	// view was opened: an iPhone compares it with the payment directory.
 	URL     string `json:"url"`
 	Landing string `json:"landing"`
 }
 
-// BridgeError is what the page's callback gets when no sheet opened.
+// BridgeError is what the page's callback gets if no sheet opens.
 type BridgeError struct {
 	ErrMsg  string `json:"err_msg"`
 	ErrDesc string `json:"err_desc,omitempty"`
-	// Shape is how the callback gets it, if not as an object with err_msg: "string",
-	// "undefined", or "sdk", an object with errMsg.
+	// Shape is the form in which the callback gets it: "" an object with err_msg,
+	// "string", "undefined", or "sdk", an object with errMsg.
 	Shape string `json:"shape,omitempty"`
 	note  string
 }
@@ -48,9 +48,9 @@ var payArgs = []field{
 // secondsForm is a timeStamp in seconds; milliseconds have 13 digits.
 var secondsForm = regexp.MustCompile(`^[0-9]{10}$`)
 
-// Invoke does what the WeChat client does with getBrandWCPayRequest: it checks
-// the six fields, their types, the sign, the page's directory and the payer,
-// and opens a sheet. One of the two results is set.
+// Invoke does what the WeChat client does with getBrandWCPayRequest: it checks the six
+// fields, their types, the signature, the page's directory and the payer, and opens a
+// payment sheet. It returns either the sheet or an error. Pay is shorter.
 func (w *WeChat) Invoke(call InvokeCall) (Sheet, *BridgeError) {
 	request, err := json.MarshalIndent(call.Args, "", "  ")
 	if err != nil {
