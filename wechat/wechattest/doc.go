@@ -48,6 +48,16 @@
 // time: responses have fields that no document names, coupons make cash_fee differ
 // from total_fee, and elements change their order.
 //
+// # APIv3
+//
+// APIv2 and APIv3 work on one ledger. The keys of APIv3 are made when first
+// needed, and V3 returns them:
+//
+//	wx := wechattest.Start(t, wechattest.Config{V3Mode: wechattest.V3PublicKey})
+//	keys := wx.V3()                                // merchant key, public key, APIv3 key
+//	wx.RotateV3MerchantKey()                       // and so on, at any moment
+//	wx.AddFault(wechattest.Fault{Kind: wechattest.FaultV3Probe})
+//
 // # Independence
 //
 // Its signature check, its XML reader and its notification writer share no code
