@@ -19,8 +19,6 @@ import (
 var englishOnly = []string{
 	"CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
 	"docs/benchmarks.md", "docs/page.md", "docs/pagespeed.md", "docs/rsa.md", "docs/threat-model.md", "docs/warm.md",
-	// Its Chinese version is being written.
-	"docs/simulator.md",
 }
 
 // chinese is how the name of a Chinese version ends.
@@ -292,7 +290,6 @@ func TestNamesOfTheArchitectureExist(t *testing.T) {
 // be made. Remove what is there.
 var announced = []string{
 	"internal/paytest",
-	"simulator/desk", "simulator/phone",
 }
 
 // The folders and files that the documents name are there.

@@ -20,6 +20,7 @@ import (
 	"h5pay/internal/cleanup"
 	"h5pay/internal/cmdflag"
 	"h5pay/internal/stack"
+	"h5pay/simulator/server"
 	"h5pay/wechat/wechattest"
 )
 
@@ -114,7 +115,7 @@ func run(ctx context.Context, p ports, state string) error {
 	if err != nil {
 		return err
 	}
-	sim, err := wechattest.Listen(wechattest.Config{
+	sim, err := server.Listen(server.Config{WeChat: wechattest.Config{
 		AppID:     env["WECHAT_APPID"],
 		AppSecret: env["WECHAT_APPSECRET"],
 		MchID:     env["WECHAT_MCH_ID"],
@@ -124,7 +125,7 @@ func run(ctx context.Context, p ports, state string) error {
 
 		RealTimeShop: true,
 		PlainRefunds: true, // wrangler dev presents no certificate
-	}, address(p.wechat), address(p.phone), address(p.desk))
+	}, WeChatAddr: address(p.wechat), PhoneAddr: address(p.phone), DeskAddr: address(p.desk)})
 	if err != nil {
 		return err
 	}

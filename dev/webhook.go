@@ -10,8 +10,8 @@ import (
 
 	"h5pay/internal/fen"
 	"h5pay/internal/stack"
+	"h5pay/simulator/server"
 	"h5pay/webhook"
-	"h5pay/wechat/wechattest"
 )
 
 // webhookReceiver is a webhook endpoint for development. It prints the webhooks whose signature is
@@ -75,7 +75,7 @@ func (b *webhookReceiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // deliveryTrigger runs the delivery of webhooks when WeChat's ledger has changed. Without it a
 // webhook would wait up to a minute. It does nothing without a change, to keep the log short.
 type deliveryTrigger struct {
-	sim            *wechattest.Server
+	sim            *server.Server
 	shop           *stack.Shop
 	completed      int // payments and refunds that have ended
 	deliveriesLeft int // runs left after the last change

@@ -33,7 +33,7 @@ func TestDesk(t *testing.T) {
 	shop.click(sheet(".pay"))
 	shop.until(`document.querySelector('[data-status="paid"]')`)
 
-	for _, text := range []string{"access_token", "unifiedorder", "getBrandWCPayRequest", "notify"} {
+	for _, text := range []string{"access_token", "unifiedorder", "getBrandWCPayRequest", "支付通知"} {
 		tb.sees(text)
 	}
 	tb.tap(`[...document.querySelectorAll("button, summary, tr, li, [role=row]")].find(e => /^\S*\s*.*unifiedorder/.test(e.innerText) && e.getClientRects().length && !/SYSTEMERROR|times out/.test(e.innerText))`)
@@ -98,6 +98,67 @@ func TestDeskPaysInABrowser(t *testing.T) {
 	middle.click(`document.getElementById("pay")`)
 	shop.until(`document.querySelector('[data-status="paid"]')`)
 	checkLedger(t)
+}
+
+// The desk speaks the browser's language, fits a laptop and a phone, and shows no
+// key of a text.
+func TestDeskInBothLanguages(t *testing.T) {
+	for language, words := range map[string]struct {
+		title   string
+		ledger  []string // what the ledger says about the order, its payment and its refund
+		message string   // of an opened message
+	}{
+		"zh-CN": {"微信模拟器", []string{"付款人", "通知 1", "已确认", "退款 ¥0.01", "手工"}, "微信验签时参与签名的字符串"},
+		"en-US": {"WeChat simulator", []string{"payer", "Notification 1", "acknowledged", "Refund ¥0.01", "by hand"}, "The string that WeChat signs to check it"},
+	} {
+		t.Run(language, func(t *testing.T) {
+			world.sim.ClearFaults()
+			takePhone(t, 0)
+			moveTo(t, wechattest.Android)
+			tb := newTab(t)
+			agent := tb.eval("navigator.userAgent")
+			tb.run(emulation.SetUserAgentOverride(agent).WithAcceptLanguage(language), emulation.SetDeviceMetricsOverride(1280, 800, 1, false), emulation.SetTouchEmulationEnabled(false))
+			tb.open(world.sim.DeskURL)
+			tb.sees(words.title)
+			shop := deskFrame{tb, world.sim.PhoneURL}
+			shop.click(`document.querySelector('[data-product="coffee"] [data-action="add"]')`)
+			shop.click(`document.querySelector('[data-action="checkout"]')`)
+			shop.click(`document.querySelector('[data-action="pay"]')`)
+			tb.tap(`document.querySelector("#waiting .go")`) // the desk's own button of the sheet
+			shop.until(`document.querySelector('[data-status="paid"]')`)
+			orders := world.sim.Ledger().Orders
+			if _, err := world.sim.Refund(orders[len(orders)-1].OutTradeNo, 1); err != nil {
+				t.Fatal(err)
+			}
+			tb.tap(`[...document.querySelectorAll(".row .line")].findLast(e => e.innerText.includes("unifiedorder"))`)
+			tb.sees(words.message)
+			tb.run(emulation.SetDeviceMetricsOverride(1440, 900, 1, false))
+			tb.screenshot("desk-" + language)
+			for size, width := range map[string]int64{"1280x800": 1280, "390x844": 390} {
+				tb.run(emulation.SetDeviceMetricsOverride(width, map[int64]int64{1280: 800, 390: 844}[width], 1, width < 800))
+				for _, panel := range []string{"log", "ledger", "connect", "curl"} {
+					tb.tap(`document.getElementById("tab-` + panel + `")`)
+					if panel == "ledger" {
+						for _, text := range words.ledger {
+							tb.sees(text)
+						}
+					}
+					if key := tb.eval(`(document.body.innerText.match(/\b(?:fact|verdict|delivery|state|forge|title|refund|group|preset|place|connect|compare|name)\.[a-z_.]+\b/) || [""])[0]`); key != "" {
+						t.Errorf("the %s panel shows the key %s", panel, key)
+					}
+					if wide := tb.eval(`document.documentElement.scrollWidth > innerWidth ? "the page is " + document.documentElement.scrollWidth + " pixels wide" : ""`); wide != "" {
+						t.Errorf("%s, %s panel: %s", size, panel, wide)
+					}
+					tb.screenshot("desk-" + language + "-" + size + "-" + panel)
+				}
+				tb.tap(`document.querySelector(".pill.more")`)
+				tb.sees("notify_lost")
+				tb.screenshot("desk-" + language + "-" + size + "-faults")
+				tb.eval(`document.getElementById("more-faults").hidePopover(), ""`)
+				tb.accessible("the desk in " + language + " at " + size)
+			}
+		})
+	}
 }
 
 // An HTML page in the log, such as WeChat's sign-in error, must not be parsed as XML. The parser's

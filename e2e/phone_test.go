@@ -36,7 +36,7 @@ func takePhone(t *testing.T, n int) wechattest.User {
 	return user
 }
 
-// The client's own dialogs, see wechattest/web/phone.
+// The client's own dialogs, see simulator/phone/web.
 func sheet(part string) string {
 	return fmt.Sprintf(`document.querySelector("wechat-client")?.shadowRoot.querySelector(%q)`, part)
 }

@@ -23,13 +23,14 @@ import (
 
 	"h5pay/internal/cleanup"
 	"h5pay/internal/stack"
+	"h5pay/simulator/server"
 	"h5pay/wechat/wechattest"
 )
 
 // world is shared by all tests of a run. Tests that use it do not run in parallel, because there is
 // one phone with one user.
 var world struct {
-	sim          *wechattest.Server
+	sim          *server.Server
 	shop         *stack.Shop
 	log          *logBuffer // of the Worker
 	state        string     // folder of the local D1
@@ -106,7 +107,7 @@ func runWorld(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer front.Close()
-	world.sim, err = wechattest.Listen(wechattest.Config{ShopURL: front.URL, Hostile: true, PlainRefunds: true}, "localhost:0", "localhost:0", "localhost:0")
+	world.sim, err = server.Listen(server.Config{WeChat: wechattest.Config{ShopURL: front.URL, Hostile: true, PlainRefunds: true}})
 	if err != nil {
 		return 0, err
 	}

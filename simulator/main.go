@@ -23,6 +23,7 @@ import (
 	"syscall"
 	"time"
 
+	"h5pay/simulator/server"
 	"h5pay/wechat/wechattest"
 )
 
@@ -51,6 +52,8 @@ type options struct {
 	openID  string
 	certDir string
 	v3Dir   string
+
+	bridgeDelay time.Duration
 }
 
 // portFlags name the flags of options.ports.
@@ -94,7 +97,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.Int64Var(&c.Seed, "seed", 1, "`seed` of the people: the same openids at every start; not 0")
 	fs.BoolVar(&c.Hostile, "hostile", false, "what a client should survive: unknown fields, coupons, elements in another order")
 	fs.Float64Var(&c.TimeScale, "time-scale", 1, "simulator `seconds` per real second; 60 makes a minute a second")
-	fs.DurationVar(&c.BridgeDelay, "bridge-delay", 300*time.Millisecond, "how long after DOMContentLoaded WeixinJSBridge appears")
+	fs.DurationVar(&o.bridgeDelay, "bridge-delay", 300*time.Millisecond, "how long after DOMContentLoaded WeixinJSBridge appears")
 	fs.BoolVar(&o.json, "json", false, "print one JSON object instead of the table, then nothing")
 	fs.Usage = func() {
 		fmt.Fprint(stderr, "WeChat on this machine. Open the desk's URL that it prints.\n\n")
@@ -114,8 +117,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		fmt.Fprintln(stderr, "-seed and -time-scale: want another number than 0")
 		return o, errUsage
 	}
-	if c.BridgeDelay == 0 {
-		c.BridgeDelay = -1 // at once
+	if o.bridgeDelay == 0 {
+		o.bridgeDelay = -1 // at once
 	}
 	if o.openID != "" {
 		c.Users = []wechattest.User{{OpenID: o.openID, Nickname: "微信用户", Subscribed: true}}
@@ -153,7 +156,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		addrs[i] = net.JoinHostPort("localhost", strconv.Itoa(port))
 	}
 	o.cfg.TLSAddr = addrs[3]
-	s, err := wechattest.Listen(o.cfg, addrs[0], addrs[1], addrs[2])
+	s, err := server.Listen(server.Config{WeChat: o.cfg, BridgeDelay: o.bridgeDelay, WeChatAddr: addrs[0], PhoneAddr: addrs[1], DeskAddr: addrs[2]})
 	if err != nil {
 		return explain(err, o.ports)
 	}

@@ -24,6 +24,7 @@ import (
 	"testing"
 	"time"
 
+	"h5pay/simulator/desk"
 	"h5pay/wechat/wechattest"
 )
 
@@ -62,7 +63,7 @@ func running(t *testing.T, end string, args ...string) string {
 
 func TestJSONSaysWhereItListens(t *testing.T) {
 	openID := "o" + strings.Repeat("x", 27)
-	var id wechattest.Identity
+	var id desk.Identity
 	printed := running(t, "\n", "-json", "-openid", openID, "-shop", "http://localhost:1/", "-seed", "7", "-time-scale", "60", "-pay-dir", "http://localhost:1/pay/", "-environment", "desktop")
 	if err := json.Unmarshal([]byte(printed), &id); err != nil {
 		t.Fatalf("%v in %s", err, printed)
@@ -116,7 +117,7 @@ func TestATakenPortNamesItsFlag(t *testing.T) {
 // What -cert-dir writes opens the TLS port, and refund behind it.
 func TestCertificatesAreWrittenOnRequest(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cert")
-	var id wechattest.Identity
+	var id desk.Identity
 	printed := running(t, "\n", "-json", "-cert-dir", dir, "-plain-refunds", "-h5-domain", "m.shop.example", "-refund-notify-url", "https://shop.example/refund", "-refund-time", "1s")
 	if err := json.Unmarshal([]byte(printed), &id); err != nil {
 		t.Fatal(err)
@@ -155,7 +156,7 @@ func TestCertificatesAreWrittenOnRequest(t *testing.T) {
 // What -v3-dir writes signs a request that the WeChat port accepts.
 func TestV3KeysAreWrittenOnRequest(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "v3")
-	var id wechattest.Identity
+	var id desk.Identity
 	printed := running(t, "\n", "-json", "-v3-dir", dir, "-v3-mode", "both")
 	if err := json.Unmarshal([]byte(printed), &id); err != nil {
 		t.Fatal(err)

@@ -6,11 +6,11 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"h5pay/wechat/wechattest"
+	"h5pay/simulator/desk"
 )
 
 // printTable tells a person where to look and what to put in a shop's settings.
-func printTable(out io.Writer, id wechattest.Identity) error {
+func printTable(out io.Writer, id desk.Identity) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	row := func(name, value, remark string) { fmt.Fprintf(t, "  %s\t%s\t%s\n", name, value, remark) }
 	fmt.Fprintf(t, "\nWeChat on this machine. Open  %s\n\n", id.DeskURL)

@@ -1,14 +1,3 @@
-// Package wechat speaks WeChat's side of a payment: web authorization, orders
-// inside WeChat, by QR code and in a phone's browser, their state and end,
-// refunds, notifications, bills, and the signature for the page. It is version 2
-// of the merchant API, with MD5 or HMAC-SHA256.
-//
-// What it returns is neutral: no caller sees XML, a signature or a field name
-// of v2, so that version 3 can stand behind the same methods.
-//
-// The package is pure computation over a Doer. It keeps no state and puts no
-// secret, code, token, openid or body into an error. It retries nothing, but
-// that a merchant call that is lost on the way goes to WeChat's backup host.
 package wechat
 
 import (

@@ -18,6 +18,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/cleanup"
 	"h5pay/internal/stack"
+	"h5pay/simulator/server"
 	"h5pay/wechat/wechattest"
 )
 
@@ -33,7 +34,7 @@ type shop struct {
 func TestMain(m *testing.M) { cleanup.Main(m.Run) }
 
 // open starts the signer with its own database. services are its bindings.
-func open(t *testing.T, sim *wechattest.Server, services map[string]stack.Service) *shop {
+func open(t *testing.T, sim *server.Server, services map[string]stack.Service) *shop {
 	t.Helper()
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -99,7 +100,7 @@ func (s *shop) call(method, path, body string, out any) {
 }
 
 // paid creates an order, pays it by its QR code and returns it.
-func (s *shop) paid(sim *wechattest.Server) api.Order {
+func (s *shop) paid(sim *server.Server) api.Order {
 	s.Helper()
 	s.call("POST", api.PathSession, "", &api.Session{})
 	var c api.Checkout
@@ -121,7 +122,7 @@ func (s *shop) paid(sim *wechattest.Server) api.Order {
 
 // The Worker presents the bound certificate.
 func TestRefundThroughTheBinding(t *testing.T) {
-	sim := wechattest.Start(t, wechattest.Config{})
+	sim := server.Start(t, server.Config{})
 	dir := t.TempDir()
 	if err := sim.WriteCertificates(dir); err != nil {
 		t.Fatal(err)
@@ -148,7 +149,7 @@ func TestRefundThroughTheBinding(t *testing.T) {
 // Without the binding, the simulator rejects the call without a certificate as WeChat does. The
 // refund stays pending.
 func TestRefundWithoutTheBinding(t *testing.T) {
-	sim := wechattest.Start(t, wechattest.Config{})
+	sim := server.Start(t, server.Config{})
 	s := open(t, sim, nil)
 	o := s.paid(sim)
 	var r api.Refund

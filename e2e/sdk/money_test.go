@@ -44,7 +44,7 @@ func pay(t *testing.T, sim *wechattest.Server, no string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sheet, refused := sim.Invoke(bridgeCall(t, sim.PhoneURL+"/", map[string]string{"appId": p.AppID, "timeStamp": p.TimeStamp, "nonceStr": p.NonceStr,
+	sheet, refused := sim.Invoke(bridgeCall(t, sim.URL+"/", map[string]string{"appId": p.AppID, "timeStamp": p.TimeStamp, "nonceStr": p.NonceStr,
 		"package": p.Package, "signType": string(p.SignType), "paySign": p.PaySign}))
 	if refused != nil {
 		t.Fatalf("%+v", refused)

@@ -68,7 +68,7 @@ func TestGopayOrdersAtTheSimulator(t *testing.T) {
 			timeStamp := strconv.FormatInt(sim.Now().Unix(), 10)
 			pkg := "prepay_id=" + placed.PrepayId
 			paySign := gowechat.GetJsapiPaySign(wechattest.DefaultAppID, "gopaynonce", pkg, signType, timeStamp, wechattest.DefaultAPIKey)
-			sheet, refused := sim.Invoke(bridgeCall(t, sim.PhoneURL+"/", map[string]string{
+			sheet, refused := sim.Invoke(bridgeCall(t, sim.URL+"/", map[string]string{
 				"appId": wechattest.DefaultAppID, "timeStamp": timeStamp, "nonceStr": "gopaynonce",
 				"package": pkg, "signType": signType, "paySign": paySign,
 			}))
@@ -190,7 +190,7 @@ func TestNodeSDKOrdersAtTheSimulator(t *testing.T) {
 	if !got.OurSignValid {
 		t.Error("the SDK makes another paySign than we do")
 	}
-	if _, refused := sim.Invoke(bridgeCall(t, sim.PhoneURL+"/", got.Params)); refused != nil {
+	if _, refused := sim.Invoke(bridgeCall(t, sim.URL+"/", got.Params)); refused != nil {
 		t.Errorf("the phone refused the SDK's parameters: %+v", refused)
 	}
 }

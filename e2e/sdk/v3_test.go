@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"h5pay/internal/cst"
+	"h5pay/simulator/server"
 	"h5pay/wechat/wechattest"
 )
 
@@ -31,7 +32,7 @@ type v3SDK interface {
 
 // v3World is a simulator and the shop that gets its callbacks.
 type v3World struct {
-	*wechattest.Server
+	*server.Server
 	t         *testing.T
 	keys      wechattest.V3Identity
 	notifyURL string
@@ -45,7 +46,7 @@ func newV3World(t *testing.T, mode wechattest.V3Mode) *v3World {
 	t.Helper()
 	// The SDKs' clocks run in real time, while the simulator's goes to the next day.
 	// During a change messages have unknown fields, coupons and another order too.
-	w := &v3World{t: t, Server: wechattest.Start(t, wechattest.Config{V3Mode: mode, RealTimeShop: true, Hostile: mode == wechattest.V3Both})}
+	w := &v3World{t: t, Server: server.Start(t, server.Config{WeChat: wechattest.Config{V3Mode: mode, RealTimeShop: true, Hostile: mode == wechattest.V3Both}})}
 	w.keys = w.V3()
 	// To noon in Beijing: payment and refund are to be in one day's bill.
 	now := w.Now()

@@ -19,6 +19,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/stack"
+	"h5pay/simulator/server"
 	"h5pay/webhook"
 	"h5pay/wechat/wechattest"
 )
@@ -27,7 +28,7 @@ import (
 // is ever fired.
 type shop struct {
 	*testing.T
-	sim  *wechattest.Server
+	sim  *server.Server
 	url  string
 	http *http.Client
 	log  safeBuffer
@@ -57,7 +58,7 @@ func newShop(t *testing.T, receiver string) *shop {
 	var target *url.URL // known once workerd runs
 	front := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Host = r.In.Host }})
 	t.Cleanup(front.Close)
-	s.sim = wechattest.Start(t, wechattest.Config{ShopURL: front.URL, Hostile: true})
+	s.sim = server.Start(t, server.Config{WeChat: wechattest.Config{ShopURL: front.URL, Hostile: true}})
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)

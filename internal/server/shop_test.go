@@ -55,7 +55,7 @@ func newShopAt(t testing.TB, at wechattest.Config, change func(*settings, *wecha
 	s := &shop{t: t, db: storetest.Open(t), log: &logBuffer{}, change: change}
 	back := &wire{}
 	at.Hostile, at.PlainRefunds = true, true
-	at.PhoneURL, at.WeChatURL, at.Doer = shopURL, "https://wechat.example", back
+	at.PublicURL, at.WeChatURL, at.Doer = shopURL, "https://wechat.example", back
 	at.Epoch = time.Date(2026, 11, 23, 2, 0, 0, 0, time.UTC)
 	var err error
 	s.sim, err = wechattest.New(at)

@@ -187,7 +187,7 @@ func (w *WeChat) oauthDomains() []string {
 // shopHosts are the hosts of the phone's and the shop's origins.
 func (w *WeChat) shopHosts() []string {
 	var hosts []string
-	for _, origin := range []string{w.cfg.PhoneURL, w.ShopURL()} {
+	for _, origin := range []string{w.cfg.PublicURL, w.ShopURL()} {
 		if u, err := url.Parse(origin); err == nil && u.Host != "" && !slices.Contains(hosts, u.Hostname()) {
 			hosts = append(hosts, u.Hostname())
 		}

@@ -13,20 +13,20 @@ import (
 // InvokeCall is one call of WeixinJSBridge.invoke.
 type InvokeCall struct {
 	API string `json:"api"`
-	// Args are raw, since the client looks at their types.
+	// Args are raw, since the client checks their types.
 	Args map[string]json.RawMessage `json:"args"`
-	// URL is the page's current address; Landing the one at which the web view
-	// was first loaded, which an iPhone judges by.
+	// URL is the page's current address. Landing is the address with which the web
+	// view was opened: an iPhone compares it with the payment directory.
 	URL     string `json:"url"`
 	Landing string `json:"landing"`
 }
 
-// BridgeError is what the page's callback gets when no sheet opened.
+// BridgeError is what the page's callback gets if no sheet opens.
 type BridgeError struct {
 	ErrMsg  string `json:"err_msg"`
 	ErrDesc string `json:"err_desc,omitempty"`
-	// Shape is how the callback gets it, if not as an object with err_msg: "string",
-	// "undefined", or "sdk", an object with errMsg.
+	// Shape is the form in which the callback gets it: "" an object with err_msg,
+	// "string", "undefined", or "sdk", an object with errMsg.
 	Shape string `json:"shape,omitempty"`
 	note  string
 }
@@ -48,9 +48,9 @@ var payArgs = []field{
 // secondsForm is a timeStamp in seconds; milliseconds have 13 digits.
 var secondsForm = regexp.MustCompile(`^[0-9]{10}$`)
 
-// Invoke does what the WeChat client does with getBrandWCPayRequest: it checks
-// the six fields, their types, the sign, the page's directory and the payer,
-// and opens a sheet. One of the two results is set.
+// Invoke does what the WeChat client does with getBrandWCPayRequest: it checks the six
+// fields, their types, the signature, the page's directory and the payer, and opens a
+// payment sheet. It returns either the sheet or an error. Pay is shorter.
 func (w *WeChat) Invoke(call InvokeCall) (Sheet, *BridgeError) {
 	request, err := json.MarshalIndent(call.Args, "", "  ")
 	if err != nil {
@@ -128,11 +128,11 @@ func (w *WeChat) openSheet(call InvokeCall, m *Message) (Sheet, *BridgeError) {
 // where it can (docs/wechat.md 5.4, 16.2).
 func payInPlace(place Place) *BridgeError {
 	switch e := place.Environment; {
-	case place.onComputer() && !e.inMiniProgram():
+	case place.onComputer() && !e.InMiniProgram():
 		return lacks("total_fee", "WeChat on a computer does not pay by the bridge: show a code (NATIVE)")
 	case e == MiniProgramIOS:
 		return &BridgeError{ErrMsg: "access_control:not_allowed", note: "a mini program's web-view cannot pay: go to a page of the mini program, which calls wx.requestPayment"}
-	case e.inMiniProgram():
+	case e.InMiniProgram():
 		return &BridgeError{ErrMsg: "system:access_denied", note: "a mini program's web-view cannot pay: go to a page of the mini program, which calls wx.requestPayment"}
 	case e == Work:
 		return &BridgeError{ErrMsg: "system:access_denied", note: "Enterprise WeChat does not know the Official Account: ask the person to open the link in WeChat"}
@@ -273,7 +273,7 @@ func (w *WeChat) payDirs() []string {
 		return w.cfg.PayDirs
 	}
 	var dirs []string
-	for _, origin := range []string{w.cfg.PhoneURL, w.shopURL} {
+	for _, origin := range []string{w.cfg.PublicURL, w.shopURL} {
 		if origin != "" && !slices.Contains(dirs, origin+"/") {
 			dirs = append(dirs, origin+"/")
 		}

@@ -58,23 +58,22 @@ type Config struct {
 	// start. Default: three people made from Seed.
 	Users []User
 
-	// ShopURL is the origin where the shop listens; the phone forwards there.
-	// Default none: the phone has no shop until SetShop.
-	ShopURL string
-	// WeChatURL, PhoneURL and DeskURL are the origins under which Handler,
-	// Phone and Desk are reached. Default none (unknown). PhoneURL plays the
-	// shop's public domain.
-	WeChatURL, PhoneURL, DeskURL string
+	// ShopURL is the origin where the shop listens, PublicURL that under which
+	// browsers open it, if it is another. Default none (unknown); see SetShop.
+	ShopURL, PublicURL string
+	// WeChatURL is the origin under which Handler is reached. Listen and Start
+	// set it. Default none: the host of each request.
+	WeChatURL string
 	// OAuthDomain is the web-authorization domain: a bare host, or host and
-	// path. Default: the hosts of PhoneURL and ShopURL; any host when both are
+	// path. Default: the hosts of PublicURL and ShopURL; any host when both are
 	// unknown.
 	OAuthDomain string
 	// PayDirs are the payment directories, at most 5, each with a scheme and
-	// ending in "/". Default: the roots of PhoneURL and ShopURL; any page when
+	// ending in "/". Default: the roots of PublicURL and ShopURL; any page when
 	// both are unknown.
 	PayDirs []string
 	// H5Domains are the hosts from which MWEB orders may be paid and to which
-	// WeChat returns: bare hosts. Default: the hosts of PhoneURL and ShopURL; any
+	// WeChat returns: bare hosts. Default: the hosts of PublicURL and ShopURL; any
 	// host when both are unknown.
 	H5Domains []string
 	// Environment is where the shop is open at the start. Default Android.
@@ -101,9 +100,6 @@ type Config struct {
 	// TimeScale is simulator seconds per real second, up to 100000. Default 1;
 	// at 60 a minute takes a second.
 	TimeScale float64
-	// BridgeDelay is how long after the page's load WeixinJSBridge appears, in
-	// real time, at most a minute. Default 300 ms; negative means at once.
-	BridgeDelay time.Duration
 	// NotifyTimeout is how long a notification waits for the shop's answer, in
 	// real time. Default 5 s: the limit of v2 is not published, v3's is 5 s.
 	NotifyTimeout time.Duration
@@ -167,10 +163,6 @@ func (c Config) withDefaults() Config {
 	if c.TimeScale == 0 {
 		c.TimeScale = 1
 	}
-	if c.BridgeDelay == 0 {
-		c.BridgeDelay = 300 * time.Millisecond
-	}
-	c.BridgeDelay = max(c.BridgeDelay, 0)
 	if c.NotifyTimeout == 0 {
 		c.NotifyTimeout = notifyTimeout
 	}
@@ -209,7 +201,7 @@ func (c Config) validate() error {
 	}
 	bad(c.APIKey != c.AppSecret, "APIKey: must differ from AppSecret")
 	for _, o := range []struct{ name, url string }{
-		{"ShopURL", c.ShopURL}, {"WeChatURL", c.WeChatURL}, {"PhoneURL", c.PhoneURL}, {"DeskURL", c.DeskURL},
+		{"ShopURL", c.ShopURL}, {"WeChatURL", c.WeChatURL}, {"PublicURL", c.PublicURL},
 	} {
 		if o.url != "" {
 			if err := checkOrigin(o.url); err != nil {
@@ -232,7 +224,6 @@ func (c Config) validate() error {
 	_, known := c.Environment.place()
 	bad(known, "Environment: want one of %s, got %q", environmentNames(), c.Environment)
 	bad(c.TimeScale > 0 && c.TimeScale <= 100000, "TimeScale: want more than 0, at most 100000, got %v", c.TimeScale)
-	bad(c.BridgeDelay <= time.Minute, "BridgeDelay: want at most a minute, got %v", c.BridgeDelay)
 	bad(c.NotifyTimeout > 0, "NotifyTimeout: want more than 0, got %v", c.NotifyTimeout)
 	for _, d := range c.NotifyIntervals {
 		bad(d > 0, "NotifyIntervals: want more than 0, got %v", d)

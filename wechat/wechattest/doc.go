@@ -1,31 +1,54 @@
-// Package wechattest is WeChat on a laptop: what net/http/httptest is to
-// net/http, for a merchant who takes payments inside WeChat.
+// Package wechattest is WeChat Pay for tests: what net/http/httptest is to
+// net/http, for a merchant's server that takes payments through WeChat.
 //
-// It plays four WeChat hosts (open, api, api.mch and wx.tenpay.com, told apart
-// by path on one origin), the phone that holds the shop's page and pays, the
-// other places where a shop is opened (WeChat on a computer, Enterprise WeChat, a
-// mini program, browsers), and a desk from which a developer or a test watches
-// and steers. It is strict: what
-// WeChat refuses it refuses, in WeChat's words and codes. With Config.Hostile it
-// does what WeChat may do at any time: replies carry fields that no document
-// names, coupons make cash_fee differ from total_fee, and the order of
-// elements changes. A client that survives it verifies what it must.
+// It plays open.weixin.qq.com, api.weixin.qq.com, api.mch.weixin.qq.com and
+// wx.tenpay.com on one origin, and the person who signs in and pays. It is
+// strict: it declines what WeChat declines, in WeChat's words and codes. It works
+// with any client whose base URL can be set, in any language.
 //
-// In a test:
+// # In a test
 //
 //	wx := wechattest.Start(t, wechattest.Config{})
-//	client := newClient(wx.URL, wx.Config())       // any SDK, by its base URL
-//	...                                            // the shop makes an order
-//	sheet, refused := wx.Invoke(call)              // the page calls the bridge
-//	wx.PaySheet(sheet.ID)                          // the person pays
-//	wx.Advance(0)                                  // the notification has arrived
-//	wx.Advance(wx.Config().RefundTime)             // so has that of a refund
-//	sheet, err := wx.Scan(codeURL)                 // or the phone scans a NATIVE code
-//	wx.SetEnvironment(wechattest.Safari)           // the shop is opened elsewhere
-//	wx.AddFault(wechattest.Fault{Kind: wechattest.FaultNotifyLost})
 //
-// Refund wants the merchant's certificate, which wx.TLSURL asks for and
-// wx.Client presents; Config.PlainRefunds does without.
+// starts WeChat on a free port and ends it with the test. The merchant is
+// [DefaultMchID] with [DefaultAPIKey], unless [Config] says otherwise. The shop
+// calls wx.URL, or wx.TLSURL with wx.Client for refunds, which want the
+// merchant's certificate. Then the test is the buyer and the clock:
+//
+//	sheet, err := wx.Pay(page, params)       // the page pays a JSAPI order
+//	sheet, err := wx.Scan(codeURL)           // the phone scans a NATIVE order,
+//	sheet, err = wx.PaySheet(sheet.ID)       // and the buyer pays it
+//	wx.Advance(0)                            // notifications that are due have arrived
+//	wx.Advance(15 * time.Second)             // and here the first retry
+//	wx.AddFault(wechattest.Fault{Kind: wechattest.FaultNotifyLost})
+//	ledger := wx.Ledger()                    // orders, payments, refunds, notifications
+//
+// [New] makes a WeChat without a port: its [WeChat.Handler] answers requests in
+// process, and its clock starts at Config.Epoch.
+//
+// # What a test may rely on
+//
+// Two simulators with the same Seed and Epoch that see the same calls in the same
+// order give the same answers. There is no global state: tests can run in parallel,
+// each with a WeChat of its own. [WeChat.Close] leaves no goroutine.
+//
+// Amounts are in fen, a hundredth of a yuan. Times are UTC on the simulator's
+// clock, which runs in real time until [WeChat.Advance] or Config.TimeScale move
+// it. Names that end in MS are milliseconds of that clock.
+//
+// An error of a method says what was wrong with the call and changes nothing. A
+// decline of WeChat's is not an error of the simulator: it is the response that
+// the shop gets, and a line in [WeChat.Messages], with a note that says why.
+//
+// # Faults
+//
+// [FaultKinds] lists what can go wrong, from a lost notification to a forged
+// response. A [Fault] waits in a queue for the next occasion that fits, and spoils
+// Count of them. With Config.Hostile, WeChat does at any time what it may do at any
+// time: responses have fields that no document names, coupons make cash_fee differ
+// from total_fee, and elements change their order.
+//
+// # APIv3
 //
 // APIv2 and APIv3 work on one ledger. The keys of APIv3 are made when first
 // needed, and V3 returns them:
@@ -35,13 +58,21 @@
 //	wx.RotateV3MerchantKey()                       // and so on, at any moment
 //	wx.AddFault(wechattest.Fault{Kind: wechattest.FaultV3Probe})
 //
-// Its signature check, its XML reader and its notification writer share no
-// code with h5pay's client. Two readings of one specification meet here.
+// # Independence
 //
-// Limits. There is one merchant with one Official Account. The server cannot
-// see the fragment #wechat_redirect; pages that it renders check it in the
-// browser, a plain HTTP client is not checked. Neither can it tell who opened an
-// authorize link: that is judged by the environment. A browser on this machine has no
-// public address to compare with spbill_create_ip. Rates are not limited, the
-// merchant's balance is endless but for a fault.
+// Its signature check, its XML reader and its notification writer share no code
+// with package wechat. Two readings of one protocol meet in a test, so that a
+// mistake of one of them shows.
+//
+// # Limits
+//
+// There is one merchant with one Official Account. The server cannot see the
+// fragment #wechat_redirect: pages check it in the browser, a plain HTTP client is
+// not checked. It cannot tell who opened an authorize link: the environment
+// decides (see [WeChat.SetEnvironment]). A browser on this machine has no public address
+// to compare with spbill_create_ip. Calls are not limited in number, and the merchant's
+// balance is endless but for a fault.
+//
+// The web page with a phone and a message log is h5pay's command simulator, which
+// is built on this package.
 package wechattest

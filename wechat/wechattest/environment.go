@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Environment is a program that the shop's link is opened with. It decides what
-// the page sees of the world: the user agent, whether there is a bridge and
-// what it does, whether the sign-in works.
+// Environment is the program in which the shop's link is opened. It decides the user
+// agent, whether there is a bridge and what the bridge does, and whether the sign-in
+// works.
 type Environment string
 
 // The environments (docs/wechat.md 16.2).
@@ -49,14 +49,14 @@ type Place struct {
 	UserAgent   string      `json:"user_agent"`
 	Platform    string      `json:"platform"`     // navigator.platform
 	TouchPoints int         `json:"touch_points"` // navigator.maxTouchPoints
-	// Bridge tells whether pages get WeixinJSBridge, which is not yet to say
-	// that it pays.
+	// Bridge says whether pages get WeixinJSBridge. Not every bridge pays: see
+	// Invoke.
 	Bridge bool `json:"bridge"`
-	// SignsIn tells whether the Official Account's sign-in works.
+	// SignsIn says whether the Official Account's sign-in works.
 	SignsIn bool `json:"signs_in"`
-	// Apple tells an iPhone, whose client has words and rules of its own.
+	// Apple says that it is an iPhone, whose client has other texts and rules.
 	Apple bool `json:"apple"`
-	// Old tells an engine that cannot read the scripts of today: see oldengine.go.
+	// Old says that the engine is one of 2019, which cannot parse today's scripts.
 	Old bool `json:"old,omitempty"`
 }
 
@@ -76,7 +76,7 @@ const (
 	linuxView   = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36 "
 )
 
-// Environments returns every place in which the shop can be opened.
+// Environments describes every Environment.
 func Environments() []Place {
 	places := []Place{
 		{Android, "WeChat on Android", ShapePhone, androidAgent, "Linux armv81", 5, true, true, false, false},
@@ -113,7 +113,7 @@ func Environments() []Place {
 	)
 }
 
-// ErrUnknownEnvironment is returned by SetEnvironment for a name that is none.
+// ErrUnknownEnvironment is returned by SetEnvironment for an unknown name.
 var ErrUnknownEnvironment = errors.New("unknown environment")
 
 // environmentNames lists them for an error.
@@ -135,10 +135,10 @@ func (e Environment) place() (Place, bool) {
 	return places[i], true
 }
 
-// inMiniProgram tells the web-views of mini programs.
-func (e Environment) inMiniProgram() bool { return strings.HasPrefix(string(e), "miniprogram") }
+// InMiniProgram reports whether e is the web-view of a mini program.
+func (e Environment) InMiniProgram() bool { return strings.HasPrefix(string(e), "miniprogram") }
 
-// onComputer tells the programs of WeChat's for computers.
+// onComputer reports whether p is a WeChat for computers.
 func (p Place) onComputer() bool { return p.Shape == ShapeWindow && p.Bridge }
 
 // Place returns where the shop is open.
@@ -163,10 +163,10 @@ func (w *WeChat) SetEnvironment(e Environment) error {
 	return nil
 }
 
-// camera is the WeChat with which a code is scanned: that of the phone on which
-// the shop is open, or of one that lies beside it.
-func (w *WeChat) camera() Place {
-	if here := w.Place(); here.Shape == ShapePhone && here.SignsIn && !here.Environment.inMiniProgram() && !here.Old {
+// Camera returns the place whose WeChat scans a code: Place, or an Android phone
+// beside it if Place has no WeChat that scans.
+func (w *WeChat) Camera() Place {
+	if here := w.Place(); here.Shape == ShapePhone && here.SignsIn && !here.Environment.InMiniProgram() && !here.Old {
 		return here
 	}
 	there, _ := Android.place()

@@ -68,15 +68,3 @@ func (w *WeChat) comeBack() {
 		w.cookieJars++
 	}
 }
-
-// oddWorker returns how the service worker of a page that loads now fails, "" for not
-// at all.
-func (w *WeChat) oddWorker() string {
-	if _, ok := w.takeFault(FaultWorkerUndefined, ""); ok {
-		return "undefined"
-	}
-	if _, ok := w.takeFault(FaultWorkerThrows, ""); ok {
-		return "throws"
-	}
-	return ""
-}

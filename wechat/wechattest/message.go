@@ -14,9 +14,9 @@ const (
 	PartyWeChat = "wechat" // WeChat's servers
 )
 
-// Message is one exchange that WeChat took part in. Both texts are as they
-// were on the wire, except that the merchant's key and the appsecret are
-// replaced by "<APIv2 key>" and "<appsecret>".
+// Message is one exchange with WeChat, or between the phone and the shop. Request
+// and Response are the bodies as sent, except that the merchant's key and the
+// appsecret are replaced by "<APIv2 key>" and "<appsecret>".
 type Message struct {
 	Seq  int64     `json:"seq"`
 	Time time.Time `json:"time"` // the simulator's clock
@@ -39,12 +39,12 @@ type Message struct {
 	// Plain is what the encrypted part of the request says: req_info of a refund
 	// notification.
 	Plain string `json:"plain,omitempty"`
-	// Note says in words what WeChat would not: why it refused, which mistake
-	// made the sign, which fault was played.
+	// Note says in English what WeChat does not say: why it declined, which mistake
+	// makes the sign, which fault was used.
 	Note string `json:"note,omitempty"`
 }
 
-// Signed is the check or the making of one signature.
+// Signed is a signature that WeChat checked or made.
 type Signed struct {
 	// String is what was digested; of APIv2 it ends in "key=<APIv2 key>".
 	String string `json:"string"`
@@ -69,8 +69,8 @@ const (
 	EventEnvironment = "environment"
 )
 
-// Event tells a subscriber that something changed. One of the pointers is set,
-// as Kind says; EventClock and EventFault carry none.
+// Event is a change. Kind says which pointer is set. EventClock and EventFault set
+// none.
 type Event struct {
 	Kind    string    `json:"kind"`
 	Now     time.Time `json:"now"` // the simulator's clock
@@ -109,9 +109,10 @@ func (w *WeChat) Messages(after int64) []Message {
 	return nil
 }
 
-// Subscribe returns a channel of what happens from now on. A subscriber that
-// lags by 256 events misses the next ones and should read Messages(after)
-// again. The channel is closed by cancel and by Close.
+// Subscribe returns a channel of the events from now on, and a function that ends
+// the subscription. A subscriber that is 256 events behind misses the next ones: it
+// can read Messages(after) again. The channel is closed at the end of the
+// subscription and by Close.
 func (w *WeChat) Subscribe() (<-chan Event, func()) {
 	h := w.history
 	ch := make(chan Event, 256)

@@ -2,6 +2,8 @@ package wechattest
 
 import (
 	"cmp"
+	"context"
+	"encoding/json"
 	"errors"
 	"net"
 	"net/http"
@@ -99,8 +101,8 @@ func (w *WeChat) openMWEB(r *http.Request) (s Sheet, back string, refused *Refus
 // the shop's, so that what comes from there (the desk's frame, or a page at the
 // phone's address) is judged by the environment.
 func (w *WeChat) insideWeChat(r *http.Request) bool {
-	phone := w.Config().PhoneURL
-	if r.Header.Get("Sec-Fetch-Dest") == "iframe" || phone != "" && strings.HasPrefix(r.Referer(), phone+"/") {
+	public := w.Config().PublicURL
+	if r.Header.Get("Sec-Fetch-Dest") == "iframe" || public != "" && strings.HasPrefix(r.Referer(), public+"/") {
 		return w.Place().Bridge
 	}
 	return strings.Contains(r.UserAgent(), "MicroMessenger")
@@ -173,12 +175,16 @@ func samePlace(remote, sent string) bool {
 	return err != nil || ip == nil || ip.IsLoopback() || ip.Equal(net.ParseIP(sent))
 }
 
+// sheetPoll is how long one poll of a payment sheet waits, in real time: below
+// the 30 s after which common proxies give up.
+const sheetPoll = 25 * time.Second
+
 // mwebSheet is how the page learns what became of the sheet, GET, and its two
 // buttons, POST with do=pay or do=cancel: {"state"} both. A GET waits until the
 // sheet is answered, 25 s at most.
 func (w *WeChat) mwebSheet(rw http.ResponseWriter, r *http.Request) {
-	if !sameOrigin(r) {
-		writeError(rw, http.StatusForbidden, "this answers only its own page")
+	if origin := r.Header.Get("Origin"); origin != "" && origin != "http://"+r.Host && origin != "https://"+r.Host {
+		answerSheet(rw, http.StatusForbidden, map[string]string{"error": "this answers only its own page"})
 		return
 	}
 	id := r.URL.Query().Get("id")
@@ -188,7 +194,7 @@ func (w *WeChat) mwebSheet(rw http.ResponseWriter, r *http.Request) {
 		err = ErrUnknownSheet
 	case err != nil:
 	case r.Method == http.MethodGet:
-		ctx, cancel := contextWithin(r, sheetPoll)
+		ctx, cancel := context.WithTimeout(r.Context(), sheetPoll)
 		defer cancel()
 		if s, err = w.WaitSheet(ctx, id); !errors.Is(err, ErrUnknownSheet) {
 			err = nil // nobody touched it so far: the page asks again
@@ -198,9 +204,20 @@ func (w *WeChat) mwebSheet(rw http.ResponseWriter, r *http.Request) {
 	default:
 		s, err = w.CancelSheet(id)
 	}
-	if err != nil {
-		writeFailure(rw, err)
-		return
+	switch {
+	case errors.Is(err, ErrUnknownSheet):
+		answerSheet(rw, http.StatusNotFound, map[string]string{"error": err.Error()})
+	case err != nil:
+		answerSheet(rw, http.StatusConflict, map[string]string{"error": err.Error()})
+	default:
+		answerSheet(rw, http.StatusOK, map[string]string{"state": s.State, "err_desc": s.ErrDesc})
 	}
-	writeJSON(rw, http.StatusOK, map[string]string{"state": s.State, "err_desc": s.ErrDesc})
+}
+
+// answerSheet writes a JSON object for the script of the page.
+func answerSheet(rw http.ResponseWriter, status int, object map[string]string) {
+	rw.Header().Set("Content-Type", "application/json; charset=utf-8")
+	rw.Header().Set("Cache-Control", "no-store")
+	rw.WriteHeader(status)
+	_ = json.NewEncoder(rw).Encode(object) // fails only when the browser went away
 }

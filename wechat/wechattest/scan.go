@@ -8,17 +8,17 @@ import (
 // codeURLLife is the life of a code_url: 2 hours (docs/wechat.md 4.4).
 const codeURLLife = 2 * time.Hour
 
-// Refusal is what the phone says instead of opening a payment sheet.
+// Refusal is the error of Scan: what the phone shows instead of a payment sheet.
 type Refusal struct {
 	Text string // WeChat's words
-	Hint string // ours, for the developer
+	Hint string // for the developer, in English
 }
 
 // Error gives both.
 func (r *Refusal) Error() string { return r.Text + ": " + r.Hint }
 
-// Scan points the phone's camera at the QR code of a NATIVE order and opens its
-// payment sheet for whoever holds the phone. The error is a *Refusal.
+// Scan scans the QR code of a NATIVE order, which is its code_url, and opens the
+// payment sheet for the person who holds the phone. The error is a *Refusal.
 func (w *WeChat) Scan(codeURL string) (Sheet, error) {
 	m := Message{From: PartyPhone, To: PartyWeChat, Kind: "scan", Method: "SCAN", URL: codeURL, Status: http.StatusOK}
 	w.mu.Lock()

@@ -2,7 +2,6 @@ package wechattest
 
 import (
 	"errors"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -110,23 +109,5 @@ func TestWhatAPhoneDoesNotScan(t *testing.T) {
 	native := w.pay(pathUnifiedOrder, w.nativeOrder("scan006"))
 	if _, bad := w.Invoke(w.call(w.payArgs(valueOf(native, "prepay_id")))); bad == nil || bad.ErrDesc != "商家暂时没有此类交易权限" {
 		t.Errorf("%+v", bad)
-	}
-}
-
-func TestThePhoneShowsTheSheetOfAScannedCode(t *testing.T) {
-	w, url := phoneOf(t, http.NotFoundHandler())
-	s, err := w.Scan(w.codeURL("scan007"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	res, page := fetch(t, "GET", url+"/__wechat/pay?sheet="+s.ID, "")
-	if res.StatusCode != 200 || !strings.Contains(page, bridgePath+"?pay") || !strings.Contains(page, s.ID) || !strings.Contains(page, "&#34;amount&#34;:880") {
-		t.Errorf("%d %s", res.StatusCode, page)
-	}
-	if res, _ := fetch(t, "GET", url+"/__wechat/pay?sheet=none", ""); res.StatusCode != 404 {
-		t.Errorf("%d", res.StatusCode)
-	}
-	if _, script := fetch(t, "GET", url+bridgePath+"?pay", ""); !strings.Contains(script, "async function payPage") {
-		t.Error("the client has no page for it")
 	}
 }

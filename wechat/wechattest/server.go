@@ -22,23 +22,21 @@ type TB interface {
 // Server is a simulator that listens on ports of the loopback.
 type Server struct {
 	*WeChat
-	URL      string // of Handler: the base URL for SDKs
-	TLSURL   string // of Handler over TLS, where refund is open to Certificate; "" without Config.TLSAddr
-	PhoneURL string // of Phone: the shop's public domain
-	DeskURL  string // of Desk
+	URL    string // of Handler: the base URL for SDKs
+	TLSURL string // of Handler over TLS, where refund is open to Certificate; "" without Config.TLSAddr
 
 	servers []*http.Server
 	serving sync.WaitGroup // the listeners and the calls under way
 }
 
-// Start runs a simulator for one test and ends it with the test. The URLs of
-// cfg are set to those of the listeners, with the host name localhost.
+// Start runs a simulator for one test and ends it with the test. WeChatURL of
+// cfg is set to that of the listener, with the host name localhost.
 func Start(t TB, cfg Config) *Server {
 	t.Helper()
 	if cfg.TLSAddr == "" {
 		cfg.TLSAddr = "localhost:0"
 	}
-	s, err := Listen(cfg, "localhost:0", "localhost:0", "localhost:0")
+	s, err := Listen(cfg, "localhost:0")
 	if err != nil {
 		t.Fatalf("starting the simulated WeChat: %v", err)
 	}
@@ -46,9 +44,9 @@ func Start(t TB, cfg Config) *Server {
 	return s
 }
 
-// Listen runs a simulator on the given addresses, host:port with port 0 for
+// Listen runs a simulator on the given address, host:port with port 0 for
 // any. The error tells which address could not be had.
-func Listen(cfg Config, wechatAddr, phoneAddr, deskAddr string) (*Server, error) {
+func Listen(cfg Config, addr string) (*Server, error) {
 	s := &Server{}
 	var listeners []net.Listener
 	fail := func(err error) (*Server, error) {
@@ -57,27 +55,15 @@ func Listen(cfg Config, wechatAddr, phoneAddr, deskAddr string) (*Server, error)
 		}
 		return nil, err
 	}
-	for _, a := range []struct {
-		addr string
-		url  []*string
-	}{
-		{wechatAddr, []*string{&s.URL, &cfg.WeChatURL}},
-		{phoneAddr, []*string{&s.PhoneURL, &cfg.PhoneURL}},
-		{deskAddr, []*string{&s.DeskURL, &cfg.DeskURL}},
-	} {
-		l, err := net.Listen("tcp", a.addr)
-		if err != nil {
-			return fail(err)
-		}
-		listeners = append(listeners, l)
-		url, err := listenerURL(a.addr, l)
-		if err != nil {
-			return fail(err)
-		}
-		for _, u := range a.url {
-			*u = url
-		}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fail(err)
 	}
+	listeners = append(listeners, l)
+	if s.URL, err = listenerURL(addr, l); err != nil {
+		return fail(err)
+	}
+	cfg.WeChatURL = s.URL
 	if cfg.TLSAddr != "" {
 		l, err := net.Listen("tcp", cfg.TLSAddr)
 		if err != nil {
@@ -93,15 +79,14 @@ func Listen(cfg Config, wechatAddr, phoneAddr, deskAddr string) (*Server, error)
 	if err != nil {
 		return fail(err)
 	}
-	w.tlsURL = s.TLSURL
-	handlers := []http.Handler{w.Handler(), w.Phone(), w.Desk()}
+	handlers := []http.Handler{w.Handler()}
 	if cfg.TLSAddr != "" {
 		settings, err := w.TLSConfig()
 		if err != nil {
 			w.Close()
 			return fail(err)
 		}
-		listeners[3] = tls.NewListener(listeners[3], settings)
+		listeners[1] = tls.NewListener(listeners[1], settings)
 		handlers = append(handlers, w.Handler())
 	}
 	s.WeChat = w

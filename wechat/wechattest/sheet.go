@@ -16,8 +16,8 @@ const (
 	SheetFailed    = "failed"
 )
 
-// Sheet is the payment sheet that slides up over the shop's page, or over
-// whatever the phone shows when a code was scanned or a browser called WeChat.
+// Sheet is a payment sheet on the phone: over the shop's page (JSAPI), after a code
+// was scanned (NATIVE), or after a browser called WeChat (MWEB).
 type Sheet struct {
 	ID         string    `json:"id"`
 	TradeType  string    `json:"trade_type"` // JSAPI, NATIVE or MWEB
@@ -32,7 +32,7 @@ type Sheet struct {
 	Opened     time.Time `json:"opened"`
 }
 
-// ErrUnknownSheet and ErrSheetGone are what the sheet's buttons can meet.
+// ErrUnknownSheet and ErrSheetGone are the errors of PaySheet and CancelSheet.
 var (
 	ErrUnknownSheet = errors.New("no such payment sheet")
 	ErrSheetGone    = errors.New("the payment sheet is no longer open")
@@ -90,8 +90,8 @@ func (w *WeChat) findSheet(id string) (*sheet, error) {
 	return nil, ErrUnknownSheet
 }
 
-// WaitSheet waits until the sheet is no longer open. When ctx or the simulator
-// ends first, it returns the sheet as it is with the context's error.
+// WaitSheet waits until a payment sheet is no longer open. If ctx or the simulator ends
+// first, it returns the open sheet and the context's error.
 func (w *WeChat) WaitSheet(ctx context.Context, id string) (Sheet, error) {
 	w.mu.Lock()
 	s, err := w.findSheet(id)
@@ -111,10 +111,10 @@ func (w *WeChat) WaitSheet(ctx context.Context, id string) (Sheet, error) {
 	return s.Sheet, err
 }
 
-// PaySheet confirms the payment: the trade is in the ledger when it returns,
-// and the notification on its way. Whoever holds the phone now, the sheet is
-// paid by the one for whom it opened. The error is ErrUnknownSheet or
-// ErrSheetGone; a payment that WeChat refuses is a sheet in state failed.
+// PaySheet presses the button of a payment sheet. When it returns, the trade is in
+// the Ledger and the notification is on its way. The payer is the person for whom
+// the sheet opened. The error is ErrUnknownSheet or ErrSheetGone. If WeChat declines
+// the payment, the state of the sheet is SheetFailed.
 func (w *WeChat) PaySheet(id string) (Sheet, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -148,8 +148,8 @@ func (w *WeChat) PaySheet(id string) (Sheet, error) {
 	return s.Sheet, nil
 }
 
-// CancelSheet closes the sheet unpaid. The order can be paid later with the
-// same prepay_id.
+// CancelSheet closes a payment sheet unpaid. The order can be paid later with the same
+// prepay_id. The error is ErrUnknownSheet or ErrSheetGone.
 func (w *WeChat) CancelSheet(id string) (Sheet, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

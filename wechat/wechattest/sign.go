@@ -4,9 +4,10 @@ import (
 	"crypto/hmac"
 	"crypto/md5"
 	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/hex"
-	"sort"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -19,63 +20,57 @@ const (
 // pair is one field of a flat message, in the order of the document.
 type pair struct{ name, value string }
 
-// canonical is the string to sign: the fields with a value, sign left out,
-// sorted by the bytes of their names, name=value joined by &, then the key.
+// canonical is the string to sign (docs/wechat.md 3.1). It follows the steps
+// there one by one, and has nothing in common with the client's way.
 func canonical(fields []pair, key string) string {
-	kept := make([]pair, 0, len(fields))
+	signed := map[string]string{} // step 1
 	for _, f := range fields {
-		if f.value != "" && f.name != "sign" {
-			kept = append(kept, f)
-		}
+		signed[f.name] = f.value
 	}
-	sort.SliceStable(kept, func(i, j int) bool { return kept[i].name < kept[j].name })
-	return joinPairs(kept) + "&key=" + key
+	maps.DeleteFunc(signed, func(name, value string) bool { return name == "sign" || value == "" })
+	text := ""
+	for _, name := range slices.Sorted(maps.Keys(signed)) { // step 2
+		text += name + "=" + signed[name] + "&" // step 3
+	}
+	if text == "" {
+		text = "&" // a message without fields: the key still has its separator
+	}
+	return text + "key=" + key // step 4
 }
 
-// joinPairs writes name=value&name=value in the given order.
-func joinPairs(fields []pair) string {
-	var b strings.Builder
-	for i, f := range fields {
-		if i > 0 {
-			b.WriteByte('&')
-		}
-		b.WriteString(f.name + "=" + f.value)
-	}
-	return b.String()
-}
-
-// digest is the upper-case hex of the string under the algorithm. For
-// HMAC-SHA256 the key is both the HMAC's key and the end of the string.
+// digest is the upper-case hex of the string under the algorithm (steps 5, 6).
+// For HMAC-SHA256 the key is both the HMAC's key and the end of the string.
 func digest(algorithm, s, key string) string {
-	var sum []byte
+	h := md5.New()
 	if algorithm == signHMAC {
-		h := hmac.New(sha256.New, []byte(key))
-		h.Write([]byte(s))
-		sum = h.Sum(nil)
-	} else {
-		m := md5.Sum([]byte(s))
-		sum = m[:]
+		h = hmac.New(sha256.New, []byte(key))
 	}
-	return strings.ToUpper(hex.EncodeToString(sum))
+	_, _ = io.WriteString(h, s) // a hash takes everything
+	return fmt.Sprintf("%X", h.Sum(nil))
 }
 
-// checkSign compares the sign that came with the one that WeChat makes.
+// checkSign compares the sign that came with the one that WeChat makes. WeChat's
+// own is upper case; the simulator takes no other (docs/wechat.md 3.1).
 func checkSign(fields []pair, algorithm, key, given string) *Signed {
 	s := canonical(fields, key)
 	want := digest(algorithm, s, key)
-	return &Signed{
-		String: s, Algorithm: algorithm, Expected: want, Given: given,
-		OK: subtle.ConstantTimeCompare([]byte(want), []byte(given)) == 1,
-	}
+	return &Signed{String: s, Algorithm: algorithm, Expected: want, Given: given, OK: given == want}
 }
 
 // valueOf returns a field's value, "" when it is absent or empty: WeChat makes
 // no difference between the two.
 func valueOf(fields []pair, name string) string {
-	for _, f := range fields {
-		if f.name == name {
-			return f.value
-		}
+	if i := slices.IndexFunc(fields, func(f pair) bool { return f.name == name }); i >= 0 {
+		return fields[i].value
 	}
 	return ""
+}
+
+// joinPairs writes name=value&name=value in the given order.
+func joinPairs(fields []pair) string {
+	var texts []string
+	for _, f := range fields {
+		texts = append(texts, f.name+"="+f.value)
+	}
+	return strings.Join(texts, "&")
 }

@@ -6,38 +6,87 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"h5pay/wechat"
 )
 
+// The vectors are those by which the client is tested.
 func TestSignAgreesWithPublishedVectors(t *testing.T) {
-	raw, err := os.ReadFile("testdata/sign.json")
+	raw, err := os.ReadFile("../testdata/vectors.json")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var vectors []struct {
-		Name, Algorithm, String, Key, Sign string
-		Params                             map[string]string
+		Name, Kind, Key, Expected string
+		Verified                  bool // the key is known
+		Inputs                    struct {
+			Params         map[string]string
+			String         string
+			StringToSign   string `json:"string_to_sign"`
+			StringExpected string `json:"string_expected"`
+		}
 	}
 	if err := json.Unmarshal(raw, &vectors); err != nil {
 		t.Fatal(err)
 	}
-	if len(vectors) != 4 {
-		t.Fatalf("%d vectors, want 4", len(vectors))
-	}
+	checked := 0
 	for _, v := range vectors {
+		if !v.Verified {
+			continue
+		}
+		checked++
 		t.Run(v.Name, func(t *testing.T) {
 			var fields []pair
-			for name, value := range v.Params {
+			for name, value := range v.Inputs.Params {
 				fields = append(fields, pair{name, value})
 			}
-			got := checkSign(fields, v.Algorithm, v.Key, v.Sign)
-			if got.String != v.String || !got.OK {
-				t.Errorf("got %+v", got)
+			if v.Inputs.StringExpected != "" { // the string alone, without a key
+				if got := canonical(fields, ""); got != v.Inputs.StringExpected+"&key=" {
+					t.Errorf("the string to sign is %q", got)
+				}
+				return
 			}
-			if checkSign(fields, v.Algorithm, v.Key, strings.ToLower(v.Sign)).OK {
+			algorithm, sign := signMD5, strings.ToUpper(v.Expected)
+			if v.Kind == "hmac-sha256" {
+				algorithm = signHMAC
+			}
+			got := checkSign(fields, algorithm, v.Key, sign)
+			if want := v.Inputs.StringToSign + v.Inputs.String; got.String != want || !got.OK {
+				t.Errorf("got %+v, want the string %q", got, want)
+			}
+			if checkSign(fields, algorithm, v.Key, strings.ToLower(sign)).OK {
 				t.Error("a lower-case sign was accepted")
 			}
 		})
 	}
+	if checked != 7 {
+		t.Errorf("%d vectors were checked, want 7", checked)
+	}
+}
+
+// FuzzSignAgreesWithTheClient: the two ways to sign give the same.
+func FuzzSignAgreesWithTheClient(f *testing.F) {
+	f.Add("appid=wx1\nbody=茶 & 饼=\nempty=\nsign=x\nZebra=1\ncoupon_fee_10=2\ncoupon_fee_2=1", "k")
+	f.Add("", "")
+	f.Add("a=1\na-b=2\na.c=3\na_d=4\naB=5", "0123456789abcdef0123456789abcdef")
+	f.Fuzz(func(t *testing.T, text, key string) {
+		var ours []pair
+		var theirs []wechat.Field
+		seen := map[string]bool{}
+		for line := range strings.SplitSeq(text, "\n") {
+			name, value, _ := strings.Cut(line, "=")
+			if seen[name] { // no message has a name twice
+				continue
+			}
+			seen[name] = true
+			ours, theirs = append(ours, pair{name, value}), append(theirs, wechat.Field{Name: name, Value: value})
+		}
+		for _, algorithm := range []string{signMD5, signHMAC} {
+			if got, want := digest(algorithm, canonical(ours, key), key), wechat.Sign(theirs, wechat.Secret(key), wechat.SignType(algorithm)); got != want {
+				t.Errorf("%s of %q: %s, the client gives %s", algorithm, canonical(ours, key), got, want)
+			}
+		}
+	})
 }
 
 func TestCanonicalSortsByBytesAndSkipsEmptyAndSign(t *testing.T) {

@@ -16,14 +16,14 @@ type User struct {
 	// UnionID is present only when the account is bound to an Open Platform
 	// account.
 	UnionID string `json:"unionid,omitempty"`
-	// Subscribed tells whether the user follows the account (is_subscribe).
+	// Subscribed says whether the user follows the account (is_subscribe).
 	Subscribed bool `json:"subscribed"`
 }
 
 // openIDForm is the look of real openids: 28 characters of base64url.
 var openIDForm = regexp.MustCompile(`^[0-9A-Za-z_-]{28}$`)
 
-// ErrUnknownUser is returned by SetUser for an openid that nobody has.
+// ErrUnknownUser is returned by SetUser for an unknown openid.
 var ErrUnknownUser = errors.New("no user with this openid")
 
 // defaultUsers makes the people of a simulator that was given none. The
@@ -41,19 +41,19 @@ func defaultUsers(ids *ids) []User {
 	return us
 }
 
-// Users returns everybody who can hold the phone.
+// Users returns the people who can hold the phone.
 func (w *WeChat) Users() []User {
 	return append([]User(nil), w.users...)
 }
 
-// User returns who holds the phone.
+// User returns the person who holds the phone: who signs in and pays.
 func (w *WeChat) User() User {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.users[w.holder]
 }
 
-// SetUser hands the phone to another person.
+// SetUser gives the phone to another person. The error is ErrUnknownUser.
 func (w *WeChat) SetUser(openID string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -25,7 +25,6 @@ type WeChat struct {
 
 	certMu sync.Mutex
 	certs  *identities // made when first needed
-	tlsURL string      // of the TLS listener; set before anything is served
 
 	v3 *v3State // the keys of APIv3
 

@@ -12,14 +12,14 @@ import (
 
 func TestNewNamesEveryBadField(t *testing.T) {
 	_, err := New(Config{
-		AppID: "x", AppSecret: "hush-hush", MchID: "y", APIKey: "quiet-quiet", ShopURL: "http://a/b", WeChatURL: "ftp://a", OAuthDomain: "http://a",
-		PayDirs: []string{"http://a"}, Environment: "symbian", TimeScale: -1, BridgeDelay: time.Hour, NotifyTimeout: -1,
+		AppID: "x", AppSecret: "hush-hush", MchID: "y", APIKey: "quiet-quiet", ShopURL: "http://a/b", WeChatURL: "ftp://a", PublicURL: "http://a/", OAuthDomain: "http://a",
+		PayDirs: []string{"http://a"}, Environment: "symbian", TimeScale: -1, NotifyTimeout: -1,
 		NotifyIntervals: []time.Duration{0}, RefundTime: -1, RefundNotifyURL: "x", H5Domains: []string{"http://a"}, History: -1, Users: []User{{OpenID: "short"}},
 	})
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, field := range []string{"AppID", "AppSecret", "MchID", "APIKey", "ShopURL", "WeChatURL", "OAuthDomain", "PayDirs", "Environment", "TimeScale", "BridgeDelay", "NotifyTimeout", "NotifyIntervals", "RefundTime", "RefundNotifyURL", "H5Domains", "History", "Users[0]"} {
+	for _, field := range []string{"AppID", "AppSecret", "MchID", "APIKey", "ShopURL", "PublicURL", "WeChatURL", "OAuthDomain", "PayDirs", "Environment", "TimeScale", "NotifyTimeout", "NotifyIntervals", "RefundTime", "RefundNotifyURL", "H5Domains", "History", "Users[0]"} {
 		if !strings.Contains(err.Error(), field+":") {
 			t.Errorf("%s is not named", field)
 		}
@@ -98,27 +98,25 @@ func TestMessagesHideSecretsAndForgetTheOldest(t *testing.T) {
 
 func TestStartServesAndLeavesNoGoroutine(t *testing.T) {
 	before := runtime.NumGoroutine()
-	s, err := Listen(Config{TLSAddr: "localhost:0"}, "localhost:0", "localhost:0", "localhost:0")
+	s, err := Listen(Config{TLSAddr: "localhost:0"}, "localhost:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := s.SetShop("http://localhost:1/x"); err == nil {
 		t.Error("a shop with a path was taken")
 	}
-	for _, url := range []string{s.URL + pathAuth, s.DeskURL + "/", s.PhoneURL + "/__wechat/bridge.js"} {
-		res, err := http.Get(url)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if res.Body.Close(); res.StatusCode != 200 {
-			t.Errorf("%s: %d", url, res.StatusCode)
-		}
+	res, err := http.Get(s.URL + pathAuth)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.Body.Close(); res.StatusCode != 200 {
+		t.Errorf("%d", res.StatusCode)
 	}
 	client, err := s.Client()
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := client.Get(s.TLSURL + pathAuth)
+	res, err = client.Get(s.TLSURL + pathAuth)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +124,7 @@ func TestStartServesAndLeavesNoGoroutine(t *testing.T) {
 		t.Errorf("over TLS: %d", res.StatusCode)
 	}
 	client.CloseIdleConnections()
-	if cfg := s.Config(); cfg.WeChatURL != s.URL || cfg.PhoneURL != s.PhoneURL || cfg.DeskURL != s.DeskURL {
+	if cfg := s.Config(); cfg.WeChatURL != s.URL {
 		t.Errorf("%+v", cfg)
 	}
 	s.Close()
@@ -137,13 +135,13 @@ func TestStartServesAndLeavesNoGoroutine(t *testing.T) {
 		}
 		runtime.Gosched()
 	}
-	if _, err := Listen(Config{}, "localhost:0", "localhost:0", "nowhere.invalid:0"); err == nil {
+	if _, err := Listen(Config{}, "nowhere.invalid:0"); err == nil {
 		t.Error("an address that cannot be had was taken")
 	}
-	if _, err := Listen(Config{TLSAddr: "nowhere.invalid:0"}, "localhost:0", "localhost:0", "localhost:0"); err == nil {
+	if _, err := Listen(Config{TLSAddr: "nowhere.invalid:0"}, "localhost:0"); err == nil {
 		t.Error("an address that cannot be had was taken for TLS")
 	}
-	if plain, err := Listen(Config{}, "localhost:0", "localhost:0", "localhost:0"); err != nil || plain.TLSURL != "" {
+	if plain, err := Listen(Config{}, "localhost:0"); err != nil || plain.TLSURL != "" {
 		t.Errorf("TLS unasked: %v", err)
 	} else {
 		plain.Close()

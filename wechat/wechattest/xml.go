@@ -1,11 +1,7 @@
 package wechattest
 
 import (
-	"encoding/xml"
-	"errors"
 	"fmt"
-	"io"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -24,168 +20,295 @@ type xmlError struct{ rule string }
 func (e *xmlError) Error() string { return e.rule }
 
 // parseXML reads a flat message: one <xml> with children that hold text only.
-// It shares no code with the client of package wechat, so that an error in one
-// of them shows in the other. It rejects a DOCTYPE, a comment, a processing
-// instruction, an attribute, a prefix, a nested or a repeated element, text
-// between elements and anything after </xml>.
-func parseXML(s string) ([]pair, error) {
-	r, err := newXMLReader(s)
-	if err != nil {
-		return nil, err
+// It rejects what docs/wechat.md 2.4 lists.
+//
+// It reads byte by byte, by the grammar of XML 1.0. The client of package wechat
+// uses encoding/xml: an error in one of them shows in the other.
+func parseXML(s string) (fields []pair, err error) {
+	r := &xmlReader{text: s}
+	defer func() {
+		if p := recover(); p != nil {
+			broken, ok := p.(*xmlError)
+			if !ok {
+				panic(p)
+			}
+			fields, err = nil, broken
+		}
+	}()
+	return r.message(), nil
+}
+
+// xmlReader is a place in a message. Its methods panic with an *xmlError, which
+// parseXML returns.
+type xmlReader struct {
+	text string
+	at   int // the next byte
+}
+
+// fail ends the reading.
+func (r *xmlReader) fail(format string, args ...any) {
+	panic(&xmlError{fmt.Sprintf(format, args...) + " (byte " + strconv.Itoa(r.at) + ")"})
+}
+
+// skip goes over a text that stands here, and reports whether it does.
+func (r *xmlReader) skip(text string) bool {
+	if !strings.HasPrefix(r.text[r.at:], text) {
+		return false
 	}
-	if open, err := r.tag(); err != nil {
-		return nil, err
-	} else if open != "xml" {
-		return nil, r.fail("the message must be one <xml> element")
+	r.at += len(text)
+	return true
+}
+
+// peek is the next byte, 0 at the end of the message.
+func (r *xmlReader) peek() byte {
+	if r.at == len(r.text) {
+		return 0
+	}
+	return r.text[r.at]
+}
+
+// space goes over XML's white space and reports whether there was some.
+func (r *xmlReader) space() bool {
+	from := r.at
+	for strings.IndexByte(" \t\r\n", r.peek()) >= 0 {
+		r.at++
+	}
+	return r.at > from
+}
+
+// message reads the whole message.
+func (r *xmlReader) message() []pair {
+	if len(r.text) > maxBody {
+		r.fail("the message is longer than 64 KiB")
+	}
+	r.characters()
+	r.skip("\ufeff")
+	r.declaration()
+	r.space()
+	name, empty := r.startTag()
+	if name != "xml" {
+		r.fail("the message must be one <xml> element")
 	}
 	var fields []pair
-	seen := map[string]bool{}
-	for {
-		name, err := r.tag()
+	for !empty {
+		r.space()
+		if r.skip("</") {
+			r.endTag("xml")
+			break
+		}
+		fields = append(fields, r.field(fields))
+	}
+	r.space()
+	if r.at < len(r.text) {
+		r.reject("there is something after </xml>")
+	}
+	return fields
+}
+
+// characters rejects bytes that are not UTF-8, and characters that XML has not.
+func (r *xmlReader) characters() {
+	for r.at < len(r.text) {
+		c, size := utf8.DecodeRuneInString(r.text[r.at:])
 		switch {
-		case err != nil:
-			return nil, err
-		case name == "": // </xml>
-			if name, err := r.tag(); err != nil {
-				return nil, err
-			} else if name != "" {
-				return nil, r.fail("there is an element after </xml>")
-			}
-			return fields, nil
-		case seen[name]:
-			return nil, r.fail("the element %s is repeated", name)
-		case len(fields) == maxElements:
-			return nil, r.fail("there are more than %d elements", maxElements)
+		case c == utf8.RuneError && size == 1:
+			r.fail("the message is not UTF-8")
+		case !xmlCharacter(c):
+			r.fail("the message has a control character")
 		}
-		value, err := r.value(name)
-		if err != nil {
-			return nil, err
-		}
-		seen[name] = true
-		fields = append(fields, pair{name, value})
+		r.at += size
 	}
+	r.at = 0
 }
 
-var (
-	xmlDecl     = regexp.MustCompile(`^<\?xml[ \t\r\n]+version[ \t\r\n]*=[ \t\r\n]*(?:"1\.0"|'1\.0')(?:[ \t\r\n]+encoding[ \t\r\n]*=[ \t\r\n]*("[A-Za-z0-9._-]+"|'[A-Za-z0-9._-]+'))?(?:[ \t\r\n]+standalone[ \t\r\n]*=[ \t\r\n]*(?:"(?:yes|no)"|'(?:yes|no)'))?[ \t\r\n]*\?>`)
-	xmlName     = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
-	xmlSpace    = regexp.MustCompile(`^[ \t\r\n]*$`)
-	xmlCharCode = regexp.MustCompile(`&#(x?)([0-9A-Fa-f]+);`)
-)
-
-// xmlReader reads tags and text by the library's decoder, which also sees that
-// the tags match.
-type xmlReader struct {
-	dec    *xml.Decoder
-	text   string // what the decoder reads: the message without its declaration
-	offset int    // of text in the message
-}
-
-// newXMLReader checks the declaration, which the message need not have.
-func newXMLReader(s string) (*xmlReader, error) {
-	if !utf8.ValidString(s) {
-		return nil, &xmlError{"the message is not UTF-8"}
-	}
-	if len(s) > maxBody {
-		return nil, &xmlError{"the message is longer than 64 KiB"}
-	}
-	text := strings.TrimPrefix(s, "\ufeff")
-	if decl := xmlDecl.FindStringSubmatch(text); decl != nil {
-		if decl[1] != "" && strings.ToLower(decl[1][1:len(decl[1])-1]) != "utf-8" {
-			return nil, &xmlError{"the declared encoding is not UTF-8"}
-		}
-		text = text[len(decl[0]):]
-	}
-	return &xmlReader{xml.NewDecoder(strings.NewReader(text)), text, len(s) - len(text)}, nil
-}
-
-func (r *xmlReader) fail(format string, args ...any) error {
-	return &xmlError{fmt.Sprintf(format, args...) + " (byte " + strconv.FormatInt(int64(r.offset)+r.dec.InputOffset(), 10) + ")"}
-}
-
-// next returns a token and its source, or no token at the end of the message.
-func (r *xmlReader) next() (xml.Token, string, error) {
-	start := r.dec.InputOffset()
-	tok, err := r.dec.Token()
-	var syntax *xml.SyntaxError
+// xmlCharacter is the rule Char of XML 1.0.
+func xmlCharacter(c rune) bool {
 	switch {
-	case err == io.EOF:
-		return nil, "", nil
-	case errors.As(err, &syntax):
-		return nil, "", r.fail("%s", syntax.Msg)
-	case err != nil:
-		return nil, "", r.fail("%s", err)
+	case c == '\t', c == '\n', c == '\r':
+		return true
+	case c < 0x20, c >= 0xd800 && c < 0xe000, c == 0xfffe, c == 0xffff, c > 0x10ffff:
+		return false
 	}
-	switch tok.(type) {
-	case xml.Directive:
-		return nil, "", r.fail("a DOCTYPE is rejected")
-	case xml.Comment:
-		return nil, "", r.fail("a comment is rejected")
-	case xml.ProcInst:
-		return nil, "", r.fail("a processing instruction or a malformed XML declaration is rejected")
-	}
-	return tok, r.text[start:r.dec.InputOffset()], nil
+	return true
 }
 
-// tag skips white space and returns the name of the element that begins, or ""
-// for an end tag or the end of the message.
-func (r *xmlReader) tag() (string, error) {
-	for {
-		tok, source, err := r.next()
-		if err != nil {
-			return "", err
-		}
-		switch tok := tok.(type) {
-		case xml.CharData:
-			if !xmlSpace.MatchString(source) {
-				return "", r.fail("there is text outside of the elements")
-			}
-		case xml.StartElement:
-			if tok.Name.Space != "" || len(tok.Attr) > 0 || !xmlName.MatchString(tok.Name.Local) {
-				return "", r.fail("element %s has an attribute, a prefix or a bad name", tok.Name.Local)
-			}
-			return tok.Name.Local, nil
-		default:
-			return "", nil
-		}
+// declaration reads <?xml version="1.0" encoding="UTF-8" standalone="yes"?>,
+// which a message need not have. The last two parts may be missing.
+func (r *xmlReader) declaration() {
+	if !r.skip("<?xml") {
+		return
+	}
+	const bad = "the XML declaration is malformed"
+	if version, ok := r.attribute("version"); !ok || version != "1.0" {
+		r.fail(bad)
+	}
+	if encoding, ok := r.attribute("encoding"); ok && !strings.EqualFold(encoding, "utf-8") {
+		r.fail("the declared encoding is not UTF-8")
+	}
+	if standalone, ok := r.attribute("standalone"); ok && standalone != "yes" && standalone != "no" {
+		r.fail(bad)
+	}
+	r.space()
+	if !r.skip("?>") {
+		r.fail(bad)
 	}
 }
 
-// value returns the text up to the end of the element.
-func (r *xmlReader) value(name string) (string, error) {
+// attribute reads white space, a name, = and a value in quotes. It stays where
+// it is when another name stands there.
+func (r *xmlReader) attribute(name string) (value string, ok bool) {
+	from := r.at
+	if !r.space() || !r.skip(name) {
+		r.at = from
+		return "", false
+	}
+	r.space()
+	if !r.skip("=") {
+		r.fail("the XML declaration is malformed")
+	}
+	r.space()
+	quote := r.peek()
+	length := -1
+	if quote == '"' || quote == '\'' {
+		length = strings.IndexByte(r.text[r.at+1:], quote)
+	}
+	if length < 0 {
+		r.fail("the XML declaration is malformed")
+	}
+	value = r.text[r.at+1 : r.at+1+length]
+	r.at += length + 2
+	return value, true
+}
+
+// field reads an element of the message. before are the fields so far.
+func (r *xmlReader) field(before []pair) pair {
+	name, empty := r.startTag()
+	for _, f := range before {
+		if f.name == name {
+			r.fail("the element %s is repeated", name)
+		}
+	}
+	if len(before) == maxElements {
+		r.fail("there are more than %d elements", maxElements)
+	}
+	if empty {
+		return pair{name, ""}
+	}
+	return pair{name, r.value(name)}
+}
+
+// startTag reads <name> or <name/>.
+func (r *xmlReader) startTag() (name string, empty bool) {
+	switch {
+	case r.at == len(r.text):
+		r.fail("the message does not end")
+	case !r.skip("<"):
+		r.fail("there is text outside of the elements")
+	case strings.IndexByte("!?/", r.peek()) >= 0:
+		r.at--
+		r.reject("there is CDATA or an end tag outside of the elements")
+	}
+	name = r.name()
+	r.space()
+	switch {
+	case r.skip("/>"):
+		return name, true
+	case !r.skip(">"):
+		r.fail("element %s has an attribute, a prefix or a bad name", name)
+	}
+	return name, false
+}
+
+// endTag reads the rest of </name>.
+func (r *xmlReader) endTag(name string) {
+	got := r.name()
+	r.space()
+	if got != name || !r.skip(">") {
+		r.fail("element %s ends with another tag", name)
+	}
+}
+
+// name reads letters, digits, _, - and . of ASCII. A letter or _ comes first.
+func (r *xmlReader) name() string {
+	from := r.at
+	for c := r.peek() | 0x20; c >= 'a' && c <= 'z' || r.peek() == '_' || r.at > from && strings.IndexByte("0123456789.-", r.peek()) >= 0; c = r.peek() | 0x20 {
+		r.at++
+	}
+	if r.at == from {
+		r.fail("there is no element name")
+	}
+	return r.text[from:r.at]
+}
+
+// value reads the text up to the end of the element, and its end tag. CR LF and
+// CR are read as LF, unless a reference stands for them.
+func (r *xmlReader) value(name string) string {
 	var b strings.Builder
 	for {
-		tok, source, err := r.next()
-		if err != nil {
-			return "", err
+		rest := r.text[r.at:]
+		length := strings.IndexAny(rest, "<&")
+		if length < 0 {
+			r.fail("element %s does not end", name)
 		}
-		switch tok := tok.(type) {
-		case xml.CharData:
-			if !strings.HasPrefix(source, "<![CDATA[") && surrogate(source) {
-				return "", r.fail("a character reference of %s stands for half a character", name)
+		if at := strings.Index(rest[:length], "]]>"); at >= 0 {
+			r.at += at
+			r.fail("element %s has ]]> outside of CDATA", name)
+		}
+		b.WriteString(lineEnds.Replace(rest[:length]))
+		r.at += length
+		switch {
+		case r.skip("</"):
+			r.endTag(name)
+			return b.String()
+		case r.skip("<![CDATA["):
+			length := strings.Index(r.text[r.at:], "]]>")
+			if length < 0 {
+				r.fail("a CDATA section of %s does not end", name)
 			}
-			b.Write(tok)
-		case xml.StartElement:
-			return "", r.fail("element %s holds an element: messages are flat", name)
+			b.WriteString(lineEnds.Replace(r.text[r.at : r.at+length]))
+			r.at += length + len("]]>")
+		case r.skip("&"):
+			b.WriteRune(r.reference())
 		default:
-			return b.String(), nil
+			r.reject("element " + name + " holds an element: messages are flat")
 		}
 	}
 }
 
-// surrogate reports whether text has a reference to a surrogate. The library
-// would read it as U+FFFD.
-func surrogate(text string) bool {
-	for _, m := range xmlCharCode.FindAllStringSubmatch(text, -1) {
+var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
+
+// reference reads the rest of &lt; or &#60; or &#x3c;.
+func (r *xmlReader) reference() rune {
+	name, _, ended := strings.Cut(r.text[r.at:], ";")
+	if !ended {
+		r.fail("a reference does not end")
+	}
+	c, named := map[string]rune{"lt": '<', "gt": '>', "amp": '&', "quot": '"', "apos": '\''}[name]
+	if digits, ok := strings.CutPrefix(name, "#"); ok {
 		base := 10
-		if m[1] == "x" {
-			base = 16
+		if hex, ok := strings.CutPrefix(digits, "x"); ok {
+			digits, base = hex, 16
 		}
-		if n, err := strconv.ParseInt(m[2], base, 32); err == nil && n >= 0xd800 && n <= 0xdfff {
-			return true
+		n, err := strconv.ParseUint(digits, base, 21)
+		c, named = rune(n), err == nil && xmlCharacter(rune(n))
+	}
+	if !named {
+		r.fail("there is an unknown reference")
+	}
+	r.at += len(name) + 1
+	return c
+}
+
+// reject names what stands here, which no message has, or gives the rule.
+func (r *xmlReader) reject(rule string) {
+	for _, m := range []struct{ mark, rule string }{
+		{"<!DOCTYPE", "a DOCTYPE is rejected"}, {"<!--", "a comment is rejected"},
+		{"<?", "a processing instruction or a late XML declaration is rejected"},
+	} {
+		if strings.HasPrefix(r.text[r.at:], m.mark) {
+			rule = m.rule
 		}
 	}
-	return false
+	r.fail("%s", rule)
 }
 
 // xmlEscape writes a value as text.
@@ -196,16 +319,13 @@ func xmlEscape(s string) string {
 // writeXML writes a flat message as WeChat does: numbers bare, everything else
 // in CDATA, a ]]> inside split over two sections.
 func writeXML(fields []pair) string {
-	var b strings.Builder
-	b.WriteString("<xml>")
+	lines := []string{}
 	for _, f := range fields {
-		if f.value != "" && strings.Trim(f.value, digits) == "" && len(f.value) < 11 {
-			fmt.Fprintf(&b, "<%s>%s</%s>\n", f.name, f.value, f.name)
-			continue
+		text := f.value
+		if text == "" || len(text) > 10 || strings.Trim(text, digits) != "" {
+			text = "<![CDATA[" + strings.Join(strings.Split(text, "]]>"), "]]]]><![CDATA[>") + "]]>"
 		}
-		v := strings.ReplaceAll(f.value, "]]>", "]]]]><![CDATA[>")
-		fmt.Fprintf(&b, "<%s><![CDATA[%s]]></%s>\n", f.name, v, f.name)
+		lines = append(lines, "<"+f.name+">"+text+"</"+f.name+">\n")
 	}
-	b.WriteString("</xml>")
-	return b.String()
+	return "<xml>" + strings.Join(lines, "") + "</xml>"
 }

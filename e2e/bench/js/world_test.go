@@ -67,7 +67,7 @@ func runWorld(m *testing.M) (code int, err error) {
 	world.sim, err = wechattest.Listen(wechattest.Config{
 		Hostile: true, Doer: world.mail,
 		OAuthDomain: "shop.example.com", PayDirs: []string{shopURL + "/"},
-	}, "localhost:0", "localhost:0", "localhost:0")
+	}, "localhost:0")
 	if err != nil {
 		return 0, err
 	}

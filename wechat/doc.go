@@ -1,0 +1,44 @@
+// Package wechat is a client of WeChat Pay for a merchant's server: sign-in by
+// an Official Account, orders paid inside WeChat, by QR code or in a phone's
+// browser, queries, closing, refunds, notifications and bills, and the signature
+// of the parameters with which a page pays. It speaks version 2 of the merchant
+// API, with HMAC-SHA256 or MD5.
+//
+// # Use
+//
+// Make one [Client] for a merchant and an Official Account. It is safe for
+// concurrent use and keeps no state.
+//
+//	client, err := wechat.New(wechat.Config{
+//		AppID: "wx...", AppSecret: "...", MchID: "19...", APIKey: "...",
+//		Doer: &http.Client{Timeout: 10 * time.Second, CheckRedirect: noRedirect},
+//	})
+//
+// A [Doer] sends requests. An *http.Client is one, if it follows no redirect: a
+// request carries secrets. The package itself links no HTTP client, so that it
+// stays small in a WebAssembly program.
+//
+// Package wechattest, below this one, is WeChat for the tests of a shop.
+//
+// # Amounts and times
+//
+// An amount is a [Fen], a hundredth of a yuan. Times are time.Time in any zone;
+// the zone of WeChat's messages is Beijing's.
+//
+// # What is believed
+//
+// What a method returns was signed by WeChat and is about this account, except
+// where its comment says otherwise: a refund notification and a bill are not
+// signed. Compare the amount and the currency with your order yourself. A payment
+// notification can be forged by whoever has the API key: take it as a reason for
+// [Client.QueryOrder], which asks WeChat.
+//
+// # Errors
+//
+// A failed call is an *[Error]. Its [Kind] says what to do: send the same
+// request again, sign in anew, or tell the operator. No error and no printed
+// value holds a secret, a code, a token, an openid or a body.
+//
+// Nothing is retried, with one exception: a merchant call whose connection fails
+// is sent once more, to WeChat's backup host (docs/wechat.md 2.1).
+package wechat
