@@ -103,7 +103,7 @@ func ExampleClient_PayParams() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(trade.State, trade.TotalFee, "fen", trade.Currency)
+	fmt.Println(trade.State, int64(trade.TotalFee), "fen", trade.Currency)
 	// Output: SUCCESS 880 fen CNY
 }
 
@@ -151,7 +151,7 @@ func ExampleClient_Refund() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Println(refund.State, refund.Amount, "fen")
+		fmt.Println(refund.State, int64(refund.Amount), "fen")
 	}
 	wx.Advance(wx.Config().RefundTime)
 	refund, err := client.QueryRefund(context.Background(), "rma-1")
