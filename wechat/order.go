@@ -1,7 +1,6 @@
 package wechat
 
 import (
-	"context"
 	"encoding/json"
 	"net/netip"
 	"net/url"
@@ -34,10 +33,6 @@ const (
 	timeFormat  = "20060102150405"
 )
 
-// beijing is the zone of all of WeChat's times. WebAssembly has no time zone
-// data.
-var beijing = time.FixedZone("CST", 8*60*60)
-
 // Order is what WeChat is asked to collect. Limits are in bytes. Control
 // characters are dropped from texts.
 type Order struct {
@@ -65,6 +60,10 @@ const (
 	MwebLife   = 5 * time.Minute // MwebURL
 )
 
+// MinCloseAge is how old an order must be before it may be closed
+// (docs/wechat.md 8.2).
+const MinCloseAge = 5 * time.Minute
+
 // Prepay is an order that WeChat has taken.
 type Prepay struct {
 	PrepayID  string
@@ -78,55 +77,6 @@ type Prepay struct {
 // MwebURL may be changed.
 func (p Prepay) PageURL(back string) string {
 	return p.MwebURL + "&redirect_url=" + url.QueryEscape(back)
-}
-
-// UnifiedOrder asks WeChat to take an order. The same order may be sent again,
-// unchanged, as long as it is unpaid (docs/wechat.md 4.5); that is the
-// only right retry after an error of kind Retry. So it is sent to the backup
-// host too.
-func (c *Client) UnifiedOrder(ctx context.Context, o Order) (Prepay, error) {
-	const op = "unifiedorder"
-	if problem := o.problem(); problem != "" {
-		return Prepay{}, notSent(op, problem)
-	}
-	reply, err := c.pay(ctx, c.cfg.Doer, op, "/pay/unifiedorder", []Field{
-		{"device_info", "WEB"},
-		{"body", CutBody(o.Body)},
-		{"detail", o.Detail},
-		{"attach", o.Attach},
-		{"out_trade_no", o.OutTradeNo},
-		{"fee_type", "CNY"},
-		{"total_fee", strconv.FormatInt(int64(o.TotalFee), 10)},
-		{"spbill_create_ip", clientIP(o.ClientIP)},
-		{"time_start", formatTime(o.TimeStart)},
-		{"time_expire", formatTime(o.TimeExpire)},
-		{"notify_url", o.NotifyURL},
-		{"trade_type", string(o.TradeType)},
-		{"product_id", o.product()},
-		{"openid", o.OpenID},
-		{"scene_info", o.scene()},
-	})
-	if err != nil {
-		return Prepay{}, err
-	}
-	p := Prepay{
-		PrepayID:  value(reply, "prepay_id"),
-		CodeURL:   value(reply, "code_url"),
-		MwebURL:   value(reply, "mweb_url"),
-		TradeType: TradeType(value(reply, "trade_type")),
-	}
-	switch {
-	case p.TradeType != o.TradeType:
-		return Prepay{}, &Error{Op: op, Message: "the answer has another trade_type", Kind: Untrusted}
-	case o.TradeType == TradeMWEB && p.MwebURL == "" && validPrepayID(p.PrepayID):
-		// So WeChat answers a merchant who has no permission for H5 payment.
-		return Prepay{}, &Error{Op: op, Message: "the answer has no mweb_url: the merchant has no permission for H5 payment", Kind: Operator}
-	case !validPrepayID(p.PrepayID),
-		o.TradeType == TradeNative && !visible(p.CodeURL, maxPayURL),
-		o.TradeType == TradeMWEB && (!visible(p.MwebURL, maxPayURL) || !absolute(p.MwebURL)):
-		return Prepay{}, &Error{Op: op, Message: "the answer has nothing to pay with", Kind: Untrusted}
-	}
-	return p, nil
 }
 
 // problem names what WeChat would refuse, "" when there is nothing. Times are
@@ -173,26 +123,6 @@ func (o *Order) problem() string {
 	return ""
 }
 
-// product is what product_id says: newer documents do without it, older ones do
-// not.
-func (o *Order) product() string {
-	if o.ProductID == "" && o.TradeType == TradeNative {
-		return o.OutTradeNo
-	}
-	return o.ProductID
-}
-
-// scene is what scene_info says.
-func (o *Order) scene() string {
-	if o.SceneInfo != "" || o.TradeType != TradeMWEB || o.WapURL == "" || o.WapName == "" {
-		return o.SceneInfo
-	}
-	// Texts in JSON, which cannot fail.
-	address, _ := json.Marshal(o.WapURL)
-	name, _ := json.Marshal(o.WapName)
-	return `{"h5_info":{"type":"Wap","wap_url":` + string(address) + `,"wap_name":` + string(name) + `}}`
-}
-
 // clientIP returns an address as WeChat sees it: IPv4 is not wrapped in IPv6.
 // It is "" for what is no address, one with a zone included.
 func clientIP(s string) string {
@@ -233,9 +163,7 @@ func validOutTradeNo(s string) bool {
 	return len(s) >= 6 && len(s) <= 32 && alphanumeric(strings.NewReplacer("_", "", "-", "").Replace(s))
 }
 
-func formatTime(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.In(beijing).Format(timeFormat)
+// digits reports whether s is decimal digits, at least one.
+func digits(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
 }

@@ -1,0 +1,20 @@
+package wechat
+
+import "strings"
+
+// PayParams are the six fields of getBrandWCPayRequest. All of them are texts,
+// the time stamp too.
+type PayParams struct {
+	AppID     string
+	TimeStamp string // Unix seconds
+	NonceStr  string
+	Package   string // "prepay_id=..."
+	SignType  SignType
+	PaySign   string
+}
+
+// validPrepayID accepts what fits package: 128 characters with the name. An "&"
+// would change the signed text.
+func validPrepayID(s string) bool {
+	return visible(s, 128-len("prepay_id=")) && !strings.Contains(s, "&")
+}

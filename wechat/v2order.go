@@ -1,0 +1,202 @@
+package wechat
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"time"
+)
+
+// UnifiedOrder asks WeChat to take an order. The same order may be sent again,
+// unchanged, as long as it is unpaid (docs/wechat.md 4.5); that is the
+// only right retry after an error of kind Retry. So it is sent to the backup
+// host too.
+func (c *Client) UnifiedOrder(ctx context.Context, o Order) (Prepay, error) {
+	const op = "unifiedorder"
+	if problem := o.problem(); problem != "" {
+		return Prepay{}, notSent(op, problem)
+	}
+	reply, err := c.pay(ctx, c.cfg.Doer, op, "/pay/unifiedorder", []Field{
+		{"device_info", "WEB"},
+		{"body", CutBody(o.Body)},
+		{"detail", o.Detail},
+		{"attach", o.Attach},
+		{"out_trade_no", o.OutTradeNo},
+		{"fee_type", "CNY"},
+		{"total_fee", strconv.FormatInt(int64(o.TotalFee), 10)},
+		{"spbill_create_ip", clientIP(o.ClientIP)},
+		{"time_start", formatTime(o.TimeStart)},
+		{"time_expire", formatTime(o.TimeExpire)},
+		{"notify_url", o.NotifyURL},
+		{"trade_type", string(o.TradeType)},
+		{"product_id", o.product()},
+		{"openid", o.OpenID},
+		{"scene_info", o.scene()},
+	})
+	if err != nil {
+		return Prepay{}, err
+	}
+	p := Prepay{
+		PrepayID:  value(reply, "prepay_id"),
+		CodeURL:   value(reply, "code_url"),
+		MwebURL:   value(reply, "mweb_url"),
+		TradeType: TradeType(value(reply, "trade_type")),
+	}
+	switch {
+	case p.TradeType != o.TradeType:
+		return Prepay{}, &Error{Op: op, Message: "the answer has another trade_type", Kind: Untrusted}
+	case o.TradeType == TradeMWEB && p.MwebURL == "" && validPrepayID(p.PrepayID):
+		// So WeChat answers a merchant who has no permission for H5 payment.
+		return Prepay{}, &Error{Op: op, Message: "the answer has no mweb_url: the merchant has no permission for H5 payment", Kind: Operator}
+	case !validPrepayID(p.PrepayID),
+		o.TradeType == TradeNative && !visible(p.CodeURL, maxPayURL),
+		o.TradeType == TradeMWEB && (!visible(p.MwebURL, maxPayURL) || !absolute(p.MwebURL)):
+		return Prepay{}, &Error{Op: op, Message: "the answer has nothing to pay with", Kind: Untrusted}
+	}
+	return p, nil
+}
+
+// product is what product_id says: newer documents do without it, older ones do
+// not.
+func (o *Order) product() string {
+	if o.ProductID == "" && o.TradeType == TradeNative {
+		return o.OutTradeNo
+	}
+	return o.ProductID
+}
+
+// scene is what scene_info says.
+func (o *Order) scene() string {
+	if o.SceneInfo != "" || o.TradeType != TradeMWEB || o.WapURL == "" || o.WapName == "" {
+		return o.SceneInfo
+	}
+	// Texts in JSON, which cannot fail.
+	address, _ := json.Marshal(o.WapURL)
+	name, _ := json.Marshal(o.WapName)
+	return `{"h5_info":{"type":"Wap","wap_url":` + string(address) + `,"wap_name":` + string(name) + `}}`
+}
+
+// PayParams signs what the page hands to WeixinJSBridge. The algorithm is that
+// of the order (docs/wechat.md 5.1).
+func (c *Client) PayParams(prepayID string) (PayParams, error) {
+	if !validPrepayID(prepayID) {
+		return PayParams{}, &Error{Op: "paysign", Code: codeParam, Message: "prepay_id is missing or malformed", Kind: Developer}
+	}
+	nonce, err := c.nonce()
+	if err != nil {
+		return PayParams{}, &Error{Op: "paysign", Message: "no random numbers", Kind: Retry, Err: err}
+	}
+	p := PayParams{
+		AppID:     c.cfg.AppID,
+		TimeStamp: strconv.FormatInt(c.cfg.Now().Unix(), 10),
+		NonceStr:  nonce,
+		Package:   "prepay_id=" + prepayID,
+		SignType:  c.cfg.SignType,
+	}
+	p.PaySign = Sign([]Field{
+		{"appId", p.AppID}, {"timeStamp", p.TimeStamp}, {"nonceStr", p.NonceStr},
+		{"package", p.Package}, {"signType", string(p.SignType)},
+	}, c.apiKey(), c.cfg.SignType)
+	return p, nil
+}
+
+// QueryOrder asks WeChat where an order stands. For an order it has never
+// heard of the error's code is CodeOrderNotExist.
+func (c *Client) QueryOrder(ctx context.Context, outTradeNo string) (Trade, error) {
+	const op = "orderquery"
+	if !validOutTradeNo(outTradeNo) {
+		return Trade{}, notSent(op, "malformed out_trade_no")
+	}
+	// Sent to the backup host too: it changes nothing.
+	reply, err := c.pay(ctx, c.cfg.Doer, op, "/pay/orderquery", []Field{{"out_trade_no", outTradeNo}})
+	if err != nil {
+		return Trade{}, err
+	}
+	trade, problem := readTrade(reply, TradeState(value(reply, "trade_state")))
+	switch {
+	case problem != "":
+		return Trade{}, &Error{Op: op, Message: problem, Kind: Untrusted}
+	case trade.OutTradeNo != outTradeNo:
+		return Trade{}, &Error{Op: op, Message: "the answer is about another order", Kind: Untrusted}
+	}
+	return trade, nil
+}
+
+// readTrade reads the fields that orderquery and the notification share. Only
+// out_trade_no is promised when the state is another than SUCCESS.
+func readTrade(fields []Field, state TradeState) (trade Trade, problem string) {
+	trade = Trade{
+		AppID:      value(fields, "appid"),
+		MchID:      value(fields, "mch_id"),
+		OutTradeNo: value(fields, "out_trade_no"),
+		State:      state,
+		OpenID:     value(fields, "openid"),
+		TradeType:  TradeType(value(fields, "trade_type")),
+		Attach:     value(fields, "attach"),
+	}
+	if !validOutTradeNo(trade.OutTradeNo) {
+		return Trade{}, "the message has no out_trade_no of ours"
+	}
+	if state == "" {
+		return Trade{}, "the message has no trade_state"
+	}
+	if !trade.Paid() {
+		return trade, ""
+	}
+	var ok bool
+	left := func(v string) bool { return v == "" && state == StateRefund }
+	fee, end := value(fields, "total_fee"), value(fields, "time_end")
+	if trade.TotalFee, ok = parseFen(fee); !ok && !left(fee) {
+		return Trade{}, "total_fee is not a number of fen"
+	}
+	if trade.PaidAt, ok = parseTime(end); !ok && !left(end) {
+		return Trade{}, "time_end is no time"
+	}
+	if trade.TransactionID = value(fields, "transaction_id"); trade.TransactionID == "" && !left("") {
+		return Trade{}, "the message has no transaction_id"
+	}
+	if trade.Currency = value(fields, "fee_type"); trade.Currency == "" {
+		trade.Currency = "CNY"
+	}
+	return trade, ""
+}
+
+// parseFen reads 1 to 10 digits and nothing else (docs/wechat.md 2.7).
+func parseFen(s string) (Fen, bool) {
+	if len(s) > 10 || !digits(s) {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	return Fen(n), err == nil
+}
+
+// CloseOrder makes an order that nobody paid unpayable. Do it before its number
+// is replaced or its goods are given to somebody else, and believe a payment
+// that is told of later all the same.
+//
+// The time is when WeChat took the order, the end of the first UnifiedOrder that
+// succeeded. Until MinCloseAge has passed since then, nothing is sent and the
+// error is of kind Retry. With the zero time the caller answers for the rule.
+//
+// What it means for the order is in the error's code: CodeOrderPaid, ask
+// QueryOrder; CodeOrderClosed, it was closed before, which is as good;
+// CodeOrderNotExist, WeChat never took it. WeChat's answer does not name the
+// order: that it is about this one is TLS's word.
+func (c *Client) CloseOrder(ctx context.Context, outTradeNo string, taken time.Time) error {
+	const op = "closeorder"
+	switch {
+	case !validOutTradeNo(outTradeNo):
+		return notSent(op, "malformed out_trade_no")
+	case !taken.IsZero() && c.cfg.Now().Sub(taken) < MinCloseAge:
+		return &Error{Op: op, Message: "not sent: the order is younger than five minutes", Kind: Retry}
+	}
+	// Sent to the backup host too: a second close finds the order closed.
+	reply, err := c.pay(ctx, c.cfg.Doer, op, "/pay/closeorder", []Field{{"out_trade_no", outTradeNo}})
+	if err != nil {
+		return err
+	}
+	if no := value(reply, "out_trade_no"); no != "" && no != outTradeNo {
+		return &Error{Op: op, Message: "the answer is about another order", Kind: Untrusted}
+	}
+	return nil
+}
