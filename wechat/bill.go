@@ -1,6 +1,9 @@
 package wechat
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // Bill is what the merchant took and paid back in a day, of all appids that it
 // has. Amounts are sums over the rows.
@@ -45,3 +48,24 @@ const (
 	maxBill  = 8 << 20 // bytes, about 25 000 rows
 	billHour = 10      // of the next day, in Beijing, when a bill is ready
 )
+
+// CodeNoBill is the code of a day without trades.
+const CodeNoBill = "NO_STATEMENT_EXIST"
+
+// billReady returns an error before the bill of a day is ready.
+func billReady(op string, now, day time.Time) error {
+	y, m, d := day.In(beijing).Date()
+	if now.Before(time.Date(y, m, d+1, billHour, 0, 0, 0, beijing)) {
+		return &Error{Op: op, Message: "not sent: the bill is not ready before ten o'clock of the next day", Kind: Retry}
+	}
+	return nil
+}
+
+// emptyBill turns the failure of a day without trades into an empty bill.
+func emptyBill(err error) (Bill, error) {
+	var e *Error
+	if errors.As(err, &e) && e.Code == CodeNoBill {
+		return Bill{}, nil
+	}
+	return Bill{}, err
+}

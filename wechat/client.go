@@ -65,6 +65,12 @@ type Config struct {
 // Client speaks for one service account and one merchant. It is safe for
 // concurrent use.
 type Client struct {
+	*account
+	v2 *v2client
+}
+
+// account is who the calls are for, and how they are sent.
+type account struct {
 	cfg Config // without the secrets
 	// Functions, so that no way of printing a Client, or what holds one, comes
 	// by the secrets: in an unexported field fmt does not ask a Secret first.
@@ -116,23 +122,24 @@ func New(cfg Config) (*Client, error) {
 	}
 	appSecret, apiKey := cfg.AppSecret, cfg.APIKey
 	cfg.AppSecret, cfg.APIKey = "", ""
-	return &Client{
+	a := &account{
 		cfg:       cfg,
 		appSecret: func() Secret { return appSecret },
 		apiKey:    func() Secret { return apiKey },
-	}, nil
+	}
+	return &Client{account: a, v2: &v2client{a}}, nil
 }
 
 // baseURL reports whether a path can be appended to s.
 func baseURL(s string) bool { return absolute(s) && !strings.ContainsAny(s, "?#") }
 
 // nonce returns 32 random letters and digits.
-func (c *Client) nonce() (string, error) {
+func (a *account) nonce() (string, error) {
 	const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	out := make([]byte, 0, 32)
 	b := make([]byte, 48)
 	for {
-		if _, err := io.ReadFull(c.cfg.Rand, b); err != nil {
+		if _, err := io.ReadFull(a.cfg.Rand, b); err != nil {
 			return "", fmt.Errorf("drawing a nonce: %w", err)
 		}
 		for _, v := range b {

@@ -159,6 +159,9 @@ func cut(s string, limit int) string {
 	return s[:end]
 }
 
+// validTransactionID accepts the form of WeChat's numbers of payments.
+func validTransactionID(s string) bool { return s != "" && len(s) <= 32 && alphanumeric(s) }
+
 func validOutTradeNo(s string) bool {
 	return len(s) >= 6 && len(s) <= 32 && alphanumeric(strings.NewReplacer("_", "", "-", "").Replace(s))
 }

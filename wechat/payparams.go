@@ -1,6 +1,10 @@
 package wechat
 
-import "strings"
+import (
+	"strings"
+
+	"h5pay/wechat/apiv3"
+)
 
 // PayParams are the six fields of getBrandWCPayRequest. All of them are texts,
 // the time stamp too.
@@ -12,6 +16,9 @@ type PayParams struct {
 	SignType  SignType
 	PaySign   string
 }
+
+// AppParams are what an app hands to WeChat's SDK.
+type AppParams = apiv3.AppParams
 
 // validPrepayID accepts what fits package: 128 characters with the name. An "&"
 // would change the signed text.

@@ -39,6 +39,7 @@ const (
 
 // Refund is what WeChat says about a refund of this account.
 type Refund struct {
+	Version                 Version // of the message
 	OutTradeNo, OutRefundNo string
 	TransactionID, RefundID string // WeChat's numbers of the payment and of the refund
 	Total                   Fen    // of the order

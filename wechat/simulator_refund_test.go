@@ -69,6 +69,7 @@ func TestARefund(t *testing.T) {
 		}
 		ledger := w.Ledger().Refunds[0]
 		want := wechat.Refund{
+			Version:    wechat.V2,
 			OutTradeNo: "tea-000001", OutRefundNo: request.OutRefundNo, TransactionID: ledger.TransactionID, RefundID: ledger.RefundID,
 			Total: 880, Amount: 300, State: wechat.RefundSuccess, RefundedAt: ledger.Done.UTC().Truncate(time.Second),
 		}

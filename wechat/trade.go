@@ -22,6 +22,7 @@ const (
 // StateRefund: what is left out is zero, and QueryRefunds knows TransactionID
 // and the order's total.
 type Trade struct {
+	Version       Version // of the message
 	AppID, MchID  string
 	OutTradeNo    string
 	State         TradeState

@@ -7,6 +7,11 @@ import (
 	"strings"
 )
 
+// v2client speaks APIv2 (docs/wechat.md 2.1 to 3.4).
+type v2client struct{ *account }
+
+func (*v2client) Version() Version { return V2 }
+
 // pay makes one call of the merchant API: it signs fields, sends them, and
 // returns the fields of the answer once it is known to be WeChat's, about this
 // account, and a success.
@@ -14,7 +19,7 @@ import (
 // A call that is lost on the way is sent a second time, to the backup host with
 // the same bytes. WeChat may have it from the first time: what may be called
 // here must come to the same thing when it is done twice.
-func (c *Client) pay(ctx context.Context, doer Doer, op, path string, fields []Field) ([]Field, error) {
+func (c *v2client) pay(ctx context.Context, doer Doer, op, path string, fields []Field) ([]Field, error) {
 	body, err := c.post(ctx, doer, op, path, fields, maxMessage)
 	if err != nil {
 		return nil, err
@@ -33,7 +38,7 @@ func (c *Client) pay(ctx context.Context, doer Doer, op, path string, fields []F
 }
 
 // post signs and sends fields and returns the answer as it is.
-func (c *Client) post(ctx context.Context, doer Doer, op, path string, fields []Field, limit int) ([]byte, error) {
+func (c *v2client) post(ctx context.Context, doer Doer, op, path string, fields []Field, limit int) ([]byte, error) {
 	nonce, err := c.nonce()
 	if err != nil {
 		return nil, &Error{Op: op, Message: "no random numbers", Kind: Retry, Err: err}
@@ -58,7 +63,7 @@ func (c *Client) post(ctx context.Context, doer Doer, op, path string, fields []
 // check is what every answer of the merchant API goes through
 // (docs/wechat.md 2.5, 3.3). The openid of the request is kept out of its
 // errors.
-func (c *Client) check(op string, answer []Field, openID string) error {
+func (c *v2client) check(op string, answer []Field, openID string) error {
 	text := reason(answer)
 	shown := c.shown(text, openID)
 	switch {
@@ -122,14 +127,14 @@ func reason(answer []Field) string {
 }
 
 // shown prepares WeChat's words for an error.
-func (c *Client) shown(text, openID string) string {
+func (c *v2client) shown(text, openID string) string {
 	return wording(text, string(c.apiKey()), string(c.appSecret()), openID)
 }
 
 // mine reports whether a message is about this appid and mch_id. The API key
 // belongs to the merchant, who may have several appids. A refusal, which the
 // key's signature proves to be for this merchant, may leave them out.
-func (c *Client) mine(fields []Field, absentOK bool) bool {
+func (c *v2client) mine(fields []Field, absentOK bool) bool {
 	appID, mchID := value(fields, "appid"), value(fields, "mch_id")
 	return (appID == c.cfg.AppID || absentOK && appID == "") && (mchID == c.cfg.MchID || absentOK && mchID == "")
 }

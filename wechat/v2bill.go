@@ -3,23 +3,42 @@ package wechat
 import (
 	"bytes"
 	"context"
+	"io"
 	"strings"
 	"time"
 )
 
 const opBill = "downloadbill"
 
-// DownloadBill fetches the bill of the day in Beijing that day falls in: one
-// that is over, and no older than three months. It is ready at ten o'clock of
-// the next morning; until then nothing is sent and the error is of kind Retry.
-//
-// A day without trades has an empty bill. So has, as far as WeChat's answer
-// tells, a merchant number of the wrong sort. Bills are not signed: that it is
-// WeChat's is TLS's word.
-func (c *Client) DownloadBill(ctx context.Context, day time.Time) (Bill, error) {
-	y, m, d := day.In(beijing).Date()
-	if c.cfg.Now().Before(time.Date(y, m, d+1, billHour, 0, 0, 0, beijing)) {
-		return Bill{}, &Error{Op: opBill, Message: "not sent: the bill is not ready before ten o'clock of the next day", Kind: Retry}
+// DownloadBill fetches and reads the trade bill. WeChat's response to a merchant
+// number of the wrong sort may look like that of a day without trades. The bill
+// is not signed: only TLS ties it to WeChat.
+func (c *v2client) DownloadBill(ctx context.Context, day time.Time) (Bill, error) {
+	text, err := c.bill(ctx, day)
+	if err != nil {
+		return emptyBill(err)
+	}
+	return c.ParseBill(text)
+}
+
+// TradeBill fetches the trade bill as WeChat has it.
+func (c *v2client) TradeBill(ctx context.Context, day time.Time) (io.ReadCloser, error) {
+	text, err := c.bill(ctx, day)
+	if err != nil {
+		return nil, err
+	}
+	return io.NopCloser(bytes.NewReader(text)), nil
+}
+
+// FundFlowBill is not offered: it would need another signature type and the
+// client certificate.
+func (c *v2client) FundFlowBill(context.Context, time.Time) (io.ReadCloser, error) {
+	return nil, notOffered("downloadfundflow", V2)
+}
+
+func (c *v2client) bill(ctx context.Context, day time.Time) ([]byte, error) {
+	if err := billReady(opBill, c.cfg.Now(), day); err != nil {
+		return nil, err
 	}
 	// Sent to the backup host too: it changes nothing.
 	body, err := c.post(ctx, c.cfg.Doer, opBill, "/pay/downloadbill", []Field{
@@ -27,20 +46,20 @@ func (c *Client) DownloadBill(ctx context.Context, day time.Time) (Bill, error) 
 		{"bill_type", "ALL"},
 	}, maxBill)
 	if err != nil {
-		return Bill{}, err
+		return nil, err
 	}
 	if !page(body, '<') {
-		return Bill{}, c.noBill(body)
+		return nil, c.noBill(body)
 	}
 	if text := bytes.TrimLeft(bytes.TrimPrefix(body, bom), " \t\r\n"); len(text) == 0 || text[0] == '<' {
-		return Bill{}, &Error{Op: opBill, Message: "the answer is no message", Kind: Retry}
+		return nil, &Error{Op: opBill, Message: "the answer is no message", Kind: Retry}
 	}
-	return c.ParseBill(body)
+	return body, nil
 }
 
-// noBill reads what WeChat answers instead of a bill. It is nil for a day
-// without trades. None of it is signed, so nothing but the failure counts.
-func (c *Client) noBill(body []byte) error {
+// noBill reads what WeChat answers instead of a bill. None of it is signed, so
+// nothing but the failure counts.
+func (c *v2client) noBill(body []byte) error {
 	fields, err := parse(body)
 	if err != nil {
 		return &Error{Op: opBill, Message: "the answer cannot be read", Kind: Untrusted, Err: err}
@@ -50,7 +69,7 @@ func (c *Client) noBill(body []byte) error {
 	case !failed(fields):
 		return &Error{Op: opBill, Message: "the answer is no bill", Kind: Untrusted}
 	case value(fields, "error_code") == codeNoBill || strings.EqualFold(text, "No Bill Exist"):
-		return nil
+		return &Error{Op: opBill, Code: CodeNoBill, Message: "there is no bill", Kind: Refused}
 	}
 	return &Error{Op: opBill, Message: "WeChat answered FAIL: " + c.shown(text, ""), Kind: textKind(text)}
 }

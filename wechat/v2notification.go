@@ -7,7 +7,7 @@ import (
 	"encoding/hex"
 )
 
-// ParsePayment reads a payment notification and checks its signature and that
+// parsePayment reads a payment notification and checks its signature and that
 // it is for this account. Whether it agrees with the order in amount and
 // currency, and whether it was handled before, is the caller's to check. A
 // failed payment has the state StatePayError. All its errors mean: do not
@@ -15,7 +15,7 @@ import (
 //
 // The signature proves that the sender has the API key, which other systems of the
 // merchant have too. QueryOrder tells what WeChat says.
-func (c *Client) ParsePayment(body []byte) (Trade, error) {
+func (c *v2client) parsePayment(body []byte) (Trade, error) {
 	const op = "notification"
 	fields, err := parse(body)
 	if err != nil {
@@ -51,7 +51,7 @@ func (c *Client) ParsePayment(body []byte) (Trade, error) {
 	return trade, nil
 }
 
-// ParseRefund reads a refund notification that is for this account.
+// parseRefund reads a refund notification that is for this account.
 //
 // It is no proof. The message is not signed; what speaks for it is that its
 // secret part was encrypted with the API key, and that with a cipher that keeps
@@ -59,7 +59,7 @@ func (c *Client) ParsePayment(body []byte) (Trade, error) {
 // one that nobody sent, and every old one can be sent again. So a Refund from
 // here only says which refund to ask QueryRefund about. All its errors mean: do
 // not even ask.
-func (c *Client) ParseRefund(body []byte) (Refund, error) {
+func (c *v2client) parseRefund(body []byte) (Refund, error) {
 	const op = "refund notification"
 	fields, err := parse(body)
 	if err != nil {

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// UnifiedOrder asks WeChat to take an order. The same order may be sent again,
+// PlaceOrder asks WeChat to take an order. The same order may be sent again,
 // unchanged, as long as it is unpaid (docs/wechat.md 4.5); that is the
 // only right retry after an error of kind Retry. So it is sent to the backup
 // host too.
-func (c *Client) UnifiedOrder(ctx context.Context, o Order) (Prepay, error) {
+func (c *v2client) PlaceOrder(ctx context.Context, o Order) (Prepay, error) {
 	const op = "unifiedorder"
 	if problem := o.problem(); problem != "" {
 		return Prepay{}, notSent(op, problem)
@@ -76,9 +76,14 @@ func (o *Order) scene() string {
 	return `{"h5_info":{"type":"Wap","wap_url":` + string(address) + `,"wap_name":` + string(name) + `}}`
 }
 
+// AppParams is not offered: apps pay with APIv3.
+func (c *v2client) AppParams(context.Context, string) (AppParams, error) {
+	return AppParams{}, notOffered("appsign", V2)
+}
+
 // PayParams signs what the page hands to WeixinJSBridge. The algorithm is that
 // of the order (docs/wechat.md 5.1).
-func (c *Client) PayParams(prepayID string) (PayParams, error) {
+func (c *v2client) PayParams(_ context.Context, prepayID string) (PayParams, error) {
 	if !validPrepayID(prepayID) {
 		return PayParams{}, &Error{Op: "paysign", Code: codeParam, Message: "prepay_id is missing or malformed", Kind: Developer}
 	}
@@ -100,24 +105,43 @@ func (c *Client) PayParams(prepayID string) (PayParams, error) {
 	return p, nil
 }
 
+const opOrderQuery = "orderquery"
+
 // QueryOrder asks WeChat where an order stands. For an order it has never
 // heard of the error's code is CodeOrderNotExist.
-func (c *Client) QueryOrder(ctx context.Context, outTradeNo string) (Trade, error) {
-	const op = "orderquery"
+func (c *v2client) QueryOrder(ctx context.Context, outTradeNo string) (Trade, error) {
 	if !validOutTradeNo(outTradeNo) {
-		return Trade{}, notSent(op, "malformed out_trade_no")
+		return Trade{}, notSent(opOrderQuery, "malformed out_trade_no")
 	}
-	// Sent to the backup host too: it changes nothing.
-	reply, err := c.pay(ctx, c.cfg.Doer, op, "/pay/orderquery", []Field{{"out_trade_no", outTradeNo}})
+	trade, err := c.queryTrade(ctx, Field{"out_trade_no", outTradeNo})
+	if err == nil && trade.OutTradeNo != outTradeNo {
+		return Trade{}, &Error{Op: opOrderQuery, Message: "the answer is about another order", Kind: Untrusted}
+	}
+	return trade, err
+}
+
+// QueryTransaction is QueryOrder by WeChat's number of a payment.
+func (c *v2client) QueryTransaction(ctx context.Context, transactionID string) (Trade, error) {
+	if !validTransactionID(transactionID) {
+		return Trade{}, notSent(opOrderQuery, "malformed transaction_id")
+	}
+	trade, err := c.queryTrade(ctx, Field{"transaction_id", transactionID})
+	if err == nil && trade.TransactionID != transactionID && (trade.TransactionID != "" || trade.State != StateRefund) {
+		return Trade{}, &Error{Op: opOrderQuery, Message: "the answer is about another transaction", Kind: Untrusted}
+	}
+	return trade, err
+}
+
+// queryTrade makes one orderquery. It goes to the backup host too: it changes
+// nothing.
+func (c *v2client) queryTrade(ctx context.Context, by Field) (Trade, error) {
+	reply, err := c.pay(ctx, c.cfg.Doer, opOrderQuery, "/pay/orderquery", []Field{by})
 	if err != nil {
 		return Trade{}, err
 	}
 	trade, problem := readTrade(reply, TradeState(value(reply, "trade_state")))
-	switch {
-	case problem != "":
-		return Trade{}, &Error{Op: op, Message: problem, Kind: Untrusted}
-	case trade.OutTradeNo != outTradeNo:
-		return Trade{}, &Error{Op: op, Message: "the answer is about another order", Kind: Untrusted}
+	if problem != "" {
+		return Trade{}, &Error{Op: opOrderQuery, Message: problem, Kind: Untrusted}
 	}
 	return trade, nil
 }
@@ -126,6 +150,7 @@ func (c *Client) QueryOrder(ctx context.Context, outTradeNo string) (Trade, erro
 // out_trade_no is promised when the state is another than SUCCESS.
 func readTrade(fields []Field, state TradeState) (trade Trade, problem string) {
 	trade = Trade{
+		Version:    V2,
 		AppID:      value(fields, "appid"),
 		MchID:      value(fields, "mch_id"),
 		OutTradeNo: value(fields, "out_trade_no"),
@@ -182,7 +207,7 @@ func parseFen(s string) (Fen, bool) {
 // QueryOrder; CodeOrderClosed, it was closed before, which is as good;
 // CodeOrderNotExist, WeChat never took it. WeChat's answer does not name the
 // order: that it is about this one is TLS's word.
-func (c *Client) CloseOrder(ctx context.Context, outTradeNo string, taken time.Time) error {
+func (c *v2client) CloseOrder(ctx context.Context, outTradeNo string, taken time.Time) error {
 	const op = "closeorder"
 	switch {
 	case !validOutTradeNo(outTradeNo):

@@ -9,7 +9,7 @@ const opRefund = "refund"
 
 // CanRefund reports whether there is a client certificate, without which Refund
 // sends nothing.
-func (c *Client) CanRefund() bool { return c.cfg.CertDoer != nil }
+func (c *v2client) CanRefund() bool { return c.cfg.CertDoer != nil }
 
 // Refund asks WeChat to pay money back. Success means that WeChat will do it,
 // not that it has: QueryRefund tells.
@@ -17,7 +17,7 @@ func (c *Client) CanRefund() bool { return c.cfg.CertDoer != nil }
 // The only right retry, also when it is not known what became of the first
 // try, is the same request with the same OutRefundNo: it is paid once. With
 // CodeNotEnough the merchant has to pay in, or FromBalance may help.
-func (c *Client) Refund(ctx context.Context, r RefundRequest) (Refund, error) {
+func (c *v2client) Refund(ctx context.Context, r RefundRequest) (Refund, error) {
 	const op = opRefund
 	if problem := r.problem(); problem != "" {
 		return Refund{}, notSent(op, problem)
@@ -60,6 +60,7 @@ func (c *Client) Refund(ctx context.Context, r RefundRequest) (Refund, error) {
 // share, but for state and time. Those of one refund end in suffix, "" or "_0".
 func readRefund(fields []Field, suffix string) (refund Refund, problem string) {
 	refund = Refund{
+		Version:       V2,
 		OutTradeNo:    value(fields, "out_trade_no"),
 		OutRefundNo:   value(fields, "out_refund_no"+suffix),
 		TransactionID: value(fields, "transaction_id"),
@@ -107,7 +108,7 @@ const opRefundQuery = "refundquery"
 // QueryRefund asks WeChat where a refund stands. The caller compares order and
 // amounts with what it knows. For a refund that WeChat has never heard of the
 // error's code is CodeRefundNotExist.
-func (c *Client) QueryRefund(ctx context.Context, outRefundNo string) (Refund, error) {
+func (c *v2client) QueryRefund(ctx context.Context, outRefundNo string) (Refund, error) {
 	if !validOutRefundNo(outRefundNo) {
 		return Refund{}, notSent(opRefundQuery, "malformed out_refund_no")
 	}
@@ -127,7 +128,7 @@ func (c *Client) QueryRefund(ctx context.Context, outRefundNo string) (Refund, e
 // QueryRefunds asks WeChat for all refunds of an order, those of the merchant
 // platform too; none is no error. WeChat gives ten at a time, so that it may be
 // up to five calls.
-func (c *Client) QueryRefunds(ctx context.Context, outTradeNo string) ([]Refund, error) {
+func (c *v2client) QueryRefunds(ctx context.Context, outTradeNo string) ([]Refund, error) {
 	if !validOutTradeNo(outTradeNo) {
 		return nil, notSent(opRefundQuery, "malformed out_trade_no")
 	}
@@ -162,7 +163,7 @@ func (c *Client) QueryRefunds(ctx context.Context, outTradeNo string) ([]Refund,
 
 // refunds makes one refundquery. It returns what the answer lists, at least one
 // refund, and how many there are in all.
-func (c *Client) refunds(ctx context.Context, by Field, offset int) (refunds []Refund, total int, err error) {
+func (c *v2client) refunds(ctx context.Context, by Field, offset int) (refunds []Refund, total int, err error) {
 	from := ""
 	if offset > 0 {
 		from = strconv.Itoa(offset)

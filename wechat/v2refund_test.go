@@ -29,6 +29,7 @@ func refunding() message {
 
 func wantRefund() Refund {
 	return Refund{
+		Version:    V2,
 		OutTradeNo: testNo, OutRefundNo: testRefundNo, TransactionID: "4200000000202603010000000001", RefundID: "50000000002026030100000000001",
 		Total: 880, Amount: 300, State: RefundProcessing,
 	}

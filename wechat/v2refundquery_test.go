@@ -54,6 +54,7 @@ func TestQueryRefundStates(t *testing.T) {
 			t.Fatalf("%s: %v", tt.status, err)
 		}
 		want := Refund{
+			Version:    V2,
 			OutTradeNo: testNo, OutRefundNo: testRefundNo, TransactionID: "4200000000202603010000000001", RefundID: "5000000",
 			Total: 10000, Amount: 100, State: tt.state, RefundedAt: tt.at,
 		}
