@@ -38,12 +38,13 @@ func (k Kind) String() string {
 // or a body.
 type Error struct {
 	Op      string // "unifiedorder", "orderquery", "access_token", ...
-	Code    string // WeChat's err_code or errcode, when it gave one
+	Code    string // WeChat's code in its newer spelling, when it gave one
 	Message string
 	Kind    Kind
 	Err     error // what led to it, may be nil
 }
 
+// Error returns a line for the log. If only an operator can help, it says how.
 func (e *Error) Error() string {
 	s := e.Op + ": " + e.Message
 	if e.Code != "" {
@@ -51,6 +52,12 @@ func (e *Error) Error() string {
 	}
 	if e.Err != nil {
 		s += ": " + e.Err.Error()
+	}
+	if v, ok := Explain(e.Op, e.Code); ok && e.Kind == Operator {
+		s += "; " + v.Cause.EN + " " + v.Cure.EN
+		if v.Menu.EN != "" {
+			s += " (" + v.Menu.EN + ")"
+		}
 	}
 	return s
 }

@@ -150,7 +150,7 @@ func TestRefundFaults(t *testing.T) {
 	}{
 		wechattest.FaultNotEnough:      {wechat.Operator, wechat.CodeNotEnough, false},
 		wechattest.FaultUnsettledShort: {wechat.Operator, wechat.CodeNotEnough, false},
-		wechattest.FaultSystemError:    {wechat.Retry, "SYSTEMERROR", false},
+		wechattest.FaultSystemError:    {wechat.Retry, "SYSTEM_ERROR", false},
 		wechattest.FaultBadGateway:     {wechat.Retry, "", false},
 		wechattest.FaultBadReplySign:   {wechat.Untrusted, "", true},
 		wechattest.FaultNoReplySign:    {wechat.Untrusted, "", true},

@@ -204,7 +204,7 @@ func TestRefundReplies(t *testing.T) {
 		"NOTENOUGH": Operator, "SYSTEMERROR": Retry, "BIZERR_NEED_RETRY": Retry, "INVALID_REQ_TOO_MUCH": Retry, "TRADE_OVERDUE": Refused,
 		"USER_ACCOUNT_ABNORMAL": Refused, "ERROR": Refused, "INVALID_TRANSACTIONID": Developer, "INVALID_REQUEST": Developer,
 	} {
-		replies["refused, "+code] = reply{good.with("result_code", "FAIL", "err_code", code).signed(SignMD5), kind, code}
+		replies["refused, "+code] = reply{good.with("result_code", "FAIL", "err_code", code).signed(SignMD5), kind, CanonicalCode(code)}
 	}
 	for name, m := range badRefunds(good, "") {
 		replies[name] = reply{m.signed(SignHMAC), Untrusted, ""}

@@ -176,7 +176,7 @@ func TestQueryRefundsEnds(t *testing.T) {
 			}
 			return refundLedger(t, 12)(r, body)
 		}, Refused, CodeRefundNotExist},
-		"busy": {says(refunded().with("result_code", "FAIL", "err_code", "SYSTEMERROR").signed(SignHMAC)), Retry, "SYSTEMERROR"},
+		"busy": {says(refunded().with("result_code", "FAIL", "err_code", "SYSTEMERROR").signed(SignHMAC)), Retry, "SYSTEM_ERROR"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, s := newClient(t, tt.answer)

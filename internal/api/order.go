@@ -99,7 +99,7 @@ type Refund struct {
 	Status    RefundStatus `json:"status"`
 	CreatedAt int64        `json:"created_at"`         // Unix ms
 	EndedAt   int64        `json:"ended_at,omitempty"` // Unix ms
-	// Failure is WeChat's code when it last refused the refund, "NOTENOUGH" say.
+	// Failure is WeChat's code when it last refused the refund, "NOT_ENOUGH" say.
 	// For the operator: the owner of the order sees neither it nor refunds that
 	// failed.
 	Failure string `json:"failure,omitempty"`
