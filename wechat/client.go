@@ -1,14 +1,15 @@
-// Package wechat speaks WeChat's side of a payment: web authorization, orders
-// inside WeChat, by QR code and in a phone's browser, their state and end,
-// refunds, notifications, bills, and the signature for the page. It is version 2
-// of the merchant API, with MD5 or HMAC-SHA256.
+// Package wechat is a client of WeChat: web authorization, and payments inside
+// WeChat, by QR code, in a phone's browser and in an app, with their queries,
+// refunds, notifications and bills. It speaks both versions of the merchant API:
+// APIv2, with MD5 or HMAC-SHA256, and APIv3, with RSA.
 //
-// What it returns is neutral: no caller sees XML, a signature or a field name
-// of v2, so that version 3 can stand behind the same methods.
+// Pay has the calls of a version, and For chooses it. What they return is neutral:
+// no caller sees XML, JSON or a signature.
 //
-// The package is pure computation over a Doer. It keeps no state and puts no
-// secret, code, token, openid or body into an error. It retries nothing, but
-// that a merchant call that is lost on the way goes to WeChat's backup host.
+// The package is pure computation over a Doer, and fit for WebAssembly. It keeps no
+// state but WeChat's keys, and puts no secret, code, token, openid or body into an
+// error. A merchant call that is lost on the way goes to WeChat's backup host, once;
+// nothing else is sent twice.
 package wechat
 
 import (
@@ -40,11 +41,16 @@ const (
 
 // Config is what a Client is made of.
 type Config struct {
-	AppID     string   // of the service account: "wx" and 16 letters or digits
-	AppSecret Secret   // of the service account, 32 letters or digits
-	MchID     string   // of the merchant, digits
-	APIKey    Secret   // the merchant's APIv2 key, 32 letters or digits
-	SignType  SignType // of what is sent; SignHMAC when empty. Replies may have either
+	AppID     string // of the service account: "wx" and 16 letters or digits
+	AppSecret Secret // of the service account, 32 letters or digits
+	MchID     string // of the merchant, digits
+
+	// A merchant has APIv2, APIv3, or, while it changes from one to the other,
+	// both. A payment is ended with the version with which it began.
+	APIKey   Secret    // the merchant's APIv2 key, 32 letters or digits; "" without APIv2
+	SignType SignType  // of what APIv2 sends; SignHMAC when empty. Replies may have either
+	V3       *V3Config // nil without APIv3
+	Version  Version   // of new payments; V3 if there is one when empty
 
 	// Base URLs without a final slash; WeChat's hosts when empty.
 	OpenURL, APIURL, MchURL string
@@ -54,7 +60,7 @@ type Config struct {
 
 	Doer Doer
 	// CertDoer sends requests with the merchant's TLS client certificate, which
-	// refunds need: through Cloudflare's mTLS binding in a Worker, with a
+	// refunds of APIv2 need: through Cloudflare's mTLS binding in a Worker, with a
 	// tls.Config natively. When it is nil refunds are refused before they are
 	// sent.
 	CertDoer Doer
@@ -66,7 +72,8 @@ type Config struct {
 // concurrent use.
 type Client struct {
 	*account
-	v2 *v2client
+	v2 *v2client // nil without an APIv2 key
+	v3 *v3client // nil without keys of APIv3
 }
 
 // account is who the calls are for, and how they are sent.
@@ -77,10 +84,17 @@ type account struct {
 	appSecret, apiKey func() Secret
 }
 
-// New checks cfg. The error names the field that is wrong, never its value.
+// New checks cfg. The error names the field that is wrong, never its value. About
+// the fields of V3 it has one *apiv3.Error for each.
 func New(cfg Config) (*Client, error) {
 	if cfg.SignType == "" {
 		cfg.SignType = SignHMAC
+	}
+	if cfg.Version == "" {
+		cfg.Version = V2
+		if cfg.V3 != nil {
+			cfg.Version = V3
+		}
 	}
 	for _, u := range []struct {
 		field    *string
@@ -108,26 +122,37 @@ func New(cfg Config) (*Client, error) {
 		{"AppID", cfg.AppID != "" && len(cfg.AppID) <= 32 && alphanumeric(cfg.AppID)},
 		{"AppSecret", len(cfg.AppSecret) == 32 && alphanumeric(string(cfg.AppSecret))},
 		{"MchID", len(cfg.MchID) <= 32 && digits(cfg.MchID)},
-		{"APIKey", len(cfg.APIKey) == 32 && alphanumeric(string(cfg.APIKey))},
+		{"APIKey", cfg.APIKey == "" && cfg.V3 != nil || len(cfg.APIKey) == 32 && alphanumeric(string(cfg.APIKey))},
 		{"SignType", cfg.SignType == SignMD5 || cfg.SignType == SignHMAC},
 		{"OpenURL", baseURL(cfg.OpenURL)},
 		{"APIURL", baseURL(cfg.APIURL)},
 		{"MchURL", baseURL(cfg.MchURL)},
 		{"MchBackupURL", cfg.MchBackupURL == "" || baseURL(cfg.MchBackupURL)},
 		{"Doer", cfg.Doer != nil},
+		{"Version", cfg.Version == V2 && cfg.APIKey != "" || cfg.Version == V3 && cfg.V3 != nil},
 	} {
 		if !rule.ok {
 			return nil, fmt.Errorf("wechat: %s is missing or malformed", rule.field)
 		}
 	}
-	appSecret, apiKey := cfg.AppSecret, cfg.APIKey
-	cfg.AppSecret, cfg.APIKey = "", ""
+	appSecret, apiKey, v3 := cfg.AppSecret, cfg.APIKey, cfg.V3
+	cfg.AppSecret, cfg.APIKey, cfg.V3 = "", "", nil
 	a := &account{
 		cfg:       cfg,
 		appSecret: func() Secret { return appSecret },
 		apiKey:    func() Secret { return apiKey },
 	}
-	return &Client{account: a, v2: &v2client{a}}, nil
+	c := &Client{account: a}
+	if apiKey != "" {
+		c.v2 = &v2client{a}
+	}
+	if v3 != nil {
+		var err error
+		if c.v3, err = newV3(a, *v3); err != nil {
+			return nil, fmt.Errorf("wechat: %w", err)
+		}
+	}
+	return c, nil
 }
 
 // baseURL reports whether a path can be appended to s.

@@ -1,6 +1,7 @@
 package wechat
 
 import (
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -42,6 +43,13 @@ type Error struct {
 	Message string
 	Kind    Kind
 	Err     error // what led to it, may be nil
+
+	// Of APIv3, for the log: the HTTP status, what WeChat's support asks for, the
+	// number at its end, a code more exact than Code (docs/wechat.md 13.12), and
+	// which field of the request is wrong. They are zero when WeChat gave none.
+	Status            int
+	RequestID, Number string
+	Detail            string
 }
 
 // Error returns a line for the log. If only an operator can help, it says how.
@@ -53,13 +61,31 @@ func (e *Error) Error() string {
 	if e.Err != nil {
 		s += ": " + e.Err.Error()
 	}
-	if v, ok := Explain(e.Op, e.Code); ok && e.Kind == Operator {
+	if e.Detail != "" {
+		s += ", " + e.Detail
+	}
+	if e.Status != 0 {
+		s += ", HTTP status " + strconv.Itoa(e.Status)
+	}
+	if e.RequestID != "" {
+		s += ", Request-ID " + e.RequestID
+	}
+	if v, ok := e.Verdict(); ok && e.Kind == Operator {
 		s += "; " + v.Cause.EN + " " + v.Cure.EN
 		if v.Menu.EN != "" {
 			s += " (" + v.Menu.EN + ")"
 		}
 	}
 	return s
+}
+
+// Verdict returns what WeChat's code means and what to do about it: of Number if it
+// is known, which is more exact, else of Code.
+func (e *Error) Verdict() (Verdict, bool) {
+	if v, ok := Explain(e.Op, e.Number); ok {
+		return v, true
+	}
+	return Explain(e.Op, e.Code)
 }
 
 func (e *Error) Unwrap() error { return e.Err }

@@ -13,11 +13,12 @@ import (
 // TradeType is the way an order is paid.
 type TradeType string
 
-// The trade types of unifiedorder that a page uses.
+// The trade types. A mini program pays as a page inside WeChat does.
 const (
 	TradeJSAPI  TradeType = "JSAPI"  // inside WeChat
 	TradeNative TradeType = "NATIVE" // a QR code
 	TradeMWEB   TradeType = "MWEB"   // a phone's browser
+	TradeApp    TradeType = "APP"    // an app with WeChat's SDK; APIv3 only
 )
 
 // Limits of an order (docs/wechat.md 4.1).
@@ -38,7 +39,7 @@ const (
 type Order struct {
 	OutTradeNo string // 6 to 32 letters, digits, '_' or '-', unique for the merchant
 	Body       string // what the payer reads; sent as CutBody makes it
-	Detail     string // optional JSON, at most 6000
+	Detail     string // optional JSON in the form of the version, at most 6000
 	Attach     string // optional, at most 127, comes back in the notification
 	TotalFee   Fen    // at least 1
 	TradeType  TradeType
@@ -51,7 +52,7 @@ type Order struct {
 	// Of the shop, for MWEB: its address, and its name for people. Together
 	// about 180.
 	WapURL, WapName string
-	SceneInfo       string // optional JSON, at most 256; stands for WapURL and WapName
+	SceneInfo       string // optional JSON, at most 256; stands for WapURL and WapName; APIv2 only
 }
 
 // How long an order can be paid with what UnifiedOrder returned.
@@ -117,7 +118,7 @@ func (o *Order) problem() string {
 		return "JSAPI needs an openid"
 	case o.TradeType == TradeMWEB && !json.Valid([]byte(o.scene())):
 		return "MWEB needs scene_info in JSON, or wap_url and wap_name"
-	case o.TradeType != TradeJSAPI && o.TradeType != TradeMWEB && o.TradeType != TradeNative:
+	case o.TradeType != TradeJSAPI && o.TradeType != TradeMWEB && o.TradeType != TradeNative && o.TradeType != TradeApp:
 		return "unknown trade_type"
 	}
 	return ""

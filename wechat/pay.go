@@ -84,11 +84,17 @@ func notOffered(op string, v Version) error {
 	return &Error{Op: op, Code: CodeNotOffered, Message: "not sent: API" + string(v) + " does not offer it", Kind: Developer}
 }
 
+// Version returns the version of new payments.
+func (c *Client) Version() Version { return c.cfg.Version }
+
 // For returns the merchant API in a version. The error's code is
 // CodeNotConfigured when the Config has no keys for it.
 func (c *Client) For(v Version) (Pay, error) {
-	if v == V2 && c.v2 != nil {
+	switch {
+	case v == V2 && c.v2 != nil:
 		return c.v2, nil
+	case v == V3 && c.v3 != nil:
+		return c.v3, nil
 	}
 	return nil, notConfigured(v)
 }

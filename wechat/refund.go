@@ -71,7 +71,7 @@ func (r *RefundRequest) problem() string {
 // is new is passed on.
 func refundState(status string) RefundState {
 	switch status {
-	case "REFUNDCLOSE":
+	case "REFUNDCLOSE", "CLOSE": // CLOSE is in some texts of APIv3
 		return RefundClosed
 	case "CHANGE", "FAIL": // FAIL is in old texts and in bills
 		return RefundAbnormal

@@ -13,8 +13,11 @@ import (
 // host too.
 func (c *v2client) PlaceOrder(ctx context.Context, o Order) (Prepay, error) {
 	const op = "unifiedorder"
-	if problem := o.problem(); problem != "" {
+	switch problem := o.problem(); {
+	case problem != "":
 		return Prepay{}, notSent(op, problem)
+	case o.TradeType == TradeApp:
+		return Prepay{}, notOffered(op, V2)
 	}
 	reply, err := c.pay(ctx, c.cfg.Doer, op, "/pay/unifiedorder", []Field{
 		{"device_info", "WEB"},
@@ -105,7 +108,10 @@ func (c *v2client) PayParams(_ context.Context, prepayID string) (PayParams, err
 	return p, nil
 }
 
-const opOrderQuery = "orderquery"
+const (
+	opOrderQuery = "orderquery"
+	opClose      = "closeorder"
+)
 
 // QueryOrder asks WeChat where an order stands. For an order it has never
 // heard of the error's code is CodeOrderNotExist.
@@ -208,7 +214,7 @@ func parseFen(s string) (Fen, bool) {
 // CodeOrderNotExist, WeChat never took it. WeChat's answer does not name the
 // order: that it is about this one is TLS's word.
 func (c *v2client) CloseOrder(ctx context.Context, outTradeNo string, taken time.Time) error {
-	const op = "closeorder"
+	const op = opClose
 	switch {
 	case !validOutTradeNo(outTradeNo):
 		return notSent(op, "malformed out_trade_no")

@@ -94,6 +94,7 @@ func Explain(op, code string) (Verdict, bool) {
 
 // find returns the row of a code in its newer spelling.
 func find(op, code string) *row {
+	op = strings.TrimPrefix(op, opV3)
 	for i := range rows {
 		if r := &rows[i]; r.code == code && (r.op == "" || r.op == op) {
 			return r

@@ -129,7 +129,7 @@ var rows = [...]row{
 
 	// 13.7: refunds.
 	{"RESOURCE_NOT_EXISTS", opRefund, Developer, Text{"没有这笔已支付的订单", "There is no such paid order."}, cureQuery, menuTrades},
-	{"RESOURCE_NOT_EXISTS", "certificates", Operator, Text{"商户号只有微信支付公钥，没有平台证书", "The merchant number has WeChat Pay's public key and no platform certificates."}, Text{"改为公钥模式：填写微信支付公钥及其 ID", "Set the public key of WeChat Pay and its ID."}, menuPubKey},
+	{"RESOURCE_NOT_EXISTS", opCertificates, Operator, Text{"商户号只有微信支付公钥，没有平台证书", "The merchant number has WeChat Pay's public key and no platform certificates."}, Text{"改为公钥模式：填写微信支付公钥及其 ID", "Set the public key of WeChat Pay and its ID."}, menuPubKey},
 	{"RESOURCE_NOT_EXISTS", "", Refused, Text{"没有这笔订单或退款，或订单未支付", "There is no such order or refund, or the order is not paid."}, Text{"核对单号和商户号", "Compare the number with what was sent, and the merchant number."}, menuTrades},
 	{CodeRefundNotExist, "", Refused, Text{"微信没有这笔退款", "WeChat has no such refund."}, Text{"用相同参数重新申请退款", "Send the same refund again."}, menuTrades},
 	{"TRADE_OVERDUE", "", Refused, Text{"支付已超过一年，不能退款", "The payment is more than a year old."}, cureOther, noMenu},
