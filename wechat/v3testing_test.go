@@ -61,6 +61,21 @@ var readV3Vectors = sync.OnceValues(func() (vs []v3vector, err error) {
 	return vs, err
 })
 
+// header returns the headers of a message of WeChat's.
+func (v v3vector) header(t testing.TB) http.Header {
+	t.Helper()
+	h := http.Header{}
+	for name, value := range v.Inputs.Headers {
+		h.Set(name, value)
+	}
+	var signature string
+	if err := json.Unmarshal(v.Expected, &signature); err != nil {
+		t.Fatal(err)
+	}
+	h.Set(signatureH, signature)
+	return h
+}
+
 func v3vectorNamed(t testing.TB, name string) v3vector {
 	t.Helper()
 	vs, err := readV3Vectors()
