@@ -79,13 +79,14 @@ func (e *Error) Error() string {
 	return s
 }
 
-// Verdict returns what WeChat's code means and what to do about it: of Number if it
-// is known, which is more exact, else of Code.
+// Verdict returns what WeChat's code means and what to do about it. A verdict of Code
+// about this call comes first, then that of Number, which is more exact than Code.
 func (e *Error) Verdict() (Verdict, bool) {
-	if v, ok := Explain(e.Op, e.Number); ok {
-		return v, true
+	v, ok := Explain(e.Op, e.Code)
+	if n, known := Explain(e.Op, e.Number); known && v.Op == "" {
+		return n, true
 	}
-	return Explain(e.Op, e.Code)
+	return v, ok
 }
 
 func (e *Error) Unwrap() error { return e.Err }
