@@ -50,6 +50,7 @@ type options struct {
 	json    bool
 	openID  string
 	certDir string
+	v3Dir   string
 }
 
 // portFlags name the flags of options.ports.
@@ -74,6 +75,9 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.IntVar(&o.ports[1], "phone-port", 8802, "`port` of the phone, which plays the shop's public domain")
 	fs.IntVar(&o.ports[3], "tls-port", 8803, "`port` of WeChat's servers over TLS, where refund wants the merchant's certificate")
 	fs.StringVar(&o.certDir, "cert-dir", "", "`directory` to write the merchant's certificate and key into, and the root of the TLS port")
+	fs.StringVar(&c.APIv3Key, "v3-key", wechattest.DefaultAPIv3Key, "APIv3 `key`, 32 letters and digits")
+	fs.StringVar((*string)(&c.V3Mode), "v3-mode", string(wechattest.V3PublicKey), "the `keys` that WeChat has in APIv3: public_key, certificates or both")
+	fs.StringVar(&o.v3Dir, "v3-dir", "", "`directory` to write the keys and values of APIv3 into")
 	fs.BoolVar(&c.PlainRefunds, "plain-refunds", false, "take refunds on the plain port without a certificate, for shops that cannot present one")
 	fs.StringVar(&c.RefundNotifyURL, "refund-notify-url", "", "`URL` that hears of refunds whose request names none: the merchant platform's setting")
 	fs.DurationVar(&c.RefundTime, "refund-time", 5*time.Second, "how long a refund is PROCESSING, on the simulator's clock")
@@ -156,6 +160,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	defer s.Close()
 	if o.certDir != "" {
 		if err := s.WriteCertificates(o.certDir); err != nil {
+			return err
+		}
+	}
+	if o.v3Dir != "" {
+		if err := s.WriteV3(o.v3Dir); err != nil {
 			return err
 		}
 	}

@@ -3,19 +3,26 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"h5pay/wechat/wechattest"
 )
@@ -145,6 +152,56 @@ func TestCertificatesAreWrittenOnRequest(t *testing.T) {
 	}
 }
 
+// What -v3-dir writes signs a request that the WeChat port accepts.
+func TestV3KeysAreWrittenOnRequest(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "v3")
+	var id wechattest.Identity
+	printed := running(t, "\n", "-json", "-v3-dir", dir, "-v3-mode", "both")
+	if err := json.Unmarshal([]byte(printed), &id); err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, wechattest.CertFile), filepath.Join(dir, wechattest.KeyFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	values, err := os.ReadFile(filepath.Join(dir, wechattest.V3File))
+	if err != nil {
+		t.Fatal(err)
+	}
+	serial := regexp.MustCompile(`(?m)^serial_no=([0-9A-F]{40})$`).FindSubmatch(values)
+	if serial == nil || !strings.Contains(string(values), "mode=both\n") {
+		t.Fatalf("%s holds %s", wechattest.V3File, values)
+	}
+	uri := "/v3/pay/transactions/out-trade-no/unknown-1?mchid=" + id.MchID
+	timestamp := strconv.FormatInt(time.Now().Unix(), 10)
+	sum := sha256.Sum256([]byte("GET\n" + uri + "\n" + timestamp + "\nnonce\n\n"))
+	signature, err := pair.PrivateKey.(crypto.Signer).Sign(rand.Reader, sum[:], crypto.SHA256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, id.WeChatURL+uri, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Authorization", fmt.Sprintf(`WECHATPAY2-SHA256-RSA2048 mchid="%s",nonce_str="nonce",signature="%s",timestamp="%s",serial_no="%s"`,
+		id.MchID, base64.StdEncoding.EncodeToString(signature), timestamp, serial[1]))
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer http.DefaultClient.CloseIdleConnections()
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusNotFound || !strings.Contains(string(body), "ORDER_NOT_EXIST") {
+		t.Errorf("%d %s, %v", res.StatusCode, body, err)
+	}
+	err = run(t.Context(), append(anyPorts, "-v3-dir", filepath.Join(dir, wechattest.CertFile)), io.Discard, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "APIv3") {
+		t.Errorf("into a file: %v", err)
+	}
+}
+
 func TestBadFlagsAreNamed(t *testing.T) {
 	for _, c := range []struct {
 		args []string
@@ -157,6 +214,8 @@ func TestBadFlagsAreNamed(t *testing.T) {
 		{[]string{"-desk-port", "-1"}, "-desk-port"},
 		{append(anyPorts, "-appid", "x"), "AppID"},
 		{append(anyPorts, "-key", "short"), "APIKey"},
+		{append(anyPorts, "-v3-key", "short"), "APIv3Key"},
+		{append(anyPorts, "-v3-mode", "none"), "V3Mode"},
 		{append(anyPorts, "-shop", "localhost:8787"), "ShopURL"},
 		{append(anyPorts, "-environment", "symbian"), "Environment"},
 		{append(anyPorts, "-time-scale", "0"), "-time-scale"},

@@ -1,8 +1,6 @@
 package wechattest
 
 import (
-	"bytes"
-	"compress/gzip"
 	"net/http"
 	"regexp"
 	"time"
@@ -94,16 +92,8 @@ func (w *WeChat) downloadBill(p *payRequest) {
 	p.reply(http.StatusOK, "text/plain", text)
 	if p.get("tar_type") == "GZIP" {
 		p.msg.Response = text // the log shows what is inside
-		var b bytes.Buffer
-		z := gzip.NewWriter(&b)
-		if _, err := z.Write([]byte(text)); err != nil {
-			panic("wechattest: " + err.Error()) // into memory
-		}
-		if err := z.Close(); err != nil {
-			panic("wechattest: " + err.Error())
-		}
 		// A gzip stream as it is; whether Content-Encoding names it is not known.
-		p.reply(http.StatusOK, "application/x-gzip", b.String())
+		p.reply(http.StatusOK, "application/x-gzip", packed(text))
 	}
 }
 

@@ -42,7 +42,7 @@ const (
 // lengths in bytes (docs/wechat.md 5.1).
 var payArgs = []field{
 	{name: "appId", max: 32}, {name: "timeStamp", max: 32}, {name: "nonceStr", max: 32},
-	{name: "package", max: 128}, {name: "signType", max: 32}, {name: "paySign", max: 64},
+	{name: "package", max: 128}, {name: "signType", max: 32}, {name: "paySign", max: 512}, // APIv2 64,
 }
 
 // secondsForm is a timeStamp in seconds; milliseconds have 13 digits.
@@ -199,6 +199,9 @@ func (w *WeChat) checkPayArgs(fields []pair) *BridgeError {
 
 // checkPaySign checks signType and paySign against the order.
 func (w *WeChat) checkPaySign(fields []pair, o *order, m *Message) *BridgeError {
+	if o.Version == VersionV3 {
+		return w.checkV3PaySign(fields, o, m)
+	}
 	given, signType := valueOf(fields, "paySign"), valueOf(fields, "signType")
 	signed := slices.DeleteFunc(slices.Clone(fields), func(f pair) bool { return f.name == "paySign" })
 	algorithm := o.SignType

@@ -17,7 +17,7 @@ func (w *WeChat) closeOrder(p *payRequest) {
 	defer w.mu.Unlock()
 	o := w.orders[p.get("out_trade_no")]
 	switch {
-	case o == nil:
+	case o == nil || w.strange(p.exchange, o, VersionV2):
 		p.refuse("ORDERNOTEXIST", "订单不存在")
 	case o.trade != nil:
 		p.refuse("ORDERPAID", "订单已支付,不能关闭")

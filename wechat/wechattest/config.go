@@ -1,6 +1,7 @@
 package wechattest
 
 import (
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -39,6 +40,16 @@ type Config struct {
 	MchID string
 	// APIKey is the APIv2 key, 32 letters and digits. Default DefaultAPIKey.
 	APIKey string
+	// APIv3Key is the APIv3 key, 32 letters and digits. Default DefaultAPIv3Key.
+	APIv3Key string
+	// V3Mode is which keys WeChat has towards the merchant in APIv3. Default
+	// V3PublicKey, which new merchants have.
+	V3Mode V3Mode
+	// RSAKeys are taken, in their order, when APIv3 needs a key: first for the
+	// merchant, then for the public key, then for the platform certificate, then for
+	// each rotation. When none is left a new one is made, which takes about 100 ms.
+	// Tests that start many simulators share a few. Default none.
+	RSAKeys []*rsa.PrivateKey
 	// ShopName is the merchant's name on the sheet and on the consent page.
 	// Default DefaultShopName.
 	ShopName string
@@ -141,6 +152,8 @@ func (c Config) withDefaults() Config {
 	text(&c.AppSecret, DefaultAppSecret)
 	text(&c.MchID, DefaultMchID)
 	text(&c.APIKey, DefaultAPIKey)
+	text(&c.APIv3Key, DefaultAPIv3Key)
+	text((*string)(&c.V3Mode), string(V3PublicKey))
 	text(&c.ShopName, DefaultShopName)
 	if c.Environment == "" {
 		c.Environment = Android
@@ -188,6 +201,12 @@ func (c Config) validate() error {
 	bad(keyForm.MatchString(c.AppSecret), "AppSecret: want 32 letters and digits")
 	bad(mchIDForm.MatchString(c.MchID), "MchID: want 8 to 10 digits, got %q", c.MchID)
 	bad(keyForm.MatchString(c.APIKey), "APIKey: want 32 letters and digits")
+	bad(keyForm.MatchString(c.APIv3Key), "APIv3Key: want 32 letters and digits")
+	bad(c.APIv3Key != c.APIKey, "APIv3Key: must differ from APIKey")
+	bad(c.V3Mode.known(), "V3Mode: want %s, %s or %s, got %q", V3PublicKey, V3Certificates, V3Both, c.V3Mode)
+	for i, k := range c.RSAKeys {
+		bad(k != nil && k.N.BitLen() == v3KeyBits, "RSAKeys[%d]: want a key of %d bits", i, v3KeyBits)
+	}
 	bad(c.APIKey != c.AppSecret, "APIKey: must differ from AppSecret")
 	for _, o := range []struct{ name, url string }{
 		{"ShopURL", c.ShopURL}, {"WeChatURL", c.WeChatURL}, {"PhoneURL", c.PhoneURL}, {"DeskURL", c.DeskURL},

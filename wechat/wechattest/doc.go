@@ -27,6 +27,14 @@
 // Refund wants the merchant's certificate, which wx.TLSURL asks for and
 // wx.Client presents; Config.PlainRefunds does without.
 //
+// APIv2 and APIv3 work on one ledger. The keys of APIv3 are made when first
+// needed, and V3 returns them:
+//
+//	wx := wechattest.Start(t, wechattest.Config{V3Mode: wechattest.V3PublicKey})
+//	keys := wx.V3()                                // merchant key, public key, APIv3 key
+//	wx.RotateV3MerchantKey()                       // and so on, at any moment
+//	wx.AddFault(wechattest.Fault{Kind: wechattest.FaultV3Probe})
+//
 // Its signature check, its XML reader and its notification writer share no
 // code with h5pay's client. Two readings of one specification meet here.
 //
@@ -35,5 +43,5 @@
 // browser, a plain HTTP client is not checked. Neither can it tell who opened an
 // authorize link: that is judged by the environment. A browser on this machine has no
 // public address to compare with spbill_create_ip. Rates are not limited, the
-// merchant's balance is endless but for a fault, and there is no APIv3.
+// merchant's balance is endless but for a fault.
 package wechattest

@@ -38,12 +38,13 @@ func (w *WeChat) exchange(kind, from string, h func(x *exchange)) http.HandlerFu
 			x.finish(rw)
 			return
 		}
-		if _, ok := w.takeFault(FaultTimeoutBefore, r.URL.Path); ok {
+		path := faultPath(r)
+		if _, ok := w.takeFault(FaultTimeoutBefore, path); ok {
 			x.note("fault timeout_before: nothing was done, no answer")
 			x.hang()
 			return
 		}
-		if _, ok := w.takeFault(FaultBadGateway, r.URL.Path); ok {
+		if _, ok := w.takeFault(FaultBadGateway, path); ok {
 			x.note("fault bad_gateway: nothing was done")
 			x.html(http.StatusBadGateway, nginxPage("502 Bad Gateway"))
 			x.finish(rw)
@@ -52,7 +53,7 @@ func (w *WeChat) exchange(kind, from string, h func(x *exchange)) http.HandlerFu
 		if x.trusted() {
 			h(x)
 		}
-		if _, ok := w.takeFault(FaultTimeoutAfter, r.URL.Path); ok {
+		if _, ok := w.takeFault(FaultTimeoutAfter, path); ok {
 			x.note("fault timeout_after: the work was done, no answer")
 			x.hang()
 			return

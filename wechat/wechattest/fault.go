@@ -72,7 +72,9 @@ type FaultKind struct {
 func FaultKinds() []FaultKind {
 	pay := []string{pathUnifiedOrder, pathOrderQuery, pathCloseOrder, pathRefund, pathRefundQuery}
 	all := append(slices.Clone(pay), pathDownloadBill, pathAccessToken, pathRefreshToken, pathUserInfo, pathAuth)
-	return append([]FaultKind{
+	all = append(all, v3Paths()...)
+	signed := append(slices.Clone(pay), v3Paths()...)
+	kinds := append([]FaultKind{
 		{Kind: FaultNotifyLost, Text: "the next notification is never sent, nor repeated (delivery is not guaranteed)"},
 		{Kind: FaultNotifyDropped, Text: "one send is lost on its way; the retry list goes on"},
 		{Kind: FaultNotifyDoubled, Text: "one send arrives twice at the same moment, as from two servers"},
@@ -84,12 +86,12 @@ func FaultKinds() []FaultKind {
 		{Kind: FaultRetmsg, Text: "a call is answered with retcode and retmsg, unsigned, without return_msg and now and then without return_code, and does nothing", Paths: pay},
 		{Kind: FaultWordsAlone, Text: "a call is refused with err_code_des and no err_code, signed, and does nothing", Paths: pay},
 		{Kind: FaultLandingCopied, Text: "the next sign-in link leads to another person's landing link, with that person's code and state"},
-		{Kind: FaultSystemError, Text: "a call is answered SYSTEMERROR, or errcode -1 by the sns hosts, and does nothing", Paths: all},
+		{Kind: FaultSystemError, Text: "a call is answered SYSTEMERROR, or 500 SYSTEM_ERROR by APIv3, or errcode -1 by the sns hosts, and does nothing", Paths: all},
 		{Kind: FaultTimeoutBefore, Text: "a call does nothing and is never answered", Paths: all},
 		{Kind: FaultTimeoutAfter, Text: "a call does its work and is never answered", Paths: all},
 		{Kind: FaultBadGateway, Text: "a call is answered 502 with an HTML page and does nothing", Paths: all},
-		{Kind: FaultBadReplySign, Text: "a reply carries a wrong sign; the work is done", Paths: pay},
-		{Kind: FaultNoReplySign, Text: "a reply carries no sign; the work is done", Paths: pay},
+		{Kind: FaultBadReplySign, Text: "a reply carries a wrong sign; the work is done", Paths: signed},
+		{Kind: FaultNoReplySign, Text: "a reply carries no sign; the work is done", Paths: signed},
 		{Kind: FaultCodeUsed, Text: "the next code exchange answers 40163"},
 		{Kind: FaultCodeExpired, Text: "the next code exchange answers 42003"},
 		{Kind: FaultSnapshotUser, Text: "the next code exchange gives the virtual user of a snapshot page"},
@@ -110,6 +112,7 @@ func FaultKinds() []FaultKind {
 		{Kind: FaultBillRowChanged, Text: "the first row of the next bill is one fen more; its totals agree with it"},
 		{Kind: FaultBillRowAdded, Text: "the next bill has a payment that nobody ordered; its totals agree with it"},
 	}, clientFaultKinds()...)
+	return append(kinds, v3FaultKinds()...)
 }
 
 // AddFault queues a fault. The error of an unknown kind lists the known ones.

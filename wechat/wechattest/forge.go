@@ -43,7 +43,7 @@ func RefundForges() []string {
 // also claim that an unpaid order is paid. The error says what cannot be sent;
 // a refusal by the shop is an Attempt that is not OK.
 func (w *WeChat) Notify(outTradeNo, forge string) (Attempt, error) {
-	if err := knownForge(forge, Forges()); err != nil {
+	if err := knownForge(forge, append(Forges(), V3Forges()...)); err != nil {
 		return Attempt{}, err
 	}
 	w.mu.Lock()
@@ -52,6 +52,9 @@ func (w *WeChat) Notify(outTradeNo, forge string) (Attempt, error) {
 	case o == nil:
 		w.mu.Unlock()
 		return Attempt{}, ErrUnknownOrder
+	case contains(V3Forges(), forge) && o.Version != VersionV3:
+		w.mu.Unlock()
+		return Attempt{}, knownForge(forge, Forges())
 	case forge == "" && o.trade == nil:
 		w.mu.Unlock()
 		return Attempt{}, errors.New("the order is not paid: WeChat has nothing to notify")
@@ -70,7 +73,7 @@ func (w *WeChat) Notify(outTradeNo, forge string) (Attempt, error) {
 // NotifyRefund is Notify for a refund. The genuine one needs a refund that has
 // come to an end; the forgeries do not.
 func (w *WeChat) NotifyRefund(outRefundNo, forge string) (Attempt, error) {
-	if err := knownForge(forge, RefundForges()); err != nil {
+	if err := knownForge(forge, append(RefundForges(), V3RefundForges()...)); err != nil {
 		return Attempt{}, err
 	}
 	w.mu.Lock()
@@ -79,6 +82,8 @@ func (w *WeChat) NotifyRefund(outRefundNo, forge string) (Attempt, error) {
 	switch {
 	case r == nil:
 		err = ErrUnknownRefund
+	case contains(V3RefundForges(), forge) && !r.v3:
+		err = knownForge(forge, RefundForges())
 	case r.NotifyURL == "":
 		err = errors.New("the refund has no notify_url")
 	case forge == "" && r.Status == RefundProcessing:
@@ -141,7 +146,7 @@ func (w *WeChat) prepareNotify(o *order, r *refund, forge string) (*notification
 	}
 	n := w.newNotification(o, r, forge)
 	if forge == ForgeReplay {
-		n.last = letter{body: own.last.body, plain: own.last.plain}
+		n.last = letter{body: own.last.body, plain: own.last.plain, v3: own.last.v3, header: own.last.header}
 	}
 	return n, nil
 }

@@ -26,17 +26,18 @@ type Ledger struct {
 	Notifications []Notification `json:"notifications"`
 }
 
-// Order is what unifiedorder accepted.
+// Order is what unifiedorder or a prepay call of APIv3 accepted.
 type Order struct {
 	OutTradeNo string    `json:"out_trade_no"`
-	State      string    `json:"state"` // NOTPAY, SUCCESS, CLOSED, REFUND
+	Version    string    `json:"version"` // VersionV2 or VersionV3
+	State      string    `json:"state"`   // NOTPAY, SUCCESS, CLOSED, REFUND
 	TradeType  string    `json:"trade_type"`
 	TotalFee   int64     `json:"total_fee"` // fen
 	Body       string    `json:"body"`
 	Attach     string    `json:"attach,omitempty"`
 	OpenID     string    `json:"openid,omitempty"`
 	NotifyURL  string    `json:"notify_url"`
-	SignType   string    `json:"sign_type"`
+	SignType   string    `json:"sign_type"` // RSA in APIv3
 	ClientIP   string    `json:"spbill_create_ip"`
 	PrepayIDs  []string  `json:"prepay_ids"`         // newest last
 	CodeURL    string    `json:"code_url,omitempty"` // of NATIVE, the one that is valid

@@ -31,6 +31,11 @@ type Message struct {
 	Request  string  `json:"request"`
 	Response string  `json:"response"`
 	Signed   *Signed `json:"signed,omitempty"`
+	// RequestHeader and ResponseHeader are the headers that APIv3 signs or reads, one
+	// a line. Reply is the signature of a response of APIv3.
+	RequestHeader  string  `json:"request_header,omitempty"`
+	ResponseHeader string  `json:"response_header,omitempty"`
+	Reply          *Signed `json:"reply,omitempty"`
 	// Plain is what the encrypted part of the request says: req_info of a refund
 	// notification.
 	Plain string `json:"plain,omitempty"`
@@ -41,9 +46,12 @@ type Message struct {
 
 // Signed is the check or the making of one signature.
 type Signed struct {
-	// String is what was digested; it ends in "key=<APIv2 key>".
-	String    string `json:"string"`
-	Algorithm string `json:"algorithm"` // MD5 or HMAC-SHA256
+	// String is what was digested; of APIv2 it ends in "key=<APIv2 key>".
+	String string `json:"string"`
+	// Yours is what the other side signed instead, when its signature is wrong and one
+	// of the usual mistakes of APIv3 makes it.
+	Yours     string `json:"yours,omitempty"`
+	Algorithm string `json:"algorithm"` // MD5, HMAC-SHA256 or WECHATPAY2-SHA256-RSA2048
 	Expected  string `json:"expected,omitempty"`
 	Given     string `json:"given"`
 	OK        bool   `json:"ok"`
@@ -147,10 +155,13 @@ func (w *WeChat) record(m Message) Message {
 	m.Time = w.Now()
 	m.URL, m.Request, m.Response = w.mask(m.URL), w.mask(m.Request), w.mask(m.Response)
 	m.Note, m.Plain = w.mask(m.Note), w.mask(m.Plain)
-	if m.Signed != nil {
-		s := *m.Signed
-		s.String = w.mask(s.String)
-		m.Signed = &s
+	m.RequestHeader, m.ResponseHeader = w.mask(m.RequestHeader), w.mask(m.ResponseHeader)
+	for _, signed := range []**Signed{&m.Signed, &m.Reply} {
+		if *signed != nil {
+			s := **signed
+			s.String, s.Yours = w.mask(s.String), w.mask(s.Yours)
+			*signed = &s
+		}
 	}
 	h := w.history
 	h.mu.Lock()
@@ -165,10 +176,13 @@ func (w *WeChat) record(m Message) Message {
 	return m
 }
 
-// mask hides the two secrets; they are letters and digits, so no encoding of
+// mask hides the secrets; they are letters and digits, so no encoding of
 // URLs or XML changes their spelling.
 func (w *WeChat) mask(s string) string {
 	s = strings.ReplaceAll(s, w.cfg.APIKey, "<APIv2 key>")
+	for _, key := range w.apiV3Keys() {
+		s = strings.ReplaceAll(s, key, "<APIv3 key>")
+	}
 	return strings.ReplaceAll(s, w.cfg.AppSecret, "<appsecret>")
 }
 

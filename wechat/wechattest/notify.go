@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -65,8 +66,11 @@ type notification struct {
 // letter is one body on its way to the shop, with what the log shows of it.
 type letter struct {
 	body   string
-	signed *Signed // of a payment
-	plain  string  // of a refund: what req_info says
+	signed *Signed // of a payment, and of APIv3
+	plain  string  // what the encrypted part says: req_info of a refund, the resource of APIv3
+	v3     bool
+	header http.Header // of APIv3: the signature
+	note   string      // which faults were played
 }
 
 // kind is the Kind of its messages.
@@ -203,8 +207,14 @@ func (w *WeChat) attempted(n *notification, as ...Attempt) {
 // write writes the body of a send; a forge bends it. Every send has a nonce of
 // its own, so two sends of one notification are not equal.
 func (w *WeChat) write(n *notification, forge string) letter {
-	if n.refund != nil {
+	old := forge == ForgeOtherVersion || forge == ForgeDoctype // messages of APIv2
+	switch {
+	case n.refund != nil && n.refund.v3 && !old:
+		return w.v3RefundLetter(n, forge)
+	case n.refund != nil:
 		return w.refundLetter(n.refund, forge)
+	case n.order.Version == VersionV3 && !old:
+		return w.v3PaymentLetter(n, forge)
 	}
 	return w.paymentLetter(n.order, forge)
 }
@@ -212,13 +222,14 @@ func (w *WeChat) write(n *notification, forge string) letter {
 // post sends a notification once and judges the answer.
 func (w *WeChat) post(n *notification, l letter, note string) Attempt {
 	a := Attempt{Time: w.Now()}
-	m := Message{From: PartyWeChat, To: PartyShop, Kind: n.kind(), Method: http.MethodPost, URL: n.URL, Request: l.body, Signed: l.signed, Plain: l.plain, Note: note}
+	m := Message{From: PartyWeChat, To: PartyShop, Kind: n.kind(), Method: http.MethodPost, URL: n.URL, Request: l.body, Signed: l.signed, Plain: l.plain, Note: joinNotes(note, l.note)}
+	m.RequestHeader = headerLines(l.header, v3SignatureHeaders...)
 	if n.Forge != "" {
 		m.Note = joinNotes(m.Note, "forged: "+n.Forge)
 	}
 	ctx, cancel := context.WithTimeout(w.ctx, w.cfg.NotifyTimeout)
 	defer cancel()
-	a.Status, m.Response, a.Reason = w.deliver(ctx, n.URL, l.body)
+	a.Status, m.Response, a.Reason = w.deliver(ctx, n.URL, l)
 	a.OK = a.Reason == ""
 	m.Status = a.Status
 	if a.OK {
@@ -235,14 +246,19 @@ func (w *WeChat) post(n *notification, l letter, note string) Attempt {
 
 // deliver makes the request; reason is empty when the shop acknowledged
 // (docs/wechat.md 6.3: HTTP 200 and a SUCCESS message; anything else, a
-// redirect, an error page or a time-out counts as failure).
-func (w *WeChat) deliver(ctx context.Context, url, body string) (status int, answer, reason string) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
+// redirect, an error page or a time-out counts as failure). A letter of APIv3 wants
+// 200 or 204 and no body.
+func (w *WeChat) deliver(ctx context.Context, url string, l letter) (status int, answer, reason string) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(l.body))
 	if err != nil {
 		return 0, "", "notify_url cannot be called"
 	}
 	req.Header.Set("Content-Type", "text/xml")
 	req.Header.Set("User-Agent", "Mozilla/4.0")
+	if l.v3 {
+		req.Header.Set("Content-Type", "application/json")
+		maps.Copy(req.Header, l.header)
+	}
 	res, err := w.doer.Do(req)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -255,7 +271,10 @@ func (w *WeChat) deliver(ctx context.Context, url, body string) (status int, ans
 	if err != nil {
 		return res.StatusCode, string(raw), "the answer broke off"
 	}
-	if res.StatusCode != http.StatusOK {
+	if l.v3 && acknowledgedV3(res.StatusCode) {
+		return res.StatusCode, string(raw), ""
+	}
+	if l.v3 || res.StatusCode != http.StatusOK {
 		return res.StatusCode, string(raw), fmt.Sprintf("HTTP status %d", res.StatusCode)
 	}
 	fields, err := parseXML(string(raw))

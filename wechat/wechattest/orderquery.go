@@ -26,7 +26,7 @@ func (w *WeChat) orderQuery(p *payRequest) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	o := w.findOrder(p.get("transaction_id"), p.get("out_trade_no"))
-	if o == nil {
+	if o == nil || w.strange(p.exchange, o, VersionV2) {
 		p.refuse("ORDERNOTEXIST", "此交易订单号不存在")
 		return
 	}

@@ -31,6 +31,9 @@ func (w *WeChat) paymentLetter(o *order, forge string) letter {
 		{"nonce_str", w.ids.nonce()}, {"result_code", "SUCCESS"},
 	}, o.fields(t)...)
 	algorithm := o.SignType
+	if o.Version == VersionV3 {
+		algorithm = signHMAC // a message of APIv2 about an order of APIv3: forged
+	}
 	if forge == "" {
 		if _, ok := w.takeFault(FaultNotifyMD5, ""); ok {
 			algorithm = signMD5

@@ -78,7 +78,7 @@ func (w *WeChat) refundOrder(p *payRequest) {
 	case o == nil && p.get("transaction_id") != "":
 		p.refuse("INVALID_TRANSACTIONID", "无效的transaction_id")
 		return
-	case o == nil || o.trade == nil:
+	case o == nil || o.trade == nil || w.strange(p.exchange, o, VersionV2):
 		p.note("refund takes orders that were paid")
 		p.refuse("ORDERNOTEXIST", "订单不存在")
 		return
@@ -109,7 +109,7 @@ func (w *WeChat) refundOrder(p *payRequest) {
 		return
 	}
 	r := w.addRefund(o, Refund{
-		OutRefundNo: p.get("out_refund_no"), Fee: fee, Account: p.get("refund_account"), Reason: p.get("refund_desc"),
+		Version: VersionV2, OutRefundNo: p.get("out_refund_no"), Fee: fee, Account: p.get("refund_account"), Reason: p.get("refund_desc"),
 		NotifyURL: p.get("notify_url"), Source: "API",
 	}, now)
 	p.succeed(r.fields()...)
@@ -200,6 +200,6 @@ func (w *WeChat) Refund(outTradeNo string, fee int64) (Refund, error) {
 	}
 	no := "7" + w.ids.text(digits, 27)
 	w.claims[no] = claim{o, o.TotalFee, fee}
-	r := w.addRefund(o, Refund{OutRefundNo: no, Fee: fee, Source: "VENDOR_PLATFORM"}, now)
+	r := w.addRefund(o, Refund{Version: VersionV2, OutRefundNo: no, Fee: fee, Source: "VENDOR_PLATFORM"}, now)
 	return r.Refund, nil
 }

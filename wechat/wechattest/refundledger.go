@@ -21,6 +21,7 @@ const refundTime = 5 * time.Second
 
 // Refund is money on its way back to the payer.
 type Refund struct {
+	Version       string `json:"version"` // of the API that asked for it; VersionV2 for a refund by hand
 	OutTradeNo    string `json:"out_trade_no"`
 	OutRefundNo   string `json:"out_refund_no"`
 	TransactionID string `json:"transaction_id"`
@@ -42,6 +43,7 @@ type Refund struct {
 type refund struct {
 	Refund
 	order *order
+	v3    bool // it reports by APIv3: asked for by APIv3 with a notify_url of its own
 }
 
 // addRefund enters a refund and plans its end; w.mu is held.
@@ -51,6 +53,7 @@ func (w *WeChat) addRefund(o *order, f Refund, now time.Time) *refund {
 	if f.Account == "" {
 		f.Account = accountUnsettled
 	}
+	v3 := f.Version == VersionV3 && f.NotifyURL != ""
 	if f.NotifyURL == "" {
 		f.NotifyURL = w.cfg.RefundNotifyURL
 	}
@@ -64,7 +67,7 @@ func (w *WeChat) addRefund(o *order, f Refund, now time.Time) *refund {
 	if back == o.TotalFee {
 		f.CouponFee = min(o.trade.CouponFee, f.Fee)
 	}
-	r := &refund{Refund: f, order: o}
+	r := &refund{Refund: f, order: o, v3: v3}
 	o.State = StateRefund
 	o.refunds = append(o.refunds, r)
 	w.refunds = append(w.refunds, r)

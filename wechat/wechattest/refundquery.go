@@ -28,7 +28,7 @@ func (w *WeChat) refundQuery(p *payRequest) {
 	case !named:
 		p.refuse("LACK_PARAMS", "缺少参数out_trade_no")
 		return
-	case len(refunds) == 0:
+	case len(refunds) == 0 || w.strange(p.exchange, refunds[0].order, VersionV2):
 		p.refuse("REFUNDNOTEXIST", "退款单不存在")
 		return
 	}

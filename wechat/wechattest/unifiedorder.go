@@ -41,7 +41,7 @@ func (w *WeChat) unifiedOrder(p *payRequest) {
 	}
 	o := &order{
 		Order: Order{
-			OutTradeNo: p.get("out_trade_no"), State: StateNotPay, TradeType: p.get("trade_type"), TotalFee: fee,
+			OutTradeNo: p.get("out_trade_no"), Version: VersionV2, State: StateNotPay, TradeType: p.get("trade_type"), TotalFee: fee,
 			Body: p.get("body"), Attach: p.get("attach"), OpenID: p.get("openid"), NotifyURL: p.get("notify_url"),
 			SignType: p.algorithm, ClientIP: p.get("spbill_create_ip"), Created: now, Expires: expires.UTC(),
 		},
@@ -109,24 +109,12 @@ func (w *WeChat) reenter(p *payRequest, o *order, now time.Time) {
 
 // giveOut makes a prepay_id and answers; w.mu is held.
 func (w *WeChat) giveOut(p *payRequest, o *order, now time.Time) {
-	id := w.ids.prepayID(now)
-	pre := &prepay{order: o, made: now}
-	w.prepays[id] = pre
-	o.PrepayIDs = append(o.PrepayIDs, id)
+	id := w.addPrepay(o, now, p.r.Host)
 	reply := []pair{{"trade_type", o.TradeType}, {"prepay_id", id}}
 	switch o.TradeType {
 	case "NATIVE":
-		// A re-entry changes code_url and voids the old one.
-		o.CodeURL = "weixin://wxpay/bizpayurl?pr=" + w.ids.text(alnum, 9) + "zz"
-		pre.codeURL = o.CodeURL
 		reply = append(reply, pair{"code_url", o.CodeURL})
 	case "MWEB":
-		base := w.cfg.WeChatURL
-		if base == "" {
-			base = "http://" + p.r.Host
-		}
-		pre.secret = w.ids.text(digits, 10)
-		o.MwebURL = base + pathCheckMWEB + "?prepay_id=" + id + "&package=" + pre.secret
 		if _, missing := w.takeFault(FaultMWEBMissing, ""); missing {
 			p.note("fault mweb_missing: there is no mweb_url")
 			break
@@ -134,6 +122,33 @@ func (w *WeChat) giveOut(p *payRequest, o *order, now time.Time) {
 		reply = append(reply, pair{"mweb_url", o.MwebURL})
 	}
 	p.succeed(reply...)
+}
+
+// addPrepay makes a prepay_id, with a code_url for NATIVE and a mweb_url for MWEB.
+// host is where WeChat was called, for a Config without WeChatURL. w.mu is held.
+func (w *WeChat) addPrepay(o *order, now time.Time, host string) string {
+	id := w.ids.prepayID(now)
+	pre := &prepay{order: o, made: now}
+	w.prepays[id] = pre
+	o.PrepayIDs = append(o.PrepayIDs, id)
+	switch o.TradeType {
+	case "NATIVE":
+		// A re-entry changes code_url and voids the old one.
+		o.CodeURL = "weixin://wxpay/bizpayurl?pr=" + w.ids.text(alnum, 9) + "zz"
+		pre.codeURL = o.CodeURL
+	case "MWEB":
+		pre.secret = w.ids.text(digits, 10)
+		o.MwebURL = w.baseURL(host) + pathCheckMWEB + "?prepay_id=" + id + "&package=" + pre.secret
+	}
+	return id
+}
+
+// baseURL is the origin of WeChat's servers.
+func (w *WeChat) baseURL(host string) string {
+	if w.cfg.WeChatURL != "" {
+		return w.cfg.WeChatURL
+	}
+	return "http://" + host
 }
 
 // identity is everything that must be the same on re-entry: all but nonce_str

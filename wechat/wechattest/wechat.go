@@ -27,6 +27,8 @@ type WeChat struct {
 	certs  *identities // made when first needed
 	tlsURL string      // of the TLS listener; set before anything is served
 
+	v3 *v3State // the keys of APIv3
+
 	faultMu sync.Mutex
 	faults  []Fault
 
@@ -49,7 +51,8 @@ type WeChat struct {
 	prepays       map[string]*prepay
 	sheets        []*sheet
 	notifications []*notification
-	held          *notification // waits for the next one, see notify_reordered
+	bills         map[string]v3Bill // by the token of their download_url
+	held          *notification     // waits for the next one, see notify_reordered
 }
 
 // New makes a simulator. The error names every field of cfg that cannot be.
@@ -61,8 +64,9 @@ func New(cfg Config) (*WeChat, error) {
 	w := &WeChat{
 		cfg: cfg, ids: newIDs(cfg.Seed, cfg.Epoch), history: newHistory(cfg.History), doer: cfg.Doer, shopURL: cfg.ShopURL,
 		grants: map[string]*grant{}, tokens: map[string]*token{}, refreshTokens: map[string]*token{},
-		orders: map[string]*order{}, prepays: map[string]*prepay{}, claims: map[string]claim{}, shortOf: map[string]string{},
+		orders: map[string]*order{}, prepays: map[string]*prepay{}, claims: map[string]claim{}, shortOf: map[string]string{}, bills: map[string]v3Bill{},
 	}
+	w.v3 = newV3State(cfg)
 	w.place, _ = cfg.Environment.place() // validate knows it
 	w.users = append(w.users, cfg.Users...)
 	if len(w.users) == 0 {
@@ -166,6 +170,7 @@ func (w *WeChat) Handler() http.Handler {
 	mux.HandleFunc(pathRefund, w.exchange("refund", PartyShop, w.certified(w.payCall(w.refundOrder))))
 	mux.HandleFunc(pathRefundQuery, w.exchange("refundquery", PartyShop, w.payCall(w.refundQuery)))
 	mux.HandleFunc(pathDownloadBill, w.exchange("downloadbill", PartyShop, w.payMessage(w.downloadBill)))
+	mux.HandleFunc("/v3/", w.serveV3)
 	mux.HandleFunc("GET "+pathCheckMWEB, w.exchange("mweb", PartyPhone, w.checkMWEB))
 	mux.HandleFunc("GET "+pathMWEBSheet, w.mwebSheet)
 	mux.HandleFunc("POST "+pathMWEBSheet, w.mwebSheet)

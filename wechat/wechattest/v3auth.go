@@ -1,0 +1,199 @@
+package wechattest
+
+import (
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// v3Window is how far the timestamp of a request may be from WeChat's clock
+// (docs/wechat.md 18.3).
+const v3Window = 5 * time.Minute
+
+// v3AuthWords are the words in which a call refuses an Authorization header that it
+// cannot read.
+type v3AuthWords int
+
+const (
+	v3WordsPlain  v3AuthWords = iota // the transactions' calls
+	v3WordsStrict                    // certificates, refunds, bills
+)
+
+// v3Authorization is an Authorization header.
+type v3Authorization struct {
+	mchID, serial, nonce, timestamp, signature string
+}
+
+// errScheme is a header of another scheme.
+var errScheme = errors.New("want the scheme " + v3Scheme)
+
+// readAuthorization reads the header: the scheme, one space, five pairs
+// name="value" in any order, commas without blanks.
+func readAuthorization(header string) (a v3Authorization, err error) {
+	scheme, rest, ok := strings.Cut(header, " ")
+	switch {
+	case header == "":
+		return a, errors.New("the header Authorization is missing")
+	case !ok || scheme != v3Scheme:
+		return a, errScheme
+	}
+	targets := map[string]*string{
+		"mchid": &a.mchID, "serial_no": &a.serial, "nonce_str": &a.nonce, "timestamp": &a.timestamp, "signature": &a.signature,
+	}
+	for {
+		name, after, ok := strings.Cut(rest, "=")
+		if !ok {
+			return a, errors.New("a pair of the header has no =")
+		}
+		target := targets[name]
+		if target == nil {
+			return a, errors.New("the pair " + strconv.Quote(name) + " is unknown, or there twice; no blanks around names and commas")
+		}
+		delete(targets, name)
+		if !strings.HasPrefix(after, `"`) {
+			return a, errors.New("the value of " + name + " is not in double quotes")
+		}
+		value, tail, ok := strings.Cut(after[1:], `"`)
+		if !ok {
+			return a, errors.New("the value of " + name + " has no closing quote")
+		}
+		*target = value
+		if tail == "" {
+			break
+		}
+		if rest, ok = strings.CutPrefix(tail, ","); !ok {
+			return a, errors.New("no comma follows the value of " + name)
+		}
+	}
+	for name := range targets {
+		return a, errors.New("the pair " + name + " is missing")
+	}
+	return a, nil
+}
+
+var (
+	v3Nonce   = regexp.MustCompile(`^[!-~]{1,32}$`)
+	v3Seconds = regexp.MustCompile(`^[0-9]{1,19}$`)
+)
+
+// authenticate checks the Authorization header in WeChat's order: form, scheme,
+// merchant, clock, serial, signature. What fails here is answered unsigned.
+func (c *v3Call) authenticate() bool {
+	a, err := readAuthorization(c.r.Header.Get("Authorization"))
+	if err != nil {
+		c.note("%v", err)
+		switch {
+		case c.route.auth == v3WordsPlain:
+			return c.unauthorized("签名信息错误，验签失败")
+		case errors.Is(err, errScheme):
+			return c.unauthorized("HTTP头Authorization认证类型不正确")
+		}
+		return c.unauthorized("Http头Authorization值格式错误，请参考《微信支付商户REST API签名规则》")
+	}
+	seconds, err := strconv.ParseInt(a.timestamp, 10, 64)
+	switch {
+	case !v3Nonce.MatchString(a.nonce):
+		c.note("nonce_str: want at most 32 visible characters, got %d", len(a.nonce))
+		return c.unauthorized("Http头Authorization值格式错误，请参考《微信支付商户REST API签名规则》")
+	case a.mchID != c.w.cfg.MchID:
+		c.note("the simulator's merchant is %s", c.w.cfg.MchID)
+		return c.unauthorized("商户未申请过证书。")
+	case err != nil || !v3Seconds.MatchString(a.timestamp):
+		c.note("timestamp: want Unix seconds, got %q", a.timestamp)
+		return c.unauthorized("Http头Authorization中的timestamp与发起请求的时间不得超过5分钟")
+	}
+	now := c.w.shopNow()
+	if d := now.Sub(time.Unix(seconds, 0)); d > v3Window || d < -v3Window {
+		if len(a.timestamp) == 13 {
+			c.note("the timestamp is in milliseconds: want seconds")
+		} else {
+			c.note("the timestamp is %s from WeChat's clock, which says %d", d.Abs().Round(time.Second), now.Unix())
+		}
+		return c.unauthorized("Http头Authorization中的timestamp与发起请求的时间不得超过5分钟")
+	}
+	keys := c.w.merchantKeys()
+	var key *v3Key
+	for i := range keys {
+		if keys[i].id == a.serial {
+			key = &keys[i]
+		}
+	}
+	p := c.parts(a)
+	switch {
+	case key == nil:
+		c.note("serial_no %q is no serial of the merchant's certificates (40 hex digits, upper case); the newest is %s", a.serial, keys[len(keys)-1].id)
+		return c.unauthorized("商户证书序列号有误。请使用签名私钥匹配的证书序列号")
+	case key.revoked:
+		c.note("the certificate %s was revoked", key.id)
+		return c.unauthorized("商户证书已作废")
+	case c.w.Now().After(key.cert.NotAfter):
+		c.note("the certificate %s has expired", key.id)
+		return c.unauthorized("商户证书已过期")
+	}
+	text := p.text()
+	c.msg.Signed = &Signed{String: text, Algorithm: v3Scheme, Expected: key.sign(text), Given: a.signature, OK: key.verify(text, a.signature)}
+	if c.msg.Signed.OK {
+		return true
+	}
+	d := diagnoseV3(p, a.signature, key, keys)
+	c.note("%s", d.text)
+	c.msg.Signed.Yours = d.yours
+	c.number = "268443699"
+	c.refuseWith(http.StatusUnauthorized, "SIGN_ERROR", "签名错误", v3Object{
+		{"detail", v3Object{{"issue", "sign not match"}}}, {"field", "signature"}, {"location", "authorization"},
+		{"sign_information", v3Object{
+			{"method", p.method}, {"sign_message_length", len(text)}, {"truncated_sign_message", p.truncated()}, {"url", p.uri},
+		}},
+	})
+	return false
+}
+
+// unauthorized refuses with 401.
+func (c *v3Call) unauthorized(message string) bool {
+	c.number = "268443699"
+	c.refuseUnsigned(http.StatusUnauthorized, "SIGN_ERROR", message)
+	return false
+}
+
+// v3Parts are what the five lines of a request's message are made of.
+type v3Parts struct {
+	method, uri, timestamp, nonce, body string
+	host                                string // where the request was sent
+}
+
+// parts are those of the request as it arrived.
+func (c *v3Call) parts(a v3Authorization) v3Parts {
+	uri := c.r.RequestURI
+	if uri == "" || !strings.HasPrefix(uri, "/") {
+		uri = c.r.URL.RequestURI() // a proxy's absolute form
+	}
+	return v3Parts{c.r.Method, uri, a.timestamp, a.nonce, c.body, c.r.Host}
+}
+
+// text is the message that is signed.
+func (p v3Parts) text() string {
+	return p.method + "\n" + p.uri + "\n" + p.timestamp + "\n" + p.nonce + "\n" + p.body + "\n"
+}
+
+// v3Shown is how many characters of a body WeChat shows in sign_information.
+const v3Shown = 8
+
+// truncated is the message as a 401 shows it, cut shortly after the body begins.
+func (p v3Parts) truncated() string {
+	text := p.text()
+	if utf8.RuneCountInString(p.body) <= v3Shown {
+		return text
+	}
+	return strings.TrimSuffix(text, p.body+"\n") + string([]rune(p.body)[:v3Shown])
+}
+
+// decodeSignature reads base64 as a verifier does.
+func decodeSignature(s string) ([]byte, bool) {
+	b, err := base64.StdEncoding.Strict().DecodeString(s)
+	return b, err == nil && !strings.ContainsAny(s, "\r\n")
+}

@@ -1,0 +1,39 @@
+package wechattest
+
+import (
+	"encoding/base64"
+	"net/http"
+)
+
+// v3CertificateList answers GET /v3/certificates: the platform certificates, each
+// encrypted with the APIv3 key. A merchant in public key mode has none.
+func (w *WeChat) v3CertificateList(c *v3Call) {
+	if p := c.checkQuery([]v3Field{v3Choice("algorithm_type", "算法类型", 32, "RSA", "SM2", "ALL")}); p != nil {
+		c.refuseProblem(p)
+		return
+	}
+	var keys []*v3Key
+	w.v3Locked(func(s *v3State) {
+		if s.mode != V3PublicKey {
+			keys = append(keys, s.platform...)
+		}
+	})
+	if len(keys) == 0 || c.query.Get("algorithm_type") == "SM2" {
+		c.refuse(http.StatusNotFound, "RESOURCE_NOT_EXISTS", "无可用的平台证书，请在商户平台-API安全申请使用微信支付公钥。")
+		return
+	}
+	key := w.apiV3Key()
+	list := []v3Object{}
+	for _, k := range keys {
+		nonce := w.ids.text(alnum, 12)
+		list = append(list, v3Object{
+			{"effective_time", v3Stamp(k.cert.NotBefore)},
+			{"encrypt_certificate", v3Object{
+				{"algorithm", "AEAD_AES_256_GCM"}, {"associated_data", "certificate"},
+				{"ciphertext", base64.StdEncoding.EncodeToString(sealV3(key, nonce, "certificate", k.certPEM()))}, {"nonce", nonce},
+			}},
+			{"expire_time", v3Stamp(k.cert.NotAfter)}, {"serial_no", k.id},
+		})
+	}
+	c.succeed(v3Object{{"data", list}})
+}

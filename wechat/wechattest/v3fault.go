@@ -1,0 +1,86 @@
+package wechattest
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"net/http"
+	"slices"
+)
+
+// The faults of APIv3. Those of the ledger (coupons, refunds, bills, notifications)
+// and of calls (timeout_before, timeout_after, bad_gateway, system_error,
+// bad_reply_sign, no_reply_sign, query_late, forged_reply) are shared with APIv2.
+const (
+	FaultV3Probe        = "v3_probe"
+	FaultV3ClockAhead   = "v3_clock_ahead"
+	FaultV3ClockBehind  = "v3_clock_behind"
+	FaultV3WrongSerial  = "v3_wrong_serial"
+	FaultV3Rotate       = "v3_rotate"
+	FaultV3OldCodes     = "v3_old_codes"
+	FaultV3EmptyBody    = "v3_empty_body"
+	FaultV3Accepted     = "v3_accepted"
+	FaultV3Unsigned     = "v3_unsigned_error"
+	FaultV3TooMany      = "v3_too_many"
+	FaultV3NoAssociated = "v3_no_associated_data"
+	FaultCrossVersion   = "cross_version"
+	FaultBillDamaged    = "bill_damaged"
+)
+
+// V3Callback is the Path of a fault that shall spoil a callback of APIv3 instead of
+// a response.
+const V3Callback = "callback"
+
+// v3FaultKinds describes them.
+func v3FaultKinds() []FaultKind {
+	calls := v3Paths()
+	messages := append(slices.Clone(calls), V3Callback)
+	return []FaultKind{
+		{Kind: FaultV3Probe, Text: "APIv3: the signature of a response or a callback is a probe, WECHATPAY/SIGNTEST/, which must not verify; the work is done, the callback is repeated", Paths: messages},
+		{Kind: FaultV3ClockAhead, Text: "APIv3: the timestamp of a response or a callback is 400 s ahead", Paths: messages},
+		{Kind: FaultV3ClockBehind, Text: "APIv3: the timestamp of a response or a callback is 400 s behind", Paths: messages},
+		{Kind: FaultV3WrongSerial, Text: "APIv3: a response or a callback names a key that nobody has", Paths: messages},
+		{Kind: FaultV3Rotate, Text: "APIv3: from this response or callback on another platform certificate or public key signs, which was not announced", Paths: messages},
+		{Kind: FaultV3OldCodes, Text: "APIv3: an error comes in the spelling of 2020, such as ORDERNOTEXIST", Paths: calls},
+		{Kind: FaultV3EmptyBody, Text: "APIv3: the body of a response is lost, its headers are there; the work is done", Paths: calls},
+		{Kind: FaultV3Accepted, Text: "APIv3: a call is answered 202, which asks for the same call again, and does nothing", Paths: calls},
+		{Kind: FaultV3Unsigned, Text: "APIv3: a call is answered 500 SYSTEM_ERROR without a signature, and does nothing", Paths: calls},
+		{Kind: FaultV3TooMany, Text: "APIv3: a call is answered 429 FREQUENCY_LIMITED, and does nothing", Paths: calls},
+		{Kind: FaultV3NoAssociated, Text: "APIv3: the resource of the next callback has no associated_data"},
+		{Kind: FaultBillDamaged, Text: "APIv3: a digit of the next bill file is changed, so that its hash does not fit"},
+		{Kind: FaultCrossVersion, Text: "the next query, close, refund or refund query of an order that the other API version placed finds nothing"},
+	}
+}
+
+// v3Refusal plays the faults in which a call does nothing; nil when there is none.
+func (w *WeChat) v3Refusal(c *v3Call) func() {
+	path := c.route.pattern
+	take := func(kind string) bool {
+		_, ok := w.takeFault(kind, path)
+		if ok {
+			c.note("fault %s: nothing was done", kind)
+		}
+		return ok
+	}
+	switch {
+	case take(FaultSystemError):
+		return func() { c.refuse(http.StatusInternalServerError, "SYSTEM_ERROR", "系统错误") }
+	case take(FaultV3Unsigned):
+		return func() {
+			c.refuseUnsigned(http.StatusInternalServerError, "SYSTEM_ERROR", "系统异常，请稍后重试")
+		}
+	case take(FaultV3TooMany):
+		return func() { c.refuse(http.StatusTooManyRequests, "FREQUENCY_LIMITED", "频率超限") }
+	case take(FaultV3Accepted):
+		return func() { c.answer(http.StatusAccepted, "") }
+	}
+	return nil
+}
+
+// forgerKey is the key of somebody who signs in WeChat's name.
+func (w *WeChat) forgerKey(like *v3Key) *v3Key {
+	key, err := rsa.GenerateKey(rand.Reader, v3KeyBits)
+	if err != nil {
+		panic("wechattest: making an RSA key: " + err.Error()) // crypto/rand does not fail
+	}
+	return &v3Key{id: like.id, key: key, cert: like.cert}
+}

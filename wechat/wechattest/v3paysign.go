@@ -1,0 +1,104 @@
+package wechattest
+
+// checkV3PaySign checks signType and paySign of an order of APIv3: four lines, each
+// with its line feed, signed with a key of the merchant's (docs/wechat.md 18.8).
+func (w *WeChat) checkV3PaySign(fields []pair, o *order, m *Message) *BridgeError {
+	given := valueOf(fields, "paySign")
+	lines := []string{valueOf(fields, "appId"), valueOf(fields, "timeStamp"), valueOf(fields, "nonceStr"), valueOf(fields, "package")}
+	signed, keys := w.checkMerchantSign(joinLines(lines), given)
+	m.Signed = signed
+	if signType := valueOf(fields, "signType"); signType != o.SignType {
+		m.Signed.OK = false
+		return refusePay("支付验证签名失败", "signType is "+signType+", but the order was placed by APIv3, which takes RSA")
+	}
+	if m.Signed.OK {
+		return nil
+	}
+	d := diagnoseV3PaySign(lines, given, keys)
+	m.Signed.Yours = d.yours
+	return refusePay("支付验证签名失败", d.text)
+}
+
+// checkMerchantSign verifies a signature with the merchant's keys that are not
+// revoked; it returns all of them.
+func (w *WeChat) checkMerchantSign(text, given string) (*Signed, []v3Key) {
+	keys := w.merchantKeys()
+	newest := &keys[len(keys)-1]
+	s := &Signed{String: text, Algorithm: v3Scheme, Expected: newest.sign(text), Given: given}
+	for _, k := range keys {
+		if !k.revoked && k.verify(text, given) {
+			s.OK, s.Expected = true, given
+		}
+	}
+	return s, keys
+}
+
+// joinLines ends each line with a line feed.
+func joinLines(lines []string) string {
+	text := ""
+	for _, l := range lines {
+		text += l + "\n"
+	}
+	return text
+}
+
+// AppCall is what an app hands to WeChat's SDK to pay an order of the prepay call
+// for apps. The names in the SDK differ by platform.
+type AppCall struct {
+	AppID     string `json:"appid"`
+	PartnerID string `json:"partnerid"` // the merchant number
+	PrepayID  string `json:"prepayid"`
+	Package   string `json:"package"` // Sign=WXPay
+	NonceStr  string `json:"noncestr"`
+	TimeStamp string `json:"timestamp"` // Unix seconds
+	Sign      string `json:"sign"`
+}
+
+// InvokeApp does what WeChat does with the call of an app: it checks the fields and
+// the signature, and opens a sheet for whoever holds the phone. One of the two
+// results is set.
+func (w *WeChat) InvokeApp(call AppCall) (Sheet, *BridgeError) {
+	m := Message{From: PartyPage, To: PartyPhone, Kind: "app_pay", Method: "INVOKE", Request: call.PrepayID, Status: 200}
+	s, bad := w.openAppSheet(call, &m)
+	if bad != nil {
+		m.Note = bad.note
+		m.Response = bad.ErrDesc
+	}
+	w.record(m)
+	if bad == nil {
+		w.publish(Event{Kind: EventSheet, Sheet: &s})
+	}
+	return s, bad
+}
+
+func (w *WeChat) openAppSheet(call AppCall, m *Message) (Sheet, *BridgeError) {
+	switch {
+	case call.AppID != w.cfg.AppID || call.PartnerID != w.cfg.MchID:
+		return Sheet{}, refusePay("商户号与appid不匹配", "appid or partnerid is not the merchant's")
+	case call.Package != "Sign=WXPay":
+		return Sheet{}, refusePay("支付参数错误", "package must be Sign=WXPay")
+	case !secondsForm.MatchString(call.TimeStamp):
+		return Sheet{}, refusePay("支付参数错误", "timestamp must be whole seconds, ten digits")
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	pre, now := w.prepays[call.PrepayID], w.Now()
+	switch {
+	case pre == nil || pre.order.Version != VersionV3 || pre.order.TradeType != "APP":
+		return Sheet{}, refusePay("支付参数错误", "no order of the prepay call for apps has this prepay_id")
+	case now.Sub(pre.made) > prepayLife:
+		return Sheet{}, refusePay("支付参数错误", "the prepay_id is older than 2 hours")
+	}
+	lines := []string{call.AppID, call.TimeStamp, call.NonceStr, call.PrepayID}
+	signed, keys := w.checkMerchantSign(joinLines(lines), call.Sign)
+	m.Signed = signed
+	if !signed.OK {
+		d := diagnoseV3PaySign(lines, call.Sign, keys)
+		m.Signed.Yours = d.yours
+		return Sheet{}, refusePay("支付验证签名失败", d.text)
+	}
+	if bad := pre.order.payable(now); bad != nil {
+		return Sheet{}, bad
+	}
+	return w.addSheet(pre.order, w.users[w.holder]).Sheet, nil
+}
