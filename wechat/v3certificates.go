@@ -121,6 +121,10 @@ func (c *Client) Echo(ctx context.Context, notifyURL string) error {
 	if notifyURL != "" && (!absolute(notifyURL) || len(notifyURL) > maxNotifyV3) {
 		return notSent(opV3+opEcho, "notify_url is not an absolute URL of 255 bytes at most")
 	}
+	if v.receiver.PreferredSerial() == "" {
+		// Echo wants to know with which key WeChat is to sign.
+		return &Error{Op: opV3 + opEcho, Message: "not sent: no key of WeChat's is known yet", Kind: Retry}
+	}
 	nonce, err := v.nonce()
 	if err != nil {
 		return &Error{Op: opV3 + opEcho, Message: "no random numbers", Kind: Retry, Err: err}

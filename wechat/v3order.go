@@ -114,10 +114,18 @@ func (o *Order) v3problem() string {
 		return "notify_url is longer than 255 bytes"
 	case o.TradeType == TradeMWEB && len(o.WapURL) > maxAppURL:
 		return "wap_url is longer than 128 bytes"
+	case fourBytes(o.Attach) || fourBytes(o.Detail):
+		return "attach or detail has a character of four bytes, an emoji say"
 	case o.Detail != "" && !strings.HasPrefix(strings.TrimSpace(o.Detail), "{"):
 		return "detail is not a JSON object"
 	}
 	return o.problem()
+}
+
+// fourBytes reports whether a text has characters that APIv3 declines everywhere
+// (docs/wechat.md 18.11). body and wap_name are sent without them.
+func fourBytes(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r > 0xffff })
 }
 
 // PayParams signs what the page, or a mini program, pays with.

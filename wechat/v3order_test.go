@@ -75,6 +75,8 @@ func TestOrdersThatAPIv3Declines(t *testing.T) {
 		"scene_info":        func(o *Order) { o.SceneInfo = `{}` },
 		"long notify_url":   func(o *Order) { o.NotifyURL = "https://s/" + strings.Repeat("x", 246) },
 		"long wap_url":      func(o *Order) { o.TradeType, o.WapURL = TradeMWEB, "https://s/"+strings.Repeat("x", 119) },
+		"emoji in attach":   func(o *Order) { o.Attach = "🍵" },
+		"emoji in detail":   func(o *Order) { o.Detail = `{"goods_detail":[{"goods_name":"🍵"}]}` },
 		"no number":         func(o *Order) { o.OutTradeNo = "" },
 		"no openid":         func(o *Order) { o.OpenID = "" },
 		"nothing":           func(o *Order) { o.TotalFee = 0 },
