@@ -48,6 +48,9 @@ func (w *Worker) OpenD1(binding string) *sql.DB { return sql.OpenDB(newDatabase(
 // Queue returns the queue that wrangler.toml binds to a name.
 func (w *Worker) Queue(binding string) Queue { return Queue{w.border.send, binding} }
 
+// RSA returns the platform's RSA.
+func (w *Worker) RSA() RSA { return RSA{w.border} }
+
 // Log returns a writer for the Worker's log, one line for every Write.
 // os.Stdout would cost a dozen crossings for each.
 func (w *Worker) Log() io.Writer { return logWriter{w.border} }

@@ -57,6 +57,8 @@ const (
 	opQuery
 	opLimit
 	opEnqueue // no reply
+	opSign
+	opVerify
 )
 
 // caller asks JavaScript for something and waits for the reply.

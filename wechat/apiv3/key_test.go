@@ -354,6 +354,13 @@ func TestKeyOfNumbersThatDoNotFit(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantKind(t, m.Check(t.Context()), BadConfig, "PrivateKey")
+	cfg.RSA = answers{ErrKey}
+	if m, err = NewMerchant(cfg); err != nil {
+		t.Fatal(err)
+	}
+	wantKind(t, m.Check(t.Context()), BadConfig, "PrivateKey")
+	_, err = m.Authorization(t.Context(), "GET", "/v3/certificates", nil)
+	wantKind(t, err, BadConfig, "PrivateKey")
 	if err := newMerchant(t, nil).Check(t.Context()); err != nil {
 		t.Error(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -111,7 +112,10 @@ func (m *Merchant) Expires() time.Time { return m.expires }
 func (m *Merchant) Check(ctx context.Context) error {
 	text := []byte("apiv3")
 	signature, err := m.signer().Sign(ctx, text)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrKey):
+		return misfit()
+	case err != nil:
 		return unavailable(ctx, "RSA", err)
 	}
 	verifier, err := m.rsa.Verifier(m.public.SPKI())
@@ -243,7 +247,10 @@ func (m *Merchant) signPayment(ctx context.Context, appID, prepayID, last string
 
 func (m *Merchant) sign(ctx context.Context, message []byte) (string, error) {
 	b, err := m.signer().Sign(ctx, message)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrKey):
+		return "", misfit()
+	case err != nil:
 		return "", unavailable(ctx, "RSA", err)
 	}
 	return base64.StdEncoding.EncodeToString(b), nil
