@@ -71,7 +71,11 @@ type Verdict struct {
 type Text struct{ ZH, EN string }
 
 func (r *row) verdict() Verdict {
-	return Verdict{Code: r.code, Op: r.op, Kind: r.kind, Cause: r.cause, Cure: r.cure, Menu: r.menu}
+	v := Verdict{Code: r.code, Op: r.op, Kind: r.kind, Cause: r.cause, Cure: *r.cure}
+	if r.menu != nil {
+		v.Menu = *r.menu
+	}
+	return v
 }
 
 // Verdicts returns the verdicts of all codes that are known.
