@@ -92,7 +92,8 @@ func (l v3billLink) read(plain bool) (file *url.URL, hash, problem string) {
 		return nil, "", "hash_type or hash_value is not a SHA-1"
 	}
 	file, err = url.Parse(l.URL)
-	if err != nil || !visible(l.URL, maxBillURL) || !absolute(l.URL) || strings.Contains(l.URL, "#") || file.Scheme != "https" && !plain {
+	if err != nil || !visible(l.URL, maxBillURL) || !absolute(l.URL) || strings.Contains(l.URL, "#") ||
+		strings.HasPrefix(file.RequestURI(), "//") || file.Scheme != "https" && !plain {
 		return nil, "", "download_url is not an absolute https URL"
 	}
 	return file, string(sum), ""

@@ -116,6 +116,7 @@ func TestBadBillLinks(t *testing.T) {
 		"without TLS":     linkTo("x").with("download_url", "http://api.mch.weixin.qq.com/x"),
 		"relative":        linkTo("x").with("download_url", "/v3/billdownload/file?token=x"),
 		"of a file":       linkTo("x").with("download_url", "file:///etc/passwd"),
+		"two slashes":     linkTo("x").with("download_url", "https://h//x"),
 		"with a fragment": linkTo("x").with("download_url", "https://h/x#y"),
 		"of a user":       linkTo("x").with("download_url", "https://u:p@h/x"),
 		"two lines":       linkTo("x").with("download_url", "https://h/x\r\ny"),

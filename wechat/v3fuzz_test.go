@@ -97,7 +97,8 @@ func loggable(t *testing.T, err error, body []byte) {
 		t.Fatalf("no line for a log: %q", text)
 	}
 	for _, word := range strings.FieldsFunc(string(body), func(r rune) bool { return r > 0x7f || !inToken(byte(r)) }) {
-		if len(word) >= longRun && len(word) < 64 && strings.Contains(text, word) {
+		// What may be a code is shown: an openid has small letters.
+		if len(word) >= longRun && len(word) < 64 && CanonicalCode(word) == "" && strings.Contains(text, word) {
 			t.Fatalf("%q is in %q", word, text)
 		}
 	}
@@ -169,7 +170,8 @@ func FuzzV3Notification(f *testing.F) {
 	var body []byte
 	c, _ := trustingClient(f, true, &status, &body)
 	header := trusting(true).header()
-	f.Add([]byte(strings.Replace(notification(f, "TRANSACTION.SUCCESS", "transaction", paidV3().json()), "fdasflkja484", "fdasflkja485", 1)))
+	f.Add([]byte(`{"id":"EV-1","create_time":"2026-03-01T10:00:00+08:00","event_type":"TRANSACTION.SUCCESS","resource_type":"encrypt-resource","resource":` +
+		sealV3(f, strings.Repeat("x", 32), "transaction", paidV3().json()) + `}`))
 	f.Add([]byte(`{"resource":{"nonce":"x"}}`))
 	f.Add([]byte("<xml><return_code>SUCCESS</return_code></xml>"))
 	f.Add([]byte("\ufeff {"))
