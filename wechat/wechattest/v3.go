@@ -15,6 +15,7 @@ type v3Route struct {
 	method   string
 	pattern  string // segments in braces are parameters; Fault.Path takes it as it is
 	auth     v3AuthWords
+	noSerial bool // Wechatpay-Serial is not read, since the answer brings its own keys
 	hasUA    bool // a missing User-Agent is refused before the signature is looked at
 	unsigned bool // the answer has no signature, as that of a bill file
 	serve    func(w *WeChat, c *v3Call)
@@ -54,7 +55,7 @@ func v3Routes() []v3Route {
 		{kind: "v3_tradebill", method: get, pattern: PathV3TradeBill, auth: v3WordsStrict, serve: (*WeChat).v3TradeBill},
 		{kind: "v3_fundflowbill", method: get, pattern: PathV3FundFlowBill, auth: v3WordsStrict, serve: (*WeChat).v3FundFlowBill},
 		{kind: "v3_bill_file", method: get, pattern: PathV3BillFile, auth: v3WordsStrict, unsigned: true, serve: (*WeChat).v3BillFile},
-		{kind: "v3_certificates", method: get, pattern: PathV3Certificates, auth: v3WordsStrict, hasUA: true, serve: (*WeChat).v3CertificateList},
+		{kind: "v3_certificates", method: get, pattern: PathV3Certificates, auth: v3WordsStrict, hasUA: true, noSerial: true, serve: (*WeChat).v3CertificateList},
 		{kind: "v3_echo", method: post, pattern: PathV3Echo, auth: v3WordsStrict, serve: (*WeChat).v3Echo},
 	}
 }
@@ -180,12 +181,15 @@ func (c *v3Call) admit() bool {
 		return false
 	}
 	serial := h.Get("Wechatpay-Serial")
+	if c.route.noSerial {
+		serial = ""
+	}
 	if c.key = c.w.responseKey(serial); c.key == nil {
 		c.note("WeChat has no key %q in the mode %s; hex digits are upper case", serial, c.w.V3().Mode)
 		c.refuseUnsigned(http.StatusBadRequest, "PARAM_ERROR", "平台证书序列号Wechatpay-Serial错误")
 		return false
 	}
-	if serial == "" {
+	if serial == "" && !c.route.noSerial {
 		c.note("without Wechatpay-Serial WeChat chooses the key that signs the response")
 	}
 	query, err := url.ParseQuery(c.r.URL.RawQuery)
@@ -197,7 +201,7 @@ func (c *v3Call) admit() bool {
 	return true
 }
 
-// acceptsJSON tells whether the answer may be JSON. A missing Accept is refused,
+// acceptsJSON reports whether the answer may be JSON. A missing Accept is refused,
 // */* is not.
 func acceptsJSON(h http.Header) bool {
 	for _, part := range strings.Split(strings.Join(h.Values("Accept"), ","), ",") {
@@ -264,8 +268,8 @@ func (c *v3Call) refuseProblem(p *v3Problem) {
 func (c *v3Call) refuse(status int, code, message string) { c.refuseWith(status, code, message, nil) }
 
 func (c *v3Call) refuseWith(status int, code, message string, detail v3Object) {
-	if _, old := c.w.takeFault(FaultV3OldCodes, c.route.pattern); old {
-		if spelling := v3OldCode(code); spelling != code {
+	if spelling := v3OldCode(code); spelling != code {
+		if _, old := c.w.takeFault(FaultV3OldCodes, c.route.pattern); old {
 			c.note("fault v3_old_codes: %s is spelt %s", code, spelling)
 			code = spelling
 		}

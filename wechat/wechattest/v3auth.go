@@ -82,7 +82,7 @@ var (
 )
 
 // authenticate checks the Authorization header in WeChat's order: form, scheme,
-// merchant, clock, serial, signature. What fails here is answered unsigned.
+// merchant, clock, serial, signature. A refusal has no signature.
 func (c *v3Call) authenticate() bool {
 	a, err := readAuthorization(c.r.Header.Get("Authorization"))
 	if err != nil {
@@ -119,14 +119,14 @@ func (c *v3Call) authenticate() bool {
 	keys := c.w.merchantKeys()
 	var key *v3Key
 	for i := range keys {
-		if keys[i].id == a.serial {
+		if strings.EqualFold(keys[i].id, a.serial) {
 			key = &keys[i]
 		}
 	}
 	p := c.parts(a)
 	switch {
 	case key == nil:
-		c.note("serial_no %q is no serial of the merchant's certificates (40 hex digits, upper case); the newest is %s", a.serial, keys[len(keys)-1].id)
+		c.note("serial_no %q is no serial of the merchant's certificates; the newest is %s", a.serial, keys[len(keys)-1].id)
 		return c.unauthorized("商户证书序列号有误。请使用签名私钥匹配的证书序列号")
 	case key.revoked:
 		c.note("the certificate %s was revoked", key.id)
@@ -135,11 +135,15 @@ func (c *v3Call) authenticate() bool {
 		c.note("the certificate %s has expired", key.id)
 		return c.unauthorized("商户证书已过期")
 	}
+	if key.id != a.serial {
+		c.note("serial_no is in lower case: WeChat's documents want upper case, SDKs send both")
+	}
 	text := p.text()
-	c.msg.Signed = &Signed{String: text, Algorithm: v3Scheme, Expected: key.sign(text), Given: a.signature, OK: key.verify(text, a.signature)}
+	c.msg.Signed = &Signed{String: text, Algorithm: v3Scheme, Expected: a.signature, Given: a.signature, OK: key.verify(text, a.signature)}
 	if c.msg.Signed.OK {
 		return true
 	}
+	c.msg.Signed.Expected = key.sign(text) // RSA by PKCS #1 v1.5 has one signature for a text
 	d := diagnoseV3(p, a.signature, key, keys)
 	c.note("%s", d.text)
 	c.msg.Signed.Yours = d.yours

@@ -44,7 +44,7 @@ func TestV3RefusesAuthorization(t *testing.T) {
 		"behind":            {stamped(now - 600), clock, "10m0s"},
 		"milliseconds":      {stamped(now * 1000), clock, "milliseconds"},
 		"no number":         {header(func(s string) string { return strings.Replace(s, `timestamp="`, `timestamp="x`, 1) }), clock, "Unix seconds"},
-		"serial":            {header(func(s string) string { return strings.Replace(s, m.serial, strings.ToLower(m.serial), 1) }), "商户证书序列号有误", "upper case"},
+		"serial":            {header(func(s string) string { return strings.Replace(s, m.serial, strings.Repeat("A", 40), 1) }), "商户证书序列号有误", "the newest is"},
 		"wrong signature": {func(r *http.Request) {
 			m.authorize(r, itoa(now), "n0nce", signWith(m.key, "something else"))
 		}, "签名错误", ""},
@@ -63,6 +63,12 @@ func TestV3RefusesAuthorization(t *testing.T) {
 		if !strings.Contains(m.last().Note, c.note) {
 			t.Errorf("%s: note %q", name, m.last().Note)
 		}
+	}
+	// SDKs that read the serial from the certificate send it in lower case.
+	r := m.request("GET", uri, "")
+	header(func(s string) string { return strings.Replace(s, m.serial, strings.ToLower(m.serial), 1) })(r)
+	if a := m.send(r); a.Code != http.StatusOK || !strings.Contains(m.last().Note, "lower case") {
+		t.Errorf("serial_no in lower case: %d, note %q", a.Code, m.last().Note)
 	}
 	for _, d := range []time.Duration{299 * time.Second, -299 * time.Second} {
 		r := m.request("GET", uri, "")

@@ -106,12 +106,21 @@ func (c *v3Call) giveBill(text string) {
 	maps.DeleteFunc(w.bills, func(_ string, old v3Bill) bool { return w.Now().After(old.until.Add(v3BillLife)) })
 	w.bills[token] = b
 	w.mu.Unlock()
-	link := w.baseURL(c.r.Host) + PathV3BillFile + "?token=" + token
+	link := c.origin() + PathV3BillFile + "?token=" + token
 	if b.gzip {
 		link += "&tartype=gzip"
 	}
 	sum := sha1.Sum([]byte(text))
 	c.succeed(v3Object{{"download_url", link}, {"hash_type", "SHA1"}, {"hash_value", hex.EncodeToString(sum[:])}})
+}
+
+// origin is where a download_url leads: WeChat's own host when the call was sent to
+// it, as by an SDK whose connections are led here; else the simulator.
+func (c *v3Call) origin() string {
+	if contains([]string{"api.mch.weixin.qq.com", "api2.mch.weixin.qq.com", "api.wechatpay.cn", "api2.wechatpay.cn"}, c.r.Host) {
+		return "https://" + c.r.Host
+	}
+	return c.w.baseURL(c.r.Host)
 }
 
 // v3BillFile answers download_url: the file, unsigned.

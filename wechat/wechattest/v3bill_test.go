@@ -71,6 +71,21 @@ func TestV3Bills(t *testing.T) {
 	}
 }
 
+// A client that calls WeChat's own host name gets a download_url under that name.
+func TestV3BillUnderWeChatsName(t *testing.T) {
+	t.Parallel()
+	m := newMerchant(t, tame)
+	m.scanAndPay("bill-1")
+	m.Advance(25 * time.Hour)
+	for host, want := range map[string]string{"api.mch.weixin.qq.com": "https://api.mch.weixin.qq.com/", "example.com": "http://example.com/"} {
+		r := m.request("GET", PathV3TradeBill+"?bill_date=2026-03-01", "")
+		r.Host = host
+		if got, _ := decode(t, m.send(r).Body.String())["download_url"].(string); !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %s", host, got)
+		}
+	}
+}
+
 func TestV3BillRefusals(t *testing.T) {
 	t.Parallel()
 	m := newMerchant(t, tame)

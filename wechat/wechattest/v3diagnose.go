@@ -45,7 +45,7 @@ var (
 )
 
 // judgeV3 takes the signature apart. A signature in PKCS #1 v1.5 shows the digest of
-// what was signed, so that one operation of RSA tells whether the key is right, and
+// what was signed, so that one operation of RSA checks the key, and
 // each variant costs a hash only.
 func judgeV3(signature string, named *v3Key, keys []v3Key, variants []v3Variant) v3Diagnosis {
 	if signature == "" {
@@ -65,7 +65,7 @@ func judgeV3(signature string, named *v3Key, keys []v3Key, variants []v3Variant)
 			continue
 		}
 		if k.id != named.id {
-			notes = joinNotes(notes, "it is signed with the key of the certificate "+k.id+", but serial_no names "+named.id)
+			notes = joinNotes(notes, "it is signed with the key of the certificate "+k.id+", want that of "+named.id)
 		}
 		if hash != "SHA-256" {
 			notes = joinNotes(notes, "it is a signature with "+hash+", want SHA-256")
@@ -150,7 +150,7 @@ func recoverDigest(key *rsa.PublicKey, signature []byte) (hash string, digest []
 	return "no DigestInfo", info
 }
 
-// digests tells whether the digest is that of the text, or of its hash.
+// digests reports whether the digest is that of the text, or of its hash.
 func digests(text, hash string, digest []byte) (how string, ok bool) {
 	sum := sha256.Sum256([]byte(text))
 	switch hash {

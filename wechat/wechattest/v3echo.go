@@ -10,8 +10,8 @@ import (
 )
 
 // v3Echo answers POST /v3/security/echo, the dry test of signing, encryption and a
-// notify URL. What came encrypted with WeChat's key goes back encrypted with the
-// merchant's, in OAEP with SHA-1.
+// notify URL. It decrypts encrypted_echo_message with WeChat's key and encrypts it with
+// the merchant's, in OAEP with SHA-1.
 func (w *WeChat) v3Echo(c *v3Call) {
 	table := []v3Field{
 		v3Text("echo_message", "回显信息", 1024).need(), v3Text("encrypted_echo_message", "加密回显信息", 1024),

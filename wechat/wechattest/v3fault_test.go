@@ -80,6 +80,9 @@ func TestV3OldCodes(t *testing.T) {
 		if err := m.AddFault(Fault{Kind: FaultV3OldCodes}); err != nil {
 			t.Fatal(err)
 		}
+		if got := m.v3("GET", m.queryURI("12345"), "", http.StatusBadRequest)["code"]; got != "PARAM_ERROR" || len(m.Faults()) == 0 {
+			t.Errorf("a code without an old spelling: %v, left: %v", got, m.Faults())
+		}
 		if got := c.call()["code"]; got != c.want {
 			t.Errorf("%v, want %s", got, c.want)
 		}

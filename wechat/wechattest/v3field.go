@@ -34,6 +34,7 @@ type v3Field struct {
 	enum        []string
 	valid       func(string) bool
 	fields      []v3Field
+	items       int // an array has at least so many
 }
 
 // need returns the field as a required one.
@@ -153,6 +154,9 @@ func (f v3Field) check(v v3Value, path string) *v3Problem {
 		list, ok := v.([]v3Value)
 		if !ok {
 			return wrongType("数组")
+		}
+		if len(list) < f.items {
+			return &v3Problem{message: v3Source("body", path) + "映射到数组字段“" + f.title + "”规则校验失败，元素个数小于最小值 " + itoa(int64(f.items)), location: "body", value: len(list)}
 		}
 		item := v3Field{title: f.title, kind: v3Nested, fields: f.fields}
 		if f.fields == nil {

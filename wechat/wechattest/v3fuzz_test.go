@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Whatever the header holds, what is read writes the same header again.
+// The values of an accepted header add up to the whole header.
 func FuzzV3Authorization(f *testing.F) {
 	f.Add(v3Scheme + ` mchid="1900000109",nonce_str="n",signature="c2ln",timestamp="1772330400",serial_no="AB"`)
 	f.Add(v3Scheme + ` mchid="",nonce_str="",signature="",timestamp="",serial_no=""`)
@@ -25,7 +25,7 @@ func FuzzV3Authorization(f *testing.F) {
 	})
 }
 
-// What is accepted is one JSON object, and a field table judges it without a panic.
+// An accepted body is one JSON object, and a field table judges it without a panic.
 func FuzzV3JSON(f *testing.F) {
 	f.Add(`{"appid":"wx","amount":{"total":880,"currency":"CNY"},"limit_pay":["no_credit"],"detail":{"goods_detail":[{"quantity":1}]}}`)
 	f.Add(`{"a":[{"b":[[]]}],"c":1e999}`)

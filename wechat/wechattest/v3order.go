@@ -34,13 +34,13 @@ func v3OrderFields(tradeType string) []v3Field {
 		v3Group("detail", "商品详情",
 			v3Fen("cost_price", "订单原价", 0),
 			v3Text("invoice_id", "商品小票ID", 32),
-			v3Array("goods_detail", "单品列表",
+			v3Field{name: "goods_detail", title: "单品列表", kind: v3List, items: 1, fields: []v3Field{
 				v3Text("merchant_goods_id", "商户侧商品编码", 32).need(),
 				v3Text("wechatpay_goods_id", "微信支付商品编码", 32),
 				v3Text("goods_name", "商品名称", 256),
 				v3Fen("quantity", "商品数量", 1).need(),
 				v3Fen("unit_price", "商品单价", 0).need(),
-			),
+			}},
 		),
 		v3Group("settle_info", "结算信息", v3Field{name: "profit_sharing", title: "是否指定分账", kind: v3Boolean}),
 	}
@@ -123,8 +123,8 @@ func (w *WeChat) v3Order(c *v3Call) {
 	w.giveOutV3(c, o, now)
 }
 
-// expires reads time_expire. What is less than a minute ahead is moved to a minute,
-// and what is too far ahead to the end of what is allowed.
+// expires reads time_expire. A time less than a minute ahead is moved to a minute, a
+// time too far ahead to the last one that is allowed.
 func (c *v3Call) expires(tradeType string, now time.Time) (time.Time, bool) {
 	text := c.fields.text("time_expire")
 	if text == "" {

@@ -2,6 +2,7 @@ package wechattest
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -150,7 +151,26 @@ func TestV3Close(t *testing.T) {
 	}
 }
 
-// What the field tables refuse, in WeChat's words.
+// A browser pays an order of the prepay call for H5; a copied h5_url that was changed
+// does not.
+func TestV3H5Payment(t *testing.T) {
+	t.Parallel()
+	m := newMerchant(t, tame)
+	scene := set("scene_info", map[string]any{"payer_client_ip": browserIP, "h5_info": map[string]any{"type": "Wap"}})
+	link := m.v3("POST", PathV3H5, m.body("h5pay-1", "MWEB", scene), http.StatusOK)["h5_url"].(string)
+	if m.browse(strings.Replace(link, "package=", "package=1", 1)); len(m.Sheets()) > 0 {
+		t.Error("a changed h5_url opened a sheet")
+	}
+	m.browse(link + "&redirect_url=" + url.QueryEscape(shopOrigin+"/done"))
+	if s, err := m.PaySheet(m.newest().ID); err != nil || s.State != SheetPaid || s.TradeType != "MWEB" {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	if got := m.v3("GET", m.queryURI("h5pay-1"), "", http.StatusOK); got["trade_state"] != "SUCCESS" || got["trade_type"] != "MWEB" {
+		t.Errorf("%v", got)
+	}
+}
+
+// The field tables refuse in WeChat's words.
 func TestV3RefusesFields(t *testing.T) {
 	t.Parallel()
 	m := newMerchant(t, tame)
@@ -179,6 +199,7 @@ func TestV3RefusesFields(t *testing.T) {
 		{"no openid", "JSAPI", drop("payer"), "映射到字段“支付者”必填性规则校验失败", nil},
 		{"no scene", "MWEB", drop("scene_info"), "映射到字段“场景信息”必填性规则校验失败", nil},
 		{"currency", "JSAPI", set("amount", map[string]any{"total": 1, "currency": "USD"}), "值不合法", nil},
+		{"no goods", "JSAPI", set("detail", map[string]any{"goods_detail": []any{}}), "元素个数小于最小值 1", nil},
 		{"an emoji", "JSAPI", set("description", "茶🍵"), "不支持的字符", nil},
 		{"the time of v2", "JSAPI", set("time_expire", "20260301120000"), "值不合法", nil},
 		{"a time in the past", "JSAPI", set("time_expire", "2026-02-01T00:00:00+08:00"), "交易结束时间早于当前时间", nil},

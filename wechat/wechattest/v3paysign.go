@@ -24,11 +24,14 @@ func (w *WeChat) checkV3PaySign(fields []pair, o *order, m *Message) *BridgeErro
 func (w *WeChat) checkMerchantSign(text, given string) (*Signed, []v3Key) {
 	keys := w.merchantKeys()
 	newest := &keys[len(keys)-1]
-	s := &Signed{String: text, Algorithm: v3Scheme, Expected: newest.sign(text), Given: given}
+	s := &Signed{String: text, Algorithm: v3Scheme, Given: given}
 	for _, k := range keys {
 		if !k.revoked && k.verify(text, given) {
 			s.OK, s.Expected = true, given
 		}
+	}
+	if !s.OK {
+		s.Expected = newest.sign(text)
 	}
 	return s, keys
 }
