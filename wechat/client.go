@@ -24,9 +24,9 @@ import (
 // Fen is an amount in fen, a hundredth of a yuan.
 type Fen int64
 
-// Doer sends a request and returns the answer, whatever its status. It must not
-// follow redirects: a request to WeChat carries secrets. *http.Client is one
-// when its CheckRedirect says so.
+// Doer sends a request and returns the response, whatever its status. It must not
+// follow redirects: a request to WeChat carries secrets. An *http.Client is a Doer if
+// its CheckRedirect returns http.ErrUseLastResponse.
 type Doer interface {
 	Do(*http.Request) (*http.Response, error)
 }
@@ -39,7 +39,7 @@ const (
 	mchBackupHost = "https://api2.mch.weixin.qq.com" // in another city
 )
 
-// Config is what a Client is made of.
+// Config configures a Client.
 type Config struct {
 	AppID     string // of the service account: "wx" and 16 letters or digits
 	AppSecret Secret // of the service account, 32 letters or digits
@@ -48,21 +48,20 @@ type Config struct {
 	// A merchant has APIv2, APIv3, or, while it changes from one to the other,
 	// both. A payment is ended with the version with which it began.
 	APIKey   Secret    // the merchant's APIv2 key, 32 letters or digits; "" without APIv2
-	SignType SignType  // of what APIv2 sends; SignHMAC when empty. Replies may have either
+	SignType SignType  // of requests of APIv2; SignHMAC when empty. Responses may have either
 	V3       *V3Config // nil without APIv3
 	Version  Version   // of new payments; V3 if there is one when empty
 
 	// Base URLs without a final slash; WeChat's hosts when empty.
 	OpenURL, APIURL, MchURL string
-	// Where a merchant call goes that is lost on the way to MchURL. When it is
-	// empty: WeChat's backup host if MchURL is WeChat's own, else nowhere.
+	// MchBackupURL gets a merchant call that is lost on the way to MchURL. When it is
+	// empty it is WeChat's backup host if MchURL is WeChat's own, else there is none.
 	MchBackupURL string
 
 	Doer Doer
 	// CertDoer sends requests with the merchant's TLS client certificate, which
 	// refunds of APIv2 need: through Cloudflare's mTLS binding in a Worker, with a
-	// tls.Config natively. When it is nil refunds are refused before they are
-	// sent.
+	// tls.Config natively. When it is nil refunds of APIv2 are not sent.
 	CertDoer Doer
 	Now      func() time.Time // time.Now when nil
 	Rand     io.Reader        // crypto/rand when nil
@@ -79,8 +78,8 @@ type Client struct {
 // account is who the calls are for, and how they are sent.
 type account struct {
 	cfg Config // without the secrets
-	// Functions, so that no way of printing a Client, or what holds one, comes
-	// by the secrets: in an unexported field fmt does not ask a Secret first.
+	// Functions, so that no way of printing a Client reaches the secrets: fmt prints
+	// an unexported field without the methods of Secret.
 	appSecret, apiKey func() Secret
 }
 

@@ -11,11 +11,11 @@ type Kind int
 
 // The kinds of error.
 const (
-	Refused   Kind = iota // WeChat said no to this request; the same again will not do
-	Retry                 // WeChat did not answer, is busy, or it is too early: the same request again, later
-	Restart               // the sign-in has to begin anew
-	Operator              // a key, a number or a permission is wrong, or money short: nobody's request will do
-	Developer             // the request is wrong: the program has to be mended
+	Refused   Kind = iota // WeChat declined the request, and will decline it again
+	Retry                 // WeChat did not respond, is busy, or it is too early: make the same request later
+	Restart               // the sign-in has to start again
+	Operator              // a key, a number or a permission is wrong, or money is missing: a retry does not help
+	Developer             // the request is wrong: the program has to be corrected
 	Untrusted             // the message is malformed, unsigned, forged, or about something else
 )
 
@@ -42,7 +42,7 @@ type Error struct {
 	Code    string // WeChat's code in its newer spelling, when it gave one
 	Message string
 	Kind    Kind
-	Err     error // what led to it, may be nil
+	Err     error // the cause, may be nil
 
 	// Of APIv3, for the log: the HTTP status, what WeChat's support asks for, the
 	// number at its end, a code more exact than Code (docs/wechat.md 13.12), and
@@ -95,9 +95,9 @@ func (e *Error) Unwrap() error { return e.Err }
 // openids have 28 characters, codes and keys 32, names of fields at most 19.
 const longRun = 20
 
-// wording prepares WeChat's own words for an error: what is in hide and every
-// long run of letters and digits, which may be an openid or a token, is masked;
-// about 100 bytes are kept.
+// wording prepares WeChat's own words for an error. It masks the texts in hide and every
+// long run of letters and digits, which may be an openid or a token. It keeps about 100
+// bytes.
 func wording(text string, hide ...string) string {
 	const mask = "***"
 	text = clean(text)

@@ -12,7 +12,7 @@ import (
 // PaymentNotification reads a payment notification of either version: it verifies
 // it, and checks that it is for this account. Whether it agrees with the order in
 // amount and currency, and whether it was handled before, is the caller's to check.
-// After an error it is not to be believed, and is answered as one that failed.
+// After an error it is not to be believed, and gets the response of one that failed.
 //
 // The Version of the Trade is that of the message. A caller rejects a message of
 // another version than the payment's. A message of APIv2 proves that its sender has
@@ -86,7 +86,7 @@ func Acknowledgement(v Version, ok bool, message string) (status int, contentTyp
 	return http.StatusInternalServerError, "application/json", body
 }
 
-// Answer is the body of the answer to a notification of APIv2 (docs/wechat.md 6.3).
+// Answer is the body of the response to a notification of APIv2 (docs/wechat.md 6.3).
 // The message is a few words, for WeChat's logs.
 func Answer(ok bool, message string) []byte {
 	code := "FAIL"

@@ -34,8 +34,8 @@ const (
 	timeFormat  = "20060102150405"
 )
 
-// Order is what WeChat is asked to collect. Limits are in bytes. Control
-// characters are dropped from texts.
+// Order is a payment to collect. Limits are in bytes. Control characters are removed
+// from texts.
 type Order struct {
 	OutTradeNo string // 6 to 32 letters, digits, '_' or '-', unique for the merchant
 	Body       string // what the payer reads; sent as CutBody makes it
@@ -55,7 +55,7 @@ type Order struct {
 	SceneInfo       string // optional JSON, at most 256; stands for WapURL and WapName; APIv2 only
 }
 
-// How long an order can be paid with what UnifiedOrder returned.
+// How long an order can be paid with a Prepay.
 const (
 	PrepayLife = 2 * time.Hour   // PrepayID, CodeURL
 	MwebLife   = 5 * time.Minute // MwebURL
@@ -73,15 +73,15 @@ type Prepay struct {
 	TradeType TradeType
 }
 
-// PageURL is MwebURL with the page to which the browser comes back, paid or
-// not: an absolute URL of a domain that is set for H5 payment. Nothing else of
-// MwebURL may be changed.
+// PageURL is MwebURL with the page to which the browser comes back, paid or not. back is
+// an absolute URL of a domain that is set for H5 payment. Nothing else of MwebURL may
+// be changed.
 func (p Prepay) PageURL(back string) string {
 	return p.MwebURL + "&redirect_url=" + url.QueryEscape(back)
 }
 
-// problem names what WeChat would refuse, "" when there is nothing. Times are
-// not compared with now: a retry sends what was sent before.
+// problem names what WeChat would decline, "" for nothing. Times are not compared with
+// now: a retry sends the same as before.
 func (o *Order) problem() string {
 	switch {
 	case !validOutTradeNo(o.OutTradeNo):
@@ -124,8 +124,8 @@ func (o *Order) problem() string {
 	return ""
 }
 
-// clientIP returns an address as WeChat sees it: IPv4 is not wrapped in IPv6.
-// It is "" for what is no address, one with a zone included.
+// clientIP returns an address as WeChat sees it: IPv4 is not wrapped in IPv6. It is ""
+// for a text that is no address, and for an address with a zone.
 func clientIP(s string) string {
 	addr, err := netip.ParseAddr(s)
 	if err != nil || addr.Zone() != "" {
@@ -137,9 +137,9 @@ func clientIP(s string) string {
 	return s
 }
 
-// CutBody cuts a description to what fits body: 127 bytes, whole characters,
-// without control characters and without those of four bytes in UTF-8, emoji
-// mostly, which WeChat was seen to refuse there.
+// CutBody cuts a description to 127 bytes, in whole characters, without control
+// characters. It also removes characters of four bytes in UTF-8, mostly emoji, which
+// WeChat was seen to decline.
 func CutBody(s string) string { return cut(s, maxBody) }
 
 // cut is CutBody for any limit, in bytes.

@@ -39,7 +39,7 @@ type Pay interface {
 	QueryTransaction(ctx context.Context, transactionID string) (Trade, error)
 	// CloseOrder makes an unpaid order unpayable. taken is when WeChat took the
 	// order: before MinCloseAge has passed nothing is sent, and the error is of
-	// kind Retry. With the zero time the caller answers for the rule.
+	// kind Retry. With the zero time the caller is responsible for the rule.
 	//
 	// The error's code says what became of the order: CodeOrderPaid, query it;
 	// CodeOrderClosed, it was closed before; CodeOrderNotExist, WeChat never took

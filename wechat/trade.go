@@ -2,7 +2,7 @@ package wechat
 
 import "time"
 
-// TradeState is where an order stands at WeChat (docs/wechat.md 7.3).
+// TradeState is the state of an order at WeChat (docs/wechat.md 7.3).
 type TradeState string
 
 // The states.
@@ -17,10 +17,10 @@ const (
 	StateAccept     TradeState = "ACCEPT"
 )
 
-// Trade is what WeChat says about an order, signature checked. What comes after
-// State is certain only for StateSuccess. WeChat promises none of it for
-// StateRefund: what is left out is zero, and QueryRefunds knows TransactionID
-// and the order's total.
+// Trade is the state of an order, from a message that was verified. The fields after
+// State are certain for StateSuccess only. For StateRefund APIv2 may leave them out,
+// and they are zero; APIv3 was seen to keep them (docs/wechat.md 18.11). QueryRefunds
+// of APIv2 has TransactionID and the order's total.
 type Trade struct {
 	Version       Version // of the message
 	AppID, MchID  string

@@ -57,8 +57,8 @@ func (c *v2client) bill(ctx context.Context, day time.Time) ([]byte, error) {
 	return body, nil
 }
 
-// noBill reads what WeChat answers instead of a bill. None of it is signed, so
-// nothing but the failure counts.
+// noBill reads the response in place of a bill. It is not signed, so only the failure
+// is believed.
 func (c *v2client) noBill(body []byte) error {
 	fields, err := parse(body)
 	if err != nil {

@@ -7,14 +7,13 @@ import (
 	"encoding/hex"
 )
 
-// parsePayment reads a payment notification and checks its signature and that
-// it is for this account. Whether it agrees with the order in amount and
-// currency, and whether it was handled before, is the caller's to check. A
-// failed payment has the state StatePayError. All its errors mean: do not
-// believe it.
+// parsePayment reads a payment notification. It checks the signature, and that the
+// message is for this account. The caller compares amount and currency with the order,
+// and finds out whether it was handled before. A failed payment has the state
+// StatePayError. After an error the message is not to be believed.
 //
 // The signature proves that the sender has the API key, which other systems of the
-// merchant have too. QueryOrder tells what WeChat says.
+// merchant have too. QueryOrder returns WeChat's own state.
 func (c *v2client) parsePayment(body []byte) (Trade, error) {
 	const op = "notification"
 	fields, err := parse(body)
@@ -39,8 +38,8 @@ func (c *v2client) parsePayment(body []byte) (Trade, error) {
 		return Trade{}, &Error{Op: op, Message: "the message has no result_code", Kind: Untrusted}
 	}
 	if s := value(fields, "trade_state"); s != "" && s != string(state) {
-		// Only orderquery has this field: one of its signed replies, for an
-		// order that is not paid, would otherwise pass for a notification.
+		// Only orderquery has this field. Its signed response for an unpaid order would
+		// otherwise pass for a notification.
 		return Trade{}, &Error{Op: op, Message: "trade_state contradicts result_code", Kind: Untrusted}
 	}
 	trade, problem := readTrade(fields, state)
@@ -53,12 +52,10 @@ func (c *v2client) parsePayment(body []byte) (Trade, error) {
 
 // parseRefund reads a refund notification that is for this account.
 //
-// It is no proof. The message is not signed; what speaks for it is that its
-// secret part was encrypted with the API key, and that with a cipher that keeps
-// no order: who has seen older notifications can cut and join their blocks to
-// one that nobody sent, and every old one can be sent again. So a Refund from
-// here only says which refund to ask QueryRefund about. All its errors mean: do
-// not even ask.
+// It is no proof. The message is not signed, and its secret part is encrypted block by
+// block with the API key. Whoever has seen older notifications can join their blocks
+// to a message that nobody sent, and can send an old one again. So the Refund only
+// says which refund to query. After an error there is nothing to query.
 func (c *v2client) parseRefund(body []byte) (Refund, error) {
 	const op = "refund notification"
 	fields, err := parse(body)
@@ -71,8 +68,8 @@ func (c *v2client) parseRefund(body []byte) (Refund, error) {
 	case !c.mine(fields, false):
 		return Refund{}, &Error{Op: op, Message: "for another account", Kind: Untrusted}
 	}
-	// One message for all that can go wrong here: a stranger learns nothing
-	// about what the blocks that it joined decrypt to.
+	// All failures have one message, so that a stranger learns nothing about the
+	// text of joined blocks.
 	var inner []Field
 	text, ok := decryptECB(value(fields, "req_info"), c.apiKey())
 	if ok {

@@ -7,10 +7,8 @@ import (
 	"time"
 )
 
-// PlaceOrder asks WeChat to take an order. The same order may be sent again,
-// unchanged, as long as it is unpaid (docs/wechat.md 4.5); that is the
-// only right retry after an error of kind Retry. So it is sent to the backup
-// host too.
+// PlaceOrder asks WeChat to take an order. It goes to the backup host too: the same
+// order may be sent again, unchanged, as long as it is unpaid (docs/wechat.md 4.5).
 func (c *v2client) PlaceOrder(ctx context.Context, o Order) (Prepay, error) {
 	const op = "unifiedorder"
 	switch problem := o.problem(); {
@@ -49,7 +47,7 @@ func (c *v2client) PlaceOrder(ctx context.Context, o Order) (Prepay, error) {
 	case p.TradeType != o.TradeType:
 		return Prepay{}, &Error{Op: op, Message: "the answer has another trade_type", Kind: Untrusted}
 	case o.TradeType == TradeMWEB && p.MwebURL == "" && validPrepayID(p.PrepayID):
-		// So WeChat answers a merchant who has no permission for H5 payment.
+		// WeChat responds like this to a merchant without permission for H5 payment.
 		return Prepay{}, &Error{Op: op, Message: "the answer has no mweb_url: the merchant has no permission for H5 payment", Kind: Operator}
 	case !validPrepayID(p.PrepayID),
 		o.TradeType == TradeNative && !visible(p.CodeURL, maxPayURL),
@@ -59,8 +57,7 @@ func (c *v2client) PlaceOrder(ctx context.Context, o Order) (Prepay, error) {
 	return p, nil
 }
 
-// product is what product_id says: newer documents do without it, older ones do
-// not.
+// product returns product_id. Older documents require it for NATIVE, newer ones do not.
 func (o *Order) product() string {
 	if o.ProductID == "" && o.TradeType == TradeNative {
 		return o.OutTradeNo
@@ -68,7 +65,7 @@ func (o *Order) product() string {
 	return o.ProductID
 }
 
-// scene is what scene_info says.
+// scene returns scene_info.
 func (o *Order) scene() string {
 	if o.SceneInfo != "" || o.TradeType != TradeMWEB || o.WapURL == "" || o.WapName == "" {
 		return o.SceneInfo
@@ -84,8 +81,8 @@ func (c *v2client) AppParams(context.Context, string) (AppParams, error) {
 	return AppParams{}, notOffered("appsign", V2)
 }
 
-// PayParams signs what the page hands to WeixinJSBridge. The algorithm is that
-// of the order (docs/wechat.md 5.1).
+// PayParams signs what the page hands to WeixinJSBridge. It takes the algorithm of
+// the order (docs/wechat.md 5.1).
 func (c *v2client) PayParams(_ context.Context, prepayID string) (PayParams, error) {
 	if !validPrepayID(prepayID) {
 		return PayParams{}, &Error{Op: "paysign", Code: codeParam, Message: "prepay_id is missing or malformed", Kind: Developer}
@@ -113,8 +110,8 @@ const (
 	opClose      = "closeorder"
 )
 
-// QueryOrder asks WeChat where an order stands. For an order it has never
-// heard of the error's code is CodeOrderNotExist.
+// QueryOrder queries an order. Of an order that WeChat does not know, the error's code
+// is CodeOrderNotExist.
 func (c *v2client) QueryOrder(ctx context.Context, outTradeNo string) (Trade, error) {
 	if !validOutTradeNo(outTradeNo) {
 		return Trade{}, notSent(opOrderQuery, "malformed out_trade_no")
@@ -152,8 +149,8 @@ func (c *v2client) queryTrade(ctx context.Context, by Field) (Trade, error) {
 	return trade, nil
 }
 
-// readTrade reads the fields that orderquery and the notification share. Only
-// out_trade_no is promised when the state is another than SUCCESS.
+// readTrade reads the fields that orderquery and the notification share. With another
+// state than SUCCESS WeChat promises out_trade_no alone.
 func readTrade(fields []Field, state TradeState) (trade Trade, problem string) {
 	trade = Trade{
 		Version:    V2,
@@ -201,18 +198,8 @@ func parseFen(s string) (Fen, bool) {
 	return Fen(n), err == nil
 }
 
-// CloseOrder makes an order that nobody paid unpayable. Do it before its number
-// is replaced or its goods are given to somebody else, and believe a payment
-// that is told of later all the same.
-//
-// The time is when WeChat took the order, the end of the first UnifiedOrder that
-// succeeded. Until MinCloseAge has passed since then, nothing is sent and the
-// error is of kind Retry. With the zero time the caller answers for the rule.
-//
-// What it means for the order is in the error's code: CodeOrderPaid, ask
-// QueryOrder; CodeOrderClosed, it was closed before, which is as good;
-// CodeOrderNotExist, WeChat never took it. WeChat's answer does not name the
-// order: that it is about this one is TLS's word.
+// CloseOrder makes an unpaid order unpayable. WeChat's response does not name the
+// order: only TLS ties it to this one.
 func (c *v2client) CloseOrder(ctx context.Context, outTradeNo string, taken time.Time) error {
 	const op = opClose
 	switch {

@@ -11,12 +11,9 @@ const opRefund = "refund"
 // sends nothing.
 func (c *v2client) CanRefund() bool { return c.cfg.CertDoer != nil }
 
-// Refund asks WeChat to pay money back. Success means that WeChat will do it,
-// not that it has: QueryRefund tells.
-//
-// The only right retry, also when it is not known what became of the first
-// try, is the same request with the same OutRefundNo: it is paid once. With
-// CodeNotEnough the merchant has to pay in, or FromBalance may help.
+// Refund asks WeChat to pay money back. The response has no state: WeChat will do it,
+// and QueryRefund says when it has. With CodeNotEnough the merchant has to pay in, or
+// FromBalance may help.
 func (c *v2client) Refund(ctx context.Context, r RefundRequest) (Refund, error) {
 	const op = opRefund
 	if problem := r.problem(); problem != "" {
@@ -56,8 +53,8 @@ func (c *v2client) Refund(ctx context.Context, r RefundRequest) (Refund, error) 
 	return refund, nil
 }
 
-// readRefund reads the fields that refund, refundquery and the notification
-// share, but for state and time. Those of one refund end in suffix, "" or "_0".
+// readRefund reads the fields that refund, refundquery and the notification share,
+// without state and time. The names of one refund end in suffix, "" or "_0".
 func readRefund(fields []Field, suffix string) (refund Refund, problem string) {
 	refund = Refund{
 		Version:       V2,
@@ -105,14 +102,13 @@ const maxRefunds = 50
 
 const opRefundQuery = "refundquery"
 
-// QueryRefund asks WeChat where a refund stands. The caller compares order and
-// amounts with what it knows. For a refund that WeChat has never heard of the
-// error's code is CodeRefundNotExist.
+// QueryRefund queries a refund. The caller compares order and amounts with its own. Of
+// a refund that WeChat does not know, the error's code is CodeRefundNotExist.
 func (c *v2client) QueryRefund(ctx context.Context, outRefundNo string) (Refund, error) {
 	if !validOutRefundNo(outRefundNo) {
 		return Refund{}, notSent(opRefundQuery, "malformed out_refund_no")
 	}
-	// Not by the order: from the 21st refund on WeChat wants it this way.
+	// Not by the order: from the 21st refund on WeChat requires the refund's number.
 	refunds, _, err := c.refunds(ctx, Field{"out_refund_no", outRefundNo}, 0)
 	if err != nil {
 		return Refund{}, err
@@ -125,9 +121,8 @@ func (c *v2client) QueryRefund(ctx context.Context, outRefundNo string) (Refund,
 	return Refund{}, &Error{Op: opRefundQuery, Message: "the answer is about another refund", Kind: Untrusted}
 }
 
-// QueryRefunds asks WeChat for all refunds of an order, those of the merchant
-// platform too; none is no error. WeChat gives ten at a time, so that it may be
-// up to five calls.
+// QueryRefunds queries all refunds of an order, those of the merchant platform too. An
+// order without refunds is no error. WeChat lists ten at a time, in up to five calls.
 func (c *v2client) QueryRefunds(ctx context.Context, outTradeNo string) ([]Refund, error) {
 	if !validOutTradeNo(outTradeNo) {
 		return nil, notSent(opRefundQuery, "malformed out_trade_no")
@@ -161,8 +156,8 @@ func (c *v2client) QueryRefunds(ctx context.Context, outTradeNo string) ([]Refun
 	}
 }
 
-// refunds makes one refundquery. It returns what the answer lists, at least one
-// refund, and how many there are in all.
+// refunds makes one refundquery. It returns the refunds that the response lists, at
+// least one, and how many there are in all.
 func (c *v2client) refunds(ctx context.Context, by Field, offset int) (refunds []Refund, total int, err error) {
 	from := ""
 	if offset > 0 {
@@ -187,7 +182,7 @@ func (c *v2client) refunds(ctx context.Context, by Field, offset int) (refunds [
 	if count := value(reply, "refund_count"); len(refunds) == 0 || count != strconv.Itoa(len(refunds)) {
 		return nil, 0, &Error{Op: opRefundQuery, Message: "refund_count does not count the refunds", Kind: Untrusted}
 	}
-	// Only an order with more refunds than fit has it.
+	// The field is there when an order has more refunds than the response lists.
 	total = offset + len(refunds)
 	if s := value(reply, "total_refund_count"); s != "" {
 		n, ok := parseFen(s)

@@ -206,7 +206,7 @@ func unsent(ctx context.Context, op string, err error) error {
 	if errors.As(err, &e) {
 		return v3error(op, e)
 	}
-	return &Error{Op: op, Message: "no answer", Kind: Retry, Err: cause(ctx, err)}
+	return &Error{Op: op, Message: "no response", Kind: Retry, Err: cause(ctx, err)}
 }
 
 // send signs a call and sends it to one of the hosts. The path that is signed is
@@ -254,9 +254,9 @@ func readReply(ctx context.Context, op string, res *http.Response, limit int) (v
 	case !succeeded(res.StatusCode) && (err != nil || len(body) > limit):
 		return reply, nil // its body is not to be believed
 	case err != nil:
-		return v3reply{}, &Error{Op: op, Message: "the answer broke off", Kind: Retry, Err: cause(ctx, err), Status: res.StatusCode}
+		return v3reply{}, &Error{Op: op, Message: "the response broke off", Kind: Retry, Err: cause(ctx, err), Status: res.StatusCode}
 	case len(body) > limit:
-		return v3reply{}, &Error{Op: op, Message: fmt.Sprintf("the answer is longer than %d KiB", limit>>10), Kind: Untrusted, Status: res.StatusCode}
+		return v3reply{}, &Error{Op: op, Message: fmt.Sprintf("the response is longer than %d KiB", limit>>10), Kind: Untrusted, Status: res.StatusCode}
 	}
 	reply.body = body
 	return reply, nil
@@ -279,14 +279,14 @@ func (v *v3client) check(ctx context.Context, x v3call, sent []byte, r v3reply) 
 	case err == nil && succeeded(r.status):
 		return nil
 	case err == nil:
-		return &Error{Op: op, Message: "the answer has an unknown status", Kind: Untrusted, Status: r.status}
+		return &Error{Op: op, Message: "the response has an unknown status", Kind: Untrusted, Status: r.status}
 	case errors.As(err, &failure):
 		return v.failed(x, sent, failure)
 	case errors.As(err, &problem):
 		e := v3error(op, problem)
 		switch {
 		case problem.Kind == apiv3.Probe:
-			e.Kind = Retry // the same again is answered with a right signature (docs/wechat.md 18.6)
+			e.Kind = Retry // the same again gets a right signature (docs/wechat.md 18.6)
 		case problem.Kind == apiv3.UnknownSerial && v.renewable(r.header(apiv3.HeaderSerial)):
 			e.Kind = Retry // after a refresh, which failed or was not due
 		case problem.Kind == apiv3.UnknownSerial:
@@ -295,7 +295,7 @@ func (v *v3client) check(ctx context.Context, x v3call, sent []byte, r v3reply) 
 		e.Status = r.status
 		return e
 	}
-	return &Error{Op: op, Message: "the answer cannot be verified", Kind: Retry, Err: cause(ctx, err), Status: r.status}
+	return &Error{Op: op, Message: "the response cannot be verified", Kind: Retry, Err: cause(ctx, err), Status: r.status}
 }
 
 // verified runs verify. When it meets a certificate that is not known, Refresh gets

@@ -37,7 +37,7 @@ func (v *v3client) downloadCertificates(ctx context.Context) ([]apiv3.PlatformCe
 		if err := v.check(ctx, x, nil, reply); err != nil {
 			return nil, err
 		}
-		return nil, &Error{Op: opV3 + x.op, Message: "the answer has no certificates", Kind: Untrusted, Status: reply.status}
+		return nil, &Error{Op: opV3 + x.op, Message: "the response has no certificates", Kind: Untrusted, Status: reply.status}
 	}
 	list, err := v.receiver.Certificates(ctx, reply.header, reply.body)
 	var problem *apiv3.Error
@@ -53,11 +53,11 @@ func (v *v3client) downloadCertificates(ctx context.Context) ([]apiv3.PlatformCe
 		}
 		return nil, e
 	case err != nil:
-		return nil, &Error{Op: opV3 + x.op, Message: "the answer cannot be verified", Kind: Retry, Err: cause(ctx, err), Status: reply.status}
+		return nil, &Error{Op: opV3 + x.op, Message: "the response cannot be verified", Kind: Retry, Err: cause(ctx, err), Status: reply.status}
 	}
 	for _, c := range list {
 		if err := v.foreign(c.Key, "data"); err != nil {
-			return nil, &Error{Op: opV3 + x.op, Message: "the answer has the merchant's own certificate", Kind: Untrusted}
+			return nil, &Error{Op: opV3 + x.op, Message: "the response has the merchant's own certificate", Kind: Untrusted}
 		}
 	}
 	return list, nil
@@ -140,7 +140,7 @@ func (c *Client) Echo(ctx context.Context, notifyURL string) error {
 		return err
 	}
 	if out.Message != nonce {
-		return &Error{Op: opV3 + opEcho, Message: "the answer has another text", Kind: Untrusted}
+		return &Error{Op: opV3 + opEcho, Message: "the response has another text", Kind: Untrusted}
 	}
 	return nil
 }

@@ -93,7 +93,7 @@ func (v *v3client) PlaceOrder(ctx context.Context, o Order) (Prepay, error) {
 		ok = visible(p.MwebURL, maxPayURL) && absolute(p.MwebURL)
 	}
 	if !ok {
-		return Prepay{}, &Error{Op: opV3 + op, Message: "the answer has nothing to pay with", Kind: Untrusted}
+		return Prepay{}, &Error{Op: opV3 + op, Message: "the response has nothing to pay with", Kind: Untrusted}
 	}
 	return p, nil
 }
@@ -161,7 +161,7 @@ func (v *v3client) QueryOrder(ctx context.Context, outTradeNo string) (Trade, er
 	}
 	trade, err := v.queryTrade(ctx, pathOrderNo+url.PathEscape(outTradeNo))
 	if err == nil && trade.OutTradeNo != outTradeNo {
-		return Trade{}, &Error{Op: opV3 + opOrderQuery, Message: "the answer is about another order", Kind: Untrusted}
+		return Trade{}, &Error{Op: opV3 + opOrderQuery, Message: "the response is about another order", Kind: Untrusted}
 	}
 	return trade, err
 }
@@ -173,7 +173,7 @@ func (v *v3client) QueryTransaction(ctx context.Context, transactionID string) (
 	}
 	trade, err := v.queryTrade(ctx, pathOrders+"/id/"+url.PathEscape(transactionID))
 	if err == nil && trade.TransactionID != transactionID {
-		return Trade{}, &Error{Op: opV3 + opOrderQuery, Message: "the answer is about another transaction", Kind: Untrusted}
+		return Trade{}, &Error{Op: opV3 + opOrderQuery, Message: "the response is about another transaction", Kind: Untrusted}
 	}
 	return trade, err
 }

@@ -26,7 +26,7 @@ type v3refundAmount struct {
 // CanRefund is true: APIv3 needs no client certificate.
 func (*v3client) CanRefund() bool { return true }
 
-// Refund asks WeChat to pay money back. Its answer has the state of the refund, which
+// Refund asks WeChat to pay money back. Its response has the state of the refund, which
 // may be final.
 func (v *v3client) Refund(ctx context.Context, r RefundRequest) (Refund, error) {
 	if problem := r.problem(); problem != "" {
@@ -47,9 +47,9 @@ func (v *v3client) Refund(ctx context.Context, r RefundRequest) (Refund, error) 
 	switch {
 	case problem != "":
 	case refund.OutTradeNo != r.OutTradeNo || refund.OutRefundNo != r.OutRefundNo:
-		problem = "the answer is about another refund"
+		problem = "the response is about another refund"
 	case refund.Total != r.Total || refund.Amount != r.Amount:
-		problem = "the answer has other amounts"
+		problem = "the response has other amounts"
 	}
 	if problem != "" {
 		return Refund{}, &Error{Op: opV3 + opRefund, Message: problem, Kind: Untrusted}
@@ -69,7 +69,7 @@ func (v *v3client) QueryRefund(ctx context.Context, outRefundNo string) (Refund,
 	}
 	refund, problem := readV3Refund(out, out.Status)
 	if problem == "" && refund.OutRefundNo != outRefundNo {
-		problem = "the answer is about another refund"
+		problem = "the response is about another refund"
 	}
 	if problem != "" {
 		return Refund{}, &Error{Op: opV3 + opRefundQuery, Message: problem, Kind: Untrusted}
