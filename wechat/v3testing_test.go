@@ -94,14 +94,14 @@ func v3vectorNamed(t testing.TB, name string) v3vector {
 // privateKey parses a private key of the vectors with the standard library.
 func privateKey(t testing.TB, name string) *rsa.PrivateKey {
 	t.Helper()
-	block, _ := pem.Decode([]byte(v3vectorNamed(t, "KEY "+name).Inputs.PEM))
-	if block == nil {
-		t.Fatalf("%s is no PEM", name)
+	var der []byte
+	if block, _ := pem.Decode([]byte(v3vectorNamed(t, "KEY "+name).Inputs.PEM)); block != nil {
+		der = block.Bytes
 	}
-	if key, err := x509.ParsePKCS1PrivateKey(block.Bytes); err == nil {
+	if key, err := x509.ParsePKCS1PrivateKey(der); err == nil {
 		return key
 	}
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	key, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
 		t.Fatal(err)
 	}

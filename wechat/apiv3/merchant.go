@@ -136,7 +136,8 @@ func misfit() error {
 	return fail(BadConfig, "PrivateKey", "is damaged: its numbers do not fit together")
 }
 
-// Authorization signs a request and returns the header of that name. uri is path
+// Authorization signs a request and returns the header of that name
+// (docs/wechat.md 18.3). uri is path
 // and query exactly as they are sent, which is what URL.RequestURI of net/url
 // returns. body is what is sent, byte for byte; nil and empty are the same. For an
 // upload it is the part named meta alone.
@@ -195,7 +196,8 @@ type PayParams struct {
 	PaySign   string
 }
 
-// PayParams signs what the page or the mini program pays with. Payments by QR code
+// PayParams signs what the page or the mini program pays with (docs/wechat.md 18.8).
+// Payments by QR code
 // (Native) and in a phone's browser (H5) need no parameters.
 func (m *Merchant) PayParams(ctx context.Context, appID, prepayID string) (PayParams, error) {
 	p := PayParams{AppID: appID, SignType: "RSA", Package: "prepay_id=" + prepayID}
@@ -218,7 +220,7 @@ type AppParams struct {
 	Sign      string
 }
 
-// AppParams signs what an app pays with.
+// AppParams signs what an app pays with (docs/wechat.md 18.11).
 func (m *Merchant) AppParams(ctx context.Context, appID, prepayID string) (AppParams, error) {
 	p := AppParams{AppID: appID, PartnerID: m.mchID, PrepayID: prepayID, Package: "Sign=WXPay"}
 	var err error

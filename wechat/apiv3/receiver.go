@@ -10,10 +10,11 @@ import (
 )
 
 // window is how far a message may be from this clock, in both directions. A
-// message of exactly five minutes is rejected, as WeChat's own library does.
+// message of exactly five minutes is rejected, as WeChat's own library does
+// (docs/wechat.md 18.4).
 const window = 5 * time.Minute
 
-// probePrefix begins the signature of a probe.
+// probePrefix begins the signature of a probe (docs/wechat.md 18.6).
 const probePrefix = "WECHATPAY/SIGNTEST/"
 
 // ReceiverConfig is what a Receiver is made of.
