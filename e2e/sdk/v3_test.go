@@ -46,7 +46,8 @@ type v3World struct {
 func newV3World(t *testing.T, mode wechattest.V3Mode) *v3World {
 	t.Helper()
 	// The SDKs' clocks run in real time, while the simulator's goes to the next day.
-	w := &v3World{t: t, Server: wechattest.Start(t, wechattest.Config{V3Mode: mode, RealTimeShop: true})}
+	// During a change messages have unknown fields, coupons and another order too.
+	w := &v3World{t: t, Server: wechattest.Start(t, wechattest.Config{V3Mode: mode, RealTimeShop: true, Hostile: mode == wechattest.V3Both})}
 	w.keys = w.V3()
 	// To noon in Beijing: payment and refund are to be in one day's bill.
 	now := w.Now()

@@ -295,6 +295,9 @@ func uriEdits(p v3Parts) []v3Edit {
 			add("the host was signed too, and the query left out", scheme+host+path)
 		}
 	}
+	if strings.HasPrefix(p.uri, "//") {
+		add("two slashes were sent and one was signed: the base URL ends in a slash", "/"+strings.TrimLeft(p.uri, "/"))
+	}
 	add("the slash at the beginning of the path is missing", strings.TrimPrefix(p.uri, "/"))
 	add("a fragment or an empty query was signed", strings.TrimSuffix(p.uri, "?"))
 	add("a question mark was signed that was not sent", p.uri+"?")

@@ -143,6 +143,22 @@ func TestV3DiagnosesRequests(t *testing.T) {
 	}
 }
 
+// A base URL that ends in a slash makes two slashes on the wire.
+func TestV3DiagnosesTwoSlashes(t *testing.T) {
+	t.Parallel()
+	m := newMerchant(t, tame)
+	m.place("slashes-1", "NATIVE")
+	signed := m.request("GET", m.queryURI("slashes-1"), "")
+	r := m.request("GET", "/"+m.queryURI("slashes-1"), "")
+	if a := m.send(r); a.Code != http.StatusOK {
+		t.Errorf("signed as sent: %d %s", a.Code, a.Body)
+	}
+	r.Header.Set("Authorization", signed.Header.Get("Authorization"))
+	if a := m.send(r); a.Code != http.StatusUnauthorized || !strings.Contains(m.last().Note, "two slashes") {
+		t.Errorf("signed with one: %d, note %q", a.Code, m.last().Note)
+	}
+}
+
 // v3Pay is a call of the bridge with these lines, signed as sign does.
 func (m *merchant) v3Pay(prepayID string, edit func(fields map[string]string), text func(appID, timeStamp, nonce, pkg string) string) InvokeCall {
 	fields := map[string]string{
