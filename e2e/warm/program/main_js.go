@@ -32,6 +32,7 @@ func main() {
 	mux.HandleFunc("/certified", p.certified)
 	mux.HandleFunc("/limit", p.limited)
 	mux.HandleFunc("/rsa", p.sign)
+	mux.HandleFunc("/apiv3", p.trade)
 	mux.HandleFunc("/later", p.later)
 	mux.HandleFunc("/grow", p.grow)
 	mux.HandleFunc("/memory", p.memory)
