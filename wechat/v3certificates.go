@@ -28,7 +28,7 @@ func (c *Client) DownloadCertificates(ctx context.Context) ([]apiv3.PlatformCert
 }
 
 func (v *v3client) downloadCertificates(ctx context.Context) ([]apiv3.PlatformCertificate, error) {
-	x := v3call{op: opCertificates, method: http.MethodGet, uri: "/v3/certificates", limit: maxCertificates}
+	x := v3call{op: opCertificates, method: http.MethodGet, uri: "/v3/certificates", limit: maxCertificates, final: true}
 	_, reply, err := v.exchange(ctx, x)
 	if err != nil {
 		return nil, err

@@ -168,6 +168,29 @@ func TestRefreshOfCertificates(t *testing.T) {
 	wantError(t, err, Refused, CodeOrderNotExist)
 }
 
+// Refresh downloads certificates, and the failure of that causes no other refresh.
+func TestRefreshDoesNotCauseItself(t *testing.T) {
+	for _, status := range []int{404, 500} {
+		refreshed := 0
+		var c *Client
+		c, p, w := newV3Client(t, says3(v3answer{status: status, body: `{"code":"SYSTEM_ERROR"}`, serial: newSerial}), inCertificateMode, func(cfg *Config) {
+			cfg.V3.Refresh = func(ctx context.Context) error {
+				if refreshed++; refreshed > 3 {
+					t.Fatal("a refresh causes another one")
+				}
+				_, err := c.DownloadCertificates(ctx)
+				return err
+			}
+		})
+		if _, err := p.QueryOrder(t.Context(), testNo); err == nil {
+			t.Error("a failure is a success")
+		}
+		if refreshed != 1 || len(w.sent) != 2 {
+			t.Errorf("%d: %d refreshes, %d calls", status, refreshed, len(w.sent))
+		}
+	}
+}
+
 // While a merchant changes from certificates to the public key, or back, each message
 // is verified with the key that it names.
 func TestBothKeysVerify(t *testing.T) {
