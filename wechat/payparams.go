@@ -12,10 +12,13 @@ type PayParams struct {
 	AppID     string
 	TimeStamp string // Unix seconds
 	NonceStr  string
-	Package   string // "prepay_id=..."
-	SignType  SignType
+	Package   string   // "prepay_id=..."
+	SignType  SignType // SignMD5 or SignHMAC of APIv2, SignRSA of APIv3
 	PaySign   string
 }
+
+// SignRSA is the SignType of PayParams of APIv3.
+const SignRSA SignType = "RSA"
 
 // AppParams are what an app hands to WeChat's SDK.
 type AppParams = apiv3.AppParams

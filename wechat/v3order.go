@@ -138,7 +138,7 @@ func (v *v3client) PayParams(ctx context.Context, prepayID string) (PayParams, e
 	if err != nil {
 		return PayParams{}, unsent(ctx, opV3+op, err)
 	}
-	return PayParams{AppID: p.AppID, TimeStamp: p.TimeStamp, NonceStr: p.NonceStr, Package: p.Package, SignType: SignType(p.SignType), PaySign: p.PaySign}, nil
+	return PayParams{AppID: p.AppID, TimeStamp: p.TimeStamp, NonceStr: p.NonceStr, Package: p.Package, SignType: SignRSA, PaySign: p.PaySign}, nil
 }
 
 // AppParams signs what an app pays with.
