@@ -1,9 +1,7 @@
 package wechat
 
 import (
-	"bytes"
-	"context"
-	"strings"
+	"errors"
 	"time"
 )
 
@@ -45,56 +43,29 @@ type BillRow struct {
 // Fee is what WeChat keeps, in thousandths of a fen.
 type Fee int64
 
-const opBill = "downloadbill"
-
 // Bills (docs/wechat.md 12.1).
 const (
 	maxBill  = 8 << 20 // bytes, about 25 000 rows
 	billHour = 10      // of the next day, in Beijing, when a bill is ready
 )
 
-// DownloadBill fetches the bill of the day in Beijing that day falls in: one
-// that is over, and no older than three months. It is ready at ten o'clock of
-// the next morning; until then nothing is sent and the error is of kind Retry.
-//
-// A day without trades has an empty bill. So has, as far as WeChat's answer
-// tells, a merchant number of the wrong sort. Bills are not signed: that it is
-// WeChat's is TLS's word.
-func (c *Client) DownloadBill(ctx context.Context, day time.Time) (Bill, error) {
+// CodeNoBill is the code of a day without trades.
+const CodeNoBill = "NO_STATEMENT_EXIST"
+
+// billReady returns an error before the bill of a day is ready.
+func billReady(op string, now, day time.Time) error {
 	y, m, d := day.In(beijing).Date()
-	if c.cfg.Now().Before(time.Date(y, m, d+1, billHour, 0, 0, 0, beijing)) {
-		return Bill{}, &Error{Op: opBill, Message: "not sent: the bill is not ready before ten o'clock of the next day", Kind: Retry}
+	if now.Before(time.Date(y, m, d+1, billHour, 0, 0, 0, beijing)) {
+		return &Error{Op: op, Message: "not sent: the bill is not ready before ten o'clock of the next day", Kind: Retry}
 	}
-	// Sent to the backup host too: it changes nothing.
-	body, err := c.post(ctx, c.cfg.Doer, opBill, "/pay/downloadbill", []Field{
-		{"bill_date", day.In(beijing).Format("20060102")},
-		{"bill_type", "ALL"},
-	}, maxBill)
-	if err != nil {
-		return Bill{}, err
-	}
-	if !page(body, '<') {
-		return Bill{}, c.noBill(body)
-	}
-	if text := bytes.TrimLeft(bytes.TrimPrefix(body, bom), " \t\r\n"); len(text) == 0 || text[0] == '<' {
-		return Bill{}, &Error{Op: opBill, Message: "the answer is no message", Kind: Retry}
-	}
-	return c.ParseBill(body)
+	return nil
 }
 
-// noBill reads what WeChat answers instead of a bill. It is nil for a day
-// without trades. None of it is signed, so nothing but the failure counts.
-func (c *Client) noBill(body []byte) error {
-	fields, err := parse(body)
-	if err != nil {
-		return &Error{Op: opBill, Message: "the answer cannot be read", Kind: Untrusted, Err: err}
+// emptyBill turns the failure of a day without trades into an empty bill.
+func emptyBill(err error) (Bill, error) {
+	var e *Error
+	if errors.As(err, &e) && e.Code == CodeNoBill {
+		return Bill{}, nil
 	}
-	text := reason(fields)
-	switch {
-	case !failed(fields):
-		return &Error{Op: opBill, Message: "the answer is no bill", Kind: Untrusted}
-	case value(fields, "error_code") == codeNoBill || strings.EqualFold(text, "No Bill Exist"):
-		return nil
-	}
-	return &Error{Op: opBill, Message: "WeChat answered FAIL: " + c.shown(text, ""), Kind: textKind(text)}
+	return Bill{}, err
 }

@@ -54,15 +54,15 @@ const (
 // two lines of totals, names and numbers. Nothing of it is believed when the
 // number of the rows or a total is not what the rows come to. The total of the
 // fees is not compared: how WeChat rounds it is not documented.
-func (c *Client) ParseBill(body []byte) (Bill, error) {
-	bill, line, problem := c.readBill(body)
+func (a *account) ParseBill(body []byte) (Bill, error) {
+	bill, line, problem := a.readBill(body)
 	if problem != "" {
 		return Bill{}, &Error{Op: opBill, Message: "line " + strconv.Itoa(line) + " of the bill: " + problem, Kind: Untrusted}
 	}
 	return bill, nil
 }
 
-func (c *Client) readBill(body []byte) (bill Bill, line int, problem string) {
+func (a *account) readBill(body []byte) (bill Bill, line int, problem string) {
 	switch {
 	case len(body) > maxBill:
 		return Bill{}, 0, "longer than 8 MiB"
@@ -92,7 +92,7 @@ func (c *Client) readBill(body []byte) (bill Bill, line int, problem string) {
 		switch {
 		case problem != "":
 			return Bill{}, line, problem
-		case row.MchID != c.cfg.MchID:
+		case row.MchID != a.cfg.MchID:
 			return Bill{}, line, "another merchant's"
 		}
 		bill.Rows = append(bill.Rows, row)

@@ -14,9 +14,9 @@ import (
 // Fen is an amount in fen, a hundredth of a yuan. Its String prints yuan, "12.30".
 type Fen = fen.Fen
 
-// Doer sends a request and returns the answer, whatever its status. It must not
-// follow redirects: a request to WeChat carries secrets. *http.Client is one
-// when its CheckRedirect says so.
+// Doer sends a request and returns the response, whatever its status. It must not
+// follow redirects: a request to WeChat carries secrets. An *http.Client is a Doer if
+// its CheckRedirect returns http.ErrUseLastResponse.
 type Doer interface {
 	Do(*http.Request) (*http.Response, error)
 }
@@ -29,25 +29,29 @@ const (
 	mchBackupHost = "https://api2.mch.weixin.qq.com" // in another city
 )
 
-// Config is what a Client is made of.
+// Config configures a Client.
 type Config struct {
-	AppID     string   // of the service account: "wx" and 16 letters or digits
-	AppSecret Secret   // of the service account, 32 letters or digits
-	MchID     string   // of the merchant, digits
-	APIKey    Secret   // the merchant's APIv2 key, 32 letters or digits
-	SignType  SignType // of what is sent; SignHMAC when empty. Replies may have either
+	AppID     string // of the service account: "wx" and 16 letters or digits
+	AppSecret Secret // of the service account, 32 letters or digits
+	MchID     string // of the merchant, digits
+
+	// A merchant has APIv2, APIv3, or, while it changes from one to the other,
+	// both. A payment is ended with the version with which it began.
+	APIKey   Secret    // the merchant's APIv2 key, 32 letters or digits; "" without APIv2
+	SignType SignType  // of requests of APIv2; SignHMAC when empty. Responses may have either
+	V3       *V3Config // nil without APIv3
+	Version  Version   // of new payments; V3 if there is one when empty
 
 	// Base URLs without a final slash; WeChat's hosts when empty.
 	OpenURL, APIURL, MchURL string
-	// Where a merchant call goes that is lost on the way to MchURL. When it is
-	// empty: WeChat's backup host if MchURL is WeChat's own, else nowhere.
+	// MchBackupURL gets a merchant call that is lost on the way to MchURL. When it is
+	// empty it is WeChat's backup host if MchURL is WeChat's own, else there is none.
 	MchBackupURL string
 
 	Doer Doer
 	// CertDoer sends requests with the merchant's TLS client certificate, which
-	// refunds need: through Cloudflare's mTLS binding in a Worker, with a
-	// tls.Config natively. When it is nil refunds are refused before they are
-	// sent.
+	// refunds of APIv2 need: through Cloudflare's mTLS binding in a Worker, with a
+	// tls.Config natively. When it is nil refunds of APIv2 are not sent.
 	CertDoer Doer
 	Now      func() time.Time // time.Now when nil
 	Rand     io.Reader        // crypto/rand when nil
@@ -56,16 +60,30 @@ type Config struct {
 // Client speaks for one service account and one merchant. It is safe for
 // concurrent use.
 type Client struct {
+	*account
+	v2 *v2client // nil without an APIv2 key
+	v3 *v3client // nil without keys of APIv3
+}
+
+// account is who the calls are for, and how they are sent.
+type account struct {
 	cfg Config // without the secrets
-	// Functions, so that no way of printing a Client, or what holds one, comes
-	// by the secrets: in an unexported field fmt does not ask a Secret first.
+	// Functions, so that no way of printing a Client reaches the secrets: fmt prints
+	// an unexported field without the methods of Secret.
 	appSecret, apiKey func() Secret
 }
 
-// New checks cfg. The error names the field that is wrong, never its value.
+// New checks cfg. The error names the field that is wrong, never its value. About
+// the fields of V3 it has one *apiv3.Error for each.
 func New(cfg Config) (*Client, error) {
 	if cfg.SignType == "" {
 		cfg.SignType = SignHMAC
+	}
+	if cfg.Version == "" {
+		cfg.Version = V2
+		if cfg.V3 != nil {
+			cfg.Version = V3
+		}
 	}
 	for _, u := range []struct {
 		field    *string
@@ -93,37 +111,49 @@ func New(cfg Config) (*Client, error) {
 		{"AppID", cfg.AppID != "" && len(cfg.AppID) <= 32 && alphanumeric(cfg.AppID)},
 		{"AppSecret", len(cfg.AppSecret) == 32 && alphanumeric(string(cfg.AppSecret))},
 		{"MchID", len(cfg.MchID) <= 32 && digits(cfg.MchID)},
-		{"APIKey", len(cfg.APIKey) == 32 && alphanumeric(string(cfg.APIKey))},
+		{"APIKey", cfg.APIKey == "" && cfg.V3 != nil || len(cfg.APIKey) == 32 && alphanumeric(string(cfg.APIKey))},
 		{"SignType", cfg.SignType == SignMD5 || cfg.SignType == SignHMAC},
 		{"OpenURL", baseURL(cfg.OpenURL)},
 		{"APIURL", baseURL(cfg.APIURL)},
 		{"MchURL", baseURL(cfg.MchURL)},
 		{"MchBackupURL", cfg.MchBackupURL == "" || baseURL(cfg.MchBackupURL)},
 		{"Doer", cfg.Doer != nil},
+		{"Version", cfg.Version == V2 && cfg.APIKey != "" || cfg.Version == V3 && cfg.V3 != nil},
 	} {
 		if !rule.ok {
 			return nil, fmt.Errorf("wechat: %s is missing or malformed", rule.field)
 		}
 	}
-	appSecret, apiKey := cfg.AppSecret, cfg.APIKey
-	cfg.AppSecret, cfg.APIKey = "", ""
-	return &Client{
+	appSecret, apiKey, v3 := cfg.AppSecret, cfg.APIKey, cfg.V3
+	cfg.AppSecret, cfg.APIKey, cfg.V3 = "", "", nil
+	a := &account{
 		cfg:       cfg,
 		appSecret: func() Secret { return appSecret },
 		apiKey:    func() Secret { return apiKey },
-	}, nil
+	}
+	c := &Client{account: a}
+	if apiKey != "" {
+		c.v2 = &v2client{a}
+	}
+	if v3 != nil {
+		var err error
+		if c.v3, err = newV3(a, *v3); err != nil {
+			return nil, fmt.Errorf("wechat: %w", err)
+		}
+	}
+	return c, nil
 }
 
 // baseURL reports whether a path can be appended to s.
 func baseURL(s string) bool { return absolute(s) && !strings.ContainsAny(s, "?#") }
 
 // nonce returns 32 random letters and digits.
-func (c *Client) nonce() (string, error) {
+func (a *account) nonce() (string, error) {
 	const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	out := make([]byte, 0, 32)
 	b := make([]byte, 48)
 	for {
-		if _, err := io.ReadFull(c.cfg.Rand, b); err != nil {
+		if _, err := io.ReadFull(a.cfg.Rand, b); err != nil {
 			return "", fmt.Errorf("drawing a nonce: %w", err)
 		}
 		for _, v := range b {

@@ -1,8 +1,8 @@
 // Package wechat is a client of WeChat Pay for a merchant's server: sign-in by
-// an Official Account, orders paid inside WeChat, by QR code or in a phone's
-// browser, queries, closing, refunds, notifications and bills, and the signature
-// of the parameters with which a page pays. It speaks version 2 of the merchant
-// API, with HMAC-SHA256 or MD5.
+// an Official Account, orders paid inside WeChat, by QR code, in a phone's browser
+// or in an app, queries, closing, refunds, notifications and bills, and the
+// signature of the parameters with which a page pays. It speaks both versions of
+// the merchant API: APIv2, with HMAC-SHA256 or MD5, and APIv3, with RSA.
 //
 // # Use
 //
@@ -13,6 +13,10 @@
 //		AppID: "wx...", AppSecret: "...", MchID: "19...", APIKey: "...",
 //		Doer: &http.Client{Timeout: 10 * time.Second, CheckRedirect: noRedirect},
 //	})
+//
+// [Client.For] chooses the version, and [Pay] has its calls. What they return is
+// neutral: no caller sees XML, JSON or a signature. The methods of Client itself
+// use APIv2. [Config.V3] holds the keys of APIv3.
 //
 // A [Doer] sends requests. An *http.Client is one, if it follows no redirect: a
 // request carries secrets. The package itself links no HTTP client, so that it

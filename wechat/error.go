@@ -1,6 +1,7 @@
 package wechat
 
 import (
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -10,11 +11,11 @@ type Kind int
 
 // The kinds of error.
 const (
-	Refused   Kind = iota // WeChat said no to this request; the same again will not do
-	Retry                 // WeChat did not answer, is busy, or it is too early: the same request again, later
-	Restart               // the sign-in has to begin anew
-	Operator              // a key, a number or a permission is wrong, or money short: nobody's request will do
-	Developer             // the request is wrong: the program has to be mended
+	Refused   Kind = iota // WeChat declined the request, and will decline it again
+	Retry                 // WeChat did not respond, is busy, or it is too early: make the same request later
+	Restart               // the sign-in has to start again
+	Operator              // a key, a number or a permission is wrong, or money is missing: a retry does not help
+	Developer             // the request is wrong: the program has to be corrected
 	Untrusted             // the message is malformed, unsigned, forged, or about something else
 )
 
@@ -38,12 +39,20 @@ func (k Kind) String() string {
 // or a body.
 type Error struct {
 	Op      string // "unifiedorder", "orderquery", "access_token", ...
-	Code    string // WeChat's err_code or errcode, when it gave one
+	Code    string // WeChat's code in its newer spelling, when it gave one
 	Message string
 	Kind    Kind
-	Err     error // what led to it, may be nil
+	Err     error // the cause, may be nil
+
+	// Of APIv3, for the log: the HTTP status, what WeChat's support asks for, the
+	// number at its end, a code more exact than Code (docs/wechat.md 13.12), and
+	// which field of the request is wrong. They are zero when WeChat gave none.
+	Status            int
+	RequestID, Number string
+	Detail            string
 }
 
+// Error returns a line for the log. If only an operator can help, it says how.
 func (e *Error) Error() string {
 	s := e.Op + ": " + e.Message
 	if e.Code != "" {
@@ -52,7 +61,32 @@ func (e *Error) Error() string {
 	if e.Err != nil {
 		s += ": " + e.Err.Error()
 	}
+	if e.Detail != "" {
+		s += ", " + e.Detail
+	}
+	if e.Status != 0 {
+		s += ", HTTP status " + strconv.Itoa(e.Status)
+	}
+	if e.RequestID != "" {
+		s += ", Request-ID " + e.RequestID
+	}
+	if v, ok := e.Verdict(); ok && e.Kind == Operator {
+		s += "; " + v.Cause.EN + " " + v.Cure.EN
+		if v.Menu.EN != "" {
+			s += " (" + v.Menu.EN + ")"
+		}
+	}
 	return s
+}
+
+// Verdict returns what WeChat's code means and what to do about it. A verdict of Code
+// about this call comes first, then that of Number, which is more exact than Code.
+func (e *Error) Verdict() (Verdict, bool) {
+	v, ok := Explain(e.Op, e.Code)
+	if n, known := Explain(e.Op, e.Number); known && v.Op == "" {
+		return n, true
+	}
+	return v, ok
 }
 
 func (e *Error) Unwrap() error { return e.Err }
@@ -61,9 +95,9 @@ func (e *Error) Unwrap() error { return e.Err }
 // openids have 28 characters, codes and keys 32, names of fields at most 19.
 const longRun = 20
 
-// wording prepares WeChat's own words for an error: what is in hide and every
-// long run of letters and digits, which may be an openid or a token, is masked;
-// about 100 bytes are kept.
+// wording prepares WeChat's own words for an error. It masks the texts in hide and every
+// long run of letters and digits, which may be an openid or a token. It keeps about 100
+// bytes.
 func wording(text string, hide ...string) string {
 	const mask = "***"
 	text = clean(text)

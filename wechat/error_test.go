@@ -9,8 +9,8 @@ import (
 )
 
 func TestErrorText(t *testing.T) {
-	e := &Error{Op: "orderquery", Code: "SYSTEMERROR", Message: "WeChat refused", Kind: Retry, Err: context.DeadlineExceeded}
-	if got := e.Error(); got != "orderquery: WeChat refused (SYSTEMERROR): context deadline exceeded" {
+	e := &Error{Op: "orderquery", Code: "SYSTEM_ERROR", Message: "WeChat refused", Kind: Retry, Err: context.DeadlineExceeded}
+	if got := e.Error(); got != "orderquery: WeChat refused (SYSTEM_ERROR): context deadline exceeded" {
 		t.Error(got)
 	}
 	if !errors.Is(fmt.Errorf("asking: %w", e), context.DeadlineExceeded) {

@@ -1,51 +1,93 @@
 package wechat
 
-// ParsePayment reads a payment notification and checks its signature and that
-// it is for this account. Whether it agrees with the order in amount and
-// currency, and whether it was handled before, is the caller's to check. A
-// failed payment has the state StatePayError. All its errors mean: do not
-// believe it.
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"h5pay/wechat/apiv3"
+)
+
+// PaymentNotification reads a payment notification of either version: it verifies
+// it, and checks that it is for this account. Whether it agrees with the order in
+// amount and currency, and whether it was handled before, is the caller's to check.
+// After an error it is not to be believed, and gets the response of one that failed.
 //
-// The signature proves that the sender has the API key, which other systems of the
-// merchant have too. QueryOrder tells what WeChat says.
-func (c *Client) ParsePayment(body []byte) (Trade, error) {
-	const op = "notification"
-	fields, err := parse(body)
-	if err != nil {
-		return Trade{}, &Error{Op: op, Message: "the message cannot be read", Kind: Untrusted, Err: err}
+// The Version of the Trade is that of the message. A caller rejects a message of
+// another version than the payment's. A message of APIv2 proves that its sender has
+// the API key, which other systems of the merchant have too; one that failed has the
+// state StatePayError. A message of APIv3 is signed by WeChat alone.
+func (c *Client) PaymentNotification(ctx context.Context, header apiv3.Header, body []byte) (Trade, error) {
+	switch v, err := c.notificationVersion(opNotification, body); {
+	case err != nil:
+		return Trade{}, err
+	case v == V2:
+		return c.v2.parsePayment(body)
 	}
-	switch {
-	case value(fields, "return_code") != "SUCCESS":
-		return Trade{}, &Error{Op: op, Message: "return_code is not SUCCESS", Kind: Untrusted}
-	case !verify(fields, c.apiKey()):
-		return Trade{}, &Error{Op: op, Message: "not signed with the API key", Kind: Untrusted}
-	case !c.mine(fields, false):
-		return Trade{}, &Error{Op: op, Message: "for another account", Kind: Untrusted}
-	}
-	var state TradeState
-	switch value(fields, "result_code") {
-	case "SUCCESS":
-		state = StateSuccess
-	case "FAIL":
-		state = StatePayError
-	default:
-		return Trade{}, &Error{Op: op, Message: "the message has no result_code", Kind: Untrusted}
-	}
-	if s := value(fields, "trade_state"); s != "" && s != string(state) {
-		// Only orderquery has this field: one of its signed replies, for an
-		// order that is not paid, would otherwise pass for a notification.
-		return Trade{}, &Error{Op: op, Message: "trade_state contradicts result_code", Kind: Untrusted}
-	}
-	trade, problem := readTrade(fields, state)
-	if problem != "" {
-		return Trade{}, &Error{Op: op, Message: problem, Kind: Untrusted}
-	}
-	trade.Downgraded = c.cfg.SignType == SignHMAC && len(value(fields, "sign")) == 32
-	return trade, nil
+	return c.v3.paymentNotification(ctx, header, body)
 }
 
-// Answer is what WeChat wants to hear after a notification
-// (docs/wechat.md 6.3). The message is a few words, for WeChat's logs.
+// RefundNotification reads a refund notification of either version. One of APIv3 is
+// signed by WeChat. One of APIv2 is no proof: it says which refund to query, and
+// nothing else (docs/wechat.md 11.3). A merchant of APIv3 gets it too, of refunds
+// that were made by hand or with APIv2.
+func (c *Client) RefundNotification(ctx context.Context, header apiv3.Header, body []byte) (Refund, error) {
+	switch v, err := c.notificationVersion(opRefundNotification, body); {
+	case err != nil:
+		return Refund{}, err
+	case v == V2:
+		return c.v2.parseRefund(body)
+	}
+	return c.v3.refundNotification(ctx, header, body)
+}
+
+// NotificationVersion returns the version of a notification, "" for what is none. It
+// says nothing about who sent it.
+func NotificationVersion(body []byte) Version {
+	body = bytes.TrimLeft(bytes.TrimPrefix(body, bom), " \t\r\n")
+	switch {
+	case len(body) > 0 && body[0] == '<':
+		return V2
+	case len(body) > 0 && body[0] == '{':
+		return V3
+	}
+	return ""
+}
+
+// notificationVersion returns the version of a notification, whose keys there are.
+func (c *Client) notificationVersion(op string, body []byte) (Version, error) {
+	v := NotificationVersion(body)
+	if v == "" {
+		return "", &Error{Op: op, Message: "the message cannot be read", Kind: Untrusted}
+	}
+	if _, err := c.For(v); err != nil {
+		return "", &Error{Op: op, Code: CodeNotConfigured, Message: "there are no keys of API" + string(v), Kind: Operator}
+	}
+	return v, nil
+}
+
+// Acknowledgement is what WeChat wants to hear after a notification: the status, the
+// Content-Type, "" for none, and the body. A notification that is not acknowledged
+// comes again (docs/wechat.md 6.3, 18.5). The message is a few words, for WeChat's
+// logs. A version that is not known gets that of APIv3.
+func Acknowledgement(v Version, ok bool, message string) (status int, contentType string, body []byte) {
+	switch {
+	case v == V2:
+		return http.StatusOK, "text/xml; charset=utf-8", Answer(ok, message)
+	case ok:
+		return http.StatusNoContent, "", nil
+	}
+	// With the status 200 a failure would count as a success.
+	body, err := json.Marshal(map[string]string{"code": "FAIL", "message": clean(message)})
+	if err != nil {
+		body = []byte(`{"code":"FAIL"}`)
+	}
+	return http.StatusInternalServerError, "application/json", body
+}
+
+// Answer is the body of the response to a notification of APIv2 (docs/wechat.md 6.3).
+// The message is a few words, for WeChat's logs.
 func Answer(ok bool, message string) []byte {
 	code := "FAIL"
 	if ok {

@@ -69,6 +69,7 @@ func TestARefund(t *testing.T) {
 		}
 		ledger := w.Ledger().Refunds[0]
 		want := wechat.Refund{
+			Version:    wechat.V2,
 			OutTradeNo: "tea-000001", OutRefundNo: request.OutRefundNo, TransactionID: ledger.TransactionID, RefundID: ledger.RefundID,
 			Total: 880, Amount: 300, State: wechat.RefundSuccess, RefundedAt: ledger.Done.UTC().Truncate(time.Second),
 		}
@@ -149,7 +150,7 @@ func TestRefundFaults(t *testing.T) {
 	}{
 		wechattest.FaultNotEnough:      {wechat.Operator, wechat.CodeNotEnough, false},
 		wechattest.FaultUnsettledShort: {wechat.Operator, wechat.CodeNotEnough, false},
-		wechattest.FaultSystemError:    {wechat.Retry, "SYSTEMERROR", false},
+		wechattest.FaultSystemError:    {wechat.Retry, "SYSTEM_ERROR", false},
 		wechattest.FaultBadGateway:     {wechat.Retry, "", false},
 		wechattest.FaultBadReplySign:   {wechat.Untrusted, "", true},
 		wechattest.FaultNoReplySign:    {wechat.Untrusted, "", true},

@@ -130,7 +130,7 @@ func TestOrderFaults(t *testing.T) {
 	}{
 		wechattest.FaultBadReplySign:  {wechat.Untrusted, "", taken},
 		wechattest.FaultNoReplySign:   {wechat.Untrusted, "", taken},
-		wechattest.FaultSystemError:   {wechat.Retry, "SYSTEMERROR", false},
+		wechattest.FaultSystemError:   {wechat.Retry, "SYSTEM_ERROR", false},
 		wechattest.FaultBadGateway:    {wechat.Retry, "", false},
 		wechattest.FaultTimeoutAfter:  {wechat.Retry, "", taken},
 		wechattest.FaultTimeoutBefore: {wechat.Retry, "", false},

@@ -1,14 +1,19 @@
 package wechat
 
-import "strings"
+import (
+	"strings"
 
-// Codes that callers branch on.
+	"h5pay/wechat/apiv3"
+)
+
+// Codes that callers branch on. Codes of APIv2 are given in the newer spelling of
+// APIv3, so that a code has one spelling.
 const (
-	CodeOrderPaid      = "ORDERPAID"
-	CodeOrderClosed    = "ORDERCLOSED"
-	CodeOrderNotExist  = "ORDERNOTEXIST"
-	CodeRefundNotExist = "REFUNDNOTEXIST"
-	CodeNotEnough      = "NOTENOUGH" // of a refund: the merchant's funds do not suffice
+	CodeOrderPaid      = "ORDER_PAID"
+	CodeOrderClosed    = "ORDER_CLOSED"
+	CodeOrderNotExist  = "ORDER_NOT_EXIST"
+	CodeRefundNotExist = "REFUND_NOT_EXISTS"
+	CodeNotEnough      = "NOT_ENOUGH" // of a refund: the merchant's funds do not suffice
 
 	CodeUsed    = "40163" // the code was exchanged before
 	CodeInvalid = "40029" // no such code, or older than five minutes
@@ -25,66 +30,101 @@ func notSent(op, problem string) *Error {
 	return &Error{Op: op, Code: codeParam, Message: "not sent: " + problem, Kind: Developer}
 }
 
-// judge returns the code of a signed failure, and what can be done about it. When
+// judge returns the code of a signed failure in its newer spelling, and what can be
+// done about it. When
 // the code is missing or unknown, WeChat's words decide the kind. A refund that is
 // declined for want of money has the code CodeNotEnough also when the answer has
 // none: the refund then takes its money elsewhere.
 func judge(op, code, text string) (string, Kind) {
+	code = CanonicalCode(errCode(code))
 	if code == "" && op == opRefund && (strings.Contains(text, "资金不足") || strings.Contains(text, "余额不足")) {
 		code = CodeNotEnough
 	}
-	if _, known := KindOf(code); known {
-		return code, kindOf(op, code)
+	if r := find(op, code); r != nil {
+		return code, r.kind
 	}
 	return code, textKind(text)
 }
 
-// kindOf is what can be done about a code in the answer to op. An unknown one
-// is a refusal of this request.
+// kindOf is what can be done about a code in the response to op. An unknown one is
+// declined for this request.
 func kindOf(op, code string) Kind {
-	switch {
-	case op == opUserInfo && code == "40001":
-		return Restart // the same number for a wrong AppSecret and a dead token
-	case op == opRefund && code == CodeNotEnough:
-		return Operator // the merchant's balance, not the payer's
-	case op == opRefund && code == CodeOrderNotExist:
-		return Developer // nobody refunds an order that was never paid
+	if r := find(op, code); r != nil {
+		return r.kind
 	}
-	kind, _ := KindOf(code)
-	return kind
+	return Refused
 }
 
-// KindOf is the table of WeChat's codes: what can be done about each, and
-// whether the table has it. It holds both spellings of version 3 too, and those
-// codes that WeChat shows only on pages of its own, where a person reads them.
-// Lists in a text take a quarter of the room of a switch.
-func KindOf(code string) (kind Kind, known bool) {
-	if code == "" || strings.Contains(code, " ") {
-		return Refused, false
+// Verdict is what a code of WeChat's means and what to do about it, in Chinese and
+// English. Each text is for an operator or a developer, and none is for a payer.
+type Verdict struct {
+	Code string // in its newer spelling
+	// Op is the call that the verdict is about, "" for all calls.
+	Op    string
+	Kind  Kind
+	Cause Text
+	Cure  Text
+	Menu  Text // where to change it, "" for nowhere
+}
+
+// Text is a text in Chinese and English.
+type Text struct{ ZH, EN string }
+
+func (r *row) verdict() Verdict {
+	v := Verdict{Code: r.code, Op: r.op, Kind: r.kind, Cause: r.cause, Cure: *r.cure}
+	if r.menu != nil {
+		v.Menu = *r.menu
 	}
-	for _, verdict := range []struct {
-		kind  Kind
-		codes string
-	}{
-		{Retry, " SYSTEMERROR SYSTEM_ERROR BIZERR_NEED_RETRY SERVICE_UNAVAILABLE BANKERROR" +
-			" FREQUENCY_LIMITED RATELIMIT_EXCEEDED INVALID_REQ_TOO_MUCH USERPAYING STATEMENT_CREATING" +
-			" -1 45011 10009 "},
-		{Restart, " 40014 40029 40030 40163 41008 42001 42002 42003 42007 "},
-		{Operator, " NOAUTH NO_AUTH APPID_NOT_EXIST MCHID_NOT_EXIST MCH_NOT_EXISTS APPID_MCHID_NOT_MATCH" +
-			" SIGNERROR SIGN_ERROR" + // signing is checked against published signatures: it is the key
-			" 40001 40013 40125 40164 40243 45009 48001 48004 10003 10004 10005 10015 268443816 "},
-		{Developer, " INVALID_REQUEST LACK_PARAMS PARAM_ERROR OUT_TRADE_NO_USED OPENID_MISMATCH INVALID_TRANSACTIONID REFUND_FEE_MISMATCH" +
-			" XML_FORMAT_ERROR POST_DATA_EMPTY REQUIRE_POST_METHOD NOT_UTF8" +
-			" 40002 40003 41001 41002 41003 41004 41009 43001 43002 43003" +
-			" 10010 10011 10012 10013 10016 268443815 268498465 "},
-		{Refused, " ORDERPAID ORDERCLOSED ORDER_CLOSED ORDERNOTEXIST ORDER_NOT_EXIST ORDER_NOT_EXISTS" +
-			" REFUNDNOTEXIST RESOURCE_NOT_EXISTS TRADE_STATE_ERROR TRADE_OVERDUE TRADE_ERROR ERROR" +
-			" NOTENOUGH NOT_ENOUGH USER_ACCOUNT_ABNORMAL ACCOUNTERROR RULELIMIT RULE_LIMIT" +
-			" 20002 NO_BILL_EXIST NO_STATEMENT_EXIST 40226 50001 50002 10006 268498468 "},
-	} {
-		if strings.Contains(verdict.codes, " "+code+" ") {
-			return verdict.kind, true
+	return v
+}
+
+// Verdicts returns the verdicts of all codes that are known.
+func Verdicts() []Verdict {
+	all := make([]Verdict, len(rows))
+	for i := range rows {
+		all[i] = rows[i].verdict()
+	}
+	return all
+}
+
+// Explain returns the verdict of a code in either spelling, in the response to a
+// call. Of an unknown code there is none.
+func Explain(op, code string) (Verdict, bool) {
+	if r := find(op, CanonicalCode(code)); r != nil {
+		return r.verdict(), true
+	}
+	return Verdict{}, false
+}
+
+// find returns the row of a code in its newer spelling.
+func find(op, code string) *row {
+	op = strings.TrimPrefix(op, opV3)
+	for i := range rows {
+		if r := &rows[i]; r.code == code && (r.op == "" || r.op == op) {
+			return r
 		}
+	}
+	return nil
+}
+
+// CanonicalCode returns a code of either version in the newer spelling of APIv3:
+// ORDER_NOT_EXIST for ORDERNOTEXIST. A code that is not known is returned as it is,
+// and "" for what cannot be a code.
+func CanonicalCode(code string) string {
+	switch code {
+	case "-1":
+		return code
+	case "REFUNDNOTEXIST":
+		return CodeRefundNotExist
+	}
+	return apiv3.CanonicalCode(code)
+}
+
+// KindOf returns what can be done about a code, in either spelling, and whether the
+// code is known.
+func KindOf(code string) (kind Kind, known bool) {
+	if r := find("", CanonicalCode(code)); r != nil {
+		return r.kind, true
 	}
 	return Refused, false
 }

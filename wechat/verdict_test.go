@@ -2,6 +2,7 @@ package wechat
 
 import (
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -32,8 +33,13 @@ func TestEveryCodeHasAVerdict(t *testing.T) {
 			t.Errorf("%s would not be shown", code)
 		}
 	}
-	if len(seen) != 97 {
-		t.Errorf("%d codes, the list has 97", len(seen))
+	if len(seen) != 117 {
+		t.Errorf("%d codes, the list has 117", len(seen))
+	}
+	for _, v := range Verdicts() {
+		if !seen[v.Code] {
+			t.Errorf("%s is not in the list", v.Code)
+		}
 	}
 	for _, code := range []string{"", "0", "NEVER_SEEN", "99999", "ordernotexist", "ORDERPAID ", " ", "ORDERPAID ORDERCLOSED", "ORDER"} {
 		if kind, known := KindOf(code); known || kind != Refused {
@@ -52,8 +58,9 @@ func TestVerdictsOfACall(t *testing.T) {
 		{"unifiedorder", CodeNotEnough, Refused}, {opRefund, CodeNotEnough, Operator},
 		{"orderquery", CodeOrderNotExist, Refused}, {"closeorder", CodeOrderNotExist, Refused}, {opRefund, CodeOrderNotExist, Developer},
 		{opRefund, "SYSTEMERROR", Retry}, {opRefund, "NEVER_SEEN", Refused},
+		{opRefund, "RESOURCE_NOT_EXISTS", Developer}, {opRefundQuery, "RESOURCE_NOT_EXISTS", Refused},
 	} {
-		if got := kindOf(tt.op, tt.code); got != tt.want {
+		if got := kindOf(tt.op, CanonicalCode(tt.code)); got != tt.want {
 			t.Errorf("%s of %s is %v, want %v", tt.code, tt.op, got, tt.want)
 		}
 	}
@@ -83,5 +90,75 @@ func TestErrCodeTakesOnlyCodes(t *testing.T) {
 		if got := errCode(in); got != want {
 			t.Errorf("errCode(%q) is %q, want %q", in, got, want)
 		}
+	}
+}
+
+// Every verdict has its texts in both languages, and a code its newer spelling. A
+// verdict of one call comes before that of all calls, or it would not be found.
+func TestVerdictsAreComplete(t *testing.T) {
+	han := regexp.MustCompile(`\p{Han}`)
+	general := map[string]bool{}
+	for _, v := range Verdicts() {
+		name := v.Code + " " + v.Op
+		if v.Code != CanonicalCode(v.Code) || general[v.Code] {
+			t.Errorf("%s: an older spelling, twice, or not to be found", name)
+		}
+		general[v.Code] = general[v.Code] || v.Op == ""
+		for _, zh := range []string{v.Cause.ZH, v.Cure.ZH} {
+			if !han.MatchString(zh) && !strings.Contains(zh, "GET") {
+				t.Errorf("%s: no Chinese text", name)
+			}
+		}
+		for _, en := range []string{v.Cause.EN, v.Cure.EN} {
+			if en == "" || han.MatchString(en) || !strings.HasSuffix(en, ".") {
+				t.Errorf("%s: %q, want English sentences", name, en)
+			}
+			for sentence := range strings.SplitSeq(en, ".") {
+				if n := len(strings.Fields(sentence)); n > 25 {
+					t.Errorf("%s: a sentence of %d words", name, n)
+				}
+			}
+		}
+		if (v.Menu.ZH == "") != (v.Menu.EN == "") || v.Menu.ZH != "" && !strings.Contains(v.Menu.ZH, " > ") {
+			t.Errorf("%s: menu %+v", name, v.Menu)
+		}
+		if v.Kind == Untrusted || v.Kind.String() == "" {
+			t.Errorf("%s: kind %v", name, v.Kind)
+		}
+	}
+}
+
+// Both spellings of a code have one verdict.
+func TestExplainKnowsBothSpellings(t *testing.T) {
+	for old, code := range map[string]string{
+		"SYSTEMERROR": "SYSTEM_ERROR", "ORDERPAID": CodeOrderPaid, "ORDERCLOSED": CodeOrderClosed, "ORDERNOTEXIST": CodeOrderNotExist,
+		"ORDER_NOT_EXISTS": CodeOrderNotExist, "REFUNDNOTEXIST": CodeRefundNotExist, "NOTENOUGH": CodeNotEnough, "NOAUTH": "NO_AUTH",
+		"SIGNERROR": "SIGN_ERROR", "BANKERROR": "BANK_ERROR", "ACCOUNTERROR": "ACCOUNT_ERROR", "RULELIMIT": "RULE_LIMIT",
+	} {
+		older, known := Explain("orderquery", old)
+		newer, _ := Explain("orderquery", code)
+		if !known || older != newer || newer.Code != code {
+			t.Errorf("%s: %+v, %s: %+v", old, older, code, newer)
+		}
+	}
+	if v, known := Explain("refund", "NOTENOUGH"); !known || v.Op != "refund" || v.Kind != Operator {
+		t.Errorf("of a refund: %+v", v)
+	}
+	if v, known := Explain("refund", "NEVER_SEEN"); known {
+		t.Errorf("unknown: %+v", v)
+	}
+}
+
+// An error that only an operator can end says how, for the log.
+func TestErrorsSayTheCure(t *testing.T) {
+	e := &Error{Op: "unifiedorder", Code: "APPID_MCHID_NOT_MATCH", Message: "WeChat refused: no", Kind: Operator}
+	const want = "unifiedorder: WeChat refused: no (APPID_MCHID_NOT_MATCH); The appid is not bound to the merchant number. " +
+		"Bind the appid. It takes some minutes. (merchant platform > 产品中心 > APPID账号管理 (products, appids))"
+	if got := e.Error(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	e = &Error{Op: "orderquery", Code: CodeOrderNotExist, Message: "WeChat refused: no", Kind: Refused}
+	if got := e.Error(); got != "orderquery: WeChat refused: no (ORDER_NOT_EXIST)" {
+		t.Errorf("got %s", got)
 	}
 }

@@ -100,7 +100,7 @@ type Refund struct {
 	Status    RefundStatus `json:"status"`
 	CreatedAt int64        `json:"created_at"`         // Unix ms
 	EndedAt   int64        `json:"ended_at,omitempty"` // Unix ms
-	// Failure is WeChat's code when it last declined the refund, for example "NOTENOUGH". Only the
+	// Failure is WeChat's code when it last declined the refund, for example "NOT_ENOUGH". Only the
 	// operator sees it. The owner of the order does not see refunds that failed.
 	Failure string `json:"failure,omitempty"`
 	// FailureText is WeChat's text for Failure. Cure is what the operator can do if a retry does

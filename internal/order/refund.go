@@ -83,7 +83,7 @@ func (r *Refund) cure() string {
 	switch {
 	case r.Status == api.RefundAbnormal:
 		return "pay it out at the merchant platform: the payer's account takes no money"
-	case r.Failure != "NOTENOUGH":
+	case r.Failure != "NOT_ENOUGH":
 		return "correct the API key, merchant number, permission or certificate that failure_text names, then repeat the call with the same refund_key"
 	case r.FromBalance:
 		return "pay in at the merchant platform, then repeat the call with the same refund_key"

@@ -228,7 +228,7 @@ func TestRefundSurvivesWeChatsTroubles(t *testing.T) {
 				if first.Status != api.RefundCreated {
 					t.Errorf("%+v", first)
 				}
-				if want := map[string]string{wechattest.FaultSystemError: "SYSTEMERROR"}[fault]; first.Failure != want || first.Cure != "" {
+				if want := map[string]string{wechattest.FaultSystemError: "SYSTEM_ERROR"}[fault]; first.Failure != want || first.Cure != "" {
 					t.Errorf("failure %q, want %q", first.Failure, want)
 				}
 				s.wantStatus(o.ID, api.StatusRefunding)

@@ -107,7 +107,7 @@ func TestRefundWithoutMoneyWaitsForTheOperator(t *testing.T) {
 	s.fault(wechattest.FaultNotEnough, "")
 	req := refundOf(o.Total)
 	r := op.refund(o.ID, req)
-	if r.Status != api.RefundCreated || r.Failure != "NOTENOUGH" || !strings.Contains(r.FailureText, "基本账户余额不足") ||
+	if r.Status != api.RefundCreated || r.Failure != "NOT_ENOUGH" || !strings.Contains(r.FailureText, "基本账户余额不足") ||
 		!strings.Contains(r.Cure, "pay in") || !r.FromBalance {
 		t.Errorf("%+v", r)
 	}

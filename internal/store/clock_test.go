@@ -47,7 +47,7 @@ func TestTimeLineDoesNotDependOnOneClock(t *testing.T) {
 		must(b.RecordRefund(ctx, order.Refund{ID: "R3", OrderID: o.ID, Amount: 1, RefundID: "5003", CreatedAt: b.at(now), TakenAt: b.at(now)}))
 		must(b.MoveRefund(ctx, "R3", api.RefundClosed, "5003", time.Time{}, b.at(now.Add(time.Millisecond))))
 		must(b.InsertRefund(ctx, order.Refund{ID: "R4", OrderID: o.ID, Key: "key-of-R4", Amount: 600, CreatedAt: b.at(now.Add(8 * time.Millisecond))}))
-		must(true, b.NoteRefundFailure(ctx, order.Refund{ID: "R4"}, order.RefundFailure{Failure: "NOTENOUGH"}, b.at(now.Add(9*time.Millisecond))))
+		must(true, b.NoteRefundFailure(ctx, order.Refund{ID: "R4"}, order.RefundFailure{Failure: "NOT_ENOUGH"}, b.at(now.Add(9*time.Millisecond))))
 		must(b.FailRefund(ctx, "R4", order.RefundFailure{Failure: "ERROR"}, b.at(now.Add(9*time.Millisecond))))
 		events, err := b.ClaimEvents(ctx, now.Add(time.Minute), 10)
 		if err != nil || len(events) == 0 {
@@ -88,7 +88,7 @@ func TestTimeLineUnderManyClocks(t *testing.T) {
 			case 2:
 				_, err = s.Close(ctx, o.ID, clock)
 			case 3:
-				err = s.NoteFailure(ctx, o.ID, "SYSTEMERROR", clock)
+				err = s.NoteFailure(ctx, o.ID, "SYSTEM_ERROR", clock)
 			case 4:
 				_, err = s.Pay(ctx, o.ID, order.Payment{TransactionID: "4200", Payer: "alice", PaidAt: at}, clock)
 			case 5:
@@ -98,7 +98,7 @@ func TestTimeLineUnderManyClocks(t *testing.T) {
 			case 7:
 				_, err = s.MoveRefund(ctx, id, api.RefundSucceeded, "50-"+id, time.Time{}, clock)
 			case 8:
-				err = s.NoteRefundFailure(ctx, order.Refund{ID: id}, order.RefundFailure{Failure: "NOTENOUGH"}, clock)
+				err = s.NoteRefundFailure(ctx, order.Refund{ID: id}, order.RefundFailure{Failure: "NOT_ENOUGH"}, clock)
 			}
 			if err != nil {
 				t.Fatal(err)

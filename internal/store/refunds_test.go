@@ -336,7 +336,7 @@ func TestRefundsAreDueLessAndLess(t *testing.T) {
 		t.Errorf("created: %d times in a day", n)
 	}
 	// One that no retry helps, until the operator chose the available balance.
-	if err := s.NoteRefundFailure(ctx, order.Refund{ID: "R1"}, order.RefundFailure{Failure: "NOTENOUGH", Stuck: true}, now); err != nil {
+	if err := s.NoteRefundFailure(ctx, order.Refund{ID: "R1"}, order.RefundFailure{Failure: "NOT_ENOUGH", Stuck: true}, now); err != nil {
 		t.Fatal(err)
 	}
 	if n := asked(api.RefundCreated, 72); n < 10 || n > 25 {

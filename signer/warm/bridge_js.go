@@ -48,6 +48,9 @@ func (w *Worker) OpenD1(binding string) *sql.DB { return sql.OpenDB(newDatabase(
 // Queue returns the queue of a binding in wrangler.toml.
 func (w *Worker) Queue(binding string) Queue { return Queue{w.bridge.send, binding} }
 
+// RSA returns the platform's RSA.
+func (w *Worker) RSA() RSA { return RSA{w.bridge} }
+
 // Log returns a writer for the Worker's log. Each Write is one line and one call to JavaScript;
 // os.Stdout would need a dozen.
 func (w *Worker) Log() io.Writer { return logWriter{w.bridge} }

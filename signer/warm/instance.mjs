@@ -4,14 +4,15 @@
 import { env, waitUntil } from "cloudflare:workers";
 import { enqueue, exec, fetchBuffered, limit, query } from "./calls.mjs";
 import { Reader, encode } from "./message.mjs";
+import { sign, verify } from "./rsa.mjs";
 import program from "./signer.wasm";
 import "./wasm_exec.js";
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 // The operations that Go can call; the numbers are those of warm.go.
-const [REPLY, LOG, ABORT, FETCH, EXEC, QUERY, LIMIT, ENQUEUE] = [0, 1, 2, 3, 4, 5, 6, 7];
-const calls = { [FETCH]: fetchBuffered, [EXEC]: exec, [QUERY]: query, [LIMIT]: limit };
+const [REPLY, LOG, ABORT, FETCH, EXEC, QUERY, LIMIT, ENQUEUE, SIGN, VERIFY] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+const calls = { [FETCH]: fetchBuffered, [EXEC]: exec, [QUERY]: query, [LIMIT]: limit, [SIGN]: sign, [VERIFY]: verify };
 
 export class Instance {
   #go = new Go();

@@ -55,6 +55,8 @@ const (
 	opQuery
 	opLimit
 	opEnqueue // no reply
+	opSign
+	opVerify
 )
 
 // caller runs an operation in JavaScript and waits for the reply.

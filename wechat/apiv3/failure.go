@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// Failure is a response with a status other than 2xx. As an error it is fit for
+// Failure is a response with a status other than 2xx (docs/wechat.md 18.9). As an error it is fit for
 // the log: what WeChat says in it is cleaned and cut, and long runs of letters and
 // digits, which may be an openid, are masked.
 type Failure struct {
@@ -180,7 +180,7 @@ func requestID(s string) (id, number string) {
 	return s, number
 }
 
-// CanonicalCode returns a code of WeChat's in its newer spelling: pages of 2020
+// CanonicalCode returns a code of WeChat's in its newer spelling (docs/wechat.md 13.10): pages of 2020
 // have ORDERNOTEXIST for ORDER_NOT_EXIST. A code that is not in the table is
 // returned as it is, and "" for what cannot be a code.
 func CanonicalCode(code string) string {

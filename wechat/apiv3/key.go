@@ -210,6 +210,7 @@ const (
 	certificate = "a certificate"
 	ecPrivate   = "an EC private key"
 	ecPublic    = "an EC public key"
+	pkcs12      = "a PKCS #12 file (apiclient_cert.p12)"
 	other       = "neither a key nor a certificate that can be read"
 )
 
@@ -257,6 +258,8 @@ func classify(b block) class {
 			return class{rsaPublic, b.der}
 		case len(version) == 1 && version[0] == 1 && s.peek() == tagOctetString:
 			return class{what: ecPrivate}
+		case len(version) == 1 && version[0] == 3 && s.peek() == tagSequence:
+			return class{what: pkcs12}
 		case len(version) == 0 && s.peek() == tagInteger:
 			return class{rsaPrivate, b.der}
 		case s.peek() == tagSequence:

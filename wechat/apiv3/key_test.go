@@ -174,6 +174,8 @@ func wrongTexts(t *testing.T) map[string]string {
 		Algorithm algorithm
 		Data      []byte
 	}{algorithm{asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 13}}, make([]byte, 100)}))
+	// PFX of RFC 7292: version 3, authSafe, macData. Only its beginning is read.
+	pfx := encode(tagSequence, encode(tagInteger, []byte{3}), encode(tagSequence, encode(tagOID, []byte{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 1})), encode(tagSequence))
 	key := vectorPEM(t, merchantKeyName)
 	return map[string]string{
 		"nothing":                    " \n",
@@ -194,6 +196,7 @@ func wrongTexts(t *testing.T) map[string]string {
 		"an encrypted key, PKCS #8":  toPEM("ENCRYPTED PRIVATE KEY", encrypted),
 		"the same under a wrong one": toPEM("PRIVATE KEY", encrypted),
 		"a certificate request":      toPEM("CERTIFICATE REQUEST", must(x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: "x"}}, ec))),
+		"a PKCS #12 file":            base64.StdEncoding.EncodeToString(pfx),
 		"an OpenSSH key":             toPEM("OPENSSH PRIVATE KEY", []byte("openssh-key-v1")),
 		"two blocks":                 key + vectorPEM(t, "wechatpay-go-notify-certificate"),
 		"a beginning alone":          key[:200],
@@ -232,6 +235,7 @@ func TestWrongKeysAreNamed(t *testing.T) {
 		"the same under a wrong one": {encrypted, encrypted, encrypted},
 		"a certificate request":      {"is a certificate request", "is a certificate request", "is a certificate request"},
 		"an OpenSSH key":             {"of OpenSSH", "of OpenSSH", "of OpenSSH"},
+		"a PKCS #12 file":            {"is a PKCS #12 file", "is a PKCS #12 file", "is a PKCS #12 file"},
 		"two blocks":                 {"several PEM blocks", "several PEM blocks", "several PEM blocks"},
 		"a beginning alone":          {`no "-----END`, `no "-----END`, `no "-----END`},
 		"an end alone":               {`no "-----BEGIN`, `no "-----BEGIN`, `no "-----BEGIN`},
@@ -350,6 +354,13 @@ func TestKeyOfNumbersThatDoNotFit(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantKind(t, m.Check(t.Context()), BadConfig, "PrivateKey")
+	cfg.RSA = answers{ErrKey}
+	if m, err = NewMerchant(cfg); err != nil {
+		t.Fatal(err)
+	}
+	wantKind(t, m.Check(t.Context()), BadConfig, "PrivateKey")
+	_, err = m.Authorization(t.Context(), "GET", "/v3/certificates", nil)
+	wantKind(t, err, BadConfig, "PrivateKey")
 	if err := newMerchant(t, nil).Check(t.Context()); err != nil {
 		t.Error(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -111,7 +112,10 @@ func (m *Merchant) Expires() time.Time { return m.expires }
 func (m *Merchant) Check(ctx context.Context) error {
 	text := []byte("apiv3")
 	signature, err := m.signer().Sign(ctx, text)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrKey):
+		return misfit()
+	case err != nil:
 		return unavailable(ctx, "RSA", err)
 	}
 	verifier, err := m.rsa.Verifier(m.public.SPKI())
@@ -132,7 +136,8 @@ func misfit() error {
 	return fail(BadConfig, "PrivateKey", "is damaged: its numbers do not fit together")
 }
 
-// Authorization signs a request and returns the header of that name. uri is path
+// Authorization signs a request and returns the header of that name
+// (docs/wechat.md 18.3). uri is path
 // and query exactly as they are sent, which is what URL.RequestURI of net/url
 // returns. body is what is sent, byte for byte; nil and empty are the same. For an
 // upload it is the part named meta alone.
@@ -191,7 +196,8 @@ type PayParams struct {
 	PaySign   string
 }
 
-// PayParams signs what the page or the mini program pays with. Payments by QR code
+// PayParams signs what the page or the mini program pays with (docs/wechat.md 18.8).
+// Payments by QR code
 // (Native) and in a phone's browser (H5) need no parameters.
 func (m *Merchant) PayParams(ctx context.Context, appID, prepayID string) (PayParams, error) {
 	p := PayParams{AppID: appID, SignType: "RSA", Package: "prepay_id=" + prepayID}
@@ -214,7 +220,7 @@ type AppParams struct {
 	Sign      string
 }
 
-// AppParams signs what an app pays with.
+// AppParams signs what an app pays with (docs/wechat.md 18.11).
 func (m *Merchant) AppParams(ctx context.Context, appID, prepayID string) (AppParams, error) {
 	p := AppParams{AppID: appID, PartnerID: m.mchID, PrepayID: prepayID, Package: "Sign=WXPay"}
 	var err error
@@ -243,7 +249,10 @@ func (m *Merchant) signPayment(ctx context.Context, appID, prepayID, last string
 
 func (m *Merchant) sign(ctx context.Context, message []byte) (string, error) {
 	b, err := m.signer().Sign(ctx, message)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrKey):
+		return "", misfit()
+	case err != nil:
 		return "", unavailable(ctx, "RSA", err)
 	}
 	return base64.StdEncoding.EncodeToString(b), nil

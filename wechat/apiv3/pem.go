@@ -16,7 +16,7 @@ type block struct {
 	der   []byte
 }
 
-// decodePEM reads one PEM block the way people paste it: with a byte order mark,
+// decodePEM reads one PEM block the way people paste it (docs/wechat.md 18.16): with a byte order mark,
 // CRLF, the two characters \n for a line break, blanks or no line breaks at all,
 // quotes around it, or without its first and last line. What it returns on
 // failure is a problem to put into an Error; it holds nothing of the text.

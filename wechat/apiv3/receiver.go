@@ -10,10 +10,11 @@ import (
 )
 
 // window is how far a message may be from this clock, in both directions. A
-// message of exactly five minutes is rejected, as WeChat's own library does.
+// message of exactly five minutes is rejected, as WeChat's own library does
+// (docs/wechat.md 18.4).
 const window = 5 * time.Minute
 
-// probePrefix begins the signature of a probe.
+// probePrefix begins the signature of a probe (docs/wechat.md 18.6).
 const probePrefix = "WECHATPAY/SIGNTEST/"
 
 // ReceiverConfig is what a Receiver is made of.
@@ -141,8 +142,10 @@ func verify(ctx context.Context, keys *KeySet, now time.Time, header Header, bod
 //
 // With a status other than 2xx the error is a *Failure. With 2xx it is an *Error:
 // then nothing is known about the request, which may have succeeded. It is to be
-// sent again unchanged, or its outcome queried. The status 202 is one of them: it
-// asks for the same request again.
+// sent again unchanged, or its outcome queried.
+//
+// The status is the caller's to judge: 202 asks for the same request again, also
+// when it is signed (docs/wechat.md 18.10).
 //
 // A bill file is not signed; its hash takes the place of this.
 func (r *Receiver) Response(ctx context.Context, status int, header Header, body []byte) error {

@@ -23,7 +23,7 @@ const (
 	nonceSize         = 12
 )
 
-// Resource is an encrypted part of a message.
+// Resource is an encrypted part of a message (docs/wechat.md 18.5).
 type Resource struct {
 	Algorithm    string `json:"algorithm"`
 	Ciphertext   string `json:"ciphertext"` // base64 of the ciphertext and its tag
@@ -164,7 +164,7 @@ type PlatformCertificate struct {
 	PEM string // to store, for NewPlatformKey
 }
 
-// Certificates reads the response to GET /v3/certificates, which has the status
+// Certificates reads the response to GET /v3/certificates (docs/wechat.md 18.13), which has the status
 // 200; give others to Response. It replaces no key: the caller makes a KeySet of
 // the certificates, and of the public key if there is one, stores it, and calls
 // Replace.

@@ -1,6 +1,9 @@
 package apiv3
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // RSA makes signers and verifiers of RSASSA-PKCS1-v1_5 with SHA-256, the only
 // algorithm of WeChat's that this package speaks. Where an RSA is asked for and
@@ -17,6 +20,10 @@ type RSA interface {
 	// Verifier takes a public key, a SubjectPublicKeyInfo in DER.
 	Verifier(spki []byte) (Verifier, error)
 }
+
+// ErrKey is what an RSA returns of a key that the platform rejects. WebCrypto does so
+// at the first signature.
+var ErrKey = errors.New("apiv3: the platform rejects the key")
 
 // Signer signs with one private key. It is safe for concurrent use.
 type Signer interface {

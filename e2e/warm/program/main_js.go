@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -21,7 +22,7 @@ import (
 
 func main() {
 	w := warm.New()
-	p := &program{db: w.OpenD1("DB"), fetch: w.Fetch(), cert: w.FetchThrough("CERT"), limit: w.RateLimit("LIMIT")}
+	p := &program{db: w.OpenD1("DB"), fetch: w.Fetch(), cert: w.FetchThrough("CERT"), limit: w.RateLimit("LIMIT"), rsa: w.RSA()}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/work", p.work)
 	mux.HandleFunc("/body", p.body)
@@ -30,6 +31,8 @@ func main() {
 	mux.HandleFunc("/fetch", p.relay)
 	mux.HandleFunc("/certified", p.certified)
 	mux.HandleFunc("/limit", p.limited)
+	mux.HandleFunc("/rsa", p.sign)
+	mux.HandleFunc("/apiv3", p.trade)
 	mux.HandleFunc("/later", p.later)
 	mux.HandleFunc("/grow", p.grow)
 	mux.HandleFunc("/memory", p.memory)
@@ -42,6 +45,7 @@ type program struct {
 	fetch warm.Fetch
 	cert  warm.Fetch
 	limit warm.RateLimit
+	rsa   warm.RSA
 	busy  atomic.Int32
 	fired atomic.Int32 // timers of later
 	held  [][]byte
@@ -222,6 +226,35 @@ func (p *program) certified(w http.ResponseWriter, r *http.Request) {
 func (p *program) limited(w http.ResponseWriter, r *http.Request) {
 	ok, err := p.limit.Allow(r.Context(), r.URL.Query().Get("key"))
 	fmt.Fprint(w, ok, " ", err)
+}
+
+// sign signs a text, or verifies its signature when there is one. Both are base64, as
+// the answer is.
+func (p *program) sign(w http.ResponseWriter, r *http.Request) {
+	var m struct{ Key, Text, Signature []byte }
+	if err := json.NewDecoder(r.Body).Decode(&m); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	answer, err := func() (any, error) {
+		if m.Signature == nil {
+			signer, err := p.rsa.Signer(m.Key)
+			if err != nil {
+				return nil, err
+			}
+			return signer.Sign(r.Context(), m.Text)
+		}
+		verifier, err := p.rsa.Verifier(m.Key)
+		if err != nil {
+			return nil, err
+		}
+		return verifier.Verify(r.Context(), m.Text, m.Signature)
+	}()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	json.NewEncoder(w).Encode(answer)
 }
 
 // later leaves a timer behind that fires after the response.

@@ -1,7 +1,6 @@
 package wechat
 
 import (
-	"context"
 	"encoding/json"
 	"net/netip"
 	"net/url"
@@ -14,11 +13,12 @@ import (
 // TradeType is the way an order is paid.
 type TradeType string
 
-// The trade types of unifiedorder that a page uses.
+// The trade types. A mini program pays as a page inside WeChat does.
 const (
 	TradeJSAPI  TradeType = "JSAPI"  // inside WeChat
 	TradeNative TradeType = "NATIVE" // a QR code
 	TradeMWEB   TradeType = "MWEB"   // a phone's browser
+	TradeApp    TradeType = "APP"    // an app with WeChat's SDK; APIv3 only
 )
 
 // Limits of an order (docs/wechat.md 4.1).
@@ -34,16 +34,12 @@ const (
 	timeFormat  = "20060102150405"
 )
 
-// beijing is the zone of all of WeChat's times. WebAssembly has no time zone
-// data.
-var beijing = time.FixedZone("CST", 8*60*60)
-
-// Order is what WeChat is asked to collect. Limits are in bytes. Control
-// characters are dropped from texts.
+// Order is a payment to collect. Limits are in bytes. Control characters are removed
+// from texts.
 type Order struct {
 	OutTradeNo string // 6 to 32 letters, digits, '_' or '-', unique for the merchant
 	Body       string // what the payer reads; sent as CutBody makes it
-	Detail     string // optional JSON, at most 6000
+	Detail     string // optional JSON in the form of the version, at most 6000
 	Attach     string // optional, at most 127, comes back in the notification
 	TotalFee   Fen    // at least 1
 	TradeType  TradeType
@@ -56,14 +52,18 @@ type Order struct {
 	// Of the shop, for MWEB: its address, and its name for people. Together
 	// about 180.
 	WapURL, WapName string
-	SceneInfo       string // optional JSON, at most 256; stands for WapURL and WapName
+	SceneInfo       string // optional JSON, at most 256; stands for WapURL and WapName; APIv2 only
 }
 
-// How long an order can be paid with what UnifiedOrder returned.
+// How long an order can be paid with a Prepay.
 const (
 	PrepayLife = 2 * time.Hour   // PrepayID, CodeURL
 	MwebLife   = 5 * time.Minute // MwebURL
 )
+
+// MinCloseAge is how old an order must be before it may be closed
+// (docs/wechat.md 8.2).
+const MinCloseAge = 5 * time.Minute
 
 // Prepay is an order that WeChat has taken.
 type Prepay struct {
@@ -73,64 +73,15 @@ type Prepay struct {
 	TradeType TradeType
 }
 
-// PageURL is MwebURL with the page to which the browser comes back, paid or
-// not: an absolute URL of a domain that is set for H5 payment. Nothing else of
-// MwebURL may be changed.
+// PageURL is MwebURL with the page to which the browser comes back, paid or not. back is
+// an absolute URL of a domain that is set for H5 payment. Nothing else of MwebURL may
+// be changed.
 func (p Prepay) PageURL(back string) string {
 	return p.MwebURL + "&redirect_url=" + url.QueryEscape(back)
 }
 
-// UnifiedOrder asks WeChat to take an order. The same order may be sent again,
-// unchanged, as long as it is unpaid (docs/wechat.md 4.5); that is the
-// only right retry after an error of kind Retry. So it is sent to the backup
-// host too.
-func (c *Client) UnifiedOrder(ctx context.Context, o Order) (Prepay, error) {
-	const op = "unifiedorder"
-	if problem := o.problem(); problem != "" {
-		return Prepay{}, notSent(op, problem)
-	}
-	reply, err := c.pay(ctx, c.cfg.Doer, op, "/pay/unifiedorder", []Field{
-		{"device_info", "WEB"},
-		{"body", CutBody(o.Body)},
-		{"detail", o.Detail},
-		{"attach", o.Attach},
-		{"out_trade_no", o.OutTradeNo},
-		{"fee_type", "CNY"},
-		{"total_fee", strconv.FormatInt(int64(o.TotalFee), 10)},
-		{"spbill_create_ip", clientIP(o.ClientIP)},
-		{"time_start", formatTime(o.TimeStart)},
-		{"time_expire", formatTime(o.TimeExpire)},
-		{"notify_url", o.NotifyURL},
-		{"trade_type", string(o.TradeType)},
-		{"product_id", o.product()},
-		{"openid", o.OpenID},
-		{"scene_info", o.scene()},
-	})
-	if err != nil {
-		return Prepay{}, err
-	}
-	p := Prepay{
-		PrepayID:  value(reply, "prepay_id"),
-		CodeURL:   value(reply, "code_url"),
-		MwebURL:   value(reply, "mweb_url"),
-		TradeType: TradeType(value(reply, "trade_type")),
-	}
-	switch {
-	case p.TradeType != o.TradeType:
-		return Prepay{}, &Error{Op: op, Message: "the answer has another trade_type", Kind: Untrusted}
-	case o.TradeType == TradeMWEB && p.MwebURL == "" && validPrepayID(p.PrepayID):
-		// So WeChat answers a merchant who has no permission for H5 payment.
-		return Prepay{}, &Error{Op: op, Message: "the answer has no mweb_url: the merchant has no permission for H5 payment", Kind: Operator}
-	case !validPrepayID(p.PrepayID),
-		o.TradeType == TradeNative && !visible(p.CodeURL, maxPayURL),
-		o.TradeType == TradeMWEB && (!visible(p.MwebURL, maxPayURL) || !absolute(p.MwebURL)):
-		return Prepay{}, &Error{Op: op, Message: "the answer has nothing to pay with", Kind: Untrusted}
-	}
-	return p, nil
-}
-
-// problem names what WeChat would refuse, "" when there is nothing. Times are
-// not compared with now: a retry sends what was sent before.
+// problem names what WeChat would decline, "" for nothing. Times are not compared with
+// now: a retry sends the same as before.
 func (o *Order) problem() string {
 	switch {
 	case !validOutTradeNo(o.OutTradeNo):
@@ -167,34 +118,14 @@ func (o *Order) problem() string {
 		return "JSAPI needs an openid"
 	case o.TradeType == TradeMWEB && !json.Valid([]byte(o.scene())):
 		return "MWEB needs scene_info in JSON, or wap_url and wap_name"
-	case o.TradeType != TradeJSAPI && o.TradeType != TradeMWEB && o.TradeType != TradeNative:
+	case o.TradeType != TradeJSAPI && o.TradeType != TradeMWEB && o.TradeType != TradeNative && o.TradeType != TradeApp:
 		return "unknown trade_type"
 	}
 	return ""
 }
 
-// product is what product_id says: newer documents do without it, older ones do
-// not.
-func (o *Order) product() string {
-	if o.ProductID == "" && o.TradeType == TradeNative {
-		return o.OutTradeNo
-	}
-	return o.ProductID
-}
-
-// scene is what scene_info says.
-func (o *Order) scene() string {
-	if o.SceneInfo != "" || o.TradeType != TradeMWEB || o.WapURL == "" || o.WapName == "" {
-		return o.SceneInfo
-	}
-	// Texts in JSON, which cannot fail.
-	address, _ := json.Marshal(o.WapURL)
-	name, _ := json.Marshal(o.WapName)
-	return `{"h5_info":{"type":"Wap","wap_url":` + string(address) + `,"wap_name":` + string(name) + `}}`
-}
-
-// clientIP returns an address as WeChat sees it: IPv4 is not wrapped in IPv6.
-// It is "" for what is no address, one with a zone included.
+// clientIP returns an address as WeChat sees it: IPv4 is not wrapped in IPv6. It is ""
+// for a text that is no address, and for an address with a zone.
 func clientIP(s string) string {
 	addr, err := netip.ParseAddr(s)
 	if err != nil || addr.Zone() != "" {
@@ -206,9 +137,9 @@ func clientIP(s string) string {
 	return s
 }
 
-// CutBody cuts a description to what fits body: 127 bytes, whole characters,
-// without control characters and without those of four bytes in UTF-8, emoji
-// mostly, which WeChat was seen to refuse there.
+// CutBody cuts a description to 127 bytes, in whole characters, without control
+// characters. It also removes characters of four bytes in UTF-8, mostly emoji, which
+// WeChat was seen to decline.
 func CutBody(s string) string { return cut(s, maxBody) }
 
 // cut is CutBody for any limit, in bytes.
@@ -229,13 +160,14 @@ func cut(s string, limit int) string {
 	return s[:end]
 }
 
+// validTransactionID accepts the form of WeChat's numbers of payments.
+func validTransactionID(s string) bool { return s != "" && len(s) <= 32 && alphanumeric(s) }
+
 func validOutTradeNo(s string) bool {
 	return len(s) >= 6 && len(s) <= 32 && alphanumeric(strings.NewReplacer("_", "", "-", "").Replace(s))
 }
 
-func formatTime(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.In(beijing).Format(timeFormat)
+// digits reports whether s is decimal digits, at least one.
+func digits(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
 }

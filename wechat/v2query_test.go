@@ -21,7 +21,7 @@ func paid() message {
 
 func paidTrade() Trade {
 	return Trade{
-		AppID: testAppID, MchID: testMchID, OutTradeNo: testNo, State: StateSuccess, TransactionID: "4200000000202603010000000001",
+		Version: V2, AppID: testAppID, MchID: testMchID, OutTradeNo: testNo, State: StateSuccess, TransactionID: "4200000000202603010000000001",
 		OpenID: testOpenID, TradeType: TradeJSAPI, TotalFee: 880, Currency: "CNY", Attach: "a & b",
 		PaidAt: time.Date(2026, 2, 28, 23, 30, 15, 0, time.UTC),
 	}
@@ -29,7 +29,7 @@ func paidTrade() Trade {
 
 func TestQueryOrderStates(t *testing.T) {
 	bare := message{"return_code": "SUCCESS", "result_code": "SUCCESS", "appid": testAppID, "mch_id": testMchID, "out_trade_no": testNo}
-	unpaid := Trade{AppID: testAppID, MchID: testMchID, OutTradeNo: testNo}
+	unpaid := Trade{Version: V2, AppID: testAppID, MchID: testMchID, OutTradeNo: testNo}
 	for state, isPaid := range map[TradeState]bool{
 		StateSuccess: true, StateRefund: true, StateNotPay: false, StateClosed: false,
 		StateRevoked: false, StateUserPaying: false, StatePayError: false, StateAccept: false, "NEW_STATE": false,
@@ -107,7 +107,7 @@ func badTrades(good message) map[string]reply {
 func TestQueryOrderOfARefundedOrder(t *testing.T) {
 	good := paid().with("trade_state", "REFUND")
 	bare := message{"return_code": "SUCCESS", "result_code": "SUCCESS", "appid": testAppID, "mch_id": testMchID, "out_trade_no": testNo, "trade_state": "REFUND"}
-	want := Trade{AppID: testAppID, MchID: testMchID, OutTradeNo: testNo, State: StateRefund, Currency: "CNY"}
+	want := Trade{Version: V2, AppID: testAppID, MchID: testMchID, OutTradeNo: testNo, State: StateRefund, Currency: "CNY"}
 	c, _ := newClient(t, says(bare.signed(SignHMAC)))
 	got, err := c.QueryOrder(t.Context(), testNo)
 	if err != nil || got != want || !got.Paid() {

@@ -88,6 +88,7 @@ func TestDecryptGivesThePublishedTexts(t *testing.T) {
 
 func TestParseRefund(t *testing.T) {
 	success := Refund{
+		Version:    V2,
 		OutTradeNo: testNo, OutRefundNo: testRefundNo, TransactionID: "4200000000202603010000000001", RefundID: "50000000002026030100000000001",
 		Total: 880, Amount: 300, State: RefundSuccess, RefundedAt: time.Date(2026, 2, 28, 23, 30, 15, 0, time.UTC),
 	}
@@ -97,6 +98,7 @@ func TestParseRefund(t *testing.T) {
 	want := map[string]Refund{
 		"success": success, "change": change, "closed": closed, "a block of padding": success, "key digest begins with zeroes": success,
 		"published by two SDKs": {
+			Version:    V2,
 			OutTradeNo: "4893e76d8c8b434cb64e9cd536338e33", OutRefundNo: "50fd012ed1b311e7af7800163e32c503",
 			TransactionID: "4200000015201711256947025404", RefundID: "50000404922017112502468056157",
 			Total: 6, Amount: 6, State: RefundSuccess, RefundedAt: time.Date(2017, 11, 25, 7, 36, 17, 0, time.UTC),

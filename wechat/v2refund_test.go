@@ -29,6 +29,7 @@ func refunding() message {
 
 func wantRefund() Refund {
 	return Refund{
+		Version:    V2,
 		OutTradeNo: testNo, OutRefundNo: testRefundNo, TransactionID: "4200000000202603010000000001", RefundID: "50000000002026030100000000001",
 		Total: 880, Amount: 300, State: RefundProcessing,
 	}
@@ -203,7 +204,7 @@ func TestRefundReplies(t *testing.T) {
 		"NOTENOUGH": Operator, "SYSTEMERROR": Retry, "BIZERR_NEED_RETRY": Retry, "INVALID_REQ_TOO_MUCH": Retry, "TRADE_OVERDUE": Refused,
 		"USER_ACCOUNT_ABNORMAL": Refused, "ERROR": Refused, "INVALID_TRANSACTIONID": Developer, "INVALID_REQUEST": Developer,
 	} {
-		replies["refused, "+code] = reply{good.with("result_code", "FAIL", "err_code", code).signed(SignMD5), kind, code}
+		replies["refused, "+code] = reply{good.with("result_code", "FAIL", "err_code", code).signed(SignMD5), kind, CanonicalCode(code)}
 	}
 	for name, m := range badRefunds(good, "") {
 		replies[name] = reply{m.signed(SignHMAC), Untrusted, ""}

@@ -54,6 +54,7 @@ func TestQueryRefundStates(t *testing.T) {
 			t.Fatalf("%s: %v", tt.status, err)
 		}
 		want := Refund{
+			Version:    V2,
 			OutTradeNo: testNo, OutRefundNo: testRefundNo, TransactionID: "4200000000202603010000000001", RefundID: "5000000",
 			Total: 10000, Amount: 100, State: tt.state, RefundedAt: tt.at,
 		}
@@ -175,7 +176,7 @@ func TestQueryRefundsEnds(t *testing.T) {
 			}
 			return refundLedger(t, 12)(r, body)
 		}, Refused, CodeRefundNotExist},
-		"busy": {says(refunded().with("result_code", "FAIL", "err_code", "SYSTEMERROR").signed(SignHMAC)), Retry, "SYSTEMERROR"},
+		"busy": {says(refunded().with("result_code", "FAIL", "err_code", "SYSTEMERROR").signed(SignHMAC)), Retry, "SYSTEM_ERROR"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, s := newClient(t, tt.answer)

@@ -7,14 +7,18 @@ import (
 	"strings"
 )
 
-// pay makes one call of the merchant API: it signs fields, sends them, and
-// returns the fields of the answer once it is known to be WeChat's, about this
-// account, and a success.
+// v2client speaks APIv2 (docs/wechat.md 2.1 to 3.4).
+type v2client struct{ *account }
+
+func (*v2client) Version() Version { return V2 }
+
+// pay makes one call of the merchant API. It signs and sends fields, and returns
+// those of the response, which is verified, about this account, and a success.
 //
-// A call that is lost on the way is sent a second time, to the backup host with
-// the same bytes. WeChat may have it from the first time: what may be called
-// here must come to the same thing when it is done twice.
-func (c *Client) pay(ctx context.Context, doer Doer, op, path string, fields []Field) ([]Field, error) {
+// A call that is lost on the way is sent once more, to the backup host with the same
+// bytes. WeChat may then have it twice, so pay is only for calls that come to the
+// same when they are made twice.
+func (c *v2client) pay(ctx context.Context, doer Doer, op, path string, fields []Field) ([]Field, error) {
 	body, err := c.post(ctx, doer, op, path, fields, maxMessage)
 	if err != nil {
 		return nil, err
@@ -32,8 +36,8 @@ func (c *Client) pay(ctx context.Context, doer Doer, op, path string, fields []F
 	return answer, nil
 }
 
-// post signs and sends fields and returns the answer as it is.
-func (c *Client) post(ctx context.Context, doer Doer, op, path string, fields []Field, limit int) ([]byte, error) {
+// post signs and sends fields and returns the response as it is.
+func (c *v2client) post(ctx context.Context, doer Doer, op, path string, fields []Field, limit int) ([]byte, error) {
 	nonce, err := c.nonce()
 	if err != nil {
 		return nil, &Error{Op: op, Message: "no random numbers", Kind: Retry, Err: err}
@@ -55,17 +59,16 @@ func (c *Client) post(ctx context.Context, doer Doer, op, path string, fields []
 	return exchange(ctx, x)
 }
 
-// check is what every answer of the merchant API goes through
-// (docs/wechat.md 2.5, 3.3). The openid of the request is kept out of its
-// errors.
-func (c *Client) check(op string, answer []Field, openID string) error {
+// check verifies a response of the merchant API (docs/wechat.md 2.5, 3.3). The openid
+// of the request is kept out of its errors.
+func (c *v2client) check(op string, answer []Field, openID string) error {
 	text := reason(answer)
 	shown := c.shown(text, openID)
 	switch {
 	case value(answer, "return_code") == "SUCCESS":
 	case failed(answer):
-		// Often unsigned: good for "failed" and nothing more. The error has no code,
-		// even if the answer has one: callers act on codes.
+		// Such a response is often unsigned. It means that the call failed, and nothing
+		// more. The error has no code, even if the response has one: callers act on codes.
 		return &Error{Op: op, Message: "WeChat answered FAIL: " + shown, Kind: textKind(text)}
 	default:
 		return &Error{Op: op, Message: "the answer has no return_code", Kind: Untrusted}
@@ -89,12 +92,12 @@ func (c *Client) check(op string, answer []Field, openID string) error {
 		return nil
 	case "FAIL":
 		code, kind := judge(op, value(answer, "err_code"), text)
-		return &Error{Op: op, Code: errCode(code), Message: "WeChat refused: " + shown, Kind: kind}
+		return &Error{Op: op, Code: code, Message: "WeChat refused: " + shown, Kind: kind}
 	}
 	return &Error{Op: op, Message: "the answer has no result_code", Kind: Untrusted}
 }
 
-// failed reports whether an answer says that the call failed before WeChat looked
+// failed reports whether a response says that the call failed before WeChat looked
 // at the order. Besides return_code FAIL there is retcode, or ret_code, without a
 // return_code (return_code, result_code, err_code; odd shapes).
 func failed(answer []Field) bool {
@@ -122,14 +125,14 @@ func reason(answer []Field) string {
 }
 
 // shown prepares WeChat's words for an error.
-func (c *Client) shown(text, openID string) string {
+func (c *v2client) shown(text, openID string) string {
 	return wording(text, string(c.apiKey()), string(c.appSecret()), openID)
 }
 
 // mine reports whether a message is about this appid and mch_id. The API key
-// belongs to the merchant, who may have several appids. A refusal, which the
-// key's signature proves to be for this merchant, may leave them out.
-func (c *Client) mine(fields []Field, absentOK bool) bool {
+// belongs to the merchant, who may have several appids. A signed failure may leave
+// them out: its signature ties it to the merchant.
+func (c *v2client) mine(fields []Field, absentOK bool) bool {
 	appID, mchID := value(fields, "appid"), value(fields, "mch_id")
 	return (appID == c.cfg.AppID || absentOK && appID == "") && (mchID == c.cfg.MchID || absentOK && mchID == "")
 }

@@ -1,0 +1,104 @@
+package wechat
+
+import (
+	"context"
+	"io"
+	"time"
+)
+
+// Version is a version of the merchant API.
+type Version string
+
+// The versions. A payment is ended with the version with which it began, and so
+// are its refunds.
+const (
+	V2 Version = "v2" // XML, signed with the APIv2 key
+	V3 Version = "v3" // JSON, signed with RSA
+)
+
+// Pay is the merchant API in one of its versions. It is safe for concurrent use.
+//
+// A call that is lost on the way to WeChat is sent once more, to the backup host.
+// WeChat may then have it twice, so each call here comes to the same when it is
+// made twice. Errors are of type *Error.
+type Pay interface {
+	Version() Version
+
+	// PlaceOrder asks WeChat to take an order. The same order may be sent again,
+	// unchanged, as long as it is unpaid (docs/wechat.md 4.5). Nothing else is a
+	// right retry after an error of kind Retry.
+	PlaceOrder(ctx context.Context, o Order) (Prepay, error)
+	// PayParams signs what the page, or a mini program, pays with.
+	PayParams(ctx context.Context, prepayID string) (PayParams, error)
+	// AppParams signs what an app pays with.
+	AppParams(ctx context.Context, prepayID string) (AppParams, error)
+	// QueryOrder queries an order. Of an order that WeChat does not know, the
+	// error's code is CodeOrderNotExist.
+	QueryOrder(ctx context.Context, outTradeNo string) (Trade, error)
+	// QueryTransaction queries an order by WeChat's number of its payment.
+	QueryTransaction(ctx context.Context, transactionID string) (Trade, error)
+	// CloseOrder makes an unpaid order unpayable. taken is when WeChat took the
+	// order: before MinCloseAge has passed nothing is sent, and the error is of
+	// kind Retry. With the zero time the caller is responsible for the rule.
+	//
+	// The error's code says what became of the order: CodeOrderPaid, query it;
+	// CodeOrderClosed, it was closed before; CodeOrderNotExist, WeChat never took
+	// it. A payment that is reported later is still to be believed.
+	CloseOrder(ctx context.Context, outTradeNo string, taken time.Time) error
+
+	// CanRefund reports whether what Refund needs is configured.
+	CanRefund() bool
+	// Refund asks WeChat to pay money back. Success means that WeChat will do it;
+	// QueryRefund says when it has. The same request with the same OutRefundNo is
+	// paid once, so it is the right retry.
+	Refund(ctx context.Context, r RefundRequest) (Refund, error)
+	// QueryRefund queries a refund. Of a refund that WeChat does not know, the
+	// error's code is CodeRefundNotExist.
+	QueryRefund(ctx context.Context, outRefundNo string) (Refund, error)
+	// QueryRefunds queries all refunds of an order, those made by hand at the
+	// merchant platform included. APIv3 does not offer it: the error's code is
+	// then CodeNotOffered.
+	QueryRefunds(ctx context.Context, outTradeNo string) ([]Refund, error)
+
+	// DownloadBill fetches and reads the trade bill of the day in Beijing that day
+	// falls in: one that is over, and no older than three months. It is ready at
+	// ten o'clock of the next morning; until then nothing is sent and the error is
+	// of kind Retry. A day without trades has an empty bill.
+	DownloadBill(ctx context.Context, day time.Time) (Bill, error)
+	// TradeBill is DownloadBill for the text as WeChat has it. Of a day without
+	// trades the error's code is CodeNoBill. The text is to be believed after Read
+	// has returned io.EOF, and not before.
+	TradeBill(ctx context.Context, day time.Time) (io.ReadCloser, error)
+	// FundFlowBill is TradeBill for the movements of the merchant's account.
+	// APIv2 does not offer it here.
+	FundFlowBill(ctx context.Context, day time.Time) (io.ReadCloser, error)
+}
+
+// CodeNotOffered is the code of what a version does not offer.
+const CodeNotOffered = "NOT_OFFERED"
+
+// CodeNotConfigured is the code of a version whose keys are not configured.
+const CodeNotConfigured = "NOT_CONFIGURED"
+
+func notOffered(op string, v Version) error {
+	return &Error{Op: op, Code: CodeNotOffered, Message: "not sent: API" + string(v) + " does not offer it", Kind: Developer}
+}
+
+// Version returns the version of new payments.
+func (c *Client) Version() Version { return c.cfg.Version }
+
+// For returns the merchant API in a version. The error's code is
+// CodeNotConfigured when the Config has no keys for it.
+func (c *Client) For(v Version) (Pay, error) {
+	switch {
+	case v == V2 && c.v2 != nil:
+		return c.v2, nil
+	case v == V3 && c.v3 != nil:
+		return c.v3, nil
+	}
+	return nil, notConfigured(v)
+}
+
+func notConfigured(v Version) error {
+	return &Error{Op: "pay", Code: CodeNotConfigured, Message: "there are no keys of API" + string(v), Kind: Operator}
+}

@@ -1,0 +1,210 @@
+package wechat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"h5pay/wechat/apiv3"
+)
+
+// Each error of package apiv3 has a kind, in a response and in a notification.
+func TestKindsOfAPIv3(t *testing.T) {
+	for kind, want := range map[apiv3.Kind]struct {
+		kind Kind
+		code string
+	}{
+		apiv3.BadConfig: {Operator, ""}, apiv3.BadRequest: {Developer, codeParam}, apiv3.Unavailable: {Retry, ""},
+		apiv3.Unsigned: {Untrusted, ""}, apiv3.Probe: {Untrusted, ""}, apiv3.UnknownSerial: {Untrusted, ""}, apiv3.Stale: {Untrusted, ""},
+		apiv3.Forged: {Untrusted, ""}, apiv3.Undecryptable: {Untrusted, ""}, apiv3.Malformed: {Untrusted, ""},
+	} {
+		wantError(t, v3error("v3 x", &apiv3.Error{Kind: kind, Field: "f", Message: "m"}), want.kind, want.code)
+	}
+}
+
+// What is known about a call whose response says success.
+func TestResponsesOfAPIv3ThatAreNotBelieved(t *testing.T) {
+	good := paidV3().json()
+	for name, tt := range map[string]struct {
+		answer v3answer
+		kind   Kind
+	}{
+		"unsigned":      {v3answer{header: unsigned}, Untrusted},
+		"no nonce":      {v3answer{header: map[string]string{nonceH: "-"}}, Untrusted},
+		"another key":   {v3answer{key: otherKey(t)}, Untrusted},
+		"old":           {v3answer{header: map[string]string{timestampH: "1772330100"}}, Untrusted},
+		"a probe":       {v3answer{header: map[string]string{signatureH: "WECHATPAY/SIGNTEST/abc"}}, Retry},
+		"another key's": {v3answer{serial: "PUB_KEY_ID_01"}, Operator},
+		"a certificate": {v3answer{serial: certSerial}, Operator},
+	} {
+		tt.answer.status, tt.answer.body = 200, good
+		_, p, _ := newV3Client(t, says3(tt.answer))
+		got, err := p.QueryOrder(t.Context(), testNo)
+		if err == nil || got != (Trade{}) {
+			t.Fatalf("%s: %+v, %v", name, got, err)
+		}
+		e := wantError(t, err, tt.kind, "")
+		if e.Status != 200 || IsProbe(err) != (name == "a probe") {
+			t.Errorf("%s: %+v", name, e)
+		}
+	}
+	// A clock that is 299 seconds off is right enough.
+	for _, at := range []string{"1772330101", "1772330699"} {
+		_, p, _ := newV3Client(t, says3(v3answer{status: 200, body: good, header: map[string]string{timestampH: at}}))
+		if _, err := p.QueryOrder(t.Context(), testNo); err != nil {
+			t.Errorf("%s: %v", at, err)
+		}
+	}
+	_, p, _ := newV3Client(t, answers(http.StatusAccepted, good))
+	_, err := p.QueryOrder(t.Context(), testNo)
+	wantError(t, err, Retry, "")
+}
+
+// A failure that is signed has a code in its newer spelling. One that is not signed
+// has none, whatever it says.
+func TestFailuresOfAPIv3(t *testing.T) {
+	for name, tt := range map[string]struct {
+		status       int
+		code         string
+		signed, bare Kind
+		want         string
+		op           func(Pay) error
+	}{
+		"order paid":       {status: 403, code: "ORDERPAID", signed: Refused, bare: Refused, want: CodeOrderPaid},
+		"not exist":        {status: 404, code: "ORDER_NOT_EXIST", signed: Refused, bare: Refused, want: CodeOrderNotExist},
+		"not exist, older": {status: 404, code: "ORDERNOTEXIST", signed: Refused, bare: Refused, want: CodeOrderNotExist},
+		"not exist, Java":  {status: 404, code: "ORDER_NOT_EXISTS", signed: Refused, bare: Refused, want: CodeOrderNotExist},
+		"busy":             {status: 500, code: "SYSTEMERROR", signed: Retry, bare: Retry, want: "SYSTEM_ERROR"},
+		"frequent":         {status: 429, code: "FREQUENCY_LIMITED", signed: Retry, bare: Retry, want: "FREQUENCY_LIMITED"},
+		"no permission":    {status: 403, code: "NOAUTH", signed: Operator, bare: Refused, want: "NO_AUTH"},
+		"bad signature":    {status: 401, code: "SIGN_ERROR", signed: Operator, bare: Operator, want: "SIGN_ERROR"},
+		"parameter":        {status: 400, code: "PARAM_ERROR", signed: Developer, bare: Refused, want: "PARAM_ERROR"},
+		"new code, 400":    {status: 400, code: "NEVER_SEEN", signed: Developer, bare: Refused, want: "NEVER_SEEN"},
+		"new code, 403":    {status: 403, code: "NEVER_SEEN", signed: Refused, bare: Refused, want: "NEVER_SEEN"},
+		"new code, 503":    {status: 503, code: "NEVER_SEEN", signed: Retry, bare: Retry, want: "NEVER_SEEN"},
+		"no code":          {status: 404, code: "", signed: Refused, bare: Refused},
+		"no code, 408":     {status: 408, code: "", signed: Retry, bare: Retry},
+		"not a code":       {status: 403, code: "order paid <b>", signed: Refused, bare: Refused},
+		"a redirect":       {status: 302, code: "", signed: Operator, bare: Operator},
+		"a refund's balance": {status: 403, code: "NOT_ENOUGH", signed: Operator, bare: Refused, want: CodeNotEnough, op: func(p Pay) error {
+			_, err := p.Refund(t.Context(), v3refundRequestOf(nil))
+			return err
+		}},
+		"a refund of nothing": {status: 404, code: "RESOURCE_NOT_EXISTS", signed: Developer, bare: Refused, want: "RESOURCE_NOT_EXISTS", op: func(p Pay) error {
+			_, err := p.Refund(t.Context(), v3refundRequestOf(nil))
+			return err
+		}},
+		"a payer's balance": {status: 403, code: "NOTENOUGH", signed: Refused, bare: Refused, want: CodeNotEnough, op: func(p Pay) error {
+			_, err := p.PlaceOrder(t.Context(), v3testOrder(TradeJSAPI))
+			return err
+		}},
+	} {
+		if tt.op == nil {
+			tt.op = func(p Pay) error {
+				_, err := p.QueryOrder(t.Context(), testNo)
+				return err
+			}
+		}
+		body := object{"code": tt.code, "message": "说明 openid " + testOpenID, "detail": object{"location": "body", "field": "/amount/total", "issue": "x"}}.json()
+		signed, bare := v3answer{status: tt.status, body: body}, v3answer{status: tt.status, body: body, header: unsigned}
+		forged := v3answer{status: tt.status, body: body, key: otherKey(t)}
+		for i, a := range []v3answer{signed, bare, forged} {
+			_, p, _ := newV3Client(t, says3(a))
+			err := tt.op(p)
+			if err == nil {
+				t.Fatalf("%s: no error", name)
+			}
+			kind, code := tt.bare, ""
+			if i == 0 {
+				kind, code = tt.signed, tt.want
+			}
+			e := wantError(t, err, kind, code)
+			if e.Status != tt.status || e.Detail != "body, /amount/total, x" || !strings.Contains(err.Error(), "说明 openid ***") ||
+				!strings.Contains(err.Error(), fmt.Sprintf("HTTP status %d", tt.status)) {
+				t.Errorf("%s: %v", name, err)
+			}
+			if t.Failed() {
+				t.Fatalf("%s, answer %d", name, i)
+			}
+		}
+	}
+	// A probe asks for the same call again, also on a failure.
+	_, p, _ := newV3Client(t, says3(v3answer{status: 404, body: `{"code":"ORDER_NOT_EXIST"}`, header: map[string]string{signatureH: "WECHATPAY/SIGNTEST/x"}}))
+	_, err := p.QueryOrder(t.Context(), testNo)
+	wantError(t, err, Retry, "")
+	if !IsProbe(err) {
+		t.Errorf("no probe: %v", err)
+	}
+	// A gateway's page of any length is no message.
+	_, p, _ = newV3Client(t, says3(v3answer{status: 502, body: strings.Repeat("<html>", 1<<16), header: unsigned}))
+	_, err = p.QueryOrder(t.Context(), testNo)
+	wantError(t, err, Retry, "")
+}
+
+// The log gets what WeChat's support asks for, and the cure by the more exact number.
+func TestErrorsOfAPIv3SayTheCure(t *testing.T) {
+	answer := v3answer{status: 400, body: `{"code":"INVALID_REQUEST","message":"x"}`, header: map[string]string{"Request-ID": "08AB-268445527"}}
+	_, p, _ := newV3Client(t, says3(answer))
+	_, err := p.QueryOrder(t.Context(), testNo)
+	e := wantError(t, err, Developer, "INVALID_REQUEST")
+	if e.RequestID != "08AB-268445527" || e.Number != "268445527" || !strings.Contains(err.Error(), "Request-ID 08AB-268445527") {
+		t.Errorf("%+v", e)
+	}
+	if v, ok := e.Verdict(); !ok || v.Code != "268445527" || !strings.Contains(v.Menu.ZH, "APPID账号管理") {
+		t.Errorf("%+v, %t", v, ok)
+	}
+	answer = v3answer{status: 403, body: `{"code":"NO_AUTH","message":"x"}`, header: map[string]string{"Request-ID": "08AB-0"}}
+	_, p, _ = newV3Client(t, says3(answer))
+	_, err = p.QueryOrder(t.Context(), testNo)
+	if wantError(t, err, Operator, "NO_AUTH"); !strings.HasSuffix(err.Error(), "(merchant platform > 产品中心 (products))") {
+		t.Errorf("%v", err)
+	}
+	// What WeChat received is compared with what was sent.
+	answer = v3answer{status: 401, header: unsigned, body: `{"code":"SIGN_ERROR","message":"签名错误","detail":{"detail":{"issue":"sign not match"},` +
+		`"sign_information":{"method":"GET","url":"/v3/x","sign_message_length":66,"truncated_sign_message":"GET\n/v3/x\n"}}}`}
+	_, p, _ = newV3Client(t, says3(answer))
+	_, err = p.QueryOrder(t.Context(), testNo)
+	if e := wantError(t, err, Operator, ""); !strings.Contains(e.Detail, "WeChat received another path or query") {
+		t.Errorf("%v", err)
+	}
+}
+
+// A call ends with its context and says so.
+func TestCallsOfAPIv3EndWithTheirContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	_, p, _ := newV3Client(t, func(*http.Request, []byte) v3answer {
+		cancel()
+		return v3answer{err: errors.New("Post https://secret: " + testOpenID)}
+	})
+	_, err := p.PlaceOrder(ctx, v3testOrder(TradeJSAPI))
+	if wantError(t, err, Retry, ""); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+}
+
+// An RSA of the platform that fails is no verdict about the message.
+func TestPlatformThatFails(t *testing.T) {
+	_, p, w := newV3Client(t, silent(t), func(c *Config) { c.V3.RSA = brokenRSA{} })
+	_, err := p.QueryOrder(t.Context(), testNo)
+	wantError(t, err, Retry, "")
+	_, err = p.PayParams(t.Context(), "wx1")
+	wantError(t, err, Retry, "")
+	if len(w.sent) != 0 {
+		t.Error("sent without a signature")
+	}
+}
+
+// brokenRSA takes every key and does nothing.
+type brokenRSA struct{}
+
+func (b brokenRSA) Signer([]byte) (apiv3.Signer, error)     { return b, nil }
+func (b brokenRSA) Verifier([]byte) (apiv3.Verifier, error) { return b, nil }
+func (brokenRSA) Sign(context.Context, []byte) ([]byte, error) {
+	return nil, errors.New("a key: " + testKey)
+}
+func (brokenRSA) Verify(context.Context, []byte, []byte) (bool, error) {
+	return false, errors.New("broken")
+}
