@@ -116,6 +116,8 @@ func (b *buyer) must(method, path string, body, result any, allowed ...api.Code)
 			if !b.signIn() {
 				return a, false
 			}
+		case a.Code == api.CodeBusy:
+			time.Sleep(time.Second) // as the page does
 		case a.Code == api.CodeWeChatBusy, a.Code == api.CodeInternal: // the worker judges the latter
 		default:
 			for _, code := range allowed {

@@ -12,8 +12,6 @@ import (
 	"h5pay/wechat"
 )
 
-const sourceBill = "bill"
-
 // The check of a day's bill.
 const (
 	billTimeout = 30 * time.Second
@@ -29,8 +27,8 @@ const (
 
 	// billPage is how many rows are compared by one statement.
 	billPage = 2000
-	// maxHealed is how many of a bill's differences one run asks WeChat about.
-	maxHealed = 5
+	// maxRepaired is how many of a bill's differences one run queries WeChat about.
+	maxRepaired = 5
 )
 
 // CheckBills compares the last days' bills with our books, those that were not
@@ -136,7 +134,7 @@ func (s *Service) checkBill(ctx context.Context, day time.Time, timer bool) (api
 	if before, err := s.cfg.Store.BillChecks(ctx, day.AddDate(0, 0, -1).Format(time.DateOnly), 1, 0); err != nil {
 		return api.BillCheck{}, err
 	} else if len(before) == 1 && before[0].CheckedAt != 0 {
-		c.from = day.Add(-billSlack) // that bill had its say
+		c.from = day.Add(-billSlack) // the previous day's bill was compared
 	}
 	if err := c.compare(ctx, bill); err != nil {
 		return api.BillCheck{}, fmt.Errorf("comparing the bill of %s: %w", run.Date, err)

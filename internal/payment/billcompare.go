@@ -22,12 +22,12 @@ type comparison struct {
 	from, to time.Time
 	check    api.BillCheck
 
-	seen   map[string]bool // numbers that are in the bill: of payments, and of refunds after a slash
-	healed int
+	seen     map[string]bool // numbers that are in the bill: of payments, and of refunds after a slash
+	repaired int
 	// Payers and times that the bill knows and our books may not.
 	known []order.KnownPayment
 	// What is in this bill and by our own clock belongs to another.
-	strayPayments, strayRefunds []string
+	otherPayments, otherRefunds []string
 }
 
 // compare fills in c.check.
@@ -43,7 +43,7 @@ func (c *comparison) compare(ctx context.Context, bill wechat.Bill) error {
 	if err := c.s.cfg.Store.CompletePayments(ctx, c.known); err != nil {
 		return err
 	}
-	if err := c.s.cfg.Store.MarkBilled(ctx, c.date, c.strayPayments, c.strayRefunds); err != nil {
+	if err := c.s.cfg.Store.MarkBilled(ctx, c.date, c.otherPayments, c.otherRefunds); err != nil {
 		return err
 	}
 	return c.ours(ctx)
@@ -103,15 +103,11 @@ func (c *comparison) payment(ctx context.Context, row wechat.BillRow, e order.En
 		if e.OutTradeNo == "" {
 			return nil
 		}
-		heal := func(o order.Order) error {
-			_, err := c.s.ask(ctx, o, sourceBill)
-			return err
-		}
-		if err := c.heal(ctx, row.OutTradeNo, heal); err != nil {
+		if err := c.repair(ctx, row.OutTradeNo); err != nil {
 			return err
 		}
 		c.complete(row) // WeChat may have confirmed the payment without either
-		c.stray(row, e)
+		c.otherDay(row, e)
 		return nil
 	}
 	switch {
@@ -124,7 +120,7 @@ func (c *comparison) payment(ctx context.Context, row wechat.BillRow, e order.En
 	case e.Incomplete:
 		c.complete(row)
 	}
-	c.stray(row, e)
+	c.otherDay(row, e)
 	return nil
 }
 
@@ -151,8 +147,7 @@ func (c *comparison) refund(ctx context.Context, row wechat.BillRow, e order.Ent
 	}
 	was := e
 	if e.Number == "" || behind() {
-		heal := func(o order.Order) error { return c.s.findRefunds(ctx, o, sourceBill) }
-		if err := c.heal(ctx, row.OutTradeNo, heal); err != nil {
+		if err := c.repair(ctx, row.OutTradeNo); err != nil {
 			return err
 		}
 		found, err := c.s.cfg.Store.TakenRefunds(ctx, []string{row.OutRefundNo})
@@ -173,7 +168,7 @@ func (c *comparison) refund(ctx context.Context, row wechat.BillRow, e order.Ent
 	case row.RefundID != e.Number:
 		c.differ("number", row, e.Number, row.RefundID)
 	}
-	c.stray(row, e)
+	c.otherDay(row, e)
 	return nil
 }
 
@@ -191,11 +186,11 @@ func (c *comparison) differ(kind string, row wechat.BillRow, ours, theirs string
 	})
 }
 
-// heal asks WeChat itself about an order on which the bill differs, since a bill
-// is not signed: what it says in a signed answer is settled. One run asks so often
-// only; the rest is for the timer, or for the next run.
-func (c *comparison) heal(ctx context.Context, outTradeNo string, ask func(order.Order) error) error {
-	if c.healed == maxHealed {
+// repair queries WeChat about an order on which the bill differs, since a bill
+// is not signed: what WeChat responds is settled. One run makes a few of these queries;
+// the rest is for the timer, or for the next run.
+func (c *comparison) repair(ctx context.Context, outTradeNo string) error {
+	if c.repaired == maxRepaired {
 		return nil
 	}
 	o, err := c.s.cfg.Store.ByOutTradeNo(ctx, outTradeNo)
@@ -205,27 +200,31 @@ func (c *comparison) heal(ctx context.Context, outTradeNo string, ask func(order
 	if err != nil {
 		return err
 	}
-	c.healed++
-	err = ask(o)
+	c.repaired++
+	if order.WasPaid(o.Status) {
+		err = c.s.syncRefunds(ctx, o, sourceBill)
+	} else {
+		_, _, err = c.s.Sync(ctx, o, sourceBill) // its refunds too
+	}
 	var e *wechat.Error
 	var mismatch Mismatch
 	if errors.As(err, &e) || errors.As(err, &mismatch) {
-		c.s.logger(ctx).Warn("asking WeChat about a difference failed", "source", sourceBill, "order", o.ID, "error", err)
+		c.s.logger(ctx).Warn("querying WeChat about a difference failed", "source", sourceBill, "order", o.ID, "error", err)
 		return nil
 	}
 	return err
 }
 
-// stray notes what is in this bill and by our own clock will be looked for in
+// otherDay notes what is in this bill and by our own clock will be looked for in
 // another one.
-func (c *comparison) stray(row wechat.BillRow, e order.Entry) {
+func (c *comparison) otherDay(row wechat.BillRow, e order.Entry) {
 	if !e.At.IsZero() && !e.At.Before(c.from) && e.At.Before(c.to) {
 		return
 	}
 	if row.OutRefundNo == "" {
-		c.strayPayments = append(c.strayPayments, row.OutTradeNo)
+		c.otherPayments = append(c.otherPayments, row.OutTradeNo)
 	} else {
-		c.strayRefunds = append(c.strayRefunds, row.OutRefundNo)
+		c.otherRefunds = append(c.otherRefunds, row.OutRefundNo)
 	}
 }
 

@@ -44,7 +44,9 @@ func (s *Server) notifyPay(w http.ResponseWriter, r *http.Request) error {
 		answer(w, http.StatusOK, true, "OK")
 	case errors.As(err, &mismatch):
 		answer(w, http.StatusOK, false, string(mismatch))
-	case errors.As(err, &e), errors.Is(err, payment.ErrNotConfirmed):
+	case errors.Is(err, payment.ErrQueried):
+		answer(w, http.StatusOK, false, "try again")
+	case errors.As(err, &e), errors.Is(err, payment.ErrUnconfirmed):
 		log.Warn("a notification could not be confirmed", "error", err)
 		answer(w, http.StatusServiceUnavailable, false, "try again")
 	default:
@@ -90,7 +92,9 @@ func (s *Server) notifyRefund(w http.ResponseWriter, r *http.Request) error {
 	case errors.As(err, &mismatch):
 		log.Error("refund notification refused", "reason", string(mismatch), "state", string(told.State))
 		answer(w, http.StatusOK, false, string(mismatch))
-	case errors.As(err, &e), errors.Is(err, payment.ErrAskedJustNow):
+	case errors.Is(err, payment.ErrQueried):
+		answer(w, http.StatusOK, false, "try again")
+	case errors.As(err, &e):
 		log.Warn("a refund notification could not be confirmed", "error", err)
 		answer(w, http.StatusServiceUnavailable, false, "try again")
 	default:

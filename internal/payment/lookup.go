@@ -1,0 +1,37 @@
+package payment
+
+import (
+	"context"
+	"errors"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/store"
+)
+
+// ownOrder returns an order to its owner. Somebody else's is as unknown as one
+// that never was.
+func (s *Service) ownOrder(ctx context.Context, id, owner string) (order.Order, error) {
+	unknown := reject(api.CodeNotFound, "no such order")
+	if !order.ValidID(id) {
+		return order.Order{}, unknown
+	}
+	o, err := s.cfg.Store.Get(ctx, id, owner)
+	if errors.Is(err, store.ErrNotFound) {
+		return order.Order{}, unknown
+	}
+	return o, err
+}
+
+// anyOrder returns an order to the operator, whoever's it is.
+func (s *Service) anyOrder(ctx context.Context, id string) (order.Order, error) {
+	unknown := reject(api.CodeNotFound, "no such order")
+	if !order.ValidID(id) {
+		return order.Order{}, unknown
+	}
+	o, err := s.cfg.Store.ByID(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return order.Order{}, unknown
+	}
+	return o, err
+}
