@@ -18,7 +18,7 @@ export GOTOOLCHAIN := auto
 
 sources   = $(shell find $(1) -name '*.go' ! -name '*_test.go' ! -path '*test/*')
 GOWASM   := $(call sources,wasmbuild internal/wasmbin) go.mod
-PAGE     := $(call sources,wasm internal/api internal/cst internal/fen) $(GOWASM)
+PAGE     := $(call sources,wasm internal/alphabet internal/api internal/cst internal/fen) $(GOWASM)
 SIGNER   := $(call sources,signer internal wechat webhook) $(wildcard internal/*/migrations/*.sql) $(GOWASM)
 ENTRY    := $(patsubst signer/warm/%,build/%,$(wildcard signer/warm/*.mjs))
 JS       := ./wasm ./signer/... ./e2e/warm/program ./e2e/rsabench/program

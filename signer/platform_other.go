@@ -23,6 +23,7 @@ import (
 
 	_ "modernc.org/sqlite"
 
+	"h5pay/internal/alphabet"
 	"h5pay/internal/server"
 	"h5pay/internal/static"
 	"h5pay/internal/store"
@@ -226,7 +227,7 @@ func proxyAddresses(getenv func(string) string) (server.Addresses, error) {
 	a := server.Addresses{Header: getenv(proxySetting), Connection: true}
 	var wrong []error
 	switch {
-	case strings.Trim(strings.ToLower(a.Header), "abcdefghijklmnopqrstuvwxyz0123456789-") != "":
+	case !(alphabet.Alphanumeric + "-").Valid(a.Header, 0, len(a.Header)):
 		wrong = append(wrong, &settingError{proxySetting, "must be the name of a header, like X-Real-IP or X-Forwarded-For"})
 	case strings.EqualFold(a.Header, "Forwarded"):
 		wrong = append(wrong, &settingError{proxySetting, "must be a header that holds addresses and nothing else; Forwarded holds more"})

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"h5pay/internal/alphabet"
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/outbox"
@@ -140,14 +141,14 @@ func loadSettings(getenv func(string) string) (settings, error) {
 		{"WECHAT_APPID", "is not set", s.AppID != ""},
 		{"WECHAT_APPID", "must be wx and 16 letters or digits", isAppID(s.AppID)},
 		{"WECHAT_MCH_ID", "is not set", s.MchID != ""},
-		{"WECHAT_MCH_ID", "must be 8 to 32 digits", isDigits(s.MchID, 8, 32)},
+		{"WECHAT_MCH_ID", "must be 8 to 32 digits", alphabet.Digits.Valid(s.MchID, 8, 32)},
 		{"WECHAT_SIGN_TYPE", "must be HMAC-SHA256 or MD5", s.SignType == wechat.SignHMAC || s.SignType == wechat.SignMD5},
 		{"REFUND_FROM_BALANCE", "must be auto or manual", slices.Contains([]string{"", "auto", "manual"}, getenv("REFUND_FROM_BALANCE"))},
 		{"WECHAT_BASE_URL", "must be an https origin without a path", s.BaseURL == "" || isOrigin(s.BaseURL)},
 		{"WECHAT_APPSECRET", "is not set", s.AppSecret != ""},
-		{"WECHAT_APPSECRET", "must be 32 letters or digits", isAlphanumeric(string(s.AppSecret), 32)},
+		{"WECHAT_APPSECRET", "must be 32 letters or digits", alphabet.Alphanumeric.Valid(string(s.AppSecret), 32, 32)},
 		{"WECHAT_API_KEY", "is not set", s.APIKey != ""},
-		{"WECHAT_API_KEY", "must be 32 letters or digits", isAlphanumeric(string(s.APIKey), 32)},
+		{"WECHAT_API_KEY", "must be 32 letters or digits", alphabet.Alphanumeric.Valid(string(s.APIKey), 32, 32)},
 		{"SESSION_KEY", "is not set", s.SessionKey != ""},
 		{"SESSION_KEY", "must have at least 32 characters", len(s.SessionKey) >= 32},
 		{"SESSION_KEY_OLD", "must have at least 32 characters, or none", s.SessionKeyOld == "" || len(s.SessionKeyOld) >= 32},
@@ -242,7 +243,7 @@ func parseDays(s string, fallback int) (days int, ok bool) {
 	if s == "" {
 		return fallback, true
 	}
-	if !isDigits(s, 1, 4) {
+	if !alphabet.Digits.Valid(s, 1, 4) {
 		return 0, false
 	}
 	days, err := strconv.Atoi(s)
@@ -289,18 +290,5 @@ func isPrivateTo(u *url.URL) bool {
 }
 
 func isAppID(s string) bool {
-	return strings.HasPrefix(s, "wx") && isAlphanumeric(s, 18)
-}
-
-func isDigits(s string, min, max int) bool {
-	return len(s) >= min && len(s) <= max && strings.Trim(s, "0123456789") == ""
-}
-
-func isAlphanumeric(s string, length int) bool {
-	for _, c := range []byte(s) {
-		if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z') {
-			return false
-		}
-	}
-	return len(s) == length
+	return strings.HasPrefix(s, "wx") && alphabet.Alphanumeric.Valid(s, 18, 18)
 }

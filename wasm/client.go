@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"h5pay/internal/alphabet"
 	"h5pay/internal/api"
 )
 
@@ -115,12 +116,7 @@ func idParam(query, name string) string {
 		return ""
 	}
 	id := values.Get(name)
-	for _, c := range []byte(id) {
-		if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '-' || c == '_') {
-			return ""
-		}
-	}
-	if len(id) > 64 {
+	if !alphabet.URLSafe.Valid(id, 0, 64) {
 		return ""
 	}
 	return id

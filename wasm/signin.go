@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"h5pay/internal/alphabet"
 	"h5pay/internal/api"
 )
 
@@ -131,12 +132,7 @@ func signIn(ctx context.Context, b browser, l landing) (*api.User, error) {
 
 // afterState returns a state as the signer takes it, "none" for what cannot be one.
 func afterState(state string) string {
-	for _, c := range []byte(state) {
-		if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z') {
-			return "none"
-		}
-	}
-	if state == "" || len(state) > 128 {
+	if !alphabet.Alphanumeric.Valid(state, 1, 128) {
 		return "none"
 	}
 	return state

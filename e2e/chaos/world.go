@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"h5pay/internal/alphabet"
 	"h5pay/internal/api"
 	"h5pay/internal/stack"
 	"h5pay/internal/store"
@@ -201,13 +202,12 @@ func (w *world) close() {
 
 // users makes the people of a seed.
 func users(seed uint64) []wechattest.User {
-	const letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-"
 	r := rand.New(rand.NewPCG(seed, 1))
 	all := make([]wechattest.User, people)
 	for i := range all {
 		openID := []byte("o")
 		for range 27 {
-			openID = append(openID, letters[r.IntN(len(letters))])
+			openID = append(openID, alphabet.URLSafe[r.IntN(len(alphabet.URLSafe))])
 		}
 		all[i] = wechattest.User{OpenID: string(openID), Nickname: fmt.Sprint("买家 ", i), Subscribed: i%2 == 0}
 	}

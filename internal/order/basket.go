@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"h5pay/internal/alphabet"
 	"h5pay/internal/api"
 	"h5pay/internal/fen"
 )
@@ -63,9 +64,7 @@ func NewBasket(items []api.OrderItem) (Basket, error) {
 // ValidProductID keeps ids to what the catalogue may hold: 1 to 64 letters,
 // digits, '-' or '_'.
 func ValidProductID(id string) bool {
-	return len(id) >= 1 && len(id) <= 64 && !strings.ContainsFunc(id, func(r rune) bool {
-		return !(r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '-' || r == '_')
-	})
+	return alphabet.URLSafe.Valid(id, 1, 64)
 }
 
 // Fingerprint identifies what was asked for, whatever the order of the lines:

@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"strings"
 	"time"
 
+	"h5pay/internal/alphabet"
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/store"
@@ -55,7 +55,7 @@ func (s *Service) Person(ctx context.Context, req api.PersonRequest) (string, er
 	case req.OpenID == "" && id == "", req.OpenID != "" && id != "", req.OwnerOf != "" && req.PayerOf != "":
 		return "", reject(api.CodeBadRequest, "openid, owner_of or payer_of: want one of them")
 	case req.OpenID == "":
-	case len(req.OpenID) > 128 || strings.Trim(req.OpenID, openIDLetters) != "":
+	case !alphabet.URLSafe.Valid(req.OpenID, 1, 128):
 		return "", reject(api.CodeBadRequest, "openid: want 1 to 128 letters, digits, '-' or '_'")
 	default:
 		return req.OpenID, nil
@@ -80,8 +80,6 @@ func (s *Service) Person(ctx context.Context, req api.PersonRequest) (string, er
 	}
 	return who, nil
 }
-
-const openIDLetters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-"
 
 // Bounds of one call about a person.
 const (

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
+	"h5pay/internal/alphabet"
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/reqlog"
@@ -203,7 +203,5 @@ func basketError(err error) error {
 }
 
 func validClientKey(key string) bool {
-	return len(key) >= 16 && len(key) <= 64 && !strings.ContainsFunc(key, func(r rune) bool {
-		return !(r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '-' || r == '_')
-	})
+	return alphabet.URLSafe.Valid(key, 16, 64)
 }

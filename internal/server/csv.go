@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"h5pay/internal/alphabet"
 	"h5pay/internal/cst"
 	"h5pay/internal/order"
 )
@@ -69,7 +70,7 @@ func cell(s string) string {
 		return s
 	case strings.ContainsRune("=+-@\t\r\n＝＋－＠", []rune(s)[0]):
 		return "'" + s
-	case len(s) > 15 && strings.Trim(s, "0123456789") == "":
+	case alphabet.Digits.Valid(s, 16, len(s)):
 		return "\t" + s
 	}
 	return s

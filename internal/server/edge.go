@@ -6,11 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
 
+	"h5pay/internal/alphabet"
 	"h5pay/internal/api"
 	"h5pay/internal/reqlog"
 )
@@ -64,14 +64,11 @@ func (s *Server) edge(next http.Handler) http.Handler {
 
 // newRequestID returns 16 random letters and digits, 80 bits.
 func (s *Server) newRequestID() string {
-	b := make([]byte, 16)
-	if _, err := io.ReadFull(s.rand, b); err != nil {
+	id, err := alphabet.Lower32.Random(s.rand, 16)
+	if err != nil {
 		return "unknown"
 	}
-	for i, c := range b {
-		b[i] = "abcdefghijklmnopqrstuvwxyz234567"[c&31]
-	}
-	return string(b)
+	return id
 }
 
 // handle makes an http.Handler of h. Only complete answers are written by

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"h5pay/internal/alphabet"
 	"h5pay/internal/api"
 	"h5pay/internal/reqlog"
 	"h5pay/wechat"
@@ -183,5 +184,5 @@ func (s *Server) addProfile(ctx context.Context, who *session, token wechat.Toke
 
 // validCode accepts what can be a code: 1 to 512 visible ASCII characters.
 func validCode(code string) bool {
-	return len(code) >= 1 && len(code) <= 512 && !strings.ContainsFunc(code, func(r rune) bool { return r <= ' ' || r >= 0x7f })
+	return alphabet.Visible.Valid(code, 1, 512)
 }

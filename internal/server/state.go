@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"h5pay/internal/alphabet"
 	"h5pay/wechat"
 )
 
@@ -69,7 +70,7 @@ func stateKey(secret wechat.Secret, appID string) ([]byte, error) {
 
 // make returns the state of a trip, 1 to 9.
 func (s stateSigner) make(trip int) (string, error) {
-	nonce, err := newNonce(s.rand)
+	nonce, err := alphabet.Alphanumeric.Random(s.rand, stateNonce)
 	if err != nil {
 		return "", err
 	}
@@ -104,26 +105,5 @@ func stateSum(key []byte, signed string) string {
 
 // validState accepts what WeChat can return as a state.
 func validState(state string) bool {
-	return len(state) >= 1 && len(state) <= maxState && !strings.ContainsFunc(state, func(r rune) bool {
-		return !(r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z')
-	})
-}
-
-// newNonce returns 32 random letters and digits.
-func newNonce(rand io.Reader) (string, error) {
-	const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	nonce := make([]byte, 0, stateNonce)
-	b := make([]byte, 48)
-	for len(nonce) < cap(nonce) {
-		if _, err := io.ReadFull(rand, b); err != nil {
-			return "", fmt.Errorf("drawing a state: %w", err)
-		}
-		for _, c := range b {
-			// Bytes past the last whole alphabet would favour its beginning.
-			if int(c) < 256/len(alphabet)*len(alphabet) && len(nonce) < cap(nonce) {
-				nonce = append(nonce, alphabet[int(c)%len(alphabet)])
-			}
-		}
-	}
-	return string(nonce), nil
+	return alphabet.Alphanumeric.Valid(state, 1, maxState)
 }

@@ -41,6 +41,8 @@ var (
 
 // room is SQL for the bound that a new order would exceed, "" if none. Its arguments
 // are those of roomArgs. Each branch reads one row, or at most as many as its bound.
+// The triggers guest_order_begins, guest_order_ends, guest_order_paid and
+// guest_order_is_deleted keep the counts that it reads.
 const room = `CASE
 	WHEN EXISTS (SELECT 1 FROM database_size WHERE one = 1 AND used >= capacity / 10 * 9) THEN 'full'
 	WHEN (SELECT COUNT(*) FROM (SELECT 1 FROM orders INDEXED BY orders_open_by_owner

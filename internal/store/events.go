@@ -34,7 +34,8 @@ func pause() string {
 //
 // Events about money come first: anybody can make order.closed, by cancelling orders.
 // A fifth of the limit, but at least one, stays for order.closed. Events that wait for
-// earlier ones of their order are not due; triggers keep the column blocked.
+// earlier ones of their order are not due; the triggers event_begins and event_goes_on
+// keep the column blocked.
 func (s *Store) ClaimEvents(ctx context.Context, now time.Time, limit int) ([]order.Event, error) {
 	const dueOf = `SELECT seq FROM events INDEXED BY events_due
 		WHERE status = 'pending' AND blocked = 0 AND next_at <= ?2 AND leased_until <= ?2 AND (type = 'order.closed') = `

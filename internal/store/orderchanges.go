@@ -17,6 +17,9 @@ import (
 //
 // The clock of the machine that made the change before may be ahead of this one's.
 // updated_at, and with it the time of the step, is then that of the change before.
+//
+// The trigger order_goes_on stores the step, and guest_order_ends frees the place of a
+// guest's order that no longer waits for a payment.
 
 // SetPrepay stores what was obtained at now: created or pending -> pending. It
 // ends the claim, and does nothing when another request has it by then.
@@ -46,7 +49,8 @@ func (s *Store) ReleasePrepay(ctx context.Context, id string, claim time.Time) e
 }
 
 // Fail ends an order that WeChat refused to take, with WeChat's code:
-// created -> failed.
+// created -> failed. The trigger event_order_closed makes the event, if the order has a
+// prepay_id.
 func (s *Store) Fail(ctx context.Context, id, code string, now time.Time) (bool, error) {
 	return s.change(ctx, id, api.StatusFailed, now, change{set: `failure = ?`, args: []any{code}})
 }
@@ -98,14 +102,15 @@ func (s *Store) BeginCloseAll(ctx context.Context, ids []string, now time.Time) 
 }
 
 // Close ends an order that can no longer be paid: created, pending or closing ->
-// closed.
+// closed. The trigger event_order_closed makes the event, if the order has a prepay_id.
 func (s *Store) Close(ctx context.Context, id string, now time.Time) (bool, error) {
 	return s.change(ctx, id, api.StatusClosed, now, change{})
 }
 
 // Pay marks an order paid. An order is paid once, and one transaction pays one order
 // only, so nothing happens when another order has it. No payer is stored for an owner
-// who was erased.
+// who was erased. The trigger event_order_paid makes the event, and guest_order_paid
+// frees the place of a guest's order among those of its hour.
 func (s *Store) Pay(ctx context.Context, id string, p order.Payment, now time.Time) (bool, error) {
 	return s.change(ctx, id, api.StatusPaid, now, change{
 		set: `transaction_id = ?, paid_at = ?, payer = IIF(owner LIKE '` + order.ErasedPrefix + `%', '', NULLIF(?, '')), settled_by = ?, settled_at = MAX(updated_at, ?),

@@ -17,6 +17,9 @@ import (
 // order of that time is returned and nothing is stored; the caller compares
 // fingerprints. Beyond a bound nothing is stored either; the error is then ErrFull,
 // ErrBuyerBound, ErrNetworkBound or ErrGuestsBound.
+//
+// The trigger order_begins stores the first step, guest_order_begins counts the order
+// of a guest for the bounds.
 func (s *Store) Insert(ctx context.Context, o order.Order) (order.Order, error) {
 	for range maxInserts {
 		stored, err := s.insert(ctx, o)

@@ -23,8 +23,8 @@ func (s *Store) PersonOrders(ctx context.Context, person string, afterTime time.
 }
 
 // ErasePerson removes a person from orders that are not open, where they are the
-// owner or the payer. A trigger removes the payer from the events of the orders in
-// the same statement. What WeChat reports later does not bring the payer back: Pay
+// owner or the payer. The trigger erase_payer removes the payer from the events of the
+// orders in the same statement. What WeChat reports later does not bring the payer back: Pay
 // and CompletePayments store none for an owner who was erased.
 func (s *Store) ErasePerson(ctx context.Context, person string, ids []string) error {
 	if len(ids) == 0 {

@@ -18,6 +18,8 @@ import (
 //
 // Everything is asked for in the one statement that stores the refund, so that
 // of any number of calls at once those succeed for which there is room.
+//
+// The trigger refund_begins changes the order.
 func (s *Store) InsertRefund(ctx context.Context, r order.Refund) (bool, error) {
 	return s.run(ctx, "storing refund "+r.ID, `
 		INSERT INTO refunds (id, order_id, refund_key, amount, reason, notify_url, created_at, from_balance, status, updated_at)
@@ -33,7 +35,7 @@ func (s *Store) InsertRefund(ctx context.Context, r order.Refund) (bool, error) 
 // RecordRefund stores a refund that WeChat has taken and that was not made here,
 // as processing, and reports whether it did. What WeChat has taken may not come
 // to more than the order; refunds of ours that it has not taken do not count, it
-// will refuse them.
+// will refuse them. The trigger refund_begins changes the order.
 func (s *Store) RecordRefund(ctx context.Context, r order.Refund) (bool, error) {
 	return s.run(ctx, "storing refund "+r.ID, `
 		INSERT INTO refunds (id, order_id, amount, reason, notify_url, created_at, status, refund_id, taken_at, updated_at)
@@ -131,7 +133,7 @@ func scanRefund(rows *sql.Rows) (order.Refund, error) {
 
 // The changes of a refund: like those of an order each is one conditional
 // statement, through the table of refundstatus.go. What it means for the order
-// is in the same statement, by a trigger.
+// is in the same statement, by the trigger refund_goes_on.
 
 // MoveRefund brings a refund to where WeChat says that it is, under WeChat's
 // number for it. ended is when it came to an end, zero when WeChat does not say.
@@ -140,6 +142,8 @@ func scanRefund(rows *sql.Rows) (order.Refund, error) {
 //
 // A refund that was thought to have failed gave up its share of the order: it is
 // taken back only where there is room.
+//
+// The trigger event_order_refunded makes the event of a refund that succeeded.
 func (s *Store) MoveRefund(ctx context.Context, id string, to api.RefundStatus, refundID string, ended, now time.Time) (bool, error) {
 	from, args := refundFrom(to)
 	return s.run(ctx, "changing refund "+id, `

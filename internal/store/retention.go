@@ -7,8 +7,9 @@ import (
 )
 
 // DeleteUnpaid deletes orders that ended without a payment and were made before a
-// time, at most limit, and returns how many. A trigger deletes their steps and events
-// in the same statement. An order whose payment was notified since that time stays.
+// time, at most limit, and returns how many. The trigger order_is_deleted deletes their
+// steps and events in the same statement. An order whose payment was notified since
+// that time stays.
 func (s *Store) DeleteUnpaid(ctx context.Context, before time.Time, limit int) (int, error) {
 	rows, err := s.db.QueryContext(ctx, `
 		DELETE FROM orders WHERE transaction_id IS NULL AND (told_at IS NULL OR told_at < ?1) AND rowid IN (

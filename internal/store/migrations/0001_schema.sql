@@ -121,7 +121,7 @@ BEGIN
   INSERT INTO order_steps (order_id, status, at) VALUES (NEW.id, NEW.status, NEW.created_at);
 END;
 
--- Continues every change of orderchanges.go.
+-- Continues the changes in orderchanges.go.
 CREATE TRIGGER order_goes_on AFTER UPDATE OF status ON orders WHEN NEW.status <> OLD.status
 BEGIN
   INSERT INTO order_steps (order_id, status, at) VALUES (NEW.id, NEW.status, MAX(NEW.updated_at, OLD.updated_at));
@@ -167,7 +167,7 @@ BEGIN
   ON CONFLICT (hour, network) DO UPDATE SET n = n + 1;
 END;
 
--- Continues the changes of orderchanges.go that end the wait for a payment.
+-- Continues the changes in orderchanges.go that end the wait for a payment.
 CREATE TRIGGER guest_order_ends AFTER UPDATE OF status ON orders
 WHEN NEW.guest = 1 AND OLD.status IN ('created', 'pending') AND NEW.status NOT IN ('created', 'pending')
 BEGIN
@@ -181,7 +181,7 @@ BEGIN
   UPDATE guests_by_hour SET n = n - 1 WHERE hour = OLD.created_at / 3600000 AND network IN ('', OLD.network);
 END;
 
--- An operator deleted an open order by hand.
+-- An operator deleted an open order by hand: for the bounds in bounds.go.
 CREATE TRIGGER guest_order_is_deleted AFTER DELETE ON orders WHEN OLD.guest = 1 AND OLD.status IN ('created', 'pending')
 BEGIN
   UPDATE guests_open SET n = n - 1;
@@ -246,7 +246,7 @@ BEGIN
   WHERE id = NEW.order_id AND status = 'paid';
 END;
 
--- Continues refunds.go.
+-- Continues MoveRefund and FailRefund in refunds.go.
 CREATE TRIGGER refund_goes_on AFTER UPDATE OF status ON refunds WHEN NEW.status <> OLD.status
 BEGIN
   UPDATE orders SET refunded = refunded + NEW.amount, updated_at = MAX(updated_at, NEW.updated_at)
@@ -309,8 +309,8 @@ CREATE INDEX events_with_payer ON events (created_at) WHERE json_extract(data, '
 
 -- An event waits until the earlier ones of its order are delivered or dead, but
 -- order.paid waits for nothing. The two triggers keep that rule in the column blocked,
--- so that a claim reads no event that it cannot take. An order has few events: the
--- rest of a refund each.
+-- so that ClaimEvents in events.go reads no event that it cannot take. An order has few
+-- events: the rest of a refund each.
 CREATE TRIGGER event_begins AFTER INSERT ON events WHEN NEW.type <> 'order.paid'
 BEGIN
   UPDATE events SET blocked = 1
