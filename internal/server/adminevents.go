@@ -9,7 +9,6 @@ import (
 	"strconv"
 
 	"h5pay/internal/api"
-	"h5pay/internal/order"
 	"h5pay/internal/store"
 )
 
@@ -61,12 +60,4 @@ func (s *Server) replayEvent(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, e.Public())
-}
-
-func publicEvents(events []order.Event) []api.Event {
-	public := make([]api.Event, len(events))
-	for i := range events {
-		public[i] = events[i].Public()
-	}
-	return public
 }
