@@ -39,7 +39,7 @@ func (t adminToken) isSent(r *http.Request) bool {
 func (s *Server) admin(h handlerFunc) handlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if !s.operator.set {
-			return refuse(api.CodeMisconfigured, "the operator's calls are off: ADMIN_TOKEN is not set")
+			return reject(api.CodeMisconfigured, "the operator's calls are off: ADMIN_TOKEN is not set")
 		}
 		if s.operator.isSent(r) {
 			return h(w, r)
@@ -49,9 +49,9 @@ func (s *Server) admin(h handlerFunc) handlerFunc {
 		}
 		if !s.allow(r.Context(), s.cfg.AddressLimit, "token "+limitedAddress(r)) {
 			w.Header().Set("Retry-After", retryAfter)
-			return refuse(api.CodeRateLimited, "too many calls without the operator's token, wait a minute")
+			return reject(api.CodeRateLimited, "too many calls without the operator's token, wait a minute")
 		}
 		w.Header().Set("WWW-Authenticate", "Bearer")
-		return refuse(api.CodeUnauthenticated, "send the operator's token: Authorization: Bearer ...")
+		return reject(api.CodeUnauthenticated, "send the operator's token: Authorization: Bearer ...")
 	}
 }

@@ -54,7 +54,7 @@ func (s *Server) replayEvent(w http.ResponseWriter, r *http.Request) error {
 	}
 	e, err := s.outbox.Replay(context.WithoutCancel(r.Context()), r.PathValue("id"))
 	if errors.Is(err, store.ErrNotFound) {
-		return refuse(api.CodeNotFound, "no such event")
+		return reject(api.CodeNotFound, "no such event")
 	}
 	if err != nil {
 		return err

@@ -32,7 +32,7 @@ func (s *Server) limit(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	w.Header().Set("Retry-After", retryAfter)
-	return refuse(api.CodeRateLimited, "too many calls, wait a minute")
+	return reject(api.CodeRateLimited, "too many calls, wait a minute")
 }
 
 // within counts a call under its kind and reports whether it is within the limits.

@@ -9,10 +9,10 @@ import (
 	"h5pay/internal/reqlog"
 )
 
-// edge is what every request passes: it gets an ID, an answer that nobody may
+// middleware is what every request passes: it gets an ID, an answer that nobody may
 // store, the check of its origin, its place under the rate limits, and an end
 // to its panics.
-func (s *Server) edge(next http.Handler) http.Handler {
+func (s *Server) middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := s.newRequestID()
 		r = r.WithContext(reqlog.With(r.Context(), id, s.log))
@@ -27,7 +27,7 @@ func (s *Server) edge(next http.Handler) http.Handler {
 		defer func() {
 			if p := recover(); p != nil {
 				reqlog.Panic(s.logger(r.Context()), p)
-				s.writeError(w, r, refuse(api.CodeInternal, "the signer failed"))
+				s.writeError(w, r, reject(api.CodeInternal, "the signer failed"))
 			}
 		}()
 		if err := s.checkOrigin(r); err != nil {
@@ -36,7 +36,7 @@ func (s *Server) edge(next http.Handler) http.Handler {
 		}
 		// The mux would redirect these, and a redirected POST is lost.
 		if !isClean(r.URL.Path) {
-			s.writeError(w, r, refuse(api.CodeNotFound, "no such path"))
+			s.writeError(w, r, reject(api.CodeNotFound, "no such path"))
 			return
 		}
 		if err := s.limit(w, r); err != nil {
@@ -68,10 +68,10 @@ func unknownPath(mux *http.ServeMux) handlerFunc {
 			}
 		}
 		if allow == nil {
-			return refuse(api.CodeNotFound, "no such path")
+			return reject(api.CodeNotFound, "no such path")
 		}
 		w.Header().Set("Allow", strings.Join(allow, ", "))
-		return refuse(api.CodeMethodNotAllowed, "use "+strings.Join(allow, " or "))
+		return reject(api.CodeMethodNotAllowed, "use "+strings.Join(allow, " or "))
 	}
 }
 
@@ -96,5 +96,5 @@ func (s *Server) checkOrigin(r *http.Request) error {
 	} else if len(origins) == 1 && origins[0] == s.shop.Origin {
 		return nil
 	}
-	return refuse(api.CodeForbiddenOrigin, "the Origin is not this shop's")
+	return reject(api.CodeForbiddenOrigin, "the Origin is not this shop's")
 }

@@ -16,20 +16,20 @@ import (
 func readQuery(query string, readers map[string]func(string) error) error {
 	values, err := url.ParseQuery(query)
 	if err != nil {
-		return refuse(api.CodeBadRequest, "the query is malformed")
+		return reject(api.CodeBadRequest, "the query is malformed")
 	}
 	for name, all := range values {
 		read, ok := readers[name]
 		switch {
 		case !ok:
-			return refuse(api.CodeBadRequest, "a parameter of the query is unknown")
+			return reject(api.CodeBadRequest, "a parameter of the query is unknown")
 		case len(all) != 1:
-			return refuse(api.CodeBadRequest, name+" is repeated")
+			return reject(api.CodeBadRequest, name+" is repeated")
 		case all[0] == "":
-			return refuse(api.CodeBadRequest, name+" is empty")
+			return reject(api.CodeBadRequest, name+" is empty")
 		}
 		if err := read(all[0]); err != nil {
-			return refuse(api.CodeBadRequest, name+": "+err.Error())
+			return reject(api.CodeBadRequest, name+": "+err.Error())
 		}
 	}
 	return nil

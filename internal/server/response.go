@@ -25,8 +25,8 @@ func (s *Server) handle(h handlerFunc) http.Handler {
 	})
 }
 
-// refuse returns the error that a caller gets to see.
-func refuse(code api.Code, message string) error {
+// reject returns the error that a caller gets to see.
+func reject(code api.Code, message string) error {
 	return &api.Error{Code: code, Message: message}
 }
 

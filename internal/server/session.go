@@ -49,7 +49,7 @@ func (s session) user() api.User {
 func (s *Server) caller(r *http.Request) (session, error) {
 	var who session
 	if !s.session.get(r, &who) || who.owner() == "" {
-		return session{}, refuse(api.CodeUnauthenticated, "sign in first")
+		return session{}, reject(api.CodeUnauthenticated, "sign in first")
 	}
 	return who, nil
 }
