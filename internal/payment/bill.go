@@ -21,8 +21,8 @@ const (
 	billSeldom  = 12 * time.Hour   // at most
 	billHour    = 10               // of the next day in Beijing, from which on there is a bill
 
-	// billSlack is how far apart our clock and WeChat's may be: so close to
-	// midnight a payment may be in either day's bill.
+	// billSlack is how far apart our clock and WeChat's may be. A payment that is so
+	// close to midnight may be in the bill of either day.
 	billSlack = 10 * time.Minute
 
 	// billPage is how many rows are compared by one statement.
@@ -31,12 +31,11 @@ const (
 	maxRepaired = 5
 )
 
-// CheckBills compares the last days' bills with our books, those that were not
-// compared yet, the oldest first, one a call. After them it compares a bill again
-// that can have the payer or the time of a payment that became known later. A timer calls it every ten minutes;
-// it does nothing until WeChat has a bill, at ten in the morning. It may be stopped
-// anywhere: nothing of a run counts before its end, and a later call takes the day
-// up again.
+// CheckBills compares one bill of the last days with our books: the oldest that was not
+// compared yet. If there is none, it compares a bill again that can have the payer or the
+// time of a payment that became known later. A timer calls it every ten minutes. It does
+// nothing until WeChat has a bill, at ten in the morning. It may be stopped anywhere: a
+// run counts only when it has ended, and a later call begins with the day again.
 func (s *Service) CheckBills(ctx context.Context) error {
 	day, err := s.dueBill(ctx)
 	first := err == nil && !day.IsZero()
@@ -96,7 +95,7 @@ func (s *Service) lastBill() time.Time {
 	return cst.Day(s.now().Add(-billHour*time.Hour)).AddDate(0, 0, -1)
 }
 
-// errBillUnderWay is returned when somebody else compares the day's bill.
+// errBillUnderWay is returned when another call compares the bill of that day.
 var errBillUnderWay = errors.New("a check of that day is under way")
 
 // checkBill compares the bill of a day with our books and stores what differs.
@@ -124,7 +123,7 @@ func (s *Service) checkBill(ctx context.Context, day time.Time, timer bool) (api
 			status, wait = order.BillWaiting, billLater
 			log.Warn("no bill yet", "error", err)
 		} else {
-			log.Error("the bill cannot be had", "error", err)
+			log.Error("the bill cannot be downloaded or read", "error", err)
 		}
 		delay := s.now().Sub(day.AddDate(0, 0, 1).Add(billHour * time.Hour))
 		wait = min(max(wait, delay/2), billSeldom)

@@ -16,17 +16,17 @@ import (
 type comparison struct {
 	s    *Service
 	date string
-	// By our own clock, the time whose payments have to be in this bill, or in one
-	// that was compared before. It is a little early, so that what WeChat may have
-	// put down to the next day is looked for when that is over.
+	// The time, by our own clock, whose payments must be in this bill or in one that
+	// was compared before. It ends a little before midnight: WeChat may have the last
+	// payments in the next bill, with which they are compared.
 	from, to time.Time
 	check    api.BillCheck
 
 	seen     map[string]bool // numbers that are in the bill: of payments, and of refunds after a slash
 	repaired int
-	// Payers and times that the bill knows and our books may not.
+	// Payers and times from the bill that our books may lack.
 	known []order.KnownPayment
-	// What is in this bill and by our own clock belongs to another.
+	// Numbers in this bill whose time, by our own clock, is that of another bill.
 	otherPayments, otherRefunds []string
 }
 
@@ -38,8 +38,8 @@ func (c *comparison) compare(ctx context.Context, bill wechat.Bill) error {
 			return err
 		}
 	}
-	// Before ours is looked at, and before the result is stored: what is marked
-	// twice is marked once.
+	// This comes before our books are read and before the result is stored. A run that
+	// is repeated marks the same rows again, which changes nothing.
 	if err := c.s.cfg.Store.CompletePayments(ctx, c.known); err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (c *comparison) theirs(ctx context.Context, rows []wechat.BillRow) error {
 	return nil
 }
 
-// find reads what our books have of rows.
+// find reads the payments and refunds of rows from our books.
 func (c *comparison) find(ctx context.Context, rows []wechat.BillRow) (payments, refunds map[string]order.Entry, err error) {
 	var outTradeNos, outRefundNos []string
 	for _, row := range rows {
@@ -141,7 +141,7 @@ func (c *comparison) refund(ctx context.Context, row wechat.BillRow, e order.Ent
 		return nil
 	}
 	status, ok := refundStatus(row.RefundState)
-	// The bill is from this morning: ours may have come further since.
+	// The bill is from this morning: our refund may have a later status.
 	behind := func() bool {
 		return ok && e.Status != string(status) && !order.RefundCanBecome(status, api.RefundStatus(e.Status))
 	}
@@ -215,8 +215,8 @@ func (c *comparison) repair(ctx context.Context, outTradeNo string) error {
 	return err
 }
 
-// otherDay notes what is in this bill and by our own clock will be looked for in
-// another one.
+// otherDay notes a row whose time, by our own clock, is that of another bill, so that it
+// is not missed there.
 func (c *comparison) otherDay(row wechat.BillRow, e order.Entry) {
 	if !e.At.IsZero() && !e.At.Before(c.from) && e.At.Before(c.to) {
 		return
@@ -228,7 +228,7 @@ func (c *comparison) otherDay(row wechat.BillRow, e order.Entry) {
 	}
 }
 
-// ours looks for what our books have of the day in the bill.
+// ours looks in the bill for the payments and refunds of the day in our books.
 func (c *comparison) ours(ctx context.Context) error {
 	for _, read := range []func(context.Context, time.Time, time.Time, string, order.Entry, int) ([]order.Entry, error){
 		c.s.cfg.Store.PaymentsBetween, c.s.cfg.Store.RefundsBetween,

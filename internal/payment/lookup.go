@@ -9,8 +9,7 @@ import (
 	"h5pay/internal/store"
 )
 
-// ownOrder returns an order to its owner. Somebody else's is as unknown as one
-// that never was.
+// ownOrder returns an order to its owner. To anybody else the order does not exist.
 func (s *Service) ownOrder(ctx context.Context, id, owner string) (order.Order, error) {
 	unknown := reject(api.CodeNotFound, "no such order")
 	if !order.ValidID(id) {
@@ -23,7 +22,7 @@ func (s *Service) ownOrder(ctx context.Context, id, owner string) (order.Order, 
 	return o, err
 }
 
-// anyOrder returns an order to the operator, whoever's it is.
+// anyOrder returns an order to the operator.
 func (s *Service) anyOrder(ctx context.Context, id string) (order.Order, error) {
 	unknown := reject(api.CodeNotFound, "no such order")
 	if !order.ValidID(id) {

@@ -28,13 +28,13 @@ type PlaceRequest struct {
 // a repeated request may find the order paid.
 func (s *Service) Place(ctx context.Context, r PlaceRequest) (order.Order, api.Checkout, error) {
 	if !slices.Contains(s.cfg.TradeTypes, r.TradeType) {
-		return order.Order{}, api.Checkout{}, reject(api.CodeBadRequest, "this shop does not take that trade_type")
+		return order.Order{}, api.Checkout{}, reject(api.CodeBadRequest, "trade_type: this shop does not take it")
 	}
 	if r.TradeType == api.TradeJSAPI && r.Guest {
-		return order.Order{}, api.Checkout{}, reject(api.CodeUnauthenticated, "JSAPI collects from the user who signed in, a guest has to first")
+		return order.Order{}, api.Checkout{}, reject(api.CodeUnauthenticated, "trade_type JSAPI needs a WeChat sign-in")
 	}
 	if !validClientKey(r.ClientKey) {
-		return order.Order{}, api.Checkout{}, reject(api.CodeBadRequest, "client_key needs 16 to 64 letters, digits, '-' or '_'")
+		return order.Order{}, api.Checkout{}, reject(api.CodeBadRequest, "client_key: want 16 to 64 letters, digits, '-' or '_'")
 	}
 	basket, err := order.NewBasket(r.Items)
 	if err != nil {
@@ -141,7 +141,7 @@ func repeated(o order.Order, fingerprint string) (order.Order, error) {
 	return o, nil
 }
 
-// draft prices a basket and fills in what does not depend on who asks.
+// draft prices a basket and fills in what does not depend on the buyer.
 func (s *Service) draft(ctx context.Context, basket order.Basket) (order.Order, error) {
 	products, err := s.cfg.Store.ProductsOf(ctx, basket)
 	if err != nil {

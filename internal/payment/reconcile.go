@@ -22,9 +22,9 @@ const (
 	maxDeleted    = 100              // orders that were never paid
 
 	// queryCost is how many statements the query about one order makes at most: the
-	// claim, and to settle a trade that is rejected a change, a read and a count. An
+	// claim, and to settle a trade that does not agree a change, a read and a count. An
 	// unpaid order costs one, the claim. An order with refunds can cost more: one for
-	// each refund that is known and four for one that is not. An invocation that then
+	// all that are known and four for each that is not. An invocation that then
 	// runs out of statements fails; the next one continues with the rest.
 	queryCost = 4
 	// closingCost is how many statements follow the queries.
@@ -43,7 +43,7 @@ func (s *Service) Reconcile(ctx context.Context) error {
 	began := s.now()
 	ctx, statements := store.CountStatements(ctx)
 	// In a full database deleting makes the room that settling needs, so it comes
-	// first, and its failure stops nothing else.
+	// first. If it fails the rest continues.
 	kept := s.tidy(ctx, began)
 	refunds, err := s.cfg.Store.DueRefunds(ctx, began, refundBatch)
 	if err != nil {

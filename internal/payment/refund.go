@@ -24,11 +24,11 @@ const maxReason = 80
 func (s *Service) Refund(ctx context.Context, id string, req api.RefundRequest) (order.Refund, error) {
 	switch {
 	case !validClientKey(req.RefundKey):
-		return order.Refund{}, reject(api.CodeBadRequest, "refund_key needs 16 to 64 letters, digits, '-' or '_'")
+		return order.Refund{}, reject(api.CodeBadRequest, "refund_key: want 16 to 64 letters, digits, '-' or '_'")
 	case req.Amount < 1 || req.Amount > order.MaxTotal:
-		return order.Refund{}, reject(api.CodeBadRequest, "amount is out of range")
+		return order.Refund{}, reject(api.CodeBadRequest, "amount: want 1 to 100000000 fen")
 	case len(req.Reason) > maxReason || strings.ContainsFunc(req.Reason, unicode.IsControl):
-		return order.Refund{}, reject(api.CodeBadRequest, "reason is over 80 bytes or has control characters")
+		return order.Refund{}, reject(api.CodeBadRequest, "reason: want at most 80 bytes without control characters")
 	case !s.cfg.WeChat.CanRefund():
 		return order.Refund{}, reject(api.CodeMisconfigured, "refunds need the merchant's client certificate, which is not set up")
 	}
@@ -137,7 +137,7 @@ func (s *Service) refundRoomError(ctx context.Context, o order.Order, amount fen
 	case amount <= left: // another refund has just failed or was closed
 		return reject(api.CodeWeChatBusy, "another refund of the order has just ended, try again")
 	}
-	return reject(api.CodeRefundTooMuch, "only "+left.String()+" yuan of the order are left")
+	return reject(api.CodeRefundTooMuch, "amount exceeds the refundable "+left.String()+" yuan")
 }
 
 // continueRefund submits a refund that WeChat is not known to have taken, and syncs any
