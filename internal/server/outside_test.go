@@ -292,7 +292,7 @@ func together(t *testing.T, p *person, n int, make func() *http.Request) map[str
 	codes := map[string]api.Checkout{}
 	for range n {
 		wg.Go(func() {
-			w := httptest.NewRecorder()
+			var w *httptest.ResponseRecorder
 			for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 				mu.Lock()
 				r := make()
