@@ -13,20 +13,20 @@ import (
 	"h5pay/internal/fen"
 )
 
-// What can be wrong with a basket.
+// The errors of a basket.
 var (
-	// ErrBasket is wrapped by errors about what the buyer asked for: no items,
-	// quantities or a total out of range.
+	// ErrBasket is wrapped by errors about the request: no items, or a quantity or
+	// total out of range.
 	ErrBasket = errors.New("the basket cannot be ordered")
-	// ErrUnavailable is returned when an item is not, or no longer, for sale.
+	// ErrUnavailable is returned if an item is not for sale, or not any more.
 	ErrUnavailable = errors.New("an item is not for sale")
 )
 
-// Basket is what a buyer wants: each product once, quantities within
-// api.MaxQuantity, which is 1 where there is an amount.
+// Basket is what a buyer wants. It has each product once, in a quantity of up to
+// api.MaxQuantity. A product with an amount has the quantity 1.
 type Basket []api.OrderItem
 
-// NewBasket merges the lines of a request and checks its limits.
+// NewBasket merges the lines of a request and checks the limits of a basket.
 func NewBasket(items []api.OrderItem) (Basket, error) {
 	var b Basket
 	for _, item := range items {
@@ -61,15 +61,14 @@ func NewBasket(items []api.OrderItem) (Basket, error) {
 	return b, nil
 }
 
-// ValidProductID keeps ids to what the catalogue may hold: 1 to 64 letters,
+// ValidProductID reports whether id has the form of a product id: 1 to 64 letters,
 // digits, '-' or '_'.
 func ValidProductID(id string) bool {
 	return alphabet.URLSafe.Valid(id, 1, 64)
 }
 
-// Fingerprint identifies what was asked for, whatever the order of the lines:
-// the basket, how it is to be paid, and the ID of the order it takes the place
-// of, if any.
+// Fingerprint identifies a request: the basket, whatever the order of its lines, the
+// trade type, and the ID of the order that it replaces, if any.
 func (b Basket) Fingerprint(t api.TradeType, replaces string) string {
 	lines := make([]string, len(b))
 	for i, item := range b {
@@ -87,8 +86,8 @@ func (b Basket) Fingerprint(t api.TradeType, replaces string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Price makes the lines and the total of an order from the catalogue's prices,
-// and from the payer's amount where the catalogue says so.
+// Price returns the lines and the total of an order, with the catalogue's prices. Where
+// the catalogue lets the payer name the amount, it takes that of the basket.
 func (b Basket) Price(products []Product) ([]Line, fen.Fen, error) {
 	lines := make([]Line, 0, len(b))
 	var total fen.Fen

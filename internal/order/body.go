@@ -28,7 +28,7 @@ func Body(shop string, lines []Line) string {
 	return cut(plain(head), maxBody-len(tail)) + tail
 }
 
-// plain drops what WeChat refuses in a body: control characters, line ends and
+// plain drops what WeChat declines in a body: control characters, line ends and
 // characters of four bytes.
 func plain(s string) string {
 	return strings.Map(func(r rune) rune {

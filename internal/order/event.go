@@ -6,23 +6,23 @@ import (
 	"h5pay/internal/api"
 )
 
-// Event is what the merchant's back end is to be told, and how far that went.
+// Event is a message to the merchant's back end, and the state of its delivery.
 type Event struct {
 	ID        string // follows from type and subject: "evt_paid_" and the order's ID
 	Type      api.EventType
 	OrderID   string
-	Data      string // JSON: what happened, as it was then
+	Data      string // JSON: the order, and the refund if any, at that time
 	CreatedAt time.Time
 
-	// Of the order: they never change.
+	// These are of the order and never change.
 	Shop      string // the origin of the shop that made it
 	AppID     string
 	MchID     string
 	Simulated bool // a simulator took the place of WeChat
 
 	Status      api.EventStatus
-	Attempts    int       // all there ever were
-	Tries       int       // those since the event was made or replayed
+	Attempts    int       // since the event was made
+	Tries       int       // since the event was made or replayed
 	NextAt      time.Time // of the next try, while it is pending
 	DeliveredAt time.Time // zero unless delivered
 	LastError   string    // of the last try that failed
@@ -30,11 +30,11 @@ type Event struct {
 	Seq int64 // of all events, in the order of creation
 }
 
-// EventLease is how long an event belongs to who claimed it. Whoever takes
-// longer to send it must expect that somebody else sends it as well.
+// EventLease is how long a claimed event belongs to the caller. A delivery that takes
+// longer may happen twice.
 const EventLease = time.Minute
 
-// schedule is when an event is tried: how long after the try before.
+// schedule holds the pause before each try of an event.
 var schedule = [...]time.Duration{
 	0, 15 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute,
 	time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour,

@@ -14,22 +14,22 @@ func NewID(rand io.Reader) (string, error) {
 	return alphabet.Lower32.Random(rand, 24)
 }
 
-// ValidID reports whether id can be one of NewID's.
+// ValidID reports whether id has the form of NewID.
 func ValidID(id string) bool {
 	return alphabet.Lower32.Valid(id, 24, 24)
 }
 
-// guestPrefix tells the id of a guest from an openid, which has no colon.
+// guestPrefix begins the id of a guest. An openid has no colon.
 const guestPrefix = "guest:"
 
-// NewGuestID returns an owner for the orders of somebody who has not signed in:
-// 130 random bits, since whoever knows it is its guest.
+// NewGuestID returns an owner for the orders of a visitor without a sign-in. It has 130
+// random bits, because knowing it gives access to the orders.
 func NewGuestID(rand io.Reader) (string, error) {
 	id, err := alphabet.Lower32.Random(rand, 26)
 	return guestPrefix + id, err
 }
 
-// IsGuest reports whether an owner is a guest and not a user of WeChat.
+// IsGuest reports whether an owner is a guest, not a user of WeChat.
 func IsGuest(owner string) bool { return strings.HasPrefix(owner, guestPrefix) }
 
 // NewOutTradeNo returns a number for WeChat: the day in Beijing and 24 random

@@ -12,33 +12,31 @@ import (
 )
 
 const (
-	// Currency is the only one WeChat Pay takes from a mainland merchant.
+	// Currency is the only one that WeChat Pay accepts from a mainland merchant.
 	Currency = "CNY"
 
-	// Lifetime is how long an order can be paid; it is sent to WeChat as
-	// time_expire, which may be 15 days away at most.
+	// Lifetime is how long an order can be paid. It is sent to WeChat as time_expire,
+	// which may be at most 15 days ahead.
 	Lifetime = 24 * time.Hour
 
-	// PrepayLifetime is how long a prepay_id is used. WeChat's own limit is two
-	// hours; the margin is for a buyer who takes their time on the payment
-	// sheet.
+	// PrepayLifetime is how long a prepay_id is used. WeChat's own limit is two hours;
+	// the buyer has the margin for the payment sheet.
 	PrepayLifetime = 2*time.Hour - 5*time.Minute
 
-	// MWebLifetime is how long a mweb_url is used: a minute less than WeChat's
-	// five, for the way there.
+	// MWebLifetime is how long a mweb_url is used. WeChat's own limit is five minutes;
+	// the buyer has the margin to open it.
 	MWebLifetime = 4 * time.Minute
 
-	// MinPrepay is the least time an order must have left for asking WeChat for
-	// a prepay_id: it refuses a time_expire that is closer than five minutes.
+	// MinPrepay is the least time before its expiry at which an order gets a prepay_id.
+	// WeChat declines a time_expire that is closer than five minutes.
 	MinPrepay = 6 * time.Minute
 
-	// MinCloseAge is how old an order must be before WeChat closes it: five
-	// minutes from when it took the order, which is a call's length later.
+	// MinCloseAge is the age from which WeChat closes an order. WeChat counts five
+	// minutes from when it received the order, which is up to a call's duration later.
 	MinCloseAge = 5*time.Minute + 15*time.Second
 
-	// ExpiryGrace is how long after its expiry an order that WeChat calls
-	// unpaid still counts as pending: a payment begun in time may just be
-	// ending.
+	// ExpiryGrace is how long after its expiry an order that WeChat reports as unpaid
+	// still counts as pending. A payment that began in time may be completing.
 	ExpiryGrace = time.Minute
 
 	// MaxTotal is the largest amount of one order, in fen.
@@ -46,8 +44,8 @@ const (
 )
 
 // MinKeepUnpaid is the least time that an order without a payment is kept. An order can
-// be paid for Lifetime. WeChat reports a payment for a day after it, and a timer
-// compares the bills of the last BillDays days.
+// be paid for Lifetime. WeChat sends notifications for a day after the payment, and the
+// timer compares the bills of the last BillDays days.
 const MinKeepUnpaid = Lifetime + 24*time.Hour + (BillDays+1)*24*time.Hour
 
 // Order is one order as it is stored.
@@ -55,11 +53,11 @@ type Order struct {
 	ID          string // public, in URLs
 	Owner       string // the openid of a user, or the id of a guest
 	ClientKey   string // unique for the owner
-	Fingerprint string // of what was asked for under ClientKey
+	Fingerprint string // of the request with ClientKey
 	Lines       []Line
 
-	// The parameters of the unifiedorder call. They never change: WeChat takes
-	// a repeated call for the same OutTradeNo only when it is the same.
+	// The parameters of the unifiedorder call. They never change, because WeChat
+	// accepts a repeated OutTradeNo only with identical parameters.
 	OutTradeNo string // 32 digits and upper-case letters
 	AppID      string
 	MchID      string
@@ -77,16 +75,16 @@ type Order struct {
 	Status        api.OrderStatus
 	PrepayID      string
 	PrepayAt      time.Time // zero without PrepayID
-	SignType      string    // signature type of the call that brought PrepayID
-	PayURL        string    // the code_url or mweb_url that came with PrepayID
-	AskingUntil   time.Time // until then one request alone asks WeChat for another PayURL; zero when none does
-	Failure       string    // WeChat's code when it last refused the order
-	QueriedAt     time.Time // zero when WeChat was never asked
+	SignType      string    // signature type of the call that returned PrepayID
+	PayURL        string    // the code_url or mweb_url returned with PrepayID
+	AskingUntil   time.Time // until then only one request may call unifiedorder for another PayURL; zero if none does
+	Failure       string    // WeChat's code when it last declined the order
+	QueriedAt     time.Time // zero if WeChat was never queried
 	TransactionID string    // set once, when paid
 	PaidAt        time.Time // WeChat's time_end; zero until it is known
-	Payer         string    // openid of who paid; "" until it is known
-	PayerUnknown  bool      // the order is paid, and WeChat has not reported by whom
-	Refunded      fen.Fen   // what has gone back so far
+	Payer         string    // openid of the payer; "" until it is known
+	PayerUnknown  bool      // the order is paid, and WeChat has not reported the payer
+	Refunded      fen.Fen   // refunded so far
 	Simulated     bool      // a simulator took the place of WeChat
 	UpdatedAt     time.Time
 }
@@ -99,10 +97,10 @@ type Line struct {
 	Quantity  int     `json:"quantity"`
 }
 
-// Expired reports whether the order can no longer be paid because of its age.
+// Expired reports whether the time to pay the order is over.
 func (o *Order) Expired(now time.Time) bool { return !now.Before(o.ExpiresAt) }
 
-// PayUntil returns when what came with PrepayID is no longer used.
+// PayUntil returns until when PrepayID and PayURL are used.
 func (o *Order) PayUntil() time.Time {
 	until := o.PrepayAt.Add(PrepayLifetime)
 	if o.TradeType == api.TradeMWEB {
@@ -114,12 +112,12 @@ func (o *Order) PayUntil() time.Time {
 	return until
 }
 
-// PrepayAlive reports whether the order has a prepay_id that can be used now.
+// PrepayAlive reports whether the order has a prepay_id that is still used.
 func (o *Order) PrepayAlive(now time.Time) bool {
 	return o.PrepayID != "" && now.Before(o.PayUntil())
 }
 
-// Open reports whether the order waits for its payment and is offered for it.
+// Open reports whether the order waits for a payment and is offered for it.
 func (o *Order) Open() bool { return o.Status == api.StatusCreated || o.Status == api.StatusPending }
 
 // Public returns the order as its owner may see it.

@@ -6,34 +6,35 @@ import (
 	"h5pay/internal/fen"
 )
 
-// Prepay is what WeChat gave for an order it has taken.
+// Prepay is WeChat's response to unifiedorder.
 type Prepay struct {
 	ID       string    // prepay_id
 	URL      string    // code_url or mweb_url, "" for JSAPI
-	SignType string    // of the call, where the page has to sign alike: JSAPI
-	Claim    time.Time // under which it was asked for, zero without one
+	SignType string    // of the call; a JSAPI page must sign with the same one
+	Claim    time.Time // the claim of the request, zero without one
 }
 
-// Payment is what WeChat tells of a payment.
+// Payment is what WeChat reports about a payment.
 type Payment struct {
 	TransactionID string
-	Payer         string    // openid; "" when WeChat does not say
-	PaidAt        time.Time // zero when WeChat does not say
-	Source        string    // how the shop heard of it, for the operator
+	Payer         string    // openid; "" if WeChat does not report it
+	PaidAt        time.Time // zero if WeChat does not report it
+	Source        string    // how the payment became known, for the operator
 	Simulated     bool      // a simulator reported it
 }
 
-// Told is what a payment notification says of an order.
+// Told is what a payment notification says about an order.
 type Told struct {
 	OutTradeNo, AppID, MchID string
 	Total                    fen.Fen
 	Currency                 string
 }
 
-// KnownPayment is what became known of a payment after the order was paid.
+// KnownPayment completes a payment whose payer or time became known after the order was
+// paid.
 type KnownPayment struct {
 	OutTradeNo    string `json:"out_trade_no"`
 	TransactionID string `json:"transaction_id"`
-	PaidAt        int64  `json:"paid_at"` // Unix ms, 0 when it is still not known
-	Payer         string `json:"payer"`   // openid, "" when it is still not known
+	PaidAt        int64  `json:"paid_at"` // Unix ms, 0 if it is still unknown
+	Payer         string `json:"payer"`   // openid, "" if it is still unknown
 }

@@ -4,8 +4,8 @@ import (
 	"strings"
 )
 
-// ErasedPrefix begins the owner of an order of which the person was erased. No openid
-// and no guest id has it.
+// ErasedPrefix begins the owner of an order whose person was erased. No openid and no
+// guest id begins with it.
 const ErasedPrefix = "erased:"
 
 // IsErased reports whether the person who owned an order was erased.

@@ -12,8 +12,8 @@ type Product struct {
 	Image  string  // path on the shop, or ""
 	Price  fen.Fen // fen, for one
 
-	// Within which the payer names the amount, in fen; both 0 where the price
-	// is fixed.
+	// The bounds within which the payer names the amount, in fen. Both are 0 if the
+	// price is fixed.
 	MinPrice, MaxPrice fen.Fen
 }
 

@@ -14,29 +14,28 @@ const (
 	RefundYears = 1  // since the payment
 )
 
-// Refund is money on its way back to the payer, as it is stored.
+// Refund is a refund as it is stored.
 type Refund struct {
-	ID      string // WeChat's out_refund_no: 32 digits and upper-case letters, or whatever the merchant platform made
+	ID      string // WeChat's out_refund_no: 32 digits and upper-case letters, or what the merchant platform made
 	OrderID string
 	Key     string // unique for the order; "" of a refund that was not made here
 
-	// The parameters of the call, which never change, but for FromBalance: WeChat
-	// takes a repeated call for the same ID only when it is the same.
+	// The parameters of the call. Except FromBalance they never change, because WeChat
+	// accepts a repeated ID only with identical parameters.
 	Amount    fen.Fen
 	Reason    string
 	NotifyURL string
 	CreatedAt time.Time
 
-	// FromBalance says that the money comes from the merchant's available balance,
-	// instead of from takings that are not settled. UseBalance and SwitchSource change
-	// it later.
+	// FromBalance takes the money from the merchant's available balance, instead of
+	// from unsettled takings. The store's UseBalance and SwitchSource change it later.
 	FromBalance bool
 
 	Status   api.RefundStatus
-	RefundID string    // WeChat's number, once it is known to have taken the refund
+	RefundID string    // WeChat's number; "" until WeChat is known to have accepted the refund
 	TakenAt  time.Time // when that became known
 	RefundFailure
-	QueriedAt time.Time // zero when WeChat was never sent it nor asked
+	QueriedAt time.Time // when it was last sent or queried; zero if never
 	EndedAt   time.Time
 	UpdatedAt time.Time
 
@@ -46,11 +45,11 @@ type Refund struct {
 	Total         fen.Fen
 }
 
-// RefundFailure is why WeChat last declined a refund that it has not taken.
+// RefundFailure is the reason why WeChat last declined a refund.
 type RefundFailure struct {
-	Failure     string // WeChat's code, "FAIL" when it gave none
-	FailureText string // WeChat's words, cleaned and bounded
-	Stuck       bool   // a retry does not cure it: the operator has to act
+	Failure     string // WeChat's code, "FAIL" without one
+	FailureText string // WeChat's message, cleaned and shortened
+	Stuck       bool   // a retry does not help: the operator has to act
 	FromBalance bool   // whether the next call takes the available balance
 }
 
@@ -79,7 +78,7 @@ func (r *Refund) Public() api.Refund {
 	return p
 }
 
-// cure is what an operator can do about a refund that a retry does not help.
+// cure tells the operator what to do about a refund for which a retry does not help.
 func (r *Refund) cure() string {
 	switch {
 	case r.Status == api.RefundAbnormal:

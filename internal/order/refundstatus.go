@@ -6,15 +6,14 @@ import (
 	"h5pay/internal/api"
 )
 
-// refundTransitions is the one table of the changes of a refund's status.
+// refundTransitions holds all changes of a refund's status.
 //
-// A refund that failed can still be taken: whether money goes back is WeChat's
-// word alone, and a call that was given up for lost may have reached it after a
-// later one was refused.
+// WeChat can still accept a refund that failed here. An earlier call that got no
+// response may have reached WeChat after a later one was declined.
 var refundTransitions = [...]struct{ from, to api.RefundStatus }{
 	{api.RefundCreated, api.RefundProcessing},
 	{api.RefundCreated, api.RefundFailed},
-	{api.RefundCreated, api.RefundSucceeded}, // before the answer to the call was stored, this and the next two
+	{api.RefundCreated, api.RefundSucceeded}, // this and the next two: before the response to the call was stored
 	{api.RefundCreated, api.RefundClosed},
 	{api.RefundCreated, api.RefundAbnormal},
 	{api.RefundFailed, api.RefundProcessing},
@@ -43,8 +42,8 @@ func RefundSources(to api.RefundStatus) []api.RefundStatus {
 	return from
 }
 
-// RefundOpen reports whether WeChat is to be asked about a refund in this
-// status: it has not come to its end.
+// RefundOpen reports whether a refund in this status has not ended: WeChat is still to
+// be queried about it.
 func RefundOpen(s api.RefundStatus) bool {
 	return s == api.RefundCreated || s == api.RefundProcessing || s == api.RefundAbnormal
 }

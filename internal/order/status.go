@@ -6,12 +6,13 @@ import (
 	"h5pay/internal/api"
 )
 
-// transitions is the one table of the changes of status there are.
+// transitions holds all changes of an order's status.
 //
-// Paid can be reached from everywhere before it, failed included: whether an
-// order is paid is WeChat's word alone, and a payment that arrives late, or for
-// an order whose unifiedorder call was answered by an error after it had been
-// taken, is money all the same. After a payment there are only refunds.
+// Every status before paid leads to paid, also failed. WeChat alone decides whether an
+// order is paid. A payment may come late, or after unifiedorder returned an error for an
+// order that WeChat had accepted. After a payment there are only refunds.
+//
+// Triggers write refunding, refunded and paid again: refund_begins and refund_goes_on.
 var transitions = [...]struct{ from, to api.OrderStatus }{
 	{api.StatusCreated, api.StatusPending},
 	{api.StatusPending, api.StatusPending}, // a new prepay_id
@@ -21,18 +22,17 @@ var transitions = [...]struct{ from, to api.OrderStatus }{
 	{api.StatusCreated, api.StatusClosed},
 	{api.StatusPending, api.StatusClosed},
 	{api.StatusClosing, api.StatusClosed},
-	{api.StatusCreated, api.StatusPaid}, // before the answer of unifiedorder was stored
+	{api.StatusCreated, api.StatusPaid}, // before the response of unifiedorder was stored
 	{api.StatusPending, api.StatusPaid},
 	{api.StatusClosing, api.StatusPaid},
 	{api.StatusClosed, api.StatusPaid},
 	{api.StatusFailed, api.StatusPaid},
 	{api.StatusPaid, api.StatusRefunding},
-	{api.StatusRefunding, api.StatusRefunded}, // all of it
-	{api.StatusRefunding, api.StatusPaid},     // a part, or a refund that came to nothing
+	{api.StatusRefunding, api.StatusRefunded}, // the whole total
+	{api.StatusRefunding, api.StatusPaid},     // a part, or a refund that failed
 }
 
-// WasPaid reports whether WeChat has said of an order in this status that it
-// was paid.
+// WasPaid reports whether an order in this status was paid.
 func WasPaid(s api.OrderStatus) bool {
 	return s == api.StatusPaid || s == api.StatusRefunding || s == api.StatusRefunded
 }

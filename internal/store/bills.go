@@ -13,9 +13,9 @@ import (
 // chunk is how many differences one statement stores.
 const chunk = 500
 
-// ClaimBill begins a run, unless another one of the day is under way. A timer's
-// run waits for the time of the next try too, and does not repeat what has been
-// done.
+// ClaimBill begins a run and reports whether it did: not while another run of the day
+// holds the lease. A run of the timer also waits for the time of the next try, and does
+// not repeat a comparison that has a result.
 func (s *Store) ClaimBill(ctx context.Context, run order.BillRun, lease time.Duration, now time.Time, timer bool) (bool, error) {
 	where := `leased_until <= ?`
 	args := []any{run.Date, run.ID, now.Add(lease).UnixMilli(), now.UnixMilli()}
@@ -28,8 +28,7 @@ func (s *Store) ClaimBill(ctx context.Context, run order.BillRun, lease time.Dur
 		ON CONFLICT (date) DO UPDATE SET run = excluded.run, leased_until = excluded.leased_until WHERE `+where, args...)
 }
 
-// PostponeBill ends a run that could not compare anything. An earlier result
-// stays.
+// PostponeBill ends a run without a comparison. An earlier result stays.
 func (s *Store) PostponeBill(ctx context.Context, run order.BillRun, status string, next time.Time) error {
 	_, err := s.run(ctx, "postponing the bill of "+run.Date, `
 		UPDATE bill_checks SET status = IIF(result IS NULL, ?, status), next_at = ?, leased_until = 0 WHERE date = ? AND run = ?`,
@@ -37,8 +36,8 @@ func (s *Store) PostponeBill(ctx context.Context, run order.BillRun, status stri
 	return err
 }
 
-// EndBill stores what a run has found: nothing of it counts before its last
-// statement, and all of it after. It reports whether the run still had the lease.
+// EndBill stores the result of a run: its last statement makes all of it valid at once.
+// It reports whether the run still had the lease.
 func (s *Store) EndBill(ctx context.Context, run order.BillRun, c api.BillCheck, now time.Time) (bool, error) {
 	for n := 0; n < len(c.Differences); n += chunk {
 		part, err := json.Marshal(c.Differences[n:min(n+chunk, len(c.Differences))])
@@ -70,8 +69,8 @@ func (s *Store) EndBill(ctx context.Context, run order.BillRun, c api.BillCheck,
 	return true, err
 }
 
-// BillsKnown returns, of the days from first on, those that need no check now:
-// they have been checked, or it is not time to try again.
+// BillsKnown returns the days from first on that need no comparison now: they have a
+// result, a run is under way, or the next try is later.
 func (s *Store) BillsKnown(ctx context.Context, first string, now time.Time) (map[string]bool, error) {
 	rows, err := s.db.QueryContext(ctx, `SELECT date FROM bill_checks WHERE date >= ? AND (result IS NOT NULL OR next_at > ? OR leased_until > ?)`,
 		first, now.UnixMilli(), now.UnixMilli())
@@ -90,10 +89,10 @@ func (s *Store) BillsKnown(ctx context.Context, first string, now time.Time) (ma
 	return known, rows.Err()
 }
 
-// IncompleteBill returns the day of a bill that is to be compared again, "" when there
-// is none: it can have the payer or the time of a payment that became known after
-// the bill was compared, or less than slack before. Payments that became known
-// before first do not count.
+// IncompleteBill returns a day whose bill is to be compared again, "" if there is none.
+// The bill can have the payer or the time of a payment that became known after that
+// comparison, or less than slack before it. Payments that became known before first do
+// not count.
 func (s *Store) IncompleteBill(ctx context.Context, first, now time.Time, slack time.Duration) (date string, err error) {
 	// An order is paid between the day on which it was made and the day on which the
 	// payment became known, both in Beijing.
@@ -109,9 +108,9 @@ func (s *Store) IncompleteBill(ctx context.Context, first, now time.Time, slack 
 	return date, nil
 }
 
-// BillChecks returns checks, newest first, limit at most, with what was found: all
-// days, or one when date is not empty. Of each day the first maxDifferences are
-// there.
+// BillChecks returns comparisons with their differences, newest day first, at most
+// limit: of all days, or of date if it is not empty. It returns at most maxDifferences
+// of each day.
 func (s *Store) BillChecks(ctx context.Context, date string, limit, maxDifferences int) ([]api.BillCheck, error) {
 	rows, err := s.db.QueryContext(ctx, `
 		SELECT date, status, payments, refunds, COALESCE(checked_at, 0) AS checked_at FROM bill_checks

@@ -18,14 +18,13 @@ const (
 		FROM refunds JOIN orders ON orders.id = order_id `
 )
 
-// Payments returns the orders that WeChat knows by these numbers, paid or not, by
-// number.
+// Payments returns the orders with these numbers, paid or not, by out_trade_no.
 func (s *Store) Payments(ctx context.Context, outTradeNos []string) (map[string]order.Entry, error) {
 	return s.entries(ctx, selectPayments+`WHERE out_trade_no IN (SELECT value FROM json_each(?))`, outTradeNos)
 }
 
-// TakenRefunds returns the refunds of these numbers, taken by WeChat or not, by
-// number.
+// TakenRefunds returns the refunds with these numbers, accepted by WeChat or not, by
+// out_refund_no.
 func (s *Store) TakenRefunds(ctx context.Context, outRefundNos []string) (map[string]order.Entry, error) {
 	return s.entries(ctx, selectTaken+`WHERE refunds.id IN (SELECT value FROM json_each(?))`, outRefundNos)
 }
@@ -50,10 +49,10 @@ func (s *Store) entries(ctx context.Context, query string, numbers []string) (ma
 	return entries, err
 }
 
-// PaymentsBetween returns, limit at most, the payments of a time that belong to
-// the bill of date: those that were not found in another one. A payment whose time
-// is not known is there under the time at which it became known. after is the last
-// one of the page before.
+// PaymentsBetween returns the payments from from to to that belong to the bill of date,
+// at most limit: those that were not found in another bill. A payment without a time
+// counts under the time at which it became known. after is the last entry of the
+// previous page.
 func (s *Store) PaymentsBetween(ctx context.Context, from, to time.Time, date string, after order.Entry, limit int) ([]order.Entry, error) {
 	return s.queryEntries(ctx, selectPayments+`
 		WHERE transaction_id IS NOT NULL AND COALESCE(paid_at, settled_at) >= ? AND COALESCE(paid_at, settled_at) < ?
@@ -62,8 +61,8 @@ func (s *Store) PaymentsBetween(ctx context.Context, from, to time.Time, date st
 		from.UnixMilli(), to.UnixMilli(), date, date, behind(after, from), after.OutTradeNo, limit)
 }
 
-// RefundsBetween is PaymentsBetween for refunds. Those that were not made here are
-// left out: when WeChat took them nobody here can know.
+// RefundsBetween is PaymentsBetween for refunds. It leaves out refunds that were not
+// made here: it is not known when WeChat accepted them.
 func (s *Store) RefundsBetween(ctx context.Context, from, to time.Time, date string, after order.Entry, limit int) ([]order.Entry, error) {
 	return s.queryEntries(ctx, selectTaken+`
 		WHERE taken_at IS NOT NULL AND taken_at >= ? AND taken_at < ? AND COALESCE(refunds.billed, ?) = ? AND refund_key IS NOT NULL
@@ -72,8 +71,8 @@ func (s *Store) RefundsBetween(ctx context.Context, from, to time.Time, date str
 		from.UnixMilli(), to.UnixMilli(), date, date, behind(after, from), after.OutRefundNo, limit)
 }
 
-// MarkBilled notes in which day's bill payments and refunds were found that by our
-// own clock belong to another.
+// MarkBilled stores the day whose bill has these payments and refunds, if their own
+// times are of another day.
 func (s *Store) MarkBilled(ctx context.Context, date string, outTradeNos, outRefundNos []string) error {
 	for _, part := range []struct {
 		numbers []string
@@ -96,8 +95,8 @@ func (s *Store) MarkBilled(ctx context.Context, date string, outTradeNos, outRef
 	return nil
 }
 
-// CompletePayments stores who paid, and when, for orders that are paid by these
-// transactions and lack either. What is known already stays.
+// CompletePayments stores the payer and the time of payments that lack them. It changes
+// only orders that are paid by these transactions, and no value that is there.
 func (s *Store) CompletePayments(ctx context.Context, payments []order.KnownPayment) error {
 	if len(payments) == 0 {
 		return nil
@@ -139,7 +138,7 @@ func scanEntry(rows *sql.Rows) (e order.Entry, err error) {
 	return e, err
 }
 
-// behind returns the time of the last entry of the page before, or one before all
+// behind returns the time of the last entry of the previous page, or a time before all
 // entries from from on.
 func behind(after order.Entry, from time.Time) int64 {
 	if after.At.IsZero() {

@@ -9,9 +9,10 @@ import (
 	"h5pay/internal/order"
 )
 
-// Bounds limit the orders that wait for a payment. Guests cost a stranger nothing, so
-// theirs are bounded as a whole: without bounds they fill the database and the timer's
-// minutes. A cancelled or paid order frees its place at once.
+// Bounds limit the orders that wait for a payment. An order of a guest costs a stranger
+// nothing, so there are bounds for all guests together: without them guests could fill
+// the database and the time of the timer. A cancelled or paid order frees its place at
+// once.
 type Bounds struct {
 	Buyer int // open orders of one signed-in buyer
 	Guest int // open orders of one guest
@@ -31,7 +32,7 @@ type Bounds struct {
 // by 1,000 guest orders an hour from one address, and Guests by 25,000 a day.
 func DefaultBounds() Bounds { return Bounds{Buyer: 100, Guest: 50, NetworkGuests: 200, Guests: 5000} }
 
-// The reasons why Insert stores no order.
+// The errors of Insert.
 var (
 	ErrFull         = errors.New("the database is 90 % full")
 	ErrBuyerBound   = errors.New("the buyer has too many unpaid orders")
@@ -39,9 +40,9 @@ var (
 	ErrGuestsBound  = errors.New("all guests together have too many unpaid orders")
 )
 
-// room is SQL for the bound that a new order would exceed, "" if none. Its arguments
-// are those of roomArgs. Each branch reads one row, or at most as many as its bound.
-// The triggers guest_order_begins, guest_order_ends, guest_order_paid and
+// room is SQL for the bound that a new order would exceed, "" if none. Its arguments are
+// those of roomArgs. Each branch reads one row, or at most as many as its bound. The
+// triggers guest_order_begins, guest_order_ends, guest_order_paid and
 // guest_order_is_deleted keep the counts that it reads.
 const room = `CASE
 	WHEN EXISTS (SELECT 1 FROM database_size WHERE one = 1 AND used >= capacity / 10 * 9) THEN 'full'
@@ -54,22 +55,22 @@ const room = `CASE
 	WHEN (SELECT n FROM guests_by_hour WHERE hour = ?5 AND network = ?6) + ?8 >= ?7 THEN 'network'
 	ELSE '' END`
 
-// roomArgs returns the arguments of room for an order, when free open orders end before
-// it is stored. Their places of the hour stay taken.
+// roomArgs returns the arguments of room for an order. free is how many open orders of
+// its owner end before it is stored. Their places of the hour stay taken.
 func (s *Store) roomArgs(o order.Order, free int) []any {
 	own, guest := s.Bounds.Buyer, 0
 	if order.IsGuest(o.Owner) {
 		own, guest = s.Bounds.Guest, 1
 	}
-	var network any // NULL, which no bound counts, when it is not known
+	var network any // NULL if it is unknown; no bound counts it
 	if o.Network != "" {
 		network = o.Network
 	}
 	return []any{o.Owner, own + free, guest, s.Bounds.Guests + free, hour(o.CreatedAt), network, s.Bounds.NetworkGuests + free, free}
 }
 
-// Room reports whether Insert would store an order now, as an error if not. replaced
-// says that an open order of its owner ends before.
+// Room returns nil if Insert would store an order now, and the error of Insert if not.
+// replaced says that an open order of its owner ends before.
 func (s *Store) Room(ctx context.Context, o order.Order, replaced bool) error {
 	free := 0
 	if replaced {
@@ -92,8 +93,8 @@ func (s *Store) Room(ctx context.Context, o order.Order, replaced bool) error {
 	return nil
 }
 
-// notStored returns the order that took the client_key of o before, or says which
-// bound Insert found exceeded.
+// notStored returns the order that was stored before with the client_key of o, or the
+// error of the bound that Insert exceeded.
 func (s *Store) notStored(ctx context.Context, o order.Order) (order.Order, error) {
 	old, err := s.ByClientKey(ctx, o.Owner, o.ClientKey)
 	if !errors.Is(err, ErrNotFound) {
@@ -111,7 +112,7 @@ var errRoomAgain = errors.New("there was no room for the order, and now there is
 // hour counts hours since 1970, as guests_by_hour does.
 func hour(t time.Time) int64 { return t.UnixMilli() / time.Hour.Milliseconds() }
 
-// ForgetHours removes the counts of guests of past hours, which bound nothing.
+// ForgetHours deletes the counts of guests of past hours, which no bound reads.
 func (s *Store) ForgetHours(ctx context.Context, now time.Time) error {
 	_, err := s.run(ctx, "forgetting the counts of guests", `DELETE FROM guests_by_hour WHERE hour < ?`, hour(now))
 	return err

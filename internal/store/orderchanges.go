@@ -11,18 +11,18 @@ import (
 	"h5pay/internal/order"
 )
 
-// The changes of an order. Each is one conditional statement through the table
-// of status.go and reports whether it happened: false means that the order was
-// in another status by then, and that nothing was written.
+// The changes of an order. Each is one conditional statement with the table of
+// internal/order/status.go, and reports whether it changed the order. If not, the
+// order had another status by then, and nothing was written.
 //
-// The clock of the machine that made the change before may be ahead of this one's.
-// updated_at, and with it the time of the step, is then that of the change before.
+// The clock of the machine that made the previous change may be ahead. Then updated_at,
+// and with it the time of the step, is that of the previous change.
 //
 // The trigger order_goes_on stores the step, and guest_order_ends frees the place of a
 // guest's order that no longer waits for a payment.
 
-// SetPrepay stores what was obtained at now: created or pending -> pending. It
-// ends the claim, and does nothing when another request has it by then.
+// SetPrepay stores WeChat's response to unifiedorder: created or pending -> pending. It
+// ends the claim, and changes nothing if another request has the claim by then.
 func (s *Store) SetPrepay(ctx context.Context, id string, p order.Prepay, now time.Time) (bool, error) {
 	return s.change(ctx, id, api.StatusPending, now, change{
 		set:       `prepay_id = ?, prepay_at = ?, pay_url = ?, sign_type = ?, failure = NULL, asking_until = NULL`,
@@ -32,9 +32,9 @@ func (s *Store) SetPrepay(ctx context.Context, id string, p order.Prepay, now ti
 	})
 }
 
-// ClaimPrepay reports whether the caller is the one to ask WeChat what else
-// than prepayID pays the order, until a time. Of any number of callers one gets
-// to, until then or until SetPrepay or ReleasePrepay.
+// ClaimPrepay claims the right to request a new prepay_id in place of prepayID. One
+// caller at a time gets true; the claim ends at until, or with SetPrepay or
+// ReleasePrepay.
 func (s *Store) ClaimPrepay(ctx context.Context, id, prepayID string, until, now time.Time) (bool, error) {
 	return s.exec(ctx, id, `
 		UPDATE orders SET asking_until = ?
@@ -48,24 +48,23 @@ func (s *Store) ReleasePrepay(ctx context.Context, id string, claim time.Time) e
 	return err
 }
 
-// Fail ends an order that WeChat refused to take, with WeChat's code:
-// created -> failed. The trigger event_order_closed makes the event, if the order has a
-// prepay_id.
+// Fail ends an order that WeChat declined, with WeChat's code: created -> failed. The
+// trigger event_order_closed makes the event, if the order has a prepay_id.
 func (s *Store) Fail(ctx context.Context, id, code string, now time.Time) (bool, error) {
 	return s.change(ctx, id, api.StatusFailed, now, change{set: `failure = ?`, args: []any{code}})
 }
 
-// BeginClose gives an order up that WeChat may not close yet: created or
-// pending -> closing.
+// BeginClose cancels an order that WeChat does not close yet: created or pending ->
+// closing.
 func (s *Store) BeginClose(ctx context.Context, id string, now time.Time) (bool, error) {
 	return s.change(ctx, id, api.StatusClosing, now, change{
 		set: `due_at = MAX(created_at + ?, ?)`, args: []any{order.MinCloseAge.Milliseconds(), now.UnixMilli()},
 	})
 }
 
-// BeginCloseAll is BeginClose for many orders, in one statement: created or
-// pending -> closing. It returns the IDs of those that it changed. The + keeps SQLite
-// from reading every open order through the index of the statuses.
+// BeginCloseAll is BeginClose for many orders, in one statement: created or pending ->
+// closing. It returns the IDs of the orders that it changed. The + keeps SQLite from
+// reading every open order through the index of the statuses.
 func (s *Store) BeginCloseAll(ctx context.Context, ids []string, now time.Time) (map[string]bool, error) {
 	changed := map[string]bool{}
 	if len(ids) == 0 {
@@ -107,8 +106,8 @@ func (s *Store) Close(ctx context.Context, id string, now time.Time) (bool, erro
 	return s.change(ctx, id, api.StatusClosed, now, change{})
 }
 
-// Pay marks an order paid. An order is paid once, and one transaction pays one order
-// only, so nothing happens when another order has it. No payer is stored for an owner
+// Pay marks an order as paid. An order is paid once, and one transaction pays one order:
+// nothing happens if another order has the transaction. No payer is stored for an owner
 // who was erased. The trigger event_order_paid makes the event, and guest_order_paid
 // frees the place of a guest's order among those of its hour.
 func (s *Store) Pay(ctx context.Context, id string, p order.Payment, now time.Time) (bool, error) {
@@ -122,9 +121,8 @@ func (s *Store) Pay(ctx context.Context, id string, p order.Payment, now time.Ti
 	})
 }
 
-// ClaimQuery reports whether the caller is the one to ask WeChat about an
-// unpaid order now. Of any number of callers one gets to, and no other until
-// window has passed.
+// ClaimQuery claims the right to query WeChat about an unpaid order now. One caller gets
+// true, and none until window has passed.
 func (s *Store) ClaimQuery(ctx context.Context, id string, window time.Duration, now time.Time) (bool, error) {
 	return s.exec(ctx, id, `
 		UPDATE orders SET queried_at = ?1, due_at = `+due+`
@@ -132,11 +130,10 @@ func (s *Store) ClaimQuery(ctx context.Context, id string, window time.Duration,
 		append(dueArgs(now), id, now.Add(-window).UnixMilli())...)
 }
 
-// ClaimTold reports whether the caller is the one to query WeChat, now, about an
-// unpaid order whose payment a notification tells of. It writes nothing when the
-// order is paid, or differs from the notification. Of any number of callers one
-// gets to, and no other until window has passed. Until the order is paid the timer
-// queries it before all others: see DueTold.
+// ClaimTold claims the right to query WeChat about an unpaid order that a notification
+// reports as paid. It writes nothing if the order is paid, or differs from the
+// notification. One caller gets true, and none until window has passed. Until the order
+// is paid, the timer queries it before all others: see DueTold.
 func (s *Store) ClaimTold(ctx context.Context, t order.Told, window time.Duration, now time.Time) (bool, error) {
 	return s.exec(ctx, t.OutTradeNo, `
 		UPDATE orders SET told_at = ?, queried_at = ?
@@ -145,21 +142,21 @@ func (s *Store) ClaimTold(ctx context.Context, t order.Told, window time.Duratio
 		now.UnixMilli(), now.UnixMilli(), t.OutTradeNo, t.AppID, t.MchID, int64(t.Total), t.Currency, now.Add(-window).UnixMilli())
 }
 
-// ClaimDueTold is ClaimTold for the timer, which has the order from DueTold.
+// ClaimDueTold is ClaimTold for an order of DueTold.
 func (s *Store) ClaimDueTold(ctx context.Context, id string, window time.Duration, now time.Time) (bool, error) {
 	return s.exec(ctx, id, `
 		UPDATE orders SET queried_at = ? WHERE id = ? AND told_at IS NOT NULL AND transaction_id IS NULL AND queried_at <= ?`,
 		now.UnixMilli(), id, now.Add(-window).UnixMilli())
 }
 
-// NoteFailure stores why WeChat refused an unpaid order that stays as it is.
+// NoteFailure stores why WeChat declined an unpaid order that stays as it is.
 func (s *Store) NoteFailure(ctx context.Context, id, code string, now time.Time) error {
 	_, err := s.exec(ctx, id, `UPDATE orders SET failure = ?, updated_at = MAX(updated_at, ?) WHERE id = ? AND status IN (?, ?)`,
 		code, now.UnixMilli(), id, string(api.StatusCreated), string(api.StatusPending))
 	return err
 }
 
-// change is what a change of status writes and asks for besides the status.
+// change is what a change of status sets and requires besides the status.
 type change struct {
 	set       string
 	args      []any

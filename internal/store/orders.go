@@ -13,13 +13,13 @@ import (
 	"h5pay/internal/order"
 )
 
-// Insert stores a new order. When its owner has used its client_key before, the
-// order of that time is returned and nothing is stored; the caller compares
-// fingerprints. Beyond a bound nothing is stored either; the error is then ErrFull,
-// ErrBuyerBound, ErrNetworkBound or ErrGuestsBound.
+// Insert stores a new order. If its owner has used its client_key before, Insert returns
+// that order and stores nothing; the caller compares fingerprints. Beyond a bound it
+// stores nothing either, and returns ErrFull, ErrBuyerBound, ErrNetworkBound or
+// ErrGuestsBound.
 //
-// The trigger order_begins stores the first step, guest_order_begins counts the order
-// of a guest for the bounds.
+// The trigger order_begins stores the first step, guest_order_begins counts the order of
+// a guest for the bounds.
 func (s *Store) Insert(ctx context.Context, o order.Order) (order.Order, error) {
 	for range maxInserts {
 		stored, err := s.insert(ctx, o)
@@ -27,13 +27,13 @@ func (s *Store) Insert(ctx context.Context, o order.Order) (order.Order, error) 
 			return stored, err
 		}
 	}
-	return order.Order{}, ErrFull // others take each place that becomes free: try again later
+	return order.Order{}, ErrFull // other orders took each free place: the caller may retry later
 }
 
-// maxInserts is how often Insert tries when places become free while it does.
+// maxInserts is how often Insert tries if places become free meanwhile.
 const maxInserts = 3
 
-// insert is one try of Insert. errRoomAgain says that the next one may succeed.
+// insert is one try of Insert. errRoomAgain says that another try may succeed.
 func (s *Store) insert(ctx context.Context, o order.Order) (order.Order, error) {
 	lines, err := json.Marshal(o.Lines)
 	if err != nil {
@@ -74,44 +74,43 @@ const selectOrders = `SELECT id, out_trade_no, owner, client_key, fingerprint, a
 	COALESCE(payer, '') AS payer, (transaction_id IS NOT NULL AND payer IS NULL) AS payer_unknown, refunded, updated_at, simulated
 	FROM orders `
 
-// Get returns an order to its owner, and ErrNotFound to everybody else.
+// Get returns an order of an owner. An order of another owner is ErrNotFound.
 func (s *Store) Get(ctx context.Context, id, owner string) (order.Order, error) {
 	return s.one(ctx, `WHERE id = ? AND owner = ?`, id, owner)
 }
 
-// ByOutTradeNo returns the order that WeChat knows by a number. It asks for no
-// owner: for WeChat's messages only.
+// ByOutTradeNo returns the order with a number that WeChat knows. It checks no owner:
+// use it for WeChat's messages only.
 func (s *Store) ByOutTradeNo(ctx context.Context, outTradeNo string) (order.Order, error) {
 	return s.one(ctx, `WHERE out_trade_no = ?`, outTradeNo)
 }
 
-// ByClientKey returns the order an owner made under a key.
+// ByClientKey returns the order that an owner made with a client_key.
 func (s *Store) ByClientKey(ctx context.Context, owner, key string) (order.Order, error) {
 	return s.one(ctx, `WHERE owner = ? AND client_key = ?`, owner, key)
 }
 
-// ByID returns an order whoever's it is: for the operator.
+// ByID returns an order of any owner, for the operator.
 func (s *Store) ByID(ctx context.Context, id string) (order.Order, error) {
 	return s.one(ctx, `WHERE id = ?`, id)
 }
 
-// List returns the orders of an owner, newest first, limit at most.
+// List returns the orders of an owner, newest first, at most limit.
 func (s *Store) List(ctx context.Context, owner string, limit int) ([]order.Order, error) {
 	return s.query(ctx, `WHERE owner = ? ORDER BY created_at DESC, id DESC LIMIT ?`, owner, limit)
 }
 
-// Filter says which orders an operator looks for. What is zero filters nothing.
+// Filter selects orders for the operator. A zero field selects all.
 type Filter struct {
 	Status     api.OrderStatus
-	Number     string    // an order's ID, OutTradeNo or TransactionID, the whole of it
+	Number     string    // an order's ID, OutTradeNo or TransactionID, in full
 	From, To   time.Time // made at From or after it, and before To
-	BeforeTime time.Time // after the order with this CreatedAt and ID in the list
+	BeforeTime time.Time // with BeforeID: the last order of the previous page
 	BeforeID   string
-	Limit      int // at most; has to be set
+	Limit      int // required
 }
 
-// Search returns the orders that f lets through, newest first, whoever's they
-// are.
+// Search returns the orders that f selects, of all owners, newest first.
 func (s *Store) Search(ctx context.Context, f Filter) ([]order.Order, error) {
 	var where []string
 	var args []any
@@ -122,7 +121,7 @@ func (s *Store) Search(ctx context.Context, f Filter) ([]order.Order, error) {
 	if f.Status != "" {
 		column := `status`
 		if f.Number != "" {
-			column = `+status` // keeps the planner from the index, which has a part of all orders under each status
+			column = `+status` // keeps the planner from the index of the statuses: each has a large part of all orders
 		}
 		add(column+` = ?`, string(f.Status))
 	}
@@ -151,22 +150,22 @@ type OpenOrder struct {
 	OutTradeNo string
 	Status     api.OrderStatus // created or pending
 	CreatedAt  time.Time
-	Matches    bool // it is one of those that the filter looks for
+	Matches    bool // it has the product of the filter
 }
 
-// OpenFilter says which open orders an operator wants to close.
+// OpenFilter selects the open orders that an operator wants to close.
 type OpenFilter struct {
 	Status    api.OrderStatus // created or pending
-	ProductID string          // they hold this product; "" for any
-	Before    time.Time       // they were made before
-	AfterTime time.Time       // the list goes on after the order with this CreatedAt and ID
+	ProductID string          // that matches; "" for any
+	Before    time.Time       // of the creation
+	AfterTime time.Time       // with AfterID: the last order of the previous page
 	AfterID   string
 	Limit     int
 }
 
-// OpenOrders returns open orders of one status, oldest first, f.Limit at most. Those
-// that do not match are there as well, so that a call reads f.Limit orders at most
-// and the next call goes on after the last one.
+// OpenOrders returns open orders of one status, oldest first, at most f.Limit. It also
+// returns those that do not match, so that one call reads at most f.Limit orders and the
+// next call continues after the last one.
 func (s *Store) OpenOrders(ctx context.Context, f OpenFilter) ([]OpenOrder, error) {
 	rows, err := s.db.QueryContext(ctx, `
 		SELECT id, out_trade_no, status, created_at, (?1 = '' OR EXISTS (SELECT 1 FROM json_each(items) WHERE value ->> 'product_id' = ?1)) AS matches
@@ -192,8 +191,7 @@ func (s *Store) OpenOrders(ctx context.Context, f OpenFilter) ([]OpenOrder, erro
 	return orders, nil
 }
 
-// FirstOrder returns when the first order was made, the zero time when there is
-// none.
+// FirstOrder returns the time of the first order, the zero time without orders.
 func (s *Store) FirstOrder(ctx context.Context) (time.Time, error) {
 	var first int64
 	if err := s.db.QueryRowContext(ctx, `SELECT COALESCE(MIN(created_at), 0) FROM orders`).Scan(&first); err != nil {
@@ -202,7 +200,7 @@ func (s *Store) FirstOrder(ctx context.Context) (time.Time, error) {
 	return fromMilli(first), nil
 }
 
-// Timeline returns what an order went through, oldest first.
+// Timeline returns the steps of an order, oldest first.
 func (s *Store) Timeline(ctx context.Context, id string) ([]api.Step, error) {
 	rows, err := s.db.QueryContext(ctx, `SELECT status, at FROM order_steps WHERE order_id = ? ORDER BY rowid`, id)
 	if err != nil {
@@ -223,14 +221,14 @@ func (s *Store) Timeline(ctx context.Context, id string) ([]api.Step, error) {
 // The least and the greatest time between two queries of the timer about one order.
 const (
 	minDue = time.Minute
-	maxDue = 6 * time.Hour // once the order has expired: what keeps it open may last
+	maxDue = 6 * time.Hour // after the expiry: what keeps the order open may last
 )
 
-// due is SQL for the time of the next query about an order that is queried at ?1: after
-// half the age that the order has then, but at least minDue. From the expiry on it is
-// half the time since then, between minDue and maxDue. A cancelled order is as old as
-// its cancellation, and waits until WeChat closes it. The arguments are those of
-// dueArgs; D1 binds them as REAL, so the result is cast.
+// due is SQL for the time of the next query about an order that is queried at ?1. The
+// pause is half the age of the order, but at least minDue. After the expiry it is half
+// the time since then, between minDue and maxDue. The age of a cancelled order counts
+// from its cancellation, and the order waits until WeChat closes it. The arguments are
+// those of dueArgs; D1 binds them as REAL, so the result is cast.
 const due = `CAST(MAX(IIF(status = 'closing', created_at + ?4, 0),
 	MIN(?1 + MAX(?2, (?1 - IIF(status = 'closing', updated_at, created_at)) / 2),
 		MAX(expires_at + ?3, ?1 + MAX(?2, MIN(?5, (?1 - expires_at) / 2))))) AS INTEGER)`
@@ -239,10 +237,10 @@ func dueArgs(now time.Time) []any {
 	return []any{now.UnixMilli(), minDue.Milliseconds(), order.ExpiryGrace.Milliseconds(), order.MinCloseAge.Milliseconds(), maxDue.Milliseconds()}
 }
 
-// DueTold returns the unpaid orders, in whatever status, of which a notification
-// said in the last day that they are paid, and which WeChat has not confirmed. They
-// were left alone for ten seconds, or for half the time between the notification
-// and the last query. Those left alone longest come first, limit at most.
+// DueTold returns unpaid orders of any status that a notification of the last day
+// reported as paid and that WeChat has not confirmed. An order is due after a pause of
+// ten seconds, or half the time between the notification and the last query if that is
+// longer. The longest pause comes first; DueTold returns at most limit orders.
 func (s *Store) DueTold(ctx context.Context, mchID string, now time.Time, limit int) ([]order.Order, error) {
 	return s.query(ctx, `INDEXED BY told_orders
 		WHERE told_at IS NOT NULL AND transaction_id IS NULL AND queried_at > ?1 AND queried_at <= ?2 AND mch_id = ?3
@@ -254,9 +252,9 @@ func (s *Store) DueTold(ctx context.Context, mchID string, now time.Time, limit 
 // Due returns the orders of a merchant that the timer has to query WeChat about, at most
 // limit. WeChat answers about a merchant's own orders only.
 //
-// Four kinds take turns, each with the longest due first: the open and the cancelled
-// orders of signed-in buyers, and those of guests. So no number of orders of one kind
-// delays another. The statement reads at most limit index entries of each kind, and
+// Four kinds take turns, each with the longest due first: open and cancelled orders of
+// signed-in buyers, open and cancelled orders of guests. So no number of orders of one
+// kind delays another. The statement reads at most limit index entries of each kind, and
 // the orders that it returns.
 func (s *Store) Due(ctx context.Context, mchID string, now time.Time, limit int) ([]order.Order, error) {
 	var kinds []string

@@ -13,8 +13,8 @@ import (
 // openid of its payer, the address it was made from, and the payer in its events. An
 // erased order keeps amounts, numbers and times, which bookkeeping needs.
 
-// PersonOrders returns orders that a person owns or has paid, oldest first, limit at
-// most. They go on after the order with this CreatedAt and ID.
+// PersonOrders returns the orders that a person owns or has paid, oldest first, at most
+// limit. afterTime and afterID are of the last order of the previous page.
 func (s *Store) PersonOrders(ctx context.Context, person string, afterTime time.Time, afterID string, limit int) ([]order.Order, error) {
 	return s.query(ctx, `
 		WHERE id IN (SELECT id FROM orders WHERE owner = ?1 UNION SELECT id FROM orders WHERE payer = ?1)
@@ -22,10 +22,10 @@ func (s *Store) PersonOrders(ctx context.Context, person string, afterTime time.
 		person, afterTime.UnixMilli(), afterID, limit)
 }
 
-// ErasePerson removes a person from orders that are not open, where they are the
-// owner or the payer. The trigger erase_payer removes the payer from the events of the
-// orders in the same statement. What WeChat reports later does not bring the payer back: Pay
-// and CompletePayments store none for an owner who was erased.
+// ErasePerson removes a person from orders that are not open, as the owner or the payer.
+// The trigger erase_payer removes the payer from the events of the orders in the same
+// statement. Later reports of WeChat do not bring the payer back: Pay and
+// CompletePayments store none for an owner who was erased.
 func (s *Store) ErasePerson(ctx context.Context, person string, ids []string) error {
 	if len(ids) == 0 {
 		return nil
@@ -48,8 +48,8 @@ func (s *Store) ErasePerson(ctx context.Context, person string, ids []string) er
 	return nil
 }
 
-// ForgetPayers removes the payer from events that were made before a moment and are
-// delivered or dead, limit at most. With pending it does so with pending events too.
+// ForgetPayers removes the payer from events that were made before a time and are
+// delivered or dead, at most limit. pending includes pending events.
 func (s *Store) ForgetPayers(ctx context.Context, before time.Time, pending bool, limit int) error {
 	_, err := s.db.ExecContext(ctx, `
 		UPDATE events SET data = json_set(data, '$.order.payer', NULL) WHERE seq IN (

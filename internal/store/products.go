@@ -12,7 +12,7 @@ import (
 const selectProducts = `SELECT id, name, detail, image, price, COALESCE(min_price, 0) AS min_price, COALESCE(max_price, 0) AS max_price
 	FROM products WHERE for_sale = 1`
 
-// Products returns what is for sale, in the order to show it.
+// Products returns the products for sale, in the order of the catalogue.
 func (s *Store) Products(ctx context.Context) ([]order.Product, error) {
 	rows, err := s.db.QueryContext(ctx, selectProducts+` ORDER BY position, id`)
 	if err != nil {
@@ -21,7 +21,7 @@ func (s *Store) Products(ctx context.Context) ([]order.Product, error) {
 	return scanProducts(rows)
 }
 
-// ProductsOf returns those of the basket's products that are for sale.
+// ProductsOf returns the products of a basket that are for sale.
 func (s *Store) ProductsOf(ctx context.Context, b order.Basket) ([]order.Product, error) {
 	ids := make([]any, len(b))
 	for i, item := range b {

@@ -12,14 +12,12 @@ import (
 	"h5pay/internal/order"
 )
 
-// InsertRefund stores a new refund and reports whether it did: the order has to
-// be paid, no more than what is left of it may go back, and its refund of that
-// Key, if there is one, stays the only one. The order is refunding from then on.
+// InsertRefund stores a new refund and reports whether it did. The order has to be paid
+// and has to have as much left. A Key stays the key of one refund of the order.
 //
-// Everything is asked for in the one statement that stores the refund, so that
-// of any number of calls at once those succeed for which there is room.
-//
-// The trigger refund_begins changes the order.
+// One statement checks all of this and stores the refund. So of any number of calls at
+// once only those succeed for which the order has enough left. The trigger refund_begins
+// makes the order refunding.
 func (s *Store) InsertRefund(ctx context.Context, r order.Refund) (bool, error) {
 	return s.run(ctx, "storing refund "+r.ID, `
 		INSERT INTO refunds (id, order_id, refund_key, amount, reason, notify_url, created_at, from_balance, status, updated_at)
@@ -32,10 +30,10 @@ func (s *Store) InsertRefund(ctx context.Context, r order.Refund) (bool, error) 
 		r.OrderID, int64(r.Amount), order.MaxRefunds)
 }
 
-// RecordRefund stores a refund that WeChat has taken and that was not made here,
-// as processing, and reports whether it did. What WeChat has taken may not come
-// to more than the order; refunds of ours that it has not taken do not count, it
-// will refuse them. The trigger refund_begins changes the order.
+// RecordRefund stores a refund that WeChat has accepted and that was not made here, as
+// processing, and reports whether it did. All refunds that WeChat has accepted may not
+// exceed the total of the order. Refunds that WeChat has not accepted do not count,
+// because WeChat will decline them. The trigger refund_begins makes the order refunding.
 func (s *Store) RecordRefund(ctx context.Context, r order.Refund) (bool, error) {
 	return s.run(ctx, "storing refund "+r.ID, `
 		INSERT INTO refunds (id, order_id, amount, reason, notify_url, created_at, status, refund_id, taken_at, updated_at)
@@ -54,12 +52,12 @@ const selectRefunds = `SELECT refunds.id, order_id, COALESCE(refund_key, '') AS 
 	refunds.updated_at, out_trade_no, COALESCE(transaction_id, '') AS transaction_id, total
 	FROM refunds JOIN orders ON orders.id = order_id `
 
-// RefundByID returns a refund by the number that WeChat knows it by.
+// RefundByID returns the refund with an out_refund_no.
 func (s *Store) RefundByID(ctx context.Context, id string) (order.Refund, error) {
 	return s.oneRefund(ctx, `WHERE refunds.id = ?`, id)
 }
 
-// RefundByKey returns the refund of an order that was made under a key.
+// RefundByKey returns the refund of an order with a refund_key.
 func (s *Store) RefundByKey(ctx context.Context, orderID, key string) (order.Refund, error) {
 	return s.oneRefund(ctx, `WHERE order_id = ? AND refund_key = ?`, orderID, key)
 }
@@ -69,13 +67,15 @@ func (s *Store) Refunds(ctx context.Context, orderID string) ([]order.Refund, er
 	return s.queryRefunds(ctx, `WHERE order_id = ? ORDER BY refunds.created_at, refunds.id`, orderID)
 }
 
-// DueRefunds returns the refunds that WeChat is to be sent again or asked about:
-// those that have not come to an end and were left alone for a minute or more.
-// The older one was then the longer it is left alone, by half its age, but not
-// beyond half an hour in its first week, which then grows with its age. One that waits
-// for the operator is left alone by half its age up to a day; an abnormal one for six
-// hours, or a tenth of its age. Those left alone longest come first, limit at most; but
-// those that WeChat has not taken and those that it has come in turn.
+// DueRefunds returns refunds that are to be sent again or queried, at most limit: they
+// have not ended and were left alone for at least a minute. The pause is half the age
+// that the refund had then. It is at most half an hour in the first week of a refund,
+// and grows with the age after it. For a refund that waits for the operator it is at
+// most a day. For an abnormal refund it is six hours, or a tenth of its age if that is
+// longer.
+//
+// The longest pause comes first. Refunds that WeChat has accepted take turns with those
+// that it has not.
 func (s *Store) DueRefunds(ctx context.Context, now time.Time, limit int) ([]order.Refund, error) {
 	const (
 		asked = `COALESCE(refunds.queried_at, refunds.created_at)`
@@ -131,17 +131,17 @@ func scanRefund(rows *sql.Rows) (order.Refund, error) {
 	return r, err
 }
 
-// The changes of a refund: like those of an order each is one conditional
-// statement, through the table of refundstatus.go. What it means for the order
-// is in the same statement, by the trigger refund_goes_on.
+// The changes of a refund. As for an order, each is one conditional statement, with
+// the table of internal/order/refundstatus.go. The trigger refund_goes_on changes the
+// order in the same statement.
 
-// MoveRefund brings a refund to where WeChat says that it is, under WeChat's
-// number for it. ended is when it came to an end, zero when WeChat does not say.
-// WeChat's clock may be behind the one that wrote created_at, and WeChat reports
-// whole seconds: a refund does not end before it was created.
+// MoveRefund stores the status of a refund that WeChat reports, and WeChat's number for
+// it. ended is when the refund ended, zero if WeChat does not report it. WeChat reports
+// whole seconds, and its clock may be behind the one that wrote created_at: a refund
+// never ends before it was created.
 //
-// A refund that was thought to have failed gave up its share of the order: it is
-// taken back only where there is room.
+// A failed refund had left its amount to others. It comes back only if the order still
+// has that amount left.
 //
 // The trigger event_order_refunded makes the event of a refund that succeeded.
 func (s *Store) MoveRefund(ctx context.Context, id string, to api.RefundStatus, refundID string, ended, now time.Time) (bool, error) {
@@ -156,8 +156,8 @@ func (s *Store) MoveRefund(ctx context.Context, id string, to api.RefundStatus, 
 		append([]any{string(to), refundID, now.UnixMilli(), string(to), milli(ended), now.UnixMilli(), now.UnixMilli(), id, refundID}, args...)...)
 }
 
-// FailRefund ends a refund that WeChat refused to take, with WeChat's code and words:
-// created -> failed.
+// FailRefund ends a refund that WeChat declined, with WeChat's code and message: created
+// -> failed.
 func (s *Store) FailRefund(ctx context.Context, id string, f order.RefundFailure, now time.Time) (bool, error) {
 	from, args := refundFrom(api.RefundFailed)
 	return s.run(ctx, "changing refund "+id, `
@@ -166,9 +166,9 @@ func (s *Store) FailRefund(ctx context.Context, id string, f order.RefundFailure
 		append([]any{string(api.RefundFailed), cmp.Or(f.Failure, "FAIL"), f.FailureText, now.UnixMilli(), now.UnixMilli(), id}, args...)...)
 }
 
-// NoteRefundFailure stores why WeChat declined a refund that stays as it is, to be
-// sent again. It does nothing when the money is to come from another source by now
-// than in r, the refund as it was sent: the failure is not that of the next call.
+// NoteRefundFailure stores why WeChat declined a refund that is to be sent again. r is
+// the refund as it was sent. If the refund takes its money from another source by now,
+// nothing happens: the failure is not that of the next call.
 func (s *Store) NoteRefundFailure(ctx context.Context, r order.Refund, f order.RefundFailure, now time.Time) error {
 	_, err := s.run(ctx, "changing refund "+r.ID, `
 		UPDATE refunds SET failure = ?, failure_text = ?, stuck = ?, from_balance = ?, updated_at = MAX(updated_at, ?)
@@ -177,27 +177,26 @@ func (s *Store) NoteRefundFailure(ctx context.Context, r order.Refund, f order.R
 	return err
 }
 
-// SwitchSource lets a refund that WeChat has not taken take its money from the other
-// source than in r, as it was sent: the available balance or unsettled takings. It
-// reports whether it did.
+// SwitchSource lets a refund that WeChat has not accepted take its money from the other
+// source, the available balance or unsettled takings. r is the refund as it was sent. It
+// reports whether it changed the refund.
 func (s *Store) SwitchSource(ctx context.Context, r order.Refund, now time.Time) (bool, error) {
 	return s.run(ctx, "changing refund "+r.ID, `
 		UPDATE refunds SET from_balance = ?, stuck = 0, updated_at = MAX(updated_at, ?) WHERE id = ? AND status = 'created' AND from_balance = ?`,
 		flag(!r.FromBalance), now.UnixMilli(), r.ID, flag(r.FromBalance))
 }
 
-// UseBalance lets a refund that WeChat has not taken take its money from the
-// available balance from now on, and reports whether it did not before.
+// UseBalance lets a refund that WeChat has not accepted take its money from the
+// available balance. It reports whether it changed the refund.
 func (s *Store) UseBalance(ctx context.Context, id string, now time.Time) (bool, error) {
 	return s.run(ctx, "changing refund "+id, `
 		UPDATE refunds SET from_balance = 1, stuck = 0, updated_at = MAX(updated_at, ?) WHERE id = ? AND status = 'created' AND from_balance = 0`,
 		now.UnixMilli(), id)
 }
 
-// ClaimRefund reports whether the caller is the one to send WeChat a refund whose
-// end is not known, or to ask about it, now. Of any number of callers one gets
-// to, and no other until window has passed. A caller whose FromBalance is out of
-// date does not.
+// ClaimRefund claims the right to send a refund that has not ended, or to query it, now.
+// One caller gets true, and none until window has passed. A caller whose FromBalance is
+// out of date gets false.
 func (s *Store) ClaimRefund(ctx context.Context, r order.Refund, window time.Duration, now time.Time) (bool, error) {
 	return s.run(ctx, "changing refund "+r.ID, `
 		UPDATE refunds SET queried_at = ?
@@ -205,7 +204,7 @@ func (s *Store) ClaimRefund(ctx context.Context, r order.Refund, window time.Dur
 		now.UnixMilli(), r.ID, flag(r.FromBalance), now.Add(-window).UnixMilli())
 }
 
-// refundFrom returns the statuses that lead to one, as the list of an IN.
+// refundFrom returns the statuses that lead to a status, as the list of an IN.
 func refundFrom(to api.RefundStatus) (list string, args []any) {
 	var marks []string
 	for _, status := range order.RefundSources(to) {

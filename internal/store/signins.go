@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// UseState uses up the state of a sign-in, which nobody could use after expires
-// anyway, and reports whether it had not been used before.
+// UseState marks the state of a sign-in as used. It returns false if it was used before.
+// The row can be deleted after expires.
 func (s *Store) UseState(ctx context.Context, state string, expires time.Time) (bool, error) {
 	res, err := s.db.ExecContext(ctx, `INSERT INTO used_states (state, expires_at) VALUES (?, ?) ON CONFLICT DO NOTHING`, state, expires.UnixMilli())
 	if err != nil {
@@ -20,7 +20,7 @@ func (s *Store) UseState(ctx context.Context, state string, expires time.Time) (
 	return n == 1, nil
 }
 
-// ForgetStates removes states that have expired, limit at most.
+// ForgetStates deletes states that have expired, at most limit.
 func (s *Store) ForgetStates(ctx context.Context, now time.Time, limit int) error {
 	_, err := s.db.ExecContext(ctx, `DELETE FROM used_states WHERE state IN
 		(SELECT state FROM used_states WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`, now.UnixMilli(), limit)

@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// Size is how large a database is and may become, in bytes. The zero Size is unknown.
+// Size is the size of a database and its limit, in bytes. The zero Size is unknown.
 type Size struct{ Used, Capacity int64 }
 
-// Full reports whether no new order is taken: the last tenth is for payments, refunds
-// and webhooks of the orders that exist. Insert asks the same in SQL.
+// Full reports whether no new order is accepted. The last tenth is for payments, refunds
+// and events of the orders that exist. The SQL of Insert has the same rule.
 func (s Size) Full() bool { return s.Capacity > 0 && s.Used >= s.Capacity/10*9 }
 
 // NoteSize stores the size of the database for Insert and Vitals. It writes nothing
@@ -22,8 +22,8 @@ func (s *Store) NoteSize(ctx context.Context, size Size) error {
 	return err
 }
 
-// SQLiteSize returns the size of a SQLite database. Capacity is SQLite's own limit.
-// Pages that a deletion has freed do not count as used.
+// SQLiteSize returns the size of a SQLite database. Capacity is SQLite's own limit. Free
+// pages do not count as used.
 func (s *Store) SQLiteSize(ctx context.Context) (Size, error) {
 	var size Size
 	err := s.db.QueryRowContext(ctx, `SELECT (page_count - freelist_count) * page_size, max_page_count * page_size

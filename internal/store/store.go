@@ -2,8 +2,8 @@
 // table in a file of its own.
 //
 // The same SQL runs on D1 and on SQLite. Every change is one conditional statement,
-// because D1 has no transactions for us to use; the triggers of migrations/ continue
-// some of them inside the statement.
+// because D1 offers no transactions through database/sql. The triggers of migrations/
+// continue some of them inside the statement.
 package store
 
 import (
@@ -25,12 +25,12 @@ type Store struct {
 // New returns a store over db: D1 in the Worker, SQLite elsewhere.
 func New(db *sql.DB) *Store { return &Store{Bounds: DefaultBounds(), db: counted{db}} }
 
-// ErrNotFound is returned for an order that does not exist or is not the
-// asker's.
+// ErrNotFound is returned for an order, a refund or an event that does not exist, and
+// for an order of another owner.
 var ErrNotFound = errors.New("no such order")
 
-// run executes one statement, to do what the error says, and reports whether it
-// wrote anything.
+// run executes one statement and reports whether it changed anything. what is for the
+// error.
 func (s *Store) run(ctx context.Context, what, query string, args ...any) (bool, error) {
 	res, err := s.db.ExecContext(ctx, query, args...)
 	if err != nil {

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// What an operator does about a price that is wrong: stop selling, and close the
-// orders that were made at it.
+// An operator stops selling when a price is wrong, and closes the orders that have it:
+// OpenOrders and BeginCloseAll.
 
-// Selling reports whether the shop sells, and since when by an operator's call: the
-// zero time when nobody ever made one.
+// Selling reports whether the shop sells, and since when by an operator's call. The time
+// is zero if there was no call.
 func (s *Store) Selling(ctx context.Context) (selling bool, since time.Time, err error) {
 	var at int64
 	err = s.db.QueryRowContext(ctx, `
@@ -21,7 +21,7 @@ func (s *Store) Selling(ctx context.Context) (selling bool, since time.Time, err
 	return selling, fromMilli(at), nil
 }
 
-// SetSelling stops selling, or starts it again.
+// SetSelling stops or starts selling.
 func (s *Store) SetSelling(ctx context.Context, selling bool, now time.Time) error {
 	_, err := s.db.ExecContext(ctx, `
 		INSERT INTO switches (name, value, at) VALUES ('selling', ?, ?)
