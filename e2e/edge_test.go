@@ -185,7 +185,16 @@ func TestOneOrderForOneKey(t *testing.T) {
 			var group sync.WaitGroup
 			for i := range got {
 				group.Go(func() {
-					status, _, answer := b.call("POST", api.PathOrders, body, nil)
+					var status int
+					var answer []byte
+					for range 12 { // as the page does
+						var e api.Error
+						status, _, answer = b.call("POST", api.PathOrders, body, nil)
+						if status != http.StatusConflict || json.Unmarshal(answer, &e) != nil || e.Code != api.CodeBusy {
+							break
+						}
+						time.Sleep(time.Second)
+					}
 					if err := json.Unmarshal(answer, &got[i]); err != nil || status != http.StatusOK {
 						t.Errorf("%d %s", status, answer)
 					}
