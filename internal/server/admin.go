@@ -21,8 +21,8 @@ func newAdminToken(token wechat.Secret) adminToken {
 	return adminToken{token != "", sha256.Sum256([]byte(token))}
 }
 
-// isSent reports whether a request has the token. Hashes are compared, since they
-// are of equal length: the time tells nothing of the token.
+// isSent reports whether a request has the token. Hashes of equal length are compared, so
+// that the time depends on no character of the token.
 func (t adminToken) isSent(r *http.Request) bool {
 	header := r.Header.Values("Authorization")
 	if !t.set || len(header) != 1 {

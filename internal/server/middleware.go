@@ -9,9 +9,8 @@ import (
 	"h5pay/internal/reqlog"
 )
 
-// middleware is what every request passes: it gets an ID, an answer that nobody may
-// store, the check of its origin, its place under the rate limits, and an end
-// to its panics.
+// middleware wraps every request. It draws an ID, sets the headers that all responses
+// have, checks the origin and the rate limits, and recovers from panics.
 func (s *Server) middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := s.newRequestID()
@@ -75,10 +74,9 @@ func unknownPath(mux *http.ServeMux) handlerFunc {
 	}
 }
 
-// checkOrigin refuses changing calls that another site's page makes. The page
-// itself always sends Origin with them; programs send neither header, and have
-// no cookies of anybody's to abuse. WeChat's notifications are proved by their
-// signature instead.
+// checkOrigin rejects changing calls that another site's page makes. The shop's page
+// always sends Origin with them. Programs send neither header, and no cookies of a
+// browser. WeChat's notifications are signed instead.
 func (s *Server) checkOrigin(r *http.Request) error {
 	switch {
 	case s.shop.Origin == "": // Unavailable changes nothing

@@ -11,8 +11,8 @@ import (
 	"h5pay/internal/api"
 )
 
-// readQuery hands each parameter of a query to its reader. An unknown or a
-// repeated one is refused.
+// readQuery passes each parameter of a query to its reader. It rejects unknown and
+// repeated parameters.
 func readQuery(query string, readers map[string]func(string) error) error {
 	values, err := url.ParseQuery(query)
 	if err != nil {

@@ -30,9 +30,9 @@ func reject(code api.Code, message string) error {
 	return &api.Error{Code: code, Message: message}
 }
 
-// writeError answers with an error. What is not an *api.Error is our fault: the
-// caller learns nothing, the log all of it. Who makes an *api.Error of a trouble
-// has logged the trouble.
+// writeError writes an error as the response. An error that is no *api.Error is our
+// fault: the log has all of it, the caller gets CodeInternal. Code that turns another
+// error into an *api.Error logs it first.
 func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	log := s.logger(r.Context())
 	var e *api.Error
