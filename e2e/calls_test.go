@@ -181,17 +181,29 @@ func TestOneOrderForOneKey(t *testing.T) {
 	for tradeType, b := range map[api.TradeType]buyer{api.TradeJSAPI: newBuyer(t, 2), api.TradeNative: newGuest(t), api.TradeMWEB: newGuest(t)} {
 		t.Run(string(tradeType), func(t *testing.T) {
 			body := strings.NewReplacer("edge-", "tap0-", "JSAPI", string(tradeType)).Replace(goodOrder)
-			got := make([]api.Checkout, 40)
+			got, busy := make([]api.Checkout, 40), make([]bool, 40)
 			var group sync.WaitGroup
 			for i := range got {
 				group.Go(func() {
 					status, _, answer := b.call("POST", api.PathOrders, body, nil)
+					var e api.Error
+					if status == http.StatusConflict && json.Unmarshal(answer, &e) == nil && e.Code == api.CodeBusy {
+						busy[i] = true // another tap calls WeChat; the page comes again in a second
+						return
+					}
 					if err := json.Unmarshal(answer, &got[i]); err != nil || status != http.StatusOK {
 						t.Errorf("%d %s", status, answer)
 					}
 				})
 			}
 			group.Wait()
+			var again api.Checkout
+			b.ok("POST", api.PathOrders, body, &again)
+			for i := range got {
+				if busy[i] {
+					got[i] = again
+				}
+			}
 			for _, c := range got {
 				if c.Order.ID != got[0].Order.ID || c.CodeURL != got[0].CodeURL || c.MWebURL != got[0].MWebURL {
 					t.Fatalf("two orders for one key: %+v, %+v", got[0], c)

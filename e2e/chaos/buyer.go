@@ -114,6 +114,8 @@ func (b *buyer) mustCall(method, path string, body, result any, allowed ...api.C
 			if !b.signIn() {
 				return a, false
 			}
+		case a.Code == api.CodeBusy:
+			time.Sleep(time.Second) // as the page does
 		case a.Code == api.CodeWeChatBusy, a.Code == api.CodeInternal: // the worker checks CodeInternal
 		default:
 			for _, code := range allowed {

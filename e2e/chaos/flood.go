@@ -137,7 +137,7 @@ func (c *campaign) floodOrder(s *stranger) string {
 		c.count("flood: order rejected, too_many_orders")
 	case a.Code == api.CodeShopFull:
 		c.fullness.check(c.world, seen)
-	case a.Code == api.CodeWeChatBusy, a.Code == api.CodeInternal: // the worker checks CodeInternal
+	case a.Code == api.CodeBusy, a.Code == api.CodeWeChatBusy, a.Code == api.CodeInternal: // the worker checks CodeInternal
 	default:
 		c.note(wrong, "", "an order of a stranger: status %d %.200s", a.status, a.body)
 	}
@@ -163,7 +163,7 @@ func (c *campaign) floodCancel(s *stranger) {
 	case err == nil && a.status == http.StatusOK:
 		s.open = s.open[:len(s.open)-1]
 		c.count("flood: order cancelled")
-	case err == nil && (a.Code == api.CodeWeChatBusy || a.Code == api.CodeInternal):
+	case err == nil && (a.Code == api.CodeBusy || a.Code == api.CodeWeChatBusy || a.Code == api.CodeInternal):
 	default:
 		c.note(wrong, "", "cancelling a stranger's order %s: status %d %.200s, %v", id, a.status, a.body, err)
 	}

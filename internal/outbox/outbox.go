@@ -62,7 +62,7 @@ func New(cfg Config) (*Sender, error) {
 		{cfg.Store != nil, "Store is nil"},
 		{webhookProblem == "", webhookProblem},
 		{cfg.PayerDays > 0, "PayerDays is negative"},
-		{cfg.Statements == 0 || cfg.Statements >= 50, "Statements is less than 50"},
+		{cfg.Statements == 0 || cfg.Statements >= minStatements, "Statements is less than 50"},
 	} {
 		if !rule.ok {
 			return nil, errors.New("outbox: " + rule.problem)
@@ -103,8 +103,8 @@ func (s *Sender) ForgetPayers(ctx context.Context) error {
 	return s.cfg.Store.ForgetPayers(ctx, s.now().AddDate(0, 0, -s.cfg.PayerDays), s.cfg.Webhook == nil, forgottenOnce)
 }
 
-// Bounds of one run of the timer.
 const (
+	minStatements = 50  // of Cloudflare's free plan
 	forgottenOnce = 500 // events
-	payerDays     = 30  // that an event keeps its payer unless Config.PayerDays says otherwise
+	payerDays     = 30  // the default of Config.PayerDays
 )

@@ -7,9 +7,9 @@ import (
 	"h5pay/internal/api"
 )
 
-// checkPayerAddress rejects an H5 order that WeChat would reject: WeChat compares
+// checkPayerAddress rejects an H5 order that WeChat would decline: WeChat compares
 // the address of the order with the phone's, and no phone on the internet has a
-// private one. A shop on this machine is spared, since its simulator is, too.
+// private one. The check is off for a shop on this machine, where its simulator is too.
 func (s *Service) checkPayerAddress(trade api.TradeType, ip string) error {
 	addr, err := netip.ParseAddr(ip)
 	if trade != api.TradeMWEB || !s.secure() || err == nil && IsPublic(addr) {

@@ -12,8 +12,6 @@ import (
 	"h5pay/wechat"
 )
 
-const sourceBill = "bill"
-
 // The check of a day's bill.
 const (
 	billTimeout = 30 * time.Second
@@ -23,22 +21,21 @@ const (
 	billSeldom  = 12 * time.Hour   // at most
 	billHour    = 10               // of the next day in Beijing, from which on there is a bill
 
-	// billSlack is how far apart our clock and WeChat's may be: so close to
-	// midnight a payment may be in either day's bill.
+	// billSlack is how far apart our clock and WeChat's may be. A payment that is so
+	// close to midnight may be in the bill of either day.
 	billSlack = 10 * time.Minute
 
 	// billPage is how many rows are compared by one statement.
 	billPage = 2000
-	// maxHealed is how many of a bill's differences one run asks WeChat about.
-	maxHealed = 5
+	// maxRepaired is how many of a bill's differences one run queries WeChat about.
+	maxRepaired = 5
 )
 
-// CheckBills compares the last days' bills with our books, those that were not
-// compared yet, the oldest first, one a call. After them it compares a bill again
-// that can have the payer or the time of a payment that became known later. A timer calls it every ten minutes;
-// it does nothing until WeChat has a bill, at ten in the morning. It may be stopped
-// anywhere: nothing of a run counts before its end, and a later call takes the day
-// up again.
+// CheckBills compares one bill of the last days with our books: the oldest that was not
+// compared yet. If there is none, it compares a bill again that can have the payer or the
+// time of a payment that became known later. A timer calls it every ten minutes. It does
+// nothing until WeChat has a bill, at ten in the morning. It may be stopped anywhere: a
+// run counts only when it has ended, and a later call begins with the day again.
 func (s *Service) CheckBills(ctx context.Context) error {
 	day, err := s.dueBill(ctx)
 	first := err == nil && !day.IsZero()
@@ -98,7 +95,7 @@ func (s *Service) lastBill() time.Time {
 	return cst.Day(s.now().Add(-billHour*time.Hour)).AddDate(0, 0, -1)
 }
 
-// errBillUnderWay is returned when somebody else compares the day's bill.
+// errBillUnderWay is returned when another call compares the bill of that day.
 var errBillUnderWay = errors.New("a check of that day is under way")
 
 // checkBill compares the bill of a day with our books and stores what differs.
@@ -126,7 +123,7 @@ func (s *Service) checkBill(ctx context.Context, day time.Time, timer bool) (api
 			status, wait = order.BillWaiting, billLater
 			log.Warn("no bill yet", "error", err)
 		} else {
-			log.Error("the bill cannot be had", "error", err)
+			log.Error("the bill cannot be downloaded or read", "error", err)
 		}
 		delay := s.now().Sub(day.AddDate(0, 0, 1).Add(billHour * time.Hour))
 		wait = min(max(wait, delay/2), billSeldom)
@@ -136,7 +133,7 @@ func (s *Service) checkBill(ctx context.Context, day time.Time, timer bool) (api
 	if before, err := s.cfg.Store.BillChecks(ctx, day.AddDate(0, 0, -1).Format(time.DateOnly), 1, 0); err != nil {
 		return api.BillCheck{}, err
 	} else if len(before) == 1 && before[0].CheckedAt != 0 {
-		c.from = day.Add(-billSlack) // that bill had its say
+		c.from = day.Add(-billSlack) // the previous day's bill was compared
 	}
 	if err := c.compare(ctx, bill); err != nil {
 		return api.BillCheck{}, fmt.Errorf("comparing the bill of %s: %w", run.Date, err)

@@ -16,18 +16,18 @@ import (
 type comparison struct {
 	s    *Service
 	date string
-	// By our own clock, the time whose payments have to be in this bill, or in one
-	// that was compared before. It is a little early, so that what WeChat may have
-	// put down to the next day is looked for when that is over.
+	// The time, by our own clock, whose payments must be in this bill or in one that
+	// was compared before. It ends a little before midnight: WeChat may have the last
+	// payments in the next bill, with which they are compared.
 	from, to time.Time
 	check    api.BillCheck
 
-	seen   map[string]bool // numbers that are in the bill: of payments, and of refunds after a slash
-	healed int
-	// Payers and times that the bill knows and our books may not.
+	seen     map[string]bool // numbers that are in the bill: of payments, and of refunds after a slash
+	repaired int
+	// Payers and times from the bill that our books may lack.
 	known []order.KnownPayment
-	// What is in this bill and by our own clock belongs to another.
-	strayPayments, strayRefunds []string
+	// Numbers in this bill whose time, by our own clock, is that of another bill.
+	otherPayments, otherRefunds []string
 }
 
 // compare fills in c.check.
@@ -38,12 +38,12 @@ func (c *comparison) compare(ctx context.Context, bill wechat.Bill) error {
 			return err
 		}
 	}
-	// Before ours is looked at, and before the result is stored: what is marked
-	// twice is marked once.
+	// This comes before our books are read and before the result is stored. A run that
+	// is repeated marks the same rows again, which changes nothing.
 	if err := c.s.cfg.Store.CompletePayments(ctx, c.known); err != nil {
 		return err
 	}
-	if err := c.s.cfg.Store.MarkBilled(ctx, c.date, c.strayPayments, c.strayRefunds); err != nil {
+	if err := c.s.cfg.Store.MarkBilled(ctx, c.date, c.otherPayments, c.otherRefunds); err != nil {
 		return err
 	}
 	return c.ours(ctx)
@@ -72,7 +72,7 @@ func (c *comparison) theirs(ctx context.Context, rows []wechat.BillRow) error {
 	return nil
 }
 
-// find reads what our books have of rows.
+// find reads the payments and refunds of rows from our books.
 func (c *comparison) find(ctx context.Context, rows []wechat.BillRow) (payments, refunds map[string]order.Entry, err error) {
 	var outTradeNos, outRefundNos []string
 	for _, row := range rows {
@@ -103,15 +103,11 @@ func (c *comparison) payment(ctx context.Context, row wechat.BillRow, e order.En
 		if e.OutTradeNo == "" {
 			return nil
 		}
-		heal := func(o order.Order) error {
-			_, err := c.s.ask(ctx, o, sourceBill)
-			return err
-		}
-		if err := c.heal(ctx, row.OutTradeNo, heal); err != nil {
+		if err := c.repair(ctx, row.OutTradeNo); err != nil {
 			return err
 		}
 		c.complete(row) // WeChat may have confirmed the payment without either
-		c.stray(row, e)
+		c.otherDay(row, e)
 		return nil
 	}
 	switch {
@@ -124,7 +120,7 @@ func (c *comparison) payment(ctx context.Context, row wechat.BillRow, e order.En
 	case e.Incomplete:
 		c.complete(row)
 	}
-	c.stray(row, e)
+	c.otherDay(row, e)
 	return nil
 }
 
@@ -145,14 +141,13 @@ func (c *comparison) refund(ctx context.Context, row wechat.BillRow, e order.Ent
 		return nil
 	}
 	status, ok := refundStatus(row.RefundState)
-	// The bill is from this morning: ours may have come further since.
+	// The bill is from this morning: our refund may have a later status.
 	behind := func() bool {
 		return ok && e.Status != string(status) && !order.RefundCanBecome(status, api.RefundStatus(e.Status))
 	}
 	was := e
 	if e.Number == "" || behind() {
-		heal := func(o order.Order) error { return c.s.findRefunds(ctx, o, sourceBill) }
-		if err := c.heal(ctx, row.OutTradeNo, heal); err != nil {
+		if err := c.repair(ctx, row.OutTradeNo); err != nil {
 			return err
 		}
 		found, err := c.s.cfg.Store.TakenRefunds(ctx, []string{row.OutRefundNo})
@@ -173,7 +168,7 @@ func (c *comparison) refund(ctx context.Context, row wechat.BillRow, e order.Ent
 	case row.RefundID != e.Number:
 		c.differ("number", row, e.Number, row.RefundID)
 	}
-	c.stray(row, e)
+	c.otherDay(row, e)
 	return nil
 }
 
@@ -191,11 +186,11 @@ func (c *comparison) differ(kind string, row wechat.BillRow, ours, theirs string
 	})
 }
 
-// heal asks WeChat itself about an order on which the bill differs, since a bill
-// is not signed: what it says in a signed answer is settled. One run asks so often
-// only; the rest is for the timer, or for the next run.
-func (c *comparison) heal(ctx context.Context, outTradeNo string, ask func(order.Order) error) error {
-	if c.healed == maxHealed {
+// repair queries WeChat about an order on which the bill differs, since a bill
+// is not signed: what WeChat responds is settled. One run makes a few of these queries;
+// the rest is for the timer, or for the next run.
+func (c *comparison) repair(ctx context.Context, outTradeNo string) error {
+	if c.repaired == maxRepaired {
 		return nil
 	}
 	o, err := c.s.cfg.Store.ByOutTradeNo(ctx, outTradeNo)
@@ -205,31 +200,35 @@ func (c *comparison) heal(ctx context.Context, outTradeNo string, ask func(order
 	if err != nil {
 		return err
 	}
-	c.healed++
-	err = ask(o)
+	c.repaired++
+	if order.WasPaid(o.Status) {
+		err = c.s.syncRefunds(ctx, o, sourceBill)
+	} else {
+		_, _, err = c.s.Sync(ctx, o, sourceBill) // its refunds too
+	}
 	var e *wechat.Error
 	var mismatch Mismatch
 	if errors.As(err, &e) || errors.As(err, &mismatch) {
-		c.s.logger(ctx).Warn("asking WeChat about a difference failed", "source", sourceBill, "order", o.ID, "error", err)
+		c.s.logger(ctx).Warn("querying WeChat about a difference failed", "source", sourceBill, "order", o.ID, "error", err)
 		return nil
 	}
 	return err
 }
 
-// stray notes what is in this bill and by our own clock will be looked for in
-// another one.
-func (c *comparison) stray(row wechat.BillRow, e order.Entry) {
+// otherDay notes a row whose time, by our own clock, is that of another bill, so that it
+// is not missed there.
+func (c *comparison) otherDay(row wechat.BillRow, e order.Entry) {
 	if !e.At.IsZero() && !e.At.Before(c.from) && e.At.Before(c.to) {
 		return
 	}
 	if row.OutRefundNo == "" {
-		c.strayPayments = append(c.strayPayments, row.OutTradeNo)
+		c.otherPayments = append(c.otherPayments, row.OutTradeNo)
 	} else {
-		c.strayRefunds = append(c.strayRefunds, row.OutRefundNo)
+		c.otherRefunds = append(c.otherRefunds, row.OutRefundNo)
 	}
 }
 
-// ours looks for what our books have of the day in the bill.
+// ours looks in the bill for the payments and refunds of the day in our books.
 func (c *comparison) ours(ctx context.Context) error {
 	for _, read := range []func(context.Context, time.Time, time.Time, string, order.Entry, int) ([]order.Entry, error){
 		c.s.cfg.Store.PaymentsBetween, c.s.cfg.Store.RefundsBetween,

@@ -1,6 +1,7 @@
 package payment
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -11,19 +12,28 @@ import (
 	"h5pay/wechat"
 )
 
-// How two requests for one code_url keep out of each other's way.
-const (
-	claimLife = prepayTimeout + 2*time.Second // the one that asks WeChat may die
-	// The others look whether it has asked, less and less often: on Cloudflare's
-	// free plan a request may make 50 statements.
-	firstLook = 50 * time.Millisecond
-	lastLook  = time.Second
-)
+// claimLife is how long one request alone may call unifiedorder for an order that only
+// the last response pays. It is longer than a call takes; the request may die.
+const claimLife = prepayTimeout + 2*time.Second
+
+// Pay returns what pays an order, to its owner. renew asks for something new instead of
+// what WeChat gave last.
+func (s *Service) Pay(ctx context.Context, id, owner string, renew bool) (api.Checkout, error) {
+	o, err := s.ownOrder(ctx, id, owner)
+	if err != nil {
+		return api.Checkout{}, err
+	}
+	c, err := s.checkout(ctx, o, renew, s.Selling(ctx))
+	if err == nil && c.PayUntil == 0 {
+		return api.Checkout{}, reject(api.CodeOrderPaid, "the order is paid")
+	}
+	return c, err
+}
 
 // checkout brings an order to where the page can pay it and returns it with
-// what pays it: what WeChat gave last while that lives and renew does not ask
-// for another, a new one otherwise. Nothing to pay it with means that it is
-// paid. With an error of selling nobody gets anything to pay with.
+// what pays it: what WeChat gave last while that is valid and renew is false, and
+// something new otherwise. Nothing to pay it with means that it is
+// paid. selling is the error of Selling: with one nobody gets anything to pay with.
 func (s *Service) checkout(ctx context.Context, o order.Order, renew bool, selling error) (api.Checkout, error) {
 	now := s.now()
 	switch {
@@ -47,9 +57,9 @@ func (s *Service) checkout(ctx context.Context, o order.Order, renew bool, selli
 	return s.prepayAlone(ctx, o)
 }
 
-// prepayAlone is prepay for an order of which only the last answer pays: a
+// prepayAlone is prepay for an order that only the last response pays: a
 // second code_url voids the first (docs/wechat.md 4.5). Of several
-// requests at once one asks WeChat, and all of them get its answer.
+// requests at once one calls WeChat. The others get CodeBusy and come again.
 func (s *Service) prepayAlone(ctx context.Context, o order.Order) (api.Checkout, error) {
 	now := s.now()
 	claim := now.Add(claimLife)
@@ -58,7 +68,7 @@ func (s *Service) prepayAlone(ctx context.Context, o order.Order) (api.Checkout,
 		return api.Checkout{}, err
 	}
 	if !claimed {
-		return s.await(ctx, o)
+		return s.checkoutOfOther(ctx, o)
 	}
 	c, err := s.prepay(ctx, o, claim)
 	if err != nil {
@@ -69,34 +79,28 @@ func (s *Service) prepayAlone(ctx context.Context, o order.Order) (api.Checkout,
 	return c, err
 }
 
-// await returns what another request has got from WeChat, or gets now. o is the
-// order as it was before.
-func (s *Service) await(ctx context.Context, o order.Order) (api.Checkout, error) {
-	for look, waited := firstLook, time.Duration(0); waited < prepayTimeout; look = min(2*look, lastLook) {
-		latest, err := s.cfg.Store.Get(ctx, o.ID, o.Owner)
-		switch {
-		case err != nil:
-			return api.Checkout{}, err
-		case latest.Open() && latest.PrepayID != o.PrepayID && latest.PrepayAlive(s.now()):
-			return s.offer(latest)
-		case !latest.Open(), latest.AskingUntil.IsZero():
-			return stopped(latest)
-		}
-		time.Sleep(look)
-		waited += look
+// checkoutOfOther returns what another request has just got from WeChat, or CodeBusy
+// while that request is under way. o is the order as it was read before.
+func (s *Service) checkoutOfOther(ctx context.Context, o order.Order) (api.Checkout, error) {
+	latest, err := s.cfg.Store.Get(ctx, o.ID, o.Owner)
+	if err != nil {
+		return api.Checkout{}, err
 	}
-	return stopped(o)
+	if latest.Open() && latest.PrepayID != o.PrepayID && latest.PrepayAlive(s.now()) {
+		return s.offer(latest)
+	}
+	return settled(latest, errBusy())
 }
 
-// prepay asks WeChat to take the order. Whatever the order went through before,
+// prepay sends the order to WeChat. Whatever happened to the order before,
 // the call is the same to the letter: WeChat takes a repeated out_trade_no only
-// then, and answers with something that pays it.
+// then, and responds with something that pays it.
 func (s *Service) prepay(ctx context.Context, o order.Order, claim time.Time) (api.Checkout, error) {
 	callCtx, cancel := context.WithTimeout(ctx, prepayTimeout)
 	defer cancel()
-	prepay, err := s.cfg.WeChat.UnifiedOrder(callCtx, request(o))
+	prepay, err := s.cfg.WeChat.UnifiedOrder(callCtx, prepayRequest(o))
 	if err != nil {
-		return s.prepayFailed(ctx, o, err)
+		return s.actOnPrepay(ctx, o, err)
 	}
 	given := order.Prepay{ID: prepay.PrepayID, Claim: claim}
 	var params *api.PayParams
@@ -117,16 +121,61 @@ func (s *Service) prepay(ctx context.Context, o order.Order, claim time.Time) (a
 		return api.Checkout{}, err
 	}
 	if !ok {
-		// It was paid, closed or refused while WeChat answered.
-		return s.reload(ctx, o)
+		// The order was paid or closed, or the claim ended, while WeChat responded.
+		return s.checkoutOfOther(ctx, o)
 	}
 	s.logChange(ctx, o, api.StatusPending, sourcePrepay)
 	o.Status, o.PrepayID, o.PrepayAt, o.PayURL, o.UpdatedAt = api.StatusPending, given.ID, now, given.URL, now
 	return s.payable(o, params), nil
 }
 
-// request is what WeChat is told of an order. All of it was stored before.
-func request(o order.Order) wechat.Order {
+// actOnPrepay decides what happens to an order that WeChat did not take.
+func (s *Service) actOnPrepay(ctx context.Context, o order.Order, cause error) (api.Checkout, error) {
+	log := s.logger(ctx).With("order", o.ID, "out_trade_no", o.OutTradeNo)
+	e := wechatError(cause)
+	switch prepayOutcome(e) {
+	case outcomePaid:
+		o, _, err := s.Sync(ctx, o, sourcePrepay)
+		if err != nil {
+			log.Error("an order that WeChat calls paid could not be settled", "error", err)
+			return api.Checkout{}, errPaidThere()
+		}
+		return settled(o, errPaidThere())
+	case outcomeClosed:
+		o, err := s.close(ctx, o, sourcePrepay)
+		if err != nil {
+			return api.Checkout{}, err
+		}
+		return settled(o, errBusy())
+	case outcomeRetry:
+		// The order stays as it is and is sent again unchanged when the page retries.
+		log.Warn("WeChat did not answer an order", "error", cause)
+		return api.Checkout{}, reject(api.CodeWeChatBusy, "WeChat did not answer, try again")
+	case outcomeShop:
+		// The order can be paid once the setting is right.
+		log.Error("WeChat declines the shop", "error", cause)
+		if err := s.cfg.Store.NoteFailure(ctx, o.ID, cmp.Or(e.Code, "FAIL"), s.now()); err != nil {
+			return api.Checkout{}, err
+		}
+		return api.Checkout{}, reject(api.CodeWeChatRefused, "WeChat declines the shop's settings, see the log")
+	}
+	log.Error("WeChat declines an order", "error", cause)
+	failed, err := s.cfg.Store.Fail(ctx, o.ID, e.Code, s.now())
+	if failed {
+		s.logChange(ctx, o, api.StatusFailed, sourcePrepay)
+	}
+	if err == nil && !failed {
+		// It is pending: the prepay_id that it has may still be paid.
+		err = s.cfg.Store.NoteFailure(ctx, o.ID, e.Code, s.now())
+	}
+	if err != nil {
+		return api.Checkout{}, err
+	}
+	return api.Checkout{}, reject(api.CodeWeChatRefused, "WeChat declines the order")
+}
+
+// prepayRequest returns the call of an order. All of it was stored before.
+func prepayRequest(o order.Order) wechat.Order {
 	r := wechat.Order{
 		OutTradeNo: o.OutTradeNo,
 		Body:       o.Body,
@@ -163,7 +212,7 @@ func (s *Service) offer(o order.Order) (api.Checkout, error) {
 	return s.payable(o, params), nil
 }
 
-// payable puts together an order and what pays it.
+// payable returns an order with what pays it.
 func (s *Service) payable(o order.Order, params *api.PayParams) api.Checkout {
 	c := api.Checkout{Order: o.Public(), Pay: params, PayUntil: o.PayUntil().UnixMilli()}
 	switch o.TradeType {
@@ -190,41 +239,28 @@ func (s *Service) sign(orderID, prepayID string) (*api.PayParams, error) {
 	}, nil
 }
 
-// reload returns an order that was just changed by somebody else. It never
-// goes to WeChat, so that checkout cannot go round in circles.
-func (s *Service) reload(ctx context.Context, o order.Order) (api.Checkout, error) {
-	o, err := s.cfg.Store.Get(ctx, o.ID, o.Owner)
-	if err != nil {
-		return api.Checkout{}, err
-	}
-	return stopped(o)
-}
-
-// stopped answers about an order that there is nothing to pay with now.
-func stopped(o order.Order) (api.Checkout, error) {
+// settled answers about an order that there is nothing to pay with now. open is the
+// error while it still waits for its payment.
+func settled(o order.Order, open error) (api.Checkout, error) {
 	switch {
 	case order.WasPaid(o.Status):
 		return api.Checkout{Order: o.Public()}, nil
 	case o.Open():
-		return api.Checkout{}, reject(api.CodeWeChatBusy, "WeChat has not settled the order yet, ask again")
+		return api.Checkout{}, open
 	}
 	return api.Checkout{}, errNotPayable()
 }
 
 func errNotPayable() error {
-	return reject(api.CodeOrderNotPayable, "the order is closed, refused or too old")
+	return reject(api.CodeOrderNotPayable, "the order is closed, failed or too old")
 }
 
-// Pay returns what pays an order, to its owner. renew asks for something new instead of
-// what WeChat gave last.
-func (s *Service) Pay(ctx context.Context, id, owner string, renew bool) (api.Checkout, error) {
-	o, err := s.ownOrder(ctx, id, owner)
-	if err != nil {
-		return api.Checkout{}, err
-	}
-	c, err := s.checkout(ctx, o, renew, s.Selling(ctx))
-	if err == nil && c.PayUntil == 0 {
-		return api.Checkout{}, reject(api.CodeOrderPaid, "the order is paid")
-	}
-	return c, err
+func errPaidThere() error {
+	return reject(api.CodeWeChatBusy, "WeChat calls the order paid, try again")
+}
+
+// errBusy is for a caller who has to come again in a second. Nobody waits inside a
+// request for another one.
+func errBusy() error {
+	return reject(api.CodeBusy, "another request about the order is under way, repeat this one in a second")
 }

@@ -3,14 +3,16 @@ package payment
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/store"
-	"h5pay/wechat"
 )
+
+// closeWindow is how many open orders one CloseOrders looks at, of each status. It
+// bounds what the call reads, and what its UPDATE and triggers write.
+const closeWindow = 200
 
 // Cancel cancels an order for its owner.
 func (s *Service) Cancel(ctx context.Context, id, owner string) (order.Order, error) {
@@ -18,43 +20,45 @@ func (s *Service) Cancel(ctx context.Context, id, owner string) (order.Order, er
 	if err != nil {
 		return order.Order{}, err
 	}
-	return s.giveUp(ctx, o)
+	return s.cancel(ctx, o)
 }
 
-// giveUp makes sure that an order is not paid, that it is offered for payment
-// no longer, and that WeChat takes no payment for it, now or as soon as it may
-// be closed there: Reconcile does the rest. A payment in between wins. The
-// order is returned as it is then; CodeOrderPaid says that it is paid.
-func (s *Service) giveUp(ctx context.Context, o order.Order) (order.Order, error) {
-	if o.Status == api.StatusClosing {
-		o, _ = s.refresh(ctx, o) // paid since, or ready to be closed
+// cancel makes sure that an order is not paid, that it is offered for payment no
+// longer, and that WeChat takes no payment for it: at once, or as soon as WeChat
+// allows the close, which Reconcile does then. A payment in between wins. The order is
+// returned as it is stored then; CodeOrderPaid says that it is paid.
+func (s *Service) cancel(ctx context.Context, o order.Order) (order.Order, error) {
+	if o.Status == api.StatusClosing && s.stale(o) {
+		o, _ = s.refresh(ctx, o) // it may be paid, or due to be closed
 	}
 	if !o.Open() {
 		return unpaid(o)
 	}
-	log := s.logger(ctx).With("order", o.ID, "out_trade_no", o.OutTradeNo)
-	found, err := s.ask(ctx, o, sourceClose)
+	log := s.logger(ctx).With("order", o.ID, "out_trade_no", o.OutTradeNo, "source", sourceClose)
+	o, report, err := s.Sync(ctx, o, sourceClose)
 	var mismatch Mismatch
 	switch {
-	case errors.As(err, &mismatch): // settle has said so aloud
-		return o, reject(api.CodeWeChatRefused, "what WeChat says of the order does not agree with it")
+	case errors.As(err, &mismatch): // it is in the log
+		return o, reject(api.CodeWeChatRefused, "what WeChat reports of the order does not agree with it")
 	case err != nil:
-		log.Warn("asking WeChat about an order failed", "source", sourceClose, "error", err)
+		log.Warn("querying WeChat about an order failed", "error", err)
 		return o, reject(api.CodeWeChatBusy, "WeChat did not answer, try again")
 	}
-	// From here on nobody gets anything to pay it with, so that what WeChat is
-	// told last is the close.
-	now := s.now()
-	began, err := s.cfg.Store.BeginClose(ctx, o.ID, now)
-	if err != nil {
-		return o, err
-	}
-	if began {
-		s.logChange(ctx, o, api.StatusClosing, sourceClose)
-		o.Status, o.UpdatedAt = api.StatusClosing, now
-		if found != paidOrOpen && s.mayClose(o) {
-			if err := s.shut(ctx, o, found); err != nil && !errors.As(err, &mismatch) {
-				log.Warn("closing an order failed", "source", sourceClose, "error", err)
+	if o.Open() {
+		// From here on nobody gets anything to pay the order with, so that the close is
+		// the last that WeChat receives of it.
+		now := s.now()
+		began, err := s.cfg.Store.BeginClose(ctx, o.ID, now)
+		if err != nil {
+			return o, err
+		}
+		if began {
+			s.logChange(ctx, o, api.StatusClosing, sourceClose)
+			o.Status, o.UpdatedAt = api.StatusClosing, now
+			if s.mayClose(o, report) {
+				if _, err := s.closeAtWeChat(ctx, o, report); err != nil && !errors.As(err, &mismatch) {
+					log.Warn("closing an order failed", "error", err)
+				}
 			}
 		}
 	}
@@ -64,53 +68,12 @@ func (s *Service) giveUp(ctx context.Context, o order.Order) (order.Order, error
 	return unpaid(o)
 }
 
-// unpaid is what giveUp answers about an order as it is stored.
+// unpaid returns an order as it is, with CodeOrderPaid if it is paid.
 func unpaid(o order.Order) (order.Order, error) {
 	if order.WasPaid(o.Status) {
 		return o, reject(api.CodeOrderPaid, "the order is paid")
 	}
 	return o, nil
-}
-
-// mayClose reports whether an order that is not paid is to be closed, and may be
-// at WeChat: its time is over, or it was given up and is old enough.
-func (s *Service) mayClose(o order.Order) bool {
-	now := s.now()
-	return !now.Before(o.ExpiresAt.Add(order.ExpiryGrace)) ||
-		o.Status == api.StatusClosing && !now.Before(o.CreatedAt.Add(order.MinCloseAge))
-}
-
-// shut closes an order of which WeChat has just said that it is not paid, at
-// WeChat and then here.
-func (s *Service) shut(ctx context.Context, o order.Order, found int) error {
-	source := "expiry"
-	if o.Status == api.StatusClosing {
-		source = sourceClose
-	}
-	if found == notThere && o.Status == api.StatusClosing && s.now().Before(o.UpdatedAt.Add(claimLife)) {
-		return nil // a call of before may still be on its way there
-	}
-	if found == notPaid {
-		// Past its time_expire WeChat takes no payment; closing makes sure of
-		// that before anything here relies on it.
-		callCtx, cancel := context.WithTimeout(ctx, queryTimeout)
-		defer cancel()
-		err := s.cfg.WeChat.CloseOrder(callCtx, o.OutTradeNo, o.CreatedAt)
-		var e *wechat.Error
-		switch {
-		case err == nil, errors.As(err, &e) && (e.Code == wechat.CodeOrderClosed || e.Code == wechat.CodeOrderNotExist):
-		case errors.As(err, &e) && e.Code == wechat.CodeOrderPaid:
-			_, err := s.ask(ctx, o, source)
-			return err
-		default:
-			return fmt.Errorf("closing order %s: %w", o.ID, err)
-		}
-	}
-	closed, err := s.cfg.Store.Close(ctx, o.ID, s.now())
-	if closed {
-		s.logChange(ctx, o, api.StatusClosed, source)
-	}
-	return err
 }
 
 // Close closes an order for the operator. It is closing from then on, whatever
@@ -121,8 +84,7 @@ func (s *Service) Close(ctx context.Context, id string) (order.Order, error) {
 	if err != nil {
 		return o, err
 	}
-	now := s.now()
-	began, err := s.cfg.Store.BeginClose(ctx, o.ID, now)
+	began, err := s.cfg.Store.BeginClose(ctx, o.ID, s.now())
 	if err != nil {
 		return o, err
 	}
@@ -133,7 +95,7 @@ func (s *Service) Close(ctx context.Context, id string) (order.Order, error) {
 		return o, err
 	}
 	if o.Status == api.StatusClosing {
-		o, _ = s.refreshNow(ctx, o)
+		o, _ = s.refresh(ctx, o)
 	}
 	return unpaid(o)
 }
@@ -170,7 +132,7 @@ func (s *Service) CloseOrders(ctx context.Context, f store.OpenFilter) (closing 
 	return closing, next, nil
 }
 
-// beginCloseAll makes those orders closing that match, and returns how many.
+// beginCloseAll makes the orders of a window closing that match, and returns how many.
 func (s *Service) beginCloseAll(ctx context.Context, window []store.OpenOrder) (int, error) {
 	var ids []string
 	for _, o := range window {
@@ -189,7 +151,3 @@ func (s *Service) beginCloseAll(ctx context.Context, window []store.OpenOrder) (
 	}
 	return len(changed), nil
 }
-
-// closeWindow is how many open orders one call of adminCloseOrders looks at, of each
-// status. It bounds what the call reads, and what its UPDATE and triggers write.
-const closeWindow = 200

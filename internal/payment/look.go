@@ -2,11 +2,8 @@ package payment
 
 import (
 	"context"
-	"errors"
 
-	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/store"
 )
 
 // Look returns an order to its owner. WeChat is queried about one that may still be
@@ -21,33 +18,6 @@ func (s *Service) Look(ctx context.Context, id, owner string, mayQuery func() bo
 	return o, notPaid, err
 }
 
-// ownOrder returns an order to its owner. Somebody else's is as unknown as one
-// that never was.
-func (s *Service) ownOrder(ctx context.Context, id, owner string) (order.Order, error) {
-	unknown := reject(api.CodeNotFound, "no such order")
-	if !order.ValidID(id) {
-		return order.Order{}, unknown
-	}
-	o, err := s.cfg.Store.Get(ctx, id, owner)
-	if errors.Is(err, store.ErrNotFound) {
-		return order.Order{}, unknown
-	}
-	return o, err
-}
-
-// anyOrder returns an order to the operator, whoever's it is.
-func (s *Service) anyOrder(ctx context.Context, id string) (order.Order, error) {
-	unknown := reject(api.CodeNotFound, "no such order")
-	if !order.ValidID(id) {
-		return order.Order{}, unknown
-	}
-	o, err := s.cfg.Store.ByID(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
-		return order.Order{}, unknown
-	}
-	return o, err
-}
-
 // LookAtRefunds returns an order and its refunds to the operator. WeChat is queried
 // about some of the refunds that have not ended.
 func (s *Service) LookAtRefunds(ctx context.Context, id string) (order.Order, []order.Refund, error) {
@@ -59,17 +29,17 @@ func (s *Service) LookAtRefunds(ctx context.Context, id string) (order.Order, []
 	if err != nil {
 		return o, nil, err
 	}
-	asked := 0
+	queried := 0
 	for _, refund := range refunds {
-		if !order.RefundOpen(refund.Status) || asked == maxRefreshed || s.now().Before(refund.QueriedAt.Add(queryWindow)) {
+		if !order.RefundOpen(refund.Status) || queried == maxSynced || s.now().Before(refund.QueriedAt.Add(queryWindow)) {
 			continue
 		}
-		asked++
-		if err := s.refreshRefund(ctx, refund, sourceAdmin); err != nil {
+		queried++
+		if err := s.continueRefund(ctx, refund, sourceAdmin); err != nil {
 			return o, nil, err
 		}
 	}
-	if asked > 0 {
+	if queried > 0 {
 		if o, err = s.cfg.Store.ByID(ctx, o.ID); err != nil {
 			return o, nil, err
 		}
@@ -78,6 +48,6 @@ func (s *Service) LookAtRefunds(ctx context.Context, id string) (order.Order, []
 	return o, refunds, err
 }
 
-// maxRefreshed is how many refunds WeChat is asked about for one look at an
+// maxSynced is how many refunds WeChat is queried about for one look at an
 // order.
-const maxRefreshed = 3
+const maxSynced = 3

@@ -3,7 +3,7 @@
 // bills.
 //
 // It knows nothing of HTTP and imports no http.Client. Its errors are *[api.Error] where
-// the caller may see them, [Mismatch] where WeChat's word does not agree with what is
+// the caller may see them, [Mismatch] where WeChat's report does not agree with what is
 // stored, and otherwise the database's or WeChat's.
 package payment
 
@@ -31,8 +31,8 @@ const (
 	queryTimeout  = 5 * time.Second
 	refundTimeout = 10 * time.Second
 
-	// resendWindow is the least time between two sends of one refund, longer than
-	// one can take, so that two never overlap and one is refused for the other.
+	// resendWindow is the least time between two calls of one refund. It is longer than a
+	// call takes: of two at once WeChat would decline one.
 	resendWindow = refundTimeout + 2*time.Second
 )
 

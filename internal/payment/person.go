@@ -47,8 +47,9 @@ func (s *Service) Erase(ctx context.Context, req api.PersonRequest) (api.PersonE
 	return result, nil
 }
 
-// Person returns whom a request is about: the openid, or the owner or the payer of an
-// order. It never comes back in an answer and is not logged.
+// Person returns the openid or the guest id that a request is about: it is in the
+// request, or is the owner or the payer of an order. It must not be in a response or in
+// the log.
 func (s *Service) Person(ctx context.Context, req api.PersonRequest) (string, error) {
 	id := cmp.Or(req.OwnerOf, req.PayerOf)
 	switch {

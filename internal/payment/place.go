@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"h5pay/internal/alphabet"
 	"h5pay/internal/api"
@@ -29,20 +28,20 @@ type PlaceRequest struct {
 // a repeated request may find the order paid.
 func (s *Service) Place(ctx context.Context, r PlaceRequest) (order.Order, api.Checkout, error) {
 	if !slices.Contains(s.cfg.TradeTypes, r.TradeType) {
-		return order.Order{}, api.Checkout{}, reject(api.CodeBadRequest, "this shop does not take that trade_type")
+		return order.Order{}, api.Checkout{}, reject(api.CodeBadRequest, "trade_type: this shop does not take it")
 	}
 	if r.TradeType == api.TradeJSAPI && r.Guest {
-		return order.Order{}, api.Checkout{}, reject(api.CodeUnauthenticated, "JSAPI collects from the user who signed in, a guest has to first")
+		return order.Order{}, api.Checkout{}, reject(api.CodeUnauthenticated, "trade_type JSAPI needs a WeChat sign-in")
 	}
 	if !validClientKey(r.ClientKey) {
-		return order.Order{}, api.Checkout{}, reject(api.CodeBadRequest, "client_key needs 16 to 64 letters, digits, '-' or '_'")
+		return order.Order{}, api.Checkout{}, reject(api.CodeBadRequest, "client_key: want 16 to 64 letters, digits, '-' or '_'")
 	}
 	basket, err := order.NewBasket(r.Items)
 	if err != nil {
 		return order.Order{}, api.Checkout{}, basketError(err)
 	}
 	selling := s.Selling(ctx)
-	o, err := s.place(ctx, r.Owner, r.ClientIP, r.Network, r.CreateOrderRequest, basket, selling)
+	o, err := s.place(ctx, r, basket, selling)
 	if err != nil {
 		return order.Order{}, api.Checkout{}, err
 	}
@@ -50,14 +49,13 @@ func (s *Service) Place(ctx context.Context, r PlaceRequest) (order.Order, api.C
 	return o, c, err
 }
 
-// place stores a new order, or finds the one that the same client_key made
-// before: at the prices of that time, and even if an item has gone since. network is
-// what the orders of guests are bounded by, "" when it is not known: then the bound of
-// all guests counts alone. With an error of selling it stores none.
-func (s *Service) place(ctx context.Context, owner, ip, network string, req api.CreateOrderRequest, basket order.Basket, selling error) (order.Order, error) {
-	fingerprint := basket.Fingerprint(req.TradeType, req.Replaces)
+// place stores a new order, or finds the one that the same client_key made before: at
+// the prices of that time, and even if an item is no longer for sale. With an error of
+// Selling it stores none.
+func (s *Service) place(ctx context.Context, r PlaceRequest, basket order.Basket, selling error) (order.Order, error) {
+	fingerprint := basket.Fingerprint(r.TradeType, r.Replaces)
 	if selling != nil {
-		old, err := s.cfg.Store.ByClientKey(ctx, owner, req.ClientKey)
+		old, err := s.cfg.Store.ByClientKey(ctx, r.Owner, r.ClientKey)
 		if errors.Is(err, store.ErrNotFound) {
 			return order.Order{}, selling
 		}
@@ -68,27 +66,27 @@ func (s *Service) place(ctx context.Context, owner, ip, network string, req api.
 	}
 	o, err := s.draft(ctx, basket)
 	if err != nil {
-		if old, oldErr := s.cfg.Store.ByClientKey(ctx, owner, req.ClientKey); oldErr == nil {
+		if old, oldErr := s.cfg.Store.ByClientKey(ctx, r.Owner, r.ClientKey); oldErr == nil {
 			return repeated(old, fingerprint)
 		}
 		return order.Order{}, basketError(err)
 	}
-	if err := s.checkPayerAddress(req.TradeType, ip); err != nil {
-		if old, oldErr := s.cfg.Store.ByClientKey(ctx, owner, req.ClientKey); oldErr == nil {
+	if err := s.checkPayerAddress(r.TradeType, r.ClientIP); err != nil {
+		if old, oldErr := s.cfg.Store.ByClientKey(ctx, r.Owner, r.ClientKey); oldErr == nil {
 			return repeated(old, fingerprint)
 		}
 		return order.Order{}, err
 	}
-	o.Owner, o.ClientKey, o.Fingerprint, o.Network = owner, req.ClientKey, fingerprint, network
-	if req.Replaces != "" {
-		if err := s.replace(ctx, o, req); err != nil {
+	o.Owner, o.ClientKey, o.Fingerprint, o.Network = r.Owner, r.ClientKey, fingerprint, r.Network
+	if r.Replaces != "" {
+		if err := s.replace(ctx, o, r.CreateOrderRequest); err != nil {
 			return order.Order{}, err
 		}
 	}
 	// For NATIVE WeChat documents the caller's address instead
 	// (docs/wechat.md 4.1). A Worker has none of its own, and WeChat compares
 	// it with nothing.
-	o.TradeType, o.ClientIP = req.TradeType, ip
+	o.TradeType, o.ClientIP = r.TradeType, r.ClientIP
 	if o.TradeType == api.TradeMWEB {
 		o.ShopName = s.cfg.ShopName
 	}
@@ -99,12 +97,12 @@ func (s *Service) place(ctx context.Context, owner, ip, network string, req api.
 	if stored.ID != o.ID {
 		return repeated(stored, fingerprint)
 	}
-	s.logChange(ctx, o, stored.Status, sourcePage, "total", int64(o.Total), "owner", reqlog.Mask(owner))
+	s.logChange(ctx, o, stored.Status, sourcePage, "total", int64(o.Total), "owner", reqlog.Mask(r.Owner))
 	return stored, nil
 }
 
-// replace gives up the order whose place a draft takes. Nothing is given up
-// for a request that would make nothing.
+// replace cancels the order whose place a draft takes. Nothing is cancelled for a request
+// that would make no order.
 func (s *Service) replace(ctx context.Context, draft order.Order, req api.CreateOrderRequest) error {
 	old, err := s.cfg.Store.ByClientKey(ctx, draft.Owner, req.ClientKey)
 	if err == nil {
@@ -123,32 +121,15 @@ func (s *Service) replace(ctx context.Context, draft order.Order, req api.Create
 			return roomError(err)
 		}
 	}
-	if o, err = s.giveUp(ctx, o); err != nil {
+	if o, err = s.cancel(ctx, o); err != nil {
 		return err
 	}
-	return s.awaitClosed(ctx, o)
-}
-
-// awaitClosed returns when an order that was given up is closed at WeChat, if it is
-// old enough for that: another request may be about it. What could not be closed
-// may be on its way to be paid, and nothing takes its place.
-func (s *Service) awaitClosed(ctx context.Context, o order.Order) error {
-	var err error
-	for look, waited := firstLook, time.Duration(0); ; look = min(2*look, lastLook) {
-		old := !s.now().Before(o.CreatedAt.Add(order.MinCloseAge))
-		if o.Status != api.StatusClosing || !old || o.PrepayID == "" {
-			_, err = unpaid(o)
-			return err
-		}
-		if waited > queryWindow {
-			return reject(api.CodeWeChatBusy, "the order that is to be replaced could not be closed, try again")
-		}
-		time.Sleep(look)
-		waited += look
-		if o, err = s.cfg.Store.Get(ctx, o.ID, o.Owner); err != nil {
-			return err
-		}
+	// Somebody may be paying an order that WeChat could have closed by now: nothing takes
+	// its place. Another request may be closing it.
+	if o.Status == api.StatusClosing && o.PrepayID != "" && !s.now().Before(o.CreatedAt.Add(order.MinCloseAge)) {
+		return errBusy()
 	}
+	return nil
 }
 
 // repeated returns the order that a client_key made before, if it was made for
@@ -160,7 +141,7 @@ func repeated(o order.Order, fingerprint string) (order.Order, error) {
 	return o, nil
 }
 
-// draft prices a basket and fills in what does not depend on who asks.
+// draft prices a basket and fills in what does not depend on the buyer.
 func (s *Service) draft(ctx context.Context, basket order.Basket) (order.Order, error) {
 	products, err := s.cfg.Store.ProductsOf(ctx, basket)
 	if err != nil {

@@ -7,15 +7,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/store"
-	"h5pay/wechat"
 )
-
-// queryWindow is the least time between two queries of one order at WeChat,
-// however many pages wait for it.
-const queryWindow = 3 * time.Second
 
 // Bounds of one Reconcile, beside Config.Statements.
 const (
@@ -28,61 +22,14 @@ const (
 	maxDeleted    = 100              // orders that were never paid
 
 	// queryCost is how many statements the query about one order makes at most: the
-	// claim, and to settle a trade that is rejected a change, a read and a count. An
+	// claim, and to settle a trade that does not agree a change, a read and a count. An
 	// unpaid order costs one, the claim. An order with refunds can cost more: one for
-	// each refund that is known and four for one that is not. An invocation that then
+	// all that are known and four for each that is not. An invocation that then
 	// runs out of statements fails; the next one continues with the rest.
 	queryCost = 4
 	// closingCost is how many statements follow the queries.
 	closingCost = 2
 )
-
-// refresh asks WeChat about an order that may have been paid without our
-// knowing, at most once per queryWindow. What goes wrong is logged; the order
-// is returned as it is known. notPaid reports that WeChat was asked and said that
-// nobody has paid.
-func (s *Service) refresh(ctx context.Context, o order.Order) (latest order.Order, notPaid bool) {
-	if !s.stale(o) {
-		return o, false
-	}
-	return s.refreshNow(ctx, o)
-}
-
-// refreshNow is refresh for a caller who does not rely on what WeChat said a moment
-// ago. Only the claim bounds its queries.
-func (s *Service) refreshNow(ctx context.Context, o order.Order) (latest order.Order, notPaid bool) {
-	log := s.logger(ctx).With("order", o.ID)
-	claimed, err := s.cfg.Store.ClaimQuery(ctx, o.ID, queryWindow, s.now())
-	if err != nil {
-		log.Error("claiming a query failed", "error", err)
-	}
-	if !claimed {
-		return o, false
-	}
-	var mismatch Mismatch
-	found, err := s.queryFound(ctx, o, sourcePoll)
-	if err != nil && !errors.As(err, &mismatch) {
-		log.Warn("asking WeChat about an order failed", "error", err)
-	}
-	notPaid = err == nil && found != paidOrOpen
-	if latest, err := s.cfg.Store.Get(ctx, o.ID, o.Owner); err != nil {
-		log.Error("reading an order again failed", "error", err)
-	} else {
-		o = latest
-	}
-	return o, notPaid
-}
-
-// stale reports whether WeChat may know more of an order than it said last, to a query
-// or to unifiedorder: queryWindow has passed since then. It saves a poll the statement
-// of a claim that would fail.
-func (s *Service) stale(o order.Order) bool {
-	last := o.QueriedAt
-	if o.PrepayAt.After(last) {
-		last = o.PrepayAt
-	}
-	return (o.Open() || o.Status == api.StatusClosing) && !s.now().Before(last.Add(queryWindow))
-}
 
 // Reconcile queries WeChat about refunds and orders of which no report has come. It
 // sends the refunds again that WeChat has not taken, and closes the orders there and
@@ -96,14 +43,14 @@ func (s *Service) Reconcile(ctx context.Context) error {
 	began := s.now()
 	ctx, statements := store.CountStatements(ctx)
 	// In a full database deleting makes the room that settling needs, so it comes
-	// first, and its failure stops nothing else.
+	// first. If it fails the rest continues.
 	kept := s.tidy(ctx, began)
 	refunds, err := s.cfg.Store.DueRefunds(ctx, began, refundBatch)
 	if err != nil {
 		return fmt.Errorf("reconciling: %w", errors.Join(err, kept))
 	}
 	q := queries{s: s, began: began, statements: statements, calls: 3 * len(refunds)}
-	if err := q.told(ctx); err != nil {
+	if err := q.notified(ctx); err != nil {
 		return fmt.Errorf("reconciling: %w", errors.Join(err, kept))
 	}
 	refundsBegan := s.now()
@@ -111,7 +58,7 @@ func (s *Service) Reconcile(ctx context.Context) error {
 		if ctx.Err() != nil || s.now().Sub(refundsBegan) > refundTime {
 			break // refunds that hang hold up no order; the next call begins with the rest
 		}
-		if err := s.refreshRefund(ctx, r, sourceCron); err != nil {
+		if err := s.continueRefund(ctx, r, sourceCron); err != nil {
 			return fmt.Errorf("reconciling: %w", err)
 		}
 	}
@@ -167,19 +114,19 @@ type queried struct {
 	failed  bool
 }
 
-// told queries WeChat about the orders whose payment was notified and not confirmed.
+// notified queries WeChat about the orders whose payment was notified and not confirmed.
 // Money may be there, so they come first. They are few a run: when WeChat answers none
 // of them, refunds and other orders have their turn after two timeouts.
-func (q *queries) told(ctx context.Context) error {
+func (q *queries) notified(ctx context.Context) error {
 	limit := 2 * queryAtOnce
 	if most := q.s.cfg.Statements; most > 0 {
 		limit = min(limit, most/(2*queryCost))
 	}
-	told, err := q.s.cfg.Store.DueTold(ctx, q.s.cfg.MchID, q.began, limit)
+	due, err := q.s.cfg.Store.DueTold(ctx, q.s.cfg.MchID, q.began, limit)
 	if err != nil {
 		return err
 	}
-	return q.batch(ctx, told, q.s.cfg.Store.ClaimDueTold)
+	return q.batch(ctx, due, q.s.cfg.Store.ClaimDueTold)
 }
 
 // run queries WeChat about the orders that are due, batch by batch, until none is left
@@ -228,7 +175,7 @@ func (q *queries) batch(ctx context.Context, due []order.Order, claim claimFunc)
 	}
 	for _, o := range due {
 		calls := 1
-		if q.s.mayClose(o) {
+		if q.s.closeDue(o) {
 			calls = 3 // the close, and a query more if WeChat calls the order paid
 		}
 		for running > 0 && (running == queryAtOnce || !q.affords(running+1, calls)) {
@@ -262,65 +209,13 @@ func (s *Service) queryDue(ctx context.Context, o order.Order, claim claimFunc) 
 	defer s.caught(ctx, &r.err)
 	claimed, err := claim(ctx, o.ID, queryWindow, s.now())
 	if err != nil || !claimed {
-		return queried{err: err} // not claimed: its owner looks at it, or it has just been paid
+		return queried{err: err} // not claimed: another request queries WeChat, or it has just been paid
 	}
 	r.claimed = true
 	var mismatch Mismatch
-	if err := s.query(ctx, o, sourceCron); err != nil && !errors.As(err, &mismatch) {
+	if _, _, err := s.Sync(ctx, o, sourceCron); err != nil && !errors.As(err, &mismatch) {
 		r.failed = true
-		s.log.Warn("asking WeChat about an order failed", "order", o.ID, "source", sourceCron, "error", err)
+		s.log.Warn("querying WeChat about an order failed", "order", o.ID, "source", sourceCron, "error", err)
 	}
 	return r
-}
-
-// query asks WeChat about an order and settles the answer. What nobody paid in
-// time, or what was given up, is closed.
-func (s *Service) query(ctx context.Context, o order.Order, source string) error {
-	_, err := s.queryFound(ctx, o, source)
-	return err
-}
-
-// queryFound is query for a caller that wants to know what WeChat said.
-func (s *Service) queryFound(ctx context.Context, o order.Order, source string) (found int, err error) {
-	found, err = s.ask(ctx, o, source)
-	if err != nil || found == paidOrOpen || !s.mayClose(o) {
-		return found, err
-	}
-	return found, s.shut(ctx, o, found)
-}
-
-// What ask has found out.
-const (
-	paidOrOpen = iota // paid, or its payment may be under way, or closed there
-	notPaid           // WeChat waits for the payment
-	notThere          // WeChat does not know the order
-)
-
-// ask asks WeChat about an order and settles the answer.
-func (s *Service) ask(ctx context.Context, o order.Order, source string) (found int, err error) {
-	if o.MchID != s.cfg.MchID {
-		return 0, fmt.Errorf("order %s was made for another merchant, of whose orders WeChat does not tell", o.ID)
-	}
-	callCtx, cancel := context.WithTimeout(ctx, queryTimeout)
-	defer cancel()
-	trade, err := s.cfg.WeChat.QueryOrder(callCtx, o.OutTradeNo)
-	var e *wechat.Error
-	switch {
-	case errors.As(err, &e) && e.Code == wechat.CodeOrderNotExist:
-		return notThere, nil
-	case err != nil:
-		return 0, fmt.Errorf("querying order %s: %w", o.ID, err)
-	case trade.OutTradeNo != o.OutTradeNo:
-		return 0, fmt.Errorf("querying order %s: the answer is about another", o.ID)
-	}
-	if trade.State == wechat.StateRefund {
-		return paidOrOpen, s.settleRefunded(ctx, o, trade, source)
-	}
-	if err := s.settleOrder(ctx, o, trade, source); err != nil {
-		return 0, err
-	}
-	if trade.State == wechat.StateNotPay {
-		return notPaid, nil
-	}
-	return paidOrOpen, nil
 }

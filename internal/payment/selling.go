@@ -6,8 +6,7 @@ import (
 	"h5pay/internal/api"
 )
 
-// errNotSelling is the answer to everything that would bring the shop a payment
-// while it does not sell.
+// errNotSelling rejects what could lead to a payment while the shop does not sell.
 func errNotSelling() error {
 	return reject(api.CodeNotSelling, "the operator has stopped selling, try again later")
 }
@@ -34,7 +33,8 @@ func (s *Service) SetSelling(ctx context.Context, on bool) error {
 	return nil
 }
 
-// SellingState returns whether the shop sells, and who decided that.
+// SellingState returns whether the shop sells, and whether the setting or the operator's
+// call decides that.
 func (s *Service) SellingState(ctx context.Context) (api.Selling, error) {
 	selling, since, err := s.cfg.Store.Selling(ctx)
 	if err != nil {

@@ -11,89 +11,65 @@ import (
 	"h5pay/wechat"
 )
 
-// Where news of a trade comes from, for the log.
-const (
-	sourcePage   = "page" // the buyer's order
-	sourceNotify = "notify"
-	sourcePoll   = "poll"
-	sourcePrepay = "prepay"
-	sourceCron   = "cron"
-	sourceClose  = "close"
-)
-
-// Mismatch is why what WeChat reports does not agree with what is stored. The
-// text is safe to show to whoever holds the key.
+// Mismatch is why what WeChat reports does not agree with what is stored. Nothing was
+// changed, and an operator has to look. The text is safe to show to whoever holds the
+// API key.
 type Mismatch string
 
-func (r Mismatch) Error() string { return string(r) }
+func (m Mismatch) Error() string { return string(m) }
 
-// settle is the only way an order becomes paid: by a trade that WeChat itself
-// told of, signature checked, that agrees with the order in appid, merchant,
-// amount and currency. It may be called any number of times, at once or in
-// any order, with the same trade; one of the calls changes the order.
+// settle is the only way to "paid". It applies a trade to its order: WeChat itself
+// reported the trade, the signature is checked, and it must agree with the order in
+// appid, merchant, amount and currency. settle may be called any number of times, at
+// once and in any order, with the same trade; one of the calls changes the order.
 //
-// A refusal means that nothing was changed and an operator has to look; other
-// errors are the database's, and the trade should be told again.
-func (s *Service) settle(ctx context.Context, trade wechat.Trade, source string) error {
-	return s.withOrder(ctx, trade, source, func(o order.Order) error { return s.apply(ctx, o, trade, source) })
+// It returns the order with the status and the payment that are stored then. The error
+// is a Mismatch, which is logged and counted, or the database's: then the trade should
+// be reported again.
+func (s *Service) settle(ctx context.Context, o order.Order, trade wechat.Trade, source string) (order.Order, error) {
+	settled, err := s.applyTrade(ctx, o, trade, source)
+	return settled, s.noteMismatch(ctx, o, trade, source, err)
 }
 
-// withOrder runs do with the order of a trade. A refusal, also that there is no
-// such order, is logged and counted.
-func (s *Service) withOrder(ctx context.Context, trade wechat.Trade, source string, do func(order.Order) error) error {
-	log := s.logger(ctx).With("source", source, "out_trade_no", trade.OutTradeNo)
+// orderOf returns the order of a trade that WeChat reports. The Mismatch that there is no
+// such order is logged and counted.
+func (s *Service) orderOf(ctx context.Context, trade wechat.Trade, source string) (order.Order, error) {
 	o, err := s.cfg.Store.ByOutTradeNo(ctx, trade.OutTradeNo)
 	if errors.Is(err, store.ErrNotFound) {
-		log.Error("trade refused", "reason", "unknown order")
-		s.count(ctx, map[string]int{"refused.unknown_order": 1})
-		return Mismatch("unknown order")
+		return o, s.noteMismatch(ctx, order.Order{}, trade, source, Mismatch("unknown order"))
 	}
-	if err != nil {
-		return err
-	}
-	return s.judge(ctx, o, trade, source, do)
+	return o, err
 }
 
-// settleOrder is settle for a trade of an order that was read before: the columns that
-// a trade has to agree with never change.
-func (s *Service) settleOrder(ctx context.Context, o order.Order, trade wechat.Trade, source string) error {
-	return s.judge(ctx, o, trade, source, func(o order.Order) error { return s.apply(ctx, o, trade, source) })
-}
-
-// judge runs do with the order of a trade. A refusal is logged and counted.
-func (s *Service) judge(ctx context.Context, o order.Order, trade wechat.Trade, source string, do func(order.Order) error) error {
-	log := s.logger(ctx).With("source", source, "out_trade_no", trade.OutTradeNo, "order", o.ID)
-	err := do(o)
+// noteMismatch logs and counts err if it is a Mismatch, and returns it.
+func (s *Service) noteMismatch(ctx context.Context, o order.Order, trade wechat.Trade, source string, err error) error {
 	var mismatch Mismatch
 	if errors.As(err, &mismatch) {
 		s.count(ctx, map[string]int{"refused." + strings.ReplaceAll(string(mismatch), " ", "_"): 1})
-		log.Error("trade refused", "reason", string(mismatch), "state", string(trade.State), "transaction_id", trade.TransactionID,
+		s.logger(ctx).Error("trade refused", "reason", string(mismatch), "source", source, "out_trade_no", trade.OutTradeNo, "order", o.ID,
+			"state", string(trade.State), "transaction_id", trade.TransactionID,
 			"order_total", int64(o.Total), "trade_total", int64(trade.TotalFee), "currency", trade.Currency)
 	}
 	return err
 }
 
-// apply changes the order as the trade says.
-func (s *Service) apply(ctx context.Context, o order.Order, trade wechat.Trade, source string) error {
+// applyTrade changes the order as the trade says.
+func (s *Service) applyTrade(ctx context.Context, o order.Order, trade wechat.Trade, source string) (order.Order, error) {
 	if err := sameAccount(o, trade); err != nil {
-		return err
+		return o, err
 	}
 	switch trade.State {
 	case wechat.StateSuccess, wechat.StateRefund: // refunded means that it was paid
-		return s.applyPaid(ctx, o, trade, source)
+		return s.applyPayment(ctx, o, trade, source)
 	case wechat.StateClosed, wechat.StateRevoked:
-		closed, err := s.cfg.Store.Close(ctx, o.ID, s.now())
-		if closed {
-			s.logChange(ctx, o, api.StatusClosed, source)
-		}
-		return err
+		return s.close(ctx, o, source)
 	case wechat.StateNotPay, wechat.StateUserPaying, wechat.StateAccept, wechat.StatePayError:
-		return nil // nothing final for an order that can be paid again
+		return o, nil // nothing final for an order that can be paid again
 	}
-	return Mismatch("unknown trade state")
+	return o, Mismatch("unknown trade state")
 }
 
-// sameAccount returns a refusal for a trade of another appid or merchant than the
+// sameAccount returns a Mismatch for a trade of another appid or merchant than the
 // order's.
 func sameAccount(o order.Order, trade wechat.Trade) error {
 	if trade.AppID != o.AppID {
@@ -105,7 +81,7 @@ func sameAccount(o order.Order, trade wechat.Trade) error {
 	return nil
 }
 
-// samePayment returns a refusal for a trade that does not pay for the order.
+// samePayment returns a Mismatch for a trade that does not pay for the order.
 func samePayment(o order.Order, trade wechat.Trade) error {
 	switch {
 	case trade.TotalFee != o.Total:
@@ -118,38 +94,57 @@ func samePayment(o order.Order, trade wechat.Trade) error {
 	return nil
 }
 
-func (s *Service) applyPaid(ctx context.Context, o order.Order, trade wechat.Trade, source string) error {
+// applyPayment marks the order paid. Triggers continue the statement of Store.Pay: the
+// step, the bounds of guests, the counters and the event order.paid.
+func (s *Service) applyPayment(ctx context.Context, o order.Order, trade wechat.Trade, source string) (order.Order, error) {
 	if err := samePayment(o, trade); err != nil {
-		return err
+		return o, err
 	}
-	paid, err := s.cfg.Store.Pay(ctx, o.ID, order.Payment{TransactionID: trade.TransactionID, Payer: trade.OpenID, PaidAt: trade.PaidAt, Source: source, Simulated: s.cfg.Simulated}, s.now())
+	paid, err := s.cfg.Store.Pay(ctx, o.ID, order.Payment{
+		TransactionID: trade.TransactionID, Payer: trade.OpenID, PaidAt: trade.PaidAt, Source: source, Simulated: s.cfg.Simulated,
+	}, s.now())
 	if err != nil {
-		return err
+		return o, err
 	}
 	if paid {
 		s.cfg.Announce()
 		s.logChange(ctx, o, api.StatusPaid, source, "transaction_id", trade.TransactionID, "total", int64(o.Total))
-		return nil
+		o.Status, o.TransactionID, o.PaidAt, o.ClientIP = api.StatusPaid, trade.TransactionID, trade.PaidAt, ""
+		return o, nil
 	}
-	now, err := s.cfg.Store.ByOutTradeNo(ctx, o.OutTradeNo)
+	stored, err := s.cfg.Store.ByOutTradeNo(ctx, o.OutTradeNo)
 	switch {
 	case err != nil:
-		return err
-	case !order.WasPaid(now.Status):
-		return Mismatch("the transaction belongs to another order")
-	case now.TransactionID != trade.TransactionID:
-		return Mismatch("the order is paid by another transaction")
-	case now.PaidAt.IsZero() && !trade.PaidAt.IsZero(), now.PayerUnknown && trade.OpenID != "":
-		return s.cfg.Store.CompletePayments(ctx, []order.KnownPayment{known(trade)})
+		return o, err
+	case !order.WasPaid(stored.Status):
+		return stored, Mismatch("the transaction belongs to another order")
+	case stored.TransactionID != trade.TransactionID:
+		return stored, Mismatch("the order is paid by another transaction")
+	case stored.PaidAt.IsZero() && !trade.PaidAt.IsZero(), stored.PayerUnknown && trade.OpenID != "":
+		return stored, s.cfg.Store.CompletePayments(ctx, []order.KnownPayment{knownPayment(trade)})
 	}
-	return nil // told before
+	return stored, nil // reported before
 }
 
-// known returns what a trade says of its payment.
-func known(trade wechat.Trade) order.KnownPayment {
+// knownPayment returns what a trade says of its payment.
+func knownPayment(trade wechat.Trade) order.KnownPayment {
 	p := order.KnownPayment{OutTradeNo: trade.OutTradeNo, TransactionID: trade.TransactionID, Payer: trade.OpenID}
 	if !trade.PaidAt.IsZero() {
 		p.PaidAt = trade.PaidAt.UnixMilli()
 	}
 	return p
+}
+
+// close marks the order closed, unless it is paid, closed or failed by then.
+func (s *Service) close(ctx context.Context, o order.Order, source string) (order.Order, error) {
+	closed, err := s.cfg.Store.Close(ctx, o.ID, s.now())
+	switch {
+	case err != nil:
+		return o, err
+	case !closed:
+		return s.cfg.Store.ByID(ctx, o.ID)
+	}
+	s.logChange(ctx, o, api.StatusClosed, source)
+	o.Status, o.ClientIP = api.StatusClosed, ""
+	return o, nil
 }

@@ -42,6 +42,25 @@ func newLedger(t testing.TB) *ledger {
 	return l
 }
 
+// settle settles a trade of the order that it names. The order that the rules return has
+// the stored status and transaction.
+func (l *ledger) settle(ctx context.Context, trade wechat.Trade, source string) error {
+	o, err := l.orderOf(ctx, trade, source)
+	if err != nil {
+		return err
+	}
+	if o, err = l.Service.settle(ctx, o, trade, source); err == nil {
+		stored, err := l.cfg.Store.ByOutTradeNo(ctx, trade.OutTradeNo)
+		if err != nil {
+			return err
+		}
+		if o.Status != stored.Status || o.TransactionID != stored.TransactionID || o.PaidAt.UnixMilli() != stored.PaidAt.UnixMilli() || o.ClientIP != stored.ClientIP {
+			return fmt.Errorf("settle returned %+v, stored is %+v", o, stored)
+		}
+	}
+	return err
+}
+
 // pending stores an order of 13600 fen that waits for its payment.
 func (l *ledger) pending(t testing.TB) order.Order {
 	t.Helper()

@@ -21,8 +21,8 @@ func newAdminToken(token wechat.Secret) adminToken {
 	return adminToken{token != "", sha256.Sum256([]byte(token))}
 }
 
-// isSent reports whether a request has the token. Hashes are compared, since they
-// are of equal length: the time tells nothing of the token.
+// isSent reports whether a request has the token. Hashes of equal length are compared, so
+// that the time depends on no character of the token.
 func (t adminToken) isSent(r *http.Request) bool {
 	header := r.Header.Values("Authorization")
 	if !t.set || len(header) != 1 {
@@ -39,7 +39,7 @@ func (t adminToken) isSent(r *http.Request) bool {
 func (s *Server) admin(h handlerFunc) handlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if !s.operator.set {
-			return refuse(api.CodeMisconfigured, "the operator's calls are off: ADMIN_TOKEN is not set")
+			return reject(api.CodeMisconfigured, "the operator's calls are off: ADMIN_TOKEN is not set")
 		}
 		if s.operator.isSent(r) {
 			return h(w, r)
@@ -49,9 +49,9 @@ func (s *Server) admin(h handlerFunc) handlerFunc {
 		}
 		if !s.allow(r.Context(), s.cfg.AddressLimit, "token "+limitedAddress(r)) {
 			w.Header().Set("Retry-After", retryAfter)
-			return refuse(api.CodeRateLimited, "too many calls without the operator's token, wait a minute")
+			return reject(api.CodeRateLimited, "too many calls without the operator's token, wait a minute")
 		}
 		w.Header().Set("WWW-Authenticate", "Bearer")
-		return refuse(api.CodeUnauthenticated, "send the operator's token: Authorization: Bearer ...")
+		return reject(api.CodeUnauthenticated, "send the operator's token: Authorization: Bearer ...")
 	}
 }

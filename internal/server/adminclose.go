@@ -35,18 +35,18 @@ func (s *Server) adminCloseOrders(w http.ResponseWriter, r *http.Request) error 
 	f := store.OpenFilter{Status: api.StatusCreated, ProductID: req.ProductID, Before: s.now().Add(time.Millisecond)}
 	switch {
 	case req.ProductID == "" && req.Before == 0:
-		return refuse(api.CodeBadRequest, "product_id or before is missing")
+		return reject(api.CodeBadRequest, "product_id or before is missing")
 	case req.ProductID != "" && !order.ValidProductID(req.ProductID):
-		return refuse(api.CodeBadRequest, "product_id: want 1 to 64 letters, digits, '-' or '_'")
+		return reject(api.CodeBadRequest, "product_id: want 1 to 64 letters, digits, '-' or '_'")
 	case req.Before < 0 || req.Before > 1<<48:
-		return refuse(api.CodeBadRequest, "before: want Unix milliseconds")
+		return reject(api.CodeBadRequest, "before: want Unix milliseconds")
 	case req.Before != 0:
 		f.Before = time.UnixMilli(req.Before)
 	}
 	if req.Cursor != "" {
 		var err error
 		if f.Status, f.AfterTime, f.AfterID, err = decodeCloseCursor(req.Cursor); err != nil {
-			return refuse(api.CodeBadRequest, "cursor: "+err.Error())
+			return reject(api.CodeBadRequest, "cursor: "+err.Error())
 		}
 	}
 	ctx := context.WithoutCancel(r.Context())

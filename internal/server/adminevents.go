@@ -9,7 +9,6 @@ import (
 	"strconv"
 
 	"h5pay/internal/api"
-	"h5pay/internal/order"
 	"h5pay/internal/store"
 )
 
@@ -47,26 +46,18 @@ func (s *Server) adminEvents(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, list)
 }
 
-// replayEvent makes an event due again. It is not sent here, where somebody would
-// wait for the receiver.
+// replayEvent makes an event due again. The timer or the queue sends it, so that the
+// operator does not wait for the receiver.
 func (s *Server) replayEvent(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &struct{}{}); err != nil {
 		return err
 	}
 	e, err := s.outbox.Replay(context.WithoutCancel(r.Context()), r.PathValue("id"))
 	if errors.Is(err, store.ErrNotFound) {
-		return refuse(api.CodeNotFound, "no such event")
+		return reject(api.CodeNotFound, "no such event")
 	}
 	if err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, e.Public())
-}
-
-func publicEvents(events []order.Event) []api.Event {
-	public := make([]api.Event, len(events))
-	for i := range events {
-		public[i] = events[i].Public()
-	}
-	return public
 }

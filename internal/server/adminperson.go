@@ -28,7 +28,7 @@ func (s *Server) adminExportPerson(w http.ResponseWriter, r *http.Request) error
 	var afterID string
 	if req.Cursor != "" {
 		if after, afterID, err = decodeCursor(req.Cursor); err != nil {
-			return refuse(api.CodeBadRequest, "cursor: "+err.Error())
+			return reject(api.CodeBadRequest, "cursor: "+err.Error())
 		}
 	}
 	orders, err := s.cfg.Store.PersonOrders(ctx, who, after, afterID, exportedOrders+1)
@@ -67,7 +67,7 @@ func (s *Server) adminErasePerson(w http.ResponseWriter, r *http.Request) error 
 		return err
 	}
 	if req.Cursor != "" {
-		return refuse(api.CodeBadRequest, "cursor: erasing goes on by itself, send the same request again")
+		return reject(api.CodeBadRequest, "cursor: erasing goes on by itself, send the same request again")
 	}
 	result, err := s.payment.Erase(context.WithoutCancel(r.Context()), req)
 	if err != nil {

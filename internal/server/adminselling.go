@@ -19,7 +19,7 @@ func (s *Server) adminSetSelling(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if req.Selling == nil {
-		return refuse(api.CodeBadRequest, "selling: want true or false")
+		return reject(api.CodeBadRequest, "selling: want true or false")
 	}
 	ctx := context.WithoutCancel(r.Context())
 	if err := s.payment.SetSelling(ctx, *req.Selling); err != nil {

@@ -185,6 +185,51 @@ func TestNotificationsDoNotMultiplyQueries(t *testing.T) {
 	}
 }
 
+// A duplicate that arrives while WeChat is queried is not acknowledged and does not wait.
+// WeChat repeats it, and it finds the order paid.
+func TestDuplicateNotificationDoesNotWait(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	c := p.order("tea", 1)
+	s.fault(wechattest.FaultNotifyLost, "")
+	p.pay(c.Pay)
+	body := s.signedNews(c.Order.ID, s.sim.Ledger().Trades[0].TransactionID, wechat.SignHMAC)
+	inCall, goOn := make(chan struct{}), make(chan struct{})
+	plain := s.wire.handler
+	s.wire.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/pay/orderquery" {
+			close(inCall)
+			<-goOn
+		}
+		plain.ServeHTTP(w, r)
+	})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if code, text := s.post(body); code != http.StatusOK || !strings.Contains(text, "SUCCESS") {
+			t.Errorf("the first: %d %s", code, text)
+		}
+	})
+	<-inCall
+	for range 3 { // these would hang if they waited
+		if code, text := s.post(body); code != http.StatusOK || !strings.Contains(text, "FAIL") {
+			t.Errorf("a duplicate: %d %s", code, text)
+		}
+	}
+	s.wantStatus(c.Order.ID, api.StatusPending)
+	close(goOn)
+	wg.Wait()
+	s.wantStatus(c.Order.ID, api.StatusPaid)
+	if code, text := s.post(body); code != http.StatusOK || !strings.Contains(text, "SUCCESS") {
+		t.Errorf("the repeated one: %d %s", code, text)
+	}
+	if n := s.calls("orderquery"); n != 1 {
+		t.Errorf("%d queries", n)
+	}
+	if s.loud() != 0 {
+		t.Errorf("log:\n%s", s.log)
+	}
+}
+
 // WeChat sends notifications and answers no queries for an hour. Nothing is lost,
 // nothing is acknowledged that is not settled, and each order is paid once.
 func TestWeChatAnswersNoQueriesForAnHour(t *testing.T) {

@@ -70,8 +70,8 @@ func newAEAD(secret wechat.Secret, info string) (cipher.AEAD, error) {
 	return cipher.NewGCM(block)
 }
 
-// sealed is what a cookie holds. The expiry is inside, because a browser's
-// word on it counts nothing.
+// sealed is what a cookie holds. The expiry is inside, because the browser cannot be
+// trusted to enforce it.
 type sealed struct {
 	Expires int64           `json:"expires"` // Unix ms
 	Value   json.RawMessage `json:"value"`

@@ -28,17 +28,17 @@ const (
 // readBody returns the whole body, maxBody bytes at most.
 func readBody(r *http.Request) ([]byte, error) {
 	if r.ContentLength > maxBody {
-		return nil, refuse(api.CodeBodyTooLarge, "the body is over 64 KiB")
+		return nil, reject(api.CodeBodyTooLarge, "the body is over 64 KiB")
 	}
 	if r.Body == nil {
 		return nil, nil
 	}
 	b, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil {
-		return nil, refuse(api.CodeBadRequest, "the body broke off")
+		return nil, reject(api.CodeBadRequest, "the body broke off")
 	}
 	if len(b) > maxBody {
-		return nil, refuse(api.CodeBodyTooLarge, "the body is over 64 KiB")
+		return nil, reject(api.CodeBodyTooLarge, "the body is over 64 KiB")
 	}
 	return b, nil
 }
@@ -47,10 +47,10 @@ func readBody(r *http.Request) ([]byte, error) {
 func readJSON(r *http.Request, v any) error {
 	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/json" {
-		return refuse(api.CodeContentType, "the body must be application/json")
+		return reject(api.CodeContentType, "the body must be application/json")
 	}
 	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
-		return refuse(api.CodeContentType, "the body must be in UTF-8")
+		return reject(api.CodeContentType, "the body must be in UTF-8")
 	}
 	b, err := readBody(r)
 	if err != nil {
@@ -65,15 +65,15 @@ func readJSON(r *http.Request, v any) error {
 // array elements. Its work grows linearly with the body.
 func decodeJSON(b []byte, v any) error {
 	if !utf8.Valid(b) {
-		return refuse(api.CodeBadRequest, "the body is not UTF-8")
+		return reject(api.CodeBadRequest, "the body is not UTF-8")
 	}
 	if err := checkObject(b); err != nil {
-		return refuse(api.CodeBadRequest, err.Error())
+		return reject(api.CodeBadRequest, err.Error())
 	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
-		return refuse(api.CodeBadRequest, "a field of the body is unknown or has the wrong type")
+		return reject(api.CodeBadRequest, "a field of the body is unknown or has the wrong type")
 	}
 	return nil
 }

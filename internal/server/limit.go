@@ -16,13 +16,13 @@ type Limiter interface {
 	Allow(ctx context.Context, key string) (bool, error)
 }
 
-// retryAfter is what a caller over its limit is told to wait, in seconds. It is
-// the period of the limits.
+// retryAfter is the Retry-After of a caller over its limit, in seconds: the period of the
+// limits.
 const retryAfter = "60"
 
-// limit refuses a caller that signs in or orders more than people do. Whoever
-// shares an address shares its limit, so that one is wide; the other, for who
-// is known, is narrow. A limiter that fails stops nobody.
+// limit rejects a caller that signs in or orders more often than people do. Callers who
+// share an address share its limit, which is wide. The limit of one session is narrow. If
+// a limiter fails the request is allowed.
 func (s *Server) limit(w http.ResponseWriter, r *http.Request) error {
 	kind := limitedKind(r)
 	if kind == "" || kind == "health" && s.operator.isSent(r) {
@@ -32,7 +32,7 @@ func (s *Server) limit(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	w.Header().Set("Retry-After", retryAfter)
-	return refuse(api.CodeRateLimited, "too many calls, wait a minute")
+	return reject(api.CodeRateLimited, "too many calls, wait a minute")
 }
 
 // within counts a call under its kind and reports whether it is within the limits.
@@ -60,9 +60,9 @@ func (s *Server) allow(ctx context.Context, l Limiter, key string) bool {
 	return ok
 }
 
-// limitedKind returns under what a call is counted, "" if it is not. Every POST
-// is but those that prove themselves: WeChat's and the operator's. So is the health
-// page, which anyone may ask.
+// limitedKind returns the kind under which a call is counted, "" for a call that is not
+// counted. Every POST is counted except WeChat's, which is signed, and the operator's,
+// which has a token. The health page is counted, since anyone may request it.
 func limitedKind(r *http.Request) string {
 	path := r.URL.Path
 	switch {

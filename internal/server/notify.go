@@ -11,10 +11,9 @@ import (
 	"h5pay/wechat"
 )
 
-// notifyPay takes WeChat's payment notifications. It answers in XML always:
-// SUCCESS for a payment that is confirmed and settled, now or before. For
-// everything else it answers FAIL with a short reason, and WeChat repeats the
-// notification.
+// notifyPay receives WeChat's notifications of payments. It always answers in XML:
+// SUCCESS for a payment that is confirmed and settled, now or before, and FAIL with a
+// short reason otherwise. WeChat repeats a notification that is answered FAIL.
 func (s *Server) notifyPay(w http.ResponseWriter, r *http.Request) error {
 	ctx := context.WithoutCancel(r.Context())
 	body, err := readBody(r)
@@ -44,7 +43,9 @@ func (s *Server) notifyPay(w http.ResponseWriter, r *http.Request) error {
 		answer(w, http.StatusOK, true, "OK")
 	case errors.As(err, &mismatch):
 		answer(w, http.StatusOK, false, string(mismatch))
-	case errors.As(err, &e), errors.Is(err, payment.ErrNotConfirmed):
+	case errors.Is(err, payment.ErrQueried):
+		answer(w, http.StatusOK, false, "try again")
+	case errors.As(err, &e), errors.Is(err, payment.ErrUnconfirmed):
 		log.Warn("a notification could not be confirmed", "error", err)
 		answer(w, http.StatusServiceUnavailable, false, "try again")
 	default:
@@ -60,10 +61,9 @@ func answer(w http.ResponseWriter, status int, ok bool, message string) {
 	w.Write(wechat.Answer(ok, message))
 }
 
-// notifyRefund takes WeChat's refund notifications. They are encrypted but not
-// signed, block by block, so that they prove nothing: all that one does is to make
-// us ask WeChat about the refund, and the answer is what counts. It is
-// acknowledged when the answer agrees with it; else WeChat will tell it again.
+// notifyRefund receives WeChat's notifications of refunds. They prove nothing, see
+// ConfirmRefund. A notification is acknowledged when what is stored after a query agrees
+// with it, and repeated by WeChat otherwise.
 func (s *Server) notifyRefund(w http.ResponseWriter, r *http.Request) error {
 	ctx := context.WithoutCancel(r.Context())
 	body, err := readBody(r)
@@ -74,23 +74,25 @@ func (s *Server) notifyRefund(w http.ResponseWriter, r *http.Request) error {
 		answer(w, e.Code.Status(), false, "body")
 		return nil
 	}
-	told, err := s.cfg.WeChat.ParseRefund(body)
+	notified, err := s.cfg.WeChat.ParseRefund(body)
 	if err != nil {
 		s.logSeldom(ctx, slog.LevelError, "refund notification refused", "error", err)
 		answer(w, http.StatusOK, false, "not a valid notification")
 		return nil
 	}
-	log := s.logger(ctx).With("source", "refund_notify", "out_trade_no", told.OutTradeNo, "refund", told.OutRefundNo)
-	err = s.payment.ConfirmRefund(ctx, told)
+	log := s.logger(ctx).With("source", "refund_notify", "out_trade_no", notified.OutTradeNo, "refund", notified.OutRefundNo)
+	err = s.payment.ConfirmRefund(ctx, notified)
 	var mismatch payment.Mismatch
 	var e *wechat.Error
 	switch {
 	case err == nil:
 		answer(w, http.StatusOK, true, "OK")
 	case errors.As(err, &mismatch):
-		log.Error("refund notification refused", "reason", string(mismatch), "state", string(told.State))
+		log.Error("refund notification refused", "reason", string(mismatch), "state", string(notified.State))
 		answer(w, http.StatusOK, false, string(mismatch))
-	case errors.As(err, &e), errors.Is(err, payment.ErrAskedJustNow):
+	case errors.Is(err, payment.ErrQueried):
+		answer(w, http.StatusOK, false, "try again")
+	case errors.As(err, &e):
 		log.Warn("a refund notification could not be confirmed", "error", err)
 		answer(w, http.StatusServiceUnavailable, false, "try again")
 	default:

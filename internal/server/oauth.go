@@ -47,23 +47,23 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 	}
 	returnTo, err := parseReturnTo(req.ReturnTo)
 	if err != nil {
-		return refuse(api.CodeBadRequest, err.Error())
+		return reject(api.CodeBadRequest, err.Error())
 	}
 	if req.Scope == "" {
 		req.Scope = s.cfg.Scope
 	}
 	if !validScope(req.Scope) {
-		return refuse(api.CodeBadRequest, "unknown scope")
+		return reject(api.CodeBadRequest, "unknown scope")
 	}
 	trip := 1
 	if req.After != "" {
 		if !validState(req.After) {
-			return refuse(api.CodeBadRequest, "after: want 1 to 128 letters and digits")
+			return reject(api.CodeBadRequest, "after: want 1 to 128 letters and digits")
 		}
 		trip = s.states.trip(req.After) + 1
 	}
 	if trip > maxTrips {
-		return refuse(api.CodeSignInLoop, "two sign-ins in a row failed in this browser")
+		return reject(api.CodeSignInLoop, "two sign-ins in a row failed in this browser")
 	}
 	state, err := s.states.make(trip)
 	if err != nil {
@@ -89,10 +89,10 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	}
 	var begun signIn
 	if !s.state.get(r, &begun) || subtle.ConstantTimeCompare([]byte(begun.State), []byte(req.State)) != 1 {
-		return refuse(api.CodeStateInvalid, "the state is not that of a sign-in begun here in the last ten minutes")
+		return reject(api.CodeStateInvalid, "the state is not that of a sign-in begun here in the last ten minutes")
 	}
 	if !validCode(req.Code) {
-		return refuse(api.CodeBadRequest, "malformed code")
+		return reject(api.CodeBadRequest, "malformed code")
 	}
 	// A code works once, so a caller who hangs up does not stop the exchange.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), signInTimeout)
@@ -114,11 +114,11 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	}
 	if !first {
 		s.logSeldom(ctx, slog.LevelWarn, "a state was used twice")
-		return refuse(api.CodeStateInvalid, "the state was used before")
+		return reject(api.CodeStateInvalid, "the state was used before")
 	}
 	if token.Snapshot {
 		// Everything about this user is made up by WeChat.
-		return refuse(api.CodeSnapshotUser, "this is WeChat's snapshot mode, open the full page to sign in")
+		return reject(api.CodeSnapshotUser, "this is WeChat's snapshot mode, open the full page to sign in")
 	}
 	who := session{OpenID: token.OpenID}
 	if begun.Scope == api.ScopeUserInfo {
@@ -147,18 +147,18 @@ func (s *Server) signInError(ctx context.Context, err error) error {
 	switch e.Kind {
 	case wechat.Restart:
 		if e.Code == wechat.CodeUsed {
-			return refuse(api.CodeCodeUsed, "the code was used before, sign in again")
+			return reject(api.CodeCodeUsed, "the code was used before, sign in again")
 		}
-		return refuse(api.CodeCodeInvalid, "the code is invalid or too old, sign in again")
+		return reject(api.CodeCodeInvalid, "the code is invalid or too old, sign in again")
 	case wechat.Retry:
 		s.logger(ctx).Warn("WeChat did not answer a sign-in", "error", err)
-		return refuse(api.CodeWeChatBusy, "WeChat did not answer, try again")
+		return reject(api.CodeWeChatBusy, "WeChat did not answer, try again")
 	case wechat.Untrusted:
 		s.logger(ctx).Error("WeChat's answer to a sign-in makes no sense", "error", err)
-		return refuse(api.CodeWeChatBusy, "WeChat did not answer, try again")
+		return reject(api.CodeWeChatBusy, "WeChat did not answer, try again")
 	}
 	s.logger(ctx).Error("WeChat refused a sign-in", "error", err)
-	return refuse(api.CodeWeChatRefused, "WeChat refused the sign-in")
+	return reject(api.CodeWeChatRefused, "WeChat refused the sign-in")
 }
 
 // addProfile adds nickname and avatar to a session. Paying needs neither, so

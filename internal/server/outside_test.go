@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
@@ -245,7 +246,8 @@ func TestRenewedOrderIsToldAsItWas(t *testing.T) {
 	}
 }
 
-// Of many taps at once one asks WeChat, and all get its code.
+// Of many taps at once one calls WeChat. The others are told to come again, and get its
+// code then.
 func TestManyAtOnceGetOneCode(t *testing.T) {
 	s := newShop(t, nil)
 	p := s.guest(0)
@@ -261,6 +263,9 @@ func TestManyAtOnceGetOneCode(t *testing.T) {
 	renew := encode(t, api.PayRequest{Renew: true})
 	codes = together(t, p, 40, func() *http.Request { return p.request("POST", api.OrderPayPath(first.Order.ID), renew) })
 	delete(codes, first.CodeURL)
+	if len(codes) == 0 {
+		t.Error("no code was renewed")
+	}
 	// Who came after a renewal was done has renewed again: the last code works.
 	works := 0
 	for code := range codes {
@@ -278,19 +283,29 @@ func TestManyAtOnceGetOneCode(t *testing.T) {
 	}
 }
 
-// together sends n requests at once and returns what they got, by code_url.
+// together sends n requests at once, repeats those that are answered with CodeBusy, as the
+// page does, and returns what they got, by code_url.
 func together(t *testing.T, p *person, n int, make func() *http.Request) map[string]api.Checkout {
 	t.Helper()
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	codes := map[string]api.Checkout{}
 	for range n {
-		r := make()
 		wg.Go(func() {
-			status, body := status(p.handler, r)
+			var w *httptest.ResponseRecorder
+			for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+				mu.Lock()
+				r := make()
+				mu.Unlock()
+				w = httptest.NewRecorder()
+				p.handler.ServeHTTP(w, r)
+				if !isBusy(t, w) || time.Now().After(deadline) {
+					break
+				}
+			}
 			var c api.Checkout
-			if err := json.Unmarshal(body, &c); err != nil || status != http.StatusOK {
-				t.Errorf("%d %s", status, body)
+			if err := json.Unmarshal(w.Body.Bytes(), &c); err != nil || w.Code != http.StatusOK {
+				t.Errorf("%d %s", w.Code, w.Body)
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -302,9 +317,62 @@ func together(t *testing.T, p *person, n int, make func() *http.Request) map[str
 	return codes
 }
 
-// The request that asks WeChat dies: the others give up after a while, and the
-// next one asks.
-func TestCodeAfterTheAskerDied(t *testing.T) {
+// isBusy reports whether a caller has to come again, and checks that the answer says when.
+func isBusy(t *testing.T, w *httptest.ResponseRecorder) bool {
+	t.Helper()
+	var e api.Error
+	if w.Code == http.StatusOK || json.Unmarshal(w.Body.Bytes(), &e) != nil || e.Code != api.CodeBusy {
+		return false
+	}
+	if w.Code != http.StatusConflict || w.Header().Get("Retry-After") != "1" {
+		t.Errorf("busy: %d, Retry-After %q", w.Code, w.Header().Get("Retry-After"))
+	}
+	return true
+}
+
+// A request does not wait for another one that calls WeChat for the same order. It is
+// told to come again, and changes nothing.
+func TestNobodyWaitsForAnotherRequest(t *testing.T) {
+	s := newShop(t, nil)
+	p := s.guest(0)
+	req := native("tea", 1)
+	r := p.request("POST", api.PathOrders, encode(t, req))
+	inCall, goOn := make(chan struct{}), make(chan struct{})
+	plain := s.wire.handler
+	s.wire.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/pay/unifiedorder" {
+			close(inCall)
+			<-goOn
+		}
+		plain.ServeHTTP(w, r)
+	})
+	first := httptest.NewRecorder()
+	var wg sync.WaitGroup
+	wg.Go(func() { p.handler.ServeHTTP(first, r) })
+	<-inCall
+	before := storetest.Dump(t, s.db)
+	w := httptest.NewRecorder()
+	p.handler.ServeHTTP(w, p.request("POST", api.PathOrders, encode(t, req))) // would hang if it waited
+	if !isBusy(t, w) {
+		t.Errorf("%d %s, want busy", w.Code, w.Body)
+	}
+	if storetest.Dump(t, s.db) != before {
+		t.Error("something changed")
+	}
+	close(goOn)
+	wg.Wait()
+	s.wire.handler = plain
+	var c, again api.Checkout
+	if err := json.Unmarshal(first.Body.Bytes(), &c); err != nil || c.CodeURL == "" {
+		t.Errorf("%d %s", first.Code, first.Body)
+	}
+	if p.must("POST", api.PathOrders, req, &again); !cmp.Equal(again, c) {
+		t.Errorf("%+v, want %+v", again, c)
+	}
+}
+
+// The request that calls WeChat fails: the next one calls.
+func TestCodeAfterACallThatFailed(t *testing.T) {
 	s := newShop(t, nil)
 	p := s.guest(0)
 	s.fault(wechattest.FaultTimeoutAfter, "/pay/unifiedorder")

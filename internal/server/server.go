@@ -143,10 +143,10 @@ func (s *Server) Handler() http.Handler {
 		mux.Handle(pattern, s.handle(h))
 	}
 	mux.Handle("/", s.handle(unknownPath(mux)))
-	return s.edge(mux)
+	return s.middleware(mux)
 }
 
-// routes returns the handler of every call. What all of them pass is in edge.
+// routes returns the handler of every call. What all of them pass is in middleware.
 func (s *Server) routes() map[string]handlerFunc {
 	return map[string]handlerFunc{
 		"GET " + api.PathHealth:     s.getHealth,
@@ -189,12 +189,12 @@ func (s *Server) routes() map[string]handlerFunc {
 // their values. The operator is whoever sends token, nobody when it is empty.
 func Unavailable(err error, token wechat.Secret, log *slog.Logger) http.Handler {
 	s := &Server{log: log, now: time.Now, rand: rand.Reader, operator: newAdminToken(token)}
-	return s.edge(s.handle(func(w http.ResponseWriter, r *http.Request) error {
+	return s.middleware(s.handle(func(w http.ResponseWriter, r *http.Request) error {
 		if r.URL.Path == api.PathHealth && r.Method == http.MethodGet {
 			return s.writeHealth(w, r, misconfigured(err))
 		}
 		s.logSeldom(r.Context(), slog.LevelError, "the shop is misconfigured", "error", err)
-		return refuse(api.CodeMisconfigured, "the shop is not set up, its log says what is missing")
+		return reject(api.CodeMisconfigured, "the shop is not set up, its log says what is missing")
 	}))
 }
 

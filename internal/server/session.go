@@ -28,7 +28,7 @@ type session struct {
 	AvatarURL string `json:"avatar_url,omitempty"`
 }
 
-// owner returns whose the session's orders are.
+// owner returns the openid or guest id that the session's orders have.
 func (s session) owner() string {
 	if s.OpenID != "" {
 		return s.OpenID
@@ -49,7 +49,7 @@ func (s session) user() api.User {
 func (s *Server) caller(r *http.Request) (session, error) {
 	var who session
 	if !s.session.get(r, &who) || who.owner() == "" {
-		return session{}, refuse(api.CodeUnauthenticated, "sign in first")
+		return session{}, reject(api.CodeUnauthenticated, "sign in first")
 	}
 	return who, nil
 }
@@ -65,7 +65,7 @@ func (s *Server) getSession(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, api.Session{User: who.user()})
 }
 
-// postSession makes a guest of who is nobody yet.
+// postSession gives a visitor without a session a guest id.
 func (s *Server) postSession(w http.ResponseWriter, r *http.Request) error {
 	if r.ContentLength != 0 {
 		var req struct{}

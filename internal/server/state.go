@@ -79,8 +79,8 @@ func (s stateSigner) make(trip int) (string, error) {
 	return signed + stateSum(s.key, signed), nil
 }
 
-// trip returns which trip a state ended, of those that follow each other. A state that
-// was not made here in the last ten minutes comes from one trip, whosesoever.
+// trip returns the number of a state's sign-in in a row of them. A state that was not
+// made here in the last ten minutes has number 1.
 func (s stateSigner) trip(state string) int {
 	if len(state) != stateLength {
 		return 1

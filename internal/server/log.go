@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"h5pay/internal/reqlog"
 )
 
 // seldomPeriod is the least time between two lines of one message that strangers
@@ -86,4 +88,10 @@ func (s *Server) LogHeld() {
 	for msg, line := range s.seldom.take(s.now()) {
 		s.log.Log(context.Background(), line.level, msg, "not_logged", line.held, "since", line.written.UTC().Format(time.RFC3339))
 	}
+}
+
+// logger returns the log, with the request's ID on every line when there is a
+// request.
+func (s *Server) logger(ctx context.Context) *slog.Logger {
+	return reqlog.From(ctx, s.log)
 }

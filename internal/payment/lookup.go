@@ -1,0 +1,36 @@
+package payment
+
+import (
+	"context"
+	"errors"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/store"
+)
+
+// ownOrder returns an order to its owner. To anybody else the order does not exist.
+func (s *Service) ownOrder(ctx context.Context, id, owner string) (order.Order, error) {
+	unknown := reject(api.CodeNotFound, "no such order")
+	if !order.ValidID(id) {
+		return order.Order{}, unknown
+	}
+	o, err := s.cfg.Store.Get(ctx, id, owner)
+	if errors.Is(err, store.ErrNotFound) {
+		return order.Order{}, unknown
+	}
+	return o, err
+}
+
+// anyOrder returns an order to the operator.
+func (s *Service) anyOrder(ctx context.Context, id string) (order.Order, error) {
+	unknown := reject(api.CodeNotFound, "no such order")
+	if !order.ValidID(id) {
+		return order.Order{}, unknown
+	}
+	o, err := s.cfg.Store.ByID(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return order.Order{}, unknown
+	}
+	return o, err
+}

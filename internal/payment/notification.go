@@ -1,0 +1,165 @@
+package payment
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"h5pay/internal/order"
+	"h5pay/internal/store"
+	"h5pay/wechat"
+)
+
+// Bounds of the query that confirms a notification of a payment.
+const (
+	// confirmTimeout bounds the query. WeChat is said to wait five seconds for the
+	// response to a notification.
+	confirmTimeout = 3 * time.Second
+	// confirmWindow is the least time between two of these queries about one order.
+	confirmWindow = time.Second
+	// confirmLag is how long after a payment WeChat may still say that there is none
+	// (orderquery, NOTPAY).
+	confirmLag = time.Minute
+)
+
+// Why a notification is not acknowledged although nothing is wrong with it. WeChat repeats
+// it, so nothing is lost.
+var (
+	// ErrUnconfirmed says that WeChat does not confirm the payment yet. The order is first
+	// in line for the timer.
+	ErrUnconfirmed = errors.New("WeChat does not confirm the payment yet")
+	// ErrQueried says that another request queries WeChat about it, or did just now. The
+	// repeated notification finds the order paid, for two statements. To acknowledge this
+	// one would rely on the other request; to wait would keep a Worker's instance busy.
+	ErrQueried = errors.New("WeChat is queried about it already")
+)
+
+// ConfirmPayment settles a payment that a notification reports. The notification
+// is only a hint, because its signature proves no more than that the sender has the
+// API key. WeChat is queried about the order, and its response is settled. The error is
+// nil when the order is paid by the transaction of the notification.
+//
+// A notification that differs from the stored order costs no query, nor does one of
+// an order that is paid, nor a duplicate.
+func (s *Service) ConfirmPayment(ctx context.Context, notified wechat.Trade) error {
+	if !notified.Paid() { // a failed attempt changes nothing
+		o, err := s.orderOf(ctx, notified, sourceNotify)
+		if err == nil {
+			_, err = s.settle(ctx, o, notified, sourceNotify)
+		}
+		return err
+	}
+	claimed, err := s.cfg.Store.ClaimTold(ctx, order.Told{
+		OutTradeNo: notified.OutTradeNo, AppID: notified.AppID, MchID: notified.MchID, Total: notified.TotalFee, Currency: notified.Currency,
+	}, confirmWindow, s.now())
+	if err != nil {
+		return err
+	}
+	o, err := s.orderOf(ctx, notified, sourceNotify)
+	if err != nil {
+		return err
+	}
+	report := Settled
+	if claimed {
+		if o, report, err = s.Sync(ctx, o, sourceNotify); err != nil {
+			return err
+		}
+	}
+	return s.noteMismatch(ctx, o, notified, sourceNotify, s.confirms(ctx, o, notified, claimed, report))
+}
+
+// confirms returns why an order that WeChat was just queried about, if queried is true, is
+// not paid by the transaction of a notification.
+func (s *Service) confirms(ctx context.Context, o order.Order, notified wechat.Trade, queried bool, report Report) error {
+	if err := sameAccount(o, notified); err != nil {
+		return err
+	}
+	if err := samePayment(o, notified); err != nil {
+		return err
+	}
+	switch {
+	case order.WasPaid(o.Status) && o.TransactionID == notified.TransactionID:
+		return nil
+	case order.WasPaid(o.Status) && queried:
+		return Mismatch("WeChat names another transaction")
+	case order.WasPaid(o.Status):
+		return Mismatch("the order is paid by another transaction")
+	case !queried:
+		return ErrQueried
+	case report == Unknown:
+		return Mismatch("WeChat does not know the order")
+	case report == Unpaid && s.now().Sub(notified.PaidAt).Abs() <= confirmLag:
+		// Shortly after a payment that is normal. Later somebody else may have the API key.
+		s.count(ctx, map[string]int{"notify.unconfirmed": 1})
+		return ErrUnconfirmed
+	}
+	return Mismatch("WeChat does not confirm the payment")
+}
+
+// ConfirmRefund syncs a refund that a notification reports. Notifications of refunds are
+// encrypted block by block and not signed, so one proves nothing: it only causes a
+// query. The error is nil when what is stored then agrees with the notification.
+func (s *Service) ConfirmRefund(ctx context.Context, notified wechat.Refund) error {
+	r, err := s.cfg.Store.RefundByID(ctx, notified.OutRefundNo)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		err = s.syncOrderOf(ctx, notified)
+	case err != nil:
+		return err
+	case agrees(r, notified):
+		return nil
+	default:
+		err = s.syncNotified(ctx, r)
+	}
+	var mismatch Mismatch
+	if err != nil && !errors.As(err, &mismatch) && !errors.Is(err, ErrQueried) {
+		return err
+	}
+	stored, readErr := s.cfg.Store.RefundByID(ctx, notified.OutRefundNo)
+	switch {
+	case readErr != nil && !errors.Is(readErr, store.ErrNotFound):
+		return readErr
+	case readErr == nil && agrees(stored, notified):
+		return nil // whatever else is wrong with the order
+	case mismatch != "":
+		return mismatch
+	case readErr != nil:
+		return Mismatch("WeChat does not know the refund")
+	case err != nil && order.RefundOpen(stored.Status):
+		return err
+	}
+	return Mismatch("WeChat says otherwise")
+}
+
+// syncNotified syncs a refund of ours that a notification reports.
+func (s *Service) syncNotified(ctx context.Context, r order.Refund) error {
+	claimed, err := s.cfg.Store.ClaimRefund(ctx, r, queryWindow, s.now())
+	switch {
+	case err != nil:
+		return err
+	case !claimed:
+		return ErrQueried
+	}
+	found, err := s.syncRefund(ctx, r, sourceRefundNotify)
+	if err == nil && !found {
+		return Mismatch("WeChat does not know the refund")
+	}
+	return err
+}
+
+// syncOrderOf syncs the order of a refund that a notification reports and that is not
+// stored: it was made at the merchant platform. The payment may not be known either.
+func (s *Service) syncOrderOf(ctx context.Context, notified wechat.Refund) error {
+	o, err := s.cfg.Store.ByOutTradeNo(ctx, notified.OutTradeNo)
+	if errors.Is(err, store.ErrNotFound) {
+		return Mismatch("unknown order")
+	}
+	if err != nil {
+		return err
+	}
+	if !order.WasPaid(o.Status) {
+		_, _, err = s.Sync(ctx, o, sourceRefundNotify) // its refunds too
+		return err
+	}
+	return s.syncRefunds(ctx, o, sourceRefundNotify)
+}

@@ -1,0 +1,72 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"h5pay/internal/api"
+	"h5pay/internal/reqlog"
+)
+
+// handlerFunc is a handler that leaves its error to the one writer of errors.
+type handlerFunc func(http.ResponseWriter, *http.Request) error
+
+// handle makes an http.Handler of h. Only complete answers are written by
+// handlers, so an error always finds the answer unwritten.
+func (s *Server) handle(h handlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := h(w, r); err != nil {
+			s.writeError(w, r, err)
+		}
+	})
+}
+
+// reject returns the error that a caller gets to see.
+func reject(code api.Code, message string) error {
+	return &api.Error{Code: code, Message: message}
+}
+
+// writeError writes an error as the response. An error that is no *api.Error is our
+// fault: the log has all of it, the caller gets CodeInternal. Code that turns another
+// error into an *api.Error logs it first.
+func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
+	log := s.logger(r.Context())
+	var e *api.Error
+	if !errors.As(err, &e) {
+		log.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		e = &api.Error{Code: api.CodeInternal, Message: "the signer failed"}
+	}
+	answer := *e
+	answer.RequestID = reqlog.ID(r.Context())
+	log.Debug("request refused", "method", r.Method, "path", r.URL.Path, "code", string(answer.Code), "reason", answer.Message)
+	switch answer.Code {
+	case api.CodeBusy:
+		w.Header().Set("Retry-After", "1")
+	case api.CodeForbiddenOrigin:
+		s.logSeldom(r.Context(), slog.LevelWarn, "a call of another site's page is rejected", "path", r.URL.Path)
+	case api.CodeAddressUnknown:
+		s.logSeldom(r.Context(), slog.LevelError, "no H5 order is sent: the payer's address is private or not known",
+			"problem", "natively, set CLIENT_IP_HEADER and TRUSTED_PROXIES; see the check addresses of the health page")
+	case api.CodeRateLimited:
+		s.logSeldom(r.Context(), slog.LevelWarn, "a call over the rate limit is rejected", "path", r.URL.Path)
+	}
+	if err := writeJSON(w, answer.Code.Status(), &answer); err != nil {
+		log.Error("writing an error failed", "error", err)
+	}
+}
+
+// writeJSON writes a whole answer, or nothing when v cannot be encoded.
+func writeJSON(w http.ResponseWriter, status int, v any) error {
+	var b bytes.Buffer
+	if err := json.NewEncoder(&b).Encode(v); err != nil {
+		return fmt.Errorf("encoding the answer: %w", err)
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	w.Write(b.Bytes()) // an error means that nobody listens any more
+	return nil
+}
