@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -19,6 +20,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(guardVariable) == "" {
 		switch os.Getenv(programVariable) {
 		case "":
+			// A shell that runs this test in the background ignores SIGINT, and programs inherit
+			// that. A signal that is caught here has its default effect in them.
+			signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT)
 			os.Exit(m.Run())
 		case "parent": // a program without this package, such as `go test`
 			cmd := exec.Command(os.Args[0])
@@ -76,22 +80,22 @@ func program() int {
 }
 
 func TestCleanupAfterEveryKindOfEnd(t *testing.T) {
-	for name, signal := range map[string]syscall.Signal{
+	for name, sig := range map[string]syscall.Signal{
 		"return": 0, "exit": 0, "panic": 0,
 		"SIGINT": syscall.SIGINT, "SIGTERM": syscall.SIGTERM, "SIGKILL": syscall.SIGKILL, "SIGHUP": syscall.SIGHUP, "SIGQUIT": syscall.SIGQUIT,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			how := name
-			if signal != 0 {
+			if sig != 0 {
 				how = "stay"
 			}
 			cmd, dir, stderr := start(t, how)
-			if signal != 0 {
+			if sig != 0 {
 				if len(processes(dir)) == 0 {
 					t.Fatal("the program started nothing that is found")
 				}
-				cmd.Process.Signal(signal)
+				cmd.Process.Signal(sig)
 			}
 			err := cmd.Wait()
 			if name == "return" {
