@@ -8,6 +8,8 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"reflect"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -73,9 +75,41 @@ func decodeJSON(b []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
-		return reject(api.CodeBadRequest, "a field of the body is unknown or has the wrong type")
+		return reject(api.CodeBadRequest, decodeProblem(err))
 	}
 	return nil
+}
+
+// maxShown is how many bytes of an unknown field's name an error repeats.
+const maxShown = 40
+
+// decodeProblem says which field encoding/json could not read, and what it wants.
+func decodeProblem(err error) string {
+	if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
+		return wrong.Field + ": want " + wanted(wrong.Type)
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		if name, err := strconv.Unquote(name); err == nil && len(name) > maxShown {
+			return fmt.Sprintf("unknown field %q...", strings.ToValidUTF8(name[:maxShown], ""))
+		}
+		return "unknown field " + name
+	}
+	return "a field of the body has the wrong type"
+}
+
+// wanted names a type for a caller.
+func wanted(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "text"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int64:
+		return "a whole number"
+	case reflect.Slice:
+		return "an array"
+	}
+	return "an object"
 }
 
 // checkObject accepts one JSON object without repeated names and within the

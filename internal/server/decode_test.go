@@ -55,6 +55,27 @@ func TestDecodeJSON(t *testing.T) {
 	}
 }
 
+func TestDecodeErrorsNameTheField(t *testing.T) {
+	long := strings.Repeat("长", 30)
+	for body, want := range map[string]string{
+		`{"total":1}`: `unknown field "total"`,
+		`{"items":[{"product_id":"tea","price":1}]}`: `unknown field "price"`,
+		`{"` + long + `":1}`:                         `unknown field "` + long[:39] + `"...`,
+		`{"client_key":1}`:                           "client_key: want text",
+		`{"items":{}}`:                               "items: want an array",
+		`{"items":["tea"]}`:                          "items: want an object",
+		`{"items":[{"quantity":"2"}]}`:               "items.quantity: want a whole number",
+		`{"items":[{"quantity":1.5}]}`:               "items.quantity: want a whole number",
+		`{"items":[{"quantity":1e30}]}`:              "items.quantity: want a whole number",
+		`{"items":[{"product_id":["tea"]}]}`:         "items.product_id: want text",
+	} {
+		err := decodeJSON([]byte(body), &api.CreateOrderRequest{})
+		if e := (*api.Error)(nil); !errors.As(err, &e) || e.Message != want {
+			t.Errorf("%s: %v, want %q", body, err, want)
+		}
+	}
+}
+
 func TestReadJSONChecksTheRequest(t *testing.T) {
 	for name, c := range map[string]struct {
 		contentType string

@@ -99,7 +99,7 @@ func TestDecodeJSONBoundsNamesAndElements(t *testing.T) {
 		return string(b)
 	}
 	for name, c := range map[string]struct{ body, want string }{
-		"names at the bound":      {object(maxNames), "unknown or has the wrong type"},
+		"names at the bound":      {object(maxNames), "unknown field"},
 		"names over it":           {object(maxNames + 1), "more than 32 fields"},
 		"names inside over it":    {`{"items":[` + object(maxNames+1) + `]}`, "more than 32 fields"},
 		"elements at the bound":   {array(maxElements), ""},
