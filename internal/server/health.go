@@ -36,7 +36,7 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	v, err := s.cfg.Store.Vitals(ctx, s.shop.MchID)
 	if err != nil {
 		s.logger(ctx).Error("the database does not answer", "error", err)
-		return append(checks, unwell("database", "it cannot be read, or lacks a migration"))
+		return append(checks, failed("database", "the database cannot be read, or lacks a migration"))
 	}
 	checks = append(checks, api.HealthCheck{Name: "database", OK: true})
 	now := s.now()
@@ -44,79 +44,83 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	cron := api.HealthCheck{Name: "cron", OK: true}
 	switch {
 	case v.Reconciled.IsZero():
-		cron = unwell("cron", "the timer has not run yet")
+		cron = failed("cron", "the timer has not run yet")
 	case now.Sub(v.Reconciled) > reconcileStale:
-		cron = unwell("cron", "the timer last came to its end "+ago(now.Sub(v.Reconciled)))
+		cron = failed("cron", "the timer last completed "+ago(now.Sub(v.Reconciled)))
 	}
 	checks = append(checks, cron)
 
 	outbox := api.HealthCheck{Name: "outbox", OK: true}
 	switch {
 	case !s.outbox.HasWebhook():
-		outbox.Problem = "WEBHOOK_URL is not set: nobody is told of payments"
+		outbox.Problem = "WEBHOOK_URL is not set: no back end is notified of payments"
 	case v.Gone:
-		outbox = unwell("outbox", fmt.Sprintf("the back end answered 410 Gone: no event is sent until the dead ones are replayed: see GET %s?status=dead", api.PathAdminEvents))
+		outbox = failed("outbox", fmt.Sprintf("the back end answered 410 Gone: no event is sent until the dead ones are replayed: see GET %s?status=dead", api.PathAdminEvents))
 	case v.Dead > 0:
-		outbox = unwell("outbox", fmt.Sprintf("%s events were given up and wait to be replayed", counted(v.Dead)))
+		outbox = failed("outbox", counted(v.Dead, "event is", "events are")+" no longer retried, and can be replayed")
 	case !v.OldestPending.IsZero() && now.Sub(v.OldestPending) > eventStale:
-		outbox = unwell("outbox", "an event is not delivered that was made "+ago(now.Sub(v.OldestPending)))
+		outbox = failed("outbox", "the oldest undelivered event was made "+ago(now.Sub(v.OldestPending)))
 	case !v.OldestClosed.IsZero() && now.Sub(v.OldestClosed) > eventStale:
 		// No alarm: anybody can make order.closed, by cancelling orders.
-		outbox.Problem = "an order.closed is not delivered that was made " + ago(now.Sub(v.OldestClosed))
+		outbox.Problem = "the oldest undelivered order.closed was made " + ago(now.Sub(v.OldestClosed))
 	}
 	checks = append(checks, outbox)
 
 	orders := api.HealthCheck{Name: "orders", OK: true}
 	if v.Foreign > 0 {
-		orders = unwell("orders", fmt.Sprintf("%s unpaid orders were made for another merchant than that of WECHAT_MCH_ID: nobody asks WeChat about them", counted(v.Foreign)))
+		orders = failed("orders", counted(v.Foreign, "unpaid order was", "unpaid orders were")+" made for another merchant than WECHAT_MCH_ID: WeChat cannot be queried about them")
 	} else if most := s.cfg.Store.Bounds.Guests; v.OpenGuests >= most {
 		// No alarm: strangers can reach it, and buyers who sign in do not notice.
-		orders.Problem = fmt.Sprintf("%d orders of guests are unpaid, which is the bound: guests cannot order", v.OpenGuests)
+		orders.Problem = fmt.Sprintf("%d orders of guests are unpaid, which is the limit: guests cannot order", v.OpenGuests)
 	}
 	checks = append(checks, orders, sizeCheck(v.Size))
 
 	refunds := api.HealthCheck{Name: "refunds", OK: true}
 	switch {
 	case v.Stuck > 0:
-		refunds = unwell("refunds", fmt.Sprintf("WeChat declines %d refunds until the operator acts: see GET %s?status=refunding", v.Stuck, api.PathAdminOrders))
+		refunds = failed("refunds", fmt.Sprintf("%s declined by WeChat until the operator acts: see GET %s?status=refunding", counted(v.Stuck, "refund is", "refunds are"), api.PathAdminOrders))
 	case v.Abnormal > 0:
-		refunds.Problem = fmt.Sprintf("%d refunds have to be paid out at the merchant platform: see GET %s?status=refunding", v.Abnormal, api.PathAdminOrders)
+		refunds.Problem = fmt.Sprintf("%s to be paid out at the merchant platform: see GET %s?status=refunding", counted(v.Abnormal, "refund has", "refunds have"), api.PathAdminOrders)
 	}
 	checks = append(checks, refunds)
-	// No alarm: the operator knows. But nobody must forget it.
+	// No failure: the operator did it. The page reports it, so that nobody forgets.
 	selling := api.HealthCheck{Name: "selling", OK: true}
 	if err := s.payment.Selling(ctx); err != nil {
-		selling.Problem = "the operator has stopped selling, or SELLING is off: no order is taken"
+		selling.Problem = "the operator has stopped selling, or SELLING is off: no order is accepted"
 	}
 	checks = append(checks, selling)
 
 	// No alarm: a second shop of the same merchant makes every day's bill differ.
 	bills := api.HealthCheck{Name: "bills", OK: true}
 	if v.Unbalanced > 0 {
-		bills.Problem = fmt.Sprintf("of the last %d days' bills, %d differ from the books or cannot be had: see GET %s", order.BillDays, v.Unbalanced, api.PathAdminBills)
+		bills.Problem = fmt.Sprintf("of the bills of the last %d days, %d differ from the books or are unavailable: see GET %s", order.BillDays, v.Unbalanced, api.PathAdminBills)
 	}
 	checks = append(checks, bills)
 
 	catalogue := api.HealthCheck{Name: "catalogue", OK: true}
 	if !v.ForSale {
-		catalogue = unwell("catalogue", strings.TrimRight("no product is for sale; "+s.cfg.CatalogueHint, "; "))
+		catalogue = failed("catalogue", strings.TrimRight("no product is for sale; "+s.cfg.CatalogueHint, "; "))
 	}
 	return append(checks, catalogue)
 }
 
-func unwell(name, problem string) api.HealthCheck {
+func failed(name, problem string) api.HealthCheck {
 	return api.HealthCheck{Name: name, Problem: problem}
 }
 
-// counted prints a number of store.Vitals, which does not count on.
-func counted(n int) string {
-	if n >= store.MaxCounted {
-		return fmt.Sprintf("%d or more", n)
+// counted prints a number of store.Vitals with its noun and verb. Vitals counts up to
+// MaxCounted.
+func counted(n int, one, many string) string {
+	switch {
+	case n == 1:
+		return "1 " + one
+	case n >= store.MaxCounted:
+		return fmt.Sprintf("%d or more %s", n, many)
 	}
-	return fmt.Sprint(n)
+	return fmt.Sprintf("%d %s", n, many)
 }
 
-// sizeCheck tells how full the database is. A shop without a timer does not know.
+// sizeCheck reports how full the database is. The size is unknown until the timer has run.
 func sizeCheck(size store.Size) api.HealthCheck {
 	const mega = 1_000_000
 	check := api.HealthCheck{Name: "size", OK: !size.Full()}
@@ -136,7 +140,7 @@ func ago(d time.Duration) string { return d.Truncate(time.Minute).String() + " a
 func misconfigured(err error) []api.HealthCheck {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
-		return []api.HealthCheck{unwell("settings", err.Error())}
+		return []api.HealthCheck{failed("settings", err.Error())}
 	}
 	var checks []api.HealthCheck
 	for _, err := range joined.Unwrap() {

@@ -79,7 +79,7 @@ func TestHealthNamesWhatIsWrong(t *testing.T) {
 	r.reconcile()
 	r.wantWrong("outbox", "16m0s ago")
 	storetest.Exec(t, r.db, `UPDATE events SET status = 'dead'`)
-	r.wantWrong("outbox", "1 events were given up")
+	r.wantWrong("outbox", "1 event is no longer retried")
 	// One from before there was an outbox is nobody's trouble.
 	storetest.Exec(t, r.db, `UPDATE events SET status = 'delivered', delivered_at = 1;
 		INSERT INTO events (id, type, order_id, subject, data, created_at, status, next_at) VALUES ('evt_0', 'order.paid', 'o', 'o', '{}', 1, 'dead', 1)`)
