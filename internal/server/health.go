@@ -16,7 +16,7 @@ import (
 
 // When the health page finds fault. The timers run every minute.
 const (
-	reconcileStale = 5 * time.Minute  // since Reconcile last came to its end
+	reconcileStale = 5 * time.Minute  // since Reconcile last completed
 	eventStale     = 15 * time.Minute // that an event may wait for its delivery
 	healthTimeout  = 3 * time.Second  // for the database
 )

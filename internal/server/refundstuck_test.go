@@ -117,7 +117,7 @@ func TestRefundWithoutMoneyWaitsForTheOperator(t *testing.T) {
 			t.Errorf("refunds are wrong: %q, want %q", wrong["refunds"], want)
 		}
 	}
-	wantRefunds("WeChat declines 1 refunds until the operator acts")
+	wantRefunds("1 refund is declined by WeChat until the operator acts")
 	for range 3 * 24 * 6 {
 		s.sim.Advance(10 * time.Minute)
 		s.reconcile()
