@@ -125,8 +125,10 @@ func TestNotificationDoubled(t *testing.T) {
 		if n.OutTradeNo != outTradeNo(t, id) {
 			continue
 		}
-		if len(n.Attempts) != 2 || !n.Attempts[0].OK || !n.Attempts[1].OK {
-			t.Errorf("both copies must be acknowledged: %+v", n.Attempts)
+		// The signer answers FAIL to a copy that comes while it confirms the other one: WeChat then
+		// repeats it.
+		if len(n.Attempts) != 2 || !n.Attempts[0].OK && !n.Attempts[1].OK {
+			t.Errorf("one of the two copies must be acknowledged: %+v", n.Attempts)
 		}
 	}
 	if _, again := stored(t, id); again != transaction {

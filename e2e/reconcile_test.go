@@ -9,6 +9,7 @@ import (
 
 	"github.com/chromedp/cdproto/network"
 
+	"h5pay/internal/store"
 	"h5pay/wechat/wechattest"
 )
 
@@ -65,7 +66,7 @@ func execSQL(t *testing.T, query string, args ...any) {
 	if !strings.HasPrefix(file, filepath.Clean(world.state)) {
 		t.Fatalf("the database is %s", file)
 	}
-	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=busy_timeout(5000)")
+	db, err := sql.Open("sqlite", store.SQLiteURI(file, "_pragma=busy_timeout(5000)"))
 	if err != nil {
 		t.Fatal(err)
 	}

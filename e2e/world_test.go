@@ -23,6 +23,7 @@ import (
 
 	"h5pay/internal/cleanup"
 	"h5pay/internal/stack"
+	"h5pay/internal/store"
 	"h5pay/simulator/server"
 	"h5pay/wechat/wechattest"
 )
@@ -176,7 +177,7 @@ func database(t *testing.T) *sql.DB {
 		if strings.Contains(file, "metadata") {
 			continue
 		}
-		db, err := sql.Open("sqlite", "file:"+file+"?mode=ro")
+		db, err := sql.Open("sqlite", store.SQLiteURI(file, "mode=ro"))
 		if err != nil {
 			t.Fatal(err)
 		}

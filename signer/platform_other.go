@@ -271,7 +271,7 @@ func openSQLite(name string) (*sql.DB, error) {
 	if err := createPrivate(name); err != nil {
 		return nil, fmt.Errorf("creating the database: %w", err)
 	}
-	db, err := sql.Open("sqlite", "file:"+name+"?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)")
+	db, err := sql.Open("sqlite", store.SQLiteURI(name, "_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)"))
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/store"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
@@ -82,7 +83,7 @@ func countStatements(t *testing.T, s *shop) *atomic.Int64 {
 	if err := s.db.QueryRow(`PRAGMA database_list`).Scan(&seq, &name, &file); err != nil {
 		t.Fatal(err)
 	}
-	c := &countingConnector{of: s.db.Driver(), dsn: "file:" + file + "?_pragma=busy_timeout(10000)"}
+	c := &countingConnector{of: s.db.Driver(), dsn: store.SQLiteURI(file, "_pragma=busy_timeout(10000)")}
 	db := sql.OpenDB(c)
 	t.Cleanup(func() { db.Close() })
 	plain := s.db

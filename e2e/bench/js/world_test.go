@@ -30,6 +30,7 @@ import (
 
 	"h5pay/internal/cleanup"
 	"h5pay/internal/stack"
+	"h5pay/internal/store"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
@@ -101,7 +102,7 @@ func runWorld(m *testing.M) (code int, err error) {
 	if err != nil || len(files) != 1 {
 		return 0, fmt.Errorf("the databases are %v: %v", files, err)
 	}
-	if world.d1, err = sql.Open("sqlite", "file:"+files[0]+"?mode=ro"); err != nil {
+	if world.d1, err = sql.Open("sqlite", store.SQLiteURI(files[0], "mode=ro")); err != nil {
 		return 0, err
 	}
 	defer world.d1.Close()

@@ -70,7 +70,7 @@ func CheckPlans() (problems []string) {
 		return []string{err.Error()}
 	}
 	defer os.RemoveAll(dir)
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "plans.db"))
+	db, err := sql.Open("sqlite", store.SQLiteURI(filepath.Join(dir, "plans.db"), ""))
 	if err != nil {
 		return []string{err.Error()}
 	}

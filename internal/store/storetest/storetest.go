@@ -22,8 +22,8 @@ import (
 // records the payments of which WeChat did not report the payer or the time.
 func Open(t testing.TB) *sql.DB {
 	t.Helper()
-	db, err := sql.Open(driverName, "file:"+filepath.Join(t.TempDir(), "shop.db")+
-		"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)&_txlock=immediate")
+	db, err := sql.Open(driverName, store.SQLiteURI(filepath.Join(t.TempDir(), "shop.db"),
+		"_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)&_txlock=immediate"))
 	if err != nil {
 		t.Fatal(err)
 	}
