@@ -82,7 +82,7 @@ func (w *WeChat) NotifyRefund(outRefundNo, forge string) (Attempt, error) {
 	switch {
 	case r == nil:
 		err = ErrUnknownRefund
-	case contains(V3RefundForges(), forge) && !r.v3:
+	case contains(V3RefundForges(), forge) && r.NotifyVersion != VersionV3:
 		err = knownForge(forge, RefundForges())
 	case r.NotifyURL == "":
 		err = errors.New("the refund has no notify_url")

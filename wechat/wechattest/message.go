@@ -67,10 +67,11 @@ const (
 	EventUser        = "user"
 	EventFault       = "fault"
 	EventEnvironment = "environment"
+	EventV3          = "v3"
 )
 
-// Event is a change. Kind says which pointer is set. EventClock and EventFault set
-// none.
+// Event is a change. Kind says which pointer is set. EventClock, EventFault and EventV3
+// set none. EventV3 reports that a key or the mode of APIv3 changed: V3 returns them.
 type Event struct {
 	Kind    string    `json:"kind"`
 	Now     time.Time `json:"now"` // the simulator's clock

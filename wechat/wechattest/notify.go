@@ -209,7 +209,7 @@ func (w *WeChat) attempted(n *notification, as ...Attempt) {
 func (w *WeChat) write(n *notification, forge string) letter {
 	old := forge == ForgeOtherVersion || forge == ForgeDoctype // messages of APIv2
 	switch {
-	case n.refund != nil && n.refund.v3 && !old:
+	case n.refund != nil && n.refund.NotifyVersion == VersionV3 && !old:
 		return w.v3RefundLetter(n, forge)
 	case n.refund != nil:
 		return w.refundLetter(n.refund, forge)

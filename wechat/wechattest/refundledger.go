@@ -33,17 +33,19 @@ type Refund struct {
 	Account       string `json:"refund_account"`
 	Reason        string `json:"refund_desc,omitempty"`
 	// Source is API, or VENDOR_PLATFORM for a refund by hand.
-	Source    string    `json:"refund_request_source"`
-	NotifyURL string    `json:"notify_url,omitempty"` // empty: no notification
-	Created   time.Time `json:"created"`
-	Done      time.Time `json:"done,omitzero"` // when it left PROCESSING
+	Source    string `json:"refund_request_source"`
+	NotifyURL string `json:"notify_url,omitempty"` // empty: no notification
+	// NotifyVersion is the API of its notifications. It is VersionV3 if APIv3 asked for
+	// the refund and named a NotifyURL.
+	NotifyVersion string    `json:"notify_version"`
+	Created       time.Time `json:"created"`
+	Done          time.Time `json:"done,omitzero"` // when it left PROCESSING
 }
 
 // refund is a Refund with its order.
 type refund struct {
 	Refund
 	order *order
-	v3    bool // it reports by APIv3: asked for by APIv3 with a notify_url of its own
 }
 
 // addRefund enters a refund and plans its end; w.mu is held.
@@ -53,7 +55,10 @@ func (w *WeChat) addRefund(o *order, f Refund, now time.Time) *refund {
 	if f.Account == "" {
 		f.Account = accountUnsettled
 	}
-	v3 := f.Version == VersionV3 && f.NotifyURL != ""
+	f.NotifyVersion = VersionV2
+	if f.Version == VersionV3 && f.NotifyURL != "" {
+		f.NotifyVersion = VersionV3
+	}
 	if f.NotifyURL == "" {
 		f.NotifyURL = w.cfg.RefundNotifyURL
 	}
@@ -67,7 +72,7 @@ func (w *WeChat) addRefund(o *order, f Refund, now time.Time) *refund {
 	if back == o.TotalFee {
 		f.CouponFee = min(o.trade.CouponFee, f.Fee)
 	}
-	r := &refund{Refund: f, order: o, v3: v3}
+	r := &refund{Refund: f, order: o}
 	o.State = StateRefund
 	o.refunds = append(o.refunds, r)
 	w.refunds = append(w.refunds, r)
