@@ -33,7 +33,7 @@ export function keys(panel, v3, changed) {
   const old = v3.valid_serials.filter((serial) => serial !== v3.serial);
   show(panel,
     section(t("v3.mode"), t(`v3.mode_text.${v3.mode}`),
-      acts(choose, v3.mode === "both" && [el("label", { for: "v3-share" }, t("v3.share")), percent, el("span", {}, "%"), set])),
+      acts(choose, ...(v3.mode === "both" ? [el("label", { for: "v3-share" }, t("v3.share")), percent, el("span", {}, "%"), set] : []))),
     section(t("v3.merchant"), t("v3.merchant_text"),
       table(["", ""], [
         [t("v3.serial"), value(v3.serial)],
