@@ -92,7 +92,7 @@ func TestParseBillOfNothing(t *testing.T) {
 	}
 }
 
-func TestParseBillBelievesNothingThatDoesNotAddUp(t *testing.T) {
+func TestParseBillRejectsWrongTotals(t *testing.T) {
 	good := string(theBill(t))
 	lines := strings.Split(strings.TrimSuffix(good, "\r\n"), "\r\n")
 	const first, sums = 1, 6 // of lines: the first row, the totals

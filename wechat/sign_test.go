@@ -128,7 +128,7 @@ func TestSignSortsByBytes(t *testing.T) {
 	}
 }
 
-func TestSignLeavesItsInputAlone(t *testing.T) {
+func TestSignDoesNotChangeItsInput(t *testing.T) {
 	fields := []Field{{"b", "2"}, {"a", "1"}}
 	Sign(fields, testKey, SignHMAC)
 	if fields[0].Name != "b" {

@@ -63,7 +63,7 @@ func TestExchangeCode(t *testing.T) {
 	}
 }
 
-func TestExchangeCodeRefusals(t *testing.T) {
+func TestExchangeCodeThatIsDeclined(t *testing.T) {
 	const rid = `,"errmsg":"invalid code, openid ` + testOpenID + `, rid: 65f0-TOKEN"}`
 	for name, tt := range map[string]struct {
 		body string
@@ -152,7 +152,7 @@ func TestUserInfo(t *testing.T) {
 	}
 }
 
-func TestUserInfoRefusals(t *testing.T) {
+func TestUserInfoThatIsDeclined(t *testing.T) {
 	token := Token{AccessToken: "TOKEN", OpenID: testOpenID, Scope: "snsapi_base,snsapi_userinfo"}
 	base := Token{AccessToken: "TOKEN", OpenID: testOpenID, Scope: "snsapi_base"}
 	for name, tt := range map[string]struct {

@@ -60,7 +60,7 @@ func TestParsePaymentOfAFailedOne(t *testing.T) {
 	}
 }
 
-func TestParsePaymentRefusesForgeries(t *testing.T) {
+func TestParsePaymentRejectsForgeries(t *testing.T) {
 	good := paid()
 	sign := good.digest(testKey, SignHMAC)
 	bodies := map[string]string{

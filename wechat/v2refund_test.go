@@ -83,7 +83,7 @@ func TestRefundSendsWhatItSigns(t *testing.T) {
 }
 
 // A refund that WeChat may have is sent again as it was.
-func TestRefundSaysTheSameAgain(t *testing.T) {
+func TestRepeatedRefundSendsTheSame(t *testing.T) {
 	c, s := newClient(t, says(refunding().signed(SignHMAC)))
 	for range 2 {
 		if _, err := c.Refund(t.Context(), testRefund()); err != nil {
@@ -141,7 +141,7 @@ func TestRefundOverTLS(t *testing.T) {
 	}
 }
 
-func TestRefundIsNotSentWhenWeChatWouldRefuse(t *testing.T) {
+func TestRefundIsNotSentWhenWeChatWouldDecline(t *testing.T) {
 	for name, spoil := range map[string]func(*RefundRequest){
 		"no order":            func(r *RefundRequest) { r.OutTradeNo = "" },
 		"odd order":           func(r *RefundRequest) { r.OutTradeNo = "a b c d" },

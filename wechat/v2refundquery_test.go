@@ -75,7 +75,7 @@ func TestQueryRefundStates(t *testing.T) {
 	}
 }
 
-func TestQueryRefundPicksTheRefundAskedFor(t *testing.T) {
+func TestQueryRefundReturnsTheQueriedRefund(t *testing.T) {
 	c, _ := newClient(t, says(refunded("R1", "R2", testRefundNo, "R3").with("refund_fee_2", "7", "refund_status_2", "PROCESSING").signed(SignMD5)))
 	got, err := c.QueryRefund(t.Context(), testRefundNo)
 	if err != nil || got.OutRefundNo != testRefundNo || got.Amount != 7 || got.RefundID != "5000002" || got.State != RefundProcessing {

@@ -26,7 +26,7 @@ func TestKindsOfAPIv3(t *testing.T) {
 }
 
 // What is known about a call whose response says success.
-func TestResponsesOfAPIv3ThatAreNotBelieved(t *testing.T) {
+func TestResponsesOfAPIv3ThatAreRejected(t *testing.T) {
 	good := paidV3().json()
 	for name, tt := range map[string]struct {
 		answer v3answer
@@ -145,7 +145,7 @@ func TestFailuresOfAPIv3(t *testing.T) {
 }
 
 // The log gets what WeChat's support asks for, and the cure by the more exact number.
-func TestErrorsOfAPIv3SayTheCure(t *testing.T) {
+func TestErrorsOfAPIv3HaveTheCure(t *testing.T) {
 	answer := v3answer{status: 400, body: `{"code":"INVALID_REQUEST","message":"x"}`, header: map[string]string{"Request-ID": "08AB-268445527"}}
 	_, p, _ := newV3Client(t, says3(answer))
 	_, err := p.QueryOrder(t.Context(), testNo)

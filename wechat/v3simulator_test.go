@@ -79,11 +79,11 @@ func TestTradeTypesOfAPIv3(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sheet, refused := w.InvokeApp(wechattest.AppCall{
+		sheet, declined := w.InvokeApp(wechattest.AppCall{
 			AppID: p.AppID, PartnerID: p.PartnerID, PrepayID: p.PrepayID, Package: p.Package, NonceStr: p.NonceStr, TimeStamp: p.TimeStamp, Sign: p.Sign,
 		})
-		if refused != nil {
-			t.Fatalf("the phone refused: %+v", refused)
+		if declined != nil {
+			t.Fatalf("the phone refused: %+v", declined)
 		}
 		w.paySheet(sheet)
 		if n := w.next(w.shop.payments); n.err != nil || n.trade.OutTradeNo != "tea-000003" || n.trade.TradeType != wechat.TradeApp {
@@ -112,7 +112,7 @@ func TestClosingByAPIv3(t *testing.T) {
 		if kind, _ := kindOf(err); kind != wechat.Refused && kind != wechat.Developer {
 			t.Errorf("a closed order: %v", err)
 		}
-		if s, refused := w.Invoke(wechattest.InvokeCall{API: "getBrandWCPayRequest", URL: shopURL + "/", Landing: shopURL + "/"}); refused == nil {
+		if s, declined := w.Invoke(wechattest.InvokeCall{API: "getBrandWCPayRequest", URL: shopURL + "/", Landing: shopURL + "/"}); declined == nil {
 			t.Errorf("%s: %+v", prepay.PrepayID, s)
 		}
 	})

@@ -150,7 +150,7 @@ func TestExplainKnowsBothSpellings(t *testing.T) {
 }
 
 // An error that only an operator can end says how, for the log.
-func TestErrorsSayTheCure(t *testing.T) {
+func TestErrorsHaveTheCure(t *testing.T) {
 	e := &Error{Op: "unifiedorder", Code: "APPID_MCHID_NOT_MATCH", Message: "WeChat refused: no", Kind: Operator}
 	const want = "unifiedorder: WeChat refused: no (APPID_MCHID_NOT_MATCH); The appid is not bound to the merchant number. " +
 		"Bind the appid. It takes some minutes. (merchant platform > 产品中心 > APPID账号管理 (products, appids))"

@@ -61,13 +61,13 @@ func (w *WeChat) authorize(x *exchange) {
 		// person's, and the shop gave the state to that person's browser.
 		x.note("fault landing_copied: the code and the state are another person's")
 		l.state = w.ids.text(alnum, len(l.state))
-		x.redirect(l.answer(w.newCode(w.stranger(user), l)))
+		x.redirect(l.answer(w.newCode(w.otherUser(user), l)))
 		return
 	}
 	if l.scope == scopeBase {
 		target := l.answer(w.newCode(user, l))
 		w.mu.Lock()
-		w.comeBack()
+		w.applyReturnFaults()
 		w.mu.Unlock()
 		// The fragment #wechat_redirect never reaches a server. A browser gets
 		// a page that looks for it and goes on; other clients, which cannot be

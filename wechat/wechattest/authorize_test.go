@@ -33,7 +33,7 @@ func TestSilentLinkInABrowserChecksTheFragment(t *testing.T) {
 	}
 }
 
-func TestAuthorizeRefusesWrongLinks(t *testing.T) {
+func TestAuthorizeDeclinesWrongLinks(t *testing.T) {
 	w := newWorld(t)
 	good := w.link(scopeBase)
 	replace := func(old, new string) string { return strings.Replace(good, old, new, 1) }
@@ -134,7 +134,7 @@ func TestOAuthDomainWithPathCoversThatPrefix(t *testing.T) {
 	}
 }
 
-func TestConsentPageAsksAndBothAnswersRedirect(t *testing.T) {
+func TestConsentPageRedirectsAfterBothDecisions(t *testing.T) {
 	w := newWorld(t)
 	w.do("GET", w.link(scopeUserInfo), "")
 	page := w.do("GET", w.link(scopeUserInfo), "")
@@ -197,7 +197,7 @@ func TestCodeIsSingleUseAndLivesFiveMinutes(t *testing.T) {
 	}
 }
 
-func TestAccessTokenRefusesWrongArguments(t *testing.T) {
+func TestAccessTokenDeclinesWrongArguments(t *testing.T) {
 	w := newWorld(t)
 	code := w.code(scopeBase)
 	good := w.exchangePath(code)
@@ -230,7 +230,7 @@ func TestAccessTokenRefusesWrongArguments(t *testing.T) {
 	}
 }
 
-func TestUserInfoNeedsTheScopeAndALivingToken(t *testing.T) {
+func TestUserInfoNeedsTheScopeAndAValidToken(t *testing.T) {
 	w := newWorld(t)
 	base := w.json(w.exchangePath(w.code(scopeBase)))
 	full := w.json(w.exchangePath(w.code(scopeUserInfo)))

@@ -187,7 +187,7 @@ func TestWhenThereIsABill(t *testing.T) {
 	}
 }
 
-func TestBillRefusals(t *testing.T) {
+func TestBillDeclines(t *testing.T) {
 	w := aDay(t)
 	for _, tt := range []struct {
 		day  string

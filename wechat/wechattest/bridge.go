@@ -100,23 +100,23 @@ func (w *WeChat) openSheet(call InvokeCall, m *Message) (Sheet, *BridgeError) {
 	now := w.Now()
 	switch {
 	case pre == nil:
-		return Sheet{}, lacks("total_fee", "the prepay_id is unknown")
+		return Sheet{}, missingField("total_fee", "the prepay_id is unknown")
 	case now.Sub(pre.made) > prepayLife:
-		return Sheet{}, lacks("total_fee", "the prepay_id is older than 2 hours")
+		return Sheet{}, missingField("total_fee", "the prepay_id is older than 2 hours")
 	}
 	o := pre.order
 	if bad := w.checkPaySign(fields, o, m); bad != nil {
 		return Sheet{}, bad
 	}
 	if hint := w.checkPayDir(place, call); hint != "" {
-		return Sheet{}, refusePay("当前页面的URL未注册:"+judgedURL(place, call), hint)
+		return Sheet{}, declinePay("当前页面的URL未注册:"+checkedURL(place, call), hint)
 	}
 	holder := w.users[w.holder]
 	switch {
 	case o.OpenID != "" && o.OpenID != holder.OpenID:
-		return Sheet{}, refusePay("下单账号与支付账号不一致", "the order is another user's: unifiedorder got the openid of someone else than who holds the phone")
+		return Sheet{}, declinePay("下单账号与支付账号不一致", "the order is another user's: unifiedorder got the openid of someone else than who holds the phone")
 	case o.TradeType != "JSAPI":
-		return Sheet{}, refusePay("商家暂时没有此类交易权限", "the order's trade_type is "+o.TradeType+", the bridge pays JSAPI")
+		return Sheet{}, declinePay("商家暂时没有此类交易权限", "the order's trade_type is "+o.TradeType+", the bridge pays JSAPI")
 	}
 	if bad := o.payable(now); bad != nil {
 		return Sheet{}, bad
@@ -129,7 +129,7 @@ func (w *WeChat) openSheet(call InvokeCall, m *Message) (Sheet, *BridgeError) {
 func payInPlace(place Place) *BridgeError {
 	switch e := place.Environment; {
 	case place.onComputer() && !e.InMiniProgram():
-		return lacks("total_fee", "WeChat on a computer does not pay by the bridge: show a code (NATIVE)")
+		return missingField("total_fee", "WeChat on a computer does not pay by the bridge: show a code (NATIVE)")
 	case e == MiniProgramIOS:
 		return &BridgeError{ErrMsg: "access_control:not_allowed", note: "a mini program's web-view cannot pay: go to a page of the mini program, which calls wx.requestPayment"}
 	case e.InMiniProgram():
@@ -155,7 +155,7 @@ func readPayArgs(place Place, args map[string]json.RawMessage) ([]pair, *BridgeE
 					hint = "the field is called " + f.name + ", not " + name
 				}
 			}
-			return nil, lacks(f.name, hint)
+			return nil, missingField(f.name, hint)
 		}
 		if string(raw) == "null" {
 			return nil, &BridgeError{ErrMsg: payFail + "_missing arguments", ErrDesc: "调用支付JSAPI缺少参数: " + f.name, note: f.name + " is null"}
@@ -168,16 +168,16 @@ func readPayArgs(place Place, args map[string]json.RawMessage) ([]pair, *BridgeE
 			if place.Apple {
 				name = "$key0$"
 			}
-			return nil, lacks(name, f.name+" must be a string, it is "+string(raw))
+			return nil, missingField(name, f.name+" must be a string, it is "+string(raw))
 		}
 		if v == "" {
 			if f.name == "package" {
-				return nil, lacks("total_fee", "package is empty")
+				return nil, missingField("total_fee", "package is empty")
 			}
-			return nil, lacks(f.name, f.name+" is empty")
+			return nil, missingField(f.name, f.name+" is empty")
 		}
 		if len(v) > f.max {
-			return nil, refusePay("支付验证签名失败", f.name+" is longer than "+itoa(int64(f.max))+" bytes")
+			return nil, declinePay("支付验证签名失败", f.name+" is longer than "+itoa(int64(f.max))+" bytes")
 		}
 		fields = append(fields, pair{f.name, v})
 	}
@@ -190,9 +190,9 @@ func (w *WeChat) checkPayArgs(fields []pair) *BridgeError {
 	case valueOf(fields, "appId") != w.cfg.AppID:
 		return &BridgeError{ErrMsg: payFail + "_invalid appid", note: "appId is not that of the page's account, " + w.cfg.AppID}
 	case !secondsForm.MatchString(valueOf(fields, "timeStamp")):
-		return lacks("timeStamp", "timeStamp must be whole seconds, ten digits; milliseconds are a common mistake")
+		return missingField("timeStamp", "timeStamp must be whole seconds, ten digits; milliseconds are a common mistake")
 	case !strings.HasPrefix(valueOf(fields, "package"), "prepay_id="):
-		return lacks("total_fee", "package must be prepay_id=...")
+		return missingField("total_fee", "package must be prepay_id=...")
 	}
 	return nil
 }
@@ -208,10 +208,10 @@ func (w *WeChat) checkPaySign(fields []pair, o *order, m *Message) *BridgeError 
 	m.Signed = checkSign(signed, algorithm, w.cfg.APIKey, given)
 	if signType != o.SignType {
 		m.Signed.OK = false
-		return refusePay("支付验证签名失败", "signType is "+signType+", but the order was made with sign_type "+o.SignType)
+		return declinePay("支付验证签名失败", "signType is "+signType+", but the order was made with sign_type "+o.SignType)
 	}
 	if !m.Signed.OK {
-		return refusePay("支付验证签名失败", diagnose(signed, algorithm, w.cfg.APIKey, w.cfg.AppSecret, given))
+		return declinePay("支付验证签名失败", diagnose(signed, algorithm, w.cfg.APIKey, w.cfg.AppSecret, given))
 	}
 	return nil
 }
@@ -220,18 +220,18 @@ func (w *WeChat) checkPaySign(fields []pair, o *order, m *Message) *BridgeError 
 func (o *order) payable(now time.Time) *BridgeError {
 	switch {
 	case o.trade != nil:
-		return refusePay("该订单已支付", "the order is paid")
+		return declinePay("该订单已支付", "the order is paid")
 	case o.State == StateClosed:
-		return refusePay("该订单已关闭", "the order is closed")
+		return declinePay("该订单已关闭", "the order is closed")
 	case now.After(o.Expires):
-		return refusePay("该订单已超过商户设置的最晚支付成功时间", "time_expire has passed")
+		return declinePay("该订单已超过商户设置的最晚支付成功时间", "time_expire has passed")
 	}
 	return nil
 }
 
-// judgedURL is the address that the directory is compared with
+// checkedURL is the address that the directory is compared with
 // (docs/wechat.md 5.5): Android the current one, iOS the landing one.
-func judgedURL(place Place, call InvokeCall) string {
+func checkedURL(place Place, call InvokeCall) string {
 	if place.Apple && call.Landing != "" {
 		return call.Landing
 	}
@@ -244,7 +244,7 @@ func (w *WeChat) checkPayDir(place Place, call InvokeCall) string {
 	if len(dirs) == 0 {
 		return ""
 	}
-	page, _, _ := strings.Cut(judgedURL(place, call), "#")
+	page, _, _ := strings.Cut(checkedURL(place, call), "#")
 	page, _, _ = strings.Cut(page, "?")
 	for _, d := range dirs {
 		u, err := url.Parse(d)
@@ -281,11 +281,11 @@ func (w *WeChat) payDirs() []string {
 	return dirs
 }
 
-// lacks is the dialog of a missing or malformed field.
-func lacks(name, note string) *BridgeError {
-	return refusePay("调用支付JSAPI缺少参数: "+name, note)
+// missingField is the dialog of a missing or malformed field.
+func missingField(name, note string) *BridgeError {
+	return declinePay("调用支付JSAPI缺少参数: "+name, note)
 }
 
-func refusePay(desc, note string) *BridgeError {
+func declinePay(desc, note string) *BridgeError {
 	return &BridgeError{ErrMsg: payFail, ErrDesc: desc, note: note}
 }

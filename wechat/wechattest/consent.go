@@ -87,7 +87,7 @@ func (w *WeChat) Decide(id string, approve bool) (Consent, error) {
 	}
 	// docs/wechat.md 1.4: a refusal redirects with the state and no code.
 	c.Location = c.link.answer(code)
-	w.comeBack()
+	w.applyReturnFaults()
 	close(c.done)
 	view := c.Consent
 	w.publish(Event{Kind: EventConsent, Consent: &view})

@@ -171,7 +171,7 @@ func (w *WeChat) takeFault(kind, path string) (Fault, bool) {
 	w.faultMu.Lock()
 	defer w.faultMu.Unlock()
 	for i, f := range w.faults {
-		if f.Kind != kind || f.Path != "" && f.Path != path || path != "" && !canSpoil(kind, path) {
+		if f.Kind != kind || f.Path != "" && f.Path != path || path != "" && !faultApplies(kind, path) {
 			continue
 		}
 		if w.faults[i].Count--; w.faults[i].Count == 0 {
@@ -183,7 +183,7 @@ func (w *WeChat) takeFault(kind, path string) (Fault, bool) {
 	return Fault{}, false
 }
 
-// canSpoil tells whether faults of this kind concern the path.
-func canSpoil(kind, path string) bool {
+// faultApplies tells whether faults of this kind concern the path.
+func faultApplies(kind, path string) bool {
 	return slices.ContainsFunc(FaultKinds(), func(k FaultKind) bool { return k.Kind == kind && slices.Contains(k.Paths, path) })
 }

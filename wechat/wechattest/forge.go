@@ -109,7 +109,7 @@ func knownForge(forge string, known []string) error {
 
 // sendNow sends outside the retry list.
 func (w *WeChat) sendNow(n *notification, forge string) Attempt {
-	var l letter
+	var l delivery
 	if forge == ForgeReplay {
 		l = n.last // n is this send's alone
 	} else {
@@ -146,7 +146,7 @@ func (w *WeChat) prepareNotify(o *order, r *refund, forge string) (*notification
 	}
 	n := w.newNotification(o, r, forge)
 	if forge == ForgeReplay {
-		n.last = letter{body: own.last.body, plain: own.last.plain, v3: own.last.v3, header: own.last.header}
+		n.last = delivery{body: own.last.body, plain: own.last.plain, v3: own.last.v3, header: own.last.header}
 	}
 	return n, nil
 }

@@ -27,11 +27,11 @@ const (
 // checkMWEB answers mweb_url, the page between a browser and WeChat. When all
 // is well the payment sheet is open, for whoever holds the phone.
 func (w *WeChat) checkMWEB(x *exchange) {
-	s, back, refused := w.openMWEB(x.r)
-	if refused != nil {
-		x.note("%s", refused.Hint)
-		x.html(http.StatusOK, errorPage(linkError{text: refused.Text, hint: refused.Hint}))
-		x.msg.Response = refused.Text
+	s, back, declined := w.openMWEB(x.r)
+	if declined != nil {
+		x.note("%s", declined.Hint)
+		x.html(http.StatusOK, errorPage(linkError{text: declined.Text, hint: declined.Hint}))
+		x.msg.Response = declined.Text
 		return
 	}
 	view := s
@@ -47,8 +47,8 @@ func (w *WeChat) checkMWEB(x *exchange) {
 }
 
 // openMWEB makes the checks and opens the sheet; back is redirect_url.
-func (w *WeChat) openMWEB(r *http.Request) (s Sheet, back string, refused *Refusal) {
-	deny := func(text, hint string) (Sheet, string, *Refusal) { return Sheet{}, "", &Refusal{text, hint} }
+func (w *WeChat) openMWEB(r *http.Request) (s Sheet, back string, declined *DeclineError) {
+	deny := func(text, hint string) (Sheet, string, *DeclineError) { return Sheet{}, "", &DeclineError{text, hint} }
 	if w.insideWeChat(r) {
 		return deny(mwebInside, "mweb_url was opened inside WeChat: there JSAPI pays")
 	}

@@ -57,14 +57,14 @@ type Attempt struct {
 // notification is a Notification with what it sends; w.mu guards it.
 type notification struct {
 	Notification
-	order  *order
-	refund *refund // nil of a payment
-	last   letter  // of the last send, for replay
-	places int     // of the retry list that were used
+	order   *order
+	refund  *refund  // nil of a payment
+	last    delivery // of the last send, for replay
+	retries int      // of the retry list that were used
 }
 
-// letter is one body on its way to the shop, with what the log shows of it.
-type letter struct {
+// delivery is one body on its way to the shop, with what the log shows of it.
+type delivery struct {
 	body   string
 	signed *Signed // of a payment, and of APIv3
 	plain  string  // what the encrypted part says: req_info of a refund, the resource of APIv3
@@ -159,21 +159,21 @@ const againAfter = 5 * time.Second
 // notification, retries: it may come several times even after success, and from more
 // than one server).
 func (w *WeChat) sendAgain(n *notification) {
-	twins := w.postTwice(n, w.write(n, ""), "fault notify_again: sent twice at once though it was acknowledged")
+	copies := w.postTwice(n, w.write(n, ""), "fault notify_again: sent twice at once though it was acknowledged")
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	n.Attempts = append(n.Attempts, twins...)
+	n.Attempts = append(n.Attempts, copies...)
 }
 
 // postTwice sends a letter twice at once.
-func (w *WeChat) postTwice(n *notification, l letter, note string) []Attempt {
-	twins := make([]Attempt, 2)
+func (w *WeChat) postTwice(n *notification, l delivery, note string) []Attempt {
+	copies := make([]Attempt, 2)
 	var wg sync.WaitGroup
-	for i := range twins {
-		wg.Go(func() { twins[i] = w.post(n, l, note) })
+	for i := range copies {
+		wg.Go(func() { copies[i] = w.post(n, l, note) })
 	}
 	wg.Wait()
-	return twins
+	return copies
 }
 
 // attempted notes the outcome of one place of the retry list and plans the
@@ -196,31 +196,31 @@ func (w *WeChat) attempted(n *notification, as ...Attempt) {
 	if n.State != NotifyWaiting {
 		return
 	}
-	n.places++
-	if n.places > len(w.cfg.NotifyIntervals) {
+	n.retries++
+	if n.retries > len(w.cfg.NotifyIntervals) {
 		n.State = NotifyGivenUp
 		return
 	}
-	w.planSend(n, w.Now().Add(w.cfg.NotifyIntervals[n.places-1]))
+	w.planSend(n, w.Now().Add(w.cfg.NotifyIntervals[n.retries-1]))
 }
 
 // write writes the body of a send; a forge bends it. Every send has a nonce of
 // its own, so two sends of one notification are not equal.
-func (w *WeChat) write(n *notification, forge string) letter {
+func (w *WeChat) write(n *notification, forge string) delivery {
 	old := forge == ForgeOtherVersion || forge == ForgeDoctype // messages of APIv2
 	switch {
 	case n.refund != nil && n.refund.NotifyVersion == VersionV3 && !old:
-		return w.v3RefundLetter(n, forge)
+		return w.v3RefundDelivery(n, forge)
 	case n.refund != nil:
-		return w.refundLetter(n.refund, forge)
+		return w.refundDelivery(n.refund, forge)
 	case n.order.Version == VersionV3 && !old:
-		return w.v3PaymentLetter(n, forge)
+		return w.v3PaymentDelivery(n, forge)
 	}
-	return w.paymentLetter(n.order, forge)
+	return w.paymentDelivery(n.order, forge)
 }
 
 // post sends a notification once and judges the answer.
-func (w *WeChat) post(n *notification, l letter, note string) Attempt {
+func (w *WeChat) post(n *notification, l delivery, note string) Attempt {
 	a := Attempt{Time: w.Now()}
 	m := Message{From: PartyWeChat, To: PartyShop, Kind: n.kind(), Method: http.MethodPost, URL: n.URL, Request: l.body, Signed: l.signed, Plain: l.plain, Note: joinNotes(note, l.note)}
 	m.RequestHeader = headerLines(l.header, v3SignatureHeaders...)
@@ -248,7 +248,7 @@ func (w *WeChat) post(n *notification, l letter, note string) Attempt {
 // (docs/wechat.md 6.3: HTTP 200 and a SUCCESS message; anything else, a
 // redirect, an error page or a time-out counts as failure). A letter of APIv3 wants
 // 200 or 204 and no body.
-func (w *WeChat) deliver(ctx context.Context, url string, l letter) (status int, answer, reason string) {
+func (w *WeChat) deliver(ctx context.Context, url string, l delivery) (status int, answer, reason string) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(l.body))
 	if err != nil {
 		return 0, "", "notify_url cannot be called"

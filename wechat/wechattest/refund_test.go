@@ -277,7 +277,7 @@ func TestARefundedOrderIsPaid(t *testing.T) {
 
 // Of a trade_state other than SUCCESS no more than out_trade_no and attach is
 // promised (docs/wechat.md 7.2).
-func TestAHostileQueryOfARefundedOrderSaysLittle(t *testing.T) {
+func TestHostileQueryOfARefundedOrderHasFewFields(t *testing.T) {
 	w := newWorld(t, plain)
 	w.paid("little1")
 	w.refunded("little1", "r-1", "880")

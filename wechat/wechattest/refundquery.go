@@ -18,7 +18,7 @@ func (w *WeChat) refundQuery(p *payRequest) {
 		field{"device_info", 32, false, plainText},
 	)
 	if code, text := checkFields(p, table); code != "" {
-		p.refuse(code, text)
+		p.decline(code, text)
 		return
 	}
 	w.mu.Lock()
@@ -26,10 +26,10 @@ func (w *WeChat) refundQuery(p *payRequest) {
 	refunds, byOrder, named := w.findRefunds(p)
 	switch {
 	case !named:
-		p.refuse("LACK_PARAMS", "缺少参数out_trade_no")
+		p.decline("LACK_PARAMS", "缺少参数out_trade_no")
 		return
-	case len(refunds) == 0 || w.strange(p.exchange, refunds[0].order, VersionV2):
-		p.refuse("REFUNDNOTEXIST", "退款单不存在")
+	case len(refunds) == 0 || w.hiddenFromVersion(p.exchange, refunds[0].order, VersionV2):
+		p.decline("REFUNDNOTEXIST", "退款单不存在")
 		return
 	}
 	total, offset := len(refunds), 0
@@ -37,7 +37,7 @@ func (w *WeChat) refundQuery(p *payRequest) {
 		n, err := strconv.Atoi(v)
 		if err != nil || n >= total {
 			p.note("offset is behind the last of %d refunds", total)
-			p.refuse("PARAM_ERROR", "offset参数有误")
+			p.decline("PARAM_ERROR", "offset参数有误")
 			return
 		}
 		offset = n

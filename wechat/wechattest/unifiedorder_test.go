@@ -34,7 +34,7 @@ func TestUnifiedOrderTakesMD5WithAndWithoutSignType(t *testing.T) {
 	}
 }
 
-func TestRepliesGainUnknownFieldsUnlessTame(t *testing.T) {
+func TestResponsesHaveUnknownFieldsIfHostile(t *testing.T) {
 	extras := func(edit ...func(*Config)) (n int) {
 		w := newWorld(t, edit...)
 		for range 20 {

@@ -10,7 +10,7 @@ import (
 )
 
 // Requests whose Authorization WeChat refuses: 401, unsigned, in WeChat's words.
-func TestV3RefusesAuthorization(t *testing.T) {
+func TestV3DeclinesAuthorization(t *testing.T) {
 	t.Parallel()
 	m := newMerchant(t, tame)
 	m.place("auth-1", "NATIVE")
@@ -104,7 +104,7 @@ func TestV3SignInformation(t *testing.T) {
 }
 
 // The headers besides Authorization.
-func TestV3RefusesHeaders(t *testing.T) {
+func TestV3DeclinesHeaders(t *testing.T) {
 	t.Parallel()
 	m := newMerchant(t, tame)
 	for name, c := range map[string]struct {

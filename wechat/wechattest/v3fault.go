@@ -51,8 +51,8 @@ func v3FaultKinds() []FaultKind {
 	}
 }
 
-// v3Refusal plays the faults in which a call does nothing; nil when there is none.
-func (w *WeChat) v3Refusal(c *v3Call) func() {
+// v3DeclineFault plays the faults in which a call does nothing; nil when there is none.
+func (w *WeChat) v3DeclineFault(c *v3Call) func() {
 	path := c.route.pattern
 	take := func(kind string) bool {
 		_, ok := w.takeFault(kind, path)
@@ -63,13 +63,13 @@ func (w *WeChat) v3Refusal(c *v3Call) func() {
 	}
 	switch {
 	case take(FaultSystemError):
-		return func() { c.refuse(http.StatusInternalServerError, "SYSTEM_ERROR", "系统错误") }
+		return func() { c.decline(http.StatusInternalServerError, "SYSTEM_ERROR", "系统错误") }
 	case take(FaultV3Unsigned):
 		return func() {
-			c.refuseUnsigned(http.StatusInternalServerError, "SYSTEM_ERROR", "系统异常，请稍后重试")
+			c.declineUnsigned(http.StatusInternalServerError, "SYSTEM_ERROR", "系统异常，请稍后重试")
 		}
 	case take(FaultV3TooMany):
-		return func() { c.refuse(http.StatusTooManyRequests, "FREQUENCY_LIMITED", "频率超限") }
+		return func() { c.decline(http.StatusTooManyRequests, "FREQUENCY_LIMITED", "频率超限") }
 	case take(FaultV3Accepted):
 		return func() { c.answer(http.StatusAccepted, "") }
 	}

@@ -9,14 +9,14 @@ func (w *WeChat) checkV3PaySign(fields []pair, o *order, m *Message) *BridgeErro
 	m.Signed = signed
 	if signType := valueOf(fields, "signType"); signType != o.SignType {
 		m.Signed.OK = false
-		return refusePay("支付验证签名失败", "signType is "+signType+", but the order was placed by APIv3, which takes RSA")
+		return declinePay("支付验证签名失败", "signType is "+signType+", but the order was placed by APIv3, which takes RSA")
 	}
 	if m.Signed.OK {
 		return nil
 	}
 	d := diagnoseV3PaySign(lines, given, keys)
 	m.Signed.Yours = d.yours
-	return refusePay("支付验证签名失败", d.text)
+	return declinePay("支付验证签名失败", d.text)
 }
 
 // checkMerchantSign verifies a signature with the merchant's keys that are not
@@ -77,20 +77,20 @@ func (w *WeChat) InvokeApp(call AppCall) (Sheet, *BridgeError) {
 func (w *WeChat) openAppSheet(call AppCall, m *Message) (Sheet, *BridgeError) {
 	switch {
 	case call.AppID != w.cfg.AppID || call.PartnerID != w.cfg.MchID:
-		return Sheet{}, refusePay("商户号与appid不匹配", "appid or partnerid is not the merchant's")
+		return Sheet{}, declinePay("商户号与appid不匹配", "appid or partnerid is not the merchant's")
 	case call.Package != "Sign=WXPay":
-		return Sheet{}, refusePay("支付参数错误", "package must be Sign=WXPay")
+		return Sheet{}, declinePay("支付参数错误", "package must be Sign=WXPay")
 	case !secondsForm.MatchString(call.TimeStamp):
-		return Sheet{}, refusePay("支付参数错误", "timestamp must be whole seconds, ten digits")
+		return Sheet{}, declinePay("支付参数错误", "timestamp must be whole seconds, ten digits")
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	pre, now := w.prepays[call.PrepayID], w.Now()
 	switch {
 	case pre == nil || pre.order.Version != VersionV3 || pre.order.TradeType != "APP":
-		return Sheet{}, refusePay("支付参数错误", "no order of the prepay call for apps has this prepay_id")
+		return Sheet{}, declinePay("支付参数错误", "no order of the prepay call for apps has this prepay_id")
 	case now.Sub(pre.made) > prepayLife:
-		return Sheet{}, refusePay("支付参数错误", "the prepay_id is older than 2 hours")
+		return Sheet{}, declinePay("支付参数错误", "the prepay_id is older than 2 hours")
 	}
 	lines := []string{call.AppID, call.TimeStamp, call.NonceStr, call.PrepayID}
 	signed, keys := w.checkMerchantSign(joinLines(lines), call.Sign)
@@ -98,7 +98,7 @@ func (w *WeChat) openAppSheet(call AppCall, m *Message) (Sheet, *BridgeError) {
 	if !signed.OK {
 		d := diagnoseV3PaySign(lines, call.Sign, keys)
 		m.Signed.Yours = d.yours
-		return Sheet{}, refusePay("支付验证签名失败", d.text)
+		return Sheet{}, declinePay("支付验证签名失败", d.text)
 	}
 	if bad := pre.order.payable(now); bad != nil {
 		return Sheet{}, bad

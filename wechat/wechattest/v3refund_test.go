@@ -61,7 +61,7 @@ func TestV3Refund(t *testing.T) {
 	}
 }
 
-func TestV3RefundRefusals(t *testing.T) {
+func TestV3RefundDeclines(t *testing.T) {
 	t.Parallel()
 	m := newMerchant(t, tame)
 	m.scanAndPay("refuse-1")

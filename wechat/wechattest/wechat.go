@@ -36,7 +36,7 @@ type WeChat struct {
 	shopURL       string
 	holder        int // index in users of who holds the phone
 	place         Place
-	views         int // web views that were closed with all that they kept: see comeBack
+	views         int // web views that were closed with all that they kept: see applyReturnFaults
 	cookieJars    int // cookies that were lost, with a web view or alone
 	grants        map[string]*grant
 	tokens        map[string]*token
