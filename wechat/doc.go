@@ -31,16 +31,16 @@
 //
 // # What is believed
 //
-// What a method returns was signed by WeChat and is about this account, except
-// where its comment says otherwise: a refund notification and a bill are not
-// signed. Compare the amount and the currency with your order yourself. A payment
-// notification can be forged by whoever has the API key: take it as a reason for
-// [Client.QueryOrder], which asks WeChat.
+// What a method returns was signed by WeChat and is about this account, except where
+// its comment says otherwise: a refund notification and a bill are not signed. Compare
+// the amount and the currency with your order yourself. A payment notification can be
+// forged by whoever has the API key. So query the order with [Client.QueryOrder] after
+// it.
 //
 // # Errors
 //
 // A failed call is an *[Error]. Its [Kind] says what to do: send the same
-// request again, sign in anew, or tell the operator. No error and no printed
+// request again, sign in anew, or alert the operator. No error and no printed
 // value holds a secret, a code, a token, an openid or a body.
 //
 // Nothing is retried, with one exception: a merchant call whose connection fails

@@ -65,7 +65,7 @@ func TestARefund(t *testing.T) {
 		}
 		asked, err = w.client.QueryRefund(ctx, request.OutRefundNo)
 		if err != nil || told != asked {
-			t.Errorf("told %+v\nasked %+v, %v", told, asked, err)
+			t.Errorf("notified %+v\nqueried %+v, %v", told, asked, err)
 		}
 		ledger := w.Ledger().Refunds[0]
 		want := wechat.Refund{
@@ -134,10 +134,10 @@ func TestRefundsThatFail(t *testing.T) {
 		w.Advance(refundTime)
 		told, err := w.shop.lastRefund(t)
 		if err != nil || told.State != want || !told.RefundedAt.IsZero() {
-			t.Errorf("%s: told %+v, %v", fault, told, err)
+			t.Errorf("%s: notified %+v, %v", fault, told, err)
 		}
 		if asked, err := w.client.QueryRefund(t.Context(), "r-1"); err != nil || asked != told {
-			t.Errorf("%s: asked %+v, %v", fault, asked, err)
+			t.Errorf("%s: queried %+v, %v", fault, asked, err)
 		}
 	}
 }
@@ -220,7 +220,7 @@ func TestForgedRefundNotifications(t *testing.T) {
 				// Rightly encrypted: what it says is for QueryRefund to say.
 				asked, err2 := w.client.QueryRefund(t.Context(), "r-1")
 				if err != nil || err2 != nil || asked != genuine || (told == genuine) == (forge == wechattest.ForgeWrongAmount) {
-					t.Errorf("%s: told %+v, asked %+v, %v, %v", forge, told, asked, err, err2)
+					t.Errorf("%s: notified %+v, queried %+v, %v, %v", forge, told, asked, err, err2)
 				}
 			default:
 				if kind, _ := kindOf(err); kind != wechat.Untrusted || told != (wechat.Refund{}) || attempt.OK {

@@ -64,7 +64,7 @@ func TestAPayment(t *testing.T) {
 		}
 		asked, err := w.client.QueryOrder(ctx, order.OutTradeNo)
 		if err != nil || told != asked {
-			t.Errorf("told %+v\nasked %+v, %v", told, asked, err)
+			t.Errorf("notified %+v\nqueried %+v, %v", told, asked, err)
 		}
 		ledger := w.Ledger().Trades[0]
 		if asked.State != wechat.StateSuccess || !asked.Paid() || asked.TotalFee != 880 || asked.Currency != "CNY" || asked.TradeType != wechat.TradeJSAPI ||

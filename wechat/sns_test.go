@@ -57,7 +57,7 @@ func TestExchangeCode(t *testing.T) {
 			const url = "https://api.weixin.qq.com/sns/oauth2/access_token?appid=" + testAppID + "&secret=" + testSecret +
 				"&code=a+b%26c%3Dd%2Fe%2B%E8%8C%B6&grant_type=authorization_code"
 			if len(s.urls) != 1 || s.urls[0].String() != url {
-				t.Errorf("asked %v", s.urls)
+				t.Errorf("sent %v", s.urls)
 			}
 		})
 	}
@@ -146,7 +146,7 @@ func TestUserInfo(t *testing.T) {
 			}
 			const url = "https://api.weixin.qq.com/sns/userinfo?access_token=TO%2FKEN%2B&openid=" + testOpenID + "&lang=zh_CN"
 			if s.urls[0].String() != url {
-				t.Errorf("asked %v", s.urls[0])
+				t.Errorf("sent %v", s.urls[0])
 			}
 		})
 	}

@@ -21,7 +21,7 @@ func testOrder() Order {
 	}
 }
 
-// taken is WeChat's answer to testOrder.
+// taken is WeChat's response to testOrder.
 func taken() message {
 	return message{
 		"return_code": "SUCCESS", "return_msg": "OK", "appid": testAppID, "mch_id": testMchID, "nonce_str": "n",

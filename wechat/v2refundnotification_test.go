@@ -15,8 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// refundVector is a req_info made by somebody else; testdata/refunds.json says
-// by whom.
+// refundVector is a req_info made by someone else; testdata/refunds.json says by whom.
 type refundVector struct {
 	Name      string
 	Key       string
@@ -209,7 +208,7 @@ func encryptWith(padded []byte, key string) string {
 	return base64.StdEncoding.EncodeToString(out)
 }
 
-// A stranger can tell nothing from the error about what blocks decrypt to.
+// A stranger can tell nothing from the error about the decrypted blocks.
 func TestParseRefundDoesNotReportPadding(t *testing.T) {
 	seen := map[string]bool{}
 	for _, reqInfo := range []string{

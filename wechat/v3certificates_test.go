@@ -213,7 +213,7 @@ func TestBothKeysVerify(t *testing.T) {
 		}
 		// The certificate that began last is the newer one.
 		if want := map[bool]string{false: testKeyID, true: certSerial}[prefer]; w.sent[0].serial != want {
-			t.Errorf("asked for %s, want %s", w.sent[0].serial, want)
+			t.Errorf("requested %s, want %s", w.sent[0].serial, want)
 		}
 		if n := len(c.WeChatKeys()); n != 3 {
 			t.Errorf("%d keys", n)

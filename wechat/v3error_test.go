@@ -131,7 +131,7 @@ func TestFailuresOfAPIv3(t *testing.T) {
 			}
 		}
 	}
-	// A probe asks for the same call again, also on a failure.
+	// A probe needs a retry, also on a failure.
 	_, p, _ := newV3Client(t, says3(v3answer{status: 404, body: `{"code":"ORDER_NOT_EXIST"}`, header: map[string]string{signatureH: "WECHATPAY/SIGNTEST/x"}}))
 	_, err := p.QueryOrder(t.Context(), testNo)
 	wantError(t, err, Retry, "")
@@ -144,7 +144,7 @@ func TestFailuresOfAPIv3(t *testing.T) {
 	wantError(t, err, Retry, "")
 }
 
-// The log gets what WeChat's support asks for, and the cure by the more exact number.
+// The log gets what WeChat's support needs, and the cure by the more exact number.
 func TestErrorsOfAPIv3HaveTheCure(t *testing.T) {
 	answer := v3answer{status: 400, body: `{"code":"INVALID_REQUEST","message":"x"}`, header: map[string]string{"Request-ID": "08AB-268445527"}}
 	_, p, _ := newV3Client(t, says3(answer))

@@ -35,7 +35,7 @@ func TestAPaymentOfAPIv3(t *testing.T) {
 			}
 			asked, err := w.pay.QueryOrder(ctx, order.OutTradeNo)
 			if err != nil || told.trade != asked {
-				t.Errorf("told %+v\nasked %+v, %v", told.trade, asked, err)
+				t.Errorf("notified %+v\nqueried %+v, %v", told.trade, asked, err)
 			}
 			byID, err := w.pay.QueryTransaction(ctx, asked.TransactionID)
 			if err != nil || byID != asked {
@@ -83,7 +83,7 @@ func TestTradeTypesOfAPIv3(t *testing.T) {
 			AppID: p.AppID, PartnerID: p.PartnerID, PrepayID: p.PrepayID, Package: p.Package, NonceStr: p.NonceStr, TimeStamp: p.TimeStamp, Sign: p.Sign,
 		})
 		if declined != nil {
-			t.Fatalf("the phone refused: %+v", declined)
+			t.Fatalf("the phone declined: %+v", declined)
 		}
 		w.paySheet(sheet)
 		if n := w.next(w.shop.payments); n.err != nil || n.trade.OutTradeNo != "tea-000003" || n.trade.TradeType != wechat.TradeApp {
@@ -143,7 +143,7 @@ func TestARefundOfAPIv3(t *testing.T) {
 		told := w.next(w.shop.refunds)
 		asked, err := w.pay.QueryRefund(ctx, request.OutRefundNo)
 		if told.err != nil || err != nil || told.refund != asked || asked.State != wechat.RefundSuccess || asked.RefundedAt.IsZero() {
-			t.Errorf("told %+v, %v\nasked %+v, %v", told.refund, told.err, asked, err)
+			t.Errorf("notified %+v, %v\nqueried %+v, %v", told.refund, told.err, asked, err)
 		}
 		if trade, err := w.pay.QueryOrder(ctx, "tea-000001"); err != nil || trade.State != wechat.StateRefund || !trade.Paid() || trade.TotalFee != 880 || trade.TransactionID == "" || trade.PaidAt.IsZero() {
 			t.Errorf("%+v, %v", trade, err)

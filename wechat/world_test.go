@@ -207,7 +207,7 @@ func (w *world) invoke(prepayID string) wechattest.Sheet {
 	}
 	sheet, declined := w.Invoke(wechattest.InvokeCall{API: "getBrandWCPayRequest", Args: args, URL: shopURL + "/", Landing: shopURL + "/"})
 	if declined != nil {
-		w.t.Fatalf("the phone refused: %+v", declined)
+		w.t.Fatalf("the phone declined: %+v", declined)
 	}
 	return sheet
 }

@@ -127,7 +127,7 @@ func TestACopiedLanding(t *testing.T) {
 func TestOAuthDomainWithPathCoversThatPrefix(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.OAuthDomain = "shop.example/pay" })
 	if rec := w.do("GET", w.link(scopeBase), ""); rec.Code != 302 {
-		t.Error("inside the path: refused")
+		t.Error("inside the path: declined")
 	}
 	if rec := w.do("GET", strings.Replace(w.link(scopeBase), "%2Fpay", "%2Fother", 1), ""); rec.Code != 200 {
 		t.Error("outside the path: accepted")
@@ -221,7 +221,7 @@ func TestAccessTokenDeclinesWrongArguments(t *testing.T) {
 		t.Errorf("POST: %s", rec.Body)
 	}
 	if got := w.json(good); got["errcode"] != nil {
-		t.Errorf("a refusal used the code up: %v", got)
+		t.Errorf("a declined call used the code up: %v", got)
 	}
 	for _, m := range w.Messages(0) {
 		if strings.Contains(m.URL, w.cfg.AppSecret) {

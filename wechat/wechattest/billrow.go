@@ -15,7 +15,7 @@ const (
 	billRecharge = "RECHARGE_REFUND"
 )
 
-// billRow is a payment, or a refund on the day on which it was asked for.
+// billRow is a payment, or a refund on the day on which it was requested.
 type billRow struct {
 	at     time.Time
 	order  Order

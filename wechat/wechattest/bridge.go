@@ -48,8 +48,8 @@ var payArgs = []field{
 // secondsForm is a timeStamp in seconds; milliseconds have 13 digits.
 var secondsForm = regexp.MustCompile(`^[0-9]{10}$`)
 
-// Invoke does what the WeChat client does with getBrandWCPayRequest: it checks the six
-// fields, their types, the signature, the page's directory and the payer, and opens a
+// Invoke is the WeChat client's side of getBrandWCPayRequest. It checks the six fields,
+// their types, the signature, the page's directory and the payer. Then it opens a
 // payment sheet. It returns either the sheet or an error. Pay is shorter.
 func (w *WeChat) Invoke(call InvokeCall) (Sheet, *BridgeError) {
 	request, err := json.MarshalIndent(call.Args, "", "  ")
@@ -124,8 +124,8 @@ func (w *WeChat) openSheet(call InvokeCall, m *Message) (Sheet, *BridgeError) {
 	return w.addSheet(o, holder).Sheet, nil
 }
 
-// payInPlace tells what getBrandWCPayRequest comes to where it cannot pay; nil
-// where it can (docs/wechat.md 5.4, 16.2).
+// payInPlace returns the error of getBrandWCPayRequest where it cannot pay, else nil
+// (docs/wechat.md 5.4, 16.2).
 func payInPlace(place Place) *BridgeError {
 	switch e := place.Environment; {
 	case place.onComputer() && !e.InMiniProgram():
@@ -162,8 +162,8 @@ func readPayArgs(place Place, args map[string]json.RawMessage) ([]pair, *BridgeE
 		}
 		var v string
 		if json.Unmarshal(raw, &v) != nil {
-			// docs/wechat.md 5.1: a number fails on iOS, with words of its own.
-			// The simulator refuses it on both.
+			// docs/wechat.md 5.1: a number fails on iOS, with words of its own. The
+			// simulator declines it on both.
 			name := f.name
 			if place.Apple {
 				name = "$key0$"
@@ -216,7 +216,7 @@ func (w *WeChat) checkPaySign(fields []pair, o *order, m *Message) *BridgeError 
 	return nil
 }
 
-// payable tells why the order cannot be paid now; nil when it can.
+// payable reports why the order cannot be paid now; nil when it can.
 func (o *order) payable(now time.Time) *BridgeError {
 	switch {
 	case o.trade != nil:
@@ -238,7 +238,7 @@ func checkedURL(place Place, call InvokeCall) string {
 	return call.URL
 }
 
-// checkPayDir judges the page's address; the answer is empty when it may pay.
+// checkPayDir checks the page's address; the result is empty when it may pay.
 func (w *WeChat) checkPayDir(place Place, call InvokeCall) string {
 	dirs := w.payDirs()
 	if len(dirs) == 0 {
@@ -261,13 +261,13 @@ func (w *WeChat) checkPayDir(place Place, call InvokeCall) string {
 	}
 	hint := "the page " + page + " lies directly in none of the payment directories: " + strings.Join(dirs, ", ")
 	if place.Apple {
-		hint += " (an iPhone judges the landing URL)"
+		hint += " (an iPhone checks the landing URL)"
 	}
 	return hint
 }
 
-// payDirs returns the configured directories, or the roots of the phone's and
-// the shop's origins; none means any. w.mu is held.
+// payDirs returns the configured directories, or the roots of the phone's and the
+// shop's origins; none means any. The caller holds w.mu.
 func (w *WeChat) payDirs() []string {
 	if len(w.cfg.PayDirs) > 0 {
 		return w.cfg.PayDirs

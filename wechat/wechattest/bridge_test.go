@@ -146,7 +146,7 @@ func TestPayDirectory(t *testing.T) {
 		{"above", "https://a.example/pay/", "https://a.example/", "", Android, false},
 		{"without the final slash", "https://a.example/pay/", "https://a.example/pay", "", Android, false},
 		{"letter case", "https://a.example/Pay/", "https://a.example/pay/", "", Android, false},
-		{"iOS judges the landing URL", "https://a.example/pay/", "https://a.example/pay/", "https://a.example/", IOS, false},
+		{"iOS checks the landing URL", "https://a.example/pay/", "https://a.example/pay/", "https://a.example/", IOS, false},
 		{"iOS landed there", "https://a.example/pay/", "https://a.example/order/1", "https://a.example/pay/", IOS, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

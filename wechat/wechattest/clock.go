@@ -126,9 +126,9 @@ func (c *clock) start(j *job) {
 	}()
 }
 
-// advance moves the time forward by d. Every job on the way runs at its own
-// time and is waited for, those that they plan included, so that what follows
-// from a day of retries is there when advance returns. A job must not call it.
+// advance moves the time forward by d. Every job on the way runs at its own time, with
+// those that it plans. advance waits for them, so that the result of a day of retries
+// is there when it returns. A job must not call it.
 func (c *clock) advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

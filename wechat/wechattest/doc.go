@@ -28,9 +28,9 @@
 //
 // # What a test may rely on
 //
-// Two simulators with the same Seed and Epoch that see the same calls in the same
-// order give the same answers. There is no global state: tests can run in parallel,
-// each with a WeChat of its own. [WeChat.Close] leaves no goroutine.
+// Two simulators with the same Seed and Epoch that see the same calls in the same order
+// give the same responses. There is no global state: tests can run in parallel, each
+// with a WeChat of its own. [WeChat.Close] leaves no goroutine.
 //
 // Amounts are in fen, a hundredth of a yuan. Times are UTC on the simulator's
 // clock, which runs in real time until [WeChat.Advance] or Config.TimeScale move
@@ -42,11 +42,11 @@
 //
 // # Faults
 //
-// [FaultKinds] lists what can go wrong, from a lost notification to a forged
-// response. A [Fault] waits in a queue for the next occasion that fits, and spoils
-// Count of them. With Config.Hostile, WeChat does at any time what it may do at any
-// time: responses have fields that no document names, coupons make cash_fee differ
-// from total_fee, and elements change their order.
+// [FaultKinds] lists what can go wrong, from a lost notification to a forged response.
+// A [Fault] waits in a queue for the next occasion that fits, and affects Count of
+// them. With Config.Hostile, WeChat does at any time what it may do at any time:
+// responses have fields that no document names, coupons make cash_fee differ from
+// total_fee, and elements change their order.
 //
 // # APIv3
 //
@@ -68,7 +68,7 @@
 //
 // There is one merchant with one Official Account. The server cannot see the
 // fragment #wechat_redirect: pages check it in the browser, a plain HTTP client is
-// not checked. It cannot tell who opened an authorize link: the environment
+// not checked. It does not know who opened an authorize link: the environment
 // decides (see [WeChat.SetEnvironment]). A browser on this machine has no public address
 // to compare with spbill_create_ip. Calls are not limited in number, and the merchant's
 // balance is endless but for a fault.

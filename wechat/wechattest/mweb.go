@@ -96,10 +96,10 @@ func (w *WeChat) openMWEB(r *http.Request) (s Sheet, back string, declined *Decl
 	return pre.sheet.Sheet, q.redirect, nil
 }
 
-// insideWeChat tells whether a page of WeChat's was opened from within WeChat.
-// The browser that plays the environment says its own name to hosts other than
-// the shop's, so that what comes from there (the desk's frame, or a page at the
-// phone's address) is judged by the environment.
+// insideWeChat reports whether a page of WeChat's was opened from within WeChat. The
+// browser that plays the environment sends its own name to hosts other than the shop's.
+// For a request from the desk's frame or a page at the phone's address, the environment
+// decides.
 func (w *WeChat) insideWeChat(r *http.Request) bool {
 	public := w.Config().PublicURL
 	if r.Header.Get("Sec-Fetch-Dest") == "iframe" || public != "" && strings.HasPrefix(r.Referer(), public+"/") {
@@ -108,8 +108,8 @@ func (w *WeChat) insideWeChat(r *http.Request) bool {
 	return strings.Contains(r.UserAgent(), "MicroMessenger")
 }
 
-// mwebSign is how the two kinds of phone say that something was tampered with;
-// w.mu is held.
+// mwebSign is how the two kinds of phone say that something was tampered with; the
+// caller holds w.mu.
 func (w *WeChat) mwebSign() string {
 	if w.place.Apple {
 		return "签名验证失败"
@@ -143,8 +143,8 @@ func readMWEB(rawQuery string) (q mwebQuery, problem string) {
 	return q, ""
 }
 
-// checkH5Domain judges the host of a URL; the answer is empty when it is one of
-// the merchant's.
+// checkH5Domain checks the host of a URL; the result is empty when it is one of the
+// merchant's.
 func (w *WeChat) checkH5Domain(what, raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
@@ -166,9 +166,8 @@ func (w *WeChat) h5Domains() []string {
 	return w.shopHosts()
 }
 
-// samePlace tells whether the browser's address is the one that the shop sent.
-// Who comes from this machine has no public address: WeChat's comparison cannot
-// be made.
+// samePlace reports whether the browser's address is the one that the shop sent. Who
+// comes from this machine has no public address: WeChat's comparison cannot be made.
 func samePlace(remote, sent string) bool {
 	host, _, err := net.SplitHostPort(remote)
 	ip := net.ParseIP(host)
@@ -197,7 +196,7 @@ func (w *WeChat) mwebSheet(rw http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), sheetPoll)
 		defer cancel()
 		if s, err = w.WaitSheet(ctx, id); !errors.Is(err, ErrUnknownSheet) {
-			err = nil // nobody touched it so far: the page asks again
+			err = nil // nobody touched it so far: the page polls again
 		}
 	case r.URL.Query().Get("do") == "pay":
 		s, err = w.PaySheet(id)

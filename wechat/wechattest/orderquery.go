@@ -76,8 +76,8 @@ func (w *WeChat) orderQuery(p *payRequest) {
 	}
 }
 
-// findOrder prefers transaction_id, as WeChat does (docs/wechat.md 7.1); w.mu
-// is held.
+// findOrder prefers transaction_id, as WeChat does (docs/wechat.md 7.1); the caller
+// holds w.mu.
 func (w *WeChat) findOrder(transactionID, outTradeNo string) *order {
 	if transactionID == "" {
 		return w.orders[outTradeNo]

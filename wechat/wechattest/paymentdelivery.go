@@ -70,8 +70,8 @@ func (w *WeChat) paymentDelivery(o *order, forge string) delivery {
 	return delivery{body: body, signed: signed}
 }
 
-// otherTrade is the newest payment of another order that the shop has
-// acknowledged, nil if there is none. w.mu is held.
+// otherTrade is the newest payment of another order that the shop has acknowledged, nil
+// if there is none. The caller holds w.mu.
 func (w *WeChat) otherTrade(o *order) *Trade {
 	for _, n := range slices.Backward(w.notifications) {
 		if n.order != o && n.refund == nil && n.Forge == "" && n.State == NotifyAcknowledged {
@@ -81,8 +81,8 @@ func (w *WeChat) otherTrade(o *order) *Trade {
 	return nil
 }
 
-// tradeOrForged is the order's trade; for a forged notification of an unpaid
-// order it is what a forger would claim. w.mu is held.
+// tradeOrForged is the order's trade; for a forged notification of an unpaid order it
+// is what a forger would claim. The caller holds w.mu.
 func (w *WeChat) tradeOrForged(o *order) Trade {
 	if o.trade != nil {
 		return *o.trade

@@ -43,8 +43,8 @@ func refundFields() []field {
 	)
 }
 
-// claim is what an out_refund_no was first used for. Also one that was refused
-// for want of money stays with its amounts.
+// claim is what an out_refund_no was first used for. Also one that was declined for
+// want of money stays with its amounts.
 type claim struct {
 	order      *order
 	total, fee int64
@@ -115,8 +115,9 @@ func (w *WeChat) refundOrder(p *payRequest) {
 	p.succeed(r.fields()...)
 }
 
-// lackOfMoney reports in WeChat's words why the money of a refund does not suffice, or "". A
-// fault stays with the number of the refund until its cure. w.mu is held.
+// lackOfMoney reports in WeChat's words why the money of a refund does not suffice, or
+// "". A fault stays with the number of the refund until its cure. The caller holds
+// w.mu.
 func (w *WeChat) lackOfMoney(p *payRequest) string {
 	no := p.get("out_refund_no")
 	for _, kind := range []string{FaultNotEnough, FaultUnsettledShort} {
@@ -132,7 +133,7 @@ func (w *WeChat) lackOfMoney(p *payRequest) string {
 		p.note("fault not_enough: nothing was paid in since")
 		return "基本账户余额不足，请充值后重新发起"
 	}
-	p.note("fault %s: takings that are not settled do not suffice", w.shortOf[no])
+	p.note("fault %s: unsettled takings do not suffice", w.shortOf[no])
 	return "交易未结算资金不足，请使用可用余额退款"
 }
 
@@ -148,8 +149,8 @@ func (w *WeChat) PayIn() {
 	}
 }
 
-// refundable applies the limits to a new refund of a paid order; the answer is
-// empty when it may be made.
+// refundable applies the limits to a new refund of a paid order; the result is empty
+// when it may be made.
 func (o *order) refundable(p *payRequest, total, fee int64, now time.Time) (code, text string) {
 	left := o.TotalFee
 	for _, r := range o.refunds {
@@ -178,9 +179,9 @@ func (o *order) refundable(p *payRequest, total, fee int64, now time.Time) (code
 	return "", ""
 }
 
-// Refund gives money of a paid order back as the merchant does on the merchant
-// platform: without a call of the shop, which hears of it by the notification
-// that Config.RefundNotifyURL asks for, or by refundquery. fee is in fen.
+// Refund refunds a paid order by hand, as on the merchant platform. The shop makes no
+// call. It learns of the refund by refundquery, or by a notification to
+// Config.RefundNotifyURL. fee is in fen.
 func (w *WeChat) Refund(outTradeNo string, fee int64) (Refund, error) {
 	now := w.Now()
 	w.mu.Lock()

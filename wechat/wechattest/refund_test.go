@@ -102,7 +102,7 @@ func TestRefundFieldRules(t *testing.T) {
 		})
 	}
 	if l := w.Ledger(); len(l.Refunds) != 0 || l.Orders[0].State != StateSuccess {
-		t.Error("a refused call changed the books")
+		t.Error("a declined call changed the books")
 	}
 	// The highest of the two numbers decides.
 	if got := w.pay(pathRefund, with(w.refundRequest("unpaid1", "r-2", "300"), "transaction_id", id)); valueOf(got, "out_trade_no") != "fields1" {

@@ -21,7 +21,7 @@ const refundTime = 5 * time.Second
 
 // Refund is money on its way back to the payer.
 type Refund struct {
-	Version       string `json:"version"` // of the API that asked for it; VersionV2 for a refund by hand
+	Version       string `json:"version"` // of the API that requested it; VersionV2 for a refund by hand
 	OutTradeNo    string `json:"out_trade_no"`
 	OutRefundNo   string `json:"out_refund_no"`
 	TransactionID string `json:"transaction_id"`
@@ -35,8 +35,8 @@ type Refund struct {
 	// Source is API, or VENDOR_PLATFORM for a refund by hand.
 	Source    string `json:"refund_request_source"`
 	NotifyURL string `json:"notify_url,omitempty"` // empty: no notification
-	// NotifyVersion is the API of its notifications. It is VersionV3 if APIv3 asked for
-	// the refund and named a NotifyURL.
+	// NotifyVersion is the API of its notifications. It is VersionV3 if the refund was
+	// requested by APIv3 with a NotifyURL.
 	NotifyVersion string    `json:"notify_version"`
 	Created       time.Time `json:"created"`
 	Done          time.Time `json:"done,omitzero"` // when it left PROCESSING
@@ -48,7 +48,7 @@ type refund struct {
 	order *order
 }
 
-// addRefund enters a refund and plans its end; w.mu is held.
+// addRefund enters a refund and plans its end; the caller holds w.mu.
 func (w *WeChat) addRefund(o *order, f Refund, now time.Time) *refund {
 	f.OutTradeNo, f.TransactionID, f.TotalFee = o.OutTradeNo, o.trade.TransactionID, o.TotalFee
 	f.RefundID, f.Status, f.Created = w.ids.refundID(now), RefundProcessing, now
@@ -92,7 +92,7 @@ func (w *WeChat) addRefund(o *order, f Refund, now time.Time) *refund {
 	return r
 }
 
-// endRefund gives a refund its last state, and tells the shop.
+// endRefund gives a refund its last state, and notifies the shop.
 func (w *WeChat) endRefund(r *refund, status string, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -104,8 +104,8 @@ func (w *WeChat) endRefund(r *refund, status string, now time.Time) {
 	w.publish(Event{Kind: EventRefund, Refund: &view})
 }
 
-// findRefund finds a refund by its out_refund_no, which is unique for the
-// merchant; w.mu is held.
+// findRefund finds a refund by its out_refund_no, which is unique for the merchant; the
+// caller holds w.mu.
 func (w *WeChat) findRefund(outRefundNo string) *refund {
 	for _, r := range w.refunds {
 		if r.OutRefundNo == outRefundNo {

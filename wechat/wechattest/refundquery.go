@@ -43,7 +43,7 @@ func (w *WeChat) refundQuery(p *payRequest) {
 		offset = n
 	}
 	if byOrder && total > refundsByOrder {
-		p.note("an order with more than %d refunds should be asked for by out_refund_no", refundsByOrder)
+		p.note("an order has more than %d refunds: query them by out_refund_no", refundsByOrder)
 	}
 	page := refunds[offset:min(offset+refundPage, total)]
 	o := page[0].order
@@ -61,9 +61,9 @@ func (w *WeChat) refundQuery(p *payRequest) {
 	p.succeed(reply...)
 }
 
-// findRefunds finds what the highest of the four numbers names, oldest first,
-// and tells whether that is an order, and whether there was a number at all.
-// w.mu is held.
+// findRefunds finds the refunds that the highest of the four numbers names, oldest
+// first. It reports whether it names an order, and whether there was a number at all.
+// The caller holds w.mu.
 func (w *WeChat) findRefunds(p *payRequest) (refunds []*refund, byOrder, named bool) {
 	switch {
 	case p.get("refund_id") != "":

@@ -17,7 +17,7 @@ func (w *world) asking(by ...string) []pair {
 	return fields
 }
 
-// listed are the out_refund_no of an answer in the order of their index.
+// listed are the out_refund_no of a response in the order of their index.
 func listed(fields []pair) (nos []string) {
 	for {
 		no := valueOf(fields, "out_refund_no_"+itoa(int64(len(nos))))

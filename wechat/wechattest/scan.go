@@ -35,7 +35,7 @@ func (w *WeChat) Scan(codeURL string) (Sheet, error) {
 	return s, nil
 }
 
-// scan makes the checks of Scan; w.mu is held.
+// scan makes the checks of Scan; the caller holds w.mu.
 func (w *WeChat) scan(codeURL string) (Sheet, *DeclineError) {
 	var pre *prepay
 	for _, p := range w.prepays {

@@ -52,8 +52,8 @@ func (w *WeChat) unifiedOrder(p *payRequest) {
 	w.issuePrepay(p, o, now)
 }
 
-// checkTradeType applies what each trade_type demands beyond the table; false
-// means that the refusal is written.
+// checkTradeType applies what each trade_type demands beyond the table; false means
+// that the response is written.
 func (w *WeChat) checkTradeType(p *payRequest) bool {
 	openID := p.get("openid")
 	switch p.get("trade_type") {
@@ -87,8 +87,8 @@ func (w *WeChat) checkTradeType(p *payRequest) bool {
 	return true
 }
 
-// reenter answers a number that was used before (docs/wechat.md 4.5);
-// w.mu is held.
+// reenter answers a number that was used before (docs/wechat.md 4.5); the caller holds
+// w.mu.
 func (w *WeChat) reenter(p *payRequest, o *order, now time.Time) {
 	switch {
 	case o.trade != nil:
@@ -107,7 +107,7 @@ func (w *WeChat) reenter(p *payRequest, o *order, now time.Time) {
 	}
 }
 
-// issuePrepay makes a prepay_id and answers; w.mu is held.
+// issuePrepay makes a prepay_id and answers; the caller holds w.mu.
 func (w *WeChat) issuePrepay(p *payRequest, o *order, now time.Time) {
 	id := w.addPrepay(o, now, p.r.Host)
 	reply := []pair{{"trade_type", o.TradeType}, {"prepay_id", id}}
@@ -124,8 +124,9 @@ func (w *WeChat) issuePrepay(p *payRequest, o *order, now time.Time) {
 	p.succeed(reply...)
 }
 
-// addPrepay makes a prepay_id, with a code_url for NATIVE and a mweb_url for MWEB.
-// host is where WeChat was called, for a Config without WeChatURL. w.mu is held.
+// addPrepay makes a prepay_id, with a code_url for NATIVE and a mweb_url for MWEB. host
+// is where the shop called WeChat; it is for a Config without WeChatURL. The caller
+// holds w.mu.
 func (w *WeChat) addPrepay(o *order, now time.Time, host string) string {
 	id := w.ids.prepayID(now)
 	pre := &prepay{order: o, made: now}

@@ -91,7 +91,7 @@ func TestTransportRules(t *testing.T) {
 		t.Errorf("chunked: %d", rec.Code)
 	}
 	if len(w.Ledger().Orders) != 0 {
-		t.Error("a refused call made an order")
+		t.Error("a declined call made an order")
 	}
 }
 
@@ -178,7 +178,7 @@ func TestFieldRules(t *testing.T) {
 		})
 	}
 	if len(w.Ledger().Orders) != 0 {
-		t.Error("a refused call made an order")
+		t.Error("a declined call made an order")
 	}
 	for i, ok := range []pair{
 		{"time_expire", at(10 * time.Minute)}, {"spbill_create_ip", "203.0.113.7"}, {"fee_type", "CNY"}, {"detail", `{"goods":[]}`}, {"device_info", "WEB"}, {"h5_unknown", "x"},

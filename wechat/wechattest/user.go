@@ -77,7 +77,7 @@ func (w *WeChat) user(openID string) (User, bool) {
 	return User{}, false
 }
 
-// otherUser is somebody else than a person: another one who can hold the phone, or
+// otherUser is someone else than a person: another one who can hold the phone, or
 // somebody made up.
 func (w *WeChat) otherUser(to User) User {
 	for _, u := range w.users {

@@ -15,9 +15,9 @@ type v3Route struct {
 	method   string
 	pattern  string // segments in braces are parameters; Fault.Path takes it as it is
 	auth     v3AuthTexts
-	noSerial bool // Wechatpay-Serial is not read, since the answer brings its own keys
-	hasUA    bool // a missing User-Agent is refused before the signature is looked at
-	unsigned bool // the answer has no signature, as that of a bill file
+	noSerial bool // Wechatpay-Serial is not read, since the response brings its own keys
+	hasUA    bool // a missing User-Agent is declined before the signature is looked at
+	unsigned bool // the response has no signature, as that of a bill file
 	serve    func(w *WeChat, c *v3Call)
 }
 
@@ -117,16 +117,16 @@ func faultPath(r *http.Request) string {
 	return r.URL.Path
 }
 
-// v3Call is a request of APIv3 on its way to an answer.
+// v3Call is a request of APIv3 on its way to a response.
 type v3Call struct {
 	*exchange
 	route  v3Route
 	vars   map[string]string // parameters in the path, unescaped
 	query  url.Values
 	fields v3Fields // of the body, once checked
-	key    *v3Key   // signs the answer; nil before the request is authenticated
+	key    *v3Key   // signs the response; nil before the request is authenticated
 	number string   // the numeric code at the end of Request-ID
-	forged bool     // the answer is signed by somebody else
+	forged bool     // the response is signed by someone else
 }
 
 // serveV3 answers everything below /v3/.
@@ -201,7 +201,7 @@ func (c *v3Call) checkHeaders() bool {
 	return true
 }
 
-// acceptsJSON reports whether the answer may be JSON. A missing Accept is refused,
+// acceptsJSON reports whether the response may be JSON. A missing Accept is declined,
 // */* is not.
 func acceptsJSON(h http.Header) bool {
 	for _, part := range strings.Split(strings.Join(h.Values("Accept"), ","), ",") {
@@ -214,7 +214,7 @@ func acceptsJSON(h http.Header) bool {
 	return false
 }
 
-// readBody reads and checks the body; false means that the refusal is written.
+// readBody reads and checks the body; false means that the response is written.
 func (c *v3Call) readBody(table []v3Field) bool {
 	if t, _, _ := strings.Cut(c.r.Header.Get("Content-Type"), ";"); !strings.EqualFold(strings.TrimSpace(t), "application/json") {
 		c.note("Content-Type is %q", c.r.Header.Get("Content-Type"))
@@ -254,7 +254,7 @@ func (c *v3Call) checkMchID(mchID, where string) bool {
 	return false
 }
 
-// declineField refuses a field.
+// declineField declines a field.
 func (c *v3Call) declineField(p *v3Problem) {
 	detail := v3Object{{"location", p.location}}
 	if p.value != nil {
@@ -294,7 +294,7 @@ func (c *v3Call) declineUnsigned(status int, code, message string) {
 // succeed answers 200 with an object.
 func (c *v3Call) succeed(body v3Object) { c.answer(http.StatusOK, body.text(c.w)) }
 
-// answer sets the answer and signs it when there is a key.
+// answer sets the response and signs it when there is a key.
 func (c *v3Call) answer(status int, body string) {
 	w := c.w
 	c.reply(status, "application/json; charset=utf-8", body)
@@ -304,7 +304,7 @@ func (c *v3Call) answer(status int, body string) {
 	if number == "" {
 		number = "0"
 	}
-	// 401 answers of the transactions' calls have none (seen 2026-09).
+	// 401 responses of the transactions' calls have none (seen 2026-09).
 	if status != http.StatusUnauthorized || c.route.auth == v3TextsStrict {
 		c.header.Set("Request-Id", strings.ToUpper(w.ids.text(hexDigits, 52))+"-"+number)
 	}

@@ -15,7 +15,7 @@ import (
 // (docs/wechat.md 18.3).
 const v3Window = 5 * time.Minute
 
-// v3AuthTexts are the words in which a call refuses an Authorization header that it
+// v3AuthTexts are the words in which a call declines an Authorization header that it
 // cannot read.
 type v3AuthTexts int
 
@@ -82,7 +82,7 @@ var (
 )
 
 // authenticate checks the Authorization header in WeChat's order: form, scheme,
-// merchant, clock, serial, signature. A refusal has no signature.
+// merchant, clock, serial, signature. A declined request has no signature.
 func (c *v3Call) authenticate() bool {
 	a, err := readAuthorization(c.r.Header.Get("Authorization"))
 	if err != nil {
@@ -157,7 +157,7 @@ func (c *v3Call) authenticate() bool {
 	return false
 }
 
-// unauthorized refuses with 401.
+// unauthorized declines with 401.
 func (c *v3Call) unauthorized(message string) bool {
 	c.number = "268443699"
 	c.declineUnsigned(http.StatusUnauthorized, "SIGN_ERROR", message)

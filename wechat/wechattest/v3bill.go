@@ -56,8 +56,7 @@ func (w *WeChat) v3FundFlowBill(c *v3Call) {
 	c.giveBill(text)
 }
 
-// billDay checks the parameters and the day; false means that the refusal is
-// written.
+// billDay checks the parameters and the day; false means that the response is written.
 func (c *v3Call) billDay(table []v3Field) (time.Time, bool) {
 	decline := func(code, text string) (time.Time, bool) {
 		c.decline(http.StatusBadRequest, code, text)

@@ -194,7 +194,7 @@ func (n *notification) uuid() string {
 	return h[:8] + "-" + h[8:12] + "-5" + h[13:16] + "-8" + h[17:20] + "-" + h[20:]
 }
 
-// acknowledgedV3 judges the shop's answer to a callback: 200 and 204 count, whatever
+// acknowledgedV3 checks the shop's response to a callback: 200 and 204 count, whatever
 // the body says (docs/wechat.md 18.5).
 func acknowledgedV3(status int) bool {
 	return status == http.StatusOK || status == http.StatusNoContent

@@ -44,9 +44,9 @@ var (
 	base64Rest = strings.NewReplacer("-", "+", "_", "/", "\r", "", "\n", "", " ", "+")
 )
 
-// explainV3 takes the signature apart. A signature in PKCS #1 v1.5 shows the digest of
-// what was signed, so that one operation of RSA checks the key, and
-// each variant costs a hash only.
+// explainV3 takes the signature apart. A signature in PKCS #1 v1.5 contains the digest
+// of the signed text. So one RSA operation checks the key, and each variant costs a
+// hash only.
 func explainV3(signature string, named *v3Key, keys []v3Key, variants []v3Variant) v3Diagnosis {
 	if signature == "" {
 		return v3Diagnosis{text: "there is no signature"}

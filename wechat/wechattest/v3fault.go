@@ -26,8 +26,8 @@ const (
 	FaultBillDamaged    = "bill_damaged"
 )
 
-// V3Callback is the Path of a fault that shall spoil a callback of APIv3 instead of
-// a response.
+// V3Callback is the Path of a fault that affects a callback of APIv3 instead of a
+// response.
 const V3Callback = "callback"
 
 // v3FaultKinds describes them.
@@ -42,7 +42,7 @@ func v3FaultKinds() []FaultKind {
 		{Kind: FaultV3Rotate, Text: "APIv3: from this response or callback on another platform certificate or public key signs, which was not announced", Paths: messages},
 		{Kind: FaultV3OldCodes, Text: "APIv3: an error comes in the spelling of 2020, such as ORDERNOTEXIST", Paths: calls},
 		{Kind: FaultV3EmptyBody, Text: "APIv3: the body of a response is lost, its headers are there; the work is done", Paths: calls},
-		{Kind: FaultV3Accepted, Text: "APIv3: a call is answered 202, which asks for the same call again, and does nothing", Paths: calls},
+		{Kind: FaultV3Accepted, Text: "APIv3: a call is answered 202, which demands the same call again, and does nothing", Paths: calls},
 		{Kind: FaultV3Unsigned, Text: "APIv3: a call is answered 500 SYSTEM_ERROR without a signature, and does nothing", Paths: calls},
 		{Kind: FaultV3TooMany, Text: "APIv3: a call is answered 429 FREQUENCY_LIMITED, and does nothing", Paths: calls},
 		{Kind: FaultV3NoAssociated, Text: "APIv3: the resource of the next callback has no associated_data"},

@@ -70,7 +70,7 @@ func newV3State(cfg Config) *v3State {
 	return &v3State{spare: cfg.RSAKeys, mode: cfg.V3Mode, share: 50, apiKeys: []string{cfg.APIv3Key}}
 }
 
-// keyPair returns an RSA key that nobody else has; s.mu is held.
+// keyPair returns an RSA key that nobody else has; the caller holds s.mu.
 func (s *v3State) keyPair() *rsa.PrivateKey {
 	if len(s.spare) > 0 {
 		key := s.spare[0]
@@ -84,8 +84,8 @@ func (s *v3State) keyPair() *rsa.PrivateKey {
 	return key
 }
 
-// certificate makes a key pair and a certificate, valid on the simulator's clock
-// and on the machine's; s.mu is held.
+// certificate makes a key pair and a certificate, valid on the simulator's clock and on
+// the machine's; the caller holds s.mu.
 func (s *v3State) certificate(name, organization string, now time.Time) *v3Key {
 	key := s.keyPair()
 	serial := make([]byte, 20)
@@ -118,7 +118,7 @@ func (s *v3State) certificate(name, organization string, now time.Time) *v3Key {
 	return &v3Key{id: strings.ToUpper(fmt.Sprintf("%040x", t.SerialNumber)), key: key, cert: cert}
 }
 
-// publicKey makes a key pair with an id as WeChat's; s.mu is held.
+// publicKey makes a key pair with an id as WeChat's; the caller holds s.mu.
 func (s *v3State) publicKey(mchID string, now time.Time) *v3Key {
 	n, err := rand.Int(rand.Reader, big.NewInt(1e8))
 	if err != nil {
@@ -127,7 +127,7 @@ func (s *v3State) publicKey(mchID string, now time.Time) *v3Key {
 	return &v3Key{id: fmt.Sprintf("PUB_KEY_ID_01%s%s%08d", mchID, now.In(beijing).Format("20060102"), n), key: s.keyPair()}
 }
 
-// ready makes the keys of the mode that are not there yet; s.mu is held.
+// readyV3 makes the keys of the mode that are not there yet; the caller holds s.mu.
 func (w *WeChat) readyV3(s *v3State) {
 	now := w.Now()
 	if s.merchant == nil {
@@ -322,7 +322,8 @@ func (w *WeChat) AnnounceV3Certificate() (serial string) {
 	return serial
 }
 
-// addCertificate makes a platform certificate that does not sign yet; s.mu is held.
+// addCertificate makes a platform certificate that does not sign yet; the caller holds
+// s.mu.
 func (w *WeChat) addCertificate(s *v3State) *v3Key {
 	k := s.certificate("Tenpay.com sign", "Tenpay.com", w.Now())
 	s.platform = append(s.platform, k)

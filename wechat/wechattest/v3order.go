@@ -166,7 +166,7 @@ func v3OrderIdentity(c *v3Call) string {
 	return string(b)
 }
 
-// reenterV3 answers a number that was used before; w.mu is held.
+// reenterV3 answers a number that was used before; the caller holds w.mu.
 func (w *WeChat) reenterV3(c *v3Call, o *order, identity string, now time.Time) {
 	switch {
 	case o.trade != nil:
@@ -189,7 +189,7 @@ func (w *WeChat) reenterV3(c *v3Call, o *order, identity string, now time.Time) 
 	}
 }
 
-// issuePrepayV3 makes a prepay_id and answers; w.mu is held.
+// issuePrepayV3 makes a prepay_id and answers; the caller holds w.mu.
 func (w *WeChat) issuePrepayV3(c *v3Call, o *order, now time.Time) {
 	id := w.addPrepay(o, now, c.r.Host)
 	switch o.TradeType {
@@ -239,7 +239,7 @@ func (w *WeChat) v3Query(c *v3Call) {
 	c.succeed(w.transaction(o, state, trade))
 }
 
-// checkOutTradeNo judges the number in the path.
+// checkOutTradeNo checks the number in the path.
 func (c *v3Call) checkOutTradeNo(no string) bool {
 	f := v3Field{title: "商户订单号", required: true, min: 6, max: 32, form: v3OutTradeNo}
 	if p := f.checkText("uri_template", "/out_trade_no", no); p != nil {
@@ -314,8 +314,8 @@ func (w *WeChat) v3Close(c *v3Call) {
 	}
 }
 
-// hiddenFromVersion plays the fault cross_version: a call about an order of the other version
-// finds nothing. w.mu is held.
+// hiddenFromVersion plays the fault cross_version: a call about an order of the other
+// version finds nothing. The caller holds w.mu.
 func (w *WeChat) hiddenFromVersion(x *exchange, o *order, version string) bool {
 	if o.Version == version {
 		return false

@@ -1,7 +1,8 @@
 package wechattest
 
-// checkV3PaySign checks signType and paySign of an order of APIv3: four lines, each
-// with its line feed, signed with a key of the merchant's (docs/wechat.md 18.8).
+// checkV3PaySign checks signType and paySign of an order of APIv3 (docs/wechat.md
+// 18.8). The text has four lines, each with its line feed, and is signed with a key of
+// the merchant's.
 func (w *WeChat) checkV3PaySign(fields []pair, o *order, m *Message) *BridgeError {
 	given := valueOf(fields, "paySign")
 	lines := []string{valueOf(fields, "appId"), valueOf(fields, "timeStamp"), valueOf(fields, "nonceStr"), valueOf(fields, "package")}
@@ -57,8 +58,8 @@ type AppCall struct {
 	Sign      string `json:"sign"`
 }
 
-// InvokeApp does what WeChat does with the call of an app: it checks the fields and
-// the signature, and opens a sheet for whoever holds the phone. One of the two
+// InvokeApp is WeChat's side of the call of an app. It checks the fields and the
+// signature, and opens a sheet for the person who holds the phone. One of the two
 // results is set.
 func (w *WeChat) InvokeApp(call AppCall) (Sheet, *BridgeError) {
 	m := Message{From: PartyPage, To: PartyPhone, Kind: "app_pay", Method: "INVOKE", Request: call.PrepayID, Status: 200}

@@ -25,7 +25,7 @@ func v3RefundFields() []v3Field {
 }
 
 // v3Refund answers the refund call. 200 says that WeChat took the request, not that
-// money went back. No client certificate is asked for.
+// money went back. No client certificate is requested.
 func (w *WeChat) v3Refund(c *v3Call) {
 	if !c.readBody(v3RefundFields()) {
 		return
@@ -129,7 +129,7 @@ func (w *WeChat) v3QueryRefund(c *v3Call) {
 	c.succeed(r.v3Object())
 }
 
-// v3Object is a refund as the refund call and the query show it; w.mu is held.
+// v3Object is a refund as the refund call and the query show it; the caller holds w.mu.
 func (r *refund) v3Object() v3Object {
 	t := r.order.trade
 	account := "UNSETTLED"
