@@ -12,7 +12,7 @@
 //
 // starts WeChat on a free port and ends it with the test. The merchant is
 // [DefaultMchID] with [DefaultAPIKey], unless [Config] says otherwise. The shop
-// calls wx.URL, or wx.TLSURL with wx.Client for refunds, which want the
+// calls wx.URL, or wx.TLSURL with wx.Client for refunds, which need the
 // merchant's certificate. Then the test is the buyer and the clock:
 //
 //	sheet, err := wx.Pay(page, params)       // the page pays a JSAPI order
@@ -36,17 +36,17 @@
 // clock, which runs in real time until [WeChat.Advance] or Config.TimeScale move
 // it. Names that end in MS are milliseconds of that clock.
 //
-// An error of a method says what was wrong with the call and changes nothing. A
-// decline of WeChat's is not an error of the simulator: it is the response that
-// the shop gets, and a line in [WeChat.Messages], with a note that says why.
+// An error of a method says what was wrong with the call and changes nothing. If WeChat
+// declines a request, that is no error of the simulator. The shop gets WeChat's response,
+// and [WeChat.Messages] has it with a note that says why.
 //
 // # Faults
 //
 // [FaultKinds] lists what can go wrong, from a lost notification to a forged response.
 // A [Fault] waits in a queue for the next occasion that fits, and affects Count of
-// them. With Config.Hostile, WeChat does at any time what it may do at any time:
-// responses have fields that no document names, coupons make cash_fee differ from
-// total_fee, and elements change their order.
+// them. With Config.Hostile, WeChat does at once what it may do at any time. Responses
+// have fields that no document names, coupons make cash_fee differ from total_fee, and
+// elements change their order.
 //
 // # APIv3
 //
@@ -61,7 +61,7 @@
 // # Independence
 //
 // Its signature check, its XML reader and its notification writer share no code
-// with package wechat. Two readings of one protocol meet in a test, so that a
+// with package wechat. A test compares two readings of one protocol, so that a
 // mistake of one of them shows.
 //
 // # Limits
