@@ -63,7 +63,47 @@ func TestTheDocumentIsCompleteInBothLanguages(t *testing.T) {
 	}
 }
 
-// controlPaths asks a running simulator for the calls of its control API.
+// Both versions of the document of APIv3 name its flags, faults, forgeries and control
+// calls. They and the simulator's document link to each other.
+func TestTheDocumentOfAPIv3IsCompleteInBothLanguages(t *testing.T) {
+	names := []string{"`-v3-dir`", "`-v3-mode`", "`-v3-key`", "`v3_dir`", "`signed.string`", "`signed.yours`"}
+	for _, k := range wechattest.FaultKinds() {
+		if strings.HasPrefix(k.Kind, "v3_") {
+			names = append(names, "`"+k.Kind+"`")
+		}
+	}
+	for _, forge := range wechattest.V3RefundForges() {
+		names = append(names, "`"+forge+"`")
+	}
+	for _, path := range controlPaths(t) {
+		if strings.HasPrefix(path, "/control/v3") {
+			names = append(names, "localhost:8801"+path)
+		}
+	}
+	if len(names) < 30 {
+		t.Fatalf("%d names", len(names))
+	}
+	for _, ending := range []string{".md", ".zh-CN.md"} {
+		text, err := os.ReadFile("../docs/simulator-v3" + ending)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range append(names, "](simulator"+ending+")") {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("simulator-v3%s does not name %s", ending, want)
+			}
+		}
+		other, err := os.ReadFile("../docs/simulator" + ending)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(other), "](simulator-v3"+ending+")") {
+			t.Errorf("simulator%s has no link to simulator-v3%s", ending, ending)
+		}
+	}
+}
+
+// controlPaths queries a running simulator for the calls of its control API.
 func controlPaths(t *testing.T) []string {
 	t.Helper()
 	res, err := http.Get(server.Start(t, server.Config{}).DeskURL + "/control/info")

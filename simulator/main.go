@@ -18,6 +18,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -156,18 +157,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		addrs[i] = net.JoinHostPort("localhost", strconv.Itoa(port))
 	}
 	o.cfg.TLSAddr = addrs[3]
-	s, err := server.Listen(server.Config{WeChat: o.cfg, BridgeDelay: o.bridgeDelay, WeChatAddr: addrs[0], PhoneAddr: addrs[1], DeskAddr: addrs[2]})
+	if o.v3Dir != "" {
+		if o.v3Dir, err = filepath.Abs(o.v3Dir); err != nil {
+			return fmt.Errorf("-v3-dir: %w", err)
+		}
+	}
+	s, err := server.Listen(server.Config{WeChat: o.cfg, V3Dir: o.v3Dir, BridgeDelay: o.bridgeDelay, WeChatAddr: addrs[0], PhoneAddr: addrs[1], DeskAddr: addrs[2]})
 	if err != nil {
 		return explain(err, o.ports)
 	}
 	defer s.Close()
 	if o.certDir != "" {
 		if err := s.WriteCertificates(o.certDir); err != nil {
-			return err
-		}
-	}
-	if o.v3Dir != "" {
-		if err := s.WriteV3(o.v3Dir); err != nil {
 			return err
 		}
 	}

@@ -69,7 +69,8 @@ func TestJSONSaysWhereItListens(t *testing.T) {
 		t.Fatalf("%v in %s", err, printed)
 	}
 	if id.AppID != wechattest.DefaultAppID || id.ShopURL != "http://localhost:1" || id.Seed != 7 || id.TimeScale != 60 ||
-		len(id.Users) != 1 || id.Users[0].OpenID != openID || len(id.PayDirs) != 1 || id.Environment != wechattest.Desktop {
+		len(id.Users) != 1 || id.Users[0].OpenID != openID || len(id.PayDirs) != 1 || id.Environment != wechattest.Desktop ||
+		id.V3.Serial == "" || id.V3.PublicKeyID == "" || !strings.Contains(id.V3.PrivateKey, "PRIVATE KEY") || id.V3Dir != "" {
 		t.Errorf("%+v", id)
 	}
 	for _, url := range []string{id.DeskURL + "/", id.DeskURL + "/control/info", id.PhoneURL + "/__wechat/bridge.js", id.WeChatURL + "/sns/auth"} {
@@ -86,7 +87,7 @@ func TestJSONSaysWhereItListens(t *testing.T) {
 func TestTableShowsEverythingAShopNeeds(t *testing.T) {
 	table := running(t, "Ctrl-C")
 	for _, want := range []string{"Open  http://localhost:", wechattest.DefaultAppID, wechattest.DefaultAppSecret, wechattest.DefaultMchID,
-		wechattest.DefaultAPIKey, "http://localhost:8787", "api.mch.weixin.qq.com", "notify_url", "seed"} {
+		wechattest.DefaultAPIKey, wechattest.DefaultAPIv3Key, "serial_no", "PUB_KEY_ID_", "http://localhost:8787", "api.mch.weixin.qq.com", "notify_url", "seed"} {
 		if !strings.Contains(table, want) {
 			t.Errorf("the table lacks %q:\n%s", want, table)
 		}

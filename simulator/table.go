@@ -24,6 +24,14 @@ func printTable(out io.Writer, id desk.Identity) error {
 	row("appsecret", id.AppSecret, "")
 	row("mch_id", id.MchID, "")
 	row("APIv2 key", id.APIKey, "")
+	row("APIv3 key", id.V3.APIv3Key, "APIv3: mode "+string(id.V3.Mode)+"; the private key is written by -v3-dir")
+	row("serial_no", id.V3.Serial, "of the merchant's API certificate")
+	if id.V3.PublicKeyID != "" {
+		row("public key id", id.V3.PublicKeyID, "")
+	}
+	for _, c := range id.V3.Certificates {
+		row("platform cert", c.Serial, "")
+	}
 	row("payment dirs", strings.Join(id.PayDirs, " "), "")
 	row("environment", string(id.Environment), "where the shop is open; the desk changes it")
 	for i, u := range id.Users {

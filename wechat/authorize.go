@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// Scope is what web authorization asks for.
+// Scope is the scope of web authorization.
 type Scope string
 
 // The scopes.
 const (
 	ScopeBase     Scope = "snsapi_base"     // silent, openid only
-	ScopeUserInfo Scope = "snsapi_userinfo" // asks the user, adds the profile
+	ScopeUserInfo Scope = "snsapi_userinfo" // needs the user's consent, adds the profile
 )
 
 // AuthorizeURL returns the link at which a sign-in begins. WeChat compares it
@@ -37,8 +37,8 @@ func (c *Client) AuthorizeURL(redirectURI string, scope Scope, state string) (st
 		"&state=" + state + "#wechat_redirect", nil
 }
 
-// absolute reports whether s is an http or https URL with a host, without a
-// user, and without a space, which escaping would turn into "+".
+// absolute reports whether s is an http or https URL with a host and without a user. It
+// must have no space, which escaping would turn into "+".
 func absolute(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && u.User == nil && !strings.Contains(s, " ")

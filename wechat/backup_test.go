@@ -112,7 +112,7 @@ func TestBackupHostWaitsForNobody(t *testing.T) {
 	}
 }
 
-// The errors of the standard library's client are told apart.
+// The errors of the standard library's client are distinguished.
 func TestBackupHostOverHTTP(t *testing.T) {
 	var bodies []string
 	backup := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -10,13 +10,13 @@ import (
 type Bill struct {
 	Rows        []BillRow
 	Total       Fen // of the orders
-	Refund      Fen // asked for
+	Refund      Fen // requested
 	Settled     Fen // what the merchant gets for the orders, before the fee
 	SettledBack Fen // what the merchant gives of the refunds
 	Fee         Fee
 }
 
-// BillRow is a payment, or a refund on the day it was asked for.
+// BillRow is a payment, or a refund on the day it was requested.
 type BillRow struct {
 	Time          time.Time // of the payment, or of the request for a refund
 	AppID, MchID  string
@@ -31,7 +31,7 @@ type BillRow struct {
 	Coupon        Fen
 	RefundID      string // this and the next five: "" and 0 in the row of a payment
 	OutRefundNo   string
-	Refund        Fen // asked for
+	Refund        Fen // requested
 	SettledBack   Fen
 	CouponBack    Fen
 	RefundState   RefundState // when the bill was made

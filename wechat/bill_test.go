@@ -12,9 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// theBill is the bill of 1 March 2026 in testdata/bill.csv, written by hand in
-// the shape of published ones: a byte order mark, CRLF, commas and backticks in
-// names, rows of another appid.
+// theBill is the bill of 1 March 2026 in testdata/bill.csv. It is written by hand in
+// the shape of published ones, with a byte order mark, CRLF, commas and backticks in
+// names, and rows of another appid.
 func theBill(t testing.TB) []byte {
 	t.Helper()
 	b, err := os.ReadFile("testdata/bill.csv")
@@ -92,7 +92,7 @@ func TestParseBillOfNothing(t *testing.T) {
 	}
 }
 
-func TestParseBillBelievesNothingThatDoesNotAddUp(t *testing.T) {
+func TestParseBillRejectsWrongTotals(t *testing.T) {
 	good := string(theBill(t))
 	lines := strings.Split(strings.TrimSuffix(good, "\r\n"), "\r\n")
 	const first, sums = 1, 6 // of lines: the first row, the totals

@@ -49,11 +49,11 @@ const (
 	maxExtra = 128  // cells too many in a row
 )
 
-// ParseBill reads a bill of this merchant, of the type ALL: a line of names, a
-// line for every payment and refund whose cells begin with a backtick each, and
-// two lines of totals, names and numbers. Nothing of it is believed when the
-// number of the rows or a total is not what the rows come to. The total of the
-// fees is not compared: how WeChat rounds it is not documented.
+// ParseBill reads a bill of this merchant, of the type ALL. It has a line of names, a
+// line for every payment and refund, and two lines of totals: names and numbers. Each
+// cell of a row begins with a backtick. It is rejected if the number of
+// rows or a total differs from the rows. The total of the fees is not
+// compared: how WeChat rounds it is not documented.
 func (a *account) ParseBill(body []byte) (Bill, error) {
 	bill, line, problem := a.readBill(body)
 	if problem != "" {

@@ -85,7 +85,7 @@ func TestAuthorizeURL(t *testing.T) {
 	}
 }
 
-func TestAuthorizeURLRefuses(t *testing.T) {
+func TestAuthorizeURLRejectsBadInput(t *testing.T) {
 	c, _ := newClient(t, unread(t))
 	const good = "https://shop.example/pay"
 	for name, tt := range map[string]struct {
@@ -141,7 +141,7 @@ func TestPayParams(t *testing.T) {
 	}
 }
 
-func TestPayParamsRefuses(t *testing.T) {
+func TestPayParamsRejectsBadInput(t *testing.T) {
 	c, _ := newClient(t, unread(t))
 	for _, id := range []string{"", "a b", "a&b", "a\nb", "茶", strings.Repeat("x", 119)} {
 		if p, err := c.PayParams(id); err == nil || p != (PayParams{}) {
@@ -153,7 +153,7 @@ func TestPayParamsRefuses(t *testing.T) {
 	wantError(t, err, Retry, "")
 }
 
-func TestNonceDrawsEveryLetterAlike(t *testing.T) {
+func TestNonceUsesAllCharactersEqually(t *testing.T) {
 	// 48 bytes that are one of each kind: too high ones are passed over.
 	stream := bytes.Repeat([]byte{255, 248, 0, 61, 62, 247}, 100)
 	c, _ := newClient(t, unread(t), func(cfg *Config) { cfg.Rand = bytes.NewReader(stream) })

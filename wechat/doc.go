@@ -1,7 +1,7 @@
-// Package wechat is a client of WeChat Pay for a merchant's server: sign-in by
-// an Official Account, orders paid inside WeChat, by QR code, in a phone's browser
-// or in an app, queries, closing, refunds, notifications and bills, and the
-// signature of the parameters with which a page pays. It speaks both versions of
+// Package wechat is a client of WeChat Pay for a merchant's server. It signs people in
+// by an Official Account. It places orders that are paid inside WeChat, by QR code, in a
+// phone's browser or in an app. It queries, closes and refunds them, reads notifications
+// and bills, and signs the parameters with which a page pays. It speaks both versions of
 // the merchant API: APIv2, with HMAC-SHA256 or MD5, and APIv3, with RSA.
 //
 // # Use
@@ -26,21 +26,21 @@
 //
 // # Amounts and times
 //
-// An amount is a [Fen], a hundredth of a yuan. Times are time.Time in any zone;
-// the zone of WeChat's messages is Beijing's.
+// An amount is a [Fen], a hundredth of a yuan. Times are time.Time in any zone. WeChat's
+// messages use Beijing time.
 //
-// # What is believed
+// # Trust
 //
-// What a method returns was signed by WeChat and is about this account, except
-// where its comment says otherwise: a refund notification and a bill are not
-// signed. Compare the amount and the currency with your order yourself. A payment
-// notification can be forged by whoever has the API key: take it as a reason for
-// [Client.QueryOrder], which asks WeChat.
+// WeChat has signed the result of a method, and it is about this account. The comments
+// name the exceptions: a refund notification and a bill are not signed. Compare
+// the amount and the currency with your order yourself. A payment notification can be
+// forged by whoever has the API key. So query the order with [Client.QueryOrder] after
+// it.
 //
 // # Errors
 //
 // A failed call is an *[Error]. Its [Kind] says what to do: send the same
-// request again, sign in anew, or tell the operator. No error and no printed
+// request again, sign in anew, or alert the operator. No error and no printed
 // value holds a secret, a code, a token, an openid or a body.
 //
 // Nothing is retried, with one exception: a merchant call whose connection fails

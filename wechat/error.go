@@ -44,9 +44,10 @@ type Error struct {
 	Kind    Kind
 	Err     error // the cause, may be nil
 
-	// Of APIv3, for the log: the HTTP status, what WeChat's support asks for, the
-	// number at its end, a code more exact than Code (docs/wechat.md 13.12), and
-	// which field of the request is wrong. They are zero when WeChat gave none.
+	// Of APIv3, for the log: the HTTP status, the Request-ID that WeChat's support
+	// needs, and the number at its end. Number is more exact than Code (docs/wechat.md
+	// 13.12). Detail names the wrong field of the request. They are zero when WeChat
+	// gave none.
 	Status            int
 	RequestID, Number string
 	Detail            string
@@ -91,8 +92,8 @@ func (e *Error) Verdict() (Verdict, bool) {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// longRun is the length in bytes from which a word of WeChat's is masked:
-// openids have 28 characters, codes and keys 32, names of fields at most 19.
+// longRun is the length in bytes from which a word of WeChat's is masked. Openids have
+// 28 characters, codes and keys 32, and names of fields at most 19.
 const longRun = 20
 
 // wording prepares WeChat's own words for an error. It masks the texts in hide and every

@@ -9,11 +9,11 @@ import (
 )
 
 func TestErrorText(t *testing.T) {
-	e := &Error{Op: "orderquery", Code: "SYSTEM_ERROR", Message: "WeChat refused", Kind: Retry, Err: context.DeadlineExceeded}
-	if got := e.Error(); got != "orderquery: WeChat refused (SYSTEM_ERROR): context deadline exceeded" {
+	e := &Error{Op: "orderquery", Code: "SYSTEM_ERROR", Message: "WeChat declined", Kind: Retry, Err: context.DeadlineExceeded}
+	if got := e.Error(); got != "orderquery: WeChat declined (SYSTEM_ERROR): context deadline exceeded" {
 		t.Error(got)
 	}
-	if !errors.Is(fmt.Errorf("asking: %w", e), context.DeadlineExceeded) {
+	if !errors.Is(fmt.Errorf("querying: %w", e), context.DeadlineExceeded) {
 		t.Error("the cause is hidden")
 	}
 	var kinds []string

@@ -79,7 +79,7 @@ func ExampleClient_UnifiedOrder() {
 	// OUT_TRADE_NO_USED developer
 }
 
-// Sign what the page hands to WeixinJSBridge, and ask WeChat whether the person
+// Sign what the page hands to WeixinJSBridge, and query WeChat whether the person
 // has paid.
 func ExampleClient_PayParams() {
 	client, wx := exampleShop()
@@ -107,7 +107,7 @@ func ExampleClient_PayParams() {
 	// Output: SUCCESS 880 fen CNY
 }
 
-// Verify a notification, then ask WeChat, and answer.
+// Verify a notification, query WeChat, and respond.
 func ExampleClient_ParsePayment() {
 	client, wx := exampleShop()
 	defer wx.Close()

@@ -16,7 +16,7 @@ type call struct {
 	backup          string // the same at the backup host; "" when it is sent once only
 	body            []byte
 	doer            Doer
-	limit           int // of the answer, in bytes
+	limit           int // of the response, in bytes
 }
 
 // exchange makes one HTTP exchange and returns the whole answer. It retries
@@ -38,7 +38,7 @@ func exchange(ctx context.Context, x call) ([]byte, error) {
 	answer, err := io.ReadAll(io.LimitReader(res.Body, int64(x.limit)+1))
 	switch {
 	case err != nil:
-		return nil, &Error{Op: x.op, Message: "the answer broke off", Kind: Retry, Err: cause(ctx, err)}
+		return nil, &Error{Op: x.op, Message: "the response broke off", Kind: Retry, Err: cause(ctx, err)}
 	case len(answer) > x.limit:
 		return nil, &Error{Op: x.op, Message: "the answer is longer than " + strconv.Itoa(x.limit>>10) + " KiB", Kind: Untrusted}
 	}
@@ -62,7 +62,7 @@ func (x call) send(ctx context.Context, url string) (*http.Response, error) {
 
 // lost reports whether a call failed at the connection (docs/wechat.md 2.1). A
 // time-out is not that: WeChat may be busy with the call, the time that the
-// caller had is used up, and it knows better when to ask again. The exception
+// caller had is used up, and it knows better when to retry. The exception
 // is a time-out while connecting, when nothing was sent.
 func lost(ctx context.Context, err error) bool {
 	if ctx.Err() != nil {
@@ -76,8 +76,8 @@ func lost(ctx context.Context, err error) bool {
 	return !errors.Is(err, context.Canceled) && !(errors.As(err, &timed) && timed.Timeout())
 }
 
-// statusKind sorts HTTP statuses other than 200. WeChat itself answers 200
-// always, so a redirect or a 404 comes from somebody else: a wrong base URL.
+// statusKind sorts HTTP statuses other than 200. WeChat itself answers 200 always, so a
+// redirect or a 404 comes from someone else: a wrong base URL.
 func statusKind(status int) Kind {
 	if status >= 300 && status < 500 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests {
 		return Operator
@@ -99,9 +99,9 @@ func cause(ctx context.Context, err error) error {
 // bom, a byte order mark, may precede a message.
 var bom = []byte("\xef\xbb\xbf")
 
-// page reports whether an answer is no message at all: one begins with the byte
-// first, and one in XML with <xml> before long. Gateways in front of WeChat
-// answer HTML, or nothing, with status 200 (docs/wechat.md 2.6).
+// page reports whether a response is no message at all: one begins with the byte first,
+// and one in XML with <xml> before long. Gateways in front of WeChat answer HTML, or
+// nothing, with status 200 (docs/wechat.md 2.6).
 func page(answer []byte, first byte) bool {
 	answer = bytes.TrimLeft(bytes.TrimPrefix(answer, bom), " \t\r\n")
 	if len(answer) == 0 || answer[0] != first {

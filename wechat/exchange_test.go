@@ -28,7 +28,7 @@ func calls(c *Client) map[string]func(context.Context) error {
 	}
 }
 
-func TestAnswersThatAreNoMessages(t *testing.T) {
+func TestResponsesThatAreNoMessages(t *testing.T) {
 	const nginx = "<html>\r\n<head><title>502 Bad Gateway</title></head><body></body></html>"
 	fails := func(err error) answer {
 		return func(*http.Request, []byte) (*http.Response, error) { return nil, err }

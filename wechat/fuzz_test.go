@@ -82,8 +82,7 @@ func FuzzWrite(f *testing.F) {
 	})
 }
 
-// FuzzSNS: an answer either gives a token and a profile that can be used, or
-// an error.
+// FuzzSNS: a response either gives a token and a profile that can be used, or an error.
 func FuzzSNS(f *testing.F) {
 	for _, seed := range []string{
 		"", "{}", "null", "[]", `{"errcode":40029,"errmsg":"invalid code"}`, `{"errcode":"-1"}`, `{"errcode":1e3}`,

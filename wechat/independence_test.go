@@ -172,7 +172,7 @@ func (m mutant) Do(r *http.Request) (*http.Response, error) {
 
 // A client whose signature is wrong in one of the ways below is declined: no
 // order comes about, and the message log names the mistake.
-func TestTheSimulatorNoticesAMutatedClient(t *testing.T) {
+func TestSimulatorDetectsAMutatedClient(t *testing.T) {
 	t.Parallel()
 	const key = wechattest.DefaultAPIKey
 	set := func(fields []wechat.Field, name string, change func(string) string) []wechat.Field {

@@ -15,9 +15,9 @@ import (
 // After an error it is not to be believed, and gets the response of one that failed.
 //
 // The Version of the Trade is that of the message. A caller rejects a message of
-// another version than the payment's. A message of APIv2 proves that its sender has
-// the API key, which other systems of the merchant have too; one that failed has the
-// state StatePayError. A message of APIv3 is signed by WeChat alone.
+// another version than the payment's. A message of APIv2 proves that its sender has the
+// API key, which other systems of the merchant have too. A failed payment has the state
+// StatePayError. A message of APIv3 is signed by WeChat alone.
 func (c *Client) PaymentNotification(ctx context.Context, header apiv3.Header, body []byte) (Trade, error) {
 	switch v, err := c.notificationVersion(opNotification, body); {
 	case err != nil:
@@ -67,7 +67,7 @@ func (c *Client) notificationVersion(op string, body []byte) (Version, error) {
 	return v, nil
 }
 
-// Acknowledgement is what WeChat wants to hear after a notification: the status, the
+// Acknowledgement is the response that WeChat expects to a notification: the status, the
 // Content-Type, "" for none, and the body. A notification that is not acknowledged
 // comes again (docs/wechat.md 6.3, 18.5). The message is a few words, for WeChat's
 // logs. A version that is not known gets that of APIv3.

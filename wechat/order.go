@@ -73,7 +73,7 @@ type Prepay struct {
 	TradeType TradeType
 }
 
-// PageURL is MwebURL with the page to which the browser comes back, paid or not. back is
+// PageURL is MwebURL with the page to which the browser returns, paid or not. back is
 // an absolute URL of a domain that is set for H5 payment. Nothing else of MwebURL may
 // be changed.
 func (p Prepay) PageURL(back string) string {

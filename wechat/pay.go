@@ -24,7 +24,7 @@ const (
 type Pay interface {
 	Version() Version
 
-	// PlaceOrder asks WeChat to take an order. The same order may be sent again,
+	// PlaceOrder places an order at WeChat. The same order may be sent again,
 	// unchanged, as long as it is unpaid (docs/wechat.md 4.5). Nothing else is a
 	// right retry after an error of kind Retry.
 	PlaceOrder(ctx context.Context, o Order) (Prepay, error)
@@ -37,9 +37,9 @@ type Pay interface {
 	QueryOrder(ctx context.Context, outTradeNo string) (Trade, error)
 	// QueryTransaction queries an order by WeChat's number of its payment.
 	QueryTransaction(ctx context.Context, transactionID string) (Trade, error)
-	// CloseOrder makes an unpaid order unpayable. taken is when WeChat took the
-	// order: before MinCloseAge has passed nothing is sent, and the error is of
-	// kind Retry. With the zero time the caller is responsible for the rule.
+	// CloseOrder closes an unpaid order at WeChat. taken is when WeChat accepted the
+	// order. Before MinCloseAge has passed nothing is sent, and the error is of kind
+	// Retry. With the zero time the caller is responsible for the rule.
 	//
 	// The error's code says what became of the order: CodeOrderPaid, query it;
 	// CodeOrderClosed, it was closed before; CodeOrderNotExist, WeChat never took
@@ -48,7 +48,7 @@ type Pay interface {
 
 	// CanRefund reports whether what Refund needs is configured.
 	CanRefund() bool
-	// Refund asks WeChat to pay money back. Success means that WeChat will do it;
+	// Refund requests a refund. Success means that WeChat will do it;
 	// QueryRefund says when it has. The same request with the same OutRefundNo is
 	// paid once, so it is the right retry.
 	Refund(ctx context.Context, r RefundRequest) (Refund, error)
@@ -60,10 +60,10 @@ type Pay interface {
 	// then CodeNotOffered.
 	QueryRefunds(ctx context.Context, outTradeNo string) ([]Refund, error)
 
-	// DownloadBill fetches and reads the trade bill of the day in Beijing that day
-	// falls in: one that is over, and no older than three months. It is ready at
-	// ten o'clock of the next morning; until then nothing is sent and the error is
-	// of kind Retry. A day without trades has an empty bill.
+	// DownloadBill fetches and reads the trade bill of a day in Beijing, the one that
+	// contains day. The day is over, and at most three months old. It is ready at ten
+	// o'clock of the next morning; until then nothing is sent and the error is of kind
+	// Retry. A day without trades has an empty bill.
 	DownloadBill(ctx context.Context, day time.Time) (Bill, error)
 	// TradeBill is DownloadBill for the text as WeChat has it. Of a day without
 	// trades the error's code is CodeNoBill. The text is to be believed after Read

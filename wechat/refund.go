@@ -48,7 +48,7 @@ type Refund struct {
 	RefundedAt              time.Time // of RefundSuccess; zero when WeChat does not say
 }
 
-// problem names what WeChat would refuse, "" when there is nothing.
+// problem names what WeChat would decline, "" when there is nothing.
 func (r *RefundRequest) problem() string {
 	switch {
 	case !validOutTradeNo(r.OutTradeNo):

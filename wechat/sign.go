@@ -22,9 +22,9 @@ const (
 // Field is one name and value of a flat message.
 type Field struct{ Name, Value string }
 
-// Sign returns the signature over fields (docs/wechat.md 3.1):
-// every field but sign that has a value, sorted by name in byte order, as
-// name=value joined by &, the key last. It is exported so that tests can forge.
+// Sign returns the signature over fields (docs/wechat.md 3.1). Every field but sign
+// that has a value counts, sorted by name in byte order, as name=value joined by &. The
+// key comes last. It is exported so that tests can forge.
 func Sign(fields []Field, key Secret, t SignType) string {
 	sorted := slices.Clone(fields)
 	sort.Sort(byName(sorted)) // slices.SortFunc would add 6 KB, compressed, to the Worker
@@ -78,11 +78,11 @@ func verify(fields []Field, key Secret) bool {
 	return hmac.Equal([]byte(given), []byte(Sign(fields, key, t)))
 }
 
-// hidesField reports whether a value holds "&name=" with the name of a field
-// that the message lacks. The signed text does not mark where a value ends: a
-// field can be moved into the value of the field before it under the same
-// signature. Without its fee_type a payment in USD would be one in CNY. Only names
-// that decide something count, since WeChat's own mweb_url has "&package=".
+// hidesField reports whether a value holds "&name=" with the name of a field that the
+// message lacks. The signed text does not mark where a value ends. So a field can be
+// moved into the value before it, under the same signature. Without its fee_type a
+// payment in USD would be one in CNY. Only names that decide something count, since
+// WeChat's own mweb_url has "&package=".
 func hidesField(fields []Field) bool {
 	var present map[string]bool // made once, or long values would cost much
 	for _, f := range fields {

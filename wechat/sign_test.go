@@ -89,8 +89,8 @@ func TestSignGivesThePublishedSignatures(t *testing.T) {
 	}
 }
 
-// The signs printed in WeChat's own pages are made with keys that nobody knows:
-// messages in the style of those samples parse, and do not verify.
+// The signs in WeChat's own pages are made with unknown keys. Messages in the style of
+// those samples parse, and do not verify.
 func TestOfficialSamplesParseAndDoNotVerify(t *testing.T) {
 	for name, body := range map[string]string{
 		"order": `<xml><appid>wx2421b1c4370ec43b</appid><attach>支付测试</attach><body>JSAPI支付测试</body><mch_id>10000100</mch_id>
@@ -128,7 +128,7 @@ func TestSignSortsByBytes(t *testing.T) {
 	}
 }
 
-func TestSignLeavesItsInputAlone(t *testing.T) {
+func TestSignDoesNotChangeItsInput(t *testing.T) {
 	fields := []Field{{"b", "2"}, {"a", "1"}}
 	Sign(fields, testKey, SignHMAC)
 	if fields[0].Name != "b" {

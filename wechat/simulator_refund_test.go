@@ -54,18 +54,18 @@ func TestARefund(t *testing.T) {
 		if kind, code := kindOf(err); kind != wechat.Retry || code != "FREQUENCY_LIMITED" {
 			t.Errorf("within a minute: %v", err)
 		}
-		asked, err := w.client.QueryRefund(ctx, request.OutRefundNo)
-		if err != nil || asked != taken {
-			t.Errorf("meanwhile: %+v, %v", asked, err)
+		queried, err := w.client.QueryRefund(ctx, request.OutRefundNo)
+		if err != nil || queried != taken {
+			t.Errorf("meanwhile: %+v, %v", queried, err)
 		}
 		w.Advance(refundTime)
-		told, err := w.shop.lastRefund(t)
+		notified, err := w.shop.lastRefund(t)
 		if err != nil {
 			t.Fatal(err)
 		}
-		asked, err = w.client.QueryRefund(ctx, request.OutRefundNo)
-		if err != nil || told != asked {
-			t.Errorf("told %+v\nasked %+v, %v", told, asked, err)
+		queried, err = w.client.QueryRefund(ctx, request.OutRefundNo)
+		if err != nil || notified != queried {
+			t.Errorf("notified %+v\nqueried %+v, %v", notified, queried, err)
 		}
 		ledger := w.Ledger().Refunds[0]
 		want := wechat.Refund{
@@ -73,7 +73,7 @@ func TestARefund(t *testing.T) {
 			OutTradeNo: "tea-000001", OutRefundNo: request.OutRefundNo, TransactionID: ledger.TransactionID, RefundID: ledger.RefundID,
 			Total: 880, Amount: 300, State: wechat.RefundSuccess, RefundedAt: ledger.Done.UTC().Truncate(time.Second),
 		}
-		if diff := cmp.Diff(want, asked); diff != "" {
+		if diff := cmp.Diff(want, queried); diff != "" {
 			t.Errorf("refund (-want +got):\n%s", diff)
 		}
 		if trade, err := w.client.QueryOrder(ctx, "tea-000001"); err != nil || trade.State != wechat.StateRefund || !trade.Paid() || trade.TotalFee != 880 && trade.TotalFee != 0 {
@@ -132,12 +132,12 @@ func TestRefundsThatFail(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.Advance(refundTime)
-		told, err := w.shop.lastRefund(t)
-		if err != nil || told.State != want || !told.RefundedAt.IsZero() {
-			t.Errorf("%s: told %+v, %v", fault, told, err)
+		notified, err := w.shop.lastRefund(t)
+		if err != nil || notified.State != want || !notified.RefundedAt.IsZero() {
+			t.Errorf("%s: notified %+v, %v", fault, notified, err)
 		}
-		if asked, err := w.client.QueryRefund(t.Context(), "r-1"); err != nil || asked != told {
-			t.Errorf("%s: asked %+v, %v", fault, asked, err)
+		if queried, err := w.client.QueryRefund(t.Context(), "r-1"); err != nil || queried != notified {
+			t.Errorf("%s: queried %+v, %v", fault, queried, err)
 		}
 	}
 }
@@ -214,17 +214,17 @@ func TestForgedRefundNotifications(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			told, err := w.shop.lastRefund(t)
+			notified, err := w.shop.lastRefund(t)
 			switch forge {
 			case wechattest.ForgeWrongAmount, wechattest.ForgeTooEarly, wechattest.ForgeReplay:
 				// Rightly encrypted: what it says is for QueryRefund to say.
-				asked, err2 := w.client.QueryRefund(t.Context(), "r-1")
-				if err != nil || err2 != nil || asked != genuine || (told == genuine) == (forge == wechattest.ForgeWrongAmount) {
-					t.Errorf("%s: told %+v, asked %+v, %v, %v", forge, told, asked, err, err2)
+				queried, err2 := w.client.QueryRefund(t.Context(), "r-1")
+				if err != nil || err2 != nil || queried != genuine || (notified == genuine) == (forge == wechattest.ForgeWrongAmount) {
+					t.Errorf("%s: notified %+v, queried %+v, %v, %v", forge, notified, queried, err, err2)
 				}
 			default:
-				if kind, _ := kindOf(err); kind != wechat.Untrusted || told != (wechat.Refund{}) || attempt.OK {
-					t.Errorf("%s: %+v, %v", forge, told, err)
+				if kind, _ := kindOf(err); kind != wechat.Untrusted || notified != (wechat.Refund{}) || attempt.OK {
+					t.Errorf("%s: %+v, %v", forge, notified, err)
 				}
 			}
 		}

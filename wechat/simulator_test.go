@@ -58,21 +58,21 @@ func TestAPayment(t *testing.T) {
 		if s, err := w.PaySheet(w.invoke(again.PrepayID).ID); err != nil || s.State != wechattest.SheetPaid {
 			t.Fatalf("%+v, %v", s, err)
 		}
-		told, err := w.shop.last(t)
+		notified, err := w.shop.last(t)
 		if err != nil {
 			t.Fatal(err)
 		}
-		asked, err := w.client.QueryOrder(ctx, order.OutTradeNo)
-		if err != nil || told != asked {
-			t.Errorf("told %+v\nasked %+v, %v", told, asked, err)
+		queried, err := w.client.QueryOrder(ctx, order.OutTradeNo)
+		if err != nil || notified != queried {
+			t.Errorf("notified %+v\nqueried %+v, %v", notified, queried, err)
 		}
 		ledger := w.Ledger().Trades[0]
-		if asked.State != wechat.StateSuccess || !asked.Paid() || asked.TotalFee != 880 || asked.Currency != "CNY" || asked.TradeType != wechat.TradeJSAPI ||
-			asked.TransactionID != ledger.TransactionID || asked.OpenID != order.OpenID || asked.Attach != "a=1&b=2]]>🍵" {
-			t.Errorf("trade is %+v, the ledger has %+v", asked, ledger)
+		if queried.State != wechat.StateSuccess || !queried.Paid() || queried.TotalFee != 880 || queried.Currency != "CNY" || queried.TradeType != wechat.TradeJSAPI ||
+			queried.TransactionID != ledger.TransactionID || queried.OpenID != order.OpenID || queried.Attach != "a=1&b=2]]>🍵" {
+			t.Errorf("trade is %+v, the ledger has %+v", queried, ledger)
 		}
-		if d := asked.PaidAt.Sub(before); d < -time.Second || d > time.Minute {
-			t.Errorf("paid at %v, %v after the tap", asked.PaidAt, d)
+		if d := queried.PaidAt.Sub(before); d < -time.Second || d > time.Minute {
+			t.Errorf("paid at %v, %v after the tap", queried.PaidAt, d)
 		}
 		_, err = w.client.UnifiedOrder(ctx, order)
 		if kind, c := kindOf(err); kind != wechat.Refused || c != wechat.CodeOrderPaid {

@@ -14,9 +14,8 @@ import (
 // type matters only where the member does.
 type snsReply map[string]json.RawMessage
 
-// sns makes one GET of api.weixin.qq.com. Its answers are JSON in spite of
-// their content type, with status 200 and an errcode for errors
-// (docs/wechat.md 1.6).
+// sns makes one GET of api.weixin.qq.com. Its responses are JSON in spite of their
+// content type, with status 200 and an errcode for errors (docs/wechat.md 1.6).
 func (c *Client) sns(ctx context.Context, op, pathAndQuery string) (snsReply, error) {
 	body, err := exchange(ctx, call{op: op, method: http.MethodGet, url: c.cfg.APIURL + pathAndQuery, doer: c.cfg.Doer, limit: maxMessage})
 	if err != nil {
@@ -37,14 +36,14 @@ func (c *Client) sns(ctx context.Context, op, pathAndQuery string) (snsReply, er
 		if code != 0 {
 			text := strconv.FormatInt(code, 10)
 			// Not errmsg: it has a request id and now and then an openid.
-			return nil, &Error{Op: op, Code: text, Message: "WeChat refused", Kind: kindOf(op, text)}
+			return nil, &Error{Op: op, Code: text, Message: "WeChat declined", Kind: kindOf(op, text)}
 		}
 	}
 	return reply, nil
 }
 
-// parseSNS decodes an answer. Raw control characters, which JSON forbids and
-// nicknames have been seen with, become spaces.
+// parseSNS decodes a response. Raw control characters, which JSON forbids and nicknames
+// have been seen with, become spaces.
 func parseSNS(body []byte) (snsReply, bool) {
 	body = bytes.Map(func(r rune) rune {
 		if r < ' ' {

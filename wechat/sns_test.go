@@ -57,13 +57,13 @@ func TestExchangeCode(t *testing.T) {
 			const url = "https://api.weixin.qq.com/sns/oauth2/access_token?appid=" + testAppID + "&secret=" + testSecret +
 				"&code=a+b%26c%3Dd%2Fe%2B%E8%8C%B6&grant_type=authorization_code"
 			if len(s.urls) != 1 || s.urls[0].String() != url {
-				t.Errorf("asked %v", s.urls)
+				t.Errorf("sent %v", s.urls)
 			}
 		})
 	}
 }
 
-func TestExchangeCodeRefusals(t *testing.T) {
+func TestExchangeCodeThatIsDeclined(t *testing.T) {
 	const rid = `,"errmsg":"invalid code, openid ` + testOpenID + `, rid: 65f0-TOKEN"}`
 	for name, tt := range map[string]struct {
 		body string
@@ -146,13 +146,13 @@ func TestUserInfo(t *testing.T) {
 			}
 			const url = "https://api.weixin.qq.com/sns/userinfo?access_token=TO%2FKEN%2B&openid=" + testOpenID + "&lang=zh_CN"
 			if s.urls[0].String() != url {
-				t.Errorf("asked %v", s.urls[0])
+				t.Errorf("sent %v", s.urls[0])
 			}
 		})
 	}
 }
 
-func TestUserInfoRefusals(t *testing.T) {
+func TestUserInfoThatIsDeclined(t *testing.T) {
 	token := Token{AccessToken: "TOKEN", OpenID: testOpenID, Scope: "snsapi_base,snsapi_userinfo"}
 	base := Token{AccessToken: "TOKEN", OpenID: testOpenID, Scope: "snsapi_base"}
 	for name, tt := range map[string]struct {

@@ -27,10 +27,10 @@ const (
 	testNo     = "H5PAY20260301_0001"
 )
 
-// An answer is what a scripted WeChat says to a request.
+// A response is what a scripted WeChat says to a request.
 type answer func(r *http.Request, body []byte) (*http.Response, error)
 
-// script is a Doer that plays WeChat and keeps what it was asked.
+// script is a Doer that plays WeChat and keeps the requests.
 type script struct {
 	t      *testing.T
 	answer answer

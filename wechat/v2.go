@@ -92,7 +92,7 @@ func (c *v2client) check(op string, answer []Field, openID string) error {
 		return nil
 	case "FAIL":
 		code, kind := judge(op, value(answer, "err_code"), text)
-		return &Error{Op: op, Code: code, Message: "WeChat refused: " + shown, Kind: kind}
+		return &Error{Op: op, Code: code, Message: "WeChat declined: " + shown, Kind: kind}
 	}
 	return &Error{Op: op, Message: "the answer has no result_code", Kind: Untrusted}
 }

@@ -6,17 +6,17 @@ import (
 	"testing"
 )
 
-// reply is an answer of the merchant API and what becomes of it.
+// reply is a response of the merchant API and what becomes of it.
 type reply struct {
 	body string
 	kind Kind
 	code string
 }
 
-// commonReplies are answers that no call of the merchant API may take for a
-// success, made from one that is.
+// commonReplies are responses that no call of the merchant API may take for a success,
+// made from one that is.
 func commonReplies(good message) map[string]reply {
-	refusal := good.with("result_code", "FAIL", "trade_state", "-", "prepay_id", "-")
+	declined := good.with("result_code", "FAIL", "trade_state", "-", "prepay_id", "-")
 	return map[string]reply{
 		"FAIL":                     {message{"return_code": "FAIL", "return_msg": "签名错误"}.xml(), Operator, ""},
 		"FAIL, busy":               {message{"return_code": "FAIL", "return_msg": "System Error"}.xml(), Retry, ""},
@@ -24,18 +24,18 @@ func commonReplies(good message) map[string]reply {
 		"FAIL, no words":           {message{"return_code": "FAIL"}.xml(), Refused, ""},
 		"FAIL, signed":             {good.with("return_code", "FAIL").signed(SignHMAC), Refused, ""},
 		"FAIL, unsigned, err_code": {message{"return_code": "FAIL", "err_code": "ORDERPAID", "result_code": "FAIL"}.xml(), Refused, ""},
-		"refused":                  {refusal.with("err_code", "ORDERPAID", "err_code_des", "该订单已支付").signed(SignHMAC), Refused, CodeOrderPaid},
-		"refused, closed":          {refusal.with("err_code", "ORDERCLOSED").signed(SignMD5), Refused, CodeOrderClosed},
-		"refused, unknown":         {refusal.with("err_code", "ORDERNOTEXIST").signed(SignHMAC), Refused, CodeOrderNotExist},
-		"refused, busy":            {refusal.with("err_code", "SYSTEMERROR").signed(SignHMAC), Retry, "SYSTEM_ERROR"},
-		"refused, operator":        {refusal.with("err_code", "NOAUTH", "err_code_des", "商户无此接口权限").signed(SignHMAC), Operator, "NO_AUTH"},
-		"refused, talkative":       {refusal.with("err_code", "INVALID_REQUEST", "err_code_des", "openid "+testOpenID+" key="+testKey+" "+testSecret).signed(SignHMAC), Developer, "INVALID_REQUEST"},
-		"refused, no code":         {refusal.signed(SignHMAC), Refused, ""},
-		"refused, odd code":        {refusal.with("err_code", testOpenID).signed(SignHMAC), Refused, ""},
-		"refused, no ids":          {refusal.with("err_code", "ORDERPAID", "appid", "-", "mch_id", "-").signed(SignHMAC), Refused, CodeOrderPaid},
-		"refused, other mch_id":    {refusal.with("err_code", "ORDERPAID", "mch_id", "1").signed(SignHMAC), Untrusted, ""},
-		"refused, unsigned":        {refusal.with("err_code", "ORDERPAID").xml(), Untrusted, ""},
-		"refused, badly signed":    {refusal.with("err_code", "ORDERPAID", "sign", strings.Repeat("A", 64)).xml(), Untrusted, ""},
+		"declined":                 {declined.with("err_code", "ORDERPAID", "err_code_des", "该订单已支付").signed(SignHMAC), Refused, CodeOrderPaid},
+		"declined, closed":         {declined.with("err_code", "ORDERCLOSED").signed(SignMD5), Refused, CodeOrderClosed},
+		"declined, unknown":        {declined.with("err_code", "ORDERNOTEXIST").signed(SignHMAC), Refused, CodeOrderNotExist},
+		"declined, busy":           {declined.with("err_code", "SYSTEMERROR").signed(SignHMAC), Retry, "SYSTEM_ERROR"},
+		"declined, operator":       {declined.with("err_code", "NOAUTH", "err_code_des", "商户无此接口权限").signed(SignHMAC), Operator, "NO_AUTH"},
+		"declined, talkative":      {declined.with("err_code", "INVALID_REQUEST", "err_code_des", "openid "+testOpenID+" key="+testKey+" "+testSecret).signed(SignHMAC), Developer, "INVALID_REQUEST"},
+		"declined, no code":        {declined.signed(SignHMAC), Refused, ""},
+		"declined, odd code":       {declined.with("err_code", testOpenID).signed(SignHMAC), Refused, ""},
+		"declined, no ids":         {declined.with("err_code", "ORDERPAID", "appid", "-", "mch_id", "-").signed(SignHMAC), Refused, CodeOrderPaid},
+		"declined, other mch_id":   {declined.with("err_code", "ORDERPAID", "mch_id", "1").signed(SignHMAC), Untrusted, ""},
+		"declined, unsigned":       {declined.with("err_code", "ORDERPAID").xml(), Untrusted, ""},
+		"declined, badly signed":   {declined.with("err_code", "ORDERPAID", "sign", strings.Repeat("A", 64)).xml(), Untrusted, ""},
 		"success, unsigned":        {good.xml(), Untrusted, ""},
 		"success, empty sign":      {good.with("sign", "").xml(), Untrusted, ""},
 		"success, wrong sign":      {good.with("sign", strings.Repeat("0", 64)).xml(), Untrusted, ""},
@@ -55,10 +55,10 @@ func commonReplies(good message) map[string]reply {
 		"retcode, no words":        {message{"retcode": "1"}.xml(), Refused, ""},
 		"retcode and err_code":     {message{"retcode": "1", "retmsg": "x", "err_code": "ORDERPAID"}.xml(), Refused, ""},
 		"retcode 0":                {good.with("return_code", "-", "retcode", "0").signed(SignHMAC), Untrusted, ""},
-		"refused in words":         {refusal.with("err_code_des", "商户无此接口权限").signed(SignHMAC), Operator, ""},
-		"refused in words, busy":   {refusal.with("err_code", "NEVER_SEEN", "err_code_des", "系统繁忙,请稍后再试").signed(SignHMAC), Retry, "NEVER_SEEN"},
-		"words, no result_code":    {refusal.with("result_code", "-", "err_code_des", "param mch_id invalid").signed(SignHMAC), Operator, ""},
-		"words, unsigned":          {refusal.with("result_code", "-", "err_code_des", "param mch_id invalid").xml(), Untrusted, ""},
+		"declined in words":        {declined.with("err_code_des", "商户无此接口权限").signed(SignHMAC), Operator, ""},
+		"declined in words, busy":  {declined.with("err_code", "NEVER_SEEN", "err_code_des", "系统繁忙,请稍后再试").signed(SignHMAC), Retry, "NEVER_SEEN"},
+		"words, no result_code":    {declined.with("result_code", "-", "err_code_des", "param mch_id invalid").signed(SignHMAC), Operator, ""},
+		"words, unsigned":          {declined.with("result_code", "-", "err_code_des", "param mch_id invalid").xml(), Untrusted, ""},
 		"repeated field":           {strings.Replace(good.signed(SignHMAC), "<xml>", "<xml><result_code>FAIL</result_code>", 1), Untrusted, ""},
 		"DOCTYPE":                  {`<!DOCTYPE xml [<!ENTITY e SYSTEM "file:///etc/passwd">]>` + good.signed(SignHMAC), Untrusted, ""},
 		"two messages":             {good.signed(SignHMAC) + good.signed(SignHMAC), Untrusted, ""},

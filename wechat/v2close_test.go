@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// closed is WeChat's answer to closing an order; it does not name it.
+// closed is WeChat's response to closing an order; it does not name it.
 func closed() message {
 	return message{
 		"return_code": "SUCCESS", "return_msg": "OK", "result_code": "SUCCESS", "result_msg": "OK",

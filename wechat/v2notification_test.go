@@ -60,7 +60,7 @@ func TestParsePaymentOfAFailedOne(t *testing.T) {
 	}
 }
 
-func TestParsePaymentRefusesForgeries(t *testing.T) {
+func TestParsePaymentRejectsForgeries(t *testing.T) {
 	good := paid()
 	sign := good.digest(testKey, SignHMAC)
 	bodies := map[string]string{
@@ -165,7 +165,7 @@ func TestFieldMovedIntoAnotherIsRejected(t *testing.T) {
 		if trade != (Trade{}) {
 			t.Errorf("%+v", trade)
 		}
-		// trade_state, which makes an answer differ from a notification.
+		// trade_state, which makes a response differ from a notification.
 		state := usd.with("trade_state", "NOTPAY")
 		hidden := usd.with("total_fee", usd["total_fee"]+"&trade_state=NOTPAY", "sign", state.digest(testKey, sign))
 		_, err = c.ParsePayment([]byte(hidden.xml()))

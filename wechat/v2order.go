@@ -9,7 +9,7 @@ import (
 	"h5pay/internal/fen"
 )
 
-// PlaceOrder asks WeChat to take an order. It goes to the backup host too: the same
+// PlaceOrder places an order at WeChat. It goes to the backup host too: the same
 // order may be sent again, unchanged, as long as it is unpaid (docs/wechat.md 4.5).
 func (c *v2client) PlaceOrder(ctx context.Context, o Order) (Prepay, error) {
 	const op = "unifiedorder"

@@ -21,7 +21,7 @@ func testOrder() Order {
 	}
 }
 
-// taken is WeChat's answer to testOrder.
+// taken is WeChat's response to testOrder.
 func taken() message {
 	return message{
 		"return_code": "SUCCESS", "return_msg": "OK", "appid": testAppID, "mch_id": testMchID, "nonce_str": "n",
@@ -85,7 +85,7 @@ func TestUnifiedOrderSendsWhatItSigns(t *testing.T) {
 }
 
 // A repeated out_trade_no is taken only with the same data.
-func TestUnifiedOrderSaysTheSameAgain(t *testing.T) {
+func TestRepeatedUnifiedOrderSendsTheSame(t *testing.T) {
 	c, s := newClient(t, says(taken().signed(SignHMAC)))
 	for range 2 {
 		if _, err := c.UnifiedOrder(t.Context(), testOrder()); err != nil {
@@ -216,7 +216,7 @@ func TestUnifiedOrderTakesRepliesOfEitherAlgorithm(t *testing.T) {
 	}
 }
 
-func TestUnifiedOrderIsNotSentWhenWeChatWouldRefuse(t *testing.T) {
+func TestUnifiedOrderIsNotSentWhenWeChatWouldDecline(t *testing.T) {
 	for name, change := range map[string]func(*Order){
 		"short number":      func(o *Order) { o.OutTradeNo = "12345" },
 		"long number":       func(o *Order) { o.OutTradeNo = strings.Repeat("1", 33) },

@@ -13,7 +13,7 @@ const opRefund = "refund"
 // sends nothing.
 func (c *v2client) CanRefund() bool { return c.cfg.CertDoer != nil }
 
-// Refund asks WeChat to pay money back. The response has no state: WeChat will do it,
+// Refund requests a refund. The response has no state: WeChat will do it,
 // and QueryRefund says when it has. With CodeNotEnough the merchant has to pay in, or
 // FromBalance may help.
 func (c *v2client) Refund(ctx context.Context, r RefundRequest) (Refund, error) {

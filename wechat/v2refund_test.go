@@ -17,7 +17,7 @@ func testRefund() RefundRequest {
 	return RefundRequest{OutTradeNo: testNo, OutRefundNo: testRefundNo, Total: 880, Amount: 300}
 }
 
-// refunding is WeChat's answer to testRefund.
+// refunding is WeChat's response to testRefund.
 func refunding() message {
 	return message{
 		"return_code": "SUCCESS", "result_code": "SUCCESS", "return_msg": "OK", "appid": testAppID, "mch_id": testMchID, "nonce_str": "n",
@@ -83,7 +83,7 @@ func TestRefundSendsWhatItSigns(t *testing.T) {
 }
 
 // A refund that WeChat may have is sent again as it was.
-func TestRefundSaysTheSameAgain(t *testing.T) {
+func TestRepeatedRefundSendsTheSame(t *testing.T) {
 	c, s := newClient(t, says(refunding().signed(SignHMAC)))
 	for range 2 {
 		if _, err := c.Refund(t.Context(), testRefund()); err != nil {
@@ -141,7 +141,7 @@ func TestRefundOverTLS(t *testing.T) {
 	}
 }
 
-func TestRefundIsNotSentWhenWeChatWouldRefuse(t *testing.T) {
+func TestRefundIsNotSentWhenWeChatWouldDecline(t *testing.T) {
 	for name, spoil := range map[string]func(*RefundRequest){
 		"no order":            func(r *RefundRequest) { r.OutTradeNo = "" },
 		"odd order":           func(r *RefundRequest) { r.OutTradeNo = "a b c d" },
@@ -198,13 +198,13 @@ func badRefunds(good message, suffix string) map[string]message {
 func TestRefundReplies(t *testing.T) {
 	good := refunding()
 	replies := commonReplies(good)
-	// A refund judges these two codes as its own.
-	replies["refused, unknown"] = reply{good.with("result_code", "FAIL", "err_code", "ORDERNOTEXIST").signed(SignHMAC), Developer, CodeOrderNotExist}
+	// A refund checks these two codes as its own.
+	replies["declined, unknown"] = reply{good.with("result_code", "FAIL", "err_code", "ORDERNOTEXIST").signed(SignHMAC), Developer, CodeOrderNotExist}
 	for code, kind := range map[string]Kind{
 		"NOTENOUGH": Operator, "SYSTEMERROR": Retry, "BIZERR_NEED_RETRY": Retry, "INVALID_REQ_TOO_MUCH": Retry, "TRADE_OVERDUE": Refused,
 		"USER_ACCOUNT_ABNORMAL": Refused, "ERROR": Refused, "INVALID_TRANSACTIONID": Developer, "INVALID_REQUEST": Developer,
 	} {
-		replies["refused, "+code] = reply{good.with("result_code", "FAIL", "err_code", code).signed(SignMD5), kind, CanonicalCode(code)}
+		replies["declined, "+code] = reply{good.with("result_code", "FAIL", "err_code", code).signed(SignMD5), kind, CanonicalCode(code)}
 	}
 	for name, m := range badRefunds(good, "") {
 		replies[name] = reply{m.signed(SignHMAC), Untrusted, ""}

@@ -15,8 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// refundVector is a req_info made by somebody else; testdata/refunds.json says
-// by whom.
+// refundVector is a req_info made by someone else; testdata/refunds.json says by whom.
 type refundVector struct {
 	Name      string
 	Key       string
@@ -129,7 +128,7 @@ func TestParseRefund(t *testing.T) {
 	}
 }
 
-func TestParseRefundRefusesForgeries(t *testing.T) {
+func TestParseRefundRejectsForgeries(t *testing.T) {
 	good := encrypt(pad(inner().root()), testKey)
 	m := notifying(good)
 	raw, err := base64.StdEncoding.DecodeString(good)
@@ -209,8 +208,8 @@ func encryptWith(padded []byte, key string) string {
 	return base64.StdEncoding.EncodeToString(out)
 }
 
-// A stranger can tell nothing from the error about what blocks decrypt to.
-func TestParseRefundKeepsQuietAboutPadding(t *testing.T) {
+// A stranger can tell nothing from the error about the decrypted blocks.
+func TestParseRefundDoesNotReportPadding(t *testing.T) {
 	seen := map[string]bool{}
 	for _, reqInfo := range []string{
 		"", "!", "AAAA", encrypt(bytes.Repeat([]byte{17}, 32), testKey), encrypt(pad("x"), testKey), encrypt(pad("<root>"), testKey),
@@ -228,7 +227,7 @@ func TestParseRefundKeepsQuietAboutPadding(t *testing.T) {
 // Why nothing here is proof: blocks of two genuine messages make a third that
 // WeChat never sent. Who changes the code so that this fails may soften the
 // comment of ParseRefund.
-func TestParseRefundCannotTellJoinedBlocks(t *testing.T) {
+func TestParseRefundCannotDetectJoinedBlocks(t *testing.T) {
 	blocks := func(m message) []byte {
 		b, err := base64.StdEncoding.DecodeString(encrypt(pad(m.root()), testKey))
 		if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// refunded is WeChat's answer to a query for the refunds of testNo with the
-// given numbers, 100 fen each.
+// refunded is WeChat's response to a query for the refunds of testNo with the given
+// numbers, 100 fen each.
 func refunded(numbers ...string) message {
 	m := message{
 		"return_code": "SUCCESS", "result_code": "SUCCESS", "return_msg": "OK", "appid": testAppID, "mch_id": testMchID, "nonce_str": "n",
@@ -75,7 +75,7 @@ func TestQueryRefundStates(t *testing.T) {
 	}
 }
 
-func TestQueryRefundPicksTheRefundAskedFor(t *testing.T) {
+func TestQueryRefundReturnsTheQueriedRefund(t *testing.T) {
 	c, _ := newClient(t, says(refunded("R1", "R2", testRefundNo, "R3").with("refund_fee_2", "7", "refund_status_2", "PROCESSING").signed(SignMD5)))
 	got, err := c.QueryRefund(t.Context(), testRefundNo)
 	if err != nil || got.OutRefundNo != testRefundNo || got.Amount != 7 || got.RefundID != "5000002" || got.State != RefundProcessing {
@@ -126,7 +126,7 @@ func refundLedger(t *testing.T, n int) answer {
 	return func(_ *http.Request, body []byte) (*http.Response, error) {
 		sent := readMessage(t, string(body))
 		if sent["out_trade_no"] != testNo || sent["out_refund_no"] != "" || sent["offset"] == "0" {
-			t.Errorf("asked %v", sent)
+			t.Errorf("sent %v", sent)
 		}
 		offset, _ := strconv.Atoi(sent["offset"])
 		var numbers []string

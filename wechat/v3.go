@@ -15,9 +15,9 @@ import (
 	"h5pay/wechat/apiv3"
 )
 
-// V3Config holds a merchant's keys of APIv3. WeChat's side is verified with its
-// public key, with platform certificates, or, while a merchant changes from one to
-// the other, with both: each message names the key that signed it.
+// V3Config holds a merchant's keys of APIv3. Messages of WeChat's are verified with its
+// public key, with platform certificates, or with both while a merchant changes. Each
+// message names the key that signed it.
 type V3Config struct {
 	Serial      string // of the merchant API certificate, 40 hex digits; "" takes the certificate's
 	PrivateKey  Secret // of the merchant, PEM (apiclient_key.pem)
@@ -31,7 +31,7 @@ type V3Config struct {
 	// them; PlatformCertificates, PEM, are there from the start.
 	Certificates         bool
 	PlatformCertificates []string
-	// PreferCertificates asks WeChat to sign responses with a certificate although
+	// PreferCertificates makes WeChat sign responses with a certificate although
 	// there is a public key.
 	PreferCertificates bool
 	// Refresh, optional, is called when a message names a certificate that is not
@@ -265,7 +265,7 @@ func readReply(ctx context.Context, op string, res *http.Response, limit int) (v
 	return reply, nil
 }
 
-// succeeded reports whether a status is that of a call that was done. 202 asks for
+// succeeded reports whether a status is that of a call that was done. 202 demands
 // the same call again (docs/wechat.md 18.9).
 func succeeded(status int) bool { return status == http.StatusOK || status == http.StatusNoContent }
 
@@ -273,7 +273,7 @@ func succeeded(status int) bool { return status == http.StatusOK || status == ht
 func (v *v3client) check(ctx context.Context, x v3call, sent []byte, r v3reply) error {
 	op := opV3 + x.op
 	if r.status == http.StatusAccepted {
-		return &Error{Op: op, Message: "WeChat asks for the same call again", Kind: Retry, Status: r.status}
+		return &Error{Op: op, Message: "WeChat demands the same call again", Kind: Retry, Status: r.status}
 	}
 	verify := func() error { return v.receiver.Response(ctx, r.status, r.header, r.body) }
 	var err error
@@ -391,7 +391,7 @@ func (v *v3client) failed(x v3call, sent []byte, f *apiv3.Failure) error {
 	if e.Code == "RESOURCE_NOT_EXISTS" && x.op == opRefundQuery {
 		e.Code = CodeRefundNotExist // older pages call it so
 	}
-	e.Message = "WeChat refused: " + f.Message
+	e.Message = "WeChat declined: " + f.Message
 	if r := find(x.op, e.Code); r != nil {
 		e.Kind = r.kind
 	} else {
@@ -400,8 +400,8 @@ func (v *v3client) failed(x v3call, sent []byte, f *apiv3.Failure) error {
 	return e
 }
 
-// unsignedKind is what can be done about a failure that is not signed. 401 comes
-// before WeChat looks at the order, and a redirect from a wrong base URL.
+// unsignedKind returns the kind of a failure that is not signed. WeChat sends 401
+// before it reads the order. A redirect comes from a wrong base URL.
 func unsignedKind(status int) Kind {
 	switch {
 	case status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status >= 500:

@@ -44,7 +44,7 @@ func (v *v3client) FundFlowBill(ctx context.Context, day time.Time) (io.ReadClos
 	return v.bill(ctx, opFundFlow, day, "&account_type=BASIC")
 }
 
-// bill asks for a bill and opens its file. The file is not signed: its hash, in a
+// bill requests a bill and opens its file. The file is not signed: its hash, in a
 // signed response, ties it to WeChat.
 func (v *v3client) bill(ctx context.Context, op string, day time.Time, query string) (io.ReadCloser, error) {
 	if err := billReady(opV3+op, v.cfg.Now(), day); err != nil {

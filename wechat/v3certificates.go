@@ -109,7 +109,7 @@ func (c *Client) CheckPrivateKey(ctx context.Context) error {
 	return nil
 }
 
-// Echo asks WeChat to send a text back. It tests the keys of both sides without a
+// Echo makes WeChat send a text back. It tests the keys of both sides without a
 // payment. With a notifyURL, which may be "", WeChat sends a notification there too:
 // PaymentNotification returns it as an error with the code CodeEcho
 // (docs/wechat.md 18.15).

@@ -123,7 +123,7 @@ func TestRefreshOfCertificates(t *testing.T) {
 		"another public key's": {serial: "PUB_KEY_ID_02", refresh: true, kind: Operator},
 	} {
 		t.Run(name, func(t *testing.T) {
-			asked := 0
+			queried := 0
 			var c *Client
 			c, p, _ := newV3Client(t, func(r *http.Request, _ []byte) v3answer {
 				return v3answer{status: 200, body: paidV3().json(), serial: tt.serial}
@@ -131,7 +131,7 @@ func TestRefreshOfCertificates(t *testing.T) {
 				cfg.V3.PlatformCertificates = []string{oldPEM}
 				if tt.refresh {
 					cfg.V3.Refresh = func(context.Context) error {
-						asked++
+						queried++
 						if tt.brings {
 							return c.SetCertificates([]string{oldPEM, newPEM})
 						}
@@ -147,8 +147,8 @@ func TestRefreshOfCertificates(t *testing.T) {
 			} else {
 				wantError(t, err, tt.kind, "")
 			}
-			if asked != tt.asked {
-				t.Errorf("refreshed %d times, want %d", asked, tt.asked)
+			if queried != tt.asked {
+				t.Errorf("refreshed %d times, want %d", queried, tt.asked)
 			}
 			body := notification(t, "TRANSACTION.SUCCESS", "transaction", paidV3().json())
 			a := v3answer{body: body, serial: tt.serial}
@@ -213,7 +213,7 @@ func TestBothKeysVerify(t *testing.T) {
 		}
 		// The certificate that began last is the newer one.
 		if want := map[bool]string{false: testKeyID, true: certSerial}[prefer]; w.sent[0].serial != want {
-			t.Errorf("asked for %s, want %s", w.sent[0].serial, want)
+			t.Errorf("requested %s, want %s", w.sent[0].serial, want)
 		}
 		if n := len(c.WeChatKeys()); n != 3 {
 			t.Errorf("%d keys", n)

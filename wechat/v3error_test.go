@@ -26,7 +26,7 @@ func TestKindsOfAPIv3(t *testing.T) {
 }
 
 // What is known about a call whose response says success.
-func TestResponsesOfAPIv3ThatAreNotBelieved(t *testing.T) {
+func TestResponsesOfAPIv3ThatAreRejected(t *testing.T) {
 	good := paidV3().json()
 	for name, tt := range map[string]struct {
 		answer v3answer
@@ -131,7 +131,7 @@ func TestFailuresOfAPIv3(t *testing.T) {
 			}
 		}
 	}
-	// A probe asks for the same call again, also on a failure.
+	// A probe needs a retry, also on a failure.
 	_, p, _ := newV3Client(t, says3(v3answer{status: 404, body: `{"code":"ORDER_NOT_EXIST"}`, header: map[string]string{signatureH: "WECHATPAY/SIGNTEST/x"}}))
 	_, err := p.QueryOrder(t.Context(), testNo)
 	wantError(t, err, Retry, "")
@@ -144,8 +144,8 @@ func TestFailuresOfAPIv3(t *testing.T) {
 	wantError(t, err, Retry, "")
 }
 
-// The log gets what WeChat's support asks for, and the cure by the more exact number.
-func TestErrorsOfAPIv3SayTheCure(t *testing.T) {
+// The log gets what WeChat's support needs, and the cure by the more exact number.
+func TestErrorsOfAPIv3HaveTheCure(t *testing.T) {
 	answer := v3answer{status: 400, body: `{"code":"INVALID_REQUEST","message":"x"}`, header: map[string]string{"Request-ID": "08AB-268445527"}}
 	_, p, _ := newV3Client(t, says3(answer))
 	_, err := p.QueryOrder(t.Context(), testNo)

@@ -14,7 +14,7 @@ const (
 	opRefundNotification = "refund notification"
 )
 
-// CodeEcho is the code of a notification that Echo asked for. It is WeChat's, and
+// CodeEcho is the code of a notification that Echo requested. It is WeChat's, and
 // says nothing about a payment: acknowledge it.
 const CodeEcho = "SECURITY_ECHO"
 

@@ -53,7 +53,7 @@ type v3h5 struct {
 	AppURL  string `json:"app_url,omitempty"`
 }
 
-// PlaceOrder asks WeChat to take an order.
+// PlaceOrder places an order at WeChat.
 func (v *v3client) PlaceOrder(ctx context.Context, o Order) (Prepay, error) {
 	path := o.v3path()
 	op := strings.TrimPrefix(path, "/")

@@ -26,7 +26,7 @@ type v3refundAmount struct {
 // CanRefund is true: APIv3 needs no client certificate.
 func (*v3client) CanRefund() bool { return true }
 
-// Refund asks WeChat to pay money back. Its response has the state of the refund, which
+// Refund requests a refund. Its response has the state of the refund, which
 // may be final.
 func (v *v3client) Refund(ctx context.Context, r RefundRequest) (Refund, error) {
 	if problem := r.problem(); problem != "" {

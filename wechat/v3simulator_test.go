@@ -29,22 +29,22 @@ func TestAPaymentOfAPIv3(t *testing.T) {
 				t.Fatalf("before: %+v, %v", trade, err)
 			}
 			w.paySheet(w.invoke(again.PrepayID))
-			told := w.next(w.shop.payments)
-			if told.err != nil {
-				t.Fatal(told.err)
+			notified := w.next(w.shop.payments)
+			if notified.err != nil {
+				t.Fatal(notified.err)
 			}
-			asked, err := w.pay.QueryOrder(ctx, order.OutTradeNo)
-			if err != nil || told.trade != asked {
-				t.Errorf("told %+v\nasked %+v, %v", told.trade, asked, err)
+			queried, err := w.pay.QueryOrder(ctx, order.OutTradeNo)
+			if err != nil || notified.trade != queried {
+				t.Errorf("notified %+v\nqueried %+v, %v", notified.trade, queried, err)
 			}
-			byID, err := w.pay.QueryTransaction(ctx, asked.TransactionID)
-			if err != nil || byID != asked {
+			byID, err := w.pay.QueryTransaction(ctx, queried.TransactionID)
+			if err != nil || byID != queried {
 				t.Errorf("by transaction: %+v, %v", byID, err)
 			}
 			ledger := w.Ledger().Trades[0]
-			if asked.State != wechat.StateSuccess || asked.TotalFee != 880 || asked.Currency != "CNY" || asked.TradeType != wechat.TradeJSAPI ||
-				asked.TransactionID != ledger.TransactionID || asked.OpenID != order.OpenID || asked.Attach != "a=1&b=2]]>茶" {
-				t.Errorf("trade is %+v, the ledger has %+v", asked, ledger)
+			if queried.State != wechat.StateSuccess || queried.TotalFee != 880 || queried.Currency != "CNY" || queried.TradeType != wechat.TradeJSAPI ||
+				queried.TransactionID != ledger.TransactionID || queried.OpenID != order.OpenID || queried.Attach != "a=1&b=2]]>茶" {
+				t.Errorf("trade is %+v, the ledger has %+v", queried, ledger)
 			}
 			wantKindOf(t, w.pay.CloseOrder(ctx, order.OutTradeNo, time.Time{}), wechat.Refused, wechat.CodeOrderPaid)
 			_, err = w.pay.QueryTransaction(ctx, "4200000000202603010000000009")
@@ -79,11 +79,11 @@ func TestTradeTypesOfAPIv3(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sheet, refused := w.InvokeApp(wechattest.AppCall{
+		sheet, declined := w.InvokeApp(wechattest.AppCall{
 			AppID: p.AppID, PartnerID: p.PartnerID, PrepayID: p.PrepayID, Package: p.Package, NonceStr: p.NonceStr, TimeStamp: p.TimeStamp, Sign: p.Sign,
 		})
-		if refused != nil {
-			t.Fatalf("the phone refused: %+v", refused)
+		if declined != nil {
+			t.Fatalf("the phone declined: %+v", declined)
 		}
 		w.paySheet(sheet)
 		if n := w.next(w.shop.payments); n.err != nil || n.trade.OutTradeNo != "tea-000003" || n.trade.TradeType != wechat.TradeApp {
@@ -112,7 +112,7 @@ func TestClosingByAPIv3(t *testing.T) {
 		if kind, _ := kindOf(err); kind != wechat.Refused && kind != wechat.Developer {
 			t.Errorf("a closed order: %v", err)
 		}
-		if s, refused := w.Invoke(wechattest.InvokeCall{API: "getBrandWCPayRequest", URL: shopURL + "/", Landing: shopURL + "/"}); refused == nil {
+		if s, declined := w.Invoke(wechattest.InvokeCall{API: "getBrandWCPayRequest", URL: shopURL + "/", Landing: shopURL + "/"}); declined == nil {
 			t.Errorf("%s: %+v", prepay.PrepayID, s)
 		}
 	})
@@ -140,10 +140,10 @@ func TestARefundOfAPIv3(t *testing.T) {
 			t.Errorf("another amount: %v", err)
 		}
 		w.Advance(refundTime)
-		told := w.next(w.shop.refunds)
-		asked, err := w.pay.QueryRefund(ctx, request.OutRefundNo)
-		if told.err != nil || err != nil || told.refund != asked || asked.State != wechat.RefundSuccess || asked.RefundedAt.IsZero() {
-			t.Errorf("told %+v, %v\nasked %+v, %v", told.refund, told.err, asked, err)
+		notified := w.next(w.shop.refunds)
+		queried, err := w.pay.QueryRefund(ctx, request.OutRefundNo)
+		if notified.err != nil || err != nil || notified.refund != queried || queried.State != wechat.RefundSuccess || queried.RefundedAt.IsZero() {
+			t.Errorf("notified %+v, %v\nqueried %+v, %v", notified.refund, notified.err, queried, err)
 		}
 		if trade, err := w.pay.QueryOrder(ctx, "tea-000001"); err != nil || trade.State != wechat.StateRefund || !trade.Paid() || trade.TotalFee != 880 || trade.TransactionID == "" || trade.PaidAt.IsZero() {
 			t.Errorf("%+v, %v", trade, err)

@@ -153,11 +153,11 @@ type v3answer struct {
 	header map[string]string // "-" removes one
 	serial string            // of the key that signs; testKeyID when empty
 	key    *rsa.PrivateKey   // WeChat's when nil
-	err    error             // in place of an answer
+	err    error             // in place of a response
 }
 
-// v3wechat plays WeChat. It shares no code with the client: it checks the signature
-// of each request, and signs its answers.
+// v3wechat plays WeChat. It shares no code with the client: it checks the signature of
+// each request, and signs its responses.
 type v3wechat struct {
 	t      testing.TB
 	answer func(r *http.Request, body []byte) v3answer
@@ -213,7 +213,7 @@ func (w *v3wechat) Do(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: a.status, Header: a.headers(w.t), Body: io.NopCloser(strings.NewReader(a.body))}, nil
 }
 
-// headers signs an answer, or a notification.
+// headers signs a response, or a notification.
 func (a v3answer) headers(t testing.TB) http.Header {
 	t.Helper()
 	key, serial := a.key, a.serial
@@ -252,7 +252,7 @@ func signV3(t testing.TB, key *rsa.PrivateKey, text string) string {
 	return base64.StdEncoding.EncodeToString(b)
 }
 
-// unsigned are the headers of an answer without a signature.
+// unsigned are the headers of a response without a signature.
 var unsigned = map[string]string{signatureH: "-", timestampH: "-", nonceH: "-", serialH: "-"}
 
 // newV3Client makes a Client of APIv3 alone that talks to answer.

@@ -194,9 +194,9 @@ func (w *v3world) invoke(prepayID string) wechattest.Sheet {
 			w.t.Fatal(err)
 		}
 	}
-	sheet, refused := w.Invoke(wechattest.InvokeCall{API: "getBrandWCPayRequest", Args: args, URL: shopURL + "/", Landing: shopURL + "/"})
-	if refused != nil {
-		w.t.Fatalf("the phone refused: %+v", refused)
+	sheet, declined := w.Invoke(wechattest.InvokeCall{API: "getBrandWCPayRequest", Args: args, URL: shopURL + "/", Landing: shopURL + "/"})
+	if declined != nil {
+		w.t.Fatalf("the phone declined: %+v", declined)
 	}
 	return sheet
 }

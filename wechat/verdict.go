@@ -21,20 +21,19 @@ const (
 )
 
 const (
-	codeParam  = "PARAM_ERROR" // of what is refused here too, before it is sent
+	codeParam  = "PARAM_ERROR" // of requests that this package rejects before it sends them
 	codeNoBill = "20002"       // of downloadbill: a day without trades
 )
 
-// notSent is the error of a request that WeChat would refuse.
+// notSent is the error of a request that WeChat would decline.
 func notSent(op, problem string) *Error {
 	return &Error{Op: op, Code: codeParam, Message: "not sent: " + problem, Kind: Developer}
 }
 
 // judge returns the code of a signed failure in its newer spelling, and what can be
-// done about it. When
-// the code is missing or unknown, WeChat's words decide the kind. A refund that is
-// declined for want of money has the code CodeNotEnough also when the answer has
-// none: the refund then takes its money elsewhere.
+// done about it. When the code is missing or unknown, WeChat's words decide the kind. A
+// refund that is declined for lack of money has the code CodeNotEnough, also when the
+// response has no code. The caller then retries with another account.
 func judge(op, code, text string) (string, Kind) {
 	code = CanonicalCode(errCode(code))
 	if code == "" && op == opRefund && (strings.Contains(text, "资金不足") || strings.Contains(text, "余额不足")) {
@@ -130,7 +129,7 @@ func KindOf(code string) (kind Kind, known bool) {
 }
 
 // textKind reads the words of a failure that has no code, or an unknown one. The
-// wording varies; unknown words count as a refusal.
+// wording varies; unknown words count as a decline.
 func textKind(text string) Kind {
 	text = strings.ToLower(text)
 	for _, words := range []struct {

@@ -150,15 +150,15 @@ func TestExplainKnowsBothSpellings(t *testing.T) {
 }
 
 // An error that only an operator can end says how, for the log.
-func TestErrorsSayTheCure(t *testing.T) {
-	e := &Error{Op: "unifiedorder", Code: "APPID_MCHID_NOT_MATCH", Message: "WeChat refused: no", Kind: Operator}
-	const want = "unifiedorder: WeChat refused: no (APPID_MCHID_NOT_MATCH); The appid is not bound to the merchant number. " +
+func TestErrorsHaveTheCure(t *testing.T) {
+	e := &Error{Op: "unifiedorder", Code: "APPID_MCHID_NOT_MATCH", Message: "WeChat declined: no", Kind: Operator}
+	const want = "unifiedorder: WeChat declined: no (APPID_MCHID_NOT_MATCH); The appid is not bound to the merchant number. " +
 		"Bind the appid. It takes some minutes. (merchant platform > 产品中心 > APPID账号管理 (products, appids))"
 	if got := e.Error(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	e = &Error{Op: "orderquery", Code: CodeOrderNotExist, Message: "WeChat refused: no", Kind: Refused}
-	if got := e.Error(); got != "orderquery: WeChat refused: no (ORDER_NOT_EXIST)" {
+	e = &Error{Op: "orderquery", Code: CodeOrderNotExist, Message: "WeChat declined: no", Kind: Refused}
+	if got := e.Error(); got != "orderquery: WeChat declined: no (ORDER_NOT_EXIST)" {
 		t.Errorf("got %s", got)
 	}
 }

@@ -13,8 +13,8 @@ func repeat(n int, head, part, tail string) []byte {
 	return []byte(head + strings.Repeat(part, max(n-len(head)-len(tail), len(part))/len(part)) + tail)
 }
 
-// fields returns a message whose fields have long names and fill n bytes. each
-// makes a field of its number and of the bytes that it may have.
+// fields returns a message whose fields have long names and fill n bytes. each makes a
+// field from its number and its share of the bytes.
 func manyFields(n int, each func(i, size int) string) []byte {
 	var b strings.Builder
 	b.WriteString("<xml>")

@@ -47,7 +47,7 @@ func TestParseReadsFlatMessages(t *testing.T) {
 	}
 }
 
-func TestParseRefuses(t *testing.T) {
+func TestParseRejectsBadMessages(t *testing.T) {
 	const (
 		doctype    = "document type declaration"
 		repeated   = "repeated element"

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"h5pay/webhook"
 	"h5pay/wechat"
@@ -58,6 +59,49 @@ func TestPayment(t *testing.T) {
 	wx.Advance(wx.Config().NotifyIntervals[0])
 	if !shop.Paid("20260301A1") {
 		t.Errorf("not paid: %+v", wx.Ledger().Notifications)
+	}
+}
+
+// An event that the h5pay shop has signed is handled. Sign makes the delivery. An event
+// of another shop, of a simulator, with another body or of an old time is rejected.
+func TestSignedEvent(t *testing.T) {
+	secret := webhook.NewSecret()
+	var handled []webhook.Event
+	handler := Event(webhook.Receiver{Secrets: []string{secret}, Shop: "https://shop.example"}, func(e webhook.Event) { handled = append(handled, e) })
+	deliver := func(signed, sent string, at time.Time, secret string) int {
+		t.Helper()
+		header, err := webhook.Sign("evt_paid_1", at, []byte(signed), secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest("POST", "/h5pay", strings.NewReader(sent))
+		header.Set(r.Header)
+		rec := httptest.NewRecorder()
+		handler(rec, r)
+		return rec.Code
+	}
+
+	const event = `{"id":"evt_paid_1","type":"order.paid","shop":"https://shop.example","data":{"order":{"id":"1","total":880}}}`
+	now := time.Now()
+	if status := deliver(event, event, now, secret); status != http.StatusNoContent {
+		t.Fatalf("status %d", status)
+	}
+	if len(handled) != 1 || handled[0].Type != webhook.OrderPaid || handled[0].Data.Order.ID != "1" || handled[0].Data.Order.Total != 880 {
+		t.Fatalf("handled %+v", handled)
+	}
+	for name, status := range map[string]int{
+		"another secret":  deliver(event, event, now, webhook.NewSecret()),
+		"another body":    deliver(event, strings.Replace(event, "880", "1", 1), now, secret),
+		"ten minutes ago": deliver(event, event, now.Add(-10*time.Minute), secret),
+		"another shop":    deliver(strings.Replace(event, "shop.example", "evil.example", 1), strings.Replace(event, "shop.example", "evil.example", 1), now, secret),
+		"a simulator":     deliver(strings.Replace(event, `"id"`, `"simulated":true,"id"`, 1), strings.Replace(event, `"id"`, `"simulated":true,"id"`, 1), now, secret),
+	} {
+		if status != http.StatusBadRequest {
+			t.Errorf("%s: status %d", name, status)
+		}
+	}
+	if len(handled) != 1 {
+		t.Errorf("%d events were handled, want 1", len(handled))
 	}
 }
 

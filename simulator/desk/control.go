@@ -34,7 +34,7 @@ func (d *Desk) controls() []control {
 	return []control{
 		{"Look", "GET", "/control/info", "", "", "Identities, addresses, users, fault kinds, the clock and this list.", d.controlInfo},
 		{"Look", "GET", "/control/messages", "?after=0", "", "The message log, oldest first, from the message behind seq `after`.", d.controlMessages},
-		{"Look", "GET", "/control/events", "", "", "What happens, live, as server-sent events: message, sheet, consent, refund, clock, user, environment, fault.", d.controlEvents},
+		{"Look", "GET", "/control/events", "", "", "What happens, live, as server-sent events: message, sheet, consent, refund, clock, user, environment, fault, v3.", d.controlEvents},
 		{"Look", "GET", "/control/ledger", "", "", "Orders, payments, refunds, and notifications with every attempt and the next retry.", d.controlLedger},
 		{"Look", "GET", "/control/bill", "?date=20260301", "", "The bill of a day in Beijing as downloadbill gives it, at any time and without faults; empty when nothing is in it.", d.controlBill},
 
@@ -54,6 +54,15 @@ func (d *Desk) controls() []control {
 		{"Trouble", "POST", "/control/notifications", "", `{"out_trade_no": "...", "forge": ""}`, "Send a notification now. `forge`: see info; empty sends the true one again. With `out_refund_no` instead it is a refund's.", d.sendNotification},
 		{"Trouble", "POST", "/control/refunds", "", `{"out_trade_no": "...", "refund_fee": 1}`, "Refund fen of a paid order by hand, as on the merchant platform.", d.controlRefund},
 		{"Trouble", "POST", "/control/pay-in", "", "", "Pay money into the merchant's account: refunds that `not_enough` declined are taken from now on.", d.controlPayIn},
+		{"Keys", "GET", "/control/v3", "", "", "What the merchant has for APIv3: mode, keys, certificates, serial numbers.", d.controlV3},
+		{"Keys", "POST", "/control/v3/mode", "", `{"mode": "both"}`, "Which keys WeChat has: `public_key`, `certificates` or `both`.", d.setV3Mode},
+		{"Keys", "POST", "/control/v3/share", "", `{"percent": 10}`, "In the mode `both`: the percentage of callbacks that the public key signs.", d.setV3Share},
+		{"Keys", "POST", "/control/v3/merchant-key/rotate", "", "", "Make another merchant key and certificate. The ones before stay valid.", d.changeV3(func() { d.wechat.RotateV3MerchantKey() })},
+		{"Keys", "POST", "/control/v3/merchant-key/revoke", "", "", "Revoke every merchant certificate but the newest.", d.changeV3(d.wechat.RevokeV3MerchantKeys)},
+		{"Keys", "POST", "/control/v3/public-key/rotate", "", "", "Make another public key of WeChat Pay. It signs from now on.", d.changeV3(func() { d.wechat.RotateV3PublicKey() })},
+		{"Keys", "POST", "/control/v3/certificate/announce", "", "", "Add a platform certificate to `/v3/certificates`. It does not sign yet.", d.changeV3(func() { d.wechat.AnnounceV3Certificate() })},
+		{"Keys", "POST", "/control/v3/certificate/rotate", "", "", "Sign with the newest platform certificate. One is made if none was announced.", d.changeV3(func() { d.wechat.RotateV3Certificate() })},
+		{"Keys", "POST", "/control/v3/key", "", `{"key": ""}`, "Change the APIv3 key, 32 letters and digits. The simulator makes one if it is empty.", d.setAPIv3Key},
 		{"Trouble", "POST", "/control/clock", "", `{"advance_ms": 15000}`, "Move the clock forward; what falls due on the way happens before the answer.", d.advanceClock},
 	}
 }

@@ -31,6 +31,7 @@ type Desk struct {
 type Config struct {
 	DeskURL string // of the desk: the page redirects here from another name of this machine
 	TLSURL  string // of WeChat over TLS; "" when it does not listen there
+	V3Dir   string // where WriteV3 has written the keys of APIv3, and writes changed ones; "" for nowhere
 }
 
 // New returns the desk of a simulated WeChat.

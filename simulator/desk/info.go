@@ -33,6 +33,9 @@ type Identity struct {
 	PlainRefunds    bool   `json:"plain_refunds"`     // refund is open without a certificate too
 	RefundNotifyURL string `json:"refund_notify_url"` // of refunds that name none; "" for not at all
 
+	V3    wechattest.V3Identity `json:"v3"`     // what the merchant has for APIv3
+	V3Dir string                `json:"v3_dir"` // where the same is in files; "" for nowhere
+
 	Users     []wechattest.User `json:"users"`
 	Seed      int64             `json:"seed"`
 	TimeScale float64           `json:"time_scale"`
@@ -47,6 +50,7 @@ func (d *Desk) Identity() Identity {
 		WeChatURL: cfg.WeChatURL, PhoneURL: cfg.PublicURL, DeskURL: d.cfg.DeskURL, ShopURL: cfg.ShopURL,
 		PayDirs: list(d.wechat.PayDirs()), H5Domains: list(d.wechat.H5Domains()), Environment: d.wechat.Place().Environment,
 		TLSURL: d.cfg.TLSURL, PlainRefunds: cfg.PlainRefunds, RefundNotifyURL: cfg.RefundNotifyURL,
+		V3: d.wechat.V3(), V3Dir: d.cfg.V3Dir,
 		Users: list(d.wechat.Users()), Seed: cfg.Seed, TimeScale: cfg.TimeScale, Epoch: cfg.Epoch,
 	}
 }
@@ -60,11 +64,17 @@ type info struct {
 	FaultKinds   []wechattest.FaultKind `json:"fault_kinds"`
 	Forges       []string               `json:"forges"`
 	RefundForges []string               `json:"refund_forges"`
+	V3Forges     []string               `json:"v3_forges"`        // for orders of APIv3, besides forges
+	V3Refund     []string               `json:"v3_refund_forges"` // for refunds that report by APIv3, besides refund_forges
 	API          []control              `json:"api"`
 }
 
 func (d *Desk) controlInfo(rw http.ResponseWriter, _ *http.Request) {
-	web.WriteJSON(rw, http.StatusOK, info{d.Identity(), d.wechat.User(), wechattest.Environments(), d.wechat.Now(), wechattest.FaultKinds(), wechattest.Forges(), wechattest.RefundForges(), d.controls()})
+	web.WriteJSON(rw, http.StatusOK, info{
+		Identity: d.Identity(), User: d.wechat.User(), Environments: wechattest.Environments(), Now: d.wechat.Now(),
+		FaultKinds: wechattest.FaultKinds(), API: d.controls(),
+		Forges: wechattest.Forges(), RefundForges: wechattest.RefundForges(), V3Forges: wechattest.V3Forges(), V3Refund: wechattest.V3RefundForges(),
+	})
 }
 
 // heartbeat is the interval of events on an idle stream, which proxies would close.

@@ -23,6 +23,9 @@ type Config struct {
 	// WeChatAddr, PhoneAddr and DeskAddr are where to listen, host:port with
 	// port 0 for any. Default localhost:0.
 	WeChatAddr, PhoneAddr, DeskAddr string
+	// V3Dir is the folder into which Listen writes the keys of APIv3. The desk writes
+	// them there again when it changes them. Default none.
+	V3Dir string
 	// BridgeDelay is that of the phone: see phone.Config.
 	BridgeDelay time.Duration
 }
@@ -88,7 +91,14 @@ func Listen(cfg Config) (*Server, error) {
 		s.Server.Close()
 		return fail(err)
 	}
-	s.desk = desk.New(s.WeChat, desk.Config{DeskURL: s.DeskURL, TLSURL: s.TLSURL})
+	if cfg.V3Dir != "" {
+		if err := s.WriteV3(cfg.V3Dir); err != nil {
+			s.phone.Close()
+			s.Server.Close()
+			return fail(err)
+		}
+	}
+	s.desk = desk.New(s.WeChat, desk.Config{DeskURL: s.DeskURL, TLSURL: s.TLSURL, V3Dir: cfg.V3Dir})
 	log := s.Config().Log
 	for i, h := range []http.Handler{s.phone, s.desk} {
 		srv := &http.Server{Handler: s.counted(h), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}

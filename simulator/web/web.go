@@ -33,7 +33,7 @@ func WriteError(rw http.ResponseWriter, status int, message string) {
 // exist, 409 for something that is over or that the phone declines, else 400.
 func WriteFailure(rw http.ResponseWriter, err error) {
 	status := http.StatusBadRequest
-	var refusal *wechattest.Refusal
+	var refusal *wechattest.DeclineError
 	switch {
 	case errors.As(err, &refusal):
 		status = http.StatusConflict

@@ -57,17 +57,17 @@ func (w *WeChat) authorize(x *exchange) {
 	}
 	user := w.User()
 	if _, ok := w.takeFault(FaultLandingCopied, ""); ok {
-		// Somebody has copied the landing link of somebody else: the code is that
+		// Somebody has copied the landing link of someone else: the code is that
 		// person's, and the shop gave the state to that person's browser.
 		x.note("fault landing_copied: the code and the state are another person's")
 		l.state = w.ids.text(alnum, len(l.state))
-		x.redirect(l.answer(w.newCode(w.stranger(user), l)))
+		x.redirect(l.answer(w.newCode(w.otherUser(user), l)))
 		return
 	}
 	if l.scope == scopeBase {
 		target := l.answer(w.newCode(user, l))
 		w.mu.Lock()
-		w.comeBack()
+		w.applyReturnFaults()
 		w.mu.Unlock()
 		// The fragment #wechat_redirect never reaches a server. A browser gets
 		// a page that looks for it and goes on; other clients, which cannot be
@@ -87,9 +87,9 @@ func (w *WeChat) authorize(x *exchange) {
 	x.msg.Response = "(the consent page)"
 }
 
-// signInPlace tells what an authorize link comes to where it is of no use; nil
-// where it works. The link opens wherever the shop is open: the server cannot
-// tell one browser from another.
+// signInPlace returns the error page of an authorize link where sign-in does not work,
+// else nil. The link opens wherever the shop is open: the server cannot tell one
+// browser from another.
 func signInPlace(place Place) *linkError {
 	switch {
 	case place.SignsIn:
@@ -151,7 +151,7 @@ func (w *WeChat) checkLink(rawQuery string) (link, *linkError) {
 	return l, nil
 }
 
-// checkRedirect judges redirect_uri; the answer is empty when it may be used.
+// checkRedirect checks redirect_uri; the result is empty when it may be used.
 func (w *WeChat) checkRedirect(raw string) string {
 	if l := strings.ToLower(raw); strings.HasPrefix(l, "http%3a") || strings.HasPrefix(l, "https%3a") {
 		return "redirect_uri is percent-encoded twice"
@@ -195,9 +195,9 @@ func (w *WeChat) shopHosts() []string {
 	return hosts
 }
 
-// answer is the address of the shop with code and state; an empty code makes
-// the address of a refusal, which has the state alone. A fragment of redirect_uri
-// comes after them.
+// answer is the address of the shop with code and state; with an empty code it
+// is the address after a refusal, which has the state alone. A fragment of redirect_uri comes
+// after them.
 func (l link) answer(code string) string {
 	q := "state=" + l.state
 	if code != "" {

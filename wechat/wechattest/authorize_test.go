@@ -33,7 +33,7 @@ func TestSilentLinkInABrowserChecksTheFragment(t *testing.T) {
 	}
 }
 
-func TestAuthorizeRefusesWrongLinks(t *testing.T) {
+func TestAuthorizeDeclinesWrongLinks(t *testing.T) {
 	w := newWorld(t)
 	good := w.link(scopeBase)
 	replace := func(old, new string) string { return strings.Replace(good, old, new, 1) }
@@ -127,14 +127,14 @@ func TestACopiedLanding(t *testing.T) {
 func TestOAuthDomainWithPathCoversThatPrefix(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.OAuthDomain = "shop.example/pay" })
 	if rec := w.do("GET", w.link(scopeBase), ""); rec.Code != 302 {
-		t.Error("inside the path: refused")
+		t.Error("inside the path: declined")
 	}
 	if rec := w.do("GET", strings.Replace(w.link(scopeBase), "%2Fpay", "%2Fother", 1), ""); rec.Code != 200 {
 		t.Error("outside the path: accepted")
 	}
 }
 
-func TestConsentPageAsksAndBothAnswersRedirect(t *testing.T) {
+func TestConsentPageRedirectsAfterBothDecisions(t *testing.T) {
 	w := newWorld(t)
 	w.do("GET", w.link(scopeUserInfo), "")
 	page := w.do("GET", w.link(scopeUserInfo), "")
@@ -197,7 +197,7 @@ func TestCodeIsSingleUseAndLivesFiveMinutes(t *testing.T) {
 	}
 }
 
-func TestAccessTokenRefusesWrongArguments(t *testing.T) {
+func TestAccessTokenDeclinesWrongArguments(t *testing.T) {
 	w := newWorld(t)
 	code := w.code(scopeBase)
 	good := w.exchangePath(code)
@@ -221,7 +221,7 @@ func TestAccessTokenRefusesWrongArguments(t *testing.T) {
 		t.Errorf("POST: %s", rec.Body)
 	}
 	if got := w.json(good); got["errcode"] != nil {
-		t.Errorf("a refusal used the code up: %v", got)
+		t.Errorf("a declined call used the code up: %v", got)
 	}
 	for _, m := range w.Messages(0) {
 		if strings.Contains(m.URL, w.cfg.AppSecret) {
@@ -230,7 +230,7 @@ func TestAccessTokenRefusesWrongArguments(t *testing.T) {
 	}
 }
 
-func TestUserInfoNeedsTheScopeAndALivingToken(t *testing.T) {
+func TestUserInfoNeedsTheScopeAndAValidToken(t *testing.T) {
 	w := newWorld(t)
 	base := w.json(w.exchangePath(w.code(scopeBase)))
 	full := w.json(w.exchangePath(w.code(scopeUserInfo)))

@@ -70,7 +70,7 @@ func errorPage(e linkError) string {
 // silentPage goes on to target at once.
 func silentPage(target string) string { return render("silent", target) }
 
-// consentPage asks the person.
+// consentPage shows the question to the person.
 func consentPage(c Consent, avatarURL string) string {
 	initial := []rune(c.Shop)
 	return render("consent", struct{ Initial, Shop, Nickname, Avatar, Action, ID, Poll string }{

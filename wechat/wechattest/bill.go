@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// When bills can be had (docs/wechat.md 12.1), in Beijing: from 9:00 of the
-// next day they are made, at 10:00 they are ready; after three months they are
+// When bills can be downloaded (docs/wechat.md 12.1), in Beijing. From 9:00 of the next
+// day they are being made, at 10:00 they are ready, and after three months they are
 // gone.
 const (
 	billStart  = 9 * time.Hour
@@ -97,9 +97,9 @@ func (w *WeChat) downloadBill(p *payRequest) {
 	}
 }
 
-// Bill is the bill of the day in Beijing that t falls in, as downloadbill gives
-// it for the type ALL, "" when there is nothing in it. It can be had at any
-// time, and no fault changes it.
+// Bill returns the bill of the day in Beijing that contains t, as downloadbill gives it
+// for the type ALL. It is "" for a day without trades. It can be had at any time, and
+// no fault changes it.
 func (w *WeChat) Bill(t time.Time) string {
 	y, m, d := t.In(beijing).Date()
 	return w.bill(billAll, time.Date(y, m, d, 0, 0, 0, 0, beijing), nil)

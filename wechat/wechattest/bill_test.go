@@ -49,8 +49,8 @@ func cells(text string) (lines [][]string) {
 	return lines
 }
 
-// aDay is a world on the day after one with two payments and two refunds, at
-// noon in Beijing; the second payment's money went back the other way.
+// aDay is a world on the day after one with two payments and two refunds, at noon in
+// Beijing. The money of the second payment was refunded another way.
 func aDay(t *testing.T, edit ...func(*Config)) *world {
 	w := newWorld(t, append([]func(*Config){plain, tame}, edit...)...) // 2026-03-01 10:00 in Beijing
 	w.paid("bill001")
@@ -70,8 +70,8 @@ func aDay(t *testing.T, edit ...func(*Config)) *world {
 	return w
 }
 
-// UTF-8 with a BOM, a line of names, lines in which every cell begins with a
-// backtick, two lines of totals; amounts in yuan (docs/wechat.md 12.2).
+// UTF-8 with a BOM, a line of names, rows whose cells each begin with a backtick, two
+// lines of totals. Amounts are in yuan (docs/wechat.md 12.2).
 func TestBillIsTheLedger(t *testing.T) {
 	w := aDay(t)
 	text := w.fetchBill("20260301")
@@ -159,8 +159,8 @@ func TestBillAsGZIP(t *testing.T) {
 	}
 }
 
-// Ready after 10:00 in Beijing of the next day, from 9:00 on it is made; three
-// months; a day without trades has none (docs/wechat.md 12.1, 12.4).
+// A bill is made from 9:00 of the next day in Beijing, and ready from 10:00, for three
+// months. A day without trades has none (docs/wechat.md 12.1, 12.4).
 func TestWhenThereIsABill(t *testing.T) {
 	w := newWorld(t, tame) // 10:00
 	w.paid("when001")
@@ -187,7 +187,7 @@ func TestWhenThereIsABill(t *testing.T) {
 	}
 }
 
-func TestBillRefusals(t *testing.T) {
+func TestBillDeclines(t *testing.T) {
 	w := aDay(t)
 	for _, tt := range []struct {
 		day  string

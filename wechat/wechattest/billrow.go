@@ -15,7 +15,7 @@ const (
 	billRecharge = "RECHARGE_REFUND"
 )
 
-// billRow is a payment, or a refund on the day on which it was asked for.
+// billRow is a payment, or a refund on the day on which it was requested.
 type billRow struct {
 	at     time.Time
 	order  Order
@@ -33,7 +33,7 @@ func (w *WeChat) bill(kind string, day time.Time, p *payRequest) string {
 		return ""
 	}
 	if p != nil {
-		rows = w.spoilBill(rows, p)
+		rows = w.applyBillFaults(rows, p)
 	}
 	lineEnd := "\r\n"
 	if w.cfg.Hostile && w.ids.intn(2) == 0 {
@@ -96,9 +96,9 @@ func (w *WeChat) billRows(kind string, day time.Time) []billRow {
 	return rows
 }
 
-// spoilBill plays the faults of bills. The totals follow the rows: what is
+// applyBillFaults plays the faults of bills. The totals follow the rows: what is
 // wrong shows only against the shop's own books.
-func (w *WeChat) spoilBill(rows []billRow, p *payRequest) []billRow {
+func (w *WeChat) applyBillFaults(rows []billRow, p *payRequest) []billRow {
 	if _, ok := w.takeFault(FaultBillRowLost, ""); ok {
 		p.note("fault bill_row_lost: %s is not in it", rows[0].order.OutTradeNo)
 		rows = rows[1:]

@@ -48,8 +48,8 @@ var payArgs = []field{
 // secondsForm is a timeStamp in seconds; milliseconds have 13 digits.
 var secondsForm = regexp.MustCompile(`^[0-9]{10}$`)
 
-// Invoke does what the WeChat client does with getBrandWCPayRequest: it checks the six
-// fields, their types, the signature, the page's directory and the payer, and opens a
+// Invoke is the WeChat client's side of getBrandWCPayRequest. It checks the six fields,
+// their types, the signature, the page's directory and the payer. Then it opens a
 // payment sheet. It returns either the sheet or an error. Pay is shorter.
 func (w *WeChat) Invoke(call InvokeCall) (Sheet, *BridgeError) {
 	request, err := json.MarshalIndent(call.Args, "", "  ")
@@ -100,23 +100,23 @@ func (w *WeChat) openSheet(call InvokeCall, m *Message) (Sheet, *BridgeError) {
 	now := w.Now()
 	switch {
 	case pre == nil:
-		return Sheet{}, lacks("total_fee", "the prepay_id is unknown")
+		return Sheet{}, missingField("total_fee", "the prepay_id is unknown")
 	case now.Sub(pre.made) > prepayLife:
-		return Sheet{}, lacks("total_fee", "the prepay_id is older than 2 hours")
+		return Sheet{}, missingField("total_fee", "the prepay_id is older than 2 hours")
 	}
 	o := pre.order
 	if bad := w.checkPaySign(fields, o, m); bad != nil {
 		return Sheet{}, bad
 	}
 	if hint := w.checkPayDir(place, call); hint != "" {
-		return Sheet{}, refusePay("当前页面的URL未注册:"+judgedURL(place, call), hint)
+		return Sheet{}, declinePay("当前页面的URL未注册:"+checkedURL(place, call), hint)
 	}
 	holder := w.users[w.holder]
 	switch {
 	case o.OpenID != "" && o.OpenID != holder.OpenID:
-		return Sheet{}, refusePay("下单账号与支付账号不一致", "the order is another user's: unifiedorder got the openid of someone else than who holds the phone")
+		return Sheet{}, declinePay("下单账号与支付账号不一致", "the order is another user's: unifiedorder got the openid of someone else than who holds the phone")
 	case o.TradeType != "JSAPI":
-		return Sheet{}, refusePay("商家暂时没有此类交易权限", "the order's trade_type is "+o.TradeType+", the bridge pays JSAPI")
+		return Sheet{}, declinePay("商家暂时没有此类交易权限", "the order's trade_type is "+o.TradeType+", the bridge pays JSAPI")
 	}
 	if bad := o.payable(now); bad != nil {
 		return Sheet{}, bad
@@ -124,12 +124,12 @@ func (w *WeChat) openSheet(call InvokeCall, m *Message) (Sheet, *BridgeError) {
 	return w.addSheet(o, holder).Sheet, nil
 }
 
-// payInPlace tells what getBrandWCPayRequest comes to where it cannot pay; nil
-// where it can (docs/wechat.md 5.4, 16.2).
+// payInPlace returns the error of getBrandWCPayRequest where it cannot pay, else nil
+// (docs/wechat.md 5.4, 16.2).
 func payInPlace(place Place) *BridgeError {
 	switch e := place.Environment; {
 	case place.onComputer() && !e.InMiniProgram():
-		return lacks("total_fee", "WeChat on a computer does not pay by the bridge: show a code (NATIVE)")
+		return missingField("total_fee", "WeChat on a computer does not pay by the bridge: show a code (NATIVE)")
 	case e == MiniProgramIOS:
 		return &BridgeError{ErrMsg: "access_control:not_allowed", note: "a mini program's web-view cannot pay: go to a page of the mini program, which calls wx.requestPayment"}
 	case e.InMiniProgram():
@@ -155,29 +155,29 @@ func readPayArgs(place Place, args map[string]json.RawMessage) ([]pair, *BridgeE
 					hint = "the field is called " + f.name + ", not " + name
 				}
 			}
-			return nil, lacks(f.name, hint)
+			return nil, missingField(f.name, hint)
 		}
 		if string(raw) == "null" {
 			return nil, &BridgeError{ErrMsg: payFail + "_missing arguments", ErrDesc: "调用支付JSAPI缺少参数: " + f.name, note: f.name + " is null"}
 		}
 		var v string
 		if json.Unmarshal(raw, &v) != nil {
-			// docs/wechat.md 5.1: a number fails on iOS, with words of its own.
-			// The simulator refuses it on both.
+			// docs/wechat.md 5.1: a number fails on iOS, with words of its own. The
+			// simulator declines it on both.
 			name := f.name
 			if place.Apple {
 				name = "$key0$"
 			}
-			return nil, lacks(name, f.name+" must be a string, it is "+string(raw))
+			return nil, missingField(name, f.name+" must be a string, it is "+string(raw))
 		}
 		if v == "" {
 			if f.name == "package" {
-				return nil, lacks("total_fee", "package is empty")
+				return nil, missingField("total_fee", "package is empty")
 			}
-			return nil, lacks(f.name, f.name+" is empty")
+			return nil, missingField(f.name, f.name+" is empty")
 		}
 		if len(v) > f.max {
-			return nil, refusePay("支付验证签名失败", f.name+" is longer than "+itoa(int64(f.max))+" bytes")
+			return nil, declinePay("支付验证签名失败", f.name+" is longer than "+itoa(int64(f.max))+" bytes")
 		}
 		fields = append(fields, pair{f.name, v})
 	}
@@ -190,9 +190,9 @@ func (w *WeChat) checkPayArgs(fields []pair) *BridgeError {
 	case valueOf(fields, "appId") != w.cfg.AppID:
 		return &BridgeError{ErrMsg: payFail + "_invalid appid", note: "appId is not that of the page's account, " + w.cfg.AppID}
 	case !secondsForm.MatchString(valueOf(fields, "timeStamp")):
-		return lacks("timeStamp", "timeStamp must be whole seconds, ten digits; milliseconds are a common mistake")
+		return missingField("timeStamp", "timeStamp must be whole seconds, ten digits; milliseconds are a common mistake")
 	case !strings.HasPrefix(valueOf(fields, "package"), "prepay_id="):
-		return lacks("total_fee", "package must be prepay_id=...")
+		return missingField("total_fee", "package must be prepay_id=...")
 	}
 	return nil
 }
@@ -208,43 +208,43 @@ func (w *WeChat) checkPaySign(fields []pair, o *order, m *Message) *BridgeError 
 	m.Signed = checkSign(signed, algorithm, w.cfg.APIKey, given)
 	if signType != o.SignType {
 		m.Signed.OK = false
-		return refusePay("支付验证签名失败", "signType is "+signType+", but the order was made with sign_type "+o.SignType)
+		return declinePay("支付验证签名失败", "signType is "+signType+", but the order was made with sign_type "+o.SignType)
 	}
 	if !m.Signed.OK {
-		return refusePay("支付验证签名失败", diagnose(signed, algorithm, w.cfg.APIKey, w.cfg.AppSecret, given))
+		return declinePay("支付验证签名失败", diagnose(signed, algorithm, w.cfg.APIKey, w.cfg.AppSecret, given))
 	}
 	return nil
 }
 
-// payable tells why the order cannot be paid now; nil when it can.
+// payable reports why the order cannot be paid now; nil when it can.
 func (o *order) payable(now time.Time) *BridgeError {
 	switch {
 	case o.trade != nil:
-		return refusePay("该订单已支付", "the order is paid")
+		return declinePay("该订单已支付", "the order is paid")
 	case o.State == StateClosed:
-		return refusePay("该订单已关闭", "the order is closed")
+		return declinePay("该订单已关闭", "the order is closed")
 	case now.After(o.Expires):
-		return refusePay("该订单已超过商户设置的最晚支付成功时间", "time_expire has passed")
+		return declinePay("该订单已超过商户设置的最晚支付成功时间", "time_expire has passed")
 	}
 	return nil
 }
 
-// judgedURL is the address that the directory is compared with
+// checkedURL is the address that the directory is compared with
 // (docs/wechat.md 5.5): Android the current one, iOS the landing one.
-func judgedURL(place Place, call InvokeCall) string {
+func checkedURL(place Place, call InvokeCall) string {
 	if place.Apple && call.Landing != "" {
 		return call.Landing
 	}
 	return call.URL
 }
 
-// checkPayDir judges the page's address; the answer is empty when it may pay.
+// checkPayDir checks the page's address; the result is empty when it may pay.
 func (w *WeChat) checkPayDir(place Place, call InvokeCall) string {
 	dirs := w.payDirs()
 	if len(dirs) == 0 {
 		return ""
 	}
-	page, _, _ := strings.Cut(judgedURL(place, call), "#")
+	page, _, _ := strings.Cut(checkedURL(place, call), "#")
 	page, _, _ = strings.Cut(page, "?")
 	for _, d := range dirs {
 		u, err := url.Parse(d)
@@ -261,13 +261,13 @@ func (w *WeChat) checkPayDir(place Place, call InvokeCall) string {
 	}
 	hint := "the page " + page + " lies directly in none of the payment directories: " + strings.Join(dirs, ", ")
 	if place.Apple {
-		hint += " (an iPhone judges the landing URL)"
+		hint += " (an iPhone checks the landing URL)"
 	}
 	return hint
 }
 
-// payDirs returns the configured directories, or the roots of the phone's and
-// the shop's origins; none means any. w.mu is held.
+// payDirs returns the configured directories, or the roots of the phone's and the
+// shop's origins; none means any. The caller holds w.mu.
 func (w *WeChat) payDirs() []string {
 	if len(w.cfg.PayDirs) > 0 {
 		return w.cfg.PayDirs
@@ -281,11 +281,11 @@ func (w *WeChat) payDirs() []string {
 	return dirs
 }
 
-// lacks is the dialog of a missing or malformed field.
-func lacks(name, note string) *BridgeError {
-	return refusePay("调用支付JSAPI缺少参数: "+name, note)
+// missingField is the dialog of a missing or malformed field.
+func missingField(name, note string) *BridgeError {
+	return declinePay("调用支付JSAPI缺少参数: "+name, note)
 }
 
-func refusePay(desc, note string) *BridgeError {
+func declinePay(desc, note string) *BridgeError {
 	return &BridgeError{ErrMsg: payFail, ErrDesc: desc, note: note}
 }

@@ -20,7 +20,7 @@ func TestInvokeOpensASheetOfTheOrder(t *testing.T) {
 	}
 }
 
-func TestInvokeRefusesWhatTheClientRefuses(t *testing.T) {
+func TestInvokeDeclinesWhatTheClientDeclines(t *testing.T) {
 	w := newWorld(t)
 	prepay := w.prepay("bridge1")
 	resign := func(args map[string]json.RawMessage, alg, key string) map[string]json.RawMessage {
@@ -93,7 +93,7 @@ func TestInvokeRefusesWhatTheClientRefuses(t *testing.T) {
 func TestInvokeChecksOrderAndPayer(t *testing.T) {
 	w := newWorld(t)
 	me := w.User().OpenID
-	refused := func(prepay, desc string) {
+	declined := func(prepay, desc string) {
 		t.Helper()
 		if _, bad := w.Invoke(w.call(w.payArgs(prepay))); bad == nil || bad.ErrDesc != desc {
 			t.Errorf("got %+v, want %s", bad, desc)
@@ -103,30 +103,30 @@ func TestInvokeChecksOrderAndPayer(t *testing.T) {
 	if err := w.SetUser(w.Users()[1].OpenID); err != nil {
 		t.Fatal(err)
 	}
-	refused(prepay, "下单账号与支付账号不一致")
+	declined(prepay, "下单账号与支付账号不一致")
 	if err := w.SetUser(me); err != nil {
 		t.Fatal(err)
 	}
 	w.paid("payer02")
-	refused(w.Ledger().Orders[1].PrepayIDs[0], "该订单已支付")
+	declined(w.Ledger().Orders[1].PrepayIDs[0], "该订单已支付")
 	native := valueOf(w.pay(pathUnifiedOrder, with(w.order("payer03"), "trade_type", "NATIVE")), "prepay_id")
-	refused(native, "商家暂时没有此类交易权限")
+	declined(native, "商家暂时没有此类交易权限")
 	brief := valueOf(w.pay(pathUnifiedOrder, with(w.order("payer04"), "time_expire", w.Now().Add(10*time.Minute).In(beijing).Format(payTime))), "prepay_id")
 	s, bad := w.Invoke(w.call(w.payArgs(brief)))
 	if bad != nil {
 		t.Fatalf("%+v", bad)
 	}
 	w.Advance(11 * time.Minute)
-	refused(brief, "该订单已超过商户设置的最晚支付成功时间")
+	declined(brief, "该订单已超过商户设置的最晚支付成功时间")
 	if late, err := w.PaySheet(s.ID); err != nil || late.State != SheetFailed || late.ErrMsg != payFail {
 		t.Errorf("an expired order was paid: %+v %v", late, err)
 	}
 	if err := w.CloseOrder("payer01"); err != nil {
 		t.Fatal(err)
 	}
-	refused(prepay, "该订单已关闭")
+	declined(prepay, "该订单已关闭")
 	w.Advance(2 * time.Hour)
-	refused(prepay, "调用支付JSAPI缺少参数: total_fee")
+	declined(prepay, "调用支付JSAPI缺少参数: total_fee")
 }
 
 func TestPayDirectory(t *testing.T) {
@@ -146,7 +146,7 @@ func TestPayDirectory(t *testing.T) {
 		{"above", "https://a.example/pay/", "https://a.example/", "", Android, false},
 		{"without the final slash", "https://a.example/pay/", "https://a.example/pay", "", Android, false},
 		{"letter case", "https://a.example/Pay/", "https://a.example/pay/", "", Android, false},
-		{"iOS judges the landing URL", "https://a.example/pay/", "https://a.example/pay/", "https://a.example/", IOS, false},
+		{"iOS checks the landing URL", "https://a.example/pay/", "https://a.example/pay/", "https://a.example/", IOS, false},
 		{"iOS landed there", "https://a.example/pay/", "https://a.example/order/1", "https://a.example/pay/", IOS, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

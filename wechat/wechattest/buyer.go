@@ -5,13 +5,13 @@ import (
 	"fmt"
 )
 
-// Pay does what a buyer does with a JSAPI order: the page at the address page
-// calls getBrandWCPayRequest with params, and whoever holds the phone presses
-// the payment sheet's button. The trade is in the Ledger when it returns, and
-// the notification on its way: Advance(0) waits for it.
+// Pay plays the buyer of a JSAPI order. The page at the address page calls
+// getBrandWCPayRequest with params, and the person who holds the phone presses the
+// button of the sheet. The trade is in the Ledger when it returns, and the notification
+// on its way: Advance(0) waits for it.
 //
-// params are the six signed fields (appId, timeStamp, nonceStr, package,
-// signType, paySign) as a struct with JSON tags, a map, or anything else that
+// params are the six signed fields: appId, timeStamp, nonceStr, package, signType and
+// paySign. They are a struct with JSON tags, a map, or any other value that
 // encoding/json writes as an object of strings.
 //
 // The error is a *BridgeError if the phone opens no sheet, or if the payment on

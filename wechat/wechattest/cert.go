@@ -109,7 +109,7 @@ func newIdentities(epoch time.Time, mchID, host string) (*identities, error) {
 	return id, err
 }
 
-// identities makes the certificates when somebody first asks for them.
+// identities makes the certificates at the first use.
 func (w *WeChat) identities() (*identities, error) {
 	w.certMu.Lock()
 	defer w.certMu.Unlock()
@@ -146,8 +146,8 @@ func (w *WeChat) TLSConfig() (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The certificate is asked for and judged in HTTP, since WeChat refuses
-	// with a page.
+	// The certificate is requested and checked in HTTP, since WeChat declines with a
+	// page.
 	return &tls.Config{Certificates: []tls.Certificate{id.server}, ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12}, nil
 }
 
@@ -170,9 +170,9 @@ const (
 	RootFile = "rootca.pem"
 )
 
-// WriteCertificates writes the merchant's certificate and key under the names
-// that WeChat gives them, and the root that vouches for the TLS listener, into
-// a directory that it makes when there is none. There is no apiclient_cert.p12.
+// WriteCertificates writes the merchant's certificate and key, and the root of the TLS
+// listener, into a directory. It makes the directory if needed. The names are WeChat's.
+// There is no apiclient_cert.p12.
 func (w *WeChat) WriteCertificates(dir string) error {
 	id, err := w.identities()
 	if err != nil {
@@ -208,7 +208,7 @@ func (w *WeChat) certified(h func(x *exchange)) func(x *exchange) {
 	return func(x *exchange) {
 		switch {
 		case x.r.TLS == nil && w.cfg.PlainRefunds:
-			x.note("WeChat would have asked for the merchant's certificate here; plain refunds are let through")
+			x.note("WeChat would demand the merchant's certificate here; -plain-refunds accepts the refund without it")
 		case x.r.TLS == nil || len(x.r.TLS.PeerCertificates) == 0:
 			x.note("refund wants the merchant's client certificate (apiclient_cert.pem and its key) in the TLS handshake; none was presented")
 			x.html(http.StatusBadRequest, certPage("No required SSL certificate was sent"))
@@ -218,8 +218,8 @@ func (w *WeChat) certified(h func(x *exchange)) func(x *exchange) {
 	}
 }
 
-// trusted refuses a certificate that is not this merchant's, or has expired, on
-// every path: WeChat's front servers do so also where none is needed.
+// trusted declines a certificate that is not this merchant's, or has expired, on every
+// path: WeChat's front servers do so also where none is needed.
 func (x *exchange) trusted() bool {
 	if x.r.TLS == nil || len(x.r.TLS.PeerCertificates) == 0 {
 		return true

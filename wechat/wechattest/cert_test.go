@@ -40,8 +40,8 @@ func clientWith(t *testing.T, s *Server, certs ...tls.Certificate) *http.Client 
 	return &http.Client{Transport: transport}
 }
 
-// Refund wants the certificate, orderquery does not, and a wrong one is
-// refused everywhere (docs/wechat.md 2.6, 2.8).
+// Refund wants the certificate, orderquery does not, and a wrong one is declined
+// everywhere (docs/wechat.md 2.6, 2.8).
 func TestRefundWantsTheMerchantsCertificate(t *testing.T) {
 	s := Start(t, Config{ShopURL: shopOrigin, Doer: &shop{}})
 	w := &world{WeChat: s.WeChat, t: t, h: s.Handler()}

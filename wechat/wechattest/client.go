@@ -5,9 +5,9 @@ import "slices"
 // This file has what a program needs that plays the WeChat client, such as
 // h5pay's simulator/phone, beside Invoke, Scan and the calls of sheets.
 
-// WebView names what the web view in use has kept. A program that plays the
-// phone keeps one store of cookies for each value of User, Environment and
-// Cookies, and one of storage for each value of User, Environment and Storage.
+// WebView names what the web view in use has kept. A program that plays the phone keeps
+// one cookie store for each value of User, Environment and Cookies. It keeps one web
+// storage for each value of User, Environment and Storage.
 type WebView struct {
 	User        int // index in Users of the person who holds the phone
 	Environment Environment

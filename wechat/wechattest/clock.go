@@ -69,11 +69,11 @@ func (c *clock) at(due time.Time, run func()) {
 	}
 	c.seq++
 	heap.Push(&c.jobs, &job{due: due, seq: c.seq, run: run})
-	c.nudge()
+	c.wakeLoop()
 }
 
-// nudge makes the loop look again.
-func (c *clock) nudge() {
+// wakeLoop makes the loop look again.
+func (c *clock) wakeLoop() {
 	select {
 	case c.wake <- struct{}{}:
 	default:
@@ -126,28 +126,28 @@ func (c *clock) start(j *job) {
 	}()
 }
 
-// advance moves the time forward by d. Every job on the way runs at its own
-// time and is waited for, those that they plan included, so that what follows
-// from a day of retries is there when advance returns. A job must not call it.
+// advance moves the time forward by d. Every job on the way runs at its own time, with
+// those that it plans. advance waits for them, so that the result of a day of retries
+// is there when it returns. A job must not call it.
 func (c *clock) advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.settle()
 	target := c.nowLocked().Add(max(d, 0))
 	for !c.closed && len(c.jobs) > 0 && !c.jobs[0].due.After(target) {
-		c.leap(c.jobs[0].due)
+		c.moveTo(c.jobs[0].due)
 		c.start(heap.Pop(&c.jobs).(*job))
 		for len(c.jobs) > 0 && !c.jobs[0].due.After(c.nowLocked()) {
 			c.start(heap.Pop(&c.jobs).(*job))
 		}
 		c.settle()
 	}
-	c.leap(target)
-	c.nudge()
+	c.moveTo(target)
+	c.wakeLoop()
 }
 
-// leap moves the time to t, never back.
-func (c *clock) leap(t time.Time) {
+// moveTo moves the time to t, never back.
+func (c *clock) moveTo(t time.Time) {
 	if d := t.Sub(c.nowLocked()); d > 0 {
 		c.epoch = c.epoch.Add(d)
 	}
@@ -165,7 +165,7 @@ func (c *clock) close() {
 	c.mu.Lock()
 	c.closed = true
 	c.jobs = nil
-	c.nudge()
+	c.wakeLoop()
 	c.settle()
 	c.mu.Unlock()
 	<-c.done

@@ -19,17 +19,17 @@ func TestCloseOrder(t *testing.T) {
 	for _, tt := range []struct{ no, want string }{
 		{"", "LACK_PARAMS"}, {"nobody1", "ORDERNOTEXIST"}, {"close01", "TRADE_STATE_ERROR"}, {"close02", "ORDERPAID"},
 	} {
-		if got := refusal(w.pay(pathCloseOrder, with(w.closing(tt.no), "out_trade_no", tt.no))); !strings.HasPrefix(got, tt.want) {
+		if got := declineOf(w.pay(pathCloseOrder, with(w.closing(tt.no), "out_trade_no", tt.no))); !strings.HasPrefix(got, tt.want) {
 			t.Errorf("%q: %s, want %s", tt.no, got, tt.want)
 		}
 	}
 	w.Advance(closeWait)
 	for _, want := range []string{" ", "ORDERCLOSED 订单已关闭"} {
-		if got := refusal(w.pay(pathCloseOrder, w.closing("close01"))); got != want {
+		if got := declineOf(w.pay(pathCloseOrder, w.closing("close01"))); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}
-	if got := refusal(w.pay(pathUnifiedOrder, w.order("close01"))); !strings.HasPrefix(got, "ORDERCLOSED") {
+	if got := declineOf(w.pay(pathUnifiedOrder, w.order("close01"))); !strings.HasPrefix(got, "ORDERCLOSED") {
 		t.Errorf("the number is used up: %s", got)
 	}
 }

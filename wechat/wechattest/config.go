@@ -45,10 +45,10 @@ type Config struct {
 	// V3Mode is which keys WeChat has towards the merchant in APIv3. Default
 	// V3PublicKey, which new merchants have.
 	V3Mode V3Mode
-	// RSAKeys are taken, in their order, when APIv3 needs a key: first for the
-	// merchant, then for the public key, then for the platform certificate, then for
-	// each rotation. When none is left a new one is made, which takes about 100 ms.
-	// Tests that start many simulators share a few. Default none.
+	// RSAKeys are the RSA keys of APIv3, in the order of their use: merchant, public
+	// key, platform certificate, then each rotation. When none is left a new one is
+	// made, which takes about 100 ms. Tests that start many simulators share a few.
+	// Default none.
 	RSAKeys []*rsa.PrivateKey
 	// ShopName is the merchant's name on the sheet and on the consent page.
 	// Default DefaultShopName.
@@ -79,29 +79,28 @@ type Config struct {
 	// Environment is where the shop is open at the start. Default Android.
 	Environment Environment
 
-	// Seed makes the people and, together with Epoch, every id, nonce and
-	// hostile whim. Default 1. Two simulators with one seed and one epoch that
-	// see the same calls in the same order give the same answers; one that is
-	// started again has the same people, and new transaction ids.
+	// Seed makes the people and, together with Epoch, every id, nonce and hostile
+	// variation. Default 1. Two simulators with one seed and one epoch that get the
+	// same calls in the same order give the same responses. A restarted one has the
+	// same people, and new transaction ids.
 	Seed int64
-	// Hostile adds what WeChat may do at any time and a client should survive:
-	// fields that no document names, none to three coupons that make cash_fee differ
-	// from total_fee, elements in another order.
-	// Default false, because SDKs that check a signature over a fixed struct
-	// fail by it.
+	// Hostile adds what WeChat may do at any time and a client should survive. There
+	// are fields that no document names, none to three coupons that lower cash_fee, and
+	// reordered elements. Default false, because SDKs that check a signature over a
+	// fixed struct fail by it.
 	Hostile bool
 
 	// Epoch is where the simulator's clock starts. Default time.Now().
 	Epoch time.Time
-	// RealTimeShop says that the shop's clock runs in real time and cannot follow
-	// this one: a time_expire it sends is moved by as much as this clock was.
+	// RealTimeShop says that the shop's clock runs in real time and cannot follow this
+	// one. A time_expire from the shop is then moved by as much as this clock was.
 	// Default false, for shops in tests that read Now.
 	RealTimeShop bool
 	// TimeScale is simulator seconds per real second, up to 100000. Default 1;
 	// at 60 a minute takes a second.
 	TimeScale float64
-	// NotifyTimeout is how long a notification waits for the shop's answer, in
-	// real time. Default 5 s: the limit of v2 is not published, v3's is 5 s.
+	// NotifyTimeout is how long a notification waits for the shop's response, in real
+	// time. Default 5 s: the limit of v2 is not published, v3's is 5 s.
 	NotifyTimeout time.Duration
 	// NotifyIntervals is the retry list of notifications, in simulator time.
 	// Default WeChat's own 15 intervals (docs/wechat.md 6.4).
@@ -112,14 +111,14 @@ type Config struct {
 	TLSAddr string
 	// PlainRefunds lets refund through without the merchant's certificate on a
 	// connection without TLS, for shops that cannot present one (wrangler dev).
-	// Default false: WeChat asks for it.
+	// Default false: WeChat demands it.
 	PlainRefunds bool
 	// RefundTime is how long a refund is PROCESSING, in simulator time. Default
 	// 5 s; WeChat takes minutes, or days for cards.
 	RefundTime time.Duration
-	// RefundNotifyURL is the merchant platform's setting: where WeChat tells of
-	// refunds whose request names no notify_url. Default none, so that it tells
-	// of those not at all.
+	// RefundNotifyURL is the merchant platform's setting: the address that WeChat notifies of
+	// refunds whose request names no notify_url. Default none: nobody
+	// is notified of those.
 	RefundNotifyURL string
 
 	// Doer sends the notifications. Default an http.Client that follows no
@@ -127,7 +126,7 @@ type Config struct {
 	Doer Doer
 	// History is how many messages are kept. Default 2000.
 	History int
-	// Log gets one line per refused call. Default none.
+	// Log gets one line per declined call. Default none.
 	Log *slog.Logger
 }
 
@@ -241,7 +240,7 @@ func (c Config) validate() error {
 	return errors.Join(errs...)
 }
 
-// checkOrigin tells whether s is scheme://host[:port] and nothing more.
+// checkOrigin reports whether s is scheme://host[:port] and nothing more.
 func checkOrigin(s string) error {
 	u, err := url.Parse(s)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || s != u.Scheme+"://"+u.Host {

@@ -26,7 +26,7 @@ type Consent struct {
 	Opened   time.Time `json:"opened"`
 }
 
-// ErrUnknownConsent and ErrConsentGone are what an answer can meet.
+// ErrUnknownConsent and ErrConsentGone are the errors of a decision.
 var (
 	ErrUnknownConsent = errors.New("no such consent page")
 	ErrConsentGone    = errors.New("the consent page was already answered")
@@ -85,9 +85,9 @@ func (w *WeChat) Decide(id string, approve bool) (Consent, error) {
 	if approve {
 		c.State = ConsentApproved
 	}
-	// docs/wechat.md 1.4: a refusal redirects with the state and no code.
+	// docs/wechat.md 1.4: a person who refuses is redirected with the state and no code.
 	c.Location = c.link.answer(code)
-	w.comeBack()
+	w.applyReturnFaults()
 	close(c.done)
 	view := c.Consent
 	w.publish(Event{Kind: EventConsent, Consent: &view})
@@ -147,5 +147,5 @@ func (w *WeChat) waitConsent(rw http.ResponseWriter, r *http.Request) {
 		http.Error(rw, "internal", http.StatusInternalServerError)
 		return
 	}
-	_, _ = rw.Write(b) // a page that went away needs no answer
+	_, _ = rw.Write(b) // a page that went away needs no response
 }

@@ -21,9 +21,9 @@ type Coupon struct {
 // maxCoupons is how many coupons a payment has at most.
 const maxCoupons = 3
 
-// drawCoupons lets coupons pay for a part of a trade: with the fault coupons three of
-// them, one without a type, as far as the amount goes; in a hostile simulator none to
-// three. w.mu is held.
+// drawCoupons lets coupons pay for a part of a trade. With the fault coupons there are
+// three of them, one without a type, as far as the amount allows. A hostile simulator
+// draws none to three. The caller holds w.mu.
 func (w *WeChat) drawCoupons(t *Trade) {
 	n, played := 0, false
 	if w.cfg.Hostile && w.ids.intn(4) == 0 {

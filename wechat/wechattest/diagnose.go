@@ -76,7 +76,7 @@ func tryAlgorithm(fields []pair, alg, key, appSecret, given string, named bool) 
 	return ""
 }
 
-// matches tells whether the string gives the sign, in either case of hex.
+// matches reports whether the string gives the sign, in either case of hex.
 func matches(alg, s, key, given string) bool {
 	return digest(alg, s, key) == strings.ToUpper(given)
 }

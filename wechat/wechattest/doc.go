@@ -12,7 +12,7 @@
 //
 // starts WeChat on a free port and ends it with the test. The merchant is
 // [DefaultMchID] with [DefaultAPIKey], unless [Config] says otherwise. The shop
-// calls wx.URL, or wx.TLSURL with wx.Client for refunds, which want the
+// calls wx.URL, or wx.TLSURL with wx.Client for refunds, which need the
 // merchant's certificate. Then the test is the buyer and the clock:
 //
 //	sheet, err := wx.Pay(page, params)       // the page pays a JSAPI order
@@ -28,25 +28,25 @@
 //
 // # What a test may rely on
 //
-// Two simulators with the same Seed and Epoch that see the same calls in the same
-// order give the same answers. There is no global state: tests can run in parallel,
-// each with a WeChat of its own. [WeChat.Close] leaves no goroutine.
+// Two simulators with the same Seed and Epoch that see the same calls in the same order
+// give the same responses. There is no global state: tests can run in parallel, each
+// with a WeChat of its own. [WeChat.Close] leaves no goroutine.
 //
 // Amounts are in fen, a hundredth of a yuan. Times are UTC on the simulator's
 // clock, which runs in real time until [WeChat.Advance] or Config.TimeScale move
 // it. Names that end in MS are milliseconds of that clock.
 //
-// An error of a method says what was wrong with the call and changes nothing. A
-// decline of WeChat's is not an error of the simulator: it is the response that
-// the shop gets, and a line in [WeChat.Messages], with a note that says why.
+// An error of a method says what was wrong with the call and changes nothing. If WeChat
+// declines a request, that is no error of the simulator. The shop gets WeChat's response,
+// and [WeChat.Messages] has it with a note that says why.
 //
 // # Faults
 //
-// [FaultKinds] lists what can go wrong, from a lost notification to a forged
-// response. A [Fault] waits in a queue for the next occasion that fits, and spoils
-// Count of them. With Config.Hostile, WeChat does at any time what it may do at any
-// time: responses have fields that no document names, coupons make cash_fee differ
-// from total_fee, and elements change their order.
+// [FaultKinds] lists what can go wrong, from a lost notification to a forged response.
+// A [Fault] waits in a queue for the next occasion that fits, and affects Count of
+// them. With Config.Hostile, WeChat does at once what it may do at any time. Responses
+// have fields that no document names, coupons make cash_fee differ from total_fee, and
+// elements change their order.
 //
 // # APIv3
 //
@@ -61,14 +61,14 @@
 // # Independence
 //
 // Its signature check, its XML reader and its notification writer share no code
-// with package wechat. Two readings of one protocol meet in a test, so that a
+// with package wechat. A test compares two readings of one protocol, so that a
 // mistake of one of them shows.
 //
 // # Limits
 //
 // There is one merchant with one Official Account. The server cannot see the
 // fragment #wechat_redirect: pages check it in the browser, a plain HTTP client is
-// not checked. It cannot tell who opened an authorize link: the environment
+// not checked. It does not know who opened an authorize link: the environment
 // decides (see [WeChat.SetEnvironment]). A browser on this machine has no public address
 // to compare with spbill_create_ip. Calls are not limited in number, and the merchant's
 // balance is endless but for a fault.

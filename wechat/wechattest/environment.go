@@ -20,7 +20,7 @@ const (
 	Mac            Environment = "mac"             // WeChat for macOS
 	Work           Environment = "work"            // Enterprise WeChat on an Android phone
 	MiniProgram    Environment = "miniprogram"     // the web-view of a mini program, on an Android phone
-	MiniProgramIOS Environment = "miniprogram-ios" // the same on an iPhone, whose user agent does not tell
+	MiniProgramIOS Environment = "miniprogram-ios" // the same on an iPhone, whose user agent does not show it
 	Chrome         Environment = "chrome"          // a browser on an Android phone
 	Safari         Environment = "safari"          // a browser on an iPhone
 	Desktop        Environment = "desktop"         // a browser on a computer

@@ -91,7 +91,7 @@ func ExampleWeChat_Pay() {
 	// Output: get_brand_wcpay_request:fail: 调用支付JSAPI缺少参数: timeStamp: timeStamp must be whole seconds, ten digits; milliseconds are a common mistake
 }
 
-// The next notification is lost: the shop has to ask.
+// The next notification is lost: the shop has to query.
 func ExampleWeChat_AddFault() {
 	wx := start()
 	defer wx.Close()

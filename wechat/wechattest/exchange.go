@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// exchange is one request to WeChat on its way to an answer and a Message.
+// exchange is one request to WeChat on its way to a response and a Message.
 type exchange struct {
 	w    *WeChat
 	r    *http.Request
@@ -67,7 +67,7 @@ func (x *exchange) note(format string, args ...any) {
 	x.msg.Note = joinNotes(x.msg.Note, fmt.Sprintf(format, args...))
 }
 
-// reply sets the answer.
+// reply sets the response.
 func (x *exchange) reply(status int, contentType, body string) {
 	x.msg.Status, x.out = status, body
 	x.header.Set("Content-Type", contentType)
@@ -84,8 +84,8 @@ func (x *exchange) redirect(location string) {
 	x.msg.Response = "Location: " + location
 }
 
-// finish sends the answer and records the message. The record comes first, so
-// that whoever has the answer finds the message.
+// finish sends the response and records the message. The record comes first, so that
+// whoever has the response finds the message.
 func (x *exchange) finish(rw http.ResponseWriter) {
 	if x.msg.Response == "" {
 		x.msg.Response = x.out
@@ -114,7 +114,7 @@ func (x *exchange) hang() {
 	panic(http.ErrAbortHandler) // net/http closes the connection, unlogged
 }
 
-// chunked tells whether the request came without a length.
+// chunked reports whether the request came without a length.
 func (x *exchange) chunked() bool {
 	return slices.Contains(x.r.TransferEncoding, "chunked") || x.r.ContentLength < 0
 }

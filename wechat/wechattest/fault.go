@@ -51,10 +51,10 @@ const (
 // queue; each occasion uses up one count of the first that fits.
 type Fault struct {
 	Kind string `json:"kind"`
-	// Count is how many occasions it spoils. Default 1, at most 1000.
+	// Count is how many occasions it affects. Default 1, at most 1000.
 	Count int `json:"count,omitempty"`
-	// Path limits a fault of calls to one path, such as /pay/unifiedorder.
-	// Default any call that the fault can spoil.
+	// Path limits a fault of calls to one path, such as /pay/unifiedorder. Default any
+	// call that the fault can affect.
 	Path string `json:"path,omitempty"`
 	// DelayMS is for notify_delayed, query_late and refund_slow, in simulator milliseconds.
 	DelayMS int64 `json:"delay_ms,omitempty"`
@@ -84,7 +84,7 @@ func FaultKinds() []FaultKind {
 		{Kind: FaultNotifyAgain, Text: "the next notification that is acknowledged is sent again 5 s later, twice at the same moment"},
 		{Kind: FaultCoupons, Text: "the next payment is made with up to three coupons, the second without coupon_type; cash_fee is less than total_fee"},
 		{Kind: FaultRetmsg, Text: "a call is answered with retcode and retmsg, unsigned, without return_msg and now and then without return_code, and does nothing", Paths: pay},
-		{Kind: FaultWordsAlone, Text: "a call is refused with err_code_des and no err_code, signed, and does nothing", Paths: pay},
+		{Kind: FaultWordsAlone, Text: "a call is declined with err_code_des and no err_code, signed, and does nothing", Paths: pay},
 		{Kind: FaultLandingCopied, Text: "the next sign-in link leads to another person's landing link, with that person's code and state"},
 		{Kind: FaultSystemError, Text: "a call is answered SYSTEMERROR, or 500 SYSTEM_ERROR by APIv3, or errcode -1 by the sns hosts, and does nothing", Paths: all},
 		{Kind: FaultTimeoutBefore, Text: "a call does nothing and is never answered", Paths: all},
@@ -96,14 +96,14 @@ func FaultKinds() []FaultKind {
 		{Kind: FaultCodeExpired, Text: "the next code exchange answers 42003"},
 		{Kind: FaultSnapshotUser, Text: "the next code exchange gives the virtual user of a snapshot page"},
 		{Kind: FaultSheetFail, Text: "the next payment fails on the phone; nothing is paid"},
-		{Kind: FaultPaidAsCancel, Text: "the next payment is made, but the page is told cancel"},
+		{Kind: FaultPaidAsCancel, Text: "the next payment is made, but the page gets cancel"},
 		{Kind: FaultQueryLate, Text: "one orderquery of an order paid within delay_ms still says NOTPAY", Delay: true},
 		{Kind: FaultForgedReply, Text: "the next orderquery of an unpaid order is answered by somebody else: paid, signed with another key"},
 		{Kind: FaultReturnEarly, Text: "the next browser goes back to the shop while the payment sheet is still open"},
 		{Kind: FaultNoBridge, Text: "WeixinJSBridge never appears in the next page"},
 		{Kind: FaultOddAnswer, Text: "the next payment is answered with an err_msg that no document names; nothing is paid"},
-		{Kind: FaultNotEnough, Text: "the next refund is refused with NOTENOUGH, however it is sent, until money is paid in; its number stays with its amounts"},
-		{Kind: FaultUnsettledShort, Text: "the next refund is refused with NOTENOUGH, until its refund_account is REFUND_SOURCE_RECHARGE_FUNDS: takings that are not settled do not suffice"},
+		{Kind: FaultNotEnough, Text: "the next refund is declined with NOTENOUGH, however it is sent, until money is paid in; its number stays with its amounts"},
+		{Kind: FaultUnsettledShort, Text: "the next refund is declined with NOTENOUGH, until its refund_account is REFUND_SOURCE_RECHARGE_FUNDS: unsettled takings do not suffice"},
 		{Kind: FaultRefundClosed, Text: "the next refund ends in REFUNDCLOSE: the money stays with the merchant"},
 		{Kind: FaultRefundChange, Text: "the next refund ends in CHANGE: it cannot go back to where it came from"},
 		{Kind: FaultRefundSlow, Text: "the next refund stays PROCESSING for delay_ms", Delay: true},
@@ -171,7 +171,7 @@ func (w *WeChat) takeFault(kind, path string) (Fault, bool) {
 	w.faultMu.Lock()
 	defer w.faultMu.Unlock()
 	for i, f := range w.faults {
-		if f.Kind != kind || f.Path != "" && f.Path != path || path != "" && !canSpoil(kind, path) {
+		if f.Kind != kind || f.Path != "" && f.Path != path || path != "" && !faultApplies(kind, path) {
 			continue
 		}
 		if w.faults[i].Count--; w.faults[i].Count == 0 {
@@ -183,7 +183,7 @@ func (w *WeChat) takeFault(kind, path string) (Fault, bool) {
 	return Fault{}, false
 }
 
-// canSpoil tells whether faults of this kind concern the path.
-func canSpoil(kind, path string) bool {
+// faultApplies reports whether faults of this kind concern the path.
+func faultApplies(kind, path string) bool {
 	return slices.ContainsFunc(FaultKinds(), func(k FaultKind) bool { return k.Kind == kind && slices.Contains(k.Paths, path) })
 }

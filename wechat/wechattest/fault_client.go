@@ -47,9 +47,9 @@ func clientFaultKinds() []FaultKind {
 	}
 }
 
-// comeBack does what happens to the web view on its way from a sign-in back to the
-// shop; w.mu is held.
-func (w *WeChat) comeBack() {
+// applyReturnFaults does what happens to the web view on its way from a sign-in back to
+// the shop; the caller holds w.mu.
+func (w *WeChat) applyReturnFaults() {
 	_, shared := w.takeFault(FaultLandingShared, "")
 	_, fresh := w.takeFault(FaultFreshView, "")
 	lost := fresh

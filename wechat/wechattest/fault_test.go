@@ -29,7 +29,7 @@ func TestAddFaultNamesWhatIsWrong(t *testing.T) {
 	if err := w.AddFault(Fault{Kind: FaultSystemError, Count: 2}); err != nil {
 		t.Fatal(err)
 	}
-	w.do("GET", w.link(scopeBase), "") // not a call that the fault can spoil
+	w.do("GET", w.link(scopeBase), "") // not a call that the fault can affect
 	if f := w.Faults(); len(f) != 1 || f[0].Count != 2 {
 		t.Errorf("%+v", f)
 	}

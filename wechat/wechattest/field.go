@@ -58,7 +58,7 @@ func orderFields() []field {
 	}
 }
 
-// checkFields applies a table. The answer is empty when all is well, else the
+// checkFields applies a table. The result is empty when all is well, else the
 // err_code with WeChat's words.
 func checkFields(p *payRequest, table []field) (code, text string) {
 	for _, f := range table {
@@ -105,8 +105,8 @@ func oneOf(list ...string) func(string) bool {
 	return func(v string) bool { return contains(list, v) }
 }
 
-// plainText refuses line breaks, control characters and four-byte characters,
-// which WeChat is reported to refuse in body.
+// plainText declines line breaks, control characters and four-byte characters, which
+// WeChat is reported to decline in body.
 func plainText(v string) bool {
 	return strings.IndexFunc(v, func(r rune) bool { return r < 0x20 || r == 0x7f || r > 0xffff }) < 0
 }
@@ -141,9 +141,9 @@ func validNotifyURL(v string) bool {
 // validJSON takes any JSON value.
 func validJSON(v string) bool { return json.Valid([]byte(v)) }
 
-// The bounds of time_expire (docs/wechat.md 4.4). The sources agree that a
-// minute is too short; five minutes are advised by older ones, so less than
-// that gets a note and no refusal.
+// The bounds of time_expire (docs/wechat.md 4.4). The sources agree that a minute is
+// too short. Older ones advise five minutes. A shorter time gets a note and is
+// accepted.
 const (
 	expireMin     = time.Minute
 	expireAdvised = 5 * time.Minute
@@ -172,7 +172,7 @@ func checkTimes(p *payRequest, now time.Time) (expires time.Time, code, text str
 		return expires, "PARAM_ERROR", "time_expire时间过短,刷卡至少1分钟,其他5分钟"
 	}
 	if left < expireAdvised {
-		p.note("time_expire is less than 5 minutes ahead: some of WeChat's documents refuse that")
+		p.note("time_expire is less than 5 minutes ahead: some of WeChat's documents forbid that")
 	}
 	return expires, "", ""
 }

@@ -38,10 +38,10 @@ func RefundForges() []string {
 	return []string{ForgeOtherKey, ForgeNoInfo, ForgeBadPadding, ForgeWrongAmount, ForgeTooEarly, ForgeReplay, ForgeDoctype}
 }
 
-// Notify sends a notification now, once, and waits for the shop's answer. With
-// forge "" it is the genuine one, which only a paid order has; the forgeries
-// also claim that an unpaid order is paid. The error says what cannot be sent;
-// a refusal by the shop is an Attempt that is not OK.
+// Notify sends a notification now, once, and waits for the shop's response. With forge
+// "" it is the genuine one, which only a paid order has; the forgeries also claim that
+// an unpaid order is paid. The error says what cannot be sent; if the shop rejects
+// it, the Attempt is not OK.
 func (w *WeChat) Notify(outTradeNo, forge string) (Attempt, error) {
 	if err := knownForge(forge, append(Forges(), V3Forges()...)); err != nil {
 		return Attempt{}, err
@@ -82,7 +82,7 @@ func (w *WeChat) NotifyRefund(outRefundNo, forge string) (Attempt, error) {
 	switch {
 	case r == nil:
 		err = ErrUnknownRefund
-	case contains(V3RefundForges(), forge) && !r.v3:
+	case contains(V3RefundForges(), forge) && r.NotifyVersion != VersionV3:
 		err = knownForge(forge, RefundForges())
 	case r.NotifyURL == "":
 		err = errors.New("the refund has no notify_url")
@@ -109,7 +109,7 @@ func knownForge(forge string, known []string) error {
 
 // sendNow sends outside the retry list.
 func (w *WeChat) sendNow(n *notification, forge string) Attempt {
-	var l letter
+	var l delivery
 	if forge == ForgeReplay {
 		l = n.last // n is this send's alone
 	} else {
@@ -128,9 +128,9 @@ func (w *WeChat) sendNow(n *notification, forge string) Attempt {
 	return a
 }
 
-// prepareNotify finds the ledger's entry for a send: the own notification of
-// the payment or refund, or a new one for a forgery. That of a replay has the
-// letter. w.mu is held.
+// prepareNotify finds the ledger's entry for a send: the own notification of the
+// payment or refund, or a new one for a forgery. That of a replay has the delivery. the
+// caller holds w.mu.
 func (w *WeChat) prepareNotify(o *order, r *refund, forge string) (*notification, error) {
 	var own *notification
 	for _, n := range w.notifications {
@@ -146,7 +146,7 @@ func (w *WeChat) prepareNotify(o *order, r *refund, forge string) (*notification
 	}
 	n := w.newNotification(o, r, forge)
 	if forge == ForgeReplay {
-		n.last = letter{body: own.last.body, plain: own.last.plain, v3: own.last.v3, header: own.last.header}
+		n.last = delivery{body: own.last.body, plain: own.last.plain, v3: own.last.v3, header: own.last.header}
 	}
 	return n, nil
 }

@@ -26,9 +26,9 @@ type ids struct {
 	r  *rand.Rand
 }
 
-// newIDs starts a sequence. The people come from the seed alone, so that a
-// simulator started again knows them; transactions, codes and whims from the
-// epoch too, so that it never pays by a transaction_id that a shop has seen.
+// newIDs starts a sequence. The people depend on the seed alone, so that a restarted
+// simulator has the same. Transactions, codes and variations depend on the epoch too.
+// So no transaction_id comes twice.
 func newIDs(seed int64, epoch time.Time) *ids {
 	return &ids{r: rand.New(rand.NewPCG(uint64(seed), uint64(epoch.UnixNano())))}
 }

@@ -166,7 +166,7 @@ func (w *WeChat) CloseOrder(outTradeNo string) error {
 	return nil
 }
 
-// settle pays an order; w.mu is held and the order is NOTPAY.
+// settle pays an order; the caller holds w.mu and the order is NOTPAY.
 func (w *WeChat) settle(o *order, payer User) {
 	now := w.Now()
 	t := &Trade{

@@ -27,7 +27,7 @@ type Message struct {
 	Kind     string  `json:"kind"`
 	Method   string  `json:"method"`
 	URL      string  `json:"url"`
-	Status   int     `json:"status"` // HTTP status, 0 when no answer came
+	Status   int     `json:"status"` // HTTP status, 0 when no response came
 	Request  string  `json:"request"`
 	Response string  `json:"response"`
 	Signed   *Signed `json:"signed,omitempty"`
@@ -67,10 +67,11 @@ const (
 	EventUser        = "user"
 	EventFault       = "fault"
 	EventEnvironment = "environment"
+	EventV3          = "v3"
 )
 
-// Event is a change. Kind says which pointer is set. EventClock and EventFault set
-// none.
+// Event is a change. Kind says which pointer is set. EventClock, EventFault and EventV3
+// set none. EventV3 reports that a key or the mode of APIv3 changed: V3 returns them.
 type Event struct {
 	Kind    string    `json:"kind"`
 	Now     time.Time `json:"now"` // the simulator's clock
@@ -82,7 +83,7 @@ type Event struct {
 	Place   *Place    `json:"place,omitempty"`
 }
 
-// history keeps the last messages and tells subscribers.
+// history keeps the last messages and notifies subscribers.
 type history struct {
 	mu     sync.Mutex
 	limit  int
@@ -133,7 +134,7 @@ func (w *WeChat) Subscribe() (<-chan Event, func()) {
 	}
 }
 
-// publish tells every subscriber; it never blocks.
+// publish notifies every subscriber; it never blocks.
 func (w *WeChat) publish(e Event) {
 	e.Now = w.Now()
 	h := w.history

@@ -27,11 +27,11 @@ const (
 // checkMWEB answers mweb_url, the page between a browser and WeChat. When all
 // is well the payment sheet is open, for whoever holds the phone.
 func (w *WeChat) checkMWEB(x *exchange) {
-	s, back, refused := w.openMWEB(x.r)
-	if refused != nil {
-		x.note("%s", refused.Hint)
-		x.html(http.StatusOK, errorPage(linkError{text: refused.Text, hint: refused.Hint}))
-		x.msg.Response = refused.Text
+	s, back, declined := w.openMWEB(x.r)
+	if declined != nil {
+		x.note("%s", declined.Hint)
+		x.html(http.StatusOK, errorPage(linkError{text: declined.Text, hint: declined.Hint}))
+		x.msg.Response = declined.Text
 		return
 	}
 	view := s
@@ -47,8 +47,8 @@ func (w *WeChat) checkMWEB(x *exchange) {
 }
 
 // openMWEB makes the checks and opens the sheet; back is redirect_url.
-func (w *WeChat) openMWEB(r *http.Request) (s Sheet, back string, refused *Refusal) {
-	deny := func(text, hint string) (Sheet, string, *Refusal) { return Sheet{}, "", &Refusal{text, hint} }
+func (w *WeChat) openMWEB(r *http.Request) (s Sheet, back string, declined *DeclineError) {
+	deny := func(text, hint string) (Sheet, string, *DeclineError) { return Sheet{}, "", &DeclineError{text, hint} }
 	if w.insideWeChat(r) {
 		return deny(mwebInside, "mweb_url was opened inside WeChat: there JSAPI pays")
 	}
@@ -96,10 +96,10 @@ func (w *WeChat) openMWEB(r *http.Request) (s Sheet, back string, refused *Refus
 	return pre.sheet.Sheet, q.redirect, nil
 }
 
-// insideWeChat tells whether a page of WeChat's was opened from within WeChat.
-// The browser that plays the environment says its own name to hosts other than
-// the shop's, so that what comes from there (the desk's frame, or a page at the
-// phone's address) is judged by the environment.
+// insideWeChat reports whether a page of WeChat's was opened from within WeChat. The
+// browser that plays the environment sends its own name to hosts other than the shop's.
+// For a request from the desk's frame or a page at the phone's address, the environment
+// decides.
 func (w *WeChat) insideWeChat(r *http.Request) bool {
 	public := w.Config().PublicURL
 	if r.Header.Get("Sec-Fetch-Dest") == "iframe" || public != "" && strings.HasPrefix(r.Referer(), public+"/") {
@@ -108,8 +108,8 @@ func (w *WeChat) insideWeChat(r *http.Request) bool {
 	return strings.Contains(r.UserAgent(), "MicroMessenger")
 }
 
-// mwebSign is how the two kinds of phone say that something was tampered with;
-// w.mu is held.
+// mwebSign is how the two kinds of phone say that something was tampered with; the
+// caller holds w.mu.
 func (w *WeChat) mwebSign() string {
 	if w.place.Apple {
 		return "签名验证失败"
@@ -143,8 +143,8 @@ func readMWEB(rawQuery string) (q mwebQuery, problem string) {
 	return q, ""
 }
 
-// checkH5Domain judges the host of a URL; the answer is empty when it is one of
-// the merchant's.
+// checkH5Domain checks the host of a URL; the result is empty when it is one of the
+// merchant's.
 func (w *WeChat) checkH5Domain(what, raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
@@ -166,9 +166,8 @@ func (w *WeChat) h5Domains() []string {
 	return w.shopHosts()
 }
 
-// samePlace tells whether the browser's address is the one that the shop sent.
-// Who comes from this machine has no public address: WeChat's comparison cannot
-// be made.
+// samePlace reports whether the browser's address is the one that the shop sent. Who
+// comes from this machine has no public address: WeChat's comparison cannot be made.
 func samePlace(remote, sent string) bool {
 	host, _, err := net.SplitHostPort(remote)
 	ip := net.ParseIP(host)
@@ -197,7 +196,7 @@ func (w *WeChat) mwebSheet(rw http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), sheetPoll)
 		defer cancel()
 		if s, err = w.WaitSheet(ctx, id); !errors.Is(err, ErrUnknownSheet) {
-			err = nil // nobody touched it so far: the page asks again
+			err = nil // nobody touched it so far: the page polls again
 		}
 	case r.URL.Query().Get("do") == "pay":
 		s, err = w.PaySheet(id)

@@ -118,7 +118,7 @@ func TestABrowserCancelsAndPaysLater(t *testing.T) {
 }
 
 // docs/wechat.md 14.2, 14.4.
-func TestWhatTheH5PageRefuses(t *testing.T) {
+func TestH5PageDeclines(t *testing.T) {
 	w := newWorld(t)
 	u := w.mwebURL("mweb004")
 	redirect := func(s string) string { return "&redirect_url=" + s }
@@ -174,7 +174,7 @@ func TestWhatTheH5PageRefuses(t *testing.T) {
 }
 
 // A browser on this machine has no public address to compare.
-func TestAnH5DomainOfOnesOwn(t *testing.T) {
+func TestConfiguredH5Domain(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.H5Domains = []string{"m.shop.example"}; c.Environment = IOS })
 	u := w.mwebURL("mweb005")
 	if page := w.browse(u).Body.String(); !strings.Contains(page, mwebDomain) {

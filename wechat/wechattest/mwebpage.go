@@ -16,10 +16,10 @@ const sheet=document.getElementById("sheet"),url={{.Poll}}+"?id="+sheet.dataset.
 let gone=false;
 function back(){if(gone)return;gone=true;if(sheet.dataset.back)location.replace(sheet.dataset.back);else history.back()}
 function end(a){if(!a.err_desc)return back();error.textContent=a.err_desc;setTimeout(back,1500)}
-async function ask(method,word){const r=await fetch(url+(word?"&do="+word:""),{method,cache:"no-store"});const a=await r.json();if(!r.ok)throw new Error(a.error);return a}
-for(const word of ["pay","cancel"])document.getElementById(word).addEventListener("click",async()=>{try{end(await ask("POST",word))}catch(e){error.textContent=e.message}});
+async function call(method,word){const r=await fetch(url+(word?"&do="+word:""),{method,cache:"no-store"});const a=await r.json();if(!r.ok)throw new Error(a.error);return a}
+for(const word of ["pay","cancel"])document.getElementById(word).addEventListener("click",async()=>{try{end(await call("POST",word))}catch(e){error.textContent=e.message}});
 if(sheet.dataset.early==="true")back();
-else(async function wait(){try{const a=await ask("GET");if(a.state==="open")return wait();end(a)}catch(e){error.textContent=e.message}})();
+else(async function wait(){try{const a=await call("GET");if(a.state==="open")return wait();end(a)}catch(e){error.textContent=e.message}})();
 </script></body></html>{{end}}`
 
 // mwebPage draws it. back is redirect_url; without one the browser goes back.

@@ -12,13 +12,12 @@ import (
 	"time"
 )
 
-// notifyTimeout is how long WeChat waits for the shop's answer.
+// notifyTimeout is how long WeChat waits for the shop's response.
 const notifyTimeout = 5 * time.Second
 
-// notifyIntervals is the retry list of a payment notification
-// (docs/wechat.md 6.4): the first send follows the payment at once, each of the
-// 15 repeats its interval after the send before it, 24 hours and 4 minutes in
-// all.
+// notifyIntervals is the retry list of a payment notification (docs/wechat.md 6.4). The
+// first send follows the payment at once. Each of the 15 retries follows the send
+// before it, within 24 hours and 4 minutes in all.
 func notifyIntervals() []time.Duration {
 	const s, m, h = time.Second, time.Minute, time.Hour
 	return []time.Duration{15 * s, 15 * s, 30 * s, 3 * m, 10 * m, 20 * m, 30 * m, 30 * m, 30 * m, 60 * m, 3 * h, 3 * h, 3 * h, 6 * h, 6 * h}
@@ -28,7 +27,7 @@ func notifyIntervals() []time.Duration {
 const (
 	NotifyWaiting      = "waiting"      // a send is planned or under way
 	NotifyAcknowledged = "acknowledged" // the shop answered SUCCESS
-	NotifyGivenUp      = "given_up"     // the retry list is used up, or a forged one was refused
+	NotifyGivenUp      = "given_up"     // the retry list is used up, or the shop rejected a forged one
 	NotifyLost         = "lost"         // a fault: it is never sent
 )
 
@@ -48,7 +47,7 @@ type Notification struct {
 // Attempt is one send.
 type Attempt struct {
 	Time    time.Time `json:"time"`
-	Status  int       `json:"status"`            // HTTP status, 0 when no answer came
+	Status  int       `json:"status"`            // HTTP status, 0 when no response came
 	OK      bool      `json:"ok"`                // the shop acknowledged
 	Reason  string    `json:"reason,omitempty"`  // why it does not count
 	Message int64     `json:"message,omitempty"` // its Seq in the history
@@ -57,14 +56,14 @@ type Attempt struct {
 // notification is a Notification with what it sends; w.mu guards it.
 type notification struct {
 	Notification
-	order  *order
-	refund *refund // nil of a payment
-	last   letter  // of the last send, for replay
-	places int     // of the retry list that were used
+	order   *order
+	refund  *refund  // nil of a payment
+	last    delivery // of the last send, for replay
+	retries int      // of the retry list that were used
 }
 
-// letter is one body on its way to the shop, with what the log shows of it.
-type letter struct {
+// delivery is one body on its way to the shop, with what the log shows of it.
+type delivery struct {
 	body   string
 	signed *Signed // of a payment, and of APIv3
 	plain  string  // what the encrypted part says: req_info of a refund, the resource of APIv3
@@ -87,7 +86,7 @@ func (n *notification) view() Notification {
 	return v
 }
 
-// newNotification enters a notification in the ledger; w.mu is held.
+// newNotification enters a notification in the ledger; the caller holds w.mu.
 func (w *WeChat) newNotification(o *order, r *refund, forge string) *notification {
 	n := &notification{
 		Notification: Notification{ID: "n" + w.ids.text(alnum, 12), OutTradeNo: o.OutTradeNo, URL: o.NotifyURL, Forge: forge, State: NotifyWaiting},
@@ -100,8 +99,8 @@ func (w *WeChat) newNotification(o *order, r *refund, forge string) *notificatio
 	return n
 }
 
-// planNotification starts the notification of a payment, or of a refund when r
-// is set; w.mu is held.
+// planNotification starts the notification of a payment, or of a refund when r is set;
+// the caller holds w.mu.
 func (w *WeChat) planNotification(o *order, r *refund, now time.Time) {
 	n := w.newNotification(o, r, "")
 	if _, ok := w.takeFault(FaultNotifyLost, ""); ok {
@@ -124,7 +123,7 @@ func (w *WeChat) planNotification(o *order, r *refund, now time.Time) {
 	}
 }
 
-// planSend plans one send; w.mu is held.
+// planSend plans one send; the caller holds w.mu.
 func (w *WeChat) planSend(n *notification, due time.Time) {
 	n.Next = due
 	w.clock.at(due, func() { w.send(n) })
@@ -155,25 +154,24 @@ func (w *WeChat) send(n *notification) {
 // againAfter is how long after the acknowledgement notify_again repeats it.
 const againAfter = 5 * time.Second
 
-// sendAgain repeats a notification that the shop has acknowledged (payment
-// notification, retries: it may come several times even after success, and from more
-// than one server).
+// sendAgain repeats a notification that the shop has acknowledged. WeChat may repeat
+// one even after success, and from more than one server.
 func (w *WeChat) sendAgain(n *notification) {
-	twins := w.postTwice(n, w.write(n, ""), "fault notify_again: sent twice at once though it was acknowledged")
+	copies := w.postTwice(n, w.write(n, ""), "fault notify_again: sent twice at once though it was acknowledged")
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	n.Attempts = append(n.Attempts, twins...)
+	n.Attempts = append(n.Attempts, copies...)
 }
 
-// postTwice sends a letter twice at once.
-func (w *WeChat) postTwice(n *notification, l letter, note string) []Attempt {
-	twins := make([]Attempt, 2)
+// postTwice sends a delivery twice at once.
+func (w *WeChat) postTwice(n *notification, l delivery, note string) []Attempt {
+	copies := make([]Attempt, 2)
 	var wg sync.WaitGroup
-	for i := range twins {
-		wg.Go(func() { twins[i] = w.post(n, l, note) })
+	for i := range copies {
+		wg.Go(func() { copies[i] = w.post(n, l, note) })
 	}
 	wg.Wait()
-	return twins
+	return copies
 }
 
 // attempted notes the outcome of one place of the retry list and plans the
@@ -196,31 +194,31 @@ func (w *WeChat) attempted(n *notification, as ...Attempt) {
 	if n.State != NotifyWaiting {
 		return
 	}
-	n.places++
-	if n.places > len(w.cfg.NotifyIntervals) {
+	n.retries++
+	if n.retries > len(w.cfg.NotifyIntervals) {
 		n.State = NotifyGivenUp
 		return
 	}
-	w.planSend(n, w.Now().Add(w.cfg.NotifyIntervals[n.places-1]))
+	w.planSend(n, w.Now().Add(w.cfg.NotifyIntervals[n.retries-1]))
 }
 
-// write writes the body of a send; a forge bends it. Every send has a nonce of
+// write writes the body of a send, or a forged one. Every send has a nonce of
 // its own, so two sends of one notification are not equal.
-func (w *WeChat) write(n *notification, forge string) letter {
+func (w *WeChat) write(n *notification, forge string) delivery {
 	old := forge == ForgeOtherVersion || forge == ForgeDoctype // messages of APIv2
 	switch {
-	case n.refund != nil && n.refund.v3 && !old:
-		return w.v3RefundLetter(n, forge)
+	case n.refund != nil && n.refund.NotifyVersion == VersionV3 && !old:
+		return w.v3RefundDelivery(n, forge)
 	case n.refund != nil:
-		return w.refundLetter(n.refund, forge)
+		return w.refundDelivery(n.refund, forge)
 	case n.order.Version == VersionV3 && !old:
-		return w.v3PaymentLetter(n, forge)
+		return w.v3PaymentDelivery(n, forge)
 	}
-	return w.paymentLetter(n.order, forge)
+	return w.paymentDelivery(n.order, forge)
 }
 
-// post sends a notification once and judges the answer.
-func (w *WeChat) post(n *notification, l letter, note string) Attempt {
+// post sends a notification once and checks the response.
+func (w *WeChat) post(n *notification, l delivery, note string) Attempt {
 	a := Attempt{Time: w.Now()}
 	m := Message{From: PartyWeChat, To: PartyShop, Kind: n.kind(), Method: http.MethodPost, URL: n.URL, Request: l.body, Signed: l.signed, Plain: l.plain, Note: joinNotes(note, l.note)}
 	m.RequestHeader = headerLines(l.header, v3SignatureHeaders...)
@@ -246,9 +244,9 @@ func (w *WeChat) post(n *notification, l letter, note string) Attempt {
 
 // deliver makes the request; reason is empty when the shop acknowledged
 // (docs/wechat.md 6.3: HTTP 200 and a SUCCESS message; anything else, a
-// redirect, an error page or a time-out counts as failure). A letter of APIv3 wants
+// redirect, an error page or a time-out counts as failure). A delivery of APIv3 needs
 // 200 or 204 and no body.
-func (w *WeChat) deliver(ctx context.Context, url string, l letter) (status int, answer, reason string) {
+func (w *WeChat) deliver(ctx context.Context, url string, l delivery) (status int, answer, reason string) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(l.body))
 	if err != nil {
 		return 0, "", "notify_url cannot be called"
@@ -262,14 +260,14 @@ func (w *WeChat) deliver(ctx context.Context, url string, l letter) (status int,
 	res, err := w.doer.Do(req)
 	if err != nil {
 		if ctx.Err() != nil {
-			return 0, "", fmt.Sprintf("no answer within %s", w.cfg.NotifyTimeout)
+			return 0, "", fmt.Sprintf("no response within %s", w.cfg.NotifyTimeout)
 		}
 		return 0, "", "the shop cannot be reached: " + err.Error()
 	}
 	defer res.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(res.Body, maxBody))
 	if err != nil {
-		return res.StatusCode, string(raw), "the answer broke off"
+		return res.StatusCode, string(raw), "the response broke off"
 	}
 	if l.v3 && acknowledgedV3(res.StatusCode) {
 		return res.StatusCode, string(raw), ""
@@ -279,7 +277,7 @@ func (w *WeChat) deliver(ctx context.Context, url string, l letter) (status int,
 	}
 	fields, err := parseXML(string(raw))
 	if err != nil {
-		return res.StatusCode, string(raw), "the answer is no flat XML message: " + err.Error()
+		return res.StatusCode, string(raw), "the response is not a flat XML message: " + err.Error()
 	}
 	if rc := valueOf(fields, "return_code"); rc != "SUCCESS" {
 		return res.StatusCode, string(raw), fmt.Sprintf("return_code is %q: %s", rc, valueOf(fields, "return_msg"))

@@ -99,7 +99,7 @@ func TestCouponsMakeCashFeeLess(t *testing.T) {
 	}
 }
 
-// The fault makes them in a tame simulator too.
+// The fault makes them in a simulator that is not hostile too.
 func TestFaultOfCoupons(t *testing.T) {
 	w := newWorld(t, tame)
 	if err := w.AddFault(Fault{Kind: FaultCoupons}); err != nil {
@@ -120,7 +120,7 @@ func TestFaultOfCoupons(t *testing.T) {
 	}
 }
 
-// sign_type is often absent, in a tame simulator too.
+// sign_type is often absent, in a simulator that is not hostile too.
 func TestNotificationsWithAndWithoutSignType(t *testing.T) {
 	w := newWorld(t, tame)
 	const payments = 40
@@ -246,7 +246,7 @@ func TestRealShopRedirectAndSilenceAreFailures(t *testing.T) {
 	defer srv.Close()
 	defer close(release)
 	w := newWorld(t, func(c *Config) { c.Doer = nil; c.NotifyTimeout = 500 * time.Millisecond })
-	for path, want := range map[string]string{"/ok": "", "/moved": "HTTP status 302", "/slow": "no answer within 500ms"} {
+	for path, want := range map[string]string{"/ok": "", "/moved": "HTTP status 302", "/slow": "no response within 500ms"} {
 		s, bad := w.Invoke(w.call(w.payArgs(valueOf(w.pay(pathUnifiedOrder, with(w.order("real"+path[1:]+"1"), "notify_url", srv.URL+path)), "prepay_id"))))
 		if bad != nil {
 			t.Fatal(bad)

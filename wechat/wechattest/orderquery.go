@@ -15,19 +15,19 @@ func commonFields(more ...field) []field {
 func (w *WeChat) orderQuery(p *payRequest) {
 	table := commonFields(field{"transaction_id", 32, false, nil}, field{"out_trade_no", 32, false, nil})
 	if code, text := checkFields(p, table); code != "" {
-		p.refuse(code, text)
+		p.decline(code, text)
 		return
 	}
 	if p.get("transaction_id") == "" && p.get("out_trade_no") == "" {
-		p.refuse("LACK_PARAMS", "缺少参数out_trade_no")
+		p.decline("LACK_PARAMS", "缺少参数out_trade_no")
 		return
 	}
 	now := w.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	o := w.findOrder(p.get("transaction_id"), p.get("out_trade_no"))
-	if o == nil || w.strange(p.exchange, o, VersionV2) {
-		p.refuse("ORDERNOTEXIST", "此交易订单号不存在")
+	if o == nil || w.hiddenFromVersion(p.exchange, o, VersionV2) {
+		p.decline("ORDERNOTEXIST", "此交易订单号不存在")
 		return
 	}
 	state := o.State
@@ -45,7 +45,7 @@ func (w *WeChat) orderQuery(p *payRequest) {
 		if _, ok := w.takeFault(FaultForgedReply, ""); ok {
 			p.note("fault forged_reply: the order is not paid")
 			p.forged = true
-			p.succeed(append(o.fields(w.tradeOrMadeUp(o)), pair{"trade_state", StateSuccess}, pair{"trade_state_desc", "支付成功"})...)
+			p.succeed(append(o.fields(w.tradeOrForged(o)), pair{"trade_state", StateSuccess}, pair{"trade_state_desc", "支付成功"})...)
 			return
 		}
 	}
@@ -76,8 +76,8 @@ func (w *WeChat) orderQuery(p *payRequest) {
 	}
 }
 
-// findOrder prefers transaction_id, as WeChat does (docs/wechat.md 7.1); w.mu
-// is held.
+// findOrder prefers transaction_id, as WeChat does (docs/wechat.md 7.1); the caller
+// holds w.mu.
 func (w *WeChat) findOrder(transactionID, outTradeNo string) *order {
 	if transactionID == "" {
 		return w.orders[outTradeNo]

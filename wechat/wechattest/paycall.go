@@ -27,7 +27,7 @@ func (w *WeChat) payCall(h func(p *payRequest)) func(x *exchange) {
 	return w.payMessage(func(p *payRequest) {
 		if _, ok := w.takeFault(FaultSystemError, p.r.URL.Path); ok {
 			p.note("fault system_error: nothing was done")
-			p.refuse("SYSTEMERROR", "系统错误")
+			p.decline("SYSTEMERROR", "系统错误")
 			return
 		}
 		if _, ok := w.takeFault(FaultRetmsg, p.r.URL.Path); ok {
@@ -164,8 +164,8 @@ func (x *exchange) retmsg(code, text string) {
 	x.xml(fields)
 }
 
-// refuse answers at the result_code layer, signed.
-func (p *payRequest) refuse(code, text string) {
+// decline answers at the result_code layer, signed.
+func (p *payRequest) decline(code, text string) {
 	p.answer([]pair{{"result_code", "FAIL"}, {"err_code", code}, {"err_code_des", text}})
 }
 
@@ -206,9 +206,8 @@ func (x *exchange) xml(fields []pair) {
 	x.reply(http.StatusOK, "text/xml; charset=utf-8", writeXML(fields))
 }
 
-// hostile does to a message what WeChat may do at any time
-// (docs/wechat.md 2.3): it adds a field that no document names and changes the
-// order of the elements. The sign covers all of it.
+// hostile changes a message as WeChat may at any time (docs/wechat.md 2.3). It adds a
+// field that no document names and reorders the elements. The sign covers all of it.
 func (w *WeChat) hostile(fields []pair) []pair {
 	if !w.cfg.Hostile {
 		return fields

@@ -43,8 +43,8 @@ func refundFields() []field {
 	)
 }
 
-// claim is what an out_refund_no was first used for. Also one that was refused
-// for want of money stays with its amounts.
+// claim is what an out_refund_no was first used for. Also one that was declined for
+// want of money stays with its amounts.
 type claim struct {
 	order      *order
 	total, fee int64
@@ -54,11 +54,11 @@ type claim struct {
 // the request, not that money went back.
 func (w *WeChat) refundOrder(p *payRequest) {
 	if code, text := checkFields(p, refundFields()); code != "" {
-		p.refuse(code, text)
+		p.decline(code, text)
 		return
 	}
 	if p.get("transaction_id") == "" && p.get("out_trade_no") == "" {
-		p.refuse("LACK_PARAMS", "缺少参数out_trade_no")
+		p.decline("LACK_PARAMS", "缺少参数out_trade_no")
 		return
 	}
 	total, err := strconv.ParseInt(p.get("total_fee"), 10, 64)
@@ -76,11 +76,11 @@ func (w *WeChat) refundOrder(p *payRequest) {
 	o := w.findOrder(p.get("transaction_id"), p.get("out_trade_no"))
 	switch {
 	case o == nil && p.get("transaction_id") != "":
-		p.refuse("INVALID_TRANSACTIONID", "无效的transaction_id")
+		p.decline("INVALID_TRANSACTIONID", "无效的transaction_id")
 		return
-	case o == nil || o.trade == nil || w.strange(p.exchange, o, VersionV2):
+	case o == nil || o.trade == nil || w.hiddenFromVersion(p.exchange, o, VersionV2):
 		p.note("refund takes orders that were paid")
-		p.refuse("ORDERNOTEXIST", "订单不存在")
+		p.decline("ORDERNOTEXIST", "订单不存在")
 		return
 	}
 	if no := p.get("out_trade_no"); no != "" && no != o.OutTradeNo {
@@ -90,7 +90,7 @@ func (w *WeChat) refundOrder(p *payRequest) {
 	if first, used := w.claims[p.get("out_refund_no")]; used {
 		if first != want {
 			p.note("out_refund_no was used before, for another order or other amounts")
-			p.refuse("REFUND_FEE_MISMATCH", "订单金额或退款金额与之前请求不一致,请核实后再试")
+			p.decline("REFUND_FEE_MISMATCH", "订单金额或退款金额与之前请求不一致,请核实后再试")
 			return
 		}
 		if r := w.findRefund(p.get("out_refund_no")); r != nil {
@@ -100,12 +100,12 @@ func (w *WeChat) refundOrder(p *payRequest) {
 		}
 	}
 	if code, text := o.refundable(p, total, fee, now); code != "" {
-		p.refuse(code, text)
+		p.decline(code, text)
 		return
 	}
 	w.claims[p.get("out_refund_no")] = want
-	if text := w.short(p); text != "" {
-		p.refuse("NOTENOUGH", text)
+	if text := w.lackOfMoney(p); text != "" {
+		p.decline("NOTENOUGH", text)
 		return
 	}
 	r := w.addRefund(o, Refund{
@@ -115,9 +115,10 @@ func (w *WeChat) refundOrder(p *payRequest) {
 	p.succeed(r.fields()...)
 }
 
-// short tells in WeChat's words why the money of a refund does not suffice, or "". A
-// fault stays with the number of the refund until its cure. w.mu is held.
-func (w *WeChat) short(p *payRequest) string {
+// lackOfMoney reports in WeChat's words why the money of a refund does not suffice, or
+// "". A fault stays with the number of the refund until its cure. The caller holds
+// w.mu.
+func (w *WeChat) lackOfMoney(p *payRequest) string {
 	no := p.get("out_refund_no")
 	for _, kind := range []string{FaultNotEnough, FaultUnsettledShort} {
 		if _, ok := w.takeFault(kind, ""); ok && w.shortOf[no] == "" {
@@ -132,7 +133,7 @@ func (w *WeChat) short(p *payRequest) string {
 		p.note("fault not_enough: nothing was paid in since")
 		return "基本账户余额不足，请充值后重新发起"
 	}
-	p.note("fault %s: takings that are not settled do not suffice", w.shortOf[no])
+	p.note("fault %s: unsettled takings do not suffice", w.shortOf[no])
 	return "交易未结算资金不足，请使用可用余额退款"
 }
 
@@ -148,8 +149,8 @@ func (w *WeChat) PayIn() {
 	}
 }
 
-// refundable applies the limits to a new refund of a paid order; the answer is
-// empty when it may be made.
+// refundable applies the limits to a new refund of a paid order; the result is empty
+// when it may be made.
 func (o *order) refundable(p *payRequest, total, fee int64, now time.Time) (code, text string) {
 	left := o.TotalFee
 	for _, r := range o.refunds {
@@ -178,9 +179,9 @@ func (o *order) refundable(p *payRequest, total, fee int64, now time.Time) (code
 	return "", ""
 }
 
-// Refund gives money of a paid order back as the merchant does on the merchant
-// platform: without a call of the shop, which hears of it by the notification
-// that Config.RefundNotifyURL asks for, or by refundquery. fee is in fen.
+// Refund refunds a paid order by hand, as on the merchant platform. The shop makes no
+// call. It learns of the refund by refundquery, or by a notification to
+// Config.RefundNotifyURL. fee is in fen.
 func (w *WeChat) Refund(outTradeNo string, fee int64) (Refund, error) {
 	now := w.Now()
 	w.mu.Lock()

@@ -63,7 +63,7 @@ func TestTheSameRefundAgainIsOneRefund(t *testing.T) {
 		"another amount": w.refundRequest("again01", "r-1", "301"),
 		"another order":  w.refundRequest("again02", "r-1", "300"),
 	} {
-		if got := refusal(w.pay(pathRefund, fields)); !strings.HasPrefix(got, "REFUND_FEE_MISMATCH ") {
+		if got := declineOf(w.pay(pathRefund, fields)); !strings.HasPrefix(got, "REFUND_FEE_MISMATCH ") {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
@@ -96,13 +96,13 @@ func TestRefundFieldRules(t *testing.T) {
 		{"sub_mch_id", "sub_mch_id", "1900000110", "NOAUTH 商户无此接口权限"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := refusal(w.pay(pathRefund, with(w.refundRequest("fields1", "r-1", "300"), tt.field, tt.value))); got != tt.want {
+			if got := declineOf(w.pay(pathRefund, with(w.refundRequest("fields1", "r-1", "300"), tt.field, tt.value))); got != tt.want {
 				t.Errorf("%s, want %s", got, tt.want)
 			}
 		})
 	}
 	if l := w.Ledger(); len(l.Refunds) != 0 || l.Orders[0].State != StateSuccess {
-		t.Error("a refused call changed the books")
+		t.Error("a declined call changed the books")
 	}
 	// The highest of the two numbers decides.
 	if got := w.pay(pathRefund, with(w.refundRequest("unpaid1", "r-2", "300"), "transaction_id", id)); valueOf(got, "out_trade_no") != "fields1" {
@@ -114,7 +114,7 @@ func TestRefundFieldRules(t *testing.T) {
 // (docs/wechat.md 9.3).
 func TestRefundLimits(t *testing.T) {
 	next := func(w *world, no, fee string, i int) string {
-		return refusal(w.pay(pathRefund, w.refundRequest(no, fmt.Sprintf("r-%s-%d", no, i), fee)))
+		return declineOf(w.pay(pathRefund, w.refundRequest(no, fmt.Sprintf("r-%s-%d", no, i), fee)))
 	}
 	t.Run("the sum", func(t *testing.T) {
 		w := newWorld(t, plain)
@@ -173,7 +173,7 @@ func TestNotEnoughKeepsTheNumber(t *testing.T) {
 	const unsettled, basic = "NOTENOUGH 交易未结算资金不足，请使用可用余额退款", "NOTENOUGH 基本账户余额不足，请充值后重新发起"
 	w := newWorld(t, plain)
 	send := func(no, fee, account string) string {
-		return refusal(w.pay(pathRefund, with(w.refundRequest("poor001", no, fee), "refund_account", account)))
+		return declineOf(w.pay(pathRefund, with(w.refundRequest("poor001", no, fee), "refund_account", account)))
 	}
 	w.paid("poor001")
 	for i, kind := range []string{FaultUnsettledShort, FaultNotEnough} {
@@ -226,7 +226,7 @@ func TestRefundFaults(t *testing.T) {
 			t.Errorf("%s: %s", kind, got)
 		}
 		// What was closed can be refunded anew; what is stuck cannot.
-		again := refusal(w.pay(pathRefund, w.refundRequest("ends001", "r-2", "880")))
+		again := declineOf(w.pay(pathRefund, w.refundRequest("ends001", "r-2", "880")))
 		if (again == " ") != (want == RefundClosed) {
 			t.Errorf("%s, then: %s", kind, again)
 		}
@@ -248,7 +248,7 @@ func TestRefundFaults(t *testing.T) {
 	if err := w.AddFault(Fault{Kind: FaultSystemError, Path: pathRefund}); err != nil {
 		t.Fatal(err)
 	}
-	if got := refusal(w.pay(pathRefund, w.refundRequest("slow001", "r-2", "1"))); !strings.HasPrefix(got, "SYSTEMERROR") || len(w.Ledger().Refunds) != 1 {
+	if got := declineOf(w.pay(pathRefund, w.refundRequest("slow001", "r-2", "1"))); !strings.HasPrefix(got, "SYSTEMERROR") || len(w.Ledger().Refunds) != 1 {
 		t.Error(got)
 	}
 }
@@ -260,10 +260,10 @@ func TestARefundedOrderIsPaid(t *testing.T) {
 	w.refunded("after01", "r-1", "880")
 	w.Advance(closeWait)
 	ask := []pair{{"appid", w.cfg.AppID}, {"mch_id", w.cfg.MchID}, {"nonce_str", "n"}, {"out_trade_no", "after01"}}
-	if got := refusal(w.pay(pathCloseOrder, ask)); !strings.HasPrefix(got, "ORDERPAID") {
+	if got := declineOf(w.pay(pathCloseOrder, ask)); !strings.HasPrefix(got, "ORDERPAID") {
 		t.Error(got)
 	}
-	if got := refusal(w.pay(pathUnifiedOrder, w.order("after01"))); !strings.HasPrefix(got, "ORDERPAID") {
+	if got := declineOf(w.pay(pathUnifiedOrder, w.order("after01"))); !strings.HasPrefix(got, "ORDERPAID") {
 		t.Error(got)
 	}
 	if err := w.CloseOrder("after01"); err == nil {
@@ -277,7 +277,7 @@ func TestARefundedOrderIsPaid(t *testing.T) {
 
 // Of a trade_state other than SUCCESS no more than out_trade_no and attach is
 // promised (docs/wechat.md 7.2).
-func TestAHostileQueryOfARefundedOrderSaysLittle(t *testing.T) {
+func TestHostileQueryOfARefundedOrderHasFewFields(t *testing.T) {
 	w := newWorld(t, plain)
 	w.paid("little1")
 	w.refunded("little1", "r-1", "880")

@@ -21,7 +21,7 @@ const refundTime = 5 * time.Second
 
 // Refund is money on its way back to the payer.
 type Refund struct {
-	Version       string `json:"version"` // of the API that asked for it; VersionV2 for a refund by hand
+	Version       string `json:"version"` // of the API that requested it; VersionV2 for a refund by hand
 	OutTradeNo    string `json:"out_trade_no"`
 	OutRefundNo   string `json:"out_refund_no"`
 	TransactionID string `json:"transaction_id"`
@@ -33,27 +33,32 @@ type Refund struct {
 	Account       string `json:"refund_account"`
 	Reason        string `json:"refund_desc,omitempty"`
 	// Source is API, or VENDOR_PLATFORM for a refund by hand.
-	Source    string    `json:"refund_request_source"`
-	NotifyURL string    `json:"notify_url,omitempty"` // empty: no notification
-	Created   time.Time `json:"created"`
-	Done      time.Time `json:"done,omitzero"` // when it left PROCESSING
+	Source    string `json:"refund_request_source"`
+	NotifyURL string `json:"notify_url,omitempty"` // empty: no notification
+	// NotifyVersion is the API of its notifications. It is VersionV3 if the refund was
+	// requested by APIv3 with a NotifyURL.
+	NotifyVersion string    `json:"notify_version"`
+	Created       time.Time `json:"created"`
+	Done          time.Time `json:"done,omitzero"` // when it left PROCESSING
 }
 
 // refund is a Refund with its order.
 type refund struct {
 	Refund
 	order *order
-	v3    bool // it reports by APIv3: asked for by APIv3 with a notify_url of its own
 }
 
-// addRefund enters a refund and plans its end; w.mu is held.
+// addRefund enters a refund and plans its end; the caller holds w.mu.
 func (w *WeChat) addRefund(o *order, f Refund, now time.Time) *refund {
 	f.OutTradeNo, f.TransactionID, f.TotalFee = o.OutTradeNo, o.trade.TransactionID, o.TotalFee
 	f.RefundID, f.Status, f.Created = w.ids.refundID(now), RefundProcessing, now
 	if f.Account == "" {
 		f.Account = accountUnsettled
 	}
-	v3 := f.Version == VersionV3 && f.NotifyURL != ""
+	f.NotifyVersion = VersionV2
+	if f.Version == VersionV3 && f.NotifyURL != "" {
+		f.NotifyVersion = VersionV3
+	}
 	if f.NotifyURL == "" {
 		f.NotifyURL = w.cfg.RefundNotifyURL
 	}
@@ -67,7 +72,7 @@ func (w *WeChat) addRefund(o *order, f Refund, now time.Time) *refund {
 	if back == o.TotalFee {
 		f.CouponFee = min(o.trade.CouponFee, f.Fee)
 	}
-	r := &refund{Refund: f, order: o, v3: v3}
+	r := &refund{Refund: f, order: o}
 	o.State = StateRefund
 	o.refunds = append(o.refunds, r)
 	w.refunds = append(w.refunds, r)
@@ -87,7 +92,7 @@ func (w *WeChat) addRefund(o *order, f Refund, now time.Time) *refund {
 	return r
 }
 
-// endRefund gives a refund its last state, and tells the shop.
+// endRefund gives a refund its last state, and notifies the shop.
 func (w *WeChat) endRefund(r *refund, status string, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -99,8 +104,8 @@ func (w *WeChat) endRefund(r *refund, status string, now time.Time) {
 	w.publish(Event{Kind: EventRefund, Refund: &view})
 }
 
-// findRefund finds a refund by its out_refund_no, which is unique for the
-// merchant; w.mu is held.
+// findRefund finds a refund by its out_refund_no, which is unique for the merchant; the
+// caller holds w.mu.
 func (w *WeChat) findRefund(outRefundNo string) *refund {
 	for _, r := range w.refunds {
 		if r.OutRefundNo == outRefundNo {

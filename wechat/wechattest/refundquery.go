@@ -18,7 +18,7 @@ func (w *WeChat) refundQuery(p *payRequest) {
 		field{"device_info", 32, false, plainText},
 	)
 	if code, text := checkFields(p, table); code != "" {
-		p.refuse(code, text)
+		p.decline(code, text)
 		return
 	}
 	w.mu.Lock()
@@ -26,10 +26,10 @@ func (w *WeChat) refundQuery(p *payRequest) {
 	refunds, byOrder, named := w.findRefunds(p)
 	switch {
 	case !named:
-		p.refuse("LACK_PARAMS", "缺少参数out_trade_no")
+		p.decline("LACK_PARAMS", "缺少参数out_trade_no")
 		return
-	case len(refunds) == 0 || w.strange(p.exchange, refunds[0].order, VersionV2):
-		p.refuse("REFUNDNOTEXIST", "退款单不存在")
+	case len(refunds) == 0 || w.hiddenFromVersion(p.exchange, refunds[0].order, VersionV2):
+		p.decline("REFUNDNOTEXIST", "退款单不存在")
 		return
 	}
 	total, offset := len(refunds), 0
@@ -37,13 +37,13 @@ func (w *WeChat) refundQuery(p *payRequest) {
 		n, err := strconv.Atoi(v)
 		if err != nil || n >= total {
 			p.note("offset is behind the last of %d refunds", total)
-			p.refuse("PARAM_ERROR", "offset参数有误")
+			p.decline("PARAM_ERROR", "offset参数有误")
 			return
 		}
 		offset = n
 	}
 	if byOrder && total > refundsByOrder {
-		p.note("an order with more than %d refunds should be asked for by out_refund_no", refundsByOrder)
+		p.note("an order has more than %d refunds: query them by out_refund_no", refundsByOrder)
 	}
 	page := refunds[offset:min(offset+refundPage, total)]
 	o := page[0].order
@@ -61,9 +61,9 @@ func (w *WeChat) refundQuery(p *payRequest) {
 	p.succeed(reply...)
 }
 
-// findRefunds finds what the highest of the four numbers names, oldest first,
-// and tells whether that is an order, and whether there was a number at all.
-// w.mu is held.
+// findRefunds finds the refunds that the highest of the four numbers names, oldest
+// first. It reports whether it names an order, and whether there was a number at all.
+// The caller holds w.mu.
 func (w *WeChat) findRefunds(p *payRequest) (refunds []*refund, byOrder, named bool) {
 	switch {
 	case p.get("refund_id") != "":

@@ -17,7 +17,7 @@ func (w *world) asking(by ...string) []pair {
 	return fields
 }
 
-// listed are the out_refund_no of an answer in the order of their index.
+// listed are the out_refund_no of a response in the order of their index.
 func listed(fields []pair) (nos []string) {
 	for {
 		no := valueOf(fields, "out_refund_no_"+itoa(int64(len(nos))))
@@ -31,7 +31,7 @@ func listed(fields []pair) (nos []string) {
 func TestRefundQueryFollowsTheRefund(t *testing.T) {
 	w := newWorld(t, plain)
 	w.paid("query11")
-	if got := refusal(w.pay(pathRefundQuery, w.asking("out_trade_no", "query11"))); !strings.HasPrefix(got, "REFUNDNOTEXIST") {
+	if got := declineOf(w.pay(pathRefundQuery, w.asking("out_trade_no", "query11"))); !strings.HasPrefix(got, "REFUNDNOTEXIST") {
 		t.Error(got)
 	}
 	w.refunded("query11", "r-1", "300")
@@ -77,7 +77,7 @@ func TestRefundQueryTakesTheHighestNumber(t *testing.T) {
 		{"LACK_PARAMS", "x", "y"}, {"REFUNDNOTEXIST", "out_refund_no", "r-9"}, {"REFUNDNOTEXIST", "refund_id", "5"}, {"REFUNDNOTEXIST", "transaction_id", "4"},
 		{"REFUNDNOTEXIST", "out_trade_no", "nobody1"}, {"PARAM_ERROR", "offset", "x"}, {"PARAM_ERROR", "offset", "-1"},
 	} {
-		if got := refusal(w.pay(pathRefundQuery, w.asking(tt.name, tt.value))); !strings.HasPrefix(got, tt.want) {
+		if got := declineOf(w.pay(pathRefundQuery, w.asking(tt.name, tt.value))); !strings.HasPrefix(got, tt.want) {
 			t.Errorf("%s=%s: %s", tt.name, tt.value, got)
 		}
 	}
@@ -107,7 +107,7 @@ func TestRefundQueryGivesTenAtATime(t *testing.T) {
 		t.Errorf("note %q", m.Note)
 	}
 	for _, offset := range []string{"23", "99"} {
-		if got := refusal(w.pay(pathRefundQuery, w.asking("out_trade_no", "query31", "offset", offset))); !strings.HasPrefix(got, "PARAM_ERROR") {
+		if got := declineOf(w.pay(pathRefundQuery, w.asking("out_trade_no", "query31", "offset", offset))); !strings.HasPrefix(got, "PARAM_ERROR") {
 			t.Errorf("offset %s: %s", offset, got)
 		}
 	}

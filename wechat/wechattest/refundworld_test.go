@@ -1,6 +1,6 @@
 package wechattest
 
-// refundNotifyURL is where the shop hears of refunds.
+// refundNotifyURL is where the shop is notified of refunds.
 const refundNotifyURL = shopOrigin + "/api/notify/refund"
 
 // refundRequest is a good refund without its sign; fee is in fen.

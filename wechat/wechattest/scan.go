@@ -8,26 +8,26 @@ import (
 // codeURLLife is the life of a code_url: 2 hours (docs/wechat.md 4.4).
 const codeURLLife = 2 * time.Hour
 
-// Refusal is the error of Scan: what the phone shows instead of a payment sheet.
-type Refusal struct {
+// DeclineError is the error of Scan: what the phone shows instead of a payment sheet.
+type DeclineError struct {
 	Text string // WeChat's words
 	Hint string // for the developer, in English
 }
 
 // Error gives both.
-func (r *Refusal) Error() string { return r.Text + ": " + r.Hint }
+func (r *DeclineError) Error() string { return r.Text + ": " + r.Hint }
 
 // Scan scans the QR code of a NATIVE order, which is its code_url, and opens the
-// payment sheet for the person who holds the phone. The error is a *Refusal.
+// payment sheet for the person who holds the phone. The error is a *DeclineError.
 func (w *WeChat) Scan(codeURL string) (Sheet, error) {
 	m := Message{From: PartyPhone, To: PartyWeChat, Kind: "scan", Method: "SCAN", URL: codeURL, Status: http.StatusOK}
 	w.mu.Lock()
-	s, refused := w.scan(codeURL)
+	s, declined := w.scan(codeURL)
 	w.mu.Unlock()
-	if refused != nil {
-		m.Status, m.Response, m.Note = http.StatusForbidden, refused.Text, refused.Hint
+	if declined != nil {
+		m.Status, m.Response, m.Note = http.StatusForbidden, declined.Text, declined.Hint
 		w.record(m)
-		return Sheet{}, refused
+		return Sheet{}, declined
 	}
 	m.Request, m.Note = s.OutTradeNo, "sheet "+s.ID+" is open"
 	w.record(m)
@@ -35,8 +35,8 @@ func (w *WeChat) Scan(codeURL string) (Sheet, error) {
 	return s, nil
 }
 
-// scan makes the checks of Scan; w.mu is held.
-func (w *WeChat) scan(codeURL string) (Sheet, *Refusal) {
+// scan makes the checks of Scan; the caller holds w.mu.
+func (w *WeChat) scan(codeURL string) (Sheet, *DeclineError) {
 	var pre *prepay
 	for _, p := range w.prepays {
 		if p.codeURL != "" && p.codeURL == codeURL {
@@ -46,14 +46,14 @@ func (w *WeChat) scan(codeURL string) (Sheet, *Refusal) {
 	now := w.Now()
 	switch {
 	case pre == nil:
-		return Sheet{}, &Refusal{"二维码无效", "no NATIVE order has this code_url"}
+		return Sheet{}, &DeclineError{"二维码无效", "no NATIVE order has this code_url"}
 	case pre.order.CodeURL != codeURL:
-		return Sheet{}, &Refusal{"二维码已过期", "the order was placed again, which voids the code_url before"}
+		return Sheet{}, &DeclineError{"二维码已过期", "the order was placed again, which voids the code_url before"}
 	case now.Sub(pre.made) > codeURLLife:
-		return Sheet{}, &Refusal{"二维码已过期", "the code_url is older than 2 hours"}
+		return Sheet{}, &DeclineError{"二维码已过期", "the code_url is older than 2 hours"}
 	}
 	if bad := pre.order.payable(now); bad != nil {
-		return Sheet{}, &Refusal{bad.ErrDesc, bad.note}
+		return Sheet{}, &DeclineError{bad.ErrDesc, bad.note}
 	}
 	return w.addSheet(pre.order, w.users[w.holder]).Sheet, nil
 }

@@ -59,12 +59,12 @@ func TestAScannedCodeIsPaid(t *testing.T) {
 
 // code_url lives 2 hours; placing the order again voids it (docs/wechat.md 4.4,
 // 4.5).
-func TestWhatAPhoneDoesNotScan(t *testing.T) {
+func TestScanDeclinesOtherCodes(t *testing.T) {
 	w := newWorld(t)
-	refused := func(url, want string) {
+	declined := func(url, want string) {
 		t.Helper()
 		_, err := w.Scan(url)
-		var r *Refusal
+		var r *DeclineError
 		if !errors.As(err, &r) || r.Text != want || r.Hint == "" {
 			t.Errorf("%v, want %s", err, want)
 		}
@@ -72,16 +72,16 @@ func TestWhatAPhoneDoesNotScan(t *testing.T) {
 			t.Errorf("%+v", m)
 		}
 	}
-	refused("weixin://wxpay/bizpayurl?pr=unknown", "二维码无效")
-	refused("", "二维码无效")
+	declined("weixin://wxpay/bizpayurl?pr=unknown", "二维码无效")
+	declined("", "二维码无效")
 	old := w.codeURL("scan002")
 	fresh := w.codeURL("scan002")
 	if old == fresh {
 		t.Fatal("the same code_url again")
 	}
-	refused(old, "二维码已过期")
+	declined(old, "二维码已过期")
 	w.Advance(codeURLLife)
-	refused(fresh, "二维码已过期")
+	declined(fresh, "二维码已过期")
 	paid := w.codeURL("scan003")
 	s, err := w.Scan(paid)
 	if err != nil {
@@ -94,17 +94,17 @@ func TestWhatAPhoneDoesNotScan(t *testing.T) {
 	if _, err := w.PaySheet(s.ID); err != nil {
 		t.Fatal(err)
 	}
-	refused(paid, "该订单已支付")
+	declined(paid, "该订单已支付")
 	if other, err = w.PaySheet(other.ID); err != nil || other.State != SheetFailed || other.ErrDesc != "该订单已支付" {
 		t.Errorf("paid twice: %+v, %v", other, err)
 	}
 	shut := w.codeURL("scan004")
 	w.Advance(closeWait)
 	w.pay(pathCloseOrder, w.closing("scan004"))
-	refused(shut, "该订单已关闭")
+	declined(shut, "该订单已关闭")
 	late := w.pay(pathUnifiedOrder, with(w.nativeOrder("scan005"), "time_expire", w.Now().Add(6*time.Minute).In(beijing).Format(payTime)))
 	w.Advance(7 * time.Minute)
-	refused(valueOf(late, "code_url"), "该订单已超过商户设置的最晚支付成功时间")
+	declined(valueOf(late, "code_url"), "该订单已超过商户设置的最晚支付成功时间")
 	// A NATIVE order is not the bridge's.
 	native := w.pay(pathUnifiedOrder, w.nativeOrder("scan006"))
 	if _, bad := w.Invoke(w.call(w.payArgs(valueOf(native, "prepay_id")))); bad == nil || bad.ErrDesc != "商家暂时没有此类交易权限" {

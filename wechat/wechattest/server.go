@@ -44,8 +44,8 @@ func Start(t TB, cfg Config) *Server {
 	return s
 }
 
-// Listen runs a simulator on the given address, host:port with port 0 for
-// any. The error tells which address could not be had.
+// Listen runs a simulator on the given address, host:port with port 0 for any. The
+// error names which address could not be had.
 func Listen(cfg Config, addr string) (*Server, error) {
 	s := &Server{}
 	var listeners []net.Listener
@@ -145,7 +145,7 @@ func listenerURL(addr string, l net.Listener) (string, error) {
 func (s *Server) Close() {
 	s.stop() // calls that hang or wait let go first
 	for _, srv := range s.servers {
-		_ = srv.Close() // the listener is closed; a broken connection is no matter
+		_ = srv.Close() // the listener is closed; a broken connection does not matter
 	}
 	s.serving.Wait()
 	s.WeChat.Close()

@@ -16,8 +16,8 @@ const (
 	SheetFailed    = "failed"
 )
 
-// Sheet is a payment sheet on the phone: over the shop's page (JSAPI), after a code
-// was scanned (NATIVE), or after a browser called WeChat (MWEB).
+// Sheet is a payment sheet on the phone. It opens over the shop's page (JSAPI), after a
+// scan (NATIVE), or when a browser calls WeChat (MWEB).
 type Sheet struct {
 	ID         string    `json:"id"`
 	TradeType  string    `json:"trade_type"` // JSAPI, NATIVE or MWEB
@@ -45,7 +45,7 @@ type sheet struct {
 	done  chan struct{} // closed when it is no longer open
 }
 
-// addSheet opens a sheet; w.mu is held.
+// addSheet opens a sheet; the caller holds w.mu.
 func (w *WeChat) addSheet(o *order, payer User) *sheet {
 	s := &sheet{
 		Sheet: Sheet{
@@ -80,7 +80,7 @@ func (w *WeChat) Sheet(id string) (Sheet, error) {
 	return s.Sheet, nil
 }
 
-// findSheet finds a sheet; w.mu is held.
+// findSheet finds a sheet; the caller holds w.mu.
 func (w *WeChat) findSheet(id string) (*sheet, error) {
 	for _, s := range w.sheets {
 		if s.ID == id {
@@ -164,7 +164,7 @@ func (w *WeChat) CancelSheet(id string) (Sheet, error) {
 	return s.Sheet, nil
 }
 
-// endSheet closes a sheet with what the page is told; w.mu is held.
+// endSheet closes a sheet with a result for the page; the caller holds w.mu.
 func (w *WeChat) endSheet(s *sheet, state, errMsg, errDesc string) {
 	if s.TradeType != "JSAPI" {
 		errMsg = "" // no page waits for it
@@ -179,7 +179,7 @@ func (w *WeChat) endSheet(s *sheet, state, errMsg, errDesc string) {
 	} else if b, err := json.Marshal(BridgeError{ErrMsg: errMsg, ErrDesc: errDesc}); err == nil {
 		w.record(Message{
 			From: PartyPhone, To: PartyPage, Kind: payAPI, Method: "CALLBACK", Status: http.StatusOK,
-			Request: string(b), Note: "sheet " + s.ID + " is " + state + "; what the page is told is a hint, not proof",
+			Request: string(b), Note: "sheet " + s.ID + " is " + state + "; the result for the page is a hint, not proof",
 		})
 	}
 	view := s.Sheet

@@ -196,8 +196,8 @@ func (w *WeChat) refreshToken(x *exchange) {
 	}
 }
 
-// findToken checks access_token and openid of a call; nil means that the
-// refusal is written.
+// findToken checks access_token and openid of a call; nil means that the response is
+// written.
 func (w *WeChat) findToken(x *exchange) *token {
 	q := x.r.URL.Query()
 	w.mu.Lock()

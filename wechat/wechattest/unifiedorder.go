@@ -13,7 +13,7 @@ const prepayLife = 2 * time.Hour
 // unifiedOrder answers POST /pay/unifiedorder.
 func (w *WeChat) unifiedOrder(p *payRequest) {
 	if code, text := checkFields(p, orderFields()); code != "" {
-		p.refuse(code, text)
+		p.decline(code, text)
 		return
 	}
 	if !w.checkTradeType(p) {
@@ -31,12 +31,12 @@ func (w *WeChat) unifiedOrder(p *payRequest) {
 	}
 	expires, code, text := checkTimes(p, now)
 	if code != "" {
-		p.refuse(code, text)
+		p.decline(code, text)
 		return
 	}
 	fee, err := strconv.ParseInt(p.get("total_fee"), 10, 64)
 	if err != nil {
-		p.refuse("PARAM_ERROR", "total_fee参数格式错误")
+		p.decline("PARAM_ERROR", "total_fee参数格式错误")
 		return
 	}
 	o := &order{
@@ -49,11 +49,11 @@ func (w *WeChat) unifiedOrder(p *payRequest) {
 	}
 	w.orders[o.OutTradeNo] = o
 	w.orderList = append(w.orderList, o)
-	w.giveOut(p, o, now)
+	w.issuePrepay(p, o, now)
 }
 
-// checkTradeType applies what each trade_type demands beyond the table; false
-// means that the refusal is written.
+// checkTradeType applies what each trade_type demands beyond the table; false means
+// that the response is written.
 func (w *WeChat) checkTradeType(p *payRequest) bool {
 	openID := p.get("openid")
 	switch p.get("trade_type") {
@@ -70,45 +70,45 @@ func (w *WeChat) checkTradeType(p *payRequest) bool {
 			} `json:"h5_info"`
 		}
 		if p.get("scene_info") == "" {
-			p.refuse("LACK_PARAMS", "缺少参数scene_info")
+			p.decline("LACK_PARAMS", "缺少参数scene_info")
 			return false
 		}
 		if err := json.Unmarshal([]byte(p.get("scene_info")), &scene); err != nil || scene.H5 == nil || !contains([]string{"Wap", "IOS", "Android"}, scene.H5.Type) {
 			p.note(`MWEB wants scene_info {"h5_info":{"type":"Wap","wap_url":"...","wap_name":"..."}}`)
-			p.refuse("PARAM_ERROR", "scene_info参数格式错误")
+			p.decline("PARAM_ERROR", "scene_info参数格式错误")
 			return false
 		}
 	}
 	if _, known := w.user(openID); openID != "" && !known {
 		p.note("nobody has this openid under the appid: an openid of another account, or of a snapshot page")
-		p.refuse("INVALID_REQUEST", "appid and openid not match")
+		p.decline("INVALID_REQUEST", "appid and openid not match")
 		return false
 	}
 	return true
 }
 
-// reenter answers a number that was used before (docs/wechat.md 4.5);
-// w.mu is held.
+// reenter answers a number that was used before (docs/wechat.md 4.5); the caller holds
+// w.mu.
 func (w *WeChat) reenter(p *payRequest, o *order, now time.Time) {
 	switch {
 	case o.trade != nil:
-		p.refuse("ORDERPAID", "该订单已支付")
+		p.decline("ORDERPAID", "该订单已支付")
 	case o.State == StateClosed:
-		p.refuse("ORDERCLOSED", "该订单已关闭")
+		p.decline("ORDERCLOSED", "该订单已关闭")
 	case o.identity != identity(p.fields):
 		p.note("out_trade_no was used with other data: %s differs", firstDifference(o.identity, identity(p.fields)))
-		p.refuse("OUT_TRADE_NO_USED", "201 商户订单号重复")
+		p.decline("OUT_TRADE_NO_USED", "201 商户订单号重复")
 	case now.After(o.Expires):
 		p.note("the order's time_expire has passed")
-		p.refuse("PARAM_ERROR", "time_expire时间过短,刷卡至少1分钟,其他5分钟")
+		p.decline("PARAM_ERROR", "time_expire时间过短,刷卡至少1分钟,其他5分钟")
 	default:
 		p.note("re-entry with the same data: a fresh prepay_id")
-		w.giveOut(p, o, now)
+		w.issuePrepay(p, o, now)
 	}
 }
 
-// giveOut makes a prepay_id and answers; w.mu is held.
-func (w *WeChat) giveOut(p *payRequest, o *order, now time.Time) {
+// issuePrepay makes a prepay_id and answers; the caller holds w.mu.
+func (w *WeChat) issuePrepay(p *payRequest, o *order, now time.Time) {
 	id := w.addPrepay(o, now, p.r.Host)
 	reply := []pair{{"trade_type", o.TradeType}, {"prepay_id", id}}
 	switch o.TradeType {
@@ -124,8 +124,9 @@ func (w *WeChat) giveOut(p *payRequest, o *order, now time.Time) {
 	p.succeed(reply...)
 }
 
-// addPrepay makes a prepay_id, with a code_url for NATIVE and a mweb_url for MWEB.
-// host is where WeChat was called, for a Config without WeChatURL. w.mu is held.
+// addPrepay makes a prepay_id, with a code_url for NATIVE and a mweb_url for MWEB. host
+// is where the shop called WeChat; it is for a Config without WeChatURL. The caller
+// holds w.mu.
 func (w *WeChat) addPrepay(o *order, now time.Time, host string) string {
 	id := w.ids.prepayID(now)
 	pre := &prepay{order: o, made: now}

@@ -34,7 +34,7 @@ func TestUnifiedOrderTakesMD5WithAndWithoutSignType(t *testing.T) {
 	}
 }
 
-func TestRepliesGainUnknownFieldsUnlessTame(t *testing.T) {
+func TestResponsesHaveUnknownFieldsIfHostile(t *testing.T) {
 	extras := func(edit ...func(*Config)) (n int) {
 		w := newWorld(t, edit...)
 		for range 20 {
@@ -54,8 +54,8 @@ func TestRepliesGainUnknownFieldsUnlessTame(t *testing.T) {
 	}
 }
 
-// refusal is what came back, at whichever layer.
-func refusal(fields []pair) string {
+// declineOf is what came back, at whichever layer.
+func declineOf(fields []pair) string {
 	if valueOf(fields, "return_code") == "FAIL" {
 		return valueOf(fields, "return_msg")
 	}
@@ -80,7 +80,7 @@ func TestTransportRules(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := w.reply(w.do(tt.method, pathUnifiedOrder, tt.body), "")
-			if valueOf(got, "return_code") != "FAIL" || refusal(got) != tt.want {
+			if valueOf(got, "return_code") != "FAIL" || declineOf(got) != tt.want {
 				t.Errorf("%v, want %s", got, tt.want)
 			}
 		})
@@ -91,7 +91,7 @@ func TestTransportRules(t *testing.T) {
 		t.Errorf("chunked: %d", rec.Code)
 	}
 	if len(w.Ledger().Orders) != 0 {
-		t.Error("a refused call made an order")
+		t.Error("a declined call made an order")
 	}
 }
 
@@ -117,7 +117,7 @@ func TestSignAndIdentityAreCheckedAtTheReturnCodeLayer(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := w.reply(w.do("POST", pathUnifiedOrder, tt.body), signHMAC)
-			if valueOf(got, "return_code") != "FAIL" || refusal(got) != tt.want {
+			if valueOf(got, "return_code") != "FAIL" || declineOf(got) != tt.want {
 				t.Errorf("%v, want %s", got, tt.want)
 			}
 		})
@@ -172,19 +172,19 @@ func TestFieldRules(t *testing.T) {
 		{"partner mode", "sub_mch_id", "1900000110", "NOAUTH 商户无此接口权限"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := w.pay(pathUnifiedOrder, with(w.order("field01"), tt.field, tt.value)); refusal(got) != tt.want {
-				t.Errorf("%q, want %q", refusal(got), tt.want)
+			if got := w.pay(pathUnifiedOrder, with(w.order("field01"), tt.field, tt.value)); declineOf(got) != tt.want {
+				t.Errorf("%q, want %q", declineOf(got), tt.want)
 			}
 		})
 	}
 	if len(w.Ledger().Orders) != 0 {
-		t.Error("a refused call made an order")
+		t.Error("a declined call made an order")
 	}
 	for i, ok := range []pair{
 		{"time_expire", at(10 * time.Minute)}, {"spbill_create_ip", "203.0.113.7"}, {"fee_type", "CNY"}, {"detail", `{"goods":[]}`}, {"device_info", "WEB"}, {"h5_unknown", "x"},
 	} {
 		if got := w.pay(pathUnifiedOrder, with(w.order("valid0"+itoa(int64(i))), ok.name, ok.value)); valueOf(got, "prepay_id") == "" {
-			t.Errorf("%v: %s", ok, refusal(got))
+			t.Errorf("%v: %s", ok, declineOf(got))
 		}
 	}
 }
@@ -196,7 +196,7 @@ func TestTradeTypes(t *testing.T) {
 		t.Errorf("NATIVE: %v", got)
 	}
 	mweb := with(w.order("mweb001"), "trade_type", "MWEB")
-	if got := w.pay(pathUnifiedOrder, mweb); refusal(got) != "LACK_PARAMS 缺少参数scene_info" {
+	if got := w.pay(pathUnifiedOrder, mweb); declineOf(got) != "LACK_PARAMS 缺少参数scene_info" {
 		t.Errorf("MWEB: %v", got)
 	}
 	if got := w.pay(pathUnifiedOrder, with(mweb, "scene_info", `{"store_info":{}}`)); valueOf(got, "err_code") != "PARAM_ERROR" {
@@ -217,8 +217,8 @@ func TestReentryOfAnOrder(t *testing.T) {
 	}
 	for _, p := range []pair{{"total_fee", "881"}, {"body", "x"}, {"attach", ""}, {"spbill_create_ip", "203.0.113.9"}, {"device_info", "WEB"}, {"sign_type", ""}, {"openid", w.Users()[1].OpenID}} {
 		got := w.pay(pathUnifiedOrder, with(w.order("again01"), p.name, p.value))
-		if refusal(got) != "OUT_TRADE_NO_USED 201 商户订单号重复" || !strings.Contains(w.last().Note, p.name) {
-			t.Errorf("%v: %s, note %q", p, refusal(got), w.last().Note)
+		if declineOf(got) != "OUT_TRADE_NO_USED 201 商户订单号重复" || !strings.Contains(w.last().Note, p.name) {
+			t.Errorf("%v: %s, note %q", p, declineOf(got), w.last().Note)
 		}
 	}
 	w.paid("again02")
@@ -270,7 +270,7 @@ func TestOrderQueryAndClose(t *testing.T) {
 	if got := w.pay(pathOrderQuery, by("x", "y")); valueOf(got, "err_code") != "LACK_PARAMS" {
 		t.Errorf("%v", got)
 	}
-	shut := func(no string) string { return refusal(w.pay(pathCloseOrder, by("out_trade_no", no))) }
+	shut := func(no string) string { return declineOf(w.pay(pathCloseOrder, by("out_trade_no", no))) }
 	if got := shut("query01"); !strings.HasPrefix(got, "TRADE_STATE_ERROR") {
 		t.Errorf("too soon: %s", got)
 	}

@@ -77,9 +77,9 @@ func (w *WeChat) user(openID string) (User, bool) {
 	return User{}, false
 }
 
-// stranger is somebody else than a person: another one who can hold the phone, or
+// otherUser is someone else than a person: another one who can hold the phone, or
 // somebody made up.
-func (w *WeChat) stranger(to User) User {
+func (w *WeChat) otherUser(to User) User {
 	for _, u := range w.users {
 		if u.OpenID != to.OpenID {
 			return u

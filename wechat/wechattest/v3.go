@@ -14,10 +14,10 @@ type v3Route struct {
 	kind     string // of its Message
 	method   string
 	pattern  string // segments in braces are parameters; Fault.Path takes it as it is
-	auth     v3AuthWords
-	noSerial bool // Wechatpay-Serial is not read, since the answer brings its own keys
-	hasUA    bool // a missing User-Agent is refused before the signature is looked at
-	unsigned bool // the answer has no signature, as that of a bill file
+	auth     v3AuthTexts
+	noSerial bool // Wechatpay-Serial is not read, since the response brings its own keys
+	hasUA    bool // a missing User-Agent is declined before the signature is looked at
+	unsigned bool // the response has no signature, as that of a bill file
 	serve    func(w *WeChat, c *v3Call)
 }
 
@@ -50,13 +50,13 @@ func v3Routes() []v3Route {
 		{kind: "v3_query", method: get, pattern: PathV3QueryID, serve: (*WeChat).v3Query},
 		{kind: "v3_query", method: get, pattern: PathV3QueryOutTradeNo, serve: (*WeChat).v3Query},
 		{kind: "v3_close", method: post, pattern: PathV3Close, serve: (*WeChat).v3Close},
-		{kind: "v3_refund", method: post, pattern: PathV3Refund, auth: v3WordsStrict, hasUA: true, serve: (*WeChat).v3Refund},
-		{kind: "v3_refund_query", method: get, pattern: PathV3QueryRefund, auth: v3WordsStrict, hasUA: true, serve: (*WeChat).v3QueryRefund},
-		{kind: "v3_tradebill", method: get, pattern: PathV3TradeBill, auth: v3WordsStrict, serve: (*WeChat).v3TradeBill},
-		{kind: "v3_fundflowbill", method: get, pattern: PathV3FundFlowBill, auth: v3WordsStrict, serve: (*WeChat).v3FundFlowBill},
-		{kind: "v3_bill_file", method: get, pattern: PathV3BillFile, auth: v3WordsStrict, unsigned: true, serve: (*WeChat).v3BillFile},
-		{kind: "v3_certificates", method: get, pattern: PathV3Certificates, auth: v3WordsStrict, hasUA: true, noSerial: true, serve: (*WeChat).v3CertificateList},
-		{kind: "v3_echo", method: post, pattern: PathV3Echo, auth: v3WordsStrict, serve: (*WeChat).v3Echo},
+		{kind: "v3_refund", method: post, pattern: PathV3Refund, auth: v3TextsStrict, hasUA: true, serve: (*WeChat).v3Refund},
+		{kind: "v3_refund_query", method: get, pattern: PathV3QueryRefund, auth: v3TextsStrict, hasUA: true, serve: (*WeChat).v3QueryRefund},
+		{kind: "v3_tradebill", method: get, pattern: PathV3TradeBill, auth: v3TextsStrict, serve: (*WeChat).v3TradeBill},
+		{kind: "v3_fundflowbill", method: get, pattern: PathV3FundFlowBill, auth: v3TextsStrict, serve: (*WeChat).v3FundFlowBill},
+		{kind: "v3_bill_file", method: get, pattern: PathV3BillFile, auth: v3TextsStrict, unsigned: true, serve: (*WeChat).v3BillFile},
+		{kind: "v3_certificates", method: get, pattern: PathV3Certificates, auth: v3TextsStrict, hasUA: true, noSerial: true, serve: (*WeChat).v3CertificateList},
+		{kind: "v3_echo", method: post, pattern: PathV3Echo, auth: v3TextsStrict, serve: (*WeChat).v3Echo},
 	}
 }
 
@@ -117,16 +117,16 @@ func faultPath(r *http.Request) string {
 	return r.URL.Path
 }
 
-// v3Call is a request of APIv3 on its way to an answer.
+// v3Call is a request of APIv3 on its way to a response.
 type v3Call struct {
 	*exchange
 	route  v3Route
 	vars   map[string]string // parameters in the path, unescaped
 	query  url.Values
 	fields v3Fields // of the body, once checked
-	key    *v3Key   // signs the answer; nil before the request is authenticated
+	key    *v3Key   // signs the response; nil before the request is authenticated
 	number string   // the numeric code at the end of Request-ID
-	forged bool     // the answer is signed by somebody else
+	forged bool     // the response is signed by someone else
 }
 
 // serveV3 answers everything below /v3/.
@@ -147,29 +147,29 @@ func (w *WeChat) serveV3(rw http.ResponseWriter, r *http.Request) {
 			x.reply(http.StatusMethodNotAllowed, "application/json; charset=utf-8", "")
 		default:
 			c := &v3Call{exchange: x, route: *route, vars: vars}
-			if c.admit() {
-				w.serveAdmitted(c)
+			if c.checkHeaders() {
+				w.serveChecked(c)
 			}
 		}
 		x.msg.ResponseHeader = headerLines(x.header, append([]string{"Content-Type", "Request-Id"}, v3SignatureHeaders...)...)
 	})(rw, r)
 }
 
-// serveAdmitted plays the faults that do no work, or does it.
-func (w *WeChat) serveAdmitted(c *v3Call) {
-	if f := w.v3Refusal(c); f != nil {
+// serveChecked plays the faults that do no work, or does it.
+func (w *WeChat) serveChecked(c *v3Call) {
+	if f := w.v3DeclineFault(c); f != nil {
 		f()
 		return
 	}
 	c.route.serve(w, c)
 }
 
-// admit makes the checks that all calls share: headers, signature, query.
-func (c *v3Call) admit() bool {
+// checkHeaders makes the checks that all calls share: headers, signature, query.
+func (c *v3Call) checkHeaders() bool {
 	h := c.r.Header
 	if c.route.hasUA && h.Get("User-Agent") == "" {
 		c.note("User-Agent is missing")
-		c.refuseUnsigned(http.StatusBadRequest, "INVALID_REQUEST", "Http头缺少Accept或User-Agent")
+		c.declineUnsigned(http.StatusBadRequest, "INVALID_REQUEST", "Http头缺少Accept或User-Agent")
 		return false
 	}
 	if !c.authenticate() {
@@ -177,7 +177,7 @@ func (c *v3Call) admit() bool {
 	}
 	if h.Get("User-Agent") == "" || !acceptsJSON(h) {
 		c.note("want Accept: application/json and a User-Agent; got Accept %q, User-Agent %q", h.Get("Accept"), h.Get("User-Agent"))
-		c.refuseUnsigned(http.StatusBadRequest, "INVALID_REQUEST", "Http头缺少Accept或User-Agent")
+		c.declineUnsigned(http.StatusBadRequest, "INVALID_REQUEST", "Http头缺少Accept或User-Agent")
 		return false
 	}
 	serial := h.Get("Wechatpay-Serial")
@@ -186,7 +186,7 @@ func (c *v3Call) admit() bool {
 	}
 	if c.key = c.w.responseKey(serial); c.key == nil {
 		c.note("WeChat has no key %q in the mode %s; hex digits are upper case", serial, c.w.V3().Mode)
-		c.refuseUnsigned(http.StatusBadRequest, "PARAM_ERROR", "平台证书序列号Wechatpay-Serial错误")
+		c.declineUnsigned(http.StatusBadRequest, "PARAM_ERROR", "平台证书序列号Wechatpay-Serial错误")
 		return false
 	}
 	if serial == "" && !c.route.noSerial {
@@ -194,14 +194,14 @@ func (c *v3Call) admit() bool {
 	}
 	query, err := url.ParseQuery(c.r.URL.RawQuery)
 	if err != nil {
-		c.refuse(http.StatusBadRequest, "PARAM_ERROR", "请求参数格式错误")
+		c.decline(http.StatusBadRequest, "PARAM_ERROR", "请求参数格式错误")
 		return false
 	}
 	c.query = query
 	return true
 }
 
-// acceptsJSON reports whether the answer may be JSON. A missing Accept is refused,
+// acceptsJSON reports whether the response may be JSON. A missing Accept is declined,
 // */* is not.
 func acceptsJSON(h http.Header) bool {
 	for _, part := range strings.Split(strings.Join(h.Values("Accept"), ","), ",") {
@@ -214,16 +214,16 @@ func acceptsJSON(h http.Header) bool {
 	return false
 }
 
-// readBody reads and checks the body; false means that the refusal is written.
+// readBody reads and checks the body; false means that the response is written.
 func (c *v3Call) readBody(table []v3Field) bool {
 	if t, _, _ := strings.Cut(c.r.Header.Get("Content-Type"), ";"); !strings.EqualFold(strings.TrimSpace(t), "application/json") {
 		c.note("Content-Type is %q", c.r.Header.Get("Content-Type"))
-		c.refuse(http.StatusBadRequest, "INVALID_REQUEST", "Http头Content-Type错误，请使用application/json")
+		c.decline(http.StatusBadRequest, "INVALID_REQUEST", "Http头Content-Type错误，请使用application/json")
 		return false
 	}
 	bad := func(why string) bool {
 		c.note("%s", why)
-		c.refuse(http.StatusBadRequest, "PARAM_ERROR", "请求体不是合法的JSON对象")
+		c.decline(http.StatusBadRequest, "PARAM_ERROR", "请求体不是合法的JSON对象")
 		return false
 	}
 	switch {
@@ -237,7 +237,7 @@ func (c *v3Call) readBody(table []v3Field) bool {
 		return bad(err.Error())
 	}
 	if p := checkV3Body(fields, table); p != nil {
-		c.refuseProblem(p)
+		c.declineField(p)
 		return false
 	}
 	c.fields = fields
@@ -250,24 +250,24 @@ func (c *v3Call) checkMchID(mchID, where string) bool {
 	if mchID == c.w.cfg.MchID {
 		return true
 	}
-	c.refuse(http.StatusBadRequest, "PARAM_ERROR", "http header中的mchid与"+where+"中的mchid不匹配")
+	c.decline(http.StatusBadRequest, "PARAM_ERROR", "http header中的mchid与"+where+"中的mchid不匹配")
 	return false
 }
 
-// refuseProblem refuses a field.
-func (c *v3Call) refuseProblem(p *v3Problem) {
+// declineField declines a field.
+func (c *v3Call) declineField(p *v3Problem) {
 	detail := v3Object{{"location", p.location}}
 	if p.value != nil {
 		detail = append(detail, v3Member{"value", p.value})
 	}
 	c.number = p.number
-	c.refuseWith(http.StatusBadRequest, "PARAM_ERROR", p.message, detail)
+	c.declineWith(http.StatusBadRequest, "PARAM_ERROR", p.message, detail)
 }
 
-// refuse answers with an error, signed.
-func (c *v3Call) refuse(status int, code, message string) { c.refuseWith(status, code, message, nil) }
+// decline answers with an error, signed.
+func (c *v3Call) decline(status int, code, message string) { c.declineWith(status, code, message, nil) }
 
-func (c *v3Call) refuseWith(status int, code, message string, detail v3Object) {
+func (c *v3Call) declineWith(status int, code, message string, detail v3Object) {
 	if spelling := v3OldCode(code); spelling != code {
 		if _, old := c.w.takeFault(FaultV3OldCodes, c.route.pattern); old {
 			c.note("fault v3_old_codes: %s is spelt %s", code, spelling)
@@ -285,16 +285,16 @@ func (c *v3Call) refuseWith(status int, code, message string, detail v3Object) {
 	c.answer(status, append(body, v3Member{"message", message}).text(c.w))
 }
 
-// refuseUnsigned answers with an error that has no signature.
-func (c *v3Call) refuseUnsigned(status int, code, message string) {
+// declineUnsigned answers with an error that has no signature.
+func (c *v3Call) declineUnsigned(status int, code, message string) {
 	c.key = nil
-	c.refuse(status, code, message)
+	c.decline(status, code, message)
 }
 
 // succeed answers 200 with an object.
 func (c *v3Call) succeed(body v3Object) { c.answer(http.StatusOK, body.text(c.w)) }
 
-// answer sets the answer and signs it when there is a key.
+// answer sets the response and signs it when there is a key.
 func (c *v3Call) answer(status int, body string) {
 	w := c.w
 	c.reply(status, "application/json; charset=utf-8", body)
@@ -304,8 +304,8 @@ func (c *v3Call) answer(status int, body string) {
 	if number == "" {
 		number = "0"
 	}
-	// 401 answers of the transactions' calls have none (seen 2026-09).
-	if status != http.StatusUnauthorized || c.route.auth == v3WordsStrict {
+	// 401 responses of the transactions' calls have none (seen 2026-09).
+	if status != http.StatusUnauthorized || c.route.auth == v3TextsStrict {
 		c.header.Set("Request-Id", strings.ToUpper(w.ids.text(hexDigits, 52))+"-"+number)
 	}
 	if c.key == nil || c.route.unsigned {

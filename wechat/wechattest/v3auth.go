@@ -15,13 +15,13 @@ import (
 // (docs/wechat.md 18.3).
 const v3Window = 5 * time.Minute
 
-// v3AuthWords are the words in which a call refuses an Authorization header that it
+// v3AuthTexts are the words in which a call declines an Authorization header that it
 // cannot read.
-type v3AuthWords int
+type v3AuthTexts int
 
 const (
-	v3WordsPlain  v3AuthWords = iota // the transactions' calls
-	v3WordsStrict                    // certificates, refunds, bills
+	v3TextsPlain  v3AuthTexts = iota // the transactions' calls
+	v3TextsStrict                    // certificates, refunds, bills
 )
 
 // v3Authorization is an Authorization header.
@@ -82,13 +82,13 @@ var (
 )
 
 // authenticate checks the Authorization header in WeChat's order: form, scheme,
-// merchant, clock, serial, signature. A refusal has no signature.
+// merchant, clock, serial, signature. A declined request has no signature.
 func (c *v3Call) authenticate() bool {
 	a, err := readAuthorization(c.r.Header.Get("Authorization"))
 	if err != nil {
 		c.note("%v", err)
 		switch {
-		case c.route.auth == v3WordsPlain:
+		case c.route.auth == v3TextsPlain:
 			return c.unauthorized("签名信息错误，验签失败")
 		case errors.Is(err, errScheme):
 			return c.unauthorized("HTTP头Authorization认证类型不正确")
@@ -148,7 +148,7 @@ func (c *v3Call) authenticate() bool {
 	c.note("%s", d.text)
 	c.msg.Signed.Yours = d.yours
 	c.number = "268443699"
-	c.refuseWith(http.StatusUnauthorized, "SIGN_ERROR", "签名错误", v3Object{
+	c.declineWith(http.StatusUnauthorized, "SIGN_ERROR", "签名错误", v3Object{
 		{"detail", v3Object{{"issue", "sign not match"}}}, {"field", "signature"}, {"location", "authorization"},
 		{"sign_information", v3Object{
 			{"method", p.method}, {"sign_message_length", len(text)}, {"truncated_sign_message", p.truncated()}, {"url", p.uri},
@@ -157,10 +157,10 @@ func (c *v3Call) authenticate() bool {
 	return false
 }
 
-// unauthorized refuses with 401.
+// unauthorized declines with 401.
 func (c *v3Call) unauthorized(message string) bool {
 	c.number = "268443699"
-	c.refuseUnsigned(http.StatusUnauthorized, "SIGN_ERROR", message)
+	c.declineUnsigned(http.StatusUnauthorized, "SIGN_ERROR", message)
 	return false
 }
 

@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Requests whose Authorization WeChat refuses: 401, unsigned, in WeChat's words.
-func TestV3RefusesAuthorization(t *testing.T) {
+// Requests whose Authorization WeChat declines: 401, unsigned, in WeChat's words.
+func TestV3DeclinesAuthorization(t *testing.T) {
 	t.Parallel()
 	m := newMerchant(t, tame)
 	m.place("auth-1", "NATIVE")
@@ -104,7 +104,7 @@ func TestV3SignInformation(t *testing.T) {
 }
 
 // The headers besides Authorization.
-func TestV3RefusesHeaders(t *testing.T) {
+func TestV3DeclinesHeaders(t *testing.T) {
 	t.Parallel()
 	m := newMerchant(t, tame)
 	for name, c := range map[string]struct {
@@ -153,7 +153,7 @@ func TestV3SignsByTheRequestedSerial(t *testing.T) {
 	for want, sent := range map[string]string{id.PublicKeyID: id.PublicKeyID, id.Certificates[0].Serial: id.Certificates[0].Serial} {
 		m.want = sent
 		if a := m.send(m.request("GET", m.queryURI("serial-1"), "")); a.signedBy != want || a.problem != "" {
-			t.Errorf("asked for %s, signed by %s: %s", sent, a.signedBy, a.problem)
+			t.Errorf("requested %s, signed by %s: %s", sent, a.signedBy, a.problem)
 		}
 	}
 	r := m.request("GET", m.queryURI("serial-1"), "")

@@ -56,37 +56,36 @@ func (w *WeChat) v3FundFlowBill(c *v3Call) {
 	c.giveBill(text)
 }
 
-// billDay checks the parameters and the day; false means that the refusal is
-// written.
+// billDay checks the parameters and the day; false means that the response is written.
 func (c *v3Call) billDay(table []v3Field) (time.Time, bool) {
-	refuse := func(code, text string) (time.Time, bool) {
-		c.refuse(http.StatusBadRequest, code, text)
+	decline := func(code, text string) (time.Time, bool) {
+		c.decline(http.StatusBadRequest, code, text)
 		return time.Time{}, false
 	}
 	if p := c.checkQuery(table); p != nil {
-		c.refuseProblem(p)
+		c.declineField(p)
 		return time.Time{}, false
 	}
 	day, err := time.ParseInLocation(time.DateOnly, c.query.Get("bill_date"), beijing)
 	if err != nil {
-		return refuse("PARAM_ERROR", "账单日期格式错误")
+		return decline("PARAM_ERROR", "账单日期格式错误")
 	}
 	if _, ok := c.w.takeFault(FaultBillCreating, ""); ok {
 		c.note("fault bill_creating")
-		return refuse("STATEMENT_CREATING", "账单正在生成中，请稍后再试")
+		return decline("STATEMENT_CREATING", "账单正在生成中，请稍后再试")
 	}
 	now := c.w.Now().In(beijing)
 	next := day.AddDate(0, 0, 1)
 	switch {
 	case now.Before(next):
 		c.note("bill_date must be yesterday or before; in Beijing it is %s", now.Format(dateTime))
-		return refuse("INVALID_REQUEST", "账单日期错误")
+		return decline("INVALID_REQUEST", "账单日期错误")
 	case now.Before(next.Add(billReady)):
 		c.note("the bill is made from 9:00 on and ready at 10:00; in Beijing it is %s", now.Format(dateTime))
-		return refuse("STATEMENT_CREATING", "账单正在生成中，请稍后再试")
+		return decline("STATEMENT_CREATING", "账单正在生成中，请稍后再试")
 	case now.After(day.AddDate(0, billMonths, 1)):
 		c.note("bills are kept for three months")
-		return refuse("INVALID_REQUEST", "账单日期错误，仅支持三个月内的账单下载申请")
+		return decline("INVALID_REQUEST", "账单日期错误，仅支持三个月内的账单下载申请")
 	}
 	return day, true
 }
@@ -97,7 +96,7 @@ func (c *v3Call) giveBill(text string) {
 	w := c.w
 	if text == "" {
 		c.note("there is nothing in the bill of that day")
-		c.refuse(http.StatusBadRequest, "NO_STATEMENT_EXIST", "账单文件不存在")
+		c.decline(http.StatusBadRequest, "NO_STATEMENT_EXIST", "账单文件不存在")
 		return
 	}
 	b := v3Bill{text: text, gzip: c.query.Get("tar_type") == "GZIP", until: w.Now().Add(v3BillLife)}
@@ -126,7 +125,7 @@ func (c *v3Call) origin() string {
 // v3BillFile answers download_url: the file, unsigned.
 func (w *WeChat) v3BillFile(c *v3Call) {
 	if p := c.checkQuery([]v3Field{v3Text("token", "下载令牌", 0).need(), v3Choice("tartype", "压缩类型", 32, "gzip")}); p != nil {
-		c.refuseProblem(p)
+		c.declineField(p)
 		return
 	}
 	w.mu.Lock()
@@ -135,11 +134,11 @@ func (w *WeChat) v3BillFile(c *v3Call) {
 	switch {
 	case !there || b.gzip != (c.query.Get("tartype") == "gzip"):
 		c.note("no bill has this download_url: it is to be used as it was given")
-		c.refuse(http.StatusBadRequest, "INVALID_REQUEST", "下载链接无效，请重新申请")
+		c.decline(http.StatusBadRequest, "INVALID_REQUEST", "下载链接无效，请重新申请")
 		return
 	case w.Now().After(b.until):
 		c.note("the download_url is older than 5 minutes")
-		c.refuse(http.StatusBadRequest, "INVALID_REQUEST", "下载链接已过期，请重新申请")
+		c.decline(http.StatusBadRequest, "INVALID_REQUEST", "下载链接已过期，请重新申请")
 		return
 	}
 	if _, ok := w.takeFault(FaultBillDamaged, ""); ok {

@@ -86,7 +86,7 @@ func TestV3BillUnderWeChatsName(t *testing.T) {
 	}
 }
 
-func TestV3BillRefusals(t *testing.T) {
+func TestV3BillDeclines(t *testing.T) {
 	t.Parallel()
 	m := newMerchant(t, tame)
 	m.scanAndPay("bill-1")

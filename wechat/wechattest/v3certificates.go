@@ -9,7 +9,7 @@ import (
 // encrypted with the APIv3 key. A merchant in public key mode has none.
 func (w *WeChat) v3CertificateList(c *v3Call) {
 	if p := c.checkQuery([]v3Field{v3Choice("algorithm_type", "算法类型", 32, "RSA", "SM2", "ALL")}); p != nil {
-		c.refuseProblem(p)
+		c.declineField(p)
 		return
 	}
 	var keys []*v3Key
@@ -19,7 +19,7 @@ func (w *WeChat) v3CertificateList(c *v3Call) {
 		}
 	})
 	if len(keys) == 0 || c.query.Get("algorithm_type") == "SM2" {
-		c.refuse(http.StatusNotFound, "RESOURCE_NOT_EXISTS", "无可用的平台证书，请在商户平台-API安全申请使用微信支付公钥。")
+		c.decline(http.StatusNotFound, "RESOURCE_NOT_EXISTS", "无可用的平台证书，请在商户平台-API安全申请使用微信支付公钥。")
 		return
 	}
 	key := w.apiV3Key()

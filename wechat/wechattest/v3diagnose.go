@@ -31,12 +31,12 @@ type v3Variant struct{ mistake, text string }
 
 // diagnoseV3 finds out what a request's signature was made of.
 func diagnoseV3(p v3Parts, signature string, named *v3Key, keys []v3Key) v3Diagnosis {
-	return judgeV3(signature, named, keys, requestVariants(p))
+	return explainV3(signature, named, keys, requestVariants(p))
 }
 
 // diagnoseV3PaySign does the same for the four lines of a paySign.
 func diagnoseV3PaySign(lines []string, signature string, keys []v3Key) v3Diagnosis {
-	return judgeV3(signature, &keys[len(keys)-1], keys, payVariants(lines))
+	return explainV3(signature, &keys[len(keys)-1], keys, payVariants(lines))
 }
 
 var (
@@ -44,10 +44,10 @@ var (
 	base64Rest = strings.NewReplacer("-", "+", "_", "/", "\r", "", "\n", "", " ", "+")
 )
 
-// judgeV3 takes the signature apart. A signature in PKCS #1 v1.5 shows the digest of
-// what was signed, so that one operation of RSA checks the key, and
-// each variant costs a hash only.
-func judgeV3(signature string, named *v3Key, keys []v3Key, variants []v3Variant) v3Diagnosis {
+// explainV3 takes the signature apart. A signature in PKCS #1 v1.5 contains the digest
+// of the signed text. So one RSA operation checks the key, and each variant costs a
+// hash only.
+func explainV3(signature string, named *v3Key, keys []v3Key, variants []v3Variant) v3Diagnosis {
 	if signature == "" {
 		return v3Diagnosis{text: "there is no signature"}
 	}

@@ -22,7 +22,7 @@ func (w *WeChat) v3Echo(c *v3Call) {
 	}
 	if c.r.Header.Get("Wechatpay-Serial") == "" {
 		c.note("echo wants the header Wechatpay-Serial")
-		c.refuse(http.StatusBadRequest, "PARAM_ERROR", "平台证书序列号Wechatpay-Serial错误")
+		c.decline(http.StatusBadRequest, "PARAM_ERROR", "平台证书序列号Wechatpay-Serial错误")
 		return
 	}
 	reply := v3Object{{"echo_message", c.fields.text("echo_message")}}
@@ -34,7 +34,7 @@ func (w *WeChat) v3Echo(c *v3Call) {
 		}
 		if err != nil {
 			c.note("encrypted_echo_message does not decrypt with the key %s (OAEP, SHA-1)", c.key.id)
-			c.refuseProblem(&v3Problem{message: "敏感信息解密失败", location: "body", value: "/body/encrypted_echo_message"})
+			c.declineField(&v3Problem{message: "敏感信息解密失败", location: "body", value: "/body/encrypted_echo_message"})
 			return
 		}
 		keys := w.merchantKeys()
@@ -54,7 +54,7 @@ func (w *WeChat) v3Echo(c *v3Call) {
 
 // sendEcho sends the callback of an echo, once.
 func (w *WeChat) sendEcho(url string, resource v3Resource) {
-	l := w.v3Letter(resource, "")
+	l := w.v3Delivery(resource, "")
 	m := Message{
 		From: PartyWeChat, To: PartyShop, Kind: "v3_echo_notify", Method: http.MethodPost, URL: url, Request: l.body, Signed: l.signed, Plain: l.plain,
 		Note: l.note, RequestHeader: headerLines(l.header, v3SignatureHeaders...),

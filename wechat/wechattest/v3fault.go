@@ -26,8 +26,8 @@ const (
 	FaultBillDamaged    = "bill_damaged"
 )
 
-// V3Callback is the Path of a fault that shall spoil a callback of APIv3 instead of
-// a response.
+// V3Callback is the Path of a fault that affects a callback of APIv3 instead of a
+// response.
 const V3Callback = "callback"
 
 // v3FaultKinds describes them.
@@ -42,7 +42,7 @@ func v3FaultKinds() []FaultKind {
 		{Kind: FaultV3Rotate, Text: "APIv3: from this response or callback on another platform certificate or public key signs, which was not announced", Paths: messages},
 		{Kind: FaultV3OldCodes, Text: "APIv3: an error comes in the spelling of 2020, such as ORDERNOTEXIST", Paths: calls},
 		{Kind: FaultV3EmptyBody, Text: "APIv3: the body of a response is lost, its headers are there; the work is done", Paths: calls},
-		{Kind: FaultV3Accepted, Text: "APIv3: a call is answered 202, which asks for the same call again, and does nothing", Paths: calls},
+		{Kind: FaultV3Accepted, Text: "APIv3: a call is answered 202, which demands the same call again, and does nothing", Paths: calls},
 		{Kind: FaultV3Unsigned, Text: "APIv3: a call is answered 500 SYSTEM_ERROR without a signature, and does nothing", Paths: calls},
 		{Kind: FaultV3TooMany, Text: "APIv3: a call is answered 429 FREQUENCY_LIMITED, and does nothing", Paths: calls},
 		{Kind: FaultV3NoAssociated, Text: "APIv3: the resource of the next callback has no associated_data"},
@@ -51,8 +51,8 @@ func v3FaultKinds() []FaultKind {
 	}
 }
 
-// v3Refusal plays the faults in which a call does nothing; nil when there is none.
-func (w *WeChat) v3Refusal(c *v3Call) func() {
+// v3DeclineFault plays the faults in which a call does nothing; nil when there is none.
+func (w *WeChat) v3DeclineFault(c *v3Call) func() {
 	path := c.route.pattern
 	take := func(kind string) bool {
 		_, ok := w.takeFault(kind, path)
@@ -63,13 +63,13 @@ func (w *WeChat) v3Refusal(c *v3Call) func() {
 	}
 	switch {
 	case take(FaultSystemError):
-		return func() { c.refuse(http.StatusInternalServerError, "SYSTEM_ERROR", "系统错误") }
+		return func() { c.decline(http.StatusInternalServerError, "SYSTEM_ERROR", "系统错误") }
 	case take(FaultV3Unsigned):
 		return func() {
-			c.refuseUnsigned(http.StatusInternalServerError, "SYSTEM_ERROR", "系统异常，请稍后重试")
+			c.declineUnsigned(http.StatusInternalServerError, "SYSTEM_ERROR", "系统异常，请稍后重试")
 		}
 	case take(FaultV3TooMany):
-		return func() { c.refuse(http.StatusTooManyRequests, "FREQUENCY_LIMITED", "频率超限") }
+		return func() { c.decline(http.StatusTooManyRequests, "FREQUENCY_LIMITED", "频率超限") }
 	case take(FaultV3Accepted):
 		return func() { c.answer(http.StatusAccepted, "") }
 	}

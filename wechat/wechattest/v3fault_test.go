@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Each fault of responses spoils one call, and whether the work was done is as
+// Each fault of responses affects one call, and whether the work was done is as
 // documented.
 func TestV3ResponseFaults(t *testing.T) {
 	t.Parallel()
@@ -92,7 +92,7 @@ func TestV3OldCodes(t *testing.T) {
 	}
 }
 
-// The faults of callbacks spoil one send; the repeat is a good one.
+// The faults of callbacks affect one send; the repeat is a good one.
 func TestV3CallbackFaults(t *testing.T) {
 	t.Parallel()
 	for kind, want := range map[string]string{
@@ -141,7 +141,7 @@ func TestV3CallbackFaults(t *testing.T) {
 	}
 }
 
-// A query that is late, and one that somebody else answers.
+// A query that is late, and one that someone else answers.
 func TestV3QueryFaults(t *testing.T) {
 	t.Parallel()
 	m := newMerchant(t, tame)

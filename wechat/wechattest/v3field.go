@@ -71,7 +71,7 @@ var (
 	v3Date      = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`)
 )
 
-// v3Problem is a field that WeChat refuses.
+// v3Problem is a field that WeChat declines.
 type v3Problem struct {
 	message  string
 	location any // body, query, uri_template, or nil
@@ -113,7 +113,7 @@ func checkV3Fields(o v3Fields, prefix string, table []v3Field) *v3Problem {
 	return nil
 }
 
-// check judges one value.
+// check checks one value.
 func (f v3Field) check(v v3Value, path string) *v3Problem {
 	wrongType := func(want string) *v3Problem {
 		return &v3Problem{message: "无法将 JSON " + v3Source("body", path) + "映射到目标字段“" + f.title + "”中，此字段需要一个合法的" + want, location: "body"}
@@ -171,7 +171,7 @@ func (f v3Field) check(v v3Value, path string) *v3Problem {
 	return nil
 }
 
-// checkText judges a text of the body, the query or the path.
+// checkText checks a text of the body, the query or the path.
 func (f v3Field) checkText(location, path, s string) *v3Problem {
 	source := v3Source(location, path) + "映射到值字段“" + f.title + "”字符串规则校验失败，"
 	size, unit := int64(len(s)), "字节数"

@@ -14,11 +14,11 @@ const (
 	V3File        = "v3.txt"
 )
 
-// WriteV3 writes what a merchant has for APIv3 into a directory, which it makes when
-// there is none: the merchant's key and certificate and WeChat's public key under
-// the names that the merchant platform gives them, the platform certificates, and
-// the values that are no files. CertFile and KeyFile are not those of
-// WriteCertificates, which open refunds of APIv2.
+// WriteV3 writes the merchant's files for APIv3 into a directory, which it makes if
+// needed. They are the merchant's key and certificate, WeChat's public key, the
+// platform certificates, and V3File with the other values. The names are those that the
+// merchant platform gives. CertFile and KeyFile are not those of WriteCertificates,
+// which open refunds of APIv2.
 func (w *WeChat) WriteV3(dir string) error {
 	id := w.V3()
 	type file struct {

@@ -25,7 +25,7 @@ func FuzzV3Authorization(f *testing.F) {
 	})
 }
 
-// An accepted body is one JSON object, and a field table judges it without a panic.
+// An accepted body is one JSON object, and a field table checks it without a panic.
 func FuzzV3JSON(f *testing.F) {
 	f.Add(`{"appid":"wx","amount":{"total":880,"currency":"CNY"},"limit_pay":["no_credit"],"detail":{"goods_detail":[{"quantity":1}]}}`)
 	f.Add(`{"a":[{"b":[[]]}],"c":1e999}`)

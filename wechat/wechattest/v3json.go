@@ -54,9 +54,9 @@ func marshalPlain(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// text is the object as it goes over the wire. A hostile simulator adds a member
-// that no document names, changes the order, and writes slashes as \/, all of which
-// WeChat is seen to do.
+// text is the object as it goes over the wire. A hostile simulator adds a member that
+// no document names, changes the order, and writes slashes as \/. WeChat was observed
+// to do all three.
 func (o v3Object) text(w *WeChat) string {
 	hostile := w.cfg.Hostile
 	if hostile {

@@ -70,7 +70,7 @@ func newV3State(cfg Config) *v3State {
 	return &v3State{spare: cfg.RSAKeys, mode: cfg.V3Mode, share: 50, apiKeys: []string{cfg.APIv3Key}}
 }
 
-// keyPair returns an RSA key that nobody else has; s.mu is held.
+// keyPair returns an RSA key that nobody else has; the caller holds s.mu.
 func (s *v3State) keyPair() *rsa.PrivateKey {
 	if len(s.spare) > 0 {
 		key := s.spare[0]
@@ -84,8 +84,8 @@ func (s *v3State) keyPair() *rsa.PrivateKey {
 	return key
 }
 
-// certificate makes a key pair and a certificate, valid on the simulator's clock
-// and on the machine's; s.mu is held.
+// certificate makes a key pair and a certificate, valid on the simulator's clock and on
+// the machine's; the caller holds s.mu.
 func (s *v3State) certificate(name, organization string, now time.Time) *v3Key {
 	key := s.keyPair()
 	serial := make([]byte, 20)
@@ -118,7 +118,7 @@ func (s *v3State) certificate(name, organization string, now time.Time) *v3Key {
 	return &v3Key{id: strings.ToUpper(fmt.Sprintf("%040x", t.SerialNumber)), key: key, cert: cert}
 }
 
-// publicKey makes a key pair with an id as WeChat's; s.mu is held.
+// publicKey makes a key pair with an id as WeChat's; the caller holds s.mu.
 func (s *v3State) publicKey(mchID string, now time.Time) *v3Key {
 	n, err := rand.Int(rand.Reader, big.NewInt(1e8))
 	if err != nil {
@@ -127,7 +127,7 @@ func (s *v3State) publicKey(mchID string, now time.Time) *v3Key {
 	return &v3Key{id: fmt.Sprintf("PUB_KEY_ID_01%s%s%08d", mchID, now.In(beijing).Format("20060102"), n), key: s.keyPair()}
 }
 
-// ready makes the keys of the mode that are not there yet; s.mu is held.
+// readyV3 makes the keys of the mode that are not there yet; the caller holds s.mu.
 func (w *WeChat) readyV3(s *v3State) {
 	now := w.Now()
 	if s.merchant == nil {
@@ -149,6 +149,12 @@ func (w *WeChat) v3Locked(f func(s *v3State)) {
 	defer s.mu.Unlock()
 	w.readyV3(s)
 	f(s)
+}
+
+// changeV3 runs f with the keys in place, and reports a change of them.
+func (w *WeChat) changeV3(f func(s *v3State)) {
+	w.v3Locked(f)
+	w.publish(Event{Kind: EventV3})
 }
 
 // sign signs a text.
@@ -212,6 +218,10 @@ type V3Identity struct {
 	// Certificates are WeChat's platform certificates, newest last; none in the mode
 	// V3PublicKey. GET /v3/certificates has the same.
 	Certificates []V3Certificate `json:"certificates,omitempty"`
+	// ValidSerials are the merchant's API certificates that are not revoked, newest last.
+	ValidSerials []string `json:"valid_serials"`
+	// Share is the percentage of callbacks that the public key signs in the mode V3Both.
+	Share float64 `json:"share"`
 }
 
 // V3Certificate is a platform certificate of WeChat's.
@@ -228,7 +238,12 @@ func (w *WeChat) V3() V3Identity {
 		m := s.merchant[len(s.merchant)-1]
 		id = V3Identity{
 			Mode: s.mode, MchID: w.cfg.MchID, APIv3Key: s.apiKeys[len(s.apiKeys)-1],
-			Serial: m.id, PrivateKey: m.privatePEM(), Certificate: m.certPEM(),
+			Serial: m.id, PrivateKey: m.privatePEM(), Certificate: m.certPEM(), Share: s.share,
+		}
+		for _, k := range s.merchant {
+			if !k.revoked {
+				id.ValidSerials = append(id.ValidSerials, k.id)
+			}
 		}
 		if s.mode != V3Certificates {
 			p := s.public[len(s.public)-1]
@@ -249,7 +264,7 @@ func (w *WeChat) SetV3Mode(mode V3Mode) error {
 	if !mode.known() {
 		return fmt.Errorf("mode: want %s, %s or %s, got %q", V3PublicKey, V3Certificates, V3Both, mode)
 	}
-	w.v3Locked(func(s *v3State) {
+	w.changeV3(func(s *v3State) {
 		s.mode = mode
 		w.readyV3(s)
 	})
@@ -263,9 +278,9 @@ func (m V3Mode) known() bool { return m == V3PublicKey || m == V3Certificates ||
 // follow it: they follow the Wechatpay-Serial of the request.
 func (w *WeChat) SetV3Share(percent float64) error {
 	if !(percent >= 0 && percent <= 100) {
-		return fmt.Errorf("share: want 0 to 100, got %v", percent)
+		return fmt.Errorf("percent: want 0 to 100, got %v", percent)
 	}
-	w.v3Locked(func(s *v3State) { s.share, s.pending = percent, 0 })
+	w.changeV3(func(s *v3State) { s.share, s.pending = percent, 0 })
 	return nil
 }
 
@@ -273,16 +288,16 @@ func (w *WeChat) SetV3Share(percent float64) error {
 // it from now on. It wants 32 letters and digits.
 func (w *WeChat) SetAPIv3Key(key string) error {
 	if !keyForm.MatchString(key) {
-		return errors.New("APIv3 key: want 32 letters and digits")
+		return errors.New("key: want 32 letters and digits")
 	}
-	w.v3Locked(func(s *v3State) { s.apiKeys = append(s.apiKeys, key) })
+	w.changeV3(func(s *v3State) { s.apiKeys = append(s.apiKeys, key) })
 	return nil
 }
 
 // RotateV3MerchantKey makes another merchant key and certificate and returns the
 // serial. The ones before are valid until RevokeV3MerchantKeys.
 func (w *WeChat) RotateV3MerchantKey() (serial string) {
-	w.v3Locked(func(s *v3State) {
+	w.changeV3(func(s *v3State) {
 		k := s.certificate(w.cfg.MchID, "微信商户系统", w.Now())
 		s.merchant = append(s.merchant, k)
 		serial = k.id
@@ -293,7 +308,7 @@ func (w *WeChat) RotateV3MerchantKey() (serial string) {
 // RevokeV3MerchantKeys revokes every merchant certificate but the newest: requests
 // that are signed with one of them get 401.
 func (w *WeChat) RevokeV3MerchantKeys() {
-	w.v3Locked(func(s *v3State) {
+	w.changeV3(func(s *v3State) {
 		for _, k := range s.merchant[:len(s.merchant)-1] {
 			k.revoked = true
 		}
@@ -303,11 +318,12 @@ func (w *WeChat) RevokeV3MerchantKeys() {
 // AnnounceV3Certificate adds a platform certificate to GET /v3/certificates, as
 // WeChat does 24 hours before it signs with it, and returns its serial.
 func (w *WeChat) AnnounceV3Certificate() (serial string) {
-	w.v3Locked(func(s *v3State) { serial = w.addCertificate(s).id })
+	w.changeV3(func(s *v3State) { serial = w.addCertificate(s).id })
 	return serial
 }
 
-// addCertificate makes a platform certificate that does not sign yet; s.mu is held.
+// addCertificate makes a platform certificate that does not sign yet; the caller holds
+// s.mu.
 func (w *WeChat) addCertificate(s *v3State) *v3Key {
 	k := s.certificate("Tenpay.com sign", "Tenpay.com", w.Now())
 	s.platform = append(s.platform, k)
@@ -321,7 +337,7 @@ func (w *WeChat) addCertificate(s *v3State) *v3Key {
 // returns its serial. Without one that was announced it makes one. Those before stay
 // in GET /v3/certificates, and sign responses to requests that name them.
 func (w *WeChat) RotateV3Certificate() (serial string) {
-	w.v3Locked(func(s *v3State) { serial = w.rotateCertificate(s).id })
+	w.changeV3(func(s *v3State) { serial = w.rotateCertificate(s).id })
 	return serial
 }
 
@@ -337,7 +353,7 @@ func (w *WeChat) rotateCertificate(s *v3State) *v3Key {
 // and returns its id. Responses to requests that name the one before are signed
 // with that one.
 func (w *WeChat) RotateV3PublicKey() (id string) {
-	w.v3Locked(func(s *v3State) { id = w.rotatePublicKey(s).id })
+	w.changeV3(func(s *v3State) { id = w.rotatePublicKey(s).id })
 	return id
 }
 
@@ -395,7 +411,7 @@ func (w *WeChat) callbackKey() (k *v3Key) {
 
 // rotateLike makes a new key of the kind that k is.
 func (w *WeChat) rotateLike(k *v3Key) (next *v3Key) {
-	w.v3Locked(func(s *v3State) {
+	w.changeV3(func(s *v3State) {
 		if k.cert == nil {
 			next = w.rotatePublicKey(s)
 		} else {

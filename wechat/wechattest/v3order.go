@@ -81,11 +81,11 @@ func (w *WeChat) v3Order(c *v3Call) {
 	switch {
 	case f.text("appid") != w.cfg.AppID:
 		c.note("the simulator's account is %s", w.cfg.AppID)
-		c.refuse(http.StatusBadRequest, "APPID_MCHID_NOT_MATCH", "appid和mch_id不匹配，请检查后再试")
+		c.decline(http.StatusBadRequest, "APPID_MCHID_NOT_MATCH", "appid和mch_id不匹配，请检查后再试")
 		return
 	case tradeType == "JSAPI" && !known:
 		c.note("nobody has this openid under the appid: an openid of another account, or of a snapshot page")
-		c.refuseProblem(&v3Problem{message: "无效的openid", location: "body", value: "/body/payer/openid"})
+		c.declineField(&v3Problem{message: "无效的openid", location: "body", value: "/body/payer/openid"})
 		return
 	}
 	if !safeTradeNo.MatchString(f.text("out_trade_no")) {
@@ -94,7 +94,7 @@ func (w *WeChat) v3Order(c *v3Call) {
 	if tradeType == "MWEB" {
 		if _, missing := w.takeFault(FaultMWEBMissing, ""); missing {
 			c.note("fault mweb_missing: the merchant has no permission for H5 payment")
-			c.refuse(http.StatusForbidden, "NO_AUTH", "商户无此接口权限")
+			c.decline(http.StatusForbidden, "NO_AUTH", "商户无此接口权限")
 			return
 		}
 	}
@@ -120,7 +120,7 @@ func (w *WeChat) v3Order(c *v3Call) {
 	}
 	w.orders[o.OutTradeNo] = o
 	w.orderList = append(w.orderList, o)
-	w.giveOutV3(c, o, now)
+	w.issuePrepayV3(c, o, now)
 }
 
 // expires reads time_expire. A time less than a minute ahead is moved to a minute, a
@@ -144,7 +144,7 @@ func (c *v3Call) expires(tradeType string, now time.Time) (time.Time, bool) {
 	switch left := expires.Sub(now); {
 	case left <= 0:
 		c.note("time_expire has passed: WeChat's clock says %s", now.In(beijing).Format(time.RFC3339))
-		c.refuseProblem(&v3Problem{message: v3Source("body", "/time_expire") + "映射到值字段“交易结束时间”规则校验失败，交易结束时间早于当前时间", location: "body", value: text})
+		c.declineField(&v3Problem{message: v3Source("body", "/time_expire") + "映射到值字段“交易结束时间”规则校验失败，交易结束时间早于当前时间", location: "body", value: text})
 		return time.Time{}, false
 	case left < v3ExpireMin:
 		c.note("time_expire is less than a minute ahead: it is moved to a minute")
@@ -166,31 +166,31 @@ func v3OrderIdentity(c *v3Call) string {
 	return string(b)
 }
 
-// reenterV3 answers a number that was used before; w.mu is held.
+// reenterV3 answers a number that was used before; the caller holds w.mu.
 func (w *WeChat) reenterV3(c *v3Call, o *order, identity string, now time.Time) {
 	switch {
 	case o.trade != nil:
-		c.refuse(http.StatusBadRequest, "ORDER_PAID", "该订单已支付")
+		c.decline(http.StatusBadRequest, "ORDER_PAID", "该订单已支付")
 	case o.State == StateClosed:
-		c.refuse(http.StatusBadRequest, "ORDER_CLOSED", "该订单已关闭")
+		c.decline(http.StatusBadRequest, "ORDER_CLOSED", "该订单已关闭")
 	case o.identity != identity:
 		if o.Version != VersionV3 {
 			c.note("out_trade_no was used by APIv2")
 		} else {
 			c.note("out_trade_no was used with other data: %s differs", firstDifference(o.identity, identity))
 		}
-		c.refuse(http.StatusForbidden, "OUT_TRADE_NO_USED", "商户订单号重复")
+		c.decline(http.StatusForbidden, "OUT_TRADE_NO_USED", "商户订单号重复")
 	case now.After(o.Expires):
 		c.note("the order's time_expire has passed")
-		c.refuse(http.StatusBadRequest, "ORDER_CLOSED", "订单已过期，请更换商户订单号")
+		c.decline(http.StatusBadRequest, "ORDER_CLOSED", "订单已过期，请更换商户订单号")
 	default:
 		c.note("re-entry with the same data: a fresh prepay_id")
-		w.giveOutV3(c, o, now)
+		w.issuePrepayV3(c, o, now)
 	}
 }
 
-// giveOutV3 makes a prepay_id and answers; w.mu is held.
-func (w *WeChat) giveOutV3(c *v3Call, o *order, now time.Time) {
+// issuePrepayV3 makes a prepay_id and answers; the caller holds w.mu.
+func (w *WeChat) issuePrepayV3(c *v3Call, o *order, now time.Time) {
 	id := w.addPrepay(o, now, c.r.Host)
 	switch o.TradeType {
 	case "NATIVE":
@@ -205,12 +205,12 @@ func (w *WeChat) giveOutV3(c *v3Call, o *order, now time.Time) {
 // v3Query answers the queries by both numbers.
 func (w *WeChat) v3Query(c *v3Call) {
 	if p := c.checkQuery([]v3Field{v3Text("mchid", "直连商户号", 32).need()}); p != nil {
-		c.refuseProblem(p)
+		c.declineField(p)
 		return
 	}
 	transactionID, outTradeNo := c.vars["transaction_id"], c.vars["out_trade_no"]
 	if transactionID != "" && !transactionIDForm.MatchString(transactionID) {
-		c.refuseProblem(&v3Problem{message: "微信订单号非法", location: "uri_template", value: transactionID})
+		c.declineField(&v3Problem{message: "微信订单号非法", location: "uri_template", value: transactionID})
 		return
 	}
 	if outTradeNo != "" && !c.checkOutTradeNo(outTradeNo) || !c.checkMchID(c.query.Get("mchid"), "query") {
@@ -220,8 +220,8 @@ func (w *WeChat) v3Query(c *v3Call) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	o := w.findOrder(transactionID, outTradeNo)
-	if o == nil || w.strange(c.exchange, o, VersionV3) {
-		c.refuse(http.StatusNotFound, "ORDER_NOT_EXIST", "订单不存在")
+	if o == nil || w.hiddenFromVersion(c.exchange, o, VersionV3) {
+		c.decline(http.StatusNotFound, "ORDER_NOT_EXIST", "订单不存在")
 		return
 	}
 	state, trade := o.State, o.trade
@@ -233,17 +233,17 @@ func (w *WeChat) v3Query(c *v3Call) {
 	} else if _, ok := w.takeFault(FaultForgedReply, ""); ok {
 		c.note("fault forged_reply: the order is not paid")
 		c.forged = true
-		made := w.tradeOrMadeUp(o)
+		made := w.tradeOrForged(o)
 		state, trade = StateSuccess, &made
 	}
 	c.succeed(w.transaction(o, state, trade))
 }
 
-// checkOutTradeNo judges the number in the path.
+// checkOutTradeNo checks the number in the path.
 func (c *v3Call) checkOutTradeNo(no string) bool {
 	f := v3Field{title: "商户订单号", required: true, min: 6, max: 32, form: v3OutTradeNo}
 	if p := f.checkText("uri_template", "/out_trade_no", no); p != nil {
-		c.refuseProblem(p)
+		c.declineField(p)
 		return false
 	}
 	return true
@@ -300,10 +300,10 @@ func (w *WeChat) v3Close(c *v3Call) {
 	defer w.mu.Unlock()
 	o := w.orders[c.vars["out_trade_no"]]
 	switch {
-	case o == nil || w.strange(c.exchange, o, VersionV3):
-		c.refuse(http.StatusNotFound, "ORDER_NOT_EXIST", "订单不存在")
+	case o == nil || w.hiddenFromVersion(c.exchange, o, VersionV3):
+		c.decline(http.StatusNotFound, "ORDER_NOT_EXIST", "订单不存在")
 	case o.trade != nil:
-		c.refuse(http.StatusBadRequest, "ORDER_PAID", "该订单已支付")
+		c.decline(http.StatusBadRequest, "ORDER_PAID", "该订单已支付")
 	default:
 		if o.State == StateClosed {
 			c.note("the order was closed before")
@@ -314,9 +314,9 @@ func (w *WeChat) v3Close(c *v3Call) {
 	}
 }
 
-// strange plays the fault cross_version: a call about an order of the other version
-// finds nothing. w.mu is held.
-func (w *WeChat) strange(x *exchange, o *order, version string) bool {
+// hiddenFromVersion plays the fault cross_version: a call about an order of the other
+// version finds nothing. The caller holds w.mu.
+func (w *WeChat) hiddenFromVersion(x *exchange, o *order, version string) bool {
 	if o.Version == version {
 		return false
 	}

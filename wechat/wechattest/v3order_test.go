@@ -170,8 +170,8 @@ func TestV3H5Payment(t *testing.T) {
 	}
 }
 
-// The field tables refuse in WeChat's words.
-func TestV3RefusesFields(t *testing.T) {
+// The field tables decline in WeChat's words.
+func TestV3DeclinesFields(t *testing.T) {
 	t.Parallel()
 	m := newMerchant(t, tame)
 	for _, c := range []struct {
@@ -224,7 +224,7 @@ func TestV3RefusesFields(t *testing.T) {
 }
 
 // Bodies that are no JSON object.
-func TestV3RefusesBodies(t *testing.T) {
+func TestV3DeclinesBodies(t *testing.T) {
 	t.Parallel()
 	m := newMerchant(t)
 	for name, body := range map[string]string{
@@ -244,7 +244,7 @@ func TestV3RefusesBodies(t *testing.T) {
 }
 
 // The numbers in the path and the query.
-func TestV3RefusesPathsAndQueries(t *testing.T) {
+func TestV3DeclinesPathsAndQueries(t *testing.T) {
 	t.Parallel()
 	m := newMerchant(t, tame)
 	for uri, message := range map[string]string{

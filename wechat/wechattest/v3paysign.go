@@ -1,7 +1,8 @@
 package wechattest
 
-// checkV3PaySign checks signType and paySign of an order of APIv3: four lines, each
-// with its line feed, signed with a key of the merchant's (docs/wechat.md 18.8).
+// checkV3PaySign checks signType and paySign of an order of APIv3 (docs/wechat.md
+// 18.8). The text has four lines, each with its line feed, and is signed with a key of
+// the merchant's.
 func (w *WeChat) checkV3PaySign(fields []pair, o *order, m *Message) *BridgeError {
 	given := valueOf(fields, "paySign")
 	lines := []string{valueOf(fields, "appId"), valueOf(fields, "timeStamp"), valueOf(fields, "nonceStr"), valueOf(fields, "package")}
@@ -9,14 +10,14 @@ func (w *WeChat) checkV3PaySign(fields []pair, o *order, m *Message) *BridgeErro
 	m.Signed = signed
 	if signType := valueOf(fields, "signType"); signType != o.SignType {
 		m.Signed.OK = false
-		return refusePay("支付验证签名失败", "signType is "+signType+", but the order was placed by APIv3, which takes RSA")
+		return declinePay("支付验证签名失败", "signType is "+signType+", but the order was placed by APIv3, which takes RSA")
 	}
 	if m.Signed.OK {
 		return nil
 	}
 	d := diagnoseV3PaySign(lines, given, keys)
 	m.Signed.Yours = d.yours
-	return refusePay("支付验证签名失败", d.text)
+	return declinePay("支付验证签名失败", d.text)
 }
 
 // checkMerchantSign verifies a signature with the merchant's keys that are not
@@ -57,8 +58,8 @@ type AppCall struct {
 	Sign      string `json:"sign"`
 }
 
-// InvokeApp does what WeChat does with the call of an app: it checks the fields and
-// the signature, and opens a sheet for whoever holds the phone. One of the two
+// InvokeApp is WeChat's side of the call of an app. It checks the fields and the
+// signature, and opens a sheet for the person who holds the phone. One of the two
 // results is set.
 func (w *WeChat) InvokeApp(call AppCall) (Sheet, *BridgeError) {
 	m := Message{From: PartyPage, To: PartyPhone, Kind: "app_pay", Method: "INVOKE", Request: call.PrepayID, Status: 200}
@@ -77,20 +78,20 @@ func (w *WeChat) InvokeApp(call AppCall) (Sheet, *BridgeError) {
 func (w *WeChat) openAppSheet(call AppCall, m *Message) (Sheet, *BridgeError) {
 	switch {
 	case call.AppID != w.cfg.AppID || call.PartnerID != w.cfg.MchID:
-		return Sheet{}, refusePay("商户号与appid不匹配", "appid or partnerid is not the merchant's")
+		return Sheet{}, declinePay("商户号与appid不匹配", "appid or partnerid is not the merchant's")
 	case call.Package != "Sign=WXPay":
-		return Sheet{}, refusePay("支付参数错误", "package must be Sign=WXPay")
+		return Sheet{}, declinePay("支付参数错误", "package must be Sign=WXPay")
 	case !secondsForm.MatchString(call.TimeStamp):
-		return Sheet{}, refusePay("支付参数错误", "timestamp must be whole seconds, ten digits")
+		return Sheet{}, declinePay("支付参数错误", "timestamp must be whole seconds, ten digits")
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	pre, now := w.prepays[call.PrepayID], w.Now()
 	switch {
 	case pre == nil || pre.order.Version != VersionV3 || pre.order.TradeType != "APP":
-		return Sheet{}, refusePay("支付参数错误", "no order of the prepay call for apps has this prepay_id")
+		return Sheet{}, declinePay("支付参数错误", "no order of the prepay call for apps has this prepay_id")
 	case now.Sub(pre.made) > prepayLife:
-		return Sheet{}, refusePay("支付参数错误", "the prepay_id is older than 2 hours")
+		return Sheet{}, declinePay("支付参数错误", "the prepay_id is older than 2 hours")
 	}
 	lines := []string{call.AppID, call.TimeStamp, call.NonceStr, call.PrepayID}
 	signed, keys := w.checkMerchantSign(joinLines(lines), call.Sign)
@@ -98,7 +99,7 @@ func (w *WeChat) openAppSheet(call AppCall, m *Message) (Sheet, *BridgeError) {
 	if !signed.OK {
 		d := diagnoseV3PaySign(lines, call.Sign, keys)
 		m.Signed.Yours = d.yours
-		return Sheet{}, refusePay("支付验证签名失败", d.text)
+		return Sheet{}, declinePay("支付验证签名失败", d.text)
 	}
 	if bad := pre.order.payable(now); bad != nil {
 		return Sheet{}, bad

@@ -25,7 +25,7 @@ func v3RefundFields() []v3Field {
 }
 
 // v3Refund answers the refund call. 200 says that WeChat took the request, not that
-// money went back. No client certificate is asked for.
+// money went back. No client certificate is requested.
 func (w *WeChat) v3Refund(c *v3Call) {
 	if !c.readBody(v3RefundFields()) {
 		return
@@ -33,12 +33,12 @@ func (w *WeChat) v3Refund(c *v3Call) {
 	f := c.fields
 	transactionID, outTradeNo, no := f.text("transaction_id"), f.text("out_trade_no"), f.text("out_refund_no")
 	if transactionID == "" && outTradeNo == "" {
-		c.refuseProblem(&v3Problem{message: "微信支付订单号和商户订单号不能同时为空", location: "body", value: ""})
+		c.declineField(&v3Problem{message: "微信支付订单号和商户订单号不能同时为空", location: "body", value: ""})
 		return
 	}
 	total, fee := f.number("amount/total"), f.number("amount/refund")
 	if fee > total {
-		c.refuseProblem(&v3Problem{message: "退款金额大于原订单金额", location: "body", value: fee})
+		c.declineField(&v3Problem{message: "退款金额大于原订单金额", location: "body", value: fee})
 		return
 	}
 	var from int64
@@ -47,27 +47,27 @@ func (w *WeChat) v3Refund(c *v3Call) {
 		from += part.(v3Fields).number("amount")
 	}
 	if len(parts) > 0 && from != fee {
-		c.refuseProblem(&v3Problem{message: "退款出资金额之和与退款金额不一致", location: "body", value: from})
+		c.declineField(&v3Problem{message: "退款出资金额之和与退款金额不一致", location: "body", value: from})
 		return
 	}
 	now := w.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	o := w.findOrder(transactionID, outTradeNo)
-	if o == nil || o.trade == nil || w.strange(c.exchange, o, VersionV3) {
+	if o == nil || o.trade == nil || w.hiddenFromVersion(c.exchange, o, VersionV3) {
 		c.note("refunds are made of orders that were paid")
-		c.refuse(http.StatusNotFound, "RESOURCE_NOT_EXISTS", "订单不存在")
+		c.decline(http.StatusNotFound, "RESOURCE_NOT_EXISTS", "订单不存在")
 		return
 	}
 	if outTradeNo != "" && outTradeNo != o.OutTradeNo {
-		c.refuse(http.StatusBadRequest, "INVALID_REQUEST", "微信支付订单号与商户订单号不匹配")
+		c.decline(http.StatusBadRequest, "INVALID_REQUEST", "微信支付订单号与商户订单号不匹配")
 		return
 	}
 	want := claim{o, total, fee}
 	if first, used := w.claims[no]; used {
 		if first != want {
 			c.note("out_refund_no was used before, for another order or other amounts")
-			c.refuse(http.StatusBadRequest, "INVALID_REQUEST", "订单金额或退款金额与之前请求不一致，请核实后再试")
+			c.decline(http.StatusBadRequest, "INVALID_REQUEST", "订单金额或退款金额与之前请求不一致，请核实后再试")
 			return
 		}
 		if r := w.findRefund(no); r != nil {
@@ -83,12 +83,12 @@ func (w *WeChat) v3Refund(c *v3Call) {
 	// The limits are those of APIv2, the codes are not.
 	p := &payRequest{exchange: c.exchange, fields: []pair{{"out_refund_no", no}, {"refund_account", account}}}
 	if code, text := o.refundable(p, total, fee, now); code != "" {
-		c.refuse(v3RefundRefusal(code, text))
+		c.decline(v3RefundDecline(code, text))
 		return
 	}
 	w.claims[no] = want
-	if text := w.short(p); text != "" {
-		c.refuse(http.StatusForbidden, "NOT_ENOUGH", text)
+	if text := w.lackOfMoney(p); text != "" {
+		c.decline(http.StatusForbidden, "NOT_ENOUGH", text)
 		return
 	}
 	r := w.addRefund(o, Refund{
@@ -97,8 +97,8 @@ func (w *WeChat) v3Refund(c *v3Call) {
 	c.succeed(r.v3Object())
 }
 
-// v3RefundRefusal gives the status, code and words of APIv3 for a limit of refunds.
-func v3RefundRefusal(code, text string) (status int, v3Code, message string) {
+// v3RefundDecline gives the status, code and words of APIv3 for a limit of refunds.
+func v3RefundDecline(code, text string) (status int, v3Code, message string) {
 	switch code {
 	case "FREQUENCY_LIMITED":
 		return http.StatusTooManyRequests, code, "频率超限"
@@ -111,25 +111,25 @@ func v3RefundRefusal(code, text string) (status int, v3Code, message string) {
 // v3QueryRefund answers the query of a refund.
 func (w *WeChat) v3QueryRefund(c *v3Call) {
 	if p := c.checkQuery(nil); p != nil {
-		c.refuseProblem(p)
+		c.declineField(p)
 		return
 	}
 	f := v3Field{title: "商户退款单号", required: true, max: 64, form: v3OutRefundNo}
 	if p := f.checkText("uri_template", "/out_refund_no", c.vars["out_refund_no"]); p != nil {
-		c.refuseProblem(p)
+		c.declineField(p)
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r := w.findRefund(c.vars["out_refund_no"])
-	if r == nil || w.strange(c.exchange, r.order, VersionV3) {
-		c.refuse(http.StatusNotFound, "RESOURCE_NOT_EXISTS", "退款单不存在")
+	if r == nil || w.hiddenFromVersion(c.exchange, r.order, VersionV3) {
+		c.decline(http.StatusNotFound, "RESOURCE_NOT_EXISTS", "退款单不存在")
 		return
 	}
 	c.succeed(r.v3Object())
 }
 
-// v3Object is a refund as the refund call and the query show it; w.mu is held.
+// v3Object is a refund as the refund call and the query show it; the caller holds w.mu.
 func (r *refund) v3Object() v3Object {
 	t := r.order.trade
 	account := "UNSETTLED"

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// refundBody asks for a refund of an order of 880 fen.
+// refundBody requests a refund of an order of 880 fen.
 func refundBody(no, outRefundNo string, fee int) string {
 	return `{"out_trade_no":"` + no + `","out_refund_no":"` + outRefundNo + `","reason":"缺货","notify_url":"` + shopOrigin + `/api/notify/refund",` +
 		`"amount":{"refund":` + itoa(int64(fee)) + `,"total":880,"currency":"CNY"}}`
@@ -61,32 +61,32 @@ func TestV3Refund(t *testing.T) {
 	}
 }
 
-func TestV3RefundRefusals(t *testing.T) {
+func TestV3RefundDeclines(t *testing.T) {
 	t.Parallel()
 	m := newMerchant(t, tame)
-	m.scanAndPay("refuse-1")
-	m.scanAndPay("refuse-2")
-	m.place("refuse-3", "NATIVE")
-	m.v3("POST", PathV3Refund, refundBody("refuse-1", "r-1", 300), http.StatusOK)
+	m.scanAndPay("decl-1")
+	m.scanAndPay("decl-2")
+	m.place("decl-3", "NATIVE")
+	m.v3("POST", PathV3Refund, refundBody("decl-1", "r-1", 300), http.StatusOK)
 	id := m.Ledger().Trades[0].TransactionID
 	for name, c := range map[string]struct {
 		body   string
 		status int
 		code   string
 	}{
-		"unknown order":     {refundBody("refuse-9", "r-2", 1), 404, "RESOURCE_NOT_EXISTS"},
-		"unpaid order":      {refundBody("refuse-3", "r-2", 1), 404, "RESOURCE_NOT_EXISTS"},
-		"other amounts":     {refundBody("refuse-1", "r-1", 301), 400, "INVALID_REQUEST"},
-		"another order":     {refundBody("refuse-2", "r-1", 300), 400, "INVALID_REQUEST"},
-		"more than is left": {strings.Replace(refundBody("refuse-1", "r-2", 600), "x", "x", 1), 400, "INVALID_REQUEST"},
-		"within a minute":   {refundBody("refuse-1", "r-2", 1), 429, "FREQUENCY_LIMITED"},
-		"another total":     {strings.Replace(refundBody("refuse-2", "r-2", 1), "880", "881", 1), 400, "INVALID_REQUEST"},
-		"above the total":   {refundBody("refuse-2", "r-2", 881), 400, "PARAM_ERROR"},
-		"no order":          {strings.Replace(refundBody("refuse-2", "r-2", 1), `"out_trade_no":"refuse-2",`, "", 1), 400, "PARAM_ERROR"},
-		"two orders":        {strings.Replace(refundBody("refuse-2", "r-2", 1), `{"out`, `{"transaction_id":"`+id+`","out`, 1), 400, "INVALID_REQUEST"},
-		"no currency":       {strings.Replace(refundBody("refuse-2", "r-2", 1), `,"currency":"CNY"`, "", 1), 400, "PARAM_ERROR"},
-		"parts":             {strings.Replace(refundBody("refuse-2", "r-2", 2), `"total"`, `"from":[{"account":"AVAILABLE","amount":1}],"total"`, 1), 400, "PARAM_ERROR"},
-		"the mchid":         {strings.Replace(refundBody("refuse-2", "r-2", 1), `{"out`, `{"mchid":"`+m.cfg.MchID+`","out`, 1), 400, "PARAM_ERROR"},
+		"unknown order":     {refundBody("decl-9", "r-2", 1), 404, "RESOURCE_NOT_EXISTS"},
+		"unpaid order":      {refundBody("decl-3", "r-2", 1), 404, "RESOURCE_NOT_EXISTS"},
+		"other amounts":     {refundBody("decl-1", "r-1", 301), 400, "INVALID_REQUEST"},
+		"another order":     {refundBody("decl-2", "r-1", 300), 400, "INVALID_REQUEST"},
+		"more than is left": {strings.Replace(refundBody("decl-1", "r-2", 600), "x", "x", 1), 400, "INVALID_REQUEST"},
+		"within a minute":   {refundBody("decl-1", "r-2", 1), 429, "FREQUENCY_LIMITED"},
+		"another total":     {strings.Replace(refundBody("decl-2", "r-2", 1), "880", "881", 1), 400, "INVALID_REQUEST"},
+		"above the total":   {refundBody("decl-2", "r-2", 881), 400, "PARAM_ERROR"},
+		"no order":          {strings.Replace(refundBody("decl-2", "r-2", 1), `"out_trade_no":"decl-2",`, "", 1), 400, "PARAM_ERROR"},
+		"two orders":        {strings.Replace(refundBody("decl-2", "r-2", 1), `{"out`, `{"transaction_id":"`+id+`","out`, 1), 400, "INVALID_REQUEST"},
+		"no currency":       {strings.Replace(refundBody("decl-2", "r-2", 1), `,"currency":"CNY"`, "", 1), 400, "PARAM_ERROR"},
+		"parts":             {strings.Replace(refundBody("decl-2", "r-2", 2), `"total"`, `"from":[{"account":"AVAILABLE","amount":1}],"total"`, 1), 400, "PARAM_ERROR"},
+		"the mchid":         {strings.Replace(refundBody("decl-2", "r-2", 1), `{"out`, `{"mchid":"`+m.cfg.MchID+`","out`, 1), 400, "PARAM_ERROR"},
 	} {
 		if got := m.v3("POST", PathV3Refund, c.body, c.status)["code"]; got != c.code {
 			t.Errorf("%s: %v, want %s", name, got, c.code)
@@ -102,7 +102,7 @@ func TestV3RefundRefusals(t *testing.T) {
 		t.Errorf("a query: %v", got)
 	}
 	m.Advance(366 * 24 * time.Hour)
-	if got := m.v3("POST", PathV3Refund, refundBody("refuse-2", "r-2", 1), http.StatusBadRequest)["code"]; got != "TRADE_OVERDUE" {
+	if got := m.v3("POST", PathV3Refund, refundBody("decl-2", "r-2", 1), http.StatusBadRequest)["code"]; got != "TRADE_OVERDUE" {
 		t.Errorf("after a year: %v", got)
 	}
 }

@@ -223,7 +223,7 @@ func drop(name string) func(map[string]any) {
 	return func(o map[string]any) { delete(o, name) }
 }
 
-// place makes an order and returns the answer.
+// place makes an order and returns the response.
 func (m *merchant) place(no, tradeType string) map[string]any {
 	m.t.Helper()
 	path := map[string]string{"JSAPI": PathV3JSAPI, "NATIVE": PathV3Native, "MWEB": PathV3H5, "APP": PathV3App}[tradeType]

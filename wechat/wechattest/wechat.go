@@ -36,7 +36,7 @@ type WeChat struct {
 	shopURL       string
 	holder        int // index in users of who holds the phone
 	place         Place
-	views         int // web views that were closed with all that they kept: see comeBack
+	views         int // web views that were closed with all that they kept: see applyReturnFaults
 	cookieJars    int // cookies that were lost, with a web view or alone
 	grants        map[string]*grant
 	tokens        map[string]*token
@@ -98,8 +98,8 @@ func (w *WeChat) Close() {
 // Now is the simulator's clock, in UTC.
 func (w *WeChat) Now() time.Time { return w.clock.now() }
 
-// Advance moves the clock forward. Everything that falls due on the way has
-// happened when it returns, notifications and their answers included.
+// Advance moves the clock forward. Everything that falls due on the way has happened
+// when it returns, notifications and their responses included.
 func (w *WeChat) Advance(d time.Duration) {
 	w.clock.advance(d)
 	w.publish(Event{Kind: EventClock})
@@ -114,7 +114,7 @@ func (w *WeChat) Config() Config {
 	return cfg
 }
 
-// SetShop tells the phone where the shop listens: an origin such as
+// SetShop sets where the shop listens: an origin such as
 // http://localhost:8787.
 func (w *WeChat) SetShop(origin string) error {
 	if err := checkOrigin(origin); err != nil {

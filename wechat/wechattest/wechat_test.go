@@ -62,7 +62,7 @@ func TestUsers(t *testing.T) {
 	}
 }
 
-func TestMessagesHideSecretsAndForgetTheOldest(t *testing.T) {
+func TestMessagesHideSecretsAndDropTheOldest(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.History = 5 })
 	events, stop := w.Subscribe()
 	for range 4 {

@@ -125,7 +125,7 @@ func (w *world) exchangePath(code string) string {
 	return pathAccessToken + "?appid=" + w.cfg.AppID + "&secret=" + w.cfg.AppSecret + "&code=" + code + "&grant_type=authorization_code"
 }
 
-// json makes a GET and decodes the answer.
+// json makes a GET and decodes the response.
 func (w *world) json(target string) map[string]any {
 	w.t.Helper()
 	rec := w.do("GET", target, "")

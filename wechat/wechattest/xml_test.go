@@ -35,7 +35,7 @@ func TestParseXMLReadsFlatMessages(t *testing.T) {
 	}
 }
 
-func TestParseXMLRefuses(t *testing.T) {
+func TestParseXMLRejectsBadMessages(t *testing.T) {
 	var many strings.Builder
 	for i := range maxElements + 1 {
 		fmt.Fprintf(&many, "<a%d/>", i)

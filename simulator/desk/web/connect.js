@@ -1,20 +1,16 @@
 // The settings for a shop, and the control API as curl lines.
 
-import { copyButton, el } from "./dom.js";
+import { el } from "./dom.js";
+import { code, section, show, table, value, words } from "./doc.js";
 import { said, t } from "./t.js";
-
-const code = (text) => el("div", { class: "code" }, el("pre", {}, text), copyButton(text));
+import { needs } from "./v3.js";
 
 export function connect(panel, info) {
   const vars = [
     ["WECHAT_APPID", info.appid], ["WECHAT_APPSECRET", info.appsecret], ["WECHAT_MCH_ID", info.mch_id],
     ["WECHAT_API_KEY", info.api_key], ["WECHAT_BASE_URL", info.wechat_url], ["SHOP_URL", info.phone_url],
   ].map(([name, value]) => `${name}="${value}"`).join("\n");
-  const table = (head, rows) => el("table", {},
-    el("thead", {}, el("tr", {}, head.map((h) => el("th", {}, h)))),
-    el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell) => el("td", {}, cell))))));
-  const value = (text) => el("span", { class: "value" }, el("code", {}, text), copyButton(text));
-  panel.replaceChildren(el("div", { class: "scroll doc" },
+  show(panel,
     section(t("connect.point"), t("connect.point_text"), code(vars)),
     section(t("connect.hosts"), t("connect.hosts_text"),
       table([t("lane.wechat"), t("connect.here")], ["https://open.weixin.qq.com", "https://api.weixin.qq.com", "https://api.mch.weixin.qq.com", "https://wx.tenpay.com"].map((host) => [el("code", {}, host), value(info.wechat_url)]))),
@@ -26,18 +22,14 @@ export function connect(panel, info) {
         [t("connect.checks"), t(info.environments.find((place) => place.environment === info.environment).apple ? "connect.ios" : "connect.android")],
         [t("connect.h5"), el("span", {}, info.h5_domains.map((domain) => el("code", { class: "block" }, domain)))],
       ])),
+    needs(info),
     section(t("connect.refunds"), t(info.plain_refunds ? "connect.refunds_plain" : "connect.refunds_text"),
       table(["", ""], [[t("connect.tls"), info.tls_url ? value(info.tls_url) : t("connect.no_tls")], [t("connect.hand"), info.refund_notify_url ? value(info.refund_notify_url) : t("connect.no_hand")]])),
     section(t("connect.people"), t("connect.people_text"),
-      table(["", "openid"], info.users.map((user) => [el("span", { class: "person" }, picture(user), user.nickname), value(user.openid)])))));
+      table(["", "openid"], info.users.map((user) => [el("span", { class: "person" }, picture(user), user.nickname), value(user.openid)]))));
 }
 
 const picture = (user) => (user.avatar ? el("img", { src: user.avatar, alt: "", width: 22, height: 22 }) : null);
-
-const section = (title, text, ...content) => el("section", {}, el("h2", {}, title), el("p", {}, words(text)), content);
-
-// words sets `quoted` parts as code.
-const words = (text) => text.split("`").map((part, i) => (i % 2 ? el("code", {}, part) : part));
 
 // curl shows every call of the control API with this desk's real address.
 export function curl(panel, info) {

@@ -52,7 +52,7 @@ export function listen(on) {
     if (early) early.push(message);
     else deliver(message);
   });
-  for (const kind of ["sheet", "consent", "refund", "user", "environment", "fault"]) {
+  for (const kind of ["sheet", "consent", "refund", "user", "environment", "fault", "v3"]) {
     source.addEventListener(kind, (event) => on[kind]?.(JSON.parse(event.data)));
   }
   source.addEventListener("error", () => {

@@ -9,8 +9,9 @@ import { Log } from "./log.js";
 import { Phone } from "./phone.js";
 import { Camera } from "./scan.js";
 import { t } from "./t.js";
+import { keys } from "./v3.js";
 
-const panels = ["log", "ledger", "connect", "curl"];
+const panels = ["log", "ledger", "v3", "connect", "curl"];
 
 function tabs() {
   const select = (name, focus) => {
@@ -52,7 +53,12 @@ async function start() {
   const holder = new Holder(info);
   const faults = new Faults(info);
   const waiting = new Waiting();
-  connect(panel("connect"), info);
+  const showKeys = (v3) => {
+    info.v3 = v3;
+    keys(panel("v3"), v3, showKeys);
+    connect(panel("connect"), info);
+  };
+  showKeys(info.v3);
   curl(panel("curl"), info);
 
   const readSheets = async () => { (await waiting.read()).forEach((sheet) => log.setSheet(sheet)); };
@@ -64,6 +70,7 @@ async function start() {
       if (now.epoch !== info.epoch) { location.reload(); return; }
       clock.set(now.now);
       holder.set(now.user);
+      showKeys(now.v3);
       if (phone && now.environment !== phone.place.environment) phone.move(now.environment);
       await Promise.all([faults.read(), readSheets()]);
       ledger.read();
@@ -76,6 +83,7 @@ async function start() {
     user({ user }) { holder.set(user); phone?.open(phone.home); },
     environment({ place }) { phone?.move(place.environment); ledger.read(); },
     fault() { faults.read(); },
+    v3() { get("v3").then(showKeys, (error) => toast(error.message)); },
     clock({ now }) { clock.set(now); ledger.read(); },
   });
   // Last, so that the log exists when the first message arrives.

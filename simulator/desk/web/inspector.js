@@ -1,7 +1,7 @@
-// One opened message: why it was declined, the signed string, both bodies.
+// One opened message: why it was declined, the signed strings, headers and bodies.
 
 import { el, copyButton, milliseconds, clockTime, day } from "./dom.js";
-import { character, compare, fieldAt, parts, pretty, signedString, visible } from "./text.js";
+import { character, compare, fieldAt, lineAt, parts, pretty, signedLines, signedString, visible } from "./text.js";
 import { nodes, t } from "./t.js";
 
 // details returns the content of an opened row. apiKey is the key that the log
@@ -9,11 +9,12 @@ import { nodes, t } from "./t.js";
 export function details(m, v, apiKey) {
   return [
     m.note && el("p", { class: `note ${v.kind}` }, m.note),
-    m.signed && signature(m, apiKey),
-    m.plain && el("div", { class: "bodies" }, body(t("plain"), m.plain)),
+    m.signed && signature(m.signed, t("signature"), m.from === "wechat", lineNames(m), apiKey),
+    m.reply && signature(m.reply, t("signature.reply"), true, messageLines, apiKey),
+    m.plain && el("div", { class: "bodies" }, body(t(m.plain.startsWith("{") ? "plain.v3" : "plain"), m.plain)),
     el("div", { class: "bodies" },
-      body(requestTitle(m), m.request, m.url),
-      m.kind === "page" || m.method === "CALLBACK" ? null : body(answerTitle(m), m.response)),
+      body(requestTitle(m), m.request, m.url, m.request_header),
+      m.kind === "page" || m.method === "CALLBACK" ? null : body(answerTitle(m), m.response, "", m.response_header)),
     el("p", { class: "when" }, `#${m.seq}`, el("span", {}, `${m.from} → ${m.to}`), `${day(new Date(m.time))} ${clockTime(new Date(m.time))}${milliseconds(new Date(m.time))} CST`),
   ].filter(Boolean);
 }
@@ -24,33 +25,61 @@ const answerTitle = (m) => t(m.method === "INVOKE" ? "title.client" : m.status ?
 
 // --- the signature ----------------------------------------------------------
 
-function signature(m, apiKey) {
-  const s = m.signed;
-  const own = m.from === "wechat"; // WeChat signed it, nothing was checked
+// The lines of what APIv3 signs: a request, a response or a callback, a payment.
+const requestLines = ["method", "URL", "timestamp", "nonce_str", "body"];
+const messageLines = ["timestamp", "nonce", "body"];
+const payLines = ["appId", "timeStamp", "nonceStr", "package"];
+const lineNames = (m) => (m.from === "wechat" ? messageLines : m.kind.startsWith("v3_") ? requestLines : payLines);
+
+// signature shows one signature. own says that WeChat made it and checked nothing.
+function signature(s, title, own, names, apiKey) {
+  const form = s.algorithm.startsWith("WECHATPAY2")
+    ? { show: signedLines, name: (position) => lineAt(s.string, position, names), mine: (text) => text }
+    : { show: signedString, name: (position) => fieldAt(s.string, position), mine: (text) => hideKey(text.replace(/\n$/, ""), apiKey) };
   const state = t(own ? "signature.own" : s.ok ? "signature.ok" : "signature.bad");
-  const string = el("pre", { class: "string" }, signedString(s.string));
+  const string = el("pre", { class: "string" }, form.show(s.string));
   return el("section", { class: `signature ${s.ok ? "good" : "bad"}` },
-    el("h3", {}, t("signature"), el("span", { class: "algorithm" }, s.algorithm), el("span", { class: "state" }, state)),
-    el("div", { class: "label" }, t(own ? "string.own" : "string.check"), copyButton(s.string, t("copy.string"))),
-    string,
+    el("h3", {}, title, el("span", { class: "algorithm" }, s.algorithm), el("span", { class: "state" }, state)),
+    s.yours
+      ? sideBySide(s, form)
+      : [el("div", { class: "label" }, t(own ? "string.own" : "string.check"), copyButton(s.string, t("copy.string"))), string],
     digests(s, own),
-    comparison(s, string, apiKey));
+    !s.yours && comparison(s, string, form));
 }
 
 function digests(s, own) {
   const line = (label, value, kind) => el("div", { class: `digest ${kind}` }, el("dt", {}, label), el("dd", {}, value || t("digest.none"), value && copyButton(value)));
-  if (own || (s.ok && (!s.expected || s.expected === s.given))) return el("dl", { class: "digests" }, line(t(own ? "digest.sign" : "digest.same"), s.given, "good"));
+  const name = s.algorithm.startsWith("WECHATPAY2") ? "digest.signature" : "digest.sign";
+  if (own || (s.ok && (!s.expected || s.expected === s.given))) return el("dl", { class: "digests" }, line(t(own ? name : "digest.same"), s.given, "good"));
   return el("dl", { class: "digests" }, line(t("digest.given"), s.given, "bad"), s.expected && line(t("digest.computed"), s.expected, "good"));
 }
 
+// sideBySide shows what WeChat signs to check a signature beside what was signed
+// instead, and the first difference.
+function sideBySide(s, form) {
+  const cut = compare(s.string, s.yours);
+  const side = (label, text, end) => el("div", {}, el("div", { class: "label" }, label, copyButton(text, t("copy.string"))),
+    el("pre", { class: "string" }, form.show(text, cut.start, Math.max(end, cut.start + 1))));
+  return [
+    el("div", { class: "bodies sides" }, side(t("string.theirs"), s.string, cut.endA), side(t("string.yours"), s.yours, cut.endB)),
+    difference(s.string, s.yours, cut, form),
+  ];
+}
+
+// difference says where two strings differ first.
+const difference = (theirs, mine, cut, form) => el("p", { class: "part" }, nodes("compare.differ", {
+  position: el("b", {}, String(cut.start + 1)), field: el("code", {}, form.name(cut.start)),
+  theirs: el("b", {}, character(theirs, cut.start)), mine: el("b", {}, character(mine, cut.start)),
+}));
+
 // comparison compares the string that the developer's code signs with WeChat's, and
 // shows the first difference.
-function comparison(s, string, apiKey) {
+function comparison(s, string, form) {
   const input = el("textarea", { rows: 2, spellcheck: "false", placeholder: t("compare.paste"), "aria-label": t("compare.label") });
   const result = el("div", { class: "result", "aria-live": "polite" });
   const show = () => {
-    const mine = hideKey(input.value.replace(/\n$/, ""), apiKey);
-    string.replaceChildren(...signedString(s.string));
+    const mine = form.mine(input.value);
+    string.replaceChildren(...form.show(s.string));
     result.replaceChildren();
     if (!input.value) return;
     const cut = compare(s.string, mine);
@@ -58,13 +87,10 @@ function comparison(s, string, apiKey) {
       result.append(el("p", { class: "same" }, t("compare.same")));
       return;
     }
-    string.replaceChildren(...signedString(s.string, cut.start, Math.max(cut.endA, cut.start + 1)));
+    string.replaceChildren(...form.show(s.string, cut.start, Math.max(cut.endA, cut.start + 1)));
     result.append(
-      el("p", { class: "part" }, nodes("compare.differ", {
-        position: el("b", {}, String(cut.start + 1)), field: el("code", {}, fieldAt(s.string, cut.start)),
-        theirs: el("b", {}, character(s.string, cut.start)), mine: el("b", {}, character(mine, cut.start)),
-      })),
-      el("pre", { class: "string" }, signedString(mine, cut.start, Math.max(cut.endB, cut.start + 1))));
+      difference(s.string, mine, cut, form),
+      el("pre", { class: "string" }, form.show(mine, cut.start, Math.max(cut.endB, cut.start + 1))));
   };
   input.addEventListener("input", show);
   return el("details", { class: "compare", open: !s.ok && s.given !== "" }, el("summary", {}, t("compare.open")), input, result);
@@ -77,8 +103,11 @@ function hideKey(text, apiKey) {
 
 // --- the bodies -------------------------------------------------------------
 
-function body(title, text, url) {
+// body shows a body below its address and its headers. The log keeps the headers of the
+// shop in front of the body, and those of APIv3 apart.
+function body(title, text, url, header) {
   const split = parts(text || "");
+  if (header) split.head = header.trimEnd();
   const formatted = pretty(split.body);
   const content = el("pre", { class: "body", tabindex: 0 });
   const set = (raw) => content.replaceChildren(...(raw || !formatted ? visible(split.body) : formatted));

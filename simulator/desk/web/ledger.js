@@ -64,26 +64,27 @@ export class Ledger {
         trade && fact(t("fact.paid"), `${at(trade.paid)} · ${trade.bank_type}`),
         order.state === "NOTPAY" && fact(t("fact.expires"), t("fact.expires_in", { span: span(new Date(order.expires) - this.clock.now()) })),
         trade && trade.cash_fee !== trade.total_fee && fact(t("fact.cash"), t("fact.cash_coupon", { cash: yuan(trade.cash_fee), coupon: yuan(trade.coupon_fee) })),
+        fact(t("fact.api"), `API${order.version}`),
         fact(t("fact.sign"), order.sign_type),
         trade && fact(t("fact.transaction"), el("code", {}, trade.transaction_id)),
         fact("prepay_id", el("code", {}, order.prepay_ids.at(-1), order.prepay_ids.length > 1 ? ` ${t("fact.of", { n: order.prepay_ids.length })}` : "")),
         order.code_url && order.state === "NOTPAY" && fact("code_url", el("code", {}, order.code_url, copyButton(order.code_url))),
         order.mweb_url && order.state === "NOTPAY" && fact("mweb_url", el("code", {}, order.mweb_url, copyButton(order.mweb_url))),
         refunds.length > 0 && fact(t("fact.left"), yuan(left(order, refunds)))),
-      notifications.filter((n) => !n.out_refund_no).map((n, i) => this.notification(n, i + 1)),
-      refunds.map((r) => refund(r, notifications.filter((n) => n.out_refund_no === r.out_refund_no).map((n, i) => this.notification(n, i + 1)), this.info, (...list) => this.choose(...list))),
+      notifications.filter((n) => !n.out_refund_no).map((n, i) => this.notification(n, i + 1, order.version)),
+      refunds.map((r) => refund(r, notifications.filter((n) => n.out_refund_no === r.out_refund_no).map((n, i) => this.notification(n, i + 1, r.notify_version)), this.info, (...list) => this.choose(...list))),
       el("footer", {}, el("span", { class: "to", title: order.notify_url }, order.notify_url),
         trade && left(order, refunds) > 0 && byHand(order, left(order, refunds), (...content) => this.open(...content)), this.send(order, trade), this.forge(order)));
   }
 
-  notification(n, number) {
+  notification(n, number, version) {
     const next = n.state === "waiting" && n.next && el("li", { class: "next" },
       el("span", { class: "in", "data-at": n.next }), this.jump(n.next));
     return el("section", { class: "notification" },
       el("h3", {}, t("notification", { n: number }), n.forge && el("span", { class: "chip fault" }, t("forged", { forge: n.forge })), el("span", { class: `chip ${deliveries[n.state] ?? "neutral"}` }, t(`delivery.${n.state}`))),
       el("ol", {}, n.attempts.map((attempt) => el("li", { class: attempt.ok ? "good" : "bad" },
         el("time", {}, clockTime(new Date(attempt.time))),
-        el("span", {}, attempt.ok ? `${attempt.status} SUCCESS` : attempt.reason || t("attempt.status", { status: attempt.status })))), next));
+        el("span", {}, attempt.ok ? (version === "v3" ? String(attempt.status) : `${attempt.status} SUCCESS`) : attempt.reason || t("attempt.status", { status: attempt.status })))), next));
   }
 
   jump(next) {
@@ -100,7 +101,7 @@ export class Ledger {
 
   forge(order) {
     const button = el("button", { type: "button", class: "small", popovertarget: "forge" }, t("forge"));
-    button.addEventListener("click", () => this.choose(button, t("forge.title"), this.info.forges.filter(Boolean).map((forge) =>
+    button.addEventListener("click", () => this.choose(button, t("forge.title"), [...this.info.forges, ...(order.version === "v3" ? this.info.v3_forges : [])].map((forge) =>
       [t(`forge.${forge}`), forge, () => act(button, () => post("notifications", { out_trade_no: order.out_trade_no, forge }))])));
     return button;
   }

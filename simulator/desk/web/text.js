@@ -114,6 +114,27 @@ function piece(text, at, from, to, kind) {
   return [cut(at, from, false), cut(Math.max(from, at), Math.min(to, end), true), cut(to, end, false)].filter(Boolean);
 }
 
+// signedLines shows a message of APIv3, whose lines end in a line feed each. from and to
+// are the part that differs from another text.
+export function signedLines(text, from = -1, to = -1) {
+  const out = [];
+  let at = 0;
+  for (const line of text.split(/(?<=\n)/)) {
+    const ended = line.endsWith("\n");
+    const end = at + line.length - (ended ? 1 : 0);
+    out.push(...piece(ended ? line.slice(0, -1) : line, at, from, to, "sv"));
+    if (ended) out.push(el("span", { class: from >= 0 && from <= end && end < to ? "lf differs" : "lf", "aria-hidden": "true" }, "↵"), "\n");
+    at += line.length;
+  }
+  return out;
+}
+
+// lineAt names the line of a message of APIv3 in which a position lies. names are those
+// of its lines. The last one may have line feeds in it.
+export function lineAt(text, position, names) {
+  return names[Math.min(text.slice(0, position).split("\n").length, names.length) - 1];
+}
+
 // compare returns the part in which two strings differ, or null.
 export function compare(a, b) {
   if (a === b) return null;
@@ -136,5 +157,5 @@ export function fieldAt(text, position) {
 export function character(text, position) {
   if (position >= text.length) return t("compare.end");
   const c = String.fromCodePoint(text.codePointAt(position));
-  return c.search(unseen) >= 0 ? code(c) : `“${c}” (${code(c)})`;
+  return c === "\n" || c.search(unseen) >= 0 ? code(c) : `“${c}” (${code(c)})`;
 }

@@ -23,13 +23,39 @@ export function short(m) {
   if (m.kind === "refund_notify") return m.attempt ? `${t("name.refund_notify")} #${m.attempt}` : t("name.refund_notify");
   if (m.kind === "notify") return m.attempt ? `${t("name.notify")} #${m.attempt}` : t("name.notify");
   if (m.kind === "sheet") return t("name.sheet");
+  if (m.kind.startsWith("v3_")) return m.kind.replace("_", " ");
   return calls[m.kind] ?? m.kind;
 }
 
 const query = (m) => new URLSearchParams(m.url.split("?")[1] ?? "");
 
+// segment is a part of the path, counted from its end.
+const segment = (m, fromEnd) => m.url.split("?")[0].split("/").at(-fromEnd);
+const fen = (n) => (Number.isSafeInteger(n) ? yuan(n) : "");
+const list = (...texts) => texts.filter(Boolean).join("  ");
+
+// aboutV3 is about for the calls of APIv3.
+function aboutV3(m) {
+  const asked = fields(m.request);
+  const told = fields(m.response);
+  switch (m.kind) {
+    case "v3_jsapi": case "v3_native": case "v3_h5": case "v3_app": return list(asked.out_trade_no, fen(asked.amount?.total));
+    case "v3_query": return list(segment(m, 1), told.trade_state);
+    case "v3_close": return segment(m, 2);
+    case "v3_refund": return list(asked.out_trade_no ?? asked.transaction_id, fen(asked.amount?.refund), asked.out_refund_no);
+    case "v3_refund_query": return list(segment(m, 1), told.status);
+    case "v3_tradebill": case "v3_fundflowbill": return list(query(m).get("bill_date"), query(m).get("bill_type") ?? query(m).get("account_type"));
+    case "v3_echo": return asked.echo_message ?? "";
+  }
+  return "";
+}
+
+// isV3 tells a notification of APIv3, which is JSON.
+const isV3 = (m) => m.request.startsWith("{");
+
 // about is the second column: the order, the amount, the person.
 export function about(m) {
+  if (m.kind.startsWith("v3_")) return aboutV3(m);
   const asked = fields(m.request);
   const told = fields(m.response);
   switch (m.kind) {
@@ -40,12 +66,15 @@ export function about(m) {
     case "refundquery": return [asked.refund_id ?? asked.out_refund_no ?? asked.transaction_id ?? asked.out_trade_no, told.refund_status_0, told.refund_count > 1 && t("refunds.count", { n: told.refund_count })].filter(Boolean).join("  ");
     case "refund_notify": {
       const said = fields(m.plain);
-      return [said.out_trade_no, said.refund_fee && yuan(Number(said.refund_fee)), said.refund_status].filter(Boolean).join("  ");
+      return list(said.out_trade_no, said.refund_fee ? yuan(Number(said.refund_fee)) : fen(said.amount?.refund), said.refund_status);
     }
     case "downloadbill": return [asked.bill_date, asked.bill_type].filter(Boolean).join("  ");
     case "scan": case "sheet": return m.request || m.url;
     case "mweb": return query(m).get("prepay_id") ?? "";
-    case "notify": return [asked.out_trade_no, asked.total_fee && yuan(Number(asked.total_fee))].filter(Boolean).join("  ");
+    case "notify": {
+      const said = isV3(m) ? fields(m.plain) : asked;
+      return list(said.out_trade_no, said.total_fee ? yuan(Number(said.total_fee)) : fen(said.amount?.total));
+    }
     case "getBrandWCPayRequest": return asked.package ?? asked.err_msg ?? "";
     case "shop": {
       const search = m.url.split("?")[1];
@@ -78,8 +107,9 @@ export function verdict(m) {
   if (m.kind === "sheet") return { kind: / is paid/.test(m.note) ? "ok" : / is failed/.test(m.note) ? "refused" : "neutral", text: sheetStates.includes(state) ? t(`verdict.${state}`) : state };
   if (m.status === 0 && m.kind !== "getBrandWCPayRequest") return { kind: "refused", text: t("verdict.no_answer") };
   if (m.kind === "shop" && m.status === 401) return { kind: "neutral", text: "401" }; // how a page learns that nobody has signed in
-  if (m.status >= 400) return { kind: "refused", text: String(m.status) };
-  if ((m.kind === "notify" || m.kind === "refund_notify") && told.return_code !== "SUCCESS") return { kind: "refused", text: t("verdict.unacknowledged") };
+  if (m.status >= 400) return { kind: "refused", text: m.kind.startsWith("v3_") && told.code ? told.code : String(m.status) };
+  const acknowledged = isV3(m) ? m.status === 200 || m.status === 204 : told.return_code === "SUCCESS";
+  if ((m.kind === "notify" || m.kind === "refund_notify") && !acknowledged) return { kind: "refused", text: t("verdict.unacknowledged") };
   if (m.status >= 300) return { kind: "ok", text: String(m.status) };
   return { kind: "ok", text: m.status && m.status !== 200 ? String(m.status) : "ok" };
 }

@@ -40,11 +40,11 @@ type v3Resource struct {
 	body         v3Object
 }
 
-// v3PaymentLetter writes the callback of a payment.
-func (w *WeChat) v3PaymentLetter(n *notification, forge string) letter {
+// v3PaymentDelivery writes the callback of a payment.
+func (w *WeChat) v3PaymentDelivery(n *notification, forge string) delivery {
 	o := n.order
 	w.mu.Lock()
-	t := w.tradeOrMadeUp(o)
+	t := w.tradeOrForged(o)
 	other := w.otherTrade(o)
 	w.mu.Unlock()
 	switch {
@@ -63,11 +63,11 @@ func (w *WeChat) v3PaymentLetter(n *notification, forge string) letter {
 		}
 		body = append(body, m)
 	}
-	return w.v3Letter(v3Resource{n.uuid(), "TRANSACTION.SUCCESS", "transaction", "支付成功", body}, forge)
+	return w.v3Delivery(v3Resource{n.uuid(), "TRANSACTION.SUCCESS", "transaction", "支付成功", body}, forge)
 }
 
-// v3RefundLetter writes the callback of a refund.
-func (w *WeChat) v3RefundLetter(n *notification, forge string) letter {
+// v3RefundDelivery writes the callback of a refund.
+func (w *WeChat) v3RefundDelivery(n *notification, forge string) delivery {
 	w.mu.Lock()
 	r, paid := n.refund.Refund, n.refund.order.trade.CashFee
 	w.mu.Unlock()
@@ -89,11 +89,11 @@ func (w *WeChat) v3RefundLetter(n *notification, forge string) letter {
 		v3Member{"amount", v3Object{{"total", r.TotalFee}, {"refund", r.Fee}, {"payer_total", paid}, {"payer_refund", r.Fee - r.CouponFee}}},
 		v3Member{"user_received_account", "支付用户零钱"})
 	summary := map[string]string{"SUCCESS": "退款成功", "CLOSED": "退款关闭", "ABNORMAL": "退款异常"}[status]
-	return w.v3Letter(v3Resource{n.uuid(), "REFUND." + status, "refund", summary, body}, forge)
+	return w.v3Delivery(v3Resource{n.uuid(), "REFUND." + status, "refund", summary, body}, forge)
 }
 
-// v3Letter encrypts, wraps and signs.
-func (w *WeChat) v3Letter(r v3Resource, forge string) letter {
+// v3Delivery encrypts, wraps and signs.
+func (w *WeChat) v3Delivery(r v3Resource, forge string) delivery {
 	plain, key := r.body.text(w), w.apiV3Key()
 	if forge == ForgeBadTag {
 		key = strings.Repeat("0", 32)
@@ -124,7 +124,7 @@ func (w *WeChat) v3Letter(r v3Resource, forge string) letter {
 	if forge == ForgeNoInfo {
 		message = message[:len(message)-1]
 	}
-	l := letter{body: message.text(w), plain: plain, v3: true}
+	l := delivery{body: message.text(w), plain: plain, v3: true}
 	signingKey := w.callbackKey()
 	if forge == ForgeOtherKey {
 		signingKey = w.forgerKey(signingKey)
@@ -194,7 +194,7 @@ func (n *notification) uuid() string {
 	return h[:8] + "-" + h[8:12] + "-5" + h[13:16] + "-8" + h[17:20] + "-" + h[20:]
 }
 
-// acknowledgedV3 judges the shop's answer to a callback: 200 and 204 count, whatever
+// acknowledgedV3 checks the shop's response to a callback: 200 and 204 count, whatever
 // the body says (docs/wechat.md 18.5).
 func acknowledgedV3(status int) bool {
 	return status == http.StatusOK || status == http.StatusNoContent

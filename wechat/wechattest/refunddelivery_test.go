@@ -100,7 +100,7 @@ func TestRefundNotificationFollowsTheRefund(t *testing.T) {
 	}
 }
 
-// Without notify_url, in the request or on the merchant platform, WeChat tells
+// Without notify_url, in the request or on the merchant platform, WeChat notifies
 // of a refund not at all.
 func TestARefundWithoutNotifyURLIsSilent(t *testing.T) {
 	w := newWorld(t, plain)
@@ -122,14 +122,14 @@ func TestARefundWithoutNotifyURLIsSilent(t *testing.T) {
 func TestRefundNotificationsAreRepeatedAndSpoiled(t *testing.T) {
 	begin := func(t *testing.T, faults ...Fault) *world {
 		w := newWorld(t, plain)
-		w.paid("spoil01")
+		w.paid("fault01")
 		w.Advance(0)
 		for _, f := range faults {
 			if err := w.AddFault(f); err != nil {
 				t.Fatal(err)
 			}
 		}
-		w.refunded("spoil01", "r-1", "300")
+		w.refunded("fault01", "r-1", "300")
 		return w
 	}
 	t.Run("retry list", func(t *testing.T) {
@@ -173,7 +173,7 @@ func TestRefundNotificationsAreRepeatedAndSpoiled(t *testing.T) {
 	t.Run("behind another", func(t *testing.T) {
 		w := begin(t, Fault{Kind: FaultNotifyReordered})
 		w.Advance(refundPause)
-		w.refunded("spoil01", "r-2", "300")
+		w.refunded("fault01", "r-2", "300")
 		w.Advance(refundPause)
 		var got []string
 		for _, b := range w.shop.bodies()[1:] {

@@ -22,7 +22,7 @@ type v3Shop struct {
 	mu     sync.Mutex
 	got    []*http.Request
 	bodies []string
-	status func(n int) int // of the n-th answer, from 1; 0 is no answer
+	status func(n int) int // of the n-th answer, from 1; 0 is no response
 }
 
 func (s *v3Shop) Do(r *http.Request) (*http.Response, error) {
@@ -95,7 +95,7 @@ func TestV3PaymentCallback(t *testing.T) {
 	for _, md := range []V3Mode{V3PublicKey, V3Certificates} {
 		shop := &v3Shop{}
 		m := newMerchant(t, mode(md), withShop(shop), tame)
-		m.scanAndPay("letter-1")
+		m.scanAndPay("notify-1")
 		m.Advance(0)
 		requests, bodies := shop.callbacks()
 		if len(bodies) != 1 {
@@ -114,7 +114,7 @@ func TestV3PaymentCallback(t *testing.T) {
 		}
 		got, problem := open(t, bodies[0], DefaultAPIv3Key)
 		trade := m.Ledger().Trades[0]
-		if problem != "" || got["transaction_id"] != trade.TransactionID || got["out_trade_no"] != "letter-1" || got["trade_state"] != "SUCCESS" ||
+		if problem != "" || got["transaction_id"] != trade.TransactionID || got["out_trade_no"] != "notify-1" || got["trade_state"] != "SUCCESS" ||
 			got["amount"].(map[string]any)["total"] != 880.0 || got["promotion_detail"] != nil {
 			t.Errorf("%s: %v", problem, got)
 		}
@@ -122,7 +122,7 @@ func TestV3PaymentCallback(t *testing.T) {
 			t.Errorf("%+v", n)
 		}
 		last := m.last()
-		if !strings.Contains(last.Plain, "letter-1") || last.Signed == nil || !last.Signed.OK || !strings.Contains(last.RequestHeader, "Wechatpay-Signature: ") {
+		if !strings.Contains(last.Plain, "notify-1") || last.Signed == nil || !last.Signed.OK || !strings.Contains(last.RequestHeader, "Wechatpay-Signature: ") {
 			t.Errorf("the log: %+v", last)
 		}
 	}

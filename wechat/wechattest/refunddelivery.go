@@ -12,9 +12,9 @@ import (
 // dateTime is how refunds and bills write a time, Beijing's.
 const dateTime = "2006-01-02 15:04:05"
 
-// refundLetter writes the notification of a refund (docs/wechat.md 11.1): it
+// refundDelivery writes the notification of a refund (docs/wechat.md 11.1): it
 // has no sign, what it says is in req_info, encrypted with the API key.
-func (w *WeChat) refundLetter(r *refund, forge string) letter {
+func (w *WeChat) refundDelivery(r *refund, forge string) delivery {
 	w.mu.Lock()
 	f, lost, lostBack := r.Refund, noCash(r.order.trade.Coupons), noCash(r.coupons())
 	w.mu.Unlock()
@@ -51,7 +51,7 @@ func (w *WeChat) refundLetter(r *refund, forge string) letter {
 	if forge == ForgeDoctype {
 		body = doctype + body
 	}
-	return letter{body: body, plain: plain}
+	return delivery{body: body, plain: plain}
 }
 
 // info is what req_info says. lost and lostBack are the coupons of order and refund that

@@ -9,10 +9,10 @@ import (
 // (docs/wechat.md 6.5).
 const doctype = `<?xml version="1.0"?><!DOCTYPE xml [<!ENTITY xxe SYSTEM "http://tst.qq.com/xxe_inject/h5pay">]>`
 
-// paymentLetter writes and signs the notification of a payment.
-func (w *WeChat) paymentLetter(o *order, forge string) letter {
+// paymentDelivery writes and signs the notification of a payment.
+func (w *WeChat) paymentDelivery(o *order, forge string) delivery {
 	w.mu.Lock()
-	t := w.tradeOrMadeUp(o)
+	t := w.tradeOrForged(o)
 	other := w.otherTrade(o)
 	w.mu.Unlock()
 	if forge == ForgeOtherTrade && other != nil {
@@ -67,11 +67,11 @@ func (w *WeChat) paymentLetter(o *order, forge string) letter {
 	if forge == ForgeDoctype {
 		body = doctype + body
 	}
-	return letter{body: body, signed: signed}
+	return delivery{body: body, signed: signed}
 }
 
-// otherTrade is the newest payment of another order that the shop has
-// acknowledged, nil if there is none. w.mu is held.
+// otherTrade is the newest payment of another order that the shop has acknowledged, nil
+// if there is none. The caller holds w.mu.
 func (w *WeChat) otherTrade(o *order) *Trade {
 	for _, n := range slices.Backward(w.notifications) {
 		if n.order != o && n.refund == nil && n.Forge == "" && n.State == NotifyAcknowledged {
@@ -81,9 +81,9 @@ func (w *WeChat) otherTrade(o *order) *Trade {
 	return nil
 }
 
-// tradeOrMadeUp is the order's trade; for a forged notification of an unpaid
-// order it is what a forger would claim. w.mu is held.
-func (w *WeChat) tradeOrMadeUp(o *order) Trade {
+// tradeOrForged is the order's trade; for a forged notification of an unpaid order it
+// is what a forger would claim. The caller holds w.mu.
+func (w *WeChat) tradeOrForged(o *order) Trade {
 	if o.trade != nil {
 		return *o.trade
 	}
