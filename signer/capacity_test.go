@@ -4,7 +4,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,31 +19,14 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 )
 
 // limitedServer is a loadLimiter on a real socket.
 type limitedServer struct {
 	*loadLimiter
 	addr string
-	log  *lockedBuffer
-}
-
-// lockedBuffer is a log that can be read while it is written.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	log  *paytest.Log
 }
 
 // serveLimited serves calls and the page until the test ends. change, if not nil, modifies the
@@ -55,7 +37,7 @@ func serveLimited(t *testing.T, calls, page http.Handler, change func(*capacity)
 	if change != nil {
 		change(&c)
 	}
-	s := &limitedServer{log: &lockedBuffer{}}
+	s := &limitedServer{log: &paytest.Log{}}
 	s.loadLimiter = newLoadLimiter(c, calls, page, slog.New(slog.NewTextHandler(s.log, nil)))
 	l, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
@@ -376,7 +358,7 @@ func TestDefaultCapacity(t *testing.T) {
 
 // A panic in a timer is logged, and the next tick runs.
 func TestTimersSurviveAPanic(t *testing.T) {
-	log := &lockedBuffer{}
+	log := &paytest.Log{}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var ticks atomic.Int32

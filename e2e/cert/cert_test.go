@@ -3,7 +3,6 @@
 package cert_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -17,6 +16,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/cleanup"
+	"h5pay/internal/paytest"
 	"h5pay/internal/stack"
 	"h5pay/simulator/server"
 	"h5pay/wechat/wechattest"
@@ -54,7 +54,7 @@ func open(t *testing.T, sim *server.Server, services map[string]stack.Service) *
 		t.Fatal(err)
 	}
 	env["WECHAT_BASE_URL"], env["SHOP_URL"], env["TRADE_TYPES"] = sim.URL, sim.PhoneURL, "NATIVE"
-	var log bytes.Buffer
+	var log paytest.Log
 	worker, err := stack.StartWorkerd(context.Background(), stack.WorkerdConfig{
 		Dir: root, Modules: filepath.Join(root, "build"), Entry: "worker.mjs", D1: d1.Address, Vars: env, Services: services, Output: &log,
 	})

@@ -3,8 +3,9 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"strings"
 	"sync"
+
+	"h5pay/internal/paytest"
 )
 
 // verdict is the kind of a finding.
@@ -26,7 +27,7 @@ type finding struct {
 
 // judge collects the findings and searches everything that leaves the Worker for secrets.
 type judge struct {
-	log workerLog
+	log paytest.Log // of all workerds
 
 	mu       sync.Mutex
 	findings []finding
@@ -63,39 +64,11 @@ func (j *judge) checkSecrets(where string, text []byte) {
 	}
 }
 
-// workerLog is the output of all workerds of a campaign.
-type workerLog struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *workerLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-// lines returns the lines that contain a word.
-func (l *workerLog) lines(word string) []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var found []string
-	for line := range strings.Lines(l.text.String()) {
-		if strings.Contains(line, word) {
-			found = append(found, strings.TrimSpace(line))
-		}
-	}
-	return found
-}
-
 // checkLog searches the log for secrets, panics and lost requests.
 func (w *world) checkLog() {
-	w.log.mu.Lock()
-	text := bytes.Clone(w.log.text.Bytes())
-	w.log.mu.Unlock()
-	w.checkSecrets("the log", text)
+	w.checkSecrets("the log", []byte(w.log.String()))
 	for _, word := range []string{`"msg":"panic"`, `"msg":"request lost"`, "goroutine ", "Uncaught"} {
-		if found := w.log.lines(word); len(found) > 0 {
+		if found := w.log.Lines(word); len(found) > 0 {
 			w.note(wrong, "", "the log has %d lines like %.300s", len(found), found[0])
 		}
 	}

@@ -78,7 +78,7 @@ func (c *campaign) report(left []wechattest.Fault) *report {
 		r.faults[fmt.Sprintf("wire to %s: %s %s", siteOf(where), kind, when)] += n
 	}
 	if len(r.findings) > 0 && r.findings[0].order != "" {
-		r.lines = c.log.lines(r.findings[0].order)
+		r.lines = c.log.Lines(r.findings[0].order)
 	}
 	return r
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/internal/stack"
 	"h5pay/simulator/server"
 	"h5pay/webhook"
@@ -31,25 +32,7 @@ type shop struct {
 	sim  *server.Server
 	url  string
 	http *http.Client
-	log  safeBuffer
-}
-
-// safeBuffer is a bytes.Buffer for two goroutines.
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
+	log  paytest.Log
 }
 
 func newShop(t *testing.T, receiver string) *shop {
