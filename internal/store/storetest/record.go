@@ -12,18 +12,6 @@ import (
 	_ "modernc.org/sqlite" // the driver, native only
 )
 
-// driverName is modernc's SQLite, which also keeps what the methods of store.Store run.
-const driverName = "sqlite-recorded"
-
-func init() {
-	plain, err := sql.Open("sqlite", "")
-	if err != nil {
-		panic(err)
-	}
-	sql.Register(driverName, recordingDriver{plain.Driver()})
-	plain.Close()
-}
-
 // Statement is one that a method of store.Store ran.
 type Statement struct {
 	SQL  string
@@ -96,10 +84,24 @@ func Statements(do func()) []Statement {
 	return recorded.log
 }
 
-type recordingDriver struct{ driver.Driver }
+// database opens connections to one database with modernc's SQLite, which also keep what the methods
+// of store.Store run.
+type database struct{ dsn string }
 
-func (d recordingDriver) Open(name string) (driver.Conn, error) {
-	conn, err := d.Driver.Open(name)
+// plain is modernc's driver.
+var plain = func() driver.Driver {
+	db, err := sql.Open("sqlite", "")
+	if err != nil {
+		panic(err)
+	}
+	defer db.Close()
+	return db.Driver()
+}()
+
+func (d *database) Driver() driver.Driver { return plain }
+
+func (d *database) Connect(context.Context) (driver.Conn, error) {
+	conn, err := plain.Open(d.dsn)
 	if err != nil {
 		return nil, err
 	}
