@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"runtime"
 	"slices"
 	"strings"
@@ -84,9 +85,12 @@ func Statements(do func()) []Statement {
 	return recorded.log
 }
 
-// database opens connections to one database with modernc's SQLite, which also keep what the methods
-// of store.Store run.
-type database struct{ dsn string }
+// database opens connections to one database with modernc's SQLite. They also keep what the methods
+// of store.Store run, and count changes.
+type database struct {
+	dsn     string
+	changes changes
+}
 
 // plain is modernc's driver.
 var plain = func() driver.Driver {
@@ -98,33 +102,51 @@ var plain = func() driver.Driver {
 	return db.Driver()
 }()
 
-func (d *database) Driver() driver.Driver { return plain }
+// Driver returns the database itself, so that Check finds its changes.
+func (d *database) Driver() driver.Driver { return d }
+
+// Open is not used: sql.OpenDB calls Connect.
+func (d *database) Open(string) (driver.Conn, error) { return d.Connect(context.Background()) }
 
 func (d *database) Connect(context.Context) (driver.Conn, error) {
 	conn, err := plain.Open(d.dsn)
 	if err != nil {
 		return nil, err
 	}
-	return recordingConn{conn}, nil
+	return recordingConn{conn, &d.changes, new(int64)}, nil
 }
 
-// recordingConn passes on all that database/sql uses of modernc's connection.
-type recordingConn struct{ driver.Conn }
+// recordingConn passes on all that database/sql uses of modernc's connection, except statements
+// that are prepared: nobody prepares any.
+type recordingConn struct {
+	driver.Conn
+	changes *changes
+	total   *int64 // rows written so far
+}
 
 func (c recordingConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	defer c.ran(ctx, query)
 	return c.Conn.(driver.ExecerContext).ExecContext(ctx, query, record(query, args))
 }
 
 func (c recordingConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, record(query, args))
+	rows, err := c.Conn.(driver.QueryerContext).QueryContext(ctx, query, record(query, args))
+	if err != nil || !writes.MatchString(query) {
+		return rows, err
+	}
+	return changingRows{rows, c, query}, nil
 }
 
-func (c recordingConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
-	return c.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, query)
+func (c recordingConn) Prepare(string) (driver.Stmt, error) {
+	return nil, errors.New("storetest: prepared statements are not supported")
 }
 
 func (c recordingConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
-	return c.Conn.(driver.ConnBeginTx).BeginTx(ctx, opts)
+	tx, err := c.Conn.(driver.ConnBeginTx).BeginTx(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	return changingTx{tx, c.changes}, nil
 }
 
 func (c recordingConn) Ping(ctx context.Context) error { return c.Conn.(driver.Pinger).Ping(ctx) }
