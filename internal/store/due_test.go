@@ -16,6 +16,7 @@ import (
 // An order is due half its age after each query, but at least a minute after it, and
 // each minute from its expiry on.
 func TestDueTimes(t *testing.T) {
+	t.Parallel()
 	s := store.New(storetest.Open(t))
 	o := insert(t, s, "alice", "key-1")
 	var got []int
@@ -41,6 +42,7 @@ func TestDueTimes(t *testing.T) {
 // A buyer's page that queries counts as a query: the timer waits. Half of an odd number of
 // milliseconds is stored as a whole number, also by D1, which computes with REAL.
 func TestDueWaitsAfterAPoll(t *testing.T) {
+	t.Parallel()
 	s := store.New(storetest.Open(t))
 	o := insert(t, s, "alice", "key-1")
 	if ok, err := s.ClaimQuery(ctx, o.ID, time.Second, now.Add(20*time.Minute+time.Millisecond)); !ok || err != nil {
@@ -66,6 +68,7 @@ const queriesADay = 18
 // With twice as many it falls behind. The simulation has a tenth of the queries and of
 // the orders; both bounds are linear.
 func TestTimerKeepsUp(t *testing.T) {
+	t.Parallel()
 	const batch = perMinute / 10
 	const capacity = batch * 24 * 60 / queriesADay // orders a day
 	t.Logf("%d queries a minute are %d unpaid orders a day", perMinute, perMinute*24*60/queriesADay)
