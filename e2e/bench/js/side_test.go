@@ -159,17 +159,9 @@ func (s *side) order(req api.CreateOrderRequest) (api.Checkout, answer) {
 // has arrived when it returns.
 func (s *side) pay(pay *api.PayParams) answer {
 	s.t.Helper()
-	b, err := json.Marshal(pay)
+	sheet, err := paytest.OpenSheet(world.sim, shopURL, pay)
 	if err != nil {
-		s.t.Fatal(err)
-	}
-	call := wechattest.InvokeCall{API: "getBrandWCPayRequest", URL: shopURL + "/pay", Landing: shopURL + "/"}
-	if err := json.Unmarshal(b, &call.Args); err != nil {
-		s.t.Fatal(err)
-	}
-	sheet, bad := world.sim.Invoke(call)
-	if bad != nil {
-		s.t.Fatalf("%s: the phone refuses to pay: %+v", s.name, bad)
+		s.t.Fatalf("%s: the phone opens no sheet: %v", s.name, err)
 	}
 	s.getsMail()
 	if _, err := world.sim.PaySheet(sheet.ID); err != nil {
