@@ -30,8 +30,10 @@ type purchase struct {
 // every step everything that must hold is checked; in the end the shop must
 // know of every fen that WeChat has.
 func TestCampaign(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
 			r := rand.New(rand.NewPCG(seed, 0))
 			s := newShop(t, nil)
 			began := s.now()

@@ -13,6 +13,7 @@ import (
 )
 
 func TestDecodeJSON(t *testing.T) {
+	t.Parallel()
 	good := `{"items":[{"product_id":"tea","quantity":2}],"trade_type":"JSAPI","client_key":"k"}`
 	for name, c := range map[string]struct {
 		body string
@@ -56,6 +57,7 @@ func TestDecodeJSON(t *testing.T) {
 }
 
 func TestReadJSONChecksTheRequest(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		contentType string
 		body        string

@@ -211,6 +211,7 @@ var keys = []string{
 
 // A new secret of the settings has to be among keys.
 func TestEverySecretIsLookedFor(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	v := reflect.ValueOf(goodConfig(s, nil).Config)
 	for i := range v.NumField() {
