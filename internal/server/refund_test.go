@@ -304,8 +304,8 @@ func TestSlowRefundIsAskedAboutLessAndLess(t *testing.T) {
 	}
 	s.fault(wechattest.FaultNotifyLost, "")
 	op.refund(o.ID, refundOf(o.Total))
-	for range 50*60 + 31 {
-		s.sim.Advance(time.Minute)
+	for range 50*12 + 7 {
+		s.sim.Advance(5 * time.Minute)
 		s.reconcile()
 	}
 	if n := s.calls("refundquery"); n < 100 || n > 120 {
