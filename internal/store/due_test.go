@@ -130,6 +130,7 @@ func simulateTimer(t *testing.T, batch, ordersADay int) (first, closing time.Dur
 // the same work however many orders and events there are. So do a new order, the
 // operator's lists and a search.
 func TestWorkDoesNotGrowWithOrders(t *testing.T) {
+	// Not parallel: it records the statements of the process.
 	few, many := work(t, 1_000), work(t, 20_000)
 	for name, n := range few {
 		t.Logf("%s: %d and %d steps", name, n, many[name])
