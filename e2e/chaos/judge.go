@@ -8,37 +8,34 @@ import (
 	"h5pay/internal/paytest"
 )
 
-// verdict is the kind of a finding.
-type verdict string
-
 // The verdicts.
 const (
-	lost    verdict = "lost"    // WeChat received the money, but the shop does not know
-	doubled verdict = "doubled" // one purchase became two orders, payments or events
-	wrong   verdict = "wrong"   // any other broken guarantee
+	lost    = paytest.Lost
+	doubled = paytest.Doubled
+	wrong   = paytest.Wrong
 )
-
-// finding is one broken guarantee.
-type finding struct {
-	verdict
-	order string // out_trade_no, if it is about an order
-	text  string
-}
 
 // judge collects the findings and searches everything that leaves the Worker for secrets.
 type judge struct {
 	log paytest.Log // of all workerds
 
 	mu       sync.Mutex
-	findings []finding
+	findings []paytest.Finding
 	secrets  map[string]string // name by value
 }
 
 // note records a finding.
-func (j *judge) note(v verdict, order, format string, args ...any) {
+func (j *judge) note(v paytest.Verdict, order, format string, args ...any) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.findings = append(j.findings, finding{v, order, fmt.Sprintf(format, args...)})
+	j.findings = append(j.findings, paytest.Finding{Verdict: v, Order: order, Text: fmt.Sprintf(format, args...)})
+}
+
+// add records findings.
+func (j *judge) add(all []paytest.Finding) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.findings = append(j.findings, all...)
 }
 
 // secret registers a value that must not appear anywhere.
@@ -59,7 +56,7 @@ func (j *judge) checkSecrets(where string, text []byte) {
 	defer j.mu.Unlock()
 	for value, name := range j.secrets {
 		if bytes.Contains(text, []byte(value)) {
-			j.findings = append(j.findings, finding{wrong, "", fmt.Sprintf("%s holds %s", where, name)})
+			j.findings = append(j.findings, paytest.Finding{Verdict: wrong, Text: fmt.Sprintf("%s holds %s", where, name)})
 		}
 	}
 }
