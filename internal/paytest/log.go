@@ -1,5 +1,5 @@
-// Package paytest holds what several test packages need to run the shop: a log, a merchant's
-// receiver of events, a buyer, and the built signer on workerd.
+// Package paytest holds what several test packages need: a buyer, a merchant's receiver of events,
+// the built signer on workerd, a log, and the comparison of the shop with WeChat's ledger.
 package paytest
 
 import (
