@@ -11,13 +11,14 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/outbox"
+	"h5pay/internal/paytest"
 	"h5pay/internal/server"
 	"h5pay/wechat"
 )
 
 func TestUnavailable(t *testing.T) {
 	t.Parallel()
-	var log logBuffer
+	var log paytest.Log
 	h := server.Unavailable(errors.New("setting WECHAT_API_KEY is not set"), "", slog.New(slog.NewTextHandler(&log, nil)))
 	for _, route := range routes("000000000000000000000000") {
 		w := httptest.NewRecorder()
