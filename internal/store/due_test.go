@@ -201,20 +201,7 @@ func work(t *testing.T, orders int) map[string]int {
 		"all events":     func() { _, _, err := s.Events(ctx, store.EventPage{Limit: 50, Before: 300}); must(err) },
 		"dead events":    func() { _, _, err := s.Events(ctx, store.EventPage{Status: api.EventDead, Limit: 50}); must(err) },
 		"search a number": func() {
-			for i := range 1 << 4 { // with and without each of the other filters
-				f := store.Filter{Number: number, Limit: 50}
-				if i&1 != 0 {
-					f.Status = api.StatusPaid
-				}
-				if i&2 != 0 {
-					f.From = now.AddDate(0, 0, -400)
-				}
-				if i&4 != 0 {
-					f.To = now.AddDate(0, 0, 400)
-				}
-				if i&8 != 0 {
-					f.BeforeTime, f.BeforeID = now.AddDate(0, 0, 400), "z"
-				}
+			for _, f := range filters(number) {
 				found, err := s.Search(ctx, f)
 				must(err)
 				if len(found) != 1 {
@@ -223,20 +210,7 @@ func work(t *testing.T, orders int) map[string]int {
 			}
 		},
 		"list orders": func() {
-			for i := range 1 << 4 {
-				f := store.Filter{Limit: 50}
-				if i&1 != 0 {
-					f.Status = api.StatusPaid
-				}
-				if i&2 != 0 {
-					f.From = now.AddDate(0, 0, -400)
-				}
-				if i&4 != 0 {
-					f.To = now.AddDate(0, 0, 400)
-				}
-				if i&8 != 0 {
-					f.BeforeTime, f.BeforeID = now.AddDate(0, 0, 400), "z"
-				}
+			for _, f := range filters("") {
 				_, err := s.Search(ctx, f)
 				must(err)
 			}
@@ -247,6 +221,27 @@ func work(t *testing.T, orders int) map[string]int {
 		}
 	}
 	return steps
+}
+
+// filters returns searches for a number, with and without each of the other filters.
+func filters(number string) (all []store.Filter) {
+	for i := range 1 << 4 {
+		f := store.Filter{Number: number, Limit: 50}
+		if i&1 != 0 {
+			f.Status = api.StatusPaid
+		}
+		if i&2 != 0 {
+			f.From = now.AddDate(0, 0, -400)
+		}
+		if i&4 != 0 {
+			f.To = now.AddDate(0, 0, 400)
+		}
+		if i&8 != 0 {
+			f.BeforeTime, f.BeforeID = now.AddDate(0, 0, 400), "z"
+		}
+		all = append(all, f)
+	}
+	return all
 }
 
 // fill stores orders and their events: half of the orders wait for a payment and are not
