@@ -9,6 +9,7 @@ import (
 // During 20,000 requests with deaths and replacements, the pool stays within its memory limit.
 // workerd's memory, which contains the rest, stops growing.
 func TestMemoryStaysBounded(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	var resident []int
 	for range 4 {
@@ -35,6 +36,7 @@ func TestMemoryStaysBounded(t *testing.T) {
 // first 500. The heap differs by less than 1 KiB between runs, so that 22 bytes for each request
 // are too much.
 func TestNothingLeaks(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, map[string]int{"count": 1, "spareAfter": 60_000, "served": 1_000_000})
 	type held struct {
 		Heap, Goroutines int
