@@ -331,6 +331,37 @@ func gitFiles(t *testing.T, patterns ...string) []string {
 	return slices.DeleteFunc(strings.Split(string(out), "\x00"), func(file string) bool { return file == "" })
 }
 
+// parallelPackages are those whose tests own their worlds.
+var parallelPackages = []string{"e2e/cert", "e2e/sdk", "e2e/webhook", "internal/paytest", "internal/store", "internal/store/storetest", "signer", "signer/warm"}
+
+var testStart = regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\) \{\n((?:.*\n)*?)\}\n`)
+
+// A test that owns its world runs in parallel with others. One that cannot starts with a comment
+// that says why, or sets the environment.
+func TestTestsRunInParallel(t *testing.T) {
+	for _, pkg := range parallelPackages {
+		tests := 0
+		for _, file := range gitFiles(t, pkg+"/*_test.go") {
+			if filepath.Dir(file) != pkg {
+				continue
+			}
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range testStart.FindAllStringSubmatch(string(text), -1) {
+				tests++
+				if !strings.HasPrefix(m[2], "\tt.Parallel()\n") && !strings.HasPrefix(m[2], "\t// Not parallel: ") && !strings.Contains(m[2], "t.Setenv(") {
+					t.Errorf("%s: %s does not start with t.Parallel()", file, m[1])
+				}
+			}
+		}
+		if tests == 0 {
+			t.Errorf("%s has no tests", pkg)
+		}
+	}
+}
+
 // goList runs `go list` and returns its lines.
 func goList(t *testing.T, js bool, args ...string) []string {
 	t.Helper()

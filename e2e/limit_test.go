@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/internal/stack"
 )
 
@@ -25,7 +26,7 @@ func TestRateLimit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := &logBuffer{}
+	log := &paytest.Log{}
 	// A separate shop with its own counts, so that other tests are not limited.
 	shop, err := stack.StartShop(t.Context(), stack.ShopConfig{
 		Dir: root, Port: port, State: t.TempDir(), EnvFile: world.envFile, Output: log,

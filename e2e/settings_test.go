@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/internal/stack"
 )
 
@@ -22,7 +23,7 @@ func TestMissingSetting(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := &logBuffer{}
+	log := &paytest.Log{}
 	shop, err := stack.StartShop(t.Context(), stack.ShopConfig{
 		Dir: root, Port: port, State: world.state, EnvFile: world.envFile,
 		Vars:   map[string]string{"WECHAT_API_KEY": "too-short"},

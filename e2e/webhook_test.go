@@ -5,55 +5,34 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"h5pay/internal/paytest"
 	"h5pay/webhook"
 )
 
-// backEnd is the merchant's webhook endpoint. It keeps verified events.
+// backEnd is the merchant's webhook endpoint.
 type backEnd struct {
 	*httptest.Server
-
-	mu       sync.Mutex
-	events   map[string][]webhook.Event // by order, in order of arrival
-	rejected []error
-	silent   bool // responds with an error
+	*paytest.Receiver
+	silent atomic.Bool // responds with an error
 }
 
 func startBackEnd(secret string) *backEnd {
-	b := &backEnd{events: map[string][]webhook.Event{}}
-	b.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		e, err := webhook.Receiver{Secrets: []string{secret}, Simulated: true}.Receive(r, time.Now())
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		switch {
-		case err != nil || r.ContentLength < 0 || r.URL.Path != "/h5pay":
-			b.rejected = append(b.rejected, fmt.Errorf("%s, %d bytes: %w", r.URL, r.ContentLength, err))
-			w.WriteHeader(http.StatusBadRequest)
-			return
-		case b.silent:
+	b := &backEnd{Receiver: &paytest.Receiver{Verify: webhook.Receiver{Secrets: []string{secret}, Simulated: true}}}
+	b.Answer = func(w http.ResponseWriter, _ *http.Request, _ webhook.Event) {
+		if b.silent.Load() {
 			// The response must not appear in the signer's log.
 			w.WriteHeader(http.StatusInternalServerError)
 			fmt.Fprint(w, secret)
 		}
-		b.events[e.Data.Order.ID] = append(b.events[e.Data.Order.ID], e)
-	}))
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/h5pay", b.Receiver)
+	b.Server = httptest.NewServer(mux)
 	return b
-}
-
-// eventsOf returns the events of an order.
-func (b *backEnd) eventsOf(orderID string) []webhook.Event {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.events[orderID]
-}
-
-func (b *backEnd) setSilent(silent bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.silent = silent
 }
 
 // drain runs the trigger until no event is due.
@@ -86,13 +65,13 @@ func TestPaymentReachesTheBackEnd(t *testing.T) {
 	p.seesPaid()
 	checkLedger(t)
 
-	world.backEnd.setSilent(true)
+	world.backEnd.silent.Store(true)
 	drain(t)
-	world.backEnd.setSilent(false)
+	world.backEnd.silent.Store(false)
 	makeEventsDue(t, id)
 	drain(t)
 	drain(t)
-	got := world.backEnd.eventsOf(id)
+	got := world.backEnd.EventsOf(id)
 	if len(got) != 2 || got[0].ID != got[1].ID {
 		t.Fatalf("deliveries: %+v", got)
 	}
@@ -126,7 +105,7 @@ func TestPaymentReachesTheBackEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 		paid := 0
-		for _, e := range world.backEnd.eventsOf(other) {
+		for _, e := range world.backEnd.EventsOf(other) {
 			if e.Type == webhook.OrderPaid {
 				paid++
 			}
@@ -135,9 +114,7 @@ func TestPaymentReachesTheBackEnd(t *testing.T) {
 			t.Errorf("the back end got %d order.paid events of %s", paid, other)
 		}
 	}
-	world.backEnd.mu.Lock()
-	defer world.backEnd.mu.Unlock()
-	for _, err := range world.backEnd.rejected {
+	for _, err := range world.backEnd.Rejected() {
 		t.Error(err)
 	}
 }

@@ -3,11 +3,9 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -22,6 +20,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"h5pay/internal/cleanup"
+	"h5pay/internal/paytest"
 	"h5pay/internal/stack"
 	"h5pay/internal/store"
 	"h5pay/simulator/server"
@@ -33,8 +32,8 @@ import (
 var world struct {
 	sim          *server.Server
 	shop         *stack.Shop
-	log          *logBuffer // of the Worker
-	state        string     // folder of the local D1
+	log          *paytest.Log // of the Worker
+	state        string       // folder of the local D1
 	env          map[string]string
 	envFile      string   // the same settings as a file
 	backEnd      *backEnd // the merchant's
@@ -117,7 +116,7 @@ func runWorld(m *testing.M) (code int, err error) {
 	world.backEnd = startBackEnd(world.env["WEBHOOK_SECRET"])
 	defer world.backEnd.Close()
 
-	world.log = &logBuffer{}
+	world.log = &paytest.Log{}
 	world.shop, err = stack.StartShop(context.Background(), stack.ShopConfig{
 		Dir:     root,
 		Port:    port,
@@ -145,26 +144,6 @@ func runWorld(m *testing.M) (code int, err error) {
 	}
 	return code, os.WriteFile("../artifacts/worker.log", []byte(world.log.String()), 0o644)
 }
-
-// logBuffer keeps the Worker's output.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-var _ io.Writer = (*logBuffer)(nil)
 
 // database opens the file of the Worker's D1 for reading.
 func database(t *testing.T) *sql.DB {

@@ -4,7 +4,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,31 +19,14 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 )
 
 // limitedServer is a loadLimiter on a real socket.
 type limitedServer struct {
 	*loadLimiter
 	addr string
-	log  *lockedBuffer
-}
-
-// lockedBuffer is a log that can be read while it is written.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	log  *paytest.Log
 }
 
 // serveLimited serves calls and the page until the test ends. change, if not nil, modifies the
@@ -55,7 +37,7 @@ func serveLimited(t *testing.T, calls, page http.Handler, change func(*capacity)
 	if change != nil {
 		change(&c)
 	}
-	s := &limitedServer{log: &lockedBuffer{}}
+	s := &limitedServer{log: &paytest.Log{}}
 	s.loadLimiter = newLoadLimiter(c, calls, page, slog.New(slog.NewTextHandler(s.log, nil)))
 	l, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
@@ -127,6 +109,7 @@ func wantFull(t *testing.T, res *http.Response) {
 // When all call slots are taken, further calls get 503. Notifications use the reserve, and files
 // are served.
 func TestCallLimit(t *testing.T) {
+	t.Parallel()
 	release := make(chan struct{})
 	var inside atomic.Int32
 	calls := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -169,6 +152,7 @@ func TestCallLimit(t *testing.T) {
 
 // A client that sends its body slowly holds no call slot.
 func TestSlowBodyHoldsNoSlot(t *testing.T) {
+	t.Parallel()
 	echo := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
 	s := serveLimited(t, echo, nothing, func(c *capacity) { c.calls, c.reserveCalls, c.body = 1, 0, 2*time.Second })
 	for range 10 {
@@ -186,6 +170,7 @@ func TestSlowBodyHoldsNoSlot(t *testing.T) {
 
 // The handler sees an aborted body as an error. Bodies above the limit are not read.
 func TestBodiesReachTheHandlerUnchanged(t *testing.T) {
+	t.Parallel()
 	type got struct {
 		n   int
 		err error
@@ -216,6 +201,7 @@ func TestBodiesReachTheHandlerUnchanged(t *testing.T) {
 // Above the connection limit the server accepts only notifications. Above the reserve it answers
 // 503 and closes the connection. Closed connections release their slots.
 func TestConnectionLimit(t *testing.T) {
+	t.Parallel()
 	s := serveLimited(t, nothing, nothing, func(c *capacity) { c.conns, c.reserveConns = 20, 4 })
 	var held []*net.TCPConn
 	for range 20 {
@@ -254,6 +240,7 @@ func TestConnectionLimit(t *testing.T) {
 
 // Near the connection limit, the server closes connections after each response.
 func TestIdleConnectionsAreClosedNearTheLimit(t *testing.T) {
+	t.Parallel()
 	s := serveLimited(t, nothing, nothing, func(c *capacity) { c.conns, c.reserveConns = 4, 1 })
 	open := func() *http.Response {
 		c := s.dial(t)
@@ -274,6 +261,7 @@ func TestIdleConnectionsAreClosedNearTheLimit(t *testing.T) {
 
 // The server disconnects a client that stops reading a file or the response of a call.
 func TestStalledReadersAreDisconnected(t *testing.T) {
+	t.Parallel()
 	big := make([]byte, 32<<20) // more than the socket buffers hold
 	var began atomic.Int32
 	large := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -297,6 +285,7 @@ func TestStalledReadersAreDisconnected(t *testing.T) {
 // A client that reads slowly but steadily receives its file, for longer than a call may take. Even
 // so, a file has a time limit.
 func TestSlowReadersGetTheirFile(t *testing.T) {
+	t.Parallel()
 	const pieces = 64
 	sent := make(chan struct{})
 	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -339,6 +328,7 @@ func TestSlowReadersGetTheirFile(t *testing.T) {
 
 // Headers have a size limit, and an incomplete header times out.
 func TestHeadersAreBounded(t *testing.T) {
+	t.Parallel()
 	s := serveLimited(t, nothing, nothing, func(c *capacity) { c.header = 500 * time.Millisecond })
 	header := func(n int) int {
 		c := s.dial(t)
@@ -364,6 +354,7 @@ func TestHeadersAreBounded(t *testing.T) {
 
 // The default capacity sets every limit and allows for a call that waits for WeChat.
 func TestDefaultCapacity(t *testing.T) {
+	t.Parallel()
 	if defaultCapacity.conns <= 0 || defaultCapacity.reserveConns <= 0 || defaultCapacity.calls <= defaultCapacity.reserveCalls || defaultCapacity.reserveCalls <= 0 || defaultCapacity.pages <= 0 ||
 		defaultCapacity.header <= 0 || defaultCapacity.body <= 0 || defaultCapacity.answer < 40*time.Second || defaultCapacity.pace <= 0 || defaultCapacity.file <= defaultCapacity.pace || defaultCapacity.idle <= 0 {
 		t.Errorf("%+v", defaultCapacity)
@@ -376,7 +367,8 @@ func TestDefaultCapacity(t *testing.T) {
 
 // A panic in a timer is logged, and the next tick runs.
 func TestTimersSurviveAPanic(t *testing.T) {
-	log := &lockedBuffer{}
+	t.Parallel()
+	log := &paytest.Log{}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var ticks atomic.Int32

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"h5pay/internal/paytest"
 )
 
 // With an empty catalogue the log and the health page show how to add products, and each of the
@@ -28,7 +30,7 @@ func TestEmptyCatalogueLogsHint(t *testing.T) {
 	}
 	t.Setenv(addrSetting, l.Addr().String())
 	l.Close()
-	log := &lockedBuffer{}
+	log := &paytest.Log{}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- listen(ctx, slog.New(slog.NewTextHandler(log, nil))) }()

@@ -13,6 +13,7 @@ import (
 
 // Not parallel: the umask belongs to the process.
 func TestDatabaseIsPrivate(t *testing.T) {
+	t.Parallel()
 	for _, umask := range []int{0, 0o022, 0o277} {
 		dir := t.TempDir()
 		old := syscall.Umask(umask)
@@ -39,6 +40,7 @@ func TestDatabaseIsPrivate(t *testing.T) {
 }
 
 func TestExistingDatabaseKeepsItsMode(t *testing.T) {
+	t.Parallel()
 	name := filepath.Join(t.TempDir(), "h5pay.db")
 	if err := os.WriteFile(name, nil, 0o640); err != nil {
 		t.Fatal(err)

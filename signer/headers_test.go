@@ -14,6 +14,7 @@ import (
 // WeChat's payment page checks in the Referer which shop sent the buyer, and the buyer gets there
 // by a plain navigation.
 func TestPolicyOfThePage(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../wasm/site/headers.txt")
 	if err != nil {
 		t.Fatal(err)

@@ -35,6 +35,7 @@ func getHealth(t *testing.T, env map[string]string, token string) (int, api.Heal
 
 // The health check of a public shop with simulated payments fails.
 func TestSimulatedWeChatFailsHealth(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		shop, base string
 		ok         bool
@@ -64,6 +65,7 @@ func TestSimulatedWeChatFailsHealth(t *testing.T) {
 
 // With a correct ADMIN_TOKEN, the operator of a misconfigured shop sees the cause.
 func TestTokenShowsMisconfiguration(t *testing.T) {
+	t.Parallel()
 	env := publicEnv(t)
 	env["SESSION_KEY"] = strings.Repeat("0", 32)
 	status, h := getHealth(t, env, env["ADMIN_TOKEN"])

@@ -9,6 +9,7 @@ import (
 
 // Each trigger runs its own job; an unknown trigger runs none.
 func TestCronRunsItsJob(t *testing.T) {
+	t.Parallel()
 	var ran job.Job
 	note := func(j job.Job) func(context.Context) error {
 		return func(context.Context) error { ran = j; return nil }

@@ -11,6 +11,7 @@ import (
 )
 
 func TestLimiterCountsInPeriods(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	l := newLimiter(2)
 	l.now = func() time.Time { return now }
@@ -43,6 +44,7 @@ func TestLimiterCountsInPeriods(t *testing.T) {
 
 // The Worker and the native server have the same limits.
 func TestLimitsMatchTheWorker(t *testing.T) {
+	t.Parallel()
 	config, err := os.ReadFile("../wrangler.toml")
 	if err != nil {
 		t.Fatal(err)

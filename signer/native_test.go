@@ -28,6 +28,7 @@ import (
 )
 
 func TestNativeSignerResponds(t *testing.T) {
+	t.Parallel()
 	env := exampleEnv(t)
 	calls := newApp(platform{
 		getenv: func(name string) string { return env[name] }, db: testDB(t), doer: http.DefaultClient,
@@ -48,6 +49,7 @@ func TestNativeSignerResponds(t *testing.T) {
 // The size is that of the database file. The capacity is the smallest of the operator's limit,
 // SQLite's limit and the free disk space.
 func TestDatabaseFileSize(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "h5pay.db")
 	db, err := openSQLite(file)
 	if err != nil {
@@ -114,6 +116,7 @@ func TestRefundsNeedACertificate(t *testing.T) {
 }
 
 func TestProxySettings(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		header, proxies string
 		want            server.Addresses
@@ -142,6 +145,7 @@ func TestProxySettings(t *testing.T) {
 
 // A buyer cannot avoid the address limit with forged headers, whatever the proxy settings are.
 func TestNativeLimitAppliesBehindAProxy(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct{ header, proxies, sent string }{
 		"X-Forwarded-For":         {"X-Forwarded-For", "", "X-Forwarded-For"},
 		"two proxies":             {"X-Forwarded-For", "2", "X-Forwarded-For"},
@@ -190,6 +194,7 @@ func testDB(t *testing.T) *sql.DB {
 
 // A timer runs at once, because the health page expects its first run.
 func TestTimerRunsAtOnce(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	ran := 0
 	runEvery(ctx, time.Hour, func() { ran++; cancel() })
@@ -200,6 +205,7 @@ func TestTimerRunsAtOnce(t *testing.T) {
 
 // The advice for a weak secret depends on where it comes from.
 func TestWeakSecretErrorsGiveAdvice(t *testing.T) {
+	t.Parallel()
 	env := publicEnv(t)
 	for name, want := range map[string]string{
 		"WECHAT_APPSECRET": "official account platform",
@@ -259,6 +265,7 @@ func TestNativeSettingErrors(t *testing.T) {
 
 // An error in the settings of a proxy names the setting and says what is wanted.
 func TestProxySettingErrors(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ header, proxies, want string }{
 		{"X Real IP", "", "setting CLIENT_IP_HEADER must be a header name"},
 		{"Forwarded", "", "setting CLIENT_IP_HEADER must not be Forwarded"},

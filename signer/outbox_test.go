@@ -21,6 +21,7 @@ import (
 
 // The native server delivers with its own client and database to back ends on a real network.
 func TestNativeSignerDelivers(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		answer http.HandlerFunc
 		want   api.EventStatus
@@ -101,6 +102,7 @@ func TestNativeSignerDelivers(t *testing.T) {
 
 // After the last notify a delivery runs, however many signals came before.
 func TestDeliverySignal(t *testing.T) {
+	t.Parallel()
 	b := newDeliverySignal()
 	ctx, cancel := context.WithCancel(t.Context())
 	looks, ended := make(chan struct{}), make(chan struct{})
@@ -125,6 +127,7 @@ func TestDeliverySignal(t *testing.T) {
 }
 
 func TestDeliveryRunsWithoutASignal(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	looks := 0
 	newDeliverySignal().run(ctx, time.Millisecond, func() {

@@ -44,6 +44,7 @@ func randomHex() string {
 // A public shop rejects secrets that are published, equal or patterned. The error names the setting
 // and not its value.
 func TestPublicShopRejectsWeakSecrets(t *testing.T) {
+	t.Parallel()
 	env := publicEnv(t)
 	load := func(env map[string]string) error {
 		_, err := loadSettings(func(name string) string { return env[name] })
@@ -96,6 +97,7 @@ func TestPublicShopRejectsWeakSecrets(t *testing.T) {
 
 // A key with a pattern is found in its base64 too, and so is a published one.
 func TestPublicShopRejectsWeakWebhookKeys(t *testing.T) {
+	t.Parallel()
 	counted := make([]byte, 32)
 	for i := range counted {
 		counted[i] = byte(i)
@@ -118,6 +120,7 @@ func TestPublicShopRejectsWeakWebhookKeys(t *testing.T) {
 }
 
 func TestPublicShopRejectsEqualSecrets(t *testing.T) {
+	t.Parallel()
 	var set settings
 	all := set.secrets()
 	for i, one := range all {
@@ -138,6 +141,7 @@ func TestPublicShopRejectsEqualSecrets(t *testing.T) {
 
 // Every secret field of the settings is checked.
 func TestEverySecretIsChecked(t *testing.T) {
+	t.Parallel()
 	var set settings
 	v := reflect.ValueOf(&set).Elem()
 	n := 0
@@ -158,6 +162,7 @@ func TestEverySecretIsChecked(t *testing.T) {
 
 // Random secrets are accepted.
 func TestRandomSecretsAreStrong(t *testing.T) {
+	t.Parallel()
 	random := mathrand.New(mathrand.NewChaCha8([32]byte{})) // the same secrets in each run
 	draw := func(n int, alphabet string) string {
 		b := make([]byte, n)

@@ -29,6 +29,7 @@ func exampleEnv(t *testing.T) map[string]string {
 }
 
 func TestBoundsAreSettings(t *testing.T) {
+	t.Parallel()
 	base := exampleEnv(t)
 	load := func(name, value string) (settings, error) {
 		return loadSettings(func(n string) string {
@@ -63,6 +64,7 @@ func TestBoundsAreSettings(t *testing.T) {
 }
 
 func TestExampleSettingsAreValid(t *testing.T) {
+	t.Parallel()
 	env := exampleEnv(t)
 	got, err := loadSettings(func(name string) string { return env[name] })
 	if err != nil {
@@ -76,6 +78,7 @@ func TestExampleSettingsAreValid(t *testing.T) {
 // Every secret is in .dev.vars.example. The tests that search for leaked secrets take them from the
 // example: its values that are not among the plain values of wrangler.toml.
 func TestEverySecretIsInTheExample(t *testing.T) {
+	t.Parallel()
 	env := exampleEnv(t)
 	got, err := loadSettings(func(name string) string { return env[name] })
 	if err != nil {
@@ -110,6 +113,7 @@ func TestEverySecretIsInTheExample(t *testing.T) {
 }
 
 func TestSettingsDefaults(t *testing.T) {
+	t.Parallel()
 	env := exampleEnv(t)
 	for _, name := range []string{"OAUTH_SCOPE", "TRADE_TYPES", "WECHAT_SIGN_TYPE", "WECHAT_BASE_URL"} {
 		delete(env, name)
@@ -125,6 +129,7 @@ func TestSettingsDefaults(t *testing.T) {
 }
 
 func TestRefundFromBalance(t *testing.T) {
+	t.Parallel()
 	env := exampleEnv(t)
 	for value, want := range map[string]bool{"": false, "auto": false, "manual": true} {
 		env["REFUND_FROM_BALANCE"] = value
@@ -135,6 +140,7 @@ func TestRefundFromBalance(t *testing.T) {
 }
 
 func TestSellingDefaultsToOn(t *testing.T) {
+	t.Parallel()
 	env := exampleEnv(t)
 	for value, off := range map[string]bool{"": false, "on": false, "off": true} {
 		env["SELLING"] = value
@@ -145,6 +151,7 @@ func TestSellingDefaultsToOn(t *testing.T) {
 }
 
 func TestPayerDays(t *testing.T) {
+	t.Parallel()
 	env := exampleEnv(t)
 	for value, want := range map[string]int{"": 30, "1": 1, "007": 7, "3650": 3650} {
 		env["PAYER_DAYS"] = value
@@ -155,6 +162,7 @@ func TestPayerDays(t *testing.T) {
 }
 
 func TestTradeTypes(t *testing.T) {
+	t.Parallel()
 	env := exampleEnv(t)
 	for list, want := range map[string]string{"NATIVE": "[NATIVE]", "MWEB, JSAPI": "[MWEB JSAPI]"} {
 		env["TRADE_TYPES"] = list
@@ -171,6 +179,7 @@ const (
 )
 
 func TestWebhookSettings(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		url, secret, old string
 		secrets          int
@@ -196,6 +205,7 @@ func TestWebhookSettings(t *testing.T) {
 }
 
 func TestBadSettingIsNamedWithoutItsValue(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ name, value string }{
 		{"SHOP_NAME", ""},
 		{"SHOP_URL", ""},
@@ -275,6 +285,7 @@ func TestBadSettingIsNamedWithoutItsValue(t *testing.T) {
 
 // All invalid settings are reported at once.
 func TestEveryBadSettingIsNamedOnce(t *testing.T) {
+	t.Parallel()
 	_, err := loadSettings(func(string) string { return "" })
 	if err == nil {
 		t.Fatal("a shop without settings starts")

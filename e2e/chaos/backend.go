@@ -12,6 +12,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/paytest"
 	"h5pay/webhook"
 )
 
@@ -76,7 +77,7 @@ func same(a, b webhook.Event) bool {
 
 // checkEvents checks that the back end received exactly one event per ID for every payment and
 // every end, and no others.
-func (c *campaign) checkEvents(all []stored, refunds []storedRefund) {
+func (c *campaign) checkEvents(all []paytest.Order, refunds []paytest.Refund) {
 	delivered := map[webhook.Type]map[string][]webhook.Event{}
 	for _, e := range c.backend.events {
 		if delivered[e.Type] == nil {
@@ -102,7 +103,7 @@ func (c *campaign) checkEvents(all []stored, refunds []storedRefund) {
 			c.note(doubled, o.Number, "the back end got %d order.paid events", len(paid))
 		case !order.WasPaid(o.Status) && len(paid) > 0:
 			c.note(wrong, o.Number, "the back end got order.paid, but the order is %s", o.Status)
-		case len(paid) == 1 && !o.agrees(paid[0].Data.Order, refunded):
+		case len(paid) == 1 && !agrees(o, paid[0].Data.Order, refunded):
 			c.note(wrong, o.Number, "order.paid has another payment: %+v", paid[0].Data.Order)
 		}
 		switch {
@@ -143,7 +144,7 @@ func (c *campaign) checkEvents(all []stored, refunds []storedRefund) {
 
 // agrees reports whether an event has the stored payment. It may lack the time, and outside WeChat
 // the payer, if money was refunded by hand before the shop knew of the payment.
-func (o stored) agrees(e webhook.Order, refunded time.Time) bool {
+func agrees(o paytest.Order, e webhook.Order, refunded time.Time) bool {
 	if !refunded.IsZero() && refunded.Before(time.UnixMilli(o.Settled).Add(2*maxSkew)) {
 		if e.PaidAt == 0 {
 			e.PaidAt = o.Paid

@@ -65,7 +65,7 @@ func run(ctx context.Context, dir string, o options, logFile string) (*report, e
 	}
 	c.checkLog()
 	if logFile != "" {
-		if err := os.WriteFile(logFile, c.log.text.Bytes(), 0o644); err != nil {
+		if err := os.WriteFile(logFile, []byte(c.log.String()), 0o644); err != nil {
 			return nil, err
 		}
 	}

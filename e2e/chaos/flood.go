@@ -11,6 +11,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store"
 	"h5pay/wechat/wechattest"
 )
@@ -192,7 +193,7 @@ func (c *campaign) checkBounds() {
 
 // checkFlood checks the strangers' orders at the end. None was paid, each was requested, and no
 // address created more per hour than its limit. It returns all other orders.
-func (c *campaign) checkFlood(all []stored) (rest []stored) {
+func (c *campaign) checkFlood(all []paytest.Order) (rest []paytest.Order) {
 	type hour struct {
 		ip string
 		n  int64
@@ -209,7 +210,7 @@ func (c *campaign) checkFlood(all []stored) (rest []stored) {
 		}
 		byKey[o.Key] = o.ID
 		if !order.IsGuest(o.Owner) || order.WasPaid(o.Status) {
-			c.note(wrong, o.Number, "an order of a stranger is %s and belongs to %s", o.Status, truncate(o.Owner))
+			c.note(wrong, o.Number, "an order of a stranger is %s and belongs to %s", o.Status, paytest.Truncate(o.Owner))
 		}
 		h := hour{s.ip, o.Created / time.Hour.Milliseconds()}
 		if made[h]++; made[h] == c.bounds.NetworkGuests+1 {

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store"
 )
 
@@ -51,27 +52,27 @@ func TestOnlyStrangersReachTheBounds(t *testing.T) {
 
 func TestWrongFloodsAreFound(t *testing.T) {
 	at := time.Date(2026, 3, 1, 2, 59, 0, 0, time.UTC)
-	one := stored{ID: "a", Number: "A", Owner: "guest:1", Key: "k1", Status: api.StatusClosed, Created: at.UnixMilli()}
-	with := func(change func(*stored)) stored { o := one; change(&o); return o }
-	second := with(func(o *stored) { o.ID, o.Number, o.Key = "b", "B", "k2" })
-	nextHour := with(func(o *stored) { o.ID, o.Key, o.Created = "b", "k2", at.Add(2*time.Minute).UnixMilli() })
+	one := paytest.Order{ID: "a", Number: "A", Owner: "guest:1", Key: "k1", Status: api.StatusClosed, Created: at.UnixMilli()}
+	with := func(change func(*paytest.Order)) paytest.Order { o := one; change(&o); return o }
+	second := with(func(o *paytest.Order) { o.ID, o.Number, o.Key = "b", "B", "k2" })
+	nextHour := with(func(o *paytest.Order) { o.ID, o.Key, o.Created = "b", "k2", at.Add(2*time.Minute).UnixMilli() })
 	for name, test := range map[string]struct {
-		all  []stored
-		want []verdict
+		all  []paytest.Order
+		want []paytest.Verdict
 	}{
-		"as it should be": {[]stored{one}, nil},
-		"not stored":      {nil, []verdict{lost}},
-		"two orders":      {[]stored{with(func(o *stored) { o.ID = "c"; o.Created -= 3_600_000 }), one}, []verdict{doubled}},
-		"paid":            {[]stored{with(func(o *stored) { o.Status = api.StatusPaid })}, []verdict{wrong}},
-		"a buyer's":       {[]stored{with(func(o *stored) { o.Owner = "o1" })}, []verdict{wrong}},
-		"over the bound":  {[]stored{one, second}, []verdict{wrong}},
-		"an hour later":   {[]stored{one, nextHour}, nil},
+		"as it should be": {[]paytest.Order{one}, nil},
+		"not stored":      {nil, []paytest.Verdict{lost}},
+		"two orders":      {[]paytest.Order{with(func(o *paytest.Order) { o.ID = "c"; o.Created -= 3_600_000 }), one}, []paytest.Verdict{doubled}},
+		"paid":            {[]paytest.Order{with(func(o *paytest.Order) { o.Status = api.StatusPaid })}, []paytest.Verdict{wrong}},
+		"a buyer's":       {[]paytest.Order{with(func(o *paytest.Order) { o.Owner = "o1" })}, []paytest.Verdict{wrong}},
+		"over the bound":  {[]paytest.Order{one, second}, []paytest.Verdict{wrong}},
+		"an hour later":   {[]paytest.Order{one, nextHour}, nil},
 	} {
 		s := &stranger{buyer: &buyer{ip: strangers[0]}}
 		c := &campaign{world: &world{bounds: store.Bounds{NetworkGuests: 1}, floods: &flooding{
 			keys: map[string]*stranger{"k1": s, "k2": s}, confirmed: map[string]string{"k1": "a"},
 		}}}
-		buyers := stored{ID: "x", Key: "a buyer's"}
+		buyers := paytest.Order{ID: "x", Key: "a buyer's"}
 		if rest := c.checkFlood(append(test.all, buyers)); len(rest) != 1 || rest[0].ID != "x" {
 			t.Errorf("%s: the orders of others are %+v", name, rest)
 		}
@@ -85,9 +86,9 @@ func TestWrongFloodsAreFound(t *testing.T) {
 func TestShopFullNeedsAFullDatabase(t *testing.T) {
 	for name, test := range map[string]struct {
 		before, during, after bool
-		want                  []verdict
+		want                  []paytest.Verdict
 	}{
-		"room all along":      {false, false, false, []verdict{wrong}},
+		"room all along":      {false, false, false, []paytest.Verdict{wrong}},
 		"full all along":      {true, true, true, nil},
 		"it became full":      {false, true, true, nil},
 		"it was full between": {false, true, false, nil},
@@ -108,12 +109,12 @@ func TestShopFullNeedsAFullDatabase(t *testing.T) {
 func TestDelayedPaymentEventsAreFound(t *testing.T) {
 	for _, test := range []struct {
 		waiting, sent, closed int
-		want                  []verdict
+		want                  []paytest.Verdict
 	}{
 		{3, 40, 8, nil},
 		{3, 40, 28, nil},
-		{3, 40, 29, []verdict{wrong}},
-		{1, 40, 40, []verdict{wrong}},
+		{3, 40, 29, []paytest.Verdict{wrong}},
+		{1, 40, 40, []paytest.Verdict{wrong}},
 		{0, 40, 40, nil},
 	} {
 		c := &campaign{world: &world{}}

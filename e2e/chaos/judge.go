@@ -3,41 +3,39 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"strings"
 	"sync"
-)
 
-// verdict is the kind of a finding.
-type verdict string
+	"h5pay/internal/paytest"
+)
 
 // The verdicts.
 const (
-	lost    verdict = "lost"    // WeChat received the money, but the shop does not know
-	doubled verdict = "doubled" // one purchase became two orders, payments or events
-	wrong   verdict = "wrong"   // any other broken guarantee
+	lost    = paytest.Lost
+	doubled = paytest.Doubled
+	wrong   = paytest.Wrong
 )
-
-// finding is one broken guarantee.
-type finding struct {
-	verdict
-	order string // out_trade_no, if it is about an order
-	text  string
-}
 
 // judge collects the findings and searches everything that leaves the Worker for secrets.
 type judge struct {
-	log workerLog
+	log paytest.Log // of all workerds
 
 	mu       sync.Mutex
-	findings []finding
+	findings []paytest.Finding
 	secrets  map[string]string // name by value
 }
 
 // note records a finding.
-func (j *judge) note(v verdict, order, format string, args ...any) {
+func (j *judge) note(v paytest.Verdict, order, format string, args ...any) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.findings = append(j.findings, finding{v, order, fmt.Sprintf(format, args...)})
+	j.findings = append(j.findings, paytest.Finding{Verdict: v, Order: order, Text: fmt.Sprintf(format, args...)})
+}
+
+// add records findings.
+func (j *judge) add(all []paytest.Finding) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.findings = append(j.findings, all...)
 }
 
 // secret registers a value that must not appear anywhere.
@@ -58,44 +56,16 @@ func (j *judge) checkSecrets(where string, text []byte) {
 	defer j.mu.Unlock()
 	for value, name := range j.secrets {
 		if bytes.Contains(text, []byte(value)) {
-			j.findings = append(j.findings, finding{wrong, "", fmt.Sprintf("%s holds %s", where, name)})
+			j.findings = append(j.findings, paytest.Finding{Verdict: wrong, Text: fmt.Sprintf("%s holds %s", where, name)})
 		}
 	}
-}
-
-// workerLog is the output of all workerds of a campaign.
-type workerLog struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *workerLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-// lines returns the lines that contain a word.
-func (l *workerLog) lines(word string) []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var found []string
-	for line := range strings.Lines(l.text.String()) {
-		if strings.Contains(line, word) {
-			found = append(found, strings.TrimSpace(line))
-		}
-	}
-	return found
 }
 
 // checkLog searches the log for secrets, panics and lost requests.
 func (w *world) checkLog() {
-	w.log.mu.Lock()
-	text := bytes.Clone(w.log.text.Bytes())
-	w.log.mu.Unlock()
-	w.checkSecrets("the log", text)
+	w.checkSecrets("the log", []byte(w.log.String()))
 	for _, word := range []string{`"msg":"panic"`, `"msg":"request lost"`, "goroutine ", "Uncaught"} {
-		if found := w.log.lines(word); len(found) > 0 {
+		if found := w.log.Lines(word); len(found) > 0 {
 			w.note(wrong, "", "the log has %d lines like %.300s", len(found), found[0])
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/job"
 	"h5pay/internal/order"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store"
 )
 
@@ -117,11 +118,11 @@ func (c *campaign) checkOperator() {
 	if _, ok := c.operator.mustCall(http.MethodGet, api.PathAdminCounter, nil, &counters); !ok {
 		return
 	}
-	all, err := read[stored](c.world, everyOrder)
+	all, err := read[paytest.Order](c.world, paytest.EveryOrder)
 	if err != nil {
 		c.note(wrong, "", "%v", err)
 	}
-	refunds, err := read[storedRefund](c.world, everyRefund)
+	refunds, err := read[paytest.Refund](c.world, paytest.EveryRefund)
 	if err != nil {
 		c.note(wrong, "", "%v", err)
 	}

@@ -6,7 +6,6 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/fen"
-	"h5pay/internal/order"
 	"h5pay/wechat/wechattest"
 )
 
@@ -83,65 +82,6 @@ func (c *campaign) back(r wechattest.Refund) bool {
 	return false
 }
 
-// storedRefund is a refund as D1 stores it at the end.
-type storedRefund struct {
-	ID       string
-	Number   string // out_trade_no of its order
-	Amount   int64
-	Status   api.RefundStatus
-	RefundID string `json:"refund_id"`
-}
-
-const everyRefund = `SELECT refunds.id, out_trade_no AS number, amount, refunds.status, COALESCE(refund_id, '') AS refund_id
-	FROM refunds JOIN orders ON orders.id = order_id ORDER BY refunds.rowid`
-
-// checkRefunds compares the shop's refunds with WeChat's, and with the status of the orders.
-func (c *campaign) checkRefunds(all []stored, refunds []storedRefund, ledger wechattest.Ledger) {
-	theirs := map[string]wechattest.Refund{}
-	for _, r := range ledger.Refunds {
-		theirs[r.OutRefundNo] = r
-	}
-	back, open := map[string]int64{}, map[string]bool{}
-	ours := map[string]bool{}
-	for _, r := range refunds {
-		ours[r.ID] = true
-		there, ok := theirs[r.ID]
-		switch {
-		case !ok && r.Status != api.RefundFailed:
-			c.note(wrong, r.Number, "refund %s is %s, but WeChat does not have it", r.ID, r.Status)
-		case ok && (r.Amount != there.Fee || r.RefundID != there.RefundID || r.Number != there.OutTradeNo || r.Status != refundStatus[there.Status]):
-			c.note(wrong, r.Number, "refund %s is %s: %d fen by %s; WeChat says %s: %d fen by %s", r.ID, r.Status, r.Amount, r.RefundID,
-				there.Status, there.Fee, there.RefundID)
-		}
-		switch r.Status {
-		case api.RefundSucceeded:
-			back[r.Number] += r.Amount
-		case api.RefundCreated, api.RefundProcessing, api.RefundAbnormal:
-			open[r.Number] = true
-		}
-	}
-	for _, r := range ledger.Refunds {
-		if !ours[r.OutRefundNo] {
-			c.note(lost, r.OutTradeNo, "WeChat refunded %d fen by %s, which is not stored", r.Fee, r.OutRefundNo)
-		}
-	}
-	for _, o := range all {
-		if !order.WasPaid(o.Status) {
-			continue
-		}
-		want := api.StatusPaid
-		switch {
-		case open[o.Number]:
-			want = api.StatusRefunding // until an operator acts on the merchant platform
-		case back[o.Number] == o.Total:
-			want = api.StatusRefunded
-		}
-		if o.Refunded != back[o.Number] || o.Refunded > o.Total || o.Status != want {
-			c.note(wrong, o.Number, "the order is %s with %d of %d fen refunded; want %s and %d by its refunds", o.Status, o.Refunded, o.Total, want, back[o.Number])
-		}
-	}
-}
-
 // unreportedRefunds returns refunds that were made past the shop and whose notifications were lost.
 // Only the daily bill contains them.
 func (c *campaign) unreportedRefunds(ledger wechattest.Ledger) map[string]bool {
@@ -157,12 +97,4 @@ func (c *campaign) unreportedRefunds(ledger wechattest.Ledger) map[string]bool {
 		}
 	}
 	return all
-}
-
-// refundStatus is the shop's status for a status of WeChat's.
-var refundStatus = map[string]api.RefundStatus{
-	wechattest.RefundProcessing: api.RefundProcessing,
-	wechattest.RefundSuccess:    api.RefundSucceeded,
-	wechattest.RefundClosed:     api.RefundClosed,
-	wechattest.RefundChange:     api.RefundAbnormal,
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"h5pay/internal/paytest"
 	"h5pay/internal/store"
 	"h5pay/wechat/wechattest"
 )
@@ -32,7 +33,7 @@ type report struct {
 	restarts int            // of D1
 	faults   map[string]int // by description
 	kills    map[string]int // by call
-	findings []finding
+	findings []paytest.Finding
 	lines    []string // of the log, about the first finding
 }
 
@@ -77,17 +78,17 @@ func (c *campaign) report(left []wechattest.Fault) *report {
 		when, where, _ := strings.Cut(rest, " ")
 		r.faults[fmt.Sprintf("wire to %s: %s %s", siteOf(where), kind, when)] += n
 	}
-	if len(r.findings) > 0 && r.findings[0].order != "" {
-		r.lines = c.log.lines(r.findings[0].order)
+	if len(r.findings) > 0 && r.findings[0].Order != "" {
+		r.lines = c.log.Lines(r.findings[0].Order)
 	}
 	return r
 }
 
 // count returns the number of findings of a verdict.
-func (r *report) count(v verdict) int {
+func (r *report) count(v paytest.Verdict) int {
 	n := 0
 	for _, f := range r.findings {
-		if f.verdict == v {
+		if f.Verdict == v {
 			n++
 		}
 	}
@@ -125,7 +126,7 @@ func (r *report) print(w io.Writer) {
 			fmt.Fprintf(w, "and %d more\n", len(r.findings)-i)
 			break
 		}
-		fmt.Fprintf(w, "%s: %s %s\n", f.verdict, f.text, f.order)
+		fmt.Fprintf(w, "%s: %s %s\n", f.Verdict, f.Text, f.Order)
 	}
 	for _, line := range r.lines {
 		fmt.Fprintf(w, "log: %s\n", line)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -9,6 +8,7 @@ import (
 	"strings"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/wechat/wechattest"
 )
 
@@ -24,7 +24,7 @@ func (p *checkout) open() {
 	var err error
 	switch p.tradeType {
 	case api.TradeJSAPI:
-		sheet, err = p.invoke(p.pay.Pay)
+		sheet, err = paytest.OpenSheet(p.wechat, p.shop, p.pay.Pay)
 	case api.TradeNative:
 		sheet, err = p.wechat.Scan(p.pay.CodeURL)
 	case api.TradeMWEB:
@@ -36,23 +36,6 @@ func (p *checkout) open() {
 	case !isLate(err):
 		p.note(wrong, "", "WeChat opened no payment sheet for order %s: %v", p.id, err)
 	}
-}
-
-// invoke calls the bridge as the page does.
-func (p *checkout) invoke(params *api.PayParams) (wechattest.Sheet, error) {
-	text, err := json.Marshal(params)
-	if err != nil {
-		return wechattest.Sheet{}, err
-	}
-	call := wechattest.InvokeCall{API: "getBrandWCPayRequest", URL: p.shop + "/pay"}
-	if err := json.Unmarshal(text, &call.Args); err != nil {
-		return wechattest.Sheet{}, err
-	}
-	sheet, declined := p.wechat.Invoke(call)
-	if declined != nil {
-		return wechattest.Sheet{}, fmt.Errorf("%s: %s", declined.ErrMsg, declined.ErrDesc)
-	}
-	return sheet, nil
 }
 
 var sheetID = regexp.MustCompile(`data-id="(\w+)"`)

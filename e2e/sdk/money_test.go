@@ -66,6 +66,7 @@ func bodyMap(pairs ...string) gopay.BodyMap {
 // gopay closes, refunds with the certificate that the simulator wrote, asks,
 // and reads the notification.
 func TestGopayMovesMoneyAtTheSimulator(t *testing.T) {
+	t.Parallel()
 	for _, signType := range []string{gowechat.SignType_MD5, gowechat.SignType_HMAC_SHA256} {
 		t.Run(signType, func(t *testing.T) {
 			notified := make(chan *gowechat.RefundNotifyRequest, 1)
@@ -152,6 +153,7 @@ func TestGopayMovesMoneyAtTheSimulator(t *testing.T) {
 
 // The same with wechatpay-axios-plugin, which also reads the bill.
 func TestNodeSDKMovesMoneyAtTheSimulator(t *testing.T) {
+	t.Parallel()
 	sim := wechattest.Start(t, wechattest.Config{})
 	pay(t, sim, "node-paid-1")
 	day := cst.In(sim.Now()).Format("20060102")

@@ -36,6 +36,7 @@ const (
 func TestMain(m *testing.M) { cleanup.Main(m.Run) }
 
 func TestGopayOrdersAtTheSimulator(t *testing.T) {
+	t.Parallel()
 	for _, signType := range []string{gowechat.SignType_MD5, gowechat.SignType_HMAC_SHA256} {
 		t.Run(signType, func(t *testing.T) {
 			sim := wechattest.Start(t, wechattest.Config{})
@@ -98,6 +99,7 @@ func TestGopayOrdersAtTheSimulator(t *testing.T) {
 }
 
 func TestGopayIsRefusedWithAnotherKey(t *testing.T) {
+	t.Parallel()
 	sim := wechattest.Start(t, wechattest.Config{})
 	client := gowechat.NewClient(wechattest.DefaultAppID, wechattest.DefaultMchID, strings.Repeat("0", 32), true)
 	client.BaseURL = sim.URL + "/"
@@ -116,6 +118,7 @@ func TestGopayIsRefusedWithAnotherKey(t *testing.T) {
 
 // What our client sends and signs is verified by gopay.
 func TestGopayVerifiesOurClient(t *testing.T) {
+	t.Parallel()
 	for _, signType := range []wechat.SignType{wechat.SignMD5, wechat.SignHMAC} {
 		t.Run(string(signType), func(t *testing.T) {
 			var sent []byte
@@ -148,6 +151,7 @@ func TestGopayVerifiesOurClient(t *testing.T) {
 
 // The same with wechatpay-axios-plugin, a Node SDK.
 func TestNodeSDKOrdersAtTheSimulator(t *testing.T) {
+	t.Parallel()
 	sim := wechattest.Start(t, wechattest.Config{})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

@@ -14,6 +14,7 @@ import (
 )
 
 func TestGopayV3(t *testing.T) {
+	t.Parallel()
 	v3Modes(t, func(t *testing.T, w *v3World) {
 		client, err := gopayv3.NewClientV3(w.keys.MchID, w.keys.Serial, w.keys.APIv3Key, w.keys.PrivateKey)
 		if err != nil {

@@ -23,6 +23,7 @@ import (
 )
 
 func TestOfficialGoSDK(t *testing.T) {
+	t.Parallel()
 	v3Modes(t, func(t *testing.T, w *v3World) { w.journey(w.official(t)) })
 }
 

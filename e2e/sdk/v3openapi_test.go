@@ -96,6 +96,7 @@ func (d description) plain(t *testing.T, schema, text string) error {
 // The requests and responses of a journey match the description, and so do the
 // callbacks.
 func TestV3AgainstOpenAPI(t *testing.T) {
+	t.Parallel()
 	d := loadDescription(t)
 	w := newV3World(t, wechattest.V3Certificates)
 	client := w.official(t)
@@ -182,6 +183,7 @@ func TestV3AgainstOpenAPI(t *testing.T) {
 
 // The description and the simulator refuse the same bodies.
 func TestV3RefusesWhatOpenAPIRefuses(t *testing.T) {
+	t.Parallel()
 	d := loadDescription(t)
 	w := newV3World(t, wechattest.V3PublicKey)
 	client := w.official(t)

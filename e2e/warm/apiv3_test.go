@@ -33,6 +33,7 @@ func (w *world) trade(fields map[string]any) (int, string) {
 // The client of APIv3 runs in workerd, with its fetch and its RSA, in each way to
 // verify WeChat: orders, pay parameters, certificates and notifications.
 func TestAPIv3InTheWorker(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	for _, mode := range []wechattest.V3Mode{wechattest.V3PublicKey, wechattest.V3Certificates, wechattest.V3Both} {
 		t.Run(string(mode), func(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 // A request through a binding presents the merchant's certificate, as with Cloudflare's mTLS
 // binding. Plain fetch presents none.
 func TestFetchThroughABindingPresentsTheCertificate(t *testing.T) {
+	t.Parallel()
 	sim := wechattest.Start(t, wechattest.Config{})
 	dir := t.TempDir()
 	if err := sim.WriteCertificates(dir); err != nil {
@@ -50,6 +51,7 @@ func TestFetchThroughABindingPresentsTheCertificate(t *testing.T) {
 
 // A missing binding gives an error that names it, and nothing else fails.
 func TestMissingBindings(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	if status, text, err := w.get("/limit", "key", "x"); err != nil || status != 200 || text != "false wrangler.toml: want a binding LIMIT with the method limit" {
 		t.Errorf("limit: %d %q, %v", status, text, err)

@@ -95,6 +95,7 @@ func TestFullPool(t *testing.T) {
 
 // An instance is replaced after a number of requests, and when it has grown.
 func TestUsedInstancesAreReplaced(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, map[string]int{"served": 10})
 	for i := range 100 {
 		w.wantWork(strconv.Itoa(i))
@@ -128,6 +129,7 @@ func TestLongIdleInstanceIsKept(t *testing.T) {
 
 // A client that disconnects during its body leaves nothing behind.
 func TestBrokenBody(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, map[string]int{"count": 1})
 	for range 20 {
 		c, err := net.Dial("tcp", strings.TrimPrefix(w.worker.URL, "http://"))
@@ -193,6 +195,7 @@ func TestClientDisconnect(t *testing.T) {
 
 // Bodies of any content and length are transferred unchanged.
 func TestBodies(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	for _, test := range []struct {
 		body  string
@@ -215,6 +218,7 @@ func TestBodies(t *testing.T) {
 
 // Statuses, headers and methods are transferred unchanged.
 func TestAnswers(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	for _, status := range []int{200, 201, 204, 301, 304, 400, 404, 500, 599} {
 		for _, method := range []string{"GET", "HEAD", "POST", "DELETE", "OPTIONS"} {
@@ -240,6 +244,7 @@ func TestAnswers(t *testing.T) {
 
 // D1 returns texts and numbers as they were stored.
 func TestTextInD1(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	for i, text := range []string{"", "plain", "\ufeffwith a mark", "中文 \U0001F600", "\x00 in \x00 it", strings.Repeat("é", 20000), "null", "i12", "\r\n'\"\\"} {
 		res, err := w.client.Post(w.worker.URL+"/text?id="+strconv.Itoa(i), "text/plain", strings.NewReader(text))
@@ -256,6 +261,7 @@ func TestTextInD1(t *testing.T) {
 
 // The responses of upstream and the bodies of clients are limited, compressed or not.
 func TestLongBodies(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, map[string]int{"count": 1})
 	for path, want := range map[string]string{
 		"/long?bytes=1000": "200 1000 <nil>", "/long?bytes=1048576": "200 1048576 <nil>",

@@ -87,6 +87,7 @@ var newKeys = sync.OnceValues(func() (keys [3]*rsa.PrivateKey, err error) {
 
 // WebCrypto signs as the standard library does, and verifies nothing else.
 func TestPlatformRSA(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	keys, err := newKeys()
 	if err != nil {
@@ -137,6 +138,7 @@ func TestPlatformRSA(t *testing.T) {
 
 // The published signatures of APIv3 come out of the Worker, byte for byte.
 func TestPlatformRSASignsTheVectors(t *testing.T) {
+	t.Parallel()
 	b, err := os.ReadFile("../../wechat/apiv3/testdata/vectors.json")
 	if err != nil {
 		t.Fatal(err)

@@ -1,7 +1,6 @@
 package warm_test
 
 import (
-	"bytes"
 	"compress/gzip"
 	"context"
 	"encoding/json"
@@ -21,6 +20,7 @@ import (
 	"time"
 
 	"h5pay/internal/cleanup"
+	"h5pay/internal/paytest"
 	"h5pay/internal/stack"
 )
 
@@ -30,25 +30,7 @@ type world struct {
 	worker *stack.Workerd
 	client *http.Client
 	up     string // upstream's URL
-	log    *log
-}
-
-// log keeps workerd's output.
-type log struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	log    *paytest.Log
 }
 
 // build returns a folder with the Worker's modules and the SQL of its database.
@@ -113,7 +95,7 @@ func newWorldWith(t testing.TB, limits map[string]int, services map[string]stack
 		t.Fatal(err)
 	}
 	t.Cleanup(d1.Close)
-	w := &world{TB: t, log: &log{}, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 400}, Timeout: 90 * time.Second}}
+	w := &world{TB: t, log: &paytest.Log{}, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 400}, Timeout: 90 * time.Second}}
 	w.worker, err = stack.StartWorkerd(context.Background(), stack.WorkerdConfig{
 		Dir: root, Modules: dir, Entry: "entry.mjs", D1: d1.Address, Services: services, Output: w.log,
 	})

@@ -81,6 +81,7 @@ func inGo(d delivery) error {
 // The Standard Webhooks libraries for Go and JavaScript accept and reject what the
 // package does.
 func TestLibrariesVerifyOurSignatures(t *testing.T) {
+	t.Parallel()
 	const body = `{"id":"evt_1","data":{"order":{"items":[{"name":"高山乌龙茶"}]}}}`
 	now := func(secrets ...string) webhook.Header { return sign(t, "evt_1", body, 0, secrets...) }
 	with := func(change func(*webhook.Header)) webhook.Header { h := now(secret); change(&h); return h }
@@ -120,6 +121,7 @@ func TestLibrariesVerifyOurSignatures(t *testing.T) {
 
 // The package accepts what the libraries for Go and JavaScript sign.
 func TestPackageVerifiesTheLibraries(t *testing.T) {
+	t.Parallel()
 	at := time.Now().Truncate(time.Second)
 	for _, body := range []string{`{"id":"evt_1"}`, `{"name":"高山乌龙茶"}`, "", strings.Repeat("a", 1<<16)} {
 		library, err := standardwebhooks.NewWebhook(secret)
@@ -147,6 +149,7 @@ func TestPackageVerifiesTheLibraries(t *testing.T) {
 
 // The documents give a delivery that others can try their code with.
 func TestDocumentsHoldAValidExample(t *testing.T) {
+	t.Parallel()
 	secret := regexp.MustCompile("`(whsec_[A-Za-z0-9+/]{43}=)`")
 	id := regexp.MustCompile("`(evt_0)`")
 	timestamp := regexp.MustCompile("`([0-9]{10})`")

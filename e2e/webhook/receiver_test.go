@@ -47,6 +47,7 @@ func sign(t *testing.T, id, body string, away time.Duration, secrets ...string) 
 
 // Both receivers, as they stand in the documents.
 func TestSamplesAtWork(t *testing.T) {
+	t.Parallel()
 	for name, command := range samples(t) {
 		t.Run(name, func(t *testing.T) {
 			url, printed := start(t, exec.Command(command[0], command[1:]...))
@@ -137,6 +138,7 @@ func samples(t *testing.T) map[string][]string {
 // A receiver with a bad setting does not start. It names the setting in one line, and
 // prints no secret.
 func TestSamplesRejectBadSettings(t *testing.T) {
+	t.Parallel()
 	taken, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		t.Fatal(err)

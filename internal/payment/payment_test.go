@@ -3,6 +3,7 @@ package payment
 import "testing"
 
 func TestParseOrigin(t *testing.T) {
+	t.Parallel()
 	for raw, want := range map[string]string{
 		"https://shop.example.com":      "https://shop.example.com",
 		"https://Shop.Example.com/":     "https://shop.example.com",

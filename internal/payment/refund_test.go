@@ -65,6 +65,7 @@ func refundOf(o order.Order, no string, state wechat.RefundState) wechat.Refund 
 // A refund that was not made here is recorded only if it agrees with the order, and no
 // more goes back than was paid.
 func TestRecordedRefundAgreesWithTheOrder(t *testing.T) {
+	t.Parallel()
 	const no = "5030000000000000000000000000001"
 	for name, c := range map[string]struct {
 		bend func(*wechat.Refund)
@@ -105,6 +106,7 @@ func TestRecordedRefundAgreesWithTheOrder(t *testing.T) {
 
 // WeChat declines a refund that it took in a call that was lost. It is not failed.
 func TestDeclinedRefundThatWasTaken(t *testing.T) {
+	t.Parallel()
 	for _, taken := range []bool{false, true} {
 		l := newLedger(t)
 		o := l.paid(t)
@@ -135,6 +137,7 @@ func TestDeclinedRefundThatWasTaken(t *testing.T) {
 // Of many callers at once one submits a refund, and nobody again until resendWindow has
 // passed.
 func TestRefundIsSubmittedByOneCaller(t *testing.T) {
+	t.Parallel()
 	l := newLedger(t)
 	o := l.paid(t)
 	w := &refunds{refund: func(wechat.RefundRequest) (wechat.Refund, error) {

@@ -97,6 +97,7 @@ func (l *ledger) status(t testing.TB, o order.Order) api.OrderStatus {
 }
 
 func TestSettleRefusesWhatDoesNotAgreeWithTheOrder(t *testing.T) {
+	t.Parallel()
 	for name, bend := range map[string]func(*wechat.Trade){
 		"unknown order":                          func(t *wechat.Trade) { t.OutTradeNo = "20261123000000000000000000000000" },
 		"appid differs":                          func(t *wechat.Trade) { t.AppID = "wx0000000000000000" },
@@ -138,6 +139,7 @@ func TestSettleRefusesWhatDoesNotAgreeWithTheOrder(t *testing.T) {
 }
 
 func TestSettleByState(t *testing.T) {
+	t.Parallel()
 	for state, want := range map[wechat.TradeState]api.OrderStatus{
 		wechat.StateSuccess:    api.StatusPaid,
 		wechat.StateRefund:     api.StatusPaid,
@@ -164,6 +166,7 @@ func TestSettleByState(t *testing.T) {
 }
 
 func TestPaidOrderStaysPaid(t *testing.T) {
+	t.Parallel()
 	l := newLedger(t)
 	o := l.pending(t)
 	if err := l.settle(context.Background(), tradeOf(o), sourceNotify); err != nil {
@@ -188,6 +191,7 @@ func TestPaidOrderStaysPaid(t *testing.T) {
 }
 
 func TestOneTransactionDoesNotPayTwoOrders(t *testing.T) {
+	t.Parallel()
 	l := newLedger(t)
 	a, b := l.pending(t), l.pending(t)
 	if err := l.settle(context.Background(), tradeOf(a), sourceNotify); err != nil {
@@ -204,6 +208,7 @@ func TestOneTransactionDoesNotPayTwoOrders(t *testing.T) {
 }
 
 func TestLatePaymentCounts(t *testing.T) {
+	t.Parallel()
 	l := newLedger(t)
 	o := l.pending(t)
 	if ok, err := l.cfg.Store.Close(context.Background(), o.ID, l.now()); !ok || err != nil {
@@ -221,6 +226,7 @@ func TestLatePaymentCounts(t *testing.T) {
 }
 
 func TestSettleReportsADeadDatabase(t *testing.T) {
+	t.Parallel()
 	l := newLedger(t)
 	o := l.pending(t)
 	l.db.Close()

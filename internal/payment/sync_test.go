@@ -48,6 +48,7 @@ func unknownThere(order.Order) (wechat.Trade, error) {
 // An order is closed at WeChat and here when nobody has paid, nobody is paying and its time
 // is over, and never on the word of a notification.
 func TestSync(t *testing.T) {
+	t.Parallel()
 	const young, expired = time.Minute, order.Lifetime + 2*order.ExpiryGrace
 	type report = func(order.Order) (wechat.Trade, error)
 	for name, c := range map[string]struct {

@@ -15,6 +15,7 @@ import (
 // WeChat compares the address of an H5 order with the phone's. An order that WeChat
 // would reject is not made: the buyer learns how to pay, and the operator why.
 func TestNoH5OrderWithAPrivateAddress(t *testing.T) {
+	t.Parallel()
 	for _, addr := range []string{"", "unknown", "127.0.0.1:1", "10.0.0.5", "192.168.1.9:80", "[::1]:80", "[fd00::5]:80", "100.64.1.1", "169.254.0.1", "::ffff:10.0.0.5", "64:ff9b::10.0.0.5"} {
 		s := newShop(t, nil)
 		p := s.person(0)
@@ -47,6 +48,7 @@ func TestNoH5OrderWithAPrivateAddress(t *testing.T) {
 // A repeated request finds its order, also when the address is lost in between. An
 // order that is stored with a private address is not sent.
 func TestH5OrderOutlivesALostAddress(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.person(0)
 	p.must("POST", api.PathSession, nil, &api.Session{})
@@ -68,6 +70,7 @@ func TestH5OrderOutlivesALostAddress(t *testing.T) {
 
 // A shop on this machine has buyers on this machine.
 func TestH5OrderOfALocalShop(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.ShopURL = "http://localhost:8802" })
 	p := s.person(0)
 	p.handler = s.handler
@@ -86,6 +89,7 @@ func TestH5OrderOfALocalShop(t *testing.T) {
 // writes into the header. Without an address all are one caller; the operator is
 // warned once, and the health page says so.
 func TestAddressesBehindAProxy(t *testing.T) {
+	t.Parallel()
 	limit := &counter{limit: 3}
 	s := newShop(t, func(cfg *settings, _ *wechat.Config) {
 		cfg.Addresses = server.Addresses{Header: "X-Forwarded-For", Proxies: 2, Connection: true}
@@ -137,6 +141,7 @@ func TestAddressesBehindAProxy(t *testing.T) {
 
 // A server that nobody told of its proxy notices it.
 func TestProxyThatNobodyNamedIsNoticed(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.Addresses.Connection = true })
 	s.reconcile()
 	p := s.person(0)

@@ -29,6 +29,7 @@ func adminRoutes(id string) (all []struct{ method, path, body string }) {
 }
 
 func TestOperatorNeedsTheToken(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	buyer := s.signedIn(0)
 	o := buyer.paidOrder("tea", 1)
@@ -67,6 +68,7 @@ func TestOperatorNeedsTheToken(t *testing.T) {
 }
 
 func TestOperatorsCallsAreOffWithoutAToken(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.AdminToken = "" })
 	p := s.operator()
 	for _, token := range []string{"", adminToken, " "} {
@@ -82,6 +84,7 @@ func TestOperatorsCallsAreOffWithoutAToken(t *testing.T) {
 }
 
 func TestBadRefundRequests(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	op := s.operator()
 	o := s.signedIn(0).paidOrder("tea", 1)
@@ -116,6 +119,7 @@ func TestBadRefundRequests(t *testing.T) {
 }
 
 func TestOperatorFindsOrders(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	op := s.operator()
 	var ids []string
@@ -187,6 +191,7 @@ func TestOperatorFindsOrders(t *testing.T) {
 }
 
 func TestBadQueries(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	op := s.operator()
 	for _, query := range []string{
@@ -199,6 +204,7 @@ func TestBadQueries(t *testing.T) {
 }
 
 func TestOperatorSeesAnOrder(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	op := s.operator()
 	id, refund := s.refunding()
@@ -223,6 +229,7 @@ func TestOperatorSeesAnOrder(t *testing.T) {
 }
 
 func TestTableForASpreadsheet(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	storetest.Exec(t, s.db, `UPDATE products SET name = '=HYPERLINK("http://evil.example","x")' WHERE id = 'tea'; UPDATE products SET name = '茶, "好"' WHERE id = 'bun'`)
 	op := s.operator()

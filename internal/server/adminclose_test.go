@@ -32,6 +32,7 @@ func (p *person) sell(on bool) api.Selling {
 // An order that the operator closes is offered to nobody any more, and is closed at
 // WeChat as soon as WeChat closes it.
 func TestOperatorClosesAnOrder(t *testing.T) {
+	t.Parallel()
 	for _, silent := range []bool{false, true} {
 		s := newShop(t, nil)
 		p, op := s.signedIn(0), s.operator()
@@ -58,6 +59,7 @@ func TestOperatorClosesAnOrder(t *testing.T) {
 
 // A payment that is under way when the operator closes the order counts.
 func TestOperatorClosesAnOrderThatIsBeingPaid(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p, op := s.signedIn(0), s.operator()
 	c := p.order("tea", 1)
@@ -82,6 +84,7 @@ func TestOperatorClosesAnOrderThatIsBeingPaid(t *testing.T) {
 }
 
 func TestBadCloses(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p, op := s.signedIn(0), s.operator()
 	p.order("tea", 1)
@@ -113,6 +116,7 @@ func TestBadCloses(t *testing.T) {
 // Many orders are closed in calls that are bounded, and go on where the one before
 // ended. Orders of another product, and those that have ended, are left alone.
 func TestOperatorClosesTheOrdersOfAProduct(t *testing.T) {
+	t.Parallel()
 	r := newReceiver(t)
 	s := r.shop
 	op := s.operator()
@@ -199,6 +203,7 @@ func TestOperatorClosesTheOrdersOfAProduct(t *testing.T) {
 // While the shop does not sell it takes no order and gives nobody anything to pay
 // with. What has begun goes on.
 func TestNotSelling(t *testing.T) {
+	t.Parallel()
 	for _, by := range []string{"call", "setting"} {
 		t.Run(by, func(t *testing.T) {
 			s := newShop(t, nil)
@@ -276,6 +281,7 @@ func TestNotSelling(t *testing.T) {
 
 // The runbook's section "A wrong price", step by step, with its own commands.
 func TestWrongPriceByTheRunbook(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../../docs/runbook.md")
 	if err != nil {
 		t.Fatal(err)

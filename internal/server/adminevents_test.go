@@ -20,6 +20,7 @@ func (r *receiver) isNow(ms int64) bool {
 }
 
 func TestOperatorReplaysADeadEvent(t *testing.T) {
+	t.Parallel()
 	r := newReceiver(t)
 	o := r.paid(r.signedIn(0), "tea")
 	r.answer = func(int, webhook.Event) (int, error) { return 400, nil }
@@ -61,6 +62,7 @@ func TestOperatorReplaysADeadEvent(t *testing.T) {
 }
 
 func TestOperatorTurnsThePages(t *testing.T) {
+	t.Parallel()
 	r := newReceiver(t)
 	p := r.signedIn(0)
 	var want []string
@@ -91,6 +93,7 @@ func TestOperatorTurnsThePages(t *testing.T) {
 }
 
 func TestOperatorsEventCallsAreStrict(t *testing.T) {
+	t.Parallel()
 	r := newReceiver(t)
 	r.paid(r.signedIn(0), "test")
 	boss := r.operator()
@@ -118,6 +121,7 @@ func TestOperatorsEventCallsAreStrict(t *testing.T) {
 
 // A refund is told of once it has arrived, after the payment.
 func TestRefundIsToldOnce(t *testing.T) {
+	t.Parallel()
 	r := newReceiver(t)
 	o := r.signedIn(0).paidOrder("tea", 1)
 	boss := r.operator()

@@ -62,6 +62,7 @@ func (p *person) unharmed(do func()) {
 }
 
 func TestGarbageBodies(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	p.token = adminToken
@@ -102,6 +103,7 @@ func TestGarbageBodies(t *testing.T) {
 }
 
 func TestWrongValues(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
@@ -177,6 +179,7 @@ func TestWrongValues(t *testing.T) {
 }
 
 func TestForeignOrigins(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
@@ -216,6 +219,7 @@ func TestForeignOrigins(t *testing.T) {
 }
 
 func TestWithoutSession(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	c := s.signedIn(0).order("tea", 1)
 	for name, cookie := range map[string]string{"none": "", "garbage": "x", "long": strings.Repeat("A", 5000)} {
@@ -237,6 +241,7 @@ func TestWithoutSession(t *testing.T) {
 }
 
 func TestUnknownPathsAndMethods(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
@@ -277,6 +282,7 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 }
 
 func TestBadNotifications(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)

@@ -65,6 +65,7 @@ func (p *person) wantBills(want ...api.BillCheck) {
 }
 
 func TestBillsAgreeWithTheBooks(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	op := s.operator()
 	a := s.signedIn(0).paidOrder("tea", 1)
@@ -98,6 +99,7 @@ func TestBillsAgreeWithTheBooks(t *testing.T) {
 }
 
 func TestBillFaultsAreFound(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		fault string
 		first func(p *person, op *person) // makes what is in the bill first
@@ -177,6 +179,7 @@ func refundOnly(p *person, op *person) {
 
 // What happens about midnight is in one of two bills, and not missed in the other.
 func TestBillsAboutMidnight(t *testing.T) {
+	t.Parallel()
 	for _, ahead := range []time.Duration{0, 30 * time.Second, -30 * time.Second} {
 		s := newShop(t, nil)
 		op := s.operator()
@@ -226,6 +229,7 @@ func TestBillsAboutMidnight(t *testing.T) {
 
 // The bill knows of a payment that was never heard of, and WeChat confirms it.
 func TestBillFindsALostPayment(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p, op := s.signedIn(0), s.operator()
 	c := p.order("tea", 1)
@@ -247,6 +251,7 @@ func TestBillFindsALostPayment(t *testing.T) {
 
 // A refund by hand on the merchant platform, of which nobody was told.
 func TestBillFindsARefundByHand(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	op := s.operator()
 	o := s.signedIn(0).paidOrder("tea", 1)
@@ -273,6 +278,7 @@ func TestBillFindsARefundByHand(t *testing.T) {
 
 // News of a refund was lost: the bill has it further than we do.
 func TestBillBringsRefundsUpToDate(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	op := s.operator()
 	o := s.signedIn(0).paidOrder("tea", 1)

@@ -13,6 +13,7 @@ import (
 )
 
 func TestBillThatCannotBeHad(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	op := s.operator()
 	s.signedIn(0).paidOrder("tea", 1)
@@ -55,6 +56,7 @@ func TestBillThatCannotBeHad(t *testing.T) {
 // The signer was away for days: a day at a time, the oldest first, and not what is
 // too long ago.
 func TestBillsOfDaysThatWereMissed(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	op := s.operator()
 	s.signedIn(0).paidOrder("tea", 1)
@@ -75,6 +77,7 @@ func TestBillsOfDaysThatWereMissed(t *testing.T) {
 }
 
 func TestBillIsComparedByOneAtATime(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	op := s.operator()
 	s.signedIn(0).paidOrder("tea", 1)
@@ -107,6 +110,7 @@ func TestBillIsComparedByOneAtATime(t *testing.T) {
 // A run that died is taken up again when its lease is over, and what it left
 // counts nothing.
 func TestBillRunThatDies(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	op := s.operator()
 	s.signedIn(0).paidOrder("tea", 1)
@@ -126,6 +130,7 @@ func TestBillRunThatDies(t *testing.T) {
 }
 
 func TestBadBillRequests(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	op := s.operator()
 	s.signedIn(0).paidOrder("tea", 1)

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -13,6 +14,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/fen"
 	"h5pay/internal/order"
+	"h5pay/internal/paytest"
 	"h5pay/wechat/wechattest"
 )
 
@@ -30,8 +32,10 @@ type purchase struct {
 // every step everything that must hold is checked; in the end the shop must
 // know of every fen that WeChat has.
 func TestCampaign(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
 			r := rand.New(rand.NewPCG(seed, 0))
 			s := newShop(t, nil)
 			began := s.now()
@@ -48,10 +52,16 @@ func TestCampaign(t *testing.T) {
 			for range 1 + len(all)/10 {
 				s.reconcile()
 			}
-			s.agrees()
+			s.ordersAgree(false)
 			s.logged()
 			s.refundsEnd()
 			s.billsAgree(began)
+			orders := s.ordersAgree(true)
+			refunds, err := paytest.ReadRows[paytest.Refund](s.db, paytest.EveryRefund)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.report(paytest.CompareRefunds(orders, refunds, s.sim.Ledger()))
 		})
 	}
 }
@@ -76,43 +86,32 @@ func newPurchase(r *rand.Rand, buyer *person, all []*purchase) *purchase {
 	return p
 }
 
-// agrees compares all orders with WeChat's ledger, when nothing is under way:
-// what has been paid there is paid here, and nothing else can be paid.
-func (s *shop) agrees() {
+// ordersAgree compares all orders with WeChat's ledger, when no payment is under way. Before the
+// bills were compared, the payer and the time of a payment may be unknown.
+func (s *shop) ordersAgree(billed bool) []paytest.Order {
 	s.t.Helper()
-	ledger := s.sim.Ledger()
-	paid := map[string]string{}
-	for _, trade := range ledger.Trades {
-		paid[trade.OutTradeNo] = trade.TransactionID
-	}
-	at := map[string]wechattest.Order{}
-	for _, o := range ledger.Orders {
-		at[o.OutTradeNo] = o
-	}
-	rows, err := s.db.Query(`SELECT out_trade_no, status, COALESCE(transaction_id, '') FROM orders`)
+	orders, err := paytest.ReadRows[paytest.Order](s.db, paytest.EveryOrder)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var no, transaction string
-		var status api.OrderStatus
-		if err := rows.Scan(&no, &status, &transaction); err != nil {
-			s.t.Fatal(err)
+	ledger := s.sim.Ledger()
+	for _, trade := range ledger.Trades {
+		for i := range orders {
+			if o := &orders[i]; !billed && o.Transaction == trade.TransactionID {
+				o.Payer = cmp.Or(o.Payer, trade.OpenID)
+				o.Paid = cmp.Or(o.Paid, trade.Paid.Unix()*1000)
+			}
 		}
-		known, there := at[no]
-		switch {
-		case transaction != paid[no], order.WasPaid(status) != (paid[no] != ""):
-			s.t.Errorf("WeChat has transaction %q, the order is %s by %q", paid[no], status, transaction)
-		case !order.WasPaid(status) && status != api.StatusClosed:
-			s.t.Errorf("in the end an order is %s", status)
-		case there && status == api.StatusClosed && known.State != wechattest.StateClosed:
-			s.t.Errorf("an order is closed here and %s at WeChat", known.State)
-		}
-		delete(paid, no)
 	}
-	for no, transaction := range paid {
-		s.t.Errorf("WeChat has transaction %s for %s, which nobody here knows", transaction, no)
+	s.report(paytest.CompareOrders(orders, ledger))
+	return orders
+}
+
+// report fails the test for each finding.
+func (s *shop) report(findings []paytest.Finding) {
+	s.t.Helper()
+	for _, f := range findings {
+		s.t.Errorf("%s: %s %s", f.Verdict, f.Text, f.Order)
 	}
 }
 

@@ -53,6 +53,7 @@ func (s *shop) logged() (lines [][]string) {
 
 // Where an order came from and who told of it can be read from the log alone.
 func TestEveryChangeIsInTheLog(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 

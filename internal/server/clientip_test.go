@@ -9,6 +9,7 @@ import (
 )
 
 func TestParseAddr(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{
 		"203.0.113.7":             "203.0.113.7", // from the Worker's entry
 		"203.0.113.7:4711":        "203.0.113.7", // from net/http
@@ -36,6 +37,7 @@ func TestParseAddr(t *testing.T) {
 // Where the client's address is found, for each setting and with what clients and
 // proxies send.
 func TestFindAddress(t *testing.T) {
+	t.Parallel()
 	const xff = "X-Forwarded-For"
 	for name, c := range map[string]struct {
 		at     Addresses
@@ -88,6 +90,7 @@ func TestFindAddress(t *testing.T) {
 // One stranger who reaches the server past the proxy makes no alarm. When most
 // calls lack an address the shop is not well, until they have it again.
 func TestAddressCheckTurnsWithTheCalls(t *testing.T) {
+	t.Parallel()
 	now := time.Unix(1_800_000_000, 0)
 	var c sightings
 	note := func(seen sighting, n int) (warned int) {

@@ -12,6 +12,7 @@ import (
 // Two signers answer in turn, and the clock of one is behind. The buyer is shown a
 // time line that goes forward, and the back end events that do.
 func TestTimeLineOfTwoSigners(t *testing.T) {
+	t.Parallel()
 	r := newReceiver(t)
 	s := r.shop
 	ahead := s.handler

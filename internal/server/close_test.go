@@ -39,6 +39,7 @@ func (s *shop) state(id string) string {
 }
 
 func TestCloseOfAYoungOrder(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.guest(0)
 	c := p.byCode("tea", 1)
@@ -78,6 +79,7 @@ func TestCloseOfAYoungOrder(t *testing.T) {
 }
 
 func TestCloseOfAnOldOrder(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
@@ -93,6 +95,7 @@ func TestCloseOfAnOldOrder(t *testing.T) {
 
 // The page of the buyer who waits closes it too, once WeChat may.
 func TestPollingClosesWhatWasGivenUp(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.guest(0)
 	c := p.byCode("tea", 1)
@@ -104,6 +107,7 @@ func TestPollingClosesWhatWasGivenUp(t *testing.T) {
 }
 
 func TestCloseAsksWeChatFirst(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.guest(0)
 	c := p.byCode("tea", 1)
@@ -122,6 +126,7 @@ func TestCloseAsksWeChatFirst(t *testing.T) {
 // Whoever scanned the code before it was given up may pay until WeChat closes
 // it: that is money.
 func TestPaymentAfterItWasGivenUp(t *testing.T) {
+	t.Parallel()
 	for _, news := range []string{"notification", "poll", "timer"} {
 		t.Run(news, func(t *testing.T) {
 			s := newShop(t, nil)
@@ -155,6 +160,7 @@ func TestPaymentAfterItWasGivenUp(t *testing.T) {
 const queryWindow = 3 * time.Second // of the signer
 
 func TestPaymentWhileItIsClosed(t *testing.T) {
+	t.Parallel()
 	for when, path := range map[string]string{"before the close": "/pay/closeorder", "before the query": "/pay/orderquery"} {
 		t.Run(when, func(t *testing.T) {
 			s := newShop(t, nil)
@@ -174,6 +180,7 @@ func TestPaymentWhileItIsClosed(t *testing.T) {
 }
 
 func TestCloseWithoutWeChat(t *testing.T) {
+	t.Parallel()
 	for _, fault := range []string{wechattest.FaultSystemError, wechattest.FaultTimeoutBefore, wechattest.FaultBadGateway, wechattest.FaultBadReplySign} {
 		t.Run(fault, func(t *testing.T) {
 			s := newShop(t, nil)
@@ -197,6 +204,7 @@ func TestCloseWithoutWeChat(t *testing.T) {
 // WeChat counts its five minutes from when it took the order, which may be long
 // after it was made here.
 func TestCloseOfAnOrderThatWeChatTookLate(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.guest(0)
 	req := native("tea", 1)
@@ -221,6 +229,7 @@ func TestCloseOfAnOrderThatWeChatTookLate(t *testing.T) {
 // An order of which WeChat never heard is closed here, when no request for it
 // can be on its way any more.
 func TestCloseOfAnOrderThatWeChatNeverTook(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.guest(0)
 	s.fault(wechattest.FaultTimeoutBefore, "/pay/unifiedorder")
@@ -244,6 +253,7 @@ func TestCloseOfAnOrderThatWeChatNeverTook(t *testing.T) {
 // The same when it is old: a request may have been on its way when it was given
 // up, and would open at WeChat what is closed here.
 func TestCloseOfAnOldOrderWaitsForRequestsOnTheirWay(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.guest(0)
 	req := native("tea", 1)
@@ -271,6 +281,7 @@ func TestCloseOfAnOldOrderWaitsForRequestsOnTheirWay(t *testing.T) {
 
 // Given up while WeChat answers: what it gave reaches nobody.
 func TestCloseWhileWeChatTakesTheOrder(t *testing.T) {
+	t.Parallel()
 	for _, renew := range []bool{false, true} {
 		s := newShop(t, nil)
 		p := s.guest(0)
@@ -303,6 +314,7 @@ func TestCloseWhileWeChatTakesTheOrder(t *testing.T) {
 }
 
 func TestCloseOfSomebodyElsesOrder(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	c := s.guest(0).byCode("tea", 1)
 	for _, stranger := range []*person{s.guest(1), s.signedIn(2)} {
@@ -316,6 +328,7 @@ func TestCloseOfSomebodyElsesOrder(t *testing.T) {
 }
 
 func TestRefusedOrderStaysFailedWhenGivenUp(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	id := p.refused()

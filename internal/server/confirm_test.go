@@ -75,6 +75,7 @@ func (s *shop) queriesFail() (recover func()) {
 
 // Who has the API key, and nothing else, makes no order paid.
 func TestAPIKeyAlonePaysNothing(t *testing.T) {
+	t.Parallel()
 	for _, signType := range []wechat.SignType{wechat.SignMD5, wechat.SignHMAC} {
 		t.Run(string(signType), func(t *testing.T) {
 			s := newShop(t, nil)
@@ -118,6 +119,7 @@ func TestAPIKeyAlonePaysNothing(t *testing.T) {
 
 // A forged payment arrives first, the real one is found by the query that it causes.
 func TestForgedNotificationOfAnOrderThatIsPaid(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
@@ -137,6 +139,7 @@ func TestForgedNotificationOfAnOrderThatIsPaid(t *testing.T) {
 // Without the key nobody makes the shop query WeChat, nor does a notification that
 // differs from the order, nor one of an order that is paid.
 func TestOnlySignedNewsCausesAQuery(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
@@ -168,6 +171,7 @@ func TestOnlySignedNewsCausesAQuery(t *testing.T) {
 // Of many notifications of one order at the same moment, one causes a query. More
 // than one can, when the machine is so slow that a second passes between them.
 func TestNotificationsDoNotMultiplyQueries(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	c := s.signedIn(0).order("tea", 1)
 	body := s.leaked(c.Order.ID, wechat.SignHMAC)
@@ -188,6 +192,7 @@ func TestNotificationsDoNotMultiplyQueries(t *testing.T) {
 // A duplicate that arrives while WeChat is queried is not acknowledged and does not wait.
 // WeChat repeats it, and it finds the order paid.
 func TestDuplicateNotificationDoesNotWait(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
@@ -233,6 +238,7 @@ func TestDuplicateNotificationDoesNotWait(t *testing.T) {
 // WeChat sends notifications and answers no queries for an hour. Nothing is lost,
 // nothing is acknowledged that is not settled, and each order is paid once.
 func TestWeChatAnswersNoQueriesForAnHour(t *testing.T) {
+	t.Parallel()
 	for _, by := range []string{"notification", "timer"} {
 		t.Run(by, func(t *testing.T) {
 			s := newShop(t, nil)
@@ -284,6 +290,7 @@ func TestWeChatAnswersNoQueriesForAnHour(t *testing.T) {
 
 // A payment that was notified and not confirmed comes before everything that waits.
 func TestToldOrderIsFirstInLine(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.Statements = payment.MinStatements })
 	p := s.signedIn(0)
 	for range 60 {
@@ -309,6 +316,7 @@ func TestToldOrderIsFirstInLine(t *testing.T) {
 
 // An order that was notified as paid, and is not, is queried less and less often.
 func TestToldOrderIsQueriedLessAndLess(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	c := s.signedIn(0).order("tea", 1)
 	storetest.Exec(t, s.db, `UPDATE orders SET status = 'closed', client_ip = '', due_at = NULL WHERE id = ?`, c.Order.ID) // so that it is not due otherwise
@@ -324,6 +332,7 @@ func TestToldOrderIsQueriedLessAndLess(t *testing.T) {
 
 // WeChat may say NOTPAY for some seconds after a payment.
 func TestNotificationBeforeTheQueryKnows(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
@@ -346,6 +355,7 @@ func TestNotificationBeforeTheQueryKnows(t *testing.T) {
 
 // The money has gone back before the notification is read.
 func TestNotificationOfARefundedPayment(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
@@ -364,6 +374,7 @@ func TestNotificationOfARefundedPayment(t *testing.T) {
 
 // MD5 is weaker than what the shop asks for. It is said once for each notification.
 func TestMD5AtAnHMACShopIsAWarning(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		shop wechat.SignType
 		want int
@@ -387,6 +398,7 @@ func TestMD5AtAnHMACShopIsAWarning(t *testing.T) {
 
 // A payment of an order that has gone from the database is for the operator.
 func TestToldOrderThatWeChatDoesNotKnow(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	s.fault(wechattest.FaultTimeoutBefore, "/pay/unifiedorder")

@@ -26,6 +26,7 @@ func testSealer(t testing.TB, name, appID string, key wechat.Secret, now *time.T
 const testKey wechat.Secret = "a session key of 32 characters.."
 
 func TestCookieComesBackSealed(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	c := testSealer(t, sessionCookie, "wx1", testKey, &now)
 	w := httptest.NewRecorder()
@@ -60,6 +61,7 @@ func TestCookieComesBackSealed(t *testing.T) {
 }
 
 func TestCookieOpensForItsOwnPurposeOnly(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	value, err := testSealer(t, stateCookie, "wx1", testKey, &now).seal(signIn{State: "x"}, now.Add(time.Hour))
 	if err != nil {
@@ -77,6 +79,7 @@ func TestCookieOpensForItsOwnPurposeOnly(t *testing.T) {
 }
 
 func TestCookieWithOneBitChangedIsRefused(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	c := testSealer(t, sessionCookie, "wx1", testKey, &now)
 	value, err := c.seal(session{OpenID: "o"}, now.Add(time.Hour))
@@ -117,6 +120,7 @@ func FuzzOpenCookie(f *testing.F) {
 }
 
 func TestCookieOfTheLargestSessionFitsABrowser(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	c := testSealer(t, sessionCookie, "wx5a1e0f7c3b2d4968", testKey, &now)
 	w := httptest.NewRecorder()
@@ -140,6 +144,7 @@ func TestCookieOfTheLargestSessionFitsABrowser(t *testing.T) {
 // After a change of SessionKey everybody stays signed in, with a cookie under
 // the new key from the next visit on, which ends when the old one would have.
 func TestFormerKeyOpensAndTheNewOneSeals(t *testing.T) {
+	t.Parallel()
 	now := time.UnixMilli(1_800_000_000_000)
 	before := testSealer(t, sessionCookie, "wx1", testKey, &now)
 	cfg := Config{SessionKey: testKey + " new", SessionKeyOld: testKey, Rand: rand.Reader, Now: func() time.Time { return now }}

@@ -23,6 +23,7 @@ func (s *shop) counters() map[string]int64 {
 }
 
 func TestCountersTellWhatHappened(t *testing.T) {
+	t.Parallel()
 	r := newReceiver(t)
 	r.answer = func(n int, _ webhook.Event) (int, error) {
 		if n == 1 {
@@ -85,12 +86,14 @@ func TestCountersTellWhatHappened(t *testing.T) {
 
 // The counters are the operator's alone.
 func TestCountersNeedTheToken(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	s.signedIn(0).fails(api.CodeUnauthenticated, "GET", api.PathAdminCounter, nil)
 }
 
 // Where nothing can be counted the money goes on.
 func TestCountingThatFailsStopsNothing(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)

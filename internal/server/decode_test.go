@@ -13,6 +13,7 @@ import (
 )
 
 func TestDecodeJSON(t *testing.T) {
+	t.Parallel()
 	good := `{"items":[{"product_id":"tea","quantity":2}],"trade_type":"JSAPI","client_key":"k"}`
 	for name, c := range map[string]struct {
 		body string
@@ -77,6 +78,7 @@ func TestDecodeErrorsNameTheField(t *testing.T) {
 }
 
 func TestReadJSONChecksTheRequest(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		contentType string
 		body        string

@@ -27,6 +27,7 @@ func (s *shop) address(id string) (ip string) {
 
 // An order that has ended has no address, and nothing is sent to WeChat for it again.
 func TestAddressIsRemovedWhenTheOrderEnds(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	open, paid, closed := p.order("tea", 1), p.paidOrder("tea", 1), p.order("tea", 1)
@@ -79,6 +80,7 @@ func (s *shop) draft(p *person, id string) order.Order {
 // An event that is delivered or dead loses the payer after 30 days, one that is
 // pending keeps it.
 func TestDeliveredEventsLoseThePayer(t *testing.T) {
+	t.Parallel()
 	r := newReceiver(t)
 	openid := r.sim.Users()[0].OpenID
 	p := r.signedIn(0)
@@ -111,6 +113,7 @@ func TestDeliveredEventsLoseThePayer(t *testing.T) {
 
 // Without a webhook events stay pending, and lose the payer all the same.
 func TestEventsOfAShopWithoutAWebhookLoseThePayer(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	openid := s.sim.Users()[0].OpenID
 	id := s.signedIn(0).paidOrder("tea", 1).ID
@@ -155,6 +158,7 @@ func (s *shop) books() string {
 // A person is erased from everything, and from nothing else. What WeChat reports
 // afterwards does not bring the openid back.
 func TestErasedPersonDoesNotComeBack(t *testing.T) {
+	t.Parallel()
 	r := newReceiver(t)
 	s := r.shop
 	p, bystander, guest, op := s.signedIn(0), s.signedIn(2), s.guest(1), s.operator()
@@ -279,6 +283,7 @@ func TestErasedPersonDoesNotComeBack(t *testing.T) {
 
 // The commands of the runbook, for a person with more orders than fit one call.
 func TestExportAndEraseByTheRunbook(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../../docs/runbook.md")
 	if err != nil {
 		t.Fatal(err)
@@ -355,6 +360,7 @@ func TestExportAndEraseByTheRunbook(t *testing.T) {
 }
 
 func TestBadPersons(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p, op := s.signedIn(0), s.operator()
 	id := p.order("tea", 1).Order.ID

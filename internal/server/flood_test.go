@@ -31,6 +31,7 @@ lines:
 // A thousand calls of strangers of each kind write one line a minute, and the next
 // line says how many there were. WeChat's own addresses are never limited.
 func TestStrangersCannotFillTheLog(t *testing.T) {
+	t.Parallel()
 	const calls = 1000
 	for name, c := range map[string]struct {
 		path, body, origin, token string
@@ -94,6 +95,7 @@ func TestStrangersCannotFillTheLog(t *testing.T) {
 // Calls without the operator's token are limited by address. The token always
 // opens, from that address too.
 func TestWrongTokensAreLimitedByAddress(t *testing.T) {
+	t.Parallel()
 	limit := &perKey{limit: 10}
 	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.AddressLimit = limit })
 	guess := func(i int, token string) answer {
@@ -132,6 +134,7 @@ func TestWrongTokensAreLimitedByAddress(t *testing.T) {
 
 // No notification is limited by its address: all of WeChat's come from a few.
 func TestNotificationsAreNeverLimited(t *testing.T) {
+	t.Parallel()
 	none := &counter{}
 	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.AddressLimit, cfg.OwnerLimit = none, none })
 	p := s.person(0)

@@ -38,6 +38,7 @@ func mweb(product string, quantity int) api.CreateOrderRequest {
 }
 
 func TestGuestStaysWhoTheyAre(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.person(0)
 	p.fails(api.CodeUnauthenticated, "GET", api.PathSession, nil)
@@ -60,6 +61,7 @@ func TestGuestStaysWhoTheyAre(t *testing.T) {
 }
 
 func TestSignInReplacesTheGuest(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.guest(0)
 	var c api.Checkout
@@ -76,6 +78,7 @@ func TestSignInReplacesTheGuest(t *testing.T) {
 }
 
 func TestGuestIsKnownFor90DaysAfterTheirLastOrder(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.guest(0)
 	s.sim.Advance(60 * 24 * time.Hour)
@@ -90,12 +93,14 @@ func TestGuestIsKnownFor90DaysAfterTheirLastOrder(t *testing.T) {
 }
 
 func TestGuestCannotPayInsideWeChat(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.guest(0)
 	p.unharmed(func() { p.fails(api.CodeUnauthenticated, "POST", api.PathOrders, basket("tea", 1)) })
 }
 
 func TestGuestsSeeTheirOwnOrdersOnly(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	alice, user := s.guest(0), s.signedIn(1)
 	var hers, his api.Checkout
@@ -125,6 +130,7 @@ func TestGuestsSeeTheirOwnOrdersOnly(t *testing.T) {
 // What one guest learned of an order must not let another in: the id of a guest
 // leaves the signer inside the sealed cookie alone.
 func TestGuestIDStaysSealed(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.guest(0)
 	var c api.Checkout

@@ -56,6 +56,7 @@ func (s *shop) wantWrong(name, problem string) {
 }
 
 func TestHealthNamesWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	r := newReceiver(t)
 	r.wantWrong("cron", "has not run yet")
 	r.reconcile()
@@ -93,6 +94,7 @@ func TestHealthNamesWhatIsWrong(t *testing.T) {
 
 // A database that does not answer takes nothing else down with it.
 func TestHealthWithoutADatabase(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	s.db.Close()
 	s.wantWrong("database", "cannot be read")
@@ -103,6 +105,7 @@ func TestHealthWithoutADatabase(t *testing.T) {
 
 // What the shop can do without is told and no fault.
 func TestHealthTellsWhatTheShopDoesWithout(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, func(cfg *settings, _ *wechat.Config) {
 		cfg.Checks = []api.HealthCheck{{Name: "certificate", OK: true, Problem: "no <certificate>"}}
 	})
@@ -124,6 +127,7 @@ func TestHealthTellsWhatTheShopDoesWithout(t *testing.T) {
 
 // A shop that cannot start says what it lacks, and nothing of what it has.
 func TestHealthOfAMisconfiguredShop(t *testing.T) {
+	t.Parallel()
 	err := errors.Join(errors.New("setting SHOP_URL is not set"), fmt.Errorf("setting %s is not set", "SESSION_KEY"))
 	h := server.Unavailable(err, adminToken, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	for accept, want := range map[string]string{"": `{"ok":false`, "text/html": "<h1>The shop is not well</h1>"} {
@@ -146,6 +150,7 @@ func TestHealthOfAMisconfiguredShop(t *testing.T) {
 // Strangers learn whether the shop is well, and nothing else. The log tells the
 // operator, also one without a token, once a minute.
 func TestHealthTellsStrangersOneWord(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, func(cfg *settings, _ *wechat.Config) {
 		cfg.Checks = []api.HealthCheck{{Name: "limits", OK: true, Problem: "ADDRESS_LIMIT is not bound"}}
 	})

@@ -55,6 +55,7 @@ func incomplete(t *testing.T) (r *receiver, guest *person, id string, trade wech
 // Until the bill is there everybody is told that payer and time are not known.
 // Then the bill fills them in.
 func TestBillTellsPayerAndTime(t *testing.T) {
+	t.Parallel()
 	r, guest, id, trade := incomplete(t)
 	op := r.operator()
 	r.deliver()
@@ -115,6 +116,7 @@ func (s *shop) wantPayment(id string, trade wechattest.Trade) {
 // The payment becomes known after the bill of its day was compared: the bill is
 // compared once more, and only once.
 func TestBillIsComparedAgainForAPaymentThatWasNotKnown(t *testing.T) {
+	t.Parallel()
 	r, _, id, trade := incomplete(t)
 	op := r.operator()
 	storetest.Exec(t, r.db, `INSERT INTO bill_checks (date, status, checked_at, result, run, leased_until, next_at) VALUES ('2026-11-23', 'agrees', 1, 'r', 'r', 0, 0)`)
@@ -133,6 +135,7 @@ func TestBillIsComparedAgainForAPaymentThatWasNotKnown(t *testing.T) {
 
 // A payment that lacks its time is looked for in the bills all the same.
 func TestPaymentWithoutATimeIsMissedInTheBill(t *testing.T) {
+	t.Parallel()
 	r, _, id, _ := incomplete(t)
 	r.until(1, "10:00:00")
 	r.fault(wechattest.FaultBillRowLost, "")
@@ -144,6 +147,7 @@ func TestPaymentWithoutATimeIsMissedInTheBill(t *testing.T) {
 // The lost notification arrives at last, with payer and time. It is acknowledged and
 // not believed: whoever has the API key can sign one. The bill fills in both.
 func TestNotificationDoesNotFillInPayerAndTime(t *testing.T) {
+	t.Parallel()
 	r, _, id, trade := incomplete(t)
 	if attempt, err := r.sim.Notify(r.outTradeNo(id), ""); err != nil || !attempt.OK {
 		t.Fatal(attempt, err)
@@ -159,6 +163,7 @@ func TestNotificationDoesNotFillInPayerAndTime(t *testing.T) {
 // A payment whose time is not known can be refunded for a year after the last
 // moment at which it can have been made.
 func TestRefundOfAPaymentWithoutATime(t *testing.T) {
+	t.Parallel()
 	r, _, id, _ := incomplete(t)
 	op := r.operator()
 	r.advanceShop(365 * 24 * time.Hour)

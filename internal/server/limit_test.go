@@ -37,6 +37,7 @@ func bystander(pattern string) bool {
 }
 
 func TestEveryCallThatSignsInOrOrdersIsLimited(t *testing.T) {
+	t.Parallel()
 	for _, by := range []string{"address", "owner"} {
 		none := &counter{}
 		s := newShop(t, nil)
@@ -69,6 +70,7 @@ func TestEveryCallThatSignsInOrOrdersIsLimited(t *testing.T) {
 // One address, and one customer, is one caller, whatever else differs; another
 // is another.
 func TestLimitsCountByAddressAndByOwner(t *testing.T) {
+	t.Parallel()
 	addresses, owners := &counter{limit: 3}, &counter{limit: 2}
 	s := newShop(t, nil)
 	p, other := s.signedIn(0), s.signedIn(1)
@@ -113,6 +115,7 @@ func TestLimitsCountByAddressAndByOwner(t *testing.T) {
 
 // Who looks too often is told what is known, and WeChat is left in peace.
 func TestLooksBeyondTheLimitAskNobody(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
@@ -138,6 +141,7 @@ func TestLooksBeyondTheLimitAskNobody(t *testing.T) {
 }
 
 func TestFailingLimiterStopsNobody(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	broken := &counter{err: errors.New("no limits today")}

@@ -12,6 +12,7 @@ import (
 // the operator's to mend: the buyer is not told to try again, and the order can be paid
 // once it is mended.
 func TestMWEBWithoutPermission(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.guest(0)
 	req := basket("tea", 1)

@@ -13,6 +13,7 @@ import (
 )
 
 func TestLostNotificationIsFoundByPolling(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
@@ -27,6 +28,7 @@ func TestLostNotificationIsFoundByPolling(t *testing.T) {
 }
 
 func TestRepeatedNotificationsPayOnce(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
@@ -44,6 +46,7 @@ func TestRepeatedNotificationsPayOnce(t *testing.T) {
 }
 
 func TestForgedNotificationsChangeNothing(t *testing.T) {
+	t.Parallel()
 	for _, forge := range wechattest.Forges() {
 		if forge == wechattest.ForgeReplay || forge == wechattest.ForgeOtherTrade || forge == wechattest.ForgeLeakedKey {
 			continue // of a genuine one, or it causes a query; see the tests around this one and TestAPIKeyAlonePaysNothing
@@ -72,6 +75,7 @@ func TestForgedNotificationsChangeNothing(t *testing.T) {
 }
 
 func TestTransactionOfAnotherOrderPaysNothing(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	paid, c := p.order("tea", 1), p.order("tea", 1)
@@ -86,6 +90,7 @@ func TestTransactionOfAnotherOrderPaysNothing(t *testing.T) {
 }
 
 func TestForgedReplyPaysNothing(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
@@ -100,6 +105,7 @@ func TestForgedReplyPaysNothing(t *testing.T) {
 }
 
 func TestNotificationForAnUnknownOrder(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
@@ -117,6 +123,7 @@ func TestNotificationForAnUnknownOrder(t *testing.T) {
 }
 
 func TestNotificationIsToldAgainWhenTheDatabaseFailed(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
@@ -135,6 +142,7 @@ func TestNotificationIsToldAgainWhenTheDatabaseFailed(t *testing.T) {
 
 // Fifty notifications and fifty polls at once: one of them pays the order.
 func TestConcurrentNewsPaysOnce(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
@@ -167,6 +175,7 @@ func TestConcurrentNewsPaysOnce(t *testing.T) {
 }
 
 func TestPollingAsksWeChatOncePerWindow(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)

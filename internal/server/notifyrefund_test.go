@@ -21,6 +21,7 @@ func (s *shop) refunding() (orderID, refundID string) {
 }
 
 func TestForgedRefundNotificationsChangeNothing(t *testing.T) {
+	t.Parallel()
 	for _, forge := range wechattest.RefundForges() {
 		if forge == wechattest.ForgeReplay {
 			continue // of a genuine one; see TestRepeatedRefundNotifications
@@ -62,6 +63,7 @@ func TestForgedRefundNotificationsChangeNothing(t *testing.T) {
 const queryPause = 3 * time.Second
 
 func TestRepeatedRefundNotifications(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	s.fault(wechattest.FaultNotifyDoubled, "") // of the payment
 	id, refund := s.refunding()
@@ -82,6 +84,7 @@ func TestRepeatedRefundNotifications(t *testing.T) {
 
 // WeChat does not answer when it is asked: the notification comes again.
 func TestRefundNotificationThatCannotBeConfirmed(t *testing.T) {
+	t.Parallel()
 	for _, fault := range []string{wechattest.FaultSystemError, wechattest.FaultBadGateway, wechattest.FaultTimeoutBefore,
 		wechattest.FaultBadReplySign, wechattest.FaultNoReplySign} {
 		s := newShop(t, nil)
@@ -101,6 +104,7 @@ func TestRefundNotificationThatCannotBeConfirmed(t *testing.T) {
 }
 
 func TestRefundNotificationWithABrokenDatabase(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	id, refund := s.refunding()
 	storetest.Exec(t, s.db, `ALTER TABLE refunds RENAME TO gone`)
@@ -117,6 +121,7 @@ func TestRefundNotificationWithABrokenDatabase(t *testing.T) {
 }
 
 func TestRefundNotificationForAnUnknownOrder(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	_, refund := s.refunding()
 	storetest.Exec(t, s.db, `DROP TRIGGER keep_refunds; DROP TRIGGER keep_paid_orders; DELETE FROM refunds; DELETE FROM orders`)
@@ -131,6 +136,7 @@ func TestRefundNotificationForAnUnknownOrder(t *testing.T) {
 
 // Twenty true notifications, twenty forged ones and twenty looks at once.
 func TestConcurrentNewsOfARefund(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	s.fault(wechattest.FaultNotifyLost, "")
 	id, refund := s.refunding()

@@ -10,6 +10,7 @@ import (
 // An answer says that nobody paid when WeChat was asked for it and said so: not when
 // it was asked just before, did not answer, or says something else.
 func TestAnswersSayWhenWeChatSaysThatNobodyPaid(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)

@@ -16,6 +16,7 @@ import (
 )
 
 func TestSilentSignIn(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.person(0)
 	p.fails(api.CodeUnauthenticated, "GET", api.PathSession, nil)
@@ -45,6 +46,7 @@ func TestSilentSignIn(t *testing.T) {
 }
 
 func TestSignInWithProfile(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.Scope = api.ScopeUserInfo })
 	for i := range s.sim.Users() {
 		p := s.person(i)
@@ -63,6 +65,7 @@ func TestSignInWithProfile(t *testing.T) {
 }
 
 func TestSignInStandsWithoutAProfile(t *testing.T) {
+	t.Parallel()
 	for _, fault := range []string{wechattest.FaultSystemError, wechattest.FaultBadGateway, wechattest.FaultTimeoutBefore} {
 		s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.Scope = api.ScopeUserInfo })
 		p := s.person(0)
@@ -77,6 +80,7 @@ func TestSignInStandsWithoutAProfile(t *testing.T) {
 }
 
 func TestSessionEndsAfterSevenDays(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	s.sim.Advance(7*24*time.Hour - time.Minute)
@@ -87,6 +91,7 @@ func TestSessionEndsAfterSevenDays(t *testing.T) {
 }
 
 func TestSignInRefusedByWeChat(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		fault string
 		code  api.Code
@@ -121,6 +126,7 @@ func TestSignInRefusedByWeChat(t *testing.T) {
 }
 
 func TestUsedCode(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.person(0)
 	code, state := p.authorize("/", "")
@@ -138,6 +144,7 @@ func TestUsedCode(t *testing.T) {
 }
 
 func TestStateIsBoundToTheBrowser(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	alice, mallory := s.person(0), s.person(1)
 	malloryCode, malloryState := mallory.authorize("/", "")
@@ -160,6 +167,7 @@ func TestStateIsBoundToTheBrowser(t *testing.T) {
 // A copy of the cookie, with a fresh code, is of no use once the sign-in has
 // ended: with a session, or in a refusal.
 func TestStateWorksOnce(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]func(p *person, code, state string){
 		"signed in": func(p *person, code, state string) {
 			p.must("POST", api.PathToken, api.TokenRequest{Code: code, State: state}, &api.TokenResponse{})
@@ -191,6 +199,7 @@ func TestStateWorksOnce(t *testing.T) {
 }
 
 func TestStateEndsAfterTenMinutes(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.person(0)
 	code, state := p.authorize("/", "")
@@ -200,6 +209,7 @@ func TestStateEndsAfterTenMinutes(t *testing.T) {
 
 // A cookie of one purpose is nothing under the name of the other.
 func TestCookiesCannotBeSwapped(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.person(0)
 	p.authorize("/", "")
@@ -208,6 +218,7 @@ func TestCookiesCannotBeSwapped(t *testing.T) {
 }
 
 func TestWrongSecretIsLoud(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, func(_ *settings, wx *wechat.Config) { wx.AppSecret = "00000000000000000000000000000000" })
 	p := s.person(0)
 	code, state := p.authorize("/", "")
@@ -218,6 +229,7 @@ func TestWrongSecretIsLoud(t *testing.T) {
 }
 
 func TestCookiesOfALocalShop(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.ShopURL = "http://localhost:8802" })
 	p := s.person(0)
 	r := p.request("POST", api.PathAuthorize, []byte(`{"return_to":"/"}`))
@@ -230,6 +242,7 @@ func TestCookiesOfALocalShop(t *testing.T) {
 }
 
 func TestConfigAndProducts(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.person(0)
 	var cfg api.Config

@@ -13,6 +13,7 @@ import (
 // WeChat names its reason as retmsg, or in err_code_des alone. The log has it, and no
 // order or refund is ended by it, because both blame the shop and not the order.
 func TestReasonUnderOtherNames(t *testing.T) {
+	t.Parallel()
 	for fault, want := range map[string]string{
 		wechattest.FaultRetmsg: "param mch_id invalid", wechattest.FaultWordsAlone: "商户无此接口权限",
 	} {
@@ -68,6 +69,7 @@ func TestReasonUnderOtherNames(t *testing.T) {
 
 // WeChat repeats a notification that was acknowledged, twice at the same moment.
 func TestAcknowledgedNotificationsComeAgain(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	s.fault(wechattest.FaultNotifyAgain, "")
 	p := s.signedIn(0)
@@ -100,6 +102,7 @@ func TestAcknowledgedNotificationsComeAgain(t *testing.T) {
 // Coupons make cash_fee less than total_fee, some have no type: the order is paid with
 // what it costs, and paid back with the same.
 func TestPaymentWithCoupons(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p, op := s.signedIn(0), s.operator()
 	for range 12 {
@@ -127,6 +130,7 @@ func TestPaymentWithCoupons(t *testing.T) {
 // Somebody opens the landing link of somebody else: a code and a state that this
 // browser did not get. Nobody is signed in, and the code is not spent.
 func TestCopiedLandingSignsNobodyIn(t *testing.T) {
+	t.Parallel()
 	for _, cookies := range []string{"its own state", "none"} {
 		t.Run(cookies, func(t *testing.T) {
 			s := newShop(t, nil)

@@ -11,6 +11,7 @@ import (
 // Another site's page can change nothing, with any call there is. WeChat's
 // notifications come without an Origin and are proved by their signature.
 func TestEveryChangingCallChecksItsOrigin(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	id := p.order("tea", 1).Order.ID

@@ -23,6 +23,7 @@ import (
 )
 
 func TestPaymentIsToldOnce(t *testing.T) {
+	t.Parallel()
 	r := newReceiver(t)
 	p := r.signedIn(0)
 	o := r.paid(p, "tea")
@@ -55,6 +56,7 @@ func TestPaymentIsToldOnce(t *testing.T) {
 // Only a 2xx is an acknowledgement. Whatever else comes is tried again, with the
 // same bytes.
 func TestWhatCountsAsAcknowledged(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		status int
 		err    error
@@ -107,6 +109,7 @@ func TestWhatCountsAsAcknowledged(t *testing.T) {
 // A receiver says when it wants the next try. That is no sooner than the schedule's,
 // and at most an hour away.
 func TestRetryAfterIsHonoured(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		status      int
 		after       string
@@ -155,6 +158,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 // A receiver that says 410 gets nothing more. Nothing is lost: its event is dead, the
 // others wait, and all arrive once the operator has replayed the dead one.
 func TestGoneReceiverGetsNothingMore(t *testing.T) {
+	t.Parallel()
 	r := newReceiver(t)
 	r.reconcile()
 	p := r.signedIn(0)
@@ -199,6 +203,7 @@ func TestGoneReceiverGetsNothingMore(t *testing.T) {
 
 // The signer dies after the receiver has acknowledged and before it has noted so.
 func TestCrashBetweenSendingAndMarking(t *testing.T) {
+	t.Parallel()
 	r := newReceiver(t)
 	o := r.paid(r.signedIn(0), "tea")
 	r.answer = func(n int, _ webhook.Event) (int, error) {
@@ -226,6 +231,7 @@ func TestCrashBetweenSendingAndMarking(t *testing.T) {
 }
 
 func TestEventIsGivenUpLoudly(t *testing.T) {
+	t.Parallel()
 	r := newReceiver(t)
 	o := r.paid(r.signedIn(0), "tea")
 	r.answer = func(int, webhook.Event) (int, error) { return 500, nil }
@@ -247,6 +253,7 @@ func TestEventIsGivenUpLoudly(t *testing.T) {
 }
 
 func TestManyDeliverersSendEachEventOnce(t *testing.T) {
+	t.Parallel()
 	r := newReceiver(t)
 	p := r.signedIn(0)
 	for range 30 {
@@ -269,6 +276,7 @@ func TestManyDeliverersSendEachEventOnce(t *testing.T) {
 
 // Nobody answers: a call tries a few, so as not to hang for all of them.
 func TestNobodyThereEndsTheRun(t *testing.T) {
+	t.Parallel()
 	r := newReceiver(t)
 	p := r.signedIn(0)
 	for range 10 {
@@ -289,6 +297,7 @@ func TestNobodyThereEndsTheRun(t *testing.T) {
 
 // A receiver that is overloaded ends a call: it gets a few events, not all of them.
 func TestBusyReceiverEndsTheRun(t *testing.T) {
+	t.Parallel()
 	for _, status := range []int{429, 502, 503, 504} {
 		r := newReceiver(t)
 		p := r.signedIn(0)
@@ -305,6 +314,7 @@ func TestBusyReceiverEndsTheRun(t *testing.T) {
 
 // A receiver that takes nearly all the time it has does not make a call endless.
 func TestSlowReceiverIsBounded(t *testing.T) {
+	t.Parallel()
 	r := newReceiver(t)
 	p := r.signedIn(0)
 	for range 40 {
@@ -329,6 +339,7 @@ func TestSlowReceiverIsBounded(t *testing.T) {
 
 // A receiver that hangs does not keep the shop from finding payments.
 func TestHangingReceiverHoldsUpNothing(t *testing.T) {
+	t.Parallel()
 	r := newReceiver(t)
 	p := r.signedIn(0)
 	r.paid(p, "test")
@@ -363,6 +374,7 @@ func TestHangingReceiverHoldsUpNothing(t *testing.T) {
 
 // Without a webhook events are kept; once there is one they are sent.
 func TestEventsWaitForAWebhook(t *testing.T) {
+	t.Parallel()
 	r := newReceiver(t)
 	with := r.signer
 	r.handler = r.open(nil)
@@ -383,6 +395,7 @@ func TestEventsWaitForAWebhook(t *testing.T) {
 
 // While a secret is being changed, receivers with either take deliveries.
 func TestWebhookSecretIsChanged(t *testing.T) {
+	t.Parallel()
 	r := newReceiver(t)
 	p := r.signedIn(0)
 	for _, step := range []struct{ sends, takes []string }{
@@ -409,6 +422,7 @@ func TestWebhookSecretIsChanged(t *testing.T) {
 // An event says of which shop, appid and merchant its order is. A database that was
 // moved to another shop, or copied beside a simulator, does not lie.
 func TestEventsSayWhoseTheyAre(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		made, paid, delivered bool // by a shop with a simulator
 		want                  bool

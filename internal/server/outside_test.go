@@ -112,6 +112,7 @@ func (s *shop) endsIn(c api.Checkout, d time.Duration) bool {
 }
 
 func TestPaymentByCode(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.guest(0)
 	var c api.Checkout
@@ -141,6 +142,7 @@ func TestPaymentByCode(t *testing.T) {
 }
 
 func TestPaymentInABrowser(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.guest(1)
 	var c api.Checkout
@@ -170,6 +172,7 @@ func TestPaymentInABrowser(t *testing.T) {
 
 // What WeChat gave is used while it lives: asking again would void it.
 func TestCodeIsKeptAndRenewed(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.guest(0)
 	req := native("tea", 1)
@@ -206,6 +209,7 @@ func TestCodeIsKeptAndRenewed(t *testing.T) {
 }
 
 func TestMWebURLIsRenewedWithinFiveMinutes(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.guest(0)
 	var first, again api.Checkout
@@ -234,6 +238,7 @@ func TestMWebURLIsRenewedWithinFiveMinutes(t *testing.T) {
 // The shop may be renamed or move between two calls for one order: WeChat is
 // told what it was told first.
 func TestRenewedOrderIsToldAsItWas(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.guest(0)
 	var c, again api.Checkout
@@ -249,6 +254,7 @@ func TestRenewedOrderIsToldAsItWas(t *testing.T) {
 // Of many taps at once one calls WeChat. The others are told to come again, and get its
 // code then.
 func TestManyAtOnceGetOneCode(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.guest(0)
 	req := encode(t, native("tea", 1))
@@ -333,6 +339,7 @@ func isBusy(t *testing.T, w *httptest.ResponseRecorder) bool {
 // A request does not wait for another one that calls WeChat for the same order. It is
 // told to come again, and changes nothing.
 func TestNobodyWaitsForAnotherRequest(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.guest(0)
 	req := native("tea", 1)
@@ -373,6 +380,7 @@ func TestNobodyWaitsForAnotherRequest(t *testing.T) {
 
 // The request that calls WeChat fails: the next one calls.
 func TestCodeAfterACallThatFailed(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.guest(0)
 	s.fault(wechattest.FaultTimeoutAfter, "/pay/unifiedorder")
@@ -388,6 +396,7 @@ func TestCodeAfterACallThatFailed(t *testing.T) {
 }
 
 func TestPayerNamesTheAmount(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.guest(0)
 	req := native("tip", 1)

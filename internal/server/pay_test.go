@@ -29,6 +29,7 @@ func (s *shop) wantPath(id string, statuses ...api.OrderStatus) {
 }
 
 func TestPayment(t *testing.T) {
+	t.Parallel()
 	for _, signType := range []wechat.SignType{wechat.SignHMAC, wechat.SignMD5} {
 		t.Run(string(signType), func(t *testing.T) {
 			s := newShop(t, func(_ *settings, wx *wechat.Config) { wx.SignType = signType })
@@ -63,6 +64,7 @@ func TestPayment(t *testing.T) {
 }
 
 func TestCancelThenPay(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("coffee", 1)
@@ -87,6 +89,7 @@ func TestCancelThenPay(t *testing.T) {
 }
 
 func TestClientKey(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p, other := s.signedIn(0), s.signedIn(1)
 	req := basket("tea", 3)
@@ -132,6 +135,7 @@ func TestClientKey(t *testing.T) {
 }
 
 func TestOldPrepayIsReplaced(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
@@ -147,6 +151,7 @@ func TestOldPrepayIsReplaced(t *testing.T) {
 }
 
 func TestExpiredOrder(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	req := basket("tea", 1)
@@ -171,6 +176,7 @@ func TestExpiredOrder(t *testing.T) {
 }
 
 func TestOrderThatWeChatNeverSawExpires(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	s.fault(wechattest.FaultSystemError, "/pay/unifiedorder")
@@ -189,6 +195,7 @@ func TestOrderThatWeChatNeverSawExpires(t *testing.T) {
 }
 
 func TestSomebodyElsesOrder(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	alice, bob := s.signedIn(0), s.signedIn(1)
 	c := alice.order("tea", 1)
@@ -207,6 +214,7 @@ func TestSomebodyElsesOrder(t *testing.T) {
 }
 
 func TestListIsNewestFirst(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	var want []string

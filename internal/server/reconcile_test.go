@@ -36,6 +36,7 @@ func (s *shop) wantStatus(id string, want api.OrderStatus) {
 }
 
 func TestReconcileFindsALostPayment(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
@@ -56,6 +57,7 @@ func TestReconcileFindsALostPayment(t *testing.T) {
 
 // The order that WeChat has taken but whose answer was lost is found too.
 func TestReconcileFindsAPaymentOfAnOrderThatIsOnlyCreated(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
@@ -70,6 +72,7 @@ func TestReconcileFindsAPaymentOfAnOrderThatIsOnlyCreated(t *testing.T) {
 }
 
 func TestReconcileClosesWhatNobodyPaid(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
@@ -91,6 +94,7 @@ func TestReconcileClosesWhatNobodyPaid(t *testing.T) {
 // An order that WeChat never heard of is closed here alone, and not before its
 // time: its unifiedorder may still be retried.
 func TestReconcileClosesWhatWeChatNeverTook(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	s.fault(wechattest.FaultTimeoutBefore, "/pay/unifiedorder")
@@ -110,6 +114,7 @@ func TestReconcileClosesWhatWeChatNeverTook(t *testing.T) {
 // Paid after the query and before the close: WeChat refuses to close, and is
 // asked again.
 func TestReconcileBelievesOrderPaid(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
@@ -146,6 +151,7 @@ func before(next http.Handler, path string, do func()) http.Handler {
 // One call of it does a bounded amount of work, the next goes on, and an order
 // that fails does not hold up the others.
 func TestReconcileIsBoundedAndGoesOn(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.Statements = payment.MinStatements })
 	p := s.signedIn(0)
 	var ids []string
@@ -184,17 +190,18 @@ func TestReconcileIsBoundedAndGoesOn(t *testing.T) {
 
 // WeChat is asked less and less about an order, but always at its end.
 func TestReconcileLeavesOldOrdersAlone(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	c := s.signedIn(0).order("tea", 1)
-	for range 24*60 - 1 {
-		s.sim.Advance(time.Minute)
+	for range 24*20 - 1 {
+		s.sim.Advance(3 * time.Minute)
 		s.reconcile()
 	}
 	if n := s.calls("orderquery"); n < 10 || n > 25 {
 		t.Errorf("asked %d times in a day", n)
 	}
 	s.wantStatus(c.Order.ID, api.StatusPending)
-	for range 4 {
+	for range 6 {
 		s.sim.Advance(time.Minute)
 		s.reconcile()
 	}
@@ -202,6 +209,7 @@ func TestReconcileLeavesOldOrdersAlone(t *testing.T) {
 }
 
 func TestReconcileKeepsSecretsAndTellsOfADeadDatabase(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	s.signedIn(0).order("tea", 1)
 	s.sim.Advance(2 * time.Minute)
@@ -217,6 +225,7 @@ func TestReconcileKeepsSecretsAndTellsOfADeadDatabase(t *testing.T) {
 // WeChat's refunds may hang while everything else works: those that are sent
 // again must not take all the time there is for orders.
 func TestReconcileAsksAboutOrdersThoughRefundsHang(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	hang := false
 	s.wire.handler = func(next http.Handler) http.Handler {
@@ -262,6 +271,7 @@ func TestReconcileAsksAboutOrdersThoughRefundsHang(t *testing.T) {
 // that there are none; nobody asks, nobody closes them, and nobody pays one to the
 // wrong merchant.
 func TestOrdersOfAFormerMerchant(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
@@ -290,6 +300,7 @@ func TestOrdersOfAFormerMerchant(t *testing.T) {
 
 // Notified orders that WeChat does not confirm hold up refunds by a few queries.
 func TestToldOrdersDoNotStarveRefunds(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p, op := s.signedIn(0), s.operator()
 	paid := p.paidOrder("tea", 1)
@@ -316,6 +327,7 @@ func TestToldOrdersDoNotStarveRefunds(t *testing.T) {
 
 // Orders that are due and that others query just now do not keep the timer busy.
 func TestTimerDoesNotReadTheSameOrdersAgain(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.Store.Bounds.Buyer = 1000 })
 	p := s.signedIn(0)
 	for range 120 {

@@ -17,6 +17,7 @@ import (
 // Paid, and paid back by hand on the merchant platform, before the shop heard of
 // either.
 func TestRefundByHandOfAnOrderThatIsNotKnownToBePaid(t *testing.T) {
+	t.Parallel()
 	for seed := range int64(8) { // WeChat leaves out at will what it does not promise
 		s := newShopAt(t, wechattest.Config{Seed: seed + 1}, nil)
 		p := s.signedIn(0)
@@ -43,6 +44,7 @@ func TestRefundByHandOfAnOrderThatIsNotKnownToBePaid(t *testing.T) {
 
 // The shop asks WeChat to pay back what the merchant has paid back by hand.
 func TestRefundThatWasMadeByHandBefore(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	op := s.operator()
 	o := s.signedIn(0).paidOrder("tea", 1)
@@ -61,6 +63,7 @@ func TestRefundThatWasMadeByHandBefore(t *testing.T) {
 
 // The merchant platform tells of refunds by hand when it was told where to.
 func TestNotificationOfARefundByHand(t *testing.T) {
+	t.Parallel()
 	for _, known := range []bool{true, false} {
 		s := newShopAt(t, wechattest.Config{RefundNotifyURL: shopURL + api.PathNotifyRefund}, nil)
 		p := s.signedIn(0)
@@ -86,6 +89,7 @@ func TestNotificationOfARefundByHand(t *testing.T) {
 // What a notification says of a refund by hand is not believed: what WeChat answers
 // is stored, and nothing when it knows no such refund.
 func TestForgedNotificationOfARefundByHand(t *testing.T) {
+	t.Parallel()
 	for _, forge := range []string{wechattest.ForgeTooEarly, wechattest.ForgeWrongAmount} {
 		s := newShopAt(t, wechattest.Config{RefundNotifyURL: shopURL + api.PathNotifyRefund}, nil)
 		o := s.signedIn(0).paidOrder("tea", 1)
@@ -110,6 +114,7 @@ func TestForgedNotificationOfARefundByHand(t *testing.T) {
 
 // A call that was given up for lost reaches WeChat after a later one was refused.
 func TestRefundThatIsTakenAfterItFailed(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	op := s.operator()
 	o := s.signedIn(0).paidOrder("tea", 1)
@@ -135,6 +140,7 @@ func TestRefundThatIsTakenAfterItFailed(t *testing.T) {
 
 // What WeChat says about another order, or other amounts, changes nothing.
 func TestRefundThatWeChatTellsOtherwise(t *testing.T) {
+	t.Parallel()
 	for name, bend := range map[string]string{
 		"amount":      `UPDATE refunds SET amount = 100`,
 		"total":       `UPDATE orders SET total = 6900, items = replace(items, '6800', '6900')`,

@@ -33,6 +33,7 @@ func (s *shop) accounts() (sent []string) {
 // Unsettled takings do not suffice: the refund takes the available balance, under the
 // same number.
 func TestRefundTakesTheAvailableBalance(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	op := s.operator()
 	o := s.signedIn(0).paidOrder("tea", 1)
@@ -55,6 +56,7 @@ func TestRefundTakesTheAvailableBalance(t *testing.T) {
 // The call with the available balance is lost. It is repeated as it was stored before
 // it was sent.
 func TestBalanceIsStoredBeforeItIsSent(t *testing.T) {
+	t.Parallel()
 	for _, reaches := range []bool{false, true} {
 		t.Run(fmt.Sprint("reaches WeChat: ", reaches), func(t *testing.T) {
 			s := newShop(t, nil)
@@ -101,6 +103,7 @@ func TestBalanceIsStoredBeforeItIsSent(t *testing.T) {
 // The merchant has no money at all: the refund waits for the operator, who sees why
 // and what to do, and it is sent seldom.
 func TestRefundWithoutMoneyWaitsForTheOperator(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	op := s.operator()
 	o := s.signedIn(0).paidOrder("tea", 1)
@@ -143,6 +146,7 @@ func TestRefundWithoutMoneyWaitsForTheOperator(t *testing.T) {
 // With REFUND_FROM_BALANCE=manual the operator decides, in a repeated call or in the
 // first.
 func TestOperatorChoosesTheBalance(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.ManualBalance = true })
 	op := s.operator()
 	o := s.signedIn(0).paidOrder("tea", 1)
@@ -175,6 +179,7 @@ func TestOperatorChoosesTheBalance(t *testing.T) {
 // WeChat declines every call: the key is wrong. Nothing is called every minute, and
 // all of it goes on by itself once the key is right.
 func TestWhatCannotSucceedIsTriedLessAndLess(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p, op := s.signedIn(0), s.operator()
 	paid := p.paidOrder("tea", 1)
@@ -219,6 +224,7 @@ func TestWhatCannotSucceedIsTriedLessAndLess(t *testing.T) {
 
 // A refund that neither source could pay is paid by new takings, without the operator.
 func TestRefundIsPaidByNewTakings(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	o := s.signedIn(0).paidOrder("tea", 1)
 	s.fault(wechattest.FaultNotEnough, "")

@@ -29,6 +29,7 @@ func replaceable(t *testing.T) (s *shop, p *person, old api.Order, req api.Creat
 }
 
 func TestReplacedOrderIsGivenUpFirst(t *testing.T) {
+	t.Parallel()
 	s, p, old, req := replaceable(t)
 	req.TradeType = api.TradeMWEB
 	var c, again api.Checkout
@@ -50,6 +51,7 @@ func TestReplacedOrderIsGivenUpFirst(t *testing.T) {
 }
 
 func TestPaidOrderIsNotReplaced(t *testing.T) {
+	t.Parallel()
 	for _, lost := range []bool{false, true} {
 		for _, closing := range []bool{false, true} {
 			s := newShop(t, nil)
@@ -86,6 +88,7 @@ func TestPaidOrderIsNotReplaced(t *testing.T) {
 
 // A request that makes nothing gives nothing up.
 func TestNothingIsGivenUpForNothing(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	old := p.order("tea", 1)
@@ -119,6 +122,7 @@ func TestNothingIsGivenUpForNothing(t *testing.T) {
 // WeChat closes an order of six minutes when it works; until it has, nothing takes
 // its place.
 func TestOrderThatCannotBeClosedIsNotReplaced(t *testing.T) {
+	t.Parallel()
 	s, p, old, req := replaceable(t)
 	s.fault(wechattest.FaultSystemError, "/pay/closeorder")
 	p.fails(api.CodeBusy, "POST", api.PathOrders, req)
@@ -137,6 +141,7 @@ func TestOrderThatCannotBeClosedIsNotReplaced(t *testing.T) {
 
 // The signer dies after the old order was given up: the retry makes the new one.
 func TestReplacementThatWasNotStored(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.guest(0)
 	old := p.byCode("tea", 1)
@@ -158,6 +163,7 @@ func TestReplacementThatWasNotStored(t *testing.T) {
 // Whatever comes at once, one order takes the place of the old one, and the old
 // one is closed once.
 func TestManyClosesAndReplacesAtOnce(t *testing.T) {
+	t.Parallel()
 	s, p, old, req := replaceable(t)
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -206,6 +212,7 @@ func TestManyClosesAndReplacesAtOnce(t *testing.T) {
 
 // Nobody can be led in a circle: an order takes the place of what was before it.
 func TestOrderCannotReplaceItself(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.guest(0)
 	req := native("tea", 1)

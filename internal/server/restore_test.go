@@ -16,6 +16,7 @@ import (
 // Orders and refunds that a restore of the database lost come right, and are told
 // of, once they are put back as the runbook says: with its own statements.
 func TestOrdersPutBackAfterARestoreComeRight(t *testing.T) {
+	t.Parallel()
 	r := newReceiver(t)
 	s := r.shop
 	buyer, op := s.signedIn(0), s.operator()

@@ -7,6 +7,7 @@ import (
 )
 
 func TestReturnTo(t *testing.T) {
+	t.Parallel()
 	for raw, want := range map[string]string{
 		"/":                           "/",
 		"/pay":                        "/pay",

@@ -35,6 +35,7 @@ func (p *person) tooMany(code api.Code, req api.CreateOrderRequest) {
 }
 
 func TestUnpaidOrdersAreBounded(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, small)
 	p := s.guest(0)
 	first := native("tea", 1)
@@ -80,6 +81,7 @@ func TestUnpaidOrdersAreBounded(t *testing.T) {
 // The flood of the security review: guests of one address who order and cancel as
 // often as the limits allow. What is stored has a bound, and goes after a month.
 func TestGuestsDoNotFillTheDatabase(t *testing.T) {
+	t.Parallel()
 	r := newReceiver(t)
 	r.handler = r.open(func(cfg *settings, _ *wechat.Config) { cfg.Store.Bounds.NetworkGuests = 5 })
 	rows := func() (n int) {
@@ -141,6 +143,7 @@ func TestGuestsDoNotFillTheDatabase(t *testing.T) {
 // A full database rejects new orders first. A payment is settled while there is room,
 // and after room was made: by WeChat's next notification, or by the timer.
 func TestFullDatabaseSettlesLast(t *testing.T) {
+	t.Parallel()
 	for _, by := range []string{"notification", "timer"} {
 		t.Run(by, func(t *testing.T) {
 			s := newShop(t, func(cfg *settings, _ *wechat.Config) {})
@@ -220,6 +223,7 @@ func fillUp(t *testing.T, s *shop) {
 // internal/store, TestTimerKeepsUp, computes from this number how many orders a day one
 // timer keeps up with.
 func TestOneTimerRunQueriesMany(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.Statements = payment.MinStatements })
 	s.handler = s.open(func(cfg *settings, _ *wechat.Config) { cfg.Store.Bounds.Buyer = 1000 })
 	p := s.signedIn(0)
@@ -251,6 +255,7 @@ func TestOneTimerRunQueriesMany(t *testing.T) {
 
 // Expired orders cost two calls and two statements each, and keep to both limits.
 func TestTimerClosesWithinItsLimits(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	for range 60 {
@@ -284,6 +289,7 @@ func TestTimerClosesWithinItsLimits(t *testing.T) {
 // WeChat has just answered unifiedorder when the buyer's page opens: that look makes no
 // query, and two statements.
 func TestFreshOrderIsNotQueried(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
@@ -304,6 +310,7 @@ func TestFreshOrderIsNotQueried(t *testing.T) {
 // An address that orders and cancels within the limits delays nobody's payment: money
 // goes first. What the flood made arrives as well.
 func TestMoneyGoesFirst(t *testing.T) {
+	t.Parallel()
 	r := newReceiver(t)
 	r.change = func(cfg *settings, _ *wechat.Config) { cfg.Statements = payment.MinStatements }
 	r.handler = r.open(func(cfg *settings, wx *wechat.Config) {
@@ -365,6 +372,7 @@ func TestMoneyGoesFirst(t *testing.T) {
 
 // An event that waited for the one before it leaves in the same call.
 func TestSuccessorLeavesInTheSameCall(t *testing.T) {
+	t.Parallel()
 	r := newReceiver(t)
 	o := r.paid(r.signedIn(0), "tea")
 	op := r.operator()
@@ -380,6 +388,7 @@ func TestSuccessorLeavesInTheSameCall(t *testing.T) {
 // Nobody could have paid an order that WeChat declined, or of which no answer came: the
 // merchant's back end has nothing to release.
 func TestNoEventOfAnOrderThatNobodyCouldPay(t *testing.T) {
+	t.Parallel()
 	r := newReceiver(t)
 	p := r.signedIn(0)
 	r.fault(wechattest.FaultTimeoutBefore, "/pay/unifiedorder")
@@ -400,6 +409,7 @@ func TestNoEventOfAnOrderThatNobodyCouldPay(t *testing.T) {
 
 // Guests whose network is not known are bounded as guests alone: they share no place.
 func TestGuestsOfAnUnknownNetwork(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, small)
 	for i := range 2 {
 		p := s.guest(i)

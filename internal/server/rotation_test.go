@@ -11,6 +11,7 @@ import (
 // A notification under a former API key is rejected, also in the minute after the
 // change. A query finds the payment.
 func TestPaymentToldUnderAFormerAPIKeyIsFoundByAsking(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)

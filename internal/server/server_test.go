@@ -11,12 +11,14 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/outbox"
+	"h5pay/internal/paytest"
 	"h5pay/internal/server"
 	"h5pay/wechat"
 )
 
 func TestUnavailable(t *testing.T) {
-	var log logBuffer
+	t.Parallel()
+	var log paytest.Log
 	h := server.Unavailable(errors.New("setting WECHAT_API_KEY is not set"), "", slog.New(slog.NewTextHandler(&log, nil)))
 	for _, route := range routes("000000000000000000000000") {
 		w := httptest.NewRecorder()
@@ -37,6 +39,7 @@ type brokenWeChat struct{ weChat }
 func (brokenWeChat) ParsePayment([]byte) (wechat.Trade, error) { panic("a mistake") }
 
 func TestPanicIsAnswered(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, func(cfg *settings, _ *wechat.Config) {})
 	p := s.person(0)
 	p.handler = mustServer(t, s, brokenWeChat{})
@@ -56,6 +59,7 @@ func (panicDoer) Do(*http.Request) (*http.Response, error) { panic("a mistake") 
 
 // A panic in a goroutine of a timer ends neither the program nor the other events.
 func TestPanicInADeliveryIsAnError(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, func(cfg *settings, _ *wechat.Config) {
 		cfg.Webhook = &outbox.Webhook{URL: "https://erp.example.com", Secrets: []wechat.Secret{webhookSecret}, Doer: panicDoer{}}
 	})
@@ -78,6 +82,7 @@ func mustServer(t *testing.T, s *shop, wx weChat) http.Handler {
 }
 
 func TestNewNamesTheBadField(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	for field, bend := range map[string]func(*settings){
 		"ShopName":   func(c *settings) { c.ShopName = "" },

@@ -15,6 +15,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/outbox"
 	"h5pay/internal/payment"
+	"h5pay/internal/paytest"
 	"h5pay/internal/server"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
@@ -39,7 +40,7 @@ type shop struct {
 	signer  *signer
 	ahead   time.Duration // of the shop's clock, before WeChat's
 	handler http.Handler
-	log     *logBuffer
+	log     *paytest.Log
 	change  func(*settings, *wechat.Config) // of the settings, as newShop was told
 }
 
@@ -52,7 +53,7 @@ func newShop(t testing.TB, change func(*settings, *wechat.Config)) *shop {
 // newShopAt opens a shop at a WeChat with some settings of its own.
 func newShopAt(t testing.TB, at wechattest.Config, change func(*settings, *wechat.Config)) *shop {
 	t.Helper()
-	s := &shop{t: t, db: storetest.Open(t), log: &logBuffer{}, change: change}
+	s := &shop{t: t, db: storetest.Open(t), log: &paytest.Log{}, change: change}
 	back := &wire{}
 	at.Hostile, at.PlainRefunds = true, true
 	at.PublicURL, at.WeChatURL, at.Doer = shopURL, "https://wechat.example", back
@@ -211,6 +212,7 @@ var keys = []string{
 
 // A new secret of the settings has to be among keys.
 func TestEverySecretIsLookedFor(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	v := reflect.ValueOf(goodConfig(s, nil).Config)
 	for i := range v.NumField() {

@@ -26,6 +26,7 @@ func (p *person) stateAfter(after string) string {
 // A browser that keeps nothing goes to WeChat twice, whatever it does, and then hears
 // that this leads nowhere.
 func TestSignInsInARowAreCounted(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.person(0)
 	first := p.stateAfter("")
@@ -47,6 +48,7 @@ func TestSignInsInARowAreCounted(t *testing.T) {
 
 // Who has no key can neither reset the count nor raise it.
 func TestTheCountInAStateCannotBeForged(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.person(0)
 	first := p.stateAfter("")
@@ -80,6 +82,7 @@ func TestTheCountInAStateCannotBeForged(t *testing.T) {
 
 // States of before a change of SESSION_KEY still count.
 func TestTheCountOutlivesTheKey(t *testing.T) {
+	t.Parallel()
 	const former = "a former session key of 32 chars"
 	before := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.SessionKey = former })
 	p := before.person(0)

@@ -21,6 +21,7 @@ const freeStatements = 50
 // Refunds that are known as they stand cost one statement each, so that an order
 // of many does not run an event out of them.
 func TestFindingManyRefundsKeepsToTheFreePlan(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	op := s.operator()
 	o := s.signedIn(0).paidOrder("tea", 1)
@@ -50,6 +51,7 @@ func TestFindingManyRefundsKeepsToTheFreePlan(t *testing.T) {
 // What a payment costs: one query at WeChat and three statements, to claim the query,
 // to read the order and to pay it. The same again costs two statements.
 func TestStatementsOfANotification(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)

@@ -17,6 +17,7 @@ import (
 
 // The signer may die, or lose its database, between any two statements.
 func TestPrepayThatWasNotStored(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	storetest.Exec(t, s.db, `CREATE TRIGGER dead BEFORE UPDATE OF prepay_id ON orders BEGIN SELECT RAISE(ABORT, 'dead'); END`)
@@ -31,6 +32,7 @@ func TestPrepayThatWasNotStored(t *testing.T) {
 }
 
 func TestPollingSurvivesWeChatsTroubles(t *testing.T) {
+	t.Parallel()
 	for _, fault := range []string{wechattest.FaultSystemError, wechattest.FaultBadGateway, wechattest.FaultTimeoutBefore, wechattest.FaultBadReplySign, wechattest.FaultNoReplySign} {
 		t.Run(fault, func(t *testing.T) {
 			s := newShop(t, nil)
@@ -52,6 +54,7 @@ func TestPollingSurvivesWeChatsTroubles(t *testing.T) {
 }
 
 func TestOrderSurvivesWeChatsTroubles(t *testing.T) {
+	t.Parallel()
 	for _, fault := range []string{wechattest.FaultSystemError, wechattest.FaultBadGateway, wechattest.FaultTimeoutBefore, wechattest.FaultTimeoutAfter, wechattest.FaultBadReplySign, wechattest.FaultNoReplySign} {
 		for _, retry := range []string{"create", "pay"} {
 			t.Run(fault+" then "+retry, func(t *testing.T) {
@@ -91,6 +94,7 @@ func TestOrderSurvivesWeChatsTroubles(t *testing.T) {
 }
 
 func TestPaidWithoutOurKnowing(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
@@ -103,6 +107,7 @@ func TestPaidWithoutOurKnowing(t *testing.T) {
 }
 
 func TestClosedAtWeChat(t *testing.T) {
+	t.Parallel()
 	for _, by := range []string{"poll", "pay"} {
 		t.Run(by, func(t *testing.T) {
 			s := newShop(t, nil)
@@ -126,6 +131,7 @@ func TestClosedAtWeChat(t *testing.T) {
 }
 
 func TestPaymentOfAnOrderThatWasClosedHere(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
@@ -165,11 +171,13 @@ func (p *person) refused() (id string) {
 }
 
 func TestRefusedOrderFails(t *testing.T) {
+	t.Parallel()
 	newShop(t, nil).signedIn(0).refused()
 }
 
 // A FAIL of the outer layer comes unsigned, in words that vary.
 func TestRefusalWithoutACodeBurnsNoOrder(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	right := s.wire.handler
@@ -186,6 +194,7 @@ func TestRefusalWithoutACodeBurnsNoOrder(t *testing.T) {
 
 // A wrong key is the operator's fault: no order is lost to it.
 func TestWrongSettingsBurnNoOrder(t *testing.T) {
+	t.Parallel()
 	for name, bend := range map[string]func(*settings, *wechat.Config){
 		"api key": func(_ *settings, wx *wechat.Config) { wx.APIKey = "00000000000000000000000000000000" },
 		"mch_id":  func(_ *settings, wx *wechat.Config) { wx.MchID = "1900000000" },
@@ -213,6 +222,7 @@ func TestWrongSettingsBurnNoOrder(t *testing.T) {
 // WeChat compares every parameter of a repeated order, so one that was made
 // under another sign_type is left alone.
 func TestSignTypeChangedUnderAPendingOrder(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)

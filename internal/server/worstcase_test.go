@@ -86,6 +86,7 @@ func TestDecodingJSONIsLinear(t *testing.T) {
 // The names and the array elements of a body are bounded. These bodies took 1 s of
 // CPU each while names were compared without a bound.
 func TestDecodeJSONBoundsNamesAndElements(t *testing.T) {
+	t.Parallel()
 	array := func(n int) string { return `{"items":[` + strings.Repeat(`{},`, n-1) + `{}]}` }
 	object := func(n int) string {
 		m := map[string]int{}
@@ -218,6 +219,7 @@ func TestReadingQueriesIsLinear(t *testing.T) {
 
 // A notification's body is parsed in package wechat; its bounds are tested there.
 func TestReadingABodyIsBounded(t *testing.T) {
+	t.Parallel()
 	endless := io.MultiReader(strings.NewReader(strings.Repeat("x", maxBody)), errorReader{t})
 	r := httptest.NewRequest("POST", api.PathNotifyPay, io.MultiReader(endless, strings.NewReader("x")))
 	r.ContentLength = -1

@@ -58,6 +58,7 @@ func rejects(t *testing.T, db *sql.DB, s *store.Store, o order.Order, want error
 }
 
 func TestOneOwnersOpenOrdersAreBounded(t *testing.T) {
+	t.Parallel()
 	for owner, n := range map[string]int{"guest:g": 3, "alice": 4} {
 		t.Run(owner, func(t *testing.T) {
 			db, s := bounded(t)
@@ -97,6 +98,7 @@ func TestOneOwnersOpenOrdersAreBounded(t *testing.T) {
 }
 
 func TestGuestsOfOneNetworkAreBounded(t *testing.T) {
+	t.Parallel()
 	db, s := bounded(t)
 	var open []order.Order
 	for i := range 5 {
@@ -130,6 +132,7 @@ func TestGuestsOfOneNetworkAreBounded(t *testing.T) {
 }
 
 func TestAllGuestsAreBounded(t *testing.T) {
+	t.Parallel()
 	db, s := bounded(t)
 	var open []order.Order
 	for i := range 7 {
@@ -165,6 +168,7 @@ func TestAllGuestsAreBounded(t *testing.T) {
 // The bound is in the statement that stores, so that no number of calls at once gets
 // past it.
 func TestBoundsHoldForManyAtOnce(t *testing.T) {
+	t.Parallel()
 	_, s := bounded(t)
 	var stored, rejected atomic.Int32
 	var wg sync.WaitGroup
@@ -188,6 +192,7 @@ func TestBoundsHoldForManyAtOnce(t *testing.T) {
 }
 
 func TestFullDatabaseTakesNoOrder(t *testing.T) {
+	t.Parallel()
 	db, s := bounded(t)
 	o := takes(t, s, draft(t, "alice", "key-1"))
 	note := func(used int64) {
@@ -214,6 +219,7 @@ func TestFullDatabaseTakesNoOrder(t *testing.T) {
 // A database that has room again while an order is rejected takes the order, or it is
 // rejected because the database was full: the owner's orders are no reason.
 func TestRoomThatIsMadeMeanwhile(t *testing.T) {
+	t.Parallel()
 	_, s := bounded(t)
 	s.Bounds.Buyer = 1_000_000
 	done := make(chan struct{})

@@ -13,6 +13,7 @@ import (
 // Of many who would ask WeChat for a code_url one does, and only what is asked
 // for under the claim that stands is stored.
 func TestClaimPrepay(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
 	native := draft(t, "guest:1", "key-1")
@@ -67,6 +68,7 @@ func TestClaimPrepay(t *testing.T) {
 }
 
 func TestClaimQueryOncePerWindow(t *testing.T) {
+	t.Parallel()
 	const window = 3 * time.Second
 	db := storetest.Open(t)
 	s := store.New(db)

@@ -23,6 +23,7 @@ func (m machine) at(t time.Time) time.Time { return t.Add(-m.behind) }
 // Two machines write one order in turn. The clock of one is behind: the time line
 // goes forward all the same, and so do refunds and events.
 func TestTimeLineDoesNotDependOnOneClock(t *testing.T) {
+	t.Parallel()
 	for _, behind := range []time.Duration{6 * time.Millisecond, 3 * time.Second, 20 * time.Minute} {
 		db := storetest.Open(t)
 		a, b := machine{store.New(db), 0}, machine{store.New(db), behind}
@@ -69,6 +70,7 @@ func TestTimeLineDoesNotDependOnOneClock(t *testing.T) {
 
 // Whatever is done, and whichever clock it is done by, no time goes back.
 func TestTimeLineUnderManyClocks(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(20) {
 		r := rand.New(rand.NewPCG(seed, 25))
 		db := storetest.Open(t)

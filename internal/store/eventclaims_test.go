@@ -33,6 +33,7 @@ func claimOne(t *testing.T, s *store.Store, at time.Time) order.Event {
 }
 
 func TestEventIsTriedOnScheduleAndThenDead(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
 	o := insert(t, s, "alice", "key-1")
@@ -94,6 +95,7 @@ func onlyEvent(t *testing.T, s *store.Store, o order.Order) order.Event {
 
 // Of any number of deliverers each event goes to one, until its lease is over.
 func TestOneDelivererGetsAnEvent(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
 	for i := range 20 {
@@ -144,6 +146,7 @@ func TestOneDelivererGetsAnEvent(t *testing.T) {
 // After a 410 no event is claimed, until each one that is dead of it is replayed. The
 // order of marking does not matter: tries that were under way count.
 func TestNothingIsClaimedForAGoneReceiver(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
 	for i := range 3 {
@@ -183,6 +186,7 @@ func TestNothingIsClaimedForAGoneReceiver(t *testing.T) {
 
 // Events that fail together are not tried together again.
 func TestPausesOfEventsDiffer(t *testing.T) {
+	t.Parallel()
 	s := store.New(storetest.Open(t))
 	const n = 20
 	for i := range n {
@@ -203,6 +207,7 @@ func TestPausesOfEventsDiffer(t *testing.T) {
 
 // Who was too slow marks nothing that is somebody else's, unless it is good news.
 func TestLateMarks(t *testing.T) {
+	t.Parallel()
 	s := store.New(storetest.Open(t))
 	o := insert(t, s, "alice", "key-1")
 	pay(t, s, o, now)
@@ -228,6 +233,7 @@ func TestLateMarks(t *testing.T) {
 // A refund is not told of before its payment; a late payment does not wait for
 // the news that the order was closed.
 func TestEventsOfAnOrderKeepTheirOrder(t *testing.T) {
+	t.Parallel()
 	s := store.New(storetest.Open(t))
 	o := insert(t, s, "alice", "key-1")
 	prepay(t, s, o)
@@ -264,6 +270,7 @@ func TestEventsOfAnOrderKeepTheirOrder(t *testing.T) {
 
 // A dead event holds up nothing.
 func TestDeadEventLetsTheNextGo(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
 	o := insert(t, s, "alice", "key-1")
@@ -278,6 +285,7 @@ func TestDeadEventLetsTheNextGo(t *testing.T) {
 // An operator replays an event while its last try is on its way: that it fails
 // does not bury what was asked for.
 func TestReplayOutlivesTheTryBeforeIt(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
 	pay(t, s, insert(t, s, "alice", "key-1"), now)

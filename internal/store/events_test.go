@@ -56,6 +56,7 @@ func refund(t *testing.T, s *store.Store, o order.Order, id string, amount fen.F
 // Every change that is told of makes one event that says what was so, in the form
 // that receivers read.
 func TestEventsSayWhatHappened(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
 	o := insert(t, s, "alice", "key-1")
@@ -129,6 +130,7 @@ func TestEventsSayWhatHappened(t *testing.T) {
 // Refunds by hand have numbers of the merchant platform, with characters that a
 // path does not take. Different refunds have different events all the same.
 func TestEventIDOfARefundMadeByHand(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
 	o := insert(t, s, "alice", "key-1")
@@ -158,6 +160,7 @@ func TestEventIDOfARefundMadeByHand(t *testing.T) {
 
 // Whatever is told how often and by how many at once, there is one event.
 func TestEventsAreNeverDoubled(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
 	o := insert(t, s, "alice", "key-1")
@@ -192,6 +195,7 @@ func TestEventsAreNeverDoubled(t *testing.T) {
 // The event and the change of its order are one: where the event cannot be
 // stored, the order is not paid.
 func TestNoPaymentWithoutItsEvent(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
 	o := insert(t, s, "alice", "key-1")
@@ -209,6 +213,7 @@ func TestNoPaymentWithoutItsEvent(t *testing.T) {
 }
 
 func TestEventsComeInPages(t *testing.T) {
+	t.Parallel()
 	s := store.New(storetest.Open(t))
 	var want []string
 	for i := range 7 {

@@ -11,6 +11,7 @@ import (
 )
 
 func TestMigrateAndSeedAgainChangeNothing(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	insert(t, store.New(db), "alice", "key-1")
 	before := storetest.Dump(t, db)
@@ -26,6 +27,7 @@ func TestMigrateAndSeedAgainChangeNothing(t *testing.T) {
 }
 
 func TestSchemaRefusesNonsense(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
 	o := insert(t, s, "alice", "key-1")
@@ -53,6 +55,7 @@ func TestSchemaRefusesNonsense(t *testing.T) {
 
 // Migrate must leave a record that wrangler understands.
 func TestMigrationsAreRecordedAsWranglerDoes(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	var name sql.NullString
 	if err := db.QueryRow(`SELECT name FROM d1_migrations`).Scan(&name); err != nil || name.String != "0001_schema.sql" {

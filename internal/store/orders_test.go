@@ -57,6 +57,7 @@ func insert(t *testing.T, s *store.Store, openid, key string) order.Order {
 }
 
 func TestOrderComesBackAsStored(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
 	want := insert(t, s, "alice", "key-1")
@@ -84,6 +85,7 @@ func TestOrderComesBackAsStored(t *testing.T) {
 }
 
 func TestOrderIsHiddenFromOthers(t *testing.T) {
+	t.Parallel()
 	s := store.New(storetest.Open(t))
 	o := insert(t, s, "alice", "key-1")
 	if _, err := s.Get(ctx, o.ID, "bob"); !errors.Is(err, store.ErrNotFound) {
@@ -95,6 +97,7 @@ func TestOrderIsHiddenFromOthers(t *testing.T) {
 }
 
 func TestSameClientKeyIsTheSameOrder(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
 	first := insert(t, s, "alice", "key-1")
@@ -108,6 +111,7 @@ func TestSameClientKeyIsTheSameOrder(t *testing.T) {
 }
 
 func TestListIsNewestFirstAndLimited(t *testing.T) {
+	t.Parallel()
 	s := store.New(storetest.Open(t))
 	for i := range 5 {
 		o := draft(t, "alice", fmt.Sprint("key-", i))
@@ -153,6 +157,7 @@ var paths = map[api.OrderStatus][]api.OrderStatus{
 }
 
 func TestEveryChangeObeysTheTable(t *testing.T) {
+	t.Parallel()
 	for from, path := range paths {
 		for to := range paths {
 			if to == api.StatusCreated {
@@ -185,6 +190,7 @@ func TestEveryChangeObeysTheTable(t *testing.T) {
 }
 
 func TestPaidIsForEver(t *testing.T) {
+	t.Parallel()
 	for _, to := range []api.OrderStatus{api.StatusCreated, api.StatusPending, api.StatusFailed, api.StatusClosed, api.StatusPaid} {
 		if order.CanBecome(api.StatusPaid, to) {
 			t.Errorf("paid may become %s", to)
@@ -195,6 +201,7 @@ func TestPaidIsForEver(t *testing.T) {
 // An order that was given up is looked after as soon as WeChat may close it, and
 // then less and less often.
 func TestDueFindsWhatWasGivenUp(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
 	early, late := insert(t, s, "alice", "key-1"), insert(t, s, "alice", "key-2")
@@ -237,6 +244,7 @@ func TestDueFindsWhatWasGivenUp(t *testing.T) {
 // open and the cancelled orders of guests and of buyers. Orders of another merchant
 // are not due at all, also if they are older.
 func TestDueTakesKindsInTurn(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
 	var junk []string
@@ -296,6 +304,7 @@ func TestDueTakesKindsInTurn(t *testing.T) {
 }
 
 func TestTransactionPaysOneOrder(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
 	a, b := insert(t, s, "alice", "key-1"), insert(t, s, "bob", "key-1")
@@ -309,6 +318,7 @@ func TestTransactionPaysOneOrder(t *testing.T) {
 }
 
 func TestConcurrentChangesHappenOnce(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
 	o := insert(t, s, "alice", "key-1")
@@ -347,6 +357,7 @@ func TestConcurrentChangesHappenOnce(t *testing.T) {
 
 // What keeps an expired order from being closed may last: a wrong key, say.
 func TestExpiredOrdersAreDueLessAndLess(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
 	o := draft(t, "alice", "key-expired-00000")
@@ -354,7 +365,7 @@ func TestExpiredOrdersAreDueLessAndLess(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := 0
-	for at := o.ExpiresAt; at.Before(o.ExpiresAt.Add(10 * 24 * time.Hour)); at = at.Add(5 * time.Minute) {
+	for at := o.ExpiresAt; at.Before(o.ExpiresAt.Add(10 * 24 * time.Hour)); at = at.Add(15 * time.Minute) {
 		due, err := s.Due(ctx, o.MchID, at, 10)
 		if err != nil {
 			t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 )
 
 func TestProductsInOrderAndOnlyForSale(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
 	storetest.Exec(t, db, `UPDATE products SET for_sale = 0 WHERE id = 'cake'`)

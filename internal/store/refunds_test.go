@@ -52,6 +52,7 @@ func wantOrder(t *testing.T, s *store.Store, id string, status api.OrderStatus, 
 }
 
 func TestRefundComesBackAsStored(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
 	o := paid(t, s, "alice")
@@ -83,6 +84,7 @@ func TestRefundComesBackAsStored(t *testing.T) {
 }
 
 func TestRefundNeedsAPaidOrderAndRoom(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
 	unpaid := insert(t, s, "alice", "key-1")
@@ -126,6 +128,7 @@ func TestRefundNeedsAPaidOrderAndRoom(t *testing.T) {
 }
 
 func TestRefundsOfAnOrderAreLimited(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
 	o := paid(t, s, "alice")
@@ -152,6 +155,7 @@ func refundChanges(s *store.Store, id string) map[api.RefundStatus]func() (bool,
 }
 
 func TestEveryChangeOfARefundObeysTheTable(t *testing.T) {
+	t.Parallel()
 	paths := map[api.RefundStatus][]api.RefundStatus{
 		api.RefundCreated:    {},
 		api.RefundProcessing: {api.RefundProcessing},
@@ -199,6 +203,7 @@ func TestEveryChangeOfARefundObeysTheTable(t *testing.T) {
 // A refund that failed gave its share away: it gets it back only when there is
 // room, and WeChat's number for a refund never changes.
 func TestFailedRefundNeedsRoomAgain(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
 	o := paid(t, s, "alice")
@@ -227,6 +232,7 @@ func TestFailedRefundNeedsRoomAgain(t *testing.T) {
 }
 
 func TestRecordedRefunds(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
 	unpaid := insert(t, s, "alice", "key-1")
@@ -266,6 +272,7 @@ func TestRecordedRefunds(t *testing.T) {
 }
 
 func TestConcurrentRefundsFitIntoTheOrder(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
 	o := paid(t, s, "alice") // 13600
@@ -306,6 +313,7 @@ func TestConcurrentRefundsFitIntoTheOrder(t *testing.T) {
 }
 
 func TestRefundsAreDueLessAndLess(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
 	o := paid(t, s, "alice")
@@ -363,6 +371,7 @@ func TestRefundsAreDueLessAndLess(t *testing.T) {
 }
 
 func TestSchemaRefusesNonsenseOfRefunds(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
 	o := paid(t, s, "alice")
@@ -383,6 +392,7 @@ func TestSchemaRefusesNonsenseOfRefunds(t *testing.T) {
 
 // However many refunds WeChat has taken, one that it has not is sent soon.
 func TestDueRefundsTakeKindsInTurn(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
 	o := paid(t, s, "alice")

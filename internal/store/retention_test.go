@@ -11,6 +11,7 @@ import (
 )
 
 func TestUnpaidOrdersAreDeleted(t *testing.T) {
+	t.Parallel()
 	db, s := bounded(t)
 	s.Bounds = store.DefaultBounds()
 	at := func(o order.Order, days int) order.Order {

@@ -16,6 +16,7 @@ import (
 // D1 bills rows that are written, and its free plan has 100,000 a day. These are the
 // most that an order may write, from its beginning to the delivery of its event.
 func TestRowsThatAnOrderWrites(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		most int
 		do   func(s *store.Store)
@@ -75,6 +76,7 @@ func TestRowsThatAnOrderWrites(t *testing.T) {
 
 // The operator's counters read a bounded number of orders, the newest.
 func TestCountersReadTheNewestOrders(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
 	oldest := insert(t, s, "alice", "key-1")

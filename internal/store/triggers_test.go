@@ -11,6 +11,7 @@ import (
 // schema names the file and the functions, and the file names the trigger. Triggers that
 // count have no file.
 func TestTriggersAndStatementsNameEachOther(t *testing.T) {
+	t.Parallel()
 	schema, err := os.ReadFile("migrations/0001_schema.sql")
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 )
 
 func TestMessageKeepsItsFields(t *testing.T) {
+	t.Parallel()
 	fields := []string{"", "x", "中文\x00\r\n", strings.Repeat("y", 70000), "-12", ""}
 	m := new(message)
 	for _, f := range fields {
@@ -32,6 +33,7 @@ func TestMessageKeepsItsFields(t *testing.T) {
 }
 
 func TestReaderRejectsBadNumbers(t *testing.T) {
+	t.Parallel()
 	for _, text := range []string{"", "x", "1.5", "99999999999999999999"} {
 		if r := newReader(new(message).add(text).bytes()); r.int() != 0 || r.err == nil {
 			t.Errorf("%q is taken for a number", text)

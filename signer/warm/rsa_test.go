@@ -10,6 +10,7 @@ import (
 )
 
 func TestRSACarriesTheKey(t *testing.T) {
+	t.Parallel()
 	const fingerprint = "2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683" // of "key"
 	signature := strings.Repeat("s", minSignature)
 	var got []string
@@ -60,6 +61,7 @@ func TestRSACarriesTheKey(t *testing.T) {
 
 // What JavaScript replies is believed only in the form that it has.
 func TestRSARepliesThatAreWrong(t *testing.T) {
+	t.Parallel()
 	for name, reply := range map[string]*message{
 		"no signature":    newMessage().add(""),
 		"empty":           newMessage().add("").add(""),

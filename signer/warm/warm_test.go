@@ -36,6 +36,7 @@ func fakeJS(do func(op op, r *reader) *message) *bridge {
 }
 
 func TestFetchCarriesTheWholeRequest(t *testing.T) {
+	t.Parallel()
 	var got []string
 	b := fakeJS(func(op op, r *reader) *message {
 		if op != opFetch {
@@ -66,6 +67,7 @@ func TestFetchCarriesTheWholeRequest(t *testing.T) {
 
 // The body of a response is not requested.
 func TestFetchWithoutBody(t *testing.T) {
+	t.Parallel()
 	b := fakeJS(func(_ op, r *reader) *message {
 		for r.remaining() > 1 {
 			r.string()
@@ -85,6 +87,7 @@ func TestFetchWithoutBody(t *testing.T) {
 }
 
 func TestQueueSendDoesNotWait(t *testing.T) {
+	t.Parallel()
 	var got []string
 	q := Queue{func(op op, id uint32, m []byte) {
 		if op != opEnqueue || id != 0 {
@@ -101,6 +104,7 @@ func TestQueueSendDoesNotWait(t *testing.T) {
 }
 
 func TestFetchEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	b := fakeJS(func(op, *reader) *message { return nil })
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
@@ -119,6 +123,7 @@ func TestFetchEndsWithItsContext(t *testing.T) {
 }
 
 func TestRateLimitReturnsTheBindingsResult(t *testing.T) {
+	t.Parallel()
 	for want, reply := range map[string]*message{
 		"true <nil>":                  new(message).add("").addInt(1),
 		"false <nil>":                 new(message).add("").addInt(0),
@@ -138,10 +143,12 @@ func TestRateLimitReturnsTheBindingsResult(t *testing.T) {
 }
 
 func TestLateReplyIsIgnored(t *testing.T) {
+	t.Parallel()
 	newBridge(nil).reply(7, nil)
 }
 
 func TestMalformedRepliesAreErrors(t *testing.T) {
+	t.Parallel()
 	for name, reply := range map[string]*message{
 		"empty":          new(message),
 		"no status":      new(message).add(""),
@@ -161,6 +168,7 @@ func TestMalformedRepliesAreErrors(t *testing.T) {
 }
 
 func TestD1ThroughDatabaseSQL(t *testing.T) {
+	t.Parallel()
 	var args []string
 	db := sql.OpenDB(newDatabase(fakeJS(func(op op, r *reader) *message {
 		args = nil
@@ -221,6 +229,7 @@ func TestD1ThroughDatabaseSQL(t *testing.T) {
 }
 
 func TestD1RejectsValuesItWouldChange(t *testing.T) {
+	t.Parallel()
 	db := sql.OpenDB(newDatabase(fakeJS(func(op, *reader) *message {
 		t.Error("it was sent")
 		return new(message).add("")
@@ -237,6 +246,7 @@ func TestD1RejectsValuesItWouldChange(t *testing.T) {
 }
 
 func TestD1Failures(t *testing.T) {
+	t.Parallel()
 	for name, reply := range map[string]*message{
 		"failed":          new(message).add("D1_ERROR: UNIQUE constraint failed"),
 		"no result":       new(message).add(""),
@@ -259,6 +269,7 @@ func TestD1Failures(t *testing.T) {
 }
 
 func TestEvents(t *testing.T) {
+	t.Parallel()
 	p := Program{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			b, _ := io.ReadAll(r.Body)

@@ -12,6 +12,7 @@ import (
 
 // A request is one message; strangers control its headers and its body.
 func TestReadingRequestsIsLinear(t *testing.T) {
+	// Not parallel: it measures the CPU time of the process.
 	request := func(headers int, name, value func(i int) string, body string) []byte {
 		m := newMessage().add("POST").add("https://shop.example.com/api/orders").addInt(headers)
 		for i := range headers {

@@ -15,6 +15,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/outbox"
 	"h5pay/internal/payment"
+	"h5pay/internal/paytest"
 	"h5pay/internal/server"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
@@ -28,7 +29,7 @@ type side struct {
 	name string
 	do   func(*http.Request) (*http.Response, error)
 	db   *sql.DB
-	log  *logBuffer
+	log  *paytest.Log
 
 	cookie *http.Cookie // the buyer's session
 }
@@ -37,7 +38,7 @@ type side struct {
 // signed in at the former and takes the cookie to both.
 func newSides(t *testing.T, signType wechat.SignType) []*side {
 	t.Helper()
-	goSide := &side{t: t, name: "Go", db: storetest.Open(t), log: &logBuffer{}}
+	goSide := &side{t: t, name: "Go", db: storetest.Open(t), log: &paytest.Log{}}
 	client, err := wechat.New(wechat.Config{
 		AppID: wechattest.DefaultAppID, AppSecret: wechattest.DefaultAppSecret,
 		MchID: wechattest.DefaultMchID, APIKey: wechattest.DefaultAPIKey, SignType: signType,
@@ -158,17 +159,9 @@ func (s *side) order(req api.CreateOrderRequest) (api.Checkout, answer) {
 // has arrived when it returns.
 func (s *side) pay(pay *api.PayParams) answer {
 	s.t.Helper()
-	b, err := json.Marshal(pay)
+	sheet, err := paytest.OpenSheet(world.sim, shopURL, pay)
 	if err != nil {
-		s.t.Fatal(err)
-	}
-	call := wechattest.InvokeCall{API: "getBrandWCPayRequest", URL: shopURL + "/pay", Landing: shopURL + "/"}
-	if err := json.Unmarshal(b, &call.Args); err != nil {
-		s.t.Fatal(err)
-	}
-	sheet, bad := world.sim.Invoke(call)
-	if bad != nil {
-		s.t.Fatalf("%s: the phone refuses to pay: %+v", s.name, bad)
+		s.t.Fatalf("%s: the phone opens no sheet: %v", s.name, err)
 	}
 	s.getsMail()
 	if _, err := world.sim.PaySheet(sheet.ID); err != nil {

@@ -29,6 +29,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"h5pay/internal/cleanup"
+	"h5pay/internal/paytest"
 	"h5pay/internal/stack"
 	"h5pay/internal/store"
 	"h5pay/wechat"
@@ -49,7 +50,7 @@ var world struct {
 	mail    *mail
 	workers map[wechat.SignType]string // base URLs
 	d1      *sql.DB
-	log     *logBuffer // of the Workers
+	log     *paytest.Log // of the Workers
 }
 
 func TestMain(m *testing.M) {
@@ -83,7 +84,7 @@ func runWorld(m *testing.M) (code int, err error) {
 		workers = append(workers, with(settings, "WECHAT_SIGN_TYPE", string(signType)))
 	}
 
-	world.log = &logBuffer{}
+	world.log = &paytest.Log{}
 	state, err := os.MkdirTemp("", "h5pay-js-")
 	if err != nil {
 		return 0, err
@@ -235,24 +236,6 @@ func toHandler(h http.Handler) func(*http.Request) (*http.Response, error) {
 		h.ServeHTTP(w, r)
 		return w.Result(), nil
 	}
-}
-
-// logBuffer is a log that can be read while it is written.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // newKey is a client_key that nobody used.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"runtime"
 	"slices"
 	"strings"
@@ -11,18 +12,6 @@ import (
 
 	_ "modernc.org/sqlite" // the driver, native only
 )
-
-// driverName is modernc's SQLite, which also keeps what the methods of store.Store run.
-const driverName = "sqlite-recorded"
-
-func init() {
-	plain, err := sql.Open("sqlite", "")
-	if err != nil {
-		panic(err)
-	}
-	sql.Register(driverName, recordingDriver{plain.Driver()})
-	plain.Close()
-}
 
 // Statement is one that a method of store.Store ran.
 type Statement struct {
@@ -96,33 +85,68 @@ func Statements(do func()) []Statement {
 	return recorded.log
 }
 
-type recordingDriver struct{ driver.Driver }
+// database opens connections to one database with modernc's SQLite. They also keep what the methods
+// of store.Store run, and count changes.
+type database struct {
+	dsn     string
+	changes changes
+}
 
-func (d recordingDriver) Open(name string) (driver.Conn, error) {
-	conn, err := d.Driver.Open(name)
+// plain is modernc's driver.
+var plain = func() driver.Driver {
+	db, err := sql.Open("sqlite", "")
+	if err != nil {
+		panic(err)
+	}
+	defer db.Close()
+	return db.Driver()
+}()
+
+// Driver returns the database itself, so that Check finds its changes.
+func (d *database) Driver() driver.Driver { return d }
+
+// Open is not used: sql.OpenDB calls Connect.
+func (d *database) Open(string) (driver.Conn, error) { return d.Connect(context.Background()) }
+
+func (d *database) Connect(context.Context) (driver.Conn, error) {
+	conn, err := plain.Open(d.dsn)
 	if err != nil {
 		return nil, err
 	}
-	return recordingConn{conn}, nil
+	return recordingConn{conn, &d.changes, new(int64)}, nil
 }
 
-// recordingConn passes on all that database/sql uses of modernc's connection.
-type recordingConn struct{ driver.Conn }
+// recordingConn passes on all that database/sql uses of modernc's connection, except statements
+// that are prepared: nobody prepares any.
+type recordingConn struct {
+	driver.Conn
+	changes *changes
+	total   *int64 // rows written so far
+}
 
 func (c recordingConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	defer c.ran(ctx, query)
 	return c.Conn.(driver.ExecerContext).ExecContext(ctx, query, record(query, args))
 }
 
 func (c recordingConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, record(query, args))
+	rows, err := c.Conn.(driver.QueryerContext).QueryContext(ctx, query, record(query, args))
+	if err != nil || !writes.MatchString(query) {
+		return rows, err
+	}
+	return changingRows{rows, c, query}, nil
 }
 
-func (c recordingConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
-	return c.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, query)
+func (c recordingConn) Prepare(string) (driver.Stmt, error) {
+	return nil, errors.New("storetest: prepared statements are not supported")
 }
 
 func (c recordingConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
-	return c.Conn.(driver.ConnBeginTx).BeginTx(ctx, opts)
+	tx, err := c.Conn.(driver.ConnBeginTx).BeginTx(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	return changingTx{tx, c.changes}, nil
 }
 
 func (c recordingConn) Ping(ctx context.Context) error { return c.Conn.(driver.Pinger).Ping(ctx) }
