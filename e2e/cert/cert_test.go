@@ -103,8 +103,10 @@ func (s *shop) call(method, path, body string, out any) {
 func (s *shop) paid(sim *server.Server) api.Order {
 	s.Helper()
 	s.call("POST", api.PathSession, "", &api.Session{})
+	var o api.Order
+	s.call("POST", api.PathOrders, `{"items": [{"product_id": "test", "quantity": 1}], "trade_type": "NATIVE", "client_key": "cert-00000000000000"}`, &o)
 	var c api.Checkout
-	s.call("POST", api.PathOrders, `{"items": [{"product_id": "test", "quantity": 1}], "trade_type": "NATIVE", "client_key": "cert-00000000000000"}`, &c)
+	s.call("POST", api.OrderPayPath(o.ID), `{}`, &c)
 	sheet, err := sim.Scan(c.CodeURL)
 	if err != nil {
 		s.Fatal(err)
@@ -112,7 +114,6 @@ func (s *shop) paid(sim *server.Server) api.Order {
 	if _, err := sim.PaySheet(sheet.ID); err != nil {
 		s.Fatal(err)
 	}
-	var o api.Order
 	time.Sleep(4 * time.Second)                                                       // the signer does not query a new order
 	if s.call("GET", api.OrderPath(c.Order.ID), "", &o); o.Status != api.StatusPaid { // the signer queries WeChat
 		s.Fatalf("order %+v", o)

@@ -148,10 +148,12 @@ func (s *shop) signIn() {
 // pay orders and pays, and returns the order's ID.
 func (s *shop) pay(key string) string {
 	s.Helper()
-	var c api.Checkout
+	var o api.Order
 	s.call("POST", api.PathOrders, api.CreateOrderRequest{
 		Items: []api.OrderItem{{ProductID: "test", Quantity: 1}}, TradeType: api.TradeJSAPI, ClientKey: key,
-	}, &c)
+	}, &o)
+	var c api.Checkout
+	s.call("POST", api.OrderPayPath(o.ID), api.PayRequest{}, &c)
 	invoke := wechattest.InvokeCall{API: "getBrandWCPayRequest", URL: s.sim.PhoneURL + "/pay", Landing: s.sim.PhoneURL + "/"}
 	b, err := json.Marshal(c.Pay)
 	if err != nil {
