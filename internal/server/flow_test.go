@@ -31,6 +31,7 @@ func (s *signing) PayParams(prepayID string) (wechat.PayParams, error) {
 // the order (does the shop sell, the prices, the insert), four for its payment (the order,
 // does the shop sell, the claim, what WeChat gave).
 func TestOrderCostsOneCallAndOneSignature(t *testing.T) {
+	t.Parallel()
 	for trade, signatures := range map[api.TradeType]int64{api.TradeJSAPI: 1, api.TradeNative: 0, api.TradeMWEB: 0} {
 		t.Run(string(trade), func(t *testing.T) {
 			t.Parallel()
@@ -100,6 +101,7 @@ func TestRepeatedRequestReturnsItsOrder(t *testing.T) {
 // Nobody opens the order for payment: the timer does not query WeChat, and closes the
 // order when it expires.
 func TestOrderThatNobodyPaysForIsClosedWithoutACall(t *testing.T) {
+	t.Parallel()
 	for _, by := range []string{"timer", "poll"} {
 		t.Run(by, func(t *testing.T) {
 			t.Parallel()
@@ -136,6 +138,7 @@ func TestOrderThatNobodyPaysForIsClosedWithoutACall(t *testing.T) {
 // An order that was never sent is closed at once and without a call: for its owner, for
 // the operator, and for an order that replaces it.
 func TestCancelBeforeThePaymentNeedsNoCall(t *testing.T) {
+	t.Parallel()
 	for _, by := range []string{"owner", "operator", "product", "replaced"} {
 		t.Run(by, func(t *testing.T) {
 			t.Parallel()
@@ -178,6 +181,7 @@ func TestCancelBeforeThePaymentNeedsNoCall(t *testing.T) {
 // but the claim before the call says so here: the timer queries WeChat and finds the
 // payment.
 func TestClaimBeforeTheFirstCallSurvivesACrash(t *testing.T) {
+	t.Parallel()
 	for _, trade := range []api.TradeType{api.TradeJSAPI, api.TradeNative} {
 		t.Run(string(trade), func(t *testing.T) {
 			t.Parallel()
