@@ -175,7 +175,7 @@ func generalRow(row map[string]any) map[string]any {
 
 func generalHeader(t *testing.T, a answer) map[string]string {
 	t.Helper()
-	if !regexp.MustCompile(`^[a-z2-7]{16}$`).MatchString(a.id()) {
+	if !regexp.MustCompile(`^[0-9a-v]{16}$`).MatchString(a.id()) {
 		t.Errorf("request id %q", a.id())
 	}
 	header := map[string]string{}

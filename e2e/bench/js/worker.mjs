@@ -34,7 +34,7 @@ export default {
 };
 
 async function answer(request, env) {
-  const id = random(16, "abcdefghijklmnopqrstuvwxyz234567");
+  const id = random(16, "0123456789abcdefghijklmnopqrstuv");
   const log = (level, msg, more) => console.log(JSON.stringify({ time: new Date(), level, msg, request_id: id, ...more }));
   let response;
   try {
