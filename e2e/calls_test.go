@@ -189,7 +189,7 @@ func TestOneOrderForOneKey(t *testing.T) {
 	for tradeType, b := range map[api.TradeType]buyer{api.TradeJSAPI: newBuyer(t, 2), api.TradeNative: newGuest(t), api.TradeMWEB: newGuest(t)} {
 		t.Run(string(tradeType), func(t *testing.T) {
 			body := strings.NewReplacer("edge-", "tap0-", "JSAPI", string(tradeType)).Replace(goodOrder)
-			got, busy := make([]api.Checkout, 40), make([]bool, 40)
+			got, busy := make([]api.Checkout, 20), make([]bool, 20)
 			var group sync.WaitGroup
 			for i := range got {
 				group.Go(func() {

@@ -292,3 +292,27 @@ func TestCreatedOrderHasNothingToPayWith(t *testing.T) {
 		}
 	}
 }
+
+// An operator makes an order due that was never sent, as the runbook says: WeChat is queried,
+// and the order can still be paid.
+func TestOperatorHasAnUnsentOrderQueried(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, nil)
+	p := s.signedIn(0)
+	o := p.place(basket("tea", 1))
+	storetest.Exec(t, s.db, `UPDATE orders SET due_at = 0 WHERE id = ? AND due_at IS NOT NULL`, o.ID)
+	for range 2 {
+		if err := s.signer.Reconcile(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := s.calls("orderquery"); n != 1 {
+		t.Errorf("%d queries, want 1", n)
+	}
+	storetest.Exec(t, s.db, `UPDATE orders SET queried_at = NULL`)
+	var c api.Checkout
+	p.must("POST", api.OrderPayPath(o.ID), struct{}{}, &c)
+	p.pay(c.Pay)
+	s.deliver()
+	s.wantPath(o.ID, api.StatusPending, api.StatusPaid)
+}

@@ -48,14 +48,15 @@
 
   // The program takes each of these responses once: see prefetch_js.go. It repeats calls that
   // failed. A call about an order is a POST with an empty request. It is not made when WeChat has
-  // just redirected back, because there is no session yet.
+  // just redirected back, because there is no session yet, nor in WeCom and mini programs, where no
+  // order can be paid: see place.go.
   for (const template of startup.failed ? [] : (script.dataset.prefetch ?? "").split(" ").filter(Boolean)) {
     const abort = new AbortController();
     const init = { signal: abort.signal, cache: "no-store", credentials: "same-origin" };
     let path = template;
     if (template.includes("/ORDER/")) {
       const id = /^\?order=([\w-]{1,64})$/.exec(location.search)?.[1];
-      if (!id || startup.signInQuery) continue;
+      if (!id || startup.signInQuery || /wxwork\/|miniprogram|wmpf/i.test(navigator.userAgent)) continue;
       path = template.replace("ORDER", id);
       Object.assign(init, { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" });
     }
