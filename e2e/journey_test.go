@@ -341,3 +341,43 @@ func lastRedirect(t *testing.T) string {
 	t.Fatal("no sign-in in the log")
 	return ""
 }
+
+// recordCalls keeps the page's calls of the signer in window.calls, and whether the program ran.
+const recordCalls = `{
+	window.calls = [];
+	const real = window.fetch.bind(window);
+	window.fetch = (...args) => {
+		const path = new URL(args[0].url ?? args[0], location.href).pathname;
+		const running = document.querySelector('#loader[data-state="running"]') !== null;
+		if (path.startsWith("/api/")) calls.push([args[1]?.method ?? "GET", path, args[1]?.body ?? "", running ? "program" : "early"].join(" "));
+		return real(...args);
+	};
+}`
+
+// The pay page makes one call, before the program runs, and the tap on its button makes none. WeChat
+// receives the order once.
+func TestPayPageMakesOneCall(t *testing.T) {
+	for _, e := range []wechattest.Environment{wechattest.Android, wechattest.Safari, wechattest.Desktop} {
+		t.Run(string(e), func(t *testing.T) {
+			p := newPlace(t, e, recordCalls)
+			p.choose("juice")
+			p.until("the pay page", onPay)
+			id := p.order()
+			want := "POST /api/orders/" + id + "/pay {} early"
+			if got := p.eval(`calls.join("\n")`); got != want {
+				t.Errorf("the page calls\n%s\nwant\n%s", got, want)
+			}
+			if e == wechattest.Android {
+				p.openSheet()
+				if got := p.eval(`calls.join("\n")`); got != want {
+					t.Errorf("after the tap the page calls\n%s\nwant\n%s", got, want)
+				}
+			}
+			for _, o := range world.sim.Ledger().Orders {
+				if o.OutTradeNo == outTradeNo(t, id) && len(o.PrepayIDs) != 1 {
+					t.Errorf("WeChat gave the prepay_ids %q", o.PrepayIDs)
+				}
+			}
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -174,6 +175,7 @@ func TestPlacesWithoutPayment(t *testing.T) {
 	q := newPlace(t, wechattest.Android)
 	q.choose("tea")
 	mine := q.order()
+	q.until("the pay page", onPay)
 	before := orders(t)
 	for e, says := range map[wechattest.Environment]string{
 		wechattest.Work:           "企业微信内无法付款",
@@ -181,7 +183,7 @@ func TestPlacesWithoutPayment(t *testing.T) {
 		wechattest.MiniProgramIOS: "小程序内的网页无法付款",
 	} {
 		t.Run(string(e), func(t *testing.T) {
-			p := newPlace(t, e)
+			p := newPlace(t, e, recordCalls)
 			p.sees("乌龙茶")
 			p.until("a notice", `document.querySelector("[data-outside]")`)
 			p.sees(says)
@@ -192,6 +194,10 @@ func TestPlacesWithoutPayment(t *testing.T) {
 				p.open(world.sim.PhoneURL + path + mine)
 				p.until(path+": a message and a way on", `document.querySelector('[data-outside] button')`)
 				p.sees(says)
+				// On iOS only the bridge knows that this is a mini program, after the page has called.
+				if calls := p.eval(`calls.join("\n")`); e != wechattest.MiniProgramIOS && strings.Contains(calls, "POST") {
+					t.Errorf("%s calls\n%s", path, calls)
+				}
 			}
 			for _, s := range world.sim.Sheets() {
 				if s.State == wechattest.SheetOpen && s.OutTradeNo == outTradeNo(t, mine) {

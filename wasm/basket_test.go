@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -97,7 +98,11 @@ func TestClearDrafts(t *testing.T) {
 func TestPlaceOrder(t *testing.T) {
 	const place = "POST " + api.PathOrders
 	items := []api.OrderItem{{ProductID: "tea", Quantity: 1}}
-	made := api.Checkout{Order: api.Order{ID: "o1"}}
+	made := pendingO1
+	gone := func(status api.OrderStatus) api.Order {
+		return api.Order{ID: "o0", Status: status, ExpiresAt: made.ExpiresAt}
+	}
+	old := api.Order{ID: "o0", Status: api.StatusCreated, ExpiresAt: lastCall.Milliseconds()}
 	for _, test := range []struct {
 		name    string
 		answers []any
@@ -107,9 +112,13 @@ func TestPlaceOrder(t *testing.T) {
 		keys    int // different ones
 	}{
 		{"a new order", []any{made}, "o1", "", 1, 1},
-		{"the last one is closed", []any{api.CodeOrderNotPayable, made}, "o1", "", 2, 2},
+		{"the last one is closed", []any{gone(api.StatusClosed), made}, "o1", "", 2, 2},
+		{"the last one is closing", []any{gone(api.StatusClosing), made}, "o1", "", 2, 2},
+		{"the last one failed", []any{gone(api.StatusFailed), made}, "o1", "", 2, 2},
+		{"the last one is too old to be paid", []any{old, made}, "o1", "", 2, 2},
+		{"the last one is paid", []any{paidO1}, "o1", "", 1, 1},
 		{"the key was another basket's", []any{api.CodeConflict, made}, "o1", "", 2, 2},
-		{"never payable", []any{api.CodeOrderNotPayable}, "", api.CodeOrderNotPayable, 2, 2},
+		{"never payable", []any{gone(api.StatusClosed)}, "", api.CodeOrderNotPayable, 2, 2},
 		{"offline", []any{errors.New("down")}, "", codeOffline, 1, 1},
 		{"WeChat is busy", []any{api.CodeWeChatBusy}, "", api.CodeWeChatBusy, 1, 1},
 		{"signed out", []any{api.CodeUnauthenticated}, "", api.CodeUnauthenticated, 1, 1},
@@ -118,6 +127,7 @@ func TestPlaceOrder(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFake(t, "https://shop.example/").on(place, test.answers...)
+			f.now = time.UnixMilli(1)
 			id, err := (draft{f, ""}).place(t.Context(), items, api.TradeJSAPI)
 			if id != test.id || code(err) != test.code || f.Recall(keyOrder) != test.id {
 				t.Errorf("%q, %v; remembered %q", id, err, f.Recall(keyOrder))

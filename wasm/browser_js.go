@@ -66,7 +66,7 @@ func (webView) SetDocumentLang(tag string) {
 func (w webView) Fetch(ctx context.Context, method, path string, body []byte) (got response, err error) {
 	defer catch(&err)
 	defer func() { w.clock.set(got.Date) }()
-	if got, ok := takePrefetched(ctx, method, path); ok {
+	if got, ok := takePrefetched(ctx, path, body); ok {
 		return got, nil
 	}
 	abort := js.Global().Get("AbortController").New()

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"time"
 
 	"h5pay/internal/api"
 )
@@ -53,21 +54,29 @@ func (d draft) change() {
 // that order can no longer be paid, place creates a new one, once. If the order to be replaced is
 // already paid, place returns its ID.
 func (d draft) place(ctx context.Context, items []api.OrderItem, trade api.TradeType) (id string, err error) {
-	var c api.Checkout
 	for range 2 {
+		var o api.Order
 		replaces := d.recall(keyReplaces)
 		err = call(ctx, d.b, "POST", api.PathOrders, api.CreateOrderRequest{
 			Items: items, TradeType: trade, ClientKey: d.key(), Replaces: replaces,
-		}, &c)
+		}, &o)
 		switch code(err) {
 		case "":
-			if c.Order.ID == "" {
+			if o.ID == "" {
 				return "", errBadResponse()
 			}
-			d.remember(keyOrder, c.Order.ID)
+			d.remember(keyOrder, o.ID)
 			d.remember(keyReplaces, "")
-			return c.Order.ID, nil
-		case api.CodeOrderNotPayable, api.CodeConflict:
+			switch {
+			case !payable(o.Status) && !paid(o.Status):
+				d.forget()
+			case payable(o.Status) && endsSoon(d.b, o):
+				d.change()
+			default:
+				return o.ID, nil
+			}
+			err = &api.Error{Code: api.CodeOrderNotPayable, Message: "the order has ended"}
+		case api.CodeConflict:
 			d.forget()
 		case api.CodeOrderPaid:
 			if replaces == "" {
@@ -85,6 +94,16 @@ func (d draft) place(ctx context.Context, items []api.OrderItem, trade api.Trade
 		}
 	}
 	return "", err
+}
+
+// lastCall is the time before its expiry in which the signer sends no order to WeChat, and some
+// seconds more.
+const lastCall = 6*time.Minute + 15*time.Second
+
+// endsSoon reports whether an order from an earlier visit is too old to be paid.
+func endsSoon(b browser, o api.Order) bool {
+	now := b.Now()
+	return !now.IsZero() && now.Add(lastCall).UnixMilli() > o.ExpiresAt
 }
 
 // clearDrafts removes what drafts remember about an order that ended. A paid order also empties the

@@ -139,7 +139,7 @@ func TestCancelOrder(t *testing.T) {
 			t.Errorf("%s: forgotten %t", test.name, ended)
 		}
 	}
-	f := newFake(t, "https://shop.example/pay?order=o1").on(getO1, pendingO1).on(closeO1, closing)
+	f := newFake(t, "https://shop.example/pay?order=o1").on(payO1, checkoutO1).on(closeO1, closing)
 	p := newPayPage(f)
 	client := mount(t, p)
 	p.cancelOrder(client.Context(), app.Event{})
@@ -154,7 +154,7 @@ func TestAmountPage(t *testing.T) {
 	tip := api.Product{ID: "tip", Name: "随心付", Price: 100, Amount: &api.AmountBounds{Min: 100, Max: 50000}}
 	list := api.ProductList{Products: []api.Product{catalogue.Products[0], tip}}
 	f := newFake(t, "https://shop.example/amount?product=tip").on(getSession, me).on(getConfig, allTypesConfig).on(getProducts, list).
-		on(postOrder, errors.New("down"), checkoutO1)
+		on(postOrder, errors.New("down"), pendingO1)
 	p := newAmountPage(f)
 	client := mount(t, p)
 	shows(t, p, "随心付", "山岚小铺", "500.00", textPayNow.zh)
@@ -211,9 +211,9 @@ func TestChangedBasketReplacesItsOrder(t *testing.T) {
 		code     api.Code
 		replaces string // the stored order to replace, afterwards
 	}{
-		{"cancelled", []any{api.Checkout{Order: api.Order{ID: "o2"}}}, "o2", "", ""},
+		{"cancelled", []any{api.Order{ID: "o2", Status: api.StatusCreated}}, "o2", "", ""},
 		{"paid meanwhile", []any{api.CodeOrderPaid}, "o1", "", ""},
-		{"another user's order", []any{api.CodeNotFound, api.Checkout{Order: api.Order{ID: "o2"}}}, "o2", "", ""},
+		{"another user's order", []any{api.CodeNotFound, api.Order{ID: "o2", Status: api.StatusCreated}}, "o2", "", ""},
 		{"offline", []any{errors.New("down")}, "", codeOffline, "o1"},
 	} {
 		f := newFake(t, "https://shop.example/").on(postOrder, test.answers...)

@@ -26,9 +26,9 @@ var (
 	guest          = api.Session{User: api.User{Guest: true}}
 	allTypesConfig = api.Config{ShopName: "山岚小铺", TradeTypes: []api.TradeType{api.TradeJSAPI, api.TradeNative, api.TradeMWEB}}
 	nativeO1       = api.Order{ID: "o1", Status: api.StatusPending, Total: 6800, TradeType: api.TradeNative, ExpiresAt: 7_200_000}
-	mwebO1         = api.Order{ID: "o1", Status: api.StatusPending, Total: 6800, TradeType: api.TradeMWEB}
+	mwebO1         = api.Order{ID: "o1", Status: api.StatusPending, Total: 6800, TradeType: api.TradeMWEB, ExpiresAt: 7_200_000}
 	codeO1         = api.Checkout{Order: nativeO1, CodeURL: "weixin://wxpay/bizpayurl?pr=first0000", PayUntil: 3_600_000}
-	mwebCheckoutO1 = api.Checkout{Order: mwebO1, MWebURL: "https://wx.tenpay.com/x?prepay_id=1"}
+	mwebCheckoutO1 = api.Checkout{Order: mwebO1, MWebURL: "https://wx.tenpay.com/x?prepay_id=1", PayUntil: 3_600_000}
 )
 
 func TestTradeType(t *testing.T) {
@@ -67,8 +67,8 @@ func TestGuestOrders(t *testing.T) {
 		went    string
 		canPay  string
 	}{
-		{"a guest already", desktopUA, []any{codeO1}, nil, "/pay?order=o1", textOrdering.zh},
-		{"the first order", phoneUA, []any{api.CodeUnauthenticated, mwebCheckoutO1}, []any{guest}, "/pay?order=o1", textOrdering.zh},
+		{"a guest already", desktopUA, []any{nativeO1}, nil, "/pay?order=o1", textOrdering.zh},
+		{"the first order", phoneUA, []any{api.CodeUnauthenticated, mwebO1}, []any{guest}, "/pay?order=o1", textOrdering.zh},
 		{"cookies are blocked", desktopUA, []any{api.CodeUnauthenticated}, []any{guest}, "", `data-error="cookies"`},
 		{"offline in between", desktopUA, []any{api.CodeUnauthenticated}, []any{errors.New("down")}, "", `data-error="offline"`},
 	} {
@@ -125,7 +125,7 @@ func TestPlacesWithoutPayment(t *testing.T) {
 			if f.countCalls(postOrder) != 0 {
 				t.Error("it ordered")
 			}
-			q := newFake(t, "https://shop.example/pay?order=o1").on(getO1, pendingO1)
+			q := newFake(t, "https://shop.example/pay?order=o1").on(payO1, checkoutO1)
 			q.ua, q.miniProgram = test.ua, test.miniProgram
 			pay := newPayPage(q)
 			mount(t, pay)
@@ -168,7 +168,7 @@ func TestQRCodeIsPolledAndRenewed(t *testing.T) {
 				t.Errorf("navigated to %q after %d codes", f.lastNavigation(), f.countCalls(payO1))
 			}
 			before := 0
-			for _, c := range f.calls[2:] {
+			for _, c := range f.calls[1:] {
 				if strings.HasPrefix(c, payO1) {
 					break
 				}
@@ -193,7 +193,7 @@ func TestCodePage(t *testing.T) {
 		{"WeChat is busy", api.CodeWeChatBusy, "", `data-error="wechat_unavailable"`},
 		{"no code", api.Checkout{Order: nativeO1, CodeURL: strings.Repeat("x", 4000)}, "", "data-error"},
 	} {
-		f := newFake(t, "https://shop.example/pay?order=o1").on(getO1, nativeO1).on(payO1, test.pay)
+		f := newFake(t, "https://shop.example/pay?order=o1").on(getO1, api.Order{ID: "o1", Status: api.StatusClosed}).on(payO1, test.pay)
 		f.ua = desktopUA
 		p := newPayPage(f)
 		mount(t, p)
@@ -213,8 +213,8 @@ func TestCodePage(t *testing.T) {
 
 // From WeChat's page for browsers people come back whether they have paid or not.
 func TestBrowserPaysOnWeChatsPage(t *testing.T) {
-	f := newFake(t, "https://shop.example/pay?order=o1").on(getO1, mwebO1).on(payO1, mwebCheckoutO1)
-	f.ua, f.sleeps = phoneUA, make(chan struct{})
+	f := newFake(t, "https://shop.example/pay?order=o1").on(payO1, mwebCheckoutO1)
+	f.ua, f.sleeps, f.now = phoneUA, make(chan struct{}), time.UnixMilli(1)
 	p := newPayPage(f)
 	client := mount(t, p)
 	p.pay(client.Context(), app.Event{})
@@ -261,7 +261,7 @@ func TestBrowserWithoutASession(t *testing.T) {
 		{"result?order=o1", func(b browser) app.Composer { return newResultPage(b) }},
 		{"order?order=o1", func(b browser) app.Composer { return newOrderPage(b) }},
 	} {
-		f := newFake(t, "https://shop.example/"+page.at).on(getO1, api.CodeUnauthenticated)
+		f := newFake(t, "https://shop.example/"+page.at).on(getO1, api.CodeUnauthenticated).on(payO1, api.CodeUnauthenticated)
 		f.ua = phoneUA
 		p := page.open(f)
 		mount(t, p)

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
 
 	"h5pay/internal/api"
@@ -25,9 +27,9 @@ const (
 var (
 	shopConfig = api.Config{ShopName: "山岚小铺", TradeTypes: []api.TradeType{api.TradeJSAPI}}
 	catalogue  = api.ProductList{Products: []api.Product{{ID: "tea", Name: "乌龙茶", Price: 6800}}}
-	pendingO1  = api.Order{ID: "o1", Status: api.StatusPending, Total: 6800, TradeType: api.TradeJSAPI}
+	pendingO1  = api.Order{ID: "o1", Status: api.StatusPending, Total: 6800, TradeType: api.TradeJSAPI, ExpiresAt: 7_200_000}
 	paidO1     = api.Order{ID: "o1", Status: api.StatusPaid, Total: 6800}
-	checkoutO1 = api.Checkout{Order: pendingO1, Pay: &api.PayParams{AppID: "wx"}}
+	checkoutO1 = api.Checkout{Order: pendingO1, Pay: &api.PayParams{AppID: "wx"}, PayUntil: 3_600_000}
 )
 
 // mount opens a page and waits until it is idle.
@@ -63,7 +65,7 @@ func shopScript(f *fake) *fake {
 }
 
 func TestShopOrdersOnce(t *testing.T) {
-	f := shopScript(newFake(t, "https://shop.example/")).on(postOrder, checkoutO1)
+	f := shopScript(newFake(t, "https://shop.example/")).on(postOrder, pendingO1)
 	p := newShopPage(f)
 	client := mount(t, p)
 	shows(t, p, "山岚小铺", `data-product="tea"`, "去支付")
@@ -98,7 +100,7 @@ func TestShopOrdersOnce(t *testing.T) {
 }
 
 func TestShopFails(t *testing.T) {
-	f := shopScript(newFake(t, "https://shop.example/")).on(postOrder, errors.New("down"), checkoutO1)
+	f := shopScript(newFake(t, "https://shop.example/")).on(postOrder, errors.New("down"), pendingO1)
 	p := newShopPage(f)
 	p.basket = basket{"tea": 1}
 	p.basket.save(f)
@@ -146,36 +148,86 @@ func TestPayPage(t *testing.T) {
 	const result = "/result?order=o1"
 	for _, test := range []struct {
 		name   string
-		orders []any // responses to GET; the first is for loading
-		pays   []any
+		orders []any // responses to GET, after the sheet
+		pays   []any // responses for loading
 		says   string
 		went   string
 		canPay string
 	}{
-		{"paid", []any{pendingO1}, []any{checkoutO1}, "get_brand_wcpay_request:ok", result, textPaying.zh},
+		{"paid", nil, []any{checkoutO1}, "get_brand_wcpay_request:ok", result, textPaying.zh},
 		{"cancelled", []any{pendingO1}, []any{checkoutO1}, "get_brand_wcpay_request:cancel", "", textCancelled.zh},
-		{"reported as cancelled", []any{pendingO1, paidO1}, []any{checkoutO1}, "get_brand_wcpay_request:cancel", result, ""},
+		{"reported as cancelled", []any{paidO1}, []any{checkoutO1}, "get_brand_wcpay_request:cancel", result, ""},
 		{"failed", []any{pendingO1}, []any{checkoutO1}, "get_brand_wcpay_request:fail_no money", "", textPayFailed.zh + " (no money)"},
-		{"reported as failed", []any{pendingO1, paidO1}, []any{checkoutO1}, "get_brand_wcpay_request:fail", result, ""},
-		{"failed, then offline", []any{pendingO1, errors.New("down")}, []any{checkoutO1}, "get_brand_wcpay_request:fail", "", textPayFailed.zh},
-		{"paid before", []any{pendingO1}, []any{api.CodeOrderPaid}, "", result, textPaying.zh},
-		{"expired", []any{pendingO1}, []any{api.CodeOrderNotPayable}, "", "", `data-error="order_not_payable"`},
-		{"signed out", []any{pendingO1}, []any{api.CodeUnauthenticated}, "", "", textSignIn.zh},
+		{"reported as failed", []any{paidO1}, []any{checkoutO1}, "get_brand_wcpay_request:fail", result, ""},
+		{"failed, then offline", []any{errors.New("down")}, []any{checkoutO1}, "get_brand_wcpay_request:fail", "", textPayFailed.zh},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFake(t, "https://shop.example/pay?order=o1").on(getO1, test.orders...).on(payO1, test.pays...)
+			f.now = time.UnixMilli(1)
 			f.reply.ErrMsg, f.sleeps = test.says, make(chan struct{})
 			p := newPayPage(f)
 			client := mount(t, p)
 			shows(t, p, `data-action="pay"`, "68.00")
+			if d := cmp.Diff([]string{payO1 + " {}"}, f.calls); d != "" {
+				t.Errorf("loading the page calls (-want +got):\n%s", d)
+			}
 			p.pay(client.Context(), app.Event{})
 			p.pay(client.Context(), app.Event{}) // a double tap
 			client.Consume()
-			if f.countCalls(payO1) != 1 || f.invoked > 1 {
+			if f.countCalls(payO1) != 1 || f.invoked != 1 {
 				t.Errorf("%d calls, %d sheets", f.countCalls(payO1), f.invoked)
 			}
 			if f.lastNavigation() != test.went {
 				t.Errorf("navigated to %q, want %q", f.lastNavigation(), test.went)
+			}
+			shows(t, p, test.canPay)
+		})
+	}
+}
+
+// What pays the order is about to expire, or the signer's time is unknown: the tap renews it, and the
+// order may have ended meanwhile.
+func TestPayPageRenewsBeforeTheSheet(t *testing.T) {
+	closedO1, newer := pendingO1, checkoutO1
+	closedO1.Status = api.StatusClosed
+	newer.Pay, newer.PayUntil = &api.PayParams{AppID: "newer"}, pendingO1.ExpiresAt
+	for _, test := range []struct {
+		name   string
+		left   time.Duration // until the first parameters expire; 0: no response has a Date header
+		order  []any
+		again  any
+		sheets int
+		went   string
+		canPay string
+	}{
+		{"just in time", renewBefore, nil, newer, 1, "/result?order=o1", ""},
+		{"about to expire", renewBefore - time.Millisecond, nil, newer, 1, "/result?order=o1", ""},
+		{"expired", -time.Hour, nil, newer, 1, "/result?order=o1", ""},
+		{"no Date header", 0, nil, newer, 1, "/result?order=o1", ""},
+		{"paid meanwhile", time.Second, nil, api.CodeOrderPaid, 0, "/result?order=o1", ""},
+		{"closed meanwhile", time.Second, []any{closedO1}, api.CodeOrderNotPayable, 0, "/result?order=o1", ""},
+		{"too old", time.Second, []any{pendingO1}, api.CodeOrderNotPayable, 0, "", `data-error="order_not_payable"`},
+		{"signed out", time.Second, nil, api.CodeUnauthenticated, 0, "", textSignIn.zh},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFake(t, "https://shop.example/pay?order=o1").on(payO1, checkoutO1, test.again).on(getO1, test.order...)
+			if test.left != 0 {
+				f.now = time.UnixMilli(checkoutO1.PayUntil).Add(-test.left)
+			}
+			f.reply.ErrMsg, f.sleeps = "get_brand_wcpay_request:ok", make(chan struct{})
+			p := newPayPage(f)
+			client := mount(t, p)
+			p.pay(client.Context(), app.Event{})
+			client.Consume()
+			renewals := 1
+			if test.left == renewBefore {
+				renewals = 0
+			}
+			if f.countCalls(payO1+` {"renew":true}`) != renewals || f.invoked != test.sheets || f.lastNavigation() != test.went {
+				t.Errorf("%d sheets, navigated to %q after %q", f.invoked, f.lastNavigation(), f.calls)
+			}
+			if renewals == 1 && test.sheets == 1 && p.offer.Pay.AppID != "newer" {
+				t.Errorf("the page keeps %+v", p.offer)
 			}
 			shows(t, p, test.canPay)
 		})
@@ -194,14 +246,14 @@ func TestPayPageUnknownResult(t *testing.T) {
 		went   string
 		canPay []string
 	}{
-		{"not paid", []any{pendingO1, unpaid}, "huh\u202e", "", []string{textPayUnknown.zh + " (huh)", ">" + textPay.zh + "<"}},
-		{"an empty reply", []any{pendingO1, unpaid}, "", "", []string{textPayUnknown.zh + "<", ">" + textPay.zh + "<"}},
-		{"paid", []any{pendingO1, paidO1}, "huh", "/result?order=o1", nil},
-		{"offline", []any{pendingO1, errors.New("down")}, "huh", "", []string{textPayUnknown.zh, ">" + textPay.zh + "<"}},
+		{"not paid", []any{unpaid}, "huh\u202e", "", []string{textPayUnknown.zh + " (huh)", ">" + textPay.zh + "<"}},
+		{"an empty reply", []any{unpaid}, "", "", []string{textPayUnknown.zh + "<", ">" + textPay.zh + "<"}},
+		{"paid", []any{paidO1}, "huh", "/result?order=o1", nil},
+		{"offline", []any{errors.New("down")}, "huh", "", []string{textPayUnknown.zh, ">" + textPay.zh + "<"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFake(t, "https://shop.example/pay?order=o1").on(getO1, test.orders...).on(payO1, checkoutO1)
-			f.reply.ErrMsg = test.says
+			f.reply.ErrMsg, f.now = test.says, time.UnixMilli(1)
 			p := newPayPage(f)
 			client := mount(t, p)
 			p.pay(client.Context(), app.Event{})
@@ -226,21 +278,28 @@ func TestPayPageUnknownResult(t *testing.T) {
 // The client rejected a prepay_id: the next attempt requests a new one.
 func TestPayPageRenews(t *testing.T) {
 	f := newFake(t, "https://shop.example/pay?order=o1").on(getO1, pendingO1).on(payO1, checkoutO1)
-	f.sleeps = make(chan struct{})
+	f.sleeps, f.now = make(chan struct{}), time.UnixMilli(1)
 	p := newPayPage(f)
 	client := mount(t, p)
 	for _, test := range []struct {
-		says, sends string
+		says  string
+		sends []string
 	}{
-		{"get_brand_wcpay_request:fail", "{}"},
-		{"get_brand_wcpay_request:cancel", `{"renew":true}`},
-		{"get_brand_wcpay_request:ok", "{}"},
+		{"get_brand_wcpay_request:fail", nil},
+		{"get_brand_wcpay_request:cancel", []string{payO1 + ` {"renew":true}`}},
+		{"get_brand_wcpay_request:ok", nil},
 	} {
 		f.calls, f.reply.ErrMsg = nil, test.says
 		p.pay(client.Context(), app.Event{})
 		client.Consume()
-		if f.calls[0] != payO1+" "+test.sends {
-			t.Errorf("sent %s, want %s", f.calls[0], test.sends)
+		var sent []string
+		for _, c := range f.calls {
+			if strings.HasPrefix(c, payO1) {
+				sent = append(sent, c)
+			}
+		}
+		if d := cmp.Diff(test.sends, sent); d != "" {
+			t.Errorf("%s (-want +got):\n%s", test.says, d)
 		}
 	}
 }
@@ -253,16 +312,19 @@ func TestPayPageOnLoad(t *testing.T) {
 		went    string
 		canPay  string
 	}{
-		{"paid already", "/pay?order=o1", map[string][]any{getO1: {paidO1}}, "/result?order=o1", "skeleton"},
-		{"closed", "/pay?order=o1", map[string][]any{getO1: {api.Order{ID: "o1", Status: api.StatusClosed}}}, "/result?order=o1", "skeleton"},
+		{"paid already", "/pay?order=o1", map[string][]any{payO1: {api.CodeOrderPaid}}, "/result?order=o1", "skeleton"},
+		{"paid while it loads", "/pay?order=o1", map[string][]any{payO1: {api.Checkout{Order: paidO1}}}, "/result?order=o1", "skeleton"},
+		{"closed", "/pay?order=o1", map[string][]any{payO1: {api.CodeOrderNotPayable}, getO1: {api.Order{ID: "o1", Status: api.StatusClosed}}}, "/result?order=o1", "skeleton"},
+		{"too old", "/pay?order=o1", map[string][]any{payO1: {api.CodeOrderNotPayable}, getO1: {pendingO1}}, "", `data-error="order_not_payable"`},
+		{"WeChat is busy", "/pay?order=o1", map[string][]any{payO1: {api.CodeWeChatBusy}}, "", `data-error="wechat_unavailable"`},
 		{"no order", "/pay", nil, "", `data-error="no_order"`},
 		{"a strange order", "/pay?order=../x", nil, "", `data-error="no_order"`},
-		{"not theirs", "/pay?order=o1", map[string][]any{getO1: {api.CodeNotFound}}, "", `data-error="not_found"`},
-		{"another's answer", "/pay?order=o1", map[string][]any{getO1: {api.Order{ID: "o2"}}}, "", `data-error="bad_response"`},
+		{"not theirs", "/pay?order=o1", map[string][]any{payO1: {api.CodeNotFound}}, "", `data-error="not_found"`},
+		{"another's answer", "/pay?order=o1", map[string][]any{payO1: {api.Checkout{Order: api.Order{ID: "o2"}}}}, "", `data-error="bad_response"`},
 		{"no session", "/pay?order=o1",
-			map[string][]any{getO1: {api.CodeUnauthenticated}, getSession: {api.CodeUnauthenticated}, postAuthorize: {authorize}}, authorize.URL, "skeleton"},
+			map[string][]any{payO1: {api.CodeUnauthenticated}, getSession: {api.CodeUnauthenticated}, postAuthorize: {authorize}}, authorize.URL, "skeleton"},
 		{"back from WeChat", "/pay?order=o1&code=c&state=s",
-			map[string][]any{"POST " + api.PathToken: {api.TokenResponse{}}, getO1: {pendingO1}}, "", `data-action="pay"`},
+			map[string][]any{"POST " + api.PathToken: {api.TokenResponse{}}, payO1: {checkoutO1}}, "", `data-action="pay"`},
 		{"declined", "/pay?order=o1&state=s", map[string][]any{getSession: {api.CodeUnauthenticated}}, "", `data-error="sign_in_declined"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -284,7 +346,7 @@ func TestPayPageOnLoad(t *testing.T) {
 // callback.
 func TestPayPageReturns(t *testing.T) {
 	f := newFake(t, "https://shop.example/pay?order=o1").on(getO1, pendingO1).on(payO1, checkoutO1)
-	f.sheetOpen, f.sleeps = make(chan struct{}), make(chan struct{})
+	f.sheetOpen, f.sleeps, f.now = make(chan struct{}), make(chan struct{}), time.UnixMilli(1)
 	p := newPayPage(f)
 	client := mount(t, p)
 	p.pay(client.Context(), app.Event{})

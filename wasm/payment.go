@@ -80,10 +80,17 @@ func clean(text string) string {
 	}), " ")
 }
 
-// checkout fetches the parameters that pay an order. renew requests new ones because the last ones
-// failed.
-func checkout(ctx context.Context, b browser, id string, renew bool) (c api.Checkout, err error) {
-	return c, call(ctx, b, "POST", api.OrderPayPath(id), api.PayRequest{Renew: renew}, &c)
+// checkout fetches an order with the parameters that pay it. renew requests new ones because the
+// last ones failed or expire.
+func checkout(ctx context.Context, b browser, id string, renew bool) (api.Checkout, error) {
+	var c api.Checkout
+	if err := call(ctx, b, "POST", api.OrderPayPath(id), api.PayRequest{Renew: renew}, &c); err != nil {
+		return c, err
+	}
+	if c.Order.ID != id {
+		return c, errBadResponse()
+	}
+	return c, nil
 }
 
 // closeOrder cancels an order.
@@ -91,14 +98,10 @@ func closeOrder(ctx context.Context, b browser, id string) (o api.Order, err err
 	return o, call(ctx, b, "POST", api.OrderClosePath(id), api.CloseRequest{}, &o)
 }
 
-// pay fetches payment parameters and opens the payment sheet. Outside WeChat it loads WeChat's
-// payment page instead. It returns the client's reply, and the reason if the payment failed or the
-// reply is unknown.
-func pay(ctx context.Context, b browser, id string, renew bool) (got outcome, reason string, err error) {
-	c, err := checkout(ctx, b, id, renew)
+// pay opens the payment sheet. Outside WeChat it loads WeChat's payment page instead. It returns the
+// client's reply, and the reason if the payment failed or the reply is unknown.
+func pay(ctx context.Context, b browser, c api.Checkout) (got outcome, reason string, err error) {
 	switch {
-	case err != nil:
-		return payUnknown, "", err
 	case strings.HasPrefix(c.MWebURL, "http"):
 		b.Assign(c.MWebURL)
 		return payRedirected, "", nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
 
@@ -14,7 +15,8 @@ type payPage struct {
 	base
 
 	id         string
-	order      *api.Order // nil while loading
+	order      *api.Order   // nil while loading
+	offer      api.Checkout // what pays the order, as the signer gave it last
 	paying     bool
 	checking   bool               // the client's reply is unknown and the page is querying the signer
 	cancel     context.CancelFunc // ends the current attempt
@@ -32,8 +34,8 @@ func (p *payPage) OnMount(ctx app.Context) {
 	p.load(ctx)
 }
 
-// onReturn updates the page after the user returns: the order may be paid. A sheet that Back closed
-// does not call back.
+// onReturn queries the order after the user returns: it may be paid. A sheet that Back closed does
+// not call back.
 func (p *payPage) onReturn(ctx app.Context, from returnKind) {
 	if from == fromHistory {
 		if p.paying && p.order.TradeType == api.TradeMWEB {
@@ -43,7 +45,21 @@ func (p *payPage) onReturn(ctx app.Context, from returnKind) {
 		}
 		p.stopAttempt()
 	}
-	p.load(ctx)
+	if p.order == nil || p.err != nil {
+		p.load(ctx)
+		return
+	}
+	p.run(ctx, p.asUser(ctx, func() (func(), error) {
+		o, err := getOrder(p.ctx, p.b, p.id)
+		if err != nil || p.redirectIfDecided(o) {
+			return nil, err
+		}
+		return func() {
+			if o.TradeType == api.TradeNative && p.cancel == nil {
+				p.load(ctx) // the code may be old
+			}
+		}, nil
+	}))
 }
 
 // stopAttempt stops waiting for the sheet.
@@ -54,6 +70,8 @@ func (p *payPage) stopAttempt() {
 	p.paying, p.checking, p.offerRetry, p.cancel = false, false, false, nil
 }
 
+// load fetches the order with what pays it, in one call. The signer sends the order to WeChat for
+// that call, once.
 func (p *payPage) load(ctx app.Context) {
 	if p.id = orderParam(p.b.Query()); p.id == "" {
 		p.err = &api.Error{Code: codeNoOrder}
@@ -63,20 +81,35 @@ func (p *payPage) load(ctx app.Context) {
 		return
 	}
 	p.run(ctx, p.asUser(ctx, func() (func(), error) {
-		o, err := getOrder(p.ctx, p.b, p.id)
-		if err != nil {
+		c, err := checkout(p.ctx, p.b, p.id, false)
+		if ended, err := p.redirectIfEnded(c, err); ended || err != nil {
 			return nil, err
 		}
-		if p.redirectIfDecided(o) {
-			return nil, nil
-		}
 		return func() {
-			p.order = &o
-			if o.TradeType == api.TradeNative && p.cancel == nil {
-				p.showQRCode(ctx)
+			p.order, p.offer = &c.Order, c
+			if c.Order.TradeType == api.TradeNative && p.cancel == nil {
+				p.showQRCode(ctx, c)
 			}
 		}, nil
 	}))
+}
+
+// redirectIfEnded loads the result page if a response of checkout says that the order no longer
+// waits for payment, and reports whether it did. An order may wait and be too old to be paid: then
+// the error remains.
+func (p *payPage) redirectIfEnded(c api.Checkout, err error) (bool, error) {
+	switch code(err) {
+	case "":
+		return p.redirectIfDecided(c.Order), nil
+	case api.CodeOrderPaid:
+		p.goToResult()
+		return true, nil
+	case api.CodeOrderNotPayable:
+		if o, getErr := getOrder(p.ctx, p.b, p.id); getErr == nil && p.redirectIfDecided(o) {
+			return true, nil
+		}
+	}
+	return false, err
 }
 
 // redirectIfDecided loads the result page if the order no longer waits for payment, and reports
@@ -91,8 +124,19 @@ func (p *payPage) redirectIfDecided(o api.Order) bool {
 
 func (p *payPage) goToResult() { p.b.Replace(resultPath(p.id)) }
 
-// pay opens the payment sheet or WeChat's payment page. A second tap does nothing while the first
-// attempt runs.
+// renewBefore is how long before its end the page renews what pays an order. The signer ends it
+// some minutes before WeChat does, so that the sheet can be used.
+const renewBefore = 15 * time.Second
+
+// mustRenew reports whether a tap needs a call to the signer: the client failed with what the page
+// has, or it is about to expire.
+func (p *payPage) mustRenew() bool {
+	now := p.b.Now()
+	return p.failed || now.IsZero() || now.Add(renewBefore).UnixMilli() > p.offer.PayUntil
+}
+
+// pay opens the payment sheet or WeChat's payment page at once, with what the page has. A second tap
+// does nothing while the first attempt runs.
 func (p *payPage) pay(ctx app.Context, _ app.Event) {
 	if p.paying {
 		return
@@ -100,16 +144,32 @@ func (p *payPage) pay(ctx app.Context, _ app.Event) {
 	p.paying, p.lastResult = true, ""
 	attempt, cancel := context.WithCancel(p.ctx)
 	p.cancel = cancel
-	renew := p.failed
+	c, renew := p.offer, p.mustRenew()
 	open, answered := context.WithCancel(attempt) // until the sheet closes
 	ctx.Async(func() {
-		got, reason, err := pay(attempt, p.b, p.id, renew)
+		var got outcome
+		var reason string
+		var err error
+		ended := false
+		if renew {
+			c, err = checkout(attempt, p.b, p.id, true)
+			if ended, err = p.redirectIfEnded(c, err); err == nil && !ended {
+				renewed := c
+				ctx.Dispatch(func(app.Context) { p.offer = renewed })
+			}
+		}
+		if err == nil && !ended {
+			got, reason, err = pay(attempt, p.b, c)
+		}
 		answered()
+		if ended {
+			return // the button stays disabled until the page is gone
+		}
 		if attempt.Err() != nil || err == nil && got == payRedirected {
 			return // the page is leaving, or the attempt was stopped
 		}
 		defer cancel()
-		if code(err) == api.CodeOrderPaid || err == nil && got == payOK {
+		if err == nil && got == payOK {
 			p.goToResult() // the button stays disabled until the page is gone
 			return
 		}

@@ -17,11 +17,11 @@ const (
 )
 
 // showQRCode shows a QR code and keeps it valid until the order is decided.
-func (p *payPage) showQRCode(ctx app.Context) {
+func (p *payPage) showQRCode(ctx app.Context, c api.Checkout) {
 	attempt, cancel := context.WithCancel(p.ctx)
 	p.cancel = cancel
 	ctx.Async(func() {
-		err := p.showCodes(ctx, attempt)
+		err := p.showCodes(ctx, attempt, c)
 		if attempt.Err() != nil {
 			return
 		}
@@ -30,19 +30,11 @@ func (p *payPage) showQRCode(ctx app.Context) {
 	})
 }
 
-// showCodes shows one code at a time. It fetches the next one shortly before expiry, because a new
-// code invalidates the last one.
-func (p *payPage) showCodes(ctx app.Context, attempt context.Context) error {
-	for renew := false; ; renew = true {
-		c, err := checkout(attempt, p.b, p.id, renew)
-		if code(err) == api.CodeOrderPaid || code(err) == api.CodeOrderNotPayable || err == nil && !payable(c.Order.Status) {
-			p.goToResult()
-			return nil
-		}
-		var image string
-		if err == nil {
-			image, err = qrImage(c.CodeURL)
-		}
+// showCodes shows one code at a time, beginning with that of c. It fetches the next one shortly
+// before expiry, because a new code invalidates the last one.
+func (p *payPage) showCodes(ctx app.Context, attempt context.Context, c api.Checkout) error {
+	for {
+		image, err := qrImage(c.CodeURL)
 		if err != nil {
 			return err
 		}
@@ -51,6 +43,10 @@ func (p *payPage) showCodes(ctx app.Context, attempt context.Context) error {
 			return err
 		}
 		ctx.Dispatch(func(app.Context) { p.renewing = true })
+		c, err = checkout(attempt, p.b, p.id, true)
+		if ended, err := p.redirectIfEnded(c, err); ended || err != nil {
+			return err
+		}
 	}
 }
 

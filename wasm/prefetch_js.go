@@ -6,15 +6,15 @@ import (
 )
 
 // takePrefetched returns the response to a call that site/first.js made while the program was
-// loading, once. It returns false if there is none or the call failed; the program then makes the
-// call.
-func takePrefetched(ctx context.Context, method, path string) (response, bool) {
+// loading, once. It returns false if there is none, if its body was another, or if the call failed;
+// the program then makes the call.
+func takePrefetched(ctx context.Context, path string, body []byte) (response, bool) {
 	startup := member(js.Global(), "startup")
-	if method != "GET" || startup.Type() != js.TypeObject {
+	if startup.Type() != js.TypeObject {
 		return response{}, false
 	}
 	call := startup.Get(path)
-	if call.Type() != js.TypeObject {
+	if call.Type() != js.TypeObject || str(call.Get("body")) != string(body) {
 		return response{}, false
 	}
 	startup.Delete(path)

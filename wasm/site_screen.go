@@ -24,10 +24,16 @@ type englishBrowser struct{ noBrowser }
 
 func (englishBrowser) Language() string { return english.tag() }
 
-// prefetches lists the calls that a screen makes at once for every user.
+// prefetches lists the calls that a screen makes at once for every user. One with orderID in its path
+// is a POST about the order that the address names: the signer answers a repetition of it like the
+// first one, so it may leave before the program decides.
 var prefetches = map[string][]string{
-	"/": {api.PathConfig, api.PathProducts},
+	"/":    {api.PathConfig, api.PathProducts},
+	"/pay": {api.OrderPayPath(orderID)},
 }
+
+// orderID stands for the order's ID in the path of a prefetched call.
+const orderID = "ORDER"
 
 // screen renders the page at a path in its loading state.
 func (s *site) screen(path string) (document, error) {

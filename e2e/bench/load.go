@@ -111,11 +111,19 @@ func cookies(res *http.Response) string {
 	return strings.Join(all, "; ")
 }
 
-// createOrder creates one order.
+// createOrder creates one order and requests what pays it: the two requests from the tap on
+// "order" to the payment sheet.
 func (d *driver) createOrder(ctx context.Context) error {
 	body := fmt.Appendf(nil, `{"items":[{"product_id":"tea","quantity":2},{"product_id":"cake","quantity":1}],"trade_type":"JSAPI","client_key":"%s-%016d"}`, d.name, d.keys.Add(1))
 	response, _, err := d.post(ctx, api.PathOrders, asJSON, body)
 	if err != nil {
+		return err
+	}
+	var o api.Order
+	if err := json.Unmarshal(response, &o); err != nil {
+		return err
+	}
+	if response, _, err = d.post(ctx, api.OrderPayPath(o.ID), asJSON, []byte(`{}`)); err != nil {
 		return err
 	}
 	var got api.Checkout

@@ -185,7 +185,7 @@ func (d *driver) round(ctx context.Context, p plan, s setting, keep bool, r *res
 		return err
 	}
 	if keep {
-		r.add(d.name, "create-order", s, created)
+		r.add(d.name, orderFlow, s, created)
 		r.add(d.name, "notification", s, notified)
 	}
 	return nil

@@ -52,7 +52,10 @@ func (r *results) figures(k key) figures {
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-var flows = []string{"create-order", "notification"}
+var flows = []string{orderFlow, "notification"}
+
+// orderFlow is an order and its payment parameters: two requests.
+const orderFlow = "order and payment"
 
 // settings returns the measured settings of a flow, in order.
 func (r *results) settings(flow string) []setting {
@@ -80,11 +83,14 @@ func (r *results) markdown(p plan) string {
 	line("")
 	line("- **signer** is this project's;")
 	line("- **stock** has the same handlers behind the entry, driver and fetch of github.com/syumai/workers;")
-	line("- **javascript** is the two measured handlers alone, written by hand ([source](../e2e/bench/js/worker.mjs)).")
+	line("- **javascript** is the measured handlers alone, written by hand ([source](../e2e/bench/js/worker.mjs)).")
 	line("")
 	line("On the way to success the JavaScript does what the signer does: tests compare the stored rows, the responses, the log lines")
 	line("and the order that WeChat is sent. It has no other calls, and no handling of failures. So its figures are a lower bound of")
 	line("what these requests cost in JavaScript, and the ratio to it is an upper bound of what Go costs.")
+	line("")
+	line("An order costs two requests, measured as one: `POST /api/orders` prices and stores it, `POST /api/orders/{id}/pay` sends it to")
+	line("WeChat and signs. A buyer makes both, so both count. A notification is one request.")
 	line("")
 	line("Each Worker has its own workerd. D1 and the upstream are other processes, as they are other machines at Cloudflare.")
 	line("The rounds alternate. The first of %d only warms up. Each round has %d requests (%d for stock).", p.rounds, p.requests, max(p.requests/5, 1))
@@ -112,7 +118,7 @@ func (r *results) markdown(p plan) string {
 	line("")
 	line("## First request of a cold isolate, and memory")
 	line("")
-	line("The time of the first create-order after workerd has started, median of %d, and the most memory that workerd", p.colds)
+	line("The time of the first order and payment after workerd has started, median of %d, and the most memory that workerd", p.colds)
 	line("held in the whole run. The memory of V8 is included.")
 	line("")
 	line("| Worker | first request ms | signer to this | peak MiB |")

@@ -184,12 +184,16 @@ func (c *campaign) checkEvent(_ bool, err error) {
 func (c *campaign) act(p *checkout, s step) {
 	switch s.do {
 	case doOrder:
-		p.place()
+		p.order()
 	case doDouble:
 		var taps sync.WaitGroup
-		taps.Go(p.place)
-		taps.Go(p.place)
+		taps.Go(p.order)
+		taps.Go(p.order)
 		taps.Wait()
+	case doCreate:
+		if p.place() {
+			c.count("order created, its payment not requested")
+		}
 	case doRenew:
 		p.renew()
 	case doOpen:

@@ -46,21 +46,29 @@ func (p *checkout) request() api.CreateOrderRequest {
 	return api.CreateOrderRequest{Items: p.items, TradeType: p.tradeType, ClientKey: p.key, Replaces: p.replaces}
 }
 
-// place sends the basket. The shop rejects it if the replaced order is paid or the database is
-// full.
-func (p *checkout) place() {
+// order sends the basket and requests what pays the order, as the page does.
+func (p *checkout) order() {
+	if p.place() {
+		p.requestPayment(false)
+	}
+}
+
+// place sends the basket and reports whether it got an order. The shop rejects the basket if the
+// replaced order is paid or the database is full.
+func (p *checkout) place() bool {
 	req := p.request()
-	var c api.Checkout
+	var o api.Order
 	seen := p.fullness.state()
-	a, ok := p.mustCall(http.MethodPost, api.PathOrders, req, &c, rejected...)
+	a, ok := p.mustCall(http.MethodPost, api.PathOrders, req, &o, api.CodeOrderPaid, api.CodeShopFull)
 	switch {
 	case ok:
-		p.storeResponse(c)
+		p.storeOrder(o)
 		p.checkReplaced(req.Replaces)
 	case a.Code == api.CodeShopFull:
 		p.fullness.check(p.world, seen)
 		p.fullness.postpone(p)
 	}
+	return ok
 }
 
 // checkReplaced checks that the replaced order can no longer be paid.
@@ -90,27 +98,37 @@ func (p *checkout) cancel() {
 }
 
 // renew requests new payment parameters.
-func (p *checkout) renew() {
+func (p *checkout) renew() { p.requestPayment(true) }
+
+// requestPayment requests what pays the order.
+func (p *checkout) requestPayment(renew bool) {
 	id := p.orderID()
 	if id == "" {
 		return
 	}
 	var c api.Checkout
-	if _, ok := p.mustCall(http.MethodPost, api.OrderPayPath(id), api.PayRequest{Renew: true}, &c, api.CodeOrderNotPayable, api.CodeOrderPaid); ok {
+	if _, ok := p.mustCall(http.MethodPost, api.OrderPayPath(id), api.PayRequest{Renew: renew}, &c, api.CodeOrderNotPayable, api.CodeOrderPaid); ok {
 		p.storeResponse(c)
 	}
 }
 
-// storeResponse stores a response in the page.
-func (p *checkout) storeResponse(c api.Checkout) {
-	p.checkOrder(c.Order)
+// storeOrder stores the order of a response in the page.
+func (p *checkout) storeOrder(o api.Order) {
+	p.checkOrder(o)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.id != "" && p.id != c.Order.ID {
-		p.note(doubled, "", "client_key %s created order %s, then %s", p.key, p.id, c.Order.ID)
+	if p.id != "" && p.id != o.ID {
+		p.note(doubled, "", "client_key %s created order %s, then %s", p.key, p.id, o.ID)
 	}
-	p.id = c.Order.ID
+	p.id = o.ID
 	p.owners.Store(p.id, p.buyer)
+}
+
+// storeResponse stores an order with what pays it in the page.
+func (p *checkout) storeResponse(c api.Checkout) {
+	p.storeOrder(c.Order)
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	switch {
 	case c.Pay != nil && p.tradeType == api.TradeJSAPI,
 		c.CodeURL != "" && p.tradeType == api.TradeNative,

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"h5pay/internal/api"
 	"h5pay/internal/paytest"
 	"h5pay/wechat/wechattest"
 )
@@ -17,7 +18,7 @@ func (c *campaign) compare() {
 	}
 	ledger := c.wechat.Ledger()
 	c.add(paytest.CompareOrders(all, ledger))
-	c.checkAddresses(all, ledger.Orders)
+	c.checkAccepted(all, ledger.Orders)
 	c.checkPurchases(c.checkFlood(all))
 	refunds, err := read[paytest.Refund](c.world, paytest.EveryRefund)
 	if err != nil {
@@ -39,15 +40,19 @@ func byHand(refunds []wechattest.Refund) (first time.Time) {
 	return first
 }
 
-// checkAddresses checks that WeChat received the address of each order's buyer.
-func (c *campaign) checkAddresses(all []paytest.Order, accepted []wechattest.Order) {
-	ours := map[string]paytest.Order{}
-	for _, o := range all {
-		ours[o.Number] = o
+// checkAccepted checks that WeChat received the address of each order's buyer, and counts the orders
+// that were never sent to WeChat.
+func (c *campaign) checkAccepted(all []paytest.Order, accepted []wechattest.Order) {
+	taken := map[string]wechattest.Order{}
+	for _, o := range accepted {
+		taken[o.OutTradeNo] = o
 	}
-	for _, there := range accepted {
-		if o, ok := ours[there.OutTradeNo]; ok && there.ClientIP != c.addressOf(o) {
+	for _, o := range all {
+		if there, ok := taken[o.Number]; ok && there.ClientIP != c.addressOf(o) {
 			c.note(wrong, o.Number, "WeChat has the client address %s, the order came from %s", there.ClientIP, c.addressOf(o))
+		}
+		if o.Sent == 0 && o.Status == api.StatusClosed {
+			c.count("order closed that was never sent")
 		}
 	}
 }

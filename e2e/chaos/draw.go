@@ -114,6 +114,9 @@ func (d drawer) firstVisit(n int) []step {
 	if d.chance(0.15) {
 		steps[0] = d.step(doDouble)
 	}
+	if d.chance(0.15) {
+		steps[0] = d.step(doCreate)
+	}
 	steps = append(steps, d.strangerSteps(n)...)
 	if d.chance(0.85) {
 		steps = append(steps, d.step(doOpen))
@@ -134,7 +137,7 @@ func (d drawer) firstVisit(n int) []step {
 func (d drawer) laterVisit(n int) []step {
 	steps := d.readingSteps(n)
 	if d.chance(0.4) {
-		steps = append(steps, d.step(pick(d, doOrder, doDouble, doRenew, doRenew)))
+		steps = append(steps, d.step(pick(d, doOrder, doDouble, doCreate, doRenew, doRenew)))
 	}
 	if d.chance(0.5) {
 		steps = append(steps, d.step(doOpen))

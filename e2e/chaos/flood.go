@@ -55,7 +55,7 @@ func newFlooding(w *world) *flooding {
 }
 
 // ordersHere reports whether a step creates an order.
-func ordersHere(s step) bool { return s.do == doOrder || s.do == doDouble }
+func ordersHere(s step) bool { return s.do == doOrder || s.do == doDouble || s.do == doCreate }
 
 // boundsOf returns limits of unpaid orders that a plan's strangers reach and its buyers do not. A
 // guest buyer may leave all planned orders of two days unpaid.
@@ -100,6 +100,9 @@ func (c *campaign) flood(f flood) {
 			continue
 		}
 		s.open = append(s.open, id)
+		if s.sent%3 == 0 { // WeChat never receives the others
+			c.floodPay(s, id)
+		}
 		if f.cancels {
 			c.floodCancel(s)
 		}
@@ -119,7 +122,7 @@ func (c *campaign) floodOrder(s *stranger) string {
 	c.floods.mu.Unlock()
 	req := api.CreateOrderRequest{Items: []api.OrderItem{{ProductID: "test", Quantity: 1}}, TradeType: api.TradeNative, ClientKey: key}
 	seen := c.fullness.state()
-	var made api.Checkout
+	var made api.Order
 	a, err := s.call(http.MethodPost, api.PathOrders, req, &made)
 	switch {
 	case errors.Is(err, errNoResponse):
@@ -128,9 +131,9 @@ func (c *campaign) floodOrder(s *stranger) string {
 	case a.status == http.StatusOK:
 		c.count("flood: order made")
 		c.floods.mu.Lock()
-		c.floods.confirmed[key] = made.Order.ID
+		c.floods.confirmed[key] = made.ID
 		c.floods.mu.Unlock()
-		return made.Order.ID
+		return made.ID
 	case a.Code == api.CodeUnauthenticated:
 		s.signIn()
 		c.count("flood: session made")
@@ -143,6 +146,20 @@ func (c *campaign) floodOrder(s *stranger) string {
 		c.note(wrong, "", "an order of a stranger: status %d %.200s", a.status, a.body)
 	}
 	return ""
+}
+
+// floodPay requests what pays a stranger's order.
+func (c *campaign) floodPay(s *stranger, id string) {
+	a, err := s.call(http.MethodPost, api.OrderPayPath(id), api.PayRequest{}, &api.Checkout{})
+	switch {
+	case errors.Is(err, errNoResponse):
+	case err == nil && a.status == http.StatusOK:
+		c.count("flood: payment requested")
+	case err == nil && (a.Code == api.CodeBusy || a.Code == api.CodeWeChatBusy || a.Code == api.CodeInternal || a.Code == api.CodeWeChatRefused):
+	case err == nil && (a.Code == api.CodeOrderNotPayable || a.Code == api.CodeNotSelling): // the operator closes a product's orders
+	default:
+		c.note(wrong, "", "the payment of a stranger's order %s: status %d %.200s, %v", id, a.status, a.body, err)
+	}
 }
 
 // by returns the stranger who sent a client_key, nil if none did.

@@ -28,7 +28,7 @@ func TestOnlyStrangersReachTheBounds(t *testing.T) {
 				sent[strangers[s.flood.stranger]] += s.flood.orders
 			case doFill, doDrain:
 				full++
-			case doOrder, doDouble:
+			case doOrder, doDouble, doCreate:
 				if v.order >= 0 && p.orders[v.order].person >= people {
 					guests[p.orders[v.order].person]++
 				}

@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"h5pay/internal/api"
 	"h5pay/internal/job"
 )
 
@@ -160,7 +159,7 @@ func (c *campaign) retryPostponed() {
 	c.fullness.mu.Unlock()
 	each(c.atOnce, waiting, func(p *checkout) {
 		if p.orderID() == "" {
-			p.place()
+			p.order()
 			p.open()
 			p.answerSheet(c.wechat.PaySheet)
 			p.poll()
@@ -170,6 +169,3 @@ func (c *campaign) retryPostponed() {
 		}
 	})
 }
-
-// rejected are the codes with which a shop may reject an order temporarily.
-var rejected = []api.Code{api.CodeOrderNotPayable, api.CodeOrderPaid, api.CodeShopFull}

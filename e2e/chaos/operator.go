@@ -39,7 +39,7 @@ func (c *campaign) closeProduct() {
 	if p := c.checkouts[0]; p.orderID() != "" {
 		req := p.request()
 		req.ClientKey = "after-the-" + p.key
-		if _, ok := p.mustCall(http.MethodPost, api.PathOrders, req, &api.Checkout{}, api.CodeNotSelling, api.CodeOrderPaid); ok {
+		if _, ok := p.mustCall(http.MethodPost, api.PathOrders, req, &api.Order{}, api.CodeNotSelling, api.CodeOrderPaid); ok {
 			c.note(wrong, "", "an order was accepted although selling is off")
 		}
 	}

@@ -61,8 +61,9 @@ type action string
 
 // The actions.
 const (
-	doOrder       action = "order"        // POST the basket, again if there is no response
-	doDouble      action = "double"       // POST it twice at once: a double tap
+	doOrder       action = "order"        // POST the basket, again if there is no response, and request what pays the order
+	doDouble      action = "double"       // do both twice at once: a double tap
+	doCreate      action = "create"       // POST the basket alone: the page dies before it requests what pays the order
 	doRenew       action = "renew"        // request new payment parameters
 	doOpen        action = "open"         // open the payment sheet with the page's parameters, however old: by the bridge, a scan, or WeChat's payment page
 	doConfirm     action = "confirm"      // pay on the open sheet

@@ -46,7 +46,8 @@ type CloseOrdersRequest struct {
 }
 
 // CloseOrdersResponse reports how many open orders are now closing. A timer closes each at WeChat
-// and then here. A payment before that counts.
+// and then here. A payment before that counts. Orders that were never sent to WeChat are closed at once
+// and are counted as well.
 type CloseOrdersResponse struct {
 	Closing int    `json:"closing"`
 	Cursor  string `json:"cursor,omitempty"` // "" when all open orders were checked

@@ -17,7 +17,7 @@ const (
 	PathToken      = "/api/oauth/token"       // POST TokenRequest -> TokenResponse
 	PathSession    = "/api/session"           // GET -> Session, POST {} or no body -> Session, DELETE -> 204
 	PathProducts   = "/api/products"          // GET -> ProductList
-	PathOrders     = "/api/orders"            // POST CreateOrderRequest -> Checkout, GET -> OrderList
+	PathOrders     = "/api/orders"            // POST CreateOrderRequest -> Order, GET -> OrderList
 	PathOrder      = "/api/orders/{id}"       // GET -> Order
 	PathOrderPay   = "/api/orders/{id}/pay"   // POST PayRequest -> Checkout
 	PathOrderClose = "/api/orders/{id}/close" // POST CloseRequest -> Order
@@ -42,7 +42,7 @@ const (
 // OrderPath returns the path of one order.
 func OrderPath(id string) string { return PathOrders + "/" + id }
 
-// OrderPayPath returns the path that returns payment parameters for one order.
+// OrderPayPath returns the path that returns one order with the parameters that pay it.
 func OrderPayPath(id string) string { return PathOrders + "/" + id + "/pay" }
 
 // OrderClosePath returns the path that cancels one order.

@@ -9,11 +9,11 @@ const (
 )
 
 // CreateOrderRequest creates an order. It contains no price: the signer prices the order from its
-// catalogue.
+// catalogue. WeChat receives the order with the first PayRequest.
 type CreateOrderRequest struct {
 	Items     []OrderItem `json:"items"`
 	TradeType TradeType   `json:"trade_type"`
-	// ClientKey makes requests idempotent: the same key is the same order. It has 16 to 64 letters,
+	// ClientKey makes requests idempotent: the same key is the same order, whatever has become of it. It has 16 to 64 letters,
 	// digits, '-' or '_'. The same key with other Items, TradeType or Replaces gives CodeConflict.
 	ClientKey string `json:"client_key"`
 	// Replaces is the ID of the user's own order that this one replaces. That order is cancelled
@@ -51,7 +51,7 @@ type OrderStatus string
 //	failed, closing, closed -> paid (a late payment still counts)
 //	refunding -> paid (the refund failed or was partial)
 const (
-	StatusCreated   OrderStatus = "created"   // stored; WeChat may not know it yet
+	StatusCreated   OrderStatus = "created"   // stored; WeChat knows it at most since the first PayRequest
 	StatusPending   OrderStatus = "pending"   // WeChat awaits the payment
 	StatusPaid      OrderStatus = "paid"      // WeChat confirmed the payment; Order.Refunded is the refunded part
 	StatusClosing   OrderStatus = "closing"   // cancelled here; WeChat closes no order in its first five minutes
@@ -134,7 +134,8 @@ type OrderList struct {
 	Orders []Order `json:"orders"`
 }
 
-// PayRequest requests payment parameters for an order.
+// PayRequest requests an order with the parameters that pay it. It sends the order to WeChat unless the
+// last parameters are valid.
 type PayRequest struct {
 	// Renew requests new parameters from WeChat although the last ones should still be valid: the
 	// client failed with them, or they are about to expire. A new code_url invalidates the last

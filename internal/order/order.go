@@ -73,6 +73,7 @@ type Order struct {
 	ExpiresAt  time.Time
 
 	Status        api.OrderStatus
+	SentAt        time.Time // when unifiedorder was first called, stored before the call; zero if WeChat does not know the order
 	PrepayID      string
 	PrepayAt      time.Time // zero without PrepayID
 	SignType      string    // signature type of the call that returned PrepayID

@@ -16,12 +16,16 @@ import (
 // the last response pays. It is longer than a call takes; the request may die.
 const claimLife = prepayTimeout + 2*time.Second
 
-// Pay returns what pays an order, to its owner. renew asks for something new instead of
-// what WeChat gave last.
+// Pay returns an order with what pays it, to its owner. renew asks for something new
+// instead of what WeChat gave last.
 func (s *Service) Pay(ctx context.Context, id, owner string, renew bool) (api.Checkout, error) {
 	o, err := s.ownOrder(ctx, id, owner)
 	if err != nil {
 		return api.Checkout{}, err
+	}
+	if o.PrepayID != "" && !renew && s.stale(o) {
+		// The buyer is back. The order may be paid, and the notification lost.
+		o, _ = s.refresh(ctx, o)
 	}
 	c, err := s.checkout(ctx, o, renew, s.Selling(ctx))
 	if err == nil && c.PayUntil == 0 {
@@ -48,21 +52,28 @@ func (s *Service) checkout(ctx context.Context, o order.Order, renew bool, selli
 		return s.offer(o)
 	case o.ExpiresAt.Sub(now) < order.MinPrepay:
 		return api.Checkout{}, errNotPayable()
-	case o.TradeType == api.TradeJSAPI:
-		return s.prepay(ctx, o, time.Time{}) // every prepay_id works
 	}
 	if err := s.checkPayerAddress(o.TradeType, o.ClientIP); err != nil {
 		return api.Checkout{}, err
 	}
-	return s.prepayAlone(ctx, o)
+	return s.claimPrepay(ctx, o)
 }
 
-// prepayAlone is prepay for an order that only the last response pays: a
-// second code_url voids the first (docs/wechat.md 4.5). Of several
-// requests at once one calls WeChat. The others get CodeBusy and come again.
-func (s *Service) prepayAlone(ctx context.Context, o order.Order) (api.Checkout, error) {
+// claimPrepay stores that the order is about to be sent, and sends it. Whatever happens
+// after the first claim, the timer queries WeChat about the order.
+//
+// Every prepay_id of a JSAPI order works, so several requests may send it at once. Other
+// orders are paid by the last response alone: a second code_url voids the first
+// (docs/wechat.md 4.5). Of several requests for such an order one calls WeChat. The
+// others get CodeBusy and come again.
+func (s *Service) claimPrepay(ctx context.Context, o order.Order) (api.Checkout, error) {
 	now := s.now()
-	claim := now.Add(claimLife)
+	var claim time.Time
+	if o.TradeType != api.TradeJSAPI {
+		claim = now.Add(claimLife)
+	} else if !o.SentAt.IsZero() {
+		return s.prepay(ctx, o, claim)
+	}
 	claimed, err := s.cfg.Store.ClaimPrepay(ctx, o.ID, o.PrepayID, claim, now)
 	if err != nil {
 		return api.Checkout{}, err
@@ -70,8 +81,11 @@ func (s *Service) prepayAlone(ctx context.Context, o order.Order) (api.Checkout,
 	if !claimed {
 		return s.checkoutOfOther(ctx, o)
 	}
+	if o.SentAt.IsZero() {
+		o.SentAt = now
+	}
 	c, err := s.prepay(ctx, o, claim)
-	if err != nil {
+	if err != nil && !claim.IsZero() {
 		if err := s.cfg.Store.ReleasePrepay(ctx, o.ID, claim); err != nil {
 			s.logger(ctx).Error("releasing a claim failed", "order", o.ID, "error", err)
 		}

@@ -25,9 +25,14 @@ func (s *Service) Cancel(ctx context.Context, id, owner string) (order.Order, er
 
 // cancel makes sure that an order is not paid, that it is offered for payment no
 // longer, and that WeChat takes no payment for it: at once, or as soon as WeChat
-// allows the close, which Reconcile does then. A payment in between wins. The order is
-// returned as it is stored then; CodeOrderPaid says that it is paid.
+// allows the close, which Reconcile does then. An order that was never sent needs no call.
+// A payment in between wins. The order is returned as it is stored then; CodeOrderPaid
+// says that it is paid.
 func (s *Service) cancel(ctx context.Context, o order.Order) (order.Order, error) {
+	o, err := s.endUnsent(ctx, o, sourceClose)
+	if err != nil {
+		return o, err
+	}
 	if o.Status == api.StatusClosing && s.stale(o) {
 		o, _ = s.refresh(ctx, o) // it may be paid, or due to be closed
 	}
@@ -35,7 +40,8 @@ func (s *Service) cancel(ctx context.Context, o order.Order) (order.Order, error
 		return unpaid(o)
 	}
 	log := s.logger(ctx).With("order", o.ID, "out_trade_no", o.OutTradeNo, "source", sourceClose)
-	o, report, err := s.Sync(ctx, o, sourceClose)
+	var report Report
+	o, report, err = s.Sync(ctx, o, sourceClose)
 	var mismatch Mismatch
 	switch {
 	case errors.As(err, &mismatch): // it is in the log
@@ -68,6 +74,18 @@ func (s *Service) cancel(ctx context.Context, o order.Order) (order.Order, error
 	return unpaid(o)
 }
 
+// endUnsent closes an open order that was never sent, and returns the order as it is
+// stored then. Another order is returned as it is.
+func (s *Service) endUnsent(ctx context.Context, o order.Order, source string) (order.Order, error) {
+	if !o.Open() || !o.SentAt.IsZero() {
+		return o, nil
+	}
+	if _, err := s.closeUnsent(ctx, o, source); err != nil {
+		return o, err
+	}
+	return s.cfg.Store.Get(ctx, o.ID, o.Owner)
+}
+
 // unpaid returns an order as it is, with CodeOrderPaid if it is paid.
 func unpaid(o order.Order) (order.Order, error) {
 	if order.WasPaid(o.Status) {
@@ -76,12 +94,15 @@ func unpaid(o order.Order) (order.Order, error) {
 	return o, nil
 }
 
-// Close closes an order for the operator. It is closing from then on, whatever
-// WeChat answers: nobody gets anything to pay it with. WeChat is queried at once; if
+// Close closes an order for the operator. It is closing from then on, or closed if it was
+// never sent, whatever WeChat answers: nobody gets anything to pay it with. WeChat is queried at once; if
 // it cannot be closed yet, Reconcile does the rest. A payment in between counts.
 func (s *Service) Close(ctx context.Context, id string) (order.Order, error) {
 	o, err := s.anyOrder(ctx, id)
 	if err != nil {
+		return o, err
+	}
+	if o, err = s.endUnsent(ctx, o, sourceAdmin); err != nil {
 		return o, err
 	}
 	began, err := s.cfg.Store.BeginClose(ctx, o.ID, s.now())
@@ -101,9 +122,9 @@ func (s *Service) Close(ctx context.Context, id string) (order.Order, error) {
 }
 
 // CloseOrders begins to close the open orders that f selects, from its position on and a
-// bounded part of them a call. It returns how many are closing now, and the filter of
-// the next call, nil when this was the last. Reconcile queries WeChat about each order
-// and closes it there and here.
+// bounded part of them a call. It returns how many are closing or closed now, and the
+// filter of the next call, nil when this was the last. Reconcile queries WeChat about each
+// order that was sent, and closes it there and here.
 func (s *Service) CloseOrders(ctx context.Context, f store.OpenFilter) (closing int, next *store.OpenFilter, err error) {
 	f.Limit = closeWindow
 	for {
@@ -132,7 +153,8 @@ func (s *Service) CloseOrders(ctx context.Context, f store.OpenFilter) (closing 
 	return closing, next, nil
 }
 
-// beginCloseAll makes the orders of a window closing that match, and returns how many.
+// beginCloseAll makes the orders of a window closing that match, or closed if they were
+// never sent, and returns how many.
 func (s *Service) beginCloseAll(ctx context.Context, window []store.OpenOrder) (int, error) {
 	var ids []string
 	for _, o := range window {
@@ -145,8 +167,8 @@ func (s *Service) beginCloseAll(ctx context.Context, window []store.OpenOrder) (
 		return 0, err
 	}
 	for _, o := range window {
-		if changed[o.ID] {
-			s.logChange(ctx, order.Order{ID: o.ID, OutTradeNo: o.OutTradeNo, Status: o.Status}, api.StatusClosing, sourceAdmin)
+		if to := changed[o.ID]; to != "" {
+			s.logChange(ctx, order.Order{ID: o.ID, OutTradeNo: o.OutTradeNo, Status: o.Status}, to, sourceAdmin)
 		}
 	}
 	return len(changed), nil

@@ -7,11 +7,17 @@ import (
 )
 
 // Look returns an order to its owner. WeChat is queried about one that may still be
-// paid, so that the buyer does not notice a lost notification. mayQuery is called
+// paid, so that the buyer does not notice a lost notification. An order that was never
+// sent is closed when it has expired. mayQuery is called
 // before a query, which it may forbid. notPaid reports that WeChat was queried and said
 // that nobody has paid.
 func (s *Service) Look(ctx context.Context, id, owner string, mayQuery func() bool) (o order.Order, notPaid bool, err error) {
 	o, err = s.ownOrder(ctx, id, owner)
+	if err == nil && o.SentAt.IsZero() && o.Open() && o.Expired(s.now()) {
+		if _, err = s.closeUnsent(ctx, o, sourceExpiry); err == nil {
+			o, err = s.ownOrder(ctx, id, owner)
+		}
+	}
 	if err == nil && s.stale(o) && mayQuery() {
 		o, notPaid = s.refresh(ctx, o)
 	}

@@ -22,31 +22,24 @@ type PlaceRequest struct {
 	Network  string // what the orders of guests are bounded by, "" when it is not known: then the bound of all guests counts alone
 }
 
-// Place prices a basket, stores the order and only then sends it to WeChat, so that no
-// notification can arrive for an order that is not stored. An order that is stored
-// is returned with an error too. A Checkout with nothing to pay with is a success:
-// a repeated request may find the order paid.
-func (s *Service) Place(ctx context.Context, r PlaceRequest) (order.Order, api.Checkout, error) {
+// Place prices a basket and stores the order. WeChat receives the order only when Pay is
+// called. A repeated request returns the order that it made before, whatever has become
+// of it.
+func (s *Service) Place(ctx context.Context, r PlaceRequest) (order.Order, error) {
 	if !slices.Contains(s.cfg.TradeTypes, r.TradeType) {
-		return order.Order{}, api.Checkout{}, reject(api.CodeBadRequest, "trade_type: this shop does not take it")
+		return order.Order{}, reject(api.CodeBadRequest, "trade_type: this shop does not take it")
 	}
 	if r.TradeType == api.TradeJSAPI && r.Guest {
-		return order.Order{}, api.Checkout{}, reject(api.CodeUnauthenticated, "trade_type JSAPI needs a WeChat sign-in")
+		return order.Order{}, reject(api.CodeUnauthenticated, "trade_type JSAPI needs a WeChat sign-in")
 	}
 	if !validClientKey(r.ClientKey) {
-		return order.Order{}, api.Checkout{}, reject(api.CodeBadRequest, "client_key: want 16 to 64 letters, digits, '-' or '_'")
+		return order.Order{}, reject(api.CodeBadRequest, "client_key: want 16 to 64 letters, digits, '-' or '_'")
 	}
 	basket, err := order.NewBasket(r.Items)
 	if err != nil {
-		return order.Order{}, api.Checkout{}, basketError(err)
+		return order.Order{}, basketError(err)
 	}
-	selling := s.Selling(ctx)
-	o, err := s.place(ctx, r, basket, selling)
-	if err != nil {
-		return order.Order{}, api.Checkout{}, err
-	}
-	c, err := s.checkout(ctx, o, false, selling)
-	return o, c, err
+	return s.place(ctx, r, basket, s.Selling(ctx))
 }
 
 // place stores a new order, or finds the one that the same client_key made before: at
@@ -126,7 +119,7 @@ func (s *Service) replace(ctx context.Context, draft order.Order, req api.Create
 	}
 	// Somebody may be paying an order that WeChat could have closed by now: nothing takes
 	// its place. Another request may be closing it.
-	if o.Status == api.StatusClosing && o.PrepayID != "" && !s.now().Before(o.CreatedAt.Add(order.MinCloseAge)) {
+	if o.Status == api.StatusClosing && o.PrepayID != "" && !s.now().Before(o.SentAt.Add(order.MinCloseAge)) {
 		return errBusy()
 	}
 	return nil

@@ -63,6 +63,9 @@ func (s *Service) Reconcile(ctx context.Context) error {
 		}
 	}
 	err = q.run(ctx)
+	if q.closed > 0 {
+		s.log.Info("expired orders closed that were never sent", "orders", q.closed)
+	}
 	if q.asked > 0 {
 		s.log.Info("orders reconciled", "asked", q.asked, "failed", q.failed, "more", q.more)
 		s.count(ctx, map[string]int{"reconciled.asked": q.asked, "reconciled.failed": q.failed})
@@ -104,12 +107,14 @@ type queries struct {
 	statements    *atomic.Int64 // made so far by this Reconcile
 	calls         int           // to WeChat, at most
 	asked, failed int
+	closed        int  // without a query
 	more          bool // orders are left for the next call
 }
 
 // queried is how one query ended.
 type queried struct {
 	claimed bool
+	closed  bool  // without a query: the order was never sent
 	err     error // of the database
 	failed  bool
 }
@@ -126,7 +131,11 @@ func (q *queries) notified(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return q.batch(ctx, due, q.s.cfg.Store.ClaimDueTold)
+	// A notification about an order that was never sent comes after a restore of the
+	// database: the order was sent then, and WeChat is queried.
+	return q.batch(ctx, due, func(ctx context.Context, o order.Order) queried {
+		return q.s.queryDue(ctx, o, q.s.cfg.Store.ClaimDueTold)
+	})
 }
 
 // run queries WeChat about the orders that are due, batch by batch, until none is left
@@ -141,12 +150,12 @@ func (q *queries) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		asked := q.asked
-		if err := q.batch(ctx, due, q.s.cfg.Store.ClaimQuery); err != nil || q.more || len(due) < limit {
+		ended := q.asked + q.closed
+		if err := q.batch(ctx, due, q.s.endDue); err != nil || q.more || len(due) < limit {
 			return err
 		}
 		// Orders that another caller queries now stay due: reading them again finds them.
-		if q.asked == asked || !q.affords(1, 0) {
+		if q.asked+q.closed == ended || !q.affords(1, 0) {
 			q.more = true
 			return nil
 		}
@@ -156,8 +165,9 @@ func (q *queries) run(ctx context.Context) error {
 // claimFunc claims the query about an order: see store.Store.ClaimQuery.
 type claimFunc func(ctx context.Context, id string, window time.Duration, now time.Time) (bool, error)
 
-// batch queries WeChat about some orders, queryAtOnce at a time.
-func (q *queries) batch(ctx context.Context, due []order.Order, claim claimFunc) (err error) {
+// batch calls end for some orders, queryAtOnce at a time. end queries WeChat about an
+// order, or closes it.
+func (q *queries) batch(ctx context.Context, due []order.Order, end func(context.Context, order.Order) queried) (err error) {
 	running := 0
 	ended := make(chan queried, queryAtOnce)
 	wait := func() {
@@ -165,6 +175,9 @@ func (q *queries) batch(ctx context.Context, due []order.Order, claim claimFunc)
 		running--
 		if r.claimed {
 			q.asked++
+		}
+		if r.closed {
+			q.closed++
 		}
 		if r.failed {
 			q.failed++
@@ -175,7 +188,9 @@ func (q *queries) batch(ctx context.Context, due []order.Order, claim claimFunc)
 	}
 	for _, o := range due {
 		calls := 1
-		if q.s.closeDue(o) {
+		if o.SentAt.IsZero() {
+			calls = 0
+		} else if q.s.closeDue(o) {
 			calls = 3 // the close, and a query more if WeChat calls the order paid
 		}
 		for running > 0 && (running == queryAtOnce || !q.affords(running+1, calls)) {
@@ -190,7 +205,7 @@ func (q *queries) batch(ctx context.Context, due []order.Order, claim claimFunc)
 		}
 		q.calls += calls
 		running++
-		go func() { ended <- q.s.queryDue(ctx, o, claim) }()
+		go func() { ended <- end(ctx, o) }()
 	}
 	for running > 0 {
 		wait()
@@ -202,6 +217,17 @@ func (q *queries) batch(ctx context.Context, due []order.Order, claim claimFunc)
 func (q *queries) affords(running, calls int) bool {
 	most := q.s.cfg.Statements
 	return most == 0 || int(q.statements.Load())+running*queryCost+closingCost <= most && q.calls+calls <= most
+}
+
+// endDue closes an order that expired and was never sent. It queries WeChat about any
+// other order that is due: an operator may have made one due that was not sent.
+func (s *Service) endDue(ctx context.Context, o order.Order) (r queried) {
+	if !o.SentAt.IsZero() || !o.Expired(s.now()) {
+		return s.queryDue(ctx, o, s.cfg.Store.ClaimQuery)
+	}
+	defer s.caught(ctx, &r.err)
+	r.closed, r.err = s.closeUnsent(ctx, o, sourceExpiry)
+	return r
 }
 
 // queryDue queries WeChat about an order that is due.

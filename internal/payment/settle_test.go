@@ -72,6 +72,9 @@ func (l *ledger) pending(t testing.TB) order.Order {
 	if o, err = l.cfg.Store.Insert(context.Background(), o); err != nil {
 		t.Fatal(err)
 	}
+	if ok, err := l.cfg.Store.ClaimPrepay(context.Background(), o.ID, "", time.Time{}, o.CreatedAt); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
 	if ok, err := l.cfg.Store.SetPrepay(context.Background(), o.ID, order.Prepay{ID: "wx-" + o.ID, SignType: "MD5"}, l.now()); !ok || err != nil {
 		t.Fatal(ok, err)
 	}

@@ -100,7 +100,7 @@ func (s *Service) mayClose(o order.Order, report Report) bool {
 func (s *Service) closeDue(o order.Order) bool {
 	now := s.now()
 	return !now.Before(o.ExpiresAt.Add(order.ExpiryGrace)) ||
-		o.Status == api.StatusClosing && !now.Before(o.CreatedAt.Add(order.MinCloseAge))
+		o.Status == api.StatusClosing && !now.Before(o.SentAt.Add(order.MinCloseAge))
 }
 
 // closeAtWeChat closes an order that WeChat has just reported as not paid, at WeChat and
@@ -120,7 +120,7 @@ func (s *Service) closeAtWeChat(ctx context.Context, o order.Order, report Repor
 	// that before anything here relies on it.
 	callCtx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	err := s.cfg.WeChat.CloseOrder(callCtx, o.OutTradeNo, o.CreatedAt)
+	err := s.cfg.WeChat.CloseOrder(callCtx, o.OutTradeNo, o.SentAt)
 	var e *wechat.Error
 	errors.As(err, &e)
 	switch {
@@ -159,10 +159,23 @@ func (s *Service) refresh(ctx context.Context, o order.Order) (latest order.Orde
 	return latest, notPaid
 }
 
+// closeUnsent closes an order that was never sent to WeChat, without a call, and reports
+// whether it did. If not, the order was sent or has ended meanwhile.
+func (s *Service) closeUnsent(ctx context.Context, o order.Order, source string) (bool, error) {
+	closed, err := s.cfg.Store.CloseUnsent(ctx, o.ID, s.now())
+	if closed {
+		s.logChange(ctx, o, api.StatusClosed, source)
+	}
+	return closed, err
+}
+
 // stale reports whether WeChat may know more of an order than it said last, to a query
-// or to unifiedorder: queryWindow has passed since then. It saves a poll the statement
-// of a claim that would fail.
+// or to unifiedorder: queryWindow has passed since then. WeChat knows nothing of an order
+// that was never sent. It saves a poll the statement of a claim that would fail.
 func (s *Service) stale(o order.Order) bool {
+	if o.SentAt.IsZero() {
+		return false
+	}
 	last := o.QueriedAt
 	if o.PrepayAt.After(last) {
 		last = o.PrepayAt

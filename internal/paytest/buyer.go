@@ -97,13 +97,15 @@ func (b *Buyer) SignIn() {
 	b.Call(http.MethodPost, api.PathToken, api.TokenRequest{Code: back.Query().Get("code"), State: back.Query().Get("state")}, &api.TokenResponse{})
 }
 
-// Order orders one piece of a product.
+// Order orders one piece of a product and asks for what pays it.
 func (b *Buyer) Order(product string, trade api.TradeType, key string) api.Checkout {
 	b.t.Helper()
-	var c api.Checkout
+	var o api.Order
 	b.Call(http.MethodPost, api.PathOrders, api.CreateOrderRequest{
 		Items: []api.OrderItem{{ProductID: product, Quantity: 1}}, TradeType: trade, ClientKey: key,
-	}, &c)
+	}, &o)
+	var c api.Checkout
+	b.Call(http.MethodPost, api.OrderPayPath(o.ID), api.PayRequest{}, &c)
 	return c
 }
 

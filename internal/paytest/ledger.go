@@ -47,6 +47,9 @@ type Order struct {
 	Payer       string
 	Settled     int64 // when the shop learned of the payment
 	Refunded    int64
+	Sent        int64  // when the shop was about to send it to WeChat first, 0 if it was never sent
+	Queried     int64  // when WeChat was last queried about it
+	Told        int64  // when a notification reported a payment of it
 	Prepay      string // prepay_id
 	Steps       string // its statuses in order
 	Times       string // of the steps, Unix ms
@@ -56,6 +59,7 @@ type Order struct {
 const EveryOrder = `SELECT id, out_trade_no AS number, owner, client_key AS "key", trade_type, total, body, client_ip AS ip, notify_url,
 	created_at AS created, expires_at AS expires, status, COALESCE(transaction_id, '') AS "transaction", COALESCE(paid_at, 0) AS paid,
 	COALESCE(payer, '') AS payer, COALESCE(settled_at, 0) AS settled, refunded, COALESCE(prepay_id, '') AS prepay,
+	COALESCE(sent_at, 0) AS sent, COALESCE(queried_at, 0) AS queried, COALESCE(told_at, 0) AS told,
 	COALESCE((SELECT group_concat(step, ' ') FROM (SELECT status AS step FROM order_steps WHERE order_id = orders.id ORDER BY rowid)), '') AS steps,
 	COALESCE((SELECT group_concat(at, ' ') FROM (SELECT at FROM order_steps WHERE order_id = orders.id ORDER BY rowid)), '') AS times
 	FROM orders ORDER BY rowid`
@@ -122,9 +126,11 @@ func CompareOrders(all []Order, ledger wechattest.Ledger) []Finding {
 		trade, paid := trades[o.Number]
 		c.checkPaid(o, trade, paid)
 		c.checkSteps(o)
-		if there, ok := taken[o.Number]; ok {
+		there, ok := taken[o.Number]
+		if ok {
 			c.checkAccepted(o, there)
 		}
+		c.checkSent(o, ok)
 	}
 	for _, t := range ledger.Trades {
 		if _, ok := ours[t.OutTradeNo]; !ok {
@@ -192,6 +198,18 @@ func (c *comparison) checkAccepted(o Order, there wechattest.Order) {
 	}
 	if o.Status == api.StatusClosed && there.State != wechattest.StateClosed {
 		c.note(Wrong, o.Number, "the order is closed, at WeChat it is %s", there.State)
+	}
+}
+
+// checkSent checks that the shop noted an order as sent before WeChat received it, and that WeChat was
+// not queried about an order that was never sent.
+func (c *comparison) checkSent(o Order, accepted bool) {
+	switch {
+	case o.Sent != 0:
+	case accepted:
+		c.note(Wrong, o.Number, "WeChat accepted an order that is not noted as sent (%s)", o.Steps)
+	case o.Queried != 0 && o.Told == 0:
+		c.note(Wrong, o.Number, "WeChat was queried about an order that was never sent (%s)", o.Steps)
 	}
 }
 

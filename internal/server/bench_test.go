@@ -72,13 +72,16 @@ func bench(b *testing.B) *benchShop {
 // pending makes an order of 13600 fen that waits for its payment.
 func (l *benchShop) pending(b *testing.B) order.Order {
 	b.Helper()
-	o, _, err := l.payment.Place(b.Context(), payment.PlaceRequest{
+	o, err := l.payment.Place(b.Context(), payment.PlaceRequest{
 		CreateOrderRequest: api.CreateOrderRequest{
 			Items: []api.OrderItem{{ProductID: "tea", Quantity: 2}}, TradeType: api.TradeJSAPI, ClientKey: rand.Text(),
 		},
 		Owner: benchOpenID, ClientIP: "203.0.113.7", Network: "203.0.113.7",
 	})
 	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := l.payment.Pay(b.Context(), o.ID, benchOpenID, false); err != nil {
 		b.Fatal(err)
 	}
 	return o
@@ -183,7 +186,8 @@ func BenchmarkNotifyAgain(b *testing.B) {
 	}
 }
 
-// An order: read the call, price the basket, store, ask WeChat, sign for the page.
+// An order and its payment: read the calls, price the basket, store, call unifiedorder, sign
+// for the page.
 func BenchmarkCreateOrder(b *testing.B) {
 	l := bench(b)
 	h := l.Handler()
@@ -196,15 +200,26 @@ func BenchmarkCreateOrder(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		r := httptest.NewRequest("POST", api.PathOrders, bytes.NewReader(body))
-		r.Header.Set("Origin", "https://shop.example.com")
-		r.Header.Set("Content-Type", "application/json")
-		r.AddCookie(cookie)
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, r)
-		if w.Code != http.StatusOK {
-			b.Fatalf("%d %s", w.Code, w.Body)
+		var o api.Order
+		post(b, h, cookie, api.PathOrders, body, &o)
+		var c api.Checkout
+		if post(b, h, cookie, api.OrderPayPath(o.ID), []byte(`{}`), &c); c.Pay == nil {
+			b.Fatalf("nothing pays order %+v", c)
 		}
+	}
+}
+
+// post makes a call of the shop's page.
+func post(b *testing.B, h http.Handler, cookie *http.Cookie, path string, body []byte, result any) {
+	b.Helper()
+	r := httptest.NewRequest("POST", path, bytes.NewReader(body))
+	r.Header.Set("Origin", "https://shop.example.com")
+	r.Header.Set("Content-Type", "application/json")
+	r.AddCookie(cookie)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	if err := json.Unmarshal(w.Body.Bytes(), result); err != nil || w.Code != http.StatusOK {
+		b.Fatalf("%s: %d %s", path, w.Code, w.Body)
 	}
 }
 

@@ -121,10 +121,13 @@ func (p *purchase) step(r *rand.Rand) {
 	pick := func(all ...string) string { return all[r.IntN(len(all))] }
 	switch r.IntN(16) {
 	case 0, 1:
-		p.checkout("POST", api.PathOrders, p.req)
+		p.place()
+		if p.id != "" && r.IntN(3) > 0 { // or the page is closed, or its call is lost
+			p.checkout(false)
+		}
 	case 2:
 		if p.id != "" {
-			p.checkout("POST", api.OrderPayPath(p.id), api.PayRequest{Renew: r.IntN(3) == 0})
+			p.checkout(r.IntN(3) == 0)
 		}
 	case 3, 4:
 		p.tapPay(r.IntN(4) > 0)
@@ -158,20 +161,40 @@ func (p *purchase) step(r *rand.Rand) {
 	}
 }
 
-// checkout asks for pay parameters. Any typed answer is right but internal.
-func (p *purchase) checkout(method, path string, body any) {
+// place makes the order. Any typed answer is right but internal.
+func (p *purchase) place() {
 	p.buyer.t.Helper()
-	a := p.buyer.call(method, path, body)
-	var c api.Checkout
-	switch {
-	case a.err.Code == api.CodeInternal:
-		p.buyer.t.Errorf("%s: %s\n%s", path, a.body, p.buyer.log)
-	case a.status == http.StatusOK:
-		if err := json.Unmarshal(a.body, &c); err != nil {
-			p.buyer.t.Fatal(err)
+	var o api.Order
+	if p.try(api.PathOrders, p.req, &o) {
+		if p.id = o.ID; p.last.Order.ID == "" {
+			p.last.Order = o
 		}
-		p.id, p.last = c.Order.ID, c
 	}
+}
+
+// checkout asks for pay parameters. Any typed answer is right but internal.
+func (p *purchase) checkout(renew bool) {
+	p.buyer.t.Helper()
+	var c api.Checkout
+	if p.try(api.OrderPayPath(p.id), api.PayRequest{Renew: renew}, &c) {
+		p.last = c
+	}
+}
+
+// try makes a call and reports whether it succeeded.
+func (p *purchase) try(path string, body, result any) bool {
+	p.buyer.t.Helper()
+	a := p.buyer.call("POST", path, body)
+	if a.err.Code == api.CodeInternal {
+		p.buyer.t.Errorf("%s: %s\n%s", path, a.body, p.buyer.log)
+	}
+	if a.status != http.StatusOK {
+		return false
+	}
+	if err := json.Unmarshal(a.body, result); err != nil {
+		p.buyer.t.Fatal(err)
+	}
+	return true
 }
 
 // tapPay pays or cancels with what the page has, however old.

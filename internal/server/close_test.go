@@ -15,7 +15,7 @@ import (
 func (p *person) byCode(product string, quantity int) api.Checkout {
 	p.t.Helper()
 	var c api.Checkout
-	p.must("POST", api.PathOrders, native(product, quantity), &c)
+	p.checkout(native(product, quantity), &c)
 	return c
 }
 
@@ -209,10 +209,10 @@ func TestCloseOfAnOrderThatWeChatTookLate(t *testing.T) {
 	p := s.guest(0)
 	req := native("tea", 1)
 	s.fault(wechattest.FaultTimeoutBefore, "/pay/unifiedorder")
-	p.fails(api.CodeWeChatBusy, "POST", api.PathOrders, req)
+	p.cannotPay(api.CodeWeChatBusy, req)
 	s.sim.Advance(6 * time.Minute)
 	var c api.Checkout
-	p.must("POST", api.PathOrders, req, &c)
+	p.checkout(req, &c)
 	if o := p.close(c.Order.ID); o.Status != api.StatusClosing {
 		t.Errorf("order %+v", o)
 	}
@@ -234,14 +234,14 @@ func TestCloseOfAnOrderThatWeChatNeverTook(t *testing.T) {
 	p := s.guest(0)
 	s.fault(wechattest.FaultTimeoutBefore, "/pay/unifiedorder")
 	req := native("tea", 1)
-	p.fails(api.CodeWeChatBusy, "POST", api.PathOrders, req)
+	p.cannotPay(api.CodeWeChatBusy, req)
 	var list api.OrderList
 	p.must("GET", api.PathOrders, nil, &list)
 	id := list.Orders[0].ID
 	if o := p.close(id); o.Status != api.StatusClosing {
 		t.Errorf("order %+v", o)
 	}
-	p.fails(api.CodeOrderNotPayable, "POST", api.PathOrders, req)
+	p.cannotPay(api.CodeOrderNotPayable, req)
 	s.sim.Advance(6 * time.Minute)
 	s.reconcile()
 	s.wantPath(id, api.StatusClosing, api.StatusClosed)
@@ -258,7 +258,7 @@ func TestCloseOfAnOldOrderWaitsForRequestsOnTheirWay(t *testing.T) {
 	p := s.guest(0)
 	req := native("tea", 1)
 	s.fault(wechattest.FaultTimeoutBefore, "/pay/unifiedorder")
-	p.fails(api.CodeWeChatBusy, "POST", api.PathOrders, req)
+	p.cannotPay(api.CodeWeChatBusy, req)
 	s.sim.Advance(6 * time.Minute)
 	var id string
 	s.wire.handler = before(s.wire.handler, "/pay/unifiedorder", func() {
@@ -269,7 +269,7 @@ func TestCloseOfAnOldOrderWaitsForRequestsOnTheirWay(t *testing.T) {
 			t.Errorf("order %+v", o)
 		}
 	})
-	p.fails(api.CodeOrderNotPayable, "POST", api.PathOrders, req)
+	p.cannotPay(api.CodeOrderNotPayable, req)
 	s.wantStatus(id, api.StatusClosing)
 	s.sim.Advance(6 * time.Minute) // from when WeChat took it
 	s.reconcile()
@@ -301,7 +301,7 @@ func TestCloseWhileWeChatTakesTheOrder(t *testing.T) {
 		if renew {
 			p.fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(id), api.PayRequest{Renew: true})
 		} else {
-			p.fails(api.CodeOrderNotPayable, "POST", api.PathOrders, req)
+			p.cannotPay(api.CodeOrderNotPayable, req)
 		}
 		s.wantStatus(id, api.StatusClosing)
 		s.sim.Advance(6 * time.Minute)
@@ -338,5 +338,5 @@ func TestRefusedOrderStaysFailedWhenGivenUp(t *testing.T) {
 	}
 	req := basket("tea", 1)
 	req.Replaces = id
-	p.must("POST", api.PathOrders, req, &api.Checkout{})
+	p.checkout(req, &api.Checkout{})
 }

@@ -402,7 +402,7 @@ func TestToldOrderThatWeChatDoesNotKnow(t *testing.T) {
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	s.fault(wechattest.FaultTimeoutBefore, "/pay/unifiedorder")
-	p.fails(api.CodeWeChatBusy, "POST", api.PathOrders, basket("tea", 1))
+	p.cannotPay(api.CodeWeChatBusy, basket("tea", 1))
 	var id string
 	if err := s.db.QueryRow(`SELECT id FROM orders`).Scan(&id); err != nil {
 		t.Fatal(err)

@@ -134,6 +134,9 @@ func (s *shop) many(p *person, n int) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
+		if ok, err := store.ClaimPrepay(s.t.Context(), o.ID, "", time.Time{}, s.now()); !ok || err != nil {
+			s.t.Fatal(ok, err)
+		}
 		if ok, err := store.SetPrepay(s.t.Context(), o.ID, order.Prepay{ID: "wx" + o.ID, SignType: "HMAC-SHA256"}, s.now()); !ok || err != nil {
 			s.t.Fatal(ok, err)
 		}
@@ -167,13 +170,13 @@ func TestErasedPersonDoesNotComeBack(t *testing.T) {
 	paid, refunding := p.paidOrder("tea", 1), p.paidOrder("tea", 2)
 	theirs := bystander.paidOrder("tea", 1)
 	var scanned api.Checkout // a guest's order, which the person pays
-	guest.must("POST", api.PathOrders, native("tea", 1), &scanned)
+	guest.checkout(native("tea", 1), &scanned)
 	if err := s.scan(0, scanned.CodeURL); err != nil {
 		t.Fatal(err)
 	}
 	s.deliver()
 	var friend api.Checkout // the person's order, which the bystander pays
-	p.must("POST", api.PathOrders, native("tea", 1), &friend)
+	p.checkout(native("tea", 1), &friend)
 	if err := s.scan(2, friend.CodeURL); err != nil {
 		t.Fatal(err)
 	}

@@ -65,7 +65,7 @@ func TestSignInReplacesTheGuest(t *testing.T) {
 	s := newShop(t, nil)
 	p := s.guest(0)
 	var c api.Checkout
-	p.must("POST", api.PathOrders, native("tea", 1), &c)
+	p.checkout(native("tea", 1), &c)
 	code, state := p.authorize("/", "")
 	var signedIn api.TokenResponse
 	p.must("POST", api.PathToken, api.TokenRequest{Code: code, State: state}, &signedIn)
@@ -83,7 +83,7 @@ func TestGuestIsKnownFor90DaysAfterTheirLastOrder(t *testing.T) {
 	p := s.guest(0)
 	s.sim.Advance(60 * 24 * time.Hour)
 	var c api.Checkout
-	p.must("POST", api.PathOrders, native("tea", 1), &c)
+	p.checkout(native("tea", 1), &c)
 	s.sim.Advance(90*24*time.Hour - time.Minute)
 	if o := p.get(c.Order.ID); o.ID != c.Order.ID {
 		t.Errorf("%+v", o)
@@ -104,8 +104,8 @@ func TestGuestsSeeTheirOwnOrdersOnly(t *testing.T) {
 	s := newShop(t, nil)
 	alice, user := s.guest(0), s.signedIn(1)
 	var hers, his api.Checkout
-	alice.must("POST", api.PathOrders, native("tea", 1), &hers)
-	user.must("POST", api.PathOrders, native("tea", 1), &his)
+	alice.checkout(native("tea", 1), &hers)
+	user.checkout(native("tea", 1), &his)
 	bob := s.guest(2)
 	for _, thief := range []struct {
 		*person
@@ -133,14 +133,15 @@ func TestGuestIDStaysSealed(t *testing.T) {
 	t.Parallel()
 	s := newShop(t, nil)
 	p := s.guest(0)
-	var c api.Checkout
+	var o api.Order
 	a := p.send(p.request(http.MethodPost, api.PathOrders, encode(t, native("tea", 1))))
-	decode(t, a.body, &c)
+	decode(t, a.body, &o)
 	var owner string
 	if err := s.db.QueryRow(`SELECT owner FROM orders`).Scan(&owner); err != nil || !order.IsGuest(owner) || len(owner) != len("guest:")+26 {
 		t.Errorf("owner %q, %v", owner, err)
 	}
 	p.holds(owner, a)
-	p.holds(owner, p.call("GET", api.OrderPath(c.Order.ID), nil))
+	p.holds(owner, p.call("GET", api.OrderPath(o.ID), nil))
+	p.holds(owner, p.call("POST", api.OrderPayPath(o.ID), struct{}{}))
 	p.holds(owner, p.call("GET", api.PathSession, nil))
 }

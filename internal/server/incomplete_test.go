@@ -20,7 +20,7 @@ func (s *shop) paidBackUnheard() (guest *person, id string, trade wechattest.Tra
 	s.t.Helper()
 	guest = s.guest(0)
 	var c api.Checkout
-	guest.must("POST", api.PathOrders, native("tea", 1), &c)
+	guest.checkout(native("tea", 1), &c)
 	s.fault(wechattest.FaultNotifyLost, "")
 	if err := s.scan(1, c.CodeURL); err != nil {
 		s.t.Fatal(err)

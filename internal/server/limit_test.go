@@ -147,7 +147,7 @@ func TestFailingLimiterStopsNobody(t *testing.T) {
 	broken := &counter{err: errors.New("no limits today")}
 	p.handler = s.open(func(cfg *settings, _ *wechat.Config) { cfg.AddressLimit, cfg.OwnerLimit = broken, broken })
 	p.order("tea", 1)
-	if len(broken.keys) != 2 || !strings.Contains(s.log.String(), "no limits today") {
+	if len(broken.keys) != 4 || !strings.Contains(s.log.String(), "no limits today") {
 		t.Errorf("asked %d times; log:\n%s", len(broken.keys), s.log)
 	}
 	for range 50 {

@@ -18,12 +18,12 @@ func TestMWEBWithoutPermission(t *testing.T) {
 	req := basket("tea", 1)
 	req.TradeType = api.TradeMWEB
 	s.fault(wechattest.FaultMWEBMissing, "")
-	p.fails(api.CodeWeChatRefused, "POST", api.PathOrders, req)
+	p.cannotPay(api.CodeWeChatRefused, req)
 	if s.loud() != 1 || !strings.Contains(s.log.String(), "no permission for H5 payment") {
 		t.Errorf("%d loud lines:\n%s", s.loud(), s.log)
 	}
 	var c api.Checkout
-	p.must("POST", api.PathOrders, req, &c)
+	p.checkout(req, &c)
 	if c.MWebURL == "" {
 		t.Errorf("%+v", c)
 	}

@@ -31,13 +31,13 @@ func TestReasonUnderOtherNames(t *testing.T) {
 			}
 			s.fault(fault, "/pay/unifiedorder")
 			req := basket("tea", 1)
-			p.fails(api.CodeWeChatRefused, "POST", api.PathOrders, req)
+			p.cannotPay(api.CodeWeChatRefused, req)
 			if s.loud() == 0 {
 				t.Error("nothing loud in the log")
 			}
 			logged("unifiedorder")
 			var c api.Checkout
-			p.must("POST", api.PathOrders, req, &c)
+			p.checkout(req, &c)
 			if seen := op.look(c.Order.ID); seen.Status != api.StatusPending {
 				t.Errorf("%+v", seen)
 			}

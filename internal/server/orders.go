@@ -12,7 +12,8 @@ import (
 // maxList is how many orders a list holds.
 const maxList = 50
 
-// createOrder makes an order and returns what pays it.
+// createOrder makes an order and returns it. WeChat receives the order when the page asks
+// for what pays it.
 func (s *Server) createOrder(w http.ResponseWriter, r *http.Request) error {
 	who, err := s.caller(r)
 	if err != nil {
@@ -24,18 +25,18 @@ func (s *Server) createOrder(w http.ResponseWriter, r *http.Request) error {
 	}
 	// From here on a caller who hangs up changes nothing.
 	ctx := context.WithoutCancel(r.Context())
-	o, c, err := s.payment.Place(ctx, payment.PlaceRequest{
+	o, err := s.payment.Place(ctx, payment.PlaceRequest{
 		CreateOrderRequest: req, Owner: who.owner(), Guest: who.OpenID == "", ClientIP: clientIP(r), Network: networkOf(r),
 	})
-	if o.ID != "" && who.OpenID == "" {
+	if err != nil {
+		return err
+	}
+	if who.OpenID == "" {
 		if err := s.session.set(w, who, guestLife); err != nil {
 			return err
 		}
 	}
-	if err != nil {
-		return err
-	}
-	return writeJSON(w, http.StatusOK, c)
+	return writeJSON(w, http.StatusOK, o.Public())
 }
 
 func (s *Server) listOrders(w http.ResponseWriter, r *http.Request) error {
@@ -74,7 +75,7 @@ func (s *Server) getOrder(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, public)
 }
 
-// payOrder returns what the page needs to pay an order that exists.
+// payOrder returns an order with what the page needs to pay it.
 func (s *Server) payOrder(w http.ResponseWriter, r *http.Request) error {
 	who, err := s.caller(r)
 	if err != nil {

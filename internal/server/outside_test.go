@@ -116,7 +116,7 @@ func TestPaymentByCode(t *testing.T) {
 	s := newShop(t, nil)
 	p := s.guest(0)
 	var c api.Checkout
-	p.must("POST", api.PathOrders, native("tea", 2), &c)
+	p.checkout(native("tea", 2), &c)
 	if c.Order.Status != api.StatusPending || c.Order.TradeType != api.TradeNative || !strings.HasPrefix(c.CodeURL, "weixin://") ||
 		c.Pay != nil || c.MWebURL != "" || !s.endsIn(c, order.PrepayLifetime) {
 		t.Errorf("checkout %+v", c)
@@ -146,7 +146,7 @@ func TestPaymentInABrowser(t *testing.T) {
 	s := newShop(t, nil)
 	p := s.guest(1)
 	var c api.Checkout
-	p.must("POST", api.PathOrders, mweb("tea", 1), &c)
+	p.checkout(mweb("tea", 1), &c)
 	back := shopURL + "/result?order=" + c.Order.ID
 	given, ok := strings.CutSuffix(c.MWebURL, "&redirect_url="+url.QueryEscape(back))
 	if !ok || given != s.sim.Ledger().Orders[0].MwebURL || c.Pay != nil || c.CodeURL != "" || !s.endsIn(c, order.MWebLifetime) {
@@ -177,9 +177,9 @@ func TestCodeIsKeptAndRenewed(t *testing.T) {
 	p := s.guest(0)
 	req := native("tea", 1)
 	var first, again api.Checkout
-	p.must("POST", api.PathOrders, req, &first)
+	p.checkout(req, &first)
 	s.sim.Advance(order.PrepayLifetime - time.Minute)
-	p.must("POST", api.PathOrders, req, &again)
+	p.checkout(req, &again)
 	if !cmp.Equal(again, first) {
 		t.Errorf("the same order again: %+v, first %+v", again, first)
 	}
@@ -213,7 +213,7 @@ func TestMWebURLIsRenewedWithinFiveMinutes(t *testing.T) {
 	s := newShop(t, nil)
 	p := s.guest(0)
 	var first, again api.Checkout
-	p.must("POST", api.PathOrders, mweb("tea", 1), &first)
+	p.checkout(mweb("tea", 1), &first)
 	s.sim.Advance(order.MWebLifetime - time.Minute)
 	p.must("POST", api.OrderPayPath(first.Order.ID), struct{}{}, &again)
 	if !cmp.Equal(again, first) {
@@ -242,7 +242,7 @@ func TestRenewedOrderIsToldAsItWas(t *testing.T) {
 	s := newShop(t, nil)
 	p := s.guest(0)
 	var c, again api.Checkout
-	p.must("POST", api.PathOrders, mweb("tea", 1), &c)
+	p.checkout(mweb("tea", 1), &c)
 	s.handler = s.open(func(cfg *settings, _ *wechat.Config) { cfg.ShopName = "改名小铺" })
 	p.ip = "198.51.100.7"
 	p.must("POST", api.OrderPayPath(c.Order.ID), api.PayRequest{Renew: true}, &again)
@@ -257,8 +257,8 @@ func TestManyAtOnceGetOneCode(t *testing.T) {
 	t.Parallel()
 	s := newShop(t, nil)
 	p := s.guest(0)
-	req := encode(t, native("tea", 1))
-	codes := together(t, p, 40, func() *http.Request { return p.request("POST", api.PathOrders, req) })
+	path := api.OrderPayPath(p.place(native("tea", 1)).ID)
+	codes := together(t, p, 40, func() *http.Request { return p.request("POST", path, []byte(`{}`)) })
 	if s.calls("unifiedorder") != 1 || len(codes) != 1 {
 		t.Fatalf("%d calls, codes %v", s.calls("unifiedorder"), codes)
 	}
@@ -342,8 +342,8 @@ func TestNobodyWaitsForAnotherRequest(t *testing.T) {
 	t.Parallel()
 	s := newShop(t, nil)
 	p := s.guest(0)
-	req := native("tea", 1)
-	r := p.request("POST", api.PathOrders, encode(t, req))
+	path := api.OrderPayPath(p.place(native("tea", 1)).ID)
+	r := p.request("POST", path, []byte(`{}`))
 	inCall, goOn := make(chan struct{}), make(chan struct{})
 	plain := s.wire.handler
 	s.wire.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -359,7 +359,7 @@ func TestNobodyWaitsForAnotherRequest(t *testing.T) {
 	<-inCall
 	before := storetest.Dump(t, s.db)
 	w := httptest.NewRecorder()
-	p.handler.ServeHTTP(w, p.request("POST", api.PathOrders, encode(t, req))) // would hang if it waited
+	p.handler.ServeHTTP(w, p.request("POST", path, []byte(`{}`))) // would hang if it waited
 	if !isBusy(t, w) {
 		t.Errorf("%d %s, want busy", w.Code, w.Body)
 	}
@@ -373,7 +373,7 @@ func TestNobodyWaitsForAnotherRequest(t *testing.T) {
 	if err := json.Unmarshal(first.Body.Bytes(), &c); err != nil || c.CodeURL == "" {
 		t.Errorf("%d %s", first.Code, first.Body)
 	}
-	if p.must("POST", api.PathOrders, req, &again); !cmp.Equal(again, c) {
+	if p.must("POST", path, api.PayRequest{}, &again); !cmp.Equal(again, c) {
 		t.Errorf("%+v, want %+v", again, c)
 	}
 }
@@ -385,9 +385,9 @@ func TestCodeAfterACallThatFailed(t *testing.T) {
 	p := s.guest(0)
 	s.fault(wechattest.FaultTimeoutAfter, "/pay/unifiedorder")
 	req := native("tea", 1)
-	p.fails(api.CodeWeChatBusy, "POST", api.PathOrders, req)
+	p.cannotPay(api.CodeWeChatBusy, req)
 	var c api.Checkout
-	p.must("POST", api.PathOrders, req, &c) // the claim was released
+	p.checkout(req, &c) // the claim was released
 	if err := s.scan(0, c.CodeURL); err != nil {
 		t.Error(err)
 	}
@@ -406,13 +406,13 @@ func TestPayerNamesTheAmount(t *testing.T) {
 	}
 	req.Items[0].Amount = 12345
 	var c, again api.Checkout
-	p.must("POST", api.PathOrders, req, &c)
+	p.checkout(req, &c)
 	if c.Order.Total != 12345 || c.Order.Items[0].Price != 12345 || s.sim.Ledger().Orders[0].TotalFee != 12345 {
 		t.Errorf("order %+v", c.Order)
 	}
 	// The amount is part of what was asked for; the bounds may change since.
 	storetest.Exec(t, s.db, `UPDATE products SET min_price = 20000, max_price = 30000 WHERE id = 'tip'`)
-	p.must("POST", api.PathOrders, req, &again)
+	p.checkout(req, &again)
 	if !cmp.Equal(again, c) {
 		t.Errorf("the same again: %+v", again)
 	}

@@ -176,11 +176,46 @@ func basket(product string, quantity int) api.CreateOrderRequest {
 	}
 }
 
-// order makes an order.
+// place makes an order. WeChat does not know it yet.
+func (p *person) place(req api.CreateOrderRequest) api.Order {
+	p.t.Helper()
+	var o api.Order
+	p.must("POST", api.PathOrders, req, &o)
+	return o
+}
+
+// checkout makes an order and asks for what pays it, as the page does.
+func (p *person) checkout(req api.CreateOrderRequest, c *api.Checkout) {
+	p.t.Helper()
+	o := p.place(req)
+	p.must("POST", api.OrderPayPath(o.ID), api.PayRequest{}, c)
+	if c.Order.ID != o.ID {
+		p.t.Errorf("paying order %s returned order %s", o.ID, c.Order.ID)
+	}
+}
+
+// cannotPay makes an order and asks for what pays it: one of the two has to be rejected
+// with a code.
+func (p *person) cannotPay(code api.Code, req api.CreateOrderRequest) {
+	p.t.Helper()
+	a := p.call("POST", api.PathOrders, req)
+	var o api.Order
+	if a.err.Code == "" {
+		if err := json.Unmarshal(a.body, &o); err != nil {
+			p.t.Fatal(err)
+		}
+		a = p.call("POST", api.OrderPayPath(o.ID), api.PayRequest{})
+	}
+	if a.err.Code != code {
+		p.t.Errorf("order %s: %d %s, want %s", o.ID, a.status, a.body, code)
+	}
+}
+
+// order makes an order and returns what pays it.
 func (p *person) order(product string, quantity int) api.Checkout {
 	p.t.Helper()
 	var c api.Checkout
-	p.must("POST", api.PathOrders, basket(product, quantity), &c)
+	p.checkout(basket(product, quantity), &c)
 	return c
 }
 

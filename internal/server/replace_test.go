@@ -33,12 +33,12 @@ func TestReplacedOrderIsGivenUpFirst(t *testing.T) {
 	s, p, old, req := replaceable(t)
 	req.TradeType = api.TradeMWEB
 	var c, again api.Checkout
-	p.must("POST", api.PathOrders, req, &c)
+	p.checkout(req, &c)
 	if c.Order.ID == old.ID || c.MWebURL == "" {
 		t.Errorf("checkout %+v", c)
 	}
 	s.wantPath(old.ID, api.StatusPending, api.StatusClosing, api.StatusClosed)
-	p.must("POST", api.PathOrders, req, &again)
+	p.checkout(req, &again)
 	if d := cmp.Diff(c, again); d != "" {
 		t.Errorf("asked again: %s", d)
 	}
@@ -93,7 +93,7 @@ func TestNothingIsGivenUpForNothing(t *testing.T) {
 	p := s.signedIn(0)
 	old := p.order("tea", 1)
 	used := basket("bun", 1)
-	p.must("POST", api.PathOrders, used, &api.Checkout{})
+	p.checkout(used, &api.Checkout{})
 	conflict := used
 	conflict.Replaces = old.Order.ID
 	gone := basket("gold", 1)
@@ -111,7 +111,7 @@ func TestNothingIsGivenUpForNothing(t *testing.T) {
 	req := basket("tea", 1)
 	req.Replaces = old.Order.ID
 	s.fault(wechattest.FaultSystemError, "/pay/orderquery")
-	p.fails(api.CodeWeChatBusy, "POST", api.PathOrders, req)
+	p.cannotPay(api.CodeWeChatBusy, req)
 	s.wantStatus(old.Order.ID, api.StatusPending)
 	var n int
 	if err := s.db.QueryRow(`SELECT count(*) FROM orders`).Scan(&n); err != nil || n != 2 {
@@ -132,7 +132,7 @@ func TestOrderThatCannotBeClosedIsNotReplaced(t *testing.T) {
 	s.wantStatus(old.ID, api.StatusClosing)
 	s.sim.Advance(queryPause)
 	var c api.Checkout
-	p.must("POST", api.PathOrders, req, &c)
+	p.checkout(req, &c)
 	s.wantStatus(old.ID, api.StatusClosed)
 	if state := s.state(old.ID); state != wechattest.StateClosed || c.CodeURL == "" {
 		t.Errorf("the old one is %s at WeChat, the new one %+v", state, c)
@@ -148,11 +148,11 @@ func TestReplacementThatWasNotStored(t *testing.T) {
 	storetest.Exec(t, s.db, `CREATE TRIGGER dead BEFORE INSERT ON orders BEGIN SELECT RAISE(ABORT, 'dead'); END`)
 	req := native("tea", 1)
 	req.Replaces = old.Order.ID
-	p.fails(api.CodeInternal, "POST", api.PathOrders, req)
+	p.cannotPay(api.CodeInternal, req)
 	s.wantStatus(old.Order.ID, api.StatusClosing)
 	storetest.Exec(t, s.db, `DROP TRIGGER dead`)
 	var c api.Checkout
-	p.must("POST", api.PathOrders, req, &c)
+	p.checkout(req, &c)
 	if err := s.scan(0, c.CodeURL); err != nil {
 		t.Error(err)
 	}
@@ -192,11 +192,11 @@ func TestManyClosesAndReplacesAtOnce(t *testing.T) {
 			if w.Code != http.StatusOK && (i%4 != 2 || w.Code != http.StatusConflict) {
 				t.Errorf("%s: %d %s", path, w.Code, w.Body)
 			}
-			var c api.Checkout
-			if i%4 == 0 && json.Unmarshal(w.Body.Bytes(), &c) == nil {
+			var o api.Order
+			if i%4 == 0 && json.Unmarshal(w.Body.Bytes(), &o) == nil {
 				mu.Lock()
 				defer mu.Unlock()
-				ids[c.Order.ID+c.CodeURL] = true
+				ids[o.ID] = true
 			}
 		})
 	}
@@ -205,7 +205,7 @@ func TestManyClosesAndReplacesAtOnce(t *testing.T) {
 	s.sim.Advance(2 * time.Minute)
 	s.reconcile()
 	s.wantStatus(old.ID, api.StatusClosed)
-	if len(ids) != 1 || s.state(old.ID) != wechattest.StateClosed || len(s.sim.Ledger().Orders) != 2 {
+	if len(ids) != 1 || s.state(old.ID) != wechattest.StateClosed || len(s.sim.Ledger().Orders) != 1 {
 		t.Errorf("new orders %v, the old one is %s at WeChat", ids, s.state(old.ID))
 	}
 }
@@ -217,7 +217,7 @@ func TestOrderCannotReplaceItself(t *testing.T) {
 	p := s.guest(0)
 	req := native("tea", 1)
 	var c api.Checkout
-	p.must("POST", api.PathOrders, req, &c)
+	p.checkout(req, &c)
 	req.Replaces = c.Order.ID
 	p.unharmed(func() { p.fails(api.CodeConflict, "POST", api.PathOrders, req) })
 	p.must("POST", api.OrderPayPath(c.Order.ID), struct{}{}, &c)

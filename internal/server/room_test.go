@@ -40,13 +40,13 @@ func TestUnpaidOrdersAreBounded(t *testing.T) {
 	p := s.guest(0)
 	first := native("tea", 1)
 	var c api.Checkout
-	p.must("POST", api.PathOrders, first, &c)
+	p.checkout(first, &c)
 	p.byCode("tea", 1)
 	p.byCode("tea", 1)
 	p.tooMany(api.CodeTooManyOrders, native("tea", 1))
 	// A lost answer is asked for again, also now.
 	var again api.Checkout
-	p.must("POST", api.PathOrders, first, &again)
+	p.checkout(first, &again)
 	if again.Order.ID != c.Order.ID {
 		t.Errorf("order %s, want %s", again.Order.ID, c.Order.ID)
 	}
@@ -55,7 +55,7 @@ func TestUnpaidOrdersAreBounded(t *testing.T) {
 	last := p.byCode("tea", 1)
 	instead := native("bun", 1)
 	instead.Replaces = last.Order.ID
-	p.must("POST", api.PathOrders, instead, &c)
+	p.checkout(instead, &c)
 	s.wantStatus(last.Order.ID, api.StatusClosing)
 
 	// Five orders of guests were made at this address, in this hour.
@@ -112,12 +112,14 @@ func TestGuestsDoNotFillTheDatabase(t *testing.T) {
 					continue
 				}
 				made++
-				var c api.Checkout
-				if err := json.Unmarshal(a.body, &c); err != nil {
+				var o api.Order
+				if err := json.Unmarshal(a.body, &o); err != nil {
 					t.Fatal(err)
 				}
-				if a := call(p, api.OrderClosePath(c.Order.ID), struct{}{}); a.status != 200 {
-					t.Errorf("%d %s", a.status, a.body)
+				for _, path := range []string{api.OrderPayPath(o.ID), api.OrderClosePath(o.ID)} {
+					if a := call(p, path, struct{}{}); a.status != 200 {
+						t.Errorf("%d %s", a.status, a.body)
+					}
 				}
 			}
 		}
@@ -392,7 +394,7 @@ func TestNoEventOfAnOrderThatNobodyCouldPay(t *testing.T) {
 	r := newReceiver(t)
 	p := r.signedIn(0)
 	r.fault(wechattest.FaultTimeoutBefore, "/pay/unifiedorder")
-	p.fails(api.CodeWeChatBusy, "POST", api.PathOrders, basket("tea", 1))
+	p.cannotPay(api.CodeWeChatBusy, basket("tea", 1))
 	p.refused()
 	c := p.order("tea", 1)
 	r.sim.Advance(order.Lifetime + 2*time.Minute)

@@ -80,6 +80,12 @@ func TestStatementsOfANotification(t *testing.T) {
 // countStatements opens the shop's signer anew, over a database that counts.
 func countStatements(t *testing.T, s *shop) *atomic.Int64 {
 	t.Helper()
+	return countStatementsAt(t, s, nil)
+}
+
+// countStatementsAt is countStatements with another client of WeChat's, unless it is nil.
+func countStatementsAt(t *testing.T, s *shop, wx weChat) *atomic.Int64 {
+	t.Helper()
 	var seq int
 	var name, file string
 	if err := s.db.QueryRow(`PRAGMA database_list`).Scan(&seq, &name, &file); err != nil {
@@ -91,6 +97,14 @@ func countStatements(t *testing.T, s *shop) *atomic.Int64 {
 	plain := s.db
 	s.db = db
 	s.handler = s.open(s.change)
+	if wx != nil {
+		cfg := goodConfig(s, wx)
+		signer, err := newSigner(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.signer, s.handler = signer, signer.Handler()
+	}
 	s.db = plain
 	return &c.n
 }

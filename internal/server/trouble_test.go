@@ -22,10 +22,10 @@ func TestPrepayThatWasNotStored(t *testing.T) {
 	p := s.signedIn(0)
 	storetest.Exec(t, s.db, `CREATE TRIGGER dead BEFORE UPDATE OF prepay_id ON orders BEGIN SELECT RAISE(ABORT, 'dead'); END`)
 	req := basket("tea", 1)
-	p.fails(api.CodeInternal, "POST", api.PathOrders, req)
+	p.cannotPay(api.CodeInternal, req)
 	storetest.Exec(t, s.db, `DROP TRIGGER dead`)
 	var c api.Checkout
-	p.must("POST", api.PathOrders, req, &c)
+	p.checkout(req, &c)
 	p.pay(c.Pay)
 	s.deliver()
 	s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
@@ -62,7 +62,7 @@ func TestOrderSurvivesWeChatsTroubles(t *testing.T) {
 				p := s.signedIn(0)
 				req := basket("tea", 1)
 				s.fault(fault, "/pay/unifiedorder")
-				p.fails(api.CodeWeChatBusy, "POST", api.PathOrders, req)
+				p.cannotPay(api.CodeWeChatBusy, req)
 				var list api.OrderList
 				p.must("GET", api.PathOrders, nil, &list)
 				if len(list.Orders) != 1 || list.Orders[0].Status != api.StatusCreated {
@@ -75,7 +75,7 @@ func TestOrderSurvivesWeChatsTroubles(t *testing.T) {
 				p.ip = "198.51.100.7"
 				var c api.Checkout
 				if retry == "create" {
-					p.must("POST", api.PathOrders, req, &c)
+					p.checkout(req, &c)
 				} else {
 					p.must("POST", api.OrderPayPath(id), struct{}{}, &c)
 				}
@@ -155,12 +155,12 @@ func (p *person) refused() (id string) {
 	right := p.wire.handler
 	p.wire.handler = other.Handler()
 	req := basket("tea", 1)
-	p.fails(api.CodeWeChatRefused, "POST", api.PathOrders, req)
+	p.cannotPay(api.CodeWeChatRefused, req)
 	var list api.OrderList
 	p.must("GET", api.PathOrders, nil, &list)
 	id = list.Orders[0].ID
 	p.wantPath(id, api.StatusFailed)
-	p.fails(api.CodeOrderNotPayable, "POST", api.PathOrders, req)
+	p.cannotPay(api.CodeOrderNotPayable, req)
 	p.fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(id), struct{}{})
 	p.get(id)
 	if p.loud() != 1 || len(other.Messages(0)) != 1 {
@@ -185,10 +185,10 @@ func TestRefusalWithoutACodeBurnsNoOrder(t *testing.T) {
 		io.WriteString(w, "<xml><return_code>FAIL</return_code><return_msg>今天不行</return_msg></xml>")
 	})
 	req := basket("tea", 1)
-	p.fails(api.CodeWeChatRefused, "POST", api.PathOrders, req)
+	p.cannotPay(api.CodeWeChatRefused, req)
 	s.wire.handler = right
 	var c api.Checkout
-	p.must("POST", api.PathOrders, req, &c)
+	p.checkout(req, &c)
 	s.wantPath(c.Order.ID, api.StatusPending)
 }
 
@@ -205,13 +205,13 @@ func TestWrongSettingsBurnNoOrder(t *testing.T) {
 			req := basket("tea", 1)
 			right := s.handler
 			s.handler = s.open(bend)
-			p.fails(api.CodeWeChatRefused, "POST", api.PathOrders, req)
+			p.cannotPay(api.CodeWeChatRefused, req)
 			if s.loud() == 0 {
 				t.Error("nothing loud in the log")
 			}
 			s.handler = right
 			var c api.Checkout
-			p.must("POST", api.PathOrders, req, &c)
+			p.checkout(req, &c)
 			p.pay(c.Pay)
 			s.deliver()
 			s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)

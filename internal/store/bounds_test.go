@@ -32,14 +32,14 @@ func bounded(t *testing.T) (*sql.DB, *store.Store) {
 	return db, s
 }
 
-// takes inserts an order that there is room for.
+// takes inserts an order that there is room for, and sends it.
 func takes(t *testing.T, s *store.Store, o order.Order) order.Order {
 	t.Helper()
 	stored, err := s.Insert(ctx, o)
 	if err != nil || stored.ID != o.ID {
 		t.Fatalf("order %s of %s was not stored: %v", o.ID, o.Owner, err)
 	}
-	return stored
+	return send(t, s, stored)
 }
 
 // rejects tries to insert an order beyond a bound, which must change nothing.

@@ -96,9 +96,11 @@ func simulateTimer(t *testing.T, batch, ordersADay int) (first, closing time.Dur
 		for ; !next.After(at); next = next.Add(every) {
 			o := draft(t, fmt.Sprint("buyer-", next.UnixMilli()), "key")
 			o.CreatedAt, o.ExpiresAt = next, next.Add(order.Lifetime)
-			if _, err := s.Insert(ctx, o); err != nil {
+			o, err := s.Insert(ctx, o)
+			if err != nil {
 				t.Fatal(err)
 			}
+			send(t, s, o)
 		}
 		due, err := s.Due(ctx, mchID, at, batch)
 		if err != nil {
@@ -251,10 +253,10 @@ func fill(t *testing.T, db *sql.DB, orders int) {
 	storetest.Exec(t, db, `
 		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
 		INSERT INTO orders (id, out_trade_no, owner, guest, network, client_key, fingerprint, appid, mch_id, trade_type, items, total,
-			currency, shop_name, body, client_ip, notify_url, created_at, expires_at, status, updated_at, due_at, prepay_id, prepay_at, sign_type)
+			currency, shop_name, body, client_ip, notify_url, created_at, expires_at, status, updated_at, due_at, sent_at, prepay_id, prepay_at, sign_type)
 		SELECT printf('%024d', i), printf('%032d', i), 'guest:' || i, 1, '198.51.' || (i / 250) || '.' || (i % 250), 'key', 'f', 'wx', ?2, 'NATIVE',
 			'[{"product_id":"tea","name":"tea","price":100,"quantity":1}]', 100, 'CNY', '', 'tea', '', '', ?3 - 60000 + i, ?3 + 86400000 - 60000 + i,
-			'pending', ?3, ?3 + 60000 + i, 'wx' || i, ?3, '' FROM n`, orders, mchID, now.UnixMilli())
+			'pending', ?3, ?3 + 60000 + i, ?3, 'wx' || i, ?3, '' FROM n`, orders, mchID, now.UnixMilli())
 	storetest.Exec(t, db, `UPDATE orders SET status = 'closed', due_at = NULL, network = NULL WHERE rowid % 4 = 0`)
 	storetest.Exec(t, db, `UPDATE orders SET status = 'paid', due_at = NULL, network = NULL, transaction_id = '4200' || rowid, paid_at = created_at,
 		payer = 'p', settled_by = 'notify', settled_at = created_at WHERE rowid % 4 = 1`)

@@ -32,14 +32,15 @@ func (s *Store) SetPrepay(ctx context.Context, id string, p order.Prepay, now ti
 	})
 }
 
-// ClaimPrepay claims the right to request a new prepay_id in place of prepayID. One
-// caller at a time gets true; the claim ends at until, or with SetPrepay or
-// ReleasePrepay.
+// ClaimPrepay stores that unifiedorder is about to be called for an order in place of
+// prepayID: from the first call on the timer queries WeChat about the order. One caller at
+// a time gets true; the claim ends at until, or with SetPrepay or ReleasePrepay. A zero
+// until claims nothing, so that others may call too.
 func (s *Store) ClaimPrepay(ctx context.Context, id, prepayID string, until, now time.Time) (bool, error) {
 	return s.exec(ctx, id, `
-		UPDATE orders SET asking_until = ?
-		WHERE id = ? AND status IN (?, ?) AND COALESCE(prepay_id, '') = ? AND (asking_until IS NULL OR asking_until <= ?)`,
-		until.UnixMilli(), id, string(api.StatusCreated), string(api.StatusPending), prepayID, now.UnixMilli())
+		UPDATE orders SET asking_until = ?1, sent_at = COALESCE(sent_at, MAX(?2, updated_at)), due_at = IIF(sent_at IS NULL, ?2 + ?3, due_at)
+		WHERE id = ?4 AND status IN ('created', 'pending') AND COALESCE(prepay_id, '') = ?5 AND (asking_until IS NULL OR asking_until <= ?2)`,
+		milli(until), now.UnixMilli(), minDue.Milliseconds(), id, prepayID)
 }
 
 // ReleasePrepay ends a claim of ClaimPrepay without a result.
@@ -54,19 +55,26 @@ func (s *Store) Fail(ctx context.Context, id, code string, now time.Time) (bool,
 	return s.change(ctx, id, api.StatusFailed, now, change{set: `failure = ?`, args: []any{code}})
 }
 
-// BeginClose cancels an order that WeChat does not close yet: created or pending ->
-// closing.
+// BeginClose cancels an order that was sent and that WeChat does not close yet: created or
+// pending -> closing.
 func (s *Store) BeginClose(ctx context.Context, id string, now time.Time) (bool, error) {
 	return s.change(ctx, id, api.StatusClosing, now, change{
-		set: `due_at = MAX(created_at + ?, ?)`, args: []any{order.MinCloseAge.Milliseconds(), now.UnixMilli()},
+		set: `due_at = MAX(sent_at + ?, ?)`, args: []any{order.MinCloseAge.Milliseconds(), now.UnixMilli()},
+		where: `sent_at IS NOT NULL`,
 	})
 }
 
-// BeginCloseAll is BeginClose for many orders, in one statement: created or pending ->
-// closing. It returns the IDs of the orders that it changed. The + keeps SQLite from
-// reading every open order through the index of the statuses.
-func (s *Store) BeginCloseAll(ctx context.Context, ids []string, now time.Time) (map[string]bool, error) {
-	changed := map[string]bool{}
+// CloseUnsent ends an order that was never sent to WeChat: created -> closed.
+func (s *Store) CloseUnsent(ctx context.Context, id string, now time.Time) (bool, error) {
+	return s.change(ctx, id, api.StatusClosed, now, change{where: `sent_at IS NULL`})
+}
+
+// BeginCloseAll is BeginClose and CloseUnsent for many orders, in one statement: created
+// or pending -> closing, or closed. It returns the new status of the orders that it
+// changed. The + keeps SQLite from reading every open order through the index of the
+// statuses.
+func (s *Store) BeginCloseAll(ctx context.Context, ids []string, now time.Time) (map[string]api.OrderStatus, error) {
+	changed := map[string]api.OrderStatus{}
 	if len(ids) == 0 {
 		return changed, nil
 	}
@@ -74,25 +82,27 @@ func (s *Store) BeginCloseAll(ctx context.Context, ids []string, now time.Time) 
 	if err != nil {
 		return nil, err
 	}
-	args := []any{string(api.StatusClosing), now.UnixMilli(), order.MinCloseAge.Milliseconds(), now.UnixMilli(), string(list)}
+	args := []any{string(api.StatusClosed), string(api.StatusClosing), now.UnixMilli(), order.MinCloseAge.Milliseconds(), now.UnixMilli(), string(list)}
 	from := order.Sources(api.StatusClosing)
 	for _, status := range from {
 		args = append(args, string(status))
 	}
 	rows, err := s.db.QueryContext(ctx, `
-		UPDATE orders SET status = ?, updated_at = MAX(updated_at, ?), network = NULL, due_at = MAX(created_at + ?, ?)
+		UPDATE orders SET status = IIF(sent_at IS NULL, ?, ?), updated_at = MAX(updated_at, ?), network = NULL,
+			client_ip = IIF(sent_at IS NULL, '', client_ip), due_at = MAX(sent_at + ?, ?)
 		WHERE id IN (SELECT value FROM json_each(?)) AND +status IN (`+strings.TrimSuffix(strings.Repeat(`?, `, len(from)), `, `)+`)
-		RETURNING id`, args...)
+		RETURNING id, status`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("closing %d orders: %w", len(ids), err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var id string
-		if err := rows.Scan(&id); err != nil {
+		var status api.OrderStatus
+		if err := rows.Scan(&id, &status); err != nil {
 			return nil, fmt.Errorf("closing %d orders: %w", len(ids), err)
 		}
-		changed[id] = true
+		changed[id] = status
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("closing %d orders: %w", len(ids), err)

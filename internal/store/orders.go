@@ -46,12 +46,12 @@ func (s *Store) insert(ctx context.Context, o order.Order) (order.Order, error) 
 	res, err := s.db.ExecContext(ctx, `
 		INSERT INTO orders (owner, guest, network, id, out_trade_no, client_key, fingerprint, appid, mch_id, trade_type, items,
 			total, currency, shop_name, body, client_ip, notify_url, created_at, expires_at, status, updated_at, due_at, simulated)
-		SELECT ?1, ?3, IIF(?3 = 1, ?6, NULL), ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?23, ?23 + ?26, ?27
+		SELECT ?1, ?3, IIF(?3 = 1, ?6, NULL), ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?23, ?24, ?26
 		WHERE `+room+` = ''
 		ON CONFLICT (owner, client_key) DO NOTHING`,
 		append(s.roomArgs(o, 0), o.ID, o.OutTradeNo, o.ClientKey, o.Fingerprint, o.AppID, o.MchID, string(o.TradeType), string(lines),
 			int64(o.Total), o.Currency, o.ShopName, o.Body, o.ClientIP, o.NotifyURL, o.CreatedAt.UnixMilli(), o.ExpiresAt.UnixMilli(),
-			string(o.Status), minDue.Milliseconds(), flag(o.Simulated))...)
+			string(o.Status), flag(o.Simulated))...)
 	if err != nil {
 		return order.Order{}, fmt.Errorf("inserting order %s: %w", o.ID, err)
 	}
@@ -67,7 +67,7 @@ func (s *Store) insert(ctx context.Context, o order.Order) (order.Order, error) 
 
 const selectOrders = `SELECT id, out_trade_no, owner, client_key, fingerprint, appid, mch_id, trade_type, items,
 	total, currency, shop_name, body, client_ip, notify_url, created_at, expires_at, status,
-	COALESCE(prepay_id, '') AS prepay_id, COALESCE(prepay_at, 0) AS prepay_at, COALESCE(sign_type, '') AS sign_type,
+	COALESCE(sent_at, 0) AS sent_at, COALESCE(prepay_id, '') AS prepay_id, COALESCE(prepay_at, 0) AS prepay_at, COALESCE(sign_type, '') AS sign_type,
 	COALESCE(pay_url, '') AS pay_url, COALESCE(asking_until, 0) AS asking_until,
 	COALESCE(failure, '') AS failure, COALESCE(queried_at, 0) AS queried_at,
 	COALESCE(transaction_id, '') AS transaction_id, COALESCE(paid_at, 0) AS paid_at,
@@ -224,13 +224,17 @@ const (
 	maxDue = 6 * time.Hour // after the expiry: what keeps the order open may last
 )
 
+// sent is SQL for the time from which an order's age counts. An order that a restored
+// database did not know as sent may be queried because of a notification.
+const sent = `COALESCE(sent_at, created_at)`
+
 // due is SQL for the time of the next query about an order that is queried at ?1. The
-// pause is half the age of the order, but at least minDue. After the expiry it is half
+// pause is half the time since the order was sent, but at least minDue. After the expiry it is half
 // the time since then, between minDue and maxDue. The age of a cancelled order counts
 // from its cancellation, and the order waits until WeChat closes it. The arguments are
 // those of dueArgs; D1 binds them as REAL, so the result is cast.
-const due = `CAST(MAX(IIF(status = 'closing', created_at + ?4, 0),
-	MIN(?1 + MAX(?2, (?1 - IIF(status = 'closing', updated_at, created_at)) / 2),
+const due = `CAST(MAX(IIF(status = 'closing', ` + sent + ` + ?4, 0),
+	MIN(?1 + MAX(?2, (?1 - IIF(status = 'closing', updated_at, ` + sent + `)) / 2),
 		MAX(expires_at + ?3, ?1 + MAX(?2, MIN(?5, (?1 - expires_at) / 2))))) AS INTEGER)`
 
 func dueArgs(now time.Time) []any {
@@ -250,7 +254,8 @@ func (s *Store) DueTold(ctx context.Context, mchID string, now time.Time, limit 
 }
 
 // Due returns the orders of a merchant that the timer has to query WeChat about, at most
-// limit. WeChat answers about a merchant's own orders only.
+// limit. WeChat answers about a merchant's own orders only. An order that was never sent
+// is due when it expires, and has to be closed without a query.
 //
 // Four kinds take turns, each with the longest due first: open and cancelled orders of
 // signed-in buyers, open and cancelled orders of guests. So no number of orders of one
@@ -304,10 +309,10 @@ func (s *Store) query(ctx context.Context, where string, args ...any) ([]order.O
 func scan(rows *sql.Rows) (order.Order, error) {
 	var o order.Order
 	var lines string
-	var created, expires, prepay, asking, queried, paid, updated int64
+	var created, expires, sentAt, prepay, asking, queried, paid, updated int64
 	if err := rows.Scan(&o.ID, &o.OutTradeNo, &o.Owner, &o.ClientKey, &o.Fingerprint, &o.AppID, &o.MchID, &o.TradeType, &lines,
 		&o.Total, &o.Currency, &o.ShopName, &o.Body, &o.ClientIP, &o.NotifyURL, &created, &expires, &o.Status,
-		&o.PrepayID, &prepay, &o.SignType, &o.PayURL, &asking, &o.Failure, &queried,
+		&sentAt, &o.PrepayID, &prepay, &o.SignType, &o.PayURL, &asking, &o.Failure, &queried,
 		&o.TransactionID, &paid, &o.Payer, &o.PayerUnknown, &o.Refunded, &updated, &o.Simulated); err != nil {
 		return order.Order{}, err
 	}
@@ -316,6 +321,6 @@ func scan(rows *sql.Rows) (order.Order, error) {
 	}
 	o.CreatedAt, o.ExpiresAt, o.UpdatedAt = fromMilli(created), fromMilli(expires), fromMilli(updated)
 	o.PrepayAt, o.QueriedAt, o.PaidAt = fromMilli(prepay), fromMilli(queried), fromMilli(paid)
-	o.AskingUntil = fromMilli(asking)
+	o.SentAt, o.AskingUntil = fromMilli(sentAt), fromMilli(asking)
 	return o, nil
 }

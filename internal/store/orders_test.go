@@ -47,12 +47,29 @@ func draft(t *testing.T, openid, key string) order.Order {
 	}
 }
 
+// insert stores an order that is sent to WeChat at once.
 func insert(t *testing.T, s *store.Store, openid, key string) order.Order {
+	t.Helper()
+	return send(t, s, insertUnsent(t, s, openid, key))
+}
+
+// insertUnsent stores an order that WeChat does not know.
+func insertUnsent(t *testing.T, s *store.Store, openid, key string) order.Order {
 	t.Helper()
 	o, err := s.Insert(ctx, draft(t, openid, key))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return o
+}
+
+// send stores that an order was sent when it was made.
+func send(t *testing.T, s *store.Store, o order.Order) order.Order {
+	t.Helper()
+	if ok, err := s.ClaimPrepay(ctx, o.ID, "", time.Time{}, o.CreatedAt); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	o.SentAt = o.CreatedAt
 	return o
 }
 
@@ -256,9 +273,11 @@ func TestDueTakesKindsInTurn(t *testing.T) {
 		if i >= 30 {
 			o.MchID = "1900000110"
 		}
-		if o, err := s.Insert(ctx, o); err != nil {
+		o, err := s.Insert(ctx, o)
+		if err != nil {
 			t.Fatal(err)
-		} else if i < 30 {
+		}
+		if send(t, s, o); i < 30 {
 			junk = append(junk, o.ID)
 		}
 	}
@@ -271,7 +290,7 @@ func TestDueTakesKindsInTurn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		wanted = append(wanted, o.ID)
+		wanted = append(wanted, send(t, s, o).ID)
 	}
 	for _, id := range append(junk[10:], wanted[1]) {
 		if ok, err := s.BeginClose(ctx, id, later); err != nil || !ok {

@@ -21,13 +21,13 @@ func TestRowsThatAnOrderWrites(t *testing.T) {
 		most int
 		do   func(s *store.Store)
 	}{
-		"paid": {9, func(s *store.Store) {
+		"paid": {10, func(s *store.Store) {
 			o := insert(t, s, "alice", "key-1")
 			prepay(t, s, o)
 			pay(t, s, o, now)
 			deliverOne(t, s, now)
 		}},
-		"closed": {9, func(s *store.Store) {
+		"closed": {10, func(s *store.Store) {
 			o := insert(t, s, "alice", "key-1")
 			prepay(t, s, o)
 			if ok, err := s.Close(ctx, o.ID, now); !ok || err != nil {
@@ -35,7 +35,13 @@ func TestRowsThatAnOrderWrites(t *testing.T) {
 			}
 			deliverOne(t, s, now)
 		}},
-		"paid and refunded": {19, func(s *store.Store) {
+		"never sent": {4, func(s *store.Store) {
+			o := insertUnsent(t, s, "alice", "key-1")
+			if ok, err := s.CloseUnsent(ctx, o.ID, now); !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+		}},
+		"paid and refunded": {20, func(s *store.Store) {
 			o := insert(t, s, "alice", "key-1")
 			prepay(t, s, o)
 			pay(t, s, o, now)

@@ -47,12 +47,22 @@
   });
 
   // The program takes each of these responses once: see prefetch_js.go. It repeats calls that
-  // failed.
-  for (const path of startup.failed ? [] : (script.dataset.prefetch ?? "").split(" ").filter(Boolean)) {
+  // failed. A call about an order is a POST with an empty request. It is not made when WeChat has
+  // just redirected back, because there is no session yet, nor in WeCom and mini programs, where no
+  // order can be paid: see place.go.
+  for (const template of startup.failed ? [] : (script.dataset.prefetch ?? "").split(" ").filter(Boolean)) {
     const abort = new AbortController();
-    const response = painted.then(() => fetch(path, { signal: abort.signal, cache: "no-store", credentials: "same-origin" }));
+    const init = { signal: abort.signal, cache: "no-store", credentials: "same-origin" };
+    let path = template;
+    if (template.includes("/ORDER/")) {
+      const id = /^\?order=([\w-]{1,64})$/.exec(location.search)?.[1];
+      if (!id || startup.signInQuery || /wxwork\/|miniprogram|wmpf/i.test(navigator.userAgent)) continue;
+      path = template.replace("ORDER", id);
+      Object.assign(init, { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" });
+    }
+    const response = painted.then(() => fetch(path, init));
     response.catch(() => {});
-    startup[path] = { response, abort };
+    startup[path] = { response, abort, body: init.body };
   }
 
   // inWorker runs compileProgram in a worker. The worker's script is inline text, which saves a

@@ -25,13 +25,21 @@ func twoTeas() api.CreateOrderRequest {
 func TestOrderIsTheSame(t *testing.T) {
 	for _, signType := range signTypes {
 		t.Run(string(signType), func(t *testing.T) {
-			var answers, rows []map[string]any
+			var made, placed, answers, rows []map[string]any
 			var headers []map[string]string
 			var messages []string
 			var logs [][]map[string]any
 			req := twoTeas()
 			for _, s := range newSides(t, signType) {
-				c, a := s.order(req)
+				o, b := s.place(req)
+				made = append(made, generalOrder(t, b))
+				unsent := s.row(o.ID)
+				if unsent["due_at"] != unsent["expires_at"] || o.CreatedAt != unsent["created_at"] || s.isAtWeChat(unsent) {
+					t.Errorf("%s: order %+v, %v", s.name, o, unsent)
+				}
+				placed = append(placed, generalRow(unsent))
+				var c api.Checkout
+				a := s.must(api.OrderPayPath(o.ID), struct{}{}, &c)
 				row := s.row(c.Order.ID)
 				s.checkOrder(c, row)
 				messages = append(messages, s.unifiedOrder(row))
@@ -41,6 +49,8 @@ func TestOrderIsTheSame(t *testing.T) {
 				headers = append(headers, generalHeader(t, a))
 			}
 			for name, d := range map[string]string{
+				"order":        cmp.Diff(made[0], made[1]),
+				"its row":      cmp.Diff(placed[0], placed[1]),
 				"answer":       cmp.Diff(answers[0], answers[1]),
 				"header":       cmp.Diff(headers[0], headers[1]),
 				"row":          cmp.Diff(rows[0], rows[1]),
@@ -74,6 +84,31 @@ func (s *side) checkOrder(c api.Checkout, row map[string]any) {
 			s.t.Errorf("%s: %s is wrong in %+v, %v", s.name, what, c, row)
 		}
 	}
+}
+
+// isAtWeChat reports whether WeChat was sent the order.
+func (s *side) isAtWeChat(row map[string]any) bool {
+	for _, m := range world.sim.Messages(0) {
+		if strings.Contains(m.Request, row["out_trade_no"].(string)) {
+			return true
+		}
+	}
+	return false
+}
+
+// generalOrder drops of an order what is never the same twice.
+func generalOrder(t *testing.T, a answer) map[string]any {
+	t.Helper()
+	var o map[string]any
+	if err := json.Unmarshal(a.body, &o); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"id", "created_at", "expires_at"} {
+		if _, ok := o[name]; ok {
+			o[name] = "present"
+		}
+	}
+	return o
 }
 
 // unifiedOrder returns what WeChat was sent for an order, with the values that
@@ -123,12 +158,12 @@ func generalRow(row map[string]any) map[string]any {
 	for name, value := range row {
 		switch name {
 		case "due_at":
-			if row["queried_at"] == nil && value != nil {
-				value = value.(int64) - row["created_at"].(int64)
+			if sent := row["sent_at"]; row["queried_at"] == nil && value != nil && sent != nil {
+				value = value.(int64) - sent.(int64)
 			} else if value != nil {
 				value = "present"
 			}
-		case "id", "out_trade_no", "created_at", "expires_at", "updated_at", "prepay_id", "prepay_at", "transaction_id", "paid_at", "settled_at", "queried_at", "told_at":
+		case "id", "out_trade_no", "created_at", "expires_at", "updated_at", "sent_at", "prepay_id", "prepay_at", "transaction_id", "paid_at", "settled_at", "queried_at", "told_at":
 			if value != nil {
 				value = "present"
 			}
@@ -214,13 +249,14 @@ func TestOrderThatWeChatDoesNotTake(t *testing.T) {
 			t.Fatal(err)
 		}
 		req := twoTeas()
-		a := s.call("POST", api.PathOrders, req)
+		o, _ := s.place(req)
+		a := s.call("POST", api.OrderPayPath(o.ID), struct{}{})
 		var status string
-		var prepaid bool
-		if err := s.db.QueryRow(`SELECT status, prepay_id IS NOT NULL FROM orders WHERE client_key = ?`, req.ClientKey).Scan(&status, &prepaid); err != nil {
+		var sent, prepaid bool
+		if err := s.db.QueryRow(`SELECT status, sent_at IS NOT NULL, prepay_id IS NOT NULL FROM orders WHERE client_key = ?`, req.ClientKey).Scan(&status, &sent, &prepaid); err != nil {
 			t.Fatal(err)
 		}
-		if a.status < 400 || status != "created" || prepaid {
+		if a.status < 400 || status != "created" || !sent || prepaid {
 			t.Errorf("%s: %d %s, the order is %s", fault, a.status, a.body, status)
 		}
 	}

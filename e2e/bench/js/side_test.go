@@ -144,15 +144,29 @@ func (s *side) call(method, path string, body any) answer {
 	return s.send(r)
 }
 
-// order makes an order.
-func (s *side) order(req api.CreateOrderRequest) (api.Checkout, answer) {
+// place makes an order.
+func (s *side) place(req api.CreateOrderRequest) (o api.Order, a answer) {
 	s.t.Helper()
-	a := s.call("POST", api.PathOrders, req)
-	var c api.Checkout
-	if err := json.Unmarshal(a.body, &c); err != nil || a.status != http.StatusOK {
-		s.t.Fatalf("%s: %d %s %v\n%s", s.name, a.status, a.body, err, s.log)
-	}
+	a = s.must(api.PathOrders, req, &o)
+	return o, a
+}
+
+// order makes an order and asks for what pays it. It returns the answer to the latter.
+func (s *side) order(req api.CreateOrderRequest) (c api.Checkout, a answer) {
+	s.t.Helper()
+	o, _ := s.place(req)
+	a = s.must(api.OrderPayPath(o.ID), struct{}{}, &c)
 	return c, a
+}
+
+// must makes a call that has to succeed.
+func (s *side) must(path string, body, result any) answer {
+	s.t.Helper()
+	a := s.call("POST", path, body)
+	if err := json.Unmarshal(a.body, result); err != nil || a.status != http.StatusOK {
+		s.t.Fatalf("%s: %s: %d %s %v\n%s", s.name, path, a.status, a.body, err, s.log)
+	}
+	return a
 }
 
 // pay opens the payment sheet as WeixinJSBridge does and pays. The notification

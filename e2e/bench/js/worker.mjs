@@ -1,7 +1,8 @@
-// The two handlers that the benchmark measures, by hand in JavaScript: create-order and
-// the payment notification. On their way to success they do what the Go signer does:
-// the same checks, statements in D1, messages to WeChat, signatures and log lines, and
-// nothing else. So they bound from below what these two requests cost on this platform.
+// The handlers that the benchmark measures, by hand in JavaScript: an order, its payment
+// parameters, and the payment notification. On their way to success they do what the Go
+// signer does: the same checks, statements in D1, messages to WeChat, signatures and log
+// lines, and nothing else. So they bound from below what these requests cost on this
+// platform.
 //
 // They are no signer. Every failure is one line in the log and a bare status. Left to the
 // Go signer are sign-in, whose session cookies are opened here, polling, repeated
@@ -39,7 +40,9 @@ async function answer(request, env) {
   try {
     shop ??= await openShop(env);
     const call = { request, log, run: (statement, ...values) => env.DB.prepare(statement).bind(...values) };
-    const handler = { "POST /api/orders": createOrder, "POST /api/notify/pay": notifyPay }[`${request.method} ${new URL(request.url).pathname}`];
+    const path = `${request.method} ${new URL(request.url).pathname}`;
+    call.id = /^POST \/api\/orders\/([0-9a-v]{24})\/pay$/.exec(path)?.[1];
+    const handler = call.id ? payOrder : { "POST /api/orders": createOrder, "POST /api/notify/pay": notifyPay }[path];
     check(handler, 404, "no such path");
     response = await handler(call);
   } catch (err) {
@@ -68,11 +71,11 @@ async function openShop(env) {
 }
 
 // ---------------------------------------------------------------------------
-// create-order
+// order and payment
 // ---------------------------------------------------------------------------
 
-// createOrder prices a basket, stores the order and only then tells WeChat, so that no
-// notification can arrive for an unknown order.
+// createOrder prices a basket and stores the order. WeChat receives it when payOrder is
+// called.
 async function createOrder({ request, log, run }) {
   check((request.headers.get("Origin") ?? shop.origin) === shop.origin, 403, "the Origin is not this shop's");
   const owner = await openidOf(request);
@@ -104,15 +107,36 @@ async function createOrder({ request, log, run }) {
 			total, currency, shop_name, body, client_ip, notify_url, created_at, expires_at, status, updated_at, due_at, simulated)
 		VALUES (?, ?, ?, 0, ?, ?, ?, ?, 'JSAPI', ?, ?, 'CNY', '', ?, ?, ?, ?, ?, 'created', ?, ?, ?)
 		ON CONFLICT (owner, client_key) DO NOTHING`,
-    id, number, owner, client_key, fingerprint, shop.appid, shop.mchID, JSON.stringify(items), total, body, address, notify, now, expires, now, now + 60_000, shop.simulated,
+    id, number, owner, client_key, fingerprint, shop.appid, shop.mchID, JSON.stringify(items), total, body, address, notify, now, expires, now, expires, shop.simulated,
   ).run();
   check(stored.meta.changes > 0, 409, "client_key was used before");
-  const line = { order: id, out_trade_no: number };
-  log("INFO", "order created", { ...line, from: "", to: "created", source: "page", total, owner: `${owner.slice(0, 4)}…${owner.slice(-4)}` });
+  log("INFO", "order created", { order: id, out_trade_no: number, from: "", to: "created", source: "page", total, owner: `${owner.slice(0, 4)}…${owner.slice(-4)}` });
+  return json({ id, status: "created", items, total, currency: "CNY", trade_type: "JSAPI", created_at: now, expires_at: expires });
+}
+
+// payOrder stores that the order is about to be sent, sends it to WeChat, and returns it
+// with what pays it.
+async function payOrder({ id, request, log, run }) {
+  check((request.headers.get("Origin") ?? shop.origin) === shop.origin, 403, "the Origin is not this shop's");
+  const owner = await openidOf(request);
+  check(utf8.decode(await readWhole(request)).trim() === "{}", 400, "the body is not {}");
+  const o = await run(`SELECT out_trade_no, items, total, body, client_ip, notify_url, mch_id, trade_type, created_at, expires_at, status, prepay_id FROM orders WHERE id = ? AND owner = ?`, id, owner).first();
+  check(o, 404, "no such order");
+  const { selling } = await run(`SELECT COALESCE(MAX(value), 1) AS selling FROM switches WHERE name = 'selling'`).first();
+  check(selling === 1, 503, "the operator has stopped selling");
+  const now = Date.now();
+  check(o.status === "created" && !o.prepay_id && o.mch_id === shop.mchID && o.trade_type === "JSAPI" && o.expires_at - now >= 6 * 60 * 1000, 409, "the order cannot be paid here");
+  const claimed = await run(
+    `UPDATE orders SET asking_until = ?1, sent_at = COALESCE(sent_at, MAX(?2, updated_at)), due_at = IIF(sent_at IS NULL, ?2 + ?3, due_at)
+		WHERE id = ?4 AND status IN ('created', 'pending') AND COALESCE(prepay_id, '') = ?5 AND (asking_until IS NULL OR asking_until <= ?2)`,
+    null, now, 60_000, id, "",
+  ).run();
+  check(claimed.meta.changes > 0, 409, "another request sends the order");
+  const line = { order: id, out_trade_no: o.out_trade_no };
 
   const reply = await callWeChat("unifiedorder", 8000, [
-    ["device_info", "WEB"], ["body", body], ["out_trade_no", number], ["fee_type", "CNY"], ["total_fee", String(total)], ["spbill_create_ip", address],
-    ["time_start", beijingTime(now)], ["time_expire", beijingTime(expires)], ["notify_url", notify], ["trade_type", "JSAPI"], ["openid", owner],
+    ["device_info", "WEB"], ["body", o.body], ["out_trade_no", o.out_trade_no], ["fee_type", "CNY"], ["total_fee", String(o.total)], ["spbill_create_ip", o.client_ip],
+    ["time_start", beijingTime(o.created_at)], ["time_expire", beijingTime(o.expires_at)], ["notify_url", o.notify_url], ["trade_type", "JSAPI"], ["openid", owner],
   ]);
   const prepayID = reply.get("prepay_id") ?? "";
   check(reply.get("trade_type") === "JSAPI" && /^[!-%'-~]{1,118}$/.test(prepayID), 503, "unifiedorder: the response has nothing to pay with");
@@ -125,11 +149,11 @@ async function createOrder({ request, log, run }) {
   ).run();
   check(pending.meta.changes > 0, 503, "the order was changed meanwhile");
   log("INFO", "order pending", { ...line, from: "created", to: "pending", source: "prepay" });
-  const order = { id, status: "pending", items, total, currency: "CNY", trade_type: "JSAPI", created_at: now, expires_at: expires };
-  return json({ order, pay, pay_until: Math.min(at + 115 * 60 * 1000, expires) });
+  const order = { id, status: "pending", items: JSON.parse(o.items), total: o.total, currency: "CNY", trade_type: "JSAPI", created_at: o.created_at, expires_at: o.expires_at };
+  return json({ order, pay, pay_until: Math.min(at + 115 * 60 * 1000, o.expires_at) });
 }
 
-// readOrder reads and validates the body of create-order.
+// readOrder reads and validates the body of createOrder.
 function readOrder(bytes) {
   let order;
   try {

@@ -57,6 +57,7 @@ CREATE TABLE orders (
   created_at     INTEGER NOT NULL, -- also time_start
   expires_at     INTEGER NOT NULL, -- also time_expire
   status         TEXT    NOT NULL,
+  sent_at        INTEGER, -- when unifiedorder was first called, written before the call; NULL: WeChat does not know the order
   prepay_id      TEXT,
   prepay_at      INTEGER,
   sign_type      TEXT,    -- of the call that returned prepay_id; the page signs with the same one
@@ -65,7 +66,7 @@ CREATE TABLE orders (
   failure        TEXT,    -- WeChat's code when it last declined the order
   queried_at     INTEGER, -- when WeChat was last queried about the order
   told_at        INTEGER, -- when a notification last said that the order is paid, and WeChat was queried to confirm it
-  due_at         INTEGER, -- when the timer next queries WeChat about the order; NULL when it has ended
+  due_at         INTEGER, -- when the timer next queries WeChat about the order, or closes one that was not sent; NULL when it has ended
   network        TEXT,    -- the network of a guest, as internal/server/limit.go counts it, while the order is open
   transaction_id TEXT UNIQUE,
   -- WeChat need not report who paid, and when, once money of the payment has gone
@@ -82,6 +83,7 @@ CREATE TABLE orders (
   updated_at     INTEGER NOT NULL,
   UNIQUE (owner, client_key),
   CHECK ((prepay_id IS NULL) = (prepay_at IS NULL)),
+  CHECK (sent_at IS NOT NULL OR prepay_id IS NULL AND status <> 'closing'),
   CHECK ((transaction_id IS NULL) = (settled_at IS NULL)),
   CHECK (transaction_id IS NOT NULL OR paid_at IS NULL AND payer IS NULL),
   CHECK (status <> 'paid' OR transaction_id IS NOT NULL),
@@ -99,8 +101,8 @@ CREATE INDEX orders_by_payer ON orders (payer) WHERE payer IS NOT NULL;
 CREATE INDEX incomplete_payments ON orders (settled_at) WHERE transaction_id IS NOT NULL AND (paid_at IS NULL OR payer IS NULL);
 -- Finds the orders whose payment was notified and is not confirmed.
 CREATE INDEX told_orders ON orders (queried_at) WHERE told_at IS NOT NULL AND transaction_id IS NULL;
--- Finds the orders that the timer queries WeChat about. Due in orders.go reads each of
--- the four kinds of one merchant by itself.
+-- Finds the orders that the timer queries WeChat about, or closes. Due in orders.go reads
+-- each of the four kinds of one merchant by itself.
 CREATE INDEX orders_due ON orders (mch_id, guest, status = 'closing', due_at) WHERE due_at IS NOT NULL;
 -- These two count the orders that wait for a payment, for bounds.go.
 CREATE INDEX orders_open_by_owner ON orders (owner) WHERE status IN ('created', 'pending');

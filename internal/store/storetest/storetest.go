@@ -46,6 +46,7 @@ var template = sync.OnceValues(func() ([]byte, error) {
 			OR OLD.client_ip <> NEW.client_ip AND (NEW.client_ip <> '' OR NEW.status IN ('created', 'pending', 'closing') AND NEW.owner NOT LIKE 'erased:%')
 			OR OLD.notify_url <> NEW.notify_url
 			OR OLD.created_at <> NEW.created_at OR OLD.expires_at <> NEW.expires_at
+			OR (OLD.sent_at IS NOT NULL AND OLD.sent_at IS NOT NEW.sent_at)
 			OR (OLD.transaction_id IS NOT NULL AND OLD.transaction_id IS NOT NEW.transaction_id)
 			OR (OLD.paid_at IS NOT NULL AND OLD.paid_at IS NOT NEW.paid_at)
 			OR (OLD.payer IS NOT NULL AND OLD.payer IS NOT NEW.payer AND NEW.payer IS NOT '')
@@ -170,6 +171,10 @@ const brokenTimes = `
 	UNION ALL
 	SELECT 'order ' || id, 'updated at ' || updated_at || ', its last step is later' FROM orders
 	WHERE updated_at < (SELECT MAX(at) FROM order_steps WHERE order_id = id)
+	UNION ALL
+	SELECT 'order ' || id, 'sent before it was created' FROM orders WHERE sent_at < created_at
+	UNION ALL
+	SELECT 'order ' || id, 'queried although it was never sent' FROM orders WHERE sent_at IS NULL AND queried_at IS NOT NULL AND told_at IS NULL
 	UNION ALL
 	SELECT 'refund ' || refunds.id, 'created ' || refunds.created_at || ', taken ' || COALESCE(taken_at, '') || ', ended ' || COALESCE(ended_at, '')
 		|| ', updated ' || refunds.updated_at
