@@ -152,7 +152,7 @@ func TestH5PaymentWithoutPermission(t *testing.T) {
 	p.until("a message and a way on", `document.querySelector('[data-error="wechat_refused"] button')`)
 	p.sees("请联系商家")
 	p.tap(button("重试"))
-	p.until("the shop", onShop)
+	p.until("the pay page", onPay)
 	checkLedger(t)
 }
 
