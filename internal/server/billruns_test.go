@@ -32,7 +32,7 @@ func TestBillThatCannotBeHad(t *testing.T) {
 	})
 	s.checkBills()
 	op.wantBills(api.BillCheck{Date: "2026-11-23", Status: "failed"})
-	if _, without := s.health(); !strings.Contains(without["bills"], "1 differ from the books or cannot be had") {
+	if _, without := s.health(); !strings.Contains(without["bills"], "1 differ from the books or are unavailable") {
 		t.Errorf("the health page says %v", without)
 	}
 	if s.loud() != 1 {
