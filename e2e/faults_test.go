@@ -18,6 +18,7 @@ func TestBadLinks(t *testing.T) {
 	q := newPlace(t, wechattest.Android)
 	q.choose("tea")
 	theirs := q.order()
+	q.until("the order", onPay) // WeChat has it
 	for _, e := range []wechattest.Environment{wechattest.Android, wechattest.Chrome, wechattest.Desktop} {
 		t.Run(string(e), func(t *testing.T) {
 			before := orders(t)
