@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"h5pay/internal/order"
@@ -115,20 +114,7 @@ func (s *Store) CompletePayments(ctx context.Context, payments []order.KnownPaym
 }
 
 func (s *Store) queryEntries(ctx context.Context, query string, args ...any) ([]order.Entry, error) {
-	rows, err := s.db.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, fmt.Errorf("reading the books: %w", err)
-	}
-	defer rows.Close()
-	var all []order.Entry
-	for rows.Next() {
-		e, err := scanEntry(rows)
-		if err != nil {
-			return nil, fmt.Errorf("reading the books: %w", err)
-		}
-		all = append(all, e)
-	}
-	return all, rows.Err()
+	return readAll(ctx, s, "the books", scanEntry, query, args...)
 }
 
 func scanEntry(rows *sql.Rows) (e order.Entry, err error) {

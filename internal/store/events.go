@@ -158,23 +158,7 @@ const eventColumns = `seq, id, type, order_id, data, created_at, status, attempt
 	COALESCE((SELECT json_array(notify_url, appid, mch_id, simulated) FROM orders WHERE orders.id = order_id), '["", "", "", 0]')`
 
 func (s *Store) events(ctx context.Context, query string, args ...any) ([]order.Event, error) {
-	rows, err := s.db.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, fmt.Errorf("reading events: %w", err)
-	}
-	defer rows.Close()
-	var events []order.Event
-	for rows.Next() {
-		e, err := scanEvent(rows)
-		if err != nil {
-			return nil, fmt.Errorf("reading an event: %w", err)
-		}
-		events = append(events, e)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("reading events: %w", err)
-	}
-	return events, nil
+	return readAll(ctx, s, "events", scanEvent, query, args...)
 }
 
 func scanEvent(rows *sql.Rows) (order.Event, error) {

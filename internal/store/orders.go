@@ -167,28 +167,17 @@ type OpenFilter struct {
 // returns those that do not match, so that one call reads at most f.Limit orders and the
 // next call continues after the last one.
 func (s *Store) OpenOrders(ctx context.Context, f OpenFilter) ([]OpenOrder, error) {
-	rows, err := s.db.QueryContext(ctx, `
+	return readAll(ctx, s, "open orders", scanOpenOrder, `
 		SELECT id, out_trade_no, status, created_at, (?1 = '' OR EXISTS (SELECT 1 FROM json_each(items) WHERE value ->> 'product_id' = ?1)) AS matches
 		FROM orders WHERE status = ?2 AND created_at < ?3 AND (created_at, id) > (?4, ?5) ORDER BY created_at, id LIMIT ?6`,
 		f.ProductID, string(f.Status), f.Before.UnixMilli(), f.AfterTime.UnixMilli(), f.AfterID, f.Limit)
-	if err != nil {
-		return nil, fmt.Errorf("reading open orders: %w", err)
-	}
-	defer rows.Close()
-	var orders []OpenOrder
-	for rows.Next() {
-		var o OpenOrder
-		var created int64
-		if err := rows.Scan(&o.ID, &o.OutTradeNo, &o.Status, &created, &o.Matches); err != nil {
-			return nil, fmt.Errorf("reading an open order: %w", err)
-		}
-		o.CreatedAt = fromMilli(created)
-		orders = append(orders, o)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("reading open orders: %w", err)
-	}
-	return orders, nil
+}
+
+func scanOpenOrder(rows *sql.Rows) (o OpenOrder, err error) {
+	var created int64
+	err = rows.Scan(&o.ID, &o.OutTradeNo, &o.Status, &created, &o.Matches)
+	o.CreatedAt = fromMilli(created)
+	return o, err
 }
 
 // FirstOrder returns the time of the first order, the zero time without orders.
@@ -202,20 +191,12 @@ func (s *Store) FirstOrder(ctx context.Context) (time.Time, error) {
 
 // Timeline returns the steps of an order, oldest first.
 func (s *Store) Timeline(ctx context.Context, id string) ([]api.Step, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT status, at FROM order_steps WHERE order_id = ? ORDER BY rowid`, id)
-	if err != nil {
-		return nil, fmt.Errorf("reading the steps of order %s: %w", id, err)
-	}
-	defer rows.Close()
-	var steps []api.Step
-	for rows.Next() {
-		var step api.Step
-		if err := rows.Scan(&step.Status, &step.At); err != nil {
-			return nil, fmt.Errorf("reading the steps of order %s: %w", id, err)
-		}
-		steps = append(steps, step)
-	}
-	return steps, rows.Err()
+	return readAll(ctx, s, "the steps of order "+id, scanStep, `SELECT status, at FROM order_steps WHERE order_id = ? ORDER BY rowid`, id)
+}
+
+func scanStep(rows *sql.Rows) (step api.Step, err error) {
+	err = rows.Scan(&step.Status, &step.At)
+	return step, err
 }
 
 // The least and the greatest time between two queries of the timer about one order.
@@ -287,23 +268,7 @@ func (s *Store) one(ctx context.Context, where string, args ...any) (order.Order
 }
 
 func (s *Store) query(ctx context.Context, where string, args ...any) ([]order.Order, error) {
-	rows, err := s.db.QueryContext(ctx, selectOrders+where, args...)
-	if err != nil {
-		return nil, fmt.Errorf("reading orders: %w", err)
-	}
-	defer rows.Close()
-	var orders []order.Order
-	for rows.Next() {
-		o, err := scan(rows)
-		if err != nil {
-			return nil, fmt.Errorf("reading an order: %w", err)
-		}
-		orders = append(orders, o)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("reading orders: %w", err)
-	}
-	return orders, nil
+	return readAll(ctx, s, "orders", scan, selectOrders+where, args...)
 }
 
 func scan(rows *sql.Rows) (order.Order, error) {

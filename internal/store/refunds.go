@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"fmt"
 	"strings"
 	"time"
 
@@ -102,23 +101,7 @@ func (s *Store) oneRefund(ctx context.Context, where string, args ...any) (order
 }
 
 func (s *Store) queryRefunds(ctx context.Context, where string, args ...any) ([]order.Refund, error) {
-	rows, err := s.db.QueryContext(ctx, selectRefunds+where, args...)
-	if err != nil {
-		return nil, fmt.Errorf("reading refunds: %w", err)
-	}
-	defer rows.Close()
-	var refunds []order.Refund
-	for rows.Next() {
-		r, err := scanRefund(rows)
-		if err != nil {
-			return nil, fmt.Errorf("reading a refund: %w", err)
-		}
-		refunds = append(refunds, r)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("reading refunds: %w", err)
-	}
-	return refunds, nil
+	return readAll(ctx, s, "refunds", scanRefund, selectRefunds+where, args...)
 }
 
 func scanRefund(rows *sql.Rows) (order.Refund, error) {

@@ -43,6 +43,28 @@ func (s *Store) run(ctx context.Context, what, query string, args ...any) (bool,
 	return n > 0, nil // D1 counts what triggers write too
 }
 
+// readAll runs a query and returns what scan makes of each row. what names the rows in
+// an error.
+func readAll[T any](ctx context.Context, s *Store, what string, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := s.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", what, err)
+	}
+	defer rows.Close()
+	var all []T
+	for rows.Next() {
+		one, err := scan(rows)
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", what, err)
+		}
+		all = append(all, one)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", what, err)
+	}
+	return all, nil
+}
+
 // milli is how a time is stored; the zero time as NULL.
 func milli(t time.Time) any {
 	if t.IsZero() {
