@@ -111,7 +111,7 @@ func failed(answer []Field) bool {
 	return false
 }
 
-// reason returns WeChat's words for a failure, under whatever name they come. Each
+// reason returns WeChat's text for a failure, under whatever name they come. Each
 // text comes once.
 func reason(answer []Field) string {
 	var texts []string
@@ -124,7 +124,7 @@ func reason(answer []Field) string {
 	return strings.Join(texts, "; ")
 }
 
-// shown prepares WeChat's words for an error.
+// shown prepares WeChat's text for an error.
 func (c *v2client) shown(text, openID string) string {
 	return wording(text, string(c.apiKey()), string(c.appSecret()), openID)
 }

@@ -31,7 +31,7 @@ func notSent(op, problem string) *Error {
 }
 
 // judge returns the code of a signed failure in its newer spelling, and what can be
-// done about it. When the code is missing or unknown, WeChat's words decide the kind. A
+// done about it. When the code is missing or unknown, WeChat's text decides the kind. A
 // refund that is declined for lack of money has the code CodeNotEnough, also when the
 // response has no code. The caller then retries with another account.
 func judge(op, code, text string) (string, Kind) {

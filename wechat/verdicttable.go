@@ -26,7 +26,7 @@ var (
 	cureNumber  = Text{"换一个新的商户订单号重新下单", "Place the order again under a new out_trade_no."}
 	curePayer   = Text{"请付款人换一种付款方式", "Ask the payer to pay in another way."}
 	cureOther   = Text{"以其他方式把钱退给付款人", "Pay the money back by other means."}
-	cureRead    = Text{"看返回的文字说明，按说明处理", "Read WeChat's words. They have the reason."}
+	cureRead    = Text{"看返回的文字说明，按说明处理", "Read the message of WeChat's response and do what it says."}
 )
 
 // row is the verdict of a code, in its newer spelling. A row with an op is about

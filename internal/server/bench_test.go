@@ -31,8 +31,8 @@ const (
 	benchOpenID = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
 )
 
-// benchShop is a signer whose WeChat takes every order at once. What is measured is our
-// own work and SQLite's, which does not wait for a disk.
+// benchShop is a signer whose WeChat accepts every order at once. It measures the signer
+// and SQLite, which does not wait for a disk.
 type benchShop struct {
 	*Server
 	store *store.Store

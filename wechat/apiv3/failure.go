@@ -24,7 +24,7 @@ type Failure struct {
 	Code string
 	// Claimed is the code of a response that is not signed, for the log.
 	Claimed string
-	Message string // WeChat's words, they change
+	Message string // WeChat's text, which may change
 
 	// Of a parameter that WeChat rejects.
 	Location, DetailField, Issue string

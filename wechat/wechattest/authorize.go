@@ -33,7 +33,7 @@ type link struct {
 // linkError is the error page that the person with the phone sees.
 type linkError struct {
 	code int    // of the table of the authorize page, 0 when it shows none
-	text string // WeChat's words
+	text string // WeChat's text
 	hint string // ours, for the developer
 }
 

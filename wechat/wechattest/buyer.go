@@ -38,7 +38,7 @@ func (w *WeChat) Pay(page string, params any) (Sheet, error) {
 	return sheet, nil
 }
 
-// Error gives err_msg, WeChat's words to the person, and why.
+// Error gives err_msg, WeChat's text for the person, and why.
 func (e *BridgeError) Error() string {
 	text := e.ErrMsg
 	for _, more := range []string{e.ErrDesc, e.note} {

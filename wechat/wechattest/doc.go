@@ -3,7 +3,7 @@
 //
 // It plays open.weixin.qq.com, api.weixin.qq.com, api.mch.weixin.qq.com and
 // wx.tenpay.com on one origin, and the person who signs in and pays. It is
-// strict: it declines what WeChat declines, in WeChat's words and codes. It works
+// strict: it declines what WeChat declines, with WeChat's texts and codes. It works
 // with any client whose base URL can be set, in any language.
 //
 // # In a test

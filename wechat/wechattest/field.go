@@ -59,7 +59,7 @@ func orderFields() []field {
 }
 
 // checkFields applies a table. The result is empty when all is well, else the
-// err_code with WeChat's words.
+// err_code with WeChat's text.
 func checkFields(p *payRequest, table []field) (code, text string) {
 	for _, f := range table {
 		if f.required && p.get(f.name) == "" {

@@ -115,7 +115,7 @@ func (w *WeChat) refundOrder(p *payRequest) {
 	p.succeed(r.fields()...)
 }
 
-// lackOfMoney reports in WeChat's words why the money of a refund does not suffice, or
+// lackOfMoney reports with WeChat's texts why the money of a refund does not suffice, or
 // "". A fault stays with the number of the refund until its cure. The caller holds
 // w.mu.
 func (w *WeChat) lackOfMoney(p *payRequest) string {

@@ -10,7 +10,7 @@ const codeURLLife = 2 * time.Hour
 
 // DeclineError is the error of Scan: what the phone shows instead of a payment sheet.
 type DeclineError struct {
-	Text string // WeChat's words
+	Text string // WeChat's text
 	Hint string // for the developer, in English
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Requests whose Authorization WeChat declines: 401, unsigned, in WeChat's words.
+// Requests whose Authorization WeChat declines: 401, unsigned, with WeChat's texts.
 func TestV3DeclinesAuthorization(t *testing.T) {
 	t.Parallel()
 	m := newMerchant(t, tame)

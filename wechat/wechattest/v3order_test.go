@@ -170,7 +170,7 @@ func TestV3H5Payment(t *testing.T) {
 	}
 }
 
-// The field tables decline in WeChat's words.
+// The field tables decline with WeChat's texts.
 func TestV3DeclinesFields(t *testing.T) {
 	t.Parallel()
 	m := newMerchant(t, tame)

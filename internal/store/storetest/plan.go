@@ -190,7 +190,7 @@ func triggerStatements(db *sql.DB) (statements []string, err error) {
 	return statements, rows.Err()
 }
 
-// methodsNotRun returns the methods of store.Store of which no test ran a statement.
+// methodsNotRun returns the methods of store.Store whose statements no test ran.
 func methodsNotRun() (problems []string) {
 	recorded.Lock()
 	defer recorded.Unlock()
