@@ -9,7 +9,7 @@ import (
 	"h5pay/internal/fen"
 )
 
-// The columns of a bill that are read, with WeChat's texts (docs/wechat.md 12.3).
+// The columns of a bill that are read, under WeChat's names (docs/wechat.md 12.3).
 // They are found by name: WeChat adds columns.
 const (
 	colTime = iota

@@ -111,7 +111,7 @@ func failed(answer []Field) bool {
 	return false
 }
 
-// reason returns WeChat's text for a failure, under whatever name they come. Each
+// reason returns WeChat's text for a failure, under whatever name it comes. Each
 // text comes once.
 func reason(answer []Field) string {
 	var texts []string
