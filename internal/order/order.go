@@ -61,6 +61,7 @@ type Order struct {
 	OutTradeNo string // 32 digits and upper-case letters
 	AppID      string
 	MchID      string
+	APIVersion string // of WeChat's API, "v2" or "v3": the order and its refunds end with it
 	TradeType  api.TradeType
 	Total      fen.Fen
 	Currency   string

@@ -12,6 +12,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/store"
+	"h5pay/wechat"
 )
 
 // When the health page finds fault. The timers run every minute.
@@ -69,6 +70,8 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	orders := api.HealthCheck{Name: "orders", OK: true}
 	if v.Foreign > 0 {
 		orders = unwell("orders", fmt.Sprintf("%s unpaid orders were made for another merchant than that of WECHAT_MCH_ID: nobody asks WeChat about them", counted(v.Foreign)))
+	} else if problem := s.openWithoutKeys(v); problem != "" {
+		orders = unwell("orders", problem)
 	} else if most := s.cfg.Store.Bounds.Guests; v.OpenGuests >= most {
 		// No alarm: strangers can reach it, and buyers who sign in do not notice.
 		orders.Problem = fmt.Sprintf("%d orders of guests are unpaid, which is the bound: guests cannot order", v.OpenGuests)
@@ -102,6 +105,22 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 		catalogue = unwell("catalogue", strings.TrimRight("no product is for sale; "+s.cfg.CatalogueHint, "; "))
 	}
 	return append(checks, catalogue)
+}
+
+// openWithoutKeys returns what is wrong when orders or refunds are open whose API version
+// has no keys in the settings.
+func (s *Server) openWithoutKeys(v store.Vitals) string {
+	for _, open := range []struct {
+		version  wechat.Version
+		n        int
+		settings string
+	}{{wechat.V2, v.OpenV2, "WECHAT_API_KEY"}, {wechat.V3, v.OpenV3, "WECHAT_MCH_KEY and the other settings of APIv3"}} {
+		if _, err := s.cfg.WeChat.For(open.version); err != nil && open.n > 0 {
+			return fmt.Sprintf("%s unpaid orders and open refunds were made with API%s: nobody can query WeChat about them until %s are set again",
+				counted(open.n), open.version, open.settings)
+		}
+	}
+	return ""
 }
 
 func unwell(name, problem string) api.HealthCheck {

@@ -35,6 +35,7 @@ type shop struct {
 	db      *sql.DB
 	sim     *wechattest.WeChat
 	wire    *wire // to WeChat
+	back    *wire // from WeChat
 	wechat  *wechat.Client
 	signer  *signer
 	ahead   time.Duration // of the shop's clock, before WeChat's
@@ -53,9 +54,9 @@ func newShop(t testing.TB, change func(*settings, *wechat.Config)) *shop {
 func newShopAt(t testing.TB, at wechattest.Config, change func(*settings, *wechat.Config)) *shop {
 	t.Helper()
 	s := &shop{t: t, db: storetest.Open(t), log: &logBuffer{}, change: change}
-	back := &wire{}
+	s.back = &wire{}
 	at.Hostile, at.PlainRefunds = true, true
-	at.PublicURL, at.WeChatURL, at.Doer = shopURL, "https://wechat.example", back
+	at.PublicURL, at.WeChatURL, at.Doer = shopURL, "https://wechat.example", s.back
 	at.Epoch = time.Date(2026, 11, 23, 2, 0, 0, 0, time.UTC)
 	var err error
 	s.sim, err = wechattest.New(at)
@@ -65,7 +66,7 @@ func newShopAt(t testing.TB, at wechattest.Config, change func(*settings, *wecha
 	t.Cleanup(s.sim.Close)
 	s.wire = &wire{handler: s.sim.Handler()}
 	s.handler = s.open(change)
-	back.handler = s.handler
+	s.back.handler = s.handler
 	return s
 }
 
@@ -206,7 +207,7 @@ func (s *shop) check() {
 
 // keys are what neither a log line nor an answer may hold.
 var keys = []string{
-	wechattest.DefaultAppSecret, wechattest.DefaultAPIKey, sessionKey, oldSessionKey, adminToken, webhookSecret, oldWebhookSecret,
+	wechattest.DefaultAppSecret, wechattest.DefaultAPIKey, wechattest.DefaultAPIv3Key, sessionKey, oldSessionKey, adminToken, webhookSecret, oldWebhookSecret,
 }
 
 // A new secret of the settings has to be among keys.

@@ -46,6 +46,7 @@ CREATE TABLE orders (
   fingerprint    TEXT    NOT NULL,             -- of the request under client_key
   appid          TEXT    NOT NULL,
   mch_id         TEXT    NOT NULL,
+  api_version    TEXT    NOT NULL CHECK (api_version IN ('v2', 'v3')), -- of WeChat's API: the order ends with the version with which it began
   trade_type     TEXT    NOT NULL,
   items          TEXT    NOT NULL, -- JSON: [{"product_id","name","price","quantity"}]
   total          INTEGER NOT NULL CHECK (total > 0),
@@ -100,8 +101,8 @@ CREATE INDEX incomplete_payments ON orders (settled_at) WHERE transaction_id IS 
 -- Finds the orders whose payment was notified and is not confirmed.
 CREATE INDEX told_orders ON orders (queried_at) WHERE told_at IS NOT NULL AND transaction_id IS NULL;
 -- Finds the orders that the timer queries WeChat about. Due in orders.go reads each of
--- the four kinds of one merchant by itself.
-CREATE INDEX orders_due ON orders (mch_id, guest, status = 'closing', due_at) WHERE due_at IS NOT NULL;
+-- the kinds of one merchant by itself.
+CREATE INDEX orders_due ON orders (mch_id, api_version, guest, status = 'closing', due_at) WHERE due_at IS NOT NULL;
 -- These two count the orders that wait for a payment, for bounds.go.
 CREATE INDEX orders_open_by_owner ON orders (owner) WHERE status IN ('created', 'pending');
 CREATE INDEX orders_open_by_network ON orders (network) WHERE network IS NOT NULL;
@@ -205,6 +206,7 @@ CREATE TABLE refunds (
   id         TEXT    NOT NULL PRIMARY KEY, -- out_refund_no, the number WeChat knows
   order_id   TEXT    NOT NULL,
   refund_key TEXT,                         -- makes a repeated request the same refund; NULL for a refund made elsewhere
+  api_version TEXT   NOT NULL CHECK (api_version IN ('v2', 'v3')), -- that of the order
   amount     INTEGER NOT NULL CHECK (amount > 0),
   reason     TEXT    NOT NULL, -- the payer reads it
   notify_url TEXT    NOT NULL,

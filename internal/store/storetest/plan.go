@@ -52,6 +52,7 @@ var allowed = []struct{ sql, step, why string }{
 	{"AS turn", "USE TEMP B-TREE", "sorts the rows of subqueries that have a LIMIT each"},
 	{"JOIN orders ON orders.id = order_id WHERE order_id = ?", "USE TEMP B-TREE FOR ORDER BY", "sorts the refunds of one order, MaxRefunds at most"},
 	{"PARTITION BY refunds.status = 'created'", "USE TEMP B-TREE", "sorts the refunds that have not ended; only the operator makes refunds"},
+	{"FROM refunds INDEXED BY open_refunds WHERE status IN", "SCAN refunds USING INDEX open_refunds", "reads the partial index until LIMIT"},
 	{"WITH newest AS", "SCAN orders USING INDEX orders_by_time", "reads in the order of the index until LIMIT"},
 	{"WITH newest AS", "SCAN newest", "reads the rows of a subquery that has a LIMIT"},
 	{"WITH newest AS", "USE TEMP B-TREE FOR GROUP BY", "sorts the rows of a subquery that has a LIMIT"},
