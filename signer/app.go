@@ -14,6 +14,7 @@ import (
 	"h5pay/internal/server"
 	"h5pay/internal/store"
 	"h5pay/wechat"
+	"h5pay/wechat/apiv3"
 )
 
 // app is the signer: an HTTP handler and the jobs that timers run.
@@ -41,6 +42,7 @@ type platform struct {
 	getenv func(string) string
 	db     *sql.DB
 	doer   wechat.Doer
+	rsa    apiv3.RSA // nil natively: crypto/rsa
 	// certDoer presents the merchant's certificate. Without it, refunds are rejected, except
 	// against the simulator, which requires no certificate.
 	certDoer wechat.Doer
@@ -85,6 +87,8 @@ func newApp(p platform) app {
 		MchID:     set.MchID,
 		APIKey:    set.APIKey,
 		SignType:  set.SignType,
+		V3:        set.v3(p.rsa),
+		Version:   set.API,
 		OpenURL:   set.BaseURL,
 		APIURL:    set.BaseURL,
 		MchURL:    set.BaseURL,
@@ -92,7 +96,7 @@ func newApp(p platform) app {
 		CertDoer:  p.certDoer,
 	})
 	if err != nil {
-		return unavailable(err, set.AdminToken, log)
+		return unavailable(errors.Join(settingErrors(err)...), set.AdminToken, log)
 	}
 	st := store.New(p.db)
 	st.Bounds = set.Unpaid
@@ -186,13 +190,13 @@ func (p platform) checks(set settings) []api.HealthCheck {
 	if set.BaseURL != "" {
 		wechat = api.HealthCheck{Name: "wechat", OK: !set.public(), Problem: "WECHAT_BASE_URL is set: payments are simulated"}
 	}
-	checks := []api.HealthCheck{wechat}
+	checks := []api.HealthCheck{wechat, set.apiv3Check()}
 	for _, c := range []struct {
 		name    string
 		there   bool
 		without string
 	}{
-		{"certificate", p.certDoer != nil, "WECHAT_CERT is not bound (native server: WECHAT_CERT_FILE is not set): refunds are disabled"},
+		{"certificate", p.certDoer != nil || set.APIKey == "", "WECHAT_CERT is not bound (native server: WECHAT_CERT_FILE is not set): refunds of APIv2 are disabled"},
 		{"limits", p.addressLimit != nil && p.ownerLimit != nil, "ADDRESS_LIMIT or OWNER_LIMIT is not bound: calls are not rate limited"},
 	} {
 		check := api.HealthCheck{Name: c.name, OK: true}
