@@ -2,7 +2,7 @@
 # check, `make help` lists the other targets.
 
 # `make dev DESK_PORT=9001` changes the port of the desk. SHOP_PORT, WECHAT_PORT and PHONE_PORT
-# work the same.
+# work the same. `make dev API=v2` gives the shop a key of APIv2 instead of those of APIv3.
 upper     = $(shell echo $(port) | tr a-z A-Z)_PORT
 with-port = $(if $($(upper)),-$(port)-port $($(upper)))
 
@@ -30,7 +30,7 @@ help: ## print this list
 
 dev: build ## run the shop, the signer and a simulated WeChat on this machine
 	@go build -o .wrangler/dev ./dev
-	@exec .wrangler/dev $(foreach port,shop wechat desk phone,$(with-port))
+	@exec .wrangler/dev $(if $(API),-api $(API)) $(foreach port,shop wechat desk phone,$(with-port))
 
 test: tools ## run every check, including the browser journeys and the size limits
 	@go build -o .wrangler/testrun ./dev/testrun

@@ -41,6 +41,18 @@ var world struct {
 	shopRequests requestCount // requests to the shop through the phone
 }
 
+// apiVariable names the version of WeChat's API with which the shop is set up: v2, the default, or
+// v3 with WeChat Pay's public key and without a key of APIv2.
+const apiVariable = "E2E_API"
+
+// wechatPath returns the path of a call in the version that the shop uses.
+func wechatPath(v2, v3 string) string {
+	if os.Getenv(apiVariable) == "v3" {
+		return v3
+	}
+	return v2
+}
+
 // requestCount counts requests by path.
 type requestCount struct {
 	mu     sync.Mutex
@@ -116,15 +128,25 @@ func runWorld(m *testing.M) (code int, err error) {
 	world.backEnd = startBackEnd(world.env["WEBHOOK_SECRET"])
 	defer world.backEnd.Close()
 
+	vars := map[string]string{"SHOP_URL": world.sim.PhoneURL, "WECHAT_BASE_URL": world.sim.URL, "WEBHOOK_URL": world.backEnd.URL + "/h5pay",
+		"UNPAID_LIMITS": "1000,1000,1000,10000"} // all phones have the same address
+	switch version := os.Getenv(apiVariable); version {
+	case "", "v2":
+	case "v3":
+		maps.Copy(vars, stack.APIv3Vars(world.sim.V3()))
+		maps.Copy(world.env, stack.APIv3Vars(world.sim.V3()))
+		delete(world.env, "WECHAT_API_KEY")
+	default:
+		return 0, fmt.Errorf("%s=%s: want v2 or v3", apiVariable, version)
+	}
 	world.log = &logBuffer{}
 	world.shop, err = stack.StartShop(context.Background(), stack.ShopConfig{
 		Dir:     root,
 		Port:    port,
 		State:   world.state,
 		EnvFile: world.envFile,
-		Vars: map[string]string{"SHOP_URL": world.sim.PhoneURL, "WECHAT_BASE_URL": world.sim.URL, "WEBHOOK_URL": world.backEnd.URL + "/h5pay",
-			"UNPAID_LIMITS": "1000,1000,1000,10000"}, // all phones have the same address
-		Output: world.log,
+		Vars:    vars,
+		Output:  world.log,
 	})
 	if err != nil {
 		return 0, fmt.Errorf("%w\n%s", err, world.log)
