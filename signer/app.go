@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/certificate"
 	"h5pay/internal/outbox"
 	"h5pay/internal/payment"
 	"h5pay/internal/server"
@@ -81,13 +82,18 @@ func newApp(p platform) app {
 	if p.webhookDoer == nil {
 		p.webhookDoer = p.doer
 	}
+	v3 := set.v3(p.rsa)
+	var keeper *certificate.Keeper // nil without platform certificates
+	if v3 != nil && v3.Certificates {
+		v3.Refresh = func(ctx context.Context) error { return keeper.Refresh(ctx) }
+	}
 	client, err := wechat.New(wechat.Config{
 		AppID:     set.AppID,
 		AppSecret: set.AppSecret,
 		MchID:     set.MchID,
 		APIKey:    set.APIKey,
 		SignType:  set.SignType,
-		V3:        set.v3(p.rsa),
+		V3:        v3,
 		Version:   set.API,
 		OpenURL:   set.BaseURL,
 		APIURL:    set.BaseURL,
@@ -100,6 +106,11 @@ func newApp(p platform) app {
 	}
 	st := store.New(p.db)
 	st.Bounds = set.Unpaid
+	if v3 != nil && v3.Certificates {
+		if keeper, err = certificate.New(certificate.Config{Store: st, WeChat: client, Log: log}); err != nil {
+			return unavailable(err, set.AdminToken, log)
+		}
+	}
 	statements := 0
 	if p.d1 {
 		statements = set.D1Statements
@@ -133,7 +144,7 @@ func newApp(p platform) app {
 	if err := errors.Join(payErr, eventsErr); err != nil {
 		return unavailable(err, set.AdminToken, log)
 	}
-	srv, err := server.New(server.Config{
+	srvCfg := server.Config{
 		Payment:       pay,
 		Outbox:        events,
 		Store:         st,
@@ -148,7 +159,11 @@ func newApp(p platform) app {
 		OwnerLimit:    p.ownerLimit,
 		Checks:        p.checks(set),
 		Log:           log,
-	})
+	}
+	if keeper != nil {
+		srvCfg.Certificates = keeper.Problem
+	}
+	srv, err := server.New(srvCfg)
 	if err != nil {
 		return unavailable(err, set.AdminToken, log)
 	}
@@ -159,8 +174,13 @@ func newApp(p platform) app {
 			return pay.Reconcile(ctx)
 		},
 		deliver: events.Deliver,
-		// The payers of old events have no timer of their own.
+		// The payers of old events and the certificates have no timer of their own.
 		checkBills: func(ctx context.Context) error {
+			if keeper != nil {
+				if err := keeper.Tick(ctx); err != nil {
+					log.Error("refreshing the platform certificates failed", "error", err)
+				}
+			}
 			if err := events.ForgetPayers(ctx); err != nil {
 				return err
 			}

@@ -3,6 +3,7 @@ package server_test
 import (
 	"crypto/rand"
 	"crypto/rsa"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/store"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
@@ -32,7 +34,7 @@ func v3Config(sim *wechattest.WeChat) *wechat.V3Config {
 	id := sim.V3()
 	return &wechat.V3Config{
 		Serial: id.Serial, PrivateKey: wechat.Secret(id.PrivateKey), APIv3Key: wechat.Secret(id.APIv3Key),
-		PublicKeyID: id.PublicKeyID, PublicKey: id.PublicKey,
+		PublicKeyID: id.PublicKeyID, PublicKey: id.PublicKey, Certificates: len(id.Certificates) > 0,
 	}
 }
 
@@ -123,13 +125,13 @@ func TestNotificationOfTheOtherVersionIsRejected(t *testing.T) {
 	old := p.order("tea", 1)
 	s.reopen(func(_ *settings, c *wechat.Config) { c.V3 = v3Config(s.sim) })
 	young := p.order("tea", 1)
-	before := s.calls("v3 query") + s.calls("orderquery")
+	before := s.calls("v3_query") + s.calls("orderquery")
 	code, text := s.post(s.leaked(young.Order.ID, wechat.SignHMAC))
 	if code != http.StatusOK || !strings.Contains(text, "API version differs") {
 		t.Errorf("%d %s", code, text)
 	}
 	s.wantStatus(young.Order.ID, api.StatusPending)
-	if n := s.calls("v3 query") + s.calls("orderquery"); n != before {
+	if n := s.calls("v3_query") + s.calls("orderquery"); n != before {
 		t.Errorf("%d queries", n-before)
 	}
 	if s.loud() != 1 {
@@ -323,4 +325,123 @@ func TestOpenOrdersWithoutTheirKey(t *testing.T) {
 	p.pay(c.Pay)
 	s.deliver()
 	s.wantStatus(c.Order.ID, api.StatusPaid)
+}
+
+// A shop in certificate mode has no certificate at first. The first response names one, which is
+// downloaded, and stored for all instances.
+func TestPaymentWithPlatformCertificates(t *testing.T) {
+	s := v3Shop(t, wechattest.Config{V3Mode: wechattest.V3Certificates})
+	s.reconcile()
+	s.wantWrong("certificates", "no platform certificate was downloaded yet")
+	p, op := s.signedIn(0), s.operator()
+	o := p.paidOrder("tea", 1)
+	op.refund(o.ID, refundOf(o.Total))
+	s.sim.Advance(time.Minute)
+	s.deliver()
+	s.wantStatus(o.ID, api.StatusRefunded)
+	if n := s.calls("v3_certificates"); n != 1 {
+		t.Errorf("%d downloads", n)
+	}
+	// Another instance reads them from the database.
+	s.reopen(s.change)
+	s.sim.Advance(time.Second)
+	p.paidOrder("tea", 1)
+	if n := s.calls("v3_certificates"); n != 1 {
+		t.Errorf("%d downloads with a second instance", n)
+	}
+	// WeChat signs with a certificate that nobody has seen.
+	s.sim.Advance(time.Hour)
+	s.sim.RotateV3Certificate()
+	p.paidOrder("tea", 1)
+	if n := s.calls("v3_certificates"); n != 2 {
+		t.Errorf("%d downloads after a rotation", n)
+	}
+	if s.loud() != 0 {
+		t.Errorf("log:\n%s", s.log)
+	}
+}
+
+// The timer downloads the certificates twice a day, so that a new one is there before WeChat signs
+// with it.
+func TestTimerRefreshesCertificates(t *testing.T) {
+	s := v3Shop(t, wechattest.Config{V3Mode: wechattest.V3Certificates})
+	for range 6 * 24 * 2 {
+		if err := s.keeper.Tick(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.sim.Advance(10 * time.Minute)
+	}
+	if n := s.calls("v3_certificates"); n != 4 {
+		t.Errorf("%d downloads in two days", n)
+	}
+	s.sim.AnnounceV3Certificate()
+	s.sim.Advance(12 * time.Hour)
+	if err := s.keeper.Tick(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	before := s.calls("v3_certificates")
+	s.sim.RotateV3Certificate()
+	s.signedIn(0).paidOrder("tea", 1)
+	if n := s.calls("v3_certificates") - before; n > 1 {
+		t.Errorf("%d downloads", n)
+	}
+	// WeChat gives no certificates for a day: the health page says so.
+	s.wire.handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+	for range 6 * 25 {
+		_ = s.keeper.Tick(t.Context())
+		s.sim.Advance(10 * time.Minute)
+	}
+	s.reconcile()
+	s.wantWrong("certificates", "the platform certificates were last downloaded 25h")
+}
+
+// Strangers who name certificates that nobody has cost a bounded number of reads and downloads.
+func TestUnknownCertificatesCostLittle(t *testing.T) {
+	s := v3Shop(t, wechattest.Config{V3Mode: wechattest.V3Certificates})
+	s.signedIn(0).paidOrder("tea", 1)
+	s.sim.Advance(time.Minute)
+	downloads := s.calls("v3_certificates")
+	ctx, statements := store.CountStatements(t.Context())
+	for i := range 600 {
+		r, err := http.NewRequestWithContext(ctx, "POST", shopURL+api.PathNotifyPay, strings.NewReader(`{"id":"1"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Wechatpay-Serial", fmt.Sprintf("%040X", i+1))
+		r.Header.Set("Wechatpay-Timestamp", fmt.Sprint(s.now().Unix()))
+		r.Header.Set("Wechatpay-Nonce", "n")
+		r.Header.Set("Wechatpay-Signature", strings.Repeat("A", 342)+"==")
+		if code, text := status(s.handler, r); code < 500 {
+			t.Fatalf("%d %s", code, text)
+		}
+		if i%10 == 9 {
+			s.sim.Advance(time.Second)
+		}
+	}
+	// In a minute: 5 reads in 10 seconds, each with a claim at most.
+	if n := statements.Load(); n < 10 || n > 6*5*2+10 {
+		t.Errorf("%d statements for 600 messages", n)
+	}
+	if n := s.calls("v3_certificates") - downloads; n > 1 {
+		t.Errorf("%d downloads", n)
+	}
+}
+
+// A shop moves from platform certificates to WeChat Pay's public key: both verify for a time.
+func TestMoveFromCertificatesToThePublicKey(t *testing.T) {
+	s := v3Shop(t, wechattest.Config{V3Mode: wechattest.V3Certificates})
+	s.moves(func() {
+		if err := s.sim.SetV3Mode(wechattest.V3Both); err != nil {
+			t.Fatal(err)
+		}
+		s.reopen(func(_ *settings, c *wechat.Config) { c.V3, c.APIKey = v3Config(s.sim), "" })
+	})
+	if err := s.sim.SetV3Mode(wechattest.V3PublicKey); err != nil {
+		t.Fatal(err)
+	}
+	s.reopen(func(_ *settings, c *wechat.Config) { c.V3, c.APIKey = v3Config(s.sim), "" })
+	s.signedIn(0).paidOrder("tea", 1)
+	if s.loud() != 0 {
+		t.Errorf("log:\n%s", s.log)
+	}
 }

@@ -78,6 +78,11 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	}
 	checks = append(checks, orders, sizeCheck(v.Size))
 
+	if s.cfg.Certificates != nil {
+		problem := s.cfg.Certificates(ctx)
+		checks = append(checks, api.HealthCheck{Name: "certificates", OK: problem == "", Problem: problem})
+	}
+
 	refunds := api.HealthCheck{Name: "refunds", OK: true}
 	switch {
 	case v.Stuck > 0:

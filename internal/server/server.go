@@ -56,6 +56,9 @@ type Config struct {
 	CatalogueHint string
 	// Checks is what the wiring has to say on the health page: of bindings, say.
 	Checks []api.HealthCheck
+	// Certificates, optional, returns what is wrong with WeChat's platform certificates,
+	// "" if nothing is.
+	Certificates func(ctx context.Context) string
 	// Addresses says where the client's address is; http.Request.RemoteAddr has it
 	// when it is zero.
 	Addresses Addresses

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/certificate"
 	"h5pay/internal/outbox"
 	"h5pay/internal/payment"
 	"h5pay/internal/server"
@@ -34,8 +35,9 @@ type shop struct {
 	t       testing.TB
 	db      *sql.DB
 	sim     *wechattest.WeChat
-	wire    *wire // to WeChat
-	back    *wire // from WeChat
+	wire    *wire               // to WeChat
+	back    *wire               // from WeChat
+	keeper  *certificate.Keeper // of platform certificates, nil without
 	wechat  *wechat.Client
 	signer  *signer
 	ahead   time.Duration // of the shop's clock, before WeChat's
@@ -83,9 +85,19 @@ func (s *shop) open(change func(*settings, *wechat.Config)) http.Handler {
 	if change != nil {
 		change(&cfg, &wx)
 	}
+	if wx.V3 != nil && wx.V3.Certificates {
+		wx.V3.Refresh = func(ctx context.Context) error { return s.keeper.Refresh(ctx) }
+	}
 	client, err := wechat.New(wx)
 	if err != nil {
 		s.t.Fatal(err)
+	}
+	if wx.V3 != nil && wx.V3.Certificates {
+		s.keeper, err = certificate.New(certificate.Config{Store: cfg.Store, WeChat: client, Log: cfg.Log, Now: s.now})
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		cfg.Certificates = s.keeper.Problem
 	}
 	cfg.WeChat, s.wechat = client, client
 	if s.signer, err = newSigner(cfg); err != nil {

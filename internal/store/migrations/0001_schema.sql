@@ -433,7 +433,18 @@ CREATE TABLE switches (
   at    INTEGER NOT NULL -- when it was last changed
 ) STRICT;
 
--- When a timer last completed.
+-- WeChat's platform certificates, with which a shop in certificate mode verifies
+-- messages of APIv3. WeChat has about two at a time (internal/certificate).
+CREATE TABLE wechat_certificates (
+  serial     TEXT    NOT NULL PRIMARY KEY, -- upper-case hex digits
+  pem        TEXT    NOT NULL,
+  not_before INTEGER NOT NULL,
+  not_after  INTEGER NOT NULL,
+  fetched_at INTEGER NOT NULL -- when WeChat last had it in its list
+) STRICT;
+
+-- When a timer last completed. 'certificates': when a download of the platform
+-- certificates was last begun.
 CREATE TABLE timers (
   name TEXT    NOT NULL PRIMARY KEY,
   at   INTEGER NOT NULL
