@@ -291,19 +291,21 @@ func (s *shop) moves(move func()) {
 	}
 }
 
-// The merchant's key and the APIv3 key are replaced while orders are open.
+// The merchant's key and the APIv3 key are replaced while orders are open. The shop has the new
+// APIv3 key, and the old one beside it, before WeChat uses the new one: no notification is missed.
 func TestMoveToNewKeys(t *testing.T) {
+	const newKey = "t9Kd2mQv7Xc4Zp1Lr8Bn5Hs3Wy6Gf0Ja"
 	s := v3Shop(t, wechattest.Config{})
 	s.moves(func() {
-		was := s.sim.V3().APIv3Key
 		s.sim.RotateV3MerchantKey()
-		if err := s.sim.SetAPIv3Key("t9Kd2mQv7Xc4Zp1Lr8Bn5Hs3Wy6Gf0Ja"); err != nil {
-			t.Fatal(err)
-		}
 		s.reopen(func(_ *settings, c *wechat.Config) {
 			c.V3, c.APIKey = v3Config(s.sim), ""
-			c.V3.APIv3KeyOld = wechat.Secret(was)
+			c.V3.APIv3Key, c.V3.APIv3KeyOld = newKey, c.V3.APIv3Key
 		})
+		if err := s.sim.SetAPIv3Key(newKey); err != nil {
+			t.Fatal(err)
+		}
+		s.sim.RevokeV3MerchantKeys()
 	})
 }
 
