@@ -34,8 +34,8 @@
 // What a method returns was signed by WeChat and is about this account, except
 // where its comment says otherwise: a refund notification and a bill are not
 // signed. Compare the amount and the currency with your order yourself. A payment
-// notification can be forged by whoever has the API key: take it as a reason for
-// [Client.QueryOrder], which asks WeChat.
+// notification can be forged by whoever has the APIv2 key: take it as a reason for
+// QueryOrder of [Pay], which asks WeChat.
 //
 // # Errors
 //
