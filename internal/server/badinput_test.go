@@ -310,7 +310,7 @@ func (p *person) badNotification(name, path, body string) {
 	r.Header.Set("Origin", "https://evil.example") // means nothing here
 	a := p.send(r)
 	if strings.HasPrefix(body, "{") { // APIv3 takes a response with the status 200 as an acknowledgement
-		if a.status != http.StatusInternalServerError || a.header.Get("Content-Type") != "application/json" || a.err.Code != "FAIL" {
+		if a.status != http.StatusBadRequest || a.header.Get("Content-Type") != "application/json" || a.err.Code != "FAIL" {
 			p.t.Errorf("%s to %s: %d %s", name, path, a.status, a.body)
 		}
 	} else if a.status != http.StatusOK && (name != "oversize" || a.status != http.StatusRequestEntityTooLarge) ||

@@ -37,7 +37,7 @@ func (s *Server) notifyPay(w http.ResponseWriter, r *http.Request) error {
 	case errors.As(err, &mismatch):
 		n.answer(w, http.StatusOK, false, string(mismatch))
 	case errors.Is(err, payment.ErrQueried):
-		n.answer(w, http.StatusOK, false, "try again")
+		n.answerBusy(w)
 	case errors.As(err, &e), errors.Is(err, payment.ErrUnconfirmed):
 		log.Warn("a notification could not be confirmed", "error", err)
 		n.answer(w, http.StatusServiceUnavailable, false, "try again")
@@ -80,7 +80,7 @@ func (s *Server) notifyRefund(w http.ResponseWriter, r *http.Request) error {
 		log.Error("refund notification refused", "reason", string(mismatch), "state", string(notified.State))
 		n.answer(w, http.StatusOK, false, string(mismatch))
 	case errors.Is(err, payment.ErrQueried):
-		n.answer(w, http.StatusOK, false, "try again")
+		n.answerBusy(w)
 	case errors.As(err, &e):
 		log.Warn("a refund notification could not be confirmed", "error", err)
 		n.answer(w, http.StatusServiceUnavailable, false, "try again")
@@ -142,12 +142,24 @@ func (s *Server) rejectNotification(w http.ResponseWriter, n incoming, err error
 	n.answer(w, http.StatusOK, false, "not a valid notification")
 }
 
+// answerBusy responds to a message about which another request queries WeChat.
+func (n incoming) answerBusy(w http.ResponseWriter) {
+	status := http.StatusOK
+	if n.version == wechat.V3 {
+		status = http.StatusServiceUnavailable
+	}
+	n.answer(w, status, false, "try again")
+}
+
 // answer responds in the version of the message. status is the one that APIv2 gets. In
-// APIv3 the status alone says whether a message is acknowledged.
+// APIv3 the status says whether a message is acknowledged: 200 would, whatever the body says.
 func (n incoming) answer(w http.ResponseWriter, status int, ok bool, message string) {
-	v3, contentType, body := wechat.Acknowledgement(n.version, ok, message)
-	if n.version == wechat.V3 && (ok || status < 400) {
-		status = v3
+	acknowledged, contentType, body := wechat.Acknowledgement(n.version, ok, message)
+	switch {
+	case n.version == wechat.V3 && ok:
+		status = acknowledged
+	case n.version == wechat.V3 && status < 400:
+		status = http.StatusBadRequest
 	}
 	if contentType != "" {
 		w.Header().Set("Content-Type", contentType)
