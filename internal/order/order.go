@@ -74,7 +74,7 @@ type Order struct {
 	ExpiresAt  time.Time
 
 	Status        api.OrderStatus
-	PrepayID      string
+	PrepayID      string    // of WeChat; PayURL where APIv3 gives none
 	PrepayAt      time.Time // zero without PrepayID
 	SignType      string    // signature type of the call that returned PrepayID
 	PayURL        string    // the code_url or mweb_url returned with PrepayID

@@ -119,6 +119,9 @@ func (s *Service) prepay(ctx context.Context, o order.Order, claim time.Time) (a
 		}
 		given.SignType = params.SignType
 	}
+	if given.ID == "" {
+		given.ID = given.URL // APIv3 gives no prepay_id with a URL (docs/wechat.md 18.11)
+	}
 	now := s.now()
 	ok, err := s.cfg.Store.SetPrepay(ctx, o.ID, given, now)
 	if err != nil {

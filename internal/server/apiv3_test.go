@@ -82,6 +82,11 @@ func TestPaymentWithAPIv3(t *testing.T) {
 	s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
 
 	code := guest.byCode("tea", 1)
+	var again api.Checkout
+	guest.must("POST", api.OrderPayPath(code.Order.ID), struct{}{}, &again)
+	if n := s.calls("v3_native"); n != 1 || again.CodeURL != code.CodeURL {
+		t.Errorf("%d calls for one code, %q and %q", n, code.CodeURL, again.CodeURL) // another code voids the first
+	}
 	if err := s.scan(1, code.CodeURL); err != nil {
 		t.Fatal(err)
 	}

@@ -58,7 +58,7 @@ CREATE TABLE orders (
   created_at     INTEGER NOT NULL, -- also time_start
   expires_at     INTEGER NOT NULL, -- also time_expire
   status         TEXT    NOT NULL,
-  prepay_id      TEXT,
+  prepay_id      TEXT,    -- of WeChat; pay_url where APIv3 gives none
   prepay_at      INTEGER,
   sign_type      TEXT,    -- of the call that returned prepay_id; the page signs with the same one
   pay_url        TEXT,    -- the code_url or mweb_url that came with prepay_id
