@@ -101,7 +101,7 @@ bench: build ## compare the signer with the stock entry and JavaScript (minutes)
 SEED   ?= 1
 ORDERS ?= 3000
 BUYERS ?= 6
-campaign = go run ./e2e/chaos -seed $(SEED) -orders $(ORDERS) -buyers $(BUYERS)
+campaign = go run ./e2e/chaos -seed $(SEED) -orders $(ORDERS) -buyers $(BUYERS) $(if $(API),-api $(API))
 
 chaos: $(ENTRY) build/wasm_exec.js build/signer.wasm ## place thousands of orders while faults occur; SEED=7 ORDERS=3000 repeats a run
 	@mkdir -p artifacts
