@@ -2,7 +2,7 @@
 # check, `make help` lists the other targets.
 
 # `make dev DESK_PORT=9001` changes the port of the desk. SHOP_PORT, WECHAT_PORT and PHONE_PORT
-# work the same.
+# work the same. `make dev API=v2` gives the shop a key of APIv2 instead of those of APIv3.
 upper     = $(shell echo $(port) | tr a-z A-Z)_PORT
 with-port = $(if $($(upper)),-$(port)-port $($(upper)))
 
@@ -30,7 +30,7 @@ help: ## print this list
 
 dev: build ## run the shop, the signer and a simulated WeChat on this machine
 	@go build -o .wrangler/dev ./dev
-	@exec .wrangler/dev $(foreach port,shop wechat desk phone,$(with-port))
+	@exec .wrangler/dev $(if $(API),-api $(API)) $(foreach port,shop wechat desk phone,$(with-port))
 
 test: tools ## run every check, including the browser journeys and the size limits
 	@go build -o .wrangler/testrun ./dev/testrun
@@ -101,7 +101,7 @@ bench: build ## compare the signer with the stock entry and JavaScript (minutes)
 SEED   ?= 1
 ORDERS ?= 3000
 BUYERS ?= 6
-campaign = go run ./e2e/chaos -seed $(SEED) -orders $(ORDERS) -buyers $(BUYERS)
+campaign = go run ./e2e/chaos -seed $(SEED) -orders $(ORDERS) -buyers $(BUYERS) $(if $(API),-api $(API))
 
 chaos: $(ENTRY) build/wasm_exec.js build/signer.wasm ## place thousands of orders while faults occur; SEED=7 ORDERS=3000 repeats a run
 	@mkdir -p artifacts

@@ -150,6 +150,7 @@ func TestSettingsAreInTheREADMEs(t *testing.T) {
 	var want []string
 	for file, pattern := range map[string]string{
 		"signer/settings.go":       `getenv\("([A-Z0-9_]+)"\)`,
+		"signer/apiv3.go":          `getenv\("([A-Z0-9_]+)"\)`,
 		"signer/platform_other.go": `Setting\s+= "([A-Z0-9_]+)"`,
 	} {
 		found := regexp.MustCompile(pattern).FindAllStringSubmatch(readDocument(t, file), -1)

@@ -30,7 +30,7 @@ func place(t *testing.T, sim *wechattest.Server, no string) wechat.Prepay {
 	order := ourOrder()
 	order.OutTradeNo, order.OpenID = no, sim.User().OpenID
 	order.TimeStart, order.TimeExpire = sim.Now(), sim.Now().Add(time.Hour)
-	prepay, err := ourClient(t, sim.URL, wechat.SignMD5).UnifiedOrder(t.Context(), order)
+	prepay, err := ourClient(t, sim.URL, wechat.SignMD5).PlaceOrder(t.Context(), order)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func place(t *testing.T, sim *wechattest.Server, no string) wechat.Prepay {
 // pay makes a paid order.
 func pay(t *testing.T, sim *wechattest.Server, no string) {
 	t.Helper()
-	p, err := ourClient(t, sim.URL, wechat.SignMD5).PayParams(place(t, sim, no).PrepayID)
+	p, err := ourClient(t, sim.URL, wechat.SignMD5).PayParams(t.Context(), place(t, sim, no).PrepayID)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -128,7 +128,7 @@ func TestGopayVerifiesOurClient(t *testing.T) {
 			}))
 			defer host.Close()
 			client := ourClient(t, host.URL, signType)
-			if _, err := client.UnifiedOrder(t.Context(), ourOrder()); err == nil {
+			if _, err := client.PlaceOrder(t.Context(), ourOrder()); err == nil {
 				t.Fatal("a bad gateway is no success")
 			}
 			fields := make(gopay.BodyMap)
@@ -138,7 +138,7 @@ func TestGopayVerifiesOurClient(t *testing.T) {
 			if ok, err := gowechat.VerifySign(wechattest.DefaultAPIKey, string(signType), fields); err != nil || !ok {
 				t.Errorf("gopay does not accept our unifiedorder: %v\n%s", err, sent)
 			}
-			p, err := client.PayParams("wx201410272009395522657a690389285100")
+			p, err := client.PayParams(t.Context(), "wx201410272009395522657a690389285100")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -155,7 +155,7 @@ func TestNodeSDKOrdersAtTheSimulator(t *testing.T) {
 	sim := wechattest.Start(t, wechattest.Config{})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	ours, err := ourClient(t, sim.URL, wechat.SignMD5).PayParams("wx201410272009395522657a690389285100")
+	ours, err := ourClient(t, sim.URL, wechat.SignMD5).PayParams(t.Context(), "wx201410272009395522657a690389285100")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +199,7 @@ func TestNodeSDKOrdersAtTheSimulator(t *testing.T) {
 	}
 }
 
-func ourClient(t *testing.T, base string, signType wechat.SignType) *wechat.Client {
+func ourClient(t *testing.T, base string, signType wechat.SignType) wechat.Pay {
 	t.Helper()
 	client, err := wechat.New(wechat.Config{
 		AppID:     wechattest.DefaultAppID,
@@ -213,7 +213,11 @@ func ourClient(t *testing.T, base string, signType wechat.SignType) *wechat.Clie
 	if err != nil {
 		t.Fatal(err)
 	}
-	return client
+	pay, err := client.For(wechat.V2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pay
 }
 
 func ourOrder() wechat.Order {

@@ -22,10 +22,11 @@ type Refund struct {
 
 	// The parameters of the call. Except FromBalance they never change, because WeChat
 	// accepts a repeated ID only with identical parameters.
-	Amount    fen.Fen
-	Reason    string
-	NotifyURL string
-	CreatedAt time.Time
+	APIVersion string // of the order
+	Amount     fen.Fen
+	Reason     string
+	NotifyURL  string
+	CreatedAt  time.Time
 
 	// FromBalance takes the money from the merchant's available balance, instead of
 	// from unsettled takings. The store's UseBalance and SwitchSource change it later.

@@ -29,12 +29,17 @@ func (s *Service) Refund(ctx context.Context, id string, req api.RefundRequest) 
 		return order.Refund{}, reject(api.CodeBadRequest, "amount: want 1 to 100000000 fen")
 	case len(req.Reason) > maxReason || strings.ContainsFunc(req.Reason, unicode.IsControl):
 		return order.Refund{}, reject(api.CodeBadRequest, "reason: want at most 80 bytes without control characters")
-	case !s.cfg.WeChat.CanRefund():
-		return order.Refund{}, reject(api.CodeMisconfigured, "refunds need the merchant's client certificate, which is not set up")
 	}
 	o, err := s.anyOrder(ctx, id)
 	if err != nil {
 		return order.Refund{}, err
+	}
+	pay, err := s.api(o.APIVersion)
+	switch {
+	case err != nil:
+		return order.Refund{}, reject(api.CodeMisconfigured, "the order was made with API"+o.APIVersion+", whose keys are not set up")
+	case !pay.CanRefund():
+		return order.Refund{}, reject(api.CodeMisconfigured, "refunds need the merchant's client certificate, which is not set up")
 	}
 	r, err := s.placeRefund(ctx, o, req)
 	if err != nil {
@@ -179,7 +184,7 @@ func (s *Service) continueRefund(ctx context.Context, r order.Refund, source str
 func (s *Service) submitRefund(ctx context.Context, log *slog.Logger, r order.Refund, source string) error {
 	callCtx, cancel := context.WithTimeout(ctx, refundTimeout) // for both calls: no other claim begins sooner
 	defer cancel()
-	report, err := s.cfg.WeChat.Refund(callCtx, refundRequest(r))
+	report, err := s.sendRefund(callCtx, r)
 	if err != nil && wechatError(err).Code == wechat.CodeNotEnough && !s.cfg.ManualBalance {
 		switched, dbErr := s.cfg.Store.SwitchSource(ctx, r, s.now())
 		if dbErr != nil {
@@ -188,7 +193,7 @@ func (s *Service) submitRefund(ctx context.Context, log *slog.Logger, r order.Re
 		if switched {
 			r.FromBalance = !r.FromBalance
 			log.Warn("a refund takes its money from the other source: the first does not suffice", "from_balance", r.FromBalance, "amount", int64(r.Amount))
-			report, err = s.cfg.WeChat.Refund(callCtx, refundRequest(r))
+			report, err = s.sendRefund(callCtx, r)
 		}
 	}
 	if err == nil {
@@ -227,6 +232,15 @@ func (s *Service) submitRefund(ctx context.Context, log *slog.Logger, r order.Re
 		return err
 	}
 	return s.syncRefunds(ctx, o, source)
+}
+
+// sendRefund makes the call of a refund.
+func (s *Service) sendRefund(ctx context.Context, r order.Refund) (wechat.Refund, error) {
+	pay, err := s.api(r.APIVersion)
+	if err != nil {
+		return wechat.Refund{}, err
+	}
+	return pay.Refund(ctx, refundRequest(r))
 }
 
 // refundRequest returns the call of a refund. All of it was stored before.

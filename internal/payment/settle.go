@@ -70,8 +70,12 @@ func (s *Service) applyTrade(ctx context.Context, o order.Order, trade wechat.Tr
 }
 
 // sameAccount returns a Mismatch for a trade of another appid or merchant than the
-// order's.
+// order's, and for a message of another API version: who has the key of one version
+// cannot forge messages about the orders of the other.
 func sameAccount(o order.Order, trade wechat.Trade) error {
+	if string(trade.Version) != o.APIVersion {
+		return Mismatch("API version differs")
+	}
 	if trade.AppID != o.AppID {
 		return Mismatch("appid differs")
 	}

@@ -38,7 +38,7 @@ func TestStrangersCannotFillTheLog(t *testing.T) {
 		msg                       string
 	}{
 		"forged notification":        {path: api.PathNotifyPay, body: "<xml><sign>x</sign></xml>", msg: `level=ERROR msg="notification refused"`},
-		"forged refund notification": {path: api.PathNotifyRefund, body: "<xml></xml>", msg: `level=ERROR msg="refund notification refused"`},
+		"forged refund notification": {path: api.PathNotifyRefund, body: "<xml></xml>", msg: `level=ERROR msg="notification refused"`},
 		"long notification":          {path: api.PathNotifyPay, body: strings.Repeat("x", 65<<10), msg: `level=ERROR msg="notification refused"`},
 		"wrong token":                {path: api.PathAdminBills, body: "{}", token: "wrong", msg: `level=WARN msg="operator refused"`},
 		"another site":               {path: api.PathToken, body: "{}", origin: "https://evil.example", msg: `level=WARN msg="a call of another site's page is rejected"`},

@@ -124,7 +124,11 @@ func TestRefundThatIsTakenAfterItFailed(t *testing.T) {
 		t.Fatal(ok, err)
 	}
 	s.wantStatus(o.ID, api.StatusPaid)
-	if _, err := s.wechat.Refund(t.Context(), wechat.RefundRequest{
+	pay, err := s.wechat.For(wechat.V2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pay.Refund(t.Context(), wechat.RefundRequest{
 		OutTradeNo: s.outTradeNo(o.ID), OutRefundNo: r.ID, Total: o.Total, Amount: r.Amount, NotifyURL: shopURL + api.PathNotifyRefund,
 	}); err != nil {
 		t.Fatal(err)

@@ -40,7 +40,7 @@ func draft(t *testing.T, openid, key string) order.Order {
 	return order.Order{
 		ID: id, Owner: openid, ClientKey: key, Fingerprint: "f",
 		Lines:      []order.Line{{ProductID: "tea", Name: "高山乌龙茶", Price: 6800, Quantity: 2}},
-		OutTradeNo: no, AppID: "wx5a1e0f7c3b2d4968", MchID: mchID, TradeType: api.TradeJSAPI,
+		OutTradeNo: no, AppID: "wx5a1e0f7c3b2d4968", MchID: mchID, APIVersion: "v2", TradeType: api.TradeJSAPI,
 		Total: 13600, Currency: order.Currency, Body: "店 - 茶", ClientIP: "203.0.113.7",
 		NotifyURL: "https://shop.example.com/api/notify/pay",
 		CreatedAt: now, ExpiresAt: now.Add(order.Lifetime),

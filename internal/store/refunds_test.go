@@ -60,7 +60,7 @@ func TestRefundComesBackAsStored(t *testing.T) {
 	if !addRefund(t, s, want) {
 		t.Fatal("not stored")
 	}
-	want.Status, want.UpdatedAt = api.RefundCreated, now
+	want.Status, want.UpdatedAt, want.APIVersion = api.RefundCreated, now, o.APIVersion
 	want.OutTradeNo, want.TransactionID, want.Total = o.OutTradeNo, "4200-"+o.ID, o.Total
 	for name, read := range map[string]func() (order.Refund, error){
 		"RefundByID":  func() (order.Refund, error) { return s.RefundByID(ctx, "R1") },
