@@ -49,7 +49,7 @@ func exampleShop() (*wechat.Client, wechat.Pay, *wechattest.Server) {
 type notified struct{}
 
 func (notified) Do(r *http.Request) (*http.Response, error) {
-	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(string(wechat.Answer(true, "OK"))))}, nil
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(string(wechat.Respond(true, "OK"))))}, nil
 }
 
 // tea is an order of 8.80 yuan.
@@ -118,13 +118,13 @@ func ExampleClient_PaymentNotification_v2() {
 	handle := func(body []byte) []byte {
 		claimed, err := client.PaymentNotification(context.Background(), http.Header{}.Get, body)
 		if err != nil {
-			return wechat.Answer(false, "not verified")
+			return wechat.Respond(false, "not verified")
 		}
 		trade, err := pay.QueryOrder(context.Background(), claimed.OutTradeNo)
 		if err != nil || !trade.Paid() || trade.TotalFee != 880 || trade.Currency != "CNY" {
-			return wechat.Answer(false, "not confirmed") // WeChat sends it again
+			return wechat.Respond(false, "not confirmed") // WeChat sends it again
 		}
-		return wechat.Answer(true, "OK")
+		return wechat.Respond(true, "OK")
 	}
 	fmt.Printf("%s\n", handle([]byte("<xml><return_code>SUCCESS</return_code><out_trade_no>20260301A1</out_trade_no></xml>")))
 	// Output: <xml><return_code><![CDATA[FAIL]]></return_code><return_msg><![CDATA[not verified]]></return_msg></xml>

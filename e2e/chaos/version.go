@@ -67,7 +67,7 @@ func faultOfV3(f wechattest.Fault, trade api.TradeType) wechattest.Fault {
 	case "/pay/refundquery":
 		f.Path = wechattest.PathV3QueryRefund
 	}
-	if f.Kind == wechattest.FaultRetmsg || f.Kind == wechattest.FaultWordsAlone {
+	if f.Kind == wechattest.FaultRetmsg || f.Kind == wechattest.FaultTextWithoutCode {
 		f.Kind = wechattest.FaultV3Unsigned
 	}
 	return f

@@ -44,10 +44,10 @@ func pay(t *testing.T, sim *wechattest.Server, no string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sheet, refused := sim.Invoke(bridgeCall(t, sim.URL+"/", map[string]string{"appId": p.AppID, "timeStamp": p.TimeStamp, "nonceStr": p.NonceStr,
+	sheet, declined := sim.Invoke(bridgeCall(t, sim.URL+"/", map[string]string{"appId": p.AppID, "timeStamp": p.TimeStamp, "nonceStr": p.NonceStr,
 		"package": p.Package, "signType": string(p.SignType), "paySign": p.PaySign}))
-	if refused != nil {
-		t.Fatalf("%+v", refused)
+	if declined != nil {
+		t.Fatalf("%+v", declined)
 	}
 	if _, err := sim.PaySheet(sheet.ID); err != nil {
 		t.Fatal(err)

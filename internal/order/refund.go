@@ -71,7 +71,7 @@ func (r *Refund) Public() api.Refund {
 		FromBalance: r.FromBalance,
 	}
 	if r.Stuck || r.Status == api.RefundAbnormal {
-		p.Cure = r.cure()
+		p.Advice = r.advice()
 	}
 	if !r.EndedAt.IsZero() {
 		p.EndedAt = r.EndedAt.UnixMilli()
@@ -79,8 +79,8 @@ func (r *Refund) Public() api.Refund {
 	return p
 }
 
-// cure tells the operator what to do about a refund for which a retry does not help.
-func (r *Refund) cure() string {
+// advice tells the operator what to do about a refund for which a retry does not help.
+func (r *Refund) advice() string {
 	switch {
 	case r.Status == api.RefundAbnormal:
 		return "pay it out at the merchant platform: the payer's account takes no money"

@@ -178,7 +178,7 @@ func (s *Service) actOnPrepay(ctx context.Context, o order.Order, cause error) (
 		if err := s.cfg.Store.NoteFailure(ctx, o.ID, cmp.Or(e.Code, "FAIL"), s.now()); err != nil {
 			return api.Checkout{}, err
 		}
-		return api.Checkout{}, reject(api.CodeWeChatRefused, "WeChat declines the shop's settings, see the log")
+		return api.Checkout{}, reject(api.CodeWeChatDeclined, "WeChat declines the shop's settings, see the log")
 	}
 	log.Error("WeChat declines an order", "error", cause)
 	failed, err := s.cfg.Store.Fail(ctx, o.ID, e.Code, s.now())
@@ -192,7 +192,7 @@ func (s *Service) actOnPrepay(ctx context.Context, o order.Order, cause error) (
 	if err != nil {
 		return api.Checkout{}, err
 	}
-	return api.Checkout{}, reject(api.CodeWeChatRefused, "WeChat declines the order")
+	return api.Checkout{}, reject(api.CodeWeChatDeclined, "WeChat declines the order")
 }
 
 // prepayRequest returns the call of an order. All of it was stored before.

@@ -60,7 +60,7 @@ func (s *Service) Refund(ctx context.Context, id string, req api.RefundRequest) 
 		}
 	}
 	if r.Status == api.RefundFailed {
-		return order.Refund{}, reject(api.CodeWeChatRefused, "WeChat declined the refund: "+r.Failure+", "+r.FailureText)
+		return order.Refund{}, reject(api.CodeWeChatDeclined, "WeChat declined the refund: "+r.Failure+", "+r.FailureText)
 	}
 	return r, nil
 }
@@ -74,7 +74,7 @@ func (s *Service) placeRefund(ctx context.Context, o order.Order, req api.Refund
 		return repeatedRefund(old, req)
 	}
 	if order.WasPaid(o.Status) && refundTooOld(o, s.now()) {
-		return order.Refund{}, reject(api.CodeWeChatRefused, "WeChat takes no refund more than a year after the payment")
+		return order.Refund{}, reject(api.CodeWeChatDeclined, "WeChat takes no refund more than a year after the payment")
 	}
 	id, err := order.NewRefundID(s.rand, s.now())
 	if err != nil {
@@ -213,7 +213,7 @@ func (s *Service) submitRefund(ctx context.Context, log *slog.Logger, r order.Re
 		return s.cfg.Store.NoteRefundFailure(ctx, r, failure, s.now())
 	case outcomeShop:
 		// WeChat takes the refund once the balance, certificate or key is right. A retry
-		// does not cure that, so the refund is sent less often.
+		// does not repair that, so the refund is sent less often.
 		log.Error("WeChat declines the shop's refunds", "error", err)
 		failure.Stuck = true
 		return s.cfg.Store.NoteRefundFailure(ctx, r, failure, s.now())

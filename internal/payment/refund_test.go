@@ -127,7 +127,7 @@ func TestDeclinedRefundThatWasTaken(t *testing.T) {
 		switch {
 		case taken && (err != nil || r.Status != api.RefundProcessing):
 			t.Errorf("%+v, %v", r, err)
-		case !taken && (!errors.As(err, &e) || e.Code != api.CodeWeChatRefused):
+		case !taken && (!errors.As(err, &e) || e.Code != api.CodeWeChatDeclined):
 			t.Errorf("%+v, %v", r, err)
 		}
 		storetest.Check(t, l.db)

@@ -179,7 +179,7 @@ func (s *Service) recordRefund(ctx context.Context, o order.Order, report wechat
 		problem = "the order's amount differs"
 	}
 	if problem != "" {
-		log.Error("refund refused", "reason", string(problem))
+		log.Error("refund mismatch", "reason", string(problem))
 		return order.Refund{}, problem
 	}
 	now := s.now()
@@ -197,7 +197,7 @@ func (s *Service) recordRefund(ctx context.Context, o order.Order, report wechat
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		problem = "more than was paid has gone back"
-		log.Error("refund refused", "reason", string(problem), "order_total", int64(o.Total))
+		log.Error("refund mismatch", "reason", string(problem), "order_total", int64(o.Total))
 		return r, problem
 	case err == nil && recorded:
 		log.Warn("refund found that was not made here")
@@ -215,7 +215,7 @@ func (s *Service) applyRefund(ctx context.Context, r order.Refund, report wechat
 	err := s.moveTo(ctx, log, r, report)
 	var mismatch Mismatch
 	if errors.As(err, &mismatch) {
-		log.Error("refund refused", "reason", string(mismatch), "state", string(report.State), "refund_id", report.RefundID,
+		log.Error("refund mismatch", "reason", string(mismatch), "state", string(report.State), "refund_id", report.RefundID,
 			"amount", int64(r.Amount), "reported_amount", int64(report.Amount), "reported_total", int64(report.Total))
 	}
 	return err

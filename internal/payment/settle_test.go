@@ -111,7 +111,7 @@ func (l *ledger) status(t testing.TB, o order.Order) api.OrderStatus {
 	return o.Status
 }
 
-func TestSettleRefusesWhatDoesNotAgreeWithTheOrder(t *testing.T) {
+func TestSettleRejectsWhatDoesNotAgreeWithTheOrder(t *testing.T) {
 	t.Parallel()
 	for name, bend := range map[string]func(*wechat.Trade){
 		"unknown order":                          func(t *wechat.Trade) { t.OutTradeNo = "20261123000000000000000000000000" },

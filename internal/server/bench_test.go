@@ -191,7 +191,7 @@ func notify(b *testing.B, h http.Handler, m benchMessage) {
 	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
-	if w.Code != http.StatusNoContent && !bytes.Equal(w.Body.Bytes(), wechat.Answer(true, "OK")) {
+	if w.Code != http.StatusNoContent && !bytes.Equal(w.Body.Bytes(), wechat.Respond(true, "OK")) {
 		b.Fatalf("%d %s", w.Code, w.Body)
 	}
 }

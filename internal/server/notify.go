@@ -77,7 +77,7 @@ func (s *Server) notifyRefund(w http.ResponseWriter, r *http.Request) error {
 	case err == nil:
 		n.answer(w, http.StatusOK, true, "OK")
 	case errors.As(err, &mismatch):
-		log.Error("refund notification refused", "reason", string(mismatch), "state", string(notified.State))
+		log.Error("refund notification rejected", "reason", string(mismatch), "state", string(notified.State))
 		n.answer(w, http.StatusOK, false, string(mismatch))
 	case errors.Is(err, payment.ErrQueried):
 		n.answerBusy(w)
@@ -112,7 +112,7 @@ func (s *Server) readNotification(w http.ResponseWriter, r *http.Request) (n inc
 	if err != nil {
 		var e *api.Error
 		errors.As(err, &e)
-		s.logSeldom(n.ctx, slog.LevelError, "notification refused", "reason", e.Message)
+		s.logSeldom(n.ctx, slog.LevelError, "notification rejected", "reason", e.Message)
 		n.answer(w, e.Code.Status(), false, "body")
 		return n, false
 	}
@@ -137,7 +137,7 @@ func (s *Server) rejectNotification(w http.ResponseWriter, n incoming, err error
 		return
 	default:
 		// Not the body: it may be anything at all.
-		s.logSeldom(n.ctx, slog.LevelError, "notification refused", "error", err)
+		s.logSeldom(n.ctx, slog.LevelError, "notification rejected", "error", err)
 	}
 	n.answer(w, http.StatusOK, false, "not a valid notification")
 }

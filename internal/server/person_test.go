@@ -130,7 +130,7 @@ func (p *person) must(method, path string, body, result any) {
 	}
 }
 
-// fails makes a call that has to be refused with a code.
+// fails makes a call that has to be rejected with a code.
 func (p *person) fails(code api.Code, method, path string, body any) {
 	p.t.Helper()
 	if a := p.call(method, path, body); a.err.Code != code {

@@ -198,7 +198,7 @@ func TestEveryChangeObeysTheTable(t *testing.T) {
 					t.Errorf("happened: %t, the table says %t", ok, want)
 				}
 				if !ok && storetest.Dump(t, db) != before {
-					t.Error("a refused change changed something")
+					t.Error("a rejected change changed something")
 				}
 				storetest.Check(t, db)
 			})

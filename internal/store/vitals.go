@@ -21,7 +21,7 @@ type Vitals struct {
 	Foreign       int       // unpaid orders that were made for another merchant, MaxCounted at most
 	OpenV2        int       // unpaid orders of the merchant, and refunds that have not ended, of APIv2, MaxCounted of each at most
 	OpenV3        int       // the same of APIv3
-	Stuck         int       // refunds that WeChat declined for a reason that a retry does not cure, MaxCounted at most
+	Stuck         int       // refunds that WeChat declined for a reason that a retry does not repair, MaxCounted at most
 	Abnormal      int       // refunds that have to be paid out at the merchant platform, MaxCounted at most
 	Unbalanced    int       // of the last BillDays bills, those that differ from the books or cannot be had
 	Size          Size      // of the database, as the timer last saw it

@@ -18,7 +18,7 @@ import (
 type backEnd struct{}
 
 func (backEnd) Do(r *http.Request) (*http.Response, error) {
-	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(string(wechat.Answer(true, "OK"))))}, nil
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(string(wechat.Respond(true, "OK"))))}, nil
 }
 
 // start runs a WeChat. In a test it is wechattest.Start(t, cfg), which ends with

@@ -221,7 +221,7 @@ CREATE TABLE refunds (
   from_balance INTEGER NOT NULL DEFAULT 0 CHECK (from_balance IN (0, 1)),
   failure      TEXT, -- WeChat's code when it last declined the refund
   failure_text TEXT, -- WeChat's text for it
-  -- 1: WeChat declined it for a reason that a retry does not cure. The operator has to act.
+  -- 1: WeChat declined it for a reason that a retry does not repair. The operator has to act.
   stuck      INTEGER NOT NULL DEFAULT 0 CHECK (stuck IN (0, 1)),
   queried_at INTEGER,     -- when WeChat was last sent the refund, or queried about it
   ended_at   INTEGER,
