@@ -84,7 +84,7 @@ var importRules = []struct {
 	{pkg: "h5pay/simulator/desk", project: []string{"h5pay/wechat/wechattest", "h5pay/simulator/web"}},
 	{pkg: "h5pay/simulator/server", project: []string{"h5pay/wechat/wechattest", "h5pay/simulator/web", "h5pay/simulator/phone", "h5pay/simulator/desk"}},
 	{pkg: "h5pay/simulator", project: []string{"h5pay/wechat/wechattest", "h5pay/simulator/web", "h5pay/simulator/phone", "h5pay/simulator/desk", "h5pay/simulator/server"}},
-	{pkg: "h5pay/wasmbuild", project: []string{"h5pay/internal/wasmbin"}},
+	{pkg: "h5pay/internal/cmd/wasmbuild", project: []string{"h5pay/internal/wasmbin"}},
 	{pkg: "h5pay/signer/warm", js: true},
 	{pkg: "h5pay/signer", js: true, project: []string{
 		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/certificate", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/order", "h5pay/internal/outbox", "h5pay/internal/payment", "h5pay/internal/reqlog", "h5pay/internal/store", "h5pay/internal/server", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/signer/warm", "h5pay/webhook"},
