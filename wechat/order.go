@@ -167,7 +167,13 @@ func validOutTradeNo(s string) bool {
 	return len(s) >= 6 && len(s) <= 32 && alphanumeric(strings.NewReplacer("_", "", "-", "").Replace(s))
 }
 
-// digits reports whether s is decimal digits, at least one.
-func digits(s string) bool {
-	return s != "" && strings.Trim(s, "0123456789") == ""
+// scene returns scene_info.
+func (o *Order) scene() string {
+	if o.SceneInfo != "" || o.TradeType != TradeMWEB || o.WapURL == "" || o.WapName == "" {
+		return o.SceneInfo
+	}
+	// Texts in JSON, which cannot fail.
+	address, _ := json.Marshal(o.WapURL)
+	name, _ := json.Marshal(o.WapName)
+	return `{"h5_info":{"type":"Wap","wap_url":` + string(address) + `,"wap_name":` + string(name) + `}}`
 }

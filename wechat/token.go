@@ -71,8 +71,3 @@ func (t Token) grants(scope Scope) bool {
 
 // validOpenID accepts 1 to 128 visible ASCII characters.
 func validOpenID(s string) bool { return visible(s, 128) }
-
-// visible reports whether s is 1 to limit visible ASCII characters.
-func visible(s string, limit int) bool {
-	return len(s) >= 1 && len(s) <= limit && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
-}

@@ -2,7 +2,6 @@ package wechat
 
 import (
 	"context"
-	"encoding/json"
 	"strconv"
 	"time"
 
@@ -65,17 +64,6 @@ func (o *Order) product() string {
 		return o.OutTradeNo
 	}
 	return o.ProductID
-}
-
-// scene returns scene_info.
-func (o *Order) scene() string {
-	if o.SceneInfo != "" || o.TradeType != TradeMWEB || o.WapURL == "" || o.WapName == "" {
-		return o.SceneInfo
-	}
-	// Texts in JSON, which cannot fail.
-	address, _ := json.Marshal(o.WapURL)
-	name, _ := json.Marshal(o.WapName)
-	return `{"h5_info":{"type":"Wap","wap_url":` + string(address) + `,"wap_name":` + string(name) + `}}`
 }
 
 // AppParams is not offered: apps pay with APIv3.
