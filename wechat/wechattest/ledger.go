@@ -180,3 +180,23 @@ func (w *WeChat) settle(o *order, payer User) {
 	o.trade = t
 	o.State = StateSuccess
 }
+
+// findOrder prefers transaction_id, as WeChat does (docs/wechat.md 7.1); the caller
+// holds w.mu.
+func (w *WeChat) findOrder(transactionID, outTradeNo string) *order {
+	if transactionID == "" {
+		return w.orders[outTradeNo]
+	}
+	for _, o := range w.orderList {
+		if o.trade != nil && o.trade.TransactionID == transactionID {
+			return o
+		}
+	}
+	return nil
+}
+
+func (n *notification) view() Notification {
+	v := n.Notification
+	v.Attempts = append([]Attempt{}, n.Attempts...)
+	return v
+}

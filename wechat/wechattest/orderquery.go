@@ -75,17 +75,3 @@ func (w *WeChat) orderQuery(p *payRequest) {
 		p.succeed(pair{"out_trade_no", o.OutTradeNo}, pair{"trade_state", StateNotPay}, pair{"trade_state_desc", "订单未支付"})
 	}
 }
-
-// findOrder prefers transaction_id, as WeChat does (docs/wechat.md 7.1); the caller
-// holds w.mu.
-func (w *WeChat) findOrder(transactionID, outTradeNo string) *order {
-	if transactionID == "" {
-		return w.orders[outTradeNo]
-	}
-	for _, o := range w.orderList {
-		if o.trade != nil && o.trade.TransactionID == transactionID {
-			return o
-		}
-	}
-	return nil
-}

@@ -222,3 +222,13 @@ func (w *WeChat) hostile(fields []pair) []pair {
 }
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
+// billFail answers as downloadbill does: return_code FAIL, words, and a number
+// when the document has one. Nothing of it is signed.
+func (p *payRequest) billFail(text, number string) {
+	fields := []pair{{"return_code", "FAIL"}, {"return_msg", text}}
+	if number != "" {
+		fields = append(fields, pair{"error_code", number})
+	}
+	p.xml(fields)
+}

@@ -163,17 +163,6 @@ func (w *WeChat) forgeHeader(key *v3Key, body, forge string) (http.Header, *Sign
 	return v3Headers(timestamp, nonce, id, signature), signed
 }
 
-// v3Headers are the headers of a signature.
-func v3Headers(timestamp, nonce, id, signature string) http.Header {
-	h := http.Header{}
-	h.Set("Wechatpay-Timestamp", timestamp)
-	h.Set("Wechatpay-Nonce", nonce)
-	h.Set("Wechatpay-Serial", id)
-	h.Set("Wechatpay-Signature", signature)
-	h.Set("Wechatpay-Signature-Type", v3Scheme)
-	return h
-}
-
 // sealV3 encrypts with AES-256-GCM; the tag is at the end.
 func sealV3(key, nonce, associated, plain string) []byte {
 	block, err := aes.NewCipher([]byte(key))
