@@ -6,6 +6,25 @@ import (
 	"strings"
 )
 
+// v3Handlers returns the handler of each route by its kind.
+func v3Handlers() map[string]func(w *WeChat, c *v3Call) {
+	return map[string]func(w *WeChat, c *v3Call){
+		"v3_jsapi":        (*WeChat).v3Order,
+		"v3_native":       (*WeChat).v3Order,
+		"v3_h5":           (*WeChat).v3Order,
+		"v3_app":          (*WeChat).v3Order,
+		"v3_query":        (*WeChat).v3Query,
+		"v3_close":        (*WeChat).v3Close,
+		"v3_refund":       (*WeChat).v3Refund,
+		"v3_refund_query": (*WeChat).v3QueryRefund,
+		"v3_tradebill":    (*WeChat).v3TradeBill,
+		"v3_fundflowbill": (*WeChat).v3FundFlowBill,
+		"v3_bill_file":    (*WeChat).v3BillFile,
+		"v3_certificates": (*WeChat).v3CertificateList,
+		"v3_echo":         (*WeChat).v3Echo,
+	}
+}
+
 // serveV3 answers everything below /v3/.
 func (w *WeChat) serveV3(rw http.ResponseWriter, r *http.Request) {
 	route, vars, known := findV3(r.Method, r.URL.EscapedPath())
@@ -38,7 +57,7 @@ func (w *WeChat) serveChecked(c *v3Call) {
 		f()
 		return
 	}
-	c.route.serve(w, c)
+	v3Handlers()[c.route.kind](w, c)
 }
 
 // checkHeaders makes the checks that all calls share: headers, signature, query.

@@ -16,7 +16,6 @@ type v3Route struct {
 	noSerial bool // Wechatpay-Serial is not read, since the response brings its own keys
 	hasUA    bool // a missing User-Agent is declined before the signature is looked at
 	unsigned bool // the response has no signature, as that of a bill file
-	serve    func(w *WeChat, c *v3Call)
 }
 
 // The patterns of APIv3's calls. A Fault's Path takes them as they are.
@@ -37,24 +36,24 @@ const (
 	PathV3Echo            = "/v3/security/echo"
 )
 
-// v3Routes lists the calls.
+// v3Routes lists the calls. v3Handlers has their handlers.
 func v3Routes() []v3Route {
 	const get, post = http.MethodGet, http.MethodPost
 	return []v3Route{
-		{kind: "v3_jsapi", method: post, pattern: PathV3JSAPI, serve: (*WeChat).v3Order},
-		{kind: "v3_native", method: post, pattern: PathV3Native, serve: (*WeChat).v3Order},
-		{kind: "v3_h5", method: post, pattern: PathV3H5, serve: (*WeChat).v3Order},
-		{kind: "v3_app", method: post, pattern: PathV3App, serve: (*WeChat).v3Order},
-		{kind: "v3_query", method: get, pattern: PathV3QueryID, serve: (*WeChat).v3Query},
-		{kind: "v3_query", method: get, pattern: PathV3QueryOutTradeNo, serve: (*WeChat).v3Query},
-		{kind: "v3_close", method: post, pattern: PathV3Close, serve: (*WeChat).v3Close},
-		{kind: "v3_refund", method: post, pattern: PathV3Refund, auth: v3TextsStrict, hasUA: true, serve: (*WeChat).v3Refund},
-		{kind: "v3_refund_query", method: get, pattern: PathV3QueryRefund, auth: v3TextsStrict, hasUA: true, serve: (*WeChat).v3QueryRefund},
-		{kind: "v3_tradebill", method: get, pattern: PathV3TradeBill, auth: v3TextsStrict, serve: (*WeChat).v3TradeBill},
-		{kind: "v3_fundflowbill", method: get, pattern: PathV3FundFlowBill, auth: v3TextsStrict, serve: (*WeChat).v3FundFlowBill},
-		{kind: "v3_bill_file", method: get, pattern: PathV3BillFile, auth: v3TextsStrict, unsigned: true, serve: (*WeChat).v3BillFile},
-		{kind: "v3_certificates", method: get, pattern: PathV3Certificates, auth: v3TextsStrict, hasUA: true, noSerial: true, serve: (*WeChat).v3CertificateList},
-		{kind: "v3_echo", method: post, pattern: PathV3Echo, auth: v3TextsStrict, serve: (*WeChat).v3Echo},
+		{kind: "v3_jsapi", method: post, pattern: PathV3JSAPI},
+		{kind: "v3_native", method: post, pattern: PathV3Native},
+		{kind: "v3_h5", method: post, pattern: PathV3H5},
+		{kind: "v3_app", method: post, pattern: PathV3App},
+		{kind: "v3_query", method: get, pattern: PathV3QueryID},
+		{kind: "v3_query", method: get, pattern: PathV3QueryOutTradeNo},
+		{kind: "v3_close", method: post, pattern: PathV3Close},
+		{kind: "v3_refund", method: post, pattern: PathV3Refund, auth: v3TextsStrict, hasUA: true},
+		{kind: "v3_refund_query", method: get, pattern: PathV3QueryRefund, auth: v3TextsStrict, hasUA: true},
+		{kind: "v3_tradebill", method: get, pattern: PathV3TradeBill, auth: v3TextsStrict},
+		{kind: "v3_fundflowbill", method: get, pattern: PathV3FundFlowBill, auth: v3TextsStrict},
+		{kind: "v3_bill_file", method: get, pattern: PathV3BillFile, auth: v3TextsStrict, unsigned: true},
+		{kind: "v3_certificates", method: get, pattern: PathV3Certificates, auth: v3TextsStrict, hasUA: true, noSerial: true},
+		{kind: "v3_echo", method: post, pattern: PathV3Echo, auth: v3TextsStrict},
 	}
 }
 
