@@ -170,6 +170,8 @@ func splitRow(cells []string, line string, width, text int) ([]string, bool) {
 	return cells, true
 }
 
+func columnName(column int) string { return strings.Split(columnNames, ",")[column] }
+
 func readRow(cells []string, at []int) (row BillRow, problem string) {
 	cell := func(column int) string { return cells[at[column]] }
 	number := func(column int) string { // "0" stands for none
@@ -188,7 +190,7 @@ func readRow(cells []string, at []int) (row BillRow, problem string) {
 	}
 	var ok bool
 	if row.Time, ok = parseDateTime(cell(colTime)); !ok {
-		return BillRow{}, "the time is no time"
+		return BillRow{}, columnName(colTime) + ": want a time as yyyy-MM-dd HH:mm:ss"
 	}
 	for _, amount := range []struct {
 		fen    *Fen
@@ -198,11 +200,11 @@ func readRow(cells []string, at []int) (row BillRow, problem string) {
 		{&row.Refund, colRefund}, {&row.SettledBack, colSettledBack}, {&row.CouponBack, colCouponBack},
 	} {
 		if *amount.fen, ok = fen.ParseYuan(cell(amount.column)); !ok {
-			return BillRow{}, "an amount is no number of yuan"
+			return BillRow{}, columnName(amount.column) + ": want a number of yuan"
 		}
 	}
 	if row.Fee, ok = parseFee(cell(colFee)); !ok {
-		return BillRow{}, "the fee is no number of yuan"
+		return BillRow{}, columnName(colFee) + ": want a number of yuan"
 	}
 	if row.State == "" || row.TransactionID == "" || row.OutTradeNo == "" {
 		return BillRow{}, "it lacks a state or a number"

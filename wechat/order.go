@@ -97,7 +97,7 @@ func (o *Order) problem() string {
 	case o.TotalFee < 1 || o.TotalFee > maxTotalFee:
 		return "total_fee is not 1 to " + strconv.FormatInt(maxTotalFee, 10)
 	case clientIP(o.ClientIP) == "":
-		return "spbill_create_ip is no address"
+		return "spbill_create_ip: want an IP address"
 	case !absolute(o.NotifyURL) || len(o.NotifyURL) > maxNotify:
 		return "notify_url is not an absolute URL of 256 bytes at most"
 	case strings.ContainsAny(o.NotifyURL, "?#"):

@@ -43,7 +43,7 @@ func (c *Client) ExchangeCode(ctx context.Context, code string) (Token, error) {
 	}
 	token := readToken(reply)
 	if token.AccessToken == "" || !validOpenID(token.OpenID) {
-		return Token{}, &Error{Op: op, Message: "the answer lacks access_token or openid", Kind: Untrusted}
+		return Token{}, &Error{Op: op, Message: "the response lacks access_token or openid", Kind: Untrusted}
 	}
 	return token, nil
 }

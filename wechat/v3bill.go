@@ -71,7 +71,7 @@ func (v *v3client) bill(ctx context.Context, op string, day time.Time, query str
 			err = v.check(ctx, x, nil, reply)
 		}
 		if err == nil {
-			err = &Error{Op: opV3 + op, Message: "the response is no bill", Kind: Untrusted, Status: res.StatusCode}
+			err = &Error{Op: opV3 + op, Message: "the response is not a bill", Kind: Untrusted, Status: res.StatusCode}
 		}
 		return nil, err
 	}

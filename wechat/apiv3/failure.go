@@ -63,7 +63,7 @@ func newFailure(status int, header Header, body []byte, unverified error) *Failu
 		Detail  json.RawMessage `json:"detail"`
 		Sign    json.RawMessage `json:"sign_information"`
 	}
-	// Gateways answer with HTML or nothing, so a body that cannot be read is no
+	// Gateways respond with HTML or nothing, so a body that cannot be read is no
 	// error of its own.
 	if len(body) > maxErrorBody || json.Unmarshal(body, &m) != nil {
 		return f

@@ -47,7 +47,7 @@ func apiV3KeyProblem(key string) string {
 	}
 	for i := range len(key) {
 		if c := key[i]; (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
-			return "has a character that is no letter and no digit"
+			return "want 32 letters or digits"
 		}
 	}
 	return ""
