@@ -53,7 +53,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 		req.Scope = s.cfg.Scope
 	}
 	if !validScope(req.Scope) {
-		return reject(api.CodeBadRequest, "unknown scope")
+		return reject(api.CodeBadRequest, "scope: want snsapi_base or snsapi_userinfo")
 	}
 	trip := 1
 	if req.After != "" {
@@ -92,7 +92,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 		return reject(api.CodeStateInvalid, "the state is not that of a sign-in begun here in the last ten minutes")
 	}
 	if !validCode(req.Code) {
-		return reject(api.CodeBadRequest, "malformed code")
+		return reject(api.CodeBadRequest, "code: want 1 to 512 visible ASCII characters")
 	}
 	// A code works once, so a caller who hangs up does not stop the exchange.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), signInTimeout)
