@@ -38,8 +38,8 @@ type signIn struct {
 }
 
 // authorize begins a sign-in: it binds a new state to this browser and returns
-// the URL to go to. A second one replaces the first. One that follows a trip to WeChat
-// that failed is counted, and the third in a row is rejected.
+// the URL to go to. A second one replaces the first. An attempt after a failed
+// one is counted, and the third in a row is rejected.
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 	var req api.AuthorizeRequest
 	if err := readJSON(r, &req); err != nil {
@@ -55,17 +55,17 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 	if !validScope(req.Scope) {
 		return reject(api.CodeBadRequest, "scope: want snsapi_base or snsapi_userinfo")
 	}
-	trip := 1
+	attempt := 1
 	if req.After != "" {
 		if !validState(req.After) {
 			return reject(api.CodeBadRequest, "after: want 1 to 128 letters and digits")
 		}
-		trip = s.states.trip(req.After) + 1
+		attempt = s.states.attempt(req.After) + 1
 	}
-	if trip > maxTrips {
+	if attempt > maxAttempts {
 		return reject(api.CodeSignInLoop, "two sign-ins in a row failed in this browser")
 	}
-	state, err := s.states.make(trip)
+	state, err := s.states.make(attempt)
 	if err != nil {
 		return err
 	}
