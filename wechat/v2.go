@@ -91,7 +91,7 @@ func (c *v2client) check(op string, response []Field, openID string) error {
 	case "SUCCESS":
 		return nil
 	case "FAIL":
-		code, kind := judge(op, value(response, "err_code"), text)
+		code, kind := classify(op, value(response, "err_code"), text)
 		return &Error{Op: op, Code: code, Message: "WeChat declined: " + shown, Kind: kind}
 	}
 	return &Error{Op: op, Message: "the response has no result_code", Kind: Untrusted}

@@ -30,11 +30,11 @@ func notSent(op, problem string) *Error {
 	return &Error{Op: op, Code: codeParam, Message: "not sent: " + problem, Kind: Developer}
 }
 
-// judge returns the code of a signed failure in its newer spelling, and what can be
+// classify returns the code of a signed failure in its newer spelling, and what can be
 // done about it. When the code is missing or unknown, WeChat's text decides the kind. A
 // refund that is declined for lack of money has the code CodeNotEnough, also when the
 // response has no code. The caller then retries with another account.
-func judge(op, code, text string) (string, Kind) {
+func classify(op, code, text string) (string, Kind) {
 	code = CanonicalCode(errCode(code))
 	if code == "" && op == opRefund && (strings.Contains(text, "资金不足") || strings.Contains(text, "余额不足")) {
 		code = CodeNotEnough
