@@ -171,7 +171,7 @@ func (d drawer) strangerSteps(n int) []step {
 	var steps []step
 	if d.chance(0.25) {
 		s := d.step(doForge)
-		s.forge = pick(d, wechattest.Forges()...)
+		s.forge = pick(d, wechattest.Forgeries()...)
 		steps = append(steps, s)
 	}
 	if d.chance(0.1) {
@@ -198,7 +198,7 @@ func (d drawer) refund(n int) []step {
 	steps := []step{s}
 	if d.chance(0.4) {
 		s := d.step(doForgeRefund)
-		s.forge = pick(d, wechattest.RefundForges()...)
+		s.forge = pick(d, wechattest.RefundForgeries()...)
 		steps = append(steps, s)
 	}
 	return steps

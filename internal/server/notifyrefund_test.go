@@ -22,7 +22,7 @@ func (s *shop) refunding() (orderID, refundID string) {
 
 func TestForgedRefundNotificationsChangeNothing(t *testing.T) {
 	t.Parallel()
-	for _, forge := range wechattest.RefundForges() {
+	for _, forge := range wechattest.RefundForgeries() {
 		if forge == wechattest.ForgeReplay {
 			continue // of a genuine one; see TestRepeatedRefundNotifications
 		}

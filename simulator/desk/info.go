@@ -58,22 +58,22 @@ func (d *Desk) Identity() Identity {
 // info is what GET /control/info answers.
 type info struct {
 	Identity
-	User         wechattest.User        `json:"user"` // who holds the phone
-	Environments []wechattest.Place     `json:"environments"`
-	Now          time.Time              `json:"now"`
-	FaultKinds   []wechattest.FaultKind `json:"fault_kinds"`
-	Forges       []string               `json:"forges"`
-	RefundForges []string               `json:"refund_forges"`
-	V3Forges     []string               `json:"v3_forges"`        // for orders of APIv3, besides forges
-	V3Refund     []string               `json:"v3_refund_forges"` // for refunds that report by APIv3, besides refund_forges
-	API          []control              `json:"api"`
+	User            wechattest.User        `json:"user"` // who holds the phone
+	Environments    []wechattest.Place     `json:"environments"`
+	Now             time.Time              `json:"now"`
+	FaultKinds      []wechattest.FaultKind `json:"fault_kinds"`
+	Forgeries       []string               `json:"forgeries"`
+	RefundForgeries []string               `json:"refund_forgeries"`
+	V3Forgeries     []string               `json:"v3_forgeries"`        // for orders of APIv3, besides forgeries
+	V3Refund        []string               `json:"v3_refund_forgeries"` // for refunds that report by APIv3, besides refund_forgeries
+	API             []control              `json:"api"`
 }
 
 func (d *Desk) controlInfo(rw http.ResponseWriter, _ *http.Request) {
 	web.WriteJSON(rw, http.StatusOK, info{
 		Identity: d.Identity(), User: d.wechat.User(), Environments: wechattest.Environments(), Now: d.wechat.Now(),
 		FaultKinds: wechattest.FaultKinds(), API: d.controls(),
-		Forges: wechattest.Forges(), RefundForges: wechattest.RefundForges(), V3Forges: wechattest.V3Forges(), V3Refund: wechattest.V3RefundForges(),
+		Forgeries: wechattest.Forgeries(), RefundForgeries: wechattest.RefundForgeries(), V3Forgeries: wechattest.V3Forgeries(), V3Refund: wechattest.V3RefundForgeries(),
 	})
 }
 
