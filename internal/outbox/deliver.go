@@ -99,7 +99,7 @@ func (s *Sender) deliver(ctx context.Context, e order.Event) (takes, next bool, 
 	case failure.Gone:
 		log.Error("the receiver wants no events any more: none is sent until the dead ones are replayed", "reason", e.LastError)
 	case dead:
-		log.Error("event given up, replay it once the receiver works", "reason", e.LastError)
+		log.Error("event is dead after its last try, replay it once the receiver works", "reason", e.LastError)
 	default:
 		log.Warn("event not acknowledged", "reason", e.LastError, "next_at", e.NextAt)
 	}

@@ -247,7 +247,7 @@ func TestEventIsGivenUpLoudly(t *testing.T) {
 	if e := r.stored(o.ID); e.Status != api.EventDead || e.Attempts != 10 || e.LastError != "HTTP 500" || len(r.events) != 10 {
 		t.Errorf("%d deliveries, %+v", len(r.events), e)
 	}
-	if n := r.loud(); n != 1 || !strings.Contains(r.log.String(), "event given up") {
+	if n := r.loud(); n != 1 || !strings.Contains(r.log.String(), "event is dead after its last try") {
 		t.Errorf("%d loud lines:\n%s", n, r.log)
 	}
 }
