@@ -98,8 +98,8 @@ func (c *v2client) check(op string, response []Field, openID string) error {
 }
 
 // failed reports whether a response says that the call failed before WeChat looked
-// at the order. Besides return_code FAIL there is retcode, or ret_code, without a
-// return_code (return_code, result_code, err_code; odd shapes).
+// at the order: return_code is FAIL, or there is retcode or ret_code without a
+// return_code (docs/wechat.md 2.5).
 func failed(response []Field) bool {
 	switch value(response, "return_code") {
 	case "FAIL":
