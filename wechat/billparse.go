@@ -49,12 +49,14 @@ const (
 	maxExtra = 128  // cells too many in a row
 )
 
-// ParseBill reads a bill of this merchant, of the type ALL. It has a line of names, a
-// line for every payment and refund, and two lines of totals: names and numbers. Each
-// cell of a row begins with a backtick. It is rejected if the number of
-// rows or a total differs from the rows. The total of the fees is not
-// compared: how WeChat rounds it is not documented.
-func (a *account) ParseBill(body []byte) (Bill, error) {
+// ParseBill reads a bill of this merchant of the type ALL, which TradeBill returns. The
+// bill has a line of names, a line for every payment and refund, and two lines of totals:
+// names and numbers. Each cell of a row begins with a backtick. A bill is rejected if the
+// number of rows or a total differs from the rows. The total of the fees is not compared:
+// WeChat does not document how it rounds.
+func (c *Client) ParseBill(body []byte) (Bill, error) { return c.parseBill(body) }
+
+func (a *account) parseBill(body []byte) (Bill, error) {
 	bill, line, problem := a.readBill(body)
 	if problem != "" {
 		return Bill{}, &Error{Op: opBill, Message: "line " + strconv.Itoa(line) + " of the bill: " + problem, Kind: Untrusted}

@@ -18,7 +18,7 @@ func (c *v2client) DownloadBill(ctx context.Context, day time.Time) (Bill, error
 	if err != nil {
 		return emptyBill(err)
 	}
-	return c.ParseBill(text)
+	return c.parseBill(text)
 }
 
 // TradeBill fetches the trade bill as WeChat has it.
