@@ -63,7 +63,7 @@ type Order struct {
 type Item struct {
 	ProductID string `json:"product_id"`
 	Name      string `json:"name"`
-	Price     int64  `json:"price"` // for one
+	Price     int64  `json:"price"` // of one, in fen
 	Quantity  int64  `json:"quantity"`
 }
 
@@ -71,10 +71,10 @@ type Item struct {
 type Refund struct {
 	ID        string `json:"id"`        // WeChat's out_refund_no
 	RefundID  string `json:"refund_id"` // WeChat's own number
-	Amount    int64  `json:"amount"`
+	Amount    int64  `json:"amount"`    // fen
 	Reason    string `json:"reason"`
-	CreatedAt int64  `json:"created_at"`
-	EndedAt   int64  `json:"ended_at"`
+	CreatedAt int64  `json:"created_at"` // Unix ms
+	EndedAt   int64  `json:"ended_at"`   // Unix ms
 }
 
 // maxBody is more than any event has, in bytes.
