@@ -9,12 +9,13 @@ import (
 	"h5pay/internal/reqlog"
 )
 
-// middleware wraps every request. It draws an ID, sets the headers that all responses
-// have, checks the origin and the rate limits, and recovers from panics.
+// middleware wraps every request. It draws an ID, puts the log and the caller into the
+// context, sets the headers that all responses have, checks the origin and the rate limits,
+// and recovers from panics.
 func (s *Server) middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := s.newRequestID()
-		r = r.WithContext(reqlog.With(r.Context(), id, s.log))
+		r = s.withCaller(r.WithContext(reqlog.With(r.Context(), id, s.log)))
 		s.locate(r)
 		w.Header().Set("X-Request-Id", id)
 		w.Header().Set("Cache-Control", "no-store")
