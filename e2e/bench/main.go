@@ -15,6 +15,7 @@ import (
 	"slices"
 	"time"
 
+	"h5pay/e2e/proc"
 	"h5pay/internal/cleanup"
 	"h5pay/internal/cmdflag"
 	"h5pay/internal/stack"
@@ -134,7 +135,7 @@ func run(ctx context.Context, p plan, report string) error {
 		}
 	}
 	for _, d := range drivers {
-		if r.memory[d.name], err = peakMemory(d.PID); err != nil {
+		if r.memory[d.name], err = proc.PeakMemory(d.PID); err != nil {
 			return err
 		}
 	}
