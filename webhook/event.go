@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// Type is what an event is about.
+// Type is the type of an event.
 type Type string
 
-// The types. There may be more one day: answer 2xx to those you do not know.
+// The types. There may be more one day: respond with 2xx to types that you do not know.
 const (
 	OrderPaid     Type = "order.paid"     // fulfil the order; comes once for an order
 	OrderRefunded Type = "order.refunded" // once for a refund that succeeded
 	OrderClosed   Type = "order.closed"   // it can no longer be paid; a late payment may follow all the same
 )
 
-// Event is the body of a delivery. It says what was so when the event was made,
-// and is the same to the byte however often it is sent.
+// Event is the body of a delivery. It describes the time when the event was made. Every
+// delivery has the same bytes.
 type Event struct {
 	ID        string `json:"id"` // the same in every delivery; remember it to do things once
 	Type      Type   `json:"type"`
@@ -32,7 +32,7 @@ type Event struct {
 	Data      Data `json:"data"`
 }
 
-// Data is what happened, to what.
+// Data is the subject of an event.
 type Data struct {
 	Order  Order   `json:"order"`
 	Refund *Refund `json:"refund"` // with OrderRefunded
@@ -85,7 +85,7 @@ const maxBody = 1 << 20
 type Receiver struct {
 	Secrets []string // any of which may have signed; at least one
 
-	// What an event must be of; "" accepts every one. Several shops may share a
+	// The shop and account that an event must have; "" accepts every one. Several shops may share a
 	// secret by mistake, a copy for tests and the shop for example.
 	Shop, AppID, MchID string
 
@@ -98,7 +98,7 @@ func Receive(r *http.Request, now time.Time, secrets ...string) (Event, error) {
 	return Receiver{Secrets: secrets}.Receive(r, now)
 }
 
-// Receive reads a request and does what Read does. Answer 400 if it returns an error.
+// Receive reads a request and does what Read does. Respond with 400 if it returns an error.
 func (rc Receiver) Receive(r *http.Request, now time.Time) (Event, error) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil {

@@ -43,7 +43,7 @@ const (
 	sumNames = "总交易单数,订单总金额,申请退款总金额,应结订单总金额,退款总金额"
 )
 
-// Bounds of what is split, so that a hostile line costs no memory.
+// Bounds of a line, so that a hostile line costs no memory.
 const (
 	maxNames = 4096 // bytes of a line of names
 	maxExtra = 128  // cells too many in a row
@@ -149,9 +149,8 @@ func findColumns(line, want string) (at []int, width int, ok bool) {
 	return at, len(names), true
 }
 
-// splitRow splits a row into width cells, in the room that cells has. There is no quoting: what comes too
-// many is put down to the cell text, which holds what somebody wrote. So the
-// cells before and after it are right, whatever a product is called.
+// splitRow splits a row into width cells. It reuses cells. The format has no quoting. Extra
+// separators belong to the product name in cell text.
 func splitRow(cells []string, line string, width, text int) ([]string, bool) {
 	line, ok := strings.CutPrefix(line, "`")
 	if !ok {

@@ -61,9 +61,8 @@ func (x call) send(ctx context.Context, url string) (*http.Response, error) {
 }
 
 // lost reports whether a call failed at the connection (docs/wechat.md 2.1). A
-// time-out is not that: WeChat may be busy with the call, the time that the
-// caller had is used up, and it knows better when to retry. The exception
-// is a time-out while connecting, when nothing was sent.
+// time-out is no such failure: WeChat may be busy with the call, and the caller's time is
+// used up. The exception is a time-out while connecting, when nothing was sent.
 func lost(ctx context.Context, err error) bool {
 	if ctx.Err() != nil {
 		return false
@@ -85,8 +84,8 @@ func statusKind(status int) Kind {
 	return Retry
 }
 
-// cause keeps of an error what can be shown: that a deadline passed or that the
-// caller gave up. The rest may quote the URL.
+// cause returns the part of an error that can be shown: a deadline passed, or the caller
+// cancelled the call. The rest may quote the URL.
 func cause(ctx context.Context, err error) error {
 	for _, known := range []error{context.DeadlineExceeded, context.Canceled} {
 		if errors.Is(err, known) || errors.Is(ctx.Err(), known) {

@@ -16,8 +16,7 @@ func (*v2client) Version() Version { return V2 }
 // those of the response, which is verified, about this account, and a success.
 //
 // A call that is lost on the way is sent once more, to the backup host with the same
-// bytes. WeChat may then have it twice, so pay is only for calls that come to the
-// same when they are made twice.
+// bytes. WeChat may then have it twice, so pay is for idempotent calls only.
 func (c *v2client) pay(ctx context.Context, doer Doer, op, path string, fields []Field) ([]Field, error) {
 	body, err := c.post(ctx, doer, op, path, fields, maxMessage)
 	if err != nil {
@@ -46,7 +45,7 @@ func (c *v2client) post(ctx context.Context, doer Doer, op, path string, fields 
 	for _, f := range append([]Field{
 		{"appid", c.cfg.AppID}, {"mch_id", c.cfg.MchID}, {"nonce_str", nonce}, {"sign_type", string(c.cfg.SignType)},
 	}, fields...) {
-		// Cleaned before it is signed, so that what is signed is what arrives.
+		// Cleaned before it is signed, so that WeChat receives the signed text.
 		if f.Value = clean(f.Value); f.Value != "" {
 			sent = append(sent, f)
 		}

@@ -58,7 +58,7 @@ func (c *v2client) bill(ctx context.Context, day time.Time) ([]byte, error) {
 }
 
 // noBill reads the response in place of a bill. It is not signed, so only the failure
-// is believed.
+// is trusted.
 func (c *v2client) noBill(body []byte) error {
 	fields, err := parse(body)
 	if err != nil {

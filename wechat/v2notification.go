@@ -10,7 +10,7 @@ import (
 // parsePayment reads a payment notification. It checks the signature, and that the
 // message is for this account. The caller compares amount and currency with the order,
 // and finds out whether it was handled before. A failed payment has the state
-// StatePayError. After an error the message is not to be believed.
+// StatePayError. After an error trust nothing in the message.
 //
 // The signature proves that the sender has the API key, which other systems of the
 // merchant have too. QueryOrder returns WeChat's own state.

@@ -108,8 +108,8 @@ type billReader struct {
 	want string
 }
 
-// Read returns io.EOF when the bill is complete and has the hash that it should
-// have. Nothing of the bill is to be believed before that.
+// Read returns io.EOF when the bill is complete and its hash is right. Trust the text only
+// after Read returned io.EOF.
 func (b *billReader) Read(p []byte) (int, error) {
 	n, err := b.body.Read(p)
 	b.sum.Write(p[:n])

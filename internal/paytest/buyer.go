@@ -97,7 +97,7 @@ func (b *Buyer) SignIn() {
 	b.Call(http.MethodPost, api.PathToken, api.TokenRequest{Code: back.Query().Get("code"), State: back.Query().Get("state")}, &api.TokenResponse{})
 }
 
-// Order orders one piece of a product and asks for what pays it.
+// Order orders one piece of a product and requests what pays it.
 func (b *Buyer) Order(product string, trade api.TradeType, key string) api.Checkout {
 	b.t.Helper()
 	var o api.Order

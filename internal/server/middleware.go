@@ -20,7 +20,7 @@ func (s *Server) middleware(next http.Handler) http.Handler {
 		w.Header().Set("X-Request-Id", id)
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		w.Header().Set("Cross-Origin-Resource-Policy", "same-origin") // no other site's page gets to embed an answer
+		w.Header().Set("Cross-Origin-Resource-Policy", "same-origin") // no other site's page may embed a response
 		w.Header().Set("Referrer-Policy", "no-referrer")
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 		w.Header().Set("Strict-Transport-Security", "max-age=31536000") // a browser ignores it on plain HTTP
@@ -56,8 +56,8 @@ func (s *Server) newRequestID() string {
 	return id
 }
 
-// unknownPath answers what no route took: a path that exists under another
-// method, or nothing.
+// unknownPath responds to requests without a route: the path exists under another method,
+// or not at all.
 func unknownPath(mux *http.ServeMux) handlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		var allow []string

@@ -22,7 +22,7 @@ const (
 	guestLife = 90 * 24 * time.Hour
 )
 
-// session is what the session cookie holds. There is no other record of it.
+// session is the content of the session cookie. There is no other record of it.
 type session struct {
 	OpenID    string `json:"openid,omitempty"`
 	Guest     string `json:"guest,omitempty"` // instead of OpenID

@@ -15,7 +15,7 @@ import (
 	"h5pay/wechat"
 )
 
-// A state is what WeChat returns unchanged with the code: letters and digits, 128
+// A state is a text that WeChat returns unchanged with the code: letters and digits, 128
 // bytes at most. It holds
 //
 //	32 random letters and digits

@@ -11,7 +11,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// Identity is what a shop needs to know of the simulator: account, merchant, keys and
+// Identity has the settings of a shop for the simulator: account, merchant, keys and
 // addresses. The secrets are worth nothing outside the simulator.
 type Identity struct {
 	AppID     string `json:"appid"`
@@ -42,7 +42,7 @@ type Identity struct {
 	Epoch     time.Time         `json:"epoch"` // the clock's start: another one means another run
 }
 
-// Identity returns what a shop needs to know.
+// Identity returns the settings for a shop.
 func (d *Desk) Identity() Identity {
 	cfg := d.wechat.Config()
 	return Identity{
@@ -55,7 +55,7 @@ func (d *Desk) Identity() Identity {
 	}
 }
 
-// info is what GET /control/info answers.
+// info is the response of GET /control/info.
 type info struct {
 	Identity
 	User            wechattest.User        `json:"user"` // who holds the phone

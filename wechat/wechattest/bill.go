@@ -21,7 +21,7 @@ const billDate = "20060102"
 // dateForm is its look: time.Parse alone would take 2026031 for March 1st.
 var dateForm = regexp.MustCompile(`^[0-9]{8}$`)
 
-// downloadBill answers POST /pay/downloadbill.
+// downloadBill serves POST /pay/downloadbill.
 func (w *WeChat) downloadBill(p *payRequest) {
 	if _, ok := w.takeFault(FaultSystemError, pathDownloadBill); ok {
 		p.note("fault system_error")

@@ -189,7 +189,7 @@ func faultApplies(kind, path string) bool {
 	return slices.ContainsFunc(FaultKinds(), func(k FaultKind) bool { return k.Kind == kind && slices.Contains(k.Paths, path) })
 }
 
-// faultPath is what a Fault's Path is compared with: the path, or the pattern of a
+// faultPath returns the text to compare with a Fault's Path: the path, or the pattern of a
 // call of APIv3.
 func faultPath(r *http.Request) string {
 	if route, _, _ := findV3(r.Method, r.URL.EscapedPath()); route != nil {

@@ -175,7 +175,7 @@ func (w *WeChat) settle(o *order, payer User) {
 		BankType: []string{"OTHERS", "ICBC_DEBIT", "CMB_CREDIT"}[w.ids.intn(3)],
 	}
 	// docs/wechat.md 6.1: cash_fee is less than total_fee when
-	// coupons apply. Whoever compares the wrong one finds out here.
+	// coupons apply. A shop that compares the wrong one fails here.
 	w.drawCoupons(t)
 	o.trade = t
 	o.State = StateSuccess

@@ -11,7 +11,7 @@ func commonFields(more ...field) []field {
 	}, more...)
 }
 
-// orderQuery answers POST /pay/orderquery.
+// orderQuery serves POST /pay/orderquery.
 func (w *WeChat) orderQuery(p *payRequest) {
 	table := commonFields(field{"transaction_id", 32, false, nil}, field{"out_trade_no", 32, false, nil})
 	if code, text := checkFields(p, table); code != "" {

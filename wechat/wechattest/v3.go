@@ -25,7 +25,7 @@ func v3Handlers() map[string]func(w *WeChat, c *v3Call) {
 	}
 }
 
-// serveV3 answers everything below /v3/.
+// serveV3 serves everything below /v3/.
 func (w *WeChat) serveV3(rw http.ResponseWriter, r *http.Request) {
 	route, vars, known := findV3(r.Method, r.URL.EscapedPath())
 	kind := "v3_unknown"

@@ -69,7 +69,7 @@ func (c *v3Call) declineField(p *v3Problem) {
 	c.declineWith(http.StatusBadRequest, "PARAM_ERROR", p.message, detail)
 }
 
-// decline answers with an error, signed.
+// decline responds with an error, signed.
 func (c *v3Call) decline(status int, code, message string) { c.declineWith(status, code, message, nil) }
 
 func (c *v3Call) declineWith(status int, code, message string, detail v3Object) {
@@ -90,13 +90,13 @@ func (c *v3Call) declineWith(status int, code, message string, detail v3Object) 
 	c.answer(status, append(body, v3Member{"message", message}).text(c.w))
 }
 
-// declineUnsigned answers with an error that has no signature.
+// declineUnsigned responds with an error that has no signature.
 func (c *v3Call) declineUnsigned(status int, code, message string) {
 	c.key = nil
 	c.decline(status, code, message)
 }
 
-// succeed answers 200 with an object.
+// succeed responds with 200 with an object.
 func (c *v3Call) succeed(body v3Object) { c.answer(http.StatusOK, body.text(c.w)) }
 
 // answer sets the response and signs it when there is a key.
