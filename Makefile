@@ -2,7 +2,7 @@
 # check, `make help` lists the other targets.
 
 # `make dev DESK_PORT=9001` changes the port of the desk. SHOP_PORT, WECHAT_PORT and PHONE_PORT
-# work the same.
+# work the same. `make dev API=v2` gives the shop a key of APIv2 instead of those of APIv3.
 upper     = $(shell echo $(port) | tr a-z A-Z)_PORT
 with-port = $(if $($(upper)),-$(port)-port $($(upper)))
 
@@ -18,7 +18,7 @@ export WRANGLER_SEND_METRICS := false
 export GOTOOLCHAIN := auto
 
 sources   = $(shell find $(1) -name '*.go' ! -name '*_test.go' ! -path '*test/*')
-GOWASM   := $(call sources,wasmbuild internal/wasmbin) go.mod
+GOWASM   := $(call sources,internal/cmd/wasmbuild internal/wasmbin) go.mod
 PAGE     := $(call sources,wasm internal/alphabet internal/api internal/cst internal/fen) $(GOWASM)
 SIGNER   := $(call sources,signer internal wechat webhook) $(wildcard internal/*/migrations/*.sql) $(GOWASM)
 ENTRY    := $(patsubst signer/warm/%,build/%,$(wildcard signer/warm/*.mjs))
@@ -29,11 +29,11 @@ help: ## print this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 dev: build ## run the shop, the signer and a simulated WeChat on this machine
-	@go build -o .wrangler/dev ./dev
-	@exec .wrangler/dev $(foreach port,shop wechat desk phone,$(with-port))
+	@go build -o .wrangler/dev ./internal/cmd/dev
+	@exec .wrangler/dev $(if $(API),-api $(API)) $(foreach port,shop wechat desk phone,$(with-port))
 
 test: tools ## run every check, including the browser journeys and the size limits
-	@go build -o .wrangler/testrun ./dev/testrun
+	@go build -o .wrangler/testrun ./internal/cmd/testrun
 	@exec .wrangler/testrun $(MAKE) --no-print-directory check unit size e2e
 
 check: tools ## run gofmt, vet, staticcheck and the vulnerability check, natively and for wasm
@@ -43,7 +43,7 @@ check: tools ## run gofmt, vet, staticcheck and the vulnerability check, nativel
 	GOOS=js GOARCH=wasm go vet -tags stock ./signer
 	go tool staticcheck ./...
 	GOOS=js GOARCH=wasm $$(GOOS= GOARCH= go tool -n staticcheck) $(JS)
-	go run ./dev/vulncheck
+	go run ./internal/cmd/vulncheck
 
 unit: tools node_modules/.package-lock.json ## run the tests that need no browser
 	go test $$(go list ./... | grep -v /e2e)
@@ -64,7 +64,7 @@ public: public/index.html ## build the prerendered page
 
 build/signer.wasm: $(SIGNER) | tools
 	@mkdir -p build
-	go run ./wasmbuild -for worker -o $@ ./signer
+	go run ./internal/cmd/wasmbuild -for worker -o $@ ./signer
 
 build/%.mjs: signer/warm/%.mjs
 	@mkdir -p build
@@ -76,7 +76,7 @@ build/wasm_exec.js: go.mod | tools
 
 build/page/app.wasm: $(PAGE) | tools
 	@mkdir -p build/page
-	go run ./wasmbuild -for page -o $@ ./wasm
+	go run ./internal/cmd/wasmbuild -for page -o $@ ./wasm
 
 public/index.html: build/page/app.wasm node_modules/.package-lock.json $(wildcard public/web/*.css wasm/site/* wrangler.toml .dev.vars*)
 	go run ./wasm -out public -wasm $<
@@ -87,7 +87,7 @@ node_modules/.package-lock.json: package.json package-lock.json .npmrc | tools
 
 lock: tools ## update package-lock.json after a change of package.json
 	npm install --package-lock-only --no-audit --no-fund
-	node dev/lock.mjs
+	node internal/cmd/lock/lock.mjs
 
 deploy: build ## deploy the shop to Cloudflare; see docs/going-live.md
 	wrangler d1 migrations apply DB --remote
@@ -101,7 +101,7 @@ bench: build ## compare the signer with the stock entry and JavaScript (minutes)
 SEED   ?= 1
 ORDERS ?= 3000
 BUYERS ?= 6
-campaign = go run ./e2e/chaos -seed $(SEED) -orders $(ORDERS) -buyers $(BUYERS)
+campaign = go run ./e2e/chaos -seed $(SEED) -orders $(ORDERS) -buyers $(BUYERS) $(if $(API),-api $(API))
 
 chaos: $(ENTRY) build/wasm_exec.js build/signer.wasm ## place thousands of orders while faults occur; SEED=7 ORDERS=3000 repeats a run
 	@mkdir -p artifacts

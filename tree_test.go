@@ -71,6 +71,8 @@ var importRules = []struct {
 	{pkg: "h5pay/examples/webhook", project: []string{"h5pay/webhook"}},
 	{pkg: "h5pay/internal/payment", project: []string{
 		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/order", "h5pay/internal/reqlog", "h5pay/internal/store", "h5pay/wechat", "h5pay/wechat/apiv3"}},
+	{pkg: "h5pay/internal/certificate", project: []string{
+		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/order", "h5pay/internal/store", "h5pay/wechat/apiv3"}},
 	{pkg: "h5pay/internal/outbox", project: []string{
 		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/order", "h5pay/internal/reqlog", "h5pay/internal/store", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook"}},
 	{pkg: "h5pay/internal/server", project: []string{
@@ -82,10 +84,10 @@ var importRules = []struct {
 	{pkg: "h5pay/simulator/desk", project: []string{"h5pay/wechat/wechattest", "h5pay/simulator/web"}},
 	{pkg: "h5pay/simulator/server", project: []string{"h5pay/wechat/wechattest", "h5pay/simulator/web", "h5pay/simulator/phone", "h5pay/simulator/desk"}},
 	{pkg: "h5pay/simulator", project: []string{"h5pay/wechat/wechattest", "h5pay/simulator/web", "h5pay/simulator/phone", "h5pay/simulator/desk", "h5pay/simulator/server"}},
-	{pkg: "h5pay/wasmbuild", project: []string{"h5pay/internal/wasmbin"}},
+	{pkg: "h5pay/internal/cmd/wasmbuild", project: []string{"h5pay/internal/wasmbin"}},
 	{pkg: "h5pay/signer/warm", js: true},
 	{pkg: "h5pay/signer", js: true, project: []string{
-		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/order", "h5pay/internal/outbox", "h5pay/internal/payment", "h5pay/internal/reqlog", "h5pay/internal/store", "h5pay/internal/server", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/signer/warm", "h5pay/webhook"},
+		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/certificate", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/order", "h5pay/internal/outbox", "h5pay/internal/payment", "h5pay/internal/reqlog", "h5pay/internal/store", "h5pay/internal/server", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/signer/warm", "h5pay/webhook"},
 		foreign: []string{"github.com/syumai/workers"}},
 	{pkg: "h5pay/wasm", js: true, project: []string{"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen"},
 		foreign: []string{"github.com/maxence-charriere/go-app/v9", "github.com/google/uuid", "rsc.io/qr"}},

@@ -157,7 +157,7 @@ func TestForgedNotifications(t *testing.T) {
 	}
 	// Requests of strangers log at most one line per minute, and so do mismatches with a valid
 	// signature.
-	for _, line := range []string{"notification refused", "trade refused"} {
+	for _, line := range []string{"notification rejected", "payment mismatch"} {
 		if !strings.Contains(world.log.String(), line) {
 			t.Errorf("the log has no line %q", line)
 		}

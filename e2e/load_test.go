@@ -346,7 +346,7 @@ func TestDeploymentBetweenPageAndProgram(t *testing.T) {
 // If the program ends, which it should not, the page shows a message.
 func TestProgramThatEnds(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ends.wasm")
-	cmd := exec.Command("go", "build", "-o", file, "h5pay/wasmbuild/testdata/random")
+	cmd := exec.Command("go", "build", "-o", file, "h5pay/internal/cmd/wasmbuild/testdata/random")
 	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

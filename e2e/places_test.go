@@ -149,7 +149,7 @@ func TestH5PaymentWithoutPermission(t *testing.T) {
 	p.tap(`document.querySelector('[data-product="bun"] [data-action="add"]')`)
 	fault(t, wechattest.Fault{Kind: wechattest.FaultMWEBMissing})
 	p.tap(`document.querySelector('[data-action="checkout"]')`)
-	p.until("a message and a way on", `document.querySelector('[data-error="wechat_refused"] button')`)
+	p.until("a message and a way on", `document.querySelector('[data-error="wechat_declined"] button')`)
 	p.sees("请联系商家")
 	p.tap(button("重试"))
 	p.until("the pay page", onPay)

@@ -41,6 +41,19 @@ var world struct {
 	shopRequests requestCount // requests to the shop through the phone
 }
 
+// apiVariable names the version of WeChat's API with which the shop is set up: v2, the default; v3
+// with WeChat Pay's public key and without a key of APIv2; or certificates, which is v3 with platform
+// certificates.
+const apiVariable = "E2E_API"
+
+// wechatPath returns the path of a call in the version that the shop uses.
+func wechatPath(v2, v3 string) string {
+	if version := os.Getenv(apiVariable); version == "" || version == "v2" {
+		return v2
+	}
+	return v3
+}
+
 // requestCount counts requests by path.
 type requestCount struct {
 	mu     sync.Mutex
@@ -107,7 +120,11 @@ func runWorld(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer front.Close()
-	world.sim, err = server.Listen(server.Config{WeChat: wechattest.Config{ShopURL: front.URL, Hostile: true, PlainRefunds: true}})
+	mode := wechattest.V3PublicKey
+	if os.Getenv(apiVariable) == "certificates" {
+		mode = wechattest.V3Certificates
+	}
+	world.sim, err = server.Listen(server.Config{WeChat: wechattest.Config{ShopURL: front.URL, Hostile: true, PlainRefunds: true, V3Mode: mode}})
 	if err != nil {
 		return 0, err
 	}
@@ -116,15 +133,25 @@ func runWorld(m *testing.M) (code int, err error) {
 	world.backEnd = startBackEnd(world.env["WEBHOOK_SECRET"])
 	defer world.backEnd.Close()
 
+	vars := map[string]string{"SHOP_URL": world.sim.PhoneURL, "WECHAT_BASE_URL": world.sim.URL, "WEBHOOK_URL": world.backEnd.URL + "/h5pay",
+		"UNPAID_LIMITS": "1000,1000,1000,10000"} // all phones have the same address
+	switch version := os.Getenv(apiVariable); version {
+	case "", "v2":
+	case "v3", "certificates":
+		maps.Copy(vars, stack.APIv3Vars(world.sim.V3()))
+		maps.Copy(world.env, stack.APIv3Vars(world.sim.V3()))
+		delete(world.env, "WECHAT_API_KEY")
+	default:
+		return 0, fmt.Errorf("%s=%s: want v2, v3 or certificates", apiVariable, version)
+	}
 	world.log = &paytest.Log{}
 	world.shop, err = stack.StartShop(context.Background(), stack.ShopConfig{
 		Dir:     root,
 		Port:    port,
 		State:   world.state,
 		EnvFile: world.envFile,
-		Vars: map[string]string{"SHOP_URL": world.sim.PhoneURL, "WECHAT_BASE_URL": world.sim.URL, "WEBHOOK_URL": world.backEnd.URL + "/h5pay",
-			"UNPAID_LIMITS": "1000,1000,1000,10000"}, // all phones have the same address
-		Output: world.log,
+		Vars:    vars,
+		Output:  world.log,
 	})
 	if err != nil {
 		return 0, fmt.Errorf("%w\n%s", err, world.log)

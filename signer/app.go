@@ -9,11 +9,13 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/certificate"
 	"h5pay/internal/outbox"
 	"h5pay/internal/payment"
 	"h5pay/internal/server"
 	"h5pay/internal/store"
 	"h5pay/wechat"
+	"h5pay/wechat/apiv3"
 )
 
 // app is the signer: an HTTP handler and the jobs that timers run.
@@ -41,6 +43,7 @@ type platform struct {
 	getenv func(string) string
 	db     *sql.DB
 	doer   wechat.Doer
+	rsa    apiv3.RSA // nil natively: crypto/rsa
 	// certDoer presents the merchant's certificate. Without it, refunds are rejected, except
 	// against the simulator, which requires no certificate.
 	certDoer wechat.Doer
@@ -79,12 +82,19 @@ func newApp(p platform) app {
 	if p.webhookDoer == nil {
 		p.webhookDoer = p.doer
 	}
+	v3 := set.v3(p.rsa)
+	var keeper *certificate.Keeper // nil without platform certificates
+	if v3 != nil && v3.Certificates {
+		v3.Refresh = func(ctx context.Context) error { return keeper.Refresh(ctx) }
+	}
 	client, err := wechat.New(wechat.Config{
 		AppID:     set.AppID,
 		AppSecret: set.AppSecret,
 		MchID:     set.MchID,
 		APIKey:    set.APIKey,
 		SignType:  set.SignType,
+		V3:        v3,
+		Version:   set.API,
 		OpenURL:   set.BaseURL,
 		APIURL:    set.BaseURL,
 		MchURL:    set.BaseURL,
@@ -92,10 +102,15 @@ func newApp(p platform) app {
 		CertDoer:  p.certDoer,
 	})
 	if err != nil {
-		return unavailable(err, set.AdminToken, log)
+		return unavailable(errors.Join(settingErrors(err)...), set.AdminToken, log)
 	}
 	st := store.New(p.db)
 	st.Bounds = set.Unpaid
+	if v3 != nil && v3.Certificates {
+		if keeper, err = certificate.New(certificate.Config{Store: st, WeChat: client, Log: log}); err != nil {
+			return unavailable(err, set.AdminToken, log)
+		}
+	}
 	statements := 0
 	if p.d1 {
 		statements = set.D1Statements
@@ -129,7 +144,7 @@ func newApp(p platform) app {
 	if err := errors.Join(payErr, eventsErr); err != nil {
 		return unavailable(err, set.AdminToken, log)
 	}
-	srv, err := server.New(server.Config{
+	srvCfg := server.Config{
 		Payment:       pay,
 		Outbox:        events,
 		Store:         st,
@@ -144,7 +159,11 @@ func newApp(p platform) app {
 		OwnerLimit:    p.ownerLimit,
 		Checks:        p.checks(set),
 		Log:           log,
-	})
+	}
+	if keeper != nil {
+		srvCfg.Certificates = keeper.Problem
+	}
+	srv, err := server.New(srvCfg)
 	if err != nil {
 		return unavailable(err, set.AdminToken, log)
 	}
@@ -155,8 +174,13 @@ func newApp(p platform) app {
 			return pay.Reconcile(ctx)
 		},
 		deliver: events.Deliver,
-		// The payers of old events have no timer of their own.
+		// The payers of old events and the certificates have no timer of their own.
 		checkBills: func(ctx context.Context) error {
+			if keeper != nil {
+				if err := keeper.Tick(ctx); err != nil {
+					log.Error("refreshing the platform certificates failed", "error", err)
+				}
+			}
 			if err := events.ForgetPayers(ctx); err != nil {
 				return err
 			}
@@ -186,13 +210,13 @@ func (p platform) checks(set settings) []api.HealthCheck {
 	if set.BaseURL != "" {
 		wechat = api.HealthCheck{Name: "wechat", OK: !set.public(), Problem: "WECHAT_BASE_URL is set: payments are simulated"}
 	}
-	checks := []api.HealthCheck{wechat}
+	checks := []api.HealthCheck{wechat, set.apiv3Check()}
 	for _, c := range []struct {
 		name    string
 		there   bool
 		without string
 	}{
-		{"certificate", p.certDoer != nil, "WECHAT_CERT is not bound (native server: WECHAT_CERT_FILE is not set): refunds are disabled"},
+		{"certificate", p.certDoer != nil || set.APIKey == "", "WECHAT_CERT is not bound (native server: WECHAT_CERT_FILE is not set): refunds of APIv2 are disabled"},
 		{"limits", p.addressLimit != nil && p.ownerLimit != nil, "ADDRESS_LIMIT or OWNER_LIMIT is not bound: calls are not rate limited"},
 	} {
 		check := api.HealthCheck{Name: c.name, OK: true}

@@ -64,7 +64,7 @@ func TestNativeSignerDelivers(t *testing.T) {
 			store, now := store.New(db), time.Now()
 			o, err := store.Insert(t.Context(), order.Order{
 				ID: "0123456789abcdefghijklmn", Owner: "alice", ClientKey: "key", Fingerprint: "f", OutTradeNo: "20261125ABCDEFGHIJKLMNOPQRSTUV01",
-				Lines: []order.Line{{ProductID: "tea", Name: "茶", Price: 6800, Quantity: 1}}, Total: 6800, Currency: "CNY", TradeType: api.TradeJSAPI,
+				Lines: []order.Line{{ProductID: "tea", Name: "茶", Price: 6800, Quantity: 1}}, Total: 6800, Currency: "CNY", APIVersion: "v3", TradeType: api.TradeJSAPI,
 				CreatedAt: now, ExpiresAt: now.Add(order.Lifetime),
 			})
 			if err != nil {

@@ -31,7 +31,7 @@ func serve() {
 		a = unavailable(&settingError{"d1_databases", "must bind a database to DB"}, "", log)
 	} else {
 		db := worker.OpenD1("DB")
-		p := platform{getenv: getenv, db: db, doer: worker.Fetch(), webhookDoer: worker.Fetch().NoBody(), log: log, d1: true,
+		p := platform{getenv: getenv, db: db, doer: worker.Fetch(), rsa: platformRSA{worker.RSA()}, webhookDoer: worker.Fetch().NoBody(), log: log, d1: true,
 			catalogueHint: "see README, Going live, for the statement that adds products"}
 		p.size = func(context.Context) (store.Size, error) { return store.Size{Used: warm.DatabaseSize(db)}, nil }
 		if isBound(certBinding) {

@@ -10,8 +10,7 @@ import (
 	"h5pay/wechat/apiv3"
 )
 
-// platformRSA gives APIv3 the RSA of workerd. Nothing uses it before the settings of
-// APIv3 are there.
+// platformRSA gives APIv3 the RSA of workerd.
 type platformRSA struct{ rsa warm.RSA }
 
 var _ apiv3.RSA = platformRSA{}

@@ -20,6 +20,10 @@ func (s namedSecret) advice() string {
 		return ": use the AppSecret that the official account platform shows"
 	case "WECHAT_API_KEY":
 		return ": generate one with `openssl rand -hex 16` and set it on the merchant platform"
+	case "WECHAT_MCH_KEY":
+		return ": use the private key that the merchant platform's certificate tool made (apiclient_key.pem)"
+	case "WECHAT_APIV3_KEY", "WECHAT_APIV3_KEY_OLD":
+		return ": generate one with `openssl rand -hex 16` and set it on the merchant platform as the APIv3 key"
 	case "WEBHOOK_SECRET", "WEBHOOK_SECRET_OLD":
 		return ": generate one with " + drawWebhookSecret
 	}
@@ -31,6 +35,9 @@ func (s *settings) secrets() []namedSecret {
 	return []namedSecret{
 		{"WECHAT_APPSECRET", s.AppSecret},
 		{"WECHAT_API_KEY", s.APIKey},
+		{"WECHAT_MCH_KEY", s.MerchantKey},
+		{"WECHAT_APIV3_KEY", s.Key},
+		{"WECHAT_APIV3_KEY_OLD", s.KeyOld},
 		{"SESSION_KEY", s.SessionKey},
 		{"SESSION_KEY_OLD", s.SessionKeyOld},
 		{"ADMIN_TOKEN", s.AdminToken},
@@ -51,7 +58,13 @@ func (s *settings) checkSecrets() (wrong []error) {
 		if secret.value == "" {
 			continue
 		}
-		problem := weakness(string(secret.value))
+		problem := ""
+		switch {
+		case secret.name != "WECHAT_MCH_KEY":
+			problem = weakness(string(secret.value))
+		case isExampleKey(secret.value):
+			problem = "is an example value"
+		}
 		if key, err := webhook.ParseSecret(string(secret.value)); err == nil && problem == "" {
 			problem = weakness(string(key)) // base64 can hide a pattern
 		}

@@ -24,12 +24,14 @@ func publicEnv(t *testing.T) map[string]string {
 	env := exampleEnv(t)
 	delete(env, "WECHAT_BASE_URL")
 	env["SHOP_URL"] = "https://shop.example.com"
-	for _, name := range []string{"WECHAT_APPSECRET", "WECHAT_API_KEY", "SESSION_KEY", "SESSION_KEY_OLD", "ADMIN_TOKEN", "WEBHOOK_SECRET", "WEBHOOK_SECRET_OLD"} {
+	for _, name := range []string{"WECHAT_APPSECRET", "WECHAT_API_KEY", "WECHAT_APIV3_KEY", "WECHAT_APIV3_KEY_OLD", "SESSION_KEY", "SESSION_KEY_OLD", "ADMIN_TOKEN", "WEBHOOK_SECRET", "WEBHOOK_SECRET_OLD"} {
 		env[name] = randomHex()
 		if isWebhook(name) {
 			env[name] = webhook.NewSecret()
 		}
 	}
+	env["WECHAT_MCH_KEY"], env["WECHAT_MCH_SERIAL"] = merchantKey(), "408B07E79B8269FEC3D5D3E6AB8ED163A6A380DB"
+	env["WECHAT_PUBLIC_KEY"], env["WECHAT_PUBLIC_KEY_ID"] = wechatPublicKey(), "PUB_KEY_ID_0119000001092026112300000001"
 	return env
 }
 
@@ -59,6 +61,7 @@ func TestPublicShopRejectsWeakSecrets(t *testing.T) {
 		"a former secret":      "h5pay-former-webhook-secret-change-me",
 		"the simulator's":      wechattest.DefaultAPIKey,
 		"the simulator's too":  wechattest.DefaultAppSecret,
+		"the simulator's v3":   wechattest.DefaultAPIv3Key,
 		"in capitals":          strings.ToUpper("please-change-me-before-going-live"),
 		"zeros":                strings.Repeat("0", 32),
 		"one letter":           strings.Repeat("aA", 16),
@@ -73,6 +76,9 @@ func TestPublicShopRejectsWeakSecrets(t *testing.T) {
 	}
 	var set settings
 	for _, secret := range set.secrets() {
+		if secret.name == "WECHAT_MCH_KEY" {
+			continue // none of them is a private key
+		}
 		for name, value := range weak {
 			if strings.HasPrefix(secret.name, "WECHAT_") && len(value) != 32 {
 				continue // WeChat's secrets have 32 characters
@@ -125,6 +131,9 @@ func TestPublicShopRejectsEqualSecrets(t *testing.T) {
 	all := set.secrets()
 	for i, one := range all {
 		for _, other := range all[i+1:] {
+			if one.name == "WECHAT_MCH_KEY" || other.name == "WECHAT_MCH_KEY" {
+				continue // no other secret has its form
+			}
 			env := publicEnv(t)
 			env[other.name] = env[one.name]
 			if isWebhook(other.name) && !isWebhook(one.name) {
@@ -145,17 +154,24 @@ func TestEverySecretIsChecked(t *testing.T) {
 	var set settings
 	v := reflect.ValueOf(&set).Elem()
 	n := 0
-	for i := range v.NumField() {
-		if v.Type().Field(i).Type == reflect.TypeFor[wechat.Secret]() {
-			v.Field(i).SetString(strconv.Itoa(n))
-			n++
+	var number func(v reflect.Value)
+	number = func(v reflect.Value) {
+		for i := range v.NumField() {
+			switch f := v.Field(i); {
+			case f.Type() == reflect.TypeFor[wechat.Secret]():
+				f.SetString(strconv.Itoa(n))
+				n++
+			case f.Kind() == reflect.Struct:
+				number(f)
+			}
 		}
 	}
+	number(v)
 	checked := map[wechat.Secret]bool{}
 	for _, secret := range set.secrets() {
 		checked[secret.value] = true
 	}
-	if len(checked) != n || n < 7 {
+	if len(checked) != n || n < 10 {
 		t.Errorf("%d secrets are checked, the settings have %d", len(checked), n)
 	}
 }

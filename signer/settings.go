@@ -58,8 +58,12 @@ type settings struct {
 	// allows 50 on the free plan and 1000 on the paid plan.
 	D1Statements int
 
-	AppSecret  wechat.Secret // WECHAT_APPSECRET
-	APIKey     wechat.Secret // WECHAT_API_KEY, the 32 characters of APIv2
+	AppSecret wechat.Secret // WECHAT_APPSECRET
+	// WECHAT_API_KEY, the 32 characters of APIv2. It is optional if APIv3 is set up.
+	APIKey wechat.Secret
+	// API is the version of new payments: WECHAT_API, default v3 when APIv3 is set up, else v2.
+	API wechat.Version
+	APIv3
 	SessionKey wechat.Secret // SESSION_KEY, at least 32 characters, encrypts the cookies
 	// SESSION_KEY_OLD, optional: the previous SESSION_KEY. Its cookies are still accepted.
 	SessionKeyOld wechat.Secret
@@ -94,6 +98,7 @@ func loadSettings(getenv func(string) string) (settings, error) {
 		BaseURL:       getenv("WECHAT_BASE_URL"),
 		AppSecret:     wechat.Secret(getenv("WECHAT_APPSECRET")),
 		APIKey:        wechat.Secret(getenv("WECHAT_API_KEY")),
+		APIv3:         loadAPIv3(getenv),
 		SessionKey:    wechat.Secret(getenv("SESSION_KEY")),
 		SessionKeyOld: wechat.Secret(getenv("SESSION_KEY_OLD")),
 		AdminToken:    wechat.Secret(getenv("ADMIN_TOKEN")),
@@ -117,6 +122,7 @@ func loadSettings(getenv func(string) string) (settings, error) {
 	keepOK := parseNumber(getenv("KEEP_UNPAID_DAYS"), int(payment.DefaultKeepUnpaid/(24*time.Hour)), minKeep, 3650, &s.KeepUnpaidDays)
 	sizeOK := parseNumber(getenv("DATABASE_MB"), 10_000, 10, 100_000_000, &s.DatabaseMB)
 	statementsOK := parseNumber(getenv("D1_STATEMENTS"), payment.MinStatements, payment.MinStatements, 10_000, &s.D1Statements)
+	apiOK := s.chooseAPI(getenv("WECHAT_API"))
 	tradeTypes, tradeTypesOK := parseTradeTypes(getenv("TRADE_TYPES"))
 	s.TradeTypes = tradeTypes
 	var wrong []error
@@ -143,8 +149,9 @@ func loadSettings(getenv func(string) string) (settings, error) {
 		{"WECHAT_BASE_URL", "must be empty or an https origin without a path", s.BaseURL == "" || isOrigin(s.BaseURL)},
 		{"WECHAT_APPSECRET", "is not set", s.AppSecret != ""},
 		{"WECHAT_APPSECRET", "must be 32 letters or digits", alphabet.Alphanumeric.Valid(string(s.AppSecret), 32, 32)},
-		{"WECHAT_API_KEY", "is not set", s.APIKey != ""},
-		{"WECHAT_API_KEY", "must be 32 letters or digits", alphabet.Alphanumeric.Valid(string(s.APIKey), 32, 32)},
+		{"WECHAT_API", "must be v2 or v3", apiOK},
+		{"WECHAT_API_KEY", "must be set, or the settings of APIv3: WECHAT_MCH_KEY and those that README lists beside it", s.APIKey != "" || s.API == wechat.V3},
+		{"WECHAT_API_KEY", "must be 32 letters or digits", s.APIKey == "" || alphabet.Alphanumeric.Valid(string(s.APIKey), 32, 32)},
 		{"SESSION_KEY", "is not set", s.SessionKey != ""},
 		{"SESSION_KEY", "must have at least 32 characters", len(s.SessionKey) >= 32},
 		{"SESSION_KEY_OLD", "must be empty or have at least 32 characters", s.SessionKeyOld == "" || len(s.SessionKeyOld) >= 32},
@@ -160,6 +167,9 @@ func loadSettings(getenv func(string) string) (settings, error) {
 			wrong = append(wrong, &settingError{rule.name, rule.problem})
 			lastName = rule.name // later problems of the same setting follow from this one
 		}
+	}
+	if s.API == wechat.V3 {
+		wrong = append(wrong, s.APIv3.problems...)
 	}
 	token := !slices.Contains(names(wrong), "ADMIN_TOKEN")
 	for _, err := range s.checkSecrets() {

@@ -106,7 +106,7 @@ func TestSignIn(t *testing.T) {
 		{name: "a portal answers in JSON", script: map[string]any{session: response{Status: 200, Body: []byte("{}")}}, code: codeBadResponse},
 		{name: "a portal takes the code", response: authResponse{"c", "s"}, script: map[string]any{token: response{Status: 200, Body: []byte("<html>")}}, code: codeBadResponse},
 		{name: "nowhere to go", script: map[string]any{session: api.CodeUnauthenticated, leave: api.AuthorizeResponse{}}, code: codeBadResponse},
-		{name: "declined by WeChat", response: authResponse{"c", "s"}, script: map[string]any{token: api.CodeWeChatRefused}, code: api.CodeWeChatRefused},
+		{name: "declined by WeChat", response: authResponse{"c", "s"}, script: map[string]any{token: api.CodeWeChatDeclined}, code: api.CodeWeChatDeclined},
 		{name: "a portal responds with 502", script: map[string]any{session: response{Status: 502, Body: []byte("<html>")}}, code: codeBadResponse},
 		{name: "offline on the way", script: map[string]any{session: api.CodeUnauthenticated, leave: errors.New("down")}, code: codeOffline},
 	} {

@@ -152,7 +152,7 @@ var errorTexts = map[api.Code]errorText{
 	api.CodeAddressUnknown:   {text{"本浏览器暂时无法付款", "This browser cannot pay right now"}, text{"您没有被扣款，请在微信中打开本店付款", "Nothing was charged. Open the shop in WeChat to pay"}, actionShop},
 	api.CodeTooManyOrders:    {text{"待付款订单过多", "Too many unpaid orders"}, text{"请先支付或取消已有订单，或一小时后再试", "Pay or cancel an order first, or try again in an hour"}, actionShop},
 	api.CodeShopFull:         {text{"暂时无法下单", "The shop cannot take new orders right now"}, text{"请联系商家。已有订单可正常支付", "Please contact the merchant. You can still pay your existing orders"}, actionShop},
-	api.CodeWeChatRefused:    {text{"微信支付未受理", "WeChat Pay declined the order"}, text{"请联系商家", "Please contact the merchant"}, actionRetry},
+	api.CodeWeChatDeclined:   {text{"微信支付未受理", "WeChat Pay declined the order"}, text{"请联系商家", "Please contact the merchant"}, actionRetry},
 	api.CodeWeChatBusy:       {text{"微信支付繁忙", "WeChat Pay is busy"}, text{"您没有被扣款，请稍后重试", "Nothing was charged. Please try again in a moment"}, actionRetry},
 	api.CodeBusy:             {text{"订单处理中", "The order is being processed"}, text{"请稍后重试", "Please try again in a moment"}, actionRetry},
 	api.CodeOverloaded:       {text{"系统繁忙", "The shop is busy"}, text{"请稍后重试", "Please try again in a moment"}, actionRetry},

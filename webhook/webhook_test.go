@@ -249,7 +249,7 @@ func TestReceiveRejectsEventsOfOthers(t *testing.T) {
 // errAny stands for any error.
 var errAny = errors.New("any")
 
-func TestReceiveRefuses(t *testing.T) {
+func TestReceiveRejects(t *testing.T) {
 	for name, text := range map[string]string{
 		"not an event": "[]",
 		"not JSON":     "order.paid",

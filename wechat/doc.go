@@ -34,7 +34,7 @@
 // WeChat has signed the result of a method, and it is about this account. The comments
 // name the exceptions: a refund notification and a bill are not signed. Compare
 // the amount and the currency with your order yourself. A payment notification can be
-// forged by whoever has the API key. So query the order with [Client.QueryOrder] after
+// forged by whoever has the APIv2 key. So query the order with QueryOrder of [Pay] after
 // it.
 //
 // # Errors

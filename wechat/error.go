@@ -11,7 +11,7 @@ type Kind int
 
 // The kinds of error.
 const (
-	Refused   Kind = iota // WeChat declined the request, and will decline it again
+	Declined  Kind = iota // WeChat declined the request, and will decline it again
 	Retry                 // WeChat did not respond, is busy, or it is too early: make the same request later
 	Restart               // the sign-in has to start again
 	Operator              // a key, a number or a permission is wrong, or money is missing: a retry does not help
@@ -32,7 +32,7 @@ func (k Kind) String() string {
 	case Untrusted:
 		return "untrusted"
 	}
-	return "refused"
+	return "declined"
 }
 
 // Error is a failed call. It never holds a secret, a code, a token, an openid,
@@ -72,7 +72,7 @@ func (e *Error) Error() string {
 		s += ", Request-ID " + e.RequestID
 	}
 	if v, ok := e.Verdict(); ok && e.Kind == Operator {
-		s += "; " + v.Cause.EN + " " + v.Cure.EN
+		s += "; " + v.Cause.EN + " " + v.Advice.EN
 		if v.Menu.EN != "" {
 			s += " (" + v.Menu.EN + ")"
 		}

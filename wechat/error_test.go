@@ -17,10 +17,10 @@ func TestErrorText(t *testing.T) {
 		t.Error("the cause is hidden")
 	}
 	var kinds []string
-	for k := Refused; k <= Untrusted; k++ {
+	for k := Declined; k <= Untrusted; k++ {
 		kinds = append(kinds, k.String())
 	}
-	if got := strings.Join(kinds, " "); got != "refused retry restart operator developer untrusted" {
+	if got := strings.Join(kinds, " "); got != "declined retry restart operator developer untrusted" {
 		t.Error(got)
 	}
 }

@@ -16,7 +16,7 @@ import (
 
 // exampleShop is a merchant's server in front of WeChat for tests. With a real
 // account the base URLs stay empty, and APIKey and the rest are the merchant's.
-func exampleShop() (*wechat.Client, *wechattest.Server) {
+func exampleShop() (*wechat.Client, wechat.Pay, *wechattest.Server) {
 	wx, err := wechattest.Listen(wechattest.Config{TLSAddr: "localhost:0", Doer: notified{}, Epoch: time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)}, "localhost:0")
 	if err != nil {
 		log.Fatal(err)
@@ -38,14 +38,18 @@ func exampleShop() (*wechat.Client, *wechattest.Server) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	return client, wx
+	pay, err := client.For(wechat.V2)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return client, pay, wx
 }
 
 // notified is where WeChat's notifications arrive.
 type notified struct{}
 
 func (notified) Do(r *http.Request) (*http.Response, error) {
-	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(string(wechat.Answer(true, "OK"))))}, nil
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(string(wechat.Respond(true, "OK"))))}, nil
 }
 
 // tea is an order of 8.80 yuan.
@@ -57,11 +61,11 @@ func tea(wx *wechattest.Server) wechat.Order {
 }
 
 // Place an order: WeChat answers with a prepay_id, which lives for two hours.
-func ExampleClient_UnifiedOrder() {
-	client, wx := exampleShop()
+func ExamplePay_PlaceOrder() {
+	_, pay, wx := exampleShop()
 	defer wx.Close()
 	order := tea(wx)
-	prepay, err := client.UnifiedOrder(context.Background(), order)
+	prepay, err := pay.PlaceOrder(context.Background(), order)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -69,7 +73,7 @@ func ExampleClient_UnifiedOrder() {
 
 	// The same number with another amount is another order. WeChat declines it.
 	order.TotalFee = 1
-	_, err = client.UnifiedOrder(context.Background(), order)
+	_, err = pay.PlaceOrder(context.Background(), order)
 	var declined *wechat.Error
 	if errors.As(err, &declined) {
 		fmt.Println(declined.Code, declined.Kind)
@@ -81,14 +85,14 @@ func ExampleClient_UnifiedOrder() {
 
 // Sign what the page hands to WeixinJSBridge, and query WeChat whether the person
 // has paid.
-func ExampleClient_PayParams() {
-	client, wx := exampleShop()
+func ExamplePay_PayParams() {
+	_, pay, wx := exampleShop()
 	defer wx.Close()
-	prepay, err := client.UnifiedOrder(context.Background(), tea(wx))
+	prepay, err := pay.PlaceOrder(context.Background(), tea(wx))
 	if err != nil {
 		log.Fatal(err)
 	}
-	p, err := client.PayParams(prepay.PrepayID)
+	p, err := pay.PayParams(context.Background(), prepay.PrepayID)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -99,7 +103,7 @@ func ExampleClient_PayParams() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	trade, err := client.QueryOrder(context.Background(), "20260301A1")
+	trade, err := pay.QueryOrder(context.Background(), "20260301A1")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -108,19 +112,19 @@ func ExampleClient_PayParams() {
 }
 
 // Verify a notification, query WeChat, and respond.
-func ExampleClient_ParsePayment() {
-	client, wx := exampleShop()
+func ExampleClient_PaymentNotification_v2() {
+	client, pay, wx := exampleShop()
 	defer wx.Close()
 	handle := func(body []byte) []byte {
-		claimed, err := client.ParsePayment(body)
+		claimed, err := client.PaymentNotification(context.Background(), http.Header{}.Get, body)
 		if err != nil {
-			return wechat.Answer(false, "not verified")
+			return wechat.Respond(false, "not verified")
 		}
-		trade, err := client.QueryOrder(context.Background(), claimed.OutTradeNo)
+		trade, err := pay.QueryOrder(context.Background(), claimed.OutTradeNo)
 		if err != nil || !trade.Paid() || trade.TotalFee != 880 || trade.Currency != "CNY" {
-			return wechat.Answer(false, "not confirmed") // WeChat sends it again
+			return wechat.Respond(false, "not confirmed") // WeChat sends it again
 		}
-		return wechat.Answer(true, "OK")
+		return wechat.Respond(true, "OK")
 	}
 	fmt.Printf("%s\n", handle([]byte("<xml><return_code>SUCCESS</return_code><out_trade_no>20260301A1</out_trade_no></xml>")))
 	// Output: <xml><return_code><![CDATA[FAIL]]></return_code><return_msg><![CDATA[not verified]]></return_msg></xml>
@@ -128,14 +132,14 @@ func ExampleClient_ParsePayment() {
 
 // Refund a part of a payment. WeChat takes the request at once and pays the money
 // back later.
-func ExampleClient_Refund() {
-	client, wx := exampleShop()
+func ExamplePay_Refund() {
+	_, pay, wx := exampleShop()
 	defer wx.Close()
-	prepay, err := client.UnifiedOrder(context.Background(), tea(wx))
+	prepay, err := pay.PlaceOrder(context.Background(), tea(wx))
 	if err != nil {
 		log.Fatal(err)
 	}
-	p, err := client.PayParams(prepay.PrepayID)
+	p, err := pay.PayParams(context.Background(), prepay.PrepayID)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -147,14 +151,14 @@ func ExampleClient_Refund() {
 	request := wechat.RefundRequest{OutTradeNo: "20260301A1", OutRefundNo: "rma-1", Total: 880, Amount: 80, Reason: "少了一包"}
 	// A retry is the same request with the same OutRefundNo: it is paid once.
 	for range 2 {
-		refund, err := client.Refund(context.Background(), request)
+		refund, err := pay.Refund(context.Background(), request)
 		if err != nil {
 			log.Fatal(err)
 		}
 		fmt.Println(refund.State, int64(refund.Amount), "fen")
 	}
 	wx.Advance(wx.Config().RefundTime)
-	refund, err := client.QueryRefund(context.Background(), "rma-1")
+	refund, err := pay.QueryRefund(context.Background(), "rma-1")
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -74,7 +74,7 @@ func (c *Client) notificationVersion(op string, body []byte) (Version, error) {
 func Acknowledgement(v Version, ok bool, message string) (status int, contentType string, body []byte) {
 	switch {
 	case v == V2:
-		return http.StatusOK, "text/xml; charset=utf-8", Answer(ok, message)
+		return http.StatusOK, "text/xml; charset=utf-8", Respond(ok, message)
 	case ok:
 		return http.StatusNoContent, "", nil
 	}
@@ -86,9 +86,9 @@ func Acknowledgement(v Version, ok bool, message string) (status int, contentTyp
 	return http.StatusInternalServerError, "application/json", body
 }
 
-// Answer is the body of the response to a notification of APIv2 (docs/wechat.md 6.3).
+// Respond is the body of the response to a notification of APIv2 (docs/wechat.md 6.3).
 // The message is a few words, for WeChat's logs.
-func Answer(ok bool, message string) []byte {
+func Respond(ok bool, message string) []byte {
 	code := "FAIL"
 	if ok {
 		code = "SUCCESS"

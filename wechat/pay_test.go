@@ -83,7 +83,7 @@ func TestTradeBillOfAPIv2(t *testing.T) {
 	}
 	none, _ := newClient(t, says("<xml><return_code>FAIL</return_code><error_code>20002</error_code></xml>"))
 	_, err = payments(t, none, V2).TradeBill(t.Context(), day)
-	wantError(t, err, Refused, CodeNoBill)
+	wantError(t, err, Declined, CodeNoBill)
 	if bill, err := payments(t, none, V2).DownloadBill(t.Context(), day); err != nil || len(bill.Rows) != 0 {
 		t.Errorf("%+v, %v", bill, err)
 	}

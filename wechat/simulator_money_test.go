@@ -13,7 +13,7 @@ func TestClosingAnOrder(t *testing.T) {
 	each(t, 3, func(t *testing.T, w *world) {
 		ctx := t.Context()
 		err := w.client.CloseOrder(ctx, "tea-000001", time.Time{})
-		if kind, code := kindOf(err); kind != wechat.Refused || code != wechat.CodeOrderNotExist {
+		if kind, code := kindOf(err); kind != wechat.Declined || code != wechat.CodeOrderNotExist {
 			t.Errorf("an order that WeChat never saw: %v", err)
 		}
 		order := w.order("tea-000001")
@@ -26,7 +26,7 @@ func TestClosingAnOrder(t *testing.T) {
 			t.Errorf("too early, by our clock: %v", err)
 		}
 		err = w.client.CloseOrder(ctx, order.OutTradeNo, time.Time{})
-		if kind, code := kindOf(err); kind != wechat.Refused || code != "TRADE_STATE_ERROR" {
+		if kind, code := kindOf(err); kind != wechat.Declined || code != "TRADE_STATE_ERROR" {
 			t.Errorf("too early, by WeChat's: %v", err)
 		}
 		w.Advance(wechat.MinCloseAge)
@@ -34,14 +34,14 @@ func TestClosingAnOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 		err = w.client.CloseOrder(ctx, order.OutTradeNo, taken)
-		if kind, code := kindOf(err); kind != wechat.Refused || code != wechat.CodeOrderClosed {
+		if kind, code := kindOf(err); kind != wechat.Declined || code != wechat.CodeOrderClosed {
 			t.Errorf("a second time: %v", err)
 		}
 		if trade, err := w.client.QueryOrder(ctx, order.OutTradeNo); err != nil || trade.State != wechat.StateClosed {
 			t.Errorf("%+v, %v", trade, err)
 		}
 		_, err = w.client.UnifiedOrder(ctx, order)
-		if kind, code := kindOf(err); kind != wechat.Refused || code != wechat.CodeOrderClosed {
+		if kind, code := kindOf(err); kind != wechat.Declined || code != wechat.CodeOrderClosed {
 			t.Errorf("the number is used up: %v", err)
 		}
 	})
@@ -52,7 +52,7 @@ func TestClosingAPaidOrder(t *testing.T) {
 	w.pay("tea-000001")
 	w.Advance(wechat.MinCloseAge)
 	err := w.client.CloseOrder(t.Context(), "tea-000001", time.Time{})
-	if kind, code := kindOf(err); kind != wechat.Refused || code != wechat.CodeOrderPaid {
+	if kind, code := kindOf(err); kind != wechat.Declined || code != wechat.CodeOrderPaid {
 		t.Errorf("%v", err)
 	}
 }

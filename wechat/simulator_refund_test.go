@@ -30,7 +30,7 @@ func TestARefund(t *testing.T) {
 		w.pay("tea-000001")
 		request := refundOf("tea-000001", "r|1*@_-", 300)
 		_, err := w.client.QueryRefund(ctx, request.OutRefundNo)
-		if kind, code := kindOf(err); kind != wechat.Refused || code != wechat.CodeRefundNotExist {
+		if kind, code := kindOf(err); kind != wechat.Declined || code != wechat.CodeRefundNotExist {
 			t.Errorf("a refund that WeChat never saw: %v", err)
 		}
 		if all, err := w.client.QueryRefunds(ctx, "tea-000001"); err != nil || all != nil {

@@ -30,7 +30,7 @@ func TestAPayment(t *testing.T) {
 		}
 
 		_, err = w.client.QueryOrder(ctx, "tea-000001")
-		if kind, c := kindOf(err); kind != wechat.Refused || c != wechat.CodeOrderNotExist {
+		if kind, c := kindOf(err); kind != wechat.Declined || c != wechat.CodeOrderNotExist {
 			t.Errorf("an order that WeChat never saw: %v", err)
 		}
 		order := w.order("tea-000001")
@@ -75,7 +75,7 @@ func TestAPayment(t *testing.T) {
 			t.Errorf("paid at %v, %v after the tap", queried.PaidAt, d)
 		}
 		_, err = w.client.UnifiedOrder(ctx, order)
-		if kind, c := kindOf(err); kind != wechat.Refused || c != wechat.CodeOrderPaid {
+		if kind, c := kindOf(err); kind != wechat.Declined || c != wechat.CodeOrderPaid {
 			t.Errorf("a paid order: %v", err)
 		}
 	})
@@ -236,7 +236,7 @@ func TestClosedAndForeignOrders(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := w.client.UnifiedOrder(t.Context(), order)
-	if kind, code := kindOf(err); kind != wechat.Refused || code != wechat.CodeOrderClosed {
+	if kind, code := kindOf(err); kind != wechat.Declined || code != wechat.CodeOrderClosed {
 		t.Errorf("a closed order: %v", err)
 	}
 	if trade, err := w.client.QueryOrder(t.Context(), order.OutTradeNo); err != nil || trade.State != wechat.StateClosed || trade.Paid() {

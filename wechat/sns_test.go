@@ -78,8 +78,8 @@ func TestExchangeCodeThatIsDeclined(t *testing.T) {
 		"too frequent":          {`{"errcode":45011` + rid, Retry, "45011"},
 		"secret":                {`{"errcode":40125` + rid, Operator, "40125"},
 		"secret, old":           {`{"errcode":40001` + rid, Operator, "40001"},
-		"high risk":             {`{"errcode":40226` + rid, Refused, "40226"},
-		"unknown":               {`{"errcode":61451` + rid, Refused, "61451"},
+		"high risk":             {`{"errcode":40226` + rid, Declined, "40226"},
+		"unknown":               {`{"errcode":61451` + rid, Declined, "61451"},
 		"error with a token":    {`{"errcode":40029,"access_token":"TOKEN","openid":"o"}`, Restart, CodeInvalid},
 		"errcode a word":        {`{"errcode":"invalid"` + rid, Untrusted, ""},
 		"errcode null":          {`{"errcode":null` + rid, Untrusted, ""},
@@ -169,7 +169,7 @@ func TestUserInfoThatIsDeclined(t *testing.T) {
 		"scope too small":       {base, `{"errcode":48001}`, Restart, "48001"},
 		"account lacks the API": {token, `{"errcode":48001}`, Operator, "48001"},
 		"other appid":           {token, `{"errcode":40003}`, Developer, "40003"},
-		"restricted user":       {token, `{"errcode":50002}`, Refused, "50002"},
+		"restricted user":       {token, `{"errcode":50002}`, Declined, "50002"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, _ := newClient(t, says(tt.body))

@@ -20,19 +20,19 @@ func commonReplies(good message) map[string]reply {
 	return map[string]reply{
 		"FAIL":                     {message{"return_code": "FAIL", "return_msg": "签名错误"}.xml(), Operator, ""},
 		"FAIL, busy":               {message{"return_code": "FAIL", "return_msg": "System Error"}.xml(), Retry, ""},
-		"FAIL, unknown words":      {message{"return_code": "FAIL", "return_msg": "no: " + testOpenID + " " + testKey}.xml(), Refused, ""},
-		"FAIL, no words":           {message{"return_code": "FAIL"}.xml(), Refused, ""},
-		"FAIL, signed":             {good.with("return_code", "FAIL").signed(SignHMAC), Refused, ""},
-		"FAIL, unsigned, err_code": {message{"return_code": "FAIL", "err_code": "ORDERPAID", "result_code": "FAIL"}.xml(), Refused, ""},
-		"declined":                 {declined.with("err_code", "ORDERPAID", "err_code_des", "该订单已支付").signed(SignHMAC), Refused, CodeOrderPaid},
-		"declined, closed":         {declined.with("err_code", "ORDERCLOSED").signed(SignMD5), Refused, CodeOrderClosed},
-		"declined, unknown":        {declined.with("err_code", "ORDERNOTEXIST").signed(SignHMAC), Refused, CodeOrderNotExist},
+		"FAIL, unknown words":      {message{"return_code": "FAIL", "return_msg": "no: " + testOpenID + " " + testKey}.xml(), Declined, ""},
+		"FAIL, no words":           {message{"return_code": "FAIL"}.xml(), Declined, ""},
+		"FAIL, signed":             {good.with("return_code", "FAIL").signed(SignHMAC), Declined, ""},
+		"FAIL, unsigned, err_code": {message{"return_code": "FAIL", "err_code": "ORDERPAID", "result_code": "FAIL"}.xml(), Declined, ""},
+		"declined":                 {declined.with("err_code", "ORDERPAID", "err_code_des", "该订单已支付").signed(SignHMAC), Declined, CodeOrderPaid},
+		"declined, closed":         {declined.with("err_code", "ORDERCLOSED").signed(SignMD5), Declined, CodeOrderClosed},
+		"declined, unknown":        {declined.with("err_code", "ORDERNOTEXIST").signed(SignHMAC), Declined, CodeOrderNotExist},
 		"declined, busy":           {declined.with("err_code", "SYSTEMERROR").signed(SignHMAC), Retry, "SYSTEM_ERROR"},
 		"declined, operator":       {declined.with("err_code", "NOAUTH", "err_code_des", "商户无此接口权限").signed(SignHMAC), Operator, "NO_AUTH"},
 		"declined, talkative":      {declined.with("err_code", "INVALID_REQUEST", "err_code_des", "openid "+testOpenID+" key="+testKey+" "+testSecret).signed(SignHMAC), Developer, "INVALID_REQUEST"},
-		"declined, no code":        {declined.signed(SignHMAC), Refused, ""},
-		"declined, odd code":       {declined.with("err_code", testOpenID).signed(SignHMAC), Refused, ""},
-		"declined, no ids":         {declined.with("err_code", "ORDERPAID", "appid", "-", "mch_id", "-").signed(SignHMAC), Refused, CodeOrderPaid},
+		"declined, no code":        {declined.signed(SignHMAC), Declined, ""},
+		"declined, odd code":       {declined.with("err_code", testOpenID).signed(SignHMAC), Declined, ""},
+		"declined, no ids":         {declined.with("err_code", "ORDERPAID", "appid", "-", "mch_id", "-").signed(SignHMAC), Declined, CodeOrderPaid},
 		"declined, other mch_id":   {declined.with("err_code", "ORDERPAID", "mch_id", "1").signed(SignHMAC), Untrusted, ""},
 		"declined, unsigned":       {declined.with("err_code", "ORDERPAID").xml(), Untrusted, ""},
 		"declined, badly signed":   {declined.with("err_code", "ORDERPAID", "sign", strings.Repeat("A", 64)).xml(), Untrusted, ""},
@@ -52,8 +52,8 @@ func commonReplies(good message) map[string]reply {
 		"FAIL, retmsg":             {message{"return_code": "FAIL", "retcode": "1", "retmsg": "请确认请求参数是否正确param mch_id invalid"}.xml(), Operator, ""},
 		"retcode, retmsg":          {message{"retcode": "1", "retmsg": "param mch_id invalid"}.xml(), Operator, ""},
 		"ret_code, ret_msg":        {message{"ret_code": "FAIL", "ret_msg": "System Error"}.xml(), Retry, ""},
-		"retcode, no words":        {message{"retcode": "1"}.xml(), Refused, ""},
-		"retcode and err_code":     {message{"retcode": "1", "retmsg": "x", "err_code": "ORDERPAID"}.xml(), Refused, ""},
+		"retcode, no words":        {message{"retcode": "1"}.xml(), Declined, ""},
+		"retcode and err_code":     {message{"retcode": "1", "retmsg": "x", "err_code": "ORDERPAID"}.xml(), Declined, ""},
 		"retcode 0":                {good.with("return_code", "-", "retcode", "0").signed(SignHMAC), Untrusted, ""},
 		"declined in words":        {declined.with("err_code_des", "商户无此接口权限").signed(SignHMAC), Operator, ""},
 		"declined in words, busy":  {declined.with("err_code", "NEVER_SEEN", "err_code_des", "系统繁忙,请稍后再试").signed(SignHMAC), Retry, "NEVER_SEEN"},
@@ -111,12 +111,12 @@ func TestNotEnoughInWords(t *testing.T) {
 		body := message{"return_code": "SUCCESS", "appid": testAppID, "mch_id": testMchID, "result_code": "FAIL", "err_code_des": text}.signed(SignHMAC)
 		c, _ := newClient(t, says(body))
 		_, err := c.Refund(t.Context(), testRefund())
-		kind := Refused
+		kind := Declined
 		if want != "" {
 			kind = Operator
 		}
 		wantError(t, err, kind, want)
 		_, err = c.UnifiedOrder(t.Context(), testOrder())
-		wantError(t, err, Refused, "")
+		wantError(t, err, Declined, "")
 	}
 }

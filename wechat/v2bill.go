@@ -69,7 +69,7 @@ func (c *v2client) noBill(body []byte) error {
 	case !failed(fields):
 		return &Error{Op: opBill, Message: "the answer is no bill", Kind: Untrusted}
 	case value(fields, "error_code") == codeNoBill || strings.EqualFold(text, "No Bill Exist"):
-		return &Error{Op: opBill, Code: CodeNoBill, Message: "there is no bill", Kind: Refused}
+		return &Error{Op: opBill, Code: CodeNoBill, Message: "there is no bill", Kind: Declined}
 	}
 	return &Error{Op: opBill, Message: "WeChat answered FAIL: " + c.shown(text, ""), Kind: textKind(text)}
 }

@@ -57,7 +57,7 @@ func TestCloseOrderReplies(t *testing.T) {
 	good := closed()
 	replies := commonReplies(good)
 	replies["another order"] = reply{good.with("out_trade_no", testNo+"2").signed(SignHMAC), Untrusted, ""}
-	replies["odd state"] = reply{good.with("result_code", "FAIL", "err_code", "TRADE_STATE_ERROR").signed(SignHMAC), Refused, "TRADE_STATE_ERROR"}
+	replies["odd state"] = reply{good.with("result_code", "FAIL", "err_code", "TRADE_STATE_ERROR").signed(SignHMAC), Declined, "TRADE_STATE_ERROR"}
 	for name, r := range replies {
 		t.Run(name, func(t *testing.T) {
 			c, _ := newClient(t, says(r.body))

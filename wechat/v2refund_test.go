@@ -201,8 +201,8 @@ func TestRefundReplies(t *testing.T) {
 	// A refund checks these two codes as its own.
 	replies["declined, unknown"] = reply{good.with("result_code", "FAIL", "err_code", "ORDERNOTEXIST").signed(SignHMAC), Developer, CodeOrderNotExist}
 	for code, kind := range map[string]Kind{
-		"NOTENOUGH": Operator, "SYSTEMERROR": Retry, "BIZERR_NEED_RETRY": Retry, "INVALID_REQ_TOO_MUCH": Retry, "TRADE_OVERDUE": Refused,
-		"USER_ACCOUNT_ABNORMAL": Refused, "ERROR": Refused, "INVALID_TRANSACTIONID": Developer, "INVALID_REQUEST": Developer,
+		"NOTENOUGH": Operator, "SYSTEMERROR": Retry, "BIZERR_NEED_RETRY": Retry, "INVALID_REQ_TOO_MUCH": Retry, "TRADE_OVERDUE": Declined,
+		"USER_ACCOUNT_ABNORMAL": Declined, "ERROR": Declined, "INVALID_TRANSACTIONID": Developer, "INVALID_REQUEST": Developer,
 	} {
 		replies["declined, "+code] = reply{good.with("result_code", "FAIL", "err_code", code).signed(SignMD5), kind, CanonicalCode(code)}
 	}

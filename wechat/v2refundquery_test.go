@@ -86,7 +86,7 @@ func TestQueryRefundReturnsTheQueriedRefund(t *testing.T) {
 func TestQueryRefundReplies(t *testing.T) {
 	good := refunded(testRefundNo)
 	replies := commonReplies(good)
-	replies["unknown"] = reply{good.with("result_code", "FAIL", "err_code", "REFUNDNOTEXIST").signed(SignHMAC), Refused, CodeRefundNotExist}
+	replies["unknown"] = reply{good.with("result_code", "FAIL", "err_code", "REFUNDNOTEXIST").signed(SignHMAC), Declined, CodeRefundNotExist}
 	for name, m := range badRefunds(good.with("total_fee", "880"), "_0") {
 		replies[name] = reply{m.signed(SignHMAC), Untrusted, ""}
 	}
@@ -175,7 +175,7 @@ func TestQueryRefundsEnds(t *testing.T) {
 				return respond(http.StatusOK, refunded().with("result_code", "FAIL", "err_code", "REFUNDNOTEXIST").signed(SignHMAC)), nil
 			}
 			return refundLedger(t, 12)(r, body)
-		}, Refused, CodeRefundNotExist},
+		}, Declined, CodeRefundNotExist},
 		"busy": {says(refunded().with("result_code", "FAIL", "err_code", "SYSTEMERROR").signed(SignHMAC)), Retry, "SYSTEM_ERROR"},
 	} {
 		t.Run(name, func(t *testing.T) {

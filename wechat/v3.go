@@ -409,7 +409,7 @@ func unsignedKind(status int) Kind {
 	case status == http.StatusUnauthorized || status >= 300 && status < 400:
 		return Operator
 	}
-	return Refused
+	return Declined
 }
 
 // unknownKind is what can be done about a signed failure whose code is not known.

@@ -73,14 +73,14 @@ func TestDownloadBillOfAPIv3(t *testing.T) {
 		t.Errorf("a day without trades: %+v, %v", got, err)
 	}
 	_, err = p.TradeBill(t.Context(), billDay)
-	wantError(t, err, Refused, CodeNoBill)
+	wantError(t, err, Declined, CodeNoBill)
 	_, p, _ = newV3Client(t, answers(http.StatusBadRequest, `{"code":"STATEMENT_CREATING","message":"x"}`))
 	_, err = p.DownloadBill(t.Context(), billDay)
 	wantError(t, err, Retry, "STATEMENT_CREATING")
 	// Unsigned, it is not a day without trades.
 	_, p, _ = newV3Client(t, says3(v3answer{status: http.StatusBadRequest, body: `{"code":"NO_STATEMENT_EXIST"}`, header: unsigned}))
 	_, err = p.DownloadBill(t.Context(), billDay)
-	wantError(t, err, Refused, "")
+	wantError(t, err, Declined, "")
 	_, p, _ = newV3Client(t, silent(t))
 	_, err = p.FundFlowBill(t.Context(), testTime)
 	wantError(t, err, Retry, "")

@@ -79,7 +79,7 @@ func TestBadCertificateLists(t *testing.T) {
 		"no JSON":             {v3answer{status: 200, body: `x`}, Untrusted, ""},
 		"too long":            {v3answer{status: 200, body: strings.Repeat("x", maxCertificates+1)}, Untrusted, ""},
 		"204":                 {v3answer{status: 204, serial: certSerial}, Retry, ""},
-		"public key only":     {v3answer{status: 404, body: `{"code":"RESOURCE_NOT_EXISTS","message":"无可用的平台证书，请在商户平台-API安全申请使用微信支付公钥。"}`, header: unsigned}, Refused, ""},
+		"public key only":     {v3answer{status: 404, body: `{"code":"RESOURCE_NOT_EXISTS","message":"无可用的平台证书，请在商户平台-API安全申请使用微信支付公钥。"}`, header: unsigned}, Declined, ""},
 		"the merchant's own":  {v3answer{status: 200, body: certificateList(t, testV3Key, map[string]string{certSerial: certPEM(t, merchantKey(t), certSerial)}), serial: certSerial, key: merchantKey(t)}, Untrusted, ""},
 		"lost":                {v3answer{err: errors.New("reset")}, Retry, ""},
 		"the wrong signature": {v3answer{status: 401, body: `{"code":"SIGN_ERROR"}`, header: unsigned}, Operator, ""},
@@ -165,7 +165,7 @@ func TestRefreshOfCertificates(t *testing.T) {
 		cfg.V3.Refresh = func(context.Context) error { return c.SetCertificates([]string{newPEM}) }
 	})
 	_, err := p.QueryOrder(t.Context(), testNo)
-	wantError(t, err, Refused, CodeOrderNotExist)
+	wantError(t, err, Declined, CodeOrderNotExist)
 }
 
 // Refresh downloads certificates, and the failure of that causes no other refresh.

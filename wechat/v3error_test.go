@@ -73,31 +73,31 @@ func TestFailuresOfAPIv3(t *testing.T) {
 		want         string
 		op           func(Pay) error
 	}{
-		"order paid":       {status: 403, code: "ORDERPAID", signed: Refused, bare: Refused, want: CodeOrderPaid},
-		"not exist":        {status: 404, code: "ORDER_NOT_EXIST", signed: Refused, bare: Refused, want: CodeOrderNotExist},
-		"not exist, older": {status: 404, code: "ORDERNOTEXIST", signed: Refused, bare: Refused, want: CodeOrderNotExist},
-		"not exist, Java":  {status: 404, code: "ORDER_NOT_EXISTS", signed: Refused, bare: Refused, want: CodeOrderNotExist},
+		"order paid":       {status: 403, code: "ORDERPAID", signed: Declined, bare: Declined, want: CodeOrderPaid},
+		"not exist":        {status: 404, code: "ORDER_NOT_EXIST", signed: Declined, bare: Declined, want: CodeOrderNotExist},
+		"not exist, older": {status: 404, code: "ORDERNOTEXIST", signed: Declined, bare: Declined, want: CodeOrderNotExist},
+		"not exist, Java":  {status: 404, code: "ORDER_NOT_EXISTS", signed: Declined, bare: Declined, want: CodeOrderNotExist},
 		"busy":             {status: 500, code: "SYSTEMERROR", signed: Retry, bare: Retry, want: "SYSTEM_ERROR"},
 		"frequent":         {status: 429, code: "FREQUENCY_LIMITED", signed: Retry, bare: Retry, want: "FREQUENCY_LIMITED"},
-		"no permission":    {status: 403, code: "NOAUTH", signed: Operator, bare: Refused, want: "NO_AUTH"},
+		"no permission":    {status: 403, code: "NOAUTH", signed: Operator, bare: Declined, want: "NO_AUTH"},
 		"bad signature":    {status: 401, code: "SIGN_ERROR", signed: Operator, bare: Operator, want: "SIGN_ERROR"},
-		"parameter":        {status: 400, code: "PARAM_ERROR", signed: Developer, bare: Refused, want: "PARAM_ERROR"},
-		"new code, 400":    {status: 400, code: "NEVER_SEEN", signed: Developer, bare: Refused, want: "NEVER_SEEN"},
-		"new code, 403":    {status: 403, code: "NEVER_SEEN", signed: Refused, bare: Refused, want: "NEVER_SEEN"},
+		"parameter":        {status: 400, code: "PARAM_ERROR", signed: Developer, bare: Declined, want: "PARAM_ERROR"},
+		"new code, 400":    {status: 400, code: "NEVER_SEEN", signed: Developer, bare: Declined, want: "NEVER_SEEN"},
+		"new code, 403":    {status: 403, code: "NEVER_SEEN", signed: Declined, bare: Declined, want: "NEVER_SEEN"},
 		"new code, 503":    {status: 503, code: "NEVER_SEEN", signed: Retry, bare: Retry, want: "NEVER_SEEN"},
-		"no code":          {status: 404, code: "", signed: Refused, bare: Refused},
+		"no code":          {status: 404, code: "", signed: Declined, bare: Declined},
 		"no code, 408":     {status: 408, code: "", signed: Retry, bare: Retry},
-		"not a code":       {status: 403, code: "order paid <b>", signed: Refused, bare: Refused},
+		"not a code":       {status: 403, code: "order paid <b>", signed: Declined, bare: Declined},
 		"a redirect":       {status: 302, code: "", signed: Operator, bare: Operator},
-		"a refund's balance": {status: 403, code: "NOT_ENOUGH", signed: Operator, bare: Refused, want: CodeNotEnough, op: func(p Pay) error {
+		"a refund's balance": {status: 403, code: "NOT_ENOUGH", signed: Operator, bare: Declined, want: CodeNotEnough, op: func(p Pay) error {
 			_, err := p.Refund(t.Context(), v3refundRequestOf(nil))
 			return err
 		}},
-		"a refund of nothing": {status: 404, code: "RESOURCE_NOT_EXISTS", signed: Developer, bare: Refused, want: "RESOURCE_NOT_EXISTS", op: func(p Pay) error {
+		"a refund of nothing": {status: 404, code: "RESOURCE_NOT_EXISTS", signed: Developer, bare: Declined, want: "RESOURCE_NOT_EXISTS", op: func(p Pay) error {
 			_, err := p.Refund(t.Context(), v3refundRequestOf(nil))
 			return err
 		}},
-		"a payer's balance": {status: 403, code: "NOTENOUGH", signed: Refused, bare: Refused, want: CodeNotEnough, op: func(p Pay) error {
+		"a payer's balance": {status: 403, code: "NOTENOUGH", signed: Declined, bare: Declined, want: CodeNotEnough, op: func(p Pay) error {
 			_, err := p.PlaceOrder(t.Context(), v3testOrder(TradeJSAPI))
 			return err
 		}},
@@ -144,8 +144,8 @@ func TestFailuresOfAPIv3(t *testing.T) {
 	wantError(t, err, Retry, "")
 }
 
-// The log gets what WeChat's support needs, and the cure by the more exact number.
-func TestErrorsOfAPIv3HaveTheCure(t *testing.T) {
+// The log gets what WeChat's support needs, and the advice by the more exact number.
+func TestErrorsOfAPIv3HaveTheAdvice(t *testing.T) {
 	answer := v3answer{status: 400, body: `{"code":"INVALID_REQUEST","message":"x"}`, header: map[string]string{"Request-ID": "08AB-268445527"}}
 	_, p, _ := newV3Client(t, says3(answer))
 	_, err := p.QueryOrder(t.Context(), testNo)

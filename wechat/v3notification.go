@@ -32,7 +32,7 @@ func (v *v3client) open(ctx context.Context, op string, header apiv3.Header, bod
 	case err != nil:
 		return n, &Error{Op: opV3 + op, Message: "the message cannot be verified", Kind: Retry, Err: cause(ctx, err)}
 	case n.EventType == "SECURITY_ECHO.SUCCESS":
-		return n, &Error{Op: opV3 + op, Code: CodeEcho, Message: "the message is an echo", Kind: Refused}
+		return n, &Error{Op: opV3 + op, Code: CodeEcho, Message: "the message is an echo", Kind: Declined}
 	}
 	return n, nil
 }

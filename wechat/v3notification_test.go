@@ -232,7 +232,7 @@ func TestEchoOfAPIv3(t *testing.T) {
 	// The notification is WeChat's, and no payment.
 	body := notification(t, "SECURITY_ECHO.SUCCESS", "", `{"echo_message":"x"}`)
 	_, err := c.PaymentNotification(t.Context(), v3answer{body: body}.get(t), []byte(body))
-	wantError(t, err, Refused, CodeEcho)
+	wantError(t, err, Declined, CodeEcho)
 	_, err = c.PaymentNotification(t.Context(), v3answer{body: body, key: otherKey(t)}.get(t), []byte(body))
 	wantError(t, err, Untrusted, "")
 }

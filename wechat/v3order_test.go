@@ -263,7 +263,7 @@ func TestCloseOrderOfAPIv3(t *testing.T) {
 		t.Error("a young order was closed")
 	}
 	_, p, _ = newV3Client(t, answers(http.StatusForbidden, `{"code":"ORDERPAID","message":"订单已支付"}`))
-	wantError(t, p.CloseOrder(t.Context(), testNo, time.Time{}), Refused, CodeOrderPaid)
+	wantError(t, p.CloseOrder(t.Context(), testNo, time.Time{}), Declined, CodeOrderPaid)
 	// A response that nobody signed does not close an order.
 	_, p, _ = newV3Client(t, says3(v3answer{status: http.StatusNoContent, header: unsigned}))
 	wantError(t, p.CloseOrder(t.Context(), testNo, time.Time{}), Untrusted, "")

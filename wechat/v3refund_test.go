@@ -98,12 +98,12 @@ func TestQueryRefundOfAPIv3(t *testing.T) {
 	for _, code := range []string{"RESOURCE_NOT_EXISTS", "REFUND_NOT_EXISTS"} {
 		_, p, _ := newV3Client(t, answers(http.StatusNotFound, object{"code": code, "message": "退款单不存在"}.json()))
 		_, err := p.QueryRefund(t.Context(), testRefundNo)
-		wantError(t, err, Refused, CodeRefundNotExist)
+		wantError(t, err, Declined, CodeRefundNotExist)
 	}
 	// Unsigned, it says nothing about the refund.
 	_, p, _ = newV3Client(t, says3(v3answer{status: http.StatusNotFound, body: `{"code":"RESOURCE_NOT_EXISTS"}`, header: unsigned}))
 	_, err := p.QueryRefund(t.Context(), testRefundNo)
-	wantError(t, err, Refused, "")
+	wantError(t, err, Declined, "")
 }
 
 // badV3Refunds are refunds that no message may have.

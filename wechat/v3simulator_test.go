@@ -16,7 +16,7 @@ func TestAPaymentOfAPIv3(t *testing.T) {
 			w := newV3World(t, seed+1, mode)
 			ctx := t.Context()
 			_, err := w.pay.QueryOrder(ctx, "tea-000001")
-			wantKindOf(t, err, wechat.Refused, wechat.CodeOrderNotExist)
+			wantKindOf(t, err, wechat.Declined, wechat.CodeOrderNotExist)
 			order := w.order("tea-000001", wechat.TradeJSAPI)
 			w.place(order)
 			again := w.place(order)
@@ -46,9 +46,9 @@ func TestAPaymentOfAPIv3(t *testing.T) {
 				queried.TransactionID != ledger.TransactionID || queried.OpenID != order.OpenID || queried.Attach != "a=1&b=2]]>茶" {
 				t.Errorf("trade is %+v, the ledger has %+v", queried, ledger)
 			}
-			wantKindOf(t, w.pay.CloseOrder(ctx, order.OutTradeNo, time.Time{}), wechat.Refused, wechat.CodeOrderPaid)
+			wantKindOf(t, w.pay.CloseOrder(ctx, order.OutTradeNo, time.Time{}), wechat.Declined, wechat.CodeOrderPaid)
 			_, err = w.pay.QueryTransaction(ctx, "4200000000202603010000000009")
-			wantKindOf(t, err, wechat.Refused, wechat.CodeOrderNotExist)
+			wantKindOf(t, err, wechat.Declined, wechat.CodeOrderNotExist)
 			if mode == wechattest.V3PublicKey && w.refreshed != 0 {
 				t.Errorf("%d refreshes with the public key", w.refreshed)
 			}
@@ -109,7 +109,7 @@ func TestClosingByAPIv3(t *testing.T) {
 			t.Errorf("%+v, %v", trade, err)
 		}
 		_, err := w.pay.PlaceOrder(ctx, w.order("tea-000001", wechat.TradeJSAPI))
-		if kind, _ := kindOf(err); kind != wechat.Refused && kind != wechat.Developer {
+		if kind, _ := kindOf(err); kind != wechat.Declined && kind != wechat.Developer {
 			t.Errorf("a closed order: %v", err)
 		}
 		if s, declined := w.Invoke(wechattest.InvokeCall{API: "getBrandWCPayRequest", URL: shopURL + "/", Landing: shopURL + "/"}); declined == nil {
@@ -125,7 +125,7 @@ func TestARefundOfAPIv3(t *testing.T) {
 		w.paid("tea-000001")
 		request := refundOf("tea-000001", "r|1*@_-", 300)
 		_, err := w.pay.QueryRefund(ctx, request.OutRefundNo)
-		wantKindOf(t, err, wechat.Refused, wechat.CodeRefundNotExist)
+		wantKindOf(t, err, wechat.Declined, wechat.CodeRefundNotExist)
 		taken, err := w.pay.Refund(ctx, request)
 		if err != nil || taken.State != wechat.RefundProcessing || taken.Version != wechat.V3 {
 			t.Fatalf("%+v, %v", taken, err)
@@ -223,7 +223,7 @@ func TestEchoAtTheSimulator(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.Advance(time.Minute)
-		wantKindOf(t, w.next(w.shop.payments).err, wechat.Refused, wechat.CodeEcho)
+		wantKindOf(t, w.next(w.shop.payments).err, wechat.Declined, wechat.CodeEcho)
 		if err := w.client.Echo(t.Context(), ""); err != nil {
 			t.Error(err)
 		}
@@ -278,7 +278,7 @@ func TestOldCodesOfAPIv3(t *testing.T) {
 	w := newV3World(t, 1, wechattest.V3PublicKey)
 	w.fault(wechattest.FaultV3OldCodes, "")
 	_, err := w.pay.QueryOrder(t.Context(), "tea-000001")
-	wantKindOf(t, err, wechat.Refused, wechat.CodeOrderNotExist)
+	wantKindOf(t, err, wechat.Declined, wechat.CodeOrderNotExist)
 }
 
 // Nothing that is not WeChat's own is believed; the genuine notification after it is.

@@ -51,7 +51,7 @@ func kindOf(op, code string) Kind {
 	if r := find(op, code); r != nil {
 		return r.kind
 	}
-	return Refused
+	return Declined
 }
 
 // Verdict is what a code of WeChat's means and what to do about it, in Chinese and
@@ -59,18 +59,18 @@ func kindOf(op, code string) Kind {
 type Verdict struct {
 	Code string // in its newer spelling
 	// Op is the call that the verdict is about, "" for all calls.
-	Op    string
-	Kind  Kind
-	Cause Text
-	Cure  Text
-	Menu  Text // where to change it, "" for nowhere
+	Op     string
+	Kind   Kind
+	Cause  Text
+	Advice Text
+	Menu   Text // where to change it, "" for nowhere
 }
 
 // Text is a text in Chinese and English.
 type Text struct{ ZH, EN string }
 
 func (r *row) verdict() Verdict {
-	v := Verdict{Code: r.code, Op: r.op, Kind: r.kind, Cause: r.cause, Cure: *r.cure}
+	v := Verdict{Code: r.code, Op: r.op, Kind: r.kind, Cause: r.cause, Advice: *r.advice}
 	if r.menu != nil {
 		v.Menu = *r.menu
 	}
@@ -125,7 +125,7 @@ func KindOf(code string) (kind Kind, known bool) {
 	if r := find("", CanonicalCode(code)); r != nil {
 		return r.kind, true
 	}
-	return Refused, false
+	return Declined, false
 }
 
 // textKind reads the words of a failure that has no code, or an unknown one. The
@@ -147,7 +147,7 @@ func textKind(text string) Kind {
 			return words.kind
 		}
 	}
-	return Refused
+	return Declined
 }
 
 // errCode returns code when it looks like one of WeChat's, "" when it does not:

@@ -42,7 +42,7 @@ func TestEveryCodeHasAVerdict(t *testing.T) {
 		}
 	}
 	for _, code := range []string{"", "0", "NEVER_SEEN", "99999", "ordernotexist", "ORDERPAID ", " ", "ORDERPAID ORDERCLOSED", "ORDER"} {
-		if kind, known := KindOf(code); known || kind != Refused {
+		if kind, known := KindOf(code); known || kind != Declined {
 			t.Errorf("%q is %v, known %v", code, kind, known)
 		}
 	}
@@ -55,10 +55,10 @@ func TestVerdictsOfACall(t *testing.T) {
 		want     Kind
 	}{
 		{"access_token", "40001", Operator}, {opUserInfo, "40001", Restart},
-		{"unifiedorder", CodeNotEnough, Refused}, {opRefund, CodeNotEnough, Operator},
-		{"orderquery", CodeOrderNotExist, Refused}, {"closeorder", CodeOrderNotExist, Refused}, {opRefund, CodeOrderNotExist, Developer},
-		{opRefund, "SYSTEMERROR", Retry}, {opRefund, "NEVER_SEEN", Refused},
-		{opRefund, "RESOURCE_NOT_EXISTS", Developer}, {opRefundQuery, "RESOURCE_NOT_EXISTS", Refused},
+		{"unifiedorder", CodeNotEnough, Declined}, {opRefund, CodeNotEnough, Operator},
+		{"orderquery", CodeOrderNotExist, Declined}, {"closeorder", CodeOrderNotExist, Declined}, {opRefund, CodeOrderNotExist, Developer},
+		{opRefund, "SYSTEMERROR", Retry}, {opRefund, "NEVER_SEEN", Declined},
+		{opRefund, "RESOURCE_NOT_EXISTS", Developer}, {opRefundQuery, "RESOURCE_NOT_EXISTS", Declined},
 	} {
 		if got := kindOf(tt.op, CanonicalCode(tt.code)); got != tt.want {
 			t.Errorf("%s of %s is %v, want %v", tt.code, tt.op, got, tt.want)
@@ -74,7 +74,7 @@ func TestTextKind(t *testing.T) {
 		"param mch_id invalid": Operator, "请确认请求参数是否正确param mch_id invalid": Operator, "受理机构必须传入sub_mch_id": Operator,
 		"商户无此接口权限": Operator, "证书已过期": Operator, "操作过于频繁": Retry, "系统超时": Retry,
 		"JSAPI支付必须传openid": Developer, "缺少参数": Developer, "invalid bill_type": Developer, "data format error": Developer, "missing parameter": Developer,
-		"something new": Refused, "": Refused,
+		"something new": Declined, "": Declined,
 	} {
 		if got := textKind(text); got != want {
 			t.Errorf("%q is %v, want %v", text, got, want)
@@ -104,12 +104,12 @@ func TestVerdictsAreComplete(t *testing.T) {
 			t.Errorf("%s: an older spelling, twice, or not to be found", name)
 		}
 		general[v.Code] = general[v.Code] || v.Op == ""
-		for _, zh := range []string{v.Cause.ZH, v.Cure.ZH} {
+		for _, zh := range []string{v.Cause.ZH, v.Advice.ZH} {
 			if !han.MatchString(zh) && !strings.Contains(zh, "GET") {
 				t.Errorf("%s: no Chinese text", name)
 			}
 		}
-		for _, en := range []string{v.Cause.EN, v.Cure.EN} {
+		for _, en := range []string{v.Cause.EN, v.Advice.EN} {
 			if en == "" || han.MatchString(en) || !strings.HasSuffix(en, ".") {
 				t.Errorf("%s: %q, want English sentences", name, en)
 			}
@@ -150,14 +150,14 @@ func TestExplainKnowsBothSpellings(t *testing.T) {
 }
 
 // An error that only an operator can end says how, for the log.
-func TestErrorsHaveTheCure(t *testing.T) {
+func TestErrorsHaveTheAdvice(t *testing.T) {
 	e := &Error{Op: "unifiedorder", Code: "APPID_MCHID_NOT_MATCH", Message: "WeChat declined: no", Kind: Operator}
 	const want = "unifiedorder: WeChat declined: no (APPID_MCHID_NOT_MATCH); The appid is not bound to the merchant number. " +
 		"Bind the appid. It takes some minutes. (merchant platform > 产品中心 > APPID账号管理 (products, appids))"
 	if got := e.Error(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	e = &Error{Op: "orderquery", Code: CodeOrderNotExist, Message: "WeChat declined: no", Kind: Refused}
+	e = &Error{Op: "orderquery", Code: CodeOrderNotExist, Message: "WeChat declined: no", Kind: Declined}
 	if got := e.Error(); got != "orderquery: WeChat declined: no (ORDER_NOT_EXIST)" {
 		t.Errorf("got %s", got)
 	}

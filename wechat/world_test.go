@@ -126,7 +126,7 @@ func (s *shop) Do(r *http.Request) (*http.Response, error) {
 		s.mu.Unlock()
 		s.arrived <- struct{}{}
 	}
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(string(wechat.Answer(err == nil, "OK"))))}, nil
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(string(wechat.Respond(err == nil, "OK"))))}, nil
 }
 
 // last waits for a notification and returns what ParsePayment made of it.

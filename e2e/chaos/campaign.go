@@ -47,6 +47,12 @@ func run(ctx context.Context, dir string, o options, logFile string) (*report, e
 	}
 	began := time.Now()
 	for i, r := range c.plan.rounds {
+		if c.api == "move" && i == len(c.plan.rounds)/2 {
+			log.Print("new orders use APIv3 from now on")
+			if err := c.worker.moveToV3(ctx); err != nil {
+				return nil, err
+			}
+		}
 		log.Printf("round %d of %d", i+1, len(c.plan.rounds))
 		if err := c.round(ctx, r); err != nil {
 			return nil, err
@@ -141,6 +147,9 @@ func (c *campaign) step(ctx context.Context, n int, s step) {
 		return
 	}
 	for _, f := range s.faults {
+		if c.onV3.Load() && n >= 0 && n < len(c.checkouts) {
+			f = faultOfV3(f, c.checkouts[n].tradeType)
+		}
 		if err := c.wechat.AddFault(f); err != nil {
 			c.note(wrong, "", "%v", err)
 		}

@@ -178,7 +178,7 @@ func (p *checkout) answerSheet(answer func(id string) (wechattest.Sheet, error))
 	if p.sheet == "" {
 		return
 	}
-	if _, err := answer(p.sheet); err != nil && !errors.Is(err, wechattest.ErrSheetGone) {
+	if _, err := answer(p.sheet); err != nil && !errors.Is(err, wechattest.ErrSheetClosed) {
 		p.note(wrong, "", "%v", err)
 	}
 }

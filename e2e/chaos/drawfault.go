@@ -27,7 +27,7 @@ func (d drawer) fault(do action) (wechattest.Fault, bool) {
 		f := wechattest.Fault{Path: pick(d, paths...), Kind: pick(d, wechattest.FaultSystemError, wechattest.FaultSystemError, wechattest.FaultBadGateway,
 			wechattest.FaultBadReplySign, wechattest.FaultNoReplySign)}
 		if f.Path != "/pay/unifiedorder" && d.chance(0.15) { // there the buyer would get an error about the shop's configuration
-			f.Kind = pick(d, wechattest.FaultRetmsg, wechattest.FaultWordsAlone)
+			f.Kind = pick(d, wechattest.FaultRetmsg, wechattest.FaultTextWithoutCode)
 		}
 		if d.chance(0.05) { // each delays a call by seconds
 			f.Kind = pick(d, wechattest.FaultTimeoutBefore, wechattest.FaultTimeoutAfter)

@@ -155,7 +155,7 @@ func (c *campaign) floodPay(s *stranger, id string) {
 	case errors.Is(err, errNoResponse):
 	case err == nil && a.status == http.StatusOK:
 		c.count("flood: payment requested")
-	case err == nil && (a.Code == api.CodeBusy || a.Code == api.CodeWeChatBusy || a.Code == api.CodeInternal || a.Code == api.CodeWeChatRefused):
+	case err == nil && (a.Code == api.CodeBusy || a.Code == api.CodeWeChatBusy || a.Code == api.CodeInternal || a.Code == api.CodeWeChatDeclined):
 	case err == nil && (a.Code == api.CodeOrderNotPayable || a.Code == api.CodeNotSelling): // the operator closes a product's orders
 	default:
 		c.note(wrong, "", "the payment of a stranger's order %s: status %d %.200s, %v", id, a.status, a.body, err)

@@ -35,7 +35,11 @@ func (t *notifier) Do(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if res.StatusCode == http.StatusOK && bytes.Contains(answer, []byte("SUCCESS")) && strings.HasSuffix(r.URL.Path, api.PathNotifyPay) {
+	switch {
+	case !strings.HasSuffix(r.URL.Path, api.PathNotifyPay):
+	case res.StatusCode == http.StatusNoContent:
+		t.acknowledgedV3(body)
+	case res.StatusCode == http.StatusOK && bytes.Contains(answer, []byte("SUCCESS")):
 		t.acknowledged(body)
 	}
 	return res, nil
@@ -43,7 +47,11 @@ func (t *notifier) Do(r *http.Request) (*http.Response, error) {
 
 // acknowledged checks that an acknowledged payment is stored.
 func (t *notifier) acknowledged(body []byte) {
-	number, transaction := element(body, "out_trade_no"), element(body, "transaction_id")
+	t.storedAsPaid(element(body, "out_trade_no"), element(body, "transaction_id"))
+}
+
+// storedAsPaid checks that an order is stored as paid by a transaction.
+func (t *notifier) storedAsPaid(number, transaction string) {
 	rows, err := read[struct {
 		Status      api.OrderStatus
 		Transaction string

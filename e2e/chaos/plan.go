@@ -90,8 +90,9 @@ const (
 type options struct {
 	seed   uint64
 	orders int
-	atOnce int  // number of parallel visits; with 1 all steps run in sequence
-	calm   bool // no failures and no leaps in time: to measure
+	atOnce int    // number of parallel visits; with 1 all steps run in sequence
+	api    string // of WeChat: "v2", "v3", or "move" for v2 and then v3
+	calm   bool   // no failures and no leaps in time: to measure
 }
 
 // perRound is the number of new orders per round.

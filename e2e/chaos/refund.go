@@ -28,7 +28,7 @@ func (c *campaign) refund(p *checkout, r refund) {
 			// A later refund may have an earlier one's key. WeChat declines a refund of money that
 			// was refunded by hand.
 			if _, ok := c.operator.mustCall(http.MethodPost, api.PathAdminOrders+"/"+id+"/refund", req, &done,
-				api.CodeOrderNotPaid, api.CodeRefundTooMuch, api.CodeConflict, api.CodeWeChatRefused); !ok {
+				api.CodeOrderNotPaid, api.CodeRefundTooMuch, api.CodeConflict, api.CodeWeChatDeclined); !ok {
 				return
 			}
 			mu.Lock()

@@ -72,7 +72,7 @@ func siteOf(call string) site {
 }
 
 // nameCall names an HTTP call.
-func nameCall(r *http.Request, _ []byte) string { return r.URL.Path }
+func nameCall(r *http.Request, _ []byte) string { return pathOfV2(r.Method, r.URL.Path) }
 
 var statement = regexp.MustCompile(`(?is)^\s*(INSERT|UPDATE|DELETE|SELECT)\b.*?\b(?:INTO|UPDATE|FROM)\s+(\w+)|^\s*(UPDATE)\s+(\w+)`)
 

@@ -54,8 +54,11 @@ func (w *world) startWorker(ctx context.Context, config stack.WorkerdConfig) (*w
 func (k *worker) start(ctx context.Context) error {
 	var d *stack.Workerd
 	var err error
+	k.mu.Lock()
+	config := k.config
+	k.mu.Unlock()
 	for range 5 {
-		if d, err = stack.StartWorkerd(ctx, k.config); err == nil {
+		if d, err = stack.StartWorkerd(ctx, config); err == nil {
 			break
 		}
 	}

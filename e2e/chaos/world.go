@@ -42,6 +42,7 @@ type world struct {
 	operator *buyer
 	phone    sync.Mutex  // the simulator's only phone; one user at a time
 	owners   sync.Map    // *buyer by ID of an order that they received
+	onV3     atomic.Bool // new orders use APIv3
 	billed   atomic.Bool // the bills were compared, so no payment time is unknown
 	bounds   store.Bounds
 	floods   *flooding
@@ -118,6 +119,10 @@ func newWorld(ctx context.Context, dir string, o options, bounds store.Bounds) (
 	}
 	vars["UNPAID_LIMITS"] = fmt.Sprintf("%d,%d,%d,%d", bounds.Buyer, bounds.Guest, bounds.NetworkGuests, bounds.Guests)
 	vars["DATABASE_MB"] = fmt.Sprint(o.capacityMB())
+	if o.api == "v3" || o.api == "move" {
+		w.useBothVersions(vars)
+		w.setAPI(vars, o.api == "v3")
+	}
 	vars["SHOP_URL"], vars["WECHAT_BASE_URL"] = w.shop, wechatURL
 	vars["WEBHOOK_URL"] = "http://" + hooks.Addr().String() + webhookPath
 	w.backend = &backend{world: w, events: map[string]webhook.Event{}, receiver: webhook.Receiver{

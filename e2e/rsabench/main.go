@@ -169,7 +169,7 @@ type operation struct {
 
 // build fills dir with the Worker's modules.
 func build(ctx context.Context, root, dir string) error {
-	cmd := exec.CommandContext(ctx, "go", "run", "./wasmbuild", "-for", "worker", "-o", filepath.Join(dir, "program.wasm"), "./e2e/rsabench/program")
+	cmd := exec.CommandContext(ctx, "go", "run", "./internal/cmd/wasmbuild", "-for", "worker", "-o", filepath.Join(dir, "program.wasm"), "./e2e/rsabench/program")
 	cmd.Dir, cmd.Stderr = root, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return err

@@ -30,7 +30,7 @@ func place(t *testing.T, sim *wechattest.Server, no string) wechat.Prepay {
 	order := ourOrder()
 	order.OutTradeNo, order.OpenID = no, sim.User().OpenID
 	order.TimeStart, order.TimeExpire = sim.Now(), sim.Now().Add(time.Hour)
-	prepay, err := ourClient(t, sim.URL, wechat.SignMD5).UnifiedOrder(t.Context(), order)
+	prepay, err := ourClient(t, sim.URL, wechat.SignMD5).PlaceOrder(t.Context(), order)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,14 +40,14 @@ func place(t *testing.T, sim *wechattest.Server, no string) wechat.Prepay {
 // pay makes a paid order.
 func pay(t *testing.T, sim *wechattest.Server, no string) {
 	t.Helper()
-	p, err := ourClient(t, sim.URL, wechat.SignMD5).PayParams(place(t, sim, no).PrepayID)
+	p, err := ourClient(t, sim.URL, wechat.SignMD5).PayParams(t.Context(), place(t, sim, no).PrepayID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sheet, refused := sim.Invoke(bridgeCall(t, sim.URL+"/", map[string]string{"appId": p.AppID, "timeStamp": p.TimeStamp, "nonceStr": p.NonceStr,
+	sheet, declined := sim.Invoke(bridgeCall(t, sim.URL+"/", map[string]string{"appId": p.AppID, "timeStamp": p.TimeStamp, "nonceStr": p.NonceStr,
 		"package": p.Package, "signType": string(p.SignType), "paySign": p.PaySign}))
-	if refused != nil {
-		t.Fatalf("%+v", refused)
+	if declined != nil {
+		t.Fatalf("%+v", declined)
 	}
 	if _, err := sim.PaySheet(sheet.ID); err != nil {
 		t.Fatal(err)

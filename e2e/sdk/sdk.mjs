@@ -28,7 +28,7 @@ const placed = await client(key).v2.pay.unifiedorder.post(order);
 const queried = await client(key).v2.pay.orderquery.post({
   appid, mch_id: mchid, nonce_str: Formatter.nonce(), out_trade_no: order.out_trade_no,
 });
-const refused = await client("0".repeat(32)).v2.pay.unifiedorder.post({ ...order, out_trade_no: `${order.out_trade_no}x` }).then(
+const rejected = await client("0".repeat(32)).v2.pay.unifiedorder.post({ ...order, out_trade_no: `${order.out_trade_no}x` }).then(
   () => "nothing",
   (err) => JSON.stringify(err.response?.data ?? err.message),
 );
@@ -43,4 +43,4 @@ const params = {
 };
 params.paySign = paySign(params);
 
-console.log(JSON.stringify({ params, tradeState: queried.data.trade_state, refusedWith: refused, ourSignValid: paySign(ours) === ours.paySign }));
+console.log(JSON.stringify({ params, tradeState: queried.data.trade_state, rejectedWith: rejected, ourSignValid: paySign(ours) === ours.paySign }));

@@ -69,12 +69,12 @@ func TestGopayOrdersAtTheSimulator(t *testing.T) {
 			timeStamp := strconv.FormatInt(sim.Now().Unix(), 10)
 			pkg := "prepay_id=" + placed.PrepayId
 			paySign := gowechat.GetJsapiPaySign(wechattest.DefaultAppID, "gopaynonce", pkg, signType, timeStamp, wechattest.DefaultAPIKey)
-			sheet, refused := sim.Invoke(bridgeCall(t, sim.URL+"/", map[string]string{
+			sheet, declined := sim.Invoke(bridgeCall(t, sim.URL+"/", map[string]string{
 				"appId": wechattest.DefaultAppID, "timeStamp": timeStamp, "nonceStr": "gopaynonce",
 				"package": pkg, "signType": signType, "paySign": paySign,
 			}))
-			if refused != nil {
-				t.Fatalf("the phone refused gopay's parameters: %+v", refused)
+			if declined != nil {
+				t.Fatalf("the phone rejected gopay's parameters: %+v", declined)
 			}
 			if _, err := sim.PaySheet(sheet.ID); err != nil {
 				t.Fatal(err)
@@ -98,7 +98,7 @@ func TestGopayOrdersAtTheSimulator(t *testing.T) {
 	}
 }
 
-func TestGopayIsRefusedWithAnotherKey(t *testing.T) {
+func TestGopayIsRejectedWithAnotherKey(t *testing.T) {
 	t.Parallel()
 	sim := wechattest.Start(t, wechattest.Config{})
 	client := gowechat.NewClient(wechattest.DefaultAppID, wechattest.DefaultMchID, strings.Repeat("0", 32), true)
@@ -128,7 +128,7 @@ func TestGopayVerifiesOurClient(t *testing.T) {
 			}))
 			defer host.Close()
 			client := ourClient(t, host.URL, signType)
-			if _, err := client.UnifiedOrder(t.Context(), ourOrder()); err == nil {
+			if _, err := client.PlaceOrder(t.Context(), ourOrder()); err == nil {
 				t.Fatal("a bad gateway is no success")
 			}
 			fields := make(gopay.BodyMap)
@@ -138,7 +138,7 @@ func TestGopayVerifiesOurClient(t *testing.T) {
 			if ok, err := gowechat.VerifySign(wechattest.DefaultAPIKey, string(signType), fields); err != nil || !ok {
 				t.Errorf("gopay does not accept our unifiedorder: %v\n%s", err, sent)
 			}
-			p, err := client.PayParams("wx201410272009395522657a690389285100")
+			p, err := client.PayParams(t.Context(), "wx201410272009395522657a690389285100")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -155,7 +155,7 @@ func TestNodeSDKOrdersAtTheSimulator(t *testing.T) {
 	sim := wechattest.Start(t, wechattest.Config{})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	ours, err := ourClient(t, sim.URL, wechat.SignMD5).PayParams("wx201410272009395522657a690389285100")
+	ours, err := ourClient(t, sim.URL, wechat.SignMD5).PayParams(t.Context(), "wx201410272009395522657a690389285100")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func TestNodeSDKOrdersAtTheSimulator(t *testing.T) {
 	var got struct {
 		Params       map[string]string `json:"params"`     // signed by the SDK for the bridge
 		TradeState   string            `json:"tradeState"` // of the order, unpaid
-		RefusedWith  string            `json:"refusedWith"`
+		RejectedWith string            `json:"rejectedWith"`
 		OurSignValid bool              `json:"ourSignValid"`
 	}
 	if err := json.Unmarshal(out, &got); err != nil {
@@ -188,18 +188,18 @@ func TestNodeSDKOrdersAtTheSimulator(t *testing.T) {
 	if got.TradeState != "NOTPAY" {
 		t.Errorf("trade_state %q, want NOTPAY", got.TradeState)
 	}
-	if !strings.Contains(got.RefusedWith, "签名错误") {
-		t.Errorf("with another key: %q, want 签名错误", got.RefusedWith)
+	if !strings.Contains(got.RejectedWith, "签名错误") {
+		t.Errorf("with another key: %q, want 签名错误", got.RejectedWith)
 	}
 	if !got.OurSignValid {
 		t.Error("the SDK makes another paySign than we do")
 	}
-	if _, refused := sim.Invoke(bridgeCall(t, sim.URL+"/", got.Params)); refused != nil {
-		t.Errorf("the phone refused the SDK's parameters: %+v", refused)
+	if _, declined := sim.Invoke(bridgeCall(t, sim.URL+"/", got.Params)); declined != nil {
+		t.Errorf("the phone rejected the SDK's parameters: %+v", declined)
 	}
 }
 
-func ourClient(t *testing.T, base string, signType wechat.SignType) *wechat.Client {
+func ourClient(t *testing.T, base string, signType wechat.SignType) wechat.Pay {
 	t.Helper()
 	client, err := wechat.New(wechat.Config{
 		AppID:     wechattest.DefaultAppID,
@@ -213,7 +213,11 @@ func ourClient(t *testing.T, base string, signType wechat.SignType) *wechat.Clie
 	if err != nil {
 		t.Fatal(err)
 	}
-	return client
+	pay, err := client.For(wechat.V2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pay
 }
 
 func ourOrder() wechat.Order {

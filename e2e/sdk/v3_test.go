@@ -119,8 +119,8 @@ func (w *v3World) journey(sdk v3SDK) {
 
 	params, err := sdk.jsapi("sdk-open-1", w.User().OpenID)
 	must(err)
-	if _, refused := w.Invoke(bridgeCall(t, w.PhoneURL+"/", params)); refused != nil {
-		t.Errorf("the phone refused the SDK's parameters: %+v", refused)
+	if _, declined := w.Invoke(bridgeCall(t, w.PhoneURL+"/", params)); declined != nil {
+		t.Errorf("the phone rejected the SDK's parameters: %+v", declined)
 	}
 	must(sdk.closeOrder("sdk-open-1"))
 	if state, err = sdk.query("sdk-open-1"); err != nil || state != "CLOSED" {
@@ -151,7 +151,7 @@ func (w *v3World) journey(sdk v3SDK) {
 	}
 	for range 2 { // one of each key during a change
 		if attempt, err := w.Notify("sdk-paid-1", ""); err != nil || !attempt.OK {
-			t.Errorf("the SDK refused a genuine callback: %+v, %v", attempt, err)
+			t.Errorf("the SDK rejected a genuine callback: %+v, %v", attempt, err)
 		}
 	}
 

@@ -60,7 +60,7 @@ func (w *v3World) node(sdk string) {
 	if err := json.Unmarshal(out, &got); err != nil {
 		t.Fatalf("v3.mjs printed %s: %v", out, err)
 	}
-	if _, refused := w.Invoke(bridgeCall(t, w.PhoneURL+"/", got.Params)); refused != nil {
-		t.Errorf("the phone refused the SDK's parameters: %+v", refused)
+	if _, declined := w.Invoke(bridgeCall(t, w.PhoneURL+"/", got.Params)); declined != nil {
+		t.Errorf("the phone rejected the SDK's parameters: %+v", declined)
 	}
 }

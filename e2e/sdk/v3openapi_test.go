@@ -181,8 +181,8 @@ func TestV3AgainstOpenAPI(t *testing.T) {
 	}
 }
 
-// The description and the simulator refuse the same bodies.
-func TestV3RefusesWhatOpenAPIRefuses(t *testing.T) {
+// The description and the simulator reject the same bodies.
+func TestV3RejectsWhatOpenAPIRejects(t *testing.T) {
 	t.Parallel()
 	d := loadDescription(t)
 	w := newV3World(t, wechattest.V3PublicKey)
@@ -267,7 +267,7 @@ func TestV3RefusesWhatOpenAPIRefuses(t *testing.T) {
 		if (request != nil) != (answer.Code == "PARAM_ERROR") {
 			t.Errorf("%s: the simulator says %s %s (%v), the description: %v", c.name, answer.Code, last.Response, err, request)
 		}
-		// The answer to a request that the description refuses is still one of WeChat's.
+		// The answer to a request that the description rejects is still one of WeChat's.
 		if response != nil {
 			t.Errorf("%s: %v", c.name, response)
 		}

@@ -95,14 +95,14 @@ func TestSamplesAtWork(t *testing.T) {
 				}
 				return "rejected: " + theirs
 			}
-			refused := says("no signature matches", "No matching signature found")
+			rejected := says("no signature matches", "No matching signature found")
 			want := []string{
 				"ship order o1: 6800 fen paid by 4200001",
 				"again: evt_1",
 				"again: evt_1",
-				refused,
+				rejected,
 				"refund r1 of order o1: 800 fen, 800 of 6800 in all",
-				refused,
+				rejected,
 				says("webhook-timestamp is more than 5 minutes from now", "Message timestamp too old"),
 				says("the event is of a simulated WeChat: no money was paid", "the event is of a simulated WeChat: no money was paid"),
 				says("the event is of another shop", "the event is of another shop"),

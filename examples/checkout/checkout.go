@@ -4,6 +4,7 @@
 package checkout
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"log"
@@ -27,7 +28,13 @@ type Shop struct {
 // Order is POST /order?no=...&openid=...: it places an order and answers with the six
 // fields that the page hands to WeixinJSBridge.
 func (s *Shop) Order(w http.ResponseWriter, r *http.Request) {
-	prepay, err := s.WeChat.UnifiedOrder(r.Context(), wechat.Order{
+	pay, err := s.WeChat.For(s.WeChat.Version())
+	if err != nil {
+		log.Print(err)
+		http.Error(w, "there are no keys", http.StatusInternalServerError)
+		return
+	}
+	prepay, err := pay.PlaceOrder(r.Context(), wechat.Order{
 		OutTradeNo: r.FormValue("no"), Body: "茶", TotalFee: 880, TradeType: wechat.TradeJSAPI, OpenID: r.FormValue("openid"),
 		ClientIP: "203.0.113.7", NotifyURL: s.NotifyURL,
 	})
@@ -36,7 +43,7 @@ func (s *Shop) Order(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "WeChat did not take the order", http.StatusBadGateway)
 		return
 	}
-	p, err := s.WeChat.PayParams(prepay.PrepayID)
+	p, err := pay.PayParams(r.Context(), prepay.PrepayID)
 	if err != nil {
 		log.Print(err)
 		http.Error(w, "signing failed", http.StatusInternalServerError)
@@ -54,14 +61,14 @@ func (s *Shop) Notify(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the connection broke; WeChat sends it again
 	}
-	claimed, err := s.WeChat.ParsePayment(body)
+	claimed, err := s.WeChat.PaymentNotification(r.Context(), r.Header.Get, body)
 	if err != nil {
-		_, _ = w.Write(wechat.Answer(false, "not verified"))
+		acknowledge(w, body, false, "not verified")
 		return
 	}
-	trade, err := s.WeChat.QueryOrder(r.Context(), claimed.OutTradeNo)
+	trade, err := s.query(r.Context(), claimed)
 	if err != nil || !trade.Paid() || trade.TotalFee != 880 || trade.Currency != "CNY" {
-		_, _ = w.Write(wechat.Answer(false, "not confirmed")) // WeChat sends it again
+		acknowledge(w, body, false, "not confirmed") // WeChat sends it again
 		return
 	}
 	s.mu.Lock()
@@ -70,7 +77,26 @@ func (s *Shop) Notify(w http.ResponseWriter, r *http.Request) {
 		s.paid = map[string]bool{}
 	}
 	s.paid[trade.OutTradeNo] = true
-	_, _ = w.Write(wechat.Answer(true, "OK"))
+	acknowledge(w, body, true, "OK")
+}
+
+// query asks WeChat about a payment, in the version of its notification.
+func (s *Shop) query(ctx context.Context, claimed wechat.Trade) (wechat.Trade, error) {
+	pay, err := s.WeChat.For(claimed.Version)
+	if err != nil {
+		return wechat.Trade{}, err
+	}
+	return pay.QueryOrder(ctx, claimed.OutTradeNo)
+}
+
+// acknowledge responds to a notification in its own version.
+func acknowledge(w http.ResponseWriter, body []byte, ok bool, message string) {
+	status, contentType, text := wechat.Acknowledgement(wechat.NotificationVersion(body), ok, message)
+	if contentType != "" {
+		w.Header().Set("Content-Type", contentType)
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(text)
 }
 
 // Paid reports whether an order is paid.

@@ -173,5 +173,5 @@ type BillCheckList struct {
 // and of what the shop rejected and queried since the database has them.
 // docs/runbook.md explains each.
 type Counters struct {
-	Counters map[string]int64 `json:"counters"` // "settled.notify", "refused.amount_differs", "events.dead", ...
+	Counters map[string]int64 `json:"counters"` // "settled.notify", "mismatch.amount_differs", "events.dead", ...
 }

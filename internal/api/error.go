@@ -37,7 +37,7 @@ const (
 	CodeAddressUnknown   Code = "address_unknown"     // MWEB requires the payer's public address, which is unknown: use another trade type
 	CodeTooManyOrders    Code = "too_many_orders"     // too many unpaid orders: pay or cancel one
 	CodeShopFull         Code = "shop_full"           // the database accepts no new orders
-	CodeWeChatRefused    Code = "wechat_refused"      // WeChat declined the request; a retry does not help
+	CodeWeChatDeclined   Code = "wechat_declined"     // WeChat declined the request; a retry does not help
 	CodeWeChatBusy       Code = "wechat_unavailable"  // WeChat did not respond; retry
 	CodeBusy             Code = "busy"                // another request is working on the order; nothing was done, repeat after Retry-After
 	CodeOverloaded       Code = "overloaded"          // the server is full; retry later
@@ -70,7 +70,7 @@ var statuses = map[Code]int{
 	CodeAddressUnknown:   503,
 	CodeTooManyOrders:    429,
 	CodeShopFull:         503,
-	CodeWeChatRefused:    502,
+	CodeWeChatDeclined:   502,
 	CodeWeChatBusy:       503,
 	CodeBusy:             409,
 	CodeOverloaded:       503,

@@ -103,11 +103,11 @@ type Refund struct {
 	// Failure is WeChat's code when it last declined the refund, for example "NOT_ENOUGH". Only the
 	// operator sees it. The owner of the order does not see refunds that failed.
 	Failure string `json:"failure,omitempty"`
-	// FailureText is WeChat's text for Failure. Cure is what the operator can do if a retry does
+	// FailureText is WeChat's text for Failure. Advice is what the operator can do if a retry does
 	// not help. FromBalance reports that the money comes from the merchant's available balance.
 	// Only the operator sees them.
 	FailureText string `json:"failure_text,omitempty"`
-	Cure        string `json:"cure,omitempty"`
+	Advice      string `json:"advice,omitempty"`
 	FromBalance bool   `json:"from_balance,omitempty"`
 }
 

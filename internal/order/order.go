@@ -61,6 +61,7 @@ type Order struct {
 	OutTradeNo string // 32 digits and upper-case letters
 	AppID      string
 	MchID      string
+	APIVersion string // of WeChat's API, "v2" or "v3": the order and its refunds end with it
 	TradeType  api.TradeType
 	Total      fen.Fen
 	Currency   string
@@ -74,7 +75,7 @@ type Order struct {
 
 	Status        api.OrderStatus
 	SentAt        time.Time // when unifiedorder was first called, stored before the call; zero if WeChat does not know the order
-	PrepayID      string
+	PrepayID      string    // of WeChat; PayURL where APIv3 gives none
 	PrepayAt      time.Time // zero without PrepayID
 	SignType      string    // signature type of the call that returned PrepayID
 	PayURL        string    // the code_url or mweb_url returned with PrepayID

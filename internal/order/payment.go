@@ -25,6 +25,7 @@ type Payment struct {
 
 // Told is what a payment notification says about an order.
 type Told struct {
+	APIVersion               string // of the notification
 	OutTradeNo, AppID, MchID string
 	Total                    fen.Fen
 	Currency                 string

@@ -22,10 +22,11 @@ type Refund struct {
 
 	// The parameters of the call. Except FromBalance they never change, because WeChat
 	// accepts a repeated ID only with identical parameters.
-	Amount    fen.Fen
-	Reason    string
-	NotifyURL string
-	CreatedAt time.Time
+	APIVersion string // of the order
+	Amount     fen.Fen
+	Reason     string
+	NotifyURL  string
+	CreatedAt  time.Time
 
 	// FromBalance takes the money from the merchant's available balance, instead of
 	// from unsettled takings. The store's UseBalance and SwitchSource change it later.
@@ -70,7 +71,7 @@ func (r *Refund) Public() api.Refund {
 		FromBalance: r.FromBalance,
 	}
 	if r.Stuck || r.Status == api.RefundAbnormal {
-		p.Cure = r.cure()
+		p.Advice = r.advice()
 	}
 	if !r.EndedAt.IsZero() {
 		p.EndedAt = r.EndedAt.UnixMilli()
@@ -78,8 +79,8 @@ func (r *Refund) Public() api.Refund {
 	return p
 }
 
-// cure tells the operator what to do about a refund for which a retry does not help.
-func (r *Refund) cure() string {
+// advice tells the operator what to do about a refund for which a retry does not help.
+func (r *Refund) advice() string {
 	switch {
 	case r.Status == api.RefundAbnormal:
 		return "pay it out at the merchant platform: the payer's account takes no money"

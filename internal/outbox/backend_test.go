@@ -154,7 +154,7 @@ func (b *backEnd) ordered() order.Order {
 	o, err := b.store.Insert(b.t.Context(), order.Order{
 		ID: id, Owner: payer, ClientKey: "key-" + id, Fingerprint: "f",
 		Lines:      []order.Line{{ProductID: "tea", Name: "高山乌龙茶", Price: 6800, Quantity: 2}},
-		OutTradeNo: no, AppID: "wx5a1e0f7c3b2d4968", MchID: "1900000109", TradeType: api.TradeJSAPI,
+		OutTradeNo: no, AppID: "wx5a1e0f7c3b2d4968", MchID: "1900000109", APIVersion: "v2", TradeType: api.TradeJSAPI,
 		Total: 13600, Currency: order.Currency, Body: "店 - 茶", ClientIP: "203.0.113.7",
 		NotifyURL: "https://shop.example.com" + api.PathNotifyPay, CreatedAt: now, ExpiresAt: now.Add(order.Lifetime),
 	})

@@ -115,7 +115,7 @@ func (s *Service) checkBill(ctx context.Context, day time.Time, timer bool) (api
 	log := s.logger(ctx).With("source", sourceBill, "date", run.Date)
 	callCtx, cancel := context.WithTimeout(ctx, billTimeout)
 	defer cancel()
-	bill, err := s.cfg.WeChat.DownloadBill(callCtx, day)
+	bill, err := s.downloadBill(callCtx, day)
 	if err != nil {
 		status, wait := order.BillFailed, billFailed
 		var e *wechat.Error
@@ -154,6 +154,16 @@ func (s *Service) checkBill(ctx context.Context, day time.Time, timer bool) (api
 	}
 	log.Info("bill checked", "status", check.Status, "payments", check.Payments, "refunds", check.Refunds, "differences", len(check.Differences))
 	return check, nil
+}
+
+// downloadBill fetches a bill with the version of new payments. A bill has the payments
+// of the merchant in all versions.
+func (s *Service) downloadBill(ctx context.Context, day time.Time) (wechat.Bill, error) {
+	pay, err := s.cfg.WeChat.For(s.cfg.WeChat.Version())
+	if err != nil {
+		return wechat.Bill{}, err
+	}
+	return pay.DownloadBill(ctx, day)
 }
 
 // CheckBill compares the bill of a day now, also when it was compared before.

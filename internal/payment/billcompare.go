@@ -103,7 +103,7 @@ func (c *comparison) payment(ctx context.Context, row wechat.BillRow, e order.En
 		if e.OutTradeNo == "" {
 			return nil
 		}
-		if err := c.repair(ctx, row.OutTradeNo); err != nil {
+		if err := c.repair(ctx, row); err != nil {
 			return err
 		}
 		c.complete(row) // WeChat may have confirmed the payment without either
@@ -147,7 +147,7 @@ func (c *comparison) refund(ctx context.Context, row wechat.BillRow, e order.Ent
 	}
 	was := e
 	if e.Number == "" || behind() {
-		if err := c.repair(ctx, row.OutTradeNo); err != nil {
+		if err := c.repair(ctx, row); err != nil {
 			return err
 		}
 		found, err := c.s.cfg.Store.TakenRefunds(ctx, []string{row.OutRefundNo})
@@ -186,14 +186,14 @@ func (c *comparison) differ(kind string, row wechat.BillRow, ours, theirs string
 	})
 }
 
-// repair queries WeChat about an order on which the bill differs, since a bill
+// repair queries WeChat about a row on which the bill differs, since a bill
 // is not signed: what WeChat responds is settled. One run makes a few of these queries;
 // the rest is for the timer, or for the next run.
-func (c *comparison) repair(ctx context.Context, outTradeNo string) error {
+func (c *comparison) repair(ctx context.Context, row wechat.BillRow) error {
 	if c.repaired == maxRepaired {
 		return nil
 	}
-	o, err := c.s.cfg.Store.ByOutTradeNo(ctx, outTradeNo)
+	o, err := c.s.cfg.Store.ByOutTradeNo(ctx, row.OutTradeNo)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
@@ -201,11 +201,7 @@ func (c *comparison) repair(ctx context.Context, outTradeNo string) error {
 		return err
 	}
 	c.repaired++
-	if order.WasPaid(o.Status) {
-		err = c.s.syncRefunds(ctx, o, sourceBill)
-	} else {
-		_, _, err = c.s.Sync(ctx, o, sourceBill) // its refunds too
-	}
+	err = c.s.syncNamed(ctx, o, row.OutRefundNo, sourceBill)
 	var e *wechat.Error
 	var mismatch Mismatch
 	if errors.As(err, &e) || errors.As(err, &mismatch) {

@@ -49,7 +49,7 @@ func (s *Service) checkout(ctx context.Context, o order.Order, renew bool, selli
 	case selling != nil:
 		return api.Checkout{}, selling
 	case o.PrepayAlive(now) && !renew:
-		return s.offer(o)
+		return s.offer(ctx, o)
 	case o.ExpiresAt.Sub(now) < order.MinPrepay:
 		return api.Checkout{}, errNotPayable()
 	}
@@ -101,7 +101,7 @@ func (s *Service) checkoutOfOther(ctx context.Context, o order.Order) (api.Check
 		return api.Checkout{}, err
 	}
 	if latest.Open() && latest.PrepayID != o.PrepayID && latest.PrepayAlive(s.now()) {
-		return s.offer(latest)
+		return s.offer(ctx, latest)
 	}
 	return settled(latest, errBusy())
 }
@@ -112,7 +112,11 @@ func (s *Service) checkoutOfOther(ctx context.Context, o order.Order) (api.Check
 func (s *Service) prepay(ctx context.Context, o order.Order, claim time.Time) (api.Checkout, error) {
 	callCtx, cancel := context.WithTimeout(ctx, prepayTimeout)
 	defer cancel()
-	prepay, err := s.cfg.WeChat.UnifiedOrder(callCtx, prepayRequest(o))
+	pay, err := s.api(o.APIVersion)
+	if err != nil {
+		return s.actOnPrepay(ctx, o, err)
+	}
+	prepay, err := pay.PlaceOrder(callCtx, prepayRequest(o))
 	if err != nil {
 		return s.actOnPrepay(ctx, o, err)
 	}
@@ -124,10 +128,13 @@ func (s *Service) prepay(ctx context.Context, o order.Order, claim time.Time) (a
 	case api.TradeMWEB:
 		given.URL = prepay.MwebURL
 	default:
-		if params, err = s.sign(o.ID, prepay.PrepayID); err != nil {
+		if params, err = s.sign(ctx, o, prepay.PrepayID); err != nil {
 			return api.Checkout{}, err
 		}
 		given.SignType = params.SignType
+	}
+	if given.ID == "" {
+		given.ID = given.URL // APIv3 gives no prepay_id with a URL (docs/wechat.md 18.11)
 	}
 	now := s.now()
 	ok, err := s.cfg.Store.SetPrepay(ctx, o.ID, given, now)
@@ -171,7 +178,7 @@ func (s *Service) actOnPrepay(ctx context.Context, o order.Order, cause error) (
 		if err := s.cfg.Store.NoteFailure(ctx, o.ID, cmp.Or(e.Code, "FAIL"), s.now()); err != nil {
 			return api.Checkout{}, err
 		}
-		return api.Checkout{}, reject(api.CodeWeChatRefused, "WeChat declines the shop's settings, see the log")
+		return api.Checkout{}, reject(api.CodeWeChatDeclined, "WeChat declines the shop's settings, see the log")
 	}
 	log.Error("WeChat declines an order", "error", cause)
 	failed, err := s.cfg.Store.Fail(ctx, o.ID, e.Code, s.now())
@@ -185,7 +192,7 @@ func (s *Service) actOnPrepay(ctx context.Context, o order.Order, cause error) (
 	if err != nil {
 		return api.Checkout{}, err
 	}
-	return api.Checkout{}, reject(api.CodeWeChatRefused, "WeChat declines the order")
+	return api.Checkout{}, reject(api.CodeWeChatDeclined, "WeChat declines the order")
 }
 
 // prepayRequest returns the call of an order. All of it was stored before.
@@ -210,11 +217,11 @@ func prepayRequest(o order.Order) wechat.Order {
 }
 
 // offer returns an order with what WeChat gave for it last.
-func (s *Service) offer(o order.Order) (api.Checkout, error) {
+func (s *Service) offer(ctx context.Context, o order.Order) (api.Checkout, error) {
 	if o.TradeType != api.TradeJSAPI {
 		return s.payable(o, nil), nil
 	}
-	params, err := s.sign(o.ID, o.PrepayID)
+	params, err := s.sign(ctx, o, o.PrepayID)
 	if err != nil {
 		return api.Checkout{}, err
 	}
@@ -238,10 +245,14 @@ func (s *Service) payable(o order.Order, params *api.PayParams) api.Checkout {
 	return c
 }
 
-func (s *Service) sign(orderID, prepayID string) (*api.PayParams, error) {
-	p, err := s.cfg.WeChat.PayParams(prepayID)
+func (s *Service) sign(ctx context.Context, o order.Order, prepayID string) (*api.PayParams, error) {
+	pay, err := s.api(o.APIVersion)
 	if err != nil {
-		return nil, fmt.Errorf("signing the payment of order %s: %w", orderID, err)
+		return nil, err
+	}
+	p, err := pay.PayParams(ctx, prepayID)
+	if err != nil {
+		return nil, fmt.Errorf("signing the payment of order %s: %w", o.ID, err)
 	}
 	return &api.PayParams{
 		AppID:     p.AppID,

@@ -45,7 +45,7 @@ func (s *Service) cancel(ctx context.Context, o order.Order) (order.Order, error
 	var mismatch Mismatch
 	switch {
 	case errors.As(err, &mismatch): // it is in the log
-		return o, reject(api.CodeWeChatRefused, "what WeChat reports of the order does not agree with it")
+		return o, reject(api.CodeWeChatDeclined, "what WeChat reports of the order does not agree with it")
 	case err != nil:
 		log.Warn("querying WeChat about an order failed", "error", err)
 		return o, reject(api.CodeWeChatBusy, "WeChat did not answer, try again")

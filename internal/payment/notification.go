@@ -50,6 +50,7 @@ func (s *Service) ConfirmPayment(ctx context.Context, notified wechat.Trade) err
 		return err
 	}
 	claimed, err := s.cfg.Store.ClaimTold(ctx, order.Told{
+		APIVersion: string(notified.Version),
 		OutTradeNo: notified.OutTradeNo, AppID: notified.AppID, MchID: notified.MchID, Total: notified.TotalFee, Currency: notified.Currency,
 	}, confirmWindow, s.now())
 	if err != nil {
@@ -157,9 +158,5 @@ func (s *Service) syncOrderOf(ctx context.Context, notified wechat.Refund) error
 	if err != nil {
 		return err
 	}
-	if !order.WasPaid(o.Status) {
-		_, _, err = s.Sync(ctx, o, sourceRefundNotify) // its refunds too
-		return err
-	}
-	return s.syncRefunds(ctx, o, sourceRefundNotify)
+	return s.syncNamed(ctx, o, notified.OutRefundNo, sourceRefundNotify)
 }

@@ -45,15 +45,8 @@ const DefaultKeepUnpaid = 30 * 24 * time.Hour
 
 // WeChat is what the rules need of WeChat. *wechat.Client is one.
 type WeChat interface {
-	UnifiedOrder(ctx context.Context, o wechat.Order) (wechat.Prepay, error)
-	QueryOrder(ctx context.Context, outTradeNo string) (wechat.Trade, error)
-	CloseOrder(ctx context.Context, outTradeNo string, taken time.Time) error
-	PayParams(prepayID string) (wechat.PayParams, error)
-	CanRefund() bool
-	Refund(ctx context.Context, r wechat.RefundRequest) (wechat.Refund, error)
-	QueryRefund(ctx context.Context, outRefundNo string) (wechat.Refund, error)
-	QueryRefunds(ctx context.Context, outTradeNo string) ([]wechat.Refund, error)
-	DownloadBill(ctx context.Context, day time.Time) (wechat.Bill, error)
+	Version() wechat.Version // of new payments
+	For(v wechat.Version) (wechat.Pay, error)
 }
 
 // Config is what a Service is made of.
@@ -162,6 +155,12 @@ type Shop struct {
 // Shop returns what everybody may know of the shop.
 func (s *Service) Shop() Shop {
 	return Shop{s.cfg.ShopName, s.origin, s.cfg.AppID, s.cfg.MchID, s.cfg.TradeTypes}
+}
+
+// api returns WeChat's API in the version of an order or a refund. A payment ends with
+// the version with which it began, whatever new payments use.
+func (s *Service) api(version string) (wechat.Pay, error) {
+	return s.cfg.WeChat.For(wechat.Version(version))
 }
 
 // logger returns the log of the request that ctx belongs to.

@@ -29,12 +29,17 @@ func (s *Service) Refund(ctx context.Context, id string, req api.RefundRequest) 
 		return order.Refund{}, reject(api.CodeBadRequest, "amount: want 1 to 100000000 fen")
 	case len(req.Reason) > maxReason || strings.ContainsFunc(req.Reason, unicode.IsControl):
 		return order.Refund{}, reject(api.CodeBadRequest, "reason: want at most 80 bytes without control characters")
-	case !s.cfg.WeChat.CanRefund():
-		return order.Refund{}, reject(api.CodeMisconfigured, "refunds need the merchant's client certificate, which is not set up")
 	}
 	o, err := s.anyOrder(ctx, id)
 	if err != nil {
 		return order.Refund{}, err
+	}
+	pay, err := s.api(o.APIVersion)
+	switch {
+	case err != nil:
+		return order.Refund{}, reject(api.CodeMisconfigured, "the order was made with API"+o.APIVersion+", whose keys are not set up")
+	case !pay.CanRefund():
+		return order.Refund{}, reject(api.CodeMisconfigured, "refunds need the merchant's client certificate, which is not set up")
 	}
 	r, err := s.placeRefund(ctx, o, req)
 	if err != nil {
@@ -55,7 +60,7 @@ func (s *Service) Refund(ctx context.Context, id string, req api.RefundRequest) 
 		}
 	}
 	if r.Status == api.RefundFailed {
-		return order.Refund{}, reject(api.CodeWeChatRefused, "WeChat declined the refund: "+r.Failure+", "+r.FailureText)
+		return order.Refund{}, reject(api.CodeWeChatDeclined, "WeChat declined the refund: "+r.Failure+", "+r.FailureText)
 	}
 	return r, nil
 }
@@ -69,7 +74,7 @@ func (s *Service) placeRefund(ctx context.Context, o order.Order, req api.Refund
 		return repeatedRefund(old, req)
 	}
 	if order.WasPaid(o.Status) && refundTooOld(o, s.now()) {
-		return order.Refund{}, reject(api.CodeWeChatRefused, "WeChat takes no refund more than a year after the payment")
+		return order.Refund{}, reject(api.CodeWeChatDeclined, "WeChat takes no refund more than a year after the payment")
 	}
 	id, err := order.NewRefundID(s.rand, s.now())
 	if err != nil {
@@ -179,7 +184,7 @@ func (s *Service) continueRefund(ctx context.Context, r order.Refund, source str
 func (s *Service) submitRefund(ctx context.Context, log *slog.Logger, r order.Refund, source string) error {
 	callCtx, cancel := context.WithTimeout(ctx, refundTimeout) // for both calls: no other claim begins sooner
 	defer cancel()
-	report, err := s.cfg.WeChat.Refund(callCtx, refundRequest(r))
+	report, err := s.sendRefund(callCtx, r)
 	if err != nil && wechatError(err).Code == wechat.CodeNotEnough && !s.cfg.ManualBalance {
 		switched, dbErr := s.cfg.Store.SwitchSource(ctx, r, s.now())
 		if dbErr != nil {
@@ -188,7 +193,7 @@ func (s *Service) submitRefund(ctx context.Context, log *slog.Logger, r order.Re
 		if switched {
 			r.FromBalance = !r.FromBalance
 			log.Warn("a refund takes its money from the other source: the first does not suffice", "from_balance", r.FromBalance, "amount", int64(r.Amount))
-			report, err = s.cfg.WeChat.Refund(callCtx, refundRequest(r))
+			report, err = s.sendRefund(callCtx, r)
 		}
 	}
 	if err == nil {
@@ -208,7 +213,7 @@ func (s *Service) submitRefund(ctx context.Context, log *slog.Logger, r order.Re
 		return s.cfg.Store.NoteRefundFailure(ctx, r, failure, s.now())
 	case outcomeShop:
 		// WeChat takes the refund once the balance, certificate or key is right. A retry
-		// does not cure that, so the refund is sent less often.
+		// does not repair that, so the refund is sent less often.
 		log.Error("WeChat declines the shop's refunds", "error", err)
 		failure.Stuck = true
 		return s.cfg.Store.NoteRefundFailure(ctx, r, failure, s.now())
@@ -227,6 +232,15 @@ func (s *Service) submitRefund(ctx context.Context, log *slog.Logger, r order.Re
 		return err
 	}
 	return s.syncRefunds(ctx, o, source)
+}
+
+// sendRefund makes the call of a refund.
+func (s *Service) sendRefund(ctx context.Context, r order.Refund) (wechat.Refund, error) {
+	pay, err := s.api(r.APIVersion)
+	if err != nil {
+		return wechat.Refund{}, err
+	}
+	return pay.Refund(ctx, refundRequest(r))
 }
 
 // refundRequest returns the call of a refund. All of it was stored before.

@@ -17,7 +17,7 @@ import (
 
 // refunds is a WeChat that takes refunds and reports them as the test says.
 type refunds struct {
-	WeChat
+	wechat.Pay
 	mu        sync.Mutex
 	refund    func(wechat.RefundRequest) (wechat.Refund, error)
 	query     func(no string) (wechat.Refund, error)
@@ -83,7 +83,7 @@ func TestRecordedRefundAgreesWithTheOrder(t *testing.T) {
 			o := l.paid(t)
 			report := refundOf(o, no, wechat.RefundSuccess)
 			c.bend(&report)
-			l.cfg.WeChat = &refunds{all: []wechat.Refund{report}}
+			l.cfg.WeChat = fixed{&refunds{all: []wechat.Refund{report}}}
 			before := storetest.Dump(t, l.db)
 			err := l.syncRefunds(t.Context(), o, sourceCron)
 			var mismatch Mismatch
@@ -121,13 +121,13 @@ func TestDeclinedRefundThatWasTaken(t *testing.T) {
 				return wechat.Refund{}, &wechat.Error{Kind: wechat.Developer, Code: wechat.CodeRefundNotExist}
 			},
 		}
-		l.cfg.WeChat = w
+		l.cfg.WeChat = fixed{w}
 		r, err := l.Refund(t.Context(), o.ID, api.RefundRequest{RefundKey: rand.Text(), Amount: 600})
 		var e *api.Error
 		switch {
 		case taken && (err != nil || r.Status != api.RefundProcessing):
 			t.Errorf("%+v, %v", r, err)
-		case !taken && (!errors.As(err, &e) || e.Code != api.CodeWeChatRefused):
+		case !taken && (!errors.As(err, &e) || e.Code != api.CodeWeChatDeclined):
 			t.Errorf("%+v, %v", r, err)
 		}
 		storetest.Check(t, l.db)
@@ -143,7 +143,7 @@ func TestRefundIsSubmittedByOneCaller(t *testing.T) {
 	w := &refunds{refund: func(wechat.RefundRequest) (wechat.Refund, error) {
 		return wechat.Refund{}, &wechat.Error{Kind: wechat.Retry} // no response
 	}}
-	l.cfg.WeChat = w
+	l.cfg.WeChat = fixed{w}
 	now := time.Now()
 	l.now = func() time.Time { return now }
 	r, err := l.Refund(t.Context(), o.ID, api.RefundRequest{RefundKey: rand.Text(), Amount: 600})

@@ -45,8 +45,8 @@ func (s *Service) orderOf(ctx context.Context, trade wechat.Trade, source string
 func (s *Service) noteMismatch(ctx context.Context, o order.Order, trade wechat.Trade, source string, err error) error {
 	var mismatch Mismatch
 	if errors.As(err, &mismatch) {
-		s.count(ctx, map[string]int{"refused." + strings.ReplaceAll(string(mismatch), " ", "_"): 1})
-		s.logger(ctx).Error("trade refused", "reason", string(mismatch), "source", source, "out_trade_no", trade.OutTradeNo, "order", o.ID,
+		s.count(ctx, map[string]int{"mismatch." + strings.ReplaceAll(string(mismatch), " ", "_"): 1})
+		s.logger(ctx).Error("payment mismatch", "reason", string(mismatch), "source", source, "out_trade_no", trade.OutTradeNo, "order", o.ID,
 			"state", string(trade.State), "transaction_id", trade.TransactionID,
 			"order_total", int64(o.Total), "trade_total", int64(trade.TotalFee), "currency", trade.Currency)
 	}
@@ -70,8 +70,12 @@ func (s *Service) applyTrade(ctx context.Context, o order.Order, trade wechat.Tr
 }
 
 // sameAccount returns a Mismatch for a trade of another appid or merchant than the
-// order's.
+// order's, and for a message of another API version: who has the key of one version
+// cannot forge messages about the orders of the other.
 func sameAccount(o order.Order, trade wechat.Trade) error {
+	if string(trade.Version) != o.APIVersion {
+		return Mismatch("API version differs")
+	}
 	if trade.AppID != o.AppID {
 		return Mismatch("appid differs")
 	}

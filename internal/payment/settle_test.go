@@ -32,7 +32,7 @@ func newLedger(t testing.TB) *ledger {
 	l := &ledger{db: storetest.Open(t)}
 	s, err := New(Config{
 		ShopName: "店", ShopURL: "https://shop.example.com", AppID: "wx5a1e0f7c3b2d4968", MchID: "1900000109",
-		Store: store.New(l.db), WeChat: struct{ WeChat }{},
+		Store: store.New(l.db), WeChat: fixed{},
 		Log: slog.New(slog.NewTextHandler(&l.log, nil)),
 	})
 	if err != nil {
@@ -40,6 +40,18 @@ func newLedger(t testing.TB) *ledger {
 	}
 	l.Service = s
 	return l
+}
+
+// fixed is a WeChat of one version. It makes no calls without a Pay.
+type fixed struct{ pay wechat.Pay }
+
+func (fixed) Version() wechat.Version { return wechat.V2 }
+
+func (f fixed) For(v wechat.Version) (wechat.Pay, error) {
+	if f.pay == nil || v != wechat.V2 {
+		return nil, &wechat.Error{Op: "pay", Code: wechat.CodeNotConfigured, Kind: wechat.Operator}
+	}
+	return f.pay, nil
 }
 
 // settle settles a trade of the order that it names. The order that the rules return has
@@ -84,7 +96,7 @@ func (l *ledger) pending(t testing.TB) order.Order {
 // tradeOf is the trade that pays o.
 func tradeOf(o order.Order) wechat.Trade {
 	return wechat.Trade{
-		AppID: o.AppID, MchID: o.MchID, OutTradeNo: o.OutTradeNo, TransactionID: "42000" + o.ID, OpenID: o.Owner,
+		Version: wechat.Version(o.APIVersion), AppID: o.AppID, MchID: o.MchID, OutTradeNo: o.OutTradeNo, TransactionID: "42000" + o.ID, OpenID: o.Owner,
 		State: wechat.StateSuccess, TotalFee: o.Total, Currency: "CNY", PaidAt: time.Now(),
 	}
 }
@@ -99,10 +111,11 @@ func (l *ledger) status(t testing.TB, o order.Order) api.OrderStatus {
 	return o.Status
 }
 
-func TestSettleRefusesWhatDoesNotAgreeWithTheOrder(t *testing.T) {
+func TestSettleRejectsWhatDoesNotAgreeWithTheOrder(t *testing.T) {
 	t.Parallel()
 	for name, bend := range map[string]func(*wechat.Trade){
 		"unknown order":                          func(t *wechat.Trade) { t.OutTradeNo = "20261123000000000000000000000000" },
+		"API version differs":                    func(t *wechat.Trade) { t.Version = wechat.V3 },
 		"appid differs":                          func(t *wechat.Trade) { t.AppID = "wx0000000000000000" },
 		"mch_id differs":                         func(t *wechat.Trade) { t.MchID = "1900000000" },
 		"no mch_id: mch_id differs":              func(t *wechat.Trade) { t.MchID = "" },

@@ -68,7 +68,11 @@ func (s *Service) query(ctx context.Context, o order.Order, source string) (orde
 	}
 	callCtx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	trade, err := s.cfg.WeChat.QueryOrder(callCtx, o.OutTradeNo)
+	pay, err := s.api(o.APIVersion)
+	if err != nil {
+		return o, Settled, fmt.Errorf("querying order %s: %w", o.ID, err)
+	}
+	trade, err := pay.QueryOrder(callCtx, o.OutTradeNo)
 	var e *wechat.Error
 	switch {
 	case errors.As(err, &e) && e.Code == wechat.CodeOrderNotExist:
@@ -118,9 +122,12 @@ func (s *Service) closeAtWeChat(ctx context.Context, o order.Order, report Repor
 	}
 	// Past its time_expire WeChat takes no payment; closing makes sure of
 	// that before anything here relies on it.
-	callCtx, cancel := context.WithTimeout(ctx, queryTimeout)
-	defer cancel()
-	err := s.cfg.WeChat.CloseOrder(callCtx, o.OutTradeNo, o.SentAt)
+	pay, err := s.api(o.APIVersion)
+	if err == nil {
+		callCtx, cancel := context.WithTimeout(ctx, queryTimeout)
+		defer cancel()
+		err = pay.CloseOrder(callCtx, o.OutTradeNo, o.SentAt)
+	}
 	var e *wechat.Error
 	errors.As(err, &e)
 	switch {

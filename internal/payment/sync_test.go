@@ -14,7 +14,7 @@ import (
 
 // scripted is a WeChat that reports of an order what the test says.
 type scripted struct {
-	WeChat
+	wechat.Pay
 	reports         []func(order.Order) (wechat.Trade, error) // one for each query; the last is repeated
 	order           order.Order
 	closeErr        error
@@ -101,7 +101,7 @@ func TestSync(t *testing.T) {
 				t.Fatal(err)
 			}
 			w := &scripted{reports: c.reports, order: o, closeErr: c.closeErr}
-			l.cfg.WeChat = w
+			l.cfg.WeChat = fixed{w}
 			l.now = func() time.Time { return o.CreatedAt.Add(c.age) }
 			if c.source == "" {
 				c.source = sourceCron
@@ -130,7 +130,7 @@ func TestSyncOfAnotherMerchant(t *testing.T) {
 	l := newLedger(t)
 	o := l.pending(t)
 	w := &scripted{reports: []func(order.Order) (wechat.Trade, error){in(wechat.StateNotPay)}, order: o}
-	l.cfg.WeChat, l.cfg.MchID = w, "1900000000"
+	l.cfg.WeChat, l.cfg.MchID = fixed{w}, "1900000000"
 	if _, _, err := l.Sync(t.Context(), o, sourceCron); err == nil || w.queries != 0 {
 		t.Errorf("%v after %d queries", err, w.queries)
 	}

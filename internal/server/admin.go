@@ -45,7 +45,7 @@ func (s *Server) admin(h handlerFunc) handlerFunc {
 			return h(w, r)
 		}
 		if len(r.Header.Values("Authorization")) > 0 {
-			s.logSeldom(r.Context(), slog.LevelWarn, "operator refused", "reason", "wrong token", "path", r.URL.Path)
+			s.logSeldom(r.Context(), slog.LevelWarn, "operator rejected", "reason", "wrong token", "path", r.URL.Path)
 		}
 		if !s.allow(r.Context(), s.cfg.AddressLimit, "token "+limitedAddress(r)) {
 			w.Header().Set("Retry-After", retryAfter)

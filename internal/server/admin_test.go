@@ -62,7 +62,7 @@ func TestOperatorNeedsTheToken(t *testing.T) {
 			})
 		}
 	}
-	if !strings.Contains(s.log.String(), "operator refused") {
+	if !strings.Contains(s.log.String(), "operator rejected") {
 		t.Error("nobody can see that somebody guesses")
 	}
 }

@@ -127,7 +127,7 @@ func TestOperatorClosesTheOrdersOfAProduct(t *testing.T) {
 	for i := range many {
 		o := order.Order{
 			ID: fmt.Sprintf("%024d", i), OutTradeNo: fmt.Sprintf("20261123%024d", i+1000), Owner: fmt.Sprint("openid-of-", i), ClientKey: "k", Fingerprint: "f",
-			AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID, TradeType: api.TradeJSAPI, Total: 6800, Currency: "CNY",
+			AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID, APIVersion: "v2", TradeType: api.TradeJSAPI, Total: 6800, Currency: "CNY",
 			Lines:     []order.Line{{ProductID: "tea", Name: "茶", Price: 6800, Quantity: 1}},
 			CreatedAt: began.Add(time.Duration(i/3) * time.Millisecond), // several at one moment
 		}

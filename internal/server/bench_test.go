@@ -35,19 +35,27 @@ const (
 // and SQLite, which does not wait for a disk.
 type benchShop struct {
 	*Server
-	store *store.Store
+	store  *store.Store
+	wechat *instant
 }
 
-func bench(b *testing.B) *benchShop {
+func bench(b *testing.B, version wechat.Version) *benchShop {
 	b.Helper()
 	db := storetest.Open(b)
-	client, err := wechat.New(wechat.Config{
-		AppID: benchAppID, AppSecret: "SECRETsecretSECRETsecretSECRET01", MchID: benchMchID, APIKey: benchKey, Doer: instant{db},
-	})
+	there := &instant{db: db, queries: map[string]benchMessage{}}
+	cfg := wechat.Config{AppID: benchAppID, AppSecret: "SECRETsecretSECRETsecretSECRET01", MchID: benchMchID, Doer: there}
+	if version == wechat.V2 {
+		cfg.APIKey = benchKey
+	} else {
+		there.v3 = newBenchWeChat(b)
+		cfg.V3 = there.v3.config(b)
+		there.order = there.v3.sign(`{"prepay_id":"wx201410272009395522657a690389285100"}`)
+	}
+	client, err := wechat.New(cfg)
 	if err != nil {
 		b.Fatal(err)
 	}
-	l := &benchShop{store: store.New(db)}
+	l := &benchShop{store: store.New(db), wechat: there}
 	l.store.Bounds = store.Bounds{Buyer: 1e9, Guest: 1e9, NetworkGuests: 1e9, Guests: 1e9} // one buyer makes all orders
 	rules, err := payment.New(payment.Config{
 		ShopName: "店", ShopURL: "https://shop.example.com", AppID: benchAppID, MchID: benchMchID,
@@ -69,6 +77,13 @@ func bench(b *testing.B) *benchShop {
 	return l
 }
 
+// bothVersions runs a benchmark with each version of WeChat's API.
+func bothVersions(b *testing.B, run func(b *testing.B, l *benchShop)) {
+	for _, version := range []wechat.Version{wechat.V2, wechat.V3} {
+		b.Run(string(version), func(b *testing.B) { run(b, bench(b, version)) })
+	}
+}
+
 // pending makes an order of 13600 fen that waits for its payment.
 func (l *benchShop) pending(b *testing.B) order.Order {
 	b.Helper()
@@ -84,6 +99,9 @@ func (l *benchShop) pending(b *testing.B) order.Order {
 	if _, err := l.payment.Pay(b.Context(), o.ID, benchOpenID, false); err != nil {
 		b.Fatal(err)
 	}
+	if l.wechat.v3 != nil {
+		l.wechat.queries[o.OutTradeNo] = l.wechat.v3.sign(paidJSON(o))
+	}
 	return o
 }
 
@@ -97,10 +115,22 @@ func (l *benchShop) status(b *testing.B, o order.Order) api.OrderStatus {
 }
 
 // instant is a WeChat that takes every order, and says of every order that it was
-// paid.
-type instant struct{ db *sql.DB }
+// paid. Its responses of APIv3 are signed before the time is measured.
+type instant struct {
+	db      *sql.DB
+	v3      *benchWeChat // nil for APIv2
+	order   benchMessage
+	queries map[string]benchMessage // by out_trade_no
+}
 
-func (i instant) Do(r *http.Request) (*http.Response, error) {
+func (i *instant) Do(r *http.Request) (*http.Response, error) {
+	if i.v3 != nil {
+		m := i.order
+		if no, query := strings.CutPrefix(r.URL.Path, "/v3/pay/transactions/out-trade-no/"); query {
+			m = i.queries[no]
+		}
+		return &http.Response{StatusCode: http.StatusOK, Header: m.header, Body: io.NopCloser(strings.NewReader(m.body))}, nil
+	}
 	body := signedXML([]wechat.Field{
 		{Name: "return_code", Value: "SUCCESS"}, {Name: "return_msg", Value: "OK"}, {Name: "appid", Value: benchAppID},
 		{Name: "mch_id", Value: benchMchID}, {Name: "nonce_str", Value: "n"}, {Name: "result_code", Value: "SUCCESS"},
@@ -123,7 +153,13 @@ func (i instant) Do(r *http.Request) (*http.Response, error) {
 }
 
 // notification is WeChat's message that o was paid.
-func notification(o order.Order) []byte { return signedXML(paidFields(o)) }
+func (l *benchShop) notification(b *testing.B, o order.Order) benchMessage {
+	b.Helper()
+	if l.wechat.v3 == nil {
+		return benchMessage{body: string(signedXML(paidFields(o)))}
+	}
+	return l.wechat.v3.notification(b, o)
+}
 
 // paidFields are what WeChat says of o when it was paid.
 func paidFields(o order.Order) []wechat.Field {
@@ -147,66 +183,73 @@ func signedXML(fields []wechat.Field) []byte {
 	return b.Bytes()
 }
 
-// notify hands a notification in, which has to be taken.
-func notify(b *testing.B, h http.Handler, body []byte) {
+// notify hands a notification in, which has to be acknowledged.
+func notify(b *testing.B, h http.Handler, m benchMessage) {
+	r := httptest.NewRequest("POST", api.PathNotifyPay, strings.NewReader(m.body))
+	if m.header != nil {
+		r.Header = m.header
+	}
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest("POST", api.PathNotifyPay, bytes.NewReader(body)))
-	if !bytes.Equal(w.Body.Bytes(), wechat.Answer(true, "OK")) {
+	h.ServeHTTP(w, r)
+	if w.Code != http.StatusNoContent && !bytes.Equal(w.Body.Bytes(), wechat.Respond(true, "OK")) {
 		b.Fatalf("%d %s", w.Code, w.Body)
 	}
 }
 
 // A payment: read the notification, check it, confirm it by a query, find the order
-// and pay it. WeChat's response costs one more read and signature of the test.
+// and pay it. WeChat's response of APIv2 costs one more read and signature of the test.
 func BenchmarkNotify(b *testing.B) {
-	l := bench(b)
-	h := l.Handler()
-	b.ReportAllocs()
-	for b.Loop() {
-		b.StopTimer()
-		body := notification(l.pending(b))
-		b.StartTimer()
-		notify(b, h, body)
-	}
+	bothVersions(b, func(b *testing.B, l *benchShop) {
+		h := l.Handler()
+		b.ReportAllocs()
+		for b.Loop() {
+			b.StopTimer()
+			m := l.notification(b, l.pending(b))
+			b.StartTimer()
+			notify(b, h, m)
+		}
+	})
 }
 
 // The same payment told again: no query, one read and nothing written.
 func BenchmarkNotifyAgain(b *testing.B) {
-	l := bench(b)
-	h := l.Handler()
-	o := l.pending(b)
-	body := notification(o)
-	notify(b, h, body)
-	b.ReportAllocs()
-	for b.Loop() {
-		notify(b, h, body)
-	}
-	if status := l.status(b, o); status != api.StatusPaid {
-		b.Fatal(status)
-	}
+	bothVersions(b, func(b *testing.B, l *benchShop) {
+		h := l.Handler()
+		o := l.pending(b)
+		m := l.notification(b, o)
+		notify(b, h, m)
+		b.ReportAllocs()
+		for b.Loop() {
+			notify(b, h, m)
+		}
+		if status := l.status(b, o); status != api.StatusPaid {
+			b.Fatal(status)
+		}
+	})
 }
 
 // An order and its payment: read the calls, price the basket, store, call unifiedorder, sign
 // for the page.
 func BenchmarkCreateOrder(b *testing.B) {
-	l := bench(b)
-	h := l.Handler()
-	cookie := benchCookie(b, l.session)
-	b.ReportAllocs()
-	for b.Loop() {
-		body, err := json.Marshal(api.CreateOrderRequest{
-			Items: []api.OrderItem{{ProductID: "tea", Quantity: 2}}, TradeType: api.TradeJSAPI, ClientKey: rand.Text(),
-		})
-		if err != nil {
-			b.Fatal(err)
+	bothVersions(b, func(b *testing.B, l *benchShop) {
+		h := l.Handler()
+		cookie := benchCookie(b, l.session)
+		b.ReportAllocs()
+		for b.Loop() {
+			body, err := json.Marshal(api.CreateOrderRequest{
+				Items: []api.OrderItem{{ProductID: "tea", Quantity: 2}}, TradeType: api.TradeJSAPI, ClientKey: rand.Text(),
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			var o api.Order
+			post(b, h, cookie, api.PathOrders, body, &o)
+			var c api.Checkout
+			if post(b, h, cookie, api.OrderPayPath(o.ID), []byte(`{}`), &c); c.Pay == nil {
+				b.Fatalf("nothing pays order %+v", c)
+			}
 		}
-		var o api.Order
-		post(b, h, cookie, api.PathOrders, body, &o)
-		var c api.Checkout
-		if post(b, h, cookie, api.OrderPayPath(o.ID), []byte(`{}`), &c); c.Pay == nil {
-			b.Fatalf("nothing pays order %+v", c)
-		}
-	}
+	})
 }
 
 // post makes a call of the shop's page.
@@ -225,10 +268,10 @@ func post(b *testing.B, h http.Handler, cookie *http.Cookie, path string, body [
 
 // What every poll of the result page costs when WeChat need not be asked.
 func BenchmarkGetOrder(b *testing.B) {
-	l := bench(b)
+	l := bench(b, wechat.V2)
 	h := l.Handler()
 	o := l.pending(b)
-	notify(b, h, notification(o))
+	notify(b, h, l.notification(b, o))
 	cookie := benchCookie(b, l.session)
 	b.ReportAllocs()
 	for b.Loop() {

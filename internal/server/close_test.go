@@ -327,11 +327,11 @@ func TestCloseOfSomebodyElsesOrder(t *testing.T) {
 	}
 }
 
-func TestRefusedOrderStaysFailedWhenGivenUp(t *testing.T) {
+func TestDeclinedOrderStaysFailedWhenGivenUp(t *testing.T) {
 	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
-	id := p.refused()
+	id := p.declined()
 	calls := len(s.sim.Messages(0))
 	if o := p.close(id); o.Status != api.StatusFailed || len(s.sim.Messages(0)) != calls {
 		t.Errorf("order %+v", o)

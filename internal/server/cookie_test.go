@@ -78,7 +78,7 @@ func TestCookieOpensForItsOwnPurposeOnly(t *testing.T) {
 	}
 }
 
-func TestCookieWithOneBitChangedIsRefused(t *testing.T) {
+func TestCookieWithOneBitChangedIsRejected(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	c := testSealer(t, sessionCookie, "wx1", testKey, &now)

@@ -54,14 +54,14 @@ func TestCountersTellWhatHappened(t *testing.T) {
 
 	// Signed, but not what the order says; and what a stranger can send, which
 	// nobody counts. Then the order is paid after all, and the timer finds out.
-	refused := p.order("tea", 1)
+	forged := p.order("tea", 1)
 	for _, forge := range []string{wechattest.ForgeWrongAmount, wechattest.ForgeOtherKey, wechattest.ForgeNoSign, wechattest.ForgeDoctype} {
-		if _, err := r.sim.Notify(r.outTradeNo(refused.Order.ID), forge); err != nil {
+		if _, err := r.sim.Notify(r.outTradeNo(forged.Order.ID), forge); err != nil {
 			t.Fatal(err)
 		}
 	}
 	r.fault(wechattest.FaultNotifyLost, "")
-	p.pay(refused.Pay)
+	p.pay(forged.Pay)
 	r.shop.deliver()
 	r.sim.Advance(2 * time.Minute)
 	r.reconcile()
@@ -74,7 +74,7 @@ func TestCountersTellWhatHappened(t *testing.T) {
 	r.deliver()
 	want := map[string]int64{
 		"orders.paid": 3, "orders.refunded": 1, "orders.paid_late": 1,
-		"settled.notify": 2, "settled.poll": 1, "settled.cron": 1, "refused.amount_differs": 1,
+		"settled.notify": 2, "settled.poll": 1, "settled.cron": 1, "mismatch.amount_differs": 1,
 		"refunds.succeeded": 1,
 		"reconciled.asked":  1, "reconciled.failed": 0,
 		"events.delivered": 6,
@@ -97,7 +97,7 @@ func TestCountingThatFailsStopsNothing(t *testing.T) {
 	s := newShop(t, nil)
 	p := s.signedIn(0)
 	c := p.order("tea", 1)
-	storetest.Exec(t, s.db, `CREATE TRIGGER no_counts BEFORE INSERT ON counters WHEN NEW.name LIKE 'refused.%' OR NEW.name LIKE 'reconciled.%'
+	storetest.Exec(t, s.db, `CREATE TRIGGER no_counts BEFORE INSERT ON counters WHEN NEW.name LIKE 'mismatch.%' OR NEW.name LIKE 'reconciled.%'
 		BEGIN SELECT RAISE(ABORT, 'no counts today'); END`)
 	if attempt, err := s.sim.Notify(s.outTradeNo(c.Order.ID), wechattest.ForgeWrongAmount); err != nil || attempt.OK {
 		t.Errorf("%+v, %v", attempt, err)

@@ -132,7 +132,7 @@ func FuzzDecodeJSON(f *testing.F) {
 		}
 		var whole api.CreateOrderRequest
 		if err := json.Unmarshal(b, &whole); err != nil {
-			t.Fatalf("took what json.Unmarshal refuses: %v", err)
+			t.Fatalf("accepted what json.Unmarshal rejects: %v", err)
 		}
 		again, err := json.Marshal(req)
 		if err != nil {
@@ -140,7 +140,7 @@ func FuzzDecodeJSON(f *testing.F) {
 		}
 		var second api.CreateOrderRequest
 		if err := decodeJSON(again, &second); err != nil {
-			t.Fatalf("refused its own encoding %s: %v", again, err)
+			t.Fatalf("rejected its own encoding %s: %v", again, err)
 		}
 		if d := cmp.Diff(req, second); d != "" {
 			t.Fatal(d)

@@ -71,7 +71,7 @@ func (s *shop) draft(p *person, id string) order.Order {
 	now := s.now()
 	return order.Order{
 		ID: id, OutTradeNo: "20261123" + strings.ToUpper(id[:23]) + "X", Owner: p.user.OpenID, ClientKey: "key-" + id, Fingerprint: "f",
-		AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID, TradeType: api.TradeJSAPI, Total: 6800, Currency: "CNY",
+		AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID, APIVersion: "v2", TradeType: api.TradeJSAPI, Total: 6800, Currency: "CNY",
 		Lines:    []order.Line{{ProductID: "tea", Name: "茶", Price: 6800, Quantity: 1}},
 		ClientIP: p.ip, NotifyURL: shopURL + api.PathNotifyPay, CreatedAt: now, ExpiresAt: now.Add(order.Lifetime),
 	}

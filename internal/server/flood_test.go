@@ -37,10 +37,10 @@ func TestStrangersCannotFillTheLog(t *testing.T) {
 		path, body, origin, token string
 		msg                       string
 	}{
-		"forged notification":        {path: api.PathNotifyPay, body: "<xml><sign>x</sign></xml>", msg: `level=ERROR msg="notification refused"`},
-		"forged refund notification": {path: api.PathNotifyRefund, body: "<xml></xml>", msg: `level=ERROR msg="refund notification refused"`},
-		"long notification":          {path: api.PathNotifyPay, body: strings.Repeat("x", 65<<10), msg: `level=ERROR msg="notification refused"`},
-		"wrong token":                {path: api.PathAdminBills, body: "{}", token: "wrong", msg: `level=WARN msg="operator refused"`},
+		"forged notification":        {path: api.PathNotifyPay, body: "<xml><sign>x</sign></xml>", msg: `level=ERROR msg="notification rejected"`},
+		"forged refund notification": {path: api.PathNotifyRefund, body: "<xml></xml>", msg: `level=ERROR msg="notification rejected"`},
+		"long notification":          {path: api.PathNotifyPay, body: strings.Repeat("x", 65<<10), msg: `level=ERROR msg="notification rejected"`},
+		"wrong token":                {path: api.PathAdminBills, body: "{}", token: "wrong", msg: `level=WARN msg="operator rejected"`},
 		"another site":               {path: api.PathToken, body: "{}", origin: "https://evil.example", msg: `level=WARN msg="a call of another site's page is rejected"`},
 		"over the limit":             {path: api.PathToken, body: "{}", msg: `level=WARN msg="a call over the rate limit is rejected"`},
 	} {

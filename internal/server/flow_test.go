@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -21,9 +22,20 @@ type signing struct {
 	signed atomic.Int64
 }
 
-func (s *signing) PayParams(prepayID string) (wechat.PayParams, error) {
+func (s *signing) For(v wechat.Version) (wechat.Pay, error) {
+	pay, err := s.weChat.For(v)
+	return signingPay{Pay: pay, signed: &s.signed}, err
+}
+
+// signingPay is one version of signing.
+type signingPay struct {
+	wechat.Pay
+	signed *atomic.Int64
+}
+
+func (s signingPay) PayParams(ctx context.Context, prepayID string) (wechat.PayParams, error) {
 	s.signed.Add(1)
-	return s.weChat.PayParams(prepayID)
+	return s.Pay.PayParams(ctx, prepayID)
 }
 
 // From the tap on "order" to the open payment sheet the page makes two calls. Together

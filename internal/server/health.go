@@ -12,6 +12,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/store"
+	"h5pay/wechat"
 )
 
 // When the health page finds fault. The timers run every minute.
@@ -69,11 +70,18 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	orders := api.HealthCheck{Name: "orders", OK: true}
 	if v.Foreign > 0 {
 		orders = failed("orders", counted(v.Foreign, "unpaid order was", "unpaid orders were")+" made for another merchant than WECHAT_MCH_ID: WeChat cannot be queried about them")
+	} else if problem := s.openWithoutKeys(v); problem != "" {
+		orders = failed("orders", problem)
 	} else if most := s.cfg.Store.Bounds.Guests; v.OpenGuests >= most {
 		// No alarm: strangers can reach it, and buyers who sign in do not notice.
 		orders.Problem = fmt.Sprintf("%d orders of guests are unpaid, which is the limit: guests cannot order", v.OpenGuests)
 	}
 	checks = append(checks, orders, sizeCheck(v.Size))
+
+	if s.cfg.Certificates != nil {
+		problem := s.cfg.Certificates(ctx)
+		checks = append(checks, api.HealthCheck{Name: "certificates", OK: problem == "", Problem: problem})
+	}
 
 	refunds := api.HealthCheck{Name: "refunds", OK: true}
 	switch {
@@ -102,6 +110,22 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 		catalogue = failed("catalogue", strings.TrimRight("no product is for sale; "+s.cfg.CatalogueHint, "; "))
 	}
 	return append(checks, catalogue)
+}
+
+// openWithoutKeys returns what is wrong when orders or refunds are open whose API version
+// has no keys in the settings.
+func (s *Server) openWithoutKeys(v store.Vitals) string {
+	for _, open := range []struct {
+		version  wechat.Version
+		n        int
+		settings string
+	}{{wechat.V2, v.OpenV2, "WECHAT_API_KEY"}, {wechat.V3, v.OpenV3, "WECHAT_MCH_KEY and the other settings of APIv3"}} {
+		if _, err := s.cfg.WeChat.For(open.version); err != nil && open.n > 0 {
+			return counted(open.n, "unpaid order or open refund was", "unpaid orders and open refunds were") +
+				fmt.Sprintf(" made with API%s: WeChat cannot be queried about them without %s", open.version, open.settings)
+		}
+	}
+	return ""
 }
 
 func failed(name, problem string) api.HealthCheck {

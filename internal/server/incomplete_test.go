@@ -169,5 +169,5 @@ func TestRefundOfAPaymentWithoutATime(t *testing.T) {
 	r.advanceShop(365 * 24 * time.Hour)
 	op.refund(id, refundOf(100))
 	r.advanceShop(3 * 24 * time.Hour)
-	op.fails(api.CodeWeChatRefused, "POST", refundPath(id), refundOf(100))
+	op.fails(api.CodeWeChatDeclined, "POST", refundPath(id), refundOf(100))
 }

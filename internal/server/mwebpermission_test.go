@@ -18,7 +18,7 @@ func TestMWEBWithoutPermission(t *testing.T) {
 	req := basket("tea", 1)
 	req.TradeType = api.TradeMWEB
 	s.fault(wechattest.FaultMWEBMissing, "")
-	p.cannotPay(api.CodeWeChatRefused, req)
+	p.cannotPay(api.CodeWeChatDeclined, req)
 	if s.loud() != 1 || !strings.Contains(s.log.String(), "no permission for H5 payment") {
 		t.Errorf("%d loud lines:\n%s", s.loud(), s.log)
 	}

@@ -157,8 +157,8 @@ func (s *Server) signInError(ctx context.Context, err error) error {
 		s.logger(ctx).Error("WeChat's answer to a sign-in makes no sense", "error", err)
 		return reject(api.CodeWeChatBusy, "WeChat did not answer, try again")
 	}
-	s.logger(ctx).Error("WeChat refused a sign-in", "error", err)
-	return reject(api.CodeWeChatRefused, "WeChat refused the sign-in")
+	s.logger(ctx).Error("WeChat declined a sign-in", "error", err)
+	return reject(api.CodeWeChatDeclined, "WeChat declined the sign-in")
 }
 
 // addProfile adds nickname and avatar to a session. Paying needs neither, so

@@ -90,7 +90,7 @@ func TestSessionEndsAfterSevenDays(t *testing.T) {
 	p.fails(api.CodeUnauthenticated, "POST", api.PathOrders, basket("tea", 1))
 }
 
-func TestSignInRefusedByWeChat(t *testing.T) {
+func TestSignInDeclinedByWeChat(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		fault string
@@ -165,14 +165,14 @@ func TestStateIsBoundToTheBrowser(t *testing.T) {
 }
 
 // A copy of the cookie, with a fresh code, is of no use once the sign-in has
-// ended: with a session, or in a refusal.
+// ended: with a session, or with an error.
 func TestStateWorksOnce(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(p *person, code, state string){
 		"signed in": func(p *person, code, state string) {
 			p.must("POST", api.PathToken, api.TokenRequest{Code: code, State: state}, &api.TokenResponse{})
 		},
-		"refused": func(p *person, _, state string) {
+		"declined": func(p *person, _, state string) {
 			p.fails(api.CodeCodeInvalid, "POST", api.PathToken, api.TokenRequest{Code: "0garbage", State: state})
 		},
 	} {
@@ -222,7 +222,7 @@ func TestWrongSecretIsLoud(t *testing.T) {
 	s := newShop(t, func(_ *settings, wx *wechat.Config) { wx.AppSecret = "00000000000000000000000000000000" })
 	p := s.person(0)
 	code, state := p.authorize("/", "")
-	p.fails(api.CodeWeChatRefused, "POST", api.PathToken, api.TokenRequest{Code: code, State: state})
+	p.fails(api.CodeWeChatDeclined, "POST", api.PathToken, api.TokenRequest{Code: code, State: state})
 	if s.loud() == 0 {
 		t.Errorf("log:\n%s", s.log)
 	}

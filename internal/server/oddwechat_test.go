@@ -15,7 +15,7 @@ import (
 func TestReasonUnderOtherNames(t *testing.T) {
 	t.Parallel()
 	for fault, want := range map[string]string{
-		wechattest.FaultRetmsg: "param mch_id invalid", wechattest.FaultWordsAlone: "商户无此接口权限",
+		wechattest.FaultRetmsg: "param mch_id invalid", wechattest.FaultTextWithoutCode: "商户无此接口权限",
 	} {
 		t.Run(fault, func(t *testing.T) {
 			s := newShop(t, nil)
@@ -31,7 +31,7 @@ func TestReasonUnderOtherNames(t *testing.T) {
 			}
 			s.fault(fault, "/pay/unifiedorder")
 			req := basket("tea", 1)
-			p.cannotPay(api.CodeWeChatRefused, req)
+			p.cannotPay(api.CodeWeChatDeclined, req)
 			if s.loud() == 0 {
 				t.Error("nothing loud in the log")
 			}
@@ -55,7 +55,7 @@ func TestReasonUnderOtherNames(t *testing.T) {
 
 			s.fault(fault, "/secapi/pay/refund")
 			r := op.refund(c.Order.ID, refundOf(c.Order.Total))
-			if r.Status != api.RefundCreated || !strings.Contains(r.FailureText, want) || r.Cure == "" {
+			if r.Status != api.RefundCreated || !strings.Contains(r.FailureText, want) || r.Advice == "" {
 				t.Errorf("%+v", r)
 			}
 			logged("refund")

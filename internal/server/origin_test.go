@@ -36,7 +36,7 @@ func TestEveryChangingCallChecksItsOrigin(t *testing.T) {
 			before := storetest.Dump(t, s.db)
 			a := p.send(r)
 			changing := method != "GET" && !strings.HasPrefix(path, "/api/notify/")
-			if refused := a.err.Code == api.CodeForbiddenOrigin; refused != changing {
+			if rejected := a.err.Code == api.CodeForbiddenOrigin; rejected != changing {
 				t.Errorf("%s with %v: %d %s", pattern, header, a.status, a.body)
 			}
 			if method != "GET" && storetest.Dump(t, s.db) != before { // GET asks WeChat

@@ -96,7 +96,11 @@ func (p *person) send(r *http.Request) answer {
 		!strings.Contains(a.header.Get("Content-Security-Policy"), "default-src 'none'") || a.header.Get("Strict-Transport-Security") == "" {
 		p.t.Errorf("%s %s: header %v", r.Method, r.URL, a.header)
 	}
-	if a.status >= 400 && (r.URL.Path != api.PathHealth || a.status == http.StatusTooManyRequests) && strings.HasPrefix(a.header.Get("Content-Type"), "application/json") {
+	if strings.HasPrefix(r.URL.Path, "/api/notify/") && strings.HasPrefix(string(a.body), `{"code":"FAIL"`) {
+		if err := json.Unmarshal(a.body, &a.err); err != nil || a.status < 400 || a.err.Message == "" {
+			p.t.Errorf("%s %s: %d %s", r.Method, r.URL, a.status, a.body)
+		}
+	} else if a.status >= 400 && (r.URL.Path != api.PathHealth || a.status == http.StatusTooManyRequests) && strings.HasPrefix(a.header.Get("Content-Type"), "application/json") {
 		if err := json.Unmarshal(a.body, &a.err); err != nil || a.err.Code.Status() != a.status || a.err.Message == "" || a.err.RequestID != a.header.Get("X-Request-Id") {
 			p.t.Errorf("%s %s: %d %s", r.Method, r.URL, a.status, a.body)
 		}
@@ -126,7 +130,7 @@ func (p *person) must(method, path string, body, result any) {
 	}
 }
 
-// fails makes a call that has to be refused with a code.
+// fails makes a call that has to be rejected with a code.
 func (p *person) fails(code api.Code, method, path string, body any) {
 	p.t.Helper()
 	if a := p.call(method, path, body); a.err.Code != code {

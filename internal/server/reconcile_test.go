@@ -111,7 +111,7 @@ func TestReconcileClosesWhatWeChatNeverTook(t *testing.T) {
 	s.wantPath(id, api.StatusClosed)
 }
 
-// Paid after the query and before the close: WeChat refuses to close, and is
+// Paid after the query and before the close: WeChat declines to close, and is
 // asked again.
 func TestReconcileBelievesOrderPaid(t *testing.T) {
 	t.Parallel()

@@ -234,7 +234,7 @@ func TestRefundSurvivesWeChatsTroubles(t *testing.T) {
 				if first.Status != api.RefundCreated {
 					t.Errorf("%+v", first)
 				}
-				if want := map[string]string{wechattest.FaultSystemError: "SYSTEM_ERROR"}[fault]; first.Failure != want || first.Cure != "" {
+				if want := map[string]string{wechattest.FaultSystemError: "SYSTEM_ERROR"}[fault]; first.Failure != want || first.Advice != "" {
 					t.Errorf("failure %q, want %q", first.Failure, want)
 				}
 				s.wantStatus(o.ID, api.StatusRefunding)
@@ -339,12 +339,12 @@ func TestRefundAfterAYear(t *testing.T) {
 	op := s.operator()
 	o := s.signedIn(0).paidOrder("tea", 1)
 	s.sim.Advance(365*24*time.Hour + time.Hour)
-	op.fails(api.CodeWeChatRefused, "POST", refundPath(o.ID), refundOf(1)) // WeChat's word
+	op.fails(api.CodeWeChatDeclined, "POST", refundPath(o.ID), refundOf(1)) // WeChat's word
 	s.wantRefunds(o.ID, "failed 1 TRADE_OVERDUE")
 	s.wantStatus(o.ID, api.StatusPaid)
 	s.sim.Advance(48 * time.Hour)
-	op.unharmed(func() { op.fails(api.CodeWeChatRefused, "POST", refundPath(o.ID), refundOf(1)) })
-	// The same key is the same refusal, and the buyer sees none of it.
+	op.unharmed(func() { op.fails(api.CodeWeChatDeclined, "POST", refundPath(o.ID), refundOf(1)) })
+	// The same key is the same rejection, and the buyer sees none of it.
 	if seen := s.signedIn(0).get(o.ID); len(seen.Refunds) != 0 || seen.Status != api.StatusPaid {
 		t.Errorf("%+v", seen)
 	}
@@ -359,7 +359,7 @@ func TestRefundWithoutACertificate(t *testing.T) {
 	op.unharmed(func() { op.fails(api.CodeMisconfigured, "POST", refundPath(o.ID), refundOf(1)) })
 }
 
-// WeChat's gateway refuses a certificate that has run out: no refund is lost.
+// WeChat's gateway rejects a certificate that has run out: no refund is lost.
 func TestRefundWithABadCertificate(t *testing.T) {
 	t.Parallel()
 	s := newShop(t, nil)

@@ -52,7 +52,7 @@ func TestRefundThatWasMadeByHandBefore(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.sim.Advance(2 * time.Minute)
-	op.fails(api.CodeWeChatRefused, "POST", refundPath(o.ID), refundOf(o.Total))
+	op.fails(api.CodeWeChatDeclined, "POST", refundPath(o.ID), refundOf(o.Total))
 	s.wantRefunds(o.ID, "failed 6800 INVALID_REQUEST, succeeded 6000")
 	op.fails(api.CodeRefundTooMuch, "POST", refundPath(o.ID), refundOf(801))
 	op.refund(o.ID, refundOf(800))
@@ -112,7 +112,7 @@ func TestForgedNotificationOfARefundByHand(t *testing.T) {
 	}
 }
 
-// A call that was given up for lost reaches WeChat after a later one was refused.
+// A call that was given up for lost reaches WeChat after a later one was declined.
 func TestRefundThatIsTakenAfterItFailed(t *testing.T) {
 	t.Parallel()
 	s := newShop(t, nil)
@@ -124,7 +124,11 @@ func TestRefundThatIsTakenAfterItFailed(t *testing.T) {
 		t.Fatal(ok, err)
 	}
 	s.wantStatus(o.ID, api.StatusPaid)
-	if _, err := s.wechat.Refund(t.Context(), wechat.RefundRequest{
+	pay, err := s.wechat.For(wechat.V2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pay.Refund(t.Context(), wechat.RefundRequest{
 		OutTradeNo: s.outTradeNo(o.ID), OutRefundNo: r.ID, Total: o.Total, Amount: r.Amount, NotifyURL: shopURL + api.PathNotifyRefund,
 	}); err != nil {
 		t.Fatal(err)

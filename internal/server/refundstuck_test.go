@@ -39,7 +39,7 @@ func TestRefundTakesTheAvailableBalance(t *testing.T) {
 	o := s.signedIn(0).paidOrder("tea", 1)
 	s.fault(wechattest.FaultUnsettledShort, "")
 	r := op.refund(o.ID, refundOf(o.Total))
-	if r.Status != api.RefundProcessing || !r.FromBalance || r.Failure != "" || r.Cure != "" {
+	if r.Status != api.RefundProcessing || !r.FromBalance || r.Failure != "" || r.Advice != "" {
 		t.Errorf("%+v", r)
 	}
 	if got := fmt.Sprint(s.accounts()); got != "[- RECHARGE_FUNDS]" {
@@ -111,7 +111,7 @@ func TestRefundWithoutMoneyWaitsForTheOperator(t *testing.T) {
 	req := refundOf(o.Total)
 	r := op.refund(o.ID, req)
 	if r.Status != api.RefundCreated || r.Failure != "NOT_ENOUGH" || !strings.Contains(r.FailureText, "基本账户余额不足") ||
-		!strings.Contains(r.Cure, "pay in") || !r.FromBalance {
+		!strings.Contains(r.Advice, "pay in") || !r.FromBalance {
 		t.Errorf("%+v", r)
 	}
 	wantRefunds := func(want string) {
@@ -132,7 +132,7 @@ func TestRefundWithoutMoneyWaitsForTheOperator(t *testing.T) {
 		t.Errorf("the buyer sees %+v", own.Refunds)
 	}
 	s.sim.PayIn()
-	if again := op.refund(o.ID, req); again.ID != r.ID || again.Status != api.RefundProcessing || again.Cure != "" {
+	if again := op.refund(o.ID, req); again.ID != r.ID || again.Status != api.RefundProcessing || again.Advice != "" {
 		t.Errorf("%+v", again)
 	}
 	s.sim.Advance(time.Minute)
@@ -153,7 +153,7 @@ func TestOperatorChoosesTheBalance(t *testing.T) {
 	s.fault(wechattest.FaultUnsettledShort, "")
 	req := refundOf(o.Total)
 	r := op.refund(o.ID, req)
-	if r.Status != api.RefundCreated || r.FromBalance || !strings.Contains(r.Cure, "from_balance") {
+	if r.Status != api.RefundCreated || r.FromBalance || !strings.Contains(r.Advice, "from_balance") {
 		t.Errorf("%+v", r)
 	}
 	for range 10 {
@@ -194,7 +194,7 @@ func TestWhatCannotSucceedIsTriedLessAndLess(t *testing.T) {
 		io.WriteString(w, "<xml><retcode>1</retcode><retmsg>param mch_id invalid</retmsg></xml>")
 	})
 	if r := op.refund(paid.ID, refundOf(paid.Total)); r.Status != api.RefundCreated || r.Failure != "FAIL" ||
-		!strings.Contains(r.FailureText, "param mch_id invalid") || !strings.Contains(r.Cure, "merchant number") {
+		!strings.Contains(r.FailureText, "param mch_id invalid") || !strings.Contains(r.Advice, "merchant number") {
 		t.Errorf("%+v", r)
 	}
 	const days = 5

@@ -42,7 +42,7 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	answer := *e
 	answer.RequestID = reqlog.ID(r.Context())
-	log.Debug("request refused", "method", r.Method, "path", r.URL.Path, "code", string(answer.Code), "reason", answer.Message)
+	log.Debug("request rejected", "method", r.Method, "path", r.URL.Path, "code", string(answer.Code), "reason", answer.Message)
 	switch answer.Code {
 	case api.CodeBusy:
 		w.Header().Set("Retry-After", "1")

@@ -395,7 +395,7 @@ func TestNoEventOfAnOrderThatNobodyCouldPay(t *testing.T) {
 	p := r.signedIn(0)
 	r.fault(wechattest.FaultTimeoutBefore, "/pay/unifiedorder")
 	p.cannotPay(api.CodeWeChatBusy, basket("tea", 1))
-	p.refused()
+	p.declined()
 	c := p.order("tea", 1)
 	r.sim.Advance(order.Lifetime + 2*time.Minute)
 	r.reconcile()

@@ -22,6 +22,7 @@ import (
 	"h5pay/internal/payment"
 	"h5pay/internal/store"
 	"h5pay/wechat"
+	"h5pay/wechat/apiv3"
 )
 
 // signInTimeout bounds the calls of a sign-in to WeChat.
@@ -32,8 +33,9 @@ type WeChat interface {
 	AuthorizeURL(redirectURI string, scope wechat.Scope, state string) (string, error)
 	ExchangeCode(ctx context.Context, code string) (wechat.Token, error)
 	UserInfo(ctx context.Context, token wechat.Token, lang string) (wechat.User, error)
-	ParsePayment(body []byte) (wechat.Trade, error)
-	ParseRefund(body []byte) (wechat.Refund, error)
+	PaymentNotification(ctx context.Context, header apiv3.Header, body []byte) (wechat.Trade, error)
+	RefundNotification(ctx context.Context, header apiv3.Header, body []byte) (wechat.Refund, error)
+	For(v wechat.Version) (wechat.Pay, error)
 }
 
 // Config is what a Server is made of.
@@ -54,6 +56,9 @@ type Config struct {
 	CatalogueHint string
 	// Checks is what the wiring has to say on the health page: of bindings, say.
 	Checks []api.HealthCheck
+	// Certificates, optional, returns what is wrong with WeChat's platform certificates,
+	// "" if nothing is.
+	Certificates func(ctx context.Context) string
 	// Addresses says where the client's address is; http.Request.RemoteAddr has it
 	// when it is zero.
 	Addresses Addresses

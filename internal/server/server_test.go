@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"h5pay/internal/paytest"
 	"h5pay/internal/server"
 	"h5pay/wechat"
+	"h5pay/wechat/apiv3"
 )
 
 func TestUnavailable(t *testing.T) {
@@ -36,7 +38,9 @@ func TestUnavailable(t *testing.T) {
 // brokenWeChat panics, as code with a mistake does.
 type brokenWeChat struct{ weChat }
 
-func (brokenWeChat) ParsePayment([]byte) (wechat.Trade, error) { panic("a mistake") }
+func (brokenWeChat) PaymentNotification(context.Context, apiv3.Header, []byte) (wechat.Trade, error) {
+	panic("a mistake")
+}
 
 func TestPanicIsAnswered(t *testing.T) {
 	t.Parallel()

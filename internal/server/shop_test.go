@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/certificate"
 	"h5pay/internal/outbox"
 	"h5pay/internal/payment"
 	"h5pay/internal/paytest"
@@ -35,7 +36,9 @@ type shop struct {
 	t       testing.TB
 	db      *sql.DB
 	sim     *wechattest.WeChat
-	wire    *wire // to WeChat
+	wire    *wire               // to WeChat
+	back    *wire               // from WeChat
+	keeper  *certificate.Keeper // of platform certificates, nil without
 	wechat  *wechat.Client
 	signer  *signer
 	ahead   time.Duration // of the shop's clock, before WeChat's
@@ -54,9 +57,9 @@ func newShop(t testing.TB, change func(*settings, *wechat.Config)) *shop {
 func newShopAt(t testing.TB, at wechattest.Config, change func(*settings, *wechat.Config)) *shop {
 	t.Helper()
 	s := &shop{t: t, db: storetest.Open(t), log: &paytest.Log{}, change: change}
-	back := &wire{}
+	s.back = &wire{}
 	at.Hostile, at.PlainRefunds = true, true
-	at.PublicURL, at.WeChatURL, at.Doer = shopURL, "https://wechat.example", back
+	at.PublicURL, at.WeChatURL, at.Doer = shopURL, "https://wechat.example", s.back
 	at.Epoch = time.Date(2026, 11, 23, 2, 0, 0, 0, time.UTC)
 	var err error
 	s.sim, err = wechattest.New(at)
@@ -66,7 +69,7 @@ func newShopAt(t testing.TB, at wechattest.Config, change func(*settings, *wecha
 	t.Cleanup(s.sim.Close)
 	s.wire = &wire{handler: s.sim.Handler()}
 	s.handler = s.open(change)
-	back.handler = s.handler
+	s.back.handler = s.handler
 	return s
 }
 
@@ -83,9 +86,19 @@ func (s *shop) open(change func(*settings, *wechat.Config)) http.Handler {
 	if change != nil {
 		change(&cfg, &wx)
 	}
+	if wx.V3 != nil && wx.V3.Certificates {
+		wx.V3.Refresh = func(ctx context.Context) error { return s.keeper.Refresh(ctx) }
+	}
 	client, err := wechat.New(wx)
 	if err != nil {
 		s.t.Fatal(err)
+	}
+	if wx.V3 != nil && wx.V3.Certificates {
+		s.keeper, err = certificate.New(certificate.Config{Store: cfg.Store, WeChat: client, Log: cfg.Log, Now: s.now})
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		cfg.Certificates = s.keeper.Problem
 	}
 	cfg.WeChat, s.wechat = client, client
 	if s.signer, err = newSigner(cfg); err != nil {
@@ -207,7 +220,7 @@ func (s *shop) check() {
 
 // keys are what neither a log line nor an answer may hold.
 var keys = []string{
-	wechattest.DefaultAppSecret, wechattest.DefaultAPIKey, sessionKey, oldSessionKey, adminToken, webhookSecret, oldWebhookSecret,
+	wechattest.DefaultAppSecret, wechattest.DefaultAPIKey, wechattest.DefaultAPIv3Key, sessionKey, oldSessionKey, adminToken, webhookSecret, oldWebhookSecret,
 }
 
 // A new secret of the settings has to be among keys.

@@ -35,10 +35,10 @@ func TestFindingManyRefundsKeepsToTheFreePlan(t *testing.T) {
 	for range 20 {
 		byHand(100)
 	}
-	op.fails(api.CodeWeChatRefused, "POST", refundPath(o.ID), refundOf(o.Total)) // they come to be known
+	op.fails(api.CodeWeChatDeclined, "POST", refundPath(o.ID), refundOf(o.Total)) // they come to be known
 	byHand(4000)
 	counted := countStatements(t, s)
-	op.fails(api.CodeWeChatRefused, "POST", refundPath(o.ID), refundOf(1000))
+	op.fails(api.CodeWeChatDeclined, "POST", refundPath(o.ID), refundOf(1000))
 	if n := counted.Load(); n < 10 || n > freeStatements {
 		t.Errorf("%d statements, want at most %d", n, freeStatements)
 	}

@@ -143,9 +143,9 @@ func TestPaymentOfAnOrderThatWasClosedHere(t *testing.T) {
 	s.wantPath(c.Order.ID, api.StatusPending, api.StatusClosed, api.StatusPaid)
 }
 
-// refused makes an order that WeChat refuses, under an appid that does not know
+// declined makes an order that WeChat declines, under an appid that does not know
 // this openid.
-func (p *person) refused() (id string) {
+func (p *person) declined() (id string) {
 	p.t.Helper()
 	other, err := wechattest.New(wechattest.Config{Seed: 2, Epoch: p.sim.Now()})
 	if err != nil {
@@ -155,7 +155,7 @@ func (p *person) refused() (id string) {
 	right := p.wire.handler
 	p.wire.handler = other.Handler()
 	req := basket("tea", 1)
-	p.cannotPay(api.CodeWeChatRefused, req)
+	p.cannotPay(api.CodeWeChatDeclined, req)
 	var list api.OrderList
 	p.must("GET", api.PathOrders, nil, &list)
 	id = list.Orders[0].ID
@@ -170,13 +170,13 @@ func (p *person) refused() (id string) {
 	return id
 }
 
-func TestRefusedOrderFails(t *testing.T) {
+func TestDeclinedOrderFails(t *testing.T) {
 	t.Parallel()
-	newShop(t, nil).signedIn(0).refused()
+	newShop(t, nil).signedIn(0).declined()
 }
 
 // A FAIL of the outer layer comes unsigned, in words that vary.
-func TestRefusalWithoutACodeBurnsNoOrder(t *testing.T) {
+func TestDeclineWithoutACodeEndsNoOrder(t *testing.T) {
 	t.Parallel()
 	s := newShop(t, nil)
 	p := s.signedIn(0)
@@ -185,7 +185,7 @@ func TestRefusalWithoutACodeBurnsNoOrder(t *testing.T) {
 		io.WriteString(w, "<xml><return_code>FAIL</return_code><return_msg>今天不行</return_msg></xml>")
 	})
 	req := basket("tea", 1)
-	p.cannotPay(api.CodeWeChatRefused, req)
+	p.cannotPay(api.CodeWeChatDeclined, req)
 	s.wire.handler = right
 	var c api.Checkout
 	p.checkout(req, &c)
@@ -205,7 +205,7 @@ func TestWrongSettingsBurnNoOrder(t *testing.T) {
 			req := basket("tea", 1)
 			right := s.handler
 			s.handler = s.open(bend)
-			p.cannotPay(api.CodeWeChatRefused, req)
+			p.cannotPay(api.CodeWeChatDeclined, req)
 			if s.loud() == 0 {
 				t.Error("nothing loud in the log")
 			}

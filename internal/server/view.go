@@ -62,7 +62,7 @@ func (s *Server) ownRefunds(ctx context.Context, o order.Order) ([]api.Refund, e
 	for _, r := range refunds {
 		if r.Status != api.RefundFailed {
 			view := r.Public()
-			view.Failure, view.FailureText, view.Cure, view.FromBalance = "", "", "", false
+			view.Failure, view.FailureText, view.Advice, view.FromBalance = "", "", "", false
 			own = append(own, view)
 		}
 	}

@@ -252,9 +252,9 @@ func fill(t *testing.T, db *sql.DB, orders int) {
 	t.Helper()
 	storetest.Exec(t, db, `
 		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
-		INSERT INTO orders (id, out_trade_no, owner, guest, network, client_key, fingerprint, appid, mch_id, trade_type, items, total,
+		INSERT INTO orders (id, out_trade_no, owner, guest, network, client_key, fingerprint, appid, mch_id, api_version, trade_type, items, total,
 			currency, shop_name, body, client_ip, notify_url, created_at, expires_at, status, updated_at, due_at, sent_at, prepay_id, prepay_at, sign_type)
-		SELECT printf('%024d', i), printf('%032d', i), 'guest:' || i, 1, '198.51.' || (i / 250) || '.' || (i % 250), 'key', 'f', 'wx', ?2, 'NATIVE',
+		SELECT printf('%024d', i), printf('%032d', i), 'guest:' || i, 1, '198.51.' || (i / 250) || '.' || (i % 250), 'key', 'f', 'wx', ?2, 'v2', 'NATIVE',
 			'[{"product_id":"tea","name":"tea","price":100,"quantity":1}]', 100, 'CNY', '', 'tea', '', '', ?3 - 60000 + i, ?3 + 86400000 - 60000 + i,
 			'pending', ?3, ?3 + 60000 + i, ?3, 'wx' || i, ?3, '' FROM n`, orders, mchID, now.UnixMilli())
 	storetest.Exec(t, db, `UPDATE orders SET status = 'closed', due_at = NULL, network = NULL WHERE rowid % 4 = 0`)

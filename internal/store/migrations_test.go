@@ -26,7 +26,7 @@ func TestMigrateAndSeedAgainChangeNothing(t *testing.T) {
 	}
 }
 
-func TestSchemaRefusesNonsense(t *testing.T) {
+func TestSchemaRejectsNonsense(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)

@@ -147,9 +147,9 @@ func (s *Store) ClaimQuery(ctx context.Context, id string, window time.Duration,
 func (s *Store) ClaimTold(ctx context.Context, t order.Told, window time.Duration, now time.Time) (bool, error) {
 	return s.exec(ctx, t.OutTradeNo, `
 		UPDATE orders SET told_at = ?, queried_at = ?
-		WHERE out_trade_no = ? AND transaction_id IS NULL AND appid = ? AND mch_id = ? AND total = ? AND currency = ?
+		WHERE out_trade_no = ? AND transaction_id IS NULL AND api_version = ? AND appid = ? AND mch_id = ? AND total = ? AND currency = ?
 		AND (told_at IS NULL OR told_at <= ?)`,
-		now.UnixMilli(), now.UnixMilli(), t.OutTradeNo, t.AppID, t.MchID, int64(t.Total), t.Currency, now.Add(-window).UnixMilli())
+		now.UnixMilli(), now.UnixMilli(), t.OutTradeNo, t.APIVersion, t.AppID, t.MchID, int64(t.Total), t.Currency, now.Add(-window).UnixMilli())
 }
 
 // ClaimDueTold is ClaimTold for an order of DueTold.

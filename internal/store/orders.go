@@ -45,13 +45,13 @@ func (s *Store) insert(ctx context.Context, o order.Order) (order.Order, error) 
 	o.UpdatedAt = o.CreatedAt
 	res, err := s.db.ExecContext(ctx, `
 		INSERT INTO orders (owner, guest, network, id, out_trade_no, client_key, fingerprint, appid, mch_id, trade_type, items,
-			total, currency, shop_name, body, client_ip, notify_url, created_at, expires_at, status, updated_at, due_at, simulated)
-		SELECT ?1, ?3, IIF(?3 = 1, ?6, NULL), ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?23, ?24, ?26
+			total, currency, shop_name, body, client_ip, notify_url, created_at, expires_at, status, updated_at, due_at, simulated, api_version)
+		SELECT ?1, ?3, IIF(?3 = 1, ?6, NULL), ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?23, ?24, ?26, ?27
 		WHERE `+room+` = ''
 		ON CONFLICT (owner, client_key) DO NOTHING`,
 		append(s.roomArgs(o, 0), o.ID, o.OutTradeNo, o.ClientKey, o.Fingerprint, o.AppID, o.MchID, string(o.TradeType), string(lines),
 			int64(o.Total), o.Currency, o.ShopName, o.Body, o.ClientIP, o.NotifyURL, o.CreatedAt.UnixMilli(), o.ExpiresAt.UnixMilli(),
-			string(o.Status), flag(o.Simulated))...)
+			string(o.Status), flag(o.Simulated), o.APIVersion)...)
 	if err != nil {
 		return order.Order{}, fmt.Errorf("inserting order %s: %w", o.ID, err)
 	}
@@ -65,7 +65,7 @@ func (s *Store) insert(ctx context.Context, o order.Order) (order.Order, error) 
 	return o, nil
 }
 
-const selectOrders = `SELECT id, out_trade_no, owner, client_key, fingerprint, appid, mch_id, trade_type, items,
+const selectOrders = `SELECT id, out_trade_no, owner, client_key, fingerprint, appid, mch_id, api_version, trade_type, items,
 	total, currency, shop_name, body, client_ip, notify_url, created_at, expires_at, status,
 	COALESCE(sent_at, 0) AS sent_at, COALESCE(prepay_id, '') AS prepay_id, COALESCE(prepay_at, 0) AS prepay_at, COALESCE(sign_type, '') AS sign_type,
 	COALESCE(pay_url, '') AS pay_url, COALESCE(asking_until, 0) AS asking_until,
@@ -238,20 +238,24 @@ func (s *Store) DueTold(ctx context.Context, mchID string, now time.Time, limit 
 // limit. WeChat answers about a merchant's own orders only. An order that was never sent
 // is due when it expires, and has to be closed without a query.
 //
-// Four kinds take turns, each with the longest due first: open and cancelled orders of
-// signed-in buyers, open and cancelled orders of guests. So no number of orders of one
-// kind delays another. The statement reads at most limit index entries of each kind, and
-// the orders that it returns.
+// Four kinds of each API version take turns, each with the longest due first: open and
+// cancelled orders of signed-in buyers, open and cancelled orders of guests. So no number
+// of orders of one kind delays another. The statement reads at most limit index entries of
+// each kind, and the orders that it returns.
 func (s *Store) Due(ctx context.Context, mchID string, now time.Time, limit int) ([]order.Order, error) {
-	var kinds []string
-	for kind, where := range []string{`guest = 0 AND (status = 'closing') = 0`, `guest = 0 AND (status = 'closing') = 1`,
-		`guest = 1 AND (status = 'closing') = 0`, `guest = 1 AND (status = 'closing') = 1`} {
-		kinds = append(kinds, fmt.Sprintf(`SELECT * FROM (SELECT rowid AS row, due_at AS at, %d AS kind FROM orders INDEXED BY orders_due
-			WHERE mch_id = ?1 AND %s AND due_at <= ?2 ORDER BY due_at LIMIT ?3)`, kind, where))
+	var versions []string // D1 takes compounds of five terms at most
+	for n, version := range []string{`v2`, `v3`} {
+		var kinds []string
+		for _, where := range []string{`guest = 0 AND (status = 'closing') = 0`, `guest = 0 AND (status = 'closing') = 1`,
+			`guest = 1 AND (status = 'closing') = 0`, `guest = 1 AND (status = 'closing') = 1`} {
+			kinds = append(kinds, fmt.Sprintf(`SELECT * FROM (SELECT rowid AS row, due_at AS at, %d AS kind FROM orders INDEXED BY orders_due
+			WHERE mch_id = ?1 AND api_version = '%s' AND %s AND due_at <= ?2 ORDER BY due_at LIMIT ?3)`, 4*n+len(kinds), version, where))
+		}
+		versions = append(versions, `SELECT * FROM (`+strings.Join(kinds, ` UNION ALL `)+`)`)
 	}
 	return s.query(ctx, `JOIN (
 			SELECT row, kind, ROW_NUMBER() OVER (PARTITION BY kind ORDER BY at) AS turn
-			FROM (`+strings.Join(kinds, ` UNION ALL `)+`) ORDER BY turn, kind LIMIT ?3
+			FROM (`+strings.Join(versions, ` UNION ALL `)+`) ORDER BY turn, kind LIMIT ?3
 		) ON orders.rowid = row ORDER BY turn, kind`,
 		mchID, now.UnixMilli(), limit)
 }
@@ -275,7 +279,7 @@ func scan(rows *sql.Rows) (order.Order, error) {
 	var o order.Order
 	var lines string
 	var created, expires, sentAt, prepay, asking, queried, paid, updated int64
-	if err := rows.Scan(&o.ID, &o.OutTradeNo, &o.Owner, &o.ClientKey, &o.Fingerprint, &o.AppID, &o.MchID, &o.TradeType, &lines,
+	if err := rows.Scan(&o.ID, &o.OutTradeNo, &o.Owner, &o.ClientKey, &o.Fingerprint, &o.AppID, &o.MchID, &o.APIVersion, &o.TradeType, &lines,
 		&o.Total, &o.Currency, &o.ShopName, &o.Body, &o.ClientIP, &o.NotifyURL, &created, &expires, &o.Status,
 		&sentAt, &o.PrepayID, &prepay, &o.SignType, &o.PayURL, &asking, &o.Failure, &queried,
 		&o.TransactionID, &paid, &o.Payer, &o.PayerUnknown, &o.Refunded, &updated, &o.Simulated); err != nil {

@@ -40,7 +40,7 @@ func draft(t *testing.T, openid, key string) order.Order {
 	return order.Order{
 		ID: id, Owner: openid, ClientKey: key, Fingerprint: "f",
 		Lines:      []order.Line{{ProductID: "tea", Name: "高山乌龙茶", Price: 6800, Quantity: 2}},
-		OutTradeNo: no, AppID: "wx5a1e0f7c3b2d4968", MchID: mchID, TradeType: api.TradeJSAPI,
+		OutTradeNo: no, AppID: "wx5a1e0f7c3b2d4968", MchID: mchID, APIVersion: "v2", TradeType: api.TradeJSAPI,
 		Total: 13600, Currency: order.Currency, Body: "店 - 茶", ClientIP: "203.0.113.7",
 		NotifyURL: "https://shop.example.com/api/notify/pay",
 		CreatedAt: now, ExpiresAt: now.Add(order.Lifetime),
@@ -198,7 +198,7 @@ func TestEveryChangeObeysTheTable(t *testing.T) {
 					t.Errorf("happened: %t, the table says %t", ok, want)
 				}
 				if !ok && storetest.Dump(t, db) != before {
-					t.Error("a refused change changed something")
+					t.Error("a rejected change changed something")
 				}
 				storetest.Check(t, db)
 			})

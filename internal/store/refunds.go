@@ -19,8 +19,8 @@ import (
 // makes the order refunding.
 func (s *Store) InsertRefund(ctx context.Context, r order.Refund) (bool, error) {
 	return s.run(ctx, "storing refund "+r.ID, `
-		INSERT INTO refunds (id, order_id, refund_key, amount, reason, notify_url, created_at, from_balance, status, updated_at)
-		SELECT ?, id, ?, ?, ?, ?, MAX(updated_at, ?), ?, 'created', MAX(updated_at, ?) FROM orders
+		INSERT INTO refunds (id, order_id, api_version, refund_key, amount, reason, notify_url, created_at, from_balance, status, updated_at)
+		SELECT ?, id, api_version, ?, ?, ?, ?, MAX(updated_at, ?), ?, 'created', MAX(updated_at, ?) FROM orders
 		WHERE id = ? AND status IN ('paid', 'refunding')
 		AND total >= ? + (SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE order_id = orders.id AND status NOT IN ('failed', 'closed'))
 		AND ? > (SELECT COUNT(*) FROM refunds WHERE order_id = orders.id AND status <> 'failed')
@@ -35,8 +35,8 @@ func (s *Store) InsertRefund(ctx context.Context, r order.Refund) (bool, error) 
 // because WeChat will decline them. The trigger refund_begins makes the order refunding.
 func (s *Store) RecordRefund(ctx context.Context, r order.Refund) (bool, error) {
 	return s.run(ctx, "storing refund "+r.ID, `
-		INSERT INTO refunds (id, order_id, amount, reason, notify_url, created_at, status, refund_id, taken_at, updated_at)
-		SELECT ?, id, ?, '', '', ?, 'processing', ?, MAX(updated_at, ?), MAX(updated_at, ?) FROM orders
+		INSERT INTO refunds (id, order_id, api_version, amount, reason, notify_url, created_at, status, refund_id, taken_at, updated_at)
+		SELECT ?, id, api_version, ?, '', '', ?, 'processing', ?, MAX(updated_at, ?), MAX(updated_at, ?) FROM orders
 		WHERE id = ? AND status IN ('paid', 'refunding')
 		AND total >= ? + (SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE order_id = orders.id AND status IN ('processing', 'succeeded', 'abnormal'))
 		ON CONFLICT DO NOTHING`,
@@ -44,7 +44,7 @@ func (s *Store) RecordRefund(ctx context.Context, r order.Refund) (bool, error) 
 		r.OrderID, int64(r.Amount))
 }
 
-const selectRefunds = `SELECT refunds.id, order_id, COALESCE(refund_key, '') AS refund_key, amount, reason, refunds.notify_url,
+const selectRefunds = `SELECT refunds.id, order_id, refunds.api_version, COALESCE(refund_key, '') AS refund_key, amount, reason, refunds.notify_url,
 	refunds.created_at, refunds.status, COALESCE(refund_id, '') AS refund_id, COALESCE(taken_at, 0) AS taken_at,
 	from_balance, COALESCE(refunds.failure, '') AS failure, COALESCE(failure_text, '') AS failure_text, stuck,
 	COALESCE(refunds.queried_at, 0) AS queried_at, COALESCE(ended_at, 0) AS ended_at,
@@ -107,7 +107,7 @@ func (s *Store) queryRefunds(ctx context.Context, where string, args ...any) ([]
 func scanRefund(rows *sql.Rows) (order.Refund, error) {
 	var r order.Refund
 	var created, taken, queried, ended, updated int64
-	err := rows.Scan(&r.ID, &r.OrderID, &r.Key, &r.Amount, &r.Reason, &r.NotifyURL, &created, &r.Status, &r.RefundID, &taken,
+	err := rows.Scan(&r.ID, &r.OrderID, &r.APIVersion, &r.Key, &r.Amount, &r.Reason, &r.NotifyURL, &created, &r.Status, &r.RefundID, &taken,
 		&r.FromBalance, &r.Failure, &r.FailureText, &r.Stuck, &queried, &ended, &updated, &r.OutTradeNo, &r.TransactionID, &r.Total)
 	r.CreatedAt, r.TakenAt, r.QueriedAt = fromMilli(created), fromMilli(taken), fromMilli(queried)
 	r.EndedAt, r.UpdatedAt = fromMilli(ended), fromMilli(updated)

@@ -60,7 +60,7 @@ func TestRefundComesBackAsStored(t *testing.T) {
 	if !addRefund(t, s, want) {
 		t.Fatal("not stored")
 	}
-	want.Status, want.UpdatedAt = api.RefundCreated, now
+	want.Status, want.UpdatedAt, want.APIVersion = api.RefundCreated, now, o.APIVersion
 	want.OutTradeNo, want.TransactionID, want.Total = o.OutTradeNo, "4200-"+o.ID, o.Total
 	for name, read := range map[string]func() (order.Refund, error){
 		"RefundByID":  func() (order.Refund, error) { return s.RefundByID(ctx, "R1") },
@@ -107,7 +107,7 @@ func TestRefundNeedsAPaidOrderAndRoom(t *testing.T) {
 			t.Errorf("%+v: %t", step.r, got)
 		}
 		if !step.want && storetest.Dump(t, db) != before {
-			t.Error("a refused refund changed something")
+			t.Error("a rejected refund changed something")
 		}
 		storetest.Check(t, db)
 	}
@@ -134,7 +134,7 @@ func TestRefundsOfAnOrderAreLimited(t *testing.T) {
 	o := paid(t, s, "alice")
 	for i := range order.MaxRefunds {
 		if !addRefund(t, s, refundDraft(o, fmt.Sprint("R", i), 1)) {
-			t.Fatalf("refund %d was refused", i)
+			t.Fatalf("refund %d was rejected", i)
 		}
 	}
 	if addRefund(t, s, refundDraft(o, "one more", 1)) {
@@ -189,7 +189,7 @@ func TestEveryChangeOfARefundObeysTheTable(t *testing.T) {
 					t.Errorf("happened: %t, the table says %t", ok, want)
 				}
 				if !ok && storetest.Dump(t, db) != before {
-					t.Error("a refused change changed something")
+					t.Error("a rejected change changed something")
 				}
 				storetest.Check(t, db)
 				if ok && to == api.RefundSucceeded {
@@ -370,7 +370,7 @@ func TestRefundsAreDueLessAndLess(t *testing.T) {
 	}
 }
 
-func TestSchemaRefusesNonsenseOfRefunds(t *testing.T) {
+func TestSchemaRejectsNonsenseOfRefunds(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)

@@ -19,7 +19,9 @@ type Vitals struct {
 	Dead          int       // events that were given up, MaxCounted at most
 	Gone          bool      // the receiver wants no events any more: none is sent
 	Foreign       int       // unpaid orders that were made for another merchant, MaxCounted at most
-	Stuck         int       // refunds that WeChat declined for a reason that a retry does not cure, MaxCounted at most
+	OpenV2        int       // unpaid orders of the merchant, and refunds that have not ended, of APIv2, MaxCounted of each at most
+	OpenV3        int       // the same of APIv3
+	Stuck         int       // refunds that WeChat declined for a reason that a retry does not repair, MaxCounted at most
 	Abnormal      int       // refunds that have to be paid out at the merchant platform, MaxCounted at most
 	Unbalanced    int       // of the last BillDays bills, those that differ from the books or cannot be had
 	Size          Size      // of the database, as the timer last saw it
@@ -37,6 +39,11 @@ func (s *Store) Vitals(ctx context.Context, mchID string) (Vitals, error) {
 	const pending = `(SELECT MIN(created_at) FROM (SELECT created_at FROM events INDEXED BY events_due
 		WHERE status = 'pending' AND blocked = 0 AND (type = 'order.closed') = `
 	const unpaid = `(SELECT COUNT(*) FROM (SELECT 1 FROM orders INDEXED BY orders_due WHERE due_at IS NOT NULL AND mch_id `
+	open := func(version string) string {
+		return `(SELECT COUNT(*) FROM (SELECT 1 FROM orders INDEXED BY orders_due WHERE due_at IS NOT NULL AND mch_id = ?3 AND api_version = '` + version + `' LIMIT ?1))
+		+ (SELECT COUNT(*) FROM (SELECT api_version FROM refunds INDEXED BY open_refunds WHERE status IN ('created', 'processing', 'abnormal') LIMIT ?1)
+			WHERE api_version = '` + version + `')`
+	}
 	// An operator may have marked a dead event that was never tried.
 	err := s.db.QueryRowContext(ctx, `SELECT
 		COALESCE((SELECT at FROM timers WHERE name = 'reconcile'), 0),
@@ -46,12 +53,13 @@ func (s *Store) Vitals(ctx context.Context, mchID string) (Vitals, error) {
 		(SELECT COUNT(*) FROM (SELECT 1 FROM events WHERE status = 'dead' AND attempts > 0 LIMIT ?1)),
 		`+receiverGone+`,
 		MIN(?1, `+unpaid+`< ?3 LIMIT ?1)) + `+unpaid+`> ?3 LIMIT ?1))),
+		`+open("v2")+`, `+open("v3")+`,
 		(SELECT COUNT(*) FROM (SELECT 1 FROM refunds WHERE status = 'created' AND stuck = 1 LIMIT ?1)),
 		(SELECT COUNT(*) FROM (SELECT 1 FROM refunds WHERE status = 'abnormal' LIMIT ?1)),
 		(SELECT COUNT(*) FROM (SELECT status FROM bill_checks ORDER BY date DESC LIMIT ?2) WHERE status IN ('differs', 'failed')),
 		COALESCE((SELECT used FROM database_size WHERE one = 1), 0), COALESCE((SELECT capacity FROM database_size WHERE one = 1), 0),
 		(SELECT n FROM guests_open WHERE one = 1)`, MaxCounted, order.BillDays, mchID).
-		Scan(&reconciled, &v.ForSale, &oldest, &closed, &v.Dead, &v.Gone, &v.Foreign, &v.Stuck, &v.Abnormal, &v.Unbalanced, &v.Size.Used, &v.Size.Capacity, &v.OpenGuests)
+		Scan(&reconciled, &v.ForSale, &oldest, &closed, &v.Dead, &v.Gone, &v.Foreign, &v.OpenV2, &v.OpenV3, &v.Stuck, &v.Abnormal, &v.Unbalanced, &v.Size.Used, &v.Size.Capacity, &v.OpenGuests)
 	if err != nil {
 		return Vitals{}, fmt.Errorf("reading the vitals: %w", err)
 	}

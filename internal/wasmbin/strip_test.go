@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Strip rejects binaries that are not laid out like a Go program. h5pay/wasmbuild tests that a
+// Strip rejects binaries that are not laid out like a Go program. h5pay/internal/cmd/wasmbuild tests that a
 // stripped program runs.
 func TestStripRejectsOtherBinaries(t *testing.T) {
 	for name, data := range map[string]string{

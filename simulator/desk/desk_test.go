@@ -111,7 +111,7 @@ func TestControlSteers(t *testing.T) {
 	}
 }
 
-func TestControlRefusesBadInputAndChangesNothing(t *testing.T) {
+func TestControlRejectsBadInputAndChangesNothing(t *testing.T) {
 	w, call := deskOf(t)
 	sheet := w.OpenSheet("20260301A1")
 	for _, c := range []struct {
@@ -149,7 +149,7 @@ func TestControlRefusesBadInputAndChangesNothing(t *testing.T) {
 		}
 	}
 	if s, err := w.Sheet(sheet.ID); err != nil || s.State != wechattest.SheetOpen || len(w.Faults()) != 0 || w.User().OpenID != w.Users()[0].OpenID || len(w.Notifications()) != 0 {
-		t.Error("a refused call changed something")
+		t.Error("a rejected call changed something")
 	}
 }
 

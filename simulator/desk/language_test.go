@@ -108,7 +108,7 @@ func usedKeys(t *testing.T, table map[string]map[string]string) map[string]bool 
 		"forge": append(wechattest.Forges(), wechattest.V3RefundForges()...), "refund_forge": wechattest.RefundForges(), "group": {"Look", "Phone", "Trouble", "Keys"},
 		"v3.mode": {"public_key", "certificates", "both"}, "v3.mode_text": {"public_key", "certificates", "both"},
 		"state":        {wechattest.StateNotPay, wechattest.StateSuccess, wechattest.StateClosed, wechattest.StateRefund},
-		"delivery":     {wechattest.NotifyWaiting, wechattest.NotifyAcknowledged, wechattest.NotifyGivenUp, wechattest.NotifyLost},
+		"delivery":     {wechattest.NotifyWaiting, wechattest.NotifyAcknowledged, wechattest.NotifyAbandoned, wechattest.NotifyLost},
 		"refund.state": {wechattest.RefundProcessing, wechattest.RefundSuccess, wechattest.RefundClosed, wechattest.RefundChange},
 	} {
 		if !strings.Contains(source.String(), "`"+prefix+".${") {

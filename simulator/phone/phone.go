@@ -218,9 +218,9 @@ func (p *Phone) invoke(rw http.ResponseWriter, r *http.Request) {
 	if !web.ReadJSON(rw, r, maxPhoneBody, &call) {
 		return
 	}
-	sheet, refused := p.wechat.Invoke(call)
-	if refused != nil {
-		web.WriteJSON(rw, http.StatusOK, refused)
+	sheet, declined := p.wechat.Invoke(call)
+	if declined != nil {
+		web.WriteJSON(rw, http.StatusOK, declined)
 		return
 	}
 	payer, _ := p.wechat.FindUser(sheet.OpenID)

@@ -265,7 +265,7 @@ func TestSheetOverHTTP(t *testing.T) {
 	}
 }
 
-func TestPhoneRefusesWhatIsNotItsPage(t *testing.T) {
+func TestPhoneRejectsWhatIsNotItsPage(t *testing.T) {
 	w, url := phoneOf(t, http.NotFoundHandler())
 	for _, c := range []struct {
 		method, path, body string

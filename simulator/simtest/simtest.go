@@ -184,9 +184,9 @@ func (w *World) InvokeCall(prepayID string) wechattest.InvokeCall {
 // OpenSheet places an order and opens its payment sheet.
 func (w *World) OpenSheet(no string) wechattest.Sheet {
 	w.t.Helper()
-	sheet, refused := w.Invoke(w.InvokeCall(w.Prepay(no)))
-	if refused != nil {
-		w.t.Fatalf("%+v", refused)
+	sheet, declined := w.Invoke(w.InvokeCall(w.Prepay(no)))
+	if declined != nil {
+		w.t.Fatalf("%+v", declined)
 	}
 	return sheet
 }

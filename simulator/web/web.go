@@ -33,14 +33,14 @@ func WriteError(rw http.ResponseWriter, status int, message string) {
 // exist, 409 for something that is over or that the phone declines, else 400.
 func WriteFailure(rw http.ResponseWriter, err error) {
 	status := http.StatusBadRequest
-	var refusal *wechattest.DeclineError
+	var declined *wechattest.DeclineError
 	switch {
-	case errors.As(err, &refusal):
+	case errors.As(err, &declined):
 		status = http.StatusConflict
 	case errors.Is(err, wechattest.ErrUnknownSheet), errors.Is(err, wechattest.ErrUnknownConsent),
 		errors.Is(err, wechattest.ErrUnknownOrder), errors.Is(err, wechattest.ErrUnknownRefund), errors.Is(err, wechattest.ErrUnknownUser):
 		status = http.StatusNotFound
-	case errors.Is(err, wechattest.ErrSheetGone), errors.Is(err, wechattest.ErrConsentGone):
+	case errors.Is(err, wechattest.ErrSheetClosed), errors.Is(err, wechattest.ErrConsentDecided):
 		status = http.StatusConflict
 	}
 	WriteError(rw, status, err.Error())

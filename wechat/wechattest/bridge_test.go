@@ -178,7 +178,7 @@ func TestSheetIsAnsweredOnce(t *testing.T) {
 	if s := <-got; s.State != SheetCancelled || s.ErrMsg != payCancel {
 		t.Errorf("%+v", s)
 	}
-	if _, err := w.PaySheet(s.ID); !errors.Is(err, ErrSheetGone) {
+	if _, err := w.PaySheet(s.ID); !errors.Is(err, ErrSheetClosed) {
 		t.Error(err)
 	}
 	if _, err := w.PaySheet("nope"); !errors.Is(err, ErrUnknownSheet) {

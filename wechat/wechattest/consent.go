@@ -26,10 +26,10 @@ type Consent struct {
 	Opened   time.Time `json:"opened"`
 }
 
-// ErrUnknownConsent and ErrConsentGone are the errors of a decision.
+// ErrUnknownConsent and ErrConsentDecided are the errors of a decision.
 var (
 	ErrUnknownConsent = errors.New("no such consent page")
-	ErrConsentGone    = errors.New("the consent page was already answered")
+	ErrConsentDecided = errors.New("the consent page was already answered")
 )
 
 // consent is a Consent with what it needs to go on.
@@ -65,7 +65,7 @@ func (w *WeChat) Consents() []Consent {
 }
 
 // Decide answers a consent page: 允许 or 拒绝. The page in the phone, if one is
-// open, goes on by itself. The error is ErrUnknownConsent or ErrConsentGone.
+// open, goes on by itself. The error is ErrUnknownConsent or ErrConsentDecided.
 func (w *WeChat) Decide(id string, approve bool) (Consent, error) {
 	c, err := w.findConsent(id)
 	if err != nil {
@@ -79,7 +79,7 @@ func (w *WeChat) Decide(id string, approve bool) (Consent, error) {
 	defer w.mu.Unlock()
 	if c.State != ConsentOpen {
 		delete(w.grants, code)
-		return c.Consent, ErrConsentGone
+		return c.Consent, ErrConsentDecided
 	}
 	c.State = ConsentRefused
 	if approve {

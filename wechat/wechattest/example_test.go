@@ -18,7 +18,7 @@ import (
 type backEnd struct{}
 
 func (backEnd) Do(r *http.Request) (*http.Response, error) {
-	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(string(wechat.Answer(true, "OK"))))}, nil
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(string(wechat.Respond(true, "OK"))))}, nil
 }
 
 // start runs a WeChat. In a test it is wechattest.Start(t, cfg), which ends with
@@ -42,14 +42,18 @@ func order(wx *wechattest.Server, no string) map[string]string {
 	if err != nil {
 		log.Fatal(err)
 	}
-	prepay, err := client.UnifiedOrder(context.Background(), wechat.Order{
+	pay, err := client.For(client.Version())
+	if err != nil {
+		log.Fatal(err)
+	}
+	prepay, err := pay.PlaceOrder(context.Background(), wechat.Order{
 		OutTradeNo: no, Body: "山岚小铺-茶", TotalFee: 880, TradeType: wechat.TradeJSAPI, OpenID: wx.User().OpenID,
 		ClientIP: "203.0.113.7", NotifyURL: "https://shop.example/notify",
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	p, err := client.PayParams(prepay.PrepayID)
+	p, err := pay.PayParams(context.Background(), prepay.PrepayID)
 	if err != nil {
 		log.Fatal(err)
 	}

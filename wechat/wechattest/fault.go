@@ -18,7 +18,7 @@ const (
 	FaultNotifyAgain     = "notify_again"
 	FaultCoupons         = "coupons"
 	FaultRetmsg          = "retmsg"
-	FaultWordsAlone      = "words_alone"
+	FaultTextWithoutCode = "text_without_code"
 	FaultLandingCopied   = "landing_copied"
 	FaultSystemError     = "system_error"
 	FaultTimeoutBefore   = "timeout_before"
@@ -84,7 +84,7 @@ func FaultKinds() []FaultKind {
 		{Kind: FaultNotifyAgain, Text: "the next notification that is acknowledged is sent again 5 s later, twice at the same moment"},
 		{Kind: FaultCoupons, Text: "the next payment is made with up to three coupons, the second without coupon_type; cash_fee is less than total_fee"},
 		{Kind: FaultRetmsg, Text: "a call is answered with retcode and retmsg, unsigned, without return_msg and now and then without return_code, and does nothing", Paths: pay},
-		{Kind: FaultWordsAlone, Text: "a call is declined with err_code_des and no err_code, signed, and does nothing", Paths: pay},
+		{Kind: FaultTextWithoutCode, Text: "a call is declined with err_code_des and no err_code, signed, and does nothing", Paths: pay},
 		{Kind: FaultLandingCopied, Text: "the next sign-in link leads to another person's landing link, with that person's code and state"},
 		{Kind: FaultSystemError, Text: "a call is answered SYSTEMERROR, or 500 SYSTEM_ERROR by APIv3, or errcode -1 by the sns hosts, and does nothing", Paths: all},
 		{Kind: FaultTimeoutBefore, Text: "a call does nothing and is never answered", Paths: all},

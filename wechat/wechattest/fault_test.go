@@ -62,10 +62,10 @@ func TestCallFaults(t *testing.T) {
 			t.Errorf("retmsg: %v", got)
 		}
 	}
-	add(Fault{Kind: FaultWordsAlone, Path: pathUnifiedOrder})
+	add(Fault{Kind: FaultTextWithoutCode, Path: pathUnifiedOrder})
 	if got := w.pay(pathUnifiedOrder, w.order("fault01")); valueOf(got, "result_code") != "FAIL" || valueOf(got, "err_code") != "" || valueOf(got, "err_code_des") == "" ||
 		valueOf(got, "sign") == "" || len(w.Ledger().Orders) != 0 {
-		t.Errorf("words_alone: %v", got)
+		t.Errorf("text_without_code: %v", got)
 	}
 	add(Fault{Kind: FaultSystemError, Path: pathAccessToken})
 	code := w.code(scopeBase)

@@ -123,7 +123,7 @@ func (w *WeChat) sendNow(n *notification, forge string) Attempt {
 	case a.OK:
 		n.State, n.Next = NotifyAcknowledged, time.Time{}
 	case n.Forge != "":
-		n.State = NotifyGivenUp
+		n.State = NotifyAbandoned
 	}
 	return a
 }

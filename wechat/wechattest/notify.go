@@ -27,7 +27,7 @@ func notifyIntervals() []time.Duration {
 const (
 	NotifyWaiting      = "waiting"      // a send is planned or under way
 	NotifyAcknowledged = "acknowledged" // the shop answered SUCCESS
-	NotifyGivenUp      = "given_up"     // the retry list is used up, or the shop rejected a forged one
+	NotifyAbandoned    = "abandoned"    // the retry list is used up, or the shop rejected a forged one
 	NotifyLost         = "lost"         // a fault: it is never sent
 )
 
@@ -188,7 +188,7 @@ func (w *WeChat) attempted(n *notification, as ...Attempt) {
 		return
 	}
 	if n.Forge != "" {
-		n.State = NotifyGivenUp
+		n.State = NotifyAbandoned
 		return
 	}
 	if n.State != NotifyWaiting {
@@ -196,7 +196,7 @@ func (w *WeChat) attempted(n *notification, as ...Attempt) {
 	}
 	n.retries++
 	if n.retries > len(w.cfg.NotifyIntervals) {
-		n.State = NotifyGivenUp
+		n.State = NotifyAbandoned
 		return
 	}
 	w.planSend(n, w.Now().Add(w.cfg.NotifyIntervals[n.retries-1]))

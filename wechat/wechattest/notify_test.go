@@ -186,7 +186,7 @@ func TestRetryListIsWeChats(t *testing.T) {
 	if whole := n.Attempts[len(n.Attempts)-1].Time.Sub(n.Attempts[0].Time).Round(time.Minute); whole != 24*time.Hour+4*time.Minute {
 		t.Errorf("the list takes %v", whole)
 	}
-	if n.State != NotifyGivenUp || n.Attempts[0].Reason != "HTTP status 500" {
+	if n.State != NotifyAbandoned || n.Attempts[0].Reason != "HTTP status 500" {
 		t.Errorf("%+v", n)
 	}
 }
@@ -300,7 +300,7 @@ func TestForgedNotifications(t *testing.T) {
 		if !strings.Contains(body, "<return_code><![CDATA[SUCCESS]]>") {
 			t.Errorf("%s claims nothing", forge)
 		}
-		if n := w.notification(); n.Forge != forge || n.State != NotifyGivenUp || n.Attempts[0].Message == 0 {
+		if n := w.notification(); n.Forge != forge || n.State != NotifyAbandoned || n.Attempts[0].Message == 0 {
 			t.Errorf("%+v", n)
 		}
 	}

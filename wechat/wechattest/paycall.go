@@ -35,8 +35,8 @@ func (w *WeChat) payCall(h func(p *payRequest)) func(x *exchange) {
 			p.retmsg("1", "请确认请求参数是否正确param mch_id invalid")
 			return
 		}
-		if _, ok := w.takeFault(FaultWordsAlone, p.r.URL.Path); ok {
-			p.note("fault words_alone: nothing was done")
+		if _, ok := w.takeFault(FaultTextWithoutCode, p.r.URL.Path); ok {
+			p.note("fault text_without_code: nothing was done")
 			p.answer([]pair{{"result_code", "FAIL"}, {"err_code_des", "商户无此接口权限"}})
 			return
 		}

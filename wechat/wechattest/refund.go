@@ -116,7 +116,7 @@ func (w *WeChat) refundOrder(p *payRequest) {
 }
 
 // lackOfMoney reports with WeChat's texts why the money of a refund does not suffice, or
-// "". A fault stays with the number of the refund until its cure. The caller holds
+// "". A fault stays with the number of the refund until it is repaired. The caller holds
 // w.mu.
 func (w *WeChat) lackOfMoney(p *payRequest) string {
 	no := p.get("out_refund_no")

@@ -168,7 +168,7 @@ func TestRefundLimits(t *testing.T) {
 
 // NOTENOUGH: the same out_refund_no again, with the other refund_account or once
 // money was paid in (docs/wechat.md 9.4). It stays with its amounts. The same call
-// again cures neither.
+// again repairs neither.
 func TestNotEnoughKeepsTheNumber(t *testing.T) {
 	const unsettled, basic = "NOTENOUGH 交易未结算资金不足，请使用可用余额退款", "NOTENOUGH 基本账户余额不足，请充值后重新发起"
 	w := newWorld(t, plain)

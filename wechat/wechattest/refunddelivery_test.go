@@ -141,7 +141,7 @@ func TestRefundNotificationsAreRepeatedAndSpoiled(t *testing.T) {
 		for i := 1; i < len(n.Attempts); i++ {
 			got = append(got, n.Attempts[i].Time.Sub(n.Attempts[i-1].Time).Round(time.Second))
 		}
-		if diff := cmp.Diff(notifyIntervals(), got); diff != "" || n.State != NotifyGivenUp {
+		if diff := cmp.Diff(notifyIntervals(), got); diff != "" || n.State != NotifyAbandoned {
 			t.Errorf("%s %s", n.State, diff)
 		}
 	})
@@ -206,7 +206,7 @@ func TestForgedRefundNotifications(t *testing.T) {
 		if a, err := w.NotifyRefund("r-1", forge); err != nil || a.OK {
 			t.Fatalf("%s: %+v %v", forge, a, err)
 		}
-		if n := w.notification(); n.Forge != forge || n.State != NotifyGivenUp || n.OutRefundNo != "r-1" {
+		if n := w.notification(); n.Forge != forge || n.State != NotifyAbandoned || n.OutRefundNo != "r-1" {
 			t.Errorf("%+v", n)
 		}
 		b := w.shop.bodies()

@@ -32,10 +32,10 @@ type Sheet struct {
 	Opened     time.Time `json:"opened"`
 }
 
-// ErrUnknownSheet and ErrSheetGone are the errors of PaySheet and CancelSheet.
+// ErrUnknownSheet and ErrSheetClosed are the errors of PaySheet and CancelSheet.
 var (
 	ErrUnknownSheet = errors.New("no such payment sheet")
-	ErrSheetGone    = errors.New("the payment sheet is no longer open")
+	ErrSheetClosed  = errors.New("the payment sheet is no longer open")
 )
 
 // sheet is a Sheet with its order.
@@ -113,7 +113,7 @@ func (w *WeChat) WaitSheet(ctx context.Context, id string) (Sheet, error) {
 
 // PaySheet presses the button of a payment sheet. When it returns, the trade is in
 // the Ledger and the notification is on its way. The payer is the person for whom
-// the sheet opened. The error is ErrUnknownSheet or ErrSheetGone. If WeChat declines
+// the sheet opened. The error is ErrUnknownSheet or ErrSheetClosed. If WeChat declines
 // the payment, the state of the sheet is SheetFailed.
 func (w *WeChat) PaySheet(id string) (Sheet, error) {
 	w.mu.Lock()
@@ -123,7 +123,7 @@ func (w *WeChat) PaySheet(id string) (Sheet, error) {
 		return Sheet{}, err
 	}
 	if s.State != SheetOpen {
-		return s.Sheet, ErrSheetGone
+		return s.Sheet, ErrSheetClosed
 	}
 	if bad := s.order.payable(w.Now()); bad != nil {
 		w.endSheet(s, SheetFailed, bad.ErrMsg, bad.ErrDesc)
@@ -149,7 +149,7 @@ func (w *WeChat) PaySheet(id string) (Sheet, error) {
 }
 
 // CancelSheet closes a payment sheet unpaid. The order can be paid later with the same
-// prepay_id. The error is ErrUnknownSheet or ErrSheetGone.
+// prepay_id. The error is ErrUnknownSheet or ErrSheetClosed.
 func (w *WeChat) CancelSheet(id string) (Sheet, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -158,7 +158,7 @@ func (w *WeChat) CancelSheet(id string) (Sheet, error) {
 		return Sheet{}, err
 	}
 	if s.State != SheetOpen {
-		return s.Sheet, ErrSheetGone
+		return s.Sheet, ErrSheetClosed
 	}
 	w.endSheet(s, SheetCancelled, payCancel, "")
 	return s.Sheet, nil

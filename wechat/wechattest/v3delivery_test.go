@@ -156,7 +156,7 @@ func TestV3CallbackRepeats(t *testing.T) {
 	never := newMerchant(t, withShop(&v3Shop{status: func(int) int { return 500 }}))
 	never.scanAndPay("repeat-2")
 	never.Advance(48 * time.Hour)
-	if n := never.notification(); n.State != NotifyGivenUp || len(n.Attempts) != 16 {
+	if n := never.notification(); n.State != NotifyAbandoned || len(n.Attempts) != 16 {
 		t.Errorf("%s after %d sends", n.State, len(n.Attempts))
 	}
 }

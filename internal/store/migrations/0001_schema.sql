@@ -46,6 +46,7 @@ CREATE TABLE orders (
   fingerprint    TEXT    NOT NULL,             -- of the request under client_key
   appid          TEXT    NOT NULL,
   mch_id         TEXT    NOT NULL,
+  api_version    TEXT    NOT NULL CHECK (api_version IN ('v2', 'v3')), -- of WeChat's API: the order ends with the version with which it began
   trade_type     TEXT    NOT NULL,
   items          TEXT    NOT NULL, -- JSON: [{"product_id","name","price","quantity"}]
   total          INTEGER NOT NULL CHECK (total > 0),
@@ -58,7 +59,7 @@ CREATE TABLE orders (
   expires_at     INTEGER NOT NULL, -- also time_expire
   status         TEXT    NOT NULL,
   sent_at        INTEGER, -- when unifiedorder was first called, written before the call; NULL: WeChat does not know the order
-  prepay_id      TEXT,
+  prepay_id      TEXT,    -- of WeChat; pay_url where APIv3 gives none
   prepay_at      INTEGER,
   sign_type      TEXT,    -- of the call that returned prepay_id; the page signs with the same one
   pay_url        TEXT,    -- the code_url or mweb_url that came with prepay_id
@@ -102,8 +103,8 @@ CREATE INDEX incomplete_payments ON orders (settled_at) WHERE transaction_id IS 
 -- Finds the orders whose payment was notified and is not confirmed.
 CREATE INDEX told_orders ON orders (queried_at) WHERE told_at IS NOT NULL AND transaction_id IS NULL;
 -- Finds the orders that the timer queries WeChat about, or closes. Due in orders.go reads
--- each of the four kinds of one merchant by itself.
-CREATE INDEX orders_due ON orders (mch_id, guest, status = 'closing', due_at) WHERE due_at IS NOT NULL;
+-- each of the kinds of one merchant by itself.
+CREATE INDEX orders_due ON orders (mch_id, api_version, guest, status = 'closing', due_at) WHERE due_at IS NOT NULL;
 -- These two count the orders that wait for a payment, for bounds.go.
 CREATE INDEX orders_open_by_owner ON orders (owner) WHERE status IN ('created', 'pending');
 CREATE INDEX orders_open_by_network ON orders (network) WHERE network IS NOT NULL;
@@ -207,6 +208,7 @@ CREATE TABLE refunds (
   id         TEXT    NOT NULL PRIMARY KEY, -- out_refund_no, the number WeChat knows
   order_id   TEXT    NOT NULL,
   refund_key TEXT,                         -- makes a repeated request the same refund; NULL for a refund made elsewhere
+  api_version TEXT   NOT NULL CHECK (api_version IN ('v2', 'v3')), -- that of the order
   amount     INTEGER NOT NULL CHECK (amount > 0),
   reason     TEXT    NOT NULL, -- the payer reads it
   notify_url TEXT    NOT NULL,
@@ -219,7 +221,7 @@ CREATE TABLE refunds (
   from_balance INTEGER NOT NULL DEFAULT 0 CHECK (from_balance IN (0, 1)),
   failure      TEXT, -- WeChat's code when it last declined the refund
   failure_text TEXT, -- WeChat's text for it
-  -- 1: WeChat declined it for a reason that a retry does not cure. The operator has to act.
+  -- 1: WeChat declined it for a reason that a retry does not repair. The operator has to act.
   stuck      INTEGER NOT NULL DEFAULT 0 CHECK (stuck IN (0, 1)),
   queried_at INTEGER,     -- when WeChat was last sent the refund, or queried about it
   ended_at   INTEGER,
@@ -433,7 +435,18 @@ CREATE TABLE switches (
   at    INTEGER NOT NULL -- when it was last changed
 ) STRICT;
 
--- When a timer last completed.
+-- WeChat's platform certificates, with which a shop in certificate mode verifies
+-- messages of APIv3. WeChat has about two at a time (internal/certificate).
+CREATE TABLE wechat_certificates (
+  serial     TEXT    NOT NULL PRIMARY KEY, -- upper-case hex digits
+  pem        TEXT    NOT NULL,
+  not_before INTEGER NOT NULL,
+  not_after  INTEGER NOT NULL,
+  fetched_at INTEGER NOT NULL -- when WeChat last had it in its list
+) STRICT;
+
+-- When a timer last completed. 'certificates': when a download of the platform
+-- certificates was last begun.
 CREATE TABLE timers (
   name TEXT    NOT NULL PRIMARY KEY,
   at   INTEGER NOT NULL

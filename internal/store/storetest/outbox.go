@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// keepEvents makes the database refuse changes to what an event says.
+// keepEvents makes the database reject changes to what an event says.
 const keepEvents = `
 	CREATE TRIGGER keep_event BEFORE UPDATE ON events
 	WHEN OLD.seq <> NEW.seq OR OLD.id <> NEW.id OR OLD.type <> NEW.type OR OLD.order_id <> NEW.order_id

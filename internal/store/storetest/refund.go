@@ -16,7 +16,7 @@ const keepRefunds = `
 	CREATE TRIGGER record_refund_history AFTER UPDATE OF status ON refunds
 	BEGIN INSERT INTO refund_history VALUES (NEW.id, OLD.status, NEW.status); END;
 	CREATE TRIGGER keep_refund BEFORE UPDATE ON refunds
-	WHEN OLD.id <> NEW.id OR OLD.order_id <> NEW.order_id OR OLD.refund_key IS NOT NEW.refund_key OR OLD.amount <> NEW.amount
+	WHEN OLD.id <> NEW.id OR OLD.order_id <> NEW.order_id OR OLD.refund_key IS NOT NEW.refund_key OR OLD.api_version <> NEW.api_version OR OLD.amount <> NEW.amount
 		OR OLD.reason <> NEW.reason OR OLD.notify_url <> NEW.notify_url OR OLD.created_at <> NEW.created_at
 		OR OLD.from_balance <> NEW.from_balance AND OLD.status <> 'created'
 		OR (OLD.refund_id IS NOT NULL AND OLD.refund_id IS NOT NEW.refund_id)

@@ -41,7 +41,7 @@ var template = sync.OnceValues(func() ([]byte, error) {
 		CREATE TRIGGER keep_request BEFORE UPDATE ON orders
 		WHEN OLD.id <> NEW.id OR OLD.out_trade_no <> NEW.out_trade_no OR OLD.owner <> NEW.owner AND NEW.owner <> 'erased:' || NEW.id
 			OR OLD.client_key <> NEW.client_key OR OLD.fingerprint <> NEW.fingerprint OR OLD.appid <> NEW.appid
-			OR OLD.mch_id <> NEW.mch_id OR OLD.trade_type <> NEW.trade_type OR OLD.items <> NEW.items
+			OR OLD.mch_id <> NEW.mch_id OR OLD.api_version <> NEW.api_version OR OLD.trade_type <> NEW.trade_type OR OLD.items <> NEW.items
 			OR OLD.shop_name <> NEW.shop_name OR OLD.total <> NEW.total OR OLD.currency <> NEW.currency OR OLD.body <> NEW.body
 			OR OLD.client_ip <> NEW.client_ip AND (NEW.client_ip <> '' OR NEW.status IN ('created', 'pending', 'closing') AND NEW.owner NOT LIKE 'erased:%')
 			OR OLD.notify_url <> NEW.notify_url

@@ -7,7 +7,7 @@ import { byHand, left, refund } from "./refunds.js";
 import { t } from "./t.js";
 
 const states = { NOTPAY: "waiting", SUCCESS: "ok", CLOSED: "neutral", REFUND: "neutral" };
-const deliveries = { waiting: "waiting", acknowledged: "ok", given_up: "refused", lost: "fault" };
+const deliveries = { waiting: "waiting", acknowledged: "ok", abandoned: "bad", lost: "fault" };
 
 export class Ledger {
   // onAttempt(seq, number, out_trade_no) is called with every send, for the log.

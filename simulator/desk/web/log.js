@@ -67,7 +67,7 @@ export class Log {
 
   matches(row) {
     const words = this.search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    if (this.onlyProblems() && !["refused", "fault"].includes(row.verdict.kind)) return false;
+    if (this.onlyProblems() && !["bad", "fault"].includes(row.verdict.kind)) return false;
     return words.every((word) => row.text.includes(word));
   }
 
@@ -84,7 +84,7 @@ export class Log {
 
   refresh() {
     this.count.textContent = this.rows.length || "";
-    const bad = this.rows.filter((row) => row.verdict.kind === "refused" || row.verdict.kind === "fault").length;
+    const bad = this.rows.filter((row) => row.verdict.kind === "bad" || row.verdict.kind === "fault").length;
     this.problems.textContent = bad ? `${t("problems")} ${bad}` : t("problems");
     this.empty.hidden = this.rows.length > 0;
     this.head.hidden = this.rows.length === 0;
@@ -96,7 +96,7 @@ class Row {
     this.message = message;
     this.log = log;
     if (message.method === "INVOKE") {
-      try { this.sheet = JSON.parse(message.response).id; } catch { /* refused */ }
+      try { this.sheet = JSON.parse(message.response).id; } catch { /* declined */ }
     }
     const at = new Date(message.time);
     this.name = el("b", {});
@@ -125,7 +125,7 @@ class Row {
         open: { kind: "waiting", text: t("verdict.open") },
         paid: told.endsWith(":ok") ? { kind: "ok", text: t("verdict.paid") } : { kind: "fault", text: t("verdict.told_cancel") },
         cancelled: { kind: "neutral", text: t("verdict.cancelled") },
-        failed: { kind: "refused", text: t("verdict.failed") },
+        failed: { kind: "bad", text: t("verdict.failed") },
       }[state] ?? this.verdict;
     }
     const v = this.verdict;

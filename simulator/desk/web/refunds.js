@@ -5,7 +5,7 @@ import { act, clockTime, copyButton, el, yuan } from "./dom.js";
 import { post } from "./control.js";
 import { t } from "./t.js";
 
-const states = { PROCESSING: "waiting", SUCCESS: "ok", REFUNDCLOSE: "neutral", CHANGE: "refused" };
+const states = { PROCESSING: "waiting", SUCCESS: "ok", REFUNDCLOSE: "neutral", CHANGE: "bad" };
 
 // left is what can still be refunded, in fen.
 export function left(order, refunds) {

@@ -87,36 +87,36 @@ export function about(m) {
 
 const sheetStates = ["open", "paid", "cancelled", "failed"];
 
-// verdict is {kind: ok | refused | fault | waiting, text}.
+// verdict is {kind: ok | bad | fault | waiting, text}.
 export function verdict(m) {
-  if (m.kind === "page") return { kind: "refused", text: t("verdict.error") };
+  if (m.kind === "page") return { kind: "bad", text: t("verdict.error") };
   if (/(^|; )fault [a-z_]+/.test(m.note ?? "")) return { kind: "fault", text: m.status ? `${t("verdict.fault")} · ${m.status}` : t("verdict.fault") };
-  if (m.signed && !m.signed.ok) return { kind: "refused", text: t("verdict.bad_sign") };
+  if (m.signed && !m.signed.ok) return { kind: "bad", text: t("verdict.bad_sign") };
   const told = fields(m.method === "CALLBACK" ? m.request : m.response);
   if (m.method === "CALLBACK" && / is paid;/.test(m.note) && !/:ok$/.test(told.err_msg)) return { kind: "fault", text: t("verdict.told_cancel") };
-  if (told.return_code === "FAIL") return { kind: "refused", text: "FAIL" };
-  if (told.result_code === "FAIL") return { kind: "refused", text: told.err_code ?? "FAIL" };
-  if (told.errcode) return { kind: "refused", text: String(told.errcode) };
+  if (told.return_code === "FAIL") return { kind: "bad", text: "FAIL" };
+  if (told.result_code === "FAIL") return { kind: "bad", text: told.err_code ?? "FAIL" };
+  if (told.errcode) return { kind: "bad", text: String(told.errcode) };
   if (typeof told.err_msg === "string") {
     const word = told.err_msg.split(":").pop();
     if (/:ok$/.test(told.err_msg)) return { kind: "ok", text: "ok" };
-    return { kind: /cancel/.test(word) ? "neutral" : "refused", text: word };
+    return { kind: /cancel/.test(word) ? "neutral" : "bad", text: word };
   }
-  if (m.kind === "mweb" && m.status === 200 && !m.response.startsWith("(")) return { kind: "refused", text: t("verdict.refused") };
+  if (m.kind === "mweb" && m.status === 200 && !m.response.startsWith("(")) return { kind: "bad", text: t("verdict.declined") };
   const state = m.kind === "sheet" ? /is (\w+)/.exec(m.note)?.[1] ?? "ok" : "";
-  if (m.kind === "sheet") return { kind: / is paid/.test(m.note) ? "ok" : / is failed/.test(m.note) ? "refused" : "neutral", text: sheetStates.includes(state) ? t(`verdict.${state}`) : state };
-  if (m.status === 0 && m.kind !== "getBrandWCPayRequest") return { kind: "refused", text: t("verdict.no_answer") };
+  if (m.kind === "sheet") return { kind: / is paid/.test(m.note) ? "ok" : / is failed/.test(m.note) ? "bad" : "neutral", text: sheetStates.includes(state) ? t(`verdict.${state}`) : state };
+  if (m.status === 0 && m.kind !== "getBrandWCPayRequest") return { kind: "bad", text: t("verdict.no_answer") };
   if (m.kind === "shop" && m.status === 401) return { kind: "neutral", text: "401" }; // how a page learns that nobody has signed in
-  if (m.status >= 400) return { kind: "refused", text: m.kind.startsWith("v3_") && told.code ? told.code : String(m.status) };
+  if (m.status >= 400) return { kind: "bad", text: m.kind.startsWith("v3_") && told.code ? told.code : String(m.status) };
   const acknowledged = isV3(m) ? m.status === 200 || m.status === 204 : told.return_code === "SUCCESS";
-  if ((m.kind === "notify" || m.kind === "refund_notify") && !acknowledged) return { kind: "refused", text: t("verdict.unacknowledged") };
+  if ((m.kind === "notify" || m.kind === "refund_notify") && !acknowledged) return { kind: "bad", text: t("verdict.unacknowledged") };
   if (m.status >= 300) return { kind: "ok", text: String(m.status) };
   return { kind: "ok", text: m.status && m.status !== 200 ? String(m.status) : "ok" };
 }
 
 // second is the second column: why a message was declined, or its subject.
 export function second(m, v) {
-  if (m.note && (v.kind === "refused" || v.kind === "fault")) return m.note;
+  if (m.note && (v.kind === "bad" || v.kind === "fault")) return m.note;
   return about(m) || m.note || "";
 }
 

@@ -8,9 +8,12 @@ import (
 )
 
 func TestParseFlags(t *testing.T) {
-	p, state, err := parseFlags([]string{"-desk-port", "9001", "-state", "db"})
-	if err != nil || p != (ports{8787, 8800, 9001, 8802}) || state != "db" {
-		t.Errorf("%v, %q, %v", p, state, err)
+	o, err := parseFlags([]string{"-desk-port", "9001", "-state", "db"})
+	if err != nil || o != (options{ports{8787, 8800, 9001, 8802}, "db", "v3"}) {
+		t.Errorf("%v, %v", o, err)
+	}
+	if o, err := parseFlags([]string{"-api", "v2"}); err != nil || o.api != "v2" {
+		t.Errorf("%v, %v", o, err)
 	}
 }
 
@@ -22,11 +25,12 @@ func TestFlagErrors(t *testing.T) {
 		"-wechat-port 65536":                "WECHAT_PORT=65536: want a port number from 1 to 65535",
 		"-phone-port -1":                    "PHONE_PORT=-1: want a port number from 1 to 65535",
 		"-phone-port 8801":                  "DESK_PORT and PHONE_PORT are both 8801: want different ports",
+		"-api 2":                            "API=2: want v2 or v3",
 		"8801":                              `unexpected argument "8801": want flags only`,
 		"-port 8801":                        "flag provided but not defined: -port",
 		"-desk-port 9001 -shop-port 9001.5": "SHOP_PORT=9001.5: want a port number from 1 to 65535",
 	} {
-		_, _, err := parseFlags(strings.Fields(args))
+		_, err := parseFlags(strings.Fields(args))
 		if err == nil {
 			t.Errorf("%s: no error", args)
 		} else if diff := cmp.Diff(want, err.Error()); diff != "" {

@@ -1,7 +1,7 @@
 // Command wasmbuild compiles a package for js/wasm as h5pay ships it:
 //
-//	go run ./wasmbuild -for worker -o build/signer.wasm ./signer
-//	go run ./wasmbuild -for page -o build/page/app.wasm ./wasm
+//	go run ./internal/cmd/wasmbuild -for worker -o build/signer.wasm ./signer
+//	go run ./internal/cmd/wasmbuild -for page -o build/page/app.wasm ./wasm
 //
 // It runs `go build` without symbols and replaces some packages of the standard library. It packs
 // the result and, for the page, removes source lines. This makes the binary smaller; a plain `go
@@ -77,7 +77,7 @@ func compile(out, root, overlay, pkg string) error {
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return errors.New("go build failed, see above; if a replacement package lacks a declaration, " +
-			"add it there, for example to wasmbuild/crypto/tls")
+			"add it there, for example to internal/cmd/wasmbuild/crypto/tls")
 	}
 	return nil
 }

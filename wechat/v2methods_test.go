@@ -5,8 +5,7 @@ import (
 	"time"
 )
 
-// The methods of a Client that speak APIv2 whatever the payment's version is. Their
-// callers have yet to choose the version with For.
+// Methods of a Client that speak APIv2, for the tests of APIv2.
 
 // UnifiedOrder is PlaceOrder of APIv2.
 func (c *Client) UnifiedOrder(ctx context.Context, o Order) (Prepay, error) {

@@ -51,41 +51,52 @@ func (p *ports) settings() []portSetting {
 
 func main() { cleanup.Main(program) }
 
-// parseFlags returns the ports and the folder of the local D1 database.
-func parseFlags(args []string) (p ports, state string, err error) {
+// options are what the flags of the command set.
+type options struct {
+	ports ports
+	state string // folder of the local D1 database
+	api   string // of WeChat's: "v2" or "v3"
+}
+
+// parseFlags returns the options of a command line.
+func parseFlags(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("make dev", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // the caller prints the error
 	var texts []*string
-	for _, s := range p.settings() {
+	for _, s := range o.ports.settings() {
 		texts = append(texts, flags.String(s.flag, strconv.Itoa(s.standard), s.usage))
 	}
-	flags.StringVar(&state, "state", ".wrangler/state", "folder of the local D1 database")
+	flags.StringVar(&o.api, "api", "v3", "`version` of WeChat's API: v2 or v3")
+	flags.StringVar(&o.state, "state", ".wrangler/state", "folder of the local D1 database")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			flags.SetOutput(os.Stderr)
 			flags.PrintDefaults()
 		}
-		return p, "", err
+		return o, err
 	}
 	if err := cmdflag.NoArguments(flags); err != nil {
-		return p, "", err
+		return o, err
+	}
+	if o.api != "v2" && o.api != "v3" {
+		return o, fmt.Errorf("API=%s: want v2 or v3", o.api)
 	}
 	used := map[int]string{}
-	for i, s := range p.settings() {
+	for i, s := range o.ports.settings() {
 		n, err := strconv.Atoi(*texts[i])
 		if err != nil || n < 1 || n > 65535 {
-			return p, "", fmt.Errorf("%s=%s: want a port number from 1 to 65535", s.variable, *texts[i])
+			return o, fmt.Errorf("%s=%s: want a port number from 1 to 65535", s.variable, *texts[i])
 		}
 		if other := used[n]; other != "" {
-			return p, "", fmt.Errorf("%s and %s are both %d: want different ports", other, s.variable, n)
+			return o, fmt.Errorf("%s and %s are both %d: want different ports", other, s.variable, n)
 		}
 		used[n], *s.port = s.variable, n
 	}
-	return p, state, nil
+	return o, nil
 }
 
 func program() int {
-	p, state, err := parseFlags(os.Args[1:])
+	o, err := parseFlags(os.Args[1:])
 	if errors.Is(err, flag.ErrHelp) {
 		return 0
 	}
@@ -95,14 +106,15 @@ func program() int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, p, state); err != nil {
+	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "make dev:", err)
 		return 1
 	}
 	return 0
 }
 
-func run(ctx context.Context, p ports, state string) error {
+func run(ctx context.Context, o options) error {
+	p := o.ports
 	for _, s := range p.settings() {
 		if err := stack.CheckPort(*s.port); err != nil {
 			return fmt.Errorf("%s: %w; end the program that uses it, or choose another port: make dev %s=%d", s.variable, err, s.variable, *s.port+1000)
@@ -143,13 +155,16 @@ func run(ctx context.Context, p ports, state string) error {
 	defer hooks.Close()
 	vars := map[string]string{"SHOP_URL": sim.PhoneURL, "WECHAT_BASE_URL": sim.URL}
 	maps.Copy(vars, hooks.vars())
+	if o.api == "v3" {
+		maps.Copy(vars, stack.APIv3Vars(sim.V3()))
+	}
 
 	output := &wranglerOutput{log: log}
 	fmt.Println("starting the shop under wrangler ...")
 	shop, err := stack.StartShop(ctx, stack.ShopConfig{
 		Dir:     ".",
 		Port:    p.shop,
-		State:   state,
+		State:   o.state,
 		EnvFile: envFile,
 		Vars:    vars,
 		Output:  output,

@@ -1,4 +1,4 @@
-// Package cipher replaces crypto/cipher in the page; see h5pay/wasmbuild/crypto/aes for the reason.
+// Package cipher replaces crypto/cipher in the page; see h5pay/internal/cmd/wasmbuild/crypto/aes for the reason.
 // It declares what go-app uses.
 package cipher
 

@@ -76,7 +76,7 @@ func TestProgramsOfAPageRun(t *testing.T) {
 	for _, pkg := range []string{"random", "strain"} {
 		t.Run(pkg, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "program.wasm")
-			if err := build(out, kinds["page"], "h5pay/wasmbuild/testdata/"+pkg); err != nil {
+			if err := build(out, kinds["page"], "h5pay/internal/cmd/wasmbuild/testdata/"+pkg); err != nil {
 				t.Fatal(err)
 			}
 			if got := runWasm(t, out); got != "ok\n" {

@@ -49,7 +49,7 @@ func findRoot(dir string) (string, error) {
 func writeOverlay(name, root string, pkgs []string) error {
 	replace := map[string]string{}
 	for _, pkg := range pkgs {
-		dir, err := goOutput("list", "-f", "{{.Dir}}", "h5pay/wasmbuild/"+pkg)
+		dir, err := goOutput("list", "-f", "{{.Dir}}", "h5pay/internal/cmd/wasmbuild/"+pkg)
 		if err != nil {
 			return err
 		}
