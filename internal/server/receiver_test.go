@@ -20,42 +20,42 @@ import (
 )
 
 const (
-	webhookSecret    = "whsec_YSB3ZWJob29rIHNlY3JldCBvZiAzMiBjaGFyYWN0ZXJz"
-	oldWebhookSecret = "whsec_dGhlIHdlYmhvb2sgc2VjcmV0IHRoYXQgY2FtZSBiZWZvcmU="
+	WebhookSecret    = "whsec_YSB3ZWJob29rIHNlY3JldCBvZiAzMiBjaGFyYWN0ZXJz"
+	OldWebhookSecret = "whsec_dGhlIHdlYmhvb2sgc2VjcmV0IHRoYXQgY2FtZSBiZWZvcmU="
 )
 
-// receiver is a merchant's back end. It believes only what verifies.
-type receiver struct {
-	*shop
-	accept    webhook.Receiver
-	announced int
+// Merchant is a merchant's back end. It believes only what verifies.
+type Merchant struct {
+	*Shop
+	Accept    webhook.Receiver
+	Announced int
 
-	mu     sync.Mutex
-	answer func(n int, e webhook.Event) (status int, err error) // of the n-th delivery; 204 when nil
-	retry  string                                               // the Retry-After of each answer, if any
-	events []webhook.Event                                      // as they came
-	bodies []string
-	times  map[string]int // acknowledged, by event
+	mu           sync.Mutex
+	Respond      func(n int, e webhook.Event) (status int, err error) // of the n-th delivery; 204 when nil
+	RetryAfter   string                                               // the Retry-After of each answer, if any
+	Events       []webhook.Event                                      // as they came
+	Bodies       []string
+	Acknowledged map[string]int // acknowledged, by event
 }
 
-// newReceiver opens a shop that tells a receiver of its orders.
-func newReceiver(t *testing.T) *receiver {
+// NewMerchant opens a shop that tells a receiver of its orders.
+func NewMerchant(t *testing.T) *Merchant {
 	t.Helper()
-	r := &receiver{accept: webhook.Receiver{Secrets: []string{webhookSecret}}, times: map[string]int{}}
-	r.shop = newShop(t, r.config)
+	r := &Merchant{Accept: webhook.Receiver{Secrets: []string{WebhookSecret}}, Acknowledged: map[string]int{}}
+	r.Shop = NewShop(t, r.Configure)
 	return r
 }
 
-// config makes a signer deliver to the receiver.
-func (r *receiver) config(cfg *settings, _ *wechat.Config) {
-	cfg.Webhook = &outbox.Webhook{URL: "https://erp.example.com/h5pay", Secrets: []wechat.Secret{webhookSecret}, Doer: r}
-	cfg.Announce = func() { r.announced++ }
+// Configure makes a signer deliver to the receiver.
+func (r *Merchant) Configure(cfg *Settings, _ *wechat.Config) {
+	cfg.Webhook = &outbox.Webhook{URL: "https://erp.example.com/h5pay", Secrets: []wechat.Secret{WebhookSecret}, Doer: r}
+	cfg.Announce = func() { r.Announced++ }
 }
 
 // Do takes a delivery.
-func (r *receiver) Do(req *http.Request) (*http.Response, error) {
+func (r *Merchant) Do(req *http.Request) (*http.Response, error) {
 	if deadline, ok := req.Context().Deadline(); !ok || time.Until(deadline) > 10*time.Second {
-		r.t.Error("a delivery without a deadline")
+		r.T.Error("a delivery without a deadline")
 	}
 	body, err := io.ReadAll(req.Body)
 	if err != nil {
@@ -63,18 +63,18 @@ func (r *receiver) Do(req *http.Request) (*http.Response, error) {
 	}
 	in := httptest.NewRequest(req.Method, "/h5pay", bytes.NewReader(body))
 	in.Header = req.Header
-	e, err := r.accept.Receive(in, r.now())
+	e, err := r.Accept.Receive(in, r.Now())
 	if err != nil {
-		r.t.Errorf("a delivery is not verified: %v", err)
+		r.T.Errorf("a delivery is not verified: %v", err)
 		return &http.Response{StatusCode: 400, Body: http.NoBody}, nil
 	}
 	if req.Method != "POST" || req.URL.String() != "https://erp.example.com/h5pay" || req.Header.Get("Content-Type") != "application/json" ||
 		req.Header.Get("webhook-id") != e.ID {
-		r.t.Errorf("%s %s %v", req.Method, req.URL, req.Header)
+		r.T.Errorf("%s %s %v", req.Method, req.URL, req.Header)
 	}
 	r.mu.Lock()
-	r.events, r.bodies = append(r.events, e), append(r.bodies, string(body))
-	n, answer := len(r.events), r.answer
+	r.Events, r.Bodies = append(r.Events, e), append(r.Bodies, string(body))
+	n, answer := len(r.Events), r.Respond
 	r.mu.Unlock()
 	status := 204
 	if answer != nil {
@@ -84,40 +84,40 @@ func (r *receiver) Do(req *http.Request) (*http.Response, error) {
 	}
 	if status >= 200 && status < 300 {
 		r.mu.Lock()
-		r.times[e.ID]++
+		r.Acknowledged[e.ID]++
 		r.mu.Unlock()
 	}
 	header := http.Header{"Location": {"https://elsewhere.example/"}}
-	if r.retry != "" {
-		header.Set("Retry-After", r.retry)
+	if r.RetryAfter != "" {
+		header.Set("Retry-After", r.RetryAfter)
 	}
 	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader("never read"))}, nil
 }
 
-// deliver is what the timer does.
-func (r *receiver) deliver() {
-	r.t.Helper()
-	if err := r.signer.Deliver(context.Background()); err != nil {
-		r.t.Error(err)
+// Deliver is what the timer does.
+func (r *Merchant) Deliver() {
+	r.T.Helper()
+	if err := r.Signer.Deliver(context.Background()); err != nil {
+		r.T.Error(err)
 	}
-	r.check()
+	r.Check()
 }
 
-// paid makes an order and pays it.
-func (r *receiver) paid(p *person, product string) api.Order {
-	r.t.Helper()
-	c := p.order(product, 1)
-	p.pay(c.Pay)
-	r.shop.deliver()
+// PaidOrderOf makes an order and pays it.
+func (r *Merchant) PaidOrderOf(p *Person, product string) api.Order {
+	r.T.Helper()
+	c := p.Order(product, 1)
+	p.Pay(c.Pay)
+	r.Shop.Deliver()
 	return c.Order
 }
 
-// stored returns the only event of an order.
-func (r *receiver) stored(orderID string) order.Event {
-	r.t.Helper()
-	events, err := store.New(r.db).EventsOf(context.Background(), orderID)
+// EventOf returns the only event of an order.
+func (r *Merchant) EventOf(orderID string) order.Event {
+	r.T.Helper()
+	events, err := store.New(r.DB).EventsOf(context.Background(), orderID)
 	if err != nil || len(events) != 1 {
-		r.t.Fatalf("%d events, %v", len(events), err)
+		r.T.Fatalf("%d events, %v", len(events), err)
 	}
 	return events[0]
 }

@@ -8,12 +8,12 @@ import (
 	"sync"
 )
 
-// wire carries requests to a handler in this process.
-type wire struct {
-	handler http.Handler
+// Wire carries requests to a handler in this process.
+type Wire struct {
+	Handler http.Handler
 }
 
-func (w *wire) Do(req *http.Request) (res *http.Response, err error) {
+func (w *Wire) Do(req *http.Request) (res *http.Response, err error) {
 	ctx := &deadline{Context: req.Context(), passed: make(chan struct{})}
 	r := req.Clone(ctx)
 	r.Host, r.RequestURI, r.RemoteAddr = req.URL.Host, req.URL.RequestURI(), "203.0.113.99:443"
@@ -29,20 +29,20 @@ func (w *wire) Do(req *http.Request) (res *http.Response, err error) {
 		}
 	}()
 	rec := httptest.NewRecorder()
-	w.handler.ServeHTTP(rec, r)
+	w.Handler.ServeHTTP(rec, r)
 	return rec.Result(), nil
 }
 
-// status serves a request and returns its status and body.
-func status(h http.Handler, r *http.Request) (int, []byte) {
+// Serve serves a request and returns its status and body.
+func Serve(h http.Handler, r *http.Request) (int, []byte) {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w.Code, w.Body.Bytes()
 }
 
-// record serves a request and returns its body.
-func record(h http.Handler, r *http.Request) string {
-	_, body := status(h, r)
+// ServeBody serves a request and returns its body.
+func ServeBody(h http.Handler, r *http.Request) string {
+	_, body := Serve(h, r)
 	return string(body)
 }
 
