@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/internal/server"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
@@ -17,12 +18,12 @@ import (
 func TestNoH5OrderWithAPrivateAddress(t *testing.T) {
 	t.Parallel()
 	for _, addr := range []string{"", "unknown", "127.0.0.1:1", "10.0.0.5", "192.168.1.9:80", "[::1]:80", "[fd00::5]:80", "100.64.1.1", "169.254.0.1", "::ffff:10.0.0.5", "64:ff9b::10.0.0.5"} {
-		s := NewShop(t, nil)
+		s := paytest.NewShop(t, nil)
 		p := s.NewPerson(0)
 		p.Must("POST", api.PathSession, nil, &api.Session{})
 		before := storetest.Dump(t, s.DB)
 		for range 3 {
-			r := p.Request("POST", api.PathOrders, encode(t, BasketForH5("tea", 1)))
+			r := p.Request("POST", api.PathOrders, encode(t, paytest.BasketForH5("tea", 1)))
 			r.RemoteAddr = addr
 			if a := p.Send(r); a.Err.Code != api.CodeAddressUnknown || a.Status != 503 {
 				t.Errorf("%q: %d %s", addr, a.Status, a.Body)
@@ -35,7 +36,7 @@ func TestNoH5OrderWithAPrivateAddress(t *testing.T) {
 			t.Errorf("%q: the log has\n%s", addr, s.Log)
 		}
 		// The other ways to pay do not depend on the address.
-		native := Basket("tea", 1)
+		native := paytest.Basket("tea", 1)
 		native.TradeType = api.TradeNative
 		r := p.Request("POST", api.PathOrders, encode(t, native))
 		r.RemoteAddr = addr
@@ -49,10 +50,10 @@ func TestNoH5OrderWithAPrivateAddress(t *testing.T) {
 // order that is stored with a private address is not sent.
 func TestH5OrderOutlivesALostAddress(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.NewPerson(0)
 	p.Must("POST", api.PathSession, nil, &api.Session{})
-	req := BasketForH5("tea", 1)
+	req := paytest.BasketForH5("tea", 1)
 	var first api.Checkout
 	var again api.Order
 	p.Checkout(req, &first)
@@ -72,13 +73,13 @@ func TestH5OrderOutlivesALostAddress(t *testing.T) {
 // A shop on this machine has buyers on this machine.
 func TestH5OrderOfALocalShop(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, func(cfg *Settings, _ *wechat.Config) { cfg.ShopURL = "http://localhost:8802" })
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.ShopURL = "http://localhost:8802" })
 	p := s.NewPerson(0)
 	p.Handler = s.Handler
 	r := p.Request("POST", api.PathSession, nil)
 	r.Header.Set("Origin", "http://localhost:8802")
 	p.Send(r)
-	r = p.Request("POST", api.PathOrders, encode(t, BasketForH5("tea", 1)))
+	r = p.Request("POST", api.PathOrders, encode(t, paytest.BasketForH5("tea", 1)))
 	r.Header.Set("Origin", "http://localhost:8802")
 	r.RemoteAddr = "127.0.0.1:9"
 	if a := p.Send(r); a.Err.Code == api.CodeAddressUnknown {
@@ -92,7 +93,7 @@ func TestH5OrderOfALocalShop(t *testing.T) {
 func TestAddressesBehindAProxy(t *testing.T) {
 	t.Parallel()
 	limit := &counter{limit: 3}
-	s := NewShop(t, func(cfg *Settings, _ *wechat.Config) {
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) {
 		cfg.Addresses = server.Addresses{Header: "X-Forwarded-For", Proxies: 2, Connection: true}
 		cfg.AddressLimit = limit
 	})
@@ -143,7 +144,7 @@ func TestAddressesBehindAProxy(t *testing.T) {
 // A server that nobody told of its proxy notices it.
 func TestProxyThatNobodyNamedIsNoticed(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, func(cfg *Settings, _ *wechat.Config) { cfg.Addresses.Connection = true })
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.Addresses.Connection = true })
 	s.Reconcile()
 	p := s.NewPerson(0)
 	for range 2 {

@@ -14,6 +14,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/fen"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 )
@@ -30,7 +31,7 @@ func adminRoutes(id string) (all []struct{ method, path, body string }) {
 
 func TestOperatorNeedsTheToken(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	buyer := s.SignedIn(0)
 	o := buyer.PaidOrder("tea", 1)
 	if n := len(adminRoutes(o.ID)); n < 3 {
@@ -42,13 +43,13 @@ func TestOperatorNeedsTheToken(t *testing.T) {
 			"empty":      {""},
 			"no token":   {"Bearer"},
 			"blank":      {"Bearer "},
-			"wrong":      {"Bearer " + strings.Repeat("x", len(AdminToken))},
-			"beginning":  {"Bearer " + AdminToken[:len(AdminToken)-1]},
-			"longer":     {"Bearer " + AdminToken + "x"},
-			"other case": {"Bearer " + strings.ToUpper(AdminToken)},
-			"basic":      {"Basic " + AdminToken},
-			"bare":       {AdminToken},
-			"twice":      {"Bearer " + AdminToken, "Bearer " + AdminToken},
+			"wrong":      {"Bearer " + strings.Repeat("x", len(paytest.AdminToken))},
+			"beginning":  {"Bearer " + paytest.AdminToken[:len(paytest.AdminToken)-1]},
+			"longer":     {"Bearer " + paytest.AdminToken + "x"},
+			"other case": {"Bearer " + strings.ToUpper(paytest.AdminToken)},
+			"basic":      {"Basic " + paytest.AdminToken},
+			"bare":       {paytest.AdminToken},
+			"twice":      {"Bearer " + paytest.AdminToken, "Bearer " + paytest.AdminToken},
 		} {
 			wantUnharmed(buyer, func() {
 				r := buyer.Request(route.method, route.path, []byte(route.body))
@@ -69,9 +70,9 @@ func TestOperatorNeedsTheToken(t *testing.T) {
 
 func TestOperatorsCallsAreOffWithoutAToken(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, func(cfg *Settings, _ *wechat.Config) { cfg.AdminToken = "" })
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.AdminToken = "" })
 	p := s.Operator()
-	for _, token := range []string{"", AdminToken, " "} {
+	for _, token := range []string{"", paytest.AdminToken, " "} {
 		p.Token = token
 		for _, route := range adminRoutes("000000000000000000000000") {
 			wantUnharmed(p, func() {
@@ -85,7 +86,7 @@ func TestOperatorsCallsAreOffWithoutAToken(t *testing.T) {
 
 func TestBadRefundRequests(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	op := s.Operator()
 	o := s.SignedIn(0).PaidOrder("tea", 1)
 	for _, body := range []string{
@@ -107,20 +108,22 @@ func TestBadRefundRequests(t *testing.T) {
 		`{"refund_key":"0123456789abcdef","amount":1,"amount":2}`,
 	} {
 		wantUnharmed(op, func() {
-			if a := op.Send(op.Request("POST", RefundPath(o.ID), []byte(body))); a.Err.Code != api.CodeBadRequest {
+			if a := op.Send(op.Request("POST", paytest.RefundPath(o.ID), []byte(body))); a.Err.Code != api.CodeBadRequest {
 				t.Errorf("%s: %d %s", body, a.Status, a.Body)
 			}
 		})
 	}
 	// The largest amounts that can be asked for are no way around the sum.
 	for _, amount := range []fen.Fen{6801, 100000000} {
-		wantUnharmed(op, func() { op.Fails(api.CodeRefundTooMuch, "POST", RefundPath(o.ID), RefundRequest(amount)) })
+		wantUnharmed(op, func() {
+			op.Fails(api.CodeRefundTooMuch, "POST", paytest.RefundPath(o.ID), paytest.RefundRequest(amount))
+		})
 	}
 }
 
 func TestOperatorFindsOrders(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	op := s.Operator()
 	var ids []string
 	var times []time.Time
@@ -192,7 +195,7 @@ func TestOperatorFindsOrders(t *testing.T) {
 
 func TestBadQueries(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	op := s.Operator()
 	for _, query := range []string{
 		"?status=lost", "?status=", "?statue=paid", "?status=paid&status=paid", "?limit=0", "?limit=501", "?limit=x", "?limit=-1",
@@ -205,7 +208,7 @@ func TestBadQueries(t *testing.T) {
 
 func TestOperatorSeesAnOrder(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	op := s.Operator()
 	id, refund := startRefund(s)
 	s.Fault("notify_lost", "")
@@ -230,7 +233,7 @@ func TestOperatorSeesAnOrder(t *testing.T) {
 
 func TestTableForASpreadsheet(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	storetest.Exec(t, s.DB, `UPDATE products SET name = '=HYPERLINK("http://evil.example","x")' WHERE id = 'tea'; UPDATE products SET name = '茶, "好"' WHERE id = 'bun'`)
 	op := s.Operator()
 	s.SignedIn(0).PaidOrder("tea", 2)

@@ -13,28 +13,19 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
 
-func ClosePath(id string) string { return api.PathAdminOrders + "/" + id + "/close" }
-
-// SetSelling switches selling on or off.
-func (p *Person) SetSelling(on bool) api.Selling {
-	p.T.Helper()
-	var state api.Selling
-	p.Must("POST", api.PathAdminSelling, api.SellingRequest{Selling: &on}, &state)
-	return state
-}
-
 // An order that the operator closes is offered to nobody any more, and is closed at
 // WeChat as soon as WeChat closes it.
 func TestOperatorClosesAnOrder(t *testing.T) {
 	t.Parallel()
 	for _, silent := range []bool{false, true} {
-		s := NewShop(t, nil)
+		s := paytest.NewShop(t, nil)
 		p, op := s.SignedIn(0), s.Operator()
 		c := p.Order("tea", 1)
 		if silent {
@@ -42,7 +33,7 @@ func TestOperatorClosesAnOrder(t *testing.T) {
 		}
 		for range 2 {
 			var o api.AdminOrder
-			op.Must("POST", ClosePath(c.Order.ID), api.CloseRequest{}, &o)
+			op.Must("POST", paytest.ClosePath(c.Order.ID), api.CloseRequest{}, &o)
 			if o.Status != api.StatusClosing {
 				t.Errorf("WeChat silent %t: %+v", silent, o)
 			}
@@ -60,36 +51,36 @@ func TestOperatorClosesAnOrder(t *testing.T) {
 // A payment that is under way when the operator closes the order counts.
 func TestOperatorClosesAnOrderThatIsBeingPaid(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p, op := s.SignedIn(0), s.Operator()
 	c := p.Order("tea", 1)
 	sheet, err := p.OpenPaySheet(c.Pay)
 	if err != nil {
 		t.Fatal(err)
 	}
-	op.Must("POST", ClosePath(c.Order.ID), api.CloseRequest{}, &api.AdminOrder{})
+	op.Must("POST", paytest.ClosePath(c.Order.ID), api.CloseRequest{}, &api.AdminOrder{})
 	if _, err := s.Sim.PaySheet(sheet.ID); err != nil {
 		t.Fatal(err)
 	}
 	s.Deliver()
 	s.WantPath(c.Order.ID, api.StatusPending, api.StatusClosing, api.StatusPaid)
-	op.Fails(api.CodeOrderPaid, "POST", ClosePath(c.Order.ID), api.CloseRequest{})
+	op.Fails(api.CodeOrderPaid, "POST", paytest.ClosePath(c.Order.ID), api.CloseRequest{})
 
 	// Paid, and nobody has heard of it: WeChat is asked first.
 	d := p.Order("tea", 1)
 	s.Fault(wechattest.FaultNotifyLost, "")
 	p.Pay(d.Pay)
-	op.Fails(api.CodeOrderPaid, "POST", ClosePath(d.Order.ID), api.CloseRequest{})
+	op.Fails(api.CodeOrderPaid, "POST", paytest.ClosePath(d.Order.ID), api.CloseRequest{})
 	s.WantPath(d.Order.ID, api.StatusPending, api.StatusClosing, api.StatusPaid)
 }
 
 func TestBadCloses(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p, op := s.SignedIn(0), s.Operator()
 	p.Order("tea", 1)
 	wantUnharmed(op, func() {
-		op.Fails(api.CodeNotFound, "POST", ClosePath("000000000000000000000000"), api.CloseRequest{})
+		op.Fails(api.CodeNotFound, "POST", paytest.ClosePath("000000000000000000000000"), api.CloseRequest{})
 		for body, field := range map[string]string{
 			`{}`:                                "product_id or before",
 			`{"product_id":"tea'"}`:             "product_id",
@@ -117,7 +108,7 @@ func TestBadCloses(t *testing.T) {
 // ended. Orders of another product, and those that have ended, are left alone.
 func TestOperatorClosesTheOrdersOfAProduct(t *testing.T) {
 	t.Parallel()
-	r := NewMerchant(t)
+	r := paytest.NewMerchant(t)
 	s := r.Shop
 	op := s.Operator()
 	store := store.New(s.DB)
@@ -211,12 +202,12 @@ func TestNotSelling(t *testing.T) {
 	t.Parallel()
 	for _, by := range []string{"call", "setting"} {
 		t.Run(by, func(t *testing.T) {
-			s := NewShop(t, nil)
+			s := paytest.NewShop(t, nil)
 			p, guest, op := s.SignedIn(0), s.NewGuest(1), s.Operator()
 			open, begun, back := p.Order("tea", 1), p.Order("tea", 1), p.PaidOrder("tea", 1)
 			var code api.Checkout
-			guest.Checkout(BasketForCode("tea", 1), &code)
-			paidReq := Basket("tea", 1)
+			guest.Checkout(paytest.BasketForCode("tea", 1), &code)
+			paidReq := paytest.Basket("tea", 1)
 			var paid api.Checkout
 			p.Checkout(paidReq, &paid)
 			p.Pay(paid.Pay)
@@ -231,15 +222,15 @@ func TestNotSelling(t *testing.T) {
 					t.Errorf("%+v", state)
 				}
 			} else {
-				s.Handler = s.Open(func(cfg *Settings, _ *wechat.Config) { cfg.SellingOff = true })
+				s.Handler = s.Open(func(cfg *paytest.Settings, _ *wechat.Config) { cfg.SellingOff = true })
 				if state := op.SetSelling(true); state.Selling || !state.SettingOff {
 					t.Errorf("a call starts what the setting has stopped: %+v", state)
 				}
 			}
 			orders := len(s.Sim.Ledger().Orders)
-			p.Fails(api.CodeNotSelling, "POST", api.PathOrders, Basket("tea", 1))
-			guest.Fails(api.CodeNotSelling, "POST", api.PathOrders, BasketForCode("tea", 1))
-			replace := Basket("tea", 1)
+			p.Fails(api.CodeNotSelling, "POST", api.PathOrders, paytest.Basket("tea", 1))
+			guest.Fails(api.CodeNotSelling, "POST", api.PathOrders, paytest.BasketForCode("tea", 1))
+			replace := paytest.Basket("tea", 1)
 			replace.Replaces = open.Order.ID
 			p.Fails(api.CodeNotSelling, "POST", api.PathOrders, replace)
 			s.WantStatus(open.Order.ID, api.StatusPending) // it was not given up for an order that was not made
@@ -264,7 +255,7 @@ func TestNotSelling(t *testing.T) {
 			}
 			s.Deliver()
 			s.WantStatus(begun.Order.ID, api.StatusPaid)
-			op.Refund(back.ID, RefundRequest(back.Total))
+			op.Refund(back.ID, paytest.RefundRequest(back.Total))
 			s.Sim.Advance(2 * time.Minute)
 			s.Reconcile()
 			s.WantStatus(back.ID, api.StatusRefunded)
@@ -300,7 +291,7 @@ func TestWrongPriceByTheRunbook(t *testing.T) {
 	if len(commands) != 7 {
 		t.Fatalf("the runbook has %d commands: %q", len(commands), commands)
 	}
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	op := s.Operator()
 	p := s.SignedIn(0)
 	wrong := s.Now().UnixMilli()
@@ -350,7 +341,7 @@ func TestWrongPriceByTheRunbook(t *testing.T) {
 	}
 
 	run(commands[0]) // stop selling
-	p.Fails(api.CodeNotSelling, "POST", api.PathOrders, Basket("tea", 1))
+	p.Fails(api.CodeNotSelling, "POST", api.PathOrders, paytest.Basket("tea", 1))
 	run(commands[1]) // correct the price
 	var res api.CloseOrdersResponse
 	if err := json.Unmarshal(run(commands[2]), &res); err != nil || res.Closing != 2 || res.Cursor != "" {

@@ -8,20 +8,19 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/paytest"
 	"h5pay/webhook"
 )
 
-func ReplayPath(id string) string { return api.PathAdminEvents + "/" + id + "/replay" }
-
 // isNow reports whether a time is that of a call just made: the clock runs on.
-func isNow(r *Merchant, ms int64) bool {
+func isNow(r *paytest.Merchant, ms int64) bool {
 	ago := r.Now().Sub(time.UnixMilli(ms))
 	return ago >= 0 && ago < 10*time.Second
 }
 
 func TestOperatorReplaysADeadEvent(t *testing.T) {
 	t.Parallel()
-	r := NewMerchant(t)
+	r := paytest.NewMerchant(t)
 	o := r.PaidOrderOf(r.SignedIn(0), "tea")
 	r.Respond = func(int, webhook.Event) (int, error) { return 400, nil }
 	for _, pause := range order.EventSchedule() {
@@ -42,7 +41,7 @@ func TestOperatorReplaysADeadEvent(t *testing.T) {
 	r.Respond = nil
 	announced := r.Announced
 	var e api.Event
-	boss.Must("POST", ReplayPath(dead.ID), struct{}{}, &e)
+	boss.Must("POST", paytest.ReplayPath(dead.ID), struct{}{}, &e)
 	if e.ID != dead.ID || e.Status != api.EventPending || !isNow(r, e.NextAt) || r.Announced != announced+1 {
 		t.Errorf("%+v, announced %d times", e, r.Announced-announced)
 	}
@@ -51,7 +50,7 @@ func TestOperatorReplaysADeadEvent(t *testing.T) {
 		t.Errorf("acknowledged %d times", r.Acknowledged[dead.ID])
 	}
 	// A delivered one goes out again too, under the same id.
-	boss.Must("POST", ReplayPath(dead.ID), struct{}{}, &e)
+	boss.Must("POST", paytest.ReplayPath(dead.ID), struct{}{}, &e)
 	r.Deliver()
 	if r.Acknowledged[dead.ID] != 2 {
 		t.Errorf("acknowledged %d times", r.Acknowledged[dead.ID])
@@ -63,7 +62,7 @@ func TestOperatorReplaysADeadEvent(t *testing.T) {
 
 func TestOperatorTurnsThePages(t *testing.T) {
 	t.Parallel()
-	r := NewMerchant(t)
+	r := paytest.NewMerchant(t)
 	p := r.SignedIn(0)
 	var want []string
 	for range 5 {
@@ -94,7 +93,7 @@ func TestOperatorTurnsThePages(t *testing.T) {
 
 func TestOperatorsEventCallsAreStrict(t *testing.T) {
 	t.Parallel()
-	r := NewMerchant(t)
+	r := paytest.NewMerchant(t)
 	r.PaidOrderOf(r.SignedIn(0), "test")
 	boss := r.Operator()
 	for _, query := range []string{"status=lost", "status=", "status=dead&status=dead", "state=dead", "cursor=0", "cursor=x", "cursor=-1",
@@ -102,9 +101,9 @@ func TestOperatorsEventCallsAreStrict(t *testing.T) {
 		boss.Fails(api.CodeBadRequest, "GET", api.PathAdminEvents+"?"+query, nil)
 	}
 	for _, id := range []string{"evt_0", "x", strings.Repeat("e", 500)} {
-		boss.Fails(api.CodeNotFound, "POST", ReplayPath(id), struct{}{})
+		boss.Fails(api.CodeNotFound, "POST", paytest.ReplayPath(id), struct{}{})
 	}
-	boss.Fails(api.CodeBadRequest, "POST", ReplayPath("evt_0"), map[string]int{"times": 2})
+	boss.Fails(api.CodeBadRequest, "POST", paytest.ReplayPath("evt_0"), map[string]int{"times": 2})
 	// Without the token nobody sees or moves anything.
 	var list api.EventList
 	boss.Must("GET", api.PathAdminEvents, nil, &list)
@@ -112,7 +111,7 @@ func TestOperatorsEventCallsAreStrict(t *testing.T) {
 		stranger := r.SignedIn(1)
 		stranger.Token = token
 		stranger.Fails(api.CodeUnauthenticated, "GET", api.PathAdminEvents, nil)
-		stranger.Fails(api.CodeUnauthenticated, "POST", ReplayPath(list.Events[0].ID), struct{}{})
+		stranger.Fails(api.CodeUnauthenticated, "POST", paytest.ReplayPath(list.Events[0].ID), struct{}{})
 	}
 	if e := list.Events[0]; r.EventOf(e.OrderID).Attempts != 0 {
 		t.Error("somebody moved it")
@@ -122,13 +121,13 @@ func TestOperatorsEventCallsAreStrict(t *testing.T) {
 // A refund is told of once it has arrived, after the payment.
 func TestRefundIsToldOnce(t *testing.T) {
 	t.Parallel()
-	r := NewMerchant(t)
+	r := paytest.NewMerchant(t)
 	o := r.SignedIn(0).PaidOrder("tea", 1)
 	boss := r.Operator()
-	first := boss.Refund(o.ID, RefundRequest(800))
+	first := boss.Refund(o.ID, paytest.RefundRequest(800))
 	r.Deliver()
 	r.Sim.Advance(time.Minute) // it arrives, and WeChat tells of it
-	second := boss.Refund(o.ID, RefundRequest(6000))
+	second := boss.Refund(o.ID, paytest.RefundRequest(6000))
 	r.Sim.Advance(time.Minute)
 	for range 3 {
 		r.Deliver()

@@ -1,77 +1,22 @@
 package server_test
 
 import (
-	"crypto/rand"
-	"crypto/rsa"
 	"fmt"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
 
-// rsaKeys are shared by all simulators, since making one costs 100 ms.
-var rsaKeys = sync.OnceValue(func() []*rsa.PrivateKey {
-	keys := make([]*rsa.PrivateKey, 5)
-	for i := range keys {
-		key, err := rsa.GenerateKey(rand.Reader, 2048)
-		if err != nil {
-			panic(err)
-		}
-		keys[i] = key
-	}
-	return keys
-})
-
-// APIv3Config is what a merchant configures of what the simulator has now.
-func APIv3Config(sim *wechattest.WeChat) *wechat.V3Config {
-	id := sim.V3()
-	return &wechat.V3Config{
-		Serial: id.Serial, PrivateKey: wechat.Secret(id.PrivateKey), APIv3Key: wechat.Secret(id.APIv3Key),
-		PublicKeyID: id.PublicKeyID, PublicKey: id.PublicKey, Certificates: len(id.Certificates) > 0,
-	}
-}
-
-// NewShopAPIv2 is a shop with the key of APIv2, at a WeChat that has both versions.
-func NewShopAPIv2(t testing.TB, at wechattest.Config) *Shop {
-	at.RSAKeys = rsaKeys()
-	return NewShopAt(t, at, nil)
-}
-
-// NewShopAPIv3 is a shop with the keys of APIv3 alone.
-func NewShopAPIv3(t testing.TB, at wechattest.Config) *Shop {
-	s := NewShopAPIv2(t, at)
-	s.Reopen(func(_ *Settings, c *wechat.Config) { c.V3, c.APIKey, c.CertDoer = APIv3Config(s.Sim), "", nil })
-	return s
-}
-
-// Reopen starts the signer again with other settings, over the same database.
-func (s *Shop) Reopen(change func(*Settings, *wechat.Config)) {
-	s.T.Helper()
-	s.Change = change
-	s.Handler = s.Open(change)
-	s.FromWeChat.Handler = s.Handler
-}
-
-// WantNoAPIv2 fails the test when the shop called APIv2.
-func (s *Shop) WantNoAPIv2() {
-	s.T.Helper()
-	for _, kind := range []string{"unifiedorder", "orderquery", "closeorder", "refund", "refundquery", "downloadbill"} {
-		if n := s.Calls(kind); n > 0 {
-			s.T.Errorf("%d calls of %s in APIv2", n, kind)
-		}
-	}
-}
-
 func TestPaymentWithAPIv3(t *testing.T) {
 	t.Parallel()
-	s := NewShopAPIv3(t, wechattest.Config{})
+	s := paytest.NewShopAPIv3(t, wechattest.Config{})
 	p, op, guest := s.SignedIn(0), s.Operator(), s.NewGuest(2)
 	c := p.Order("tea", 1)
 	if c.Pay == nil || c.Pay.SignType != "RSA" {
@@ -100,12 +45,12 @@ func TestPaymentWithAPIv3(t *testing.T) {
 	s.Reconcile()
 	s.WantStatus(cancelled.Order.ID, api.StatusClosed)
 
-	op.Refund(c.Order.ID, RefundRequest(800))
+	op.Refund(c.Order.ID, paytest.RefundRequest(800))
 	s.Sim.Advance(time.Minute)
 	s.Deliver()
 	s.WantRefunds(c.Order.ID, "succeeded 800")
 	s.WantStatus(c.Order.ID, api.StatusPaid)
-	op.Refund(c.Order.ID, RefundRequest(c.Order.Total-800))
+	op.Refund(c.Order.ID, paytest.RefundRequest(c.Order.Total-800))
 	s.Sim.Advance(time.Minute)
 	s.Deliver()
 	s.WantStatus(c.Order.ID, api.StatusRefunded)
@@ -127,10 +72,10 @@ func TestPaymentWithAPIv3(t *testing.T) {
 // the key of one version cannot forge messages about the orders of the other.
 func TestNotificationOfTheOtherVersionIsRejected(t *testing.T) {
 	t.Parallel()
-	s := NewShopAPIv2(t, wechattest.Config{})
+	s := paytest.NewShopAPIv2(t, wechattest.Config{})
 	p := s.SignedIn(0)
 	old := p.Order("tea", 1)
-	s.Reopen(func(_ *Settings, c *wechat.Config) { c.V3 = APIv3Config(s.Sim) })
+	s.Reopen(func(_ *paytest.Settings, c *wechat.Config) { c.V3 = paytest.APIv3Config(s.Sim) })
 	young := p.Order("tea", 1)
 	before := s.Calls("v3_query") + s.Calls("orderquery")
 	code, text := postNews(s, leaked(s, young.Order.ID, wechat.SignHMAC))
@@ -154,11 +99,11 @@ func TestNotificationOfTheOtherVersionIsRejected(t *testing.T) {
 // A probe of WeChat's is rejected and is no alarm; the right notification follows.
 func TestProbeIsNoAlarm(t *testing.T) {
 	t.Parallel()
-	s := NewShopAPIv3(t, wechattest.Config{})
+	s := paytest.NewShopAPIv3(t, wechattest.Config{})
 	p := s.SignedIn(0)
 	s.Fault(wechattest.FaultV3Probe, "/v3/pay/transactions/jsapi")
 	var c api.Checkout
-	pay := api.OrderPayPath(p.Place(Basket("tea", 1)).ID)
+	pay := api.OrderPayPath(p.Place(paytest.Basket("tea", 1)).ID)
 	if a := p.Call("POST", pay, api.PayRequest{}); a.Status != http.StatusOK {
 		p.Must("POST", pay, api.PayRequest{}, &c) // the same again gets a right signature
 	}
@@ -186,7 +131,7 @@ func TestAPIv3NotificationsThatAreNotBelieved(t *testing.T) {
 		wechattest.FaultV3ClockAhead: "five minutes", wechattest.FaultV3ClockBehind: "five minutes", wechattest.FaultV3WrongSerial: "no key is known",
 	} {
 		t.Run(fault, func(t *testing.T) {
-			s := NewShopAPIv3(t, wechattest.Config{})
+			s := paytest.NewShopAPIv3(t, wechattest.Config{})
 			p := s.SignedIn(0)
 			c := p.Order("tea", 1)
 			s.Fault(fault, "")
@@ -206,7 +151,7 @@ func TestAPIv3NotificationsThatAreNotBelieved(t *testing.T) {
 // of APIv2 to list the refunds of an order.
 func TestRefundByHandIsInTheBill(t *testing.T) {
 	t.Parallel()
-	s := NewShopAPIv3(t, wechattest.Config{RefundNotifyURL: ShopURL + api.PathNotifyRefund})
+	s := paytest.NewShopAPIv3(t, wechattest.Config{RefundNotifyURL: paytest.ShopURL + api.PathNotifyRefund})
 	p, op := s.SignedIn(0), s.Operator()
 	o := p.PaidOrder("tea", 1)
 	if _, err := s.Sim.Refund(s.OutTradeNo(o.ID), 1200); err != nil {
@@ -236,12 +181,12 @@ func TestRefundByHandIsInTheBill(t *testing.T) {
 // version with which they began, right after the move and later.
 func TestMoveBetweenVersions(t *testing.T) {
 	t.Parallel()
-	both := func(s *Shop, version wechat.Version) func(*Settings, *wechat.Config) {
-		return func(_ *Settings, c *wechat.Config) { c.V3, c.Version = APIv3Config(s.Sim), version }
+	both := func(s *paytest.Shop, version wechat.Version) func(*paytest.Settings, *wechat.Config) {
+		return func(_ *paytest.Settings, c *wechat.Config) { c.V3, c.Version = paytest.APIv3Config(s.Sim), version }
 	}
 	for name, versions := range map[string][2]wechat.Version{"v2 to v3": {wechat.V2, wechat.V3}, "v3 to v2": {wechat.V3, wechat.V2}} {
 		t.Run(name, func(t *testing.T) {
-			s := NewShopAPIv2(t, wechattest.Config{})
+			s := paytest.NewShopAPIv2(t, wechattest.Config{})
 			s.Reopen(both(s, versions[0]))
 			endAfterMove(s, func() { s.Reopen(both(s, versions[1])) })
 			var made string
@@ -258,13 +203,13 @@ func TestMoveBetweenVersions(t *testing.T) {
 }
 
 // endAfterMove has open orders and refunds, makes a move, and wants all of them to end.
-func endAfterMove(s *Shop, move func()) {
+func endAfterMove(s *paytest.Shop, move func()) {
 	s.T.Helper()
 	p, op, guest := s.SignedIn(0), s.Operator(), s.NewGuest(2)
 	refunded, later := p.PaidOrder("tea", 1), p.PaidOrder("tea", 1)
 	open, unheard, cancelled := p.Order("tea", 1), p.Order("tea", 1), p.Order("tea", 1)
 	code := guest.OrderByCode("tea", 1)
-	op.Refund(refunded.ID, RefundRequest(refunded.Total)) // WeChat is at it
+	op.Refund(refunded.ID, paytest.RefundRequest(refunded.Total)) // WeChat is at it
 	p.CloseOrder(cancelled.Order.ID)
 	p.Pay(unheard.Pay) // the notification arrives after the move
 
@@ -288,7 +233,7 @@ func endAfterMove(s *Shop, move func()) {
 	s.Reconcile()
 	s.WantStatus(cancelled.Order.ID, api.StatusClosed)
 	s.WantStatus(refunded.ID, api.StatusRefunded)
-	op.Refund(later.ID, RefundRequest(later.Total))
+	op.Refund(later.ID, paytest.RefundRequest(later.Total))
 	fresh := p.PaidOrder("tea", 1)
 	s.Sim.Advance(time.Minute)
 	s.Deliver()
@@ -307,11 +252,11 @@ func endAfterMove(s *Shop, move func()) {
 func TestMoveToNewKeys(t *testing.T) {
 	t.Parallel()
 	const newKey = "t9Kd2mQv7Xc4Zp1Lr8Bn5Hs3Wy6Gf0Ja"
-	s := NewShopAPIv3(t, wechattest.Config{})
+	s := paytest.NewShopAPIv3(t, wechattest.Config{})
 	endAfterMove(s, func() {
 		s.Sim.RotateV3MerchantKey()
-		s.Reopen(func(_ *Settings, c *wechat.Config) {
-			c.V3, c.APIKey = APIv3Config(s.Sim), ""
+		s.Reopen(func(_ *paytest.Settings, c *wechat.Config) {
+			c.V3, c.APIKey = paytest.APIv3Config(s.Sim), ""
 			c.V3.APIv3Key, c.V3.APIv3KeyOld = newKey, c.V3.APIv3Key
 		})
 		if err := s.Sim.SetAPIv3Key(newKey); err != nil {
@@ -325,16 +270,16 @@ func TestMoveToNewKeys(t *testing.T) {
 // key is there again.
 func TestOpenOrdersWithoutTheirKey(t *testing.T) {
 	t.Parallel()
-	s := NewShopAPIv2(t, wechattest.Config{})
+	s := paytest.NewShopAPIv2(t, wechattest.Config{})
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	paid := p.PaidOrder("tea", 1)
-	change := func(_ *Settings, c *wechat.Config) { c.V3, c.APIKey = APIv3Config(s.Sim), "" }
+	change := func(_ *paytest.Settings, c *wechat.Config) { c.V3, c.APIKey = paytest.APIv3Config(s.Sim), "" }
 	s.Reopen(change)
 	s.Sim.Advance(2 * time.Minute)
 	s.Reconcile()
 	s.WantWrong("orders", "1 unpaid order or open refund was made with APIv2")
-	s.Operator().Fails(api.CodeMisconfigured, "POST", RefundPath(paid.ID), RefundRequest(100))
+	s.Operator().Fails(api.CodeMisconfigured, "POST", paytest.RefundPath(paid.ID), paytest.RefundRequest(100))
 	s.WantStatus(c.Order.ID, api.StatusPending)
 	s.Reopen(nil)
 	p.Pay(c.Pay)
@@ -346,12 +291,12 @@ func TestOpenOrdersWithoutTheirKey(t *testing.T) {
 // downloaded, and stored for all instances.
 func TestPaymentWithPlatformCertificates(t *testing.T) {
 	t.Parallel()
-	s := NewShopAPIv3(t, wechattest.Config{V3Mode: wechattest.V3Certificates})
+	s := paytest.NewShopAPIv3(t, wechattest.Config{V3Mode: wechattest.V3Certificates})
 	s.Reconcile()
 	s.WantWrong("certificates", "no platform certificate was downloaded yet")
 	p, op := s.SignedIn(0), s.Operator()
 	o := p.PaidOrder("tea", 1)
-	op.Refund(o.ID, RefundRequest(o.Total))
+	op.Refund(o.ID, paytest.RefundRequest(o.Total))
 	s.Sim.Advance(time.Minute)
 	s.Deliver()
 	s.WantStatus(o.ID, api.StatusRefunded)
@@ -381,7 +326,7 @@ func TestPaymentWithPlatformCertificates(t *testing.T) {
 // with it.
 func TestTimerRefreshesCertificates(t *testing.T) {
 	t.Parallel()
-	s := NewShopAPIv3(t, wechattest.Config{V3Mode: wechattest.V3Certificates})
+	s := paytest.NewShopAPIv3(t, wechattest.Config{V3Mode: wechattest.V3Certificates})
 	for range 6 * 24 * 2 {
 		if err := s.Keeper.Tick(t.Context()); err != nil {
 			t.Fatal(err)
@@ -415,13 +360,13 @@ func TestTimerRefreshesCertificates(t *testing.T) {
 // Strangers who name certificates that nobody has cost a bounded number of reads and downloads.
 func TestUnknownCertificatesCostLittle(t *testing.T) {
 	t.Parallel()
-	s := NewShopAPIv3(t, wechattest.Config{V3Mode: wechattest.V3Certificates})
+	s := paytest.NewShopAPIv3(t, wechattest.Config{V3Mode: wechattest.V3Certificates})
 	s.SignedIn(0).PaidOrder("tea", 1)
 	s.Sim.Advance(time.Minute)
 	downloads := s.Calls("v3_certificates")
 	ctx, statements := store.CountStatements(t.Context())
 	for i := range 600 {
-		r, err := http.NewRequestWithContext(ctx, "POST", ShopURL+api.PathNotifyPay, strings.NewReader(`{"id":"1"}`))
+		r, err := http.NewRequestWithContext(ctx, "POST", paytest.ShopURL+api.PathNotifyPay, strings.NewReader(`{"id":"1"}`))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -429,7 +374,7 @@ func TestUnknownCertificatesCostLittle(t *testing.T) {
 		r.Header.Set("Wechatpay-Timestamp", fmt.Sprint(s.Now().Unix()))
 		r.Header.Set("Wechatpay-Nonce", "n")
 		r.Header.Set("Wechatpay-Signature", strings.Repeat("A", 342)+"==")
-		if code, text := Serve(s.Handler, r); code < 400 {
+		if code, text := paytest.Serve(s.Handler, r); code < 400 {
 			t.Fatalf("%d %s", code, text)
 		}
 		if i%10 == 9 {
@@ -448,17 +393,17 @@ func TestUnknownCertificatesCostLittle(t *testing.T) {
 // A shop moves from platform certificates to WeChat Pay's public key: both verify for a time.
 func TestMoveFromCertificatesToThePublicKey(t *testing.T) {
 	t.Parallel()
-	s := NewShopAPIv3(t, wechattest.Config{V3Mode: wechattest.V3Certificates})
+	s := paytest.NewShopAPIv3(t, wechattest.Config{V3Mode: wechattest.V3Certificates})
 	endAfterMove(s, func() {
 		if err := s.Sim.SetV3Mode(wechattest.V3Both); err != nil {
 			t.Fatal(err)
 		}
-		s.Reopen(func(_ *Settings, c *wechat.Config) { c.V3, c.APIKey = APIv3Config(s.Sim), "" })
+		s.Reopen(func(_ *paytest.Settings, c *wechat.Config) { c.V3, c.APIKey = paytest.APIv3Config(s.Sim), "" })
 	})
 	if err := s.Sim.SetV3Mode(wechattest.V3PublicKey); err != nil {
 		t.Fatal(err)
 	}
-	s.Reopen(func(_ *Settings, c *wechat.Config) { c.V3, c.APIKey = APIv3Config(s.Sim), "" })
+	s.Reopen(func(_ *paytest.Settings, c *wechat.Config) { c.V3, c.APIKey = paytest.APIv3Config(s.Sim), "" })
 	s.SignedIn(0).PaidOrder("tea", 1)
 	if s.ErrorLines() != 0 {
 		t.Errorf("log:\n%s", s.Log)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
 )
 
@@ -39,7 +40,7 @@ func routes(id string) []struct{ method, path, body string } {
 		{"POST", api.PathAdminSelling, `{"selling":false}`},
 		{"POST", api.PathAdminExport, `{"owner_of":"` + id + `"}`},
 		{"POST", api.PathAdminErase, `{"owner_of":"` + id + `"}`},
-		{"POST", RefundPath(id), `{"refund_key":"` + key + `","amount":1}`},
+		{"POST", paytest.RefundPath(id), `{"refund_key":"` + key + `","amount":1}`},
 	}
 }
 
@@ -48,7 +49,7 @@ func routes(id string) []struct{ method, path, body string } {
 func fromWeChat(path string) bool { return strings.HasPrefix(path, "/api/notify/") }
 
 // wantUnharmed runs bad calls and checks that they left no trace but in the log.
-func wantUnharmed(p *Person, do func()) {
+func wantUnharmed(p *paytest.Person, do func()) {
 	p.T.Helper()
 	before, calls := storetest.Dump(p.T, p.DB), len(p.Sim.Messages(0))
 	do()
@@ -63,9 +64,9 @@ func wantUnharmed(p *Person, do func()) {
 
 func TestGarbageBodies(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
-	p.Token = AdminToken
+	p.Token = paytest.AdminToken
 	c := p.Order("tea", 1)
 	huge := `{"code":"` + strings.Repeat("x", 70000) + `"}`
 	for _, route := range routes(c.Order.ID) {
@@ -104,7 +105,7 @@ func TestGarbageBodies(t *testing.T) {
 
 func TestWrongValues(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	key := `"client_key":"0123456789abcdef"`
@@ -172,15 +173,15 @@ func TestWrongValues(t *testing.T) {
 	}
 	// The dearest basket: over the limit of one order.
 	storetest.Exec(t, s.DB, `UPDATE products SET price = 2000000 WHERE id = 'tea'`)
-	wantUnharmed(p, func() { p.Fails(api.CodeBadRequest, "POST", api.PathOrders, Basket("tea", 99)) })
+	wantUnharmed(p, func() { p.Fails(api.CodeBadRequest, "POST", api.PathOrders, paytest.Basket("tea", 99)) })
 	// A catalogue that cannot be.
 	storetest.Exec(t, s.DB, `UPDATE products SET price = 4000000000000000000 WHERE id = 'tea'`)
-	wantUnharmed(p, func() { p.Fails(api.CodeInternal, "POST", api.PathOrders, Basket("tea", 99)) })
+	wantUnharmed(p, func() { p.Fails(api.CodeInternal, "POST", api.PathOrders, paytest.Basket("tea", 99)) })
 }
 
 func TestForeignOrigins(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	for _, route := range routes(c.Order.ID) {
@@ -192,9 +193,9 @@ func TestForeignOrigins(t *testing.T) {
 			"null":             {"Origin": {"null"}},
 			"empty":            {"Origin": {""}},
 			"other scheme":     {"Origin": {"http://shop.example.com"}},
-			"other port":       {"Origin": {ShopURL + ":8443"}},
-			"longer host":      {"Origin": {ShopURL + ".evil.example"}},
-			"two":              {"Origin": {ShopURL, "https://evil.example"}},
+			"other port":       {"Origin": {paytest.ShopURL + ":8443"}},
+			"longer host":      {"Origin": {paytest.ShopURL + ".evil.example"}},
+			"two":              {"Origin": {paytest.ShopURL, "https://evil.example"}},
 			"cross-site fetch": {"Sec-Fetch-Site": {"cross-site"}},
 			"same-site fetch":  {"Sec-Fetch-Site": {"same-site"}},
 		} {
@@ -220,7 +221,7 @@ func TestForeignOrigins(t *testing.T) {
 
 func TestWithoutSession(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	c := s.SignedIn(0).Order("tea", 1)
 	for name, cookie := range map[string]string{"none": "", "garbage": "x", "long": strings.Repeat("A", 5000)} {
 		p := s.NewPerson(1)
@@ -242,7 +243,7 @@ func TestWithoutSession(t *testing.T) {
 
 func TestUnknownPathsAndMethods(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	for _, path := range []string{
@@ -283,7 +284,7 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 
 func TestBadNotifications(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	no := s.OutTradeNo(c.Order.ID)
@@ -309,7 +310,7 @@ func TestBadNotifications(t *testing.T) {
 }
 
 // badNotification sends what WeChat never would.
-func badNotification(p *Person, name, path, body string) {
+func badNotification(p *paytest.Person, name, path, body string) {
 	loud := p.ErrorLines()
 	r := p.Request("POST", path, []byte(body))
 	r.Header.Set("Content-Type", "text/xml")

@@ -9,32 +9,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat/wechattest"
 )
 
-// CheckBills is what the timer does.
-func (s *Shop) CheckBills() {
-	s.T.Helper()
-	if err := s.Signer.CheckBills(s.T.Context()); err != nil {
-		s.T.Error(err)
-	}
-	s.Check()
-}
-
-// AdvanceTo moves the clocks to an hour of Beijing's day, n days after the first.
-func (s *Shop) AdvanceTo(day int, clock string) {
-	s.T.Helper()
-	at, err := time.Parse("2006-01-02 15:04:05 -0700", "2026-11-23 "+clock+" +0800")
-	if err != nil {
-		s.T.Fatal(err)
-	}
-	s.Sim.Advance(at.AddDate(0, 0, day).Sub(s.Sim.Now()))
-}
-
 // billChecks returns what the operator sees of the checks.
-func billChecks(p *Person, query string) []api.BillCheck {
+func billChecks(p *paytest.Person, query string) []api.BillCheck {
 	p.T.Helper()
 	var list api.BillCheckList
 	p.Must("GET", api.PathAdminBills+query, nil, &list)
@@ -42,7 +24,7 @@ func billChecks(p *Person, query string) []api.BillCheck {
 }
 
 // checkBill checks a day's bill now.
-func checkBill(p *Person, date string) api.BillCheck {
+func checkBill(p *paytest.Person, date string) api.BillCheck {
 	p.T.Helper()
 	var c api.BillCheck
 	p.Must("POST", api.PathAdminBills, api.BillRequest{Date: date}, &c)
@@ -50,7 +32,7 @@ func checkBill(p *Person, date string) api.BillCheck {
 }
 
 // wantBills compares the checks without their times.
-func wantBills(p *Person, want ...api.BillCheck) {
+func wantBills(p *paytest.Person, want ...api.BillCheck) {
 	p.T.Helper()
 	got := billChecks(p, "")
 	for i := range got {
@@ -66,14 +48,14 @@ func wantBills(p *Person, want ...api.BillCheck) {
 
 func TestBillsAgreeWithTheBooks(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	op := s.Operator()
 	a := s.SignedIn(0).PaidOrder("tea", 1)
 	b := s.SignedIn(1).PaidOrder("bun", 2)
 	s.SignedIn(2).Order("tea", 1) // nobody pays
-	op.Refund(a.ID, RefundRequest(a.Total))
+	op.Refund(a.ID, paytest.RefundRequest(a.Total))
 	s.AdvanceTo(0, "20:00:00")
-	op.Refund(b.ID, RefundRequest(1))
+	op.Refund(b.ID, paytest.RefundRequest(1))
 	s.CheckBills() // the day is not over
 	s.AdvanceTo(1, "09:59:59")
 	s.CheckBills() // WeChat is still writing it
@@ -102,7 +84,7 @@ func TestBillFaultsAreFound(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		fault string
-		first func(p *Person, op *Person) // makes what is in the bill first
+		first func(p *paytest.Person, op *paytest.Person) // makes what is in the bill first
 		want  func(no, refund string) api.BillDifference
 	}{
 		{wechattest.FaultBillRowLost, payOnly, func(no, _ string) api.BillDifference {
@@ -121,7 +103,7 @@ func TestBillFaultsAreFound(t *testing.T) {
 			return api.BillDifference{Kind: "amount", OutTradeNo: no, OutRefundNo: refund, Ours: "68.00", Theirs: "68.01"}
 		}},
 	} {
-		s := NewShop(t, nil)
+		s := paytest.NewShop(t, nil)
 		p, op := s.SignedIn(0), s.Operator()
 		test.first(p, op)
 		var no, refund, date string
@@ -164,16 +146,16 @@ func TestBillFaultsAreFound(t *testing.T) {
 }
 
 // payOnly makes a payment on the first day.
-func payOnly(p *Person, _ *Person) {
+func payOnly(p *paytest.Person, _ *paytest.Person) {
 	p.PaidOrder("tea", 1)
 	p.AdvanceTo(1, "10:00:00")
 }
 
 // refundOnly pays on the first day and refunds on the second.
-func refundOnly(p *Person, op *Person) {
+func refundOnly(p *paytest.Person, op *paytest.Person) {
 	o := p.PaidOrder("tea", 1)
 	p.AdvanceTo(1, "12:00:00")
-	op.Refund(o.ID, RefundRequest(o.Total))
+	op.Refund(o.ID, paytest.RefundRequest(o.Total))
 	p.AdvanceTo(2, "10:00:00")
 }
 
@@ -181,20 +163,20 @@ func refundOnly(p *Person, op *Person) {
 func TestBillsAboutMidnight(t *testing.T) {
 	t.Parallel()
 	for _, ahead := range []time.Duration{0, 30 * time.Second, -30 * time.Second} {
-		s := NewShop(t, nil)
+		s := paytest.NewShop(t, nil)
 		op := s.Operator()
 		s.Ahead = ahead
 		for _, at := range []string{"23:49:59", "23:52:00", "23:59:50", "23:59:59"} {
 			s.AdvanceTo(0, at)
 			o := s.SignedIn(0).PaidOrder("tea", 1)
-			op.Refund(o.ID, RefundRequest(o.Total))
+			op.Refund(o.ID, paytest.RefundRequest(o.Total))
 		}
 		for _, at := range []string{"00:00:05", "00:00:30", "00:11:00"} {
 			s.AdvanceTo(1, at)
 			o := s.SignedIn(0).PaidOrder("tea", 1)
 			// WeChat takes it, and nobody hears of that for an hour.
 			s.Fault(wechattest.FaultTimeoutAfter, "/secapi/pay/refund")
-			op.Refund(o.ID, RefundRequest(o.Total))
+			op.Refund(o.ID, paytest.RefundRequest(o.Total))
 		}
 		s.AdvanceTo(1, "01:30:00")
 		for range 4 {
@@ -204,7 +186,7 @@ func TestBillsAboutMidnight(t *testing.T) {
 		s.AdvanceTo(1, "23:59:55")
 		o := s.SignedIn(0).PaidOrder("tea", 1)
 		s.Fault(wechattest.FaultTimeoutAfter, "/secapi/pay/refund")
-		op.Refund(o.ID, RefundRequest(o.Total)) // known on the third day
+		op.Refund(o.ID, paytest.RefundRequest(o.Total)) // known on the third day
 		for range 4 {
 			s.Sim.Advance(2 * time.Minute)
 			s.Reconcile()
@@ -230,7 +212,7 @@ func TestBillsAboutMidnight(t *testing.T) {
 // The bill knows of a payment that was never heard of, and WeChat confirms it.
 func TestBillFindsALostPayment(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p, op := s.SignedIn(0), s.Operator()
 	c := p.Order("tea", 1)
 	if ok, err := store.New(s.DB).Close(t.Context(), c.Order.ID, s.Now()); !ok || err != nil {
@@ -252,7 +234,7 @@ func TestBillFindsALostPayment(t *testing.T) {
 // A refund by hand on the merchant platform, of which nobody was told.
 func TestBillFindsARefundByHand(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	op := s.Operator()
 	o := s.SignedIn(0).PaidOrder("tea", 1)
 	by, err := s.Sim.Refund(s.OutTradeNo(o.ID), 800)
@@ -279,11 +261,11 @@ func TestBillFindsARefundByHand(t *testing.T) {
 // News of a refund was lost: the bill has it further than we do.
 func TestBillBringsRefundsUpToDate(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	op := s.Operator()
 	o := s.SignedIn(0).PaidOrder("tea", 1)
 	s.Fault(wechattest.FaultNotifyLost, "")
-	op.Refund(o.ID, RefundRequest(o.Total))
+	op.Refund(o.ID, paytest.RefundRequest(o.Total))
 	s.AdvanceTo(1, "10:00:00")
 	s.WantStatus(o.ID, api.StatusRefunding)
 	s.CheckBills()

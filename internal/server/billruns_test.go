@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat/wechattest"
 )
 
 func TestBillThatCannotBeHad(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	op := s.Operator()
 	s.SignedIn(0).PaidOrder("tea", 1)
 	s.AdvanceTo(1, "10:00:00")
@@ -57,7 +58,7 @@ func TestBillThatCannotBeHad(t *testing.T) {
 // too long ago.
 func TestBillsOfDaysThatWereMissed(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	op := s.Operator()
 	s.SignedIn(0).PaidOrder("tea", 1)
 	s.AdvanceTo(10, "10:30:00")
@@ -78,7 +79,7 @@ func TestBillsOfDaysThatWereMissed(t *testing.T) {
 
 func TestBillIsComparedByOneAtATime(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	op := s.Operator()
 	s.SignedIn(0).PaidOrder("tea", 1)
 	s.AdvanceTo(1, "10:00:00")
@@ -111,7 +112,7 @@ func TestBillIsComparedByOneAtATime(t *testing.T) {
 // counts nothing.
 func TestBillRunThatDies(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	op := s.Operator()
 	s.SignedIn(0).PaidOrder("tea", 1)
 	s.AdvanceTo(1, "10:00:00")
@@ -131,7 +132,7 @@ func TestBillRunThatDies(t *testing.T) {
 
 func TestBadBillRequests(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	op := s.Operator()
 	s.SignedIn(0).PaidOrder("tea", 1)
 	s.AdvanceTo(200, "10:00:00")

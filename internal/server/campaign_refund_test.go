@@ -10,6 +10,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/cst"
 	"h5pay/internal/fen"
+	"h5pay/internal/paytest"
 	"h5pay/wechat/wechattest"
 )
 
@@ -57,13 +58,13 @@ func (p *purchase) askBack(r *rand.Rand) {
 			amount = total
 		}
 		if p.refund.RefundKey == "" || r.IntN(2) == 0 {
-			p.refund = RefundRequest(fen.Fen(amount))
+			p.refund = paytest.RefundRequest(fen.Fen(amount))
 		}
 		body, err := json.Marshal(p.refund)
 		if err != nil {
 			s.T.Fatal(err)
 		}
-		request := op.Request("POST", RefundPath(p.id), body)
+		request := op.Request("POST", paytest.RefundPath(p.id), body)
 		wg.Go(func() {
 			if a := op.Send(request); a.Err.Code == api.CodeInternal {
 				s.T.Errorf("refund: %s\n%s", a.Body, s.Log)
@@ -111,7 +112,7 @@ func (p *purchase) refundNews(r *rand.Rand) {
 
 // refundsEnd goes on until no refund is under way that does not wait for the
 // merchant's hand.
-func refundsEnd(s *Shop) {
+func refundsEnd(s *paytest.Shop) {
 	s.T.Helper()
 	s.Sim.PayIn()
 	for range 60 {
@@ -132,7 +133,7 @@ func refundsEnd(s *Shop) {
 
 // billsAgree compares every day's bill until nothing differs, as an operator would
 // who tries again.
-func billsAgree(s *Shop, from time.Time) {
+func billsAgree(s *paytest.Shop, from time.Time) {
 	s.T.Helper()
 	op := s.Operator()
 	for day := from; day.Before(s.Now().Add(-34 * time.Hour)); day = day.Add(24 * time.Hour) {

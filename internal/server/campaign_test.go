@@ -20,7 +20,7 @@ import (
 
 // purchase is an order as its buyer's page knows it.
 type purchase struct {
-	buyer *Person
+	buyer *paytest.Person
 	req   api.CreateOrderRequest
 	id    string
 	last  api.Checkout // what the page has
@@ -37,9 +37,9 @@ func TestCampaign(t *testing.T) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			r := rand.New(rand.NewPCG(seed, 0))
-			s := NewShop(t, nil)
+			s := paytest.NewShop(t, nil)
 			began := s.Now()
-			buyers := []*Person{s.SignedIn(0), s.SignedIn(1), s.SignedIn(2), s.NewGuest(0), s.NewGuest(1)}
+			buyers := []*paytest.Person{s.SignedIn(0), s.SignedIn(1), s.SignedIn(2), s.NewGuest(0), s.NewGuest(1)}
 			var all []*purchase
 			for range 100 {
 				if len(all) == 0 || r.IntN(6) == 0 {
@@ -68,12 +68,12 @@ func TestCampaign(t *testing.T) {
 
 // newPurchase thinks of something to buy, in a way that the buyer can pay; now
 // and then instead of something before.
-func newPurchase(r *rand.Rand, buyer *Person, all []*purchase) *purchase {
+func newPurchase(r *rand.Rand, buyer *paytest.Person, all []*purchase) *purchase {
 	ways := []api.TradeType{api.TradeJSAPI, api.TradeNative, api.TradeMWEB}
 	if buyer.IsGuest {
 		ways = ways[1:]
 	}
-	p := &purchase{buyer: buyer, req: Basket([]string{"tea", "bun", "test"}[r.IntN(3)], 1+r.IntN(3))}
+	p := &purchase{buyer: buyer, req: paytest.Basket([]string{"tea", "bun", "test"}[r.IntN(3)], 1+r.IntN(3))}
 	p.req.TradeType = ways[r.IntN(len(ways))]
 	if r.IntN(4) == 0 {
 		p.req.Items = []api.OrderItem{{ProductID: "tip", Quantity: 1, Amount: fen.Fen(1 + r.IntN(500_000))}}
@@ -88,7 +88,7 @@ func newPurchase(r *rand.Rand, buyer *Person, all []*purchase) *purchase {
 
 // ordersAgree compares all orders with WeChat's ledger, when no payment is under way. Before the
 // bills were compared, the payer and the time of a payment may be unknown.
-func ordersAgree(s *Shop, billed bool) []paytest.Order {
+func ordersAgree(s *paytest.Shop, billed bool) []paytest.Order {
 	s.T.Helper()
 	orders, err := paytest.ReadRows[paytest.Order](s.DB, paytest.EveryOrder)
 	if err != nil {
@@ -108,7 +108,7 @@ func ordersAgree(s *Shop, billed bool) []paytest.Order {
 }
 
 // reportFindings fails the test for each finding.
-func reportFindings(s *Shop, findings []paytest.Finding) {
+func reportFindings(s *paytest.Shop, findings []paytest.Finding) {
 	s.T.Helper()
 	for _, f := range findings {
 		s.T.Errorf("%s: %s %s", f.Verdict, f.Text, f.Order)
@@ -250,7 +250,7 @@ func (p *purchase) rush(r *rand.Rand) {
 		}
 		request := p.buyer.Request("POST", path, b)
 		wg.Go(func() {
-			if code, answer := Serve(p.buyer.Handler, request); code == http.StatusInternalServerError {
+			if code, answer := paytest.Serve(p.buyer.Handler, request); code == http.StatusInternalServerError {
 				p.buyer.T.Errorf("%s: %s\n%s", path, answer, p.buyer.Log)
 			}
 		})

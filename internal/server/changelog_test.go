@@ -11,6 +11,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/paytest"
 	"h5pay/wechat/wechattest"
 )
 
@@ -18,7 +19,7 @@ var changeLine = regexp.MustCompile(`msg="order (?:created|pending|closing|close
 
 // loggedChanges checks that every change of an order that the database saw has left
 // one line in the log, and every line was a change.
-func loggedChanges(s *Shop) (lines [][]string) {
+func loggedChanges(s *paytest.Shop) (lines [][]string) {
 	s.T.Helper()
 	var got, want []string
 	for line := range strings.Lines(s.Log.String()) {
@@ -54,7 +55,7 @@ func loggedChanges(s *Shop) (lines [][]string) {
 // Where an order came from and who told of it can be read from the log alone.
 func TestEveryChangeIsInTheLog(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 
 	notified := p.Order("tea", 1)
@@ -64,7 +65,7 @@ func TestEveryChangeIsInTheLog(t *testing.T) {
 	s.Fault(wechattest.FaultNotifyLost, "")
 	p.Pay(polled.Pay)
 	s.Deliver()
-	s.Sim.Advance(QueryPause)
+	s.Sim.Advance(paytest.QueryPause)
 	p.GetOrder(polled.Order.ID)
 	given := p.Order("tea", 1)
 	p.Must("POST", api.OrderClosePath(given.Order.ID), api.CloseRequest{}, &api.Order{})

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store"
 	"h5pay/wechat"
 )
@@ -13,10 +14,10 @@ import (
 // time line that goes forward, and the back end events that do.
 func TestTimeLineOfTwoSigners(t *testing.T) {
 	t.Parallel()
-	r := NewMerchant(t)
+	r := paytest.NewMerchant(t)
 	s := r.Shop
 	ahead := s.Handler
-	behind := s.Open(func(cfg *Settings, wx *wechat.Config) {
+	behind := s.Open(func(cfg *paytest.Settings, wx *wechat.Config) {
 		r.Configure(cfg, wx)
 		cfg.Now = func() time.Time { return s.Sim.Now().Add(-2 * time.Second) }
 	})
@@ -29,7 +30,7 @@ func TestTimeLineOfTwoSigners(t *testing.T) {
 	p.Must("POST", api.OrderPayPath(c.Order.ID), api.PayRequest{Renew: true}, &renewed)
 	p.Pay(renewed.Pay)
 	s.Deliver()
-	op.Refund(c.Order.ID, RefundRequest(100))
+	op.Refund(c.Order.ID, paytest.RefundRequest(100))
 	s.Sim.Advance(10 * time.Second)
 	r.Deliver()
 	r.Deliver()

@@ -8,39 +8,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/wechat/wechattest"
 )
 
-// OrderByCode makes an order that a QR code pays.
-func (p *Person) OrderByCode(product string, quantity int) api.Checkout {
-	p.T.Helper()
-	var c api.Checkout
-	p.Checkout(BasketForCode(product, quantity), &c)
-	return c
-}
-
-// CloseOrder gives an order up.
-func (p *Person) CloseOrder(id string) api.Order {
-	p.T.Helper()
-	var o api.Order
-	p.Must("POST", api.OrderClosePath(id), api.CloseRequest{}, &o)
-	return o
-}
-
-// StateAtWeChat is WeChat's word on an order, "" when it knows none.
-func (s *Shop) StateAtWeChat(id string) string {
-	s.T.Helper()
-	for _, o := range s.Sim.Ledger().Orders {
-		if o.OutTradeNo == s.OutTradeNo(id) {
-			return o.State
-		}
-	}
-	return ""
-}
-
 func TestCloseOfAYoungOrder(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(0)
 	c := p.OrderByCode("tea", 1)
 	if o := p.CloseOrder(c.Order.ID); o.Status != api.StatusClosing {
@@ -80,7 +54,7 @@ func TestCloseOfAYoungOrder(t *testing.T) {
 
 func TestCloseOfAnOldOrder(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	s.Sim.Advance(6 * time.Minute)
@@ -96,7 +70,7 @@ func TestCloseOfAnOldOrder(t *testing.T) {
 // The page of the buyer who waits closes it too, once WeChat may.
 func TestPollingClosesWhatWasGivenUp(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(0)
 	c := p.OrderByCode("tea", 1)
 	p.CloseOrder(c.Order.ID)
@@ -108,7 +82,7 @@ func TestPollingClosesWhatWasGivenUp(t *testing.T) {
 
 func TestCloseAsksWeChatFirst(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(0)
 	c := p.OrderByCode("tea", 1)
 	s.Fault(wechattest.FaultNotifyLost, "")
@@ -129,7 +103,7 @@ func TestPaymentAfterItWasGivenUp(t *testing.T) {
 	t.Parallel()
 	for _, news := range []string{"notification", "poll", "timer"} {
 		t.Run(news, func(t *testing.T) {
-			s := NewShop(t, nil)
+			s := paytest.NewShop(t, nil)
 			p := s.NewGuest(0)
 			c := p.OrderByCode("tea", 1)
 			p.CloseOrder(c.Order.ID)
@@ -163,12 +137,12 @@ func TestPaymentWhileItIsClosed(t *testing.T) {
 	t.Parallel()
 	for when, path := range map[string]string{"before the close": "/pay/closeorder", "before the query": "/pay/orderquery"} {
 		t.Run(when, func(t *testing.T) {
-			s := NewShop(t, nil)
+			s := paytest.NewShop(t, nil)
 			p := s.NewGuest(0)
 			c := p.OrderByCode("tea", 1)
 			s.Sim.Advance(6 * time.Minute)
 			s.Fault(wechattest.FaultNotifyLost, "")
-			s.ToWeChat.Handler = Before(s.ToWeChat.Handler, path, func() {
+			s.ToWeChat.Handler = paytest.Before(s.ToWeChat.Handler, path, func() {
 				if err := s.Scan(1, c.CodeURL); err != nil {
 					t.Error(err)
 				}
@@ -183,7 +157,7 @@ func TestCloseWithoutWeChat(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []string{wechattest.FaultSystemError, wechattest.FaultTimeoutBefore, wechattest.FaultBadGateway, wechattest.FaultBadReplySign} {
 		t.Run(fault, func(t *testing.T) {
-			s := NewShop(t, nil)
+			s := paytest.NewShop(t, nil)
 			p := s.NewGuest(0)
 			c := p.OrderByCode("tea", 1)
 			s.Fault(fault, "/pay/orderquery")
@@ -205,9 +179,9 @@ func TestCloseWithoutWeChat(t *testing.T) {
 // after it was made here.
 func TestCloseOfAnOrderThatWeChatTookLate(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(0)
-	req := BasketForCode("tea", 1)
+	req := paytest.BasketForCode("tea", 1)
 	s.Fault(wechattest.FaultTimeoutBefore, "/pay/unifiedorder")
 	p.CannotPay(api.CodeWeChatBusy, req)
 	s.Sim.Advance(6 * time.Minute)
@@ -230,10 +204,10 @@ func TestCloseOfAnOrderThatWeChatTookLate(t *testing.T) {
 // can be on its way any more.
 func TestCloseOfAnOrderThatWeChatNeverTook(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(0)
 	s.Fault(wechattest.FaultTimeoutBefore, "/pay/unifiedorder")
-	req := BasketForCode("tea", 1)
+	req := paytest.BasketForCode("tea", 1)
 	p.CannotPay(api.CodeWeChatBusy, req)
 	var list api.OrderList
 	p.Must("GET", api.PathOrders, nil, &list)
@@ -254,14 +228,14 @@ func TestCloseOfAnOrderThatWeChatNeverTook(t *testing.T) {
 // up, and would open at WeChat what is closed here.
 func TestCloseOfAnOldOrderWaitsForRequestsOnTheirWay(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(0)
-	req := BasketForCode("tea", 1)
+	req := paytest.BasketForCode("tea", 1)
 	s.Fault(wechattest.FaultTimeoutBefore, "/pay/unifiedorder")
 	p.CannotPay(api.CodeWeChatBusy, req)
 	s.Sim.Advance(6 * time.Minute)
 	var id string
-	s.ToWeChat.Handler = Before(s.ToWeChat.Handler, "/pay/unifiedorder", func() {
+	s.ToWeChat.Handler = paytest.Before(s.ToWeChat.Handler, "/pay/unifiedorder", func() {
 		if err := s.DB.QueryRow(`SELECT id FROM orders`).Scan(&id); err != nil {
 			t.Error(err)
 		}
@@ -283,14 +257,14 @@ func TestCloseOfAnOldOrderWaitsForRequestsOnTheirWay(t *testing.T) {
 func TestCloseWhileWeChatTakesTheOrder(t *testing.T) {
 	t.Parallel()
 	for _, renew := range []bool{false, true} {
-		s := NewShop(t, nil)
+		s := paytest.NewShop(t, nil)
 		p := s.NewGuest(0)
-		req := BasketForCode("tea", 1)
+		req := paytest.BasketForCode("tea", 1)
 		id := ""
 		if renew {
 			id = p.OrderByCode("tea", 1).Order.ID
 		}
-		s.ToWeChat.Handler = Before(s.ToWeChat.Handler, "/pay/unifiedorder", func() {
+		s.ToWeChat.Handler = paytest.Before(s.ToWeChat.Handler, "/pay/unifiedorder", func() {
 			if err := s.DB.QueryRow(`SELECT id FROM orders`).Scan(&id); err != nil {
 				t.Error(err)
 			}
@@ -315,12 +289,12 @@ func TestCloseWhileWeChatTakesTheOrder(t *testing.T) {
 
 func TestCloseOfSomebodyElsesOrder(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	c := s.NewGuest(0).OrderByCode("tea", 1)
-	for _, stranger := range []*Person{s.NewGuest(1), s.SignedIn(2)} {
+	for _, stranger := range []*paytest.Person{s.NewGuest(1), s.SignedIn(2)} {
 		wantUnharmed(stranger, func() {
 			stranger.Fails(api.CodeNotFound, "POST", api.OrderClosePath(c.Order.ID), struct{}{})
-			req := BasketForCode("tea", 1)
+			req := paytest.BasketForCode("tea", 1)
 			req.Replaces = c.Order.ID
 			stranger.Fails(api.CodeNotFound, "POST", api.PathOrders, req)
 		})
@@ -329,14 +303,14 @@ func TestCloseOfSomebodyElsesOrder(t *testing.T) {
 
 func TestDeclinedOrderStaysFailedWhenGivenUp(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	id := declinedRefund(p)
 	calls := len(s.Sim.Messages(0))
 	if o := p.CloseOrder(id); o.Status != api.StatusFailed || len(s.Sim.Messages(0)) != calls {
 		t.Errorf("order %+v", o)
 	}
-	req := Basket("tea", 1)
+	req := paytest.Basket("tea", 1)
 	req.Replaces = id
 	p.Checkout(req, &api.Checkout{})
 }

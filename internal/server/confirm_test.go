@@ -12,6 +12,7 @@ import (
 	"h5pay/internal/cst"
 	"h5pay/internal/order"
 	"h5pay/internal/payment"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
@@ -19,13 +20,13 @@ import (
 
 // leaked is a payment notification of whoever has the API key: right in everything
 // but that WeChat has no such payment.
-func leaked(s *Shop, orderID string, t wechat.SignType) []byte {
+func leaked(s *paytest.Shop, orderID string, t wechat.SignType) []byte {
 	s.T.Helper()
 	return signedNews(s, orderID, "4200000000202611230000000000", t)
 }
 
 // signedNews is a notification that a transaction pays an order.
-func signedNews(s *Shop, orderID, transaction string, t wechat.SignType) []byte {
+func signedNews(s *paytest.Shop, orderID, transaction string, t wechat.SignType) []byte {
 	s.T.Helper()
 	var no, total string
 	if err := s.DB.QueryRow(`SELECT out_trade_no, total FROM orders WHERE id = ?`, orderID).Scan(&no, &total); err != nil {
@@ -49,19 +50,19 @@ func signedNews(s *Shop, orderID, transaction string, t wechat.SignType) []byte 
 }
 
 // postNews hands the shop a notification and returns the response.
-func postNews(s *Shop, body []byte) (int, string) {
+func postNews(s *paytest.Shop, body []byte) (int, string) {
 	s.T.Helper()
-	r, err := http.NewRequest(http.MethodPost, ShopURL+api.PathNotifyPay, bytes.NewReader(body))
+	r, err := http.NewRequest(http.MethodPost, paytest.ShopURL+api.PathNotifyPay, bytes.NewReader(body))
 	if err != nil {
 		s.T.Fatal(err)
 	}
-	code, text := Serve(s.Handler, r)
+	code, text := paytest.Serve(s.Handler, r)
 	return code, string(text)
 }
 
 // queriesFail makes WeChat answer no orderquery until the function that comes back
 // is called.
-func queriesFail(s *Shop) (recover func()) {
+func queriesFail(s *paytest.Shop) (recover func()) {
 	right := s.ToWeChat.Handler
 	s.ToWeChat.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/pay/orderquery" {
@@ -78,7 +79,7 @@ func TestAPIKeyAlonePaysNothing(t *testing.T) {
 	t.Parallel()
 	for _, signType := range []wechat.SignType{wechat.SignMD5, wechat.SignHMAC} {
 		t.Run(string(signType), func(t *testing.T) {
-			s := NewShop(t, nil)
+			s := paytest.NewShop(t, nil)
 			p := s.SignedIn(0)
 			pending, closed := p.Order("tea", 1).Order.ID, p.Order("tea", 1).Order.ID
 			storetest.Exec(t, s.DB, `UPDATE orders SET status = 'closed', client_ip = '', due_at = NULL WHERE id = '`+closed+`'`)
@@ -120,7 +121,7 @@ func TestAPIKeyAlonePaysNothing(t *testing.T) {
 // A forged payment arrives first, the real one is found by the query that it causes.
 func TestForgedNotificationOfAnOrderThatIsPaid(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	s.Fault(wechattest.FaultNotifyLost, "")
@@ -140,7 +141,7 @@ func TestForgedNotificationOfAnOrderThatIsPaid(t *testing.T) {
 // differs from the order, nor one of an order that is paid.
 func TestOnlySignedNewsCausesAQuery(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	no := s.OutTradeNo(c.Order.ID)
@@ -172,7 +173,7 @@ func TestOnlySignedNewsCausesAQuery(t *testing.T) {
 // than one can, when the machine is so slow that a second passes between them.
 func TestNotificationsDoNotMultiplyQueries(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	c := s.SignedIn(0).Order("tea", 1)
 	body := leaked(s, c.Order.ID, wechat.SignHMAC)
 	var wg sync.WaitGroup
@@ -193,7 +194,7 @@ func TestNotificationsDoNotMultiplyQueries(t *testing.T) {
 // WeChat repeats it, and it finds the order paid.
 func TestDuplicateNotificationDoesNotWait(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	s.Fault(wechattest.FaultNotifyLost, "")
@@ -241,7 +242,7 @@ func TestWeChatAnswersNoQueriesForAnHour(t *testing.T) {
 	t.Parallel()
 	for _, by := range []string{"notification", "timer"} {
 		t.Run(by, func(t *testing.T) {
-			s := NewShop(t, nil)
+			s := paytest.NewShop(t, nil)
 			p := s.SignedIn(0)
 			answerAgain := queriesFail(s)
 			var ids []string
@@ -291,7 +292,7 @@ func TestWeChatAnswersNoQueriesForAnHour(t *testing.T) {
 // A payment that was notified and not confirmed comes before everything that waits.
 func TestToldOrderIsFirstInLine(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, func(cfg *Settings, _ *wechat.Config) { cfg.Statements = payment.MinStatements })
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.Statements = payment.MinStatements })
 	p := s.SignedIn(0)
 	for range 60 {
 		p.Order("test", 1)
@@ -317,7 +318,7 @@ func TestToldOrderIsFirstInLine(t *testing.T) {
 // An order that was notified as paid, and is not, is queried less and less often.
 func TestToldOrderIsQueriedLessAndLess(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	c := s.SignedIn(0).Order("tea", 1)
 	storetest.Exec(t, s.DB, `UPDATE orders SET status = 'closed', client_ip = '', due_at = NULL WHERE id = ?`, c.Order.ID) // so that it is not due otherwise
 	postNews(s, leaked(s, c.Order.ID, wechat.SignMD5))
@@ -333,7 +334,7 @@ func TestToldOrderIsQueriedLessAndLess(t *testing.T) {
 // WeChat may say NOTPAY for some seconds after a payment.
 func TestNotificationBeforeTheQueryKnows(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	if err := s.Sim.AddFault(wechattest.Fault{Kind: wechattest.FaultQueryLate, DelayMS: 5000}); err != nil {
@@ -356,7 +357,7 @@ func TestNotificationBeforeTheQueryKnows(t *testing.T) {
 // The money has gone back before the notification is read.
 func TestNotificationOfARefundedPayment(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	s.Fault(wechattest.FaultNotifyLost, "")
@@ -379,7 +380,7 @@ func TestMD5AtAnHMACShopIsAWarning(t *testing.T) {
 		shop wechat.SignType
 		want int
 	}{{wechat.SignHMAC, 1}, {wechat.SignMD5, 0}} {
-		s := NewShop(t, func(_ *Settings, wx *wechat.Config) { wx.SignType = tt.shop })
+		s := paytest.NewShop(t, func(_ *paytest.Settings, wx *wechat.Config) { wx.SignType = tt.shop })
 		p := s.SignedIn(0)
 		for _, fault := range []string{wechattest.FaultNotifyMD5, ""} {
 			if fault != "" {
@@ -399,10 +400,10 @@ func TestMD5AtAnHMACShopIsAWarning(t *testing.T) {
 // A payment of an order that has gone from the database is for the operator.
 func TestToldOrderThatWeChatDoesNotKnow(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	s.Fault(wechattest.FaultTimeoutBefore, "/pay/unifiedorder")
-	p.CannotPay(api.CodeWeChatBusy, Basket("tea", 1))
+	p.CannotPay(api.CodeWeChatBusy, paytest.Basket("tea", 1))
 	var id string
 	if err := s.DB.QueryRow(`SELECT id FROM orders`).Scan(&id); err != nil {
 		t.Fatal(err)

@@ -9,22 +9,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
 	"h5pay/webhook"
 	"h5pay/wechat/wechattest"
 )
 
-// Counters reads the counters as the operator does.
-func (s *Shop) Counters() map[string]int64 {
-	s.T.Helper()
-	var c api.Counters
-	s.Operator().Must("GET", api.PathAdminCounter, nil, &c)
-	return c.Counters
-}
-
 func TestCountersTellWhatHappened(t *testing.T) {
 	t.Parallel()
-	r := NewMerchant(t)
+	r := paytest.NewMerchant(t)
 	r.Respond = func(n int, _ webhook.Event) (int, error) {
 		if n == 1 {
 			return 0, errors.New("nobody is there")
@@ -43,7 +36,7 @@ func TestCountersTellWhatHappened(t *testing.T) {
 	r.Fault(wechattest.FaultNotifyLost, "")
 	p.Pay(polled.Pay)
 	r.Shop.Deliver()
-	r.Sim.Advance(QueryPause)
+	r.Sim.Advance(paytest.QueryPause)
 	p.GetOrder(polled.Order.ID)
 
 	// Paid at WeChat after it was given up here.
@@ -66,7 +59,7 @@ func TestCountersTellWhatHappened(t *testing.T) {
 	r.Sim.Advance(2 * time.Minute)
 	r.Reconcile()
 
-	r.Operator().Refund(notified.Order.ID, RefundRequest(6800))
+	r.Operator().Refund(notified.Order.ID, paytest.RefundRequest(6800))
 	r.Sim.Advance(2 * time.Minute)
 	r.Reconcile()
 	r.Deliver()
@@ -87,14 +80,14 @@ func TestCountersTellWhatHappened(t *testing.T) {
 // The counters are the operator's alone.
 func TestCountersNeedTheToken(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	s.SignedIn(0).Fails(api.CodeUnauthenticated, "GET", api.PathAdminCounter, nil)
 }
 
 // Where nothing can be counted the money goes on.
 func TestCountingThatFailsStopsNothing(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	storetest.Exec(t, s.DB, `CREATE TRIGGER no_counts BEFORE INSERT ON counters WHEN NEW.name LIKE 'mismatch.%' OR NEW.name LIKE 'reconciled.%'

@@ -11,13 +11,14 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat/wechattest"
 )
 
 // storedAddress returns the address that is stored with an order.
-func storedAddress(s *Shop, id string) (ip string) {
+func storedAddress(s *paytest.Shop, id string) (ip string) {
 	s.T.Helper()
 	if err := s.DB.QueryRow(`SELECT client_ip FROM orders WHERE id = ?`, id).Scan(&ip); err != nil {
 		s.T.Fatal(err)
@@ -28,7 +29,7 @@ func storedAddress(s *Shop, id string) (ip string) {
 // An order that has ended has no address, and nothing is sent to WeChat for it again.
 func TestAddressIsRemovedWhenTheOrderEnds(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	open, paid, closed := p.Order("tea", 1), p.PaidOrder("tea", 1), p.Order("tea", 1)
 	s.Sim.Advance(6 * time.Minute)
@@ -54,7 +55,7 @@ func TestAddressIsRemovedWhenTheOrderEnds(t *testing.T) {
 }
 
 // failedOrder returns an order that WeChat declined.
-func failedOrder(s *Shop, p *Person) string {
+func failedOrder(s *paytest.Shop, p *paytest.Person) string {
 	s.T.Helper()
 	o, err := store.New(s.DB).Insert(s.T.Context(), draftOrder(s, p, "00000000000000000000fail"))
 	if err != nil {
@@ -67,13 +68,13 @@ func failedOrder(s *Shop, p *Person) string {
 }
 
 // draftOrder returns an order of a person that can be stored.
-func draftOrder(s *Shop, p *Person, id string) order.Order {
+func draftOrder(s *paytest.Shop, p *paytest.Person, id string) order.Order {
 	now := s.Now()
 	return order.Order{
 		ID: id, OutTradeNo: "20261123" + strings.ToUpper(id[:23]) + "X", Owner: p.User.OpenID, ClientKey: "key-" + id, Fingerprint: "f",
 		AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID, APIVersion: "v2", TradeType: api.TradeJSAPI, Total: 6800, Currency: "CNY",
 		Lines:    []order.Line{{ProductID: "tea", Name: "茶", Price: 6800, Quantity: 1}},
-		ClientIP: p.IP, NotifyURL: ShopURL + api.PathNotifyPay, CreatedAt: now, ExpiresAt: now.Add(order.Lifetime),
+		ClientIP: p.IP, NotifyURL: paytest.ShopURL + api.PathNotifyPay, CreatedAt: now, ExpiresAt: now.Add(order.Lifetime),
 	}
 }
 
@@ -81,7 +82,7 @@ func draftOrder(s *Shop, p *Person, id string) order.Order {
 // pending keeps it.
 func TestDeliveredEventsLoseThePayer(t *testing.T) {
 	t.Parallel()
-	r := NewMerchant(t)
+	r := paytest.NewMerchant(t)
 	openid := r.Sim.Users()[0].OpenID
 	p := r.SignedIn(0)
 	told := r.PaidOrderOf(p, "tea")
@@ -99,7 +100,7 @@ func TestDeliveredEventsLoseThePayer(t *testing.T) {
 		t.Errorf("after 31 days: %t, %t", has(told), has(pending))
 	}
 	// It can still be replayed, with all else that it said.
-	r.Operator().Must("POST", ReplayPath(r.EventOf(told.ID).ID), struct{}{}, &api.Event{})
+	r.Operator().Must("POST", paytest.ReplayPath(r.EventOf(told.ID).ID), struct{}{}, &api.Event{})
 	r.Deliver()
 	for i, e := range r.Events {
 		if again := i > 0 && e.ID == r.Events[0].ID; e.Data.Order.TransactionID == "" || e.Data.Order.Payer != openid && !again || again && e.Data.Order.Payer != "" {
@@ -114,7 +115,7 @@ func TestDeliveredEventsLoseThePayer(t *testing.T) {
 // Without a webhook events stay pending, and lose the payer all the same.
 func TestEventsOfAShopWithoutAWebhookLoseThePayer(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	openid := s.Sim.Users()[0].OpenID
 	id := s.SignedIn(0).PaidOrder("tea", 1).ID
 	s.AdvanceClock(31 * 24 * time.Hour)
@@ -126,7 +127,7 @@ func TestEventsOfAShopWithoutAWebhookLoseThePayer(t *testing.T) {
 }
 
 // insertMany makes closed orders of a person in the database alone.
-func insertMany(s *Shop, p *Person, n int) {
+func insertMany(s *paytest.Shop, p *paytest.Person, n int) {
 	s.T.Helper()
 	store := store.New(s.DB)
 	for i := range n {
@@ -147,7 +148,7 @@ func insertMany(s *Shop, p *Person, n int) {
 }
 
 // readBooks returns what bookkeeping needs: it must outlast the person.
-func readBooks(s *Shop) string {
+func readBooks(s *paytest.Shop) string {
 	s.T.Helper()
 	var text string
 	if err := s.DB.QueryRow(`SELECT (SELECT group_concat(id || ' ' || out_trade_no || ' ' || total || ' ' || refunded || ' ' || COALESCE(transaction_id, '') || ' ' ||
@@ -162,7 +163,7 @@ func readBooks(s *Shop) string {
 // afterwards does not bring the openid back.
 func TestErasedPersonDoesNotComeBack(t *testing.T) {
 	t.Parallel()
-	r := NewMerchant(t)
+	r := paytest.NewMerchant(t)
 	s := r.Shop
 	p, bystander, guest, op := s.SignedIn(0), s.SignedIn(2), s.NewGuest(1), s.Operator()
 	openid := p.User.OpenID
@@ -170,13 +171,13 @@ func TestErasedPersonDoesNotComeBack(t *testing.T) {
 	paid, refunding := p.PaidOrder("tea", 1), p.PaidOrder("tea", 2)
 	theirs := bystander.PaidOrder("tea", 1)
 	var scanned api.Checkout // a guest's order, which the person pays
-	guest.Checkout(BasketForCode("tea", 1), &scanned)
+	guest.Checkout(paytest.BasketForCode("tea", 1), &scanned)
 	if err := s.Scan(0, scanned.CodeURL); err != nil {
 		t.Fatal(err)
 	}
 	s.Deliver()
 	var friend api.Checkout // the person's order, which the bystander pays
-	p.Checkout(BasketForCode("tea", 1), &friend)
+	p.Checkout(paytest.BasketForCode("tea", 1), &friend)
 	if err := s.Scan(2, friend.CodeURL); err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +194,7 @@ func TestErasedPersonDoesNotComeBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Sim.Advance(time.Minute) // WeChat takes one refund of an order a minute
-	op.Refund(refunding.ID, RefundRequest(100))
+	op.Refund(refunding.ID, paytest.RefundRequest(100))
 	books := readBooks(s)
 
 	var done api.PersonErased
@@ -250,7 +251,7 @@ func TestErasedPersonDoesNotComeBack(t *testing.T) {
 	}
 
 	// The erased orders can still be refunded, and the others are as they were.
-	op.Refund(paid.ID, RefundRequest(paid.Total))
+	op.Refund(paid.ID, paytest.RefundRequest(paid.Total))
 	s.Sim.Advance(time.Minute)
 	s.WantStatus(paid.ID, api.StatusRefunded)
 	if o := op.AdminOrder(paid.ID); o.Owner != "erased" || o.Payer != "" || o.PayerUnknown {
@@ -299,7 +300,7 @@ func TestExportAndEraseByTheRunbook(t *testing.T) {
 		t.Fatalf("the runbook has %d calls, and the statement %q", len(calls), sql)
 	}
 	for n := range 2 { // by the order, by the openid
-		s := NewShop(t, nil)
+		s := paytest.NewShop(t, nil)
 		p, other, op := s.SignedIn(0), s.SignedIn(1), s.Operator()
 		// The order that names the person is the first: the calls go on all the same.
 		mine, theirs := p.Order("tea", 1).Order, other.PaidOrder("tea", 1)
@@ -364,7 +365,7 @@ func TestExportAndEraseByTheRunbook(t *testing.T) {
 
 func TestBadPersons(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p, op := s.SignedIn(0), s.Operator()
 	id := p.Order("tea", 1).Order.ID
 	wantUnharmed(op, func() {

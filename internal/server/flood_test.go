@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/wechat"
 )
 
 // countLines counts the log's lines above DEBUG, but for those with one of the texts.
-func countLines(s *Shop, except ...string) (n int) {
+func countLines(s *paytest.Shop, except ...string) (n int) {
 lines:
 	for line := range strings.Lines(s.Log.String()) {
 		if strings.Contains(line, "level=DEBUG") {
@@ -49,10 +50,10 @@ func TestStrangersCannotFillTheLog(t *testing.T) {
 			if name != "over the limit" {
 				limit.limit = 2 * calls
 			}
-			s := NewShop(t, func(cfg *Settings, _ *wechat.Config) { cfg.AddressLimit, cfg.OwnerLimit = limit, limit })
+			s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.AddressLimit, cfg.OwnerLimit = limit, limit })
 			p := s.NewPerson(0)
 			before := countLines(s)
-			send := func() Answer {
+			send := func() paytest.Answer {
 				p.Token = c.token
 				r := p.Request("POST", c.path, []byte(c.body))
 				if c.origin != "" {
@@ -97,8 +98,8 @@ func TestStrangersCannotFillTheLog(t *testing.T) {
 func TestWrongTokensAreLimitedByAddress(t *testing.T) {
 	t.Parallel()
 	limit := &perKey{limit: 10}
-	s := NewShop(t, func(cfg *Settings, _ *wechat.Config) { cfg.AddressLimit = limit })
-	guess := func(i int, token string) Answer {
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.AddressLimit = limit })
+	guess := func(i int, token string) paytest.Answer {
 		p := s.NewPerson(i)
 		p.Token = token
 		return p.Send(p.Request("GET", api.PathAdminCounter, nil))
@@ -113,7 +114,7 @@ func TestWrongTokensAreLimitedByAddress(t *testing.T) {
 		}
 	}
 	for range 20 {
-		if a := guess(0, AdminToken); a.Status != 200 {
+		if a := guess(0, paytest.AdminToken); a.Status != 200 {
 			t.Fatalf("the operator, from the same address: %d %s", a.Status, a.Body)
 		}
 	}
@@ -126,7 +127,7 @@ func TestWrongTokensAreLimitedByAddress(t *testing.T) {
 		if a := p.Send(p.Request("GET", api.PathHealth, nil)); (a.Status == 429) != (i >= 10) {
 			t.Errorf("look %d: %d", i, a.Status)
 		}
-		if p.Token = AdminToken; p.Send(p.Request("GET", api.PathHealth, nil)).Status == 429 {
+		if p.Token = paytest.AdminToken; p.Send(p.Request("GET", api.PathHealth, nil)).Status == 429 {
 			t.Error("the operator's look is limited")
 		}
 	}
@@ -136,7 +137,7 @@ func TestWrongTokensAreLimitedByAddress(t *testing.T) {
 func TestNotificationsAreNeverLimited(t *testing.T) {
 	t.Parallel()
 	none := &counter{}
-	s := NewShop(t, func(cfg *Settings, _ *wechat.Config) { cfg.AddressLimit, cfg.OwnerLimit = none, none })
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.AddressLimit, cfg.OwnerLimit = none, none })
 	p := s.NewPerson(0)
 	for _, path := range []string{api.PathNotifyPay, api.PathNotifyRefund} {
 		for range 20 {

@@ -11,6 +11,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
@@ -18,7 +19,7 @@ import (
 
 // signing counts the signatures for the page.
 type signing struct {
-	WeChat
+	paytest.WeChat
 	signed atomic.Int64
 }
 
@@ -47,11 +48,11 @@ func TestOrderCostsOneCallAndOneSignature(t *testing.T) {
 	for trade, signatures := range map[api.TradeType]int64{api.TradeJSAPI: 1, api.TradeNative: 0, api.TradeMWEB: 0} {
 		t.Run(string(trade), func(t *testing.T) {
 			t.Parallel()
-			s := NewShop(t, nil)
+			s := paytest.NewShop(t, nil)
 			p := s.SignedIn(0)
 			count := &signing{WeChat: s.WeChat}
 			statements := countStatementsAt(t, s, count)
-			req := Basket("tea", 2)
+			req := paytest.Basket("tea", 2)
 			req.TradeType = trade
 
 			calls := len(s.Sim.Messages(0))
@@ -82,9 +83,9 @@ func TestOrderCostsOneCallAndOneSignature(t *testing.T) {
 // and calls nobody.
 func TestRepeatedRequestReturnsItsOrder(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
-	req := Basket("tea", 1)
+	req := paytest.Basket("tea", 1)
 	first := p.Place(req)
 	again := func(want api.OrderStatus) {
 		t.Helper()
@@ -104,7 +105,7 @@ func TestRepeatedRequestReturnsItsOrder(t *testing.T) {
 	s.Deliver()
 	again(api.StatusPaid)
 
-	req = Basket("tea", 1)
+	req = paytest.Basket("tea", 1)
 	first = p.Place(req)
 	p.CloseOrder(first.ID)
 	again(api.StatusClosed)
@@ -117,9 +118,9 @@ func TestOrderThatNobodyPaysForIsClosedWithoutACall(t *testing.T) {
 	for _, by := range []string{"timer", "poll"} {
 		t.Run(by, func(t *testing.T) {
 			t.Parallel()
-			s := NewShop(t, nil)
+			s := paytest.NewShop(t, nil)
 			p := s.NewGuest(0)
-			o := p.Place(BasketForCode("tea", 1))
+			o := p.Place(paytest.BasketForCode("tea", 1))
 			calls := len(s.Sim.Messages(0))
 			for range 24 {
 				s.Reconcile()
@@ -154,9 +155,9 @@ func TestCancelBeforeThePaymentNeedsNoCall(t *testing.T) {
 	for _, by := range []string{"owner", "operator", "product", "replaced"} {
 		t.Run(by, func(t *testing.T) {
 			t.Parallel()
-			s := NewShop(t, nil)
+			s := paytest.NewShop(t, nil)
 			p, op := s.NewGuest(0), s.Operator()
-			o := p.Place(BasketForCode("tea", 1))
+			o := p.Place(paytest.BasketForCode("tea", 1))
 			calls := len(s.Sim.Messages(0))
 			switch by {
 			case "owner":
@@ -174,7 +175,7 @@ func TestCancelBeforeThePaymentNeedsNoCall(t *testing.T) {
 					t.Errorf("%+v", got)
 				}
 			case "replaced":
-				req := BasketForCode("bun", 1)
+				req := paytest.BasketForCode("bun", 1)
 				req.Replaces = o.ID
 				if other := p.Place(req); other.ID == o.ID {
 					t.Errorf("%+v", other)
@@ -197,9 +198,9 @@ func TestClaimBeforeTheFirstCallSurvivesACrash(t *testing.T) {
 	for _, trade := range []api.TradeType{api.TradeJSAPI, api.TradeNative} {
 		t.Run(string(trade), func(t *testing.T) {
 			t.Parallel()
-			s := NewShop(t, nil)
+			s := paytest.NewShop(t, nil)
 			p := s.SignedIn(0)
-			req := Basket("tea", 1)
+			req := paytest.Basket("tea", 1)
 			req.TradeType = trade
 			o := p.Place(req)
 			s.Sim.Advance(3 * time.Hour)
@@ -231,10 +232,10 @@ func TestClaimBeforeTheFirstCallSurvivesACrash(t *testing.T) {
 // The order is cancelled between the claim and the call, or right before the claim.
 func TestCancelAgainstTheFirstCall(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
-	o := p.Place(Basket("tea", 1))
-	s.ToWeChat.Handler = Before(s.ToWeChat.Handler, "/pay/unifiedorder", func() {
+	o := p.Place(paytest.Basket("tea", 1))
+	s.ToWeChat.Handler = paytest.Before(s.ToWeChat.Handler, "/pay/unifiedorder", func() {
 		if got := p.CloseOrder(o.ID); got.Status != api.StatusClosing {
 			t.Errorf("an order on its way to WeChat is %s", got.Status)
 		}
@@ -254,7 +255,7 @@ func TestCancelAgainstTheFirstCall(t *testing.T) {
 // the order is paid.
 func TestReturnToThePayPageFindsThePayment(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	s.Fault(wechattest.FaultNotifyLost, "")
@@ -271,16 +272,16 @@ func TestReturnToThePayPageFindsThePayment(t *testing.T) {
 // the order.
 func TestOrderIsSentLate(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
-	o := p.Place(Basket("tea", 1))
+	o := p.Place(paytest.Basket("tea", 1))
 	s.Sim.Advance(order.Lifetime - order.MinPrepay - time.Minute)
 	var c api.Checkout
 	p.Must("POST", api.OrderPayPath(o.ID), struct{}{}, &c)
 	p.Pay(c.Pay)
 	s.Deliver()
 	s.WantPath(o.ID, api.StatusPending, api.StatusPaid)
-	late := p.Place(Basket("tea", 1))
+	late := p.Place(paytest.Basket("tea", 1))
 	s.Sim.Advance(order.Lifetime - order.MinPrepay + time.Second)
 	p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(late.ID), struct{}{})
 	if n := s.Calls("unifiedorder"); n != 1 {
@@ -291,9 +292,9 @@ func TestOrderIsSentLate(t *testing.T) {
 // What the creation of an order returns has nothing to pay with.
 func TestCreatedOrderHasNothingToPayWith(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
-	a := p.Call("POST", api.PathOrders, Basket("tea", 1))
+	a := p.Call("POST", api.PathOrders, paytest.Basket("tea", 1))
 	var fields map[string]any
 	if err := json.Unmarshal(a.Body, &fields); err != nil || a.Status != http.StatusOK || fields["id"] == "" || fields["status"] != "created" {
 		t.Errorf("%d %s, %v", a.Status, a.Body, err)
@@ -309,9 +310,9 @@ func TestCreatedOrderHasNothingToPayWith(t *testing.T) {
 // and the order can still be paid.
 func TestOperatorHasAnUnsentOrderQueried(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
-	o := p.Place(Basket("tea", 1))
+	o := p.Place(paytest.Basket("tea", 1))
 	storetest.Exec(t, s.DB, `UPDATE orders SET due_at = 0 WHERE id = ? AND due_at IS NOT NULL`, o.ID)
 	for range 2 {
 		if err := s.Signer.Reconcile(t.Context()); err != nil {

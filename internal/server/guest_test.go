@@ -7,39 +7,12 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/paytest"
 )
-
-// NewGuest returns a browser outside WeChat that is known by a cookie alone. The
-// i-th user holds the phone with which its orders are paid.
-func (s *Shop) NewGuest(i int) *Person {
-	s.T.Helper()
-	p := s.NewPerson(i)
-	var who api.Session
-	p.Must("POST", api.PathSession, nil, &who)
-	if who.User != (api.User{Guest: true}) {
-		s.T.Errorf("a guest is shown as %+v", who.User)
-	}
-	p.IsGuest = true
-	return p
-}
-
-// BasketForCode is basket for a QR code.
-func BasketForCode(product string, quantity int) api.CreateOrderRequest {
-	req := Basket(product, quantity)
-	req.TradeType = api.TradeNative
-	return req
-}
-
-// BasketForH5 is basket for a phone's browser.
-func BasketForH5(product string, quantity int) api.CreateOrderRequest {
-	req := Basket(product, quantity)
-	req.TradeType = api.TradeMWEB
-	return req
-}
 
 func TestGuestStaysWhoTheyAre(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.NewPerson(0)
 	p.Fails(api.CodeUnauthenticated, "GET", api.PathSession, nil)
 	var who api.Session
@@ -62,10 +35,10 @@ func TestGuestStaysWhoTheyAre(t *testing.T) {
 
 func TestSignInReplacesTheGuest(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(0)
 	var c api.Checkout
-	p.Checkout(BasketForCode("tea", 1), &c)
+	p.Checkout(paytest.BasketForCode("tea", 1), &c)
 	code, state := p.Authorize("/", "")
 	var signedIn api.TokenResponse
 	p.Must("POST", api.PathToken, api.TokenRequest{Code: code, State: state}, &signedIn)
@@ -79,11 +52,11 @@ func TestSignInReplacesTheGuest(t *testing.T) {
 
 func TestGuestIsKnownFor90DaysAfterTheirLastOrder(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(0)
 	s.Sim.Advance(60 * 24 * time.Hour)
 	var c api.Checkout
-	p.Checkout(BasketForCode("tea", 1), &c)
+	p.Checkout(paytest.BasketForCode("tea", 1), &c)
 	s.Sim.Advance(90*24*time.Hour - time.Minute)
 	if o := p.GetOrder(c.Order.ID); o.ID != c.Order.ID {
 		t.Errorf("%+v", o)
@@ -94,21 +67,21 @@ func TestGuestIsKnownFor90DaysAfterTheirLastOrder(t *testing.T) {
 
 func TestGuestCannotPayInsideWeChat(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(0)
-	wantUnharmed(p, func() { p.Fails(api.CodeUnauthenticated, "POST", api.PathOrders, Basket("tea", 1)) })
+	wantUnharmed(p, func() { p.Fails(api.CodeUnauthenticated, "POST", api.PathOrders, paytest.Basket("tea", 1)) })
 }
 
 func TestGuestsSeeTheirOwnOrdersOnly(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	alice, user := s.NewGuest(0), s.SignedIn(1)
 	var hers, his api.Checkout
-	alice.Checkout(BasketForCode("tea", 1), &hers)
-	user.Checkout(BasketForCode("tea", 1), &his)
+	alice.Checkout(paytest.BasketForCode("tea", 1), &hers)
+	user.Checkout(paytest.BasketForCode("tea", 1), &his)
 	bob := s.NewGuest(2)
 	for _, thief := range []struct {
-		*Person
+		*paytest.Person
 		id string
 	}{{bob, hers.Order.ID}, {bob, his.Order.ID}, {alice, his.Order.ID}, {user, hers.Order.ID}} {
 		wantUnharmed(thief.Person, func() {
@@ -131,10 +104,10 @@ func TestGuestsSeeTheirOwnOrdersOnly(t *testing.T) {
 // leaves the signer inside the sealed cookie alone.
 func TestGuestIDStaysSealed(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(0)
 	var o api.Order
-	a := p.Send(p.Request(http.MethodPost, api.PathOrders, encode(t, BasketForCode("tea", 1))))
+	a := p.Send(p.Request(http.MethodPost, api.PathOrders, encode(t, paytest.BasketForCode("tea", 1))))
 	decode(t, a.Body, &o)
 	var owner string
 	if err := s.DB.QueryRow(`SELECT owner FROM orders`).Scan(&owner); err != nil || !order.IsGuest(owner) || len(owner) != len("guest:")+26 {

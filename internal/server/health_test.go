@@ -1,7 +1,6 @@
 package server_test
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,51 +12,16 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/internal/server"
 	"h5pay/internal/store/storetest"
 	"h5pay/webhook"
 	"h5pay/wechat"
 )
 
-// Health asks the health page and returns what is wrong, by check, and what the
-// shop does without.
-func (s *Shop) Health() (wrong, without map[string]string) {
-	s.T.Helper()
-	op := s.Operator()
-	a := op.Send(op.Request("GET", api.PathHealth, nil))
-	var h api.Health
-	if err := json.Unmarshal(a.Body, &h); err != nil || len(h.Checks) == 0 {
-		s.T.Fatalf("%d %s, %v", a.Status, a.Body, err)
-	}
-	wrong, without = map[string]string{}, map[string]string{}
-	for _, c := range h.Checks {
-		switch {
-		case !c.OK && c.Problem == "":
-			s.T.Errorf("%s is wrong without a word", c.Name)
-		case !c.OK:
-			wrong[c.Name] = c.Problem
-		case c.Problem != "":
-			without[c.Name] = c.Problem
-		}
-	}
-	if h.OK != (len(wrong) == 0) || h.OK != (a.Status == http.StatusOK) || !h.OK && a.Status != http.StatusServiceUnavailable {
-		s.T.Errorf("%d %s", a.Status, a.Body)
-	}
-	return wrong, without
-}
-
-// WantWrong checks that one thing is wrong, or nothing for "".
-func (s *Shop) WantWrong(name, problem string) {
-	s.T.Helper()
-	wrong, _ := s.Health()
-	if name == "" && len(wrong) > 0 || name != "" && (len(wrong) != 1 || !strings.Contains(wrong[name], problem)) {
-		s.T.Errorf("wrong is %v, want %s: ... %s ...", wrong, name, problem)
-	}
-}
-
 func TestHealthNamesWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	r := NewMerchant(t)
+	r := paytest.NewMerchant(t)
 	r.WantWrong("cron", "has not run yet")
 	r.Reconcile()
 	r.WantWrong("", "")
@@ -95,7 +59,7 @@ func TestHealthNamesWhatIsWrong(t *testing.T) {
 // A database that does not answer takes nothing else down with it.
 func TestHealthWithoutADatabase(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	s.DB.Close()
 	s.WantWrong("database", "cannot be read")
 	if text := s.Log.String(); !strings.Contains(text, "the database does not answer") {
@@ -106,7 +70,7 @@ func TestHealthWithoutADatabase(t *testing.T) {
 // What the shop can do without is told and no fault.
 func TestHealthTellsWhatTheShopDoesWithout(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, func(cfg *Settings, _ *wechat.Config) {
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) {
 		cfg.Checks = []api.HealthCheck{{Name: "certificate", OK: true, Problem: "no <certificate>"}}
 	})
 	s.Reconcile()
@@ -129,9 +93,9 @@ func TestHealthTellsWhatTheShopDoesWithout(t *testing.T) {
 func TestHealthOfAMisconfiguredShop(t *testing.T) {
 	t.Parallel()
 	err := errors.Join(errors.New("setting SHOP_URL is not set"), fmt.Errorf("setting %s is not set", "SESSION_KEY"))
-	h := server.Unavailable(err, AdminToken, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	h := server.Unavailable(err, paytest.AdminToken, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	for accept, want := range map[string]string{"": `{"ok":false`, "text/html": "<h1>The shop is not well</h1>"} {
-		for _, token := range []string{AdminToken, "", "wrong"} {
+		for _, token := range []string{paytest.AdminToken, "", "wrong"} {
 			r := httptest.NewRequest("GET", api.PathHealth, nil)
 			r.Header.Set("Accept", accept)
 			r.Header.Set("Authorization", "Bearer "+token)
@@ -139,7 +103,7 @@ func TestHealthOfAMisconfiguredShop(t *testing.T) {
 			h.ServeHTTP(w, r)
 			text := w.Body.String()
 			told := strings.Contains(text, "setting SHOP_URL is not set") && strings.Contains(text, "setting SESSION_KEY is not set")
-			if w.Code != http.StatusServiceUnavailable || !strings.Contains(text, want) || told != (token == AdminToken) ||
+			if w.Code != http.StatusServiceUnavailable || !strings.Contains(text, want) || told != (token == paytest.AdminToken) ||
 				!told && (strings.Contains(text, "SHOP_URL") || strings.Contains(text, "checks\"")) {
 				t.Errorf("Accept %q, token %q: %d %s", accept, token, w.Code, text)
 			}
@@ -151,10 +115,10 @@ func TestHealthOfAMisconfiguredShop(t *testing.T) {
 // operator, also one without a token, once a minute.
 func TestHealthTellsStrangersOneWord(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, func(cfg *Settings, _ *wechat.Config) {
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) {
 		cfg.Checks = []api.HealthCheck{{Name: "limits", OK: true, Problem: "ADDRESS_LIMIT is not bound"}}
 	})
-	ask := func(accept, token string) Answer {
+	ask := func(accept, token string) paytest.Answer {
 		p := s.NewPerson(0)
 		p.Token = token
 		r := p.Request("GET", api.PathHealth, nil)
@@ -169,7 +133,7 @@ func TestHealthTellsStrangersOneWord(t *testing.T) {
 		if well {
 			want, status = `{"ok":true}`, http.StatusOK
 		}
-		for _, token := range []string{"", "wrong", strings.Repeat("x", len(AdminToken))} {
+		for _, token := range []string{"", "wrong", strings.Repeat("x", len(paytest.AdminToken))} {
 			if a := ask("", token); a.Status != status || strings.TrimSpace(string(a.Body)) != want {
 				t.Errorf("token %q: %d %s, want %s", token, a.Status, a.Body, want)
 			}
@@ -180,7 +144,7 @@ func TestHealthTellsStrangersOneWord(t *testing.T) {
 				}
 			}
 		}
-		if a := ask("", AdminToken); a.Status != status || !strings.Contains(string(a.Body), "ADDRESS_LIMIT") {
+		if a := ask("", paytest.AdminToken); a.Status != status || !strings.Contains(string(a.Body), "ADDRESS_LIMIT") {
 			t.Errorf("the operator: %d %s", a.Status, a.Body)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
 	"h5pay/webhook"
@@ -16,11 +17,11 @@ import (
 // paidBackUnheard makes an order at a QR code, which the second user pays and the
 // merchant pays back by hand before the shop hears of either. The shop then asks
 // WeChat, which promises neither payer nor time.
-func paidBackUnheard(s *Shop) (guest *Person, id string, trade wechattest.Trade) {
+func paidBackUnheard(s *paytest.Shop) (guest *paytest.Person, id string, trade wechattest.Trade) {
 	s.T.Helper()
 	guest = s.NewGuest(0)
 	var c api.Checkout
-	guest.Checkout(BasketForCode("tea", 1), &c)
+	guest.Checkout(paytest.BasketForCode("tea", 1), &c)
 	s.Fault(wechattest.FaultNotifyLost, "")
 	if err := s.Scan(1, c.CodeURL); err != nil {
 		s.T.Fatal(err)
@@ -34,11 +35,11 @@ func paidBackUnheard(s *Shop) (guest *Person, id string, trade wechattest.Trade)
 
 // incomplete searches for a seed with which WeChat reports neither payer nor time:
 // what it does not promise it leaves out at will.
-func incomplete(t *testing.T) (r *Merchant, guest *Person, id string, trade wechattest.Trade) {
+func incomplete(t *testing.T) (r *paytest.Merchant, guest *paytest.Person, id string, trade wechattest.Trade) {
 	t.Helper()
 	for seed := range int64(64) {
-		r = &Merchant{Accept: webhook.Receiver{Secrets: []string{WebhookSecret}}, Acknowledged: map[string]int{}}
-		r.Shop = NewShopAt(t, wechattest.Config{Seed: seed + 1}, r.Configure)
+		r = &paytest.Merchant{Accept: webhook.Receiver{Secrets: []string{paytest.WebhookSecret}}, Acknowledged: map[string]int{}}
+		r.Shop = paytest.NewShopAt(t, wechattest.Config{Seed: seed + 1}, r.Configure)
 		guest, id, trade = paidBackUnheard(r.Shop)
 		r.Sim.Advance(2 * time.Minute)
 		r.Reconcile()
@@ -104,7 +105,7 @@ func TestBillTellsPayerAndTime(t *testing.T) {
 }
 
 // wantPayment compares a stored payment with WeChat's.
-func wantPayment(s *Shop, id string, trade wechattest.Trade) {
+func wantPayment(s *paytest.Shop, id string, trade wechattest.Trade) {
 	s.T.Helper()
 	o, err := store.New(s.DB).ByID(s.T.Context(), id)
 	if err != nil || o.TransactionID != trade.TransactionID || o.Payer != trade.OpenID || !o.PaidAt.Equal(trade.Paid.Truncate(time.Second)) {
@@ -167,7 +168,7 @@ func TestRefundOfAPaymentWithoutATime(t *testing.T) {
 	r, _, id, _ := incomplete(t)
 	op := r.Operator()
 	r.AdvanceClock(365 * 24 * time.Hour)
-	op.Refund(id, RefundRequest(100))
+	op.Refund(id, paytest.RefundRequest(100))
 	r.AdvanceClock(3 * 24 * time.Hour)
-	op.Fails(api.CodeWeChatDeclined, "POST", RefundPath(id), RefundRequest(100))
+	op.Fails(api.CodeWeChatDeclined, "POST", paytest.RefundPath(id), paytest.RefundRequest(100))
 }

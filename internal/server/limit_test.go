@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
@@ -40,9 +41,9 @@ func TestEveryCallThatSignsInOrOrdersIsLimited(t *testing.T) {
 	t.Parallel()
 	for _, by := range []string{"address", "owner"} {
 		none := &counter{}
-		s := NewShop(t, nil)
+		s := paytest.NewShop(t, nil)
 		p := s.SignedIn(0)
-		p.Handler = s.Open(func(cfg *Settings, _ *wechat.Config) {
+		p.Handler = s.Open(func(cfg *paytest.Settings, _ *wechat.Config) {
 			if by == "address" {
 				cfg.AddressLimit = none
 			} else {
@@ -72,17 +73,17 @@ func TestEveryCallThatSignsInOrOrdersIsLimited(t *testing.T) {
 func TestLimitsCountByAddressAndByOwner(t *testing.T) {
 	t.Parallel()
 	addresses, owners := &counter{limit: 3}, &counter{limit: 2}
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p, other := s.SignedIn(0), s.SignedIn(1)
-	handler := s.Open(func(cfg *Settings, _ *wechat.Config) { cfg.AddressLimit, cfg.OwnerLimit = addresses, owners })
+	handler := s.Open(func(cfg *paytest.Settings, _ *wechat.Config) { cfg.AddressLimit, cfg.OwnerLimit = addresses, owners })
 	p.Handler, other.Handler = handler, handler
-	order := func(p *Person, addr string) api.Code {
+	order := func(p *paytest.Person, addr string) api.Code {
 		r := p.Request("POST", api.PathOrders, []byte("{}"))
 		r.RemoteAddr = addr
 		return p.Send(r).Err.Code
 	}
 	for i, call := range []struct {
-		p    *Person
+		p    *paytest.Person
 		addr string
 		want api.Code
 	}{
@@ -116,20 +117,20 @@ func TestLimitsCountByAddressAndByOwner(t *testing.T) {
 // Who looks too often is told what is known, and WeChat is left in peace.
 func TestLooksBeyondTheLimitAskNobody(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	s.Fault(wechattest.FaultNotifyLost, "")
 	p.Pay(c.Pay)
 	for _, by := range []string{"address", "owner"} {
-		p.Handler = s.Open(func(cfg *Settings, _ *wechat.Config) {
+		p.Handler = s.Open(func(cfg *paytest.Settings, _ *wechat.Config) {
 			if by == "address" {
 				cfg.AddressLimit = &counter{}
 			} else {
 				cfg.OwnerLimit = &counter{}
 			}
 		})
-		s.Sim.Advance(QueryPause)
+		s.Sim.Advance(paytest.QueryPause)
 		if o := p.GetOrder(c.Order.ID); o.Status != api.StatusPending || s.Calls("orderquery") != 0 {
 			t.Errorf("by %s: %s after %d questions", by, o.Status, s.Calls("orderquery"))
 		}
@@ -142,10 +143,10 @@ func TestLooksBeyondTheLimitAskNobody(t *testing.T) {
 
 func TestFailingLimiterStopsNobody(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	broken := &counter{err: errors.New("no limits today")}
-	p.Handler = s.Open(func(cfg *Settings, _ *wechat.Config) { cfg.AddressLimit, cfg.OwnerLimit = broken, broken })
+	p.Handler = s.Open(func(cfg *paytest.Settings, _ *wechat.Config) { cfg.AddressLimit, cfg.OwnerLimit = broken, broken })
 	p.Order("tea", 1)
 	if len(broken.keys) != 4 || !strings.Contains(s.Log.String(), "no limits today") {
 		t.Errorf("asked %d times; log:\n%s", len(broken.keys), s.Log)

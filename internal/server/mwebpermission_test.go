@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/wechat/wechattest"
 )
 
@@ -13,9 +14,9 @@ import (
 // once it is mended.
 func TestMWEBWithoutPermission(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(0)
-	req := Basket("tea", 1)
+	req := paytest.Basket("tea", 1)
 	req.TradeType = api.TradeMWEB
 	s.Fault(wechattest.FaultMWEBMissing, "")
 	p.CannotPay(api.CodeWeChatDeclined, req)

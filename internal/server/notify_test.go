@@ -9,19 +9,20 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat/wechattest"
 )
 
 func TestLostNotificationIsFoundByPolling(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	s.Fault(wechattest.FaultNotifyLost, "")
 	p.Pay(c.Pay)
 	s.Deliver()
-	s.Sim.Advance(QueryPause)
+	s.Sim.Advance(paytest.QueryPause)
 	if o := p.GetOrder(c.Order.ID); o.Status != api.StatusPaid {
 		t.Errorf("order %+v", o)
 	}
@@ -30,7 +31,7 @@ func TestLostNotificationIsFoundByPolling(t *testing.T) {
 
 func TestRepeatedNotificationsPayOnce(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	s.Fault(wechattest.FaultNotifyDoubled, "")
@@ -53,7 +54,7 @@ func TestForgedNotificationsChangeNothing(t *testing.T) {
 			continue // of a genuine one, or it causes a query; see the tests around this one and TestAPIKeyAlonePaysNothing
 		}
 		t.Run(forge, func(t *testing.T) {
-			s := NewShop(t, nil)
+			s := paytest.NewShop(t, nil)
 			p := s.SignedIn(0)
 			c := p.Order("tea", 1)
 			before := storetest.Dump(t, s.DB)
@@ -77,7 +78,7 @@ func TestForgedNotificationsChangeNothing(t *testing.T) {
 
 func TestTransactionOfAnotherOrderPaysNothing(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	paid, c := p.Order("tea", 1), p.Order("tea", 1)
 	p.Pay(paid.Pay)
@@ -92,11 +93,11 @@ func TestTransactionOfAnotherOrderPaysNothing(t *testing.T) {
 
 func TestForgedReplyPaysNothing(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	s.Fault(wechattest.FaultForgedReply, "")
-	s.Sim.Advance(QueryPause)
+	s.Sim.Advance(paytest.QueryPause)
 	if o := p.GetOrder(c.Order.ID); o.Status != api.StatusPending {
 		t.Errorf("%+v", o)
 	}
@@ -107,7 +108,7 @@ func TestForgedReplyPaysNothing(t *testing.T) {
 
 func TestNotificationForAnUnknownOrder(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	no := s.OutTradeNo(c.Order.ID)
@@ -125,7 +126,7 @@ func TestNotificationForAnUnknownOrder(t *testing.T) {
 
 func TestNotificationIsToldAgainWhenTheDatabaseFailed(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	storetest.Exec(t, s.DB, `ALTER TABLE orders RENAME TO away`)
@@ -144,7 +145,7 @@ func TestNotificationIsToldAgainWhenTheDatabaseFailed(t *testing.T) {
 // Fifty notifications and fifty polls at once: one of them pays the order.
 func TestConcurrentNewsPaysOnce(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	s.Fault(wechattest.FaultNotifyLost, "")
@@ -190,7 +191,7 @@ func TestConcurrentNewsPaysOnce(t *testing.T) {
 
 func TestPollingAsksWeChatOncePerWindow(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	// In the first window WeChat has just answered unifiedorder.

@@ -8,15 +8,16 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat/wechattest"
 )
 
 // startRefund returns a paid order of which all is on its way back.
-func startRefund(s *Shop) (orderID, refundID string) {
+func startRefund(s *paytest.Shop) (orderID, refundID string) {
 	s.T.Helper()
 	o := s.SignedIn(0).PaidOrder("tea", 1)
-	r := s.Operator().Refund(o.ID, RefundRequest(o.Total))
+	r := s.Operator().Refund(o.ID, paytest.RefundRequest(o.Total))
 	return o.ID, r.ID
 }
 
@@ -27,9 +28,9 @@ func TestForgedRefundNotificationsChangeNothing(t *testing.T) {
 			continue // of a genuine one; see TestRepeatedRefundNotifications
 		}
 		t.Run(forge, func(t *testing.T) {
-			s := NewShop(t, nil)
+			s := paytest.NewShop(t, nil)
 			id, refund := startRefund(s)
-			s.Sim.Advance(QueryPause)
+			s.Sim.Advance(paytest.QueryPause)
 			before := s.RefundsOf(id)
 			attempt, err := s.Sim.NotifyRefund(refund, forge)
 			if err != nil || attempt.OK || attempt.Status != http.StatusOK {
@@ -59,12 +60,9 @@ func TestForgedRefundNotificationsChangeNothing(t *testing.T) {
 	}
 }
 
-// queryPause is the least time between two questions about one refund.
-const QueryPause = 3 * time.Second
-
 func TestRepeatedRefundNotifications(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	s.Fault(wechattest.FaultNotifyDoubled, "") // of the payment
 	id, refund := startRefund(s)
 	s.Fault(wechattest.FaultNotifyDoubled, "")
@@ -87,7 +85,7 @@ func TestRefundNotificationThatCannotBeConfirmed(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []string{wechattest.FaultSystemError, wechattest.FaultBadGateway, wechattest.FaultTimeoutBefore,
 		wechattest.FaultBadReplySign, wechattest.FaultNoReplySign} {
-		s := NewShop(t, nil)
+		s := paytest.NewShop(t, nil)
 		id, _ := startRefund(s)
 		s.Fault(fault, "/pay/refundquery")
 		s.Sim.Advance(5 * time.Second)
@@ -105,7 +103,7 @@ func TestRefundNotificationThatCannotBeConfirmed(t *testing.T) {
 
 func TestRefundNotificationWithABrokenDatabase(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	id, refund := startRefund(s)
 	storetest.Exec(t, s.DB, `ALTER TABLE refunds RENAME TO gone`)
 	s.Sim.Advance(6 * time.Second)
@@ -122,7 +120,7 @@ func TestRefundNotificationWithABrokenDatabase(t *testing.T) {
 
 func TestRefundNotificationForAnUnknownOrder(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	_, refund := startRefund(s)
 	storetest.Exec(t, s.DB, `DROP TRIGGER keep_refunds; DROP TRIGGER keep_paid_orders; DELETE FROM refunds; DELETE FROM orders`)
 	s.Sim.Advance(6 * time.Second)
@@ -137,7 +135,7 @@ func TestRefundNotificationForAnUnknownOrder(t *testing.T) {
 // Twenty true notifications, twenty forged ones and twenty looks at once.
 func TestConcurrentNewsOfARefund(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	s.Fault(wechattest.FaultNotifyLost, "")
 	id, refund := startRefund(s)
 	s.Fault(wechattest.FaultNotifyLost, "")

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/wechat/wechattest"
 )
 
@@ -11,7 +12,7 @@ import (
 // it was asked just before, did not answer, or says something else.
 func TestAnswersSayWhenWeChatSaysThatNobodyPaid(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	const window = 3_000_000_000 // between two queries of one order

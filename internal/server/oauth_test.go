@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
@@ -17,7 +18,7 @@ import (
 
 func TestSilentSignIn(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.NewPerson(0)
 	p.Fails(api.CodeUnauthenticated, "GET", api.PathSession, nil)
 	code, state := p.Authorize("/pay?order=abc", "")
@@ -47,7 +48,7 @@ func TestSilentSignIn(t *testing.T) {
 
 func TestSignInWithProfile(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, func(cfg *Settings, _ *wechat.Config) { cfg.Scope = api.ScopeUserInfo })
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.Scope = api.ScopeUserInfo })
 	for i := range s.Sim.Users() {
 		p := s.NewPerson(i)
 		code, state := p.Authorize("/", "")
@@ -67,7 +68,7 @@ func TestSignInWithProfile(t *testing.T) {
 func TestSignInStandsWithoutAProfile(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []string{wechattest.FaultSystemError, wechattest.FaultBadGateway, wechattest.FaultTimeoutBefore} {
-		s := NewShop(t, func(cfg *Settings, _ *wechat.Config) { cfg.Scope = api.ScopeUserInfo })
+		s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.Scope = api.ScopeUserInfo })
 		p := s.NewPerson(0)
 		code, state := p.Authorize("/", "")
 		s.Fault(fault, "/sns/userinfo")
@@ -81,13 +82,13 @@ func TestSignInStandsWithoutAProfile(t *testing.T) {
 
 func TestSessionEndsAfterSevenDays(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	s.Sim.Advance(7*24*time.Hour - time.Minute)
 	p.Must("GET", api.PathSession, nil, &api.Session{})
 	s.Sim.Advance(time.Minute)
 	p.Fails(api.CodeUnauthenticated, "GET", api.PathSession, nil)
-	p.Fails(api.CodeUnauthenticated, "POST", api.PathOrders, Basket("tea", 1))
+	p.Fails(api.CodeUnauthenticated, "POST", api.PathOrders, paytest.Basket("tea", 1))
 }
 
 func TestSignInDeclinedByWeChat(t *testing.T) {
@@ -106,7 +107,7 @@ func TestSignInDeclinedByWeChat(t *testing.T) {
 		"bad gateway":   {wechattest.FaultBadGateway, api.CodeWeChatBusy, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := NewShop(t, nil)
+			s := paytest.NewShop(t, nil)
 			p := s.NewPerson(0)
 			code, state := p.Authorize("/", "")
 			s.Fault(c.fault, "")
@@ -127,7 +128,7 @@ func TestSignInDeclinedByWeChat(t *testing.T) {
 
 func TestUsedCode(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.NewPerson(0)
 	code, state := p.Authorize("/", "")
 	p.Must("POST", api.PathToken, api.TokenRequest{Code: code, State: state}, &api.TokenResponse{})
@@ -145,7 +146,7 @@ func TestUsedCode(t *testing.T) {
 
 func TestStateIsBoundToTheBrowser(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	alice, mallory := s.NewPerson(0), s.NewPerson(1)
 	malloryCode, malloryState := mallory.Authorize("/", "")
 	// Mallory's link in a browser that began nothing, and in one that did.
@@ -168,16 +169,16 @@ func TestStateIsBoundToTheBrowser(t *testing.T) {
 // ended: with a session, or with an error.
 func TestStateWorksOnce(t *testing.T) {
 	t.Parallel()
-	for name, end := range map[string]func(p *Person, code, state string){
-		"signed in": func(p *Person, code, state string) {
+	for name, end := range map[string]func(p *paytest.Person, code, state string){
+		"signed in": func(p *paytest.Person, code, state string) {
 			p.Must("POST", api.PathToken, api.TokenRequest{Code: code, State: state}, &api.TokenResponse{})
 		},
-		"declined": func(p *Person, _, state string) {
+		"declined": func(p *paytest.Person, _, state string) {
 			p.Fails(api.CodeCodeInvalid, "POST", api.PathToken, api.TokenRequest{Code: "0garbage", State: state})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := NewShop(t, nil)
+			s := paytest.NewShop(t, nil)
 			p := s.NewPerson(0)
 			code, state := p.Authorize("/", "")
 			thief := s.NewPerson(1)
@@ -200,7 +201,7 @@ func TestStateWorksOnce(t *testing.T) {
 
 func TestStateEndsAfterTenMinutes(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.NewPerson(0)
 	code, state := p.Authorize("/", "")
 	s.Sim.Advance(10 * time.Minute)
@@ -210,7 +211,7 @@ func TestStateEndsAfterTenMinutes(t *testing.T) {
 // A cookie of one purpose is nothing under the name of the other.
 func TestCookiesCannotBeSwapped(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.NewPerson(0)
 	p.Authorize("/", "")
 	p.Cookies["__Host-h5pay_session"] = p.Cookies["__Host-h5pay_state"]
@@ -219,7 +220,7 @@ func TestCookiesCannotBeSwapped(t *testing.T) {
 
 func TestWrongSecretIsLoud(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, func(_ *Settings, wx *wechat.Config) { wx.AppSecret = "00000000000000000000000000000000" })
+	s := paytest.NewShop(t, func(_ *paytest.Settings, wx *wechat.Config) { wx.AppSecret = "00000000000000000000000000000000" })
 	p := s.NewPerson(0)
 	code, state := p.Authorize("/", "")
 	p.Fails(api.CodeWeChatDeclined, "POST", api.PathToken, api.TokenRequest{Code: code, State: state})
@@ -230,7 +231,7 @@ func TestWrongSecretIsLoud(t *testing.T) {
 
 func TestCookiesOfALocalShop(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, func(cfg *Settings, _ *wechat.Config) { cfg.ShopURL = "http://localhost:8802" })
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.ShopURL = "http://localhost:8802" })
 	p := s.NewPerson(0)
 	r := p.Request("POST", api.PathAuthorize, []byte(`{"return_to":"/"}`))
 	r.Header.Set("Origin", "http://localhost:8802")
@@ -243,7 +244,7 @@ func TestCookiesOfALocalShop(t *testing.T) {
 
 func TestConfigAndProducts(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.NewPerson(0)
 	var cfg api.Config
 	p.Must("GET", api.PathConfig, nil, &cfg)

@@ -7,6 +7,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/cst"
+	"h5pay/internal/paytest"
 	"h5pay/wechat/wechattest"
 )
 
@@ -18,7 +19,7 @@ func TestReasonUnderOtherNames(t *testing.T) {
 		wechattest.FaultRetmsg: "param mch_id invalid", wechattest.FaultTextWithoutCode: "商户无此接口权限",
 	} {
 		t.Run(fault, func(t *testing.T) {
-			s := NewShop(t, nil)
+			s := paytest.NewShop(t, nil)
 			p, op := s.SignedIn(0), s.Operator()
 			read := 0
 			logged := func(what string) {
@@ -30,7 +31,7 @@ func TestReasonUnderOtherNames(t *testing.T) {
 				read = len(log)
 			}
 			s.Fault(fault, "/pay/unifiedorder")
-			req := Basket("tea", 1)
+			req := paytest.Basket("tea", 1)
 			p.CannotPay(api.CodeWeChatDeclined, req)
 			if s.ErrorLines() == 0 {
 				t.Error("nothing loud in the log")
@@ -54,7 +55,7 @@ func TestReasonUnderOtherNames(t *testing.T) {
 			s.WantStatus(c.Order.ID, api.StatusPaid)
 
 			s.Fault(fault, "/secapi/pay/refund")
-			r := op.Refund(c.Order.ID, RefundRequest(c.Order.Total))
+			r := op.Refund(c.Order.ID, paytest.RefundRequest(c.Order.Total))
 			if r.Status != api.RefundCreated || !strings.Contains(r.FailureText, want) || r.Advice == "" {
 				t.Errorf("%+v", r)
 			}
@@ -70,7 +71,7 @@ func TestReasonUnderOtherNames(t *testing.T) {
 // WeChat repeats a notification that was acknowledged, twice at the same moment.
 func TestAcknowledgedNotificationsComeAgain(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	s.Fault(wechattest.FaultNotifyAgain, "")
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
@@ -80,7 +81,7 @@ func TestAcknowledgedNotificationsComeAgain(t *testing.T) {
 	s.Check()
 	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
 	s.Fault(wechattest.FaultNotifyAgain, "")
-	s.Operator().Refund(c.Order.ID, RefundRequest(c.Order.Total))
+	s.Operator().Refund(c.Order.ID, paytest.RefundRequest(c.Order.Total))
 	s.Sim.Advance(time.Minute)
 	s.Check()
 	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid, api.StatusRefunding, api.StatusRefunded)
@@ -103,14 +104,14 @@ func TestAcknowledgedNotificationsComeAgain(t *testing.T) {
 // what it costs, and paid back with the same.
 func TestPaymentWithCoupons(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p, op := s.SignedIn(0), s.Operator()
 	for range 12 {
 		s.Fault(wechattest.FaultCoupons, "")
 		o := p.PaidOrder("tea", 1)
-		op.Refund(o.ID, RefundRequest(800))
+		op.Refund(o.ID, paytest.RefundRequest(800))
 		s.Sim.Advance(2 * time.Minute)
-		op.Refund(o.ID, RefundRequest(6000))
+		op.Refund(o.ID, paytest.RefundRequest(6000))
 		s.Sim.Advance(2 * time.Minute)
 		s.Check()
 		s.WantStatus(o.ID, api.StatusRefunded)
@@ -133,7 +134,7 @@ func TestCopiedLandingSignsNobodyIn(t *testing.T) {
 	t.Parallel()
 	for _, cookies := range []string{"its own state", "none"} {
 		t.Run(cookies, func(t *testing.T) {
-			s := NewShop(t, nil)
+			s := paytest.NewShop(t, nil)
 			s.Fault(wechattest.FaultLandingCopied, "")
 			p := s.NewPerson(0)
 			code, state := p.Authorize("/", "")

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
 )
 
@@ -12,7 +13,7 @@ import (
 // notifications come without an Origin and are proved by their signature.
 func TestEveryChangingCallChecksItsOrigin(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	id := p.Order("tea", 1).Order.ID
 	calls := 0
@@ -21,7 +22,7 @@ func TestEveryChangingCallChecksItsOrigin(t *testing.T) {
 		for _, header := range []map[string]string{
 			{"Origin": "https://evil.example"},
 			{"Origin": "null"},
-			{"Origin": ShopURL + ".evil.example"},
+			{"Origin": paytest.ShopURL + ".evil.example"},
 			{"Origin": "http://shop.example.com"},
 			{"Origin": "https://shop.example.com:8443"},
 			{"Origin": ""},

@@ -16,6 +16,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/outbox"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
 	"h5pay/webhook"
 	"h5pay/wechat"
@@ -24,7 +25,7 @@ import (
 
 func TestPaymentIsToldOnce(t *testing.T) {
 	t.Parallel()
-	r := NewMerchant(t)
+	r := paytest.NewMerchant(t)
 	p := r.SignedIn(0)
 	o := r.PaidOrderOf(p, "tea")
 	if r.Announced != 1 {
@@ -39,7 +40,7 @@ func TestPaymentIsToldOnce(t *testing.T) {
 	}
 	got, ledger := r.Events[0], r.Sim.Ledger().Trades[0]
 	want := webhook.Event{ID: "evt_paid_" + o.ID, Type: webhook.OrderPaid, CreatedAt: got.CreatedAt,
-		Shop: ShopURL, AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID, Data: webhook.Data{Order: webhook.Order{
+		Shop: paytest.ShopURL, AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID, Data: webhook.Data{Order: webhook.Order{
 			ID: o.ID, OutTradeNo: ledger.OutTradeNo, Status: "paid", TradeType: "JSAPI", Total: int64(o.Total), Currency: "CNY",
 			Items:     []webhook.Item{{ProductID: "tea", Name: o.Items[0].Name, Price: int64(o.Items[0].Price), Quantity: 1}},
 			CreatedAt: o.CreatedAt, ExpiresAt: o.ExpiresAt,
@@ -74,7 +75,7 @@ func TestWhatCountsAsAcknowledged(t *testing.T) {
 		"hangs, in a wrapper": {err: &url.Error{Op: "Post", URL: "https://erp.example.com", Err: context.DeadlineExceeded}, why: "no answer in 10 s"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := NewMerchant(t)
+			r := paytest.NewMerchant(t)
 			r.Respond = func(n int, _ webhook.Event) (int, error) {
 				if n > 1 {
 					return 200, nil
@@ -129,7 +130,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 		"negative":          {503, "-120", 15 * time.Second, 17 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := NewMerchant(t)
+			r := paytest.NewMerchant(t)
 			r.Respond = func(int, webhook.Event) (int, error) { return test.status, nil }
 			if r.RetryAfter = test.after; test.after == "date" {
 				r.RetryAfter = r.Now().Add(3 * time.Minute).UTC().Format(http.TimeFormat)
@@ -159,7 +160,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 // others wait, and all arrive once the operator has replayed the dead one.
 func TestGoneReceiverGetsNothingMore(t *testing.T) {
 	t.Parallel()
-	r := NewMerchant(t)
+	r := paytest.NewMerchant(t)
 	r.Reconcile()
 	p := r.SignedIn(0)
 	first := r.PaidOrderOf(p, "test")
@@ -190,7 +191,7 @@ func TestGoneReceiverGetsNothingMore(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 	}
-	r.Operator().Must("POST", ReplayPath(gone.ID), struct{}{}, &api.Event{})
+	r.Operator().Must("POST", paytest.ReplayPath(gone.ID), struct{}{}, &api.Event{})
 	r.Deliver()
 	for _, o := range append(others, first) {
 		if e := r.EventOf(o.ID); e.Status != api.EventDelivered {
@@ -204,7 +205,7 @@ func TestGoneReceiverGetsNothingMore(t *testing.T) {
 // The signer dies after the receiver has acknowledged and before it has noted so.
 func TestCrashBetweenSendingAndMarking(t *testing.T) {
 	t.Parallel()
-	r := NewMerchant(t)
+	r := paytest.NewMerchant(t)
 	o := r.PaidOrderOf(r.SignedIn(0), "tea")
 	r.Respond = func(n int, _ webhook.Event) (int, error) {
 		if n == 1 {
@@ -232,7 +233,7 @@ func TestCrashBetweenSendingAndMarking(t *testing.T) {
 
 func TestEventIsGivenUpLoudly(t *testing.T) {
 	t.Parallel()
-	r := NewMerchant(t)
+	r := paytest.NewMerchant(t)
 	o := r.PaidOrderOf(r.SignedIn(0), "tea")
 	r.Respond = func(int, webhook.Event) (int, error) { return 500, nil }
 	for _, pause := range order.EventSchedule() {
@@ -254,7 +255,7 @@ func TestEventIsGivenUpLoudly(t *testing.T) {
 
 func TestManyDeliverersSendEachEventOnce(t *testing.T) {
 	t.Parallel()
-	r := NewMerchant(t)
+	r := paytest.NewMerchant(t)
 	p := r.SignedIn(0)
 	for range 30 {
 		r.PaidOrderOf(p, "test")
@@ -277,7 +278,7 @@ func TestManyDeliverersSendEachEventOnce(t *testing.T) {
 // Nobody answers: a call tries a few, so as not to hang for all of them.
 func TestNobodyThereEndsTheRun(t *testing.T) {
 	t.Parallel()
-	r := NewMerchant(t)
+	r := paytest.NewMerchant(t)
 	p := r.SignedIn(0)
 	for range 10 {
 		r.PaidOrderOf(p, "test")
@@ -299,7 +300,7 @@ func TestNobodyThereEndsTheRun(t *testing.T) {
 func TestBusyReceiverEndsTheRun(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{429, 502, 503, 504} {
-		r := NewMerchant(t)
+		r := paytest.NewMerchant(t)
 		p := r.SignedIn(0)
 		for range 10 {
 			r.PaidOrderOf(p, "test")
@@ -315,7 +316,7 @@ func TestBusyReceiverEndsTheRun(t *testing.T) {
 // A receiver that takes nearly all the time it has does not make a call endless.
 func TestSlowReceiverIsBounded(t *testing.T) {
 	t.Parallel()
-	r := NewMerchant(t)
+	r := paytest.NewMerchant(t)
 	p := r.SignedIn(0)
 	for range 40 {
 		r.PaidOrderOf(p, "test")
@@ -340,7 +341,7 @@ func TestSlowReceiverIsBounded(t *testing.T) {
 // A receiver that hangs does not keep the shop from finding payments.
 func TestHangingReceiverHoldsUpNothing(t *testing.T) {
 	t.Parallel()
-	r := NewMerchant(t)
+	r := paytest.NewMerchant(t)
 	p := r.SignedIn(0)
 	r.PaidOrderOf(p, "test")
 	c := p.Order("tea", 1)
@@ -375,7 +376,7 @@ func TestHangingReceiverHoldsUpNothing(t *testing.T) {
 // Without a webhook events are kept; once there is one they are sent.
 func TestEventsWaitForAWebhook(t *testing.T) {
 	t.Parallel()
-	r := NewMerchant(t)
+	r := paytest.NewMerchant(t)
 	with := r.Signer
 	r.Handler = r.Open(nil)
 	o := r.PaidOrderOf(r.SignedIn(0), "tea")
@@ -396,16 +397,16 @@ func TestEventsWaitForAWebhook(t *testing.T) {
 // While a secret is being changed, receivers with either take deliveries.
 func TestWebhookSecretIsChanged(t *testing.T) {
 	t.Parallel()
-	r := NewMerchant(t)
+	r := paytest.NewMerchant(t)
 	p := r.SignedIn(0)
 	for _, step := range []struct{ sends, takes []string }{
-		{[]string{OldWebhookSecret}, []string{OldWebhookSecret}},
-		{[]string{WebhookSecret, OldWebhookSecret}, []string{OldWebhookSecret}},
-		{[]string{WebhookSecret, OldWebhookSecret}, []string{WebhookSecret}},
-		{[]string{WebhookSecret}, []string{WebhookSecret}},
+		{[]string{paytest.OldWebhookSecret}, []string{paytest.OldWebhookSecret}},
+		{[]string{paytest.WebhookSecret, paytest.OldWebhookSecret}, []string{paytest.OldWebhookSecret}},
+		{[]string{paytest.WebhookSecret, paytest.OldWebhookSecret}, []string{paytest.WebhookSecret}},
+		{[]string{paytest.WebhookSecret}, []string{paytest.WebhookSecret}},
 	} {
 		r.Accept.Secrets = step.takes
-		r.Handler = r.Open(func(cfg *Settings, _ *wechat.Config) {
+		r.Handler = r.Open(func(cfg *paytest.Settings, _ *wechat.Config) {
 			cfg.Webhook = &outbox.Webhook{URL: "https://erp.example.com/h5pay", Doer: r}
 			for _, secret := range step.sends {
 				cfg.Webhook.Secrets = append(cfg.Webhook.Secrets, wechat.Secret(secret))
@@ -434,10 +435,10 @@ func TestEventsSayWhoseTheyAre(t *testing.T) {
 		"real, delivered by a copy beside a simulator": {delivered: true, want: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := NewMerchant(t)
+			r := paytest.NewMerchant(t)
 			r.Accept.Simulated = true
 			open := func(simulated bool) {
-				r.Handler = r.Open(func(cfg *Settings, wx *wechat.Config) {
+				r.Handler = r.Open(func(cfg *paytest.Settings, wx *wechat.Config) {
 					r.Configure(cfg, wx)
 					cfg.Simulated = simulated
 				})
@@ -450,7 +451,7 @@ func TestEventsSayWhoseTheyAre(t *testing.T) {
 			p.Pay(c.Pay)
 			r.Sim.Advance(2 * time.Minute)
 			r.Reconcile()
-			r.Handler = r.Open(func(cfg *Settings, wx *wechat.Config) {
+			r.Handler = r.Open(func(cfg *paytest.Settings, wx *wechat.Config) {
 				r.Configure(cfg, wx)
 				// Another shop of another merchant, with the same secret and the database.
 				cfg.Simulated, cfg.ShopURL, cfg.MchID, cfg.AppID = test.delivered, "https://other.example.com", "1900009999", "wx0000000000000000"
@@ -461,7 +462,7 @@ func TestEventsSayWhoseTheyAre(t *testing.T) {
 				t.Fatalf("%d events", len(r.Events))
 			}
 			e := r.Events[0]
-			if e.Shop != ShopURL || e.AppID != wechattest.DefaultAppID || e.MchID != wechattest.DefaultMchID || e.Simulated != test.want {
+			if e.Shop != paytest.ShopURL || e.AppID != wechattest.DefaultAppID || e.MchID != wechattest.DefaultMchID || e.Simulated != test.want {
 				t.Errorf("the event is of %s, %s, %s, simulated %t; want %t", e.Shop, e.AppID, e.MchID, e.Simulated, test.want)
 			}
 			if strings.Contains(r.Bodies[0], "simulated") != test.want {

@@ -2,11 +2,9 @@ package server_test
 
 import (
 	"encoding/json"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +15,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/fen"
 	"h5pay/internal/order"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
@@ -39,7 +38,7 @@ func decode(t *testing.T, b []byte, v any) {
 }
 
 // wantHidden fails the test when a secret is in an answer or in the log.
-func wantHidden(p *Person, secret string, a Answer) {
+func wantHidden(p *paytest.Person, secret string, a paytest.Answer) {
 	p.T.Helper()
 	if strings.Contains(string(a.Body), secret) {
 		p.T.Errorf("%s is in %s", secret, a.Body)
@@ -49,74 +48,18 @@ func wantHidden(p *Person, secret string, a Answer) {
 	}
 }
 
-// Scan points the phone of the i-th user at a QR code and pays.
-func (s *Shop) Scan(i int, codeURL string) error {
-	s.T.Helper()
-	if err := s.Sim.SetUser(s.Sim.Users()[i].OpenID); err != nil {
-		s.T.Fatal(err)
-	}
-	sheet, err := s.Sim.Scan(codeURL)
-	if err != nil {
-		return err
-	}
-	_, err = s.Sim.PaySheet(sheet.ID)
-	return err
-}
-
-// OpenH5 navigates a phone's browser to a mweb_url, from the shop's page. The
-// answer is WeChat's page, and the payment sheet that it opens.
-func (p *Person) OpenH5(mwebURL string) (page string, sheet wechattest.Sheet, err error) {
-	p.T.Helper()
-	if err := p.Sim.SetUser(p.User.OpenID); err != nil {
-		p.T.Fatal(err)
-	}
-	was := p.Sim.Place().Environment
-	if err := p.Sim.SetEnvironment(wechattest.Chrome); err != nil {
-		p.T.Fatal(err)
-	}
-	defer p.Sim.SetEnvironment(was)
-	u, err := url.Parse(mwebURL)
-	if err != nil {
-		p.T.Fatal(err)
-	}
-	r := p.Request("GET", u.RequestURI(), nil)
-	r.Header = http.Header{"Referer": {ShopURL + "/"}, "User-Agent": {p.Sim.Place().UserAgent}}
-	page = ServeBody(p.Sim.Handler(), r)
-	id := regexp.MustCompile(`data-id="([^"]+)"`).FindStringSubmatch(page)
-	if id == nil {
-		return page, sheet, errors.New("WeChat's page opens no payment sheet")
-	}
-	sheet, err = p.Sim.Sheet(id[1])
-	return page, sheet, err
-}
-
-// OpenSheet opens the payment sheet with whatever a checkout has to pay with.
-func (p *Person) OpenSheet(c api.Checkout) (sheet wechattest.Sheet, err error) {
-	p.T.Helper()
-	switch {
-	case c.Pay != nil:
-		return p.OpenPaySheet(c.Pay)
-	case c.CodeURL != "":
-		return p.Sim.Scan(c.CodeURL)
-	case c.MWebURL != "":
-		_, sheet, err = p.OpenH5(c.MWebURL)
-		return sheet, err
-	}
-	return sheet, errors.New("nothing to pay with")
-}
-
 // endsIn tells whether what pays an order, which was just got, works for d.
-func endsIn(s *Shop, c api.Checkout, d time.Duration) bool {
+func endsIn(s *paytest.Shop, c api.Checkout, d time.Duration) bool {
 	left := time.UnixMilli(c.PayUntil).Sub(s.Now())
 	return left <= d && left > d-10*time.Second
 }
 
 func TestPaymentByCode(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(0)
 	var c api.Checkout
-	p.Checkout(BasketForCode("tea", 2), &c)
+	p.Checkout(paytest.BasketForCode("tea", 2), &c)
 	if c.Order.Status != api.StatusPending || c.Order.TradeType != api.TradeNative || !strings.HasPrefix(c.CodeURL, "weixin://") ||
 		c.Pay != nil || c.MWebURL != "" || !endsIn(s, c, order.PrepayLifetime) {
 		t.Errorf("checkout %+v", c)
@@ -143,11 +86,11 @@ func TestPaymentByCode(t *testing.T) {
 
 func TestPaymentInABrowser(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(1)
 	var c api.Checkout
-	p.Checkout(BasketForH5("tea", 1), &c)
-	back := ShopURL + "/result?order=" + c.Order.ID
+	p.Checkout(paytest.BasketForH5("tea", 1), &c)
+	back := paytest.ShopURL + "/result?order=" + c.Order.ID
 	given, ok := strings.CutSuffix(c.MWebURL, "&redirect_url="+url.QueryEscape(back))
 	if !ok || given != s.Sim.Ledger().Orders[0].MwebURL || c.Pay != nil || c.CodeURL != "" || !endsIn(s, c, order.MWebLifetime) {
 		t.Errorf("checkout %+v", c)
@@ -165,7 +108,7 @@ func TestPaymentInABrowser(t *testing.T) {
 		t.Errorf("WeChat was told %+v", known)
 	}
 	told := s.LastSent("unifiedorder")
-	if !strings.Contains(told, `{"h5_info":{"type":"Wap","wap_url":"`+ShopURL+`","wap_name":"`+wechattest.DefaultShopName+`"}}`) {
+	if !strings.Contains(told, `{"h5_info":{"type":"Wap","wap_url":"`+paytest.ShopURL+`","wap_name":"`+wechattest.DefaultShopName+`"}}`) {
 		t.Errorf("WeChat was sent %s", told)
 	}
 }
@@ -173,9 +116,9 @@ func TestPaymentInABrowser(t *testing.T) {
 // What WeChat gave is used while it lives: asking again would void it.
 func TestCodeIsKeptAndRenewed(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(0)
-	req := BasketForCode("tea", 1)
+	req := paytest.BasketForCode("tea", 1)
 	var first, again api.Checkout
 	p.Checkout(req, &first)
 	s.Sim.Advance(order.PrepayLifetime - time.Minute)
@@ -210,10 +153,10 @@ func TestCodeIsKeptAndRenewed(t *testing.T) {
 
 func TestMWebURLIsRenewedWithinFiveMinutes(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(0)
 	var first, again api.Checkout
-	p.Checkout(BasketForH5("tea", 1), &first)
+	p.Checkout(paytest.BasketForH5("tea", 1), &first)
 	s.Sim.Advance(order.MWebLifetime - time.Minute)
 	p.Must("POST", api.OrderPayPath(first.Order.ID), struct{}{}, &again)
 	if !cmp.Equal(again, first) {
@@ -239,11 +182,11 @@ func TestMWebURLIsRenewedWithinFiveMinutes(t *testing.T) {
 // told what it was told first.
 func TestRenewedOrderIsToldAsItWas(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(0)
 	var c, again api.Checkout
-	p.Checkout(BasketForH5("tea", 1), &c)
-	s.Handler = s.Open(func(cfg *Settings, _ *wechat.Config) { cfg.ShopName = "改名小铺" })
+	p.Checkout(paytest.BasketForH5("tea", 1), &c)
+	s.Handler = s.Open(func(cfg *paytest.Settings, _ *wechat.Config) { cfg.ShopName = "改名小铺" })
 	p.IP = "198.51.100.7"
 	p.Must("POST", api.OrderPayPath(c.Order.ID), api.PayRequest{Renew: true}, &again)
 	if again.MWebURL == c.MWebURL {
@@ -255,9 +198,9 @@ func TestRenewedOrderIsToldAsItWas(t *testing.T) {
 // code then.
 func TestManyAtOnceGetOneCode(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(0)
-	path := api.OrderPayPath(p.Place(BasketForCode("tea", 1)).ID)
+	path := api.OrderPayPath(p.Place(paytest.BasketForCode("tea", 1)).ID)
 	codes := together(t, p, 40, func() *http.Request { return p.Request("POST", path, []byte(`{}`)) })
 	if s.Calls("unifiedorder") != 1 || len(codes) != 1 {
 		t.Fatalf("%d calls, codes %v", s.Calls("unifiedorder"), codes)
@@ -291,7 +234,7 @@ func TestManyAtOnceGetOneCode(t *testing.T) {
 
 // together sends n requests at once, repeats those that are answered with CodeBusy, as the
 // page does, and returns what they got, by code_url.
-func together(t *testing.T, p *Person, n int, make func() *http.Request) map[string]api.Checkout {
+func together(t *testing.T, p *paytest.Person, n int, make func() *http.Request) map[string]api.Checkout {
 	t.Helper()
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -340,9 +283,9 @@ func isBusy(t *testing.T, w *httptest.ResponseRecorder) bool {
 // told to come again, and changes nothing.
 func TestNobodyWaitsForAnotherRequest(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(0)
-	path := api.OrderPayPath(p.Place(BasketForCode("tea", 1)).ID)
+	path := api.OrderPayPath(p.Place(paytest.BasketForCode("tea", 1)).ID)
 	r := p.Request("POST", path, []byte(`{}`))
 	inCall, goOn := make(chan struct{}), make(chan struct{})
 	plain := s.ToWeChat.Handler
@@ -381,10 +324,10 @@ func TestNobodyWaitsForAnotherRequest(t *testing.T) {
 // The request that calls WeChat fails: the next one calls.
 func TestCodeAfterACallThatFailed(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(0)
 	s.Fault(wechattest.FaultTimeoutAfter, "/pay/unifiedorder")
-	req := BasketForCode("tea", 1)
+	req := paytest.BasketForCode("tea", 1)
 	p.CannotPay(api.CodeWeChatBusy, req)
 	var c api.Checkout
 	p.Checkout(req, &c) // the claim was released
@@ -397,9 +340,9 @@ func TestCodeAfterACallThatFailed(t *testing.T) {
 
 func TestPayerNamesTheAmount(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(0)
-	req := BasketForCode("tip", 1)
+	req := paytest.BasketForCode("tip", 1)
 	for _, amount := range []fen.Fen{0, 500_001} {
 		req.Items[0].Amount = amount
 		wantUnharmed(p, func() { p.Fails(api.CodeBadRequest, "POST", api.PathOrders, req) })

@@ -8,31 +8,17 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
 
-// WantPath fails the test unless the order went through these statuses, from
-// created on.
-func (s *Shop) WantPath(id string, statuses ...api.OrderStatus) {
-	s.T.Helper()
-	var want []string
-	was := api.StatusCreated
-	for _, status := range statuses {
-		want = append(want, string(was)+">"+string(status))
-		was = status
-	}
-	if d := cmp.Diff(want, storetest.Transitions(s.T, s.DB, id)); d != "" {
-		s.T.Errorf("order %s (-want +got):\n%s", id, d)
-	}
-}
-
 func TestPayment(t *testing.T) {
 	t.Parallel()
 	for _, signType := range []wechat.SignType{wechat.SignHMAC, wechat.SignMD5} {
 		t.Run(string(signType), func(t *testing.T) {
-			s := NewShop(t, func(_ *Settings, wx *wechat.Config) { wx.SignType = signType })
+			s := paytest.NewShop(t, func(_ *paytest.Settings, wx *wechat.Config) { wx.SignType = signType })
 			p := s.SignedIn(0)
 			c := p.Order("tea", 2)
 			if c.Order.Status != api.StatusPending || c.Order.Total != 13600 || c.Pay == nil || c.Pay.SignType != string(signType) {
@@ -54,7 +40,7 @@ func TestPayment(t *testing.T) {
 				t.Errorf("loud log:\n%s", s.Log)
 			}
 			known := s.Sim.Ledger().Orders[0]
-			if known.ClientIP != p.IP || known.NotifyURL != ShopURL+api.PathNotifyPay || known.Body != "山岚小铺 - 高山乌龙茶 等2件" ||
+			if known.ClientIP != p.IP || known.NotifyURL != paytest.ShopURL+api.PathNotifyPay || known.Body != "山岚小铺 - 高山乌龙茶 等2件" ||
 				known.Expires.Sub(known.Created) < order.Lifetime-2*time.Second {
 				t.Errorf("WeChat was told %+v", known)
 			}
@@ -65,7 +51,7 @@ func TestPayment(t *testing.T) {
 
 func TestCancelThenPay(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("coffee", 1)
 	sheet, err := p.OpenPaySheet(c.Pay)
@@ -90,9 +76,9 @@ func TestCancelThenPay(t *testing.T) {
 
 func TestClientKey(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p, other := s.SignedIn(0), s.SignedIn(1)
-	req := Basket("tea", 3)
+	req := paytest.Basket("tea", 3)
 	var first, again, split, others api.Checkout
 	p.Checkout(req, &first)
 	p.Checkout(req, &again)
@@ -122,7 +108,7 @@ func TestClientKey(t *testing.T) {
 	// A repeated request finds its order paid.
 	p.Pay(first.Pay)
 	s.Deliver()
-	req = Basket("juice", 1)
+	req = paytest.Basket("juice", 1)
 	var c api.Checkout
 	p.Checkout(req, &c)
 	p.Pay(c.Pay)
@@ -134,7 +120,7 @@ func TestClientKey(t *testing.T) {
 
 func TestOldPrepayIsReplaced(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	s.Sim.Advance(order.PrepayLifetime)
@@ -150,9 +136,9 @@ func TestOldPrepayIsReplaced(t *testing.T) {
 
 func TestExpiredOrder(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
-	req := Basket("tea", 1)
+	req := paytest.Basket("tea", 1)
 	var c api.Checkout
 	p.Checkout(req, &c)
 	s.Sim.Advance(order.Lifetime - order.MinPrepay + time.Second)
@@ -175,10 +161,10 @@ func TestExpiredOrder(t *testing.T) {
 
 func TestOrderThatWeChatNeverSawExpires(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	s.Fault(wechattest.FaultSystemError, "/pay/unifiedorder")
-	p.CannotPay(api.CodeWeChatBusy, Basket("tea", 1))
+	p.CannotPay(api.CodeWeChatBusy, paytest.Basket("tea", 1))
 	var list api.OrderList
 	p.Must("GET", api.PathOrders, nil, &list)
 	id := list.Orders[0].ID
@@ -194,7 +180,7 @@ func TestOrderThatWeChatNeverSawExpires(t *testing.T) {
 
 func TestSomebodyElsesOrder(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	alice, bob := s.SignedIn(0), s.SignedIn(1)
 	c := alice.Order("tea", 1)
 	before, calls := storetest.Dump(t, s.DB), len(s.Sim.Messages(0))
@@ -213,7 +199,7 @@ func TestSomebodyElsesOrder(t *testing.T) {
 
 func TestListIsNewestFirst(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	var want []string
 	for i := range 3 {

@@ -12,32 +12,15 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/payment"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
 
-// Reconcile is what the timer does.
-func (s *Shop) Reconcile() {
-	s.T.Helper()
-	if err := s.Signer.Reconcile(context.Background()); err != nil {
-		s.T.Error(err)
-	}
-	s.Check()
-}
-
-// WantStatus reads the stored order, asking nobody.
-func (s *Shop) WantStatus(id string, want api.OrderStatus) {
-	s.T.Helper()
-	var got api.OrderStatus
-	if err := s.DB.QueryRow(`SELECT status FROM orders WHERE id = ?`, id).Scan(&got); err != nil || got != want {
-		s.T.Errorf("order %s is %s, %v; want %s", id, got, err, want)
-	}
-}
-
 func TestReconcileFindsALostPayment(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	s.Fault(wechattest.FaultNotifyLost, "")
@@ -58,7 +41,7 @@ func TestReconcileFindsALostPayment(t *testing.T) {
 // The order that WeChat has taken but whose answer was lost is found too.
 func TestReconcileFindsAPaymentOfAnOrderThatIsOnlyCreated(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	// As if the signer had died before it stored the answer.
@@ -73,7 +56,7 @@ func TestReconcileFindsAPaymentOfAnOrderThatIsOnlyCreated(t *testing.T) {
 
 func TestReconcileClosesWhatNobodyPaid(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	s.Sim.Advance(order.Lifetime)
@@ -95,10 +78,10 @@ func TestReconcileClosesWhatNobodyPaid(t *testing.T) {
 // time: its unifiedorder may still be retried.
 func TestReconcileClosesWhatWeChatNeverTook(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	s.Fault(wechattest.FaultTimeoutBefore, "/pay/unifiedorder")
-	p.CannotPay(api.CodeWeChatBusy, Basket("tea", 1))
+	p.CannotPay(api.CodeWeChatBusy, paytest.Basket("tea", 1))
 	var id string
 	if err := s.DB.QueryRow(`SELECT id FROM orders`).Scan(&id); err != nil {
 		t.Fatal(err)
@@ -115,7 +98,7 @@ func TestReconcileClosesWhatWeChatNeverTook(t *testing.T) {
 // asked again.
 func TestReconcileBelievesOrderPaid(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	sheet, err := p.OpenPaySheet(c.Pay)
@@ -124,7 +107,7 @@ func TestReconcileBelievesOrderPaid(t *testing.T) {
 	}
 	s.Sim.Advance(order.Lifetime - time.Second)
 	s.Fault(wechattest.FaultNotifyLost, "")
-	s.ToWeChat.Handler = Before(s.ToWeChat.Handler, "/pay/closeorder", func() {
+	s.ToWeChat.Handler = paytest.Before(s.ToWeChat.Handler, "/pay/closeorder", func() {
 		// WeChat lets a payment end that was begun in time.
 		if _, err := s.Sim.PaySheet(sheet.ID); err != nil {
 			t.Fatal(err)
@@ -136,23 +119,11 @@ func TestReconcileBelievesOrderPaid(t *testing.T) {
 	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
 }
 
-// Before calls do before the first request for a path.
-func Before(next http.Handler, path string, do func()) http.Handler {
-	done := false
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == path && !done {
-			done = true
-			do()
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
 // One call of it does a bounded amount of work, the next goes on, and an order
 // that fails does not hold up the others.
 func TestReconcileIsBoundedAndGoesOn(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, func(cfg *Settings, _ *wechat.Config) { cfg.Statements = payment.MinStatements })
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.Statements = payment.MinStatements })
 	p := s.SignedIn(0)
 	var ids []string
 	for range 43 {
@@ -191,7 +162,7 @@ func TestReconcileIsBoundedAndGoesOn(t *testing.T) {
 // WeChat is asked less and less about an order, but always at its end.
 func TestReconcileLeavesOldOrdersAlone(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	c := s.SignedIn(0).Order("tea", 1)
 	for range 24*20 - 1 {
 		s.Sim.Advance(3 * time.Minute)
@@ -210,7 +181,7 @@ func TestReconcileLeavesOldOrdersAlone(t *testing.T) {
 
 func TestReconcileKeepsSecretsAndTellsOfADeadDatabase(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	s.SignedIn(0).Order("tea", 1)
 	s.Sim.Advance(2 * time.Minute)
 	storetest.Exec(t, s.DB, `CREATE TRIGGER dead BEFORE UPDATE OF queried_at ON orders BEGIN SELECT RAISE(ABORT, 'dead'); END`)
@@ -226,7 +197,7 @@ func TestReconcileKeepsSecretsAndTellsOfADeadDatabase(t *testing.T) {
 // again must not take all the time there is for orders.
 func TestReconcileAsksAboutOrdersThoughRefundsHang(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	hang := false
 	s.ToWeChat.Handler = func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -243,7 +214,7 @@ func TestReconcileAsksAboutOrdersThoughRefundsHang(t *testing.T) {
 	p, op := s.SignedIn(0), s.Operator()
 	for range 4 {
 		o := p.PaidOrder("tea", 1)
-		if r := op.Refund(o.ID, RefundRequest(o.Total)); r.Status != api.RefundCreated {
+		if r := op.Refund(o.ID, paytest.RefundRequest(o.Total)); r.Status != api.RefundCreated {
 			t.Fatalf("the refund is %s", r.Status)
 		}
 	}
@@ -272,14 +243,14 @@ func TestReconcileAsksAboutOrdersThoughRefundsHang(t *testing.T) {
 // wrong merchant.
 func TestOrdersOfAFormerMerchant(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	s.Fault(wechattest.FaultNotifyLost, "")
 	p.Pay(c.Pay)
 	other := p.Order("bun", 1)
 	former := p.Handler
-	p.Handler = s.Open(func(cfg *Settings, wx *wechat.Config) { cfg.MchID, wx.MchID = "1900000110", "1900000110" })
+	p.Handler = s.Open(func(cfg *paytest.Settings, wx *wechat.Config) { cfg.MchID, wx.MchID = "1900000110", "1900000110" })
 	s.Sim.Advance(10 * time.Minute)
 	p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(other.Order.ID), api.PayRequest{Renew: true})
 	p.Fails(api.CodeWeChatBusy, "POST", api.OrderClosePath(other.Order.ID), struct{}{})
@@ -292,7 +263,7 @@ func TestOrdersOfAFormerMerchant(t *testing.T) {
 
 	// The operator sets the former one again for a while.
 	p.Handler = former
-	s.Sim.Advance(QueryPause)
+	s.Sim.Advance(paytest.QueryPause)
 	if o := p.GetOrder(c.Order.ID); o.Status != api.StatusPaid {
 		t.Errorf("the order is %s", o.Status)
 	}
@@ -301,11 +272,11 @@ func TestOrdersOfAFormerMerchant(t *testing.T) {
 // Notified orders that WeChat does not confirm hold up refunds by a few queries.
 func TestToldOrdersDoNotStarveRefunds(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p, op := s.SignedIn(0), s.Operator()
 	paid := p.PaidOrder("tea", 1)
 	s.Fault(wechattest.FaultSystemError, "/secapi/pay/refund")
-	op.Refund(paid.ID, RefundRequest(100))
+	op.Refund(paid.ID, paytest.RefundRequest(100))
 	for range 30 {
 		postNews(s, leaked(s, p.Order("tea", 1).Order.ID, wechat.SignHMAC))
 	}
@@ -328,7 +299,7 @@ func TestToldOrdersDoNotStarveRefunds(t *testing.T) {
 // Orders that are due and that others query just now do not keep the timer busy.
 func TestTimerDoesNotReadTheSameOrdersAgain(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, func(cfg *Settings, _ *wechat.Config) { cfg.Store.Bounds.Buyer = 1000 })
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.Store.Bounds.Buyer = 1000 })
 	p := s.SignedIn(0)
 	for range 120 {
 		p.Order("tea", 1)

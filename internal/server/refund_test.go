@@ -1,7 +1,6 @@
 package server_test
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -13,73 +12,18 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/fen"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
 
-// Operator is whoever holds the token.
-func (s *Shop) Operator() *Person {
-	return &Person{Shop: s, Cookies: map[string]string{}, IP: "203.0.113.200", Token: AdminToken}
-}
-
-func RefundPath(id string) string { return api.PathAdminOrders + "/" + id + "/refund" }
-
-// RefundRequest asks for some money back, under a new key.
-func RefundRequest(amount fen.Fen) api.RefundRequest {
-	return api.RefundRequest{RefundKey: rand.Text(), Amount: amount, Reason: "少了一包"}
-}
-
-// PaidOrder returns an order that was paid a while ago.
-func (p *Person) PaidOrder(product string, quantity int) api.Order {
-	p.T.Helper()
-	c := p.Order(product, quantity)
-	p.Pay(c.Pay)
-	p.Deliver()
-	p.Sim.Advance(QueryPause) // WeChat is queried if the notification was lost
-	return p.GetOrder(c.Order.ID)
-}
-
-// Refund pays back and must succeed.
-func (p *Person) Refund(id string, req api.RefundRequest) api.Refund {
-	p.T.Helper()
-	var r api.Refund
-	p.Must("POST", RefundPath(id), req, &r)
-	return r
-}
-
-// AdminOrder reads an order as the operator.
-func (p *Person) AdminOrder(id string) api.AdminOrder {
-	p.T.Helper()
-	var o api.AdminOrder
-	p.Must("GET", api.PathAdminOrders+"/"+id, nil, &o)
-	return o
-}
-
-// RefundsOf returns the statuses of the refunds of an order as they are stored.
-func (s *Shop) RefundsOf(id string) string {
-	s.T.Helper()
-	var all string
-	if err := s.DB.QueryRow(`SELECT COALESCE(group_concat(status || ' ' || amount || COALESCE(' ' || failure, ''), ', ' ORDER BY rowid), '')
-		FROM refunds WHERE order_id = ?`, id).Scan(&all); err != nil {
-		s.T.Fatal(err)
-	}
-	return all
-}
-
-func (s *Shop) WantRefunds(id, want string) {
-	s.T.Helper()
-	if got := s.RefundsOf(id); got != want {
-		s.T.Errorf("refunds %q, want %q\n%s", got, want, s.Log)
-	}
-}
-
 func TestFullRefund(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	buyer, op := s.SignedIn(0), s.Operator()
 	o := buyer.PaidOrder("tea", 1)
-	r := op.Refund(o.ID, RefundRequest(o.Total))
+	r := op.Refund(o.ID, paytest.RefundRequest(o.Total))
 	if r.Status != api.RefundProcessing || r.Amount != o.Total || r.Reason != "少了一包" || len(r.ID) != 32 {
 		t.Errorf("%+v", r)
 	}
@@ -93,7 +37,7 @@ func TestFullRefund(t *testing.T) {
 		t.Errorf("%+v", seen)
 	}
 	// Nothing is left.
-	op.Fails(api.CodeRefundTooMuch, "POST", RefundPath(o.ID), RefundRequest(1))
+	op.Fails(api.CodeRefundTooMuch, "POST", paytest.RefundPath(o.ID), paytest.RefundRequest(1))
 	if n := s.Sim.Ledger().Notifications; len(n) != 2 || n[1].State != wechattest.NotifyAcknowledged {
 		t.Errorf("%+v", n)
 	}
@@ -101,7 +45,7 @@ func TestFullRefund(t *testing.T) {
 
 func TestPartialRefunds(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	op := s.Operator()
 	o := s.SignedIn(0).PaidOrder("tea", 1)
 	for i, step := range []struct {
@@ -109,7 +53,7 @@ func TestPartialRefunds(t *testing.T) {
 		want   api.OrderStatus
 	}{{1000, api.StatusPaid}, {800, api.StatusPaid}, {5000, api.StatusRefunded}} {
 		s.Sim.Advance(2 * time.Minute)
-		op.Refund(o.ID, RefundRequest(step.amount))
+		op.Refund(o.ID, paytest.RefundRequest(step.amount))
 		s.WantStatus(o.ID, api.StatusRefunding)
 		s.Sim.Advance(10 * time.Second)
 		s.Check()
@@ -118,7 +62,7 @@ func TestPartialRefunds(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 		if step.want == api.StatusPaid {
-			op.Fails(api.CodeRefundTooMuch, "POST", RefundPath(o.ID), RefundRequest(o.Total))
+			op.Fails(api.CodeRefundTooMuch, "POST", paytest.RefundPath(o.ID), paytest.RefundRequest(o.Total))
 		}
 	}
 	if got := op.AdminOrder(o.ID); got.Refunded != o.Total {
@@ -128,33 +72,33 @@ func TestPartialRefunds(t *testing.T) {
 
 func TestRefundOfWhatWasNeverPaid(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	op := s.Operator()
 	c := s.SignedIn(0).Order("tea", 1)
 	wantUnharmed(op, func() {
-		op.Fails(api.CodeOrderNotPaid, "POST", RefundPath(c.Order.ID), RefundRequest(1))
-		op.Fails(api.CodeNotFound, "POST", RefundPath("000000000000000000000000"), RefundRequest(1))
-		op.Fails(api.CodeNotFound, "POST", RefundPath("x"), RefundRequest(1))
+		op.Fails(api.CodeOrderNotPaid, "POST", paytest.RefundPath(c.Order.ID), paytest.RefundRequest(1))
+		op.Fails(api.CodeNotFound, "POST", paytest.RefundPath("000000000000000000000000"), paytest.RefundRequest(1))
+		op.Fails(api.CodeNotFound, "POST", paytest.RefundPath("x"), paytest.RefundRequest(1))
 	})
 }
 
 func TestRefundKeyMakesItOneRefund(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	op := s.Operator()
 	o := s.SignedIn(0).PaidOrder("tea", 2)
-	req := RefundRequest(500)
+	req := paytest.RefundRequest(500)
 	first := op.Refund(o.ID, req)
 	if again := op.Refund(o.ID, req); again.ID != first.ID {
 		t.Errorf("two refunds: %+v, %+v", first, again)
 	}
 	other := req
 	other.Amount++
-	op.Fails(api.CodeConflict, "POST", RefundPath(o.ID), other)
+	op.Fails(api.CodeConflict, "POST", paytest.RefundPath(o.ID), other)
 	for _, reason := range []string{"another reason", ""} {
 		other = req
 		other.Reason = reason
-		op.Fails(api.CodeConflict, "POST", RefundPath(o.ID), other)
+		op.Fails(api.CodeConflict, "POST", paytest.RefundPath(o.ID), other)
 	}
 	s.WantRefunds(o.ID, "processing 500")
 	// Another order may use it too.
@@ -167,12 +111,12 @@ func TestConcurrentRefundsNeverExceedThePayment(t *testing.T) {
 	t.Parallel()
 	for name, keys := range map[string]int{"one key": 1, "different keys": 20} {
 		t.Run(name, func(t *testing.T) {
-			s := NewShop(t, nil)
+			s := paytest.NewShop(t, nil)
 			op := s.Operator()
 			o := s.SignedIn(0).PaidOrder("tea", 1) // 6800
 			var bodies [][]byte
 			for range keys {
-				b, err := json.Marshal(RefundRequest(1500))
+				b, err := json.Marshal(paytest.RefundRequest(1500))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -182,7 +126,7 @@ func TestConcurrentRefundsNeverExceedThePayment(t *testing.T) {
 			var mu sync.Mutex
 			codes := map[api.Code]int{}
 			for i := range 20 {
-				r := op.Request("POST", RefundPath(o.ID), bodies[i%keys])
+				r := op.Request("POST", paytest.RefundPath(o.ID), bodies[i%keys])
 				wg.Go(func() {
 					a := op.Send(r)
 					mu.Lock()
@@ -225,11 +169,11 @@ func TestRefundSurvivesWeChatsTroubles(t *testing.T) {
 		wechattest.FaultTimeoutAfter, wechattest.FaultBadReplySign, wechattest.FaultNoReplySign} {
 		for _, retry := range []string{"operator", "timer"} {
 			t.Run(fault+" then "+retry, func(t *testing.T) {
-				s := NewShop(t, nil)
+				s := paytest.NewShop(t, nil)
 				op := s.Operator()
 				o := s.SignedIn(0).PaidOrder("tea", 1)
 				s.Fault(fault, "/secapi/pay/refund")
-				req := RefundRequest(o.Total)
+				req := paytest.RefundRequest(o.Total)
 				first := op.Refund(o.ID, req)
 				if first.Status != api.RefundCreated {
 					t.Errorf("%+v", first)
@@ -270,25 +214,25 @@ func TestRefundThatComesToNothing(t *testing.T) {
 		wechattest.FaultRefundChange: {"abnormal 6800", api.StatusRefunding},
 	} {
 		for _, lost := range []bool{false, true} {
-			s := NewShop(t, nil)
+			s := paytest.NewShop(t, nil)
 			op := s.Operator()
 			o := s.SignedIn(0).PaidOrder("tea", 1)
 			s.Fault(fault, "")
 			if lost {
 				s.Fault(wechattest.FaultNotifyLost, "")
 			}
-			op.Refund(o.ID, RefundRequest(o.Total))
+			op.Refund(o.ID, paytest.RefundRequest(o.Total))
 			s.Sim.Advance(2 * time.Minute)
 			s.Reconcile()
 			s.WantRefunds(o.ID, want.refund)
 			s.WantStatus(o.ID, want.order)
 			if want.order == api.StatusPaid {
-				op.Refund(o.ID, RefundRequest(o.Total)) // the room is free again
+				op.Refund(o.ID, paytest.RefundRequest(o.Total)) // the room is free again
 			} else {
 				if s.ErrorLines() == 0 {
 					t.Error("nothing loud in the log")
 				}
-				op.Fails(api.CodeRefundTooMuch, "POST", RefundPath(o.ID), RefundRequest(1))
+				op.Fails(api.CodeRefundTooMuch, "POST", paytest.RefundPath(o.ID), paytest.RefundRequest(1))
 			}
 		}
 	}
@@ -296,14 +240,14 @@ func TestRefundThatComesToNothing(t *testing.T) {
 
 func TestSlowRefundIsAskedAboutLessAndLess(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	op := s.Operator()
 	o := s.SignedIn(0).PaidOrder("tea", 1)
 	if err := s.Sim.AddFault(wechattest.Fault{Kind: wechattest.FaultRefundSlow, DelayMS: (50 * time.Hour).Milliseconds()}); err != nil {
 		t.Fatal(err)
 	}
 	s.Fault(wechattest.FaultNotifyLost, "")
-	op.Refund(o.ID, RefundRequest(o.Total))
+	op.Refund(o.ID, paytest.RefundRequest(o.Total))
 	for range 50*12 + 7 {
 		s.Sim.Advance(5 * time.Minute)
 		s.Reconcile()
@@ -317,11 +261,11 @@ func TestSlowRefundIsAskedAboutLessAndLess(t *testing.T) {
 // Two within a minute: WeChat takes the second one later.
 func TestRefundAMinuteAfterAnother(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	op := s.Operator()
 	o := s.SignedIn(0).PaidOrder("tea", 1)
-	op.Refund(o.ID, RefundRequest(100))
-	second := op.Refund(o.ID, RefundRequest(200))
+	op.Refund(o.ID, paytest.RefundRequest(100))
+	second := op.Refund(o.ID, paytest.RefundRequest(200))
 	if second.Status != api.RefundCreated || second.Failure != "FREQUENCY_LIMITED" {
 		t.Errorf("%+v", second)
 	}
@@ -335,15 +279,15 @@ func TestRefundAMinuteAfterAnother(t *testing.T) {
 
 func TestRefundAfterAYear(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	op := s.Operator()
 	o := s.SignedIn(0).PaidOrder("tea", 1)
 	s.Sim.Advance(365*24*time.Hour + time.Hour)
-	op.Fails(api.CodeWeChatDeclined, "POST", RefundPath(o.ID), RefundRequest(1)) // WeChat's word
+	op.Fails(api.CodeWeChatDeclined, "POST", paytest.RefundPath(o.ID), paytest.RefundRequest(1)) // WeChat's word
 	s.WantRefunds(o.ID, "failed 1 TRADE_OVERDUE")
 	s.WantStatus(o.ID, api.StatusPaid)
 	s.Sim.Advance(48 * time.Hour)
-	wantUnharmed(op, func() { op.Fails(api.CodeWeChatDeclined, "POST", RefundPath(o.ID), RefundRequest(1)) })
+	wantUnharmed(op, func() { op.Fails(api.CodeWeChatDeclined, "POST", paytest.RefundPath(o.ID), paytest.RefundRequest(1)) })
 	// The same key is the same rejection, and the buyer sees none of it.
 	if seen := s.SignedIn(0).GetOrder(o.ID); len(seen.Refunds) != 0 || seen.Status != api.StatusPaid {
 		t.Errorf("%+v", seen)
@@ -352,24 +296,24 @@ func TestRefundAfterAYear(t *testing.T) {
 
 func TestRefundWithoutACertificate(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	op := s.Operator()
 	o := s.SignedIn(0).PaidOrder("tea", 1)
-	s.Handler = s.Open(func(_ *Settings, wx *wechat.Config) { wx.CertDoer = nil })
-	wantUnharmed(op, func() { op.Fails(api.CodeMisconfigured, "POST", RefundPath(o.ID), RefundRequest(1)) })
+	s.Handler = s.Open(func(_ *paytest.Settings, wx *wechat.Config) { wx.CertDoer = nil })
+	wantUnharmed(op, func() { op.Fails(api.CodeMisconfigured, "POST", paytest.RefundPath(o.ID), paytest.RefundRequest(1)) })
 }
 
 // WeChat's gateway rejects a certificate that has run out: no refund is lost.
 func TestRefundWithABadCertificate(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	op := s.Operator()
 	o := s.SignedIn(0).PaidOrder("tea", 1)
 	right := s.ToWeChat.Handler
 	s.ToWeChat.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "The SSL certificate error", http.StatusBadRequest)
 	})
-	if r := op.Refund(o.ID, RefundRequest(o.Total)); r.Status != api.RefundCreated || r.Failure != "FAIL" {
+	if r := op.Refund(o.ID, paytest.RefundRequest(o.Total)); r.Status != api.RefundCreated || r.Failure != "FAIL" {
 		t.Errorf("%+v", r)
 	}
 	if s.ErrorLines() == 0 {
@@ -385,12 +329,12 @@ func TestRefundWithABadCertificate(t *testing.T) {
 // The signer may die, or lose its database, between any two statements.
 func TestRefundWhoseAnswerWasNotStored(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	op := s.Operator()
 	o := s.SignedIn(0).PaidOrder("tea", 1)
 	storetest.Exec(t, s.DB, `CREATE TRIGGER dead BEFORE UPDATE OF refund_id ON refunds BEGIN SELECT RAISE(ABORT, 'dead'); END`)
-	req := RefundRequest(o.Total)
-	op.Fails(api.CodeInternal, "POST", RefundPath(o.ID), req)
+	req := paytest.RefundRequest(o.Total)
+	op.Fails(api.CodeInternal, "POST", paytest.RefundPath(o.ID), req)
 	s.WantRefunds(o.ID, "created 6800")
 	s.WantStatus(o.ID, api.StatusRefunding)
 	s.Sim.Advance(time.Minute)

@@ -8,6 +8,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
@@ -19,7 +20,7 @@ import (
 func TestRefundByHandOfAnOrderThatIsNotKnownToBePaid(t *testing.T) {
 	t.Parallel()
 	for seed := range int64(8) { // WeChat leaves out at will what it does not promise
-		s := NewShopAt(t, wechattest.Config{Seed: seed + 1}, nil)
+		s := paytest.NewShopAt(t, wechattest.Config{Seed: seed + 1}, nil)
 		p := s.SignedIn(0)
 		c := p.Order("tea", 1)
 		s.Fault(wechattest.FaultNotifyLost, "")
@@ -45,17 +46,17 @@ func TestRefundByHandOfAnOrderThatIsNotKnownToBePaid(t *testing.T) {
 // The shop asks WeChat to pay back what the merchant has paid back by hand.
 func TestRefundThatWasMadeByHandBefore(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	op := s.Operator()
 	o := s.SignedIn(0).PaidOrder("tea", 1)
 	if _, err := s.Sim.Refund(s.OutTradeNo(o.ID), 6000); err != nil {
 		t.Fatal(err)
 	}
 	s.Sim.Advance(2 * time.Minute)
-	op.Fails(api.CodeWeChatDeclined, "POST", RefundPath(o.ID), RefundRequest(o.Total))
+	op.Fails(api.CodeWeChatDeclined, "POST", paytest.RefundPath(o.ID), paytest.RefundRequest(o.Total))
 	s.WantRefunds(o.ID, "failed 6800 INVALID_REQUEST, succeeded 6000")
-	op.Fails(api.CodeRefundTooMuch, "POST", RefundPath(o.ID), RefundRequest(801))
-	op.Refund(o.ID, RefundRequest(800))
+	op.Fails(api.CodeRefundTooMuch, "POST", paytest.RefundPath(o.ID), paytest.RefundRequest(801))
+	op.Refund(o.ID, paytest.RefundRequest(800))
 	s.Sim.Advance(time.Minute)
 	s.Check()
 	s.WantStatus(o.ID, api.StatusRefunded)
@@ -65,7 +66,7 @@ func TestRefundThatWasMadeByHandBefore(t *testing.T) {
 func TestNotificationOfARefundByHand(t *testing.T) {
 	t.Parallel()
 	for _, known := range []bool{true, false} {
-		s := NewShopAt(t, wechattest.Config{RefundNotifyURL: ShopURL + api.PathNotifyRefund}, nil)
+		s := paytest.NewShopAt(t, wechattest.Config{RefundNotifyURL: paytest.ShopURL + api.PathNotifyRefund}, nil)
 		p := s.SignedIn(0)
 		c := p.Order("tea", 1)
 		if !known {
@@ -91,7 +92,7 @@ func TestNotificationOfARefundByHand(t *testing.T) {
 func TestForgedNotificationOfARefundByHand(t *testing.T) {
 	t.Parallel()
 	for _, forge := range []string{wechattest.ForgeTooEarly, wechattest.ForgeWrongAmount} {
-		s := NewShopAt(t, wechattest.Config{RefundNotifyURL: ShopURL + api.PathNotifyRefund}, nil)
+		s := paytest.NewShopAt(t, wechattest.Config{RefundNotifyURL: paytest.ShopURL + api.PathNotifyRefund}, nil)
 		o := s.SignedIn(0).PaidOrder("tea", 1)
 		refund, err := s.Sim.Refund(s.OutTradeNo(o.ID), 800)
 		if err != nil {
@@ -115,11 +116,11 @@ func TestForgedNotificationOfARefundByHand(t *testing.T) {
 // A call that was given up for lost reaches WeChat after a later one was declined.
 func TestRefundThatIsTakenAfterItFailed(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	op := s.Operator()
 	o := s.SignedIn(0).PaidOrder("tea", 1)
 	s.Fault(wechattest.FaultTimeoutBefore, "/secapi/pay/refund")
-	r := op.Refund(o.ID, RefundRequest(o.Total))
+	r := op.Refund(o.ID, paytest.RefundRequest(o.Total))
 	if ok, err := store.New(s.DB).FailRefund(t.Context(), r.ID, order.RefundFailure{Failure: "ERROR"}, s.Now()); err != nil || !ok {
 		t.Fatal(ok, err)
 	}
@@ -129,7 +130,7 @@ func TestRefundThatIsTakenAfterItFailed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := pay.Refund(t.Context(), wechat.RefundRequest{
-		OutTradeNo: s.OutTradeNo(o.ID), OutRefundNo: r.ID, Total: o.Total, Amount: r.Amount, NotifyURL: ShopURL + api.PathNotifyRefund,
+		OutTradeNo: s.OutTradeNo(o.ID), OutRefundNo: r.ID, Total: o.Total, Amount: r.Amount, NotifyURL: paytest.ShopURL + api.PathNotifyRefund,
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +153,7 @@ func TestRefundThatWeChatTellsOtherwise(t *testing.T) {
 		"number":      `UPDATE refunds SET refund_id = 'another'`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := NewShop(t, nil)
+			s := paytest.NewShop(t, nil)
 			id, _ := startRefund(s)
 			storetest.Exec(t, s.DB, `DROP TRIGGER keep_request; DROP TRIGGER keep_refund;`+bend)
 			before := s.RefundsOf(id)

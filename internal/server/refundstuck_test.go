@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
 
 // refundAccounts returns the refund_account of every refund that was sent, "-" for the
 // default.
-func refundAccounts(s *Shop) (sent []string) {
+func refundAccounts(s *paytest.Shop) (sent []string) {
 	for _, m := range s.Sim.Messages(0) {
 		if m.Kind == "refund" {
 			_, account, ok := strings.Cut(m.Request, "<refund_account><![CDATA[")
@@ -34,11 +35,11 @@ func refundAccounts(s *Shop) (sent []string) {
 // same number.
 func TestRefundTakesTheAvailableBalance(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	op := s.Operator()
 	o := s.SignedIn(0).PaidOrder("tea", 1)
 	s.Fault(wechattest.FaultUnsettledShort, "")
-	r := op.Refund(o.ID, RefundRequest(o.Total))
+	r := op.Refund(o.ID, paytest.RefundRequest(o.Total))
 	if r.Status != api.RefundProcessing || !r.FromBalance || r.Failure != "" || r.Advice != "" {
 		t.Errorf("%+v", r)
 	}
@@ -59,7 +60,7 @@ func TestBalanceIsStoredBeforeItIsSent(t *testing.T) {
 	t.Parallel()
 	for _, reaches := range []bool{false, true} {
 		t.Run(fmt.Sprint("reaches WeChat: ", reaches), func(t *testing.T) {
-			s := NewShop(t, nil)
+			s := paytest.NewShop(t, nil)
 			op := s.Operator()
 			o := s.SignedIn(0).PaidOrder("tea", 1)
 			s.Fault(wechattest.FaultUnsettledShort, "")
@@ -77,7 +78,7 @@ func TestBalanceIsStoredBeforeItIsSent(t *testing.T) {
 				right.ServeHTTP(w, r)
 			})
 			s.Fault(wechattest.FaultNotifyLost, "")
-			r := op.Refund(o.ID, RefundRequest(o.Total))
+			r := op.Refund(o.ID, paytest.RefundRequest(o.Total))
 			if r.Status != api.RefundCreated || !r.FromBalance {
 				t.Errorf("%+v", r)
 			}
@@ -104,11 +105,11 @@ func TestBalanceIsStoredBeforeItIsSent(t *testing.T) {
 // and what to do, and it is sent seldom.
 func TestRefundWithoutMoneyWaitsForTheOperator(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	op := s.Operator()
 	o := s.SignedIn(0).PaidOrder("tea", 1)
 	s.Fault(wechattest.FaultNotEnough, "")
-	req := RefundRequest(o.Total)
+	req := paytest.RefundRequest(o.Total)
 	r := op.Refund(o.ID, req)
 	if r.Status != api.RefundCreated || r.Failure != "NOT_ENOUGH" || !strings.Contains(r.FailureText, "基本账户余额不足") ||
 		!strings.Contains(r.Advice, "pay in") || !r.FromBalance {
@@ -147,11 +148,11 @@ func TestRefundWithoutMoneyWaitsForTheOperator(t *testing.T) {
 // first.
 func TestOperatorChoosesTheBalance(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, func(cfg *Settings, _ *wechat.Config) { cfg.ManualBalance = true })
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.ManualBalance = true })
 	op := s.Operator()
 	o := s.SignedIn(0).PaidOrder("tea", 1)
 	s.Fault(wechattest.FaultUnsettledShort, "")
-	req := RefundRequest(o.Total)
+	req := paytest.RefundRequest(o.Total)
 	r := op.Refund(o.ID, req)
 	if r.Status != api.RefundCreated || r.FromBalance || !strings.Contains(r.Advice, "from_balance") {
 		t.Errorf("%+v", r)
@@ -169,7 +170,7 @@ func TestOperatorChoosesTheBalance(t *testing.T) {
 		t.Errorf("%+v", again)
 	}
 	other := s.SignedIn(1).PaidOrder("tea", 1)
-	direct := RefundRequest(other.Total)
+	direct := paytest.RefundRequest(other.Total)
 	direct.FromBalance = true
 	if r := op.Refund(other.ID, direct); !r.FromBalance || refundAccounts(s)[len(refundAccounts(s))-1] != "RECHARGE_FUNDS" {
 		t.Errorf("%+v", r)
@@ -180,7 +181,7 @@ func TestOperatorChoosesTheBalance(t *testing.T) {
 // all of it goes on by itself once the key is right.
 func TestWhatCannotSucceedIsTriedLessAndLess(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p, op := s.SignedIn(0), s.Operator()
 	paid := p.PaidOrder("tea", 1)
 	open := p.Order("tea", 1)
@@ -193,7 +194,7 @@ func TestWhatCannotSucceedIsTriedLessAndLess(t *testing.T) {
 		calls[r.URL.Path]++
 		io.WriteString(w, "<xml><retcode>1</retcode><retmsg>param mch_id invalid</retmsg></xml>")
 	})
-	if r := op.Refund(paid.ID, RefundRequest(paid.Total)); r.Status != api.RefundCreated || r.Failure != "FAIL" ||
+	if r := op.Refund(paid.ID, paytest.RefundRequest(paid.Total)); r.Status != api.RefundCreated || r.Failure != "FAIL" ||
 		!strings.Contains(r.FailureText, "param mch_id invalid") || !strings.Contains(r.Advice, "merchant number") {
 		t.Errorf("%+v", r)
 	}
@@ -225,10 +226,10 @@ func TestWhatCannotSucceedIsTriedLessAndLess(t *testing.T) {
 // A refund that neither source could pay is paid by new takings, without the operator.
 func TestRefundIsPaidByNewTakings(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	o := s.SignedIn(0).PaidOrder("tea", 1)
 	s.Fault(wechattest.FaultNotEnough, "")
-	r := s.Operator().Refund(o.ID, RefundRequest(o.Total))
+	r := s.Operator().Refund(o.ID, paytest.RefundRequest(o.Total))
 	if r.Status != api.RefundCreated || !r.FromBalance {
 		t.Errorf("%+v", r)
 	}

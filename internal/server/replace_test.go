@@ -12,18 +12,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat/wechattest"
 )
 
 // replaceable returns a shop, a guest with a code that WeChat may close by now, and a
 // request for another one in its place.
-func replaceable(t *testing.T) (s *Shop, p *Person, old api.Order, req api.CreateOrderRequest) {
-	s = NewShop(t, nil)
+func replaceable(t *testing.T) (s *paytest.Shop, p *paytest.Person, old api.Order, req api.CreateOrderRequest) {
+	s = paytest.NewShop(t, nil)
 	p = s.NewGuest(0)
 	old = p.OrderByCode("tea", 1).Order
 	s.Sim.Advance(6 * time.Minute)
-	req = BasketForCode("tea", 1)
+	req = paytest.BasketForCode("tea", 1)
 	req.Replaces = old.ID
 	return s, p, old, req
 }
@@ -54,7 +55,7 @@ func TestPaidOrderIsNotReplaced(t *testing.T) {
 	t.Parallel()
 	for _, lost := range []bool{false, true} {
 		for _, closing := range []bool{false, true} {
-			s := NewShop(t, nil)
+			s := paytest.NewShop(t, nil)
 			p := s.NewGuest(0)
 			old := p.OrderByCode("tea", 1)
 			if closing {
@@ -70,7 +71,7 @@ func TestPaidOrderIsNotReplaced(t *testing.T) {
 			if !lost {
 				s.Deliver()
 			}
-			req := BasketForCode("tea", 1)
+			req := paytest.BasketForCode("tea", 1)
 			req.Replaces = old.Order.ID
 			p.Fails(api.CodeOrderPaid, "POST", api.PathOrders, req)
 			p.Fails(api.CodeOrderPaid, "POST", api.PathOrders, req)
@@ -89,18 +90,18 @@ func TestPaidOrderIsNotReplaced(t *testing.T) {
 // A request that makes nothing gives nothing up.
 func TestNothingIsGivenUpForNothing(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	old := p.Order("tea", 1)
-	used := Basket("bun", 1)
+	used := paytest.Basket("bun", 1)
 	p.Checkout(used, &api.Checkout{})
 	conflict := used
 	conflict.Replaces = old.Order.ID
-	gone := Basket("gold", 1)
+	gone := paytest.Basket("gold", 1)
 	gone.Replaces = old.Order.ID
-	amount := Basket("tip", 1)
+	amount := paytest.Basket("tip", 1)
 	amount.Replaces = old.Order.ID
-	unknown, garbage := Basket("tea", 1), Basket("tea", 1)
+	unknown, garbage := paytest.Basket("tea", 1), paytest.Basket("tea", 1)
 	unknown.Replaces, garbage.Replaces = strings.Repeat("0", 24), "' OR 1=1"
 	for _, bad := range []struct {
 		req  api.CreateOrderRequest
@@ -108,7 +109,7 @@ func TestNothingIsGivenUpForNothing(t *testing.T) {
 	}{{conflict, api.CodeConflict}, {gone, api.CodeProductGone}, {amount, api.CodeBadRequest}, {unknown, api.CodeNotFound}, {garbage, api.CodeNotFound}} {
 		wantUnharmed(p, func() { p.Fails(bad.code, "POST", api.PathOrders, bad.req) })
 	}
-	req := Basket("tea", 1)
+	req := paytest.Basket("tea", 1)
 	req.Replaces = old.Order.ID
 	s.Fault(wechattest.FaultSystemError, "/pay/orderquery")
 	p.CannotPay(api.CodeWeChatBusy, req)
@@ -130,7 +131,7 @@ func TestOrderThatCannotBeClosedIsNotReplaced(t *testing.T) {
 		t.Errorf("%d orders at WeChat", n)
 	}
 	s.WantStatus(old.ID, api.StatusClosing)
-	s.Sim.Advance(QueryPause)
+	s.Sim.Advance(paytest.QueryPause)
 	var c api.Checkout
 	p.Checkout(req, &c)
 	s.WantStatus(old.ID, api.StatusClosed)
@@ -142,11 +143,11 @@ func TestOrderThatCannotBeClosedIsNotReplaced(t *testing.T) {
 // The signer dies after the old order was given up: the retry makes the new one.
 func TestReplacementThatWasNotStored(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(0)
 	old := p.OrderByCode("tea", 1)
 	storetest.Exec(t, s.DB, `CREATE TRIGGER dead BEFORE INSERT ON orders BEGIN SELECT RAISE(ABORT, 'dead'); END`)
-	req := BasketForCode("tea", 1)
+	req := paytest.BasketForCode("tea", 1)
 	req.Replaces = old.Order.ID
 	p.CannotPay(api.CodeInternal, req)
 	s.WantStatus(old.Order.ID, api.StatusClosing)
@@ -213,9 +214,9 @@ func TestManyClosesAndReplacesAtOnce(t *testing.T) {
 // Nobody can be led in a circle: an order takes the place of what was before it.
 func TestOrderCannotReplaceItself(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(0)
-	req := BasketForCode("tea", 1)
+	req := paytest.BasketForCode("tea", 1)
 	var c api.Checkout
 	p.Checkout(req, &c)
 	req.Replaces = c.Order.ID

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
 )
 
@@ -17,14 +18,14 @@ import (
 // of, once they are put back as the runbook says: with its own statements.
 func TestOrdersPutBackAfterARestoreComeRight(t *testing.T) {
 	t.Parallel()
-	r := NewMerchant(t)
+	r := paytest.NewMerchant(t)
 	s := r.Shop
 	buyer, op := s.SignedIn(0), s.Operator()
 	paid, partly, whole := buyer.PaidOrder("tea", 1), buyer.PaidOrder("tea", 2), buyer.PaidOrder("tea", 1)
 	open := buyer.Order("tea", 1).Order
-	back := RefundRequest(500)
+	back := paytest.RefundRequest(500)
 	op.Refund(partly.ID, back)
-	op.Refund(whole.ID, RefundRequest(whole.Total))
+	op.Refund(whole.ID, paytest.RefundRequest(whole.Total))
 	s.Sim.Advance(time.Minute)
 	for range 2 { // a refund's event waits for its order's
 		r.Deliver()
@@ -106,9 +107,9 @@ func putBack(t *testing.T, from, to *sql.DB, table, conflict string) {
 // comes right with the runbook's statement.
 func TestUnsentOrderOfABackupComesRight(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
-	o := p.Place(Basket("tea", 1))
+	o := p.Place(paytest.Basket("tea", 1))
 	backup := storetest.Open(t)
 	copyRows(t, s.DB, backup, "orders", `SELECT * FROM orders`, ``)
 	var c api.Checkout

@@ -12,6 +12,7 @@ import (
 	"h5pay/internal/order"
 	"h5pay/internal/outbox"
 	"h5pay/internal/payment"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
 	"h5pay/webhook"
@@ -20,12 +21,12 @@ import (
 )
 
 // small bends a shop to small bounds of unpaid orders.
-func small(cfg *Settings, _ *wechat.Config) {
+func small(cfg *paytest.Settings, _ *wechat.Config) {
 	cfg.Store.Bounds = store.Bounds{Buyer: 4, Guest: 3, NetworkGuests: 5, Guests: 8}
 }
 
 // wantTooMany makes an order that has to be rejected and must change nothing.
-func wantTooMany(p *Person, code api.Code, req api.CreateOrderRequest) {
+func wantTooMany(p *paytest.Person, code api.Code, req api.CreateOrderRequest) {
 	p.T.Helper()
 	before, calls := storetest.Dump(p.T, p.DB), p.Calls("unifiedorder")
 	p.Fails(code, "POST", api.PathOrders, req)
@@ -36,14 +37,14 @@ func wantTooMany(p *Person, code api.Code, req api.CreateOrderRequest) {
 
 func TestUnpaidOrdersAreBounded(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, small)
+	s := paytest.NewShop(t, small)
 	p := s.NewGuest(0)
-	first := BasketForCode("tea", 1)
+	first := paytest.BasketForCode("tea", 1)
 	var c api.Checkout
 	p.Checkout(first, &c)
 	p.OrderByCode("tea", 1)
 	p.OrderByCode("tea", 1)
-	wantTooMany(p, api.CodeTooManyOrders, BasketForCode("tea", 1))
+	wantTooMany(p, api.CodeTooManyOrders, paytest.BasketForCode("tea", 1))
 	// A lost answer is asked for again, also now.
 	var again api.Checkout
 	p.Checkout(first, &again)
@@ -53,7 +54,7 @@ func TestUnpaidOrdersAreBounded(t *testing.T) {
 	// The place of an order that is cancelled is free, and so is that of one that is replaced.
 	p.CloseOrder(c.Order.ID)
 	last := p.OrderByCode("tea", 1)
-	instead := BasketForCode("bun", 1)
+	instead := paytest.BasketForCode("bun", 1)
 	instead.Replaces = last.Order.ID
 	p.Checkout(instead, &c)
 	s.WantStatus(last.Order.ID, api.StatusClosing)
@@ -61,9 +62,9 @@ func TestUnpaidOrdersAreBounded(t *testing.T) {
 	// Five orders of guests were made at this address, in this hour.
 	other := s.NewGuest(1)
 	other.IP = p.IP
-	wantTooMany(other, api.CodeTooManyOrders, BasketForCode("tea", 1))
+	wantTooMany(other, api.CodeTooManyOrders, paytest.BasketForCode("tea", 1))
 	// Nothing is given up for an order that would not be stored.
-	open := BasketForCode("tea", 1)
+	open := paytest.BasketForCode("tea", 1)
 	open.Replaces = c.Order.ID
 	wantTooMany(p, api.CodeTooManyOrders, open)
 	s.WantStatus(c.Order.ID, api.StatusPending)
@@ -75,15 +76,15 @@ func TestUnpaidOrdersAreBounded(t *testing.T) {
 	for range 4 {
 		buyer.Order("tea", 1)
 	}
-	wantTooMany(buyer, api.CodeTooManyOrders, Basket("tea", 1))
+	wantTooMany(buyer, api.CodeTooManyOrders, paytest.Basket("tea", 1))
 }
 
 // The flood of the security review: guests of one address who order and cancel as
 // often as the limits allow. What is stored has a bound, and goes after a month.
 func TestGuestsDoNotFillTheDatabase(t *testing.T) {
 	t.Parallel()
-	r := NewMerchant(t)
-	r.Handler = r.Open(func(cfg *Settings, _ *wechat.Config) { cfg.Store.Bounds.NetworkGuests = 5 })
+	r := paytest.NewMerchant(t)
+	r.Handler = r.Open(func(cfg *paytest.Settings, _ *wechat.Config) { cfg.Store.Bounds.NetworkGuests = 5 })
 	rows := func() (n int) {
 		t.Helper()
 		if err := r.DB.QueryRow(`SELECT (SELECT COUNT(*) FROM orders) + (SELECT COUNT(*) FROM order_steps) + (SELECT COUNT(*) FROM events)
@@ -92,9 +93,9 @@ func TestGuestsDoNotFillTheDatabase(t *testing.T) {
 		}
 		return n
 	}
-	guests := []*Person{r.NewGuest(0), r.NewGuest(1)}
+	guests := []*paytest.Person{r.NewGuest(0), r.NewGuest(1)}
 	guests[1].IP = guests[0].IP
-	call := func(p *Person, path string, body any) Answer { // without a look at everything stored
+	call := func(p *paytest.Person, path string, body any) paytest.Answer { // without a look at everything stored
 		t.Helper()
 		b, err := json.Marshal(body)
 		if err != nil {
@@ -107,7 +108,7 @@ func TestGuestsDoNotFillTheDatabase(t *testing.T) {
 	for range hours * 2 {
 		for _, p := range guests {
 			for range 4 {
-				a := call(p, api.PathOrders, BasketForCode("test", 1))
+				a := call(p, api.PathOrders, paytest.BasketForCode("test", 1))
 				if a.Status != 200 {
 					continue
 				}
@@ -148,9 +149,9 @@ func TestFullDatabaseSettlesLast(t *testing.T) {
 	t.Parallel()
 	for _, by := range []string{"notification", "timer"} {
 		t.Run(by, func(t *testing.T) {
-			s := NewShop(t, func(cfg *Settings, _ *wechat.Config) {})
+			s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) {})
 			s.DB.SetMaxOpenConns(1) // SQLite's limit belongs to a connection
-			s.Handler = s.Open(func(cfg *Settings, _ *wechat.Config) { cfg.Size = cfg.Store.SQLiteSize })
+			s.Handler = s.Open(func(cfg *paytest.Settings, _ *wechat.Config) { cfg.Size = cfg.Store.SQLiteSize })
 			p := s.SignedIn(0)
 			first, second, old := p.Order("tea", 1), p.Order("tea", 1), p.Order("tea", 1)
 			if ok, err := store.New(s.DB).Close(t.Context(), old.Order.ID, s.Now()); !ok || err != nil {
@@ -168,7 +169,7 @@ func TestFullDatabaseSettlesLast(t *testing.T) {
 			storetest.Exec(t, s.DB, fmt.Sprintf(`PRAGMA max_page_count = %d`, size.Used/4096*108/100)) // 93 %
 			s.Reconcile()
 			s.WantWrong("size", "new orders are rejected")
-			wantTooMany(p, api.CodeShopFull, Basket("tea", 1))
+			wantTooMany(p, api.CodeShopFull, paytest.Basket("tea", 1))
 			p.Pay(first.Pay)
 			s.Deliver()
 			s.WantStatus(first.Order.ID, api.StatusPaid)
@@ -209,7 +210,7 @@ func TestFullDatabaseSettlesLast(t *testing.T) {
 
 // fillUp stores steps and events of nobody's until none is taken any more, so that
 // their tables have no room left within a page.
-func fillUp(t *testing.T, s *Shop) {
+func fillUp(t *testing.T, s *paytest.Shop) {
 	t.Helper()
 	for i := 0; ; i++ {
 		_, steps := s.DB.Exec(`INSERT INTO order_steps VALUES ('nobody', 'created', 0)`)
@@ -226,14 +227,14 @@ func fillUp(t *testing.T, s *Shop) {
 // timer keeps up with.
 func TestOneTimerRunQueriesMany(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, func(cfg *Settings, _ *wechat.Config) { cfg.Statements = payment.MinStatements })
-	s.Handler = s.Open(func(cfg *Settings, _ *wechat.Config) { cfg.Store.Bounds.Buyer = 1000 })
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.Statements = payment.MinStatements })
+	s.Handler = s.Open(func(cfg *paytest.Settings, _ *wechat.Config) { cfg.Store.Bounds.Buyer = 1000 })
 	p := s.SignedIn(0)
 	for range 60 {
 		p.Order("test", 1)
 	}
 	s.Sim.Advance(61 * time.Second)
-	s.Change = func(cfg *Settings, _ *wechat.Config) { cfg.Statements = payment.MinStatements }
+	s.Change = func(cfg *paytest.Settings, _ *wechat.Config) { cfg.Statements = payment.MinStatements }
 	statements := countStatements(t, s)
 	before := s.Calls("orderquery")
 	if err := s.Signer.Reconcile(context.Background()); err != nil {
@@ -258,13 +259,13 @@ func TestOneTimerRunQueriesMany(t *testing.T) {
 // Expired orders cost two calls and two statements each, and keep to both limits.
 func TestTimerClosesWithinItsLimits(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	for range 60 {
 		p.Order("test", 1)
 	}
 	s.Sim.Advance(order.Lifetime + 2*time.Minute)
-	s.Change = func(cfg *Settings, _ *wechat.Config) { cfg.Statements = payment.MinStatements }
+	s.Change = func(cfg *paytest.Settings, _ *wechat.Config) { cfg.Statements = payment.MinStatements }
 	statements := countStatements(t, s)
 	closed := 0
 	for range 8 {
@@ -292,7 +293,7 @@ func TestTimerClosesWithinItsLimits(t *testing.T) {
 // query, and two statements.
 func TestFreshOrderIsNotQueried(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	statements := countStatements(t, s)
@@ -313,10 +314,10 @@ func TestFreshOrderIsNotQueried(t *testing.T) {
 // goes first. What the flood made arrives as well.
 func TestMoneyGoesFirst(t *testing.T) {
 	t.Parallel()
-	r := NewMerchant(t)
-	r.Change = func(cfg *Settings, _ *wechat.Config) { cfg.Statements = payment.MinStatements }
-	r.Handler = r.Open(func(cfg *Settings, wx *wechat.Config) {
-		cfg.Webhook = &outbox.Webhook{URL: "https://erp.example.com/h5pay", Secrets: []wechat.Secret{WebhookSecret}, Doer: r}
+	r := paytest.NewMerchant(t)
+	r.Change = func(cfg *paytest.Settings, _ *wechat.Config) { cfg.Statements = payment.MinStatements }
+	r.Handler = r.Open(func(cfg *paytest.Settings, wx *wechat.Config) {
+		cfg.Webhook = &outbox.Webhook{URL: "https://erp.example.com/h5pay", Secrets: []wechat.Secret{paytest.WebhookSecret}, Doer: r}
 		cfg.Statements = payment.MinStatements
 		cfg.Store.Bounds = store.Bounds{Buyer: 1000, Guest: 1000, NetworkGuests: 1000, Guests: 1000}
 	})
@@ -375,10 +376,10 @@ func TestMoneyGoesFirst(t *testing.T) {
 // An event that waited for the one before it leaves in the same call.
 func TestSuccessorLeavesInTheSameCall(t *testing.T) {
 	t.Parallel()
-	r := NewMerchant(t)
+	r := paytest.NewMerchant(t)
 	o := r.PaidOrderOf(r.SignedIn(0), "tea")
 	op := r.Operator()
-	op.Refund(o.ID, RefundRequest(500))
+	op.Refund(o.ID, paytest.RefundRequest(500))
 	r.Sim.Advance(2 * time.Minute)
 	r.Reconcile()
 	r.Deliver()
@@ -391,10 +392,10 @@ func TestSuccessorLeavesInTheSameCall(t *testing.T) {
 // merchant's back end has nothing to release.
 func TestNoEventOfAnOrderThatNobodyCouldPay(t *testing.T) {
 	t.Parallel()
-	r := NewMerchant(t)
+	r := paytest.NewMerchant(t)
 	p := r.SignedIn(0)
 	r.Fault(wechattest.FaultTimeoutBefore, "/pay/unifiedorder")
-	p.CannotPay(api.CodeWeChatBusy, Basket("tea", 1))
+	p.CannotPay(api.CodeWeChatBusy, paytest.Basket("tea", 1))
 	declinedRefund(p)
 	c := p.Order("tea", 1)
 	r.Sim.Advance(order.Lifetime + 2*time.Minute)
@@ -412,7 +413,7 @@ func TestNoEventOfAnOrderThatNobodyCouldPay(t *testing.T) {
 // Guests whose network is not known are bounded as guests alone: they share no place.
 func TestGuestsOfAnUnknownNetwork(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, small)
+	s := paytest.NewShop(t, small)
 	for i := range 2 {
 		p := s.NewGuest(i)
 		p.IP = ""

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/wechat/wechattest"
 )
 
@@ -12,7 +13,7 @@ import (
 // change. A query finds the payment.
 func TestPaymentToldUnderAFormerAPIKeyIsFoundByAsking(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	s.Fault(wechattest.FaultNotifyLost, "")

@@ -36,7 +36,7 @@ func TestUnavailable(t *testing.T) {
 }
 
 // brokenWeChat panics, as code with a mistake does.
-type brokenWeChat struct{ WeChat }
+type brokenWeChat struct{ paytest.WeChat }
 
 func (brokenWeChat) PaymentNotification(context.Context, apiv3.Header, []byte) (wechat.Trade, error) {
 	panic("a mistake")
@@ -44,7 +44,7 @@ func (brokenWeChat) PaymentNotification(context.Context, apiv3.Header, []byte) (
 
 func TestPanicIsAnswered(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, func(cfg *Settings, _ *wechat.Config) {})
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) {})
 	p := s.NewPerson(0)
 	p.Handler = mustServer(t, s, brokenWeChat{})
 	a := p.Send(p.Request("POST", api.PathNotifyPay, []byte("<xml></xml>")))
@@ -64,8 +64,8 @@ func (panicDoer) Do(*http.Request) (*http.Response, error) { panic("a mistake") 
 // A panic in a goroutine of a timer ends neither the program nor the other events.
 func TestPanicInADeliveryIsAnError(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, func(cfg *Settings, _ *wechat.Config) {
-		cfg.Webhook = &outbox.Webhook{URL: "https://erp.example.com", Secrets: []wechat.Secret{WebhookSecret}, Doer: panicDoer{}}
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) {
+		cfg.Webhook = &outbox.Webhook{URL: "https://erp.example.com", Secrets: []wechat.Secret{paytest.WebhookSecret}, Doer: panicDoer{}}
 	})
 	s.SignedIn(0).PaidOrder("tea", 1)
 	if err := s.Signer.Deliver(t.Context()); err == nil {
@@ -76,9 +76,9 @@ func TestPanicInADeliveryIsAnError(t *testing.T) {
 	}
 }
 
-func mustServer(t *testing.T, s *Shop, wx WeChat) http.Handler {
+func mustServer(t *testing.T, s *paytest.Shop, wx paytest.WeChat) http.Handler {
 	t.Helper()
-	signer, err := NewSigner(DefaultSettings(s, wx))
+	signer, err := paytest.NewSigner(paytest.DefaultSettings(s, wx))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,35 +87,35 @@ func mustServer(t *testing.T, s *Shop, wx WeChat) http.Handler {
 
 func TestNewNamesTheBadField(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
-	for field, bend := range map[string]func(*Settings){
-		"ShopName":   func(c *Settings) { c.ShopName = "" },
-		"ShopURL":    func(c *Settings) { c.ShopURL = "shop.example.com" },
-		"Scope":      func(c *Settings) { c.Scope = "snsapi_login" },
-		"TradeTypes": func(c *Settings) { c.TradeTypes = []api.TradeType{api.TradeJSAPI, "APP"} },
-		"MWEB":       func(c *Settings) { c.ShopName = strings.Repeat("店", 50) },
-		"AppID":      func(c *Settings) { c.AppID = "" },
-		"MchID":      func(c *Settings) { c.MchID = "" },
-		"SessionKey": func(c *Settings) { c.SessionKey = "too short" },
-		"Store":      func(c *Settings) { c.Store = nil },
-		"WeChat":     func(c *Settings) { c.WeChat = nil },
+	s := paytest.NewShop(t, nil)
+	for field, bend := range map[string]func(*paytest.Settings){
+		"ShopName":   func(c *paytest.Settings) { c.ShopName = "" },
+		"ShopURL":    func(c *paytest.Settings) { c.ShopURL = "shop.example.com" },
+		"Scope":      func(c *paytest.Settings) { c.Scope = "snsapi_login" },
+		"TradeTypes": func(c *paytest.Settings) { c.TradeTypes = []api.TradeType{api.TradeJSAPI, "APP"} },
+		"MWEB":       func(c *paytest.Settings) { c.ShopName = strings.Repeat("店", 50) },
+		"AppID":      func(c *paytest.Settings) { c.AppID = "" },
+		"MchID":      func(c *paytest.Settings) { c.MchID = "" },
+		"SessionKey": func(c *paytest.Settings) { c.SessionKey = "too short" },
+		"Store":      func(c *paytest.Settings) { c.Store = nil },
+		"WeChat":     func(c *paytest.Settings) { c.WeChat = nil },
 
-		"Webhook.URL": func(c *Settings) {
-			c.Webhook = &outbox.Webhook{URL: "erp.example.com", Secrets: []wechat.Secret{WebhookSecret}, Doer: http.DefaultClient}
+		"Webhook.URL": func(c *paytest.Settings) {
+			c.Webhook = &outbox.Webhook{URL: "erp.example.com", Secrets: []wechat.Secret{paytest.WebhookSecret}, Doer: http.DefaultClient}
 		},
-		"Webhook.Secrets": func(c *Settings) {
-			c.Webhook = &outbox.Webhook{URL: "https://erp.example.com", Secrets: []wechat.Secret{WebhookSecret, "too short"}, Doer: http.DefaultClient}
+		"Webhook.Secrets": func(c *paytest.Settings) {
+			c.Webhook = &outbox.Webhook{URL: "https://erp.example.com", Secrets: []wechat.Secret{paytest.WebhookSecret, "too short"}, Doer: http.DefaultClient}
 		},
-		"Secrets is empty": func(c *Settings) {
+		"Secrets is empty": func(c *paytest.Settings) {
 			c.Webhook = &outbox.Webhook{URL: "https://erp.example.com", Doer: http.DefaultClient}
 		},
-		"Webhook.Doer": func(c *Settings) {
-			c.Webhook = &outbox.Webhook{URL: "https://erp.example.com", Secrets: []wechat.Secret{WebhookSecret}}
+		"Webhook.Doer": func(c *paytest.Settings) {
+			c.Webhook = &outbox.Webhook{URL: "https://erp.example.com", Secrets: []wechat.Secret{paytest.WebhookSecret}}
 		},
 	} {
-		cfg := DefaultSettings(s, brokenWeChat{})
+		cfg := paytest.DefaultSettings(s, brokenWeChat{})
 		bend(&cfg)
-		if _, err := NewSigner(cfg); err == nil || !strings.Contains(err.Error(), field) || strings.Contains(err.Error(), "too short") {
+		if _, err := paytest.NewSigner(cfg); err == nil || !strings.Contains(err.Error(), field) || strings.Contains(err.Error(), "too short") {
 			t.Errorf("%s: %v", field, err)
 		}
 	}

@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/wechat"
 )
 
 // stateAfter begins a sign-in that follows another one and returns its state.
-func stateAfter(p *Person, after string) string {
+func stateAfter(p *paytest.Person, after string) string {
 	p.T.Helper()
 	var to api.AuthorizeResponse
 	p.Must("POST", api.PathAuthorize, api.AuthorizeRequest{ReturnTo: "/", After: after}, &to)
@@ -27,7 +28,7 @@ func stateAfter(p *Person, after string) string {
 // that this leads nowhere.
 func TestSignInsInARowAreCounted(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.NewPerson(0)
 	first := stateAfter(p, "")
 	p.Cookies = map[string]string{}
@@ -49,7 +50,7 @@ func TestSignInsInARowAreCounted(t *testing.T) {
 // Who has no key can neither reset the count nor raise it.
 func TestTheCountInAStateCannotBeForged(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.NewPerson(0)
 	first := stateAfter(p, "")
 	second := stateAfter(p, first)
@@ -84,10 +85,10 @@ func TestTheCountInAStateCannotBeForged(t *testing.T) {
 func TestTheCountOutlivesTheKey(t *testing.T) {
 	t.Parallel()
 	const former = "a former session key of 32 chars"
-	before := NewShop(t, func(cfg *Settings, _ *wechat.Config) { cfg.SessionKey = former })
+	before := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.SessionKey = former })
 	p := before.NewPerson(0)
 	second := stateAfter(p, stateAfter(p, ""))
-	after := NewShop(t, func(cfg *Settings, _ *wechat.Config) { cfg.SessionKeyOld = former })
+	after := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.SessionKeyOld = former })
 	q := after.NewPerson(0)
 	q.Fails(api.CodeSignInLoop, "POST", api.PathAuthorize, api.AuthorizeRequest{ReturnTo: "/", After: second})
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
@@ -22,7 +23,7 @@ const freeStatements = 50
 // of many does not run an event out of them.
 func TestFindingManyRefundsKeepsToTheFreePlan(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	op := s.Operator()
 	o := s.SignedIn(0).PaidOrder("tea", 1)
 	byHand := func(amount int64) {
@@ -35,10 +36,10 @@ func TestFindingManyRefundsKeepsToTheFreePlan(t *testing.T) {
 	for range 20 {
 		byHand(100)
 	}
-	op.Fails(api.CodeWeChatDeclined, "POST", RefundPath(o.ID), RefundRequest(o.Total)) // they come to be known
+	op.Fails(api.CodeWeChatDeclined, "POST", paytest.RefundPath(o.ID), paytest.RefundRequest(o.Total)) // they come to be known
 	byHand(4000)
 	counted := countStatements(t, s)
-	op.Fails(api.CodeWeChatDeclined, "POST", RefundPath(o.ID), RefundRequest(1000))
+	op.Fails(api.CodeWeChatDeclined, "POST", paytest.RefundPath(o.ID), paytest.RefundRequest(1000))
 	if n := counted.Load(); n < 10 || n > freeStatements {
 		t.Errorf("%d statements, want at most %d", n, freeStatements)
 	}
@@ -52,7 +53,7 @@ func TestFindingManyRefundsKeepsToTheFreePlan(t *testing.T) {
 // to read the order and to pay it. The same again costs two statements.
 func TestStatementsOfANotification(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	s.Fault(wechattest.FaultNotifyLost, "")
@@ -78,13 +79,13 @@ func TestStatementsOfANotification(t *testing.T) {
 }
 
 // countStatements opens the shop's signer anew, over a database that counts.
-func countStatements(t *testing.T, s *Shop) *atomic.Int64 {
+func countStatements(t *testing.T, s *paytest.Shop) *atomic.Int64 {
 	t.Helper()
 	return countStatementsAt(t, s, nil)
 }
 
 // countStatementsAt is countStatements with another client of WeChat's, unless it is nil.
-func countStatementsAt(t *testing.T, s *Shop, wx WeChat) *atomic.Int64 {
+func countStatementsAt(t *testing.T, s *paytest.Shop, wx paytest.WeChat) *atomic.Int64 {
 	t.Helper()
 	var seq int
 	var name, file string
@@ -98,8 +99,8 @@ func countStatementsAt(t *testing.T, s *Shop, wx WeChat) *atomic.Int64 {
 	s.DB = db
 	s.Handler = s.Open(s.Change)
 	if wx != nil {
-		cfg := DefaultSettings(s, wx)
-		signer, err := NewSigner(cfg)
+		cfg := paytest.DefaultSettings(s, wx)
+		signer, err := paytest.NewSigner(cfg)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
@@ -18,10 +19,10 @@ import (
 // The signer may die, or lose its database, between any two statements.
 func TestPrepayThatWasNotStored(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	storetest.Exec(t, s.DB, `CREATE TRIGGER dead BEFORE UPDATE OF prepay_id ON orders BEGIN SELECT RAISE(ABORT, 'dead'); END`)
-	req := Basket("tea", 1)
+	req := paytest.Basket("tea", 1)
 	p.CannotPay(api.CodeInternal, req)
 	storetest.Exec(t, s.DB, `DROP TRIGGER dead`)
 	var c api.Checkout
@@ -35,7 +36,7 @@ func TestPollingSurvivesWeChatsTroubles(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []string{wechattest.FaultSystemError, wechattest.FaultBadGateway, wechattest.FaultTimeoutBefore, wechattest.FaultBadReplySign, wechattest.FaultNoReplySign} {
 		t.Run(fault, func(t *testing.T) {
-			s := NewShop(t, nil)
+			s := paytest.NewShop(t, nil)
 			p := s.SignedIn(0)
 			c := p.Order("tea", 1)
 			s.Fault(wechattest.FaultNotifyLost, "")
@@ -58,9 +59,9 @@ func TestOrderSurvivesWeChatsTroubles(t *testing.T) {
 	for _, fault := range []string{wechattest.FaultSystemError, wechattest.FaultBadGateway, wechattest.FaultTimeoutBefore, wechattest.FaultTimeoutAfter, wechattest.FaultBadReplySign, wechattest.FaultNoReplySign} {
 		for _, retry := range []string{"create", "pay"} {
 			t.Run(fault+" then "+retry, func(t *testing.T) {
-				s := NewShop(t, nil)
+				s := paytest.NewShop(t, nil)
 				p := s.SignedIn(0)
-				req := Basket("tea", 1)
+				req := paytest.Basket("tea", 1)
 				s.Fault(fault, "/pay/unifiedorder")
 				p.CannotPay(api.CodeWeChatBusy, req)
 				var list api.OrderList
@@ -95,7 +96,7 @@ func TestOrderSurvivesWeChatsTroubles(t *testing.T) {
 
 func TestPaidWithoutOurKnowing(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	s.Fault(wechattest.FaultNotifyLost, "")
@@ -110,14 +111,14 @@ func TestClosedAtWeChat(t *testing.T) {
 	t.Parallel()
 	for _, by := range []string{"poll", "pay"} {
 		t.Run(by, func(t *testing.T) {
-			s := NewShop(t, nil)
+			s := paytest.NewShop(t, nil)
 			p := s.SignedIn(0)
 			c := p.Order("tea", 1)
 			if err := s.Sim.CloseOrder(s.OutTradeNo(c.Order.ID)); err != nil {
 				t.Fatal(err)
 			}
 			if by == "poll" {
-				s.Sim.Advance(QueryPause)
+				s.Sim.Advance(paytest.QueryPause)
 				if o := p.GetOrder(c.Order.ID); o.Status != api.StatusClosed {
 					t.Errorf("order %+v", o)
 				}
@@ -132,7 +133,7 @@ func TestClosedAtWeChat(t *testing.T) {
 
 func TestPaymentOfAnOrderThatWasClosedHere(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	if ok, err := store.New(s.DB).Close(context.Background(), c.Order.ID, s.Sim.Now()); !ok || err != nil {
@@ -145,7 +146,7 @@ func TestPaymentOfAnOrderThatWasClosedHere(t *testing.T) {
 
 // declinedRefund makes an order that WeChat declines, under an appid that does not know
 // this openid.
-func declinedRefund(p *Person) (id string) {
+func declinedRefund(p *paytest.Person) (id string) {
 	p.T.Helper()
 	other, err := wechattest.New(wechattest.Config{Seed: 2, Epoch: p.Sim.Now()})
 	if err != nil {
@@ -154,7 +155,7 @@ func declinedRefund(p *Person) (id string) {
 	defer other.Close()
 	right := p.ToWeChat.Handler
 	p.ToWeChat.Handler = other.Handler()
-	req := Basket("tea", 1)
+	req := paytest.Basket("tea", 1)
 	p.CannotPay(api.CodeWeChatDeclined, req)
 	var list api.OrderList
 	p.Must("GET", api.PathOrders, nil, &list)
@@ -172,19 +173,19 @@ func declinedRefund(p *Person) (id string) {
 
 func TestDeclinedOrderFails(t *testing.T) {
 	t.Parallel()
-	declinedRefund(NewShop(t, nil).SignedIn(0))
+	declinedRefund(paytest.NewShop(t, nil).SignedIn(0))
 }
 
 // A FAIL of the outer layer comes unsigned, in words that vary.
 func TestDeclineWithoutACodeEndsNoOrder(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	right := s.ToWeChat.Handler
 	s.ToWeChat.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		io.WriteString(w, "<xml><return_code>FAIL</return_code><return_msg>今天不行</return_msg></xml>")
 	})
-	req := Basket("tea", 1)
+	req := paytest.Basket("tea", 1)
 	p.CannotPay(api.CodeWeChatDeclined, req)
 	s.ToWeChat.Handler = right
 	var c api.Checkout
@@ -195,14 +196,14 @@ func TestDeclineWithoutACodeEndsNoOrder(t *testing.T) {
 // A wrong key is the operator's fault: no order is lost to it.
 func TestWrongSettingsBurnNoOrder(t *testing.T) {
 	t.Parallel()
-	for name, bend := range map[string]func(*Settings, *wechat.Config){
-		"api key": func(_ *Settings, wx *wechat.Config) { wx.APIKey = "00000000000000000000000000000000" },
-		"mch_id":  func(_ *Settings, wx *wechat.Config) { wx.MchID = "1900000000" },
+	for name, bend := range map[string]func(*paytest.Settings, *wechat.Config){
+		"api key": func(_ *paytest.Settings, wx *wechat.Config) { wx.APIKey = "00000000000000000000000000000000" },
+		"mch_id":  func(_ *paytest.Settings, wx *wechat.Config) { wx.MchID = "1900000000" },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := NewShop(t, nil)
+			s := paytest.NewShop(t, nil)
 			p := s.SignedIn(0)
-			req := Basket("tea", 1)
+			req := paytest.Basket("tea", 1)
 			right := s.Handler
 			s.Handler = s.Open(bend)
 			p.CannotPay(api.CodeWeChatDeclined, req)
@@ -223,10 +224,10 @@ func TestWrongSettingsBurnNoOrder(t *testing.T) {
 // under another sign_type is left alone.
 func TestSignTypeChangedUnderAPendingOrder(t *testing.T) {
 	t.Parallel()
-	s := NewShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
-	s.Handler = s.Open(func(_ *Settings, wx *wechat.Config) { wx.SignType = wechat.SignMD5 })
+	s.Handler = s.Open(func(_ *paytest.Settings, wx *wechat.Config) { wx.SignType = wechat.SignMD5 })
 	p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(c.Order.ID), struct{}{})
 	s.WantPath(c.Order.ID, api.StatusPending)
 	// What was signed before can still be paid.

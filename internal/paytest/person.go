@@ -1,8 +1,7 @@
-package server_test
+package paytest
 
 import (
 	"bytes"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -35,6 +34,20 @@ func (s *Shop) SignedIn(i int) *Person {
 	p := s.NewPerson(i)
 	code, state := p.Authorize("/", "")
 	p.Must("POST", api.PathToken, api.TokenRequest{Code: code, State: state}, &api.TokenResponse{})
+	return p
+}
+
+// NewGuest returns a browser outside WeChat that is known by a cookie alone. The
+// i-th user holds the phone with which its orders are paid.
+func (s *Shop) NewGuest(i int) *Person {
+	s.T.Helper()
+	p := s.NewPerson(i)
+	var who api.Session
+	p.Must("POST", api.PathSession, nil, &who)
+	if who.User != (api.User{Guest: true}) {
+		s.T.Errorf("a guest is shown as %+v", who.User)
+	}
+	p.IsGuest = true
 	return p
 }
 
@@ -170,97 +183,4 @@ func (p *Person) Authorize(returnTo string, scope api.Scope) (code, state string
 		p.T.Fatalf("WeChat leads to %q, not back to %s: %v", location, returnTo, err)
 	}
 	return back.Query().Get("code"), back.Query().Get("state")
-}
-
-// Basket is a valid order for the product, under a new key.
-func Basket(product string, quantity int) api.CreateOrderRequest {
-	return api.CreateOrderRequest{
-		Items:     []api.OrderItem{{ProductID: product, Quantity: quantity}},
-		TradeType: api.TradeJSAPI, ClientKey: rand.Text(),
-	}
-}
-
-// Place makes an order. WeChat does not know it yet.
-func (p *Person) Place(req api.CreateOrderRequest) api.Order {
-	p.T.Helper()
-	var o api.Order
-	p.Must("POST", api.PathOrders, req, &o)
-	return o
-}
-
-// Checkout makes an order and asks for what pays it, as the page does.
-func (p *Person) Checkout(req api.CreateOrderRequest, c *api.Checkout) {
-	p.T.Helper()
-	o := p.Place(req)
-	p.Must("POST", api.OrderPayPath(o.ID), api.PayRequest{}, c)
-	if c.Order.ID != o.ID {
-		p.T.Errorf("paying order %s returned order %s", o.ID, c.Order.ID)
-	}
-}
-
-// CannotPay makes an order and asks for what pays it: one of the two has to be rejected
-// with a code.
-func (p *Person) CannotPay(code api.Code, req api.CreateOrderRequest) {
-	p.T.Helper()
-	a := p.Call("POST", api.PathOrders, req)
-	var o api.Order
-	if a.Err.Code == "" {
-		if err := json.Unmarshal(a.Body, &o); err != nil {
-			p.T.Fatal(err)
-		}
-		a = p.Call("POST", api.OrderPayPath(o.ID), api.PayRequest{})
-	}
-	if a.Err.Code != code {
-		p.T.Errorf("order %s: %d %s, want %s", o.ID, a.Status, a.Body, code)
-	}
-}
-
-// Order makes an order and returns what pays it.
-func (p *Person) Order(product string, quantity int) api.Checkout {
-	p.T.Helper()
-	var c api.Checkout
-	p.Checkout(Basket(product, quantity), &c)
-	return c
-}
-
-// GetOrder reads an order.
-func (p *Person) GetOrder(id string) api.Order {
-	p.T.Helper()
-	var o api.Order
-	p.Must("GET", api.OrderPath(id), nil, &o)
-	return o
-}
-
-// OpenPaySheet opens the payment sheet as WeixinJSBridge does.
-func (p *Person) OpenPaySheet(pay *api.PayParams) (wechattest.Sheet, error) {
-	p.T.Helper()
-	if err := p.Sim.SetUser(p.User.OpenID); err != nil {
-		p.T.Fatal(err)
-	}
-	b, err := json.Marshal(pay)
-	if err != nil {
-		p.T.Fatal(err)
-	}
-	call := wechattest.InvokeCall{API: "getBrandWCPayRequest", URL: ShopURL + "/pay", Landing: ShopURL + "/"}
-	if err := json.Unmarshal(b, &call.Args); err != nil {
-		p.T.Fatal(err)
-	}
-	sheet, bad := p.Sim.Invoke(call)
-	if bad != nil {
-		return sheet, fmt.Errorf("%s: %s", bad.ErrMsg, bad.ErrDesc)
-	}
-	return sheet, nil
-}
-
-// Pay opens the sheet and pays. The notification is on its way then; a call of
-// deliver lets it arrive.
-func (p *Person) Pay(pay *api.PayParams) {
-	p.T.Helper()
-	sheet, err := p.OpenPaySheet(pay)
-	if err != nil {
-		p.T.Fatal(err)
-	}
-	if _, err := p.Sim.PaySheet(sheet.ID); err != nil {
-		p.T.Fatal(err)
-	}
 }

@@ -1,4 +1,4 @@
-package server_test
+package paytest
 
 import (
 	"context"
@@ -57,4 +57,16 @@ type deadline struct {
 func (d *deadline) Done() <-chan struct{} {
 	d.once.Do(func() { close(d.passed) })
 	return d.passed
+}
+
+// Before calls do before the first request for a path.
+func Before(next http.Handler, path string, do func()) http.Handler {
+	done := false
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == path && !done {
+			done = true
+			do()
+		}
+		next.ServeHTTP(w, r)
+	})
 }

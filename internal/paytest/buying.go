@@ -1,0 +1,203 @@
+package paytest
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+
+	"h5pay/internal/api"
+	"h5pay/wechat/wechattest"
+)
+
+// Basket is a valid order for the product, under a new key.
+func Basket(product string, quantity int) api.CreateOrderRequest {
+	return api.CreateOrderRequest{
+		Items:     []api.OrderItem{{ProductID: product, Quantity: quantity}},
+		TradeType: api.TradeJSAPI, ClientKey: rand.Text(),
+	}
+}
+
+// BasketForCode is basket for a QR code.
+func BasketForCode(product string, quantity int) api.CreateOrderRequest {
+	req := Basket(product, quantity)
+	req.TradeType = api.TradeNative
+	return req
+}
+
+// BasketForH5 is basket for a phone's browser.
+func BasketForH5(product string, quantity int) api.CreateOrderRequest {
+	req := Basket(product, quantity)
+	req.TradeType = api.TradeMWEB
+	return req
+}
+
+// Place makes an order. WeChat does not know it yet.
+func (p *Person) Place(req api.CreateOrderRequest) api.Order {
+	p.T.Helper()
+	var o api.Order
+	p.Must("POST", api.PathOrders, req, &o)
+	return o
+}
+
+// Checkout makes an order and asks for what pays it, as the page does.
+func (p *Person) Checkout(req api.CreateOrderRequest, c *api.Checkout) {
+	p.T.Helper()
+	o := p.Place(req)
+	p.Must("POST", api.OrderPayPath(o.ID), api.PayRequest{}, c)
+	if c.Order.ID != o.ID {
+		p.T.Errorf("paying order %s returned order %s", o.ID, c.Order.ID)
+	}
+}
+
+// CannotPay makes an order and asks for what pays it: one of the two has to be rejected
+// with a code.
+func (p *Person) CannotPay(code api.Code, req api.CreateOrderRequest) {
+	p.T.Helper()
+	a := p.Call("POST", api.PathOrders, req)
+	var o api.Order
+	if a.Err.Code == "" {
+		if err := json.Unmarshal(a.Body, &o); err != nil {
+			p.T.Fatal(err)
+		}
+		a = p.Call("POST", api.OrderPayPath(o.ID), api.PayRequest{})
+	}
+	if a.Err.Code != code {
+		p.T.Errorf("order %s: %d %s, want %s", o.ID, a.Status, a.Body, code)
+	}
+}
+
+// Order makes an order and returns what pays it.
+func (p *Person) Order(product string, quantity int) api.Checkout {
+	p.T.Helper()
+	var c api.Checkout
+	p.Checkout(Basket(product, quantity), &c)
+	return c
+}
+
+// OrderByCode makes an order that a QR code pays.
+func (p *Person) OrderByCode(product string, quantity int) api.Checkout {
+	p.T.Helper()
+	var c api.Checkout
+	p.Checkout(BasketForCode(product, quantity), &c)
+	return c
+}
+
+// GetOrder reads an order.
+func (p *Person) GetOrder(id string) api.Order {
+	p.T.Helper()
+	var o api.Order
+	p.Must("GET", api.OrderPath(id), nil, &o)
+	return o
+}
+
+// OpenPaySheet opens the payment sheet as WeixinJSBridge does.
+func (p *Person) OpenPaySheet(pay *api.PayParams) (wechattest.Sheet, error) {
+	p.T.Helper()
+	if err := p.Sim.SetUser(p.User.OpenID); err != nil {
+		p.T.Fatal(err)
+	}
+	b, err := json.Marshal(pay)
+	if err != nil {
+		p.T.Fatal(err)
+	}
+	call := wechattest.InvokeCall{API: "getBrandWCPayRequest", URL: ShopURL + "/pay", Landing: ShopURL + "/"}
+	if err := json.Unmarshal(b, &call.Args); err != nil {
+		p.T.Fatal(err)
+	}
+	sheet, bad := p.Sim.Invoke(call)
+	if bad != nil {
+		return sheet, fmt.Errorf("%s: %s", bad.ErrMsg, bad.ErrDesc)
+	}
+	return sheet, nil
+}
+
+// Pay opens the sheet and pays. The notification is on its way then; a call of
+// deliver lets it arrive.
+func (p *Person) Pay(pay *api.PayParams) {
+	p.T.Helper()
+	sheet, err := p.OpenPaySheet(pay)
+	if err != nil {
+		p.T.Fatal(err)
+	}
+	if _, err := p.Sim.PaySheet(sheet.ID); err != nil {
+		p.T.Fatal(err)
+	}
+}
+
+// CloseOrder gives an order up.
+func (p *Person) CloseOrder(id string) api.Order {
+	p.T.Helper()
+	var o api.Order
+	p.Must("POST", api.OrderClosePath(id), api.CloseRequest{}, &o)
+	return o
+}
+
+// PaidOrder returns an order that was paid a while ago.
+func (p *Person) PaidOrder(product string, quantity int) api.Order {
+	p.T.Helper()
+	c := p.Order(product, quantity)
+	p.Pay(c.Pay)
+	p.Deliver()
+	p.Sim.Advance(QueryPause) // WeChat is queried if the notification was lost
+	return p.GetOrder(c.Order.ID)
+}
+
+// Scan points the phone of the i-th user at a QR code and pays.
+func (s *Shop) Scan(i int, codeURL string) error {
+	s.T.Helper()
+	if err := s.Sim.SetUser(s.Sim.Users()[i].OpenID); err != nil {
+		s.T.Fatal(err)
+	}
+	sheet, err := s.Sim.Scan(codeURL)
+	if err != nil {
+		return err
+	}
+	_, err = s.Sim.PaySheet(sheet.ID)
+	return err
+}
+
+// OpenH5 navigates a phone's browser to a mweb_url, from the shop's page. The
+// answer is WeChat's page, and the payment sheet that it opens.
+func (p *Person) OpenH5(mwebURL string) (page string, sheet wechattest.Sheet, err error) {
+	p.T.Helper()
+	if err := p.Sim.SetUser(p.User.OpenID); err != nil {
+		p.T.Fatal(err)
+	}
+	was := p.Sim.Place().Environment
+	if err := p.Sim.SetEnvironment(wechattest.Chrome); err != nil {
+		p.T.Fatal(err)
+	}
+	defer p.Sim.SetEnvironment(was)
+	u, err := url.Parse(mwebURL)
+	if err != nil {
+		p.T.Fatal(err)
+	}
+	r := p.Request("GET", u.RequestURI(), nil)
+	r.Header = http.Header{"Referer": {ShopURL + "/"}, "User-Agent": {p.Sim.Place().UserAgent}}
+	page = ServeBody(p.Sim.Handler(), r)
+	id := regexp.MustCompile(`data-id="([^"]+)"`).FindStringSubmatch(page)
+	if id == nil {
+		return page, sheet, errors.New("WeChat's page opens no payment sheet")
+	}
+	sheet, err = p.Sim.Sheet(id[1])
+	return page, sheet, err
+}
+
+// OpenSheet opens the payment sheet with whatever a checkout has to pay with.
+func (p *Person) OpenSheet(c api.Checkout) (sheet wechattest.Sheet, err error) {
+	p.T.Helper()
+	switch {
+	case c.Pay != nil:
+		return p.OpenPaySheet(c.Pay)
+	case c.CodeURL != "":
+		return p.Sim.Scan(c.CodeURL)
+	case c.MWebURL != "":
+		_, sheet, err = p.OpenH5(c.MWebURL)
+		return sheet, err
+	}
+	return sheet, errors.New("nothing to pay with")
+}
