@@ -23,7 +23,7 @@ var rsaKeys = sync.OnceValue(func() []*rsa.PrivateKey {
 	return keys
 })
 
-// APIv3Config is what a merchant configures of what the simulator has now.
+// APIv3Config returns the merchant's configuration for the keys that the simulator has now.
 func APIv3Config(sim *wechattest.WeChat) *wechat.V3Config {
 	id := sim.V3()
 	return &wechat.V3Config{
@@ -32,20 +32,20 @@ func APIv3Config(sim *wechattest.WeChat) *wechat.V3Config {
 	}
 }
 
-// NewShopAPIv2 is a shop with the key of APIv2, at a WeChat that has both versions.
+// NewShopAPIv2 opens a shop with the key of APIv2, at a WeChat that has both versions.
 func NewShopAPIv2(t testing.TB, at wechattest.Config) *Shop {
 	at.RSAKeys = rsaKeys()
 	return NewShopAt(t, at, nil)
 }
 
-// NewShopAPIv3 is a shop with the keys of APIv3 alone.
+// NewShopAPIv3 opens a shop with the keys of APIv3 alone.
 func NewShopAPIv3(t testing.TB, at wechattest.Config) *Shop {
 	s := NewShopAPIv2(t, at)
 	s.Reopen(func(_ *Settings, c *wechat.Config) { c.V3, c.APIKey, c.CertDoer = APIv3Config(s.Sim), "", nil })
 	return s
 }
 
-// WantNoAPIv2 fails the test when the shop called APIv2.
+// WantNoAPIv2 fails the test if the shop called APIv2.
 func (s *Shop) WantNoAPIv2() {
 	s.T.Helper()
 	for _, kind := range []string{"unifiedorder", "orderquery", "closeorder", "refund", "refundquery", "downloadbill"} {

@@ -13,7 +13,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// Basket is a valid order for the product, under a new key.
+// Basket returns a request for an order of one product, under a new key.
 func Basket(product string, quantity int) api.CreateOrderRequest {
 	return api.CreateOrderRequest{
 		Items:     []api.OrderItem{{ProductID: product, Quantity: quantity}},
@@ -21,21 +21,21 @@ func Basket(product string, quantity int) api.CreateOrderRequest {
 	}
 }
 
-// BasketForCode is basket for a QR code.
+// BasketForCode is Basket for an order that a QR code pays.
 func BasketForCode(product string, quantity int) api.CreateOrderRequest {
 	req := Basket(product, quantity)
 	req.TradeType = api.TradeNative
 	return req
 }
 
-// BasketForH5 is basket for a phone's browser.
+// BasketForH5 is Basket for an order that a phone's browser pays.
 func BasketForH5(product string, quantity int) api.CreateOrderRequest {
 	req := Basket(product, quantity)
 	req.TradeType = api.TradeMWEB
 	return req
 }
 
-// Place makes an order. WeChat does not know it yet.
+// Place makes an order. It is not sent to WeChat yet.
 func (p *Person) Place(req api.CreateOrderRequest) api.Order {
 	p.T.Helper()
 	var o api.Order
@@ -43,7 +43,7 @@ func (p *Person) Place(req api.CreateOrderRequest) api.Order {
 	return o
 }
 
-// Checkout makes an order and asks for what pays it, as the page does.
+// Checkout makes an order and requests its payment, as the page does.
 func (p *Person) Checkout(req api.CreateOrderRequest, c *api.Checkout) {
 	p.T.Helper()
 	o := p.Place(req)
@@ -53,8 +53,7 @@ func (p *Person) Checkout(req api.CreateOrderRequest, c *api.Checkout) {
 	}
 }
 
-// CannotPay makes an order and asks for what pays it: one of the two has to be rejected
-// with a code.
+// CannotPay makes an order and requests its payment. One of the two calls must be rejected with a code.
 func (p *Person) CannotPay(code api.Code, req api.CreateOrderRequest) {
 	p.T.Helper()
 	a := p.Call("POST", api.PathOrders, req)
@@ -70,7 +69,7 @@ func (p *Person) CannotPay(code api.Code, req api.CreateOrderRequest) {
 	}
 }
 
-// Order makes an order and returns what pays it.
+// Order makes an order of one product that is paid inside WeChat, and requests its payment.
 func (p *Person) Order(product string, quantity int) api.Checkout {
 	p.T.Helper()
 	var c api.Checkout
@@ -78,7 +77,7 @@ func (p *Person) Order(product string, quantity int) api.Checkout {
 	return c
 }
 
-// OrderByCode makes an order that a QR code pays.
+// OrderByCode is Order with payment by a QR code.
 func (p *Person) OrderByCode(product string, quantity int) api.Checkout {
 	p.T.Helper()
 	var c api.Checkout
@@ -115,8 +114,7 @@ func (p *Person) OpenPaySheet(pay *api.PayParams) (wechattest.Sheet, error) {
 	return sheet, nil
 }
 
-// Pay opens the sheet and pays. The notification is on its way then; a call of
-// deliver lets it arrive.
+// Pay opens the payment sheet and pays. Shop.Deliver lets the notification arrive.
 func (p *Person) Pay(pay *api.PayParams) {
 	p.T.Helper()
 	sheet, err := p.OpenPaySheet(pay)
@@ -128,7 +126,7 @@ func (p *Person) Pay(pay *api.PayParams) {
 	}
 }
 
-// CloseOrder gives an order up.
+// CloseOrder cancels an order.
 func (p *Person) CloseOrder(id string) api.Order {
 	p.T.Helper()
 	var o api.Order
@@ -136,17 +134,17 @@ func (p *Person) CloseOrder(id string) api.Order {
 	return o
 }
 
-// PaidOrder returns an order that was paid a while ago.
+// PaidOrder makes an order and pays it. WeChat may be queried about it again when it returns.
 func (p *Person) PaidOrder(product string, quantity int) api.Order {
 	p.T.Helper()
 	c := p.Order(product, quantity)
 	p.Pay(c.Pay)
 	p.Deliver()
-	p.Sim.Advance(QueryPause) // WeChat is queried if the notification was lost
+	p.Sim.Advance(QueryPause) // so that GetOrder queries WeChat if the notification was lost
 	return p.GetOrder(c.Order.ID)
 }
 
-// Scan points the phone of the i-th user at a QR code and pays.
+// Scan scans a QR code with the phone of the i-th user, and pays.
 func (s *Shop) Scan(i int, codeURL string) error {
 	s.T.Helper()
 	if err := s.Sim.SetUser(s.Sim.Users()[i].OpenID); err != nil {
@@ -160,8 +158,8 @@ func (s *Shop) Scan(i int, codeURL string) error {
 	return err
 }
 
-// OpenH5 navigates a phone's browser to a mweb_url, from the shop's page. The
-// answer is WeChat's page, and the payment sheet that it opens.
+// OpenH5 navigates a phone's browser from the shop's page to a mweb_url. It returns WeChat's page, and
+// the payment sheet that the page opens.
 func (p *Person) OpenH5(mwebURL string) (page string, sheet wechattest.Sheet, err error) {
 	p.T.Helper()
 	if err := p.Sim.SetUser(p.User.OpenID); err != nil {
@@ -187,7 +185,7 @@ func (p *Person) OpenH5(mwebURL string) (page string, sheet wechattest.Sheet, er
 	return page, sheet, err
 }
 
-// OpenSheet opens the payment sheet with whatever a checkout has to pay with.
+// OpenSheet opens the payment sheet of a checkout, whatever its trade type.
 func (p *Person) OpenSheet(c api.Checkout) (sheet wechattest.Sheet, err error) {
 	p.T.Helper()
 	switch {

@@ -19,26 +19,28 @@ import (
 	"h5pay/wechat"
 )
 
+// Secrets of the webhook.
 const (
 	WebhookSecret    = "whsec_YSB3ZWJob29rIHNlY3JldCBvZiAzMiBjaGFyYWN0ZXJz"
 	OldWebhookSecret = "whsec_dGhlIHdlYmhvb2sgc2VjcmV0IHRoYXQgY2FtZSBiZWZvcmU="
 )
 
-// Merchant is a merchant's back end. It believes only what verifies.
+// Merchant is a shop and the merchant's back end, which gets the shop's events. It fails the test if a
+// delivery does not verify.
 type Merchant struct {
 	*Shop
-	Accept    webhook.Receiver
+	Accept    webhook.Receiver // verifies deliveries
 	Announced int
 
 	mu           sync.Mutex
-	Respond      func(n int, e webhook.Event) (status int, err error) // of the n-th delivery; 204 when nil
-	RetryAfter   string                                               // the Retry-After of each answer, if any
-	Events       []webhook.Event                                      // as they came
+	Respond      func(n int, e webhook.Event) (status int, err error) // to the n-th delivery, from 1; 204 if nil
+	RetryAfter   string                                               // of each response; none if empty
+	Events       []webhook.Event                                      // by arrival
 	Bodies       []string
-	Acknowledged map[string]int // acknowledged, by event
+	Acknowledged map[string]int // how often each event was acknowledged
 }
 
-// NewMerchant opens a shop that tells a receiver of its orders.
+// NewMerchant opens a shop that sends its events to a back end.
 func NewMerchant(t *testing.T) *Merchant {
 	t.Helper()
 	r := &Merchant{Accept: webhook.Receiver{Secrets: []string{WebhookSecret}}, Acknowledged: map[string]int{}}
@@ -46,13 +48,13 @@ func NewMerchant(t *testing.T) *Merchant {
 	return r
 }
 
-// Configure makes a signer deliver to the receiver.
+// Configure changes settings so that a signer delivers to r.
 func (r *Merchant) Configure(cfg *Settings, _ *wechat.Config) {
 	cfg.Webhook = &outbox.Webhook{URL: "https://erp.example.com/h5pay", Secrets: []wechat.Secret{WebhookSecret}, Doer: r}
 	cfg.Announce = func() { r.Announced++ }
 }
 
-// Do takes a delivery.
+// Do responds to a delivery.
 func (r *Merchant) Do(req *http.Request) (*http.Response, error) {
 	if deadline, ok := req.Context().Deadline(); !ok || time.Until(deadline) > 10*time.Second {
 		r.T.Error("a delivery without a deadline")
@@ -94,7 +96,7 @@ func (r *Merchant) Do(req *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader("never read"))}, nil
 }
 
-// Deliver is what the timer does.
+// Deliver makes the call that the timer makes to deliver events.
 func (r *Merchant) Deliver() {
 	r.T.Helper()
 	if err := r.Signer.Deliver(context.Background()); err != nil {
@@ -103,7 +105,7 @@ func (r *Merchant) Deliver() {
 	r.Check()
 }
 
-// PaidOrderOf makes an order and pays it.
+// PaidOrderOf makes an order of p, pays it, and lets the notification arrive.
 func (r *Merchant) PaidOrderOf(p *Person, product string) api.Order {
 	r.T.Helper()
 	c := p.Order(product, 1)

@@ -10,19 +10,20 @@ import (
 	"h5pay/internal/fen"
 )
 
-// Operator is whoever holds the token.
+// Operator returns the operator, who calls with the token.
 func (s *Shop) Operator() *Person {
 	return &Person{Shop: s, Cookies: map[string]string{}, IP: "203.0.113.200", Token: AdminToken}
 }
 
+// RefundPath returns the path of an order's refunds.
 func RefundPath(id string) string { return api.PathAdminOrders + "/" + id + "/refund" }
 
-// RefundRequest asks for some money back, under a new key.
+// RefundRequest returns a request for a refund, under a new key.
 func RefundRequest(amount fen.Fen) api.RefundRequest {
 	return api.RefundRequest{RefundKey: rand.Text(), Amount: amount, Reason: "少了一包"}
 }
 
-// Refund pays back and must succeed.
+// Refund makes a refund, which must succeed.
 func (p *Person) Refund(id string, req api.RefundRequest) api.Refund {
 	p.T.Helper()
 	var r api.Refund
@@ -46,12 +47,14 @@ func (p *Person) SetSelling(on bool) api.Selling {
 	return state
 }
 
+// ClosePath returns the path at which the operator cancels an order.
 func ClosePath(id string) string { return api.PathAdminOrders + "/" + id + "/close" }
 
+// ReplayPath returns the path at which the operator replays an event.
 func ReplayPath(id string) string { return api.PathAdminEvents + "/" + id + "/replay" }
 
-// Health asks the health page and returns what is wrong, by check, and what the
-// shop does without.
+// Health reads the health page. It returns the problems of failed checks by name, and those of checks
+// that pass without something optional.
 func (s *Shop) Health() (wrong, without map[string]string) {
 	s.T.Helper()
 	op := s.Operator()
@@ -64,7 +67,7 @@ func (s *Shop) Health() (wrong, without map[string]string) {
 	for _, c := range h.Checks {
 		switch {
 		case !c.OK && c.Problem == "":
-			s.T.Errorf("%s is wrong without a word", c.Name)
+			s.T.Errorf("check %s fails without a problem", c.Name)
 		case !c.OK:
 			wrong[c.Name] = c.Problem
 		case c.Problem != "":
@@ -77,7 +80,8 @@ func (s *Shop) Health() (wrong, without map[string]string) {
 	return wrong, without
 }
 
-// WantWrong checks that one thing is wrong, or nothing for "".
+// WantWrong fails the test unless the named check alone fails, with a problem that contains a text.
+// With an empty name no check may fail.
 func (s *Shop) WantWrong(name, problem string) {
 	s.T.Helper()
 	wrong, _ := s.Health()

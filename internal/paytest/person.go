@@ -13,17 +13,17 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// Person is somebody's phone: a browser's cookies and a WeChat account.
+// Person calls the shop from one browser, with a WeChat account or with the operator's token.
 type Person struct {
 	*Shop
 	User    wechattest.User
-	IsGuest bool // has not signed in
+	IsGuest bool // known by a cookie, and not signed in
 	Cookies map[string]string
 	IP      string
-	Token   string // of the operator
+	Token   string // the operator's; empty for others
 }
 
-// NewPerson returns the i-th user with a phone that never saw the shop.
+// NewPerson returns the i-th user of WeChat with an empty browser.
 func (s *Shop) NewPerson(i int) *Person {
 	return &Person{Shop: s, User: s.Sim.Users()[i], Cookies: map[string]string{}, IP: fmt.Sprintf("203.0.113.%d", i+1)}
 }
@@ -37,8 +37,7 @@ func (s *Shop) SignedIn(i int) *Person {
 	return p
 }
 
-// NewGuest returns a browser outside WeChat that is known by a cookie alone. The
-// i-th user holds the phone with which its orders are paid.
+// NewGuest returns a guest in a browser outside WeChat. The i-th user of WeChat pays the guest's orders.
 func (s *Shop) NewGuest(i int) *Person {
 	s.T.Helper()
 	p := s.NewPerson(i)
@@ -51,7 +50,7 @@ func (s *Shop) NewGuest(i int) *Person {
 	return p
 }
 
-// Answer is what a call came back with.
+// Answer is the response to a call.
 type Answer struct {
 	Status int
 	Header http.Header
@@ -59,7 +58,7 @@ type Answer struct {
 	Err    api.Error
 }
 
-// Call makes a call as the shop's page does, and checks everything after it.
+// Call makes a call as the shop's page does, and then calls Check.
 func (p *Person) Call(method, path string, body any) Answer {
 	p.T.Helper()
 	var b []byte
@@ -74,7 +73,7 @@ func (p *Person) Call(method, path string, body any) Answer {
 	return a
 }
 
-// Request prepares a call of the shop's page.
+// Request returns the request of a call that the shop's page makes.
 func (p *Person) Request(method, path string, body []byte) *http.Request {
 	r := httptest.NewRequest(method, path, bytes.NewReader(body))
 	r.RemoteAddr = p.IP + ":40000"
@@ -83,7 +82,7 @@ func (p *Person) Request(method, path string, body []byte) *http.Request {
 		r.Header.Set("Content-Type", "application/json")
 	}
 	if p.Token != "" {
-		r.Header.Del("Origin") // a program, not a page
+		r.Header.Del("Origin") // the operator uses a program
 		r.Header.Set("Authorization", "Bearer "+p.Token)
 	}
 	for name, value := range p.Cookies {
@@ -92,7 +91,8 @@ func (p *Person) Request(method, path string, body []byte) *http.Request {
 	return r
 }
 
-// Send makes a request, keeps its cookies and checks the form of its answer.
+// Send makes a request and keeps its cookies. It checks the header and the form of the response, and
+// that the response has no secret and no openid.
 func (p *Person) Send(r *http.Request) Answer {
 	p.T.Helper()
 	w := httptest.NewRecorder()
@@ -131,7 +131,7 @@ func (p *Person) Send(r *http.Request) Answer {
 	return a
 }
 
-// Must makes a call that has to succeed.
+// Must makes a call that must succeed, and decodes the response into result.
 func (p *Person) Must(method, path string, body, result any) {
 	p.T.Helper()
 	a := p.Call(method, path, body)
@@ -143,7 +143,7 @@ func (p *Person) Must(method, path string, body, result any) {
 	}
 }
 
-// Fails makes a call that has to be rejected with a code.
+// Fails makes a call that must be rejected with a code.
 func (p *Person) Fails(code api.Code, method, path string, body any) {
 	p.T.Helper()
 	if a := p.Call(method, path, body); a.Err.Code != code {
@@ -151,7 +151,7 @@ func (p *Person) Fails(code api.Code, method, path string, body any) {
 	}
 }
 
-// Authorize begins a sign-in and follows WeChat back to the shop.
+// Authorize begins a sign-in, follows WeChat's redirect, and returns its parameters.
 func (p *Person) Authorize(returnTo string, scope api.Scope) (code, state string) {
 	p.T.Helper()
 	var begun api.AuthorizeResponse

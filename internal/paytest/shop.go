@@ -13,6 +13,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
+// Settings that every shop of the tests has.
 const (
 	ShopURL       = "https://shop.example.com"
 	sessionKey    = "a session key of thirty-two bytes"
@@ -20,29 +21,30 @@ const (
 	AdminToken    = "an operator's token of 34 letters."
 )
 
-// Shop is a signer and a simulated WeChat, joined without a network.
+// Shop is a signer with its own database and its own simulated WeChat, joined without a network.
+// Both share one clock, which stands still until the test advances it.
 type Shop struct {
 	T          testing.TB
 	DB         *sql.DB
 	Sim        *wechattest.WeChat
-	ToWeChat   *Wire               // to WeChat
-	FromWeChat *Wire               // from WeChat
-	Keeper     *certificate.Keeper // of platform certificates, nil without
+	ToWeChat   *Wire               // carries the shop's calls
+	FromWeChat *Wire               // carries notifications
+	Keeper     *certificate.Keeper // of platform certificates; nil without them
 	WeChat     *wechat.Client
 	Signer     *Signer
-	Ahead      time.Duration // of the shop's clock, before WeChat's
+	Ahead      time.Duration // how far the shop's clock is ahead of WeChat's
 	Handler    http.Handler
 	Log        *Log
-	Change     func(*Settings, *wechat.Config) // of the settings, as newShop was told
+	Change     func(*Settings, *wechat.Config) // changes the default settings; may be nil
 }
 
-// NewShop opens a shop. change, if not nil, bends its settings.
+// NewShop opens a shop that ends with the test. change, if not nil, changes its settings.
 func NewShop(t testing.TB, change func(*Settings, *wechat.Config)) *Shop {
 	t.Helper()
 	return NewShopAt(t, wechattest.Config{}, change)
 }
 
-// NewShopAt opens a shop at a WeChat with some settings of its own.
+// NewShopAt is NewShop with settings of the simulated WeChat. Its addresses and its time are set here.
 func NewShopAt(t testing.TB, at wechattest.Config, change func(*Settings, *wechat.Config)) *Shop {
 	t.Helper()
 	s := &Shop{T: t, DB: storetest.Open(t), Log: &Log{}, Change: change}
@@ -62,7 +64,8 @@ func NewShopAt(t testing.TB, at wechattest.Config, change func(*Settings, *wecha
 	return s
 }
 
-// Open makes a signer over the shop's database and WeChat.
+// Open makes a signer over the shop's database and WeChat, and returns its handler. WeChat still
+// notifies the handler before it.
 func (s *Shop) Open(change func(*Settings, *wechat.Config)) http.Handler {
 	s.T.Helper()
 	cfg := DefaultSettings(s, nil)
@@ -96,7 +99,7 @@ func (s *Shop) Open(change func(*Settings, *wechat.Config)) http.Handler {
 	return s.Signer.Handler()
 }
 
-// Reopen starts the signer again with other settings, over the same database.
+// Reopen replaces the signer by one with other settings, over the same database.
 func (s *Shop) Reopen(change func(*Settings, *wechat.Config)) {
 	s.T.Helper()
 	s.Change = change
@@ -104,13 +107,13 @@ func (s *Shop) Reopen(change func(*Settings, *wechat.Config)) {
 	s.FromWeChat.Handler = s.Handler
 }
 
-// Now is the shop's clock.
+// Now returns the time of the shop's clock.
 func (s *Shop) Now() time.Time { return s.Sim.Now().Add(s.Ahead) }
 
-// AdvanceClock moves the shop's clock alone.
+// AdvanceClock advances the shop's clock, and not WeChat's.
 func (s *Shop) AdvanceClock(d time.Duration) { s.Ahead += d }
 
-// Fault makes WeChat misbehave at the next occasion.
+// Fault adds a fault that the next call of path meets. An empty path means any call.
 func (s *Shop) Fault(kind, path string) {
 	s.T.Helper()
 	if err := s.Sim.AddFault(wechattest.Fault{Kind: kind, Path: path}); err != nil {
@@ -118,14 +121,14 @@ func (s *Shop) Fault(kind, path string) {
 	}
 }
 
-// Deliver waits until WeChat has sent what is due.
+// Deliver lets the notifications arrive that are due within a second.
 func (s *Shop) Deliver() {
 	s.T.Helper()
 	s.Sim.Advance(time.Second)
 	s.Check()
 }
 
-// Reconcile is what the timer does.
+// Reconcile makes the call that the timer makes each minute.
 func (s *Shop) Reconcile() {
 	s.T.Helper()
 	if err := s.Signer.Reconcile(context.Background()); err != nil {
@@ -134,7 +137,7 @@ func (s *Shop) Reconcile() {
 	s.Check()
 }
 
-// CheckBills is what the timer does.
+// CheckBills makes the call that the timer makes for the bills.
 func (s *Shop) CheckBills() {
 	s.T.Helper()
 	if err := s.Signer.CheckBills(s.T.Context()); err != nil {
@@ -143,7 +146,8 @@ func (s *Shop) CheckBills() {
 	s.Check()
 }
 
-// AdvanceTo moves the clocks to an hour of Beijing's day, n days after the first.
+// AdvanceTo advances the clocks to a time of day in Beijing, such as "20:00:00". Day 0 is the day on
+// which the shop opened.
 func (s *Shop) AdvanceTo(day int, clock string) {
 	s.T.Helper()
 	at, err := time.Parse("2006-01-02 15:04:05 -0700", "2026-11-23 "+clock+" +0800")
@@ -153,5 +157,5 @@ func (s *Shop) AdvanceTo(day int, clock string) {
 	s.Sim.Advance(at.AddDate(0, 0, day).Sub(s.Sim.Now()))
 }
 
-// queryPause is the least time between two questions about one refund.
+// QueryPause is the least time between two queries of one order or refund.
 const QueryPause = 3 * time.Second

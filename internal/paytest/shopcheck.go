@@ -12,8 +12,8 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// Check looks at everything that must hold at any time: the stored orders, that
-// none is paid without WeChat having the money, and the log.
+// Check fails the test if an invariant does not hold: those of the database, that WeChat has the
+// money of each paid order, and that the log has no secret and no openid.
 func (s *Shop) Check() {
 	s.T.Helper()
 	storetest.Check(s.T, s.DB)
@@ -22,7 +22,7 @@ func (s *Shop) Check() {
 		s.T.Fatal(err)
 	}
 	defer rows.Close()
-	trades := s.Sim.Ledger().Trades // after the orders: it only grows
+	trades := s.Sim.Ledger().Trades // read after the orders, because it only grows
 	for rows.Next() {
 		var outTradeNo, tradeType, openid, transaction string
 		var unknown bool
@@ -45,12 +45,12 @@ func (s *Shop) Check() {
 	}
 }
 
-// Secrets are what neither a log line nor an answer may hold.
+// Secrets must be in no line of the log and in no response.
 var Secrets = []string{
 	wechattest.DefaultAppSecret, wechattest.DefaultAPIKey, wechattest.DefaultAPIv3Key, sessionKey, oldSessionKey, AdminToken, WebhookSecret, OldWebhookSecret,
 }
 
-// secrets are what no log line may hold.
+// secrets returns Secrets, the openids and the access tokens: no line of the log may have one.
 func (s *Shop) secrets() []string {
 	all := append(slices.Clone(Secrets), "erp.example.com")
 	for _, user := range s.Sim.Users() {
@@ -69,7 +69,7 @@ func (s *Shop) secrets() []string {
 	return all
 }
 
-// OutTradeNo looks up the number under which WeChat knows an order.
+// OutTradeNo returns the out_trade_no of an order.
 func (s *Shop) OutTradeNo(id string) string {
 	s.T.Helper()
 	var no string
@@ -79,8 +79,7 @@ func (s *Shop) OutTradeNo(id string) string {
 	return no
 }
 
-// WantPath fails the test unless the order went through these statuses, from
-// created on.
+// WantPath fails the test unless the order went through these statuses, in this order, after created.
 func (s *Shop) WantPath(id string, statuses ...api.OrderStatus) {
 	s.T.Helper()
 	var want []string
@@ -94,7 +93,7 @@ func (s *Shop) WantPath(id string, statuses ...api.OrderStatus) {
 	}
 }
 
-// WantStatus reads the stored order, asking nobody.
+// WantStatus fails the test unless the order is stored with a status. It causes no query.
 func (s *Shop) WantStatus(id string, want api.OrderStatus) {
 	s.T.Helper()
 	var got api.OrderStatus
@@ -103,7 +102,7 @@ func (s *Shop) WantStatus(id string, want api.OrderStatus) {
 	}
 }
 
-// RefundsOf returns the statuses of the refunds of an order as they are stored.
+// RefundsOf returns the stored refunds of an order, such as "processing 600, failed 100 NOTENOUGH".
 func (s *Shop) RefundsOf(id string) string {
 	s.T.Helper()
 	var all string
@@ -114,6 +113,7 @@ func (s *Shop) RefundsOf(id string) string {
 	return all
 }
 
+// WantRefunds fails the test unless RefundsOf returns want.
 func (s *Shop) WantRefunds(id, want string) {
 	s.T.Helper()
 	if got := s.RefundsOf(id); got != want {
@@ -121,7 +121,7 @@ func (s *Shop) WantRefunds(id, want string) {
 	}
 }
 
-// StateAtWeChat is WeChat's word on an order, "" when it knows none.
+// StateAtWeChat returns WeChat's trade_state of an order, "" if WeChat does not have the order.
 func (s *Shop) StateAtWeChat(id string) string {
 	s.T.Helper()
 	for _, o := range s.Sim.Ledger().Orders {
@@ -132,7 +132,7 @@ func (s *Shop) StateAtWeChat(id string) string {
 	return ""
 }
 
-// Calls counts the shop's calls of one kind to WeChat.
+// Calls returns the number of the shop's calls of one kind to WeChat.
 func (s *Shop) Calls(kind string) int {
 	n := 0
 	for _, m := range s.Sim.Messages(0) {
@@ -143,7 +143,7 @@ func (s *Shop) Calls(kind string) int {
 	return n
 }
 
-// LastSent returns the shop's last message of one kind to WeChat.
+// LastSent returns the body of the shop's last call of one kind to WeChat.
 func (s *Shop) LastSent(kind string) string {
 	last := ""
 	for _, m := range s.Sim.Messages(0) {
@@ -154,5 +154,5 @@ func (s *Shop) LastSent(kind string) string {
 	return last
 }
 
-// ErrorLines counts the log's lines of level ERROR.
+// ErrorLines returns the number of the log's lines of level ERROR.
 func (s *Shop) ErrorLines() int { return strings.Count(s.Log.String(), "level=ERROR") }

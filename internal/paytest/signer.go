@@ -13,14 +13,14 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// Signer is everything that the product makes of settings.
+// Signer is the HTTP server, the payment rules and the outbox, wired as in the product.
 type Signer struct {
 	*server.Server
 	*payment.Service
 	*outbox.Sender
 }
 
-// CheckBills does what the product's timer does.
+// CheckBills forgets payers and checks bills, as the product's timer does.
 func (s *Signer) CheckBills(ctx context.Context) error {
 	if err := s.ForgetPayers(ctx); err != nil {
 		return err
@@ -28,7 +28,7 @@ func (s *Signer) CheckBills(ctx context.Context) error {
 	return s.Service.CheckBills(ctx)
 }
 
-// Settings are those of the rules, of the outbox and of HTTP.
+// Settings configures a Signer. See server.Config, payment.Config and outbox.Config.
 type Settings struct {
 	server.Config
 	ShopName, ShopURL, AppID, MchID      string
@@ -42,13 +42,13 @@ type Settings struct {
 	Size                                 func(context.Context) (store.Size, error)
 }
 
-// WeChat is all that the signer needs of WeChat.
+// WeChat has the calls that a Signer makes.
 type WeChat interface {
 	server.WeChat
 	payment.WeChat
 }
 
-// NewSigner wires a signer as the product does.
+// NewSigner makes a Signer. An error names the field that is wrong.
 func NewSigner(c Settings) (s *Signer, err error) {
 	s = &Signer{}
 	s.Service, err = payment.New(payment.Config{
@@ -71,7 +71,7 @@ func NewSigner(c Settings) (s *Signer, err error) {
 	return s, err
 }
 
-// DefaultSettings is the signer's settings with everything in order.
+// DefaultSettings returns valid settings for a shop, with wx as its WeChat.
 func DefaultSettings(s *Shop, wx WeChat) Settings {
 	return Settings{
 		ShopName: wechattest.DefaultShopName, ShopURL: ShopURL,

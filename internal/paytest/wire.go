@@ -8,11 +8,13 @@ import (
 	"sync"
 )
 
-// Wire carries requests to a handler in this process.
+// Wire carries requests to a handler in this process. A handler that aborts is a response that never
+// comes.
 type Wire struct {
 	Handler http.Handler
 }
 
+// Do serves a request.
 func (w *Wire) Do(req *http.Request) (res *http.Response, err error) {
 	ctx := &deadline{Context: req.Context(), passed: make(chan struct{})}
 	r := req.Clone(ctx)
@@ -46,8 +48,8 @@ func ServeBody(h http.Handler, r *http.Request) string {
 	return string(body)
 }
 
-// deadline is a context whose deadline passes as soon as somebody waits for it,
-// which only an answer that will never come does. No test waits for real time.
+// deadline is a context whose deadline passes as soon as a handler waits for it. A handler waits only
+// if it will never respond, so that no test waits for real time.
 type deadline struct {
 	context.Context
 	once   sync.Once
@@ -59,7 +61,7 @@ func (d *deadline) Done() <-chan struct{} {
 	return d.passed
 }
 
-// Before calls do before the first request for a path.
+// Before returns a handler that calls do once, before the first request for path.
 func Before(next http.Handler, path string, do func()) http.Handler {
 	done := false
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
