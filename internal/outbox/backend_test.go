@@ -1,8 +1,6 @@
 package outbox_test
 
 import (
-	"crypto/rand"
-	"database/sql"
 	"io"
 	"log/slog"
 	"net/http"
@@ -19,31 +17,29 @@ import (
 	"h5pay/internal/outbox"
 	"h5pay/internal/paytest"
 	"h5pay/internal/store"
-	"h5pay/internal/store/storetest"
 	"h5pay/webhook"
 	"h5pay/wechat"
 )
 
 const (
-	secret    = "whsec_YSB3ZWJob29rIHNlY3JldCBvZiAzMiBjaGFyYWN0ZXJz"
-	oldSecret = "whsec_dGhlIHdlYmhvb2sgc2VjcmV0IHRoYXQgY2FtZSBiZWZvcmU="
-	payer     = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
+	secret    = paytest.WebhookSecret
+	oldSecret = paytest.OldWebhookSecret
 	path      = "/events-of-the-shop"
 )
 
 // backEnd is a merchant's back end, which is an HTTP server, and the Sender of a shop that sends it
-// events. The shop's orders are in a real store.
+// events.
 type backEnd struct {
+	*paytest.Shop
 	t        *testing.T
-	db       *sql.DB
+	buyer    *paytest.Person
 	store    *store.Store
 	sender   *outbox.Sender
 	receiver *paytest.Receiver
 	server   *httptest.Server
-	log      *paytest.Log
 
 	mu     sync.Mutex
-	clock  time.Time // of the shop and of the receiver
+	clock  time.Time // of the Sender and of the receiver: it stands still, unlike the shop's
 	bodies []string  // of the verified deliveries, by arrival
 
 	announced atomic.Int32
@@ -52,8 +48,10 @@ type backEnd struct {
 // newBackEnd starts a back end. change, if not nil, changes the Sender's configuration.
 func newBackEnd(t *testing.T, change func(*outbox.Config)) *backEnd {
 	t.Helper()
-	b := &backEnd{t: t, db: storetest.Open(t), log: &paytest.Log{}, clock: time.Date(2026, 11, 23, 3, 4, 5, 678e6, time.UTC)}
-	b.store = store.New(b.db)
+	b := &backEnd{t: t, Shop: paytest.NewShop(t, nil)}
+	b.buyer = b.SignedIn(0)
+	b.store = store.New(b.DB)
+	b.follow()
 	b.receiver = &paytest.Receiver{Verify: webhook.Receiver{Secrets: []string{secret}}, Now: b.now}
 	b.answer(func(w http.ResponseWriter, _ *http.Request, _ int) { w.WriteHeader(http.StatusNoContent) })
 	b.server = httptest.NewServer(b.receiver)
@@ -71,7 +69,7 @@ func (b *backEnd) open(change func(*outbox.Config)) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}},
 		Announce: func() { b.announced.Add(1) },
-		Log:      slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Log:      slog.New(slog.NewTextHandler(b.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Now:      b.now,
 	}
 	if change != nil {
@@ -109,10 +107,19 @@ func (b *backEnd) now() time.Time {
 	return b.clock
 }
 
+// advance advances all clocks.
 func (b *backEnd) advance(d time.Duration) {
+	b.Sim.Advance(d)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.clock = b.clock.Add(d)
+}
+
+// follow sets the clock to the shop's time.
+func (b *backEnd) follow() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.clock = b.Now().Truncate(time.Millisecond)
 }
 
 // deliver makes one call of Deliver, which must succeed.
@@ -124,87 +131,58 @@ func (b *backEnd) deliver() {
 	b.check()
 }
 
-// check compares the store with its invariants, and looks for secrets in the log.
+// check looks for broken invariants and for rejected deliveries, and for secrets in the log.
 func (b *backEnd) check() {
 	b.t.Helper()
-	storetest.Check(b.t, b.db)
+	b.Check()
 	if rejected := b.receiver.Rejected(); len(rejected) != 0 {
 		b.t.Errorf("deliveries that do not verify: %v", rejected)
 	}
-	text := b.log.String()
-	for _, word := range []string{secret, oldSecret, strings.TrimPrefix(secret, "whsec_"), payer, path, strings.TrimPrefix(b.server.URL, "http://"), "v1,", "高山乌龙茶"} {
+	text := b.Log.String()
+	for _, word := range []string{strings.TrimPrefix(secret, "whsec_"), path, strings.TrimPrefix(b.server.URL, "http://"), "v1,", "高山乌龙茶"} {
 		if strings.Contains(text, word) {
 			b.t.Errorf("%q is in the log:\n%s", word, text)
 		}
 	}
 }
 
-// ordered stores an order of 13600 fen that waits for its payment.
-func (b *backEnd) ordered() order.Order {
+// paid makes an order and pays it.
+func (b *backEnd) paid() api.Order {
 	b.t.Helper()
-	now := b.now()
-	id, err := order.NewID(rand.Reader)
-	if err != nil {
-		b.t.Fatal(err)
+	c := b.buyer.Order("tea", 2)
+	b.buyer.Pay(c.Pay)
+	b.Deliver()
+	b.follow()
+	return c.Order
+}
+
+// closed makes an order and cancels it.
+func (b *backEnd) closed() api.Order {
+	b.t.Helper()
+	c := b.buyer.Order("tea", 2)
+	b.buyer.CloseOrder(c.Order.ID)
+	b.Sim.Advance(order.MinCloseAge)
+	b.Reconcile()
+	b.WantStatus(c.Order.ID, api.StatusClosed)
+	b.follow()
+	return c.Order
+}
+
+// refund makes a refund of an order, which succeeds.
+func (b *backEnd) refund(o api.Order, amount fen.Fen) api.Refund {
+	b.t.Helper()
+	r := b.Operator().Refund(o.ID, paytest.RefundRequest(amount))
+	b.Sim.Advance(time.Minute)
+	b.Reconcile()
+	if got := b.Operator().AdminOrder(o.ID).Refunds; len(got) == 0 || got[len(got)-1].Status != api.RefundSucceeded {
+		b.t.Errorf("refunds %+v, want the last one succeeded", got)
 	}
-	no, err := order.NewOutTradeNo(rand.Reader, now)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	o, err := b.store.Insert(b.t.Context(), order.Order{
-		ID: id, Owner: payer, ClientKey: "key-" + id, Fingerprint: "f",
-		Lines:      []order.Line{{ProductID: "tea", Name: "高山乌龙茶", Price: 6800, Quantity: 2}},
-		OutTradeNo: no, AppID: "wx5a1e0f7c3b2d4968", MchID: "1900000109", APIVersion: "v2", TradeType: api.TradeJSAPI,
-		Total: 13600, Currency: order.Currency, Body: "店 - 茶", ClientIP: "203.0.113.7",
-		NotifyURL: "https://shop.example.com" + api.PathNotifyPay, CreatedAt: now, ExpiresAt: now.Add(order.Lifetime),
-	})
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	b.must(b.store.ClaimPrepay(b.t.Context(), o.ID, "", time.Time{}, now))
-	b.must(b.store.SetPrepay(b.t.Context(), o.ID, order.Prepay{ID: "wx-" + o.ID, SignType: "MD5"}, now))
-	return o
-}
-
-// paid stores an order and its payment.
-func (b *backEnd) paid() order.Order {
-	b.t.Helper()
-	o := b.ordered()
-	b.pay(o)
-	return o
-}
-
-func (b *backEnd) pay(o order.Order) {
-	b.t.Helper()
-	now := b.now()
-	b.must(b.store.Pay(b.t.Context(), o.ID, order.Payment{TransactionID: "4200-" + o.ID, Payer: payer, PaidAt: now}, now))
-}
-
-// closed stores an order that nobody paid.
-func (b *backEnd) closed() order.Order {
-	b.t.Helper()
-	o := b.ordered()
-	b.must(b.store.Close(b.t.Context(), o.ID, b.now()))
-	return o
-}
-
-// refund stores a refund of an order that succeeded.
-func (b *backEnd) refund(o order.Order, id string, amount fen.Fen) {
-	b.t.Helper()
-	now := b.now()
-	b.must(b.store.InsertRefund(b.t.Context(), order.Refund{ID: id, OrderID: o.ID, Key: "key-" + id, Amount: amount, Reason: "七天无理由", CreatedAt: now}))
-	b.must(b.store.MoveRefund(b.t.Context(), id, api.RefundSucceeded, "5000-"+id, now, now))
-}
-
-func (b *backEnd) must(changed bool, err error) {
-	b.t.Helper()
-	if !changed || err != nil {
-		b.t.Fatalf("changed %t, %v", changed, err)
-	}
+	b.follow()
+	return r
 }
 
 // stored returns the only event of an order.
-func (b *backEnd) stored(o order.Order) order.Event {
+func (b *backEnd) stored(o api.Order) order.Event {
 	b.t.Helper()
 	events, err := b.store.EventsOf(b.t.Context(), o.ID)
 	if err != nil || len(events) != 1 {
@@ -214,7 +192,7 @@ func (b *backEnd) stored(o order.Order) order.Event {
 }
 
 // wantDelivered fails the test unless the receiver acknowledged the only event of each order.
-func (b *backEnd) wantDelivered(orders ...order.Order) {
+func (b *backEnd) wantDelivered(orders ...api.Order) {
 	b.t.Helper()
 	for _, o := range orders {
 		if e := b.stored(o); e.Status != api.EventDelivered {

@@ -30,11 +30,9 @@ func TestEventsAboutMoneyComeFirst(t *testing.T) {
 	var closed, paid []string
 	for range 6 {
 		closed = append(closed, b.closed().ID)
-		b.advance(time.Second)
 	}
 	for range 9 {
 		paid = append(paid, b.paid().ID)
-		b.advance(time.Second)
 	}
 	b.deliver()
 	events := b.receiver.Events()
@@ -59,14 +57,13 @@ func TestEventsOfAnOrderAreDeliveredInOrder(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, nil)
 	o := b.paid()
-	b.refund(o, "R1", 600)
-	b.refund(o, "R2", 13000)
+	first, second := b.refund(o, 600), b.refund(o, 13000)
 	b.deliver()
 	var got []string
 	for _, e := range b.receiver.Events() {
 		got = append(got, e.ID)
 	}
-	if d := cmp.Diff([]string{"evt_paid_" + o.ID, "evt_refunded_R1", "evt_refunded_R2"}, got); d != "" {
+	if d := cmp.Diff([]string{"evt_paid_" + o.ID, "evt_refunded_" + first.ID, "evt_refunded_" + second.ID}, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }
@@ -76,7 +73,7 @@ func TestDeadEventHoldsUpNoLaterEvent(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, nil)
 	o := b.paid()
-	b.refund(o, "R1", 600)
+	b.refund(o, 600)
 	b.receiver.Answer = func(w http.ResponseWriter, _ *http.Request, e webhook.Event) {
 		if e.Type == webhook.OrderPaid {
 			w.WriteHeader(http.StatusBadRequest)
@@ -109,7 +106,7 @@ func TestEventIsRetriedOnSchedule(t *testing.T) {
 			b.wantArrivals(i)
 			b.advance(pause/10 + time.Millisecond)
 		}
-		if lines := b.log.Lines("level=ERROR"); len(lines) != 0 {
+		if lines := b.Log.Lines("level=ERROR"); len(lines) != 0 {
 			t.Fatalf("before try %d: %q", i+1, lines)
 		}
 		b.deliver()
@@ -119,10 +116,10 @@ func TestEventIsRetriedOnSchedule(t *testing.T) {
 	if e.Status != api.EventDead || e.Attempts != 10 || e.LastError != "HTTP 500" {
 		t.Errorf("%+v", e)
 	}
-	if lines := b.log.Lines("level=ERROR"); len(lines) != 1 || !strings.Contains(lines[0], "event given up") || !strings.Contains(lines[0], `reason="HTTP 500"`) {
+	if lines := b.Log.Lines("level=ERROR"); len(lines) != 1 || !strings.Contains(lines[0], "event given up") || !strings.Contains(lines[0], `reason="HTTP 500"`) {
 		t.Errorf("%q", lines)
 	}
-	if lines := b.log.Lines("event not acknowledged"); len(lines) != 9 || !strings.Contains(lines[0], "attempt=1 ") || !strings.Contains(lines[8], "attempt=9 ") {
+	if lines := b.Log.Lines("event not acknowledged"); len(lines) != 9 || !strings.Contains(lines[0], "attempt=1 ") || !strings.Contains(lines[8], "attempt=9 ") {
 		t.Errorf("%q", lines)
 	}
 	b.advance(1000 * time.Hour)
@@ -140,7 +137,7 @@ func TestEventsThatFailTogetherAreRetriedApart(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, nil)
 	const n = 15
-	var orders []order.Order
+	var orders []api.Order
 	for range n {
 		orders = append(orders, b.paid())
 	}
@@ -180,7 +177,7 @@ func TestWhichStatusAcknowledges(t *testing.T) {
 		case !ok && (e.Status != api.EventPending || e.LastError != fmt.Sprint("HTTP ", status)):
 			t.Errorf("%d: %+v", status, e)
 		}
-		if lines := b.log.Lines(`msg="event delivered"`); (len(lines) == 1) != ok {
+		if lines := b.Log.Lines(`msg="event delivered"`); (len(lines) == 1) != ok {
 			t.Errorf("%d: %q", status, lines)
 		}
 	}
@@ -197,11 +194,11 @@ func TestGoneReceiver(t *testing.T) {
 	if e.Status != api.EventDead || e.Attempts != 1 || e.LastError != "HTTP 410 Gone" {
 		t.Errorf("%+v", e)
 	}
-	if lines := b.log.Lines("level=ERROR"); len(lines) != 1 || !strings.Contains(lines[0], "the receiver wants no events any more") {
+	if lines := b.Log.Lines("level=ERROR"); len(lines) != 1 || !strings.Contains(lines[0], "the receiver wants no events any more") {
 		t.Errorf("%q", lines)
 	}
 	b.status(http.StatusNoContent)
-	orders := []order.Order{first, b.paid(), b.closed()}
+	orders := []api.Order{first, b.paid(), b.closed()}
 	b.advance(48 * time.Hour)
 	b.deliver()
 	b.wantArrivals(1)
@@ -247,6 +244,7 @@ func TestClaimedEventBelongsToOneCall(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, nil)
 	first := b.paid()
+	claimed := b.now()
 	hanging, release := make(chan struct{}), make(chan struct{})
 	b.answer(func(w http.ResponseWriter, _ *http.Request, n int) {
 		if n == 1 {
@@ -263,7 +261,7 @@ func TestClaimedEventBelongsToOneCall(t *testing.T) {
 	})
 	<-hanging
 	second := b.paid()
-	b.advance(order.EventLease - time.Millisecond) // the pause before the second try is shorter
+	b.advance(claimed.Add(order.EventLease - time.Millisecond).Sub(b.now())) // the pause before the second try is shorter
 	b.deliver()
 	b.wantArrivals(2)
 	b.wantDelivered(second)
@@ -277,7 +275,7 @@ func TestClaimedEventBelongsToOneCall(t *testing.T) {
 	if e := b.stored(first); e.Attempts != 2 {
 		t.Errorf("%d attempts, want 2", e.Attempts)
 	}
-	if lines := b.log.Lines("event not acknowledged"); len(lines) != 0 {
+	if lines := b.Log.Lines("event not acknowledged"); len(lines) != 0 {
 		t.Errorf("a try that lost its claim is logged: %q", lines)
 	}
 }
@@ -289,7 +287,7 @@ func TestDatabaseFailsAfterAnAcknowledgement(t *testing.T) {
 	b := newBackEnd(t, nil)
 	o := b.paid()
 	b.answer(func(http.ResponseWriter, *http.Request, int) {
-		storetest.Exec(t, b.db, `CREATE TRIGGER dead BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'dead'); END`)
+		storetest.Exec(t, b.DB, `CREATE TRIGGER dead BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'dead'); END`)
 	})
 	if err := b.sender.Deliver(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "delivering events: ") {
 		t.Errorf("error %v", err)
@@ -302,7 +300,7 @@ func TestDatabaseFailsAfterAnAcknowledgement(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	b.wantArrivals(1)
-	storetest.Exec(t, b.db, `DROP TRIGGER dead`)
+	storetest.Exec(t, b.DB, `DROP TRIGGER dead`)
 	b.status(http.StatusOK)
 	b.deliver()
 	b.wantDelivered(o)
@@ -310,6 +308,21 @@ func TestDatabaseFailsAfterAnAcknowledgement(t *testing.T) {
 	if e := b.receiver.Events(); e[0].ID != e[1].ID || b.bodies[0] != b.bodies[1] {
 		t.Errorf("the deliveries differ:\n%s", strings.Join(b.bodies, "\n"))
 	}
+}
+
+// A database that fails after a try that was not acknowledged is an error too.
+func TestDatabaseFailsAfterATry(t *testing.T) {
+	t.Parallel()
+	b := newBackEnd(t, nil)
+	b.paid()
+	b.answer(func(w http.ResponseWriter, _ *http.Request, _ int) {
+		storetest.Exec(t, b.DB, `CREATE TRIGGER dead BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'dead'); END`)
+		w.WriteHeader(http.StatusInternalServerError)
+	})
+	if err := b.sender.Deliver(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "delivering events: ") {
+		t.Errorf("error %v", err)
+	}
+	b.wantArrivals(1)
 }
 
 // A call begins no round after 30 s. The next call continues.
@@ -393,7 +406,7 @@ func TestReceiverThatRejectsAnEventGetsTheOthers(t *testing.T) {
 func TestFiveDeliveriesAtOnce(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, nil)
-	var orders []order.Order
+	var orders []api.Order
 	for range 10 {
 		orders = append(orders, b.paid())
 	}
@@ -459,7 +472,7 @@ func TestCallerLeaves(t *testing.T) {
 			return res, err
 		})
 	})
-	var orders []order.Order
+	var orders []api.Order
 	for range 6 {
 		orders = append(orders, b.paid())
 	}
@@ -493,7 +506,7 @@ func TestPanicDuringADelivery(t *testing.T) {
 	}
 	b.check()
 	b.wantArrivals(4)
-	if lines := b.log.Lines("level=ERROR msg=panic"); len(lines) != 1 || !strings.Contains(lines[0], "*http.Request") {
+	if lines := b.Log.Lines("level=ERROR msg=panic"); len(lines) != 1 || !strings.Contains(lines[0], "*http.Request") {
 		t.Errorf("%q", lines)
 	}
 	b.advance(order.EventLease)
@@ -529,13 +542,13 @@ func TestLogOfADelivery(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, nil)
 	o := b.paid()
-	ctx := reqlog.With(t.Context(), "request-1", slog.New(slog.NewTextHandler(b.log, nil)))
+	ctx := reqlog.With(t.Context(), "request-1", slog.New(slog.NewTextHandler(b.Log, nil)))
 	if err := b.sender.Deliver(ctx); err != nil {
 		t.Error(err)
 	}
 	b.check()
 	want := "request_id=request-1 event=evt_paid_" + o.ID + " type=order.paid order=" + o.ID + " attempt=1"
-	if lines := b.log.Lines(`msg="event delivered"`); len(lines) != 1 || !strings.Contains(lines[0], want) {
+	if lines := b.Log.Lines(`msg="event delivered"`); len(lines) != 1 || !strings.Contains(lines[0], want) {
 		t.Errorf("%q, want %s", lines, want)
 	}
 }

@@ -14,7 +14,10 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/outbox"
+	"h5pay/internal/paytest"
 	"h5pay/webhook"
+	"h5pay/wechat"
+	"h5pay/wechat/wechattest"
 )
 
 // A delivery has the event as receivers read it, under the order's own shop, appid and merchant.
@@ -26,19 +29,19 @@ func TestDelivery(t *testing.T) {
 			t.Errorf("%s %s %v", r.Method, r.URL, r.Header)
 		}
 	})
-	o := b.ordered()
-	b.advance(time.Minute)
-	b.pay(o)
-	paidAt := b.now()
+	o := b.paid()
+	trade := b.Sim.Ledger().Trades[0]
 	b.advance(time.Minute)
 	b.deliver()
+	paid := b.buyer.GetOrder(o.ID)
 	want := []webhook.Event{{
-		ID: "evt_paid_" + o.ID, Type: webhook.OrderPaid, CreatedAt: paidAt.UnixMilli(), Shop: "https://shop.example.com", AppID: o.AppID, MchID: o.MchID,
+		ID: "evt_paid_" + o.ID, Type: webhook.OrderPaid, CreatedAt: b.stored(o).CreatedAt.UnixMilli(),
+		Shop: paytest.ShopURL, AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID,
 		Data: webhook.Data{Order: webhook.Order{
-			ID: o.ID, OutTradeNo: o.OutTradeNo, Status: "paid", TradeType: "JSAPI", Total: 13600, Currency: "CNY",
+			ID: o.ID, OutTradeNo: b.OutTradeNo(o.ID), Status: "paid", TradeType: "JSAPI", Total: 13600, Currency: "CNY",
 			Items:     []webhook.Item{{ProductID: "tea", Name: "高山乌龙茶", Price: 6800, Quantity: 2}},
-			CreatedAt: o.CreatedAt.UnixMilli(), ExpiresAt: o.ExpiresAt.UnixMilli(),
-			TransactionID: "4200-" + o.ID, Payer: payer, PaidAt: paidAt.UnixMilli(),
+			CreatedAt: o.CreatedAt, ExpiresAt: o.ExpiresAt,
+			TransactionID: trade.TransactionID, Payer: b.buyer.User.OpenID, PaidAt: paid.PaidAt,
 		}},
 	}}
 	if d := cmp.Diff(want, b.receiver.Events()); d != "" {
@@ -55,12 +58,8 @@ func TestSimulatedEvents(t *testing.T) {
 	for _, c := range []struct{ order, sender bool }{{false, false}, {true, false}, {false, true}, {true, true}} {
 		b := newBackEnd(t, func(cfg *outbox.Config) { cfg.Simulated = c.sender })
 		b.receiver.Verify.Simulated = true
+		b.Reopen(func(cfg *paytest.Settings, _ *wechat.Config) { cfg.Simulated = c.order })
 		o := b.paid()
-		if c.order {
-			if _, err := b.db.Exec(`UPDATE orders SET simulated = 1`); err != nil {
-				t.Fatal(err)
-			}
-		}
 		b.deliver()
 		b.wantDelivered(o)
 		if e := b.receiver.Events(); len(e) != 1 || e[0].Simulated != (c.order || c.sender) {
@@ -227,7 +226,7 @@ func TestReceiverCannotBeReached(t *testing.T) {
 			if e := b.stored(o); e.Status != api.EventPending || e.LastError != "no answer" || e.Attempts != 1 {
 				t.Errorf("%+v", e)
 			}
-			if lines := b.log.Lines("event not acknowledged"); len(lines) != 1 || !strings.Contains(lines[0], `reason="no answer"`) || strings.Contains(lines[0], "invalid") {
+			if lines := b.Log.Lines("event not acknowledged"); len(lines) != 1 || !strings.Contains(lines[0], `reason="no answer"`) || strings.Contains(lines[0], "invalid") {
 				t.Errorf("%q", lines)
 			}
 		})
@@ -266,7 +265,7 @@ func TestEventThatIsNotJSON(t *testing.T) {
 	b := newBackEnd(t, nil)
 	o := b.paid()
 	for _, statement := range []string{`DROP TRIGGER keep_event`, `DROP INDEX events_with_payer`, `UPDATE events SET data = '{'`} {
-		if _, err := b.db.Exec(statement); err != nil {
+		if _, err := b.DB.Exec(statement); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -285,7 +284,7 @@ func TestEventThatCannotBeSigned(t *testing.T) {
 	b := newBackEnd(t, nil)
 	o := b.paid()
 	for _, statement := range []string{`DROP TRIGGER keep_event`, fmt.Sprintf(`UPDATE events SET id = 'evt.%s'`, o.ID)} {
-		if _, err := b.db.Exec(statement); err != nil {
+		if _, err := b.DB.Exec(statement); err != nil {
 			t.Fatal(err)
 		}
 	}

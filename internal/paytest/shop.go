@@ -22,7 +22,8 @@ const (
 )
 
 // Shop is a signer with its own database and its own simulated WeChat, joined without a network.
-// Both share one clock, which stands still until the test advances it.
+// Both share one clock, which runs in real time from 2026-11-23 10:00 in Beijing. Sim.Advance advances
+// it.
 type Shop struct {
 	T          testing.TB
 	DB         *sql.DB
