@@ -41,8 +41,8 @@ func open(t *testing.T, sim *server.Server, services map[string]stack.Service) *
 // paid creates an order, pays it by its QR code and returns it.
 func (s *shop) paid(sim *server.Server) api.Order {
 	s.Helper()
-	s.Call("POST", api.PathSession, nil, &api.Session{})
-	c := s.Order("test", api.TradeNative, "cert-00000000000000")
+	s.Must("POST", api.PathSession, nil, &api.Session{})
+	c := s.OrderByCode("test", 1)
 	sheet, err := sim.Scan(c.CodeURL)
 	if err != nil {
 		s.Fatal(err)
@@ -50,19 +50,12 @@ func (s *shop) paid(sim *server.Server) api.Order {
 	if _, err := sim.PaySheet(sheet.ID); err != nil {
 		s.Fatal(err)
 	}
-	var o api.Order
-	time.Sleep(4 * time.Second)                                                        // the signer does not query a new order
-	if s.Call("GET", api.OrderPath(c.Order.ID), nil, &o); o.Status != api.StatusPaid { // the signer queries WeChat
+	time.Sleep(4 * time.Second) // the signer does not query a new order
+	o := s.GetOrder(c.Order.ID) // the signer queries WeChat
+	if o.Status != api.StatusPaid {
 		s.Fatalf("order %+v", o)
 	}
 	return o
-}
-
-// refund refunds one fen.
-func (s *shop) refund(o api.Order) (r api.Refund) {
-	s.Helper()
-	s.Call("POST", api.PathAdminOrders+"/"+o.ID+"/refund", api.RefundRequest{RefundKey: "cert-00000000000000", Amount: 1}, &r)
-	return r
 }
 
 // The Worker presents the bound certificate.
@@ -85,7 +78,7 @@ func TestRefundThroughTheBinding(t *testing.T) {
 		Cert:    file(wechattest.CertFile), Key: file(wechattest.KeyFile), Root: file(wechattest.RootFile),
 	}})
 	o := s.paid(sim)
-	r := s.refund(o)
+	r := s.Refund(o.ID, paytest.RefundRequest(1))
 	if refunds := sim.Ledger().Refunds; r.Status != api.RefundProcessing || len(refunds) != 1 || refunds[0].OutRefundNo != r.ID {
 		t.Errorf("refund %+v, WeChat has %+v", r, refunds)
 	}
@@ -98,7 +91,7 @@ func TestRefundWithoutTheBinding(t *testing.T) {
 	sim := server.Start(t, server.Config{})
 	s := open(t, sim, nil)
 	o := s.paid(sim)
-	r := s.refund(o)
+	r := s.Refund(o.ID, paytest.RefundRequest(1))
 	if r.Status != api.RefundCreated || r.Failure == "" || len(sim.Ledger().Refunds) != 0 {
 		t.Errorf("refund %+v", r)
 	}

@@ -4,10 +4,10 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
+	"testing"
 
 	"h5pay/internal/api"
 	"h5pay/wechat/wechattest"
@@ -35,21 +35,27 @@ func BasketForH5(product string, quantity int) api.CreateOrderRequest {
 	return req
 }
 
+// calls makes the calls of an order's life. Person and Buyer have them.
+type calls struct {
+	t    testing.TB
+	must func(method, path string, body, result any) // makes a call that must succeed
+}
+
 // Place makes an order. It is not sent to WeChat yet.
-func (p *Person) Place(req api.CreateOrderRequest) api.Order {
-	p.T.Helper()
+func (c calls) Place(req api.CreateOrderRequest) api.Order {
+	c.t.Helper()
 	var o api.Order
-	p.Must("POST", api.PathOrders, req, &o)
+	c.must("POST", api.PathOrders, req, &o)
 	return o
 }
 
 // Checkout makes an order and requests its payment, as the page does.
-func (p *Person) Checkout(req api.CreateOrderRequest, c *api.Checkout) {
-	p.T.Helper()
-	o := p.Place(req)
-	p.Must("POST", api.OrderPayPath(o.ID), api.PayRequest{}, c)
-	if c.Order.ID != o.ID {
-		p.T.Errorf("paying order %s returned order %s", o.ID, c.Order.ID)
+func (c calls) Checkout(req api.CreateOrderRequest, checkout *api.Checkout) {
+	c.t.Helper()
+	o := c.Place(req)
+	c.must("POST", api.OrderPayPath(o.ID), api.PayRequest{}, checkout)
+	if checkout.Order.ID != o.ID {
+		c.t.Errorf("paying order %s returned order %s", o.ID, checkout.Order.ID)
 	}
 }
 
@@ -70,26 +76,26 @@ func (p *Person) CannotPay(code api.Code, req api.CreateOrderRequest) {
 }
 
 // Order makes an order of one product that is paid inside WeChat, and requests its payment.
-func (p *Person) Order(product string, quantity int) api.Checkout {
-	p.T.Helper()
-	var c api.Checkout
-	p.Checkout(Basket(product, quantity), &c)
-	return c
+func (c calls) Order(product string, quantity int) api.Checkout {
+	c.t.Helper()
+	var checkout api.Checkout
+	c.Checkout(Basket(product, quantity), &checkout)
+	return checkout
 }
 
 // OrderByCode is Order with payment by a QR code.
-func (p *Person) OrderByCode(product string, quantity int) api.Checkout {
-	p.T.Helper()
-	var c api.Checkout
-	p.Checkout(BasketForCode(product, quantity), &c)
-	return c
+func (c calls) OrderByCode(product string, quantity int) api.Checkout {
+	c.t.Helper()
+	var checkout api.Checkout
+	c.Checkout(BasketForCode(product, quantity), &checkout)
+	return checkout
 }
 
 // GetOrder reads an order.
-func (p *Person) GetOrder(id string) api.Order {
-	p.T.Helper()
+func (c calls) GetOrder(id string) api.Order {
+	c.t.Helper()
 	var o api.Order
-	p.Must("GET", api.OrderPath(id), nil, &o)
+	c.must("GET", api.OrderPath(id), nil, &o)
 	return o
 }
 
@@ -99,19 +105,7 @@ func (p *Person) OpenPaySheet(pay *api.PayParams) (wechattest.Sheet, error) {
 	if err := p.Sim.SetUser(p.User.OpenID); err != nil {
 		p.T.Fatal(err)
 	}
-	b, err := json.Marshal(pay)
-	if err != nil {
-		p.T.Fatal(err)
-	}
-	call := wechattest.InvokeCall{API: "getBrandWCPayRequest", URL: ShopURL + "/pay", Landing: ShopURL + "/"}
-	if err := json.Unmarshal(b, &call.Args); err != nil {
-		p.T.Fatal(err)
-	}
-	sheet, bad := p.Sim.Invoke(call)
-	if bad != nil {
-		return sheet, fmt.Errorf("%s: %s", bad.ErrMsg, bad.ErrDesc)
-	}
-	return sheet, nil
+	return OpenSheet(p.Sim, ShopURL, pay)
 }
 
 // Pay opens the payment sheet and pays. Shop.Deliver lets the notification arrive.
@@ -127,10 +121,10 @@ func (p *Person) Pay(pay *api.PayParams) {
 }
 
 // CloseOrder cancels an order.
-func (p *Person) CloseOrder(id string) api.Order {
-	p.T.Helper()
+func (c calls) CloseOrder(id string) api.Order {
+	c.t.Helper()
 	var o api.Order
-	p.Must("POST", api.OrderClosePath(id), api.CloseRequest{}, &o)
+	c.must("POST", api.OrderClosePath(id), api.CloseRequest{}, &o)
 	return o
 }
 

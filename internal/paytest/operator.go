@@ -12,7 +12,9 @@ import (
 
 // Operator returns the operator, who calls with the token.
 func (s *Shop) Operator() *Person {
-	return &Person{Shop: s, Cookies: map[string]string{}, IP: "203.0.113.200", Token: AdminToken}
+	p := &Person{Shop: s, Cookies: map[string]string{}, IP: "203.0.113.200", Token: AdminToken}
+	p.calls = calls{s.T, p.Must}
+	return p
 }
 
 // RefundPath returns the path of an order's refunds.
@@ -24,26 +26,26 @@ func RefundRequest(amount fen.Fen) api.RefundRequest {
 }
 
 // Refund makes a refund, which must succeed.
-func (p *Person) Refund(id string, req api.RefundRequest) api.Refund {
-	p.T.Helper()
+func (c calls) Refund(id string, req api.RefundRequest) api.Refund {
+	c.t.Helper()
 	var r api.Refund
-	p.Must("POST", RefundPath(id), req, &r)
+	c.must("POST", RefundPath(id), req, &r)
 	return r
 }
 
 // AdminOrder reads an order as the operator.
-func (p *Person) AdminOrder(id string) api.AdminOrder {
-	p.T.Helper()
+func (c calls) AdminOrder(id string) api.AdminOrder {
+	c.t.Helper()
 	var o api.AdminOrder
-	p.Must("GET", api.PathAdminOrders+"/"+id, nil, &o)
+	c.must("GET", api.PathAdminOrders+"/"+id, nil, &o)
 	return o
 }
 
 // SetSelling switches selling on or off.
-func (p *Person) SetSelling(on bool) api.Selling {
-	p.T.Helper()
+func (c calls) SetSelling(on bool) api.Selling {
+	c.t.Helper()
 	var state api.Selling
-	p.Must("POST", api.PathAdminSelling, api.SellingRequest{Selling: &on}, &state)
+	c.must("POST", api.PathAdminSelling, api.SellingRequest{Selling: &on}, &state)
 	return state
 }
 

@@ -16,6 +16,7 @@ import (
 // Person calls the shop from one browser, with a WeChat account or with the operator's token.
 type Person struct {
 	*Shop
+	calls
 	User    wechattest.User
 	IsGuest bool // known by a cookie, and not signed in
 	Cookies map[string]string
@@ -25,7 +26,9 @@ type Person struct {
 
 // NewPerson returns the i-th user of WeChat with an empty browser.
 func (s *Shop) NewPerson(i int) *Person {
-	return &Person{Shop: s, User: s.Sim.Users()[i], Cookies: map[string]string{}, IP: fmt.Sprintf("203.0.113.%d", i+1)}
+	p := &Person{Shop: s, User: s.Sim.Users()[i], Cookies: map[string]string{}, IP: fmt.Sprintf("203.0.113.%d", i+1)}
+	p.calls = calls{s.T, p.Must}
+	return p
 }
 
 // SignedIn returns the i-th user after a silent sign-in.
