@@ -2,10 +2,6 @@ package server_test
 
 import (
 	"context"
-	"errors"
-	"io"
-	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -14,10 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
-	"h5pay/internal/order"
-	"h5pay/internal/outbox"
 	"h5pay/internal/paytest"
-	"h5pay/internal/store/storetest"
 	"h5pay/webhook"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
@@ -51,108 +44,6 @@ func TestPaymentIsToldOnce(t *testing.T) {
 	}
 	if e := r.EventOf(o.ID); e.Status != api.EventDelivered || e.Attempts != 1 || e.ID != got.ID {
 		t.Errorf("%+v", e)
-	}
-}
-
-// Only a 2xx is an acknowledgement. Whatever else comes is tried again, with the
-// same bytes.
-func TestWhatCountsAsAcknowledged(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		status int
-		err    error
-		why    string // "" when acknowledged
-	}{
-		"200":                 {status: 200},
-		"299":                 {status: 299},
-		"early hints":         {status: 103, why: "HTTP 103"},
-		"redirect":            {status: 301, why: "HTTP 301"},
-		"bad request":         {status: 400, why: "HTTP 400"},
-		"server error":        {status: 500, why: "HTTP 500"},
-		"nobody there":        {err: errors.New("dial tcp: lookup erp.example.com: no such host"), why: "no answer"},
-		"hangs":               {err: context.DeadlineExceeded, why: "no answer in 10 s"},
-		"dies midway":         {err: io.ErrUnexpectedEOF, why: "no answer"},
-		"hangs, in a wrapper": {err: &url.Error{Op: "Post", URL: "https://erp.example.com", Err: context.DeadlineExceeded}, why: "no answer in 10 s"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := paytest.NewMerchant(t)
-			r.Respond = func(n int, _ webhook.Event) (int, error) {
-				if n > 1 {
-					return 200, nil
-				}
-				return test.status, test.err
-			}
-			o := r.PaidOrderOf(r.SignedIn(0), "test")
-			r.Deliver()
-			e := r.EventOf(o.ID)
-			if test.why == "" {
-				if e.Status != api.EventDelivered || len(r.Events) != 1 {
-					t.Errorf("%d deliveries, %+v", len(r.Events), e)
-				}
-				return
-			}
-			if e.Status != api.EventPending || e.LastError != test.why || e.NextAt.Sub(r.Now()) < 14*time.Second || e.NextAt.Sub(r.Now()) > 17*time.Second {
-				t.Errorf("%+v at %s, want %q", e, r.Now(), test.why)
-			}
-			r.Deliver() // too early
-			r.Sim.Advance(17 * time.Second)
-			r.Deliver()
-			if len(r.Bodies) != 2 || r.Bodies[0] != r.Bodies[1] {
-				t.Errorf("deliveries differ:\n%s", strings.Join(r.Bodies, "\n"))
-			}
-			if e := r.EventOf(o.ID); e.Status != api.EventDelivered || e.Attempts != 2 {
-				t.Errorf("%+v", e)
-			}
-		})
-	}
-}
-
-// A receiver says when it wants the next try. That is no sooner than the schedule's,
-// and at most an hour away.
-func TestRetryAfterIsHonoured(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		status      int
-		after       string
-		least, most time.Duration
-	}{
-		"two minutes":       {503, "120", 2 * time.Minute, 2 * time.Minute},
-		"too many requests": {429, "120", 2 * time.Minute, 2 * time.Minute},
-		"an error":          {500, "120", 2 * time.Minute, 2 * time.Minute},
-		"a date":            {503, "date", 3 * time.Minute, 3 * time.Minute},
-		"a day":             {503, "86400", time.Hour, time.Hour},
-		"a date far away":   {503, "Fri, 31 Dec 9999 23:59:59 GMT", time.Hour, time.Hour},
-		"more than a clock": {503, strings.Repeat("9", 40), time.Hour, time.Hour},
-		"sooner":            {503, "1", 15 * time.Second, 17 * time.Second},
-		"none":              {503, "", 15 * time.Second, 17 * time.Second},
-		"yesterday":         {503, "Mon, 02 Jan 2006 15:04:05 GMT", 15 * time.Second, 17 * time.Second},
-		"no number":         {503, "soon", 15 * time.Second, 17 * time.Second},
-		"negative":          {503, "-120", 15 * time.Second, 17 * time.Second},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := paytest.NewMerchant(t)
-			r.Respond = func(int, webhook.Event) (int, error) { return test.status, nil }
-			if r.RetryAfter = test.after; test.after == "date" {
-				r.RetryAfter = r.Now().Add(3 * time.Minute).UTC().Format(http.TimeFormat)
-			}
-			o := r.PaidOrderOf(r.SignedIn(0), "test")
-			r.Deliver()
-			e := r.EventOf(o.ID)
-			if away := e.NextAt.Sub(r.Now()); e.Status != api.EventPending || away < test.least-5*time.Second || away > test.most {
-				t.Errorf("the next try is %s away, want %s to %s", away, test.least, test.most)
-			}
-			r.Respond = nil
-			r.Sim.Advance(test.least - 10*time.Second)
-			r.Deliver()
-			if e := r.EventOf(o.ID); e.Status != api.EventPending {
-				t.Error("tried too early")
-			}
-			r.Sim.Advance(12 * time.Second)
-			r.Deliver()
-			if e := r.EventOf(o.ID); e.Status != api.EventDelivered {
-				t.Errorf("%+v", e)
-			}
-		})
 	}
 }
 
@@ -202,142 +93,6 @@ func TestGoneReceiverGetsNothingMore(t *testing.T) {
 	r.WantWrong("", "")
 }
 
-// The signer dies after the receiver has acknowledged and before it has noted so.
-func TestCrashBetweenSendingAndMarking(t *testing.T) {
-	t.Parallel()
-	r := paytest.NewMerchant(t)
-	o := r.PaidOrderOf(r.SignedIn(0), "tea")
-	r.Respond = func(n int, _ webhook.Event) (int, error) {
-		if n == 1 {
-			storetest.Exec(t, r.DB, `CREATE TRIGGER dead BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'dead'); END`)
-		}
-		return 200, nil
-	}
-	if err := r.Signer.Deliver(context.Background()); err == nil {
-		t.Error("a dead database is not told of")
-	}
-	storetest.Exec(t, r.DB, `DROP TRIGGER dead`)
-	r.Deliver()
-	if len(r.Events) != 1 {
-		t.Fatal("sent again while somebody may be sending it")
-	}
-	r.Sim.Advance(order.EventLease)
-	r.Deliver()
-	if len(r.Events) != 2 || r.Acknowledged[r.Events[0].ID] != 2 {
-		t.Errorf("%d deliveries, %v", len(r.Events), r.Acknowledged)
-	}
-	if e := r.EventOf(o.ID); e.Status != api.EventDelivered || e.Attempts != 2 {
-		t.Errorf("%+v", e)
-	}
-}
-
-func TestEventIsGivenUpLoudly(t *testing.T) {
-	t.Parallel()
-	r := paytest.NewMerchant(t)
-	o := r.PaidOrderOf(r.SignedIn(0), "tea")
-	r.Respond = func(int, webhook.Event) (int, error) { return 500, nil }
-	for _, pause := range order.EventSchedule() {
-		if n := r.ErrorLines(); n != 0 {
-			t.Fatalf("%d loud lines before the last try", n)
-		}
-		r.Sim.Advance(pause + pause/10)
-		r.Deliver()
-	}
-	r.Sim.Advance(1000 * time.Hour)
-	r.Deliver()
-	if e := r.EventOf(o.ID); e.Status != api.EventDead || e.Attempts != 10 || e.LastError != "HTTP 500" || len(r.Events) != 10 {
-		t.Errorf("%d deliveries, %+v", len(r.Events), e)
-	}
-	if n := r.ErrorLines(); n != 1 || !strings.Contains(r.Log.String(), "event given up") {
-		t.Errorf("%d loud lines:\n%s", n, r.Log)
-	}
-}
-
-func TestManyDeliverersSendEachEventOnce(t *testing.T) {
-	t.Parallel()
-	r := paytest.NewMerchant(t)
-	p := r.SignedIn(0)
-	for range 30 {
-		r.PaidOrderOf(p, "test")
-	}
-	var group sync.WaitGroup
-	for range 6 {
-		group.Go(func() {
-			if err := r.Signer.Deliver(context.Background()); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	group.Wait()
-	r.Check()
-	if len(r.Events) != 30 || len(r.Acknowledged) != 30 {
-		t.Errorf("%d deliveries of %d events, want 30", len(r.Events), len(r.Acknowledged))
-	}
-}
-
-// Nobody answers: a call tries a few, so as not to hang for all of them.
-func TestNobodyThereEndsTheRun(t *testing.T) {
-	t.Parallel()
-	r := paytest.NewMerchant(t)
-	p := r.SignedIn(0)
-	for range 10 {
-		r.PaidOrderOf(p, "test")
-	}
-	r.Respond = func(int, webhook.Event) (int, error) { return 0, context.DeadlineExceeded }
-	r.Deliver()
-	if len(r.Events) != 5 {
-		t.Errorf("%d tries of 10 events", len(r.Events))
-	}
-	r.Respond = nil
-	r.Sim.Advance(time.Minute)
-	r.Deliver()
-	if len(r.Acknowledged) != 10 {
-		t.Errorf("%d of 10 events arrived", len(r.Acknowledged))
-	}
-}
-
-// A receiver that is overloaded ends a call: it gets a few events, not all of them.
-func TestBusyReceiverEndsTheRun(t *testing.T) {
-	t.Parallel()
-	for _, status := range []int{429, 502, 503, 504} {
-		r := paytest.NewMerchant(t)
-		p := r.SignedIn(0)
-		for range 10 {
-			r.PaidOrderOf(p, "test")
-		}
-		r.Respond = func(int, webhook.Event) (int, error) { return status, nil }
-		r.Deliver()
-		if len(r.Events) != 5 {
-			t.Errorf("HTTP %d: %d tries of 10 events", status, len(r.Events))
-		}
-	}
-}
-
-// A receiver that takes nearly all the time it has does not make a call endless.
-func TestSlowReceiverIsBounded(t *testing.T) {
-	t.Parallel()
-	r := paytest.NewMerchant(t)
-	p := r.SignedIn(0)
-	for range 40 {
-		r.PaidOrderOf(p, "test")
-	}
-	r.Respond = func(n int, _ webhook.Event) (int, error) {
-		if n%5 == 0 {
-			r.AdvanceClock(9 * time.Second)
-		}
-		return 200, nil
-	}
-	r.Deliver()
-	if len(r.Events) != 20 {
-		t.Errorf("%d deliveries of 9 s for each five, want 20 in 30 s", len(r.Events))
-	}
-	r.Respond = nil
-	r.Deliver()
-	if len(r.Acknowledged) != 40 {
-		t.Errorf("%d of 40 events arrived", len(r.Acknowledged))
-	}
-}
-
 // A receiver that hangs does not keep the shop from finding payments.
 func TestHangingReceiverHoldsUpNothing(t *testing.T) {
 	t.Parallel()
@@ -371,53 +126,6 @@ func TestHangingReceiverHoldsUpNothing(t *testing.T) {
 	close(release)
 	group.Wait()
 	r.Check()
-}
-
-// Without a webhook events are kept; once there is one they are sent.
-func TestEventsWaitForAWebhook(t *testing.T) {
-	t.Parallel()
-	r := paytest.NewMerchant(t)
-	with := r.Signer
-	r.Handler = r.Open(nil)
-	o := r.PaidOrderOf(r.SignedIn(0), "tea")
-	for range 20 {
-		r.Sim.Advance(24 * time.Hour)
-		r.Deliver()
-	}
-	if e := r.EventOf(o.ID); e.Status != api.EventPending || e.Attempts != 0 || len(r.Events) != 0 {
-		t.Errorf("%+v", e)
-	}
-	r.Signer = with
-	r.Deliver()
-	if e := r.EventOf(o.ID); e.Status != api.EventDelivered {
-		t.Errorf("%+v", e)
-	}
-}
-
-// While a secret is being changed, receivers with either take deliveries.
-func TestWebhookSecretIsChanged(t *testing.T) {
-	t.Parallel()
-	r := paytest.NewMerchant(t)
-	p := r.SignedIn(0)
-	for _, step := range []struct{ sends, takes []string }{
-		{[]string{paytest.OldWebhookSecret}, []string{paytest.OldWebhookSecret}},
-		{[]string{paytest.WebhookSecret, paytest.OldWebhookSecret}, []string{paytest.OldWebhookSecret}},
-		{[]string{paytest.WebhookSecret, paytest.OldWebhookSecret}, []string{paytest.WebhookSecret}},
-		{[]string{paytest.WebhookSecret}, []string{paytest.WebhookSecret}},
-	} {
-		r.Accept.Secrets = step.takes
-		r.Handler = r.Open(func(cfg *paytest.Settings, _ *wechat.Config) {
-			cfg.Webhook = &outbox.Webhook{URL: "https://erp.example.com/h5pay", Doer: r}
-			for _, secret := range step.sends {
-				cfg.Webhook.Secrets = append(cfg.Webhook.Secrets, wechat.Secret(secret))
-			}
-		})
-		o := r.PaidOrderOf(p, "test")
-		r.Deliver()
-		if e := r.EventOf(o.ID); e.Status != api.EventDelivered {
-			t.Errorf("%q to %q: %+v", step.sends, step.takes, e)
-		}
-	}
 }
 
 // An event says of which shop, appid and merchant its order is. A database that was

@@ -56,26 +56,6 @@ func TestPanicIsAnswered(t *testing.T) {
 	}
 }
 
-// panicDoer panics, as a transport with a mistake does.
-type panicDoer struct{}
-
-func (panicDoer) Do(*http.Request) (*http.Response, error) { panic("a mistake") }
-
-// A panic in a goroutine of a timer ends neither the program nor the other events.
-func TestPanicInADeliveryIsAnError(t *testing.T) {
-	t.Parallel()
-	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) {
-		cfg.Webhook = &outbox.Webhook{URL: "https://erp.example.com", Secrets: []wechat.Secret{paytest.WebhookSecret}, Doer: panicDoer{}}
-	})
-	s.SignedIn(0).PaidOrder("tea", 1)
-	if err := s.Signer.Deliver(t.Context()); err == nil {
-		t.Error("no error")
-	}
-	if text := s.Log.String(); !strings.Contains(text, "level=ERROR msg=panic") || !strings.Contains(text, "panicDoer") {
-		t.Errorf("log:\n%s", text)
-	}
-}
-
 func mustServer(t *testing.T, s *paytest.Shop, wx paytest.WeChat) http.Handler {
 	t.Helper()
 	signer, err := paytest.NewSigner(paytest.DefaultSettings(s, wx))
