@@ -3,9 +3,6 @@
 package cert_test
 
 import (
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -14,7 +11,6 @@ import (
 	"h5pay/internal/paytest"
 	"h5pay/internal/stack"
 	"h5pay/simulator/server"
-	"h5pay/wechat/wechattest"
 )
 
 // shop is a running signer with a guest, who is also the operator.
@@ -66,17 +62,7 @@ func TestRefundThroughTheBinding(t *testing.T) {
 	if err := sim.WriteCertificates(dir); err != nil {
 		t.Fatal(err)
 	}
-	file := func(name string) string {
-		b, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b)
-	}
-	s := open(t, sim, map[string]stack.Service{"WECHAT_CERT": {
-		Address: strings.TrimPrefix(sim.TLSURL, "https://"),
-		Cert:    file(wechattest.CertFile), Key: file(wechattest.KeyFile), Root: file(wechattest.RootFile),
-	}})
+	s := open(t, sim, map[string]stack.Service{"WECHAT_CERT": paytest.CertificateBinding(t, sim.TLSURL, dir)})
 	o := s.paid(sim)
 	r := s.Refund(o.ID, paytest.RefundRequest(1))
 	if refunds := sim.Ledger().Refunds; r.Status != api.RefundProcessing || len(refunds) != 1 || refunds[0].OutRefundNo != r.ID {
