@@ -66,7 +66,8 @@ func NewShopAt(t testing.TB, at wechattest.Config, change func(*Settings, *wecha
 }
 
 // Open makes a signer over the shop's database and WeChat, and returns its handler. WeChat still
-// notifies the handler before it.
+// notifies the handler before it. If change sets Settings.WeChat, the signer calls that in place of the
+// simulator.
 func (s *Shop) Open(change func(*Settings, *wechat.Config)) http.Handler {
 	s.T.Helper()
 	cfg := DefaultSettings(s, nil)
@@ -93,7 +94,10 @@ func (s *Shop) Open(change func(*Settings, *wechat.Config)) http.Handler {
 		}
 		cfg.Certificates = s.Keeper.Problem
 	}
-	cfg.WeChat, s.WeChat = client, client
+	s.WeChat = client
+	if cfg.WeChat == nil {
+		cfg.WeChat = client
+	}
 	if s.Signer, err = NewSigner(cfg); err != nil {
 		s.T.Fatal(err)
 	}

@@ -46,7 +46,7 @@ func TestPanicIsAnswered(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) {})
 	p := s.NewPerson(0)
-	p.Handler = mustServer(t, s, brokenWeChat{})
+	p.Handler = s.Open(func(cfg *paytest.Settings, _ *wechat.Config) { cfg.WeChat = brokenWeChat{} })
 	a := p.Send(p.Request("POST", api.PathNotifyPay, []byte("<xml></xml>")))
 	if a.Err.Code != api.CodeInternal || strings.Contains(string(a.Body), "mistake") {
 		t.Errorf("%d %s", a.Status, a.Body)
@@ -54,15 +54,6 @@ func TestPanicIsAnswered(t *testing.T) {
 	if !strings.Contains(s.Log.String(), "a mistake") {
 		t.Error("nothing in the log")
 	}
-}
-
-func mustServer(t *testing.T, s *paytest.Shop, wx paytest.WeChat) http.Handler {
-	t.Helper()
-	signer, err := paytest.NewSigner(paytest.DefaultSettings(s, wx))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signer.Handler()
 }
 
 func TestNewNamesTheBadField(t *testing.T) {

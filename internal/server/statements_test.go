@@ -97,15 +97,12 @@ func countStatementsAt(t *testing.T, s *paytest.Shop, wx paytest.WeChat) *atomic
 	t.Cleanup(func() { db.Close() })
 	plain := s.DB
 	s.DB = db
-	s.Handler = s.Open(s.Change)
-	if wx != nil {
-		cfg := paytest.DefaultSettings(s, wx)
-		signer, err := paytest.NewSigner(cfg)
-		if err != nil {
-			t.Fatal(err)
+	s.Handler = s.Open(func(cfg *paytest.Settings, at *wechat.Config) {
+		if s.Change != nil {
+			s.Change(cfg, at)
 		}
-		s.Signer, s.Handler = signer, signer.Handler()
-	}
+		cfg.WeChat = wx
+	})
 	s.DB = plain
 	return &c.n
 }
