@@ -361,6 +361,24 @@ func TestRoundsEndWithTheirStatements(t *testing.T) {
 	b.wantArrivals(90)
 }
 
+// A round that is not full ends the call, which saves a statement. What became due meanwhile is left to
+// the next call.
+func TestRoundThatIsNotFullEndsTheCall(t *testing.T) {
+	t.Parallel()
+	b := newBackEnd(t, nil)
+	failed := b.paid()
+	b.status(http.StatusInternalServerError)
+	b.deliver()
+	b.answer(func(http.ResponseWriter, *http.Request, int) { b.advance(17 * time.Second) })
+	o := b.paid()
+	b.deliver()
+	b.wantArrivals(2)
+	b.wantDelivered(o)
+	b.deliver()
+	b.wantArrivals(3)
+	b.wantDelivered(failed)
+}
+
 // A receiver that takes no events ends a call after one round.
 func TestReceiverThatTakesNothingEndsTheCall(t *testing.T) {
 	t.Parallel()
