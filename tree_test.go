@@ -334,7 +334,7 @@ func gitFiles(t *testing.T, patterns ...string) []string {
 }
 
 // parallelPackages are those whose tests own their worlds.
-var parallelPackages = []string{"e2e/cert", "e2e/sdk", "e2e/webhook", "internal/paytest", "internal/store", "internal/store/storetest", "signer", "signer/warm"}
+var parallelPackages = []string{"e2e/cert", "e2e/sdk", "e2e/webhook", "internal/outbox", "internal/payment", "internal/paytest", "internal/server", "internal/store", "internal/store/storetest", "signer", "signer/warm"}
 
 var testStart = regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\) \{\n((?:.*\n)*?)\}\n`)
 
