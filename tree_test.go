@@ -108,7 +108,9 @@ var importRules = []struct {
 	{pkg: "h5pay/internal/wasmbin"},
 	{pkg: "h5pay/internal/stack", direct: true, project: []string{"h5pay/internal/cleanup", "h5pay/internal/job", "h5pay/wechat/wechattest"}},
 	{pkg: "h5pay/internal/paytest", direct: true, project: []string{
-		"h5pay/internal/api", "h5pay/internal/cleanup", "h5pay/internal/job", "h5pay/internal/order", "h5pay/internal/stack", "h5pay/webhook", "h5pay/wechat/wechattest"}},
+		"h5pay/internal/api", "h5pay/internal/certificate", "h5pay/internal/cleanup", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/order", "h5pay/internal/outbox",
+		"h5pay/internal/payment", "h5pay/internal/server", "h5pay/internal/stack", "h5pay/internal/store", "h5pay/internal/store/storetest", "h5pay/webhook", "h5pay/wechat", "h5pay/wechat/wechattest"},
+		foreign: []string{"github.com/google/go-cmp"}},
 	{pkg: "h5pay/internal/store/storetest", direct: true, project: []string{"h5pay/internal/api", "h5pay/internal/order", "h5pay/internal/store"},
 		foreign: []string{"modernc.org/libc", "modernc.org/sqlite"}},
 	{pkg: "h5pay/simulator/simtest", direct: true, project: []string{"h5pay/wechat", "h5pay/wechat/wechattest"}},
@@ -385,7 +387,7 @@ func gitFiles(t *testing.T, patterns ...string) []string {
 }
 
 // parallelPackages are those whose tests own their worlds.
-var parallelPackages = []string{"e2e/cert", "e2e/sdk", "e2e/webhook", "internal/paytest", "internal/store", "internal/store/storetest", "signer", "signer/warm"}
+var parallelPackages = []string{"e2e/cert", "e2e/sdk", "e2e/webhook", "internal/outbox", "internal/payment", "internal/paytest", "internal/server", "internal/store", "internal/store/storetest", "signer", "signer/warm"}
 
 var testStart = regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\) \{\n((?:.*\n)*?)\}\n`)
 

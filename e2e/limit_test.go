@@ -4,37 +4,20 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 
 	"h5pay/internal/api"
-	"h5pay/internal/paytest"
 	"h5pay/internal/stack"
 )
 
 // The rate limits of wrangler.toml apply. An address with too many sign-ins gets 429, while reading
 // and WeChat's notifications continue.
 func TestRateLimit(t *testing.T) {
-	root, err := filepath.Abs("..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port, err := stack.FreePort()
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := &paytest.Log{}
 	// A separate shop with its own counts, so that other tests are not limited.
-	shop, err := stack.StartShop(t.Context(), stack.ShopConfig{
-		Dir: root, Port: port, State: t.TempDir(), EnvFile: world.envFile, Output: log,
-	})
-	if err != nil {
-		t.Fatalf("%v\n%s", err, log)
-	}
-	defer shop.Close()
+	shop, log := startShop(t, stack.ShopConfig{State: t.TempDir()})
 	const limit = 300 // per minute
 	post := func(path, body string) (*http.Response, string, error) {
 		res, err := http.Post(shop.URL+path, "application/json", strings.NewReader(body))

@@ -3,36 +3,17 @@ package e2e
 import (
 	"encoding/json"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"h5pay/internal/api"
-	"h5pay/internal/paytest"
 	"h5pay/internal/stack"
 )
 
 // A signer without a key responds without details, and names the setting in the log and on the
 // health page.
 func TestMissingSetting(t *testing.T) {
-	root, err := filepath.Abs("..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port, err := stack.FreePort()
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := &paytest.Log{}
-	shop, err := stack.StartShop(t.Context(), stack.ShopConfig{
-		Dir: root, Port: port, State: world.state, EnvFile: world.envFile,
-		Vars:   map[string]string{"WECHAT_API_KEY": "too-short"},
-		Output: log,
-	})
-	if err != nil {
-		t.Fatalf("%v\n%s", err, log)
-	}
-	defer shop.Close()
+	shop, log := startShop(t, stack.ShopConfig{State: world.state, Vars: map[string]string{"WECHAT_API_KEY": "too-short"}})
 	for _, path := range []string{api.PathConfig, api.PathProducts, api.PathNotifyPay} {
 		res, err := http.Get(shop.URL + path)
 		if err != nil {

@@ -172,6 +172,28 @@ func runWorld(m *testing.M) (code int, err error) {
 	return code, os.WriteFile("../artifacts/worker.log", []byte(world.log.String()), 0o644)
 }
 
+// startShop starts a shop of the test's own beside the shared one, with the same settings file. It
+// returns its log. State and Vars may be set in cfg.
+func startShop(t *testing.T, cfg stack.ShopConfig) (*stack.Shop, *paytest.Log) {
+	t.Helper()
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := stack.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &paytest.Log{}
+	cfg.Dir, cfg.Port, cfg.EnvFile, cfg.Output = root, port, world.envFile, log
+	shop, err := stack.StartShop(t.Context(), cfg)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, log)
+	}
+	t.Cleanup(shop.Close)
+	return shop, log
+}
+
 // database opens the file of the Worker's D1 for reading.
 func database(t *testing.T) *sql.DB {
 	t.Helper()

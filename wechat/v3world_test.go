@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
-	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -186,19 +185,7 @@ func (w *v3world) invoke(prepayID string) wechattest.Sheet {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	args := map[string]json.RawMessage{}
-	for name, v := range map[string]string{
-		"appId": p.AppID, "timeStamp": p.TimeStamp, "nonceStr": p.NonceStr, "package": p.Package, "signType": string(p.SignType), "paySign": p.PaySign,
-	} {
-		if args[name], err = json.Marshal(v); err != nil {
-			w.t.Fatal(err)
-		}
-	}
-	sheet, declined := w.Invoke(wechattest.InvokeCall{API: "getBrandWCPayRequest", Args: args, URL: shopURL + "/", Landing: shopURL + "/"})
-	if declined != nil {
-		w.t.Fatalf("the phone declined: %+v", declined)
-	}
-	return sheet
+	return openSheet(w.t, w.WeChat, p)
 }
 
 func (w *v3world) paySheet(s wechattest.Sheet) {

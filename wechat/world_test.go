@@ -199,17 +199,24 @@ func (w *world) invoke(prepayID string) wechattest.Sheet {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return openSheet(w.t, w.WeChat, p)
+}
+
+// openSheet opens the payment sheet with the parameters of a page.
+func openSheet(t testing.TB, phone *wechattest.WeChat, p wechat.PayParams) wechattest.Sheet {
+	t.Helper()
 	args := map[string]json.RawMessage{}
 	for name, v := range map[string]string{
 		"appId": p.AppID, "timeStamp": p.TimeStamp, "nonceStr": p.NonceStr, "package": p.Package, "signType": string(p.SignType), "paySign": p.PaySign,
 	} {
+		var err error
 		if args[name], err = json.Marshal(v); err != nil {
-			w.t.Fatal(err)
+			t.Fatal(err)
 		}
 	}
-	sheet, declined := w.Invoke(wechattest.InvokeCall{API: "getBrandWCPayRequest", Args: args, URL: shopURL + "/", Landing: shopURL + "/"})
+	sheet, declined := phone.Invoke(wechattest.InvokeCall{API: "getBrandWCPayRequest", Args: args, URL: shopURL + "/", Landing: shopURL + "/"})
 	if declined != nil {
-		w.t.Fatalf("the phone declined: %+v", declined)
+		t.Fatalf("the phone declined: %+v", declined)
 	}
 	return sheet
 }

@@ -3,9 +3,6 @@
 package cert_test
 
 import (
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -14,7 +11,6 @@ import (
 	"h5pay/internal/paytest"
 	"h5pay/internal/stack"
 	"h5pay/simulator/server"
-	"h5pay/wechat/wechattest"
 )
 
 // shop is a running signer with a guest, who is also the operator.
@@ -41,8 +37,8 @@ func open(t *testing.T, sim *server.Server, services map[string]stack.Service) *
 // paid creates an order, pays it by its QR code and returns it.
 func (s *shop) paid(sim *server.Server) api.Order {
 	s.Helper()
-	s.Call("POST", api.PathSession, nil, &api.Session{})
-	c := s.Order("test", api.TradeNative, "cert-00000000000000")
+	s.Must("POST", api.PathSession, nil, &api.Session{})
+	c := s.OrderByCode("test", 1)
 	sheet, err := sim.Scan(c.CodeURL)
 	if err != nil {
 		s.Fatal(err)
@@ -50,19 +46,12 @@ func (s *shop) paid(sim *server.Server) api.Order {
 	if _, err := sim.PaySheet(sheet.ID); err != nil {
 		s.Fatal(err)
 	}
-	var o api.Order
-	time.Sleep(4 * time.Second)                                                        // the signer does not query a new order
-	if s.Call("GET", api.OrderPath(c.Order.ID), nil, &o); o.Status != api.StatusPaid { // the signer queries WeChat
+	time.Sleep(4 * time.Second) // the signer does not query a new order
+	o := s.GetOrder(c.Order.ID) // the signer queries WeChat
+	if o.Status != api.StatusPaid {
 		s.Fatalf("order %+v", o)
 	}
 	return o
-}
-
-// refund refunds one fen.
-func (s *shop) refund(o api.Order) (r api.Refund) {
-	s.Helper()
-	s.Call("POST", api.PathAdminOrders+"/"+o.ID+"/refund", api.RefundRequest{RefundKey: "cert-00000000000000", Amount: 1}, &r)
-	return r
 }
 
 // The Worker presents the bound certificate.
@@ -73,19 +62,9 @@ func TestRefundThroughTheBinding(t *testing.T) {
 	if err := sim.WriteCertificates(dir); err != nil {
 		t.Fatal(err)
 	}
-	file := func(name string) string {
-		b, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b)
-	}
-	s := open(t, sim, map[string]stack.Service{"WECHAT_CERT": {
-		Address: strings.TrimPrefix(sim.TLSURL, "https://"),
-		Cert:    file(wechattest.CertFile), Key: file(wechattest.KeyFile), Root: file(wechattest.RootFile),
-	}})
+	s := open(t, sim, map[string]stack.Service{"WECHAT_CERT": paytest.CertificateBinding(t, sim.TLSURL, dir)})
 	o := s.paid(sim)
-	r := s.refund(o)
+	r := s.Refund(o.ID, paytest.RefundRequest(1))
 	if refunds := sim.Ledger().Refunds; r.Status != api.RefundProcessing || len(refunds) != 1 || refunds[0].OutRefundNo != r.ID {
 		t.Errorf("refund %+v, WeChat has %+v", r, refunds)
 	}
@@ -98,7 +77,7 @@ func TestRefundWithoutTheBinding(t *testing.T) {
 	sim := server.Start(t, server.Config{})
 	s := open(t, sim, nil)
 	o := s.paid(sim)
-	r := s.refund(o)
+	r := s.Refund(o.ID, paytest.RefundRequest(1))
 	if r.Status != api.RefundCreated || r.Failure == "" || len(sim.Ledger().Refunds) != 0 {
 		t.Errorf("refund %+v", r)
 	}

@@ -2,11 +2,10 @@ package warm_test
 
 import (
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
+	"h5pay/internal/paytest"
 	"h5pay/internal/stack"
 	"h5pay/wechat/wechattest"
 )
@@ -20,16 +19,8 @@ func TestFetchThroughABindingPresentsTheCertificate(t *testing.T) {
 	if err := sim.WriteCertificates(dir); err != nil {
 		t.Fatal(err)
 	}
-	file := func(name string) string {
-		b, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b)
-	}
-	address := strings.TrimPrefix(sim.TLSURL, "https://")
 	for name, service := range map[string]stack.Service{
-		"the merchant's": {Address: address, Cert: file(wechattest.CertFile), Key: file(wechattest.KeyFile), Root: file(wechattest.RootFile)},
+		"the merchant's": paytest.CertificateBinding(t, sim.TLSURL, dir),
 		"none":           {Address: strings.TrimPrefix(sim.URL, "http://")},
 	} {
 		w := newWorldWith(t, nil, map[string]stack.Service{"CERT": service})

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"h5pay/internal/api"
 	"h5pay/internal/paytest"
 	"h5pay/simulator/server"
 	"h5pay/webhook"
@@ -47,8 +46,8 @@ func newShop(t *testing.T, receiver string) *shop {
 }
 
 // pay orders and pays, and returns the order's ID.
-func (s *shop) pay(key string) string {
-	c := s.Order("test", api.TradeJSAPI, key)
+func (s *shop) pay() string {
+	c := s.Order("test", 1)
 	s.Pay(c.Pay)
 	return c.Order.ID
 }
@@ -63,7 +62,7 @@ func TestWorkerHonoursRetryAfter(t *testing.T) {
 	t.Cleanup(receiver.Close)
 	s := newShop(t, receiver.URL)
 	before := time.Now()
-	s.pay("queue-000000000003")
+	s.pay()
 	missed := regexp.MustCompile(`"msg":"event not acknowledged".*"reason":"HTTP 503","next_at":"([^"]+)"`)
 	var found []string
 	for deadline := time.Now().Add(30 * time.Second); found == nil; time.Sleep(20 * time.Millisecond) {
@@ -115,7 +114,7 @@ func TestQueueTellsAtOnce(t *testing.T) {
 		}
 	}
 
-	first := s.pay("queue-000000000001")
+	first := s.pay()
 	select {
 	case <-arrived:
 	case <-time.After(30 * time.Second):
@@ -127,7 +126,7 @@ func TestQueueTellsAtOnce(t *testing.T) {
 		return len(n) == 1 && len(n[0].Attempts) == 1 && n[0].Attempts[0].OK
 	})
 	close(release)
-	second := s.pay("queue-000000000002")
+	second := s.pay()
 	delivered := func() bool { return len(receiver.EventsOf(first)) == 1 && len(receiver.EventsOf(second)) == 1 }
 	wait("both to be delivered", delivered)
 	wait("both to be marked", func() bool { return strings.Count(s.log.String(), `"msg":"event delivered"`) == 2 })

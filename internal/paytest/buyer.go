@@ -21,7 +21,7 @@ type Phone interface {
 
 // Buyer makes calls as the shop's page does, and keeps the cookies of one browser.
 type Buyer struct {
-	t      testing.TB
+	calls
 	base   string // of the URLs that are called
 	origin string // of the page
 	phone  Phone
@@ -37,14 +37,16 @@ func NewBuyer(t testing.TB, base, origin string, phone Phone) *Buyer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Buyer{t: t, base: base, origin: origin, phone: phone, client: &http.Client{
+	b := &Buyer{base: base, origin: origin, phone: phone, client: &http.Client{
 		Jar:           jar,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
+	b.calls = calls{t, b.Must}
+	return b
 }
 
-// Call makes a call that must succeed, and decodes the response into result. A nil body sends none.
-func (b *Buyer) Call(method, path string, body, result any) {
+// Must makes a call that must succeed, and decodes the response into result. A nil body sends none.
+func (b *Buyer) Must(method, path string, body, result any) {
 	b.t.Helper()
 	var text []byte
 	if body != nil {
@@ -84,7 +86,7 @@ func (b *Buyer) Call(method, path string, body, result any) {
 func (b *Buyer) SignIn() {
 	b.t.Helper()
 	var to api.AuthorizeResponse
-	b.Call(http.MethodPost, api.PathAuthorize, api.AuthorizeRequest{ReturnTo: "/"}, &to)
+	b.Must(http.MethodPost, api.PathAuthorize, api.AuthorizeRequest{ReturnTo: "/"}, &to)
 	res, err := b.client.Get(to.URL)
 	if err != nil {
 		b.t.Fatal(err)
@@ -94,19 +96,7 @@ func (b *Buyer) SignIn() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	b.Call(http.MethodPost, api.PathToken, api.TokenRequest{Code: back.Query().Get("code"), State: back.Query().Get("state")}, &api.TokenResponse{})
-}
-
-// Order orders one piece of a product and requests what pays it.
-func (b *Buyer) Order(product string, trade api.TradeType, key string) api.Checkout {
-	b.t.Helper()
-	var o api.Order
-	b.Call(http.MethodPost, api.PathOrders, api.CreateOrderRequest{
-		Items: []api.OrderItem{{ProductID: product, Quantity: 1}}, TradeType: trade, ClientKey: key,
-	}, &o)
-	var c api.Checkout
-	b.Call(http.MethodPost, api.OrderPayPath(o.ID), api.PayRequest{}, &c)
-	return c
+	b.Must(http.MethodPost, api.PathToken, api.TokenRequest{Code: back.Query().Get("code"), State: back.Query().Get("state")}, &api.TokenResponse{})
 }
 
 // Pay opens the payment sheet as WeixinJSBridge does, and pays.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -61,6 +62,14 @@ func (b *Receiver) receive(r *http.Request, now time.Time) (webhook.Event, error
 	defer func() { r.Body = io.NopCloser(bytes.NewReader(body)) }()
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	return b.Verify.Receive(r, now)
+}
+
+// Events returns the verified deliveries of all orders in the order of their arrival. Repeated
+// deliveries are included.
+func (b *Receiver) Events() []webhook.Event {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.events)
 }
 
 // EventsOf returns the verified deliveries of an order in the order of their arrival. Repeated

@@ -53,7 +53,7 @@ func TestReceiver(t *testing.T) {
 	if status := deliver(secret, int64(len(body))); status != http.StatusTeapot {
 		t.Errorf("answered with %d", status)
 	}
-	if events, rejected := r.EventsOf("o1"), r.Rejected(); len(events) != 2 || len(rejected) != 2 || len(r.EventsOf("o2")) != 0 {
+	if events, rejected := r.EventsOf("o1"), r.Rejected(); len(events) != 2 || len(rejected) != 2 || len(r.EventsOf("o2")) != 0 || len(r.Events()) != 2 {
 		t.Errorf("%+v, rejected %v", events, rejected)
 	}
 }

@@ -2,10 +2,13 @@ package paytest
 
 import (
 	"maps"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"h5pay/internal/stack"
+	"h5pay/wechat/wechattest"
 )
 
 // WorkerConfig configures the built signer. Root is required.
@@ -59,4 +62,21 @@ func StartWorker(t testing.TB, cfg WorkerConfig) *Worker {
 		}
 	})
 	return w
+}
+
+// CertificateBinding returns a service that calls a simulator's TLS address with the merchant's
+// certificate. dir is the folder that the simulator's WriteCertificates wrote.
+func CertificateBinding(t testing.TB, tlsURL, dir string) stack.Service {
+	t.Helper()
+	file := func(name string) string {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	return stack.Service{
+		Address: strings.TrimPrefix(tlsURL, "https://"),
+		Cert:    file(wechattest.CertFile), Key: file(wechattest.KeyFile), Root: file(wechattest.RootFile),
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/internal/server"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
@@ -17,30 +18,30 @@ import (
 func TestNoH5OrderWithAPrivateAddress(t *testing.T) {
 	t.Parallel()
 	for _, addr := range []string{"", "unknown", "127.0.0.1:1", "10.0.0.5", "192.168.1.9:80", "[::1]:80", "[fd00::5]:80", "100.64.1.1", "169.254.0.1", "::ffff:10.0.0.5", "64:ff9b::10.0.0.5"} {
-		s := newShop(t, nil)
-		p := s.person(0)
-		p.must("POST", api.PathSession, nil, &api.Session{})
-		before := storetest.Dump(t, s.db)
+		s := paytest.NewShop(t, nil)
+		p := s.NewPerson(0)
+		p.Must("POST", api.PathSession, nil, &api.Session{})
+		before := storetest.Dump(t, s.DB)
 		for range 3 {
-			r := p.request("POST", api.PathOrders, encode(t, mweb("tea", 1)))
+			r := p.Request("POST", api.PathOrders, encode(t, paytest.BasketForH5("tea", 1)))
 			r.RemoteAddr = addr
-			if a := p.send(r); a.err.Code != api.CodeAddressUnknown || a.status != 503 {
-				t.Errorf("%q: %d %s", addr, a.status, a.body)
+			if a := p.Send(r); a.Err.Code != api.CodeAddressUnknown || a.Status != 503 {
+				t.Errorf("%q: %d %s", addr, a.Status, a.Body)
 			}
 		}
-		if storetest.Dump(t, s.db) != before || s.calls("unifiedorder") != 0 {
+		if storetest.Dump(t, s.DB) != before || s.Calls("unifiedorder") != 0 {
 			t.Errorf("%q: an order was made", addr)
 		}
-		if s.loud() != 1 || !strings.Contains(s.log.String(), "no H5 order is sent") || !strings.Contains(s.log.String(), "TRUSTED_PROXIES") {
-			t.Errorf("%q: the log has\n%s", addr, s.log)
+		if s.ErrorLines() != 1 || !strings.Contains(s.Log.String(), "no H5 order is sent") || !strings.Contains(s.Log.String(), "TRUSTED_PROXIES") {
+			t.Errorf("%q: the log has\n%s", addr, s.Log)
 		}
 		// The other ways to pay do not depend on the address.
-		native := basket("tea", 1)
+		native := paytest.Basket("tea", 1)
 		native.TradeType = api.TradeNative
-		r := p.request("POST", api.PathOrders, encode(t, native))
+		r := p.Request("POST", api.PathOrders, encode(t, native))
 		r.RemoteAddr = addr
-		if a := p.send(r); a.status != 200 {
-			t.Errorf("%q, NATIVE: %d %s", addr, a.status, a.body)
+		if a := p.Send(r); a.Status != 200 {
+			t.Errorf("%q, NATIVE: %d %s", addr, a.Status, a.Body)
 		}
 	}
 }
@@ -49,22 +50,22 @@ func TestNoH5OrderWithAPrivateAddress(t *testing.T) {
 // order that is stored with a private address is not sent.
 func TestH5OrderOutlivesALostAddress(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.person(0)
-	p.must("POST", api.PathSession, nil, &api.Session{})
-	req := mweb("tea", 1)
+	s := paytest.NewShop(t, nil)
+	p := s.NewPerson(0)
+	p.Must("POST", api.PathSession, nil, &api.Session{})
+	req := paytest.BasketForH5("tea", 1)
 	var first api.Checkout
 	var again api.Order
-	p.checkout(req, &first)
-	r := p.request("POST", api.PathOrders, encode(t, req))
+	p.Checkout(req, &first)
+	r := p.Request("POST", api.PathOrders, encode(t, req))
 	r.RemoteAddr = ""
-	a := p.send(r)
-	if decode(t, a.body, &again); a.status != 200 || again.ID != first.Order.ID {
-		t.Errorf("%d %s", a.status, a.body)
+	a := p.Send(r)
+	if decode(t, a.Body, &again); a.Status != 200 || again.ID != first.Order.ID {
+		t.Errorf("%d %s", a.Status, a.Body)
 	}
-	storetest.Exec(t, s.db, `DROP TRIGGER keep_request; UPDATE orders SET client_ip = '127.0.0.1'`)
-	p.fails(api.CodeAddressUnknown, "POST", api.OrderPayPath(first.Order.ID), api.PayRequest{Renew: true})
-	if n := s.calls("unifiedorder"); n != 1 {
+	storetest.Exec(t, s.DB, `DROP TRIGGER keep_request; UPDATE orders SET client_ip = '127.0.0.1'`)
+	p.Fails(api.CodeAddressUnknown, "POST", api.OrderPayPath(first.Order.ID), api.PayRequest{Renew: true})
+	if n := s.Calls("unifiedorder"); n != 1 {
 		t.Errorf("%d calls", n)
 	}
 }
@@ -72,17 +73,17 @@ func TestH5OrderOutlivesALostAddress(t *testing.T) {
 // A shop on this machine has buyers on this machine.
 func TestH5OrderOfALocalShop(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.ShopURL = "http://localhost:8802" })
-	p := s.person(0)
-	p.handler = s.handler
-	r := p.request("POST", api.PathSession, nil)
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.ShopURL = "http://localhost:8802" })
+	p := s.NewPerson(0)
+	p.Handler = s.Handler
+	r := p.Request("POST", api.PathSession, nil)
 	r.Header.Set("Origin", "http://localhost:8802")
-	p.send(r)
-	r = p.request("POST", api.PathOrders, encode(t, mweb("tea", 1)))
+	p.Send(r)
+	r = p.Request("POST", api.PathOrders, encode(t, paytest.BasketForH5("tea", 1)))
 	r.Header.Set("Origin", "http://localhost:8802")
 	r.RemoteAddr = "127.0.0.1:9"
-	if a := p.send(r); a.err.Code == api.CodeAddressUnknown {
-		t.Errorf("%d %s", a.status, a.body)
+	if a := p.Send(r); a.Err.Code == api.CodeAddressUnknown {
+		t.Errorf("%d %s", a.Status, a.Body)
 	}
 }
 
@@ -92,19 +93,19 @@ func TestH5OrderOfALocalShop(t *testing.T) {
 func TestAddressesBehindAProxy(t *testing.T) {
 	t.Parallel()
 	limit := &counter{limit: 3}
-	s := newShop(t, func(cfg *settings, _ *wechat.Config) {
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) {
 		cfg.Addresses = server.Addresses{Header: "X-Forwarded-For", Proxies: 2, Connection: true}
 		cfg.AddressLimit = limit
 	})
-	s.reconcile()
+	s.Reconcile()
 	call := func(list string) api.Code {
-		p := s.person(0)
-		r := p.request("POST", api.PathAuthorize, []byte("{}"))
+		p := s.NewPerson(0)
+		r := p.Request("POST", api.PathAuthorize, []byte("{}"))
 		r.RemoteAddr = "10.0.0.1:7"
 		if list != "" {
 			r.Header.Set("X-Forwarded-For", list)
 		}
-		return p.send(r).err.Code
+		return p.Send(r).Err.Code
 	}
 	for i := range 20 {
 		want := api.CodeBadRequest
@@ -119,7 +120,7 @@ func TestAddressesBehindAProxy(t *testing.T) {
 			t.Errorf("call %d of %s: %s, want %s", i, list, got, want)
 		}
 	}
-	if wrong, without := s.health(); len(wrong) > 0 || without["addresses"] != "" {
+	if wrong, without := s.Health(); len(wrong) > 0 || without["addresses"] != "" {
 		t.Errorf("%v, %v", wrong, without)
 	}
 	for i := range 30 {
@@ -131,37 +132,37 @@ func TestAddressesBehindAProxy(t *testing.T) {
 			t.Errorf("call %d without an address: %s, want %s", i, got, want)
 		}
 	}
-	s.wantWrong("addresses", "CLIENT_IP_HEADER")
-	if n := strings.Count(s.log.String(), "addresses are not known"); n != 1 {
+	s.WantWrong("addresses", "CLIENT_IP_HEADER")
+	if n := strings.Count(s.Log.String(), "addresses are not known"); n != 1 {
 		t.Errorf("warned %d times", n)
 	}
-	s.sim.Advance(time.Hour)
-	s.reconcile()
-	s.wantWrong("", "")
+	s.Sim.Advance(time.Hour)
+	s.Reconcile()
+	s.WantWrong("", "")
 }
 
 // A server that nobody told of its proxy notices it.
 func TestProxyThatNobodyNamedIsNoticed(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.Addresses.Connection = true })
-	s.reconcile()
-	p := s.person(0)
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.Addresses.Connection = true })
+	s.Reconcile()
+	p := s.NewPerson(0)
 	for range 2 {
-		r := p.request("POST", api.PathAuthorize, []byte("{}"))
+		r := p.Request("POST", api.PathAuthorize, []byte("{}"))
 		r.RemoteAddr = "127.0.0.1:7"
 		r.Header.Set("X-Forwarded-For", "203.0.113.1")
-		p.send(r)
+		p.Send(r)
 	}
-	s.wantWrong("addresses", "CLIENT_IP_HEADER is not set")
-	s.sim.Advance(time.Hour)
-	s.reconcile()
+	s.WantWrong("addresses", "CLIENT_IP_HEADER is not set")
+	s.Sim.Advance(time.Hour)
+	s.Reconcile()
 	// A stranger's header makes no alarm.
 	for range 2 {
-		r := p.request("POST", api.PathAuthorize, []byte("{}"))
+		r := p.Request("POST", api.PathAuthorize, []byte("{}"))
 		r.Header.Set("X-Forwarded-For", "203.0.113.1")
-		p.send(r)
+		p.Send(r)
 	}
-	if wrong, without := s.health(); len(wrong) > 0 || without["addresses"] == "" {
+	if wrong, without := s.Health(); len(wrong) > 0 || without["addresses"] == "" {
 		t.Errorf("%v, %v", wrong, without)
 	}
 }

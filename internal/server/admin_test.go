@@ -14,6 +14,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/fen"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 )
@@ -30,9 +31,9 @@ func adminRoutes(id string) (all []struct{ method, path, body string }) {
 
 func TestOperatorNeedsTheToken(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	buyer := s.signedIn(0)
-	o := buyer.paidOrder("tea", 1)
+	s := paytest.NewShop(t, nil)
+	buyer := s.SignedIn(0)
+	o := buyer.PaidOrder("tea", 1)
 	if n := len(adminRoutes(o.ID)); n < 3 {
 		t.Fatalf("%d calls", n)
 	}
@@ -42,41 +43,41 @@ func TestOperatorNeedsTheToken(t *testing.T) {
 			"empty":      {""},
 			"no token":   {"Bearer"},
 			"blank":      {"Bearer "},
-			"wrong":      {"Bearer " + strings.Repeat("x", len(adminToken))},
-			"beginning":  {"Bearer " + adminToken[:len(adminToken)-1]},
-			"longer":     {"Bearer " + adminToken + "x"},
-			"other case": {"Bearer " + strings.ToUpper(adminToken)},
-			"basic":      {"Basic " + adminToken},
-			"bare":       {adminToken},
-			"twice":      {"Bearer " + adminToken, "Bearer " + adminToken},
+			"wrong":      {"Bearer " + strings.Repeat("x", len(paytest.AdminToken))},
+			"beginning":  {"Bearer " + paytest.AdminToken[:len(paytest.AdminToken)-1]},
+			"longer":     {"Bearer " + paytest.AdminToken + "x"},
+			"other case": {"Bearer " + strings.ToUpper(paytest.AdminToken)},
+			"basic":      {"Basic " + paytest.AdminToken},
+			"bare":       {paytest.AdminToken},
+			"twice":      {"Bearer " + paytest.AdminToken, "Bearer " + paytest.AdminToken},
 		} {
-			buyer.unharmed(func() {
-				r := buyer.request(route.method, route.path, []byte(route.body))
+			wantUnharmed(buyer, func() {
+				r := buyer.Request(route.method, route.path, []byte(route.body))
 				if header != nil {
 					r.Header["Authorization"] = header
 				}
-				a := buyer.send(r)
-				if a.err.Code != api.CodeUnauthenticated || a.header.Get("WWW-Authenticate") != "Bearer" {
-					t.Errorf("%s %s with %s: %d %s", route.method, route.path, name, a.status, a.body)
+				a := buyer.Send(r)
+				if a.Err.Code != api.CodeUnauthenticated || a.Header.Get("WWW-Authenticate") != "Bearer" {
+					t.Errorf("%s %s with %s: %d %s", route.method, route.path, name, a.Status, a.Body)
 				}
 			})
 		}
 	}
-	if !strings.Contains(s.log.String(), "operator rejected") {
+	if !strings.Contains(s.Log.String(), "operator rejected") {
 		t.Error("nobody can see that somebody guesses")
 	}
 }
 
 func TestOperatorsCallsAreOffWithoutAToken(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.AdminToken = "" })
-	p := s.operator()
-	for _, token := range []string{"", adminToken, " "} {
-		p.token = token
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.AdminToken = "" })
+	p := s.Operator()
+	for _, token := range []string{"", paytest.AdminToken, " "} {
+		p.Token = token
 		for _, route := range adminRoutes("000000000000000000000000") {
-			p.unharmed(func() {
-				if a := p.send(p.request(route.method, route.path, []byte(route.body))); a.err.Code != api.CodeMisconfigured || !strings.Contains(a.err.Message, "ADMIN_TOKEN") {
-					t.Errorf("%s %s: %d %s", route.method, route.path, a.status, a.body)
+			wantUnharmed(p, func() {
+				if a := p.Send(p.Request(route.method, route.path, []byte(route.body))); a.Err.Code != api.CodeMisconfigured || !strings.Contains(a.Err.Message, "ADMIN_TOKEN") {
+					t.Errorf("%s %s: %d %s", route.method, route.path, a.Status, a.Body)
 				}
 			})
 		}
@@ -85,9 +86,9 @@ func TestOperatorsCallsAreOffWithoutAToken(t *testing.T) {
 
 func TestBadRefundRequests(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	op := s.operator()
-	o := s.signedIn(0).paidOrder("tea", 1)
+	s := paytest.NewShop(t, nil)
+	op := s.Operator()
+	o := s.SignedIn(0).PaidOrder("tea", 1)
 	for _, body := range []string{
 		`{"refund_key":"0123456789abcdef","amount":0}`,
 		`{"refund_key":"0123456789abcdef","amount":-1}`,
@@ -106,45 +107,47 @@ func TestBadRefundRequests(t *testing.T) {
 		`{"refund_key":"0123456789abcdef","amount":1,"order":"x"}`,
 		`{"refund_key":"0123456789abcdef","amount":1,"amount":2}`,
 	} {
-		op.unharmed(func() {
-			if a := op.send(op.request("POST", refundPath(o.ID), []byte(body))); a.err.Code != api.CodeBadRequest {
-				t.Errorf("%s: %d %s", body, a.status, a.body)
+		wantUnharmed(op, func() {
+			if a := op.Send(op.Request("POST", paytest.RefundPath(o.ID), []byte(body))); a.Err.Code != api.CodeBadRequest {
+				t.Errorf("%s: %d %s", body, a.Status, a.Body)
 			}
 		})
 	}
 	// The largest amounts that can be asked for are no way around the sum.
 	for _, amount := range []fen.Fen{6801, 100000000} {
-		op.unharmed(func() { op.fails(api.CodeRefundTooMuch, "POST", refundPath(o.ID), refundOf(amount)) })
+		wantUnharmed(op, func() {
+			op.Fails(api.CodeRefundTooMuch, "POST", paytest.RefundPath(o.ID), paytest.RefundRequest(amount))
+		})
 	}
 }
 
 func TestOperatorFindsOrders(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	op := s.operator()
+	s := paytest.NewShop(t, nil)
+	op := s.Operator()
 	var ids []string
 	var times []time.Time
 	for i := range 7 {
-		p := s.signedIn(i % 3)
-		c := p.order("tea", 1)
-		ids, times = append(ids, c.Order.ID), append(times, s.now())
+		p := s.SignedIn(i % 3)
+		c := p.Order("tea", 1)
+		ids, times = append(ids, c.Order.ID), append(times, s.Now())
 		if i < 3 {
-			p.pay(c.Pay)
-			s.deliver()
+			p.Pay(c.Pay)
+			s.Deliver()
 		}
-		s.sim.Advance(time.Hour)
+		s.Sim.Advance(time.Hour)
 	}
 	find := func(query string) (found []int, next string) {
 		t.Helper()
 		var list api.AdminOrderList
-		op.must("GET", api.PathAdminOrders+query, nil, &list)
+		op.Must("GET", api.PathAdminOrders+query, nil, &list)
 		for _, o := range list.Orders {
 			found = append(found, slices.Index(ids, o.ID))
 		}
 		return found, list.Cursor
 	}
 	var transaction string
-	if err := s.db.QueryRow(`SELECT transaction_id FROM orders WHERE id = ?`, ids[1]).Scan(&transaction); err != nil {
+	if err := s.DB.QueryRow(`SELECT transaction_id FROM orders WHERE id = ?`, ids[1]).Scan(&transaction); err != nil {
 		t.Fatal(err)
 	}
 	for query, want := range map[string][]int{
@@ -153,7 +156,7 @@ func TestOperatorFindsOrders(t *testing.T) {
 		"?status=pending":            {6, 5, 4, 3},
 		"?status=refunded":           nil,
 		"?q=" + ids[4]:               {4},
-		"?q=" + s.outTradeNo(ids[5]): {5},
+		"?q=" + s.OutTradeNo(ids[5]): {5},
 		"?q=" + transaction:          {1},
 		"?q=" + transaction[:20]:     nil,
 		"?q=%27%20OR%201=1--":        nil,
@@ -186,33 +189,33 @@ func TestOperatorFindsOrders(t *testing.T) {
 				t.Errorf("limit %d: %s", limit, d)
 			}
 		}
-		storetest.Exec(t, s.db, `DROP TRIGGER IF EXISTS keep_request; UPDATE orders SET created_at = 1000, expires_at = 1000 + 86400000`)
+		storetest.Exec(t, s.DB, `DROP TRIGGER IF EXISTS keep_request; UPDATE orders SET created_at = 1000, expires_at = 1000 + 86400000`)
 	}
 }
 
 func TestBadQueries(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	op := s.operator()
+	s := paytest.NewShop(t, nil)
+	op := s.Operator()
 	for _, query := range []string{
 		"?status=lost", "?status=", "?statue=paid", "?status=paid&status=paid", "?limit=0", "?limit=501", "?limit=x", "?limit=-1",
 		"?from=x", "?to=-1", "?from=1.5", "?to=9999999999999999", "?cursor=x", "?cursor=%00", "?cursor=eA", "?format=xml", "?q=" + strings.Repeat("x", 65),
 		"?%zz", "?a;b",
 	} {
-		op.unharmed(func() { op.fails(api.CodeBadRequest, "GET", api.PathAdminOrders+query, nil) })
+		wantUnharmed(op, func() { op.Fails(api.CodeBadRequest, "GET", api.PathAdminOrders+query, nil) })
 	}
 }
 
 func TestOperatorSeesAnOrder(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	op := s.operator()
-	id, refund := s.refunding()
-	s.fault("notify_lost", "")
-	s.sim.Advance(30 * time.Second)
-	o := op.look(id) // asks WeChat
-	user := s.sim.Users()[0].OpenID
-	if o.Status != api.StatusRefunded || o.Refunded != 6800 || o.OutTradeNo != s.outTradeNo(id) || o.PaymentNo == "" ||
+	s := paytest.NewShop(t, nil)
+	op := s.Operator()
+	id, refund := startRefund(s)
+	s.Fault("notify_lost", "")
+	s.Sim.Advance(30 * time.Second)
+	o := op.AdminOrder(id) // asks WeChat
+	user := s.Sim.Users()[0].OpenID
+	if o.Status != api.StatusRefunded || o.Refunded != 6800 || o.OutTradeNo != s.OutTradeNo(id) || o.PaymentNo == "" ||
 		len(o.Refunds) != 1 || o.Refunds[0].ID != refund || o.Refunds[0].Status != api.RefundSucceeded ||
 		o.Owner != user[:4]+"…"+user[24:] || o.Payer != o.Owner {
 		t.Errorf("%+v", o)
@@ -224,23 +227,23 @@ func TestOperatorSeesAnOrder(t *testing.T) {
 	if d := cmp.Diff([]api.OrderStatus{api.StatusCreated, api.StatusPending, api.StatusPaid, api.StatusRefunding, api.StatusRefunded}, steps); d != "" {
 		t.Errorf("timeline %s", d)
 	}
-	op.fails(api.CodeNotFound, "GET", api.PathAdminOrders+"/000000000000000000000000", nil)
-	op.fails(api.CodeNotFound, "GET", api.PathAdminOrders+"/x", nil)
+	op.Fails(api.CodeNotFound, "GET", api.PathAdminOrders+"/000000000000000000000000", nil)
+	op.Fails(api.CodeNotFound, "GET", api.PathAdminOrders+"/x", nil)
 }
 
 func TestTableForASpreadsheet(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	storetest.Exec(t, s.db, `UPDATE products SET name = '=HYPERLINK("http://evil.example","x")' WHERE id = 'tea'; UPDATE products SET name = '茶, "好"' WHERE id = 'bun'`)
-	op := s.operator()
-	s.signedIn(0).paidOrder("tea", 2)
-	s.signedIn(1).order("bun", 1)
-	a := op.send(op.request("GET", api.PathAdminOrders+"?format=csv", nil))
-	if a.status != http.StatusOK || a.header.Get("Content-Type") != "text/csv; charset=utf-8" || !strings.HasPrefix(string(a.body), "\ufeff") ||
-		!strings.Contains(a.header.Get("Content-Disposition"), "orders.csv") || a.header.Get("X-Next-Cursor") != "" {
-		t.Fatalf("%d %v\n%s", a.status, a.header, a.body)
+	s := paytest.NewShop(t, nil)
+	storetest.Exec(t, s.DB, `UPDATE products SET name = '=HYPERLINK("http://evil.example","x")' WHERE id = 'tea'; UPDATE products SET name = '茶, "好"' WHERE id = 'bun'`)
+	op := s.Operator()
+	s.SignedIn(0).PaidOrder("tea", 2)
+	s.SignedIn(1).Order("bun", 1)
+	a := op.Send(op.Request("GET", api.PathAdminOrders+"?format=csv", nil))
+	if a.Status != http.StatusOK || a.Header.Get("Content-Type") != "text/csv; charset=utf-8" || !strings.HasPrefix(string(a.Body), "\ufeff") ||
+		!strings.Contains(a.Header.Get("Content-Disposition"), "orders.csv") || a.Header.Get("X-Next-Cursor") != "" {
+		t.Fatalf("%d %v\n%s", a.Status, a.Header, a.Body)
 	}
-	rows, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(string(a.body), "\ufeff"))).ReadAll()
+	rows, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(string(a.Body), "\ufeff"))).ReadAll()
 	if err != nil || len(rows) != 3 {
 		t.Fatalf("%v, %v", rows, err)
 	}
@@ -263,13 +266,13 @@ func TestTableForASpreadsheet(t *testing.T) {
 		len(paid["transaction_id"]) != 29 || paid["transaction_id"][0] != '\t' || !strings.HasPrefix(paid["created_at"], "2026-11-23 10:00:") {
 		t.Errorf("%q", paid)
 	}
-	a = op.send(op.request("GET", api.PathAdminOrders+"?format=csv&limit=1", nil))
+	a = op.Send(op.Request("GET", api.PathAdminOrders+"?format=csv&limit=1", nil))
 	var list api.AdminOrderList
-	op.must("GET", api.PathAdminOrders+"?limit=1&cursor="+a.header.Get("X-Next-Cursor"), nil, &list)
+	op.Must("GET", api.PathAdminOrders+"?limit=1&cursor="+a.Header.Get("X-Next-Cursor"), nil, &list)
 	if len(list.Orders) != 1 || list.Orders[0].Status != api.StatusPaid {
 		t.Errorf("%+v", list)
 	}
-	if json.Valid(a.body) {
+	if json.Valid(a.Body) {
 		t.Error("it is JSON")
 	}
 }

@@ -13,45 +13,36 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
 
-func closePath(id string) string { return api.PathAdminOrders + "/" + id + "/close" }
-
-// sell switches selling on or off.
-func (p *person) sell(on bool) api.Selling {
-	p.t.Helper()
-	var state api.Selling
-	p.must("POST", api.PathAdminSelling, api.SellingRequest{Selling: &on}, &state)
-	return state
-}
-
 // An order that the operator closes is offered to nobody any more, and is closed at
 // WeChat as soon as WeChat closes it.
 func TestOperatorClosesAnOrder(t *testing.T) {
 	t.Parallel()
 	for _, silent := range []bool{false, true} {
-		s := newShop(t, nil)
-		p, op := s.signedIn(0), s.operator()
-		c := p.order("tea", 1)
+		s := paytest.NewShop(t, nil)
+		p, op := s.SignedIn(0), s.Operator()
+		c := p.Order("tea", 1)
 		if silent {
-			s.fault(wechattest.FaultSystemError, "/pay/orderquery")
+			s.Fault(wechattest.FaultSystemError, "/pay/orderquery")
 		}
 		for range 2 {
 			var o api.AdminOrder
-			op.must("POST", closePath(c.Order.ID), api.CloseRequest{}, &o)
+			op.Must("POST", paytest.ClosePath(c.Order.ID), api.CloseRequest{}, &o)
 			if o.Status != api.StatusClosing {
 				t.Errorf("WeChat silent %t: %+v", silent, o)
 			}
 		}
-		p.fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(c.Order.ID), api.PayRequest{})
-		s.sim.Advance(6 * time.Minute)
-		s.reconcile()
-		s.wantPath(c.Order.ID, api.StatusPending, api.StatusClosing, api.StatusClosed)
-		if state := s.sim.Ledger().Orders[0].State; state != wechattest.StateClosed {
+		p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(c.Order.ID), api.PayRequest{})
+		s.Sim.Advance(6 * time.Minute)
+		s.Reconcile()
+		s.WantPath(c.Order.ID, api.StatusPending, api.StatusClosing, api.StatusClosed)
+		if state := s.Sim.Ledger().Orders[0].State; state != wechattest.StateClosed {
 			t.Errorf("at WeChat it is %s", state)
 		}
 	}
@@ -60,36 +51,36 @@ func TestOperatorClosesAnOrder(t *testing.T) {
 // A payment that is under way when the operator closes the order counts.
 func TestOperatorClosesAnOrderThatIsBeingPaid(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p, op := s.signedIn(0), s.operator()
-	c := p.order("tea", 1)
-	sheet, err := p.sheet(c.Pay)
+	s := paytest.NewShop(t, nil)
+	p, op := s.SignedIn(0), s.Operator()
+	c := p.Order("tea", 1)
+	sheet, err := p.OpenPaySheet(c.Pay)
 	if err != nil {
 		t.Fatal(err)
 	}
-	op.must("POST", closePath(c.Order.ID), api.CloseRequest{}, &api.AdminOrder{})
-	if _, err := s.sim.PaySheet(sheet.ID); err != nil {
+	op.Must("POST", paytest.ClosePath(c.Order.ID), api.CloseRequest{}, &api.AdminOrder{})
+	if _, err := s.Sim.PaySheet(sheet.ID); err != nil {
 		t.Fatal(err)
 	}
-	s.deliver()
-	s.wantPath(c.Order.ID, api.StatusPending, api.StatusClosing, api.StatusPaid)
-	op.fails(api.CodeOrderPaid, "POST", closePath(c.Order.ID), api.CloseRequest{})
+	s.Deliver()
+	s.WantPath(c.Order.ID, api.StatusPending, api.StatusClosing, api.StatusPaid)
+	op.Fails(api.CodeOrderPaid, "POST", paytest.ClosePath(c.Order.ID), api.CloseRequest{})
 
 	// Paid, and nobody has heard of it: WeChat is asked first.
-	d := p.order("tea", 1)
-	s.fault(wechattest.FaultNotifyLost, "")
-	p.pay(d.Pay)
-	op.fails(api.CodeOrderPaid, "POST", closePath(d.Order.ID), api.CloseRequest{})
-	s.wantPath(d.Order.ID, api.StatusPending, api.StatusClosing, api.StatusPaid)
+	d := p.Order("tea", 1)
+	s.Fault(wechattest.FaultNotifyLost, "")
+	p.Pay(d.Pay)
+	op.Fails(api.CodeOrderPaid, "POST", paytest.ClosePath(d.Order.ID), api.CloseRequest{})
+	s.WantPath(d.Order.ID, api.StatusPending, api.StatusClosing, api.StatusPaid)
 }
 
 func TestBadCloses(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p, op := s.signedIn(0), s.operator()
-	p.order("tea", 1)
-	op.unharmed(func() {
-		op.fails(api.CodeNotFound, "POST", closePath("000000000000000000000000"), api.CloseRequest{})
+	s := paytest.NewShop(t, nil)
+	p, op := s.SignedIn(0), s.Operator()
+	p.Order("tea", 1)
+	wantUnharmed(op, func() {
+		op.Fails(api.CodeNotFound, "POST", paytest.ClosePath("000000000000000000000000"), api.CloseRequest{})
 		for body, field := range map[string]string{
 			`{}`:                                "product_id or before",
 			`{"product_id":"tea'"}`:             "product_id",
@@ -101,13 +92,13 @@ func TestBadCloses(t *testing.T) {
 			`{"product_id":"tea","cursor":"Y2xvc2VkIE1UYzNOVE0xTXpreE1USXpNQ0F4"}`: "cursor",
 			`{"product_id":"tea","status":"paid"}`:                                 "",
 		} {
-			if a := op.send(op.request("POST", api.PathAdminCloses, []byte(body))); a.err.Code != api.CodeBadRequest || !strings.Contains(a.err.Message, field) {
-				t.Errorf("%s: %d %s", body, a.status, a.body)
+			if a := op.Send(op.Request("POST", api.PathAdminCloses, []byte(body))); a.Err.Code != api.CodeBadRequest || !strings.Contains(a.Err.Message, field) {
+				t.Errorf("%s: %d %s", body, a.Status, a.Body)
 			}
 		}
 		for _, body := range []string{`{}`, `{"selling":null}`, `{"selling":"off"}`, `{"selling":0}`} {
-			if a := op.send(op.request("POST", api.PathAdminSelling, []byte(body))); a.err.Code != api.CodeBadRequest {
-				t.Errorf("%s: %d %s", body, a.status, a.body)
+			if a := op.Send(op.Request("POST", api.PathAdminSelling, []byte(body))); a.Err.Code != api.CodeBadRequest {
+				t.Errorf("%s: %d %s", body, a.Status, a.Body)
 			}
 		}
 	})
@@ -117,12 +108,12 @@ func TestBadCloses(t *testing.T) {
 // ended. Orders of another product, and those that have ended, are left alone.
 func TestOperatorClosesTheOrdersOfAProduct(t *testing.T) {
 	t.Parallel()
-	r := newReceiver(t)
-	s := r.shop
-	op := s.operator()
-	store := store.New(s.db)
+	r := paytest.NewMerchant(t)
+	s := r.Shop
+	op := s.Operator()
+	store := store.New(s.DB)
 	const many = 450
-	began := s.now()
+	began := s.Now()
 	var teas []string
 	for i := range many {
 		o := order.Order{
@@ -145,22 +136,22 @@ func TestOperatorClosesTheOrdersOfAProduct(t *testing.T) {
 			t.Fatal(err)
 		}
 		if i%2 == 0 {
-			if ok, err := store.ClaimPrepay(t.Context(), o.ID, "", time.Time{}, s.now()); !ok || err != nil {
+			if ok, err := store.ClaimPrepay(t.Context(), o.ID, "", time.Time{}, s.Now()); !ok || err != nil {
 				t.Fatal(ok, err)
 			}
-			if ok, err := store.SetPrepay(t.Context(), o.ID, order.Prepay{ID: fmt.Sprint("wx", i), SignType: "MD5"}, s.now()); !ok || err != nil {
+			if ok, err := store.SetPrepay(t.Context(), o.ID, order.Prepay{ID: fmt.Sprint("wx", i), SignType: "MD5"}, s.Now()); !ok || err != nil {
 				t.Fatal(ok, err)
 			}
 		}
 	}
-	paid := s.signedIn(0).paidOrder("tea", 1)
-	s.sim.Advance(time.Second)
+	paid := s.SignedIn(0).PaidOrder("tea", 1)
+	s.Sim.Advance(time.Second)
 
 	req, calls, closing := api.CloseOrdersRequest{ProductID: "tea"}, 0, 0
 	for {
 		counted := countStatements(t, s)
 		var res api.CloseOrdersResponse
-		op.must("POST", api.PathAdminCloses, req, &res)
+		op.Must("POST", api.PathAdminCloses, req, &res)
 		if n := counted.Load(); n > 4 {
 			t.Errorf("call %d made %d statements", calls, n)
 		}
@@ -179,28 +170,28 @@ func TestOperatorClosesTheOrdersOfAProduct(t *testing.T) {
 	}
 	// Half of them were never sent to WeChat, and wait for nothing.
 	var open, left, gone int
-	if err := s.db.QueryRow(`SELECT COUNT(*) FILTER (WHERE status IN ('created', 'pending')), COUNT(*) FILTER (WHERE status = 'closing' AND sent_at IS NOT NULL),
+	if err := s.DB.QueryRow(`SELECT COUNT(*) FILTER (WHERE status IN ('created', 'pending')), COUNT(*) FILTER (WHERE status = 'closing' AND sent_at IS NOT NULL),
 		COUNT(*) FILTER (WHERE status = 'closed' AND sent_at IS NULL) FROM orders`).Scan(&open, &left, &gone); err != nil ||
 		open != many-len(teas) || left == 0 || gone == 0 || left+gone != len(teas) {
 		t.Errorf("%d open, %d closing, %d closed, %v", open, left, gone, err)
 	}
-	s.wantStatus(paid.ID, api.StatusPaid)
+	s.WantStatus(paid.ID, api.StatusPaid)
 	// Again, and nothing is left to close.
 	var res api.CloseOrdersResponse
-	op.must("POST", api.PathAdminCloses, api.CloseOrdersRequest{ProductID: "tea"}, &res)
+	op.Must("POST", api.PathAdminCloses, api.CloseOrdersRequest{ProductID: "tea"}, &res)
 	if res != (api.CloseOrdersResponse{}) {
 		t.Errorf("again: %+v", res)
 	}
 	// The rest by their time, but not those made at the moment or after it.
-	op.must("POST", api.PathAdminCloses, api.CloseOrdersRequest{Before: began.Add(10 * time.Millisecond).UnixMilli()}, &res)
+	op.Must("POST", api.PathAdminCloses, api.CloseOrdersRequest{Before: began.Add(10 * time.Millisecond).UnixMilli()}, &res)
 	if res != (api.CloseOrdersResponse{Closing: 3}) {
 		t.Errorf("before: %+v", res)
 	}
 	// The timer asks WeChat, which knows none of them, and closes them here.
-	s.sim.Advance(6 * time.Minute)
-	s.reconcile()
+	s.Sim.Advance(6 * time.Minute)
+	s.Reconcile()
 	var closed int
-	if err := s.db.QueryRow(`SELECT COUNT(*) FROM orders WHERE status = 'closed'`).Scan(&closed); err != nil || closed == 0 {
+	if err := s.DB.QueryRow(`SELECT COUNT(*) FROM orders WHERE status = 'closed'`).Scan(&closed); err != nil || closed == 0 {
 		t.Errorf("the timer closed %d, %v", closed, err)
 	}
 }
@@ -211,73 +202,73 @@ func TestNotSelling(t *testing.T) {
 	t.Parallel()
 	for _, by := range []string{"call", "setting"} {
 		t.Run(by, func(t *testing.T) {
-			s := newShop(t, nil)
-			p, guest, op := s.signedIn(0), s.guest(1), s.operator()
-			open, begun, back := p.order("tea", 1), p.order("tea", 1), p.paidOrder("tea", 1)
+			s := paytest.NewShop(t, nil)
+			p, guest, op := s.SignedIn(0), s.NewGuest(1), s.Operator()
+			open, begun, back := p.Order("tea", 1), p.Order("tea", 1), p.PaidOrder("tea", 1)
 			var code api.Checkout
-			guest.checkout(native("tea", 1), &code)
-			paidReq := basket("tea", 1)
+			guest.Checkout(paytest.BasketForCode("tea", 1), &code)
+			paidReq := paytest.Basket("tea", 1)
 			var paid api.Checkout
-			p.checkout(paidReq, &paid)
-			p.pay(paid.Pay)
-			s.deliver()
-			sheet, err := p.sheet(begun.Pay)
+			p.Checkout(paidReq, &paid)
+			p.Pay(paid.Pay)
+			s.Deliver()
+			sheet, err := p.OpenPaySheet(begun.Pay)
 			if err != nil {
 				t.Fatal(err)
 			}
-			before := s.handler
+			before := s.Handler
 			if by == "call" {
-				if state := op.sell(false); state.Selling || state.SettingOff || state.SwitchedAt != s.now().UnixMilli() && state.SwitchedAt == 0 {
+				if state := op.SetSelling(false); state.Selling || state.SettingOff || state.SwitchedAt != s.Now().UnixMilli() && state.SwitchedAt == 0 {
 					t.Errorf("%+v", state)
 				}
 			} else {
-				s.handler = s.open(func(cfg *settings, _ *wechat.Config) { cfg.SellingOff = true })
-				if state := op.sell(true); state.Selling || !state.SettingOff {
+				s.Handler = s.Open(func(cfg *paytest.Settings, _ *wechat.Config) { cfg.SellingOff = true })
+				if state := op.SetSelling(true); state.Selling || !state.SettingOff {
 					t.Errorf("a call starts what the setting has stopped: %+v", state)
 				}
 			}
-			orders := len(s.sim.Ledger().Orders)
-			p.fails(api.CodeNotSelling, "POST", api.PathOrders, basket("tea", 1))
-			guest.fails(api.CodeNotSelling, "POST", api.PathOrders, native("tea", 1))
-			replace := basket("tea", 1)
+			orders := len(s.Sim.Ledger().Orders)
+			p.Fails(api.CodeNotSelling, "POST", api.PathOrders, paytest.Basket("tea", 1))
+			guest.Fails(api.CodeNotSelling, "POST", api.PathOrders, paytest.BasketForCode("tea", 1))
+			replace := paytest.Basket("tea", 1)
 			replace.Replaces = open.Order.ID
-			p.fails(api.CodeNotSelling, "POST", api.PathOrders, replace)
-			s.wantStatus(open.Order.ID, api.StatusPending) // it was not given up for an order that was not made
+			p.Fails(api.CodeNotSelling, "POST", api.PathOrders, replace)
+			s.WantStatus(open.Order.ID, api.StatusPending) // it was not given up for an order that was not made
 			for _, renew := range []bool{false, true} {
-				p.fails(api.CodeNotSelling, "POST", api.OrderPayPath(open.Order.ID), api.PayRequest{Renew: renew})
-				guest.fails(api.CodeNotSelling, "POST", api.OrderPayPath(code.Order.ID), api.PayRequest{Renew: renew})
+				p.Fails(api.CodeNotSelling, "POST", api.OrderPayPath(open.Order.ID), api.PayRequest{Renew: renew})
+				guest.Fails(api.CodeNotSelling, "POST", api.OrderPayPath(code.Order.ID), api.PayRequest{Renew: renew})
 			}
-			if n := len(s.sim.Ledger().Orders); n != orders {
+			if n := len(s.Sim.Ledger().Orders); n != orders {
 				t.Errorf("WeChat took %d orders", n-orders)
 			}
-			if _, without := s.health(); !strings.Contains(without["selling"], "stopped selling") {
+			if _, without := s.Health(); !strings.Contains(without["selling"], "stopped selling") {
 				t.Errorf("the health page says %v", without)
 			}
 			// A repeated request finds its order paid; the paid one needs nothing.
-			if again := p.place(paidReq); again.ID != paid.Order.ID || again.Status != api.StatusPaid {
+			if again := p.Place(paidReq); again.ID != paid.Order.ID || again.Status != api.StatusPaid {
 				t.Errorf("%+v", again)
 			}
-			p.fails(api.CodeOrderPaid, "POST", api.OrderPayPath(paid.Order.ID), api.PayRequest{})
+			p.Fails(api.CodeOrderPaid, "POST", api.OrderPayPath(paid.Order.ID), api.PayRequest{})
 			// Who has the sheet open pays, and WeChat is believed.
-			if _, err := s.sim.PaySheet(sheet.ID); err != nil {
+			if _, err := s.Sim.PaySheet(sheet.ID); err != nil {
 				t.Fatal(err)
 			}
-			s.deliver()
-			s.wantStatus(begun.Order.ID, api.StatusPaid)
-			op.refund(back.ID, refundOf(back.Total))
-			s.sim.Advance(2 * time.Minute)
-			s.reconcile()
-			s.wantStatus(back.ID, api.StatusRefunded)
-			p.must("POST", api.OrderClosePath(open.Order.ID), api.CloseRequest{}, &api.Order{})
+			s.Deliver()
+			s.WantStatus(begun.Order.ID, api.StatusPaid)
+			op.Refund(back.ID, paytest.RefundRequest(back.Total))
+			s.Sim.Advance(2 * time.Minute)
+			s.Reconcile()
+			s.WantStatus(back.ID, api.StatusRefunded)
+			p.Must("POST", api.OrderClosePath(open.Order.ID), api.CloseRequest{}, &api.Order{})
 
 			if by == "call" {
-				if state := op.sell(true); !state.Selling {
+				if state := op.SetSelling(true); !state.Selling {
 					t.Errorf("%+v", state)
 				}
 			} else {
-				s.handler = before
+				s.Handler = before
 			}
-			p.order("tea", 1)
+			p.Order("tea", 1)
 		})
 	}
 }
@@ -300,14 +291,14 @@ func TestWrongPriceByTheRunbook(t *testing.T) {
 	if len(commands) != 7 {
 		t.Fatalf("the runbook has %d commands: %q", len(commands), commands)
 	}
-	s := newShop(t, nil)
-	op := s.operator()
-	p := s.signedIn(0)
-	wrong := s.now().UnixMilli()
-	was := p.paidOrder("tea", 2)
-	cheap, other := p.order("tea", 1), p.order("bun", 1)
-	inFlight := p.order("tea", 1)
-	sheet, err := p.sheet(inFlight.Pay)
+	s := paytest.NewShop(t, nil)
+	op := s.Operator()
+	p := s.SignedIn(0)
+	wrong := s.Now().UnixMilli()
+	was := p.PaidOrder("tea", 2)
+	cheap, other := p.Order("tea", 1), p.Order("bun", 1)
+	inFlight := p.Order("tea", 1)
+	sheet, err := p.OpenPaySheet(inFlight.Pay)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -319,23 +310,23 @@ func TestWrongPriceByTheRunbook(t *testing.T) {
 	run := func(command string) []byte {
 		t.Helper()
 		if m := sql.FindStringSubmatch(command); m != nil {
-			storetest.Exec(t, s.db, m[1])
+			storetest.Exec(t, s.DB, m[1])
 			return nil
 		}
 		var r *http.Request
 		if m := post.FindStringSubmatch(command); m != nil {
-			r = op.request("POST", m[2], []byte(strings.ReplaceAll(m[1], "CURSOR", cursor)))
+			r = op.Request("POST", m[2], []byte(strings.ReplaceAll(m[1], "CURSOR", cursor)))
 		} else if m := get.FindStringSubmatch(command); m != nil {
-			r = op.request("GET", strings.ReplaceAll(m[1], "MOMENT", fmt.Sprint(wrong)), nil)
+			r = op.Request("GET", strings.ReplaceAll(m[1], "MOMENT", fmt.Sprint(wrong)), nil)
 		} else {
 			t.Fatalf("not a command that the test knows: %s", command)
 		}
-		a := op.send(r)
-		if a.status != 200 {
-			t.Fatalf("%s: %d %s", command, a.status, a.body)
+		a := op.Send(r)
+		if a.Status != 200 {
+			t.Fatalf("%s: %d %s", command, a.Status, a.Body)
 		}
-		s.check()
-		return a.body
+		s.Check()
+		return a.Body
 	}
 	list := func(command string) (orders []string) {
 		t.Helper()
@@ -350,7 +341,7 @@ func TestWrongPriceByTheRunbook(t *testing.T) {
 	}
 
 	run(commands[0]) // stop selling
-	p.fails(api.CodeNotSelling, "POST", api.PathOrders, basket("tea", 1))
+	p.Fails(api.CodeNotSelling, "POST", api.PathOrders, paytest.Basket("tea", 1))
 	run(commands[1]) // correct the price
 	var res api.CloseOrdersResponse
 	if err := json.Unmarshal(run(commands[2]), &res); err != nil || res.Closing != 2 || res.Cursor != "" {
@@ -362,22 +353,22 @@ func TestWrongPriceByTheRunbook(t *testing.T) {
 		t.Errorf("with a cursor: %+v, %v", res, err)
 	}
 	run(commands[4]) // sell again
-	if c := p.order("tea", 1); c.Order.Total != 680000 {
+	if c := p.Order("tea", 1); c.Order.Total != 680000 {
 		t.Errorf("an order costs %s", c.Order.Total)
 	}
 	if n := list(commands[5]); len(n) != 2 {
 		t.Errorf("closing: %v", n)
 	}
-	if _, err := s.sim.PaySheet(sheet.ID); err != nil { // it was open all the while
+	if _, err := s.Sim.PaySheet(sheet.ID); err != nil { // it was open all the while
 		t.Fatal(err)
 	}
-	s.sim.Advance(6 * time.Minute)
-	s.reconcile()
+	s.Sim.Advance(6 * time.Minute)
+	s.Reconcile()
 	if n := list(commands[5]); len(n) != 0 {
 		t.Errorf("still closing: %v", n)
 	}
-	s.wantStatus(cheap.Order.ID, api.StatusClosed)
-	s.wantStatus(other.Order.ID, api.StatusPending)
+	s.WantStatus(cheap.Order.ID, api.StatusClosed)
+	s.WantStatus(other.Order.ID, api.StatusPending)
 	if n := list(commands[6]); len(n) != 2 || n[0] != inFlight.Order.ID || n[1] != was.ID {
 		t.Errorf("paid: %v, want %s and %s", n, inFlight.Order.ID, was.ID)
 	}

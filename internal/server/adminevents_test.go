@@ -8,29 +8,28 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/paytest"
 	"h5pay/webhook"
 )
 
-func replayPath(id string) string { return api.PathAdminEvents + "/" + id + "/replay" }
-
 // isNow reports whether a time is that of a call just made: the clock runs on.
-func (r *receiver) isNow(ms int64) bool {
-	ago := r.now().Sub(time.UnixMilli(ms))
+func isNow(r *paytest.Merchant, ms int64) bool {
+	ago := r.Now().Sub(time.UnixMilli(ms))
 	return ago >= 0 && ago < 10*time.Second
 }
 
 func TestOperatorReplaysADeadEvent(t *testing.T) {
 	t.Parallel()
-	r := newReceiver(t)
-	o := r.paid(r.signedIn(0), "tea")
-	r.answer = func(int, webhook.Event) (int, error) { return 400, nil }
+	r := paytest.NewMerchant(t)
+	o := r.PaidOrderOf(r.SignedIn(0), "tea")
+	r.Respond = func(int, webhook.Event) (int, error) { return 400, nil }
 	for _, pause := range order.EventSchedule() {
-		r.sim.Advance(pause + pause/10)
-		r.deliver()
+		r.Sim.Advance(pause + pause/10)
+		r.Deliver()
 	}
-	boss := r.operator()
+	boss := r.Operator()
 	var list api.EventList
-	boss.must("GET", api.PathAdminEvents+"?status=dead", nil, &list)
+	boss.Must("GET", api.PathAdminEvents+"?status=dead", nil, &list)
 	if len(list.Events) != 1 || list.Cursor != "" {
 		t.Fatalf("%+v", list)
 	}
@@ -39,42 +38,42 @@ func TestOperatorReplaysADeadEvent(t *testing.T) {
 		dead.LastError != "HTTP 400" || dead.NextAt != 0 || dead.CreatedAt == 0 {
 		t.Errorf("%+v", dead)
 	}
-	r.answer = nil
-	announced := r.announced
+	r.Respond = nil
+	announced := r.Announced
 	var e api.Event
-	boss.must("POST", replayPath(dead.ID), struct{}{}, &e)
-	if e.ID != dead.ID || e.Status != api.EventPending || !r.isNow(e.NextAt) || r.announced != announced+1 {
-		t.Errorf("%+v, announced %d times", e, r.announced-announced)
+	boss.Must("POST", paytest.ReplayPath(dead.ID), struct{}{}, &e)
+	if e.ID != dead.ID || e.Status != api.EventPending || !isNow(r, e.NextAt) || r.Announced != announced+1 {
+		t.Errorf("%+v, announced %d times", e, r.Announced-announced)
 	}
-	r.deliver()
-	if r.times[dead.ID] != 1 {
-		t.Errorf("acknowledged %d times", r.times[dead.ID])
+	r.Deliver()
+	if r.Acknowledged[dead.ID] != 1 {
+		t.Errorf("acknowledged %d times", r.Acknowledged[dead.ID])
 	}
 	// A delivered one goes out again too, under the same id.
-	boss.must("POST", replayPath(dead.ID), struct{}{}, &e)
-	r.deliver()
-	if r.times[dead.ID] != 2 {
-		t.Errorf("acknowledged %d times", r.times[dead.ID])
+	boss.Must("POST", paytest.ReplayPath(dead.ID), struct{}{}, &e)
+	r.Deliver()
+	if r.Acknowledged[dead.ID] != 2 {
+		t.Errorf("acknowledged %d times", r.Acknowledged[dead.ID])
 	}
-	if events := boss.look(o.ID).Events; len(events) != 1 || events[0].Status != api.EventDelivered || !r.isNow(events[0].DeliveredAt) || events[0].Attempts != 12 {
+	if events := boss.AdminOrder(o.ID).Events; len(events) != 1 || events[0].Status != api.EventDelivered || !isNow(r, events[0].DeliveredAt) || events[0].Attempts != 12 {
 		t.Errorf("the order shows %+v", events)
 	}
 }
 
 func TestOperatorTurnsThePages(t *testing.T) {
 	t.Parallel()
-	r := newReceiver(t)
-	p := r.signedIn(0)
+	r := paytest.NewMerchant(t)
+	p := r.SignedIn(0)
 	var want []string
 	for range 5 {
-		want = append([]string{r.paid(p, "test").ID}, want...)
+		want = append([]string{r.PaidOrderOf(p, "test").ID}, want...)
 	}
-	boss := r.operator()
+	boss := r.Operator()
 	var got []string
 	path := api.PathAdminEvents + "?limit=2"
 	for range 3 {
 		var list api.EventList
-		boss.must("GET", path, nil, &list)
+		boss.Must("GET", path, nil, &list)
 		for _, e := range list.Events {
 			got = append(got, e.OrderID)
 		}
@@ -86,35 +85,35 @@ func TestOperatorTurnsThePages(t *testing.T) {
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	a := boss.call("GET", api.PathAdminEvents+"?status=dead", nil)
-	if a.status != 200 || !strings.Contains(string(a.body), `"events":[]`) {
-		t.Errorf("no events: %d %s", a.status, a.body)
+	a := boss.Call("GET", api.PathAdminEvents+"?status=dead", nil)
+	if a.Status != 200 || !strings.Contains(string(a.Body), `"events":[]`) {
+		t.Errorf("no events: %d %s", a.Status, a.Body)
 	}
 }
 
 func TestOperatorsEventCallsAreStrict(t *testing.T) {
 	t.Parallel()
-	r := newReceiver(t)
-	r.paid(r.signedIn(0), "test")
-	boss := r.operator()
+	r := paytest.NewMerchant(t)
+	r.PaidOrderOf(r.SignedIn(0), "test")
+	boss := r.Operator()
 	for _, query := range []string{"status=lost", "status=", "status=dead&status=dead", "state=dead", "cursor=0", "cursor=x", "cursor=-1",
 		"cursor=9007199254740992", "limit=0", "limit=501", "limit=1%3B", "%zz"} {
-		boss.fails(api.CodeBadRequest, "GET", api.PathAdminEvents+"?"+query, nil)
+		boss.Fails(api.CodeBadRequest, "GET", api.PathAdminEvents+"?"+query, nil)
 	}
 	for _, id := range []string{"evt_0", "x", strings.Repeat("e", 500)} {
-		boss.fails(api.CodeNotFound, "POST", replayPath(id), struct{}{})
+		boss.Fails(api.CodeNotFound, "POST", paytest.ReplayPath(id), struct{}{})
 	}
-	boss.fails(api.CodeBadRequest, "POST", replayPath("evt_0"), map[string]int{"times": 2})
+	boss.Fails(api.CodeBadRequest, "POST", paytest.ReplayPath("evt_0"), map[string]int{"times": 2})
 	// Without the token nobody sees or moves anything.
 	var list api.EventList
-	boss.must("GET", api.PathAdminEvents, nil, &list)
+	boss.Must("GET", api.PathAdminEvents, nil, &list)
 	for _, token := range []string{"", "not the operator's token of 34 ch."} {
-		stranger := r.signedIn(1)
-		stranger.token = token
-		stranger.fails(api.CodeUnauthenticated, "GET", api.PathAdminEvents, nil)
-		stranger.fails(api.CodeUnauthenticated, "POST", replayPath(list.Events[0].ID), struct{}{})
+		stranger := r.SignedIn(1)
+		stranger.Token = token
+		stranger.Fails(api.CodeUnauthenticated, "GET", api.PathAdminEvents, nil)
+		stranger.Fails(api.CodeUnauthenticated, "POST", paytest.ReplayPath(list.Events[0].ID), struct{}{})
 	}
-	if e := list.Events[0]; r.stored(e.OrderID).Attempts != 0 {
+	if e := list.Events[0]; r.EventOf(e.OrderID).Attempts != 0 {
 		t.Error("somebody moved it")
 	}
 }
@@ -122,20 +121,20 @@ func TestOperatorsEventCallsAreStrict(t *testing.T) {
 // A refund is told of once it has arrived, after the payment.
 func TestRefundIsToldOnce(t *testing.T) {
 	t.Parallel()
-	r := newReceiver(t)
-	o := r.signedIn(0).paidOrder("tea", 1)
-	boss := r.operator()
-	first := boss.refund(o.ID, refundOf(800))
-	r.deliver()
-	r.sim.Advance(time.Minute) // it arrives, and WeChat tells of it
-	second := boss.refund(o.ID, refundOf(6000))
-	r.sim.Advance(time.Minute)
+	r := paytest.NewMerchant(t)
+	o := r.SignedIn(0).PaidOrder("tea", 1)
+	boss := r.Operator()
+	first := boss.Refund(o.ID, paytest.RefundRequest(800))
+	r.Deliver()
+	r.Sim.Advance(time.Minute) // it arrives, and WeChat tells of it
+	second := boss.Refund(o.ID, paytest.RefundRequest(6000))
+	r.Sim.Advance(time.Minute)
 	for range 3 {
-		r.deliver()
-		r.sim.Advance(time.Minute)
+		r.Deliver()
+		r.Sim.Advance(time.Minute)
 	}
 	var got []string
-	for _, e := range r.events {
+	for _, e := range r.Events {
 		line := fmt.Sprint(e.Type, " ", e.Data.Order.Status, " ", e.Data.Order.Refunded)
 		if e.Data.Refund != nil {
 			line += fmt.Sprint(" ", e.Data.Refund.ID, " ", e.Data.Refund.Amount, " ", e.Data.Refund.Reason)
@@ -150,7 +149,7 @@ func TestRefundIsToldOnce(t *testing.T) {
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("told\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if r.announced < 3 {
-		t.Errorf("announced %d times", r.announced)
+	if r.Announced < 3 {
+		t.Errorf("announced %d times", r.Announced)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
 )
 
@@ -39,7 +40,7 @@ func routes(id string) []struct{ method, path, body string } {
 		{"POST", api.PathAdminSelling, `{"selling":false}`},
 		{"POST", api.PathAdminExport, `{"owner_of":"` + id + `"}`},
 		{"POST", api.PathAdminErase, `{"owner_of":"` + id + `"}`},
-		{"POST", refundPath(id), `{"refund_key":"` + key + `","amount":1}`},
+		{"POST", paytest.RefundPath(id), `{"refund_key":"` + key + `","amount":1}`},
 	}
 }
 
@@ -47,26 +48,26 @@ func routes(id string) []struct{ method, path, body string } {
 // another way than a page does.
 func fromWeChat(path string) bool { return strings.HasPrefix(path, "/api/notify/") }
 
-// unharmed runs bad calls and checks that they left no trace but in the log.
-func (p *person) unharmed(do func()) {
-	p.t.Helper()
-	before, calls := storetest.Dump(p.t, p.db), len(p.sim.Messages(0))
+// wantUnharmed runs bad calls and checks that they left no trace but in the log.
+func wantUnharmed(p *paytest.Person, do func()) {
+	p.T.Helper()
+	before, calls := storetest.Dump(p.T, p.DB), len(p.Sim.Messages(0))
 	do()
-	if storetest.Dump(p.t, p.db) != before {
-		p.t.Error("the database changed")
+	if storetest.Dump(p.T, p.DB) != before {
+		p.T.Error("the database changed")
 	}
-	if len(p.sim.Messages(0)) != calls {
-		p.t.Error("WeChat was called")
+	if len(p.Sim.Messages(0)) != calls {
+		p.T.Error("WeChat was called")
 	}
-	p.check()
+	p.Check()
 }
 
 func TestGarbageBodies(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	p.token = adminToken
-	c := p.order("tea", 1)
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	p.Token = paytest.AdminToken
+	c := p.Order("tea", 1)
 	huge := `{"code":"` + strings.Repeat("x", 70000) + `"}`
 	for _, route := range routes(c.Order.ID) {
 		if route.method != "POST" || fromWeChat(route.path) {
@@ -91,11 +92,11 @@ func TestGarbageBodies(t *testing.T) {
 			if route.path == api.PathSession && name == "empty" {
 				continue // asks for nothing
 			}
-			p.unharmed(func() {
-				r := p.request(route.method, route.path, []byte(bad.body))
+			wantUnharmed(p, func() {
+				r := p.Request(route.method, route.path, []byte(bad.body))
 				r.Header.Set("Content-Type", bad.contentType)
-				if a := p.send(r); a.err.Code != bad.code {
-					t.Errorf("%s with %s: %d %s", route.path, name, a.status, a.body)
+				if a := p.Send(r); a.Err.Code != bad.code {
+					t.Errorf("%s with %s: %d %s", route.path, name, a.Status, a.Body)
 				}
 			})
 		}
@@ -104,9 +105,9 @@ func TestGarbageBodies(t *testing.T) {
 
 func TestWrongValues(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	c := p.order("tea", 1)
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	c := p.Order("tea", 1)
 	key := `"client_key":"0123456789abcdef"`
 	one := `"items":[{"product_id":"tea","quantity":1}]`
 	jsapi := `"trade_type":"JSAPI"`
@@ -164,25 +165,25 @@ func TestWrongValues(t *testing.T) {
 		{api.OrderPayPath("unknown"), `{}`, api.CodeNotFound},
 		{api.OrderPayPath("000000000000000000000000"), `{}`, api.CodeNotFound},
 	} {
-		p.unharmed(func() {
-			if a := p.send(p.request("POST", bad.path, []byte(bad.body))); a.err.Code != bad.code {
-				t.Errorf("%s %s: %d %s, want %s", bad.path, bad.body, a.status, a.body, bad.code)
+		wantUnharmed(p, func() {
+			if a := p.Send(p.Request("POST", bad.path, []byte(bad.body))); a.Err.Code != bad.code {
+				t.Errorf("%s %s: %d %s, want %s", bad.path, bad.body, a.Status, a.Body, bad.code)
 			}
 		})
 	}
 	// The dearest basket: over the limit of one order.
-	storetest.Exec(t, s.db, `UPDATE products SET price = 2000000 WHERE id = 'tea'`)
-	p.unharmed(func() { p.fails(api.CodeBadRequest, "POST", api.PathOrders, basket("tea", 99)) })
+	storetest.Exec(t, s.DB, `UPDATE products SET price = 2000000 WHERE id = 'tea'`)
+	wantUnharmed(p, func() { p.Fails(api.CodeBadRequest, "POST", api.PathOrders, paytest.Basket("tea", 99)) })
 	// A catalogue that cannot be.
-	storetest.Exec(t, s.db, `UPDATE products SET price = 4000000000000000000 WHERE id = 'tea'`)
-	p.unharmed(func() { p.fails(api.CodeInternal, "POST", api.PathOrders, basket("tea", 99)) })
+	storetest.Exec(t, s.DB, `UPDATE products SET price = 4000000000000000000 WHERE id = 'tea'`)
+	wantUnharmed(p, func() { p.Fails(api.CodeInternal, "POST", api.PathOrders, paytest.Basket("tea", 99)) })
 }
 
 func TestForeignOrigins(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	c := p.order("tea", 1)
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	c := p.Order("tea", 1)
 	for _, route := range routes(c.Order.ID) {
 		if route.method == "GET" || fromWeChat(route.path) {
 			continue
@@ -192,48 +193,48 @@ func TestForeignOrigins(t *testing.T) {
 			"null":             {"Origin": {"null"}},
 			"empty":            {"Origin": {""}},
 			"other scheme":     {"Origin": {"http://shop.example.com"}},
-			"other port":       {"Origin": {shopURL + ":8443"}},
-			"longer host":      {"Origin": {shopURL + ".evil.example"}},
-			"two":              {"Origin": {shopURL, "https://evil.example"}},
+			"other port":       {"Origin": {paytest.ShopURL + ":8443"}},
+			"longer host":      {"Origin": {paytest.ShopURL + ".evil.example"}},
+			"two":              {"Origin": {paytest.ShopURL, "https://evil.example"}},
 			"cross-site fetch": {"Sec-Fetch-Site": {"cross-site"}},
 			"same-site fetch":  {"Sec-Fetch-Site": {"same-site"}},
 		} {
-			p.unharmed(func() {
-				r := p.request(route.method, route.path, []byte(route.body))
+			wantUnharmed(p, func() {
+				r := p.Request(route.method, route.path, []byte(route.body))
 				r.Header.Del("Origin")
 				for k, v := range header {
 					r.Header[k] = v
 				}
-				if a := p.send(r); a.err.Code != api.CodeForbiddenOrigin {
-					t.Errorf("%s %s from %s: %d %s", route.method, route.path, name, a.status, a.body)
+				if a := p.Send(r); a.Err.Code != api.CodeForbiddenOrigin {
+					t.Errorf("%s %s from %s: %d %s", route.method, route.path, name, a.Status, a.Body)
 				}
 			})
 		}
 		// A program, which sends neither header.
-		r := p.request(route.method, route.path, []byte(route.body))
+		r := p.Request(route.method, route.path, []byte(route.body))
 		r.Header.Del("Origin")
-		if a := p.send(r); a.err.Code == api.CodeForbiddenOrigin {
-			t.Errorf("%s %s without Origin: %s", route.method, route.path, a.body)
+		if a := p.Send(r); a.Err.Code == api.CodeForbiddenOrigin {
+			t.Errorf("%s %s without Origin: %s", route.method, route.path, a.Body)
 		}
 	}
 }
 
 func TestWithoutSession(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	c := s.signedIn(0).order("tea", 1)
+	s := paytest.NewShop(t, nil)
+	c := s.SignedIn(0).Order("tea", 1)
 	for name, cookie := range map[string]string{"none": "", "garbage": "x", "long": strings.Repeat("A", 5000)} {
-		p := s.person(1)
+		p := s.NewPerson(1)
 		if cookie != "" {
-			p.cookies["__Host-h5pay_session"] = cookie
+			p.Cookies["__Host-h5pay_session"] = cookie
 		}
 		for _, route := range routes(c.Order.ID) {
 			if !strings.HasPrefix(route.path, api.PathOrders) && (route.path != api.PathSession || route.method != "GET") {
 				continue
 			}
-			p.unharmed(func() {
-				if a := p.send(p.request(route.method, route.path, []byte(route.body))); a.err.Code != api.CodeUnauthenticated {
-					t.Errorf("%s %s with cookie %s: %d %s", route.method, route.path, name, a.status, a.body)
+			wantUnharmed(p, func() {
+				if a := p.Send(p.Request(route.method, route.path, []byte(route.body))); a.Err.Code != api.CodeUnauthenticated {
+					t.Errorf("%s %s with cookie %s: %d %s", route.method, route.path, name, a.Status, a.Body)
 				}
 			})
 		}
@@ -242,17 +243,17 @@ func TestWithoutSession(t *testing.T) {
 
 func TestUnknownPathsAndMethods(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	c := p.order("tea", 1)
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	c := p.Order("tea", 1)
 	for _, path := range []string{
 		"/", "/index.html", "/api", "/api/", "/api/nothing", "/api/orders/", "/api/orders//pay", "/api//orders", "/api/./orders",
 		"/api/orders/x/y", "/api/orders/" + c.Order.ID + "/", "/api/orders/%2e%2e", "/API/orders", "/api/notify", "//", "/api/orders%2f" + c.Order.ID,
 	} {
 		for _, method := range []string{"GET", "POST"} {
-			p.unharmed(func() {
-				if a := p.send(p.request(method, path, []byte("{}"))); a.err.Code != api.CodeNotFound {
-					t.Errorf("%s %s: %d %s", method, path, a.status, a.body)
+			wantUnharmed(p, func() {
+				if a := p.Send(p.Request(method, path, []byte("{}"))); a.Err.Code != api.CodeNotFound {
+					t.Errorf("%s %s: %d %s", method, path, a.Status, a.Body)
 				}
 			})
 		}
@@ -266,14 +267,14 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 			if strings.Contains(fmt.Sprint(methods), method) {
 				continue
 			}
-			p.unharmed(func() {
-				a := p.send(p.request(method, path, nil))
-				if a.err.Code != api.CodeMethodNotAllowed {
-					t.Errorf("%s %s: %d %s", method, path, a.status, a.body)
+			wantUnharmed(p, func() {
+				a := p.Send(p.Request(method, path, nil))
+				if a.Err.Code != api.CodeMethodNotAllowed {
+					t.Errorf("%s %s: %d %s", method, path, a.Status, a.Body)
 				}
 				for _, m := range methods {
-					if !strings.Contains(a.header.Get("Allow"), m) {
-						t.Errorf("%s %s: Allow %q", method, path, a.header.Get("Allow"))
+					if !strings.Contains(a.Header.Get("Allow"), m) {
+						t.Errorf("%s %s: Allow %q", method, path, a.Header.Get("Allow"))
 					}
 				}
 			})
@@ -283,10 +284,10 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 
 func TestBadNotifications(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	c := p.order("tea", 1)
-	no := s.outTradeNo(c.Order.ID)
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	c := p.Order("tea", 1)
+	no := s.OutTradeNo(c.Order.ID)
 	for name, body := range map[string]string{
 		"empty":      "",
 		"garbage":    "\x00\xff<",
@@ -302,28 +303,28 @@ func TestBadNotifications(t *testing.T) {
 		"with fetch": "<xml></xml>",
 	} {
 		for _, path := range []string{api.PathNotifyPay, api.PathNotifyRefund} {
-			p.sim.Advance(time.Minute) // the log has a line a minute
-			p.unharmed(func() { p.badNotification(name, path, body) })
+			p.Sim.Advance(time.Minute) // the log has a line a minute
+			wantUnharmed(p, func() { badNotification(p, name, path, body) })
 		}
 	}
 }
 
 // badNotification sends what WeChat never would.
-func (p *person) badNotification(name, path, body string) {
-	loud := p.loud()
-	r := p.request("POST", path, []byte(body))
+func badNotification(p *paytest.Person, name, path, body string) {
+	loud := p.ErrorLines()
+	r := p.Request("POST", path, []byte(body))
 	r.Header.Set("Content-Type", "text/xml")
 	r.Header.Set("Origin", "https://evil.example") // means nothing here
-	a := p.send(r)
+	a := p.Send(r)
 	if strings.HasPrefix(body, "{") { // APIv3 takes a response with the status 200 as an acknowledgement
-		if a.status != http.StatusBadRequest || a.header.Get("Content-Type") != "application/json" || a.err.Code != "FAIL" {
-			p.t.Errorf("%s to %s: %d %s", name, path, a.status, a.body)
+		if a.Status != http.StatusBadRequest || a.Header.Get("Content-Type") != "application/json" || a.Err.Code != "FAIL" {
+			p.T.Errorf("%s to %s: %d %s", name, path, a.Status, a.Body)
 		}
-	} else if a.status != http.StatusOK && (name != "oversize" || a.status != http.StatusRequestEntityTooLarge) ||
-		!strings.HasPrefix(a.header.Get("Content-Type"), "text/xml") || !strings.Contains(string(a.body), "<return_code><![CDATA[FAIL]]></return_code>") {
-		p.t.Errorf("%s to %s: %d %s", name, path, a.status, a.body)
+	} else if a.Status != http.StatusOK && (name != "oversize" || a.Status != http.StatusRequestEntityTooLarge) ||
+		!strings.HasPrefix(a.Header.Get("Content-Type"), "text/xml") || !strings.Contains(string(a.Body), "<return_code><![CDATA[FAIL]]></return_code>") {
+		p.T.Errorf("%s to %s: %d %s", name, path, a.Status, a.Body)
 	}
-	if p.loud() != loud+1 {
-		p.t.Errorf("%s to %s: %d loud lines", name, path, p.loud()-loud)
+	if p.ErrorLines() != loud+1 {
+		p.T.Errorf("%s to %s: %d loud lines", name, path, p.ErrorLines()-loud)
 	}
 }

@@ -10,16 +10,17 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/cst"
 	"h5pay/internal/fen"
+	"h5pay/internal/paytest"
 	"h5pay/wechat/wechattest"
 )
 
 // payBack does one random thing about money that goes back.
 func (p *purchase) payBack(r *rand.Rand) {
-	s := p.buyer.shop
+	s := p.buyer.Shop
 	pick := func(all ...string) string { return all[r.IntN(len(all))] }
 	switch r.IntN(6) {
 	case 0:
-		s.fault(pick(wechattest.FaultSystemError, wechattest.FaultTimeoutBefore, wechattest.FaultTimeoutAfter, wechattest.FaultBadGateway,
+		s.Fault(pick(wechattest.FaultSystemError, wechattest.FaultTimeoutBefore, wechattest.FaultTimeoutAfter, wechattest.FaultBadGateway,
 			wechattest.FaultBadReplySign, wechattest.FaultNoReplySign), pick("/secapi/pay/refund", "/pay/refundquery"))
 	case 1:
 		kind := pick(wechattest.FaultNotEnough, wechattest.FaultUnsettledShort, wechattest.FaultRefundClosed, wechattest.FaultRefundChange, wechattest.FaultRefundSlow)
@@ -27,14 +28,14 @@ func (p *purchase) payBack(r *rand.Rand) {
 		if kind == wechattest.FaultRefundSlow {
 			delay = 1 + r.Int64N(5*time.Hour.Milliseconds())
 		}
-		if err := s.sim.AddFault(wechattest.Fault{Kind: kind, DelayMS: delay}); err != nil {
-			s.t.Fatal(err)
+		if err := s.Sim.AddFault(wechattest.Fault{Kind: kind, DelayMS: delay}); err != nil {
+			s.T.Fatal(err)
 		}
 	case 2:
 		// By hand on the merchant platform, which tells nobody.
 		if p.id != "" {
-			s.sim.Refund(s.outTradeNo(p.id), 1+r.Int64N(int64(p.last.Order.Total))) // an error is WeChat's no
-			s.check()
+			s.Sim.Refund(s.OutTradeNo(p.id), 1+r.Int64N(int64(p.last.Order.Total))) // an error is WeChat's no
+			s.Check()
 		}
 	case 3:
 		p.refundNews(r)
@@ -48,7 +49,7 @@ func (p *purchase) askBack(r *rand.Rand) {
 	if p.id == "" {
 		return
 	}
-	s, op := p.buyer.shop, p.buyer.operator()
+	s, op := p.buyer.Shop, p.buyer.Operator()
 	total := int64(p.last.Order.Total)
 	var wg sync.WaitGroup
 	for range 1 + r.IntN(2)*3 {
@@ -57,21 +58,21 @@ func (p *purchase) askBack(r *rand.Rand) {
 			amount = total
 		}
 		if p.refund.RefundKey == "" || r.IntN(2) == 0 {
-			p.refund = refundOf(fen.Fen(amount))
+			p.refund = paytest.RefundRequest(fen.Fen(amount))
 		}
 		body, err := json.Marshal(p.refund)
 		if err != nil {
-			s.t.Fatal(err)
+			s.T.Fatal(err)
 		}
-		request := op.request("POST", refundPath(p.id), body)
+		request := op.Request("POST", paytest.RefundPath(p.id), body)
 		wg.Go(func() {
-			if a := op.send(request); a.err.Code == api.CodeInternal {
-				s.t.Errorf("refund: %s\n%s", a.body, s.log)
+			if a := op.Send(request); a.Err.Code == api.CodeInternal {
+				s.T.Errorf("refund: %s\n%s", a.Body, s.Log)
 			}
 		})
 	}
 	wg.Wait()
-	s.check()
+	s.Check()
 }
 
 // refundNews brings refund notifications, true and forged, and looks at the same
@@ -80,10 +81,10 @@ func (p *purchase) refundNews(r *rand.Rand) {
 	if p.id == "" {
 		return
 	}
-	s, op := p.buyer.shop, p.buyer.operator()
+	s, op := p.buyer.Shop, p.buyer.Operator()
 	var wg sync.WaitGroup
-	for _, refund := range s.sim.Ledger().Refunds {
-		if refund.OutTradeNo != s.outTradeNo(p.id) {
+	for _, refund := range s.Sim.Ledger().Refunds {
+		if refund.OutTradeNo != s.OutTradeNo(p.id) {
 			continue
 		}
 		for _, forge := range append(wechattest.RefundForgeries(), "", "") {
@@ -91,59 +92,59 @@ func (p *purchase) refundNews(r *rand.Rand) {
 				continue
 			}
 			wg.Go(func() {
-				attempt, err := s.sim.NotifyRefund(refund.OutRefundNo, forge)
+				attempt, err := s.Sim.NotifyRefund(refund.OutRefundNo, forge)
 				lie := forge != "" && forge != wechattest.ForgeReplay && forge != wechattest.ForgeTooEarly // which may be true by now
 				if err == nil && attempt.OK && lie {
-					s.t.Errorf("a forged refund notification (%s) was acknowledged", forge)
+					s.T.Errorf("a forged refund notification (%s) was acknowledged", forge)
 				}
 			})
 		}
 	}
-	look := op.request("GET", api.PathAdminOrders+"/"+p.id, nil)
+	look := op.Request("GET", api.PathAdminOrders+"/"+p.id, nil)
 	wg.Go(func() {
-		if a := op.send(look); a.status != http.StatusOK {
-			s.t.Errorf("look: %d %s", a.status, a.body)
+		if a := op.Send(look); a.Status != http.StatusOK {
+			s.T.Errorf("look: %d %s", a.Status, a.Body)
 		}
 	})
 	wg.Wait()
-	s.check()
+	s.Check()
 }
 
 // refundsEnd goes on until no refund is under way that does not wait for the
 // merchant's hand.
-func (s *shop) refundsEnd() {
-	s.t.Helper()
-	s.sim.PayIn()
+func refundsEnd(s *paytest.Shop) {
+	s.T.Helper()
+	s.Sim.PayIn()
 	for range 60 {
-		s.sim.Advance(31 * time.Minute)
+		s.Sim.Advance(31 * time.Minute)
 		for range 4 {
-			s.reconcile()
+			s.Reconcile()
 		}
 		var open int
-		if err := s.db.QueryRow(`SELECT COUNT(*) FROM refunds WHERE status IN ('created', 'processing')`).Scan(&open); err != nil {
-			s.t.Fatal(err)
+		if err := s.DB.QueryRow(`SELECT COUNT(*) FROM refunds WHERE status IN ('created', 'processing')`).Scan(&open); err != nil {
+			s.T.Fatal(err)
 		}
 		if open == 0 {
 			return
 		}
 	}
-	s.t.Errorf("a refund is under way for ever\n%s", s.log)
+	s.T.Errorf("a refund is under way for ever\n%s", s.Log)
 }
 
 // billsAgree compares every day's bill until nothing differs, as an operator would
 // who tries again.
-func (s *shop) billsAgree(from time.Time) {
-	s.t.Helper()
-	op := s.operator()
-	for day := from; day.Before(s.now().Add(-34 * time.Hour)); day = day.Add(24 * time.Hour) {
+func billsAgree(s *paytest.Shop, from time.Time) {
+	s.T.Helper()
+	op := s.Operator()
+	for day := from; day.Before(s.Now().Add(-34 * time.Hour)); day = day.Add(24 * time.Hour) {
 		date := cst.In(day).Format("2006-01-02")
 		for tries := 0; ; tries++ {
-			c := op.checkBill(date)
+			c := checkBill(op, date)
 			if c.Status == "agrees" {
 				break
 			}
 			if tries == 20 {
-				s.t.Errorf("the bill of %s differs for ever: %+v\n%s", date, c, s.log)
+				s.T.Errorf("the bill of %s differs for ever: %+v\n%s", date, c, s.Log)
 				break
 			}
 		}

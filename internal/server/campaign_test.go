@@ -20,7 +20,7 @@ import (
 
 // purchase is an order as its buyer's page knows it.
 type purchase struct {
-	buyer *person
+	buyer *paytest.Person
 	req   api.CreateOrderRequest
 	id    string
 	last  api.Checkout // what the page has
@@ -37,9 +37,9 @@ func TestCampaign(t *testing.T) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			r := rand.New(rand.NewPCG(seed, 0))
-			s := newShop(t, nil)
-			began := s.now()
-			buyers := []*person{s.signedIn(0), s.signedIn(1), s.signedIn(2), s.guest(0), s.guest(1)}
+			s := paytest.NewShop(t, nil)
+			began := s.Now()
+			buyers := []*paytest.Person{s.SignedIn(0), s.SignedIn(1), s.SignedIn(2), s.NewGuest(0), s.NewGuest(1)}
 			var all []*purchase
 			for range 100 {
 				if len(all) == 0 || r.IntN(6) == 0 {
@@ -47,33 +47,33 @@ func TestCampaign(t *testing.T) {
 				}
 				all[r.IntN(len(all))].step(r)
 			}
-			s.sim.ClearFaults()
-			s.sim.Advance(order.Lifetime + order.ExpiryGrace + 25*time.Hour)
+			s.Sim.ClearFaults()
+			s.Sim.Advance(order.Lifetime + order.ExpiryGrace + 25*time.Hour)
 			for range 1 + len(all)/10 {
-				s.reconcile()
+				s.Reconcile()
 			}
-			s.ordersAgree(false)
-			s.logged()
-			s.refundsEnd()
-			s.billsAgree(began)
-			orders := s.ordersAgree(true)
-			refunds, err := paytest.ReadRows[paytest.Refund](s.db, paytest.EveryRefund)
+			ordersAgree(s, false)
+			loggedChanges(s)
+			refundsEnd(s)
+			billsAgree(s, began)
+			orders := ordersAgree(s, true)
+			refunds, err := paytest.ReadRows[paytest.Refund](s.DB, paytest.EveryRefund)
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.report(paytest.CompareRefunds(orders, refunds, s.sim.Ledger()))
+			reportFindings(s, paytest.CompareRefunds(orders, refunds, s.Sim.Ledger()))
 		})
 	}
 }
 
 // newPurchase thinks of something to buy, in a way that the buyer can pay; now
 // and then instead of something before.
-func newPurchase(r *rand.Rand, buyer *person, all []*purchase) *purchase {
+func newPurchase(r *rand.Rand, buyer *paytest.Person, all []*purchase) *purchase {
 	ways := []api.TradeType{api.TradeJSAPI, api.TradeNative, api.TradeMWEB}
-	if buyer.guest {
+	if buyer.IsGuest {
 		ways = ways[1:]
 	}
-	p := &purchase{buyer: buyer, req: basket([]string{"tea", "bun", "test"}[r.IntN(3)], 1+r.IntN(3))}
+	p := &purchase{buyer: buyer, req: paytest.Basket([]string{"tea", "bun", "test"}[r.IntN(3)], 1+r.IntN(3))}
 	p.req.TradeType = ways[r.IntN(len(ways))]
 	if r.IntN(4) == 0 {
 		p.req.Items = []api.OrderItem{{ProductID: "tip", Quantity: 1, Amount: fen.Fen(1 + r.IntN(500_000))}}
@@ -88,13 +88,13 @@ func newPurchase(r *rand.Rand, buyer *person, all []*purchase) *purchase {
 
 // ordersAgree compares all orders with WeChat's ledger, when no payment is under way. Before the
 // bills were compared, the payer and the time of a payment may be unknown.
-func (s *shop) ordersAgree(billed bool) []paytest.Order {
-	s.t.Helper()
-	orders, err := paytest.ReadRows[paytest.Order](s.db, paytest.EveryOrder)
+func ordersAgree(s *paytest.Shop, billed bool) []paytest.Order {
+	s.T.Helper()
+	orders, err := paytest.ReadRows[paytest.Order](s.DB, paytest.EveryOrder)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
-	ledger := s.sim.Ledger()
+	ledger := s.Sim.Ledger()
 	for _, trade := range ledger.Trades {
 		for i := range orders {
 			if o := &orders[i]; !billed && o.Transaction == trade.TransactionID {
@@ -103,21 +103,21 @@ func (s *shop) ordersAgree(billed bool) []paytest.Order {
 			}
 		}
 	}
-	s.report(paytest.CompareOrders(orders, ledger))
+	reportFindings(s, paytest.CompareOrders(orders, ledger))
 	return orders
 }
 
-// report fails the test for each finding.
-func (s *shop) report(findings []paytest.Finding) {
-	s.t.Helper()
+// reportFindings fails the test for each finding.
+func reportFindings(s *paytest.Shop, findings []paytest.Finding) {
+	s.T.Helper()
 	for _, f := range findings {
-		s.t.Errorf("%s: %s %s", f.Verdict, f.Text, f.Order)
+		s.T.Errorf("%s: %s %s", f.Verdict, f.Text, f.Order)
 	}
 }
 
 // step does one random thing.
 func (p *purchase) step(r *rand.Rand) {
-	s := p.buyer.shop
+	s := p.buyer.Shop
 	pick := func(all ...string) string { return all[r.IntN(len(all))] }
 	switch r.IntN(16) {
 	case 0, 1:
@@ -133,27 +133,27 @@ func (p *purchase) step(r *rand.Rand) {
 		p.tapPay(r.IntN(4) > 0)
 	case 5:
 		if p.id != "" {
-			p.buyer.get(p.id)
+			p.buyer.GetOrder(p.id)
 		}
 	case 6:
-		s.sim.Advance(time.Duration(r.Int64N(int64([]time.Duration{5 * time.Second, 10 * time.Minute, 3 * time.Hour}[r.IntN(3)]))))
-		s.check()
+		s.Sim.Advance(time.Duration(r.Int64N(int64([]time.Duration{5 * time.Second, 10 * time.Minute, 3 * time.Hour}[r.IntN(3)]))))
+		s.Check()
 	case 7:
-		s.fault(pick(wechattest.FaultSystemError, wechattest.FaultTimeoutBefore, wechattest.FaultTimeoutAfter, wechattest.FaultBadGateway,
+		s.Fault(pick(wechattest.FaultSystemError, wechattest.FaultTimeoutBefore, wechattest.FaultTimeoutAfter, wechattest.FaultBadGateway,
 			wechattest.FaultBadReplySign, wechattest.FaultNoReplySign), pick("/pay/unifiedorder", "/pay/orderquery", "/pay/closeorder"))
 	case 8:
-		s.fault(pick(wechattest.FaultNotifyLost, wechattest.FaultNotifyDropped, wechattest.FaultNotifyDoubled,
+		s.Fault(pick(wechattest.FaultNotifyLost, wechattest.FaultNotifyDropped, wechattest.FaultNotifyDoubled,
 			wechattest.FaultNotifyReordered, wechattest.FaultNotifyMD5, wechattest.FaultPaidAsCancel), "")
 	case 9:
 		p.news(r)
 	case 10:
 		if p.id != "" && r.IntN(2) == 0 {
-			if a := p.buyer.call("POST", api.OrderClosePath(p.id), struct{}{}); a.err.Code == api.CodeInternal {
-				s.t.Errorf("close: %s\n%s", a.body, s.log)
+			if a := p.buyer.Call("POST", api.OrderClosePath(p.id), struct{}{}); a.Err.Code == api.CodeInternal {
+				s.T.Errorf("close: %s\n%s", a.Body, s.Log)
 			}
 		}
 	case 11:
-		s.reconcile()
+		s.Reconcile()
 	case 12:
 		p.rush(r)
 	default:
@@ -163,7 +163,7 @@ func (p *purchase) step(r *rand.Rand) {
 
 // place makes the order. Any typed answer is right but internal.
 func (p *purchase) place() {
-	p.buyer.t.Helper()
+	p.buyer.T.Helper()
 	var o api.Order
 	if p.try(api.PathOrders, p.req, &o) {
 		if p.id = o.ID; p.last.Order.ID == "" {
@@ -174,7 +174,7 @@ func (p *purchase) place() {
 
 // checkout asks for pay parameters. Any typed answer is right but internal.
 func (p *purchase) checkout(renew bool) {
-	p.buyer.t.Helper()
+	p.buyer.T.Helper()
 	var c api.Checkout
 	if p.try(api.OrderPayPath(p.id), api.PayRequest{Renew: renew}, &c) {
 		p.last = c
@@ -183,35 +183,35 @@ func (p *purchase) checkout(renew bool) {
 
 // try makes a call and reports whether it succeeded.
 func (p *purchase) try(path string, body, result any) bool {
-	p.buyer.t.Helper()
-	a := p.buyer.call("POST", path, body)
-	if a.err.Code == api.CodeInternal {
-		p.buyer.t.Errorf("%s: %s\n%s", path, a.body, p.buyer.log)
+	p.buyer.T.Helper()
+	a := p.buyer.Call("POST", path, body)
+	if a.Err.Code == api.CodeInternal {
+		p.buyer.T.Errorf("%s: %s\n%s", path, a.Body, p.buyer.Log)
 	}
-	if a.status != http.StatusOK {
+	if a.Status != http.StatusOK {
 		return false
 	}
-	if err := json.Unmarshal(a.body, result); err != nil {
-		p.buyer.t.Fatal(err)
+	if err := json.Unmarshal(a.Body, result); err != nil {
+		p.buyer.T.Fatal(err)
 	}
 	return true
 }
 
 // tapPay pays or cancels with what the page has, however old.
 func (p *purchase) tapPay(pay bool) {
-	sheet, err := p.buyer.openSheet(p.last)
+	sheet, err := p.buyer.OpenSheet(p.last)
 	if err != nil {
 		return // nothing there, too old, or paid
 	}
 	if pay {
-		_, err = p.buyer.sim.PaySheet(sheet.ID)
+		_, err = p.buyer.Sim.PaySheet(sheet.ID)
 	} else {
-		_, err = p.buyer.sim.CancelSheet(sheet.ID)
+		_, err = p.buyer.Sim.CancelSheet(sheet.ID)
 	}
 	if err != nil {
-		p.buyer.t.Fatal(err)
+		p.buyer.T.Fatal(err)
 	}
-	p.buyer.check()
+	p.buyer.Check()
 }
 
 // rush does several things with one order at once: the buyer's taps, perhaps the
@@ -220,15 +220,15 @@ func (p *purchase) rush(r *rand.Rand) {
 	if p.id == "" {
 		return
 	}
-	s := p.buyer.shop
+	s := p.buyer.Shop
 	var wg sync.WaitGroup
-	if sheet, err := p.buyer.openSheet(p.last); err == nil && r.IntN(2) == 0 {
-		wg.Go(func() { s.sim.PaySheet(sheet.ID) }) // or it is closed by then
+	if sheet, err := p.buyer.OpenSheet(p.last); err == nil && r.IntN(2) == 0 {
+		wg.Go(func() { s.Sim.PaySheet(sheet.ID) }) // or it is closed by then
 	}
 	if r.IntN(2) == 0 {
 		wg.Go(func() {
-			if err := s.signer.Reconcile(s.t.Context()); err != nil {
-				s.t.Error(err)
+			if err := s.Signer.Reconcile(s.T.Context()); err != nil {
+				s.T.Error(err)
 			}
 		})
 	}
@@ -246,17 +246,17 @@ func (p *purchase) rush(r *rand.Rand) {
 		}
 		b, err := json.Marshal(body)
 		if err != nil {
-			p.buyer.t.Fatal(err)
+			p.buyer.T.Fatal(err)
 		}
-		request := p.buyer.request("POST", path, b)
+		request := p.buyer.Request("POST", path, b)
 		wg.Go(func() {
-			if code, answer := status(p.buyer.handler, request); code == http.StatusInternalServerError {
-				p.buyer.t.Errorf("%s: %s\n%s", path, answer, p.buyer.log)
+			if code, answer := paytest.Serve(p.buyer.Handler, request); code == http.StatusInternalServerError {
+				p.buyer.T.Errorf("%s: %s\n%s", path, answer, p.buyer.Log)
 			}
 		})
 	}
 	wg.Wait()
-	p.buyer.check()
+	p.buyer.Check()
 }
 
 // news brings notifications, true and forged, and polls at the same time.
@@ -264,27 +264,27 @@ func (p *purchase) news(r *rand.Rand) {
 	if p.id == "" {
 		return
 	}
-	s := p.buyer.shop
-	no := s.outTradeNo(p.id)
+	s := p.buyer.Shop
+	no := s.OutTradeNo(p.id)
 	var wg sync.WaitGroup
 	for _, forge := range append(wechattest.Forgeries(), "", "") {
 		if r.IntN(2) == 0 {
 			continue
 		}
 		wg.Go(func() {
-			attempt, err := s.sim.Notify(no, forge)
+			attempt, err := s.Sim.Notify(no, forge)
 			if err == nil && attempt.OK && forge != "" && forge != wechattest.ForgeReplay {
-				s.t.Errorf("a forged notification (%s) was acknowledged", forge)
+				s.T.Errorf("a forged notification (%s) was acknowledged", forge)
 			}
 			if err == nil && !attempt.OK && (forge == "" || forge == wechattest.ForgeReplay) && !strings.Contains(attempt.Reason, "FAIL") {
-				s.t.Errorf("a true notification (%q) was not acknowledged: %+v", forge, attempt)
+				s.T.Errorf("a true notification (%q) was not acknowledged: %+v", forge, attempt)
 			}
 		})
 	}
 	for range 3 {
-		poll := p.buyer.request("GET", api.OrderPath(p.id), nil)
-		wg.Go(func() { p.buyer.send(poll) })
+		poll := p.buyer.Request("GET", api.OrderPath(p.id), nil)
+		wg.Go(func() { p.buyer.Send(poll) })
 	}
 	wg.Wait()
-	s.check()
+	s.Check()
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store"
 	"h5pay/wechat"
 )
@@ -13,31 +14,31 @@ import (
 // time line that goes forward, and the back end events that do.
 func TestTimeLineOfTwoSigners(t *testing.T) {
 	t.Parallel()
-	r := newReceiver(t)
-	s := r.shop
-	ahead := s.handler
-	behind := s.open(func(cfg *settings, wx *wechat.Config) {
-		r.config(cfg, wx)
-		cfg.Now = func() time.Time { return s.sim.Now().Add(-2 * time.Second) }
+	r := paytest.NewMerchant(t)
+	s := r.Shop
+	ahead := s.Handler
+	behind := s.Open(func(cfg *paytest.Settings, wx *wechat.Config) {
+		r.Configure(cfg, wx)
+		cfg.Now = func() time.Time { return s.Sim.Now().Add(-2 * time.Second) }
 	})
-	p, op := s.signedIn(0), s.operator()
+	p, op := s.SignedIn(0), s.Operator()
 
-	s.handler = ahead
-	c := p.order("tea", 1)
-	s.handler = behind
+	s.Handler = ahead
+	c := p.Order("tea", 1)
+	s.Handler = behind
 	var renewed api.Checkout
-	p.must("POST", api.OrderPayPath(c.Order.ID), api.PayRequest{Renew: true}, &renewed)
-	p.pay(renewed.Pay)
-	s.deliver()
-	op.refund(c.Order.ID, refundOf(100))
-	s.sim.Advance(10 * time.Second)
-	r.deliver()
-	r.deliver()
+	p.Must("POST", api.OrderPayPath(c.Order.ID), api.PayRequest{Renew: true}, &renewed)
+	p.Pay(renewed.Pay)
+	s.Deliver()
+	op.Refund(c.Order.ID, paytest.RefundRequest(100))
+	s.Sim.Advance(10 * time.Second)
+	r.Deliver()
+	r.Deliver()
 
-	closed := p.order("tea", 1)
-	p.must("POST", api.OrderClosePath(closed.Order.ID), api.CloseRequest{}, &api.Order{})
+	closed := p.Order("tea", 1)
+	p.Must("POST", api.OrderClosePath(closed.Order.ID), api.CloseRequest{}, &api.Order{})
 	for _, id := range []string{c.Order.ID, closed.Order.ID} {
-		o := p.get(id)
+		o := p.GetOrder(id)
 		for i := 1; i < len(o.Timeline); i++ {
 			if o.Timeline[i].At < o.Timeline[i-1].At {
 				t.Errorf("%+v", o.Timeline)
@@ -49,12 +50,12 @@ func TestTimeLineOfTwoSigners(t *testing.T) {
 			}
 		}
 	}
-	for i := 1; i < len(r.events); i++ {
-		if r.events[i].CreatedAt < r.events[i-1].CreatedAt {
-			t.Errorf("%+v", r.events)
+	for i := 1; i < len(r.Events); i++ {
+		if r.Events[i].CreatedAt < r.Events[i-1].CreatedAt {
+			t.Errorf("%+v", r.Events)
 		}
 	}
-	if o, err := store.New(s.db).ByID(t.Context(), c.Order.ID); err != nil || len(r.events) != 2 || o.Refunded != 100 {
-		t.Errorf("%d events, %+v, %v", len(r.events), o, err)
+	if o, err := store.New(s.DB).ByID(t.Context(), c.Order.ID); err != nil || len(r.Events) != 2 || o.Refunded != 100 {
+		t.Errorf("%d events, %+v, %v", len(r.Events), o, err)
 	}
 }

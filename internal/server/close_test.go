@@ -8,62 +8,36 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/wechat/wechattest"
 )
 
-// byCode makes an order that a QR code pays.
-func (p *person) byCode(product string, quantity int) api.Checkout {
-	p.t.Helper()
-	var c api.Checkout
-	p.checkout(native(product, quantity), &c)
-	return c
-}
-
-// close gives an order up.
-func (p *person) close(id string) api.Order {
-	p.t.Helper()
-	var o api.Order
-	p.must("POST", api.OrderClosePath(id), api.CloseRequest{}, &o)
-	return o
-}
-
-// state is WeChat's word on an order, "" when it knows none.
-func (s *shop) state(id string) string {
-	s.t.Helper()
-	for _, o := range s.sim.Ledger().Orders {
-		if o.OutTradeNo == s.outTradeNo(id) {
-			return o.State
-		}
-	}
-	return ""
-}
-
 func TestCloseOfAYoungOrder(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.guest(0)
-	c := p.byCode("tea", 1)
-	if o := p.close(c.Order.ID); o.Status != api.StatusClosing {
+	s := paytest.NewShop(t, nil)
+	p := s.NewGuest(0)
+	c := p.OrderByCode("tea", 1)
+	if o := p.CloseOrder(c.Order.ID); o.Status != api.StatusClosing {
 		t.Errorf("order %+v", o)
 	}
-	p.fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(c.Order.ID), struct{}{})
-	p.fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(c.Order.ID), api.PayRequest{Renew: true})
-	if o := p.close(c.Order.ID); o.Status != api.StatusClosing {
+	p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(c.Order.ID), struct{}{})
+	p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(c.Order.ID), api.PayRequest{Renew: true})
+	if o := p.CloseOrder(c.Order.ID); o.Status != api.StatusClosing {
 		t.Errorf("order %+v", o)
 	}
-	s.sim.Advance(5 * time.Minute)
-	s.reconcile() // WeChat would not close it yet
-	if n := s.calls("closeorder"); n != 0 || s.state(c.Order.ID) != wechattest.StateNotPay {
-		t.Errorf("%d calls of closeorder, WeChat has it as %s", n, s.state(c.Order.ID))
+	s.Sim.Advance(5 * time.Minute)
+	s.Reconcile() // WeChat would not close it yet
+	if n := s.Calls("closeorder"); n != 0 || s.StateAtWeChat(c.Order.ID) != wechattest.StateNotPay {
+		t.Errorf("%d calls of closeorder, WeChat has it as %s", n, s.StateAtWeChat(c.Order.ID))
 	}
-	s.sim.Advance(time.Minute)
-	s.reconcile()
-	s.wantStatus(c.Order.ID, api.StatusClosed)
-	if s.state(c.Order.ID) != wechattest.StateClosed {
-		t.Errorf("WeChat has it as %s", s.state(c.Order.ID))
+	s.Sim.Advance(time.Minute)
+	s.Reconcile()
+	s.WantStatus(c.Order.ID, api.StatusClosed)
+	if s.StateAtWeChat(c.Order.ID) != wechattest.StateClosed {
+		t.Errorf("WeChat has it as %s", s.StateAtWeChat(c.Order.ID))
 	}
 	var steps []api.OrderStatus
-	o := p.get(c.Order.ID)
+	o := p.GetOrder(c.Order.ID)
 	for i, step := range o.Timeline {
 		steps = append(steps, step.Status)
 		if i > 0 && step.At < o.Timeline[i-1].At {
@@ -73,22 +47,22 @@ func TestCloseOfAYoungOrder(t *testing.T) {
 	if d := cmp.Diff([]api.OrderStatus{api.StatusCreated, api.StatusPending, api.StatusClosing, api.StatusClosed}, steps); d != "" {
 		t.Error(d)
 	}
-	if o := p.close(c.Order.ID); o.Status != api.StatusClosed || s.calls("closeorder") != 1 || s.loud() != 0 {
-		t.Errorf("closing what is closed: %+v, %d calls, log\n%s", o, s.calls("closeorder"), s.log)
+	if o := p.CloseOrder(c.Order.ID); o.Status != api.StatusClosed || s.Calls("closeorder") != 1 || s.ErrorLines() != 0 {
+		t.Errorf("closing what is closed: %+v, %d calls, log\n%s", o, s.Calls("closeorder"), s.Log)
 	}
 }
 
 func TestCloseOfAnOldOrder(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	c := p.order("tea", 1)
-	s.sim.Advance(6 * time.Minute)
-	if o := p.close(c.Order.ID); o.Status != api.StatusClosed || s.state(o.ID) != wechattest.StateClosed {
-		t.Errorf("order %+v, WeChat has it as %s", o, s.state(o.ID))
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	c := p.Order("tea", 1)
+	s.Sim.Advance(6 * time.Minute)
+	if o := p.CloseOrder(c.Order.ID); o.Status != api.StatusClosed || s.StateAtWeChat(o.ID) != wechattest.StateClosed {
+		t.Errorf("order %+v, WeChat has it as %s", o, s.StateAtWeChat(o.ID))
 	}
-	s.wantPath(c.Order.ID, api.StatusPending, api.StatusClosing, api.StatusClosed)
-	if _, err := p.sheet(c.Pay); err == nil {
+	s.WantPath(c.Order.ID, api.StatusPending, api.StatusClosing, api.StatusClosed)
+	if _, err := p.OpenPaySheet(c.Pay); err == nil {
 		t.Error("it can still be paid")
 	}
 }
@@ -96,29 +70,29 @@ func TestCloseOfAnOldOrder(t *testing.T) {
 // The page of the buyer who waits closes it too, once WeChat may.
 func TestPollingClosesWhatWasGivenUp(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.guest(0)
-	c := p.byCode("tea", 1)
-	p.close(c.Order.ID)
-	s.sim.Advance(6 * time.Minute)
-	if o := p.get(c.Order.ID); o.Status != api.StatusClosed || s.state(o.ID) != wechattest.StateClosed {
-		t.Errorf("order %+v, WeChat has it as %s", o, s.state(o.ID))
+	s := paytest.NewShop(t, nil)
+	p := s.NewGuest(0)
+	c := p.OrderByCode("tea", 1)
+	p.CloseOrder(c.Order.ID)
+	s.Sim.Advance(6 * time.Minute)
+	if o := p.GetOrder(c.Order.ID); o.Status != api.StatusClosed || s.StateAtWeChat(o.ID) != wechattest.StateClosed {
+		t.Errorf("order %+v, WeChat has it as %s", o, s.StateAtWeChat(o.ID))
 	}
 }
 
 func TestCloseAsksWeChatFirst(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.guest(0)
-	c := p.byCode("tea", 1)
-	s.fault(wechattest.FaultNotifyLost, "")
-	if err := s.scan(1, c.CodeURL); err != nil {
+	s := paytest.NewShop(t, nil)
+	p := s.NewGuest(0)
+	c := p.OrderByCode("tea", 1)
+	s.Fault(wechattest.FaultNotifyLost, "")
+	if err := s.Scan(1, c.CodeURL); err != nil {
 		t.Fatal(err)
 	}
-	p.fails(api.CodeOrderPaid, "POST", api.OrderClosePath(c.Order.ID), struct{}{})
-	s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
-	p.fails(api.CodeOrderPaid, "POST", api.OrderClosePath(c.Order.ID), struct{}{})
-	if n := s.calls("orderquery"); n != 1 {
+	p.Fails(api.CodeOrderPaid, "POST", api.OrderClosePath(c.Order.ID), struct{}{})
+	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	p.Fails(api.CodeOrderPaid, "POST", api.OrderClosePath(c.Order.ID), struct{}{})
+	if n := s.Calls("orderquery"); n != 1 {
 		t.Errorf("%d queries", n)
 	}
 }
@@ -129,28 +103,28 @@ func TestPaymentAfterItWasGivenUp(t *testing.T) {
 	t.Parallel()
 	for _, news := range []string{"notification", "poll", "timer"} {
 		t.Run(news, func(t *testing.T) {
-			s := newShop(t, nil)
-			p := s.guest(0)
-			c := p.byCode("tea", 1)
-			p.close(c.Order.ID)
+			s := paytest.NewShop(t, nil)
+			p := s.NewGuest(0)
+			c := p.OrderByCode("tea", 1)
+			p.CloseOrder(c.Order.ID)
 			if news != "notification" {
-				s.fault(wechattest.FaultNotifyLost, "")
+				s.Fault(wechattest.FaultNotifyLost, "")
 			}
-			if err := s.scan(1, c.CodeURL); err != nil {
+			if err := s.Scan(1, c.CodeURL); err != nil {
 				t.Fatal(err)
 			}
 			switch news {
 			case "notification":
-				s.deliver()
+				s.Deliver()
 			case "poll":
-				s.sim.Advance(queryWindow)
-				p.get(c.Order.ID)
+				s.Sim.Advance(queryWindow)
+				p.GetOrder(c.Order.ID)
 			case "timer":
-				s.sim.Advance(6 * time.Minute)
-				s.reconcile()
+				s.Sim.Advance(6 * time.Minute)
+				s.Reconcile()
 			}
-			s.wantPath(c.Order.ID, api.StatusPending, api.StatusClosing, api.StatusPaid)
-			if !strings.Contains(s.log.String(), "order paid late") {
+			s.WantPath(c.Order.ID, api.StatusPending, api.StatusClosing, api.StatusPaid)
+			if !strings.Contains(s.Log.String(), "order paid late") {
 				t.Error("nothing in the log")
 			}
 		})
@@ -163,18 +137,18 @@ func TestPaymentWhileItIsClosed(t *testing.T) {
 	t.Parallel()
 	for when, path := range map[string]string{"before the close": "/pay/closeorder", "before the query": "/pay/orderquery"} {
 		t.Run(when, func(t *testing.T) {
-			s := newShop(t, nil)
-			p := s.guest(0)
-			c := p.byCode("tea", 1)
-			s.sim.Advance(6 * time.Minute)
-			s.fault(wechattest.FaultNotifyLost, "")
-			s.wire.handler = before(s.wire.handler, path, func() {
-				if err := s.scan(1, c.CodeURL); err != nil {
+			s := paytest.NewShop(t, nil)
+			p := s.NewGuest(0)
+			c := p.OrderByCode("tea", 1)
+			s.Sim.Advance(6 * time.Minute)
+			s.Fault(wechattest.FaultNotifyLost, "")
+			s.ToWeChat.Handler = paytest.Before(s.ToWeChat.Handler, path, func() {
+				if err := s.Scan(1, c.CodeURL); err != nil {
 					t.Error(err)
 				}
 			})
-			p.fails(api.CodeOrderPaid, "POST", api.OrderClosePath(c.Order.ID), struct{}{})
-			s.wantStatus(c.Order.ID, api.StatusPaid)
+			p.Fails(api.CodeOrderPaid, "POST", api.OrderClosePath(c.Order.ID), struct{}{})
+			s.WantStatus(c.Order.ID, api.StatusPaid)
 		})
 	}
 }
@@ -183,20 +157,20 @@ func TestCloseWithoutWeChat(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []string{wechattest.FaultSystemError, wechattest.FaultTimeoutBefore, wechattest.FaultBadGateway, wechattest.FaultBadReplySign} {
 		t.Run(fault, func(t *testing.T) {
-			s := newShop(t, nil)
-			p := s.guest(0)
-			c := p.byCode("tea", 1)
-			s.fault(fault, "/pay/orderquery")
-			p.fails(api.CodeWeChatBusy, "POST", api.OrderClosePath(c.Order.ID), struct{}{})
-			s.wantStatus(c.Order.ID, api.StatusPending) // nothing is known of it
-			s.sim.Advance(6 * time.Minute)
-			s.fault(fault, "/pay/closeorder")
-			if o := p.close(c.Order.ID); o.Status != api.StatusClosing {
+			s := paytest.NewShop(t, nil)
+			p := s.NewGuest(0)
+			c := p.OrderByCode("tea", 1)
+			s.Fault(fault, "/pay/orderquery")
+			p.Fails(api.CodeWeChatBusy, "POST", api.OrderClosePath(c.Order.ID), struct{}{})
+			s.WantStatus(c.Order.ID, api.StatusPending) // nothing is known of it
+			s.Sim.Advance(6 * time.Minute)
+			s.Fault(fault, "/pay/closeorder")
+			if o := p.CloseOrder(c.Order.ID); o.Status != api.StatusClosing {
 				t.Errorf("order %+v", o)
 			}
-			s.sim.Advance(time.Minute + time.Second)
-			s.reconcile()
-			s.wantPath(c.Order.ID, api.StatusPending, api.StatusClosing, api.StatusClosed)
+			s.Sim.Advance(time.Minute + time.Second)
+			s.Reconcile()
+			s.WantPath(c.Order.ID, api.StatusPending, api.StatusClosing, api.StatusClosed)
 		})
 	}
 }
@@ -205,24 +179,24 @@ func TestCloseWithoutWeChat(t *testing.T) {
 // after it was made here.
 func TestCloseOfAnOrderThatWeChatTookLate(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.guest(0)
-	req := native("tea", 1)
-	s.fault(wechattest.FaultTimeoutBefore, "/pay/unifiedorder")
-	p.cannotPay(api.CodeWeChatBusy, req)
-	s.sim.Advance(6 * time.Minute)
+	s := paytest.NewShop(t, nil)
+	p := s.NewGuest(0)
+	req := paytest.BasketForCode("tea", 1)
+	s.Fault(wechattest.FaultTimeoutBefore, "/pay/unifiedorder")
+	p.CannotPay(api.CodeWeChatBusy, req)
+	s.Sim.Advance(6 * time.Minute)
 	var c api.Checkout
-	p.checkout(req, &c)
-	if o := p.close(c.Order.ID); o.Status != api.StatusClosing {
+	p.Checkout(req, &c)
+	if o := p.CloseOrder(c.Order.ID); o.Status != api.StatusClosing {
 		t.Errorf("order %+v", o)
 	}
 	for range 8 {
-		s.sim.Advance(time.Minute)
-		s.reconcile()
+		s.Sim.Advance(time.Minute)
+		s.Reconcile()
 	}
-	s.wantPath(c.Order.ID, api.StatusPending, api.StatusClosing, api.StatusClosed)
-	if s.state(c.Order.ID) != wechattest.StateClosed {
-		t.Errorf("WeChat has it as %s", s.state(c.Order.ID))
+	s.WantPath(c.Order.ID, api.StatusPending, api.StatusClosing, api.StatusClosed)
+	if s.StateAtWeChat(c.Order.ID) != wechattest.StateClosed {
+		t.Errorf("WeChat has it as %s", s.StateAtWeChat(c.Order.ID))
 	}
 }
 
@@ -230,22 +204,22 @@ func TestCloseOfAnOrderThatWeChatTookLate(t *testing.T) {
 // can be on its way any more.
 func TestCloseOfAnOrderThatWeChatNeverTook(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.guest(0)
-	s.fault(wechattest.FaultTimeoutBefore, "/pay/unifiedorder")
-	req := native("tea", 1)
-	p.cannotPay(api.CodeWeChatBusy, req)
+	s := paytest.NewShop(t, nil)
+	p := s.NewGuest(0)
+	s.Fault(wechattest.FaultTimeoutBefore, "/pay/unifiedorder")
+	req := paytest.BasketForCode("tea", 1)
+	p.CannotPay(api.CodeWeChatBusy, req)
 	var list api.OrderList
-	p.must("GET", api.PathOrders, nil, &list)
+	p.Must("GET", api.PathOrders, nil, &list)
 	id := list.Orders[0].ID
-	if o := p.close(id); o.Status != api.StatusClosing {
+	if o := p.CloseOrder(id); o.Status != api.StatusClosing {
 		t.Errorf("order %+v", o)
 	}
-	p.cannotPay(api.CodeOrderNotPayable, req)
-	s.sim.Advance(6 * time.Minute)
-	s.reconcile()
-	s.wantPath(id, api.StatusClosing, api.StatusClosed)
-	if s.calls("unifiedorder") != 1 || s.calls("closeorder") != 0 {
+	p.CannotPay(api.CodeOrderNotPayable, req)
+	s.Sim.Advance(6 * time.Minute)
+	s.Reconcile()
+	s.WantPath(id, api.StatusClosing, api.StatusClosed)
+	if s.Calls("unifiedorder") != 1 || s.Calls("closeorder") != 0 {
 		t.Error("WeChat was told of it")
 	}
 }
@@ -254,28 +228,28 @@ func TestCloseOfAnOrderThatWeChatNeverTook(t *testing.T) {
 // up, and would open at WeChat what is closed here.
 func TestCloseOfAnOldOrderWaitsForRequestsOnTheirWay(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.guest(0)
-	req := native("tea", 1)
-	s.fault(wechattest.FaultTimeoutBefore, "/pay/unifiedorder")
-	p.cannotPay(api.CodeWeChatBusy, req)
-	s.sim.Advance(6 * time.Minute)
+	s := paytest.NewShop(t, nil)
+	p := s.NewGuest(0)
+	req := paytest.BasketForCode("tea", 1)
+	s.Fault(wechattest.FaultTimeoutBefore, "/pay/unifiedorder")
+	p.CannotPay(api.CodeWeChatBusy, req)
+	s.Sim.Advance(6 * time.Minute)
 	var id string
-	s.wire.handler = before(s.wire.handler, "/pay/unifiedorder", func() {
-		if err := s.db.QueryRow(`SELECT id FROM orders`).Scan(&id); err != nil {
+	s.ToWeChat.Handler = paytest.Before(s.ToWeChat.Handler, "/pay/unifiedorder", func() {
+		if err := s.DB.QueryRow(`SELECT id FROM orders`).Scan(&id); err != nil {
 			t.Error(err)
 		}
-		if o := p.close(id); o.Status != api.StatusClosing {
+		if o := p.CloseOrder(id); o.Status != api.StatusClosing {
 			t.Errorf("order %+v", o)
 		}
 	})
-	p.cannotPay(api.CodeOrderNotPayable, req)
-	s.wantStatus(id, api.StatusClosing)
-	s.sim.Advance(6 * time.Minute) // from when WeChat took it
-	s.reconcile()
-	s.wantPath(id, api.StatusClosing, api.StatusClosed)
-	if s.state(id) != wechattest.StateClosed {
-		t.Errorf("WeChat has it as %q", s.state(id))
+	p.CannotPay(api.CodeOrderNotPayable, req)
+	s.WantStatus(id, api.StatusClosing)
+	s.Sim.Advance(6 * time.Minute) // from when WeChat took it
+	s.Reconcile()
+	s.WantPath(id, api.StatusClosing, api.StatusClosed)
+	if s.StateAtWeChat(id) != wechattest.StateClosed {
+		t.Errorf("WeChat has it as %q", s.StateAtWeChat(id))
 	}
 }
 
@@ -283,60 +257,60 @@ func TestCloseOfAnOldOrderWaitsForRequestsOnTheirWay(t *testing.T) {
 func TestCloseWhileWeChatTakesTheOrder(t *testing.T) {
 	t.Parallel()
 	for _, renew := range []bool{false, true} {
-		s := newShop(t, nil)
-		p := s.guest(0)
-		req := native("tea", 1)
+		s := paytest.NewShop(t, nil)
+		p := s.NewGuest(0)
+		req := paytest.BasketForCode("tea", 1)
 		id := ""
 		if renew {
-			id = p.byCode("tea", 1).Order.ID
+			id = p.OrderByCode("tea", 1).Order.ID
 		}
-		s.wire.handler = before(s.wire.handler, "/pay/unifiedorder", func() {
-			if err := s.db.QueryRow(`SELECT id FROM orders`).Scan(&id); err != nil {
+		s.ToWeChat.Handler = paytest.Before(s.ToWeChat.Handler, "/pay/unifiedorder", func() {
+			if err := s.DB.QueryRow(`SELECT id FROM orders`).Scan(&id); err != nil {
 				t.Error(err)
 			}
-			if o := p.close(id); o.Status != api.StatusClosing {
+			if o := p.CloseOrder(id); o.Status != api.StatusClosing {
 				t.Errorf("order %+v", o)
 			}
 		})
 		if renew {
-			p.fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(id), api.PayRequest{Renew: true})
+			p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(id), api.PayRequest{Renew: true})
 		} else {
-			p.cannotPay(api.CodeOrderNotPayable, req)
+			p.CannotPay(api.CodeOrderNotPayable, req)
 		}
-		s.wantStatus(id, api.StatusClosing)
-		s.sim.Advance(6 * time.Minute)
-		s.reconcile()
-		s.wantStatus(id, api.StatusClosed)
-		if s.state(id) != wechattest.StateClosed {
-			t.Errorf("WeChat has it as %s", s.state(id))
+		s.WantStatus(id, api.StatusClosing)
+		s.Sim.Advance(6 * time.Minute)
+		s.Reconcile()
+		s.WantStatus(id, api.StatusClosed)
+		if s.StateAtWeChat(id) != wechattest.StateClosed {
+			t.Errorf("WeChat has it as %s", s.StateAtWeChat(id))
 		}
 	}
 }
 
 func TestCloseOfSomebodyElsesOrder(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	c := s.guest(0).byCode("tea", 1)
-	for _, stranger := range []*person{s.guest(1), s.signedIn(2)} {
-		stranger.unharmed(func() {
-			stranger.fails(api.CodeNotFound, "POST", api.OrderClosePath(c.Order.ID), struct{}{})
-			req := native("tea", 1)
+	s := paytest.NewShop(t, nil)
+	c := s.NewGuest(0).OrderByCode("tea", 1)
+	for _, stranger := range []*paytest.Person{s.NewGuest(1), s.SignedIn(2)} {
+		wantUnharmed(stranger, func() {
+			stranger.Fails(api.CodeNotFound, "POST", api.OrderClosePath(c.Order.ID), struct{}{})
+			req := paytest.BasketForCode("tea", 1)
 			req.Replaces = c.Order.ID
-			stranger.fails(api.CodeNotFound, "POST", api.PathOrders, req)
+			stranger.Fails(api.CodeNotFound, "POST", api.PathOrders, req)
 		})
 	}
 }
 
 func TestDeclinedOrderStaysFailedWhenGivenUp(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	id := p.declined()
-	calls := len(s.sim.Messages(0))
-	if o := p.close(id); o.Status != api.StatusFailed || len(s.sim.Messages(0)) != calls {
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	id := declinedRefund(p)
+	calls := len(s.Sim.Messages(0))
+	if o := p.CloseOrder(id); o.Status != api.StatusFailed || len(s.Sim.Messages(0)) != calls {
 		t.Errorf("order %+v", o)
 	}
-	req := basket("tea", 1)
+	req := paytest.Basket("tea", 1)
 	req.Replaces = id
-	p.checkout(req, &api.Checkout{})
+	p.Checkout(req, &api.Checkout{})
 }

@@ -12,6 +12,7 @@ import (
 	"h5pay/internal/cst"
 	"h5pay/internal/order"
 	"h5pay/internal/payment"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
@@ -19,24 +20,24 @@ import (
 
 // leaked is a payment notification of whoever has the API key: right in everything
 // but that WeChat has no such payment.
-func (s *shop) leaked(orderID string, t wechat.SignType) []byte {
-	s.t.Helper()
-	return s.signedNews(orderID, "4200000000202611230000000000", t)
+func leaked(s *paytest.Shop, orderID string, t wechat.SignType) []byte {
+	s.T.Helper()
+	return signedNews(s, orderID, "4200000000202611230000000000", t)
 }
 
 // signedNews is a notification that a transaction pays an order.
-func (s *shop) signedNews(orderID, transaction string, t wechat.SignType) []byte {
-	s.t.Helper()
+func signedNews(s *paytest.Shop, orderID, transaction string, t wechat.SignType) []byte {
+	s.T.Helper()
 	var no, total string
-	if err := s.db.QueryRow(`SELECT out_trade_no, total FROM orders WHERE id = ?`, orderID).Scan(&no, &total); err != nil {
-		s.t.Fatal(err)
+	if err := s.DB.QueryRow(`SELECT out_trade_no, total FROM orders WHERE id = ?`, orderID).Scan(&no, &total); err != nil {
+		s.T.Fatal(err)
 	}
 	fields := []wechat.Field{
 		{Name: "return_code", Value: "SUCCESS"}, {Name: "result_code", Value: "SUCCESS"}, {Name: "appid", Value: wechattest.DefaultAppID},
 		{Name: "mch_id", Value: wechattest.DefaultMchID}, {Name: "nonce_str", Value: "n"}, {Name: "openid", Value: "oForged"},
 		{Name: "fee_type", Value: "CNY"}, {Name: "total_fee", Value: total}, {Name: "out_trade_no", Value: no},
 		{Name: "transaction_id", Value: transaction},
-		{Name: "time_end", Value: cst.In(s.now()).Format("20060102150405")},
+		{Name: "time_end", Value: cst.In(s.Now()).Format("20060102150405")},
 	}
 	fields = append(fields, wechat.Field{Name: "sign", Value: wechat.Sign(fields, wechattest.DefaultAPIKey, t)})
 	var b bytes.Buffer
@@ -48,29 +49,29 @@ func (s *shop) signedNews(orderID, transaction string, t wechat.SignType) []byte
 	return b.Bytes()
 }
 
-// post hands the shop a notification and returns the response.
-func (s *shop) post(body []byte) (int, string) {
-	s.t.Helper()
-	r, err := http.NewRequest(http.MethodPost, shopURL+api.PathNotifyPay, bytes.NewReader(body))
+// postNews hands the shop a notification and returns the response.
+func postNews(s *paytest.Shop, body []byte) (int, string) {
+	s.T.Helper()
+	r, err := http.NewRequest(http.MethodPost, paytest.ShopURL+api.PathNotifyPay, bytes.NewReader(body))
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
-	code, text := status(s.handler, r)
+	code, text := paytest.Serve(s.Handler, r)
 	return code, string(text)
 }
 
 // queriesFail makes WeChat answer no orderquery until the function that comes back
 // is called.
-func (s *shop) queriesFail() (recover func()) {
-	right := s.wire.handler
-	s.wire.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+func queriesFail(s *paytest.Shop) (recover func()) {
+	right := s.ToWeChat.Handler
+	s.ToWeChat.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/pay/orderquery" {
 			w.WriteHeader(http.StatusGatewayTimeout)
 			return
 		}
 		right.ServeHTTP(w, r)
 	})
-	return func() { s.wire.handler = right }
+	return func() { s.ToWeChat.Handler = right }
 }
 
 // Who has the API key, and nothing else, makes no order paid.
@@ -78,39 +79,39 @@ func TestAPIKeyAlonePaysNothing(t *testing.T) {
 	t.Parallel()
 	for _, signType := range []wechat.SignType{wechat.SignMD5, wechat.SignHMAC} {
 		t.Run(string(signType), func(t *testing.T) {
-			s := newShop(t, nil)
-			p := s.signedIn(0)
-			pending, closed := p.order("tea", 1).Order.ID, p.order("tea", 1).Order.ID
-			storetest.Exec(t, s.db, `UPDATE orders SET status = 'closed', client_ip = '', due_at = NULL WHERE id = '`+closed+`'`)
+			s := paytest.NewShop(t, nil)
+			p := s.SignedIn(0)
+			pending, closed := p.Order("tea", 1).Order.ID, p.Order("tea", 1).Order.ID
+			storetest.Exec(t, s.DB, `UPDATE orders SET status = 'closed', client_ip = '', due_at = NULL WHERE id = '`+closed+`'`)
 			for id, want := range map[string]api.OrderStatus{pending: api.StatusPending, closed: api.StatusClosed} {
 				for range 3 {
-					if code, text := s.post(s.leaked(id, signType)); !strings.Contains(text, "FAIL") || strings.Contains(text, "SUCCESS") {
+					if code, text := postNews(s, leaked(s, id, signType)); !strings.Contains(text, "FAIL") || strings.Contains(text, "SUCCESS") {
 						t.Errorf("%d %s", code, text)
 					}
-					s.sim.Advance(10 * time.Second)
+					s.Sim.Advance(10 * time.Second)
 				}
-				s.wantStatus(id, want)
+				s.WantStatus(id, want)
 			}
 			// Much later WeChat still says that nobody paid: an operator has to look.
-			body := s.leaked(pending, signType)
-			s.sim.Advance(2 * time.Minute)
-			if code, text := s.post(body); code != http.StatusOK || !strings.Contains(text, "WeChat does not confirm the payment") {
+			body := leaked(s, pending, signType)
+			s.Sim.Advance(2 * time.Minute)
+			if code, text := postNews(s, body); code != http.StatusOK || !strings.Contains(text, "WeChat does not confirm the payment") {
 				t.Errorf("%d %s", code, text)
 			}
 			for range 5 {
-				s.reconcile()
-				s.sim.Advance(time.Minute)
+				s.Reconcile()
+				s.Sim.Advance(time.Minute)
 			}
-			if s.loud() != 1 {
-				t.Errorf("%d loud lines:\n%s", s.loud(), s.log)
+			if s.ErrorLines() != 1 {
+				t.Errorf("%d loud lines:\n%s", s.ErrorLines(), s.Log)
 			}
 			// A real payment is not harmed, and the forged one of it is not believed.
 			var c api.Checkout
-			p.must("POST", api.OrderPayPath(pending), struct{}{}, &c)
-			p.pay(c.Pay)
-			s.deliver()
-			s.wantStatus(pending, api.StatusPaid)
-			if _, text := s.post(s.leaked(pending, signType)); !strings.Contains(text, "the order is paid by another transaction") {
+			p.Must("POST", api.OrderPayPath(pending), struct{}{}, &c)
+			p.Pay(c.Pay)
+			s.Deliver()
+			s.WantStatus(pending, api.StatusPaid)
+			if _, text := postNews(s, leaked(s, pending, signType)); !strings.Contains(text, "the order is paid by another transaction") {
 				t.Error(text)
 			}
 		})
@@ -120,19 +121,19 @@ func TestAPIKeyAlonePaysNothing(t *testing.T) {
 // A forged payment arrives first, the real one is found by the query that it causes.
 func TestForgedNotificationOfAnOrderThatIsPaid(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	c := p.order("tea", 1)
-	s.fault(wechattest.FaultNotifyLost, "")
-	p.pay(c.Pay)
-	attempt, err := s.sim.Notify(s.outTradeNo(c.Order.ID), wechattest.ForgeLeakedKey)
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	c := p.Order("tea", 1)
+	s.Fault(wechattest.FaultNotifyLost, "")
+	p.Pay(c.Pay)
+	attempt, err := s.Sim.Notify(s.OutTradeNo(c.Order.ID), wechattest.ForgeLeakedKey)
 	if err != nil || attempt.OK || !strings.Contains(attempt.Reason, "WeChat names another transaction") {
 		t.Errorf("%+v, %v", attempt, err)
 	}
-	s.check()
-	s.wantStatus(c.Order.ID, api.StatusPaid)
-	if s.loud() != 1 {
-		t.Errorf("%d loud lines:\n%s", s.loud(), s.log)
+	s.Check()
+	s.WantStatus(c.Order.ID, api.StatusPaid)
+	if s.ErrorLines() != 1 {
+		t.Errorf("%d loud lines:\n%s", s.ErrorLines(), s.Log)
 	}
 }
 
@@ -140,30 +141,30 @@ func TestForgedNotificationOfAnOrderThatIsPaid(t *testing.T) {
 // differs from the order, nor one of an order that is paid.
 func TestOnlySignedNewsCausesAQuery(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	c := p.order("tea", 1)
-	no := s.outTradeNo(c.Order.ID)
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	c := p.Order("tea", 1)
+	no := s.OutTradeNo(c.Order.ID)
 	for range 3 {
 		for _, forge := range []string{wechattest.ForgeBadSign, wechattest.ForgeNoSign, wechattest.ForgeOtherKey, wechattest.ForgeDoctype, wechattest.ForgeWrongAmount} {
-			if attempt, err := s.sim.Notify(no, forge); err != nil || attempt.OK {
+			if attempt, err := s.Sim.Notify(no, forge); err != nil || attempt.OK {
 				t.Errorf("%s: %+v, %v", forge, attempt, err)
 			}
 		}
-		s.sim.Advance(2 * time.Second)
+		s.Sim.Advance(2 * time.Second)
 	}
-	if n := s.calls("orderquery"); n != 0 {
+	if n := s.Calls("orderquery"); n != 0 {
 		t.Errorf("%d queries", n)
 	}
-	p.pay(c.Pay)
-	s.deliver()
+	p.Pay(c.Pay)
+	s.Deliver()
 	for range 3 {
-		if attempt, err := s.sim.Notify(no, ""); err != nil || !attempt.OK {
+		if attempt, err := s.Sim.Notify(no, ""); err != nil || !attempt.OK {
 			t.Errorf("%+v, %v", attempt, err)
 		}
-		s.sim.Advance(2 * time.Second)
+		s.Sim.Advance(2 * time.Second)
 	}
-	if n := s.calls("orderquery"); n != 1 {
+	if n := s.Calls("orderquery"); n != 1 {
 		t.Errorf("%d queries for one payment", n)
 	}
 }
@@ -172,19 +173,19 @@ func TestOnlySignedNewsCausesAQuery(t *testing.T) {
 // than one can, when the machine is so slow that a second passes between them.
 func TestNotificationsDoNotMultiplyQueries(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	c := s.signedIn(0).order("tea", 1)
-	body := s.leaked(c.Order.ID, wechat.SignHMAC)
+	s := paytest.NewShop(t, nil)
+	c := s.SignedIn(0).Order("tea", 1)
+	body := leaked(s, c.Order.ID, wechat.SignHMAC)
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
-			if code, text := s.post(body); code == http.StatusInternalServerError || strings.Contains(text, "SUCCESS") {
+			if code, text := postNews(s, body); code == http.StatusInternalServerError || strings.Contains(text, "SUCCESS") {
 				t.Errorf("%d %s", code, text)
 			}
 		})
 	}
 	wg.Wait()
-	if n := s.calls("orderquery"); n < 1 || n > 5 {
+	if n := s.Calls("orderquery"); n < 1 || n > 5 {
 		t.Errorf("%d queries for 20 notifications", n)
 	}
 }
@@ -193,15 +194,15 @@ func TestNotificationsDoNotMultiplyQueries(t *testing.T) {
 // WeChat repeats it, and it finds the order paid.
 func TestDuplicateNotificationDoesNotWait(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	c := p.order("tea", 1)
-	s.fault(wechattest.FaultNotifyLost, "")
-	p.pay(c.Pay)
-	body := s.signedNews(c.Order.ID, s.sim.Ledger().Trades[0].TransactionID, wechat.SignHMAC)
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	c := p.Order("tea", 1)
+	s.Fault(wechattest.FaultNotifyLost, "")
+	p.Pay(c.Pay)
+	body := signedNews(s, c.Order.ID, s.Sim.Ledger().Trades[0].TransactionID, wechat.SignHMAC)
 	inCall, goOn := make(chan struct{}), make(chan struct{})
-	plain := s.wire.handler
-	s.wire.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	plain := s.ToWeChat.Handler
+	s.ToWeChat.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/pay/orderquery" {
 			close(inCall)
 			<-goOn
@@ -210,28 +211,28 @@ func TestDuplicateNotificationDoesNotWait(t *testing.T) {
 	})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if code, text := s.post(body); code != http.StatusOK || !strings.Contains(text, "SUCCESS") {
+		if code, text := postNews(s, body); code != http.StatusOK || !strings.Contains(text, "SUCCESS") {
 			t.Errorf("the first: %d %s", code, text)
 		}
 	})
 	<-inCall
 	for range 3 { // these would hang if they waited
-		if code, text := s.post(body); code != http.StatusOK || !strings.Contains(text, "FAIL") {
+		if code, text := postNews(s, body); code != http.StatusOK || !strings.Contains(text, "FAIL") {
 			t.Errorf("a duplicate: %d %s", code, text)
 		}
 	}
-	s.wantStatus(c.Order.ID, api.StatusPending)
+	s.WantStatus(c.Order.ID, api.StatusPending)
 	close(goOn)
 	wg.Wait()
-	s.wantStatus(c.Order.ID, api.StatusPaid)
-	if code, text := s.post(body); code != http.StatusOK || !strings.Contains(text, "SUCCESS") {
+	s.WantStatus(c.Order.ID, api.StatusPaid)
+	if code, text := postNews(s, body); code != http.StatusOK || !strings.Contains(text, "SUCCESS") {
 		t.Errorf("the repeated one: %d %s", code, text)
 	}
-	if n := s.calls("orderquery"); n != 1 {
+	if n := s.Calls("orderquery"); n != 1 {
 		t.Errorf("%d queries", n)
 	}
-	if s.loud() != 0 {
-		t.Errorf("log:\n%s", s.log)
+	if s.ErrorLines() != 0 {
+		t.Errorf("log:\n%s", s.Log)
 	}
 }
 
@@ -241,23 +242,23 @@ func TestWeChatAnswersNoQueriesForAnHour(t *testing.T) {
 	t.Parallel()
 	for _, by := range []string{"notification", "timer"} {
 		t.Run(by, func(t *testing.T) {
-			s := newShop(t, nil)
-			p := s.signedIn(0)
-			answerAgain := s.queriesFail()
+			s := paytest.NewShop(t, nil)
+			p := s.SignedIn(0)
+			answerAgain := queriesFail(s)
 			var ids []string
 			for i := range 3 {
-				c := p.order("tea", 1)
+				c := p.Order("tea", 1)
 				ids = append(ids, c.Order.ID)
 				if i == 0 { // the shop has closed it before
-					storetest.Exec(t, s.db, `UPDATE orders SET status = 'closed', client_ip = '', due_at = NULL WHERE id = ?`, c.Order.ID)
+					storetest.Exec(t, s.DB, `UPDATE orders SET status = 'closed', client_ip = '', due_at = NULL WHERE id = ?`, c.Order.ID)
 				}
-				p.pay(c.Pay)
+				p.Pay(c.Pay)
 			}
 			for range 60 {
-				s.sim.Advance(time.Minute)
-				s.reconcile()
+				s.Sim.Advance(time.Minute)
+				s.Reconcile()
 			}
-			for _, n := range s.sim.Ledger().Notifications {
+			for _, n := range s.Sim.Ledger().Notifications {
 				if n.State != wechattest.NotifyWaiting || len(n.Attempts) < 5 {
 					t.Errorf("%s after %d attempts", n.State, len(n.Attempts))
 				}
@@ -271,18 +272,18 @@ func TestWeChatAnswersNoQueriesForAnHour(t *testing.T) {
 			if by == "timer" {
 				// At most half of the time since the last notification passes.
 				for range 16 {
-					s.reconcile()
-					s.sim.Advance(time.Minute)
+					s.Reconcile()
+					s.Sim.Advance(time.Minute)
 				}
 			} else {
-				s.sim.Advance(31 * time.Minute)
+				s.Sim.Advance(31 * time.Minute)
 			}
-			s.check()
+			s.Check()
 			for _, id := range ids {
-				s.wantStatus(id, api.StatusPaid)
+				s.WantStatus(id, api.StatusPaid)
 			}
-			if s.loud() != 0 {
-				t.Errorf("an operator can do nothing about it:\n%s", s.log)
+			if s.ErrorLines() != 0 {
+				t.Errorf("an operator can do nothing about it:\n%s", s.Log)
 			}
 		})
 	}
@@ -291,25 +292,25 @@ func TestWeChatAnswersNoQueriesForAnHour(t *testing.T) {
 // A payment that was notified and not confirmed comes before everything that waits.
 func TestToldOrderIsFirstInLine(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.Statements = payment.MinStatements })
-	p := s.signedIn(0)
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.Statements = payment.MinStatements })
+	p := s.SignedIn(0)
 	for range 60 {
-		p.order("test", 1)
+		p.Order("test", 1)
 	}
-	s.sim.Advance(2 * time.Minute)
-	answerAgain := s.queriesFail()
-	c := p.order("tea", 1)
-	s.fault(wechattest.FaultNotifyLost, "")
-	p.pay(c.Pay)
-	if attempt, err := s.sim.Notify(s.outTradeNo(c.Order.ID), ""); err != nil || attempt.OK {
+	s.Sim.Advance(2 * time.Minute)
+	answerAgain := queriesFail(s)
+	c := p.Order("tea", 1)
+	s.Fault(wechattest.FaultNotifyLost, "")
+	p.Pay(c.Pay)
+	if attempt, err := s.Sim.Notify(s.OutTradeNo(c.Order.ID), ""); err != nil || attempt.OK {
 		t.Errorf("%+v, %v", attempt, err)
 	}
 	answerAgain()
-	s.sim.Advance(10 * time.Second)
-	s.reconcile()
-	s.wantStatus(c.Order.ID, api.StatusPaid)
+	s.Sim.Advance(10 * time.Second)
+	s.Reconcile()
+	s.WantStatus(c.Order.ID, api.StatusPaid)
 	// The others have their share.
-	if n := s.calls("orderquery"); n < 30 || n > payment.MinStatements {
+	if n := s.Calls("orderquery"); n < 30 || n > payment.MinStatements {
 		t.Errorf("%d queries in a round", n)
 	}
 }
@@ -317,15 +318,15 @@ func TestToldOrderIsFirstInLine(t *testing.T) {
 // An order that was notified as paid, and is not, is queried less and less often.
 func TestToldOrderIsQueriedLessAndLess(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	c := s.signedIn(0).order("tea", 1)
-	storetest.Exec(t, s.db, `UPDATE orders SET status = 'closed', client_ip = '', due_at = NULL WHERE id = ?`, c.Order.ID) // so that it is not due otherwise
-	s.post(s.leaked(c.Order.ID, wechat.SignMD5))
+	s := paytest.NewShop(t, nil)
+	c := s.SignedIn(0).Order("tea", 1)
+	storetest.Exec(t, s.DB, `UPDATE orders SET status = 'closed', client_ip = '', due_at = NULL WHERE id = ?`, c.Order.ID) // so that it is not due otherwise
+	postNews(s, leaked(s, c.Order.ID, wechat.SignMD5))
 	for range 26 * 12 {
-		s.sim.Advance(5 * time.Minute)
-		s.reconcile()
+		s.Sim.Advance(5 * time.Minute)
+		s.Reconcile()
 	}
-	if n := s.calls("orderquery"); n < 5 || n > 30 {
+	if n := s.Calls("orderquery"); n < 5 || n > 30 {
 		t.Errorf("%d queries in a day", n)
 	}
 }
@@ -333,43 +334,43 @@ func TestToldOrderIsQueriedLessAndLess(t *testing.T) {
 // WeChat may say NOTPAY for some seconds after a payment.
 func TestNotificationBeforeTheQueryKnows(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	c := p.order("tea", 1)
-	if err := s.sim.AddFault(wechattest.Fault{Kind: wechattest.FaultQueryLate, DelayMS: 5000}); err != nil {
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	c := p.Order("tea", 1)
+	if err := s.Sim.AddFault(wechattest.Fault{Kind: wechattest.FaultQueryLate, DelayMS: 5000}); err != nil {
 		t.Fatal(err)
 	}
-	p.pay(c.Pay)
-	s.deliver()
-	s.wantStatus(c.Order.ID, api.StatusPending)
-	if n := s.sim.Ledger().Notifications[0]; len(n.Attempts) != 1 || n.Attempts[0].Status != http.StatusServiceUnavailable {
+	p.Pay(c.Pay)
+	s.Deliver()
+	s.WantStatus(c.Order.ID, api.StatusPending)
+	if n := s.Sim.Ledger().Notifications[0]; len(n.Attempts) != 1 || n.Attempts[0].Status != http.StatusServiceUnavailable {
 		t.Errorf("%+v", n)
 	}
-	s.sim.Advance(15 * time.Second)
-	s.check()
-	s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
-	if s.loud() != 0 {
-		t.Errorf("an operator can do nothing about it:\n%s", s.log)
+	s.Sim.Advance(15 * time.Second)
+	s.Check()
+	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	if s.ErrorLines() != 0 {
+		t.Errorf("an operator can do nothing about it:\n%s", s.Log)
 	}
 }
 
 // The money has gone back before the notification is read.
 func TestNotificationOfARefundedPayment(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	c := p.order("tea", 1)
-	s.fault(wechattest.FaultNotifyLost, "")
-	p.pay(c.Pay)
-	no := s.outTradeNo(c.Order.ID)
-	if _, err := s.sim.Refund(no, 6800); err != nil {
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	c := p.Order("tea", 1)
+	s.Fault(wechattest.FaultNotifyLost, "")
+	p.Pay(c.Pay)
+	no := s.OutTradeNo(c.Order.ID)
+	if _, err := s.Sim.Refund(no, 6800); err != nil {
 		t.Fatal(err)
 	}
-	s.sim.Advance(time.Minute)
-	if attempt, err := s.sim.Notify(no, ""); err != nil || !attempt.OK {
+	s.Sim.Advance(time.Minute)
+	if attempt, err := s.Sim.Notify(no, ""); err != nil || !attempt.OK {
 		t.Errorf("%+v, %v", attempt, err)
 	}
-	s.wantStatus(c.Order.ID, api.StatusRefunded)
+	s.WantStatus(c.Order.ID, api.StatusRefunded)
 }
 
 // MD5 is weaker than what the shop asks for. It is said once for each notification.
@@ -379,19 +380,19 @@ func TestMD5AtAnHMACShopIsAWarning(t *testing.T) {
 		shop wechat.SignType
 		want int
 	}{{wechat.SignHMAC, 1}, {wechat.SignMD5, 0}} {
-		s := newShop(t, func(_ *settings, wx *wechat.Config) { wx.SignType = tt.shop })
-		p := s.signedIn(0)
+		s := paytest.NewShop(t, func(_ *paytest.Settings, wx *wechat.Config) { wx.SignType = tt.shop })
+		p := s.SignedIn(0)
 		for _, fault := range []string{wechattest.FaultNotifyMD5, ""} {
 			if fault != "" {
-				s.fault(fault, "")
+				s.Fault(fault, "")
 			}
-			c := p.order("tea", 1)
-			p.pay(c.Pay)
-			s.deliver()
-			s.wantStatus(c.Order.ID, api.StatusPaid)
+			c := p.Order("tea", 1)
+			p.Pay(c.Pay)
+			s.Deliver()
+			s.WantStatus(c.Order.ID, api.StatusPaid)
 		}
-		if n := strings.Count(s.log.String(), "level=WARN"); n != tt.want {
-			t.Errorf("%s: %d warnings, want %d:\n%s", tt.shop, n, tt.want, s.log)
+		if n := strings.Count(s.Log.String(), "level=WARN"); n != tt.want {
+			t.Errorf("%s: %d warnings, want %d:\n%s", tt.shop, n, tt.want, s.Log)
 		}
 	}
 }
@@ -399,22 +400,22 @@ func TestMD5AtAnHMACShopIsAWarning(t *testing.T) {
 // A payment of an order that has gone from the database is for the operator.
 func TestToldOrderThatWeChatDoesNotKnow(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	s.fault(wechattest.FaultTimeoutBefore, "/pay/unifiedorder")
-	p.cannotPay(api.CodeWeChatBusy, basket("tea", 1))
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	s.Fault(wechattest.FaultTimeoutBefore, "/pay/unifiedorder")
+	p.CannotPay(api.CodeWeChatBusy, paytest.Basket("tea", 1))
 	var id string
-	if err := s.db.QueryRow(`SELECT id FROM orders`).Scan(&id); err != nil {
+	if err := s.DB.QueryRow(`SELECT id FROM orders`).Scan(&id); err != nil {
 		t.Fatal(err)
 	}
-	if code, text := s.post(s.leaked(id, wechat.SignHMAC)); code != http.StatusOK || !strings.Contains(text, "WeChat does not know the order") {
+	if code, text := postNews(s, leaked(s, id, wechat.SignHMAC)); code != http.StatusOK || !strings.Contains(text, "WeChat does not know the order") {
 		t.Errorf("%d %s", code, text)
 	}
-	s.wantStatus(id, api.StatusCreated)
-	if s.loud() != 1 {
-		t.Errorf("%d loud lines", s.loud())
+	s.WantStatus(id, api.StatusCreated)
+	if s.ErrorLines() != 1 {
+		t.Errorf("%d loud lines", s.ErrorLines())
 	}
-	s.sim.Advance(order.Lifetime + 2*order.ExpiryGrace)
-	s.reconcile()
-	s.wantStatus(id, api.StatusClosed)
+	s.Sim.Advance(order.Lifetime + 2*order.ExpiryGrace)
+	s.Reconcile()
+	s.WantStatus(id, api.StatusClosed)
 }

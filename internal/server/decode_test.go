@@ -57,6 +57,7 @@ func TestDecodeJSON(t *testing.T) {
 }
 
 func TestDecodeErrorsNameTheField(t *testing.T) {
+	t.Parallel()
 	long := strings.Repeat("长", 30)
 	for body, want := range map[string]string{
 		`{"total":1}`: `unknown field "total"`,

@@ -11,16 +11,17 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat/wechattest"
 )
 
-// address returns the address that is stored with an order.
-func (s *shop) address(id string) (ip string) {
-	s.t.Helper()
-	if err := s.db.QueryRow(`SELECT client_ip FROM orders WHERE id = ?`, id).Scan(&ip); err != nil {
-		s.t.Fatal(err)
+// storedAddress returns the address that is stored with an order.
+func storedAddress(s *paytest.Shop, id string) (ip string) {
+	s.T.Helper()
+	if err := s.DB.QueryRow(`SELECT client_ip FROM orders WHERE id = ?`, id).Scan(&ip); err != nil {
+		s.T.Fatal(err)
 	}
 	return ip
 }
@@ -28,52 +29,52 @@ func (s *shop) address(id string) (ip string) {
 // An order that has ended has no address, and nothing is sent to WeChat for it again.
 func TestAddressIsRemovedWhenTheOrderEnds(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	open, paid, closed := p.order("tea", 1), p.paidOrder("tea", 1), p.order("tea", 1)
-	s.sim.Advance(6 * time.Minute)
-	p.must("POST", api.OrderClosePath(closed.Order.ID), api.CloseRequest{}, &api.Order{})
-	s.wantStatus(closed.Order.ID, api.StatusClosed)
-	failed := s.failedOrder(p)
-	if ip := s.address(open.Order.ID); ip != p.ip {
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	open, paid, closed := p.Order("tea", 1), p.PaidOrder("tea", 1), p.Order("tea", 1)
+	s.Sim.Advance(6 * time.Minute)
+	p.Must("POST", api.OrderClosePath(closed.Order.ID), api.CloseRequest{}, &api.Order{})
+	s.WantStatus(closed.Order.ID, api.StatusClosed)
+	failed := failedOrder(s, p)
+	if ip := storedAddress(s, open.Order.ID); ip != p.IP {
 		t.Errorf("an open order has the address %q", ip)
 	}
-	sent := s.calls("unifiedorder")
+	sent := s.Calls("unifiedorder")
 	for _, id := range []string{paid.ID, closed.Order.ID, failed} {
-		if ip := s.address(id); ip != "" {
+		if ip := storedAddress(s, id); ip != "" {
 			t.Errorf("order %s has ended and keeps %q", id, ip)
 		}
-		p.call("POST", api.OrderPayPath(id), api.PayRequest{Renew: true})
+		p.Call("POST", api.OrderPayPath(id), api.PayRequest{Renew: true})
 	}
 	// One that was put back after a restore is open, and has none either.
-	storetest.Exec(t, s.db, `DROP TRIGGER keep_request; UPDATE orders SET client_ip = '' WHERE id = ?`, open.Order.ID)
-	p.fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(open.Order.ID), api.PayRequest{Renew: true})
-	if n := s.calls("unifiedorder"); n != sent {
+	storetest.Exec(t, s.DB, `DROP TRIGGER keep_request; UPDATE orders SET client_ip = '' WHERE id = ?`, open.Order.ID)
+	p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(open.Order.ID), api.PayRequest{Renew: true})
+	if n := s.Calls("unifiedorder"); n != sent {
 		t.Errorf("sent %d orders again", n-sent)
 	}
 }
 
 // failedOrder returns an order that WeChat declined.
-func (s *shop) failedOrder(p *person) string {
-	s.t.Helper()
-	o, err := store.New(s.db).Insert(s.t.Context(), s.draft(p, "00000000000000000000fail"))
+func failedOrder(s *paytest.Shop, p *paytest.Person) string {
+	s.T.Helper()
+	o, err := store.New(s.DB).Insert(s.T.Context(), draftOrder(s, p, "00000000000000000000fail"))
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
-	if ok, err := store.New(s.db).Fail(s.t.Context(), o.ID, "PARAM_ERROR", s.now()); !ok || err != nil {
-		s.t.Fatal(ok, err)
+	if ok, err := store.New(s.DB).Fail(s.T.Context(), o.ID, "PARAM_ERROR", s.Now()); !ok || err != nil {
+		s.T.Fatal(ok, err)
 	}
 	return o.ID
 }
 
-// draft returns an order of a person that can be stored.
-func (s *shop) draft(p *person, id string) order.Order {
-	now := s.now()
+// draftOrder returns an order of a person that can be stored.
+func draftOrder(s *paytest.Shop, p *paytest.Person, id string) order.Order {
+	now := s.Now()
 	return order.Order{
-		ID: id, OutTradeNo: "20261123" + strings.ToUpper(id[:23]) + "X", Owner: p.user.OpenID, ClientKey: "key-" + id, Fingerprint: "f",
+		ID: id, OutTradeNo: "20261123" + strings.ToUpper(id[:23]) + "X", Owner: p.User.OpenID, ClientKey: "key-" + id, Fingerprint: "f",
 		AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID, APIVersion: "v2", TradeType: api.TradeJSAPI, Total: 6800, Currency: "CNY",
 		Lines:    []order.Line{{ProductID: "tea", Name: "茶", Price: 6800, Quantity: 1}},
-		ClientIP: p.ip, NotifyURL: shopURL + api.PathNotifyPay, CreatedAt: now, ExpiresAt: now.Add(order.Lifetime),
+		ClientIP: p.IP, NotifyURL: paytest.ShopURL + api.PathNotifyPay, CreatedAt: now, ExpiresAt: now.Add(order.Lifetime),
 	}
 }
 
@@ -81,79 +82,79 @@ func (s *shop) draft(p *person, id string) order.Order {
 // pending keeps it.
 func TestDeliveredEventsLoseThePayer(t *testing.T) {
 	t.Parallel()
-	r := newReceiver(t)
-	openid := r.sim.Users()[0].OpenID
-	p := r.signedIn(0)
-	told := r.paid(p, "tea")
-	r.deliver()
-	pending := r.paid(p, "tea")
-	has := func(o api.Order) bool { return strings.Contains(r.stored(o.ID).Data, openid) }
-	r.until(29, "12:00:00")
-	r.checkBills()
+	r := paytest.NewMerchant(t)
+	openid := r.Sim.Users()[0].OpenID
+	p := r.SignedIn(0)
+	told := r.PaidOrderOf(p, "tea")
+	r.Deliver()
+	pending := r.PaidOrderOf(p, "tea")
+	has := func(o api.Order) bool { return strings.Contains(r.EventOf(o.ID).Data, openid) }
+	r.AdvanceTo(29, "12:00:00")
+	r.CheckBills()
 	if !has(told) || !has(pending) {
 		t.Errorf("after 29 days: %t, %t", has(told), has(pending))
 	}
-	r.until(31, "12:00:00")
-	r.checkBills()
+	r.AdvanceTo(31, "12:00:00")
+	r.CheckBills()
 	if has(told) || !has(pending) {
 		t.Errorf("after 31 days: %t, %t", has(told), has(pending))
 	}
 	// It can still be replayed, with all else that it said.
-	r.operator().must("POST", replayPath(r.stored(told.ID).ID), struct{}{}, &api.Event{})
-	r.deliver()
-	for i, e := range r.events {
-		if again := i > 0 && e.ID == r.events[0].ID; e.Data.Order.TransactionID == "" || e.Data.Order.Payer != openid && !again || again && e.Data.Order.Payer != "" {
+	r.Operator().Must("POST", paytest.ReplayPath(r.EventOf(told.ID).ID), struct{}{}, &api.Event{})
+	r.Deliver()
+	for i, e := range r.Events {
+		if again := i > 0 && e.ID == r.Events[0].ID; e.Data.Order.TransactionID == "" || e.Data.Order.Payer != openid && !again || again && e.Data.Order.Payer != "" {
 			t.Errorf("event %d: %+v", i, e)
 		}
 	}
-	if r.times[r.events[0].ID] != 2 || len(r.events) != 3 {
-		t.Errorf("%v", r.times)
+	if r.Acknowledged[r.Events[0].ID] != 2 || len(r.Events) != 3 {
+		t.Errorf("%v", r.Acknowledged)
 	}
 }
 
 // Without a webhook events stay pending, and lose the payer all the same.
 func TestEventsOfAShopWithoutAWebhookLoseThePayer(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	openid := s.sim.Users()[0].OpenID
-	id := s.signedIn(0).paidOrder("tea", 1).ID
-	s.advanceShop(31 * 24 * time.Hour)
-	s.checkBills()
+	s := paytest.NewShop(t, nil)
+	openid := s.Sim.Users()[0].OpenID
+	id := s.SignedIn(0).PaidOrder("tea", 1).ID
+	s.AdvanceClock(31 * 24 * time.Hour)
+	s.CheckBills()
 	var data string
-	if err := s.db.QueryRow(`SELECT data FROM events WHERE order_id = ?`, id).Scan(&data); err != nil || strings.Contains(data, openid) {
+	if err := s.DB.QueryRow(`SELECT data FROM events WHERE order_id = ?`, id).Scan(&data); err != nil || strings.Contains(data, openid) {
 		t.Errorf("%v: %s", err, data)
 	}
 }
 
-// many makes closed orders of a person in the database alone.
-func (s *shop) many(p *person, n int) {
-	s.t.Helper()
-	store := store.New(s.db)
+// insertMany makes closed orders of a person in the database alone.
+func insertMany(s *paytest.Shop, p *paytest.Person, n int) {
+	s.T.Helper()
+	store := store.New(s.DB)
 	for i := range n {
-		o, err := store.Insert(s.t.Context(), s.draft(p, fmt.Sprintf("%022dm0", i)))
+		o, err := store.Insert(s.T.Context(), draftOrder(s, p, fmt.Sprintf("%022dm0", i)))
 		if err != nil {
-			s.t.Fatal(err)
+			s.T.Fatal(err)
 		}
-		if ok, err := store.ClaimPrepay(s.t.Context(), o.ID, "", time.Time{}, s.now()); !ok || err != nil {
-			s.t.Fatal(ok, err)
+		if ok, err := store.ClaimPrepay(s.T.Context(), o.ID, "", time.Time{}, s.Now()); !ok || err != nil {
+			s.T.Fatal(ok, err)
 		}
-		if ok, err := store.SetPrepay(s.t.Context(), o.ID, order.Prepay{ID: "wx" + o.ID, SignType: "HMAC-SHA256"}, s.now()); !ok || err != nil {
-			s.t.Fatal(ok, err)
+		if ok, err := store.SetPrepay(s.T.Context(), o.ID, order.Prepay{ID: "wx" + o.ID, SignType: "HMAC-SHA256"}, s.Now()); !ok || err != nil {
+			s.T.Fatal(ok, err)
 		}
-		if ok, err := store.Close(s.t.Context(), o.ID, s.now()); !ok || err != nil {
-			s.t.Fatal(ok, err)
+		if ok, err := store.Close(s.T.Context(), o.ID, s.Now()); !ok || err != nil {
+			s.T.Fatal(ok, err)
 		}
 	}
 }
 
-// books returns what bookkeeping needs: it must outlast the person.
-func (s *shop) books() string {
-	s.t.Helper()
+// readBooks returns what bookkeeping needs: it must outlast the person.
+func readBooks(s *paytest.Shop) string {
+	s.T.Helper()
 	var text string
-	if err := s.db.QueryRow(`SELECT (SELECT group_concat(id || ' ' || out_trade_no || ' ' || total || ' ' || refunded || ' ' || COALESCE(transaction_id, '') || ' ' ||
+	if err := s.DB.QueryRow(`SELECT (SELECT group_concat(id || ' ' || out_trade_no || ' ' || total || ' ' || refunded || ' ' || COALESCE(transaction_id, '') || ' ' ||
 		COALESCE(paid_at, '') || ' ' || items || ' ' || created_at, char(10) ORDER BY id) FROM orders) || char(10) ||
 		COALESCE((SELECT group_concat(id || ' ' || order_id || ' ' || amount, char(10) ORDER BY id) FROM refunds), '')`).Scan(&text); err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	return text
 }
@@ -162,124 +163,124 @@ func (s *shop) books() string {
 // afterwards does not bring the openid back.
 func TestErasedPersonDoesNotComeBack(t *testing.T) {
 	t.Parallel()
-	r := newReceiver(t)
-	s := r.shop
-	p, bystander, guest, op := s.signedIn(0), s.signedIn(2), s.guest(1), s.operator()
-	openid := p.user.OpenID
+	r := paytest.NewMerchant(t)
+	s := r.Shop
+	p, bystander, guest, op := s.SignedIn(0), s.SignedIn(2), s.NewGuest(1), s.Operator()
+	openid := p.User.OpenID
 
-	paid, refunding := p.paidOrder("tea", 1), p.paidOrder("tea", 2)
-	theirs := bystander.paidOrder("tea", 1)
+	paid, refunding := p.PaidOrder("tea", 1), p.PaidOrder("tea", 2)
+	theirs := bystander.PaidOrder("tea", 1)
 	var scanned api.Checkout // a guest's order, which the person pays
-	guest.checkout(native("tea", 1), &scanned)
-	if err := s.scan(0, scanned.CodeURL); err != nil {
+	guest.Checkout(paytest.BasketForCode("tea", 1), &scanned)
+	if err := s.Scan(0, scanned.CodeURL); err != nil {
 		t.Fatal(err)
 	}
-	s.deliver()
+	s.Deliver()
 	var friend api.Checkout // the person's order, which the bystander pays
-	p.checkout(native("tea", 1), &friend)
-	if err := s.scan(2, friend.CodeURL); err != nil {
+	p.Checkout(paytest.BasketForCode("tea", 1), &friend)
+	if err := s.Scan(2, friend.CodeURL); err != nil {
 		t.Fatal(err)
 	}
-	s.deliver()
-	r.deliver()
-	open, inFlight, unheard := p.order("tea", 1), p.order("tea", 1), p.order("tea", 1)
-	sheet, err := p.sheet(inFlight.Pay)
+	s.Deliver()
+	r.Deliver()
+	open, inFlight, unheard := p.Order("tea", 1), p.Order("tea", 1), p.Order("tea", 1)
+	sheet, err := p.OpenPaySheet(inFlight.Pay)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.fault(wechattest.FaultNotifyLost, "")
-	p.pay(unheard.Pay)
-	if _, err := s.sim.Refund(s.outTradeNo(unheard.Order.ID), 800); err != nil { // by hand
+	s.Fault(wechattest.FaultNotifyLost, "")
+	p.Pay(unheard.Pay)
+	if _, err := s.Sim.Refund(s.OutTradeNo(unheard.Order.ID), 800); err != nil { // by hand
 		t.Fatal(err)
 	}
-	s.sim.Advance(time.Minute) // WeChat takes one refund of an order a minute
-	op.refund(refunding.ID, refundOf(100))
-	books := s.books()
+	s.Sim.Advance(time.Minute) // WeChat takes one refund of an order a minute
+	op.Refund(refunding.ID, paytest.RefundRequest(100))
+	books := readBooks(s)
 
 	var done api.PersonErased
-	op.must("POST", api.PathAdminErase, api.PersonRequest{OpenID: openid}, &done)
+	op.Must("POST", api.PathAdminErase, api.PersonRequest{OpenID: openid}, &done)
 	if done != (api.PersonErased{Orders: 7}) {
 		t.Errorf("%+v", done)
 	}
 	gone := func(when string) {
 		t.Helper()
-		for line := range strings.Lines(storetest.Dump(t, s.db)) {
+		for line := range strings.Lines(storetest.Dump(t, s.DB)) {
 			if strings.Contains(line, openid) {
 				t.Errorf("%s: %s", when, line)
 			}
 		}
 	}
 	gone("at once")
-	if s.books() != books {
-		t.Errorf("the books were\n%s\nand are\n%s", books, s.books())
+	if readBooks(s) != books {
+		t.Errorf("the books were\n%s\nand are\n%s", books, readBooks(s))
 	}
 	for _, id := range []string{open.Order.ID, inFlight.Order.ID} {
-		s.wantStatus(id, api.StatusClosing)
-		p.fails(api.CodeNotFound, "GET", api.OrderPath(id), nil)
+		s.WantStatus(id, api.StatusClosing)
+		p.Fails(api.CodeNotFound, "GET", api.OrderPath(id), nil)
 	}
 
 	// WeChat's news: a refund's notification, a payment that was under way, one that
 	// was paid back before it was known, and the bill.
-	s.sim.Advance(10 * time.Second)
-	if _, err := s.sim.PaySheet(sheet.ID); err != nil {
+	s.Sim.Advance(10 * time.Second)
+	if _, err := s.Sim.PaySheet(sheet.ID); err != nil {
 		t.Fatal(err)
 	}
-	s.deliver()
-	s.sim.Advance(6 * time.Minute)
-	s.reconcile()
-	if _, err := s.sim.Notify(s.outTradeNo(unheard.Order.ID), ""); err != nil {
+	s.Deliver()
+	s.Sim.Advance(6 * time.Minute)
+	s.Reconcile()
+	if _, err := s.Sim.Notify(s.OutTradeNo(unheard.Order.ID), ""); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {
-		s.sim.Advance(time.Minute)
-		s.reconcile()
-		r.deliver()
+		s.Sim.Advance(time.Minute)
+		s.Reconcile()
+		r.Deliver()
 	}
-	s.until(1, "10:00:00")
-	s.checkBills()
+	s.AdvanceTo(1, "10:00:00")
+	s.CheckBills()
 	gone("after WeChat's news")
-	s.wantStatus(open.Order.ID, api.StatusClosed)
-	s.wantStatus(inFlight.Order.ID, api.StatusPaid)
-	s.wantStatus(unheard.Order.ID, api.StatusPaid)
-	s.wantRefunds(refunding.ID, "succeeded 100")
-	s.wantRefunds(unheard.Order.ID, "succeeded 800")
-	for _, e := range r.events[5:] { // those that were made afterwards
+	s.WantStatus(open.Order.ID, api.StatusClosed)
+	s.WantStatus(inFlight.Order.ID, api.StatusPaid)
+	s.WantStatus(unheard.Order.ID, api.StatusPaid)
+	s.WantRefunds(refunding.ID, "succeeded 100")
+	s.WantRefunds(unheard.Order.ID, "succeeded 800")
+	for _, e := range r.Events[5:] { // those that were made afterwards
 		if e.Data.Order.Payer == openid {
 			t.Errorf("the back end is told of the payer by %+v", e)
 		}
 	}
 
 	// The erased orders can still be refunded, and the others are as they were.
-	op.refund(paid.ID, refundOf(paid.Total))
-	s.sim.Advance(time.Minute)
-	s.wantStatus(paid.ID, api.StatusRefunded)
-	if o := op.look(paid.ID); o.Owner != "erased" || o.Payer != "" || o.PayerUnknown {
+	op.Refund(paid.ID, paytest.RefundRequest(paid.Total))
+	s.Sim.Advance(time.Minute)
+	s.WantStatus(paid.ID, api.StatusRefunded)
+	if o := op.AdminOrder(paid.ID); o.Owner != "erased" || o.Payer != "" || o.PayerUnknown {
 		t.Errorf("%+v", o)
 	}
-	if o := op.look(friend.Order.ID); o.Owner != "erased" || o.Payer == "" {
+	if o := op.AdminOrder(friend.Order.ID); o.Owner != "erased" || o.Payer == "" {
 		t.Errorf("who paid for the erased person: %+v", o)
 	}
-	if o := op.look(scanned.Order.ID); o.Owner == "erased" || o.Payer != "" || o.PayerUnknown {
+	if o := op.AdminOrder(scanned.Order.ID); o.Owner == "erased" || o.Payer != "" || o.PayerUnknown {
 		t.Errorf("for whom the erased person paid: %+v", o)
 	}
-	if o := guest.get(scanned.Order.ID); o.Status != api.StatusPaid {
+	if o := guest.GetOrder(scanned.Order.ID); o.Status != api.StatusPaid {
 		t.Errorf("%+v", o)
 	}
-	if o := op.look(theirs.ID); o.Owner == "erased" || o.Payer == "" {
+	if o := op.AdminOrder(theirs.ID); o.Owner == "erased" || o.Payer == "" {
 		t.Errorf("somebody else: %+v", o)
 	}
-	if o := bystander.get(theirs.ID); o.ID != theirs.ID {
+	if o := bystander.GetOrder(theirs.ID); o.ID != theirs.ID {
 		t.Errorf("%+v", o)
 	}
 	gone("in the end")
 	var export api.PersonExport
-	op.must("POST", api.PathAdminExport, api.PersonRequest{OpenID: openid}, &export)
+	op.Must("POST", api.PathAdminExport, api.PersonRequest{OpenID: openid}, &export)
 	if len(export.Orders) != 0 {
 		t.Errorf("%+v", export)
 	}
-	op.fails(api.CodeNotFound, "POST", api.PathAdminErase, api.PersonRequest{OwnerOf: paid.ID})
+	op.Fails(api.CodeNotFound, "POST", api.PathAdminErase, api.PersonRequest{OwnerOf: paid.ID})
 	// Whoever comes back is somebody new.
-	if o := s.signedIn(0).paidOrder("tea", 1); o.Status != api.StatusPaid {
+	if o := s.SignedIn(0).PaidOrder("tea", 1); o.Status != api.StatusPaid {
 		t.Errorf("%+v", o)
 	}
 }
@@ -299,26 +300,26 @@ func TestExportAndEraseByTheRunbook(t *testing.T) {
 		t.Fatalf("the runbook has %d calls, and the statement %q", len(calls), sql)
 	}
 	for n := range 2 { // by the order, by the openid
-		s := newShop(t, nil)
-		p, other, op := s.signedIn(0), s.signedIn(1), s.operator()
+		s := paytest.NewShop(t, nil)
+		p, other, op := s.SignedIn(0), s.SignedIn(1), s.Operator()
 		// The order that names the person is the first: the calls go on all the same.
-		mine, theirs := p.order("tea", 1).Order, other.paidOrder("tea", 1)
-		s.sim.Advance(time.Second)
-		s.many(p, 250)
+		mine, theirs := p.Order("tea", 1).Order, other.PaidOrder("tea", 1)
+		s.Sim.Advance(time.Second)
+		insertMany(s, p, 250)
 		call := func(m []string, cursor string, result any) {
 			t.Helper()
-			body := strings.NewReplacer("ORDER_ID", mine.ID, "OPENID", p.user.OpenID).Replace(m[1])
+			body := strings.NewReplacer("ORDER_ID", mine.ID, "OPENID", p.User.OpenID).Replace(m[1])
 			if cursor != "" {
 				body = strings.Replace(body, "}", `, "cursor": "`+cursor+`"}`, 1)
 			}
-			a := op.send(op.request("POST", m[2], []byte(body)))
-			if a.status != 200 {
-				t.Fatalf("%s %s: %d %s", m[2], body, a.status, a.body)
+			a := op.Send(op.Request("POST", m[2], []byte(body)))
+			if a.Status != 200 {
+				t.Fatalf("%s %s: %d %s", m[2], body, a.Status, a.Body)
 			}
-			if err := json.Unmarshal(a.body, result); err != nil {
+			if err := json.Unmarshal(a.Body, result); err != nil {
 				t.Fatal(err)
 			}
-			s.check()
+			s.Check()
 		}
 		seen, cursor, pages := map[string]bool{}, "", 0
 		for {
@@ -327,7 +328,7 @@ func TestExportAndEraseByTheRunbook(t *testing.T) {
 			pages++
 			for _, o := range page.Orders {
 				seen[o.ID] = true
-				if !o.IsOwner || o.IsPayer || (o.ClientIP == p.ip) != (o.ID == mine.ID) || len(o.Events) != 1 && o.ID != mine.ID {
+				if !o.IsOwner || o.IsPayer || (o.ClientIP == p.IP) != (o.ID == mine.ID) || len(o.Events) != 1 && o.ID != mine.ID {
 					t.Errorf("%+v", o)
 				}
 			}
@@ -348,15 +349,15 @@ func TestExportAndEraseByTheRunbook(t *testing.T) {
 				t.Errorf("one call erased %d", done.Orders)
 			}
 		}
-		if erased != 251 || strings.Contains(storetest.Dump(t, s.db), p.user.OpenID) {
+		if erased != 251 || strings.Contains(storetest.Dump(t, s.DB), p.User.OpenID) {
 			t.Errorf("erased %d of 251", erased)
 		}
 		// Everybody else whose order is old, guests too.
-		visitor := s.guest(2)
-		visitor.close(visitor.byCode("tea", 1).Order.ID)
-		storetest.Exec(t, s.db, strings.ReplaceAll(sql[1], "MOMENT", fmt.Sprint(s.now().Add(time.Hour).UnixMilli())))
-		s.check()
-		if strings.Contains(storetest.Dump(t, s.db), other.user.OpenID) {
+		visitor := s.NewGuest(2)
+		visitor.CloseOrder(visitor.OrderByCode("tea", 1).Order.ID)
+		storetest.Exec(t, s.DB, strings.ReplaceAll(sql[1], "MOMENT", fmt.Sprint(s.Now().Add(time.Hour).UnixMilli())))
+		s.Check()
+		if strings.Contains(storetest.Dump(t, s.DB), other.User.OpenID) {
 			t.Error("the statement leaves somebody")
 		}
 	}
@@ -364,10 +365,10 @@ func TestExportAndEraseByTheRunbook(t *testing.T) {
 
 func TestBadPersons(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p, op := s.signedIn(0), s.operator()
-	id := p.order("tea", 1).Order.ID
-	op.unharmed(func() {
+	s := paytest.NewShop(t, nil)
+	p, op := s.SignedIn(0), s.Operator()
+	id := p.Order("tea", 1).Order.ID
+	wantUnharmed(op, func() {
 		for body, want := range map[string]api.Code{
 			`{}`: api.CodeBadRequest,
 			`{"openid":"o1","owner_of":"` + id + `"}`:           api.CodeBadRequest,
@@ -383,8 +384,8 @@ func TestBadPersons(t *testing.T) {
 			`{"openid":1}`:                                      api.CodeBadRequest,
 		} {
 			for _, path := range []string{api.PathAdminExport, api.PathAdminErase} {
-				if a := op.send(op.request("POST", path, []byte(body))); a.err.Code != want {
-					t.Errorf("%s %s: %d %s", path, body, a.status, a.body)
+				if a := op.Send(op.Request("POST", path, []byte(body))); a.Err.Code != want {
+					t.Errorf("%s %s: %d %s", path, body, a.Status, a.Body)
 				}
 			}
 		}

@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/wechat"
 )
 
-// lines counts the log's lines above DEBUG, but for those with one of the texts.
-func (s *shop) lines(except ...string) (n int) {
+// countLines counts the log's lines above DEBUG, but for those with one of the texts.
+func countLines(s *paytest.Shop, except ...string) (n int) {
 lines:
-	for line := range strings.Lines(s.log.String()) {
+	for line := range strings.Lines(s.Log.String()) {
 		if strings.Contains(line, "level=DEBUG") {
 			continue
 		}
@@ -49,44 +50,44 @@ func TestStrangersCannotFillTheLog(t *testing.T) {
 			if name != "over the limit" {
 				limit.limit = 2 * calls
 			}
-			s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.AddressLimit, cfg.OwnerLimit = limit, limit })
-			p := s.person(0)
-			before := s.lines()
-			send := func() answer {
-				p.token = c.token
-				r := p.request("POST", c.path, []byte(c.body))
+			s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.AddressLimit, cfg.OwnerLimit = limit, limit })
+			p := s.NewPerson(0)
+			before := countLines(s)
+			send := func() paytest.Answer {
+				p.Token = c.token
+				r := p.Request("POST", c.path, []byte(c.body))
 				if c.origin != "" {
 					r.Header.Set("Origin", c.origin)
 				}
-				return p.send(r)
+				return p.Send(r)
 			}
 			for range calls {
 				send()
 			}
-			if n := s.lines() - before; n != 1 || strings.Count(s.log.String(), c.msg) != 1 {
-				t.Errorf("%d lines:\n%s", n, s.log)
+			if n := countLines(s) - before; n != 1 || strings.Count(s.Log.String(), c.msg) != 1 {
+				t.Errorf("%d lines:\n%s", n, s.Log)
 			}
-			s.signer.LogHeld()
-			if n := s.lines() - before; n != 1 {
+			s.Signer.LogHeld()
+			if n := countLines(s) - before; n != 1 {
 				t.Errorf("%d lines within the minute", n)
 			}
-			s.sim.Advance(time.Minute)
-			s.signer.LogHeld()
+			s.Sim.Advance(time.Minute)
+			s.Signer.LogHeld()
 			held := calls - 1
 			if name == "over the limit" {
 				held -= 3
 			}
 			want := fmt.Sprintf("not_logged=%d", held)
-			if n := s.lines() - before; n != 2 || !strings.Contains(s.log.String(), want) {
-				t.Errorf("%d lines, want %s:\n%s", n, want, s.log)
+			if n := countLines(s) - before; n != 2 || !strings.Contains(s.Log.String(), want) {
+				t.Errorf("%d lines, want %s:\n%s", n, want, s.Log)
 			}
-			s.signer.LogHeld()
+			s.Signer.LogHeld()
 			send()
 			send()
-			s.sim.Advance(time.Minute)
+			s.Sim.Advance(time.Minute)
 			send()
-			if n := s.lines() - before; n != 4 || strings.Count(s.log.String(), "not_logged=1\n") != 1 {
-				t.Errorf("%d lines at last:\n%s", n, s.log)
+			if n := countLines(s) - before; n != 4 || strings.Count(s.Log.String(), "not_logged=1\n") != 1 {
+				t.Errorf("%d lines at last:\n%s", n, s.Log)
 			}
 		})
 	}
@@ -97,36 +98,36 @@ func TestStrangersCannotFillTheLog(t *testing.T) {
 func TestWrongTokensAreLimitedByAddress(t *testing.T) {
 	t.Parallel()
 	limit := &perKey{limit: 10}
-	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.AddressLimit = limit })
-	guess := func(i int, token string) answer {
-		p := s.person(i)
-		p.token = token
-		return p.send(p.request("GET", api.PathAdminCounter, nil))
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.AddressLimit = limit })
+	guess := func(i int, token string) paytest.Answer {
+		p := s.NewPerson(i)
+		p.Token = token
+		return p.Send(p.Request("GET", api.PathAdminCounter, nil))
 	}
 	for i := range 40 {
 		want := api.CodeUnauthenticated
 		if i >= 10 {
 			want = api.CodeRateLimited
 		}
-		if a := guess(0, strings.Repeat("x", 33)); a.err.Code != want || want == api.CodeRateLimited && a.header.Get("Retry-After") != "60" {
-			t.Errorf("guess %d: %d %s", i, a.status, a.body)
+		if a := guess(0, strings.Repeat("x", 33)); a.Err.Code != want || want == api.CodeRateLimited && a.Header.Get("Retry-After") != "60" {
+			t.Errorf("guess %d: %d %s", i, a.Status, a.Body)
 		}
 	}
 	for range 20 {
-		if a := guess(0, adminToken); a.status != 200 {
-			t.Fatalf("the operator, from the same address: %d %s", a.status, a.body)
+		if a := guess(0, paytest.AdminToken); a.Status != 200 {
+			t.Fatalf("the operator, from the same address: %d %s", a.Status, a.Body)
 		}
 	}
-	if a := guess(1, "wrong"); a.err.Code != api.CodeUnauthenticated {
-		t.Errorf("another address: %d %s", a.status, a.body)
+	if a := guess(1, "wrong"); a.Err.Code != api.CodeUnauthenticated {
+		t.Errorf("another address: %d %s", a.Status, a.Body)
 	}
 	// The health page is limited, but not for the operator.
 	for i := range 20 {
-		p := s.person(0)
-		if a := p.send(p.request("GET", api.PathHealth, nil)); (a.status == 429) != (i >= 10) {
-			t.Errorf("look %d: %d", i, a.status)
+		p := s.NewPerson(0)
+		if a := p.Send(p.Request("GET", api.PathHealth, nil)); (a.Status == 429) != (i >= 10) {
+			t.Errorf("look %d: %d", i, a.Status)
 		}
-		if p.token = adminToken; p.send(p.request("GET", api.PathHealth, nil)).status == 429 {
+		if p.Token = paytest.AdminToken; p.Send(p.Request("GET", api.PathHealth, nil)).Status == 429 {
 			t.Error("the operator's look is limited")
 		}
 	}
@@ -136,12 +137,12 @@ func TestWrongTokensAreLimitedByAddress(t *testing.T) {
 func TestNotificationsAreNeverLimited(t *testing.T) {
 	t.Parallel()
 	none := &counter{}
-	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.AddressLimit, cfg.OwnerLimit = none, none })
-	p := s.person(0)
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.AddressLimit, cfg.OwnerLimit = none, none })
+	p := s.NewPerson(0)
 	for _, path := range []string{api.PathNotifyPay, api.PathNotifyRefund} {
 		for range 20 {
-			if a := p.send(p.request("POST", path, []byte("<xml></xml>"))); a.status != 200 {
-				t.Fatalf("%d %s", a.status, a.body)
+			if a := p.Send(p.Request("POST", path, []byte("<xml></xml>"))); a.Status != 200 {
+				t.Fatalf("%d %s", a.Status, a.Body)
 			}
 		}
 	}

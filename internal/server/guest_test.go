@@ -7,121 +7,94 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/paytest"
 )
-
-// guest returns a browser outside WeChat that is known by a cookie alone. The
-// i-th user holds the phone with which its orders are paid.
-func (s *shop) guest(i int) *person {
-	s.t.Helper()
-	p := s.person(i)
-	var who api.Session
-	p.must("POST", api.PathSession, nil, &who)
-	if who.User != (api.User{Guest: true}) {
-		s.t.Errorf("a guest is shown as %+v", who.User)
-	}
-	p.guest = true
-	return p
-}
-
-// native is basket for a QR code.
-func native(product string, quantity int) api.CreateOrderRequest {
-	req := basket(product, quantity)
-	req.TradeType = api.TradeNative
-	return req
-}
-
-// mweb is basket for a phone's browser.
-func mweb(product string, quantity int) api.CreateOrderRequest {
-	req := basket(product, quantity)
-	req.TradeType = api.TradeMWEB
-	return req
-}
 
 func TestGuestStaysWhoTheyAre(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.person(0)
-	p.fails(api.CodeUnauthenticated, "GET", api.PathSession, nil)
+	s := paytest.NewShop(t, nil)
+	p := s.NewPerson(0)
+	p.Fails(api.CodeUnauthenticated, "GET", api.PathSession, nil)
 	var who api.Session
-	p.must("POST", api.PathSession, struct{}{}, &who)
-	cookie := p.cookies["__Host-h5pay_session"]
-	p.must("POST", api.PathSession, nil, &who)
-	if p.cookies["__Host-h5pay_session"] != cookie {
+	p.Must("POST", api.PathSession, struct{}{}, &who)
+	cookie := p.Cookies["__Host-h5pay_session"]
+	p.Must("POST", api.PathSession, nil, &who)
+	if p.Cookies["__Host-h5pay_session"] != cookie {
 		t.Error("asking again changed the guest")
 	}
-	p.must("GET", api.PathSession, nil, &who)
+	p.Must("GET", api.PathSession, nil, &who)
 	if !who.User.Guest || who.User.OpenID != "" {
 		t.Errorf("%+v", who)
 	}
-	if other := s.guest(0); other.cookies["__Host-h5pay_session"] == cookie {
+	if other := s.NewGuest(0); other.Cookies["__Host-h5pay_session"] == cookie {
 		t.Error("two browsers are one guest")
 	}
-	p.call("DELETE", api.PathSession, nil)
-	p.fails(api.CodeUnauthenticated, "GET", api.PathSession, nil)
+	p.Call("DELETE", api.PathSession, nil)
+	p.Fails(api.CodeUnauthenticated, "GET", api.PathSession, nil)
 }
 
 func TestSignInReplacesTheGuest(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.guest(0)
+	s := paytest.NewShop(t, nil)
+	p := s.NewGuest(0)
 	var c api.Checkout
-	p.checkout(native("tea", 1), &c)
-	code, state := p.authorize("/", "")
+	p.Checkout(paytest.BasketForCode("tea", 1), &c)
+	code, state := p.Authorize("/", "")
 	var signedIn api.TokenResponse
-	p.must("POST", api.PathToken, api.TokenRequest{Code: code, State: state}, &signedIn)
+	p.Must("POST", api.PathToken, api.TokenRequest{Code: code, State: state}, &signedIn)
 	var who api.Session
-	p.must("POST", api.PathSession, nil, &who)
+	p.Must("POST", api.PathSession, nil, &who)
 	if who.User != signedIn.User || who.User.Guest || who.User.OpenID == "" {
 		t.Errorf("who signed in as %+v is %+v", signedIn.User, who.User)
 	}
-	p.fails(api.CodeNotFound, "GET", api.OrderPath(c.Order.ID), nil)
+	p.Fails(api.CodeNotFound, "GET", api.OrderPath(c.Order.ID), nil)
 }
 
 func TestGuestIsKnownFor90DaysAfterTheirLastOrder(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.guest(0)
-	s.sim.Advance(60 * 24 * time.Hour)
+	s := paytest.NewShop(t, nil)
+	p := s.NewGuest(0)
+	s.Sim.Advance(60 * 24 * time.Hour)
 	var c api.Checkout
-	p.checkout(native("tea", 1), &c)
-	s.sim.Advance(90*24*time.Hour - time.Minute)
-	if o := p.get(c.Order.ID); o.ID != c.Order.ID {
+	p.Checkout(paytest.BasketForCode("tea", 1), &c)
+	s.Sim.Advance(90*24*time.Hour - time.Minute)
+	if o := p.GetOrder(c.Order.ID); o.ID != c.Order.ID {
 		t.Errorf("%+v", o)
 	}
-	s.sim.Advance(time.Minute)
-	p.fails(api.CodeUnauthenticated, "GET", api.OrderPath(c.Order.ID), nil)
+	s.Sim.Advance(time.Minute)
+	p.Fails(api.CodeUnauthenticated, "GET", api.OrderPath(c.Order.ID), nil)
 }
 
 func TestGuestCannotPayInsideWeChat(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.guest(0)
-	p.unharmed(func() { p.fails(api.CodeUnauthenticated, "POST", api.PathOrders, basket("tea", 1)) })
+	s := paytest.NewShop(t, nil)
+	p := s.NewGuest(0)
+	wantUnharmed(p, func() { p.Fails(api.CodeUnauthenticated, "POST", api.PathOrders, paytest.Basket("tea", 1)) })
 }
 
 func TestGuestsSeeTheirOwnOrdersOnly(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	alice, user := s.guest(0), s.signedIn(1)
+	s := paytest.NewShop(t, nil)
+	alice, user := s.NewGuest(0), s.SignedIn(1)
 	var hers, his api.Checkout
-	alice.checkout(native("tea", 1), &hers)
-	user.checkout(native("tea", 1), &his)
-	bob := s.guest(2)
+	alice.Checkout(paytest.BasketForCode("tea", 1), &hers)
+	user.Checkout(paytest.BasketForCode("tea", 1), &his)
+	bob := s.NewGuest(2)
 	for _, thief := range []struct {
-		*person
+		*paytest.Person
 		id string
 	}{{bob, hers.Order.ID}, {bob, his.Order.ID}, {alice, his.Order.ID}, {user, hers.Order.ID}} {
-		thief.unharmed(func() {
-			thief.fails(api.CodeNotFound, "GET", api.OrderPath(thief.id), nil)
-			thief.fails(api.CodeNotFound, "POST", api.OrderPayPath(thief.id), struct{}{})
+		wantUnharmed(thief.Person, func() {
+			thief.Fails(api.CodeNotFound, "GET", api.OrderPath(thief.id), nil)
+			thief.Fails(api.CodeNotFound, "POST", api.OrderPayPath(thief.id), struct{}{})
 		})
 	}
 	var list api.OrderList
-	bob.must("GET", api.PathOrders, nil, &list)
+	bob.Must("GET", api.PathOrders, nil, &list)
 	if len(list.Orders) != 0 {
 		t.Errorf("bob's list: %+v", list)
 	}
-	alice.must("GET", api.PathOrders, nil, &list)
+	alice.Must("GET", api.PathOrders, nil, &list)
 	if len(list.Orders) != 1 || list.Orders[0].ID != hers.Order.ID {
 		t.Errorf("alice's list: %+v", list)
 	}
@@ -131,17 +104,17 @@ func TestGuestsSeeTheirOwnOrdersOnly(t *testing.T) {
 // leaves the signer inside the sealed cookie alone.
 func TestGuestIDStaysSealed(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.guest(0)
+	s := paytest.NewShop(t, nil)
+	p := s.NewGuest(0)
 	var o api.Order
-	a := p.send(p.request(http.MethodPost, api.PathOrders, encode(t, native("tea", 1))))
-	decode(t, a.body, &o)
+	a := p.Send(p.Request(http.MethodPost, api.PathOrders, encode(t, paytest.BasketForCode("tea", 1))))
+	decode(t, a.Body, &o)
 	var owner string
-	if err := s.db.QueryRow(`SELECT owner FROM orders`).Scan(&owner); err != nil || !order.IsGuest(owner) || len(owner) != len("guest:")+26 {
+	if err := s.DB.QueryRow(`SELECT owner FROM orders`).Scan(&owner); err != nil || !order.IsGuest(owner) || len(owner) != len("guest:")+26 {
 		t.Errorf("owner %q, %v", owner, err)
 	}
-	p.holds(owner, a)
-	p.holds(owner, p.call("GET", api.OrderPath(o.ID), nil))
-	p.holds(owner, p.call("POST", api.OrderPayPath(o.ID), struct{}{}))
-	p.holds(owner, p.call("GET", api.PathSession, nil))
+	wantHidden(p, owner, a)
+	wantHidden(p, owner, p.Call("GET", api.OrderPath(o.ID), nil))
+	wantHidden(p, owner, p.Call("POST", api.OrderPayPath(o.ID), struct{}{}))
+	wantHidden(p, owner, p.Call("GET", api.PathSession, nil))
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
 	"h5pay/webhook"
@@ -16,33 +17,33 @@ import (
 // paidBackUnheard makes an order at a QR code, which the second user pays and the
 // merchant pays back by hand before the shop hears of either. The shop then asks
 // WeChat, which promises neither payer nor time.
-func (s *shop) paidBackUnheard() (guest *person, id string, trade wechattest.Trade) {
-	s.t.Helper()
-	guest = s.guest(0)
+func paidBackUnheard(s *paytest.Shop) (guest *paytest.Person, id string, trade wechattest.Trade) {
+	s.T.Helper()
+	guest = s.NewGuest(0)
 	var c api.Checkout
-	guest.checkout(native("tea", 1), &c)
-	s.fault(wechattest.FaultNotifyLost, "")
-	if err := s.scan(1, c.CodeURL); err != nil {
-		s.t.Fatal(err)
+	guest.Checkout(paytest.BasketForCode("tea", 1), &c)
+	s.Fault(wechattest.FaultNotifyLost, "")
+	if err := s.Scan(1, c.CodeURL); err != nil {
+		s.T.Fatal(err)
 	}
-	if _, err := s.sim.Refund(s.outTradeNo(c.Order.ID), 800); err != nil {
-		s.t.Fatal(err)
+	if _, err := s.Sim.Refund(s.OutTradeNo(c.Order.ID), 800); err != nil {
+		s.T.Fatal(err)
 	}
-	trades := s.sim.Ledger().Trades
+	trades := s.Sim.Ledger().Trades
 	return guest, c.Order.ID, trades[len(trades)-1]
 }
 
 // incomplete searches for a seed with which WeChat reports neither payer nor time:
 // what it does not promise it leaves out at will.
-func incomplete(t *testing.T) (r *receiver, guest *person, id string, trade wechattest.Trade) {
+func incomplete(t *testing.T) (r *paytest.Merchant, guest *paytest.Person, id string, trade wechattest.Trade) {
 	t.Helper()
 	for seed := range int64(64) {
-		r = &receiver{accept: webhook.Receiver{Secrets: []string{webhookSecret}}, times: map[string]int{}}
-		r.shop = newShopAt(t, wechattest.Config{Seed: seed + 1}, r.config)
-		guest, id, trade = r.paidBackUnheard()
-		r.sim.Advance(2 * time.Minute)
-		r.reconcile()
-		if o, err := store.New(r.db).ByID(t.Context(), id); err != nil {
+		r = &paytest.Merchant{Accept: webhook.Receiver{Secrets: []string{paytest.WebhookSecret}}, Acknowledged: map[string]int{}}
+		r.Shop = paytest.NewShopAt(t, wechattest.Config{Seed: seed + 1}, r.Configure)
+		guest, id, trade = paidBackUnheard(r.Shop)
+		r.Sim.Advance(2 * time.Minute)
+		r.Reconcile()
+		if o, err := store.New(r.DB).ByID(t.Context(), id); err != nil {
 			t.Fatal(err)
 		} else if o.PaidAt.IsZero() && o.PayerUnknown {
 			return r, guest, id, trade
@@ -57,20 +58,20 @@ func incomplete(t *testing.T) (r *receiver, guest *person, id string, trade wech
 func TestBillTellsPayerAndTime(t *testing.T) {
 	t.Parallel()
 	r, guest, id, trade := incomplete(t)
-	op := r.operator()
-	r.deliver()
-	r.deliver()
+	op := r.Operator()
+	r.Deliver()
+	r.Deliver()
 
-	if o := guest.get(id); o.Status != api.StatusPaid || o.PaidAt != 0 || !o.PaidAtUnknown || o.PaymentNo != trade.TransactionID {
+	if o := guest.GetOrder(id); o.Status != api.StatusPaid || o.PaidAt != 0 || !o.PaidAtUnknown || o.PaymentNo != trade.TransactionID {
 		t.Errorf("the buyer sees %+v", o)
 	}
-	if o := op.look(id); o.PaidAt != 0 || !o.PaidAtUnknown || o.Payer != "" || !o.PayerUnknown {
+	if o := op.AdminOrder(id); o.PaidAt != 0 || !o.PaidAtUnknown || o.Payer != "" || !o.PayerUnknown {
 		t.Errorf("the operator sees %+v", o)
 	}
-	if table := string(op.call("GET", api.PathAdminOrders+"?format=csv", nil).body); strings.Count(table, "not known yet") != 2 {
+	if table := string(op.Call("GET", api.PathAdminOrders+"?format=csv", nil).Body); strings.Count(table, "not known yet") != 2 {
 		t.Errorf("the table says %s", table)
 	}
-	for _, body := range r.bodies {
+	for _, body := range r.Bodies {
 		var told struct {
 			Type string
 			Data struct{ Order map[string]json.RawMessage }
@@ -82,35 +83,35 @@ func TestBillTellsPayerAndTime(t *testing.T) {
 			t.Errorf("the back end is told %s", body)
 		}
 	}
-	if len(r.bodies) != 2 {
-		t.Errorf("%d events", len(r.bodies))
+	if len(r.Bodies) != 2 {
+		t.Errorf("%d events", len(r.Bodies))
 	}
 
-	r.until(1, "10:00:00")
-	r.checkBills()
-	if c := op.bills("?date=2026-11-23"); len(c) != 1 || c[0].Status != "agrees" {
+	r.AdvanceTo(1, "10:00:00")
+	r.CheckBills()
+	if c := billChecks(op, "?date=2026-11-23"); len(c) != 1 || c[0].Status != "agrees" {
 		t.Errorf("%+v", c)
 	}
-	if o := guest.get(id); o.PaidAt != trade.Paid.Unix()*1000 || o.PaidAtUnknown {
+	if o := guest.GetOrder(id); o.PaidAt != trade.Paid.Unix()*1000 || o.PaidAtUnknown {
 		t.Errorf("the buyer sees %+v, paid at %s", o, trade.Paid)
 	}
-	if o := op.look(id); o.PaidAtUnknown || o.PayerUnknown || o.Payer == "" {
+	if o := op.AdminOrder(id); o.PaidAtUnknown || o.PayerUnknown || o.Payer == "" {
 		t.Errorf("the operator sees %+v", o)
 	}
-	r.wantPayment(id, trade)
-	if table := string(op.call("GET", api.PathAdminOrders+"?format=csv", nil).body); strings.Contains(table, "not known yet") {
+	wantPayment(r.Shop, id, trade)
+	if table := string(op.Call("GET", api.PathAdminOrders+"?format=csv", nil).Body); strings.Contains(table, "not known yet") {
 		t.Errorf("the table says %s", table)
 	}
 }
 
 // wantPayment compares a stored payment with WeChat's.
-func (s *shop) wantPayment(id string, trade wechattest.Trade) {
-	s.t.Helper()
-	o, err := store.New(s.db).ByID(s.t.Context(), id)
+func wantPayment(s *paytest.Shop, id string, trade wechattest.Trade) {
+	s.T.Helper()
+	o, err := store.New(s.DB).ByID(s.T.Context(), id)
 	if err != nil || o.TransactionID != trade.TransactionID || o.Payer != trade.OpenID || !o.PaidAt.Equal(trade.Paid.Truncate(time.Second)) {
-		s.t.Errorf("order %s: %s by %q at %s, %v; WeChat has %+v", id, o.TransactionID, o.Payer, o.PaidAt, err, trade)
+		s.T.Errorf("order %s: %s by %q at %s, %v; WeChat has %+v", id, o.TransactionID, o.Payer, o.PaidAt, err, trade)
 	}
-	s.check()
+	s.Check()
 }
 
 // The payment becomes known after the bill of its day was compared: the bill is
@@ -118,17 +119,17 @@ func (s *shop) wantPayment(id string, trade wechattest.Trade) {
 func TestBillIsComparedAgainForAPaymentThatWasNotKnown(t *testing.T) {
 	t.Parallel()
 	r, _, id, trade := incomplete(t)
-	op := r.operator()
-	storetest.Exec(t, r.db, `INSERT INTO bill_checks (date, status, checked_at, result, run, leased_until, next_at) VALUES ('2026-11-23', 'agrees', 1, 'r', 'r', 0, 0)`)
-	r.until(1, "10:00:00")
+	op := r.Operator()
+	storetest.Exec(t, r.DB, `INSERT INTO bill_checks (date, status, checked_at, result, run, leased_until, next_at) VALUES ('2026-11-23', 'agrees', 1, 'r', 'r', 0, 0)`)
+	r.AdvanceTo(1, "10:00:00")
 	for range 3 {
-		r.checkBills()
+		r.CheckBills()
 	}
-	r.wantPayment(id, trade)
-	if c := op.bills("?date=2026-11-23"); len(c) != 1 || c[0].Payments != 1 || c[0].Status != "agrees" {
+	wantPayment(r.Shop, id, trade)
+	if c := billChecks(op, "?date=2026-11-23"); len(c) != 1 || c[0].Payments != 1 || c[0].Status != "agrees" {
 		t.Errorf("%+v", c)
 	}
-	if n := r.calls("downloadbill"); n != 1 {
+	if n := r.Calls("downloadbill"); n != 1 {
 		t.Errorf("the bill was fetched %d times", n)
 	}
 }
@@ -137,9 +138,9 @@ func TestBillIsComparedAgainForAPaymentThatWasNotKnown(t *testing.T) {
 func TestPaymentWithoutATimeIsMissedInTheBill(t *testing.T) {
 	t.Parallel()
 	r, _, id, _ := incomplete(t)
-	r.until(1, "10:00:00")
-	r.fault(wechattest.FaultBillRowLost, "")
-	if c := r.operator().checkBill("2026-11-23"); len(c.Differences) != 1 || c.Differences[0].Kind != "missing_there" || c.Differences[0].OutTradeNo != r.outTradeNo(id) {
+	r.AdvanceTo(1, "10:00:00")
+	r.Fault(wechattest.FaultBillRowLost, "")
+	if c := checkBill(r.Operator(), "2026-11-23"); len(c.Differences) != 1 || c.Differences[0].Kind != "missing_there" || c.Differences[0].OutTradeNo != r.OutTradeNo(id) {
 		t.Errorf("%+v", c)
 	}
 }
@@ -149,15 +150,15 @@ func TestPaymentWithoutATimeIsMissedInTheBill(t *testing.T) {
 func TestNotificationDoesNotFillInPayerAndTime(t *testing.T) {
 	t.Parallel()
 	r, _, id, trade := incomplete(t)
-	if attempt, err := r.sim.Notify(r.outTradeNo(id), ""); err != nil || !attempt.OK {
+	if attempt, err := r.Sim.Notify(r.OutTradeNo(id), ""); err != nil || !attempt.OK {
 		t.Fatal(attempt, err)
 	}
-	if o, err := store.New(r.db).ByID(t.Context(), id); err != nil || !o.PaidAt.IsZero() {
+	if o, err := store.New(r.DB).ByID(t.Context(), id); err != nil || !o.PaidAt.IsZero() {
 		t.Errorf("paid at %s, %v", o.PaidAt, err)
 	}
-	r.until(1, "10:00:00")
-	r.checkBills()
-	r.wantPayment(id, trade)
+	r.AdvanceTo(1, "10:00:00")
+	r.CheckBills()
+	wantPayment(r.Shop, id, trade)
 }
 
 // A payment whose time is not known can be refunded for a year after the last
@@ -165,9 +166,9 @@ func TestNotificationDoesNotFillInPayerAndTime(t *testing.T) {
 func TestRefundOfAPaymentWithoutATime(t *testing.T) {
 	t.Parallel()
 	r, _, id, _ := incomplete(t)
-	op := r.operator()
-	r.advanceShop(365 * 24 * time.Hour)
-	op.refund(id, refundOf(100))
-	r.advanceShop(3 * 24 * time.Hour)
-	op.fails(api.CodeWeChatDeclined, "POST", refundPath(id), refundOf(100))
+	op := r.Operator()
+	r.AdvanceClock(365 * 24 * time.Hour)
+	op.Refund(id, paytest.RefundRequest(100))
+	r.AdvanceClock(3 * 24 * time.Hour)
+	op.Fails(api.CodeWeChatDeclined, "POST", paytest.RefundPath(id), paytest.RefundRequest(100))
 }

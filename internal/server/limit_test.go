@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
@@ -40,29 +41,29 @@ func TestEveryCallThatSignsInOrOrdersIsLimited(t *testing.T) {
 	t.Parallel()
 	for _, by := range []string{"address", "owner"} {
 		none := &counter{}
-		s := newShop(t, nil)
-		p := s.signedIn(0)
-		p.handler = s.open(func(cfg *settings, _ *wechat.Config) {
+		s := paytest.NewShop(t, nil)
+		p := s.SignedIn(0)
+		p.Handler = s.Open(func(cfg *paytest.Settings, _ *wechat.Config) {
 			if by == "address" {
 				cfg.AddressLimit = none
 			} else {
 				cfg.OwnerLimit = none
 			}
 		})
-		for _, pattern := range s.signer.Patterns() {
+		for _, pattern := range s.Signer.Patterns() {
 			method, path, _ := strings.Cut(pattern, " ")
-			signedIn := maps.Clone(p.cookies)
-			a := p.send(p.request(method, strings.ReplaceAll(path, "{id}", "000000000000000000000000"), []byte("{}")))
+			signedIn := maps.Clone(p.Cookies)
+			a := p.Send(p.Request(method, strings.ReplaceAll(path, "{id}", "000000000000000000000000"), []byte("{}")))
 			want := !bystander(pattern)
 			if strings.HasPrefix(path, "/api/admin/") {
 				want = by == "address" // it lacks the token
 			}
-			if limited := a.err.Code == api.CodeRateLimited; limited != want {
-				t.Errorf("%s by %s: %d %s", pattern, by, a.status, a.body)
-			} else if limited && (a.status != 429 || a.header.Get("Retry-After") != "60") {
-				t.Errorf("%s by %s: %d %v", pattern, by, a.status, a.header)
+			if limited := a.Err.Code == api.CodeRateLimited; limited != want {
+				t.Errorf("%s by %s: %d %s", pattern, by, a.Status, a.Body)
+			} else if limited && (a.Status != 429 || a.Header.Get("Retry-After") != "60") {
+				t.Errorf("%s by %s: %d %v", pattern, by, a.Status, a.Header)
 			}
-			p.cookies = signedIn
+			p.Cookies = signedIn
 		}
 	}
 }
@@ -72,17 +73,17 @@ func TestEveryCallThatSignsInOrOrdersIsLimited(t *testing.T) {
 func TestLimitsCountByAddressAndByOwner(t *testing.T) {
 	t.Parallel()
 	addresses, owners := &counter{limit: 3}, &counter{limit: 2}
-	s := newShop(t, nil)
-	p, other := s.signedIn(0), s.signedIn(1)
-	handler := s.open(func(cfg *settings, _ *wechat.Config) { cfg.AddressLimit, cfg.OwnerLimit = addresses, owners })
-	p.handler, other.handler = handler, handler
-	order := func(p *person, addr string) api.Code {
-		r := p.request("POST", api.PathOrders, []byte("{}"))
+	s := paytest.NewShop(t, nil)
+	p, other := s.SignedIn(0), s.SignedIn(1)
+	handler := s.Open(func(cfg *paytest.Settings, _ *wechat.Config) { cfg.AddressLimit, cfg.OwnerLimit = addresses, owners })
+	p.Handler, other.Handler = handler, handler
+	order := func(p *paytest.Person, addr string) api.Code {
+		r := p.Request("POST", api.PathOrders, []byte("{}"))
 		r.RemoteAddr = addr
-		return p.send(r).err.Code
+		return p.Send(r).Err.Code
 	}
 	for i, call := range []struct {
-		p    *person
+		p    *paytest.Person
 		addr string
 		want api.Code
 	}{
@@ -92,68 +93,68 @@ func TestLimitsCountByAddressAndByOwner(t *testing.T) {
 		{other, "203.0.113.1:2000", api.CodeBadRequest},
 		{other, "203.0.113.1", api.CodeBadRequest},
 		{other, "::ffff:203.0.113.1", api.CodeRateLimited}, // the fourth from there
-		{s.person(2), "2001:db8:1:2:3::4", api.CodeUnauthenticated},
-		{s.person(2), "[2001:db8:1:2:5::6]:99", api.CodeUnauthenticated},
-		{s.person(2), "2001:db8:1:2::", api.CodeUnauthenticated},
-		{s.person(2), "2001:db8:1:2:ffff::", api.CodeRateLimited}, // one network
-		{s.person(2), "2001:db8:1:3::", api.CodeUnauthenticated},
-		{s.person(2), "", api.CodeUnauthenticated},
-		{s.person(2), "localhost", api.CodeUnauthenticated},
-		{s.person(2), "unknown", api.CodeUnauthenticated},
-		{s.person(2), "_hidden", api.CodeRateLimited}, // all callers without an address are one
+		{s.NewPerson(2), "2001:db8:1:2:3::4", api.CodeUnauthenticated},
+		{s.NewPerson(2), "[2001:db8:1:2:5::6]:99", api.CodeUnauthenticated},
+		{s.NewPerson(2), "2001:db8:1:2::", api.CodeUnauthenticated},
+		{s.NewPerson(2), "2001:db8:1:2:ffff::", api.CodeRateLimited}, // one network
+		{s.NewPerson(2), "2001:db8:1:3::", api.CodeUnauthenticated},
+		{s.NewPerson(2), "", api.CodeUnauthenticated},
+		{s.NewPerson(2), "localhost", api.CodeUnauthenticated},
+		{s.NewPerson(2), "unknown", api.CodeUnauthenticated},
+		{s.NewPerson(2), "_hidden", api.CodeRateLimited}, // all callers without an address are one
 	} {
-		call.p.handler = handler
+		call.p.Handler = handler
 		if got := order(call.p, call.addr); got != call.want {
 			t.Errorf("call %d from %q: %s, want %s", i, call.addr, got, call.want)
 		}
 	}
 	// Signing in is counted by itself.
-	if a := other.send(other.request("POST", api.PathAuthorize, []byte("{}"))); a.err.Code != api.CodeBadRequest {
-		t.Errorf("signing in: %d %s", a.status, a.body)
+	if a := other.Send(other.Request("POST", api.PathAuthorize, []byte("{}"))); a.Err.Code != api.CodeBadRequest {
+		t.Errorf("signing in: %d %s", a.Status, a.Body)
 	}
 }
 
 // Who looks too often is told what is known, and WeChat is left in peace.
 func TestLooksBeyondTheLimitAskNobody(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	c := p.order("tea", 1)
-	s.fault(wechattest.FaultNotifyLost, "")
-	p.pay(c.Pay)
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	c := p.Order("tea", 1)
+	s.Fault(wechattest.FaultNotifyLost, "")
+	p.Pay(c.Pay)
 	for _, by := range []string{"address", "owner"} {
-		p.handler = s.open(func(cfg *settings, _ *wechat.Config) {
+		p.Handler = s.Open(func(cfg *paytest.Settings, _ *wechat.Config) {
 			if by == "address" {
 				cfg.AddressLimit = &counter{}
 			} else {
 				cfg.OwnerLimit = &counter{}
 			}
 		})
-		s.sim.Advance(queryPause)
-		if o := p.get(c.Order.ID); o.Status != api.StatusPending || s.calls("orderquery") != 0 {
-			t.Errorf("by %s: %s after %d questions", by, o.Status, s.calls("orderquery"))
+		s.Sim.Advance(paytest.QueryPause)
+		if o := p.GetOrder(c.Order.ID); o.Status != api.StatusPending || s.Calls("orderquery") != 0 {
+			t.Errorf("by %s: %s after %d questions", by, o.Status, s.Calls("orderquery"))
 		}
 	}
-	p.handler = s.open(nil)
-	if o := p.get(c.Order.ID); o.Status != api.StatusPaid {
+	p.Handler = s.Open(nil)
+	if o := p.GetOrder(c.Order.ID); o.Status != api.StatusPaid {
 		t.Errorf("then it is %s", o.Status)
 	}
 }
 
 func TestFailingLimiterStopsNobody(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
 	broken := &counter{err: errors.New("no limits today")}
-	p.handler = s.open(func(cfg *settings, _ *wechat.Config) { cfg.AddressLimit, cfg.OwnerLimit = broken, broken })
-	p.order("tea", 1)
-	if len(broken.keys) != 4 || !strings.Contains(s.log.String(), "no limits today") {
-		t.Errorf("asked %d times; log:\n%s", len(broken.keys), s.log)
+	p.Handler = s.Open(func(cfg *paytest.Settings, _ *wechat.Config) { cfg.AddressLimit, cfg.OwnerLimit = broken, broken })
+	p.Order("tea", 1)
+	if len(broken.keys) != 4 || !strings.Contains(s.Log.String(), "no limits today") {
+		t.Errorf("asked %d times; log:\n%s", len(broken.keys), s.Log)
 	}
 	for range 50 {
-		p.send(p.request("POST", api.PathSession, nil))
+		p.Send(p.Request("POST", api.PathSession, nil))
 	}
-	if n := strings.Count(s.log.String(), "a rate limiter failed"); n != 1 {
+	if n := strings.Count(s.Log.String(), "a rate limiter failed"); n != 1 {
 		t.Errorf("%d lines in a minute", n)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/wechat/wechattest"
 )
 
@@ -13,17 +14,17 @@ import (
 // once it is mended.
 func TestMWEBWithoutPermission(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.guest(0)
-	req := basket("tea", 1)
+	s := paytest.NewShop(t, nil)
+	p := s.NewGuest(0)
+	req := paytest.Basket("tea", 1)
 	req.TradeType = api.TradeMWEB
-	s.fault(wechattest.FaultMWEBMissing, "")
-	p.cannotPay(api.CodeWeChatDeclined, req)
-	if s.loud() != 1 || !strings.Contains(s.log.String(), "no permission for H5 payment") {
-		t.Errorf("%d loud lines:\n%s", s.loud(), s.log)
+	s.Fault(wechattest.FaultMWEBMissing, "")
+	p.CannotPay(api.CodeWeChatDeclined, req)
+	if s.ErrorLines() != 1 || !strings.Contains(s.Log.String(), "no permission for H5 payment") {
+		t.Errorf("%d loud lines:\n%s", s.ErrorLines(), s.Log)
 	}
 	var c api.Checkout
-	p.checkout(req, &c)
+	p.Checkout(req, &c)
 	if c.MWebURL == "" {
 		t.Errorf("%+v", c)
 	}

@@ -9,41 +9,42 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat/wechattest"
 )
 
 func TestLostNotificationIsFoundByPolling(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	c := p.order("tea", 1)
-	s.fault(wechattest.FaultNotifyLost, "")
-	p.pay(c.Pay)
-	s.deliver()
-	s.sim.Advance(queryPause)
-	if o := p.get(c.Order.ID); o.Status != api.StatusPaid {
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	c := p.Order("tea", 1)
+	s.Fault(wechattest.FaultNotifyLost, "")
+	p.Pay(c.Pay)
+	s.Deliver()
+	s.Sim.Advance(paytest.QueryPause)
+	if o := p.GetOrder(c.Order.ID); o.Status != api.StatusPaid {
 		t.Errorf("order %+v", o)
 	}
-	s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
 }
 
 func TestRepeatedNotificationsPayOnce(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	c := p.order("tea", 1)
-	s.fault(wechattest.FaultNotifyDoubled, "")
-	p.pay(c.Pay)
-	s.deliver()
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	c := p.Order("tea", 1)
+	s.Fault(wechattest.FaultNotifyDoubled, "")
+	p.Pay(c.Pay)
+	s.Deliver()
 	for _, forge := range []string{"", wechattest.ForgeReplay} {
-		attempt, err := s.sim.Notify(s.outTradeNo(c.Order.ID), forge)
+		attempt, err := s.Sim.Notify(s.OutTradeNo(c.Order.ID), forge)
 		if err != nil || !attempt.OK {
 			t.Errorf("%q: %+v, %v", forge, attempt, err)
 		}
 	}
-	s.check()
-	s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	s.Check()
+	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
 }
 
 func TestForgedNotificationsChangeNothing(t *testing.T) {
@@ -53,110 +54,110 @@ func TestForgedNotificationsChangeNothing(t *testing.T) {
 			continue // of a genuine one, or it causes a query; see the tests around this one and TestAPIKeyAlonePaysNothing
 		}
 		t.Run(forge, func(t *testing.T) {
-			s := newShop(t, nil)
-			p := s.signedIn(0)
-			c := p.order("tea", 1)
-			before := storetest.Dump(t, s.db)
-			attempt, err := s.sim.Notify(s.outTradeNo(c.Order.ID), forge)
+			s := paytest.NewShop(t, nil)
+			p := s.SignedIn(0)
+			c := p.Order("tea", 1)
+			before := storetest.Dump(t, s.DB)
+			attempt, err := s.Sim.Notify(s.OutTradeNo(c.Order.ID), forge)
 			if err != nil || attempt.OK || attempt.Status != http.StatusOK {
 				t.Errorf("%+v, %v", attempt, err)
 			}
-			if storetest.Dump(t, s.db) != before {
+			if storetest.Dump(t, s.DB) != before {
 				t.Error("something changed")
 			}
-			if s.loud() != 1 {
-				t.Errorf("%d loud lines:\n%s", s.loud(), s.log)
+			if s.ErrorLines() != 1 {
+				t.Errorf("%d loud lines:\n%s", s.ErrorLines(), s.Log)
 			}
 			// The real payment is not harmed.
-			p.pay(c.Pay)
-			s.deliver()
-			s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+			p.Pay(c.Pay)
+			s.Deliver()
+			s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
 		})
 	}
 }
 
 func TestTransactionOfAnotherOrderPaysNothing(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	paid, c := p.order("tea", 1), p.order("tea", 1)
-	p.pay(paid.Pay)
-	s.deliver()
-	attempt, err := s.sim.Notify(s.outTradeNo(c.Order.ID), wechattest.ForgeOtherTrade)
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	paid, c := p.Order("tea", 1), p.Order("tea", 1)
+	p.Pay(paid.Pay)
+	s.Deliver()
+	attempt, err := s.Sim.Notify(s.OutTradeNo(c.Order.ID), wechattest.ForgeOtherTrade)
 	if err != nil || attempt.OK {
 		t.Errorf("%+v, %v", attempt, err)
 	}
-	s.check()
-	s.wantStatus(c.Order.ID, api.StatusPending)
+	s.Check()
+	s.WantStatus(c.Order.ID, api.StatusPending)
 }
 
 func TestForgedReplyPaysNothing(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	c := p.order("tea", 1)
-	s.fault(wechattest.FaultForgedReply, "")
-	s.sim.Advance(queryPause)
-	if o := p.get(c.Order.ID); o.Status != api.StatusPending {
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	c := p.Order("tea", 1)
+	s.Fault(wechattest.FaultForgedReply, "")
+	s.Sim.Advance(paytest.QueryPause)
+	if o := p.GetOrder(c.Order.ID); o.Status != api.StatusPending {
 		t.Errorf("%+v", o)
 	}
-	if len(s.sim.Faults()) != 0 {
+	if len(s.Sim.Faults()) != 0 {
 		t.Error("WeChat was not asked")
 	}
 }
 
 func TestNotificationForAnUnknownOrder(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	c := p.order("tea", 1)
-	no := s.outTradeNo(c.Order.ID)
-	storetest.Exec(t, s.db, `DELETE FROM orders`)
-	p.pay(c.Pay)
-	s.deliver()
-	attempt, err := s.sim.Notify(no, "")
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	c := p.Order("tea", 1)
+	no := s.OutTradeNo(c.Order.ID)
+	storetest.Exec(t, s.DB, `DELETE FROM orders`)
+	p.Pay(c.Pay)
+	s.Deliver()
+	attempt, err := s.Sim.Notify(no, "")
 	if err != nil || attempt.OK {
 		t.Errorf("%+v, %v", attempt, err)
 	}
-	if !strings.Contains(s.log.String(), "unknown order") {
+	if !strings.Contains(s.Log.String(), "unknown order") {
 		t.Error("nothing in the log")
 	}
 }
 
 func TestNotificationIsToldAgainWhenTheDatabaseFailed(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	c := p.order("tea", 1)
-	storetest.Exec(t, s.db, `ALTER TABLE orders RENAME TO away`)
-	p.pay(c.Pay)
-	s.sim.Advance(time.Second)
-	storetest.Exec(t, s.db, `ALTER TABLE away RENAME TO orders`)
-	s.wantPath(c.Order.ID, api.StatusPending)
-	if n := s.sim.Ledger().Notifications[0]; len(n.Attempts) != 1 || n.Attempts[0].OK || n.Attempts[0].Status != http.StatusInternalServerError {
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	c := p.Order("tea", 1)
+	storetest.Exec(t, s.DB, `ALTER TABLE orders RENAME TO away`)
+	p.Pay(c.Pay)
+	s.Sim.Advance(time.Second)
+	storetest.Exec(t, s.DB, `ALTER TABLE away RENAME TO orders`)
+	s.WantPath(c.Order.ID, api.StatusPending)
+	if n := s.Sim.Ledger().Notifications[0]; len(n.Attempts) != 1 || n.Attempts[0].OK || n.Attempts[0].Status != http.StatusInternalServerError {
 		t.Errorf("%+v", n)
 	}
-	s.sim.Advance(15 * time.Second)
-	s.check()
-	s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	s.Sim.Advance(15 * time.Second)
+	s.Check()
+	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
 }
 
 // Fifty notifications and fifty polls at once: one of them pays the order.
 func TestConcurrentNewsPaysOnce(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	c := p.order("tea", 1)
-	s.fault(wechattest.FaultNotifyLost, "")
-	p.pay(c.Pay)
-	no := s.outTradeNo(c.Order.ID)
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	c := p.Order("tea", 1)
+	s.Fault(wechattest.FaultNotifyLost, "")
+	p.Pay(c.Pay)
+	no := s.OutTradeNo(c.Order.ID)
 	var wg sync.WaitGroup
 	var acknowledged atomic.Int32
 	for range 50 {
 		wg.Go(func() {
 			// A copy that comes while another one is being confirmed is answered FAIL: WeChat
 			// repeats it.
-			attempt, err := s.sim.Notify(no, "")
+			attempt, err := s.Sim.Notify(no, "")
 			if err != nil || !attempt.OK && !strings.Contains(attempt.Reason, "try again") {
 				t.Errorf("%+v, %v", attempt, err)
 			}
@@ -164,10 +165,10 @@ func TestConcurrentNewsPaysOnce(t *testing.T) {
 				acknowledged.Add(1)
 			}
 		})
-		poll := p.request("GET", api.OrderPath(c.Order.ID), nil)
+		poll := p.Request("GET", api.OrderPath(c.Order.ID), nil)
 		wg.Go(func() {
-			if a := p.send(poll); a.status != http.StatusOK {
-				t.Errorf("%d %s", a.status, a.body)
+			if a := p.Send(poll); a.Status != http.StatusOK {
+				t.Errorf("%d %s", a.Status, a.Body)
 			}
 		})
 	}
@@ -175,32 +176,32 @@ func TestConcurrentNewsPaysOnce(t *testing.T) {
 	if acknowledged.Load() == 0 {
 		t.Error("no notification was acknowledged")
 	}
-	if attempt, err := s.sim.Notify(no, ""); err != nil || !attempt.OK {
+	if attempt, err := s.Sim.Notify(no, ""); err != nil || !attempt.OK {
 		t.Errorf("repeated later: %+v, %v", attempt, err)
 	}
-	s.check()
-	s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
-	if n := s.calls("orderquery"); n > 2 { // one for a poll, one for the notifications
+	s.Check()
+	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	if n := s.Calls("orderquery"); n > 2 { // one for a poll, one for the notifications
 		t.Errorf("%d queries in one window", n)
 	}
-	if n := strings.Count(s.log.String(), `msg="order paid"`); n != 1 {
+	if n := strings.Count(s.Log.String(), `msg="order paid"`); n != 1 {
 		t.Errorf("paid %d times in the log", n)
 	}
 }
 
 func TestPollingAsksWeChatOncePerWindow(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	c := p.order("tea", 1)
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	c := p.Order("tea", 1)
 	// In the first window WeChat has just answered unifiedorder.
 	for window := range 4 {
 		for range 5 {
-			p.get(c.Order.ID)
+			p.GetOrder(c.Order.ID)
 		}
-		if n := s.calls("orderquery"); n != window {
+		if n := s.Calls("orderquery"); n != window {
 			t.Errorf("%d queries in %d windows after the first", n, window)
 		}
-		s.sim.Advance(3 * time.Second)
+		s.Sim.Advance(3 * time.Second)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
@@ -17,49 +18,49 @@ import (
 
 func TestSilentSignIn(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.person(0)
-	p.fails(api.CodeUnauthenticated, "GET", api.PathSession, nil)
-	code, state := p.authorize("/pay?order=abc", "")
+	s := paytest.NewShop(t, nil)
+	p := s.NewPerson(0)
+	p.Fails(api.CodeUnauthenticated, "GET", api.PathSession, nil)
+	code, state := p.Authorize("/pay?order=abc", "")
 	if !regexp.MustCompile(`^[0-9A-Za-z]{72}$`).MatchString(state) {
 		t.Errorf("state %q", state)
 	}
 	var got api.TokenResponse
-	p.must("POST", api.PathToken, api.TokenRequest{Code: code, State: state}, &got)
-	openid := p.user.OpenID
+	p.Must("POST", api.PathToken, api.TokenRequest{Code: code, State: state}, &got)
+	openid := p.User.OpenID
 	masked := openid[:4] + "…" + openid[len(openid)-4:]
 	if got.ReturnTo != "/pay?order=abc" || got.User != (api.User{OpenID: masked}) {
 		t.Errorf("%+v", got)
 	}
 	var who api.Session
-	p.must("GET", api.PathSession, nil, &who)
+	p.Must("GET", api.PathSession, nil, &who)
 	if who.User != got.User {
 		t.Errorf("session %+v", who)
 	}
-	if len(p.cookies) != 1 || p.cookies["__Host-h5pay_session"] == "" {
-		t.Errorf("cookies %v", p.cookies)
+	if len(p.Cookies) != 1 || p.Cookies["__Host-h5pay_session"] == "" {
+		t.Errorf("cookies %v", p.Cookies)
 	}
-	if a := p.call("DELETE", api.PathSession, nil); a.status != http.StatusNoContent {
-		t.Errorf("sign-out: %d", a.status)
+	if a := p.Call("DELETE", api.PathSession, nil); a.Status != http.StatusNoContent {
+		t.Errorf("sign-out: %d", a.Status)
 	}
-	p.fails(api.CodeUnauthenticated, "GET", api.PathSession, nil)
+	p.Fails(api.CodeUnauthenticated, "GET", api.PathSession, nil)
 }
 
 func TestSignInWithProfile(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.Scope = api.ScopeUserInfo })
-	for i := range s.sim.Users() {
-		p := s.person(i)
-		code, state := p.authorize("/", "")
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.Scope = api.ScopeUserInfo })
+	for i := range s.Sim.Users() {
+		p := s.NewPerson(i)
+		code, state := p.Authorize("/", "")
 		var got api.TokenResponse
-		p.must("POST", api.PathToken, api.TokenRequest{Code: code, State: state}, &got)
+		p.Must("POST", api.PathToken, api.TokenRequest{Code: code, State: state}, &got)
 		var who api.Session
-		p.must("GET", api.PathSession, nil, &who)
-		if got.User.Nickname != p.user.Nickname || who.User != got.User {
-			t.Errorf("%+v, %+v, want %q", got, who, p.user.Nickname)
+		p.Must("GET", api.PathSession, nil, &who)
+		if got.User.Nickname != p.User.Nickname || who.User != got.User {
+			t.Errorf("%+v, %+v, want %q", got, who, p.User.Nickname)
 		}
-		if s.calls("userinfo") != i+1 {
-			t.Errorf("%d calls of userinfo", s.calls("userinfo"))
+		if s.Calls("userinfo") != i+1 {
+			t.Errorf("%d calls of userinfo", s.Calls("userinfo"))
 		}
 	}
 }
@@ -67,27 +68,27 @@ func TestSignInWithProfile(t *testing.T) {
 func TestSignInStandsWithoutAProfile(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []string{wechattest.FaultSystemError, wechattest.FaultBadGateway, wechattest.FaultTimeoutBefore} {
-		s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.Scope = api.ScopeUserInfo })
-		p := s.person(0)
-		code, state := p.authorize("/", "")
-		s.fault(fault, "/sns/userinfo")
+		s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.Scope = api.ScopeUserInfo })
+		p := s.NewPerson(0)
+		code, state := p.Authorize("/", "")
+		s.Fault(fault, "/sns/userinfo")
 		var got api.TokenResponse
-		p.must("POST", api.PathToken, api.TokenRequest{Code: code, State: state}, &got)
-		if got.User.Nickname != "" || s.loud() != 1 {
-			t.Errorf("%s: %+v, %d loud lines", fault, got, s.loud())
+		p.Must("POST", api.PathToken, api.TokenRequest{Code: code, State: state}, &got)
+		if got.User.Nickname != "" || s.ErrorLines() != 1 {
+			t.Errorf("%s: %+v, %d loud lines", fault, got, s.ErrorLines())
 		}
 	}
 }
 
 func TestSessionEndsAfterSevenDays(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	s.sim.Advance(7*24*time.Hour - time.Minute)
-	p.must("GET", api.PathSession, nil, &api.Session{})
-	s.sim.Advance(time.Minute)
-	p.fails(api.CodeUnauthenticated, "GET", api.PathSession, nil)
-	p.fails(api.CodeUnauthenticated, "POST", api.PathOrders, basket("tea", 1))
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	s.Sim.Advance(7*24*time.Hour - time.Minute)
+	p.Must("GET", api.PathSession, nil, &api.Session{})
+	s.Sim.Advance(time.Minute)
+	p.Fails(api.CodeUnauthenticated, "GET", api.PathSession, nil)
+	p.Fails(api.CodeUnauthenticated, "POST", api.PathOrders, paytest.Basket("tea", 1))
 }
 
 func TestSignInDeclinedByWeChat(t *testing.T) {
@@ -106,20 +107,20 @@ func TestSignInDeclinedByWeChat(t *testing.T) {
 		"bad gateway":   {wechattest.FaultBadGateway, api.CodeWeChatBusy, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newShop(t, nil)
-			p := s.person(0)
-			code, state := p.authorize("/", "")
-			s.fault(c.fault, "")
+			s := paytest.NewShop(t, nil)
+			p := s.NewPerson(0)
+			code, state := p.Authorize("/", "")
+			s.Fault(c.fault, "")
 			req := api.TokenRequest{Code: code, State: state}
-			p.fails(c.code, "POST", api.PathToken, req)
-			p.fails(api.CodeUnauthenticated, "GET", api.PathSession, nil)
+			p.Fails(c.code, "POST", api.PathToken, req)
+			p.Fails(api.CodeUnauthenticated, "GET", api.PathSession, nil)
 			if c.again {
-				p.must("POST", api.PathToken, req, &api.TokenResponse{})
+				p.Must("POST", api.PathToken, req, &api.TokenResponse{})
 			} else {
-				p.fails(api.CodeStateInvalid, "POST", api.PathToken, req)
+				p.Fails(api.CodeStateInvalid, "POST", api.PathToken, req)
 			}
-			if strings.Contains(s.log.String(), code) || strings.Contains(s.log.String(), state) {
-				t.Errorf("code or state in the log:\n%s", s.log)
+			if strings.Contains(s.Log.String(), code) || strings.Contains(s.Log.String(), state) {
+				t.Errorf("code or state in the log:\n%s", s.Log)
 			}
 		})
 	}
@@ -127,39 +128,39 @@ func TestSignInDeclinedByWeChat(t *testing.T) {
 
 func TestUsedCode(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.person(0)
-	code, state := p.authorize("/", "")
-	p.must("POST", api.PathToken, api.TokenRequest{Code: code, State: state}, &api.TokenResponse{})
+	s := paytest.NewShop(t, nil)
+	p := s.NewPerson(0)
+	code, state := p.Authorize("/", "")
+	p.Must("POST", api.PathToken, api.TokenRequest{Code: code, State: state}, &api.TokenResponse{})
 	// Back in the browser: the old URL, whose state is used up.
-	p.fails(api.CodeStateInvalid, "POST", api.PathToken, api.TokenRequest{Code: code, State: state})
+	p.Fails(api.CodeStateInvalid, "POST", api.PathToken, api.TokenRequest{Code: code, State: state})
 	// An old code under a new state.
-	_, state = p.authorize("/", "")
-	p.fails(api.CodeCodeUsed, "POST", api.PathToken, api.TokenRequest{Code: code, State: state})
+	_, state = p.Authorize("/", "")
+	p.Fails(api.CodeCodeUsed, "POST", api.PathToken, api.TokenRequest{Code: code, State: state})
 	// A code nobody gave.
-	_, state = p.authorize("/", "")
-	p.fails(api.CodeCodeInvalid, "POST", api.PathToken, api.TokenRequest{Code: "0garbage", State: state})
+	_, state = p.Authorize("/", "")
+	p.Fails(api.CodeCodeInvalid, "POST", api.PathToken, api.TokenRequest{Code: "0garbage", State: state})
 	// The sign-in that stood is not lost.
-	p.must("GET", api.PathSession, nil, &api.Session{})
+	p.Must("GET", api.PathSession, nil, &api.Session{})
 }
 
 func TestStateIsBoundToTheBrowser(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	alice, mallory := s.person(0), s.person(1)
-	malloryCode, malloryState := mallory.authorize("/", "")
+	s := paytest.NewShop(t, nil)
+	alice, mallory := s.NewPerson(0), s.NewPerson(1)
+	malloryCode, malloryState := mallory.Authorize("/", "")
 	// Mallory's link in a browser that began nothing, and in one that did.
-	alice.fails(api.CodeStateInvalid, "POST", api.PathToken, api.TokenRequest{Code: malloryCode, State: malloryState})
-	code, state := alice.authorize("/", "")
+	alice.Fails(api.CodeStateInvalid, "POST", api.PathToken, api.TokenRequest{Code: malloryCode, State: malloryState})
+	code, state := alice.Authorize("/", "")
 	for _, bad := range []string{"", "a b", "a\n", strings.Repeat("c", 513), "茶"} {
-		alice.fails(api.CodeBadRequest, "POST", api.PathToken, api.TokenRequest{Code: bad, State: state})
+		alice.Fails(api.CodeBadRequest, "POST", api.PathToken, api.TokenRequest{Code: bad, State: state})
 	}
-	alice.fails(api.CodeStateInvalid, "POST", api.PathToken, api.TokenRequest{Code: malloryCode, State: malloryState})
-	alice.fails(api.CodeStateInvalid, "POST", api.PathToken, api.TokenRequest{Code: malloryCode, State: ""})
-	alice.fails(api.CodeStateInvalid, "POST", api.PathToken, api.TokenRequest{Code: malloryCode, State: state[:31]})
+	alice.Fails(api.CodeStateInvalid, "POST", api.PathToken, api.TokenRequest{Code: malloryCode, State: malloryState})
+	alice.Fails(api.CodeStateInvalid, "POST", api.PathToken, api.TokenRequest{Code: malloryCode, State: ""})
+	alice.Fails(api.CodeStateInvalid, "POST", api.PathToken, api.TokenRequest{Code: malloryCode, State: state[:31]})
 	// None of that used up her own.
-	alice.must("POST", api.PathToken, api.TokenRequest{Code: code, State: state}, &api.TokenResponse{})
-	if n := s.calls("access_token"); n != 1 {
+	alice.Must("POST", api.PathToken, api.TokenRequest{Code: code, State: state}, &api.TokenResponse{})
+	if n := s.Calls("access_token"); n != 1 {
 		t.Errorf("%d codes were exchanged", n)
 	}
 }
@@ -168,30 +169,30 @@ func TestStateIsBoundToTheBrowser(t *testing.T) {
 // ended: with a session, or with an error.
 func TestStateWorksOnce(t *testing.T) {
 	t.Parallel()
-	for name, end := range map[string]func(p *person, code, state string){
-		"signed in": func(p *person, code, state string) {
-			p.must("POST", api.PathToken, api.TokenRequest{Code: code, State: state}, &api.TokenResponse{})
+	for name, end := range map[string]func(p *paytest.Person, code, state string){
+		"signed in": func(p *paytest.Person, code, state string) {
+			p.Must("POST", api.PathToken, api.TokenRequest{Code: code, State: state}, &api.TokenResponse{})
 		},
-		"declined": func(p *person, _, state string) {
-			p.fails(api.CodeCodeInvalid, "POST", api.PathToken, api.TokenRequest{Code: "0garbage", State: state})
+		"declined": func(p *paytest.Person, _, state string) {
+			p.Fails(api.CodeCodeInvalid, "POST", api.PathToken, api.TokenRequest{Code: "0garbage", State: state})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newShop(t, nil)
-			p := s.person(0)
-			code, state := p.authorize("/", "")
-			thief := s.person(1)
-			thief.cookies = maps.Clone(p.cookies)
+			s := paytest.NewShop(t, nil)
+			p := s.NewPerson(0)
+			code, state := p.Authorize("/", "")
+			thief := s.NewPerson(1)
+			thief.Cookies = maps.Clone(p.Cookies)
 			end(p, code, state)
-			fresh, _ := s.person(1).authorize("/", "")
-			thief.fails(api.CodeStateInvalid, "POST", api.PathToken, api.TokenRequest{Code: fresh, State: state})
-			if thief.cookies["__Host-h5pay_session"] != "" {
+			fresh, _ := s.NewPerson(1).Authorize("/", "")
+			thief.Fails(api.CodeStateInvalid, "POST", api.PathToken, api.TokenRequest{Code: fresh, State: state})
+			if thief.Cookies["__Host-h5pay_session"] != "" {
 				t.Error("the copy of a state signed somebody in")
 			}
-			s.sim.Advance(11 * time.Minute)
-			s.reconcile()
+			s.Sim.Advance(11 * time.Minute)
+			s.Reconcile()
 			var left int
-			if err := s.db.QueryRow(`SELECT count(*) FROM used_states`).Scan(&left); err != nil || left != 0 {
+			if err := s.DB.QueryRow(`SELECT count(*) FROM used_states`).Scan(&left); err != nil || left != 0 {
 				t.Errorf("%d states are kept, %v", left, err)
 			}
 		})
@@ -200,42 +201,42 @@ func TestStateWorksOnce(t *testing.T) {
 
 func TestStateEndsAfterTenMinutes(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.person(0)
-	code, state := p.authorize("/", "")
-	s.sim.Advance(10 * time.Minute)
-	p.fails(api.CodeStateInvalid, "POST", api.PathToken, api.TokenRequest{Code: code, State: state})
+	s := paytest.NewShop(t, nil)
+	p := s.NewPerson(0)
+	code, state := p.Authorize("/", "")
+	s.Sim.Advance(10 * time.Minute)
+	p.Fails(api.CodeStateInvalid, "POST", api.PathToken, api.TokenRequest{Code: code, State: state})
 }
 
 // A cookie of one purpose is nothing under the name of the other.
 func TestCookiesCannotBeSwapped(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.person(0)
-	p.authorize("/", "")
-	p.cookies["__Host-h5pay_session"] = p.cookies["__Host-h5pay_state"]
-	p.fails(api.CodeUnauthenticated, "GET", api.PathSession, nil)
+	s := paytest.NewShop(t, nil)
+	p := s.NewPerson(0)
+	p.Authorize("/", "")
+	p.Cookies["__Host-h5pay_session"] = p.Cookies["__Host-h5pay_state"]
+	p.Fails(api.CodeUnauthenticated, "GET", api.PathSession, nil)
 }
 
 func TestWrongSecretIsLoud(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, func(_ *settings, wx *wechat.Config) { wx.AppSecret = "00000000000000000000000000000000" })
-	p := s.person(0)
-	code, state := p.authorize("/", "")
-	p.fails(api.CodeWeChatDeclined, "POST", api.PathToken, api.TokenRequest{Code: code, State: state})
-	if s.loud() == 0 {
-		t.Errorf("log:\n%s", s.log)
+	s := paytest.NewShop(t, func(_ *paytest.Settings, wx *wechat.Config) { wx.AppSecret = "00000000000000000000000000000000" })
+	p := s.NewPerson(0)
+	code, state := p.Authorize("/", "")
+	p.Fails(api.CodeWeChatDeclined, "POST", api.PathToken, api.TokenRequest{Code: code, State: state})
+	if s.ErrorLines() == 0 {
+		t.Errorf("log:\n%s", s.Log)
 	}
 }
 
 func TestCookiesOfALocalShop(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.ShopURL = "http://localhost:8802" })
-	p := s.person(0)
-	r := p.request("POST", api.PathAuthorize, []byte(`{"return_to":"/"}`))
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.ShopURL = "http://localhost:8802" })
+	p := s.NewPerson(0)
+	r := p.Request("POST", api.PathAuthorize, []byte(`{"return_to":"/"}`))
 	r.Header.Set("Origin", "http://localhost:8802")
-	a := p.send(r)
-	cookie := a.header.Get("Set-Cookie")
+	a := p.Send(r)
+	cookie := a.Header.Get("Set-Cookie")
 	if !strings.HasPrefix(cookie, "h5pay_state=") || strings.Contains(cookie, "Secure") || !strings.Contains(cookie, "HttpOnly") || !strings.Contains(cookie, "SameSite=Lax") {
 		t.Errorf("cookie %q", cookie)
 	}
@@ -243,21 +244,21 @@ func TestCookiesOfALocalShop(t *testing.T) {
 
 func TestConfigAndProducts(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.person(0)
+	s := paytest.NewShop(t, nil)
+	p := s.NewPerson(0)
 	var cfg api.Config
-	p.must("GET", api.PathConfig, nil, &cfg)
+	p.Must("GET", api.PathConfig, nil, &cfg)
 	if cfg.AppID != wechattest.DefaultAppID || cfg.ShopName != wechattest.DefaultShopName || cfg.Scope != api.ScopeBase ||
 		fmt.Sprint(cfg.TradeTypes) != "[JSAPI NATIVE MWEB]" || cfg.Currency != "CNY" {
 		t.Errorf("%+v", cfg)
 	}
 	var list api.ProductList
-	p.must("GET", api.PathProducts, nil, &list)
+	p.Must("GET", api.PathProducts, nil, &list)
 	if len(list.Products) != 7 || *list.Products[5].Amount != (api.AmountBounds{Min: 1, Max: 500_000}) || list.Products[0].ID != "tea" || list.Products[0].Price != 6800 || list.Products[0].Detail == "" {
 		t.Errorf("%+v", list)
 	}
-	storetest.Exec(t, s.db, `DELETE FROM products`)
-	if a := p.call("GET", api.PathProducts, nil); string(a.body) != "{\"products\":[]}\n" {
-		t.Errorf("an empty shop: %s", a.body)
+	storetest.Exec(t, s.DB, `DELETE FROM products`)
+	if a := p.Call("GET", api.PathProducts, nil); string(a.Body) != "{\"products\":[]}\n" {
+		t.Errorf("an empty shop: %s", a.Body)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/cst"
+	"h5pay/internal/paytest"
 	"h5pay/wechat/wechattest"
 )
 
@@ -18,51 +19,51 @@ func TestReasonUnderOtherNames(t *testing.T) {
 		wechattest.FaultRetmsg: "param mch_id invalid", wechattest.FaultTextWithoutCode: "商户无此接口权限",
 	} {
 		t.Run(fault, func(t *testing.T) {
-			s := newShop(t, nil)
-			p, op := s.signedIn(0), s.operator()
+			s := paytest.NewShop(t, nil)
+			p, op := s.SignedIn(0), s.Operator()
 			read := 0
 			logged := func(what string) {
 				t.Helper()
-				log := s.log.String()
+				log := s.Log.String()
 				if !strings.Contains(log[read:], want) {
 					t.Errorf("%s: the reason is not in the log:\n%s", what, log[read:])
 				}
 				read = len(log)
 			}
-			s.fault(fault, "/pay/unifiedorder")
-			req := basket("tea", 1)
-			p.cannotPay(api.CodeWeChatDeclined, req)
-			if s.loud() == 0 {
+			s.Fault(fault, "/pay/unifiedorder")
+			req := paytest.Basket("tea", 1)
+			p.CannotPay(api.CodeWeChatDeclined, req)
+			if s.ErrorLines() == 0 {
 				t.Error("nothing loud in the log")
 			}
 			logged("unifiedorder")
 			var c api.Checkout
-			p.checkout(req, &c)
-			if seen := op.look(c.Order.ID); seen.Status != api.StatusPending {
+			p.Checkout(req, &c)
+			if seen := op.AdminOrder(c.Order.ID); seen.Status != api.StatusPending {
 				t.Errorf("%+v", seen)
 			}
 
-			s.fault(fault, "/pay/orderquery")
-			s.sim.Advance(4 * time.Second)
-			p.get(c.Order.ID)
+			s.Fault(fault, "/pay/orderquery")
+			s.Sim.Advance(4 * time.Second)
+			p.GetOrder(c.Order.ID)
 			logged("orderquery")
-			s.fault(fault, "/pay/orderquery") // meets the notification, which may come at once
-			p.pay(c.Pay)
-			s.deliver()
+			s.Fault(fault, "/pay/orderquery") // meets the notification, which may come at once
+			p.Pay(c.Pay)
+			s.Deliver()
 			logged("notification")
-			s.sim.Advance(15 * time.Second)
-			s.wantStatus(c.Order.ID, api.StatusPaid)
+			s.Sim.Advance(15 * time.Second)
+			s.WantStatus(c.Order.ID, api.StatusPaid)
 
-			s.fault(fault, "/secapi/pay/refund")
-			r := op.refund(c.Order.ID, refundOf(c.Order.Total))
+			s.Fault(fault, "/secapi/pay/refund")
+			r := op.Refund(c.Order.ID, paytest.RefundRequest(c.Order.Total))
 			if r.Status != api.RefundCreated || !strings.Contains(r.FailureText, want) || r.Advice == "" {
 				t.Errorf("%+v", r)
 			}
 			logged("refund")
-			s.sim.Advance(2 * time.Minute)
-			s.reconcile()
-			s.sim.Advance(2 * time.Minute)
-			s.wantStatus(c.Order.ID, api.StatusRefunded)
+			s.Sim.Advance(2 * time.Minute)
+			s.Reconcile()
+			s.Sim.Advance(2 * time.Minute)
+			s.WantStatus(c.Order.ID, api.StatusRefunded)
 		})
 	}
 }
@@ -70,21 +71,21 @@ func TestReasonUnderOtherNames(t *testing.T) {
 // WeChat repeats a notification that was acknowledged, twice at the same moment.
 func TestAcknowledgedNotificationsComeAgain(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	s.fault(wechattest.FaultNotifyAgain, "")
-	p := s.signedIn(0)
-	c := p.order("tea", 1)
-	p.pay(c.Pay)
-	s.deliver()
-	s.sim.Advance(time.Minute)
-	s.check()
-	s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
-	s.fault(wechattest.FaultNotifyAgain, "")
-	s.operator().refund(c.Order.ID, refundOf(c.Order.Total))
-	s.sim.Advance(time.Minute)
-	s.check()
-	s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid, api.StatusRefunding, api.StatusRefunded)
-	for _, n := range s.sim.Ledger().Notifications {
+	s := paytest.NewShop(t, nil)
+	s.Fault(wechattest.FaultNotifyAgain, "")
+	p := s.SignedIn(0)
+	c := p.Order("tea", 1)
+	p.Pay(c.Pay)
+	s.Deliver()
+	s.Sim.Advance(time.Minute)
+	s.Check()
+	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	s.Fault(wechattest.FaultNotifyAgain, "")
+	s.Operator().Refund(c.Order.ID, paytest.RefundRequest(c.Order.Total))
+	s.Sim.Advance(time.Minute)
+	s.Check()
+	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid, api.StatusRefunding, api.StatusRefunded)
+	for _, n := range s.Sim.Ledger().Notifications {
 		if len(n.Attempts) != 3 {
 			t.Errorf("%d attempts", len(n.Attempts))
 		}
@@ -94,7 +95,7 @@ func TestAcknowledgedNotificationsComeAgain(t *testing.T) {
 			}
 		}
 	}
-	if n := s.calls("orderquery"); n != 1 {
+	if n := s.Calls("orderquery"); n != 1 {
 		t.Errorf("%d queries", n)
 	}
 }
@@ -103,26 +104,26 @@ func TestAcknowledgedNotificationsComeAgain(t *testing.T) {
 // what it costs, and paid back with the same.
 func TestPaymentWithCoupons(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p, op := s.signedIn(0), s.operator()
+	s := paytest.NewShop(t, nil)
+	p, op := s.SignedIn(0), s.Operator()
 	for range 12 {
-		s.fault(wechattest.FaultCoupons, "")
-		o := p.paidOrder("tea", 1)
-		op.refund(o.ID, refundOf(800))
-		s.sim.Advance(2 * time.Minute)
-		op.refund(o.ID, refundOf(6000))
-		s.sim.Advance(2 * time.Minute)
-		s.check()
-		s.wantStatus(o.ID, api.StatusRefunded)
+		s.Fault(wechattest.FaultCoupons, "")
+		o := p.PaidOrder("tea", 1)
+		op.Refund(o.ID, paytest.RefundRequest(800))
+		s.Sim.Advance(2 * time.Minute)
+		op.Refund(o.ID, paytest.RefundRequest(6000))
+		s.Sim.Advance(2 * time.Minute)
+		s.Check()
+		s.WantStatus(o.ID, api.StatusRefunded)
 	}
-	for _, trade := range s.sim.Ledger().Trades {
+	for _, trade := range s.Sim.Ledger().Trades {
 		if len(trade.Coupons) != 3 || trade.CashFee >= trade.TotalFee {
 			t.Errorf("%+v", trade)
 		}
 	}
-	day := s.now()
-	s.sim.Advance(33 * time.Hour)
-	if c := op.checkBill(cst.In(day).Format("2006-01-02")); c.Status != "agrees" || c.Payments != 12 {
+	day := s.Now()
+	s.Sim.Advance(33 * time.Hour)
+	if c := checkBill(op, cst.In(day).Format("2006-01-02")); c.Status != "agrees" || c.Payments != 12 {
 		t.Errorf("%+v", c)
 	}
 }
@@ -133,16 +134,16 @@ func TestCopiedLandingSignsNobodyIn(t *testing.T) {
 	t.Parallel()
 	for _, cookies := range []string{"its own state", "none"} {
 		t.Run(cookies, func(t *testing.T) {
-			s := newShop(t, nil)
-			s.fault(wechattest.FaultLandingCopied, "")
-			p := s.person(0)
-			code, state := p.authorize("/", "")
+			s := paytest.NewShop(t, nil)
+			s.Fault(wechattest.FaultLandingCopied, "")
+			p := s.NewPerson(0)
+			code, state := p.Authorize("/", "")
 			if cookies == "none" {
-				p.cookies = map[string]string{}
+				p.Cookies = map[string]string{}
 			}
-			p.fails(api.CodeStateInvalid, "POST", api.PathToken, api.TokenRequest{Code: code, State: state})
-			p.fails(api.CodeUnauthenticated, "GET", api.PathOrders, nil)
-			if n := s.calls("access_token"); n != 0 {
+			p.Fails(api.CodeStateInvalid, "POST", api.PathToken, api.TokenRequest{Code: code, State: state})
+			p.Fails(api.CodeUnauthenticated, "GET", api.PathOrders, nil)
+			if n := s.Calls("access_token"); n != 0 {
 				t.Errorf("%d codes were exchanged", n)
 			}
 		})

@@ -2,11 +2,9 @@ package server_test
 
 import (
 	"encoding/json"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +15,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/fen"
 	"h5pay/internal/order"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
@@ -38,134 +37,78 @@ func decode(t *testing.T, b []byte, v any) {
 	}
 }
 
-// holds fails the test when a secret is in an answer or in the log.
-func (p *person) holds(secret string, a answer) {
-	p.t.Helper()
-	if strings.Contains(string(a.body), secret) {
-		p.t.Errorf("%s is in %s", secret, a.body)
+// wantHidden fails the test when a secret is in an answer or in the log.
+func wantHidden(p *paytest.Person, secret string, a paytest.Answer) {
+	p.T.Helper()
+	if strings.Contains(string(a.Body), secret) {
+		p.T.Errorf("%s is in %s", secret, a.Body)
 	}
-	if strings.Contains(p.log.String(), secret) {
-		p.t.Errorf("%s is in the log", secret)
+	if strings.Contains(p.Log.String(), secret) {
+		p.T.Errorf("%s is in the log", secret)
 	}
-}
-
-// scan points the phone of the i-th user at a QR code and pays.
-func (s *shop) scan(i int, codeURL string) error {
-	s.t.Helper()
-	if err := s.sim.SetUser(s.sim.Users()[i].OpenID); err != nil {
-		s.t.Fatal(err)
-	}
-	sheet, err := s.sim.Scan(codeURL)
-	if err != nil {
-		return err
-	}
-	_, err = s.sim.PaySheet(sheet.ID)
-	return err
-}
-
-// h5 navigates a phone's browser to a mweb_url, from the shop's page. The
-// answer is WeChat's page, and the payment sheet that it opens.
-func (p *person) h5(mwebURL string) (page string, sheet wechattest.Sheet, err error) {
-	p.t.Helper()
-	if err := p.sim.SetUser(p.user.OpenID); err != nil {
-		p.t.Fatal(err)
-	}
-	was := p.sim.Place().Environment
-	if err := p.sim.SetEnvironment(wechattest.Chrome); err != nil {
-		p.t.Fatal(err)
-	}
-	defer p.sim.SetEnvironment(was)
-	u, err := url.Parse(mwebURL)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	r := p.request("GET", u.RequestURI(), nil)
-	r.Header = http.Header{"Referer": {shopURL + "/"}, "User-Agent": {p.sim.Place().UserAgent}}
-	page = record(p.sim.Handler(), r)
-	id := regexp.MustCompile(`data-id="([^"]+)"`).FindStringSubmatch(page)
-	if id == nil {
-		return page, sheet, errors.New("WeChat's page opens no payment sheet")
-	}
-	sheet, err = p.sim.Sheet(id[1])
-	return page, sheet, err
-}
-
-// openSheet opens the payment sheet with whatever a checkout has to pay with.
-func (p *person) openSheet(c api.Checkout) (sheet wechattest.Sheet, err error) {
-	p.t.Helper()
-	switch {
-	case c.Pay != nil:
-		return p.sheet(c.Pay)
-	case c.CodeURL != "":
-		return p.sim.Scan(c.CodeURL)
-	case c.MWebURL != "":
-		_, sheet, err = p.h5(c.MWebURL)
-		return sheet, err
-	}
-	return sheet, errors.New("nothing to pay with")
 }
 
 // endsIn tells whether what pays an order, which was just got, works for d.
-func (s *shop) endsIn(c api.Checkout, d time.Duration) bool {
-	left := time.UnixMilli(c.PayUntil).Sub(s.now())
+func endsIn(s *paytest.Shop, c api.Checkout, d time.Duration) bool {
+	left := time.UnixMilli(c.PayUntil).Sub(s.Now())
 	return left <= d && left > d-10*time.Second
 }
 
 func TestPaymentByCode(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.guest(0)
+	s := paytest.NewShop(t, nil)
+	p := s.NewGuest(0)
 	var c api.Checkout
-	p.checkout(native("tea", 2), &c)
+	p.Checkout(paytest.BasketForCode("tea", 2), &c)
 	if c.Order.Status != api.StatusPending || c.Order.TradeType != api.TradeNative || !strings.HasPrefix(c.CodeURL, "weixin://") ||
-		c.Pay != nil || c.MWebURL != "" || !s.endsIn(c, order.PrepayLifetime) {
+		c.Pay != nil || c.MWebURL != "" || !endsIn(s, c, order.PrepayLifetime) {
 		t.Errorf("checkout %+v", c)
 	}
 	// Somebody else's phone may scan it.
-	if err := s.scan(2, c.CodeURL); err != nil {
+	if err := s.Scan(2, c.CodeURL); err != nil {
 		t.Fatal(err)
 	}
-	s.deliver()
-	o := p.get(c.Order.ID)
-	if o.Status != api.StatusPaid || o.PaymentNo != s.sim.Ledger().Trades[0].TransactionID {
+	s.Deliver()
+	o := p.GetOrder(c.Order.ID)
+	if o.Status != api.StatusPaid || o.PaymentNo != s.Sim.Ledger().Trades[0].TransactionID {
 		t.Errorf("order %+v", o)
 	}
-	s.wantPath(o.ID, api.StatusPending, api.StatusPaid)
-	known := s.sim.Ledger().Orders[0]
-	if known.OpenID != "" || known.ClientIP != p.ip || known.TotalFee != 13600 {
+	s.WantPath(o.ID, api.StatusPending, api.StatusPaid)
+	known := s.Sim.Ledger().Orders[0]
+	if known.OpenID != "" || known.ClientIP != p.IP || known.TotalFee != 13600 {
 		t.Errorf("WeChat was told %+v", known)
 	}
-	p.fails(api.CodeOrderPaid, "POST", api.OrderPayPath(o.ID), struct{}{})
-	if s.loud() != 0 {
-		t.Errorf("loud log:\n%s", s.log)
+	p.Fails(api.CodeOrderPaid, "POST", api.OrderPayPath(o.ID), struct{}{})
+	if s.ErrorLines() != 0 {
+		t.Errorf("loud log:\n%s", s.Log)
 	}
 }
 
 func TestPaymentInABrowser(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.guest(1)
+	s := paytest.NewShop(t, nil)
+	p := s.NewGuest(1)
 	var c api.Checkout
-	p.checkout(mweb("tea", 1), &c)
-	back := shopURL + "/result?order=" + c.Order.ID
+	p.Checkout(paytest.BasketForH5("tea", 1), &c)
+	back := paytest.ShopURL + "/result?order=" + c.Order.ID
 	given, ok := strings.CutSuffix(c.MWebURL, "&redirect_url="+url.QueryEscape(back))
-	if !ok || given != s.sim.Ledger().Orders[0].MwebURL || c.Pay != nil || c.CodeURL != "" || !s.endsIn(c, order.MWebLifetime) {
+	if !ok || given != s.Sim.Ledger().Orders[0].MwebURL || c.Pay != nil || c.CodeURL != "" || !endsIn(s, c, order.MWebLifetime) {
 		t.Errorf("checkout %+v", c)
 	}
-	page, sheet, err := p.h5(c.MWebURL)
+	page, sheet, err := p.OpenH5(c.MWebURL)
 	if err != nil || !strings.Contains(page, "/result?order="+c.Order.ID) {
 		t.Fatalf("WeChat's page does not lead back: %v\n%s", err, page)
 	}
-	if _, err := s.sim.PaySheet(sheet.ID); err != nil {
+	if _, err := s.Sim.PaySheet(sheet.ID); err != nil {
 		t.Fatal(err)
 	}
-	s.deliver()
-	s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
-	if known := s.sim.Ledger().Orders[0]; known.ClientIP != p.ip || known.OpenID != "" {
+	s.Deliver()
+	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	if known := s.Sim.Ledger().Orders[0]; known.ClientIP != p.IP || known.OpenID != "" {
 		t.Errorf("WeChat was told %+v", known)
 	}
-	told := s.sent("unifiedorder")
-	if !strings.Contains(told, `{"h5_info":{"type":"Wap","wap_url":"`+shopURL+`","wap_name":"`+wechattest.DefaultShopName+`"}}`) {
+	told := s.LastSent("unifiedorder")
+	if !strings.Contains(told, `{"h5_info":{"type":"Wap","wap_url":"`+paytest.ShopURL+`","wap_name":"`+wechattest.DefaultShopName+`"}}`) {
 		t.Errorf("WeChat was sent %s", told)
 	}
 }
@@ -173,79 +116,79 @@ func TestPaymentInABrowser(t *testing.T) {
 // What WeChat gave is used while it lives: asking again would void it.
 func TestCodeIsKeptAndRenewed(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.guest(0)
-	req := native("tea", 1)
+	s := paytest.NewShop(t, nil)
+	p := s.NewGuest(0)
+	req := paytest.BasketForCode("tea", 1)
 	var first, again api.Checkout
-	p.checkout(req, &first)
-	s.sim.Advance(order.PrepayLifetime - time.Minute)
-	p.checkout(req, &again)
+	p.Checkout(req, &first)
+	s.Sim.Advance(order.PrepayLifetime - time.Minute)
+	p.Checkout(req, &again)
 	if !cmp.Equal(again, first) {
 		t.Errorf("the same order again: %+v, first %+v", again, first)
 	}
-	p.must("POST", api.OrderPayPath(first.Order.ID), api.PayRequest{}, &again)
-	if !cmp.Equal(again, first) || s.calls("unifiedorder") != 1 {
+	p.Must("POST", api.OrderPayPath(first.Order.ID), api.PayRequest{}, &again)
+	if !cmp.Equal(again, first) || s.Calls("unifiedorder") != 1 {
 		t.Errorf("pay: %+v, first %+v", again, first)
 	}
 	// Renewed by wish, and because it has ended.
 	var renewed, later api.Checkout
-	p.must("POST", api.OrderPayPath(first.Order.ID), api.PayRequest{Renew: true}, &renewed)
-	if renewed.CodeURL == first.CodeURL || !s.endsIn(renewed, order.PrepayLifetime) {
+	p.Must("POST", api.OrderPayPath(first.Order.ID), api.PayRequest{Renew: true}, &renewed)
+	if renewed.CodeURL == first.CodeURL || !endsIn(s, renewed, order.PrepayLifetime) {
 		t.Errorf("renewed: %+v", renewed)
 	}
-	s.sim.Advance(order.PrepayLifetime)
-	p.must("POST", api.OrderPayPath(first.Order.ID), api.PayRequest{}, &later)
-	if later.CodeURL == renewed.CodeURL || s.calls("unifiedorder") != 3 {
+	s.Sim.Advance(order.PrepayLifetime)
+	p.Must("POST", api.OrderPayPath(first.Order.ID), api.PayRequest{}, &later)
+	if later.CodeURL == renewed.CodeURL || s.Calls("unifiedorder") != 3 {
 		t.Errorf("after its end: %+v", later)
 	}
-	if err := s.scan(0, renewed.CodeURL); err == nil {
+	if err := s.Scan(0, renewed.CodeURL); err == nil {
 		t.Error("the code before still works")
 	}
-	if err := s.scan(0, later.CodeURL); err != nil {
+	if err := s.Scan(0, later.CodeURL); err != nil {
 		t.Error(err)
 	}
-	s.deliver()
-	s.wantPath(first.Order.ID, api.StatusPending, api.StatusPending, api.StatusPending, api.StatusPaid)
+	s.Deliver()
+	s.WantPath(first.Order.ID, api.StatusPending, api.StatusPending, api.StatusPending, api.StatusPaid)
 }
 
 func TestMWebURLIsRenewedWithinFiveMinutes(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.guest(0)
+	s := paytest.NewShop(t, nil)
+	p := s.NewGuest(0)
 	var first, again api.Checkout
-	p.checkout(mweb("tea", 1), &first)
-	s.sim.Advance(order.MWebLifetime - time.Minute)
-	p.must("POST", api.OrderPayPath(first.Order.ID), struct{}{}, &again)
+	p.Checkout(paytest.BasketForH5("tea", 1), &first)
+	s.Sim.Advance(order.MWebLifetime - time.Minute)
+	p.Must("POST", api.OrderPayPath(first.Order.ID), struct{}{}, &again)
 	if !cmp.Equal(again, first) {
 		t.Errorf("again %+v, first %+v", again, first)
 	}
-	s.sim.Advance(time.Minute)
-	p.must("POST", api.OrderPayPath(first.Order.ID), struct{}{}, &again)
+	s.Sim.Advance(time.Minute)
+	p.Must("POST", api.OrderPayPath(first.Order.ID), struct{}{}, &again)
 	if again.MWebURL == first.MWebURL {
 		t.Error("an old mweb_url was given out")
 	}
-	_, sheet, err := p.h5(again.MWebURL)
+	_, sheet, err := p.OpenH5(again.MWebURL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.sim.PaySheet(sheet.ID); err != nil {
+	if _, err := s.Sim.PaySheet(sheet.ID); err != nil {
 		t.Fatal(err)
 	}
-	s.deliver()
-	s.wantPath(first.Order.ID, api.StatusPending, api.StatusPending, api.StatusPaid)
+	s.Deliver()
+	s.WantPath(first.Order.ID, api.StatusPending, api.StatusPending, api.StatusPaid)
 }
 
 // The shop may be renamed or move between two calls for one order: WeChat is
 // told what it was told first.
 func TestRenewedOrderIsToldAsItWas(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.guest(0)
+	s := paytest.NewShop(t, nil)
+	p := s.NewGuest(0)
 	var c, again api.Checkout
-	p.checkout(mweb("tea", 1), &c)
-	s.handler = s.open(func(cfg *settings, _ *wechat.Config) { cfg.ShopName = "改名小铺" })
-	p.ip = "198.51.100.7"
-	p.must("POST", api.OrderPayPath(c.Order.ID), api.PayRequest{Renew: true}, &again)
+	p.Checkout(paytest.BasketForH5("tea", 1), &c)
+	s.Handler = s.Open(func(cfg *paytest.Settings, _ *wechat.Config) { cfg.ShopName = "改名小铺" })
+	p.IP = "198.51.100.7"
+	p.Must("POST", api.OrderPayPath(c.Order.ID), api.PayRequest{Renew: true}, &again)
 	if again.MWebURL == c.MWebURL {
 		t.Error("not renewed")
 	}
@@ -255,19 +198,19 @@ func TestRenewedOrderIsToldAsItWas(t *testing.T) {
 // code then.
 func TestManyAtOnceGetOneCode(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.guest(0)
-	path := api.OrderPayPath(p.place(native("tea", 1)).ID)
-	codes := together(t, p, 40, func() *http.Request { return p.request("POST", path, []byte(`{}`)) })
-	if s.calls("unifiedorder") != 1 || len(codes) != 1 {
-		t.Fatalf("%d calls, codes %v", s.calls("unifiedorder"), codes)
+	s := paytest.NewShop(t, nil)
+	p := s.NewGuest(0)
+	path := api.OrderPayPath(p.Place(paytest.BasketForCode("tea", 1)).ID)
+	codes := together(t, p, 40, func() *http.Request { return p.Request("POST", path, []byte(`{}`)) })
+	if s.Calls("unifiedorder") != 1 || len(codes) != 1 {
+		t.Fatalf("%d calls, codes %v", s.Calls("unifiedorder"), codes)
 	}
 	var first api.Checkout
 	for _, c := range codes {
 		first = c
 	}
 	renew := encode(t, api.PayRequest{Renew: true})
-	codes = together(t, p, 40, func() *http.Request { return p.request("POST", api.OrderPayPath(first.Order.ID), renew) })
+	codes = together(t, p, 40, func() *http.Request { return p.Request("POST", api.OrderPayPath(first.Order.ID), renew) })
 	delete(codes, first.CodeURL)
 	if len(codes) == 0 {
 		t.Error("no code was renewed")
@@ -275,7 +218,7 @@ func TestManyAtOnceGetOneCode(t *testing.T) {
 	// Who came after a renewal was done has renewed again: the last code works.
 	works := 0
 	for code := range codes {
-		if _, err := s.sim.Scan(code); err == nil {
+		if _, err := s.Sim.Scan(code); err == nil {
 			works++
 		}
 	}
@@ -283,15 +226,15 @@ func TestManyAtOnceGetOneCode(t *testing.T) {
 		t.Errorf("%d of %d codes work", works, len(codes))
 	}
 	var stored api.Checkout
-	p.must("POST", api.OrderPayPath(first.Order.ID), struct{}{}, &stored)
-	if err := s.scan(0, stored.CodeURL); err != nil {
+	p.Must("POST", api.OrderPayPath(first.Order.ID), struct{}{}, &stored)
+	if err := s.Scan(0, stored.CodeURL); err != nil {
 		t.Errorf("the stored code: %v", err)
 	}
 }
 
 // together sends n requests at once, repeats those that are answered with CodeBusy, as the
 // page does, and returns what they got, by code_url.
-func together(t *testing.T, p *person, n int, make func() *http.Request) map[string]api.Checkout {
+func together(t *testing.T, p *paytest.Person, n int, make func() *http.Request) map[string]api.Checkout {
 	t.Helper()
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -304,7 +247,7 @@ func together(t *testing.T, p *person, n int, make func() *http.Request) map[str
 				r := make()
 				mu.Unlock()
 				w = httptest.NewRecorder()
-				p.handler.ServeHTTP(w, r)
+				p.Handler.ServeHTTP(w, r)
 				if !isBusy(t, w) || time.Now().After(deadline) {
 					break
 				}
@@ -319,7 +262,7 @@ func together(t *testing.T, p *person, n int, make func() *http.Request) map[str
 		})
 	}
 	wg.Wait()
-	p.check()
+	p.Check()
 	return codes
 }
 
@@ -340,13 +283,13 @@ func isBusy(t *testing.T, w *httptest.ResponseRecorder) bool {
 // told to come again, and changes nothing.
 func TestNobodyWaitsForAnotherRequest(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.guest(0)
-	path := api.OrderPayPath(p.place(native("tea", 1)).ID)
-	r := p.request("POST", path, []byte(`{}`))
+	s := paytest.NewShop(t, nil)
+	p := s.NewGuest(0)
+	path := api.OrderPayPath(p.Place(paytest.BasketForCode("tea", 1)).ID)
+	r := p.Request("POST", path, []byte(`{}`))
 	inCall, goOn := make(chan struct{}), make(chan struct{})
-	plain := s.wire.handler
-	s.wire.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	plain := s.ToWeChat.Handler
+	s.ToWeChat.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/pay/unifiedorder" {
 			close(inCall)
 			<-goOn
@@ -355,25 +298,25 @@ func TestNobodyWaitsForAnotherRequest(t *testing.T) {
 	})
 	first := httptest.NewRecorder()
 	var wg sync.WaitGroup
-	wg.Go(func() { p.handler.ServeHTTP(first, r) })
+	wg.Go(func() { p.Handler.ServeHTTP(first, r) })
 	<-inCall
-	before := storetest.Dump(t, s.db)
+	before := storetest.Dump(t, s.DB)
 	w := httptest.NewRecorder()
-	p.handler.ServeHTTP(w, p.request("POST", path, []byte(`{}`))) // would hang if it waited
+	p.Handler.ServeHTTP(w, p.Request("POST", path, []byte(`{}`))) // would hang if it waited
 	if !isBusy(t, w) {
 		t.Errorf("%d %s, want busy", w.Code, w.Body)
 	}
-	if storetest.Dump(t, s.db) != before {
+	if storetest.Dump(t, s.DB) != before {
 		t.Error("something changed")
 	}
 	close(goOn)
 	wg.Wait()
-	s.wire.handler = plain
+	s.ToWeChat.Handler = plain
 	var c, again api.Checkout
 	if err := json.Unmarshal(first.Body.Bytes(), &c); err != nil || c.CodeURL == "" {
 		t.Errorf("%d %s", first.Code, first.Body)
 	}
-	if p.must("POST", path, api.PayRequest{}, &again); !cmp.Equal(again, c) {
+	if p.Must("POST", path, api.PayRequest{}, &again); !cmp.Equal(again, c) {
 		t.Errorf("%+v, want %+v", again, c)
 	}
 }
@@ -381,46 +324,46 @@ func TestNobodyWaitsForAnotherRequest(t *testing.T) {
 // The request that calls WeChat fails: the next one calls.
 func TestCodeAfterACallThatFailed(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.guest(0)
-	s.fault(wechattest.FaultTimeoutAfter, "/pay/unifiedorder")
-	req := native("tea", 1)
-	p.cannotPay(api.CodeWeChatBusy, req)
+	s := paytest.NewShop(t, nil)
+	p := s.NewGuest(0)
+	s.Fault(wechattest.FaultTimeoutAfter, "/pay/unifiedorder")
+	req := paytest.BasketForCode("tea", 1)
+	p.CannotPay(api.CodeWeChatBusy, req)
 	var c api.Checkout
-	p.checkout(req, &c) // the claim was released
-	if err := s.scan(0, c.CodeURL); err != nil {
+	p.Checkout(req, &c) // the claim was released
+	if err := s.Scan(0, c.CodeURL); err != nil {
 		t.Error(err)
 	}
-	s.deliver()
-	s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	s.Deliver()
+	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
 }
 
 func TestPayerNamesTheAmount(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.guest(0)
-	req := native("tip", 1)
+	s := paytest.NewShop(t, nil)
+	p := s.NewGuest(0)
+	req := paytest.BasketForCode("tip", 1)
 	for _, amount := range []fen.Fen{0, 500_001} {
 		req.Items[0].Amount = amount
-		p.unharmed(func() { p.fails(api.CodeBadRequest, "POST", api.PathOrders, req) })
+		wantUnharmed(p, func() { p.Fails(api.CodeBadRequest, "POST", api.PathOrders, req) })
 	}
 	req.Items[0].Amount = 12345
 	var c, again api.Checkout
-	p.checkout(req, &c)
-	if c.Order.Total != 12345 || c.Order.Items[0].Price != 12345 || s.sim.Ledger().Orders[0].TotalFee != 12345 {
+	p.Checkout(req, &c)
+	if c.Order.Total != 12345 || c.Order.Items[0].Price != 12345 || s.Sim.Ledger().Orders[0].TotalFee != 12345 {
 		t.Errorf("order %+v", c.Order)
 	}
 	// The amount is part of what was asked for; the bounds may change since.
-	storetest.Exec(t, s.db, `UPDATE products SET min_price = 20000, max_price = 30000 WHERE id = 'tip'`)
-	p.checkout(req, &again)
+	storetest.Exec(t, s.DB, `UPDATE products SET min_price = 20000, max_price = 30000 WHERE id = 'tip'`)
+	p.Checkout(req, &again)
 	if !cmp.Equal(again, c) {
 		t.Errorf("the same again: %+v", again)
 	}
 	req.Items[0].Amount = 20000
-	p.fails(api.CodeConflict, "POST", api.PathOrders, req)
-	if err := s.scan(0, c.CodeURL); err != nil {
+	p.Fails(api.CodeConflict, "POST", api.PathOrders, req)
+	if err := s.Scan(0, c.CodeURL); err != nil {
 		t.Fatal(err)
 	}
-	s.deliver()
-	s.wantStatus(c.Order.ID, api.StatusPaid)
+	s.Deliver()
+	s.WantStatus(c.Order.ID, api.StatusPaid)
 }

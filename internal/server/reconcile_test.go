@@ -12,45 +12,28 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/payment"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
 
-// reconcile is what the timer does.
-func (s *shop) reconcile() {
-	s.t.Helper()
-	if err := s.signer.Reconcile(context.Background()); err != nil {
-		s.t.Error(err)
-	}
-	s.check()
-}
-
-// wantStatus reads the stored order, asking nobody.
-func (s *shop) wantStatus(id string, want api.OrderStatus) {
-	s.t.Helper()
-	var got api.OrderStatus
-	if err := s.db.QueryRow(`SELECT status FROM orders WHERE id = ?`, id).Scan(&got); err != nil || got != want {
-		s.t.Errorf("order %s is %s, %v; want %s", id, got, err, want)
-	}
-}
-
 func TestReconcileFindsALostPayment(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	c := p.order("tea", 1)
-	s.fault(wechattest.FaultNotifyLost, "")
-	p.pay(c.Pay)
-	s.reconcile() // too soon: the notification may be on its way
-	s.wantStatus(c.Order.ID, api.StatusPending)
-	s.sim.Advance(61 * time.Second)
-	s.reconcile()
-	s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
-	s.sim.Advance(time.Hour)
-	asked := s.calls("orderquery")
-	s.reconcile()
-	if s.calls("orderquery") != asked {
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	c := p.Order("tea", 1)
+	s.Fault(wechattest.FaultNotifyLost, "")
+	p.Pay(c.Pay)
+	s.Reconcile() // too soon: the notification may be on its way
+	s.WantStatus(c.Order.ID, api.StatusPending)
+	s.Sim.Advance(61 * time.Second)
+	s.Reconcile()
+	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	s.Sim.Advance(time.Hour)
+	asked := s.Calls("orderquery")
+	s.Reconcile()
+	if s.Calls("orderquery") != asked {
 		t.Error("a paid order was asked about again")
 	}
 }
@@ -58,35 +41,35 @@ func TestReconcileFindsALostPayment(t *testing.T) {
 // The order that WeChat has taken but whose answer was lost is found too.
 func TestReconcileFindsAPaymentOfAnOrderThatIsOnlyCreated(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	c := p.order("tea", 1)
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	c := p.Order("tea", 1)
 	// As if the signer had died before it stored the answer.
-	storetest.Exec(t, s.db, `UPDATE orders SET status = 'created', prepay_id = NULL, prepay_at = NULL, sign_type = NULL;
+	storetest.Exec(t, s.DB, `UPDATE orders SET status = 'created', prepay_id = NULL, prepay_at = NULL, sign_type = NULL;
 		DELETE FROM history; DELETE FROM order_steps WHERE rowid > 1`)
-	s.fault(wechattest.FaultNotifyLost, "")
-	p.pay(c.Pay)
-	s.sim.Advance(61 * time.Second)
-	s.reconcile()
-	s.wantStatus(c.Order.ID, api.StatusPaid)
+	s.Fault(wechattest.FaultNotifyLost, "")
+	p.Pay(c.Pay)
+	s.Sim.Advance(61 * time.Second)
+	s.Reconcile()
+	s.WantStatus(c.Order.ID, api.StatusPaid)
 }
 
 func TestReconcileClosesWhatNobodyPaid(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	c := p.order("tea", 1)
-	s.sim.Advance(order.Lifetime)
-	s.reconcile()
-	s.wantStatus(c.Order.ID, api.StatusPending) // a payment may just be ending
-	s.sim.Advance(order.ExpiryGrace + time.Minute)
-	s.reconcile()
-	s.wantPath(c.Order.ID, api.StatusPending, api.StatusClosed)
-	if got := s.sim.Ledger().Orders[0].State; got != wechattest.StateClosed {
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	c := p.Order("tea", 1)
+	s.Sim.Advance(order.Lifetime)
+	s.Reconcile()
+	s.WantStatus(c.Order.ID, api.StatusPending) // a payment may just be ending
+	s.Sim.Advance(order.ExpiryGrace + time.Minute)
+	s.Reconcile()
+	s.WantPath(c.Order.ID, api.StatusPending, api.StatusClosed)
+	if got := s.Sim.Ledger().Orders[0].State; got != wechattest.StateClosed {
 		t.Errorf("WeChat has it as %s", got)
 	}
-	s.reconcile()
-	if n := s.calls("closeorder"); n != 1 {
+	s.Reconcile()
+	if n := s.Calls("closeorder"); n != 1 {
 		t.Errorf("closed %d times", n)
 	}
 }
@@ -95,82 +78,70 @@ func TestReconcileClosesWhatNobodyPaid(t *testing.T) {
 // time: its unifiedorder may still be retried.
 func TestReconcileClosesWhatWeChatNeverTook(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	s.fault(wechattest.FaultTimeoutBefore, "/pay/unifiedorder")
-	p.cannotPay(api.CodeWeChatBusy, basket("tea", 1))
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	s.Fault(wechattest.FaultTimeoutBefore, "/pay/unifiedorder")
+	p.CannotPay(api.CodeWeChatBusy, paytest.Basket("tea", 1))
 	var id string
-	if err := s.db.QueryRow(`SELECT id FROM orders`).Scan(&id); err != nil {
+	if err := s.DB.QueryRow(`SELECT id FROM orders`).Scan(&id); err != nil {
 		t.Fatal(err)
 	}
-	s.sim.Advance(time.Hour)
-	s.reconcile()
-	s.wantStatus(id, api.StatusCreated)
-	s.sim.Advance(order.Lifetime + order.ExpiryGrace)
-	s.reconcile()
-	s.wantPath(id, api.StatusClosed)
+	s.Sim.Advance(time.Hour)
+	s.Reconcile()
+	s.WantStatus(id, api.StatusCreated)
+	s.Sim.Advance(order.Lifetime + order.ExpiryGrace)
+	s.Reconcile()
+	s.WantPath(id, api.StatusClosed)
 }
 
 // Paid after the query and before the close: WeChat declines to close, and is
 // asked again.
 func TestReconcileBelievesOrderPaid(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	c := p.order("tea", 1)
-	sheet, err := p.sheet(c.Pay)
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	c := p.Order("tea", 1)
+	sheet, err := p.OpenPaySheet(c.Pay)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.sim.Advance(order.Lifetime - time.Second)
-	s.fault(wechattest.FaultNotifyLost, "")
-	s.wire.handler = before(s.wire.handler, "/pay/closeorder", func() {
+	s.Sim.Advance(order.Lifetime - time.Second)
+	s.Fault(wechattest.FaultNotifyLost, "")
+	s.ToWeChat.Handler = paytest.Before(s.ToWeChat.Handler, "/pay/closeorder", func() {
 		// WeChat lets a payment end that was begun in time.
-		if _, err := s.sim.PaySheet(sheet.ID); err != nil {
+		if _, err := s.Sim.PaySheet(sheet.ID); err != nil {
 			t.Fatal(err)
 		}
 	})
 	// The shop's clock runs ahead of WeChat's.
-	s.advanceShop(order.ExpiryGrace + 2*time.Minute)
-	s.reconcile()
-	s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
-}
-
-// before calls do before the first request for a path.
-func before(next http.Handler, path string, do func()) http.Handler {
-	done := false
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == path && !done {
-			done = true
-			do()
-		}
-		next.ServeHTTP(w, r)
-	})
+	s.AdvanceClock(order.ExpiryGrace + 2*time.Minute)
+	s.Reconcile()
+	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
 }
 
 // One call of it does a bounded amount of work, the next goes on, and an order
 // that fails does not hold up the others.
 func TestReconcileIsBoundedAndGoesOn(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.Statements = payment.MinStatements })
-	p := s.signedIn(0)
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.Statements = payment.MinStatements })
+	p := s.SignedIn(0)
 	var ids []string
 	for range 43 {
-		c := p.order("test", 1)
-		s.fault(wechattest.FaultNotifyLost, "")
-		p.pay(c.Pay)
+		c := p.Order("test", 1)
+		s.Fault(wechattest.FaultNotifyLost, "")
+		p.Pay(c.Pay)
 		ids = append(ids, c.Order.ID)
 	}
-	s.sim.Advance(2 * time.Minute)
-	s.fault(wechattest.FaultSystemError, "/pay/orderquery") // meets one of the first
+	s.Sim.Advance(2 * time.Minute)
+	s.Fault(wechattest.FaultSystemError, "/pay/orderquery") // meets one of the first
 	statements := countStatements(t, s)
 	for i, least := range []int{17, 34, 42} {
 		before := statements.Load()
-		if err := s.signer.Reconcile(context.Background()); err != nil {
+		if err := s.Signer.Reconcile(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		var paid int
-		if err := s.db.QueryRow(`SELECT count(*) FROM orders WHERE status = 'paid'`).Scan(&paid); err != nil {
+		if err := s.DB.QueryRow(`SELECT count(*) FROM orders WHERE status = 'paid'`).Scan(&paid); err != nil {
 			t.Fatal(err)
 		}
 		if paid < least || i < 2 && paid > 25*(i+1) {
@@ -180,44 +151,44 @@ func TestReconcileIsBoundedAndGoesOn(t *testing.T) {
 			t.Errorf("%d statements in one call", n)
 		}
 	}
-	s.check()
-	s.sim.Advance(2 * time.Minute)
-	s.reconcile()
+	s.Check()
+	s.Sim.Advance(2 * time.Minute)
+	s.Reconcile()
 	for _, id := range ids {
-		s.wantStatus(id, api.StatusPaid)
+		s.WantStatus(id, api.StatusPaid)
 	}
 }
 
 // WeChat is asked less and less about an order, but always at its end.
 func TestReconcileLeavesOldOrdersAlone(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	c := s.signedIn(0).order("tea", 1)
+	s := paytest.NewShop(t, nil)
+	c := s.SignedIn(0).Order("tea", 1)
 	for range 24*20 - 1 {
-		s.sim.Advance(3 * time.Minute)
-		s.reconcile()
+		s.Sim.Advance(3 * time.Minute)
+		s.Reconcile()
 	}
-	if n := s.calls("orderquery"); n < 10 || n > 25 {
+	if n := s.Calls("orderquery"); n < 10 || n > 25 {
 		t.Errorf("asked %d times in a day", n)
 	}
-	s.wantStatus(c.Order.ID, api.StatusPending)
+	s.WantStatus(c.Order.ID, api.StatusPending)
 	for range 6 {
-		s.sim.Advance(time.Minute)
-		s.reconcile()
+		s.Sim.Advance(time.Minute)
+		s.Reconcile()
 	}
-	s.wantStatus(c.Order.ID, api.StatusClosed)
+	s.WantStatus(c.Order.ID, api.StatusClosed)
 }
 
 func TestReconcileKeepsSecretsAndTellsOfADeadDatabase(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	s.signedIn(0).order("tea", 1)
-	s.sim.Advance(2 * time.Minute)
-	storetest.Exec(t, s.db, `CREATE TRIGGER dead BEFORE UPDATE OF queried_at ON orders BEGIN SELECT RAISE(ABORT, 'dead'); END`)
-	if err := s.signer.Reconcile(context.Background()); err == nil || !strings.Contains(err.Error(), "dead") {
+	s := paytest.NewShop(t, nil)
+	s.SignedIn(0).Order("tea", 1)
+	s.Sim.Advance(2 * time.Minute)
+	storetest.Exec(t, s.DB, `CREATE TRIGGER dead BEFORE UPDATE OF queried_at ON orders BEGIN SELECT RAISE(ABORT, 'dead'); END`)
+	if err := s.Signer.Reconcile(context.Background()); err == nil || !strings.Contains(err.Error(), "dead") {
 		t.Errorf("got %v", err)
 	}
-	if s.calls("orderquery") != 0 {
+	if s.Calls("orderquery") != 0 {
 		t.Error("WeChat was asked without a claim")
 	}
 }
@@ -226,43 +197,43 @@ func TestReconcileKeepsSecretsAndTellsOfADeadDatabase(t *testing.T) {
 // again must not take all the time there is for orders.
 func TestReconcileAsksAboutOrdersThoughRefundsHang(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
+	s := paytest.NewShop(t, nil)
 	hang := false
-	s.wire.handler = func(next http.Handler) http.Handler {
+	s.ToWeChat.Handler = func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, "/refund") {
 				if hang {
-					s.advanceShop(10*time.Second + 100*time.Millisecond) // the call's time-out
+					s.AdvanceClock(10*time.Second + 100*time.Millisecond) // the call's time-out
 				}
 				w.WriteHeader(http.StatusGatewayTimeout)
 				return
 			}
 			next.ServeHTTP(w, r)
 		})
-	}(s.wire.handler)
-	p, op := s.signedIn(0), s.operator()
+	}(s.ToWeChat.Handler)
+	p, op := s.SignedIn(0), s.Operator()
 	for range 4 {
-		o := p.paidOrder("tea", 1)
-		if r := op.refund(o.ID, refundOf(o.Total)); r.Status != api.RefundCreated {
+		o := p.PaidOrder("tea", 1)
+		if r := op.Refund(o.ID, paytest.RefundRequest(o.Total)); r.Status != api.RefundCreated {
 			t.Fatalf("the refund is %s", r.Status)
 		}
 	}
-	c := p.order("tea", 1)
-	s.fault(wechattest.FaultNotifyLost, "")
-	p.pay(c.Pay)
-	s.sim.Advance(2 * time.Minute)
+	c := p.Order("tea", 1)
+	s.Fault(wechattest.FaultNotifyLost, "")
+	p.Pay(c.Pay)
+	s.Sim.Advance(2 * time.Minute)
 	hang = true
-	began := s.now()
-	s.reconcile()
-	s.wantStatus(c.Order.ID, api.StatusPaid)
-	if took := s.now().Sub(began); took > 25*time.Second {
+	began := s.Now()
+	s.Reconcile()
+	s.WantStatus(c.Order.ID, api.StatusPaid)
+	if took := s.Now().Sub(began); took > 25*time.Second {
 		t.Errorf("it took %s", took)
 	}
 	// Each refund has its turn all the same.
-	s.sim.Advance(time.Minute)
-	s.reconcile()
+	s.Sim.Advance(time.Minute)
+	s.Reconcile()
 	var sent int
-	if err := s.db.QueryRow(`SELECT COUNT(*) FROM refunds WHERE queried_at >= ?`, began.UnixMilli()).Scan(&sent); err != nil || sent != 4 {
+	if err := s.DB.QueryRow(`SELECT COUNT(*) FROM refunds WHERE queried_at >= ?`, began.UnixMilli()).Scan(&sent); err != nil || sent != 4 {
 		t.Errorf("%d refunds were sent again, %v; want 4", sent, err)
 	}
 }
@@ -272,28 +243,28 @@ func TestReconcileAsksAboutOrdersThoughRefundsHang(t *testing.T) {
 // wrong merchant.
 func TestOrdersOfAFormerMerchant(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	c := p.order("tea", 1)
-	s.fault(wechattest.FaultNotifyLost, "")
-	p.pay(c.Pay)
-	other := p.order("bun", 1)
-	former := p.handler
-	p.handler = s.open(func(cfg *settings, wx *wechat.Config) { cfg.MchID, wx.MchID = "1900000110", "1900000110" })
-	s.sim.Advance(10 * time.Minute)
-	p.fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(other.Order.ID), api.PayRequest{Renew: true})
-	p.fails(api.CodeWeChatBusy, "POST", api.OrderClosePath(other.Order.ID), struct{}{})
-	s.sim.Advance(3 * time.Hour)
-	s.reconcile()
-	p.get(c.Order.ID)
-	s.wantStatus(c.Order.ID, api.StatusPending)
-	s.wantStatus(other.Order.ID, api.StatusPending)
-	s.wantWrong("orders", "2 unpaid orders were made for another merchant")
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	c := p.Order("tea", 1)
+	s.Fault(wechattest.FaultNotifyLost, "")
+	p.Pay(c.Pay)
+	other := p.Order("bun", 1)
+	former := p.Handler
+	p.Handler = s.Open(func(cfg *paytest.Settings, wx *wechat.Config) { cfg.MchID, wx.MchID = "1900000110", "1900000110" })
+	s.Sim.Advance(10 * time.Minute)
+	p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(other.Order.ID), api.PayRequest{Renew: true})
+	p.Fails(api.CodeWeChatBusy, "POST", api.OrderClosePath(other.Order.ID), struct{}{})
+	s.Sim.Advance(3 * time.Hour)
+	s.Reconcile()
+	p.GetOrder(c.Order.ID)
+	s.WantStatus(c.Order.ID, api.StatusPending)
+	s.WantStatus(other.Order.ID, api.StatusPending)
+	s.WantWrong("orders", "2 unpaid orders were made for another merchant")
 
 	// The operator sets the former one again for a while.
-	p.handler = former
-	s.sim.Advance(queryPause)
-	if o := p.get(c.Order.ID); o.Status != api.StatusPaid {
+	p.Handler = former
+	s.Sim.Advance(paytest.QueryPause)
+	if o := p.GetOrder(c.Order.ID); o.Status != api.StatusPaid {
 		t.Errorf("the order is %s", o.Status)
 	}
 }
@@ -301,25 +272,25 @@ func TestOrdersOfAFormerMerchant(t *testing.T) {
 // Notified orders that WeChat does not confirm hold up refunds by a few queries.
 func TestToldOrdersDoNotStarveRefunds(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p, op := s.signedIn(0), s.operator()
-	paid := p.paidOrder("tea", 1)
-	s.fault(wechattest.FaultSystemError, "/secapi/pay/refund")
-	op.refund(paid.ID, refundOf(100))
+	s := paytest.NewShop(t, nil)
+	p, op := s.SignedIn(0), s.Operator()
+	paid := p.PaidOrder("tea", 1)
+	s.Fault(wechattest.FaultSystemError, "/secapi/pay/refund")
+	op.Refund(paid.ID, paytest.RefundRequest(100))
 	for range 30 {
-		s.post(s.leaked(p.order("tea", 1).Order.ID, wechat.SignHMAC))
+		postNews(s, leaked(s, p.Order("tea", 1).Order.ID, wechat.SignHMAC))
 	}
-	s.sim.Advance(time.Minute)
+	s.Sim.Advance(time.Minute)
 	var calls []string
-	right := s.wire.handler
+	right := s.ToWeChat.Handler
 	var mu sync.Mutex
-	s.wire.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s.ToWeChat.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		calls = append(calls, r.URL.Path)
 		mu.Unlock()
 		right.ServeHTTP(w, r)
 	})
-	s.reconcile()
+	s.Reconcile()
 	if i := slices.Index(calls, "/secapi/pay/refund"); i < 1 || i > 10 {
 		t.Errorf("the refund is call %d of %v", i, calls)
 	}
@@ -328,14 +299,14 @@ func TestToldOrdersDoNotStarveRefunds(t *testing.T) {
 // Orders that are due and that others query just now do not keep the timer busy.
 func TestTimerDoesNotReadTheSameOrdersAgain(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.Store.Bounds.Buyer = 1000 })
-	p := s.signedIn(0)
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.Store.Bounds.Buyer = 1000 })
+	p := s.SignedIn(0)
 	for range 120 {
-		p.order("tea", 1)
+		p.Order("tea", 1)
 	}
-	storetest.Exec(t, s.db, `UPDATE orders SET due_at = ?1, queried_at = ?1`, s.now().UnixMilli())
+	storetest.Exec(t, s.DB, `UPDATE orders SET due_at = ?1, queried_at = ?1`, s.Now().UnixMilli())
 	statements := countStatements(t, s)
-	s.reconcile() // the clock stands still: it would not end
+	s.Reconcile() // the clock stands still: it would not end
 	if n := statements.Load(); n > 150 {
 		t.Errorf("%d statements", n)
 	}

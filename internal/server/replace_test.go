@@ -12,18 +12,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat/wechattest"
 )
 
 // replaceable returns a shop, a guest with a code that WeChat may close by now, and a
 // request for another one in its place.
-func replaceable(t *testing.T) (s *shop, p *person, old api.Order, req api.CreateOrderRequest) {
-	s = newShop(t, nil)
-	p = s.guest(0)
-	old = p.byCode("tea", 1).Order
-	s.sim.Advance(6 * time.Minute)
-	req = native("tea", 1)
+func replaceable(t *testing.T) (s *paytest.Shop, p *paytest.Person, old api.Order, req api.CreateOrderRequest) {
+	s = paytest.NewShop(t, nil)
+	p = s.NewGuest(0)
+	old = p.OrderByCode("tea", 1).Order
+	s.Sim.Advance(6 * time.Minute)
+	req = paytest.BasketForCode("tea", 1)
 	req.Replaces = old.ID
 	return s, p, old, req
 }
@@ -33,53 +34,53 @@ func TestReplacedOrderIsGivenUpFirst(t *testing.T) {
 	s, p, old, req := replaceable(t)
 	req.TradeType = api.TradeMWEB
 	var c, again api.Checkout
-	p.checkout(req, &c)
+	p.Checkout(req, &c)
 	if c.Order.ID == old.ID || c.MWebURL == "" {
 		t.Errorf("checkout %+v", c)
 	}
-	s.wantPath(old.ID, api.StatusPending, api.StatusClosing, api.StatusClosed)
-	p.checkout(req, &again)
+	s.WantPath(old.ID, api.StatusPending, api.StatusClosing, api.StatusClosed)
+	p.Checkout(req, &again)
 	if d := cmp.Diff(c, again); d != "" {
 		t.Errorf("asked again: %s", d)
 	}
 	// A second order cannot come of the same key.
 	other := req
 	other.Replaces = c.Order.ID
-	p.unharmed(func() { p.fails(api.CodeConflict, "POST", api.PathOrders, other) })
+	wantUnharmed(p, func() { p.Fails(api.CodeConflict, "POST", api.PathOrders, other) })
 	other.Replaces = ""
-	p.unharmed(func() { p.fails(api.CodeConflict, "POST", api.PathOrders, other) })
+	wantUnharmed(p, func() { p.Fails(api.CodeConflict, "POST", api.PathOrders, other) })
 }
 
 func TestPaidOrderIsNotReplaced(t *testing.T) {
 	t.Parallel()
 	for _, lost := range []bool{false, true} {
 		for _, closing := range []bool{false, true} {
-			s := newShop(t, nil)
-			p := s.guest(0)
-			old := p.byCode("tea", 1)
+			s := paytest.NewShop(t, nil)
+			p := s.NewGuest(0)
+			old := p.OrderByCode("tea", 1)
 			if closing {
-				p.close(old.Order.ID)
-				s.sim.Advance(queryWindow)
+				p.CloseOrder(old.Order.ID)
+				s.Sim.Advance(queryWindow)
 			}
 			if lost {
-				s.fault(wechattest.FaultNotifyLost, "")
+				s.Fault(wechattest.FaultNotifyLost, "")
 			}
-			if err := s.scan(1, old.CodeURL); err != nil {
+			if err := s.Scan(1, old.CodeURL); err != nil {
 				t.Fatal(err)
 			}
 			if !lost {
-				s.deliver()
+				s.Deliver()
 			}
-			req := native("tea", 1)
+			req := paytest.BasketForCode("tea", 1)
 			req.Replaces = old.Order.ID
-			p.fails(api.CodeOrderPaid, "POST", api.PathOrders, req)
-			p.fails(api.CodeOrderPaid, "POST", api.PathOrders, req)
-			s.wantStatus(old.Order.ID, api.StatusPaid)
-			if n := len(s.sim.Ledger().Orders); n != 1 {
+			p.Fails(api.CodeOrderPaid, "POST", api.PathOrders, req)
+			p.Fails(api.CodeOrderPaid, "POST", api.PathOrders, req)
+			s.WantStatus(old.Order.ID, api.StatusPaid)
+			if n := len(s.Sim.Ledger().Orders); n != 1 {
 				t.Errorf("WeChat knows %d orders", n)
 			}
 			var list api.OrderList
-			if p.must("GET", api.PathOrders, nil, &list); len(list.Orders) != 1 {
+			if p.Must("GET", api.PathOrders, nil, &list); len(list.Orders) != 1 {
 				t.Errorf("orders %+v", list)
 			}
 		}
@@ -89,32 +90,32 @@ func TestPaidOrderIsNotReplaced(t *testing.T) {
 // A request that makes nothing gives nothing up.
 func TestNothingIsGivenUpForNothing(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	old := p.order("tea", 1)
-	used := basket("bun", 1)
-	p.checkout(used, &api.Checkout{})
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	old := p.Order("tea", 1)
+	used := paytest.Basket("bun", 1)
+	p.Checkout(used, &api.Checkout{})
 	conflict := used
 	conflict.Replaces = old.Order.ID
-	gone := basket("gold", 1)
+	gone := paytest.Basket("gold", 1)
 	gone.Replaces = old.Order.ID
-	amount := basket("tip", 1)
+	amount := paytest.Basket("tip", 1)
 	amount.Replaces = old.Order.ID
-	unknown, garbage := basket("tea", 1), basket("tea", 1)
+	unknown, garbage := paytest.Basket("tea", 1), paytest.Basket("tea", 1)
 	unknown.Replaces, garbage.Replaces = strings.Repeat("0", 24), "' OR 1=1"
 	for _, bad := range []struct {
 		req  api.CreateOrderRequest
 		code api.Code
 	}{{conflict, api.CodeConflict}, {gone, api.CodeProductGone}, {amount, api.CodeBadRequest}, {unknown, api.CodeNotFound}, {garbage, api.CodeNotFound}} {
-		p.unharmed(func() { p.fails(bad.code, "POST", api.PathOrders, bad.req) })
+		wantUnharmed(p, func() { p.Fails(bad.code, "POST", api.PathOrders, bad.req) })
 	}
-	req := basket("tea", 1)
+	req := paytest.Basket("tea", 1)
 	req.Replaces = old.Order.ID
-	s.fault(wechattest.FaultSystemError, "/pay/orderquery")
-	p.cannotPay(api.CodeWeChatBusy, req)
-	s.wantStatus(old.Order.ID, api.StatusPending)
+	s.Fault(wechattest.FaultSystemError, "/pay/orderquery")
+	p.CannotPay(api.CodeWeChatBusy, req)
+	s.WantStatus(old.Order.ID, api.StatusPending)
 	var n int
-	if err := s.db.QueryRow(`SELECT count(*) FROM orders`).Scan(&n); err != nil || n != 2 {
+	if err := s.DB.QueryRow(`SELECT count(*) FROM orders`).Scan(&n); err != nil || n != 2 {
 		t.Errorf("%d orders, %v", n, err)
 	}
 }
@@ -124,17 +125,17 @@ func TestNothingIsGivenUpForNothing(t *testing.T) {
 func TestOrderThatCannotBeClosedIsNotReplaced(t *testing.T) {
 	t.Parallel()
 	s, p, old, req := replaceable(t)
-	s.fault(wechattest.FaultSystemError, "/pay/closeorder")
-	p.fails(api.CodeBusy, "POST", api.PathOrders, req)
-	if n := len(s.sim.Ledger().Orders); n != 1 {
+	s.Fault(wechattest.FaultSystemError, "/pay/closeorder")
+	p.Fails(api.CodeBusy, "POST", api.PathOrders, req)
+	if n := len(s.Sim.Ledger().Orders); n != 1 {
 		t.Errorf("%d orders at WeChat", n)
 	}
-	s.wantStatus(old.ID, api.StatusClosing)
-	s.sim.Advance(queryPause)
+	s.WantStatus(old.ID, api.StatusClosing)
+	s.Sim.Advance(paytest.QueryPause)
 	var c api.Checkout
-	p.checkout(req, &c)
-	s.wantStatus(old.ID, api.StatusClosed)
-	if state := s.state(old.ID); state != wechattest.StateClosed || c.CodeURL == "" {
+	p.Checkout(req, &c)
+	s.WantStatus(old.ID, api.StatusClosed)
+	if state := s.StateAtWeChat(old.ID); state != wechattest.StateClosed || c.CodeURL == "" {
 		t.Errorf("the old one is %s at WeChat, the new one %+v", state, c)
 	}
 }
@@ -142,22 +143,22 @@ func TestOrderThatCannotBeClosedIsNotReplaced(t *testing.T) {
 // The signer dies after the old order was given up: the retry makes the new one.
 func TestReplacementThatWasNotStored(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.guest(0)
-	old := p.byCode("tea", 1)
-	storetest.Exec(t, s.db, `CREATE TRIGGER dead BEFORE INSERT ON orders BEGIN SELECT RAISE(ABORT, 'dead'); END`)
-	req := native("tea", 1)
+	s := paytest.NewShop(t, nil)
+	p := s.NewGuest(0)
+	old := p.OrderByCode("tea", 1)
+	storetest.Exec(t, s.DB, `CREATE TRIGGER dead BEFORE INSERT ON orders BEGIN SELECT RAISE(ABORT, 'dead'); END`)
+	req := paytest.BasketForCode("tea", 1)
 	req.Replaces = old.Order.ID
-	p.cannotPay(api.CodeInternal, req)
-	s.wantStatus(old.Order.ID, api.StatusClosing)
-	storetest.Exec(t, s.db, `DROP TRIGGER dead`)
+	p.CannotPay(api.CodeInternal, req)
+	s.WantStatus(old.Order.ID, api.StatusClosing)
+	storetest.Exec(t, s.DB, `DROP TRIGGER dead`)
 	var c api.Checkout
-	p.checkout(req, &c)
-	if err := s.scan(0, c.CodeURL); err != nil {
+	p.Checkout(req, &c)
+	if err := s.Scan(0, c.CodeURL); err != nil {
 		t.Error(err)
 	}
-	s.deliver()
-	s.wantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	s.Deliver()
+	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
 }
 
 // Whatever comes at once, one order takes the place of the old one, and the old
@@ -178,16 +179,16 @@ func TestManyClosesAndReplacesAtOnce(t *testing.T) {
 		case 3:
 			method, path, body = "GET", api.OrderPath(old.ID), nil
 		}
-		r := p.request(method, path, body)
+		r := p.Request(method, path, body)
 		wg.Go(func() {
 			w := httptest.NewRecorder()
-			p.handler.ServeHTTP(w, r)
+			p.Handler.ServeHTTP(w, r)
 			for deadline := time.Now().Add(time.Minute); isBusy(t, w) && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 				w = httptest.NewRecorder()
 				mu.Lock()
-				again := p.request(method, path, body)
+				again := p.Request(method, path, body)
 				mu.Unlock()
-				p.handler.ServeHTTP(w, again)
+				p.Handler.ServeHTTP(w, again)
 			}
 			if w.Code != http.StatusOK && (i%4 != 2 || w.Code != http.StatusConflict) {
 				t.Errorf("%s: %d %s", path, w.Code, w.Body)
@@ -201,24 +202,24 @@ func TestManyClosesAndReplacesAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	s.check()
-	s.sim.Advance(2 * time.Minute)
-	s.reconcile()
-	s.wantStatus(old.ID, api.StatusClosed)
-	if len(ids) != 1 || s.state(old.ID) != wechattest.StateClosed || len(s.sim.Ledger().Orders) != 1 {
-		t.Errorf("new orders %v, the old one is %s at WeChat", ids, s.state(old.ID))
+	s.Check()
+	s.Sim.Advance(2 * time.Minute)
+	s.Reconcile()
+	s.WantStatus(old.ID, api.StatusClosed)
+	if len(ids) != 1 || s.StateAtWeChat(old.ID) != wechattest.StateClosed || len(s.Sim.Ledger().Orders) != 1 {
+		t.Errorf("new orders %v, the old one is %s at WeChat", ids, s.StateAtWeChat(old.ID))
 	}
 }
 
 // Nobody can be led in a circle: an order takes the place of what was before it.
 func TestOrderCannotReplaceItself(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.guest(0)
-	req := native("tea", 1)
+	s := paytest.NewShop(t, nil)
+	p := s.NewGuest(0)
+	req := paytest.BasketForCode("tea", 1)
 	var c api.Checkout
-	p.checkout(req, &c)
+	p.Checkout(req, &c)
 	req.Replaces = c.Order.ID
-	p.unharmed(func() { p.fails(api.CodeConflict, "POST", api.PathOrders, req) })
-	p.must("POST", api.OrderPayPath(c.Order.ID), struct{}{}, &c)
+	wantUnharmed(p, func() { p.Fails(api.CodeConflict, "POST", api.PathOrders, req) })
+	p.Must("POST", api.OrderPayPath(c.Order.ID), struct{}{}, &c)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
 )
 
@@ -17,71 +18,71 @@ import (
 // of, once they are put back as the runbook says: with its own statements.
 func TestOrdersPutBackAfterARestoreComeRight(t *testing.T) {
 	t.Parallel()
-	r := newReceiver(t)
-	s := r.shop
-	buyer, op := s.signedIn(0), s.operator()
-	paid, partly, whole := buyer.paidOrder("tea", 1), buyer.paidOrder("tea", 2), buyer.paidOrder("tea", 1)
-	open := buyer.order("tea", 1).Order
-	back := refundOf(500)
-	op.refund(partly.ID, back)
-	op.refund(whole.ID, refundOf(whole.Total))
-	s.sim.Advance(time.Minute)
+	r := paytest.NewMerchant(t)
+	s := r.Shop
+	buyer, op := s.SignedIn(0), s.Operator()
+	paid, partly, whole := buyer.PaidOrder("tea", 1), buyer.PaidOrder("tea", 2), buyer.PaidOrder("tea", 1)
+	open := buyer.Order("tea", 1).Order
+	back := paytest.RefundRequest(500)
+	op.Refund(partly.ID, back)
+	op.Refund(whole.ID, paytest.RefundRequest(whole.Total))
+	s.Sim.Advance(time.Minute)
 	for range 2 { // a refund's event waits for its order's
-		r.deliver()
+		r.Deliver()
 	}
-	known := maps.Clone(r.times)
+	known := maps.Clone(r.Acknowledged)
 	if len(known) != 5 {
 		t.Fatalf("delivered before: %v", known)
 	}
 
-	storetest.Exec(t, s.db, `UPDATE orders SET simulated = 1 WHERE id = ?`, whole.ID)
-	storetest.Exec(t, s.db, `DROP TRIGGER keep_refund`)
-	storetest.Exec(t, s.db, `UPDATE refunds SET from_balance = 1 WHERE order_id = ?`, whole.ID)
-	r.accept.Simulated = true
-	before := s.db
-	s.db = storetest.Open(t)
-	s.handler = s.open(r.config)
-	putBack(t, before, s.db, "orders", `ON CONFLICT DO NOTHING`)
-	s.sim.Advance(time.Minute)
-	s.reconcile()
-	s.wantStatus(paid.ID, api.StatusPaid)
-	storetest.Exec(t, s.db, `DROP TRIGGER keep_refund`) // what was found at WeChat gets its key again
-	putBack(t, before, s.db, "refunds", `ON CONFLICT (id) DO UPDATE SET refund_key = excluded.refund_key, reason = excluded.reason, from_balance = excluded.from_balance`)
+	storetest.Exec(t, s.DB, `UPDATE orders SET simulated = 1 WHERE id = ?`, whole.ID)
+	storetest.Exec(t, s.DB, `DROP TRIGGER keep_refund`)
+	storetest.Exec(t, s.DB, `UPDATE refunds SET from_balance = 1 WHERE order_id = ?`, whole.ID)
+	r.Accept.Simulated = true
+	before := s.DB
+	s.DB = storetest.Open(t)
+	s.Handler = s.Open(r.Configure)
+	putBack(t, before, s.DB, "orders", `ON CONFLICT DO NOTHING`)
+	s.Sim.Advance(time.Minute)
+	s.Reconcile()
+	s.WantStatus(paid.ID, api.StatusPaid)
+	storetest.Exec(t, s.DB, `DROP TRIGGER keep_refund`) // what was found at WeChat gets its key again
+	putBack(t, before, s.DB, "refunds", `ON CONFLICT (id) DO UPDATE SET refund_key = excluded.refund_key, reason = excluded.reason, from_balance = excluded.from_balance`)
 	var fromBalance string
-	if err := s.db.QueryRow(`SELECT group_concat(order_id) FROM refunds WHERE from_balance = 1`).Scan(&fromBalance); err != nil || fromBalance != whole.ID {
+	if err := s.DB.QueryRow(`SELECT group_concat(order_id) FROM refunds WHERE from_balance = 1`).Scan(&fromBalance); err != nil || fromBalance != whole.ID {
 		t.Errorf("from the balance: %q, %v", fromBalance, err)
 	}
-	storetest.Exec(t, s.db, `INSERT INTO refund_history (rowid, refund_id, was, became) SELECT -rowid, id, 'created', 'processing' FROM refunds`)
-	s.sim.Advance(time.Minute)
-	s.reconcile()
-	s.wantStatus(partly.ID, api.StatusPaid)
-	s.wantRefunds(partly.ID, "succeeded 500")
-	s.wantStatus(whole.ID, api.StatusRefunded)
-	s.wantStatus(open.ID, api.StatusCreated)
+	storetest.Exec(t, s.DB, `INSERT INTO refund_history (rowid, refund_id, was, became) SELECT -rowid, id, 'created', 'processing' FROM refunds`)
+	s.Sim.Advance(time.Minute)
+	s.Reconcile()
+	s.WantStatus(partly.ID, api.StatusPaid)
+	s.WantRefunds(partly.ID, "succeeded 500")
+	s.WantStatus(whole.ID, api.StatusRefunded)
+	s.WantStatus(open.ID, api.StatusCreated)
 	// The key still makes it the same refund.
-	if r := op.refund(partly.ID, back); r.Status != api.RefundSucceeded {
+	if r := op.Refund(partly.ID, back); r.Status != api.RefundSucceeded {
 		t.Errorf("%+v", r)
 	}
-	s.wantRefunds(partly.ID, "succeeded 500")
+	s.WantRefunds(partly.ID, "succeeded 500")
 	var told string
-	if err := s.db.QueryRow(`SELECT group_concat(type || ' ' || status, ', ' ORDER BY type) FROM events`).Scan(&told); err != nil ||
+	if err := s.DB.QueryRow(`SELECT group_concat(type || ' ' || status, ', ' ORDER BY type) FROM events`).Scan(&told); err != nil ||
 		told != "order.paid pending, order.paid pending, order.paid pending, order.refunded pending, order.refunded pending" {
 		t.Errorf("told %q, %v", told, err)
 	}
 	// All five go out again, each under the id that the back end knows: one that
 	// keeps ids, as docs/webhooks.md says, ships nothing twice.
 	for range 2 {
-		r.deliver()
+		r.Deliver()
 	}
-	for id, n := range r.times {
+	for id, n := range r.Acknowledged {
 		if known[id] != 1 || n != 2 {
 			t.Errorf("event %s: acknowledged %d times, %d of them before the restore", id, n, known[id])
 		}
 	}
-	if len(r.times) != 5 {
-		t.Errorf("%v", r.times)
+	if len(r.Acknowledged) != 5 {
+		t.Errorf("%v", r.Acknowledged)
 	}
-	for _, e := range r.events[5:] {
+	for _, e := range r.Events[5:] {
 		if e.Simulated != (e.Data.Order.ID == whole.ID) {
 			t.Errorf("the restored database lies: %+v", e)
 		}
@@ -106,18 +107,18 @@ func putBack(t *testing.T, from, to *sql.DB, table, conflict string) {
 // comes right with the runbook's statement.
 func TestUnsentOrderOfABackupComesRight(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	o := p.place(basket("tea", 1))
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	o := p.Place(paytest.Basket("tea", 1))
 	backup := storetest.Open(t)
-	copyRows(t, s.db, backup, "orders", `SELECT * FROM orders`, ``)
+	copyRows(t, s.DB, backup, "orders", `SELECT * FROM orders`, ``)
 	var c api.Checkout
-	p.must("POST", api.OrderPayPath(o.ID), struct{}{}, &c)
-	p.pay(c.Pay)
-	s.deliver()
-	s.db = backup
-	s.handler = s.open(nil)
-	s.wantStatus(o.ID, api.StatusCreated)
+	p.Must("POST", api.OrderPayPath(o.ID), struct{}{}, &c)
+	p.Pay(c.Pay)
+	s.Deliver()
+	s.DB = backup
+	s.Handler = s.Open(nil)
+	s.WantStatus(o.ID, api.StatusCreated)
 	text, err := os.ReadFile("../../docs/runbook.md")
 	if err != nil {
 		t.Fatal(err)
@@ -126,10 +127,10 @@ func TestUnsentOrderOfABackupComesRight(t *testing.T) {
 	if found == nil {
 		t.Fatal("the runbook has no statement")
 	}
-	storetest.Exec(t, s.db, string(found[1]))
-	s.sim.Advance(time.Minute)
-	s.reconcile()
-	s.wantStatus(o.ID, api.StatusPaid)
+	storetest.Exec(t, s.DB, string(found[1]))
+	s.Sim.Advance(time.Minute)
+	s.Reconcile()
+	s.WantStatus(o.ID, api.StatusPaid)
 }
 
 // copyRows copies the rows of a query into a table of another database.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/wechat/wechattest"
 )
 
@@ -12,17 +13,17 @@ import (
 // change. A query finds the payment.
 func TestPaymentToldUnderAFormerAPIKeyIsFoundByAsking(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	c := p.order("tea", 1)
-	s.fault(wechattest.FaultNotifyLost, "")
-	p.pay(c.Pay)
-	attempt, err := s.sim.Notify(s.outTradeNo(c.Order.ID), wechattest.ForgeOtherKey)
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	c := p.Order("tea", 1)
+	s.Fault(wechattest.FaultNotifyLost, "")
+	p.Pay(c.Pay)
+	attempt, err := s.Sim.Notify(s.OutTradeNo(c.Order.ID), wechattest.ForgeOtherKey)
 	if err != nil || attempt.OK {
 		t.Errorf("%+v, %v", attempt, err)
 	}
-	s.wantStatus(c.Order.ID, api.StatusPending)
-	s.sim.Advance(61 * time.Second)
-	s.reconcile()
-	s.wantStatus(c.Order.ID, api.StatusPaid)
+	s.WantStatus(c.Order.ID, api.StatusPending)
+	s.Sim.Advance(61 * time.Second)
+	s.Reconcile()
+	s.WantStatus(c.Order.ID, api.StatusPaid)
 }

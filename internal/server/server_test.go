@@ -36,7 +36,7 @@ func TestUnavailable(t *testing.T) {
 }
 
 // brokenWeChat panics, as code with a mistake does.
-type brokenWeChat struct{ weChat }
+type brokenWeChat struct{ paytest.WeChat }
 
 func (brokenWeChat) PaymentNotification(context.Context, apiv3.Header, []byte) (wechat.Trade, error) {
 	panic("a mistake")
@@ -44,78 +44,49 @@ func (brokenWeChat) PaymentNotification(context.Context, apiv3.Header, []byte) (
 
 func TestPanicIsAnswered(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, func(cfg *settings, _ *wechat.Config) {})
-	p := s.person(0)
-	p.handler = mustServer(t, s, brokenWeChat{})
-	a := p.send(p.request("POST", api.PathNotifyPay, []byte("<xml></xml>")))
-	if a.err.Code != api.CodeInternal || strings.Contains(string(a.body), "mistake") {
-		t.Errorf("%d %s", a.status, a.body)
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) {})
+	p := s.NewPerson(0)
+	p.Handler = s.Open(func(cfg *paytest.Settings, _ *wechat.Config) { cfg.WeChat = brokenWeChat{} })
+	a := p.Send(p.Request("POST", api.PathNotifyPay, []byte("<xml></xml>")))
+	if a.Err.Code != api.CodeInternal || strings.Contains(string(a.Body), "mistake") {
+		t.Errorf("%d %s", a.Status, a.Body)
 	}
-	if !strings.Contains(s.log.String(), "a mistake") {
+	if !strings.Contains(s.Log.String(), "a mistake") {
 		t.Error("nothing in the log")
 	}
 }
 
-// panicDoer panics, as a transport with a mistake does.
-type panicDoer struct{}
-
-func (panicDoer) Do(*http.Request) (*http.Response, error) { panic("a mistake") }
-
-// A panic in a goroutine of a timer ends neither the program nor the other events.
-func TestPanicInADeliveryIsAnError(t *testing.T) {
-	t.Parallel()
-	s := newShop(t, func(cfg *settings, _ *wechat.Config) {
-		cfg.Webhook = &outbox.Webhook{URL: "https://erp.example.com", Secrets: []wechat.Secret{webhookSecret}, Doer: panicDoer{}}
-	})
-	s.signedIn(0).paidOrder("tea", 1)
-	if err := s.signer.Deliver(t.Context()); err == nil {
-		t.Error("no error")
-	}
-	if text := s.log.String(); !strings.Contains(text, "level=ERROR msg=panic") || !strings.Contains(text, "panicDoer") {
-		t.Errorf("log:\n%s", text)
-	}
-}
-
-func mustServer(t *testing.T, s *shop, wx weChat) http.Handler {
-	t.Helper()
-	signer, err := newSigner(goodConfig(s, wx))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signer.Handler()
-}
-
 func TestNewNamesTheBadField(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	for field, bend := range map[string]func(*settings){
-		"ShopName":   func(c *settings) { c.ShopName = "" },
-		"ShopURL":    func(c *settings) { c.ShopURL = "shop.example.com" },
-		"Scope":      func(c *settings) { c.Scope = "snsapi_login" },
-		"TradeTypes": func(c *settings) { c.TradeTypes = []api.TradeType{api.TradeJSAPI, "APP"} },
-		"MWEB":       func(c *settings) { c.ShopName = strings.Repeat("店", 50) },
-		"AppID":      func(c *settings) { c.AppID = "" },
-		"MchID":      func(c *settings) { c.MchID = "" },
-		"SessionKey": func(c *settings) { c.SessionKey = "too short" },
-		"Store":      func(c *settings) { c.Store = nil },
-		"WeChat":     func(c *settings) { c.WeChat = nil },
+	s := paytest.NewShop(t, nil)
+	for field, bend := range map[string]func(*paytest.Settings){
+		"ShopName":   func(c *paytest.Settings) { c.ShopName = "" },
+		"ShopURL":    func(c *paytest.Settings) { c.ShopURL = "shop.example.com" },
+		"Scope":      func(c *paytest.Settings) { c.Scope = "snsapi_login" },
+		"TradeTypes": func(c *paytest.Settings) { c.TradeTypes = []api.TradeType{api.TradeJSAPI, "APP"} },
+		"MWEB":       func(c *paytest.Settings) { c.ShopName = strings.Repeat("店", 50) },
+		"AppID":      func(c *paytest.Settings) { c.AppID = "" },
+		"MchID":      func(c *paytest.Settings) { c.MchID = "" },
+		"SessionKey": func(c *paytest.Settings) { c.SessionKey = "too short" },
+		"Store":      func(c *paytest.Settings) { c.Store = nil },
+		"WeChat":     func(c *paytest.Settings) { c.WeChat = nil },
 
-		"Webhook.URL": func(c *settings) {
-			c.Webhook = &outbox.Webhook{URL: "erp.example.com", Secrets: []wechat.Secret{webhookSecret}, Doer: http.DefaultClient}
+		"Webhook.URL": func(c *paytest.Settings) {
+			c.Webhook = &outbox.Webhook{URL: "erp.example.com", Secrets: []wechat.Secret{paytest.WebhookSecret}, Doer: http.DefaultClient}
 		},
-		"Webhook.Secrets": func(c *settings) {
-			c.Webhook = &outbox.Webhook{URL: "https://erp.example.com", Secrets: []wechat.Secret{webhookSecret, "too short"}, Doer: http.DefaultClient}
+		"Webhook.Secrets": func(c *paytest.Settings) {
+			c.Webhook = &outbox.Webhook{URL: "https://erp.example.com", Secrets: []wechat.Secret{paytest.WebhookSecret, "too short"}, Doer: http.DefaultClient}
 		},
-		"Secrets is empty": func(c *settings) {
+		"Secrets is empty": func(c *paytest.Settings) {
 			c.Webhook = &outbox.Webhook{URL: "https://erp.example.com", Doer: http.DefaultClient}
 		},
-		"Webhook.Doer": func(c *settings) {
-			c.Webhook = &outbox.Webhook{URL: "https://erp.example.com", Secrets: []wechat.Secret{webhookSecret}}
+		"Webhook.Doer": func(c *paytest.Settings) {
+			c.Webhook = &outbox.Webhook{URL: "https://erp.example.com", Secrets: []wechat.Secret{paytest.WebhookSecret}}
 		},
 	} {
-		cfg := goodConfig(s, brokenWeChat{})
+		cfg := paytest.DefaultSettings(s, brokenWeChat{})
 		bend(&cfg)
-		if _, err := newSigner(cfg); err == nil || !strings.Contains(err.Error(), field) || strings.Contains(err.Error(), "too short") {
+		if _, err := paytest.NewSigner(cfg); err == nil || !strings.Contains(err.Error(), field) || strings.Contains(err.Error(), "too short") {
 			t.Errorf("%s: %v", field, err)
 		}
 	}

@@ -8,17 +8,18 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/wechat"
 )
 
 // stateAfter begins a sign-in that follows another one and returns its state.
-func (p *person) stateAfter(after string) string {
-	p.t.Helper()
+func stateAfter(p *paytest.Person, after string) string {
+	p.T.Helper()
 	var to api.AuthorizeResponse
-	p.must("POST", api.PathAuthorize, api.AuthorizeRequest{ReturnTo: "/", After: after}, &to)
+	p.Must("POST", api.PathAuthorize, api.AuthorizeRequest{ReturnTo: "/", After: after}, &to)
 	u, err := url.Parse(to.URL)
 	if err != nil {
-		p.t.Fatal(err)
+		p.T.Fatal(err)
 	}
 	return u.Query().Get("state")
 }
@@ -27,32 +28,32 @@ func (p *person) stateAfter(after string) string {
 // that this leads nowhere.
 func TestSignInsInARowAreCounted(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.person(0)
-	first := p.stateAfter("")
-	p.cookies = map[string]string{}
-	second := p.stateAfter(first)
-	p.cookies = map[string]string{}
-	p.fails(api.CodeSignInLoop, "POST", api.PathAuthorize, api.AuthorizeRequest{ReturnTo: "/", After: second})
-	if len(p.cookies) != 0 {
-		t.Errorf("a rejected sign-in set %v", p.cookies)
+	s := paytest.NewShop(t, nil)
+	p := s.NewPerson(0)
+	first := stateAfter(p, "")
+	p.Cookies = map[string]string{}
+	second := stateAfter(p, first)
+	p.Cookies = map[string]string{}
+	p.Fails(api.CodeSignInLoop, "POST", api.PathAuthorize, api.AuthorizeRequest{ReturnTo: "/", After: second})
+	if len(p.Cookies) != 0 {
+		t.Errorf("a rejected sign-in set %v", p.Cookies)
 	}
 	// The user asks for another one.
-	if p.stateAfter("") == second {
+	if stateAfter(p, "") == second {
 		t.Error("the same state again")
 	}
 	// Ten minutes later it is none of those any more.
-	s.sim.Advance(11 * time.Minute)
-	p.stateAfter(second)
+	s.Sim.Advance(11 * time.Minute)
+	stateAfter(p, second)
 }
 
 // Who has no key can neither reset the count nor raise it.
 func TestTheCountInAStateCannotBeForged(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.person(0)
-	first := p.stateAfter("")
-	second := p.stateAfter(first)
+	s := paytest.NewShop(t, nil)
+	p := s.NewPerson(0)
+	first := stateAfter(p, "")
+	second := stateAfter(p, first)
 	if first[32] != '1' || second[32] != '2' {
 		t.Fatalf("the attempts of %q and %q", first, second)
 	}
@@ -65,29 +66,29 @@ func TestTheCountInAStateCannotBeForged(t *testing.T) {
 		"x", strings.Repeat("a", 72), second[:71], "none", //
 	} {
 		// It counts as a first attempt: the next is the last one.
-		if got := p.stateAfter(forged); got[32] != '2' {
+		if got := stateAfter(p, forged); got[32] != '2' {
 			t.Errorf("after %q comes attempt %c", forged, got[32])
 		}
 	}
 	for _, bad := range []string{"a b", "茶", "a-b", "http://evil.example/", strings.Repeat("a", 129)} {
-		p.fails(api.CodeBadRequest, "POST", api.PathAuthorize, api.AuthorizeRequest{ReturnTo: "/", After: bad})
+		p.Fails(api.CodeBadRequest, "POST", api.PathAuthorize, api.AuthorizeRequest{ReturnTo: "/", After: bad})
 	}
 	// A state holds the number of the attempt, and no address.
 	b, err := json.Marshal(api.AuthorizeRequest{ReturnTo: "//evil.example/", After: first})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.fails(api.CodeBadRequest, "POST", api.PathAuthorize, json.RawMessage(b))
+	p.Fails(api.CodeBadRequest, "POST", api.PathAuthorize, json.RawMessage(b))
 }
 
 // States of before a change of SESSION_KEY still count.
 func TestTheCountOutlivesTheKey(t *testing.T) {
 	t.Parallel()
 	const former = "a former session key of 32 chars"
-	before := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.SessionKey = former })
-	p := before.person(0)
-	second := p.stateAfter(p.stateAfter(""))
-	after := newShop(t, func(cfg *settings, _ *wechat.Config) { cfg.SessionKeyOld = former })
-	q := after.person(0)
-	q.fails(api.CodeSignInLoop, "POST", api.PathAuthorize, api.AuthorizeRequest{ReturnTo: "/", After: second})
+	before := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.SessionKey = former })
+	p := before.NewPerson(0)
+	second := stateAfter(p, stateAfter(p, ""))
+	after := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.SessionKeyOld = former })
+	q := after.NewPerson(0)
+	q.Fails(api.CodeSignInLoop, "POST", api.PathAuthorize, api.AuthorizeRequest{ReturnTo: "/", After: second})
 }

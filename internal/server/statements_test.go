@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
@@ -22,28 +23,28 @@ const freeStatements = 50
 // of many does not run an event out of them.
 func TestFindingManyRefundsKeepsToTheFreePlan(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	op := s.operator()
-	o := s.signedIn(0).paidOrder("tea", 1)
+	s := paytest.NewShop(t, nil)
+	op := s.Operator()
+	o := s.SignedIn(0).PaidOrder("tea", 1)
 	byHand := func(amount int64) {
-		s.sim.Advance(2 * time.Minute)
-		if _, err := s.sim.Refund(s.outTradeNo(o.ID), amount); err != nil {
+		s.Sim.Advance(2 * time.Minute)
+		if _, err := s.Sim.Refund(s.OutTradeNo(o.ID), amount); err != nil {
 			t.Fatal(err)
 		}
-		s.sim.Advance(2 * time.Minute)
+		s.Sim.Advance(2 * time.Minute)
 	}
 	for range 20 {
 		byHand(100)
 	}
-	op.fails(api.CodeWeChatDeclined, "POST", refundPath(o.ID), refundOf(o.Total)) // they come to be known
+	op.Fails(api.CodeWeChatDeclined, "POST", paytest.RefundPath(o.ID), paytest.RefundRequest(o.Total)) // they come to be known
 	byHand(4000)
 	counted := countStatements(t, s)
-	op.fails(api.CodeWeChatDeclined, "POST", refundPath(o.ID), refundOf(1000))
+	op.Fails(api.CodeWeChatDeclined, "POST", paytest.RefundPath(o.ID), paytest.RefundRequest(1000))
 	if n := counted.Load(); n < 10 || n > freeStatements {
 		t.Errorf("%d statements, want at most %d", n, freeStatements)
 	}
-	s.check()
-	if seen := op.look(o.ID); seen.Refunded != 6000 {
+	s.Check()
+	if seen := op.AdminOrder(o.ID); seen.Refunded != 6000 {
 		t.Errorf("%d have gone back, want 6000", seen.Refunded)
 	}
 }
@@ -52,60 +53,57 @@ func TestFindingManyRefundsKeepsToTheFreePlan(t *testing.T) {
 // to read the order and to pay it. The same again costs two statements.
 func TestStatementsOfANotification(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, nil)
-	p := s.signedIn(0)
-	c := p.order("tea", 1)
-	s.fault(wechattest.FaultNotifyLost, "")
-	p.pay(c.Pay)
+	s := paytest.NewShop(t, nil)
+	p := s.SignedIn(0)
+	c := p.Order("tea", 1)
+	s.Fault(wechattest.FaultNotifyLost, "")
+	p.Pay(c.Pay)
 	counted := countStatements(t, s)
-	body := s.signedNews(c.Order.ID, s.sim.Ledger().Trades[0].TransactionID, wechat.SignHMAC)
+	body := signedNews(s, c.Order.ID, s.Sim.Ledger().Trades[0].TransactionID, wechat.SignHMAC)
 	for _, tt := range []struct {
 		what    string
 		want    int64
 		queries int
 	}{{"first", 3, 1}, {"again", 2, 1}} {
 		before := counted.Load()
-		if code, text := s.post(body); !strings.Contains(text, "SUCCESS") {
+		if code, text := postNews(s, body); !strings.Contains(text, "SUCCESS") {
 			t.Errorf("%s: %d %s", tt.what, code, text)
 		}
 		if n := counted.Load() - before; n != tt.want {
 			t.Errorf("%s: %d statements, want %d", tt.what, n, tt.want)
 		}
-		if n := s.calls("orderquery"); n != tt.queries {
+		if n := s.Calls("orderquery"); n != tt.queries {
 			t.Errorf("%s: %d queries, want %d", tt.what, n, tt.queries)
 		}
 	}
 }
 
 // countStatements opens the shop's signer anew, over a database that counts.
-func countStatements(t *testing.T, s *shop) *atomic.Int64 {
+func countStatements(t *testing.T, s *paytest.Shop) *atomic.Int64 {
 	t.Helper()
 	return countStatementsAt(t, s, nil)
 }
 
 // countStatementsAt is countStatements with another client of WeChat's, unless it is nil.
-func countStatementsAt(t *testing.T, s *shop, wx weChat) *atomic.Int64 {
+func countStatementsAt(t *testing.T, s *paytest.Shop, wx paytest.WeChat) *atomic.Int64 {
 	t.Helper()
 	var seq int
 	var name, file string
-	if err := s.db.QueryRow(`PRAGMA database_list`).Scan(&seq, &name, &file); err != nil {
+	if err := s.DB.QueryRow(`PRAGMA database_list`).Scan(&seq, &name, &file); err != nil {
 		t.Fatal(err)
 	}
-	c := &countingConnector{of: s.db.Driver(), dsn: store.SQLiteURI(file, "_pragma=busy_timeout(10000)")}
+	c := &countingConnector{of: s.DB.Driver(), dsn: store.SQLiteURI(file, "_pragma=busy_timeout(10000)")}
 	db := sql.OpenDB(c)
 	t.Cleanup(func() { db.Close() })
-	plain := s.db
-	s.db = db
-	s.handler = s.open(s.change)
-	if wx != nil {
-		cfg := goodConfig(s, wx)
-		signer, err := newSigner(cfg)
-		if err != nil {
-			t.Fatal(err)
+	plain := s.DB
+	s.DB = db
+	s.Handler = s.Open(func(cfg *paytest.Settings, at *wechat.Config) {
+		if s.Change != nil {
+			s.Change(cfg, at)
 		}
-		s.signer, s.handler = signer, signer.Handler()
-	}
-	s.db = plain
+		cfg.WeChat = wx
+	})
+	s.DB = plain
 	return &c.n
 }
 

@@ -73,6 +73,7 @@ func numberedNames(n int) []byte {
 
 // Each body of 64 KiB costs at most as much per byte as a short one.
 func TestDecodingJSONIsLinear(t *testing.T) {
+	// Not parallel: it measures the CPU time of the process.
 	for name, input := range worstBodies {
 		t.Run(name, func(t *testing.T) {
 			growthtest.Linear(t, maxBody, input, func(b []byte) {
@@ -123,6 +124,7 @@ const maxHeader = 128 << 10
 // Every header, query and path that the server reads costs a constant amount of
 // work per byte. The requests go through the whole handler.
 func TestReadingARequestIsLinear(t *testing.T) {
+	// Not parallel: it measures the CPU time of the process.
 	now := time.Now()
 	s := &Server{
 		cfg: Config{AdminToken: "an operator's token of 34 letters."},
@@ -192,6 +194,7 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 func TestReadingQueriesIsLinear(t *testing.T) {
+	// Not parallel: it measures the CPU time of the process.
 	for name, input := range map[string]func(n int) []byte{
 		"the same parameter": func(n int) []byte { return fill(n, "", "status=paid&", "q=1") },
 		"other parameters":   func(n int) []byte { return fill(n, "", "a&", "q=1") },

@@ -1,0 +1,599 @@
+package outbox_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/outbox"
+	"h5pay/internal/reqlog"
+	"h5pay/internal/store/storetest"
+	"h5pay/webhook"
+	"h5pay/wechat"
+)
+
+// Events about money come first. Of five events that are sent at once, one is an order.closed, and
+// both kinds are sent in the order in which they became due.
+func TestEventsAboutMoneyComeFirst(t *testing.T) {
+	t.Parallel()
+	b := newBackEnd(t, nil)
+	var closed, paid []string
+	for range 6 {
+		closed = append(closed, b.closed().ID)
+	}
+	for range 9 {
+		paid = append(paid, b.paid().ID)
+	}
+	b.deliver()
+	events := b.receiver.Events()
+	if len(events) != 15 {
+		t.Fatalf("%d deliveries, want 15", len(events))
+	}
+	for round, want := range [][]string{append(paid[:4:4], closed[0]), append(paid[4:8:8], closed[1]), append(closed[2:6:6], paid[8])} {
+		got := map[string]bool{}
+		for _, e := range events[5*round : 5*round+5] {
+			got[e.Data.Order.ID] = true
+		}
+		for _, id := range want {
+			if !got[id] {
+				t.Errorf("round %d lacks order %s, it has %v", round+1, id, got)
+			}
+		}
+	}
+}
+
+// The events of one order arrive in the order in which they were made, within one call.
+func TestEventsOfAnOrderAreDeliveredInOrder(t *testing.T) {
+	t.Parallel()
+	b := newBackEnd(t, nil)
+	o := b.paid()
+	first, second := b.refund(o, 600), b.refund(o, 13000)
+	b.deliver()
+	var got []string
+	for _, e := range b.receiver.Events() {
+		got = append(got, e.ID)
+	}
+	if d := cmp.Diff([]string{"evt_paid_" + o.ID, "evt_refunded_" + first.ID, "evt_refunded_" + second.ID}, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+// A later event of an order is sent in the call in which the event before it dies.
+func TestDeadEventHoldsUpNoLaterEvent(t *testing.T) {
+	t.Parallel()
+	b := newBackEnd(t, nil)
+	o := b.paid()
+	b.refund(o, 600)
+	b.receiver.Answer = func(w http.ResponseWriter, _ *http.Request, e webhook.Event) {
+		if e.Type == webhook.OrderPaid {
+			w.WriteHeader(http.StatusBadRequest)
+		}
+	}
+	for _, pause := range order.EventSchedule() {
+		if len(b.receiver.Events()) > 0 && b.receiver.Events()[len(b.receiver.Events())-1].Type != webhook.OrderPaid {
+			t.Fatal("the refund came before the payment's event was dead")
+		}
+		b.advance(pause + pause/10)
+		b.deliver()
+	}
+	events := b.receiver.Events()
+	if n := len(order.EventSchedule()); len(events) != n+1 || events[n].Type != webhook.OrderRefunded {
+		t.Errorf("%d deliveries, want %d and a refund", len(events), n)
+	}
+}
+
+// Each pause is as long as the schedule says, and up to a tenth longer. After the last try the event
+// is dead, and one line of level ERROR says so.
+func TestEventIsRetriedOnSchedule(t *testing.T) {
+	t.Parallel()
+	b := newBackEnd(t, nil)
+	o := b.paid()
+	b.status(http.StatusInternalServerError)
+	for i, pause := range order.EventSchedule() {
+		if pause > 0 {
+			b.advance(pause - time.Millisecond)
+			b.deliver()
+			b.wantArrivals(i)
+			b.advance(pause/10 + time.Millisecond)
+		}
+		if lines := b.Log.Lines("level=ERROR"); len(lines) != 0 {
+			t.Fatalf("before try %d: %q", i+1, lines)
+		}
+		b.deliver()
+		b.wantArrivals(i + 1)
+	}
+	e := b.stored(o)
+	if e.Status != api.EventDead || e.Attempts != 10 || e.LastError != "HTTP 500" {
+		t.Errorf("%+v", e)
+	}
+	if lines := b.Log.Lines("level=ERROR"); len(lines) != 1 || !strings.Contains(lines[0], "event is dead after its last try") || !strings.Contains(lines[0], `reason="HTTP 500"`) {
+		t.Errorf("%q", lines)
+	}
+	if lines := b.Log.Lines("event not acknowledged"); len(lines) != 9 || !strings.Contains(lines[0], "attempt=1 ") || !strings.Contains(lines[8], "attempt=9 ") {
+		t.Errorf("%q", lines)
+	}
+	b.advance(1000 * time.Hour)
+	b.deliver()
+	b.wantArrivals(10)
+	for i, body := range b.bodies {
+		if body != b.bodies[0] {
+			t.Errorf("delivery %d differs from the first:\n%s\n%s", i+1, body, b.bodies[0])
+		}
+	}
+}
+
+// Events that fail together have different pauses.
+func TestEventsThatFailTogetherAreRetriedApart(t *testing.T) {
+	t.Parallel()
+	b := newBackEnd(t, nil)
+	const n = 15
+	var orders []api.Order
+	for range n {
+		orders = append(orders, b.paid())
+	}
+	b.status(http.StatusInternalServerError)
+	b.deliver()
+	at := map[time.Time]bool{}
+	for _, o := range orders {
+		e := b.stored(o)
+		at[e.NextAt] = true
+		if pause := e.NextAt.Sub(b.now()); pause < 15*time.Second || pause > 16500*time.Millisecond {
+			t.Errorf("the pause is %s, want 15 s to 16.5 s", pause)
+		}
+	}
+	if len(at) != n {
+		t.Errorf("%d events are due at %d times", n, len(at))
+	}
+}
+
+// Only a 2xx acknowledges an event.
+func TestWhichStatusAcknowledges(t *testing.T) {
+	t.Parallel()
+	for status, ok := range map[int]bool{
+		199: false, 200: true, 204: true, 299: true, 300: false, 304: false, 307: false, 400: false, 404: false, 409: false, 413: false, 500: false,
+	} {
+		b := newBackEnd(t, func(c *outbox.Config) {
+			if status == 199 { // a client takes it for an informational response
+				c.Webhook.Doer = doer(func(*http.Request) (*http.Response, error) { return respond(199), nil })
+			}
+		})
+		o := b.paid()
+		b.status(status)
+		b.deliver()
+		e := b.stored(o)
+		switch {
+		case ok && (e.Status != api.EventDelivered || e.DeliveredAt != b.now() || e.LastError != ""):
+			t.Errorf("%d: %+v", status, e)
+		case !ok && (e.Status != api.EventPending || e.LastError != fmt.Sprint("HTTP ", status)):
+			t.Errorf("%d: %+v", status, e)
+		}
+		if lines := b.Log.Lines(`msg="event delivered"`); (len(lines) == 1) != ok {
+			t.Errorf("%d: %q", status, lines)
+		}
+	}
+}
+
+// A receiver that answers 410 gets nothing more until the dead event is replayed.
+func TestGoneReceiver(t *testing.T) {
+	t.Parallel()
+	b := newBackEnd(t, nil)
+	first := b.paid()
+	b.status(http.StatusGone)
+	b.deliver()
+	e := b.stored(first)
+	if e.Status != api.EventDead || e.Attempts != 1 || e.LastError != "HTTP 410 Gone" {
+		t.Errorf("%+v", e)
+	}
+	if lines := b.Log.Lines("level=ERROR"); len(lines) != 1 || !strings.Contains(lines[0], "the receiver wants no events any more") {
+		t.Errorf("%q", lines)
+	}
+	b.status(http.StatusNoContent)
+	orders := []api.Order{first, b.paid(), b.closed()}
+	b.advance(48 * time.Hour)
+	b.deliver()
+	b.wantArrivals(1)
+	if _, err := b.sender.Replay(t.Context(), e.ID); err != nil {
+		t.Fatal(err)
+	}
+	b.deliver()
+	b.wantArrivals(4)
+	b.wantDelivered(orders...)
+}
+
+// Six calls at once deliver each event once.
+func TestCallsAtOnceDeliverEachEventOnce(t *testing.T) {
+	t.Parallel()
+	b := newBackEnd(t, nil)
+	for range 30 {
+		b.paid()
+	}
+	var group sync.WaitGroup
+	for range 6 {
+		group.Go(func() {
+			if err := b.sender.Deliver(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	b.check()
+	ids := map[string]bool{}
+	for _, e := range b.receiver.Events() {
+		ids[e.ID] = true
+	}
+	b.wantArrivals(30)
+	if len(ids) != 30 {
+		t.Errorf("%d events arrived, want 30", len(ids))
+	}
+}
+
+// A call that waits for its receiver holds up no other call, and no other call sends its event until
+// the lease is over. Then a second call sends it, and what the first call hears too late changes
+// nothing.
+func TestClaimedEventBelongsToOneCall(t *testing.T) {
+	t.Parallel()
+	b := newBackEnd(t, nil)
+	first := b.paid()
+	claimed := b.now()
+	hanging, release := make(chan struct{}), make(chan struct{})
+	b.answer(func(w http.ResponseWriter, _ *http.Request, n int) {
+		if n == 1 {
+			close(hanging)
+			<-release
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	})
+	var group sync.WaitGroup
+	group.Go(func() {
+		if err := b.sender.Deliver(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+	<-hanging
+	second := b.paid()
+	b.advance(claimed.Add(order.EventLease - time.Millisecond).Sub(b.now())) // the pause before the second try is shorter
+	b.deliver()
+	b.wantArrivals(2)
+	b.wantDelivered(second)
+	b.advance(time.Millisecond)
+	b.deliver()
+	b.wantArrivals(3)
+	close(release)
+	group.Wait()
+	b.check()
+	b.wantDelivered(first)
+	if e := b.stored(first); e.Attempts != 2 {
+		t.Errorf("%d attempts, want 2", e.Attempts)
+	}
+	if lines := b.Log.Lines("event not acknowledged"); len(lines) != 0 {
+		t.Errorf("a try that lost its claim is logged: %q", lines)
+	}
+}
+
+// A database that fails after the receiver has acknowledged does not lose the event: it is sent
+// again, with the same ID and the same bytes.
+func TestDatabaseFailsAfterAnAcknowledgement(t *testing.T) {
+	t.Parallel()
+	b := newBackEnd(t, nil)
+	o := b.paid()
+	b.answer(func(http.ResponseWriter, *http.Request, int) {
+		storetest.Exec(t, b.DB, `CREATE TRIGGER dead BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'dead'); END`)
+	})
+	if err := b.sender.Deliver(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "delivering events: ") {
+		t.Errorf("error %v", err)
+	}
+	if err := b.sender.Deliver(t.Context()); err != nil { // the event is claimed
+		t.Error(err)
+	}
+	b.advance(order.EventLease)
+	if err := b.sender.Deliver(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "delivering events: ") {
+		t.Errorf("error %v", err)
+	}
+	b.wantArrivals(1)
+	storetest.Exec(t, b.DB, `DROP TRIGGER dead`)
+	b.status(http.StatusOK)
+	b.deliver()
+	b.wantDelivered(o)
+	b.wantArrivals(2)
+	if e := b.receiver.Events(); e[0].ID != e[1].ID || b.bodies[0] != b.bodies[1] {
+		t.Errorf("the deliveries differ:\n%s", strings.Join(b.bodies, "\n"))
+	}
+}
+
+// A database that fails after a try that was not acknowledged is an error too.
+func TestDatabaseFailsAfterATry(t *testing.T) {
+	t.Parallel()
+	b := newBackEnd(t, nil)
+	b.paid()
+	b.answer(func(w http.ResponseWriter, _ *http.Request, _ int) {
+		storetest.Exec(t, b.DB, `CREATE TRIGGER dead BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'dead'); END`)
+		w.WriteHeader(http.StatusInternalServerError)
+	})
+	if err := b.sender.Deliver(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "delivering events: ") {
+		t.Errorf("error %v", err)
+	}
+	b.wantArrivals(1)
+}
+
+// A call begins no round after 30 s. The next call continues.
+func TestRoundsEndWithTheirTime(t *testing.T) {
+	t.Parallel()
+	b := newBackEnd(t, nil)
+	for range 30 {
+		b.paid()
+	}
+	b.answer(func(_ http.ResponseWriter, _ *http.Request, n int) {
+		if n%5 == 0 {
+			b.advance(9 * time.Second)
+		}
+	})
+	b.deliver()
+	b.wantArrivals(20)
+	b.deliver()
+	b.wantArrivals(30)
+}
+
+// A call makes at most as many statements as it is allowed: one for each round and one for each
+// event. Without a limit it continues.
+func TestRoundsEndWithTheirStatements(t *testing.T) {
+	t.Parallel()
+	b := newBackEnd(t, func(c *outbox.Config) { c.Statements = 50 })
+	for range 48 {
+		b.paid()
+	}
+	b.deliver()
+	b.wantArrivals(40) // in 8 rounds of 6 statements
+	for range 42 {
+		b.paid()
+	}
+	b.open(nil)
+	b.deliver()
+	b.wantArrivals(90)
+}
+
+// A round that is not full ends the call, which saves a statement. What became due meanwhile is left to
+// the next call.
+func TestRoundThatIsNotFullEndsTheCall(t *testing.T) {
+	t.Parallel()
+	b := newBackEnd(t, nil)
+	failed := b.paid()
+	b.status(http.StatusInternalServerError)
+	b.deliver()
+	b.answer(func(http.ResponseWriter, *http.Request, int) { b.advance(17 * time.Second) })
+	o := b.paid()
+	b.deliver()
+	b.wantArrivals(2)
+	b.wantDelivered(o)
+	b.deliver()
+	b.wantArrivals(3)
+	b.wantDelivered(failed)
+}
+
+// A receiver that takes no events ends a call after one round.
+func TestReceiverThatTakesNothingEndsTheCall(t *testing.T) {
+	t.Parallel()
+	for name, status := range map[string]int{"429": 429, "502": 502, "503": 503, "504": 504, "no response": 0} {
+		b := newBackEnd(t, nil)
+		for range 8 {
+			b.paid()
+		}
+		b.answer(func(w http.ResponseWriter, _ *http.Request, _ int) {
+			if status == 0 {
+				panic(http.ErrAbortHandler)
+			}
+			w.WriteHeader(status)
+		})
+		b.deliver()
+		if n := len(b.receiver.Events()); n != 5 {
+			t.Errorf("%s: %d deliveries, want 5", name, n)
+		}
+	}
+}
+
+// A receiver that rejects events, or takes some of them, gets the others in the same call.
+func TestReceiverThatRejectsAnEventGetsTheOthers(t *testing.T) {
+	t.Parallel()
+	for name, respond := range map[string]func(w http.ResponseWriter, n int){
+		"it rejects all":        func(w http.ResponseWriter, _ int) { w.WriteHeader(http.StatusBadRequest) },
+		"it fails at all":       func(w http.ResponseWriter, _ int) { w.WriteHeader(http.StatusInternalServerError) },
+		"it is busy, but takes": func(w http.ResponseWriter, n int) { w.WriteHeader(map[bool]int{true: 204, false: 503}[n%5 == 0]) },
+	} {
+		b := newBackEnd(t, nil)
+		for range 12 {
+			b.paid()
+		}
+		b.answer(func(w http.ResponseWriter, _ *http.Request, n int) { respond(w, n) })
+		b.deliver()
+		if n := len(b.receiver.Events()); n != 12 {
+			t.Errorf("%s: %d deliveries, want 12", name, n)
+		}
+	}
+}
+
+// A call makes five deliveries at once, and no more.
+func TestFiveDeliveriesAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBackEnd(t, nil)
+	var orders []api.Order
+	for range 10 {
+		orders = append(orders, b.paid())
+	}
+	var at atomic.Int32
+	var most atomic.Int32
+	together := make(chan struct{})
+	b.answer(func(_ http.ResponseWriter, _ *http.Request, n int) {
+		most.Store(max(most.Load(), at.Add(1)))
+		if n == 5 {
+			close(together)
+		}
+		<-together // the first five wait for each other
+		at.Add(-1)
+	})
+	b.deliver()
+	b.wantArrivals(10)
+	b.wantDelivered(orders...)
+	if n := most.Load(); n != 5 {
+		t.Errorf("%d deliveries at once, want 5", n)
+	}
+}
+
+// A context that has ended sends nothing. A delivery that its caller leaves is marked all the same.
+func TestCallerLeaves(t *testing.T) {
+	t.Parallel()
+	b := newBackEnd(t, nil)
+	o := b.paid()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := b.sender.Deliver(ctx); err != nil {
+		t.Error(err)
+	}
+	b.wantArrivals(0)
+	if e := b.stored(o); e.Attempts != 0 {
+		t.Errorf("%+v", e)
+	}
+
+	// During the delivery: there is no response, and the next try is on schedule.
+	ctx, cancel = context.WithCancel(t.Context())
+	b.answer(func(_ http.ResponseWriter, r *http.Request, _ int) {
+		cancel()
+		<-r.Context().Done()
+	})
+	if err := b.sender.Deliver(ctx); err != nil {
+		t.Error(err)
+	}
+	b.check()
+	if e := b.stored(o); e.Status != api.EventPending || e.LastError != "no answer" {
+		t.Errorf("%+v", e)
+	}
+	b.status(http.StatusNoContent)
+	b.advance(17 * time.Second) // less than the lease
+	b.deliver()
+	b.wantDelivered(o)
+
+	// With the response: the acknowledgement counts, and no other round begins.
+	ctx, cancel = context.WithCancel(t.Context())
+	b.open(func(c *outbox.Config) {
+		send := c.Webhook.Doer
+		c.Webhook.Doer = doer(func(r *http.Request) (*http.Response, error) {
+			res, err := send.Do(r.WithContext(context.WithoutCancel(r.Context())))
+			cancel()
+			return res, err
+		})
+	})
+	var orders []api.Order
+	for range 6 {
+		orders = append(orders, b.paid())
+	}
+	if err := b.sender.Deliver(ctx); err != nil {
+		t.Error(err)
+	}
+	b.check()
+	b.wantArrivals(2 + 5)
+	b.wantDelivered(orders[:5]...)
+}
+
+// A panic while one event is sent ends the call with an error. The other events of the round are
+// delivered.
+func TestPanicDuringADelivery(t *testing.T) {
+	t.Parallel()
+	b := newBackEnd(t, func(c *outbox.Config) {
+		send := c.Webhook.Doer
+		var n atomic.Int32
+		c.Webhook.Doer = doer(func(r *http.Request) (*http.Response, error) {
+			if n.Add(1) == 1 {
+				panic(r) // holds the URL and the signature
+			}
+			return send.Do(r)
+		})
+	})
+	for range 5 {
+		b.paid()
+	}
+	if err := b.sender.Deliver(t.Context()); err == nil || err.Error() != "delivering events: a panic, see the log" {
+		t.Errorf("error %v", err)
+	}
+	b.check()
+	b.wantArrivals(4)
+	if lines := b.Log.Lines("level=ERROR msg=panic"); len(lines) != 1 || !strings.Contains(lines[0], "*http.Request") {
+		t.Errorf("%q", lines)
+	}
+	b.advance(order.EventLease)
+	b.deliver()
+	b.wantArrivals(5)
+}
+
+// Without a webhook events wait, and the first Sender with one delivers them.
+func TestEventsWaitForTheirWebhook(t *testing.T) {
+	t.Parallel()
+	b := newBackEnd(t, func(c *outbox.Config) { c.Webhook = nil })
+	o := b.paid()
+	if b.sender.HasWebhook() {
+		t.Error("a Sender without a webhook has one")
+	}
+	for range 20 {
+		b.deliver()
+		b.advance(24 * time.Hour)
+	}
+	if e := b.stored(o); e.Status != api.EventPending || e.Attempts != 0 {
+		t.Errorf("%+v", e)
+	}
+	b.open(nil)
+	if !b.sender.HasWebhook() {
+		t.Error("a Sender with a webhook has none")
+	}
+	b.deliver()
+	b.wantDelivered(o)
+}
+
+// The log of a delivery that a request caused has the ID of that request, and it names the event.
+func TestLogOfADelivery(t *testing.T) {
+	t.Parallel()
+	b := newBackEnd(t, nil)
+	o := b.paid()
+	ctx := reqlog.With(t.Context(), "request-1", slog.New(slog.NewTextHandler(b.Log, nil)))
+	if err := b.sender.Deliver(ctx); err != nil {
+		t.Error(err)
+	}
+	b.check()
+	want := "request_id=request-1 event=evt_paid_" + o.ID + " type=order.paid order=" + o.ID + " attempt=1"
+	if lines := b.Log.Lines(`msg="event delivered"`); len(lines) != 1 || !strings.Contains(lines[0], want) {
+		t.Errorf("%q, want %s", lines, want)
+	}
+}
+
+// While a secret is changed each delivery has a signature by either secret.
+func TestSecretIsRotated(t *testing.T) {
+	t.Parallel()
+	b := newBackEnd(t, nil)
+	for _, step := range []struct {
+		signs      []wechat.Secret
+		accepts    string
+		signatures int
+	}{
+		{[]wechat.Secret{oldSecret}, oldSecret, 1},
+		{[]wechat.Secret{secret, oldSecret}, oldSecret, 2},
+		{[]wechat.Secret{secret, oldSecret}, secret, 2},
+		{[]wechat.Secret{secret}, secret, 1},
+	} {
+		b.receiver.Verify.Secrets = []string{step.accepts}
+		b.answer(func(_ http.ResponseWriter, r *http.Request, _ int) {
+			if n := len(strings.Fields(r.Header.Get(webhook.SignatureHeader))); n != step.signatures {
+				t.Errorf("%d signatures, want %d", n, step.signatures)
+			}
+		})
+		b.open(func(c *outbox.Config) { c.Webhook.Secrets = step.signs })
+		o := b.paid()
+		b.deliver()
+		b.wantDelivered(o)
+	}
+}
