@@ -17,7 +17,7 @@
 //		},
 //	})
 //
-// [Client.For] returns a [Pay], the merchant API in one version. New payments use the
+// [Client.For] returns a [Merchant], the merchant API in one version. New payments use the
 // version of [Client.Version]. Client itself has the sign-in, the notifications of both
 // versions, and the keys of APIv3, which [Config.V3] holds. The results are neutral: no
 // caller sees XML, JSON or a signature.
@@ -38,7 +38,7 @@
 // WeChat has signed the result of a method, and it is about this account. The comments
 // name the exceptions: a refund notification and a bill are not signed. Compare
 // the amount and the currency with your order yourself. Anyone with the
-// APIv2 key can forge a payment notification. So query the order with QueryOrder of [Pay]
+// APIv2 key can forge a payment notification. So query the order with QueryOrder of [Merchant]
 // after it.
 //
 // # Errors

@@ -16,7 +16,7 @@ import (
 
 // exampleShop is a merchant's server in front of WeChat for tests. With a real
 // account the base URLs stay empty, and APIKey and the rest are the merchant's.
-func exampleShop() (*wechat.Client, wechat.Pay, *wechattest.Server) {
+func exampleShop() (*wechat.Client, wechat.Merchant, *wechattest.Server) {
 	wx, err := wechattest.Listen(wechattest.Config{TLSAddr: "localhost:0", Doer: notified{}, Epoch: time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)}, "localhost:0")
 	if err != nil {
 		log.Fatal(err)
@@ -62,7 +62,7 @@ func tea(wx *wechattest.Server) wechat.Order {
 }
 
 // Place an order: WeChat responds with a prepay_id, which lives for two hours.
-func ExamplePay_PlaceOrder() {
+func ExampleMerchant_PlaceOrder() {
 	_, pay, wx := exampleShop()
 	defer wx.Close()
 	order := tea(wx)
@@ -86,7 +86,7 @@ func ExamplePay_PlaceOrder() {
 
 // Sign what the page hands to WeixinJSBridge, and query WeChat whether the person
 // has paid.
-func ExamplePay_PayParams() {
+func ExampleMerchant_PayParams() {
 	_, pay, wx := exampleShop()
 	defer wx.Close()
 	prepay, err := pay.PlaceOrder(context.Background(), tea(wx))
@@ -134,7 +134,7 @@ func ExampleClient_PaymentNotification_v2() {
 
 // Refund a part of a payment. WeChat takes the request at once and pays the money
 // back later.
-func ExamplePay_Refund() {
+func ExampleMerchant_Refund() {
 	_, pay, wx := exampleShop()
 	defer wx.Close()
 	prepay, err := pay.PlaceOrder(context.Background(), tea(wx))

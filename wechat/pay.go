@@ -16,11 +16,11 @@ const (
 	V3 Version = "v3" // JSON, signed with RSA
 )
 
-// Pay is the merchant API in one of its versions. It is safe for concurrent use.
+// Merchant is the merchant API in one of its versions. It is safe for concurrent use.
 //
 // A call that is lost on the way to WeChat is sent once more, to the backup host.
 // WeChat may then have it twice, so every call is idempotent. Errors are of type *Error.
-type Pay interface {
+type Merchant interface {
 	Version() Version
 
 	// PlaceOrder places an order at WeChat. The same order may be sent again,
@@ -88,7 +88,7 @@ func (c *Client) Version() Version { return c.cfg.Version }
 
 // For returns the merchant API in a version. The error's code is
 // CodeNotConfigured when the Config has no keys for it.
-func (c *Client) For(v Version) (Pay, error) {
+func (c *Client) For(v Version) (Merchant, error) {
 	switch {
 	case v == V2 && c.v2 != nil:
 		return c.v2, nil

@@ -31,7 +31,7 @@ func (trusting) headers() http.Header {
 }
 
 // trustingClient talks to a WeChat that answers with a status and a body.
-func trustingClient(t testing.TB, r trusting, status *int, body *[]byte) (*Client, Pay) {
+func trustingClient(t testing.TB, r trusting, status *int, body *[]byte) (*Client, Merchant) {
 	doer := doerFunc(func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: *status, Header: r.headers(), Body: respond(*status, string(*body)).Body}, nil
 	})

@@ -271,5 +271,5 @@ func (v *v3client) CloseOrder(ctx context.Context, outTradeNo string, taken time
 	return v.call(ctx, v3call{op: opClose, method: "POST", uri: pathOrderNo + url.PathEscape(outTradeNo) + "/close", in: in}, nil)
 }
 
-var _ Pay = (*v3client)(nil)
-var _ Pay = (*v2client)(nil)
+var _ Merchant = (*v3client)(nil)
+var _ Merchant = (*v2client)(nil)

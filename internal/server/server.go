@@ -35,7 +35,7 @@ type WeChat interface {
 	UserInfo(ctx context.Context, token wechat.Token, lang string) (wechat.User, error)
 	PaymentNotification(ctx context.Context, header apiv3.Header, body []byte) (wechat.Trade, error)
 	RefundNotification(ctx context.Context, header apiv3.Header, body []byte) (wechat.Refund, error)
-	For(v wechat.Version) (wechat.Pay, error)
+	For(v wechat.Version) (wechat.Merchant, error)
 }
 
 // Config configures a Server.
