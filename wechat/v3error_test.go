@@ -63,8 +63,8 @@ func TestResponsesOfAPIv3ThatAreRejected(t *testing.T) {
 	wantError(t, err, Retry, "")
 }
 
-// A failure that is signed has a code in its newer spelling. One that is not signed
-// has none, whatever it says.
+// A failure that is signed has a code in its newer spelling. One that is not signed has none, whatever
+// it says. One with a wrong signature is not WeChat's, unless its status says what can be done.
 func TestFailuresOfAPIv3(t *testing.T) {
 	for name, tt := range map[string]struct {
 		status       int
@@ -118,8 +118,11 @@ func TestFailuresOfAPIv3(t *testing.T) {
 				t.Fatalf("%s: no error", name)
 			}
 			kind, code := tt.bare, ""
-			if i == 0 {
+			switch {
+			case i == 0:
 				kind, code = tt.signed, tt.want
+			case i == 2 && kind == Refused:
+				kind = Untrusted
 			}
 			e := wantError(t, err, kind, code)
 			if e.Status != tt.status || e.Detail != "body, /amount/total, x" || !strings.Contains(err.Error(), "说明 openid ***") ||
@@ -138,6 +141,10 @@ func TestFailuresOfAPIv3(t *testing.T) {
 	if !IsProbe(err) {
 		t.Errorf("no probe: %v", err)
 	}
+	// A public key that is not configured is the operator's to correct.
+	_, p, _ = newV3Client(t, says3(v3answer{status: 404, body: `{"code":"ORDER_NOT_EXIST"}`, serial: "PUB_KEY_ID_0100000000000000000000000001"}))
+	_, err = p.QueryOrder(t.Context(), testNo)
+	wantError(t, err, Operator, "")
 	// A gateway's page of any length is no message.
 	_, p, _ = newV3Client(t, says3(v3answer{status: 502, body: strings.Repeat("<html>", 1<<16), header: unsigned}))
 	_, err = p.QueryOrder(t.Context(), testNo)
