@@ -24,7 +24,7 @@ func TestShortCampaign(t *testing.T) {
 	if err := os.MkdirAll(artifacts, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	r, err := run(t.Context(), root, options{seed: 1, orders: 80, atOnce: 6}, filepath.Join(artifacts, "chaos.log"))
+	r, err := run(t.Context(), root, options{seed: 1, orders: 80, atOnce: 6, api: "v2"}, filepath.Join(artifacts, "chaos.log"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestShortCampaign(t *testing.T) {
 }
 
 func TestSeedDecidesThePlan(t *testing.T) {
-	o := options{seed: 7, orders: 300, atOnce: 6}
+	o := options{seed: 7, orders: 300, atOnce: 6, api: "move"}
 	a, b := newPlan(o), newPlan(o)
 	if !reflect.DeepEqual(a, b) {
 		t.Error("one seed made two plans")
