@@ -131,6 +131,11 @@ func TestRefundWithoutMoneyWaitsForTheOperator(t *testing.T) {
 	if own := s.signedIn(0).get(o.ID); len(own.Refunds) != 1 || own.Refunds[0] != (api.Refund{ID: r.ID, Amount: r.Amount, Reason: r.Reason, Status: r.Status, CreatedAt: r.CreatedAt}) {
 		t.Errorf("the buyer sees %+v", own.Refunds)
 	}
+	// The timer and the operator do not send a refund within seconds of each other.
+	for sent := len(s.accounts()); len(s.accounts()) == sent; s.reconcile() {
+		s.sim.Advance(10 * time.Minute)
+	}
+	s.sim.Advance(time.Minute)
 	s.sim.PayIn()
 	if again := op.refund(o.ID, req); again.ID != r.ID || again.Status != api.RefundProcessing || again.Cure != "" {
 		t.Errorf("%+v", again)
