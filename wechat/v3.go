@@ -380,7 +380,7 @@ func (v *v3client) failed(x v3call, sent []byte, f *apiv3.Failure, serial string
 		}
 	}
 	if !f.Signed {
-		e.Kind = unsignedKind(f.Status)
+		e.Kind, e.Claimed = unsignedKind(f.Status), f.Claimed
 		e.Message = "the call failed, which is not signed"
 		var problem *apiv3.Error
 		if errors.As(f.Unverified, &problem) && problem.Kind != apiv3.Unsigned {

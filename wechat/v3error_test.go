@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -170,11 +171,13 @@ func TestErrorsOfAPIv3HaveTheCure(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	// What WeChat received is compared with what was sent.
-	answer = v3answer{status: 401, header: unsigned, body: `{"code":"SIGN_ERROR","message":"签名错误","detail":{"detail":{"issue":"sign not match"},` +
+	header := maps.Clone(unsigned)
+	header["Request-ID"] = "08AB-0"
+	answer = v3answer{status: 401, header: header, body: `{"code":"SIGN_ERROR","message":"签名错误","detail":{"detail":{"issue":"sign not match"},` +
 		`"sign_information":{"method":"GET","url":"/v3/x","sign_message_length":66,"truncated_sign_message":"GET\n/v3/x\n"}}}`}
 	_, p, _ = newV3Client(t, says3(answer))
 	_, err = p.QueryOrder(t.Context(), testNo)
-	if e := wantError(t, err, Operator, ""); !strings.Contains(e.Detail, "WeChat received another path or query") {
+	if e := wantError(t, err, Operator, ""); !strings.Contains(e.Detail, "WeChat received another path or query") || !strings.Contains(e.Error(), "Compare key and serial") {
 		t.Errorf("%v", err)
 	}
 }
