@@ -61,8 +61,8 @@ func loadAPIv3(getenv func(string) string) APIv3 {
 	s := APIv3{
 		MerchantKey:  wechat.Secret(getenv("WECHAT_MCH_KEY")),
 		Serial:       strings.TrimSpace(getenv("WECHAT_MCH_SERIAL")),
-		Key:          wechat.Secret(getenv("WECHAT_APIV3_KEY")),
-		KeyOld:       wechat.Secret(getenv("WECHAT_APIV3_KEY_OLD")),
+		Key:          wechat.Secret(strings.TrimSpace(getenv("WECHAT_APIV3_KEY"))),
+		KeyOld:       wechat.Secret(strings.TrimSpace(getenv("WECHAT_APIV3_KEY_OLD"))),
 		PublicKey:    getenv("WECHAT_PUBLIC_KEY"),
 		PublicKeyID:  strings.TrimSpace(getenv("WECHAT_PUBLIC_KEY_ID")),
 		Certificates: certificates == "on",
@@ -84,7 +84,7 @@ func loadAPIv3(getenv func(string) string) APIv3 {
 	case s.Key == "":
 		wrong("WECHAT_APIV3_KEY", "is not set")
 	case !alphabet.Alphanumeric.Valid(string(s.Key), 32, 32):
-		wrong("WECHAT_APIV3_KEY", "must be 32 letters or digits")
+		wrong("WECHAT_APIV3_KEY", fmt.Sprintf("must be 32 letters or digits, and has %d characters", len(s.Key)))
 	}
 	if s.KeyOld != "" && !alphabet.Alphanumeric.Valid(string(s.KeyOld), 32, 32) {
 		wrong("WECHAT_APIV3_KEY_OLD", "must be empty or 32 letters or digits")
