@@ -111,6 +111,22 @@ func TestAPIv3KeyMayHaveBlanksAround(t *testing.T) {
 	}
 }
 
+// A merchant changes from platform certificates to the public key. Each of its two settings is
+// deployed by itself, and the shop takes payments in between.
+func TestHalfOfThePublicKeyStopsNoShop(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"WECHAT_PUBLIC_KEY", "WECHAT_PUBLIC_KEY_ID"} {
+		env := v3Env(t)
+		env["WECHAT_CERTIFICATES"], env[name] = "on", ""
+		if status := newTestApp(t, env); status != http.StatusOK {
+			t.Errorf("without %s: status %d", name, status)
+		}
+		if set, err := load(env); err != nil || set.PublicKey != "" || set.PublicKeyID != "" || !set.Certificates {
+			t.Errorf("without %s: %v, half a public key is used", name, err)
+		}
+	}
+}
+
 // newTestApp starts the signer and returns the status of a call.
 func newTestApp(t *testing.T, env map[string]string) int {
 	t.Helper()
@@ -260,6 +276,8 @@ func TestHealthNamesWhatAPIv3Lacks(t *testing.T) {
 	}{
 		{nil, true, ""},
 		{map[string]string{"WECHAT_MCH_SERIAL": "", "WECHAT_PUBLIC_KEY_ID": ""}, true, "WECHAT_MCH_SERIAL is not set; WECHAT_PUBLIC_KEY_ID is not set"},
+		{map[string]string{"WECHAT_CERTIFICATES": "on", "WECHAT_PUBLIC_KEY": ""}, true, "the certificates alone verify: WECHAT_PUBLIC_KEY is not set"},
+		{map[string]string{"WECHAT_CERTIFICATES": "on", "WECHAT_PUBLIC_KEY_ID": ""}, true, "the certificates alone verify: WECHAT_PUBLIC_KEY_ID is not set"},
 		{map[string]string{"WECHAT_API": "v2", "WECHAT_MCH_KEY": "c2VjcmV0"}, false, "WECHAT_MCH_KEY must be the merchant's private key"},
 	} {
 		env := publicEnv(t)
