@@ -57,6 +57,17 @@ func byVersion[T any](v2, v3 T) T {
 	return v3
 }
 
+// artifacts returns the folder for the screenshots and the Worker's log. A run on another version than
+// the default has its own.
+func artifacts() string {
+	switch version := os.Getenv(apiVariable); version {
+	case "", "v3":
+		return filepath.Join("..", "artifacts")
+	default:
+		return filepath.Join("..", "artifacts", version)
+	}
+}
+
 // requestCount counts requests by path.
 type requestCount struct {
 	mu     sync.Mutex
@@ -169,10 +180,10 @@ func runWorld(m *testing.M) (code int, err error) {
 	world.browser = browser
 
 	code = m.Run()
-	if err := os.MkdirAll("../artifacts", 0o755); err != nil {
+	if err := os.MkdirAll(artifacts(), 0o755); err != nil {
 		return 0, err
 	}
-	return code, os.WriteFile("../artifacts/worker.log", []byte(world.log.String()), 0o644)
+	return code, os.WriteFile(filepath.Join(artifacts(), "worker.log"), []byte(world.log.String()), 0o644)
 }
 
 // database opens the file of the Worker's D1 for reading.
