@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
@@ -45,24 +46,27 @@ func TestKeysThatDoNotMatch(t *testing.T) {
 			"level=ERROR msg=\"WeChat's response to an order is not believed: if this goes on, check the keys in the settings\""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := v2Shop(t, wechattest.Config{})
-			s.reopen(func(_ *settings, c *wechat.Config) {
-				c.V3, c.APIKey, c.CertDoer = v3Config(s.sim), "", nil
+			t.Parallel()
+			s := paytest.NewShopAPIv2(t, wechattest.Config{})
+			s.Reopen(func(_ *paytest.Settings, c *wechat.Config) {
+				c.V3, c.APIKey, c.CertDoer = paytest.APIv3Config(s.Sim), "", nil
 				tt.change(c.V3)
 			})
-			p := s.signedIn(0)
-			o := p.place(basket("tea", 1))
-			p.fails(tt.code, http.MethodPost, api.OrderPayPath(o.ID), struct{}{})
-			s.wantStatus(o.ID, api.StatusCreated)
-			if text := s.log.String(); !strings.Contains(text, tt.log) || strings.Contains(text, privatePEM[100:140]) {
+			p := s.SignedIn(0)
+			o := p.Place(paytest.Basket("tea", 1))
+			p.Fails(tt.code, http.MethodPost, api.OrderPayPath(o.ID), struct{}{})
+			s.WantStatus(o.ID, api.StatusCreated)
+			if text := s.Log.String(); !strings.Contains(text, tt.log) || strings.Contains(text, privatePEM[100:140]) {
 				t.Errorf("the log says %s", text)
 			}
-			s.reopen(func(_ *settings, c *wechat.Config) { c.V3, c.APIKey, c.CertDoer = v3Config(s.sim), "", nil })
+			s.Reopen(func(_ *paytest.Settings, c *wechat.Config) {
+				c.V3, c.APIKey, c.CertDoer = paytest.APIv3Config(s.Sim), "", nil
+			})
 			var c api.Checkout
-			p.must(http.MethodPost, api.OrderPayPath(o.ID), struct{}{}, &c)
-			p.pay(c.Pay)
-			s.deliver()
-			s.wantStatus(o.ID, api.StatusPaid)
+			p.Must(http.MethodPost, api.OrderPayPath(o.ID), struct{}{}, &c)
+			p.Pay(c.Pay)
+			s.Deliver()
+			s.WantStatus(o.ID, api.StatusPaid)
 		})
 	}
 }
