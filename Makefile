@@ -6,7 +6,7 @@
 upper     = $(shell echo $(port) | tr a-z A-Z)_PORT
 with-port = $(if $($(upper)),-$(port)-port $($(upper)))
 
-.PHONY: help dev test check unit fuzz e2e build wasm signer public deploy bench bench-page chaos load size lock clean tools browser
+.PHONY: help dev test check unit fuzz e2e build wasm signer public deploy bench bench-page chaos load size lock clean tools browser journeys
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -53,8 +53,19 @@ fuzz: ## fuzz every parser of untrusted bytes, one after the other; FUZZTIME=10s
 	@grep -roE '^func Fuzz[A-Za-z]+' --include='*_test.go' --exclude-dir=node_modules . | sed -E 's|/[^/]*:func | |' | sort | \
 	while read -r package name; do echo "$$package $$name"; go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$package || exit 1; done
 
+# The journeys run on APIv3 with the public key. Those that reach WeChat Pay run on APIv2 too, and
+# some with platform certificates. `make journeys API=v2` runs all of them on one version.
+paying   = $(call tests,basket calls desk faults journey navigation places reconcile refund secrets webhook)
+verified = $(call tests,reconcile refund secrets webhook)|TestPay|TestPayByCode|TestPayInAPhonesBrowser|TestForgedNotifications
+tests    = $(shell grep -ohE '^func Test[A-Za-z0-9]+' $(patsubst %,e2e/%_test.go,$(1)) | sed 's/func //' | paste -sd'|' -)
+
 e2e: build browser ## run the tests with real Chromium, real workerd and a simulated WeChat
 	go test -count=1 -timeout 20m ./e2e/...
+	E2E_API=v2 go test -count=1 -timeout 20m -run '^($(paying))$$' ./e2e
+	E2E_API=certificates go test -count=1 -timeout 20m -run '^($(verified))$$' ./e2e
+
+journeys: build browser ## run every journey in the browser on one version of WeChat's API: API=v3, certificates or v2
+	E2E_API=$(API) go test -count=1 -timeout 40m ./e2e
 
 build: $(ENTRY) build/wasm_exec.js build/signer.wasm public/index.html ## build the Worker and the page
 

@@ -224,7 +224,7 @@ func (tb *tab) screenshot(name string) {
 		tb.t.Errorf("screenshot %s: %v", name, err)
 		return
 	}
-	dir := filepath.Join("..", "artifacts", "screenshots")
+	dir := filepath.Join(artifacts(), "screenshots")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		tb.t.Fatal(err)
 	}

@@ -69,7 +69,7 @@ func TestRefund(t *testing.T) {
 	}
 
 	// WeChat accepts the rest, but its response and its notification are lost.
-	for _, fault := range []wechattest.Fault{{Kind: wechattest.FaultTimeoutAfter, Path: wechatPath("/secapi/pay/refund", "/v3/refund/domestic/refunds")}, {Kind: wechattest.FaultNotifyLost}} {
+	for _, fault := range []wechattest.Fault{{Kind: wechattest.FaultTimeoutAfter, Path: byVersion("/secapi/pay/refund", "/v3/refund/domestic/refunds")}, {Kind: wechattest.FaultNotifyLost}} {
 		if err := world.sim.AddFault(fault); err != nil {
 			t.Fatal(err)
 		}

@@ -41,17 +41,31 @@ var world struct {
 	shopRequests requestCount // requests to the shop through the phone
 }
 
-// apiVariable names the version of WeChat's API with which the shop is set up: v2, the default; v3
-// with WeChat Pay's public key and without a key of APIv2; or certificates, which is v3 with platform
-// certificates.
+// apiVariable names the version of WeChat's API with which the shop is set up: v3, the default, with
+// WeChat Pay's public key and without a key of APIv2; certificates, which is v3 with platform
+// certificates; or v2.
 const apiVariable = "E2E_API"
 
-// wechatPath returns the path of a call in the version that the shop uses.
-func wechatPath(v2, v3 string) string {
-	if version := os.Getenv(apiVariable); version == "" || version == "v2" {
+// onV2 reports whether the shop uses APIv2.
+func onV2() bool { return os.Getenv(apiVariable) == "v2" }
+
+// byVersion returns the value for the version that the shop uses.
+func byVersion[T any](v2, v3 T) T {
+	if onV2() {
 		return v2
 	}
 	return v3
+}
+
+// artifacts returns the folder for the screenshots and the Worker's log. A run on another version than
+// the default has its own.
+func artifacts() string {
+	switch version := os.Getenv(apiVariable); version {
+	case "", "v3":
+		return filepath.Join("..", "artifacts")
+	default:
+		return filepath.Join("..", "artifacts", version)
+	}
 }
 
 // requestCount counts requests by path.
@@ -136,8 +150,8 @@ func runWorld(m *testing.M) (code int, err error) {
 	vars := map[string]string{"SHOP_URL": world.sim.PhoneURL, "WECHAT_BASE_URL": world.sim.URL, "WEBHOOK_URL": world.backEnd.URL + "/h5pay",
 		"UNPAID_LIMITS": "1000,1000,1000,10000"} // all phones have the same address
 	switch version := os.Getenv(apiVariable); version {
-	case "", "v2":
-	case "v3", "certificates":
+	case "v2":
+	case "", "v3", "certificates":
 		maps.Copy(vars, stack.APIv3Vars(world.sim.V3()))
 		maps.Copy(world.env, stack.APIv3Vars(world.sim.V3()))
 		delete(world.env, "WECHAT_API_KEY")
@@ -166,10 +180,10 @@ func runWorld(m *testing.M) (code int, err error) {
 	world.browser = browser
 
 	code = m.Run()
-	if err := os.MkdirAll("../artifacts", 0o755); err != nil {
+	if err := os.MkdirAll(artifacts(), 0o755); err != nil {
 		return 0, err
 	}
-	return code, os.WriteFile("../artifacts/worker.log", []byte(world.log.String()), 0o644)
+	return code, os.WriteFile(filepath.Join(artifacts(), "worker.log"), []byte(world.log.String()), 0o644)
 }
 
 // startShop starts a shop of the test's own beside the shared one, with the same settings file. It

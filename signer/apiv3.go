@@ -26,6 +26,7 @@ type APIv3 struct {
 	Certificates bool   // WECHAT_CERTIFICATES is on: platform certificates verify
 
 	problems []error // a *settingError for each setting that is missing or malformed
+	waiting  string  // what is missing until the public key is used beside the certificates; "" for nothing
 	set      bool    // whether one of the settings has a value
 }
 
@@ -61,8 +62,8 @@ func loadAPIv3(getenv func(string) string) APIv3 {
 	s := APIv3{
 		MerchantKey:  wechat.Secret(getenv("WECHAT_MCH_KEY")),
 		Serial:       strings.TrimSpace(getenv("WECHAT_MCH_SERIAL")),
-		Key:          wechat.Secret(getenv("WECHAT_APIV3_KEY")),
-		KeyOld:       wechat.Secret(getenv("WECHAT_APIV3_KEY_OLD")),
+		Key:          wechat.Secret(strings.TrimSpace(getenv("WECHAT_APIV3_KEY"))),
+		KeyOld:       wechat.Secret(strings.TrimSpace(getenv("WECHAT_APIV3_KEY_OLD"))),
 		PublicKey:    getenv("WECHAT_PUBLIC_KEY"),
 		PublicKeyID:  strings.TrimSpace(getenv("WECHAT_PUBLIC_KEY_ID")),
 		Certificates: certificates == "on",
@@ -84,13 +85,21 @@ func loadAPIv3(getenv func(string) string) APIv3 {
 	case s.Key == "":
 		wrong("WECHAT_APIV3_KEY", "is not set")
 	case !alphabet.Alphanumeric.Valid(string(s.Key), 32, 32):
-		wrong("WECHAT_APIV3_KEY", "must be 32 letters or digits")
+		wrong("WECHAT_APIV3_KEY", fmt.Sprintf("must be 32 letters or digits, and has %d characters", len(s.Key)))
 	}
 	if s.KeyOld != "" && !alphabet.Alphanumeric.Valid(string(s.KeyOld), 32, 32) {
 		wrong("WECHAT_APIV3_KEY_OLD", "must be empty or 32 letters or digits")
 	}
 	switch {
 	case s.PublicKey == "" && s.PublicKeyID == "" && s.Certificates:
+	case s.Certificates && (s.PublicKey == "" || s.PublicKeyID == ""):
+		// Each of the two settings is deployed by itself. Until both are there, the certificates
+		// verify.
+		s.waiting = "WECHAT_PUBLIC_KEY is not set"
+		if s.PublicKeyID == "" {
+			s.waiting = "WECHAT_PUBLIC_KEY_ID is not set"
+		}
+		s.PublicKey, s.PublicKeyID = "", ""
 	case s.PublicKey == "" && s.PublicKeyID == "":
 		wrong("WECHAT_PUBLIC_KEY", "is not set; a merchant with platform certificates (平台证书) sets WECHAT_CERTIFICATES to on instead")
 	case s.PublicKey == "":
@@ -170,6 +179,9 @@ func (s *settings) v3(rsa apiv3.RSA) *wechat.V3Config {
 // missing is no alarm: the operator may be about to set it. One that is malformed is.
 func (s *settings) apiv3Check() api.HealthCheck {
 	check := api.HealthCheck{Name: "apiv3", OK: true}
+	if s.APIv3.complete() && s.waiting != "" {
+		check.Problem = "the certificates alone verify: " + s.waiting
+	}
 	if s.APIv3.complete() || !s.set {
 		return check
 	}

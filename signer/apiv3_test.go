@@ -101,6 +101,32 @@ func TestMerchantKeyAsPeoplePasteIt(t *testing.T) {
 	}
 }
 
+func TestAPIv3KeyMayHaveBlanksAround(t *testing.T) {
+	t.Parallel()
+	env := v3Env(t)
+	env["WECHAT_APIV3_KEY_OLD"] = "q3Zt8LmVx0Rk5BnYw7HcJd2FsPg9TaUe" + "\r\n"
+	env["WECHAT_APIV3_KEY"] = " " + env["WECHAT_APIV3_KEY"] + "\n"
+	if set, err := load(env); err != nil || len(set.Key) != 32 || len(set.KeyOld) != 32 {
+		t.Errorf("%v, %d and %d characters", err, len(set.Key), len(set.KeyOld))
+	}
+}
+
+// A merchant changes from platform certificates to the public key. Each of its two settings is
+// deployed by itself, and the shop takes payments in between.
+func TestHalfOfThePublicKeyStopsNoShop(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"WECHAT_PUBLIC_KEY", "WECHAT_PUBLIC_KEY_ID"} {
+		env := v3Env(t)
+		env["WECHAT_CERTIFICATES"], env[name] = "on", ""
+		if status := newTestApp(t, env); status != http.StatusOK {
+			t.Errorf("without %s: status %d", name, status)
+		}
+		if set, err := load(env); err != nil || set.PublicKey != "" || set.PublicKeyID != "" || !set.Certificates {
+			t.Errorf("without %s: %v, half a public key is used", name, err)
+		}
+	}
+}
+
 // newTestApp starts the signer and returns the status of a call.
 func newTestApp(t *testing.T, env map[string]string) int {
 	t.Helper()
@@ -165,7 +191,7 @@ func TestBadAPIv3SettingIsNamedWithoutItsValue(t *testing.T) {
 		{"WECHAT_MCH_KEY", "c2VjcmV0", "neither"},
 		{"WECHAT_MCH_SERIAL", "PUB_KEY_ID_0119000001092026112300000001", "40 hex digits"},
 		{"WECHAT_MCH_SERIAL", "408B07E79B8269FEC3D5D3E6AB8ED163A6A380DB0", "40 hex digits"},
-		{"WECHAT_APIV3_KEY", strings.Repeat("x7", 15), "32 letters or digits"},
+		{"WECHAT_APIV3_KEY", strings.Repeat("x7", 15), "32 letters or digits, and has 30 characters"},
 		{"WECHAT_APIV3_KEY_OLD", "short-old-key", "32 letters or digits"},
 		{"WECHAT_PUBLIC_KEY", cert, "certificate"},
 		{"WECHAT_PUBLIC_KEY", merchantKey(), "private key"},
@@ -250,6 +276,8 @@ func TestHealthNamesWhatAPIv3Lacks(t *testing.T) {
 	}{
 		{nil, true, ""},
 		{map[string]string{"WECHAT_MCH_SERIAL": "", "WECHAT_PUBLIC_KEY_ID": ""}, true, "WECHAT_MCH_SERIAL is not set; WECHAT_PUBLIC_KEY_ID is not set"},
+		{map[string]string{"WECHAT_CERTIFICATES": "on", "WECHAT_PUBLIC_KEY": ""}, true, "the certificates alone verify: WECHAT_PUBLIC_KEY is not set"},
+		{map[string]string{"WECHAT_CERTIFICATES": "on", "WECHAT_PUBLIC_KEY_ID": ""}, true, "the certificates alone verify: WECHAT_PUBLIC_KEY_ID is not set"},
 		{map[string]string{"WECHAT_API": "v2", "WECHAT_MCH_KEY": "c2VjcmV0"}, false, "WECHAT_MCH_KEY must be the merchant's private key"},
 	} {
 		env := publicEnv(t)

@@ -150,7 +150,7 @@ func loadSettings(getenv func(string) string) (settings, error) {
 		{"WECHAT_APPSECRET", "is not set", s.AppSecret != ""},
 		{"WECHAT_APPSECRET", "must be 32 letters or digits", alphabet.Alphanumeric.Valid(string(s.AppSecret), 32, 32)},
 		{"WECHAT_API", "must be v2 or v3", apiOK},
-		{"WECHAT_API_KEY", "must be set, or the settings of APIv3: WECHAT_MCH_KEY and those beside it in docs/settings.md", s.APIKey != "" || s.API == wechat.V3},
+		{"WECHAT_API_KEY", "must be set for APIv2, or for APIv3: WECHAT_MCH_KEY, WECHAT_MCH_SERIAL, WECHAT_APIV3_KEY, WECHAT_PUBLIC_KEY and WECHAT_PUBLIC_KEY_ID", s.APIKey != "" || s.API == wechat.V3},
 		{"WECHAT_API_KEY", "must be 32 letters or digits", s.APIKey == "" || alphabet.Alphanumeric.Valid(string(s.APIKey), 32, 32)},
 		{"SESSION_KEY", "is not set", s.SessionKey != ""},
 		{"SESSION_KEY", "must have at least 32 characters", len(s.SessionKey) >= 32},

@@ -1,6 +1,7 @@
 package wechat
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -51,6 +52,9 @@ type Error struct {
 	Status            int
 	RequestID, Number string
 	Detail            string
+	// Claimed is the code of a failure that is not signed. It explains the failure to the
+	// operator, and nothing else may follow from it.
+	Claimed string
 }
 
 // Error returns a line for the log. If only an operator can help, it says how.
@@ -81,9 +85,10 @@ func (e *Error) Error() string {
 }
 
 // Verdict returns what WeChat's code means and what to do about it. A verdict of Code
-// about this call comes first, then that of Number, which is more exact than Code.
+// about this call comes first, then that of Number, which is more exact than Code. Of a
+// failure that is not signed it explains what the failure claims.
 func (e *Error) Verdict() (Verdict, bool) {
-	v, ok := Explain(e.Op, e.Code)
+	v, ok := Explain(e.Op, cmp.Or(e.Code, e.Claimed))
 	if n, known := Explain(e.Op, e.Number); known && v.Op == "" {
 		return n, true
 	}

@@ -290,16 +290,14 @@ func (v *v3client) check(ctx context.Context, x v3call, sent []byte, r v3reply) 
 	case err == nil:
 		return &Error{Op: op, Message: "the response has an unknown status", Kind: Untrusted, Status: r.status}
 	case errors.As(err, &failure):
-		return v.failed(x, sent, failure)
+		return v.failed(x, sent, failure, r.header(apiv3.HeaderSerial))
 	case errors.As(err, &problem):
 		e := v3error(op, problem)
 		switch {
 		case problem.Kind == apiv3.Probe:
 			e.Kind = Retry // the same again gets a right signature (docs/wechat.md 18.6)
-		case problem.Kind == apiv3.UnknownSerial && v.renewable(r.header(apiv3.HeaderSerial)):
-			e.Kind = Retry // after a refresh, which failed or was not due
 		case problem.Kind == apiv3.UnknownSerial:
-			e.Kind = Operator
+			e.Kind = v.unknownSerialKind(r.header(apiv3.HeaderSerial))
 		}
 		e.Status = r.status
 		return e
@@ -326,6 +324,14 @@ func unknownSerial(err error) bool {
 	}
 	var e *apiv3.Error
 	return errors.As(err, &e) && e.Kind == apiv3.UnknownSerial
+}
+
+// unknownSerialKind returns what can be done about a message that names an unknown key.
+func (v *v3client) unknownSerialKind(serial string) Kind {
+	if v.renewable(serial) {
+		return Retry // after a refresh, which failed or was not due
+	}
+	return Operator
 }
 
 // renewable reports whether other certificates may have a serial.
@@ -359,8 +365,9 @@ func IsProbe(err error) bool {
 }
 
 // failed is the error of a call that WeChat, or a gateway, declined. A failure that
-// is not signed has no Code (docs/wechat.md 18.9): callers act on codes.
-func (v *v3client) failed(x v3call, sent []byte, f *apiv3.Failure) error {
+// is not signed has no Code (docs/wechat.md 18.9): callers act on codes. serial names the key of the
+// signature.
+func (v *v3client) failed(x v3call, sent []byte, f *apiv3.Failure, serial string) error {
 	e := &Error{Op: opV3 + x.op, Status: f.Status, RequestID: f.RequestID, Number: f.Number}
 	for _, part := range []string{f.Location, f.DetailField, f.Issue} {
 		if part != "" {
@@ -373,13 +380,19 @@ func (v *v3client) failed(x v3call, sent []byte, f *apiv3.Failure) error {
 		}
 	}
 	if !f.Signed {
-		e.Kind = unsignedKind(f.Status)
+		e.Kind, e.Claimed = unsignedKind(f.Status), f.Claimed
 		e.Message = "the call failed, which is not signed"
 		var problem *apiv3.Error
 		if errors.As(f.Unverified, &problem) && problem.Kind != apiv3.Unsigned {
 			e.Message, e.Err = "the call failed, and the signature is not believed", problem
-			if problem.Kind == apiv3.Probe {
+			switch {
+			case problem.Kind == apiv3.Probe, problem.Kind == apiv3.Unavailable:
 				e.Kind = Retry
+			case e.Kind != Declined: // the status alone says what can be done
+			case problem.Kind == apiv3.UnknownSerial:
+				e.Kind = v.unknownSerialKind(serial)
+			default: // WeChat's own failures have no signature, or a right one
+				e.Kind = Untrusted
 			}
 		}
 		if words := strings.TrimPrefix(f.Claimed+": "+f.Message, ": "); words != "" {

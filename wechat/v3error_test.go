@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -63,8 +64,8 @@ func TestResponsesOfAPIv3ThatAreRejected(t *testing.T) {
 	wantError(t, err, Retry, "")
 }
 
-// A failure that is signed has a code in its newer spelling. One that is not signed
-// has none, whatever it says.
+// A failure that is signed has a code in its newer spelling. One that is not signed has none, whatever
+// it says. One with a wrong signature is not WeChat's, unless its status says what can be done.
 func TestFailuresOfAPIv3(t *testing.T) {
 	for name, tt := range map[string]struct {
 		status       int
@@ -118,8 +119,11 @@ func TestFailuresOfAPIv3(t *testing.T) {
 				t.Fatalf("%s: no error", name)
 			}
 			kind, code := tt.bare, ""
-			if i == 0 {
+			switch {
+			case i == 0:
 				kind, code = tt.signed, tt.want
+			case i == 2 && kind == Declined:
+				kind = Untrusted
 			}
 			e := wantError(t, err, kind, code)
 			if e.Status != tt.status || e.Detail != "body, /amount/total, x" || !strings.Contains(err.Error(), "说明 openid ***") ||
@@ -138,6 +142,10 @@ func TestFailuresOfAPIv3(t *testing.T) {
 	if !IsProbe(err) {
 		t.Errorf("no probe: %v", err)
 	}
+	// A public key that is not configured is the operator's to correct.
+	_, p, _ = newV3Client(t, says3(v3answer{status: 404, body: `{"code":"ORDER_NOT_EXIST"}`, serial: "PUB_KEY_ID_0100000000000000000000000001"}))
+	_, err = p.QueryOrder(t.Context(), testNo)
+	wantError(t, err, Operator, "")
 	// A gateway's page of any length is no message.
 	_, p, _ = newV3Client(t, says3(v3answer{status: 502, body: strings.Repeat("<html>", 1<<16), header: unsigned}))
 	_, err = p.QueryOrder(t.Context(), testNo)
@@ -163,11 +171,13 @@ func TestErrorsOfAPIv3HaveTheAdvice(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	// What WeChat received is compared with what was sent.
-	answer = v3answer{status: 401, header: unsigned, body: `{"code":"SIGN_ERROR","message":"签名错误","detail":{"detail":{"issue":"sign not match"},` +
+	header := maps.Clone(unsigned)
+	header["Request-ID"] = "08AB-0"
+	answer = v3answer{status: 401, header: header, body: `{"code":"SIGN_ERROR","message":"签名错误","detail":{"detail":{"issue":"sign not match"},` +
 		`"sign_information":{"method":"GET","url":"/v3/x","sign_message_length":66,"truncated_sign_message":"GET\n/v3/x\n"}}}`}
 	_, p, _ = newV3Client(t, says3(answer))
 	_, err = p.QueryOrder(t.Context(), testNo)
-	if e := wantError(t, err, Operator, ""); !strings.Contains(e.Detail, "WeChat received another path or query") {
+	if e := wantError(t, err, Operator, ""); !strings.Contains(e.Detail, "WeChat received another path or query") || !strings.Contains(e.Error(), "Compare key and serial") {
 		t.Errorf("%v", err)
 	}
 }

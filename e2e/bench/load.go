@@ -29,6 +29,7 @@ type load struct {
 // driver sends the requests of the flows to one Worker.
 type driver struct {
 	name string
+	v3   bool // WeChat's API
 	*stack.Workerd
 	up     *upstream
 	shop   string // the Origin
@@ -38,7 +39,7 @@ type driver struct {
 }
 
 func newDriver(name string, w *stack.Workerd, up *upstream, shop string) *driver {
-	return &driver{name: name, Workerd: w, up: up, shop: shop, client: &http.Client{
+	return &driver{name: name, v3: name == signerV3, Workerd: w, up: up, shop: shop, client: &http.Client{
 		Transport: &http.Transport{MaxIdleConnsPerHost: 64},
 		Timeout:   time.Minute,
 	}}
@@ -49,13 +50,18 @@ func (d *driver) close() {
 	d.Workerd.Close()
 }
 
-// post sends a request and returns the response, whose status must be 200.
-func (d *driver) post(ctx context.Context, path, contentType string, body []byte) ([]byte, *http.Response, error) {
+// post sends JSON and returns the response, whose status must be 200.
+func (d *driver) post(ctx context.Context, path string, body []byte) ([]byte, *http.Response, error) {
+	return d.send(ctx, path, http.Header{"Content-Type": {"application/json"}}, body)
+}
+
+// send sends a request and returns the response, whose status must be 200 or 204.
+func (d *driver) send(ctx context.Context, path string, header http.Header, body []byte) ([]byte, *http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.URL+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, nil, err
 	}
-	req.Header.Set("Content-Type", contentType)
+	req.Header = header
 	req.Header.Set("Origin", d.shop)
 	req.Header.Set("CF-Connecting-IP", "203.0.113.7")
 	if d.cookie != "" {
@@ -70,7 +76,7 @@ func (d *driver) post(ctx context.Context, path, contentType string, body []byte
 	if err != nil {
 		return nil, nil, err
 	}
-	if res.StatusCode != http.StatusOK {
+	if res.StatusCode != http.StatusOK && res.StatusCode != http.StatusNoContent {
 		return nil, nil, fmt.Errorf("%s: %s %s: %s", d.name, path, res.Status, response)
 	}
 	return response, res, nil
@@ -78,7 +84,7 @@ func (d *driver) post(ctx context.Context, path, contentType string, body []byte
 
 // signIn returns a session cookie. Every Worker with the same SESSION_KEY accepts it.
 func (d *driver) signIn(ctx context.Context) (string, error) {
-	response, res, err := d.post(ctx, api.PathAuthorize, asJSON, []byte(`{"return_to":"/"}`))
+	response, res, err := d.post(ctx, api.PathAuthorize, []byte(`{"return_to":"/"}`))
 	if err != nil {
 		return "", err
 	}
@@ -92,14 +98,12 @@ func (d *driver) signIn(ctx context.Context) (string, error) {
 	}
 	d.cookie = cookies(res)
 	defer func() { d.cookie = "" }()
-	_, res, err = d.post(ctx, api.PathToken, asJSON, fmt.Appendf(nil, `{"code":"071bench","state":%q}`, u.Query().Get("state")))
+	_, res, err = d.post(ctx, api.PathToken, fmt.Appendf(nil, `{"code":"071bench","state":%q}`, u.Query().Get("state")))
 	if err != nil {
 		return "", err
 	}
 	return cookies(res), nil
 }
-
-const asJSON = "application/json"
 
 // cookies returns the Cookie header that a browser would send.
 func cookies(res *http.Response) string {
@@ -116,7 +120,7 @@ func cookies(res *http.Response) string {
 // "order" to the payment sheet.
 func (d *driver) createOrder(ctx context.Context) error {
 	body := fmt.Appendf(nil, `{"items":[{"product_id":"tea","quantity":2},{"product_id":"cake","quantity":1}],"trade_type":"JSAPI","client_key":"%s-%016d"}`, d.name, d.keys.Add(1))
-	response, _, err := d.post(ctx, api.PathOrders, asJSON, body)
+	response, _, err := d.post(ctx, api.PathOrders, body)
 	if err != nil {
 		return err
 	}
@@ -124,7 +128,7 @@ func (d *driver) createOrder(ctx context.Context) error {
 	if err := json.Unmarshal(response, &o); err != nil {
 		return err
 	}
-	if response, _, err = d.post(ctx, api.OrderPayPath(o.ID), asJSON, []byte(`{}`)); err != nil {
+	if response, _, err = d.post(ctx, api.OrderPayPath(o.ID), []byte(`{}`)); err != nil {
 		return err
 	}
 	var got api.Checkout
@@ -139,8 +143,15 @@ func (d *driver) createOrder(ctx context.Context) error {
 
 // notify sends a notification that an order is paid.
 func (d *driver) notify(ctx context.Context, o placed) error {
-	response, _, err := d.post(ctx, api.PathNotifyPay, "text/xml", d.up.notification(o))
-	if err == nil && !bytes.Contains(response, []byte("SUCCESS")) {
+	header, body := http.Header{"Content-Type": {"text/xml"}}, d.up.notification(o)
+	if d.v3 {
+		var err error
+		if header, body, err = d.up.v3Notification(o); err != nil {
+			return err
+		}
+	}
+	response, res, err := d.send(ctx, api.PathNotifyPay, header, body)
+	if err == nil && res.StatusCode == http.StatusOK && !bytes.Contains(response, []byte("SUCCESS")) {
 		return fmt.Errorf("%s: notification: want SUCCESS, got %s", d.name, response)
 	}
 	return err

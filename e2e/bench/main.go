@@ -5,9 +5,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
+	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -59,7 +61,10 @@ type setting struct {
 }
 
 // names are the Workers. Ratios in the report compare the first with the others.
-var names = []string{"signer", "stock", "javascript"}
+var names = []string{"signer", signerV3, "stock", "javascript"}
+
+// signerV3 is the signer with the settings of APIv3. The others use APIv2.
+const signerV3 = "signer-v3"
 
 func run(ctx context.Context, p plan, report string) error {
 	root, err := os.Getwd()
@@ -73,6 +78,7 @@ func run(ctx context.Context, p plan, report string) error {
 	defer os.RemoveAll(tmp)
 	dirs := map[string]string{
 		"signer":     filepath.Join(root, "build"),
+		signerV3:     filepath.Join(root, "build"),
 		"stock":      filepath.Join(tmp, "stock"),
 		"javascript": filepath.Join(root, "e2e/bench/js"),
 	}
@@ -83,7 +89,11 @@ func run(ctx context.Context, p plan, report string) error {
 	if err != nil {
 		return err
 	}
-	up := startUpstream(account{env["WECHAT_APPID"], env["WECHAT_MCH_ID"], wechat.Secret(env["WECHAT_API_KEY"]), wechat.SignType(env["WECHAT_SIGN_TYPE"])})
+	v3, err := newV3Account()
+	if err != nil {
+		return err
+	}
+	up := startUpstream(account{env["WECHAT_APPID"], env["WECHAT_MCH_ID"], wechat.Secret(env["WECHAT_API_KEY"]), wechat.SignType(env["WECHAT_SIGN_TYPE"]), v3})
 	defer up.Close()
 	env["WECHAT_BASE_URL"] = up.URL
 	env["UNPAID_LIMITS"] = "1000000,1000000,1000000,1000000" // a few buyers create all orders
@@ -97,7 +107,11 @@ func run(ctx context.Context, p plan, report string) error {
 	}
 	defer d1.Close()
 	start := func(name string) (*driver, error) {
-		w, err := stack.StartWorkerd(ctx, stack.WorkerdConfig{Dir: root, Modules: dirs[name], Entry: "worker.mjs", D1: d1.Address, Vars: env})
+		vars := maps.Clone(env)
+		if name == signerV3 {
+			maps.Copy(vars, v3.env)
+		}
+		w, err := stack.StartWorkerd(ctx, stack.WorkerdConfig{Dir: root, Modules: dirs[name], Entry: "worker.mjs", D1: d1.Address, Vars: vars})
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
@@ -150,11 +164,13 @@ func run(ctx context.Context, p plan, report string) error {
 			d.cookie = cookie
 			d.keys.Store(drivers[slices.Index(names, name)].keys.Add(1))
 			l, err := d.run(ctx, 1, 1, func(ctx context.Context, _ int) error { return d.createOrder(ctx) })
+			cpu, cpuErr := proc.CPUTime(d.PID)
 			d.close()
-			if err != nil {
+			if err = errors.Join(err, cpuErr); err != nil {
 				return err
 			}
 			r.cold[name] = append(r.cold[name], l.latencies[0])
+			r.coldCPU[name] = append(r.coldCPU[name], cpu)
 		}
 	}
 	up.takePlaced()

@@ -6,7 +6,7 @@ import (
 )
 
 // colours of the Workers, readable on white and on black.
-var colours = map[string]string{"signer": "#07a35a", "stock": "#8a8f98", "javascript": "#d9930d"}
+var colours = map[string]string{"signer": "#07a35a", signerV3: "#0b7285", "stock": "#8a8f98", "javascript": "#d9930d"}
 
 // plot draws CPU time and p50 of both flows, with eight connections and no delay, as horizontal
 // bars.

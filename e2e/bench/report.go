@@ -10,9 +10,10 @@ import (
 
 // results are all measurements.
 type results struct {
-	loads  map[key][]load
-	cold   map[string][]time.Duration // first requests, by Worker
-	memory map[string]int64           // peak in bytes, by Worker
+	loads   map[key][]load
+	cold    map[string][]time.Duration // first requests, by Worker
+	coldCPU map[string][]time.Duration // from the start of workerd to the end of the first request, by Worker
+	memory  map[string]int64           // peak in bytes, by Worker
 }
 
 type key struct {
@@ -21,7 +22,7 @@ type key struct {
 }
 
 func newResults() *results {
-	return &results{loads: map[key][]load{}, cold: map[string][]time.Duration{}, memory: map[string]int64{}}
+	return &results{loads: map[key][]load{}, cold: map[string][]time.Duration{}, coldCPU: map[string][]time.Duration{}, memory: map[string]int64{}}
 }
 
 func (r *results) add(worker, flow string, s setting, l load) {
@@ -71,6 +72,9 @@ func (r *results) settings(flow string) []setting {
 	return all
 }
 
+// coldStart returns the median CPU time of a cold start.
+func (r *results) coldStart(worker string) time.Duration { return percentile(r.coldCPU[worker], 0.5) }
+
 // markdown returns the report.
 func (r *results) markdown(p plan) string {
 	var b strings.Builder
@@ -79,9 +83,10 @@ func (r *results) markdown(p plan) string {
 	line("")
 	line("Written by `make bench`. Do not edit.")
 	line("")
-	line("Three Workers do the same work on workerd:")
+	line("Four Workers do the same work on workerd:")
 	line("")
-	line("- **signer** is this project's;")
+	line("- **signer** is this project's, with APIv2;")
+	line("- **%s** is the same with APIv3 and WeChat Pay's public key;", signerV3)
 	line("- **stock** has the same handlers behind the entry, driver and fetch of github.com/syumai/workers;")
 	line("- **javascript** is the measured handlers alone, written by hand ([source](../e2e/bench/js/worker.mjs)).")
 	line("")
@@ -118,14 +123,15 @@ func (r *results) markdown(p plan) string {
 	line("")
 	line("## First request of a cold isolate, and memory")
 	line("")
-	line("The time of the first order and payment after workerd has started, median of %d, and the most memory that workerd", p.colds)
-	line("held in the whole run. The memory of V8 is included.")
+	line("The time of the first order and payment after workerd has started, and the CPU time of workerd from its start to their end,")
+	line("medians of %d. The most memory that workerd held in the whole run. What V8 takes is included.", p.colds)
 	line("")
-	line("| Worker | first request ms | signer to this | peak MiB |")
-	line("|---|--:|--:|--:|")
+	line("| Worker | first request ms | signer to this | CPU ms | CPU, signer to this | peak MiB |")
+	line("|---|--:|--:|--:|--:|--:|")
 	for _, name := range names {
 		first, ours := percentile(r.cold[name], 0.5), percentile(r.cold[names[0]], 0.5)
-		line("| %s | %.0f | %.2f | %d |", name, ms(first), float64(ours)/float64(first), r.memory[name]>>20)
+		cpu := r.coldStart(name)
+		line("| %s | %.0f | %.2f | %.0f | %.2f | %d |", name, ms(first), float64(ours)/float64(first), ms(cpu), float64(r.coldStart(names[0]))/float64(cpu), r.memory[name]>>20)
 	}
 	line("")
 	line("## Aims")
@@ -149,8 +155,10 @@ func (r *results) markdown(p plan) string {
 			aim(load+"CPU, signer to JavaScript,", ours.cpu/js.cpu, 2)
 			aim(load+fmt.Sprintf("CPU, signer to stock (JavaScript to stock is %.2f),", js.cpu/stock.cpu), ours.cpu/stock.cpu, 0.125)
 			aim(load+"p50, signer to JavaScript,", ours.p50/js.p50, 1.5)
+			aim(load+"CPU, APIv3 to APIv2,", r.figures(key{signerV3, flow, s}).cpu/ours.cpu, 1.5)
 		}
 	}
+	aim("first request: CPU, APIv3 to APIv2,", float64(r.coldStart(signerV3))/float64(r.coldStart("signer")), 1.1)
 	aim("first request, signer to stock,", float64(percentile(r.cold["signer"], 0.5))/float64(percentile(r.cold["stock"], 0.5)), 1.3)
 	return b.String()
 }

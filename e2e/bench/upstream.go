@@ -38,6 +38,7 @@ type account struct {
 	appID, mchID string
 	key          wechat.Secret
 	signType     wechat.SignType
+	v3           *v3Account
 }
 
 func startUpstream(a account) *upstream {
@@ -48,6 +49,8 @@ func startUpstream(a account) *upstream {
 	})
 	mux.HandleFunc("POST /pay/unifiedorder", u.unifiedOrder)
 	mux.HandleFunc("POST /pay/orderquery", u.orderQuery)
+	mux.HandleFunc("POST /v3/pay/transactions/jsapi", u.v3(u.v3Order))
+	mux.HandleFunc("GET /v3/pay/transactions/out-trade-no/{no}", u.v3(u.v3Query))
 	u.Server = httptest.NewServer(mux)
 	return u
 }
@@ -77,18 +80,28 @@ func (u *upstream) unifiedOrder(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	u.mu.Lock()
-	o := placed{len(u.orders) + 1, values["out_trade_no"], values["total_fee"]}
-	u.orders[o.outTradeNo] = o
-	u.placed = append(u.placed, o)
-	u.mu.Unlock()
+	o := u.place(values["out_trade_no"], values["total_fee"])
 	w.Write(u.sign([]wechat.Field{
 		{Name: "return_code", Value: "SUCCESS"}, {Name: "return_msg", Value: "OK"}, {Name: "result_code", Value: "SUCCESS"},
 		{Name: "appid", Value: u.account.appID}, {Name: "mch_id", Value: u.account.mchID},
 		{Name: "nonce_str", Value: "5K8264ILTKCH16CQ2502SI8ZNMTM67VS"}, {Name: "trade_type", Value: "JSAPI"},
-		{Name: "prepay_id", Value: fmt.Sprintf("wx2026112312000000%018d00", o.number)},
+		{Name: "prepay_id", Value: prepayID(o)},
 	}))
 }
+
+// place accepts an order.
+func (u *upstream) place(outTradeNo, total string) placed {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	o := placed{len(u.orders) + 1, outTradeNo, total}
+	u.orders[o.outTradeNo] = o
+	u.placed = append(u.placed, o)
+	return o
+}
+
+func prepayID(o placed) string { return fmt.Sprintf("wx2026112312000000%018d00", o.number) }
+
+func transactionID(o placed) string { return fmt.Sprintf("4200001%021d", o.number) }
 
 // orderQuery reports every order as paid, because a Worker queries WeChat after a notification.
 func (u *upstream) orderQuery(w http.ResponseWriter, r *http.Request) {
@@ -127,7 +140,7 @@ func (u *upstream) payment(o placed) []wechat.Field {
 		{Name: "is_subscribe", Value: "N"}, {Name: "nonce_str", Value: "5d2b6c2a8db53831f7eda20af46e531c"},
 		{Name: "openid", Value: openid}, {Name: "out_trade_no", Value: o.outTradeNo},
 		{Name: "time_end", Value: "20261123120000"}, {Name: "total_fee", Value: o.total},
-		{Name: "trade_type", Value: "JSAPI"}, {Name: "transaction_id", Value: fmt.Sprintf("4200001%021d", o.number)},
+		{Name: "trade_type", Value: "JSAPI"}, {Name: "transaction_id", Value: transactionID(o)},
 	}
 }
 

@@ -47,12 +47,6 @@ func run(ctx context.Context, dir string, o options, logFile string) (*report, e
 	}
 	began := time.Now()
 	for i, r := range c.plan.rounds {
-		if c.api == "move" && i == len(c.plan.rounds)/2 {
-			log.Print("new orders use APIv3 from now on")
-			if err := c.worker.moveToV3(ctx); err != nil {
-				return nil, err
-			}
-		}
 		log.Printf("round %d of %d", i+1, len(c.plan.rounds))
 		if err := c.round(ctx, r); err != nil {
 			return nil, err
@@ -147,9 +141,7 @@ func (c *campaign) step(ctx context.Context, n int, s step) {
 		return
 	}
 	for _, f := range s.faults {
-		if c.onV3.Load() && n >= 0 && n < len(c.checkouts) {
-			f = faultOfV3(f, c.checkouts[n].tradeType)
-		}
+		f = faultOf(f, c.onV3.Load())
 		if err := c.wechat.AddFault(f); err != nil {
 			c.note(wrong, "", "%v", err)
 		}
@@ -174,6 +166,8 @@ func (c *campaign) step(ctx context.Context, n int, s step) {
 		c.drain(ctx)
 	case doReplay:
 		c.replay(s.other)
+	case doMove:
+		c.move(ctx, moves[s.move])
 	default:
 		c.act(c.checkouts[n], s)
 	}

@@ -13,9 +13,25 @@ import (
 // TestMain ends every process that a test started.
 func TestMain(m *testing.M) { cleanup.Main(m.Run) }
 
-// A short campaign; `make chaos` runs long ones. The seed is fixed, so that a failure is caused by
-// a change.
+// Short campaigns: with APIv2, and with every move from APIv2 to APIv3 and between keys. `make chaos`
+// runs long ones. The seed is fixed, so that a failure is caused by a change.
 func TestShortCampaign(t *testing.T) {
+	for _, o := range []options{{api: "v2", orders: 80}, {api: "move", orders: minMoveOrders}} {
+		t.Run(o.api, func(t *testing.T) {
+			o.seed, o.atOnce = 1, 6
+			r := campaignOf(t, o)
+			for _, m := range moves {
+				if done := r.faults["move: "+m.name]; (done == 1) != (o.api == "move") {
+					t.Errorf("move %s: made %d times", m.name, done)
+				}
+			}
+		})
+	}
+}
+
+// campaignOf runs a campaign that has to find nothing.
+func campaignOf(t *testing.T, o options) *report {
+	t.Helper()
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
@@ -24,7 +40,7 @@ func TestShortCampaign(t *testing.T) {
 	if err := os.MkdirAll(artifacts, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	r, err := run(t.Context(), root, options{seed: 1, orders: 80, atOnce: 6}, filepath.Join(artifacts, "chaos.log"))
+	r, err := run(t.Context(), root, o, filepath.Join(artifacts, "chaos-"+o.api+".log"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,10 +61,11 @@ func TestShortCampaign(t *testing.T) {
 	if r.restarts == 0 {
 		t.Error("D1 was never killed")
 	}
+	return r
 }
 
 func TestSeedDecidesThePlan(t *testing.T) {
-	o := options{seed: 7, orders: 300, atOnce: 6}
+	o := options{seed: 7, orders: 300, atOnce: 6, api: "move"}
 	a, b := newPlan(o), newPlan(o)
 	if !reflect.DeepEqual(a, b) {
 		t.Error("one seed made two plans")

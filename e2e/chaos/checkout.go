@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"time"
 
 	"h5pay/internal/api"
 	"h5pay/internal/fen"
@@ -25,6 +26,7 @@ type checkout struct {
 	sent     bool
 	id       string       // of the order, after a response
 	pay      api.Checkout // the newest payment parameters
+	payAt    time.Time    // when the page got them
 	sheet    string       // the ID of the newest sheet
 }
 
@@ -133,7 +135,7 @@ func (p *checkout) storeResponse(c api.Checkout) {
 	case c.Pay != nil && p.tradeType == api.TradeJSAPI,
 		c.CodeURL != "" && p.tradeType == api.TradeNative,
 		c.MWebURL != "" && p.tradeType == api.TradeMWEB:
-		p.pay = c
+		p.pay, p.payAt = c, p.wechat.Now()
 	case !order.WasPaid(c.Order.Status):
 		p.note(wrong, "", "order %s is %s but has no payment parameters", c.Order.ID, c.Order.Status)
 	}

@@ -171,7 +171,7 @@ func (d drawer) strangerSteps(n int) []step {
 	var steps []step
 	if d.chance(0.25) {
 		s := d.step(doForge)
-		s.forge = pick(d, wechattest.Forgeries()...)
+		s.forge = pick(d, d.forges(wechattest.Forgeries(), wechattest.V3Forgeries())...)
 		steps = append(steps, s)
 	}
 	if d.chance(0.1) {
@@ -198,8 +198,16 @@ func (d drawer) refund(n int) []step {
 	steps := []step{s}
 	if d.chance(0.4) {
 		s := d.step(doForgeRefund)
-		s.forge = pick(d, wechattest.RefundForgeries()...)
+		s.forge = pick(d, d.forges(wechattest.RefundForgeries(), wechattest.V3RefundForgeries())...)
 		steps = append(steps, s)
 	}
 	return steps
+}
+
+// forges returns the forgeries of notifications that the campaign makes.
+func (d drawer) forges(both, v3 []string) []string {
+	if d.api == "v2" {
+		return both
+	}
+	return slices.Concat(both, v3)
 }

@@ -29,6 +29,10 @@ func (d drawer) fault(do action) (wechattest.Fault, bool) {
 		if f.Path != "/pay/unifiedorder" && d.chance(0.15) { // there the buyer would get an error about the shop's configuration
 			f.Kind = pick(d, wechattest.FaultRetmsg, wechattest.FaultTextWithoutCode)
 		}
+		if d.api != "v2" && d.chance(0.4) {
+			f.Kind = pick(d, wechattest.FaultV3Probe, wechattest.FaultV3ClockAhead, wechattest.FaultV3ClockBehind, wechattest.FaultV3OldCodes,
+				wechattest.FaultV3EmptyBody, wechattest.FaultV3Accepted, wechattest.FaultV3Unsigned, wechattest.FaultV3TooMany)
+		}
 		if d.chance(0.05) { // each delays a call by seconds
 			f.Kind = pick(d, wechattest.FaultTimeoutBefore, wechattest.FaultTimeoutAfter)
 		}
@@ -59,6 +63,13 @@ func (d drawer) fault(do action) (wechattest.Fault, bool) {
 			return wechattest.Fault{Kind: kind}, true
 		}
 	case doConfirm:
+		if d.api != "v2" && d.chance(0.3) {
+			if d.chance(0.2) {
+				return wechattest.Fault{Kind: wechattest.FaultV3NoAssociated}, true
+			}
+			return wechattest.Fault{Path: wechattest.V3Callback, Kind: pick(d, wechattest.FaultV3Probe, wechattest.FaultV3ClockAhead,
+				wechattest.FaultV3ClockBehind, wechattest.FaultV3WrongSerial)}, true
+		}
 		switch kind := pick(d, wechattest.FaultNotifyLost, wechattest.FaultNotifyLost, wechattest.FaultNotifyDropped, wechattest.FaultNotifyDoubled, wechattest.FaultNotifyAgain, wechattest.FaultCoupons,
 			wechattest.FaultNotifyDelayed, wechattest.FaultNotifyReordered, wechattest.FaultNotifyMD5, wechattest.FaultSheetFail,
 			wechattest.FaultPaidAsCancel); kind {

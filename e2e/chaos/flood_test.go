@@ -15,7 +15,7 @@ import (
 // buyers.
 func TestOnlyStrangersReachTheBounds(t *testing.T) {
 	for seed := range uint64(20) {
-		p := newPlan(options{seed: seed, orders: 300, atOnce: 4})
+		p := newPlan(options{seed: seed, orders: 300, atOnce: 4, api: "v2"})
 		b := boundsOf(p)
 		sent, full := map[string]int{}, 0
 		guests := map[int]int{}

@@ -30,7 +30,7 @@ func program() int {
 	flag.Uint64Var(&o.seed, "seed", 1, "`number` that decides the plan")
 	cmdflag.Int(flag.CommandLine, &o.orders, "orders", 3000, 1, "`number` of orders")
 	cmdflag.Int(flag.CommandLine, &o.atOnce, "buyers", 6, 1, "`number` of buyers that act in parallel")
-	flag.StringVar(&o.api, "api", "v2", "`version` of WeChat's API: v2, v3, or move for v2 and, after half of the rounds, v3")
+	flag.StringVar(&o.api, "api", "v2", "`version` of WeChat's API: v2, v3, or move for v2 and then every change of version and keys")
 	flag.BoolVar(&o.calm, "calm", false, "inject no faults: measure the throughput")
 	output := flag.String("log", "", "`file` for the Worker's log")
 	flag.Parse()
@@ -40,6 +40,10 @@ func program() int {
 	}
 	if o.api != "v2" && o.api != "v3" && o.api != "move" {
 		log.Printf("chaos: -api %s: want v2, v3 or move", o.api)
+		return 2
+	}
+	if o.api == "move" && o.orders < minMoveOrders {
+		log.Printf("chaos: -orders %d: a campaign with moves wants at least %d", o.orders, minMoveOrders)
 		return 2
 	}
 	root, err := os.Getwd()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"h5pay/internal/api"
@@ -46,6 +47,7 @@ type step struct {
 	other    int    // of doReadOther: another buyer's order; of doReplay: which of the newest events
 	refund   refund // of doRefund and doByHand
 	flood    flood
+	move     int // of doMove: which of moves
 	faults   []wechattest.Fault
 	failures []failure
 }
@@ -84,6 +86,7 @@ const (
 	doFill        action = "fill"         // the database becomes full
 	doDrain       action = "drain"        // the database has free space again
 	doDeliver     action = "deliver"      // the cron trigger that delivers events
+	doMove        action = "move"         // the merchant, or WeChat, changes the API version or a key
 )
 
 // options define the size of a campaign.
@@ -91,12 +94,23 @@ type options struct {
 	seed   uint64
 	orders int
 	atOnce int    // number of parallel visits; with 1 all steps run in sequence
-	api    string // of WeChat: "v2", "v3", or "move" for v2 and then v3
+	api    string // of WeChat: "v2", "v3", or "move" for v2 and then all moves
 	calm   bool   // no failures and no leaps in time: to measure
 }
 
-// perRound is the number of new orders per round.
+// perRound is the largest number of new orders per round.
 const perRound = 60
+
+// minMoveOrders is the least number of orders of a campaign with moves: 8 per round.
+var minMoveOrders = 8 * (len(moves) + 1)
+
+// roundSize returns the number of new orders per round. A campaign with moves has a round for each.
+func (o options) roundSize() int {
+	if o.api != "move" {
+		return perRound
+	}
+	return min(perRound, o.orders/(len(moves)+1))
+}
 
 // leaps are the times between rounds. They are within WeChat's query window and within its retries.
 // Others exceed the five minutes before an order can be closed, the life of a prepay_id, and the
@@ -113,9 +127,22 @@ func newPlan(o options) plan {
 			p.orders[n].replaces = earlier(p.orders)
 		}
 	}
-	for first := 0; first < o.orders; first += perRound {
-		p.rounds = append(p.rounds, d.round(first, min(perRound, o.orders-first)))
+	for size, first := o.roundSize(), 0; first < o.orders; first += size {
+		p.rounds = append(p.rounds, d.round(first, min(size, o.orders-first)))
+	}
+	if o.api == "move" {
+		placeMoves(p.rounds)
 	}
 	d.placeKills(p.rounds)
 	return p
+}
+
+// placeMoves distributes the moves evenly over the rounds, each in the middle of a round.
+func placeMoves(rounds []round) {
+	for i, m := range moves {
+		n := (i + 1) * len(rounds) / (len(moves) + 1)
+		r := &rounds[n]
+		r.visits = slices.Insert(r.visits, len(r.visits)/2, visit{order: -1, steps: []step{{do: doMove, move: i}}})
+		rounds[n-1].leap = max(rounds[n-1].leap, m.after)
+	}
 }

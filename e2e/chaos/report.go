@@ -110,8 +110,8 @@ func (r *report) print(w io.Writer) {
 	for _, where := range slices.Sorted(maps.Keys(r.kills)) {
 		fmt.Fprintf(w, "%8d  %s\n", r.kills[where], where)
 	}
-	fmt.Fprintf(w, "\nseed %d, %d buyers in parallel: %d orders (%d without a response), %d paid, %d refunds, %d webhooks; %d requests (%d without a response)\n",
-		r.seed, r.atOnce, r.orders, r.unplaced, r.paid, r.refunds, r.webhooks, r.requests, r.hung)
+	fmt.Fprintf(w, "\nseed %d, API %s, %d buyers in parallel: %d orders (%d without a response), %d paid, %d refunds, %d webhooks; %d requests (%d without a response)\n",
+		r.seed, r.api, r.atOnce, r.orders, r.unplaced, r.paid, r.refunds, r.webhooks, r.requests, r.hung)
 	fmt.Fprintf(w, "%d faults, workerd killed %d times, D1 %d times; %d open orders closed by the operator; idle after %d minutes of cron\n", sum, r.deaths, r.restarts, r.closed, r.crons)
 	fmt.Fprintf(w, "%d orders of strangers, at most %d open at one address (limit %d); at most %d events about money waited for the next timer\n",
 		r.flooded, r.mostOpen, r.bounds.NetworkGuests, r.waiting)
@@ -131,5 +131,5 @@ func (r *report) print(w io.Writer) {
 	for _, line := range r.lines {
 		fmt.Fprintf(w, "log: %s\n", line)
 	}
-	fmt.Fprintf(w, "repeat with: make chaos SEED=%d ORDERS=%d BUYERS=%d\n", r.seed, r.orders, r.atOnce)
+	fmt.Fprintf(w, "repeat with: make chaos SEED=%d ORDERS=%d BUYERS=%d API=%s\n", r.seed, r.orders, r.atOnce, r.api)
 }

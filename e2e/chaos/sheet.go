@@ -33,6 +33,7 @@ func (p *checkout) open() {
 	switch {
 	case err == nil:
 		p.sheet = sheet.ID
+	case strings.Contains(err.Error(), "支付验证签名失败") && p.keys.revokedAfter(p.payAt): // a key signed them that is revoked now
 	case !isLate(err):
 		p.note(wrong, "", "WeChat opened no payment sheet for order %s: %v", p.id, err)
 	}

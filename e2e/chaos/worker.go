@@ -35,6 +35,7 @@ type worker struct {
 	lost       atomic.Int64 // requests without a response because workerd was killed
 
 	mu        sync.Mutex
+	revision  int // of config
 	current   *stack.Workerd
 	restarted chan struct{} // closed after the restart
 	closed    bool
@@ -50,33 +51,61 @@ func (w *world) startWorker(ctx context.Context, config stack.WorkerdConfig) (*w
 	return k, k.start(ctx)
 }
 
-// start starts workerd. Another program may have taken the free port meanwhile, so it retries.
+// start starts workerd. Another program may have taken the free port meanwhile, so it retries. It
+// starts again if the settings change meanwhile.
 func (k *worker) start(ctx context.Context) error {
-	var d *stack.Workerd
-	var err error
-	k.mu.Lock()
-	config := k.config
-	k.mu.Unlock()
-	for range 5 {
-		if d, err = stack.StartWorkerd(ctx, config); err == nil {
-			break
+	for {
+		var d *stack.Workerd
+		var err error
+		k.mu.Lock()
+		config, revision := k.config, k.revision
+		k.mu.Unlock()
+		for range 5 {
+			if d, err = stack.StartWorkerd(ctx, config); err == nil {
+				break
+			}
 		}
+		if err != nil {
+			return err
+		}
+		if err := k.setClock(d); err != nil {
+			return err
+		}
+		if k.use(d, revision) {
+			return nil
+		}
+		d.Close()
 	}
-	if err != nil {
-		return err
-	}
-	if err := k.setClock(d); err != nil {
-		return err
-	}
+}
+
+// use makes a workerd the current one. It reports whether the settings are those with which workerd
+// started.
+func (k *worker) use(d *stack.Workerd, revision int) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.closed {
+	switch {
+	case k.revision != revision:
+		return false
+	case k.closed:
 		d.Close()
-		return nil
+		return true
 	}
 	k.current = d
 	close(k.restarted)
-	return nil
+	return true
+}
+
+// deploy changes the settings. workerd is killed and restarts with them, whatever it is doing.
+func (k *worker) deploy(ctx context.Context, change func(vars map[string]string)) error {
+	k.mu.Lock()
+	vars := maps.Clone(k.config.Vars)
+	change(vars)
+	k.config.Vars = vars
+	k.revision++
+	k.mu.Unlock()
+	k.kill()
+	_, err := k.running(ctx)
+	return err
 }
 
 // setClock sets the clock of a new workerd, because a queue message may come before the first

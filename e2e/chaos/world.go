@@ -43,6 +43,7 @@ type world struct {
 	phone    sync.Mutex  // the simulator's only phone; one user at a time
 	owners   sync.Map    // *buyer by ID of an order that they received
 	onV3     atomic.Bool // new orders use APIv3
+	keys     keys
 	billed   atomic.Bool // the bills were compared, so no payment time is unknown
 	bounds   store.Bounds
 	floods   *flooding
@@ -76,7 +77,7 @@ func newWorld(ctx context.Context, dir string, o options, bounds store.Bounds) (
 	wechatURL := fmt.Sprintf("http://localhost:%d", mch.Addr().(*net.TCPAddr).Port)
 	w.wechat, err = wechattest.New(wechattest.Config{
 		Users: users(seed), ShopURL: w.shop, WeChatURL: wechatURL, PayDirs: []string{w.shop + "/"},
-		Seed: int64(seed) + 1, Hostile: true, PlainRefunds: true, RefundNotifyURL: w.shop + api.PathNotifyRefund,
+		Seed: int64(seed) + 1, Hostile: true, PlainRefunds: true, RefundNotifyURL: w.shop + api.PathNotifyRefund, V3Mode: o.v3Mode(),
 		History: 100, // unused, and a long history is slow to copy
 		Doer: &notifier{world: w, client: &http.Client{
 			Transport:     &http.Transport{MaxIdleConnsPerHost: 16},
@@ -119,9 +120,9 @@ func newWorld(ctx context.Context, dir string, o options, bounds store.Bounds) (
 	}
 	vars["UNPAID_LIMITS"] = fmt.Sprintf("%d,%d,%d,%d", bounds.Buyer, bounds.Guest, bounds.NetworkGuests, bounds.Guests)
 	vars["DATABASE_MB"] = fmt.Sprint(o.capacityMB())
-	if o.api == "v3" || o.api == "move" {
-		w.useBothVersions(vars)
-		w.setAPI(vars, o.api == "v3")
+	if o.api == "v3" {
+		w.useV3(vars)
+		w.onV3.Store(true)
 	}
 	vars["SHOP_URL"], vars["WECHAT_BASE_URL"] = w.shop, wechatURL
 	vars["WEBHOOK_URL"] = "http://" + hooks.Addr().String() + webhookPath

@@ -17,6 +17,7 @@ import (
 	"h5pay/internal/order"
 	"h5pay/internal/outbox"
 	"h5pay/internal/reqlog"
+	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
 	"h5pay/webhook"
 	"h5pay/wechat"
@@ -137,15 +138,15 @@ func TestEventsThatFailTogetherAreRetriedApart(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, nil)
 	const n = 15
-	var orders []api.Order
-	for range n {
-		orders = append(orders, b.paid())
-	}
+	b.paidEvents(n)
 	b.status(http.StatusInternalServerError)
 	b.deliver()
 	at := map[time.Time]bool{}
-	for _, o := range orders {
-		e := b.stored(o)
+	events, _, err := b.store.Events(t.Context(), store.EventPage{Limit: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range events {
 		at[e.NextAt] = true
 		if pause := e.NextAt.Sub(b.now()); pause < 15*time.Second || pause > 16500*time.Millisecond {
 			t.Errorf("the pause is %s, want 15 s to 16.5 s", pause)
@@ -214,9 +215,7 @@ func TestGoneReceiver(t *testing.T) {
 func TestCallsAtOnceDeliverEachEventOnce(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, nil)
-	for range 30 {
-		b.paid()
-	}
+	b.paidEvents(30)
 	var group sync.WaitGroup
 	for range 6 {
 		group.Go(func() {
@@ -329,9 +328,7 @@ func TestDatabaseFailsAfterATry(t *testing.T) {
 func TestRoundsEndWithTheirTime(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, nil)
-	for range 30 {
-		b.paid()
-	}
+	b.paidEvents(30)
 	b.answer(func(_ http.ResponseWriter, _ *http.Request, n int) {
 		if n%5 == 0 {
 			b.advance(9 * time.Second)
@@ -348,17 +345,13 @@ func TestRoundsEndWithTheirTime(t *testing.T) {
 func TestRoundsEndWithTheirStatements(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, func(c *outbox.Config) { c.Statements = 50 })
-	for range 48 {
-		b.paid()
-	}
+	b.paidEvents(90)
 	b.deliver()
 	b.wantArrivals(40) // in 8 rounds of 6 statements
-	for range 42 {
-		b.paid()
-	}
 	b.open(nil)
 	b.deliver()
 	b.wantArrivals(90)
+	b.wantAllDelivered(90)
 }
 
 // A round that is not full ends the call, which saves a statement. What became due meanwhile is left to
@@ -384,9 +377,7 @@ func TestReceiverThatTakesNothingEndsTheCall(t *testing.T) {
 	t.Parallel()
 	for name, status := range map[string]int{"429": 429, "502": 502, "503": 503, "504": 504, "no response": 0} {
 		b := newBackEnd(t, nil)
-		for range 8 {
-			b.paid()
-		}
+		b.paidEvents(8)
 		b.answer(func(w http.ResponseWriter, _ *http.Request, _ int) {
 			if status == 0 {
 				panic(http.ErrAbortHandler)
@@ -409,9 +400,7 @@ func TestReceiverThatRejectsAnEventGetsTheOthers(t *testing.T) {
 		"it is busy, but takes": func(w http.ResponseWriter, n int) { w.WriteHeader(map[bool]int{true: 204, false: 503}[n%5 == 0]) },
 	} {
 		b := newBackEnd(t, nil)
-		for range 12 {
-			b.paid()
-		}
+		b.paidEvents(12)
 		b.answer(func(w http.ResponseWriter, _ *http.Request, n int) { respond(w, n) })
 		b.deliver()
 		if n := len(b.receiver.Events()); n != 12 {
@@ -424,10 +413,7 @@ func TestReceiverThatRejectsAnEventGetsTheOthers(t *testing.T) {
 func TestFiveDeliveriesAtOnce(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, nil)
-	var orders []api.Order
-	for range 10 {
-		orders = append(orders, b.paid())
-	}
+	b.paidEvents(10)
 	var at atomic.Int32
 	var most atomic.Int32
 	together := make(chan struct{})
@@ -441,7 +427,7 @@ func TestFiveDeliveriesAtOnce(t *testing.T) {
 	})
 	b.deliver()
 	b.wantArrivals(10)
-	b.wantDelivered(orders...)
+	b.wantAllDelivered(10)
 	if n := most.Load(); n != 5 {
 		t.Errorf("%d deliveries at once, want 5", n)
 	}
@@ -516,9 +502,7 @@ func TestPanicDuringADelivery(t *testing.T) {
 			return send.Do(r)
 		})
 	})
-	for range 5 {
-		b.paid()
-	}
+	b.paidEvents(5)
 	if err := b.sender.Deliver(t.Context()); err == nil || err.Error() != "delivering events: a panic, see the log" {
 		t.Errorf("error %v", err)
 	}

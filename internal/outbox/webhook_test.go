@@ -3,6 +3,7 @@ package outbox_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -151,7 +152,18 @@ func TestReceiverHangs(t *testing.T) {
 // delivery nor fills the memory.
 func TestResponseBodyIsNotRead(t *testing.T) {
 	t.Parallel()
-	b := newBackEnd(t, nil)
+	var body *closeRecorder
+	b := newBackEnd(t, func(c *outbox.Config) {
+		send := c.Webhook.Doer
+		c.Webhook.Doer = doer(func(r *http.Request) (*http.Response, error) {
+			res, err := send.Do(r)
+			if err == nil {
+				body = &closeRecorder{ReadCloser: res.Body}
+				res.Body = body
+			}
+			return res, err
+		})
+	})
 	o := b.paid()
 	const enough = 64 << 20 // more than the buffers of a connection
 	written, ended := 0, make(chan struct{})
@@ -177,6 +189,20 @@ func TestResponseBodyIsNotRead(t *testing.T) {
 		b.server.CloseClientConnections()
 	}
 	b.wantDelivered(o)
+	if body == nil || !body.closed {
+		t.Error("the response is not closed")
+	}
+}
+
+// closeRecorder records that it was closed.
+type closeRecorder struct {
+	io.ReadCloser
+	closed bool
+}
+
+func (c *closeRecorder) Close() error {
+	c.closed = true
+	return c.ReadCloser.Close()
 }
 
 // A receiver for which an event is too large gets it again later, and gets the others now.

@@ -170,7 +170,11 @@ func (s *Service) actOnPrepay(ctx context.Context, o order.Order, cause error) (
 		return settled(o, errBusy())
 	case outcomeRetry:
 		// The order stays as it is and is sent again unchanged when the page retries.
-		log.Warn("WeChat did not answer an order", "error", cause)
+		if e.Kind == wechat.Untrusted {
+			log.Error("WeChat's response to an order is not believed: if this goes on, check the keys in the settings", "error", cause)
+		} else {
+			log.Warn("WeChat did not answer an order", "error", cause)
+		}
 		return api.Checkout{}, reject(api.CodeWeChatBusy, "WeChat did not answer, try again")
 	case outcomeShop:
 		// The order can be paid once the setting is right.

@@ -37,6 +37,12 @@ func (s *Shop) Check() {
 			s.T.Errorf("order %s is paid with %d by %s, WeChat has %+v", outTradeNo, total, transaction, trades)
 		}
 	}
+	s.CheckLog()
+}
+
+// CheckLog fails the test if the log has a secret or an openid.
+func (s *Shop) CheckLog() {
+	s.T.Helper()
 	text := s.Log.String()
 	for _, secret := range s.secrets() {
 		if strings.Contains(text, secret) {

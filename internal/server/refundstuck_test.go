@@ -132,6 +132,11 @@ func TestRefundWithoutMoneyWaitsForTheOperator(t *testing.T) {
 	if own := s.SignedIn(0).GetOrder(o.ID); len(own.Refunds) != 1 || own.Refunds[0] != (api.Refund{ID: r.ID, Amount: r.Amount, Reason: r.Reason, Status: r.Status, CreatedAt: r.CreatedAt}) {
 		t.Errorf("the buyer sees %+v", own.Refunds)
 	}
+	// The timer and the operator do not send a refund within seconds of each other.
+	for sent := len(refundAccounts(s)); len(refundAccounts(s)) == sent; s.Reconcile() {
+		s.Sim.Advance(10 * time.Minute)
+	}
+	s.Sim.Advance(time.Minute)
 	s.Sim.PayIn()
 	if again := op.Refund(o.ID, req); again.ID != r.ID || again.Status != api.RefundProcessing || again.Advice != "" {
 		t.Errorf("%+v", again)

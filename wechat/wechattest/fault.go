@@ -54,11 +54,20 @@ type Fault struct {
 	Kind string `json:"kind"`
 	// Count is how many occasions it affects. Default 1, at most 1000.
 	Count int `json:"count,omitempty"`
-	// Path limits a fault of calls to one path, such as /pay/unifiedorder. Default any
-	// call that the fault can affect.
+	// Path limits a fault of calls to one path, such as /pay/unifiedorder, or to PathOrder. Default
+	// any call that the fault can affect.
 	Path string `json:"path,omitempty"`
 	// DelayMS is for notify_delayed, query_late and refund_slow, in simulator milliseconds.
 	DelayMS int64 `json:"delay_ms,omitempty"`
+}
+
+// PathOrder is the Path of a fault that affects the call that places an order, of either version and
+// of every trade type.
+const PathOrder = "order"
+
+// placesOrder reports whether a path is that of a call that places an order.
+func placesOrder(path string) bool {
+	return slices.Contains([]string{pathUnifiedOrder, PathV3JSAPI, PathV3Native, PathV3H5, PathV3App}, path)
 }
 
 // FaultKind describes one kind of Fault.
@@ -73,8 +82,8 @@ type FaultKind struct {
 func FaultKinds() []FaultKind {
 	pay := []string{pathUnifiedOrder, pathOrderQuery, pathCloseOrder, pathRefund, pathRefundQuery}
 	all := append(slices.Clone(pay), pathDownloadBill, pathAccessToken, pathRefreshToken, pathUserInfo, pathAuth)
-	all = append(all, v3Paths()...)
-	signed := append(slices.Clone(pay), v3Paths()...)
+	all = append(append(all, v3Paths()...), PathOrder)
+	signed := append(append(slices.Clone(pay), v3Paths()...), PathOrder)
 	kinds := append([]FaultKind{
 		{Kind: FaultNotifyLost, Text: "the next notification is never sent, nor repeated (delivery is not guaranteed)"},
 		{Kind: FaultNotifyDropped, Text: "one send is lost on its way; the retry list goes on"},
@@ -172,7 +181,7 @@ func (w *WeChat) takeFault(kind, path string) (Fault, bool) {
 	w.faultMu.Lock()
 	defer w.faultMu.Unlock()
 	for i, f := range w.faults {
-		if f.Kind != kind || f.Path != "" && f.Path != path || path != "" && !faultApplies(kind, path) {
+		if f.Kind != kind || f.Path != "" && f.Path != path && !(f.Path == PathOrder && placesOrder(path)) || path != "" && !faultApplies(kind, path) {
 			continue
 		}
 		if w.faults[i].Count--; w.faults[i].Count == 0 {

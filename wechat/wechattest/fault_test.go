@@ -51,6 +51,13 @@ func TestCallFaults(t *testing.T) {
 	if got := w.pay(pathUnifiedOrder, w.order("fault01")); valueOf(got, "err_code") != "SYSTEMERROR" || len(w.Ledger().Orders) != 0 {
 		t.Errorf("system_error: %v", got)
 	}
+	add(Fault{Kind: FaultSystemError, Path: PathOrder})
+	if got := w.pay(pathOrderQuery, []pair{{"appid", w.cfg.AppID}, {"mch_id", w.cfg.MchID}, {"nonce_str", "n0nce"}, {"sign_type", signHMAC}, {"out_trade_no", "fault01"}}); valueOf(got, "err_code") != "ORDERNOTEXIST" {
+		t.Errorf("system_error of orders affects a query: %v", got)
+	}
+	if got := w.pay(pathUnifiedOrder, w.order("fault01")); valueOf(got, "err_code") != "SYSTEMERROR" || len(w.Ledger().Orders) != 0 {
+		t.Errorf("system_error of orders: %v", got)
+	}
 	for range 8 { // with and without a return_code
 		add(Fault{Kind: FaultRetmsg, Path: pathUnifiedOrder})
 		got, err := parseXML(w.do("POST", pathUnifiedOrder, signedXML(w.order("fault01"), w.cfg.APIKey)).Body.String())

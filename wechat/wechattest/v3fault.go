@@ -29,7 +29,7 @@ const V3Callback = "callback"
 
 // v3FaultKinds describes them.
 func v3FaultKinds() []FaultKind {
-	calls := v3Paths()
+	calls := append(v3Paths(), PathOrder)
 	messages := append(slices.Clone(calls), V3Callback)
 	return []FaultKind{
 		{Kind: FaultV3Probe, Text: "APIv3: the signature of a response or a callback is a probe, WECHATPAY/SIGNTEST/, which must not verify; the work is done, the callback is repeated", Paths: messages},

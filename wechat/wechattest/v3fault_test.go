@@ -180,7 +180,7 @@ func TestV3Timeouts(t *testing.T) {
 	server := httptest.NewServer(m.h)
 	defer server.Close()
 	for i, kind := range []string{FaultTimeoutBefore, FaultTimeoutAfter} {
-		if err := m.AddFault(Fault{Kind: kind, Path: PathV3Native}); err != nil {
+		if err := m.AddFault(Fault{Kind: kind, Path: PathOrder}); err != nil {
 			t.Fatal(err)
 		}
 		// The call is given up once the fault is in the log.

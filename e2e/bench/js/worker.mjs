@@ -104,8 +104,8 @@ async function createOrder({ request, log, run }) {
   const notify = `${shop.origin}/api/notify/pay`;
   const stored = await run(
     `INSERT INTO orders (id, out_trade_no, owner, guest, client_key, fingerprint, appid, mch_id, trade_type, items,
-			total, currency, shop_name, body, client_ip, notify_url, created_at, expires_at, status, updated_at, due_at, simulated)
-		VALUES (?, ?, ?, 0, ?, ?, ?, ?, 'JSAPI', ?, ?, 'CNY', '', ?, ?, ?, ?, ?, 'created', ?, ?, ?)
+			total, currency, shop_name, body, client_ip, notify_url, created_at, expires_at, status, updated_at, due_at, simulated, api_version)
+		VALUES (?, ?, ?, 0, ?, ?, ?, ?, 'JSAPI', ?, ?, 'CNY', '', ?, ?, ?, ?, ?, 'created', ?, ?, ?, 'v2')
 		ON CONFLICT (owner, client_key) DO NOTHING`,
     id, number, owner, client_key, fingerprint, shop.appid, shop.mchID, JSON.stringify(items), total, body, address, notify, now, expires, now, expires, shop.simulated,
   ).run();
