@@ -2,16 +2,19 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"net/http"
 	"strings"
+	"time"
 
 	"h5pay/internal/api"
+	"h5pay/wechat"
 )
 
 // warmUp serves what the first request of a cold Worker often is. It runs in a program whose
 // database is empty and which is thrown away: see warm.Program.
 func (a app) warmUp(ctx context.Context) {
-	var cookies []*http.Cookie
+	var cookies []string
 	for _, call := range warmUpCalls {
 		r, err := http.NewRequestWithContext(ctx, call.method, call.path, strings.NewReader(call.body))
 		if err != nil {
@@ -19,12 +22,32 @@ func (a app) warmUp(ctx context.Context) {
 		}
 		r.Header.Set("Content-Type", call.contentType)
 		r.RemoteAddr = "192.0.2.1" // reserved for documentation
-		for _, c := range cookies {
-			r.AddCookie(c)
-		}
+		r.Header.Set("Cookie", strings.Join(cookies, "; "))
 		w := headerWriter{}
 		a.ServeHTTP(w, r)
-		cookies = append(cookies, (&http.Response{Header: http.Header(w)}).Cookies()...)
+		for _, set := range w["Set-Cookie"] {
+			pair, _, _ := strings.Cut(set, ";")
+			cookies = append(cookies, pair)
+		}
+	}
+	a.warmUpRest(ctx)
+}
+
+// warmUpRest uses what the calls reach only with an order: results of the database, times as text,
+// and WeChat. No result matters.
+func warmUpRest(ctx context.Context, db *sql.DB, client *wechat.Client) {
+	var text string
+	var number int64
+	var null sql.NullInt64
+	db.QueryRowContext(ctx, `SELECT ?, ?, ?`, "", 0, nil).Scan(&text, &number, &null)
+	db.ExecContext(ctx, `SELECT 1`)
+	const layout = "20060102150405" // WeChat's
+	if _, err := time.Parse(layout, time.Now().Format(layout)); err != nil {
+		return
+	}
+	if pay, err := client.For(client.Version()); err == nil {
+		pay.QueryOrder(ctx, "00000000")
+		pay.PayParams(ctx, "wx00000000")
 	}
 }
 

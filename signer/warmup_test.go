@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,11 +16,13 @@ import (
 )
 
 // Every call of the warm-up reaches its handler, and later ones have the session of an earlier one.
+// Then it queries WeChat.
 func TestWarmUpCalls(t *testing.T) {
 	t.Parallel()
 	env := exampleEnv(t)
+	var asked []string
 	a := newApp(platform{
-		getenv: func(name string) string { return env[name] }, db: testDB(t), doer: http.DefaultClient,
+		getenv: func(name string) string { return env[name] }, db: testDB(t), doer: unreachable(func(r *http.Request) { asked = append(asked, r.URL.Path) }),
 		log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	code := regexp.MustCompile(`"code":"\w+"|<return_code>.*</return_code>`)
@@ -47,4 +50,15 @@ func TestWarmUpCalls(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
+	if diff := cmp.Diff([]string{"/pay/orderquery"}, asked); diff != "" {
+		t.Errorf("calls to WeChat (-want +got):\n%s", diff)
+	}
+}
+
+// unreachable is a wechat.Doer without a network. It passes on each request.
+type unreachable func(*http.Request)
+
+func (u unreachable) Do(r *http.Request) (*http.Response, error) {
+	u(r)
+	return nil, errors.New("unreachable")
 }

@@ -151,13 +151,14 @@ func TestFailedWarmUp(t *testing.T) {
 // program starts in the global scope and has at most 8 MiB.
 func TestSignersDrawDifferentValues(t *testing.T) {
 	t.Parallel()
+	nonce := regexp.MustCompile(`nonce_str(?:="|>(?:<!\[CDATA\[)?)(\w+)`) // of APIv3 and APIv2
 	var mu sync.Mutex
 	var nonces []string
 	wechat := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		if m := regexp.MustCompile(`<nonce_str>(?:<!\[CDATA\[)?(\w+)`).FindSubmatch(body); m != nil {
+		if m := nonce.FindStringSubmatch(r.Header.Get("Authorization") + string(body)); m != nil {
 			mu.Lock()
-			nonces = append(nonces, string(m[1]))
+			nonces = append(nonces, m[1])
 			mu.Unlock()
 		}
 		http.Error(w, "no", http.StatusBadGateway)
@@ -225,8 +226,8 @@ func TestSignersDrawDifferentValues(t *testing.T) {
 	if len(nonces) < 4 {
 		t.Fatalf("WeChat got the nonces %v, want four or more", nonces)
 	}
-	for _, nonce := range nonces {
-		draws("a nonce", nonce)
+	for _, n := range nonces {
+		draws("a nonce", n)
 	}
 }
 

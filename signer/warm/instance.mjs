@@ -92,7 +92,7 @@ export class Instance {
   // send handles a call from Go. bytes is Go's memory: copy what is needed after this call.
   #send(op, id, bytes) {
     if (this.#scope?.intercepts(op)) {
-      const fields = this.#scope.answer(op);
+      const fields = this.#scope.answer(op, new Reader(bytes));
       if (fields) Promise.resolve().then(() => this.#deliver(id, fields));
       return;
     }

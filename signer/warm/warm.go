@@ -26,7 +26,8 @@ type Program struct {
 	Queue func(ctx context.Context, batch *Batch) error
 	// WarmUp does what requests often do, so that they need not wait for V8's compiler; nil does
 	// nothing. It runs in a program of its own, which handles no event. There all random values
-	// are predictable, the database is empty and other calls fail. See globalscope.mjs.
+	// are predictable, the database is empty and other calls fail. A statement that begins with
+	// "SELECT ?" returns its arguments. See globalscope.mjs.
 	WarmUp func(ctx context.Context)
 }
 

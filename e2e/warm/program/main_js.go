@@ -388,6 +388,14 @@ func (p *program) warmUp(ctx context.Context) {
 	if _, err := p.db.ExecContext(ctx, `INSERT INTO rows (key, number, fraction, absent) VALUES ('warm', 1, 1, NULL)`); err != nil {
 		panic(err)
 	}
+	var text string
+	var number int64
+	if err := p.db.QueryRowContext(ctx, `SELECT ?, ?`, "中", 7).Scan(&text, &number); err != nil || text != "中" || number != 7 {
+		panic(fmt.Sprint("the arguments came back as ", text, number, err))
+	}
+	if err := p.db.QueryRowContext(ctx, `SELECT key FROM rows`).Scan(&text); !errors.Is(err, sql.ErrNoRows) {
+		panic(fmt.Sprint("the database is not empty: ", text, err))
+	}
 	fmt.Fprintln(p.log, "a line of the warm-up", rand.Text(), time.Now())
 	p.queued.Send(`"warm"`)
 	if _, err := p.post(ctx, "http://127.0.0.1:1/", "x"); err == nil {
