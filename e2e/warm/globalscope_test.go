@@ -197,8 +197,9 @@ func TestSignersDrawDifferentValues(t *testing.T) {
 	}
 	for range 2 {
 		w := startWorld(t, stack.WorkerdConfig{Modules: modules, Vars: maps.Clone(env)}, schema...)
-		if s := w.pool(nil); s.Started != 1 || s.Memory > 8*mib {
-			t.Errorf("before the first event: %+v", s)
+		before := w.pool(nil)
+		if before.Started != 1 || before.Memory > 8*mib {
+			t.Errorf("before the first event: %+v", before)
 		}
 		for range 2 {
 			guest := w.shopCall(env["SHOP_URL"], nil, api.PathSession, `{}`)
@@ -217,6 +218,7 @@ func TestSignersDrawDifferentValues(t *testing.T) {
 		if s := w.pool(nil); s.Started != 1 || s.Memory > 8*mib {
 			t.Errorf("after its events: %+v", s)
 		}
+		t.Logf("the program has %d KiB before the first event and %d KiB after its events", before.Memory>>10, w.pool(nil).Memory>>10)
 		if strings.Contains(w.log.String(), "global scope") {
 			t.Errorf("the log: %s", w.log)
 		}
