@@ -222,6 +222,19 @@ func TestAPIv3LinksNoRSAInTheWorker(t *testing.T) {
 	}
 }
 
+// math/rand and hash/maphash draw from the seed with which a program started, and that of a Worker's
+// first program is the same in every isolate. What the project draws is random: docs/warm.md.
+func TestWorkerDrawsFromCryptoRand(t *testing.T) {
+	for _, line := range goList(t, true, "-deps", "-f", `{{if not .Standard}}{{.ImportPath}} {{join .Imports " "}}{{end}}`, "h5pay/signer") {
+		pkg, imports, _ := strings.Cut(line, " ")
+		for _, forbidden := range []string{"math/rand", "math/rand/v2", "hash/maphash"} {
+			if slices.Contains(strings.Fields(imports), forbidden) {
+				t.Errorf("%s imports %s: use crypto/rand", pkg, forbidden)
+			}
+		}
+	}
+}
+
 // Every file and every heading that the documents link to exists.
 func TestDocumentLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:]*)(?:#([^)]*))?\)`)

@@ -24,6 +24,7 @@ type app struct {
 	reconcile  func(context.Context) error
 	deliver    func(context.Context) error
 	checkBills func(context.Context) error
+	warmUpRest func(context.Context) // see warmUp
 }
 
 // unavailable returns the app of a misconfigured signer. It responds to every call with the code
@@ -35,6 +36,7 @@ func unavailable(err error, token wechat.Secret, log *slog.Logger) app {
 		reconcile:  func(context.Context) error { return err },
 		deliver:    func(context.Context) error { return nil }, // reconcile reports the error
 		checkBills: func(context.Context) error { return nil },
+		warmUpRest: func(context.Context) {},
 	}
 }
 
@@ -186,6 +188,7 @@ func newApp(p platform) app {
 			}
 			return pay.CheckBills(ctx)
 		},
+		warmUpRest: func(ctx context.Context) { warmUpRest(ctx, p.db, client) },
 	}
 }
 

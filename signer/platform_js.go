@@ -55,7 +55,8 @@ func serve() {
 			return a.runCron(ctx, pattern)
 		},
 		// A message only signals that events are due. A batch that fails is delivered again.
-		Queue: func(ctx context.Context, _ *warm.Batch) error { return a.deliver(ctx) },
+		Queue:  func(ctx context.Context, _ *warm.Batch) error { return a.deliver(ctx) },
+		WarmUp: a.warmUp,
 	})
 }
 

@@ -62,6 +62,21 @@ func (d *driver) send(ctx context.Context, path string, header http.Header, body
 		return nil, nil, err
 	}
 	req.Header = header
+	return d.do(req)
+}
+
+// get requests a path; the status of the response must be 200.
+func (d *driver) get(ctx context.Context, path string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.URL+path, nil)
+	if err != nil {
+		return err
+	}
+	_, _, err = d.do(req)
+	return err
+}
+
+// do sends a request and returns the response, whose status must be 200 or 204.
+func (d *driver) do(req *http.Request) ([]byte, *http.Response, error) {
 	req.Header.Set("Origin", d.shop)
 	req.Header.Set("CF-Connecting-IP", "203.0.113.7")
 	if d.cookie != "" {
@@ -77,7 +92,7 @@ func (d *driver) send(ctx context.Context, path string, header http.Header, body
 		return nil, nil, err
 	}
 	if res.StatusCode != http.StatusOK && res.StatusCode != http.StatusNoContent {
-		return nil, nil, fmt.Errorf("%s: %s %s: %s", d.name, path, res.Status, response)
+		return nil, nil, fmt.Errorf("%s: %s %s: %s", d.name, req.URL.Path, res.Status, response)
 	}
 	return response, res, nil
 }
@@ -116,19 +131,32 @@ func cookies(res *http.Response) string {
 	return strings.Join(all, "; ")
 }
 
-// createOrder creates one order and requests what pays it: the two requests from the tap on
-// "order" to the payment sheet.
-func (d *driver) createOrder(ctx context.Context) error {
-	body := fmt.Appendf(nil, `{"items":[{"product_id":"tea","quantity":2},{"product_id":"cake","quantity":1}],"trade_type":"JSAPI","client_key":"%s-%016d"}`, d.name, d.keys.Add(1))
-	response, _, err := d.post(ctx, api.PathOrders, body)
+// order creates one order and requests what pays it: the two requests from the tap on "order" to
+// the payment sheet.
+func (d *driver) order(ctx context.Context) error {
+	id, err := d.createOrder(ctx)
 	if err != nil {
 		return err
 	}
-	var o api.Order
-	if err := json.Unmarshal(response, &o); err != nil {
-		return err
+	return d.pay(ctx, id)
+}
+
+// createOrder creates one order and returns its id.
+func (d *driver) createOrder(ctx context.Context) (string, error) {
+	body := fmt.Appendf(nil, `{"items":[{"product_id":"tea","quantity":2},{"product_id":"cake","quantity":1}],"trade_type":"JSAPI","client_key":"%s-%016d"}`, d.name, d.keys.Add(1))
+	response, _, err := d.post(ctx, api.PathOrders, body)
+	if err != nil {
+		return "", err
 	}
-	if response, _, err = d.post(ctx, api.OrderPayPath(o.ID), []byte(`{}`)); err != nil {
+	var o api.Order
+	err = json.Unmarshal(response, &o)
+	return o.ID, err
+}
+
+// pay requests the payment parameters of an order.
+func (d *driver) pay(ctx context.Context, id string) error {
+	response, _, err := d.post(ctx, api.OrderPayPath(id), []byte(`{}`))
+	if err != nil {
 		return err
 	}
 	var got api.Checkout

@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -14,7 +13,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"h5pay/e2e/proc"
@@ -33,6 +31,7 @@ func program() int {
 	cmdflag.Int(flag.CommandLine, &p.rounds, "rounds", 6, 2, "`number` of rounds; the first is for warming up")
 	cmdflag.Int(flag.CommandLine, &p.colds, "cold", 7, 1, "`number` of cold starts")
 	flag.DurationVar(&p.delay, "delay", 100*time.Millisecond, "delay of WeChat in the last setting")
+	flag.StringVar(&p.before, "before", "", "`folder` with another build of the signer to measure, like build/")
 	report := flag.String("o", "", "`folder` for benchmarks.md and benchmarks.svg")
 	flag.Parse()
 	if err := cmdflag.NoArguments(flag.CommandLine); err != nil {
@@ -52,6 +51,7 @@ func program() int {
 type plan struct {
 	requests, rounds, colds int
 	delay                   time.Duration
+	before                  string // folder of another build of the signer, or ""
 }
 
 // setting is the load under which a flow is measured.
@@ -81,6 +81,10 @@ func run(ctx context.Context, p plan, report string) error {
 		signerV3:     filepath.Join(root, "build"),
 		"stock":      filepath.Join(tmp, "stock"),
 		"javascript": filepath.Join(root, "e2e/bench/js"),
+	}
+	if p.before != "" {
+		dirs["before"] = p.before
+		names = append(names, "before")
 	}
 	if err := buildStock(ctx, dirs["stock"]); err != nil {
 		return err
@@ -154,24 +158,8 @@ func run(ctx context.Context, p plan, report string) error {
 		}
 	}
 	up.delay.Store(0)
-	for range p.colds {
-		for _, name := range names {
-			log.Printf("cold start: %s", name)
-			d, err := start(name)
-			if err != nil {
-				return err
-			}
-			d.cookie = cookie
-			d.keys.Store(drivers[slices.Index(names, name)].keys.Add(1))
-			l, err := d.run(ctx, 1, 1, func(ctx context.Context, _ int) error { return d.createOrder(ctx) })
-			cpu, cpuErr := proc.CPUTime(d.PID)
-			d.close()
-			if err = errors.Join(err, cpuErr); err != nil {
-				return err
-			}
-			r.cold[name] = append(r.cold[name], l.latencies[0])
-			r.coldCPU[name] = append(r.coldCPU[name], cpu)
-		}
+	if err := coldStarts(ctx, p, drivers, start, r); err != nil {
+		return err
 	}
 	up.takePlaced()
 
@@ -192,7 +180,7 @@ func (d *driver) round(ctx context.Context, p plan, s setting, keep bool, r *res
 	if d.name == "stock" {
 		n = max(n/5, s.conns)
 	}
-	created, err := d.run(ctx, n, s.conns, func(ctx context.Context, _ int) error { return d.createOrder(ctx) })
+	created, err := d.run(ctx, n, s.conns, func(ctx context.Context, _ int) error { return d.order(ctx) })
 	if err != nil {
 		return err
 	}
@@ -203,7 +191,7 @@ func (d *driver) round(ctx context.Context, p plan, s setting, keep bool, r *res
 	}
 	if keep {
 		r.add(d.name, orderFlow, s, created)
-		r.add(d.name, "notification", s, notified)
+		r.add(d.name, notificationFlow, s, notified)
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ func TestFetchThroughABindingPresentsTheCertificate(t *testing.T) {
 		"the merchant's": paytest.CertificateBinding(t, sim.TLSURL, dir),
 		"none":           {Address: strings.TrimPrefix(sim.URL, "http://")},
 	} {
-		w := newWorldWith(t, nil, map[string]stack.Service{"CERT": service})
+		w := newWorldWith(t, nil, stack.WorkerdConfig{Services: map[string]stack.Service{"CERT": service}})
 		// WeChat checks the certificate before the message.
 		res, err := w.client.Post(w.worker.URL+"/certified?url="+sim.TLSURL+"/secapi/pay/refund", "text/xml", strings.NewReader("<xml></xml>"))
 		if err != nil {

@@ -74,31 +74,49 @@ func TestMain(m *testing.M) {
 	})
 }
 
+// sessionKey is the secret from which the first program's map seeds come.
+const sessionKey = "0123456789abcdef0123456789abcdef"
+
 // newWorld starts a Worker with its own database. limits override those of pool.mjs.
 func newWorld(t testing.TB, limits map[string]int) *world {
-	return newWorldWith(t, limits, nil)
+	return newWorldWith(t, limits, stack.WorkerdConfig{})
 }
 
-// newWorldWith also binds services.
-func newWorldWith(t testing.TB, limits map[string]int, services map[string]stack.Service) *world {
+// newWorldWith uses the Services and the Vars of cfg. A nil Vars has only a SESSION_KEY.
+func newWorldWith(t testing.TB, limits map[string]int, cfg stack.WorkerdConfig) *world {
 	t.Helper()
 	dir, err := build()
 	if err != nil {
 		t.Fatal(err)
 	}
+	cfg.Modules = dir
+	if cfg.Vars == nil {
+		cfg.Vars = map[string]string{"SESSION_KEY": sessionKey}
+	}
+	w := startWorld(t, cfg, filepath.Join(dir, "schema.sql"))
+	query := url.Values{}
+	for name, n := range limits {
+		query.Set(name, strconv.Itoa(n))
+	}
+	w.pool(query)
+	return w
+}
+
+// startWorld starts the Worker of cfg.Modules with a database of its own.
+func startWorld(t testing.TB, cfg stack.WorkerdConfig, schema ...string) *world {
+	t.Helper()
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	d1, err := stack.StartD1(context.Background(), root, filepath.Join(dir, "schema.sql"))
+	d1, err := stack.StartD1(context.Background(), root, schema...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(d1.Close)
 	w := &world{TB: t, log: &paytest.Log{}, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 400}, Timeout: 90 * time.Second}}
-	w.worker, err = stack.StartWorkerd(context.Background(), stack.WorkerdConfig{
-		Dir: root, Modules: dir, Entry: "entry.mjs", D1: d1.Address, Services: services, Output: w.log,
-	})
+	cfg.Dir, cfg.Entry, cfg.D1, cfg.Output = root, "entry.mjs", d1.Address, w.log
+	w.worker, err = stack.StartWorkerd(context.Background(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,11 +125,6 @@ func newWorldWith(t testing.TB, limits map[string]int, services map[string]stack
 	up := httptest.NewServer(upstream())
 	t.Cleanup(func() { up.CloseClientConnections(); up.Close() })
 	w.up = up.URL
-	query := url.Values{}
-	for name, n := range limits {
-		query.Set(name, strconv.Itoa(n))
-	}
-	w.pool(query)
 	return w
 }
 

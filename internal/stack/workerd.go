@@ -144,11 +144,16 @@ func writeWorkerdConfig(cfg WorkerdConfig) (dir string, err error) {
 }
 
 // workerdConfig returns workerd's configuration. The binding DB is the one that wrangler creates
-// for D1. The database is in another process, as at Cloudflare.
+// for D1. The database is in another process, as at Cloudflare. The isolate that sends events comes
+// first, because workerd drops the compiled WebAssembly of all isolates when it creates another.
 func workerdConfig(cfg WorkerdConfig, modules []string) string {
 	var b strings.Builder
 	b.WriteString("using Workerd = import \"/workerd/workerd.capnp\";\nconst config :Workerd.Config = (\n")
-	b.WriteString("  services = [\n    (name = \"worker\", worker = (\n      modules = [\n")
+	b.WriteString("  services = [\n    (name = \"events\", worker = (\n")
+	fmt.Fprintf(&b, "      modules = [(name = \"events.mjs\", esModule = %q)],\n", eventsModule)
+	b.WriteString("      compatibilityDate = \"2026-10-20\",\n      compatibilityFlags = [\"service_binding_extra_handlers\"],\n")
+	b.WriteString("      bindings = [(name = \"WORKER\", service = \"worker\")],\n    )),\n")
+	b.WriteString("    (name = \"worker\", worker = (\n      modules = [\n")
 	for _, name := range modules {
 		kind := "esModule"
 		if filepath.Ext(name) == ".wasm" {
@@ -167,10 +172,7 @@ func workerdConfig(cfg WorkerdConfig, modules []string) string {
 	if cfg.Queue != "" {
 		fmt.Fprintf(&b, "        (name = %q, queue = \"events\"),\n", cfg.Queue)
 	}
-	b.WriteString("      ],\n    )),\n    (name = \"events\", worker = (\n")
-	fmt.Fprintf(&b, "      modules = [(name = \"events.mjs\", esModule = %q)],\n", eventsModule)
-	b.WriteString("      compatibilityDate = \"2026-10-20\",\n      compatibilityFlags = [\"service_binding_extra_handlers\"],\n")
-	b.WriteString("      bindings = [(name = \"WORKER\", service = \"worker\")],\n    )),\n")
+	b.WriteString("      ],\n    )),\n")
 	fmt.Fprintf(&b, "    (name = \"d1\", external = (address = %q, http = ())),\n", cfg.D1)
 	for name, s := range cfg.Services {
 		fmt.Fprintf(&b, "    (name = %q, external = (address = %q, %s)),\n", name, s.Address, s.transport())

@@ -4,14 +4,13 @@
 import { env, waitUntil } from "cloudflare:workers";
 import { enqueue, exec, fetchBuffered, limit, query } from "./calls.mjs";
 import { Reader, encode } from "./message.mjs";
+import { ABORT, ENQUEUE, EXEC, FETCH, LIMIT, LOG, QUERY, REPLY, SIGN, VERIFY } from "./operation.mjs";
 import { sign, verify } from "./rsa.mjs";
 import program from "./signer.wasm";
 import "./wasm_exec.js";
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-// The operations that Go can call; the numbers are those of warm.go.
-const [REPLY, LOG, ABORT, FETCH, EXEC, QUERY, LIMIT, ENQUEUE, SIGN, VERIFY] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
 const calls = { [FETCH]: fetchBuffered, [EXEC]: exec, [QUERY]: query, [LIMIT]: limit, [SIGN]: sign, [VERIFY]: verify };
 
 export class Instance {
@@ -20,11 +19,16 @@ export class Instance {
   #calls = new Map(); // id -> AbortController of a running fetch
   #message; // for the next take
   #event; // the current event: {resolve, reject, read}
+  #scope; // see globalscope.mjs
   dead = false;
+  reason; // the error that ended it
   served = 0; // number of events
   lastUsed = 0; // last acquired or released, in Unix ms
 
-  constructor() {
+  // scope is that of a program that starts in the global scope, else undefined.
+  constructor(scope) {
+    this.#scope = scope;
+    scope?.replaceImports(this.#go);
     // By default the garbage collector shrinks the stack, and the next event must grow it again.
     this.#go.env = { GODEBUG: "gcshrinkstackoff=1" };
     this.#go.exit = (code) => this.end(new Error(`the Go program exited with code ${code}`));
@@ -46,6 +50,7 @@ export class Instance {
     globalThis.context = { env, binding: {} };
     this.#go.run(this.#wasm).catch(this.end);
     delete globalThis.context;
+    scope?.started();
   }
 
   // memory is the size of the program's linear memory in bytes; it never shrinks.
@@ -86,6 +91,11 @@ export class Instance {
 
   // send handles a call from Go. bytes is Go's memory: copy what is needed after this call.
   #send(op, id, bytes) {
+    if (this.#scope?.intercepts(op)) {
+      const fields = this.#scope.answer(op, new Reader(bytes));
+      if (fields) Promise.resolve().then(() => this.#deliver(id, fields));
+      return;
+    }
     switch (op) {
       case REPLY:
         this.#finish(new Reader(bytes));
@@ -129,6 +139,7 @@ export class Instance {
   // the instance.
   end = (why) => {
     this.dead = true;
+    this.reason ??= why;
     this.#event?.reject(why);
     this.#event = undefined;
   };

@@ -1,5 +1,6 @@
 // The pool keeps Go programs running, because starting one costs more than most requests. It
 // handles all events of an isolate.
+import { FirstStart, WarmUp, mapSeed } from "./globalscope.mjs";
 import { Instance } from "./instance.mjs";
 
 // An isolate has 128 MiB. JavaScript, bodies and the compiled program use the rest.
@@ -14,12 +15,30 @@ export const limits = {
   deadline: 60_000, // ms that an event may take; then its instance ends
 };
 
+const notStarted = "the first program did not start in the global scope";
+
 class Pool {
   #all = new Set();
   #idle = []; // the most recently used one last
   #queue = []; // events waiting for an instance: {resolve}
   started = 0; // instances started so far
   discarded = 0; // of those, discarded for any reason
+  #problems = []; // log lines about the global scope
+
+  // prepare runs in the global scope; see globalscope.mjs. A problem there costs only time: the
+  // programs start during events. The next event logs it, because Cloudflare shows no log of the
+  // global scope.
+  prepare() {
+    const problem = (msg) => (err) => this.#problems.push({ level: "WARN", msg, error: String(err) });
+    try {
+      const seed = mapSeed();
+      if (seed) this.#idle.push(this.#start(new FirstStart(seed)));
+    } catch (err) {
+      problem(notStarted)(err);
+    }
+    // Nothing waits for it: a program that waits for a timer never ends.
+    warmUp().catch(problem("the warm-up in the global scope failed"));
+  }
 
   // run serves one event on any instance; see Instance.serve.
   async run(fields, last, read) {
@@ -51,7 +70,15 @@ class Pool {
   }
 
   async #acquire() {
-    const instance = this.#idle.pop() ?? (await this.#createOrWait());
+    for (const line of this.#problems.splice(0)) console.warn(JSON.stringify(line));
+    let instance = this.#idle.pop();
+    if (instance?.dead) {
+      const msg = instance.served > 0 ? "an idle program has ended" : notStarted;
+      console.warn(JSON.stringify({ level: "WARN", msg, error: String(instance.reason) }));
+      this.#discard(instance);
+      instance = undefined;
+    }
+    instance ??= await this.#createOrWait();
     instance.lastUsed = Date.now();
     return instance;
   }
@@ -98,8 +125,8 @@ class Pool {
     else this.#idle.push(instance);
   }
 
-  #start() {
-    const instance = new Instance();
+  #start(scope) {
+    const instance = new Instance(scope);
     this.#all.add(instance);
     this.started++;
     return instance;
@@ -131,4 +158,13 @@ class Pool {
   }
 }
 
+// warmUp runs a program that is thrown away; see WarmUp.
+async function warmUp() {
+  await new Instance(new WarmUp()).serve(["warmup"], undefined, (reply) => {
+    const failure = reply.string();
+    if (failure) throw new Error(failure);
+  });
+}
+
 export const pool = new Pool();
+pool.prepare();

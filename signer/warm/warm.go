@@ -24,6 +24,11 @@ type Program struct {
 	Cron func(ctx context.Context, pattern string, at time.Time) error
 	// Queue handles a batch. Messages without Ack are delivered again if it returns an error.
 	Queue func(ctx context.Context, batch *Batch) error
+	// WarmUp does what requests often do, so that they need not wait for V8's compiler; nil does
+	// nothing. It runs in a program of its own, which handles no event. There all random values
+	// are predictable, the database is empty and other calls fail. A statement that begins with
+	// "SELECT ?" returns its arguments. See globalscope.mjs.
+	WarmUp func(ctx context.Context)
 }
 
 // Batch is one delivery of a queue.
@@ -43,7 +48,7 @@ type Message struct {
 // Ack marks the message as done, even if the batch fails.
 func (m *Message) Ack() { m.acked = true }
 
-// op is an operation of JavaScript; the numbers are those of instance.mjs.
+// op is an operation of JavaScript; the numbers are those of operation.mjs.
 type op uint32
 
 const (
@@ -127,6 +132,7 @@ const (
 	eventRequest = "request"
 	eventCron    = "cron"
 	eventQueue   = "queue"
+	eventWarmUp  = "warmup"
 )
 
 // event handles an event and returns the reply.
@@ -151,6 +157,11 @@ func (p Program) event(ctx context.Context, m []byte) *message {
 		return outcome(p.Cron(ctx, pattern, at))
 	case kind == eventQueue && p.Queue != nil:
 		return p.queue(ctx, r)
+	case kind == eventWarmUp:
+		if p.WarmUp != nil {
+			p.WarmUp(ctx)
+		}
+		return outcome(nil)
 	}
 	return outcome(errors.New("warm: no handler for this event"))
 }

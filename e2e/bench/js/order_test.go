@@ -261,3 +261,19 @@ func TestOrderThatWeChatDoesNotTake(t *testing.T) {
 		}
 	}
 }
+
+func TestConfigIsTheSame(t *testing.T) {
+	var bodies []string
+	var headers []map[string]string
+	for _, s := range newSides(t, signTypes[0]) {
+		a := s.send(request("GET", api.PathConfig, nil))
+		if a.status != http.StatusOK {
+			t.Errorf("%s: %d %s", s.name, a.status, a.body)
+		}
+		bodies = append(bodies, strings.TrimSpace(string(a.body)))
+		headers = append(headers, generalHeader(t, a))
+	}
+	if d := cmp.Diff(bodies[0], bodies[1]) + cmp.Diff(headers[0], headers[1]); d != "" {
+		t.Errorf("-Go +JavaScript:\n%s", d)
+	}
+}

@@ -1,8 +1,8 @@
-// The handlers that the benchmark measures, by hand in JavaScript: an order, its payment
-// parameters, and the payment notification. On their way to success they do what the Go
-// signer does: the same checks, statements in D1, messages to WeChat, signatures and log
-// lines, and nothing else. So they bound from below what these requests cost on this
-// platform.
+// The handlers that the benchmark measures, by hand in JavaScript: the shop's configuration,
+// an order, its payment parameters, and the payment notification. On their way to success
+// they do what the Go signer does: the same checks, statements in D1, messages to WeChat,
+// signatures and log lines, and nothing else. So they bound from below what these requests
+// cost on this platform.
 //
 // They are no signer. Every failure is one line in the log and a bare status. Left to the
 // Go signer are sign-in, whose session cookies are opened here, polling, repeated
@@ -42,7 +42,7 @@ async function answer(request, env) {
     const call = { request, log, run: (statement, ...values) => env.DB.prepare(statement).bind(...values) };
     const path = `${request.method} ${new URL(request.url).pathname}`;
     call.id = /^POST \/api\/orders\/([0-9a-v]{24})\/pay$/.exec(path)?.[1];
-    const handler = call.id ? payOrder : { "POST /api/orders": createOrder, "POST /api/notify/pay": notifyPay }[path];
+    const handler = call.id ? payOrder : { "GET /api/config": getConfig, "POST /api/orders": createOrder, "POST /api/notify/pay": notifyPay }[path];
     check(handler, 404, "no such path");
     response = await handler(call);
   } catch (err) {
@@ -64,10 +64,16 @@ async function openShop(env) {
   const hkdf = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(0), info: encoder.encode(`h5pay cookie h5pay_session ${env.WECHAT_APPID}`) };
   return {
     name: env.SHOP_NAME, origin, cookie, appid: env.WECHAT_APPID, mchID: env.WECHAT_MCH_ID, signType: env.WECHAT_SIGN_TYPE,
+    scope: env.OAUTH_SCOPE || "snsapi_base", tradeTypes: (env.TRADE_TYPES || "JSAPI").split(","),
     baseURL: env.WECHAT_BASE_URL, simulated: 1, apiKey: env.WECHAT_API_KEY,
     hmacKey: await crypto.subtle.importKey("raw", encoder.encode(env.WECHAT_API_KEY), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]),
     cookieKey: await crypto.subtle.deriveKey(hkdf, master, { name: "AES-GCM", length: 256 }, false, ["decrypt"]),
   };
+}
+
+// getConfig returns what the page asks first.
+function getConfig() {
+  return json({ appid: shop.appid, shop_name: shop.name, scope: shop.scope, trade_types: shop.tradeTypes, currency: "CNY" });
 }
 
 // ---------------------------------------------------------------------------

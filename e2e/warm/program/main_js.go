@@ -4,25 +4,30 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	mathrand "math/rand/v2"
 	"net/http"
 	"os"
 	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall/js"
 	"time"
+
+	"github.com/syumai/workers/cloudflare"
 
 	"h5pay/signer/warm"
 )
 
 func main() {
 	w := warm.New()
-	p := &program{db: w.OpenD1("DB"), fetch: w.Fetch(), cert: w.FetchThrough("CERT"), limit: w.RateLimit("LIMIT"), rsa: w.RSA()}
+	p := &program{db: w.OpenD1("DB"), fetch: w.Fetch(), cert: w.FetchThrough("CERT"), limit: w.RateLimit("LIMIT"), rsa: w.RSA(), log: w.Log(), queued: w.Queue("QUEUE")}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/work", p.work)
 	mux.HandleFunc("/body", p.body)
@@ -37,18 +42,24 @@ func main() {
 	mux.HandleFunc("/grow", p.grow)
 	mux.HandleFunc("/memory", p.memory)
 	mux.HandleFunc("/die", p.die)
-	w.Serve(warm.Program{Handler: mux, Cron: p.cron, Queue: p.queue})
+	mux.HandleFunc("/drawn", p.drawn)
+	p.start(setting("START"))
+	w.Serve(warm.Program{Handler: mux, Cron: p.cron, Queue: p.queue, WarmUp: p.warmUp})
 }
 
 type program struct {
-	db    *sql.DB
-	fetch warm.Fetch
-	cert  warm.Fetch
-	limit warm.RateLimit
-	rsa   warm.RSA
-	busy  atomic.Int32
-	fired atomic.Int32 // timers of later
-	held  [][]byte
+	db     *sql.DB
+	fetch  warm.Fetch
+	cert   warm.Fetch
+	limit  warm.RateLimit
+	rsa    warm.RSA
+	log    io.Writer
+	queued warm.Queue
+	busy   atomic.Int32
+	fired  atomic.Int32 // timers of later
+	held   [][]byte
+	seed   uint64 // from the random values of the start
+	warm   bool   // whether warmUp ran here
 }
 
 // work runs the steps that its parameters name, in this order, and responds "<id> ok" if all
@@ -340,4 +351,60 @@ func (p *program) queue(ctx context.Context, batch *warm.Batch) error {
 		m.Ack()
 	}
 	return err
+}
+
+// setting reads a variable of the Worker, "" if it is not set.
+func setting(name string) string {
+	if v := cloudflare.GetBinding(name); v.Type() == js.TypeString {
+		return v.String()
+	}
+	return ""
+}
+
+// start does something before the program waits for events that the global scope does not allow.
+func (p *program) start(what string) {
+	p.seed = mathrand.Uint64()
+	switch what {
+	case "random":
+		rand.Text()
+	case "time":
+		time.Now()
+	case "timer":
+		time.AfterFunc(time.Hour, func() {})
+	case "call":
+		p.post(context.Background(), "http://127.0.0.1:1/", "x") // nothing listens there
+	}
+}
+
+// drawn responds with what the program drew when it started and what it draws now.
+func (p *program) drawn(w http.ResponseWriter, r *http.Request) {
+	json.NewEncoder(w).Encode(map[string]any{"seed": strconv.FormatUint(p.seed, 16), "text": rand.Text(), "warm": p.warm})
+}
+
+// warmUp uses everything that a request can use. Nothing of it may have an effect. The variable
+// WARMUP makes it fail.
+func (p *program) warmUp(ctx context.Context) {
+	p.warm = true
+	if _, err := p.db.ExecContext(ctx, `INSERT INTO rows (key, number, fraction, absent) VALUES ('warm', 1, 1, NULL)`); err != nil {
+		panic(err)
+	}
+	var text string
+	var number int64
+	if err := p.db.QueryRowContext(ctx, `SELECT ?, ?`, "中", 7).Scan(&text, &number); err != nil || text != "中" || number != 7 {
+		panic(fmt.Sprint("the arguments came back as ", text, number, err))
+	}
+	if err := p.db.QueryRowContext(ctx, `SELECT key FROM rows`).Scan(&text); !errors.Is(err, sql.ErrNoRows) {
+		panic(fmt.Sprint("the database is not empty: ", text, err))
+	}
+	fmt.Fprintln(p.log, "a line of the warm-up", rand.Text(), time.Now())
+	p.queued.Send(`"warm"`)
+	if _, err := p.post(ctx, "http://127.0.0.1:1/", "x"); err == nil {
+		panic("a fetch succeeded")
+	}
+	switch setting("WARMUP") {
+	case "panic":
+		panic("on demand")
+	case "sleep":
+		time.Sleep(time.Hour)
+	}
 }
