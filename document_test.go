@@ -145,8 +145,9 @@ func command(line string) string {
 	return placeholder.ReplaceAllString(strings.TrimSpace(codeComment.ReplaceAllString(line, "")), "<>")
 }
 
-// Each setting of the signer is a row of the tables in both README files.
-func TestSettingsAreInTheREADMEs(t *testing.T) {
+// Each setting of the signer is a row of the table in docs/settings.md, or of the table of the plain
+// server in README.md, in both languages.
+func TestSettingsAreInTheDocuments(t *testing.T) {
 	var want []string
 	for file, pattern := range map[string]string{
 		"signer/settings.go":       `getenv\("([A-Z0-9_]+)"\)`,
@@ -163,16 +164,16 @@ func TestSettingsAreInTheREADMEs(t *testing.T) {
 	}
 	slices.Sort(want)
 	want = slices.Compact(want)
-	for _, name := range []string{"README.md", inChinese("README.md")} {
+	for _, names := range [][2]string{{"docs/settings.md", "README.md"}, {inChinese("docs/settings.md"), inChinese("README.md")}} {
 		var got []string
-		for _, m := range regexp.MustCompile("(?m)^\\| (`[A-Z][A-Z0-9_]+`.*?) \\|").FindAllStringSubmatch(readDocument(t, name), -1) {
+		for _, m := range regexp.MustCompile("(?m)^\\| (`[A-Z][A-Z0-9_]+`.*?) \\|").FindAllStringSubmatch(readDocument(t, names[0])+readDocument(t, names[1]), -1) {
 			for _, span := range codeSpan.FindAllString(m[1], -1) {
 				got = append(got, strings.Trim(span, "`"))
 			}
 		}
 		slices.Sort(got)
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("settings in %s (-signer +table):\n%s", name, diff)
+			t.Errorf("settings in %s (-signer +table):\n%s", names, diff)
 		}
 	}
 }

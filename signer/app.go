@@ -27,7 +27,7 @@ type app struct {
 	warmUpRest func(context.Context) // see warmUp
 }
 
-// unavailable returns the app of a misconfigured signer. It answers every call with the code
+// unavailable returns the app of a misconfigured signer. It responds to every call with the code
 // "misconfigured" and logs the setting's name. The health page shows the name to callers who
 // present token, if token is not empty.
 func unavailable(err error, token wechat.Secret, log *slog.Logger) app {

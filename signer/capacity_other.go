@@ -216,7 +216,7 @@ func (w *pacedWriter) Write(p []byte) (n int, err error) {
 	}
 }
 
-// listener counts connections. It answers connections above all limits with 503 and closes them.
+// listener counts connections. It responds with 503 to connections above all limits and closes them.
 type listener struct {
 	net.Listener
 	limiter *loadLimiter

@@ -38,7 +38,7 @@ func TestTheDocumentIsCompleteInBothLanguages(t *testing.T) {
 	for _, k := range wechattest.FaultKinds() {
 		names = append(names, "`"+k.Kind+"`")
 	}
-	for _, forge := range append(wechattest.Forges(), wechattest.RefundForges()...) {
+	for _, forge := range append(wechattest.Forgeries(), wechattest.RefundForgeries()...) {
 		names = append(names, "`"+forge+"`")
 	}
 	for _, path := range controlPaths(t) {
@@ -72,7 +72,7 @@ func TestTheDocumentOfAPIv3IsCompleteInBothLanguages(t *testing.T) {
 			names = append(names, "`"+k.Kind+"`")
 		}
 	}
-	for _, forge := range wechattest.V3RefundForges() {
+	for _, forge := range wechattest.V3RefundForgeries() {
 		names = append(names, "`"+forge+"`")
 	}
 	for _, path := range controlPaths(t) {

@@ -86,18 +86,7 @@ func (p *amountPage) order(ctx app.Context, _ app.Event) {
 		d.change()
 		d.remember(keyAmount, named)
 	}
-	place := p.asBuyer(ctx, func() (func(), error) {
-		id, err := d.place(p.ctx, []api.OrderItem{{ProductID: d.name, Quantity: 1, Amount: amount}}, trade)
-		if err == nil {
-			p.b.Assign(payPath(id))
-		}
-		return nil, err
-	})
-	ctx.Async(func() {
-		if _, err := place(); err != nil {
-			ctx.Dispatch(func(app.Context) { p.err, p.ordering = err, false })
-		}
-	})
+	p.submit(ctx, d, []api.OrderItem{{ProductID: d.name, Quantity: 1, Amount: amount}}, trade, func() { p.ordering = false })
 }
 
 // tradeType returns the trade type to use here, "" if there is none.

@@ -80,18 +80,7 @@ func (p *shopPage) order(ctx app.Context, _ app.Event) {
 		return
 	}
 	p.ordering = true
-	place := p.asBuyer(ctx, func() (func(), error) {
-		id, err := draft{p.b, ""}.place(p.ctx, items, trade)
-		if err == nil {
-			p.b.Assign(payPath(id)) // the pay page redirects to the result if the order is paid
-		}
-		return nil, err
-	})
-	ctx.Async(func() {
-		if _, err := place(); err != nil {
-			ctx.Dispatch(func(app.Context) { p.err, p.ordering = err, false })
-		}
-	})
+	p.submit(ctx, draft{p.b, ""}, items, trade, func() { p.ordering = false })
 }
 
 // tradeType returns the trade type to use here, "" if there is none.

@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// Type is what an event is about.
+// Type is the type of an event.
 type Type string
 
-// The types. There may be more one day: answer 2xx to those you do not know.
+// The types. There may be more one day: respond with 2xx to types that you do not know.
 const (
 	OrderPaid     Type = "order.paid"     // fulfil the order; comes once for an order
 	OrderRefunded Type = "order.refunded" // once for a refund that succeeded
 	OrderClosed   Type = "order.closed"   // it can no longer be paid; a late payment may follow all the same
 )
 
-// Event is the body of a delivery. It says what was so when the event was made,
-// and is the same to the byte however often it is sent.
+// Event is the body of a delivery. It describes the time when the event was made. Every
+// delivery has the same bytes.
 type Event struct {
 	ID        string `json:"id"` // the same in every delivery; remember it to do things once
 	Type      Type   `json:"type"`
@@ -32,7 +32,7 @@ type Event struct {
 	Data      Data `json:"data"`
 }
 
-// Data is what happened, to what.
+// Data is the subject of an event.
 type Data struct {
 	Order  Order   `json:"order"`
 	Refund *Refund `json:"refund"` // with OrderRefunded
@@ -63,7 +63,7 @@ type Order struct {
 type Item struct {
 	ProductID string `json:"product_id"`
 	Name      string `json:"name"`
-	Price     int64  `json:"price"` // for one
+	Price     int64  `json:"price"` // of one, in fen
 	Quantity  int64  `json:"quantity"`
 }
 
@@ -71,10 +71,10 @@ type Item struct {
 type Refund struct {
 	ID        string `json:"id"`        // WeChat's out_refund_no
 	RefundID  string `json:"refund_id"` // WeChat's own number
-	Amount    int64  `json:"amount"`
+	Amount    int64  `json:"amount"`    // fen
 	Reason    string `json:"reason"`
-	CreatedAt int64  `json:"created_at"`
-	EndedAt   int64  `json:"ended_at"`
+	CreatedAt int64  `json:"created_at"` // Unix ms
+	EndedAt   int64  `json:"ended_at"`   // Unix ms
 }
 
 // maxBody is more than any event has, in bytes.
@@ -85,7 +85,7 @@ const maxBody = 1 << 20
 type Receiver struct {
 	Secrets []string // any of which may have signed; at least one
 
-	// What an event must be of; "" accepts every one. Several shops may share a
+	// The shop and account that an event must have; "" accepts every one. Several shops may share a
 	// secret by mistake, a copy for tests and the shop for example.
 	Shop, AppID, MchID string
 
@@ -98,7 +98,7 @@ func Receive(r *http.Request, now time.Time, secrets ...string) (Event, error) {
 	return Receiver{Secrets: secrets}.Receive(r, now)
 }
 
-// Receive reads a request and does what Read does. Answer 400 if it returns an error.
+// Receive reads a request and does what Read does. Respond with 400 if it returns an error.
 func (rc Receiver) Receive(r *http.Request, now time.Time) (Event, error) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil {

@@ -8,7 +8,7 @@
 //			http.Error(w, err.Error(), http.StatusBadRequest)
 //			return
 //		}
-//		// Do the work once for each event.ID, and answer 2xx when it is done.
+//		// Do the work once for each event.ID, and respond with 2xx when it is done.
 //	})
 //
 // Deliveries follow Standard Webhooks 1.0 (https://www.standardwebhooks.com), so its

@@ -36,16 +36,3 @@ func (c *Client) AuthorizeURL(redirectURI string, scope Scope, state string) (st
 		"&response_type=code&scope=" + string(scope) +
 		"&state=" + state + "#wechat_redirect", nil
 }
-
-// absolute reports whether s is an http or https URL with a host and without a user. It
-// must have no space, which escaping would turn into "+".
-func absolute(s string) bool {
-	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && u.User == nil && !strings.Contains(s, " ")
-}
-
-func alphanumeric(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool {
-		return !(r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z')
-	})
-}

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Bill is what the merchant took and paid back in a day, of all appids that it
+// Bill has the payments and refunds of a merchant in a day, of all appids that it
 // has. Amounts are sums over the rows.
 type Bill struct {
 	Rows        []BillRow

@@ -43,18 +43,20 @@ const (
 	sumNames = "总交易单数,订单总金额,申请退款总金额,应结订单总金额,退款总金额"
 )
 
-// Bounds of what is split, so that a hostile line costs no memory.
+// Bounds of a line, so that a hostile line costs no memory.
 const (
 	maxNames = 4096 // bytes of a line of names
 	maxExtra = 128  // cells too many in a row
 )
 
-// ParseBill reads a bill of this merchant, of the type ALL. It has a line of names, a
-// line for every payment and refund, and two lines of totals: names and numbers. Each
-// cell of a row begins with a backtick. It is rejected if the number of
-// rows or a total differs from the rows. The total of the fees is not
-// compared: how WeChat rounds it is not documented.
-func (a *account) ParseBill(body []byte) (Bill, error) {
+// ParseBill reads a bill of this merchant of the type ALL, which TradeBill returns. The
+// bill has a line of names, a line for every payment and refund, and two lines of totals:
+// names and numbers. Each cell of a row begins with a backtick. A bill is rejected if the
+// number of rows or a total differs from the rows. The total of the fees is not compared:
+// WeChat does not document how it rounds.
+func (c *Client) ParseBill(body []byte) (Bill, error) { return c.parseBill(body) }
+
+func (a *account) parseBill(body []byte) (Bill, error) {
 	bill, line, problem := a.readBill(body)
 	if problem != "" {
 		return Bill{}, &Error{Op: opBill, Message: "line " + strconv.Itoa(line) + " of the bill: " + problem, Kind: Untrusted}
@@ -147,9 +149,8 @@ func findColumns(line, want string) (at []int, width int, ok bool) {
 	return at, len(names), true
 }
 
-// splitRow splits a row into width cells, in the room that cells has. There is no quoting: what comes too
-// many is put down to the cell text, which holds what somebody wrote. So the
-// cells before and after it are right, whatever a product is called.
+// splitRow splits a row into width cells. It reuses cells. The format has no quoting. Extra
+// separators belong to the product name in cell text.
 func splitRow(cells []string, line string, width, text int) ([]string, bool) {
 	line, ok := strings.CutPrefix(line, "`")
 	if !ok {
@@ -170,6 +171,8 @@ func splitRow(cells []string, line string, width, text int) ([]string, bool) {
 	return cells, true
 }
 
+func columnName(column int) string { return strings.Split(columnNames, ",")[column] }
+
 func readRow(cells []string, at []int) (row BillRow, problem string) {
 	cell := func(column int) string { return cells[at[column]] }
 	number := func(column int) string { // "0" stands for none
@@ -188,7 +191,7 @@ func readRow(cells []string, at []int) (row BillRow, problem string) {
 	}
 	var ok bool
 	if row.Time, ok = parseDateTime(cell(colTime)); !ok {
-		return BillRow{}, "the time is no time"
+		return BillRow{}, columnName(colTime) + ": want a time as yyyy-MM-dd HH:mm:ss"
 	}
 	for _, amount := range []struct {
 		fen    *Fen
@@ -198,11 +201,11 @@ func readRow(cells []string, at []int) (row BillRow, problem string) {
 		{&row.Refund, colRefund}, {&row.SettledBack, colSettledBack}, {&row.CouponBack, colCouponBack},
 	} {
 		if *amount.fen, ok = fen.ParseYuan(cell(amount.column)); !ok {
-			return BillRow{}, "an amount is no number of yuan"
+			return BillRow{}, columnName(amount.column) + ": want a number of yuan"
 		}
 	}
 	if row.Fee, ok = parseFee(cell(colFee)); !ok {
-		return BillRow{}, "the fee is no number of yuan"
+		return BillRow{}, columnName(colFee) + ": want a number of yuan"
 	}
 	if row.State == "" || row.TransactionID == "" || row.OutTradeNo == "" {
 		return BillRow{}, "it lacks a state or a number"

@@ -14,7 +14,7 @@ import (
 // Fen is an amount in fen, a hundredth of a yuan. Its String prints yuan, "12.30".
 type Fen = fen.Fen
 
-// Doer sends a request and returns the response, whatever its status. It must not
+// Doer sends a request and returns the response of any status. It must not
 // follow redirects: a request to WeChat carries secrets. An *http.Client is a Doer if
 // its CheckRedirect returns http.ErrUseLastResponse.
 type Doer interface {
@@ -65,7 +65,7 @@ type Client struct {
 	v3 *v3client // nil without keys of APIv3
 }
 
-// account is who the calls are for, and how they are sent.
+// account has the account of the calls, and how they are sent.
 type account struct {
 	cfg Config // without the secrets
 	// Functions, so that no way of printing a Client reaches the secrets: fmt prints

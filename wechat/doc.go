@@ -6,17 +6,21 @@
 //
 // # Use
 //
-// Make one [Client] for a merchant and an Official Account. It is safe for
-// concurrent use and keeps no state.
+// Make one [Client] for a merchant and an Official Account. It is safe for concurrent
+// use. Its only state is the platform certificates that SetCertificates sets.
 //
 //	client, err := wechat.New(wechat.Config{
 //		AppID: "wx...", AppSecret: "...", MchID: "19...", APIKey: "...",
-//		Doer: &http.Client{Timeout: 10 * time.Second, CheckRedirect: noRedirect},
+//		Doer: &http.Client{
+//			Timeout:       10 * time.Second,
+//			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+//		},
 //	})
 //
-// [Client.For] chooses the version, and [Pay] has its calls. What they return is
-// neutral: no caller sees XML, JSON or a signature. The methods of Client itself
-// use APIv2. [Config.V3] holds the keys of APIv3.
+// [Client.For] returns a [Merchant], the merchant API in one version. New payments use the
+// version of [Client.Version]. Client itself has the sign-in, the notifications of both
+// versions, and the keys of APIv3, which [Config.V3] holds. The results are neutral: no
+// caller sees XML, JSON or a signature.
 //
 // A [Doer] sends requests. An *http.Client is one, if it follows no redirect: a
 // request carries secrets. The package itself links no HTTP client, so that it
@@ -33,9 +37,9 @@
 //
 // WeChat has signed the result of a method, and it is about this account. The comments
 // name the exceptions: a refund notification and a bill are not signed. Compare
-// the amount and the currency with your order yourself. A payment notification can be
-// forged by whoever has the APIv2 key. So query the order with QueryOrder of [Pay] after
-// it.
+// the amount and the currency with your order yourself. Anyone with the
+// APIv2 key can forge a payment notification. So query the order with QueryOrder of [Merchant]
+// after it.
 //
 // # Errors
 //

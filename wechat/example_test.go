@@ -1,13 +1,13 @@
 package wechat_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log"
 	"net/http"
-	"strings"
 	"time"
 
 	"h5pay/wechat"
@@ -16,7 +16,7 @@ import (
 
 // exampleShop is a merchant's server in front of WeChat for tests. With a real
 // account the base URLs stay empty, and APIKey and the rest are the merchant's.
-func exampleShop() (*wechat.Client, wechat.Pay, *wechattest.Server) {
+func exampleShop() (*wechat.Client, wechat.Merchant, *wechattest.Server) {
 	wx, err := wechattest.Listen(wechattest.Config{TLSAddr: "localhost:0", Doer: notified{}, Epoch: time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)}, "localhost:0")
 	if err != nil {
 		log.Fatal(err)
@@ -49,7 +49,8 @@ func exampleShop() (*wechat.Client, wechat.Pay, *wechattest.Server) {
 type notified struct{}
 
 func (notified) Do(r *http.Request) (*http.Response, error) {
-	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(string(wechat.Respond(true, "OK"))))}, nil
+	status, _, body := wechat.Acknowledgement(wechat.V2, true, "OK")
+	return &http.Response{StatusCode: status, Body: io.NopCloser(bytes.NewReader(body))}, nil
 }
 
 // tea is an order of 8.80 yuan.
@@ -60,8 +61,8 @@ func tea(wx *wechattest.Server) wechat.Order {
 	}
 }
 
-// Place an order: WeChat answers with a prepay_id, which lives for two hours.
-func ExamplePay_PlaceOrder() {
+// Place an order: WeChat responds with a prepay_id, which lives for two hours.
+func ExampleMerchant_PlaceOrder() {
 	_, pay, wx := exampleShop()
 	defer wx.Close()
 	order := tea(wx)
@@ -85,7 +86,7 @@ func ExamplePay_PlaceOrder() {
 
 // Sign what the page hands to WeixinJSBridge, and query WeChat whether the person
 // has paid.
-func ExamplePay_PayParams() {
+func ExampleMerchant_PayParams() {
 	_, pay, wx := exampleShop()
 	defer wx.Close()
 	prepay, err := pay.PlaceOrder(context.Background(), tea(wx))
@@ -115,24 +116,25 @@ func ExamplePay_PayParams() {
 func ExampleClient_PaymentNotification_v2() {
 	client, pay, wx := exampleShop()
 	defer wx.Close()
-	handle := func(body []byte) []byte {
+	handle := func(body []byte) (status int, contentType string, response []byte) {
 		claimed, err := client.PaymentNotification(context.Background(), http.Header{}.Get, body)
 		if err != nil {
-			return wechat.Respond(false, "not verified")
+			return wechat.Acknowledgement(wechat.V2, false, "not verified")
 		}
 		trade, err := pay.QueryOrder(context.Background(), claimed.OutTradeNo)
 		if err != nil || !trade.Paid() || trade.TotalFee != 880 || trade.Currency != "CNY" {
-			return wechat.Respond(false, "not confirmed") // WeChat sends it again
+			return wechat.Acknowledgement(wechat.V2, false, "not confirmed") // WeChat sends it again
 		}
-		return wechat.Respond(true, "OK")
+		return wechat.Acknowledgement(wechat.V2, true, "OK")
 	}
-	fmt.Printf("%s\n", handle([]byte("<xml><return_code>SUCCESS</return_code><out_trade_no>20260301A1</out_trade_no></xml>")))
+	_, _, response := handle([]byte("<xml><return_code>SUCCESS</return_code><out_trade_no>20260301A1</out_trade_no></xml>"))
+	fmt.Printf("%s\n", response)
 	// Output: <xml><return_code><![CDATA[FAIL]]></return_code><return_msg><![CDATA[not verified]]></return_msg></xml>
 }
 
 // Refund a part of a payment. WeChat takes the request at once and pays the money
 // back later.
-func ExamplePay_Refund() {
+func ExampleMerchant_Refund() {
 	_, pay, wx := exampleShop()
 	defer wx.Close()
 	prepay, err := pay.PlaceOrder(context.Background(), tea(wx))

@@ -19,8 +19,8 @@ type call struct {
 	limit           int // of the response, in bytes
 }
 
-// exchange makes one HTTP exchange and returns the whole answer. It retries
-// nothing, but that a call with a backup that is lost goes there, once and
+// exchange makes one HTTP exchange and returns the whole response. It retries
+// nothing, with one exception: a lost call that has a backup goes there, once and
 // unchanged. Its errors hold no URL: the URL may hold the AppSecret.
 func exchange(ctx context.Context, x call) ([]byte, error) {
 	res, err := x.send(ctx, x.url)
@@ -28,21 +28,21 @@ func exchange(ctx context.Context, x call) ([]byte, error) {
 		res, err = x.send(ctx, x.backup)
 	}
 	if err != nil {
-		return nil, &Error{Op: x.op, Message: "no answer", Kind: Retry, Err: cause(ctx, err)}
+		return nil, &Error{Op: x.op, Message: "no response", Kind: Retry, Err: cause(ctx, err)}
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		// Before the body is read: a gateway's page may have any length.
 		return nil, &Error{Op: x.op, Message: "HTTP status " + strconv.Itoa(res.StatusCode), Kind: statusKind(res.StatusCode)}
 	}
-	answer, err := io.ReadAll(io.LimitReader(res.Body, int64(x.limit)+1))
+	response, err := io.ReadAll(io.LimitReader(res.Body, int64(x.limit)+1))
 	switch {
 	case err != nil:
 		return nil, &Error{Op: x.op, Message: "the response broke off", Kind: Retry, Err: cause(ctx, err)}
-	case len(answer) > x.limit:
-		return nil, &Error{Op: x.op, Message: "the answer is longer than " + strconv.Itoa(x.limit>>10) + " KiB", Kind: Untrusted}
+	case len(response) > x.limit:
+		return nil, &Error{Op: x.op, Message: "the response is longer than " + strconv.Itoa(x.limit>>10) + " KiB", Kind: Untrusted}
 	}
-	return answer, nil
+	return response, nil
 }
 
 // send sends the call to url, one of its two. New has seen to it that they are
@@ -61,9 +61,8 @@ func (x call) send(ctx context.Context, url string) (*http.Response, error) {
 }
 
 // lost reports whether a call failed at the connection (docs/wechat.md 2.1). A
-// time-out is not that: WeChat may be busy with the call, the time that the
-// caller had is used up, and it knows better when to retry. The exception
-// is a time-out while connecting, when nothing was sent.
+// time-out is no such failure: WeChat may be busy with the call, and the caller's time is
+// used up. The exception is a time-out while connecting, when nothing was sent.
 func lost(ctx context.Context, err error) bool {
 	if ctx.Err() != nil {
 		return false
@@ -76,7 +75,7 @@ func lost(ctx context.Context, err error) bool {
 	return !errors.Is(err, context.Canceled) && !(errors.As(err, &timed) && timed.Timeout())
 }
 
-// statusKind sorts HTTP statuses other than 200. WeChat itself answers 200 always, so a
+// statusKind sorts HTTP statuses other than 200. WeChat itself always responds with 200, so a
 // redirect or a 404 comes from someone else: a wrong base URL.
 func statusKind(status int) Kind {
 	if status >= 300 && status < 500 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests {
@@ -85,8 +84,8 @@ func statusKind(status int) Kind {
 	return Retry
 }
 
-// cause keeps of an error what can be shown: that a deadline passed or that the
-// caller gave up. The rest may quote the URL.
+// cause returns the part of an error that can be shown: a deadline passed, or the caller
+// cancelled the call. The rest may quote the URL.
 func cause(ctx context.Context, err error) error {
 	for _, known := range []error{context.DeadlineExceeded, context.Canceled} {
 		if errors.Is(err, known) || errors.Is(ctx.Err(), known) {
@@ -99,13 +98,13 @@ func cause(ctx context.Context, err error) error {
 // bom, a byte order mark, may precede a message.
 var bom = []byte("\xef\xbb\xbf")
 
-// page reports whether a response is no message at all: one begins with the byte first,
-// and one in XML with <xml> before long. Gateways in front of WeChat answer HTML, or
+// page reports whether a response is not a message. A message begins with the byte first,
+// and a message in XML has <xml> in its first 512 bytes. Gateways in front of WeChat respond with HTML, or
 // nothing, with status 200 (docs/wechat.md 2.6).
-func page(answer []byte, first byte) bool {
-	answer = bytes.TrimLeft(bytes.TrimPrefix(answer, bom), " \t\r\n")
-	if len(answer) == 0 || answer[0] != first {
+func page(response []byte, first byte) bool {
+	response = bytes.TrimLeft(bytes.TrimPrefix(response, bom), " \t\r\n")
+	if len(response) == 0 || response[0] != first {
 		return true
 	}
-	return first == '<' && !bytes.Contains(answer[:min(len(answer), 512)], []byte("<xml"))
+	return first == '<' && !bytes.Contains(response[:min(len(response), 512)], []byte("<xml"))
 }

@@ -10,9 +10,9 @@ import (
 )
 
 // PaymentNotification reads a payment notification of either version: it verifies
-// it, and checks that it is for this account. Whether it agrees with the order in
-// amount and currency, and whether it was handled before, is the caller's to check.
-// After an error it is not to be believed, and gets the response of one that failed.
+// it, and checks that it is for this account. The caller compares amount and
+// currency with the order, and checks whether the notification was handled before. After
+// an error trust nothing in it, and acknowledge it with ok false.
 //
 // The Version of the Trade is that of the message. A caller rejects a message of
 // another version than the payment's. A message of APIv2 proves that its sender has the
@@ -42,8 +42,8 @@ func (c *Client) RefundNotification(ctx context.Context, header apiv3.Header, bo
 	return c.v3.refundNotification(ctx, header, body)
 }
 
-// NotificationVersion returns the version of a notification, "" for what is none. It
-// says nothing about who sent it.
+// NotificationVersion returns the version of a notification, "" if body is not a
+// notification. It does not verify the sender.
 func NotificationVersion(body []byte) Version {
 	body = bytes.TrimLeft(bytes.TrimPrefix(body, bom), " \t\r\n")
 	switch {
@@ -74,7 +74,7 @@ func (c *Client) notificationVersion(op string, body []byte) (Version, error) {
 func Acknowledgement(v Version, ok bool, message string) (status int, contentType string, body []byte) {
 	switch {
 	case v == V2:
-		return http.StatusOK, "text/xml; charset=utf-8", Respond(ok, message)
+		return http.StatusOK, "text/xml; charset=utf-8", acknowledgementV2(ok, message)
 	case ok:
 		return http.StatusNoContent, "", nil
 	}
@@ -86,9 +86,9 @@ func Acknowledgement(v Version, ok bool, message string) (status int, contentTyp
 	return http.StatusInternalServerError, "application/json", body
 }
 
-// Respond is the body of the response to a notification of APIv2 (docs/wechat.md 6.3).
+// acknowledgementV2 returns the body of the response to a notification of APIv2 (docs/wechat.md 6.3).
 // The message is a few words, for WeChat's logs.
-func Respond(ok bool, message string) []byte {
+func acknowledgementV2(ok bool, message string) []byte {
 	code := "FAIL"
 	if ok {
 		code = "SUCCESS"

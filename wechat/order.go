@@ -97,7 +97,7 @@ func (o *Order) problem() string {
 	case o.TotalFee < 1 || o.TotalFee > maxTotalFee:
 		return "total_fee is not 1 to " + strconv.FormatInt(maxTotalFee, 10)
 	case clientIP(o.ClientIP) == "":
-		return "spbill_create_ip is no address"
+		return "spbill_create_ip: want an IP address"
 	case !absolute(o.NotifyURL) || len(o.NotifyURL) > maxNotify:
 		return "notify_url is not an absolute URL of 256 bytes at most"
 	case strings.ContainsAny(o.NotifyURL, "?#"):
@@ -167,7 +167,13 @@ func validOutTradeNo(s string) bool {
 	return len(s) >= 6 && len(s) <= 32 && alphanumeric(strings.NewReplacer("_", "", "-", "").Replace(s))
 }
 
-// digits reports whether s is decimal digits, at least one.
-func digits(s string) bool {
-	return s != "" && strings.Trim(s, "0123456789") == ""
+// scene returns scene_info.
+func (o *Order) scene() string {
+	if o.SceneInfo != "" || o.TradeType != TradeMWEB || o.WapURL == "" || o.WapName == "" {
+		return o.SceneInfo
+	}
+	// Texts in JSON, which cannot fail.
+	address, _ := json.Marshal(o.WapURL)
+	name, _ := json.Marshal(o.WapName)
+	return `{"h5_info":{"type":"Wap","wap_url":` + string(address) + `,"wap_name":` + string(name) + `}}`
 }

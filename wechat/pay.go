@@ -16,17 +16,16 @@ const (
 	V3 Version = "v3" // JSON, signed with RSA
 )
 
-// Pay is the merchant API in one of its versions. It is safe for concurrent use.
+// Merchant is the merchant API in one of its versions. It is safe for concurrent use.
 //
 // A call that is lost on the way to WeChat is sent once more, to the backup host.
-// WeChat may then have it twice, so each call here comes to the same when it is
-// made twice. Errors are of type *Error.
-type Pay interface {
+// WeChat may then have it twice, so every call is idempotent. Errors are of type *Error.
+type Merchant interface {
 	Version() Version
 
 	// PlaceOrder places an order at WeChat. The same order may be sent again,
-	// unchanged, as long as it is unpaid (docs/wechat.md 4.5). Nothing else is a
-	// right retry after an error of kind Retry.
+	// unchanged, as long as it is unpaid (docs/wechat.md 4.5). After an
+	// error of kind Retry send the same order again, and no other.
 	PlaceOrder(ctx context.Context, o Order) (Prepay, error)
 	// PayParams signs what the page, or a mini program, pays with.
 	PayParams(ctx context.Context, prepayID string) (PayParams, error)
@@ -41,9 +40,9 @@ type Pay interface {
 	// order. Before MinCloseAge has passed nothing is sent, and the error is of kind
 	// Retry. With the zero time the caller is responsible for the rule.
 	//
-	// The error's code says what became of the order: CodeOrderPaid, query it;
+	// The error's code gives the state of the order: CodeOrderPaid, query it;
 	// CodeOrderClosed, it was closed before; CodeOrderNotExist, WeChat never took
-	// it. A payment that is reported later is still to be believed.
+	// it. A payment that WeChat reports later still counts.
 	CloseOrder(ctx context.Context, outTradeNo string, taken time.Time) error
 
 	// CanRefund reports whether what Refund needs is configured.
@@ -66,8 +65,8 @@ type Pay interface {
 	// Retry. A day without trades has an empty bill.
 	DownloadBill(ctx context.Context, day time.Time) (Bill, error)
 	// TradeBill is DownloadBill for the text as WeChat has it. Of a day without
-	// trades the error's code is CodeNoBill. The text is to be believed after Read
-	// has returned io.EOF, and not before.
+	// trades the error's code is CodeNoBill. Trust the text only after Read
+	// returned io.EOF.
 	TradeBill(ctx context.Context, day time.Time) (io.ReadCloser, error)
 	// FundFlowBill is TradeBill for the movements of the merchant's account.
 	// APIv2 does not offer it here.
@@ -89,7 +88,7 @@ func (c *Client) Version() Version { return c.cfg.Version }
 
 // For returns the merchant API in a version. The error's code is
 // CodeNotConfigured when the Config has no keys for it.
-func (c *Client) For(v Version) (Pay, error) {
+func (c *Client) For(v Version) (Merchant, error) {
 	switch {
 	case v == V2 && c.v2 != nil:
 		return c.v2, nil

@@ -7,7 +7,7 @@ import (
 )
 
 // payments returns a version of a client.
-func payments(t *testing.T, c *Client, v Version) Pay {
+func payments(t *testing.T, c *Client, v Version) Merchant {
 	t.Helper()
 	p, err := c.For(v)
 	if err != nil {

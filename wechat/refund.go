@@ -33,11 +33,11 @@ type RefundState string
 const (
 	RefundProcessing RefundState = "PROCESSING"
 	RefundSuccess    RefundState = "SUCCESS"
-	RefundClosed     RefundState = "CLOSED"   // given up; the merchant keeps the money
+	RefundClosed     RefundState = "CLOSED"   // ended; the merchant keeps the money
 	RefundAbnormal   RefundState = "ABNORMAL" // it cannot go back to where it came from: a matter for the merchant platform
 )
 
-// Refund is what WeChat says about a refund of this account.
+// Refund is a refund of this account as WeChat reports it.
 type Refund struct {
 	Version                 Version // of the message
 	OutTradeNo, OutRefundNo string

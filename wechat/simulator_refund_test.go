@@ -209,7 +209,7 @@ func TestForgedRefundNotifications(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, forge := range wechattest.RefundForges() {
+		for _, forge := range wechattest.RefundForgeries() {
 			attempt, err := w.NotifyRefund("r-1", forge)
 			if err != nil {
 				t.Fatal(err)

@@ -190,7 +190,7 @@ func TestForgedNotifications(t *testing.T) {
 		if _, err := w.client.UnifiedOrder(t.Context(), w.order("tea-000001")); err != nil {
 			t.Fatal(err)
 		}
-		for _, forge := range wechattest.Forges() {
+		for _, forge := range wechattest.Forgeries() {
 			if forge == wechattest.ForgeReplay || forge == wechattest.ForgeOtherTrade {
 				continue // of a genuine one: below; well signed, so for the order to compare
 			}

@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// snsReply is the JSON object that api.weixin.qq.com answers. Its members are
-// read one by one: names are exact, which struct decoding's are not, and an odd
-// type matters only where the member does.
+// snsReply is the JSON object of a response of api.weixin.qq.com. Its members are read one by
+// one: struct decoding ignores the case of names, and a wrong type in one member would
+// lose all others.
 type snsReply map[string]json.RawMessage
 
 // sns makes one GET of api.weixin.qq.com. Its responses are JSON in spite of their
@@ -22,16 +22,16 @@ func (c *Client) sns(ctx context.Context, op, pathAndQuery string) (snsReply, er
 		return nil, err
 	}
 	if page(body, '{') {
-		return nil, &Error{Op: op, Message: "the answer is no message", Kind: Retry}
+		return nil, &Error{Op: op, Message: "the response is not JSON", Kind: Retry}
 	}
 	reply, ok := parseSNS(body)
 	if !ok {
-		return nil, &Error{Op: op, Message: "the answer is not a JSON object", Kind: Untrusted}
+		return nil, &Error{Op: op, Message: "the response is not a JSON object", Kind: Untrusted}
 	}
 	if raw, ok := reply["errcode"]; ok {
 		code, ok := integer(raw)
 		if !ok {
-			return nil, &Error{Op: op, Message: "the answer's errcode is no number", Kind: Untrusted}
+			return nil, &Error{Op: op, Message: "the response's errcode: want a number", Kind: Untrusted}
 		}
 		if code != 0 {
 			text := strconv.FormatInt(code, 10)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Token is what a code was exchanged for.
+// Token is the result of ExchangeCode.
 type Token struct {
 	AccessToken Secret
 	OpenID      string
@@ -20,12 +20,12 @@ type Token struct {
 	Snapshot bool
 }
 
-// maxExpiresIn is the longest life of an access token that is believed, in
-// seconds: 30 days, as long as a refresh_token lives.
+// maxExpiresIn is the longest accepted life of an access token, in seconds: 30 days, as
+// long as a refresh_token lives.
 const maxExpiresIn = 30 * 24 * 60 * 60
 
-// codeMissing is the errcode of an exchange without a code: the user said no,
-// or opened the redirect URI by hand.
+// codeMissing is the errcode of an exchange without a code: the user declined, or opened
+// the redirect URI by hand.
 const codeMissing = "41008"
 
 // ExchangeCode exchanges the code that WeChat appended to the redirect URI. A
@@ -43,13 +43,13 @@ func (c *Client) ExchangeCode(ctx context.Context, code string) (Token, error) {
 	}
 	token := readToken(reply)
 	if token.AccessToken == "" || !validOpenID(token.OpenID) {
-		return Token{}, &Error{Op: op, Message: "the answer lacks access_token or openid", Kind: Untrusted}
+		return Token{}, &Error{Op: op, Message: "the response lacks access_token or openid", Kind: Untrusted}
 	}
 	return token, nil
 }
 
-// readToken reads the members of access_token's reply. A bad expires_in is no
-// reason to throw the rest away: the code is spent.
+// readToken reads the members of access_token's reply. A bad expires_in does
+// not invalidate the rest: the code is used up.
 func readToken(reply snsReply) Token {
 	token := Token{
 		AccessToken: Secret(reply.text("access_token")),
@@ -71,8 +71,3 @@ func (t Token) grants(scope Scope) bool {
 
 // validOpenID accepts 1 to 128 visible ASCII characters.
 func validOpenID(s string) bool { return visible(s, 128) }
-
-// visible reports whether s is 1 to limit visible ASCII characters.
-func visible(s string, limit int) bool {
-	return len(s) >= 1 && len(s) <= limit && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
-}

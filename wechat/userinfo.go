@@ -38,7 +38,7 @@ func (c *Client) UserInfo(ctx context.Context, token Token, lang string) (User, 
 	}
 	user := readUser(reply)
 	if user.OpenID != token.OpenID {
-		return User{}, &Error{Op: op, Message: "the answer is about another user", Kind: Untrusted}
+		return User{}, &Error{Op: op, Message: "the response is about another user", Kind: Untrusted}
 	}
 	return user, nil
 }

@@ -16,24 +16,23 @@ func (*v2client) Version() Version { return V2 }
 // those of the response, which is verified, about this account, and a success.
 //
 // A call that is lost on the way is sent once more, to the backup host with the same
-// bytes. WeChat may then have it twice, so pay is only for calls that come to the
-// same when they are made twice.
+// bytes. WeChat may then have it twice, so pay is for idempotent calls only.
 func (c *v2client) pay(ctx context.Context, doer Doer, op, path string, fields []Field) ([]Field, error) {
 	body, err := c.post(ctx, doer, op, path, fields, maxMessage)
 	if err != nil {
 		return nil, err
 	}
 	if page(body, '<') {
-		return nil, &Error{Op: op, Message: "the answer is no message", Kind: Retry}
+		return nil, &Error{Op: op, Message: "the response is not XML", Kind: Retry}
 	}
-	answer, err := parse(body)
+	response, err := parse(body)
 	if err != nil {
-		return nil, &Error{Op: op, Message: "the answer cannot be read", Kind: Untrusted, Err: err}
+		return nil, &Error{Op: op, Message: "the response is malformed XML", Kind: Untrusted, Err: err}
 	}
-	if err := c.check(op, answer, value(fields, "openid")); err != nil {
+	if err := c.check(op, response, value(fields, "openid")); err != nil {
 		return nil, err
 	}
-	return answer, nil
+	return response, nil
 }
 
 // post signs and sends fields and returns the response as it is.
@@ -46,7 +45,7 @@ func (c *v2client) post(ctx context.Context, doer Doer, op, path string, fields 
 	for _, f := range append([]Field{
 		{"appid", c.cfg.AppID}, {"mch_id", c.cfg.MchID}, {"nonce_str", nonce}, {"sign_type", string(c.cfg.SignType)},
 	}, fields...) {
-		// Cleaned before it is signed, so that what is signed is what arrives.
+		// Cleaned before it is signed, so that WeChat receives the signed text.
 		if f.Value = clean(f.Value); f.Value != "" {
 			sent = append(sent, f)
 		}
@@ -61,51 +60,51 @@ func (c *v2client) post(ctx context.Context, doer Doer, op, path string, fields 
 
 // check verifies a response of the merchant API (docs/wechat.md 2.5, 3.3). The openid
 // of the request is kept out of its errors.
-func (c *v2client) check(op string, answer []Field, openID string) error {
-	text := reason(answer)
+func (c *v2client) check(op string, response []Field, openID string) error {
+	text := reason(response)
 	shown := c.shown(text, openID)
 	switch {
-	case value(answer, "return_code") == "SUCCESS":
-	case failed(answer):
+	case value(response, "return_code") == "SUCCESS":
+	case failed(response):
 		// Such a response is often unsigned. It means that the call failed, and nothing
 		// more. The error has no code, even if the response has one: callers act on codes.
-		return &Error{Op: op, Message: "WeChat answered FAIL: " + shown, Kind: textKind(text)}
+		return &Error{Op: op, Message: "WeChat responded FAIL: " + shown, Kind: textKind(text)}
 	default:
-		return &Error{Op: op, Message: "the answer has no return_code", Kind: Untrusted}
+		return &Error{Op: op, Message: "the response has no return_code", Kind: Untrusted}
 	}
-	result := value(answer, "result_code")
-	if result == "" && value(answer, "err_code")+value(answer, "err_code_des") != "" {
+	result := value(response, "result_code")
+	if result == "" && value(response, "err_code")+value(response, "err_code_des") != "" {
 		result = "FAIL" // some failures name their reason only
 	}
 	switch {
-	case !verify(answer, c.apiKey()):
-		message := "the answer is not signed with the API key"
+	case !verify(response, c.apiKey()):
+		message := "the response is not signed with the API key"
 		if shown != "" {
 			message += ": " + shown
 		}
 		return &Error{Op: op, Message: message, Kind: Untrusted}
-	case !c.mine(answer, result == "FAIL"):
-		return &Error{Op: op, Message: "the answer is about another account", Kind: Untrusted}
+	case !c.mine(response, result == "FAIL"):
+		return &Error{Op: op, Message: "the response's appid or mch_id differs", Kind: Untrusted}
 	}
 	switch result {
 	case "SUCCESS":
 		return nil
 	case "FAIL":
-		code, kind := judge(op, value(answer, "err_code"), text)
+		code, kind := classify(op, value(response, "err_code"), text)
 		return &Error{Op: op, Code: code, Message: "WeChat declined: " + shown, Kind: kind}
 	}
-	return &Error{Op: op, Message: "the answer has no result_code", Kind: Untrusted}
+	return &Error{Op: op, Message: "the response has no result_code", Kind: Untrusted}
 }
 
 // failed reports whether a response says that the call failed before WeChat looked
-// at the order. Besides return_code FAIL there is retcode, or ret_code, without a
-// return_code (return_code, result_code, err_code; odd shapes).
-func failed(answer []Field) bool {
-	switch value(answer, "return_code") {
+// at the order: return_code is FAIL, or there is retcode or ret_code without a
+// return_code (docs/wechat.md 2.5).
+func failed(response []Field) bool {
+	switch value(response, "return_code") {
 	case "FAIL":
 		return true
 	case "":
-		code := value(answer, "retcode") + value(answer, "ret_code")
+		code := value(response, "retcode") + value(response, "ret_code")
 		return code != "" && strings.Trim(code, "0") != "" && code != "SUCCESS"
 	}
 	return false
@@ -113,10 +112,10 @@ func failed(answer []Field) bool {
 
 // reason returns WeChat's text for a failure, under whatever name it comes. Each
 // text comes once.
-func reason(answer []Field) string {
+func reason(response []Field) string {
 	var texts []string
 	for _, name := range []string{"err_code_des", "return_msg", "retmsg", "ret_msg", "error_message"} {
-		text := value(answer, name)
+		text := value(response, name)
 		if text != "" && text != "OK" && !slices.Contains(texts, text) {
 			texts = append(texts, text)
 		}

@@ -18,7 +18,7 @@ func (c *v2client) DownloadBill(ctx context.Context, day time.Time) (Bill, error
 	if err != nil {
 		return emptyBill(err)
 	}
-	return c.ParseBill(text)
+	return c.parseBill(text)
 }
 
 // TradeBill fetches the trade bill as WeChat has it.
@@ -52,24 +52,24 @@ func (c *v2client) bill(ctx context.Context, day time.Time) ([]byte, error) {
 		return nil, c.noBill(body)
 	}
 	if text := bytes.TrimLeft(bytes.TrimPrefix(body, bom), " \t\r\n"); len(text) == 0 || text[0] == '<' {
-		return nil, &Error{Op: opBill, Message: "the answer is no message", Kind: Retry}
+		return nil, &Error{Op: opBill, Message: "the response is neither a bill nor XML", Kind: Retry}
 	}
 	return body, nil
 }
 
 // noBill reads the response in place of a bill. It is not signed, so only the failure
-// is believed.
+// is trusted.
 func (c *v2client) noBill(body []byte) error {
 	fields, err := parse(body)
 	if err != nil {
-		return &Error{Op: opBill, Message: "the answer cannot be read", Kind: Untrusted, Err: err}
+		return &Error{Op: opBill, Message: "the response is malformed XML", Kind: Untrusted, Err: err}
 	}
 	text := reason(fields)
 	switch {
 	case !failed(fields):
-		return &Error{Op: opBill, Message: "the answer is no bill", Kind: Untrusted}
+		return &Error{Op: opBill, Message: "the response is not a bill", Kind: Untrusted}
 	case value(fields, "error_code") == codeNoBill || strings.EqualFold(text, "No Bill Exist"):
 		return &Error{Op: opBill, Code: CodeNoBill, Message: "there is no bill", Kind: Declined}
 	}
-	return &Error{Op: opBill, Message: "WeChat answered FAIL: " + c.shown(text, ""), Kind: textKind(text)}
+	return &Error{Op: opBill, Message: "WeChat responded FAIL: " + c.shown(text, ""), Kind: textKind(text)}
 }

@@ -10,7 +10,7 @@ import (
 // parsePayment reads a payment notification. It checks the signature, and that the
 // message is for this account. The caller compares amount and currency with the order,
 // and finds out whether it was handled before. A failed payment has the state
-// StatePayError. After an error the message is not to be believed.
+// StatePayError. After an error trust nothing in the message.
 //
 // The signature proves that the sender has the API key, which other systems of the
 // merchant have too. QueryOrder returns WeChat's own state.
@@ -26,7 +26,7 @@ func (c *v2client) parsePayment(body []byte) (Trade, error) {
 	case !verify(fields, c.apiKey()):
 		return Trade{}, &Error{Op: op, Message: "not signed with the API key", Kind: Untrusted}
 	case !c.mine(fields, false):
-		return Trade{}, &Error{Op: op, Message: "for another account", Kind: Untrusted}
+		return Trade{}, &Error{Op: op, Message: "the message's appid or mch_id differs", Kind: Untrusted}
 	}
 	var state TradeState
 	switch value(fields, "result_code") {
@@ -66,7 +66,7 @@ func (c *v2client) parseRefund(body []byte) (Refund, error) {
 	case value(fields, "return_code") != "SUCCESS":
 		return Refund{}, &Error{Op: op, Message: "return_code is not SUCCESS", Kind: Untrusted}
 	case !c.mine(fields, false):
-		return Refund{}, &Error{Op: op, Message: "for another account", Kind: Untrusted}
+		return Refund{}, &Error{Op: op, Message: "the message's appid or mch_id differs", Kind: Untrusted}
 	}
 	// All failures have one message, so that a stranger learns nothing about the
 	// text of joined blocks.

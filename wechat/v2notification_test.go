@@ -140,7 +140,7 @@ func TestAnswer(t *testing.T) {
 		{false, "amount", "<xml><return_code><![CDATA[FAIL]]></return_code><return_msg><![CDATA[amount]]></return_msg></xml>"},
 		{false, "a]]>\x00\r\nb", "<xml><return_code><![CDATA[FAIL]]></return_code><return_msg><![CDATA[a]]]]><![CDATA[>b]]></return_msg></xml>"},
 	} {
-		if got := string(Respond(tt.ok, tt.message)); got != tt.want {
+		if got := string(acknowledgementV2(tt.ok, tt.message)); got != tt.want {
 			t.Errorf("got %s, want %s", got, tt.want)
 		}
 	}

@@ -2,7 +2,6 @@ package wechat
 
 import (
 	"context"
-	"encoding/json"
 	"strconv"
 	"time"
 
@@ -47,14 +46,14 @@ func (c *v2client) PlaceOrder(ctx context.Context, o Order) (Prepay, error) {
 	}
 	switch {
 	case p.TradeType != o.TradeType:
-		return Prepay{}, &Error{Op: op, Message: "the answer has another trade_type", Kind: Untrusted}
+		return Prepay{}, &Error{Op: op, Message: "the response has another trade_type", Kind: Untrusted}
 	case o.TradeType == TradeMWEB && p.MwebURL == "" && validPrepayID(p.PrepayID):
 		// WeChat responds like this to a merchant without permission for H5 payment.
-		return Prepay{}, &Error{Op: op, Message: "the answer has no mweb_url: the merchant has no permission for H5 payment", Kind: Operator}
+		return Prepay{}, &Error{Op: op, Message: "the response has no mweb_url: the merchant has no permission for H5 payment", Kind: Operator}
 	case !validPrepayID(p.PrepayID),
 		o.TradeType == TradeNative && !visible(p.CodeURL, maxPayURL),
 		o.TradeType == TradeMWEB && (!visible(p.MwebURL, maxPayURL) || !absolute(p.MwebURL)):
-		return Prepay{}, &Error{Op: op, Message: "the answer has nothing to pay with", Kind: Untrusted}
+		return Prepay{}, &Error{Op: op, Message: "the response has no prepay_id or code_url", Kind: Untrusted}
 	}
 	return p, nil
 }
@@ -65,17 +64,6 @@ func (o *Order) product() string {
 		return o.OutTradeNo
 	}
 	return o.ProductID
-}
-
-// scene returns scene_info.
-func (o *Order) scene() string {
-	if o.SceneInfo != "" || o.TradeType != TradeMWEB || o.WapURL == "" || o.WapName == "" {
-		return o.SceneInfo
-	}
-	// Texts in JSON, which cannot fail.
-	address, _ := json.Marshal(o.WapURL)
-	name, _ := json.Marshal(o.WapName)
-	return `{"h5_info":{"type":"Wap","wap_url":` + string(address) + `,"wap_name":` + string(name) + `}}`
 }
 
 // AppParams is not offered: apps pay with APIv3.
@@ -120,7 +108,7 @@ func (c *v2client) QueryOrder(ctx context.Context, outTradeNo string) (Trade, er
 	}
 	trade, err := c.queryTrade(ctx, Field{"out_trade_no", outTradeNo})
 	if err == nil && trade.OutTradeNo != outTradeNo {
-		return Trade{}, &Error{Op: opOrderQuery, Message: "the answer is about another order", Kind: Untrusted}
+		return Trade{}, &Error{Op: opOrderQuery, Message: "the response is about another order", Kind: Untrusted}
 	}
 	return trade, err
 }
@@ -132,7 +120,7 @@ func (c *v2client) QueryTransaction(ctx context.Context, transactionID string) (
 	}
 	trade, err := c.queryTrade(ctx, Field{"transaction_id", transactionID})
 	if err == nil && trade.TransactionID != transactionID && (trade.TransactionID != "" || trade.State != StateRefund) {
-		return Trade{}, &Error{Op: opOrderQuery, Message: "the answer is about another transaction", Kind: Untrusted}
+		return Trade{}, &Error{Op: opOrderQuery, Message: "the response is about another transaction", Kind: Untrusted}
 	}
 	return trade, err
 }
@@ -180,7 +168,7 @@ func readTrade(fields []Field, state TradeState) (trade Trade, problem string) {
 		return Trade{}, "total_fee is not a number of fen"
 	}
 	if trade.PaidAt, ok = parseTime(end); !ok && !left(end) {
-		return Trade{}, "time_end is no time"
+		return Trade{}, "time_end: want a time as yyyyMMddHHmmss"
 	}
 	if trade.TransactionID = value(fields, "transaction_id"); trade.TransactionID == "" && !left("") {
 		return Trade{}, "the message has no transaction_id"
@@ -207,7 +195,7 @@ func (c *v2client) CloseOrder(ctx context.Context, outTradeNo string, taken time
 		return err
 	}
 	if no := value(reply, "out_trade_no"); no != "" && no != outTradeNo {
-		return &Error{Op: op, Message: "the answer is about another order", Kind: Untrusted}
+		return &Error{Op: op, Message: "the response is about another order", Kind: Untrusted}
 	}
 	return nil
 }

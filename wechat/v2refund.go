@@ -47,9 +47,9 @@ func (c *v2client) Refund(ctx context.Context, r RefundRequest) (Refund, error) 
 	case problem != "":
 		return Refund{}, &Error{Op: op, Message: problem, Kind: Untrusted}
 	case refund.OutTradeNo != r.OutTradeNo || refund.OutRefundNo != r.OutRefundNo:
-		return Refund{}, &Error{Op: op, Message: "the answer is about another refund", Kind: Untrusted}
+		return Refund{}, &Error{Op: op, Message: "the response is about another refund", Kind: Untrusted}
 	case refund.Total != r.Total || refund.Amount != r.Amount:
-		return Refund{}, &Error{Op: op, Message: "the answer has other amounts", Kind: Untrusted}
+		return Refund{}, &Error{Op: op, Message: "the response has other amounts", Kind: Untrusted}
 	}
 	refund.State = RefundProcessing
 	return refund, nil
@@ -94,7 +94,7 @@ func (r *Refund) setState(status, successTime string) (problem string) {
 	}
 	var ok bool
 	if r.RefundedAt, ok = parseDateTime(successTime); !ok {
-		return "the time of the refund is no time"
+		return "the time of the refund: want a time as yyyy-MM-dd HH:mm:ss"
 	}
 	return ""
 }
@@ -120,7 +120,7 @@ func (c *v2client) QueryRefund(ctx context.Context, outRefundNo string) (Refund,
 			return r, nil
 		}
 	}
-	return Refund{}, &Error{Op: opRefundQuery, Message: "the answer is about another refund", Kind: Untrusted}
+	return Refund{}, &Error{Op: opRefundQuery, Message: "the response is about another refund", Kind: Untrusted}
 }
 
 // QueryRefunds queries all refunds of an order, those of the merchant platform too. An
@@ -142,7 +142,7 @@ func (c *v2client) QueryRefunds(ctx context.Context, outTradeNo string) ([]Refun
 		for _, r := range refunds {
 			switch {
 			case r.OutTradeNo != outTradeNo:
-				return nil, &Error{Op: opRefundQuery, Message: "the answer is about another order", Kind: Untrusted}
+				return nil, &Error{Op: opRefundQuery, Message: "the response is about another order", Kind: Untrusted}
 			case known[r.OutRefundNo]:
 				return nil, &Error{Op: opRefundQuery, Message: "a refund comes twice", Kind: Untrusted}
 			}
@@ -189,7 +189,7 @@ func (c *v2client) refunds(ctx context.Context, by Field, offset int) (refunds [
 	if s := value(reply, "total_refund_count"); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil || len(s) > 10 || !digits(s) {
-			return nil, 0, &Error{Op: opRefundQuery, Message: "total_refund_count is no number", Kind: Untrusted}
+			return nil, 0, &Error{Op: opRefundQuery, Message: "total_refund_count: want a number", Kind: Untrusted}
 		}
 		total = n
 	}

@@ -204,7 +204,7 @@ func TestRefundReplies(t *testing.T) {
 		"NOTENOUGH": Operator, "SYSTEMERROR": Retry, "BIZERR_NEED_RETRY": Retry, "INVALID_REQ_TOO_MUCH": Retry, "TRADE_OVERDUE": Declined,
 		"USER_ACCOUNT_ABNORMAL": Declined, "ERROR": Declined, "INVALID_TRANSACTIONID": Developer, "INVALID_REQUEST": Developer,
 	} {
-		replies["declined, "+code] = reply{good.with("result_code", "FAIL", "err_code", code).signed(SignMD5), kind, CanonicalCode(code)}
+		replies["declined, "+code] = reply{good.with("result_code", "FAIL", "err_code", code).signed(SignMD5), kind, canonicalCode(code)}
 	}
 	for name, m := range badRefunds(good, "") {
 		replies[name] = reply{m.signed(SignHMAC), Untrusted, ""}

@@ -255,7 +255,7 @@ func readReply(ctx context.Context, op string, res *http.Response, limit int) (v
 	body, err := io.ReadAll(io.LimitReader(res.Body, int64(limit)+1))
 	switch {
 	case !succeeded(res.StatusCode) && (err != nil || len(body) > limit):
-		return reply, nil // its body is not to be believed
+		return reply, nil // its body is not verified
 	case err != nil:
 		return v3reply{}, &Error{Op: op, Message: "the response broke off", Kind: Retry, Err: cause(ctx, err), Status: res.StatusCode}
 	case len(body) > limit:

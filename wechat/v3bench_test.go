@@ -51,7 +51,7 @@ func BenchmarkPlaceOrder(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for _, p := range []Pay{v2, v3} {
+	for _, p := range []Merchant{v2, v3} {
 		b.Run(string(p.Version()), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

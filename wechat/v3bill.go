@@ -31,7 +31,7 @@ func (v *v3client) DownloadBill(ctx context.Context, day time.Time) (Bill, error
 	if err != nil {
 		return Bill{}, err
 	}
-	return v.ParseBill(text) // rejects what is longer than maxBill, and so has no hash
+	return v.parseBill(text) // rejects what is longer than maxBill, and so has no hash
 }
 
 // TradeBill fetches the trade bill as WeChat has it.
@@ -71,7 +71,7 @@ func (v *v3client) bill(ctx context.Context, op string, day time.Time, query str
 			err = v.check(ctx, x, nil, reply)
 		}
 		if err == nil {
-			err = &Error{Op: opV3 + op, Message: "the response is no bill", Kind: Untrusted, Status: res.StatusCode}
+			err = &Error{Op: opV3 + op, Message: "the response is not a bill", Kind: Untrusted, Status: res.StatusCode}
 		}
 		return nil, err
 	}
@@ -108,8 +108,8 @@ type billReader struct {
 	want string
 }
 
-// Read returns io.EOF when the bill is complete and has the hash that it should
-// have. Nothing of the bill is to be believed before that.
+// Read returns io.EOF when the bill is complete and its hash is right. Trust the text only
+// after Read returned io.EOF.
 func (b *billReader) Read(p []byte) (int, error) {
 	n, err := b.body.Read(p)
 	b.sum.Write(p[:n])

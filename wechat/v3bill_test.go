@@ -32,9 +32,9 @@ func linkTo(text string) object {
 
 func TestBillsOfAPIv3(t *testing.T) {
 	const text = "the text of a bill\r\n"
-	for path, open := range map[string]func(Pay) (io.ReadCloser, error){
-		"tradebill?bill_date=2026-02-27&bill_type=ALL":         func(p Pay) (io.ReadCloser, error) { return p.TradeBill(t.Context(), billDay) },
-		"fundflowbill?bill_date=2026-02-27&account_type=BASIC": func(p Pay) (io.ReadCloser, error) { return p.FundFlowBill(t.Context(), billDay) },
+	for path, open := range map[string]func(Merchant) (io.ReadCloser, error){
+		"tradebill?bill_date=2026-02-27&bill_type=ALL":         func(p Merchant) (io.ReadCloser, error) { return p.TradeBill(t.Context(), billDay) },
+		"fundflowbill?bill_date=2026-02-27&account_type=BASIC": func(p Merchant) (io.ReadCloser, error) { return p.FundFlowBill(t.Context(), billDay) },
 	} {
 		_, p, w := newV3Client(t, billWorld(linkTo(text), v3answer{status: http.StatusOK, body: text, header: unsigned}))
 		r, err := open(p)

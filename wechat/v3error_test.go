@@ -72,7 +72,7 @@ func TestFailuresOfAPIv3(t *testing.T) {
 		code         string
 		signed, bare Kind
 		want         string
-		op           func(Pay) error
+		op           func(Merchant) error
 	}{
 		"order paid":       {status: 403, code: "ORDERPAID", signed: Declined, bare: Declined, want: CodeOrderPaid},
 		"not exist":        {status: 404, code: "ORDER_NOT_EXIST", signed: Declined, bare: Declined, want: CodeOrderNotExist},
@@ -90,21 +90,21 @@ func TestFailuresOfAPIv3(t *testing.T) {
 		"no code, 408":     {status: 408, code: "", signed: Retry, bare: Retry},
 		"not a code":       {status: 403, code: "order paid <b>", signed: Declined, bare: Declined},
 		"a redirect":       {status: 302, code: "", signed: Operator, bare: Operator},
-		"a refund's balance": {status: 403, code: "NOT_ENOUGH", signed: Operator, bare: Declined, want: CodeNotEnough, op: func(p Pay) error {
+		"a refund's balance": {status: 403, code: "NOT_ENOUGH", signed: Operator, bare: Declined, want: CodeNotEnough, op: func(p Merchant) error {
 			_, err := p.Refund(t.Context(), v3refundRequestOf(nil))
 			return err
 		}},
-		"a refund of nothing": {status: 404, code: "RESOURCE_NOT_EXISTS", signed: Developer, bare: Declined, want: "RESOURCE_NOT_EXISTS", op: func(p Pay) error {
+		"a refund of nothing": {status: 404, code: "RESOURCE_NOT_EXISTS", signed: Developer, bare: Declined, want: "RESOURCE_NOT_EXISTS", op: func(p Merchant) error {
 			_, err := p.Refund(t.Context(), v3refundRequestOf(nil))
 			return err
 		}},
-		"a payer's balance": {status: 403, code: "NOTENOUGH", signed: Declined, bare: Declined, want: CodeNotEnough, op: func(p Pay) error {
+		"a payer's balance": {status: 403, code: "NOTENOUGH", signed: Declined, bare: Declined, want: CodeNotEnough, op: func(p Merchant) error {
 			_, err := p.PlaceOrder(t.Context(), v3testOrder(TradeJSAPI))
 			return err
 		}},
 	} {
 		if tt.op == nil {
-			tt.op = func(p Pay) error {
+			tt.op = func(p Merchant) error {
 				_, err := p.QueryOrder(t.Context(), testNo)
 				return err
 			}

@@ -31,7 +31,7 @@ func (trusting) headers() http.Header {
 }
 
 // trustingClient talks to a WeChat that answers with a status and a body.
-func trustingClient(t testing.TB, r trusting, status *int, body *[]byte) (*Client, Pay) {
+func trustingClient(t testing.TB, r trusting, status *int, body *[]byte) (*Client, Merchant) {
 	doer := doerFunc(func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: *status, Header: r.headers(), Body: respond(*status, string(*body)).Body}, nil
 	})
@@ -98,7 +98,7 @@ func loggable(t *testing.T, err error, body []byte) {
 	}
 	for _, word := range strings.FieldsFunc(string(body), func(r rune) bool { return r > 0x7f || !inToken(byte(r)) }) {
 		// What may be a code is shown: an openid has small letters.
-		if len(word) >= longRun && len(word) < 64 && CanonicalCode(word) == "" && strings.Contains(text, word) {
+		if len(word) >= longRun && len(word) < 64 && canonicalCode(word) == "" && strings.Contains(text, word) {
 			t.Fatalf("%q is in %q", word, text)
 		}
 	}

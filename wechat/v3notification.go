@@ -75,7 +75,7 @@ func (v *v3client) refundNotification(ctx context.Context, header apiv3.Header, 
 	case json.Unmarshal(n.Resource.Bytes(), &m) != nil:
 		return Refund{}, &Error{Op: op, Message: "the resource is not JSON as documented", Kind: Untrusted}
 	case m.MchID != v.cfg.MchID:
-		return Refund{}, &Error{Op: op, Message: "for another account", Kind: Untrusted}
+		return Refund{}, &Error{Op: op, Message: "the message's mchid differs", Kind: Untrusted}
 	case refundState(m.RefundStatus) != refundState(event):
 		return Refund{}, &Error{Op: op, Message: "refund_status contradicts event_type", Kind: Untrusted}
 	}

@@ -93,7 +93,7 @@ func (v *v3client) PlaceOrder(ctx context.Context, o Order) (Prepay, error) {
 		ok = visible(p.MwebURL, maxPayURL) && absolute(p.MwebURL)
 	}
 	if !ok {
-		return Prepay{}, &Error{Op: opV3 + op, Message: "the response has nothing to pay with", Kind: Untrusted}
+		return Prepay{}, &Error{Op: opV3 + op, Message: "the response has no prepay_id, code_url or h5_url", Kind: Untrusted}
 	}
 	return p, nil
 }
@@ -219,7 +219,7 @@ func (v *v3client) readTrade(m v3trade) (trade Trade, problem string) {
 	}
 	switch {
 	case m.AppID != v.cfg.AppID || m.MchID != v.cfg.MchID:
-		return Trade{}, "the message is about another account"
+		return Trade{}, "the message's appid or mchid differs"
 	case !validOutTradeNo(m.OutTradeNo):
 		return Trade{}, "the message has no out_trade_no of ours"
 	case !visible(m.TradeState, 32):
@@ -239,7 +239,7 @@ func (v *v3client) readTrade(m v3trade) (trade Trade, problem string) {
 	if m.SuccessTime != "" || !left {
 		var ok bool
 		if trade.PaidAt, ok = readTime(m.SuccessTime); !ok {
-			return Trade{}, "success_time is no time"
+			return Trade{}, "success_time: want a time of RFC 3339"
 		}
 	}
 	switch {
@@ -271,5 +271,5 @@ func (v *v3client) CloseOrder(ctx context.Context, outTradeNo string, taken time
 	return v.call(ctx, v3call{op: opClose, method: "POST", uri: pathOrderNo + url.PathEscape(outTradeNo) + "/close", in: in}, nil)
 }
 
-var _ Pay = (*v3client)(nil)
-var _ Pay = (*v2client)(nil)
+var _ Merchant = (*v3client)(nil)
+var _ Merchant = (*v2client)(nil)

@@ -125,7 +125,7 @@ func readV3Refund(m v3refund, status string) (refund Refund, problem string) {
 	if refund.State == RefundSuccess && m.SuccessTime != "" {
 		var ok bool
 		if refund.RefundedAt, ok = readTime(m.SuccessTime); !ok {
-			return Refund{}, "success_time is no time"
+			return Refund{}, "success_time: want a time of RFC 3339"
 		}
 	}
 	return refund, ""

@@ -287,7 +287,7 @@ func TestForgeriesOfAPIv3(t *testing.T) {
 		w := newV3World(t, 1, mode)
 		w.paid("tea-000001")
 		forges := 0
-		for _, forge := range append(wechattest.Forges(), wechattest.V3Forges()...) {
+		for _, forge := range append(wechattest.Forgeries(), wechattest.V3Forgeries()...) {
 			if _, err := w.Notify("tea-000001", forge); err != nil {
 				continue // not one of this order's
 			}

@@ -256,7 +256,7 @@ func signV3(t testing.TB, key *rsa.PrivateKey, text string) string {
 var unsigned = map[string]string{signatureH: "-", timestampH: "-", nonceH: "-", serialH: "-"}
 
 // newV3Client makes a Client of APIv3 alone that talks to answer.
-func newV3Client(t testing.TB, answer func(*http.Request, []byte) v3answer, change ...func(*Config)) (*Client, Pay, *v3wechat) {
+func newV3Client(t testing.TB, answer func(*http.Request, []byte) v3answer, change ...func(*Config)) (*Client, Merchant, *v3wechat) {
 	t.Helper()
 	w := &v3wechat{t: t, answer: answer}
 	cfg := Config{AppID: testAppID, AppSecret: testSecret, MchID: testMchID, V3: v3config(t), Doer: w, Now: func() time.Time { return testTime }}

@@ -42,7 +42,7 @@ type v3world struct {
 	*wechattest.WeChat
 	t      *testing.T
 	client *wechat.Client
-	pay    wechat.Pay
+	pay    wechat.Merchant
 	shop   *v3shop
 	// refreshed counts the refreshes of certificates.
 	refreshed int

@@ -30,12 +30,12 @@ func notSent(op, problem string) *Error {
 	return &Error{Op: op, Code: codeParam, Message: "not sent: " + problem, Kind: Developer}
 }
 
-// judge returns the code of a signed failure in its newer spelling, and what can be
+// classify returns the code of a signed failure in its newer spelling, and what can be
 // done about it. When the code is missing or unknown, WeChat's text decides the kind. A
 // refund that is declined for lack of money has the code CodeNotEnough, also when the
 // response has no code. The caller then retries with another account.
-func judge(op, code, text string) (string, Kind) {
-	code = CanonicalCode(errCode(code))
+func classify(op, code, text string) (string, Kind) {
+	code = canonicalCode(errCode(code))
 	if code == "" && op == opRefund && (strings.Contains(text, "资金不足") || strings.Contains(text, "余额不足")) {
 		code = CodeNotEnough
 	}
@@ -89,7 +89,7 @@ func Verdicts() []Verdict {
 // Explain returns the verdict of a code in either spelling, in the response to a
 // call. Of an unknown code there is none.
 func Explain(op, code string) (Verdict, bool) {
-	if r := find(op, CanonicalCode(code)); r != nil {
+	if r := find(op, canonicalCode(code)); r != nil {
 		return r.verdict(), true
 	}
 	return Verdict{}, false
@@ -106,10 +106,10 @@ func find(op, code string) *row {
 	return nil
 }
 
-// CanonicalCode returns a code of either version in the newer spelling of APIv3:
+// canonicalCode returns a code of either version in the newer spelling of APIv3:
 // ORDER_NOT_EXIST for ORDERNOTEXIST. A code that is not known is returned as it is,
 // and "" for what cannot be a code.
-func CanonicalCode(code string) string {
+func canonicalCode(code string) string {
 	switch code {
 	case "-1":
 		return code
@@ -117,15 +117,6 @@ func CanonicalCode(code string) string {
 		return CodeRefundNotExist
 	}
 	return apiv3.CanonicalCode(code)
-}
-
-// KindOf returns what can be done about a code, in either spelling, and whether the
-// code is known.
-func KindOf(code string) (kind Kind, known bool) {
-	if r := find("", CanonicalCode(code)); r != nil {
-		return r.kind, true
-	}
-	return Declined, false
 }
 
 // textKind reads the words of a failure that has no code, or an unknown one. The

@@ -25,9 +25,8 @@ func TestEveryCodeHasAVerdict(t *testing.T) {
 		}
 		code, want := parts[0], parts[1]
 		seen[code] = true
-		kind, known := KindOf(code)
-		if !known || kind.String() != want {
-			t.Errorf("%s is %v, known %v, want %s", code, kind, known, want)
+		if v, known := Explain("", code); !known || v.Kind.String() != want {
+			t.Errorf("%s is %v, known %v, want %s", code, v.Kind, known, want)
 		}
 		if code != "-1" && errCode(code) != code {
 			t.Errorf("%s would not be shown", code)
@@ -42,8 +41,8 @@ func TestEveryCodeHasAVerdict(t *testing.T) {
 		}
 	}
 	for _, code := range []string{"", "0", "NEVER_SEEN", "99999", "ordernotexist", "ORDERPAID ", " ", "ORDERPAID ORDERCLOSED", "ORDER"} {
-		if kind, known := KindOf(code); known || kind != Declined {
-			t.Errorf("%q is %v, known %v", code, kind, known)
+		if v, known := Explain("", code); known || kindOf("", canonicalCode(code)) != Declined {
+			t.Errorf("%q is %v, known %v", code, v, known)
 		}
 	}
 }
@@ -60,7 +59,7 @@ func TestVerdictsOfACall(t *testing.T) {
 		{opRefund, "SYSTEMERROR", Retry}, {opRefund, "NEVER_SEEN", Declined},
 		{opRefund, "RESOURCE_NOT_EXISTS", Developer}, {opRefundQuery, "RESOURCE_NOT_EXISTS", Declined},
 	} {
-		if got := kindOf(tt.op, CanonicalCode(tt.code)); got != tt.want {
+		if got := kindOf(tt.op, canonicalCode(tt.code)); got != tt.want {
 			t.Errorf("%s of %s is %v, want %v", tt.code, tt.op, got, tt.want)
 		}
 	}
@@ -100,7 +99,7 @@ func TestVerdictsAreComplete(t *testing.T) {
 	general := map[string]bool{}
 	for _, v := range Verdicts() {
 		name := v.Code + " " + v.Op
-		if v.Code != CanonicalCode(v.Code) || general[v.Code] {
+		if v.Code != canonicalCode(v.Code) || general[v.Code] {
 			t.Errorf("%s: an older spelling, twice, or not to be found", name)
 		}
 		general[v.Code] = general[v.Code] || v.Op == ""

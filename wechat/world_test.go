@@ -1,6 +1,7 @@
 package wechat_test
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -126,7 +127,8 @@ func (s *shop) Do(r *http.Request) (*http.Response, error) {
 		s.mu.Unlock()
 		s.arrived <- struct{}{}
 	}
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(string(wechat.Respond(err == nil, "OK"))))}, nil
+	status, _, acknowledgement := wechat.Acknowledgement(wechat.V2, err == nil, "OK")
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(acknowledgement))}, nil
 }
 
 // last waits for a notification and returns what ParsePayment made of it.

@@ -222,8 +222,8 @@ func write(fields []Field) []byte {
 	return b.Bytes()
 }
 
-// clean drops what XML does not carry unchanged, control characters and CR, so
-// that what is signed is what arrives.
+// clean drops the characters that XML does not carry unchanged, control characters and
+// CR, so that the other side receives the signed text.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r == utf8.RuneError || r == 0xfffe || r == 0xffff {

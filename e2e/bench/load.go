@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"h5pay/e2e/proc"
 	"h5pay/internal/api"
 	"h5pay/internal/stack"
 )
@@ -186,7 +187,7 @@ func (d *driver) notify(ctx context.Context, o placed) error {
 
 // run sends n requests over conns connections. do gets the number of the request.
 func (d *driver) run(ctx context.Context, n, conns int, do func(context.Context, int) error) (load, error) {
-	before, err := cpuTime(d.PID)
+	before, err := proc.CPUTime(d.PID)
 	if err != nil {
 		return load{}, err
 	}
@@ -218,7 +219,7 @@ func (d *driver) run(ctx context.Context, n, conns int, do func(context.Context,
 		return load{}, err
 	default:
 	}
-	after, err := cpuTime(d.PID)
+	after, err := proc.CPUTime(d.PID)
 	l.cpu = after - before
 	return l, err
 }

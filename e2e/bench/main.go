@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"h5pay/e2e/proc"
 	"h5pay/internal/cleanup"
 	"h5pay/internal/cmdflag"
 	"h5pay/internal/stack"
@@ -152,7 +153,7 @@ func run(ctx context.Context, p plan, report string) error {
 		}
 	}
 	for _, d := range drivers {
-		if r.memory[d.name], err = peakMemory(d.PID); err != nil {
+		if r.memory[d.name], err = proc.PeakMemory(d.PID); err != nil {
 			return err
 		}
 	}

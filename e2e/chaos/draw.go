@@ -171,7 +171,7 @@ func (d drawer) strangerSteps(n int) []step {
 	var steps []step
 	if d.chance(0.25) {
 		s := d.step(doForge)
-		s.forge = pick(d, d.forges(wechattest.Forges(), wechattest.V3Forges())...)
+		s.forge = pick(d, d.forges(wechattest.Forgeries(), wechattest.V3Forgeries())...)
 		steps = append(steps, s)
 	}
 	if d.chance(0.1) {
@@ -198,7 +198,7 @@ func (d drawer) refund(n int) []step {
 	steps := []step{s}
 	if d.chance(0.4) {
 		s := d.step(doForgeRefund)
-		s.forge = pick(d, d.forges(wechattest.RefundForges(), wechattest.V3RefundForges())...)
+		s.forge = pick(d, d.forges(wechattest.RefundForgeries(), wechattest.V3RefundForgeries())...)
 		steps = append(steps, s)
 	}
 	return steps

@@ -27,10 +27,10 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	"h5pay/e2e/proc"
 	"h5pay/internal/cleanup"
 	"h5pay/internal/cmdflag"
 	"h5pay/internal/stack"
@@ -112,7 +112,7 @@ func run(ctx context.Context, out io.Writer, root string, n, rounds int) error {
 	cpu, p50 := map[string][]float64{}, map[string][]float64{} // ms per round
 	for round := range rounds + 1 {
 		for _, op := range operations {
-			before, err := cpuTime(w.PID)
+			before, err := proc.CPUTime(w.PID)
 			if err != nil {
 				return err
 			}
@@ -128,7 +128,7 @@ func run(ctx context.Context, out io.Writer, root string, n, rounds int) error {
 					return fmt.Errorf("%s: got %q", op.name, got)
 				}
 			}
-			after, err := cpuTime(w.PID)
+			after, err := proc.CPUTime(w.PID)
 			if err != nil {
 				return err
 			}
@@ -210,30 +210,6 @@ func post(ctx context.Context, url, op string, body []byte) ([]byte, error) {
 		err = fmt.Errorf("%s: %s: %s", op, res.Status, response)
 	}
 	return response, err
-}
-
-// cpuTime returns the processor time of a process, all threads. Linux counts it in hundredths of a
-// second.
-func cpuTime(pid int) (time.Duration, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, err
-	}
-	// The name in parentheses may contain anything.
-	_, rest, _ := strings.Cut(string(text), ") ")
-	fields := strings.Fields(rest)
-	if len(fields) < 13 {
-		return 0, fmt.Errorf("/proc/%d/stat is too short", pid)
-	}
-	var ticks int64
-	for _, f := range fields[11:13] {
-		n, err := strconv.ParseInt(f, 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("/proc/%d/stat: %w", pid, err)
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * 10 * time.Millisecond, nil
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

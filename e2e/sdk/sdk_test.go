@@ -199,7 +199,7 @@ func TestNodeSDKOrdersAtTheSimulator(t *testing.T) {
 	}
 }
 
-func ourClient(t *testing.T, base string, signType wechat.SignType) wechat.Pay {
+func ourClient(t *testing.T, base string, signType wechat.SignType) wechat.Merchant {
 	t.Helper()
 	client, err := wechat.New(wechat.Config{
 		AppID:     wechattest.DefaultAppID,

@@ -25,7 +25,7 @@ type Shop struct {
 	paid map[string]bool // by out_trade_no; a real shop has a database
 }
 
-// Order is POST /order?no=...&openid=...: it places an order and answers with the six
+// Order is POST /order?no=...&openid=...: it places an order and responds with the six
 // fields that the page hands to WeixinJSBridge.
 func (s *Shop) Order(w http.ResponseWriter, r *http.Request) {
 	pay, err := s.WeChat.For(s.WeChat.Version())
@@ -54,8 +54,8 @@ func (s *Shop) Order(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// Notify is WeChat's notification of a payment. It verifies the message, asks WeChat,
-// and compares the amount before it believes it.
+// Notify is WeChat's notification of a payment. It verifies the message, queries WeChat,
+// and compares the amount before it counts the order as paid.
 func (s *Shop) Notify(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, 64<<10))
 	if err != nil {
@@ -80,7 +80,7 @@ func (s *Shop) Notify(w http.ResponseWriter, r *http.Request) {
 	acknowledge(w, body, true, "OK")
 }
 
-// query asks WeChat about a payment, in the version of its notification.
+// query queries a payment in the version of its notification.
 func (s *Shop) query(ctx context.Context, claimed wechat.Trade) (wechat.Trade, error) {
 	pay, err := s.WeChat.For(claimed.Version)
 	if err != nil {

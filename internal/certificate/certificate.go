@@ -24,7 +24,7 @@ const (
 	claimWindow = 5 * time.Minute
 	// keepExpired is how long an expired certificate is kept.
 	keepExpired = 30 * 24 * time.Hour
-	// overdue is after what time without a download the health page finds fault.
+	// overdue is the time without a download after which the health page reports a problem.
 	overdue = 24 * time.Hour
 
 	downloadTimeout = 5 * time.Second
@@ -40,13 +40,13 @@ var (
 	errDue   = errors.New("the platform certificates were downloaded in the last minutes, or another instance is at it")
 )
 
-// WeChat is what the keeper needs of WeChat. *wechat.Client is one.
+// WeChat has the calls that the keeper makes. *wechat.Client is one.
 type WeChat interface {
 	DownloadCertificates(ctx context.Context) ([]apiv3.PlatformCertificate, error)
 	SetCertificates(pems []string) error
 }
 
-// Config is what a Keeper is made of.
+// Config configures a Keeper.
 type Config struct {
 	Store  *store.Store
 	WeChat WeChat

@@ -19,14 +19,14 @@ const (
 	deliverTime   = 30 * time.Second // no round begins after it: pool.mjs gives an event a minute
 )
 
-// Deliver posts the events that are due to the merchant's back end: those about money
-// first, and of each kind those that are due longest. A timer calls it, and whoever was
-// told by Config.Announce; any number of calls may run at once, since an event belongs
-// to the one that claims it. The next call continues with the rest, so it may stop or
-// fail anywhere. The error is the database's.
+// Deliver posts the events that are due to the merchant's back end. Events about money come
+// first, and events of one kind in the order in which they became due. A timer calls
+// Deliver, and so does Config.Announce. Any number of calls may run at once: each event
+// belongs to the call that claims it. A call may stop or fail anywhere, since the next one
+// continues with the rest. The error is the database's.
 //
-// It has a timer and bounds of its own and waits for nobody but the receiver, so
-// that a receiver that hangs holds up nothing else.
+// Deliver has a timer and bounds of its own and waits for the receiver only. A receiver
+// that hangs delays nothing else.
 func (s *Sender) Deliver(ctx context.Context) error {
 	if s.cfg.Webhook == nil {
 		return nil // the events wait until there is one
@@ -73,14 +73,14 @@ func (s *Sender) Deliver(ctx context.Context) error {
 	}
 }
 
-// deliver sends one claimed event and marks what became of it. It reports whether
+// deliver sends one claimed event and stores the result. It reports whether
 // the receiver takes more events now, and whether a later event of the order may be
 // due now.
 func (s *Sender) deliver(ctx context.Context, e order.Event) (takes, next bool, err error) {
 	defer s.caught(ctx, &err)
 	log := s.logger(ctx).With("event", e.ID, "type", string(e.Type), "order", e.OrderID, "attempt", e.Attempts)
 	res, err := s.send(ctx, e)
-	ctx = context.WithoutCancel(ctx) // what was sent is noted, though the caller be gone
+	ctx = context.WithoutCancel(ctx) // The result is stored even if the caller has gone.
 	if err == nil && res.ok() {
 		marked, next, err := s.cfg.Store.Deliver(ctx, e, s.now())
 		if marked {
@@ -99,7 +99,7 @@ func (s *Sender) deliver(ctx context.Context, e order.Event) (takes, next bool, 
 	case failure.Gone:
 		log.Error("the receiver wants no events any more: none is sent until the dead ones are replayed", "reason", e.LastError)
 	case dead:
-		log.Error("event given up, replay it once the receiver works", "reason", e.LastError)
+		log.Error("event is dead after its last try, replay it once the receiver works", "reason", e.LastError)
 	default:
 		log.Warn("event not acknowledged", "reason", e.LastError, "next_at", e.NextAt)
 	}

@@ -117,7 +117,7 @@ func TestEventIsRetriedOnSchedule(t *testing.T) {
 	if e.Status != api.EventDead || e.Attempts != 10 || e.LastError != "HTTP 500" {
 		t.Errorf("%+v", e)
 	}
-	if lines := b.Log.Lines("level=ERROR"); len(lines) != 1 || !strings.Contains(lines[0], "event given up") || !strings.Contains(lines[0], `reason="HTTP 500"`) {
+	if lines := b.Log.Lines("level=ERROR"); len(lines) != 1 || !strings.Contains(lines[0], "event is dead after its last try") || !strings.Contains(lines[0], `reason="HTTP 500"`) {
 		t.Errorf("%q", lines)
 	}
 	if lines := b.Log.Lines("event not acknowledged"); len(lines) != 9 || !strings.Contains(lines[0], "attempt=1 ") || !strings.Contains(lines[8], "attempt=9 ") {

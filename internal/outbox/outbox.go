@@ -12,7 +12,7 @@ import (
 	"h5pay/internal/store"
 )
 
-// Config is what a Sender is made of.
+// Config configures a Sender.
 type Config struct {
 	Store   *store.Store
 	Webhook *Webhook // the merchant's back end; without one events are kept and not sent

@@ -26,7 +26,7 @@ type Webhook struct {
 	Doer wechat.Doer
 }
 
-// webhookTimeout is how long the merchant's back end may take to answer.
+// webhookTimeout is how long the merchant's back end may take to respond.
 const webhookTimeout = 10 * time.Second
 
 // check returns what is wrong with w, "" when nothing is.
@@ -64,7 +64,7 @@ var (
 // payment for days.
 const maxRetryAfter = time.Hour
 
-// response is what the receiver said to a delivery.
+// response is the receiver's response to a delivery.
 type response struct {
 	status     int
 	retryAfter time.Time // zero without a Retry-After
@@ -73,7 +73,7 @@ type response struct {
 // ok reports whether the event is acknowledged.
 func (r response) ok() bool { return r.status >= 200 && r.status <= 299 }
 
-// busy reports whether the receiver asks for fewer deliveries.
+// busy reports whether the receiver wants fewer deliveries.
 func (r response) busy() bool {
 	return r.status == http.StatusTooManyRequests || r.status >= http.StatusBadGateway && r.status <= http.StatusGatewayTimeout
 }

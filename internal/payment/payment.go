@@ -46,7 +46,7 @@ const DefaultKeepUnpaid = 30 * 24 * time.Hour
 // WeChat is what the rules need of WeChat. *wechat.Client is one.
 type WeChat interface {
 	Version() wechat.Version // of new payments
-	For(v wechat.Version) (wechat.Pay, error)
+	For(v wechat.Version) (wechat.Merchant, error)
 }
 
 // Config is what a Service is made of.
@@ -159,7 +159,7 @@ func (s *Service) Shop() Shop {
 
 // api returns WeChat's API in the version of an order or a refund. A payment ends with
 // the version with which it began, whatever new payments use.
-func (s *Service) api(version string) (wechat.Pay, error) {
+func (s *Service) api(version string) (wechat.Merchant, error) {
 	return s.cfg.WeChat.For(wechat.Version(version))
 }
 

@@ -17,7 +17,7 @@ import (
 
 // refunds is a WeChat that takes refunds and reports them as the test says.
 type refunds struct {
-	wechat.Pay
+	wechat.Merchant
 	mu        sync.Mutex
 	refund    func(wechat.RefundRequest) (wechat.Refund, error)
 	query     func(no string) (wechat.Refund, error)

@@ -43,11 +43,11 @@ func newLedger(t testing.TB) *ledger {
 }
 
 // fixed is a WeChat of one version. It makes no calls without a Pay.
-type fixed struct{ pay wechat.Pay }
+type fixed struct{ pay wechat.Merchant }
 
 func (fixed) Version() wechat.Version { return wechat.V2 }
 
-func (f fixed) For(v wechat.Version) (wechat.Pay, error) {
+func (f fixed) For(v wechat.Version) (wechat.Merchant, error) {
 	if f.pay == nil || v != wechat.V2 {
 		return nil, &wechat.Error{Op: "pay", Code: wechat.CodeNotConfigured, Kind: wechat.Operator}
 	}

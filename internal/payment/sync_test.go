@@ -14,7 +14,7 @@ import (
 
 // scripted is a WeChat that reports of an order what the test says.
 type scripted struct {
-	wechat.Pay
+	wechat.Merchant
 	reports         []func(order.Order) (wechat.Trade, error) // one for each query; the last is repeated
 	order           order.Order
 	closeErr        error

@@ -191,7 +191,8 @@ func notify(b *testing.B, h http.Handler, m benchMessage) {
 	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
-	if w.Code != http.StatusNoContent && !bytes.Equal(w.Body.Bytes(), wechat.Respond(true, "OK")) {
+	_, _, acknowledged := wechat.Acknowledgement(wechat.V2, true, "OK")
+	if w.Code != http.StatusNoContent && !bytes.Equal(w.Body.Bytes(), acknowledged) {
 		b.Fatalf("%d %s", w.Code, w.Body)
 	}
 }

@@ -87,7 +87,7 @@ func (p *purchase) refundNews(r *rand.Rand) {
 		if refund.OutTradeNo != s.OutTradeNo(p.id) {
 			continue
 		}
-		for _, forge := range append(wechattest.RefundForges(), "", "") {
+		for _, forge := range append(wechattest.RefundForgeries(), "", "") {
 			if r.IntN(2) == 0 {
 				continue
 			}

@@ -267,7 +267,7 @@ func (p *purchase) news(r *rand.Rand) {
 	s := p.buyer.Shop
 	no := s.OutTradeNo(p.id)
 	var wg sync.WaitGroup
-	for _, forge := range append(wechattest.Forges(), "", "") {
+	for _, forge := range append(wechattest.Forgeries(), "", "") {
 		if r.IntN(2) == 0 {
 			continue
 		}

@@ -118,22 +118,6 @@ func parseAddr(s string) (netip.Addr, bool) {
 	return addr, !addr.IsUnspecified()
 }
 
-// locate finds the client's address and puts it, or "", into RemoteAddr of r, which
-// belongs to the caller.
-func (s *Server) locate(r *http.Request) {
-	addr, seen := s.cfg.Addresses.find(r)
-	r.RemoteAddr = ""
-	if addr.IsValid() {
-		r.RemoteAddr = addr.String()
-	}
-	if kind := limitedKind(r); kind == "" || kind == "health" {
-		return // monitors may call from this machine, past the proxy
-	}
-	if s.sightings.note(seen, s.now()) {
-		s.logger(r.Context()).Warn("the callers' addresses are not known, so that they share one rate limit", "problem", addressProblem(seen))
-	}
-}
-
 // addressProblem says what is wrong with the addresses of requests.
 func addressProblem(seen sighting) string {
 	switch seen {

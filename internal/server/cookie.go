@@ -18,7 +18,7 @@ import (
 
 // The cookies. Under https their names get the prefix __Host-, with which a
 // browser takes them from this very host only: a sibling domain cannot plant a
-// sign-in of its own. The prefix asks for Path=/.
+// sign-in of its own. The prefix demands Path=/.
 const (
 	stateCookie   = "h5pay_state"
 	sessionCookie = "h5pay_session"
@@ -70,7 +70,7 @@ func newAEAD(secret wechat.Secret, info string) (cipher.AEAD, error) {
 	return cipher.NewGCM(block)
 }
 
-// sealed is what a cookie holds. The expiry is inside, because the browser cannot be
+// sealed is the content of a cookie. The expiry is inside, because the browser cannot be
 // trusted to enforce it.
 type sealed struct {
 	Expires int64           `json:"expires"` // Unix ms

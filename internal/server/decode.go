@@ -80,8 +80,16 @@ func decodeJSON(b []byte, v any) error {
 	return nil
 }
 
-// maxShown is how many bytes of an unknown field's name an error repeats.
+// maxShown is how many bytes of a foreign name an error repeats.
 const maxShown = 40
+
+// quoteName quotes the name of a field or parameter for an error. It cuts a long name.
+func quoteName(name string) string {
+	if len(name) > maxShown {
+		return strconv.Quote(strings.ToValidUTF8(name[:maxShown], "")) + "..."
+	}
+	return strconv.Quote(name)
+}
 
 // decodeProblem says which field encoding/json could not read, and what it wants.
 func decodeProblem(err error) string {
@@ -89,8 +97,8 @@ func decodeProblem(err error) string {
 		return wrong.Field + ": want " + wanted(wrong.Type)
 	}
 	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		if name, err := strconv.Unquote(name); err == nil && len(name) > maxShown {
-			return fmt.Sprintf("unknown field %q...", strings.ToValidUTF8(name[:maxShown], ""))
+		if unquoted, err := strconv.Unquote(name); err == nil {
+			name = quoteName(unquoted)
 		}
 		return "unknown field " + name
 	}
@@ -147,7 +155,7 @@ func checkObject(b []byte) error {
 				}
 				for _, earlier := range top.names {
 					if strings.EqualFold(earlier, name) {
-						return errors.New("a field is repeated")
+						return errors.New("field " + quoteName(name) + " is repeated")
 					}
 				}
 				top.names = append(top.names, name)
@@ -175,7 +183,7 @@ func checkObject(b []byte) error {
 		}
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return errors.New("the body goes on after its object")
+		return errors.New("data after the JSON object")
 	}
 	return nil
 }

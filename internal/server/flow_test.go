@@ -23,20 +23,20 @@ type signing struct {
 	signed atomic.Int64
 }
 
-func (s *signing) For(v wechat.Version) (wechat.Pay, error) {
+func (s *signing) For(v wechat.Version) (wechat.Merchant, error) {
 	pay, err := s.WeChat.For(v)
-	return signingPay{Pay: pay, signed: &s.signed}, err
+	return signingPay{Merchant: pay, signed: &s.signed}, err
 }
 
 // signingPay is one version of signing.
 type signingPay struct {
-	wechat.Pay
+	wechat.Merchant
 	signed *atomic.Int64
 }
 
 func (s signingPay) PayParams(ctx context.Context, prepayID string) (wechat.PayParams, error) {
 	s.signed.Add(1)
-	return s.Pay.PayParams(ctx, prepayID)
+	return s.Merchant.PayParams(ctx, prepayID)
 }
 
 // From the tap on "order" to the open payment sheet the page makes two calls. Together

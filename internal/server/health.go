@@ -22,9 +22,9 @@ const (
 	healthTimeout  = 3 * time.Second  // for the database
 )
 
-// getHealth reports whether the shop is well. Anyone may ask, a monitor above all,
-// and learns that alone. The operator's token shows the checks, which name settings
-// and bindings and hold no values.
+// getHealth reports whether the shop works. Anyone may call it, a monitor above all. With
+// the operator's token the response has the checks, which name settings and bindings and
+// hold no values.
 func (s *Server) getHealth(w http.ResponseWriter, r *http.Request) error {
 	return s.writeHealth(w, r, s.checkHealth(r.Context()))
 }
@@ -56,7 +56,7 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	case !s.outbox.HasWebhook():
 		outbox.Problem = "WEBHOOK_URL is not set: no back end is notified of payments"
 	case v.Gone:
-		outbox = failed("outbox", fmt.Sprintf("the back end answered 410 Gone: no event is sent until the dead ones are replayed: see GET %s?status=dead", api.PathAdminEvents))
+		outbox = failed("outbox", fmt.Sprintf("the back end responded 410 Gone: no event is sent until the dead ones are replayed: see GET %s?status=dead", api.PathAdminEvents))
 	case v.Dead > 0:
 		outbox = failed("outbox", counted(v.Dead, "event is", "events are")+" no longer retried, and can be replayed")
 	case !v.OldestPending.IsZero() && now.Sub(v.OldestPending) > eventStale:
@@ -173,8 +173,8 @@ func misconfigured(err error) []api.HealthCheck {
 	return checks
 }
 
-// writeHealth answers a browser with a page and everybody else with JSON. What is
-// wrong goes to the log as well, once a minute.
+// writeHealth responds to a browser with a page and to others with JSON. It logs problems
+// once a minute.
 func (s *Server) writeHealth(w http.ResponseWriter, r *http.Request, checks []api.HealthCheck) error {
 	health := api.Health{OK: true, Checks: checks}
 	for _, c := range checks {

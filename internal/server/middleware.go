@@ -9,17 +9,18 @@ import (
 	"h5pay/internal/reqlog"
 )
 
-// middleware wraps every request. It draws an ID, sets the headers that all responses
-// have, checks the origin and the rate limits, and recovers from panics.
+// middleware wraps every request. It draws an ID, puts the log and the caller into the
+// context, sets the headers that all responses have, checks the origin and the rate limits,
+// and recovers from panics.
 func (s *Server) middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := s.newRequestID()
-		r = r.WithContext(reqlog.With(r.Context(), id, s.log))
+		r = s.withCaller(r.WithContext(reqlog.With(r.Context(), id, s.log)))
 		s.locate(r)
 		w.Header().Set("X-Request-Id", id)
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		w.Header().Set("Cross-Origin-Resource-Policy", "same-origin") // no other site's page gets to embed an answer
+		w.Header().Set("Cross-Origin-Resource-Policy", "same-origin") // no other site's page may embed a response
 		w.Header().Set("Referrer-Policy", "no-referrer")
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 		w.Header().Set("Strict-Transport-Security", "max-age=31536000") // a browser ignores it on plain HTTP
@@ -55,8 +56,8 @@ func (s *Server) newRequestID() string {
 	return id
 }
 
-// unknownPath answers what no route took: a path that exists under another
-// method, or nothing.
+// unknownPath responds to requests without a route: the path exists under another method,
+// or not at all.
 func unknownPath(mux *http.ServeMux) handlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		var allow []string
@@ -95,4 +96,20 @@ func (s *Server) checkOrigin(r *http.Request) error {
 		return nil
 	}
 	return reject(api.CodeForbiddenOrigin, "the Origin is not this shop's")
+}
+
+// locate finds the client's address and puts it, or "", into RemoteAddr of r, which
+// belongs to the caller.
+func (s *Server) locate(r *http.Request) {
+	addr, seen := s.cfg.Addresses.find(r)
+	r.RemoteAddr = ""
+	if addr.IsValid() {
+		r.RemoteAddr = addr.String()
+	}
+	if kind := limitedKind(r); kind == "" || kind == "health" {
+		return // monitors may call from this machine, past the proxy
+	}
+	if s.sightings.note(seen, s.now()) {
+		s.logger(r.Context()).Warn("the callers' addresses are not known, so that they share one rate limit", "problem", addressProblem(seen))
+	}
 }

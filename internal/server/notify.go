@@ -33,24 +33,24 @@ func (s *Server) notifyPay(w http.ResponseWriter, r *http.Request) error {
 	var e *wechat.Error
 	switch {
 	case err == nil:
-		n.answer(w, http.StatusOK, true, "OK")
+		n.respond(w, http.StatusOK, true, "OK")
 	case errors.As(err, &mismatch):
-		n.answer(w, http.StatusOK, false, string(mismatch))
+		n.respond(w, http.StatusOK, false, string(mismatch))
 	case errors.Is(err, payment.ErrQueried):
-		n.answerBusy(w)
+		n.respondBusy(w)
 	case errors.As(err, &e), errors.Is(err, payment.ErrUnconfirmed):
 		log.Warn("a notification could not be confirmed", "error", err)
-		n.answer(w, http.StatusServiceUnavailable, false, "try again")
+		n.respond(w, http.StatusServiceUnavailable, false, "try again")
 	default:
 		log.Error("settling a notification failed", "error", err)
-		n.answer(w, http.StatusInternalServerError, false, "try again")
+		n.respond(w, http.StatusInternalServerError, false, "try again")
 	}
 	return nil
 }
 
 // notifyRefund receives WeChat's notifications of refunds, of both API versions. Each
-// only causes a query, see ConfirmRefund. A notification is acknowledged when what is
-// stored after the query agrees with it, and repeated by WeChat otherwise.
+// only causes a query, see ConfirmRefund. A notification is acknowledged when the
+// stored refund agrees with it after the query. Otherwise WeChat repeats it.
 func (s *Server) notifyRefund(w http.ResponseWriter, r *http.Request) error {
 	n, ok := s.readNotification(w, r)
 	if !ok {
@@ -63,7 +63,7 @@ func (s *Server) notifyRefund(w http.ResponseWriter, r *http.Request) error {
 		// shop without its key, which cannot read it. The bill has the refund.
 		s.logSeldom(n.ctx, slog.LevelWarn, "a refund notification of APIv2 is not read, because WECHAT_API_KEY is not set: the bill of the day has the refund",
 			"menu", "商户平台: 交易中心 > 退款管理 > 退款配置")
-		n.answer(w, http.StatusOK, true, "OK")
+		n.respond(w, http.StatusOK, true, "OK")
 		return nil
 	}
 	if err != nil {
@@ -75,30 +75,30 @@ func (s *Server) notifyRefund(w http.ResponseWriter, r *http.Request) error {
 	var mismatch payment.Mismatch
 	switch {
 	case err == nil:
-		n.answer(w, http.StatusOK, true, "OK")
+		n.respond(w, http.StatusOK, true, "OK")
 	case errors.As(err, &mismatch):
 		log.Error("refund notification rejected", "reason", string(mismatch), "state", string(notified.State))
-		n.answer(w, http.StatusOK, false, string(mismatch))
+		n.respond(w, http.StatusOK, false, string(mismatch))
 	case errors.Is(err, payment.ErrQueried):
-		n.answerBusy(w)
+		n.respondBusy(w)
 	case errors.As(err, &e):
 		log.Warn("a refund notification could not be confirmed", "error", err)
-		n.answer(w, http.StatusServiceUnavailable, false, "try again")
+		n.respond(w, http.StatusServiceUnavailable, false, "try again")
 	default:
 		log.Error("settling a refund notification failed", "error", err)
-		n.answer(w, http.StatusInternalServerError, false, "try again")
+		n.respond(w, http.StatusInternalServerError, false, "try again")
 	}
 	return nil
 }
 
-// incoming is a message that may be WeChat's. Nothing in it is believed yet.
+// incoming is a message that may be WeChat's. Nothing in it is verified yet.
 type incoming struct {
 	ctx     context.Context // does not end with the connection
 	body    []byte
-	version wechat.Version // in which it is written, and is answered
+	version wechat.Version // of the message and of the response
 }
 
-// readNotification reads a message. Without ok it has answered it.
+// readNotification reads a message. Without ok it has written the response.
 func (s *Server) readNotification(w http.ResponseWriter, r *http.Request) (n incoming, ok bool) {
 	n.ctx = context.WithoutCancel(r.Context())
 	body, err := readBody(r)
@@ -113,47 +113,47 @@ func (s *Server) readNotification(w http.ResponseWriter, r *http.Request) (n inc
 		var e *api.Error
 		errors.As(err, &e)
 		s.logSeldom(n.ctx, slog.LevelError, "notification rejected", "reason", e.Message)
-		n.answer(w, e.Code.Status(), false, "body")
+		n.respond(w, e.Code.Status(), false, "body")
 		return n, false
 	}
 	return n, true
 }
 
-// rejectNotification answers a message that is not verified.
+// rejectNotification responds to a message that is not verified.
 func (s *Server) rejectNotification(w http.ResponseWriter, n incoming, err error) {
 	var e *wechat.Error
 	known := errors.As(err, &e)
 	switch {
 	case known && e.Code == wechat.CodeEcho:
 		s.logger(n.ctx).Info("WeChat's echo arrived")
-		n.answer(w, http.StatusOK, true, "OK")
+		n.respond(w, http.StatusOK, true, "OK")
 		return
 	case wechat.IsProbe(err):
 		// WeChat tests whether the shop verifies. The right message follows.
 		s.logSeldom(n.ctx, slog.LevelInfo, "WeChat sent a probe, which was rejected")
 	case known && e.Kind == wechat.Retry:
 		s.logSeldom(n.ctx, slog.LevelWarn, "a notification could not be verified", "error", err)
-		n.answer(w, http.StatusServiceUnavailable, false, "try again")
+		n.respond(w, http.StatusServiceUnavailable, false, "try again")
 		return
 	default:
 		// Not the body: it may be anything at all.
 		s.logSeldom(n.ctx, slog.LevelError, "notification rejected", "error", err)
 	}
-	n.answer(w, http.StatusOK, false, "not a valid notification")
+	n.respond(w, http.StatusOK, false, "not a valid notification")
 }
 
-// answerBusy responds to a message about which another request queries WeChat.
-func (n incoming) answerBusy(w http.ResponseWriter) {
+// respondBusy responds to a message about which another request queries WeChat.
+func (n incoming) respondBusy(w http.ResponseWriter) {
 	status := http.StatusOK
 	if n.version == wechat.V3 {
 		status = http.StatusServiceUnavailable
 	}
-	n.answer(w, status, false, "try again")
+	n.respond(w, status, false, "try again")
 }
 
-// answer responds in the version of the message. status is the one that APIv2 gets. In
-// APIv3 the status says whether a message is acknowledged: 200 would, whatever the body says.
-func (n incoming) answer(w http.ResponseWriter, status int, ok bool, message string) {
+// respond responds in the version of the message. status is the one that APIv2 gets. In
+// APIv3 the status says whether a message is acknowledged: 200 acknowledges it with any body.
+func (n incoming) respond(w http.ResponseWriter, status int, ok bool, message string) {
 	acknowledged, contentType, body := wechat.Acknowledgement(n.version, ok, message)
 	switch {
 	case n.version == wechat.V3 && ok:

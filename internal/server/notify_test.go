@@ -49,7 +49,7 @@ func TestRepeatedNotificationsPayOnce(t *testing.T) {
 
 func TestForgedNotificationsChangeNothing(t *testing.T) {
 	t.Parallel()
-	for _, forge := range wechattest.Forges() {
+	for _, forge := range wechattest.Forgeries() {
 		if forge == wechattest.ForgeReplay || forge == wechattest.ForgeOtherTrade || forge == wechattest.ForgeLeakedKey {
 			continue // of a genuine one, or it causes a query; see the tests around this one and TestAPIKeyAlonePaysNothing
 		}

@@ -23,7 +23,7 @@ func startRefund(s *paytest.Shop) (orderID, refundID string) {
 
 func TestForgedRefundNotificationsChangeNothing(t *testing.T) {
 	t.Parallel()
-	for _, forge := range wechattest.RefundForges() {
+	for _, forge := range wechattest.RefundForgeries() {
 		if forge == wechattest.ForgeReplay {
 			continue // of a genuine one; see TestRepeatedRefundNotifications
 		}

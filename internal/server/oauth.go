@@ -29,8 +29,7 @@ const (
 	maxAvatarURL = 256
 )
 
-// signIn is what the state cookie holds: a sign-in that was begun in this
-// browser.
+// signIn is the content of the state cookie: a sign-in that was begun in this browser.
 type signIn struct {
 	State    string    `json:"state"`
 	ReturnTo string    `json:"return_to"`
@@ -38,8 +37,8 @@ type signIn struct {
 }
 
 // authorize begins a sign-in: it binds a new state to this browser and returns
-// the URL to go to. A second one replaces the first. One that follows a trip to WeChat
-// that failed is counted, and the third in a row is rejected.
+// the URL to go to. A second one replaces the first. An attempt after a failed
+// one is counted, and the third in a row is rejected.
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 	var req api.AuthorizeRequest
 	if err := readJSON(r, &req); err != nil {
@@ -53,19 +52,19 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 		req.Scope = s.cfg.Scope
 	}
 	if !validScope(req.Scope) {
-		return reject(api.CodeBadRequest, "unknown scope")
+		return reject(api.CodeBadRequest, "scope: want snsapi_base or snsapi_userinfo")
 	}
-	trip := 1
+	attempt := 1
 	if req.After != "" {
 		if !validState(req.After) {
 			return reject(api.CodeBadRequest, "after: want 1 to 128 letters and digits")
 		}
-		trip = s.states.trip(req.After) + 1
+		attempt = s.states.attempt(req.After) + 1
 	}
-	if trip > maxTrips {
+	if attempt > maxAttempts {
 		return reject(api.CodeSignInLoop, "two sign-ins in a row failed in this browser")
 	}
-	state, err := s.states.make(trip)
+	state, err := s.states.make(attempt)
 	if err != nil {
 		return err
 	}
@@ -80,8 +79,8 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 }
 
 // token ends a sign-in: it exchanges the code that WeChat appended to the
-// return URL and sets the session cookie. The state is used up by that, unless
-// WeChat did not answer and the page may try the same code again.
+// return URL and sets the session cookie. That uses up the state,
+// unless WeChat did not respond: then the page may send the same code again.
 func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	var req api.TokenRequest
 	if err := readJSON(r, &req); err != nil {
@@ -92,9 +91,9 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 		return reject(api.CodeStateInvalid, "the state is not that of a sign-in begun here in the last ten minutes")
 	}
 	if !validCode(req.Code) {
-		return reject(api.CodeBadRequest, "malformed code")
+		return reject(api.CodeBadRequest, "code: want 1 to 512 visible ASCII characters")
 	}
-	// A code works once, so a caller who hangs up does not stop the exchange.
+	// A code works once, so the exchange goes on when the caller hangs up.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), signInTimeout)
 	defer cancel()
 	token, err := s.cfg.WeChat.ExchangeCode(ctx, req.Code)
@@ -107,7 +106,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 		}
 		return err
 	}
-	// Whoever has a copy of the cookie, and a code, comes too late or alone.
+	// UseState succeeds once, so a copied cookie and code cannot make a second session.
 	first, err := s.useState(ctx, w, begun)
 	if err != nil {
 		return err
@@ -138,7 +137,7 @@ func (s *Server) useState(ctx context.Context, w http.ResponseWriter, begun sign
 	return s.cfg.Store.UseState(ctx, begun.State, s.now().Add(stateLife))
 }
 
-// signInError translates what WeChat said to a code (docs/wechat.md 13.3).
+// signInError translates WeChat's error for a code (docs/wechat.md 13.3).
 func (s *Server) signInError(ctx context.Context, err error) error {
 	var e *wechat.Error
 	if !errors.As(err, &e) {
@@ -151,19 +150,19 @@ func (s *Server) signInError(ctx context.Context, err error) error {
 		}
 		return reject(api.CodeCodeInvalid, "the code is invalid or too old, sign in again")
 	case wechat.Retry:
-		s.logger(ctx).Warn("WeChat did not answer a sign-in", "error", err)
-		return reject(api.CodeWeChatBusy, "WeChat did not answer, try again")
+		s.logger(ctx).Warn("WeChat did not respond to a sign-in", "error", err)
+		return reject(api.CodeWeChatBusy, "WeChat did not respond, try again")
 	case wechat.Untrusted:
-		s.logger(ctx).Error("WeChat's answer to a sign-in makes no sense", "error", err)
-		return reject(api.CodeWeChatBusy, "WeChat did not answer, try again")
+		s.logger(ctx).Error("WeChat's response to a sign-in is malformed", "error", err)
+		return reject(api.CodeWeChatBusy, "WeChat did not respond, try again")
 	}
 	s.logger(ctx).Error("WeChat declined a sign-in", "error", err)
 	return reject(api.CodeWeChatDeclined, "WeChat declined the sign-in")
 }
 
 // addProfile adds nickname and avatar to a session. Paying needs neither, so
-// whatever goes wrong, code 48001 for a scope that was not granted included, is
-// logged and the sign-in stands.
+// an error is logged and the sign-in succeeds. Code 48001 means that the user did not
+// grant the scope.
 func (s *Server) addProfile(ctx context.Context, who *session, token wechat.Token) {
 	user, err := s.cfg.WeChat.UserInfo(ctx, token, "zh_CN")
 	if err != nil {

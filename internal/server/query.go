@@ -22,7 +22,7 @@ func readQuery(query string, readers map[string]func(string) error) error {
 		read, ok := readers[name]
 		switch {
 		case !ok:
-			return reject(api.CodeBadRequest, "a parameter of the query is unknown")
+			return reject(api.CodeBadRequest, "unknown query parameter "+quoteName(name))
 		case len(all) != 1:
 			return reject(api.CodeBadRequest, name+" is repeated")
 		case all[0] == "":

@@ -15,8 +15,8 @@ import (
 // handlerFunc is a handler that leaves its error to the one writer of errors.
 type handlerFunc func(http.ResponseWriter, *http.Request) error
 
-// handle makes an http.Handler of h. Only complete answers are written by
-// handlers, so an error always finds the answer unwritten.
+// handle makes an http.Handler of h. A handler writes complete responses only, so nothing
+// is written when it returns an error.
 func (s *Server) handle(h handlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := h(w, r); err != nil {
@@ -40,10 +40,10 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 		log.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 		e = &api.Error{Code: api.CodeInternal, Message: "the signer failed"}
 	}
-	answer := *e
-	answer.RequestID = reqlog.ID(r.Context())
-	log.Debug("request rejected", "method", r.Method, "path", r.URL.Path, "code", string(answer.Code), "reason", answer.Message)
-	switch answer.Code {
+	response := *e
+	response.RequestID = reqlog.ID(r.Context())
+	log.Debug("request rejected", "method", r.Method, "path", r.URL.Path, "code", string(response.Code), "reason", response.Message)
+	switch response.Code {
 	case api.CodeBusy:
 		w.Header().Set("Retry-After", "1")
 	case api.CodeForbiddenOrigin:
@@ -54,16 +54,16 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	case api.CodeRateLimited:
 		s.logSeldom(r.Context(), slog.LevelWarn, "a call over the rate limit is rejected", "path", r.URL.Path)
 	}
-	if err := writeJSON(w, answer.Code.Status(), &answer); err != nil {
+	if err := writeJSON(w, response.Code.Status(), &response); err != nil {
 		log.Error("writing an error failed", "error", err)
 	}
 }
 
-// writeJSON writes a whole answer, or nothing when v cannot be encoded.
+// writeJSON writes a whole response, or nothing when v cannot be encoded.
 func writeJSON(w http.ResponseWriter, status int, v any) error {
 	var b bytes.Buffer
 	if err := json.NewEncoder(&b).Encode(v); err != nil {
-		return fmt.Errorf("encoding the answer: %w", err)
+		return fmt.Errorf("encoding the response: %w", err)
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)

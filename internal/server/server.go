@@ -28,23 +28,23 @@ import (
 // signInTimeout bounds the calls of a sign-in to WeChat.
 const signInTimeout = 8 * time.Second
 
-// WeChat is what the server needs of WeChat. *wechat.Client is one.
+// WeChat has the calls that the server makes. *wechat.Client is one.
 type WeChat interface {
 	AuthorizeURL(redirectURI string, scope wechat.Scope, state string) (string, error)
 	ExchangeCode(ctx context.Context, code string) (wechat.Token, error)
 	UserInfo(ctx context.Context, token wechat.Token, lang string) (wechat.User, error)
 	PaymentNotification(ctx context.Context, header apiv3.Header, body []byte) (wechat.Trade, error)
 	RefundNotification(ctx context.Context, header apiv3.Header, body []byte) (wechat.Refund, error)
-	For(v wechat.Version) (wechat.Pay, error)
+	For(v wechat.Version) (wechat.Merchant, error)
 }
 
-// Config is what a Server is made of.
+// Config configures a Server.
 type Config struct {
 	Payment    *payment.Service // the rules
 	Outbox     *outbox.Sender   // of events
 	Store      *store.Store
 	WeChat     WeChat
-	Scope      api.Scope     // what a sign-in asks for; snsapi_base when empty
+	Scope      api.Scope     // of a sign-in; snsapi_base when empty
 	SessionKey wechat.Secret // at least 32 characters; seals the cookies
 	// SessionKeyOld, optional, is the SessionKey before: cookies that it sealed
 	// still open.
@@ -54,7 +54,7 @@ type Config struct {
 	AdminToken wechat.Secret
 	// CatalogueHint tells the operator how to put products in, when there are none.
 	CatalogueHint string
-	// Checks is what the wiring has to say on the health page: of bindings, say.
+	// Checks are checks of the wiring for the health page, of bindings for example.
 	Checks []api.HealthCheck
 	// Certificates, optional, returns what is wrong with WeChat's platform certificates,
 	// "" if nothing is.
@@ -62,8 +62,8 @@ type Config struct {
 	// Addresses says where the client's address is; http.Request.RemoteAddr has it
 	// when it is zero.
 	Addresses Addresses
-	// AddressLimit and OwnerLimit, optional, bound how often one address, and
-	// one who is known, may sign in and order.
+	// AddressLimit and OwnerLimit, optional, bound how often one address, and one
+	// person or guest, may sign in and order.
 	AddressLimit, OwnerLimit Limiter
 
 	Log  *slog.Logger     // slog.Default when nil
@@ -71,7 +71,7 @@ type Config struct {
 	Rand io.Reader        // crypto/rand when nil
 }
 
-// Server answers the calls of package api.
+// Server serves the calls of package api.
 type Server struct {
 	cfg     Config
 	payment *payment.Service
@@ -151,7 +151,7 @@ func (s *Server) Handler() http.Handler {
 	return s.middleware(mux)
 }
 
-// routes returns the handler of every call. What all of them pass is in middleware.
+// routes returns the handler of every call. All calls pass middleware first.
 func (s *Server) routes() map[string]handlerFunc {
 	return map[string]handlerFunc{
 		"GET " + api.PathHealth:     s.getHealth,
@@ -189,9 +189,9 @@ func (s *Server) routes() map[string]handlerFunc {
 }
 
 // Unavailable returns the handler of a signer whose settings are wrong: every
-// call is answered by CodeMisconfigured. The log and the operator's health page say
-// what is wrong: err, and all that is joined in it, must name settings and not hold
-// their values. The operator is whoever sends token, nobody when it is empty.
+// call gets CodeMisconfigured. The log and the operator's health page have err. The errors
+// that are joined in it must name settings and not hold their values. The operator sends
+// token; without a token nobody is the operator.
 func Unavailable(err error, token wechat.Secret, log *slog.Logger) http.Handler {
 	s := &Server{log: log, now: time.Now, rand: rand.Reader, operator: newAdminToken(token)}
 	return s.middleware(s.handle(func(w http.ResponseWriter, r *http.Request) error {

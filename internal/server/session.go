@@ -1,7 +1,9 @@
 package server
 
 import (
+	"context"
 	"net/http"
+	"sync"
 	"time"
 
 	"h5pay/internal/api"
@@ -20,7 +22,7 @@ const (
 	guestLife = 90 * 24 * time.Hour
 )
 
-// session is what the session cookie holds. There is no other record of it.
+// session is the content of the session cookie. There is no other record of it.
 type session struct {
 	OpenID    string `json:"openid,omitempty"`
 	Guest     string `json:"guest,omitempty"` // instead of OpenID
@@ -44,9 +46,23 @@ func (s session) user() api.User {
 	return api.User{OpenID: reqlog.Mask(s.OpenID), Nickname: s.Nickname, AvatarURL: s.AvatarURL}
 }
 
-// caller returns the session of whoever is known here, by a sign-in or as a
-// guest.
+// callerKey is the key of the caller in a request's context.
+type callerKey struct{}
+
+// withCaller returns r with its caller in the context. The cookie is opened when the caller
+// is needed, and once: opening it costs a decryption.
+func (s *Server) withCaller(r *http.Request) *http.Request {
+	open := sync.OnceValues(func() (session, error) { return s.openSession(r) })
+	return r.WithContext(context.WithValue(r.Context(), callerKey{}, open))
+}
+
+// caller returns the session of a person who has signed in, or of a guest. r has been
+// through withCaller.
 func (s *Server) caller(r *http.Request) (session, error) {
+	return r.Context().Value(callerKey{}).(func() (session, error))()
+}
+
+func (s *Server) openSession(r *http.Request) (session, error) {
 	var who session
 	if !s.session.get(r, &who) || who.owner() == "" {
 		return session{}, reject(api.CodeUnauthenticated, "sign in first")

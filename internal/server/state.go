@@ -15,17 +15,17 @@ import (
 	"h5pay/wechat"
 )
 
-// A state is what WeChat returns unchanged with the code: letters and digits, 128
+// A state is a text that WeChat returns unchanged with the code: letters and digits, 128
 // bytes at most. It holds
 //
 //	32 random letters and digits
-//	 1 digit: which trip to WeChat this is, of those that follow each other
+//	 1 digit: the number of the attempt, in a row of attempts
 //	 7 letters and digits: when it was made, in seconds, base 36
 //	32 hex digits: a MAC over all of that
 //
-// The cookie binds a sign-in to the browser that began it. The number of the trip is
-// in the state as well, because a client that loses the cookie would otherwise go to
-// WeChat and back without end.
+// The cookie binds a sign-in to the browser that began it. The number of the attempt is
+// in the state too: a client that loses the cookie would otherwise go to WeChat and back
+// without end.
 const (
 	stateNonce  = 32
 	stateTime   = 7
@@ -36,12 +36,11 @@ const (
 	// maxState is the longest state that WeChat returns, in bytes.
 	maxState = 128
 
-	// maxTrips is how many trips to WeChat may follow each other: the sign-in and one
-	// more.
-	maxTrips = 2
+	// maxAttempts is how many attempts to sign in may follow each other.
+	maxAttempts = 2
 )
 
-// stateSigner makes states and reads the number of the trip in them.
+// stateSigner makes states and reads the number of the attempt in them.
 type stateSigner struct {
 	key, former []byte // former is nil when there is no SessionKeyOld
 	rand        io.Reader
@@ -68,20 +67,20 @@ func stateKey(secret wechat.Secret, appID string) ([]byte, error) {
 	return key, nil
 }
 
-// make returns the state of a trip, 1 to 9.
-func (s stateSigner) make(trip int) (string, error) {
+// make returns the state of an attempt, 1 to 9.
+func (s stateSigner) make(attempt int) (string, error) {
 	nonce, err := alphabet.Alphanumeric.Random(s.rand, stateNonce)
 	if err != nil {
 		return "", err
 	}
 	seconds := strconv.FormatInt(s.now().Unix(), 36)
-	signed := nonce + strconv.Itoa(trip) + strings.Repeat("0", max(0, stateTime-len(seconds))) + seconds
+	signed := nonce + strconv.Itoa(attempt) + strings.Repeat("0", max(0, stateTime-len(seconds))) + seconds
 	return signed + stateSum(s.key, signed), nil
 }
 
-// trip returns the number of a state's sign-in in a row of them. A state that was not
-// made here in the last ten minutes has number 1.
-func (s stateSigner) trip(state string) int {
+// attempt returns the number of a state's attempt. A state that was not made here in the
+// last ten minutes has number 1.
+func (s stateSigner) attempt(state string) int {
 	if len(state) != stateLength {
 		return 1
 	}

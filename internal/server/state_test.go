@@ -55,7 +55,7 @@ func TestTheCountInAStateCannotBeForged(t *testing.T) {
 	first := stateAfter(p, "")
 	second := stateAfter(p, first)
 	if first[32] != '1' || second[32] != '2' {
-		t.Fatalf("the trips of %q and %q", first, second)
+		t.Fatalf("the attempts of %q and %q", first, second)
 	}
 	for _, forged := range []string{
 		first[:32] + "9" + first[33:],               // a victim's sign-in would end at once
@@ -65,15 +65,15 @@ func TestTheCountInAStateCannotBeForged(t *testing.T) {
 		strings.Repeat("a", 32) + "9" + second[33:], //
 		"x", strings.Repeat("a", 72), second[:71], "none", //
 	} {
-		// It counts as one trip of somebody's: the next is the last one.
+		// It counts as a first attempt: the next is the last one.
 		if got := stateAfter(p, forged); got[32] != '2' {
-			t.Errorf("after %q comes trip %c", forged, got[32])
+			t.Errorf("after %q comes attempt %c", forged, got[32])
 		}
 	}
 	for _, bad := range []string{"a b", "茶", "a-b", "http://evil.example/", strings.Repeat("a", 129)} {
 		p.Fails(api.CodeBadRequest, "POST", api.PathAuthorize, api.AuthorizeRequest{ReturnTo: "/", After: bad})
 	}
-	// A state says how many trips there were, and nothing of where to go.
+	// A state holds the number of the attempt, and no address.
 	b, err := json.Marshal(api.AuthorizeRequest{ReturnTo: "//evil.example/", After: first})
 	if err != nil {
 		t.Fatal(err)

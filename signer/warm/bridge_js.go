@@ -63,7 +63,7 @@ func (w logWriter) Write(p []byte) (int, error) {
 }
 
 // Serve runs p for as long as the instance lives. A panic outside a handler ends the program;
-// pool.mjs then answers the event and starts another program.
+// pool.mjs then responds to the event and starts another program.
 //
 // One goroutine serves all events, so that its stack grows only once.
 func (w *Worker) Serve(p Program) {

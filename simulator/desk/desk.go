@@ -19,7 +19,7 @@ import (
 // status. GET /control/info returns a table of the calls with example bodies as "api".
 // The page shows it as curl lines.
 //
-// Desk answers only requests to localhost that come from its own page or from no page,
+// Desk serves only requests to localhost that come from its own page or from no page,
 // because its calls pay.
 type Desk struct {
 	wechat  *wechattest.WeChat

@@ -11,7 +11,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// Identity is what a shop needs to know of the simulator: account, merchant, keys and
+// Identity has the settings of a shop for the simulator: account, merchant, keys and
 // addresses. The secrets are worth nothing outside the simulator.
 type Identity struct {
 	AppID     string `json:"appid"`
@@ -42,7 +42,7 @@ type Identity struct {
 	Epoch     time.Time         `json:"epoch"` // the clock's start: another one means another run
 }
 
-// Identity returns what a shop needs to know.
+// Identity returns the settings for a shop.
 func (d *Desk) Identity() Identity {
 	cfg := d.wechat.Config()
 	return Identity{
@@ -55,25 +55,25 @@ func (d *Desk) Identity() Identity {
 	}
 }
 
-// info is what GET /control/info answers.
+// info is the response of GET /control/info.
 type info struct {
 	Identity
-	User         wechattest.User        `json:"user"` // who holds the phone
-	Environments []wechattest.Place     `json:"environments"`
-	Now          time.Time              `json:"now"`
-	FaultKinds   []wechattest.FaultKind `json:"fault_kinds"`
-	Forges       []string               `json:"forges"`
-	RefundForges []string               `json:"refund_forges"`
-	V3Forges     []string               `json:"v3_forges"`        // for orders of APIv3, besides forges
-	V3Refund     []string               `json:"v3_refund_forges"` // for refunds that report by APIv3, besides refund_forges
-	API          []control              `json:"api"`
+	User            wechattest.User        `json:"user"` // who holds the phone
+	Environments    []wechattest.Place     `json:"environments"`
+	Now             time.Time              `json:"now"`
+	FaultKinds      []wechattest.FaultKind `json:"fault_kinds"`
+	Forgeries       []string               `json:"forgeries"`
+	RefundForgeries []string               `json:"refund_forgeries"`
+	V3Forgeries     []string               `json:"v3_forgeries"`        // for orders of APIv3, besides forgeries
+	V3Refund        []string               `json:"v3_refund_forgeries"` // for refunds that report by APIv3, besides refund_forgeries
+	API             []control              `json:"api"`
 }
 
 func (d *Desk) controlInfo(rw http.ResponseWriter, _ *http.Request) {
 	web.WriteJSON(rw, http.StatusOK, info{
 		Identity: d.Identity(), User: d.wechat.User(), Environments: wechattest.Environments(), Now: d.wechat.Now(),
 		FaultKinds: wechattest.FaultKinds(), API: d.controls(),
-		Forges: wechattest.Forges(), RefundForges: wechattest.RefundForges(), V3Forges: wechattest.V3Forges(), V3Refund: wechattest.V3RefundForges(),
+		Forgeries: wechattest.Forgeries(), RefundForgeries: wechattest.RefundForgeries(), V3Forgeries: wechattest.V3Forgeries(), V3Refund: wechattest.V3RefundForgeries(),
 	})
 }
 

@@ -105,7 +105,7 @@ func usedKeys(t *testing.T, table map[string]map[string]string) map[string]bool 
 	for prefix, values := range map[string][]string{
 		"unit": {"d", "h", "min", "s"}, "preset": {"notify_lost", "notify_doubled", "notify_delayed", "system_error", "timeout_after", "code_used", "sheet_fail", "paid_as_cancel"},
 		"verdict": {"open", "paid", "cancelled", "failed"}, "name": {"uncaught", "rejection", "load", "policy", "bridge"},
-		"forge": append(wechattest.Forges(), wechattest.V3RefundForges()...), "refund_forge": wechattest.RefundForges(), "group": {"Look", "Phone", "Trouble", "Keys"},
+		"forge": append(wechattest.Forgeries(), wechattest.V3RefundForgeries()...), "refund_forge": wechattest.RefundForgeries(), "group": {"Look", "Phone", "Trouble", "Keys"},
 		"v3.mode": {"public_key", "certificates", "both"}, "v3.mode_text": {"public_key", "certificates", "both"},
 		"state":        {wechattest.StateNotPay, wechattest.StateSuccess, wechattest.StateClosed, wechattest.StateRefund},
 		"delivery":     {wechattest.NotifyWaiting, wechattest.NotifyAcknowledged, wechattest.NotifyAbandoned, wechattest.NotifyLost},

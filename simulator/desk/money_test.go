@@ -53,7 +53,7 @@ func TestControlMovesMoney(t *testing.T) {
 		t.Errorf("%d %v", status, a)
 	}
 	_, info := call("GET", "/control/info", "")
-	if len(info["refund_forges"].([]any)) != len(wechattest.RefundForges()) || info["plain_refunds"] != true || len(info["h5_domains"].([]any)) != 1 {
+	if len(info["refund_forgeries"].([]any)) != len(wechattest.RefundForgeries()) || info["plain_refunds"] != true || len(info["h5_domains"].([]any)) != 1 {
 		t.Errorf("%v", info)
 	}
 }

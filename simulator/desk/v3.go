@@ -21,7 +21,7 @@ func (d *Desk) changeV3(change func()) http.HandlerFunc {
 	}
 }
 
-// changedV3 writes the keys to Config.V3Dir and answers with them.
+// changedV3 writes the keys to Config.V3Dir and responds with them.
 func (d *Desk) changedV3(rw http.ResponseWriter) {
 	if d.cfg.V3Dir != "" {
 		if err := d.wechat.WriteV3(d.cfg.V3Dir); err != nil {

@@ -124,8 +124,8 @@ func TestInfoHasTheValuesOfAPIv3(t *testing.T) {
 			t.Errorf("%s is %v, want %v", name, id[name], want)
 		}
 	}
-	if len(info["v3_forges"].([]any)) != len(wechattest.V3Forges()) || len(info["v3_refund_forges"].([]any)) != len(wechattest.V3RefundForges()) {
-		t.Errorf("%v, %v", info["v3_forges"], info["v3_refund_forges"])
+	if len(info["v3_forgeries"].([]any)) != len(wechattest.V3Forgeries()) || len(info["v3_refund_forgeries"].([]any)) != len(wechattest.V3RefundForgeries()) {
+		t.Errorf("%v, %v", info["v3_forgeries"], info["v3_refund_forgeries"])
 	}
 	call("POST", "/control/v3/key", "{}")
 	if e := <-events; e.Kind != wechattest.EventV3 {

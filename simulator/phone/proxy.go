@@ -155,8 +155,8 @@ func (p *Phone) rewriteResponse(res *http.Response) error {
 	return nil
 }
 
-// shopDown answers when the shop does not. Only the first failure is recorded until
-// the shop answers again.
+// shopDown responds when the shop does not. Only the first failure is recorded until the
+// shop responds again.
 func (p *Phone) shopDown(rw http.ResponseWriter, r *http.Request, err error, again bool) {
 	if r.Context().Err() != nil {
 		return // the browser is gone: nothing is known about the shop

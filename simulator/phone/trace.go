@@ -20,7 +20,7 @@ var noisePaths = []string{"/favicon.ico", "/robots.txt", "/.well-known/"}
 
 type traceKey struct{}
 
-// trace follows one request to the shop until its answer has been read.
+// trace follows one request to the shop until its response has been read.
 type trace struct {
 	in      *http.Request
 	request limited
@@ -28,7 +28,7 @@ type trace struct {
 }
 
 // limited keeps the first maxRecorded bytes that are written to it. The lock is
-// needed because a shop may answer before it has read the request.
+// needed because a shop may respond before it has read the request.
 type limited struct {
 	mu    sync.Mutex
 	text  []byte

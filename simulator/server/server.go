@@ -112,7 +112,7 @@ func Listen(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// Identity returns what a shop has to be told: see desk.Identity.
+// Identity returns the settings for a shop: see desk.Identity.
 func (s *Server) Identity() desk.Identity { return s.desk.Identity() }
 
 // Close ends the listeners and the simulated WeChat. It waits for their

@@ -22,7 +22,7 @@ import (
 // ShopURL is the origin of the merchant's server in a World.
 const ShopURL = "https://shop.example"
 
-// Acknowledged is the answer of the merchant's server to a notification.
+// Acknowledged is the response of the merchant's server to a notification.
 const Acknowledged = "<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>"
 
 // World is a simulated WeChat and the merchant's side of it.
@@ -191,7 +191,7 @@ func (w *World) OpenSheet(no string) wechattest.Sheet {
 	return sheet
 }
 
-// Fetch makes a request as a browser does and returns the answer undecoded.
+// Fetch makes a request as a browser does and returns the response undecoded.
 func Fetch(t *testing.T, method, url, body string, header ...string) (*http.Response, string) {
 	t.Helper()
 	req, err := http.NewRequest(method, url, strings.NewReader(body))
@@ -205,7 +205,7 @@ func Fetch(t *testing.T, method, url, body string, header ...string) (*http.Resp
 			req.Host = header[i+1]
 		}
 	}
-	// No redirect is followed: what the phone answers is what is looked at.
+	// No redirect is followed: tests check the phone's own response.
 	res, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// WriteJSON answers with v as JSON.
+// WriteJSON responds with v as JSON.
 func WriteJSON(rw http.ResponseWriter, status int, v any) {
 	rw.Header().Set("Content-Type", "application/json; charset=utf-8")
 	rw.Header().Set("Cache-Control", "no-store")
@@ -24,12 +24,12 @@ func WriteJSON(rw http.ResponseWriter, status int, v any) {
 	_ = enc.Encode(v)
 }
 
-// WriteError answers with {"error": message}.
+// WriteError responds with {"error": message}.
 func WriteError(rw http.ResponseWriter, status int, message string) {
 	WriteJSON(rw, status, map[string]string{"error": message})
 }
 
-// WriteFailure answers with an error of the simulator: 404 for something that does not
+// WriteFailure responds with an error of the simulator: 404 for something that does not
 // exist, 409 for something that is over or that the phone declines, else 400.
 func WriteFailure(rw http.ResponseWriter, err error) {
 	status := http.StatusBadRequest
@@ -47,7 +47,7 @@ func WriteFailure(rw http.ResponseWriter, err error) {
 }
 
 // ReadJSON decodes the body into v: one JSON object of known fields and nothing after
-// it. On an error it answers and returns false. limit is in bytes.
+// it. On an error it writes the response and returns false. limit is in bytes.
 func ReadJSON(rw http.ResponseWriter, r *http.Request, limit int64, v any) bool {
 	dec := json.NewDecoder(http.MaxBytesReader(rw, r.Body, limit))
 	dec.DisallowUnknownFields()

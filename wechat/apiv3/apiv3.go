@@ -8,11 +8,11 @@
 //
 // Key material and secrets appear in no error and in no printed value.
 //
-// # What is believed
+// # Trust
 //
-// A response with status 2xx and a callback are believed when their signature
-// verifies, and not at all otherwise. An error response is believed in full when
-// its signature verifies. WeChat does not sign every error: a 401, an unknown path
+// Trust a response with status 2xx and a callback only if their signature verifies.
+// Trust all of an error response if its signature verifies. WeChat does not sign every
+// error: a 401, an unknown path
 // (404, empty), a wrong method (405, empty) and the pages of gateways have no
 // signature. Such a response, and one whose signature does not verify, means that
 // this call failed, and nothing more: its [Failure] has no Code, and its text is

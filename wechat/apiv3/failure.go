@@ -16,8 +16,8 @@ type Failure struct {
 	// Signed is whether WeChat's signature verified. Without it the response
 	// means that the call failed, and nothing more.
 	Signed bool
-	// Unverified says why not. The kind UnknownSerial asks for other certificates,
-	// the kind Probe for the same request again. It is nil when Signed is true.
+	// Unverified says why not. After the kind UnknownSerial download the certificates,
+	// after the kind Probe send the same request again. It is nil when Signed is true.
 	Unverified error
 	// Code is WeChat's code in its newer spelling, ORDER_NOT_EXIST. It is "" when
 	// the response has none, or is not signed: callers act on codes.
@@ -29,11 +29,11 @@ type Failure struct {
 	// Of a parameter that WeChat rejects.
 	Location, DetailField, Issue string
 
-	// RequestID is what WeChat's support asks for. Number, digits, is its end: the
+	// RequestID is needed by WeChat's support. Number, digits, is its end: the
 	// code of an error more exact than Code, "0" for none. Both may be "".
 	RequestID, Number string
 
-	// Sign is what WeChat made of the request's signature, of some responses with
+	// Sign is how WeChat read the request's signature, of some responses with
 	// status 401. It is nil without.
 	Sign *SignInformation
 }
@@ -63,7 +63,7 @@ func newFailure(status int, header Header, body []byte, unverified error) *Failu
 		Detail  json.RawMessage `json:"detail"`
 		Sign    json.RawMessage `json:"sign_information"`
 	}
-	// Gateways answer with HTML or nothing, so a body that cannot be read is no
+	// Gateways respond with HTML or nothing, so a body that cannot be read is no
 	// error of its own.
 	if len(body) > maxErrorBody || json.Unmarshal(body, &m) != nil {
 		return f
@@ -212,7 +212,7 @@ func CanonicalCode(code string) string {
 	return code
 }
 
-// text is a string of JSON, and the text of whatever is in its place: WeChat sends
+// text is a string of JSON, or the text of another value in its place: WeChat sends
 // numbers where its documents have strings.
 type text string
 

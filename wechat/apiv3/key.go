@@ -149,7 +149,7 @@ func (k *PublicKey) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "RSA public key of %d bits", k.bits)
 }
 
-// Certificate is what APIv3 needs of a certificate. Nobody's signature on it is
+// Certificate is the part of a certificate that APIv3 needs. No signature on it is
 // checked: the merchant's own comes from its settings, and a platform certificate
 // from a resource that WeChat encrypted.
 type Certificate struct {

@@ -240,7 +240,7 @@ func TestWrongKeysAreNamed(t *testing.T) {
 		"a beginning alone":          {`no "-----END`, `no "-----END`, `no "-----END`},
 		"an end alone":               {`no "-----BEGIN`, `no "-----BEGIN`, `no "-----BEGIN`},
 		"a key cut in its middle":    {"", "", ""},
-		"a changed letter":           {"is no base64", "is no base64", "is no base64"},
+		"a changed letter":           {"is not base64", "is not base64", "is not base64"},
 		"two different labels":       {`no "-----END`, `no "-----END`, `no "-----END`},
 		"a novel":                    {"is too long", "is too long", "is too long"},
 	} {

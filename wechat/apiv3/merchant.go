@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// MerchantConfig is what a Merchant is made of.
+// MerchantConfig configures a Merchant.
 type MerchantConfig struct {
 	MchID      string // of the merchant, digits
 	Serial     string // of the merchant API certificate, hex digits; "" takes the certificate's
@@ -98,8 +98,7 @@ func (m *Merchant) MchID() string { return m.mchID }
 func (m *Merchant) Serial() string { return m.serial }
 
 // PublicKey returns the public half of the merchant's key. None of WeChat's keys is
-// the same: an operator who configures the merchant's certificate as WeChat's can be
-// told so.
+// the same. If one is, the operator has configured the merchant's certificate as WeChat's.
 func (m *Merchant) PublicKey() *PublicKey { return m.public }
 
 // Expires returns when the merchant API certificate ends. Its time is zero without

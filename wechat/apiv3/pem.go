@@ -54,7 +54,7 @@ func decodePEM(text string) (b block, problem string) {
 		if b.label == "" {
 			return block{}, "is neither PEM nor base64"
 		}
-		return block{}, "is no base64 between its first and its last line, or a part is missing"
+		return block{}, "is not base64 between its first and its last line, or a part is missing"
 	}
 	return b, ""
 }

@@ -17,12 +17,12 @@ const window = 5 * time.Minute
 // probePrefix begins the signature of a probe (docs/wechat.md 18.6).
 const probePrefix = "WECHATPAY/SIGNTEST/"
 
-// ReceiverConfig is what a Receiver is made of.
+// ReceiverConfig configures a Receiver.
 type ReceiverConfig struct {
 	Keys     *KeySet // WeChat's keys; they can be replaced later
 	APIv3Key Secret  // 32 letters or digits
-	// APIv3KeyOld, optional, is the APIv3 key before: what was encrypted with it is
-	// still decrypted.
+	// APIv3KeyOld, optional, is the previous APIv3 key. Messages that were encrypted
+	// with it are still decrypted.
 	APIv3KeyOld Secret
 	Now         func() time.Time // time.Now when nil
 }
@@ -75,12 +75,12 @@ type Signature struct {
 	Nonce  string
 }
 
-// Verify checks that WeChat signed a response or a callback. body is what came,
-// byte for byte; it is empty for a 204. A repeated message passes for five
-// minutes: what it causes must be the same when it is done twice.
+// Verify checks that WeChat signed a response or a callback. body has the
+// bytes as they came; it is empty for a 204. A repeated message passes for five minutes:
+// the caller must handle each message idempotently.
 //
 // The errors have the kinds Unsigned, Probe, Stale, UnknownSerial, Forged and
-// Unavailable. After each of them nothing in the message is to be believed.
+// Unavailable. After each of them trust nothing in the message.
 func (r *Receiver) Verify(ctx context.Context, header Header, body []byte) (Signature, error) {
 	return verify(ctx, r.Keys(), r.now(), header, body)
 }
@@ -144,8 +144,8 @@ func verify(ctx context.Context, keys *KeySet, now time.Time, header Header, bod
 // then nothing is known about the request, which may have succeeded. It is to be
 // sent again unchanged, or its outcome queried.
 //
-// The status is the caller's to judge: 202 asks for the same request again, also
-// when it is signed (docs/wechat.md 18.10).
+// The caller checks the status: after 202 send the same request again, also when the
+// response is signed (docs/wechat.md 18.10).
 //
 // A bill file is not signed; its hash takes the place of this.
 func (r *Receiver) Response(ctx context.Context, status int, header Header, body []byte) error {

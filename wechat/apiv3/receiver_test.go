@@ -184,8 +184,8 @@ func TestReceiverConfig(t *testing.T) {
 		"too short":     {ReceiverConfig{Keys: keySet(t), APIv3Key: Secret(testAPIv3Key[1:])}, "APIv3Key", "has 31 bytes"},
 		"too long":      {ReceiverConfig{Keys: keySet(t), APIv3Key: testAPIv3Key + "x"}, "APIv3Key", "has 33 bytes"},
 		"a line break":  {ReceiverConfig{Keys: keySet(t), APIv3Key: testAPIv3Key + "\n"}, "APIv3Key", "begins or ends with a blank"},
-		"a sign in it":  {ReceiverConfig{Keys: keySet(t), APIv3Key: Secret(testAPIv3Key[1:] + "!")}, "APIv3Key", "no letter and no digit"},
-		"ten letters":   {ReceiverConfig{Keys: keySet(t), APIv3Key: Secret(strings.Repeat("钥", 10) + "ab")}, "APIv3Key", "no letter and no digit"},
+		"a sign in it":  {ReceiverConfig{Keys: keySet(t), APIv3Key: Secret(testAPIv3Key[1:] + "!")}, "APIv3Key", "want 32 letters or digits"},
+		"ten letters":   {ReceiverConfig{Keys: keySet(t), APIv3Key: Secret(strings.Repeat("钥", 10) + "ab")}, "APIv3Key", "want 32 letters or digits"},
 		"a private key": {ReceiverConfig{Keys: keySet(t), APIv3Key: Secret(vectorPEM(t, wechatKeyName))}, "APIv3Key", "is PEM"},
 		"bad old key":   {ReceiverConfig{Keys: keySet(t), APIv3Key: testAPIv3Key, APIv3KeyOld: "x"}, "APIv3KeyOld", "has 1 bytes"},
 	} {

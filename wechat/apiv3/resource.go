@@ -47,7 +47,7 @@ func apiV3KeyProblem(key string) string {
 	}
 	for i := range len(key) {
 		if c := key[i]; (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
-			return "has a character that is no letter and no digit"
+			return "want 32 letters or digits"
 		}
 	}
 	return ""
@@ -111,10 +111,9 @@ type Notification struct {
 	Signature    Signature
 }
 
-// Notification verifies a callback, then reads and decrypts it. That it is about
-// this merchant, appid and order, and agrees in amount and currency, is for the
-// caller to check. After an error the callback is answered with a status of 4xx or
-// 5xx; WeChat repeats it.
+// Notification verifies a callback, then reads and decrypts it. The caller
+// checks the merchant, the appid, the order, the amount and the currency. After an error
+// respond with a status of 4xx or 5xx: WeChat repeats the callback.
 func (r *Receiver) Notification(ctx context.Context, header Header, body []byte) (Notification, error) {
 	if len(body) > maxMessage {
 		return Notification{}, fail(Malformed, "body", "is too long")
@@ -171,7 +170,7 @@ type PlatformCertificate struct {
 //
 // The certificates come first and the signature after it, because a certificate
 // that is new, and of the first response every one, may have signed the response
-// that brings it. A certificate is believed because nobody else could encrypt it
+// that brings it. A certificate is trusted because only WeChat could encrypt it
 // with the APIv3 key. The signature, by one of them or by a key that was known
 // before, says that the list is complete and of today.
 //
@@ -196,7 +195,7 @@ func (r *Receiver) Certificates(ctx context.Context, header Header, body []byte)
 	var keys []Key
 	for _, d := range m.Data {
 		// GCM authenticates associated_data: so no other resource passes for a
-		// certificate, whatever a payer can put into it.
+		// certificate, also if a payer chose its content.
 		if d.Certificate == nil || d.Certificate.AssociatedData != "certificate" {
 			return nil, fail(Malformed, "encrypt_certificate", "is missing, or its associated_data is not certificate")
 		}

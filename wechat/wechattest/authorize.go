@@ -37,7 +37,7 @@ type linkError struct {
 	hint string // ours, for the developer
 }
 
-// authorize answers GET /connect/oauth2/authorize.
+// authorize serves GET /connect/oauth2/authorize.
 func (w *WeChat) authorize(x *exchange) {
 	if x.r.Method != http.MethodGet && x.r.Method != http.MethodHead {
 		x.html(http.StatusMethodNotAllowed, nginxPage("405 Not Allowed"))
@@ -117,7 +117,7 @@ func (w *WeChat) checkLink(rawQuery string) (link, *linkError) {
 		names = append(names, name)
 		values[name] = value
 	}
-	// docs/wechat.md 13.2: what is empty comes first.
+	// docs/wechat.md 13.2: empty parameters come first.
 	for _, e := range []struct {
 		name string
 		code int

@@ -21,17 +21,7 @@ const billDate = "20060102"
 // dateForm is its look: time.Parse alone would take 2026031 for March 1st.
 var dateForm = regexp.MustCompile(`^[0-9]{8}$`)
 
-// billFail answers as downloadbill does: return_code FAIL, words, and a number
-// when the document has one. Nothing of it is signed.
-func (p *payRequest) billFail(text, number string) {
-	fields := []pair{{"return_code", "FAIL"}, {"return_msg", text}}
-	if number != "" {
-		fields = append(fields, pair{"error_code", number})
-	}
-	p.xml(fields)
-}
-
-// downloadBill answers POST /pay/downloadbill.
+// downloadBill serves POST /pay/downloadbill.
 func (w *WeChat) downloadBill(p *payRequest) {
 	if _, ok := w.takeFault(FaultSystemError, pathDownloadBill); ok {
 		p.note("fault system_error")

@@ -96,8 +96,8 @@ func (w *WeChat) billRows(kind string, day time.Time) []billRow {
 	return rows
 }
 
-// applyBillFaults plays the faults of bills. The totals follow the rows: what is
-// wrong shows only against the shop's own books.
+// applyBillFaults plays the faults of bills. The totals follow the rows: only a
+// comparison with the shop's books finds the faults.
 func (w *WeChat) applyBillFaults(rows []billRow, p *payRequest) []billRow {
 	if _, ok := w.takeFault(FaultBillRowLost, ""); ok {
 		p.note("fault bill_row_lost: %s is not in it", rows[0].order.OutTradeNo)

@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 )
 
 // InvokeCall is one call of WeixinJSBridge.invoke.
@@ -216,19 +215,6 @@ func (w *WeChat) checkPaySign(fields []pair, o *order, m *Message) *BridgeError 
 	return nil
 }
 
-// payable reports why the order cannot be paid now; nil when it can.
-func (o *order) payable(now time.Time) *BridgeError {
-	switch {
-	case o.trade != nil:
-		return declinePay("该订单已支付", "the order is paid")
-	case o.State == StateClosed:
-		return declinePay("该订单已关闭", "the order is closed")
-	case now.After(o.Expires):
-		return declinePay("该订单已超过商户设置的最晚支付成功时间", "time_expire has passed")
-	}
-	return nil
-}
-
 // checkedURL is the address that the directory is compared with
 // (docs/wechat.md 5.5): Android the current one, iOS the landing one.
 func checkedURL(place Place, call InvokeCall) string {
@@ -284,8 +270,4 @@ func (w *WeChat) payDirs() []string {
 // missingField is the dialog of a missing or malformed field.
 func missingField(name, note string) *BridgeError {
 	return declinePay("调用支付JSAPI缺少参数: "+name, note)
-}
-
-func declinePay(desc, note string) *BridgeError {
-	return &BridgeError{ErrMsg: payFail, ErrDesc: desc, note: note}
 }

@@ -190,3 +190,6 @@ func (h *jobHeap) Pop() any {
 	*h = old[:len(old)-1]
 	return j
 }
+
+// Now is the simulator's clock, in UTC.
+func (w *WeChat) Now() time.Time { return w.clock.now() }

@@ -6,7 +6,7 @@ import "time"
 // (docs/wechat.md 8.2): 5 minutes.
 const closeWait = 5 * time.Minute
 
-// closeOrder answers POST /pay/closeorder.
+// closeOrder serves POST /pay/closeorder.
 func (w *WeChat) closeOrder(p *payRequest) {
 	if code, text := checkFields(p, commonFields(field{"out_trade_no", 32, true, nil})); code != "" {
 		p.decline(code, text)

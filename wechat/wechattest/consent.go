@@ -85,7 +85,7 @@ func (w *WeChat) Decide(id string, approve bool) (Consent, error) {
 	if approve {
 		c.State = ConsentApproved
 	}
-	// docs/wechat.md 1.4: a person who refuses is redirected with the state and no code.
+	// docs/wechat.md 1.4: a person who declines is redirected with the state and no code.
 	c.Location = c.link.answer(code)
 	w.applyReturnFaults()
 	close(c.done)
@@ -105,7 +105,7 @@ func (w *WeChat) findConsent(id string) (*consent, error) {
 	return nil, ErrUnknownConsent
 }
 
-// answerConsent answers the buttons of the consent page.
+// answerConsent serves the buttons of the consent page.
 func (w *WeChat) answerConsent(x *exchange) {
 	form, err := url.ParseQuery(x.body)
 	if err != nil || (form.Get("decision") != "approve" && form.Get("decision") != "refuse") {
@@ -121,8 +121,8 @@ func (w *WeChat) answerConsent(x *exchange) {
 	x.redirect(c.Location)
 }
 
-// waitConsent lets the consent page learn that the desk answered it: it waits
-// at most 25 s and gives {"state", "location"}.
+// waitConsent tells the consent page the decision that was made at the desk. It waits at
+// most 25 s and responds with {"state", "location"}.
 func (w *WeChat) waitConsent(rw http.ResponseWriter, r *http.Request) {
 	c, err := w.findConsent(r.URL.Query().Get("id"))
 	if err != nil {

@@ -2,8 +2,9 @@ package wechattest
 
 import "strconv"
 
-// The types of a coupon (payment notification, coupon_type_$n). The merchant paid for
-// a CASH coupon in advance, and WeChat settles its amount; not that of a NO_CASH one.
+// The types of a coupon, coupon_type_$n (docs/wechat.md 6.1). The merchant paid for a CASH
+// coupon in advance, and WeChat settles its amount. WeChat does not settle the amount of a
+// NO_CASH coupon.
 const (
 	CouponCash   = "CASH"
 	CouponNoCash = "NO_CASH"

@@ -23,7 +23,7 @@
 //	wx.AddFault(wechattest.Fault{Kind: wechattest.FaultNotifyLost})
 //	ledger := wx.Ledger()                    // orders, payments, refunds, notifications
 //
-// [New] makes a WeChat without a port: its [WeChat.Handler] answers requests in
+// [New] makes a WeChat without a port: its [WeChat.Handler] serves requests in
 // process, and its clock starts at Config.Epoch.
 //
 // # What a test may rely on

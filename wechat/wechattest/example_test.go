@@ -1,6 +1,7 @@
 package wechattest_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -18,7 +19,8 @@ import (
 type backEnd struct{}
 
 func (backEnd) Do(r *http.Request) (*http.Response, error) {
-	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(string(wechat.Respond(true, "OK"))))}, nil
+	status, _, acknowledgement := wechat.Acknowledgement(wechat.V2, true, "OK")
+	return &http.Response{StatusCode: status, Body: io.NopCloser(bytes.NewReader(acknowledgement))}, nil
 }
 
 // start runs a WeChat. In a test it is wechattest.Start(t, cfg), which ends with

@@ -77,7 +77,7 @@ func (x *exchange) html(status int, page string) {
 	x.reply(status, "text/html; charset=utf-8", page)
 }
 
-// redirect answers 302.
+// redirect responds with 302.
 func (x *exchange) redirect(location string) {
 	x.header.Set("Location", location)
 	x.reply(http.StatusFound, "text/html; charset=utf-8", "")
@@ -85,7 +85,7 @@ func (x *exchange) redirect(location string) {
 }
 
 // finish sends the response and records the message. The record comes first, so that
-// whoever has the response finds the message.
+// a caller that has the response finds the message.
 func (x *exchange) finish(rw http.ResponseWriter) {
 	if x.msg.Response == "" {
 		x.msg.Response = x.out
@@ -102,7 +102,7 @@ func (x *exchange) finish(rw http.ResponseWriter) {
 	_, _ = io.WriteString(rw, x.out) // a client that went away misses it, as from WeChat
 }
 
-// hang never answers: it waits until the client gives up or the simulator
+// hang never responds: it waits until the client closes the connection or the simulator
 // ends, then drops the connection.
 func (x *exchange) hang() {
 	x.msg.Status, x.msg.Response = 0, ""

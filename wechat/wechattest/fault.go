@@ -2,6 +2,7 @@ package wechattest
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -195,4 +196,13 @@ func (w *WeChat) takeFault(kind, path string) (Fault, bool) {
 // faultApplies reports whether faults of this kind concern the path.
 func faultApplies(kind, path string) bool {
 	return slices.ContainsFunc(FaultKinds(), func(k FaultKind) bool { return k.Kind == kind && slices.Contains(k.Paths, path) })
+}
+
+// faultPath returns the text to compare with a Fault's Path: the path, or the pattern of a
+// call of APIv3.
+func faultPath(r *http.Request) string {
+	if route, _, _ := findV3(r.Method, r.URL.EscapedPath()); route != nil {
+		return route.pattern
+	}
+	return r.URL.Path
 }

@@ -28,13 +28,13 @@ const (
 	ForgeTooEarly   = "too_early"   // it says SUCCESS, whatever the refund is
 )
 
-// Forges lists what Notify takes besides "".
-func Forges() []string {
+// Forgeries lists what Notify takes besides "".
+func Forgeries() []string {
 	return []string{ForgeBadSign, ForgeNoSign, ForgeOtherKey, ForgeWrongAmount, ForgeOtherTrade, ForgeLeakedKey, ForgeReplay, ForgeDoctype}
 }
 
-// RefundForges lists what NotifyRefund takes besides "".
-func RefundForges() []string {
+// RefundForgeries lists what NotifyRefund takes besides "".
+func RefundForgeries() []string {
 	return []string{ForgeOtherKey, ForgeNoInfo, ForgeBadPadding, ForgeWrongAmount, ForgeTooEarly, ForgeReplay, ForgeDoctype}
 }
 
@@ -43,7 +43,7 @@ func RefundForges() []string {
 // an unpaid order is paid. The error says what cannot be sent; if the shop rejects
 // it, the Attempt is not OK.
 func (w *WeChat) Notify(outTradeNo, forge string) (Attempt, error) {
-	if err := knownForge(forge, append(Forges(), V3Forges()...)); err != nil {
+	if err := knownForge(forge, append(Forgeries(), V3Forgeries()...)); err != nil {
 		return Attempt{}, err
 	}
 	w.mu.Lock()
@@ -52,9 +52,9 @@ func (w *WeChat) Notify(outTradeNo, forge string) (Attempt, error) {
 	case o == nil:
 		w.mu.Unlock()
 		return Attempt{}, ErrUnknownOrder
-	case contains(V3Forges(), forge) && o.Version != VersionV3:
+	case contains(V3Forgeries(), forge) && o.Version != VersionV3:
 		w.mu.Unlock()
-		return Attempt{}, knownForge(forge, Forges())
+		return Attempt{}, knownForge(forge, Forgeries())
 	case forge == "" && o.trade == nil:
 		w.mu.Unlock()
 		return Attempt{}, errors.New("the order is not paid: WeChat has nothing to notify")
@@ -73,7 +73,7 @@ func (w *WeChat) Notify(outTradeNo, forge string) (Attempt, error) {
 // NotifyRefund is Notify for a refund. The genuine one needs a refund that has
 // come to an end; the forgeries do not.
 func (w *WeChat) NotifyRefund(outRefundNo, forge string) (Attempt, error) {
-	if err := knownForge(forge, append(RefundForges(), V3RefundForges()...)); err != nil {
+	if err := knownForge(forge, append(RefundForgeries(), V3RefundForgeries()...)); err != nil {
 		return Attempt{}, err
 	}
 	w.mu.Lock()
@@ -82,8 +82,8 @@ func (w *WeChat) NotifyRefund(outRefundNo, forge string) (Attempt, error) {
 	switch {
 	case r == nil:
 		err = ErrUnknownRefund
-	case contains(V3RefundForges(), forge) && r.NotifyVersion != VersionV3:
-		err = knownForge(forge, RefundForges())
+	case contains(V3RefundForgeries(), forge) && r.NotifyVersion != VersionV3:
+		err = knownForge(forge, RefundForgeries())
 	case r.NotifyURL == "":
 		err = errors.New("the refund has no notify_url")
 	case forge == "" && r.Status == RefundProcessing:

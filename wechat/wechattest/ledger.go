@@ -175,8 +175,28 @@ func (w *WeChat) settle(o *order, payer User) {
 		BankType: []string{"OTHERS", "ICBC_DEBIT", "CMB_CREDIT"}[w.ids.intn(3)],
 	}
 	// docs/wechat.md 6.1: cash_fee is less than total_fee when
-	// coupons apply. Whoever compares the wrong one finds out here.
+	// coupons apply. A shop that compares the wrong one fails here.
 	w.drawCoupons(t)
 	o.trade = t
 	o.State = StateSuccess
+}
+
+// findOrder prefers transaction_id, as WeChat does (docs/wechat.md 7.1); the caller
+// holds w.mu.
+func (w *WeChat) findOrder(transactionID, outTradeNo string) *order {
+	if transactionID == "" {
+		return w.orders[outTradeNo]
+	}
+	for _, o := range w.orderList {
+		if o.trade != nil && o.trade.TransactionID == transactionID {
+			return o
+		}
+	}
+	return nil
+}
+
+func (n *notification) view() Notification {
+	v := n.Notification
+	v.Attempts = append([]Attempt{}, n.Attempts...)
+	return v
 }

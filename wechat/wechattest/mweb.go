@@ -24,8 +24,8 @@ const (
 	mwebInside    = "请在微信外打开订单,进行支付"
 )
 
-// checkMWEB answers mweb_url, the page between a browser and WeChat. When all
-// is well the payment sheet is open, for whoever holds the phone.
+// checkMWEB serves mweb_url, the page between a browser and WeChat. Without
+// an error the payment sheet is open for the person who holds the phone.
 func (w *WeChat) checkMWEB(x *exchange) {
 	s, back, declined := w.openMWEB(x.r)
 	if declined != nil {
@@ -121,7 +121,7 @@ func (w *WeChat) mwebSign() string {
 type mwebQuery struct{ prepayID, secret, redirect string }
 
 // readMWEB reads the query: prepay_id and package as they were given out, then
-// at most redirect_url, percent-encoded. problem says what was added else.
+// at most redirect_url, percent-encoded. problem names any other parameter.
 func readMWEB(rawQuery string) (q mwebQuery, problem string) {
 	for i, part := range strings.Split(rawQuery, "&") {
 		name, raw, _ := strings.Cut(part, "=")
@@ -166,8 +166,8 @@ func (w *WeChat) h5Domains() []string {
 	return w.shopHosts()
 }
 
-// samePlace reports whether the browser's address is the one that the shop sent. Who
-// comes from this machine has no public address: WeChat's comparison cannot be made.
+// samePlace reports whether the browser's address is the one that the shop sent. A
+// browser on this machine has no public address, so the addresses cannot be compared.
 func samePlace(remote, sent string) bool {
 	host, _, err := net.SplitHostPort(remote)
 	ip := net.ParseIP(host)
@@ -178,9 +178,9 @@ func samePlace(remote, sent string) bool {
 // the 30 s after which common proxies give up.
 const sheetPoll = 25 * time.Second
 
-// mwebSheet is how the page learns what became of the sheet, GET, and its two
-// buttons, POST with do=pay or do=cancel: {"state"} both. A GET waits until the
-// sheet is answered, 25 s at most.
+// mwebSheet reports the state of the sheet to the page (GET) and takes its two buttons
+// (POST with do=pay or do=cancel). Both respond with {"state"}. A GET waits until the sheet
+// is paid or cancelled, 25 s at most.
 func (w *WeChat) mwebSheet(rw http.ResponseWriter, r *http.Request) {
 	if origin := r.Header.Get("Origin"); origin != "" && origin != "http://"+r.Host && origin != "https://"+r.Host {
 		answerSheet(rw, http.StatusForbidden, map[string]string{"error": "this answers only its own page"})

@@ -80,12 +80,6 @@ func (n *notification) kind() string {
 	return "notify"
 }
 
-func (n *notification) view() Notification {
-	v := n.Notification
-	v.Attempts = append([]Attempt{}, n.Attempts...)
-	return v
-}
-
 // newNotification enters a notification in the ledger; the caller holds w.mu.
 func (w *WeChat) newNotification(o *order, r *refund, forge string) *notification {
 	n := &notification{

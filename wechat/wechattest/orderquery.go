@@ -11,7 +11,7 @@ func commonFields(more ...field) []field {
 	}, more...)
 }
 
-// orderQuery answers POST /pay/orderquery.
+// orderQuery serves POST /pay/orderquery.
 func (w *WeChat) orderQuery(p *payRequest) {
 	table := commonFields(field{"transaction_id", 32, false, nil}, field{"out_trade_no", 32, false, nil})
 	if code, text := checkFields(p, table); code != "" {
@@ -74,18 +74,4 @@ func (w *WeChat) orderQuery(p *payRequest) {
 		// Only what WeChat promises (docs/wechat.md 7.2): no amount, no attach.
 		p.succeed(pair{"out_trade_no", o.OutTradeNo}, pair{"trade_state", StateNotPay}, pair{"trade_state_desc", "订单未支付"})
 	}
-}
-
-// findOrder prefers transaction_id, as WeChat does (docs/wechat.md 7.1); the caller
-// holds w.mu.
-func (w *WeChat) findOrder(transactionID, outTradeNo string) *order {
-	if transactionID == "" {
-		return w.orders[outTradeNo]
-	}
-	for _, o := range w.orderList {
-		if o.trade != nil && o.trade.TransactionID == transactionID {
-			return o
-		}
-	}
-	return nil
 }

@@ -21,8 +21,8 @@ type payRequest struct {
 func (p *payRequest) get(name string) string { return valueOf(p.fields, name) }
 
 // payCall wraps an operation with the common rules of APIv2, in the order in
-// which WeChat can know them: transport, format, identity, sign. What fails
-// here is answered in words at the return_code layer, unsigned.
+// which WeChat can know them: transport, format, identity, sign. A failure
+// here gets a response in words at the return_code layer, unsigned.
 func (w *WeChat) payCall(h func(p *payRequest)) func(x *exchange) {
 	return w.payMessage(func(p *payRequest) {
 		if _, ok := w.takeFault(FaultSystemError, p.r.URL.Path); ok {
@@ -44,8 +44,8 @@ func (w *WeChat) payCall(h func(p *payRequest)) func(x *exchange) {
 	})
 }
 
-// payMessage is payCall without the fault that is answered in a signed reply,
-// for downloadbill, which has none.
+// payMessage is payCall without the fault that needs a signed response: downloadbill has
+// none.
 func (w *WeChat) payMessage(h func(p *payRequest)) func(x *exchange) {
 	return func(x *exchange) {
 		if x.r.Method != http.MethodPost {
@@ -147,7 +147,7 @@ func (p *payRequest) verify() bool {
 	return true
 }
 
-// fail answers at the return_code layer: words only, no sign. The code goes to
+// fail responds at the return_code layer: words only, no sign. The code goes to
 // the note.
 func (x *exchange) fail(code, text string) {
 	x.note("%s", code)
@@ -164,12 +164,12 @@ func (x *exchange) retmsg(code, text string) {
 	x.xml(fields)
 }
 
-// decline answers at the result_code layer, signed.
+// decline responds at the result_code layer, signed.
 func (p *payRequest) decline(code, text string) {
 	p.answer([]pair{{"result_code", "FAIL"}, {"err_code", code}, {"err_code_des", text}})
 }
 
-// succeed answers with both codes SUCCESS, signed.
+// succeed responds with both codes SUCCESS, signed.
 func (p *payRequest) succeed(fields ...pair) {
 	p.answer(append([]pair{{"result_code", "SUCCESS"}}, fields...))
 }
@@ -201,7 +201,7 @@ func (p *payRequest) answer(fields []pair) {
 	p.xml(all)
 }
 
-// xml answers with a flat message.
+// xml responds with a flat message.
 func (x *exchange) xml(fields []pair) {
 	x.reply(http.StatusOK, "text/xml; charset=utf-8", writeXML(fields))
 }
@@ -222,3 +222,13 @@ func (w *WeChat) hostile(fields []pair) []pair {
 }
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
+// billFail responds as downloadbill does: return_code FAIL, words, and a number
+// when the document has one. Nothing of it is signed.
+func (p *payRequest) billFail(text, number string) {
+	fields := []pair{{"return_code", "FAIL"}, {"return_msg", text}}
+	if number != "" {
+		fields = append(fields, pair{"error_code", number})
+	}
+	p.xml(fields)
+}

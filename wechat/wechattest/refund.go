@@ -43,14 +43,14 @@ func refundFields() []field {
 	)
 }
 
-// claim is what an out_refund_no was first used for. Also one that was declined for
-// want of money stays with its amounts.
+// claim has the order and amounts of the first refund with an out_refund_no. A refund that
+// was declined for lack of money keeps its amounts too.
 type claim struct {
 	order      *order
 	total, fee int64
 }
 
-// refundOrder answers POST /secapi/pay/refund. SUCCESS says that WeChat took
+// refundOrder serves POST /secapi/pay/refund. SUCCESS says that WeChat took
 // the request, not that money went back.
 func (w *WeChat) refundOrder(p *payRequest) {
 	if code, text := checkFields(p, refundFields()); code != "" {
@@ -137,8 +137,8 @@ func (w *WeChat) lackOfMoney(p *payRequest) string {
 	return "交易未结算资金不足，请使用可用余额退款"
 }
 
-// PayIn pays money into the merchant's account: what the fault not_enough has
-// declined is taken from then on, whatever its refund_account.
+// PayIn pays money into the merchant's account. From then on WeChat accepts the refunds
+// that the fault not_enough declined, with any refund_account.
 func (w *WeChat) PayIn() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

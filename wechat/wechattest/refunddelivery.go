@@ -13,7 +13,7 @@ import (
 const dateTime = "2006-01-02 15:04:05"
 
 // refundDelivery writes the notification of a refund (docs/wechat.md 11.1): it
-// has no sign, what it says is in req_info, encrypted with the API key.
+// has no sign, and its content is in req_info, encrypted with the API key.
 func (w *WeChat) refundDelivery(r *refund, forge string) delivery {
 	w.mu.Lock()
 	f, lost, lostBack := r.Refund, noCash(r.order.trade.Coupons), noCash(r.coupons())

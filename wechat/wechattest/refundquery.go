@@ -9,7 +9,7 @@ const (
 	refundsByOrder = 20
 )
 
-// refundQuery answers POST /pay/refundquery.
+// refundQuery serves POST /pay/refundquery.
 func (w *WeChat) refundQuery(p *payRequest) {
 	table := commonFields(
 		field{"refund_id", 32, false, nil}, field{"out_refund_no", refundNumber, false, nil},

@@ -185,3 +185,20 @@ func (w *WeChat) endSheet(s *sheet, state, errMsg, errDesc string) {
 	view := s.Sheet
 	w.publish(Event{Kind: EventSheet, Sheet: &view})
 }
+
+// payable reports why the order cannot be paid now; nil when it can.
+func (o *order) payable(now time.Time) *BridgeError {
+	switch {
+	case o.trade != nil:
+		return declinePay("该订单已支付", "the order is paid")
+	case o.State == StateClosed:
+		return declinePay("该订单已关闭", "the order is closed")
+	case now.After(o.Expires):
+		return declinePay("该订单已超过商户设置的最晚支付成功时间", "time_expire has passed")
+	}
+	return nil
+}
+
+func declinePay(desc, note string) *BridgeError {
+	return &BridgeError{ErrMsg: payFail, ErrDesc: desc, note: note}
+}

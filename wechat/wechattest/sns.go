@@ -24,13 +24,13 @@ type token struct {
 	refreshExpires  time.Time
 }
 
-// errcode answers with an error of the sns hosts: HTTP 200, text/plain, a
+// errcode responds with an error of the sns hosts: HTTP 200, text/plain, a
 // request id at the end of errmsg so that nobody compares it as a whole.
 func (x *exchange) errcode(code int, text string) {
 	x.json(map[string]any{"errcode": code, "errmsg": text + ", rid: " + x.w.ids.rid()})
 }
 
-// json answers as the sns hosts do: text/plain without charset, slashes
+// json responds as the sns hosts do: text/plain without charset, slashes
 // escaped, other characters raw.
 func (x *exchange) json(v any) {
 	var b bytes.Buffer
@@ -56,7 +56,7 @@ func (x *exchange) snsGuard() bool {
 	return true
 }
 
-// accessToken answers /sns/oauth2/access_token.
+// accessToken serves /sns/oauth2/access_token.
 func (w *WeChat) accessToken(x *exchange) {
 	if !x.snsGuard() {
 		return
@@ -157,7 +157,7 @@ func tokenReply(t *token) map[string]any {
 	return m
 }
 
-// refreshToken answers /sns/oauth2/refresh_token, which takes no secret.
+// refreshToken serves /sns/oauth2/refresh_token, which takes no secret.
 func (w *WeChat) refreshToken(x *exchange) {
 	if !x.snsGuard() {
 		return
@@ -224,14 +224,14 @@ func (w *WeChat) findToken(x *exchange) *token {
 	return nil
 }
 
-// auth answers /sns/auth, the one success with an errcode.
+// auth serves /sns/auth, the one success with an errcode.
 func (w *WeChat) auth(x *exchange) {
 	if x.snsGuard() && w.findToken(x) != nil {
 		x.json(map[string]any{"errcode": 0, "errmsg": "ok"})
 	}
 }
 
-// userInfo answers /sns/userinfo.
+// userInfo serves /sns/userinfo.
 func (w *WeChat) userInfo(x *exchange) {
 	if !x.snsGuard() {
 		return

@@ -10,7 +10,7 @@ import (
 // prepayLife is the life of a prepay_id: 2 hours (docs/wechat.md 4.4).
 const prepayLife = 2 * time.Hour
 
-// unifiedOrder answers POST /pay/unifiedorder.
+// unifiedOrder serves POST /pay/unifiedorder.
 func (w *WeChat) unifiedOrder(p *payRequest) {
 	if code, text := checkFields(p, orderFields()); code != "" {
 		p.decline(code, text)
@@ -87,7 +87,7 @@ func (w *WeChat) checkTradeType(p *payRequest) bool {
 	return true
 }
 
-// reenter answers a number that was used before (docs/wechat.md 4.5); the caller holds
+// reenter responds to a number that was used before (docs/wechat.md 4.5); the caller holds
 // w.mu.
 func (w *WeChat) reenter(p *payRequest, o *order, now time.Time) {
 	switch {

@@ -1,14 +1,12 @@
 package wechattest
 
 import (
-	"encoding/base64"
 	"errors"
 	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // v3Window is how far the timestamp of a request may be from WeChat's clock
@@ -164,12 +162,6 @@ func (c *v3Call) unauthorized(message string) bool {
 	return false
 }
 
-// v3Parts are what the five lines of a request's message are made of.
-type v3Parts struct {
-	method, uri, timestamp, nonce, body string
-	host                                string // where the request was sent
-}
-
 // parts are those of the request as it arrived.
 func (c *v3Call) parts(a v3Authorization) v3Parts {
 	uri := c.r.RequestURI
@@ -177,27 +169,4 @@ func (c *v3Call) parts(a v3Authorization) v3Parts {
 		uri = c.r.URL.RequestURI() // a proxy's absolute form
 	}
 	return v3Parts{c.r.Method, uri, a.timestamp, a.nonce, c.body, c.r.Host}
-}
-
-// text is the message that is signed.
-func (p v3Parts) text() string {
-	return p.method + "\n" + p.uri + "\n" + p.timestamp + "\n" + p.nonce + "\n" + p.body + "\n"
-}
-
-// v3Shown is how many characters of a body WeChat shows in sign_information.
-const v3Shown = 8
-
-// truncated is the message as a 401 shows it, cut shortly after the body begins.
-func (p v3Parts) truncated() string {
-	text := p.text()
-	if utf8.RuneCountInString(p.body) <= v3Shown {
-		return text
-	}
-	return strings.TrimSuffix(text, p.body+"\n") + string([]rune(p.body)[:v3Shown])
-}
-
-// decodeSignature reads base64 as a verifier does.
-func decodeSignature(s string) ([]byte, bool) {
-	b, err := base64.StdEncoding.Strict().DecodeString(s)
-	return b, err == nil && !strings.ContainsAny(s, "\r\n")
 }

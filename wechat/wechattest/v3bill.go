@@ -30,7 +30,7 @@ func v3BillFields(more ...v3Field) []v3Field {
 		v3Choice("tar_type", "压缩类型", 32, "GZIP"))
 }
 
-// v3TradeBill answers the application for a trade bill.
+// v3TradeBill serves the application for a trade bill.
 func (w *WeChat) v3TradeBill(c *v3Call) {
 	day, ok := c.billDay(v3BillFields(v3Choice("bill_type", "账单类型", 32, billAll, billSuccess, billRefund)))
 	if !ok {
@@ -43,7 +43,7 @@ func (w *WeChat) v3TradeBill(c *v3Call) {
 	c.giveBill(w.bill(kind, day, &payRequest{exchange: c.exchange}))
 }
 
-// v3FundFlowBill answers the application for a fund-flow bill.
+// v3FundFlowBill serves the application for a fund-flow bill.
 func (w *WeChat) v3FundFlowBill(c *v3Call) {
 	day, ok := c.billDay(v3BillFields(v3Choice("account_type", "资金账户类型", 32, "BASIC", "OPERATION", "FEES")))
 	if !ok {
@@ -122,7 +122,7 @@ func (c *v3Call) origin() string {
 	return c.w.baseURL(c.r.Host)
 }
 
-// v3BillFile answers download_url: the file, unsigned.
+// v3BillFile serves download_url: the file, unsigned.
 func (w *WeChat) v3BillFile(c *v3Call) {
 	if p := c.checkQuery([]v3Field{v3Text("token", "下载令牌", 0).need(), v3Choice("tartype", "压缩类型", 32, "gzip")}); p != nil {
 		c.declineField(p)

@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// v3CertificateList answers GET /v3/certificates: the platform certificates, each
+// v3CertificateList serves GET /v3/certificates: the platform certificates, each
 // encrypted with the APIv3 key. A merchant in public key mode has none.
 func (w *WeChat) v3CertificateList(c *v3Call) {
 	if p := c.checkQuery([]v3Field{v3Choice("algorithm_type", "算法类型", 32, "RSA", "SM2", "ALL")}); p != nil {

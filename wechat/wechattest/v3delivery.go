@@ -22,14 +22,14 @@ const (
 	ForgeOtherVersion  = "other_version"  // a message of APIv2, validly signed: the APIv2 key has leaked
 )
 
-// V3Forges lists what Notify takes for orders of APIv3 besides Forges.
-func V3Forges() []string {
+// V3Forgeries lists what Notify takes for orders of APIv3 besides Forgeries.
+func V3Forgeries() []string {
 	return []string{ForgeProbe, ForgeStale, ForgeUnknownSerial, ForgeBadTag, ForgeShortNonce, ForgeOtherVersion}
 }
 
-// V3RefundForges lists what NotifyRefund takes for refunds that report by APIv3,
-// besides RefundForges.
-func V3RefundForges() []string { return append(V3Forges(), ForgeBadSign, ForgeNoSign) }
+// V3RefundForgeries lists what NotifyRefund takes for refunds that report by APIv3,
+// besides RefundForgeries.
+func V3RefundForgeries() []string { return append(V3Forgeries(), ForgeBadSign, ForgeNoSign) }
 
 // v3Resource is what a callback says before it is encrypted.
 type v3Resource struct {
@@ -161,17 +161,6 @@ func (w *WeChat) forgeHeader(key *v3Key, body, forge string) (http.Header, *Sign
 		return http.Header{}, signed
 	}
 	return v3Headers(timestamp, nonce, id, signature), signed
-}
-
-// v3Headers are the headers of a signature.
-func v3Headers(timestamp, nonce, id, signature string) http.Header {
-	h := http.Header{}
-	h.Set("Wechatpay-Timestamp", timestamp)
-	h.Set("Wechatpay-Nonce", nonce)
-	h.Set("Wechatpay-Serial", id)
-	h.Set("Wechatpay-Signature", signature)
-	h.Set("Wechatpay-Signature-Type", v3Scheme)
-	return h
 }
 
 // sealV3 encrypts with AES-256-GCM; the tag is at the end.

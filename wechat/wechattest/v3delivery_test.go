@@ -281,7 +281,7 @@ func TestV3Forgeries(t *testing.T) {
 		ForgeOtherTrade: "transaction", ForgeLeakedKey: "transaction", ForgeReplay: "", ForgeDoctype: "XML", ForgeProbe: "probe", ForgeStale: "stale",
 		ForgeUnknownSerial: "unknown serial", ForgeBadTag: "tag", ForgeShortNonce: "nonce", ForgeOtherVersion: "XML", "": "",
 	}
-	for _, forge := range append(append(Forges(), V3Forges()...), "") {
+	for _, forge := range append(append(Forgeries(), V3Forgeries()...), "") {
 		if got := found(send(forge, m.Notify, "forge-1")); got != want[forge] {
 			t.Errorf("%s: found by %q, want %q", forge, got, want[forge])
 		}
@@ -289,7 +289,7 @@ func TestV3Forgeries(t *testing.T) {
 	m.v3("POST", PathV3Refund, refundBody("forge-1", "fr-1", 300), http.StatusOK)
 	m.Advance(m.cfg.RefundTime)
 	want[ForgeNoInfo], want[ForgeBadPadding], want[ForgeTooEarly] = "no resource", "tag", ""
-	for _, forge := range append(append(RefundForges(), V3RefundForges()...), "") {
+	for _, forge := range append(append(RefundForgeries(), V3RefundForgeries()...), "") {
 		if got := found(send(forge, m.NotifyRefund, "fr-1")); got != want[forge] {
 			t.Errorf("refund, %s: found by %q, want %q", forge, got, want[forge])
 		}

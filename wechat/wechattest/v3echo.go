@@ -9,7 +9,7 @@ import (
 	"net/http"
 )
 
-// v3Echo answers POST /v3/security/echo, the dry test of signing, encryption and a
+// v3Echo serves POST /v3/security/echo, the dry test of signing, encryption and a
 // notify URL. It decrypts encrypted_echo_message with WeChat's key and encrypts it with
 // the merchant's, in OAEP with SHA-1.
 func (w *WeChat) v3Echo(c *v3Call) {

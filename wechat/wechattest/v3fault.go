@@ -1,9 +1,6 @@
 package wechattest
 
 import (
-	"crypto/rand"
-	"crypto/rsa"
-	"net/http"
 	"slices"
 )
 
@@ -49,38 +46,4 @@ func v3FaultKinds() []FaultKind {
 		{Kind: FaultBillDamaged, Text: "APIv3: a digit of the next bill file is changed, so that its hash does not fit"},
 		{Kind: FaultCrossVersion, Text: "the next query, close, refund or refund query of an order that the other API version placed finds nothing"},
 	}
-}
-
-// v3DeclineFault plays the faults in which a call does nothing; nil when there is none.
-func (w *WeChat) v3DeclineFault(c *v3Call) func() {
-	path := c.route.pattern
-	take := func(kind string) bool {
-		_, ok := w.takeFault(kind, path)
-		if ok {
-			c.note("fault %s: nothing was done", kind)
-		}
-		return ok
-	}
-	switch {
-	case take(FaultSystemError):
-		return func() { c.decline(http.StatusInternalServerError, "SYSTEM_ERROR", "系统错误") }
-	case take(FaultV3Unsigned):
-		return func() {
-			c.declineUnsigned(http.StatusInternalServerError, "SYSTEM_ERROR", "系统异常，请稍后重试")
-		}
-	case take(FaultV3TooMany):
-		return func() { c.decline(http.StatusTooManyRequests, "FREQUENCY_LIMITED", "频率超限") }
-	case take(FaultV3Accepted):
-		return func() { c.answer(http.StatusAccepted, "") }
-	}
-	return nil
-}
-
-// forgerKey is the key of somebody who signs in WeChat's name.
-func (w *WeChat) forgerKey(like *v3Key) *v3Key {
-	key, err := rsa.GenerateKey(rand.Reader, v3KeyBits)
-	if err != nil {
-		panic("wechattest: making an RSA key: " + err.Error()) // crypto/rand does not fail
-	}
-	return &v3Key{id: like.id, key: key, cert: like.cert}
 }

@@ -178,7 +178,7 @@ func (f v3Field) checkText(location, path, s string) *v3Problem {
 	if f.characters {
 		size, unit = int64(utf8.RuneCountInString(s)), "字符数"
 	}
-	// Measured lengths are texts in answers about the body, numbers elsewhere.
+	// Measured lengths are texts in responses about the body, numbers elsewhere.
 	measured := any(size)
 	if location == "body" {
 		measured = itoa(size)

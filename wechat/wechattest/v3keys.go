@@ -453,3 +453,12 @@ func (w *WeChat) shopNow() time.Time {
 	}
 	return now
 }
+
+// forgerKey is the key of somebody who signs in WeChat's name.
+func (w *WeChat) forgerKey(like *v3Key) *v3Key {
+	key, err := rsa.GenerateKey(rand.Reader, v3KeyBits)
+	if err != nil {
+		panic("wechattest: making an RSA key: " + err.Error()) // crypto/rand does not fail
+	}
+	return &v3Key{id: like.id, key: key, cert: like.cert}
+}

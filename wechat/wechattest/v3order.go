@@ -69,7 +69,7 @@ func v3TradeType(pattern string) string {
 	return map[string]string{PathV3JSAPI: "JSAPI", PathV3Native: "NATIVE", PathV3H5: "MWEB", PathV3App: "APP"}[pattern]
 }
 
-// v3Order answers the four prepay calls.
+// v3Order serves the four prepay calls.
 func (w *WeChat) v3Order(c *v3Call) {
 	tradeType := v3TradeType(c.route.pattern)
 	if !c.readBody(v3OrderFields(tradeType)) || !c.checkMchID(c.fields.text("mchid"), "post payload") {
@@ -166,7 +166,7 @@ func v3OrderIdentity(c *v3Call) string {
 	return string(b)
 }
 
-// reenterV3 answers a number that was used before; the caller holds w.mu.
+// reenterV3 responds to a number that was used before; the caller holds w.mu.
 func (w *WeChat) reenterV3(c *v3Call, o *order, identity string, now time.Time) {
 	switch {
 	case o.trade != nil:
@@ -202,7 +202,7 @@ func (w *WeChat) issuePrepayV3(c *v3Call, o *order, now time.Time) {
 	}
 }
 
-// v3Query answers the queries by both numbers.
+// v3Query serves the queries by both numbers.
 func (w *WeChat) v3Query(c *v3Call) {
 	if p := c.checkQuery([]v3Field{v3Text("mchid", "直连商户号", 32).need()}); p != nil {
 		c.declineField(p)
@@ -290,7 +290,7 @@ func (t Trade) promotions() []v3Object {
 	return list
 }
 
-// v3Close answers the close call: 204, also when the order is closed already.
+// v3Close serves the close call: 204, also when the order is closed already.
 func (w *WeChat) v3Close(c *v3Call) {
 	if !c.checkOutTradeNo(c.vars["out_trade_no"]) || !c.readBody([]v3Field{v3Text("mchid", "直连商户号", 32).need()}) ||
 		!c.checkMchID(c.fields.text("mchid"), "post payload") {

@@ -37,15 +37,6 @@ func (w *WeChat) checkMerchantSign(text, given string) (*Signed, []v3Key) {
 	return s, keys
 }
 
-// joinLines ends each line with a line feed.
-func joinLines(lines []string) string {
-	text := ""
-	for _, l := range lines {
-		text += l + "\n"
-	}
-	return text
-}
-
 // AppCall is what an app hands to WeChat's SDK to pay an order of the prepay call
 // for apps. The names in the SDK differ by platform.
 type AppCall struct {

@@ -24,7 +24,7 @@ func v3RefundFields() []v3Field {
 	}
 }
 
-// v3Refund answers the refund call. 200 says that WeChat took the request, not that
+// v3Refund serves the refund call. 200 says that WeChat took the request, not that
 // money went back. No client certificate is requested.
 func (w *WeChat) v3Refund(c *v3Call) {
 	if !c.readBody(v3RefundFields()) {
@@ -108,7 +108,7 @@ func v3RefundDecline(code, text string) (status int, v3Code, message string) {
 	return http.StatusBadRequest, "INVALID_REQUEST", text
 }
 
-// v3QueryRefund answers the query of a refund.
+// v3QueryRefund serves the query of a refund.
 func (w *WeChat) v3QueryRefund(c *v3Call) {
 	if p := c.checkQuery(nil); p != nil {
 		c.declineField(p)

@@ -95,44 +95,6 @@ func (w *WeChat) Close() {
 	}
 }
 
-// Now is the simulator's clock, in UTC.
-func (w *WeChat) Now() time.Time { return w.clock.now() }
-
-// Advance moves the clock forward. Everything that falls due on the way has happened
-// when it returns, notifications and their responses included.
-func (w *WeChat) Advance(d time.Duration) {
-	w.clock.advance(d)
-	w.publish(Event{Kind: EventClock})
-}
-
-// Config returns the settings with the defaults filled in.
-func (w *WeChat) Config() Config {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	cfg := w.cfg
-	cfg.ShopURL = w.shopURL
-	return cfg
-}
-
-// SetShop sets where the shop listens: an origin such as
-// http://localhost:8787.
-func (w *WeChat) SetShop(origin string) error {
-	if err := checkOrigin(origin); err != nil {
-		return fmt.Errorf("setting the shop: %w", err)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.shopURL = origin
-	return nil
-}
-
-// ShopURL is the origin where the shop listens, "" when unknown.
-func (w *WeChat) ShopURL() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.shopURL
-}
-
 // The paths of the three hosts.
 const (
 	pathAuthorize    = "/connect/oauth2/authorize"
@@ -187,4 +149,11 @@ func (w *WeChat) Handler() http.Handler {
 		}
 		mux.ServeHTTP(rw, r)
 	})
+}
+
+// Advance moves the clock forward. Everything that falls due on the way has happened
+// when it returns, notifications and their responses included.
+func (w *WeChat) Advance(d time.Duration) {
+	w.clock.advance(d)
+	w.publish(Event{Kind: EventClock})
 }

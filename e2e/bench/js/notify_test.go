@@ -93,7 +93,7 @@ func TestRepeatedNotificationsPayOnce(t *testing.T) {
 // A notification that WeChat did not send, or that only the API key speaks for, pays
 // nothing. The payment after it counts.
 func TestForgedNotificationsPayNothing(t *testing.T) {
-	for _, forge := range wechattest.Forges() {
+	for _, forge := range wechattest.Forgeries() {
 		if forge == wechattest.ForgeReplay || forge == wechattest.ForgeOtherTrade {
 			continue // they are about an order that is paid
 		}

@@ -101,7 +101,7 @@ export class Ledger {
 
   forge(order) {
     const button = el("button", { type: "button", class: "small", popovertarget: "forge" }, t("forge"));
-    button.addEventListener("click", () => this.choose(button, t("forge.title"), [...this.info.forges, ...(order.version === "v3" ? this.info.v3_forges : [])].map((forge) =>
+    button.addEventListener("click", () => this.choose(button, t("forge.title"), [...this.info.forgeries, ...(order.version === "v3" ? this.info.v3_forgeries : [])].map((forge) =>
       [t(`forge.${forge}`), forge, () => act(button, () => post("notifications", { out_trade_no: order.out_trade_no, forge }))])));
     return button;
   }

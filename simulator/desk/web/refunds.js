@@ -19,8 +19,8 @@ export function refund(r, notifications, info, menu) {
   const send = el("button", { type: "button", class: "small", disabled: !r.notify_url || r.refund_status === "PROCESSING", title: t(r.notify_url ? "send.title" : "refund.no_url") }, t("send.again"));
   send.addEventListener("click", () => act(send, () => post("notifications", { out_refund_no: r.out_refund_no, forge: "" })));
   const forge = el("button", { type: "button", class: "small", disabled: !r.notify_url, popovertarget: "forge" }, t("forge"));
-  const forges = [...info.refund_forges.map((name) => [t(`refund_forge.${name}`), name]),
-    ...(r.notify_version === "v3" ? info.v3_refund_forges.map((name) => [t(`forge.${name}`), name]) : [])];
+  const forges = [...info.refund_forgeries.map((name) => [t(`refund_forge.${name}`), name]),
+    ...(r.notify_version === "v3" ? info.v3_refund_forgeries.map((name) => [t(`forge.${name}`), name]) : [])];
   forge.addEventListener("click", () => menu(forge, t("refund.forge_title"), forges.map(([label, name]) =>
     [label, name, () => act(forge, () => post("notifications", { out_refund_no: r.out_refund_no, forge: name }))])));
   return el("section", { class: "refund" },

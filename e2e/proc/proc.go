@@ -1,4 +1,5 @@
-package main
+// Package proc reads from /proc what a process uses, on Linux.
+package proc
 
 import (
 	"fmt"
@@ -11,8 +12,8 @@ import (
 // tick is the unit of /proc/PID/stat. Linux always uses 100 per second.
 const tick = 10 * time.Millisecond
 
-// cpuTime returns the processor time of a process, user and kernel mode, all threads.
-func cpuTime(pid int) (time.Duration, error) {
+// CPUTime returns the processor time of a process, user and kernel mode, all threads.
+func CPUTime(pid int) (time.Duration, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
@@ -35,8 +36,8 @@ func cpuTime(pid int) (time.Duration, error) {
 	return time.Duration(ticks) * tick, nil
 }
 
-// peakMemory returns the peak resident memory of a process in bytes.
-func peakMemory(pid int) (int64, error) {
+// PeakMemory returns the peak resident memory of a process in bytes.
+func PeakMemory(pid int) (int64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err

@@ -1,0 +1,27 @@
+package main
+
+import (
+	"github.com/maxence-charriere/go-app/v9/pkg/app"
+
+	"h5pay/internal/api"
+)
+
+// submit creates the order of a draft and loads its pay page. If that fails, the screen shows the
+// error, and failed runs before it is drawn.
+func (s *base) submit(ctx app.Context, d draft, items []api.OrderItem, trade api.TradeType, failed func()) {
+	place := s.asBuyer(ctx, func() (func(), error) {
+		id, err := d.place(s.ctx, items, trade)
+		if err == nil {
+			s.b.Assign(payPath(id)) // the pay page redirects to the result if the order is paid
+		}
+		return nil, err
+	})
+	ctx.Async(func() {
+		if _, err := place(); err != nil {
+			ctx.Dispatch(func(app.Context) {
+				s.err = err
+				failed()
+			})
+		}
+	})
+}
