@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"h5pay/internal/api"
 	"h5pay/internal/job"
 	"h5pay/internal/stack"
 	"h5pay/wechat/wechattest"
@@ -118,6 +119,15 @@ func (w *world) useV3(vars map[string]string) {
 	w.keys.useAPIv3Key(id.APIv3Key)
 	maps.Copy(vars, v3)
 	vars["WECHAT_API_KEY"], vars["WECHAT_API"] = v2, "v3"
+}
+
+// refundNotifyURL returns where WeChat reports refunds that were made by hand, in the form of APIv2. A
+// merchant with APIv3 alone leaves it empty: the bills have these refunds.
+func (o options) refundNotifyURL(shop string) string {
+	if o.api == "v3" {
+		return ""
+	}
+	return shop + api.PathNotifyRefund
 }
 
 // v3Mode returns how WeChat signs messages of APIv3 at the beginning.

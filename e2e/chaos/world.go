@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"h5pay/internal/alphabet"
-	"h5pay/internal/api"
 	"h5pay/internal/stack"
 	"h5pay/internal/store"
 	"h5pay/webhook"
@@ -77,7 +76,7 @@ func newWorld(ctx context.Context, dir string, o options, bounds store.Bounds) (
 	wechatURL := fmt.Sprintf("http://localhost:%d", mch.Addr().(*net.TCPAddr).Port)
 	w.wechat, err = wechattest.New(wechattest.Config{
 		Users: users(seed), ShopURL: w.shop, WeChatURL: wechatURL, PayDirs: []string{w.shop + "/"},
-		Seed: int64(seed) + 1, Hostile: true, PlainRefunds: true, RefundNotifyURL: w.shop + api.PathNotifyRefund, V3Mode: o.v3Mode(),
+		Seed: int64(seed) + 1, Hostile: true, PlainRefunds: true, RefundNotifyURL: o.refundNotifyURL(w.shop), V3Mode: o.v3Mode(),
 		History: 100, // unused, and a long history is slow to copy
 		Doer: &notifier{world: w, client: &http.Client{
 			Transport:     &http.Transport{MaxIdleConnsPerHost: 16},
@@ -122,6 +121,7 @@ func newWorld(ctx context.Context, dir string, o options, bounds store.Bounds) (
 	vars["DATABASE_MB"] = fmt.Sprint(o.capacityMB())
 	if o.api == "v3" {
 		w.useV3(vars)
+		vars["WECHAT_API_KEY"] = ""
 		w.onV3.Store(true)
 	}
 	vars["SHOP_URL"], vars["WECHAT_BASE_URL"] = w.shop, wechatURL

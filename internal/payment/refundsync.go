@@ -187,7 +187,11 @@ func (s *Service) recordRefund(ctx context.Context, o order.Order, report wechat
 	if !report.RefundedAt.IsZero() && report.RefundedAt.Before(now) {
 		created = report.RefundedAt // or earlier: WeChat does not say
 	}
-	recorded, err := s.cfg.Store.RecordRefund(ctx, order.Refund{
+	record := s.cfg.Store.RecordRefund
+	if report.State == wechat.RefundClosed {
+		record = s.cfg.Store.RecordClosedRefund
+	}
+	recorded, err := record(ctx, order.Refund{
 		ID: report.OutRefundNo, OrderID: o.ID, Amount: report.Amount, RefundID: report.RefundID, CreatedAt: created, TakenAt: now,
 	})
 	if err != nil {

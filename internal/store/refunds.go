@@ -44,6 +44,19 @@ func (s *Store) RecordRefund(ctx context.Context, r order.Refund) (bool, error) 
 		r.OrderID, int64(r.Amount))
 }
 
+// RecordClosedRefund stores a refund of which WeChat kept the money, and that was not made
+// here, and reports whether it did. It takes no room, and the order stays as it is, so the
+// order may have been refunded meanwhile.
+func (s *Store) RecordClosedRefund(ctx context.Context, r order.Refund) (bool, error) {
+	taken := r.TakenAt.UnixMilli()
+	return s.run(ctx, "storing refund "+r.ID, `
+		INSERT INTO refunds (id, order_id, api_version, amount, reason, notify_url, created_at, status, refund_id, taken_at, ended_at, updated_at)
+		SELECT ?, id, api_version, ?, '', '', ?, 'closed', ?, MAX(updated_at, ?), MAX(updated_at, ?), MAX(updated_at, ?) FROM orders
+		WHERE id = ? AND status IN ('paid', 'refunding', 'refunded')
+		ON CONFLICT DO NOTHING`,
+		r.ID, int64(r.Amount), r.CreatedAt.UnixMilli(), r.RefundID, taken, taken, taken, r.OrderID)
+}
+
 const selectRefunds = `SELECT refunds.id, order_id, refunds.api_version, COALESCE(refund_key, '') AS refund_key, amount, reason, refunds.notify_url,
 	refunds.created_at, refunds.status, COALESCE(refund_id, '') AS refund_id, COALESCE(taken_at, 0) AS taken_at,
 	from_balance, COALESCE(refunds.failure, '') AS failure, COALESCE(failure_text, '') AS failure_text, stuck,

@@ -269,6 +269,19 @@ func TestRecordedRefunds(t *testing.T) {
 	}
 	wantOrder(t, s, o.ID, api.StatusRefunded, 13600)
 	storetest.Check(t, db)
+	// A closed one takes no room, also of an order that is refunded, and changes nothing of it.
+	for _, step := range []struct {
+		o    order.Order
+		id   string
+		want bool
+	}{{unpaid, "R3", false}, {o, "R3", true}, {o, "R3", false}} {
+		closed := order.Refund{ID: step.id, OrderID: step.o.ID, Amount: 13600, RefundID: "50-" + step.id, CreatedAt: now, TakenAt: now}
+		if got, err := s.RecordClosedRefund(ctx, closed); err != nil || got != step.want {
+			t.Errorf("%+v: %t, %v", step, got, err)
+		}
+		storetest.Check(t, db)
+	}
+	wantOrder(t, s, o.ID, api.StatusRefunded, 13600)
 }
 
 func TestConcurrentRefundsFitIntoTheOrder(t *testing.T) {

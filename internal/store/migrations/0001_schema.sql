@@ -244,7 +244,7 @@ CREATE INDEX abnormal_refunds ON refunds (status) WHERE status = 'abnormal';
 -- A refund changes its order in the statement that writes the refund, so that the
 -- two agree whatever fails afterwards. An order is refunding while one of its
 -- refunds has not ended. Continues InsertRefund and RecordRefund in refunds.go.
-CREATE TRIGGER refund_begins AFTER INSERT ON refunds
+CREATE TRIGGER refund_begins AFTER INSERT ON refunds WHEN NEW.status <> 'closed'
 BEGIN
   UPDATE orders SET status = 'refunding', updated_at = MAX(updated_at, NEW.updated_at)
   WHERE id = NEW.order_id AND status = 'paid';
