@@ -57,6 +57,7 @@ var importRules = []struct {
 }{
 	{pkg: "h5pay/internal/alphabet"},
 	{pkg: "h5pay/internal/cst"},
+	{pkg: "h5pay/internal/envfile"},
 	{pkg: "h5pay/internal/fen"},
 	{pkg: "h5pay/internal/api", project: []string{"h5pay/internal/fen"}},
 	{pkg: "h5pay/internal/job"},

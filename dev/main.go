@@ -19,6 +19,7 @@ import (
 
 	"h5pay/internal/cleanup"
 	"h5pay/internal/cmdflag"
+	"h5pay/internal/envfile"
 	"h5pay/internal/stack"
 	"h5pay/simulator/server"
 	"h5pay/wechat/wechattest"
@@ -123,7 +124,7 @@ func run(ctx context.Context, o options) error {
 	if err := ensureEnv(); err != nil {
 		return err
 	}
-	env, err := stack.ReadEnv(envFile)
+	env, err := envfile.Read(envFile)
 	if err != nil {
 		return err
 	}
@@ -218,7 +219,7 @@ func ensureEnv() error {
 	if _, err := os.Stat(envFile); !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	return stack.WriteEnv(envExample, envFile)
+	return envfile.Write(envExample, envFile)
 }
 
 func address(port int) string { return "localhost:" + strconv.Itoa(port) }

@@ -20,6 +20,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"h5pay/internal/cleanup"
+	"h5pay/internal/envfile"
 	"h5pay/internal/paytest"
 	"h5pay/internal/stack"
 	"h5pay/internal/store"
@@ -104,10 +105,10 @@ func runWorld(m *testing.M) (code int, err error) {
 	}
 	defer os.RemoveAll(world.state)
 	world.envFile = filepath.Join(world.state, "dev.vars")
-	if err := stack.WriteEnv("../.dev.vars.example", world.envFile); err != nil {
+	if err := envfile.Write("../.dev.vars.example", world.envFile); err != nil {
 		return 0, err
 	}
-	if world.env, err = stack.ReadEnv(world.envFile); err != nil {
+	if world.env, err = envfile.Read(world.envFile); err != nil {
 		return 0, err
 	}
 

@@ -15,6 +15,7 @@ import (
 
 	"h5pay/internal/alphabet"
 	"h5pay/internal/api"
+	"h5pay/internal/envfile"
 	"h5pay/internal/stack"
 	"h5pay/internal/store"
 	"h5pay/webhook"
@@ -156,7 +157,7 @@ func newWorld(ctx context.Context, dir string, o options, bounds store.Bounds) (
 
 // settings returns the Worker's settings, including secrets that must never leave it.
 func (w *world) settings(dir string) (map[string]string, error) {
-	vars, err := stack.NewEnv(dir + "/.dev.vars.example")
+	vars, err := envfile.New(dir + "/.dev.vars.example")
 	if err != nil {
 		return nil, err
 	}
