@@ -86,6 +86,7 @@ var importRules = []struct {
 	{pkg: "h5pay/simulator/server", project: []string{"h5pay/wechat/wechattest", "h5pay/simulator/web", "h5pay/simulator/phone", "h5pay/simulator/desk"}},
 	{pkg: "h5pay/simulator/command", project: []string{"h5pay/wechat/wechattest", "h5pay/simulator/web", "h5pay/simulator/phone", "h5pay/simulator/desk", "h5pay/simulator/server"}},
 	{pkg: "h5pay/simulator", project: []string{"h5pay/wechat/wechattest", "h5pay/simulator/web", "h5pay/simulator/phone", "h5pay/simulator/desk", "h5pay/simulator/server", "h5pay/simulator/command"}},
+	{pkg: "h5pay/internal/demo", project: []string{"h5pay/internal/fen", "h5pay/webhook", "h5pay/wechat/wechattest", "h5pay/simulator/web", "h5pay/simulator/phone", "h5pay/simulator/desk", "h5pay/simulator/server"}},
 	{pkg: "h5pay/wasmbuild", project: []string{"h5pay/internal/wasmbin"}},
 	{pkg: "h5pay/signer/warm", js: true},
 	{pkg: "h5pay/signer", js: true, project: []string{

@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"h5pay/internal/api"
-	"h5pay/internal/stack"
+	"h5pay/internal/demo"
 	"h5pay/wechat/wechattest"
 )
 
@@ -19,7 +19,7 @@ import (
 // operator refunds by hand, and only APIv2 lists such refunds.
 func (w *world) useBothVersions(vars map[string]string) {
 	v2 := vars["WECHAT_API_KEY"]
-	v3 := stack.APIv3Vars(w.wechat.V3())
+	v3 := demo.APIv3Vars(w.wechat.V3())
 	for _, name := range []string{"WECHAT_MCH_KEY", "WECHAT_APIV3_KEY"} {
 		w.secret(name, v3[name])
 	}
