@@ -1,0 +1,58 @@
+//go:build !js
+
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	_ "modernc.org/sqlite"
+
+	"h5pay/internal/store"
+)
+
+// openDatabase opens the file in DB_FILE, creates its tables, and returns its name too.
+func openDatabase(ctx context.Context) (db *sql.DB, file string, err error) {
+	file = getenvOr(dbSetting, "h5pay.db")
+	if db, err = openSQLite(file); err == nil {
+		if err = store.Migrate(ctx, db); err != nil {
+			db.Close()
+		}
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("setting %s: want a SQLite file that this user can write: %w", dbSetting, err)
+	}
+	return db, file, nil
+}
+
+// openSQLite opens the database with one connection, because SQLite allows one writer. Only the
+// owner can read a new file, since it holds openids and addresses. SQLite uses the same mode for
+// the files beside it.
+func openSQLite(name string) (*sql.DB, error) {
+	if err := createPrivate(name); err != nil {
+		return nil, fmt.Errorf("creating the database: %w", err)
+	}
+	db, err := sql.Open("sqlite", store.SQLiteURI(name, "_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)"))
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	return db, nil
+}
+
+// createPrivate creates an empty file with mode 0600, whatever the umask is. It does not change an
+// existing file.
+func createPrivate(name string) error {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Chmod(0o600), f.Close())
+}
