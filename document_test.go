@@ -149,9 +149,9 @@ func command(line string) string {
 func TestSettingsAreInTheREADMEs(t *testing.T) {
 	var want []string
 	for file, pattern := range map[string]string{
-		"signer/settings.go":       `getenv\("([A-Z0-9_]+)"\)`,
-		"signer/apiv3.go":          `getenv\("([A-Z0-9_]+)"\)`,
-		"signer/platform_other.go": `Setting\s+= "([A-Z0-9_]+)"`,
+		"signer/settings.go":     `getenv\("([A-Z0-9_]+)"\)`,
+		"signer/apiv3.go":        `getenv\("([A-Z0-9_]+)"\)`,
+		"signer/config_other.go": `Setting\s+= "([A-Z0-9_]+)"`,
 	} {
 		found := regexp.MustCompile(pattern).FindAllStringSubmatch(readDocument(t, file), -1)
 		if len(found) < 4 {

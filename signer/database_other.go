@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -15,9 +16,12 @@ import (
 	"h5pay/internal/store"
 )
 
+// defaultDatabase is the database of a shop without DB_FILE.
+const defaultDatabase = "h5pay.db"
+
 // openDatabase opens the file in DB_FILE, creates its tables, and returns its name too.
-func openDatabase(ctx context.Context) (db *sql.DB, file string, err error) {
-	file = getenvOr(dbSetting, "h5pay.db")
+func openDatabase(ctx context.Context, getenv func(string) string) (db *sql.DB, file string, err error) {
+	file = cmp.Or(getenv(dbSetting), defaultDatabase)
 	if db, err = openSQLite(file); err == nil {
 		if err = store.Migrate(ctx, db); err != nil {
 			db.Close()
@@ -55,4 +59,13 @@ func createPrivate(name string) error {
 		return err
 	}
 	return errors.Join(f.Chmod(0o600), f.Close())
+}
+
+// schemaOf returns the name of the last migration of a database.
+func schemaOf(ctx context.Context, db *sql.DB) (name string, err error) {
+	err = db.QueryRowContext(ctx, `SELECT name FROM d1_migrations ORDER BY id DESC LIMIT 1`).Scan(&name)
+	if err != nil {
+		return "", fmt.Errorf("querying the schema: %w", err)
+	}
+	return name, nil
 }

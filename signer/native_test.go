@@ -87,7 +87,7 @@ func TestRefundsNeedACertificate(t *testing.T) {
 	}
 	t.Setenv(certSetting, filepath.Join(dir, wechattest.CertFile))
 	t.Setenv(keySetting, filepath.Join(dir, wechattest.KeyFile))
-	client, err := certClient()
+	client, err := certClient(os.Getenv)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,11 +106,11 @@ func TestRefundsNeedACertificate(t *testing.T) {
 	}
 
 	t.Setenv(keySetting, "")
-	if client, err := certClient(); err == nil || client != nil {
+	if client, err := certClient(os.Getenv); err == nil || client != nil {
 		t.Errorf("a certificate without its key: %v, %v", client, err)
 	}
 	t.Setenv(certSetting, "")
-	if client, err := certClient(); err != nil || client != nil {
+	if client, err := certClient(os.Getenv); err != nil || client != nil {
 		t.Errorf("no certificate: %v, %v", client, err)
 	}
 }
@@ -256,7 +256,7 @@ func TestNativeSettingErrors(t *testing.T) {
 			}
 			ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 			defer stop()
-			if err := listen(ctx, slog.New(slog.DiscardHandler)); err == nil || !strings.HasPrefix(err.Error(), test.want) {
+			if err := listen(ctx, os.Getenv, slog.New(slog.DiscardHandler)); err == nil || !strings.HasPrefix(err.Error(), test.want) {
 				t.Errorf("%v: %v, want %s", test.env, err, test.want)
 			}
 		})

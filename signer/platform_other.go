@@ -3,64 +3,17 @@
 package main
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
-	"flag"
 	"fmt"
-	"log/slog"
 	"net/http"
-	"os"
-	"os/signal"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"h5pay/internal/alphabet"
-	"h5pay/internal/cmdflag"
 	"h5pay/internal/server"
 )
-
-// Settings of the native server only.
-const (
-	addrSetting = "LISTEN"  // host:port, default localhost:8787
-	dbSetting   = "DB_FILE" // the SQLite file, default h5pay.db
-	// The header in which a proxy sends the client's address, and the number of trusted proxies,
-	// see server.Addresses. Set them only behind such a proxy; otherwise a client can forge its
-	// address.
-	proxySetting   = "CLIENT_IP_HEADER"
-	proxiesSetting = "TRUSTED_PROXIES" // default 1
-	// The merchant's client certificate and its key as PEM files, from the merchant platform:
-	// apiclient_cert.pem and apiclient_key.pem. Refunds require them.
-	certSetting = "WECHAT_CERT_FILE"
-	keySetting  = "WECHAT_KEY_FILE"
-)
-
-// serve runs the signer as an HTTP server, with the page from public/, until it is interrupted.
-// With a flag it adds products to the database instead.
-func serve() {
-	demo := flag.Bool("seed-demo", false, "add the demo catalogue to the database and exit")
-	file := flag.String("sql", "", "run the SQL statements of this `file` in the database and exit; - reads standard input")
-	flag.Parse()
-	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	run := listen
-	if err := cmdflag.NoArguments(flag.CommandLine); err != nil {
-		fmt.Fprintln(os.Stderr, "signer:", err)
-		os.Exit(2)
-	}
-	if *demo || *file != "" {
-		run = func(ctx context.Context, _ *slog.Logger) error {
-			return loadProducts(ctx, *demo, *file, os.Stdin, os.Stdout)
-		}
-	}
-	if err := run(ctx, log); err != nil {
-		log.Error("signer stopped", "error", err)
-		os.Exit(1)
-	}
-}
 
 // newClient returns a client for calls to WeChat. It follows no redirects, because the requests
 // carry secrets.
@@ -75,8 +28,8 @@ func newClient(config *tls.Config) *http.Client {
 }
 
 // certClient returns a client that presents the merchant's certificate, nil if none is set.
-func certClient() (*http.Client, error) {
-	certFile, keyFile := os.Getenv(certSetting), os.Getenv(keySetting)
+func certClient(getenv func(string) string) (*http.Client, error) {
+	certFile, keyFile := getenv(certSetting), getenv(keySetting)
 	if certFile == "" && keyFile == "" {
 		return nil, nil
 	}
@@ -117,11 +70,4 @@ func proxyAddresses(getenv func(string) string) (server.Addresses, error) {
 		}
 	}
 	return a, errors.Join(wrong...)
-}
-
-func getenvOr(name, fallback string) string {
-	if v := os.Getenv(name); v != "" {
-		return v
-	}
-	return fallback
 }

@@ -13,17 +13,35 @@ import (
 	"h5pay/internal/store"
 )
 
-// catalogueHint names the commands that add products. They require only Go and may run while the
-// server runs.
-const catalogueHint = "go run ./signer -seed-demo adds the demo catalogue; go run ./signer -sql FILE runs your own INSERT statements, see README"
+// catalogueHint names the commands that add products. They may run while the server runs.
+const catalogueHint = "h5pay products -demo adds the demo catalogue; h5pay products -sql FILE runs your own INSERT statements, see README"
+
+// products is the command that adds products to the database.
+func products(ctx context.Context, c *console, args []string) error {
+	flags := newFlags("products", "adds products to the database, also while the server runs.")
+	config := configFlag(flags.FlagSet)
+	demo := flags.Bool("demo", false, "add the demo catalogue")
+	file := flags.String("sql", "", "run the SQL statements of this `file`; - reads standard input")
+	if err := c.parse(flags, args); err != nil {
+		return err
+	}
+	if !*demo && *file == "" {
+		return usageError("want -demo or -sql FILE")
+	}
+	getenv, err := loadConfig(*config, c.getenv)
+	if err != nil {
+		return err
+	}
+	return loadProducts(ctx, getenv, *demo, *file, c.stdin, c.stdout)
+}
 
 // loadProducts adds products to the database: the demo catalogue, or the result of a file's
 // statements. All statements run in one transaction.
-func loadProducts(ctx context.Context, demo bool, file string, stdin io.Reader, out io.Writer) error {
-	if demo && strings.HasPrefix(os.Getenv("SHOP_URL"), "https:") {
-		return errors.New("flag -seed-demo: want a local shop, but SHOP_URL is https; use -sql instead")
+func loadProducts(ctx context.Context, getenv func(string) string, demo bool, file string, stdin io.Reader, out io.Writer) error {
+	if demo && strings.HasPrefix(getenv("SHOP_URL"), "https:") {
+		return errors.New("flag -demo: want a local shop, but SHOP_URL is https; use -sql instead")
 	}
-	db, _, err := openDatabase(ctx)
+	db, _, err := openDatabase(ctx, getenv)
 	if err != nil {
 		return err
 	}

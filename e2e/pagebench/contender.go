@@ -109,7 +109,7 @@ func startSigner(ctx context.Context, dir string) (address *url.URL, stop func()
 	if err != nil {
 		return nil, nil, err
 	}
-	cmd := exec.CommandContext(ctx, binary)
+	cmd := exec.CommandContext(ctx, binary, "serve")
 	cmd.Env = append(os.Environ(), "LISTEN=localhost:"+strconv.Itoa(port), "DB_FILE="+file)
 	for name, value := range env {
 		cmd.Env = append(cmd.Env, name+"="+value)

@@ -43,19 +43,24 @@ func Read(name string) (map[string]string, error) {
 // emptySetting matches a setting without a value in an example. A webhook secret has its prefix.
 var emptySetting = regexp.MustCompile(`(?m)^[A-Z_]+="(whsec_)?"$`)
 
-// Write copies the settings of an example to a new file that only the owner can read. Each empty
-// setting gets a random value, because a secret in an example is public: 32 hexadecimal digits, or
-// after "whsec_" the base64 of 32 bytes.
+// Write copies the settings of an example file to a new file, see Create.
 func Write(example, name string) error {
 	text, err := os.ReadFile(example)
 	if err != nil {
 		return err
 	}
+	return Create(name, text)
+}
+
+// Create writes example settings to a new file that only the owner can read. Each empty setting gets
+// a random value, because a secret in an example is public: 32 hexadecimal digits, or after "whsec_"
+// the base64 of 32 bytes. An existing file is kept, and the error is fs.ErrExist.
+func Create(name string, example []byte) error {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(emptySetting.ReplaceAllFunc(text, func(line []byte) []byte {
+	_, err = f.Write(emptySetting.ReplaceAllFunc(example, func(line []byte) []byte {
 		secret := randomSecret
 		if bytes.HasSuffix(line, []byte(`whsec_"`)) {
 			secret = randomKey
