@@ -11,6 +11,10 @@ import (
 //go:embed all:public
 var public embed.FS
 
+// PageName stands in the page of a release for the shop's name, which is not known then. It has no
+// character that HTML or JSON escapes.
+const PageName = "h5pay-shop-name"
+
 // ExampleSettings are the settings for a shop on this machine, without the secrets that are drawn.
 //
 //go:embed .dev.vars.example

@@ -4,16 +4,12 @@ package main
 
 import (
 	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"h5pay/internal/static"
 )
 
 // lookup returns a getenv for a map.
@@ -80,42 +76,6 @@ func TestDemoIsWithoutSettings(t *testing.T) {
 	for name, want := range map[string]bool{"PATH": false, "LISTEN": true, "SHOP_NAME": true, "WECHAT_MCH_KEY": true, "SESSION_KEY_FILE": true, "WECHAT_CERT_FILE": true, "ADMIN_TOKEN": true} {
 		if got := hasSettings(lookup(map[string]string{name: "x"})); got != want {
 			t.Errorf("%s: %v, want %v", name, got, want)
-		}
-	}
-}
-
-// The shop's own files stand beside those of the page, cannot replace them, and end at their folder.
-func TestFilesOfTheShop(t *testing.T) {
-	t.Parallel()
-	outside := writeFile(t, "text-beyond-the-folder")
-	dir := t.TempDir()
-	for name, text := range map[string]string{"MP_verify_x.txt": "x", "web/app.css": "mine", "web/products/mine.svg": "<svg/>"} {
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Symlink(outside, filepath.Join(dir, "link.txt")); err != nil {
-		t.Fatal(err)
-	}
-	files, err := siteFiles(lookup(map[string]string{filesSetting: dir}), discardLog())
-	if err != nil {
-		t.Fatal(err)
-	}
-	site := static.New(files)
-	for path, want := range map[string]string{"/MP_verify_x.txt": "x", "/web/products/mine.svg": "<svg/>", "/web/products/tea.svg": "<svg", "/web/app.css": "/*", "/link.txt": "404"} {
-		w := httptest.NewRecorder()
-		site.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
-		body := w.Body.String()
-		if want == "404" && w.Code != http.StatusNotFound || want != "404" && (w.Code != http.StatusOK || !strings.HasPrefix(body, want)) || strings.Contains(body, "text-beyond") {
-			t.Errorf("%s: %d %.50q", path, w.Code, body)
-		}
-	}
-	for _, bad := range []string{filepath.Join(dir, "none"), outside} {
-		if _, err := siteFiles(lookup(map[string]string{filesSetting: bad}), discardLog()); err == nil || !strings.Contains(err.Error(), "setting FILES_DIR must name a folder") {
-			t.Errorf("%s: %v", bad, err)
 		}
 	}
 }

@@ -7,14 +7,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"time"
 
-	"h5pay"
 	"h5pay/internal/static"
 	"h5pay/internal/store"
 )
@@ -80,44 +77,6 @@ func serveShop(ctx context.Context, l net.Listener, getenv func(string) string, 
 		return err
 	}
 	return <-ended
-}
-
-// noPage is what a program without the page says.
-const noPage = "this program was built without the page: run `make build`, then build it again"
-
-// siteFiles returns the files that the server serves: the page's, and those of FILES_DIR.
-func siteFiles(getenv func(string) string, log *slog.Logger) (fs.FS, error) {
-	page, complete := h5pay.Page()
-	if !complete {
-		log.Warn(noPage)
-	}
-	dir := getenv(filesSetting)
-	if dir == "" {
-		return page, nil
-	}
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return nil, &settingError{filesSetting, "must name a folder that this user can read"}
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, fmt.Errorf("setting %s: %w", filesSetting, err)
-	}
-	return layers{page, root.FS()}, nil
-}
-
-// layers finds a file in the first file system that has it. A folder is no file.
-type layers []fs.FS
-
-func (l layers) Open(name string) (fs.File, error) {
-	err := error(fs.ErrNotExist)
-	for _, files := range l {
-		if info, statErr := fs.Stat(files, name); statErr == nil && !info.IsDir() {
-			return files.Open(name)
-		} else if statErr != nil && !errors.Is(statErr, fs.ErrNotExist) {
-			err = statErr
-		}
-	}
-	return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 }
 
 // runEvery calls do at once and after each pause, until ctx ends. The Worker uses cron triggers
