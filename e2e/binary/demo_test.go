@@ -64,14 +64,18 @@ func (p httpPhone) post(path string, body, result any) {
 var demoFlags = []string{"serve", "-shop-port", "0", "-wechat-port", "0", "-desk-port", "0", "-phone-port", "0"}
 
 // startDemo starts a demo and returns its process and what its desk says.
-func startDemo(t *testing.T, dir string, args ...string) (*process, desk.Identity) {
+func startDemo(t *testing.T, dir string) (*process, desk.Identity) {
 	t.Helper()
-	p := start(t, dir, nil, append(demoFlags, args...)...)
+	p := start(t, dir, nil, demoFlags...)
+	return p, identity(t, p)
+}
+
+// identity returns what the desk of a demo says.
+func identity(t *testing.T, p *process) (id desk.Identity) {
+	t.Helper()
 	line := p.waitFor(t, "and pay")
-	url := strings.Fields(line)[1]
-	var id desk.Identity
-	get(t, url+"/control/info", &id)
-	return p, id
+	get(t, strings.Fields(line)[1]+"/control/info", &id)
+	return id
 }
 
 // get fetches JSON.

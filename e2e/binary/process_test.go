@@ -46,7 +46,12 @@ type process struct {
 // start runs the command in a folder. Its environment has only env. The test's end kills it.
 func start(t *testing.T, dir string, env []string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(command, args...), lines: make(chan string, 1000), ended: make(chan error, 1)}
+	return startBinary(t, command, dir, env, args...)
+}
+
+func startBinary(t *testing.T, binary, dir string, env []string, args ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.Command(binary, args...), lines: make(chan string, 1000), ended: make(chan error, 1)}
 	// The variable lets package cleanup find the process.
 	p.cmd.Dir, p.cmd.Env, p.cmd.Stderr = dir, append([]string{"H5PAY_RUN=" + os.Getenv("H5PAY_RUN")}, env...), &p.stderr
 	out, err := p.cmd.StdoutPipe()
