@@ -71,13 +71,13 @@ var importRules = []struct {
 	{pkg: "h5pay/webhook"}, // receivers may copy it
 	{pkg: "h5pay/examples/webhook", project: []string{"h5pay/webhook"}},
 	{pkg: "h5pay/internal/payment", project: []string{
-		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/order", "h5pay/internal/reqlog", "h5pay/internal/store", "h5pay/wechat", "h5pay/wechat/apiv3"}},
+		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/order", "h5pay/internal/reqlog", "h5pay/internal/store", "h5pay/wechat", "h5pay/wechat/apiv3"}},
 	{pkg: "h5pay/internal/certificate", project: []string{
 		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/order", "h5pay/internal/store", "h5pay/wechat/apiv3"}},
 	{pkg: "h5pay/internal/outbox", project: []string{
-		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/order", "h5pay/internal/reqlog", "h5pay/internal/store", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook"}},
+		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/order", "h5pay/internal/reqlog", "h5pay/internal/store", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook"}},
 	{pkg: "h5pay/internal/server", project: []string{
-		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/order", "h5pay/internal/outbox", "h5pay/internal/payment", "h5pay/internal/reqlog",
+		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/order", "h5pay/internal/outbox", "h5pay/internal/payment", "h5pay/internal/reqlog",
 		"h5pay/internal/store", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook"}},
 	{pkg: "h5pay/wechat/wechattest"}, // independent, because it checks the others
 	{pkg: "h5pay/simulator/web", project: []string{"h5pay/wechat/wechattest"}},

@@ -10,8 +10,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
+	"h5pay/internal/job"
 	"h5pay/internal/static"
 	"h5pay/internal/store"
 )
@@ -29,6 +31,8 @@ func listen(ctx context.Context, getenv func(string) string, log *slog.Logger) e
 // when the settings and the database are in use.
 func serveShop(ctx context.Context, l net.Listener, getenv func(string) string, log *slog.Logger, ready func()) error {
 	defer l.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	db, file, err := openDatabase(ctx, getenv)
 	if err != nil {
 		return err
@@ -60,23 +64,84 @@ func serveShop(ctx context.Context, l net.Listener, getenv func(string) string, 
 	a := newApp(p)
 	g := newLoadLimiter(defaultCapacity, a, static.New(files), log)
 	srv := g.server()
-	go runEvery(ctx, time.Minute, func() { runSafely(ctx, log, "reconciling", a.reconcile) })
-	go runEvery(ctx, 10*time.Minute, func() { runSafely(ctx, log, "checking bills", a.checkBills) })
-	go events.run(ctx, retryEvery, func() { runSafely(ctx, log, "delivering events", a.deliver) })
-	ended := make(chan error, 1)
+	w := startJobs(ctx, a, events, log)
+	stopped := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
-		// The responses in progress are about money: let them finish.
-		grace, cancel := context.WithTimeout(context.Background(), 15*time.Second)
-		defer cancel()
-		ended <- srv.Shutdown(grace)
+		stopped <- stopShop(srv, w, log)
 	}()
 	log.Info("signer is listening", "addr", l.Addr().String())
 	ready()
-	if err := srv.Serve(g.listener(l)); !errors.Is(err, http.ErrServerClosed) {
-		return err
+	err = srv.Serve(g.listener(l))
+	cancel()
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
 	}
-	return <-ended
+	return errors.Join(err, <-stopped)
+}
+
+// stopTime is how long calls and jobs get to finish what they began. A call waits 8 s for WeChat at
+// most, a webhook 10 s for its receiver, a bill 30 s.
+const stopTime = 35 * time.Second
+
+// stopShop accepts no more connections, and waits for the calls and jobs that are under way. They
+// are about money. What is not finished after stopTime is cancelled, and the next start repeats it.
+func stopShop(srv *http.Server, w *jobs, log *slog.Logger) error {
+	began := time.Now()
+	log.Info("signer is stopping", "seconds", stopTime.Seconds())
+	grace, cancel := context.WithTimeout(context.Background(), stopTime)
+	defer cancel()
+	err := srv.Shutdown(grace)
+	if err != nil {
+		err = fmt.Errorf("calls were under way after %v: %w", stopTime, err)
+		srv.Close()
+	}
+	if !w.wait(grace) {
+		err = errors.Join(err, fmt.Errorf("jobs were under way after %v", stopTime))
+	}
+	log.Info("signer stopped", "seconds", time.Since(began).Seconds())
+	return err
+}
+
+// jobs are the timers of a shop.
+type jobs struct {
+	running sync.WaitGroup
+	cancel  context.CancelFunc // of what is under way
+}
+
+// startJobs runs the timers until stop ends. A run that is under way then is not cancelled.
+func startJobs(stop context.Context, a app, events deliverySignal, log *slog.Logger) *jobs {
+	ctx, cancel := context.WithCancel(job.WithStop(context.WithoutCancel(stop), stop.Done()))
+	w := &jobs{cancel: cancel}
+	w.running.Go(func() {
+		runEvery(stop, time.Minute, func() { runSafely(ctx, log, "reconciling", a.reconcile) })
+	})
+	w.running.Go(func() {
+		runEvery(stop, 10*time.Minute, func() { runSafely(ctx, log, "checking bills", a.checkBills) })
+	})
+	w.running.Go(func() {
+		events.run(stop, retryEvery, func() { runSafely(ctx, log, "delivering events", a.deliver) })
+	})
+	return w
+}
+
+// wait waits for the runs that are under way. It cancels them when ctx ends, and then waits until
+// they have ended. It reports whether they ended by themselves.
+func (w *jobs) wait(ctx context.Context) bool {
+	ended := make(chan struct{})
+	go func() {
+		w.running.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		w.cancel()
+		return true
+	case <-ctx.Done():
+	}
+	w.cancel()
+	<-ended
+	return false
 }
 
 // runEvery calls do at once and after each pause, until ctx ends. The Worker uses cron triggers
