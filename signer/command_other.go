@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"flag"
 	"fmt"
@@ -163,7 +164,11 @@ func serveCommand(ctx context.Context, c *console, args []string) error {
 	if err != nil {
 		return err
 	}
-	return listen(ctx, getenv, slog.New(slog.NewJSONHandler(c.stderr, nil)))
+	log, err := newLog(getenv, c.stderr)
+	if err != nil {
+		return err
+	}
+	return listen(ctx, getenv, log)
 }
 
 // migrate creates or updates the tables of the database. serve does it too.
@@ -177,7 +182,7 @@ func migrate(ctx context.Context, c *console, args []string) error {
 	if err != nil {
 		return err
 	}
-	db, file, err := openDatabase(ctx, getenv)
+	db, file, err := openDatabase(ctx, getenv, sql.Open)
 	if err != nil {
 		return err
 	}

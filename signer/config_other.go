@@ -5,6 +5,8 @@ package main
 import (
 	"flag"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -29,14 +31,22 @@ const (
 	// A folder with files of the shop: pictures of products, MP_verify_….txt. The page's own files
 	// come first.
 	filesSetting = "FILES_DIR"
+	// The form of the log: json, the default, or text.
+	logSetting = "LOG_FORMAT"
+	// host:port of the page /metrics for Prometheus. Without it there is none. Strangers must not
+	// reach it.
+	metricsSetting = "METRICS_LISTEN"
 )
 
 // nativeSettings are the settings of the native server only.
-var nativeSettings = []string{addrSetting, dbSetting, filesSetting, proxySetting, proxiesSetting, certSetting, keySetting}
+var nativeSettings = []string{addrSetting, dbSetting, filesSetting, proxySetting, proxiesSetting, certSetting, keySetting, logSetting, metricsSetting}
 
 // fileSuffix makes the name of a setting whose value stands in a file: SESSION_KEY_FILE names the
 // file with the value of SESSION_KEY. Secrets of systemd and of containers are such files.
 const fileSuffix = "_FILE"
+
+// telemetryPrefix begins the names of OpenTelemetry's variables, which may stand in the file too.
+const telemetryPrefix = "OTEL_"
 
 // configFlag defines the flag -config.
 func configFlag(flags *flag.FlagSet) *string {
@@ -73,9 +83,17 @@ func loadConfig(file string, getenv func(string) string) (func(string) string, e
 			return nil, fmt.Errorf("reading the settings: %w", err)
 		}
 		for name := range fromFile {
+			if strings.HasPrefix(name, telemetryPrefix) {
+				continue
+			}
 			if base := strings.TrimSuffix(name, fileSuffix); !slices.Contains(names, name) && !slices.Contains(names, base) {
 				return nil, fmt.Errorf("%s: unknown setting %s", file, name)
 			}
+		}
+	}
+	for name, value := range fromFile {
+		if strings.HasPrefix(name, telemetryPrefix) && getenv(name) == "" {
+			os.Setenv(name, value) // OpenTelemetry reads the environment only
 		}
 	}
 	values := map[string]string{}
@@ -99,4 +117,15 @@ func loadConfig(file string, getenv func(string) string) (func(string) string, e
 		}
 	}
 	return func(name string) string { return values[name] }, nil
+}
+
+// newLog returns the log that LOG_FORMAT asks for.
+func newLog(getenv func(string) string, w io.Writer) (*slog.Logger, error) {
+	switch getenv(logSetting) {
+	case "", "json":
+		return slog.New(slog.NewJSONHandler(w, nil)), nil
+	case "text":
+		return slog.New(slog.NewTextHandler(w, nil)), nil
+	}
+	return nil, &settingError{logSetting, "must be json or text"}
 }

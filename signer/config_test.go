@@ -3,6 +3,8 @@
 package main
 
 import (
+	"bytes"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -81,3 +83,20 @@ func TestDemoIsWithoutSettings(t *testing.T) {
 }
 
 func discardLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func TestLogFormat(t *testing.T) {
+	t.Parallel()
+	for format, want := range map[string]string{"": `"msg":"hello"`, "json": `"msg":"hello"`, "text": "msg=hello"} {
+		var out bytes.Buffer
+		log, err := newLog(lookup(map[string]string{logSetting: format}), &out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if log.Info("hello"); !strings.Contains(out.String(), want) {
+			t.Errorf("%q: %s", format, &out)
+		}
+	}
+	if _, err := newLog(lookup(map[string]string{logSetting: "xml"}), io.Discard); err == nil || err.Error() != "setting LOG_FORMAT must be json or text" {
+		t.Errorf("got %v", err)
+	}
+}

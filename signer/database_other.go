@@ -20,9 +20,9 @@ import (
 const defaultDatabase = "h5pay.db"
 
 // openDatabase opens the file in DB_FILE, creates its tables, and returns its name too.
-func openDatabase(ctx context.Context, getenv func(string) string) (db *sql.DB, file string, err error) {
+func openDatabase(ctx context.Context, getenv func(string) string, open openFunc) (db *sql.DB, file string, err error) {
 	file = cmp.Or(getenv(dbSetting), defaultDatabase)
-	if db, err = openSQLite(file); err == nil {
+	if db, err = openSQLiteWith(open, file); err == nil {
 		if err = store.Migrate(ctx, db); err != nil {
 			db.Close()
 		}
@@ -33,14 +33,19 @@ func openDatabase(ctx context.Context, getenv func(string) string) (db *sql.DB, 
 	return db, file, nil
 }
 
-// openSQLite opens the database with one connection, because SQLite allows one writer. Only the
+// openFunc opens a database, as sql.Open does.
+type openFunc func(driver, source string) (*sql.DB, error)
+
+func openSQLite(name string) (*sql.DB, error) { return openSQLiteWith(sql.Open, name) }
+
+// openSQLiteWith opens the database with one connection, because SQLite allows one writer. Only the
 // owner can read a new file, since it holds openids and addresses. SQLite uses the same mode for
 // the files beside it.
-func openSQLite(name string) (*sql.DB, error) {
+func openSQLiteWith(open openFunc, name string) (*sql.DB, error) {
 	if err := createPrivate(name); err != nil {
 		return nil, fmt.Errorf("creating the database: %w", err)
 	}
-	db, err := sql.Open("sqlite", store.SQLiteURI(name, "_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)"))
+	db, err := open("sqlite", store.SQLiteURI(name, "_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)"))
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -93,7 +94,7 @@ func runDemo(ctx context.Context, cfg demoConfig, c *console, log *slog.Logger) 
 
 // seedDemo adds the demo products to a database without products.
 func seedDemo(ctx context.Context, getenv func(string) string) error {
-	db, _, err := openDatabase(ctx, getenv)
+	db, _, err := openDatabase(ctx, getenv, sql.Open)
 	if err != nil {
 		return err
 	}

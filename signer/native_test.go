@@ -240,6 +240,8 @@ func TestNativeSettingErrors(t *testing.T) {
 		{map[string]string{addrSetting: "8787"}, "setting LISTEN: want a free host:port"},
 		{map[string]string{addrSetting: "localhost:99999"}, "setting LISTEN: want a free host:port"},
 		{map[string]string{addrSetting: taken.Addr().String()}, "setting LISTEN: want a free host:port"},
+		{map[string]string{metricsSetting: "9464"}, "setting METRICS_LISTEN: want a free host:port"},
+		{map[string]string{metricsSetting: taken.Addr().String()}, "setting METRICS_LISTEN: want a free host:port"},
 		{map[string]string{dbSetting: dir}, "setting DB_FILE: want a SQLite file that this user can write"},
 		{map[string]string{dbSetting: text}, "setting DB_FILE: want a SQLite file that this user can write"},
 		{map[string]string{dbSetting: filepath.Join(dir, "none", "h5pay.db")}, "setting DB_FILE: want a SQLite file that this user can write"},

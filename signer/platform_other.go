@@ -27,6 +27,12 @@ func newClient(config *tls.Config) *http.Client {
 	}
 }
 
+// measured returns the client with its transport wrapped.
+func measured(c *http.Client, wrap func(http.RoundTripper) http.RoundTripper) *http.Client {
+	c.Transport = wrap(c.Transport)
+	return c
+}
+
 // certClient returns a client that presents the merchant's certificate, nil if none is set.
 func certClient(getenv func(string) string) (*http.Client, error) {
 	certFile, keyFile := getenv(certSetting), getenv(keySetting)

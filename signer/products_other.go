@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -41,7 +42,7 @@ func loadProducts(ctx context.Context, getenv func(string) string, demo bool, fi
 	if demo && strings.HasPrefix(getenv("SHOP_URL"), "https:") {
 		return errors.New("flag -demo: want a local shop, but SHOP_URL is https; use -sql instead")
 	}
-	db, _, err := openDatabase(ctx, getenv)
+	db, _, err := openDatabase(ctx, getenv, sql.Open)
 	if err != nil {
 		return err
 	}

@@ -7,15 +7,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
 	"h5pay/internal/job"
 	"h5pay/internal/static"
 	"h5pay/internal/store"
+	"h5pay/internal/telemetry"
 )
 
 // listen opens the address of LISTEN and serves the shop there until ctx ends.
@@ -33,7 +36,13 @@ func serveShop(ctx context.Context, l net.Listener, getenv func(string) string, 
 	defer l.Close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	db, file, err := openDatabase(ctx, getenv)
+	t, err := telemetry.New(ctx, os.Getenv)
+	if err != nil {
+		return err
+	}
+	defer closeTelemetry(t, log)
+	log = slog.New(t.Metrics().Log(log.Handler()))
+	db, file, err := openDatabase(ctx, getenv, t.OpenDB)
 	if err != nil {
 		return err
 	}
@@ -45,26 +54,37 @@ func serveShop(ctx context.Context, l net.Listener, getenv func(string) string, 
 	}
 	events := newDeliverySignal()
 	p := platform{
-		getenv: getenv, db: db, doer: newClient(nil), announce: events.notify, log: log, catalogueHint: catalogueHint,
+		getenv: getenv, db: db, doer: measured(newClient(nil), t.WeChat), webhookDoer: measured(newClient(nil), t.Webhook),
+		announce: events.notify, log: log, catalogueHint: catalogueHint,
 		addressLimit: newLimiter(addressLimit), ownerLimit: newLimiter(ownerLimit), size: fileSize(db, file),
 	}
 	p.addresses, p.problem = proxyAddresses(getenv)
 	if cert, err := certClient(getenv); err != nil {
 		return err
 	} else if cert != nil {
-		p.certDoer = cert
+		p.certDoer = measured(cert, t.WeChat)
 	}
-	if _, err := loadSettings(getenv); err != nil {
+	set, err := loadSettings(getenv)
+	if err != nil {
 		log.Error("the shop is misconfigured: every call gets status 503", "error", err)
 	}
 	files, err := siteFiles(getenv, log)
 	if err != nil {
 		return err
 	}
+	if err := t.Metrics().Shop(ctx, store.New(db), set.MchID, log); err != nil {
+		return err
+	}
+	metrics, err := listenMetrics(getenv, t, log)
+	if err != nil {
+		return err
+	}
+	defer metrics.Close()
 	a := newApp(p)
+	a.Handler = t.Handler(a.Handler, a.patterns)
 	g := newLoadLimiter(defaultCapacity, a, static.New(files), log)
 	srv := g.server()
-	w := startJobs(ctx, a, events, log)
+	w := startJobs(ctx, a, events, t, log)
 	stopped := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
@@ -78,6 +98,35 @@ func serveShop(ctx context.Context, l net.Listener, getenv func(string) string, 
 		err = nil
 	}
 	return errors.Join(err, <-stopped)
+}
+
+// listenMetrics serves the page of METRICS_LISTEN. Without that setting it serves nothing.
+func listenMetrics(getenv func(string) string, t *telemetry.Telemetry, log *slog.Logger) (io.Closer, error) {
+	addr := getenv(metricsSetting)
+	if addr == "" {
+		return io.NopCloser(nil), nil
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("setting %s: want a free host:port, like localhost:9464: %w", metricsSetting, err)
+	}
+	srv := &http.Server{Handler: t.Metrics().Page(), ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: maxHeader}
+	go func() {
+		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("serving the metrics ended", "error", err)
+		}
+	}()
+	log.Info("metrics are served", "addr", l.Addr().String())
+	return srv, nil
+}
+
+// closeTelemetry sends the last spans.
+func closeTelemetry(t *telemetry.Telemetry, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := t.Close(ctx); err != nil {
+		log.Warn("sending the last spans failed", "error", err)
+	}
 }
 
 // stopTime is how long calls and jobs get to finish what they began. A call waits 8 s for WeChat at
@@ -110,17 +159,20 @@ type jobs struct {
 }
 
 // startJobs runs the timers until stop ends. A run that is under way then is not cancelled.
-func startJobs(stop context.Context, a app, events deliverySignal, log *slog.Logger) *jobs {
+func startJobs(stop context.Context, a app, events deliverySignal, t *telemetry.Telemetry, log *slog.Logger) *jobs {
 	ctx, cancel := context.WithCancel(job.WithStop(context.WithoutCancel(stop), stop.Done()))
 	w := &jobs{cancel: cancel}
+	reconcile := t.Job("reconcile", a.reconcile)
+	checkBills := t.Job("check-bills", a.checkBills)
+	deliver := t.Job("deliver", a.deliver)
 	w.running.Go(func() {
-		runEvery(stop, time.Minute, func() { runSafely(ctx, log, "reconciling", a.reconcile) })
+		runEvery(stop, time.Minute, func() { runSafely(ctx, log, "reconciling", reconcile) })
 	})
 	w.running.Go(func() {
-		runEvery(stop, 10*time.Minute, func() { runSafely(ctx, log, "checking bills", a.checkBills) })
+		runEvery(stop, 10*time.Minute, func() { runSafely(ctx, log, "checking bills", checkBills) })
 	})
 	w.running.Go(func() {
-		events.run(stop, retryEvery, func() { runSafely(ctx, log, "delivering events", a.deliver) })
+		events.run(stop, retryEvery, func() { runSafely(ctx, log, "delivering events", deliver) })
 	})
 	return w
 }
