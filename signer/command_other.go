@@ -48,6 +48,8 @@ func subcommands() []subcommand {
 		{"serve", "run the shop; without settings run the demo with a simulated WeChat", serveCommand},
 		{"simulator", "run the simulated WeChat by itself, for a shop in any language", nil},
 		{"migrate", "create or update the tables of the database", migrate},
+		{"backup", "write a copy of the database, also while the server runs", backup},
+		{"restore", "make a backup the database", restore},
 		{"products", "add products to the database", products},
 		{"version", "print the version", version},
 	}

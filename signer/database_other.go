@@ -21,7 +21,7 @@ const defaultDatabase = "h5pay.db"
 
 // openDatabase opens the file in DB_FILE, creates its tables, and returns its name too.
 func openDatabase(ctx context.Context, getenv func(string) string, open openFunc) (db *sql.DB, file string, err error) {
-	file = cmp.Or(getenv(dbSetting), defaultDatabase)
+	file = databaseFile(getenv)
 	if db, err = openSQLiteWith(open, file); err == nil {
 		if err = store.Migrate(ctx, db); err != nil {
 			db.Close()
@@ -31,6 +31,11 @@ func openDatabase(ctx context.Context, getenv func(string) string, open openFunc
 		return nil, "", fmt.Errorf("setting %s: want a SQLite file that this user can write: %w", dbSetting, err)
 	}
 	return db, file, nil
+}
+
+// databaseFile returns the file of the database.
+func databaseFile(getenv func(string) string) string {
+	return cmp.Or(getenv(dbSetting), defaultDatabase)
 }
 
 // openFunc opens a database, as sql.Open does.
