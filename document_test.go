@@ -289,7 +289,7 @@ func TestNamesOfTheArchitectureExist(t *testing.T) {
 
 // The folders and files that the documents name are there.
 func TestPathsInTheDocumentsExist(t *testing.T) {
-	path := regexp.MustCompile("`((?:dev|docs|e2e|examples|internal|public|signer|simulator|wasm|wasmbuild|webhook|wechat)/[^` ]*)`")
+	path := regexp.MustCompile("`((?:deploy|dev|docs|e2e|examples|internal|public|signer|simulator|wasm|wasmbuild|webhook|wechat)/[^` ]*)`")
 	braces := regexp.MustCompile(`^(.*)\{([^}]*)\}(.*)$`)
 	for _, document := range []string{"README.md", "CONTRIBUTING.md", "docs/architecture.md"} {
 		versions := []string{document}

@@ -6,12 +6,17 @@ import (
 	"bytes"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"h5pay/internal/envfile"
 )
 
 // lookup returns a getenv for a map.
@@ -98,5 +103,73 @@ func TestLogFormat(t *testing.T) {
 	}
 	if _, err := newLog(lookup(map[string]string{logSetting: "xml"}), io.Discard); err == nil || err.Error() != "setting LOG_FORMAT must be json or text" {
 		t.Errorf("got %v", err)
+	}
+}
+
+// The example for a production shop names settings only, and no secret has a value.
+func TestExampleForProduction(t *testing.T) {
+	t.Parallel()
+	const example = "../deploy/h5pay.env.example"
+	if _, err := loadConfig(example, lookup(nil)); err != nil {
+		t.Error(err)
+	}
+	env, err := envfile.Read(example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	filled := maps.Clone(env)
+	for name, value := range publicV3Env(t) {
+		if _, ok := env[name]; !ok {
+			continue
+		}
+		if value != "" && env[name] != "" && strings.Contains(name, "KEY") {
+			t.Errorf("%s has a value", name)
+		}
+		filled[name] = value
+	}
+	if _, err := loadSettings(lookup(filled)); err != nil {
+		t.Errorf("with its values filled in: %v", err)
+	}
+}
+
+// publicV3Env returns the settings of a public shop on APIv3.
+func publicV3Env(t *testing.T) map[string]string {
+	t.Helper()
+	env := publicEnv(t)
+	for name, value := range v3Env(t) {
+		if strings.HasPrefix(name, "WECHAT_") && name != "WECHAT_BASE_URL" && name != "WECHAT_APPSECRET" {
+			env[name] = value
+		}
+	}
+	delete(env, "WECHAT_API_KEY")
+	return env
+}
+
+// The variables that the image and the compose file set for the server are its settings.
+func TestSettingsOfTheContainer(t *testing.T) {
+	t.Parallel()
+	for file, pattern := range map[string]string{
+		"../deploy/Containerfile": `([A-Z_]+)=\S+`,
+		"../deploy/compose.yaml":  `(?m)^      ([A-Z_]+): `,
+	} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var lines []string
+		for line := range strings.Lines(string(text)) {
+			if strings.HasPrefix(line, "ENV ") || strings.HasSuffix(file, ".yaml") {
+				lines = append(lines, line)
+			}
+		}
+		found := regexp.MustCompile(pattern).FindAllStringSubmatch(strings.Join(lines, ""), -1)
+		if len(found) < 2 {
+			t.Fatalf("%s sets %d variables", file, len(found))
+		}
+		for _, m := range found {
+			if m[1] != "SHOP_DOMAIN" && !slices.Contains(settingNames(), m[1]) { // SHOP_DOMAIN is the proxy's
+				t.Errorf("%s sets %s, which is no setting", file, m[1])
+			}
+		}
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	_ "golang.org/x/crypto/x509roots/fallback" // for a container without root certificates
+
 	"h5pay/internal/alphabet"
 	"h5pay/internal/server"
 )

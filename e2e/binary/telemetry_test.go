@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
@@ -96,9 +97,8 @@ func (c *spanCollector) under(s, ancestor *tracing.Span) bool {
 	return false
 }
 
-// readMetrics reads a page of metrics: the values by name and labels, a histogram's number of
-// observations under its name with _count.
-func readMetrics(t *testing.T, url string) map[string]float64 {
+// readFamilies reads a page of metrics.
+func readFamilies(t *testing.T, url string) map[string]*dto.MetricFamily {
 	t.Helper()
 	res, err := http.Get(url)
 	if err != nil {
@@ -110,8 +110,15 @@ func readMetrics(t *testing.T, url string) map[string]float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return families
+}
+
+// readMetrics reads the values of a page of metrics by name and labels, a histogram's number of
+// observations under its name with _count.
+func readMetrics(t *testing.T, url string) map[string]float64 {
+	t.Helper()
 	values := map[string]float64{}
-	for name, family := range families {
+	for name, family := range readFamilies(t, url) {
 		for _, m := range family.Metric {
 			var labels []string
 			for _, l := range m.Label {
@@ -161,8 +168,10 @@ func TestMetricsAndTracesOfAPaidOrder(t *testing.T) {
 	buyer := s.buyer(t)
 	checkout := buyer.Order("tea", api.TradeJSAPI, "an-order-that-is-measured")
 	buyer.Pay(checkout.Pay)
-	eventually(t, "the webhook is in the metrics", func() bool {
-		return readMetrics(t, metrics)[`h5pay_webhook_duration_seconds_count{result="200"}`] == 1
+	eventually(t, "the webhook and the timers are in the metrics", func() bool {
+		got := readMetrics(t, metrics)
+		return got[`h5pay_webhook_duration_seconds_count{result="200"}`] == 1 && got[`h5pay_job_duration_seconds_count{job="deliver",result="ok"}`] > 0 &&
+			got[`h5pay_outbox_pending{}`] == 0 && got[`h5pay_reconciled_timestamp_seconds{}`] > 0
 	})
 	forgeNotification(t, s)
 	got := readMetrics(t, metrics)
@@ -197,6 +206,8 @@ func TestMetricsAndTracesOfAPaidOrder(t *testing.T) {
 	if statements < 10 {
 		t.Errorf("%v statements are measured: %v", statements, got)
 	}
+	checkQueries(t, readFamilies(t, metrics))
+	checkMetricsDocument(t, readFamilies(t, metrics))
 	// Strangers, who reach the shop only, cannot read them.
 	for _, path := range []string{"/metrics", "/api/metrics"} {
 		res, err := http.Get(s.url + path)
