@@ -70,6 +70,7 @@ func runDemo(ctx context.Context, cfg demoConfig, c *console, log *slog.Logger) 
 	defer sim.Close()
 	maps.Copy(settings, sim.Vars)
 	settings[dbSetting] = demoDatabase
+	settings[proxySetting] = "X-Forwarded-For" // the phone is a proxy
 	getenv := func(name string) string { return settings[name] }
 	if err := seedDemo(ctx, getenv); err != nil {
 		return err
