@@ -14,7 +14,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 	"go.yaml.in/yaml/v4"
 )
@@ -111,7 +110,7 @@ func checkQueries(t *testing.T, families map[string]*dto.MetricFamily) {
 			}
 			selected = append(selected, known...)
 			for _, m := range selector.LabelMatchers {
-				if m.Name != labels.MetricName && !slices.Contains(known, m.Name) {
+				if m.Name != model.MetricNameLabel && !slices.Contains(known, m.Name) {
 					t.Errorf("%s: %s has no label %s", where, selector.Name, m.Name)
 				}
 			}
