@@ -63,7 +63,7 @@ binary: public/index.html ## build the native command, build/h5pay, with the pag
 	CGO_ENABLED=0 go build -trimpath -o build/h5pay ./signer
 
 release: node_modules/.package-lock.json ## build the native command for every platform, from the last commit, into build/release
-	go run ./dev/release
+	go run ./internal/cmd/release
 
 wasm: build/page/app.wasm ## build the page's binary
 signer: build/signer.wasm ## build the signer's binary

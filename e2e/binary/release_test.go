@@ -31,7 +31,7 @@ func TestReleaseIsReproducible(t *testing.T) {
 	for range 2 {
 		dir := t.TempDir()
 		out := filepath.Join(dir, "out")
-		cmd := exec.Command("go", "run", "./dev/release", "-uncommitted", "-o", out, "-platforms", "linux/"+runtime.GOARCH)
+		cmd := exec.Command("go", "run", "./internal/cmd/release", "-uncommitted", "-o", out, "-platforms", "linux/"+runtime.GOARCH)
 		cmd.Dir, cmd.Env = root, append(os.Environ(), "TMPDIR="+dir)
 		if text, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, text)

@@ -1,4 +1,4 @@
-module h5pay/dev/release/sbom
+module h5pay/internal/cmd/release/sbom
 
 go 1.26.10
 

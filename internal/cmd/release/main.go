@@ -146,7 +146,7 @@ func (r *release) bills(ctx context.Context, version string) error {
 		{"h5pay", "signer", "linux", "amd64"},
 		{"page", "wasm", "js", "wasm"},
 	} {
-		tool, err := output(ctx, filepath.Join(r.source, "dev", "release", "sbom"), nil, "go", "tool", "-n", "cyclonedx-gomod")
+		tool, err := output(ctx, filepath.Join(r.source, "internal", "cmd", "release", "sbom"), nil, "go", "tool", "-n", "cyclonedx-gomod")
 		if err != nil {
 			return err
 		}
