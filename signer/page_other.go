@@ -18,7 +18,7 @@ import (
 )
 
 // noPage is what a program without the page says.
-const noPage = "this program was built without the page: run `make build`, then build it again"
+const noPage = "this program was built without the page: build it with `make binary`"
 
 // siteFiles returns the files that the server serves: the page's, and those of FILES_DIR.
 func siteFiles(getenv func(string) string, log *slog.Logger) (fs.FS, error) {
