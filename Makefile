@@ -6,7 +6,7 @@
 upper     = $(shell echo $(port) | tr a-z A-Z)_PORT
 with-port = $(if $($(upper)),-$(port)-port $($(upper)))
 
-.PHONY: help dev test check unit fuzz e2e build wasm signer public deploy bench bench-page chaos load size lock clean tools browser journeys
+.PHONY: help dev test check unit fuzz e2e build binary release wasm signer public deploy bench bench-page chaos load size lock clean tools browser journeys
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -68,6 +68,13 @@ journeys: build browser ## run every journey in the browser on one version of We
 	E2E_API=$(API) go test -count=1 -timeout 40m ./e2e
 
 build: $(ENTRY) build/wasm_exec.js build/signer.wasm public/index.html ## build the Worker and the page
+
+binary: public/index.html ## build the native command, build/h5pay, with the page inside
+	@mkdir -p build
+	CGO_ENABLED=0 go build -trimpath -o build/h5pay ./signer
+
+release: node_modules/.package-lock.json ## build the native command for every platform, from the last commit, into build/release
+	go run ./internal/cmd/release
 
 wasm: build/page/app.wasm ## build the page's binary
 signer: build/signer.wasm ## build the signer's binary

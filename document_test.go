@@ -150,9 +150,9 @@ func command(line string) string {
 func TestSettingsAreInTheDocuments(t *testing.T) {
 	var want []string
 	for file, pattern := range map[string]string{
-		"signer/settings.go":       `getenv\("([A-Z0-9_]+)"\)`,
-		"signer/apiv3.go":          `getenv\("([A-Z0-9_]+)"\)`,
-		"signer/platform_other.go": `Setting\s+= "([A-Z0-9_]+)"`,
+		"signer/settings.go":     `getenv\("([A-Z0-9_]+)"\)`,
+		"signer/apiv3.go":        `getenv\("([A-Z0-9_]+)"\)`,
+		"signer/config_other.go": `Setting\s+= "([A-Z0-9_]+)"`,
 	} {
 		found := regexp.MustCompile(pattern).FindAllStringSubmatch(readDocument(t, file), -1)
 		if len(found) < 4 {
@@ -290,7 +290,7 @@ func TestNamesOfTheArchitectureExist(t *testing.T) {
 
 // The folders and files that the documents name are there.
 func TestPathsInTheDocumentsExist(t *testing.T) {
-	path := regexp.MustCompile("`((?:docs|e2e|examples|internal|public|signer|simulator|wasm|webhook|wechat)/[^` ]*)`")
+	path := regexp.MustCompile("`((?:deploy|docs|e2e|examples|internal|public|signer|simulator|wasm|webhook|wechat)/[^` ]*)`")
 	braces := regexp.MustCompile(`^(.*)\{([^}]*)\}(.*)$`)
 	for _, document := range []string{"README.md", "CONTRIBUTING.md", "docs/architecture.md"} {
 		versions := []string{document}

@@ -59,6 +59,7 @@ var importRules = []struct {
 }{
 	{pkg: "h5pay/internal/alphabet"},
 	{pkg: "h5pay/internal/cst"},
+	{pkg: "h5pay/internal/envfile"},
 	{pkg: "h5pay/internal/fen"},
 	{pkg: "h5pay/internal/api", project: []string{"h5pay/internal/fen"}},
 	{pkg: "h5pay/internal/job"},
@@ -72,20 +73,22 @@ var importRules = []struct {
 	{pkg: "h5pay/webhook"}, // receivers may copy it
 	{pkg: "h5pay/examples/webhook", project: []string{"h5pay/webhook"}},
 	{pkg: "h5pay/internal/payment", project: []string{
-		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/order", "h5pay/internal/reqlog", "h5pay/internal/store", "h5pay/wechat", "h5pay/wechat/apiv3"}},
+		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/order", "h5pay/internal/reqlog", "h5pay/internal/store", "h5pay/wechat", "h5pay/wechat/apiv3"}},
 	{pkg: "h5pay/internal/certificate", project: []string{
 		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/order", "h5pay/internal/store", "h5pay/wechat/apiv3"}},
 	{pkg: "h5pay/internal/outbox", project: []string{
-		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/order", "h5pay/internal/reqlog", "h5pay/internal/store", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook"}},
+		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/order", "h5pay/internal/reqlog", "h5pay/internal/store", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook"}},
 	{pkg: "h5pay/internal/server", project: []string{
-		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/order", "h5pay/internal/outbox", "h5pay/internal/payment", "h5pay/internal/reqlog",
+		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/order", "h5pay/internal/outbox", "h5pay/internal/payment", "h5pay/internal/reqlog",
 		"h5pay/internal/store", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook"}},
 	{pkg: "h5pay/wechat/wechattest"}, // independent, because it checks the others
 	{pkg: "h5pay/simulator/web", project: []string{"h5pay/wechat/wechattest"}},
 	{pkg: "h5pay/simulator/phone", project: []string{"h5pay/wechat/wechattest", "h5pay/simulator/web"}},
 	{pkg: "h5pay/simulator/desk", project: []string{"h5pay/wechat/wechattest", "h5pay/simulator/web"}},
 	{pkg: "h5pay/simulator/server", project: []string{"h5pay/wechat/wechattest", "h5pay/simulator/web", "h5pay/simulator/phone", "h5pay/simulator/desk"}},
-	{pkg: "h5pay/simulator", project: []string{"h5pay/wechat/wechattest", "h5pay/simulator/web", "h5pay/simulator/phone", "h5pay/simulator/desk", "h5pay/simulator/server"}},
+	{pkg: "h5pay/simulator/command", project: []string{"h5pay/wechat/wechattest", "h5pay/simulator/web", "h5pay/simulator/phone", "h5pay/simulator/desk", "h5pay/simulator/server"}},
+	{pkg: "h5pay/simulator", project: []string{"h5pay/wechat/wechattest", "h5pay/simulator/web", "h5pay/simulator/phone", "h5pay/simulator/desk", "h5pay/simulator/server", "h5pay/simulator/command"}},
+	{pkg: "h5pay/internal/demo", project: []string{"h5pay/internal/fen", "h5pay/webhook", "h5pay/wechat/wechattest", "h5pay/simulator/web", "h5pay/simulator/phone", "h5pay/simulator/desk", "h5pay/simulator/server"}},
 	{pkg: "h5pay/internal/cmd/wasmbuild", project: []string{"h5pay/internal/wasmbin"}},
 	{pkg: "h5pay/signer/warm", js: true},
 	{pkg: "h5pay/signer", js: true, project: []string{
@@ -97,8 +100,13 @@ var importRules = []struct {
 	// The plain server.
 	{pkg: "h5pay/signer", direct: true, project: []string{
 		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/certificate", "h5pay/internal/cmdflag", "h5pay/internal/job", "h5pay/internal/order", "h5pay/internal/outbox", "h5pay/internal/payment",
-		"h5pay/internal/reqlog", "h5pay/internal/server", "h5pay/internal/static", "h5pay/internal/store", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook"},
-		foreign: []string{"modernc.org/libc", "modernc.org/sqlite"}},
+		"h5pay/internal/reqlog", "h5pay/internal/server", "h5pay/internal/static", "h5pay/internal/store", "h5pay/internal/telemetry", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook",
+		"h5pay", "h5pay/internal/demo", "h5pay/internal/envfile", "h5pay/internal/fen", "h5pay/simulator/command"},
+		foreign: []string{"modernc.org/libc", "modernc.org/sqlite", "golang.org/x/crypto/x509roots/fallback"}},
+	{pkg: "h5pay/internal/telemetry", direct: true, project: []string{"h5pay/internal/api", "h5pay/internal/store"}, foreign: []string{
+		"github.com/XSAM/otelsql", "github.com/felixge/httpsnoop", "github.com/prometheus/client_golang", "go.opentelemetry.io/otel",
+		"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp", "go.opentelemetry.io/otel/exporters/prometheus", "go.opentelemetry.io/otel/metric", "go.opentelemetry.io/otel/sdk",
+		"go.opentelemetry.io/otel/sdk/metric", "go.opentelemetry.io/otel/trace"}},
 	{pkg: "h5pay/internal/static"},
 	{pkg: "h5pay/internal/cmdflag"},
 
@@ -108,14 +116,15 @@ var importRules = []struct {
 	{pkg: "h5pay/internal/wasmbin"},
 	{pkg: "h5pay/internal/stack", direct: true, project: []string{"h5pay/internal/cleanup", "h5pay/internal/job", "h5pay/wechat/wechattest"}},
 	{pkg: "h5pay/internal/paytest", direct: true, project: []string{
-		"h5pay/internal/api", "h5pay/internal/certificate", "h5pay/internal/cleanup", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/order", "h5pay/internal/outbox",
+		"h5pay/internal/api", "h5pay/internal/certificate", "h5pay/internal/cleanup", "h5pay/internal/envfile", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/order", "h5pay/internal/outbox",
 		"h5pay/internal/payment", "h5pay/internal/server", "h5pay/internal/stack", "h5pay/internal/store", "h5pay/internal/store/storetest", "h5pay/webhook", "h5pay/wechat", "h5pay/wechat/wechattest"},
 		foreign: []string{"github.com/google/go-cmp"}},
 	{pkg: "h5pay/internal/store/storetest", direct: true, project: []string{"h5pay/internal/api", "h5pay/internal/order", "h5pay/internal/store"},
 		foreign: []string{"modernc.org/libc", "modernc.org/sqlite"}},
 	{pkg: "h5pay/simulator/simtest", direct: true, project: []string{"h5pay/wechat", "h5pay/wechat/wechattest"}},
 	{pkg: "h5pay/internal/cmd/dev", direct: true, project: []string{
-		"h5pay/internal/cleanup", "h5pay/internal/cmdflag", "h5pay/internal/fen", "h5pay/internal/stack", "h5pay/simulator/server", "h5pay/webhook", "h5pay/wechat/wechattest"}},
+		"h5pay/internal/cleanup", "h5pay/internal/cmdflag", "h5pay/internal/demo", "h5pay/internal/envfile", "h5pay/internal/stack", "h5pay/simulator/server", "h5pay/wechat/wechattest"}},
+	{pkg: "h5pay/internal/cmd/release", direct: true, project: []string{"h5pay", "h5pay/internal/cmdflag"}},
 	{pkg: "h5pay/internal/cmd/testrun", direct: true, project: []string{"h5pay/internal/cleanup"}},
 	{pkg: "h5pay/internal/cmd/vulncheck", direct: true, project: []string{"h5pay/internal/cmdflag"}},
 	{pkg: "h5pay/internal/cmd/wasmbuild/crypto/...", direct: true}, // in the place of the standard library's packages

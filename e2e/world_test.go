@@ -20,6 +20,8 @@ import (
 	_ "modernc.org/sqlite"
 
 	"h5pay/internal/cleanup"
+	"h5pay/internal/demo"
+	"h5pay/internal/envfile"
 	"h5pay/internal/paytest"
 	"h5pay/internal/stack"
 	"h5pay/internal/store"
@@ -118,10 +120,10 @@ func runWorld(m *testing.M) (code int, err error) {
 	}
 	defer os.RemoveAll(world.state)
 	world.envFile = filepath.Join(world.state, "dev.vars")
-	if err := stack.WriteEnv("../.dev.vars.example", world.envFile); err != nil {
+	if err := envfile.Write("../.dev.vars.example", world.envFile); err != nil {
 		return 0, err
 	}
-	if world.env, err = stack.ReadEnv(world.envFile); err != nil {
+	if world.env, err = envfile.Read(world.envFile); err != nil {
 		return 0, err
 	}
 
@@ -152,8 +154,8 @@ func runWorld(m *testing.M) (code int, err error) {
 	switch version := os.Getenv(apiVariable); version {
 	case "v2":
 	case "", "v3", "certificates":
-		maps.Copy(vars, stack.APIv3Vars(world.sim.V3()))
-		maps.Copy(world.env, stack.APIv3Vars(world.sim.V3()))
+		maps.Copy(vars, demo.APIv3Vars(world.sim.V3()))
+		maps.Copy(world.env, demo.APIv3Vars(world.sim.V3()))
 		delete(world.env, "WECHAT_API_KEY")
 	default:
 		return 0, fmt.Errorf("%s=%s: want v2, v3 or certificates", apiVariable, version)

@@ -21,6 +21,7 @@ import (
 // app is the signer: an HTTP handler and the jobs that timers run.
 type app struct {
 	http.Handler
+	patterns   []string // of the calls that Handler takes, as a ServeMux has them
 	reconcile  func(context.Context) error
 	deliver    func(context.Context) error
 	checkBills func(context.Context) error
@@ -170,7 +171,8 @@ func newApp(p platform) app {
 		return unavailable(err, set.AdminToken, log)
 	}
 	return app{
-		Handler: srv.Handler(),
+		Handler:  srv.Handler(),
+		patterns: srv.Patterns(),
 		reconcile: func(ctx context.Context) error {
 			srv.LogHeld()
 			return pay.Reconcile(ctx)

@@ -33,7 +33,7 @@ func TestEmptyCatalogueLogsHint(t *testing.T) {
 	log := &paytest.Log{}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- listen(ctx, slog.New(slog.NewTextHandler(log, nil))) }()
+	go func() { ended <- listen(ctx, os.Getenv, slog.New(slog.NewTextHandler(log, nil))) }()
 	defer func() {
 		stop()
 		if err := <-ended; err != nil {
@@ -61,7 +61,7 @@ func TestEmptyCatalogueLogsHint(t *testing.T) {
 		return text
 	}
 	for where, text := range map[string]string{"the health page": health(), "the log": log.String()} {
-		for _, command := range []string{"go run ./signer -seed-demo", "go run ./signer -sql FILE"} {
+		for _, command := range []string{"h5pay products -demo", "h5pay products -sql FILE"} {
 			if !strings.Contains(text, command) {
 				t.Errorf("%s does not say %q:\n%s", where, command, text)
 			}
@@ -76,7 +76,7 @@ func TestEmptyCatalogueLogsHint(t *testing.T) {
 	run := func(demo bool, file, stdin, want string) {
 		t.Helper()
 		var out bytes.Buffer
-		err := loadProducts(t.Context(), demo, file, strings.NewReader(stdin), &out)
+		err := loadProducts(t.Context(), os.Getenv, demo, file, strings.NewReader(stdin), &out)
 		if (err == nil) != (want != "") || !strings.HasPrefix(out.String(), want) {
 			t.Errorf("%v, %q: %q, %v", demo, file, &out, err)
 		}

@@ -87,7 +87,7 @@ func TestRefundsNeedACertificate(t *testing.T) {
 	}
 	t.Setenv(certSetting, filepath.Join(dir, wechattest.CertFile))
 	t.Setenv(keySetting, filepath.Join(dir, wechattest.KeyFile))
-	client, err := certClient()
+	client, err := certClient(os.Getenv)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,11 +106,11 @@ func TestRefundsNeedACertificate(t *testing.T) {
 	}
 
 	t.Setenv(keySetting, "")
-	if client, err := certClient(); err == nil || client != nil {
+	if client, err := certClient(os.Getenv); err == nil || client != nil {
 		t.Errorf("a certificate without its key: %v, %v", client, err)
 	}
 	t.Setenv(certSetting, "")
-	if client, err := certClient(); err != nil || client != nil {
+	if client, err := certClient(os.Getenv); err != nil || client != nil {
 		t.Errorf("no certificate: %v, %v", client, err)
 	}
 }
@@ -240,6 +240,8 @@ func TestNativeSettingErrors(t *testing.T) {
 		{map[string]string{addrSetting: "8787"}, "setting LISTEN: want a free host:port"},
 		{map[string]string{addrSetting: "localhost:99999"}, "setting LISTEN: want a free host:port"},
 		{map[string]string{addrSetting: taken.Addr().String()}, "setting LISTEN: want a free host:port"},
+		{map[string]string{metricsSetting: "9464"}, "setting METRICS_LISTEN: want a free host:port"},
+		{map[string]string{metricsSetting: taken.Addr().String()}, "setting METRICS_LISTEN: want a free host:port"},
 		{map[string]string{dbSetting: dir}, "setting DB_FILE: want a SQLite file that this user can write"},
 		{map[string]string{dbSetting: text}, "setting DB_FILE: want a SQLite file that this user can write"},
 		{map[string]string{dbSetting: filepath.Join(dir, "none", "h5pay.db")}, "setting DB_FILE: want a SQLite file that this user can write"},
@@ -256,7 +258,7 @@ func TestNativeSettingErrors(t *testing.T) {
 			}
 			ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 			defer stop()
-			if err := listen(ctx, slog.New(slog.DiscardHandler)); err == nil || !strings.HasPrefix(err.Error(), test.want) {
+			if err := listen(ctx, os.Getenv, slog.New(slog.DiscardHandler)); err == nil || !strings.HasPrefix(err.Error(), test.want) {
 				t.Errorf("%v: %v, want %s", test.env, err, test.want)
 			}
 		})

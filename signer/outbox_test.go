@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/job"
 	"h5pay/internal/order"
 	"h5pay/internal/store"
 	"h5pay/webhook"
@@ -61,18 +62,8 @@ func TestNativeSignerDelivers(t *testing.T) {
 			if err := store.Migrate(t.Context(), db); err != nil {
 				t.Fatal(err)
 			}
-			store, now := store.New(db), time.Now()
-			o, err := store.Insert(t.Context(), order.Order{
-				ID: "0123456789abcdefghijklmn", Owner: "alice", ClientKey: "key", Fingerprint: "f", OutTradeNo: "20261125ABCDEFGHIJKLMNOPQRSTUV01",
-				Lines: []order.Line{{ProductID: "tea", Name: "茶", Price: 6800, Quantity: 1}}, Total: 6800, Currency: "CNY", APIVersion: "v3", TradeType: api.TradeJSAPI,
-				CreatedAt: now, ExpiresAt: now.Add(order.Lifetime),
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if ok, err := store.Pay(t.Context(), o.ID, order.Payment{TransactionID: "4200", Payer: "alice", PaidAt: now}, now); !ok || err != nil {
-				t.Fatal(ok, err)
-			}
+			store := store.New(db)
+			o := insertPaidOrder(t, store)
 
 			ctx := t.Context()
 			if test.why == "no answer in 10 s" {
@@ -98,6 +89,24 @@ func TestNativeSignerDelivers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// insertPaidOrder inserts an order that is paid.
+func insertPaidOrder(t *testing.T, st *store.Store) order.Order {
+	t.Helper()
+	now := time.Now()
+	o, err := st.Insert(t.Context(), order.Order{
+		ID: "0123456789abcdefghijklmn", Owner: "alice", ClientKey: "key", Fingerprint: "f", OutTradeNo: "20261125ABCDEFGHIJKLMNOPQRSTUV01",
+		Lines: []order.Line{{ProductID: "tea", Name: "茶", Price: 6800, Quantity: 1}}, Total: 6800, Currency: "CNY", APIVersion: "v3", TradeType: api.TradeJSAPI,
+		CreatedAt: now, ExpiresAt: now.Add(order.Lifetime),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := st.Pay(t.Context(), o.ID, order.Payment{TransactionID: "4200", Payer: "alice", PaidAt: now}, now); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	return o
 }
 
 // After the last notify a delivery runs, however many signals came before.
@@ -137,5 +146,27 @@ func TestDeliveryRunsWithoutASignal(t *testing.T) {
 	})
 	if looks < 3 {
 		t.Errorf("looked %d times", looks)
+	}
+}
+
+// A signer that stops begins no delivery. The event stays due.
+func TestStoppingSignerBeginsNoDelivery(t *testing.T) {
+	t.Parallel()
+	var received atomic.Int32
+	backEnd := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { received.Add(1) }))
+	t.Cleanup(backEnd.Close)
+	env := exampleEnv(t)
+	env["WEBHOOK_URL"] = backEnd.URL
+	db := testDB(t)
+	insertPaidOrder(t, store.New(db))
+	a := newApp(platform{getenv: lookup(env), db: db, doer: newClient(nil), log: discardLog()})
+	stop := make(chan struct{})
+	ctx := job.WithStop(t.Context(), stop)
+	close(stop)
+	if err := a.deliver(ctx); err != nil || received.Load() != 0 {
+		t.Errorf("a stopping signer sent %d events, %v", received.Load(), err)
+	}
+	if err := a.deliver(t.Context()); err != nil || received.Load() != 1 {
+		t.Errorf("the next one sent %d events, %v", received.Load(), err)
 	}
 }

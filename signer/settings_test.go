@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"h5pay/internal/stack"
+	"h5pay/internal/envfile"
 	"h5pay/internal/store"
 	"h5pay/wechat"
 )
@@ -21,7 +21,7 @@ import (
 // exampleEnv returns the settings of a fresh clone.
 func exampleEnv(t *testing.T) map[string]string {
 	t.Helper()
-	env, err := stack.NewEnv("../.dev.vars.example")
+	env, err := envfile.New("../.dev.vars.example")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
@@ -71,6 +72,8 @@ func (s *site) screen(path string) (document, error) {
 var (
 	titleTag  = regexp.MustCompile(`<title>([^<]*)</title>`)
 	loaderTag = regexp.MustCompile(`<aside [^>]*"app-wasm-loader"`)
+	openTag   = regexp.MustCompile(`<([a-z0-9-]+)((?: [a-zA-Z-]+(?:="[^"]*")?)+)>`)
+	attribute = regexp.MustCompile(` [a-zA-Z-]+(?:="[^"]*")?`)
 	ariaTrue  = regexp.MustCompile(`(aria-(?:busy|hidden))([ >])`)
 )
 
@@ -94,5 +97,16 @@ func render(path string, b browser) (title string, screen template.HTML, err err
 	page = page[:end[0]]
 	// go-app prints true as an attribute without a value, which ARIA reads as false.
 	page = ariaTrue.ReplaceAllString(page, `$1="true"$2`)
-	return html.UnescapeString(found[1]), template.HTML(strings.TrimSpace(page)), nil
+	return html.UnescapeString(found[1]), template.HTML(sortAttributes(strings.TrimSpace(page))), nil
+}
+
+// sortAttributes sorts the attributes of every tag. go-app prints them in the random order of a map,
+// and the same source must give the same page.
+func sortAttributes(page string) string {
+	return openTag.ReplaceAllStringFunc(page, func(tag string) string {
+		parts := openTag.FindStringSubmatch(tag)
+		attributes := attribute.FindAllString(parts[2], -1)
+		slices.Sort(attributes)
+		return "<" + parts[1] + strings.Join(attributes, "") + ">"
+	})
 }

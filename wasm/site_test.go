@@ -263,3 +263,23 @@ func TestShopName(t *testing.T) {
 		}
 	}
 }
+
+// The same source gives the same page, although go-app prints attributes in a random order.
+func TestScreensAreReproducible(t *testing.T) {
+	s := &site{shop: "茶"}
+	for _, screen := range screens {
+		first, err := s.screen(screen.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 20 {
+			again, err := s.screen(screen.path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if again.Screen != first.Screen || again.English != first.English {
+				t.Fatalf("%s: one rendering is\n%s\nand another\n%s", screen.path, first.Screen, again.Screen)
+			}
+		}
+	}
+}

@@ -18,6 +18,7 @@ import (
 	"h5pay/e2e/proc"
 	"h5pay/internal/cleanup"
 	"h5pay/internal/cmdflag"
+	"h5pay/internal/envfile"
 	"h5pay/internal/stack"
 	"h5pay/wechat"
 )
@@ -89,7 +90,7 @@ func run(ctx context.Context, p plan, report string) error {
 	if err := buildStock(ctx, dirs["stock"]); err != nil {
 		return err
 	}
-	env, err := stack.NewEnv(filepath.Join(root, ".dev.vars.example"))
+	env, err := envfile.New(filepath.Join(root, ".dev.vars.example"))
 	if err != nil {
 		return err
 	}

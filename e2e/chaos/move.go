@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/demo"
 	"h5pay/internal/job"
-	"h5pay/internal/stack"
 	"h5pay/wechat/wechattest"
 )
 
@@ -112,7 +112,7 @@ func (c *campaign) move(ctx context.Context, m move) {
 func (w *world) useV3(vars map[string]string) {
 	v2 := vars["WECHAT_API_KEY"]
 	id := w.wechat.V3()
-	v3 := stack.APIv3Vars(id)
+	v3 := demo.APIv3Vars(id)
 	for _, name := range []string{"WECHAT_MCH_KEY", "WECHAT_APIV3_KEY"} {
 		w.secret(name, v3[name])
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"h5pay/internal/alphabet"
+	"h5pay/internal/envfile"
 	"h5pay/internal/stack"
 	"h5pay/internal/store"
 	"h5pay/webhook"
@@ -157,7 +158,7 @@ func newWorld(ctx context.Context, dir string, o options, bounds store.Bounds) (
 
 // settings returns the Worker's settings, including secrets that must never leave it.
 func (w *world) settings(dir string) (map[string]string, error) {
-	vars, err := stack.NewEnv(dir + "/.dev.vars.example")
+	vars, err := envfile.New(dir + "/.dev.vars.example")
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 
 	_ "modernc.org/sqlite"
 
+	"h5pay/internal/envfile"
 	"h5pay/internal/stack"
 	"h5pay/internal/static"
 	"h5pay/internal/store"
@@ -104,11 +105,11 @@ func startSigner(ctx context.Context, dir string) (address *url.URL, stop func()
 	if err != nil {
 		return nil, nil, err
 	}
-	env, err := stack.NewEnv(".dev.vars.example")
+	env, err := envfile.New(".dev.vars.example")
 	if err != nil {
 		return nil, nil, err
 	}
-	cmd := exec.CommandContext(ctx, binary)
+	cmd := exec.CommandContext(ctx, binary, "serve")
 	cmd.Env = append(os.Environ(), "LISTEN=localhost:"+strconv.Itoa(port), "DB_FILE="+file)
 	for name, value := range env {
 		cmd.Env = append(cmd.Env, name+"="+value)

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"h5pay/internal/api"
+	"h5pay/internal/envfile"
 	"h5pay/internal/stack"
 )
 
@@ -164,7 +165,7 @@ func TestSignersDrawDifferentValues(t *testing.T) {
 		http.Error(w, "no", http.StatusBadGateway)
 	}))
 	t.Cleanup(wechat.Close)
-	env, err := stack.NewEnv("../../.dev.vars.example")
+	env, err := envfile.New("../../.dev.vars.example")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/job"
 	"h5pay/internal/order"
 )
 
@@ -33,7 +34,7 @@ func (s *Sender) Deliver(ctx context.Context) error {
 	}
 	began := s.now()
 	for statements := 0; ; {
-		if ctx.Err() != nil || s.now().Sub(began) > deliverTime {
+		if job.Stopping(ctx) || s.now().Sub(began) > deliverTime {
 			return nil
 		}
 		if statements += 1 + deliverAtOnce; s.cfg.Statements > 0 && statements > s.cfg.Statements {

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"h5pay/internal/job"
 	"h5pay/internal/order"
 	"h5pay/internal/store"
 )
@@ -55,7 +56,7 @@ func (s *Service) Reconcile(ctx context.Context) error {
 	}
 	refundsBegan := s.now()
 	for _, r := range refunds {
-		if ctx.Err() != nil || s.now().Sub(refundsBegan) > refundTime {
+		if job.Stopping(ctx) || s.now().Sub(refundsBegan) > refundTime {
 			break // refunds that hang hold up no order; the next call begins with the rest
 		}
 		if err := s.continueRefund(ctx, r, sourceCron); err != nil {
@@ -199,7 +200,7 @@ func (q *queries) batch(ctx context.Context, due []order.Order, end func(context
 		if err != nil {
 			break
 		}
-		if ctx.Err() != nil || q.s.now().Sub(q.began) > reconcileTime || !q.affords(running+1, calls) {
+		if job.Stopping(ctx) || q.s.now().Sub(q.began) > reconcileTime || !q.affords(running+1, calls) {
 			q.more = true
 			break
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"h5pay/internal/envfile"
 	"h5pay/internal/stack"
 	"h5pay/wechat/wechattest"
 )
@@ -44,7 +45,7 @@ func StartWorker(t testing.TB, cfg WorkerConfig) *Worker {
 	}
 	t.Cleanup(d1.Close)
 	w := &Worker{Log: &Log{}}
-	if w.Env, err = stack.NewEnv(filepath.Join(root, ".dev.vars.example")); err != nil {
+	if w.Env, err = envfile.New(filepath.Join(root, ".dev.vars.example")); err != nil {
 		t.Fatal(err)
 	}
 	maps.Copy(w.Env, cfg.Vars)

@@ -217,12 +217,3 @@ func FreePort() (int, error) {
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
-
-// CheckPort returns an error if the port is in use.
-func CheckPort(port int) error {
-	l, err := net.Listen("tcp", "localhost:"+strconv.Itoa(port))
-	if err != nil {
-		return fmt.Errorf("port %d is in use", port)
-	}
-	return l.Close()
-}

@@ -6,13 +6,19 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
+	"time"
 )
+
+// noTime is the time of modification of an embedded file.
+var noTime time.Time
 
 // Site serves files as Cloudflare's static assets do. /pay is pay.html, unknown paths give
 // 404.html, and folders are not listed. The headers of the _headers file are set.
 type Site struct {
-	files fs.FS
-	rules []headerRule
+	files    fs.FS
+	rules    []headerRule
+	embedded sync.Map // *embedded by file name
 }
 
 // headerRule is one paragraph of the _headers file.
@@ -69,6 +75,10 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if info, err := fs.Stat(s.files, file); err == nil && !info.IsDir() && file != "_headers" {
 			if path.Ext(file) == ".webmanifest" {
 				w.Header().Set("Content-Type", "application/manifest+json")
+			}
+			if info.ModTime().IsZero() {
+				s.serveEmbedded(w, r, file)
+				return
 			}
 			http.ServeFileFS(w, r, s.files, file)
 			return

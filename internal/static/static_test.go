@@ -1,10 +1,14 @@
 package static
 
 import (
+	"compress/gzip"
+	"crypto/rand"
+	"io"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 )
 
 func TestSiteServesLikeStaticAssets(t *testing.T) {
@@ -43,6 +47,71 @@ func TestSiteServesLikeStaticAssets(t *testing.T) {
 		}
 		if got := w.Header().Values("Cache-Control"); len(got) != 1 || got[0] != test.cache {
 			t.Errorf("%s may be kept %q, want %s", test.path, got, test.cache)
+		}
+	}
+}
+
+// A file of the program has an ETag, and is sent compressed to clients that accept it.
+func TestEmbeddedFilesAreCompressedAndKept(t *testing.T) {
+	t.Parallel()
+	page := strings.Repeat("<p>text</p>", 1000)
+	noise := make([]byte, 4000)
+	rand.Read(noise)
+	s := New(fstest.MapFS{
+		"index.html":   {Data: []byte(page)},
+		"web/icon.png": {Data: noise},
+		"web/odd.svg":  {Data: noise},
+		"mine.txt":     {Data: []byte(page), ModTime: time.Unix(1_700_000_000, 0)},
+	})
+	for _, test := range []struct {
+		path, accept string
+		gzip         bool
+		body         string
+	}{
+		{"/", "", false, page},
+		{"/", "gzip, deflate, br", true, page},
+		{"/", "br, GZIP;q=0.5", true, page},
+		{"/", "gzip;q=0", false, page},
+		{"/", "gzip; q=0.000, br", false, page},
+		{"/web/icon.png", "gzip", false, string(noise)},
+		{"/web/odd.svg", "gzip", false, string(noise)},
+		{"/mine.txt", "gzip", false, page},
+	} {
+		get := func(etag string) *httptest.ResponseRecorder {
+			r := httptest.NewRequest("GET", test.path, nil)
+			r.Header.Set("Accept-Encoding", test.accept)
+			if etag != "" {
+				r.Header.Set("If-None-Match", etag)
+			}
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, r)
+			return w
+		}
+		w := get("")
+		body := w.Body.String()
+		if test.gzip {
+			z, err := gzip.NewReader(w.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := io.ReadAll(z)
+			if err != nil || w.Header().Get("Vary") != "Accept-Encoding" {
+				t.Errorf("%s: %v, Vary %q", test.path, err, w.Header().Get("Vary"))
+			}
+			body = string(text)
+		}
+		if w.Code != 200 || body != test.body || (w.Header().Get("Content-Encoding") == "gzip") != test.gzip {
+			t.Errorf("%s, %q: %d, %d bytes, %v", test.path, test.accept, w.Code, len(body), w.Header())
+		}
+		etag := w.Header().Get("ETag")
+		if test.path == "/mine.txt" {
+			if etag != "" || w.Header().Get("Last-Modified") == "" {
+				t.Errorf("a file that may change has the ETag %q", etag)
+			}
+			continue
+		}
+		if again := get(etag); etag == "" || again.Code != 304 || again.Body.Len() != 0 {
+			t.Errorf("%s: ETag %q, then %d with %d bytes", test.path, etag, again.Code, again.Body.Len())
 		}
 	}
 }

@@ -8,20 +8,19 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"h5pay/internal/cleanup"
 	"h5pay/internal/cmdflag"
+	"h5pay/internal/demo"
+	"h5pay/internal/envfile"
 	"h5pay/internal/stack"
-	"h5pay/simulator/server"
-	"h5pay/wechat/wechattest"
 )
 
 const (
@@ -30,30 +29,11 @@ const (
 	logFile    = "build/wrangler.log"
 )
 
-// ports are the ports of the four origins on localhost.
-type ports struct{ shop, wechat, desk, phone int }
-
-// portSetting is a port that a variable of make and a flag set.
-type portSetting struct {
-	port                  *int
-	flag, variable, usage string
-	standard              int
-}
-
-func (p *ports) settings() []portSetting {
-	return []portSetting{
-		{&p.shop, "shop-port", "SHOP_PORT", "`port` of the shop under wrangler", 8787},
-		{&p.wechat, "wechat-port", "WECHAT_PORT", "`port` of the simulated WeChat", 8800},
-		{&p.desk, "desk-port", "DESK_PORT", "`port` of the desk with the phone", 8801},
-		{&p.phone, "phone-port", "PHONE_PORT", "`port` of the phone's browser", 8802},
-	}
-}
-
 func main() { cleanup.Main(program) }
 
 // options are what the flags of the command set.
 type options struct {
-	ports ports
+	ports demo.Ports
 	state string // folder of the local D1 database
 	api   string // of WeChat's: "v2" or "v3"
 }
@@ -62,10 +42,7 @@ type options struct {
 func parseFlags(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("make dev", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // the caller prints the error
-	var texts []*string
-	for _, s := range o.ports.settings() {
-		texts = append(texts, flags.String(s.flag, strconv.Itoa(s.standard), s.usage))
-	}
+	ports := demo.NewPortFlags(flags)
 	flags.StringVar(&o.api, "api", "v3", "`version` of WeChat's API: v2 or v3")
 	flags.StringVar(&o.state, "state", ".wrangler/state", "folder of the local D1 database")
 	if err := flags.Parse(args); err != nil {
@@ -81,19 +58,12 @@ func parseFlags(args []string) (o options, err error) {
 	if o.api != "v2" && o.api != "v3" {
 		return o, fmt.Errorf("API=%s: want v2 or v3", o.api)
 	}
-	used := map[int]string{}
-	for i, s := range o.ports.settings() {
-		n, err := strconv.Atoi(*texts[i])
-		if err != nil || n < 1 || n > 65535 {
-			return o, fmt.Errorf("%s=%s: want a port number from 1 to 65535", s.variable, *texts[i])
-		}
-		if other := used[n]; other != "" {
-			return o, fmt.Errorf("%s and %s are both %d: want different ports", other, s.variable, n)
-		}
-		used[n], *s.port = s.variable, n
-	}
-	return o, nil
+	o.ports, err = ports.Parse(1, variable)
+	return o, err
 }
+
+// variable returns the variable of make that sets a flag.
+func variable(flag string) string { return strings.ToUpper(strings.ReplaceAll(flag, "-", "_")) }
 
 func program() int {
 	o, err := parseFlags(os.Args[1:])
@@ -114,59 +84,37 @@ func program() int {
 }
 
 func run(ctx context.Context, o options) error {
-	p := o.ports
-	for _, s := range p.settings() {
-		if err := stack.CheckPort(*s.port); err != nil {
-			return fmt.Errorf("%s: %w; end the program that uses it, or choose another port: make dev %s=%d", s.variable, err, s.variable, *s.port+1000)
-		}
+	if name, port := o.ports.Taken(); port != 0 {
+		return fmt.Errorf("%s: port %d is in use; end the program that uses it, or choose another port: make dev %[1]s=%d", variable(name), port, port+1000)
 	}
 	if err := ensureEnv(); err != nil {
 		return err
 	}
-	env, err := stack.ReadEnv(envFile)
+	env, err := envfile.Read(envFile)
 	if err != nil {
 		return err
 	}
-	sim, err := server.Listen(server.Config{WeChat: wechattest.Config{
-		AppID:     env["WECHAT_APPID"],
-		AppSecret: env["WECHAT_APPSECRET"],
-		MchID:     env["WECHAT_MCH_ID"],
-		APIKey:    env["WECHAT_API_KEY"],
-		ShopName:  env["SHOP_NAME"],
-		ShopURL:   origin(p.shop),
-
-		RealTimeShop: true,
-		PlainRefunds: true, // wrangler dev presents no certificate
-	}, WeChatAddr: address(p.wechat), PhoneAddr: address(p.phone), DeskAddr: address(p.desk)})
-	if err != nil {
-		return err
-	}
-	defer sim.Close()
-
 	log, err := os.Create(logFile)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	hooks, err := startWebhookReceiver(env)
+	sim, err := demo.Start(demo.Config{
+		Settings: env, ShopURL: fmt.Sprintf("http://localhost:%d", o.ports.Shop), Ports: o.ports, API: o.api, Out: os.Stdout,
+	})
 	if err != nil {
 		return err
 	}
-	defer hooks.Close()
-	vars := map[string]string{"SHOP_URL": sim.PhoneURL, "WECHAT_BASE_URL": sim.URL}
-	maps.Copy(vars, hooks.vars())
-	if o.api == "v3" {
-		maps.Copy(vars, stack.APIv3Vars(sim.V3()))
-	}
+	defer sim.Close()
 
 	output := &wranglerOutput{log: log}
 	fmt.Println("starting the shop under wrangler ...")
 	shop, err := stack.StartShop(ctx, stack.ShopConfig{
 		Dir:     ".",
-		Port:    p.shop,
+		Port:    o.ports.Shop,
 		State:   o.state,
 		EnvFile: envFile,
-		Vars:    vars,
+		Vars:    sim.Vars,
 		Output:  output,
 	})
 	if err != nil {
@@ -179,7 +127,7 @@ func run(ctx context.Context, o options) error {
 	defer minute.Stop()
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
-	webhooks := &deliveryTrigger{sim: sim, shop: shop}
+	webhooks := &deliveryTrigger{ledger: sim.Ledger, shop: shop}
 	for {
 		select {
 		case <-second.C:
@@ -218,9 +166,5 @@ func ensureEnv() error {
 	if _, err := os.Stat(envFile); !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	return stack.WriteEnv(envExample, envFile)
+	return envfile.Write(envExample, envFile)
 }
-
-func address(port int) string { return "localhost:" + strconv.Itoa(port) }
-
-func origin(port int) string { return "http://" + address(port) }

@@ -5,11 +5,13 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"h5pay/internal/demo"
 )
 
 func TestParseFlags(t *testing.T) {
 	o, err := parseFlags([]string{"-desk-port", "9001", "-state", "db"})
-	if err != nil || o != (options{ports{8787, 8800, 9001, 8802}, "db", "v3"}) {
+	if err != nil || o != (options{demo.Ports{Shop: 8787, WeChat: 8800, Desk: 9001, Phone: 8802}, "db", "v3"}) {
 		t.Errorf("%v, %v", o, err)
 	}
 	if o, err := parseFlags([]string{"-api", "v2"}); err != nil || o.api != "v2" {

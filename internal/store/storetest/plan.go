@@ -48,6 +48,8 @@ var allowed = []struct{ sql, step, why string }{
 	{"FROM events WHERE 1 ORDER BY seq DESC LIMIT", "SCAN events", "reads in the order of the key until LIMIT"},
 	{"FROM events INDEXED BY dead_events", "SCAN events USING INDEX dead_events", "reads the partial index in its order until LIMIT"},
 	{"FROM events INDEXED BY pending_events", "SCAN events USING INDEX pending_events", "reads the partial index in its order until LIMIT"},
+	{"WHERE seq > ?1 ORDER BY seq LIMIT ?2) GROUP BY type", "USE TEMP B-TREE FOR GROUP BY", "sorts the rows of a subquery that has a LIMIT"},
+	{"SELECT 1 FROM events WHERE status = 'pending' LIMIT ?2", "SCAN events USING COVERING INDEX pending_events", "counts the partial index until LIMIT"},
 	{"status = 'dead' AND attempts > 0 LIMIT ?1", "SCAN events USING INDEX failed_events", "reads the partial index until LIMIT"},
 	{"AS turn", "USE TEMP B-TREE", "sorts the rows of subqueries that have a LIMIT each"},
 	{"JOIN orders ON orders.id = order_id WHERE order_id = ?", "USE TEMP B-TREE FOR ORDER BY", "sorts the refunds of one order, MaxRefunds at most"},

@@ -1,4 +1,4 @@
-package main
+package command
 
 import (
 	"bytes"
@@ -46,7 +46,7 @@ func TestTheDocumentIsCompleteInBothLanguages(t *testing.T) {
 	}
 
 	var shapes [][]string
-	for _, name := range []string{"../docs/simulator.md", "../docs/simulator.zh-CN.md"} {
+	for _, name := range []string{"../../docs/simulator.md", "../../docs/simulator.zh-CN.md"} {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
@@ -84,7 +84,7 @@ func TestTheDocumentOfAPIv3IsCompleteInBothLanguages(t *testing.T) {
 		t.Fatalf("%d names", len(names))
 	}
 	for _, ending := range []string{".md", ".zh-CN.md"} {
-		text, err := os.ReadFile("../docs/simulator-v3" + ending)
+		text, err := os.ReadFile("../../docs/simulator-v3" + ending)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,7 +93,7 @@ func TestTheDocumentOfAPIv3IsCompleteInBothLanguages(t *testing.T) {
 				t.Errorf("simulator-v3%s does not name %s", ending, want)
 			}
 		}
-		other, err := os.ReadFile("../docs/simulator" + ending)
+		other, err := os.ReadFile("../../docs/simulator" + ending)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,5 @@
-package stack
+// Package envfile reads and writes files of settings in the format of .dev.vars.
+package envfile
 
 import (
 	"bufio"
@@ -14,9 +15,9 @@ import (
 	"strings"
 )
 
-// ReadEnv reads a settings file in the format of .dev.vars. Each line is NAME="value", NAME=value,
+// Read reads a settings file in the format of .dev.vars. Each line is NAME="value", NAME=value,
 // or a comment after #.
-func ReadEnv(name string) (map[string]string, error) {
+func Read(name string) (map[string]string, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
@@ -42,19 +43,24 @@ func ReadEnv(name string) (map[string]string, error) {
 // emptySetting matches a setting without a value in an example. A webhook secret has its prefix.
 var emptySetting = regexp.MustCompile(`(?m)^[A-Z_]+="(whsec_)?"$`)
 
-// WriteEnv copies the settings of an example to a new file that only the owner can read. Each empty
-// setting gets a random value, because a secret in an example is public: 32 hexadecimal digits, or
-// after "whsec_" the base64 of 32 bytes.
-func WriteEnv(example, name string) error {
+// Write copies the settings of an example file to a new file, see Create.
+func Write(example, name string) error {
 	text, err := os.ReadFile(example)
 	if err != nil {
 		return err
 	}
+	return Create(name, text)
+}
+
+// Create writes example settings to a new file that only the owner can read. Each empty setting gets
+// a random value, because a secret in an example is public: 32 hexadecimal digits, or after "whsec_"
+// the base64 of 32 bytes. An existing file is kept, and the error is fs.ErrExist.
+func Create(name string, example []byte) error {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(emptySetting.ReplaceAllFunc(text, func(line []byte) []byte {
+	_, err = f.Write(emptySetting.ReplaceAllFunc(example, func(line []byte) []byte {
 		secret := randomSecret
 		if bytes.HasSuffix(line, []byte(`whsec_"`)) {
 			secret = randomKey
@@ -64,18 +70,18 @@ func WriteEnv(example, name string) error {
 	return errors.Join(err, f.Close())
 }
 
-// NewEnv returns settings as WriteEnv writes them.
-func NewEnv(example string) (map[string]string, error) {
+// New returns settings as Write writes them.
+func New(example string) (map[string]string, error) {
 	dir, err := os.MkdirTemp("", "h5pay-env-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	name := filepath.Join(dir, "env")
-	if err := WriteEnv(example, name); err != nil {
+	if err := Write(example, name); err != nil {
 		return nil, err
 	}
-	return ReadEnv(name)
+	return Read(name)
 }
 
 // randomSecret returns 128 random bits in hexadecimal.

@@ -5,6 +5,6 @@ import (
 	"slices"
 )
 
-// Patterns returns the patterns of all calls, "POST /api/orders", for tests of
-// what every call has to do.
+// Patterns returns the pattern of every call, as a ServeMux has them. The native server measures its
+// calls by them.
 func (s *Server) Patterns() []string { return slices.Sorted(maps.Keys(s.routes())) }

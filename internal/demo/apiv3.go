@@ -1,4 +1,4 @@
-package stack
+package demo
 
 import "h5pay/wechat/wechattest"
 

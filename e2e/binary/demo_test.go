@@ -1,0 +1,217 @@
+// Package binary runs the native command as its users do: the built binary in a folder of its own.
+package binary
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/envfile"
+	"h5pay/internal/paytest"
+	"h5pay/simulator/desk"
+	"h5pay/wechat/wechattest"
+)
+
+// httpPhone is the phone of a simulator in another process.
+type httpPhone struct {
+	t   *testing.T
+	url string
+}
+
+func (p httpPhone) Invoke(call wechattest.InvokeCall) (wechattest.Sheet, *wechattest.BridgeError) {
+	var answer struct {
+		Sheet *wechattest.Sheet `json:"sheet"`
+		wechattest.BridgeError
+	}
+	p.post("/__wechat/invoke", call, &answer)
+	if answer.Sheet == nil {
+		return wechattest.Sheet{}, &answer.BridgeError
+	}
+	return *answer.Sheet, nil
+}
+
+func (p httpPhone) PaySheet(id string) (sheet wechattest.Sheet, err error) {
+	p.post("/__wechat/sheets/"+id+"/pay", nil, &sheet)
+	return sheet, nil
+}
+
+func (p httpPhone) post(path string, body, result any) {
+	p.t.Helper()
+	text, err := json.Marshal(body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	res, err := http.Post(p.url+path, "application/json", bytes.NewReader(text))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if err := json.NewDecoder(res.Body).Decode(result); err != nil || res.StatusCode != http.StatusOK {
+		p.t.Fatalf("%s: %s, %v", path, res.Status, err)
+	}
+}
+
+// demoFlags let a demo listen on any free ports.
+var demoFlags = []string{"serve", "-shop-port", "0", "-wechat-port", "0", "-desk-port", "0", "-phone-port", "0"}
+
+// startDemo starts a demo and returns its process and what its desk says.
+func startDemo(t *testing.T, dir string) (*process, desk.Identity) {
+	t.Helper()
+	p := start(t, dir, nil, demoFlags...)
+	return p, identity(t, p)
+}
+
+// identity returns what the desk of a demo says.
+func identity(t *testing.T, p *process) (id desk.Identity) {
+	t.Helper()
+	line := p.waitFor(t, "and pay")
+	get(t, strings.Fields(line)[1]+"/control/info", &id)
+	return id
+}
+
+// get fetches JSON.
+func get(t *testing.T, url string, result any) {
+	t.Helper()
+	res, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if err := json.NewDecoder(res.Body).Decode(result); err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("GET %s: %s, %v", url, res.Status, err)
+	}
+}
+
+// Without settings, in an empty folder, the command serves a shop that takes a payment. The next
+// start has the same secrets and the order.
+func TestDemoFromNothingToAPaidOrder(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	began := time.Now()
+	p, id := startDemo(t, dir)
+	for _, path := range []string{"/", "/pay", "/web/products/tea.svg", "/manifest.webmanifest"} {
+		res, err := http.Get(id.PhoneURL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		size, err := io.Copy(io.Discard, res.Body)
+		res.Body.Close()
+		if err != nil || res.StatusCode != http.StatusOK || size == 0 {
+			t.Errorf("%s: %s, %d bytes, %v", path, res.Status, size, err)
+		}
+	}
+	phone := httpPhone{t, id.PhoneURL}
+	buyer := paytest.NewBuyer(t, id.PhoneURL, id.PhoneURL, phone)
+	buyer.SignIn()
+	checkout := buyer.Order("tea", 1)
+	buyer.Pay(checkout.Pay)
+	// An order in a phone's browser needs the buyer's address, which the phone hands on.
+	var h5 api.Checkout
+	if buyer.Checkout(paytest.BasketForH5("cake", 1), &h5); h5.MWebURL == "" {
+		t.Errorf("an H5 order: %+v", h5)
+	}
+	var list api.OrderList
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		buyer.Must(http.MethodGet, api.PathOrders, nil, &list)
+		if len(list.Orders) == 2 && list.Orders[1].Status == api.StatusPaid {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("orders: %+v", list.Orders)
+		}
+	}
+	p.waitFor(t, "webhook, signature verified: order.paid of order "+list.Orders[1].ID)
+	t.Logf("paid after %v", time.Since(began).Round(time.Millisecond))
+	secrets := readPrivate(t, dir)
+	p.stop(t)
+	logged := p.stderr.String()
+
+	p, id = startDemo(t, dir)
+	if again := readPrivate(t, dir); again != secrets {
+		t.Error("the second start changed the secrets")
+	}
+	env, err := envfile.Read(filepath.Join(dir, "h5pay-demo.env"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	operator := paytest.NewBuyer(t, id.PhoneURL, id.PhoneURL, phone)
+	operator.Token = env["ADMIN_TOKEN"]
+	var kept api.AdminOrder
+	operator.Must(http.MethodGet, strings.Replace(api.PathAdminOrder, "{id}", list.Orders[1].ID, 1), nil, &kept)
+	if kept.Status != api.StatusPaid {
+		t.Errorf("after a restart the order is %s", kept.Status)
+	}
+	var products api.ProductList
+	get(t, id.PhoneURL+api.PathProducts, &products)
+	if len(products.Products) != 7 {
+		t.Errorf("%d products", len(products.Products))
+	}
+	p.stop(t)
+	if log := logged + p.stderr.String(); strings.Contains(log, "level=ERROR") || strings.Contains(log, "level=WARN") {
+		t.Errorf("the log has trouble:\n%s", log)
+	}
+}
+
+// readPrivate returns the settings of the demo. Only the owner can read them and the database.
+func readPrivate(t *testing.T, dir string) string {
+	t.Helper()
+	for _, name := range []string{"h5pay-demo.env", "h5pay-demo.db"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "h5pay-demo.env"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// Where the demo might replace a real shop, it does not start.
+func TestDemoDoesNotStartInPlaceOfAShop(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		file string
+		env  []string
+		args []string
+		want string
+	}{
+		"a database of a shop":  {"h5pay.db", nil, nil, "name their file with -config"},
+		"settings and its flag": {"", []string{"SHOP_NAME=x"}, nil, "is for the demo"},
+		"a missing file":        {"", nil, []string{"-config", "missing.env"}, "missing.env"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if test.file != "" {
+				if err := os.WriteFile(filepath.Join(dir, test.file), nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			args := demoFlags
+			if test.args != nil {
+				args = append([]string{"serve"}, test.args...)
+			}
+			p := start(t, dir, test.env, args...)
+			if err := p.wait(t); err == nil || !strings.Contains(p.stderr.String(), test.want) {
+				t.Errorf("%v: %s", err, p.stderr.String())
+			}
+			if err := fs.WalkDir(os.DirFS(dir), ".", func(path string, _ fs.DirEntry, err error) error {
+				if strings.Contains(path, "demo") {
+					err = fmt.Errorf("%s was created", path)
+				}
+				return err
+			}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

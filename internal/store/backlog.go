@@ -1,0 +1,57 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"h5pay/internal/api"
+)
+
+// MaxBacklog is how many events Backlog reads of each kind, so that a reading costs a bounded number
+// of rows.
+const MaxBacklog = 10_000
+
+// Backlog tells about the events since another reading.
+type Backlog struct {
+	Made    map[api.EventType]int // events after the position of the other reading, MaxBacklog at most
+	Pending int                   // events that wait for their delivery, MaxBacklog at most
+	Last    int64                 // the position of this reading
+}
+
+// LastEvent returns the position of the last event, 0 without one.
+func (s *Store) LastEvent(ctx context.Context) (last int64, err error) {
+	if err := s.db.QueryRowContext(ctx, `SELECT COALESCE(MAX(seq), 0) FROM events`).Scan(&last); err != nil {
+		return 0, fmt.Errorf("reading the last event: %w", err)
+	}
+	return last, nil
+}
+
+// Backlog reads the events after a position. With more than MaxBacklog the next reading continues.
+func (s *Store) Backlog(ctx context.Context, after int64) (Backlog, error) {
+	b := Backlog{Made: map[api.EventType]int{}, Last: after}
+	rows, err := s.db.QueryContext(ctx, `SELECT type, COUNT(*), MAX(seq) FROM
+		(SELECT seq, type FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2) GROUP BY type
+		UNION ALL SELECT '', COUNT(*), 0 FROM (SELECT 1 FROM events WHERE status = 'pending' LIMIT ?2)`, after, MaxBacklog)
+	if err != nil {
+		return b, fmt.Errorf("reading the backlog: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var kind api.EventType
+		var n int
+		var last int64
+		if err := rows.Scan(&kind, &n, &last); err != nil {
+			return b, fmt.Errorf("reading the backlog: %w", err)
+		}
+		if kind == "" {
+			b.Pending = n
+			continue
+		}
+		b.Made[kind] = n
+		b.Last = max(b.Last, last)
+	}
+	if err := rows.Err(); err != nil {
+		return b, fmt.Errorf("reading the backlog: %w", err)
+	}
+	return b, nil
+}
