@@ -117,7 +117,7 @@ func (r *release) page(ctx context.Context) error {
 	if err := os.WriteFile(settings, fmt.Appendf(nil, "SHOP_NAME = %q\n", h5pay.PageName), 0o644); err != nil {
 		return err
 	}
-	if _, err := output(ctx, r.source, nil, "go", "run", "./wasmbuild", "-for", "page", "-o", program, "./wasm"); err != nil {
+	if _, err := output(ctx, r.source, nil, "go", "run", "./internal/cmd/wasmbuild", "-for", "page", "-o", program, "./wasm"); err != nil {
 		return err
 	}
 	_, err := output(ctx, r.source, nil, "go", "run", "./wasm", "-out", "public", "-wasm", program, "-modules", r.modules, "-settings", settings)
