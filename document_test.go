@@ -246,12 +246,15 @@ func TestStatusesOfTheArchitecture(t *testing.T) {
 				sections = append(sections, changes)
 			}
 		}
-		var orders, refunds []string
-		all := []string{"created", "pending", "closing", "closed", "failed", "paid", "refunding", "refunded", "processing", "succeeded", "abnormal"}
+		var orders, payments, refunds []string
+		all := []string{"open", "created", "pending", "closing", "closed", "failed", "paid", "refunding", "refunded", "processing", "succeeded", "abnormal"}
 		for _, from := range all {
 			for _, to := range all {
 				if order.CanBecome(api.OrderStatus(from), api.OrderStatus(to)) {
 					orders = append(orders, from+" "+to)
+				}
+				if order.PaymentCanBecome(api.PaymentStatus(from), api.PaymentStatus(to)) {
+					payments = append(payments, from+" "+to)
 				}
 				if order.RefundCanBecome(api.RefundStatus(from), api.RefundStatus(to)) {
 					refunds = append(refunds, from+" "+to)
@@ -259,8 +262,9 @@ func TestStatusesOfTheArchitecture(t *testing.T) {
 			}
 		}
 		slices.Sort(orders)
+		slices.Sort(payments)
 		slices.Sort(refunds)
-		if diff := cmp.Diff([][]string{orders, refunds}, sections); diff != "" {
+		if diff := cmp.Diff([][]string{orders, payments, refunds}, sections); diff != "" {
 			t.Errorf("%s (-order +document):\n%s", name, diff)
 		}
 	}

@@ -3,9 +3,11 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
+	"h5pay/internal/paytest"
+	"h5pay/wechat/wechattest"
 )
 
 // buyer is a signed-in client without a browser.
@@ -103,14 +107,17 @@ func (b buyer) ok(method, path, body string, out any) {
 }
 
 // order creates an order and requests what pays it.
-func (b buyer) order(body string, c *api.Checkout) {
+func (b buyer) order(body string, trade api.TradeType, c *api.Checkout) {
 	b.t.Helper()
 	var o api.Order
 	b.ok("POST", api.PathOrders, body, &o)
-	b.ok("POST", api.OrderPayPath(o.ID), `{}`, c)
+	b.ok("POST", api.OrderPayPath(o.ID), payBy(trade), c)
 }
 
-const goodOrder = `{"items": [{"product_id": "test", "quantity": 1}], "trade_type": "JSAPI", "client_key": "edge-0000000000000"}`
+// payBy returns the body of a request for payment.
+func payBy(trade api.TradeType) string { return fmt.Sprintf(`{"trade_types": [%q]}`, trade) }
+
+const goodOrder = `{"items": [{"product_id": "test", "quantity": 1}], "client_key": "edge-0000000000000"}`
 
 // Each bad call gets a typed 4xx through real workerd and changes nothing.
 func TestBadCallsChangeNothing(t *testing.T) {
@@ -119,7 +126,9 @@ func TestBadCallsChangeNothing(t *testing.T) {
 	b.ok("POST", api.PathOrders, goodOrder, &mine)
 	stranger, guest := newBuyer(t, 1), newGuest(t)
 	anonymous := buyer{t, &http.Client{}}
-	before := orders(t)
+	var guests api.Order
+	guest.ok("POST", api.PathOrders, strings.Replace(goodOrder, "edge-", "gst0-", 1), &guests)
+	before := orders(t) + payments(t)
 
 	foreign := func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") }
 	text := func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }
@@ -134,15 +143,15 @@ func TestBadCallsChangeNothing(t *testing.T) {
 		{"wrong type", b, "POST", api.PathOrders, strings.Replace(goodOrder, `"quantity": 1`, `"quantity": "1"`, 1), nil, api.CodeBadRequest},
 		{"an amount", b, "POST", api.PathOrders, strings.Replace(goodOrder, `{"items"`, `{"total": 1, "items"`, 1), nil, api.CodeBadRequest},
 		{"negative quantity", b, "POST", api.PathOrders, strings.Replace(goodOrder, `"quantity": 1`, `"quantity": -1`, 1), nil, api.CodeBadRequest},
-		{"another way to pay", b, "POST", api.PathOrders, strings.Replace(goodOrder, `"JSAPI"`, `"APP"`, 1), nil, api.CodeBadRequest},
+		{"a trade type", b, "POST", api.PathOrders, strings.Replace(goodOrder, `{"items"`, `{"trade_type": "JSAPI", "items"`, 1), nil, api.CodeBadRequest},
+		{"another way to pay", b, "POST", api.OrderPayPath(mine.ID), payBy("APP"), nil, api.CodeBadRequest},
+		{"no way to pay", b, "POST", api.OrderPayPath(mine.ID), `{}`, nil, api.CodeBadRequest},
 		{"an amount for a price", b, "POST", api.PathOrders, strings.NewReplacer(`"quantity": 1`, `"quantity": 1, "amount": 1`, "edge-", "fen0-").Replace(goodOrder), nil, api.CodeBadRequest},
 		{"no amount", b, "POST", api.PathOrders, strings.NewReplacer(`"test"`, `"tip"`, "edge-", "fen0-").Replace(goodOrder), nil, api.CodeBadRequest},
-		{"guest inside WeChat", guest, "POST", api.PathOrders, goodOrder, nil, api.CodeUnauthenticated},
+		{"guest inside WeChat", guest, "POST", api.OrderPayPath(guests.ID), payBy(api.TradeJSAPI), nil, api.CodeUnauthenticated},
 		{"guest reads another's", guest, "GET", api.OrderPath(mine.ID), ``, nil, api.CodeNotFound},
-		{"guest pays another's", guest, "POST", api.OrderPayPath(mine.ID), `{}`, nil, api.CodeNotFound},
+		{"guest pays another's", guest, "POST", api.OrderPayPath(mine.ID), payBy(api.TradeNative), nil, api.CodeNotFound},
 		{"guest closes another's", guest, "POST", api.OrderClosePath(mine.ID), `{}`, nil, api.CodeNotFound},
-		{"replaces another's", stranger, "POST", api.PathOrders, strings.Replace(goodOrder, `{"items"`, `{"replaces": "`+mine.ID+`", "items"`, 1), nil, api.CodeNotFound},
-		{"replaces itself", b, "POST", api.PathOrders, strings.Replace(goodOrder, `{"items"`, `{"replaces": "`+mine.ID+`", "items"`, 1), nil, api.CodeConflict},
 		{"unknown product", b, "POST", api.PathOrders, strings.Replace(strings.Replace(goodOrder, `"test"`, `"gold"`, 1), "edge-", "gold-", 1), nil, api.CodeProductGone},
 		{"same key, other basket", b, "POST", api.PathOrders, strings.Replace(goodOrder, `"quantity": 1`, `"quantity": 2`, 1), nil, api.CodeConflict},
 		{"oversize", b, "POST", api.PathOrders, `"` + strings.Repeat("x", 5<<20) + `"`, nil, api.CodeBodyTooLarge},
@@ -154,7 +163,7 @@ func TestBadCallsChangeNothing(t *testing.T) {
 		{"no session", anonymous, "GET", api.PathSession, ``, nil, api.CodeUnauthenticated},
 		{"no session", anonymous, "GET", api.OrderPath(mine.ID), ``, nil, api.CodeUnauthenticated},
 		{"someone else's", stranger, "GET", api.OrderPath(mine.ID), ``, nil, api.CodeNotFound},
-		{"someone else's", stranger, "POST", api.OrderPayPath(mine.ID), `{}`, nil, api.CodeNotFound},
+		{"someone else's", stranger, "POST", api.OrderPayPath(mine.ID), payBy(api.TradeNative), nil, api.CodeNotFound},
 		{"open redirect", b, "POST", api.PathAuthorize, `{"return_to": "//evil.example"}`, nil, api.CodeBadRequest},
 		{"foreign state", anonymous, "POST", api.PathToken, `{"code": "x", "state": "x"}`, nil, api.CodeStateInvalid},
 		{"unknown path", b, "GET", "/api/nothing", ``, nil, api.CodeNotFound},
@@ -184,7 +193,7 @@ func TestBadCallsChangeNothing(t *testing.T) {
 			t.Errorf("notification %.20q was answered %s, want %s", body, answer, want)
 		}
 	}
-	if after := orders(t); after != before {
+	if after := orders(t) + payments(t); after != before {
 		t.Errorf("something changed:\n%s\n%s", before, after)
 	}
 }
@@ -195,14 +204,14 @@ func TestBadCallsChangeNothing(t *testing.T) {
 func TestOneOrderForOneKey(t *testing.T) {
 	for tradeType, b := range map[api.TradeType]buyer{api.TradeJSAPI: newBuyer(t, 2), api.TradeNative: newGuest(t), api.TradeMWEB: newGuest(t)} {
 		t.Run(string(tradeType), func(t *testing.T) {
-			body := strings.NewReplacer("edge-", "tap0-", "JSAPI", string(tradeType)).Replace(goodOrder)
+			body := strings.Replace(goodOrder, "edge-", "tap0-", 1)
 			got, busy := make([]api.Checkout, 20), make([]bool, 20)
 			var group sync.WaitGroup
 			for i := range got {
 				group.Go(func() {
 					var o api.Order
 					b.ok("POST", api.PathOrders, body, &o)
-					status, _, answer := b.call("POST", api.OrderPayPath(o.ID), `{}`, nil)
+					status, _, answer := b.call("POST", api.OrderPayPath(o.ID), payBy(tradeType), nil)
 					var e api.Error
 					if status == http.StatusConflict && json.Unmarshal(answer, &e) == nil && e.Code == api.CodeBusy {
 						busy[i] = true // another tap calls WeChat; the page comes again in a second
@@ -215,7 +224,7 @@ func TestOneOrderForOneKey(t *testing.T) {
 			}
 			group.Wait()
 			var again api.Checkout
-			b.order(body, &again)
+			b.order(body, tradeType, &again)
 			for i := range got {
 				if busy[i] {
 					got[i] = again
@@ -234,26 +243,59 @@ func TestOneOrderForOneKey(t *testing.T) {
 }
 
 // An order cancelled in its first minutes is closed by the timer, at WeChat and here.
-func TestCancelledOrderIsReplacedAndClosed(t *testing.T) {
+func TestCancelledOrderCannotBePaid(t *testing.T) {
 	b := newGuest(t)
-	var old, c api.Checkout
-	body := strings.NewReplacer("edge-", "old0-", "JSAPI", "NATIVE").Replace(goodOrder)
-	b.order(body, &old)
-	body = strings.NewReplacer("old0-", "new0-", `{"items"`, `{"replaces": "`+old.Order.ID+`", "items"`).Replace(body)
-	b.order(body, &c)
-	if c.Order.ID == old.Order.ID || c.CodeURL == "" {
-		t.Fatalf("checkout %+v", c)
-	}
+	var c api.Checkout
+	b.order(strings.Replace(goodOrder, "edge-", "old0-", 1), api.TradeNative, &c)
 	var o api.Order
-	if b.ok("GET", api.OrderPath(old.Order.ID), ``, &o); o.Status != api.StatusClosing {
-		t.Errorf("the replaced order %+v", o)
+	if b.ok("POST", api.OrderClosePath(c.Order.ID), `{}`, &o); o.Status != api.StatusClosing || len(o.Timeline) != 2 {
+		t.Errorf("the order, cancelled: %+v", o)
 	}
-	status, _, answer := b.call("POST", api.OrderPayPath(old.Order.ID), `{"renew": true}`, nil)
+	status, _, answer := b.call("POST", api.OrderPayPath(c.Order.ID), `{"trade_types": ["NATIVE"], "renew": true}`, nil)
 	if status != http.StatusConflict {
 		t.Errorf("paying it: %d %s", status, answer)
 	}
-	if b.ok("POST", api.OrderClosePath(c.Order.ID), `{}`, &o); o.Status != api.StatusClosing || len(o.Timeline) != 3 {
-		t.Errorf("the new order, cancelled: %+v", o)
+}
+
+// One order is paid twice, by two trade types. The second payment goes back by itself.
+func TestSecondPaymentGoesBack(t *testing.T) {
+	b := newBuyer(t, 1)
+	var code, inside api.Checkout
+	b.order(strings.Replace(goodOrder, "edge-", "two0-", 1), api.TradeNative, &code)
+	b.ok("POST", api.OrderPayPath(code.Order.ID), payBy(api.TradeJSAPI), &inside)
+	if inside.Order.ID != code.Order.ID || inside.Pay == nil {
+		t.Fatalf("%+v", inside)
+	}
+	for _, pay := range []func() (wechattest.Sheet, error){
+		func() (wechattest.Sheet, error) { return world.sim.Scan(code.CodeURL) },
+		func() (wechattest.Sheet, error) { return paytest.OpenSheet(world.sim, world.sim.PhoneURL, inside.Pay) },
+	} {
+		sheet, err := pay()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := world.sim.PaySheet(sheet.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	checkLedger(t)
+	var o api.Order
+	if b.ok("GET", api.OrderPath(code.Order.ID), ``, &o); o.Status != api.StatusPaid || len(o.Refunds) != 1 || !o.Refunds[0].Duplicate || o.Refunded != 0 {
+		t.Fatalf("%+v", o)
+	}
+	execSQL(t, `UPDATE refunds SET created_at = created_at - 120000, updated_at = updated_at - 120000 WHERE id = ?`, o.Refunds[0].ID)
+	for range 3 {
+		if err := world.shop.Tick(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if b.ok("GET", api.OrderPath(o.ID), ``, &o); o.Refunds[0].Status == api.RefundSucceeded {
+			break
+		}
+		time.Sleep(time.Second)
+	}
+	if refunds := world.sim.Ledger().Refunds; o.Refunds[0].Status != api.RefundSucceeded && o.Refunds[0].Status != api.RefundProcessing || o.Status != api.StatusPaid ||
+		!slices.ContainsFunc(refunds, func(r wechattest.Refund) bool { return r.OutRefundNo == o.Refunds[0].ID && r.Fee == int64(o.Total) }) {
+		t.Errorf("%+v; WeChat has %+v", o, refunds)
 	}
 }
 
@@ -261,7 +303,7 @@ func TestCancelledOrderIsReplacedAndClosed(t *testing.T) {
 func TestGuestPaysByCode(t *testing.T) {
 	b := newGuest(t)
 	var c api.Checkout
-	b.order(`{"items": [{"product_id": "tip", "quantity": 1, "amount": 1234}], "trade_type": "NATIVE", "client_key": "edge-code-00000000"}`, &c)
+	b.order(`{"items": [{"product_id": "tip", "quantity": 1, "amount": 1234}], "client_key": "edge-code-00000000"}`, api.TradeNative, &c)
 	takePhone(t, 1)
 	sheet, err := world.sim.Scan(c.CodeURL)
 	if err != nil || sheet.Amount != 1234 {
@@ -281,7 +323,7 @@ func TestGuestPaysByCode(t *testing.T) {
 	for _, step := range o.Timeline {
 		steps = append(steps, step.Status)
 	}
-	if d := cmp.Diff([]api.OrderStatus{api.StatusCreated, api.StatusPending, api.StatusPaid}, steps); d != "" {
+	if d := cmp.Diff([]api.OrderStatus{api.StatusOpen, api.StatusPaid}, steps); d != "" {
 		t.Errorf("order %+v: %s", o, d)
 	}
 }

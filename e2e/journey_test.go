@@ -64,7 +64,7 @@ func TestCancelThenPay(t *testing.T) {
 	p.tap(sheet(".close"))
 	p.sees("已取消")
 	p.screenshot("cancelled")
-	if status, _ := stored(t, id); status != "pending" {
+	if status, _ := stored(t, id); status != "open" {
 		t.Errorf("a cancelled payment left the order %s", status)
 	}
 	p.pay()
@@ -72,6 +72,34 @@ func TestCancelThenPay(t *testing.T) {
 	if p.order() != id {
 		t.Error("the second try made another order")
 	}
+	checkLedger(t)
+}
+
+// While the payment sheet is open, somebody pays the same order by QR code. The buyer then pays on the
+// sheet too, and the page says that the second payment goes back.
+func TestPayTwice(t *testing.T) {
+	p := newPhone(t, 0)
+	p.choose("coffee")
+	id := p.order()
+	p.openSheet()
+	var c api.Checkout
+	status, answer := p.fetch("POST", api.OrderPayPath(id), fmt.Sprintf("%q", payBy(api.TradeNative)))
+	if err := json.Unmarshal([]byte(answer), &c); err != nil || status != 200 {
+		t.Fatalf("the code: %d %s, %v", status, answer, err)
+	}
+	code, err := world.sim.Scan(c.CodeURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := world.sim.PaySheet(code.ID); err != nil {
+		t.Fatal(err)
+	}
+	p.tap(sheet(".pay"))
+	p.until("the result page", `location.pathname === "/result"`)
+	p.seesPaid()
+	p.open(world.sim.PhoneURL + "/result?order=" + id)
+	p.sees("您重复付款了")
+	p.screenshot("paid-twice")
 	checkLedger(t)
 }
 
@@ -323,7 +351,7 @@ func fault(t *testing.T, f wechattest.Fault) {
 
 func outTradeNo(t *testing.T, id string) (no string) {
 	t.Helper()
-	if err := database(t).QueryRow(`SELECT out_trade_no FROM orders WHERE id = ?`, id).Scan(&no); err != nil {
+	if err := database(t).QueryRow(`SELECT out_trade_no FROM payments WHERE order_id = ? ORDER BY rowid DESC LIMIT 1`, id).Scan(&no); err != nil {
 		t.Fatal(err)
 	}
 	return no
@@ -357,13 +385,15 @@ const recordCalls = `{
 // The pay page makes one call, before the program runs, and the tap on its button makes none. WeChat
 // receives the order once.
 func TestPayPageMakesOneCall(t *testing.T) {
-	for _, e := range []wechattest.Environment{wechattest.Android, wechattest.Safari, wechattest.Desktop} {
+	for e, types := range map[wechattest.Environment]string{
+		wechattest.Android: `["JSAPI","NATIVE"]`, wechattest.Safari: `["MWEB","NATIVE"]`, wechattest.Desktop: `["NATIVE"]`,
+	} {
 		t.Run(string(e), func(t *testing.T) {
 			p := newPlace(t, e, recordCalls)
 			p.choose("juice")
 			p.until("the pay page", onPay)
 			id := p.order()
-			want := "POST /api/orders/" + id + "/pay {} early"
+			want := "POST /api/orders/" + id + `/pay {"trade_types":` + types + `} early`
 			if got := p.eval(`calls.join("\n")`); got != want {
 				t.Errorf("the page calls\n%s\nwant\n%s", got, want)
 			}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"h5pay/internal/api"
-	"h5pay/internal/order"
 	"h5pay/wechat/wechattest"
 )
 
@@ -103,17 +102,17 @@ func (p phone) fetch(method, path, body string) (status int, answer string) {
 	return got.Status, got.Body
 }
 
-// stored returns an order as the signer stores it.
+// stored returns an order as the signer stores it, with the transaction that paid it.
 func stored(t *testing.T, id string) (status, transactionID string) {
 	t.Helper()
-	err := database(t).QueryRow(`SELECT status, COALESCE(transaction_id, '') FROM orders WHERE id = ?`, id).Scan(&status, &transactionID)
+	err := database(t).QueryRow(`SELECT orders.status, COALESCE(transaction_id, '') FROM orders LEFT JOIN payments ON out_trade_no = paid_by WHERE orders.id = ?`, id).Scan(&status, &transactionID)
 	if err != nil {
 		t.Fatalf("order %s: %v", id, err)
 	}
 	return status, transactionID
 }
 
-// checkLedger compares the signer's orders with WeChat's ledger. An order must be paid if and only
+// checkLedger compares the signer's payments with WeChat's ledger. A payment must be paid if and only
 // if WeChat has the same transaction.
 func checkLedger(t *testing.T) {
 	t.Helper()
@@ -124,13 +123,13 @@ func checkLedger(t *testing.T) {
 	deadline := time.Now().Add(waitTimeout)
 	for {
 		var wrong []string
-		for line := range strings.Lines(orders(t)) {
+		for line := range strings.Lines(payments(t)) {
 			f := strings.Fields(line)
 			no, status, transaction := f[1], f[4], ""
 			if len(f) > 5 {
 				transaction = f[5]
 			}
-			if paid := order.WasPaid(api.OrderStatus(status)); paid != (trades[no] != "") || transaction != trades[no] {
+			if paid := status == string(api.PaymentPaid); paid != (trades[no] != "") || transaction != trades[no] {
 				wrong = append(wrong, fmt.Sprintf("%s is %s by %q, WeChat's ledger has %q", no, status, transaction, trades[no]))
 			}
 		}

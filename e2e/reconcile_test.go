@@ -28,7 +28,7 @@ func TestCronFindsALostPayment(t *testing.T) {
 	if _, err := world.sim.PaySheet(sheets[len(sheets)-1].ID); err != nil {
 		t.Fatal(err)
 	}
-	if status, _ := stored(t, id); status != "pending" {
+	if status, _ := stored(t, id); status != "open" {
 		t.Fatalf("the order is %s before the cron", status)
 	}
 	makeOlder(t, id, 2*time.Minute)
@@ -53,7 +53,8 @@ func TestCronFindsALostPayment(t *testing.T) {
 // makeOlder makes a stored order older, because the Worker's clock cannot be changed.
 func makeOlder(t *testing.T, id string, by time.Duration) {
 	t.Helper()
-	execSQL(t, `UPDATE orders SET created_at = created_at - ?1, queried_at = queried_at - ?1, due_at = due_at - ?1 WHERE id = ?2`, by.Milliseconds(), id)
+	execSQL(t, `UPDATE orders SET created_at = created_at - ?1, due_at = due_at - ?1 WHERE id = ?2`, by.Milliseconds(), id)
+	execSQL(t, `UPDATE payments SET created_at = created_at - ?1, queried_at = queried_at - ?1, due_at = due_at - ?1 WHERE order_id = ?2`, by.Milliseconds(), id)
 }
 
 // execSQL writes to the Worker's database directly.

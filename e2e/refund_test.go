@@ -97,7 +97,7 @@ func TestRefund(t *testing.T) {
 	for _, step := range seen.Timeline {
 		steps = append(steps, step.Status)
 	}
-	if len(steps) != 7 || steps[6] != api.StatusRefunded {
+	if len(steps) != 6 || steps[5] != api.StatusRefunded {
 		t.Errorf("steps %v", steps)
 	}
 	if n := len(world.sim.Ledger().Refunds); n < 2 {
@@ -114,8 +114,8 @@ func TestBillCheck(t *testing.T) {
 	p.seesPaid()
 	// As if it had been paid three days ago.
 	const threeDays = 3 * 24 * time.Hour
-	execSQL(t, `UPDATE orders SET paid_at = paid_at - ? WHERE id = ?`, threeDays.Milliseconds(), id)
-	defer execSQL(t, `UPDATE orders SET paid_at = paid_at + ? WHERE id = ?`, threeDays.Milliseconds(), id)
+	execSQL(t, `UPDATE payments SET paid_at = paid_at - ? WHERE order_id = ?`, threeDays.Milliseconds(), id)
+	defer execSQL(t, `UPDATE payments SET paid_at = paid_at + ? WHERE order_id = ?`, threeDays.Milliseconds(), id)
 	var o api.AdminOrder
 	callAdmin(t, "GET", api.PathAdminOrders+"/"+id, "", 200, &o)
 	date := cst.In(time.Now().Add(-threeDays)).Format("2006-01-02")

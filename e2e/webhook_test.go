@@ -76,12 +76,12 @@ func TestPaymentReachesTheBackEnd(t *testing.T) {
 		t.Fatalf("deliveries: %+v", got)
 	}
 	_, transaction := stored(t, id)
-	e, o := got[0], got[0].Data.Order
+	e, o, by := got[0], got[0].Data.Order, got[0].Data.Payment
 	if !e.Simulated || e.AppID == "" || e.MchID == "" || !strings.HasPrefix(e.Shop, "http://localhost:") {
 		t.Errorf("%+v does not say whose it is", e)
 	}
-	if e.Type != webhook.OrderPaid || o.Total != 2600 || o.Currency != "CNY" || o.TransactionID != transaction ||
-		o.Payer != world.sim.User().OpenID || len(o.Items) != 1 || o.Items[0].Name != "手冲咖啡" {
+	if e.Type != webhook.OrderPaid || o.Total != 2600 || o.Currency != "CNY" || by == nil || by.TransactionID != transaction ||
+		by.Payer != world.sim.User().OpenID || len(o.Items) != 1 || o.Items[0].Name != "手冲咖啡" {
 		t.Errorf("%+v", e)
 	}
 	var status string
@@ -94,7 +94,7 @@ func TestPaymentReachesTheBackEnd(t *testing.T) {
 	}
 
 	// Every payment of this run has exactly one event, and it was delivered.
-	rows, err := database(t).Query(`SELECT id FROM orders WHERE transaction_id IS NOT NULL AND id <> ?`, id)
+	rows, err := database(t).Query(`SELECT id FROM orders WHERE paid_by IS NOT NULL AND id <> ?`, id)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -232,10 +232,21 @@ func database(t *testing.T) *sql.DB {
 	return nil
 }
 
-// orders returns all stored orders as one text, for comparisons.
+// orders returns all stored orders as one text, a line each, for comparisons.
 func orders(t *testing.T) string {
 	t.Helper()
-	rows, err := database(t).Query(`SELECT id, out_trade_no, owner, total, status, COALESCE(transaction_id, '') FROM orders ORDER BY id`)
+	return lines(t, `SELECT id, COALESCE(paid_by, '-'), owner, total, status, '' FROM orders ORDER BY id`)
+}
+
+// payments returns all stored payments as one text, a line each.
+func payments(t *testing.T) string {
+	t.Helper()
+	return lines(t, `SELECT order_id, out_trade_no, trade_type, total, status, COALESCE(transaction_id, '') FROM payments ORDER BY out_trade_no`)
+}
+
+func lines(t *testing.T, query string) string {
+	t.Helper()
+	rows, err := database(t).Query(query)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -96,14 +96,20 @@ func insertPaidOrder(t *testing.T, st *store.Store) order.Order {
 	t.Helper()
 	now := time.Now()
 	o, err := st.Insert(t.Context(), order.Order{
-		ID: "0123456789abcdefghijklmn", Owner: "alice", ClientKey: "key", Fingerprint: "f", OutTradeNo: "20261125ABCDEFGHIJKLMNOPQRSTUV01",
-		Lines: []order.Line{{ProductID: "tea", Name: "茶", Price: 6800, Quantity: 1}}, Total: 6800, Currency: "CNY", APIVersion: "v3", TradeType: api.TradeJSAPI,
+		ID: "0123456789abcdefghijklmn", Source: order.SourceShop, Owner: "alice", ClientKey: "key", Fingerprint: "f",
+		Lines: []order.Line{{ProductID: "tea", Name: "茶", Price: 6800, Quantity: 1}}, Total: 6800, Currency: "CNY",
 		CreatedAt: now, ExpiresAt: now.Add(order.Lifetime),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if ok, err := st.Pay(t.Context(), o.ID, order.Payment{TransactionID: "4200", Payer: "alice", PaidAt: now}, now); !ok || err != nil {
+	const no = "20261125ABCDEFGHIJKLMNOPQRSTUV01"
+	if ok, err := st.InsertPayment(t.Context(), order.Payment{
+		OutTradeNo: no, OrderID: o.ID, APIVersion: "v3", TradeType: api.TradeJSAPI, OpenID: "alice", CreatedAt: o.CreatedAt,
+	}, time.Time{}); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if ok, err := st.Pay(t.Context(), no, order.Paid{TransactionID: "4200", Payer: "alice", PaidAt: now}, now); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	return o

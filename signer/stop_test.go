@@ -19,8 +19,8 @@ func TestStoppingSignerClosesNoOrder(t *testing.T) {
 	st := store.New(db)
 	made := time.Now().Add(-2 * order.Lifetime)
 	o, err := st.Insert(t.Context(), order.Order{
-		ID: "0123456789abcdefghijklmn", Owner: "alice", ClientKey: "key", Fingerprint: "f", OutTradeNo: "20261125ABCDEFGHIJKLMNOPQRSTUV01", MchID: "1900000109",
-		Lines: []order.Line{{ProductID: "tea", Name: "茶", Price: 6800, Quantity: 1}}, Total: 6800, Currency: "CNY", APIVersion: "v2", TradeType: api.TradeJSAPI,
+		ID: "0123456789abcdefghijklmn", Source: order.SourceShop, Owner: "alice", ClientKey: "key", Fingerprint: "f", MchID: "1900000109",
+		Lines: []order.Line{{ProductID: "tea", Name: "茶", Price: 6800, Quantity: 1}}, Total: 6800, Currency: "CNY",
 		CreatedAt: made, ExpiresAt: made.Add(order.Lifetime),
 	})
 	if err != nil {

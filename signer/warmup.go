@@ -58,8 +58,8 @@ var warmUpCalls = []struct{ method, path, contentType, body string }{
 	{http.MethodPost, api.PathSession, asJSON, `{}`},
 	{http.MethodGet, api.PathSession, "", ""},
 	{http.MethodGet, api.PathProducts, "", ""},
-	{http.MethodPost, api.PathOrders, asJSON, `{"items":[{"product_id":"none","quantity":1}],"trade_type":"NATIVE","client_key":"0123456789abcdef"}`},
-	{http.MethodPost, api.OrderPayPath("0123456789abcdefghijklmn"), asJSON, `{}`},
+	{http.MethodPost, api.PathOrders, asJSON, `{"items":[{"product_id":"none","quantity":1}],"client_key":"0123456789abcdef"}`},
+	{http.MethodPost, api.OrderPayPath("0123456789abcdefghijklmn"), asJSON, `{"trade_types":["NATIVE"]}`},
 	{http.MethodPost, api.PathNotifyPay, "text/xml", `<xml><return_code>SUCCESS</return_code><sign>00000000000000000000000000000000</sign></xml>`},
 }
 

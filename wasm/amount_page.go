@@ -77,20 +77,20 @@ func (p *amountPage) fits() bool {
 // order creates the order and loads its pay page. Repeated taps with the same amount give the same
 // order.
 func (p *amountPage) order(ctx app.Context, _ app.Event) {
-	if p.ordering || !p.fits() || p.tradeType() == "" {
+	if p.ordering || !p.fits() || !p.sells() {
 		return
 	}
 	p.ordering = true
-	d, trade, amount := draft{p.b, p.product.ID}, p.tradeType(), p.amount.fen()
+	d, amount := draft{p.b, p.product.ID}, p.amount.fen()
 	if named := strconv.FormatInt(int64(amount), 10); d.recall(keyAmount) != named {
 		d.change()
 		d.remember(keyAmount, named)
 	}
-	p.submit(ctx, d, []api.OrderItem{{ProductID: d.name, Quantity: 1, Amount: amount}}, trade, func() { p.ordering = false })
+	p.submit(ctx, d, []api.OrderItem{{ProductID: d.name, Quantity: 1, Amount: amount}}, func() { p.ordering = false })
 }
 
-// tradeType returns the trade type to use here, "" if there is none.
-func (p *amountPage) tradeType() api.TradeType { return p.place.tradeType(p.acceptedTypes) }
+// sells reports whether an order can be paid here.
+func (p *amountPage) sells() bool { return p.place.canPayWith(p.acceptedTypes) }
 
 func (p *amountPage) Render() app.UI {
 	switch {
@@ -98,7 +98,7 @@ func (p *amountPage) Render() app.UI {
 		return p.screen("", p.failure(p.load))
 	case p.product == nil:
 		return p.screen("till", p.skeletonSheet()).Aria("busy", "true")
-	case p.tradeType() == "":
+	case !p.sells():
 		return p.screen("", p.outsideMessage())
 	}
 	shown := string(p.amount)

@@ -77,7 +77,6 @@ func TestClearDrafts(t *testing.T) {
 	}{
 		{"paid", "o2", api.StatusPaid, false, false},
 		{"closed", "o2", api.StatusClosed, false, true},
-		{"failed", "o2", api.StatusFailed, false, true},
 		{"an old one paid", "o1", api.StatusPaid, true, true},
 		{"an old one closed", "o1", api.StatusClosed, true, true},
 	} {
@@ -102,7 +101,7 @@ func TestPlaceOrder(t *testing.T) {
 	gone := func(status api.OrderStatus) api.Order {
 		return api.Order{ID: "o0", Status: status, ExpiresAt: made.ExpiresAt}
 	}
-	old := api.Order{ID: "o0", Status: api.StatusCreated, ExpiresAt: lastCall.Milliseconds()}
+	old := api.Order{ID: "o0", Status: api.StatusOpen, ExpiresAt: lastCall.Milliseconds()}
 	for _, test := range []struct {
 		name    string
 		answers []any
@@ -114,8 +113,7 @@ func TestPlaceOrder(t *testing.T) {
 		{"a new order", []any{made}, "o1", "", 1, 1},
 		{"the last one is closed", []any{gone(api.StatusClosed), made}, "o1", "", 2, 2},
 		{"the last one is closing", []any{gone(api.StatusClosing), made}, "o1", "", 2, 2},
-		{"the last one failed", []any{gone(api.StatusFailed), made}, "o1", "", 2, 2},
-		{"the last one is too old to be paid", []any{old, made}, "o1", "", 2, 2},
+		{"the last one is too old to be paid", []any{old, made}, "o1", "", 3, 2},
 		{"the last one is paid", []any{paidO1}, "o1", "", 1, 1},
 		{"the key was another basket's", []any{api.CodeConflict, made}, "o1", "", 2, 2},
 		{"never payable", []any{gone(api.StatusClosed)}, "", api.CodeOrderNotPayable, 2, 2},
@@ -126,16 +124,17 @@ func TestPlaceOrder(t *testing.T) {
 		{"a portal answers", []any{response{Status: 200, Body: []byte("{}")}}, "", codeBadResponse, 1, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			f := newFake(t, "https://shop.example/").on(place, test.answers...)
+			f := newFake(t, "https://shop.example/").on(place, test.answers...).on("POST /api/orders/o0/close", gone(api.StatusClosed))
 			f.now = time.UnixMilli(1)
-			id, err := (draft{f, ""}).place(t.Context(), items, api.TradeJSAPI)
+			id, err := (draft{f, ""}).place(t.Context(), items)
 			if id != test.id || code(err) != test.code || f.Recall(keyOrder) != test.id {
 				t.Errorf("%q, %v; remembered %q", id, err, f.Recall(keyOrder))
 			}
 			keys := map[string]bool{}
 			for _, c := range f.calls {
-				_, key, _ := strings.Cut(c, "client_key")
-				keys[key] = true
+				if _, key, ok := strings.Cut(c, "client_key"); ok {
+					keys[key] = true
+				}
 			}
 			if len(f.calls) != test.calls || len(keys) != test.keys {
 				t.Errorf("%d calls with %d keys, want %d with %d", len(f.calls), len(keys), test.calls, test.keys)
@@ -143,7 +142,7 @@ func TestPlaceOrder(t *testing.T) {
 			// A retry after a failure is the same order.
 			if test.calls == 1 {
 				f.calls = nil
-				(draft{f, ""}).place(t.Context(), items, api.TradeJSAPI)
+				(draft{f, ""}).place(t.Context(), items)
 				if _, key, _ := strings.Cut(f.calls[0], "client_key"); !keys[key] {
 					t.Error("the same basket became another order")
 				}

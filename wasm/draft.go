@@ -19,7 +19,7 @@ type draft struct {
 const (
 	keyClientKey = "h5pay.client_key" // client_key of the order
 	keyOrder     = "h5pay.order"      // ID of the order
-	keyReplaces  = "h5pay.replaces"   // ID of an unpaid order from an earlier choice, which the next order replaces
+	keyEarlier   = "h5pay.earlier"    // ID of an unpaid order from an earlier choice, which is closed before the next order is created
 	keyAmount    = "h5pay.amount."    // the entered amount in fen
 )
 
@@ -42,31 +42,50 @@ func (d draft) forget() {
 	d.remember(keyOrder, "")
 }
 
-// change records that the choice changed. The next order is a new one and replaces the current one.
+// change records that the choice changed. The next order is a new one, and the current one is closed
+// before it is created.
 func (d draft) change() {
 	if id := d.recall(keyOrder); id != "" {
-		d.remember(keyReplaces, id)
+		d.remember(keyEarlier, id)
 	}
 	d.forget()
 }
 
+// closeEarlier closes the order of an earlier choice, if there is one. It returns the order's ID if the
+// order is already paid.
+func (d draft) closeEarlier(ctx context.Context) (paid string, err error) {
+	id := d.recall(keyEarlier)
+	if id == "" {
+		return "", nil
+	}
+	_, err = closeOrder(ctx, d.b, id)
+	switch code(err) {
+	case "", api.CodeNotFound: // the order belongs to a user who signed out
+		d.remember(keyEarlier, "")
+		return "", nil
+	case api.CodeOrderPaid:
+		d.remember(keyEarlier, "")
+		return id, nil
+	}
+	return "", err
+}
+
 // place creates the order of the items, or finds the one created before, and returns its ID. If
-// that order can no longer be paid, place creates a new one, once. If the order to be replaced is
-// already paid, place returns its ID.
-func (d draft) place(ctx context.Context, items []api.OrderItem, trade api.TradeType) (id string, err error) {
+// that order can no longer be paid, place creates a new one, once. The order of an earlier choice is
+// closed first; if it is already paid, place returns its ID.
+func (d draft) place(ctx context.Context, items []api.OrderItem) (id string, err error) {
 	for range 2 {
+		if paid, err := d.closeEarlier(ctx); err != nil || paid != "" {
+			return paid, err
+		}
 		var o api.Order
-		replaces := d.recall(keyReplaces)
-		err = call(ctx, d.b, "POST", api.PathOrders, api.CreateOrderRequest{
-			Items: items, TradeType: trade, ClientKey: d.key(), Replaces: replaces,
-		}, &o)
+		err = call(ctx, d.b, "POST", api.PathOrders, api.CreateOrderRequest{Items: items, ClientKey: d.key()}, &o)
 		switch code(err) {
 		case "":
 			if o.ID == "" {
 				return "", errBadResponse()
 			}
 			d.remember(keyOrder, o.ID)
-			d.remember(keyReplaces, "")
 			switch {
 			case !payable(o.Status) && !paid(o.Status):
 				d.forget()
@@ -78,17 +97,6 @@ func (d draft) place(ctx context.Context, items []api.OrderItem, trade api.Trade
 			err = &api.Error{Code: api.CodeOrderNotPayable, Message: "the order has ended"}
 		case api.CodeConflict:
 			d.forget()
-		case api.CodeOrderPaid:
-			if replaces == "" {
-				return "", err
-			}
-			d.remember(keyReplaces, "")
-			return replaces, nil
-		case api.CodeNotFound: // the order belongs to a user who signed out
-			if replaces == "" {
-				return "", err
-			}
-			d.remember(keyReplaces, "")
 		default:
 			return "", err
 		}
@@ -117,8 +125,8 @@ func clearDrafts(b browser, o api.Order) {
 		drafts = append(drafts, draft{b, o.Items[0].ProductID})
 	}
 	for _, d := range drafts {
-		if d.recall(keyReplaces) == o.ID {
-			d.remember(keyReplaces, "")
+		if d.recall(keyEarlier) == o.ID {
+			d.remember(keyEarlier, "")
 		}
 		if d.recall(keyOrder) != o.ID {
 			continue

@@ -69,6 +69,7 @@ func (p *orderPage) Render() app.UI {
 			p.price(o.Total, "huge"),
 			app.If(o.Refunded > 0, p.refundedNote(o)),
 			app.If(o.Status == api.StatusClosing, elem("p").Class("note").Text(p.tr(textClosingHint)))),
+		p.paidTwiceNote(o),
 		app.If(waits, elem("div").Class("weui-btn-area").Body(
 			p.payLink(textPayNow, o.ID),
 			elem("button").Class("weui-btn weui-btn_default").Attr("type", "button").DataSet("action", "cancel").

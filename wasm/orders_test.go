@@ -24,7 +24,7 @@ func TestOrdersPage(t *testing.T) {
 		canPay []string
 	}{
 		{"some", wechatUA, api.OrderList{Orders: []api.Order{paidOrder, pendingO1}}, me,
-			[]string{`data-order="o2"`, "茶", "×3", "2026-11-23 19:54:25", "0.40", textPaid.zh, `data-status="pending"`, `href="/order?order=o1"`, "oUpF…Mg3I"}},
+			[]string{`data-order="o2"`, "茶", "×3", "2026-11-23 19:54:25", "0.40", textPaid.zh, `data-status="open"`, `href="/order?order=o1"`, "oUpF…Mg3I"}},
 		{"none", wechatUA, api.OrderList{}, me, []string{textNoOrders.zh, `href="/"`}},
 		{"named", wechatUA, api.OrderList{}, api.Session{User: api.User{OpenID: "o…1", Nickname: "林小满", AvatarURL: "https://thirdwx.qlogo.cn/1"}},
 			[]string{"林小满", `src="https://thirdwx.qlogo.cn/1"`}},
@@ -51,7 +51,7 @@ func TestSignOut(t *testing.T) {
 	// The basket, drafts of it and of entered amounts, and the page's other keys.
 	basket{"tea": 2}.save(f)
 	for _, d := range []draft{{f, ""}, {f, "tip"}, {f, "test"}} {
-		for _, key := range []string{keyClientKey, keyOrder, keyReplaces, keyAmount} {
+		for _, key := range []string{keyClientKey, keyOrder, keyEarlier, keyAmount} {
 			d.remember(key, "o1")
 		}
 	}
@@ -79,17 +79,17 @@ func TestSignOut(t *testing.T) {
 func TestOrderPage(t *testing.T) {
 	o := api.Order{ID: "o1", Status: api.StatusPaid, Total: 6800, Refunded: 1000, CreatedAt: 1795434865000, TradeType: api.TradeJSAPI,
 		Items:    []api.OrderLine{{Name: "茶", Quantity: 1, Price: 6800}},
-		Timeline: []api.Step{{Status: api.StatusCreated, At: 1795434865000}, {Status: api.StatusPaid, At: 1795434866000}},
+		Timeline: []api.Step{{Status: api.StatusOpen, At: 1795434865000}, {Status: api.StatusPaid, At: 1795434866000}},
 		Refunds:  []api.Refund{{ID: "r1", Amount: 1000, Reason: "少了一件", Status: api.RefundSucceeded, CreatedAt: 1795434867000, EndedAt: 1795434868000}},
 	}
 	p := newOrderPage(newFake(t, "https://shop.example/order?order=o1").on(getO1, o))
 	mount(t, p)
-	shows(t, p, `data-status="paid"`, "68.00", "10.00", "少了一件", textRefundDone.zh, "19:54:28", textStepCreated.zh, "19:54:26")
+	shows(t, p, `data-status="paid"`, "68.00", "10.00", "少了一件", textRefundDone.zh, "19:54:28", textStepOpen.zh, "19:54:26")
 	got := htmlOf(t, p.Render())
 	if strings.Contains(got, `data-action="cancel"`) || strings.Contains(got, `href="/pay?`) {
 		t.Error("a paid order can be paid or cancelled")
 	}
-	if strings.Index(got, "19:54:26") > strings.Index(got, textStepCreated.zh) {
+	if strings.Index(got, "19:54:26") > strings.Index(got, textStepOpen.zh) {
 		t.Error("the last step is not the first")
 	}
 	for status := range statuses {
@@ -154,7 +154,7 @@ func TestAmountPage(t *testing.T) {
 	tip := api.Product{ID: "tip", Name: "随心付", Price: 100, Amount: &api.AmountBounds{Min: 100, Max: 50000}}
 	list := api.ProductList{Products: []api.Product{catalogue.Products[0], tip}}
 	f := newFake(t, "https://shop.example/amount?product=tip").on(getSession, me).on(getConfig, allTypesConfig).on(getProducts, list).
-		on(postOrder, errors.New("down"), pendingO1)
+		on(postOrder, errors.New("down"), pendingO1).on(closeO1, pendingO1)
 	p := newAmountPage(f)
 	client := mount(t, p)
 	shows(t, p, "随心付", "山岚小铺", "500.00", textPayNow.zh)
@@ -188,11 +188,11 @@ func TestAmountPage(t *testing.T) {
 	f.key("Backspace")
 	third := order()
 	_, key, _ := strings.Cut(first, "client_key")
-	if strings.Contains(third, key) || !strings.Contains(third, `"amount":1230`) || !strings.Contains(third, `"replaces":"o1"`) {
+	if strings.Contains(third, key) || !strings.Contains(third, `"amount":1230`) || f.countCalls(closeO1) != 1 {
 		t.Errorf("another amount: %s", third)
 	}
-	if f.countCalls(postOrder) != 3 {
-		t.Errorf("%d orders", f.countCalls(postOrder))
+	if f.countCalls(postOrder+" ") != 3 {
+		t.Errorf("%d orders", f.countCalls(postOrder+" "))
 	}
 	for _, address := range []string{"/amount", "/amount?product=tea", "/amount?product=none", "/amount?product=%zz"} {
 		f := newFake(t, "https://shop.example"+address).on(getSession, me).on(getConfig, allTypesConfig).on(getProducts, list)
@@ -202,29 +202,29 @@ func TestAmountPage(t *testing.T) {
 	}
 }
 
-func TestChangedBasketReplacesItsOrder(t *testing.T) {
+// The order of a basket that has changed is closed before the next one is created.
+func TestChangedBasketClosesItsOrder(t *testing.T) {
 	items := []api.OrderItem{{ProductID: "tea", Quantity: 2}}
 	for _, test := range []struct {
-		name     string
-		answers  []any
-		id       string
-		code     api.Code
-		replaces string // the stored order to replace, afterwards
+		name    string
+		close   any
+		id      string
+		code    api.Code
+		earlier string // the stored order to close, afterwards
+		orders  int
 	}{
-		{"cancelled", []any{api.Order{ID: "o2", Status: api.StatusCreated}}, "o2", "", ""},
-		{"paid meanwhile", []any{api.CodeOrderPaid}, "o1", "", ""},
-		{"another user's order", []any{api.CodeNotFound, api.Order{ID: "o2", Status: api.StatusCreated}}, "o2", "", ""},
-		{"offline", []any{errors.New("down")}, "", codeOffline, "o1"},
+		{"closed", api.Order{ID: "o1", Status: api.StatusClosed}, "o2", "", "", 1},
+		{"closing", api.Order{ID: "o1", Status: api.StatusClosing}, "o2", "", "", 1},
+		{"paid meanwhile", api.CodeOrderPaid, "o1", "", "", 0},
+		{"another user's order", api.CodeNotFound, "o2", "", "", 1},
+		{"offline", errors.New("down"), "", codeOffline, "o1", 0},
 	} {
-		f := newFake(t, "https://shop.example/").on(postOrder, test.answers...)
+		f := newFake(t, "https://shop.example/").on(closeO1, test.close).on(postOrder, api.Order{ID: "o2", Status: api.StatusOpen})
 		f.Remember(keyOrder, "o1")
 		basket{"tea": 2}.save(f)
-		id, err := (draft{f, ""}).place(t.Context(), items, api.TradeJSAPI)
-		if id != test.id || code(err) != test.code || f.Recall(keyReplaces) != test.replaces {
-			t.Errorf("%s: %q, %v, still replaces %q", test.name, id, err, f.Recall(keyReplaces))
-		}
-		if !strings.Contains(f.calls[0], `"replaces":"o1"`) {
-			t.Errorf("%s: sent %s", test.name, f.calls[0])
+		id, err := (draft{f, ""}).place(t.Context(), items)
+		if id != test.id || code(err) != test.code || f.Recall(keyEarlier) != test.earlier || f.countCalls(postOrder+" ") != test.orders {
+			t.Errorf("%s: %q, %v, %d orders, still to close: %q", test.name, id, err, f.countCalls(postOrder+" "), f.Recall(keyEarlier))
 		}
 	}
 }

@@ -25,34 +25,58 @@ const (
 var (
 	guest          = api.Session{User: api.User{Guest: true}}
 	allTypesConfig = api.Config{ShopName: "山岚小铺", TradeTypes: []api.TradeType{api.TradeJSAPI, api.TradeNative, api.TradeMWEB}}
-	nativeO1       = api.Order{ID: "o1", Status: api.StatusPending, Total: 6800, TradeType: api.TradeNative, ExpiresAt: 7_200_000}
-	mwebO1         = api.Order{ID: "o1", Status: api.StatusPending, Total: 6800, TradeType: api.TradeMWEB, ExpiresAt: 7_200_000}
+	nativeO1       = api.Order{ID: "o1", Status: api.StatusOpen, Total: 6800, TradeType: api.TradeNative, ExpiresAt: 7_200_000}
+	mwebO1         = api.Order{ID: "o1", Status: api.StatusOpen, Total: 6800, TradeType: api.TradeMWEB, ExpiresAt: 7_200_000}
 	codeO1         = api.Checkout{Order: nativeO1, CodeURL: "weixin://wxpay/bizpayurl?pr=first0000", PayUntil: 3_600_000}
 	mwebCheckoutO1 = api.Checkout{Order: mwebO1, MWebURL: "https://wx.tenpay.com/x?prepay_id=1", PayUntil: 3_600_000}
 )
 
-func TestTradeType(t *testing.T) {
+func TestCanPayWith(t *testing.T) {
 	all := []api.TradeType{api.TradeMWEB, api.TradeJSAPI, api.TradeNative}
 	for _, test := range []struct {
 		place    place
 		accepted []api.TradeType
-		want     api.TradeType
+		want     bool
 	}{
-		{inWeChat, all, api.TradeJSAPI},
-		{inWeChat, all[2:], api.TradeNative},
-		{inDesktopWeChat, all, api.TradeNative},
-		{inDesktopWeChat, all[:2], api.TradeJSAPI},
-		{onPhone, all, api.TradeMWEB},
-		{onPhone, all[1:], api.TradeNative},
-		{onPhone, all[1:2], ""},
-		{onDesktop, all, api.TradeNative},
-		{onDesktop, all[:2], ""},
-		{inWork, all, ""},
-		{inMiniProgram, all, ""},
-		{inWeChat, nil, ""},
+		{inWeChat, all, true},
+		{inWeChat, all[2:], true},
+		{inWeChat, all[:1], false},
+		{inDesktopWeChat, all[:2], true},
+		{onPhone, all[:1], true},
+		{onPhone, all[2:], true},
+		{onPhone, all[1:2], false},
+		{onDesktop, all, true},
+		{onDesktop, all[:2], false},
+		{inWork, all, false},
+		{inMiniProgram, all, false},
+		{inWeChat, nil, false},
 	} {
-		if got := test.place.tradeType(test.accepted); got != test.want {
-			t.Errorf("place %d with %v: %q, want %q", test.place, test.accepted, got, test.want)
+		if got := test.place.canPayWith(test.accepted); got != test.want {
+			t.Errorf("place %d with %v: %t, want %t", test.place, test.accepted, got, test.want)
+		}
+	}
+}
+
+// The pay page asks for the trade types of its place, the best one first, and renews the one that it
+// got.
+func TestPayPageAsksForItsTradeTypes(t *testing.T) {
+	for ua, want := range map[string]string{
+		wechatUA:  `"trade_types":["JSAPI","NATIVE"]`,
+		phoneUA:   `"trade_types":["MWEB","NATIVE"]`,
+		desktopUA: `"trade_types":["NATIVE"]`,
+	} {
+		f := newFake(t, "https://shop.example/pay?order=o1").on(payO1, checkoutO1).on(getO1, pendingO1).on(getSession, me)
+		f.ua = ua
+		p := newPayPage(f)
+		mount(t, p)
+		sent := ""
+		for _, c := range f.calls {
+			if strings.HasPrefix(c, payO1) {
+				sent = c
+			}
+		}
+		if !strings.Contains(sent, want) {
+			t.Errorf("%s: sent %s, want %s", ua, sent, want)
 		}
 	}
 }
@@ -164,7 +188,7 @@ func TestQRCodeIsPolledAndRenewed(t *testing.T) {
 				f.now = time.UnixMilli(codeO1.PayUntil).Add(-test.left)
 			}
 			mount(t, newPayPage(f))
-			if f.lastNavigation() != "/result?order=o1" || f.countCalls(payO1) != test.codes || f.countCalls(payO1+` {"renew":true}`) != test.codes-1 {
+			if f.lastNavigation() != "/result?order=o1" || f.countCalls(payO1) != test.codes || f.countCalls(payO1+` {"trade_types":["NATIVE"],"renew":true}`) != test.codes-1 {
 				t.Errorf("navigated to %q after %d codes", f.lastNavigation(), f.countCalls(payO1))
 			}
 			before := 0

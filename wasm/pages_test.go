@@ -27,7 +27,7 @@ const (
 var (
 	shopConfig = api.Config{ShopName: "山岚小铺", TradeTypes: []api.TradeType{api.TradeJSAPI}}
 	catalogue  = api.ProductList{Products: []api.Product{{ID: "tea", Name: "乌龙茶", Price: 6800}}}
-	pendingO1  = api.Order{ID: "o1", Status: api.StatusPending, Total: 6800, TradeType: api.TradeJSAPI, ExpiresAt: 7_200_000}
+	pendingO1  = api.Order{ID: "o1", Status: api.StatusOpen, Total: 6800, TradeType: api.TradeJSAPI, ExpiresAt: 7_200_000}
 	paidO1     = api.Order{ID: "o1", Status: api.StatusPaid, Total: 6800}
 	checkoutO1 = api.Checkout{Order: pendingO1, Pay: &api.PayParams{AppID: "wx"}, PayUntil: 3_600_000}
 )
@@ -168,7 +168,7 @@ func TestPayPage(t *testing.T) {
 			p := newPayPage(f)
 			client := mount(t, p)
 			shows(t, p, `data-action="pay"`, "68.00")
-			if d := cmp.Diff([]string{payO1 + " {}"}, f.calls); d != "" {
+			if d := cmp.Diff([]string{payO1 + ` {"trade_types":["JSAPI","NATIVE"]}`}, f.calls); d != "" {
 				t.Errorf("loading the page calls (-want +got):\n%s", d)
 			}
 			p.pay(client.Context(), app.Event{})
@@ -223,7 +223,7 @@ func TestPayPageRenewsBeforeTheSheet(t *testing.T) {
 			if test.left == renewBefore {
 				renewals = 0
 			}
-			if f.countCalls(payO1+` {"renew":true}`) != renewals || f.invoked != test.sheets || f.lastNavigation() != test.went {
+			if f.countCalls(payO1+` {"trade_types":["JSAPI"],"renew":true}`) != renewals || f.invoked != test.sheets || f.lastNavigation() != test.went {
 				t.Errorf("%d sheets, navigated to %q after %q", f.invoked, f.lastNavigation(), f.calls)
 			}
 			if renewals == 1 && test.sheets == 1 && p.offer.Pay.AppID != "newer" {
@@ -268,7 +268,7 @@ func TestPayPageUnknownResult(t *testing.T) {
 			f.calls, f.reply.ErrMsg = nil, "get_brand_wcpay_request:ok"
 			p.pay(client.Context(), app.Event{})
 			client.Consume()
-			if f.countCalls(payO1+` {"renew":true}`) != 1 {
+			if f.countCalls(payO1+` {"trade_types":["JSAPI"],"renew":true}`) != 1 {
 				t.Errorf("the next try has the old parameters: %q", f.calls)
 			}
 		})
@@ -286,7 +286,7 @@ func TestPayPageRenews(t *testing.T) {
 		sends []string
 	}{
 		{"get_brand_wcpay_request:fail", nil},
-		{"get_brand_wcpay_request:cancel", []string{payO1 + ` {"renew":true}`}},
+		{"get_brand_wcpay_request:cancel", []string{payO1 + ` {"trade_types":["JSAPI"],"renew":true}`}},
 		{"get_brand_wcpay_request:ok", nil},
 	} {
 		f.calls, f.reply.ErrMsg = nil, test.says

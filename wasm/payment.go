@@ -80,11 +80,11 @@ func clean(text string) string {
 	}), " ")
 }
 
-// checkout fetches an order with the parameters that pay it. renew requests new ones because the
-// last ones failed or expire.
-func checkout(ctx context.Context, b browser, id string, renew bool) (api.Checkout, error) {
+// checkout fetches an order with the parameters that pay it by the best of some trade types. renew
+// requests new ones because the last ones failed or expire.
+func checkout(ctx context.Context, b browser, id string, types []api.TradeType, renew bool) (api.Checkout, error) {
 	var c api.Checkout
-	if err := call(ctx, b, "POST", api.OrderPayPath(id), api.PayRequest{Renew: renew}, &c); err != nil {
+	if err := call(ctx, b, "POST", api.OrderPayPath(id), api.PayRequest{TradeTypes: types, Renew: renew}, &c); err != nil {
 		return c, err
 	}
 	if c.Order.ID != id {

@@ -9,7 +9,8 @@ import (
 	"h5pay/internal/api"
 )
 
-// payPage shows one order and pays it with the order's trade type.
+// payPage shows one order and pays it with the best trade type of the place. The same order may be paid
+// elsewhere with another one.
 type payPage struct {
 	app.Compo
 	base
@@ -55,7 +56,7 @@ func (p *payPage) onReturn(ctx app.Context, from returnKind) {
 			return nil, err
 		}
 		return func() {
-			if o.TradeType == api.TradeNative && p.cancel == nil {
+			if p.order.TradeType == api.TradeNative && p.cancel == nil {
 				p.load(ctx) // the code may be old
 			}
 		}, nil
@@ -81,7 +82,7 @@ func (p *payPage) load(ctx app.Context) {
 		return
 	}
 	p.run(ctx, p.asUser(ctx, func() (func(), error) {
-		c, err := checkout(p.ctx, p.b, p.id, false)
+		c, err := checkout(p.ctx, p.b, p.id, p.place.tradeTypes(), false)
 		if ended, err := p.redirectIfEnded(c, err); ended || err != nil {
 			return nil, err
 		}
@@ -152,7 +153,7 @@ func (p *payPage) pay(ctx app.Context, _ app.Event) {
 		var err error
 		ended := false
 		if renew {
-			c, err = checkout(attempt, p.b, p.id, true)
+			c, err = checkout(attempt, p.b, p.id, []api.TradeType{p.order.TradeType}, true)
 			if ended, err = p.redirectIfEnded(c, err); err == nil && !ended {
 				renewed := c
 				ctx.Dispatch(func(app.Context) { p.offer = renewed })
@@ -255,7 +256,7 @@ func (p *payPage) Render() app.UI {
 	switch {
 	case p.err != nil:
 		return p.screen("", p.failure(p.load))
-	case !p.place.canPay() || p.order != nil && !p.place.canPayWith(p.order.TradeType):
+	case !p.place.canPay():
 		return p.screen("", p.outsideMessage())
 	case p.order == nil:
 		return p.screen("paying", p.skeletonSheet()).Aria("busy", "true")

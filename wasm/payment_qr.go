@@ -43,7 +43,7 @@ func (p *payPage) showCodes(ctx app.Context, attempt context.Context, c api.Chec
 			return err
 		}
 		ctx.Dispatch(func(app.Context) { p.renewing = true })
-		c, err = checkout(attempt, p.b, p.id, true)
+		c, err = checkout(attempt, p.b, p.id, []api.TradeType{api.TradeNative}, true)
 		if ended, err := p.redirectIfEnded(c, err); ended || err != nil {
 			return err
 		}

@@ -92,7 +92,7 @@ func TestReasonOf(t *testing.T) {
 }
 
 func TestWatch(t *testing.T) {
-	pending, paid := api.Order{ID: "o1", Status: api.StatusPending}, api.Order{ID: "o1", Status: api.StatusPaid}
+	pending, paid := api.Order{ID: "o1", Status: api.StatusOpen}, api.Order{ID: "o1", Status: api.StatusPaid}
 	closed := api.Order{ID: "o1", Status: api.StatusClosed}
 	for _, test := range []struct {
 		name    string
@@ -105,13 +105,12 @@ func TestWatch(t *testing.T) {
 		{"paid at once", []any{paid}, api.StatusPaid, "", 1, 0},
 		{"paid after a while", []any{pending, pending, paid}, api.StatusPaid, "", 3, 2 * time.Second},
 		{"closed", []any{pending, closed}, api.StatusClosed, "", 2, time.Second},
-		{"never paid", []any{pending}, api.StatusPending, "", 11, 90 * time.Second},
+		{"never paid", []any{pending}, api.StatusOpen, "", 11, 90 * time.Second},
 		{"offline for a moment", []any{errors.New("down"), paid}, api.StatusPaid, "", 2, time.Second},
 		{"offline", []any{errors.New("down")}, "", codeOffline, 11, 90 * time.Second},
 		{"garbled for a moment", []any{response{Status: 200, Body: []byte("{}")}, response{Status: 502, Body: []byte("<html>")}, paid}, api.StatusPaid, "", 3, 2 * time.Second},
 		{"WeChat is busy for a moment", []any{api.CodeWeChatBusy, paid}, api.StatusPaid, "", 2, time.Second},
 		{"the server is full for a moment", []any{api.CodeOverloaded, paid}, api.StatusPaid, "", 2, time.Second},
-		{"failed", []any{api.Order{ID: "o1", Status: api.StatusFailed}}, api.StatusFailed, "", 1, 0},
 		{"not theirs", []any{api.CodeNotFound}, "", api.CodeNotFound, 1, 0},
 		{"signed out", []any{pending, api.CodeUnauthenticated}, "", api.CodeUnauthenticated, 2, time.Second},
 	} {
@@ -138,7 +137,7 @@ func TestWatch(t *testing.T) {
 // While another request about the order is under way the signer answers "busy". The page
 // repeats the same call each second and then gives up.
 func TestBusyCallIsRepeated(t *testing.T) {
-	made := api.Checkout{Order: api.Order{ID: "o1", Status: api.StatusPending}, CodeURL: "weixin://wxpay/1"}
+	made := api.Checkout{Order: api.Order{ID: "o1", Status: api.StatusOpen}, CodeURL: "weixin://wxpay/1"}
 	for _, test := range []struct {
 		name    string
 		answers []any
@@ -152,7 +151,7 @@ func TestBusyCallIsRepeated(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			f := newFake(t, "https://shop.example/pay?order=o1").on("POST /api/orders/o1/pay", test.answers...)
-			c, err := checkout(t.Context(), f, "o1", true)
+			c, err := checkout(t.Context(), f, "o1", onDesktop.tradeTypes(), true)
 			if code(err) != test.code || err == nil && c.CodeURL != made.CodeURL {
 				t.Errorf("%+v, %v", c, err)
 			}
@@ -170,7 +169,7 @@ func TestBusyCallIsRepeated(t *testing.T) {
 
 func TestWatchEndsWithThePage(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	f := newFake(t, "https://shop.example/result?order=o1").on("GET /api/orders/o1", api.Order{ID: "o1", Status: api.StatusPending})
+	f := newFake(t, "https://shop.example/result?order=o1").on("GET /api/orders/o1", api.Order{ID: "o1", Status: api.StatusOpen})
 	_, err := watch(ctx, f, "o1", func(api.Order) bool { cancel(); return false }, func() {})
 	if !errors.Is(err, context.Canceled) || f.countCalls("GET") != 1 {
 		t.Errorf("%d queries, then %v", f.countCalls("GET"), err)
@@ -189,7 +188,7 @@ func TestOrderParam(t *testing.T) {
 }
 
 func TestResolveUnknown(t *testing.T) {
-	pending, unpaid := api.Order{ID: "o1", Status: api.StatusPending}, api.Order{ID: "o1", Status: api.StatusPending, NotPaid: true}
+	pending, unpaid := api.Order{ID: "o1", Status: api.StatusOpen}, api.Order{ID: "o1", Status: api.StatusOpen, NotPaid: true}
 	paid := api.Order{ID: "o1", Status: api.StatusPaid}
 	for _, test := range []struct {
 		name    string

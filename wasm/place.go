@@ -89,15 +89,7 @@ func (p place) tradeTypes() []api.TradeType {
 // canPay reports whether any order can be paid in this place.
 func (p place) canPay() bool { return p.tradeTypes() != nil }
 
-// canPayWith reports whether orders of a trade type can be paid in this place.
-func (p place) canPayWith(t api.TradeType) bool { return slices.Contains(p.tradeTypes(), t) }
-
-// tradeType returns the best trade type that the shop accepts, "" if there is none.
-func (p place) tradeType(accepted []api.TradeType) api.TradeType {
-	for _, t := range p.tradeTypes() {
-		if slices.Contains(accepted, t) {
-			return t
-		}
-	}
-	return ""
+// canPayWith reports whether a shop that accepts some trade types can be paid in this place.
+func (p place) canPayWith(accepted []api.TradeType) bool {
+	return slices.ContainsFunc(p.tradeTypes(), func(t api.TradeType) bool { return slices.Contains(accepted, t) })
 }

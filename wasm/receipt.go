@@ -43,6 +43,15 @@ func (s *base) refundedNote(o api.Order) app.UI {
 	return elem("p").Class("back").Body(app.Text(s.tr(textRefunded)+" "), s.price(o.Refunded, ""))
 }
 
+// paidTwiceNote tells the buyer that the order was paid again, and what becomes of that payment.
+func (s *base) paidTwiceNote(o api.Order) app.UI {
+	return elem("div").Body(app.Range(o.Refunds).Slice(func(i int) app.UI {
+		r := o.Refunds[i]
+		return app.If(r.Duplicate, elem("p").Class("twice").Role("status").DataSet("duplicate", string(r.Status)).Body(
+			app.Text(s.tr(duplicates[r.Status])+" "), s.price(r.Amount, "")))
+	}))
+}
+
 // timeline shows the status changes of an order, the last one first.
 func (s *base) timeline(o api.Order) app.UI {
 	return elem("ol").Class("sheet timeline").Body(app.Range(o.Timeline).Slice(func(i int) app.UI {

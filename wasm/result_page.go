@@ -25,7 +25,7 @@ func newResultPage(b browser) *resultPage { return &resultPage{base: newBase(b, 
 
 func (p *resultPage) OnMount(ctx app.Context) {
 	p.begin(ctx, func(ctx app.Context, _ returnKind) {
-		if p.order != nil && !paid(p.order.Status) {
+		if p.order != nil { // a paid order may have been paid again, or refunded
 			p.load(ctx)
 		}
 	})
@@ -112,11 +112,10 @@ func (p *resultPage) outcome() (status string, body []app.UI) {
 				elem("h1").Text(p.tr(textPaid)),
 				p.price(p.order.Total, "huge"),
 				app.If(p.order.Status != api.StatusPaid || p.order.Refunded > 0, p.refundedNote(*p.order))),
+			p.paidTwiceNote(*p.order),
 			p.itemList(*p.order), p.receipt(*p.order),
 			elem("div").Class("weui-btn-area").Body(p.shopLink("weui-btn_primary"), p.orderLink(p.id)),
 		}
-	case p.order.Status == api.StatusFailed:
-		return one("failed", p.message("weui-icon-warn", textFailed, textFailedHint, "", p.shopLink("weui-btn_primary")))
 	case p.order.Status == api.StatusClosed:
 		return one("closed", p.message("weui-icon-info", textClosed, textClosedHint, "", p.shopLink("weui-btn_primary"), p.orderLink(p.id)))
 	case p.order.Status == api.StatusClosing:

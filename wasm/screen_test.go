@@ -22,9 +22,9 @@ func TestScreens(t *testing.T) {
 		Items: []api.OrderLine{{Name: "茶 <b>", Price: 6800, Quantity: 2}},
 	}
 	pending := order
-	pending.Status = api.StatusPending
-	failed, closed := order, order
-	failed.Status, closed.Status = api.StatusFailed, api.StatusClosed
+	pending.Status = api.StatusOpen
+	closed := order
+	closed.Status = api.StatusClosed
 	for _, test := range []struct {
 		name   string
 		screen func(b *fake) app.UI
@@ -78,11 +78,20 @@ func TestScreens(t *testing.T) {
 			p.order = &order
 			return p.Render()
 		}, []string{`data-status="paid"`, textPaid.zh, "2026-11-23 19:54:25", order.PaymentNo}, nil},
-		{"result, failed", func(b *fake) app.UI {
+		{"result, paid twice", func(b *fake) app.UI {
 			p := newResultPage(b)
-			p.order = &failed
+			twice := order
+			twice.Refunds = []api.Refund{{ID: "DUP1", Amount: 13600, Status: api.RefundProcessing, Duplicate: true}}
+			p.order = &twice
 			return p.Render()
-		}, []string{`data-status="failed"`, textFailed.zh}, []string{textPaid.zh, textClosed.zh}},
+		}, []string{`data-status="paid"`, textPaid.zh, textPaidTwice.zh, `data-duplicate="processing"`}, nil},
+		{"result, paid twice and refunded", func(b *fake) app.UI {
+			p := newResultPage(b)
+			twice := order
+			twice.Refunds = []api.Refund{{ID: "DUP1", Amount: 13600, Status: api.RefundSucceeded, Duplicate: true}, {ID: "R", Amount: 100, Status: api.RefundSucceeded}}
+			p.order = &twice
+			return p.Render()
+		}, []string{textPaidTwiceDone.zh}, []string{textPaidTwice.zh}},
 		{"result, closed", func(b *fake) app.UI {
 			p := newResultPage(b)
 			p.order = &closed

@@ -75,23 +75,23 @@ func (p *shopPage) load(ctx app.Context) {
 // order creates the order of the basket and loads its pay page. iOS checks the payment directory
 // against the address at which the web view was loaded (docs/wechat.md 5.5).
 func (p *shopPage) order(ctx app.Context, _ app.Event) {
-	items, trade := p.basket.items(p.products), p.tradeType()
-	if p.ordering || len(items) == 0 || trade == "" {
+	items := p.basket.items(p.products)
+	if p.ordering || len(items) == 0 || !p.sells() {
 		return
 	}
 	p.ordering = true
-	p.submit(ctx, draft{p.b, ""}, items, trade, func() { p.ordering = false })
+	p.submit(ctx, draft{p.b, ""}, items, func() { p.ordering = false })
 }
 
-// tradeType returns the trade type to use here, "" if there is none.
-func (p *shopPage) tradeType() api.TradeType { return p.place.tradeType(p.acceptedTypes) }
+// sells reports whether an order can be paid here.
+func (p *shopPage) sells() bool { return p.place.canPayWith(p.acceptedTypes) }
 
 func (p *shopPage) Render() app.UI {
 	if p.err != nil {
 		return p.screen("", p.failure(p.load))
 	}
 	return p.screen("shop",
-		app.If(p.products != nil && p.tradeType() == "", p.banner()),
+		app.If(p.products != nil && !p.sells(), p.banner()),
 		elem("header").Class("banner").Body(
 			elem("h1").Text(p.name),
 			elem("a").Class("to-orders").Attr("href", "/orders").Body(p.avatar(), p.bilingual(textOrders))),
@@ -161,7 +161,7 @@ func (p *shopPage) bar() app.UI {
 	total, count := p.basket.total(p.products)
 	label := p.bilingual(textCheckout)
 	switch {
-	case p.products != nil && p.tradeType() == "":
+	case p.products != nil && !p.sells():
 		label = p.bilingual(textOutside)
 	case p.ordering:
 		label = p.bilingual(textOrdering)
@@ -176,7 +176,7 @@ func (p *shopPage) bar() app.UI {
 			app.If(count > 0, elem("span").Class("word").Text(p.tr(textTotal)), p.price(total, "big")).
 				Else(elem("span").Class("hint").Body(p.bilingual(textChooseProducts)))),
 		elem("button").Class("weui-btn weui-btn_primary").Attr("type", "button").DataSet("action", "checkout").
-			Attr("disabled", count == 0 || p.ordering || p.tradeType() == "").Body(label).OnClick(p.order))
+			Attr("disabled", count == 0 || p.ordering || !p.sells()).Body(label).OnClick(p.order))
 }
 
 // skeletonCards are the placeholders of the catalogue.

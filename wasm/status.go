@@ -3,7 +3,7 @@ package main
 import "h5pay/internal/api"
 
 // payable reports whether an order with the status waits for payment.
-func payable(s api.OrderStatus) bool { return s == api.StatusCreated || s == api.StatusPending }
+func payable(s api.OrderStatus) bool { return s == api.StatusOpen }
 
 // paid reports whether an order with the status was paid, even if it was refunded later.
 func paid(s api.OrderStatus) bool {
@@ -12,24 +12,20 @@ func paid(s api.OrderStatus) bool {
 
 // statuses are the names of the order statuses.
 var statuses = map[api.OrderStatus]text{
-	api.StatusCreated:   textToPay,
-	api.StatusPending:   textToPay,
+	api.StatusOpen:      textToPay,
 	api.StatusPaid:      textPaid,
 	api.StatusClosing:   textClosing,
 	api.StatusClosed:    textClosed,
-	api.StatusFailed:    textFailed,
 	api.StatusRefunding: textRefunding,
 	api.StatusRefunded:  textRefunded,
 }
 
 // steps are the names of the steps in the timeline of an order.
 var steps = map[api.OrderStatus]text{
-	api.StatusCreated:   textStepCreated,
-	api.StatusPending:   textStepPending,
+	api.StatusOpen:      textStepOpen,
 	api.StatusPaid:      textPaid,
 	api.StatusClosing:   textClosing,
 	api.StatusClosed:    textClosed,
-	api.StatusFailed:    textFailed,
 	api.StatusRefunding: textRefunding,
 	api.StatusRefunded:  textRefunded,
 }
@@ -42,4 +38,14 @@ var refunds = map[api.RefundStatus]text{
 	api.RefundClosed:     textRefundClosed,
 	api.RefundAbnormal:   textRefundAbnormal,
 	api.RefundFailed:     textRefundFailed,
+}
+
+// duplicates are what the page says about the refund of an order that was paid again.
+var duplicates = map[api.RefundStatus]text{
+	api.RefundCreated:    textPaidTwice,
+	api.RefundProcessing: textPaidTwice,
+	api.RefundSucceeded:  textPaidTwiceDone,
+	api.RefundClosed:     textPaidTwiceTrouble,
+	api.RefundAbnormal:   textPaidTwiceTrouble,
+	api.RefundFailed:     textPaidTwiceTrouble,
 }

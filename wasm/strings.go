@@ -28,8 +28,9 @@ var (
 	textPaid                = text{"支付成功", "Paid"}
 	textClosed              = text{"订单已关闭", "Order closed"}
 	textClosedHint          = text{"订单未支付，您可以重新下单", "Nothing was paid. You can order again"}
-	textFailed              = text{"下单失败", "The order failed"}
-	textFailedHint          = text{"微信支付未受理该订单，您没有被扣款", "WeChat Pay declined the order. Nothing was paid"}
+	textPaidTwice           = text{"您重复付款了，多付的一笔正在全额退款", "You paid twice. All of the second payment is being refunded"}
+	textPaidTwiceDone       = text{"您重复付款了，多付的一笔已全额退款", "You paid twice. All of the second payment was refunded"}
+	textPaidTwiceTrouble    = text{"您重复付款了，多付的一笔由商户处理退款", "You paid twice. The merchant is handling the refund of the second payment"}
 	textCheckAgain          = text{"重新查询", "Check again"}
 	textBackToPay           = text{"返回支付", "Back to payment"}
 	textShop                = text{"返回首页", "Back to the shop"}
@@ -87,8 +88,7 @@ var (
 	textRefunds             = text{"退款", "Refunds"}
 	textTimeline            = text{"订单进度", "History"}
 	textNumbers             = text{"订单信息", "Order information"}
-	textStepCreated         = text{"提交订单", "Ordered"}
-	textStepPending         = text{"等待付款", "Waiting for payment"}
+	textStepOpen            = text{"提交订单", "Ordered"}
 	textOrderedAt           = text{"下单时间", "Ordered at"}
 	textOrders              = text{"我的订单", "My orders"}
 	textDetail              = text{"订单详情", "Order details"}

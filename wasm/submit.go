@@ -8,9 +8,9 @@ import (
 
 // submit creates the order of a draft and loads its pay page. If that fails, the screen shows the
 // error, and failed runs before it is drawn.
-func (s *base) submit(ctx app.Context, d draft, items []api.OrderItem, trade api.TradeType, failed func()) {
+func (s *base) submit(ctx app.Context, d draft, items []api.OrderItem, failed func()) {
 	place := s.asBuyer(ctx, func() (func(), error) {
-		id, err := d.place(s.ctx, items, trade)
+		id, err := d.place(s.ctx, items)
 		if err == nil {
 			s.b.Assign(payPath(id)) // the pay page redirects to the result if the order is paid
 		}

@@ -14,8 +14,12 @@ type Type string
 // The types. There may be more one day: respond with 2xx to types that you do not know.
 const (
 	OrderPaid     Type = "order.paid"     // fulfil the order; comes once for an order
-	OrderRefunded Type = "order.refunded" // once for a refund that succeeded
+	OrderRefunded Type = "order.refunded" // once for a refund of the order that succeeded
 	OrderClosed   Type = "order.closed"   // it can no longer be paid; a late payment may follow all the same
+
+	// PaymentDuplicate says that an order was paid again, by another payment. All of that
+	// payment goes back to the payer by itself: there is nothing to do.
+	PaymentDuplicate Type = "payment.duplicate"
 )
 
 // Event is the body of a delivery. It describes the time when the event was made. Every
@@ -34,29 +38,39 @@ type Event struct {
 
 // Data is the subject of an event.
 type Data struct {
-	Order  Order   `json:"order"`
-	Refund *Refund `json:"refund"` // with OrderRefunded
+	Order   Order    `json:"order"`
+	Payment *Payment `json:"payment"` // that pays the order, or the duplicate; null with OrderClosed
+	Refund  *Refund  `json:"refund"`  // with OrderRefunded, and with PaymentDuplicate, which begins it
 }
 
 // Order is the order as it was then. Money is in fen, a hundredth of a yuan;
 // times are Unix ms.
 type Order struct {
-	ID         string `json:"id"`           // in the shop's own URLs
-	OutTradeNo string `json:"out_trade_no"` // at WeChat
-	Status     string `json:"status"`       // "paid"; "closed", "failed"; "refunded" once all has gone back
-	TradeType  string `json:"trade_type"`   // "JSAPI", "NATIVE", "MWEB"
-	Items      []Item `json:"items"`
-	Total      int64  `json:"total"`
-	Currency   string `json:"currency"` // "CNY"
-	Refunded   int64  `json:"refunded"` // what has gone back so far
-	CreatedAt  int64  `json:"created_at"`
-	ExpiresAt  int64  `json:"expires_at"`
+	ID          string          `json:"id"`        // in the shop's own URLs
+	Reference   string          `json:"reference"` // your own number, if the order was made by API with one
+	Source      string          `json:"source"`    // "shop", "api" or "link": what made the order
+	Status      string          `json:"status"`    // "paid", "refunding"; "closed"; "refunded" once all has gone back
+	Items       []Item          `json:"items"`
+	Description string          `json:"description"` // the payer read it on the payment sheet
+	Metadata    json.RawMessage `json:"metadata"`    // your own object, if the order was made by API with one
+	Total       int64           `json:"total"`
+	Currency    string          `json:"currency"` // "CNY"
+	Refunded    int64           `json:"refunded"` // what has gone back so far
+	CreatedAt   int64           `json:"created_at"`
+	ExpiresAt   int64           `json:"expires_at"`
+}
 
-	// Null, and zero here, until it is paid. Payer and PaidAt of an order that is
-	// paid are null as well when WeChat has not reported them: docs/webhooks.md.
+// Payment is one payment of an order. Payer and PaidAt are null, and zero here, when
+// WeChat has not reported them: docs/webhooks.md.
+type Payment struct {
+	OutTradeNo    string `json:"out_trade_no"`   // at WeChat
 	TransactionID string `json:"transaction_id"` // WeChat's
+	TradeType     string `json:"trade_type"`     // "JSAPI", "NATIVE", "MWEB"
 	Payer         string `json:"payer"`          // the openid of who paid
 	PaidAt        int64  `json:"paid_at"`        // WeChat's time
+	APIVersion    string `json:"api_version"`    // of WeChat's API, "v2" or "v3"
+	AppID         string `json:"appid"`
+	MchID         string `json:"mch_id"`
 }
 
 // Item is a line of an order.
@@ -70,7 +84,7 @@ type Item struct {
 // Refund is money that has gone back to the payer.
 type Refund struct {
 	ID        string `json:"id"`        // WeChat's out_refund_no
-	RefundID  string `json:"refund_id"` // WeChat's own number
+	RefundID  string `json:"refund_id"` // WeChat's own number; null with PaymentDuplicate
 	Amount    int64  `json:"amount"`    // fen
 	Reason    string `json:"reason"`
 	CreatedAt int64  `json:"created_at"` // Unix ms

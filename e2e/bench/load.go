@@ -143,7 +143,7 @@ func (d *driver) order(ctx context.Context) error {
 
 // createOrder creates one order and returns its id.
 func (d *driver) createOrder(ctx context.Context) (string, error) {
-	body := fmt.Appendf(nil, `{"items":[{"product_id":"tea","quantity":2},{"product_id":"cake","quantity":1}],"trade_type":"JSAPI","client_key":"%s-%016d"}`, d.name, d.keys.Add(1))
+	body := fmt.Appendf(nil, `{"items":[{"product_id":"tea","quantity":2},{"product_id":"cake","quantity":1}],"client_key":"%s-%016d"}`, d.name, d.keys.Add(1))
 	response, _, err := d.post(ctx, api.PathOrders, body)
 	if err != nil {
 		return "", err
@@ -155,7 +155,7 @@ func (d *driver) createOrder(ctx context.Context) (string, error) {
 
 // pay requests the payment parameters of an order.
 func (d *driver) pay(ctx context.Context, id string) error {
-	response, _, err := d.post(ctx, api.OrderPayPath(id), []byte(`{}`))
+	response, _, err := d.post(ctx, api.OrderPayPath(id), []byte(`{"trade_types":["JSAPI"]}`))
 	if err != nil {
 		return err
 	}

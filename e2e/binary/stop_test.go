@@ -63,7 +63,7 @@ func TestStopFinishesTheCallUnderWay(t *testing.T) {
 	}
 	close(g.open)
 	r := <-answered
-	if r.failed || r.checkout.Pay == nil || r.checkout.Order.Status != api.StatusPending {
+	if r.failed || r.checkout.Pay == nil || r.checkout.Order.Status != api.StatusOpen {
 		t.Errorf("the call under way: %+v", r)
 	}
 	if err := p.wait(t); err != nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -63,7 +62,7 @@ func (b *backend) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if before, ok := b.events[event.ID]; ok && !same(before, event) {
-		b.note(wrong, event.Data.Order.OutTradeNo, "event %s was delivered twice with different contents", event.ID)
+		b.note(wrong, event.Data.Order.ID, "event %s was delivered twice with different contents", event.ID)
 	}
 	b.events[event.ID] = event
 }
@@ -77,82 +76,122 @@ func same(a, b webhook.Event) bool {
 
 // checkEvents checks that the back end received exactly one event per ID for every payment and
 // every end, and no others.
-func (c *campaign) checkEvents(all []paytest.Order, refunds []paytest.Refund) {
+func (c *campaign) checkEvents(all []paytest.Order, payments []paytest.Payment, refunds []paytest.Refund) {
+	// By the id of the order, of payment.duplicate by the out_trade_no, of order.refunded by the
+	// out_refund_no.
 	delivered := map[webhook.Type]map[string][]webhook.Event{}
 	for _, e := range c.backend.events {
+		about := e.Data.Order.ID
+		switch {
+		case e.Type == webhook.PaymentDuplicate && e.Data.Payment != nil:
+			about = e.Data.Payment.OutTradeNo
+		case e.Type == webhook.OrderRefunded && e.Data.Refund != nil:
+			about = e.Data.Refund.ID
+		}
 		if delivered[e.Type] == nil {
 			delivered[e.Type] = map[string][]webhook.Event{}
 		}
-		delivered[e.Type][e.Data.Order.OutTradeNo] = append(delivered[e.Type][e.Data.Order.OutTradeNo], e)
+		delivered[e.Type][about] = append(delivered[e.Type][about], e)
 	}
-	take := func(t webhook.Type, number string) []webhook.Event {
-		events := delivered[t][number]
-		delete(delivered[t], number)
+	take := func(t webhook.Type, about string) []webhook.Event {
+		events := delivered[t][about]
+		delete(delivered[t], about)
 		return events
 	}
+	byNumber, payable := map[string]paytest.Payment{}, map[string]bool{}
+	for _, p := range payments {
+		byNumber[p.Number] = p
+		payable[p.Order] = payable[p.Order] || p.Prepay != ""
+	}
+	orders := map[string]paytest.Order{}
 	for _, o := range all {
-		var refunded time.Time
-		if c.wechat != nil {
-			refunded = byHand(c.wechat.RefundsOf(o.Number))
-		}
-		paid, closed := take(webhook.OrderPaid, o.Number), take(webhook.OrderClosed, o.Number)
-		switch {
-		case order.WasPaid(o.Status) && len(paid) == 0:
-			c.note(lost, o.Number, "the order is paid, but the back end got no event")
-		case len(paid) > 1:
-			c.note(doubled, o.Number, "the back end got %d order.paid events", len(paid))
-		case !order.WasPaid(o.Status) && len(paid) > 0:
-			c.note(wrong, o.Number, "the back end got order.paid, but the order is %s", o.Status)
-		case len(paid) == 1 && !agrees(o, paid[0].Data.Order, refunded):
-			c.note(wrong, o.Number, "order.paid has another payment: %+v", paid[0].Data.Order)
-		}
-		switch {
-		case o.Status == api.StatusClosed && o.Prepay != "" && len(closed) == 0:
-			c.note(wrong, o.Number, "the order is closed, but the back end got no event")
-		case o.Prepay == "" && len(closed) > 0:
-			c.note(wrong, o.Number, "the back end got order.closed for an order that could not be paid")
+		orders[o.ID] = o
+		c.checkPaidEvents(o, byNumber[o.PaidBy], take(webhook.OrderPaid, o.ID))
+		switch closed := take(webhook.OrderClosed, o.ID); {
+		case o.Status == api.StatusClosed && payable[o.ID] && len(closed) == 0:
+			c.note(wrong, o.ID, "the order is closed, but the back end got no event")
+		case !payable[o.ID] && len(closed) > 0:
+			c.note(wrong, o.ID, "the back end got order.closed for an order that could not be paid")
 		case len(closed) > 1:
-			c.note(doubled, o.Number, "the back end got %d order.closed events", len(closed))
+			c.note(doubled, o.ID, "the back end got %d order.closed events", len(closed))
+		}
+	}
+	for _, p := range payments {
+		if p.Duplicate == 1 {
+			c.checkDuplicateEvents(orders[p.Order], p, take(webhook.PaymentDuplicate, p.Number))
 		}
 	}
 	for _, r := range refunds {
-		if r.Status != api.RefundSucceeded {
-			continue
+		if r.Status != api.RefundSucceeded || byNumber[r.Number].Duplicate == 1 {
+			continue // payment.duplicate is the event of the refund of a duplicate
 		}
-		events := delivered[webhook.OrderRefunded][r.Number]
-		about := func(e webhook.Event) bool { return e.Data.Refund != nil && e.Data.Refund.ID == r.ID }
-		switch i := slices.IndexFunc(events, about); {
-		case i < 0:
+		switch events := take(webhook.OrderRefunded, r.ID); {
+		case len(events) == 0:
 			c.note(lost, r.Number, "%d fen were refunded by %s, but the back end got no event", r.Amount, r.ID)
-		case events[i].Data.Refund.Amount != r.Amount:
-			c.note(wrong, r.Number, "order.refunded has another refund: %+v", events[i].Data.Refund)
-		default:
-			if events = slices.Delete(events, i, i+1); slices.ContainsFunc(events, about) {
-				c.note(doubled, r.Number, "the back end got two order.refunded events for refund %s", r.ID)
-			}
-			if delivered[webhook.OrderRefunded][r.Number] = events; len(events) == 0 {
-				delete(delivered[webhook.OrderRefunded], r.Number)
-			}
+		case len(events) > 1:
+			c.note(doubled, r.Number, "the back end got %d order.refunded events for refund %s", len(events), r.ID)
+		case events[0].Data.Refund.Amount != r.Amount || events[0].Data.Order.ID != r.Order:
+			c.note(wrong, r.Number, "order.refunded has another refund: %+v", events[0].Data.Refund)
 		}
 	}
 	for t, left := range delivered {
-		for number := range left {
-			c.note(wrong, number, "unexpected event %s", t)
+		for about := range left {
+			c.note(wrong, about, "unexpected event %s", t)
 		}
 	}
 }
 
-// agrees reports whether an event has the stored payment. It may lack the time, and outside WeChat
-// the payer, if money was refunded by hand before the shop knew of the payment.
-func agrees(o paytest.Order, e webhook.Order, refunded time.Time) bool {
-	if !refunded.IsZero() && refunded.Before(time.UnixMilli(o.Settled).Add(2*maxSkew)) {
-		if e.PaidAt == 0 {
-			e.PaidAt = o.Paid
+// checkPaidEvents checks the events order.paid of an order and the payment that pays it.
+func (c *campaign) checkPaidEvents(o paytest.Order, p paytest.Payment, events []webhook.Event) {
+	switch {
+	case order.WasPaid(o.Status) && len(events) == 0:
+		c.note(lost, o.ID, "the order is paid, but the back end got no event")
+	case len(events) > 1:
+		c.note(doubled, o.ID, "the back end got %d order.paid events", len(events))
+	case !order.WasPaid(o.Status) && len(events) > 0:
+		c.note(wrong, o.ID, "the back end got order.paid, but the order is %s", o.Status)
+	case len(events) == 1 && (events[0].Data.Order.Status != string(api.StatusPaid) || !agrees(o, p, events[0].Data, c.refundedByHand(p))):
+		c.note(wrong, o.ID, "order.paid has another payment: %+v", events[0].Data.Payment)
+	}
+}
+
+// checkDuplicateEvents checks the events payment.duplicate of a payment.
+func (c *campaign) checkDuplicateEvents(o paytest.Order, p paytest.Payment, events []webhook.Event) {
+	switch {
+	case len(events) == 0:
+		c.note(lost, p.Number, "the order was paid twice, but the back end got no event")
+	case len(events) > 1:
+		c.note(doubled, p.Number, "the back end got %d payment.duplicate events", len(events))
+	case !agrees(o, p, events[0].Data, c.refundedByHand(p)):
+		c.note(wrong, p.Number, "payment.duplicate has another payment: %+v", events[0].Data.Payment)
+	case events[0].Data.Refund == nil || events[0].Data.Refund.ID != order.DuplicateRefundID(p.Number) || events[0].Data.Refund.Amount != p.Total:
+		c.note(wrong, p.Number, "payment.duplicate has another refund: %+v", events[0].Data.Refund)
+	}
+}
+
+// refundedByHand returns when a payment was first refunded past the shop.
+func (c *campaign) refundedByHand(p paytest.Payment) time.Time {
+	if c.wechat == nil {
+		return time.Time{}
+	}
+	return byHand(c.wechat.RefundsOf(p.Number))
+}
+
+// agrees reports whether an event has the stored order and payment. It may lack the time, and
+// outside WeChat the payer, if money was refunded by hand before the shop knew of the payment.
+func agrees(o paytest.Order, p paytest.Payment, e webhook.Data, refunded time.Time) bool {
+	if e.Payment == nil {
+		return false
+	}
+	is := *e.Payment
+	if !refunded.IsZero() && refunded.Before(time.UnixMilli(p.Settled).Add(2*maxSkew)) {
+		if is.PaidAt == 0 {
+			is.PaidAt = p.Paid
 		}
-		if e.Payer == "" && o.TradeType != api.TradeJSAPI {
-			e.Payer = o.Payer
+		if is.Payer == "" && p.TradeType != api.TradeJSAPI {
+			is.Payer = p.Payer
 		}
 	}
-	return e.ID == o.ID && e.Status == string(api.StatusPaid) && e.TradeType == string(o.TradeType) && e.Total == o.Total && e.TransactionID == o.Transaction &&
-		e.Payer == o.Payer && e.PaidAt == o.Paid
+	return e.Order.ID == o.ID && e.Order.Total == o.Total && is.OutTradeNo == p.Number && is.TradeType == string(p.TradeType) &&
+		is.TransactionID == p.Transaction && is.Payer == p.Payer && is.PaidAt == p.Paid
 }

@@ -26,6 +26,8 @@ type campaign struct {
 	payments  int           // in the bills
 	closed    int           // orders that the operator closed
 
+	duplicates int // payments of orders that another payment pays
+
 	mu          sync.Mutex
 	mostWaiting int // the most events about money that one run of the timer left
 	mostOpen    int // the most open orders of the guests of one address
@@ -87,12 +89,6 @@ func (c *campaign) prepare() error {
 	}
 	for _, p := range c.plan.orders {
 		w := &checkout{buyer: c.buyers[p.person], purchase: p, payer: c.buyers[p.payer].user}
-		if p.tradeType == api.TradeJSAPI {
-			w.payer = w.user
-		}
-		if p.replaces >= 0 {
-			w.replaced = c.checkouts[p.replaces]
-		}
 		for _, item := range p.items {
 			if item.Amount == 0 {
 				item.Amount = price[item.ProductID]
@@ -194,7 +190,7 @@ func (c *campaign) act(p *checkout, s step) {
 		taps.Go(p.order)
 		taps.Wait()
 	case doCreate:
-		if p.place() {
+		if p.create() {
 			c.count("order created, its payment not requested")
 		}
 	case doRenew:
@@ -203,6 +199,10 @@ func (c *campaign) act(p *checkout, s step) {
 		p.open()
 	case doConfirm:
 		p.answerSheet(c.wechat.PaySheet)
+	case doElsewhere:
+		p.goElsewhere()
+	case doConfirmAll:
+		p.answerSheets(c.wechat.PaySheet)
 	case doDismiss:
 		p.answerSheet(c.wechat.CancelSheet)
 	case doClose:
@@ -226,20 +226,18 @@ func (c *campaign) act(p *checkout, s step) {
 	}
 }
 
-// forge sends a notification of an order in addition to WeChat's own. It is forged in some way.
+// forge sends a notification of each payment in addition to WeChat's own. It is forged in some way.
 // With forge "" it is the genuine one again.
 func (c *campaign) forge(p *checkout, forge string) {
-	number := c.numberOf(p.orderID())
-	if number == "" {
-		return
-	}
-	attempt, err := c.wechat.Notify(number, forge)
-	if err != nil {
-		return // there is no payment to report, or WeChat does not know the order
-	}
-	c.count("notification: " + cmp.Or(forge, "repeated"))
-	if attempt.OK && forge != "" && forge != wechattest.ForgeReplay {
-		c.note(wrong, number, "a forged notification (%s) was acknowledged", forge)
+	for _, number := range c.numbersOf(p.orderID()) {
+		attempt, err := c.wechat.Notify(number, forge)
+		if err != nil {
+			continue // there is no payment to report, or WeChat does not know the order
+		}
+		c.count("notification: " + cmp.Or(forge, "repeated"))
+		if attempt.OK && forge != "" && forge != wechattest.ForgeReplay {
+			c.note(wrong, number, "a forged notification (%s) was acknowledged", forge)
+		}
 	}
 }
 
@@ -255,19 +253,27 @@ func (w *world) countMany(what string, n int) {
 	w.counted[what] += n
 }
 
-// numberOf returns the out_trade_no of an order, "" if there is none.
-func (w *world) numberOf(id string) string {
+// numbersOf returns the out_trade_no of every payment of an order: first of the one that pays it,
+// then of the others, the newest first.
+func (w *world) numbersOf(id string) []string {
 	if id == "" {
-		return ""
+		return nil
 	}
 	rows, err := read[struct {
 		Number string
-	}](w, `SELECT out_trade_no AS number FROM orders WHERE id = ?`, id)
-	if err != nil || len(rows) != 1 {
-		w.note(lost, "", "a buyer received order %s, which is not stored: %v", id, err)
-		return ""
+	}](w, `SELECT COALESCE(out_trade_no, '') AS number FROM orders LEFT JOIN payments ON order_id = orders.id
+		WHERE orders.id = ? ORDER BY out_trade_no IS paid_by DESC, payments.rowid DESC`, id)
+	if err != nil || len(rows) == 0 {
+		w.note(lost, id, "a buyer received the order, which is not stored: %v", err)
+		return nil
 	}
-	return rows[0].Number
+	var all []string
+	for _, r := range rows {
+		if r.Number != "" {
+			all = append(all, r.Number)
+		}
+	}
+	return all
 }
 
 // ownerOf returns the buyer who received the order's ID, nil if none did.

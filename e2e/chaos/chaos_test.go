@@ -50,6 +50,9 @@ func campaignOf(t *testing.T, o options) *report {
 	if len(r.findings) > 0 {
 		t.Fail()
 	}
+	if r.twice == 0 {
+		t.Error("no order was paid twice")
+	}
 	if r.paid < 20 || r.deaths < 3 || len(r.faults) < 15 {
 		t.Errorf("%d paid, %d deaths, %d kinds of faults: too few to test anything", r.paid, r.deaths, len(r.faults))
 	}

@@ -16,18 +16,15 @@ import (
 type checkout struct {
 	*buyer
 	purchase
-	total fen.Fen // from the catalogue
+	total fen.Fen         // from the catalogue
+	payer wechattest.User // whose phone pays, except for JSAPI
 
-	payer    wechattest.User // whose phone pays
-	replaced *checkout       // the purchase that this one replaces, if any
-
-	mu       sync.Mutex
-	replaces string // the ID of replaced's order as first sent
-	sent     bool
-	id       string       // of the order, after a response
-	pay      api.Checkout // the newest payment parameters
-	payAt    time.Time    // when the page got them
-	sheet    string       // the ID of the newest sheet
+	mu     sync.Mutex
+	place  int                            // the index of the trade type of the place where the buyer is
+	id     string                         // of the order, after a response
+	pay    map[api.TradeType]api.Checkout // the newest payment parameters of each place
+	payAt  map[api.TradeType]time.Time    // when the page got them
+	sheets map[api.TradeType]string       // the IDs of the newest sheets
 }
 
 // orderID returns the order's ID, "" while the page does not know it.
@@ -37,51 +34,48 @@ func (p *checkout) orderID() string {
 	return p.id
 }
 
-// request returns the request that the page sends, the same each time.
-func (p *checkout) request() api.CreateOrderRequest {
+// tradeType returns what the buyer pays by where they are.
+func (p *checkout) tradeType() api.TradeType {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.sent && p.replaced != nil {
-		p.replaces = p.replaced.orderID()
-	}
-	p.sent = true
-	return api.CreateOrderRequest{Items: p.items, TradeType: p.tradeType, ClientKey: p.key, Replaces: p.replaces}
+	return p.tradeTypes[p.place]
+}
+
+// goElsewhere goes to the other place and opens what pays the order there.
+func (p *checkout) goElsewhere() {
+	p.mu.Lock()
+	p.place = (p.place + 1) % len(p.tradeTypes)
+	p.mu.Unlock()
+	p.requestPayment(false)
+	p.open()
+}
+
+// request returns the request that the page sends, the same each time.
+func (p *checkout) request() api.CreateOrderRequest {
+	return api.CreateOrderRequest{Items: p.items, ClientKey: p.key}
 }
 
 // order sends the basket and requests what pays the order, as the page does.
 func (p *checkout) order() {
-	if p.place() {
+	if p.create() {
 		p.requestPayment(false)
 	}
 }
 
-// place sends the basket and reports whether it got an order. The shop rejects the basket if the
-// replaced order is paid or the database is full.
-func (p *checkout) place() bool {
-	req := p.request()
+// create sends the basket and reports whether it got an order. The shop rejects the basket if the
+// database is full.
+func (p *checkout) create() bool {
 	var o api.Order
 	seen := p.fullness.state()
-	a, ok := p.mustCall(http.MethodPost, api.PathOrders, req, &o, api.CodeOrderPaid, api.CodeShopFull)
+	a, ok := p.mustCall(http.MethodPost, api.PathOrders, p.request(), &o, api.CodeShopFull)
 	switch {
 	case ok:
 		p.storeOrder(o)
-		p.checkReplaced(req.Replaces)
 	case a.Code == api.CodeShopFull:
 		p.fullness.check(p.world, seen)
 		p.fullness.postpone(p)
 	}
 	return ok
-}
-
-// checkReplaced checks that the replaced order can no longer be paid.
-func (p *checkout) checkReplaced(id string) {
-	if id == "" {
-		return
-	}
-	rows, err := read[struct{ Status api.OrderStatus }](p.world, `SELECT status FROM orders WHERE id = ?`, id)
-	if err != nil || len(rows) != 1 || rows[0].Status == api.StatusCreated || rows[0].Status == api.StatusPending {
-		p.note(wrong, "", "order %s was replaced but is still open: %v, %v", id, rows, err)
-	}
 }
 
 // cancel cancels the order.
@@ -93,7 +87,7 @@ func (p *checkout) cancel() {
 	var o api.Order
 	if _, ok := p.mustCall(http.MethodPost, api.OrderClosePath(id), api.CloseRequest{}, &o, api.CodeOrderPaid); ok {
 		p.checkOrder(o)
-		if o.Status != api.StatusClosing && o.Status != api.StatusClosed && o.Status != api.StatusFailed {
+		if o.Status != api.StatusClosing && o.Status != api.StatusClosed {
 			p.note(wrong, "", "order %s was cancelled but is %s", id, o.Status)
 		}
 	}
@@ -102,15 +96,16 @@ func (p *checkout) cancel() {
 // renew requests new payment parameters.
 func (p *checkout) renew() { p.requestPayment(true) }
 
-// requestPayment requests what pays the order.
+// requestPayment requests what pays the order where the buyer is.
 func (p *checkout) requestPayment(renew bool) {
+	trade := p.tradeType()
 	id := p.orderID()
 	if id == "" {
 		return
 	}
 	var c api.Checkout
-	if _, ok := p.mustCall(http.MethodPost, api.OrderPayPath(id), api.PayRequest{Renew: renew}, &c, api.CodeOrderNotPayable, api.CodeOrderPaid); ok {
-		p.storeResponse(c)
+	if _, ok := p.mustCall(http.MethodPost, api.OrderPayPath(id), api.PayRequest{TradeTypes: []api.TradeType{trade}, Renew: renew}, &c, api.CodeOrderNotPayable, api.CodeOrderPaid); ok {
+		p.storeResponse(trade, c)
 	}
 }
 
@@ -126,16 +121,19 @@ func (p *checkout) storeOrder(o api.Order) {
 	p.owners.Store(p.id, p.buyer)
 }
 
-// storeResponse stores an order with what pays it in the page.
-func (p *checkout) storeResponse(c api.Checkout) {
+// storeResponse stores an order with what pays it in one place in the page.
+func (p *checkout) storeResponse(trade api.TradeType, c api.Checkout) {
 	p.storeOrder(c.Order)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case c.Pay != nil && p.tradeType == api.TradeJSAPI,
-		c.CodeURL != "" && p.tradeType == api.TradeNative,
-		c.MWebURL != "" && p.tradeType == api.TradeMWEB:
-		p.pay, p.payAt = c, p.wechat.Now()
+	case c.Pay != nil && trade == api.TradeJSAPI,
+		c.CodeURL != "" && trade == api.TradeNative,
+		c.MWebURL != "" && trade == api.TradeMWEB:
+		if p.pay == nil {
+			p.pay, p.payAt = map[api.TradeType]api.Checkout{}, map[api.TradeType]time.Time{}
+		}
+		p.pay[trade], p.payAt[trade] = c, p.wechat.Now()
 	case !order.WasPaid(c.Order.Status):
 		p.note(wrong, "", "order %s is %s but has no payment parameters", c.Order.ID, c.Order.Status)
 	}
@@ -173,14 +171,27 @@ func (b *buyer) checkShown(o api.Order) {
 	}
 }
 
-// answerSheet pays on the open sheet or closes it.
+// answerSheet pays on the newest sheet where the buyer is, or closes it.
 func (p *checkout) answerSheet(answer func(id string) (wechattest.Sheet, error)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.sheet == "" {
+	p.answer(p.tradeTypes[p.place], answer)
+}
+
+// answerSheets pays on the newest sheet of every place.
+func (p *checkout) answerSheets(answer func(id string) (wechattest.Sheet, error)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, trade := range p.tradeTypes {
+		p.answer(trade, answer)
+	}
+}
+
+func (p *checkout) answer(trade api.TradeType, answer func(id string) (wechattest.Sheet, error)) {
+	if p.sheets[trade] == "" {
 		return
 	}
-	if _, err := answer(p.sheet); err != nil && !errors.Is(err, wechattest.ErrSheetClosed) {
+	if _, err := answer(p.sheets[trade]); err != nil && !errors.Is(err, wechattest.ErrSheetClosed) {
 		p.note(wrong, "", "%v", err)
 	}
 }
@@ -220,7 +231,7 @@ func (p *checkout) readOther(other *checkout) {
 	if _, ok := p.mustCall(http.MethodGet, api.OrderPath(id), nil, &api.Order{}, api.CodeNotFound); ok {
 		p.note(wrong, "", "another buyer can read order %s", id)
 	}
-	if _, ok := p.mustCall(http.MethodPost, api.OrderPayPath(id), api.PayRequest{}, &api.Checkout{}, api.CodeNotFound); ok {
+	if _, ok := p.mustCall(http.MethodPost, api.OrderPayPath(id), api.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}}, &api.Checkout{}, api.CodeNotFound); ok {
 		p.note(wrong, "", "another buyer got payment parameters for order %s", id)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"h5pay/internal/api"
 	"h5pay/internal/paytest"
 	"h5pay/wechat/wechattest"
 )
@@ -16,17 +15,22 @@ func (c *campaign) compare() {
 		c.note(wrong, "", "%v", err)
 		return
 	}
+	payments, err := read[paytest.Payment](c.world, paytest.EveryPayment)
+	if err != nil {
+		c.note(wrong, "", "%v", err)
+		return
+	}
 	ledger := c.wechat.Ledger()
-	c.add(paytest.CompareOrders(all, ledger))
-	c.checkAccepted(all, ledger.Orders)
+	c.add(paytest.CompareOrders(all, payments, ledger))
+	c.checkAccepted(all, payments, ledger.Orders)
 	c.checkPurchases(c.checkFlood(all))
 	refunds, err := read[paytest.Refund](c.world, paytest.EveryRefund)
 	if err != nil {
 		c.note(wrong, "", "%v", err)
 		return
 	}
-	c.add(paytest.CompareRefunds(all, refunds, ledger))
-	c.checkEvents(all, refunds)
+	c.add(paytest.CompareRefunds(all, payments, refunds, ledger))
+	c.checkEvents(all, payments, refunds)
 }
 
 // byHand returns when a payment was first refunded past the shop, the zero time if it was not.
@@ -41,18 +45,27 @@ func byHand(refunds []wechattest.Refund) (first time.Time) {
 }
 
 // checkAccepted checks that WeChat received the address of each order's buyer, and counts the orders
-// that were never sent to WeChat.
-func (c *campaign) checkAccepted(all []paytest.Order, accepted []wechattest.Order) {
+// without a payment and those that were paid twice.
+func (c *campaign) checkAccepted(all []paytest.Order, payments []paytest.Payment, accepted []wechattest.Order) {
 	taken := map[string]wechattest.Order{}
 	for _, o := range accepted {
 		taken[o.OutTradeNo] = o
 	}
+	of := map[string][]paytest.Payment{}
+	for _, p := range payments {
+		of[p.Order] = append(of[p.Order], p)
+	}
 	for _, o := range all {
-		if there, ok := taken[o.Number]; ok && there.ClientIP != c.addressOf(o) {
-			c.note(wrong, o.Number, "WeChat has the client address %s, the order came from %s", there.ClientIP, c.addressOf(o))
+		for _, p := range of[o.ID] {
+			if there, ok := taken[p.Number]; ok && there.ClientIP != c.addressOf(o) {
+				c.note(wrong, p.Number, "WeChat has the client address %s, the payment came from %s", there.ClientIP, c.addressOf(o))
+			}
+			if p.Duplicate == 1 {
+				c.duplicates++
+			}
 		}
-		if o.Sent == 0 && o.Status == api.StatusClosed {
-			c.count("order closed that was never sent")
+		if of[o.ID] == nil {
+			c.count("order closed without a payment")
 		}
 	}
 }
@@ -82,16 +95,16 @@ func (c *campaign) checkPurchases(all []paytest.Order) {
 		delete(orders, p.key)
 		switch id := p.orderID(); {
 		case len(mine) > 1:
-			c.note(doubled, mine[0].Number, "client_key %s has %d orders", p.key, len(mine))
+			c.note(doubled, mine[0].ID, "client_key %s has %d orders", p.key, len(mine))
 		case id != "" && !slices.ContainsFunc(mine, func(o paytest.Order) bool { return o.ID == id }):
 			c.note(lost, "", "a buyer received order %s, which is not stored", id)
 		case len(mine) == 1 && mine[0].Total != int64(p.total):
-			c.note(wrong, mine[0].Number, "the order costs %d fen, want %d from the catalogue", mine[0].Total, p.total)
+			c.note(wrong, mine[0].ID, "the order costs %d fen, want %d from the catalogue", mine[0].Total, p.total)
 		case len(mine) == 1 && !p.guest() && mine[0].Owner != p.user.OpenID:
-			c.note(wrong, mine[0].Number, "the order belongs to another buyer")
+			c.note(wrong, mine[0].ID, "the order belongs to another buyer")
 		}
 	}
 	for key, left := range orders {
-		c.note(wrong, left[0].Number, "an order without a purchase, client_key %s", key)
+		c.note(wrong, left[0].ID, "an order without a purchase, client_key %s", key)
 	}
 }

@@ -23,30 +23,31 @@ func (j *judge) verdicts() (all []paytest.Verdict) {
 // An event may lack only what WeChat had not reported when it was created.
 func TestEventsMayLackUnreportedValues(t *testing.T) {
 	at := time.Date(2026, 3, 1, 2, 3, 4, 0, time.UTC)
-	o := paytest.Order{ID: "a", Status: api.StatusPaid, TradeType: api.TradeNative, Transaction: "4200", Total: 100, Payer: "o1", Paid: at.UnixMilli(), Settled: at.Add(time.Hour).UnixMilli()}
-	full := webhook.Order{ID: "a", Status: "paid", TradeType: "NATIVE", Total: 100, TransactionID: "4200", Payer: "o1", PaidAt: at.UnixMilli()}
-	inside := func(o paytest.Order) paytest.Order { o.TradeType = api.TradeJSAPI; return o }
-	without := func(change func(*webhook.Order)) webhook.Order { e := full; change(&e); return e }
-	noTime, noPayer := without(func(e *webhook.Order) { e.PaidAt = 0 }), without(func(e *webhook.Order) { e.Payer = "" })
+	o := paytest.Order{ID: "a", Status: api.StatusPaid, PaidBy: "N", Total: 100}
+	p := paytest.Payment{Number: "N", Order: "a", TradeType: api.TradeNative, Transaction: "4200", Total: 100, Payer: "o1", Paid: at.UnixMilli(), Settled: at.Add(time.Hour).UnixMilli()}
+	full := webhook.Payment{OutTradeNo: "N", TradeType: "NATIVE", TransactionID: "4200", Payer: "o1", PaidAt: at.UnixMilli()}
+	inside := func(p paytest.Payment) paytest.Payment { p.TradeType = api.TradeJSAPI; return p }
+	without := func(change func(*webhook.Payment)) webhook.Payment { e := full; change(&e); return e }
+	noTime, noPayer := without(func(e *webhook.Payment) { e.PaidAt = 0 }), without(func(e *webhook.Payment) { e.Payer = "" })
 	before, late := at.Add(time.Minute), at.Add(2*time.Hour)
 	for name, test := range map[string]struct {
-		order    paytest.Order
-		event    webhook.Order
+		payment  paytest.Payment
+		event    webhook.Payment
 		refunded time.Time
 		want     bool
 	}{
-		"all of it":                      {o, full, time.Time{}, true},
-		"no time, nothing went back":     {o, noTime, time.Time{}, false},
-		"no time, refunded before":       {o, noTime, before, true},
-		"no time, went back after":       {o, noTime, late, false},
-		"no payer, refunded before":      {o, noPayer, before, true},
-		"no payer, went back after":      {o, noPayer, late, false},
-		"another time, refunded before":  {o, without(func(e *webhook.Order) { e.PaidAt++ }), before, false},
-		"another payer, refunded before": {o, without(func(e *webhook.Order) { e.Payer = "o2" }), before, false},
-		"no payer, inside WeChat":        {inside(o), without(func(e *webhook.Order) { e.Payer, e.TradeType = "", "JSAPI" }), before, false},
-		"no time, inside WeChat":         {inside(o), without(func(e *webhook.Order) { e.PaidAt, e.TradeType = 0, "JSAPI" }), before, true},
+		"all of it":                      {p, full, time.Time{}, true},
+		"no time, nothing went back":     {p, noTime, time.Time{}, false},
+		"no time, refunded before":       {p, noTime, before, true},
+		"no time, went back after":       {p, noTime, late, false},
+		"no payer, refunded before":      {p, noPayer, before, true},
+		"no payer, went back after":      {p, noPayer, late, false},
+		"another time, refunded before":  {p, without(func(e *webhook.Payment) { e.PaidAt++ }), before, false},
+		"another payer, refunded before": {p, without(func(e *webhook.Payment) { e.Payer = "o2" }), before, false},
+		"no payer, inside WeChat":        {inside(p), without(func(e *webhook.Payment) { e.Payer, e.TradeType = "", "JSAPI" }), before, false},
+		"no time, inside WeChat":         {inside(p), without(func(e *webhook.Payment) { e.PaidAt, e.TradeType = 0, "JSAPI" }), before, true},
 	} {
-		if got := agrees(test.order, test.event, test.refunded); got != test.want {
+		if got := agrees(o, test.payment, webhook.Data{Order: webhook.Order{ID: "a", Total: 100}, Payment: &test.event}, test.refunded); got != test.want {
 			t.Errorf("%s: %t", name, got)
 		}
 	}
@@ -54,7 +55,7 @@ func TestEventsMayLackUnreportedValues(t *testing.T) {
 
 func TestWrongPurchasesAreFound(t *testing.T) {
 	buyer := &buyer{user: wechattest.User{OpenID: "o1"}}
-	mine := paytest.Order{ID: "a", Number: "N", Owner: "o1", Key: "k", Total: 100}
+	mine := paytest.Order{ID: "a", Owner: "o1", Key: "k", Total: 100}
 	for name, test := range map[string]struct {
 		all        []paytest.Order
 		knownOrder string // the order ID that the buyer received
@@ -92,11 +93,11 @@ func TestSecretsAreFound(t *testing.T) {
 
 func TestCallsHaveNames(t *testing.T) {
 	for body, want := range map[string]string{
-		`{"sql":"\n\t\tUPDATE orders SET status = ?, updated_at = ? WHERE id = ?","params":["paid",1,"x"]}`: "UPDATE orders to paid",
-		`{"sql":"UPDATE orders SET queried_at = ? WHERE id = ?","params":[1,"x"]}`:                          "UPDATE orders",
-		`{"sql":"INSERT INTO orders (id) VALUES (?)","params":["x"]}`:                                       "INSERT orders",
-		`{"sql":"SELECT id,\n out_trade_no FROM orders WHERE id = ?","params":["x"]}`:                       "SELECT orders",
-		`{"sql":"DELETE FROM used_states WHERE state IN (SELECT 1)","params":[]}`:                           "DELETE used_states",
+		`{"sql":"\n\t\tUPDATE payments SET status = ?, updated_at = ? WHERE out_trade_no = ?","params":["paid",1,"x"]}`: "UPDATE payments to paid",
+		`{"sql":"UPDATE orders SET queried_at = ? WHERE id = ?","params":[1,"x"]}`:                                      "UPDATE orders",
+		`{"sql":"INSERT INTO orders (id) VALUES (?)","params":["x"]}`:                                                   "INSERT orders",
+		`{"sql":"SELECT id,\n out_trade_no FROM orders WHERE id = ?","params":["x"]}`:                                   "SELECT orders",
+		`{"sql":"DELETE FROM used_states WHERE state IN (SELECT 1)","params":[]}`:                                       "DELETE used_states",
 		`[{"sql":"SELECT 1"}]`: "statements in a batch",
 		`{"sql":"PRAGMA x"}`:   "another statement",
 	} {
@@ -107,41 +108,61 @@ func TestCallsHaveNames(t *testing.T) {
 }
 
 func TestDifferingEventsAreFound(t *testing.T) {
-	paid := paytest.Order{ID: "a", Number: "N", Status: api.StatusPaid, Transaction: "4200", Total: 100, Prepay: "wx"}
-	closed := paytest.Order{ID: "a", Number: "N", Status: api.StatusClosed, Total: 100, Prepay: "wx"}
-	unpayable := paytest.Order{ID: "a", Number: "N", Status: api.StatusClosed, Total: 100}
-	refund := paytest.Refund{ID: "R", Number: "N", Amount: 40, Status: api.RefundSucceeded}
-	about := webhook.Data{Order: webhook.Order{ID: "a", OutTradeNo: "N", Status: "paid", Total: 100, TransactionID: "4200"}}
-	back := webhook.Data{Order: about.Order, Refund: &webhook.Refund{ID: "R", Amount: 40}}
+	paid := paytest.Order{ID: "a", Status: api.StatusPaid, PaidBy: "N", Total: 100}
+	closed := paytest.Order{ID: "a", Status: api.StatusClosed, Total: 100}
+	payment := paytest.Payment{Number: "N", Order: "a", Status: api.PaymentPaid, Transaction: "4200", Total: 100, Prepay: "wx"}
+	again := paytest.Payment{Number: "M", Order: "a", Status: api.PaymentPaid, Transaction: "4201", Total: 100, Duplicate: 1, Prepay: "wy"}
+	payable := paytest.Payment{Number: "N", Order: "a", Status: api.PaymentClosed, Total: 100, Prepay: "wx"}
+	unpayable := paytest.Payment{Number: "N", Order: "a", Status: api.PaymentClosed, Total: 100}
+	refund := paytest.Refund{ID: "R", Order: "a", Number: "N", Amount: 40, Status: api.RefundSucceeded}
+	back := paytest.Refund{ID: "DUPM", Order: "a", Number: "M", Amount: 100, Status: api.RefundSucceeded}
+	first, second := &webhook.Payment{OutTradeNo: "N", TransactionID: "4200"}, &webhook.Payment{OutTradeNo: "M", TransactionID: "4201"}
+	about := func(id string, t webhook.Type, p *webhook.Payment, r *webhook.Refund) webhook.Event {
+		return webhook.Event{ID: id, Type: t, Data: webhook.Data{Order: webhook.Order{ID: "a", Status: "paid", Total: 100}, Payment: p, Refund: r}}
+	}
+	isPaid, isClosed := about("1", webhook.OrderPaid, first, nil), about("2", webhook.OrderClosed, nil, nil)
+	isPaidAgain := about("3", webhook.OrderPaid, first, nil)
+	isBack := about("4", webhook.OrderRefunded, first, &webhook.Refund{ID: "R", Amount: 40})
+	isDuplicate := about("5", webhook.PaymentDuplicate, second, &webhook.Refund{ID: "DUPM", Amount: 100})
 	for name, test := range map[string]struct {
-		order   paytest.Order
-		refunds []paytest.Refund
-		events  []webhook.Event
-		want    []paytest.Verdict
+		order    paytest.Order
+		payments []paytest.Payment
+		refunds  []paytest.Refund
+		events   []webhook.Event
+		want     []paytest.Verdict
 	}{
-		"paid":              {paid, nil, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}}, nil},
-		"closed":            {closed, nil, []webhook.Event{{ID: "1", Type: webhook.OrderClosed, Data: about}}, nil},
-		"closed, then paid": {paid, nil, []webhook.Event{{ID: "1", Type: webhook.OrderClosed, Data: about}, {ID: "2", Type: webhook.OrderPaid, Data: about}}, nil},
-		"paid, no event":    {paid, nil, nil, []paytest.Verdict{lost}},
-		"paid, two events": {paid, nil, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}, {ID: "2", Type: webhook.OrderPaid, Data: about}},
-			[]paytest.Verdict{doubled}},
-		"another payment":              {paytest.Order{ID: "a", Number: "N", Status: api.StatusPaid, Transaction: "4201", Total: 100}, nil, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}}, []paytest.Verdict{wrong}},
-		"not paid, order.paid":         {closed, nil, []webhook.Event{{ID: "1", Type: webhook.OrderClosed, Data: about}, {ID: "2", Type: webhook.OrderPaid, Data: about}}, []paytest.Verdict{wrong}},
-		"closed, no event":             {closed, nil, nil, []paytest.Verdict{wrong}},
-		"not payable":                  {unpayable, nil, nil, nil},
-		"not payable, order.closed":    {unpayable, nil, []webhook.Event{{ID: "1", Type: webhook.OrderClosed, Data: about}}, []paytest.Verdict{wrong}},
-		"back":                         {paid, []paytest.Refund{refund}, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}, {ID: "2", Type: webhook.OrderRefunded, Data: back}}, nil},
-		"refunded, no event":           {paid, []paytest.Refund{refund}, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}}, []paytest.Verdict{lost}},
-		"not refunded, order.refunded": {paid, nil, []webhook.Event{{ID: "1", Type: webhook.OrderPaid, Data: about}, {ID: "2", Type: webhook.OrderRefunded, Data: back}}, []paytest.Verdict{wrong}},
-		"an order without a purchase": {paytest.Order{ID: "b", Number: "M", Status: api.StatusClosed, Prepay: "wx"}, nil,
-			[]webhook.Event{{ID: "1", Type: webhook.OrderClosed, Data: webhook.Data{Order: webhook.Order{OutTradeNo: "M"}}}, {ID: "2", Type: webhook.OrderPaid, Data: about}}, []paytest.Verdict{wrong}},
+		"paid":                         {paid, []paytest.Payment{payment}, nil, []webhook.Event{isPaid}, nil},
+		"closed":                       {closed, []paytest.Payment{payable}, nil, []webhook.Event{isClosed}, nil},
+		"closed, then paid":            {paid, []paytest.Payment{payment}, nil, []webhook.Event{isPaid, isClosed}, nil},
+		"paid, no event":               {paid, []paytest.Payment{payment}, nil, nil, []paytest.Verdict{lost}},
+		"paid, two events":             {paid, []paytest.Payment{payment}, nil, []webhook.Event{isPaid, isPaidAgain}, []paytest.Verdict{doubled}},
+		"another payment":              {paid, []paytest.Payment{payment}, nil, []webhook.Event{about("1", webhook.OrderPaid, second, nil)}, []paytest.Verdict{wrong}},
+		"no payment":                   {paid, []paytest.Payment{payment}, nil, []webhook.Event{about("1", webhook.OrderPaid, nil, nil)}, []paytest.Verdict{wrong}},
+		"not paid, order.paid":         {closed, []paytest.Payment{payable}, nil, []webhook.Event{isClosed, isPaid}, []paytest.Verdict{wrong}},
+		"closed, no event":             {closed, []paytest.Payment{payable}, nil, nil, []paytest.Verdict{wrong}},
+		"not payable":                  {closed, []paytest.Payment{unpayable}, nil, nil, nil},
+		"not payable, order.closed":    {closed, []paytest.Payment{unpayable}, nil, []webhook.Event{isClosed}, []paytest.Verdict{wrong}},
+		"back":                         {paid, []paytest.Payment{payment}, []paytest.Refund{refund}, []webhook.Event{isPaid, isBack}, nil},
+		"refunded, no event":           {paid, []paytest.Payment{payment}, []paytest.Refund{refund}, []webhook.Event{isPaid}, []paytest.Verdict{lost}},
+		"not refunded, order.refunded": {paid, []paytest.Payment{payment}, nil, []webhook.Event{isPaid, isBack}, []paytest.Verdict{wrong}},
+		"paid twice":                   {paid, []paytest.Payment{payment, again}, []paytest.Refund{back}, []webhook.Event{isPaid, isDuplicate}, nil},
+		"paid twice, no event":         {paid, []paytest.Payment{payment, again}, []paytest.Refund{back}, []webhook.Event{isPaid}, []paytest.Verdict{lost}},
+		"paid twice, two events": {paid, []paytest.Payment{payment, again}, []paytest.Refund{back},
+			[]webhook.Event{isPaid, isDuplicate, about("6", webhook.PaymentDuplicate, second, nil)}, []paytest.Verdict{doubled}},
+		"paid twice, no refund": {paid, []paytest.Payment{payment, again}, []paytest.Refund{back},
+			[]webhook.Event{isPaid, about("5", webhook.PaymentDuplicate, second, nil)}, []paytest.Verdict{wrong}},
+		"paid twice, order.refunded": {paid, []paytest.Payment{payment, again}, []paytest.Refund{back},
+			[]webhook.Event{isPaid, isDuplicate, about("6", webhook.OrderRefunded, second, &webhook.Refund{ID: "DUPM", Amount: 100})}, []paytest.Verdict{wrong}},
+		"paid once, payment.duplicate": {paid, []paytest.Payment{payment}, nil, []webhook.Event{isPaid, isDuplicate}, []paytest.Verdict{wrong}},
+		"the event of another order": {paytest.Order{ID: "b", Status: api.StatusPaid, PaidBy: "X"}, []paytest.Payment{{Number: "X", Order: "b", Status: api.PaymentPaid}}, nil,
+			[]webhook.Event{{ID: "7", Type: webhook.OrderPaid, Data: webhook.Data{Order: webhook.Order{ID: "b", Status: "paid"}, Payment: &webhook.Payment{OutTradeNo: "X"}}}, isPaid}, []paytest.Verdict{wrong}},
 	} {
 		w := &world{backend: &backend{events: map[string]webhook.Event{}}}
 		for _, e := range test.events {
 			w.backend.events[e.ID] = e
 		}
 		c := &campaign{world: w}
-		c.checkEvents([]paytest.Order{test.order}, test.refunds)
+		c.checkEvents([]paytest.Order{test.order}, test.payments, test.refunds)
 		if d := cmp.Diff(test.want, c.verdicts()); d != "" {
 			t.Errorf("%s (-want +got):\n%s", name, d)
 		}

@@ -14,7 +14,11 @@ import (
 type drawer struct {
 	*rand.Rand
 	options
+	purchases []purchase // of the plan, once they are drawn
 }
+
+// twice reports whether the buyer of a purchase pays in two places.
+func (d drawer) twice(n int) bool { return len(d.purchases[n].tradeTypes) > 1 }
 
 // chance returns true with probability p.
 func (d drawer) chance(p float64) bool { return d.Float64() < p }
@@ -26,12 +30,15 @@ func pick[T any](d drawer, all ...T) T { return all[d.IntN(len(all))] }
 var products = []string{"tea", "coffee", "cake", "bun", "juice", "test", "tip"}
 
 func (d drawer) purchase(n int) purchase {
-	p := purchase{person: d.IntN(people), payer: d.IntN(people), tradeType: api.TradeJSAPI, key: fmt.Sprintf("chaos-%d-%08d", d.seed, n), replaces: -1}
+	p := purchase{person: d.IntN(people), payer: d.IntN(people), tradeTypes: []api.TradeType{api.TradeJSAPI}, key: fmt.Sprintf("chaos-%d-%08d", d.seed, n)}
 	if d.chance(0.45) {
-		p.tradeType = pick(d, api.TradeNative, api.TradeMWEB)
+		p.tradeTypes[0] = pick(d, api.TradeNative, api.TradeMWEB)
 		if d.chance(0.7) {
 			p.person = people + d.IntN(guests)
 		}
+	}
+	if !d.calm && d.chance(0.35) {
+		p.tradeTypes = append(p.tradeTypes, d.otherPlace(p))
 	}
 	for _, i := range d.Perm(len(products))[:1+d.IntN(3)] {
 		item := api.OrderItem{ProductID: products[i], Quantity: 1 + d.IntN(3)}
@@ -43,15 +50,13 @@ func (d drawer) purchase(n int) purchase {
 	return p
 }
 
-// earlier returns the previous purchase of the last purchase's buyer, -1 if there is none.
-func earlier(all []purchase) int {
-	last := len(all) - 1
-	for n := last - 1; n >= 0; n-- {
-		if all[n].person == all[last].person {
-			return n
-		}
-	}
-	return -1
+// otherPlace draws the trade type of another place in which a buyer can pay. A guest has no openid,
+// which JSAPI needs.
+func (d drawer) otherPlace(p purchase) api.TradeType {
+	others := slices.DeleteFunc([]api.TradeType{api.TradeJSAPI, api.TradeNative, api.TradeMWEB}, func(t api.TradeType) bool {
+		return t == p.tradeTypes[0] || t == api.TradeJSAPI && p.person >= people
+	})
+	return pick(d, others...)
 }
 
 // round draws the visits of one round: new orders, returns to older orders, and the cron trigger.
@@ -120,7 +125,12 @@ func (d drawer) firstVisit(n int) []step {
 	steps = append(steps, d.strangerSteps(n)...)
 	if d.chance(0.85) {
 		steps = append(steps, d.step(doOpen))
+		if d.twice(n) && d.chance(0.7) {
+			steps = append(steps, d.step(doElsewhere))
+		}
 		switch {
+		case d.twice(n) && d.chance(0.6):
+			steps = append(steps, d.step(doConfirmAll))
 		case d.chance(0.7):
 			steps = append(steps, d.step(doConfirm))
 		case d.chance(0.4):
@@ -142,10 +152,16 @@ func (d drawer) laterVisit(n int) []step {
 	if d.chance(0.5) {
 		steps = append(steps, d.step(doOpen))
 	}
+	if d.twice(n) && d.chance(0.5) {
+		steps = append(steps, d.step(doElsewhere))
+	}
 	if d.chance(0.2) {
 		steps = append(steps, d.step(doClose))
 	}
-	if d.chance(0.6) {
+	switch {
+	case d.twice(n) && d.chance(0.5):
+		steps = append(steps, d.step(doConfirmAll))
+	case d.chance(0.6):
 		steps = append(steps, d.step(doConfirm))
 	}
 	return append(steps, d.readingSteps(n)...)

@@ -39,7 +39,7 @@ func (d drawer) fault(do action) (wechattest.Fault, bool) {
 		return f
 	}
 	switch do {
-	case doOrder, doDouble, doRenew:
+	case doOrder, doDouble, doRenew, doElsewhere:
 		return call("/pay/unifiedorder"), true
 	case doPoll:
 		if d.chance(0.3) {
@@ -62,7 +62,7 @@ func (d drawer) fault(do action) (wechattest.Fault, bool) {
 		default:
 			return wechattest.Fault{Kind: kind}, true
 		}
-	case doConfirm:
+	case doConfirm, doConfirmAll:
 		if d.api != "v2" && d.chance(0.3) {
 			if d.chance(0.2) {
 				return wechattest.Fault{Kind: wechattest.FaultV3NoAssociated}, true
@@ -107,7 +107,7 @@ func (d drawer) placeKills(rounds []round) {
 		for _, v := range r.visits {
 			for i := range v.steps {
 				switch v.steps[i].do {
-				case doOrder, doDouble, doRenew, doConfirm, doClose, doPoll, doRenotify, doRefund, doCron, doDeliver, doWake:
+				case doOrder, doDouble, doRenew, doElsewhere, doConfirm, doConfirmAll, doClose, doPoll, doRenotify, doRefund, doCron, doDeliver, doWake:
 					busy = append(busy, &v.steps[i])
 				}
 			}
@@ -133,10 +133,10 @@ func (d drawer) placeKills(rounds []round) {
 }
 
 // d1Moments are the calls at which a kill of D1 is most dangerous.
-var d1Moments = []string{"UPDATE orders to paid", "INSERT orders", "UPDATE events", "UPDATE orders to pending", "INSERT refunds", "UPDATE orders to closing"}
+var d1Moments = []string{"UPDATE payments to paid", "INSERT orders", "UPDATE events", "UPDATE payments to pending", "INSERT payments", "INSERT refunds", "UPDATE orders"}
 
 // moments are the calls at which a kill of workerd is most dangerous. Half of the kills wait for
 // one of these, the others for any call.
-var moments = []string{"UPDATE orders to paid", "/pay/unifiedorder", "UPDATE orders to pending", "UPDATE orders to closed", "/pay/orderquery", "UPDATE orders to closing",
-	"INSERT orders", "UPDATE events", "/secapi/pay/refund", "INSERT refunds", "/pay/closeorder", "/webhook", "UPDATE refunds to processing",
+var moments = []string{"UPDATE payments to paid", "/pay/unifiedorder", "UPDATE payments to pending", "UPDATE payments to closed", "/pay/orderquery", "UPDATE orders",
+	"INSERT orders", "INSERT payments", "UPDATE events", "/secapi/pay/refund", "INSERT refunds", "/pay/closeorder", "/webhook", "UPDATE refunds to processing",
 	"UPDATE refunds to succeeded"}

@@ -23,6 +23,10 @@ func (c *campaign) finish(ctx context.Context) error {
 	if err := c.runUntilIdle(ctx); err != nil {
 		return err
 	}
+	c.refundDuplicates()
+	if err := c.runUntilIdle(ctx); err != nil {
+		return err
+	}
 	c.bills()
 	c.billed.Store(true)
 	if err := c.runUntilIdle(ctx); err != nil { // for the differences that the bills found
@@ -52,15 +56,15 @@ func (c *campaign) runUntilIdle(ctx context.Context) error {
 		}
 		c.wechat.Advance(time.Minute)
 	}
-	c.note(wrong, "", "%d orders, refunds or events are unfinished after %d minutes of cron", open, c.crons)
+	c.note(wrong, "", "%d orders, payments, refunds or events are unfinished after %d minutes of cron", open, c.crons)
 	return nil
 }
 
 // unsettled counts the work left for the cron triggers.
 func (c *campaign) unsettled() (int, error) {
-	rows, err := read[struct{ N int }](c.world, `SELECT (SELECT COUNT(*) FROM orders WHERE status IN (?, ?, ?)) +
+	rows, err := read[struct{ N int }](c.world, `SELECT (SELECT COUNT(*) FROM orders WHERE status IN (?, ?)) + (SELECT COUNT(*) FROM payments WHERE status IN (?, ?, ?)) +
 		(SELECT COUNT(*) FROM refunds WHERE status IN (?, ?)) + (SELECT COUNT(*) FROM events WHERE status = ?) AS n`,
-		api.StatusCreated, api.StatusPending, api.StatusClosing, api.RefundCreated, api.RefundProcessing, api.EventPending)
+		api.StatusOpen, api.StatusClosing, api.PaymentCreated, api.PaymentPending, api.PaymentClosing, api.RefundCreated, api.RefundProcessing, api.EventPending)
 	if err != nil {
 		return 0, err
 	}

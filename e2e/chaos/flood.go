@@ -120,7 +120,7 @@ func (c *campaign) floodOrder(s *stranger) string {
 	c.floods.mu.Lock()
 	c.floods.keys[key] = s
 	c.floods.mu.Unlock()
-	req := api.CreateOrderRequest{Items: []api.OrderItem{{ProductID: "test", Quantity: 1}}, TradeType: api.TradeNative, ClientKey: key}
+	req := api.CreateOrderRequest{Items: []api.OrderItem{{ProductID: "test", Quantity: 1}}, ClientKey: key}
 	seen := c.fullness.state()
 	var made api.Order
 	a, err := s.call(http.MethodPost, api.PathOrders, req, &made)
@@ -150,7 +150,7 @@ func (c *campaign) floodOrder(s *stranger) string {
 
 // floodPay requests what pays a stranger's order.
 func (c *campaign) floodPay(s *stranger, id string) {
-	a, err := s.call(http.MethodPost, api.OrderPayPath(id), api.PayRequest{}, &api.Checkout{})
+	a, err := s.call(http.MethodPost, api.OrderPayPath(id), api.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}}, &api.Checkout{})
 	switch {
 	case errors.Is(err, errNoResponse):
 	case err == nil && a.status == http.StatusOK:
@@ -191,9 +191,9 @@ func (c *campaign) floodCancel(s *stranger) {
 // than UNPAID_LIMITS. It also checks the stored count of all.
 func (c *campaign) checkBounds() {
 	rows, err := read[struct{ Guest, Network, Guests, Counted int }](c.world, `SELECT
-		COALESCE((SELECT MAX(n) FROM (SELECT COUNT(*) AS n FROM orders WHERE guest = 1 AND status IN ('created', 'pending') GROUP BY owner)), 0) AS guest,
-		COALESCE((SELECT MAX(n) FROM (SELECT COUNT(*) AS n FROM orders WHERE guest = 1 AND status IN ('created', 'pending') GROUP BY client_ip)), 0) AS network,
-		(SELECT COUNT(*) FROM orders WHERE guest = 1 AND status IN ('created', 'pending')) AS guests,
+		COALESCE((SELECT MAX(n) FROM (SELECT COUNT(*) AS n FROM orders WHERE guest = 1 AND status = 'open' GROUP BY owner)), 0) AS guest,
+		COALESCE((SELECT MAX(n) FROM (SELECT COUNT(*) AS n FROM orders WHERE guest = 1 AND status = 'open' GROUP BY network)), 0) AS network,
+		(SELECT COUNT(*) FROM orders WHERE guest = 1 AND status = 'open') AS guests,
 		(SELECT n FROM guests_open) AS counted`)
 	if err != nil || len(rows) != 1 {
 		c.note(wrong, "", "reading the open orders of guests: %v, %v", rows, err)
@@ -223,15 +223,15 @@ func (c *campaign) checkFlood(all []paytest.Order) (rest []paytest.Order) {
 			continue
 		}
 		if other := byKey[o.Key]; other != "" {
-			c.note(doubled, o.Number, "client_key %s of a stranger has two orders", o.Key)
+			c.note(doubled, o.ID, "client_key %s of a stranger has two orders", o.Key)
 		}
 		byKey[o.Key] = o.ID
 		if !order.IsGuest(o.Owner) || order.WasPaid(o.Status) {
-			c.note(wrong, o.Number, "an order of a stranger is %s and belongs to %s", o.Status, paytest.Truncate(o.Owner))
+			c.note(wrong, o.ID, "an order of a stranger is %s and belongs to %s", o.Status, paytest.Truncate(o.Owner))
 		}
 		h := hour{s.ip, o.Created / time.Hour.Milliseconds()}
 		if made[h]++; made[h] == c.bounds.NetworkGuests+1 {
-			c.note(wrong, o.Number, "the guests at %s created more than %d unpaid orders in an hour", h.ip, c.bounds.NetworkGuests)
+			c.note(wrong, o.ID, "the guests at %s created more than %d unpaid orders in an hour", h.ip, c.bounds.NetworkGuests)
 		}
 	}
 	for key, id := range c.floods.confirmed {

@@ -68,7 +68,7 @@ const (
 		SELECT i, zeroblob(1000000) FROM n`
 	dropBallast = `DELETE FROM ballast`
 	sizeIsFull  = `SELECT used >= capacity / 10 * 9 AS full, (SELECT COALESCE(MAX(rowid), 0) FROM orders) AS last,
-		(SELECT COUNT(*) FROM orders WHERE transaction_id IS NOT NULL) AS paid FROM database_size`
+		(SELECT COUNT(*) FROM payments WHERE transaction_id IS NOT NULL) AS paid FROM database_size`
 )
 
 // waitUntilNoted runs the timer until the signer has noted that the database is full, or that it is

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"h5pay/internal/api"
-	"h5pay/internal/order"
 )
 
 // notifier sends WeChat's notifications and checks the shop's response. A payment that the shop
@@ -50,19 +49,19 @@ func (t *notifier) acknowledged(body []byte) {
 	t.storedAsPaid(element(body, "out_trade_no"), element(body, "transaction_id"))
 }
 
-// storedAsPaid checks that an order is stored as paid by a transaction.
+// storedAsPaid checks that a payment is stored as paid by a transaction.
 func (t *notifier) storedAsPaid(number, transaction string) {
 	rows, err := read[struct {
-		Status      api.OrderStatus
+		Status      api.PaymentStatus
 		Transaction string
-	}](t.world, `SELECT status, COALESCE(transaction_id, '') AS "transaction" FROM orders WHERE out_trade_no = ?`, number)
+	}](t.world, `SELECT status, COALESCE(transaction_id, '') AS "transaction" FROM payments WHERE out_trade_no = ?`, number)
 	switch {
 	case err != nil:
 		t.note(wrong, number, "%v", err)
 	case len(rows) != 1:
-		t.note(lost, number, "a payment was acknowledged for an order that is not stored")
-	case !order.WasPaid(rows[0].Status) || rows[0].Transaction != transaction:
-		t.note(lost, number, "a payment was acknowledged, but the order is %s by %q", rows[0].Status, rows[0].Transaction)
+		t.note(lost, number, "a payment was acknowledged that is not stored")
+	case rows[0].Status != api.PaymentPaid || rows[0].Transaction != transaction:
+		t.note(lost, number, "a payment was acknowledged, but it is %s by %q", rows[0].Status, rows[0].Transaction)
 	}
 }
 

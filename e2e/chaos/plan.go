@@ -19,12 +19,14 @@ type plan struct {
 
 // purchase is what a buyer wants to buy.
 type purchase struct {
-	person    int // the buyer; a guest from number people on
-	replaces  int // the buyer's purchase that this one replaces, -1 for none
-	payer     int // whose phone pays, except for JSAPI
-	items     []api.OrderItem
-	tradeType api.TradeType
-	key       string // client_key
+	person int // the buyer; a guest from number people on
+	payer  int // whose phone pays, except for JSAPI
+	items  []api.OrderItem
+	key    string // client_key
+
+	// tradeTypes are those of the places where the buyer pays: one, or two in which the buyer may
+	// pay the order twice.
+	tradeTypes []api.TradeType
 }
 
 // round is a time in which buyers act in parallel, followed by a pause.
@@ -69,6 +71,8 @@ const (
 	doRenew       action = "renew"        // request new payment parameters
 	doOpen        action = "open"         // open the payment sheet with the page's parameters, however old: by the bridge, a scan, or WeChat's payment page
 	doConfirm     action = "confirm"      // pay on the open sheet
+	doElsewhere   action = "elsewhere"    // go to the other place, request what pays the order there and open it
+	doConfirmAll  action = "confirm all"  // pay on every open sheet: the order is paid twice
 	doDismiss     action = "dismiss"      // close the sheet
 	doClose       action = "close"        // cancel the order
 	doPoll        action = "poll"         // read the order
@@ -123,10 +127,8 @@ func newPlan(o options) plan {
 	p := plan{seed: o.seed}
 	for n := range o.orders {
 		p.orders = append(p.orders, d.purchase(n))
-		if !o.calm && d.chance(0.2) {
-			p.orders[n].replaces = earlier(p.orders)
-		}
 	}
+	d.purchases = p.orders
 	for size, first := o.roundSize(), 0; first < o.orders; first += size {
 		p.rounds = append(p.rounds, d.round(first, min(size, o.orders-first)))
 	}

@@ -45,21 +45,46 @@ func (c *campaign) refund(p *checkout, r refund) {
 	}
 }
 
-// refundByHand refunds on WeChat's merchant platform, past the shop.
+// refundDuplicates refunds second payments that the shop could not send back: WeChat closed the
+// refund. The operator does so when the health page fails.
+func (c *campaign) refundDuplicates() {
+	rows, err := read[struct {
+		ID, Number string
+		Total      fen.Fen
+	}](c.world, `SELECT order_id AS id, out_trade_no AS number, total FROM payments WHERE duplicate = 1 AND refunded < total
+		AND NOT EXISTS (SELECT 1 FROM refunds WHERE refunds.out_trade_no = payments.out_trade_no AND refunds.status IN ('created', 'processing', 'abnormal', 'succeeded'))`)
+	if err != nil {
+		c.note(wrong, "", "%v", err)
+	}
+	for _, p := range rows {
+		req := api.RefundRequest{RefundKey: "again-" + p.Number, OutTradeNo: p.Number, Amount: p.Total, Reason: "重复支付"}
+		if _, ok := c.operator.mustCall(http.MethodPost, api.PathAdminOrders+"/"+p.ID+"/refund", req, &api.Refund{}); ok {
+			c.count("operator: refund of a second payment again")
+		}
+	}
+}
+
+// refundByHand refunds on WeChat's merchant platform, past the shop. The operator leaves orders
+// alone that may be paid twice: the shop refunds all of one payment, and WeChat would decline it.
 func (c *campaign) refundByHand(p *checkout, r refund) {
-	number := c.numberOf(p.orderID())
-	if number == "" {
+	if len(p.tradeTypes) > 1 {
 		return
 	}
-	if _, err := c.wechat.Refund(number, int64(r.amount(p.total))); err == nil {
-		c.count("refund by hand")
-	} // otherwise it is not paid, or too little is refundable
+	for _, number := range c.numbersOf(p.orderID()) {
+		if _, err := c.wechat.Refund(number, int64(r.amount(p.total))); err == nil {
+			c.count("refund by hand")
+			return
+		} // otherwise it is not paid, or too little is refundable
+	}
 }
 
 // forgeRefund sends a forged refund notification for an order.
 func (c *campaign) forgeRefund(p *checkout, forge string) {
-	number := c.numberOf(p.orderID())
-	for _, r := range c.wechat.RefundsOf(number) {
+	var refunds []wechattest.Refund
+	for _, number := range c.numbersOf(p.orderID()) {
+		refunds = append(refunds, c.wechat.RefundsOf(number)...)
+	}
+	for _, r := range refunds {
 		attempt, err := c.wechat.NotifyRefund(r.OutRefundNo, forge)
 		if err != nil {
 			continue // there is no notification to replay
@@ -69,7 +94,7 @@ func (c *campaign) forgeRefund(p *checkout, forge string) {
 		// are reported so, and it may be true.
 		mayBeTrue := forge == wechattest.ForgeTooEarly || forge == wechattest.ForgeOtherVersion
 		if attempt.OK && forge != wechattest.ForgeReplay && (!mayBeTrue || r.Status != wechattest.RefundSuccess && !c.back(r)) {
-			c.note(wrong, number, "a forged notification of a refund (%s) was acknowledged", forge)
+			c.note(wrong, r.OutTradeNo, "a forged notification of a refund (%s) was acknowledged", forge)
 		}
 	}
 }

@@ -21,6 +21,7 @@ type report struct {
 	hung     int64 // requests without a response
 	crons    int
 	paid     int
+	twice    int // orders that were paid again
 	refunds  int // that WeChat accepted
 	webhooks int // deliveries
 	closed   int // orders that the operator closed at the end
@@ -44,7 +45,7 @@ func (c *campaign) report(left []wechattest.Fault) *report {
 		options: c.options, elapsed: c.elapsed, requests: c.worker.requests.Load(), hung: c.worker.lost.Load(), crons: c.crons, closed: c.closed,
 		paid: len(ledger.Trades), refunds: len(ledger.Refunds), webhooks: c.backend.received, deaths: c.worker.deaths, faults: map[string]int{}, kills: map[string]int{}, findings: c.findings,
 	}
-	r.flooded, r.mostOpen, r.bounds, r.waiting, r.restarts = len(c.floods.confirmed), c.mostOpen, c.bounds, c.mostWaiting, c.d1.deaths
+	r.flooded, r.mostOpen, r.bounds, r.waiting, r.restarts, r.twice = len(c.floods.confirmed), c.mostOpen, c.bounds, c.mostWaiting, c.d1.deaths, c.duplicates
 	for _, p := range c.checkouts {
 		if p.orderID() == "" {
 			r.unplaced++
@@ -110,8 +111,8 @@ func (r *report) print(w io.Writer) {
 	for _, where := range slices.Sorted(maps.Keys(r.kills)) {
 		fmt.Fprintf(w, "%8d  %s\n", r.kills[where], where)
 	}
-	fmt.Fprintf(w, "\nseed %d, API %s, %d buyers in parallel: %d orders (%d without a response), %d paid, %d refunds, %d webhooks; %d requests (%d without a response)\n",
-		r.seed, r.api, r.atOnce, r.orders, r.unplaced, r.paid, r.refunds, r.webhooks, r.requests, r.hung)
+	fmt.Fprintf(w, "\nseed %d, API %s, %d buyers in parallel: %d orders (%d without a response), %d paid, %d of them twice, %d refunds, %d webhooks; %d requests (%d without a response)\n",
+		r.seed, r.api, r.atOnce, r.orders, r.unplaced, r.paid-r.twice, r.twice, r.refunds, r.webhooks, r.requests, r.hung)
 	fmt.Fprintf(w, "%d faults, workerd killed %d times, D1 %d times; %d open orders closed by the operator; idle after %d minutes of cron\n", sum, r.deaths, r.restarts, r.closed, r.crons)
 	fmt.Fprintf(w, "%d orders of strangers, at most %d open at one address (limit %d); at most %d events about money waited for the next timer\n",
 		r.flooded, r.mostOpen, r.bounds.NetworkGuests, r.waiting)

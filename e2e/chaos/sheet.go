@@ -16,24 +16,33 @@ import (
 func (p *checkout) open() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.pay.Order.ID == "" {
+	trade := p.tradeTypes[p.place]
+	pay, ok := p.pay[trade]
+	if !ok {
 		return
 	}
-	defer p.takePhone(p.payer)()
+	phone := p.payer
+	if trade == api.TradeJSAPI {
+		phone = p.user
+	}
+	defer p.takePhone(phone)()
 	var sheet wechattest.Sheet
 	var err error
-	switch p.tradeType {
+	switch trade {
 	case api.TradeJSAPI:
-		sheet, err = paytest.OpenSheet(p.wechat, p.shop, p.pay.Pay)
+		sheet, err = paytest.OpenSheet(p.wechat, p.shop, pay.Pay)
 	case api.TradeNative:
-		sheet, err = p.wechat.Scan(p.pay.CodeURL)
+		sheet, err = p.wechat.Scan(pay.CodeURL)
 	case api.TradeMWEB:
-		sheet, err = p.browse(p.pay.MWebURL)
+		sheet, err = p.browse(pay.MWebURL)
 	}
 	switch {
 	case err == nil:
-		p.sheet = sheet.ID
-	case strings.Contains(err.Error(), "支付验证签名失败") && p.keys.revokedAfter(p.payAt): // a key signed them that is revoked now
+		if p.sheets == nil {
+			p.sheets = map[api.TradeType]string{}
+		}
+		p.sheets[trade] = sheet.ID
+	case strings.Contains(err.Error(), "支付验证签名失败") && p.keys.revokedAfter(p.payAt[trade]): // a key signed them that is revoked now
 	case !isLate(err):
 		p.note(wrong, "", "WeChat opened no payment sheet for order %s: %v", p.id, err)
 	}

@@ -76,7 +76,7 @@ func nameCall(r *http.Request, _ []byte) string { return pathOfV2(r.Method, r.UR
 
 var statement = regexp.MustCompile(`(?is)^\s*(INSERT|UPDATE|DELETE|SELECT)\b.*?\b(?:INTO|UPDATE|FROM)\s+(\w+)|^\s*(UPDATE)\s+(\w+)`)
 
-// nameStatement names the statement of a call to D1, for example "UPDATE orders to paid".
+// nameStatement names the statement of a call to D1, for example "UPDATE payments to paid".
 func nameStatement(_ *http.Request, body []byte) string {
 	var q struct {
 		SQL    string `json:"sql"`

@@ -208,13 +208,13 @@ func TestSignersDrawDifferentValues(t *testing.T) {
 			session := guest.header.Get("Set-Cookie")
 			draws("a session", session)
 			o := w.shopCall(env["SHOP_URL"], guest.header, api.PathOrders,
-				`{"items":[{"product_id":"tea","quantity":1}],"trade_type":"NATIVE","client_key":"0123456789abcdef"}`)
+				`{"items":[{"product_id":"tea","quantity":1}],"client_key":"0123456789abcdef"}`)
 			var order api.Order
 			if err := json.Unmarshal(o.body, &order); err != nil || order.ID == "" {
 				t.Fatalf("%v, %s\n%s", err, o.body, w.log)
 			}
 			draws("an order id", order.ID)
-			w.shopCall(env["SHOP_URL"], guest.header, api.OrderPayPath(order.ID), `{}`)
+			w.shopCall(env["SHOP_URL"], guest.header, api.OrderPayPath(order.ID), `{"trade_types":["NATIVE"]}`)
 		}
 		if s := w.pool(nil); s.Started != 1 || s.Memory > 8*mib {
 			t.Errorf("after its events: %+v", s)

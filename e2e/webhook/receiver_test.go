@@ -51,7 +51,7 @@ func TestSamplesAtWork(t *testing.T) {
 	for name, command := range samples(t) {
 		t.Run(name, func(t *testing.T) {
 			url, printed := start(t, exec.Command(command[0], command[1:]...))
-			const order = `"order":{"id":"o1","total":6800,"refunded":800,"transaction_id":"4200001"}`
+			const order = `"order":{"id":"o1","total":6800,"refunded":800},"payment":{"transaction_id":"4200001"}`
 			paid := `{"id":"evt_1","shop":"` + shopURL + `","type":"order.paid","created_at":1,"data":{` + order + `}}`
 			// The shop's database was restored, and the event was made again.
 			anew := strings.Replace(paid, `"created_at":1`, `"created_at":9`, 1)

@@ -85,10 +85,12 @@ func handle(e webhook.Event) {
 	o := e.Data.Order
 	switch e.Type {
 	case webhook.OrderPaid:
-		fmt.Printf("ship order %s: %d fen paid by %s\n", o.ID, o.Total, o.TransactionID)
+		fmt.Printf("ship order %s: %d fen paid by %s\n", o.ID, o.Total, e.Data.Payment.TransactionID)
 	case webhook.OrderRefunded:
 		fmt.Printf("refund %s of order %s: %d fen, %d of %d in all\n", e.Data.Refund.ID, o.ID, e.Data.Refund.Amount, o.Refunded, o.Total)
 	case webhook.OrderClosed:
 		fmt.Printf("release the stock of order %s\n", o.ID)
+	case webhook.PaymentDuplicate:
+		fmt.Printf("order %s was paid twice: %d fen go back by themselves\n", o.ID, e.Data.Refund.Amount)
 	}
 }

@@ -52,16 +52,19 @@ function check(event) {
 // what the event causes.
 const done = new Set();
 
-function handle({ type, data: { order, refund } }) {
+function handle({ type, data: { order, payment, refund } }) {
   switch (type) {
     case "order.paid":
-      console.log(`ship order ${order.id}: ${order.total} fen paid by ${order.transaction_id}`);
+      console.log(`ship order ${order.id}: ${order.total} fen paid by ${payment.transaction_id}`);
       break;
     case "order.refunded":
       console.log(`refund ${refund.id} of order ${order.id}: ${refund.amount} fen, ${order.refunded} of ${order.total} in all`);
       break;
     case "order.closed":
       console.log(`release the stock of order ${order.id}`);
+      break;
+    case "payment.duplicate":
+      console.log(`order ${order.id} was paid twice: ${refund.amount} fen go back by themselves`);
       break;
   }
 }

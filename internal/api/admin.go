@@ -5,20 +5,43 @@ import "h5pay/internal/fen"
 // AdminOrder is an order with the fields that only the operator sees.
 type AdminOrder struct {
 	Order
-	OutTradeNo string `json:"out_trade_no"`
-	Owner      string `json:"owner"`           // openid or guest, masked
-	Payer      string `json:"payer,omitempty"` // openid of the payer, masked
+	Source     string `json:"source"`                 // "shop", "api" or "link": what made it
+	Reference  string `json:"reference,omitempty"`    // the merchant's own number
+	OutTradeNo string `json:"out_trade_no,omitempty"` // of the payment that paid it, or of the newest one
+	Owner      string `json:"owner,omitempty"`        // openid or guest, masked
+	Payer      string `json:"payer,omitempty"`        // openid of the payer, masked
 	// PayerUnknown reports that the order is paid but WeChat has not reported the payer, like
 	// PaidAtUnknown.
-	PayerUnknown bool    `json:"payer_unknown,omitempty"`
-	Failure      string  `json:"failure,omitempty"` // WeChat's code when it last declined the order
-	QueriedAt    int64   `json:"queried_at,omitempty"`
-	Simulated    bool    `json:"simulated,omitempty"` // created against the simulator: no money was paid
-	Events       []Event `json:"events,omitempty"`    // only in the response for a single order
+	PayerUnknown bool      `json:"payer_unknown,omitempty"`
+	Failure      string    `json:"failure,omitempty"` // WeChat's code when it last declined that payment
+	QueriedAt    int64     `json:"queried_at,omitempty"`
+	Simulated    bool      `json:"simulated,omitempty"` // created against the simulator: no money was paid
+	Payments     []Payment `json:"payments,omitempty"`  // only in the response for a single order, oldest first
+	Events       []Event   `json:"events,omitempty"`    // only in the response for a single order
 }
 
-// AdminOrderList is a page of orders, newest first. Query parameters: status, q (an order's ID,
-// out_trade_no or transaction_id), from and to (Unix ms), cursor, and limit (1 to 500, default 50).
+// Payment is one attempt to collect an order, as the operator sees it.
+type Payment struct {
+	OutTradeNo    string        `json:"out_trade_no"`
+	TradeType     TradeType     `json:"trade_type"`
+	Status        PaymentStatus `json:"status"`
+	APIVersion    string        `json:"api_version"` // of WeChat's API, "v2" or "v3"
+	AppID         string        `json:"appid"`
+	MchID         string        `json:"mch_id"`
+	CreatedAt     int64         `json:"created_at"`           // Unix ms
+	QueriedAt     int64         `json:"queried_at,omitempty"` // Unix ms
+	PaymentNo     string        `json:"payment_no,omitempty"` // WeChat's transaction_id
+	PaidAt        int64         `json:"paid_at,omitempty"`    // Unix ms, WeChat's time_end
+	PaidAtUnknown bool          `json:"paid_at_unknown,omitempty"`
+	Payer         string        `json:"payer,omitempty"` // openid of the payer, masked
+	// Duplicate reports that another payment paid the order and that all of this one is refunded.
+	Duplicate bool    `json:"duplicate,omitempty"`
+	Refunded  fen.Fen `json:"refunded,omitempty"` // fen; refunded so far
+	Failure   string  `json:"failure,omitempty"`  // WeChat's code when it last declined the payment
+}
+
+// AdminOrderList is a page of orders, newest first. Query parameters: status, q (an order's ID
+// or reference, or an out_trade_no or transaction_id), from and to (Unix ms), cursor, and limit (1 to 500, default 50).
 type AdminOrderList struct {
 	Orders []AdminOrder `json:"orders"`
 	Cursor string       `json:"cursor,omitempty"` // of the next page, "" on the last page
@@ -31,6 +54,9 @@ type RefundRequest struct {
 	RefundKey string  `json:"refund_key"`
 	Amount    fen.Fen `json:"amount"`           // fen; 1 to the refundable amount
 	Reason    string  `json:"reason,omitempty"` // at most 80 bytes; the payer sees it
+	// OutTradeNo names a duplicate payment whose own refund failed. It defaults to the payment that
+	// paid the order.
+	OutTradeNo string `json:"out_trade_no,omitempty"`
 	// FromBalance takes the money from the merchant's available balance and not from unsettled
 	// takings. A repeated request changes a refund that WeChat has not accepted yet.
 	FromBalance bool `json:"from_balance,omitempty"`
@@ -80,13 +106,13 @@ type PersonExport struct {
 	Cursor string        `json:"cursor,omitempty"` // of the next page, "" on the last page
 }
 
-// PersonOrder is an order that a person created or paid. It stores their openid, and its events
-// store the payer's openid.
+// PersonOrder is an order that a person created, paid or was to pay. It and its payments store their
+// openid, and its events store the payer's openid.
 type PersonOrder struct {
 	AdminOrder
 	IsOwner  bool   `json:"is_owner"`
 	IsPayer  bool   `json:"is_payer"`
-	ClientIP string `json:"client_ip,omitempty"` // the address that created the order; stored while the order is open
+	ClientIP string `json:"client_ip,omitempty"` // the address of the newest payment; stored while it can be paid
 }
 
 // PersonErased reports in how many orders a person's data was erased. If More is set, send the same
@@ -101,9 +127,10 @@ type EventType string
 
 // The events.
 const (
-	EventOrderPaid     EventType = "order.paid"     // once per order
-	EventOrderRefunded EventType = "order.refunded" // once per successful refund
-	EventOrderClosed   EventType = "order.closed"   // once per order that can no longer be paid
+	EventOrderPaid        EventType = "order.paid"        // once per order
+	EventOrderRefunded    EventType = "order.refunded"    // once per successful refund of an order
+	EventOrderClosed      EventType = "order.closed"      // once per order that can no longer be paid
+	EventPaymentDuplicate EventType = "payment.duplicate" // once per payment of an order that another payment has paid
 )
 
 // EventStatus is the delivery status of an event.

@@ -9,17 +9,13 @@ const (
 )
 
 // CreateOrderRequest creates an order. It contains no price: the signer prices the order from its
-// catalogue. WeChat receives the order with the first PayRequest.
+// catalogue. WeChat learns of the order with the first PayRequest.
 type CreateOrderRequest struct {
-	Items     []OrderItem `json:"items"`
-	TradeType TradeType   `json:"trade_type"`
-	// ClientKey makes requests idempotent: the same key is the same order, whatever has become of it. It has 16 to 64 letters,
-	// digits, '-' or '_'. The same key with other Items, TradeType or Replaces gives CodeConflict.
+	Items []OrderItem `json:"items"`
+	// ClientKey makes requests idempotent: the same key is the same order, whatever has become of
+	// it. It has 16 to 64 letters, digits, '-' or '_'. The same key with other Items gives
+	// CodeConflict.
 	ClientKey string `json:"client_key"`
-	// Replaces is the ID of the user's own order that this one replaces. That order is cancelled
-	// first, as by PathOrderClose. If it is already paid, no order is created and the response is
-	// CodeOrderPaid.
-	Replaces string `json:"replaces,omitempty"`
 }
 
 // OrderItem is one chosen product.
@@ -44,21 +40,37 @@ type OrderStatus string
 
 // The transitions of an order:
 //
-//	created -> pending -> paid -> refunding -> refunded
-//	created -> failed, closing, closed
-//	pending -> closing, closed
-//	closing -> closed
-//	failed, closing, closed -> paid (a late payment still counts)
+//	open -> paid -> refunding -> refunded
+//	open -> closing -> closed
+//	open -> closed (nothing can be paid at WeChat)
+//	closing, closed -> paid (a late payment still counts)
 //	refunding -> paid (the refund failed or was partial)
 const (
-	StatusCreated   OrderStatus = "created"   // stored; WeChat knows it at most since the first PayRequest
-	StatusPending   OrderStatus = "pending"   // WeChat awaits the payment
-	StatusPaid      OrderStatus = "paid"      // WeChat confirmed the payment; Order.Refunded is the refunded part
-	StatusClosing   OrderStatus = "closing"   // cancelled here; WeChat closes no order in its first five minutes
+	StatusOpen      OrderStatus = "open"      // waits for a payment
+	StatusPaid      OrderStatus = "paid"      // WeChat confirmed a payment; Order.Refunded is the refunded part
+	StatusClosing   OrderStatus = "closing"   // cancelled or expired here; WeChat closes no payment in its first five minutes
 	StatusClosed    OrderStatus = "closed"    // can no longer be paid
-	StatusFailed    OrderStatus = "failed"    // WeChat declined the order
 	StatusRefunding OrderStatus = "refunding" // paid, with a refund in progress
 	StatusRefunded  OrderStatus = "refunded"  // completely refunded
+)
+
+// PaymentStatus is the status of a payment: of one attempt to collect an order.
+type PaymentStatus string
+
+// The transitions of a payment:
+//
+//	created -> pending -> paid
+//	created -> failed
+//	created, pending -> closing -> closed
+//	created, pending -> closed
+//	failed, closing, closed -> paid (a late payment still counts)
+const (
+	PaymentCreated PaymentStatus = "created" // stored; WeChat may not know it yet
+	PaymentPending PaymentStatus = "pending" // WeChat awaits it
+	PaymentPaid    PaymentStatus = "paid"    // WeChat confirmed it
+	PaymentClosing PaymentStatus = "closing" // is to be closed at WeChat
+	PaymentClosed  PaymentStatus = "closed"  // can no longer be paid
+	PaymentFailed  PaymentStatus = "failed"  // WeChat declined it
 )
 
 // Order is an order as its owner sees it.
@@ -69,10 +81,10 @@ type Order struct {
 	Total     fen.Fen     `json:"total"`              // fen
 	Refunded  fen.Fen     `json:"refunded,omitempty"` // fen; refunded so far
 	Currency  string      `json:"currency"`
-	TradeType TradeType   `json:"trade_type"`
-	CreatedAt int64       `json:"created_at"`        // Unix ms
-	ExpiresAt int64       `json:"expires_at"`        // Unix ms; not payable afterwards
-	PaidAt    int64       `json:"paid_at,omitempty"` // Unix ms, WeChat's time_end
+	TradeType TradeType   `json:"trade_type,omitempty"` // of the payment that paid it, or of the newest one; "" without payments
+	CreatedAt int64       `json:"created_at"`           // Unix ms
+	ExpiresAt int64       `json:"expires_at"`           // Unix ms; not payable afterwards
+	PaidAt    int64       `json:"paid_at,omitempty"`    // Unix ms, WeChat's time_end
 	// PaidAtUnknown reports that the order is paid but WeChat has not reported when. It need not do
 	// so after a refund. The bill of that day adds the time.
 	PaidAtUnknown bool   `json:"paid_at_unknown,omitempty"`
@@ -109,6 +121,9 @@ type Refund struct {
 	FailureText string `json:"failure_text,omitempty"`
 	Advice      string `json:"advice,omitempty"`
 	FromBalance bool   `json:"from_balance,omitempty"`
+	// Duplicate reports that the order was paid more than once and that this refund returns another
+	// payment. It does not count in Order.Refunded.
+	Duplicate bool `json:"duplicate,omitempty"`
 }
 
 // RefundStatus is the status of a refund.
@@ -134,9 +149,13 @@ type OrderList struct {
 	Orders []Order `json:"orders"`
 }
 
-// PayRequest requests an order with the parameters that pay it. It sends the order to WeChat unless the
-// last parameters are valid.
+// PayRequest requests an order with the parameters that pay it. A payment with another trade type is
+// another payment of the same order: the first one that is paid pays it, and a second one is refunded.
+// The request sends the payment to WeChat unless the last parameters are valid.
 type PayRequest struct {
+	// TradeTypes are those that the page can use where it is, the best one first. The first one that
+	// the shop and the order accept is used.
+	TradeTypes []TradeType `json:"trade_types"`
 	// Renew requests new parameters from WeChat although the last ones should still be valid: the
 	// client failed with them, or they are about to expire. A new code_url invalidates the last
 	// one.
@@ -144,7 +163,7 @@ type PayRequest struct {
 }
 
 // CloseRequest cancels an unpaid order. The response has the status closed, or closing if WeChat
-// does not close the order yet. An order that ended before is returned unchanged. A paid order
+// does not close its payments yet. An order that ended before is returned unchanged. A paid order
 // gives CodeOrderPaid.
 type CloseRequest struct{}
 

@@ -67,9 +67,8 @@ func ValidProductID(id string) bool {
 	return alphabet.URLSafe.Valid(id, 1, 64)
 }
 
-// Fingerprint identifies a request: the basket, whatever the order of its lines, the
-// trade type, and the ID of the order that it replaces, if any.
-func (b Basket) Fingerprint(t api.TradeType, replaces string) string {
+// Fingerprint identifies a request: the basket, whatever the order of its lines.
+func (b Basket) Fingerprint() string {
 	lines := make([]string, len(b))
 	for i, item := range b {
 		lines[i] = fmt.Sprintf("%s %d\n", item.ProductID, item.Quantity)
@@ -78,11 +77,7 @@ func (b Basket) Fingerprint(t api.TradeType, replaces string) string {
 		}
 	}
 	slices.Sort(lines)
-	text := string(t) + "\n" + strings.Join(lines, "")
-	if replaces != "" {
-		text += "replaces " + replaces + "\n"
-	}
-	sum := sha256.Sum256([]byte(text))
+	sum := sha256.Sum256([]byte(strings.Join(lines, "")))
 	return hex.EncodeToString(sum[:])
 }
 

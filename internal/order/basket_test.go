@@ -64,17 +64,15 @@ func TestBasketLimits(t *testing.T) {
 
 func TestFingerprint(t *testing.T) {
 	base := order.Basket{{ProductID: "tea", Quantity: 1}, {ProductID: "bun", Quantity: 2}}
-	want := base.Fingerprint(api.TradeJSAPI, "")
-	if got := (order.Basket{base[1], base[0]}).Fingerprint(api.TradeJSAPI, ""); got != want {
+	want := base.Fingerprint()
+	if got := (order.Basket{base[1], base[0]}).Fingerprint(); got != want {
 		t.Error("the order of lines matters")
 	}
 	for name, other := range map[string]string{
-		"quantity":   order.Basket{{ProductID: "tea", Quantity: 2}, base[1]}.Fingerprint(api.TradeJSAPI, ""),
-		"product":    order.Basket{{ProductID: "juice", Quantity: 1}, base[1]}.Fingerprint(api.TradeJSAPI, ""),
-		"less":       order.Basket{base[0]}.Fingerprint(api.TradeJSAPI, ""),
-		"amount":     order.Basket{{ProductID: "tea", Quantity: 1, Amount: 1}, base[1]}.Fingerprint(api.TradeJSAPI, ""),
-		"replaced":   base.Fingerprint(api.TradeJSAPI, "000000000000000000000000"),
-		"trade type": base.Fingerprint(api.TradeNative, ""),
+		"quantity": order.Basket{{ProductID: "tea", Quantity: 2}, base[1]}.Fingerprint(),
+		"product":  order.Basket{{ProductID: "juice", Quantity: 1}, base[1]}.Fingerprint(),
+		"less":     order.Basket{base[0]}.Fingerprint(),
+		"amount":   order.Basket{{ProductID: "tea", Quantity: 1, Amount: 1}, base[1]}.Fingerprint(),
 	} {
 		if other == want {
 			t.Errorf("another %s has the same fingerprint", name)

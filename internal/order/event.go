@@ -8,10 +8,10 @@ import (
 
 // Event is a message to the merchant's back end, and the state of its delivery.
 type Event struct {
-	ID        string // follows from type and subject: "evt_paid_" and the order's ID
+	ID        string // follows from type and subject: "evt_paid_" and the order's ID, for example
 	Type      api.EventType
 	OrderID   string
-	Data      string // JSON: the order, and the refund if any, at that time
+	Data      string // JSON: the order, and the payment and the refund if any, at that time
 	CreatedAt time.Time
 
 	// These are of the order and never change.

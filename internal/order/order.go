@@ -5,6 +5,7 @@
 package order
 
 import (
+	"slices"
 	"time"
 
 	"h5pay/internal/api"
@@ -27,12 +28,13 @@ const (
 	// the buyer has the margin to open it.
 	MWebLifetime = 4 * time.Minute
 
-	// MinPrepay is the least time before its expiry at which an order gets a prepay_id.
+	// MinPrepay is the least time before its expiry at which a payment gets a prepay_id.
 	// WeChat declines a time_expire that is closer than five minutes.
 	MinPrepay = 6 * time.Minute
 
-	// MinCloseAge is the age from which WeChat closes an order. WeChat counts five
-	// minutes from when it received the order, which is up to a call's duration later.
+	// MinCloseAge is the age from which WeChat closes a payment. WeChat counts five
+	// minutes from when it received the payment, which is up to a call's duration later.
+	// The triggers order_closes and payment_is_paid have it too.
 	MinCloseAge = 5*time.Minute + 15*time.Second
 
 	// ExpiryGrace is how long after its expiry an order that WeChat reports as unpaid
@@ -41,6 +43,11 @@ const (
 
 	// MaxTotal is the largest amount of one order, in fen.
 	MaxTotal fen.Fen = 100_000_000
+
+	// MaxLive is how many payments of one order can be paid at WeChat at the same time, and
+	// MaxPayments how many an order has in all. Each is a call to WeChat and a row.
+	MaxLive     = 4
+	MaxPayments = 20
 )
 
 // MinKeepUnpaid is the least time that an order without a payment is kept. An order can
@@ -48,47 +55,53 @@ const (
 // timer compares the bills of the last BillDays days.
 const MinKeepUnpaid = Lifetime + 24*time.Hour + (BillDays+1)*24*time.Hour
 
+// Source is what made an order.
+type Source string
+
+// The sources.
+const (
+	SourceShop Source = "shop" // a basket of the shop's page
+	SourceAPI  Source = "api"  // a back end, with an API key
+	SourceLink Source = "link" // a payment link
+)
+
 // Order is one order as it is stored.
 type Order struct {
-	ID          string // public, in URLs
-	Owner       string // the openid of a user, or the id of a guest
-	ClientKey   string // unique for the owner
+	ID        string // public, in URLs of the shop
+	Token     string // of the customer's URL; "" of an order of the shop
+	Source    Source
+	Reference string // the merchant's own number, unique; "" without one
+	KeyID     string // of the API key that made it; "" without one
+
+	// Owner is the openid of a user, or the id of a guest. Only orders of the shop have one.
+	Owner       string
+	Network     string // of a guest, for Bounds; not read back
+	ClientKey   string // unique for the owner or for the API key; "" without one
 	Fingerprint string // of the request with ClientKey
+
+	Shop        string // the origin of the shop that made it
+	AppID       string
+	MchID       string
 	Lines       []Line
+	Total       fen.Fen
+	Currency    string
+	Description string          // the payer reads it on the payment sheet; 127 bytes at most
+	Metadata    string          // a JSON object of the merchant's, "" without one
+	ReturnURL   string          // where the customer's page leads after the payment
+	TradeTypes  []api.TradeType // that may pay it; all when empty
+	CreatedAt   time.Time
+	ExpiresAt   time.Time
 
-	// The parameters of the unifiedorder call. They never change, because WeChat
-	// accepts a repeated OutTradeNo only with identical parameters.
-	OutTradeNo string // 32 digits and upper-case letters
-	AppID      string
-	MchID      string
-	APIVersion string // of WeChat's API, "v2" or "v3": the order and its refunds end with it
-	TradeType  api.TradeType
-	Total      fen.Fen
-	Currency   string
-	ShopName   string // for MWEB
-	Body       string // 127 bytes at most
-	ClientIP   string
-	Network    string // of a guest, for Bounds; not read back
-	NotifyURL  string
-	CreatedAt  time.Time
-	ExpiresAt  time.Time
+	Status    api.OrderStatus
+	PaidBy    string  // the OutTradeNo of the payment that pays it; "" until it is paid
+	Refunded  fen.Fen // of that payment, so far
+	Simulated bool    // a simulator took the place of WeChat
+	UpdatedAt time.Time
 
-	Status        api.OrderStatus
-	SentAt        time.Time // when unifiedorder was first called, stored before the call; zero if WeChat does not know the order
-	PrepayID      string    // of WeChat; PayURL where APIv3 gives none
-	PrepayAt      time.Time // zero without PrepayID
-	SignType      string    // signature type of the call that returned PrepayID
-	PayURL        string    // the code_url or mweb_url returned with PrepayID
-	AskingUntil   time.Time // until then only one request may call unifiedorder for another PayURL; zero if none does
-	Failure       string    // WeChat's code when it last declined the order
-	QueriedAt     time.Time // zero if WeChat was never queried
-	TransactionID string    // set once, when paid
-	PaidAt        time.Time // WeChat's time_end; zero until it is known
-	Payer         string    // openid of the payer; "" until it is known
-	PayerUnknown  bool      // the order is paid, and WeChat has not reported the payer
-	Refunded      fen.Fen   // refunded so far
-	Simulated     bool      // a simulator took the place of WeChat
-	UpdatedAt     time.Time
+	// Payment is the one that pays the order, or else the newest one. Its OutTradeNo is ""
+	// without payments.
+	Payment Payment
+	Live    int // payments that can still be paid at WeChat
 }
 
 // Line is an item with the price it had when the order was made.
@@ -102,25 +115,13 @@ type Line struct {
 // Expired reports whether the time to pay the order is over.
 func (o *Order) Expired(now time.Time) bool { return !now.Before(o.ExpiresAt) }
 
-// PayUntil returns until when PrepayID and PayURL are used.
-func (o *Order) PayUntil() time.Time {
-	until := o.PrepayAt.Add(PrepayLifetime)
-	if o.TradeType == api.TradeMWEB {
-		until = o.PrepayAt.Add(MWebLifetime)
-	}
-	if o.ExpiresAt.Before(until) {
-		return o.ExpiresAt
-	}
-	return until
-}
-
-// PrepayAlive reports whether the order has a prepay_id that is still used.
-func (o *Order) PrepayAlive(now time.Time) bool {
-	return o.PrepayID != "" && now.Before(o.PayUntil())
-}
-
 // Open reports whether the order waits for a payment and is offered for it.
-func (o *Order) Open() bool { return o.Status == api.StatusCreated || o.Status == api.StatusPending }
+func (o *Order) Open() bool { return o.Status == api.StatusOpen }
+
+// Takes reports whether a trade type may pay the order.
+func (o *Order) Takes(t api.TradeType) bool {
+	return len(o.TradeTypes) == 0 || slices.Contains(o.TradeTypes, t)
+}
 
 // Public returns the order as its owner may see it.
 func (o *Order) Public() api.Order {
@@ -135,14 +136,17 @@ func (o *Order) Public() api.Order {
 		Total:     o.Total,
 		Refunded:  o.Refunded,
 		Currency:  o.Currency,
-		TradeType: o.TradeType,
+		TradeType: o.Payment.TradeType,
 		CreatedAt: o.CreatedAt.UnixMilli(),
 		ExpiresAt: o.ExpiresAt.UnixMilli(),
-		PaymentNo: o.TransactionID,
 	}
-	if !o.PaidAt.IsZero() {
-		p.PaidAt = o.PaidAt.UnixMilli()
+	if o.PaidBy == "" {
+		return p
 	}
-	p.PaidAtUnknown = o.TransactionID != "" && o.PaidAt.IsZero()
+	p.PaymentNo = o.Payment.TransactionID
+	if !o.Payment.PaidAt.IsZero() {
+		p.PaidAt = o.Payment.PaidAt.UnixMilli()
+	}
+	p.PaidAtUnknown = o.Payment.PaidAt.IsZero()
 	return p
 }

@@ -44,10 +44,11 @@ func TestBodyFitsWeChat(t *testing.T) {
 
 func TestLifetimes(t *testing.T) {
 	o := order.Order{CreatedAt: now, ExpiresAt: now.Add(order.Lifetime)}
-	if o.PrepayAlive(now) {
+	p := order.Payment{CreatedAt: now, ExpiresAt: o.ExpiresAt}
+	if p.PrepayAlive(now) {
 		t.Error("alive without a prepay_id")
 	}
-	o.PrepayID, o.PrepayAt = "wx", now
+	p.PrepayID, p.PrepayAt = "wx", now
 	late := now.Add(order.Lifetime - time.Hour)
 	for _, c := range []struct {
 		prepay, at     time.Time
@@ -59,18 +60,26 @@ func TestLifetimes(t *testing.T) {
 		{late, now.Add(order.Lifetime - 1), true, false},
 		{late, now.Add(order.Lifetime), false, true},
 	} {
-		o.PrepayAt = c.prepay
-		if o.PrepayAlive(c.at) != c.alive || o.Expired(c.at) != c.expired {
-			t.Errorf("%s after creation, prepay at %s: alive %t, expired %t", c.at.Sub(now), c.prepay.Sub(now), o.PrepayAlive(c.at), o.Expired(c.at))
+		p.PrepayAt = c.prepay
+		if p.PrepayAlive(c.at) != c.alive || o.Expired(c.at) != c.expired {
+			t.Errorf("%s after creation, prepay at %s: alive %t, expired %t", c.at.Sub(now), c.prepay.Sub(now), p.PrepayAlive(c.at), o.Expired(c.at))
 		}
+	}
+}
+
+func TestTakes(t *testing.T) {
+	all, some := order.Order{}, order.Order{TradeTypes: []api.TradeType{api.TradeNative}}
+	if !all.Takes(api.TradeJSAPI) || some.Takes(api.TradeJSAPI) || !some.Takes(api.TradeNative) {
+		t.Error("an order takes another trade type than its own")
 	}
 }
 
 func TestPublicOrder(t *testing.T) {
 	o := order.Order{
-		ID: "id", OutTradeNo: "no", Owner: "openid", Status: api.StatusPaid, TradeType: api.TradeJSAPI,
+		ID: "id", Token: "token", Owner: "openid", Status: api.StatusPaid, PaidBy: "no",
 		Lines: []order.Line{{ProductID: "tea", Name: "茶", Price: 6800, Quantity: 2}}, Total: 13600, Currency: "CNY",
-		CreatedAt: now, ExpiresAt: now.Add(time.Hour), PaidAt: now.Add(time.Minute), TransactionID: "4200",
+		CreatedAt: now, ExpiresAt: now.Add(time.Hour),
+		Payment: order.Payment{OutTradeNo: "no", TradeType: api.TradeJSAPI, PaidAt: now.Add(time.Minute), TransactionID: "4200"},
 	}
 	want := api.Order{
 		ID: "id", Status: api.StatusPaid, TradeType: api.TradeJSAPI,
@@ -80,9 +89,13 @@ func TestPublicOrder(t *testing.T) {
 	if d := cmp.Diff(want, o.Public()); d != "" {
 		t.Error(d)
 	}
-	o.PaidAt = time.Time{}
-	if got := o.Public().PaidAt; got != 0 {
-		t.Errorf("paid at %d without a payment", got)
+	o.Payment.PaidAt = time.Time{}
+	if got := o.Public(); got.PaidAt != 0 || !got.PaidAtUnknown {
+		t.Errorf("paid at %d without a time", got.PaidAt)
+	}
+	o.Status, o.PaidBy = api.StatusOpen, ""
+	if got := o.Public(); got.PaymentNo != "" || got.PaidAtUnknown {
+		t.Errorf("%+v of an order that is not paid", got)
 	}
 }
 

@@ -3,8 +3,72 @@ package order
 import (
 	"time"
 
+	"h5pay/internal/api"
 	"h5pay/internal/fen"
 )
+
+// Payment is one attempt to collect an order, as it is stored.
+type Payment struct {
+	OutTradeNo string // 32 digits and upper-case letters: the number WeChat knows
+	OrderID    string
+	Guest      bool // the owner of the order is a guest
+
+	// The parameters of the unifiedorder call. They never change, because WeChat
+	// accepts a repeated OutTradeNo only with identical parameters.
+	AppID      string
+	MchID      string
+	APIVersion string // of WeChat's API, "v2" or "v3": the payment and its refunds end with it
+	TradeType  api.TradeType
+	OpenID     string // JSAPI: who is to pay
+	Total      fen.Fen
+	Currency   string
+	ShopName   string // for MWEB
+	Body       string // 127 bytes at most
+	ClientIP   string // "" once the payment has ended
+	NotifyURL  string
+	CreatedAt  time.Time // just before unifiedorder was first called
+	ExpiresAt  time.Time // of the order
+
+	Status        api.PaymentStatus
+	PrepayID      string    // of WeChat; PayURL where APIv3 gives none
+	PrepayAt      time.Time // zero without PrepayID
+	SignType      string    // signature type of the call that returned PrepayID
+	PayURL        string    // the code_url or mweb_url returned with PrepayID
+	AskingUntil   time.Time // until then only one request may call unifiedorder for another PayURL; zero if none does
+	Failure       string    // WeChat's code when it last declined the payment
+	QueriedAt     time.Time // zero if WeChat was never queried
+	TransactionID string    // set once, when paid
+	PaidAt        time.Time // WeChat's time_end; zero until it is known
+	Payer         string    // openid of the payer; "" until it is known
+	PayerUnknown  bool      // it is paid, and WeChat has not reported the payer
+	Duplicate     bool      // another payment pays the order, and all of this one goes back
+	Refunded      fen.Fen   // refunded so far
+	Simulated     bool      // a simulator took the place of WeChat
+	UpdatedAt     time.Time
+}
+
+// Live reports whether the payment is offered to the buyer.
+func (p *Payment) Live() bool { return PaymentLive(p.Status) }
+
+// Expired reports whether the time to make the payment is over.
+func (p *Payment) Expired(now time.Time) bool { return !now.Before(p.ExpiresAt) }
+
+// PayUntil returns until when PrepayID and PayURL are used.
+func (p *Payment) PayUntil() time.Time {
+	until := p.PrepayAt.Add(PrepayLifetime)
+	if p.TradeType == api.TradeMWEB {
+		until = p.PrepayAt.Add(MWebLifetime)
+	}
+	if p.ExpiresAt.Before(until) {
+		return p.ExpiresAt
+	}
+	return until
+}
+
+// PrepayAlive reports whether the payment has a prepay_id that is still used.
+func (p *Payment) PrepayAlive(now time.Time) bool {
+	return p.PrepayID != "" && now.Before(p.PayUntil())
+}
 
 // Prepay is WeChat's response to unifiedorder.
 type Prepay struct {
@@ -14,8 +78,8 @@ type Prepay struct {
 	Claim    time.Time // the claim of the request, zero without one
 }
 
-// Payment is what WeChat reports about a payment.
-type Payment struct {
+// Paid is what WeChat reports about a payment that is paid.
+type Paid struct {
 	TransactionID string
 	Payer         string    // openid; "" if WeChat does not report it
 	PaidAt        time.Time // zero if WeChat does not report it
@@ -23,7 +87,7 @@ type Payment struct {
 	Simulated     bool      // a simulator reported it
 }
 
-// Told is what a payment notification says about an order.
+// Told is what a payment notification says about a payment.
 type Told struct {
 	APIVersion               string // of the notification
 	OutTradeNo, AppID, MchID string
@@ -31,11 +95,35 @@ type Told struct {
 	Currency                 string
 }
 
-// KnownPayment completes a payment whose payer or time became known after the order was
-// paid.
+// KnownPayment completes a payment whose payer or time became known after it was paid.
 type KnownPayment struct {
 	OutTradeNo    string `json:"out_trade_no"`
 	TransactionID string `json:"transaction_id"`
 	PaidAt        int64  `json:"paid_at"` // Unix ms, 0 if it is still unknown
 	Payer         string `json:"payer"`   // openid, "" if it is still unknown
+}
+
+// Public returns the payment as the operator may see it, but for the payer.
+func (p *Payment) Public() api.Payment {
+	v := api.Payment{
+		OutTradeNo: p.OutTradeNo,
+		TradeType:  p.TradeType,
+		Status:     p.Status,
+		APIVersion: p.APIVersion,
+		AppID:      p.AppID,
+		MchID:      p.MchID,
+		CreatedAt:  p.CreatedAt.UnixMilli(),
+		PaymentNo:  p.TransactionID,
+		Duplicate:  p.Duplicate,
+		Refunded:   p.Refunded,
+		Failure:    p.Failure,
+	}
+	if !p.QueriedAt.IsZero() {
+		v.QueriedAt = p.QueriedAt.UnixMilli()
+	}
+	if !p.PaidAt.IsZero() {
+		v.PaidAt = p.PaidAt.UnixMilli()
+	}
+	v.PaidAtUnknown = p.TransactionID != "" && p.PaidAt.IsZero()
+	return v
 }

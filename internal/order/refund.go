@@ -10,19 +10,20 @@ import (
 
 // WeChat's limits of refunds.
 const (
-	MaxRefunds  = 50 // of one order
+	MaxRefunds  = 50 // of one payment
 	RefundYears = 1  // since the payment
 )
 
 // Refund is a refund as it is stored.
 type Refund struct {
-	ID      string // WeChat's out_refund_no: 32 digits and upper-case letters, or what the merchant platform made
-	OrderID string
-	Key     string // unique for the order; "" of a refund that was not made here
+	ID         string // WeChat's out_refund_no: 32 digits and upper-case letters, or what the merchant platform made
+	OrderID    string
+	OutTradeNo string // the payment
+	Key        string // unique for the order; "" of a refund that was not made here
 
 	// The parameters of the call. Except FromBalance they never change, because WeChat
 	// accepts a repeated ID only with identical parameters.
-	APIVersion string // of the order
+	APIVersion string // of the payment
 	Amount     fen.Fen
 	Reason     string
 	NotifyURL  string
@@ -40,10 +41,10 @@ type Refund struct {
 	EndedAt   time.Time
 	UpdatedAt time.Time
 
-	// Of the order.
-	OutTradeNo    string
+	// Of the payment.
 	TransactionID string
 	Total         fen.Fen
+	Duplicate     bool // all of it goes back, because another payment pays the order
 }
 
 // RefundFailure is the reason why WeChat last declined a refund.
@@ -53,6 +54,11 @@ type RefundFailure struct {
 	Stuck       bool   // a retry does not help: the operator has to act
 	FromBalance bool   // whether the next call takes the available balance
 }
+
+// DuplicateRefundID returns the out_refund_no of the refund of a payment that is a
+// duplicate. The trigger payment_is_paid stores it. It follows from the payment, so that a
+// database that was restored sends the same refund again, which WeChat pays once.
+func DuplicateRefundID(outTradeNo string) string { return "DUP" + outTradeNo }
 
 // NewRefundID returns a number for WeChat, like NewOutTradeNo.
 func NewRefundID(rand io.Reader, now time.Time) (string, error) { return NewOutTradeNo(rand, now) }
@@ -69,6 +75,7 @@ func (r *Refund) Public() api.Refund {
 
 		FailureText: r.FailureText,
 		FromBalance: r.FromBalance,
+		Duplicate:   r.Duplicate,
 	}
 	if r.Stuck || r.Status == api.RefundAbnormal {
 		p.Advice = r.advice()

@@ -157,7 +157,7 @@ func TestPayersAreForgottenInParts(t *testing.T) {
 			t.Fatal(err)
 		}
 		var left int
-		if err := b.DB.QueryRow(`SELECT COUNT(*) FROM events WHERE json_extract(data, '$.order.payer') IS NOT NULL`).Scan(&left); err != nil || left != want {
+		if err := b.DB.QueryRow(`SELECT COUNT(*) FROM events WHERE json_extract(data, '$.payment.payer') IS NOT NULL`).Scan(&left); err != nil || left != want {
 			t.Errorf("%d events have a payer, %v; want %d", left, err, want)
 		}
 	}

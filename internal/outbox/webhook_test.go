@@ -2,6 +2,7 @@ package outbox_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
+	"h5pay/internal/order"
 	"h5pay/internal/outbox"
 	"h5pay/internal/paytest"
 	"h5pay/webhook"
@@ -39,10 +41,13 @@ func TestDelivery(t *testing.T) {
 		ID: "evt_paid_" + o.ID, Type: webhook.OrderPaid, CreatedAt: b.stored(o).CreatedAt.UnixMilli(),
 		Shop: paytest.ShopURL, AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID,
 		Data: webhook.Data{Order: webhook.Order{
-			ID: o.ID, OutTradeNo: b.OutTradeNo(o.ID), Status: "paid", TradeType: "JSAPI", Total: 13600, Currency: "CNY",
+			ID: o.ID, Source: "shop", Status: "paid", Total: 13600, Currency: "CNY", Description: order.Body(wechattest.DefaultShopName, []order.Line{{Name: "高山乌龙茶", Quantity: 2}}),
+			Metadata:  json.RawMessage("null"),
 			Items:     []webhook.Item{{ProductID: "tea", Name: "高山乌龙茶", Price: 6800, Quantity: 2}},
 			CreatedAt: o.CreatedAt, ExpiresAt: o.ExpiresAt,
-			TransactionID: trade.TransactionID, Payer: b.buyer.User.OpenID, PaidAt: paid.PaidAt,
+		}, Payment: &webhook.Payment{
+			OutTradeNo: b.OutTradeNo(o.ID), TransactionID: trade.TransactionID, TradeType: "JSAPI", Payer: b.buyer.User.OpenID, PaidAt: paid.PaidAt,
+			APIVersion: "v2", AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID,
 		}},
 	}}
 	if d := cmp.Diff(want, b.receiver.Events()); d != "" {

@@ -7,8 +7,8 @@ import (
 	"h5pay/internal/api"
 )
 
-// checkPayerAddress rejects an H5 order that WeChat would decline: WeChat compares
-// the address of the order with the phone's, and no phone on the internet has a
+// checkPayerAddress rejects an H5 payment that WeChat would decline: WeChat compares
+// the address of the payment with the phone's, and no phone on the internet has a
 // private one. The check is off for a shop on this machine, where its simulator is too.
 func (s *Service) checkPayerAddress(trade api.TradeType, ip string) error {
 	addr, err := netip.ParseAddr(ip)

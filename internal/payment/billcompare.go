@@ -98,7 +98,7 @@ func (c *comparison) payment(ctx context.Context, row wechat.BillRow, e order.En
 		return nil
 	}
 	if e.Number == "" {
-		// The order is not paid here, or not there at all.
+		// The payment is not paid here, or not there at all.
 		c.differ("missing_here", row, e.Status, theirs)
 		if e.OutTradeNo == "" {
 			return nil
@@ -193,7 +193,7 @@ func (c *comparison) repair(ctx context.Context, row wechat.BillRow) error {
 	if c.repaired == maxRepaired {
 		return nil
 	}
-	o, err := c.s.cfg.Store.ByOutTradeNo(ctx, row.OutTradeNo)
+	p, err := c.s.cfg.Store.Payment(ctx, row.OutTradeNo)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
@@ -201,11 +201,11 @@ func (c *comparison) repair(ctx context.Context, row wechat.BillRow) error {
 		return err
 	}
 	c.repaired++
-	err = c.s.syncNamed(ctx, o, row.OutRefundNo, sourceBill)
+	err = c.s.syncNamed(ctx, p, row.OutRefundNo, sourceBill)
 	var e *wechat.Error
 	var mismatch Mismatch
 	if errors.As(err, &e) || errors.As(err, &mismatch) {
-		c.s.logger(ctx).Warn("querying WeChat about a difference failed", "source", sourceBill, "order", o.ID, "error", err)
+		c.s.logger(ctx).Warn("querying WeChat about a difference failed", "source", sourceBill, "out_trade_no", p.OutTradeNo, "error", err)
 		return nil
 	}
 	return err

@@ -3,132 +3,272 @@ package payment
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/store"
 	"h5pay/wechat"
 )
 
-// claimLife is how long one request alone may call unifiedorder for an order that only
-// the last response pays. It is longer than a call takes; the request may die.
+// claimLife is how long one request alone may call unifiedorder for a payment that only
+// the last response makes. It is longer than a call takes; the request may die.
 const claimLife = prepayTimeout + 2*time.Second
 
-// Pay returns an order with what pays it, to its owner. renew asks for something new
-// instead of what WeChat gave last.
-func (s *Service) Pay(ctx context.Context, id, owner string, renew bool) (api.Checkout, error) {
+// PayRequest asks for what pays an order.
+type PayRequest struct {
+	TradeTypes []api.TradeType // that the buyer can use, the best one first
+	OpenID     string          // who is signed in; JSAPI needs it
+	ClientIP   string          // the buyer's address, for WeChat
+	// Renew asks for something new instead of what WeChat gave last.
+	Renew bool
+}
+
+// PayOwn is Pay for the owner of an order.
+func (s *Service) PayOwn(ctx context.Context, id, owner string, r PayRequest) (api.Checkout, error) {
 	o, err := s.ownOrder(ctx, id, owner)
 	if err != nil {
 		return api.Checkout{}, err
 	}
-	if o.PrepayID != "" && !renew && s.stale(o) {
+	return s.Pay(ctx, o, r)
+}
+
+// Pay returns an order with what pays it. The caller has checked that the buyer may pay it.
+// The first call of a buyer and a trade type stores a payment and sends it to WeChat. Later
+// calls return the same payment while it is offered.
+func (s *Service) Pay(ctx context.Context, o order.Order, r PayRequest) (api.Checkout, error) {
+	w, err := s.choose(o, r)
+	if err != nil {
+		return api.Checkout{}, err
+	}
+	if o.Live > 0 && !r.Renew && s.stale(o) && (o.Live > 1 || o.Payment.PrepayID != "") {
 		// The buyer is back. The order may be paid, and the notification lost.
 		o, _ = s.refresh(ctx, o)
 	}
-	c, err := s.checkout(ctx, o, renew, s.Selling(ctx))
+	c, err := s.checkout(ctx, o, w, s.Selling(ctx))
 	if err == nil && c.PayUntil == 0 {
 		return api.Checkout{}, reject(api.CodeOrderPaid, "the order is paid")
 	}
 	return c, err
 }
 
-// checkout brings an order to where the page can pay it and returns it with
-// what pays it: what WeChat gave last while that is valid and renew is false, and
-// something new otherwise. Nothing to pay it with means that it is
-// paid. selling is the error of Selling: with one nobody gets anything to pay with.
-func (s *Service) checkout(ctx context.Context, o order.Order, renew bool, selling error) (api.Checkout, error) {
+// way is how a buyer pays: by which trade type, and who.
+type way struct {
+	trade    api.TradeType
+	openID   string // JSAPI: who is to pay
+	clientIP string
+	renew    bool
+}
+
+// choose returns the way of a request to pay an order: the first trade type that the shop
+// and the order accept.
+func (s *Service) choose(o order.Order, r PayRequest) (way, error) {
+	i := slices.IndexFunc(r.TradeTypes, func(t api.TradeType) bool { return slices.Contains(s.cfg.TradeTypes, t) && o.Takes(t) })
+	if i < 0 {
+		return way{}, reject(api.CodeBadRequest, "trade_types: the shop or the order accepts none of them")
+	}
+	w := way{trade: r.TradeTypes[i], clientIP: r.ClientIP, renew: r.Renew}
+	if w.trade == api.TradeJSAPI { // anybody may pay a code or a page
+		w.openID = r.OpenID
+		if w.openID == "" {
+			return way{}, reject(api.CodeUnauthenticated, "trade type JSAPI needs a WeChat sign-in")
+		}
+	}
+	return w, nil
+}
+
+// checkout brings an order to where the page can pay it and returns it with what pays it:
+// what WeChat gave last while that is valid and renew is false, and something new
+// otherwise. Nothing to pay it with means that it is paid. selling is the error of Selling:
+// with one nobody gets anything to pay with.
+func (s *Service) checkout(ctx context.Context, o order.Order, w way, selling error) (api.Checkout, error) {
 	now := s.now()
 	switch {
 	case order.WasPaid(o.Status):
 		return api.Checkout{Order: o.Public()}, nil
-	case !o.Open(), o.Expired(now), o.MchID != s.cfg.MchID,
-		o.ClientIP == "": // it had ended, and was put back after a restore
+	case !o.Open(), o.Expired(now), o.MchID != s.cfg.MchID:
 		return api.Checkout{}, errNotPayable()
 	case selling != nil:
 		return api.Checkout{}, selling
-	case o.PrepayAlive(now) && !renew:
-		return s.offer(ctx, o)
-	case o.ExpiresAt.Sub(now) < order.MinPrepay:
+	}
+	p, err := s.offered(ctx, o, w)
+	tooLate := o.ExpiresAt.Sub(now) < order.MinPrepay
+	switch {
+	case errors.Is(err, store.ErrNotFound) && tooLate:
+		return api.Checkout{}, errNotPayable()
+	case errors.Is(err, store.ErrNotFound):
+		return s.begin(ctx, o, w)
+	case err != nil:
+		return api.Checkout{}, err
+	case p.ClientIP == "": // it had ended, and was put back after a restore
+		return api.Checkout{}, errNotPayable()
+	case p.PrepayAlive(now) && !w.renew:
+		return s.offer(ctx, o, p)
+	case tooLate:
 		return api.Checkout{}, errNotPayable()
 	}
-	if err := s.checkPayerAddress(o.TradeType, o.ClientIP); err != nil {
-		return api.Checkout{}, err
-	}
-	return s.claimPrepay(ctx, o)
+	return s.claimPrepay(ctx, o, p)
 }
 
-// claimPrepay stores that the order is about to be sent, and sends it. Whatever happens
-// after the first claim, the timer queries WeChat about the order.
-//
-// Every prepay_id of a JSAPI order works, so several requests may send it at once. Other
-// orders are paid by the last response alone: a second code_url voids the first
-// (docs/wechat.md 4.5). Of several requests for such an order one calls WeChat. The
-// others get CodeBusy and come again.
-func (s *Service) claimPrepay(ctx context.Context, o order.Order) (api.Checkout, error) {
-	now := s.now()
-	var claim time.Time
-	if o.TradeType != api.TradeJSAPI {
-		claim = now.Add(claimLife)
-	} else if !o.SentAt.IsZero() {
-		return s.prepay(ctx, o, claim)
+// offered returns the payment of an order that is offered in a way, or store.ErrNotFound.
+func (s *Service) offered(ctx context.Context, o order.Order, w way) (order.Payment, error) {
+	same := func(p order.Payment) bool { return p.Live() && p.TradeType == w.trade && p.OpenID == w.openID }
+	if same(o.Payment) {
+		return o.Payment, nil
 	}
-	claimed, err := s.cfg.Store.ClaimPrepay(ctx, o.ID, o.PrepayID, claim, now)
+	live, err := s.livePayments(ctx, o)
+	if err != nil {
+		return order.Payment{}, err
+	}
+	if i := slices.IndexFunc(live, same); i >= 0 {
+		return live[i], nil
+	}
+	return order.Payment{}, store.ErrNotFound
+}
+
+// begin stores a new payment of an order and sends it to WeChat, in this order: no
+// notification can arrive for a payment that is not stored.
+func (s *Service) begin(ctx context.Context, o order.Order, w way) (api.Checkout, error) {
+	if err := s.checkPayerAddress(w.trade, w.clientIP); err != nil {
+		return api.Checkout{}, err
+	}
+	now := s.now().UTC().Truncate(time.Millisecond)
+	if now.Before(o.CreatedAt) {
+		now = o.CreatedAt // by the clock of another machine
+	}
+	no, err := order.NewOutTradeNo(s.rand, now)
+	if err != nil {
+		return api.Checkout{}, err
+	}
+	// For NATIVE WeChat documents the caller's address instead (docs/wechat.md 4.1). A
+	// Worker has none of its own, and WeChat compares it with nothing.
+	p := order.Payment{
+		OutTradeNo: no, OrderID: o.ID, AppID: s.cfg.AppID, MchID: s.cfg.MchID, APIVersion: string(s.cfg.WeChat.Version()),
+		TradeType: w.trade, OpenID: w.openID, Total: o.Total, Currency: o.Currency, Body: o.Description, ClientIP: w.clientIP,
+		NotifyURL: s.origin + api.PathNotifyPay, CreatedAt: now, ExpiresAt: o.ExpiresAt,
+		Status: api.PaymentCreated, Simulated: s.cfg.Simulated, UpdatedAt: now,
+	}
+	var claim time.Time
+	if p.TradeType != api.TradeJSAPI {
+		claim = now.Add(claimLife)
+	}
+	if p.TradeType == api.TradeMWEB {
+		p.ShopName = s.cfg.ShopName
+	}
+	stored, err := s.cfg.Store.InsertPayment(ctx, p, claim)
+	switch {
+	case err != nil:
+		return api.Checkout{}, err
+	case !stored:
+		return s.notBegun(ctx, o, w)
+	}
+	s.logPayment(ctx, order.Payment{OrderID: o.ID, OutTradeNo: no}, api.PaymentCreated, sourcePage, "trade_type", string(p.TradeType), "total", int64(p.Total))
+	return s.prepayClaimed(ctx, o, p, claim)
+}
+
+// notBegun answers a request whose payment could not be stored: the order is open no
+// longer, another request has just begun the same payment, or there are too many.
+func (s *Service) notBegun(ctx context.Context, o order.Order, w way) (api.Checkout, error) {
+	o, err := s.cfg.Store.ByID(ctx, o.ID)
+	if err != nil || !o.Open() {
+		return s.ended(o, err)
+	}
+	p, err := s.offered(ctx, o, w)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return api.Checkout{}, reject(api.CodeTooManyOrders, "too many payments of this order have begun: pay one of them, or make another order")
+	case err != nil:
+		return api.Checkout{}, err
+	case p.PrepayAlive(s.now()):
+		return s.offer(ctx, o, p)
+	case p.TradeType == api.TradeJSAPI:
+		return s.prepay(ctx, o, p, time.Time{}) // every prepay_id works
+	}
+	return api.Checkout{}, errBusy()
+}
+
+// claimPrepay sends a payment to WeChat again.
+//
+// Every prepay_id of a JSAPI payment works, so several requests may send it at once. Other
+// payments are made by the last response alone: a second code_url voids the first
+// (docs/wechat.md 4.5). Of several requests for such a payment one calls WeChat. The
+// others get CodeBusy and come again.
+func (s *Service) claimPrepay(ctx context.Context, o order.Order, p order.Payment) (api.Checkout, error) {
+	if err := s.checkPayerAddress(p.TradeType, p.ClientIP); err != nil {
+		return api.Checkout{}, err
+	}
+	if p.TradeType == api.TradeJSAPI {
+		return s.prepay(ctx, o, p, time.Time{})
+	}
+	now := s.now()
+	claim := now.Add(claimLife)
+	claimed, err := s.cfg.Store.ClaimPrepay(ctx, p.OutTradeNo, p.PrepayID, claim, now)
 	if err != nil {
 		return api.Checkout{}, err
 	}
 	if !claimed {
-		return s.checkoutOfOther(ctx, o)
+		return s.checkoutOfOther(ctx, o, p)
 	}
-	if o.SentAt.IsZero() {
-		o.SentAt = now
-	}
-	c, err := s.prepay(ctx, o, claim)
+	return s.prepayClaimed(ctx, o, p, claim)
+}
+
+// prepayClaimed is prepay with a claim, which ends with it. The claim is zero for JSAPI.
+func (s *Service) prepayClaimed(ctx context.Context, o order.Order, p order.Payment, claim time.Time) (api.Checkout, error) {
+	c, err := s.prepay(ctx, o, p, claim)
 	if err != nil && !claim.IsZero() {
-		if err := s.cfg.Store.ReleasePrepay(ctx, o.ID, claim); err != nil {
-			s.logger(ctx).Error("releasing a claim failed", "order", o.ID, "error", err)
+		if err := s.cfg.Store.ReleasePrepay(ctx, p.OutTradeNo, claim); err != nil {
+			s.logger(ctx).Error("releasing a claim failed", "out_trade_no", p.OutTradeNo, "error", err)
 		}
 	}
 	return c, err
 }
 
 // checkoutOfOther returns what another request has just got from WeChat, or CodeBusy
-// while that request is under way. o is the order as it was read before.
-func (s *Service) checkoutOfOther(ctx context.Context, o order.Order) (api.Checkout, error) {
-	latest, err := s.cfg.Store.Get(ctx, o.ID, o.Owner)
-	if err != nil {
-		return api.Checkout{}, err
+// while that request is under way. p is the payment as it was read before.
+func (s *Service) checkoutOfOther(ctx context.Context, o order.Order, p order.Payment) (api.Checkout, error) {
+	o, err := s.cfg.Store.ByID(ctx, o.ID)
+	if err != nil || !o.Open() {
+		return s.ended(o, err)
 	}
-	if latest.Open() && latest.PrepayID != o.PrepayID && latest.PrepayAlive(s.now()) {
-		return s.offer(ctx, latest)
+	latest := o.Payment
+	if latest.OutTradeNo != p.OutTradeNo {
+		if latest, err = s.cfg.Store.Payment(ctx, p.OutTradeNo); err != nil {
+			return api.Checkout{}, err
+		}
 	}
-	return settled(latest, errBusy())
+	if latest.Live() && latest.PrepayID != p.PrepayID && latest.PrepayAlive(s.now()) {
+		return s.offer(ctx, o, latest)
+	}
+	return api.Checkout{}, errBusy()
 }
 
-// prepay sends the order to WeChat. Whatever happened to the order before,
-// the call is the same to the letter: WeChat takes a repeated out_trade_no only
-// then, and responds with something that pays it.
-func (s *Service) prepay(ctx context.Context, o order.Order, claim time.Time) (api.Checkout, error) {
+// prepay sends a payment to WeChat. Whatever happened to it before, the call is the same
+// to the letter: WeChat takes a repeated out_trade_no only then, and responds with
+// something that pays it.
+func (s *Service) prepay(ctx context.Context, o order.Order, p order.Payment, claim time.Time) (api.Checkout, error) {
 	callCtx, cancel := context.WithTimeout(ctx, prepayTimeout)
 	defer cancel()
-	pay, err := s.api(o.APIVersion)
+	pay, err := s.api(p.APIVersion)
 	if err != nil {
-		return s.actOnPrepay(ctx, o, err)
+		return s.actOnPrepay(ctx, o, p, err)
 	}
-	prepay, err := pay.PlaceOrder(callCtx, prepayRequest(o))
+	prepay, err := pay.PlaceOrder(callCtx, prepayRequest(p))
 	if err != nil {
-		return s.actOnPrepay(ctx, o, err)
+		return s.actOnPrepay(ctx, o, p, err)
 	}
 	given := order.Prepay{ID: prepay.PrepayID, Claim: claim}
 	var params *api.PayParams
-	switch o.TradeType {
+	switch p.TradeType {
 	case api.TradeNative:
 		given.URL = prepay.CodeURL
 	case api.TradeMWEB:
 		given.URL = prepay.MwebURL
 	default:
-		if params, err = s.sign(ctx, o, prepay.PrepayID); err != nil {
+		if params, err = s.sign(ctx, p, prepay.PrepayID); err != nil {
 			return api.Checkout{}, err
 		}
 		given.SignType = params.SignType
@@ -137,61 +277,67 @@ func (s *Service) prepay(ctx context.Context, o order.Order, claim time.Time) (a
 		given.ID = given.URL // APIv3 gives no prepay_id with a URL (docs/wechat.md 18.11)
 	}
 	now := s.now()
-	ok, err := s.cfg.Store.SetPrepay(ctx, o.ID, given, now)
+	ok, err := s.cfg.Store.SetPrepay(ctx, p.OutTradeNo, given, now)
 	if err != nil {
 		return api.Checkout{}, err
 	}
 	if !ok {
 		// The order was paid or closed, or the claim ended, while WeChat responded.
-		return s.checkoutOfOther(ctx, o)
+		return s.checkoutOfOther(ctx, o, p)
 	}
-	s.logChange(ctx, o, api.StatusPending, sourcePrepay)
-	o.Status, o.PrepayID, o.PrepayAt, o.PayURL, o.UpdatedAt = api.StatusPending, given.ID, now, given.URL, now
-	return s.payable(o, params), nil
+	s.logPayment(ctx, p, api.PaymentPending, sourcePrepay)
+	p.Status, p.PrepayID, p.PrepayAt, p.PayURL, p.UpdatedAt = api.PaymentPending, given.ID, now, given.URL, now
+	return s.payable(o, p, params), nil
 }
 
-// actOnPrepay decides what happens to an order that WeChat did not take.
-func (s *Service) actOnPrepay(ctx context.Context, o order.Order, cause error) (api.Checkout, error) {
-	log := s.logger(ctx).With("order", o.ID, "out_trade_no", o.OutTradeNo)
+// actOnPrepay decides what happens to a payment that WeChat did not take.
+func (s *Service) actOnPrepay(ctx context.Context, o order.Order, p order.Payment, cause error) (api.Checkout, error) {
+	log := s.logger(ctx).With("order", o.ID, "out_trade_no", p.OutTradeNo)
 	e := wechatError(cause)
 	switch prepayOutcome(e) {
 	case outcomePaid:
-		o, _, err := s.Sync(ctx, o, sourcePrepay)
-		if err != nil {
-			log.Error("an order that WeChat calls paid could not be settled", "error", err)
+		if _, _, err := s.Sync(ctx, p, sourcePrepay); err != nil {
+			log.Error("a payment that WeChat calls paid could not be settled", "error", err)
 			return api.Checkout{}, errPaidThere()
 		}
-		return settled(o, errPaidThere())
+		o, err := s.cfg.Store.ByID(ctx, o.ID)
+		if err != nil || !o.Open() {
+			return s.ended(o, err)
+		}
+		return api.Checkout{}, errPaidThere()
 	case outcomeClosed:
-		o, err := s.close(ctx, o, sourcePrepay)
-		if err != nil {
+		if _, err := s.close(ctx, p, sourcePrepay); err != nil {
 			return api.Checkout{}, err
 		}
-		return settled(o, errBusy())
+		o, err := s.cfg.Store.ByID(ctx, o.ID)
+		if err != nil || !o.Open() {
+			return s.ended(o, err)
+		}
+		return api.Checkout{}, errBusy() // the next request begins another payment
 	case outcomeRetry:
-		// The order stays as it is and is sent again unchanged when the page retries.
+		// The payment stays as it is and is sent again unchanged when the page retries.
 		if e.Kind == wechat.Untrusted {
-			log.Error("WeChat's response to an order is not believed: if this goes on, check the keys in the settings", "error", cause)
+			log.Error("WeChat's response to a payment is not believed: if this goes on, check the keys in the settings", "error", cause)
 		} else {
-			log.Warn("WeChat did not answer an order", "error", cause)
+			log.Warn("WeChat did not answer a payment", "error", cause)
 		}
 		return api.Checkout{}, reject(api.CodeWeChatBusy, "WeChat did not answer, try again")
 	case outcomeShop:
-		// The order can be paid once the setting is right.
+		// It can be paid once the setting is right.
 		log.Error("WeChat declines the shop", "error", cause)
-		if err := s.cfg.Store.NoteFailure(ctx, o.ID, cmp.Or(e.Code, "FAIL"), s.now()); err != nil {
+		if err := s.cfg.Store.NoteFailure(ctx, p.OutTradeNo, cmp.Or(e.Code, "FAIL"), s.now()); err != nil {
 			return api.Checkout{}, err
 		}
 		return api.Checkout{}, reject(api.CodeWeChatDeclined, "WeChat declines the shop's settings, see the log")
 	}
-	log.Error("WeChat declines an order", "error", cause)
-	failed, err := s.cfg.Store.Fail(ctx, o.ID, e.Code, s.now())
+	log.Error("WeChat declines a payment", "error", cause)
+	failed, err := s.cfg.Store.Fail(ctx, p.OutTradeNo, e.Code, s.now())
 	if failed {
-		s.logChange(ctx, o, api.StatusFailed, sourcePrepay)
+		s.logPayment(ctx, p, api.PaymentFailed, sourcePrepay)
 	}
 	if err == nil && !failed {
 		// It is pending: the prepay_id that it has may still be paid.
-		err = s.cfg.Store.NoteFailure(ctx, o.ID, e.Code, s.now())
+		err = s.cfg.Store.NoteFailure(ctx, p.OutTradeNo, e.Code, s.now())
 	}
 	if err != nil {
 		return api.Checkout{}, err
@@ -199,89 +345,89 @@ func (s *Service) actOnPrepay(ctx context.Context, o order.Order, cause error) (
 	return api.Checkout{}, reject(api.CodeWeChatDeclined, "WeChat declines the order")
 }
 
-// prepayRequest returns the call of an order. All of it was stored before.
-func prepayRequest(o order.Order) wechat.Order {
+// prepayRequest returns the call of a payment. All of it was stored before.
+func prepayRequest(p order.Payment) wechat.Order {
 	r := wechat.Order{
-		OutTradeNo: o.OutTradeNo,
-		Body:       o.Body,
-		TotalFee:   o.Total,
-		TradeType:  wechat.TradeType(o.TradeType),
-		ClientIP:   o.ClientIP,
-		NotifyURL:  o.NotifyURL,
-		TimeStart:  o.CreatedAt,
-		TimeExpire: o.ExpiresAt,
+		OutTradeNo: p.OutTradeNo,
+		Body:       p.Body,
+		TotalFee:   p.Total,
+		TradeType:  wechat.TradeType(p.TradeType),
+		ClientIP:   p.ClientIP,
+		NotifyURL:  p.NotifyURL,
+		TimeStart:  p.CreatedAt,
+		TimeExpire: p.ExpiresAt,
 	}
-	switch o.TradeType {
+	switch p.TradeType {
 	case api.TradeJSAPI:
-		r.OpenID = o.Owner
+		r.OpenID = p.OpenID
 	case api.TradeMWEB:
-		r.WapURL, r.WapName = strings.TrimSuffix(o.NotifyURL, api.PathNotifyPay), o.ShopName
+		r.WapURL, r.WapName = strings.TrimSuffix(p.NotifyURL, api.PathNotifyPay), p.ShopName
 	}
 	return r
 }
 
-// offer returns an order with what WeChat gave for it last.
-func (s *Service) offer(ctx context.Context, o order.Order) (api.Checkout, error) {
-	if o.TradeType != api.TradeJSAPI {
-		return s.payable(o, nil), nil
+// offer returns an order with what WeChat gave last for a payment of it.
+func (s *Service) offer(ctx context.Context, o order.Order, p order.Payment) (api.Checkout, error) {
+	if p.TradeType != api.TradeJSAPI {
+		return s.payable(o, p, nil), nil
 	}
-	params, err := s.sign(ctx, o, o.PrepayID)
+	params, err := s.sign(ctx, p, p.PrepayID)
 	if err != nil {
 		return api.Checkout{}, err
 	}
-	if params.SignType != o.SignType {
+	if params.SignType != p.SignType {
 		// The operator changed WECHAT_SIGN_TYPE. The page has to sign as
 		// unifiedorder was signed, and a repeated call would differ.
 		return api.Checkout{}, errNotPayable()
 	}
-	return s.payable(o, params), nil
+	return s.payable(o, p, params), nil
 }
 
 // payable returns an order with what pays it.
-func (s *Service) payable(o order.Order, params *api.PayParams) api.Checkout {
-	c := api.Checkout{Order: o.Public(), Pay: params, PayUntil: o.PayUntil().UnixMilli()}
-	switch o.TradeType {
+func (s *Service) payable(o order.Order, p order.Payment, params *api.PayParams) api.Checkout {
+	o.Payment = p
+	c := api.Checkout{Order: o.Public(), Pay: params, PayUntil: p.PayUntil().UnixMilli()}
+	switch p.TradeType {
 	case api.TradeNative:
-		c.CodeURL = o.PayURL
+		c.CodeURL = p.PayURL
 	case api.TradeMWEB:
-		c.MWebURL = wechat.Prepay{MwebURL: o.PayURL}.PageURL(s.origin + "/result?order=" + o.ID)
+		c.MWebURL = wechat.Prepay{MwebURL: p.PayURL}.PageURL(s.origin + "/result?order=" + o.ID)
 	}
 	return c
 }
 
-func (s *Service) sign(ctx context.Context, o order.Order, prepayID string) (*api.PayParams, error) {
-	pay, err := s.api(o.APIVersion)
+func (s *Service) sign(ctx context.Context, p order.Payment, prepayID string) (*api.PayParams, error) {
+	pay, err := s.api(p.APIVersion)
 	if err != nil {
 		return nil, err
 	}
-	p, err := pay.PayParams(ctx, prepayID)
+	params, err := pay.PayParams(ctx, prepayID)
 	if err != nil {
-		return nil, fmt.Errorf("signing the payment of order %s: %w", o.ID, err)
+		return nil, fmt.Errorf("signing payment %s: %w", p.OutTradeNo, err)
 	}
 	return &api.PayParams{
-		AppID:     p.AppID,
-		TimeStamp: p.TimeStamp,
-		NonceStr:  p.NonceStr,
-		Package:   p.Package,
-		SignType:  string(p.SignType),
-		PaySign:   p.PaySign,
+		AppID:     params.AppID,
+		TimeStamp: params.TimeStamp,
+		NonceStr:  params.NonceStr,
+		Package:   params.Package,
+		SignType:  string(params.SignType),
+		PaySign:   params.PaySign,
 	}, nil
 }
 
-// settled answers about an order that there is nothing to pay with now. open is the
-// error while it still waits for its payment.
-func settled(o order.Order, open error) (api.Checkout, error) {
+// ended answers about an order that is open no longer, as it was read with err.
+func (s *Service) ended(o order.Order, err error) (api.Checkout, error) {
 	switch {
+	case err != nil:
+		return api.Checkout{}, err
 	case order.WasPaid(o.Status):
 		return api.Checkout{Order: o.Public()}, nil
-	case o.Open():
-		return api.Checkout{}, open
 	}
 	return api.Checkout{}, errNotPayable()
 }
 
 func errNotPayable() error {
-	return reject(api.CodeOrderNotPayable, "the order is closed, failed or too old")
+	return reject(api.CodeOrderNotPayable, "the order is closed or too old")
 }
 
 func errPaidThere() error {

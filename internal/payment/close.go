@@ -3,15 +3,13 @@ package payment
 import (
 	"context"
 	"errors"
-	"time"
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/store"
 )
 
-// closeWindow is how many open orders one CloseOrders looks at, of each status. It
-// bounds what the call reads, and what its UPDATE and triggers write.
+// closeWindow is how many open orders one CloseOrders looks at. It bounds what the call reads, and what its UPDATE and triggers write.
 const closeWindow = 200
 
 // Cancel cancels an order for its owner.
@@ -23,67 +21,85 @@ func (s *Service) Cancel(ctx context.Context, id, owner string) (order.Order, er
 	return s.cancel(ctx, o)
 }
 
+// cancelTimeout bounds the calls of one cancellation.
+const cancelTimeout = 2 * queryTimeout
+
 // cancel makes sure that an order is not paid, that it is offered for payment no
 // longer, and that WeChat takes no payment for it: at once, or as soon as WeChat
-// allows the close, which Reconcile does then. An order that was never sent needs no call.
+// allows the close, which Reconcile does then. An order without a payment needs no call.
 // A payment in between wins. The order is returned as it is stored then; CodeOrderPaid
 // says that it is paid.
 func (s *Service) cancel(ctx context.Context, o order.Order) (order.Order, error) {
-	o, err := s.endUnsent(ctx, o, sourceClose)
-	if err != nil {
-		return o, err
-	}
 	if o.Status == api.StatusClosing && s.stale(o) {
 		o, _ = s.refresh(ctx, o) // it may be paid, or due to be closed
 	}
 	if !o.Open() {
 		return unpaid(o)
 	}
-	log := s.logger(ctx).With("order", o.ID, "out_trade_no", o.OutTradeNo, "source", sourceClose)
-	var report Report
-	o, report, err = s.Sync(ctx, o, sourceClose)
-	var mismatch Mismatch
-	switch {
-	case errors.As(err, &mismatch): // it is in the log
-		return o, reject(api.CodeWeChatDeclined, "what WeChat reports of the order does not agree with it")
-	case err != nil:
-		log.Warn("querying WeChat about an order failed", "error", err)
-		return o, reject(api.CodeWeChatBusy, "WeChat did not answer, try again")
+	log := s.logger(ctx).With("order", o.ID, "source", sourceClose)
+	live, err := s.livePayments(ctx, o)
+	if err != nil {
+		return o, err
 	}
-	if o.Open() {
-		// From here on nobody gets anything to pay the order with, so that the close is
-		// the last that WeChat receives of it.
-		now := s.now()
-		began, err := s.cfg.Store.BeginClose(ctx, o.ID, now)
-		if err != nil {
+	callCtx, cancel := context.WithTimeout(ctx, cancelTimeout)
+	defer cancel()
+	reports := make([]Report, len(live))
+	var mismatch Mismatch
+	for i, p := range live {
+		live[i], reports[i], err = s.Sync(callCtx, p, sourceClose)
+		switch {
+		case errors.As(err, &mismatch): // it is in the log
+			return o, reject(api.CodeWeChatDeclined, "what WeChat reports of the order does not agree with it")
+		case err != nil:
+			log.Warn("querying WeChat about a payment failed", "out_trade_no", p.OutTradeNo, "error", err)
+			return o, reject(api.CodeWeChatBusy, "WeChat did not answer, try again")
+		}
+		if live[i].Status == api.PaymentPaid {
+			break
+		}
+	}
+	// From here on nobody gets anything to pay the order with, so that the close is the
+	// last that WeChat receives of it. Nothing happens if it is paid by now.
+	if o, err = s.beginClose(ctx, o, sourceClose); err != nil {
+		return o, err
+	}
+	if o.Status != api.StatusClosing {
+		return unpaid(o)
+	}
+	closed := false
+	for i, p := range live {
+		if order.PaymentEnded(p.Status) {
+			continue
+		}
+		p.Status, p.UpdatedAt = api.PaymentClosing, s.now()
+		if !s.mayClose(p, reports[i]) {
+			continue
+		}
+		closed = true
+		if _, err := s.closeAtWeChat(callCtx, p, reports[i]); err != nil && !errors.As(err, &mismatch) {
+			log.Warn("closing a payment failed", "out_trade_no", p.OutTradeNo, "error", err)
+		}
+	}
+	if closed {
+		if o, err = s.cfg.Store.ByID(ctx, o.ID); err != nil {
 			return o, err
 		}
-		if began {
-			s.logChange(ctx, o, api.StatusClosing, sourceClose)
-			o.Status, o.UpdatedAt = api.StatusClosing, now
-			if s.mayClose(o, report) {
-				if _, err := s.closeAtWeChat(ctx, o, report); err != nil && !errors.As(err, &mismatch) {
-					log.Warn("closing an order failed", "error", err)
-				}
-			}
-		}
-	}
-	if o, err = s.cfg.Store.Get(ctx, o.ID, o.Owner); err != nil {
-		return o, err
 	}
 	return unpaid(o)
 }
 
-// endUnsent closes an open order that was never sent, and returns the order as it is
-// stored then. Another order is returned as it is.
-func (s *Service) endUnsent(ctx context.Context, o order.Order, source string) (order.Order, error) {
-	if !o.Open() || !o.SentAt.IsZero() {
-		return o, nil
-	}
-	if _, err := s.closeUnsent(ctx, o, source); err != nil {
+// beginClose ends the wait of an open order for a payment, and returns the order as it is
+// stored then. The trigger order_closes marks its payments as closing, and they are closed
+// at WeChat before the order is closed.
+func (s *Service) beginClose(ctx context.Context, o order.Order, source string) (order.Order, error) {
+	to, err := s.cfg.Store.BeginClose(ctx, o.ID, s.now())
+	if err != nil {
 		return o, err
 	}
-	return s.cfg.Store.Get(ctx, o.ID, o.Owner)
+	if to != "" {
+		s.logOrder(ctx, o.ID, to, source)
+	}
+	return s.cfg.Store.ByID(ctx, o.ID)
 }
 
 // unpaid returns an order as it is, with CodeOrderPaid if it is paid.
@@ -94,25 +110,16 @@ func unpaid(o order.Order) (order.Order, error) {
 	return o, nil
 }
 
-// Close closes an order for the operator. It is closing from then on, or closed if it was
-// never sent, whatever WeChat answers: nobody gets anything to pay it with. WeChat is queried at once; if
-// it cannot be closed yet, Reconcile does the rest. A payment in between counts.
+// Close closes an order for the operator. It is closing from then on, or closed if it has
+// no payment, whatever WeChat answers: nobody gets anything to pay it with. WeChat is
+// queried at once; if a payment cannot be closed yet, Reconcile does the rest. A payment
+// in between counts.
 func (s *Service) Close(ctx context.Context, id string) (order.Order, error) {
 	o, err := s.anyOrder(ctx, id)
 	if err != nil {
 		return o, err
 	}
-	if o, err = s.endUnsent(ctx, o, sourceAdmin); err != nil {
-		return o, err
-	}
-	began, err := s.cfg.Store.BeginClose(ctx, o.ID, s.now())
-	if err != nil {
-		return o, err
-	}
-	if began {
-		s.logChange(ctx, o, api.StatusClosing, sourceAdmin)
-	}
-	if o, err = s.cfg.Store.ByID(ctx, o.ID); err != nil {
+	if o, err = s.beginClose(ctx, o, sourceAdmin); err != nil {
 		return o, err
 	}
 	if o.Status == api.StatusClosing {
@@ -123,52 +130,42 @@ func (s *Service) Close(ctx context.Context, id string) (order.Order, error) {
 
 // CloseOrders begins to close the open orders that f selects, from its position on and a
 // bounded part of them a call. It returns how many are closing or closed now, and the
-// filter of the next call, nil when this was the last. Reconcile queries WeChat about each
-// order that was sent, and closes it there and here.
+// filter of the next call, nil when this was the last. Reconcile closes their payments at
+// WeChat and here.
 func (s *Service) CloseOrders(ctx context.Context, f store.OpenFilter) (closing int, next *store.OpenFilter, err error) {
 	f.Limit = closeWindow
-	for {
-		window, err := s.cfg.Store.OpenOrders(ctx, f)
-		if err != nil {
-			return closing, nil, err
-		}
-		n, err := s.beginCloseAll(ctx, window)
-		if err != nil {
-			return closing, nil, err
-		}
-		closing += n
-		switch {
-		case len(window) == closeWindow:
-			last := window[len(window)-1]
-			f.AfterTime, f.AfterID = last.CreatedAt, last.ID
-			next = &f
-		case f.Status == api.StatusCreated:
-			// An order that became pending meanwhile is still ahead.
-			f.Status, f.AfterTime, f.AfterID = api.StatusPending, time.Time{}, ""
-			continue
-		}
-		break
+	window, err := s.cfg.Store.OpenOrders(ctx, f)
+	if err != nil {
+		return 0, nil, err
 	}
-	s.logger(ctx).Warn("operator closes orders", "product_id", f.ProductID, "before", f.Before, "closing", closing, "more", next != nil)
-	return closing, next, nil
-}
-
-// beginCloseAll makes the orders of a window closing that match, or closed if they were
-// never sent, and returns how many.
-func (s *Service) beginCloseAll(ctx context.Context, window []store.OpenOrder) (int, error) {
 	var ids []string
 	for _, o := range window {
 		if o.Matches {
 			ids = append(ids, o.ID)
 		}
 	}
+	if closing, err = s.beginCloseAll(ctx, ids); err != nil {
+		return 0, nil, err
+	}
+	if len(window) == closeWindow {
+		last := window[len(window)-1]
+		f.AfterTime, f.AfterID = last.CreatedAt, last.ID
+		next = &f
+	}
+	s.logger(ctx).Warn("operator closes orders", "product_id", f.ProductID, "before", f.Before, "closing", closing, "more", next != nil)
+	return closing, next, nil
+}
+
+// beginCloseAll is beginClose for many orders, for the operator. It returns how many it
+// changed.
+func (s *Service) beginCloseAll(ctx context.Context, ids []string) (int, error) {
 	changed, err := s.cfg.Store.BeginCloseAll(ctx, ids, s.now())
 	if err != nil {
 		return 0, err
 	}
-	for _, o := range window {
-		if to := changed[o.ID]; to != "" {
-			s.logChange(ctx, order.Order{ID: o.ID, OutTradeNo: o.OutTradeNo, Status: o.Status}, to, sourceAdmin)
+	for _, id := range ids {
+		if to := changed[id]; to != "" {
+			s.logOrder(ctx, id, to, sourceAdmin)
 		}
 	}
 	return len(changed), nil

@@ -7,21 +7,36 @@ import (
 )
 
 // Look returns an order to its owner. WeChat is queried about one that may still be
-// paid, so that the buyer does not notice a lost notification. An order that was never
-// sent is closed when it has expired. mayQuery is called
-// before a query, which it may forbid. notPaid reports that WeChat was queried and said
-// that nobody has paid.
+// paid, so that the buyer does not notice a lost notification. An order whose time is over
+// is closed. mayQuery is called before a query, which it may forbid. notPaid reports that
+// WeChat was queried and said that nobody has paid.
 func (s *Service) Look(ctx context.Context, id, owner string, mayQuery func() bool) (o order.Order, notPaid bool, err error) {
-	o, err = s.ownOrder(ctx, id, owner)
-	if err == nil && o.SentAt.IsZero() && o.Open() && o.Expired(s.now()) {
-		if _, err = s.closeUnsent(ctx, o, sourceExpiry); err == nil {
-			o, err = s.ownOrder(ctx, id, owner)
+	if o, err = s.ownOrder(ctx, id, owner); err != nil {
+		return o, false, err
+	}
+	return s.look(ctx, o, mayQuery)
+}
+
+// LookAt is Look for whoever knows the token of an order.
+func (s *Service) LookAt(ctx context.Context, token string, mayQuery func() bool) (o order.Order, notPaid bool, err error) {
+	if o, err = s.tokenOrder(ctx, token); err != nil {
+		return o, false, err
+	}
+	return s.look(ctx, o, mayQuery)
+}
+
+func (s *Service) look(ctx context.Context, o order.Order, mayQuery func() bool) (_ order.Order, notPaid bool, err error) {
+	now := s.now()
+	// Nobody can be paying an order without a payment.
+	if o.Open() && o.Expired(now) && (o.Live == 0 || !now.Before(o.ExpiresAt.Add(order.ExpiryGrace))) {
+		if o, err = s.beginClose(ctx, o, sourceExpiry); err != nil {
+			return o, false, err
 		}
 	}
-	if err == nil && s.stale(o) && mayQuery() {
+	if s.stale(o) && mayQuery() {
 		o, notPaid = s.refresh(ctx, o)
 	}
-	return o, notPaid, err
+	return o, notPaid, nil
 }
 
 // LookAtRefunds returns an order and its refunds to the operator. WeChat is queried
@@ -53,7 +68,3 @@ func (s *Service) LookAtRefunds(ctx context.Context, id string) (order.Order, []
 	}
 	return o, refunds, err
 }
-
-// maxSynced is how many refunds WeChat is queried about for one look at an
-// order.
-const maxSynced = 3

@@ -34,3 +34,12 @@ func (s *Service) anyOrder(ctx context.Context, id string) (order.Order, error) 
 	}
 	return o, err
 }
+
+// tokenOrder returns an order to whoever knows its token.
+func (s *Service) tokenOrder(ctx context.Context, token string) (order.Order, error) {
+	o, err := s.cfg.Store.ByToken(ctx, token)
+	if errors.Is(err, store.ErrNotFound) {
+		return order.Order{}, reject(api.CodeNotFound, "no such order")
+	}
+	return o, err
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/store"
 	"h5pay/wechat"
@@ -15,7 +16,7 @@ const (
 	// confirmTimeout bounds the query. WeChat is said to wait five seconds for the
 	// response to a notification.
 	confirmTimeout = 3 * time.Second
-	// confirmWindow is the least time between two of these queries about one order.
+	// confirmWindow is the least time between two of these queries about one payment.
 	confirmWindow = time.Second
 	// confirmLag is how long after a payment WeChat may still say that there is none
 	// (orderquery, NOTPAY).
@@ -25,27 +26,27 @@ const (
 // Why a notification is not acknowledged although nothing is wrong with it. WeChat repeats
 // it, so nothing is lost.
 var (
-	// ErrUnconfirmed says that WeChat does not confirm the payment yet. The order is first
+	// ErrUnconfirmed says that WeChat does not confirm the payment yet. The payment is first
 	// in line for the timer.
 	ErrUnconfirmed = errors.New("WeChat does not confirm the payment yet")
 	// ErrQueried says that another request queries WeChat about it, or did just now. The
-	// repeated notification finds the order paid, for two statements. To acknowledge this
+	// repeated notification finds it paid, for two statements. To acknowledge this
 	// one would rely on the other request; to wait would keep a Worker's instance busy.
 	ErrQueried = errors.New("WeChat is queried about it already")
 )
 
 // ConfirmPayment settles a payment that a notification reports. The notification
 // is only a hint, because its signature proves no more than that the sender has the
-// API key. WeChat is queried about the order, and its response is settled. The error is
-// nil when the order is paid by the transaction of the notification.
+// API key. WeChat is queried about the payment, and its response is settled. The error is
+// nil when the payment is paid by the transaction of the notification.
 //
-// A notification that differs from the stored order costs no query, nor does one of
-// an order that is paid, nor a duplicate.
+// A notification that differs from the stored payment costs no query, nor does one of
+// a payment that is paid, nor a repeated one.
 func (s *Service) ConfirmPayment(ctx context.Context, notified wechat.Trade) error {
 	if !notified.Paid() { // a failed attempt changes nothing
-		o, err := s.orderOf(ctx, notified, sourceNotify)
+		p, err := s.paymentOf(ctx, notified, sourceNotify)
 		if err == nil {
-			_, err = s.settle(ctx, o, notified, sourceNotify)
+			_, err = s.settle(ctx, p, notified, sourceNotify)
 		}
 		return err
 	}
@@ -56,34 +57,34 @@ func (s *Service) ConfirmPayment(ctx context.Context, notified wechat.Trade) err
 	if err != nil {
 		return err
 	}
-	o, err := s.orderOf(ctx, notified, sourceNotify)
+	p, err := s.paymentOf(ctx, notified, sourceNotify)
 	if err != nil {
 		return err
 	}
 	report := Settled
 	if claimed {
-		if o, report, err = s.Sync(ctx, o, sourceNotify); err != nil {
+		if p, report, err = s.Sync(ctx, p, sourceNotify); err != nil {
 			return err
 		}
 	}
-	return s.noteMismatch(ctx, o, notified, sourceNotify, s.confirms(ctx, o, notified, claimed, report))
+	return s.noteMismatch(ctx, p, notified, sourceNotify, s.confirms(ctx, p, notified, claimed, report))
 }
 
-// confirms returns why an order that WeChat was just queried about, if queried is true, is
+// confirms returns why a payment that WeChat was just queried about, if queried is true, is
 // not paid by the transaction of a notification.
-func (s *Service) confirms(ctx context.Context, o order.Order, notified wechat.Trade, queried bool, report Report) error {
-	if err := sameAccount(o, notified); err != nil {
+func (s *Service) confirms(ctx context.Context, p order.Payment, notified wechat.Trade, queried bool, report Report) error {
+	if err := sameAccount(p, notified); err != nil {
 		return err
 	}
-	if err := samePayment(o, notified); err != nil {
+	if err := samePayment(p, notified); err != nil {
 		return err
 	}
 	switch {
-	case order.WasPaid(o.Status) && o.TransactionID == notified.TransactionID:
+	case p.Status == api.PaymentPaid && p.TransactionID == notified.TransactionID:
 		return nil
-	case order.WasPaid(o.Status) && queried:
+	case p.Status == api.PaymentPaid && queried:
 		return Mismatch("WeChat names another transaction")
-	case order.WasPaid(o.Status):
+	case p.Status == api.PaymentPaid:
 		return Mismatch("the order is paid by another transaction")
 	case !queried:
 		return ErrQueried
@@ -104,7 +105,7 @@ func (s *Service) ConfirmRefund(ctx context.Context, notified wechat.Refund) err
 	r, err := s.cfg.Store.RefundByID(ctx, notified.OutRefundNo)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		err = s.syncOrderOf(ctx, notified)
+		err = s.syncPaymentOf(ctx, notified)
 	case err != nil:
 		return err
 	case agrees(r, notified):
@@ -121,7 +122,7 @@ func (s *Service) ConfirmRefund(ctx context.Context, notified wechat.Refund) err
 	case readErr != nil && !errors.Is(readErr, store.ErrNotFound):
 		return readErr
 	case readErr == nil && agrees(stored, notified):
-		return nil // whatever else is wrong with the order
+		return nil // whatever else is wrong with the payment
 	case mismatch != "":
 		return mismatch
 	case readErr != nil:
@@ -148,15 +149,15 @@ func (s *Service) syncNotified(ctx context.Context, r order.Refund) error {
 	return err
 }
 
-// syncOrderOf syncs the order of a refund that a notification reports and that is not
-// stored: it was made at the merchant platform. The payment may not be known either.
-func (s *Service) syncOrderOf(ctx context.Context, notified wechat.Refund) error {
-	o, err := s.cfg.Store.ByOutTradeNo(ctx, notified.OutTradeNo)
+// syncPaymentOf syncs the payment of a refund that a notification reports and that is not
+// stored: it was made at the merchant platform. The payment may not be known as paid either.
+func (s *Service) syncPaymentOf(ctx context.Context, notified wechat.Refund) error {
+	p, err := s.cfg.Store.Payment(ctx, notified.OutTradeNo)
 	if errors.Is(err, store.ErrNotFound) {
 		return Mismatch("unknown order")
 	}
 	if err != nil {
 		return err
 	}
-	return s.syncNamed(ctx, o, notified.OutRefundNo, sourceRefundNotify)
+	return s.syncNamed(ctx, p, notified.OutRefundNo, sourceRefundNotify)
 }

@@ -12,8 +12,8 @@ import (
 	"h5pay/internal/store"
 )
 
-// Erase removes a person from their orders, a bounded number of them a call. Open orders
-// are closing from then on, as by Close.
+// Erase removes a person from the orders that they own, have paid or were to pay, a bounded
+// number of them a call. Open orders are closing from then on, as by Close.
 func (s *Service) Erase(ctx context.Context, req api.PersonRequest) (api.PersonErased, error) {
 	who, err := s.Person(ctx, req)
 	if err != nil {
@@ -25,15 +25,14 @@ func (s *Service) Erase(ctx context.Context, req api.PersonRequest) (api.PersonE
 	}
 	result := api.PersonErased{More: len(orders) > erasedOrders}
 	orders = orders[:min(len(orders), erasedOrders)]
-	var ids []string
-	var open []store.OpenOrder
+	var ids, open []string
 	for _, o := range orders {
 		if result.More && (o.ID == req.OwnerOf || o.ID == req.PayerOf) {
 			continue // the next call finds the person by it
 		}
 		ids = append(ids, o.ID)
-		if o.Open() && o.Owner == who {
-			open = append(open, store.OpenOrder{ID: o.ID, OutTradeNo: o.OutTradeNo, Status: o.Status, Matches: true})
+		if o.Open() {
+			open = append(open, o.ID)
 		}
 	}
 	if _, err := s.beginCloseAll(ctx, open); err != nil {
@@ -74,7 +73,7 @@ func (s *Service) Person(ctx context.Context, req api.PersonRequest) (string, er
 	}
 	who := o.Owner
 	if req.PayerOf != "" {
-		who = o.Payer
+		who = o.Payment.Payer
 	}
 	if who == "" || order.IsErased(who) {
 		return "", unknown

@@ -4,34 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"h5pay/internal/alphabet"
 	"h5pay/internal/api"
+	"h5pay/internal/fen"
 	"h5pay/internal/order"
 	"h5pay/internal/reqlog"
 	"h5pay/internal/store"
 )
 
-// PlaceRequest is an order that a buyer wants to make.
-type PlaceRequest struct {
+// BasketRequest is an order that a buyer wants to make in the shop.
+type BasketRequest struct {
 	api.CreateOrderRequest
-	Owner    string // the openid of the buyer, or the id of a guest
-	Guest    bool
-	ClientIP string // the buyer's address, for WeChat
-	Network  string // what the orders of guests are bounded by, "" when it is not known: then the bound of all guests counts alone
+	Owner   string // the openid of the buyer, or the id of a guest
+	Network string // what the orders of guests are bounded by, "" when it is not known: then the bound of all guests counts alone
 }
 
-// Place prices a basket and stores the order. WeChat receives the order only when Pay is
-// called. A repeated request returns the order that it made before, whatever has become
-// of it.
-func (s *Service) Place(ctx context.Context, r PlaceRequest) (order.Order, error) {
-	if !slices.Contains(s.cfg.TradeTypes, r.TradeType) {
-		return order.Order{}, reject(api.CodeBadRequest, "trade_type: this shop does not take it")
-	}
-	if r.TradeType == api.TradeJSAPI && r.Guest {
-		return order.Order{}, reject(api.CodeUnauthenticated, "trade_type JSAPI needs a WeChat sign-in")
-	}
+// PlaceBasket prices a basket and stores its order. A repeated request returns the order
+// that it made before: at the prices of that time, and even if an item is no longer for
+// sale.
+func (s *Service) PlaceBasket(ctx context.Context, r BasketRequest) (order.Order, error) {
 	if !validClientKey(r.ClientKey) {
 		return order.Order{}, reject(api.CodeBadRequest, "client_key: want 16 to 64 letters, digits, '-' or '_'")
 	}
@@ -39,90 +31,73 @@ func (s *Service) Place(ctx context.Context, r PlaceRequest) (order.Order, error
 	if err != nil {
 		return order.Order{}, basketError(err)
 	}
-	return s.place(ctx, r, basket, s.Selling(ctx))
+	o := order.Order{Source: order.SourceShop, Owner: r.Owner, Network: r.Network, ClientKey: r.ClientKey, Fingerprint: basket.Fingerprint()}
+	err = s.Selling(ctx)
+	if err == nil {
+		o.Lines, o.Total, err = s.price(ctx, basket)
+	}
+	if err != nil {
+		return s.placedBefore(ctx, o, err)
+	}
+	o.Description = order.Body(s.cfg.ShopName, o.Lines)
+	return s.place(ctx, o)
 }
 
-// place stores a new order, or finds the one that the same client_key made before: at
-// the prices of that time, and even if an item is no longer for sale. With an error of
-// Selling it stores none.
-func (s *Service) place(ctx context.Context, r PlaceRequest, basket order.Basket, selling error) (order.Order, error) {
-	fingerprint := basket.Fingerprint(r.TradeType, r.Replaces)
-	if selling != nil {
-		old, err := s.cfg.Store.ByClientKey(ctx, r.Owner, r.ClientKey)
-		if errors.Is(err, store.ErrNotFound) {
-			return order.Order{}, selling
-		}
-		if err != nil {
-			return order.Order{}, err
-		}
-		return repeated(old, fingerprint)
+// Place stores an order of any source. WeChat learns of it only when Pay is called. o has
+// the source, what is sold and its price, and the description; for the rest, zero values
+// get the shop's. A repeated ClientKey returns the order that it made before, whatever has
+// become of it; it is CodeConflict if the Fingerprint differs, or if another order has the
+// Reference.
+func (s *Service) Place(ctx context.Context, o order.Order) (order.Order, error) {
+	if err := s.Selling(ctx); err != nil {
+		return s.placedBefore(ctx, o, err)
 	}
-	o, err := s.draft(ctx, basket)
+	return s.place(ctx, o)
+}
+
+// place is Place while the shop sells.
+func (s *Service) place(ctx context.Context, o order.Order) (order.Order, error) {
+	id, err := order.NewID(s.rand)
 	if err != nil {
-		if old, oldErr := s.cfg.Store.ByClientKey(ctx, r.Owner, r.ClientKey); oldErr == nil {
-			return repeated(old, fingerprint)
-		}
-		return order.Order{}, basketError(err)
-	}
-	if err := s.checkPayerAddress(r.TradeType, r.ClientIP); err != nil {
-		if old, oldErr := s.cfg.Store.ByClientKey(ctx, r.Owner, r.ClientKey); oldErr == nil {
-			return repeated(old, fingerprint)
-		}
 		return order.Order{}, err
 	}
-	o.Owner, o.ClientKey, o.Fingerprint, o.Network = r.Owner, r.ClientKey, fingerprint, r.Network
-	if r.Replaces != "" {
-		if err := s.replace(ctx, o, r.CreateOrderRequest); err != nil {
-			return order.Order{}, err
-		}
-	}
-	// For NATIVE WeChat documents the caller's address instead
-	// (docs/wechat.md 4.1). A Worker has none of its own, and WeChat compares
-	// it with nothing.
-	o.TradeType, o.ClientIP = r.TradeType, r.ClientIP
-	if o.TradeType == api.TradeMWEB {
-		o.ShopName = s.cfg.ShopName
+	o.ID, o.Shop, o.AppID, o.MchID, o.Currency, o.Simulated = id, s.origin, s.cfg.AppID, s.cfg.MchID, order.Currency, s.cfg.Simulated
+	o.CreatedAt = s.now()
+	if o.ExpiresAt.IsZero() {
+		o.ExpiresAt = o.CreatedAt.Add(order.Lifetime)
 	}
 	stored, err := s.cfg.Store.Insert(ctx, o)
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrReference):
+		return order.Order{}, reject(api.CodeConflict, "reference: order "+stored.ID+" has it")
+	case err != nil:
 		return order.Order{}, roomError(err)
+	case stored.ID != o.ID:
+		return repeated(stored, o.Fingerprint)
 	}
-	if stored.ID != o.ID {
-		return repeated(stored, fingerprint)
-	}
-	s.logChange(ctx, o, stored.Status, sourcePage, "total", int64(o.Total), "owner", reqlog.Mask(r.Owner))
+	s.logOrder(ctx, o.ID, stored.Status, sourcePage, "made_by", string(o.Source), "total", int64(o.Total), "owner", reqlog.Mask(o.Owner))
 	return stored, nil
 }
 
-// replace cancels the order whose place a draft takes. Nothing is cancelled for a request
-// that would make no order.
-func (s *Service) replace(ctx context.Context, draft order.Order, req api.CreateOrderRequest) error {
-	old, err := s.cfg.Store.ByClientKey(ctx, draft.Owner, req.ClientKey)
-	if err == nil {
-		_, err = repeated(old, draft.Fingerprint)
+// placedBefore returns the order that was made before with the key of o, or reason.
+func (s *Service) placedBefore(ctx context.Context, o order.Order, reason error) (order.Order, error) {
+	var old order.Order
+	var err error
+	switch {
+	case o.ClientKey == "":
+		err = store.ErrNotFound
+	case o.Owner != "":
+		old, err = s.cfg.Store.ByClientKey(ctx, o.Owner, o.ClientKey)
+	default:
+		old, err = s.cfg.Store.ByAPIKey(ctx, o.KeyID, o.ClientKey)
 	}
-	isNew := errors.Is(err, store.ErrNotFound)
-	if err != nil && !isNew {
-		return err
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return order.Order{}, basketError(reason)
+	case err != nil:
+		return order.Order{}, err
 	}
-	o, err := s.ownOrder(ctx, req.Replaces, draft.Owner)
-	if err != nil {
-		return err
-	}
-	if isNew {
-		if err := s.cfg.Store.Room(ctx, draft, o.Open()); err != nil {
-			return roomError(err)
-		}
-	}
-	if o, err = s.cancel(ctx, o); err != nil {
-		return err
-	}
-	// Somebody may be paying an order that WeChat could have closed by now: nothing takes
-	// its place. Another request may be closing it.
-	if o.Status == api.StatusClosing && o.PrepayID != "" && !s.now().Before(o.SentAt.Add(order.MinCloseAge)) {
-		return errBusy()
-	}
-	return nil
+	return repeated(old, o.Fingerprint)
 }
 
 // repeated returns the order that a client_key made before, if it was made for
@@ -134,40 +109,13 @@ func repeated(o order.Order, fingerprint string) (order.Order, error) {
 	return o, nil
 }
 
-// draft prices a basket and fills in what does not depend on the buyer.
-func (s *Service) draft(ctx context.Context, basket order.Basket) (order.Order, error) {
+// price returns the lines and the total of a basket, with the catalogue's prices.
+func (s *Service) price(ctx context.Context, basket order.Basket) ([]order.Line, fen.Fen, error) {
 	products, err := s.cfg.Store.ProductsOf(ctx, basket)
 	if err != nil {
-		return order.Order{}, err
+		return nil, 0, err
 	}
-	lines, total, err := basket.Price(products)
-	if err != nil {
-		return order.Order{}, err
-	}
-	id, err := order.NewID(s.rand)
-	if err != nil {
-		return order.Order{}, err
-	}
-	now := s.now()
-	outTradeNo, err := order.NewOutTradeNo(s.rand, now)
-	if err != nil {
-		return order.Order{}, err
-	}
-	return order.Order{
-		ID:         id,
-		Lines:      lines,
-		OutTradeNo: outTradeNo,
-		AppID:      s.cfg.AppID,
-		MchID:      s.cfg.MchID,
-		APIVersion: string(s.cfg.WeChat.Version()),
-		Simulated:  s.cfg.Simulated,
-		Total:      total,
-		Currency:   order.Currency,
-		Body:       order.Body(s.cfg.ShopName, lines),
-		NotifyURL:  s.origin + api.PathNotifyPay,
-		CreatedAt:  now,
-		ExpiresAt:  now.Add(order.Lifetime),
-	}, nil
+	return basket.Price(products)
 }
 
 // roomError translates why there is no room for an order.
@@ -185,9 +133,13 @@ func roomError(err error) error {
 	return err
 }
 
-// basketError translates what can be wrong with a basket.
+// basketError translates what can be wrong with a basket. An error that the caller may see
+// stays as it is.
 func basketError(err error) error {
+	var e *api.Error
 	switch {
+	case errors.As(err, &e):
+		return err
 	case errors.Is(err, order.ErrBasket):
 		return reject(api.CodeBadRequest, err.Error())
 	case errors.Is(err, order.ErrUnavailable):

@@ -14,32 +14,33 @@ import (
 
 // Bounds of one Reconcile, beside Config.Statements.
 const (
-	dueBatch      = 100 // orders that one statement reads
+	dueBatch      = 100 // payments that one statement reads
 	queryAtOnce   = 5   // Workers have six connections open at once
 	refundBatch   = 4
 	reconcileTime = 40 * time.Second // no query begins after it
 	refundTime    = 12 * time.Second // no refund's turn begins after it: one may take 25 s
 	maxForgotten  = 1000             // states of sign-ins
 	maxDeleted    = 100              // orders that were never paid
+	maxExpired    = 200              // orders that are closed, and their payments are to be
 
-	// queryCost is how many statements the query about one order makes at most: the
+	// queryCost is how many statements the query about one payment makes at most: the
 	// claim, and to settle a trade that does not agree a change, a read and a count. An
-	// unpaid order costs one, the claim. An order with refunds can cost more: one for
-	// all that are known and four for each that is not. An invocation that then
+	// unpaid one costs one, the claim. A payment with refunds can cost more: one for
+	// all that are known and four for each that is not, and for a duplicate the others. An invocation that then
 	// runs out of statements fails; the next one continues with the rest.
 	queryCost = 4
 	// closingCost is how many statements follow the queries.
 	closingCost = 2
 )
 
-// Reconcile queries WeChat about refunds and orders of which no report has come. It
-// sends the refunds again that WeChat has not taken, and closes the orders there and
-// here that were not paid in time. It also deletes old unpaid orders and notes the size
-// of the database.
+// Reconcile queries WeChat about refunds and payments of which no report has come. It
+// sends the refunds again that WeChat has not taken, and closes the payments there and
+// the orders here that were not paid in time. It also deletes old unpaid orders and notes
+// the size of the database.
 //
 // A timer calls it every minute. It keeps to Config.Statements and to reconcileTime;
 // the next call continues with the rest, so it may stop or fail anywhere. Failures of
-// single orders are logged; the error is the database's.
+// single payments are logged; the error is the database's.
 func (s *Service) Reconcile(ctx context.Context) error {
 	began := s.now()
 	ctx, statements := store.CountStatements(ctx)
@@ -57,18 +58,15 @@ func (s *Service) Reconcile(ctx context.Context) error {
 	refundsBegan := s.now()
 	for _, r := range refunds {
 		if job.Stopping(ctx) || s.now().Sub(refundsBegan) > refundTime {
-			break // refunds that hang hold up no order; the next call begins with the rest
+			break // refunds that hang hold up no payment; the next call begins with the rest
 		}
 		if err := s.continueRefund(ctx, r, sourceCron); err != nil {
 			return fmt.Errorf("reconciling: %w", err)
 		}
 	}
 	err = q.run(ctx)
-	if q.closed > 0 {
-		s.log.Info("expired orders closed that were never sent", "orders", q.closed)
-	}
 	if q.asked > 0 {
-		s.log.Info("orders reconciled", "asked", q.asked, "failed", q.failed, "more", q.more)
+		s.log.Info("payments reconciled", "asked", q.asked, "failed", q.failed, "more", q.more)
 		s.count(ctx, map[string]int{"reconciled.asked": q.asked, "reconciled.failed": q.failed})
 	}
 	if err = errors.Join(err, kept); err != nil {
@@ -80,12 +78,19 @@ func (s *Service) Reconcile(ctx context.Context) error {
 	return s.cfg.Store.Reconciled(ctx, s.now())
 }
 
-// tidy deletes what is no longer needed, in bounded portions, and notes the size of the
-// database.
+// tidy deletes what is no longer needed and ends the wait of orders whose time is over,
+// in bounded portions, and notes the size of the database.
 func (s *Service) tidy(ctx context.Context, now time.Time) error {
 	deleted, err := s.cfg.Store.DeleteUnpaid(ctx, now.Add(-s.cfg.KeepUnpaid), maxDeleted)
 	if deleted > 0 {
 		s.log.Info("old unpaid orders deleted", "orders", deleted)
+	}
+	if !job.Stopping(ctx) {
+		expired, expireErr := s.cfg.Store.Expire(ctx, now, maxExpired)
+		if len(expired) > 0 {
+			s.log.Info("orders have expired", "orders", len(expired))
+		}
+		err = errors.Join(err, expireErr)
 	}
 	err = errors.Join(err, s.cfg.Store.ForgetStates(ctx, now, maxForgotten), s.cfg.Store.ForgetHours(ctx, now))
 	if s.cfg.Size == nil {
@@ -101,28 +106,26 @@ func (s *Service) tidy(ctx context.Context, now time.Time) error {
 	return errors.Join(err, sizeErr)
 }
 
-// queries are the queries about orders of one Reconcile. Some run at once.
+// queries are the queries about payments of one Reconcile. Some run at once.
 type queries struct {
 	s             *Service
 	began         time.Time
 	statements    *atomic.Int64 // made so far by this Reconcile
 	calls         int           // to WeChat, at most
 	asked, failed int
-	closed        int  // without a query
-	more          bool // orders are left for the next call
+	more          bool // payments are left for the next call
 }
 
 // queried is how one query ended.
 type queried struct {
 	claimed bool
-	closed  bool  // without a query: the order was never sent
 	err     error // of the database
 	failed  bool
 }
 
-// notified queries WeChat about the orders whose payment was notified and not confirmed.
+// notified queries WeChat about the payments that were notified and not confirmed.
 // Money may be there, so they come first. They are few a run: when WeChat answers none
-// of them, refunds and other orders have their turn after two timeouts.
+// of them, refunds and other payments have their turn after two timeouts.
 func (q *queries) notified(ctx context.Context) error {
 	limit := 2 * queryAtOnce
 	if most := q.s.cfg.Statements; most > 0 {
@@ -132,14 +135,10 @@ func (q *queries) notified(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// A notification about an order that was never sent comes after a restore of the
-	// database: the order was sent then, and WeChat is queried.
-	return q.batch(ctx, due, func(ctx context.Context, o order.Order) queried {
-		return q.s.queryDue(ctx, o, q.s.cfg.Store.ClaimDueTold)
-	})
+	return q.batch(ctx, due, q.s.cfg.Store.ClaimDueTold)
 }
 
-// run queries WeChat about the orders that are due, batch by batch, until none is left
+// run queries WeChat about the payments that are due, batch by batch, until none is left
 // or a bound is reached. The error is the database's.
 func (q *queries) run(ctx context.Context) error {
 	limit := dueBatch
@@ -151,24 +150,23 @@ func (q *queries) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		ended := q.asked + q.closed
-		if err := q.batch(ctx, due, q.s.endDue); err != nil || q.more || len(due) < limit {
+		asked := q.asked
+		if err := q.batch(ctx, due, q.s.cfg.Store.ClaimQuery); err != nil || q.more || len(due) < limit {
 			return err
 		}
-		// Orders that another caller queries now stay due: reading them again finds them.
-		if q.asked+q.closed == ended || !q.affords(1, 0) {
+		// Payments that another caller queries now stay due: reading them again finds them.
+		if q.asked == asked || !q.affords(1, 0) {
 			q.more = true
 			return nil
 		}
 	}
 }
 
-// claimFunc claims the query about an order: see store.Store.ClaimQuery.
-type claimFunc func(ctx context.Context, id string, window time.Duration, now time.Time) (bool, error)
+// claimFunc claims the query about a payment: see store.Store.ClaimQuery.
+type claimFunc func(ctx context.Context, outTradeNo string, window time.Duration, now time.Time) (bool, error)
 
-// batch calls end for some orders, queryAtOnce at a time. end queries WeChat about an
-// order, or closes it.
-func (q *queries) batch(ctx context.Context, due []order.Order, end func(context.Context, order.Order) queried) (err error) {
+// batch queries WeChat about some payments, queryAtOnce at a time.
+func (q *queries) batch(ctx context.Context, due []order.Payment, claim claimFunc) (err error) {
 	running := 0
 	ended := make(chan queried, queryAtOnce)
 	wait := func() {
@@ -177,9 +175,6 @@ func (q *queries) batch(ctx context.Context, due []order.Order, end func(context
 		if r.claimed {
 			q.asked++
 		}
-		if r.closed {
-			q.closed++
-		}
 		if r.failed {
 			q.failed++
 		}
@@ -187,12 +182,10 @@ func (q *queries) batch(ctx context.Context, due []order.Order, end func(context
 			err = r.err
 		}
 	}
-	for _, o := range due {
+	for _, p := range due {
 		calls := 1
-		if o.SentAt.IsZero() {
-			calls = 0
-		} else if q.s.closeDue(o) {
-			calls = 3 // the close, and a query more if WeChat calls the order paid
+		if q.s.closeDue(p) {
+			calls = 3 // the close, and a query more if WeChat calls it paid
 		}
 		for running > 0 && (running == queryAtOnce || !q.affords(running+1, calls)) {
 			wait()
@@ -206,7 +199,7 @@ func (q *queries) batch(ctx context.Context, due []order.Order, end func(context
 		}
 		q.calls += calls
 		running++
-		go func() { ended <- end(ctx, o) }()
+		go func() { ended <- q.s.queryDue(ctx, p, claim) }()
 	}
 	for running > 0 {
 		wait()
@@ -220,29 +213,18 @@ func (q *queries) affords(running, calls int) bool {
 	return most == 0 || int(q.statements.Load())+running*queryCost+closingCost <= most && q.calls+calls <= most
 }
 
-// endDue closes an order that expired and was never sent. It queries WeChat about any
-// other order that is due: an operator may have made one due that was not sent.
-func (s *Service) endDue(ctx context.Context, o order.Order) (r queried) {
-	if !o.SentAt.IsZero() || !o.Expired(s.now()) {
-		return s.queryDue(ctx, o, s.cfg.Store.ClaimQuery)
-	}
+// queryDue queries WeChat about a payment that is due.
+func (s *Service) queryDue(ctx context.Context, p order.Payment, claim claimFunc) (r queried) {
 	defer s.caught(ctx, &r.err)
-	r.closed, r.err = s.closeUnsent(ctx, o, sourceExpiry)
-	return r
-}
-
-// queryDue queries WeChat about an order that is due.
-func (s *Service) queryDue(ctx context.Context, o order.Order, claim claimFunc) (r queried) {
-	defer s.caught(ctx, &r.err)
-	claimed, err := claim(ctx, o.ID, queryWindow, s.now())
+	claimed, err := claim(ctx, p.OutTradeNo, queryWindow, s.now())
 	if err != nil || !claimed {
 		return queried{err: err} // not claimed: another request queries WeChat, or it has just been paid
 	}
 	r.claimed = true
 	var mismatch Mismatch
-	if _, _, err := s.Sync(ctx, o, sourceCron); err != nil && !errors.As(err, &mismatch) {
+	if _, _, err := s.Sync(ctx, p, sourceCron); err != nil && !errors.As(err, &mismatch) {
 		r.failed = true
-		s.log.Warn("querying WeChat about an order failed", "order", o.ID, "source", sourceCron, "error", err)
+		s.log.Warn("querying WeChat about a payment failed", "order", p.OrderID, "out_trade_no", p.OutTradeNo, "source", sourceCron, "error", err)
 	}
 	return r
 }

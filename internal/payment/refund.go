@@ -34,14 +34,18 @@ func (s *Service) Refund(ctx context.Context, id string, req api.RefundRequest) 
 	if err != nil {
 		return order.Refund{}, err
 	}
-	pay, err := s.api(o.APIVersion)
+	p, err := s.refundable(ctx, o, req.OutTradeNo)
+	if err != nil {
+		return order.Refund{}, err
+	}
+	pay, err := s.api(p.APIVersion)
 	switch {
 	case err != nil:
-		return order.Refund{}, reject(api.CodeMisconfigured, "the order was made with API"+o.APIVersion+", whose keys are not set up")
+		return order.Refund{}, reject(api.CodeMisconfigured, "the payment was made with API"+p.APIVersion+", whose keys are not set up")
 	case !pay.CanRefund():
 		return order.Refund{}, reject(api.CodeMisconfigured, "refunds need the merchant's client certificate, which is not set up")
 	}
-	r, err := s.placeRefund(ctx, o, req)
+	r, err := s.placeRefund(ctx, p, req)
 	if err != nil {
 		return order.Refund{}, err
 	}
@@ -65,15 +69,34 @@ func (s *Service) Refund(ctx context.Context, id string, req api.RefundRequest) 
 	return r, nil
 }
 
+// refundable returns the payment of an order that is to be refunded: the one that pays it,
+// or the one with a number, which is a duplicate.
+func (s *Service) refundable(ctx context.Context, o order.Order, outTradeNo string) (order.Payment, error) {
+	if !order.WasPaid(o.Status) {
+		return order.Payment{}, reject(api.CodeOrderNotPaid, "the order is not paid")
+	}
+	if outTradeNo == "" || outTradeNo == o.PaidBy {
+		return o.Payment, nil
+	}
+	p, err := s.cfg.Store.Payment(ctx, outTradeNo)
+	switch {
+	case errors.Is(err, store.ErrNotFound), err == nil && p.OrderID != o.ID:
+		return order.Payment{}, reject(api.CodeBadRequest, "out_trade_no: want a payment of this order")
+	case err == nil && p.Status != api.PaymentPaid:
+		return order.Payment{}, reject(api.CodeOrderNotPaid, "out_trade_no: the payment is not paid")
+	}
+	return p, err
+}
+
 // placeRefund stores a new refund, or finds the one that the same key made before.
-func (s *Service) placeRefund(ctx context.Context, o order.Order, req api.RefundRequest) (order.Refund, error) {
-	if old, err := s.cfg.Store.RefundByKey(ctx, o.ID, req.RefundKey); !errors.Is(err, store.ErrNotFound) {
+func (s *Service) placeRefund(ctx context.Context, p order.Payment, req api.RefundRequest) (order.Refund, error) {
+	if old, err := s.cfg.Store.RefundByKey(ctx, p.OrderID, req.RefundKey); !errors.Is(err, store.ErrNotFound) {
 		if err != nil {
 			return order.Refund{}, err
 		}
-		return repeatedRefund(old, req)
+		return repeatedRefund(old, p, req)
 	}
-	if order.WasPaid(o.Status) && refundTooOld(o, s.now()) {
+	if refundTooOld(p, s.now()) {
 		return order.Refund{}, reject(api.CodeWeChatDeclined, "WeChat takes no refund more than a year after the payment")
 	}
 	id, err := order.NewRefundID(s.rand, s.now())
@@ -81,30 +104,32 @@ func (s *Service) placeRefund(ctx context.Context, o order.Order, req api.Refund
 		return order.Refund{}, err
 	}
 	stored, err := s.cfg.Store.InsertRefund(ctx, order.Refund{
-		ID: id, OrderID: o.ID, Key: req.RefundKey, Amount: req.Amount, Reason: req.Reason,
+		ID: id, OrderID: p.OrderID, OutTradeNo: p.OutTradeNo, Key: req.RefundKey, Amount: req.Amount, Reason: req.Reason,
 		NotifyURL: s.origin + api.PathNotifyRefund, CreatedAt: s.now(), FromBalance: req.FromBalance,
 	})
 	if err != nil {
 		return order.Refund{}, err
 	}
-	refund, err := s.cfg.Store.RefundByKey(ctx, o.ID, req.RefundKey)
+	refund, err := s.cfg.Store.RefundByKey(ctx, p.OrderID, req.RefundKey)
 	if errors.Is(err, store.ErrNotFound) {
-		return order.Refund{}, s.refundRoomError(ctx, o, req.Amount)
+		return order.Refund{}, s.refundRoomError(ctx, p, req.Amount)
 	}
 	if err != nil {
 		return order.Refund{}, err
 	}
 	if !stored {
-		return repeatedRefund(refund, req)
+		return repeatedRefund(refund, p, req)
 	}
-	s.logger(ctx).Info("refund created", "order", o.ID, "refund", refund.ID, "amount", int64(refund.Amount), "total", int64(o.Total))
+	s.logger(ctx).Info("refund created", "order", p.OrderID, "refund", refund.ID, "amount", int64(refund.Amount), "total", int64(p.Total))
 	return refund, nil
 }
 
 // repeatedRefund returns the refund that a key made before, if the request is the
 // same.
-func repeatedRefund(r order.Refund, req api.RefundRequest) (order.Refund, error) {
+func repeatedRefund(r order.Refund, p order.Payment, req api.RefundRequest) (order.Refund, error) {
 	switch {
+	case r.OutTradeNo != p.OutTradeNo:
+		return order.Refund{}, reject(api.CodeConflict, "refund_key was used for another payment")
 	case r.Amount != req.Amount:
 		return order.Refund{}, reject(api.CodeConflict, "refund_key was used for another amount")
 	case r.Reason != req.Reason:
@@ -114,21 +139,14 @@ func repeatedRefund(r order.Refund, req api.RefundRequest) (order.Refund, error)
 }
 
 // refundRoomError says why a refund could not be stored.
-func (s *Service) refundRoomError(ctx context.Context, o order.Order, amount fen.Fen) error {
-	o, err := s.cfg.Store.ByID(ctx, o.ID)
+func (s *Service) refundRoomError(ctx context.Context, p order.Payment, amount fen.Fen) error {
+	refunds, err := s.cfg.Store.Refunds(ctx, p.OrderID)
 	if err != nil {
 		return err
 	}
-	if !order.WasPaid(o.Status) {
-		return reject(api.CodeOrderNotPaid, "the order is not paid")
-	}
-	refunds, err := s.cfg.Store.Refunds(ctx, o.ID)
-	if err != nil {
-		return err
-	}
-	left, live := o.Total, 0
+	left, live := p.Total, 0
 	for _, r := range refunds {
-		if r.Status == api.RefundFailed {
+		if r.Status == api.RefundFailed || r.OutTradeNo != p.OutTradeNo {
 			continue
 		}
 		live++
@@ -138,9 +156,9 @@ func (s *Service) refundRoomError(ctx context.Context, o order.Order, amount fen
 	}
 	switch {
 	case amount <= left && live >= order.MaxRefunds:
-		return reject(api.CodeRefundTooMuch, "the order has had as many refunds as WeChat takes")
+		return reject(api.CodeRefundTooMuch, "the payment has had as many refunds as WeChat takes")
 	case amount <= left: // another refund has just failed or was closed
-		return reject(api.CodeWeChatBusy, "another refund of the order has just ended, try again")
+		return reject(api.CodeWeChatBusy, "another refund of the payment has just ended, try again")
 	}
 	return reject(api.CodeRefundTooMuch, "amount exceeds the refundable "+left.String()+" yuan")
 }
@@ -155,6 +173,9 @@ func (s *Service) continueRefund(ctx context.Context, r order.Refund, source str
 	}
 	log := s.refundLog(ctx, r, source)
 	if r.Status == api.RefundCreated {
+		if r.Duplicate && r.QueriedAt.IsZero() {
+			log.Warn("an order was paid twice: all of the second payment goes back", "amount", int64(r.Amount))
+		}
 		err = s.submitRefund(ctx, log, r, source)
 	} else {
 		var found bool
@@ -227,11 +248,11 @@ func (s *Service) submitRefund(ctx context.Context, log *slog.Logger, r order.Re
 		return err
 	}
 	// Perhaps because of refunds that were not made here.
-	o, err := s.cfg.Store.ByID(ctx, r.OrderID)
+	p, err := s.cfg.Store.Payment(ctx, r.OutTradeNo)
 	if err != nil {
 		return err
 	}
-	return s.syncRefunds(ctx, o, source)
+	return s.syncRefunds(ctx, p, source)
 }
 
 // sendRefund makes the call of a refund.
@@ -256,12 +277,12 @@ func refundRequest(r order.Refund) wechat.RefundRequest {
 	}
 }
 
-// refundTooOld reports whether WeChat takes no refund of an order any more. A payment
-// whose time is not known was made before the order expired.
-func refundTooOld(o order.Order, now time.Time) bool {
-	paidAt := o.PaidAt
+// refundTooOld reports whether WeChat takes no refund of a payment any more. One whose
+// time is not known was made before it expired.
+func refundTooOld(p order.Payment, now time.Time) bool {
+	paidAt := p.PaidAt
 	if paidAt.IsZero() {
-		paidAt = o.ExpiresAt
+		paidAt = p.ExpiresAt
 	}
 	return now.After(paidAt.AddDate(order.RefundYears, 0, 1)) // on the day itself WeChat decides
 }

@@ -40,31 +40,27 @@ func (w *refunds) QueryRefund(_ context.Context, no string) (wechat.Refund, erro
 
 func (w *refunds) QueryRefunds(context.Context, string) ([]wechat.Refund, error) { return w.all, nil }
 
-// paid stores an order that is paid.
-func (l *ledger) paid(t *testing.T) order.Order {
+// paid stores an order that is paid, and returns the payment.
+func (l *ledger) paid(t *testing.T) order.Payment {
 	t.Helper()
-	o := l.pending(t)
-	if err := l.settle(t.Context(), tradeOf(o), sourceNotify); err != nil {
+	p := l.pending(t)
+	if err := l.settle(t.Context(), tradeOf(p), sourceNotify); err != nil {
 		t.Fatal(err)
 	}
-	o, err := l.cfg.Store.ByID(t.Context(), o.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return o
+	return l.stored(t, p.OutTradeNo)
 }
 
-// refundOf is WeChat's report of a refund of o.
-func refundOf(o order.Order, no string, state wechat.RefundState) wechat.Refund {
+// refundOf is WeChat's report of a refund of a payment.
+func refundOf(p order.Payment, no string, state wechat.RefundState) wechat.Refund {
 	return wechat.Refund{
-		OutTradeNo: o.OutTradeNo, OutRefundNo: no, TransactionID: o.TransactionID, RefundID: "50000" + no,
-		Total: o.Total, Amount: 600, State: state, RefundedAt: time.Now(),
+		OutTradeNo: p.OutTradeNo, OutRefundNo: no, TransactionID: p.TransactionID, RefundID: "50000" + no,
+		Total: p.Total, Amount: 600, State: state, RefundedAt: time.Now(),
 	}
 }
 
-// A refund that was not made here is recorded only if it agrees with the order, and no
+// A refund that was not made here is recorded only if it agrees with the payment, and no
 // more goes back than was paid.
-func TestRecordedRefundAgreesWithTheOrder(t *testing.T) {
+func TestRecordedRefundAgreesWithThePayment(t *testing.T) {
 	t.Parallel()
 	const no = "5030000000000000000000000000001"
 	for name, c := range map[string]struct {
@@ -97,7 +93,7 @@ func TestRecordedRefundAgreesWithTheOrder(t *testing.T) {
 				}
 				return
 			}
-			if stored, err := l.cfg.Store.ByID(t.Context(), o.ID); err != nil || stored.Refunded != 600 || stored.Status != api.StatusPaid {
+			if stored, err := l.cfg.Store.ByID(t.Context(), o.OrderID); err != nil || stored.Refunded != 600 || stored.Status != api.StatusPaid {
 				t.Errorf("%+v, %v", stored, err)
 			}
 		})
@@ -122,7 +118,7 @@ func TestDeclinedRefundThatWasTaken(t *testing.T) {
 			},
 		}
 		l.cfg.WeChat = fixed{w}
-		r, err := l.Refund(t.Context(), o.ID, api.RefundRequest{RefundKey: rand.Text(), Amount: 600})
+		r, err := l.Refund(t.Context(), o.OrderID, api.RefundRequest{RefundKey: rand.Text(), Amount: 600})
 		var e *api.Error
 		switch {
 		case taken && (err != nil || r.Status != api.RefundProcessing):
@@ -146,7 +142,7 @@ func TestRefundIsSubmittedByOneCaller(t *testing.T) {
 	l.cfg.WeChat = fixed{w}
 	now := time.Now()
 	l.now = func() time.Time { return now }
-	r, err := l.Refund(t.Context(), o.ID, api.RefundRequest{RefundKey: rand.Text(), Amount: 600})
+	r, err := l.Refund(t.Context(), o.OrderID, api.RefundRequest{RefundKey: rand.Text(), Amount: 600})
 	if err != nil || r.Status != api.RefundCreated || len(w.submitted) != 1 {
 		t.Fatalf("%+v, %v, %d calls", r, err, len(w.submitted))
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
@@ -33,79 +34,169 @@ func (s *Service) syncRefund(ctx context.Context, r order.Refund, source string)
 	return true, s.applyRefund(ctx, r, report, source)
 }
 
-// syncRefunds queries WeChat about all refunds of a paid order, records those that were
+// syncRefunds queries WeChat about all refunds of a paid payment, records those that were
 // not made here, and applies the responses. That is how refunds of the merchant platform
 // become known here.
-func (s *Service) syncRefunds(ctx context.Context, o order.Order, source string) error {
-	reports, err := s.queryRefunds(ctx, o)
+func (s *Service) syncRefunds(ctx context.Context, p order.Payment, source string) error {
+	reports, err := s.queryRefunds(ctx, p)
 	if err != nil {
 		return err
 	}
-	return s.applyRefunds(ctx, o, reports, source)
+	return s.applyRefunds(ctx, p, reports, source)
 }
 
 // settleRefunded settles a trade of which money has gone back, and its refunds. The
-// refunds are queried first: once the order is paid, nobody queries it again.
+// refunds are queried first: once the payment is known as paid, nobody queries it again.
 //
 // WeChat promises no more of such a trade than its state. The refunds name the
 // transaction and the amount. The payer and the time may stay unknown until the
 // bill of that day is compared.
-func (s *Service) settleRefunded(ctx context.Context, o order.Order, trade wechat.Trade, source string) (order.Order, error) {
-	reports, err := s.queryRefunds(ctx, o)
+//
+// If a database was restored, it may have forgotten which payment of an order was the
+// duplicate. The refund of a duplicate has a number that says so. Then the other payments
+// are settled first: the one whose money is here has to pay the order, not this one.
+func (s *Service) settleRefunded(ctx context.Context, p order.Payment, trade wechat.Trade, source string) (order.Payment, error) {
+	reports, err := s.queryRefunds(ctx, p)
 	if err != nil {
-		return o, err
+		return p, err
+	}
+	duplicate, err := s.findDuplicateRefund(ctx, p, reports)
+	if err != nil {
+		return p, err
+	}
+	if duplicate.OutRefundNo != "" {
+		if len(reports) == 0 {
+			reports = []wechat.Refund{duplicate}
+		}
+		if err := s.syncOthers(ctx, p, source); err != nil {
+			return p, err
+		}
 	}
 	if len(reports) > 0 && (trade.TransactionID == "" || trade.TotalFee == 0) {
 		trade.TransactionID, trade.TotalFee = reports[0].TransactionID, reports[0].Total
 	}
-	if trade.OpenID == "" && o.TradeType == api.TradeJSAPI {
-		trade.OpenID = o.Owner // nobody else can pay inside WeChat
+	if trade.OpenID == "" && p.TradeType == api.TradeJSAPI {
+		trade.OpenID = p.OpenID // nobody else can pay inside WeChat
 	}
-	if o, err = s.settle(ctx, o, trade, source); err != nil {
-		return o, err
+	if p, err = s.settle(ctx, p, trade, source); err != nil {
+		return p, err
 	}
-	return o, s.applyRefunds(ctx, o, reports, source)
+	return p, s.applyRefunds(ctx, p, reports, source)
 }
 
-// queryRefunds queries WeChat about all refunds of an order. APIv3 has no such query: of
-// an order of APIv3 it asks APIv2, whose ledger is the same, if its key is there.
+// findDuplicateRefund returns the refund at WeChat that gave a payment back because it was
+// a duplicate, the zero one if there is none. Without a list of refunds, which APIv3 does
+// not give, WeChat is queried by its number.
+func (s *Service) findDuplicateRefund(ctx context.Context, p order.Payment, reports []wechat.Refund) (wechat.Refund, error) {
+	id := order.DuplicateRefundID(p.OutTradeNo)
+	for _, r := range reports {
+		if r.OutRefundNo == id {
+			return r, nil
+		}
+	}
+	if len(reports) > 0 {
+		return wechat.Refund{}, nil
+	}
+	pay, err := s.api(p.APIVersion)
+	if err != nil {
+		return wechat.Refund{}, err
+	}
+	callCtx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	report, err := pay.QueryRefund(callCtx, id)
+	switch {
+	case err != nil && wechatError(err).Code == wechat.CodeRefundNotExist:
+		return wechat.Refund{}, nil
+	case err != nil:
+		return wechat.Refund{}, fmt.Errorf("querying refund %s: %w", id, err)
+	case report.OutRefundNo != id || report.OutTradeNo != p.OutTradeNo:
+		return wechat.Refund{}, fmt.Errorf("querying refund %s: the response is about another", id)
+	}
+	return report, nil
+}
+
+// syncOthers syncs the other payments of an order of which it is not known that they are
+// paid.
+func (s *Service) syncOthers(ctx context.Context, p order.Payment, source string) error {
+	payments, err := s.cfg.Store.PaymentsOf(ctx, p.OrderID)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(payments, func(other order.Payment) bool { return other.Status == api.PaymentPaid }) {
+		return nil // one of them pays the order
+	}
+	for _, other := range payments {
+		if other.OutTradeNo == p.OutTradeNo || other.MchID != s.cfg.MchID {
+			continue
+		}
+		paid, err := s.syncPaid(ctx, other, source)
+		if err != nil || paid {
+			return err
+		}
+	}
+	return nil
+}
+
+// syncPaid settles a payment if WeChat has its money, and reports whether it has.
+func (s *Service) syncPaid(ctx context.Context, p order.Payment, source string) (bool, error) {
+	pay, err := s.api(p.APIVersion)
+	if err != nil {
+		return false, err
+	}
+	callCtx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	trade, err := pay.QueryOrder(callCtx, p.OutTradeNo)
+	switch {
+	case err != nil && wechatError(err).Code == wechat.CodeOrderNotExist:
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("querying payment %s: %w", p.OutTradeNo, err)
+	case trade.State != wechat.StateSuccess:
+		return false, nil
+	}
+	_, err = s.settle(ctx, p, trade, source)
+	return err == nil, err
+}
+
+// queryRefunds queries WeChat about all refunds of a payment. APIv3 has no such query: of
+// a payment of APIv3 it asks APIv2, whose ledger is the same, if its key is there.
 // Otherwise the list is empty. Refunds that were not made here then become known by the
 // notification or the bill that names them.
-func (s *Service) queryRefunds(ctx context.Context, o order.Order) ([]wechat.Refund, error) {
+func (s *Service) queryRefunds(ctx context.Context, p order.Payment) ([]wechat.Refund, error) {
 	callCtx, cancel := context.WithTimeout(ctx, refundTimeout)
 	defer cancel()
-	pay, err := s.api(o.APIVersion)
-	if o.APIVersion == string(wechat.V3) {
+	pay, err := s.api(p.APIVersion)
+	if p.APIVersion == string(wechat.V3) {
 		if pay, err = s.cfg.WeChat.For(wechat.V2); err != nil {
 			return nil, nil
 		}
 	}
 	var reports []wechat.Refund
 	if err == nil {
-		reports, err = pay.QueryRefunds(callCtx, o.OutTradeNo)
+		reports, err = pay.QueryRefunds(callCtx, p.OutTradeNo)
 	}
 	if err == nil {
 		return reports, nil
 	}
-	// A key of APIv2 that WeChat takes no longer must not hold up an order of APIv3.
-	if e := wechatError(err); o.APIVersion == string(wechat.V3) && e.Kind != wechat.Retry && e.Kind != wechat.Untrusted {
-		s.logger(ctx).Warn("APIv2 does not list the refunds of an order of APIv3", "order", o.ID, "error", err)
+	// A key of APIv2 that WeChat takes no longer must not hold up a payment of APIv3.
+	if e := wechatError(err); p.APIVersion == string(wechat.V3) && e.Kind != wechat.Retry && e.Kind != wechat.Untrusted {
+		s.logger(ctx).Warn("APIv2 does not list the refunds of a payment of APIv3", "out_trade_no", p.OutTradeNo, "error", err)
 		return nil, nil
 	}
-	return nil, fmt.Errorf("querying the refunds of order %s: %w", o.ID, err)
+	return nil, fmt.Errorf("querying the refunds of payment %s: %w", p.OutTradeNo, err)
 }
 
-// syncNamed syncs an order and its refunds when a notification or a bill names one of
+// syncNamed syncs a payment and its refunds when a notification or a bill names one of
 // them that is not stored as it says. outRefundNo is "" when the news is about the
 // payment.
-func (s *Service) syncNamed(ctx context.Context, o order.Order, outRefundNo, source string) error {
+func (s *Service) syncNamed(ctx context.Context, p order.Payment, outRefundNo, source string) error {
 	var err error
-	if order.WasPaid(o.Status) {
-		err = s.syncRefunds(ctx, o, source)
+	if p.Status == api.PaymentPaid {
+		err = s.syncRefunds(ctx, p, source)
 	} else {
-		o, _, err = s.Sync(ctx, o, source) // its refunds too
+		p, _, err = s.Sync(ctx, p, source) // its refunds too
 	}
-	if err != nil || outRefundNo == "" || o.APIVersion != string(wechat.V3) || !order.WasPaid(o.Status) {
+	if err != nil || outRefundNo == "" || p.APIVersion != string(wechat.V3) || p.Status != api.PaymentPaid {
 		return err
 	}
 	switch r, err := s.cfg.Store.RefundByID(ctx, outRefundNo); {
@@ -115,7 +206,7 @@ func (s *Service) syncNamed(ctx context.Context, o order.Order, outRefundNo, sou
 	case !errors.Is(err, store.ErrNotFound):
 		return err
 	}
-	pay, err := s.api(o.APIVersion)
+	pay, err := s.api(p.APIVersion)
 	if err != nil {
 		return err
 	}
@@ -128,16 +219,16 @@ func (s *Service) syncNamed(ctx context.Context, o order.Order, outRefundNo, sou
 	case err != nil:
 		return fmt.Errorf("querying refund %s: %w", outRefundNo, err)
 	}
-	return s.applyRefunds(ctx, o, []wechat.Refund{report}, source)
+	return s.applyRefunds(ctx, p, []wechat.Refund{report}, source)
 }
 
-// applyRefunds applies what WeChat reports of the refunds of an order. A Mismatch of one
+// applyRefunds applies what WeChat reports of the refunds of a payment. A Mismatch of one
 // leaves the others to be applied.
-func (s *Service) applyRefunds(ctx context.Context, o order.Order, reports []wechat.Refund, source string) error {
+func (s *Service) applyRefunds(ctx context.Context, p order.Payment, reports []wechat.Refund, source string) error {
 	if len(reports) == 0 {
 		return nil
 	}
-	stored, err := s.cfg.Store.Refunds(ctx, o.ID)
+	stored, err := s.cfg.Store.Refunds(ctx, p.OrderID)
 	if err != nil {
 		return err
 	}
@@ -150,7 +241,7 @@ func (s *Service) applyRefunds(ctx context.Context, o order.Order, reports []wec
 		r, ok := known[report.OutRefundNo]
 		var err error
 		if !ok {
-			r, err = s.recordRefund(ctx, o, report, source)
+			r, err = s.recordRefund(ctx, p, report, source)
 		}
 		if err == nil && !agrees(r, report) { // most agree, and cost no more statements
 			err = s.applyRefund(ctx, r, report, source)
@@ -167,15 +258,15 @@ func (s *Service) applyRefunds(ctx context.Context, o order.Order, reports []wec
 }
 
 // recordRefund stores a refund that was not made here.
-func (s *Service) recordRefund(ctx context.Context, o order.Order, report wechat.Refund, source string) (order.Refund, error) {
-	log := s.logger(ctx).With("source", source, "order", o.ID, "refund", report.OutRefundNo, "refund_id", report.RefundID, "amount", int64(report.Amount))
+func (s *Service) recordRefund(ctx context.Context, p order.Payment, report wechat.Refund, source string) (order.Refund, error) {
+	log := s.logger(ctx).With("source", source, "order", p.OrderID, "out_trade_no", p.OutTradeNo, "refund", report.OutRefundNo, "refund_id", report.RefundID, "amount", int64(report.Amount))
 	var problem Mismatch
 	switch {
-	case report.OutTradeNo != o.OutTradeNo:
+	case report.OutTradeNo != p.OutTradeNo:
 		problem = "it is about another order"
-	case !order.WasPaid(o.Status) || report.TransactionID != o.TransactionID:
+	case p.Status != api.PaymentPaid || report.TransactionID != p.TransactionID:
 		problem = "transaction differs"
-	case report.Total != o.Total:
+	case report.Total != p.Total:
 		problem = "the order's amount differs"
 	}
 	if problem != "" {
@@ -192,7 +283,7 @@ func (s *Service) recordRefund(ctx context.Context, o order.Order, report wechat
 		record = s.cfg.Store.RecordClosedRefund
 	}
 	recorded, err := record(ctx, order.Refund{
-		ID: report.OutRefundNo, OrderID: o.ID, Amount: report.Amount, RefundID: report.RefundID, CreatedAt: created, TakenAt: now,
+		ID: report.OutRefundNo, OrderID: p.OrderID, OutTradeNo: p.OutTradeNo, Amount: report.Amount, RefundID: report.RefundID, CreatedAt: created, TakenAt: now,
 	})
 	if err != nil {
 		return order.Refund{}, err
@@ -201,7 +292,7 @@ func (s *Service) recordRefund(ctx context.Context, o order.Order, report wechat
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		problem = "more than was paid has gone back"
-		log.Error("refund mismatch", "reason", string(problem), "order_total", int64(o.Total))
+		log.Error("refund mismatch", "reason", string(problem), "order_total", int64(p.Total))
 		return r, problem
 	case err == nil && recorded:
 		log.Warn("refund found that was not made here")
@@ -210,8 +301,7 @@ func (s *Service) recordRefund(ctx context.Context, o order.Order, report wechat
 }
 
 // applyRefund brings a refund to where WeChat reports it. The report must be
-// WeChat's own, signature checked, and agree with the refund in order, payment
-// and amounts. Like settle it may be called any number of times and in any order.
+// WeChat's own, signature checked, and agree with the refund in payment and amounts. Like settle it may be called any number of times and in any order.
 //
 // The error is a Mismatch, which is logged, or the database's.
 func (s *Service) applyRefund(ctx context.Context, r order.Refund, report wechat.Refund, source string) error {

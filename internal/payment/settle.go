@@ -18,79 +18,78 @@ type Mismatch string
 
 func (m Mismatch) Error() string { return string(m) }
 
-// settle is the only way to "paid". It applies a trade to its order: WeChat itself
-// reported the trade, the signature is checked, and it must agree with the order in
+// settle is the only way to "paid". It applies a trade to its payment: WeChat itself
+// reported the trade, the signature is checked, and it must agree with the payment in
 // appid, merchant, amount and currency. settle may be called any number of times, at
-// once and in any order, with the same trade; one of the calls changes the order.
+// once and in any order, with the same trade; one of the calls changes the payment.
 //
-// It returns the order with the status and the payment that are stored then. The error
-// is a Mismatch, which is logged and counted, or the database's: then the trade should
-// be reported again.
-func (s *Service) settle(ctx context.Context, o order.Order, trade wechat.Trade, source string) (order.Order, error) {
-	settled, err := s.applyTrade(ctx, o, trade, source)
-	return settled, s.noteMismatch(ctx, o, trade, source, err)
+// It returns the payment with the status that is stored then. The error is a Mismatch,
+// which is logged and counted, or the database's: then the trade should be reported again.
+func (s *Service) settle(ctx context.Context, p order.Payment, trade wechat.Trade, source string) (order.Payment, error) {
+	settled, err := s.applyTrade(ctx, p, trade, source)
+	return settled, s.noteMismatch(ctx, p, trade, source, err)
 }
 
-// orderOf returns the order of a trade that WeChat reports. The Mismatch that there is no
-// such order is logged and counted.
-func (s *Service) orderOf(ctx context.Context, trade wechat.Trade, source string) (order.Order, error) {
-	o, err := s.cfg.Store.ByOutTradeNo(ctx, trade.OutTradeNo)
+// paymentOf returns the payment of a trade that WeChat reports. The Mismatch that there is
+// no such payment is logged and counted.
+func (s *Service) paymentOf(ctx context.Context, trade wechat.Trade, source string) (order.Payment, error) {
+	p, err := s.cfg.Store.Payment(ctx, trade.OutTradeNo)
 	if errors.Is(err, store.ErrNotFound) {
-		return o, s.noteMismatch(ctx, order.Order{}, trade, source, Mismatch("unknown order"))
+		return p, s.noteMismatch(ctx, order.Payment{}, trade, source, Mismatch("unknown order"))
 	}
-	return o, err
+	return p, err
 }
 
 // noteMismatch logs and counts err if it is a Mismatch, and returns it.
-func (s *Service) noteMismatch(ctx context.Context, o order.Order, trade wechat.Trade, source string, err error) error {
+func (s *Service) noteMismatch(ctx context.Context, p order.Payment, trade wechat.Trade, source string, err error) error {
 	var mismatch Mismatch
 	if errors.As(err, &mismatch) {
 		s.count(ctx, map[string]int{"mismatch." + strings.ReplaceAll(string(mismatch), " ", "_"): 1})
-		s.logger(ctx).Error("payment mismatch", "reason", string(mismatch), "source", source, "out_trade_no", trade.OutTradeNo, "order", o.ID,
+		s.logger(ctx).Error("payment mismatch", "reason", string(mismatch), "source", source, "out_trade_no", trade.OutTradeNo, "order", p.OrderID,
 			"state", string(trade.State), "transaction_id", trade.TransactionID,
-			"order_total", int64(o.Total), "trade_total", int64(trade.TotalFee), "currency", trade.Currency)
+			"order_total", int64(p.Total), "trade_total", int64(trade.TotalFee), "currency", trade.Currency)
 	}
 	return err
 }
 
-// applyTrade changes the order as the trade says.
-func (s *Service) applyTrade(ctx context.Context, o order.Order, trade wechat.Trade, source string) (order.Order, error) {
-	if err := sameAccount(o, trade); err != nil {
-		return o, err
+// applyTrade changes the payment as the trade says.
+func (s *Service) applyTrade(ctx context.Context, p order.Payment, trade wechat.Trade, source string) (order.Payment, error) {
+	if err := sameAccount(p, trade); err != nil {
+		return p, err
 	}
 	switch trade.State {
 	case wechat.StateSuccess, wechat.StateRefund: // refunded means that it was paid
-		return s.applyPayment(ctx, o, trade, source)
+		return s.applyPayment(ctx, p, trade, source)
 	case wechat.StateClosed, wechat.StateRevoked:
-		return s.close(ctx, o, source)
+		return s.close(ctx, p, source)
 	case wechat.StateNotPay, wechat.StateUserPaying, wechat.StateAccept, wechat.StatePayError:
-		return o, nil // nothing final for an order that can be paid again
+		return p, nil // nothing final for a payment that can be made again
 	}
-	return o, Mismatch("unknown trade state")
+	return p, Mismatch("unknown trade state")
 }
 
 // sameAccount returns a Mismatch for a trade of another appid or merchant than the
-// order's, and for a message of another API version: who has the key of one version
-// cannot forge messages about the orders of the other.
-func sameAccount(o order.Order, trade wechat.Trade) error {
-	if string(trade.Version) != o.APIVersion {
+// payment's, and for a message of another API version: who has the key of one version
+// cannot forge messages about the payments of the other.
+func sameAccount(p order.Payment, trade wechat.Trade) error {
+	if string(trade.Version) != p.APIVersion {
 		return Mismatch("API version differs")
 	}
-	if trade.AppID != o.AppID {
+	if trade.AppID != p.AppID {
 		return Mismatch("appid differs")
 	}
-	if trade.MchID != o.MchID {
+	if trade.MchID != p.MchID {
 		return Mismatch("mch_id differs")
 	}
 	return nil
 }
 
-// samePayment returns a Mismatch for a trade that does not pay for the order.
-func samePayment(o order.Order, trade wechat.Trade) error {
+// samePayment returns a Mismatch for a trade that does not pay this payment.
+func samePayment(p order.Payment, trade wechat.Trade) error {
 	switch {
-	case trade.TotalFee != o.Total:
+	case trade.TotalFee != p.Total:
 		return Mismatch("amount differs")
-	case trade.Currency != o.Currency:
+	case trade.Currency != p.Currency:
 		return Mismatch("currency differs")
 	case trade.TransactionID == "" || trade.PaidAt.IsZero() && trade.State != wechat.StateRefund:
 		return Mismatch("no transaction")
@@ -98,29 +97,29 @@ func samePayment(o order.Order, trade wechat.Trade) error {
 	return nil
 }
 
-// applyPayment marks the order paid. Triggers continue the statement of Store.Pay: the
-// step, the bounds of guests, the counters and the event order.paid.
-func (s *Service) applyPayment(ctx context.Context, o order.Order, trade wechat.Trade, source string) (order.Order, error) {
-	if err := samePayment(o, trade); err != nil {
-		return o, err
+// applyPayment marks the payment paid. Triggers continue the statement of Store.Pay: the
+// payment pays its order, or it is a duplicate and its refund is stored.
+func (s *Service) applyPayment(ctx context.Context, p order.Payment, trade wechat.Trade, source string) (order.Payment, error) {
+	if err := samePayment(p, trade); err != nil {
+		return p, err
 	}
-	paid, err := s.cfg.Store.Pay(ctx, o.ID, order.Payment{
+	paid, err := s.cfg.Store.Pay(ctx, p.OutTradeNo, order.Paid{
 		TransactionID: trade.TransactionID, Payer: trade.OpenID, PaidAt: trade.PaidAt, Source: source, Simulated: s.cfg.Simulated,
 	}, s.now())
 	if err != nil {
-		return o, err
+		return p, err
 	}
 	if paid {
 		s.cfg.Announce()
-		s.logChange(ctx, o, api.StatusPaid, source, "transaction_id", trade.TransactionID, "total", int64(o.Total))
-		o.Status, o.TransactionID, o.PaidAt, o.ClientIP = api.StatusPaid, trade.TransactionID, trade.PaidAt, ""
-		return o, nil
+		s.logPayment(ctx, p, api.PaymentPaid, source, "transaction_id", trade.TransactionID, "total", int64(p.Total))
+		p.Status, p.TransactionID, p.PaidAt, p.ClientIP = api.PaymentPaid, trade.TransactionID, trade.PaidAt, ""
+		return p, nil
 	}
-	stored, err := s.cfg.Store.ByOutTradeNo(ctx, o.OutTradeNo)
+	stored, err := s.cfg.Store.Payment(ctx, p.OutTradeNo)
 	switch {
 	case err != nil:
-		return o, err
-	case !order.WasPaid(stored.Status):
+		return p, err
+	case stored.Status != api.PaymentPaid:
 		return stored, Mismatch("the transaction belongs to another order")
 	case stored.TransactionID != trade.TransactionID:
 		return stored, Mismatch("the order is paid by another transaction")
@@ -139,16 +138,16 @@ func knownPayment(trade wechat.Trade) order.KnownPayment {
 	return p
 }
 
-// close marks the order closed, unless it is paid, closed or failed by then.
-func (s *Service) close(ctx context.Context, o order.Order, source string) (order.Order, error) {
-	closed, err := s.cfg.Store.Close(ctx, o.ID, s.now())
+// close marks the payment closed, unless it is paid, closed or failed by then.
+func (s *Service) close(ctx context.Context, p order.Payment, source string) (order.Payment, error) {
+	closed, err := s.cfg.Store.Close(ctx, p.OutTradeNo, s.now())
 	switch {
 	case err != nil:
-		return o, err
+		return p, err
 	case !closed:
-		return s.cfg.Store.ByID(ctx, o.ID)
+		return s.cfg.Store.Payment(ctx, p.OutTradeNo)
 	}
-	s.logChange(ctx, o, api.StatusClosed, source)
-	o.Status, o.ClientIP = api.StatusClosed, ""
-	return o, nil
+	s.logPayment(ctx, p, api.PaymentClosed, source)
+	p.Status, p.ClientIP = api.PaymentClosed, ""
+	return p, nil
 }

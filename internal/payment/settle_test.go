@@ -54,15 +54,15 @@ func (f fixed) For(v wechat.Version) (wechat.Merchant, error) {
 	return f.pay, nil
 }
 
-// settle settles a trade of the order that it names. The order that the rules return has
-// the stored status and transaction.
+// settle settles a trade of the payment that it names. The payment that the rules return
+// has the stored status and transaction.
 func (l *ledger) settle(ctx context.Context, trade wechat.Trade, source string) error {
-	o, err := l.orderOf(ctx, trade, source)
+	o, err := l.paymentOf(ctx, trade, source)
 	if err != nil {
 		return err
 	}
 	if o, err = l.Service.settle(ctx, o, trade, source); err == nil {
-		stored, err := l.cfg.Store.ByOutTradeNo(ctx, trade.OutTradeNo)
+		stored, err := l.cfg.Store.Payment(ctx, trade.OutTradeNo)
 		if err != nil {
 			return err
 		}
@@ -73,45 +73,70 @@ func (l *ledger) settle(ctx context.Context, trade wechat.Trade, source string) 
 	return err
 }
 
-// pending stores an order of 13600 fen that waits for its payment.
-func (l *ledger) pending(t testing.TB) order.Order {
+// pending stores an order of 13600 fen and returns a payment of it that WeChat waits for.
+func (l *ledger) pending(t testing.TB) order.Payment {
 	t.Helper()
-	o, err := l.draft(context.Background(), order.Basket{{ProductID: "tea", Quantity: 2}})
+	const owner = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
+	o, err := l.PlaceBasket(context.Background(), BasketRequest{Owner: owner, CreateOrderRequest: api.CreateOrderRequest{
+		ClientKey: rand.Text(), Items: []api.OrderItem{{ProductID: "tea", Quantity: 2}},
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Owner, o.ClientKey, o.TradeType = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o", rand.Text(), api.TradeJSAPI
-	if o, err = l.cfg.Store.Insert(context.Background(), o); err != nil {
+	return l.attempt(t, o, api.TradeJSAPI)
+}
+
+// attempt stores a payment of an order that WeChat waits for.
+func (l *ledger) attempt(t testing.TB, o order.Order, trade api.TradeType) order.Payment {
+	t.Helper()
+	no, err := order.NewOutTradeNo(rand.Reader, o.CreatedAt)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if ok, err := l.cfg.Store.ClaimPrepay(context.Background(), o.ID, "", time.Time{}, o.CreatedAt); !ok || err != nil {
+	p := order.Payment{
+		OutTradeNo: no, OrderID: o.ID, AppID: o.AppID, MchID: o.MchID, APIVersion: "v2", TradeType: trade,
+		NotifyURL: "https://shop.example.com/api/notify/pay", CreatedAt: o.CreatedAt,
+	}
+	prepay := order.Prepay{ID: "wx-" + no, SignType: "MD5"}
+	if trade == api.TradeJSAPI {
+		p.OpenID = o.Owner
+	} else {
+		prepay.URL = "weixin://" + no
+	}
+	if ok, err := l.cfg.Store.InsertPayment(context.Background(), p, time.Time{}); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	if ok, err := l.cfg.Store.SetPrepay(context.Background(), o.ID, order.Prepay{ID: "wx-" + o.ID, SignType: "MD5"}, l.now()); !ok || err != nil {
+	if ok, err := l.cfg.Store.SetPrepay(context.Background(), no, prepay, l.now()); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	return o
+	return l.stored(t, no)
+}
+
+// stored returns a payment as it is stored.
+func (l *ledger) stored(t testing.TB, outTradeNo string) order.Payment {
+	t.Helper()
+	p, err := l.cfg.Store.Payment(context.Background(), outTradeNo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 // tradeOf is the trade that pays o.
-func tradeOf(o order.Order) wechat.Trade {
+func tradeOf(o order.Payment) wechat.Trade {
 	return wechat.Trade{
-		Version: wechat.Version(o.APIVersion), AppID: o.AppID, MchID: o.MchID, OutTradeNo: o.OutTradeNo, TransactionID: "42000" + o.ID, OpenID: o.Owner,
+		Version: wechat.Version(o.APIVersion), AppID: o.AppID, MchID: o.MchID, OutTradeNo: o.OutTradeNo, TransactionID: "42000" + o.OutTradeNo[8:], OpenID: o.OpenID,
 		State: wechat.StateSuccess, TotalFee: o.Total, Currency: "CNY", PaidAt: time.Now(),
 	}
 }
 
-func (l *ledger) status(t testing.TB, o order.Order) api.OrderStatus {
+func (l *ledger) status(t testing.TB, o order.Payment) api.PaymentStatus {
 	t.Helper()
 	storetest.Check(t, l.db)
-	o, err := l.cfg.Store.ByOutTradeNo(context.Background(), o.OutTradeNo)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return o.Status
+	return l.stored(t, o.OutTradeNo).Status
 }
 
-func TestSettleRejectsWhatDoesNotAgreeWithTheOrder(t *testing.T) {
+func TestSettleRejectsWhatDoesNotAgreeWithThePayment(t *testing.T) {
 	t.Parallel()
 	for name, bend := range map[string]func(*wechat.Trade){
 		"unknown order":                          func(t *wechat.Trade) { t.OutTradeNo = "20261123000000000000000000000000" },
@@ -147,7 +172,7 @@ func TestSettleRejectsWhatDoesNotAgreeWithTheOrder(t *testing.T) {
 			if n := strings.Count(l.log.String(), "level=ERROR"); n != 1 {
 				t.Errorf("%d loud lines:\n%s", n, l.log.String())
 			}
-			if strings.Contains(l.log.String(), o.Owner) {
+			if strings.Contains(l.log.String(), o.OpenID) {
 				t.Error("the openid is in the log")
 			}
 		})
@@ -156,15 +181,15 @@ func TestSettleRejectsWhatDoesNotAgreeWithTheOrder(t *testing.T) {
 
 func TestSettleByState(t *testing.T) {
 	t.Parallel()
-	for state, want := range map[wechat.TradeState]api.OrderStatus{
-		wechat.StateSuccess:    api.StatusPaid,
-		wechat.StateRefund:     api.StatusPaid,
-		wechat.StateClosed:     api.StatusClosed,
-		wechat.StateRevoked:    api.StatusClosed,
-		wechat.StateNotPay:     api.StatusPending,
-		wechat.StateUserPaying: api.StatusPending,
-		wechat.StateAccept:     api.StatusPending,
-		wechat.StatePayError:   api.StatusPending,
+	for state, want := range map[wechat.TradeState]api.PaymentStatus{
+		wechat.StateSuccess:    api.PaymentPaid,
+		wechat.StateRefund:     api.PaymentPaid,
+		wechat.StateClosed:     api.PaymentClosed,
+		wechat.StateRevoked:    api.PaymentClosed,
+		wechat.StateNotPay:     api.PaymentPending,
+		wechat.StateUserPaying: api.PaymentPending,
+		wechat.StateAccept:     api.PaymentPending,
+		wechat.StatePayError:   api.PaymentPending,
 	} {
 		l := newLedger(t)
 		o := l.pending(t)
@@ -181,7 +206,7 @@ func TestSettleByState(t *testing.T) {
 	}
 }
 
-func TestPaidOrderStaysPaid(t *testing.T) {
+func TestPaidPaymentStaysPaid(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
 	o := l.pending(t)
@@ -202,11 +227,11 @@ func TestPaidOrderStaysPaid(t *testing.T) {
 		t.Errorf("a second transaction: %v", err)
 	}
 	if storetest.Dump(t, l.db) != before {
-		t.Error("a paid order was changed")
+		t.Error("a paid payment was changed")
 	}
 }
 
-func TestOneTransactionDoesNotPayTwoOrders(t *testing.T) {
+func TestOneTransactionIsNotTwoPayments(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
 	a, b := l.pending(t), l.pending(t)
@@ -218,8 +243,8 @@ func TestOneTransactionDoesNotPayTwoOrders(t *testing.T) {
 	if err := l.settle(context.Background(), trade, sourceNotify); err != Mismatch("the transaction belongs to another order") {
 		t.Errorf("settle: %v", err)
 	}
-	if got := l.status(t, b); got != api.StatusPending {
-		t.Errorf("the other order is %s", got)
+	if got := l.status(t, b); got != api.PaymentPending {
+		t.Errorf("the other payment is %s", got)
 	}
 }
 
@@ -227,14 +252,14 @@ func TestLatePaymentCounts(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
 	o := l.pending(t)
-	if ok, err := l.cfg.Store.Close(context.Background(), o.ID, l.now()); !ok || err != nil {
+	if ok, err := l.cfg.Store.Close(context.Background(), o.OutTradeNo, l.now()); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	if err := l.settle(context.Background(), tradeOf(o), sourceNotify); err != nil {
 		t.Fatal(err)
 	}
-	if got := l.status(t, o); got != api.StatusPaid {
-		t.Errorf("the order is %s", got)
+	if got := l.status(t, o); got != api.PaymentPaid {
+		t.Errorf("the payment is %s", got)
 	}
 	if !strings.Contains(l.log.String(), "paid late") {
 		t.Error("nothing in the log")

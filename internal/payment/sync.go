@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"h5pay/internal/api"
@@ -11,7 +12,7 @@ import (
 	"h5pay/wechat"
 )
 
-// Where news of an order comes from, for the log and the stored payment.
+// Where news of a payment comes from, for the log and the stored payment.
 const (
 	sourcePage         = "page" // the buyer's request
 	sourceNotify       = "notify"
@@ -25,42 +26,41 @@ const (
 	sourceBill         = "bill"
 )
 
-// queryWindow is the least time between two queries of one order at WeChat,
+// queryWindow is the least time between two queries of one payment at WeChat,
 // however many pages wait for it.
 const queryWindow = 3 * time.Second
 
-// Report is what WeChat reports of an order that is not paid.
+// Report is what WeChat reports of a payment that is not paid.
 type Report int
 
 const (
 	Settled Report = iota // paid or closed, or somebody is paying
 	Unpaid                // WeChat waits for the payment
-	Unknown               // WeChat does not know the order
+	Unknown               // WeChat does not know the payment
 )
 
-// Sync is how everybody here gets news of an order. It queries WeChat, settles the
-// response, and closes the order at WeChat and here when that is due. It calls nobody
-// who calls Sync.
+// Sync is how everybody here gets news of a payment. It queries WeChat, settles the
+// response, and closes the payment at WeChat and here when that is due. Only
+// settleRefunded calls it for other payments of the order.
 //
-// It returns the order with the status and the payment that are stored then; an order
-// of which WeChat reports nothing new is returned as it is passed. Report says what
-// WeChat said before the order was closed. The error is a Mismatch, WeChat's or the
-// database's.
-func (s *Service) Sync(ctx context.Context, o order.Order, source string) (order.Order, Report, error) {
-	o, report, err := s.query(ctx, o, source)
+// It returns the payment with the status that is stored then; a payment of which WeChat
+// reports nothing new is returned as it is passed. Report says what WeChat said before
+// the payment was closed. The error is a Mismatch, WeChat's or the database's.
+func (s *Service) Sync(ctx context.Context, p order.Payment, source string) (order.Payment, Report, error) {
+	p, report, err := s.query(ctx, p, source)
 	// A notification says that somebody has paid, and WeChat's query may report it
-	// later (confirmLag): the timer closes such an order, not the notification.
-	if err != nil || source == sourceNotify || !s.mayClose(o, report) {
-		return o, report, err
+	// later (confirmLag): the timer closes such a payment, not the notification.
+	if err != nil || source == sourceNotify || !s.mayClose(p, report) {
+		return p, report, err
 	}
-	o, err = s.closeAtWeChat(ctx, o, report)
-	return o, report, err
+	p, err = s.closeAtWeChat(ctx, p, report)
+	return p, report, err
 }
 
-// query queries WeChat about an order and settles the response.
-func (s *Service) query(ctx context.Context, o order.Order, source string) (order.Order, Report, error) {
-	if o.MchID != s.cfg.MchID {
-		return o, Settled, fmt.Errorf("order %s was made for another merchant: WeChat does not report it to this one", o.ID)
+// query queries WeChat about a payment and settles the response.
+func (s *Service) query(ctx context.Context, p order.Payment, source string) (order.Payment, Report, error) {
+	if p.MchID != s.cfg.MchID {
+		return p, Settled, fmt.Errorf("payment %s was made for another merchant: WeChat does not report it to this one", p.OutTradeNo)
 	}
 	timeout := queryTimeout
 	if source == sourceNotify {
@@ -68,124 +68,158 @@ func (s *Service) query(ctx context.Context, o order.Order, source string) (orde
 	}
 	callCtx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	pay, err := s.api(o.APIVersion)
+	pay, err := s.api(p.APIVersion)
 	if err != nil {
-		return o, Settled, fmt.Errorf("querying order %s: %w", o.ID, err)
+		return p, Settled, fmt.Errorf("querying payment %s: %w", p.OutTradeNo, err)
 	}
-	trade, err := pay.QueryOrder(callCtx, o.OutTradeNo)
+	trade, err := pay.QueryOrder(callCtx, p.OutTradeNo)
 	var e *wechat.Error
 	switch {
 	case errors.As(err, &e) && e.Code == wechat.CodeOrderNotExist:
-		return o, Unknown, nil
+		return p, Unknown, nil
 	case err != nil:
-		return o, Settled, fmt.Errorf("querying order %s: %w", o.ID, err)
-	case trade.OutTradeNo != o.OutTradeNo:
-		return o, Settled, fmt.Errorf("querying order %s: the response is about another", o.ID)
+		return p, Settled, fmt.Errorf("querying payment %s: %w", p.OutTradeNo, err)
+	case trade.OutTradeNo != p.OutTradeNo:
+		return p, Settled, fmt.Errorf("querying payment %s: the response is about another", p.OutTradeNo)
 	case trade.State == wechat.StateRefund:
-		o, err = s.settleRefunded(ctx, o, trade, source)
-		return o, Settled, err
+		p, err = s.settleRefunded(ctx, p, trade, source)
+		return p, Settled, err
 	}
-	o, err = s.settle(ctx, o, trade, source)
+	p, err = s.settle(ctx, p, trade, source)
 	if trade.State == wechat.StateNotPay {
-		return o, Unpaid, err
+		return p, Unpaid, err
 	}
-	return o, Settled, err
+	return p, Settled, err
 }
 
-// mayClose reports whether an order of which WeChat has just reported is to be closed
-// at WeChat: nobody has paid, and either its time is over, or it was cancelled and is
-// old enough.
-func (s *Service) mayClose(o order.Order, report Report) bool {
-	return report != Settled && !order.WasPaid(o.Status) && s.closeDue(o)
+// mayClose reports whether a payment of which WeChat has just reported is to be closed at
+// WeChat: nobody has paid, and either its time is over, or it is closing and is old
+// enough.
+func (s *Service) mayClose(p order.Payment, report Report) bool {
+	return report != Settled && p.Status != api.PaymentPaid && s.closeDue(p)
 }
 
-// closeDue reports whether the time of an order is over, or it was cancelled and is old
+// closeDue reports whether the time of a payment is over, or it is closing and is old
 // enough for WeChat to close it (docs/wechat.md 8.2).
-func (s *Service) closeDue(o order.Order) bool {
+func (s *Service) closeDue(p order.Payment) bool {
 	now := s.now()
-	return !now.Before(o.ExpiresAt.Add(order.ExpiryGrace)) ||
-		o.Status == api.StatusClosing && !now.Before(o.SentAt.Add(order.MinCloseAge))
+	return !now.Before(p.ExpiresAt.Add(order.ExpiryGrace)) ||
+		p.Status == api.PaymentClosing && !now.Before(p.CreatedAt.Add(order.MinCloseAge))
 }
 
-// closeAtWeChat closes an order that WeChat has just reported as not paid, at WeChat and
+// closeAtWeChat closes a payment that WeChat has just reported as not paid, at WeChat and
 // then here. When WeChat calls it paid after all, it is queried again.
-func (s *Service) closeAtWeChat(ctx context.Context, o order.Order, report Report) (order.Order, error) {
-	source := sourceExpiry
-	if o.Status == api.StatusClosing {
-		source = sourceClose
+func (s *Service) closeAtWeChat(ctx context.Context, p order.Payment, report Report) (order.Payment, error) {
+	source := sourceClose
+	if p.Expired(s.now()) {
+		source = sourceExpiry
 	}
 	if report == Unknown {
-		if o.Status == api.StatusClosing && s.now().Before(o.UpdatedAt.Add(claimLife)) {
-			return o, nil // a unifiedorder that began before may still reach WeChat
+		if p.Status == api.PaymentClosing && s.now().Before(p.UpdatedAt.Add(claimLife)) && !p.Expired(s.now()) {
+			return p, nil // a unifiedorder that began before may still reach WeChat
 		}
-		return s.close(ctx, o, source)
+		return s.close(ctx, p, source)
 	}
 	// Past its time_expire WeChat takes no payment; closing makes sure of
 	// that before anything here relies on it.
-	pay, err := s.api(o.APIVersion)
+	pay, err := s.api(p.APIVersion)
 	if err == nil {
 		callCtx, cancel := context.WithTimeout(ctx, queryTimeout)
 		defer cancel()
-		err = pay.CloseOrder(callCtx, o.OutTradeNo, o.SentAt)
+		err = pay.CloseOrder(callCtx, p.OutTradeNo, p.CreatedAt)
 	}
 	var e *wechat.Error
 	errors.As(err, &e)
 	switch {
 	case err == nil, e != nil && (e.Code == wechat.CodeOrderClosed || e.Code == wechat.CodeOrderNotExist):
-		return s.close(ctx, o, source)
+		return s.close(ctx, p, source)
 	case e != nil && e.Code == wechat.CodeOrderPaid:
-		o, _, err = s.query(ctx, o, source)
-		return o, err
+		p, _, err = s.query(ctx, p, source)
+		return p, err
 	}
-	return o, fmt.Errorf("closing order %s: %w", o.ID, err)
+	return p, fmt.Errorf("closing payment %s: %w", p.OutTradeNo, err)
 }
 
-// refresh is Sync for somebody who waits. It queries WeChat at most once per queryWindow,
-// however many wait, and logs what goes wrong. The order is returned as it is stored.
-// notPaid reports that WeChat was queried and said that nobody has paid.
+// refresh is Sync for somebody who waits, for the payments of an unpaid order that can be
+// paid, the newest first and maxSynced at most. It queries WeChat at most once per
+// queryWindow about each, however many wait, and logs what goes wrong. The order is
+// returned as it is stored then. notPaid reports that WeChat was queried about all of them
+// and said that nobody has paid.
 func (s *Service) refresh(ctx context.Context, o order.Order) (latest order.Order, notPaid bool) {
 	log := s.logger(ctx).With("order", o.ID)
-	claimed, err := s.cfg.Store.ClaimQuery(ctx, o.ID, queryWindow, s.now())
+	live, err := s.livePayments(ctx, o)
 	if err != nil {
-		log.Error("claiming a query failed", "error", err)
-	}
-	if !claimed {
+		log.Error("reading the payments of an order failed", "error", err)
 		return o, false
 	}
-	synced, report, err := s.Sync(ctx, o, sourcePoll)
-	var mismatch Mismatch
-	if err != nil && !errors.As(err, &mismatch) {
-		log.Warn("querying WeChat about an order failed", "error", err)
+	queried, unpaid := 0, 0
+	for _, p := range live[:min(len(live), maxSynced)] {
+		claimed, err := s.cfg.Store.ClaimQuery(ctx, p.OutTradeNo, queryWindow, s.now())
+		if err != nil {
+			log.Error("claiming a query failed", "error", err)
+		}
+		if !claimed {
+			continue
+		}
+		queried++
+		synced, report, err := s.Sync(ctx, p, sourcePoll)
+		var mismatch Mismatch
+		if err != nil && !errors.As(err, &mismatch) {
+			log.Warn("querying WeChat about a payment failed", "out_trade_no", p.OutTradeNo, "error", err)
+		}
+		if err == nil && report != Settled {
+			unpaid++
+		}
+		if synced.Status == api.PaymentPaid {
+			break
+		}
 	}
-	notPaid = err == nil && report != Settled
+	if queried == 0 {
+		return o, false
+	}
 	// Another request may have changed the order while WeChat was queried.
-	if latest, err = s.cfg.Store.Get(ctx, o.ID, o.Owner); err != nil {
+	latest, err = s.cfg.Store.ByID(ctx, o.ID)
+	if err != nil {
 		log.Error("reading an order again failed", "error", err)
-		return synced, notPaid
+		return o, false
 	}
-	return latest, notPaid
+	return latest, unpaid == len(live)
 }
 
-// closeUnsent closes an order that was never sent to WeChat, without a call, and reports
-// whether it did. If not, the order was sent or has ended meanwhile.
-func (s *Service) closeUnsent(ctx context.Context, o order.Order, source string) (bool, error) {
-	closed, err := s.cfg.Store.CloseUnsent(ctx, o.ID, s.now())
-	if closed {
-		s.logChange(ctx, o, api.StatusClosed, source)
+// maxSynced is how many payments or refunds of one order WeChat is queried about for one
+// look at it.
+const maxSynced = 3
+
+// livePayments returns the payments of an order that can be paid at WeChat, the newest
+// first.
+func (s *Service) livePayments(ctx context.Context, o order.Order) ([]order.Payment, error) {
+	switch {
+	case o.Live == 0:
+		return nil, nil
+	case o.Live == 1 && !order.PaymentEnded(o.Payment.Status):
+		return []order.Payment{o.Payment}, nil
 	}
-	return closed, err
+	payments, err := s.cfg.Store.PaymentsOf(ctx, o.ID)
+	if err != nil {
+		return nil, err
+	}
+	slices.Reverse(payments)
+	return slices.DeleteFunc(payments, func(p order.Payment) bool { return order.PaymentEnded(p.Status) }), nil
 }
 
-// stale reports whether WeChat may know more of an order than it said last, to a query
-// or to unifiedorder: queryWindow has passed since then. WeChat knows nothing of an order
-// that was never sent. It saves a poll the statement of a claim that would fail.
+// stale reports whether WeChat may know more of an unpaid order than it said last, to a
+// query or to unifiedorder: queryWindow has passed since then. It saves a poll the
+// statement of a claim that would fail.
 func (s *Service) stale(o order.Order) bool {
-	if o.SentAt.IsZero() {
+	switch {
+	case order.WasPaid(o.Status) || o.Live == 0:
 		return false
+	case o.Live > 1 || order.PaymentEnded(o.Payment.Status):
+		return true // the claims tell
 	}
-	last := o.QueriedAt
-	if o.PrepayAt.After(last) {
-		last = o.PrepayAt
+	last := o.Payment.QueriedAt
+	if o.Payment.PrepayAt.After(last) {
+		last = o.Payment.PrepayAt
 	}
-	return (o.Open() || o.Status == api.StatusClosing) && !s.now().Before(last.Add(queryWindow))
+	return !s.now().Before(last.Add(queryWindow))
 }

@@ -12,11 +12,11 @@ import (
 	"h5pay/wechat"
 )
 
-// scripted is a WeChat that reports of an order what the test says.
+// scripted is a WeChat that reports of a payment what the test says.
 type scripted struct {
 	wechat.Merchant
-	reports         []func(order.Order) (wechat.Trade, error) // one for each query; the last is repeated
-	order           order.Order
+	reports         []func(order.Payment) (wechat.Trade, error) // one for each query; the last is repeated
+	order           order.Payment
 	closeErr        error
 	queries, closes int
 }
@@ -33,73 +33,70 @@ func (w *scripted) CloseOrder(context.Context, string, time.Time) error {
 }
 
 // in returns a report of a trade in a state.
-func in(state wechat.TradeState) func(order.Order) (wechat.Trade, error) {
-	return func(o order.Order) (wechat.Trade, error) {
+func in(state wechat.TradeState) func(order.Payment) (wechat.Trade, error) {
+	return func(o order.Payment) (wechat.Trade, error) {
 		trade := tradeOf(o)
 		trade.State = state
 		return trade, nil
 	}
 }
 
-func unknownThere(order.Order) (wechat.Trade, error) {
+func unknownThere(order.Payment) (wechat.Trade, error) {
 	return wechat.Trade{}, &wechat.Error{Kind: wechat.Developer, Code: wechat.CodeOrderNotExist}
 }
 
-// An order is closed at WeChat and here when nobody has paid, nobody is paying and its time
+// A payment is closed at WeChat and here when nobody has paid, nobody is paying and its time
 // is over, and never on the word of a notification.
 func TestSync(t *testing.T) {
 	t.Parallel()
 	const young, expired = time.Minute, order.Lifetime + 2*order.ExpiryGrace
-	type report = func(order.Order) (wechat.Trade, error)
+	type report = func(order.Payment) (wechat.Trade, error)
 	for name, c := range map[string]struct {
 		reports   []report
 		source    string // sourceCron when empty
 		age       time.Duration
 		closing   bool
 		closeErr  error
-		want      api.OrderStatus
+		want      api.PaymentStatus
 		report    Report
 		closes    int
 		wantError string
 	}{
-		"paid":                            {reports: []report{in(wechat.StateSuccess)}, age: young, want: api.StatusPaid, report: Settled},
-		"paid after the order's time":     {reports: []report{in(wechat.StateSuccess)}, age: expired, want: api.StatusPaid, report: Settled},
-		"young":                           {reports: []report{in(wechat.StateNotPay)}, age: young, want: api.StatusPending, report: Unpaid},
-		"young and not known":             {reports: []report{unknownThere}, age: young, want: api.StatusPending, report: Unknown},
-		"expired":                         {reports: []report{in(wechat.StateNotPay)}, age: expired, want: api.StatusClosed, report: Unpaid, closes: 1},
-		"expired and not known":           {reports: []report{unknownThere}, age: expired, want: api.StatusClosed, report: Unknown},
-		"expired while somebody pays":     {reports: []report{in(wechat.StateUserPaying)}, age: expired, want: api.StatusPending, report: Settled},
-		"expired by a notification":       {reports: []report{in(wechat.StateNotPay)}, source: sourceNotify, age: expired, want: api.StatusPending, report: Unpaid},
-		"cancelled and young":             {reports: []report{in(wechat.StateNotPay)}, age: young, closing: true, want: api.StatusClosing, report: Unpaid},
-		"cancelled and old enough":        {reports: []report{in(wechat.StateNotPay)}, age: order.MinCloseAge, closing: true, want: api.StatusClosed, report: Unpaid, closes: 1},
-		"cancelled while somebody pays":   {reports: []report{in(wechat.StateUserPaying)}, age: order.MinCloseAge, closing: true, want: api.StatusClosing, report: Settled},
-		"closed at WeChat":                {reports: []report{in(wechat.StateClosed)}, age: young, want: api.StatusClosed, report: Settled},
-		"closed at WeChat before":         {reports: []report{in(wechat.StateNotPay)}, age: expired, closeErr: &wechat.Error{Code: wechat.CodeOrderClosed}, want: api.StatusClosed, report: Unpaid, closes: 1},
-		"paid before the close":           {reports: []report{in(wechat.StateNotPay), in(wechat.StateSuccess)}, age: expired, closeErr: &wechat.Error{Code: wechat.CodeOrderPaid}, want: api.StatusPaid, report: Unpaid, closes: 1},
-		"paid, and still reported unpaid": {reports: []report{in(wechat.StateNotPay)}, age: expired, closeErr: &wechat.Error{Code: wechat.CodeOrderPaid}, want: api.StatusPending, report: Unpaid, closes: 1},
-		"WeChat does not close it":        {reports: []report{in(wechat.StateNotPay)}, age: expired, closeErr: &wechat.Error{Kind: wechat.Retry, Code: "SYSTEMERROR"}, want: api.StatusPending, report: Unpaid, closes: 1, wantError: "closing order"},
-		"another order": {reports: []report{func(o order.Order) (wechat.Trade, error) {
+		"paid":                            {reports: []report{in(wechat.StateSuccess)}, age: young, want: api.PaymentPaid, report: Settled},
+		"paid after the order's time":     {reports: []report{in(wechat.StateSuccess)}, age: expired, want: api.PaymentPaid, report: Settled},
+		"young":                           {reports: []report{in(wechat.StateNotPay)}, age: young, want: api.PaymentPending, report: Unpaid},
+		"young and not known":             {reports: []report{unknownThere}, age: young, want: api.PaymentPending, report: Unknown},
+		"expired":                         {reports: []report{in(wechat.StateNotPay)}, age: expired, want: api.PaymentClosed, report: Unpaid, closes: 1},
+		"expired and not known":           {reports: []report{unknownThere}, age: expired, want: api.PaymentClosed, report: Unknown},
+		"expired while somebody pays":     {reports: []report{in(wechat.StateUserPaying)}, age: expired, want: api.PaymentPending, report: Settled},
+		"expired by a notification":       {reports: []report{in(wechat.StateNotPay)}, source: sourceNotify, age: expired, want: api.PaymentPending, report: Unpaid},
+		"cancelled and young":             {reports: []report{in(wechat.StateNotPay)}, age: young, closing: true, want: api.PaymentClosing, report: Unpaid},
+		"cancelled and old enough":        {reports: []report{in(wechat.StateNotPay)}, age: order.MinCloseAge, closing: true, want: api.PaymentClosed, report: Unpaid, closes: 1},
+		"cancelled while somebody pays":   {reports: []report{in(wechat.StateUserPaying)}, age: order.MinCloseAge, closing: true, want: api.PaymentClosing, report: Settled},
+		"closed at WeChat":                {reports: []report{in(wechat.StateClosed)}, age: young, want: api.PaymentClosed, report: Settled},
+		"closed at WeChat before":         {reports: []report{in(wechat.StateNotPay)}, age: expired, closeErr: &wechat.Error{Code: wechat.CodeOrderClosed}, want: api.PaymentClosed, report: Unpaid, closes: 1},
+		"paid before the close":           {reports: []report{in(wechat.StateNotPay), in(wechat.StateSuccess)}, age: expired, closeErr: &wechat.Error{Code: wechat.CodeOrderPaid}, want: api.PaymentPaid, report: Unpaid, closes: 1},
+		"paid, and still reported unpaid": {reports: []report{in(wechat.StateNotPay)}, age: expired, closeErr: &wechat.Error{Code: wechat.CodeOrderPaid}, want: api.PaymentPending, report: Unpaid, closes: 1},
+		"WeChat does not close it":        {reports: []report{in(wechat.StateNotPay)}, age: expired, closeErr: &wechat.Error{Kind: wechat.Retry, Code: "SYSTEMERROR"}, want: api.PaymentPending, report: Unpaid, closes: 1, wantError: "closing payment"},
+		"another order": {reports: []report{func(o order.Payment) (wechat.Trade, error) {
 			o.OutTradeNo = strings.Repeat("9", 32)
 			return in(wechat.StateSuccess)(o)
-		}}, age: young, want: api.StatusPending, wantError: "about another"},
-		"another amount": {reports: []report{func(o order.Order) (wechat.Trade, error) {
+		}}, age: young, want: api.PaymentPending, wantError: "about another"},
+		"another amount": {reports: []report{func(o order.Payment) (wechat.Trade, error) {
 			o.Total++
 			return in(wechat.StateSuccess)(o)
-		}}, age: young, want: api.StatusPending, wantError: "amount differs"},
+		}}, age: young, want: api.PaymentPending, wantError: "amount differs"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := newLedger(t)
 			o := l.pending(t)
 			if c.closing {
-				if ok, err := l.cfg.Store.BeginClose(t.Context(), o.ID, o.CreatedAt); !ok || err != nil {
-					t.Fatal(ok, err)
+				if to, err := l.cfg.Store.BeginClose(t.Context(), o.OrderID, o.CreatedAt); to != api.StatusClosing || err != nil {
+					t.Fatal(to, err)
 				}
 			}
-			o, err := l.cfg.Store.ByID(t.Context(), o.ID)
-			if err != nil {
-				t.Fatal(err)
-			}
+			o = l.stored(t, o.OutTradeNo)
 			w := &scripted{reports: c.reports, order: o, closeErr: c.closeErr}
 			l.cfg.WeChat = fixed{w}
 			l.now = func() time.Time { return o.CreatedAt.Add(c.age) }
@@ -117,7 +114,7 @@ func TestSync(t *testing.T) {
 			if c.wantError == "" && report != c.report || w.closes != c.closes {
 				t.Errorf("report %d, want %d; %d calls of closeorder, want %d", report, c.report, w.closes, c.closes)
 			}
-			if c.want == api.StatusPending && !strings.Contains(c.wantError, "amount") && storetest.Dump(t, l.db) != before {
+			if c.want == api.PaymentPending && !strings.Contains(c.wantError, "amount") && storetest.Dump(t, l.db) != before {
 				t.Error("something changed")
 			}
 		})
@@ -129,7 +126,7 @@ func TestSyncOfAnotherMerchant(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
 	o := l.pending(t)
-	w := &scripted{reports: []func(order.Order) (wechat.Trade, error){in(wechat.StateNotPay)}, order: o}
+	w := &scripted{reports: []func(order.Payment) (wechat.Trade, error){in(wechat.StateNotPay)}, order: o}
 	l.cfg.WeChat, l.cfg.MchID = fixed{w}, "1900000000"
 	if _, _, err := l.Sync(t.Context(), o, sourceCron); err == nil || w.queries != 0 {
 		t.Errorf("%v after %d queries", err, w.queries)

@@ -13,23 +13,28 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// Basket returns a request for an order of one product, under a new key.
-func Basket(product string, quantity int) api.CreateOrderRequest {
-	return api.CreateOrderRequest{
-		Items:     []api.OrderItem{{ProductID: product, Quantity: quantity}},
-		TradeType: api.TradeJSAPI, ClientKey: rand.Text(),
-	}
+// Purchase is an order that a person makes, and the trade type that is to pay it.
+type Purchase struct {
+	api.CreateOrderRequest
+	TradeType api.TradeType `json:"-"`
+}
+
+// Basket returns a request for an order of one product, under a new key, that is paid inside WeChat.
+func Basket(product string, quantity int) Purchase {
+	return Purchase{api.CreateOrderRequest{
+		Items: []api.OrderItem{{ProductID: product, Quantity: quantity}}, ClientKey: rand.Text(),
+	}, api.TradeJSAPI}
 }
 
 // BasketForCode is Basket for an order that a QR code pays.
-func BasketForCode(product string, quantity int) api.CreateOrderRequest {
+func BasketForCode(product string, quantity int) Purchase {
 	req := Basket(product, quantity)
 	req.TradeType = api.TradeNative
 	return req
 }
 
 // BasketForH5 is Basket for an order that a phone's browser pays.
-func BasketForH5(product string, quantity int) api.CreateOrderRequest {
+func BasketForH5(product string, quantity int) Purchase {
 	req := Basket(product, quantity)
 	req.TradeType = api.TradeMWEB
 	return req
@@ -41,26 +46,34 @@ type calls struct {
 	must func(method, path string, body, result any) // makes a call that must succeed
 }
 
-// Place makes an order. It is not sent to WeChat yet.
-func (c calls) Place(req api.CreateOrderRequest) api.Order {
+// Place makes an order. WeChat does not know it yet.
+func (c calls) Place(req Purchase) api.Order {
 	c.t.Helper()
 	var o api.Order
 	c.must("POST", api.PathOrders, req, &o)
 	return o
 }
 
+// RequestPayment requests what pays an order by a trade type, as the page does.
+func (c calls) RequestPayment(id string, trade api.TradeType) api.Checkout {
+	c.t.Helper()
+	var checkout api.Checkout
+	c.must("POST", api.OrderPayPath(id), api.PayRequest{TradeTypes: []api.TradeType{trade}}, &checkout)
+	return checkout
+}
+
 // Checkout makes an order and requests its payment, as the page does.
-func (c calls) Checkout(req api.CreateOrderRequest, checkout *api.Checkout) {
+func (c calls) Checkout(req Purchase, checkout *api.Checkout) {
 	c.t.Helper()
 	o := c.Place(req)
-	c.must("POST", api.OrderPayPath(o.ID), api.PayRequest{}, checkout)
+	*checkout = c.RequestPayment(o.ID, req.TradeType)
 	if checkout.Order.ID != o.ID {
 		c.t.Errorf("paying order %s returned order %s", o.ID, checkout.Order.ID)
 	}
 }
 
 // CannotPay makes an order and requests its payment. One of the two calls must be rejected with a code.
-func (p *Person) CannotPay(code api.Code, req api.CreateOrderRequest) {
+func (p *Person) CannotPay(code api.Code, req Purchase) {
 	p.T.Helper()
 	a := p.Call("POST", api.PathOrders, req)
 	var o api.Order
@@ -68,7 +81,7 @@ func (p *Person) CannotPay(code api.Code, req api.CreateOrderRequest) {
 		if err := json.Unmarshal(a.Body, &o); err != nil {
 			p.T.Fatal(err)
 		}
-		a = p.Call("POST", api.OrderPayPath(o.ID), api.PayRequest{})
+		a = p.Call("POST", api.OrderPayPath(o.ID), api.PayRequest{TradeTypes: []api.TradeType{req.TradeType}})
 	}
 	if a.Err.Code != code {
 		p.T.Errorf("order %s: %d %s, want %s", o.ID, a.Status, a.Body, code)

@@ -24,58 +24,78 @@ const (
 // Finding is one broken guarantee.
 type Finding struct {
 	Verdict
-	Order string // out_trade_no, if it is about an order
+	Order string // out_trade_no, or the id of an order
 	Text  string
 }
 
 // Order is an order as the shop stores it.
 type Order struct {
-	ID          string
-	Number      string
-	Owner       string
-	Key         string
+	ID        string
+	Source    string
+	Reference string
+	Owner     string
+	Key       string // client_key
+	Total     int64
+	Created   int64
+	Expires   int64
+	Status    api.OrderStatus
+	PaidBy    string `json:"paid_by"` // out_trade_no of the payment that pays it
+	Refunded  int64
+	Steps     string // its statuses in order
+	Times     string // of the steps, Unix ms
+}
+
+// EveryOrder selects all orders. Its columns are the fields of Order.
+const EveryOrder = `SELECT id, source, COALESCE(reference, '') AS reference, COALESCE(owner, '') AS owner, COALESCE(client_key, '') AS "key", total,
+	created_at AS created, expires_at AS expires, status, COALESCE(paid_by, '') AS paid_by, refunded,
+	COALESCE((SELECT group_concat(step, ' ') FROM (SELECT status AS step FROM order_steps WHERE order_id = orders.id ORDER BY rowid)), '') AS steps,
+	COALESCE((SELECT group_concat(at, ' ') FROM (SELECT at FROM order_steps WHERE order_id = orders.id ORDER BY rowid)), '') AS times
+	FROM orders ORDER BY rowid`
+
+// Payment is a payment as the shop stores it.
+type Payment struct {
+	Number      string        // out_trade_no
+	Order       string        // id of its order
 	TradeType   api.TradeType `json:"trade_type"`
+	OpenID      string        // JSAPI: who is to pay
 	Total       int64
 	Body        string
 	IP          string
 	NotifyURL   string `json:"notify_url"`
 	Created     int64
 	Expires     int64
-	Status      api.OrderStatus
+	Status      api.PaymentStatus
 	Transaction string
 	Paid        int64
 	Payer       string
 	Settled     int64 // when the shop learned of the payment
+	Duplicate   int64 // 1: another payment pays the order
 	Refunded    int64
-	Sent        int64  // when the shop was about to send it to WeChat first, 0 if it was never sent
 	Queried     int64  // when WeChat was last queried about it
-	Told        int64  // when a notification reported a payment of it
+	Told        int64  // when a notification reported it as paid
 	Prepay      string // prepay_id
-	Steps       string // its statuses in order
-	Times       string // of the steps, Unix ms
 }
 
-// EveryOrder selects all orders. Its columns are the fields of Order.
-const EveryOrder = `SELECT id, out_trade_no AS number, owner, client_key AS "key", trade_type, total, body, client_ip AS ip, notify_url,
+// EveryPayment selects all payments. Its columns are the fields of Payment.
+const EveryPayment = `SELECT out_trade_no AS number, order_id AS "order", trade_type, openid, total, body, client_ip AS ip, notify_url,
 	created_at AS created, expires_at AS expires, status, COALESCE(transaction_id, '') AS "transaction", COALESCE(paid_at, 0) AS paid,
-	COALESCE(payer, '') AS payer, COALESCE(settled_at, 0) AS settled, refunded, COALESCE(prepay_id, '') AS prepay,
-	COALESCE(sent_at, 0) AS sent, COALESCE(queried_at, 0) AS queried, COALESCE(told_at, 0) AS told,
-	COALESCE((SELECT group_concat(step, ' ') FROM (SELECT status AS step FROM order_steps WHERE order_id = orders.id ORDER BY rowid)), '') AS steps,
-	COALESCE((SELECT group_concat(at, ' ') FROM (SELECT at FROM order_steps WHERE order_id = orders.id ORDER BY rowid)), '') AS times
-	FROM orders ORDER BY rowid`
+	COALESCE(payer, '') AS payer, COALESCE(settled_at, 0) AS settled, duplicate, refunded, COALESCE(prepay_id, '') AS prepay,
+	COALESCE(queried_at, 0) AS queried, COALESCE(told_at, 0) AS told
+	FROM payments ORDER BY rowid`
 
 // Refund is a refund as the shop stores it.
 type Refund struct {
 	ID       string
-	Number   string // out_trade_no of its order
+	Order    string // id of its order
+	Number   string // out_trade_no of its payment
 	Amount   int64
 	Status   api.RefundStatus
 	RefundID string `json:"refund_id"`
 }
 
 // EveryRefund selects all refunds. Its columns are the fields of Refund.
-const EveryRefund = `SELECT refunds.id, out_trade_no AS number, amount, refunds.status, COALESCE(refund_id, '') AS refund_id
-	FROM refunds JOIN orders ON orders.id = order_id ORDER BY refunds.rowid`
+const EveryRefund = `SELECT id, order_id AS "order", out_trade_no AS number, amount, status, COALESCE(refund_id, '') AS refund_id
+	FROM refunds ORDER BY rowid`
 
 // ReadRows runs a query and decodes its rows by the names of the columns.
 func ReadRows[Row any](db *sql.DB, query string) ([]Row, error) {
@@ -115,40 +135,43 @@ func ReadRows[Row any](db *sql.DB, query string) ([]Row, error) {
 	return all, rows.Err()
 }
 
-// CompareOrders compares all orders with WeChat's ledger. It is for the end, when every order is
-// paid or closed and all bills were compared.
-func CompareOrders(all []Order, ledger wechattest.Ledger) []Finding {
+// CompareOrders compares all orders and their payments with WeChat's ledger. It is for the end, when
+// every order is paid or closed and all bills were compared.
+func CompareOrders(all []Order, payments []Payment, ledger wechattest.Ledger) []Finding {
 	c := &comparison{}
 	trades := byNumber(ledger.Trades, func(t wechattest.Trade) string { return t.OutTradeNo })
 	taken := byNumber(ledger.Orders, func(o wechattest.Order) string { return o.OutTradeNo })
-	ours := byNumber(all, func(o Order) string { return o.Number })
-	for _, o := range all {
-		trade, paid := trades[o.Number]
-		c.checkPaid(o, trade, paid)
-		c.checkSteps(o)
-		there, ok := taken[o.Number]
-		if ok {
-			c.checkAccepted(o, there)
+	ours := byNumber(payments, func(p Payment) string { return p.Number })
+	of := map[string][]Payment{}
+	for _, p := range payments {
+		of[p.Order] = append(of[p.Order], p)
+		trade, paid := trades[p.Number]
+		c.checkPaid(p, trade, paid)
+		if there, ok := taken[p.Number]; ok {
+			c.checkAccepted(p, there)
 		}
-		c.checkSent(o, ok)
+	}
+	for _, o := range all {
+		c.checkOrder(o, of[o.ID])
+		c.checkSteps(o)
 	}
 	for _, t := range ledger.Trades {
 		if _, ok := ours[t.OutTradeNo]; !ok {
-			c.note(Lost, t.OutTradeNo, "WeChat has %d fen for an order that is not stored", t.TotalFee)
+			c.note(Lost, t.OutTradeNo, "WeChat has %d fen for a payment that is not stored", t.TotalFee)
 		}
 	}
 	for _, o := range ledger.Orders {
 		if _, ok := ours[o.OutTradeNo]; !ok {
-			c.note(Wrong, o.OutTradeNo, "WeChat accepted an order that is not stored")
+			c.note(Wrong, o.OutTradeNo, "WeChat accepted a payment that is not stored")
 		}
 	}
 	return c.findings
 }
 
-// CompareRefunds compares all refunds with WeChat's ledger, and with the status of the orders.
-func CompareRefunds(all []Order, refunds []Refund, ledger wechattest.Ledger) []Finding {
+// CompareRefunds compares all refunds with WeChat's ledger, and with the orders and payments.
+func CompareRefunds(all []Order, payments []Payment, refunds []Refund, ledger wechattest.Ledger) []Finding {
 	c := &comparison{}
-	c.checkRefunds(all, refunds, ledger)
+	c.checkRefunds(all, payments, refunds, ledger)
 	return c.findings
 }
 
@@ -168,48 +191,64 @@ func byNumber[T any](all []T, number func(T) string) map[string]T {
 	return m
 }
 
-// checkPaid compares an order with WeChat's payment for it, if any.
-func (c *comparison) checkPaid(o Order, trade wechattest.Trade, paid bool) {
+// checkPaid compares a payment with WeChat's trade for it, if any.
+func (c *comparison) checkPaid(p Payment, trade wechattest.Trade, paid bool) {
+	here := p.Status == api.PaymentPaid
 	switch {
-	case paid && !order.WasPaid(o.Status):
-		c.note(Lost, o.Number, "WeChat has %d fen, the order is %s (%s)", trade.TotalFee, o.Status, o.Steps)
-	case !paid && order.WasPaid(o.Status):
-		c.note(Wrong, o.Number, "the order is %s (%s), WeChat has no money for it", o.Status, o.Steps)
-	case !paid && (o.Transaction != "" || o.Paid != 0 || o.Payer != ""):
-		c.note(Wrong, o.Number, "the order is %s and has payment %q", o.Status, o.Transaction)
-	case !paid && o.Status != api.StatusClosed:
-		c.note(Wrong, o.Number, "the order is not paid and can no longer be paid, but it is %s (%s)", o.Status, o.Steps)
-	case paid && (o.Transaction != trade.TransactionID || o.Total != trade.TotalFee || o.Payer != trade.OpenID || o.Paid != trade.Paid.Unix()*1000):
-		c.note(Wrong, o.Number, "paid by %s: %d fen of %s at %d; WeChat says %s: %d fen of %s at %d", o.Transaction, o.Total, Truncate(o.Payer), o.Paid,
+	case paid && !here:
+		c.note(Lost, p.Number, "WeChat has %d fen, the payment is %s", trade.TotalFee, p.Status)
+	case !paid && here:
+		c.note(Wrong, p.Number, "the payment is %s, WeChat has no money for it", p.Status)
+	case !paid && (p.Transaction != "" || p.Paid != 0 || p.Payer != ""):
+		c.note(Wrong, p.Number, "the payment is %s and has transaction %q", p.Status, p.Transaction)
+	case !paid && p.Status != api.PaymentClosed && p.Status != api.PaymentFailed:
+		c.note(Wrong, p.Number, "the payment can no longer be paid, but it is %s", p.Status)
+	case paid && (p.Transaction != trade.TransactionID || p.Total != trade.TotalFee || p.Payer != trade.OpenID || p.Paid != trade.Paid.Unix()*1000):
+		c.note(Wrong, p.Number, "paid by %s: %d fen of %s at %d; WeChat says %s: %d fen of %s at %d", p.Transaction, p.Total, Truncate(p.Payer), p.Paid,
 			trade.TransactionID, trade.TotalFee, Truncate(trade.OpenID), trade.Paid.Unix()*1000)
-	case paid && o.TradeType == api.TradeJSAPI && o.Payer != o.Owner:
-		c.note(Wrong, o.Number, "%s paid a JSAPI order of %s", Truncate(o.Payer), Truncate(o.Owner))
+	case paid && p.TradeType == api.TradeJSAPI && p.Payer != p.OpenID:
+		c.note(Wrong, p.Number, "%s paid a JSAPI payment of %s", Truncate(p.Payer), Truncate(p.OpenID))
 	}
 }
 
-// checkAccepted compares an order with the order that WeChat accepted.
-func (c *comparison) checkAccepted(o Order, there wechattest.Order) {
-	if there.TotalFee != o.Total || there.TradeType != string(o.TradeType) || there.Body != o.Body ||
-		there.NotifyURL != o.NotifyURL || there.Expires.Unix() != o.Expires/1000 || o.TradeType == api.TradeJSAPI && there.OpenID != o.Owner {
-		c.note(Wrong, o.Number, "WeChat accepted the order with other values: %+v", there)
+// checkAccepted compares a payment with the order that WeChat accepted.
+func (c *comparison) checkAccepted(p Payment, there wechattest.Order) {
+	if there.TotalFee != p.Total || there.TradeType != string(p.TradeType) || there.Body != p.Body ||
+		there.NotifyURL != p.NotifyURL || there.Expires.Unix() != p.Expires/1000 || p.TradeType == api.TradeJSAPI && there.OpenID != p.OpenID {
+		c.note(Wrong, p.Number, "WeChat accepted the payment with other values: %+v", there)
 	}
-	if o.IP != "" {
-		c.note(Wrong, o.Number, "the order is %s but still stores the address %s", o.Status, o.IP)
+	if p.IP != "" {
+		c.note(Wrong, p.Number, "the payment is %s but still stores the address %s", p.Status, p.IP)
 	}
-	if o.Status == api.StatusClosed && there.State != wechattest.StateClosed {
-		c.note(Wrong, o.Number, "the order is closed, at WeChat it is %s", there.State)
+	if p.Status == api.PaymentClosed && there.State != wechattest.StateClosed {
+		c.note(Wrong, p.Number, "the payment is closed, at WeChat it is %s", there.State)
 	}
 }
 
-// checkSent checks that the shop noted an order as sent before WeChat received it, and that WeChat was
-// not queried about an order that was never sent.
-func (c *comparison) checkSent(o Order, accepted bool) {
+// checkOrder compares an order with its payments: one that is paid pays it, and all others that are
+// paid are duplicates.
+func (c *comparison) checkOrder(o Order, payments []Payment) {
+	paid, by := 0, 0
+	for _, p := range payments {
+		if p.Status == api.PaymentPaid && p.Duplicate == 0 {
+			paid++
+		}
+		if p.Number == o.PaidBy && p.Status == api.PaymentPaid && p.Duplicate == 0 {
+			by++
+		}
+		if p.Total != o.Total {
+			c.note(Wrong, p.Number, "a payment of %d fen for order %s of %d fen", p.Total, o.ID, o.Total)
+		}
+	}
 	switch {
-	case o.Sent != 0:
-	case accepted:
-		c.note(Wrong, o.Number, "WeChat accepted an order that is not noted as sent (%s)", o.Steps)
-	case o.Queried != 0 && o.Told == 0:
-		c.note(Wrong, o.Number, "WeChat was queried about an order that was never sent (%s)", o.Steps)
+	case paid > 1:
+		c.note(Doubled, o.ID, "%d payments pay the order and are no duplicates", paid)
+	case paid == 1 && !order.WasPaid(o.Status):
+		c.note(Lost, o.ID, "a payment of the order is paid, the order is %s (%s)", o.Status, o.Steps)
+	case order.WasPaid(o.Status) && by != 1:
+		c.note(Wrong, o.ID, "the order is %s (%s) by payment %q, which is not so", o.Status, o.Steps, o.PaidBy)
+	case paid == 0 && o.Status != api.StatusClosed:
+		c.note(Wrong, o.ID, "the order is not paid and can no longer be paid, but it is %s (%s)", o.Status, o.Steps)
 	}
 }
 
@@ -218,35 +257,35 @@ func (c *comparison) checkSent(o Order, accepted bool) {
 // came from.
 func (c *comparison) checkSteps(o Order) {
 	steps := strings.Fields(o.Steps)
-	if len(steps) == 0 || steps[0] != string(api.StatusCreated) || steps[len(steps)-1] != string(o.Status) {
-		c.note(Wrong, o.Number, "the order is %s, but its steps are %q", o.Status, o.Steps)
+	if len(steps) == 0 || steps[0] != string(api.StatusOpen) || steps[len(steps)-1] != string(o.Status) {
+		c.note(Wrong, o.ID, "the order is %s, but its steps are %q", o.Status, o.Steps)
 		return
 	}
 	times := strings.Fields(o.Times)
 	if len(times) != len(steps) {
-		c.note(Wrong, o.Number, "the order has the steps %q at the times %q", o.Steps, o.Times)
+		c.note(Wrong, o.ID, "the order has the steps %q at the times %q", o.Steps, o.Times)
 		return
 	}
 	payments := 0
 	for i := 1; i < len(steps); i++ {
 		if times[i] < times[i-1] { // 13 digits each
-			c.note(Wrong, o.Number, "the timeline goes back in time: %s at %s, then %s at %s", steps[i-1], times[i-1], steps[i], times[i])
+			c.note(Wrong, o.ID, "the timeline goes back in time: %s at %s, then %s at %s", steps[i-1], times[i-1], steps[i], times[i])
 		}
 		was, is := api.OrderStatus(steps[i-1]), api.OrderStatus(steps[i])
 		if !order.CanBecome(was, is) {
-			c.note(Wrong, o.Number, "the order went from %s to %s (%s)", was, is, o.Steps)
+			c.note(Wrong, o.ID, "the order went from %s to %s (%s)", was, is, o.Steps)
 		}
 		if is == api.StatusPaid && !order.WasPaid(was) {
 			payments++
 		}
 	}
 	if payments > 1 {
-		c.note(Doubled, o.Number, "the order became paid %d times (%s)", payments, o.Steps)
+		c.note(Doubled, o.ID, "the order became paid %d times (%s)", payments, o.Steps)
 	}
 }
 
-// checkRefunds compares the shop's refunds with WeChat's, and with the status of the orders.
-func (c *comparison) checkRefunds(all []Order, refunds []Refund, ledger wechattest.Ledger) {
+// checkRefunds compares the shop's refunds with WeChat's, and with the orders and payments.
+func (c *comparison) checkRefunds(all []Order, payments []Payment, refunds []Refund, ledger wechattest.Ledger) {
 	theirs := map[string]wechattest.Refund{}
 	for _, r := range ledger.Refunds {
 		theirs[r.OutRefundNo] = r
@@ -275,19 +314,27 @@ func (c *comparison) checkRefunds(all []Order, refunds []Refund, ledger wechatte
 			c.note(Lost, r.OutTradeNo, "WeChat refunded %d fen by %s, which is not stored", r.Fee, r.OutRefundNo)
 		}
 	}
+	for _, p := range payments {
+		switch {
+		case p.Refunded != back[p.Number] || p.Refunded > p.Total:
+			c.note(Wrong, p.Number, "the payment has %d of %d fen refunded; want %d by its refunds", p.Refunded, p.Total, back[p.Number])
+		case p.Duplicate == 1 && p.Refunded != p.Total && !open[p.Number]:
+			c.note(Lost, p.Number, "the order was paid twice, and %d of %d fen went back", p.Refunded, p.Total)
+		}
+	}
 	for _, o := range all {
 		if !order.WasPaid(o.Status) {
 			continue
 		}
 		want := api.StatusPaid
 		switch {
-		case open[o.Number]:
+		case open[o.PaidBy]:
 			want = api.StatusRefunding // until an operator acts on the merchant platform
-		case back[o.Number] == o.Total:
+		case back[o.PaidBy] == o.Total:
 			want = api.StatusRefunded
 		}
-		if o.Refunded != back[o.Number] || o.Refunded > o.Total || o.Status != want {
-			c.note(Wrong, o.Number, "the order is %s with %d of %d fen refunded; want %s and %d by its refunds", o.Status, o.Refunded, o.Total, want, back[o.Number])
+		if o.Refunded != back[o.PaidBy] || o.Refunded > o.Total || o.Status != want {
+			c.note(Wrong, o.ID, "the order is %s with %d of %d fen refunded; want %s and %d by its refunds", o.Status, o.Refunded, o.Total, want, back[o.PaidBy])
 		}
 	}
 }

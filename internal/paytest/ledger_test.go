@@ -20,35 +20,67 @@ func (c *comparison) verdicts() (all []Verdict) {
 }
 
 // Differences between the shop and WeChat are found.
-func TestDifferingOrdersAreFound(t *testing.T) {
+func TestDifferingPaymentsAreFound(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 3, 1, 2, 3, 4, 0, time.UTC)
 	trade := wechattest.Trade{TransactionID: "4200", OutTradeNo: "N", OpenID: "o1", TotalFee: 100, Paid: at}
-	paid := Order{Number: "N", Status: api.StatusPaid, Transaction: "4200", Total: 100, Payer: "o1", Paid: at.UnixMilli()}
-	closed := Order{Number: "N", Status: api.StatusClosed, Total: 100}
-	with := func(o Order, change func(*Order)) Order { change(&o); return o }
+	paid := Payment{Number: "N", Status: api.PaymentPaid, Transaction: "4200", Total: 100, Payer: "o1", Paid: at.UnixMilli()}
+	closed := Payment{Number: "N", Status: api.PaymentClosed, Total: 100}
+	with := func(p Payment, change func(*Payment)) Payment { change(&p); return p }
 	for name, test := range map[string]struct {
-		order Order
-		paid  bool
-		want  []Verdict
+		payment Payment
+		paid    bool
+		want    []Verdict
 	}{
 		"paid on both sides":       {paid, true, nil},
 		"closed, not paid":         {closed, false, nil},
+		"declined, not paid":       {with(closed, func(p *Payment) { p.Status = api.PaymentFailed }), false, nil},
 		"paid there only":          {closed, true, []Verdict{Lost}},
 		"paid here only":           {paid, false, []Verdict{Wrong}},
-		"left open":                {with(closed, func(o *Order) { o.Status = api.StatusPending }), false, []Verdict{Wrong}},
-		"another transaction":      {with(paid, func(o *Order) { o.Transaction = "4201" }), true, []Verdict{Wrong}},
-		"another amount":           {with(paid, func(o *Order) { o.Total = 101 }), true, []Verdict{Wrong}},
-		"another payer":            {with(paid, func(o *Order) { o.Payer = "o2" }), true, []Verdict{Wrong}},
-		"another time":             {with(paid, func(o *Order) { o.Paid += 1000 }), true, []Verdict{Wrong}},
-		"no payer":                 {with(paid, func(o *Order) { o.Payer = "" }), true, []Verdict{Wrong}},
-		"no time":                  {with(paid, func(o *Order) { o.Paid = 0 }), true, []Verdict{Wrong}},
-		"paid inside WeChat":       {with(paid, func(o *Order) { o.TradeType, o.Owner = api.TradeJSAPI, "o1" }), true, nil},
-		"another's, inside WeChat": {with(paid, func(o *Order) { o.TradeType, o.Owner = api.TradeJSAPI, "o2" }), true, []Verdict{Wrong}},
-		"a payment of an unpaid":   {with(closed, func(o *Order) { o.Transaction = "4200" }), false, []Verdict{Wrong}},
+		"left open":                {with(closed, func(p *Payment) { p.Status = api.PaymentPending }), false, []Verdict{Wrong}},
+		"another transaction":      {with(paid, func(p *Payment) { p.Transaction = "4201" }), true, []Verdict{Wrong}},
+		"another amount":           {with(paid, func(p *Payment) { p.Total = 101 }), true, []Verdict{Wrong}},
+		"another payer":            {with(paid, func(p *Payment) { p.Payer = "o2" }), true, []Verdict{Wrong}},
+		"another time":             {with(paid, func(p *Payment) { p.Paid += 1000 }), true, []Verdict{Wrong}},
+		"no payer":                 {with(paid, func(p *Payment) { p.Payer = "" }), true, []Verdict{Wrong}},
+		"no time":                  {with(paid, func(p *Payment) { p.Paid = 0 }), true, []Verdict{Wrong}},
+		"paid inside WeChat":       {with(paid, func(p *Payment) { p.TradeType, p.OpenID = api.TradeJSAPI, "o1" }), true, nil},
+		"another's, inside WeChat": {with(paid, func(p *Payment) { p.TradeType, p.OpenID = api.TradeJSAPI, "o2" }), true, []Verdict{Wrong}},
+		"a trade of an unpaid":     {with(closed, func(p *Payment) { p.Transaction = "4200" }), false, []Verdict{Wrong}},
 	} {
 		c := &comparison{}
-		c.checkPaid(test.order, trade, test.paid)
+		c.checkPaid(test.payment, trade, test.paid)
+		if d := cmp.Diff(test.want, c.verdicts()); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+	}
+}
+
+func TestOrdersThatDifferFromTheirPaymentsAreFound(t *testing.T) {
+	t.Parallel()
+	first := Payment{Number: "N", Status: api.PaymentPaid, Total: 100}
+	unpaid, duplicate := Payment{Number: "M", Status: api.PaymentClosed, Total: 100}, Payment{Number: "M", Status: api.PaymentPaid, Total: 100, Duplicate: 1}
+	second := duplicate
+	second.Duplicate = 0
+	paid, closed := Order{ID: "a", Status: api.StatusPaid, PaidBy: "N", Total: 100}, Order{ID: "a", Status: api.StatusClosed, Total: 100}
+	for name, test := range map[string]struct {
+		order    Order
+		payments []Payment
+		want     []Verdict
+	}{
+		"paid once":           {paid, []Payment{first, unpaid}, nil},
+		"paid twice":          {paid, []Payment{first, duplicate}, nil},
+		"closed":              {closed, []Payment{unpaid}, nil},
+		"closed without any":  {closed, nil, nil},
+		"two pay it":          {paid, []Payment{first, second}, []Verdict{Doubled}},
+		"closed, and paid":    {closed, []Payment{first}, []Verdict{Lost}},
+		"paid by nothing":     {paid, []Payment{unpaid}, []Verdict{Wrong}},
+		"paid by a duplicate": {Order{ID: "a", Status: api.StatusPaid, PaidBy: "M", Total: 100}, []Payment{duplicate}, []Verdict{Wrong}},
+		"left open":           {Order{ID: "a", Status: api.StatusOpen, Total: 100}, []Payment{unpaid}, []Verdict{Wrong}},
+		"of another total":    {Order{ID: "a", Status: api.StatusClosed, Total: 99}, []Payment{unpaid}, []Verdict{Wrong}},
+	} {
+		c := &comparison{}
+		c.checkOrder(test.order, test.payments)
 		if d := cmp.Diff(test.want, c.verdicts()); d != "" {
 			t.Errorf("%s (-want +got):\n%s", name, d)
 		}
@@ -58,20 +90,20 @@ func TestDifferingOrdersAreFound(t *testing.T) {
 func TestImpossibleStepsAreFound(t *testing.T) {
 	t.Parallel()
 	for steps, want := range map[string][]Verdict{
-		"created pending paid":                     nil,
-		"created pending closed paid":              nil,
-		"created pending paid refunding paid":      nil,
-		"created pending paid pending paid":        {Wrong, Doubled},
-		"created pending paid closed":              {Wrong},
-		"created pending closed pending":           {Wrong},
-		"pending paid":                             {Wrong},
-		"created pending paid closed paid":         {Wrong, Doubled},
-		"created pending paid refunding paid paid": {Wrong},
+		"open paid":                     nil,
+		"open closing closed paid":      nil,
+		"open paid refunding paid":      nil,
+		"open paid open paid":           {Wrong, Doubled},
+		"open paid closed":              {Wrong},
+		"open closed open":              {Wrong},
+		"closing paid":                  {Wrong},
+		"open paid closed paid":         {Wrong, Doubled},
+		"open paid refunding paid paid": {Wrong},
 	} {
 		c := &comparison{}
 		all := strings.Fields(steps)
 		last := api.OrderStatus(all[len(all)-1])
-		c.checkSteps(Order{Number: "N", Status: last, Steps: steps, Times: strings.Repeat("1767225600000 ", len(all))})
+		c.checkSteps(Order{ID: "a", Status: last, Steps: steps, Times: strings.Repeat("1767225600000 ", len(all))})
 		if d := cmp.Diff(want, c.verdicts()); d != "" {
 			t.Errorf("%s (-want +got):\n%s", steps, d)
 		}
@@ -88,7 +120,7 @@ func TestStepsBackInTimeAreFound(t *testing.T) {
 		"1767225600828 1767225600829":               {Wrong}, // one is missing
 	} {
 		c := &comparison{}
-		c.checkSteps(Order{Number: "N", Status: api.StatusPaid, Steps: "created pending paid", Times: times})
+		c.checkSteps(Order{ID: "a", Status: api.StatusPaid, Steps: "open closing paid", Times: times})
 		if d := cmp.Diff(want, c.verdicts()); d != "" {
 			t.Errorf("%s (-want +got):\n%s", times, d)
 		}
@@ -97,7 +129,7 @@ func TestStepsBackInTimeAreFound(t *testing.T) {
 
 func TestDifferingRefundsAreFound(t *testing.T) {
 	t.Parallel()
-	order := Order{Number: "N", Status: api.StatusPaid, Total: 100}
+	order := Order{ID: "a", Status: api.StatusPaid, PaidBy: "N", Total: 100}
 	ours := Refund{ID: "R", Number: "N", Amount: 40, Status: api.RefundSucceeded, RefundID: "50"}
 	there := wechattest.Refund{OutTradeNo: "N", OutRefundNo: "R", RefundID: "50", Fee: 40, Status: wechattest.RefundSuccess, Source: "API"}
 	with := func(o Order, status api.OrderStatus, refunded int64) Order {
@@ -122,12 +154,39 @@ func TestDifferingRefundsAreFound(t *testing.T) {
 			[]wechattest.Refund{there}, []Verdict{Wrong}},
 		"another amount": {with(order, api.StatusPaid, 41), change(ours, func(r *Refund) { r.Amount = 41 }),
 			[]wechattest.Refund{there}, []Verdict{Wrong}},
-		"not added up":   {order, []Refund{ours}, []wechattest.Refund{there}, []Verdict{Wrong}},
+		"not added up":   {order, []Refund{ours}, []wechattest.Refund{there}, []Verdict{Wrong, Wrong}},
 		"called all":     {with(order, api.StatusRefunded, 40), []Refund{ours}, []wechattest.Refund{there}, []Verdict{Wrong}},
 		"left refunding": {with(order, api.StatusRefunding, 40), []Refund{ours}, []wechattest.Refund{there}, []Verdict{Wrong}},
 	} {
 		c := &comparison{}
-		c.checkRefunds([]Order{test.order}, test.ours, wechattest.Ledger{Refunds: test.theirs})
+		p := Payment{Number: "N", Order: "a", Status: api.PaymentPaid, Total: 100, Refunded: test.order.Refunded}
+		c.checkRefunds([]Order{test.order}, []Payment{p}, test.ours, wechattest.Ledger{Refunds: test.theirs})
+		if d := cmp.Diff(test.want, c.verdicts()); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+	}
+}
+
+// The money of a second payment has to go back, and the order does not count it.
+func TestDuplicatesThatAreKeptAreFound(t *testing.T) {
+	t.Parallel()
+	o := Order{ID: "a", Status: api.StatusPaid, PaidBy: "N", Total: 100}
+	first, second := Payment{Number: "N", Order: "a", Status: api.PaymentPaid, Total: 100}, Payment{Number: "M", Order: "a", Status: api.PaymentPaid, Total: 100, Duplicate: 1}
+	back := Refund{ID: "DUPM", Order: "a", Number: "M", Amount: 100, Status: api.RefundSucceeded, RefundID: "50"}
+	there := wechattest.Refund{OutTradeNo: "M", OutRefundNo: "DUPM", RefundID: "50", Fee: 100, Status: wechattest.RefundSuccess, Source: "API"}
+	for name, test := range map[string]struct {
+		refunded int64
+		ours     []Refund
+		theirs   []wechattest.Refund
+		want     []Verdict
+	}{
+		"all of it is back": {100, []Refund{back}, []wechattest.Refund{there}, nil},
+		"nothing is back":   {0, nil, nil, []Verdict{Lost}},
+		"not added up":      {0, []Refund{back}, []wechattest.Refund{there}, []Verdict{Wrong}},
+	} {
+		c := &comparison{}
+		second.Refunded = test.refunded
+		c.checkRefunds([]Order{o}, []Payment{first, second}, test.ours, wechattest.Ledger{Refunds: test.theirs})
 		if d := cmp.Diff(test.want, c.verdicts()); d != "" {
 			t.Errorf("%s (-want +got):\n%s", name, d)
 		}

@@ -23,7 +23,7 @@ func TestShop(t *testing.T) {
 	buyer.Pay(checkout.Pay)
 	m.Sim.Advance(paytest.QueryPause)
 	o := buyer.GetOrder(checkout.Order.ID) // the shop queries WeChat
-	m.WantPath(o.ID, api.StatusPending, api.StatusPaid)
+	m.WantPath(o.ID, api.StatusPaid)
 
 	operator.Refund(o.ID, paytest.RefundRequest(o.Total))
 	m.Sim.Advance(10 * time.Second) // the refund succeeds, and WeChat notifies the shop
@@ -40,8 +40,8 @@ func TestShopCheckFindsWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(s *paytest.Shop){
 		"no trade": func(s *paytest.Shop) {
-			storetest.Exec(t, s.DB, `DROP TRIGGER keep_request`)
-			storetest.Exec(t, s.DB, `UPDATE orders SET transaction_id = 'none' WHERE transaction_id IS NOT NULL`)
+			storetest.Exec(t, s.DB, `DROP TRIGGER keep_payment`)
+			storetest.Exec(t, s.DB, `UPDATE payments SET transaction_id = 'none' WHERE transaction_id IS NOT NULL`)
 		},
 		"a secret":  func(s *paytest.Shop) { s.Log.Write([]byte(paytest.AdminToken)) },
 		"an openid": func(s *paytest.Shop) { s.Log.Write([]byte(s.Sim.Users()[0].OpenID)) },

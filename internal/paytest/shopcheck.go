@@ -13,16 +13,16 @@ import (
 )
 
 // Check fails the test if an invariant does not hold: those of the database, that WeChat has the
-// money of each paid order, and that the log has no secret and no openid.
+// money of each payment that is paid, and that the log has no secret and no openid.
 func (s *Shop) Check() {
 	s.T.Helper()
 	storetest.Check(s.T, s.DB)
-	rows, err := s.DB.Query(`SELECT out_trade_no, trade_type, COALESCE(payer, ''), payer IS NULL, total, transaction_id FROM orders WHERE transaction_id IS NOT NULL`)
+	rows, err := s.DB.Query(`SELECT out_trade_no, trade_type, COALESCE(payer, ''), payer IS NULL, total, transaction_id FROM payments WHERE transaction_id IS NOT NULL`)
 	if err != nil {
 		s.T.Fatal(err)
 	}
 	defer rows.Close()
-	trades := s.Sim.Ledger().Trades // read after the orders, because it only grows
+	trades := s.Sim.Ledger().Trades // read after the payments, because it only grows
 	for rows.Next() {
 		var outTradeNo, tradeType, openid, transaction string
 		var unknown bool
@@ -34,7 +34,7 @@ func (s *Shop) Check() {
 			return t.TransactionID == transaction && t.OutTradeNo == outTradeNo && t.TotalFee == total &&
 				(t.OpenID == openid || openid == "" && !unknown /* erased */ || unknown && tradeType != "JSAPI" && len(s.Sim.RefundsOf(outTradeNo)) > 0)
 		}) {
-			s.T.Errorf("order %s is paid with %d by %s, WeChat has %+v", outTradeNo, total, transaction, trades)
+			s.T.Errorf("payment %s is paid with %d by %s, WeChat has %+v", outTradeNo, total, transaction, trades)
 		}
 	}
 	s.CheckLog()
@@ -75,21 +75,21 @@ func (s *Shop) secrets() []string {
 	return all
 }
 
-// OutTradeNo returns the out_trade_no of an order.
+// OutTradeNo returns the out_trade_no of the newest payment of an order.
 func (s *Shop) OutTradeNo(id string) string {
 	s.T.Helper()
 	var no string
-	if err := s.DB.QueryRow(`SELECT out_trade_no FROM orders WHERE id = ?`, id).Scan(&no); err != nil {
+	if err := s.DB.QueryRow(`SELECT out_trade_no FROM payments WHERE order_id = ? ORDER BY rowid DESC LIMIT 1`, id).Scan(&no); err != nil {
 		s.T.Fatal(err)
 	}
 	return no
 }
 
-// WantPath fails the test unless the order went through these statuses, in this order, after created.
+// WantPath fails the test unless the order went through these statuses, in this order, after open.
 func (s *Shop) WantPath(id string, statuses ...api.OrderStatus) {
 	s.T.Helper()
 	var want []string
-	was := api.StatusCreated
+	was := api.StatusOpen
 	for _, status := range statuses {
 		want = append(want, string(was)+">"+string(status))
 		was = status
@@ -105,6 +105,16 @@ func (s *Shop) WantStatus(id string, want api.OrderStatus) {
 	var got api.OrderStatus
 	if err := s.DB.QueryRow(`SELECT status FROM orders WHERE id = ?`, id).Scan(&got); err != nil || got != want {
 		s.T.Errorf("order %s is %s, %v; want %s", id, got, err, want)
+	}
+}
+
+// WantPayment fails the test unless the newest payment of an order is stored with a status. It causes no
+// query.
+func (s *Shop) WantPayment(id string, want api.PaymentStatus) {
+	s.T.Helper()
+	var got api.PaymentStatus
+	if err := s.DB.QueryRow(`SELECT status FROM payments WHERE out_trade_no = ?`, s.OutTradeNo(id)).Scan(&got); err != nil || got != want {
+		s.T.Errorf("the payment of order %s is %s, %v; want %s", id, got, err, want)
 	}
 }
 
@@ -127,11 +137,13 @@ func (s *Shop) WantRefunds(id, want string) {
 	}
 }
 
-// StateAtWeChat returns WeChat's trade_state of an order, "" if WeChat does not have the order.
+// StateAtWeChat returns WeChat's trade_state of the newest payment of an order, "" if WeChat does not
+// have it.
 func (s *Shop) StateAtWeChat(id string) string {
 	s.T.Helper()
+	no := s.OutTradeNo(id)
 	for _, o := range s.Sim.Ledger().Orders {
-		if o.OutTradeNo == s.OutTradeNo(id) {
+		if o.OutTradeNo == no {
 			return o.State
 		}
 	}

@@ -21,24 +21,23 @@ func TestNoH5OrderWithAPrivateAddress(t *testing.T) {
 		s := paytest.NewShop(t, nil)
 		p := s.NewPerson(0)
 		p.Must("POST", api.PathSession, nil, &api.Session{})
+		o := p.Place(paytest.BasketForH5("tea", 1))
 		before := storetest.Dump(t, s.DB)
 		for range 3 {
-			r := p.Request("POST", api.PathOrders, encode(t, paytest.BasketForH5("tea", 1)))
+			r := p.Request("POST", api.OrderPayPath(o.ID), encode(t, api.PayRequest{TradeTypes: []api.TradeType{api.TradeMWEB}}))
 			r.RemoteAddr = addr
 			if a := p.Send(r); a.Err.Code != api.CodeAddressUnknown || a.Status != 503 {
 				t.Errorf("%q: %d %s", addr, a.Status, a.Body)
 			}
 		}
 		if storetest.Dump(t, s.DB) != before || s.Calls("unifiedorder") != 0 {
-			t.Errorf("%q: an order was made", addr)
+			t.Errorf("%q: a payment was made", addr)
 		}
 		if s.ErrorLines() != 1 || !strings.Contains(s.Log.String(), "no H5 order is sent") || !strings.Contains(s.Log.String(), "TRUSTED_PROXIES") {
 			t.Errorf("%q: the log has\n%s", addr, s.Log)
 		}
 		// The other ways to pay do not depend on the address.
-		native := paytest.Basket("tea", 1)
-		native.TradeType = api.TradeNative
-		r := p.Request("POST", api.PathOrders, encode(t, native))
+		r := p.Request("POST", api.OrderPayPath(o.ID), encode(t, api.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}}))
 		r.RemoteAddr = addr
 		if a := p.Send(r); a.Status != 200 {
 			t.Errorf("%q, NATIVE: %d %s", addr, a.Status, a.Body)
@@ -63,8 +62,8 @@ func TestH5OrderOutlivesALostAddress(t *testing.T) {
 	if decode(t, a.Body, &again); a.Status != 200 || again.ID != first.Order.ID {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
-	storetest.Exec(t, s.DB, `DROP TRIGGER keep_request; UPDATE orders SET client_ip = '127.0.0.1'`)
-	p.Fails(api.CodeAddressUnknown, "POST", api.OrderPayPath(first.Order.ID), api.PayRequest{Renew: true})
+	storetest.Exec(t, s.DB, `DROP TRIGGER keep_payment; UPDATE payments SET client_ip = '127.0.0.1'`)
+	p.Fails(api.CodeAddressUnknown, "POST", api.OrderPayPath(first.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeMWEB}, Renew: true})
 	if n := s.Calls("unifiedorder"); n != 1 {
 		t.Errorf("%d calls", n)
 	}

@@ -147,13 +147,13 @@ func TestOperatorFindsOrders(t *testing.T) {
 		return found, list.Cursor
 	}
 	var transaction string
-	if err := s.DB.QueryRow(`SELECT transaction_id FROM orders WHERE id = ?`, ids[1]).Scan(&transaction); err != nil {
+	if err := s.DB.QueryRow(`SELECT transaction_id FROM payments WHERE order_id = ?`, ids[1]).Scan(&transaction); err != nil {
 		t.Fatal(err)
 	}
 	for query, want := range map[string][]int{
 		"":                           {6, 5, 4, 3, 2, 1, 0},
 		"?status=paid":               {2, 1, 0},
-		"?status=pending":            {6, 5, 4, 3},
+		"?status=open":               {6, 5, 4, 3},
 		"?status=refunded":           nil,
 		"?q=" + ids[4]:               {4},
 		"?q=" + s.OutTradeNo(ids[5]): {5},
@@ -189,7 +189,8 @@ func TestOperatorFindsOrders(t *testing.T) {
 				t.Errorf("limit %d: %s", limit, d)
 			}
 		}
-		storetest.Exec(t, s.DB, `DROP TRIGGER IF EXISTS keep_request; UPDATE orders SET created_at = 1000, expires_at = 1000 + 86400000`)
+		storetest.Exec(t, s.DB, `DROP TRIGGER IF EXISTS keep_order; DROP TRIGGER IF EXISTS keep_payment; UPDATE orders SET created_at = 1000, expires_at = 1000 + 86400000;
+			UPDATE payments SET expires_at = 1000 + 86400000`)
 	}
 }
 
@@ -224,7 +225,7 @@ func TestOperatorSeesAnOrder(t *testing.T) {
 	for _, step := range o.Timeline {
 		steps = append(steps, step.Status)
 	}
-	if d := cmp.Diff([]api.OrderStatus{api.StatusCreated, api.StatusPending, api.StatusPaid, api.StatusRefunding, api.StatusRefunded}, steps); d != "" {
+	if d := cmp.Diff([]api.OrderStatus{api.StatusOpen, api.StatusPaid, api.StatusRefunding, api.StatusRefunded}, steps); d != "" {
 		t.Errorf("timeline %s", d)
 	}
 	op.Fails(api.CodeNotFound, "GET", api.PathAdminOrders+"/000000000000000000000000", nil)

@@ -2,10 +2,7 @@ package server
 
 import (
 	"context"
-	"encoding/base64"
-	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"h5pay/internal/api"
@@ -32,7 +29,7 @@ func (s *Server) adminCloseOrders(w http.ResponseWriter, r *http.Request) error 
 	if err := readJSON(r, &req); err != nil {
 		return err
 	}
-	f := store.OpenFilter{Status: api.StatusCreated, ProductID: req.ProductID, Before: s.now().Add(time.Millisecond)}
+	f := store.OpenFilter{ProductID: req.ProductID, Before: s.now().Add(time.Millisecond)}
 	switch {
 	case req.ProductID == "" && req.Before == 0:
 		return reject(api.CodeBadRequest, "product_id or before is missing")
@@ -45,7 +42,7 @@ func (s *Server) adminCloseOrders(w http.ResponseWriter, r *http.Request) error 
 	}
 	if req.Cursor != "" {
 		var err error
-		if f.Status, f.AfterTime, f.AfterID, err = decodeCloseCursor(req.Cursor); err != nil {
+		if f.AfterTime, f.AfterID, err = decodeCursor(req.Cursor); err != nil {
 			return reject(api.CodeBadRequest, "cursor: "+err.Error())
 		}
 	}
@@ -56,23 +53,7 @@ func (s *Server) adminCloseOrders(w http.ResponseWriter, r *http.Request) error 
 	}
 	res := api.CloseOrdersResponse{Closing: closing}
 	if next != nil {
-		res.Cursor = encodeCloseCursor(next.Status, next.AfterTime, next.AfterID)
+		res.Cursor = encodeCursor(next.AfterTime, next.AfterID)
 	}
 	return writeJSON(w, http.StatusOK, res)
-}
-
-// A cursor of adminCloseOrders names the status and the last order of a window.
-func encodeCloseCursor(status api.OrderStatus, t time.Time, id string) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(string(status) + " " + encodeCursor(t, id)))
-}
-
-func decodeCloseCursor(v string) (status api.OrderStatus, t time.Time, id string, err error) {
-	b, err := base64.RawURLEncoding.DecodeString(v)
-	name, rest, ok := strings.Cut(string(b), " ")
-	status = api.OrderStatus(name)
-	if err != nil || !ok || status != api.StatusCreated && status != api.StatusPending {
-		return "", time.Time{}, "", fmt.Errorf("not one of this call")
-	}
-	t, id, err = decodeCursor(rest)
-	return status, t, id, err
 }

@@ -38,8 +38,8 @@ func (s *Server) adminOrders(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, list)
 }
 
-// adminOrder shows one order with its refunds, as WeChat sees them now, and its
-// events.
+// adminOrder shows one order with its payments, its refunds, as WeChat sees them now, and
+// its events.
 func (s *Server) adminOrder(w http.ResponseWriter, r *http.Request) error {
 	ctx := context.WithoutCancel(r.Context())
 	o, refunds, err := s.payment.LookAtRefunds(ctx, r.PathValue("id"))
@@ -50,6 +50,11 @@ func (s *Server) adminOrder(w http.ResponseWriter, r *http.Request) error {
 	if view.Timeline, err = s.cfg.Store.Timeline(ctx, o.ID); err != nil {
 		return err
 	}
+	payments, err := s.cfg.Store.PaymentsOf(ctx, o.ID)
+	if err != nil {
+		return err
+	}
+	view.Payments = adminPayments(payments)
 	for i := range refunds {
 		view.Refunds = append(view.Refunds, refunds[i].Public())
 	}
@@ -62,8 +67,8 @@ func (s *Server) adminOrder(w http.ResponseWriter, r *http.Request) error {
 }
 
 // orderStatuses are what the filter takes.
-var orderStatuses = []api.OrderStatus{api.StatusCreated, api.StatusPending, api.StatusPaid, api.StatusClosing,
-	api.StatusClosed, api.StatusFailed, api.StatusRefunding, api.StatusRefunded}
+var orderStatuses = []api.OrderStatus{api.StatusOpen, api.StatusPaid, api.StatusClosing,
+	api.StatusClosed, api.StatusRefunding, api.StatusRefunded}
 
 // readOrderFilter reads the query of adminOrders as strictly as a body: what is
 // misspelt would otherwise filter nothing.

@@ -10,7 +10,7 @@ import (
 
 // Bounds of one call about a person, and of one run of the timer.
 const (
-	exportedOrders = 20 // each takes two statements
+	exportedOrders = 15 // each takes three statements
 )
 
 // adminExportPerson shows what is stored about a person.
@@ -42,9 +42,17 @@ func (s *Server) adminExportPerson(w http.ResponseWriter, r *http.Request) error
 		export.Cursor = encodeCursor(last.CreatedAt, last.ID)
 	}
 	for _, o := range orders {
-		view := api.PersonOrder{AdminOrder: adminView(o), IsOwner: o.Owner == who, IsPayer: o.Payer == who}
-		if view.IsOwner {
-			view.ClientIP = o.ClientIP
+		view := api.PersonOrder{AdminOrder: adminView(o), IsOwner: o.Owner == who, IsPayer: o.Payment.Payer == who}
+		payments, err := s.cfg.Store.PaymentsOf(ctx, o.ID)
+		if err != nil {
+			return err
+		}
+		view.Payments = adminPayments(payments)
+		for _, p := range payments {
+			if (view.IsOwner || p.OpenID == who) && p.ClientIP != "" {
+				view.ClientIP = p.ClientIP
+			}
+			view.IsPayer = view.IsPayer || p.Payer == who
 		}
 		if view.Refunds, err = s.ownRefunds(ctx, o); err != nil {
 			return err

@@ -25,11 +25,11 @@ func TestPaymentWithAPIv3(t *testing.T) {
 	p.Pay(c.Pay)
 	s.Deliver()
 	s.WantStatus(c.Order.ID, api.StatusPaid)
-	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	s.WantPath(c.Order.ID, api.StatusPaid)
 
 	code := guest.OrderByCode("tea", 1)
 	var again api.Checkout
-	guest.Must("POST", api.OrderPayPath(code.Order.ID), struct{}{}, &again)
+	guest.Must("POST", api.OrderPayPath(code.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}}, &again)
 	if n := s.Calls("v3_native"); n != 1 || again.CodeURL != code.CodeURL {
 		t.Errorf("%d calls for one code, %q and %q", n, code.CodeURL, again.CodeURL) // another code voids the first
 	}
@@ -82,7 +82,7 @@ func TestNotificationOfTheOtherVersionIsRejected(t *testing.T) {
 	if code != http.StatusOK || !strings.Contains(text, "API version differs") {
 		t.Errorf("%d %s", code, text)
 	}
-	s.WantStatus(young.Order.ID, api.StatusPending)
+	s.WantStatus(young.Order.ID, api.StatusOpen)
 	if n := s.Calls("v3_query") + s.Calls("orderquery"); n != before {
 		t.Errorf("%d queries", n-before)
 	}
@@ -104,14 +104,14 @@ func TestProbeIsNoAlarm(t *testing.T) {
 	s.Fault(wechattest.FaultV3Probe, "/v3/pay/transactions/jsapi")
 	var c api.Checkout
 	pay := api.OrderPayPath(p.Place(paytest.Basket("tea", 1)).ID)
-	if a := p.Call("POST", pay, api.PayRequest{}); a.Status != http.StatusOK {
-		p.Must("POST", pay, api.PayRequest{}, &c) // the same again gets a right signature
+	if a := p.Call("POST", pay, api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}}); a.Status != http.StatusOK {
+		p.Must("POST", pay, api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}}, &c) // the same again gets a right signature
 	}
-	p.Must("POST", pay, api.PayRequest{}, &c)
+	p.Must("POST", pay, api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}}, &c)
 	s.Fault(wechattest.FaultV3Probe, "")
 	p.Pay(c.Pay)
 	s.Deliver()
-	s.WantStatus(c.Order.ID, api.StatusPending)
+	s.WantStatus(c.Order.ID, api.StatusOpen)
 	s.Sim.Advance(15 * time.Second)
 	s.WantStatus(c.Order.ID, api.StatusPaid)
 	attempts := s.Sim.Ledger().Notifications[0].Attempts
@@ -137,7 +137,7 @@ func TestAPIv3NotificationsThatAreNotBelieved(t *testing.T) {
 			s.Fault(fault, "")
 			p.Pay(c.Pay)
 			s.Deliver()
-			s.WantStatus(c.Order.ID, api.StatusPending)
+			s.WantStatus(c.Order.ID, api.StatusOpen)
 			if s.ErrorLines() != 1 || !strings.Contains(s.Log.String(), want) {
 				t.Errorf("log:\n%s", s.Log)
 			}
@@ -190,12 +190,12 @@ func TestMoveBetweenVersions(t *testing.T) {
 			s.Reopen(both(s, versions[0]))
 			endAfterMove(s, func() { s.Reopen(both(s, versions[1])) })
 			var made string
-			if err := s.DB.QueryRow(`SELECT group_concat(DISTINCT api_version) FROM (SELECT api_version FROM orders ORDER BY created_at)`).Scan(&made); err != nil ||
+			if err := s.DB.QueryRow(`SELECT group_concat(DISTINCT api_version) FROM (SELECT api_version FROM payments ORDER BY created_at)`).Scan(&made); err != nil ||
 				made != string(versions[0])+","+string(versions[1]) {
 				t.Errorf("orders of %s, %v", made, err)
 			}
 			var mixed int
-			if err := s.DB.QueryRow(`SELECT COUNT(*) FROM refunds JOIN orders ON orders.id = order_id WHERE refunds.api_version <> orders.api_version`).Scan(&mixed); err != nil || mixed != 0 {
+			if err := s.DB.QueryRow(`SELECT COUNT(*) FROM refunds JOIN payments USING (out_trade_no) WHERE refunds.api_version <> payments.api_version`).Scan(&mixed); err != nil || mixed != 0 {
 				t.Errorf("%d refunds of another version than their order's, %v", mixed, err)
 			}
 		})
@@ -219,7 +219,7 @@ func endAfterMove(s *paytest.Shop, move func()) {
 	s.Check()
 	s.WantStatus(unheard.Order.ID, api.StatusPaid)
 	var again api.Checkout
-	p.Must("POST", api.OrderPayPath(open.Order.ID), struct{}{}, &again)
+	p.Must("POST", api.OrderPayPath(open.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}}, &again)
 	if again.Pay.SignType != open.Pay.SignType {
 		s.T.Errorf("the order began with %s and goes on with %s", open.Pay.SignType, again.Pay.SignType)
 	}
@@ -279,9 +279,9 @@ func TestOpenOrdersWithoutTheirKey(t *testing.T) {
 	s.Reopen(change)
 	s.Sim.Advance(2 * time.Minute)
 	s.Reconcile()
-	s.WantWrong("orders", "1 unpaid order or open refund was made with APIv2")
+	s.WantWrong("orders", "1 unpaid payment or open refund was made with APIv2")
 	s.Operator().Fails(api.CodeMisconfigured, "POST", paytest.RefundPath(paid.ID), paytest.RefundRequest(100))
-	s.WantStatus(c.Order.ID, api.StatusPending)
+	s.WantStatus(c.Order.ID, api.StatusOpen)
 	s.Reopen(nil)
 	p.Pay(c.Pay)
 	s.Deliver()

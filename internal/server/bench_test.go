@@ -84,30 +84,31 @@ func bothVersions(b *testing.B, run func(b *testing.B, l *benchShop)) {
 	}
 }
 
-// pending makes an order of 13600 fen that waits for its payment.
-func (l *benchShop) pending(b *testing.B) order.Order {
+// pending makes an order of 13600 fen and returns a payment of it that WeChat waits for.
+func (l *benchShop) pending(b *testing.B) order.Payment {
 	b.Helper()
-	o, err := l.payment.Place(b.Context(), payment.PlaceRequest{
-		CreateOrderRequest: api.CreateOrderRequest{
-			Items: []api.OrderItem{{ProductID: "tea", Quantity: 2}}, TradeType: api.TradeJSAPI, ClientKey: rand.Text(),
-		},
-		Owner: benchOpenID, ClientIP: "203.0.113.7", Network: "203.0.113.7",
+	o, err := l.payment.PlaceBasket(b.Context(), payment.BasketRequest{
+		CreateOrderRequest: api.CreateOrderRequest{Items: []api.OrderItem{{ProductID: "tea", Quantity: 2}}, ClientKey: rand.Text()},
+		Owner:              benchOpenID, Network: "203.0.113.7",
 	})
 	if err != nil {
 		b.Fatal(err)
 	}
-	if _, err := l.payment.Pay(b.Context(), o.ID, benchOpenID, false); err != nil {
+	if _, err := l.payment.Pay(b.Context(), o, payment.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}, OpenID: benchOpenID, ClientIP: "203.0.113.7"}); err != nil {
+		b.Fatal(err)
+	}
+	if o, err = l.store.ByID(b.Context(), o.ID); err != nil {
 		b.Fatal(err)
 	}
 	if l.wechat.v3 != nil {
-		l.wechat.queries[o.OutTradeNo] = l.wechat.v3.sign(paidJSON(o))
+		l.wechat.queries[o.Payment.OutTradeNo] = l.wechat.v3.sign(paidJSON(o.Payment))
 	}
-	return o
+	return o.Payment
 }
 
-func (l *benchShop) status(b *testing.B, o order.Order) api.OrderStatus {
+func (l *benchShop) status(b *testing.B, p order.Payment) api.OrderStatus {
 	b.Helper()
-	o, err := l.store.ByOutTradeNo(b.Context(), o.OutTradeNo)
+	o, err := l.store.ByID(b.Context(), p.OrderID)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -143,8 +144,8 @@ func (i *instant) Do(r *http.Request) (*http.Response, error) {
 		}
 		_, no, _ := strings.Cut(string(sent), "<out_trade_no><![CDATA[")
 		no, _, _ = strings.Cut(no, "]]>")
-		o := order.Order{OutTradeNo: no}
-		if err := i.db.QueryRow(`SELECT id, total FROM orders WHERE out_trade_no = ?`, no).Scan(&o.ID, &o.Total); err != nil {
+		o := order.Payment{OutTradeNo: no}
+		if err := i.db.QueryRow(`SELECT total FROM payments WHERE out_trade_no = ?`, no).Scan(&o.Total); err != nil {
 			return nil, err
 		}
 		body = signedXML(append(paidFields(o), wechat.Field{Name: "trade_state", Value: "SUCCESS"}))
@@ -153,7 +154,7 @@ func (i *instant) Do(r *http.Request) (*http.Response, error) {
 }
 
 // notification is WeChat's message that o was paid.
-func (l *benchShop) notification(b *testing.B, o order.Order) benchMessage {
+func (l *benchShop) notification(b *testing.B, o order.Payment) benchMessage {
 	b.Helper()
 	if l.wechat.v3 == nil {
 		return benchMessage{body: string(signedXML(paidFields(o)))}
@@ -162,14 +163,14 @@ func (l *benchShop) notification(b *testing.B, o order.Order) benchMessage {
 }
 
 // paidFields are what WeChat says of o when it was paid.
-func paidFields(o order.Order) []wechat.Field {
+func paidFields(o order.Payment) []wechat.Field {
 	return []wechat.Field{
 		{Name: "return_code", Value: "SUCCESS"}, {Name: "result_code", Value: "SUCCESS"}, {Name: "appid", Value: benchAppID},
 		{Name: "mch_id", Value: benchMchID}, {Name: "nonce_str", Value: "5d2b6c2a8db53831f7eda20af46e531c"},
 		{Name: "device_info", Value: "WEB"}, {Name: "openid", Value: benchOpenID}, {Name: "is_subscribe", Value: "N"},
 		{Name: "trade_type", Value: "JSAPI"}, {Name: "bank_type", Value: "OTHERS"}, {Name: "fee_type", Value: "CNY"},
 		{Name: "total_fee", Value: strconv.FormatInt(int64(o.Total), 10)}, {Name: "cash_fee", Value: strconv.FormatInt(int64(o.Total), 10)},
-		{Name: "transaction_id", Value: "42000" + o.ID}, {Name: "out_trade_no", Value: o.OutTradeNo}, {Name: "time_end", Value: "20261123110015"},
+		{Name: "transaction_id", Value: "42000" + o.OutTradeNo[8:]}, {Name: "out_trade_no", Value: o.OutTradeNo}, {Name: "time_end", Value: "20261123110015"},
 	}
 }
 
@@ -238,7 +239,7 @@ func BenchmarkCreateOrder(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			body, err := json.Marshal(api.CreateOrderRequest{
-				Items: []api.OrderItem{{ProductID: "tea", Quantity: 2}}, TradeType: api.TradeJSAPI, ClientKey: rand.Text(),
+				Items: []api.OrderItem{{ProductID: "tea", Quantity: 2}}, ClientKey: rand.Text(),
 			})
 			if err != nil {
 				b.Fatal(err)
@@ -246,7 +247,7 @@ func BenchmarkCreateOrder(b *testing.B) {
 			var o api.Order
 			post(b, h, cookie, api.PathOrders, body, &o)
 			var c api.Checkout
-			if post(b, h, cookie, api.OrderPayPath(o.ID), []byte(`{}`), &c); c.Pay == nil {
+			if post(b, h, cookie, api.OrderPayPath(o.ID), []byte(`{"trade_types":["JSAPI"]}`), &c); c.Pay == nil {
 				b.Fatalf("nothing pays order %+v", c)
 			}
 		}
@@ -276,7 +277,7 @@ func BenchmarkGetOrder(b *testing.B) {
 	cookie := benchCookie(b, l.session)
 	b.ReportAllocs()
 	for b.Loop() {
-		r := httptest.NewRequest("GET", api.OrderPath(o.ID), nil)
+		r := httptest.NewRequest("GET", api.OrderPath(o.OrderID), nil)
 		r.AddCookie(cookie)
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
@@ -324,7 +325,7 @@ func BenchmarkOpenCookie(b *testing.B) {
 func BenchmarkDecodeJSON(b *testing.B) {
 	for _, items := range []int{1, api.MaxOrderItems} {
 		b.Run(strconv.Itoa(items)+" items", func(b *testing.B) {
-			req := api.CreateOrderRequest{TradeType: api.TradeJSAPI, ClientKey: "0123456789abcdef0123"}
+			req := api.CreateOrderRequest{ClientKey: "0123456789abcdef0123"}
 			for i := range items {
 				req.Items = append(req.Items, api.OrderItem{ProductID: "product-" + strconv.Itoa(i), Quantity: 1 + i})
 			}

@@ -83,7 +83,7 @@ func (w *benchWeChat) sign(body string) benchMessage {
 }
 
 // notification is WeChat's message that o was paid.
-func (w *benchWeChat) notification(b *testing.B, o order.Order) benchMessage {
+func (w *benchWeChat) notification(b *testing.B, o order.Payment) benchMessage {
 	b.Helper()
 	block, err := aes.NewCipher([]byte(benchV3Key))
 	if err != nil {
@@ -101,9 +101,9 @@ func (w *benchWeChat) notification(b *testing.B, o order.Order) benchMessage {
 }
 
 // paidJSON is what WeChat says of o when it was paid.
-func paidJSON(o order.Order) string {
+func paidJSON(o order.Payment) string {
 	return fmt.Sprintf(`{"appid":"%s","mchid":"%s","out_trade_no":"%s","transaction_id":"42000%s","trade_type":"JSAPI","trade_state":"SUCCESS",`+
 		`"trade_state_desc":"支付成功","bank_type":"OTHERS","attach":"","success_time":"2026-11-23T11:00:15+08:00","payer":{"openid":"%s"},`+
 		`"amount":{"total":%d,"payer_total":%d,"currency":"CNY","payer_currency":"CNY"}}`,
-		benchAppID, benchMchID, o.OutTradeNo, o.ID, benchOpenID, int64(o.Total), int64(o.Total))
+		benchAppID, benchMchID, o.OutTradeNo, o.OutTradeNo[8:], benchOpenID, int64(o.Total), int64(o.Total))
 }

@@ -10,7 +10,6 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/paytest"
-	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat/wechattest"
 )
@@ -107,7 +106,7 @@ func TestBillFaultsAreFound(t *testing.T) {
 		p, op := s.SignedIn(0), s.Operator()
 		test.first(p, op)
 		var no, refund, date string
-		if err := s.DB.QueryRow(`SELECT out_trade_no, COALESCE((SELECT id FROM refunds), '') FROM orders`).Scan(&no, &refund); err != nil {
+		if err := s.DB.QueryRow(`SELECT out_trade_no, COALESCE((SELECT id FROM refunds), '') FROM payments`).Scan(&no, &refund); err != nil {
 			t.Fatal(err)
 		}
 		date = "2026-11-23"
@@ -215,9 +214,7 @@ func TestBillFindsALostPayment(t *testing.T) {
 	s := paytest.NewShop(t, nil)
 	p, op := s.SignedIn(0), s.Operator()
 	c := p.Order("tea", 1)
-	if ok, err := store.New(s.DB).Close(t.Context(), c.Order.ID, s.Now()); !ok || err != nil {
-		t.Fatal(ok, err)
-	}
+	closeHere(s, c.Order.ID)
 	s.Fault(wechattest.FaultNotifyLost, "")
 	p.Pay(c.Pay)
 	s.AdvanceTo(1, "10:00:00")
@@ -272,7 +269,7 @@ func TestBillBringsRefundsUpToDate(t *testing.T) {
 	wantBills(op, api.BillCheck{Date: "2026-11-23", Status: "agrees", Payments: 1, Refunds: 1})
 	s.WantStatus(o.ID, api.StatusRefunded)
 	// What we have as succeeded and the bill as closed is a difference.
-	storetest.Exec(t, s.DB, `DROP TRIGGER keep_refund; UPDATE refunds SET status = 'closed'; UPDATE orders SET refunded = 0, status = 'paid'; DELETE FROM history; DELETE FROM refund_history`)
+	storetest.Exec(t, s.DB, `DROP TRIGGER keep_refund; DROP TRIGGER keep_order; DROP TRIGGER keep_payment; UPDATE refunds SET status = 'closed'; UPDATE payments SET refunded = 0; UPDATE orders SET refunded = 0, status = 'paid'; DELETE FROM history; DELETE FROM refund_history`)
 	if err := s.Signer.CheckBills(t.Context()); err != nil {
 		t.Error(err)
 	}

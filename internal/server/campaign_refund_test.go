@@ -33,8 +33,8 @@ func (p *purchase) payBack(r *rand.Rand) {
 		}
 	case 2:
 		// By hand on the merchant platform, which tells nobody.
-		if p.id != "" {
-			s.Sim.Refund(s.OutTradeNo(p.id), 1+r.Int64N(int64(p.last.Order.Total))) // an error is WeChat's no
+		if no := p.anyPayment(r); no != "" {
+			s.Sim.Refund(no, 1+r.Int64N(int64(p.last.Order.Total))) // an error is WeChat's no
 			s.Check()
 		}
 	case 3:

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,9 +22,11 @@ import (
 // purchase is an order as its buyer's page knows it.
 type purchase struct {
 	buyer *paytest.Person
-	req   api.CreateOrderRequest
+	ways  []api.TradeType // in which the buyer can pay
+	req   paytest.Purchase
 	id    string
-	last  api.Checkout // what the page has
+	last  api.Checkout   // what a page has
+	pages []api.Checkout // what all its pages have
 
 	refund api.RefundRequest // the operator's last one
 }
@@ -33,6 +36,7 @@ type purchase struct {
 // know of every fen that WeChat has.
 func TestCampaign(t *testing.T) {
 	t.Parallel()
+	var duplicates atomic.Int64
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
@@ -43,7 +47,7 @@ func TestCampaign(t *testing.T) {
 			var all []*purchase
 			for range 100 {
 				if len(all) == 0 || r.IntN(6) == 0 {
-					all = append(all, newPurchase(r, buyers[r.IntN(len(buyers))], all))
+					all = append(all, newPurchase(r, buyers[r.IntN(len(buyers))]))
 				}
 				all[r.IntN(len(all))].step(r)
 			}
@@ -56,55 +60,65 @@ func TestCampaign(t *testing.T) {
 			loggedChanges(s)
 			refundsEnd(s)
 			billsAgree(s, began)
-			orders := ordersAgree(s, true)
+			orders, payments := ordersAgree(s, true)
 			refunds, err := paytest.ReadRows[paytest.Refund](s.DB, paytest.EveryRefund)
 			if err != nil {
 				t.Fatal(err)
 			}
-			reportFindings(s, paytest.CompareRefunds(orders, refunds, s.Sim.Ledger()))
+			reportFindings(s, paytest.CompareRefunds(orders, payments, refunds, s.Sim.Ledger()))
+			for _, p := range payments {
+				duplicates.Add(p.Duplicate)
+			}
 		})
 	}
+	t.Cleanup(func() {
+		if n := duplicates.Load(); n == 0 && !t.Failed() {
+			t.Error("no order was paid twice: the campaign tests less than it says")
+		} else {
+			t.Logf("%d orders were paid again", n)
+		}
+	})
 }
 
-// newPurchase thinks of something to buy, in a way that the buyer can pay; now
-// and then instead of something before.
-func newPurchase(r *rand.Rand, buyer *paytest.Person, all []*purchase) *purchase {
+// newPurchase thinks of something to buy, and of the ways in which the buyer can pay.
+func newPurchase(r *rand.Rand, buyer *paytest.Person) *purchase {
 	ways := []api.TradeType{api.TradeJSAPI, api.TradeNative, api.TradeMWEB}
 	if buyer.IsGuest {
 		ways = ways[1:]
 	}
-	p := &purchase{buyer: buyer, req: paytest.Basket([]string{"tea", "bun", "test"}[r.IntN(3)], 1+r.IntN(3))}
-	p.req.TradeType = ways[r.IntN(len(ways))]
+	p := &purchase{buyer: buyer, ways: ways, req: paytest.Basket([]string{"tea", "bun", "test"}[r.IntN(3)], 1+r.IntN(3))}
 	if r.IntN(4) == 0 {
 		p.req.Items = []api.OrderItem{{ProductID: "tip", Quantity: 1, Amount: fen.Fen(1 + r.IntN(500_000))}}
-	}
-	for _, old := range all {
-		if old.buyer == buyer && old.id != "" && r.IntN(3) == 0 {
-			p.req.Replaces = old.id
-		}
 	}
 	return p
 }
 
-// ordersAgree compares all orders with WeChat's ledger, when no payment is under way. Before the
+// way returns a way to pay. The buyer opens the order in several places.
+func (p *purchase) way(r *rand.Rand) api.TradeType { return p.ways[r.IntN(len(p.ways))] }
+
+// ordersAgree compares all orders and payments with WeChat's ledger, when no payment is under way. Before the
 // bills were compared, the payer and the time of a payment may be unknown.
-func ordersAgree(s *paytest.Shop, billed bool) []paytest.Order {
+func ordersAgree(s *paytest.Shop, billed bool) ([]paytest.Order, []paytest.Payment) {
 	s.T.Helper()
 	orders, err := paytest.ReadRows[paytest.Order](s.DB, paytest.EveryOrder)
 	if err != nil {
 		s.T.Fatal(err)
 	}
+	payments, err := paytest.ReadRows[paytest.Payment](s.DB, paytest.EveryPayment)
+	if err != nil {
+		s.T.Fatal(err)
+	}
 	ledger := s.Sim.Ledger()
 	for _, trade := range ledger.Trades {
-		for i := range orders {
-			if o := &orders[i]; !billed && o.Transaction == trade.TransactionID {
+		for i := range payments {
+			if o := &payments[i]; !billed && o.Transaction == trade.TransactionID {
 				o.Payer = cmp.Or(o.Payer, trade.OpenID)
 				o.Paid = cmp.Or(o.Paid, trade.Paid.Unix()*1000)
 			}
 		}
 	}
-	reportFindings(s, paytest.CompareOrders(orders, ledger))
-	return orders
+	reportFindings(s, paytest.CompareOrders(orders, payments, ledger))
+	return orders, payments
 }
 
 // reportFindings fails the test for each finding.
@@ -123,13 +137,16 @@ func (p *purchase) step(r *rand.Rand) {
 	case 0, 1:
 		p.place()
 		if p.id != "" && r.IntN(3) > 0 { // or the page is closed, or its call is lost
-			p.checkout(false)
+			p.checkout(r, false)
 		}
 	case 2:
 		if p.id != "" {
-			p.checkout(r.IntN(3) == 0)
+			p.checkout(r, r.IntN(3) == 0)
 		}
 	case 3, 4:
+		if len(p.pages) > 0 {
+			p.last = p.pages[r.IntN(len(p.pages))]
+		}
 		p.tapPay(r.IntN(4) > 0)
 	case 5:
 		if p.id != "" {
@@ -173,11 +190,11 @@ func (p *purchase) place() {
 }
 
 // checkout asks for pay parameters. Any typed answer is right but internal.
-func (p *purchase) checkout(renew bool) {
+func (p *purchase) checkout(r *rand.Rand, renew bool) {
 	p.buyer.T.Helper()
 	var c api.Checkout
-	if p.try(api.OrderPayPath(p.id), api.PayRequest{Renew: renew}, &c) {
-		p.last = c
+	if p.try(api.OrderPayPath(p.id), api.PayRequest{TradeTypes: []api.TradeType{p.way(r)}, Renew: renew}, &c) {
+		p.last, p.pages = c, append(p.pages, c)
 	}
 }
 
@@ -215,7 +232,7 @@ func (p *purchase) tapPay(pay bool) {
 }
 
 // rush does several things with one order at once: the buyer's taps, perhaps the
-// payment, perhaps the timer, perhaps an order that takes its place.
+// payment, perhaps the timer, in all the places in which the buyer can pay.
 func (p *purchase) rush(r *rand.Rand) {
 	if p.id == "" {
 		return
@@ -232,17 +249,13 @@ func (p *purchase) rush(r *rand.Rand) {
 			}
 		})
 	}
-	successor := newPurchase(r, p.buyer, nil)
-	successor.req.Replaces = p.id
 	for range 6 {
-		path, body := api.OrderPayPath(p.id), any(api.PayRequest{Renew: r.IntN(2) == 0})
+		path, body := api.OrderPayPath(p.id), any(api.PayRequest{TradeTypes: []api.TradeType{p.way(r)}, Renew: r.IntN(2) == 0})
 		switch r.IntN(6) {
 		case 0:
 			path, body = api.PathOrders, p.req
 		case 1:
 			path, body = api.OrderClosePath(p.id), struct{}{}
-		case 2:
-			path, body = api.PathOrders, successor.req
 		}
 		b, err := json.Marshal(body)
 		if err != nil {
@@ -259,13 +272,22 @@ func (p *purchase) rush(r *rand.Rand) {
 	p.buyer.Check()
 }
 
+// anyPayment returns the out_trade_no of a payment of the order, "" if it has none.
+func (p *purchase) anyPayment(r *rand.Rand) (no string) {
+	p.buyer.DB.QueryRow(`SELECT out_trade_no FROM payments WHERE order_id = ? ORDER BY (rowid * ?) % 7 LIMIT 1`, p.id, 1+r.IntN(6)).Scan(&no)
+	return no
+}
+
 // news brings notifications, true and forged, and polls at the same time.
 func (p *purchase) news(r *rand.Rand) {
 	if p.id == "" {
 		return
 	}
 	s := p.buyer.Shop
-	no := s.OutTradeNo(p.id)
+	no := p.anyPayment(r)
+	if no == "" {
+		return
+	}
 	var wg sync.WaitGroup
 	for _, forge := range append(wechattest.Forgeries(), "", "") {
 		if r.IntN(2) == 0 {

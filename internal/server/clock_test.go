@@ -27,7 +27,7 @@ func TestTimeLineOfTwoSigners(t *testing.T) {
 	c := p.Order("tea", 1)
 	s.Handler = behind
 	var renewed api.Checkout
-	p.Must("POST", api.OrderPayPath(c.Order.ID), api.PayRequest{Renew: true}, &renewed)
+	p.Must("POST", api.OrderPayPath(c.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}, Renew: true}, &renewed)
 	p.Pay(renewed.Pay)
 	s.Deliver()
 	op.Refund(c.Order.ID, paytest.RefundRequest(100))

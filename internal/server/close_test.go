@@ -20,8 +20,8 @@ func TestCloseOfAYoungOrder(t *testing.T) {
 	if o := p.CloseOrder(c.Order.ID); o.Status != api.StatusClosing {
 		t.Errorf("order %+v", o)
 	}
-	p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(c.Order.ID), struct{}{})
-	p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(c.Order.ID), api.PayRequest{Renew: true})
+	p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(c.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}})
+	p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(c.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}, Renew: true})
 	if o := p.CloseOrder(c.Order.ID); o.Status != api.StatusClosing {
 		t.Errorf("order %+v", o)
 	}
@@ -44,7 +44,7 @@ func TestCloseOfAYoungOrder(t *testing.T) {
 			t.Errorf("the time line goes back: %+v", o.Timeline)
 		}
 	}
-	if d := cmp.Diff([]api.OrderStatus{api.StatusCreated, api.StatusPending, api.StatusClosing, api.StatusClosed}, steps); d != "" {
+	if d := cmp.Diff([]api.OrderStatus{api.StatusOpen, api.StatusClosing, api.StatusClosed}, steps); d != "" {
 		t.Error(d)
 	}
 	if o := p.CloseOrder(c.Order.ID); o.Status != api.StatusClosed || s.Calls("closeorder") != 1 || s.ErrorLines() != 0 {
@@ -61,7 +61,7 @@ func TestCloseOfAnOldOrder(t *testing.T) {
 	if o := p.CloseOrder(c.Order.ID); o.Status != api.StatusClosed || s.StateAtWeChat(o.ID) != wechattest.StateClosed {
 		t.Errorf("order %+v, WeChat has it as %s", o, s.StateAtWeChat(o.ID))
 	}
-	s.WantPath(c.Order.ID, api.StatusPending, api.StatusClosing, api.StatusClosed)
+	s.WantPath(c.Order.ID, api.StatusClosing, api.StatusClosed)
 	if _, err := p.OpenPaySheet(c.Pay); err == nil {
 		t.Error("it can still be paid")
 	}
@@ -90,7 +90,7 @@ func TestCloseAsksWeChatFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Fails(api.CodeOrderPaid, "POST", api.OrderClosePath(c.Order.ID), struct{}{})
-	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	s.WantPath(c.Order.ID, api.StatusPaid)
 	p.Fails(api.CodeOrderPaid, "POST", api.OrderClosePath(c.Order.ID), struct{}{})
 	if n := s.Calls("orderquery"); n != 1 {
 		t.Errorf("%d queries", n)
@@ -123,8 +123,8 @@ func TestPaymentAfterItWasGivenUp(t *testing.T) {
 				s.Sim.Advance(6 * time.Minute)
 				s.Reconcile()
 			}
-			s.WantPath(c.Order.ID, api.StatusPending, api.StatusClosing, api.StatusPaid)
-			if !strings.Contains(s.Log.String(), "order paid late") {
+			s.WantPath(c.Order.ID, api.StatusClosing, api.StatusPaid)
+			if !strings.Contains(s.Log.String(), "payment paid late") {
 				t.Error("nothing in the log")
 			}
 		})
@@ -162,7 +162,7 @@ func TestCloseWithoutWeChat(t *testing.T) {
 			c := p.OrderByCode("tea", 1)
 			s.Fault(fault, "/pay/orderquery")
 			p.Fails(api.CodeWeChatBusy, "POST", api.OrderClosePath(c.Order.ID), struct{}{})
-			s.WantStatus(c.Order.ID, api.StatusPending) // nothing is known of it
+			s.WantStatus(c.Order.ID, api.StatusOpen) // nothing is known of it
 			s.Sim.Advance(6 * time.Minute)
 			s.Fault(fault, "/pay/closeorder")
 			if o := p.CloseOrder(c.Order.ID); o.Status != api.StatusClosing {
@@ -170,7 +170,7 @@ func TestCloseWithoutWeChat(t *testing.T) {
 			}
 			s.Sim.Advance(time.Minute + time.Second)
 			s.Reconcile()
-			s.WantPath(c.Order.ID, api.StatusPending, api.StatusClosing, api.StatusClosed)
+			s.WantPath(c.Order.ID, api.StatusClosing, api.StatusClosed)
 		})
 	}
 }
@@ -194,7 +194,7 @@ func TestCloseOfAnOrderThatWeChatTookLate(t *testing.T) {
 		s.Sim.Advance(time.Minute)
 		s.Reconcile()
 	}
-	s.WantPath(c.Order.ID, api.StatusPending, api.StatusClosing, api.StatusClosed)
+	s.WantPath(c.Order.ID, api.StatusClosing, api.StatusClosed)
 	if s.StateAtWeChat(c.Order.ID) != wechattest.StateClosed {
 		t.Errorf("WeChat has it as %s", s.StateAtWeChat(c.Order.ID))
 	}
@@ -273,7 +273,7 @@ func TestCloseWhileWeChatTakesTheOrder(t *testing.T) {
 			}
 		})
 		if renew {
-			p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(id), api.PayRequest{Renew: true})
+			p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(id), api.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}, Renew: true})
 		} else {
 			p.CannotPay(api.CodeOrderNotPayable, req)
 		}
@@ -294,23 +294,20 @@ func TestCloseOfSomebodyElsesOrder(t *testing.T) {
 	for _, stranger := range []*paytest.Person{s.NewGuest(1), s.SignedIn(2)} {
 		wantUnharmed(stranger, func() {
 			stranger.Fails(api.CodeNotFound, "POST", api.OrderClosePath(c.Order.ID), struct{}{})
-			req := paytest.BasketForCode("tea", 1)
-			req.Replaces = c.Order.ID
-			stranger.Fails(api.CodeNotFound, "POST", api.PathOrders, req)
+			stranger.Fails(api.CodeNotFound, "POST", api.OrderPayPath(c.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}})
 		})
 	}
 }
 
-func TestDeclinedOrderStaysFailedWhenGivenUp(t *testing.T) {
+// An order whose only payment WeChat declined can no longer be paid at WeChat: it is closed
+// without a call.
+func TestCloseOfADeclinedOrder(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
-	id := declinedRefund(p)
+	id := declinedOrder(p)
 	calls := len(s.Sim.Messages(0))
-	if o := p.CloseOrder(id); o.Status != api.StatusFailed || len(s.Sim.Messages(0)) != calls {
+	if o := p.CloseOrder(id); o.Status != api.StatusClosed || len(s.Sim.Messages(0)) != calls {
 		t.Errorf("order %+v", o)
 	}
-	req := paytest.Basket("tea", 1)
-	req.Replaces = id
-	p.Checkout(req, &api.Checkout{})
 }

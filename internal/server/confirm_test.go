@@ -13,7 +13,6 @@ import (
 	"h5pay/internal/order"
 	"h5pay/internal/payment"
 	"h5pay/internal/paytest"
-	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
@@ -29,7 +28,7 @@ func leaked(s *paytest.Shop, orderID string, t wechat.SignType) []byte {
 func signedNews(s *paytest.Shop, orderID, transaction string, t wechat.SignType) []byte {
 	s.T.Helper()
 	var no, total string
-	if err := s.DB.QueryRow(`SELECT out_trade_no, total FROM orders WHERE id = ?`, orderID).Scan(&no, &total); err != nil {
+	if err := s.DB.QueryRow(`SELECT out_trade_no, total FROM payments WHERE order_id = ?`, orderID).Scan(&no, &total); err != nil {
 		s.T.Fatal(err)
 	}
 	fields := []wechat.Field{
@@ -82,8 +81,8 @@ func TestAPIKeyAlonePaysNothing(t *testing.T) {
 			s := paytest.NewShop(t, nil)
 			p := s.SignedIn(0)
 			pending, closed := p.Order("tea", 1).Order.ID, p.Order("tea", 1).Order.ID
-			storetest.Exec(t, s.DB, `UPDATE orders SET status = 'closed', client_ip = '', due_at = NULL WHERE id = '`+closed+`'`)
-			for id, want := range map[string]api.OrderStatus{pending: api.StatusPending, closed: api.StatusClosed} {
+			closeHere(s, closed)
+			for id, want := range map[string]api.OrderStatus{pending: api.StatusOpen, closed: api.StatusClosed} {
 				for range 3 {
 					if code, text := postNews(s, leaked(s, id, signType)); !strings.Contains(text, "FAIL") || strings.Contains(text, "SUCCESS") {
 						t.Errorf("%d %s", code, text)
@@ -107,7 +106,7 @@ func TestAPIKeyAlonePaysNothing(t *testing.T) {
 			}
 			// A real payment is not harmed, and the forged one of it is not believed.
 			var c api.Checkout
-			p.Must("POST", api.OrderPayPath(pending), struct{}{}, &c)
+			p.Must("POST", api.OrderPayPath(pending), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}}, &c)
 			p.Pay(c.Pay)
 			s.Deliver()
 			s.WantStatus(pending, api.StatusPaid)
@@ -221,7 +220,7 @@ func TestDuplicateNotificationDoesNotWait(t *testing.T) {
 			t.Errorf("a duplicate: %d %s", code, text)
 		}
 	}
-	s.WantStatus(c.Order.ID, api.StatusPending)
+	s.WantStatus(c.Order.ID, api.StatusOpen)
 	close(goOn)
 	wg.Wait()
 	s.WantStatus(c.Order.ID, api.StatusPaid)
@@ -250,7 +249,7 @@ func TestWeChatAnswersNoQueriesForAnHour(t *testing.T) {
 				c := p.Order("tea", 1)
 				ids = append(ids, c.Order.ID)
 				if i == 0 { // the shop has closed it before
-					storetest.Exec(t, s.DB, `UPDATE orders SET status = 'closed', client_ip = '', due_at = NULL WHERE id = ?`, c.Order.ID)
+					closeHere(s, c.Order.ID)
 				}
 				p.Pay(c.Pay)
 			}
@@ -320,7 +319,7 @@ func TestToldOrderIsQueriedLessAndLess(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	c := s.SignedIn(0).Order("tea", 1)
-	storetest.Exec(t, s.DB, `UPDATE orders SET status = 'closed', client_ip = '', due_at = NULL WHERE id = ?`, c.Order.ID) // so that it is not due otherwise
+	closeHere(s, c.Order.ID) // so that it is not due otherwise
 	postNews(s, leaked(s, c.Order.ID, wechat.SignMD5))
 	for range 26 * 12 {
 		s.Sim.Advance(5 * time.Minute)
@@ -342,13 +341,13 @@ func TestNotificationBeforeTheQueryKnows(t *testing.T) {
 	}
 	p.Pay(c.Pay)
 	s.Deliver()
-	s.WantStatus(c.Order.ID, api.StatusPending)
+	s.WantStatus(c.Order.ID, api.StatusOpen)
 	if n := s.Sim.Ledger().Notifications[0]; len(n.Attempts) != 1 || n.Attempts[0].Status != http.StatusServiceUnavailable {
 		t.Errorf("%+v", n)
 	}
 	s.Sim.Advance(15 * time.Second)
 	s.Check()
-	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	s.WantPath(c.Order.ID, api.StatusPaid)
 	if s.ErrorLines() != 0 {
 		t.Errorf("an operator can do nothing about it:\n%s", s.Log)
 	}
@@ -411,7 +410,7 @@ func TestToldOrderThatWeChatDoesNotKnow(t *testing.T) {
 	if code, text := postNews(s, leaked(s, id, wechat.SignHMAC)); code != http.StatusOK || !strings.Contains(text, "WeChat does not know the order") {
 		t.Errorf("%d %s", code, text)
 	}
-	s.WantStatus(id, api.StatusCreated)
+	s.WantStatus(id, api.StatusOpen)
 	if s.ErrorLines() != 1 {
 		t.Errorf("%d loud lines", s.ErrorLines())
 	}

@@ -41,7 +41,7 @@ func TestCountersTellWhatHappened(t *testing.T) {
 
 	// Paid at WeChat after it was given up here.
 	late := p.Order("tea", 1)
-	storetest.Exec(t, r.DB, `UPDATE orders SET status = 'closed', due_at = NULL, network = NULL WHERE id = ?`, late.Order.ID)
+	closeHere(r.Shop, late.Order.ID)
 	p.Pay(late.Pay)
 	r.Shop.Deliver()
 

@@ -14,7 +14,7 @@ import (
 )
 
 // ordersHead names the columns of the table of orders.
-var ordersHead = []string{"id", "out_trade_no", "transaction_id", "status", "trade_type", "total", "refunded", "currency",
+var ordersHead = []string{"id", "reference", "out_trade_no", "transaction_id", "status", "trade_type", "total", "refunded", "currency",
 	"items", "owner", "payer", "created_at", "paid_at", "failure"}
 
 // notKnownYet is the cell of a payer or a time that WeChat has not reported.
@@ -35,8 +35,8 @@ func writeOrdersCSV(w http.ResponseWriter, orders []order.Order, cursor string) 
 			items = append(items, fmt.Sprintf("%s x %d", l.Name, l.Quantity))
 		}
 		view := adminView(o)
-		row := []string{o.ID, o.OutTradeNo, o.TransactionID, string(o.Status), string(o.TradeType), o.Total.String(), o.Refunded.String(), o.Currency,
-			strings.Join(items, "; "), view.Owner, view.Payer, cellTime(o.CreatedAt), cellTime(o.PaidAt), o.Failure}
+		row := []string{o.ID, o.Reference, o.Payment.OutTradeNo, o.Payment.TransactionID, string(o.Status), string(o.Payment.TradeType), o.Total.String(), o.Refunded.String(), o.Currency,
+			strings.Join(items, "; "), view.Owner, view.Payer, cellTime(o.CreatedAt), cellTime(o.Payment.PaidAt), o.Payment.Failure}
 		if view.PayerUnknown {
 			row[slices.Index(ordersHead, "payer")] = notKnownYet
 		}

@@ -20,7 +20,7 @@ import (
 // storedAddress returns the address that is stored with an order.
 func storedAddress(s *paytest.Shop, id string) (ip string) {
 	s.T.Helper()
-	if err := s.DB.QueryRow(`SELECT client_ip FROM orders WHERE id = ?`, id).Scan(&ip); err != nil {
+	if err := s.DB.QueryRow(`SELECT client_ip FROM payments WHERE out_trade_no = ?`, s.OutTradeNo(id)).Scan(&ip); err != nil {
 		s.T.Fatal(err)
 	}
 	return ip
@@ -44,11 +44,11 @@ func TestAddressIsRemovedWhenTheOrderEnds(t *testing.T) {
 		if ip := storedAddress(s, id); ip != "" {
 			t.Errorf("order %s has ended and keeps %q", id, ip)
 		}
-		p.Call("POST", api.OrderPayPath(id), api.PayRequest{Renew: true})
+		p.Call("POST", api.OrderPayPath(id), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}, Renew: true})
 	}
 	// One that was put back after a restore is open, and has none either.
-	storetest.Exec(t, s.DB, `DROP TRIGGER keep_request; UPDATE orders SET client_ip = '' WHERE id = ?`, open.Order.ID)
-	p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(open.Order.ID), api.PayRequest{Renew: true})
+	storetest.Exec(t, s.DB, `DROP TRIGGER keep_payment; UPDATE payments SET client_ip = '' WHERE order_id = ?`, open.Order.ID)
+	p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(open.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}, Renew: true})
 	if n := s.Calls("unifiedorder"); n != sent {
 		t.Errorf("sent %d orders again", n-sent)
 	}
@@ -57,24 +57,38 @@ func TestAddressIsRemovedWhenTheOrderEnds(t *testing.T) {
 // failedOrder returns an order that WeChat declined.
 func failedOrder(s *paytest.Shop, p *paytest.Person) string {
 	s.T.Helper()
-	o, err := store.New(s.DB).Insert(s.T.Context(), draftOrder(s, p, "00000000000000000000fail"))
+	no := insertOrder(s, p, "00000000000000000000fail")
+	if ok, err := store.New(s.DB).Fail(s.T.Context(), no, "PARAM_ERROR", s.Now()); !ok || err != nil {
+		s.T.Fatal(ok, err)
+	}
+	return "00000000000000000000fail"
+}
+
+// insertOrder stores an order of a person with a payment, whose number it returns.
+func insertOrder(s *paytest.Shop, p *paytest.Person, id string) (outTradeNo string) {
+	s.T.Helper()
+	o, err := store.New(s.DB).Insert(s.T.Context(), draftOrder(s, p, id))
 	if err != nil {
 		s.T.Fatal(err)
 	}
-	if ok, err := store.New(s.DB).Fail(s.T.Context(), o.ID, "PARAM_ERROR", s.Now()); !ok || err != nil {
+	outTradeNo = "20261123" + strings.ToUpper(id[:23]) + "X"
+	if ok, err := store.New(s.DB).InsertPayment(s.T.Context(), order.Payment{
+		OutTradeNo: outTradeNo, OrderID: o.ID, AppID: o.AppID, MchID: o.MchID, APIVersion: "v2", TradeType: api.TradeJSAPI, OpenID: o.Owner,
+		ClientIP: p.IP, NotifyURL: paytest.ShopURL + api.PathNotifyPay, CreatedAt: o.CreatedAt,
+	}, time.Time{}); !ok || err != nil {
 		s.T.Fatal(ok, err)
 	}
-	return o.ID
+	return outTradeNo
 }
 
 // draftOrder returns an order of a person that can be stored.
 func draftOrder(s *paytest.Shop, p *paytest.Person, id string) order.Order {
 	now := s.Now()
 	return order.Order{
-		ID: id, OutTradeNo: "20261123" + strings.ToUpper(id[:23]) + "X", Owner: p.User.OpenID, ClientKey: "key-" + id, Fingerprint: "f",
-		AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID, APIVersion: "v2", TradeType: api.TradeJSAPI, Total: 6800, Currency: "CNY",
-		Lines:    []order.Line{{ProductID: "tea", Name: "茶", Price: 6800, Quantity: 1}},
-		ClientIP: p.IP, NotifyURL: paytest.ShopURL + api.PathNotifyPay, CreatedAt: now, ExpiresAt: now.Add(order.Lifetime),
+		ID: id, Source: order.SourceShop, Owner: p.User.OpenID, ClientKey: "key-" + id, Fingerprint: "f",
+		Shop: paytest.ShopURL, AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID, Total: 6800, Currency: "CNY",
+		Lines:     []order.Line{{ProductID: "tea", Name: "茶", Price: 6800, Quantity: 1}},
+		CreatedAt: now, ExpiresAt: now.Add(order.Lifetime),
 	}
 }
 
@@ -103,7 +117,7 @@ func TestDeliveredEventsLoseThePayer(t *testing.T) {
 	r.Operator().Must("POST", paytest.ReplayPath(r.EventOf(told.ID).ID), struct{}{}, &api.Event{})
 	r.Deliver()
 	for i, e := range r.Events {
-		if again := i > 0 && e.ID == r.Events[0].ID; e.Data.Order.TransactionID == "" || e.Data.Order.Payer != openid && !again || again && e.Data.Order.Payer != "" {
+		if again := i > 0 && e.ID == r.Events[0].ID; e.Data.Payment.TransactionID == "" || e.Data.Payment.Payer != openid && !again || again && e.Data.Payment.Payer != "" {
 			t.Errorf("event %d: %+v", i, e)
 		}
 	}
@@ -131,17 +145,15 @@ func insertMany(s *paytest.Shop, p *paytest.Person, n int) {
 	s.T.Helper()
 	store := store.New(s.DB)
 	for i := range n {
-		o, err := store.Insert(s.T.Context(), draftOrder(s, p, fmt.Sprintf("%022dm0", i)))
-		if err != nil {
-			s.T.Fatal(err)
-		}
-		if ok, err := store.ClaimPrepay(s.T.Context(), o.ID, "", time.Time{}, s.Now()); !ok || err != nil {
+		id := fmt.Sprintf("%022dm0", i)
+		no := insertOrder(s, p, id)
+		if ok, err := store.SetPrepay(s.T.Context(), no, order.Prepay{ID: "wx" + no, SignType: "HMAC-SHA256"}, s.Now()); !ok || err != nil {
 			s.T.Fatal(ok, err)
 		}
-		if ok, err := store.SetPrepay(s.T.Context(), o.ID, order.Prepay{ID: "wx" + o.ID, SignType: "HMAC-SHA256"}, s.Now()); !ok || err != nil {
-			s.T.Fatal(ok, err)
+		if to, err := store.BeginClose(s.T.Context(), id, s.Now()); to != api.StatusClosing || err != nil {
+			s.T.Fatal(to, err)
 		}
-		if ok, err := store.Close(s.T.Context(), o.ID, s.Now()); !ok || err != nil {
+		if ok, err := store.Close(s.T.Context(), no, s.Now()); !ok || err != nil {
 			s.T.Fatal(ok, err)
 		}
 	}
@@ -151,8 +163,9 @@ func insertMany(s *paytest.Shop, p *paytest.Person, n int) {
 func readBooks(s *paytest.Shop) string {
 	s.T.Helper()
 	var text string
-	if err := s.DB.QueryRow(`SELECT (SELECT group_concat(id || ' ' || out_trade_no || ' ' || total || ' ' || refunded || ' ' || COALESCE(transaction_id, '') || ' ' ||
-		COALESCE(paid_at, '') || ' ' || items || ' ' || created_at, char(10) ORDER BY id) FROM orders) || char(10) ||
+	if err := s.DB.QueryRow(`SELECT (SELECT group_concat(id || ' ' || total || ' ' || refunded || ' ' || items || ' ' || created_at, char(10) ORDER BY id) FROM orders) || char(10) ||
+		(SELECT group_concat(out_trade_no || ' ' || order_id || ' ' || total || ' ' || refunded || ' ' || COALESCE(transaction_id, '') || ' ' ||
+		COALESCE(paid_at, '') || ' ' || created_at, char(10) ORDER BY out_trade_no) FROM payments) || char(10) ||
 		COALESCE((SELECT group_concat(id || ' ' || order_id || ' ' || amount, char(10) ORDER BY id) FROM refunds), '')`).Scan(&text); err != nil {
 		s.T.Fatal(err)
 	}
@@ -245,7 +258,7 @@ func TestErasedPersonDoesNotComeBack(t *testing.T) {
 	s.WantRefunds(refunding.ID, "succeeded 100")
 	s.WantRefunds(unheard.Order.ID, "succeeded 800")
 	for _, e := range r.Events[5:] { // those that were made afterwards
-		if e.Data.Order.Payer == openid {
+		if e.Data.Payment != nil && e.Data.Payment.Payer == openid {
 			t.Errorf("the back end is told of the payer by %+v", e)
 		}
 	}
@@ -336,7 +349,7 @@ func TestExportAndEraseByTheRunbook(t *testing.T) {
 				break
 			}
 		}
-		if len(seen) != 251 || pages != 13 || seen[theirs.ID] {
+		if len(seen) != 251 || pages != 17 || seen[theirs.ID] {
 			t.Errorf("%d orders on %d pages", len(seen), pages)
 		}
 		// The second page of erasing is found by the openid, or by another order.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"os"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -42,7 +44,7 @@ func (s signingPay) PayParams(ctx context.Context, prepayID string) (wechat.PayP
 // From the tap on "order" to the open payment sheet the page makes two calls. Together
 // they call WeChat once, sign once for the page, and make seven statements: three for
 // the order (does the shop sell, the prices, the insert), four for its payment (the order,
-// does the shop sell, the claim, what WeChat gave).
+// does the shop sell, the insert, what WeChat gave).
 func TestOrderCostsOneCallAndOneSignature(t *testing.T) {
 	t.Parallel()
 	for trade, signatures := range map[api.TradeType]int64{api.TradeJSAPI: 1, api.TradeNative: 0, api.TradeMWEB: 0} {
@@ -57,19 +59,18 @@ func TestOrderCostsOneCallAndOneSignature(t *testing.T) {
 
 			calls := len(s.Sim.Messages(0))
 			o := p.Place(req)
-			if o.Status != api.StatusCreated || o.Total != 13600 || len(o.Items) != 1 || o.TradeType != trade {
+			if o.Status != api.StatusOpen || o.Total != 13600 || len(o.Items) != 1 || o.TradeType != "" {
 				t.Errorf("order %+v", o)
 			}
 			if n := statements.Load(); n != 3 || len(s.Sim.Messages(0)) != calls || count.signed.Load() != 0 {
 				t.Errorf("creating: %d statements, %d messages to WeChat, %d signatures", n, len(s.Sim.Messages(0))-calls, count.signed.Load())
 			}
-			var c api.Checkout
-			p.Must("POST", api.OrderPayPath(o.ID), api.PayRequest{}, &c)
+			c := p.RequestPayment(o.ID, trade)
 			if n := statements.Load(); n != 7 || s.Calls("unifiedorder") != 1 || s.Calls("orderquery") != 0 || count.signed.Load() != signatures {
 				t.Errorf("with the payment: %d statements, %d calls of unifiedorder, %d queries, %d signatures, want 7, 1, 0, %d",
 					n, s.Calls("unifiedorder"), s.Calls("orderquery"), count.signed.Load(), signatures)
 			}
-			if c.Order.Status != api.StatusPending || len(c.Order.Items) != 1 || c.Order.Total != o.Total || c.PayUntil == 0 {
+			if c.Order.Status != api.StatusOpen || len(c.Order.Items) != 1 || c.Order.Total != o.Total || c.PayUntil == 0 {
 				t.Errorf("checkout %+v", c)
 			}
 			if _, err := p.OpenSheet(c); err != nil {
@@ -97,10 +98,10 @@ func TestRepeatedRequestReturnsItsOrder(t *testing.T) {
 			t.Errorf("%d messages to WeChat", n)
 		}
 	}
-	again(api.StatusCreated)
+	again(api.StatusOpen)
 	var c api.Checkout
-	p.Must("POST", api.OrderPayPath(first.ID), struct{}{}, &c)
-	again(api.StatusPending)
+	p.Must("POST", api.OrderPayPath(first.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}}, &c)
+	again(api.StatusOpen)
 	p.Pay(c.Pay)
 	s.Deliver()
 	again(api.StatusPaid)
@@ -124,12 +125,13 @@ func TestOrderThatNobodyPaysForIsClosedWithoutACall(t *testing.T) {
 			calls := len(s.Sim.Messages(0))
 			for range 24 {
 				s.Reconcile()
-				if got := p.GetOrder(o.ID); got.Status != api.StatusCreated || got.NotPaid {
+				if got := p.GetOrder(o.ID); got.Status != api.StatusOpen || got.NotPaid {
 					t.Fatalf("before its expiry: %+v", got)
 				}
 				s.Sim.Advance(time.Hour)
 			}
 			if by == "timer" {
+				s.Sim.Advance(order.ExpiryGrace)
 				s.Reconcile()
 				s.WantStatus(o.ID, api.StatusClosed)
 			} else if got := p.GetOrder(o.ID); got.Status != api.StatusClosed {
@@ -143,16 +145,16 @@ func TestOrderThatNobodyPaysForIsClosedWithoutACall(t *testing.T) {
 			if err := s.DB.QueryRow(`SELECT n FROM guests_open`).Scan(&open); err != nil || open != 0 {
 				t.Errorf("%d orders of guests are open by the count, %v", open, err)
 			}
-			p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(o.ID), struct{}{})
+			p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(o.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}})
 		})
 	}
 }
 
-// An order that was never sent is closed at once and without a call: for its owner, for
-// the operator, and for an order that replaces it.
+// An order without a payment is closed at once and without a call: for its owner and for
+// the operator.
 func TestCancelBeforeThePaymentNeedsNoCall(t *testing.T) {
 	t.Parallel()
-	for _, by := range []string{"owner", "operator", "product", "replaced"} {
+	for _, by := range []string{"owner", "operator", "product"} {
 		t.Run(by, func(t *testing.T) {
 			t.Parallel()
 			s := paytest.NewShop(t, nil)
@@ -174,26 +176,20 @@ func TestCancelBeforeThePaymentNeedsNoCall(t *testing.T) {
 				if op.Must("POST", api.PathAdminCloses, api.CloseOrdersRequest{ProductID: "tea"}, &got); got.Closing != 1 {
 					t.Errorf("%+v", got)
 				}
-			case "replaced":
-				req := paytest.BasketForCode("bun", 1)
-				req.Replaces = o.ID
-				if other := p.Place(req); other.ID == o.ID {
-					t.Errorf("%+v", other)
-				}
 			}
 			s.WantPath(o.ID, api.StatusClosed)
 			if n := len(s.Sim.Messages(0)) - calls; n != 0 {
 				t.Errorf("%d messages to WeChat", n)
 			}
-			p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(o.ID), struct{}{})
+			p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(o.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}})
 		})
 	}
 }
 
-// The signer dies during the first call of unifiedorder. WeChat has the order, and nothing
-// but the claim before the call says so here: the timer queries WeChat and finds the
+// The signer dies during the first call of unifiedorder. WeChat has the payment, and nothing
+// but the insert before the call says so here: the timer queries WeChat and finds the
 // payment.
-func TestClaimBeforeTheFirstCallSurvivesACrash(t *testing.T) {
+func TestPaymentBeforeTheFirstCallSurvivesACrash(t *testing.T) {
 	t.Parallel()
 	for _, trade := range []api.TradeType{api.TradeJSAPI, api.TradeNative} {
 		t.Run(string(trade), func(t *testing.T) {
@@ -204,15 +200,15 @@ func TestClaimBeforeTheFirstCallSurvivesACrash(t *testing.T) {
 			req.TradeType = trade
 			o := p.Place(req)
 			s.Sim.Advance(3 * time.Hour)
-			storetest.Exec(t, s.DB, `CREATE TRIGGER dead BEFORE UPDATE OF prepay_id ON orders BEGIN SELECT RAISE(ABORT, 'dead'); END`)
-			p.Fails(api.CodeInternal, "POST", api.OrderPayPath(o.ID), struct{}{})
+			storetest.Exec(t, s.DB, `CREATE TRIGGER dead BEFORE UPDATE OF prepay_id ON payments BEGIN SELECT RAISE(ABORT, 'dead'); END`)
+			p.Fails(api.CodeInternal, "POST", api.OrderPayPath(o.ID), api.PayRequest{TradeTypes: []api.TradeType{trade}})
 			storetest.Exec(t, s.DB, `DROP TRIGGER dead`)
 			s.Sim.Advance(time.Minute)
 			s.Reconcile()
 			if n := s.Calls("orderquery"); n != 1 {
 				t.Errorf("%d queries a minute after the call, want 1", n)
 			}
-			s.WantStatus(o.ID, api.StatusCreated)
+			s.WantStatus(o.ID, api.StatusOpen)
 			// Cancelled now, it waits until WeChat closes it.
 			if got := p.CloseOrder(o.ID); got.Status != api.StatusClosing {
 				t.Errorf("%+v", got)
@@ -229,7 +225,7 @@ func TestClaimBeforeTheFirstCallSurvivesACrash(t *testing.T) {
 	}
 }
 
-// The order is cancelled between the claim and the call, or right before the claim.
+// The order is cancelled between the insert of its payment and the call.
 func TestCancelAgainstTheFirstCall(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -240,7 +236,7 @@ func TestCancelAgainstTheFirstCall(t *testing.T) {
 			t.Errorf("an order on its way to WeChat is %s", got.Status)
 		}
 	})
-	p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(o.ID), struct{}{})
+	p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(o.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}})
 	for range 8 {
 		s.Sim.Advance(time.Minute)
 		s.Reconcile()
@@ -261,29 +257,29 @@ func TestReturnToThePayPageFindsThePayment(t *testing.T) {
 	s.Fault(wechattest.FaultNotifyLost, "")
 	p.Pay(c.Pay)
 	s.Sim.Advance(queryWindow)
-	p.Fails(api.CodeOrderPaid, "POST", api.OrderPayPath(c.Order.ID), struct{}{})
+	p.Fails(api.CodeOrderPaid, "POST", api.OrderPayPath(c.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}})
 	s.WantStatus(c.Order.ID, api.StatusPaid)
 	if n := s.Calls("unifiedorder"); n != 1 {
 		t.Errorf("%d calls of unifiedorder", n)
 	}
 }
 
-// An order is first sent long after it was made: WeChat takes it, and its time is that of
+// A payment begins long after its order was made: WeChat takes it, and its time is that of
 // the order.
-func TestOrderIsSentLate(t *testing.T) {
+func TestOrderIsPaidLate(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	o := p.Place(paytest.Basket("tea", 1))
 	s.Sim.Advance(order.Lifetime - order.MinPrepay - time.Minute)
 	var c api.Checkout
-	p.Must("POST", api.OrderPayPath(o.ID), struct{}{}, &c)
+	p.Must("POST", api.OrderPayPath(o.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}}, &c)
 	p.Pay(c.Pay)
 	s.Deliver()
-	s.WantPath(o.ID, api.StatusPending, api.StatusPaid)
+	s.WantPath(o.ID, api.StatusPaid)
 	late := p.Place(paytest.Basket("tea", 1))
 	s.Sim.Advance(order.Lifetime - order.MinPrepay + time.Second)
-	p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(late.ID), struct{}{})
+	p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(late.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}})
 	if n := s.Calls("unifiedorder"); n != 1 {
 		t.Errorf("%d calls of unifiedorder", n)
 	}
@@ -296,7 +292,7 @@ func TestCreatedOrderHasNothingToPayWith(t *testing.T) {
 	p := s.SignedIn(0)
 	a := p.Call("POST", api.PathOrders, paytest.Basket("tea", 1))
 	var fields map[string]any
-	if err := json.Unmarshal(a.Body, &fields); err != nil || a.Status != http.StatusOK || fields["id"] == "" || fields["status"] != "created" {
+	if err := json.Unmarshal(a.Body, &fields); err != nil || a.Status != http.StatusOK || fields["id"] == "" || fields["status"] != "open" {
 		t.Errorf("%d %s, %v", a.Status, a.Body, err)
 	}
 	for _, word := range []string{"pay\"", "prepay", "paySign", "code_url", "mweb_url", "pay_until"} {
@@ -306,26 +302,26 @@ func TestCreatedOrderHasNothingToPayWith(t *testing.T) {
 	}
 }
 
-// An operator makes an order due that was never sent, as the runbook says: WeChat is queried,
-// and the order can still be paid.
-func TestOperatorHasAnUnsentOrderQueried(t *testing.T) {
+// An operator has the payments of an order queried at once, as the runbook says.
+func TestOperatorHasAnOrderQueried(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
-	o := p.Place(paytest.Basket("tea", 1))
-	storetest.Exec(t, s.DB, `UPDATE orders SET due_at = 0 WHERE id = ? AND due_at IS NOT NULL`, o.ID)
-	for range 2 {
-		if err := s.Signer.Reconcile(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if n := s.Calls("orderquery"); n != 1 {
-		t.Errorf("%d queries, want 1", n)
-	}
-	storetest.Exec(t, s.DB, `UPDATE orders SET queried_at = NULL`)
-	var c api.Checkout
-	p.Must("POST", api.OrderPayPath(o.ID), struct{}{}, &c)
+	c := p.Order("tea", 1)
+	s.Fault(wechattest.FaultNotifyLost, "")
 	p.Pay(c.Pay)
-	s.Deliver()
-	s.WantPath(o.ID, api.StatusPending, api.StatusPaid)
+	s.Sim.Advance(4 * time.Second)
+	s.Reconcile()
+	s.WantStatus(c.Order.ID, api.StatusOpen)
+	text, err := os.ReadFile("../../docs/runbook.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`"(UPDATE payments SET due_at = 0 [^"]*)"`).FindSubmatch(text)
+	if found == nil {
+		t.Fatal("the runbook has no statement")
+	}
+	storetest.Exec(t, s.DB, strings.Replace(string(found[1]), "ORDER ID", c.Order.ID, 1))
+	s.Reconcile()
+	s.WantStatus(c.Order.ID, api.StatusPaid)
 }

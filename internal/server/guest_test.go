@@ -69,7 +69,10 @@ func TestGuestCannotPayInsideWeChat(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(0)
-	wantUnharmed(p, func() { p.Fails(api.CodeUnauthenticated, "POST", api.PathOrders, paytest.Basket("tea", 1)) })
+	o := p.Place(paytest.Basket("tea", 1))
+	wantUnharmed(p, func() {
+		p.Fails(api.CodeUnauthenticated, "POST", api.OrderPayPath(o.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}})
+	})
 }
 
 func TestGuestsSeeTheirOwnOrdersOnly(t *testing.T) {
@@ -86,7 +89,7 @@ func TestGuestsSeeTheirOwnOrdersOnly(t *testing.T) {
 	}{{bob, hers.Order.ID}, {bob, his.Order.ID}, {alice, his.Order.ID}, {user, hers.Order.ID}} {
 		wantUnharmed(thief.Person, func() {
 			thief.Fails(api.CodeNotFound, "GET", api.OrderPath(thief.id), nil)
-			thief.Fails(api.CodeNotFound, "POST", api.OrderPayPath(thief.id), struct{}{})
+			thief.Fails(api.CodeNotFound, "POST", api.OrderPayPath(thief.id), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}})
 		})
 	}
 	var list api.OrderList
@@ -115,6 +118,6 @@ func TestGuestIDStaysSealed(t *testing.T) {
 	}
 	wantHidden(p, owner, a)
 	wantHidden(p, owner, p.Call("GET", api.OrderPath(o.ID), nil))
-	wantHidden(p, owner, p.Call("POST", api.OrderPayPath(o.ID), struct{}{}))
+	wantHidden(p, owner, p.Call("POST", api.OrderPayPath(o.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}}))
 	wantHidden(p, owner, p.Call("GET", api.PathSession, nil))
 }

@@ -69,7 +69,7 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 
 	orders := api.HealthCheck{Name: "orders", OK: true}
 	if v.Foreign > 0 {
-		orders = failed("orders", counted(v.Foreign, "unpaid order was", "unpaid orders were")+" made for another merchant than WECHAT_MCH_ID: WeChat cannot be queried about them")
+		orders = failed("orders", counted(v.Foreign, "unpaid payment was", "unpaid payments were")+" made for another merchant than WECHAT_MCH_ID: WeChat cannot be queried about them")
 	} else if problem := s.openWithoutKeys(v); problem != "" {
 		orders = failed("orders", problem)
 	} else if most := s.cfg.Store.Bounds.Guests; v.OpenGuests >= most {
@@ -87,6 +87,9 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	switch {
 	case v.Stuck > 0:
 		refunds = failed("refunds", fmt.Sprintf("%s declined by WeChat until the operator acts: see GET %s?status=refunding", counted(v.Stuck, "refund is", "refunds are"), api.PathAdminOrders))
+	case v.Duplicates > 0:
+		refunds = failed("refunds", fmt.Sprintf("%s not given back, though the order is paid by another one: see the events payment.duplicate of GET %s, and refund by out_trade_no",
+			counted(v.Duplicates, "second payment is", "second payments are"), api.PathAdminEvents))
 	case v.Abnormal > 0:
 		refunds.Problem = fmt.Sprintf("%s to be paid out at the merchant platform: see GET %s?status=refunding", counted(v.Abnormal, "refund has", "refunds have"), api.PathAdminOrders)
 	}
@@ -121,7 +124,7 @@ func (s *Server) openWithoutKeys(v store.Vitals) string {
 		settings string
 	}{{wechat.V2, v.OpenV2, "WECHAT_API_KEY"}, {wechat.V3, v.OpenV3, "WECHAT_MCH_KEY and the other settings of APIv3"}} {
 		if _, err := s.cfg.WeChat.For(open.version); err != nil && open.n > 0 {
-			return counted(open.n, "unpaid order or open refund was", "unpaid orders and open refunds were") +
+			return counted(open.n, "unpaid payment or open refund was", "unpaid payments and open refunds were") +
 				fmt.Sprintf(" made with API%s: WeChat cannot be queried about them without %s", open.version, open.settings)
 		}
 	}

@@ -45,7 +45,7 @@ func incomplete(t *testing.T) (r *paytest.Merchant, guest *paytest.Person, id st
 		r.Reconcile()
 		if o, err := store.New(r.DB).ByID(t.Context(), id); err != nil {
 			t.Fatal(err)
-		} else if o.PaidAt.IsZero() && o.PayerUnknown {
+		} else if o.Payment.PaidAt.IsZero() && o.Payment.PayerUnknown {
 			return r, guest, id, trade
 		}
 	}
@@ -74,12 +74,12 @@ func TestBillTellsPayerAndTime(t *testing.T) {
 	for _, body := range r.Bodies {
 		var told struct {
 			Type string
-			Data struct{ Order map[string]json.RawMessage }
+			Data struct{ Payment map[string]json.RawMessage }
 		}
 		if err := json.Unmarshal([]byte(body), &told); err != nil {
 			t.Fatal(err)
 		}
-		if o := told.Data.Order; string(o["payer"]) != "null" || string(o["paid_at"]) != "null" || string(o["transaction_id"]) != `"`+trade.TransactionID+`"` {
+		if o := told.Data.Payment; string(o["payer"]) != "null" || string(o["paid_at"]) != "null" || string(o["transaction_id"]) != `"`+trade.TransactionID+`"` {
 			t.Errorf("the back end is told %s", body)
 		}
 	}
@@ -108,8 +108,8 @@ func TestBillTellsPayerAndTime(t *testing.T) {
 func wantPayment(s *paytest.Shop, id string, trade wechattest.Trade) {
 	s.T.Helper()
 	o, err := store.New(s.DB).ByID(s.T.Context(), id)
-	if err != nil || o.TransactionID != trade.TransactionID || o.Payer != trade.OpenID || !o.PaidAt.Equal(trade.Paid.Truncate(time.Second)) {
-		s.T.Errorf("order %s: %s by %q at %s, %v; WeChat has %+v", id, o.TransactionID, o.Payer, o.PaidAt, err, trade)
+	if err != nil || o.Payment.TransactionID != trade.TransactionID || o.Payment.Payer != trade.OpenID || !o.Payment.PaidAt.Equal(trade.Paid.Truncate(time.Second)) {
+		s.T.Errorf("order %s: %s by %q at %s, %v; WeChat has %+v", id, o.Payment.TransactionID, o.Payment.Payer, o.Payment.PaidAt, err, trade)
 	}
 	s.Check()
 }
@@ -153,8 +153,8 @@ func TestNotificationDoesNotFillInPayerAndTime(t *testing.T) {
 	if attempt, err := r.Sim.Notify(r.OutTradeNo(id), ""); err != nil || !attempt.OK {
 		t.Fatal(attempt, err)
 	}
-	if o, err := store.New(r.DB).ByID(t.Context(), id); err != nil || !o.PaidAt.IsZero() {
-		t.Errorf("paid at %s, %v", o.PaidAt, err)
+	if o, err := store.New(r.DB).ByID(t.Context(), id); err != nil || !o.Payment.PaidAt.IsZero() {
+		t.Errorf("paid at %s, %v", o.Payment.PaidAt, err)
 	}
 	r.AdvanceTo(1, "10:00:00")
 	r.CheckBills()

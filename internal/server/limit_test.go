@@ -131,7 +131,7 @@ func TestLooksBeyondTheLimitAskNobody(t *testing.T) {
 			}
 		})
 		s.Sim.Advance(paytest.QueryPause)
-		if o := p.GetOrder(c.Order.ID); o.Status != api.StatusPending || s.Calls("orderquery") != 0 {
+		if o := p.GetOrder(c.Order.ID); o.Status != api.StatusOpen || s.Calls("orderquery") != 0 {
 			t.Errorf("by %s: %s after %d questions", by, o.Status, s.Calls("orderquery"))
 		}
 	}

@@ -26,7 +26,7 @@ func TestLostNotificationIsFoundByPolling(t *testing.T) {
 	if o := p.GetOrder(c.Order.ID); o.Status != api.StatusPaid {
 		t.Errorf("order %+v", o)
 	}
-	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	s.WantPath(c.Order.ID, api.StatusPaid)
 }
 
 func TestRepeatedNotificationsPayOnce(t *testing.T) {
@@ -44,7 +44,7 @@ func TestRepeatedNotificationsPayOnce(t *testing.T) {
 		}
 	}
 	s.Check()
-	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	s.WantPath(c.Order.ID, api.StatusPaid)
 }
 
 func TestForgedNotificationsChangeNothing(t *testing.T) {
@@ -71,7 +71,7 @@ func TestForgedNotificationsChangeNothing(t *testing.T) {
 			// The real payment is not harmed.
 			p.Pay(c.Pay)
 			s.Deliver()
-			s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+			s.WantPath(c.Order.ID, api.StatusPaid)
 		})
 	}
 }
@@ -88,7 +88,7 @@ func TestTransactionOfAnotherOrderPaysNothing(t *testing.T) {
 		t.Errorf("%+v, %v", attempt, err)
 	}
 	s.Check()
-	s.WantStatus(c.Order.ID, api.StatusPending)
+	s.WantStatus(c.Order.ID, api.StatusOpen)
 }
 
 func TestForgedReplyPaysNothing(t *testing.T) {
@@ -98,7 +98,7 @@ func TestForgedReplyPaysNothing(t *testing.T) {
 	c := p.Order("tea", 1)
 	s.Fault(wechattest.FaultForgedReply, "")
 	s.Sim.Advance(paytest.QueryPause)
-	if o := p.GetOrder(c.Order.ID); o.Status != api.StatusPending {
+	if o := p.GetOrder(c.Order.ID); o.Status != api.StatusOpen {
 		t.Errorf("%+v", o)
 	}
 	if len(s.Sim.Faults()) != 0 {
@@ -133,13 +133,13 @@ func TestNotificationIsToldAgainWhenTheDatabaseFailed(t *testing.T) {
 	p.Pay(c.Pay)
 	s.Sim.Advance(time.Second)
 	storetest.Exec(t, s.DB, `ALTER TABLE away RENAME TO orders`)
-	s.WantPath(c.Order.ID, api.StatusPending)
+	s.WantPath(c.Order.ID)
 	if n := s.Sim.Ledger().Notifications[0]; len(n.Attempts) != 1 || n.Attempts[0].OK || n.Attempts[0].Status != http.StatusInternalServerError {
 		t.Errorf("%+v", n)
 	}
 	s.Sim.Advance(15 * time.Second)
 	s.Check()
-	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	s.WantPath(c.Order.ID, api.StatusPaid)
 }
 
 // Fifty notifications and fifty polls at once: one of them pays the order.
@@ -180,11 +180,11 @@ func TestConcurrentNewsPaysOnce(t *testing.T) {
 		t.Errorf("repeated later: %+v, %v", attempt, err)
 	}
 	s.Check()
-	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	s.WantPath(c.Order.ID, api.StatusPaid)
 	if n := s.Calls("orderquery"); n > 2 { // one for a poll, one for the notifications
 		t.Errorf("%d queries in one window", n)
 	}
-	if n := strings.Count(s.Log.String(), `msg="order paid"`); n != 1 {
+	if n := strings.Count(s.Log.String(), `msg="payment paid"`); n != 1 {
 		t.Errorf("paid %d times in the log", n)
 	}
 }

@@ -122,7 +122,7 @@ func TestRefundNotificationForAnUnknownOrder(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	_, refund := startRefund(s)
-	storetest.Exec(t, s.DB, `DROP TRIGGER keep_refunds; DROP TRIGGER keep_paid_orders; DELETE FROM refunds; DELETE FROM orders`)
+	storetest.Exec(t, s.DB, `DROP TRIGGER keep_refunds; DROP TRIGGER keep_paid_orders; DROP TRIGGER keep_payments; DELETE FROM refunds; DELETE FROM orders`)
 	s.Sim.Advance(6 * time.Second)
 	if attempt, err := s.Sim.NotifyRefund(refund, ""); err != nil || attempt.OK || !strings.Contains(attempt.Reason, "unknown order") {
 		t.Errorf("%+v, %v", attempt, err)
@@ -159,7 +159,7 @@ func TestConcurrentNewsOfARefund(t *testing.T) {
 	}
 	wg.Wait()
 	s.Check()
-	s.WantPath(id, api.StatusPending, api.StatusPaid, api.StatusRefunding, api.StatusRefunded)
+	s.WantPath(id, api.StatusPaid, api.StatusRefunding, api.StatusRefunded)
 	if n := s.Calls("refundquery"); n > 1 {
 		t.Errorf("%d queries in one window", n)
 	}

@@ -39,7 +39,7 @@ func TestReasonUnderOtherNames(t *testing.T) {
 			logged("unifiedorder")
 			var c api.Checkout
 			p.Checkout(req, &c)
-			if seen := op.AdminOrder(c.Order.ID); seen.Status != api.StatusPending {
+			if seen := op.AdminOrder(c.Order.ID); seen.Status != api.StatusOpen {
 				t.Errorf("%+v", seen)
 			}
 
@@ -79,12 +79,12 @@ func TestAcknowledgedNotificationsComeAgain(t *testing.T) {
 	s.Deliver()
 	s.Sim.Advance(time.Minute)
 	s.Check()
-	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	s.WantPath(c.Order.ID, api.StatusPaid)
 	s.Fault(wechattest.FaultNotifyAgain, "")
 	s.Operator().Refund(c.Order.ID, paytest.RefundRequest(c.Order.Total))
 	s.Sim.Advance(time.Minute)
 	s.Check()
-	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid, api.StatusRefunding, api.StatusRefunded)
+	s.WantPath(c.Order.ID, api.StatusPaid, api.StatusRefunding, api.StatusRefunded)
 	for _, n := range s.Sim.Ledger().Notifications {
 		if len(n.Attempts) != 3 {
 			t.Errorf("%d attempts", len(n.Attempts))

@@ -12,8 +12,8 @@ import (
 // maxList is how many orders a list holds.
 const maxList = 50
 
-// createOrder makes an order and returns it. WeChat receives the order when the page asks
-// for what pays it.
+// createOrder makes an order and returns it. WeChat learns of it when the page asks for
+// what pays it.
 func (s *Server) createOrder(w http.ResponseWriter, r *http.Request) error {
 	who, err := s.caller(r)
 	if err != nil {
@@ -25,9 +25,7 @@ func (s *Server) createOrder(w http.ResponseWriter, r *http.Request) error {
 	}
 	// From here on a caller who hangs up changes nothing.
 	ctx := context.WithoutCancel(r.Context())
-	o, err := s.payment.Place(ctx, payment.PlaceRequest{
-		CreateOrderRequest: req, Owner: who.owner(), Guest: who.OpenID == "", ClientIP: clientIP(r), Network: networkOf(r),
-	})
+	o, err := s.payment.PlaceBasket(ctx, payment.BasketRequest{CreateOrderRequest: req, Owner: who.owner(), Network: networkOf(r)})
 	if err != nil {
 		return err
 	}
@@ -85,7 +83,9 @@ func (s *Server) payOrder(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &req); err != nil {
 		return err
 	}
-	c, err := s.payment.Pay(context.WithoutCancel(r.Context()), r.PathValue("id"), who.owner(), req.Renew)
+	c, err := s.payment.PayOwn(context.WithoutCancel(r.Context()), r.PathValue("id"), who.owner(), payment.PayRequest{
+		TradeTypes: req.TradeTypes, OpenID: who.OpenID, ClientIP: clientIP(r), Renew: req.Renew,
+	})
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 	"sync"
 	"testing"
@@ -34,10 +35,12 @@ func TestPaymentIsToldOnce(t *testing.T) {
 	got, ledger := r.Events[0], r.Sim.Ledger().Trades[0]
 	want := webhook.Event{ID: "evt_paid_" + o.ID, Type: webhook.OrderPaid, CreatedAt: got.CreatedAt,
 		Shop: paytest.ShopURL, AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID, Data: webhook.Data{Order: webhook.Order{
-			ID: o.ID, OutTradeNo: ledger.OutTradeNo, Status: "paid", TradeType: "JSAPI", Total: int64(o.Total), Currency: "CNY",
+			ID: o.ID, Source: "shop", Status: "paid", Total: int64(o.Total), Currency: "CNY", Description: got.Data.Order.Description, Metadata: json.RawMessage("null"),
 			Items:     []webhook.Item{{ProductID: "tea", Name: o.Items[0].Name, Price: int64(o.Items[0].Price), Quantity: 1}},
 			CreatedAt: o.CreatedAt, ExpiresAt: o.ExpiresAt,
-			TransactionID: ledger.TransactionID, Payer: p.User.OpenID, PaidAt: p.GetOrder(o.ID).PaidAt,
+		}, Payment: &webhook.Payment{
+			OutTradeNo: ledger.OutTradeNo, TransactionID: ledger.TransactionID, TradeType: "JSAPI", Payer: p.User.OpenID, PaidAt: p.GetOrder(o.ID).PaidAt,
+			APIVersion: "v2", AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID,
 		}}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)

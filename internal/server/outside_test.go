@@ -60,7 +60,7 @@ func TestPaymentByCode(t *testing.T) {
 	p := s.NewGuest(0)
 	var c api.Checkout
 	p.Checkout(paytest.BasketForCode("tea", 2), &c)
-	if c.Order.Status != api.StatusPending || c.Order.TradeType != api.TradeNative || !strings.HasPrefix(c.CodeURL, "weixin://") ||
+	if c.Order.Status != api.StatusOpen || c.Order.TradeType != api.TradeNative || !strings.HasPrefix(c.CodeURL, "weixin://") ||
 		c.Pay != nil || c.MWebURL != "" || !endsIn(s, c, order.PrepayLifetime) {
 		t.Errorf("checkout %+v", c)
 	}
@@ -73,12 +73,12 @@ func TestPaymentByCode(t *testing.T) {
 	if o.Status != api.StatusPaid || o.PaymentNo != s.Sim.Ledger().Trades[0].TransactionID {
 		t.Errorf("order %+v", o)
 	}
-	s.WantPath(o.ID, api.StatusPending, api.StatusPaid)
+	s.WantPath(o.ID, api.StatusPaid)
 	known := s.Sim.Ledger().Orders[0]
 	if known.OpenID != "" || known.ClientIP != p.IP || known.TotalFee != 13600 {
 		t.Errorf("WeChat was told %+v", known)
 	}
-	p.Fails(api.CodeOrderPaid, "POST", api.OrderPayPath(o.ID), struct{}{})
+	p.Fails(api.CodeOrderPaid, "POST", api.OrderPayPath(o.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}})
 	if s.ErrorLines() != 0 {
 		t.Errorf("loud log:\n%s", s.Log)
 	}
@@ -103,7 +103,7 @@ func TestPaymentInABrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Deliver()
-	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	s.WantPath(c.Order.ID, api.StatusPaid)
 	if known := s.Sim.Ledger().Orders[0]; known.ClientIP != p.IP || known.OpenID != "" {
 		t.Errorf("WeChat was told %+v", known)
 	}
@@ -126,18 +126,18 @@ func TestCodeIsKeptAndRenewed(t *testing.T) {
 	if !cmp.Equal(again, first) {
 		t.Errorf("the same order again: %+v, first %+v", again, first)
 	}
-	p.Must("POST", api.OrderPayPath(first.Order.ID), api.PayRequest{}, &again)
+	p.Must("POST", api.OrderPayPath(first.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}}, &again)
 	if !cmp.Equal(again, first) || s.Calls("unifiedorder") != 1 {
 		t.Errorf("pay: %+v, first %+v", again, first)
 	}
 	// Renewed by wish, and because it has ended.
 	var renewed, later api.Checkout
-	p.Must("POST", api.OrderPayPath(first.Order.ID), api.PayRequest{Renew: true}, &renewed)
+	p.Must("POST", api.OrderPayPath(first.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}, Renew: true}, &renewed)
 	if renewed.CodeURL == first.CodeURL || !endsIn(s, renewed, order.PrepayLifetime) {
 		t.Errorf("renewed: %+v", renewed)
 	}
 	s.Sim.Advance(order.PrepayLifetime)
-	p.Must("POST", api.OrderPayPath(first.Order.ID), api.PayRequest{}, &later)
+	p.Must("POST", api.OrderPayPath(first.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}}, &later)
 	if later.CodeURL == renewed.CodeURL || s.Calls("unifiedorder") != 3 {
 		t.Errorf("after its end: %+v", later)
 	}
@@ -148,7 +148,7 @@ func TestCodeIsKeptAndRenewed(t *testing.T) {
 		t.Error(err)
 	}
 	s.Deliver()
-	s.WantPath(first.Order.ID, api.StatusPending, api.StatusPending, api.StatusPending, api.StatusPaid)
+	s.WantPath(first.Order.ID, api.StatusPaid)
 }
 
 func TestMWebURLIsRenewedWithinFiveMinutes(t *testing.T) {
@@ -158,12 +158,12 @@ func TestMWebURLIsRenewedWithinFiveMinutes(t *testing.T) {
 	var first, again api.Checkout
 	p.Checkout(paytest.BasketForH5("tea", 1), &first)
 	s.Sim.Advance(order.MWebLifetime - time.Minute)
-	p.Must("POST", api.OrderPayPath(first.Order.ID), struct{}{}, &again)
+	p.Must("POST", api.OrderPayPath(first.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeMWEB}}, &again)
 	if !cmp.Equal(again, first) {
 		t.Errorf("again %+v, first %+v", again, first)
 	}
 	s.Sim.Advance(time.Minute)
-	p.Must("POST", api.OrderPayPath(first.Order.ID), struct{}{}, &again)
+	p.Must("POST", api.OrderPayPath(first.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeMWEB}}, &again)
 	if again.MWebURL == first.MWebURL {
 		t.Error("an old mweb_url was given out")
 	}
@@ -175,7 +175,7 @@ func TestMWebURLIsRenewedWithinFiveMinutes(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Deliver()
-	s.WantPath(first.Order.ID, api.StatusPending, api.StatusPending, api.StatusPaid)
+	s.WantPath(first.Order.ID, api.StatusPaid)
 }
 
 // The shop may be renamed or move between two calls for one order: WeChat is
@@ -188,7 +188,7 @@ func TestRenewedOrderIsToldAsItWas(t *testing.T) {
 	p.Checkout(paytest.BasketForH5("tea", 1), &c)
 	s.Handler = s.Open(func(cfg *paytest.Settings, _ *wechat.Config) { cfg.ShopName = "改名小铺" })
 	p.IP = "198.51.100.7"
-	p.Must("POST", api.OrderPayPath(c.Order.ID), api.PayRequest{Renew: true}, &again)
+	p.Must("POST", api.OrderPayPath(c.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}, Renew: true}, &again)
 	if again.MWebURL == c.MWebURL {
 		t.Error("not renewed")
 	}
@@ -201,7 +201,7 @@ func TestManyAtOnceGetOneCode(t *testing.T) {
 	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(0)
 	path := api.OrderPayPath(p.Place(paytest.BasketForCode("tea", 1)).ID)
-	codes := together(t, p, 40, func() *http.Request { return p.Request("POST", path, []byte(`{}`)) })
+	codes := together(t, p, 40, func() *http.Request { return p.Request("POST", path, []byte(`{"trade_types":["NATIVE"]}`)) })
 	if s.Calls("unifiedorder") != 1 || len(codes) != 1 {
 		t.Fatalf("%d calls, codes %v", s.Calls("unifiedorder"), codes)
 	}
@@ -209,7 +209,7 @@ func TestManyAtOnceGetOneCode(t *testing.T) {
 	for _, c := range codes {
 		first = c
 	}
-	renew := encode(t, api.PayRequest{Renew: true})
+	renew := encode(t, api.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}, Renew: true})
 	codes = together(t, p, 40, func() *http.Request { return p.Request("POST", api.OrderPayPath(first.Order.ID), renew) })
 	delete(codes, first.CodeURL)
 	if len(codes) == 0 {
@@ -226,7 +226,7 @@ func TestManyAtOnceGetOneCode(t *testing.T) {
 		t.Errorf("%d of %d codes work", works, len(codes))
 	}
 	var stored api.Checkout
-	p.Must("POST", api.OrderPayPath(first.Order.ID), struct{}{}, &stored)
+	p.Must("POST", api.OrderPayPath(first.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}}, &stored)
 	if err := s.Scan(0, stored.CodeURL); err != nil {
 		t.Errorf("the stored code: %v", err)
 	}
@@ -286,7 +286,7 @@ func TestNobodyWaitsForAnotherRequest(t *testing.T) {
 	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(0)
 	path := api.OrderPayPath(p.Place(paytest.BasketForCode("tea", 1)).ID)
-	r := p.Request("POST", path, []byte(`{}`))
+	r := p.Request("POST", path, []byte(`{"trade_types":["NATIVE"]}`))
 	inCall, goOn := make(chan struct{}), make(chan struct{})
 	plain := s.ToWeChat.Handler
 	s.ToWeChat.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -302,7 +302,7 @@ func TestNobodyWaitsForAnotherRequest(t *testing.T) {
 	<-inCall
 	before := storetest.Dump(t, s.DB)
 	w := httptest.NewRecorder()
-	p.Handler.ServeHTTP(w, p.Request("POST", path, []byte(`{}`))) // would hang if it waited
+	p.Handler.ServeHTTP(w, p.Request("POST", path, []byte(`{"trade_types":["NATIVE"]}`))) // would hang if it waited
 	if !isBusy(t, w) {
 		t.Errorf("%d %s, want busy", w.Code, w.Body)
 	}
@@ -316,7 +316,7 @@ func TestNobodyWaitsForAnotherRequest(t *testing.T) {
 	if err := json.Unmarshal(first.Body.Bytes(), &c); err != nil || c.CodeURL == "" {
 		t.Errorf("%d %s", first.Code, first.Body)
 	}
-	if p.Must("POST", path, api.PayRequest{}, &again); !cmp.Equal(again, c) {
+	if p.Must("POST", path, api.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}}, &again); !cmp.Equal(again, c) {
 		t.Errorf("%+v, want %+v", again, c)
 	}
 }
@@ -335,7 +335,7 @@ func TestCodeAfterACallThatFailed(t *testing.T) {
 		t.Error(err)
 	}
 	s.Deliver()
-	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	s.WantPath(c.Order.ID, api.StatusPaid)
 }
 
 func TestPayerNamesTheAmount(t *testing.T) {

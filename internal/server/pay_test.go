@@ -21,7 +21,7 @@ func TestPayment(t *testing.T) {
 			s := paytest.NewShop(t, func(_ *paytest.Settings, wx *wechat.Config) { wx.SignType = signType })
 			p := s.SignedIn(0)
 			c := p.Order("tea", 2)
-			if c.Order.Status != api.StatusPending || c.Order.Total != 13600 || c.Pay == nil || c.Pay.SignType != string(signType) {
+			if c.Order.Status != api.StatusOpen || c.Order.Total != 13600 || c.Pay == nil || c.Pay.SignType != string(signType) {
 				t.Errorf("checkout %+v", c)
 			}
 			p.Pay(c.Pay)
@@ -35,7 +35,7 @@ func TestPayment(t *testing.T) {
 			if s.Calls("orderquery") != calls {
 				t.Error("a paid order is queried")
 			}
-			s.WantPath(o.ID, api.StatusPending, api.StatusPaid)
+			s.WantPath(o.ID, api.StatusPaid)
 			if s.ErrorLines() != 0 {
 				t.Errorf("loud log:\n%s", s.Log)
 			}
@@ -44,7 +44,7 @@ func TestPayment(t *testing.T) {
 				known.Expires.Sub(known.Created) < order.Lifetime-2*time.Second {
 				t.Errorf("WeChat was told %+v", known)
 			}
-			p.Fails(api.CodeOrderPaid, "POST", api.OrderPayPath(o.ID), struct{}{})
+			p.Fails(api.CodeOrderPaid, "POST", api.OrderPayPath(o.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}})
 		})
 	}
 }
@@ -62,7 +62,7 @@ func TestCancelThenPay(t *testing.T) {
 		t.Fatal(err)
 	}
 	var again api.Checkout
-	p.Must("POST", api.OrderPayPath(c.Order.ID), struct{}{}, &again)
+	p.Must("POST", api.OrderPayPath(c.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}}, &again)
 	if again.Pay.Package != c.Pay.Package || again.Pay.NonceStr == c.Pay.NonceStr {
 		t.Errorf("pay again %+v, first %+v", again.Pay, c.Pay)
 	}
@@ -71,7 +71,7 @@ func TestCancelThenPay(t *testing.T) {
 	}
 	p.Pay(again.Pay)
 	s.Deliver()
-	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	s.WantPath(c.Order.ID, api.StatusPaid)
 }
 
 func TestClientKey(t *testing.T) {
@@ -125,13 +125,13 @@ func TestOldPrepayIsReplaced(t *testing.T) {
 	c := p.Order("tea", 1)
 	s.Sim.Advance(order.PrepayLifetime)
 	var again api.Checkout
-	p.Must("POST", api.OrderPayPath(c.Order.ID), struct{}{}, &again)
+	p.Must("POST", api.OrderPayPath(c.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}}, &again)
 	if again.Pay.Package == c.Pay.Package {
 		t.Error("the prepay_id is the old one")
 	}
 	p.Pay(again.Pay)
 	s.Deliver()
-	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPending, api.StatusPaid)
+	s.WantPath(c.Order.ID, api.StatusPaid)
 }
 
 func TestExpiredOrder(t *testing.T) {
@@ -143,17 +143,17 @@ func TestExpiredOrder(t *testing.T) {
 	p.Checkout(req, &c)
 	s.Sim.Advance(order.Lifetime - order.MinPrepay + time.Second)
 	// Too late for a new prepay_id, and the old one is dead.
-	p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(c.Order.ID), struct{}{})
-	if o := p.GetOrder(c.Order.ID); o.Status != api.StatusPending {
+	p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(c.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}})
+	if o := p.GetOrder(c.Order.ID); o.Status != api.StatusOpen {
 		t.Errorf("order %+v before its expiry", o)
 	}
 	s.Sim.Advance(order.MinPrepay + order.ExpiryGrace)
-	p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(c.Order.ID), struct{}{})
+	p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(c.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}})
 	p.CannotPay(api.CodeOrderNotPayable, req)
 	if o := p.GetOrder(c.Order.ID); o.Status != api.StatusClosed {
 		t.Errorf("order %+v after its expiry", o)
 	}
-	s.WantPath(c.Order.ID, api.StatusPending, api.StatusClosed)
+	s.WantPath(c.Order.ID, api.StatusClosed) // the call before closed its payment
 	if n := s.Calls("unifiedorder"); n != 1 {
 		t.Errorf("%d calls of unifiedorder", n)
 	}
@@ -168,14 +168,14 @@ func TestOrderThatWeChatNeverSawExpires(t *testing.T) {
 	var list api.OrderList
 	p.Must("GET", api.PathOrders, nil, &list)
 	id := list.Orders[0].ID
-	if o := p.GetOrder(id); o.Status != api.StatusCreated {
+	if o := p.GetOrder(id); o.Status != api.StatusOpen {
 		t.Errorf("order %+v", o)
 	}
 	s.Sim.Advance(order.Lifetime + order.ExpiryGrace)
 	if o := p.GetOrder(id); o.Status != api.StatusClosed {
 		t.Errorf("order %+v after its expiry", o)
 	}
-	s.WantPath(id, api.StatusClosed)
+	s.WantPath(id, api.StatusClosing, api.StatusClosed)
 }
 
 func TestSomebodyElsesOrder(t *testing.T) {
@@ -185,7 +185,7 @@ func TestSomebodyElsesOrder(t *testing.T) {
 	c := alice.Order("tea", 1)
 	before, calls := storetest.Dump(t, s.DB), len(s.Sim.Messages(0))
 	bob.Fails(api.CodeNotFound, "GET", api.OrderPath(c.Order.ID), nil)
-	bob.Fails(api.CodeNotFound, "POST", api.OrderPayPath(c.Order.ID), struct{}{})
+	bob.Fails(api.CodeNotFound, "POST", api.OrderPayPath(c.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}})
 	bob.Fails(api.CodeNotFound, "GET", api.OrderPath(s.OutTradeNo(c.Order.ID)), nil)
 	var list api.OrderList
 	bob.Must("GET", api.PathOrders, nil, &list)

@@ -26,10 +26,10 @@ func TestReconcileFindsALostPayment(t *testing.T) {
 	s.Fault(wechattest.FaultNotifyLost, "")
 	p.Pay(c.Pay)
 	s.Reconcile() // too soon: the notification may be on its way
-	s.WantStatus(c.Order.ID, api.StatusPending)
+	s.WantStatus(c.Order.ID, api.StatusOpen)
 	s.Sim.Advance(61 * time.Second)
 	s.Reconcile()
-	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	s.WantPath(c.Order.ID, api.StatusPaid)
 	s.Sim.Advance(time.Hour)
 	asked := s.Calls("orderquery")
 	s.Reconcile()
@@ -39,14 +39,14 @@ func TestReconcileFindsALostPayment(t *testing.T) {
 }
 
 // The order that WeChat has taken but whose answer was lost is found too.
-func TestReconcileFindsAPaymentOfAnOrderThatIsOnlyCreated(t *testing.T) {
+func TestReconcileFindsAPaymentThatIsOnlyCreated(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	// As if the signer had died before it stored the answer.
-	storetest.Exec(t, s.DB, `UPDATE orders SET status = 'created', prepay_id = NULL, prepay_at = NULL, sign_type = NULL;
-		DELETE FROM history; DELETE FROM order_steps WHERE rowid > 1`)
+	storetest.Exec(t, s.DB, `UPDATE payments SET status = 'created', prepay_id = NULL, prepay_at = NULL, sign_type = NULL;
+		DELETE FROM payment_history`)
 	s.Fault(wechattest.FaultNotifyLost, "")
 	p.Pay(c.Pay)
 	s.Sim.Advance(61 * time.Second)
@@ -61,10 +61,10 @@ func TestReconcileClosesWhatNobodyPaid(t *testing.T) {
 	c := p.Order("tea", 1)
 	s.Sim.Advance(order.Lifetime)
 	s.Reconcile()
-	s.WantStatus(c.Order.ID, api.StatusPending) // a payment may just be ending
+	s.WantStatus(c.Order.ID, api.StatusOpen) // a payment may just be ending
 	s.Sim.Advance(order.ExpiryGrace + time.Minute)
 	s.Reconcile()
-	s.WantPath(c.Order.ID, api.StatusPending, api.StatusClosed)
+	s.WantPath(c.Order.ID, api.StatusClosing, api.StatusClosed)
 	if got := s.Sim.Ledger().Orders[0].State; got != wechattest.StateClosed {
 		t.Errorf("WeChat has it as %s", got)
 	}
@@ -88,10 +88,10 @@ func TestReconcileClosesWhatWeChatNeverTook(t *testing.T) {
 	}
 	s.Sim.Advance(time.Hour)
 	s.Reconcile()
-	s.WantStatus(id, api.StatusCreated)
+	s.WantStatus(id, api.StatusOpen)
 	s.Sim.Advance(order.Lifetime + order.ExpiryGrace)
 	s.Reconcile()
-	s.WantPath(id, api.StatusClosed)
+	s.WantPath(id, api.StatusClosing, api.StatusClosed)
 }
 
 // Paid after the query and before the close: WeChat declines to close, and is
@@ -116,7 +116,7 @@ func TestReconcileBelievesOrderPaid(t *testing.T) {
 	// The shop's clock runs ahead of WeChat's.
 	s.AdvanceClock(order.ExpiryGrace + 2*time.Minute)
 	s.Reconcile()
-	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	s.WantPath(c.Order.ID, api.StatusClosing, api.StatusPaid)
 }
 
 // One call of it does a bounded amount of work, the next goes on, and an order
@@ -171,7 +171,7 @@ func TestReconcileLeavesOldOrdersAlone(t *testing.T) {
 	if n := s.Calls("orderquery"); n < 10 || n > 25 {
 		t.Errorf("asked %d times in a day", n)
 	}
-	s.WantStatus(c.Order.ID, api.StatusPending)
+	s.WantStatus(c.Order.ID, api.StatusOpen)
 	for range 6 {
 		s.Sim.Advance(time.Minute)
 		s.Reconcile()
@@ -184,7 +184,7 @@ func TestReconcileKeepsSecretsAndTellsOfADeadDatabase(t *testing.T) {
 	s := paytest.NewShop(t, nil)
 	s.SignedIn(0).Order("tea", 1)
 	s.Sim.Advance(2 * time.Minute)
-	storetest.Exec(t, s.DB, `CREATE TRIGGER dead BEFORE UPDATE OF queried_at ON orders BEGIN SELECT RAISE(ABORT, 'dead'); END`)
+	storetest.Exec(t, s.DB, `CREATE TRIGGER dead BEFORE UPDATE OF queried_at ON payments BEGIN SELECT RAISE(ABORT, 'dead'); END`)
 	if err := s.Signer.Reconcile(context.Background()); err == nil || !strings.Contains(err.Error(), "dead") {
 		t.Errorf("got %v", err)
 	}
@@ -252,14 +252,14 @@ func TestOrdersOfAFormerMerchant(t *testing.T) {
 	former := p.Handler
 	p.Handler = s.Open(func(cfg *paytest.Settings, wx *wechat.Config) { cfg.MchID, wx.MchID = "1900000110", "1900000110" })
 	s.Sim.Advance(10 * time.Minute)
-	p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(other.Order.ID), api.PayRequest{Renew: true})
+	p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(other.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}, Renew: true})
 	p.Fails(api.CodeWeChatBusy, "POST", api.OrderClosePath(other.Order.ID), struct{}{})
 	s.Sim.Advance(3 * time.Hour)
 	s.Reconcile()
 	p.GetOrder(c.Order.ID)
-	s.WantStatus(c.Order.ID, api.StatusPending)
-	s.WantStatus(other.Order.ID, api.StatusPending)
-	s.WantWrong("orders", "2 unpaid orders were made for another merchant")
+	s.WantStatus(c.Order.ID, api.StatusOpen)
+	s.WantStatus(other.Order.ID, api.StatusOpen)
+	s.WantWrong("orders", "2 unpaid payments were made for another merchant")
 
 	// The operator sets the former one again for a while.
 	p.Handler = former
@@ -304,7 +304,7 @@ func TestTimerDoesNotReadTheSameOrdersAgain(t *testing.T) {
 	for range 120 {
 		p.Order("tea", 1)
 	}
-	storetest.Exec(t, s.DB, `UPDATE orders SET due_at = ?1, queried_at = ?1`, s.Now().UnixMilli())
+	storetest.Exec(t, s.DB, `UPDATE payments SET due_at = ?1, queried_at = ?1`, s.Now().UnixMilli())
 	statements := countStatements(t, s)
 	s.Reconcile() // the clock stands still: it would not end
 	if n := statements.Load(); n > 150 {

@@ -30,7 +30,7 @@ func TestFullRefund(t *testing.T) {
 	s.WantStatus(o.ID, api.StatusRefunding)
 	s.Sim.Advance(10 * time.Second) // the notification comes
 	s.Check()
-	s.WantPath(o.ID, api.StatusPending, api.StatusPaid, api.StatusRefunding, api.StatusRefunded)
+	s.WantPath(o.ID, api.StatusPaid, api.StatusRefunding, api.StatusRefunded)
 	seen := buyer.GetOrder(o.ID)
 	if seen.Status != api.StatusRefunded || seen.Refunded != o.Total || len(seen.Refunds) != 1 ||
 		seen.Refunds[0].ID != r.ID || seen.Refunds[0].Status != api.RefundSucceeded || seen.Refunds[0].EndedAt == 0 {
@@ -194,7 +194,7 @@ func TestRefundSurvivesWeChatsTroubles(t *testing.T) {
 					s.Reconcile()
 					s.Sim.Advance(time.Minute)
 				}
-				s.WantPath(o.ID, api.StatusPending, api.StatusPaid, api.StatusRefunding, api.StatusRefunded)
+				s.WantPath(o.ID, api.StatusPaid, api.StatusRefunding, api.StatusRefunded)
 				s.WantRefunds(o.ID, "succeeded 6800")
 				if refunds := s.Sim.Ledger().Refunds; len(refunds) != 1 || refunds[0].OutRefundNo != first.ID {
 					t.Errorf("WeChat made %+v", refunds)

@@ -31,7 +31,7 @@ func TestRefundByHandOfAnOrderThatIsNotKnownToBePaid(t *testing.T) {
 		s.Sim.Advance(2 * time.Minute)
 		s.Reconcile()
 		s.WantRefunds(c.Order.ID, "succeeded 800")
-		s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid, api.StatusRefunding, api.StatusPaid)
+		s.WantPath(c.Order.ID, api.StatusPaid, api.StatusRefunding, api.StatusPaid)
 		paidAt := s.Sim.Ledger().Trades[0].Paid.Unix() * 1000
 		if seen := p.GetOrder(c.Order.ID); seen.Refunded != 800 || seen.PaymentNo == "" || seen.PaidAtUnknown != (seen.PaidAt == 0) ||
 			!seen.PaidAtUnknown && seen.PaidAt != paidAt {
@@ -80,7 +80,7 @@ func TestNotificationOfARefundByHand(t *testing.T) {
 		s.Sim.Advance(10 * time.Second)
 		s.Check()
 		s.WantRefunds(c.Order.ID, "succeeded 800")
-		s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid, api.StatusRefunding, api.StatusPaid)
+		s.WantPath(c.Order.ID, api.StatusPaid, api.StatusRefunding, api.StatusPaid)
 		if n := s.Sim.Ledger().Notifications; n[len(n)-1].State != wechattest.NotifyAcknowledged {
 			t.Errorf("known %t: %+v", known, n)
 		}
@@ -137,7 +137,7 @@ func TestRefundThatIsTakenAfterItFailed(t *testing.T) {
 	s.Sim.Advance(10 * time.Second)
 	s.Check()
 	s.WantRefunds(o.ID, "succeeded 6800")
-	s.WantPath(o.ID, api.StatusPending, api.StatusPaid, api.StatusRefunding, api.StatusPaid, api.StatusRefunding, api.StatusRefunded)
+	s.WantPath(o.ID, api.StatusPaid, api.StatusRefunding, api.StatusPaid, api.StatusRefunding, api.StatusRefunded)
 	if !strings.Contains(s.Log.String(), "level=WARN msg=\"refund processing\"") {
 		t.Errorf("the log does not tell of it:\n%s", s.Log)
 	}
@@ -148,14 +148,14 @@ func TestRefundThatWeChatTellsOtherwise(t *testing.T) {
 	t.Parallel()
 	for name, bend := range map[string]string{
 		"amount":      `UPDATE refunds SET amount = 100`,
-		"total":       `UPDATE orders SET total = 6900, items = replace(items, '6800', '6900')`,
-		"transaction": `UPDATE orders SET transaction_id = 'another'`,
+		"total":       `UPDATE orders SET total = 6900, items = replace(items, '6800', '6900'); UPDATE payments SET total = 6900`,
+		"transaction": `UPDATE payments SET transaction_id = 'another'`,
 		"number":      `UPDATE refunds SET refund_id = 'another'`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := paytest.NewShop(t, nil)
 			id, _ := startRefund(s)
-			storetest.Exec(t, s.DB, `DROP TRIGGER keep_request; DROP TRIGGER keep_refund;`+bend)
+			storetest.Exec(t, s.DB, `DROP TRIGGER keep_order; DROP TRIGGER keep_payment; DROP TRIGGER keep_refund;`+bend)
 			before := s.RefundsOf(id)
 			s.Sim.Advance(10 * time.Second)
 			s.Sim.Advance(time.Minute)

@@ -22,7 +22,7 @@ func TestPaymentToldUnderAFormerAPIKeyIsFoundByAsking(t *testing.T) {
 	if err != nil || attempt.OK {
 		t.Errorf("%+v, %v", attempt, err)
 	}
-	s.WantStatus(c.Order.ID, api.StatusPending)
+	s.WantStatus(c.Order.ID, api.StatusOpen)
 	s.Sim.Advance(61 * time.Second)
 	s.Reconcile()
 	s.WantStatus(c.Order.ID, api.StatusPaid)

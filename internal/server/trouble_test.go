@@ -1,7 +1,6 @@
 package server_test
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"testing"
@@ -21,7 +20,7 @@ func TestPrepayThatWasNotStored(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
-	storetest.Exec(t, s.DB, `CREATE TRIGGER dead BEFORE UPDATE OF prepay_id ON orders BEGIN SELECT RAISE(ABORT, 'dead'); END`)
+	storetest.Exec(t, s.DB, `CREATE TRIGGER dead BEFORE UPDATE OF prepay_id ON payments BEGIN SELECT RAISE(ABORT, 'dead'); END`)
 	req := paytest.Basket("tea", 1)
 	p.CannotPay(api.CodeInternal, req)
 	storetest.Exec(t, s.DB, `DROP TRIGGER dead`)
@@ -29,7 +28,7 @@ func TestPrepayThatWasNotStored(t *testing.T) {
 	p.Checkout(req, &c)
 	p.Pay(c.Pay)
 	s.Deliver()
-	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	s.WantPath(c.Order.ID, api.StatusPaid)
 }
 
 func TestPollingSurvivesWeChatsTroubles(t *testing.T) {
@@ -43,7 +42,7 @@ func TestPollingSurvivesWeChatsTroubles(t *testing.T) {
 			p.Pay(c.Pay)
 			s.Fault(fault, "/pay/orderquery")
 			s.Sim.Advance(3 * time.Second)
-			if o := p.GetOrder(c.Order.ID); o.Status != api.StatusPending {
+			if o := p.GetOrder(c.Order.ID); o.Status != api.StatusOpen {
 				t.Errorf("order %+v", o)
 			}
 			s.Sim.Advance(3 * time.Second)
@@ -66,7 +65,7 @@ func TestOrderSurvivesWeChatsTroubles(t *testing.T) {
 				p.CannotPay(api.CodeWeChatBusy, req)
 				var list api.OrderList
 				p.Must("GET", api.PathOrders, nil, &list)
-				if len(list.Orders) != 1 || list.Orders[0].Status != api.StatusCreated {
+				if len(list.Orders) != 1 || list.Orders[0].Status != api.StatusOpen {
 					t.Fatalf("orders %+v", list)
 				}
 				id := list.Orders[0].ID
@@ -78,14 +77,14 @@ func TestOrderSurvivesWeChatsTroubles(t *testing.T) {
 				if retry == "create" {
 					p.Checkout(req, &c)
 				} else {
-					p.Must("POST", api.OrderPayPath(id), struct{}{}, &c)
+					p.Must("POST", api.OrderPayPath(id), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}}, &c)
 				}
 				if c.Order.ID != id || c.Order.Total != 6800 {
 					t.Errorf("checkout %+v", c)
 				}
 				p.Pay(c.Pay)
 				s.Deliver()
-				s.WantPath(id, api.StatusPending, api.StatusPaid)
+				s.WantPath(id, api.StatusPaid)
 				if n := len(s.Sim.Ledger().Orders); n != 1 {
 					t.Errorf("WeChat knows %d orders", n)
 				}
@@ -103,8 +102,8 @@ func TestPaidWithoutOurKnowing(t *testing.T) {
 	p.Pay(c.Pay)
 	s.Sim.Advance(order.PrepayLifetime)
 	// unifiedorder answers ORDERPAID, a query says the rest.
-	p.Fails(api.CodeOrderPaid, "POST", api.OrderPayPath(c.Order.ID), struct{}{})
-	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	p.Fails(api.CodeOrderPaid, "POST", api.OrderPayPath(c.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}})
+	s.WantPath(c.Order.ID, api.StatusPaid)
 }
 
 func TestClosedAtWeChat(t *testing.T) {
@@ -119,14 +118,18 @@ func TestClosedAtWeChat(t *testing.T) {
 			}
 			if by == "poll" {
 				s.Sim.Advance(paytest.QueryPause)
-				if o := p.GetOrder(c.Order.ID); o.Status != api.StatusClosed {
-					t.Errorf("order %+v", o)
-				}
+				p.GetOrder(c.Order.ID)
 			} else {
 				s.Sim.Advance(order.PrepayLifetime)
-				p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(c.Order.ID), struct{}{})
+				p.Call("POST", api.OrderPayPath(c.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}})
 			}
-			s.WantPath(c.Order.ID, api.StatusPending, api.StatusClosed)
+			// Another payment pays the order.
+			p.Pay(p.RequestPayment(c.Order.ID, api.TradeJSAPI).Pay)
+			s.Deliver()
+			s.WantPath(c.Order.ID, api.StatusPaid)
+			if n := len(s.Sim.Ledger().Orders); n != 2 {
+				t.Errorf("WeChat knows %d payments", n)
+			}
 		})
 	}
 }
@@ -136,17 +139,27 @@ func TestPaymentOfAnOrderThatWasClosedHere(t *testing.T) {
 	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
-	if ok, err := store.New(s.DB).Close(context.Background(), c.Order.ID, s.Sim.Now()); !ok || err != nil {
-		t.Fatal(ok, err)
-	}
+	closeHere(s, c.Order.ID)
 	p.Pay(c.Pay)
 	s.Deliver()
-	s.WantPath(c.Order.ID, api.StatusPending, api.StatusClosed, api.StatusPaid)
+	s.WantPath(c.Order.ID, api.StatusClosing, api.StatusClosed, api.StatusPaid)
 }
 
-// declinedRefund makes an order that WeChat declines, under an appid that does not know
+// closeHere closes an order with one payment in the shop, and not at WeChat.
+func closeHere(s *paytest.Shop, id string) {
+	s.T.Helper()
+	store := store.New(s.DB)
+	if to, err := store.BeginClose(s.T.Context(), id, s.Now()); to != api.StatusClosing || err != nil {
+		s.T.Fatal(to, err)
+	}
+	if ok, err := store.Close(s.T.Context(), s.OutTradeNo(id), s.Now()); !ok || err != nil {
+		s.T.Fatal(ok, err)
+	}
+}
+
+// declinedOrder makes an order whose payment WeChat declines, under an appid that does not know
 // this openid.
-func declinedRefund(p *paytest.Person) (id string) {
+func declinedOrder(p *paytest.Person) (id string) {
 	p.T.Helper()
 	other, err := wechattest.New(wechattest.Config{Seed: 2, Epoch: p.Sim.Now()})
 	if err != nil {
@@ -160,20 +173,20 @@ func declinedRefund(p *paytest.Person) (id string) {
 	var list api.OrderList
 	p.Must("GET", api.PathOrders, nil, &list)
 	id = list.Orders[0].ID
-	p.WantPath(id, api.StatusFailed)
-	p.CannotPay(api.CodeOrderNotPayable, req)
-	p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(id), struct{}{})
+	p.WantPayment(id, api.PaymentFailed)
+	p.CannotPay(api.CodeWeChatDeclined, req) // by another payment
+	p.WantPath(id)
 	p.GetOrder(id)
-	if p.ErrorLines() != 1 || len(other.Messages(0)) != 1 {
+	if p.ErrorLines() != 2 || len(other.Messages(0)) != 2 {
 		p.T.Errorf("%d loud lines, %d calls", p.ErrorLines(), len(other.Messages(0)))
 	}
 	p.ToWeChat.Handler = right
 	return id
 }
 
-func TestDeclinedOrderFails(t *testing.T) {
+func TestDeclinedPaymentFails(t *testing.T) {
 	t.Parallel()
-	declinedRefund(paytest.NewShop(t, nil).SignedIn(0))
+	declinedOrder(paytest.NewShop(t, nil).SignedIn(0))
 }
 
 // A FAIL of the outer layer comes unsigned, in words that vary.
@@ -190,7 +203,7 @@ func TestDeclineWithoutACodeEndsNoOrder(t *testing.T) {
 	s.ToWeChat.Handler = right
 	var c api.Checkout
 	p.Checkout(req, &c)
-	s.WantPath(c.Order.ID, api.StatusPending)
+	s.WantPath(c.Order.ID)
 }
 
 // A wrong key is the operator's fault: no order is lost to it.
@@ -215,7 +228,7 @@ func TestWrongSettingsBurnNoOrder(t *testing.T) {
 			p.Checkout(req, &c)
 			p.Pay(c.Pay)
 			s.Deliver()
-			s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+			s.WantPath(c.Order.ID, api.StatusPaid)
 		})
 	}
 }
@@ -228,10 +241,10 @@ func TestSignTypeChangedUnderAPendingOrder(t *testing.T) {
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	s.Handler = s.Open(func(_ *paytest.Settings, wx *wechat.Config) { wx.SignType = wechat.SignMD5 })
-	p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(c.Order.ID), struct{}{})
-	s.WantPath(c.Order.ID, api.StatusPending)
+	p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(c.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}})
+	s.WantPath(c.Order.ID)
 	// What was signed before can still be paid.
 	p.Pay(c.Pay)
 	s.Deliver()
-	s.WantPath(c.Order.ID, api.StatusPending, api.StatusPaid)
+	s.WantPath(c.Order.ID, api.StatusPaid)
 }

@@ -11,18 +11,36 @@ import (
 
 // adminView is an order as the operator sees it in a list.
 func adminView(o order.Order) api.AdminOrder {
-	view := api.AdminOrder{Order: o.Public(), OutTradeNo: o.OutTradeNo, Owner: reqlog.Mask(o.Owner), Failure: o.Failure}
-	if order.IsErased(o.Owner) {
+	p := o.Payment
+	view := api.AdminOrder{
+		Order: o.Public(), Source: string(o.Source), Reference: o.Reference, OutTradeNo: p.OutTradeNo, Failure: p.Failure,
+		PayerUnknown: p.PayerUnknown, Simulated: o.Simulated,
+	}
+	switch {
+	case order.IsErased(o.Owner):
 		view.Owner = "erased"
+	case o.Owner != "":
+		view.Owner = reqlog.Mask(o.Owner)
 	}
-	if o.Payer != "" {
-		view.Payer = reqlog.Mask(o.Payer)
+	if p.Payer != "" {
+		view.Payer = reqlog.Mask(p.Payer)
 	}
-	view.PayerUnknown, view.Simulated = o.PayerUnknown, o.Simulated
-	if !o.QueriedAt.IsZero() {
-		view.QueriedAt = o.QueriedAt.UnixMilli()
+	if !p.QueriedAt.IsZero() {
+		view.QueriedAt = p.QueriedAt.UnixMilli()
 	}
 	return view
+}
+
+// adminPayments are the payments of an order as the operator sees them.
+func adminPayments(payments []order.Payment) []api.Payment {
+	views := make([]api.Payment, len(payments))
+	for i, p := range payments {
+		views[i] = p.Public()
+		if p.Payer != "" {
+			views[i].Payer = reqlog.Mask(p.Payer)
+		}
+	}
+	return views
 }
 
 func publicEvents(events []order.Event) []api.Event {

@@ -43,7 +43,7 @@ func TestKeysThatDoNotMatch(t *testing.T) {
 		"the serial of another certificate": {func(c *wechat.V3Config) { c.Serial = "408B07E79B8269FEC3D5D3E6AB8ED163A6A380DB" }, api.CodeWeChatDeclined,
 			"Compare key and serial with those of the merchant number"},
 		"another public key of WeChat's": {func(c *wechat.V3Config) { c.PublicKey = publicPEM }, api.CodeWeChatBusy,
-			"level=ERROR msg=\"WeChat's response to an order is not believed: if this goes on, check the keys in the settings\""},
+			"level=ERROR msg=\"WeChat's response to a payment is not believed: if this goes on, check the keys in the settings\""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -54,17 +54,15 @@ func TestKeysThatDoNotMatch(t *testing.T) {
 			})
 			p := s.SignedIn(0)
 			o := p.Place(paytest.Basket("tea", 1))
-			p.Fails(tt.code, http.MethodPost, api.OrderPayPath(o.ID), struct{}{})
-			s.WantStatus(o.ID, api.StatusCreated)
+			p.Fails(tt.code, http.MethodPost, api.OrderPayPath(o.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}})
+			s.WantStatus(o.ID, api.StatusOpen)
 			if text := s.Log.String(); !strings.Contains(text, tt.log) || strings.Contains(text, privatePEM[100:140]) {
 				t.Errorf("the log says %s", text)
 			}
 			s.Reopen(func(_ *paytest.Settings, c *wechat.Config) {
 				c.V3, c.APIKey, c.CertDoer = paytest.APIv3Config(s.Sim), "", nil
 			})
-			var c api.Checkout
-			p.Must(http.MethodPost, api.OrderPayPath(o.ID), struct{}{}, &c)
-			p.Pay(c.Pay)
+			p.Pay(p.RequestPayment(o.ID, api.TradeJSAPI).Pay)
 			s.Deliver()
 			s.WantStatus(o.ID, api.StatusPaid)
 		})

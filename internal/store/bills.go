@@ -94,10 +94,10 @@ func (s *Store) BillsKnown(ctx context.Context, first string, now time.Time) (ma
 // comparison, or less than slack before it. Payments that became known before first do
 // not count.
 func (s *Store) IncompleteBill(ctx context.Context, first, now time.Time, slack time.Duration) (date string, err error) {
-	// An order is paid between the day on which it was made and the day on which the
+	// A payment is made between the day on which it was begun and the day on which the
 	// payment became known, both in Beijing.
 	err = s.db.QueryRowContext(ctx, `
-		SELECT COALESCE(MIN(bill_checks.date), '') FROM orders JOIN bill_checks
+		SELECT COALESCE(MIN(bill_checks.date), '') FROM payments JOIN bill_checks
 		ON bill_checks.date BETWEEN strftime('%Y-%m-%d', created_at / 1000, 'unixepoch', '+8 hours') AND strftime('%Y-%m-%d', settled_at / 1000, 'unixepoch', '+8 hours')
 		WHERE transaction_id IS NOT NULL AND (paid_at IS NULL OR payer IS NULL) AND settled_at >= ?1
 		AND result IS NOT NULL AND checked_at < settled_at + ?2 AND next_at <= ?3 AND leased_until <= ?3`,

@@ -12,12 +12,12 @@ import (
 const (
 	selectPayments = `SELECT out_trade_no, '' AS out_refund_no, COALESCE(transaction_id, '') AS number, total AS amount, status, COALESCE(paid_at, settled_at, 0) AS at,
 		transaction_id IS NOT NULL AND (paid_at IS NULL OR payer IS NULL) AS incomplete
-		FROM orders `
-	selectTaken = `SELECT out_trade_no, refunds.id AS out_refund_no, COALESCE(refund_id, '') AS number, amount, refunds.status, COALESCE(taken_at, 0) AS at, 0 AS incomplete
-		FROM refunds JOIN orders ON orders.id = order_id `
+		FROM payments `
+	selectTaken = `SELECT out_trade_no, id AS out_refund_no, COALESCE(refund_id, '') AS number, amount, status, COALESCE(taken_at, 0) AS at, 0 AS incomplete
+		FROM refunds `
 )
 
-// Payments returns the orders with these numbers, paid or not, by out_trade_no.
+// Payments returns the payments with these numbers, paid or not, by out_trade_no.
 func (s *Store) Payments(ctx context.Context, outTradeNos []string) (map[string]order.Entry, error) {
 	return s.entries(ctx, selectPayments+`WHERE out_trade_no IN (SELECT value FROM json_each(?))`, outTradeNos)
 }
@@ -25,7 +25,7 @@ func (s *Store) Payments(ctx context.Context, outTradeNos []string) (map[string]
 // TakenRefunds returns the refunds with these numbers, accepted by WeChat or not, by
 // out_refund_no.
 func (s *Store) TakenRefunds(ctx context.Context, outRefundNos []string) (map[string]order.Entry, error) {
-	return s.entries(ctx, selectTaken+`WHERE refunds.id IN (SELECT value FROM json_each(?))`, outRefundNos)
+	return s.entries(ctx, selectTaken+`WHERE id IN (SELECT value FROM json_each(?))`, outRefundNos)
 }
 
 func (s *Store) entries(ctx context.Context, query string, numbers []string) (map[string]order.Entry, error) {
@@ -64,9 +64,9 @@ func (s *Store) PaymentsBetween(ctx context.Context, from, to time.Time, date st
 // made here: it is not known when WeChat accepted them.
 func (s *Store) RefundsBetween(ctx context.Context, from, to time.Time, date string, after order.Entry, limit int) ([]order.Entry, error) {
 	return s.queryEntries(ctx, selectTaken+`
-		WHERE taken_at IS NOT NULL AND taken_at >= ? AND taken_at < ? AND COALESCE(refunds.billed, ?) = ? AND refund_key IS NOT NULL
-		AND (taken_at, refunds.id) > (?, ?)
-		ORDER BY taken_at, refunds.id LIMIT ?`,
+		WHERE taken_at IS NOT NULL AND taken_at >= ? AND taken_at < ? AND COALESCE(billed, ?) = ? AND refund_key IS NOT NULL
+		AND (taken_at, id) > (?, ?)
+		ORDER BY taken_at, id LIMIT ?`,
 		from.UnixMilli(), to.UnixMilli(), date, date, behind(after, from), after.OutRefundNo, limit)
 }
 
@@ -77,7 +77,7 @@ func (s *Store) MarkBilled(ctx context.Context, date string, outTradeNos, outRef
 		numbers []string
 		query   string
 	}{
-		{outTradeNos, `UPDATE orders SET billed = ? WHERE billed IS NULL AND out_trade_no IN (SELECT value FROM json_each(?))`},
+		{outTradeNos, `UPDATE payments SET billed = ? WHERE billed IS NULL AND out_trade_no IN (SELECT value FROM json_each(?))`},
 		{outRefundNos, `UPDATE refunds SET billed = ? WHERE billed IS NULL AND id IN (SELECT value FROM json_each(?))`},
 	} {
 		if len(part.numbers) == 0 {
@@ -95,7 +95,7 @@ func (s *Store) MarkBilled(ctx context.Context, date string, outTradeNos, outRef
 }
 
 // CompletePayments stores the payer and the time of payments that lack them. It changes
-// only orders that are paid by these transactions, and no value that is there.
+// only payments that are paid by these transactions, and no value that is there.
 func (s *Store) CompletePayments(ctx context.Context, payments []order.KnownPayment) error {
 	if len(payments) == 0 {
 		return nil
@@ -105,10 +105,10 @@ func (s *Store) CompletePayments(ctx context.Context, payments []order.KnownPaym
 		return err
 	}
 	_, err = s.run(ctx, "completing payments", `
-		UPDATE orders SET paid_at = COALESCE(orders.paid_at, NULLIF(known.paid_at, 0)), payer = COALESCE(orders.payer, IIF(owner LIKE '`+order.ErasedPrefix+`%', '', NULLIF(known.payer, '')))
+		UPDATE payments SET paid_at = COALESCE(payments.paid_at, NULLIF(known.paid_at, 0)), payer = COALESCE(payments.payer, IIF(`+erased+`, '', NULLIF(known.payer, '')))
 		FROM (SELECT value ->> 'out_trade_no' AS number, value ->> 'transaction_id' AS transaction_id, value ->> 'paid_at' AS paid_at,
 			value ->> 'payer' AS payer FROM json_each(?)) AS known
-		WHERE out_trade_no = known.number AND orders.transaction_id = known.transaction_id AND (orders.paid_at IS NULL OR orders.payer IS NULL)`,
+		WHERE out_trade_no = known.number AND payments.transaction_id = known.transaction_id AND (payments.paid_at IS NULL OR payments.payer IS NULL)`,
 		string(list))
 	return err
 }

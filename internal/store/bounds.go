@@ -46,38 +46,31 @@ var (
 // guest_order_is_deleted keep the counts that it reads.
 const room = `CASE
 	WHEN EXISTS (SELECT 1 FROM database_size WHERE one = 1 AND used >= capacity / 10 * 9) THEN 'full'
+	WHEN ?1 IS NULL THEN ''
 	WHEN (SELECT COUNT(*) FROM (SELECT 1 FROM orders INDEXED BY orders_open_by_owner
-		WHERE owner = ?1 AND status IN ('created', 'pending') LIMIT ?2)) >= ?2 THEN 'buyer'
+		WHERE owner = ?1 AND status = 'open' LIMIT ?2)) >= ?2 THEN 'buyer'
 	WHEN ?3 = 0 THEN ''
 	WHEN (SELECT n FROM guests_open WHERE one = 1) >= ?4 THEN 'guests'
-	WHEN (SELECT n FROM guests_by_hour WHERE hour = ?5 AND network = '') + ?8 >= ?4 THEN 'guests'
+	WHEN (SELECT n FROM guests_by_hour WHERE hour = ?5 AND network = '') >= ?4 THEN 'guests'
 	WHEN (SELECT COUNT(*) FROM (SELECT 1 FROM orders INDEXED BY orders_open_by_network WHERE network = ?6 LIMIT ?7)) >= ?7 THEN 'network'
-	WHEN (SELECT n FROM guests_by_hour WHERE hour = ?5 AND network = ?6) + ?8 >= ?7 THEN 'network'
+	WHEN (SELECT n FROM guests_by_hour WHERE hour = ?5 AND network = ?6) >= ?7 THEN 'network'
 	ELSE '' END`
 
-// roomArgs returns the arguments of room for an order. free is how many open orders of
-// its owner end before it is stored. Their places of the hour stay taken.
-func (s *Store) roomArgs(o order.Order, free int) []any {
+// roomArgs returns the arguments of room for an order. An order without an owner is bound
+// by the size of the database alone: an API key made it, which has a limit of its own.
+func (s *Store) roomArgs(o order.Order) []any {
 	own, guest := s.Bounds.Buyer, 0
 	if order.IsGuest(o.Owner) {
 		own, guest = s.Bounds.Guest, 1
 	}
-	var network any // NULL if it is unknown; no bound counts it
-	if o.Network != "" {
-		network = o.Network
-	}
-	return []any{o.Owner, own + free, guest, s.Bounds.Guests + free, hour(o.CreatedAt), network, s.Bounds.NetworkGuests + free, free}
+	// The network is NULL if it is unknown; no bound counts it.
+	return []any{text(o.Owner), own, guest, s.Bounds.Guests, hour(o.CreatedAt), text(o.Network), s.Bounds.NetworkGuests}
 }
 
-// Room returns nil if Insert would store an order now, and the error of Insert if not.
-// replaced says that an open order of its owner ends before.
-func (s *Store) Room(ctx context.Context, o order.Order, replaced bool) error {
-	free := 0
-	if replaced {
-		free = 1
-	}
+// room returns nil if Insert would store an order now, and the error of Insert if not.
+func (s *Store) room(ctx context.Context, o order.Order) error {
 	var bound string
-	if err := s.db.QueryRowContext(ctx, `SELECT `+room, s.roomArgs(o, free)...).Scan(&bound); err != nil {
+	if err := s.db.QueryRowContext(ctx, `SELECT `+room, s.roomArgs(o)...).Scan(&bound); err != nil {
 		return fmt.Errorf("reading whether there is room for order %s: %w", o.ID, err)
 	}
 	switch bound {
@@ -93,14 +86,29 @@ func (s *Store) Room(ctx context.Context, o order.Order, replaced bool) error {
 	return nil
 }
 
-// notStored returns the order that was stored before with the client_key of o, or the
-// error of the bound that Insert exceeded.
+// notStored returns the order that was stored before with the ClientKey of o, the one
+// with its Reference and ErrReference, or the error of the bound that Insert exceeded.
 func (s *Store) notStored(ctx context.Context, o order.Order) (order.Order, error) {
-	old, err := s.ByClientKey(ctx, o.Owner, o.ClientKey)
+	old, err := order.Order{}, ErrNotFound
+	switch {
+	case o.ClientKey == "":
+	case o.Owner != "":
+		old, err = s.ByClientKey(ctx, o.Owner, o.ClientKey)
+	case o.KeyID != "":
+		old, err = s.ByAPIKey(ctx, o.KeyID, o.ClientKey)
+	}
 	if !errors.Is(err, ErrNotFound) {
 		return old, err
 	}
-	if err := s.Room(ctx, o, false); err != nil {
+	if o.Reference != "" {
+		switch old, err := s.ByReference(ctx, o.Reference); {
+		case err == nil:
+			return old, ErrReference
+		case !errors.Is(err, ErrNotFound):
+			return order.Order{}, err
+		}
+	}
+	if err := s.room(ctx, o); err != nil {
 		return order.Order{}, err
 	}
 	return order.Order{}, errRoomAgain

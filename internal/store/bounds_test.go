@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
@@ -19,7 +18,7 @@ import (
 func guestOrder(t *testing.T, guest, network, key string) order.Order {
 	t.Helper()
 	o := draft(t, "guest:"+guest, key)
-	o.TradeType, o.Network = api.TradeNative, network
+	o.Network = network
 	return o
 }
 
@@ -32,14 +31,14 @@ func bounded(t *testing.T) (*sql.DB, *store.Store) {
 	return db, s
 }
 
-// takes inserts an order that there is room for, and sends it.
+// takes inserts an order that there is room for, with a payment.
 func takes(t *testing.T, s *store.Store, o order.Order) order.Order {
 	t.Helper()
 	stored, err := s.Insert(ctx, o)
 	if err != nil || stored.ID != o.ID {
 		t.Fatalf("order %s of %s was not stored: %v", o.ID, o.Owner, err)
 	}
-	return send(t, s, stored)
+	return begin(t, s, stored)
 }
 
 // rejects tries to insert an order beyond a bound, which must change nothing.
@@ -48,9 +47,6 @@ func rejects(t *testing.T, db *sql.DB, s *store.Store, o order.Order, want error
 	before := storetest.Dump(t, db)
 	if _, err := s.Insert(ctx, o); !errors.Is(err, want) {
 		t.Errorf("an order of %s: %v, want %v", o.Owner, err, want)
-	}
-	if err := s.Room(ctx, o, false); !errors.Is(err, want) {
-		t.Errorf("room for an order of %s: %v, want %v", o.Owner, err, want)
 	}
 	if storetest.Dump(t, db) != before {
 		t.Error("a rejected order changed something")
@@ -64,7 +60,7 @@ func TestOneOwnersOpenOrdersAreBounded(t *testing.T) {
 			db, s := bounded(t)
 			order1 := func(key string) order.Order {
 				o := draft(t, owner, key)
-				o.TradeType, o.Network = api.TradeNative, "203.0.113.7"
+				o.Network = "203.0.113.7"
 				return o
 			}
 			var open []order.Order
@@ -75,15 +71,11 @@ func TestOneOwnersOpenOrdersAreBounded(t *testing.T) {
 			if again, err := s.Insert(ctx, order1("key-0")); err != nil || again.ID != open[0].ID {
 				t.Errorf("a repeated client_key makes %s, %v", again.ID, err)
 			}
-			// What is replaced frees its place.
-			if err := s.Room(ctx, order1("one more"), true); err != nil {
-				t.Errorf("no room for a replacement: %v", err)
-			}
 			for i, end := range []func() (bool, error){
-				func() (bool, error) { return s.BeginClose(ctx, open[0].ID, now) },
-				func() (bool, error) { return s.Close(ctx, open[1].ID, now) },
+				func() (bool, error) { return began(s.BeginClose(ctx, open[0].ID, now)) },
+				func() (bool, error) { return closeOrder(s, open[1], now) },
 				func() (bool, error) {
-					return s.Pay(ctx, open[2].ID, order.Payment{TransactionID: "4200", PaidAt: now}, now)
+					return s.Pay(ctx, open[2].Payment.OutTradeNo, order.Paid{TransactionID: "4200", PaidAt: now}, now)
 				},
 			} {
 				if ok, err := end(); !ok || err != nil {
@@ -113,11 +105,11 @@ func TestGuestsOfOneNetworkAreBounded(t *testing.T) {
 
 	// A paid order frees its place. A cancelled one is no longer open, but it counts for
 	// the hour: else a loop of ordering and cancelling fills the database.
-	if ok, err := s.Pay(ctx, open[0].ID, order.Payment{TransactionID: "4200", PaidAt: now}, now); !ok || err != nil {
+	if ok, err := s.Pay(ctx, open[0].Payment.OutTradeNo, order.Paid{TransactionID: "4200", PaidAt: now}, now); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	takes(t, s, more)
-	if ok, err := s.BeginClose(ctx, more.ID, now); !ok || err != nil {
+	more = takes(t, s, more)
+	if ok, err := began(s.BeginClose(ctx, more.ID, now)); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	late := guestOrder(t, "7", "203.0.113.7", "key-1")
@@ -141,14 +133,14 @@ func TestAllGuestsAreBounded(t *testing.T) {
 	more := guestOrder(t, "7", "203.0.113.7", "key-1")
 	rejects(t, db, s, more, store.ErrGuestsBound)
 	takes(t, s, draft(t, "alice", "key-1"))
-	if ok, err := s.Pay(ctx, open[0].ID, order.Payment{TransactionID: "4200", PaidAt: now}, now); !ok || err != nil {
+	if ok, err := s.Pay(ctx, open[0].Payment.OutTradeNo, order.Paid{TransactionID: "4200", PaidAt: now}, now); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	more.Network = "" // not known: the bound of all guests counts it
 	takes(t, s, more)
 	rejects(t, db, s, guestOrder(t, "8", "", "key-1"), store.ErrGuestsBound)
 	for _, o := range open[1:] {
-		if ok, err := s.Close(ctx, o.ID, now); !ok || err != nil {
+		if ok, err := closeOrder(s, o, now); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
 	}

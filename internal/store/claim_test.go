@@ -4,7 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
@@ -16,16 +15,11 @@ func TestClaimPrepay(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
-	native := draft(t, "guest:1", "key-1")
-	native.TradeType = api.TradeNative
-	o, err := s.Insert(ctx, native)
-	if err != nil {
-		t.Fatal(err)
-	}
+	o := insert(t, s, "guest:1", "key-1")
 	at := func(seconds int) time.Time { return now.Add(time.Duration(seconds) * time.Second) }
 	claim := func(prepayID string, until, now time.Time) bool {
 		t.Helper()
-		ok, err := s.ClaimPrepay(ctx, o.ID, prepayID, until, now)
+		ok, err := s.ClaimPrepay(ctx, o.Payment.OutTradeNo, prepayID, until, now)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -33,7 +27,7 @@ func TestClaimPrepay(t *testing.T) {
 	}
 	set := func(prepayID string, claim time.Time) bool {
 		t.Helper()
-		ok, err := s.SetPrepay(ctx, o.ID, order.Prepay{ID: prepayID, URL: "weixin://" + prepayID, Claim: claim}, now)
+		ok, err := s.SetPrepay(ctx, o.Payment.OutTradeNo, order.Prepay{ID: prepayID, URL: "weixin://" + prepayID, Claim: claim}, now)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -42,8 +36,8 @@ func TestClaimPrepay(t *testing.T) {
 	if claim("wx-1", at(10), at(0)) || !claim("", at(10), at(0)) || claim("", at(11), at(1)) {
 		t.Error("not one claim for the order as it is")
 	}
-	if o, err := s.Get(ctx, o.ID, "guest:1"); err != nil || !o.AskingUntil.Equal(at(10)) {
-		t.Errorf("asking until %v, %v", o.AskingUntil, err)
+	if o, err := s.Get(ctx, o.ID, "guest:1"); err != nil || !o.Payment.AskingUntil.Equal(at(10)) {
+		t.Errorf("asking until %v, %v", o.Payment.AskingUntil, err)
 	}
 	// Its holder died; the next one may, and what the first brings is too late.
 	if claim("", at(20), at(9)) || !claim("", at(20), at(10)) {
@@ -55,13 +49,13 @@ func TestClaimPrepay(t *testing.T) {
 	if claim("", at(40), at(30)) || !claim("wx-2", at(40), at(30)) {
 		t.Error("a claim for an order that has changed since")
 	}
-	if err := s.ReleasePrepay(ctx, o.ID, at(20)); err != nil || claim("wx-2", at(41), at(31)) {
+	if err := s.ReleasePrepay(ctx, o.Payment.OutTradeNo, at(20)); err != nil || claim("wx-2", at(41), at(31)) {
 		t.Errorf("a foreign claim was released: %v", err)
 	}
-	if err := s.ReleasePrepay(ctx, o.ID, at(40)); err != nil || !claim("wx-2", at(41), at(31)) {
+	if err := s.ReleasePrepay(ctx, o.Payment.OutTradeNo, at(40)); err != nil || !claim("wx-2", at(41), at(31)) {
 		t.Errorf("a claim was not released: %v", err)
 	}
-	if _, err := s.BeginClose(ctx, o.ID, now); err != nil || set("wx-3", at(41)) || claim("wx-2", at(60), at(50)) {
+	if _, err := began(s.BeginClose(ctx, o.ID, now)); err != nil || set("wx-3", at(41)) || claim("wx-2", at(60), at(50)) {
 		t.Errorf("an order that was given up can be paid again: %v", err)
 	}
 	storetest.Check(t, db)
@@ -75,7 +69,7 @@ func TestClaimQueryOncePerWindow(t *testing.T) {
 	o := insert(t, s, "alice", "key-1")
 	claim := func(at time.Time) bool {
 		t.Helper()
-		ok, err := s.ClaimQuery(ctx, o.ID, window, at)
+		ok, err := s.ClaimQuery(ctx, o.Payment.OutTradeNo, window, at)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,7 +83,7 @@ func TestClaimQueryOncePerWindow(t *testing.T) {
 			t.Errorf("after %s: %t, want %t", step.after, got, step.want)
 		}
 	}
-	if _, err := s.Pay(ctx, o.ID, order.Payment{TransactionID: "4200000001", PaidAt: now}, now); err != nil {
+	if _, err := s.Pay(ctx, o.Payment.OutTradeNo, order.Paid{TransactionID: "4200000001", PaidAt: now}, now); err != nil {
 		t.Fatal(err)
 	}
 	if claim(now.Add(time.Hour)) {

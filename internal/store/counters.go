@@ -33,20 +33,22 @@ const MaxOrdersCounted = 10_000
 // Counters returns all counters: those of Count, and those of the newest orders, their
 // payments, refunds and events.
 func (s *Store) Counters(ctx context.Context) (map[string]int64, error) {
-	// Columns and no UNION, of which D1 takes five terms.
+	// Columns and no UNION, of which D1 takes five terms. CROSS JOIN reads the newest orders
+	// first.
 	const counts = `(SELECT json_group_object(name, n) FROM (SELECT `
 	var groups [5]string
-	var late int64
+	var late, duplicates int64
 	err := s.db.QueryRowContext(ctx, `
-		WITH newest AS (SELECT id, status, settled_by, transaction_id IS NOT NULL AS paid FROM orders ORDER BY created_at DESC, id DESC LIMIT ?)
+		WITH newest AS (SELECT id, status, paid_by FROM orders ORDER BY created_at DESC, id DESC LIMIT ?)
 		SELECT (SELECT json_group_object(name, n) FROM counters),
 		`+counts+`'orders.' || status AS name, COUNT(*) AS n FROM newest GROUP BY status)),
-		`+counts+`'settled.' || COALESCE(settled_by, 'unknown') AS name, COUNT(*) AS n FROM newest WHERE paid GROUP BY settled_by)),
-		`+counts+`'refunds.' || refunds.status AS name, COUNT(*) AS n FROM newest JOIN refunds ON order_id = newest.id WHERE paid GROUP BY refunds.status)),
+		`+counts+`'settled.' || COALESCE(settled_by, 'unknown') AS name, COUNT(*) AS n FROM newest CROSS JOIN payments ON order_id = newest.id WHERE transaction_id IS NOT NULL GROUP BY settled_by)),
+		`+counts+`'refunds.' || refunds.status AS name, COUNT(*) AS n FROM newest JOIN refunds ON order_id = newest.id WHERE paid_by IS NOT NULL GROUP BY refunds.status)),
 		`+counts+`'events.' || events.status AS name, COUNT(*) AS n FROM newest JOIN events ON order_id = newest.id GROUP BY events.status)),
-		(SELECT COUNT(*) FROM newest WHERE paid AND EXISTS
-			(SELECT 1 FROM order_steps WHERE order_id = newest.id AND order_steps.status IN ('closing', 'closed', 'failed')))`, MaxOrdersCounted).
-		Scan(&groups[0], &groups[1], &groups[2], &groups[3], &groups[4], &late)
+		(SELECT COUNT(*) FROM newest WHERE paid_by IS NOT NULL AND EXISTS
+			(SELECT 1 FROM order_steps WHERE order_id = newest.id AND order_steps.status IN ('closing', 'closed'))),
+		(SELECT COUNT(*) FROM newest CROSS JOIN payments ON order_id = newest.id WHERE duplicate = 1)`, MaxOrdersCounted).
+		Scan(&groups[0], &groups[1], &groups[2], &groups[3], &groups[4], &late, &duplicates)
 	if err != nil {
 		return nil, fmt.Errorf("reading the counters: %w", err)
 	}
@@ -58,6 +60,9 @@ func (s *Store) Counters(ctx context.Context) (map[string]int64, error) {
 	}
 	if late > 0 {
 		counters["orders.paid_late"] = late
+	}
+	if duplicates > 0 {
+		counters["payments.duplicate"] = duplicates
 	}
 	return counters, nil
 }

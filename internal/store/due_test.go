@@ -28,7 +28,7 @@ func TestDueTimes(t *testing.T) {
 		}
 		for range due {
 			got = append(got, minute)
-			if ok, err := s.ClaimQuery(ctx, o.ID, time.Second, at); !ok || err != nil {
+			if ok, err := s.ClaimQuery(ctx, o.Payment.OutTradeNo, time.Second, at); !ok || err != nil {
 				t.Fatal(ok, err)
 			}
 		}
@@ -45,7 +45,7 @@ func TestDueWaitsAfterAPoll(t *testing.T) {
 	t.Parallel()
 	s := store.New(storetest.Open(t))
 	o := insert(t, s, "alice", "key-1")
-	if ok, err := s.ClaimQuery(ctx, o.ID, time.Second, now.Add(20*time.Minute+time.Millisecond)); !ok || err != nil {
+	if ok, err := s.ClaimQuery(ctx, o.Payment.OutTradeNo, time.Second, now.Add(20*time.Minute+time.Millisecond)); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	for minutes, want := range map[int]int{21: 0, 30: 0, 31: 1} {
@@ -100,22 +100,22 @@ func simulateTimer(t *testing.T, batch, ordersADay int) (first, closing time.Dur
 			if err != nil {
 				t.Fatal(err)
 			}
-			send(t, s, o)
+			begin(t, s, o)
 		}
 		due, err := s.Due(ctx, mchID, at, batch)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, o := range due {
-			if o.QueriedAt.IsZero() {
-				firsts = append(firsts, at.Sub(o.CreatedAt))
+		for _, p := range due {
+			if p.QueriedAt.IsZero() {
+				firsts = append(firsts, at.Sub(p.CreatedAt))
 			}
-			if ok, err := s.ClaimQuery(ctx, o.ID, 3*time.Second, at); !ok || err != nil {
+			if ok, err := s.ClaimQuery(ctx, p.OutTradeNo, 3*time.Second, at); !ok || err != nil {
 				t.Fatal(ok, err)
 			}
-			if !at.Before(o.ExpiresAt.Add(order.ExpiryGrace)) {
-				closings = append(closings, at.Sub(o.ExpiresAt))
-				if ok, err := s.Close(ctx, o.ID, at); !ok || err != nil {
+			if !at.Before(p.ExpiresAt.Add(order.ExpiryGrace)) {
+				closings = append(closings, at.Sub(p.ExpiresAt))
+				if ok, err := s.Close(ctx, p.OutTradeNo, at); !ok || err != nil {
 					t.Fatal(ok, err)
 				}
 			}
@@ -159,7 +159,7 @@ func work(t *testing.T, orders int) map[string]int {
 		return value
 	}
 	paid := one(`SELECT id FROM orders WHERE status = 'paid' LIMIT 1 OFFSET 50`)
-	number := one(`SELECT transaction_id FROM orders WHERE id = '` + paid + `'`)
+	number := one(`SELECT transaction_id FROM payments WHERE order_id = '` + paid + `'`)
 	must := func(err error) {
 		if err != nil {
 			t.Error(err)
@@ -182,6 +182,8 @@ func work(t *testing.T, orders int) map[string]int {
 			must(s.ForgetStates(ctx, now, 1000))
 			must(s.ForgetHours(ctx, now))
 			must(s.NoteSize(ctx, store.Size{Used: 1, Capacity: 1000}))
+			_, err = s.Expire(ctx, now, 100)
+			must(err)
 			due, err := s.Due(ctx, mchID, now, 100)
 			must(err)
 			_, err = s.DueRefunds(ctx, now, 4)
@@ -191,6 +193,7 @@ func work(t *testing.T, orders int) map[string]int {
 				t.Errorf("%d orders are due", len(due))
 			}
 		},
+		"timer, all expired":   func() { _, err := s.Expire(ctx, now.AddDate(1, 0, 0), 10); must(err) },
 		"timer, all due":       func() { _, err := s.Due(ctx, mchID, now.AddDate(1, 0, 0), 10); must(err) },
 		"deliver, nothing due": func() { _, err := s.ClaimEvents(ctx, now.AddDate(0, 0, -1), 5); must(err) },
 		"deliver, all due":     func() { _, err := s.ClaimEvents(ctx, now, 5); must(err) },
@@ -252,13 +255,19 @@ func fill(t *testing.T, db *sql.DB, orders int) {
 	t.Helper()
 	storetest.Exec(t, db, `
 		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
-		INSERT INTO orders (id, out_trade_no, owner, guest, network, client_key, fingerprint, appid, mch_id, api_version, trade_type, items, total,
-			currency, shop_name, body, client_ip, notify_url, created_at, expires_at, status, updated_at, due_at, sent_at, prepay_id, prepay_at, sign_type)
-		SELECT printf('%024d', i), printf('%032d', i), 'guest:' || i, 1, '198.51.' || (i / 250) || '.' || (i % 250), 'key', 'f', 'wx', ?2, 'v2', 'NATIVE',
-			'[{"product_id":"tea","name":"tea","price":100,"quantity":1}]', 100, 'CNY', '', 'tea', '', '', ?3 - 60000 + i, ?3 + 86400000 - 60000 + i,
-			'pending', ?3, ?3 + 60000 + i, ?3, 'wx' || i, ?3, '' FROM n`, orders, mchID, now.UnixMilli())
-	storetest.Exec(t, db, `UPDATE orders SET status = 'closed', due_at = NULL, network = NULL WHERE rowid % 4 = 0`)
-	storetest.Exec(t, db, `UPDATE orders SET status = 'paid', due_at = NULL, network = NULL, transaction_id = '4200' || rowid, paid_at = created_at,
+		INSERT INTO orders (id, source, owner, guest, network, client_key, fingerprint, shop, appid, mch_id, items, total,
+			currency, description, created_at, expires_at, status, updated_at, due_at)
+		SELECT printf('%024d', i), 'shop', 'guest:' || i, 1, '198.51.' || (i / 250) || '.' || (i % 250), 'key', 'f', 'https://shop.example.com', 'wx', ?2,
+			'[{"product_id":"tea","name":"tea","price":100,"quantity":1}]', 100, 'CNY', 'tea', ?3 - 60000 + i, ?3 + 86400000 - 60000 + i,
+			'open', ?3, ?3 + 86400000 + i FROM n`, orders, mchID, now.UnixMilli())
+	storetest.Exec(t, db, `
+		INSERT INTO payments (out_trade_no, order_id, guest, appid, mch_id, api_version, trade_type, openid, total, currency, shop_name, body, client_ip, notify_url,
+			created_at, expires_at, status, updated_at, due_at, prepay_id, prepay_at, pay_url)
+		SELECT printf('%032d', rowid), id, 1, appid, mch_id, 'v2', 'NATIVE', '', total, currency, '', description, '', '',
+			created_at, expires_at, 'pending', ?1, ?1 + 60000 + rowid, 'wx' || rowid, ?1, 'weixin://wxpay/' || rowid FROM orders`, now.UnixMilli())
+	storetest.Exec(t, db, `UPDATE orders SET status = 'closing', due_at = NULL, network = NULL WHERE rowid % 4 = 0`)
+	storetest.Exec(t, db, `UPDATE payments SET status = 'closed', due_at = NULL WHERE rowid % 4 = 0`)
+	storetest.Exec(t, db, `UPDATE payments SET status = 'paid', due_at = NULL, transaction_id = '4200' || rowid, paid_at = created_at,
 		payer = 'p', settled_by = 'notify', settled_at = created_at WHERE rowid % 4 = 1`)
 	storetest.Exec(t, db, `UPDATE events SET status = 'delivered', delivered_at = created_at, attempts = 1 WHERE type = 'order.paid' AND seq % 2 = 0`)
 	storetest.Exec(t, db, `UPDATE events SET status = 'dead' WHERE type = 'order.paid' AND status = 'pending' AND seq % 3 = 0`)

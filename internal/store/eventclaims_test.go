@@ -237,7 +237,7 @@ func TestEventsOfAnOrderKeepTheirOrder(t *testing.T) {
 	s := store.New(storetest.Open(t))
 	o := insert(t, s, "alice", "key-1")
 	prepay(t, s, o)
-	if ok, err := s.Close(ctx, o.ID, now); !ok || err != nil {
+	if ok, err := closeOrder(s, o, now); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	closed := claimOne(t, s, now)

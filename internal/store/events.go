@@ -155,7 +155,7 @@ func (s *Store) Events(ctx context.Context, p EventPage) (events []order.Event, 
 
 const eventColumns = `seq, id, type, order_id, data, created_at, status, attempts, tries, next_at,
 	COALESCE(delivered_at, 0), COALESCE(last_error, ''),
-	COALESCE((SELECT json_array(notify_url, appid, mch_id, simulated) FROM orders WHERE orders.id = order_id), '["", "", "", 0]')`
+	COALESCE((SELECT json_array(shop, appid, mch_id, simulated) FROM orders WHERE orders.id = order_id), '["", "", "", 0]')`
 
 func (s *Store) events(ctx context.Context, query string, args ...any) ([]order.Event, error) {
 	return readAll(ctx, s, "events", scanEvent, query, args...)
@@ -168,12 +168,11 @@ func scanEvent(rows *sql.Rows) (order.Event, error) {
 	if err := rows.Scan(&e.Seq, &e.ID, &e.Type, &e.OrderID, &e.Data, &created, &e.Status, &e.Attempts, &e.Tries, &next, &delivered, &e.LastError, &origin); err != nil {
 		return order.Event{}, err
 	}
-	var notifyURL string
 	var simulated int
-	if err := json.Unmarshal([]byte(origin), &[]any{&notifyURL, &e.AppID, &e.MchID, &simulated}); err != nil {
+	if err := json.Unmarshal([]byte(origin), &[]any{&e.Shop, &e.AppID, &e.MchID, &simulated}); err != nil {
 		return order.Event{}, fmt.Errorf("reading where event %s comes from: %w", e.ID, err)
 	}
-	e.Shop, e.Simulated = strings.TrimSuffix(notifyURL, api.PathNotifyPay), simulated != 0
+	e.Simulated = simulated != 0
 	e.CreatedAt, e.NextAt, e.DeliveredAt = fromMilli(created), fromMilli(next), fromMilli(delivered)
 	return e, nil
 }

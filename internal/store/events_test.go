@@ -24,7 +24,7 @@ import (
 // pay pays an order at a time.
 func pay(t *testing.T, s *store.Store, o order.Order, at time.Time) {
 	t.Helper()
-	if ok, err := s.Pay(ctx, o.ID, order.Payment{TransactionID: "4200-" + o.ID, Payer: o.Owner, PaidAt: at}, at); !ok || err != nil {
+	if ok, err := s.Pay(ctx, o.Payment.OutTradeNo, order.Paid{TransactionID: "4200-" + o.Payment.OutTradeNo, Payer: o.Owner, PaidAt: at}, at); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 }
@@ -33,10 +33,10 @@ func pay(t *testing.T, s *store.Store, o order.Order, at time.Time) {
 func prepay(t *testing.T, s *store.Store, o order.Order) {
 	t.Helper()
 	p := order.Prepay{ID: "wx-" + o.ID, SignType: "MD5"}
-	if o.TradeType != api.TradeJSAPI {
+	if o.Payment.TradeType != api.TradeJSAPI {
 		p.URL = "weixin://wxpay/bizpayurl?pr=" + o.ID
 	}
-	if ok, err := s.SetPrepay(ctx, o.ID, p, now); !ok || err != nil {
+	if ok, err := s.SetPrepay(ctx, o.Payment.OutTradeNo, p, now); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 }
@@ -44,7 +44,7 @@ func prepay(t *testing.T, s *store.Store, o order.Order) {
 // refund makes a refund and lets it succeed.
 func refund(t *testing.T, s *store.Store, o order.Order, id string, amount fen.Fen, at time.Time) {
 	t.Helper()
-	ok, err := s.InsertRefund(ctx, order.Refund{ID: id, OrderID: o.ID, Key: "key-" + id, Amount: amount, Reason: "七天无理由", CreatedAt: at})
+	ok, err := s.InsertRefund(ctx, order.Refund{ID: id, OrderID: o.ID, OutTradeNo: o.Payment.OutTradeNo, Key: "key-" + id, Amount: amount, Reason: "七天无理由", CreatedAt: at})
 	if !ok || err != nil {
 		t.Fatal(ok, err)
 	}
@@ -65,41 +65,45 @@ func TestEventsSayWhatHappened(t *testing.T) {
 	refund(t, s, o, "R2", 13000, now.Add(2*time.Hour))
 	closed := insert(t, s, "bob", "key-2")
 	prepay(t, s, closed)
-	if ok, err := s.Close(ctx, closed.ID, now.Add(3*time.Hour)); !ok || err != nil {
+	if ok, err := closeOrder(s, closed, now.Add(3*time.Hour)); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	// Nobody could have paid these two.
 	failed := insert(t, s, "bob", "key-3")
-	if ok, err := s.Fail(ctx, failed.ID, "PARAM_ERROR", now.Add(4*time.Hour)); !ok || err != nil {
+	if ok, err := s.Fail(ctx, failed.Payment.OutTradeNo, "PARAM_ERROR", now.Add(4*time.Hour)); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	cancelled := insert(t, s, "bob", "key-4")
-	if ok, err := s.Close(ctx, cancelled.ID, now.Add(4*time.Hour)); !ok || err != nil {
-		t.Fatal(ok, err)
+	if status, err := s.BeginClose(ctx, failed.ID, now.Add(4*time.Hour)); status != api.StatusClosed || err != nil {
+		t.Fatal(status, err)
+	}
+	cancelled := insertBare(t, s, "bob", "key-4")
+	if status, err := s.BeginClose(ctx, cancelled.ID, now.Add(4*time.Hour)); status != api.StatusClosed || err != nil {
+		t.Fatal(status, err)
 	}
 	storetest.Check(t, db)
 
 	what := func(o order.Order, status string, refunded int64) webhook.Order {
-		w := webhook.Order{
-			ID: o.ID, OutTradeNo: o.OutTradeNo, Status: status, TradeType: "JSAPI", Total: 13600, Currency: "CNY", Refunded: refunded,
+		return webhook.Order{
+			ID: o.ID, Source: "shop", Status: status, Total: 13600, Currency: "CNY", Refunded: refunded, Description: o.Description,
 			Items:     []webhook.Item{{ProductID: "tea", Name: "高山乌龙茶", Price: 6800, Quantity: 2}},
+			Metadata:  json.RawMessage("null"),
 			CreatedAt: now.UnixMilli(), ExpiresAt: now.Add(order.Lifetime).UnixMilli(),
 		}
-		if status == "paid" || status == "refunded" {
-			w.TransactionID, w.Payer, w.PaidAt = "4200-"+o.ID, "alice", now.Add(time.Minute).UnixMilli()
-		}
-		return w
+	}
+	by := &webhook.Payment{
+		OutTradeNo: o.Payment.OutTradeNo, TransactionID: "4200-" + o.Payment.OutTradeNo, TradeType: "JSAPI", Payer: "alice", PaidAt: now.Add(time.Minute).UnixMilli(),
+		APIVersion: "v2", AppID: o.AppID, MchID: mchID,
 	}
 	back := func(id string, amount int64, at time.Time) *webhook.Refund {
 		return &webhook.Refund{ID: id, RefundID: "5000-" + id, Amount: amount, Reason: "七天无理由",
 			CreatedAt: at.UnixMilli(), EndedAt: at.Add(time.Second).UnixMilli()}
 	}
 	want := []webhook.Event{
-		{Type: "order.paid", CreatedAt: now.Add(time.Minute).UnixMilli(), Data: webhook.Data{Order: what(o, "paid", 0)}},
+		{Type: "order.paid", CreatedAt: now.Add(time.Minute).UnixMilli(), Data: webhook.Data{Order: what(o, "paid", 0), Payment: by}},
 		{Type: "order.refunded", CreatedAt: now.Add(time.Hour + 2*time.Second).UnixMilli(),
-			Data: webhook.Data{Order: what(o, "paid", 600), Refund: back("R1", 600, now.Add(time.Hour))}},
+			Data: webhook.Data{Order: what(o, "paid", 600), Payment: by, Refund: back("R1", 600, now.Add(time.Hour))}},
 		{Type: "order.refunded", CreatedAt: now.Add(2*time.Hour + 2*time.Second).UnixMilli(),
-			Data: webhook.Data{Order: what(o, "refunded", 13600), Refund: back("R2", 13000, now.Add(2*time.Hour))}},
+			Data: webhook.Data{Order: what(o, "refunded", 13600), Payment: by, Refund: back("R2", 13000, now.Add(2*time.Hour))}},
 		{Type: "order.closed", CreatedAt: now.Add(3 * time.Hour).UnixMilli(), Data: webhook.Data{Order: what(closed, "closed", 0)}},
 	}
 	var got []webhook.Event
@@ -139,7 +143,7 @@ func TestEventIDOfARefundMadeByHand(t *testing.T) {
 	ids := map[string]string{}
 	for i, no := range []string{"a|b", "a*b", "a@b", "a_b", "a-b", "ab", "apb", "A|B", "a||b", strings.Repeat("|", 64)} {
 		refundID := fmt.Sprint("5000", i)
-		if ok, err := s.RecordRefund(ctx, order.Refund{ID: no, OrderID: o.ID, Amount: 1, RefundID: refundID, CreatedAt: now, TakenAt: now}); !ok || err != nil {
+		if ok, err := s.RecordRefund(ctx, order.Refund{ID: no, OrderID: o.ID, OutTradeNo: o.Payment.OutTradeNo, Amount: 1, RefundID: refundID, CreatedAt: now, TakenAt: now}); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
 		if ok, err := s.MoveRefund(ctx, no, api.RefundSucceeded, refundID, now, now); !ok || err != nil {
@@ -165,13 +169,13 @@ func TestEventsAreNeverDoubled(t *testing.T) {
 	s := store.New(db)
 	o := insert(t, s, "alice", "key-1")
 	prepay(t, s, o)
-	if ok, err := s.Close(ctx, o.ID, now); !ok || err != nil {
+	if ok, err := closeOrder(s, o, now); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
-			if _, err := s.Pay(ctx, o.ID, order.Payment{TransactionID: "4200000001", Payer: "alice", PaidAt: now}, now); err != nil {
+			if _, err := s.Pay(ctx, o.Payment.OutTradeNo, order.Paid{TransactionID: "4200000001", Payer: "alice", PaidAt: now}, now); err != nil {
 				t.Error(err)
 			}
 		})
@@ -201,7 +205,7 @@ func TestNoPaymentWithoutItsEvent(t *testing.T) {
 	o := insert(t, s, "alice", "key-1")
 	storetest.Exec(t, db, `CREATE TRIGGER full BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'disk full'); END`)
 	before := storetest.Dump(t, db)
-	if ok, err := s.Pay(ctx, o.ID, order.Payment{TransactionID: "4200000001", PaidAt: now}, now); ok || err == nil {
+	if ok, err := s.Pay(ctx, o.Payment.OutTradeNo, order.Paid{TransactionID: "4200000001", PaidAt: now}, now); ok || err == nil {
 		t.Errorf("paid: %t, %v", ok, err)
 	}
 	if d := cmp.Diff(before, storetest.Dump(t, db)); d != "" {

@@ -32,14 +32,22 @@ func TestSchemaRejectsNonsense(t *testing.T) {
 	s := store.New(db)
 	o := insert(t, s, "alice", "key-1")
 	for _, query := range []string{
-		`UPDATE orders SET status = 'paid' WHERE id = ?`, // without a transaction
-		`UPDATE orders SET transaction_id = 'x' WHERE id = ?`,
-		`UPDATE orders SET paid_at = 1 WHERE id = ?`,
-		`UPDATE orders SET payer = 'x' WHERE id = ?`,
-		`UPDATE orders SET settled_at = 1 WHERE id = ?`,
-		`UPDATE orders SET prepay_id = 'x' WHERE id = ?`,
+		`UPDATE orders SET status = 'paid' WHERE id = ?`, // by nothing
+		`UPDATE orders SET paid_by = 'x' WHERE id = ?`,
+		`UPDATE orders SET owner = NULL WHERE id = ?`,
+		`UPDATE orders SET due_at = NULL WHERE id = ?`,
 		`UPDATE orders SET total = 0 WHERE id = ?`,
 		`UPDATE orders SET created_at = '2026-11-23' WHERE id = ?`,
+		`UPDATE payments SET status = 'paid' WHERE order_id = ?`, // without a transaction
+		`UPDATE payments SET transaction_id = 'x' WHERE order_id = ?`,
+		`UPDATE payments SET paid_at = 1 WHERE order_id = ?`,
+		`UPDATE payments SET payer = 'x' WHERE order_id = ?`,
+		`UPDATE payments SET duplicate = 1 WHERE order_id = ?`,
+		`UPDATE payments SET refunded = 1 WHERE order_id = ?`,
+		`UPDATE payments SET settled_at = 1 WHERE order_id = ?`,
+		`UPDATE payments SET prepay_id = 'x' WHERE order_id = ?`,
+		`UPDATE payments SET due_at = NULL WHERE order_id = ?`,
+		`UPDATE payments SET total = 0 WHERE order_id = ?`,
 		`UPDATE products SET price = 0 WHERE 'x' <> ?`,
 		`UPDATE products SET min_price = 1 WHERE 'x' <> ? AND id = 'tea'`, // without the other
 		`UPDATE products SET max_price = 1 WHERE 'x' <> ? AND id = 'tea'`,

@@ -5,12 +5,14 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
@@ -26,35 +28,48 @@ var (
 // mchID is the merchant of the orders.
 const mchID = "1900000109"
 
-// draft returns an order that is ready to be inserted.
+// draft returns an order of the shop that is ready to be inserted.
 func draft(t *testing.T, openid, key string) order.Order {
 	t.Helper()
 	id, err := order.NewID(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	no, err := order.NewOutTradeNo(rand.Reader, now)
-	if err != nil {
-		t.Fatal(err)
-	}
 	return order.Order{
-		ID: id, Owner: openid, ClientKey: key, Fingerprint: "f",
-		Lines:      []order.Line{{ProductID: "tea", Name: "高山乌龙茶", Price: 6800, Quantity: 2}},
-		OutTradeNo: no, AppID: "wx5a1e0f7c3b2d4968", MchID: mchID, APIVersion: "v2", TradeType: api.TradeJSAPI,
-		Total: 13600, Currency: order.Currency, Body: "店 - 茶", ClientIP: "203.0.113.7",
-		NotifyURL: "https://shop.example.com/api/notify/pay",
+		ID: id, Source: order.SourceShop, Owner: openid, ClientKey: key, Fingerprint: "f",
+		Lines: []order.Line{{ProductID: "tea", Name: "高山乌龙茶", Price: 6800, Quantity: 2}},
+		Shop:  "https://shop.example.com", AppID: "wx5a1e0f7c3b2d4968", MchID: mchID,
+		Total: 13600, Currency: order.Currency, Description: "店 - 茶",
 		CreatedAt: now, ExpiresAt: now.Add(order.Lifetime),
 	}
 }
 
-// insert stores an order that is sent to WeChat at once.
-func insert(t *testing.T, s *store.Store, openid, key string) order.Order {
+// attempt returns a payment of an order that is ready to be inserted: a user pays inside
+// WeChat, and others scan a code.
+func attempt(t *testing.T, o order.Order) order.Payment {
 	t.Helper()
-	return send(t, s, insertUnsent(t, s, openid, key))
+	no, err := order.NewOutTradeNo(rand.Reader, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := order.Payment{
+		OutTradeNo: no, OrderID: o.ID, AppID: o.AppID, MchID: o.MchID, APIVersion: "v2", TradeType: api.TradeJSAPI, OpenID: o.Owner,
+		ClientIP: "203.0.113.7", NotifyURL: "https://shop.example.com/api/notify/pay", CreatedAt: o.CreatedAt,
+	}
+	if o.Owner == "" || order.IsGuest(o.Owner) {
+		p.TradeType, p.OpenID = api.TradeNative, ""
+	}
+	return p
 }
 
-// insertUnsent stores an order that WeChat does not know.
-func insertUnsent(t *testing.T, s *store.Store, openid, key string) order.Order {
+// insert stores an order with a payment.
+func insert(t *testing.T, s *store.Store, openid, key string) order.Order {
+	t.Helper()
+	return begin(t, s, insertBare(t, s, openid, key))
+}
+
+// insertBare stores an order without a payment.
+func insertBare(t *testing.T, s *store.Store, openid, key string) order.Order {
 	t.Helper()
 	o, err := s.Insert(ctx, draft(t, openid, key))
 	if err != nil {
@@ -63,40 +78,97 @@ func insertUnsent(t *testing.T, s *store.Store, openid, key string) order.Order 
 	return o
 }
 
-// send stores that an order was sent when it was made.
-func send(t *testing.T, s *store.Store, o order.Order) order.Order {
+// begin stores a payment of an order that has none, made when the order was, and returns
+// the order as it is stored then.
+func begin(t *testing.T, s *store.Store, o order.Order) order.Order {
 	t.Helper()
-	if ok, err := s.ClaimPrepay(ctx, o.ID, "", time.Time{}, o.CreatedAt); !ok || err != nil {
+	add(t, s, attempt(t, o))
+	stored, err := s.ByID(ctx, o.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stored
+}
+
+// add stores a payment.
+func add(t *testing.T, s *store.Store, p order.Payment) order.Payment {
+	t.Helper()
+	if ok, err := s.InsertPayment(ctx, p, time.Time{}); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	o.SentAt = o.CreatedAt
-	return o
+	return p
+}
+
+// began reports whether BeginClose changed an order.
+func began(status api.OrderStatus, err error) (bool, error) { return status != "", err }
+
+// closeOrder closes an order with one payment, here and as if WeChat had closed the
+// payment.
+func closeOrder(s *store.Store, o order.Order, at time.Time) (bool, error) {
+	if ok, err := began(s.BeginClose(ctx, o.ID, at)); !ok || err != nil {
+		return false, err
+	}
+	return s.Close(ctx, o.Payment.OutTradeNo, at)
 }
 
 func TestOrderComesBackAsStored(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
-	want := insert(t, s, "alice", "key-1")
-	for name, read := range map[string]func() (order.Order, error){
-		"Get":          func() (order.Order, error) { return s.Get(ctx, want.ID, "alice") },
-		"ByOutTradeNo": func() (order.Order, error) { return s.ByOutTradeNo(ctx, want.OutTradeNo) },
-		"ByClientKey":  func() (order.Order, error) { return s.ByClientKey(ctx, "alice", "key-1") },
-		"List": func() (order.Order, error) {
+	of := draft(t, "", "")
+	of.Source, of.Token, of.Reference, of.KeyID, of.ClientKey, of.Metadata = order.SourceAPI, "token-1", "A-1", "key_1", "idempotent-1", `{"a":"b"}`
+	of.ReturnURL, of.TradeTypes = "https://merchant.example/thanks", []api.TradeType{api.TradeNative, api.TradeMWEB}
+	of, err := s.Insert(ctx, of)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shop, made := insertBare(t, s, "alice", "key-1"), begin(t, s, of)
+	first := attempt(t, shop)
+	add(t, s, first)
+	newest := attempt(t, shop)
+	newest.TradeType, newest.OpenID, newest.ShopName, newest.CreatedAt = api.TradeMWEB, "", "店", now.Add(time.Minute)
+	add(t, s, newest)
+	for _, p := range []*order.Payment{&first, &newest} { // what the order adds
+		p.Total, p.Currency, p.Body, p.ExpiresAt = shop.Total, shop.Currency, shop.Description, shop.ExpiresAt
+		p.Status, p.UpdatedAt = api.PaymentCreated, p.CreatedAt
+	}
+	shop.Payment, shop.Live = newest, 2
+	of.Payment, of.Live = made.Payment, 1
+	for name, read := range map[string]struct {
+		want order.Order
+		read func() (order.Order, error)
+	}{
+		"Get":         {shop, func() (order.Order, error) { return s.Get(ctx, shop.ID, "alice") }},
+		"ByClientKey": {shop, func() (order.Order, error) { return s.ByClientKey(ctx, "alice", "key-1") }},
+		"List": {shop, func() (order.Order, error) {
 			all, err := s.List(ctx, "alice", 50)
 			if len(all) != 1 {
 				return order.Order{}, fmt.Errorf("%d orders: %w", len(all), err)
 			}
 			return all[0], err
-		},
+		}},
+		"ByID":        {of, func() (order.Order, error) { return s.ByID(ctx, of.ID) }},
+		"ByToken":     {of, func() (order.Order, error) { return s.ByToken(ctx, "token-1") }},
+		"ByReference": {of, func() (order.Order, error) { return s.ByReference(ctx, "A-1") }},
+		"ByAPIKey":    {of, func() (order.Order, error) { return s.ByAPIKey(ctx, "key_1", "idempotent-1") }},
 	} {
-		got, err := read()
+		got, err := read.read()
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if d := cmp.Diff(want, got); d != "" {
+		if d := cmp.Diff(read.want, got, cmpopts.EquateEmpty()); d != "" {
 			t.Errorf("%s (-want +got):\n%s", name, d)
 		}
+	}
+	payments, err := s.PaymentsOf(ctx, shop.ID)
+	if d := cmp.Diff([]order.Payment{first, newest}, payments); d != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, d)
+	}
+	if got, err := s.Payment(ctx, first.OutTradeNo); err != nil || got != first {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if _, err := s.Payment(ctx, "nobody's"); !errors.Is(err, store.ErrNotFound) {
+		t.Error(err)
 	}
 	storetest.Check(t, db)
 }
@@ -117,11 +189,11 @@ func TestSameClientKeyIsTheSameOrder(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
-	first := insert(t, s, "alice", "key-1")
-	if again := insert(t, s, "alice", "key-1"); again.ID != first.ID {
+	first := insertBare(t, s, "alice", "key-1")
+	if again := insertBare(t, s, "alice", "key-1"); again.ID != first.ID {
 		t.Errorf("a repeated key made order %s beside %s", again.ID, first.ID)
 	}
-	if other := insert(t, s, "bob", "key-1"); other.ID == first.ID {
+	if other := insertBare(t, s, "bob", "key-1"); other.ID == first.ID {
 		t.Error("two people share an order because of their key")
 	}
 	storetest.Check(t, db)
@@ -150,34 +222,79 @@ func TestListIsNewestFirstAndLimited(t *testing.T) {
 	}
 }
 
-// changes are all changes of the store, by the status they lead to.
-func changes(s *store.Store, id string) map[api.OrderStatus]func() (bool, error) {
-	return map[api.OrderStatus]func() (bool, error){
-		api.StatusPending: func() (bool, error) { return s.SetPrepay(ctx, id, order.Prepay{ID: "wx-prepay", SignType: "MD5"}, now) },
-		api.StatusFailed:  func() (bool, error) { return s.Fail(ctx, id, "PARAM_ERROR", now) },
-		api.StatusClosing: func() (bool, error) { return s.BeginClose(ctx, id, now) },
-		api.StatusClosed:  func() (bool, error) { return s.Close(ctx, id, now) },
-		api.StatusPaid: func() (bool, error) {
-			return s.Pay(ctx, id, order.Payment{TransactionID: "4200-" + id, PaidAt: now}, now)
+// An order of an API key is unique by its idempotency key and by its reference.
+func TestOrdersOfAPIKeys(t *testing.T) {
+	t.Parallel()
+	db := storetest.Open(t)
+	s := store.New(db)
+	made := func(key, idempotencyKey, reference string) order.Order {
+		o := draft(t, "", idempotencyKey)
+		o.Source, o.KeyID, o.Reference = order.SourceAPI, key, reference
+		return o
+	}
+	first, err := s.Insert(ctx, made("k1", "i1", "A-1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		o    order.Order
+		same bool
+		err  error
+	}{
+		{"the same key again", made("k1", "i1", "A-1"), true, nil},
+		{"the same key for another reference", made("k1", "i1", "A-2"), true, nil},
+		{"the same reference", made("k1", "i2", "A-1"), true, store.ErrReference},
+		{"the same reference without a key", made("k2", "", "A-1"), true, store.ErrReference},
+		{"another API key", made("k2", "i1", "A-2"), false, nil},
+		{"neither", made("k1", "", ""), false, nil},
+		{"neither, once more", made("k1", "", ""), false, nil},
+	} {
+		got, err := s.Insert(ctx, c.o)
+		if (got.ID == first.ID) != c.same || !errors.Is(err, c.err) {
+			t.Errorf("%s: order %s, %v", c.name, got.ID, err)
+		}
+	}
+	storetest.Check(t, db)
+}
+
+// paymentChanges are all changes of a payment, by the status they lead to.
+func paymentChanges(s *store.Store, o order.Order) map[api.PaymentStatus]func() (bool, error) {
+	no := o.Payment.OutTradeNo
+	return map[api.PaymentStatus]func() (bool, error){
+		api.PaymentPending: func() (bool, error) {
+			return s.SetPrepay(ctx, no, order.Prepay{ID: "wx-prepay", SignType: "MD5"}, now)
+		},
+		api.PaymentFailed: func() (bool, error) { return s.Fail(ctx, no, "PARAM_ERROR", now) },
+		api.PaymentClosing: func() (bool, error) {
+			if ok, err := began(s.BeginClose(ctx, o.ID, now)); !ok || err != nil {
+				return ok, err
+			}
+			p, err := s.Payment(ctx, no)
+			return p.Status == api.PaymentClosing, err
+		},
+		api.PaymentClosed: func() (bool, error) { return s.Close(ctx, no, now) },
+		api.PaymentPaid: func() (bool, error) {
+			return s.Pay(ctx, no, order.Paid{TransactionID: "4200-" + no, PaidAt: now}, now)
 		},
 	}
 }
 
-// paths lead a new order to each status.
-var paths = map[api.OrderStatus][]api.OrderStatus{
-	api.StatusCreated: {},
-	api.StatusPending: {api.StatusPending},
-	api.StatusFailed:  {api.StatusFailed},
-	api.StatusClosing: {api.StatusPending, api.StatusClosing},
-	api.StatusClosed:  {api.StatusPending, api.StatusClosed},
-	api.StatusPaid:    {api.StatusPending, api.StatusPaid},
+// paymentPaths lead a new payment to each status.
+var paymentPaths = map[api.PaymentStatus][]api.PaymentStatus{
+	api.PaymentCreated: {},
+	api.PaymentPending: {api.PaymentPending},
+	api.PaymentFailed:  {api.PaymentFailed},
+	api.PaymentClosing: {api.PaymentPending, api.PaymentClosing},
+	api.PaymentClosed:  {api.PaymentPending, api.PaymentClosed},
+	api.PaymentPaid:    {api.PaymentPending, api.PaymentPaid},
 }
 
-func TestEveryChangeObeysTheTable(t *testing.T) {
+func TestEveryChangeOfAPaymentObeysTheTable(t *testing.T) {
 	t.Parallel()
-	for from, path := range paths {
-		for to := range paths {
-			if to == api.StatusCreated {
+	for from, path := range paymentPaths {
+		for to := range paymentPaths {
+			if to == api.PaymentCreated {
 				continue // nothing leads back there, and no method tries
 			}
 			t.Run(string(from)+" to "+string(to), func(t *testing.T) {
@@ -185,19 +302,19 @@ func TestEveryChangeObeysTheTable(t *testing.T) {
 				s := store.New(db)
 				o := insert(t, s, "alice", "key-1")
 				for _, step := range path {
-					if ok, err := changes(s, o.ID)[step](); !ok || err != nil {
+					if ok, err := paymentChanges(s, o)[step](); !ok || err != nil {
 						t.Fatalf("to %s: %t, %v", step, ok, err)
 					}
 				}
 				before := storetest.Dump(t, db)
-				ok, err := changes(s, o.ID)[to]()
+				ok, err := paymentChanges(s, o)[to]()
 				if err != nil {
 					t.Fatal(err)
 				}
-				if want := order.CanBecome(from, to); ok != want {
+				if want := order.PaymentCanBecome(from, to); ok != want {
 					t.Errorf("happened: %t, the table says %t", ok, want)
 				}
-				if !ok && storetest.Dump(t, db) != before {
+				if !ok && to != api.PaymentClosing && storetest.Dump(t, db) != before {
 					t.Error("a rejected change changed something")
 				}
 				storetest.Check(t, db)
@@ -208,10 +325,13 @@ func TestEveryChangeObeysTheTable(t *testing.T) {
 
 func TestPaidIsForEver(t *testing.T) {
 	t.Parallel()
-	for _, to := range []api.OrderStatus{api.StatusCreated, api.StatusPending, api.StatusFailed, api.StatusClosed, api.StatusPaid} {
+	for _, to := range []api.OrderStatus{api.StatusOpen, api.StatusClosing, api.StatusClosed, api.StatusPaid} {
 		if order.CanBecome(api.StatusPaid, to) {
 			t.Errorf("paid may become %s", to)
 		}
+	}
+	if to := slices.IndexFunc(slices.Collect(maps.Keys(paymentPaths)), func(to api.PaymentStatus) bool { return order.PaymentCanBecome(api.PaymentPaid, to) }); to >= 0 {
+		t.Errorf("a payment that is paid may become another thing")
 	}
 }
 
@@ -224,7 +344,7 @@ func TestDueFindsWhatWasGivenUp(t *testing.T) {
 	early, late := insert(t, s, "alice", "key-1"), insert(t, s, "alice", "key-2")
 	give := func(id string, at time.Time) {
 		t.Helper()
-		if ok, err := s.BeginClose(ctx, id, at); !ok || err != nil {
+		if ok, err := began(s.BeginClose(ctx, id, at)); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
 	}
@@ -237,11 +357,11 @@ func TestDueFindsWhatWasGivenUp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, o := range due {
-			if ok, err := s.ClaimQuery(ctx, o.ID, time.Second, at); !ok || err != nil {
+		for _, p := range due {
+			if ok, err := s.ClaimQuery(ctx, p.OutTradeNo, time.Second, at); !ok || err != nil {
 				t.Fatal(ok, err)
 			}
-			if o.ID == early.ID {
+			if p.OrderID == early.ID {
 				minutes = append(minutes, minute-6)
 			}
 		}
@@ -249,10 +369,10 @@ func TestDueFindsWhatWasGivenUp(t *testing.T) {
 	if len(minutes) < 8 || len(minutes) > 20 || minutes[0] != 0 || minutes[1] > 4 {
 		t.Errorf("due %v minutes after WeChat may close it", minutes)
 	}
-	if ok, err := s.Close(ctx, early.ID, now.Add(4*time.Hour)); !ok || err != nil {
+	if ok, err := s.Close(ctx, early.Payment.OutTradeNo, now.Add(4*time.Hour)); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	if due, err := s.Due(ctx, mchID, now.Add(100*time.Hour), 10); err != nil || len(due) != 1 || due[0].ID != late.ID {
+	if due, err := s.Due(ctx, mchID, now.Add(100*time.Hour), 10); err != nil || len(due) != 1 || due[0].OrderID != late.ID {
 		t.Errorf("due %v, %v", due, err)
 	}
 }
@@ -268,7 +388,6 @@ func TestDueTakesKindsInTurn(t *testing.T) {
 	for i := range 40 {
 		o := draft(t, "guest:1", fmt.Sprint("key-", i))
 		o.Network = "203.0.113.7"
-		o.TradeType = api.TradeNative
 		o.CreatedAt = now
 		if i >= 30 {
 			o.MchID = "1900000110"
@@ -277,7 +396,7 @@ func TestDueTakesKindsInTurn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if send(t, s, o); i < 30 {
+		if begin(t, s, o); i < 30 {
 			junk = append(junk, o.ID)
 		}
 	}
@@ -290,10 +409,10 @@ func TestDueTakesKindsInTurn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		wanted = append(wanted, send(t, s, o).ID)
+		wanted = append(wanted, begin(t, s, o).ID)
 	}
 	for _, id := range append(junk[10:], wanted[1]) {
-		if ok, err := s.BeginClose(ctx, id, later); err != nil || !ok {
+		if ok, err := began(s.BeginClose(ctx, id, later)); err != nil || !ok {
 			t.Fatal(ok, err)
 		}
 	}
@@ -302,15 +421,15 @@ func TestDueTakesKindsInTurn(t *testing.T) {
 		t.Fatal(len(due), err)
 	}
 	var got []string
-	for _, o := range due {
-		got = append(got, o.ID)
+	for _, p := range due {
+		got = append(got, p.OrderID)
 	}
 	for _, id := range wanted {
 		if !slices.Contains(got, id) {
 			t.Errorf("%s waits: %v", id, got)
 		}
 	}
-	if due[2].Status != api.StatusCreated || due[3].Status != api.StatusClosing || due[2].Owner != "guest:1" || due[3].Owner != "guest:1" {
+	if due[2].Status != api.PaymentCreated || due[3].Status != api.PaymentClosing || !due[2].Guest || !due[3].Guest {
 		t.Errorf("the guest's two kinds do not have a turn each: %+v", due[2:])
 	}
 	all, err := s.Due(ctx, mchID, later.Add(time.Hour), 100)
@@ -322,15 +441,15 @@ func TestDueTakesKindsInTurn(t *testing.T) {
 	}
 }
 
-func TestTransactionPaysOneOrder(t *testing.T) {
+func TestTransactionIsOfOnePayment(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
 	a, b := insert(t, s, "alice", "key-1"), insert(t, s, "bob", "key-1")
-	if ok, err := s.Pay(ctx, a.ID, order.Payment{TransactionID: "4200000001", PaidAt: now}, now); !ok || err != nil {
+	if ok, err := s.Pay(ctx, a.Payment.OutTradeNo, order.Paid{TransactionID: "4200000001", PaidAt: now}, now); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	if ok, err := s.Pay(ctx, b.ID, order.Payment{TransactionID: "4200000001", PaidAt: now}, now); ok || err != nil {
+	if ok, err := s.Pay(ctx, b.Payment.OutTradeNo, order.Paid{TransactionID: "4200000001", PaidAt: now}, now); ok || err != nil {
 		t.Errorf("the transaction paid a second order: %t, %v", ok, err)
 	}
 	storetest.Check(t, db)
@@ -341,7 +460,7 @@ func TestConcurrentChangesHappenOnce(t *testing.T) {
 	db := storetest.Open(t)
 	s := store.New(db)
 	o := insert(t, s, "alice", "key-1")
-	if _, err := s.SetPrepay(ctx, o.ID, order.Prepay{ID: "wx-prepay", SignType: "MD5"}, now); err != nil {
+	if _, err := s.SetPrepay(ctx, o.Payment.OutTradeNo, order.Prepay{ID: "wx-prepay", SignType: "MD5"}, now); err != nil {
 		t.Fatal(err)
 	}
 	var mu sync.Mutex
@@ -350,9 +469,9 @@ func TestConcurrentChangesHappenOnce(t *testing.T) {
 	for range 50 {
 		for name, f := range map[string]func() (bool, error){
 			"pay": func() (bool, error) {
-				return s.Pay(ctx, o.ID, order.Payment{TransactionID: "4200000001", PaidAt: now}, now)
+				return s.Pay(ctx, o.Payment.OutTradeNo, order.Paid{TransactionID: "4200000001", PaidAt: now}, now)
 			},
-			"claim": func() (bool, error) { return s.ClaimQuery(ctx, o.ID, time.Second, now) },
+			"claim": func() (bool, error) { return s.ClaimQuery(ctx, o.Payment.OutTradeNo, time.Second, now) },
 		} {
 			wg.Go(func() {
 				ok, err := f()
@@ -374,15 +493,12 @@ func TestConcurrentChangesHappenOnce(t *testing.T) {
 	storetest.Check(t, db)
 }
 
-// What keeps an expired order from being closed may last: a wrong key, say.
-func TestExpiredOrdersAreDueLessAndLess(t *testing.T) {
+// What keeps an expired payment from being closed may last: a wrong key, say.
+func TestExpiredPaymentsAreDueLessAndLess(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
-	o := draft(t, "alice", "key-expired-00000")
-	if _, err := s.Insert(ctx, o); err != nil {
-		t.Fatal(err)
-	}
+	o := insert(t, s, "alice", "key-expired-00000")
 	n := 0
 	for at := o.ExpiresAt; at.Before(o.ExpiresAt.Add(10 * 24 * time.Hour)); at = at.Add(15 * time.Minute) {
 		due, err := s.Due(ctx, o.MchID, at, 10)
@@ -390,7 +506,7 @@ func TestExpiredOrdersAreDueLessAndLess(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range due {
-			if ok, err := s.ClaimQuery(ctx, o.ID, time.Second, at); !ok || err != nil {
+			if ok, err := s.ClaimQuery(ctx, o.Payment.OutTradeNo, time.Second, at); !ok || err != nil {
 				t.Fatal(ok, err)
 			}
 			n++

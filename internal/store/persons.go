@@ -10,22 +10,26 @@ import (
 )
 
 // What is stored about a person: the openid or guest id of the owner of an order, the
-// openid of its payer, the address it was made from, and the payer in its events. An
-// erased order keeps amounts, numbers and times, which bookkeeping needs.
+// openid that was to pay a payment and that did, the address it was made from, and the
+// payer in its events. An erased order keeps amounts, numbers and times, which
+// bookkeeping needs.
 
-// PersonOrders returns the orders that a person owns or has paid, oldest first, at most
-// limit. afterTime and afterID are of the last order of the previous page.
+// PersonOrders returns the orders that a person owns, has paid or was to pay, oldest
+// first, at most limit. afterTime and afterID are of the last order of the previous page.
 func (s *Store) PersonOrders(ctx context.Context, person string, afterTime time.Time, afterID string, limit int) ([]order.Order, error) {
 	return s.query(ctx, `
-		WHERE id IN (SELECT id FROM orders WHERE owner = ?1 UNION SELECT id FROM orders WHERE payer = ?1)
-		AND (created_at, id) > (?2, ?3) ORDER BY created_at, id LIMIT ?4`,
+		WHERE orders.id IN (SELECT id FROM orders WHERE owner = ?1 UNION SELECT order_id FROM payments WHERE payer = ?1
+			UNION SELECT order_id FROM payments WHERE openid = ?1 AND openid <> '')
+		AND (orders.created_at, orders.id) > (?2, ?3) ORDER BY orders.created_at, orders.id LIMIT ?4`,
 		person, afterTime.UnixMilli(), afterID, limit)
 }
 
-// ErasePerson removes a person from orders that are not open, as the owner or the payer.
-// The trigger erase_payer removes the payer from the events of the orders in the same
-// statement. Later reports of WeChat do not bring the payer back: Pay and
-// CompletePayments store none for an owner who was erased.
+// ErasePerson removes a person from orders that are not open and from their payments.
+// Payments come first, so that a call that fails between the two statements finds the
+// orders again. The trigger erase_owner removes the owner from the payments in the
+// statement that removes them from the order, and erase_payer removes the payer from the
+// events. Later reports of WeChat do not bring the payer back: Pay and CompletePayments
+// store none for a person who was erased.
 func (s *Store) ErasePerson(ctx context.Context, person string, ids []string) error {
 	if len(ids) == 0 {
 		return nil
@@ -34,16 +38,18 @@ func (s *Store) ErasePerson(ctx context.Context, person string, ids []string) er
 	if err != nil {
 		return err
 	}
-	_, err = s.db.ExecContext(ctx, `
-		UPDATE orders SET
-			payer = CASE WHEN payer = ?1 OR owner = ?1 AND payer IS NULL AND transaction_id IS NOT NULL THEN '' ELSE payer END,
-			client_ip = IIF(owner = ?1, '', client_ip),
-			guest = IIF(owner = ?1, 0, guest),
-			owner = IIF(owner = ?1, '`+order.ErasedPrefix+`' || id, owner)
-		WHERE id IN (SELECT value FROM json_each(?2)) AND (owner = ?1 OR payer = ?1) AND status NOT IN ('created', 'pending')`,
-		person, string(list))
-	if err != nil {
-		return fmt.Errorf("erasing a person from %d orders: %w", len(ids), err)
+	for _, query := range []string{`
+		UPDATE payments SET
+			payer = CASE WHEN payer = ?1 OR openid = ?1 AND payer IS NULL AND transaction_id IS NOT NULL THEN '' ELSE payer END,
+			client_ip = IIF(openid = ?1, '', client_ip),
+			openid = IIF(openid = ?1, '', openid)
+		WHERE order_id IN (SELECT value FROM json_each(?2)) AND (payer = ?1 OR openid = ?1) AND status NOT IN ('created', 'pending')`, `
+		UPDATE orders SET guest = 0, owner = '` + order.ErasedPrefix + `' || id
+		WHERE id IN (SELECT value FROM json_each(?2)) AND owner = ?1 AND +status <> 'open'`,
+	} {
+		if _, err := s.db.ExecContext(ctx, query, person, string(list)); err != nil {
+			return fmt.Errorf("erasing a person from %d orders: %w", len(ids), err)
+		}
 	}
 	return nil
 }
@@ -52,9 +58,9 @@ func (s *Store) ErasePerson(ctx context.Context, person string, ids []string) er
 // delivered or dead, at most limit. pending includes pending events.
 func (s *Store) ForgetPayers(ctx context.Context, before time.Time, pending bool, limit int) error {
 	_, err := s.db.ExecContext(ctx, `
-		UPDATE events SET data = json_set(data, '$.order.payer', NULL) WHERE seq IN (
+		UPDATE events SET data = json_set(data, '$.payment.payer', NULL) WHERE seq IN (
 			SELECT seq FROM events INDEXED BY events_with_payer
-			WHERE json_extract(data, '$.order.payer') IS NOT NULL AND created_at < ? AND (status <> 'pending' OR ?)
+			WHERE json_extract(data, '$.payment.payer') IS NOT NULL AND created_at < ? AND (status <> 'pending' OR ?)
 			ORDER BY created_at LIMIT ?)`, before.UnixMilli(), flag(pending), limit)
 	if err != nil {
 		return fmt.Errorf("forgetting the payers of old events: %w", err)

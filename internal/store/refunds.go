@@ -11,58 +11,55 @@ import (
 	"h5pay/internal/order"
 )
 
-// InsertRefund stores a new refund and reports whether it did. The order has to be paid
+// InsertRefund stores a new refund and reports whether it did. The payment has to be paid
 // and has to have as much left. A Key stays the key of one refund of the order.
 //
 // One statement checks all of this and stores the refund. So of any number of calls at
-// once only those succeed for which the order has enough left. The trigger refund_begins
+// once only those succeed for which the payment has enough left. The trigger refund_begins
 // makes the order refunding.
 func (s *Store) InsertRefund(ctx context.Context, r order.Refund) (bool, error) {
 	return s.run(ctx, "storing refund "+r.ID, `
-		INSERT INTO refunds (id, order_id, api_version, refund_key, amount, reason, notify_url, created_at, from_balance, status, updated_at)
-		SELECT ?, id, api_version, ?, ?, ?, ?, MAX(updated_at, ?), ?, 'created', MAX(updated_at, ?) FROM orders
-		WHERE id = ? AND status IN ('paid', 'refunding')
-		AND total >= ? + (SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE order_id = orders.id AND status NOT IN ('failed', 'closed'))
-		AND ? > (SELECT COUNT(*) FROM refunds WHERE order_id = orders.id AND status <> 'failed')
+		INSERT INTO refunds (id, order_id, out_trade_no, api_version, refund_key, amount, reason, notify_url, created_at, from_balance, status, updated_at)
+		SELECT ?1, order_id, out_trade_no, api_version, ?2, ?3, ?4, ?5, MAX(updated_at, ?6), ?7, 'created', MAX(updated_at, ?6) FROM payments
+		WHERE out_trade_no = ?8 AND order_id = ?9 AND status = 'paid'
+		AND total >= ?3 + (SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE order_id = ?9 AND refunds.out_trade_no = ?8 AND refunds.status NOT IN ('failed', 'closed'))
+		AND ?10 > (SELECT COUNT(*) FROM refunds WHERE order_id = ?9 AND refunds.out_trade_no = ?8 AND refunds.status <> 'failed')
 		ON CONFLICT DO NOTHING`,
-		r.ID, r.Key, int64(r.Amount), r.Reason, r.NotifyURL, r.CreatedAt.UnixMilli(), flag(r.FromBalance), r.CreatedAt.UnixMilli(),
-		r.OrderID, int64(r.Amount), order.MaxRefunds)
+		r.ID, r.Key, int64(r.Amount), r.Reason, r.NotifyURL, r.CreatedAt.UnixMilli(), flag(r.FromBalance), r.OutTradeNo, r.OrderID, order.MaxRefunds)
 }
 
 // RecordRefund stores a refund that WeChat has accepted and that was not made here, as
 // processing, and reports whether it did. All refunds that WeChat has accepted may not
-// exceed the total of the order. Refunds that WeChat has not accepted do not count,
+// exceed the total of the payment. Refunds that WeChat has not accepted do not count,
 // because WeChat will decline them. The trigger refund_begins makes the order refunding.
 func (s *Store) RecordRefund(ctx context.Context, r order.Refund) (bool, error) {
 	return s.run(ctx, "storing refund "+r.ID, `
-		INSERT INTO refunds (id, order_id, api_version, amount, reason, notify_url, created_at, status, refund_id, taken_at, updated_at)
-		SELECT ?, id, api_version, ?, '', '', ?, 'processing', ?, MAX(updated_at, ?), MAX(updated_at, ?) FROM orders
-		WHERE id = ? AND status IN ('paid', 'refunding')
-		AND total >= ? + (SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE order_id = orders.id AND status IN ('processing', 'succeeded', 'abnormal'))
+		INSERT INTO refunds (id, order_id, out_trade_no, api_version, amount, reason, notify_url, created_at, status, refund_id, taken_at, updated_at)
+		SELECT ?1, order_id, out_trade_no, api_version, ?2, '', '', ?3, 'processing', ?4, MAX(updated_at, ?5), MAX(updated_at, ?5) FROM payments
+		WHERE out_trade_no = ?6 AND order_id = ?7 AND status = 'paid'
+		AND total >= ?2 + (SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE order_id = ?7 AND refunds.out_trade_no = ?6 AND refunds.status IN ('processing', 'succeeded', 'abnormal'))
 		ON CONFLICT DO NOTHING`,
-		r.ID, int64(r.Amount), r.CreatedAt.UnixMilli(), r.RefundID, r.TakenAt.UnixMilli(), r.TakenAt.UnixMilli(),
-		r.OrderID, int64(r.Amount))
+		r.ID, int64(r.Amount), r.CreatedAt.UnixMilli(), r.RefundID, r.TakenAt.UnixMilli(), r.OutTradeNo, r.OrderID)
 }
 
 // RecordClosedRefund stores a refund of which WeChat kept the money, and that was not made
-// here, and reports whether it did. It takes no room, and the order stays as it is, so the
-// order may have been refunded meanwhile.
+// here, and reports whether it did. It takes no room, and payment and order stay as they
+// are, so all of the payment may have been refunded meanwhile.
 func (s *Store) RecordClosedRefund(ctx context.Context, r order.Refund) (bool, error) {
-	taken := r.TakenAt.UnixMilli()
 	return s.run(ctx, "storing refund "+r.ID, `
-		INSERT INTO refunds (id, order_id, api_version, amount, reason, notify_url, created_at, status, refund_id, taken_at, ended_at, updated_at)
-		SELECT ?, id, api_version, ?, '', '', ?, 'closed', ?, MAX(updated_at, ?), MAX(updated_at, ?), MAX(updated_at, ?) FROM orders
-		WHERE id = ? AND status IN ('paid', 'refunding', 'refunded')
+		INSERT INTO refunds (id, order_id, out_trade_no, api_version, amount, reason, notify_url, created_at, status, refund_id, taken_at, ended_at, updated_at)
+		SELECT ?1, order_id, out_trade_no, api_version, ?2, '', '', ?3, 'closed', ?4, MAX(updated_at, ?5), MAX(updated_at, ?5), MAX(updated_at, ?5) FROM payments
+		WHERE out_trade_no = ?6 AND order_id = ?7 AND status = 'paid'
 		ON CONFLICT DO NOTHING`,
-		r.ID, int64(r.Amount), r.CreatedAt.UnixMilli(), r.RefundID, taken, taken, taken, r.OrderID)
+		r.ID, int64(r.Amount), r.CreatedAt.UnixMilli(), r.RefundID, r.TakenAt.UnixMilli(), r.OutTradeNo, r.OrderID)
 }
 
-const selectRefunds = `SELECT refunds.id, order_id, refunds.api_version, COALESCE(refund_key, '') AS refund_key, amount, reason, refunds.notify_url,
+const selectRefunds = `SELECT refunds.id, refunds.order_id, refunds.out_trade_no, refunds.api_version, COALESCE(refund_key, '') AS refund_key, amount, reason, refunds.notify_url,
 	refunds.created_at, refunds.status, COALESCE(refund_id, '') AS refund_id, COALESCE(taken_at, 0) AS taken_at,
 	from_balance, COALESCE(refunds.failure, '') AS failure, COALESCE(failure_text, '') AS failure_text, stuck,
 	COALESCE(refunds.queried_at, 0) AS queried_at, COALESCE(ended_at, 0) AS ended_at,
-	refunds.updated_at, out_trade_no, COALESCE(transaction_id, '') AS transaction_id, total
-	FROM refunds JOIN orders ON orders.id = order_id `
+	refunds.updated_at, COALESCE(transaction_id, '') AS transaction_id, total, duplicate
+	FROM refunds JOIN payments ON payments.out_trade_no = refunds.out_trade_no `
 
 // RefundByID returns the refund with an out_refund_no.
 func (s *Store) RefundByID(ctx context.Context, id string) (order.Refund, error) {
@@ -71,12 +68,12 @@ func (s *Store) RefundByID(ctx context.Context, id string) (order.Refund, error)
 
 // RefundByKey returns the refund of an order with a refund_key.
 func (s *Store) RefundByKey(ctx context.Context, orderID, key string) (order.Refund, error) {
-	return s.oneRefund(ctx, `WHERE order_id = ? AND refund_key = ?`, orderID, key)
+	return s.oneRefund(ctx, `WHERE refunds.order_id = ? AND refund_key = ?`, orderID, key)
 }
 
 // Refunds returns the refunds of an order, oldest first.
 func (s *Store) Refunds(ctx context.Context, orderID string) ([]order.Refund, error) {
-	return s.queryRefunds(ctx, `WHERE order_id = ? ORDER BY refunds.created_at, refunds.id`, orderID)
+	return s.queryRefunds(ctx, `WHERE refunds.order_id = ? ORDER BY refunds.created_at, refunds.id`, orderID)
 }
 
 // DueRefunds returns refunds that are to be sent again or queried, at most limit: they
@@ -120,8 +117,8 @@ func (s *Store) queryRefunds(ctx context.Context, where string, args ...any) ([]
 func scanRefund(rows *sql.Rows) (order.Refund, error) {
 	var r order.Refund
 	var created, taken, queried, ended, updated int64
-	err := rows.Scan(&r.ID, &r.OrderID, &r.APIVersion, &r.Key, &r.Amount, &r.Reason, &r.NotifyURL, &created, &r.Status, &r.RefundID, &taken,
-		&r.FromBalance, &r.Failure, &r.FailureText, &r.Stuck, &queried, &ended, &updated, &r.OutTradeNo, &r.TransactionID, &r.Total)
+	err := rows.Scan(&r.ID, &r.OrderID, &r.OutTradeNo, &r.APIVersion, &r.Key, &r.Amount, &r.Reason, &r.NotifyURL, &created, &r.Status, &r.RefundID, &taken,
+		&r.FromBalance, &r.Failure, &r.FailureText, &r.Stuck, &queried, &ended, &updated, &r.TransactionID, &r.Total, &r.Duplicate)
 	r.CreatedAt, r.TakenAt, r.QueriedAt = fromMilli(created), fromMilli(taken), fromMilli(queried)
 	r.EndedAt, r.UpdatedAt = fromMilli(ended), fromMilli(updated)
 	return r, err
@@ -129,15 +126,15 @@ func scanRefund(rows *sql.Rows) (order.Refund, error) {
 
 // The changes of a refund. As for an order, each is one conditional statement, with
 // the table of internal/order/refundstatus.go. The trigger refund_goes_on changes the
-// order in the same statement.
+// payment, and the order that it pays, in the same statement.
 
 // MoveRefund stores the status of a refund that WeChat reports, and WeChat's number for
 // it. ended is when the refund ended, zero if WeChat does not report it. WeChat reports
 // whole seconds, and its clock may be behind the one that wrote created_at: a refund
 // never ends before it was created.
 //
-// A failed refund had left its amount to others. It comes back only if the order still
-// has that amount left.
+// A failed refund had left its amount to others. It comes back only if the payment
+// still has that amount left.
 //
 // The trigger event_order_refunded makes the event of a refund that succeeded.
 func (s *Store) MoveRefund(ctx context.Context, id string, to api.RefundStatus, refundID string, ended, now time.Time) (bool, error) {
@@ -147,8 +144,8 @@ func (s *Store) MoveRefund(ctx context.Context, id string, to api.RefundStatus, 
 			ended_at = IIF(? IN ('succeeded', 'closed'), MAX(created_at, COALESCE(?, MAX(updated_at, ?))), NULL),
 			updated_at = MAX(updated_at, ?)
 		WHERE id = ? AND (refund_id IS NULL OR refund_id = ?) AND status IN (`+from+`)
-		AND (status <> 'failed' OR (SELECT total FROM orders WHERE id = order_id) >= amount +
-			(SELECT COALESCE(SUM(amount), 0) FROM refunds AS other WHERE other.order_id = refunds.order_id AND other.status IN ('processing', 'succeeded', 'abnormal')))`,
+		AND (status <> 'failed' OR (SELECT total FROM payments WHERE payments.out_trade_no = refunds.out_trade_no) >= amount +
+			(SELECT COALESCE(SUM(amount), 0) FROM refunds AS other WHERE other.order_id = refunds.order_id AND other.out_trade_no = refunds.out_trade_no AND other.status IN ('processing', 'succeeded', 'abnormal')))`,
 		append([]any{string(to), refundID, now.UnixMilli(), string(to), milli(ended), now.UnixMilli(), now.UnixMilli(), id, refundID}, args...)...)
 }
 

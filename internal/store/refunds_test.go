@@ -22,7 +22,7 @@ import (
 func paid(t *testing.T, s *store.Store, owner string) order.Order {
 	t.Helper()
 	o := insert(t, s, owner, "key-1")
-	if ok, err := s.Pay(ctx, o.ID, order.Payment{TransactionID: "4200-" + o.ID, PaidAt: now}, now); !ok || err != nil {
+	if ok, err := s.Pay(ctx, o.Payment.OutTradeNo, order.Paid{TransactionID: "4200-" + o.Payment.OutTradeNo, PaidAt: now}, now); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	return o
@@ -30,7 +30,7 @@ func paid(t *testing.T, s *store.Store, owner string) order.Order {
 
 func refundDraft(o order.Order, id string, amount fen.Fen) order.Refund {
 	return order.Refund{
-		ID: id, OrderID: o.ID, Key: "key-of-" + id, Amount: amount, Reason: "少了一包",
+		ID: id, OrderID: o.ID, OutTradeNo: o.Payment.OutTradeNo, Key: "key-of-" + id, Amount: amount, Reason: "少了一包",
 		NotifyURL: "https://shop.example.com/api/notify/refund", CreatedAt: now,
 	}
 }
@@ -60,8 +60,8 @@ func TestRefundComesBackAsStored(t *testing.T) {
 	if !addRefund(t, s, want) {
 		t.Fatal("not stored")
 	}
-	want.Status, want.UpdatedAt, want.APIVersion = api.RefundCreated, now, o.APIVersion
-	want.OutTradeNo, want.TransactionID, want.Total = o.OutTradeNo, "4200-"+o.ID, o.Total
+	want.Status, want.UpdatedAt, want.APIVersion = api.RefundCreated, now, o.Payment.APIVersion
+	want.TransactionID, want.Total = "4200-"+o.Payment.OutTradeNo, o.Total
 	for name, read := range map[string]func() (order.Refund, error){
 		"RefundByID":  func() (order.Refund, error) { return s.RefundByID(ctx, "R1") },
 		"RefundByKey": func() (order.Refund, error) { return s.RefundByKey(ctx, o.ID, "key-of-R1") },
@@ -239,7 +239,7 @@ func TestRecordedRefunds(t *testing.T) {
 	o := paid(t, s, "bob")
 	record := func(o order.Order, id string, amount fen.Fen) bool {
 		t.Helper()
-		ok, err := s.RecordRefund(ctx, order.Refund{ID: id, OrderID: o.ID, Amount: amount, RefundID: "50-" + id, CreatedAt: now, TakenAt: now})
+		ok, err := s.RecordRefund(ctx, order.Refund{ID: id, OrderID: o.ID, OutTradeNo: o.Payment.OutTradeNo, Amount: amount, RefundID: "50-" + id, CreatedAt: now, TakenAt: now})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -275,7 +275,7 @@ func TestRecordedRefunds(t *testing.T) {
 		id   string
 		want bool
 	}{{unpaid, "R3", false}, {o, "R3", true}, {o, "R3", false}} {
-		closed := order.Refund{ID: step.id, OrderID: step.o.ID, Amount: 13600, RefundID: "50-" + step.id, CreatedAt: now, TakenAt: now}
+		closed := order.Refund{ID: step.id, OrderID: step.o.ID, OutTradeNo: step.o.Payment.OutTradeNo, Amount: 13600, RefundID: "50-" + step.id, CreatedAt: now, TakenAt: now}
 		if got, err := s.RecordClosedRefund(ctx, closed); err != nil || got != step.want {
 			t.Errorf("%+v: %t, %v", step, got, err)
 		}

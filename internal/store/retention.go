@@ -8,13 +8,14 @@ import (
 
 // DeleteUnpaid deletes orders that ended without a payment and were made before a
 // time, at most limit, and returns how many. The trigger order_is_deleted deletes their
-// steps and events in the same statement. An order whose payment was notified since
-// that time stays.
+// steps, payments and events in the same statement. An order stays if one of its payments
+// was notified since that time.
 func (s *Store) DeleteUnpaid(ctx context.Context, before time.Time, limit int) (int, error) {
 	rows, err := s.db.QueryContext(ctx, `
-		DELETE FROM orders WHERE transaction_id IS NULL AND (told_at IS NULL OR told_at < ?1) AND rowid IN (
+		DELETE FROM orders WHERE paid_by IS NULL AND rowid IN (
 			SELECT rowid FROM orders INDEXED BY orders_by_status
-			WHERE status IN ('closed', 'failed') AND created_at < ?1 AND (told_at IS NULL OR told_at < ?1) LIMIT ?2)
+			WHERE status = 'closed' AND created_at < ?1
+			AND NOT EXISTS (SELECT 1 FROM payments WHERE order_id = orders.id AND told_at >= ?1) LIMIT ?2)
 		RETURNING 1`, before.UnixMilli(), limit)
 	if err != nil {
 		return 0, fmt.Errorf("deleting unpaid orders: %w", err)

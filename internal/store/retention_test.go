@@ -23,13 +23,16 @@ func TestUnpaidOrdersAreDeleted(t *testing.T) {
 	for i := range 5 {
 		o := takes(t, s, at(guestOrder(t, fmt.Sprint(i), "203.0.113.7", "key-1"), 40-i))
 		prepay(t, s, o)
-		if ok, err := s.Close(ctx, o.ID, o.ExpiresAt); !ok || err != nil {
+		if ok, err := closeOrder(s, o, o.ExpiresAt); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
 		closed = append(closed, o)
 	}
 	failed := takes(t, s, at(draft(t, "alice", "failed"), 31))
-	if ok, err := s.Fail(ctx, failed.ID, "PARAM_ERROR", failed.CreatedAt); !ok || err != nil {
+	if ok, err := s.Fail(ctx, failed.Payment.OutTradeNo, "PARAM_ERROR", failed.CreatedAt); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if ok, err := began(s.BeginClose(ctx, failed.ID, failed.CreatedAt)); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	kept := []order.Order{
@@ -39,7 +42,7 @@ func TestUnpaidOrdersAreDeleted(t *testing.T) {
 	pay(t, s, kept[0], kept[0].CreatedAt)
 	refund(t, s, kept[0], "R1", 600, kept[0].CreatedAt)
 	for _, o := range []order.Order{kept[1], kept[3]} {
-		if ok, err := s.Close(ctx, o.ID, o.CreatedAt); !ok || err != nil {
+		if ok, err := closeOrder(s, o, o.CreatedAt); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
 	}
@@ -62,7 +65,7 @@ func TestUnpaidOrdersAreDeleted(t *testing.T) {
 			t.Errorf("order %s of %s: %v", o.ID, o.ClientKey, err)
 		}
 	}
-	for _, table := range []string{"order_steps", "events"} {
+	for _, table := range []string{"order_steps", "payments", "events"} {
 		var strays int
 		if err := db.QueryRow(`SELECT COUNT(*) FROM ` + table + ` WHERE order_id NOT IN (SELECT id FROM orders)`).Scan(&strays); err != nil || strays != 0 {
 			t.Errorf("%d rows of %s belong to no order, %v", strays, table, err)

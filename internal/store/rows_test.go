@@ -27,21 +27,21 @@ func TestRowsThatAnOrderWrites(t *testing.T) {
 			pay(t, s, o, now)
 			deliverOne(t, s, now)
 		}},
-		"closed": {10, func(s *store.Store) {
+		"closed": {13, func(s *store.Store) {
 			o := insert(t, s, "alice", "key-1")
 			prepay(t, s, o)
-			if ok, err := s.Close(ctx, o.ID, now); !ok || err != nil {
+			if ok, err := closeOrder(s, o, now); !ok || err != nil {
 				t.Fatal(ok, err)
 			}
 			deliverOne(t, s, now)
 		}},
-		"never sent": {4, func(s *store.Store) {
-			o := insertUnsent(t, s, "alice", "key-1")
-			if ok, err := s.CloseUnsent(ctx, o.ID, now); !ok || err != nil {
+		"never tried": {4, func(s *store.Store) {
+			o := insertBare(t, s, "alice", "key-1")
+			if ok, err := began(s.BeginClose(ctx, o.ID, now)); !ok || err != nil {
 				t.Fatal(ok, err)
 			}
 		}},
-		"paid and refunded": {20, func(s *store.Store) {
+		"paid and refunded": {21, func(s *store.Store) {
 			o := insert(t, s, "alice", "key-1")
 			prepay(t, s, o)
 			pay(t, s, o, now)
@@ -101,15 +101,15 @@ func TestCountersReadTheNewestOrders(t *testing.T) {
 	if d := cmp.Diff(want, counted()); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
-	template := insert(t, s, "alice", "key-2")
+	template := insertBare(t, s, "alice", "key-2")
 	var columns, values string
-	if err := db.QueryRow(`SELECT group_concat(name), group_concat(CASE WHEN name IN ('id', 'out_trade_no', 'client_key') THEN name || ' || n'
+	if err := db.QueryRow(`SELECT group_concat(name), group_concat(CASE WHEN name IN ('id', 'client_key') THEN name || ' || n'
 		WHEN name = 'created_at' THEN 'created_at + n' ELSE name END) FROM pragma_table_info('orders')`).Scan(&columns, &values); err != nil {
 		t.Fatal(err)
 	}
 	storetest.Exec(t, db, `WITH RECURSIVE numbers AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)
 		INSERT INTO orders (`+columns+`) SELECT `+values+` FROM orders, numbers WHERE id = ?`, store.MaxOrdersCounted, template.ID)
-	if d := cmp.Diff(map[string]int64{"orders.created": store.MaxOrdersCounted}, counted()); d != "" {
+	if d := cmp.Diff(map[string]int64{"orders.open": store.MaxOrdersCounted}, counted()); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }

@@ -1,4 +1,4 @@
-// Package store keeps the shop's orders, refunds and events over database/sql, each
+// Package store keeps the shop's orders, payments, refunds and events over database/sql, each
 // table in a file of its own.
 //
 // The same SQL runs on D1 and on SQLite. Every change is one conditional statement,
@@ -25,7 +25,7 @@ type Store struct {
 // New returns a store over db: D1 in the Worker, SQLite elsewhere.
 func New(db *sql.DB) *Store { return &Store{Bounds: DefaultBounds(), db: counted{db}} }
 
-// ErrNotFound is returned for an order, a refund or an event that does not exist, and
+// ErrNotFound is returned for an order, a payment, a refund or an event that does not exist, and
 // for an order of another owner.
 var ErrNotFound = errors.New("no such order")
 
@@ -71,6 +71,14 @@ func milli(t time.Time) any {
 		return nil
 	}
 	return t.UnixMilli()
+}
+
+// text is how an optional text is stored; "" as NULL.
+func text(v string) any {
+	if v == "" {
+		return nil
+	}
+	return v
 }
 
 // flag is how a bool is stored.

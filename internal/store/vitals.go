@@ -18,10 +18,11 @@ type Vitals struct {
 	OldestClosed  time.Time // the same for order.closed
 	Dead          int       // events that were given up, MaxCounted at most
 	Gone          bool      // the receiver wants no events any more: none is sent
-	Foreign       int       // unpaid orders that were made for another merchant, MaxCounted at most
-	OpenV2        int       // unpaid orders of the merchant, and refunds that have not ended, of APIv2, MaxCounted of each at most
+	Foreign       int       // unpaid payments that were made for another merchant, MaxCounted at most
+	OpenV2        int       // unpaid payments of the merchant, and refunds that have not ended, of APIv2, MaxCounted of each at most
 	OpenV3        int       // the same of APIv3
 	Stuck         int       // refunds that WeChat declined for a reason that a retry does not repair, MaxCounted at most
+	Duplicates    int       // payments of orders that others paid, whose money neither went back nor is on its way, MaxCounted at most
 	Abnormal      int       // refunds that have to be paid out at the merchant platform, MaxCounted at most
 	Unbalanced    int       // of the last BillDays bills, those that differ from the books or cannot be had
 	Size          Size      // of the database, as the timer last saw it
@@ -38,9 +39,9 @@ func (s *Store) Vitals(ctx context.Context, mchID string) (Vitals, error) {
 	var reconciled, oldest, closed int64
 	const pending = `(SELECT MIN(created_at) FROM (SELECT created_at FROM events INDEXED BY events_due
 		WHERE status = 'pending' AND blocked = 0 AND (type = 'order.closed') = `
-	const unpaid = `(SELECT COUNT(*) FROM (SELECT 1 FROM orders INDEXED BY orders_due WHERE due_at IS NOT NULL AND mch_id `
+	const unpaid = `(SELECT COUNT(*) FROM (SELECT 1 FROM payments INDEXED BY payments_due WHERE due_at IS NOT NULL AND mch_id `
 	open := func(version string) string {
-		return `(SELECT COUNT(*) FROM (SELECT 1 FROM orders INDEXED BY orders_due WHERE due_at IS NOT NULL AND mch_id = ?3 AND api_version = '` + version + `' LIMIT ?1))
+		return `(SELECT COUNT(*) FROM (SELECT 1 FROM payments INDEXED BY payments_due WHERE due_at IS NOT NULL AND mch_id = ?3 AND api_version = '` + version + `' LIMIT ?1))
 		+ (SELECT COUNT(*) FROM (SELECT api_version FROM refunds INDEXED BY open_refunds WHERE status IN ('created', 'processing', 'abnormal') LIMIT ?1)
 			WHERE api_version = '` + version + `')`
 	}
@@ -56,10 +57,12 @@ func (s *Store) Vitals(ctx context.Context, mchID string) (Vitals, error) {
 		`+open("v2")+`, `+open("v3")+`,
 		(SELECT COUNT(*) FROM (SELECT 1 FROM refunds WHERE status = 'created' AND stuck = 1 LIMIT ?1)),
 		(SELECT COUNT(*) FROM (SELECT 1 FROM refunds WHERE status = 'abnormal' LIMIT ?1)),
+		(SELECT COUNT(*) FROM (SELECT order_id, out_trade_no FROM payments INDEXED BY unreturned_payments WHERE duplicate = 1 AND refunded < total LIMIT ?1) AS twice
+			WHERE NOT EXISTS (SELECT 1 FROM refunds WHERE order_id = twice.order_id AND refunds.out_trade_no = twice.out_trade_no AND status IN ('created', 'processing', 'abnormal'))),
 		(SELECT COUNT(*) FROM (SELECT status FROM bill_checks ORDER BY date DESC LIMIT ?2) WHERE status IN ('differs', 'failed')),
 		COALESCE((SELECT used FROM database_size WHERE one = 1), 0), COALESCE((SELECT capacity FROM database_size WHERE one = 1), 0),
 		(SELECT n FROM guests_open WHERE one = 1)`, MaxCounted, order.BillDays, mchID).
-		Scan(&reconciled, &v.ForSale, &oldest, &closed, &v.Dead, &v.Gone, &v.Foreign, &v.OpenV2, &v.OpenV3, &v.Stuck, &v.Abnormal, &v.Unbalanced, &v.Size.Used, &v.Size.Capacity, &v.OpenGuests)
+		Scan(&reconciled, &v.ForSale, &oldest, &closed, &v.Dead, &v.Gone, &v.Foreign, &v.OpenV2, &v.OpenV3, &v.Stuck, &v.Abnormal, &v.Duplicates, &v.Unbalanced, &v.Size.Used, &v.Size.Capacity, &v.OpenGuests)
 	if err != nil {
 		return Vitals{}, fmt.Errorf("reading the vitals: %w", err)
 	}

@@ -28,13 +28,13 @@ type shop struct {
 const scrapeTime = 5 * time.Second
 
 var (
-	eventsDesc  = shopDesc("events_total", "Events since the start of this process, by type: orders paid and closed, refunds.", "type")
+	eventsDesc  = shopDesc("events_total", "Events since the start of this process, by type: orders paid and closed, refunds, second payments.", "type")
 	pendingDesc = shopDesc("outbox_pending", "Events that wait for their delivery.")
 	oldestDesc  = shopDesc("outbox_oldest_seconds", "Age of the oldest event that is due, 0 without one, by whether it is about money.", "about")
 	deadDesc    = shopDesc("outbox_dead", "Events that were given up, 100 at most.")
 	goneDesc    = shopDesc("outbox_gone", "1 if the receiver wants no more events.")
 	refundsDesc = shopDesc("refunds_trouble", "Refunds that need an operator, by why, 100 of each at most.", "why")
-	openDesc    = shopDesc("orders_open", "Unpaid orders and open refunds that the timer looks after, by version of the API, 200 of each at most.", "api")
+	openDesc    = shopDesc("orders_open", "Open payments and refunds that the timer looks after, by version of the API, 200 of each at most.", "api")
 	guestsDesc  = shopDesc("guest_orders_open", "Orders of guests that wait for a payment.")
 	billsDesc   = shopDesc("bills_unbalanced", "Of the last bills, those that differ from the orders or cannot be had.")
 	usedDesc    = shopDesc("database_bytes", "Size of the database.")
@@ -54,7 +54,7 @@ func (m *Metrics) Shop(ctx context.Context, st *store.Store, mchID string, log *
 		return err
 	}
 	s := &shop{store: st, mchID: mchID, log: log, last: last, events: map[api.EventType]float64{}}
-	for _, kind := range []api.EventType{api.EventOrderPaid, api.EventOrderRefunded, api.EventOrderClosed} {
+	for _, kind := range []api.EventType{api.EventOrderPaid, api.EventOrderRefunded, api.EventOrderClosed, api.EventPaymentDuplicate} {
 		s.events[kind] = 0 // a rate needs the first 0
 	}
 	return m.registry.Register(s)
@@ -101,6 +101,7 @@ func (s *shop) Collect(metrics chan<- prometheus.Metric) {
 	gauge(goneDesc, boolean(v.Gone))
 	gauge(refundsDesc, float64(v.Stuck), "stuck")
 	gauge(refundsDesc, float64(v.Abnormal), "abnormal")
+	gauge(refundsDesc, float64(v.Duplicates), "duplicate")
 	gauge(openDesc, float64(v.OpenV2), "v2")
 	gauge(openDesc, float64(v.OpenV3), "v3")
 	gauge(guestsDesc, float64(v.OpenGuests))

@@ -15,22 +15,24 @@ func TestPaymentIsTheSame(t *testing.T) {
 		t.Run(string(signType), func(t *testing.T) {
 			var bodies []string
 			var headers []map[string]string
-			var rows []map[string]any
+			var orders, rows []map[string]any
 			var logs [][]map[string]any
 			for _, s := range newSides(t, signType) {
 				c, _ := s.order(twoTeas())
 				a := s.pay(c.Pay)
-				row := s.row(c.Order.ID)
+				row := s.paymentRow(c.Order.ID)
 				s.checkPaid(row)
 				bodies = append(bodies, string(a.body))
 				headers = append(headers, generalHeader(t, a))
+				orders = append(orders, generalRow(s.orderRow(c.Order.ID)))
 				rows = append(rows, generalRow(row))
 				logs = append(logs, generic(s.logged(a), c.Order.ID, row["out_trade_no"].(string), row["transaction_id"].(string)))
 			}
 			for name, d := range map[string]string{
 				"answer": cmp.Diff(bodies[0], bodies[1]),
 				"header": cmp.Diff(headers[0], headers[1]),
-				"row":    cmp.Diff(rows[0], rows[1], cmp.FilterPath(isKey, cmp.Ignore())),
+				"order":  cmp.Diff(orders[0], orders[1], cmp.FilterPath(isKey, cmp.Ignore())),
+				"row":    cmp.Diff(rows[0], rows[1]),
 				"log":    cmp.Diff(logs[0], logs[1]),
 			} {
 				if d != "" {
@@ -47,7 +49,7 @@ func isKey(p cmp.Path) bool {
 	return ok && step.Key().String() == "client_key"
 }
 
-// checkPaid compares a stored order with WeChat's books.
+// checkPaid compares a stored payment with WeChat's books.
 func (s *side) checkPaid(row map[string]any) {
 	s.t.Helper()
 	for _, trade := range world.sim.Ledger().Trades {
@@ -63,7 +65,7 @@ func (s *side) checkPaid(row map[string]any) {
 			got[name] = row[name]
 		}
 		if d := cmp.Diff(want, got); d != "" {
-			s.t.Errorf("%s (-WeChat +order):\n%s", s.name, d)
+			s.t.Errorf("%s (-WeChat +payment):\n%s", s.name, d)
 		}
 		return
 	}
@@ -87,7 +89,7 @@ func TestRepeatedNotificationsPayOnce(t *testing.T) {
 	if d := cmp.Diff(before, s.dump()); d != "" {
 		t.Error(d)
 	}
-	s.checkPaid(s.row(c.Order.ID))
+	s.checkPaid(s.paymentRow(c.Order.ID))
 }
 
 // A notification that WeChat did not send, or that only the API key speaks for, pays
@@ -105,14 +107,14 @@ func TestForgedNotificationsPayNothing(t *testing.T) {
 			if err != nil || attempt.OK {
 				t.Errorf("%+v, %v", attempt, err)
 			}
-			if row := s.row(c.Order.ID); row["status"] != "pending" || row["transaction_id"] != nil {
-				t.Errorf("the order is %v", row)
+			if row := s.paymentRow(c.Order.ID); row["status"] != "pending" || row["transaction_id"] != nil {
+				t.Errorf("the payment is %v", row)
 			}
 			if forge == wechattest.ForgeLeakedKey {
-				time.Sleep(time.Second) // until the order may be queried about again
+				time.Sleep(time.Second) // until the payment may be queried about again
 			}
 			s.pay(c.Pay)
-			s.checkPaid(s.row(c.Order.ID))
+			s.checkPaid(s.paymentRow(c.Order.ID))
 		})
 	}
 }
@@ -135,7 +137,7 @@ func (s *side) dump() []map[string]any {
 	}
 	var all []map[string]any
 	for _, id := range ids {
-		all = append(all, s.row(id))
+		all = append(all, s.orderRow(id), s.paymentRow(id))
 	}
 	return all
 }

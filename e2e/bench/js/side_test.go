@@ -151,11 +151,14 @@ func (s *side) place(req api.CreateOrderRequest) (o api.Order, a answer) {
 	return o, a
 }
 
+// inWeChat is the request to pay inside WeChat.
+var inWeChat = api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}}
+
 // order makes an order and asks for what pays it. It returns the answer to the latter.
 func (s *side) order(req api.CreateOrderRequest) (c api.Checkout, a answer) {
 	s.t.Helper()
 	o, _ := s.place(req)
-	a = s.must(api.OrderPayPath(o.ID), struct{}{}, &c)
+	a = s.must(api.OrderPayPath(o.ID), inWeChat, &c)
 	return c, a
 }
 
@@ -192,17 +195,32 @@ func (s *side) getsMail() {
 	world.mail.to = s.do
 }
 
-// row returns an order as it is stored, by column.
-func (s *side) row(id string) map[string]any {
+// orderRow returns an order as it is stored, by column.
+func (s *side) orderRow(id string) map[string]any {
 	s.t.Helper()
-	rows, err := s.db.Query(`SELECT * FROM orders WHERE id = ?`, id)
+	return s.row(`SELECT * FROM orders WHERE id = ?`, id)
+}
+
+// paymentRow returns the payment of an order as it is stored, by column.
+func (s *side) paymentRow(id string) map[string]any {
+	s.t.Helper()
+	return s.row(`SELECT * FROM payments WHERE order_id = ?`, id)
+}
+
+// row returns the row that a query finds for the id of an order, nil if there is none.
+func (s *side) row(query, id string) map[string]any {
+	s.t.Helper()
+	rows, err := s.db.Query(query, id)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	defer rows.Close()
 	columns, err := rows.Columns()
-	if err != nil || !rows.Next() {
-		s.t.Fatalf("%s: no order %s: %v", s.name, id, err)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if !rows.Next() {
+		return nil
 	}
 	values := make([]any, len(columns))
 	for i := range values {
@@ -218,7 +236,7 @@ func (s *side) row(id string) map[string]any {
 	return row
 }
 
-func (s *side) outTradeNo(id string) string { return s.row(id)["out_trade_no"].(string) }
+func (s *side) outTradeNo(id string) string { return s.paymentRow(id)["out_trade_no"].(string) }
 
 // logged returns the log's lines of one request, without its time and ID.
 func (s *side) logged(a answer) []map[string]any {

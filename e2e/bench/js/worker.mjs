@@ -87,7 +87,7 @@ async function createOrder({ request, log, run }) {
   const owner = await openidOf(request);
   const { basket, client_key } = readOrder(await readWhole(request));
   const lines = Array.from(basket, ([id, quantity]) => `${id} ${quantity}\n`).sort();
-  const fingerprint = new Uint8Array(await crypto.subtle.digest("SHA-256", encoder.encode(`JSAPI\n${lines.join("")}`))).toHex();
+  const fingerprint = new Uint8Array(await crypto.subtle.digest("SHA-256", encoder.encode(lines.join("")))).toHex();
   const { selling } = await run(`SELECT COALESCE(MAX(value), 1) AS selling FROM switches WHERE name = 'selling'`).first();
   check(selling === 1, 503, "the operator has stopped selling");
   const marks = Array(basket.size).fill("?").join(", ");
@@ -103,46 +103,56 @@ async function createOrder({ request, log, run }) {
   const now = Date.now();
   const expires = now + 24 * 60 * 60 * 1000;
   const id = random(24, "0123456789abcdefghijklmnopqrstuv");
-  const number = beijingTime(now).slice(0, 8) + random(24, "0123456789ABCDEFGHIJKLMNOPQRSTUV");
   const pieces = items.reduce((sum, { quantity }) => sum + quantity, 0);
   const body = shorten(`${shop.name} - ${items[0].name}`, pieces > 1 ? ` 等${pieces}件` : "");
-  const address = request.headers.get("CF-Connecting-IP") ?? "127.0.0.1";
-  const notify = `${shop.origin}/api/notify/pay`;
   const stored = await run(
-    `INSERT INTO orders (id, out_trade_no, owner, guest, client_key, fingerprint, appid, mch_id, trade_type, items,
-			total, currency, shop_name, body, client_ip, notify_url, created_at, expires_at, status, updated_at, due_at, simulated, api_version)
-		VALUES (?, ?, ?, 0, ?, ?, ?, ?, 'JSAPI', ?, ?, 'CNY', '', ?, ?, ?, ?, ?, 'created', ?, ?, ?, 'v2')
-		ON CONFLICT (owner, client_key) DO NOTHING`,
-    id, number, owner, client_key, fingerprint, shop.appid, shop.mchID, JSON.stringify(items), total, body, address, notify, now, expires, now, expires, shop.simulated,
+    `INSERT INTO orders (id, source, owner, guest, client_key, fingerprint, shop, appid, mch_id, items,
+			total, currency, description, created_at, expires_at, status, updated_at, due_at, simulated)
+		VALUES (?, 'shop', ?, 0, ?, ?, ?, ?, ?, ?, ?, 'CNY', ?, ?, ?, 'open', ?, ?, ?)
+		ON CONFLICT DO NOTHING`,
+    id, owner, client_key, fingerprint, shop.origin, shop.appid, shop.mchID, JSON.stringify(items), total, body, now, expires, now, expires + 60_000, shop.simulated,
   ).run();
   check(stored.meta.changes > 0, 409, "client_key was used before");
-  log("INFO", "order created", { order: id, out_trade_no: number, from: "", to: "created", source: "page", total, owner: `${owner.slice(0, 4)}…${owner.slice(-4)}` });
-  return json({ id, status: "created", items, total, currency: "CNY", trade_type: "JSAPI", created_at: now, expires_at: expires });
+  log("INFO", "order open", { order: id, to: "open", source: "page", made_by: "shop", total, owner: `${owner.slice(0, 4)}…${owner.slice(-4)}` });
+  return json({ id, status: "open", items, total, currency: "CNY", created_at: now, expires_at: expires });
 }
 
-// payOrder stores that the order is about to be sent, sends it to WeChat, and returns it
-// with what pays it.
+// payOrder stores a payment of the order, sends it to WeChat, and returns the order with
+// what pays it.
 async function payOrder({ id, request, log, run }) {
   check((request.headers.get("Origin") ?? shop.origin) === shop.origin, 403, "the Origin is not this shop's");
   const owner = await openidOf(request);
-  check(utf8.decode(await readWhole(request)).trim() === "{}", 400, "the body is not {}");
-  const o = await run(`SELECT out_trade_no, items, total, body, client_ip, notify_url, mch_id, trade_type, created_at, expires_at, status, prepay_id FROM orders WHERE id = ? AND owner = ?`, id, owner).first();
+  check(utf8.decode(await readWhole(request)).trim() === '{"trade_types":["JSAPI"]}', 400, "the body is not as the benchmark's");
+  const o = await run(
+    `SELECT items, total, description, mch_id, created_at, expires_at, status,
+		(SELECT COUNT(*) FROM payments WHERE order_id = orders.id AND payments.status IN ('created', 'pending', 'closing')) AS live FROM orders WHERE id = ? AND owner = ?`,
+    id, owner,
+  ).first();
   check(o, 404, "no such order");
   const { selling } = await run(`SELECT COALESCE(MAX(value), 1) AS selling FROM switches WHERE name = 'selling'`).first();
   check(selling === 1, 503, "the operator has stopped selling");
   const now = Date.now();
-  check(o.status === "created" && !o.prepay_id && o.mch_id === shop.mchID && o.trade_type === "JSAPI" && o.expires_at - now >= 6 * 60 * 1000, 409, "the order cannot be paid here");
-  const claimed = await run(
-    `UPDATE orders SET asking_until = ?1, sent_at = COALESCE(sent_at, MAX(?2, updated_at)), due_at = IIF(sent_at IS NULL, ?2 + ?3, due_at)
-		WHERE id = ?4 AND status IN ('created', 'pending') AND COALESCE(prepay_id, '') = ?5 AND (asking_until IS NULL OR asking_until <= ?2)`,
-    null, now, 60_000, id, "",
+  check(o.status === "open" && o.live === 0 && o.mch_id === shop.mchID && o.expires_at - now >= 6 * 60 * 1000, 409, "the order cannot be paid here");
+  const number = beijingTime(now).slice(0, 8) + random(24, "0123456789ABCDEFGHIJKLMNOPQRSTUV");
+  const address = request.headers.get("CF-Connecting-IP") ?? "127.0.0.1";
+  const notify = `${shop.origin}/api/notify/pay`;
+  const stored = await run(
+    `INSERT INTO payments (out_trade_no, order_id, guest, appid, mch_id, api_version, trade_type, openid, total, currency, shop_name, body,
+			client_ip, notify_url, created_at, expires_at, status, due_at, simulated, updated_at)
+		SELECT ?1, id, guest, ?2, ?3, 'v2', 'JSAPI', ?4, total, currency, '', description, ?5, ?6, ?7, expires_at, 'created', ?7 + ?8, ?9, ?7
+		FROM orders WHERE id = ?10 AND status = 'open' AND created_at <= ?7
+		AND ?11 > (SELECT COUNT(*) FROM payments WHERE order_id = ?10 AND status IN ('created', 'pending', 'closing'))
+		AND ?12 > (SELECT COUNT(*) FROM payments WHERE order_id = ?10)
+		ON CONFLICT DO NOTHING`,
+    number, shop.appid, shop.mchID, owner, address, notify, now, 60_000, shop.simulated, id, 4, 20,
   ).run();
-  check(claimed.meta.changes > 0, 409, "another request sends the order");
-  const line = { order: id, out_trade_no: o.out_trade_no };
+  check(stored.meta.changes > 0, 409, "another request has begun a payment");
+  const line = { order: id, out_trade_no: number };
+  log("INFO", "payment created", { ...line, from: "", to: "created", source: "page", trade_type: "JSAPI", total: o.total });
 
   const reply = await callWeChat("unifiedorder", 8000, [
-    ["device_info", "WEB"], ["body", o.body], ["out_trade_no", o.out_trade_no], ["fee_type", "CNY"], ["total_fee", String(o.total)], ["spbill_create_ip", o.client_ip],
-    ["time_start", beijingTime(o.created_at)], ["time_expire", beijingTime(o.expires_at)], ["notify_url", o.notify_url], ["trade_type", "JSAPI"], ["openid", owner],
+    ["device_info", "WEB"], ["body", o.description], ["out_trade_no", number], ["fee_type", "CNY"], ["total_fee", String(o.total)], ["spbill_create_ip", address],
+    ["time_start", beijingTime(now)], ["time_expire", beijingTime(o.expires_at)], ["notify_url", notify], ["trade_type", "JSAPI"], ["openid", owner],
   ]);
   const prepayID = reply.get("prepay_id") ?? "";
   check(reply.get("trade_type") === "JSAPI" && /^[!-%'-~]{1,118}$/.test(prepayID), 503, "unifiedorder: the response has nothing to pay with");
@@ -150,12 +160,12 @@ async function payOrder({ id, request, log, run }) {
   pay.paySign = (await sign(Object.entries(pay), shop.signType)).toHex().toUpperCase();
   const at = Date.now();
   const pending = await run(
-    `UPDATE orders SET status = ?, updated_at = MAX(updated_at, ?), prepay_id = ?, prepay_at = ?, pay_url = ?, sign_type = ?, failure = NULL, asking_until = NULL WHERE id = ? AND status IN (?, ?) AND asking_until IS ?`,
-    "pending", at, prepayID, at, "", shop.signType, id, "created", "pending", null,
+    `UPDATE payments SET status = ?, updated_at = MAX(updated_at, ?), prepay_id = ?, prepay_at = ?, pay_url = ?, sign_type = ?, failure = NULL, asking_until = NULL WHERE out_trade_no = ? AND status IN (?, ?) AND asking_until IS ?`,
+    "pending", at, prepayID, at, "", shop.signType, number, "created", "pending", null,
   ).run();
-  check(pending.meta.changes > 0, 503, "the order was changed meanwhile");
-  log("INFO", "order pending", { ...line, from: "created", to: "pending", source: "prepay" });
-  const order = { id, status: "pending", items: JSON.parse(o.items), total: o.total, currency: "CNY", trade_type: "JSAPI", created_at: o.created_at, expires_at: o.expires_at };
+  check(pending.meta.changes > 0, 503, "the payment was changed meanwhile");
+  log("INFO", "payment pending", { ...line, from: "created", to: "pending", source: "prepay" });
+  const order = { id, status: "open", items: JSON.parse(o.items), total: o.total, currency: "CNY", trade_type: "JSAPI", created_at: o.created_at, expires_at: o.expires_at };
   return json({ order, pay, pay_until: Math.min(at + 115 * 60 * 1000, o.expires_at) });
 }
 
@@ -168,7 +178,7 @@ function readOrder(bytes) {
     throw new Failure(400, "the body is not JSON");
   }
   const only = (value, ...names) => value !== null && typeof value === "object" && Object.keys(value).every((name) => names.includes(name));
-  check(only(order, "items", "trade_type", "client_key") && order.trade_type === "JSAPI" && Array.isArray(order.items), 400, "a field is unknown or wrong");
+  check(only(order, "items", "client_key") && Array.isArray(order.items), 400, "a field is unknown or wrong");
   check(/^[\w-]{16,64}$/.test(order.client_key), 400, "client_key needs 16 to 64 letters, digits, '-' or '_'");
   const basket = new Map();
   for (const item of order.items) {
@@ -214,8 +224,8 @@ async function notifyPay({ request, log, run }) {
   const about = readTrade(told);
   const now = Date.now();
   const claimed = await run(
-    `UPDATE orders SET told_at = ?, queried_at = ?
-		WHERE out_trade_no = ? AND transaction_id IS NULL AND appid = ? AND mch_id = ? AND total = ? AND currency = ?
+    `UPDATE payments SET told_at = ?, queried_at = ?
+		WHERE out_trade_no = ? AND transaction_id IS NULL AND api_version = 'v2' AND appid = ? AND mch_id = ? AND total = ? AND currency = ?
 		AND (told_at IS NULL OR told_at <= ?)`,
     now, now, about.number, shop.appid, shop.mchID, about.total, about.currency, now - 1000,
   ).run();
@@ -223,24 +233,27 @@ async function notifyPay({ request, log, run }) {
     const reply = await callWeChat("orderquery", 3000, [["out_trade_no", about.number]]);
     const trade = readTrade(reply);
     check(reply.get("trade_state") === "SUCCESS" && trade.number === about.number && trade.transaction === about.transaction, 503, "WeChat does not confirm the payment");
-    const order = await byNumber(run, trade.number);
-    check(order && trade.total === order.total && trade.currency === order.currency && order.appid === shop.appid && order.mch_id === shop.mchID, 500, "the trade differs from the order");
+    const payment = await byNumber(run, trade.number);
+    check(payment && trade.total === payment.total && trade.currency === payment.currency && payment.appid === shop.appid && payment.mch_id === shop.mchID, 500, "the trade differs from the payment");
     const at = Date.now();
     const paid = await run(
-      `UPDATE orders SET status = ?, updated_at = MAX(updated_at, ?), network = NULL, due_at = NULL, client_ip = '', transaction_id = ?, paid_at = ?, payer = IIF(owner LIKE 'erased:%', '', NULLIF(?, '')), settled_by = ?, settled_at = MAX(updated_at, ?), simulated = MAX(simulated, ?) WHERE id = ? AND status IN (?, ?, ?, ?, ?, ?) AND transaction_id IS NULL AND NOT EXISTS (SELECT 1 FROM orders AS other WHERE other.transaction_id = ?)`,
-      "paid", at, trade.transaction, trade.paidAt, trade.openid, "notify", at, shop.simulated, order.id, "created", "pending", "closing", "closed", "failed", "refunding", trade.transaction,
+      `UPDATE payments SET status = ?, updated_at = MAX(updated_at, ?), due_at = NULL, client_ip = '', transaction_id = ?, paid_at = ?,
+			payer = IIF((trade_type = 'JSAPI' AND openid = '' OR EXISTS (SELECT 1 FROM orders WHERE id = order_id AND owner LIKE 'erased:%')), '', NULLIF(?, '')),
+			settled_by = ?, settled_at = MAX(updated_at, ?), simulated = MAX(simulated, ?)
+		WHERE out_trade_no = ? AND status IN (?, ?, ?, ?, ?) AND transaction_id IS NULL AND NOT EXISTS (SELECT 1 FROM payments AS other WHERE other.transaction_id = ?)`,
+      "paid", at, trade.transaction, trade.paidAt, trade.openid, "notify", at, shop.simulated, trade.number, "created", "pending", "closing", "closed", "failed", trade.transaction,
     ).run();
-    check(paid.meta.changes > 0, 503, "the order was not changed");
-    const line = { order: order.id, out_trade_no: trade.number, from: order.status, to: "paid", source: "notify" };
-    log("INFO", "order paid", { ...line, transaction_id: trade.transaction, total: order.total });
+    check(paid.meta.changes > 0, 503, "the payment was not changed");
+    const line = { order: payment.order_id, out_trade_no: trade.number, from: payment.status, to: "paid", source: "notify" };
+    log("INFO", "payment paid", { ...line, transaction_id: trade.transaction, total: payment.total });
   } else {
-    const order = await byNumber(run, about.number);
-    check(order && order.transaction_id === about.transaction && order.total === about.total, 503, "the notification differs from the order, or another is at work");
+    const payment = await byNumber(run, about.number);
+    check(payment && payment.transaction_id === about.transaction && payment.total === about.total, 503, "the notification differs from the payment, or another is at work");
   }
   return xml(200, "SUCCESS", "OK");
 }
 
-const byNumber = (run, number) => run(`SELECT id, status, appid, mch_id, total, currency, transaction_id FROM orders WHERE out_trade_no = ?`, number).first();
+const byNumber = (run, number) => run(`SELECT order_id, status, appid, mch_id, total, currency, transaction_id FROM payments WHERE out_trade_no = ?`, number).first();
 
 // readTrade reads what orderquery and the notification share.
 function readTrade(fields) {

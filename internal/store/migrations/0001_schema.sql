@@ -31,82 +31,56 @@ CREATE TABLE products (
 -- Orders
 -- ---------------------------------------------------------------------------
 
--- An order keeps every parameter of its unifiedorder call, because WeChat takes
--- a repeated call only when nothing in it has changed. The columns up to
--- expires_at are never updated, with two exceptions. client_ip is removed when the
--- order ends, since no call is made for it any more. owner is removed when the person
--- is erased (persons.go). Only internal/order/status.go says which status may follow
--- which.
+-- An order is what is sold. Its payments are the attempts to collect it, and the first
+-- one that WeChat reports as paid pays it. The columns up to expires_at are never
+-- updated, except that owner is removed when the person is erased (persons.go). Only
+-- internal/order/status.go says which status may follow which.
 CREATE TABLE orders (
-  id             TEXT    NOT NULL PRIMARY KEY, -- the public one, in URLs
-  out_trade_no   TEXT    NOT NULL UNIQUE,      -- the number WeChat knows
-  owner          TEXT    NOT NULL,             -- the openid of a user, the id of a guest, or 'erased:' and the order's id
-  guest          INTEGER NOT NULL,             -- 1 if the owner is a guest
-  client_key     TEXT    NOT NULL,             -- makes a repeated request the same order
-  fingerprint    TEXT    NOT NULL,             -- of the request under client_key
-  appid          TEXT    NOT NULL,
-  mch_id         TEXT    NOT NULL,
-  api_version    TEXT    NOT NULL CHECK (api_version IN ('v2', 'v3')), -- of WeChat's API: the order ends with the version with which it began
-  trade_type     TEXT    NOT NULL,
-  items          TEXT    NOT NULL, -- JSON: [{"product_id","name","price","quantity"}]
-  total          INTEGER NOT NULL CHECK (total > 0),
-  currency       TEXT    NOT NULL,
-  shop_name      TEXT    NOT NULL, -- MWEB sends it
-  body           TEXT    NOT NULL, -- the payer reads it on the payment sheet
-  client_ip      TEXT    NOT NULL, -- '' once the order has ended
-  notify_url     TEXT    NOT NULL,
-  created_at     INTEGER NOT NULL, -- also time_start
-  expires_at     INTEGER NOT NULL, -- also time_expire
-  status         TEXT    NOT NULL,
-  sent_at        INTEGER, -- when unifiedorder was first called, written before the call; NULL: WeChat does not know the order
-  prepay_id      TEXT,    -- of WeChat; pay_url where APIv3 gives none
-  prepay_at      INTEGER,
-  sign_type      TEXT,    -- of the call that returned prepay_id; the page signs with the same one
-  pay_url        TEXT,    -- the code_url or mweb_url that came with prepay_id
-  asking_until   INTEGER, -- until then one request alone may call unifiedorder: a second code_url voids the first
-  failure        TEXT,    -- WeChat's code when it last declined the order
-  queried_at     INTEGER, -- when WeChat was last queried about the order
-  told_at        INTEGER, -- when a notification last said that the order is paid, and WeChat was queried to confirm it
-  due_at         INTEGER, -- when the timer next queries WeChat about the order, or closes one that was not sent; NULL when it has ended
-  network        TEXT,    -- the network of a guest, as internal/server/limit.go counts it, while the order is open
-  transaction_id TEXT UNIQUE,
-  -- WeChat need not report who paid, and when, once money of the payment has gone
-  -- back. Then payer and paid_at are NULL until the bill of that day is there.
-  payer          TEXT,    -- the openid of the payer; '' once the person is erased
-  paid_at        INTEGER, -- WeChat's time_end
-  settled_at     INTEGER, -- when the payment became known here
-  settled_by     TEXT,    -- how it became known: notify, poll, cron, ...
-  refunded       INTEGER NOT NULL DEFAULT 0, -- fen that have gone back to the payer
-  billed         TEXT,    -- the day of the bill that holds the payment, where it differs from the day of paid_at
+  id          TEXT    NOT NULL PRIMARY KEY, -- the public one, in URLs of the shop
+  token       TEXT    UNIQUE, -- of the customer's URL /o/{token}: whoever knows it may pay the order
+  source      TEXT    NOT NULL CHECK (source IN ('shop', 'api', 'link')), -- what made it
+  reference   TEXT    UNIQUE, -- the merchant's own number
+  key_id      TEXT,    -- the API key that made it
+  owner       TEXT,    -- the openid of a user, the id of a guest, or 'erased:' and the order's id; of an order of the shop
+  guest       INTEGER NOT NULL, -- 1 if the owner is a guest
+  client_key  TEXT,    -- makes a repeated request the same order: of the owner, or of the API key
+  fingerprint TEXT    NOT NULL, -- of the request under client_key
+  shop        TEXT    NOT NULL, -- the origin of the shop that made it
+  appid       TEXT    NOT NULL,
+  mch_id      TEXT    NOT NULL,
+  items       TEXT    NOT NULL, -- JSON: [{"product_id","name","price","quantity"}]
+  total       INTEGER NOT NULL CHECK (total > 0),
+  currency    TEXT    NOT NULL,
+  description TEXT    NOT NULL, -- the payer reads it on the payment sheet
+  metadata    TEXT    CHECK (metadata IS NULL OR json_valid(metadata)), -- JSON object of the merchant
+  return_url  TEXT,    -- where the customer's page leads after the payment
+  trade_types TEXT    CHECK (trade_types IS NULL OR json_valid(trade_types)), -- JSON list of those that may pay it; NULL: all
+  created_at  INTEGER NOT NULL,
+  expires_at  INTEGER NOT NULL,
+  status      TEXT    NOT NULL,
+  paid_by     TEXT    UNIQUE, -- the out_trade_no of the payment that pays it, never changed
+  refunded    INTEGER NOT NULL DEFAULT 0, -- fen of that payment that have gone back to the payer
+  due_at      INTEGER, -- when the timer closes it; NULL once it is not open
+  network     TEXT,    -- the network of a guest, as internal/server/limit.go counts it, while the order is open
   -- Whether a simulator took the place of WeChat when the order was made, or when it
   -- was paid. Events say so, also from a database that was moved to another shop.
-  simulated      INTEGER NOT NULL DEFAULT 0 CHECK (simulated IN (0, 1)),
-  updated_at     INTEGER NOT NULL,
+  simulated   INTEGER NOT NULL DEFAULT 0 CHECK (simulated IN (0, 1)),
+  updated_at  INTEGER NOT NULL,
   UNIQUE (owner, client_key),
-  CHECK ((prepay_id IS NULL) = (prepay_at IS NULL)),
-  CHECK (sent_at IS NOT NULL OR prepay_id IS NULL AND status <> 'closing'),
-  CHECK ((transaction_id IS NULL) = (settled_at IS NULL)),
-  CHECK (transaction_id IS NOT NULL OR paid_at IS NULL AND payer IS NULL),
-  CHECK (status <> 'paid' OR transaction_id IS NOT NULL),
-  CHECK (guest = (substr(owner, 1, 6) = 'guest:')),
-  CHECK ((due_at IS NULL) = (status NOT IN ('created', 'pending', 'closing')))
+  CHECK (source <> 'shop' OR owner IS NOT NULL AND client_key IS NOT NULL),
+  CHECK (guest = (substr(COALESCE(owner, ''), 1, 6) = 'guest:')),
+  CHECK ((paid_by IS NULL) = (status IN ('open', 'closing', 'closed'))),
+  CHECK ((due_at IS NULL) = (status <> 'open'))
 ) STRICT;
 
 CREATE INDEX orders_by_owner ON orders (owner, created_at, id);
 CREATE INDEX orders_by_time ON orders (created_at, id);
 CREATE INDEX orders_by_status ON orders (status, created_at, id);
-CREATE INDEX orders_by_payment ON orders (COALESCE(paid_at, settled_at), out_trade_no) WHERE transaction_id IS NOT NULL;
--- Finds the orders that a person has paid, beside those that they own.
-CREATE INDEX orders_by_payer ON orders (payer) WHERE payer IS NOT NULL;
--- Finds the payments of which WeChat has not reported the payer or the time.
-CREATE INDEX incomplete_payments ON orders (settled_at) WHERE transaction_id IS NOT NULL AND (paid_at IS NULL OR payer IS NULL);
--- Finds the orders whose payment was notified and is not confirmed.
-CREATE INDEX told_orders ON orders (queried_at) WHERE told_at IS NOT NULL AND transaction_id IS NULL;
--- Finds the orders that the timer queries WeChat about, or closes. Due in orders.go reads
--- each of the kinds of one merchant by itself.
-CREATE INDEX orders_due ON orders (mch_id, api_version, guest, status = 'closing', due_at) WHERE due_at IS NOT NULL;
+CREATE UNIQUE INDEX orders_by_key ON orders (key_id, client_key) WHERE key_id IS NOT NULL;
+-- Finds the open orders whose time is over.
+CREATE INDEX orders_due ON orders (due_at) WHERE due_at IS NOT NULL;
 -- These two count the orders that wait for a payment, for bounds.go.
-CREATE INDEX orders_open_by_owner ON orders (owner) WHERE status IN ('created', 'pending');
+CREATE INDEX orders_open_by_owner ON orders (owner) WHERE status = 'open';
 CREATE INDEX orders_open_by_network ON orders (network) WHERE network IS NOT NULL;
 
 -- The statuses that an order went through.
@@ -124,7 +98,7 @@ BEGIN
   INSERT INTO order_steps (order_id, status, at) VALUES (NEW.id, NEW.status, NEW.created_at);
 END;
 
--- Continues the changes in orderchanges.go.
+-- Continues the changes in orderchanges.go, and those of other triggers.
 CREATE TRIGGER order_goes_on AFTER UPDATE OF status ON orders WHEN NEW.status <> OLD.status
 BEGIN
   INSERT INTO order_steps (order_id, status, at) VALUES (NEW.id, NEW.status, MAX(NEW.updated_at, OLD.updated_at));
@@ -134,7 +108,132 @@ END;
 CREATE TRIGGER order_is_deleted AFTER DELETE ON orders
 BEGIN
   DELETE FROM order_steps WHERE order_id = OLD.id;
+  DELETE FROM payments WHERE order_id = OLD.id;
   DELETE FROM events WHERE order_id = OLD.id;
+END;
+
+-- ---------------------------------------------------------------------------
+-- Payments
+-- ---------------------------------------------------------------------------
+
+-- A payment is one attempt to collect an order. It is stored before WeChat is called,
+-- with every parameter of the call: WeChat takes a repeated out_trade_no only when
+-- nothing in the call has changed. So another payer or another trade type is another
+-- payment of the same order. The columns up to expires_at are never updated, with two
+-- exceptions. client_ip is removed when the payment ends, since no call is made for it
+-- any more. openid is removed when the person is erased. Only
+-- internal/order/paymentstatus.go says which status may follow which.
+CREATE TABLE payments (
+  out_trade_no   TEXT    NOT NULL PRIMARY KEY, -- the number WeChat knows
+  order_id       TEXT    NOT NULL,
+  guest          INTEGER NOT NULL, -- 1 if the owner of the order is a guest: see payments_due
+  appid          TEXT    NOT NULL,
+  mch_id         TEXT    NOT NULL,
+  api_version    TEXT    NOT NULL CHECK (api_version IN ('v2', 'v3')), -- of WeChat's API: the payment ends with the version with which it began
+  trade_type     TEXT    NOT NULL,
+  openid         TEXT    NOT NULL, -- JSAPI: who is to pay; '' otherwise, and once the person is erased
+  total          INTEGER NOT NULL CHECK (total > 0),
+  currency       TEXT    NOT NULL,
+  shop_name      TEXT    NOT NULL, -- MWEB sends it
+  body           TEXT    NOT NULL, -- the description of the order
+  client_ip      TEXT    NOT NULL, -- '' once the payment has ended
+  notify_url     TEXT    NOT NULL,
+  created_at     INTEGER NOT NULL, -- just before the first call of unifiedorder; also time_start
+  expires_at     INTEGER NOT NULL, -- of the order; also time_expire
+  status         TEXT    NOT NULL,
+  prepay_id      TEXT,    -- of WeChat; pay_url where APIv3 gives none
+  prepay_at      INTEGER,
+  sign_type      TEXT,    -- of the call that returned prepay_id; the page signs with the same one
+  pay_url        TEXT,    -- the code_url or mweb_url that came with prepay_id
+  asking_until   INTEGER, -- until then one request alone may call unifiedorder: a second code_url voids the first
+  failure        TEXT,    -- WeChat's code when it last declined the payment
+  queried_at     INTEGER, -- when WeChat was last queried about the payment
+  told_at        INTEGER, -- when a notification last said that it is paid, and WeChat was queried to confirm it
+  due_at         INTEGER, -- when the timer next queries WeChat about it; NULL when it has ended
+  transaction_id TEXT UNIQUE,
+  -- WeChat need not report who paid, and when, once money of the payment has gone
+  -- back. Then payer and paid_at are NULL until the bill of that day is there.
+  payer          TEXT,    -- the openid of the payer; '' once the person is erased
+  paid_at        INTEGER, -- WeChat's time_end
+  settled_at     INTEGER, -- when it became known here that it is paid
+  settled_by     TEXT,    -- how it became known: notify, poll, cron, ...
+  duplicate      INTEGER NOT NULL DEFAULT 0 CHECK (duplicate IN (0, 1)), -- 1: another payment pays the order, and this one goes back
+  refunded       INTEGER NOT NULL DEFAULT 0 CHECK (refunded BETWEEN 0 AND total), -- fen that have gone back to the payer
+  billed         TEXT,    -- the day of the bill that holds the payment, where it differs from the day of paid_at
+  simulated      INTEGER NOT NULL DEFAULT 0 CHECK (simulated IN (0, 1)), -- as of an order
+  updated_at     INTEGER NOT NULL,
+  CHECK ((openid = '') OR trade_type = 'JSAPI'),
+  CHECK ((prepay_id IS NULL) = (prepay_at IS NULL)),
+  CHECK ((transaction_id IS NULL) = (settled_at IS NULL)),
+  CHECK ((transaction_id IS NULL) = (status <> 'paid')),
+  CHECK (transaction_id IS NOT NULL OR paid_at IS NULL AND payer IS NULL AND duplicate = 0 AND refunded = 0),
+  CHECK ((due_at IS NULL) = (status NOT IN ('created', 'pending', 'closing')))
+) STRICT;
+
+CREATE INDEX payments_by_order ON payments (order_id, created_at, out_trade_no);
+-- Opening an order twice, in the same place, gives the same payment.
+CREATE UNIQUE INDEX payments_live ON payments (order_id, trade_type, openid) WHERE status IN ('created', 'pending');
+CREATE INDEX payments_by_time ON payments (COALESCE(paid_at, settled_at), out_trade_no) WHERE transaction_id IS NOT NULL;
+-- These two find the payments of a person, beside those of the orders that they own.
+CREATE INDEX payments_by_payer ON payments (payer) WHERE payer IS NOT NULL;
+CREATE INDEX payments_by_openid ON payments (openid) WHERE openid <> '';
+-- Finds the payments of which WeChat has not reported the payer or the time.
+CREATE INDEX incomplete_payments ON payments (settled_at) WHERE transaction_id IS NOT NULL AND (paid_at IS NULL OR payer IS NULL);
+-- Finds the payments that were notified and are not confirmed.
+CREATE INDEX told_payments ON payments (queried_at) WHERE told_at IS NOT NULL AND transaction_id IS NULL;
+-- Finds the payments that the timer queries WeChat about. Due in payments.go reads each of
+-- the kinds of one merchant by itself.
+CREATE INDEX payments_due ON payments (mch_id, api_version, guest, status = 'closing', due_at) WHERE due_at IS NOT NULL;
+-- Finds the duplicates whose money has not gone back.
+CREATE INDEX unreturned_payments ON payments (settled_at) WHERE duplicate = 1 AND refunded < total;
+
+-- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go: nobody gets anything
+-- any more to pay the order with. WeChat closes no payment that is younger than 315
+-- seconds (order.MinCloseAge).
+CREATE TRIGGER order_closes AFTER UPDATE OF status ON orders WHEN NEW.status = 'closing' AND OLD.status <> 'closing'
+BEGIN
+  UPDATE payments SET status = 'closing', due_at = MAX(created_at + 315000, NEW.updated_at), updated_at = MAX(updated_at, NEW.updated_at)
+  WHERE order_id = NEW.id AND status IN ('created', 'pending');
+END;
+
+-- Continues Close and Fail in paymentchanges.go: an order is closed when none of its
+-- payments can be paid at WeChat any more.
+CREATE TRIGGER payment_ends AFTER UPDATE OF status ON payments WHEN NEW.status IN ('closed', 'failed') AND OLD.status <> NEW.status
+BEGIN
+  UPDATE orders SET status = 'closed', updated_at = MAX(updated_at, NEW.updated_at)
+  WHERE id = NEW.order_id AND status = 'closing'
+  AND NOT EXISTS (SELECT 1 FROM payments WHERE order_id = NEW.order_id AND status IN ('created', 'pending', 'closing'));
+END;
+
+-- Continues Pay in paymentchanges.go. The first payment of an order that is paid pays the
+-- order. Every other one is a duplicate: all of it goes back, by a refund that is stored
+-- here and sent like every refund. The payments that are not paid are closed at WeChat.
+CREATE TRIGGER payment_is_paid AFTER UPDATE OF transaction_id ON payments
+WHEN OLD.transaction_id IS NULL AND NEW.transaction_id IS NOT NULL
+BEGIN
+  UPDATE orders SET paid_by = COALESCE(paid_by, NEW.out_trade_no), status = IIF(paid_by IS NULL, 'paid', status),
+    due_at = NULL, network = NULL, simulated = MAX(simulated, NEW.simulated), updated_at = MAX(updated_at, NEW.updated_at)
+  WHERE id = NEW.order_id;
+  UPDATE payments SET status = 'closing', due_at = MAX(created_at + 315000, NEW.updated_at), updated_at = MAX(updated_at, NEW.updated_at)
+  WHERE order_id = NEW.order_id AND status IN ('created', 'pending');
+  UPDATE payments SET duplicate = 1
+  WHERE out_trade_no = NEW.out_trade_no AND NEW.out_trade_no <> (SELECT paid_by FROM orders WHERE id = NEW.order_id);
+  INSERT INTO refunds (id, order_id, out_trade_no, refund_key, api_version, amount, reason, notify_url, created_at, status, updated_at)
+  SELECT 'DUP' || out_trade_no, order_id, out_trade_no, 'duplicate:' || out_trade_no, api_version, total, '重复支付，全额退款',
+    replace(notify_url, '/api/notify/pay', '/api/notify/refund'), updated_at, 'created', updated_at
+  FROM payments WHERE out_trade_no = NEW.out_trade_no AND duplicate = 1
+  ON CONFLICT DO NOTHING;
+  INSERT INTO events (id, type, order_id, subject, data, created_at, next_at)
+  SELECT IIF(duplicate = 1, 'evt_duplicate_' || out_trade_no, 'evt_paid_' || orders.id), IIF(duplicate = 1, 'payment.duplicate', 'order.paid'),
+    orders.id, IIF(duplicate = 1, out_trade_no, orders.id),
+    IIF(duplicate = 1,
+      json_object('order', json(order_snapshots.data), 'payment', json(payment_snapshots.data), 'refund', json_object('id', 'DUP' || out_trade_no, 'amount', payments.total)),
+      json_object('order', json(order_snapshots.data), 'payment', json(payment_snapshots.data))),
+    orders.updated_at, orders.updated_at
+  FROM payments JOIN orders ON orders.id = payments.order_id
+  JOIN order_snapshots ON order_snapshots.id = orders.id JOIN payment_snapshots ON number = out_trade_no
+  WHERE out_trade_no = NEW.out_trade_no
+  ON CONFLICT (type, subject) DO NOTHING;
 END;
 
 -- ---------------------------------------------------------------------------
@@ -162,7 +261,7 @@ CREATE TABLE guests_by_hour (
 ) STRICT, WITHOUT ROWID;
 
 -- Continues Insert in orders.go.
-CREATE TRIGGER guest_order_begins AFTER INSERT ON orders WHEN NEW.guest = 1 AND NEW.status IN ('created', 'pending')
+CREATE TRIGGER guest_order_begins AFTER INSERT ON orders WHEN NEW.guest = 1 AND NEW.status = 'open'
 BEGIN
   UPDATE guests_open SET n = n + 1;
   INSERT INTO guests_by_hour (hour, network, n)
@@ -170,22 +269,23 @@ BEGIN
   ON CONFLICT (hour, network) DO UPDATE SET n = n + 1;
 END;
 
--- Continues the changes in orderchanges.go that end the wait for a payment.
+-- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go, and payment_is_paid:
+-- what ends the wait for a payment.
 CREATE TRIGGER guest_order_ends AFTER UPDATE OF status ON orders
-WHEN NEW.guest = 1 AND OLD.status IN ('created', 'pending') AND NEW.status NOT IN ('created', 'pending')
+WHEN NEW.guest = 1 AND OLD.status = 'open' AND NEW.status <> 'open'
 BEGIN
   UPDATE guests_open SET n = n - 1;
 END;
 
--- Continues Pay in orderchanges.go. A paid order takes no place of the hour.
-CREATE TRIGGER guest_order_paid AFTER UPDATE OF transaction_id ON orders
-WHEN NEW.guest = 1 AND OLD.status IN ('created', 'pending') AND NEW.transaction_id IS NOT NULL
+-- Continues Pay in paymentchanges.go, by payment_is_paid. A paid order takes no place of the hour.
+CREATE TRIGGER guest_order_paid AFTER UPDATE OF status ON orders
+WHEN NEW.guest = 1 AND OLD.status = 'open' AND NEW.status = 'paid'
 BEGIN
   UPDATE guests_by_hour SET n = n - 1 WHERE hour = OLD.created_at / 3600000 AND network IN ('', OLD.network);
 END;
 
 -- An operator deleted an open order by hand: for the bounds in bounds.go.
-CREATE TRIGGER guest_order_is_deleted AFTER DELETE ON orders WHEN OLD.guest = 1 AND OLD.status IN ('created', 'pending')
+CREATE TRIGGER guest_order_is_deleted AFTER DELETE ON orders WHEN OLD.guest = 1 AND OLD.status = 'open'
 BEGIN
   UPDATE guests_open SET n = n - 1;
 END;
@@ -201,14 +301,15 @@ CREATE TABLE database_size (
 -- Refunds
 -- ---------------------------------------------------------------------------
 
--- A refund keeps every parameter of its call, as an order does; the columns up to
--- created_at are never updated. Only internal/order/refundstatus.go says which
+-- A refund gives money of one payment back. It keeps every parameter of its call, as a
+-- payment does; the columns up to created_at are never updated. Only internal/order/refundstatus.go says which
 -- status may follow which.
 CREATE TABLE refunds (
   id         TEXT    NOT NULL PRIMARY KEY, -- out_refund_no, the number WeChat knows
   order_id   TEXT    NOT NULL,
-  refund_key TEXT,                         -- makes a repeated request the same refund; NULL for a refund made elsewhere
-  api_version TEXT   NOT NULL CHECK (api_version IN ('v2', 'v3')), -- that of the order
+  out_trade_no TEXT  NOT NULL,             -- the payment
+  refund_key TEXT,                         -- makes a repeated request the same refund of the order; NULL for a refund made elsewhere
+  api_version TEXT   NOT NULL CHECK (api_version IN ('v2', 'v3')), -- that of the payment
   amount     INTEGER NOT NULL CHECK (amount > 0),
   reason     TEXT    NOT NULL, -- the payer reads it
   notify_url TEXT    NOT NULL,
@@ -241,41 +342,50 @@ CREATE INDEX open_refunds ON refunds (COALESCE(queried_at, created_at)) WHERE st
 CREATE INDEX stuck_refunds ON refunds (status) WHERE status = 'created' AND stuck = 1;
 CREATE INDEX abnormal_refunds ON refunds (status) WHERE status = 'abnormal';
 
--- A refund changes its order in the statement that writes the refund, so that the
--- two agree whatever fails afterwards. An order is refunding while one of its
--- refunds has not ended. Continues InsertRefund and RecordRefund in refunds.go.
+-- A refund changes its payment and its order in the statement that writes the refund, so
+-- that they agree whatever fails afterwards. An order is refunding while a refund of the
+-- payment that pays it has not ended. The refund of a duplicate leaves the order alone.
+-- Continues InsertRefund and RecordRefund in refunds.go.
 CREATE TRIGGER refund_begins AFTER INSERT ON refunds WHEN NEW.status <> 'closed'
 BEGIN
   UPDATE orders SET status = 'refunding', updated_at = MAX(updated_at, NEW.updated_at)
-  WHERE id = NEW.order_id AND status = 'paid';
+  WHERE id = NEW.order_id AND paid_by = NEW.out_trade_no AND status = 'paid';
 END;
 
 -- Continues MoveRefund and FailRefund in refunds.go.
 CREATE TRIGGER refund_goes_on AFTER UPDATE OF status ON refunds WHEN NEW.status <> OLD.status
 BEGIN
+  UPDATE payments SET refunded = refunded + NEW.amount, updated_at = MAX(updated_at, NEW.updated_at)
+  WHERE out_trade_no = NEW.out_trade_no AND NEW.status = 'succeeded';
   UPDATE orders SET refunded = refunded + NEW.amount, updated_at = MAX(updated_at, NEW.updated_at)
-  WHERE id = NEW.order_id AND NEW.status = 'succeeded';
+  WHERE id = NEW.order_id AND paid_by = NEW.out_trade_no AND NEW.status = 'succeeded';
   UPDATE orders SET status = 'refunding', updated_at = MAX(updated_at, NEW.updated_at)
-  WHERE id = NEW.order_id AND status = 'paid' AND NEW.status IN ('processing', 'abnormal');
+  WHERE id = NEW.order_id AND paid_by = NEW.out_trade_no AND status = 'paid' AND NEW.status IN ('processing', 'abnormal');
   UPDATE orders SET status = IIF(refunded = total, 'refunded', 'paid'), updated_at = MAX(updated_at, NEW.updated_at)
-  WHERE id = NEW.order_id AND status = 'refunding'
-  AND NOT EXISTS (SELECT 1 FROM refunds WHERE order_id = NEW.order_id AND status IN ('created', 'processing', 'abnormal'));
+  WHERE id = NEW.order_id AND paid_by = NEW.out_trade_no AND status = 'refunding'
+  AND NOT EXISTS (SELECT 1 FROM refunds WHERE order_id = NEW.order_id AND out_trade_no = NEW.out_trade_no AND status IN ('created', 'processing', 'abnormal'));
 END;
 
 -- ---------------------------------------------------------------------------
 -- Events: the outbox
 -- ---------------------------------------------------------------------------
 
--- Triggers write an event in the statement that makes an order paid or ends it: no
--- failure can lose the event, and no second statement can double it.
+-- Triggers write an event in the statement that makes an order or a payment paid, or ends
+-- the order: no failure can lose the event, and no second statement can double it.
 
 -- The order as an event describes it.
 CREATE VIEW order_snapshots AS
 SELECT id, json_object(
-  'id', id, 'out_trade_no', out_trade_no, 'status', status, 'trade_type', trade_type, 'items', json(items),
-  'total', total, 'currency', currency, 'refunded', refunded, 'created_at', created_at, 'expires_at', expires_at,
-  'transaction_id', transaction_id, 'payer', NULLIF(payer, ''), 'paid_at', paid_at) AS data
+  'id', id, 'reference', reference, 'source', source, 'status', status, 'items', json(items), 'description', description,
+  'metadata', json(metadata), 'total', total, 'currency', currency, 'refunded', refunded, 'created_at', created_at, 'expires_at', expires_at) AS data
 FROM orders;
+
+-- The payment as an event describes it.
+CREATE VIEW payment_snapshots AS
+SELECT out_trade_no AS number, json_object(
+  'out_trade_no', out_trade_no, 'transaction_id', transaction_id, 'trade_type', trade_type, 'payer', NULLIF(payer, ''), 'paid_at', paid_at,
+  'api_version', api_version, 'appid', appid, 'mch_id', mch_id) AS data
+FROM payments;
 
 CREATE TABLE events (
   seq          INTEGER NOT NULL PRIMARY KEY, -- in the order of creation
@@ -287,7 +397,7 @@ CREATE TABLE events (
   id           TEXT    NOT NULL UNIQUE,
   type         TEXT    NOT NULL,
   order_id     TEXT    NOT NULL,
-  subject      TEXT    NOT NULL, -- the order or the refund that the event is about
+  subject      TEXT    NOT NULL, -- the order, the payment or the refund that the event is about
   data         TEXT    NOT NULL, -- JSON; nothing of it changes, but the payer is removed after some time
   created_at   INTEGER NOT NULL,
   status       TEXT    NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'delivered', 'dead')),
@@ -312,7 +422,7 @@ CREATE INDEX failed_events ON events (seq) WHERE status = 'dead' AND attempts > 
 -- Finds whether the receiver wants no events any more (Miss in event.go).
 CREATE INDEX gone_events ON events (status) WHERE status = 'dead' AND last_error = 'HTTP 410 Gone';
 -- Finds the events whose payer is to be removed.
-CREATE INDEX events_with_payer ON events (created_at) WHERE json_extract(data, '$.order.payer') IS NOT NULL;
+CREATE INDEX events_with_payer ON events (created_at) WHERE json_extract(data, '$.payment.payer') IS NOT NULL;
 
 -- An event waits until the earlier ones of its order are delivered or dead, but
 -- order.paid waits for nothing. The two triggers keep that rule in the column blocked,
@@ -335,48 +445,47 @@ BEGIN
 END;
 
 -- Continues ErasePerson in persons.go.
-CREATE TRIGGER erase_payer AFTER UPDATE OF payer ON orders WHEN NEW.payer = '' AND OLD.payer <> ''
+CREATE TRIGGER erase_owner AFTER UPDATE OF owner ON orders WHEN NEW.owner <> OLD.owner
 BEGIN
-  UPDATE events SET data = json_set(data, '$.order.payer', NULL)
-  WHERE order_id = NEW.id AND json_extract(data, '$.order.payer') IS NOT NULL;
+  UPDATE payments SET openid = '', client_ip = '', payer = IIF(transaction_id IS NOT NULL AND COALESCE(payer, OLD.owner) = OLD.owner, '', payer)
+  WHERE order_id = NEW.id;
 END;
 
--- Continues Pay in orderchanges.go.
-CREATE TRIGGER event_order_paid AFTER UPDATE OF transaction_id ON orders
-WHEN OLD.transaction_id IS NULL AND NEW.transaction_id IS NOT NULL
+-- Continues ErasePerson in persons.go.
+CREATE TRIGGER erase_payer AFTER UPDATE OF payer ON payments WHEN NEW.payer = '' AND OLD.payer <> ''
 BEGIN
-  INSERT INTO events (id, type, order_id, subject, data, created_at, next_at)
-  SELECT 'evt_paid_' || id, 'order.paid', id, id, json_object('order', json(data)), NEW.updated_at, NEW.updated_at
-  FROM order_snapshots WHERE id = NEW.id
-  ON CONFLICT (type, subject) DO NOTHING;
+  UPDATE events SET data = json_set(data, '$.payment.payer', NULL)
+  WHERE order_id = NEW.order_id AND json_extract(data, '$.payment.out_trade_no') = NEW.out_trade_no AND json_extract(data, '$.payment.payer') IS NOT NULL;
 END;
 
--- Continues Close and Fail in orderchanges.go. An order without a prepay_id makes no event:
--- nobody was given anything to pay it with.
-CREATE TRIGGER event_order_closed AFTER UPDATE OF status ON orders
-WHEN NEW.status IN ('closed', 'failed') AND OLD.status NOT IN ('closed', 'failed') AND NEW.prepay_id IS NOT NULL
+-- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go, and payment_ends. An
+-- order of the shop makes no event when nobody was given anything to pay it with.
+CREATE TRIGGER event_order_closed AFTER UPDATE OF status ON orders WHEN NEW.status = 'closed' AND OLD.status <> 'closed'
 BEGIN
   INSERT INTO events (id, type, order_id, subject, data, created_at, next_at)
   SELECT 'evt_closed_' || id, 'order.closed', id, id, json_object('order', json(data)), NEW.updated_at, NEW.updated_at
-  FROM order_snapshots WHERE id = NEW.id
+  FROM order_snapshots
+  WHERE id = NEW.id AND (NEW.source <> 'shop' OR EXISTS (SELECT 1 FROM payments WHERE order_id = NEW.id AND prepay_id IS NOT NULL))
   ON CONFLICT (type, subject) DO NOTHING;
 END;
 
 -- Continues MoveRefund in refunds.go. The trigger refund_goes_on may run
--- before this one or after it, so the refunded sum is computed here.
+-- before this one or after it, so the refunded sum is computed here. The refund of a
+-- duplicate makes no event: payment.duplicate has told of it.
 CREATE TRIGGER event_order_refunded AFTER UPDATE OF status ON refunds
 WHEN NEW.status = 'succeeded' AND OLD.status <> 'succeeded'
 BEGIN
   INSERT INTO events (id, type, order_id, subject, data, created_at, next_at)
-  SELECT 'evt_refunded_' || replace(replace(replace(NEW.id, '|', '~p'), '*', '~s'), '@', '~a'), 'order.refunded', id, NEW.id, json_object(
-      'order', json_set(data, '$.refunded', back, '$.status', IIF(back = json_extract(data, '$.total'), 'refunded', 'paid')),
+  SELECT 'evt_refunded_' || replace(replace(replace(NEW.id, '|', '~p'), '*', '~s'), '@', '~a'), 'order.refunded', orders.id, NEW.id, json_object(
+      'order', json_set(order_snapshots.data, '$.refunded', back, '$.status', IIF(back = total, 'refunded', 'paid')),
+      'payment', json(payment_snapshots.data),
       'refund', json_object('id', NEW.id, 'refund_id', NEW.refund_id, 'amount', NEW.amount, 'reason', NEW.reason,
         'created_at', NEW.created_at, 'ended_at', NEW.ended_at)),
-    later, later
-  FROM order_snapshots
-  JOIN (SELECT id AS changed, MAX(updated_at, NEW.updated_at) AS later FROM orders WHERE id = NEW.order_id) ON changed = id
-  JOIN (SELECT order_id, SUM(amount) AS back FROM refunds WHERE status = 'succeeded' GROUP BY order_id) ON order_id = id
-  WHERE id = NEW.order_id
+    MAX(updated_at, NEW.updated_at), MAX(updated_at, NEW.updated_at)
+  FROM orders
+  JOIN order_snapshots ON order_snapshots.id = orders.id JOIN payment_snapshots ON number = paid_by
+  JOIN (SELECT order_id, SUM(amount) AS back FROM refunds WHERE order_id = NEW.order_id AND out_trade_no = NEW.out_trade_no AND status = 'succeeded') ON order_id = orders.id
+  WHERE orders.id = NEW.order_id AND paid_by = NEW.out_trade_no
   ON CONFLICT (type, subject) DO NOTHING;
 END;
 
@@ -384,7 +493,7 @@ END;
 -- Bills
 -- ---------------------------------------------------------------------------
 
--- The daily comparison of orders and refunds with WeChat's bill. Days are
+-- The daily comparison of payments and refunds with WeChat's bill. Days are
 -- Beijing's: "2026-03-01".
 CREATE TABLE bill_checks (
   date         TEXT    NOT NULL PRIMARY KEY,
@@ -453,7 +562,7 @@ CREATE TABLE timers (
 ) STRICT;
 
 -- Counts of what leaves no row of its own (Count in operating.go). Counters there
--- computes the others from orders, refunds and events.
+-- computes the others from orders, payments, refunds and events.
 CREATE TABLE counters (
   name TEXT    NOT NULL PRIMARY KEY,
   n    INTEGER NOT NULL

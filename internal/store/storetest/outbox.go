@@ -9,51 +9,63 @@ import (
 const keepEvents = `
 	CREATE TRIGGER keep_event BEFORE UPDATE ON events
 	WHEN OLD.seq <> NEW.seq OR OLD.id <> NEW.id OR OLD.type <> NEW.type OR OLD.order_id <> NEW.order_id
-		OR OLD.subject <> NEW.subject OR OLD.data <> NEW.data AND NEW.data <> json_set(OLD.data, '$.order.payer', NULL) OR OLD.created_at <> NEW.created_at OR OLD.attempts > NEW.attempts
+		OR OLD.subject <> NEW.subject OR OLD.data <> NEW.data AND NEW.data <> json_set(OLD.data, '$.payment.payer', NULL) OR OLD.created_at <> NEW.created_at OR OLD.attempts > NEW.attempts
 	BEGIN SELECT RAISE(ABORT, 'what an event says was changed'); END;
 	CREATE TABLE without_payer (event_id TEXT NOT NULL) STRICT;
 	CREATE TRIGGER record_without_payer AFTER UPDATE OF data ON events WHEN OLD.data <> NEW.data
 	BEGIN INSERT INTO without_payer VALUES (NEW.id); END;
 	CREATE TRIGGER keep_events BEFORE DELETE ON events WHEN EXISTS (SELECT 1 FROM orders WHERE id = OLD.order_id)
 	BEGIN SELECT RAISE(ABORT, 'an event of an order was deleted'); END;
-	CREATE TRIGGER keep_paid_orders BEFORE DELETE ON orders WHEN OLD.transaction_id IS NOT NULL
+	CREATE TRIGGER keep_paid_orders BEFORE DELETE ON orders WHEN OLD.paid_by IS NOT NULL
 	BEGIN SELECT RAISE(ABORT, 'an order that was paid was deleted'); END;`
 
 // brokenEvents lists what is wrong with the outbox: each row is a thing and what
 // is wrong with it. It is one statement, so that everything is of one moment.
 const brokenEvents = `
 	WITH paid AS (SELECT order_id, COUNT(*) AS n FROM events WHERE type = 'order.paid' GROUP BY order_id),
-	closed AS (SELECT order_id, COUNT(*) AS n FROM events WHERE type = 'order.closed' GROUP BY order_id)
-
-	SELECT 'order ' || id, COALESCE(n, 0) || ' events tell that it is paid, its transaction is ' || COALESCE(transaction_id, 'none')
-	FROM orders LEFT JOIN paid ON paid.order_id = id WHERE COALESCE(n, 0) <> (transaction_id IS NOT NULL)
+	closed AS (SELECT order_id, COUNT(*) AS n FROM events WHERE type = 'order.closed' GROUP BY order_id),
+	facts AS (SELECT events.id AS event, events.type, data, orders.id AS sold, orders.total AS price, items, reference, metadata, payments.*, amount
+		FROM events JOIN orders ON orders.id = events.order_id LEFT JOIN refunds ON refunds.id = subject
+		LEFT JOIN payments ON payments.out_trade_no = CASE type WHEN 'payment.duplicate' THEN subject WHEN 'order.closed' THEN NULL ELSE paid_by END)
+	SELECT 'order ' || id, COALESCE(n, 0) || ' events tell that it is paid, it is paid by ' || COALESCE(paid_by, 'none')
+	FROM orders LEFT JOIN paid ON paid.order_id = id WHERE COALESCE(n, 0) <> (paid_by IS NOT NULL)
 	UNION ALL
 	SELECT 'order ' || id, COALESCE(n, 0) || ' events tell that it is closed'
 	FROM orders LEFT JOIN closed ON closed.order_id = id
-	WHERE COALESCE(n, 0) <> EXISTS (SELECT 1 FROM history WHERE history.order_id = id AND became IN ('closed', 'failed') AND prepaid)
+	WHERE COALESCE(n, 0) <> (EXISTS (SELECT 1 FROM history WHERE history.order_id = id AND became = 'closed')
+		AND (source <> 'shop' OR EXISTS (SELECT 1 FROM payments WHERE payments.order_id = id AND prepay_id IS NOT NULL)))
 	UNION ALL
-	SELECT 'refund ' || refunds.id, 'not told of once, though it is ' || status FROM refunds
-	WHERE (status = 'succeeded') <> (SELECT COUNT(*) FROM events WHERE type = 'order.refunded' AND subject = refunds.id)
+	SELECT 'payment ' || out_trade_no, 'not told of once, and duplicate is ' || duplicate FROM payments
+	WHERE duplicate <> (SELECT COUNT(*) FROM events WHERE type = 'payment.duplicate' AND subject = out_trade_no)
 	UNION ALL
-	SELECT 'event ' || events.id, 'it does not say what is so: ' || data
-	FROM events JOIN orders ON orders.id = events.order_id LEFT JOIN refunds ON refunds.id = subject
-	WHERE json_extract(data, '$.order.id') IS NOT orders.id
-	OR json_extract(data, '$.order.out_trade_no') IS NOT out_trade_no
-	OR json_extract(data, '$.order.total') IS NOT total
+	SELECT 'refund ' || refunds.id, 'not told of once, though it is ' || refunds.status FROM refunds JOIN payments ON payments.out_trade_no = refunds.out_trade_no
+	WHERE (refunds.status = 'succeeded' AND duplicate = 0) <> (SELECT COUNT(*) FROM events WHERE type = 'order.refunded' AND subject = refunds.id)
+	UNION ALL
+	SELECT 'event ' || event, 'it does not say what is so: ' || data
+	FROM facts
+	WHERE json_extract(data, '$.order.id') IS NOT sold
+	OR json_extract(data, '$.order.total') IS NOT price
 	OR json_extract(data, '$.order.items') IS NOT json(items)
-	OR type <> 'order.closed' AND (json_extract(data, '$.order.transaction_id') IS NOT transaction_id
-		OR json_extract(data, '$.order.payer') IS NOT NULLIF(payer, '') AND (json_extract(data, '$.order.payer') IS NOT NULL
-			OR NOT EXISTS (SELECT 1 FROM incomplete WHERE order_id = orders.id AND incomplete.payer IS NULL)
-			AND NOT EXISTS (SELECT 1 FROM without_payer WHERE event_id = events.id))
-		OR json_extract(data, '$.order.paid_at') IS NOT paid_at AND (json_extract(data, '$.order.paid_at') IS NOT NULL
-			OR NOT EXISTS (SELECT 1 FROM incomplete WHERE order_id = orders.id AND incomplete.paid_at IS NULL)))
-	OR json_extract(data, '$.refund.amount') IS NOT amount
+	OR json_extract(data, '$.order.reference') IS NOT reference
+	OR json_extract(data, '$.order.metadata') IS NOT json(metadata)
+	OR json_extract(data, '$.payment.out_trade_no') IS NOT out_trade_no
+	OR json_extract(data, '$.payment.api_version') IS NOT api_version
+	OR json_extract(data, '$.payment.trade_type') IS NOT trade_type
+	OR json_extract(data, '$.payment.appid') IS NOT appid
+	OR json_extract(data, '$.payment.mch_id') IS NOT mch_id
+	OR json_extract(data, '$.payment.transaction_id') IS NOT transaction_id
+	OR json_extract(data, '$.payment.payer') IS NOT NULLIF(payer, '') AND (json_extract(data, '$.payment.payer') IS NOT NULL
+		OR NOT EXISTS (SELECT 1 FROM incomplete WHERE incomplete.out_trade_no = facts.out_trade_no AND incomplete.payer IS NULL)
+		AND NOT EXISTS (SELECT 1 FROM without_payer WHERE event_id = event))
+	OR json_extract(data, '$.payment.paid_at') IS NOT paid_at AND (json_extract(data, '$.payment.paid_at') IS NOT NULL
+		OR NOT EXISTS (SELECT 1 FROM incomplete WHERE incomplete.out_trade_no = facts.out_trade_no AND incomplete.paid_at IS NULL))
+	OR json_extract(data, '$.refund.amount') IS NOT IIF(type = 'payment.duplicate', price, amount)
 	OR (type = 'order.refunded') <> (amount IS NOT NULL)
 	UNION ALL
 	SELECT 'guests', n || ' of their orders are open by the count' FROM guests_open
-	WHERE n <> (SELECT COUNT(*) FROM orders WHERE guest = 1 AND status IN ('created', 'pending'))
+	WHERE n <> (SELECT COUNT(*) FROM orders WHERE guest = 1 AND status = 'open')
 	UNION ALL
-	SELECT 'order ' || id, 'its network is kept' FROM orders WHERE network IS NOT NULL AND (guest = 0 OR status NOT IN ('created', 'pending'))
+	SELECT 'order ' || id, 'its network is kept' FROM orders WHERE network IS NOT NULL AND (guest = 0 OR status <> 'open')
 	UNION ALL
 	SELECT 'event ' || id, IIF(blocked, 'it waits for nothing', 'it does not wait for an earlier one') FROM events
 	WHERE blocked <> (status = 'pending' AND type <> 'order.paid' AND EXISTS (SELECT 1 FROM events AS earlier

@@ -16,7 +16,7 @@ const keepRefunds = `
 	CREATE TRIGGER record_refund_history AFTER UPDATE OF status ON refunds
 	BEGIN INSERT INTO refund_history VALUES (NEW.id, OLD.status, NEW.status); END;
 	CREATE TRIGGER keep_refund BEFORE UPDATE ON refunds
-	WHEN OLD.id <> NEW.id OR OLD.order_id <> NEW.order_id OR OLD.refund_key IS NOT NEW.refund_key OR OLD.api_version <> NEW.api_version OR OLD.amount <> NEW.amount
+	WHEN OLD.id <> NEW.id OR OLD.order_id <> NEW.order_id OR OLD.out_trade_no <> NEW.out_trade_no OR OLD.refund_key IS NOT NEW.refund_key OR OLD.api_version <> NEW.api_version OR OLD.amount <> NEW.amount
 		OR OLD.reason <> NEW.reason OR OLD.notify_url <> NEW.notify_url OR OLD.created_at <> NEW.created_at
 		OR OLD.from_balance <> NEW.from_balance AND OLD.status <> 'created'
 		OR (OLD.refund_id IS NOT NULL AND OLD.refund_id IS NOT NEW.refund_id)
@@ -25,17 +25,18 @@ const keepRefunds = `
 	CREATE TRIGGER keep_refunds BEFORE DELETE ON refunds
 	BEGIN SELECT RAISE(ABORT, 'a refund was deleted'); END;`
 
-// checkRefunds fails the test when refunds and orders do not agree. Each query
+// checkRefunds fails the test when refunds, payments and orders do not agree. Each query
 // is of one moment.
 func checkRefunds(t testing.TB, db *sql.DB) {
 	t.Helper()
-	rows, err := db.Query(`SELECT id, status, total, refunded,
-		(SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE order_id = orders.id AND status = 'succeeded'),
-		(SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE order_id = orders.id AND status IN ('processing', 'succeeded', 'abnormal')),
-		(SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE order_id = orders.id AND status NOT IN ('failed', 'closed')),
-		(SELECT COUNT(*) FROM refunds WHERE order_id = orders.id AND status IN ('created', 'processing', 'abnormal')),
-		(SELECT COUNT(*) FROM refunds WHERE order_id = orders.id AND refund_key IS NULL)
-		FROM orders`)
+	rows, err := db.Query(`SELECT payments.out_trade_no, IIF(duplicate = 1, 'duplicate', orders.status), payments.total, IIF(duplicate = 1, payments.refunded, orders.refunded),
+		(SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE refunds.out_trade_no = payments.out_trade_no AND status = 'succeeded'),
+		(SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE refunds.out_trade_no = payments.out_trade_no AND status IN ('processing', 'succeeded', 'abnormal')),
+		(SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE refunds.out_trade_no = payments.out_trade_no AND status NOT IN ('failed', 'closed')),
+		(SELECT COUNT(*) FROM refunds WHERE refunds.out_trade_no = payments.out_trade_no AND status IN ('created', 'processing', 'abnormal')),
+		(SELECT COUNT(*) FROM refunds WHERE refunds.out_trade_no = payments.out_trade_no AND refund_key IS NULL)
+		FROM payments JOIN orders ON orders.id = order_id
+		WHERE duplicate = 1 OR payments.out_trade_no = COALESCE(paid_by, payments.out_trade_no)`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,16 +51,16 @@ func checkRefunds(t testing.TB, db *sql.DB) {
 			"refunded is not the sum of its refunds":           refunded != succeeded,
 			"more than was paid goes back":                     taken > total,
 			"more than was paid was promised to go back":       live > total && foreign == 0,
-			"refunds of what was not paid":                     live > 0 && !order.WasPaid(api.OrderStatus(status)),
+			"refunds of what was not paid":                     live > 0 && status != "duplicate" && !order.WasPaid(api.OrderStatus(status)),
 			"refunding without a refund under way":             status == "refunding" && open == 0,
-			"a refund is under way and it is not refunding":    status != "refunding" && open > 0,
+			"a refund is under way and it is not refunding":    status != "refunding" && status != "duplicate" && open > 0,
 			"refunded, but not all of it":                      status == "refunded" && refunded != total,
 			"all of it has gone back and it is not refunded":   status == "paid" && refunded == total,
-			"money has gone back that never came":              refunded > 0 && !order.WasPaid(api.OrderStatus(status)),
+			"money has gone back that never came":              refunded > 0 && status != "duplicate" && !order.WasPaid(api.OrderStatus(status)),
 			"there are more refunds under way than WeChat has": open > order.MaxRefunds,
 		} {
 			if broken {
-				t.Errorf("order %s (%s, total %d, refunded %d, succeeded %d, taken %d, live %d, open %d): %s",
+				t.Errorf("payment %s (%s, total %d, refunded %d, succeeded %d, taken %d, live %d, open %d): %s",
 					id, status, total, refunded, succeeded, taken, live, open, what)
 			}
 		}

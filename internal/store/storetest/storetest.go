@@ -35,27 +35,20 @@ var template = sync.OnceValues(func() ([]byte, error) {
 	err = errors.Join(store.Migrate(ctx, db), store.Seed(ctx, db))
 	if err == nil {
 		_, err = db.ExecContext(ctx, `
-		CREATE TABLE history (order_id TEXT NOT NULL, was TEXT NOT NULL, became TEXT NOT NULL, prepaid INTEGER NOT NULL) STRICT;
-		CREATE TRIGGER record_history AFTER UPDATE OF status ON orders
-		BEGIN INSERT INTO history VALUES (NEW.id, OLD.status, NEW.status, NEW.prepay_id IS NOT NULL); END;
-		CREATE TRIGGER keep_request BEFORE UPDATE ON orders
-		WHEN OLD.id <> NEW.id OR OLD.out_trade_no <> NEW.out_trade_no OR OLD.owner <> NEW.owner AND NEW.owner <> 'erased:' || NEW.id
-			OR OLD.client_key <> NEW.client_key OR OLD.fingerprint <> NEW.fingerprint OR OLD.appid <> NEW.appid
-			OR OLD.mch_id <> NEW.mch_id OR OLD.api_version <> NEW.api_version OR OLD.trade_type <> NEW.trade_type OR OLD.items <> NEW.items
-			OR OLD.shop_name <> NEW.shop_name OR OLD.total <> NEW.total OR OLD.currency <> NEW.currency OR OLD.body <> NEW.body
-			OR OLD.client_ip <> NEW.client_ip AND (NEW.client_ip <> '' OR NEW.status IN ('created', 'pending', 'closing') AND NEW.owner NOT LIKE 'erased:%')
-			OR OLD.notify_url <> NEW.notify_url
-			OR OLD.created_at <> NEW.created_at OR OLD.expires_at <> NEW.expires_at
-			OR (OLD.sent_at IS NOT NULL AND OLD.sent_at IS NOT NEW.sent_at)
-			OR (OLD.transaction_id IS NOT NULL AND OLD.transaction_id IS NOT NEW.transaction_id)
-			OR (OLD.paid_at IS NOT NULL AND OLD.paid_at IS NOT NEW.paid_at)
-			OR (OLD.payer IS NOT NULL AND OLD.payer IS NOT NEW.payer AND NEW.payer IS NOT '')
-		BEGIN SELECT RAISE(ABORT, 'a column that never changes was changed'); END;
+		CREATE TABLE history (order_id TEXT NOT NULL, was TEXT NOT NULL, became TEXT NOT NULL) STRICT;
+		CREATE TRIGGER record_history AFTER UPDATE OF status ON orders WHEN OLD.status <> NEW.status
+		BEGIN INSERT INTO history VALUES (NEW.id, OLD.status, NEW.status); END;
+		CREATE TRIGGER keep_order BEFORE UPDATE ON orders
+		WHEN OLD.id <> NEW.id OR OLD.token IS NOT NEW.token OR OLD.source <> NEW.source OR OLD.reference IS NOT NEW.reference OR OLD.key_id IS NOT NEW.key_id
+			OR OLD.owner IS NOT NEW.owner AND NEW.owner IS NOT 'erased:' || NEW.id
+			OR OLD.client_key IS NOT NEW.client_key OR OLD.fingerprint <> NEW.fingerprint OR OLD.shop <> NEW.shop OR OLD.appid <> NEW.appid
+			OR OLD.mch_id <> NEW.mch_id OR OLD.items <> NEW.items OR OLD.total <> NEW.total OR OLD.currency <> NEW.currency
+			OR OLD.description <> NEW.description OR OLD.metadata IS NOT NEW.metadata OR OLD.return_url IS NOT NEW.return_url
+			OR OLD.trade_types IS NOT NEW.trade_types OR OLD.created_at <> NEW.created_at OR OLD.expires_at <> NEW.expires_at
+			OR OLD.paid_by IS NOT NULL AND OLD.paid_by IS NOT NEW.paid_by OR NEW.refunded < OLD.refunded OR NEW.simulated < OLD.simulated
+		BEGIN SELECT RAISE(ABORT, 'a column of an order that never changes was changed'); END;
 		CREATE TRIGGER keep_time BEFORE UPDATE ON orders WHEN NEW.updated_at < OLD.updated_at
-		BEGIN SELECT RAISE(ABORT, 'updated_at went back'); END;
-		CREATE TABLE incomplete (order_id TEXT NOT NULL, paid_at INTEGER, payer TEXT) STRICT;
-		CREATE TRIGGER record_incomplete AFTER UPDATE OF transaction_id ON orders WHEN NEW.paid_at IS NULL OR NEW.payer IS NULL
-		BEGIN INSERT INTO incomplete VALUES (NEW.id, NEW.paid_at, NEW.payer); END;`+keepRefunds+keepEvents)
+		BEGIN SELECT RAISE(ABORT, 'updated_at went back'); END;`+keepPayments+keepRefunds+keepEvents)
 	}
 	// The last connection writes everything into the file when it closes.
 	if err := errors.Join(err, db.Close()); err != nil {
@@ -105,55 +98,63 @@ func Check(t testing.TB, db *sql.DB) {
 		defer d.changes.end(n)
 	}
 	checkRefunds(t, db)
+	checkPayments(t, db)
 	// One statement, so that orders and their history are of one moment.
-	rows, err := db.Query(`SELECT id, out_trade_no, status, items, total, currency, created_at, expires_at, updated_at,
-		prepay_id IS NOT NULL, transaction_id IS NOT NULL, COALESCE(failure, ''), owner, trade_type, COALESCE(pay_url, ''),
-		asking_until IS NOT NULL, client_ip <> '', COALESCE(payer, ''),
+	rows, err := db.Query(`SELECT id, status, items, total, currency, created_at, expires_at, updated_at, COALESCE(owner, ''), source,
 		COALESCE((SELECT group_concat(was || '>' || became, ' ' ORDER BY rowid) FROM history WHERE order_id = orders.id), ''),
-		COALESCE((SELECT group_concat(status, ' ' ORDER BY rowid) FROM order_steps WHERE order_id = orders.id), '')
+		COALESCE((SELECT group_concat(status, ' ' ORDER BY rowid) FROM order_steps WHERE order_id = orders.id), ''),
+		COALESCE((SELECT group_concat(status, ' ' ORDER BY rowid) FROM payments WHERE order_id = orders.id), ''),
+		paid_by IS NOT NULL, (SELECT COUNT(*) FROM payments WHERE order_id = orders.id AND transaction_id IS NOT NULL AND duplicate = 0),
+		EXISTS (SELECT 1 FROM payments WHERE order_id = orders.id AND out_trade_no = paid_by AND status = 'paid' AND duplicate = 0)
 		FROM orders`)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var id, outTradeNo, status, items, currency, failure, owner, tradeType, payURL, history, steps, payer string
+		var id, status, items, currency, owner, source, history, steps, payments string
 		var total, created, expires, updated int64
-		var prepaid, paid, asking, located bool
-		if err := rows.Scan(&id, &outTradeNo, &status, &items, &total, &currency, &created, &expires, &updated,
-			&prepaid, &paid, &failure, &owner, &tradeType, &payURL, &asking, &located, &payer, &history, &steps); err != nil {
+		var paying int
+		var paid, paidBy bool
+		if err := rows.Scan(&id, &status, &items, &total, &currency, &created, &expires, &updated, &owner, &source,
+			&history, &steps, &payments, &paid, &paying, &paidBy); err != nil {
 			t.Fatal(err)
 		}
 		var lines []order.Line
-		if err := json.Unmarshal([]byte(items), &lines); err != nil || len(lines) == 0 {
+		if err := json.Unmarshal([]byte(items), &lines); err != nil || len(lines) == 0 && source == "shop" {
 			t.Errorf("order %s: items %s: %v", id, items, err)
 		}
 		var sum int64
 		for _, l := range lines {
 			sum += int64(l.Price) * int64(l.Quantity)
 		}
+		live, all := 0, strings.Fields(payments)
+		for _, p := range all {
+			if !order.PaymentEnded(api.PaymentStatus(p)) {
+				live++
+			}
+		}
+		offered := strings.Contains(payments, "created") || strings.Contains(payments, "pending")
 		for what, broken := range map[string]bool{
-			"the total is not the sum of the lines":      sum != total,
-			"the total is out of range":                  total < 1 || total > int64(order.MaxTotal),
-			"the currency is not CNY":                    currency != "CNY",
-			"the lifetime is not 24 hours":               expires-created != order.Lifetime.Milliseconds(),
-			"it was updated before it was created":       updated < created,
-			"the public id gives away the out_trade_no":  strings.Contains(outTradeNo, strings.ToUpper(id)),
-			"the out_trade_no is not 32 characters":      len(outTradeNo) != 32,
-			"created, but has a prepay_id":               status == "created" && prepaid,
-			"pending without a prepay_id":                status == "pending" && !prepaid,
-			"paid without a transaction, or the reverse": order.WasPaid(api.OrderStatus(status)) != paid,
-			"failed without a code":                      status == "failed" && failure == "",
-			"its history cannot lead there":              !leads(strings.Fields(history), status),
-			"its steps are not its history":              steps != stepsOf(strings.Fields(history)),
-			"a guest is to pay inside WeChat":            tradeType == "JSAPI" && order.IsGuest(owner),
-			"it has a URL to pay, or lacks one":          (payURL != "") != (prepaid && tradeType != "JSAPI"),
-			"two may ask for its prepay_id, but do not":  tradeType == "JSAPI" && asking,
-			"it has ended and keeps the address":         located && (paid || status == "closed" || status == "failed"),
-			"the owner is erased, and somebody is left":  order.IsErased(owner) && (located || payer != "" && tradeType == "JSAPI" || owner != "erased:"+id || status == "created" || status == "pending"),
+			"the total is not the sum of the lines":          sum != total && len(lines) > 0,
+			"the total is out of range":                      total < 1 || total > int64(order.MaxTotal),
+			"the currency is not CNY":                        currency != "CNY",
+			"the lifetime is not 24 hours":                   source == "shop" && expires-created != order.Lifetime.Milliseconds(),
+			"it was updated before it was created":           updated < created,
+			"paid without a payment, or the reverse":         order.WasPaid(api.OrderStatus(status)) != paid,
+			"another number of payments pays it than one":    paid && (paying != 1 || !paidBy),
+			"a payment that is paid does not pay it":         !paid && paying != 0,
+			"it is not open and a payment is offered":        status != "open" && offered,
+			"it is closed and can be paid at WeChat":         status == "closed" && live > 0,
+			"it is closing and nothing can be paid":          status == "closing" && live == 0,
+			"too many of its payments can be paid at WeChat": live > order.MaxLive,
+			"it has too many payments":                       len(all) > order.MaxPayments,
+			"its history cannot lead there":                  !leads(strings.Fields(history), status),
+			"its steps are not its history":                  steps != stepsOf(strings.Fields(history)),
+			"the owner is erased, and somebody is left":      order.IsErased(owner) && (owner != "erased:"+id || status == "open"),
 		} {
 			if broken {
-				t.Errorf("order %s (%s, history %q): %s", id, status, history, what)
+				t.Errorf("order %s (%s, history %q, payments %q): %s", id, status, history, payments, what)
 			}
 		}
 	}
@@ -172,9 +173,8 @@ const brokenTimes = `
 	SELECT 'order ' || id, 'updated at ' || updated_at || ', its last step is later' FROM orders
 	WHERE updated_at < (SELECT MAX(at) FROM order_steps WHERE order_id = id)
 	UNION ALL
-	SELECT 'order ' || id, 'sent before it was created' FROM orders WHERE sent_at < created_at
-	UNION ALL
-	SELECT 'order ' || id, 'queried although it was never sent' FROM orders WHERE sent_at IS NULL AND queried_at IS NOT NULL AND told_at IS NULL
+	SELECT 'payment ' || payments.out_trade_no, 'created before its order, or updated before it was created' FROM payments JOIN orders ON orders.id = order_id
+	WHERE payments.created_at < orders.created_at OR payments.updated_at < payments.created_at OR settled_at < payments.created_at
 	UNION ALL
 	SELECT 'refund ' || refunds.id, 'created ' || refunds.created_at || ', taken ' || COALESCE(taken_at, '') || ', ended ' || COALESCE(ended_at, '')
 		|| ', updated ' || refunds.updated_at
@@ -205,10 +205,10 @@ func report(t testing.TB, db *sql.DB, query string) {
 	}
 }
 
-// leads reports whether the changes lead from created to status, each from
-// where the one before ended and each allowed.
+// leads reports whether the changes lead from open to status, each from where the one
+// before ended and each allowed.
 func leads(history []string, status string) bool {
-	at := string(api.StatusCreated)
+	at := string(api.StatusOpen)
 	for _, change := range history {
 		was, became, _ := strings.Cut(change, ">")
 		if was != at || !order.CanBecome(api.OrderStatus(was), api.OrderStatus(became)) {
@@ -221,11 +221,10 @@ func leads(history []string, status string) bool {
 
 // stepsOf returns the steps that belong to a history.
 func stepsOf(history []string) string {
-	steps := string(api.StatusCreated)
+	steps := string(api.StatusOpen)
 	for _, change := range history {
-		if was, became, _ := strings.Cut(change, ">"); was != became {
-			steps += " " + became
-		}
+		_, became, _ := strings.Cut(change, ">")
+		steps += " " + became
 	}
 	return steps
 }
@@ -253,7 +252,7 @@ func Transitions(t testing.TB, db *sql.DB, id string) []string {
 func Dump(t testing.TB, db *sql.DB) string {
 	t.Helper()
 	var b strings.Builder
-	for _, table := range []string{"products", "orders", "order_steps", "history", "refunds", "refund_history", "events", "bill_checks", "bill_differences", "switches"} {
+	for _, table := range []string{"products", "orders", "order_steps", "history", "payments", "payment_history", "refunds", "refund_history", "events", "bill_checks", "bill_differences", "switches"} {
 		rows, err := db.Query(`SELECT * FROM ` + table + ` ORDER BY rowid`)
 		if err != nil {
 			t.Fatal(err)

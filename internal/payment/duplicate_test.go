@@ -1,0 +1,164 @@
+package payment
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/store/storetest"
+	"h5pay/wechat"
+)
+
+// double is a WeChat of which the test says what became of each payment, and which takes
+// every refund.
+type double struct {
+	refunds
+	trades  map[string]wechat.Trade // by out_trade_no; others are not known
+	queried []string
+}
+
+func (w *double) QueryOrder(_ context.Context, no string) (wechat.Trade, error) {
+	w.queried = append(w.queried, no)
+	if trade, ok := w.trades[no]; ok {
+		return trade, nil
+	}
+	return wechat.Trade{}, &wechat.Error{Kind: wechat.Developer, Code: wechat.CodeOrderNotExist}
+}
+
+// twoPayments stores an order with two payments that WeChat waits for.
+func twoPayments(t *testing.T, l *ledger) (first, second order.Payment) {
+	t.Helper()
+	first = l.pending(t)
+	o, err := l.cfg.Store.ByID(t.Context(), first.OrderID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return first, l.attempt(t, o, api.TradeNative)
+}
+
+func (l *ledger) order(t *testing.T, p order.Payment) order.Order {
+	t.Helper()
+	o, err := l.cfg.Store.ByID(t.Context(), p.OrderID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// The timer sends the refund of a second payment as it sends every refund, and the order
+// stays paid.
+func TestSecondPaymentIsRefundedByTheTimer(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	first, second := twoPayments(t, l)
+	for _, p := range []order.Payment{first, second} {
+		if err := l.settle(t.Context(), tradeOf(p), sourceNotify); err != nil {
+			t.Fatal(err)
+		}
+	}
+	second = l.stored(t, second.OutTradeNo)
+	w := &double{}
+	w.refund = func(r wechat.RefundRequest) (wechat.Refund, error) {
+		report := refundOf(second, r.OutRefundNo, wechat.RefundProcessing)
+		report.Amount = r.Amount
+		return report, nil
+	}
+	w.query = func(no string) (wechat.Refund, error) {
+		report := refundOf(second, no, wechat.RefundSuccess)
+		report.Amount = second.Total
+		return report, nil
+	}
+	l.cfg.WeChat = fixed{w}
+	at := time.Now()
+	l.now = func() time.Time { return at }
+	for range 4 {
+		at = at.Add(2 * time.Minute)
+		if err := l.Reconcile(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	storetest.Check(t, l.db)
+	want := wechat.RefundRequest{
+		OutTradeNo: second.OutTradeNo, OutRefundNo: order.DuplicateRefundID(second.OutTradeNo), Total: second.Total, Amount: second.Total,
+		Reason: "重复支付，全额退款", NotifyURL: "https://shop.example.com" + api.PathNotifyRefund,
+	}
+	if len(w.submitted) != 1 || w.submitted[0] != want {
+		t.Errorf("sent %+v, want %+v", w.submitted, want)
+	}
+	if got := l.stored(t, second.OutTradeNo); !got.Duplicate || got.Refunded != got.Total {
+		t.Errorf("%+v", got)
+	}
+	if o := l.order(t, first); o.Status != api.StatusPaid || o.PaidBy != first.OutTradeNo || o.Refunded != 0 {
+		t.Errorf("%+v", o)
+	}
+	if !strings.Contains(l.log.String(), "an order was paid twice") {
+		t.Error("nothing in the log")
+	}
+	// An operator who refunds the order refunds the first payment.
+	if r, err := l.Refund(t.Context(), first.OrderID, api.RefundRequest{RefundKey: "a-refund-by-hand", Amount: 1}); err != nil || r.OutTradeNo != first.OutTradeNo {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// A restored database has forgotten both payments. The one that WeChat has given back
+// because it was the duplicate does not pay the order, whichever is queried first.
+func TestRestoredDatabaseFindsTheDuplicate(t *testing.T) {
+	t.Parallel()
+	for name, listed := range map[string]bool{"with a list of refunds": true, "without": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLedger(t)
+			first, second := twoPayments(t, l)
+			back := tradeOf(second)
+			report := refundOf(order.Payment{OutTradeNo: second.OutTradeNo, TransactionID: back.TransactionID, Total: second.Total},
+				order.DuplicateRefundID(second.OutTradeNo), wechat.RefundSuccess)
+			report.Amount = second.Total
+			back.State = wechat.StateRefund
+			w := &double{trades: map[string]wechat.Trade{first.OutTradeNo: tradeOf(first), second.OutTradeNo: back}}
+			w.query = func(no string) (wechat.Refund, error) {
+				if no != report.OutRefundNo {
+					return wechat.Refund{}, &wechat.Error{Kind: wechat.Developer, Code: wechat.CodeRefundNotExist}
+				}
+				return report, nil
+			}
+			if listed {
+				w.all = []wechat.Refund{report}
+			}
+			l.cfg.WeChat = fixed{w}
+			if _, _, err := l.Sync(t.Context(), second, sourceCron); err != nil {
+				t.Fatal(err)
+			}
+			storetest.Check(t, l.db)
+			if o := l.order(t, first); o.Status != api.StatusPaid || o.PaidBy != first.OutTradeNo || o.Refunded != 0 {
+				t.Errorf("%+v", o)
+			}
+			if got := l.stored(t, second.OutTradeNo); !got.Duplicate || got.Refunded != got.Total {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+// A payment that an operator gave back pays the order if no other payment does.
+func TestRefundedPaymentPaysTheOrderAlone(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	first, second := twoPayments(t, l)
+	back := tradeOf(second)
+	back.State = wechat.StateRefund
+	report := refundOf(order.Payment{OutTradeNo: second.OutTradeNo, TransactionID: back.TransactionID, Total: second.Total}, "5030000000000000000000000000001", wechat.RefundSuccess)
+	report.Amount = second.Total
+	w := &double{trades: map[string]wechat.Trade{second.OutTradeNo: back}}
+	w.all = []wechat.Refund{report}
+	l.cfg.WeChat = fixed{w}
+	if _, _, err := l.Sync(t.Context(), second, sourceCron); err != nil {
+		t.Fatal(err)
+	}
+	storetest.Check(t, l.db)
+	if o := l.order(t, first); o.Status != api.StatusRefunded || o.PaidBy != second.OutTradeNo {
+		t.Errorf("%+v", o)
+	}
+}

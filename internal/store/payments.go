@@ -1,0 +1,146 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"time"
+
+	"h5pay/internal/order"
+)
+
+// InsertPayment stores a new payment of an open order, with a claim until claim as of
+// ClaimPrepay, and reports whether it did. It does not if the order is open no longer, if
+// the buyer has a payment of the same trade type that is offered, or if the order has
+// order.MaxLive payments that can be paid, or order.MaxPayments in all. The total, the
+// body and the expiry are those of the order.
+func (s *Store) InsertPayment(ctx context.Context, p order.Payment, claim time.Time) (bool, error) {
+	return s.run(ctx, "storing a payment of order "+p.OrderID, `
+		INSERT INTO payments (out_trade_no, order_id, guest, appid, mch_id, api_version, trade_type, openid, total, currency, shop_name, body,
+			client_ip, notify_url, created_at, expires_at, status, asking_until, due_at, simulated, updated_at)
+		SELECT ?1, id, guest, ?2, ?3, ?4, ?5, ?6, total, currency, ?7, description, ?8, ?9, ?10, expires_at, 'created', ?11, ?10 + ?12, ?13, ?10
+		FROM orders WHERE id = ?14 AND status = 'open' AND created_at <= ?10
+		AND ?15 > (SELECT COUNT(*) FROM payments WHERE order_id = ?14 AND status IN ('created', 'pending', 'closing'))
+		AND ?16 > (SELECT COUNT(*) FROM payments WHERE order_id = ?14)
+		ON CONFLICT DO NOTHING`,
+		p.OutTradeNo, p.AppID, p.MchID, p.APIVersion, string(p.TradeType), p.OpenID, p.ShopName, p.ClientIP, p.NotifyURL, p.CreatedAt.UnixMilli(),
+		milli(claim), minDue.Milliseconds(), flag(p.Simulated), p.OrderID, order.MaxLive, order.MaxPayments)
+}
+
+// paymentColumns are those of a payment, all with a value also where an order has no
+// payment.
+const paymentColumns = `COALESCE(payments.out_trade_no, '') AS out_trade_no, COALESCE(payments.order_id, '') AS order_id, COALESCE(payments.guest, 0) AS payment_guest,
+	COALESCE(payments.appid, '') AS payment_appid, COALESCE(payments.mch_id, '') AS payment_mch_id, COALESCE(api_version, '') AS api_version,
+	COALESCE(trade_type, '') AS trade_type, COALESCE(openid, '') AS openid, COALESCE(payments.total, 0) AS payment_total,
+	COALESCE(payments.currency, '') AS payment_currency, COALESCE(shop_name, '') AS shop_name, COALESCE(body, '') AS body, COALESCE(client_ip, '') AS client_ip,
+	COALESCE(notify_url, '') AS notify_url, COALESCE(payments.created_at, 0) AS payment_created_at, COALESCE(payments.expires_at, 0) AS payment_expires_at,
+	COALESCE(payments.status, '') AS payment_status, COALESCE(prepay_id, '') AS prepay_id, COALESCE(prepay_at, 0) AS prepay_at,
+	COALESCE(sign_type, '') AS sign_type, COALESCE(pay_url, '') AS pay_url, COALESCE(asking_until, 0) AS asking_until,
+	COALESCE(failure, '') AS failure, COALESCE(queried_at, 0) AS queried_at, COALESCE(transaction_id, '') AS transaction_id,
+	COALESCE(paid_at, 0) AS paid_at, COALESCE(payer, '') AS payer, (transaction_id IS NOT NULL AND payer IS NULL) AS payer_unknown,
+	COALESCE(duplicate, 0) AS duplicate, COALESCE(payments.refunded, 0) AS payment_refunded, COALESCE(payments.simulated, 0) AS payment_simulated,
+	COALESCE(payments.updated_at, 0) AS payment_updated_at`
+
+// paymentRow receives the paymentColumns of a row.
+type paymentRow struct {
+	p                                                        order.Payment
+	created, expires, prepay, asking, queried, paid, updated int64
+}
+
+func (r *paymentRow) fields() []any {
+	p := &r.p
+	return []any{&p.OutTradeNo, &p.OrderID, &p.Guest, &p.AppID, &p.MchID, &p.APIVersion, &p.TradeType, &p.OpenID, &p.Total, &p.Currency, &p.ShopName, &p.Body,
+		&p.ClientIP, &p.NotifyURL, &r.created, &r.expires, &p.Status, &p.PrepayID, &r.prepay, &p.SignType, &p.PayURL, &r.asking,
+		&p.Failure, &r.queried, &p.TransactionID, &r.paid, &p.Payer, &p.PayerUnknown, &p.Duplicate, &p.Refunded, &p.Simulated, &r.updated}
+}
+
+func (r *paymentRow) payment() order.Payment {
+	p := r.p
+	p.CreatedAt, p.ExpiresAt, p.UpdatedAt = fromMilli(r.created), fromMilli(r.expires), fromMilli(r.updated)
+	p.PrepayAt, p.AskingUntil, p.QueriedAt, p.PaidAt = fromMilli(r.prepay), fromMilli(r.asking), fromMilli(r.queried), fromMilli(r.paid)
+	return p
+}
+
+// Payment returns the payment with a number that WeChat knows. It checks no owner.
+func (s *Store) Payment(ctx context.Context, outTradeNo string) (order.Payment, error) {
+	payments, err := s.payments(ctx, `WHERE payments.out_trade_no = ?`, outTradeNo)
+	if err == nil && len(payments) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return order.Payment{}, err
+	}
+	return payments[0], nil
+}
+
+// PaymentsOf returns the payments of an order, oldest first.
+func (s *Store) PaymentsOf(ctx context.Context, orderID string) ([]order.Payment, error) {
+	return s.payments(ctx, `WHERE payments.order_id = ? ORDER BY payments.created_at, payments.out_trade_no`, orderID)
+}
+
+func (s *Store) payments(ctx context.Context, where string, args ...any) ([]order.Payment, error) {
+	return readAll(ctx, s, "payments", scanPayment, `SELECT `+paymentColumns+` FROM payments `+where, args...)
+}
+
+func scanPayment(rows *sql.Rows) (order.Payment, error) {
+	var r paymentRow
+	err := rows.Scan(r.fields()...)
+	return r.payment(), err
+}
+
+// The least and the greatest time between two queries of the timer about one payment.
+const (
+	minDue = time.Minute
+	maxDue = 6 * time.Hour // after the expiry: what keeps the payment open may last
+)
+
+// due is SQL for the time of the next query about a payment that is queried at ?1. The
+// pause is half the age of the payment, but at least minDue. After the expiry it is half
+// the time since then, between minDue and maxDue. The age of a payment that is to be closed
+// counts from that decision, and the payment waits until WeChat closes it. The arguments
+// are those of dueArgs; D1 binds them as REAL, so the result is cast.
+const due = `CAST(MAX(IIF(status = 'closing', created_at + ?4, 0),
+	MIN(?1 + MAX(?2, (?1 - IIF(status = 'closing', updated_at, created_at)) / 2),
+		MAX(expires_at + ?3, ?1 + MAX(?2, MIN(?5, (?1 - expires_at) / 2))))) AS INTEGER)`
+
+func dueArgs(now time.Time) []any {
+	return []any{now.UnixMilli(), minDue.Milliseconds(), order.ExpiryGrace.Milliseconds(), order.MinCloseAge.Milliseconds(), maxDue.Milliseconds()}
+}
+
+// DueTold returns unpaid payments of any status that a notification of the last day
+// reported as paid and that WeChat has not confirmed. A payment is due after a pause of
+// ten seconds, or half the time between the notification and the last query if that is
+// longer. The longest pause comes first; DueTold returns at most limit payments.
+func (s *Store) DueTold(ctx context.Context, mchID string, now time.Time, limit int) ([]order.Payment, error) {
+	return s.payments(ctx, `INDEXED BY told_payments
+		WHERE told_at IS NOT NULL AND transaction_id IS NULL AND queried_at > ?1 AND queried_at <= ?2 AND mch_id = ?3
+		AND queried_at + (queried_at - told_at) / 2 <= ?4 AND told_at > ?1
+		ORDER BY payments.queried_at LIMIT ?5`, // told_at <= queried_at, so that the index bounds both
+		now.Add(-24*time.Hour).UnixMilli(), now.Add(-10*time.Second).UnixMilli(), mchID, now.UnixMilli(), limit)
+}
+
+// Due returns the payments of a merchant that the timer has to query WeChat about, at
+// most limit. WeChat answers about a merchant's own payments only.
+//
+// Four kinds of each API version take turns, each with the longest due first: open and
+// cancelled payments of signed-in buyers, open and cancelled payments of guests. So no
+// number of payments of one kind delays another. The statement reads at most limit index
+// entries of each kind, and the payments that it returns.
+func (s *Store) Due(ctx context.Context, mchID string, now time.Time, limit int) ([]order.Payment, error) {
+	var versions []string // D1 takes compounds of five terms at most
+	for n, version := range []string{`v2`, `v3`} {
+		var kinds []string
+		for _, where := range []string{`guest = 0 AND (status = 'closing') = 0`, `guest = 0 AND (status = 'closing') = 1`,
+			`guest = 1 AND (status = 'closing') = 0`, `guest = 1 AND (status = 'closing') = 1`} {
+			kinds = append(kinds, fmt.Sprintf(`SELECT * FROM (SELECT rowid AS row, due_at AS at, %d AS kind FROM payments INDEXED BY payments_due
+			WHERE mch_id = ?1 AND api_version = '%s' AND %s AND due_at <= ?2 ORDER BY due_at LIMIT ?3)`, 4*n+len(kinds), version, where))
+		}
+		versions = append(versions, `SELECT * FROM (`+strings.Join(kinds, ` UNION ALL `)+`)`)
+	}
+	return s.payments(ctx, `JOIN (
+			SELECT row, kind, ROW_NUMBER() OVER (PARTITION BY kind ORDER BY at) AS turn
+			FROM (`+strings.Join(versions, ` UNION ALL `)+`) ORDER BY turn, kind LIMIT ?3
+		) ON payments.rowid = row ORDER BY turn, kind`,
+		mchID, now.UnixMilli(), limit)
+}
