@@ -387,6 +387,7 @@ const recordCalls = `{
 func TestPayPageMakesOneCall(t *testing.T) {
 	for e, types := range map[wechattest.Environment]string{
 		wechattest.Android: `["JSAPI","NATIVE"]`, wechattest.Safari: `["MWEB","NATIVE"]`, wechattest.Desktop: `["NATIVE"]`,
+		wechattest.Windows: `["NATIVE","JSAPI"]`,
 	} {
 		t.Run(string(e), func(t *testing.T) {
 			p := newPlace(t, e, recordCalls)

@@ -47,18 +47,24 @@
   });
 
   // The program takes each of these responses once: see prefetch_js.go. It repeats calls that
-  // failed. A call about an order is a POST with an empty request. It is not made when WeChat has
-  // just redirected back, because there is no session yet, nor in WeCom and mini programs, where no
-  // order can be paid: see place.go.
+  // failed, or that differ. A call about an order is a POST with the trade types of the place. It is not
+  // made when WeChat has just redirected back, because there is no session yet, nor in WeCom and mini
+  // programs, where no order can be paid. place.go has the same rules.
+  const agent = navigator.userAgent.toLowerCase();
+  const phone = /mobile|android|iphone|ipad|ipod|harmony/.test(agent) && !agent.includes("(pc;");
+  const desktopWeChat = /windowswechat|macwechat|unifiedpc/.test(agent) || (!phone && /\((windows nt|macintosh|x11|pc;)/.test(agent));
+  const inWeChat = desktopWeChat ? ["NATIVE", "JSAPI"] : ["JSAPI", "NATIVE"];
+  const inBrowser = phone ? ["MWEB", "NATIVE"] : ["NATIVE"];
+  const pay = JSON.stringify({ trade_types: agent.includes("micromessenger/") ? inWeChat : inBrowser });
   for (const template of startup.failed ? [] : (script.dataset.prefetch ?? "").split(" ").filter(Boolean)) {
     const abort = new AbortController();
     const init = { signal: abort.signal, cache: "no-store", credentials: "same-origin" };
     let path = template;
     if (template.includes("/ORDER/")) {
       const id = /^\?order=([\w-]{1,64})$/.exec(location.search)?.[1];
-      if (!id || startup.signInQuery || /wxwork\/|miniprogram|wmpf/i.test(navigator.userAgent)) continue;
+      if (!id || startup.signInQuery || /wxwork\/|miniprogram|wmpf/.test(agent)) continue;
       path = template.replace("ORDER", id);
-      Object.assign(init, { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" });
+      Object.assign(init, { method: "POST", headers: { "Content-Type": "application/json" }, body: pay });
     }
     const response = painted.then(() => fetch(path, init));
     response.catch(() => {});
