@@ -19,6 +19,7 @@ const (
 	PathProducts   = "/api/products"          // GET -> ProductList
 	PathOrders     = "/api/orders"            // POST CreateOrderRequest -> Order, GET -> OrderList
 	PathOrder      = "/api/orders/{id}"       // GET -> Order
+	PathCustomer   = "/o/"                    // the page of an order that a back end made, before its token
 	PathOrderPay   = "/api/orders/{id}/pay"   // POST PayRequest -> Checkout
 	PathOrderClose = "/api/orders/{id}/close" // POST CloseRequest -> Order
 

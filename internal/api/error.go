@@ -3,7 +3,8 @@ package api
 // Error is the body of every error response.
 type Error struct {
 	Code      Code   `json:"code"`
-	Message   string `json:"message"` // for developers, in English
+	Message   string `json:"message"`         // for developers, in English
+	Field     string `json:"field,omitempty"` // of the request, if one is wrong: "items[0].quantity"
 	RequestID string `json:"request_id,omitempty"`
 }
 

@@ -1,0 +1,182 @@
+// Package openapi makes the OpenAPI 3.1 document of the API for back ends from the Go
+// types and the routes of package v1: names, bounds and values from the types, texts
+// from their comments. It runs at build time and in tests.
+package openapi
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/swaggest/jsonschema-go"
+	"github.com/swaggest/openapi-go"
+	"github.com/swaggest/openapi-go/openapi31"
+
+	"h5pay/internal/v1"
+)
+
+//go:embed introduction.md
+var introduction string
+
+// Document returns the document as indented JSON. dir is the folder of package v1. The
+// comments there and in packages api and fen, beside it, describe the types and their
+// fields.
+func Document(dir string) ([]byte, error) {
+	texts := map[string]string{}
+	for _, name := range []string{"../fen", "../api", "."} { // the later ones win
+		more, err := readComments(filepath.Join(dir, name))
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(texts, more)
+	}
+	r, messages := openapi31.NewReflector(), examples()
+	r.Spec.SetTitle("h5pay")
+	r.Spec.SetVersion("1")
+	r.Spec.SetDescription(introduction)
+	r.Spec.SetHTTPBearerTokenSecurity("key", "", "an API key of the shop")
+	r.DefaultOptions = append(r.DefaultOptions,
+		jsonschema.InterceptDefName(func(t reflect.Type, _ string) string { return t.Name() }),
+		jsonschema.InterceptNullability(func(p jsonschema.InterceptNullabilityParams) {
+			if p.NullAdded {
+				p.Schema.RemoveType(jsonschema.Null)
+			}
+		}),
+		jsonschema.InterceptSchema(func(p jsonschema.InterceptSchemaParams) (bool, error) {
+			if t := p.Value.Type(); p.Processed {
+				if t.Kind() == reflect.Pointer {
+					t = t.Elem()
+				}
+				describe(p.Schema, t, texts)
+				if example, ok := messages[t]; ok {
+					p.Schema.WithExamples(example)
+				}
+			}
+			return false, nil
+		}),
+	)
+	for _, route := range v1.Routes {
+		if err := add(r, route); err != nil {
+			return nil, fmt.Errorf("describing %s %s: %w", route.Method, route.Path, err)
+		}
+	}
+	raw, err := r.Spec.MarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	var document any
+	if err := json.Unmarshal(raw, &document); err != nil {
+		return nil, err
+	}
+	return json.MarshalIndent(document, "", "  ")
+}
+
+// idempotency is the header of a call that makes something.
+type idempotency struct {
+	Key string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"64" description:"Makes a repeated call the same call."`
+}
+
+var pathParameter = regexp.MustCompile(`\{(\w+)\}`)
+
+func add(r *openapi31.Reflector, route v1.Route) error {
+	oc, err := r.NewOperationContext(route.Method, route.Path)
+	if err != nil {
+		return err
+	}
+	oc.SetID(route.Name)
+	oc.SetSummary(route.Summary)
+	oc.SetDescription("Needs the scope `" + string(route.Scope) + "`.")
+	oc.AddSecurity("key")
+	if names := pathParameter.FindAllStringSubmatch(route.Path, -1); names != nil {
+		var fields []reflect.StructField
+		for _, name := range names {
+			fields = append(fields, reflect.StructField{Name: strings.ToUpper(name[1]), Type: reflect.TypeFor[string](),
+				Tag: reflect.StructTag(`path:"` + name[1] + `" required:"true"`)})
+		}
+		oc.AddReqStructure(reflect.New(reflect.StructOf(fields)).Interface())
+	}
+	if route.Creates {
+		oc.AddReqStructure(idempotency{})
+	}
+	if route.Query != nil {
+		oc.AddReqStructure(route.Query)
+	}
+	if route.Body != nil {
+		oc.AddReqStructure(route.Body)
+	}
+	oc.AddRespStructure(route.Response, openapi.WithHTTPStatus(route.Status))
+	for _, status := range statuses(route) {
+		oc.AddRespStructure(v1.Error{}, openapi.WithHTTPStatus(status))
+	}
+	return r.AddOperation(oc)
+}
+
+// statuses returns the HTTP statuses of the errors that a call may answer.
+func statuses(route v1.Route) []int {
+	all := []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests,
+		http.StatusInternalServerError, http.StatusServiceUnavailable}
+	if strings.Contains(route.Path, "{") {
+		all = append(all, http.StatusNotFound)
+	}
+	if route.Method != http.MethodGet {
+		all = append(all, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	}
+	for _, code := range route.Errors {
+		all = append(all, v1.Status(code))
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// describe gives a type its text and its values.
+func describe(schema *jsonschema.Schema, t reflect.Type, texts map[string]string) {
+	if t == reflect.TypeFor[json.RawMessage]() {
+		*schema = jsonschema.Schema{}
+		schema.WithType(jsonschema.Object.Type())
+		return
+	}
+	if text := texts[t.Name()]; t.PkgPath() != "" && text != "" {
+		schema.WithDescription(text)
+	}
+	if values := v1.Values(t); values != nil {
+		schema.WithEnum(values...)
+	}
+	if t.Kind() == reflect.Struct && t.Name() != "" && schema.HasType(jsonschema.Object) {
+		schema.AdditionalProperties = (&jsonschema.SchemaOrBool{}).WithTypeBoolean(false)
+		describeFields(schema, t, texts)
+	}
+}
+
+// describeFields gives the fields of a message their texts, and says which of them are
+// always there: those without omitempty.
+func describeFields(schema *jsonschema.Schema, t reflect.Type, texts map[string]string) {
+	for i := range t.NumField() {
+		field := t.Field(i)
+		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+		property, ok := schema.Properties[name]
+		if !ok || property.TypeObject == nil {
+			continue
+		}
+		if text := texts[t.Name()+"."+field.Name]; text != "" {
+			property.TypeObject.WithDescription(named(text, field.Name, name))
+		}
+		if !strings.Contains(options, "omitempty") && !slices.Contains(schema.Required, name) {
+			schema.Required = append(schema.Required, name)
+		}
+	}
+}
+
+// named replaces the Go name at the beginning of a comment by the name in messages.
+func named(text, goName, name string) string {
+	if rest, ok := strings.CutPrefix(text, goName+" "); ok {
+		return "`" + name + "` " + rest
+	}
+	return text
+}

@@ -1,0 +1,64 @@
+package v1
+
+import (
+	"strings"
+	"testing"
+
+	"h5pay/internal/api"
+)
+
+// order returns a request that is right, changed.
+func order(change func(*CreateOrder)) CreateOrder {
+	r := CreateOrder{Amount: 1, Description: "tea"}
+	change(&r)
+	return r
+}
+
+func TestCheckNamesTheField(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		request any
+		field   string // "" for a request that is right
+		message string
+	}{
+		{order(func(*CreateOrder) {}), "", ""},
+		{order(func(r *CreateOrder) { r.Amount = 100_000_000 }), "", ""},
+		{order(func(r *CreateOrder) { r.Amount = -1 }), "amount", "amount: want a whole number from 1 to 100000000"},
+		{order(func(r *CreateOrder) { r.Amount = 100_000_001 }), "amount", "amount: want a whole number from 1 to 100000000"},
+		{order(func(r *CreateOrder) { r.Currency = "USD" }), "currency", "currency: want one of CNY"},
+		{order(func(r *CreateOrder) { r.Reference = strings.Repeat("订", 64) }), "", ""},
+		{order(func(r *CreateOrder) { r.Reference = strings.Repeat("订", 65) }), "reference", "reference: want text with a length from 1 to 64"},
+		{order(func(r *CreateOrder) { r.ExpiresIn = 359 }), "expires_in", "expires_in: want a whole number from 360 to 1296000"},
+		{order(func(r *CreateOrder) { r.Lines = []CreateLine{} }), "lines", "lines: want a list with a length from 1 to 20"},
+		{order(func(r *CreateOrder) { r.Lines = make([]CreateLine, 21) }), "lines", "lines: want a list with a length from 1 to 20"},
+		{order(func(r *CreateOrder) { r.Lines = []CreateLine{{Quantity: 1}, {}} }), "lines[1].quantity", "lines[1].quantity: is required"},
+		{order(func(r *CreateOrder) { r.Lines = []CreateLine{{Quantity: 10_000}} }), "lines[0].quantity", "lines[0].quantity: want a whole number from 1 to 9999"},
+		{order(func(r *CreateOrder) { r.TradeTypes = []api.TradeType{"JSAPI", "CASH"} }), "trade_types[1]", "trade_types[1]: want one of JSAPI, NATIVE, MWEB"},
+		{order(func(r *CreateOrder) { r.Metadata = many(20) }), "", ""},
+		{order(func(r *CreateOrder) { r.Metadata = many(21) }), "metadata", "metadata: want at most 20 entries"},
+		{CreateKey{Name: "erp", Scopes: []Scope{ScopeRead}}, "", ""},
+		{CreateKey{Scopes: []Scope{ScopeRead}}, "name", "name: is required"},
+		{CreateKey{Name: "erp"}, "scopes", "scopes: is required"},
+		{CreateKey{Name: "erp", Scopes: []Scope{"root"}}, "scopes[0]", "scopes[0]: want one of read, write, refund, admin"},
+		{OrderQuery{Status: "gone"}, "status", "status: want one of open, paid, closing, closed, refunding, refunded"},
+		{OrderQuery{Page: Page{Limit: 101}}, "limit", "limit: want a whole number from 1 to 100"},
+		{OrderQuery{From: -1}, "from", "from: want a whole number of at least 0"},
+	} {
+		err := Check(test.request)
+		switch {
+		case err == nil && test.field == "":
+		case err == nil:
+			t.Errorf("%+v is accepted, want an error of %s", test.request, test.field)
+		case err.Field != test.field || err.Message != test.message || err.Code != "bad_request":
+			t.Errorf("%+v: %+v, want %q %q", test.request, err, test.field, test.message)
+		}
+	}
+}
+
+func many(n int) map[string]string {
+	m := map[string]string{}
+	for i := range n {
+		m[strings.Repeat("k", i+1)] = "v"
+	}
+	return m
+}

@@ -1,0 +1,34 @@
+package v1
+
+import "h5pay/internal/api"
+
+// Error is the body of every response that is not a success.
+type Error struct {
+	Code      api.Code `json:"code"`
+	Message   string   `json:"message"`         // English, for a developer
+	Field     string   `json:"field,omitempty"` // "lines[0].quantity"
+	RequestID string   `json:"request_id,omitempty"`
+	// OrderID is the order that has the reference, with code "reference_used".
+	OrderID string `json:"order_id,omitempty"`
+}
+
+func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }
+
+// The codes of this API. It also uses those of package api.
+const (
+	CodeScopeMissing  api.Code = "scope_missing"        // the API key lacks the scope of the call
+	CodeIdempotency   api.Code = "idempotency_mismatch" // the Idempotency-Key was used with another body
+	CodeReferenceUsed api.Code = "reference_used"       // another order has the reference
+	CodeFull          api.Code = "too_many"             // the shop has as many of these as it may
+)
+
+// Status returns the HTTP status of a code.
+func Status(code api.Code) int {
+	switch code {
+	case CodeScopeMissing:
+		return 403
+	case CodeIdempotency, CodeReferenceUsed, CodeFull:
+		return 409
+	}
+	return code.Status()
+}

@@ -1,0 +1,70 @@
+package v1
+
+import (
+	"encoding/json"
+
+	"h5pay/internal/api"
+)
+
+// Event is a fact about an order, and the state of its delivery to the merchant's back
+// end.
+type Event struct {
+	ID      string        `json:"id"` // the same in every delivery
+	Type    api.EventType `json:"type"`
+	OrderID string        `json:"order_id"`
+	// Data is what is delivered: the order at that time, and the refund if the event is of one.
+	Data      json.RawMessage `json:"data"`
+	CreatedAt int64           `json:"created_at"` // Unix ms
+	Simulated bool            `json:"simulated,omitempty"`
+	Status    api.EventStatus `json:"status"`
+	Attempts  int             `json:"attempts"`
+	NextAt    int64           `json:"next_at,omitempty"` // Unix ms, of the next attempt
+	// DeliveredAt is when the back end acknowledged the event, Unix ms.
+	DeliveredAt int64  `json:"delivered_at,omitempty"`
+	LastError   string `json:"last_error,omitempty"` // of the last attempt that failed
+}
+
+// EventQuery filters a list of events.
+type EventQuery struct {
+	Status api.EventStatus `query:"status"`
+	// Order is "newest" when it is absent. With "oldest" the list goes on with events that
+	// come later: keep Next, and send it again as Cursor.
+	Order EventOrder `query:"order"`
+	// After is the ID of an event. The list begins with the one after it, oldest first.
+	After string `query:"after" minLength:"1" maxLength:"120"`
+	Page
+}
+
+// EventOrder is the order of a list.
+type EventOrder string
+
+// The orders of a list.
+const (
+	NewestFirst EventOrder = "newest"
+	OldestFirst EventOrder = "oldest"
+)
+
+// Events are a part of the events.
+type Events struct {
+	Events []Event `json:"events"`
+	// Next is absent in the last part of a list that begins with the newest. Oldest first, it
+	// is absent only if the list is empty and had no Cursor.
+	Next string `json:"next,omitempty"`
+}
+
+// ReplayEvents delivers events once more, those that were created in a time.
+type ReplayEvents struct {
+	From int64 `json:"from" required:"true" minimum:"1" maximum:"9007199254740991"` // Unix ms
+	// To is the end of the time, Unix ms. The present when it is absent.
+	To int64 `json:"to,omitempty" minimum:"1" maximum:"9007199254740991"`
+	// Status is "dead" or "delivered". Both when it is absent.
+	Status string `json:"status,omitempty" enum:"dead,delivered"`
+	// Cursor is Next of the response before. One call replays 200 events at most.
+	Cursor string `json:"cursor,omitempty" minLength:"1" maxLength:"200"`
+}
+
+// Replayed says how many events are pending again.
+type Replayed struct {
+	Events int    `json:"events"`
+	Next   string `json:"next,omitempty"` // absent when nothing is left
+}

@@ -1,0 +1,35 @@
+package v1
+
+// Selling says whether the shop sells. If it does not, new orders and new payments get
+// the code "not_selling". Payments in progress, refunds and events continue.
+type Selling struct {
+	Selling    bool  `json:"selling"`
+	SettingOff bool  `json:"setting_off,omitempty"` // the setting SELLING is off, and a call does not override it
+	SwitchedAt int64 `json:"switched_at,omitempty"` // Unix ms, of the last call that changed it
+}
+
+// PutSelling stops selling, or resumes it.
+type PutSelling struct {
+	Selling *bool `json:"selling" required:"true"`
+}
+
+// Counters count the newest 10,000 orders, their payments, refunds and events, and what
+// the shop rejected and queried. docs/runbook.md explains each.
+type Counters struct {
+	Counters map[string]int64 `json:"counters"` // by name: "settled.notify", "events.dead", ...
+}
+
+// Checks are those of the health page.
+type Checks struct {
+	OK     bool          `json:"ok"`
+	Checks []HealthCheck `json:"checks"`
+}
+
+// HealthCheck is the result of one check. It may name a setting, and never its value.
+type HealthCheck struct {
+	Name string `json:"name"` // "settings", "database", "cron", "outbox", ...
+	OK   bool   `json:"ok"`
+	// Problem describes the failure. For a check that is OK it describes an optional feature
+	// that is off.
+	Problem string `json:"problem,omitempty"`
+}

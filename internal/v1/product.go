@@ -1,0 +1,38 @@
+package v1
+
+import "h5pay/internal/fen"
+
+// Product is one item of the catalogue.
+type Product struct {
+	ID     string  `json:"id"`
+	Name   string  `json:"name"`
+	Detail string  `json:"detail,omitempty"`
+	Image  string  `json:"image,omitempty"` // a path on the shop
+	Price  fen.Fen `json:"price"`           // fen, for one; a suggestion if the payer names the amount
+	// MinAmount and MaxAmount are set if the payer names the amount. In fen.
+	MinAmount fen.Fen `json:"min_amount,omitempty"`
+	MaxAmount fen.Fen `json:"max_amount,omitempty"` // fen
+	Position  int64   `json:"position"`             // products are shown in this order
+	ForSale   bool    `json:"for_sale"`
+}
+
+// PutProduct stores a product under the ID of the path.
+type PutProduct struct {
+	Name   string `json:"name" required:"true" minLength:"1" maxLength:"80"`
+	Detail string `json:"detail,omitempty" maxLength:"200"`
+	// Image is a path on the shop, like "/web/products/tea.svg".
+	Image string  `json:"image,omitempty" pattern:"^/[^/\\\\].*$" maxLength:"200"`
+	Price fen.Fen `json:"price" required:"true" minimum:"1" maximum:"100000000"` // fen, for one
+	// MinAmount and MaxAmount let the payer name the amount within them. Send both or neither.
+	MinAmount fen.Fen `json:"min_amount,omitempty" minimum:"1" maximum:"100000000"`
+	MaxAmount fen.Fen `json:"max_amount,omitempty" minimum:"1" maximum:"100000000"` // fen
+	Position  int64   `json:"position,omitempty" minimum:"-1000000" maximum:"1000000"`
+	// ForSale is true when it is absent. A product that is not for sale is not shown, and
+	// no order takes it.
+	ForSale *bool `json:"for_sale,omitempty"`
+}
+
+// Products are all products in the order of the catalogue.
+type Products struct {
+	Products []Product `json:"products"`
+}

@@ -1,0 +1,68 @@
+package v1
+
+import "h5pay/internal/api"
+
+// Route is one call.
+type Route struct {
+	Method   string
+	Path     string // as net/http's patterns: "/v1/orders/{id}"
+	Name     string // unique, for clients: "createOrder"
+	Summary  string
+	Scope    Scope
+	Query    any // nil, or a struct with query tags
+	Body     any // nil, or the request
+	Status   int // of a success
+	Response any // nil: no body
+	// Creates says that the call needs an Idempotency-Key.
+	Creates bool
+	Errors  []api.Code // codes, beside those that every call may have
+}
+
+// Routes are all calls.
+var Routes = []Route{
+	{Method: "POST", Path: "/v1/orders", Name: "createOrder", Summary: "Make an order", Scope: ScopeWrite,
+		Body: CreateOrder{}, Status: 201, Response: Order{}, Creates: true, Errors: []api.Code{CodeReferenceUsed, api.CodeProductGone, api.CodeNotSelling, api.CodeShopFull}},
+	{Method: "GET", Path: "/v1/orders", Name: "listOrders", Summary: "List orders, newest first", Scope: ScopeRead,
+		Query: OrderQuery{}, Status: 200, Response: Orders{}},
+	{Method: "GET", Path: "/v1/orders/{id}", Name: "getOrder", Summary: "One order with payments, refunds and steps", Scope: ScopeRead,
+		Query: GetOrder{}, Status: 200, Response: Order{}},
+	{Method: "POST", Path: "/v1/orders/{id}/close", Name: "closeOrder", Summary: "Cancel an order that is not paid", Scope: ScopeWrite,
+		Status: 200, Response: Order{}, Errors: []api.Code{api.CodeOrderPaid, api.CodeWeChatBusy}},
+	{Method: "POST", Path: "/v1/orders/{id}/refunds", Name: "createRefund", Summary: "Pay back all or a part of an order", Scope: ScopeRefund,
+		Body: CreateRefund{}, Status: 201, Response: Refund{}, Creates: true, Errors: []api.Code{api.CodeOrderNotPaid, api.CodeRefundTooMuch, api.CodeWeChatDeclined}},
+	{Method: "GET", Path: "/v1/refunds/{id}", Name: "getRefund", Summary: "One refund", Scope: ScopeRead, Status: 200, Response: Refund{}},
+	{Method: "POST", Path: "/v1/keys", Name: "createKey", Summary: "Make an API key", Scope: ScopeAdmin,
+		Body: CreateKey{}, Status: 201, Response: Key{}, Creates: true},
+	{Method: "GET", Path: "/v1/keys", Name: "listKeys", Summary: "List API keys", Scope: ScopeAdmin, Status: 200, Response: Keys{}},
+	{Method: "DELETE", Path: "/v1/keys/{id}", Name: "revokeKey", Summary: "Revoke an API key", Scope: ScopeAdmin, Status: 200, Response: Key{}},
+	{Method: "GET", Path: "/v1/products", Name: "listProducts", Summary: "List the catalogue", Scope: ScopeRead, Status: 200, Response: Products{}},
+	{Method: "GET", Path: "/v1/products/{id}", Name: "getProduct", Summary: "One product", Scope: ScopeRead, Status: 200, Response: Product{}},
+	{Method: "PUT", Path: "/v1/products/{id}", Name: "putProduct", Summary: "Store a product under an ID of 1 to 64 letters, digits, '-' or '_'", Scope: ScopeWrite,
+		Body: PutProduct{}, Status: 200, Response: Product{}},
+	{Method: "DELETE", Path: "/v1/products/{id}", Name: "deleteProduct", Summary: "Remove a product; orders keep their lines", Scope: ScopeWrite,
+		Status: 200, Response: Product{}},
+	{Method: "GET", Path: "/v1/events", Name: "listEvents", Summary: "List events; with order=oldest the way to catch up", Scope: ScopeRead,
+		Query: EventQuery{}, Status: 200, Response: Events{}},
+	{Method: "GET", Path: "/v1/events/{id}", Name: "getEvent", Summary: "One event", Scope: ScopeRead, Status: 200, Response: Event{}},
+	{Method: "POST", Path: "/v1/events/{id}/replay", Name: "replayEvent", Summary: "Deliver an event once more", Scope: ScopeWrite,
+		Status: 200, Response: Event{}},
+	{Method: "POST", Path: "/v1/events/replay", Name: "replayEvents", Summary: "Deliver the events of a time once more", Scope: ScopeWrite,
+		Body: ReplayEvents{}, Status: 200, Response: Replayed{}},
+	{Method: "GET", Path: "/v1/notifications", Name: "listNotifications", Summary: "The last messages that arrived as WeChat's, and the verdict on each", Scope: ScopeRead,
+		Query: NotificationQuery{}, Status: 200, Response: Notifications{}},
+	{Method: "GET", Path: "/v1/bills", Name: "listBills", Summary: "The last days whose bill was compared", Scope: ScopeRead, Status: 200, Response: Bills{}},
+	{Method: "GET", Path: "/v1/bills/{date}", Name: "getBill", Summary: "One day with all its differences", Scope: ScopeRead, Status: 200, Response: Bill{}},
+	{Method: "POST", Path: "/v1/bills/{date}/check", Name: "checkBill", Summary: "Compare the bill of a day now", Scope: ScopeWrite,
+		Status: 200, Response: Bill{}, Errors: []api.Code{api.CodeWeChatBusy, api.CodeWeChatDeclined}},
+	{Method: "POST", Path: "/v1/orders/close", Name: "closeOrders", Summary: "Cancel the open orders of a product, or those made before a time", Scope: ScopeWrite,
+		Body: CloseOrders{}, Status: 200, Response: OrdersClosed{}},
+	{Method: "POST", Path: "/v1/persons/export", Name: "exportPerson", Summary: "What is stored about a person", Scope: ScopeAdmin,
+		Body: PersonQuery{}, Status: 200, Response: PersonExport{}, Errors: []api.Code{api.CodeNotFound}},
+	{Method: "POST", Path: "/v1/persons/erase", Name: "erasePerson", Summary: "Remove a person from their orders", Scope: ScopeAdmin,
+		Body: ErasePerson{}, Status: 200, Response: PersonErased{}, Errors: []api.Code{api.CodeNotFound}},
+	{Method: "GET", Path: "/v1/selling", Name: "getSelling", Summary: "Whether the shop sells", Scope: ScopeRead, Status: 200, Response: Selling{}},
+	{Method: "PUT", Path: "/v1/selling", Name: "putSelling", Summary: "Stop selling, or resume it", Scope: ScopeWrite,
+		Body: PutSelling{}, Status: 200, Response: Selling{}},
+	{Method: "GET", Path: "/v1/counters", Name: "getCounters", Summary: "Counters of what happened", Scope: ScopeRead, Status: 200, Response: Counters{}},
+	{Method: "GET", Path: "/v1/checks", Name: "listChecks", Summary: "The checks of the health page", Scope: ScopeRead, Status: 200, Response: Checks{}},
+}

@@ -1,0 +1,256 @@
+// Package v1 describes the API for back ends and for the console: its routes, the
+// shapes of its messages and their bounds. The server routes by it, and the OpenAPI
+// document is made from it, so that neither can differ from the other.
+//
+// Messages are JSON in UTF-8. Amounts are whole fen. Times are Unix milliseconds, UTC.
+// A field with omitempty is absent when it has no value. A request with a field that is
+// not listed here is rejected.
+//
+// A caller sends "Authorization: Bearer" and an API key. Every POST that makes something
+// needs the header Idempotency-Key: a repeated call with the same key and the same body
+// makes nothing new and returns what the first one made, as it is now. The same key with
+// another body is rejected with code "idempotency_mismatch".
+package v1
+
+import (
+	"h5pay/internal/api"
+	"h5pay/internal/fen"
+)
+
+// Scope is what an API key may do.
+type Scope string
+
+// The scopes.
+const (
+	ScopeRead   Scope = "read"   // every GET
+	ScopeWrite  Scope = "write"  // orders, links, products
+	ScopeRefund Scope = "refund" // refunds
+	ScopeAdmin  Scope = "admin"  // keys, endpoints, personal data
+)
+
+// Bounds that do not stand in the tag of a field.
+const (
+	MaxIdempotencyKey = 64 // characters
+	DefaultPage       = 20
+	DefaultExpiresIn  = 24 * 3600 // seconds
+	MaxMetadataKey    = 40        // characters
+	MaxMetadataValue  = 500       // characters
+	// MaxEndpoints bounds the webhook endpoints of a shop.
+	MaxEndpoints = 5
+)
+
+// Order is what is sold. Payments collect it.
+type Order struct {
+	ID string `json:"id"`
+	// Reference is the merchant's own number of the order, unique in the shop.
+	Reference string      `json:"reference,omitempty"`
+	Source    Source      `json:"source"`
+	Status    OrderStatus `json:"status"`
+	Amount    fen.Fen     `json:"amount"`   // fen
+	Refunded  fen.Fen     `json:"refunded"` // fen that have gone back to the payer
+	Currency  string      `json:"currency"` // "CNY"
+	// Description is what the payer reads on the payment sheet.
+	Description string            `json:"description"`
+	Lines       []Line            `json:"lines,omitempty"`
+	Metadata    map[string]string `json:"metadata,omitempty"`
+	ReturnURL   string            `json:"return_url,omitempty"`
+	// TradeTypes are the trade types that may pay the order.
+	TradeTypes []api.TradeType `json:"trade_types"`
+	// URL is where the customer pays. Whoever has it can pay the order and see it.
+	URL       string `json:"url,omitempty"`
+	CreatedAt int64  `json:"created_at"`        // Unix ms
+	ExpiresAt int64  `json:"expires_at"`        // Unix ms; not payable from then on
+	PaidAt    int64  `json:"paid_at,omitempty"` // Unix ms, WeChat's time; absent until WeChat has reported it
+	Simulated bool   `json:"simulated,omitempty"`
+	// Payments, Refunds and Steps are in the answer about one order only.
+	Payments []Payment `json:"payments,omitempty"`
+	Refunds  []Refund  `json:"refunds,omitempty"`
+	Steps    []Step    `json:"steps,omitempty"`
+}
+
+// Source is where an order was made.
+type Source string
+
+// The sources.
+const (
+	SourceShop Source = "shop" // the page's basket
+	SourceAPI  Source = "api"  // POST /v1/orders
+	SourceLink Source = "link" // a payment link
+)
+
+// OrderStatus is where an order stands.
+type OrderStatus string
+
+// The life of an order:
+//
+//	open -> paid -> refunding -> refunded
+//	open -> closing, closed
+//	closing -> closed
+//	closing, closed -> paid (a late payment is money all the same)
+//	refunding -> paid (the refund failed, or was a part)
+const (
+	OrderOpen      OrderStatus = "open"      // it can be paid
+	OrderPaid      OrderStatus = "paid"      // WeChat has the money
+	OrderClosing   OrderStatus = "closing"   // cancelled; WeChat closes no payment in its first five minutes
+	OrderClosed    OrderStatus = "closed"    // it can no longer be paid
+	OrderRefunding OrderStatus = "refunding" // paid, and a refund has not ended
+	OrderRefunded  OrderStatus = "refunded"  // all of it has gone back
+)
+
+// Line is one position of an order.
+type Line struct {
+	ProductID string  `json:"product_id,omitempty"` // of the shop's catalogue
+	Name      string  `json:"name"`
+	Price     fen.Fen `json:"price"` // fen, for one
+	Quantity  int     `json:"quantity"`
+}
+
+// Payment is one attempt to collect an order.
+type Payment struct {
+	OutTradeNo    string        `json:"out_trade_no"` // the number that WeChat knows
+	TradeType     api.TradeType `json:"trade_type"`
+	APIVersion    string        `json:"api_version"` // "v2" or "v3"
+	AppID         string        `json:"appid"`
+	MchID         string        `json:"mch_id"`
+	Status        PaymentStatus `json:"status"`
+	TransactionID string        `json:"transaction_id,omitempty"` // WeChat's number; it is on the payer's receipt
+	Payer         string        `json:"payer,omitempty"`          // openid
+	CreatedAt     int64         `json:"created_at"`               // Unix ms
+	PaidAt        int64         `json:"paid_at,omitempty"`        // Unix ms
+	Refunded      fen.Fen       `json:"refunded"`                 // fen
+	// Duplicate says that another payment had paid the order. This one is refunded in
+	// full without a call.
+	Duplicate bool   `json:"duplicate,omitempty"`
+	Failure   string `json:"failure,omitempty"` // WeChat's code when it declined the payment
+}
+
+// PaymentStatus is where a payment stands.
+type PaymentStatus string
+
+// The life of a payment:
+//
+//	created -> pending -> paid
+//	created -> failed, closing
+//	pending -> closing, closed
+//	closing -> closed
+//	failed, closing, closed -> paid
+const (
+	PaymentCreated PaymentStatus = "created" // stored; WeChat may not know it yet
+	PaymentPending PaymentStatus = "pending" // WeChat waits for it
+	PaymentPaid    PaymentStatus = "paid"
+	PaymentClosing PaymentStatus = "closing" // to be closed at WeChat
+	PaymentClosed  PaymentStatus = "closed"
+	PaymentFailed  PaymentStatus = "failed" // WeChat declined it
+)
+
+// Step is a change of an order's status.
+type Step struct {
+	Status OrderStatus `json:"status"`
+	At     int64       `json:"at"` // Unix ms
+}
+
+// CreateOrder makes an order. It has Amount with Description, or Lines, or all three.
+// With Lines and Amount the lines have to add up to the amount.
+type CreateOrder struct {
+	Amount fen.Fen      `json:"amount,omitempty" minimum:"1" maximum:"100000000"` // fen
+	Lines  []CreateLine `json:"lines,omitempty" minItems:"1" maxItems:"20"`
+	// Currency is "CNY" when it is absent, and may be nothing else.
+	Currency string `json:"currency,omitempty" enum:"CNY"`
+	// Description is required without Lines. The payer reads its first 40 characters.
+	Description string `json:"description,omitempty" minLength:"1" maxLength:"120"`
+	// Reference is the merchant's own number. Code "reference_used" says that another
+	// order has it.
+	Reference string            `json:"reference,omitempty" minLength:"1" maxLength:"64"`
+	Metadata  map[string]string `json:"metadata,omitempty" maxProperties:"20"`
+	// ReturnURL is where the page leads after the payment, with order=ID added to its
+	// query. Its host has to be one of the shop's RETURN_HOSTS.
+	ReturnURL string `json:"return_url,omitempty" minLength:"1" maxLength:"512"`
+	// ExpiresIn is how many seconds the order can be paid: 24 hours when it is absent.
+	ExpiresIn int64 `json:"expires_in,omitempty" minimum:"360" maximum:"1296000"`
+	// TradeTypes limits how the order may be paid: every trade type of the shop when
+	// it is absent.
+	TradeTypes []api.TradeType `json:"trade_types,omitempty" minItems:"1" maxItems:"3"`
+}
+
+// CreateLine is a product of the catalogue at its price, or a position of the
+// merchant's own with Name and Price.
+type CreateLine struct {
+	ProductID string  `json:"product_id,omitempty" minLength:"1" maxLength:"64"`
+	Name      string  `json:"name,omitempty" minLength:"1" maxLength:"80"`
+	Price     fen.Fen `json:"price,omitempty" minimum:"1" maximum:"100000000"` // fen, for one
+	Quantity  int     `json:"quantity" required:"true" minimum:"1" maximum:"9999"`
+}
+
+// Refund is money that goes back to the payer of a payment.
+type Refund struct {
+	ID         string       `json:"id"` // out_refund_no
+	OrderID    string       `json:"order_id"`
+	OutTradeNo string       `json:"out_trade_no"` // of the payment
+	Amount     fen.Fen      `json:"amount"`       // fen
+	Reason     string       `json:"reason,omitempty"`
+	Status     RefundStatus `json:"status"`
+	RefundID   string       `json:"refund_id,omitempty"` // WeChat's number
+	CreatedAt  int64        `json:"created_at"`          // Unix ms
+	EndedAt    int64        `json:"ended_at,omitempty"`  // Unix ms
+	Failure    string       `json:"failure,omitempty"`   // WeChat's code when it last declined the refund
+	// FailureText is WeChat's text for Failure. Advice is what the operator can do.
+	FailureText string `json:"failure_text,omitempty"`
+	Advice      string `json:"advice,omitempty"`
+	FromBalance bool   `json:"from_balance,omitempty"` // the money comes from the available balance
+	// Duplicate says that the order was paid more than once, and that this refund returns
+	// another payment. It does not count in the Refunded of the order.
+	Duplicate bool `json:"duplicate,omitempty"`
+}
+
+// RefundStatus is where a refund stands.
+type RefundStatus = api.RefundStatus
+
+// CreateRefund pays back all or a part of an order.
+type CreateRefund struct {
+	// OutTradeNo is a second payment of the order, if its own refund came to nothing. The
+	// payment that pays the order when it is absent.
+	OutTradeNo string `json:"out_trade_no,omitempty" minLength:"1" maxLength:"32"`
+	// Amount is what is left of the payment when it is absent. In fen.
+	Amount fen.Fen `json:"amount,omitempty" minimum:"1" maximum:"100000000"`
+	// Reason is what the payer reads, 80 bytes of UTF-8 at most.
+	Reason string `json:"reason,omitempty" maxLength:"80"`
+	// FromBalance takes the money from the merchant's available balance instead of the
+	// unsettled funds.
+	FromBalance bool `json:"from_balance,omitempty"`
+}
+
+// OrderQuery filters a list of orders. The first that is given of OutTradeNo,
+// TransactionID and Reference finds one order at most.
+type OrderQuery struct {
+	Status OrderStatus `query:"status"`
+	Source Source      `query:"source"`
+	// From and To are Unix ms: created at or after From, and before To.
+	From          int64  `query:"from" minimum:"0"`
+	To            int64  `query:"to" minimum:"0"`
+	Reference     string `query:"reference" minLength:"1" maxLength:"64"`
+	OutTradeNo    string `query:"out_trade_no" minLength:"1" maxLength:"32"`
+	TransactionID string `query:"transaction_id" minLength:"1" maxLength:"32"`
+	// Metadata filters by one entry, written key:value.
+	Metadata string `query:"metadata" minLength:"3" maxLength:"541"`
+	Page
+}
+
+// Page says which part of a list is wanted.
+type Page struct {
+	// Cursor is Next of the part before.
+	Cursor string `query:"cursor" minLength:"1" maxLength:"200"`
+	// Limit is 20 when it is absent.
+	Limit int `query:"limit" minimum:"1" maximum:"100"`
+}
+
+// Orders is a part of a list, newest first. Next is absent in the last part.
+type Orders struct {
+	Orders []Order `json:"orders"`
+	Next   string  `json:"next,omitempty"`
+}
+
+// GetOrder asks for one order.
+type GetOrder struct {
+	// Sync queries WeChat about the payments that can still be paid.
+	Sync bool `query:"sync"`
+}
