@@ -18,6 +18,9 @@ import (
 	"h5pay/wechat/apiv3"
 )
 
+// keyLimitCalls is how many calls a minute an API key may make. wrangler.toml sets the same number.
+const keyLimitCalls = 6000
+
 // app is the signer: an HTTP handler and the jobs that timers run.
 type app struct {
 	http.Handler
@@ -52,6 +55,8 @@ type platform struct {
 	certDoer wechat.Doer
 	// addressLimit limits calls per client address, ownerLimit per session; nil means no limit.
 	addressLimit, ownerLimit server.Limiter
+	// keyLimit limits the calls of an API key to keyLimitCalls a minute; nil means no limit.
+	keyLimit server.Limiter
 	// webhookDoer sends webhooks; nil means doer. Of a response only the status and Retry-After are
 	// used.
 	webhookDoer wechat.Doer
@@ -122,6 +127,7 @@ func newApp(p platform) app {
 		ShopName:      set.ShopName,
 		ShopURL:       set.ShopURL,
 		TradeTypes:    set.TradeTypes,
+		ReturnHosts:   set.ReturnHosts,
 		AppID:         set.AppID,
 		MchID:         set.MchID,
 		Simulated:     set.BaseURL != "",
@@ -160,6 +166,8 @@ func newApp(p platform) app {
 		Addresses:     p.addresses,
 		AddressLimit:  p.addressLimit,
 		OwnerLimit:    p.ownerLimit,
+		KeyLimit:      p.keyLimit,
+		KeyLimitCalls: keyLimitCalls,
 		Checks:        p.checks(set),
 		Log:           log,
 	}
@@ -222,7 +230,7 @@ func (p platform) checks(set settings) []api.HealthCheck {
 		without string
 	}{
 		{"certificate", p.certDoer != nil || set.APIKey == "", "WECHAT_CERT is not bound (native server: WECHAT_CERT_FILE is not set): refunds of APIv2 are disabled"},
-		{"limits", p.addressLimit != nil && p.ownerLimit != nil, "ADDRESS_LIMIT or OWNER_LIMIT is not bound: calls are not rate limited"},
+		{"limits", p.addressLimit != nil && p.ownerLimit != nil && p.keyLimit != nil, "ADDRESS_LIMIT, OWNER_LIMIT or KEY_LIMIT is not bound: calls are not rate limited"},
 	} {
 		check := api.HealthCheck{Name: c.name, OK: true}
 		if !c.there {

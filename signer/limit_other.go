@@ -12,7 +12,7 @@ import (
 const (
 	addressLimit = 300
 	ownerLimit   = 60
-	limitPeriod  = time.Minute
+	limitPeriod  = time.Minute // also that of keyLimit
 )
 
 // maxKeys limits the memory of a limiter. With more callers in one period it resets its counts.
@@ -39,4 +39,11 @@ func (l *limiter) Allow(_ context.Context, key string) (bool, error) {
 	}
 	l.counts[key]++
 	return l.counts[key] <= l.limit, nil
+}
+
+// Left returns how many calls of key the limit still allows, and when the next period begins.
+func (l *limiter) Left(key string) (left int, reset time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return max(0, l.limit-l.counts[key]), max(0, l.startedAt.Add(limitPeriod).Sub(l.now()))
 }

@@ -30,7 +30,13 @@ func TestLimiterCountsInPeriods(t *testing.T) {
 	if !allowed("b") {
 		t.Error("one caller's calls count for another")
 	}
-	now = now.Add(limitPeriod)
+	now = now.Add(limitPeriod / 4)
+	for key, want := range map[string]int{"a": 0, "b": 1, "c": 2} {
+		if left, reset := l.Left(key); left != want || reset != limitPeriod*3/4 {
+			t.Errorf("%s: %d calls left for %s, want %d for %s", key, left, reset, want, limitPeriod*3/4)
+		}
+	}
+	now = now.Add(limitPeriod * 3 / 4)
 	if !allowed("a") {
 		t.Error("a period does not end")
 	}
@@ -49,7 +55,7 @@ func TestLimitsMatchTheWorker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, limit := range map[string]int{"ADDRESS_LIMIT": addressLimit, "OWNER_LIMIT": ownerLimit} {
+	for name, limit := range map[string]int{"ADDRESS_LIMIT": addressLimit, "OWNER_LIMIT": ownerLimit, "KEY_LIMIT": keyLimitCalls} {
 		_, rest, ok := strings.Cut(string(config), "name = \""+name+"\"\n")
 		if want := fmt.Sprintf("simple = { limit = %d, period = %d }", limit, int(limitPeriod.Seconds())); !ok || !strings.Contains(strings.SplitN(rest, "[[", 2)[0], want) {
 			t.Errorf("wrangler.toml has no %s with %s", name, want)

@@ -34,13 +34,23 @@ func TestNativeSignerResponds(t *testing.T) {
 		getenv: func(name string) string { return env[name] }, db: testDB(t), doer: http.DefaultClient,
 		log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
-	h := newLoadLimiter(defaultCapacity, calls, static.New(fstest.MapFS{}), slog.New(slog.NewTextHandler(io.Discard, nil)))
+	h := newLoadLimiter(defaultCapacity, calls, static.New(fstest.MapFS{
+		"v1/docs.html": {Data: []byte("docs")}, "v1/docs.css": {Data: []byte("css")}, "v1/openapi.json": {Data: []byte("{}")},
+	}), slog.New(slog.NewTextHandler(io.Discard, nil)))
 	for path, status := range map[string]int{
 		"/api/config": 200, "/api/products": 200, "/api/session": 401, "/api": 404, "//api/config": 404, "/api//notify/pay": 404,
+		"/v1/products": 401, "/v1/none": 404, "/v1/": 404, "//v1/products": 404, "/v1/openapi.json": 200,
 	} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("GET", "http://localhost:8802"+path, nil))
 		if w.Code != status || !strings.HasPrefix(w.Header().Get("Content-Type"), "application/json") {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	for path, text := range map[string]string{"/v1/docs": "docs", "/v1/docs.css": "css"} { // files of the site
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", "http://localhost:8802"+path, nil))
+		if w.Code != 200 || w.Body.String() != text {
 			t.Errorf("%s: %d %s", path, w.Code, w.Body)
 		}
 	}

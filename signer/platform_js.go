@@ -19,6 +19,7 @@ const (
 	certBinding         = "WECHAT_CERT"   // mtls_certificates: the merchant's client certificate
 	addressLimitBinding = "ADDRESS_LIMIT" // ratelimits
 	ownerLimitBinding   = "OWNER_LIMIT"   // ratelimits
+	keyLimitBinding     = "KEY_LIMIT"     // ratelimits
 	outboxBinding       = "OUTBOX"        // queues.producers; starts a delivery of events
 )
 
@@ -42,6 +43,9 @@ func serve() {
 		}
 		if isBound(ownerLimitBinding) {
 			p.ownerLimit = worker.RateLimit(ownerLimitBinding)
+		}
+		if isBound(keyLimitBinding) {
+			p.keyLimit = worker.RateLimit(keyLimitBinding)
 		}
 		if isBound(outboxBinding) {
 			outbox := worker.Queue(outboxBinding)

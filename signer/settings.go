@@ -30,6 +30,10 @@ type settings struct {
 	// WeChat Pay.
 	TradeTypes []api.TradeType
 
+	// RETURN_HOSTS, optional: the hosts to which the return_url of an order may lead, for example
+	// "www.example.com,localhost:3000".
+	ReturnHosts []string
+
 	AppID    string          // WECHAT_APPID, of the service account
 	MchID    string          // WECHAT_MCH_ID
 	SignType wechat.SignType // WECHAT_SIGN_TYPE, default HMAC-SHA256
@@ -125,6 +129,8 @@ func loadSettings(getenv func(string) string) (settings, error) {
 	apiOK := s.chooseAPI(getenv("WECHAT_API"))
 	tradeTypes, tradeTypesOK := parseTradeTypes(getenv("TRADE_TYPES"))
 	s.TradeTypes = tradeTypes
+	hosts, hostsOK := parseHosts(getenv("RETURN_HOSTS"))
+	s.ReturnHosts = hosts
 	var wrong []error
 	lastName := ""
 	for _, rule := range []struct {
@@ -136,6 +142,7 @@ func loadSettings(getenv func(string) string) (settings, error) {
 		{"SHOP_URL", "must be an https origin without a path, like https://shop.example.com", isOrigin(s.ShopURL)},
 		{"OAUTH_SCOPE", "must be snsapi_base or snsapi_userinfo", s.Scope == api.ScopeBase || s.Scope == api.ScopeUserInfo},
 		{"TRADE_TYPES", "must list JSAPI, NATIVE or MWEB, separated by commas, each at most once", tradeTypesOK},
+		{"RETURN_HOSTS", "must list hosts in lower case, separated by commas, like www.example.com,localhost:3000", hostsOK},
 		{"UNPAID_LIMITS", "must be four numbers from 1 to 1000000, separated by commas: for a buyer, a guest, the guests of an address, all guests", unpaidOK},
 		{"KEEP_UNPAID_DAYS", fmt.Sprintf("must be a number from %d to 3650", minKeep), keepOK},
 		{"DATABASE_MB", "must be a number from 10 to 100000000", sizeOK},
@@ -187,6 +194,22 @@ func loadSettings(getenv func(string) string) (settings, error) {
 		partial.AdminToken = s.AdminToken
 	}
 	return partial, errors.Join(wrong...)
+}
+
+// parseHosts reads a list of hosts, each with a port or without.
+func parseHosts(list string) (hosts []string, ok bool) {
+	if list == "" {
+		return nil, true
+	}
+	for host := range strings.SplitSeq(list, ",") {
+		host = strings.TrimSpace(host)
+		u, err := url.Parse("https://" + host)
+		if err != nil || host == "" || u.Host != host || u.Hostname() == "" || host != strings.ToLower(host) || strings.Contains(host, "*") {
+			return nil, false
+		}
+		hosts = append(hosts, host)
+	}
+	return hosts, true
 }
 
 // names returns the settings that the errors name.

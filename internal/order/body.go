@@ -28,6 +28,9 @@ func Body(shop string, lines []Line) string {
 	return cut(plain(head), maxBody-len(tail)) + tail
 }
 
+// Printable returns text as WeChat takes it in a body.
+func Printable(text string) string { return strings.TrimSpace(cut(plain(text), maxBody)) }
+
 // plain drops what WeChat declines in a body: control characters, line ends and
 // characters of four bytes.
 func plain(s string) string {

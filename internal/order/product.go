@@ -4,7 +4,7 @@ import (
 	"h5pay/internal/fen"
 )
 
-// Product is one item of the catalogue that is for sale.
+// Product is one item of the catalogue.
 type Product struct {
 	ID     string
 	Name   string
@@ -15,6 +15,9 @@ type Product struct {
 	// The bounds within which the payer names the amount, in fen. Both are 0 if the
 	// price is fixed.
 	MinPrice, MaxPrice fen.Fen
+
+	Position  int64 // products are shown in this order
+	Withdrawn bool  // not for sale
 }
 
 // Named reports whether the payer names the amount.

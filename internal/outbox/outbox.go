@@ -97,6 +97,17 @@ func (s *Sender) Replay(ctx context.Context, id string) (order.Event, error) {
 	return e, nil
 }
 
+// ReplayRange makes the events of a time due again and returns them.
+func (s *Sender) ReplayRange(ctx context.Context, r store.ReplayRange) ([]order.Event, error) {
+	events, err := s.cfg.Store.ReplayRange(ctx, r, s.now())
+	if err != nil || len(events) == 0 {
+		return nil, err
+	}
+	s.logger(ctx).Info("events replayed", "events", len(events), "first", events[0].ID, "last", events[len(events)-1].ID)
+	s.cfg.Announce()
+	return events, nil
+}
+
 // ForgetPayers removes the payers from events that are old enough. Without a webhook
 // every event stays pending, and loses its payer all the same.
 func (s *Sender) ForgetPayers(ctx context.Context) error {

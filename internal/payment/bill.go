@@ -171,11 +171,11 @@ func (s *Service) CheckBill(ctx context.Context, date string) (api.BillCheck, er
 	day, err := cst.ParseDay(date)
 	switch {
 	case err != nil:
-		return api.BillCheck{}, reject(api.CodeBadRequest, "date: "+err.Error())
+		return api.BillCheck{}, &api.Error{Code: api.CodeBadRequest, Field: "date", Message: "date: " + err.Error()}
 	case !day.Before(cst.Day(s.now())):
-		return api.BillCheck{}, reject(api.CodeBadRequest, "the day is not over")
+		return api.BillCheck{}, &api.Error{Code: api.CodeBadRequest, Field: "date", Message: "the day is not over"}
 	case day.AddDate(0, billMonths, 0).Before(cst.Day(s.now())):
-		return api.BillCheck{}, reject(api.CodeBadRequest, "WeChat keeps bills for three months")
+		return api.BillCheck{}, &api.Error{Code: api.CodeBadRequest, Field: "date", Message: "WeChat keeps bills for three months"}
 	}
 	check, err := s.checkBill(ctx, day, false)
 	if errors.Is(err, errBillUnderWay) {

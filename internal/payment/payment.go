@@ -55,8 +55,11 @@ type Config struct {
 	ShopURL  string // the shop's public origin, "https://shop.example.com"; http is for this machine
 	// TradeTypes are what orders may have; JSAPI alone when empty.
 	TradeTypes []api.TradeType
-	AppID      string // of the service account
-	MchID      string // of the merchant
+	// ReturnHosts are the hosts, with a port if the URL has one, to which the customer's
+	// page may lead after a payment.
+	ReturnHosts []string
+	AppID       string // of the service account
+	MchID       string // of the merchant
 	// Simulated says that WeChat is a simulator. Orders that are made or paid then
 	// say so.
 	Simulated bool

@@ -53,10 +53,10 @@ func (s *Service) Person(ctx context.Context, req api.PersonRequest) (string, er
 	id := cmp.Or(req.OwnerOf, req.PayerOf)
 	switch {
 	case req.OpenID == "" && id == "", req.OpenID != "" && id != "", req.OwnerOf != "" && req.PayerOf != "":
-		return "", reject(api.CodeBadRequest, "openid, owner_of or payer_of: want one of them")
+		return "", &api.Error{Code: api.CodeBadRequest, Field: "openid", Message: "openid, owner_of or payer_of: want one of them"}
 	case req.OpenID == "":
 	case !alphabet.URLSafe.Valid(req.OpenID, 1, 128):
-		return "", reject(api.CodeBadRequest, "openid: want 1 to 128 letters, digits, '-' or '_'")
+		return "", &api.Error{Code: api.CodeBadRequest, Field: "openid", Message: "openid: want 1 to 128 letters, digits, '-' or '_'"}
 	default:
 		return req.OpenID, nil
 	}

@@ -46,8 +46,8 @@ func (s *Service) PlaceBasket(ctx context.Context, r BasketRequest) (order.Order
 // Place stores an order of any source. WeChat learns of it only when Pay is called. o has
 // the source, what is sold and its price, and the description; for the rest, zero values
 // get the shop's. A repeated ClientKey returns the order that it made before, whatever has
-// become of it; it is CodeConflict if the Fingerprint differs, or if another order has the
-// Reference.
+// become of it; it is CodeConflict if the Fingerprint differs. If another order has the Reference, the
+// error is a *ReferenceUsed.
 func (s *Service) Place(ctx context.Context, o order.Order) (order.Order, error) {
 	if err := s.Selling(ctx); err != nil {
 		return s.placedBefore(ctx, o, err)
@@ -69,7 +69,7 @@ func (s *Service) place(ctx context.Context, o order.Order) (order.Order, error)
 	stored, err := s.cfg.Store.Insert(ctx, o)
 	switch {
 	case errors.Is(err, store.ErrReference):
-		return order.Order{}, reject(api.CodeConflict, "reference: order "+stored.ID+" has it")
+		return order.Order{}, &ReferenceUsed{stored.ID}
 	case err != nil:
 		return order.Order{}, roomError(err)
 	case stored.ID != o.ID:
@@ -121,6 +121,8 @@ func (s *Service) price(ctx context.Context, basket order.Basket) ([]order.Line,
 // roomError translates why there is no room for an order.
 func roomError(err error) error {
 	switch {
+	case errors.Is(err, store.ErrNotSelling):
+		return errNotSelling()
 	case errors.Is(err, store.ErrFull):
 		return reject(api.CodeShopFull, "the database is nearly full, the shop takes no new orders")
 	case errors.Is(err, store.ErrBuyerBound):

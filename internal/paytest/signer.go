@@ -33,6 +33,7 @@ type Settings struct {
 	server.Config
 	ShopName, ShopURL, AppID, MchID      string
 	TradeTypes                           []api.TradeType
+	ReturnHosts                          []string
 	Simulated, ManualBalance, SellingOff bool
 	WeChat                               WeChat
 	Webhook                              *outbox.Webhook
@@ -52,7 +53,7 @@ type WeChat interface {
 func NewSigner(c Settings) (s *Signer, err error) {
 	s = &Signer{}
 	s.Service, err = payment.New(payment.Config{
-		ShopName: c.ShopName, ShopURL: c.ShopURL, TradeTypes: c.TradeTypes, AppID: c.AppID, MchID: c.MchID,
+		ShopName: c.ShopName, ShopURL: c.ShopURL, TradeTypes: c.TradeTypes, ReturnHosts: c.ReturnHosts, AppID: c.AppID, MchID: c.MchID,
 		Simulated: c.Simulated, ManualBalance: c.ManualBalance, SellingOff: c.SellingOff, Store: c.Store, WeChat: c.WeChat,
 		Announce: c.Announce, Statements: c.Statements, KeepUnpaid: c.KeepUnpaid, Size: c.Size, Log: c.Log, Now: c.Now, Rand: c.Rand,
 	})
@@ -76,8 +77,9 @@ func DefaultSettings(s *Shop, wx WeChat) Settings {
 	return Settings{
 		ShopName: wechattest.DefaultShopName, ShopURL: ShopURL,
 		AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID,
-		TradeTypes: []api.TradeType{api.TradeJSAPI, api.TradeNative, api.TradeMWEB},
-		WeChat:     wx,
+		TradeTypes:  []api.TradeType{api.TradeJSAPI, api.TradeNative, api.TradeMWEB},
+		ReturnHosts: []string{"www.example.com", "localhost:3000"},
+		WeChat:      wx,
 		Config: server.Config{
 			SessionKey: sessionKey, SessionKeyOld: oldSessionKey, AdminToken: AdminToken, Store: store.New(s.DB), Now: s.Now,
 			Log: slog.New(slog.NewTextHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),

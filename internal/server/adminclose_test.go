@@ -16,6 +16,7 @@ import (
 	"h5pay/internal/paytest"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
+	"h5pay/internal/v1"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
@@ -303,7 +304,7 @@ func TestWrongPriceByTheRunbook(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	post := regexp.MustCompile(`^admin -X POST -H 'Content-Type: application/json' -d '([^']*)' \$SHOP(\S+)$`)
+	change := regexp.MustCompile(`^admin -X (POST|PUT) -H 'Content-Type: application/json' -d '([^']*)' \$SHOP(\S+)$`)
 	get := regexp.MustCompile(`^admin "\$SHOP(\S+)"$`)
 	sql := regexp.MustCompile(`^npx wrangler d1 execute DB --remote --command "([^"]+)"$`)
 	cursor := ""
@@ -314,8 +315,8 @@ func TestWrongPriceByTheRunbook(t *testing.T) {
 			return nil
 		}
 		var r *http.Request
-		if m := post.FindStringSubmatch(command); m != nil {
-			r = op.Request("POST", m[2], []byte(strings.ReplaceAll(m[1], "CURSOR", cursor)))
+		if m := change.FindStringSubmatch(command); m != nil {
+			r = op.Request(m[1], m[3], []byte(strings.ReplaceAll(m[2], "CURSOR", cursor)))
 		} else if m := get.FindStringSubmatch(command); m != nil {
 			r = op.Request("GET", strings.ReplaceAll(m[1], "MOMENT", fmt.Sprint(wrong)), nil)
 		} else {
@@ -330,7 +331,7 @@ func TestWrongPriceByTheRunbook(t *testing.T) {
 	}
 	list := func(command string) (orders []string) {
 		t.Helper()
-		var all api.AdminOrderList
+		var all v1.Orders
 		if err := json.Unmarshal(run(command), &all); err != nil {
 			t.Fatal(err)
 		}
@@ -343,13 +344,13 @@ func TestWrongPriceByTheRunbook(t *testing.T) {
 	run(commands[0]) // stop selling
 	p.Fails(api.CodeNotSelling, "POST", api.PathOrders, paytest.Basket("tea", 1))
 	run(commands[1]) // correct the price
-	var res api.CloseOrdersResponse
-	if err := json.Unmarshal(run(commands[2]), &res); err != nil || res.Closing != 2 || res.Cursor != "" {
+	var res v1.OrdersClosed
+	if err := json.Unmarshal(run(commands[2]), &res); err != nil || res.Orders != 2 || res.Next != "" {
 		t.Errorf("%+v, %v", res, err)
 	}
 	// As if the first call had ended before it had seen all.
 	cursor = base64.RawURLEncoding.EncodeToString([]byte("0 0"))
-	if err := json.Unmarshal(run(commands[3]), &res); err != nil || res.Cursor != "" {
+	if err := json.Unmarshal(run(commands[3]), &res); err != nil || res.Next != "" {
 		t.Errorf("with a cursor: %+v, %v", res, err)
 	}
 	run(commands[4]) // sell again

@@ -75,7 +75,8 @@ func decodeJSON(b []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
-		return reject(api.CodeBadRequest, decodeProblem(err))
+		field, problem := decodeProblem(err)
+		return &api.Error{Code: api.CodeBadRequest, Message: problem, Field: field}
 	}
 	return nil
 }
@@ -83,26 +84,34 @@ func decodeJSON(b []byte, v any) error {
 // maxShown is how many bytes of a foreign name an error repeats.
 const maxShown = 40
 
+// shown cuts a long name of a field or parameter for an error.
+func shown(name string) string {
+	if len(name) > maxShown {
+		return strings.ToValidUTF8(name[:maxShown], "")
+	}
+	return name
+}
+
 // quoteName quotes the name of a field or parameter for an error. It cuts a long name.
 func quoteName(name string) string {
 	if len(name) > maxShown {
-		return strconv.Quote(strings.ToValidUTF8(name[:maxShown], "")) + "..."
+		return strconv.Quote(shown(name)) + "..."
 	}
 	return strconv.Quote(name)
 }
 
 // decodeProblem says which field encoding/json could not read, and what it wants.
-func decodeProblem(err error) string {
+func decodeProblem(err error) (field, problem string) {
 	if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
-		return wrong.Field + ": want " + wanted(wrong.Type)
+		return wrong.Field, wrong.Field + ": want " + wanted(wrong.Type)
 	}
-	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		if unquoted, err := strconv.Unquote(name); err == nil {
-			name = quoteName(unquoted)
+	if quoted, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		if name, err := strconv.Unquote(quoted); err == nil {
+			return shown(name), "unknown field " + quoteName(name)
 		}
-		return "unknown field " + name
+		return "", "unknown field " + quoted
 	}
-	return "a field of the body has the wrong type"
+	return "", "a field of the body has the wrong type"
 }
 
 // wanted names a type for a caller.

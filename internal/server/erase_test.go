@@ -14,6 +14,7 @@ import (
 	"h5pay/internal/paytest"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
+	"h5pay/internal/v1"
 	"h5pay/wechat/wechattest"
 )
 
@@ -336,16 +337,17 @@ func TestExportAndEraseByTheRunbook(t *testing.T) {
 		}
 		seen, cursor, pages := map[string]bool{}, "", 0
 		for {
-			var page api.PersonExport
+			var page v1.PersonExport
 			call(calls[n], cursor, &page)
 			pages++
 			for _, o := range page.Orders {
-				seen[o.ID] = true
-				if !o.IsOwner || o.IsPayer || (o.ClientIP == p.IP) != (o.ID == mine.ID) || len(o.Events) != 1 && o.ID != mine.ID {
+				id := o.Order.ID
+				seen[id] = true
+				if !o.IsOwner || o.IsPayer || (o.ClientIP == p.IP) != (id == mine.ID) || len(o.Events) != 1 && id != mine.ID {
 					t.Errorf("%+v", o)
 				}
 			}
-			if cursor = page.Cursor; cursor == "" {
+			if cursor = page.Next; cursor == "" {
 				break
 			}
 		}
@@ -355,7 +357,7 @@ func TestExportAndEraseByTheRunbook(t *testing.T) {
 		// The second page of erasing is found by the openid, or by another order.
 		erased := 0
 		for more := true; more; {
-			var done api.PersonErased
+			var done v1.PersonErased
 			call(calls[2+n], "", &done)
 			erased += done.Orders
 			if more = done.More; done.Orders > 200 {

@@ -56,7 +56,7 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	case !s.outbox.HasWebhook():
 		outbox.Problem = "WEBHOOK_URL is not set: no back end is notified of payments"
 	case v.Gone:
-		outbox = failed("outbox", fmt.Sprintf("the back end responded 410 Gone: no event is sent until the dead ones are replayed: see GET %s?status=dead", api.PathAdminEvents))
+		outbox = failed("outbox", "the back end responded 410 Gone: no event is sent until the dead ones are replayed: see GET /v1/events?status=dead")
 	case v.Dead > 0:
 		outbox = failed("outbox", counted(v.Dead, "event is", "events are")+" no longer retried, and can be replayed")
 	case !v.OldestPending.IsZero() && now.Sub(v.OldestPending) > eventStale:
@@ -86,12 +86,12 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	refunds := api.HealthCheck{Name: "refunds", OK: true}
 	switch {
 	case v.Stuck > 0:
-		refunds = failed("refunds", fmt.Sprintf("%s declined by WeChat until the operator acts: see GET %s?status=refunding", counted(v.Stuck, "refund is", "refunds are"), api.PathAdminOrders))
+		refunds = failed("refunds", fmt.Sprintf("%s declined by WeChat until the operator acts: see GET /v1/orders?status=refunding", counted(v.Stuck, "refund is", "refunds are")))
 	case v.Duplicates > 0:
-		refunds = failed("refunds", fmt.Sprintf("%s not given back, though the order is paid by another one: see the events payment.duplicate of GET %s, and refund by out_trade_no",
-			counted(v.Duplicates, "second payment is", "second payments are"), api.PathAdminEvents))
+		refunds = failed("refunds", fmt.Sprintf("%s not given back, though the order is paid by another one: see the events payment.duplicate of GET /v1/events, and refund by out_trade_no",
+			counted(v.Duplicates, "second payment is", "second payments are")))
 	case v.Abnormal > 0:
-		refunds.Problem = fmt.Sprintf("%s to be paid out at the merchant platform: see GET %s?status=refunding", counted(v.Abnormal, "refund has", "refunds have"), api.PathAdminOrders)
+		refunds.Problem = fmt.Sprintf("%s to be paid out at the merchant platform: see GET /v1/orders?status=refunding", counted(v.Abnormal, "refund has", "refunds have"))
 	}
 	checks = append(checks, refunds)
 	// No failure: the operator did it. The page reports it, so that nobody forgets.
@@ -104,7 +104,7 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	// No alarm: a second shop of the same merchant makes every day's bill differ.
 	bills := api.HealthCheck{Name: "bills", OK: true}
 	if v.Unbalanced > 0 {
-		bills.Problem = fmt.Sprintf("of the bills of the last %d days, %d differ from the books or are unavailable: see GET %s", order.BillDays, v.Unbalanced, api.PathAdminBills)
+		bills.Problem = fmt.Sprintf("of the bills of the last %d days, %d differ from the books or are unavailable: see GET /v1/bills", order.BillDays, v.Unbalanced)
 	}
 	checks = append(checks, bills)
 

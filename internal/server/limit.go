@@ -61,14 +61,14 @@ func (s *Server) allow(ctx context.Context, l Limiter, key string) bool {
 }
 
 // limitedKind returns the kind under which a call is counted, "" for a call that is not
-// counted. Every POST is counted except WeChat's, which is signed, and the operator's,
-// which has a token. The health page is counted, since anyone may request it.
+// counted. Every POST is counted except WeChat's, which is signed, the operator's,
+// which has a token, and those of package v1, which authenticate counts. The health page is counted, since anyone may request it.
 func limitedKind(r *http.Request) string {
 	path := r.URL.Path
 	switch {
 	case path == api.PathHealth:
 		return "health"
-	case r.Method != http.MethodPost, strings.HasPrefix(path, "/api/notify/"), strings.HasPrefix(path, "/api/admin/"):
+	case r.Method != http.MethodPost, strings.HasPrefix(path, "/v1/"), strings.HasPrefix(path, "/api/notify/"), strings.HasPrefix(path, "/api/admin/"):
 		return ""
 	case strings.HasPrefix(path, api.PathOrders):
 		return "order"

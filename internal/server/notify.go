@@ -8,6 +8,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/payment"
+	"h5pay/internal/v1"
 	"h5pay/wechat"
 )
 
@@ -15,7 +16,7 @@ import (
 // acknowledges a payment that is confirmed and settled, now or before. Otherwise it
 // responds with a short reason, and WeChat repeats the notification.
 func (s *Server) notifyPay(w http.ResponseWriter, r *http.Request) error {
-	n, ok := s.readNotification(w, r)
+	n, ok := s.readNotification(w, r, v1.NotifiedPayment)
 	if !ok {
 		return nil
 	}
@@ -24,6 +25,7 @@ func (s *Server) notifyPay(w http.ResponseWriter, r *http.Request) error {
 		s.rejectNotification(w, n, err)
 		return nil
 	}
+	n.verified, n.outTradeNo = true, trade.OutTradeNo
 	log := s.logger(n.ctx).With("source", "notify", "out_trade_no", trade.OutTradeNo)
 	if trade.Downgraded {
 		log.Warn("a notification is signed with MD5 though WECHAT_SIGN_TYPE is HMAC-SHA256")
@@ -33,17 +35,17 @@ func (s *Server) notifyPay(w http.ResponseWriter, r *http.Request) error {
 	var e *wechat.Error
 	switch {
 	case err == nil:
-		n.respond(w, http.StatusOK, true, "OK")
+		s.respond(w, n, http.StatusOK, true, "OK")
 	case errors.As(err, &mismatch):
-		n.respond(w, http.StatusOK, false, string(mismatch))
+		s.respond(w, n, http.StatusOK, false, string(mismatch))
 	case errors.Is(err, payment.ErrQueried):
-		n.respondBusy(w)
+		s.respondBusy(w, n)
 	case errors.As(err, &e), errors.Is(err, payment.ErrUnconfirmed):
 		log.Warn("a notification could not be confirmed", "error", err)
-		n.respond(w, http.StatusServiceUnavailable, false, "try again")
+		s.respond(w, n, http.StatusServiceUnavailable, false, tryAgain)
 	default:
 		log.Error("settling a notification failed", "error", err)
-		n.respond(w, http.StatusInternalServerError, false, "try again")
+		s.respond(w, n, http.StatusInternalServerError, false, tryAgain)
 	}
 	return nil
 }
@@ -52,7 +54,7 @@ func (s *Server) notifyPay(w http.ResponseWriter, r *http.Request) error {
 // only causes a query, see ConfirmRefund. A notification is acknowledged when the
 // stored refund agrees with it after the query. Otherwise WeChat repeats it.
 func (s *Server) notifyRefund(w http.ResponseWriter, r *http.Request) error {
-	n, ok := s.readNotification(w, r)
+	n, ok := s.readNotification(w, r, v1.NotifiedRefund)
 	if !ok {
 		return nil
 	}
@@ -63,30 +65,31 @@ func (s *Server) notifyRefund(w http.ResponseWriter, r *http.Request) error {
 		// shop without its key, which cannot read it. The bill has the refund.
 		s.logSeldom(n.ctx, slog.LevelWarn, "a refund notification of APIv2 is not read, because WECHAT_API_KEY is not set: the bill of the day has the refund",
 			"menu", "商户平台: 交易中心 > 退款管理 > 退款配置")
-		n.respond(w, http.StatusOK, true, "OK")
+		s.respond(w, n, http.StatusOK, true, "OK")
 		return nil
 	}
 	if err != nil {
 		s.rejectNotification(w, n, err)
 		return nil
 	}
+	n.verified, n.outTradeNo, n.outRefundNo = true, notified.OutTradeNo, notified.OutRefundNo
 	log := s.logger(n.ctx).With("source", "refund_notify", "out_trade_no", notified.OutTradeNo, "refund", notified.OutRefundNo)
 	err = s.payment.ConfirmRefund(n.ctx, notified)
 	var mismatch payment.Mismatch
 	switch {
 	case err == nil:
-		n.respond(w, http.StatusOK, true, "OK")
+		s.respond(w, n, http.StatusOK, true, "OK")
 	case errors.As(err, &mismatch):
 		log.Error("refund notification rejected", "reason", string(mismatch), "state", string(notified.State))
-		n.respond(w, http.StatusOK, false, string(mismatch))
+		s.respond(w, n, http.StatusOK, false, string(mismatch))
 	case errors.Is(err, payment.ErrQueried):
-		n.respondBusy(w)
+		s.respondBusy(w, n)
 	case errors.As(err, &e):
 		log.Warn("a refund notification could not be confirmed", "error", err)
-		n.respond(w, http.StatusServiceUnavailable, false, "try again")
+		s.respond(w, n, http.StatusServiceUnavailable, false, tryAgain)
 	default:
 		log.Error("settling a refund notification failed", "error", err)
-		n.respond(w, http.StatusInternalServerError, false, "try again")
+		s.respond(w, n, http.StatusInternalServerError, false, tryAgain)
 	}
 	return nil
 }
@@ -96,10 +99,15 @@ type incoming struct {
 	ctx     context.Context // does not end with the connection
 	body    []byte
 	version wechat.Version // of the message and of the response
+	kind    v1.NotificationKind
+
+	verified                bool   // whether it is WeChat's
+	outTradeNo, outRefundNo string // once it is verified
 }
 
 // readNotification reads a message. Without ok it has written the response.
-func (s *Server) readNotification(w http.ResponseWriter, r *http.Request) (n incoming, ok bool) {
+func (s *Server) readNotification(w http.ResponseWriter, r *http.Request, kind v1.NotificationKind) (n incoming, ok bool) {
+	n.kind = kind
 	n.ctx = context.WithoutCancel(r.Context())
 	body, err := readBody(r)
 	n.body, n.version = body, wechat.NotificationVersion(body)
@@ -113,7 +121,7 @@ func (s *Server) readNotification(w http.ResponseWriter, r *http.Request) (n inc
 		var e *api.Error
 		errors.As(err, &e)
 		s.logSeldom(n.ctx, slog.LevelError, "notification rejected", "reason", e.Message)
-		n.respond(w, e.Code.Status(), false, "body")
+		s.respond(w, n, e.Code.Status(), false, "body")
 		return n, false
 	}
 	return n, true
@@ -126,34 +134,35 @@ func (s *Server) rejectNotification(w http.ResponseWriter, n incoming, err error
 	switch {
 	case known && e.Code == wechat.CodeEcho:
 		s.logger(n.ctx).Info("WeChat's echo arrived")
-		n.respond(w, http.StatusOK, true, "OK")
+		s.respond(w, n, http.StatusOK, true, "OK")
 		return
 	case wechat.IsProbe(err):
 		// WeChat tests whether the shop verifies. The right message follows.
 		s.logSeldom(n.ctx, slog.LevelInfo, "WeChat sent a probe, which was rejected")
 	case known && e.Kind == wechat.Retry:
 		s.logSeldom(n.ctx, slog.LevelWarn, "a notification could not be verified", "error", err)
-		n.respond(w, http.StatusServiceUnavailable, false, "try again")
+		s.respond(w, n, http.StatusServiceUnavailable, false, tryAgain)
 		return
 	default:
 		// Not the body: it may be anything at all.
 		s.logSeldom(n.ctx, slog.LevelError, "notification rejected", "error", err)
 	}
-	n.respond(w, http.StatusOK, false, "not a valid notification")
+	s.respond(w, n, http.StatusOK, false, "not a valid notification")
 }
 
 // respondBusy responds to a message about which another request queries WeChat.
-func (n incoming) respondBusy(w http.ResponseWriter) {
+func (s *Server) respondBusy(w http.ResponseWriter, n incoming) {
 	status := http.StatusOK
 	if n.version == wechat.V3 {
 		status = http.StatusServiceUnavailable
 	}
-	n.respond(w, status, false, "try again")
+	s.respond(w, n, status, false, tryAgain)
 }
 
-// respond responds in the version of the message. status is the one that APIv2 gets. In
-// APIv3 the status says whether a message is acknowledged: 200 acknowledges it with any body.
-func (n incoming) respond(w http.ResponseWriter, status int, ok bool, message string) {
+// respond responds in the version of the message and keeps what became of it. status is
+// the one that APIv2 gets. In APIv3 the status says whether a message is acknowledged: 200 acknowledges it with any body.
+func (s *Server) respond(w http.ResponseWriter, n incoming, status int, ok bool, message string) {
+	s.keepNotification(n, status, ok, message)
 	acknowledged, contentType, body := wechat.Acknowledgement(n.version, ok, message)
 	switch {
 	case n.version == wechat.V3 && ok:

@@ -65,6 +65,9 @@ type Config struct {
 	// AddressLimit and OwnerLimit, optional, bound how often one address, and one
 	// person or guest, may sign in and order.
 	AddressLimit, OwnerLimit Limiter
+	// KeyLimit, optional, bounds the calls of one API key: KeyLimitCalls a minute.
+	KeyLimit      Limiter
+	KeyLimitCalls int
 
 	Log  *slog.Logger     // slog.Default when nil
 	Now  func() time.Time // time.Now when nil
@@ -87,6 +90,8 @@ type Server struct {
 	operator  adminToken
 	sightings sightings
 	seldom    seldom
+
+	unverified seldom // of messages that are not WeChat's, those that are stored
 }
 
 // New checks cfg and returns its server. The error names the field that is
@@ -140,13 +145,14 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// Handler returns the handler of everything under /api. It can be used for any
+// Handler returns the handler of everything under /api and /v1. It can be used for any
 // number of requests at once.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for pattern, h := range s.routes() {
 		mux.Handle(pattern, s.handle(h))
 	}
+	backend{s}.register(mux)
 	mux.Handle("/", s.handle(unknownPath(mux)))
 	return s.middleware(mux)
 }

@@ -34,17 +34,20 @@ func DefaultBounds() Bounds { return Bounds{Buyer: 100, Guest: 50, NetworkGuests
 
 // The errors of Insert.
 var (
+	ErrNotSelling   = errors.New("the operator has stopped selling")
 	ErrFull         = errors.New("the database is 90 % full")
 	ErrBuyerBound   = errors.New("the buyer has too many unpaid orders")
 	ErrNetworkBound = errors.New("the guests of this network have too many unpaid orders")
 	ErrGuestsBound  = errors.New("all guests together have too many unpaid orders")
 )
 
-// room is SQL for the bound that a new order would exceed, "" if none. Its arguments are
+// room is SQL for why there is no room for a new order: the shop does not sell, or the
+// bound that it would exceed. "" means that there is. Its arguments are
 // those of roomArgs. Each branch reads one row, or at most as many as its bound. The
 // triggers guest_order_begins, guest_order_ends, guest_order_paid and
 // guest_order_is_deleted keep the counts that it reads.
 const room = `CASE
+	WHEN EXISTS (SELECT 1 FROM switches WHERE name = 'selling' AND value = 0) THEN 'not selling'
 	WHEN EXISTS (SELECT 1 FROM database_size WHERE one = 1 AND used >= capacity / 10 * 9) THEN 'full'
 	WHEN ?1 IS NULL THEN ''
 	WHEN (SELECT COUNT(*) FROM (SELECT 1 FROM orders INDEXED BY orders_open_by_owner
@@ -74,6 +77,8 @@ func (s *Store) room(ctx context.Context, o order.Order) error {
 		return fmt.Errorf("reading whether there is room for order %s: %w", o.ID, err)
 	}
 	switch bound {
+	case "not selling":
+		return ErrNotSelling
 	case "full":
 		return ErrFull
 	case "buyer":

@@ -1,11 +1,13 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -115,15 +117,49 @@ func (s *Store) EventsOf(ctx context.Context, orderID string) ([]order.Event, er
 	return s.events(ctx, `SELECT `+eventColumns+` FROM events WHERE order_id = ? ORDER BY seq`, orderID)
 }
 
-// EventPage is a part of the outbox, newest first.
-type EventPage struct {
-	Status api.EventStatus // "" for all
-	Before int64           // the Next of the page before, 0 for the first
-	Limit  int
+// Event returns an event.
+func (s *Store) Event(ctx context.Context, id string) (order.Event, error) {
+	return one(s.events(ctx, `SELECT `+eventColumns+` FROM events WHERE id = ?`, id))
 }
 
-// Events returns a page of the outbox, and the Before of the next, 0 when this
-// is the last.
+// ReplayRange chooses events that are not pending, by the time when they were created.
+type ReplayRange struct {
+	From, To time.Time       // To is not part of it
+	Status   api.EventStatus // "" for all
+	// AfterTime and AfterSeq are those of the last event of the call before.
+	AfterTime time.Time
+	AfterSeq  int64
+	Limit     int
+}
+
+// ReplayRange makes events due now like Replay and returns them, oldest first.
+func (s *Store) ReplayRange(ctx context.Context, r ReplayRange, now time.Time) ([]order.Event, error) {
+	if r.From.After(r.AfterTime) {
+		r.AfterTime, r.AfterSeq = r.From, 0
+	}
+	events, err := s.events(ctx, `
+		UPDATE events SET status = 'pending', tries = 0, next_at = ?1, delivered_at = NULL, last_error = NULL
+		WHERE seq IN (SELECT seq FROM events INDEXED BY events_by_time WHERE (created_at, seq) > (?2, ?3) AND created_at < ?4
+			AND status <> 'pending' AND ?5 IN ('', status) ORDER BY created_at, seq LIMIT ?6)
+		RETURNING `+eventColumns, now.UnixMilli(), r.AfterTime.UnixMilli(), r.AfterSeq, r.To.UnixMilli(), string(r.Status), r.Limit)
+	slices.SortFunc(events, func(a, b order.Event) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.Seq, b.Seq))
+	})
+	return events, err
+}
+
+// EventPage is a part of the outbox.
+type EventPage struct {
+	Status api.EventStatus // "" for all
+	// Oldest lists the oldest first, those after After. Otherwise the newest are first,
+	// those before Before; 0 begins with the newest.
+	Oldest        bool
+	After, Before int64 // Seq of an event
+	Limit         int
+}
+
+// Events returns a page of the outbox, and the After or Before of the next, 0 when
+// this is the last.
 func (s *Store) Events(ctx context.Context, p EventPage) (events []order.Event, next int64, err error) {
 	where, args := []string{`1`}, []any{}
 	from := `events`
@@ -138,11 +174,15 @@ func (s *Store) Events(ctx context.Context, p EventPage) (events []order.Event, 
 	} else if p.Status != "" {
 		where, args = append(where, `status = ?`), append(args, string(p.Status))
 	}
-	if p.Before > 0 {
+	direction := `DESC`
+	switch {
+	case p.Oldest:
+		where, args, direction = append(where, `seq > ?`), append(args, p.After), `ASC`
+	case p.Before > 0:
 		where, args = append(where, `seq < ?`), append(args, p.Before)
 	}
 	events, err = s.events(ctx, `SELECT `+eventColumns+` FROM `+from+` WHERE `+strings.Join(where, ` AND `)+
-		` ORDER BY seq DESC LIMIT ?`, append(args, p.Limit+1)...)
+		` ORDER BY seq `+direction+` LIMIT ?`, append(args, p.Limit+1)...)
 	if err != nil {
 		return nil, 0, err
 	}

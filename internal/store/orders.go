@@ -19,8 +19,9 @@ var ErrReference = errors.New("another order has this reference")
 // Insert stores a new order of any source. If its owner, or its API key, has used its
 // ClientKey before, Insert returns that order and stores nothing; the caller compares
 // fingerprints. If another order has its Reference, Insert returns that one with
-// ErrReference. Beyond a bound it stores nothing either, and returns ErrFull,
-// ErrBuyerBound, ErrNetworkBound or ErrGuestsBound.
+// ErrReference. While the operator has stopped selling, and beyond a bound, it stores
+// nothing either, and returns ErrNotSelling, ErrFull, ErrBuyerBound, ErrNetworkBound or
+// ErrGuestsBound.
 //
 // The trigger order_begins stores the first step, guest_order_begins counts the order of
 // a guest for the bounds.

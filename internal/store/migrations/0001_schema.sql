@@ -417,6 +417,8 @@ CREATE INDEX events_by_order ON events (order_id);
 CREATE INDEX events_due ON events (type = 'order.closed', next_at) WHERE status = 'pending' AND blocked = 0;
 CREATE INDEX pending_events ON events (seq) WHERE status = 'pending';
 CREATE INDEX dead_events ON events (seq) WHERE status = 'dead';
+-- Finds the events of a time, for ReplayRange in events.go.
+CREATE INDEX events_by_time ON events (created_at, seq);
 -- An operator may mark events as dead that were never tried; those are no trouble.
 CREATE INDEX failed_events ON events (seq) WHERE status = 'dead' AND attempts > 0;
 -- Finds whether the receiver wants no events any more (Miss in event.go).
@@ -567,3 +569,48 @@ CREATE TABLE counters (
   name TEXT    NOT NULL PRIMARY KEY,
   n    INTEGER NOT NULL
 ) STRICT;
+
+-- ---------------------------------------------------------------------------
+-- The API for back ends
+-- ---------------------------------------------------------------------------
+
+-- The API keys. Of the secret only the hash is stored.
+CREATE TABLE keys (
+  id              TEXT    NOT NULL PRIMARY KEY,
+  hash            TEXT    NOT NULL, -- SHA-256 in hex
+  name            TEXT    NOT NULL,
+  scopes          TEXT    NOT NULL, -- separated by spaces
+  created_at      INTEGER NOT NULL,
+  last_used_at    INTEGER, -- exact to an hour
+  expires_at      INTEGER,
+  revoked_at      INTEGER,
+  made_by         TEXT    NOT NULL, -- the key that made this one, or 'root'
+  idempotency_key TEXT    NOT NULL, -- makes a repeated request the same key
+  fingerprint     TEXT    NOT NULL, -- of the request
+  UNIQUE (made_by, idempotency_key),
+  CHECK (expires_at > created_at),
+  CHECK (revoked_at >= created_at)
+) STRICT;
+
+-- The last messages that arrived as WeChat's: 400 that are WeChat's and 100 that are
+-- not, so that strangers push none of the first out.
+CREATE TABLE notifications (
+  verified      INTEGER NOT NULL CHECK (verified IN (0, 1)),
+  n             INTEGER NOT NULL, -- in the order of arrival
+  at            INTEGER NOT NULL,
+  kind          TEXT    NOT NULL CHECK (kind IN ('payment', 'refund')),
+  version       TEXT    NOT NULL, -- of WeChat's API
+  verdict       TEXT    NOT NULL,
+  reason        TEXT    NOT NULL,
+  out_trade_no  TEXT    NOT NULL,
+  out_refund_no TEXT    NOT NULL,
+  request_id    TEXT    NOT NULL,
+  more          INTEGER NOT NULL, -- messages since the one before that have no row
+  PRIMARY KEY (verified, n)
+) STRICT, WITHOUT ROWID;
+
+-- Continues InsertNotification in notifications.go.
+CREATE TRIGGER notification_is_stored AFTER INSERT ON notifications
+BEGIN
+  DELETE FROM notifications WHERE verified = NEW.verified AND n <= NEW.n - IIF(NEW.verified, 400, 100);
+END;

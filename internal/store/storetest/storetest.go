@@ -252,7 +252,8 @@ func Transitions(t testing.TB, db *sql.DB, id string) []string {
 func Dump(t testing.TB, db *sql.DB) string {
 	t.Helper()
 	var b strings.Builder
-	for _, table := range []string{"products", "orders", "order_steps", "history", "payments", "payment_history", "refunds", "refund_history", "events", "bill_checks", "bill_differences", "switches"} {
+	for _, table := range []string{"products", "orders", "order_steps", "history", "payments", "payment_history", "refunds", "refund_history", "events", "bill_checks", "bill_differences", "switches",
+		"(SELECT rowid, id, hash, name, scopes, revoked_at FROM keys)"} {
 		rows, err := db.Query(`SELECT * FROM ` + table + ` ORDER BY rowid`)
 		if err != nil {
 			t.Fatal(err)

@@ -1,0 +1,17 @@
+package order
+
+import "time"
+
+// Notification is a message that arrived as WeChat's, and what became of it.
+type Notification struct {
+	At          time.Time
+	Kind        string // "payment" or "refund"
+	Version     string // of WeChat's API: "v2" or "v3"
+	Verified    bool   // whether it is WeChat's
+	Verdict     string
+	Reason      string // what WeChat was answered
+	OutTradeNo  string // "" unless it is verified
+	OutRefundNo string // "" unless it is verified and about a refund
+	RequestID   string
+	More        int // messages since the one before that are not stored
+}

@@ -1,0 +1,210 @@
+package payment
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"h5pay/internal/alphabet"
+	"h5pay/internal/api"
+	"h5pay/internal/fen"
+	"h5pay/internal/order"
+	"h5pay/internal/store"
+)
+
+// BackEndOrder is an order that a back end wants to make. The caller has checked the
+// bounds of its fields.
+type BackEndOrder struct {
+	KeyID          string // of the API key
+	IdempotencyKey string
+	Fingerprint    string // of the request
+
+	Amount      fen.Fen // 0: what the items come to
+	Items       []order.Item
+	Products    []order.Product // of the items, from the catalogue
+	Description string          // "": made of the items
+	Reference   string
+	Metadata    string // a JSON object, or ""
+	ReturnURL   string
+	ExpiresIn   time.Duration // 0: order.Lifetime
+	TradeTypes  []api.TradeType
+}
+
+// ReferenceUsed says that another order has the reference of a new one.
+type ReferenceUsed struct{ OrderID string }
+
+func (e *ReferenceUsed) Error() string { return "order " + e.OrderID + " has this reference" }
+
+// tokenLength is how many characters the token of a customer's URL has: 130 bits.
+const tokenLength = 26
+
+// PlaceForBackEnd stores the order of a back end. It calls nobody, and makes one
+// statement: that checks whether the shop sells, too. A repeated IdempotencyKey returns
+// the order that it made before, or CodeConflict if the Fingerprint differs. The error is
+// a *order.FieldError for a field that cannot be accepted.
+func (s *Service) PlaceForBackEnd(ctx context.Context, r BackEndOrder) (order.Order, error) {
+	o := order.Order{
+		Source: order.SourceAPI, KeyID: r.KeyID, ClientKey: r.IdempotencyKey, Fingerprint: r.Fingerprint,
+		Reference: r.Reference, Metadata: r.Metadata, ReturnURL: r.ReturnURL, TradeTypes: r.TradeTypes,
+	}
+	err := s.complete(&o, r)
+	var wrong *order.FieldError
+	switch {
+	case errors.As(err, &wrong):
+		return order.Order{}, err
+	case err != nil:
+		return s.placedBefore(ctx, o, err)
+	case s.cfg.SellingOff:
+		return s.placedBefore(ctx, o, errNotSelling())
+	}
+	if o.Token, err = alphabet.Lower32.Random(s.rand, tokenLength); err != nil {
+		return order.Order{}, err
+	}
+	o.ExpiresAt = s.now().Add(order.Lifetime)
+	if r.ExpiresIn > 0 {
+		o.ExpiresAt = s.now().Add(r.ExpiresIn)
+	}
+	return s.place(ctx, o)
+}
+
+// complete prices an order and checks what the bounds of the fields do not say.
+func (s *Service) complete(o *order.Order, r BackEndOrder) (err error) {
+	switch {
+	case len(r.Items) == 0 && r.Amount == 0:
+		return &order.FieldError{Field: "amount", Problem: "is required without lines"}
+	case len(r.Items) == 0 && r.Description == "":
+		return &order.FieldError{Field: "description", Problem: "is required without lines"}
+	}
+	if err := s.checkReturnURL(r.ReturnURL); err != nil {
+		return err
+	}
+	if most := s.cfg.KeepUnpaid - (order.MinKeepUnpaid - order.Lifetime); r.ExpiresIn > most {
+		return &order.FieldError{Field: "expires_in", Problem: fmt.Sprintf("want at most %d, because the shop deletes unpaid orders (KEEP_UNPAID_DAYS)", int64(most/time.Second))}
+	}
+	for i, t := range r.TradeTypes {
+		if !slices.Contains(s.cfg.TradeTypes, t) {
+			return &order.FieldError{Field: fmt.Sprintf("trade_types[%d]", i), Problem: "this shop does not take it"}
+		}
+		if slices.Contains(r.TradeTypes[:i], t) {
+			return &order.FieldError{Field: fmt.Sprintf("trade_types[%d]", i), Problem: "is there twice"}
+		}
+	}
+	items := r.Items
+	if len(items) == 0 {
+		items = []order.Item{{Name: r.Description, Price: r.Amount, Quantity: 1}}
+	}
+	if o.Lines, o.Total, err = order.PriceItems(items, r.Products); err != nil {
+		return err
+	}
+	if r.Amount != 0 && r.Amount != o.Total {
+		return &order.FieldError{Field: "amount", Problem: fmt.Sprintf("the lines come to %d fen", int64(o.Total))}
+	}
+	if r.Description == "" {
+		o.Description = order.Body(s.cfg.ShopName, o.Lines)
+	} else if o.Description = order.Printable(r.Description); o.Description == "" {
+		return &order.FieldError{Field: "description", Problem: "has no character that WeChat shows"}
+	}
+	return nil
+}
+
+// checkReturnURL rejects a URL that leads to a host that is not one of the merchant's:
+// the page would send buyers anywhere.
+func (s *Service) checkReturnURL(text string) error {
+	if text == "" {
+		return nil
+	}
+	wrong := func(problem string) error { return &order.FieldError{Field: "return_url", Problem: problem} }
+	u, err := url.Parse(text)
+	switch {
+	case err != nil, u.Host == "", u.Opaque != "", u.User != nil, u.Fragment != "", strings.ContainsAny(text, "\\ \t\r\n"),
+		u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
+		return wrong("want a URL like https://www.example.com/thanks, without a fragment")
+	case !slices.Contains(s.cfg.ReturnHosts, strings.ToLower(u.Host)):
+		return wrong("its host is not in the shop's setting RETURN_HOSTS")
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// LookForBackEnd returns an order with its refunds. With sync WeChat is queried about what
+// can still change: payments and refunds that have not ended, at most once in a few
+// seconds and a bounded number.
+func (s *Service) LookForBackEnd(ctx context.Context, id string, sync bool) (order.Order, []order.Refund, error) {
+	if !sync {
+		o, err := s.anyOrder(ctx, id)
+		if err != nil || !order.WasPaid(o.Status) {
+			return o, nil, err
+		}
+		refunds, err := s.cfg.Store.Refunds(ctx, o.ID)
+		return o, refunds, err
+	}
+	o, refunds, err := s.LookAtRefunds(ctx, id)
+	if err == nil && s.stale(o) {
+		o, _ = s.refresh(ctx, o)
+	}
+	return o, refunds, err
+}
+
+// RefundForBackEnd is Refund with the key of a back end's request. Without an amount it
+// pays back what is left of the order.
+func (s *Service) RefundForBackEnd(ctx context.Context, id, keyID, idempotencyKey string, req api.RefundRequest) (order.Refund, error) {
+	sum := sha256.Sum256([]byte(keyID + "\n" + idempotencyKey))
+	req.RefundKey = "v1-" + hex.EncodeToString(sum[:20])
+	if req.Amount == 0 {
+		o, err := s.anyOrder(ctx, id)
+		if err != nil {
+			return order.Refund{}, err
+		}
+		p, err := s.refundable(ctx, o, req.OutTradeNo)
+		if err != nil {
+			return order.Refund{}, err
+		}
+		old, err := s.cfg.Store.RefundByKey(ctx, o.ID, req.RefundKey)
+		switch {
+		case err == nil:
+			req.Amount = old.Amount
+		case !errors.Is(err, store.ErrNotFound):
+			return order.Refund{}, err
+		default:
+			if req.Amount, err = s.leftToRefund(ctx, p); err != nil {
+				return order.Refund{}, err
+			}
+			if req.Amount == 0 {
+				return order.Refund{}, reject(api.CodeRefundTooMuch, "nothing of the order is left to refund")
+			}
+		}
+	}
+	return s.Refund(ctx, id, req)
+}
+
+// leftToRefund returns what of a payment neither went back nor is on its way.
+func (s *Service) leftToRefund(ctx context.Context, p order.Payment) (fen.Fen, error) {
+	refunds, err := s.cfg.Store.Refunds(ctx, p.OrderID)
+	left := p.Total
+	for _, r := range refunds {
+		if r.OutTradeNo == p.OutTradeNo && r.Status != api.RefundFailed && r.Status != api.RefundClosed {
+			left -= r.Amount
+		}
+	}
+	return left, err
+}
+
+// RefundOf returns a refund by its ID.
+func (s *Service) RefundOf(ctx context.Context, id string) (order.Refund, error) {
+	r, err := s.cfg.Store.RefundByID(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return r, reject(api.CodeNotFound, "no such refund")
+	}
+	return r, err
+}

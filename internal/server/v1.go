@@ -1,0 +1,128 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"h5pay/internal/reqlog"
+	"h5pay/internal/v1"
+)
+
+// handlers returns the handler of each route by its name.
+func (b backend) handlers() map[string]v1Handler {
+	return map[string]v1Handler{
+		"createOrder":  b.createOrder,
+		"listOrders":   b.listOrders,
+		"getOrder":     b.getOrder,
+		"closeOrder":   b.closeOrder,
+		"createRefund": b.createRefund,
+		"closeOrders":  b.closeOrders,
+		"getRefund":    b.getRefund,
+
+		"createKey":     b.createKey,
+		"listKeys":      b.listKeys,
+		"revokeKey":     b.revokeKey,
+		"listProducts":  b.listProducts,
+		"getProduct":    b.getProduct,
+		"putProduct":    b.putProduct,
+		"deleteProduct": b.deleteProduct,
+
+		"listEvents":        b.listEvents,
+		"getEvent":          b.getEvent,
+		"replayEvent":       b.replayEvent,
+		"replayEvents":      b.replayEvents,
+		"listNotifications": b.listNotifications,
+		"listBills":         b.listBills,
+		"getBill":           b.getBill,
+		"checkBill":         b.checkBill,
+
+		"exportPerson": b.exportPerson,
+		"erasePerson":  b.erasePerson,
+
+		"getSelling":  b.getSelling,
+		"putSelling":  b.putSelling,
+		"getCounters": b.getCounters,
+		"listChecks":  b.listChecks,
+	}
+}
+
+// register adds the routes of package v1 to mux.
+func (b backend) register(mux *http.ServeMux) {
+	handlers := b.handlers()
+	for _, route := range v1.Routes {
+		if h, ok := handlers[route.Name]; ok {
+			mux.Handle(route.Method+" "+route.Path, b.serve(route, h))
+		}
+	}
+}
+
+// serve checks what the route says about a call and writes its response.
+func (b backend) serve(route v1.Route, h v1Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		response, err := b.answer(w, r, route, h)
+		if err == nil {
+			err = writeJSON(w, route.Status, response)
+		}
+		if err != nil {
+			b.writeV1Error(w, r, err)
+		}
+	})
+}
+
+func (b backend) answer(w http.ResponseWriter, r *http.Request, route v1.Route, h v1Handler) (any, error) {
+	// The body is read first, so that one statement reads the API key and what the body
+	// names. The error of the key comes first.
+	var body any
+	var bodyErr error
+	if route.Body != nil {
+		body, bodyErr = readV1Body(r, route.Body)
+	} else if r.Method != http.MethodGet && r.ContentLength != 0 {
+		bodyErr = readJSON(r, &struct{}{})
+	}
+	by, products, err := b.authenticate(w, r, productsOf(body))
+	if err != nil {
+		return nil, err
+	}
+	defer b.noteUse(r.Context(), by)()
+	if !by.has(route.Scope) {
+		return nil, &v1.Error{Code: v1.CodeScopeMissing, Message: fmt.Sprintf("the API key needs the scope %q for this call", route.Scope)}
+	}
+	c := &v1Call{Request: r, by: by, body: body, products: products}
+	if route.Query != nil {
+		if c.query, err = readV1Query(r.URL.RawQuery, route.Query); err != nil {
+			return nil, err
+		}
+	} else if err := readQuery(r.URL.RawQuery, nil); err != nil {
+		return nil, err
+	}
+	if route.Creates {
+		if c.idempotencyKey, err = idempotencyKey(r); err != nil {
+			return nil, err
+		}
+	}
+	if bodyErr != nil {
+		return nil, bodyErr
+	}
+	ctx := r.Context()
+	if r.Method != http.MethodGet {
+		ctx = context.WithoutCancel(ctx) // a caller who disconnects changes nothing from here on
+	}
+	return h(ctx, c)
+}
+
+// writeV1Error writes an error as the response, like writeError.
+func (b backend) writeV1Error(w http.ResponseWriter, r *http.Request, err error) {
+	var answer *v1.Error
+	if !errors.As(err, &answer) {
+		b.writeError(w, r, err)
+		return
+	}
+	body := *answer
+	body.RequestID = reqlog.ID(r.Context())
+	b.logger(r.Context()).Debug("request refused", "method", r.Method, "path", r.URL.Path, "code", string(body.Code), "reason", body.Message)
+	if err := writeJSON(w, v1.Status(body.Code), &body); err != nil {
+		b.logger(r.Context()).Error("writing an error failed", "error", err)
+	}
+}

@@ -1,0 +1,54 @@
+package server
+
+import (
+	"context"
+
+	"h5pay/internal/api"
+	"h5pay/internal/cst"
+	"h5pay/internal/v1"
+)
+
+func (b backend) listBills(ctx context.Context, _ *v1Call) (any, error) {
+	checks, err := b.cfg.Store.BillChecks(ctx, "", listedBills, listedDifferences)
+	if err != nil {
+		return nil, err
+	}
+	list := v1.Bills{Bills: make([]v1.Bill, len(checks))}
+	for i, check := range checks {
+		list.Bills[i] = publicBill(check)
+	}
+	return list, nil
+}
+
+func (b backend) getBill(ctx context.Context, c *v1Call) (any, error) {
+	date := c.PathValue("date")
+	if _, err := cst.ParseDay(date); err != nil {
+		return nil, wrongField("date", err.Error())
+	}
+	checks, err := b.cfg.Store.BillChecks(ctx, date, 1, allDifferences)
+	if err != nil {
+		return nil, err
+	}
+	if len(checks) == 0 {
+		return nil, noSuch("bill: the day was not compared")
+	}
+	return publicBill(checks[0]), nil
+}
+
+// checkBill compares the bill of a day now, also when it was compared before.
+func (b backend) checkBill(ctx context.Context, c *v1Call) (any, error) {
+	check, err := b.payment.CheckBill(ctx, c.PathValue("date"))
+	if err != nil {
+		return nil, err
+	}
+	return publicBill(check), nil
+}
+
+func publicBill(c api.BillCheck) v1.Bill {
+	public := v1.Bill{Date: c.Date, Status: v1.BillStatus(c.Status), CheckedAt: c.CheckedAt, Payments: c.Payments, Refunds: c.Refunds}
+	for _, d := range c.Differences {
+		public.Differences = append(public.Differences, v1.BillDifference{
+			Kind: v1.DifferenceKind(d.Kind), OutTradeNo: d.OutTradeNo, OutRefundNo: d.OutRefundNo, Ours: d.Ours, Theirs: d.Theirs})
+	}
+	return public
+}

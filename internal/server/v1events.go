@@ -1,0 +1,139 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/store"
+	"h5pay/internal/v1"
+)
+
+// replayedOnce is how many events one call replays.
+const replayedOnce = 200
+
+func (b backend) listEvents(ctx context.Context, c *v1Call) (any, error) {
+	q := c.query.(v1.EventQuery)
+	page := store.EventPage{Status: q.Status, Oldest: q.Order == v1.OldestFirst, Limit: cmp.Or(q.Limit, v1.DefaultPage)}
+	if q.After != "" {
+		if q.Order == v1.NewestFirst || q.Cursor != "" {
+			return nil, wrongField("after", "goes with order=oldest and without a cursor")
+		}
+		e, err := b.cfg.Store.Event(ctx, q.After)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, wrongField("after", "there is no such event")
+		}
+		if err != nil {
+			return nil, err
+		}
+		page.Oldest, page.After = true, e.Seq
+	}
+	if q.Cursor != "" {
+		seq, err := decodeSeq(q.Cursor, page.Oldest)
+		if err != nil {
+			return nil, wrongField("cursor", err.Error())
+		}
+		page.After, page.Before = seq, seq
+	}
+	events, next, err := b.cfg.Store.Events(ctx, page)
+	if err != nil {
+		return nil, err
+	}
+	list := v1.Events{Events: make([]v1.Event, len(events))}
+	for i := range events {
+		list.Events[i] = publicEvent(events[i])
+	}
+	switch {
+	case page.Oldest && len(events) > 0: // also at the end: more will come
+		list.Next = encodeSeq(events[len(events)-1].Seq, true)
+	case page.Oldest:
+		list.Next = q.Cursor
+	case next > 0:
+		list.Next = encodeSeq(next, false)
+	}
+	return list, nil
+}
+
+// A cursor of events names an event by its place in the outbox, and the direction.
+func encodeSeq(seq int64, oldest bool) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatBool(oldest) + " " + strconv.FormatInt(seq, 10)))
+}
+
+func decodeSeq(cursor string, oldest bool) (int64, error) {
+	direction := strconv.FormatBool(oldest) + " "
+	text, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil || len(text) < len(direction) || string(text[:len(direction)]) != direction {
+		return 0, errors.New("is not one of this list")
+	}
+	seq, err := strconv.ParseInt(string(text[len(direction):]), 10, 64)
+	if err != nil || seq < 1 || seq >= 1<<53 {
+		return 0, errors.New("is not one of this list")
+	}
+	return seq, nil
+}
+
+func (b backend) getEvent(ctx context.Context, c *v1Call) (any, error) {
+	return eventOrError(b.cfg.Store.Event(ctx, c.PathValue("id")))
+}
+
+// replayEvent makes an event due again. The timer or the queue sends it, so that the
+// caller does not wait for the receiver.
+func (b backend) replayEvent(ctx context.Context, c *v1Call) (any, error) {
+	return eventOrError(b.outbox.Replay(ctx, c.PathValue("id")))
+}
+
+func eventOrError(e order.Event, err error) (any, error) {
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, noSuch("event")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return publicEvent(e), nil
+}
+
+func (b backend) replayEvents(ctx context.Context, c *v1Call) (any, error) {
+	req := c.body.(v1.ReplayEvents)
+	r := store.ReplayRange{From: time.UnixMilli(req.From), To: b.now().Add(time.Millisecond), Status: api.EventStatus(req.Status), Limit: replayedOnce}
+	if req.To != 0 {
+		r.To = time.UnixMilli(req.To)
+	}
+	if !r.From.Before(r.To) {
+		return nil, wrongField("to", "is not after from")
+	}
+	if req.Cursor != "" {
+		at, seq, err := decodeCursor(req.Cursor)
+		if err == nil {
+			r.AfterTime = at
+			r.AfterSeq, err = strconv.ParseInt(seq, 10, 64)
+		}
+		if err != nil {
+			return nil, wrongField("cursor", "is not one of this call")
+		}
+	}
+	events, err := b.outbox.ReplayRange(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	result := v1.Replayed{Events: len(events)}
+	if len(events) == replayedOnce {
+		last := events[len(events)-1]
+		result.Next = encodeCursor(last.CreatedAt, strconv.FormatInt(last.Seq, 10))
+	}
+	return result, nil
+}
+
+func publicEvent(e order.Event) v1.Event {
+	public := v1.Event{ID: e.ID, Type: e.Type, OrderID: e.OrderID, Data: json.RawMessage(e.Data), CreatedAt: e.CreatedAt.UnixMilli(), Simulated: e.Simulated,
+		Status: e.Status, Attempts: e.Attempts, DeliveredAt: unixMilli(e.DeliveredAt), LastError: e.LastError}
+	if e.Status == api.EventPending {
+		public.NextAt = e.NextAt.UnixMilli()
+	}
+	return public
+}

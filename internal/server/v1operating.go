@@ -1,0 +1,35 @@
+package server
+
+import (
+	"context"
+
+	"h5pay/internal/v1"
+)
+
+func (b backend) getSelling(ctx context.Context, _ *v1Call) (any, error) {
+	state, err := b.payment.SellingState(ctx)
+	return v1.Selling(state), err
+}
+
+// putSelling stops selling, or resumes it.
+func (b backend) putSelling(ctx context.Context, c *v1Call) (any, error) {
+	if err := b.payment.SetSelling(ctx, *c.body.(v1.PutSelling).Selling); err != nil {
+		return nil, err
+	}
+	return b.getSelling(ctx, c)
+}
+
+func (b backend) getCounters(ctx context.Context, _ *v1Call) (any, error) {
+	counters, err := b.cfg.Store.Counters(ctx)
+	return v1.Counters{Counters: counters}, err
+}
+
+// listChecks returns the checks of the health page. The status is 200 also if one fails.
+func (b backend) listChecks(ctx context.Context, _ *v1Call) (any, error) {
+	all := v1.Checks{OK: true, Checks: []v1.HealthCheck{}}
+	for _, check := range b.checkHealth(ctx) {
+		all.OK = all.OK && check.OK
+		all.Checks = append(all.Checks, v1.HealthCheck(check))
+	}
+	return all, nil
+}

@@ -1,0 +1,588 @@
+package server_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"h5pay/internal/api"
+	"h5pay/internal/fen"
+	"h5pay/internal/payment"
+	"h5pay/internal/paytest"
+	"h5pay/internal/store"
+	"h5pay/internal/v1"
+	"h5pay/wechat"
+)
+
+// tea is a request for an order without the catalogue.
+func tea(amount fen.Fen) v1.CreateOrder {
+	return v1.CreateOrder{Amount: amount, Description: "高山乌龙茶"}
+}
+
+// createOrder makes an order that must be accepted.
+func (b *backEnd) createOrder(req v1.CreateOrder) (o v1.Order) {
+	b.T.Helper()
+	b.must("POST", "/v1/orders", req, &o)
+	return o
+}
+
+func (b *backEnd) order(id string) (o v1.Order) {
+	b.T.Helper()
+	b.must("GET", "/v1/orders/"+id, nil, &o)
+	return o
+}
+
+// payOrder pays an order by a QR code, as the i-th user of WeChat.
+func (b *backEnd) payOrder(i int, id string) {
+	b.T.Helper()
+	o, err := store.New(b.DB).ByID(b.T.Context(), id)
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	c, err := b.Signer.Pay(b.T.Context(), o, payment.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}, ClientIP: "203.0.113.9"})
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	if err := b.Scan(i, c.CodeURL); err != nil {
+		b.T.Fatal(err)
+	}
+	b.Deliver()
+	b.Sim.Advance(paytest.QueryPause)
+}
+
+// A back end makes an order of its own or of the catalogue. WeChat is not called.
+func TestCreateOrder(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	b := newBackEnd(s, v1.ScopeRead, v1.ScopeWrite)
+	own := v1.Order{Source: v1.SourceAPI, Status: v1.OrderOpen, Currency: "CNY", TradeTypes: []api.TradeType{"JSAPI", "NATIVE", "MWEB"}}
+	for name, test := range map[string]struct {
+		req  v1.CreateOrder
+		want func(*v1.Order)
+		life time.Duration
+	}{
+		"an amount": {tea(6800), func(o *v1.Order) {
+			o.Amount, o.Description, o.Lines = 6800, "高山乌龙茶", []v1.Line{{Name: "高山乌龙茶", Price: 6800, Quantity: 1}}
+		}, 24 * time.Hour},
+		"the catalogue": {v1.CreateOrder{Lines: []v1.CreateLine{{ProductID: "tea", Quantity: 2}, {ProductID: "tip", Price: 300, Quantity: 1}}}, func(o *v1.Order) {
+			o.Amount, o.Description = 13900, "小店 - 高山乌龙茶 等3件"
+			o.Lines = []v1.Line{{ProductID: "tea", Name: "高山乌龙茶", Price: 6800, Quantity: 2}, {ProductID: "tip", Name: "随心付", Price: 300, Quantity: 1}}
+		}, 24 * time.Hour},
+		"everything": {v1.CreateOrder{
+			Amount: 7000, Lines: []v1.CreateLine{{Name: "运费", Price: 200, Quantity: 1}, {ProductID: "tea", Price: 6800, Quantity: 1}},
+			Currency: "CNY", Description: "订单 A-1\n🍵", Reference: "A-1", Metadata: map[string]string{"table": "七", "a.b": ""},
+			ReturnURL: "https://www.example.com/thanks?x=1", ExpiresIn: 3600, TradeTypes: []api.TradeType{"MWEB", "NATIVE"},
+		}, func(o *v1.Order) {
+			o.Amount, o.Description, o.Reference = 7000, "订单 A-1", "A-1"
+			o.Lines = []v1.Line{{Name: "运费", Price: 200, Quantity: 1}, {ProductID: "tea", Name: "高山乌龙茶", Price: 6800, Quantity: 1}}
+			o.Metadata, o.ReturnURL, o.TradeTypes = map[string]string{"table": "七", "a.b": ""}, "https://www.example.com/thanks?x=1", []api.TradeType{"MWEB", "NATIVE"}
+		}, time.Hour},
+	} {
+		want := own
+		test.want(&want)
+		calls := len(s.Sim.Messages(0))
+		got := b.createOrder(test.req)
+		if name == "the catalogue" {
+			want.Description = got.Description // the shop's name is in it
+			if !strings.HasSuffix(got.Description, "高山乌龙茶 等3件") {
+				t.Errorf("description %q", got.Description)
+			}
+		}
+		if d := cmp.Diff(want, got, cmpopts.IgnoreFields(v1.Order{}, "ID", "URL", "CreatedAt", "ExpiresAt")); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+		if got.ExpiresAt-got.CreatedAt < test.life.Milliseconds() || got.ExpiresAt-got.CreatedAt > test.life.Milliseconds()+1000 {
+			t.Errorf("%s: payable for %d ms", name, got.ExpiresAt-got.CreatedAt)
+		}
+		token := strings.TrimPrefix(got.URL, paytest.ShopURL+"/o/")
+		if len(token) < 22 || strings.Contains(got.URL, got.ID) {
+			t.Errorf("%s: the customer's URL is %s", name, got.URL)
+		}
+		if strings.Contains(s.Log.String(), token) {
+			t.Errorf("%s: the log has the token", name)
+		}
+		if n := len(s.Sim.Messages(0)); n != calls {
+			t.Errorf("%s: %d calls to WeChat", name, n-calls)
+		}
+		read := b.order(got.ID)
+		read.Steps = nil
+		if d := cmp.Diff(got, read); d != "" {
+			t.Errorf("%s, read (-want +got):\n%s", name, d)
+		}
+	}
+}
+
+// Creating an order costs two statements in sequence.
+func TestStatementsOfCreateOrder(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	b := newBackEnd(s, v1.ScopeRead, v1.ScopeWrite)
+	b.createOrder(tea(1)) // stores the use of the key
+	counted := countStatements(t, s)
+	for name, req := range map[string]v1.CreateOrder{
+		"an amount": tea(1), "the catalogue": {Lines: []v1.CreateLine{{ProductID: "tea", Quantity: 1}, {ProductID: "cake", Quantity: 1}}},
+	} {
+		for who, caller := range map[string]*backEnd{"key": b, "root": root(s)} {
+			before := counted.Load()
+			caller.createOrder(req)
+			if n := counted.Load() - before; n > 2 {
+				t.Errorf("%s by the %s: %d statements, want 2 at most", name, who, n)
+			}
+		}
+	}
+}
+
+// A repeated call makes no second order, and returns the first as it is now.
+func TestCreateOrderIsIdempotent(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	b, other := newBackEnd(s, v1.ScopeRead, v1.ScopeWrite), newBackEnd(s, v1.ScopeRead, v1.ScopeWrite)
+	create := func(by *backEnd, body string) v1Answer {
+		t.Helper()
+		r := by.request("POST", "/v1/orders", body)
+		r.Header.Set("Idempotency-Key", "order-1")
+		return by.send(r)
+	}
+	body := `{"amount":6800,"description":"tea","reference":"A-1","metadata":{"a":"1","b":"2"}}`
+	first := create(b, body)
+	var o, again v1.Order
+	if err := json.Unmarshal(first.Body, &o); err != nil || first.Status != 201 {
+		t.Fatalf("%d %s", first.Status, first.Body)
+	}
+	s.AdvanceClock(time.Hour)
+	changesNothing(s, func() {
+		if a := create(b, ` {"metadata":{"b":"2","a":"1"}, "reference":"A-1","description":"tea","amount":6800}`); a.Status != 201 || string(a.Body) != string(first.Body) {
+			t.Errorf("repeated: %d %s, first %s", a.Status, a.Body, first.Body)
+		}
+		for _, body := range []string{`{"amount":6801,"description":"tea","reference":"A-1","metadata":{"a":"1","b":"2"}}`, `{"amount":6800,"description":"tea"}`} {
+			if a := create(b, body); a.Status != 409 || a.Err.Code != v1.CodeIdempotency || a.Err.Field != "Idempotency-Key" {
+				t.Errorf("%s: %d %s", body, a.Status, a.Body)
+			}
+		}
+	})
+	if a := create(other, `{"amount":6800,"description":"tea"}`); a.Status != 201 || strings.Contains(string(a.Body), o.ID) {
+		t.Errorf("another caller: %d %s", a.Status, a.Body)
+	}
+	b.payOrder(0, o.ID)
+	if a := create(b, body); json.Unmarshal(a.Body, &again) != nil || again.ID != o.ID || again.Status != v1.OrderPaid || again.PaidAt == 0 {
+		t.Errorf("after the payment: %d %s", a.Status, a.Body)
+	}
+	// Nor does the answer change when the shop stops selling, or the product is gone.
+	stopped := false
+	root(s).must("PUT", "/v1/selling", v1.PutSelling{Selling: &stopped}, &v1.Selling{})
+	if a := create(b, body); a.Status != 201 {
+		t.Errorf("while the shop does not sell: %d %s", a.Status, a.Body)
+	}
+	b.fails(api.CodeNotSelling, "", "POST", "/v1/orders", tea(1))
+}
+
+// Concurrent copies make one order.
+func TestConcurrentCallsMakeOneOrder(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	var group sync.WaitGroup
+	ids := make([]string, 8)
+	for i := range ids {
+		group.Go(func() {
+			b := root(s)
+			r := b.request("POST", "/v1/orders", `{"amount":1,"description":"tea","reference":"A-1"}`)
+			r.Header.Set("Idempotency-Key", "same")
+			var o v1.Order
+			b.mustSend(r, &o)
+			ids[i] = o.ID
+		})
+	}
+	group.Wait()
+	if different := slices.Compact(slices.Clone(ids)); len(different) != 1 || ids[0] == "" {
+		t.Errorf("orders %v", ids)
+	}
+}
+
+// A reference belongs to one order. The conflict names it.
+func TestReferenceIsUnique(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	b := newBackEnd(s, v1.ScopeRead, v1.ScopeWrite)
+	req := tea(100)
+	req.Reference = "A-1"
+	o := b.createOrder(req)
+	for _, amount := range []fen.Fen{100, 200} {
+		req.Amount = amount
+		if a := b.fails(v1.CodeReferenceUsed, "reference", "POST", "/v1/orders", req); a.Status != 409 || a.Err.OrderID != o.ID {
+			t.Errorf("%d %s, want order %s", a.Status, a.Body, o.ID)
+		}
+	}
+	b.createOrder(tea(100)) // none is no reference
+	b.createOrder(tea(100))
+}
+
+func TestBadOrders(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	b := root(s)
+	long := strings.Repeat("x", 501)
+	for body, field := range map[string]string{
+		`{}`:                                                                                      "amount",
+		`{"amount":0,"description":"tea"}`:                                                        "amount",
+		`{"amount":-1,"description":"tea"}`:                                                       "amount",
+		`{"amount":1.5,"description":"tea"}`:                                                      "amount",
+		`{"amount":1e2,"description":"tea"}`:                                                      "amount",
+		`{"amount":"1","description":"tea"}`:                                                      "amount",
+		`{"amount":100000001,"description":"tea"}`:                                                "amount",
+		`{"amount":9223372036854775808,"description":"tea"}`:                                      "amount",
+		`{"amount":1}`:                                                                            "description",
+		`{"amount":1,"description":""}`:                                                           "description",
+		`{"amount":1,"description":"🍵"}`:                                                          "description",
+		`{"amount":1,"description":"` + strings.Repeat("茶", 121) + `"}`:                           "description",
+		`{"amount":1,"description":"tea","currency":"USD"}`:                                       "currency",
+		`{"amount":1,"description":"tea","currency":"cny"}`:                                       "currency",
+		`{"amount":1,"description":"tea","reference":"` + strings.Repeat("x", 65) + `"}`:          "reference",
+		`{"amount":1,"description":"tea","expires_in":359}`:                                       "expires_in",
+		`{"amount":1,"description":"tea","expires_in":1296001}`:                                   "expires_in",
+		`{"amount":1,"description":"tea","trade_types":["CASH"]}`:                                 "trade_types[0]",
+		`{"amount":1,"description":"tea","trade_types":["JSAPI","JSAPI"]}`:                        "trade_types[1]",
+		`{"amount":1,"description":"tea","trade_types":[]}`:                                       "trade_types",
+		`{"amount":1,"description":"tea","metadata":{"a":1}}`:                                     "metadata",
+		`{"amount":1,"description":"tea","metadata":{"a":"` + long + `"}}`:                        "metadata.a",
+		`{"amount":1,"description":"tea","metadata":{"":"1"}}`:                                    "metadata",
+		`{"amount":1,"description":"tea","metadata":{"a:b":"1"}}`:                                 "metadata",
+		`{"amount":1,"description":"tea","metadata":{"` + long[:41] + `":"1"}}`:                   "metadata",
+		`{"amount":1,"description":"tea","metadata":` + manyEntries(21) + `}`:                     "metadata",
+		`{"amount":1,"description":"tea","return_url":"https://evil.example/"}`:                   "return_url",
+		`{"amount":1,"description":"tea","return_url":"https://www.example.com.evil.example/"}`:   "return_url",
+		`{"amount":1,"description":"tea","return_url":"https://www.example.com@evil.example/"}`:   "return_url",
+		`{"amount":1,"description":"tea","return_url":"https://user:pw@www.example.com/"}`:        "return_url",
+		`{"amount":1,"description":"tea","return_url":"http://www.example.com/"}`:                 "return_url",
+		`{"amount":1,"description":"tea","return_url":"javascript:alert(1)"}`:                     "return_url",
+		`{"amount":1,"description":"tea","return_url":"//www.example.com/"}`:                      "return_url",
+		`{"amount":1,"description":"tea","return_url":"https:www.example.com"}`:                   "return_url",
+		`{"amount":1,"description":"tea","return_url":"https://www.example.com/#x"}`:              "return_url",
+		`{"amount":1,"description":"tea","return_url":"https://www.example.com\\@evil.example/"}`: "return_url",
+		`{"amount":1,"description":"tea","return_url":"https://www.example.com:8443/"}`:           "return_url",
+		`{"lines":[]}`:                                      "lines",
+		`{"lines":[{}]}`:                                    "lines[0].quantity",
+		`{"lines":[{"quantity":1}]}`:                        "lines[0].name",
+		`{"lines":[{"name":"tea","quantity":1}]}`:           "lines[0].price",
+		`{"lines":[{"name":"tea","price":0,"quantity":1}]}`: "lines[0].price",
+		`{"lines":[{"product_id":"tea","quantity":0}]}`:     "lines[0].quantity",
+		`{"lines":[{"product_id":"tea","quantity":10000}]}`: "lines[0].quantity",
+		`{"lines":[{"product_id":"tea","quantity":1},{"product_id":"tea","price":1,"quantity":1}]}`: "lines[1].price",
+		`{"lines":[{"product_id":"tea","name":"茶","quantity":1}]}`:                                  "lines[0].name",
+		`{"lines":[{"product_id":"tip","quantity":1}]}`:                                             "lines[0].price",
+		`{"lines":[{"product_id":"tip","price":500001,"quantity":1}]}`:                              "lines[0].price",
+		`{"lines":[{"product_id":"cake","quantity":9999}],"amount":1}`:                              "amount",
+		`{"lines":[{"name":"x","price":100000000,"quantity":2}]}`:                                   "lines",
+		`{"amount":6801,"lines":[{"product_id":"tea","quantity":1}]}`:                               "amount",
+		`{"amount":1,"description":"tea","total":1}`:                                                "total",
+		`{"lines":[{"product_id":"tea","quantity":1,"discount":1}]}`:                                "discount",
+	} {
+		a := b.fails(api.CodeBadRequest, field, "POST", "/v1/orders", body)
+		if !strings.Contains(a.Err.Message, field) {
+			t.Errorf("%s: the message does not name %s: %s", body, field, a.Err.Message)
+		}
+	}
+	b.fails(api.CodeProductGone, "", "POST", "/v1/orders", `{"lines":[{"product_id":"gold","quantity":1}]}`)
+	for _, path := range []string{"/v1/orders/none", "/v1/orders/000000000000000000000000"} {
+		b.fails(api.CodeNotFound, "", "GET", path, nil)
+		b.fails(api.CodeNotFound, "", "POST", path+"/close", struct{}{})
+		b.fails(api.CodeNotFound, "", "POST", path+"/refunds", struct{}{})
+	}
+}
+
+func manyEntries(n int) string {
+	entries := map[string]string{}
+	for i := range n {
+		entries[fmt.Sprint("k", i)] = "v"
+	}
+	text, _ := json.Marshal(entries)
+	return string(text)
+}
+
+// An order must not outlive the time for which unpaid orders are kept.
+func TestOrderExpiresBeforeItIsDeleted(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.KeepUnpaid = 12 * 24 * time.Hour })
+	b, req := root(s), tea(1)
+	req.ExpiresIn = 15 * 24 * 3600
+	a := b.fails(api.CodeBadRequest, "expires_in", "POST", "/v1/orders", req)
+	most := a.Err.Message[strings.Index(a.Err.Message, "at most ")+len("at most "):]
+	seconds, err := strconv.ParseInt(most[:strings.Index(most, ",")], 10, 64)
+	if err != nil || seconds < 24*3600 {
+		t.Fatalf("%s, %v", a.Err.Message, err)
+	}
+	req.ExpiresIn = seconds
+	b.createOrder(req)
+}
+
+// A list is filtered and turned over, and an order is found by each of its numbers.
+func TestListOrders(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	b := root(s)
+	var ids []string
+	for i := range 7 {
+		req := tea(100)
+		if i%2 == 0 {
+			req.Metadata = map[string]string{"table": "7", "i": fmt.Sprint(i)}
+		}
+		req.Reference = fmt.Sprint("R-", i)
+		ids = append([]string{b.createOrder(req).ID}, ids...)
+		s.AdvanceClock(time.Second)
+	}
+	s.AdvanceClock(-7 * time.Second)
+	s.Sim.Advance(time.Minute)
+	shop := s.SignedIn(0).Place(paytest.Basket("tea", 1))
+	b.payOrder(1, ids[2])
+	paid := b.order(ids[2])
+	list := func(query string) (got []string, next string) {
+		t.Helper()
+		var l v1.Orders
+		b.must("GET", "/v1/orders"+query, nil, &l)
+		for _, o := range l.Orders {
+			got = append(got, o.ID)
+		}
+		return got, l.Next
+	}
+	for query, want := range map[string][]string{
+		"":                              append([]string{shop.ID}, ids...),
+		"?source=shop":                  {shop.ID},
+		"?source=api":                   ids,
+		"?status=paid":                  {ids[2]},
+		"?status=closed":                nil,
+		"?metadata=table:7":             {ids[0], ids[2], ids[4], ids[6]},
+		"?metadata=i:4":                 {ids[2]},
+		"?metadata=table:8":             nil,
+		"?metadata=table:7&status=open": {ids[0], ids[4], ids[6]},
+		"?reference=R-0":                {ids[6]},
+		"?reference=R-9":                nil,
+		"?reference=R-0&status=paid":    nil,
+		"?out_trade_no=" + paid.Payments[0].OutTradeNo:                                {ids[2]},
+		"?transaction_id=" + paid.Payments[0].TransactionID:                           {ids[2]},
+		"?from=" + fmt.Sprint(paid.CreatedAt) + "&to=" + fmt.Sprint(paid.CreatedAt+1): {ids[2]},
+	} {
+		if got, next := list(query); !slices.Equal(got, want) || next != "" {
+			t.Errorf("%s: %v, next %q, want %v", query, got, next, want)
+		}
+	}
+	for _, filter := range []string{"limit=3", "limit=3&source=api", "limit=2&metadata=table:7"} {
+		all, _ := list("?limit=100&" + strings.SplitN(filter+"&", "&", 2)[1])
+		var got []string
+		next := ""
+		for range 5 {
+			part, more := list("?" + filter + next)
+			got = append(got, part...)
+			if more == "" {
+				break
+			}
+			next = "&cursor=" + more
+		}
+		if d := cmp.Diff(all, got); d != "" {
+			t.Errorf("%s, turned over (-want +got):\n%s", filter, d)
+		}
+	}
+	for query, field := range map[string]string{
+		"?status=gone": "status", "?source=web": "source", "?limit=101": "limit", "?limit=0": "limit", "?cursor=x": "cursor", "?from=-1": "from", "?from=x": "from",
+		"?metadata=table": "metadata", "?metadata=:7": "metadata", "?q=x": "q", "?reference=" + strings.Repeat("x", 65): "reference",
+	} {
+		b.fails(api.CodeBadRequest, field, "GET", "/v1/orders"+query, nil)
+	}
+	b.fails(api.CodeBadRequest, "sync", "GET", "/v1/orders/"+ids[0]+"?sync=yes", nil)
+}
+
+// A search by what no index has reads a bounded part of the orders a call.
+func TestListOrdersReadsAWindow(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	b, req := root(s), tea(1)
+	req.Metadata = map[string]string{"rare": "1"}
+	rare := b.createOrder(req).ID
+	if _, err := s.DB.Exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500)
+		INSERT INTO orders (id, source, guest, fingerprint, shop, appid, mch_id, items, total, currency, description, created_at, expires_at, status, updated_at, due_at)
+		SELECT 'many' || i, 'api', 0, 'f', shop, appid, mch_id, items, total, currency, description, orders.created_at + i, orders.expires_at + i, 'open', orders.created_at + i, orders.expires_at + i
+		FROM n JOIN orders ON orders.id = ?`, rare); err != nil {
+		t.Fatal(err)
+	}
+	var first, second v1.Orders
+	b.must("GET", "/v1/orders?metadata=rare:1", nil, &first)
+	if len(first.Orders) != 0 || first.Next == "" {
+		t.Fatalf("%d orders, next %q", len(first.Orders), first.Next)
+	}
+	b.must("GET", "/v1/orders?metadata=rare:1&cursor="+first.Next, nil, &second)
+	if len(second.Orders) != 1 || second.Orders[0].ID != rare || second.Next != "" {
+		t.Errorf("%+v", second)
+	}
+}
+
+// sync queries WeChat about an order whose notification was lost.
+func TestSyncOrder(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	b := newBackEnd(s, v1.ScopeRead, v1.ScopeWrite)
+	o := b.createOrder(tea(100))
+	s.Fault("notify_lost", "")
+	b.payOrder(0, o.ID)
+	if got := b.order(o.ID); got.Status != v1.OrderOpen || len(got.Payments) != 1 || got.Payments[0].Status != v1.PaymentPending {
+		t.Errorf("as it is stored: %+v", got)
+	}
+	var got v1.Order
+	b.must("GET", "/v1/orders/"+o.ID+"?sync=true", nil, &got)
+	trade := s.Sim.Ledger().Trades[0]
+	if got.Status != v1.OrderPaid || got.PaidAt == 0 || got.Payments[0].Payer != trade.OpenID || got.Payments[0].TransactionID != trade.TransactionID ||
+		got.Payments[0].TradeType != api.TradeNative || len(got.Steps) != 2 {
+		t.Errorf("after a query: %+v", got)
+	}
+}
+
+// A closed order cannot be paid, here and at WeChat. A paid order is not closed.
+func TestCloseOrderByAPI(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	b := newBackEnd(s, v1.ScopeRead, v1.ScopeWrite)
+	var closed, again v1.Order
+	fresh := b.createOrder(tea(100))
+	b.must("POST", "/v1/orders/"+fresh.ID+"/close", struct{}{}, &closed)
+	if closed.Status != v1.OrderClosed || len(closed.Steps) != 2 {
+		t.Errorf("%+v", closed)
+	}
+	b.must("POST", "/v1/orders/"+fresh.ID+"/close", struct{}{}, &again)
+	if d := cmp.Diff(closed, again); d != "" {
+		t.Errorf("closed twice: %s", d)
+	}
+	o, err := store.New(s.DB).ByID(t.Context(), fresh.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Signer.Pay(t.Context(), o, payment.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}, ClientIP: "203.0.113.9"}); err == nil {
+		t.Error("a closed order is offered for payment")
+	}
+	paid := b.createOrder(tea(100))
+	b.payOrder(0, paid.ID)
+	b.fails(api.CodeOrderPaid, "", "POST", "/v1/orders/"+paid.ID+"/close", struct{}{})
+	b.fails(api.CodeBadRequest, "force", "POST", "/v1/orders/"+paid.ID+"/close", `{"force":true}`)
+}
+
+// A refund pays back a part, and then what is left. A repeated call pays nothing twice.
+func TestRefundByAPI(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	b := newBackEnd(s, v1.ScopeRead, v1.ScopeWrite, v1.ScopeRefund)
+	o := b.createOrder(tea(1000))
+	path := "/v1/orders/" + o.ID + "/refunds"
+	b.fails(api.CodeOrderNotPaid, "", "POST", path, struct{}{})
+	b.payOrder(0, o.ID)
+	refund := func(idempotencyKey, body string) v1Answer {
+		t.Helper()
+		r := b.request("POST", path, body)
+		r.Header.Set("Idempotency-Key", idempotencyKey)
+		return b.send(r)
+	}
+	first := refund("part", `{"amount":300,"reason":"少了一包"}`)
+	var part, rest, read v1.Refund
+	if err := json.Unmarshal(first.Body, &part); err != nil || first.Status != 201 || part.Amount != 300 || part.OrderID != o.ID || part.Reason != "少了一包" {
+		t.Fatalf("%d %s", first.Status, first.Body)
+	}
+	if again := refund("part", `{"reason":"少了一包","amount":300}`); again.Status != 201 || !strings.Contains(string(again.Body), part.ID) {
+		t.Errorf("repeated: %d %s", again.Status, again.Body)
+	}
+	changesNothing(s, func() {
+		for _, body := range []string{`{"amount":301,"reason":"少了一包"}`, `{"amount":300}`} {
+			if a := refund("part", body); a.Err.Code != v1.CodeIdempotency {
+				t.Errorf("%s: %d %s", body, a.Status, a.Body)
+			}
+		}
+	})
+	b.fails(api.CodeRefundTooMuch, "", "POST", path, v1.CreateRefund{Amount: 701})
+	left := refund("rest", `{}`)
+	if err := json.Unmarshal(left.Body, &rest); err != nil || rest.Amount != 700 {
+		t.Fatalf("what is left: %d %s", left.Status, left.Body)
+	}
+	if again := refund("rest", `{}`); again.Status != 201 || !strings.Contains(string(again.Body), rest.ID) {
+		t.Errorf("repeated: %d %s", again.Status, again.Body)
+	}
+	b.fails(api.CodeRefundTooMuch, "", "POST", path, struct{}{})
+	for range 3 {
+		s.Sim.Advance(10 * time.Minute)
+		s.Reconcile()
+	}
+	b.must("GET", "/v1/refunds/"+rest.ID, nil, &read)
+	if read.Status != api.RefundSucceeded || read.EndedAt == 0 || read.RefundID == "" {
+		t.Errorf("%+v", read)
+	}
+	whole := b.order(o.ID)
+	if whole.Status != v1.OrderRefunded || whole.Refunded != 1000 || len(whole.Refunds) != 2 {
+		t.Errorf("%+v", whole)
+	}
+	var sum int64
+	for _, r := range s.Sim.RefundsOf(whole.Payments[0].OutTradeNo) {
+		sum += r.Fee
+	}
+	if sum != 1000 {
+		t.Errorf("WeChat paid back %d", sum)
+	}
+	b.fails(api.CodeNotFound, "", "GET", "/v1/refunds/none", nil)
+	for body, field := range map[string]string{
+		`{"amount":0.5}`: "amount", `{"amount":-1}`: "amount", `{"amount":100000001}`: "amount", `{"amount":"1"}`: "amount", `{"money":1}`: "money",
+		`{"amount":1,"reason":"` + strings.Repeat("茶", 27) + `"}`: "reason", `{"amount":1,"reason":"a\u0000b"}`: "reason",
+		`{"amount":1,"out_trade_no":"20261123NOTHINGOFTHISORDER000000"}`: "out_trade_no", `{"out_trade_no":"20261123NOTHINGOFTHISORDER000000"}`: "out_trade_no",
+	} {
+		b.fails(api.CodeBadRequest, field, "POST", path, body)
+	}
+}
+
+// A back end sees a second payment of an order, its refund and its event.
+func TestSecondPaymentByAPI(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	p, b := s.SignedIn(0), newBackEnd(s, v1.ScopeRead)
+	o, ways := threeWays(p)
+	if err := s.Scan(1, ways[api.TradeNative].CodeURL); err != nil {
+		t.Fatal(err)
+	}
+	p.Pay(ways[api.TradeJSAPI].Pay)
+	s.Deliver()
+	for range 4 {
+		s.Sim.Advance(2 * time.Minute)
+		s.Reconcile()
+	}
+	got := b.order(o.ID)
+	var paid, duplicate []v1.Payment
+	for _, payment := range got.Payments {
+		switch {
+		case payment.Duplicate:
+			duplicate = append(duplicate, payment)
+		case payment.Status == v1.PaymentPaid:
+			paid = append(paid, payment)
+		}
+	}
+	if got.Status != v1.OrderPaid || got.Refunded != 0 || len(got.Payments) != 3 || len(paid) != 1 || len(duplicate) != 1 || len(got.Refunds) != 1 {
+		t.Fatalf("%+v", got)
+	}
+	if r := got.Refunds[0]; !r.Duplicate || r.Amount != o.Total || r.OutTradeNo != duplicate[0].OutTradeNo || r.Status != api.RefundSucceeded || duplicate[0].Refunded != o.Total {
+		t.Errorf("the refund %+v of %+v", r, duplicate[0])
+	}
+	var events v1.Events
+	b.must("GET", "/v1/events?order=oldest", nil, &events)
+	var types []api.EventType
+	for _, e := range events.Events {
+		types = append(types, e.Type)
+	}
+	if d := cmp.Diff([]api.EventType{api.EventOrderPaid, api.EventPaymentDuplicate}, types); d != "" {
+		t.Errorf("events (-want +got):\n%s", d)
+	}
+	// The numbers of both payments find the order.
+	for _, payment := range []v1.Payment{paid[0], duplicate[0]} {
+		var list v1.Orders
+		b.must("GET", "/v1/orders?transaction_id="+payment.TransactionID, nil, &list)
+		if len(list.Orders) != 1 || list.Orders[0].ID != o.ID {
+			t.Errorf("%s finds %+v", payment.TransactionID, list)
+		}
+	}
+}

@@ -1,0 +1,121 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/store"
+	"h5pay/internal/v1"
+)
+
+// closeOrders cancels open orders, a bounded part of them a call.
+func (b backend) closeOrders(ctx context.Context, c *v1Call) (any, error) {
+	req := c.body.(v1.CloseOrders)
+	f := store.OpenFilter{ProductID: req.ProductID, Before: b.now().Add(time.Millisecond)}
+	switch {
+	case req.ProductID == "" && req.Before == 0:
+		return nil, wrongField("product_id", "is required without before")
+	case req.ProductID != "" && !order.ValidProductID(req.ProductID):
+		return nil, wrongField("product_id", "want 1 to 64 letters, digits, '-' or '_'")
+	case req.Before != 0:
+		f.Before = time.UnixMilli(req.Before)
+	}
+	if req.Cursor != "" {
+		var err error
+		if f.AfterTime, f.AfterID, err = decodeCursor(req.Cursor); err != nil {
+			return nil, wrongField("cursor", "is not one of this call")
+		}
+	}
+	closing, next, err := b.payment.CloseOrders(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	res := v1.OrdersClosed{Orders: closing}
+	if next != nil {
+		res.Next = encodeCursor(next.AfterTime, next.AfterID)
+	}
+	return res, nil
+}
+
+// exportPerson returns what is stored about a person.
+func (b backend) exportPerson(ctx context.Context, c *v1Call) (any, error) {
+	req := c.body.(v1.PersonQuery)
+	who, err := b.payment.Person(ctx, api.PersonRequest{OpenID: req.OpenID, OwnerOf: req.OwnerOf, PayerOf: req.PayerOf})
+	if err != nil {
+		return nil, err
+	}
+	var after time.Time
+	var afterID string
+	if req.Cursor != "" {
+		if after, afterID, err = decodeCursor(req.Cursor); err != nil {
+			return nil, wrongField("cursor", "is not one of this call")
+		}
+	}
+	orders, err := b.cfg.Store.PersonOrders(ctx, who, after, afterID, exportedOrders+1)
+	if err != nil {
+		return nil, err
+	}
+	export := v1.PersonExport{Orders: []v1.PersonOrder{}}
+	if len(orders) > exportedOrders {
+		orders = orders[:exportedOrders]
+		last := orders[exportedOrders-1]
+		export.Next = encodeCursor(last.CreatedAt, last.ID)
+	}
+	for _, o := range orders {
+		one, err := b.personOrder(ctx, o, who)
+		if err != nil {
+			return nil, err
+		}
+		export.Orders = append(export.Orders, one)
+	}
+	b.logger(ctx).Warn("operator exports a person", "orders", len(export.Orders), "by", c.by.id)
+	return export, nil
+}
+
+func (b backend) personOrder(ctx context.Context, o order.Order, who string) (v1.PersonOrder, error) {
+	view := v1.PersonOrder{IsOwner: o.Owner == who}
+	refunds, err := b.cfg.Store.Refunds(ctx, o.ID)
+	if err != nil {
+		return view, err
+	}
+	payments, err := b.cfg.Store.PaymentsOf(ctx, o.ID)
+	if err != nil {
+		return view, err
+	}
+	view.Order = b.publicV1Order(o)
+	view.Order.URL = "" // whoever has it may pay the order
+	for _, p := range payments {
+		if (view.IsOwner || p.OpenID == who) && p.ClientIP != "" {
+			view.ClientIP = p.ClientIP
+		}
+		public := publicV1Payment(p)
+		if p.Payer == who {
+			view.IsPayer = true
+		} else {
+			public.Payer = ""
+		}
+		view.Order.Payments = append(view.Order.Payments, public)
+	}
+	for _, r := range refunds {
+		view.Order.Refunds = append(view.Order.Refunds, publicV1Refund(r))
+	}
+	events, err := b.cfg.Store.EventsOf(ctx, o.ID)
+	for _, e := range events {
+		public := publicEvent(e)
+		if !view.IsPayer {
+			public.Data = json.RawMessage(`{}`) // it has the payer
+		}
+		view.Events = append(view.Events, public)
+	}
+	return view, err
+}
+
+// erasePerson removes a person from some of their orders.
+func (b backend) erasePerson(ctx context.Context, c *v1Call) (any, error) {
+	req := c.body.(v1.ErasePerson)
+	erased, err := b.payment.Erase(ctx, api.PersonRequest{OpenID: req.OpenID, OwnerOf: req.OwnerOf, PayerOf: req.PayerOf})
+	return v1.PersonErased(erased), err
+}

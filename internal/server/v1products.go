@@ -1,0 +1,80 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"h5pay/internal/order"
+	"h5pay/internal/store"
+	"h5pay/internal/v1"
+)
+
+func (b backend) listProducts(ctx context.Context, _ *v1Call) (any, error) {
+	products, err := b.cfg.Store.Catalogue(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := v1.Products{Products: make([]v1.Product, len(products))}
+	for i, p := range products {
+		list.Products[i] = publicProduct(p)
+	}
+	return list, nil
+}
+
+func (b backend) getProduct(ctx context.Context, c *v1Call) (any, error) {
+	return productOrError(b.cfg.Store.Product(ctx, c.PathValue("id")))
+}
+
+// putProduct stores a product. An order that was made before keeps its prices.
+func (b backend) putProduct(ctx context.Context, c *v1Call) (any, error) {
+	req, id := c.body.(v1.PutProduct), c.PathValue("id")
+	switch {
+	case !order.ValidProductID(id):
+		return nil, wrongField("id", "want 1 to 64 letters, digits, '-' or '_'")
+	case req.Image != "" && (!strings.HasPrefix(req.Image, "/") || strings.ContainsAny(req.Image, "\\\r\n") || strings.HasPrefix(req.Image, "//")):
+		return nil, wrongField("image", "want a path on the shop, like /web/products/tea.svg")
+	case (req.MinAmount == 0) != (req.MaxAmount == 0):
+		return nil, wrongField("max_amount", "send min_amount and max_amount, or neither")
+	case req.MaxAmount < req.MinAmount:
+		return nil, wrongField("max_amount", "is less than min_amount")
+	case req.MaxAmount > 0 && (req.Price < req.MinAmount || req.Price > req.MaxAmount):
+		return nil, wrongField("price", "is not from min_amount to max_amount")
+	}
+	p := order.Product{
+		ID: id, Name: req.Name, Detail: req.Detail, Image: req.Image, Price: req.Price, MinPrice: req.MinAmount, MaxPrice: req.MaxAmount,
+		Position: req.Position, Withdrawn: req.ForSale != nil && !*req.ForSale,
+	}
+	stored, err := b.cfg.Store.PutProduct(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	if !stored {
+		return nil, &v1.Error{Code: v1.CodeFull, Message: "the catalogue has as many products as it may"}
+	}
+	b.logger(ctx).Info("product stored", "product", id, "price", p.Price, "by", c.by.id)
+	return publicProduct(p), nil
+}
+
+func (b backend) deleteProduct(ctx context.Context, c *v1Call) (any, error) {
+	p, err := productOrError(b.cfg.Store.DeleteProduct(ctx, c.PathValue("id")))
+	if err == nil {
+		b.logger(ctx).Info("product removed", "product", c.PathValue("id"), "by", c.by.id)
+	}
+	return p, err
+}
+
+func productOrError(p order.Product, err error) (any, error) {
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, noSuch("product")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return publicProduct(p), nil
+}
+
+func publicProduct(p order.Product) v1.Product {
+	return v1.Product{ID: p.ID, Name: p.Name, Detail: p.Detail, Image: p.Image, Price: p.Price,
+		MinAmount: p.MinPrice, MaxAmount: p.MaxPrice, Position: p.Position, ForSale: !p.Withdrawn}
+}

@@ -1,0 +1,108 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"h5pay/internal/key"
+	"h5pay/internal/order"
+)
+
+// MaxKeys bounds the API keys of a shop, the revoked ones among them.
+const MaxKeys = 1000
+
+const keyColumns = `id, hash, name, scopes, created_at, COALESCE(last_used_at, 0), COALESCE(expires_at, 0), COALESCE(revoked_at, 0),
+	made_by, idempotency_key, fingerprint`
+
+// InsertKey stores an API key. It reports false, and stores nothing, if the same maker
+// made a key under the same idempotency key, or if the shop has MaxKeys keys.
+func (s *Store) InsertKey(ctx context.Context, k key.Record) (bool, error) {
+	return s.run(ctx, "storing an API key", `
+		INSERT INTO keys (id, hash, name, scopes, created_at, expires_at, made_by, idempotency_key, fingerprint)
+		SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE (SELECT COUNT(*) FROM keys) < ?
+		ON CONFLICT DO NOTHING`,
+		k.ID, k.Hash, k.Name, strings.Join(k.Scopes, " "), milli(k.CreatedAt), milli(k.ExpiresAt), k.MadeBy, k.IdempotencyKey, k.Fingerprint, MaxKeys)
+}
+
+// Key returns an API key.
+func (s *Store) Key(ctx context.Context, id string) (key.Record, error) {
+	return one(s.keys(ctx, `SELECT `+keyColumns+` FROM keys WHERE id = ?`, id))
+}
+
+// KeyAndProducts returns an API key and, in the same statement, the products for sale with
+// some IDs.
+func (s *Store) KeyAndProducts(ctx context.Context, id string, products []string) (key.Record, []order.Product, error) {
+	list, err := json.Marshal(products)
+	if err != nil {
+		return key.Record{}, nil, err
+	}
+	var found []order.Product
+	k, err := one(readAll(ctx, s, "an API key and products", func(rows *sql.Rows) (key.Record, error) {
+		var text string
+		k, err := scanKey(rows, &text)
+		if err == nil {
+			found, err = decodeProducts(text)
+		}
+		return k, err
+	}, `SELECT `+keyColumns+`, `+productsJSON+` AS products FROM keys WHERE id = ?1`, id, string(list)))
+	return k, found, err
+}
+
+// KeyOfRequest returns the API key that a request made.
+func (s *Store) KeyOfRequest(ctx context.Context, madeBy, idempotencyKey string) (key.Record, error) {
+	return one(s.keys(ctx, `SELECT `+keyColumns+` FROM keys WHERE made_by = ? AND idempotency_key = ?`, madeBy, idempotencyKey))
+}
+
+// Keys returns all API keys, newest first.
+func (s *Store) Keys(ctx context.Context) ([]key.Record, error) {
+	return s.keys(ctx, `SELECT `+keyColumns+` FROM keys ORDER BY created_at DESC, id DESC`)
+}
+
+// RevokeKey ends an API key for good and returns it.
+func (s *Store) RevokeKey(ctx context.Context, id string, now time.Time) (key.Record, error) {
+	return one(s.keys(ctx, `
+		UPDATE keys SET revoked_at = COALESCE(revoked_at, MAX(created_at, ?)) WHERE id = ? RETURNING `+keyColumns, now.UnixMilli(), id))
+}
+
+// UseKey stores that an API key is in use, once in key.UsePeriod.
+func (s *Store) UseKey(ctx context.Context, id string, now time.Time) error {
+	_, err := s.run(ctx, "storing the use of API key "+id, `
+		UPDATE keys SET last_used_at = ?1 WHERE id = ?2 AND COALESCE(last_used_at, 0) <= ?1 - ?3`,
+		now.UnixMilli(), id, key.UsePeriod.Milliseconds())
+	return err
+}
+
+func (s *Store) keys(ctx context.Context, query string, args ...any) ([]key.Record, error) {
+	return readAll(ctx, s, "API keys", scanKeyOnly, query, args...)
+}
+
+func scanKeyOnly(rows *sql.Rows) (key.Record, error) { return scanKey(rows) }
+
+// scanKey reads the keyColumns of a row, and what follows them.
+func scanKey(rows *sql.Rows, more ...any) (k key.Record, err error) {
+	var scopes string
+	var created, used, expires, revoked int64
+	err = rows.Scan(append([]any{&k.ID, &k.Hash, &k.Name, &scopes, &created, &used, &expires, &revoked, &k.MadeBy, &k.IdempotencyKey, &k.Fingerprint}, more...)...)
+	k.Scopes = strings.Fields(scopes)
+	k.CreatedAt, k.LastUsedAt, k.ExpiresAt, k.RevokedAt = fromMilli(created), fromMilli(used), fromMilli(expires), fromMilli(revoked)
+	return k, err
+}
+
+// one returns the only row of a result. The error is ErrNotFound if there is none.
+func one[T any](rows []T, err error) (T, error) {
+	var none T
+	if err != nil {
+		return none, err
+	}
+	if len(rows) != 1 {
+		if len(rows) > 1 {
+			return none, fmt.Errorf("%d rows where one was expected", len(rows))
+		}
+		return none, ErrNotFound
+	}
+	return rows[0], nil
+}

@@ -1,0 +1,33 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+
+	"h5pay/internal/order"
+)
+
+// InsertNotification stores a message that arrived as WeChat's. The trigger
+// notification_is_stored removes the oldest one.
+func (s *Store) InsertNotification(ctx context.Context, n order.Notification) error {
+	_, err := s.run(ctx, "storing a notification", `
+		INSERT INTO notifications (verified, n, at, kind, version, verdict, reason, out_trade_no, out_refund_no, request_id, more)
+		SELECT ?1, COALESCE((SELECT MAX(n) FROM notifications WHERE verified = ?1), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10`,
+		flag(n.Verified), n.At.UnixMilli(), n.Kind, n.Version, n.Verdict, n.Reason, n.OutTradeNo, n.OutRefundNo, n.RequestID, n.More)
+	return err
+}
+
+// Notifications returns the last messages, newest first: those with a verdict and of a
+// payment, of all if they are empty.
+func (s *Store) Notifications(ctx context.Context, verdict, outTradeNo string, limit int) ([]order.Notification, error) {
+	return readAll(ctx, s, "notifications", scanNotification, `
+		SELECT verified, at, kind, version, verdict, reason, out_trade_no, out_refund_no, request_id, more FROM notifications
+		WHERE ?1 IN ('', verdict) AND ?2 IN ('', out_trade_no) ORDER BY at DESC, verified, n DESC LIMIT ?3`, verdict, outTradeNo, limit)
+}
+
+func scanNotification(rows *sql.Rows) (n order.Notification, err error) {
+	var at int64
+	err = rows.Scan(&n.Verified, &at, &n.Kind, &n.Version, &n.Verdict, &n.Reason, &n.OutTradeNo, &n.OutRefundNo, &n.RequestID, &n.More)
+	n.At = fromMilli(at)
+	return n, err
+}

@@ -1,0 +1,98 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+)
+
+// WindowFilter selects orders, also by what no index has. A zero field selects all.
+type WindowFilter struct {
+	// At most one of these, which select one order at most.
+	Reference, OutTradeNo, TransactionID string
+
+	Status             api.OrderStatus
+	Source             order.Source
+	MetaKey, MetaValue string    // an entry of the metadata
+	From, To           time.Time // created at From or after it, and before To
+	BeforeTime         time.Time // with BeforeID: where the call before ended
+	BeforeID           string
+	Limit              int // required
+}
+
+// searchWindow is how many orders one SearchWindow looks at.
+const searchWindow = 1000
+
+// SearchWindow returns the orders that f selects, newest first, at most f.Limit, and the
+// filter of the next call, nil when nothing is left. It looks at searchWindow orders at
+// most, so that it may return fewer than f.Limit although there are more.
+func (s *Store) SearchWindow(ctx context.Context, f WindowFilter) ([]order.Order, *WindowFilter, error) {
+	window, err := s.window(ctx, f)
+	if err != nil {
+		return nil, nil, err
+	}
+	ids := []string{}
+	var next *WindowFilter
+	for i, o := range window {
+		if o.Matches {
+			ids = append(ids, o.ID)
+		}
+		if last := i == len(window)-1; len(ids) == f.Limit && !last || last && len(window) == searchWindow {
+			f.BeforeTime, f.BeforeID = o.CreatedAt, o.ID
+			next = &f
+			break
+		}
+	}
+	if len(ids) == 0 {
+		return nil, next, nil
+	}
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return nil, nil, err
+	}
+	orders, err := s.query(ctx, `WHERE orders.id IN (SELECT value FROM json_each(?)) ORDER BY orders.created_at DESC, orders.id DESC`, string(list))
+	return orders, next, err
+}
+
+// window returns the orders that SearchWindow looks at, and whether f selects each.
+func (s *Store) window(ctx context.Context, f WindowFilter) ([]OpenOrder, error) {
+	limit := searchWindow
+	if f.Source == "" && f.MetaKey == "" {
+		limit = min(limit, f.Limit+1) // every one matches
+	}
+	from, one := `orders INDEXED BY orders_by_time WHERE ?5 = ''`, ``
+	switch {
+	case f.Reference != "":
+		from, one = `orders WHERE reference = ?5`, f.Reference
+	case f.OutTradeNo != "":
+		from, one = `orders WHERE id = (SELECT order_id FROM payments WHERE out_trade_no = ?5)`, f.OutTradeNo
+	case f.TransactionID != "":
+		from, one = `orders WHERE id = (SELECT order_id FROM payments WHERE transaction_id = ?5)`, f.TransactionID
+	case f.Status != "":
+		from = `orders INDEXED BY orders_by_status WHERE status = ?1 AND ?5 = ''`
+	}
+	most := int64(1) << 52
+	to, before := most, most
+	if !f.To.IsZero() {
+		to = f.To.UnixMilli()
+	}
+	if f.BeforeID != "" {
+		before = f.BeforeTime.UnixMilli()
+	}
+	return readAll(ctx, s, "orders", scanOpenOrder, `
+		SELECT id, created_at, ?1 IN ('', status) AND ?2 IN ('', source)
+			AND (?3 = '' OR EXISTS (SELECT 1 FROM json_each(COALESCE(metadata, '{}')) WHERE key = ?3 AND value = ?4)) AS matches
+		FROM `+from+` AND created_at >= ?6 AND created_at < ?7 AND (created_at, id) < (?8, ?9) ORDER BY created_at DESC, id DESC LIMIT ?10`,
+		string(f.Status), string(f.Source), f.MetaKey, f.MetaValue, one, unixMilli(f.From), to, before, f.BeforeID, limit)
+}
+
+// unixMilli is a time in ms, 0 for the zero time.
+func unixMilli(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
