@@ -67,7 +67,7 @@ e2e: build browser ## run the tests with real Chromium, real workerd and a simul
 journeys: build browser ## run every journey in the browser on one version of WeChat's API: API=v3, certificates or v2
 	E2E_API=$(API) go test -count=1 -timeout 40m ./e2e
 
-build: $(ENTRY) build/wasm_exec.js build/signer.wasm public/index.html ## build the Worker and the page
+build: $(ENTRY) build/wasm_exec.js build/signer.wasm public/index.html public/v1/openapi.json ## build the Worker and the page
 
 binary: public/index.html ## build the native command, build/h5pay, with the page inside
 	@mkdir -p build
@@ -78,7 +78,7 @@ release: node_modules/.package-lock.json ## build the native command for every p
 
 wasm: build/page/app.wasm ## build the page's binary
 signer: build/signer.wasm ## build the signer's binary
-public: public/index.html ## build the prerendered page
+public: public/index.html public/v1/openapi.json ## build the prerendered page and the document of /v1
 
 build/signer.wasm: $(SIGNER) | tools
 	@mkdir -p build
@@ -98,6 +98,9 @@ build/page/app.wasm: $(PAGE) | tools
 
 public/index.html: build/page/app.wasm node_modules/.package-lock.json $(wildcard public/web/*.css wasm/site/* wrangler.toml .dev.vars*)
 	go run ./wasm -out public -wasm $<
+
+public/v1/openapi.json: $(call sources,internal/v1 internal/openapi internal/api internal/fen internal/cmd/openapi) $(wildcard internal/openapi/*.md internal/openapi/page.*) go.mod | tools
+	go run ./internal/cmd/openapi -out $(@D)
 
 node_modules/.package-lock.json: package.json package-lock.json .npmrc | tools
 	npm ci --no-audit --no-fund
@@ -135,7 +138,7 @@ size: build ## print the sizes of the Worker and the page; fail above a limit
 	go run ./e2e/size
 
 clean: ## remove build results and the local database
-	rm -rf build .wrangler artifacts public/assets
+	rm -rf build .wrangler artifacts public/assets public/v1
 	rm -f public/*.html public/*.js public/*.css public/*.webmanifest
 
 tools:
