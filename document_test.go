@@ -12,6 +12,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/v1"
 )
 
 // englishOnly are the documents for contributors, and figures that a program writes.
@@ -204,22 +205,31 @@ func TestLogMessagesOfTheRunbookExist(t *testing.T) {
 
 // The calls in the documents for users are calls of the signer.
 func TestCallsInTheDocumentsExist(t *testing.T) {
-	paths := regexp.MustCompile(`Path\w+\s+= "(/api/[^"]*)"`).FindAllStringSubmatch(readDocument(t, "internal/api/api.go"), -1)
+	var paths []string
+	for _, m := range regexp.MustCompile(`Path\w+\s+= "(/api/[^"]*)"`).FindAllStringSubmatch(readDocument(t, "internal/api/api.go"), -1) {
+		paths = append(paths, m[1])
+	}
 	if len(paths) < 15 {
 		t.Fatalf("internal/api/api.go has %d paths", len(paths))
 	}
+	paths = append(paths, "/v1/docs", "/v1/openapi.json")
+	for _, route := range v1.Routes {
+		paths = append(paths, route.Path)
+	}
 	id := regexp.MustCompile(`/(?:ORDER_ID|EVENT_ID|ID)\b`)
-	call := regexp.MustCompile(`(?:^|[^a-z]|\.com)(/api/[A-Za-z_/{}]*)`)
-	for _, english := range []string{"README.md", "docs/going-live.md", "docs/runbook.md", "docs/architecture.md"} {
+	date := regexp.MustCompile(`/\d{4}-\d\d-\d\d\b`)
+	call := regexp.MustCompile(`(?:^|[^a-z]|\.com)(/(?:api|v1)/[A-Za-z_./{}]*[A-Za-z_/}])`)
+	for _, english := range []string{"README.md", "docs/going-live.md", "docs/runbook.md", "docs/architecture.md", "docs/api.md"} {
 		for _, name := range []string{english, inChinese(english)} {
-			found := call.FindAllStringSubmatch(id.ReplaceAllString(readDocument(t, name), "/{id}"), -1)
+			text := date.ReplaceAllString(id.ReplaceAllString(readDocument(t, name), "/{id}"), "/{date}")
+			found := call.FindAllStringSubmatch(text, -1)
 			if len(found) < 5 {
 				t.Errorf("%s has %d calls", name, len(found))
 			}
 			for _, f := range found {
 				path := f[1]
-				if !slices.ContainsFunc(paths, func(m []string) bool {
-					return m[1] == path || strings.HasSuffix(path, "/") && strings.HasPrefix(m[1], path)
+				if !slices.ContainsFunc(paths, func(known string) bool {
+					return known == path || strings.HasSuffix(path, "/") && strings.HasPrefix(known, path)
 				}) {
 					t.Errorf("%s calls %s, which the signer does not have", name, path)
 				}
