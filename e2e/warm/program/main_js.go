@@ -368,7 +368,7 @@ func (p *program) start(what string) {
 	case "random":
 		rand.Text()
 	case "time":
-		time.Now()
+		_ = time.Now()
 	case "timer":
 		time.AfterFunc(time.Hour, func() {})
 	case "call":
