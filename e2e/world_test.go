@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -127,10 +128,13 @@ func runWorld(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 
-	port, err := stack.FreePort()
+	// The port of the shop is held until the shop starts, so that none of the other servers gets it.
+	held, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		return 0, err
 	}
+	defer held.Close()
+	port := held.Addr().(*net.TCPAddr).Port
 	front, err := countRequests(fmt.Sprintf("http://localhost:%d", port))
 	if err != nil {
 		return 0, err
@@ -161,6 +165,7 @@ func runWorld(m *testing.M) (code int, err error) {
 		return 0, fmt.Errorf("%s=%s: want v2, v3 or certificates", apiVariable, version)
 	}
 	world.log = &paytest.Log{}
+	held.Close()
 	world.shop, err = stack.StartShop(context.Background(), stack.ShopConfig{
 		Dir:     root,
 		Port:    port,
