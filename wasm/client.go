@@ -23,6 +23,7 @@ const (
 	codeNoSession      api.Code = "no_session"       // the browser has no session: it has not ordered yet
 	codeNoProduct      api.Code = "no_product"       // the address names no product with an open amount
 	codeNoOrder        api.Code = "no_order"         // the address names no order
+	codeNoLink         api.Code = "no_link"          // the address has no token of an order
 	codeCookies        api.Code = "cookies"          // the browser does not keep the session cookie
 )
 

@@ -1,6 +1,12 @@
 package main
 
-import "github.com/maxence-charriere/go-app/v9/pkg/app"
+import (
+	"strings"
+
+	"github.com/maxence-charriere/go-app/v9/pkg/app"
+
+	"h5pay/internal/api"
+)
 
 // screen is the content of one address of the page.
 type screen struct {
@@ -16,11 +22,16 @@ var screens = []screen{
 	{"/result", func(b browser) app.Composer { return newResultPage(b) }},
 	{"/orders", func(b browser) app.Composer { return newOrdersPage(b) }},
 	{"/order", func(b browser) app.Composer { return newOrderPage(b) }},
+	{"/o", func(b browser) app.Composer { return newCustomerPage(b) }},
 }
 
 // register adds a go-app route for each screen.
 func register(b browser) {
 	for _, s := range screens {
 		app.RouteFunc(s.path, func() app.Composer { return s.open(b) })
+	}
+	// The program has no package regexp, so the address itself is the route.
+	if path := b.Path(); strings.HasPrefix(path, api.PathCustomer) {
+		app.RouteFunc(path, func() app.Composer { return newCustomerPage(b) })
 	}
 }

@@ -16,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	texttemplate "text/template"
+
+	"h5pay/internal/api"
 )
 
 // generate writes the static site into the folder of -out, around the program.
@@ -106,6 +108,8 @@ type document struct {
 	Title, Description text
 	Screen, English    template.HTML // the same content in both languages; English may be empty
 	Program            bool          // whether the page loads the program
+	Preview            text          // the title in a chat to which the address is sent; may be empty
+	PreviewHint        text          // the line below it
 	Prefetch           []string      // paths to fetch before the program runs
 	Env                string        // JSON for app.Getenv
 
@@ -173,7 +177,11 @@ func (s *site) writeManifest() error {
 	return os.WriteFile(filepath.Join(s.out, "manifest.webmanifest"), b, 0o644)
 }
 
-// writeHeaders writes the headers that Cloudflare, or internal/static, sends with each file.
+// customerRewrite serves the customer's page at every address with a token.
+const customerRewrite = api.PathCustomer + "* /o 200\n"
+
+// writeHeaders writes the headers that Cloudflare, or internal/static, sends with each file, and
+// which addresses share a page.
 func (s *site) writeHeaders() error {
 	t, err := texttemplate.ParseFS(siteFiles, "site/headers.txt")
 	if err != nil {
@@ -183,7 +191,10 @@ func (s *site) writeHeaders() error {
 	if err := t.Execute(&b, s.assets); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(s.out, "_headers"), b.Bytes(), 0o644)
+	if err := os.WriteFile(filepath.Join(s.out, "_headers"), b.Bytes(), 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(s.out, "_redirects"), []byte(customerRewrite), 0o644)
 }
 
 // writeWorker writes the service worker. It shows an offline page; its cache name changes with that

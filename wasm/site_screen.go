@@ -31,10 +31,14 @@ func (englishBrowser) Language() string { return english.tag() }
 var prefetches = map[string][]string{
 	"/":    {api.PathConfig, api.PathProducts},
 	"/pay": {api.OrderPayPath(orderID)},
+	"/o":   {api.CustomerOrderPath(orderToken)},
 }
 
 // orderID stands for the order's ID in the path of a prefetched call.
 const orderID = "ORDER"
+
+// orderToken stands for the token in the address. That call is a GET.
+const orderToken = "TOKEN"
 
 // screen renders the page at a path in its loading state.
 func (s *site) screen(path string) (document, error) {
@@ -57,6 +61,9 @@ func (s *site) screen(path string) (document, error) {
 	}
 	if d.Title.zh, d.Screen, err = render(path, noBrowser{}); err != nil {
 		return d, err
+	}
+	if path == "/o" {
+		d.Preview, d.PreviewHint = d.Title, textPreview
 	}
 	for _, f := range failures {
 		html, err := message{Icon: "weui-icon-warn", Title: f.title, Hint: f.hint, Action: textRetry}.html()

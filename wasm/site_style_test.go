@@ -106,7 +106,7 @@ func checkStyle(t *testing.T, html string) {
 // see htmlOf.
 func TestStyleOfGeneratedPages(t *testing.T) {
 	out := writeTestSite(t, "Tea", "program")
-	for _, name := range []string{"index.html", "amount.html", "order.html", "orders.html", "pay.html", "result.html", "404.html", "offline.html"} {
+	for _, name := range []string{"index.html", "amount.html", "o.html", "order.html", "orders.html", "pay.html", "result.html", "404.html", "offline.html"} {
 		page := read(t, out, name)
 		_, page, ok := strings.Cut(page, "</style>")
 		if !ok || !strings.Contains(page, "weui-") {

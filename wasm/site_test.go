@@ -264,6 +264,30 @@ func TestShopName(t *testing.T) {
 	}
 }
 
+// A link preview has the shop's name and nothing of the order.
+func TestCustomerPreview(t *testing.T) {
+	out := writeTestSite(t, "Tea & Co", "program")
+	page := read(t, out, "o.html")
+	for _, want := range []string{`<title data-en="Tea &amp; Co - Payment">Tea &amp; Co - 付款</title>`, `<meta property="og:title" content="Tea &amp; Co - 付款">`,
+		`<meta property="og:description" content="` + textPreview.zh + `">`, `data-prefetch="/api/o/TOKEN"`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("o.html lacks %s", want)
+		}
+	}
+	if strings.Contains(read(t, out, "pay.html"), "og:title") {
+		t.Error("the pay page of a shop's own order has a preview")
+	}
+	if got := read(t, out, "_redirects"); got != "/o/* /o 200\n" {
+		t.Errorf("_redirects is %q", got)
+	}
+	if headers := read(t, out, "_headers"); !strings.Contains(headers, "/o/*\n  X-Robots-Tag: noindex") {
+		t.Error("search engines may list the customer's page")
+	}
+	if title := customerTitle(""); title != textCustomerTitle {
+		t.Errorf("without a name the title is %v", title)
+	}
+}
+
 // The same source gives the same page, although go-app prints attributes in a random order.
 func TestScreensAreReproducible(t *testing.T) {
 	s := &site{shop: "茶"}

@@ -101,6 +101,18 @@ var (
 	textSignedOutHint       = text{"本设备不再显示您的订单", "This device no longer shows your orders"}
 	textGuest               = text{"访客", "Guest"}
 	textUser                = text{"微信用户", "WeChat user"}
+	textPreview             = text{"打开查看订单，用微信支付付款", "Open to see the order and pay with WeChat Pay"}
+	textCustomerTitle       = text{"付款", "Payment"}
+	textPayTo               = text{"付款给", "Pay"}
+	textPayBefore           = text{"付款截止时间", "Pay before"}
+	textRemark              = text{"说明", "Description"}
+	textAlreadyPaid         = text{"订单已支付", "Already paid"}
+	textPaidByOther         = text{"订单已由他人支付", "Somebody else has paid"}
+	textPaidByOtherHint     = text{"无需再付款。如果您也付了款，您的付款会全额退回", "You do not need to pay. If you have paid as well, all of your payment is refunded"}
+	textExpired             = text{"订单已过期", "Order expired"}
+	textAskMerchant         = text{"订单未支付。如需付款，请联系商家重新发送链接", "Nothing was paid. To pay, ask the merchant for a new link"}
+	textReturn              = text{"返回商家", "Return to the merchant"}
+	textCopyHint            = text{"也可以复制链接，在微信中打开付款", "You can also copy the link and pay in WeChat"}
 	textRequest             = text{"错误编号", "Error reference"}
 )
 
@@ -112,6 +124,7 @@ const (
 	actionRetry  errorAction = iota // repeat the call
 	actionSignIn                    // start the sign-in again
 	actionShop                      // go to the start page
+	actionNone                      // there is nothing to do here
 )
 
 // errorText is the page's message for an error.
@@ -129,6 +142,7 @@ var errorTexts = map[api.Code]errorText{
 	codeNoSession:            {text{"找不到订单", "Order not found"}, text{"本浏览器没有该订单。如在微信中下单，请在微信中打开", "This browser has no such order. If you ordered in WeChat, open it there"}, actionShop},
 	codeNoProduct:            {text{"找不到商品", "Product not found"}, text{"链接不完整或商品已下架，请返回首页", "The link is incomplete, or the product is no longer for sale. Go back to the shop"}, actionShop},
 	codeNoOrder:              {text{"找不到订单", "Order not found"}, text{"链接不完整，请返回首页", "The link is incomplete. Go back to the shop"}, actionShop},
+	codeNoLink:               {text{"链接无效", "This link is not valid"}, text{"链接不完整，或订单已删除，请联系商家", "It is incomplete, or the order was deleted. Ask the merchant"}, actionNone},
 	api.CodeSignInLoop:       {text{"登录失败", "Sign-in failed"}, text{"微信登录未完成，请稍后再试", "WeChat sign-in failed twice. Please try again later"}, actionSignIn},
 	api.CodeBadRequest:       {text{"请求有误", "The request is invalid"}, text{"请返回首页重新选择", "Go back to the shop and choose again"}, actionShop},
 	api.CodeMethodNotAllowed: {text{"请求有误", "The request is invalid"}, text{"页面可能不是最新版本，请重试", "The page may be out of date. Please try again"}, actionRetry},

@@ -40,7 +40,12 @@ func (s *base) failure(again func(app.Context)) app.UI {
 	case actionShop:
 		actions = append(actions, s.shopLink("weui-btn_primary"))
 	}
-	if t.Action != actionShop && s.b.Path() != "/" {
+	// A customer who pays by a link need not know the shop's start page.
+	customer := strings.HasPrefix(s.b.Path(), api.PathCustomer)
+	if customer && t.Action == actionShop {
+		actions = nil
+	}
+	if t.Action != actionShop && s.b.Path() != "/" && !customer && t.Action != actionNone {
 		actions = append(actions, s.shopLink("weui-btn_default"))
 	}
 	request := ""

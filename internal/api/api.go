@@ -23,6 +23,10 @@ const (
 	PathOrderPay   = "/api/orders/{id}/pay"   // POST PayRequest -> Checkout
 	PathOrderClose = "/api/orders/{id}/close" // POST CloseRequest -> Order
 
+	// The same order for whoever has its token. They need no session, except to pay with JSAPI.
+	PathCustomerOrder = "/api/o/{token}"     // GET -> CustomerOrder
+	PathCustomerPay   = "/api/o/{token}/pay" // POST PayRequest -> Checkout
+
 	PathNotifyPay    = "/api/notify/pay"    // POST by WeChat, XML both ways
 	PathNotifyRefund = "/api/notify/refund" // POST by WeChat, XML both ways
 
@@ -48,6 +52,12 @@ func OrderPayPath(id string) string { return PathOrders + "/" + id + "/pay" }
 
 // OrderClosePath returns the path that cancels one order.
 func OrderClosePath(id string) string { return PathOrders + "/" + id + "/close" }
+
+// CustomerOrderPath returns the path of the order with a token.
+func CustomerOrderPath(token string) string { return "/api" + PathCustomer + token }
+
+// CustomerPayPath returns the path that returns the order with a token and the parameters that pay it.
+func CustomerPayPath(token string) string { return CustomerOrderPath(token) + "/pay" }
 
 // Config is the shop's public configuration.
 type Config struct {

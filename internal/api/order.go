@@ -98,6 +98,34 @@ type Order struct {
 	NotPaid bool `json:"not_paid,omitempty"`
 }
 
+// CustomerOrder is an order as the holder of its URL sees it. Its Timeline is absent, and of its
+// Refunds only those of a second payment are there.
+type CustomerOrder struct {
+	Order
+	ShopName string `json:"shop_name"`
+	// Description is the merchant's own text. It is absent if the items say the same.
+	Description string `json:"description,omitempty"`
+	// TradeTypes are those that the shop and the order accept.
+	TradeTypes []TradeType `json:"trade_types"`
+	// Expired reports that the time to pay ended before the order was paid or cancelled.
+	Expired bool `json:"expired,omitempty"`
+	// PaidBy is set if it is known who paid. Without a sign-in it is not. Only the payer sees PaymentNo.
+	PaidBy PaidBy `json:"paid_by,omitempty"`
+	// ReturnURL is the merchant's page to return to once the order is paid, with order=ID in its query.
+	ReturnURL string `json:"return_url,omitempty"`
+	// SignedIn reports whether the session can pay with JSAPI.
+	SignedIn bool `json:"signed_in,omitempty"`
+}
+
+// PaidBy says who paid an order.
+type PaidBy string
+
+// The payers.
+const (
+	PaidByYou   PaidBy = "you"
+	PaidByOther PaidBy = "other"
+)
+
 // Step is one status change of an order.
 type Step struct {
 	Status OrderStatus `json:"status"` // the new status

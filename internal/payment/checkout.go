@@ -37,6 +37,20 @@ func (s *Service) PayOwn(ctx context.Context, id, owner string, r PayRequest) (a
 	return s.Pay(ctx, o, r)
 }
 
+// PayWithToken is Pay for whoever has the token of an order.
+func (s *Service) PayWithToken(ctx context.Context, token string, r PayRequest) (api.Checkout, error) {
+	o, err := s.tokenOrder(ctx, token)
+	switch {
+	case err != nil:
+		return api.Checkout{}, err
+	case order.WasPaid(o.Status):
+		return api.Checkout{}, reject(api.CodeOrderPaid, "the order is paid")
+	case !o.Open(), o.Expired(s.now()):
+		return api.Checkout{}, errNotPayable()
+	}
+	return s.Pay(ctx, o, r)
+}
+
 // Pay returns an order with what pays it. The caller has checked that the buyer may pay it.
 // The first call of a buyer and a trade type stores a payment and sends it to WeChat. Later
 // calls return the same payment while it is offered.
@@ -391,7 +405,11 @@ func (s *Service) payable(o order.Order, p order.Payment, params *api.PayParams)
 	case api.TradeNative:
 		c.CodeURL = p.PayURL
 	case api.TradeMWEB:
-		c.MWebURL = wechat.Prepay{MwebURL: p.PayURL}.PageURL(s.origin + "/result?order=" + o.ID)
+		back := "/result?order=" + o.ID
+		if o.Token != "" {
+			back = api.PathCustomer + o.Token + "?result=1"
+		}
+		c.MWebURL = wechat.Prepay{MwebURL: p.PayURL}.PageURL(s.origin + back)
 	}
 	return c
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"h5pay/internal/alphabet"
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/store"
@@ -37,9 +38,13 @@ func (s *Service) anyOrder(ctx context.Context, id string) (order.Order, error) 
 
 // tokenOrder returns an order to whoever knows its token.
 func (s *Service) tokenOrder(ctx context.Context, token string) (order.Order, error) {
+	unknown := reject(api.CodeNotFound, "no such order")
+	if !alphabet.Lower32.Valid(token, tokenLength, tokenLength) {
+		return order.Order{}, unknown
+	}
 	o, err := s.cfg.Store.ByToken(ctx, token)
 	if errors.Is(err, store.ErrNotFound) {
-		return order.Order{}, reject(api.CodeNotFound, "no such order")
+		return order.Order{}, unknown
 	}
 	return o, err
 }

@@ -37,22 +37,22 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	log := s.logger(r.Context())
 	var e *api.Error
 	if !errors.As(err, &e) {
-		log.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		log.Error("request failed", "method", r.Method, "path", logPath(r), "error", err)
 		e = &api.Error{Code: api.CodeInternal, Message: "the signer failed"}
 	}
 	response := *e
 	response.RequestID = reqlog.ID(r.Context())
-	log.Debug("request rejected", "method", r.Method, "path", r.URL.Path, "code", string(response.Code), "reason", response.Message)
+	log.Debug("request rejected", "method", r.Method, "path", logPath(r), "code", string(response.Code), "reason", response.Message)
 	switch response.Code {
 	case api.CodeBusy:
 		w.Header().Set("Retry-After", "1")
 	case api.CodeForbiddenOrigin:
-		s.logSeldom(r.Context(), slog.LevelWarn, "a call of another site's page is rejected", "path", r.URL.Path)
+		s.logSeldom(r.Context(), slog.LevelWarn, "a call of another site's page is rejected", "path", logPath(r))
 	case api.CodeAddressUnknown:
 		s.logSeldom(r.Context(), slog.LevelError, "no H5 order is sent: the payer's address is private or not known",
 			"problem", "natively, set CLIENT_IP_HEADER and TRUSTED_PROXIES; see the check addresses of the health page")
 	case api.CodeRateLimited:
-		s.logSeldom(r.Context(), slog.LevelWarn, "a call over the rate limit is rejected", "path", r.URL.Path)
+		s.logSeldom(r.Context(), slog.LevelWarn, "a call over the rate limit is rejected", "path", logPath(r))
 	}
 	if err := writeJSON(w, response.Code.Status(), &response); err != nil {
 		log.Error("writing an error failed", "error", err)

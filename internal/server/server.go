@@ -174,6 +174,9 @@ func (s *Server) routes() map[string]handlerFunc {
 		"POST " + api.PathOrderPay:  s.payOrder,
 		"POST " + api.PathNotifyPay: s.notifyPay,
 
+		"GET " + api.PathCustomerOrder: s.getCustomerOrder,
+		"POST " + api.PathCustomerPay:  s.payCustomerOrder,
+
 		"POST " + api.PathOrderClose: s.closeOrder,
 
 		"POST " + api.PathNotifyRefund: s.notifyRefund,

@@ -231,7 +231,7 @@ func TestOrderOfABackEnd(t *testing.T) {
 		o.Source, o.KeyID, o.Total, o.Description = order.SourceAPI, "key_1", 1200, "一张票"
 		return s.Signer.Service.Place(context.Background(), o)
 	}
-	made, err := place(order.Order{Token: "t0", Reference: "A-1", ClientKey: "i1", Metadata: `{"seat":"7"}`, TradeTypes: []api.TradeType{api.TradeJSAPI}})
+	made, err := place(order.Order{Token: strings.Repeat("t", 26), Reference: "A-1", ClientKey: "i1", Metadata: `{"seat":"7"}`, TradeTypes: []api.TradeType{api.TradeJSAPI}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +254,7 @@ func TestOrderOfABackEnd(t *testing.T) {
 	selling := true
 	s.Operator().Must("POST", api.PathAdminSelling, api.SellingRequest{Selling: &selling}, &api.Selling{})
 	pay := func(i int, trade api.TradeType) (api.Checkout, error) {
-		o, _, err := s.Signer.Service.LookAt(context.Background(), "t0", func() bool { return true })
+		o, _, err := s.Signer.Service.LookAt(context.Background(), strings.Repeat("t", 26), func() bool { return true })
 		if err != nil {
 			t.Fatal(err)
 		}

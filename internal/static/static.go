@@ -14,11 +14,13 @@ import (
 var noTime time.Time
 
 // Site serves files as Cloudflare's static assets do. /pay is pay.html, unknown paths give
-// 404.html, and folders are not listed. The headers of the _headers file are set.
+// 404.html, and folders are not listed. The headers of the _headers file are set. A line
+// "/o/* /o 200" of the _redirects file serves /o at every address below it.
 type Site struct {
 	files    fs.FS
 	rules    []headerRule
-	embedded sync.Map // *embedded by file name
+	rewrite  map[string]string // prefix of an address -> path of the page
+	embedded sync.Map          // *embedded by file name
 }
 
 // headerRule is one paragraph of the _headers file.
@@ -29,7 +31,15 @@ type headerRule struct {
 
 // New returns the site of a folder.
 func New(files fs.FS) *Site {
-	s := &Site{files: files}
+	s := &Site{files: files, rewrite: map[string]string{}}
+	if text, err := fs.ReadFile(files, "_redirects"); err == nil {
+		for line := range strings.Lines(string(text)) {
+			// The file contains only rules of this form.
+			if rule := strings.Fields(line); len(rule) == 3 && rule[2] == "200" {
+				s.rewrite[strings.TrimSuffix(rule[0], "*")] = rule[1]
+			}
+		}
+	}
 	text, err := fs.ReadFile(files, "_headers")
 	if err != nil {
 		return s
@@ -70,9 +80,15 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if w.Header().Get("Cache-Control") == "" {
 		w.Header().Set("Cache-Control", "public, max-age=0, must-revalidate") // Cloudflare's default
 	}
-	name := strings.TrimPrefix(path.Clean(r.URL.Path), "/")
+	address := path.Clean(r.URL.Path)
+	for prefix, page := range s.rewrite {
+		if strings.HasPrefix(address, prefix) {
+			address = page
+		}
+	}
+	name := strings.TrimPrefix(address, "/")
 	for _, file := range []string{name, name + ".html", path.Join(name, "index.html")} {
-		if info, err := fs.Stat(s.files, file); err == nil && !info.IsDir() && file != "_headers" {
+		if info, err := fs.Stat(s.files, file); err == nil && !info.IsDir() && file != "_headers" && file != "_redirects" {
 			if path.Ext(file) == ".webmanifest" {
 				w.Header().Set("Content-Type", "application/manifest+json")
 			}

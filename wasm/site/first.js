@@ -66,6 +66,11 @@
       path = template.replace("ORDER", id);
       Object.assign(init, { method: "POST", headers: { "Content-Type": "application/json" }, body: pay });
     }
+    if (template.includes("/TOKEN")) {
+      const token = /^\/o\/([0-9a-v]{1,64})$/.exec(location.pathname)?.[1];
+      if (!token || startup.signInQuery || /wxwork\/|miniprogram|wmpf/i.test(navigator.userAgent)) continue;
+      path = template.replace("TOKEN", token);
+    }
     const response = painted.then(() => fetch(path, init));
     response.catch(() => {});
     startup[path] = { response, abort, body: init.body };

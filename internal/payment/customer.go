@@ -1,0 +1,85 @@
+package payment
+
+import (
+	"context"
+	"net/url"
+	"slices"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+)
+
+// Customer returns an order as whoever has its token may see it. openid is that of the
+// session, "" without one.
+func (s *Service) Customer(ctx context.Context, o order.Order, openid string) (api.CustomerOrder, error) {
+	c := api.CustomerOrder{Order: o.Public(), ShopName: s.cfg.ShopName, SignedIn: openid != ""}
+	for _, t := range s.cfg.TradeTypes {
+		if o.Takes(t) {
+			c.TradeTypes = append(c.TradeTypes, t)
+		}
+	}
+	said := len(o.Lines) == 1 && order.Printable(o.Lines[0].Name) == o.Description
+	if !said && o.Description != order.Body(s.cfg.ShopName, o.Lines) {
+		c.Description = o.Description
+	}
+	var err error
+	if c.Expired, err = s.expiredUnpaid(ctx, o); err != nil || !order.WasPaid(o.Status) {
+		return c, err
+	}
+	c.ReturnURL = s.returnURL(o)
+	if openid != "" && o.Payment.Payer != "" {
+		c.PaidBy = api.PaidByOther
+		if o.Payment.Payer == openid {
+			c.PaidBy = api.PaidByYou
+		}
+	}
+	if c.PaidBy != api.PaidByYou {
+		c.PaymentNo = ""
+	}
+	refunds, err := s.cfg.Store.Refunds(ctx, o.ID)
+	for _, r := range refunds {
+		if r.Duplicate {
+			view := r.Public()
+			c.Refunds = append(c.Refunds, api.Refund{ID: view.ID, Amount: view.Amount, Status: view.Status, CreatedAt: view.CreatedAt, EndedAt: view.EndedAt, Duplicate: true})
+		}
+	}
+	return c, err
+}
+
+// expiredUnpaid reports whether the time to pay an order ended before it was paid or
+// cancelled. An order without a payment ends order.MinPrepay earlier, because WeChat
+// gets none so late.
+func (s *Service) expiredUnpaid(ctx context.Context, o order.Order) (bool, error) {
+	now := s.now()
+	switch {
+	case order.WasPaid(o.Status):
+		return false, nil
+	case o.Open():
+		return o.Expired(now) || o.Live == 0 && o.ExpiresAt.Sub(now) < order.MinPrepay, nil
+	case !o.Expired(now):
+		return false, nil
+	}
+	steps, err := s.cfg.Store.Timeline(ctx, o.ID)
+	i := slices.IndexFunc(steps, func(step api.Step) bool {
+		return step.Status == api.StatusClosing || step.Status == api.StatusClosed
+	})
+	return i >= 0 && steps[i].At >= o.ExpiresAt.UnixMilli(), err
+}
+
+// returnURL returns the merchant's page to return to, "" without one. The host is checked
+// again, because the merchant may have removed it from the setting since.
+func (s *Service) returnURL(o order.Order) string {
+	if o.ReturnURL == "" || s.checkReturnURL(o.ReturnURL) != nil {
+		return ""
+	}
+	u, err := url.Parse(o.ReturnURL)
+	if err != nil {
+		return ""
+	}
+	// The rest of the query stays as the merchant wrote it.
+	if u.RawQuery != "" {
+		u.RawQuery += "&"
+	}
+	u.RawQuery += "order=" + o.ID
+	return u.String()
+}
