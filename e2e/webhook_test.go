@@ -31,6 +31,7 @@ func startBackEnd(secret string) *backEnd {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/h5pay", b.Receiver)
+	mux.HandleFunc("/thanks", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "Thanks") })
 	b.Server = httptest.NewServer(mux)
 	return b
 }

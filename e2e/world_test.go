@@ -154,6 +154,7 @@ func runWorld(m *testing.M) (code int, err error) {
 	defer world.backEnd.Close()
 
 	vars := map[string]string{"SHOP_URL": world.sim.PhoneURL, "WECHAT_BASE_URL": world.sim.URL, "WEBHOOK_URL": world.backEnd.URL + "/h5pay",
+		"RETURN_HOSTS":  strings.TrimPrefix(world.backEnd.URL, "http://"),
 		"UNPAID_LIMITS": "1000,1000,1000,10000"} // all phones have the same address
 	switch version := os.Getenv(apiVariable); version {
 	case "v2":
@@ -240,7 +241,7 @@ func database(t *testing.T) *sql.DB {
 // orders returns all stored orders as one text, a line each, for comparisons.
 func orders(t *testing.T) string {
 	t.Helper()
-	return lines(t, `SELECT id, COALESCE(paid_by, '-'), owner, total, status, '' FROM orders ORDER BY id`)
+	return lines(t, `SELECT id, COALESCE(paid_by, '-'), COALESCE(owner, '-'), total, status, '' FROM orders ORDER BY id`)
 }
 
 // payments returns all stored payments as one text, a line each.
