@@ -78,6 +78,8 @@ var importRules = []struct {
 	{pkg: "h5pay/internal/store", project: []string{"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/key", "h5pay/internal/order"}},
 	{pkg: "h5pay/webhook"}, // receivers may copy it
 	{pkg: "h5pay/examples/webhook", project: []string{"h5pay/webhook"}},
+	{pkg: "h5pay/examples/backend", foreign: []string{"github.com/standard-webhooks/standard-webhooks/libraries"}}, // a merchant's program
+	{pkg: "h5pay/internal/listen", project: []string{"h5pay/internal/api", "h5pay/internal/cmdflag", "h5pay/internal/fen", "h5pay/internal/v1", "h5pay/webhook"}},
 	{pkg: "h5pay/internal/payment", project: []string{
 		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/key", "h5pay/internal/order", "h5pay/internal/reqlog", "h5pay/internal/store", "h5pay/wechat", "h5pay/wechat/apiv3"}},
 	{pkg: "h5pay/internal/certificate", project: []string{
@@ -105,7 +107,7 @@ var importRules = []struct {
 
 	// The plain server.
 	{pkg: "h5pay/signer", direct: true, project: []string{
-		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/certificate", "h5pay/internal/cmdflag", "h5pay/internal/job", "h5pay/internal/order", "h5pay/internal/outbox", "h5pay/internal/payment",
+		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/certificate", "h5pay/internal/cmdflag", "h5pay/internal/job", "h5pay/internal/listen", "h5pay/internal/order", "h5pay/internal/outbox", "h5pay/internal/payment",
 		"h5pay/internal/reqlog", "h5pay/internal/server", "h5pay/internal/static", "h5pay/internal/store", "h5pay/internal/telemetry", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook",
 		"h5pay", "h5pay/internal/demo", "h5pay/internal/envfile", "h5pay/internal/fen", "h5pay/simulator/command"},
 		foreign: []string{"modernc.org/libc", "modernc.org/sqlite", "golang.org/x/crypto/x509roots/fallback"}},

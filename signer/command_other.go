@@ -18,6 +18,7 @@ import (
 	"syscall"
 
 	"h5pay/internal/demo"
+	eventlisten "h5pay/internal/listen"
 	"h5pay/simulator/command"
 )
 
@@ -43,6 +44,7 @@ func subcommands() []subcommand {
 		{"backup", "write a copy of the database, also while the server runs", backup},
 		{"restore", "make a backup the database", restore},
 		{"products", "add products to the database", products},
+		{"listen", "forward the events of a running shop to a program on this machine", nil},
 		{"version", "print the version", version},
 	}
 }
@@ -56,6 +58,9 @@ func (c *console) run(ctx context.Context, args []string) int {
 	name, args := args[0], args[1:]
 	if name == "simulator" {
 		return command.Main(ctx, args, c.stdout, c.stderr)
+	}
+	if name == "listen" {
+		return eventlisten.Main(ctx, args, c.getenv, c.stdout, c.stderr)
 	}
 	if name == "help" || name == "-h" || name == "-help" || name == "--help" {
 		c.usage(c.stdout)

@@ -18,6 +18,7 @@ func examples() map[reflect.Type]any {
 	product := v1.Product{ID: "tea", Name: "高山乌龙茶", Detail: "50 克罐装", Image: "/web/products/tea.svg", Price: 6800, Position: 10, ForSale: true}
 	key := v1.Key{ID: "k7q2m4x5c3v6b2n4", Name: "erp", Scopes: []v1.Scope{v1.ScopeRead, v1.ScopeWrite}, CreatedAt: at, LastUsedAt: at + 7200_000}
 	event := v1.Event{ID: "evt_paid_0d4k2m9p1r7t3v5x8z6b1c2e", Type: api.EventOrderPaid, OrderID: "0d4k2m9p1r7t3v5x8z6b1c2e", CreatedAt: at,
+		Shop: "https://shop.example.com", AppID: "wx0123456789abcdef", MchID: "1900000109",
 		Data: json.RawMessage(`{"order":{"id":"0d4k2m9p1r7t3v5x8z6b1c2e","status":"paid","total":6800,"currency":"CNY"}}`), Status: api.EventDead, Attempts: 10, LastError: "HTTP 500"}
 	refund := v1.Refund{ID: "202611239Q7K2M9P1R7T3V5X8Z6B1C2E", OrderID: event.OrderID, OutTradeNo: "202611225G7K2M9P1R7T3V5X8Z6B1C2E", Amount: 300,
 		Reason: "少了一包", Status: api.RefundSucceeded, RefundID: "50300806752026112300000000000", CreatedAt: at + 7200_000, EndedAt: at + 7260_000}

@@ -153,11 +153,12 @@ type Shop struct {
 	AppID      string
 	MchID      string
 	TradeTypes []api.TradeType
+	Simulated  bool // WeChat is a simulator
 }
 
 // Shop returns what everybody may know of the shop.
 func (s *Service) Shop() Shop {
-	return Shop{s.cfg.ShopName, s.origin, s.cfg.AppID, s.cfg.MchID, s.cfg.TradeTypes}
+	return Shop{s.cfg.ShopName, s.origin, s.cfg.AppID, s.cfg.MchID, s.cfg.TradeTypes, s.cfg.Simulated}
 }
 
 // api returns WeChat's API in the version of an order or a refund. A payment ends with

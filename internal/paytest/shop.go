@@ -45,14 +45,17 @@ func NewShop(t testing.TB, change func(*Settings, *wechat.Config)) *Shop {
 	return NewShopAt(t, wechattest.Config{}, change)
 }
 
-// NewShopAt is NewShop with settings of the simulated WeChat. Its addresses and its time are set here.
+// NewShopAt is NewShop with settings of the simulated WeChat. Its addresses are set here. Its clock starts
+// at NewShop's time if at.Epoch is zero.
 func NewShopAt(t testing.TB, at wechattest.Config, change func(*Settings, *wechat.Config)) *Shop {
 	t.Helper()
 	s := &Shop{T: t, DB: storetest.Open(t), Log: &Log{}, Change: change}
 	s.FromWeChat = &Wire{}
 	at.Hostile, at.PlainRefunds = true, true
 	at.PublicURL, at.WeChatURL, at.Doer = ShopURL, "https://wechat.example", s.FromWeChat
-	at.Epoch = time.Date(2026, 11, 23, 2, 0, 0, 0, time.UTC)
+	if at.Epoch.IsZero() {
+		at.Epoch = time.Date(2026, 11, 23, 2, 0, 0, 0, time.UTC)
+	}
 	var err error
 	s.Sim, err = wechattest.New(at)
 	if err != nil {

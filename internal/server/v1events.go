@@ -47,7 +47,7 @@ func (b backend) listEvents(ctx context.Context, c *v1Call) (any, error) {
 	}
 	list := v1.Events{Events: make([]v1.Event, len(events))}
 	for i := range events {
-		list.Events[i] = publicEvent(events[i])
+		list.Events[i] = b.publicEvent(events[i])
 	}
 	switch {
 	case page.Oldest && len(events) > 0: // also at the end: more will come
@@ -79,23 +79,23 @@ func decodeSeq(cursor string, oldest bool) (int64, error) {
 }
 
 func (b backend) getEvent(ctx context.Context, c *v1Call) (any, error) {
-	return eventOrError(b.cfg.Store.Event(ctx, c.PathValue("id")))
+	return b.eventOrError(b.cfg.Store.Event(ctx, c.PathValue("id")))
 }
 
 // replayEvent makes an event due again. The timer or the queue sends it, so that the
 // caller does not wait for the receiver.
 func (b backend) replayEvent(ctx context.Context, c *v1Call) (any, error) {
-	return eventOrError(b.outbox.Replay(ctx, c.PathValue("id")))
+	return b.eventOrError(b.outbox.Replay(ctx, c.PathValue("id")))
 }
 
-func eventOrError(e order.Event, err error) (any, error) {
+func (b backend) eventOrError(e order.Event, err error) (any, error) {
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, noSuch("event")
 	}
 	if err != nil {
 		return nil, err
 	}
-	return publicEvent(e), nil
+	return b.publicEvent(e), nil
 }
 
 func (b backend) replayEvents(ctx context.Context, c *v1Call) (any, error) {
@@ -129,8 +129,10 @@ func (b backend) replayEvents(ctx context.Context, c *v1Call) (any, error) {
 	return result, nil
 }
 
-func publicEvent(e order.Event) v1.Event {
-	public := v1.Event{ID: e.ID, Type: e.Type, OrderID: e.OrderID, Data: json.RawMessage(e.Data), CreatedAt: e.CreatedAt.UnixMilli(), Simulated: e.Simulated,
+// publicEvent returns an event as the back end gets it, and the state of its delivery.
+func (b backend) publicEvent(e order.Event) v1.Event {
+	public := v1.Event{ID: e.ID, Type: e.Type, OrderID: e.OrderID, Data: json.RawMessage(e.Data), CreatedAt: e.CreatedAt.UnixMilli(),
+		Shop: e.Shop, AppID: e.AppID, MchID: e.MchID, Simulated: e.Simulated || b.shop.Simulated,
 		Status: e.Status, Attempts: e.Attempts, DeliveredAt: unixMilli(e.DeliveredAt), LastError: e.LastError}
 	if e.Status == api.EventPending {
 		public.NextAt = e.NextAt.UnixMilli()

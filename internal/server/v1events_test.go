@@ -13,6 +13,8 @@ import (
 	"h5pay/internal/paytest"
 	"h5pay/internal/v1"
 	"h5pay/webhook"
+	"h5pay/wechat"
+	"h5pay/wechat/wechattest"
 )
 
 // events returns what a list of events names, and its cursor.
@@ -78,6 +80,17 @@ func TestCatchUpWithEvents(t *testing.T) {
 	var data webhook.Data
 	if err := json.Unmarshal(e.Data, &data); err != nil || data.Order.ID != later || e.Status != api.EventPending || e.NextAt == 0 || e.Type != api.EventOrderPaid {
 		t.Errorf("%+v, %v", e, err)
+	}
+	if e.Shop != paytest.ShopURL || e.AppID != wechattest.DefaultAppID || e.MchID != wechattest.DefaultMchID || e.Simulated {
+		t.Errorf("the event is of %s, %s, %s, simulated %t", e.Shop, e.AppID, e.MchID, e.Simulated)
+	}
+	r.Reopen(func(cfg *paytest.Settings, wx *wechat.Config) {
+		r.Configure(cfg, wx)
+		cfg.Simulated = true
+	})
+	var simulated v1.Event
+	if b.must("GET", "/v1/events/evt_paid_"+later, nil, &simulated); !simulated.Simulated {
+		t.Error("with a simulated WeChat the event is not simulated")
 	}
 	for query, field := range map[string]string{
 		"?order=random": "order", "?status=gone": "status", "?limit=0": "limit", "?limit=101": "limit", "?limit=x": "limit", "?cursor=x": "cursor",

@@ -104,7 +104,7 @@ func (b backend) personOrder(ctx context.Context, o order.Order, who string) (v1
 	}
 	events, err := b.cfg.Store.EventsOf(ctx, o.ID)
 	for _, e := range events {
-		public := publicEvent(e)
+		public := b.publicEvent(e)
 		if !view.IsPayer {
 			public.Data = json.RawMessage(`{}`) // it has the payer
 		}

@@ -15,6 +15,11 @@ type Event struct {
 	// Data is what is delivered: the order at that time, and the refund if the event is of one.
 	Data      json.RawMessage `json:"data"`
 	CreatedAt int64           `json:"created_at"` // Unix ms
+	// Shop, AppID and MchID are those of the order, as they are delivered.
+	Shop  string `json:"shop"`
+	AppID string `json:"appid"`
+	MchID string `json:"mch_id"`
+	// Simulated says that a simulator took the place of WeChat: no money was paid.
 	Simulated bool            `json:"simulated,omitempty"`
 	Status    api.EventStatus `json:"status"`
 	Attempts  int             `json:"attempts"`
