@@ -6,7 +6,7 @@
 upper     = $(shell echo $(port) | tr a-z A-Z)_PORT
 with-port = $(if $($(upper)),-$(port)-port $($(upper)))
 
-.PHONY: help dev test check unit fuzz e2e build binary release wasm signer public deploy bench bench-page chaos load size lock clean tools browser journeys
+.PHONY: help dev test check unit fuzz e2e build binary release wasm signer public deploy bench bench-page chaos load size lock clean tools browser languages journeys
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -59,7 +59,7 @@ paying   = $(call tests,basket calls desk faults journey navigation places recon
 verified = $(call tests,reconcile refund secrets webhook)|TestPay|TestPayByCode|TestPayInAPhonesBrowser|TestForgedNotifications
 tests    = $(shell grep -ohE '^func Test[A-Za-z0-9]+' $(patsubst %,e2e/%_test.go,$(1)) | sed 's/func //' | paste -sd'|' -)
 
-e2e: build browser ## run the tests with real Chromium, real workerd and a simulated WeChat
+e2e: build browser languages ## run the tests with real Chromium, real workerd and a simulated WeChat
 	go test -count=1 -timeout 20m ./e2e/...
 	E2E_API=v2 go test -count=1 -timeout 20m -run '^($(paying))$$' ./e2e
 	E2E_API=certificates go test -count=1 -timeout 20m -run '^($(verified))$$' ./e2e
@@ -147,3 +147,6 @@ tools:
 
 browser:
 	@e2e/browser.sh >/dev/null
+
+languages:
+	@e2e/languages.sh
