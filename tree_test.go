@@ -111,7 +111,7 @@ var importRules = []struct {
 		"h5pay/internal/reqlog", "h5pay/internal/server", "h5pay/internal/static", "h5pay/internal/store", "h5pay/internal/telemetry", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook",
 		"h5pay", "h5pay/internal/demo", "h5pay/internal/envfile", "h5pay/internal/fen", "h5pay/simulator/command"},
 		foreign: []string{"modernc.org/libc", "modernc.org/sqlite", "golang.org/x/crypto/x509roots/fallback"}},
-	{pkg: "h5pay/internal/telemetry", direct: true, project: []string{"h5pay/internal/api", "h5pay/internal/store"}, foreign: []string{
+	{pkg: "h5pay/internal/telemetry", direct: true, project: []string{"h5pay/internal/api", "h5pay/internal/store", "h5pay/internal/v1"}, foreign: []string{
 		"github.com/XSAM/otelsql", "github.com/felixge/httpsnoop", "github.com/prometheus/client_golang", "go.opentelemetry.io/otel",
 		"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp", "go.opentelemetry.io/otel/exporters/prometheus", "go.opentelemetry.io/otel/metric", "go.opentelemetry.io/otel/sdk",
 		"go.opentelemetry.io/otel/sdk/metric", "go.opentelemetry.io/otel/trace"}},

@@ -7,6 +7,7 @@ package telemetry
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -15,6 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"h5pay/internal/v1"
 )
 
 // Namespace is the beginning of the names of the server's own metrics.
@@ -45,7 +48,7 @@ func newMetrics() *Metrics {
 	m := &Metrics{
 		registry:      prometheus.NewRegistry(),
 		requests:      histogram("http_request_duration_seconds", "Duration of the calls of the API, by route and status.", "route", "status"),
-		notifications: counter("notifications_total", "Notifications of WeChat, by kind and by what the shop answered.", "kind", "verdict"),
+		notifications: counter("notifications_total", "Messages that arrived as WeChat's notifications, by kind and by the verdict on them.", "kind", "verdict"),
 		wechat:        histogram("wechat_call_duration_seconds", "Duration of calls to WeChat, by call and result.", "call", "result"),
 		webhooks:      histogram("webhook_duration_seconds", "Duration of webhooks to the merchant's back end, by result.", "result"),
 		jobs:          histogram("job_duration_seconds", "Duration of the runs of timers, by job and result.", "job", "result"),
@@ -59,7 +62,17 @@ func newMetrics() *Metrics {
 	for _, level := range []slog.Level{slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
 		m.lines.WithLabelValues(level.String()) // a rate needs the first 0
 	}
+	for _, kind := range v1.NotificationKind("").Enum() {
+		for _, verdict := range v1.NotificationResult("").Enum() {
+			m.notifications.WithLabelValues(fmt.Sprint(kind), fmt.Sprint(verdict))
+		}
+	}
 	return m
+}
+
+// Notified counts a message that arrived as WeChat's notification.
+func (m *Metrics) Notified(kind, verdict string) {
+	m.notifications.WithLabelValues(kind, verdict).Inc()
 }
 
 func version() string {
