@@ -36,7 +36,7 @@ func TestNativeSignerResponds(t *testing.T) {
 	})
 	h := newLoadLimiter(defaultCapacity, calls, static.New(fstest.MapFS{
 		"v1/docs.html": {Data: []byte("docs")}, "v1/docs.css": {Data: []byte("css")}, "v1/openapi.json": {Data: []byte("{}")},
-	}), slog.New(slog.NewTextHandler(io.Discard, nil)))
+	}), func(string) {}, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	for path, status := range map[string]int{
 		"/api/config": 200, "/api/products": 200, "/api/session": 401, "/api": 404, "//api/config": 404, "/api//notify/pay": 404,
 		"/v1/products": 401, "/v1/none": 404, "/v1/": 404, "//v1/products": 404, "/v1/openapi.json": 200,

@@ -82,7 +82,7 @@ func serveShop(ctx context.Context, l net.Listener, getenv func(string) string, 
 	defer metrics.Close()
 	a := newApp(p)
 	a.Handler = t.Handler(a.Handler, a.patterns)
-	g := newLoadLimiter(defaultCapacity, a, static.New(files), log)
+	g := newLoadLimiter(defaultCapacity, a, static.New(files), t.Metrics().Overloaded, log)
 	srv := g.server()
 	w := startJobs(ctx, a, events, t, log)
 	stopped := make(chan error, 1)

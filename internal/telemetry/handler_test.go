@@ -51,6 +51,10 @@ func TestAlertsHaveTheirFirstZero(t *testing.T) {
 	if diff := cmp.Diff(want, series(t, tele, "h5pay_http_request_duration_seconds_count{")); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
+	want = []string{`h5pay_overloaded_total{limit="calls"} 0`, `h5pay_overloaded_total{limit="connections"} 0`, `h5pay_overloaded_total{limit="files"} 0`}
+	if diff := cmp.Diff(want, series(t, tele, "h5pay_overloaded_total{")); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
 	tele.Metrics().Notified("payment", "rejected")
 	if got := strings.Join(series(t, tele, "h5pay_notifications_total{"), "\n"); !strings.Contains(got, `{kind="payment",verdict="rejected"} 1`) {
 		t.Errorf("after a mismatch:\n%s", got)
