@@ -177,6 +177,15 @@ func TestEveryPackageHasAnImportRule(t *testing.T) {
 	}
 }
 
+// The native command links no package that is for tests.
+func TestCommandLinksNoTestPackage(t *testing.T) {
+	for _, dep := range goList(t, false, "-deps", "h5pay/signer") {
+		if dep == "testing" || strings.HasPrefix(dep, "testing/") || dep == "net/http/httptest" {
+			t.Errorf("signer depends on %s", dep)
+		}
+	}
+}
+
 // Orders know nothing of HTTP or of a database.
 func TestOrderIsPure(t *testing.T) {
 	for _, dep := range goList(t, false, "-deps", "h5pay/internal/order") {
