@@ -48,6 +48,21 @@ func TestToolchain(t *testing.T) {
 	}
 }
 
+// The Go runtime for JavaScript has to be that of the compiler. Make before 4.4 does not export variables
+// to $(shell), so the Makefile names the toolchain there.
+func TestMakefileAsksTheCompilerForItsFiles(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "go"), []byte("#!/bin/sh\necho /toolchain-$GOTOOLCHAIN\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("make", "--no-print-directory", "--eval", "wasmexec: ; @echo $(WASMEXEC)", "wasmexec")
+	cmd.Env = append(os.Environ(), "GOTOOLCHAIN=local", "PATH="+dir+":"+os.Getenv("PATH"))
+	out, err := cmd.CombinedOutput()
+	if want := "/toolchain-auto/lib/wasm/wasm_exec.js\n"; err != nil || string(out) != want {
+		t.Errorf("got %q, %v, want %q", out, err, want)
+	}
+}
+
 // importRules lists the packages that each package may import: see README, "How the parts fit".
 // Only e2e has no rule: it may import everything, and no rule names it.
 var importRules = []struct {
