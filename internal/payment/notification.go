@@ -50,7 +50,7 @@ func (s *Service) ConfirmPayment(ctx context.Context, notified wechat.Trade) err
 		}
 		return err
 	}
-	claimed, err := s.cfg.Store.ClaimTold(ctx, order.Told{
+	claimed, err := s.cfg.Store.ClaimNotified(ctx, order.Notified{
 		APIVersion: string(notified.Version),
 		OutTradeNo: notified.OutTradeNo, AppID: notified.AppID, MchID: notified.MchID, Total: notified.TotalFee, Currency: notified.Currency,
 	}, confirmWindow, s.now())
