@@ -71,17 +71,22 @@ const (
 		(SELECT COUNT(*) FROM payments WHERE transaction_id IS NOT NULL) AS paid FROM database_size`
 )
 
+// storedFullness is what the signer and the database say of it.
+type storedFullness struct {
+	Full int   // 1 if the signer has noted that the database is full
+	Last int64 // rowid of the newest order
+	Paid int   // orders that were paid
+}
+
+func (w *world) readFullness() ([]storedFullness, error) { return read[storedFullness](w, sizeIsFull) }
+
 // waitUntilNoted runs the timer until the signer has noted that the database is full, or that it is
 // not.
 func (c *campaign) waitUntilNoted(ctx context.Context, full bool) (last int64, paid int, ok bool) {
 	for range 20 {
 		c.d1.await()
 		c.checkEvent(c.worker.tick(ctx, job.Reconcile))
-		rows, err := read[struct {
-			Full int
-			Last int64
-			Paid int
-		}](c.world, sizeIsFull)
+		rows, err := c.readFullness()
 		if err != nil {
 			c.note(wrong, "", "%v", err)
 			return 0, 0, false
@@ -123,6 +128,24 @@ func (c *campaign) fill(ctx context.Context) {
 	c.fullness.confirmed, c.fullness.last, c.fullness.paid = ok, last, paid
 }
 
+// payWhileFull lets buyers pay until the signer has settled a payment, because a slow run may have
+// come to none. Payments go on while the database is full.
+func (c *campaign) payWhileFull(ctx context.Context) {
+	for _, p := range c.checkouts {
+		rows, err := c.readFullness()
+		if err != nil || len(rows) != 1 || rows[0].Paid > c.fullness.paid || ctx.Err() != nil {
+			return
+		}
+		if p.orderID() == "" {
+			continue
+		}
+		p.renew()
+		p.open()
+		p.answerSheet(c.wechat.PaySheet)
+		p.poll()
+	}
+}
+
 // drain frees the space. No order may have been stored meanwhile.
 func (c *campaign) drain(ctx context.Context) {
 	c.fullness.work.Lock()
@@ -130,11 +153,8 @@ func (c *campaign) drain(ctx context.Context) {
 	if !c.fullness.state().possible {
 		return // this visit ran before fill
 	}
-	rows, err := read[struct {
-		Full int
-		Last int64
-		Paid int
-	}](c.world, sizeIsFull)
+	c.payWhileFull(ctx)
+	rows, err := c.readFullness()
 	c.fullness.mu.Lock()
 	if c.fullness.confirmed && (err != nil || len(rows) != 1 || rows[0].Full != 1 || rows[0].Last != c.fullness.last) {
 		c.note(wrong, "", "the database was full, but the newest order is no longer %d: %+v, %v", c.fullness.last, rows, err)
