@@ -223,18 +223,12 @@ func TestSignInNeverLoops(t *testing.T) {
 	takePhone(t, 0)
 	fault(t, wechattest.Fault{Kind: "code_used", Count: 100})
 	p := phone{newTab(t)}
-	before := len(world.sim.Messages(0))
+	newest := lastMessage()
 	p.open(world.sim.PhoneURL + "/")
 	p.until("an error with a way out", `document.querySelector('[data-error] button')`)
 	p.screenshot("sign-in-failed")
-	authorized := 0
-	for _, m := range world.sim.Messages(0)[before:] {
-		if m.Kind == "authorize" {
-			authorized++
-		}
-	}
-	if authorized != 2 {
-		t.Errorf("%d redirects to WeChat, want the first and one restart", authorized)
+	if n := signInsAfter(newest); n != 2 {
+		t.Errorf("%d redirects to WeChat, want the first and one restart", n)
 	}
 	world.sim.ClearFaults()
 	p.tap(`document.querySelector('[data-error] button')`)

@@ -232,7 +232,7 @@ func TestOldWeChat(t *testing.T) {
 	world.sim.ClearFaults()
 	takePhone(t, 0)
 	moveTo(t, wechattest.AndroidOld)
-	before, signIns := counts(), countSignIns()
+	before, newest := counts(), lastMessage()
 	tb := newTabWithErrors(t)
 	tb.addScript(withoutToReversed)
 	tb.open(world.sim.PhoneURL + "/?code=c1&state=s1")
@@ -246,7 +246,7 @@ func TestOldWeChat(t *testing.T) {
 			t.Errorf("%s was fetched", path)
 		}
 	}
-	if n := countSignIns() - signIns; n != 0 {
+	if n := signInsAfter(newest); n != 0 {
 		t.Errorf("%d redirects to WeChat", n)
 	}
 }
