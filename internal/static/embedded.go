@@ -41,8 +41,8 @@ func (s *Site) serveEmbedded(w http.ResponseWriter, r *http.Request, name string
 	}
 	body, etag := e.body, e.etag
 	if e.gzip != nil {
-		h.Add("Vary", "Accept-Encoding")
-		if acceptsGzip(r) {
+		h.Set("Vary", "Accept-Encoding")
+		if accepts(r, "gzip") {
 			body, etag = e.gzip, e.etag+"-gzip"
 			h.Set("Content-Encoding", "gzip")
 		}
@@ -90,11 +90,11 @@ func contentType(name string) string {
 	}
 }
 
-// acceptsGzip reports whether a request accepts gzip. A weight of 0 rejects it.
-func acceptsGzip(r *http.Request) bool {
+// accepts reports whether a request accepts a coding. A weight of 0 rejects it.
+func accepts(r *http.Request, want string) bool {
 	for part := range strings.SplitSeq(strings.Join(r.Header.Values("Accept-Encoding"), ","), ",") {
 		coding, weight, _ := strings.Cut(strings.ToLower(part), ";")
-		if strings.TrimSpace(coding) == "gzip" {
+		if strings.TrimSpace(coding) == want {
 			weight = strings.ReplaceAll(weight, " ", "")
 			return weight != "q=0" && !strings.HasPrefix(weight, "q=0.0")
 		}

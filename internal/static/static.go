@@ -14,7 +14,8 @@ import (
 var noTime time.Time
 
 // Site serves files as Cloudflare's static assets do. /pay is pay.html, unknown paths give
-// 404.html, and folders are not listed. The headers of the _headers file are set. A line
+// 404.html, and folders are not listed. A client that accepts brotli gets NAME.br, if it is there,
+// instead of NAME. The headers of the _headers file are set. A line
 // "/o/* /o 200" of the _redirects file serves /o at every address below it.
 type Site struct {
 	files    fs.FS
@@ -91,6 +92,14 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if info, err := fs.Stat(s.files, file); err == nil && !info.IsDir() && file != "_headers" && file != "_redirects" {
 			if path.Ext(file) == ".webmanifest" {
 				w.Header().Set("Content-Type", "application/manifest+json")
+			}
+			if packed, err := fs.Stat(s.files, file+".br"); err == nil && !packed.IsDir() {
+				w.Header().Set("Vary", "Accept-Encoding")
+				if accepts(r, "br") {
+					w.Header().Set("Content-Type", contentType(file))
+					w.Header().Set("Content-Encoding", "br")
+					info, file = packed, file+".br"
+				}
 			}
 			if info.ModTime().IsZero() {
 				s.serveEmbedded(w, r, file)

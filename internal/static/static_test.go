@@ -4,7 +4,9 @@ import (
 	"compress/gzip"
 	"crypto/rand"
 	"io"
+	"io/fs"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -118,6 +120,35 @@ func TestEmbeddedFilesAreCompressedAndKept(t *testing.T) {
 		}
 		if again := get(etag); etag == "" || again.Code != 304 || again.Body.Len() != 0 {
 			t.Errorf("%s: ETag %q, then %d with %d bytes", test.path, etag, again.Code, again.Body.Len())
+		}
+	}
+}
+
+// A client that accepts brotli gets the file that the build compressed, from a folder and from the
+// program. Others get the file itself, or gzip.
+func TestSiteServesCompressedFiles(t *testing.T) {
+	wasm := strings.Repeat("wasm ", 1000)
+	embedded := fstest.MapFS{"assets/app.0.wasm": {Data: []byte(wasm)}, "assets/app.0.wasm.br": {Data: []byte("packed")}}
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, embedded); err != nil {
+		t.Fatal(err)
+	}
+	for name, files := range map[string]fs.FS{"embedded": embedded, "folder": os.DirFS(dir)} {
+		s := New(files)
+		for _, test := range []struct{ accept, coding, body string }{
+			{"gzip, deflate, br", "br", "packed"},
+			{"br;q=0, gzip", map[string]string{"embedded": "gzip"}[name], ""},
+			{"", "", wasm},
+		} {
+			r := httptest.NewRequest("GET", "/assets/app.0.wasm", nil)
+			r.Header.Set("Accept-Encoding", test.accept)
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, r)
+			h := w.Header()
+			if w.Code != 200 || h.Get("Content-Encoding") != test.coding || h.Get("Content-Type") != "application/wasm" ||
+				h.Get("Vary") != "Accept-Encoding" || test.body != "" && w.Body.String() != test.body {
+				t.Errorf("%s, accepting %q: status %d, %v, %.20q", name, test.accept, w.Code, h, w.Body)
+			}
 		}
 	}
 }
