@@ -6,7 +6,7 @@
 upper     = $(shell echo $(port) | tr a-z A-Z)_PORT
 with-port = $(if $($(upper)),-$(port)-port $($(upper)))
 
-.PHONY: help dev test check unit fuzz e2e build binary release wasm signer public deploy bench bench-page chaos load size lock clean tools browser languages journeys
+.PHONY: help dev test check unit fuzz e2e build binary release wasm signer public deploy compressed bench bench-page chaos load size lock clean tools browser languages journeys
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -59,17 +59,20 @@ paying   = $(call tests,basket calls desk faults journey navigation places recon
 verified = $(call tests,reconcile refund secrets webhook)|TestPay|TestPayByCode|TestPayInAPhonesBrowser|TestForgedNotifications
 tests    = $(shell grep -ohE '^func Test[A-Za-z0-9]+' $(patsubst %,e2e/%_test.go,$(1)) | sed 's/func //' | paste -sd'|' -)
 
-e2e: build browser languages ## run the tests with real Chromium, real workerd and a simulated WeChat
+e2e: build compressed browser languages ## run the tests with real Chromium, real workerd and a simulated WeChat
 	go test -count=1 -timeout 20m ./e2e/...
 	E2E_API=v2 go test -count=1 -timeout 20m -run '^($(paying))$$' ./e2e
 	E2E_API=certificates go test -count=1 -timeout 20m -run '^($(verified))$$' ./e2e
 
-journeys: build browser ## run every journey in the browser on one version of WeChat's API: API=v3, certificates or v2
+journeys: build compressed browser ## run every journey in the browser on one version of WeChat's API: API=v3, certificates or v2
 	E2E_API=$(API) go test -count=1 -timeout 40m ./e2e
 
 build: $(ENTRY) build/wasm_exec.js build/signer.wasm public/index.html public/v1/openapi.json ## build the Worker and the page
 
-binary: public/index.html ## build the native command, build/h5pay, with the page inside
+compressed: public/index.html ## build the page, and compress the page's program as well as brotli can (seconds)
+	node internal/cmd/compress/compress.mjs public/assets
+
+binary: compressed ## build the native command, build/h5pay, with the page inside
 	@mkdir -p build
 	CGO_ENABLED=0 go build -trimpath -o build/h5pay ./signer
 
@@ -110,7 +113,7 @@ lock: tools ## update package-lock.json after a change of package.json
 	npm install --package-lock-only --no-audit --no-fund
 	node internal/cmd/lock/lock.mjs
 
-deploy: build ## deploy the shop to Cloudflare; see docs/going-live.md
+deploy: build compressed ## deploy the shop to Cloudflare; see docs/going-live.md
 	wrangler d1 migrations apply DB --remote
 	H5PAY_BUILT=1 wrangler deploy
 
@@ -131,7 +134,7 @@ chaos: $(ENTRY) build/wasm_exec.js build/signer.wasm ## place thousands of order
 load: $(ENTRY) build/wasm_exec.js build/signer.wasm ## measure how many orders per second this machine handles without faults
 	$(campaign) -calm
 
-bench-page: build browser ## compare the page with go-app's hello world on an emulated phone; writes docs/pagespeed.md
+bench-page: build compressed browser ## compare the page with go-app's hello world on an emulated phone; writes docs/pagespeed.md
 	go run ./e2e/pagebench -o docs/pagespeed.md
 
 size: build ## print the sizes of the Worker and the page; fail above a limit

@@ -1,5 +1,5 @@
 // Package pages serves built sites to a browser as Cloudflare does, compressed, and records what it
-// sends.
+// sends. A file that the site has compressed is sent as it is.
 package pages
 
 import (
@@ -203,7 +203,7 @@ var compressible = map[string]bool{
 	"": true, ".html": true, ".css": true, ".js": true, ".wasm": true, ".svg": true, ".webmanifest": true,
 }
 
-// serveFile lets the site respond and compresses the response.
+// serveFile lets the site respond and compresses the response, unless the site has done so.
 func (s *Server) serveFile(w http.ResponseWriter, r *http.Request, site http.Handler) {
 	if !compressible[path.Ext(r.URL.Path)] || !strings.Contains(r.Header.Get("Accept-Encoding"), "br") || r.Header.Get("Range") != "" {
 		site.ServeHTTP(w, r)
@@ -216,7 +216,7 @@ func (s *Server) serveFile(w http.ResponseWriter, r *http.Request, site http.Han
 		w.Header()[name] = values
 	}
 	w.Header().Set("Vary", "Accept-Encoding")
-	if len(body) > 0 {
+	if len(body) > 0 && got.Header().Get("Content-Encoding") == "" {
 		packed, err := s.pack(body)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)

@@ -1,6 +1,6 @@
 // The Worker's entry. It turns requests, cron triggers and queue batches into messages for a Go
 // program, and the replies into responses.
-import { waitUntil } from "cloudflare:workers";
+import { env, waitUntil } from "cloudflare:workers";
 import { flatten } from "./message.mjs";
 import { pool } from "./pool.mjs";
 import { readBody } from "./body.mjs";
@@ -48,8 +48,28 @@ function readBatch(reply) {
   return [failure, done];
 }
 
+// program answers a request for a program of the page. `make compressed` has compressed it better
+// than Cloudflare does while it sends. A file that is not there is served as it is.
+async function program(request) {
+  const plain = request.method !== "GET" || request.headers.has("Range");
+  if (!plain && /\bbr\b/.test(request.headers.get("Accept-Encoding"))) {
+    const packed = await env.ASSETS.fetch(new Request(request.url + ".br", request));
+    if (packed.status === 304) return packed;
+    if (packed.ok) {
+      const headers = new Headers(packed.headers);
+      headers.set("Content-Type", "application/wasm");
+      headers.set("Content-Encoding", "br");
+      headers.set("Vary", "Accept-Encoding");
+      return new Response(packed.body, { headers, encodeBody: "manual" });
+    }
+    await packed.body?.cancel();
+  }
+  return env.ASSETS.fetch(request);
+}
+
 export default {
   async fetch(request) {
+    if (env.ASSETS && new URL(request.url).pathname.endsWith(".wasm")) return program(request);
     const answered = answer(request);
     // Finish the request even if the client disconnects, because money may be moving.
     waitUntil(answered);

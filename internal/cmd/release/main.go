@@ -120,7 +120,10 @@ func (r *release) page(ctx context.Context) error {
 	if _, err := output(ctx, r.source, nil, "go", "run", "./internal/cmd/wasmbuild", "-for", "page", "-o", program, "./wasm"); err != nil {
 		return err
 	}
-	_, err := output(ctx, r.source, nil, "go", "run", "./wasm", "-out", "public", "-wasm", program, "-modules", r.modules, "-settings", settings)
+	if _, err := output(ctx, r.source, nil, "go", "run", "./wasm", "-out", "public", "-wasm", program, "-modules", r.modules, "-settings", settings); err != nil {
+		return err
+	}
+	_, err := output(ctx, r.source, nil, filepath.Join(r.modules, ".bin", "node"), "internal/cmd/compress/compress.mjs", "public/assets")
 	return err
 }
 
