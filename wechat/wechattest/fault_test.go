@@ -166,7 +166,7 @@ func TestTimeoutsWorkBeforeOrAfter(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// Both faults wait; before is looked for first, after by the next call.
+	// Both faults wait. The first call takes before, the next one after.
 	post("timeout1")
 	if n := len(w.Ledger().Orders); n != 0 {
 		t.Errorf("timeout_before made %d orders", n)
