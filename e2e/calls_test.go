@@ -258,7 +258,7 @@ func TestCancelledOrderCannotBePaid(t *testing.T) {
 }
 
 // One order is paid twice, by two trade types. The second payment goes back by itself.
-func TestSecondPaymentGoesBack(t *testing.T) {
+func TestSecondPaymentGetsARefund(t *testing.T) {
 	b := newBuyer(t, 1)
 	var code, inside api.Checkout
 	b.order(strings.Replace(goodOrder, "edge-", "two0-", 1), api.TradeNative, &code)

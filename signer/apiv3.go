@@ -26,7 +26,7 @@ type APIv3 struct {
 	Certificates bool   // WECHAT_CERTIFICATES is on: platform certificates verify
 
 	problems []error // a *settingError for each setting that is missing or malformed
-	waiting  string  // what is missing until the public key is used beside the certificates; "" for nothing
+	waiting  string  // the settings that are missing until the public key is used in addition to the certificates; "" for none
 	set      bool    // whether one of the settings has a value
 }
 

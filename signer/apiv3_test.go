@@ -111,9 +111,9 @@ func TestAPIv3KeyMayHaveBlanksAround(t *testing.T) {
 	}
 }
 
-// A merchant changes from platform certificates to the public key. Each of its two settings is
-// deployed by itself, and the shop takes payments in between.
-func TestHalfOfThePublicKeyStopsNoShop(t *testing.T) {
+// A merchant changes from platform certificates to the public key. Its two settings are deployed
+// one after the other, and the shop accepts payments in between.
+func TestShopRunsWithHalfOfThePublicKey(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"WECHAT_PUBLIC_KEY", "WECHAT_PUBLIC_KEY_ID"} {
 		env := v3Env(t)
@@ -181,7 +181,7 @@ func TestVersionOfNewPayments(t *testing.T) {
 	}
 }
 
-// The error names the setting and says what is wanted, without the value.
+// The error has the name of the setting and the wanted form, and not the value.
 func TestBadAPIv3SettingIsNamedWithoutItsValue(t *testing.T) {
 	t.Parallel()
 	cert := string(wechatCertificate(t))
@@ -204,7 +204,7 @@ func TestBadAPIv3SettingIsNamedWithoutItsValue(t *testing.T) {
 		env := v3Env(t)
 		env[test.name] = test.value
 		_, err := load(env)
-		if err == nil { // what only the whole shows
+		if err == nil { // errors that only the whole configuration shows
 			set, _ := load(env)
 			_, err = wechat.New(wechat.Config{AppID: set.AppID, AppSecret: set.AppSecret, MchID: set.MchID, V3: set.v3(nil), Doer: http.DefaultClient})
 			err = errors.Join(settingErrors(err)...)

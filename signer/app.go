@@ -24,7 +24,7 @@ const keyLimitCalls = 6000
 // app is the signer: an HTTP handler and the jobs that timers run.
 type app struct {
 	http.Handler
-	patterns   []string // of the calls that Handler takes, as a ServeMux has them
+	patterns   []string // of the calls that Handler handles, as a ServeMux has them
 	reconcile  func(context.Context) error
 	deliver    func(context.Context) error
 	checkBills func(context.Context) error

@@ -55,7 +55,7 @@ func restore(ctx context.Context, c *console, args []string) error {
 	to := databaseFile(getenv)
 	for _, file := range []string{to + "-wal", to + "-shm"} {
 		if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%s is here: stop the server, then move %s and the files beside it to another folder", file, to)
+			return fmt.Errorf("%s is here: stop the server, then move %s and its other files to another folder", file, to)
 		}
 	}
 	if err := copyDatabase(ctx, *from, to); err != nil {

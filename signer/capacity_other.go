@@ -57,8 +57,8 @@ type slots struct {
 	used         atomic.Int64
 }
 
-// acquire takes a slot and reports whether one was free. Only privileged callers get slots of the
-// reserve.
+// acquire reserves a slot and reports whether one was free. Only privileged callers get slots of
+// the reserve.
 func (s *slots) acquire(privileged bool) bool {
 	limit := s.max
 	if !privileged {

@@ -107,7 +107,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("it does not come true that %s", what)
+			t.Fatalf("timed out before %s", what)
 		}
 	}
 }
@@ -127,7 +127,7 @@ func wantFull(t *testing.T, res *http.Response) {
 	}
 }
 
-// When all call slots are taken, further calls get 503. Notifications use the reserve, and files
+// When all call slots are in use, further calls get 503. Notifications use the reserve, and files
 // are served.
 func TestCallLimit(t *testing.T) {
 	t.Parallel()

@@ -63,7 +63,7 @@ func TestEmptyCatalogueLogsHint(t *testing.T) {
 	for where, text := range map[string]string{"the health page": health(), "the log": log.String()} {
 		for _, command := range []string{"h5pay products -demo", "h5pay products -sql FILE"} {
 			if !strings.Contains(text, command) {
-				t.Errorf("%s does not say %q:\n%s", where, command, text)
+				t.Errorf("%s lacks %q:\n%s", where, command, text)
 			}
 		}
 	}

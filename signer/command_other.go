@@ -158,7 +158,7 @@ func migrate(ctx context.Context, c *console, args []string) error {
 	return db.Close()
 }
 
-// version prints the version of the program, which the Go command takes from git.
+// version prints the version of the program, which the Go command reads from git.
 func version(_ context.Context, c *console, args []string) error {
 	flags := newFlags("version", "prints the version.")
 	if err := c.parse(flags, args); err != nil {

@@ -43,8 +43,8 @@ const (
 // nativeSettings are the settings of the native server only.
 var nativeSettings = []string{addrSetting, dbSetting, filesSetting, proxySetting, proxiesSetting, certSetting, keySetting, logSetting, metricsSetting}
 
-// fileSuffix makes the name of a setting whose value stands in a file: SESSION_KEY_FILE names the
-// file with the value of SESSION_KEY. Secrets of systemd and of containers are such files.
+// fileSuffix makes the name of a setting whose value is in a file: SESSION_KEY_FILE names the file
+// with the value of SESSION_KEY. Secrets of systemd and of containers are such files.
 const fileSuffix = "_FILE"
 
 // telemetryPrefix begins the names of OpenTelemetry's variables, which may stand in the file too.
@@ -134,7 +134,7 @@ func readSettingFile(setting, path string) ([]byte, error) {
 	return text, nil
 }
 
-// newLog returns the log that LOG_FORMAT asks for.
+// newLog returns the log in the format LOG_FORMAT.
 func newLog(getenv func(string) string, w io.Writer) (*slog.Logger, error) {
 	switch getenv(logSetting) {
 	case "", "json":

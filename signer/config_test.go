@@ -34,7 +34,7 @@ func writeFile(t *testing.T, text string) string {
 	return name
 }
 
-// The environment comes before the file. In both a value may stand in a file of its own.
+// The environment comes before the file. In both a value may be in a file of its own.
 func TestSettingsFromEnvironmentAndFile(t *testing.T) {
 	t.Parallel()
 	secret := writeFile(t, "from a file\n")

@@ -45,7 +45,7 @@ func openSQLite(name string) (*sql.DB, error) { return openSQLiteWith(sql.Open, 
 
 // openSQLiteWith opens the database with one connection, because SQLite allows one writer. Only the
 // owner can read a new file, since it holds openids and addresses. SQLite uses the same mode for
-// the files beside it.
+// its other files.
 func openSQLiteWith(open openFunc, name string) (*sql.DB, error) {
 	if err := createPrivate(name); err != nil {
 		return nil, fmt.Errorf("creating the database: %w", err)

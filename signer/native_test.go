@@ -231,7 +231,7 @@ func TestWeakSecretErrorsGiveAdvice(t *testing.T) {
 	}
 }
 
-// An error in a setting of the native server names the setting and says what is wanted.
+// An error in a setting of the native server has the setting's name and the wanted form.
 func TestNativeSettingErrors(t *testing.T) {
 	dir := t.TempDir()
 	text := filepath.Join(dir, "text")
@@ -277,7 +277,7 @@ func TestNativeSettingErrors(t *testing.T) {
 	}
 }
 
-// An error in the settings of a proxy names the setting and says what is wanted.
+// An error in the settings of a proxy has the setting's name and the wanted form.
 func TestProxySettingErrors(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ header, proxies, want string }{

@@ -115,7 +115,7 @@ func insertPaidOrder(t *testing.T, st *store.Store) order.Order {
 	return o
 }
 
-// After the last notify a delivery runs, however many signals came before.
+// After the last notify a delivery runs, however many signals there were before.
 func TestDeliverySignal(t *testing.T) {
 	t.Parallel()
 	b := newDeliverySignal()

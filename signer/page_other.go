@@ -16,7 +16,7 @@ import (
 	"h5pay"
 )
 
-// noPage is what a program without the page says.
+// noPage is the error of a program without the page.
 const noPage = "this program was built without the page: build it with `make binary`"
 
 // siteFiles returns the files that the server serves: the page's, and those of FILES_DIR.

@@ -19,7 +19,8 @@ import (
 	"h5pay/internal/static"
 )
 
-// The shop's own files stand beside those of the page, cannot replace them, and end at their folder.
+// The shop's own files are served with those of the page, cannot replace them, and must be in their
+// folder.
 func TestFilesOfTheShop(t *testing.T) {
 	t.Parallel()
 	outside := writeFile(t, "text-beyond-the-folder")

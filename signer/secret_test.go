@@ -101,7 +101,7 @@ func TestPublicShopRejectsWeakSecrets(t *testing.T) {
 	}
 }
 
-// A key with a pattern is found in its base64 too, and so is a published one.
+// A key with a pattern is also detected in base64, and so is a published one.
 func TestPublicShopRejectsWeakWebhookKeys(t *testing.T) {
 	t.Parallel()
 	counted := make([]byte, 32)

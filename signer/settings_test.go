@@ -281,7 +281,7 @@ func TestBadSettingIsNamedWithoutItsValue(t *testing.T) {
 				t.Fatalf("got %v, want an error about %s", err, test.name)
 			}
 			if !strings.HasPrefix(bad.Problem, "must ") && bad.Problem != "is not set" {
-				t.Errorf("%v does not say what is wanted", err)
+				t.Errorf("%v lacks the wanted form", err)
 			}
 			if test.value != "" && strings.Contains(err.Error(), test.value) {
 				t.Errorf("the error contains the value: %v", err)

@@ -12,7 +12,7 @@ import (
 	"h5pay/internal/store"
 )
 
-// The timer of a signer that stops looks after no more orders. They stay due for the next start.
+// The timer of a signer that stops processes no more orders. They stay due for the next start.
 func TestStoppingSignerClosesNoOrder(t *testing.T) {
 	t.Parallel()
 	db := testDB(t)

@@ -4,7 +4,7 @@
 //
 //	go run ./simulator -shop http://localhost:8787
 //
-// then open the desk's URL. Everything it takes is a flag; see -help.
+// then open the desk's URL. All options are flags; see -help.
 package main
 
 import (

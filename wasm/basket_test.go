@@ -43,7 +43,7 @@ func TestBasket(t *testing.T) {
 	for _, broken := range []string{"not JSON", "[]", "null", `{"tea": "1"}`, `{"tea": -1}`} {
 		f.Remember(keyBasket, broken)
 		if got := loadBasket(f); len(got) != 0 {
-			t.Errorf("%s gives %v", broken, got)
+			t.Errorf("%s becomes %v", broken, got)
 		}
 	}
 }

@@ -70,7 +70,7 @@ type returnKind int
 
 // The kinds.
 const (
-	fromHistory    returnKind = iota // by Back or Forward: the page is as it was left, but its calls and the payment sheet are gone
+	fromHistory    returnKind = iota // by Back or Forward: the page is as the user left it, but its calls and the payment sheet have ended
 	fromBackground                   // the app or tab was hidden, or the network was down; calls and the sheet are still open
 )
 

@@ -11,7 +11,7 @@ import (
 	"h5pay/internal/api"
 )
 
-// callTimeout limits one call to the signer. The signer gives WeChat eight seconds.
+// callTimeout limits one call to the signer. The signer waits eight seconds for WeChat.
 const callTimeout = 15 * time.Second
 
 // Error codes of the page. The signer's codes are in package api.

@@ -9,7 +9,7 @@ type clock struct {
 	receivedAt time.Time // monotonic
 }
 
-// set takes the Date header of a response.
+// set sets the clock by the Date header of a response.
 func (c *clock) set(date string) {
 	if t, err := time.Parse("Mon, 02 Jan 2006 15:04:05 GMT", date); err == nil {
 		c.serverTime, c.receivedAt = t, time.Now()

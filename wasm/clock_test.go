@@ -13,7 +13,7 @@ func TestClock(t *testing.T) {
 	c.set("no date")
 	c.set("")
 	if !c.now().IsZero() {
-		t.Error("it believes what is no date")
+		t.Error("it accepts a text that is no date")
 	}
 	said := time.Date(2031, 3, 1, 12, 0, 0, 0, time.UTC) // not near this machine's time
 	c.set(said.Format("Mon, 02 Jan 2006 15:04:05 GMT"))

@@ -42,8 +42,8 @@ func newCustomerPage(b browser) *customerPage {
 	return &customerPage{base: newBase(b, customerTitle(app.Getenv(envShopName)))}
 }
 
-// customerTitle is what a link preview in a chat shows. It has no amount: whoever sees the chat sees
-// the preview.
+// customerTitle is the title of a link preview in a chat. It has no amount, because everybody in
+// the chat sees the preview.
 func customerTitle(shop string) text {
 	if shop == "" {
 		return textCustomerTitle
@@ -113,7 +113,7 @@ func (p *customerPage) load(ctx app.Context) {
 	}))
 }
 
-// look returns the order as the signer stores it now.
+// look returns the order as the signer has it now.
 func (p *customerPage) look(ctx context.Context) (o api.CustomerOrder, err error) {
 	err = call(ctx, p.b, "GET", api.CustomerOrderPath(p.token), nil, &o)
 	switch {
@@ -125,8 +125,8 @@ func (p *customerPage) look(ctx context.Context) (o api.CustomerOrder, err error
 	return o, err
 }
 
-// checkout fetches the parameters that pay the order. An order that is no longer payable gives nothing
-// and no error: look then says what became of it.
+// checkout fetches the parameters that pay the order. It returns neither parameters nor an error
+// for an order that is no longer payable: look then returns its status.
 func (p *customerPage) checkout(ctx context.Context, renew bool) (c api.Checkout, payable bool, err error) {
 	err = call(ctx, p.b, "POST", api.CustomerPayPath(p.token), api.PayRequest{TradeTypes: []api.TradeType{p.trade}, Renew: renew}, &c)
 	if code(err) == api.CodeOrderPaid {

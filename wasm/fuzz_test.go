@@ -14,7 +14,7 @@ func FuzzOrderParam(f *testing.F) {
 	f.Fuzz(func(t *testing.T, query string) {
 		id := orderParam(query)
 		if len(id) > 64 || id != url.PathEscape(id) || strings.ContainsAny(id, "./?#%\\") {
-			t.Fatalf("%q gives %q", query, id)
+			t.Fatalf("%q becomes %q", query, id)
 		}
 	})
 }
@@ -49,7 +49,7 @@ func FuzzTakeAuthResponse(f *testing.F) {
 			t.Fatalf("%q became %s", query, b.address)
 		}
 		if !found && l != (authResponse{}) {
-			t.Fatalf("%q gives %+v", query, l)
+			t.Fatalf("%q becomes %+v", query, l)
 		}
 	})
 }

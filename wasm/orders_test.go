@@ -94,12 +94,12 @@ func TestOrderPage(t *testing.T) {
 	}
 	for status := range statuses {
 		if statuses[status] == (text{}) || steps[status] == (text{}) {
-			t.Errorf("no words for %s", status)
+			t.Errorf("no text for %s", status)
 		}
 	}
 	for _, status := range []api.RefundStatus{api.RefundCreated, api.RefundProcessing, api.RefundSucceeded, api.RefundClosed, api.RefundAbnormal, api.RefundFailed} {
 		if refunds[status] == (text{}) {
-			t.Errorf("no words for a refund that is %s", status)
+			t.Errorf("no text for a refund that is %s", status)
 		}
 	}
 	for _, address := range []string{"/order", "/order?order=", "/order?order=a/b"} {

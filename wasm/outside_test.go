@@ -57,9 +57,9 @@ func TestCanPayWith(t *testing.T) {
 	}
 }
 
-// The pay page asks for the trade types of its place, the best one first, and renews the one that it
-// got.
-func TestPayPageAsksForItsTradeTypes(t *testing.T) {
+// The pay page requests the trade types of its place, the best one first, and renews the one that
+// it got.
+func TestPayPageRequestsItsTradeTypes(t *testing.T) {
 	for ua, want := range map[string]string{
 		wechatUA:  `"trade_types":["JSAPI","NATIVE"]`,
 		phoneUA:   `"trade_types":["MWEB","NATIVE"]`,
@@ -235,7 +235,7 @@ func TestCodePage(t *testing.T) {
 	shows(t, p, textScanOther.zh)
 }
 
-// From WeChat's page for browsers people come back whether they have paid or not.
+// Buyers return from WeChat's page for browsers whether they have paid or not.
 func TestBrowserPaysOnWeChatsPage(t *testing.T) {
 	f := newFake(t, "https://shop.example/pay?order=o1").on(payO1, mwebCheckoutO1)
 	f.ua, f.sleeps, f.now = phoneUA, make(chan struct{}), time.UnixMilli(1)
@@ -275,7 +275,7 @@ func TestBrowserPaysOnWeChatsPage(t *testing.T) {
 	shows(t, r, `data-status="paid"`)
 }
 
-// An order of WeChat's, opened in a browser, is not there and says why.
+// An order that was made inside WeChat is not found in a browser, and the page gives the reason.
 func TestBrowserWithoutASession(t *testing.T) {
 	for _, page := range []struct {
 		at   string

@@ -12,7 +12,7 @@ import (
 	"h5pay/internal/api"
 )
 
-// The pages mounted, tapped, left and restored.
+// Tests of pages that are mounted, tapped, left and restored.
 
 const (
 	getSession    = "GET " + api.PathSession
@@ -342,7 +342,7 @@ func TestPayPageOnLoad(t *testing.T) {
 	}
 }
 
-// Back restores the page with the sheet open. That sheet is gone, and the page ignores its
+// Back restores the page with the sheet open. That sheet has closed, and the page ignores its
 // callback.
 func TestPayPageReturns(t *testing.T) {
 	f := newFake(t, "https://shop.example/pay?order=o1").on(getO1, pendingO1).on(payO1, checkoutO1)
@@ -425,13 +425,13 @@ func TestSwitchLanguage(t *testing.T) {
 	client := mount(t, p)
 	shows(t, p, textCheckout.zh, textLanguage.en)
 	if f.documentLang != "zh-CN" {
-		t.Errorf("the document speaks %q", f.documentLang)
+		t.Errorf("the language of the document is %q", f.documentLang)
 	}
 	p.switchLang(client.Context(), app.Event{})
 	client.Consume()
 	shows(t, p, textCheckout.en, textLanguage.zh)
 	if f.documentLang != "en" || langOf(f) != english {
-		t.Errorf("the document speaks %q, the next one %q", f.documentLang, langOf(f))
+		t.Errorf("the language of the document is %q, the next one %q", f.documentLang, langOf(f))
 	}
 	q := newPayPage(newFake(t, "https://shop.example/pay"))
 	q.lang = english

@@ -17,7 +17,7 @@ type payPage struct {
 
 	id         string
 	order      *api.Order   // nil while loading
-	offer      api.Checkout // what pays the order, as the signer gave it last
+	offer      api.Checkout // the latest payment parameters from the signer
 	paying     bool
 	checking   bool               // the client's reply is unknown and the page is querying the signer
 	cancel     context.CancelFunc // ends the current attempt
@@ -95,9 +95,8 @@ func (p *payPage) load(ctx app.Context) {
 	}))
 }
 
-// redirectIfEnded loads the result page if a response of checkout says that the order no longer
-// waits for payment, and reports whether it did. An order may wait and be too old to be paid: then
-// the error remains.
+// redirectIfEnded loads the result page if a response of checkout means that the order has ended,
+// and reports whether it did. An open order may be too old to be paid: then the error remains.
 func (p *payPage) redirectIfEnded(c api.Checkout, err error) (bool, error) {
 	switch code(err) {
 	case "":
@@ -164,14 +163,14 @@ func (p *payPage) pay(ctx app.Context, _ app.Event) {
 		}
 		answered()
 		if ended {
-			return // the button stays disabled until the page is gone
+			return // the button stays disabled until the next page loads
 		}
 		if attempt.Err() != nil || err == nil && got == payRedirected {
 			return // the page is leaving, or the attempt was stopped
 		}
 		defer cancel()
 		if err == nil && got == payOK {
-			p.goToResult() // the button stays disabled until the page is gone
+			p.goToResult() // the button stays disabled until the next page loads
 			return
 		}
 		if err == nil && got == payUnknown {

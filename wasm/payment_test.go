@@ -134,8 +134,8 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// While another request about the order is under way the signer answers "busy". The page
-// repeats the same call each second and then gives up.
+// While another request about the order is under way the signer answers "busy". The page repeats
+// the same call each second and then shows an error.
 func TestBusyCallIsRepeated(t *testing.T) {
 	made := api.Checkout{Order: api.Order{ID: "o1", Status: api.StatusOpen}, CodeURL: "weixin://wxpay/1"}
 	for _, test := range []struct {

@@ -43,7 +43,8 @@ func (s *base) refundedNote(o api.Order) app.UI {
 	return elem("p").Class("back").Body(app.Text(s.tr(textRefunded)+" "), s.price(o.Refunded, ""))
 }
 
-// paidTwiceNote tells the buyer that the order was paid again, and what becomes of that payment.
+// paidTwiceNote tells the buyer that the order was paid twice, and the status of the refund of the
+// second payment.
 func (s *base) paidTwiceNote(o api.Order) app.UI {
 	return elem("div").Body(app.Range(o.Refunds).Slice(func(i int) app.UI {
 		r := o.Refunds[i]

@@ -128,7 +128,7 @@ func TestSignIn(t *testing.T) {
 				t.Errorf("navigated to %q", f.lastNavigation())
 			}
 			if last := f.calls[len(f.calls)-1]; test.went && (!strings.Contains(last, `"return_to":"/pay?order=o1"`) || strings.Contains(last, `"after":"s"`) != (test.response.Code != "")) {
-				t.Errorf("it would not come back here, or not be counted: %s", last)
+				t.Errorf("the address does not return here, or is not counted: %s", last)
 			}
 			if test.done && f.Recall(keyAttempts) != "" {
 				t.Error("a success does not clear the count")

@@ -25,9 +25,9 @@ type englishBrowser struct{ noBrowser }
 
 func (englishBrowser) Language() string { return english.tag() }
 
-// prefetches lists the calls that a screen makes at once for every user. One with orderID in its path
-// is a POST about the order that the address names: the signer answers a repetition of it like the
-// first one, so it may leave before the program decides.
+// prefetches lists the calls that a screen makes at once for every user. One with orderID in its
+// path is a POST about the order that the address names. The signer answers a repeated call like
+// the first one, so the call may be sent before the program decides.
 var prefetches = map[string][]string{
 	"/":    {api.PathConfig, api.PathProducts},
 	"/pay": {api.OrderPayPath(orderID)},

@@ -37,13 +37,13 @@ func TestTextForEveryCode(t *testing.T) {
 		if name, ok := spec.Type.(*ast.Ident); ok && name.Name == "Code" {
 			c, _ := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
 			if _, ok := errorTexts[api.Code(c)]; !ok {
-				t.Errorf("no words for %s", c)
+				t.Errorf("no text for %s", c)
 			}
 		}
 		return true
 	})
 	if errorTextOf("made up") != errorTexts[api.CodeInternal] {
-		t.Error("an unknown code has no words")
+		t.Error("an unknown code has no text")
 	}
 }
 
@@ -188,8 +188,8 @@ func TestReferences(t *testing.T) {
 	}
 }
 
-// A file that browsers keep forever gets another address when it changes, and the old file is gone.
-// The service worker changes with the page that it keeps.
+// A file that browsers keep forever gets another address when it changes, and the old file is
+// deleted. The service worker changes with the page that it keeps.
 func TestAddressesChangeWithTheirContent(t *testing.T) {
 	addresses := func(out string) []string {
 		t.Helper()
@@ -232,7 +232,7 @@ func TestAddressesChangeWithTheirContent(t *testing.T) {
 		t.Fatal(err)
 	}
 	if read(t, again, "app-worker.js") == worker {
-		t.Error("the worker keeps a style that is gone")
+		t.Error("the worker keeps a style that does not exist")
 	}
 }
 
@@ -288,7 +288,7 @@ func TestCustomerPreview(t *testing.T) {
 	}
 }
 
-// The same source gives the same page, although go-app prints attributes in a random order.
+// The same source makes the same page, although go-app prints attributes in a random order.
 func TestScreensAreReproducible(t *testing.T) {
 	s := &site{shop: "茶"}
 	for _, screen := range screens {

@@ -40,7 +40,7 @@ var refunds = map[api.RefundStatus]text{
 	api.RefundFailed:     textRefundFailed,
 }
 
-// duplicates are what the page says about the refund of an order that was paid again.
+// duplicates are the texts about the refund of a second payment.
 var duplicates = map[api.RefundStatus]text{
 	api.RefundCreated:    textPaidTwice,
 	api.RefundProcessing: textPaidTwice,

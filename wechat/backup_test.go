@@ -71,7 +71,7 @@ func TestBackupHostAnswers(t *testing.T) {
 	if trade, err := c.QueryOrder(t.Context(), testNo); err != nil || !trade.Paid() {
 		t.Errorf("%+v, %v", trade, err)
 	}
-	// It is believed no more than the other.
+	// Its responses are verified like those of the other host.
 	c, _ = newClient(t, first(says(paid().with("trade_state", "SUCCESS").xml())))
 	_, err := c.QueryOrder(t.Context(), testNo)
 	wantError(t, err, Untrusted, "")
@@ -103,7 +103,7 @@ func TestBackupHostIsForTheOwnHostOnly(t *testing.T) {
 }
 
 // No second try when the time of the caller is up.
-func TestBackupHostWaitsForNobody(t *testing.T) {
+func TestBackupHostIsNotCalledAfterTheDeadline(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	c, s := newClient(t, func(*http.Request, []byte) (*http.Response, error) { cancel(); return nil, io.EOF })
 	_, err := c.QueryOrder(ctx, testNo)

@@ -56,7 +56,7 @@ func TestParseBill(t *testing.T) {
 	}
 }
 
-// Columns are found by name, so new ones and another order do no harm.
+// Columns are found by name, so new columns and another order are accepted.
 func TestParseBillFindsColumnsByName(t *testing.T) {
 	text := string(theBill(t))
 	head, rest, _ := strings.Cut(text, "\r\n")
@@ -156,7 +156,7 @@ func TestParseBillRejectsWrongTotals(t *testing.T) {
 				t.Errorf("want %q: %v", tt.want, err)
 			}
 			if got.Rows != nil || got.Total != 0 {
-				t.Errorf("%+v came with the error", got)
+				t.Errorf("%+v was returned with the error", got)
 			}
 		})
 	}

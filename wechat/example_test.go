@@ -132,8 +132,7 @@ func ExampleClient_PaymentNotification_v2() {
 	// Output: <xml><return_code><![CDATA[FAIL]]></return_code><return_msg><![CDATA[not verified]]></return_msg></xml>
 }
 
-// Refund a part of a payment. WeChat takes the request at once and pays the money
-// back later.
+// Refund a part of a payment. WeChat accepts the request at once and returns the money later.
 func ExampleMerchant_Refund() {
 	_, pay, wx := exampleShop()
 	defer wx.Close()

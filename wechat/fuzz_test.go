@@ -45,7 +45,7 @@ func FuzzParse(f *testing.F) {
 		if strings.Contains(string(body), "<!DOCTYPE") && !strings.Contains(string(body), "CDATA") {
 			t.Fatalf("a document type declaration was read: %q", body)
 		}
-		// A CR that came as a reference cannot be written as text.
+		// A CR that was written as a reference cannot be written as text.
 		for i := range fields {
 			fields[i].Value = strings.ReplaceAll(fields[i].Value, "\r", "")
 		}
@@ -82,7 +82,7 @@ func FuzzWrite(f *testing.F) {
 	})
 }
 
-// FuzzSNS: a response either gives a token and a profile that can be used, or an error.
+// FuzzSNS: the result of a response is a usable token and profile, or an error.
 func FuzzSNS(f *testing.F) {
 	for _, seed := range []string{
 		"", "{}", "null", "[]", `{"errcode":40029,"errmsg":"invalid code"}`, `{"errcode":"-1"}`, `{"errcode":1e3}`,
@@ -109,8 +109,8 @@ func FuzzSNS(f *testing.F) {
 	})
 }
 
-// FuzzParsePayment: nothing passes that is not signed, and what is signed and
-// passes as paid is complete.
+// FuzzParsePayment: an unsigned message is rejected, and a signed one that is accepted as paid is
+// complete.
 func FuzzParsePayment(f *testing.F) {
 	for _, m := range []message{paid(), taken(), paid().with("result_code", "FAIL"), paid().with("total_fee", "-"), paid().with("trade_state", "REFUND"), {}} {
 		f.Add([]byte(m.signed(SignHMAC)), false)
@@ -124,7 +124,7 @@ func FuzzParsePayment(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte, sign bool) {
 		c, _ := newClient(t, unread(t))
 		if fields, err := parse(body); sign && err == nil {
-			// As WeChat would sign it, so that what follows is reached.
+			// Signed as WeChat signs it, so that the later checks run.
 			fields = slices.DeleteFunc(fields, func(f Field) bool { return f.Name == "sign" })
 			body = write(append(fields, Field{"sign", Sign(fields, testKey, SignMD5)}))
 		}
@@ -146,8 +146,7 @@ func FuzzParsePayment(f *testing.F) {
 	})
 }
 
-// FuzzParseRefund: what passes was encrypted with the key and is about a refund
-// that there can be.
+// FuzzParseRefund: an accepted message was encrypted with the key and reports a possible refund.
 func FuzzParseRefund(f *testing.F) {
 	for _, m := range []message{
 		inner(), inner().with("refund_status", "CHANGE", "success_time", ""), inner().with("refund_fee", "881"), inner().with("total_fee", "-"),
@@ -166,7 +165,7 @@ func FuzzParseRefund(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte, secret bool) {
 		if secret {
-			// As WeChat would send it, so that what follows is reached.
+			// Encrypted as WeChat encrypts it, so that the later checks run.
 			body = []byte(notifying(encrypt(pad(string(body)), testKey)).xml())
 		}
 		c, _ := newClient(t, unread(t))
@@ -189,7 +188,7 @@ func FuzzParseRefund(f *testing.F) {
 	})
 }
 
-// FuzzParseBill: what passes adds up, and holds what is in the rows.
+// FuzzParseBill: the sums of an accepted bill are correct, and it has all rows.
 func FuzzParseBill(f *testing.F) {
 	good := string(theBill(f))
 	f.Add([]byte(good))
@@ -218,7 +217,7 @@ func FuzzParseBill(f *testing.F) {
 				r.State == "" || r.OutTradeNo == "" || r.TransactionID == "" || strings.Contains(r.Body+r.Attach, "\n") {
 				t.Fatalf("%+v", r)
 			}
-			// Each row is a line, whatever was written in it.
+			// Each row is one line, whatever its cells contain.
 			if !strings.Contains(string(body), "`"+r.Body+",`") {
 				t.Fatalf("%q is not in the bill", r.Body)
 			}

@@ -16,18 +16,17 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// The client and the simulator have a reader and a signature each, written in
-// different ways. These tests hold one against the other.
+// The client and the simulator have separate XML readers and signatures, written in different ways.
+// These tests compare them.
 
-// clientReads reports whether the client reads a message, whatever it thinks of
-// what it says.
+// clientReads reports whether the client's reader accepts a message, whatever its fields are.
 func (w *world) clientReads(body string) bool {
 	_, err := w.client.ParsePayment([]byte(body))
 	var unreadable *wechat.ParseError
 	return !errors.As(err, &unreadable)
 }
 
-// simulatorReads is the same of the simulator.
+// simulatorReads reports whether the simulator's reader accepts a message.
 func (w *world) simulatorReads(body string) bool {
 	rec := httptest.NewRecorder()
 	w.Handler().ServeHTTP(rec, httptest.NewRequest(http.MethodPost, "/pay/orderquery", strings.NewReader(body)))
@@ -39,7 +38,7 @@ func (w *world) simulatorReads(body string) bool {
 	return true
 }
 
-// messages are read by both readers, or by neither.
+// messages are accepted by both readers or by neither.
 var messages = map[bool][]string{
 	true: {
 		"<xml></xml>", "<xml/>", "<xml ></xml >", "\ufeff<xml/>", "<xml><a>1</a><b/></xml>", "<xml> <a>1</a>\r\n</xml>\t", "<xml><xml>1</xml></xml>",
@@ -73,8 +72,8 @@ func TestBothReadersAgree(t *testing.T) {
 	}
 }
 
-// FuzzBothReadersAgree: no message is read by one of them alone. Two rules differ
-// on purpose: the client takes 256 fields, and no reference to U+FFFD.
+// FuzzBothReadersAgree: no message is accepted by one of them alone. Two rules differ on purpose:
+// the client accepts 256 fields, and no reference to U+FFFD.
 func FuzzBothReadersAgree(f *testing.F) {
 	for _, bodies := range messages {
 		for _, body := range bodies {
@@ -92,8 +91,7 @@ func FuzzBothReadersAgree(f *testing.F) {
 	})
 }
 
-// A value reads the same however it is written: both accept the signature over
-// the value.
+// A value is the same however it is written: both accept the signature over the value.
 func TestBothReadersReadTheSameValues(t *testing.T) {
 	t.Parallel()
 	for value, spellings := range map[string][]string{
@@ -170,8 +168,8 @@ func (m mutant) Do(r *http.Request) (*http.Response, error) {
 	return m.Doer.Do(r)
 }
 
-// A client whose signature is wrong in one of the ways below is declined: no
-// order comes about, and the message log names the mistake.
+// The simulator declines a client whose signature has one of the mistakes below. No order is made,
+// and the message log names the mistake.
 func TestSimulatorDetectsAMutatedClient(t *testing.T) {
 	t.Parallel()
 	const key = wechattest.DefaultAPIKey
@@ -195,7 +193,7 @@ func TestSimulatorDetectsAMutatedClient(t *testing.T) {
 		return out
 	}
 	for name, c := range map[string]struct {
-		note    string // what the log says
+		note    string // the log's note
 		mistake func([]wechat.Field) []wechat.Field
 	}{
 		"no mistake": {"", func(f []wechat.Field) []wechat.Field { return f }},
@@ -232,7 +230,7 @@ func TestSimulatorDetectsAMutatedClient(t *testing.T) {
 				t.Fatal(err)
 			}
 			order := w.order("mutant01")
-			order.Attach, order.Detail = "a<b & c", "" // no quotes, which two escapers spell in two ways
+			order.Attach, order.Detail = "a<b & c", "" // no quotes, because the two writers escape them differently
 			_, err = client.UnifiedOrder(t.Context(), order)
 			orders, message := w.Ledger().Orders, w.Messages(0)[0]
 			if c.note == "" {

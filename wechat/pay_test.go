@@ -32,7 +32,7 @@ func TestForNeedsKeys(t *testing.T) {
 }
 
 // A caller learns from the code that a version does not offer a call.
-func TestWhatAPIv2DoesNotOffer(t *testing.T) {
+func TestCallsThatAPIv2DoesNotOffer(t *testing.T) {
 	c, _ := newClient(t, unread(t))
 	p := payments(t, c, V2)
 	_, err := p.AppParams(t.Context(), "wx1")
@@ -63,7 +63,7 @@ func TestQueryTransactionOfAPIv2(t *testing.T) {
 	if len(s.bodies) != sent {
 		t.Error("a malformed transaction_id was sent")
 	}
-	// WeChat promises no transaction_id of an order that is refunded.
+	// WeChat guarantees no transaction_id of a refunded order.
 	refunded, _ := newClient(t, says(reply.with("trade_state", "REFUND", "transaction_id", "-").signed(SignHMAC)))
 	if got, err := payments(t, refunded, V2).QueryTransaction(t.Context(), id); err != nil || got.State != StateRefund {
 		t.Errorf("%+v, %v", got, err)

@@ -53,8 +53,8 @@ func TestSignGivesThePublishedSignatures(t *testing.T) {
 			fields := fieldsOf(v.Inputs.Params)
 			switch {
 			case !v.Verified:
-				// Made with keys that were never published, or by another
-				// algorithm: it must not pass with any key at hand.
+				// Made with keys that were never published, or by another algorithm: it must not
+				// verify with any known key.
 				unknownKey++
 				for _, key := range []Secret{testKey, "192006250b4c09247ec02edce69f6a2d", "exposed_your_key_here_have_risks"} {
 					if verify(append(fields, Field{"sign", v.Expected}), key) {

@@ -14,7 +14,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// refundTime is how long the simulator takes for a refund.
+// refundTime is the duration of a refund in the simulator.
 const refundTime = 5 * time.Second
 
 func refundOf(no, refundNo string, amount wechat.Fen) wechat.RefundRequest {
@@ -178,7 +178,7 @@ func TestRefundFaults(t *testing.T) {
 				if want.code == wechat.CodeNotEnough {
 					// Only the other account has the money, or none before it is paid in.
 					if _, err := w.client.Refund(t.Context(), request); err == nil {
-						t.Error("the same again was taken")
+						t.Error("the repeated request was accepted")
 					}
 					request.FromBalance = true
 					if _, err := w.client.Refund(t.Context(), request); (err != nil) != (fault == wechattest.FaultNotEnough) {
@@ -217,7 +217,7 @@ func TestForgedRefundNotifications(t *testing.T) {
 			notified, err := w.shop.lastRefund(t)
 			switch forge {
 			case wechattest.ForgeWrongAmount, wechattest.ForgeTooEarly, wechattest.ForgeReplay:
-				// Rightly encrypted: what it says is for QueryRefund to say.
+				// Correctly encrypted: only QueryRefund gives the correct result.
 				queried, err2 := w.client.QueryRefund(t.Context(), "r-1")
 				if err != nil || err2 != nil || queried != genuine || (notified == genuine) == (forge == wechattest.ForgeWrongAmount) {
 					t.Errorf("%s: notified %+v, queried %+v, %v, %v", forge, notified, queried, err, err2)
@@ -248,7 +248,7 @@ func TestARefundWithoutTheCertificate(t *testing.T) {
 		kind wechat.Kind
 		code string
 	}{
-		// The certificate is in order: WeChat looks at the order.
+		// The certificate is valid, so WeChat checks the order.
 		"with":          {cert, srv.TLSURL, wechat.Developer, wechat.CodeOrderNotExist},
 		"without":       {&http.Client{Transport: transport}, srv.TLSURL, wechat.Operator, ""},
 		"without TLS":   {cert, srv.URL, wechat.Operator, ""},

@@ -305,6 +305,6 @@ func TestOverHTTP(t *testing.T) {
 	srv.Close()
 	_, err = client.QueryOrder(t.Context(), "tea-000001")
 	if kind, _ := kindOf(err); kind != wechat.Retry || strings.Contains(err.Error(), srv.URL) {
-		t.Errorf("WeChat is gone: %v", err)
+		t.Errorf("WeChat does not respond: %v", err)
 	}
 }

@@ -106,7 +106,7 @@ func TestExchangeCodeThatIsDeclined(t *testing.T) {
 			token, err := c.ExchangeCode(t.Context(), "THECODE")
 			wantError(t, err, tt.kind, tt.code)
 			if token != (Token{}) {
-				t.Error("a token came with the error")
+				t.Error("a token was returned with the error")
 			}
 		})
 	}
@@ -176,7 +176,7 @@ func TestUserInfoThatIsDeclined(t *testing.T) {
 			user, err := c.UserInfo(t.Context(), tt.token, "en")
 			wantError(t, err, tt.kind, tt.code)
 			if user != (User{}) {
-				t.Error("a user came with the error")
+				t.Error("a user was returned with the error")
 			}
 		})
 	}

@@ -27,7 +27,7 @@ const (
 	testNo     = "H5PAY20260301_0001"
 )
 
-// A response is what a scripted WeChat says to a request.
+// An answer makes the response to a request.
 type answer func(r *http.Request, body []byte) (*http.Response, error)
 
 // script is a Doer that plays WeChat and keeps the requests.
@@ -57,7 +57,7 @@ func respond(status int, body string) *http.Response {
 	return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"text/plain"}}, Body: io.NopCloser(strings.NewReader(body))}
 }
 
-// says answers every request with a body and status 200.
+// says makes a body with status 200 the response to every request.
 func says(body string) answer {
 	return func(*http.Request, []byte) (*http.Response, error) { return respond(http.StatusOK, body), nil }
 }

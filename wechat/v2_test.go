@@ -67,7 +67,8 @@ func commonReplies(good message) map[string]reply {
 	}
 }
 
-// WeChat's reason is in the error, under whatever name it came, cleaned and bounded.
+// WeChat's reason is in the error, whatever its field is, without control characters and with a
+// bounded length.
 func TestReasonIsShown(t *testing.T) {
 	signed := message{"return_code": "SUCCESS", "return_msg": "OK", "appid": testAppID, "mch_id": testMchID}
 	private := "openid " + testOpenID + " key " + testKey + "\r\n" + strings.Repeat("茶", 100)
@@ -95,7 +96,7 @@ func TestReasonIsShown(t *testing.T) {
 			err := call(t.Context())
 			var e *Error
 			if !errors.As(err, &e) || !strings.Contains(e.Message, want) || len(e.Message) > 200 || strings.ContainsAny(e.Message, "\r\n") {
-				t.Errorf("%s: %v, want it to say %q", op, err, want)
+				t.Errorf("%s: %v, want %q in it", op, err, want)
 				continue
 			}
 			wantError(t, err, e.Kind, e.Code)

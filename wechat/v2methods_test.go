@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Methods of a Client that speak APIv2, for the tests of APIv2.
+// Methods of a Client that use APIv2, for the tests of APIv2.
 
 // UnifiedOrder is PlaceOrder of APIv2.
 func (c *Client) UnifiedOrder(ctx context.Context, o Order) (Prepay, error) {

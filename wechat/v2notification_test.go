@@ -104,7 +104,7 @@ func TestParsePaymentRejectsForgeries(t *testing.T) {
 			got, err := c.ParsePayment([]byte(body))
 			wantError(t, err, Untrusted, "")
 			if got != (Trade{}) {
-				t.Errorf("%+v came with the error", got)
+				t.Errorf("%+v was returned with the error", got)
 			}
 		})
 	}
@@ -171,7 +171,7 @@ func TestFieldMovedIntoAnotherIsRejected(t *testing.T) {
 		_, err = c.ParsePayment([]byte(hidden.xml()))
 		wantError(t, err, Untrusted, "")
 	}
-	// Values that only look like fields are WeChat's or the merchant's own.
+	// Values that only look like fields are values of WeChat or the merchant.
 	for _, value := range []string{"a & b", "&", "a=1&b=2", "&total_fee=1", "fee_type=USD", "x&sku=9&fee_types=1", "https://wx.tenpay.com/x?prepay_id=wx1&package=2"} {
 		if trade, err := c.ParsePayment([]byte(paid().with("attach", value).signed(SignHMAC))); err != nil || trade.Attach != value {
 			t.Errorf("attach %q: %+v, %v", value, trade, err)

@@ -21,7 +21,7 @@ func testOrder() Order {
 	}
 }
 
-// taken is WeChat's response to testOrder.
+// taken returns WeChat's response to testOrder.
 func taken() message {
 	return message{
 		"return_code": "SUCCESS", "return_msg": "OK", "appid": testAppID, "mch_id": testMchID, "nonce_str": "n",
@@ -84,7 +84,7 @@ func TestUnifiedOrderSendsWhatItSigns(t *testing.T) {
 	}
 }
 
-// A repeated out_trade_no is taken only with the same data.
+// A repeated out_trade_no is accepted only with the same data.
 func TestRepeatedUnifiedOrderSendsTheSame(t *testing.T) {
 	c, s := newClient(t, says(taken().signed(SignHMAC)))
 	for range 2 {
@@ -190,7 +190,7 @@ func TestUnifiedOrderReplies(t *testing.T) {
 			got, err := c.UnifiedOrder(t.Context(), testOrder())
 			wantError(t, err, r.kind, r.code)
 			if got != (Prepay{}) {
-				t.Errorf("%+v came with the error", got)
+				t.Errorf("%+v was returned with the error", got)
 			}
 			if len(s.bodies) != 1 {
 				t.Errorf("%d requests", len(s.bodies))

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// paid is what WeChat says about testNo once it is paid, to a query or in a
+// paid returns WeChat's fields of testNo when it is paid, in the response to a query or in a
 // notification; orderquery adds trade_state.
 func paid() message {
 	return message{
@@ -102,8 +102,8 @@ func badTrades(good message) map[string]reply {
 	return bad
 }
 
-// Of a refunded order WeChat promises its number alone, but what it says has to
-// be right.
+// For a refunded order WeChat guarantees only out_trade_no, but the fields that it has must be
+// right.
 func TestQueryOrderOfARefundedOrder(t *testing.T) {
 	good := paid().with("trade_state", "REFUND")
 	bare := message{"return_code": "SUCCESS", "result_code": "SUCCESS", "appid": testAppID, "mch_id": testMchID, "out_trade_no": testNo, "trade_state": "REFUND"}
@@ -121,13 +121,13 @@ func TestQueryOrderOfARefundedOrder(t *testing.T) {
 	}
 	for name, r := range badTrades(good) {
 		if strings.HasPrefix(name, "no ") && name != "no out_trade_no" || strings.HasPrefix(name, "empty ") {
-			continue // it may be left out
+			continue // it is optional
 		}
 		c, _ := newClient(t, says(r.body))
 		got, err := c.QueryOrder(t.Context(), testNo)
 		wantError(t, err, r.kind, r.code)
 		if got != (Trade{}) {
-			t.Errorf("%s: %+v came with the error", name, got)
+			t.Errorf("%s: %+v was returned with the error", name, got)
 		}
 	}
 }
@@ -149,7 +149,7 @@ func TestQueryOrderReplies(t *testing.T) {
 			got, err := c.QueryOrder(t.Context(), testNo)
 			wantError(t, err, r.kind, r.code)
 			if got != (Trade{}) {
-				t.Errorf("%+v came with the error", got)
+				t.Errorf("%+v was returned with the error", got)
 			}
 		})
 	}

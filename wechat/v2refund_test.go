@@ -100,7 +100,7 @@ func TestRefundNeedsACertificate(t *testing.T) {
 	c, _ := newClient(t, unread(t), func(cfg *Config) { cfg.CertDoer = nil })
 	_, err := c.Refund(t.Context(), testRefund())
 	wantError(t, err, Operator, "")
-	// What WeChat's gateway says to a wrong one, and to none.
+	// The response of WeChat's gateway to a wrong certificate, and to none.
 	for _, page := range []string{"The SSL certificate error", "No required SSL certificate was sent"} {
 		c, _ = newClient(t, nil, func(cfg *Config) {
 			cfg.CertDoer = &script{t: t, answer: status(400, "<html><head><title>400 "+page+"</title></head></html>")}
@@ -110,8 +110,8 @@ func TestRefundNeedsACertificate(t *testing.T) {
 	}
 }
 
-// Natively the certificate is a matter of tls.Config. The gateway asks for one
-// and answers 400 without it, as WeChat's does.
+// In a native program the certificate is in tls.Config. The gateway requests one and answers 400
+// without it, as WeChat's does.
 func TestRefundOverTLS(t *testing.T) {
 	gateway := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(r.TLS.PeerCertificates) == 0 {
@@ -221,7 +221,7 @@ func TestRefundReplies(t *testing.T) {
 			got, err := c.Refund(t.Context(), testRefund())
 			wantError(t, err, r.kind, r.code)
 			if got != (Refund{}) {
-				t.Errorf("%+v came with the error", got)
+				t.Errorf("%+v was returned with the error", got)
 			}
 		})
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// refundVector is a req_info made by someone else; testdata/refunds.json says by whom.
+// refundVector is a req_info made by another program, which testdata/refunds.json names.
 type refundVector struct {
 	Name      string
 	Key       string
@@ -115,7 +115,7 @@ func TestParseRefund(t *testing.T) {
 			}
 		})
 	}
-	// What WeChat may add, and how it may break lines.
+	// Fields that WeChat may add, and line breaks.
 	c, _ := newClient(t, unread(t))
 	reqInfo := encrypt(pad(inner().with("new_field", "1 & 2", "cash_refund_fee", "250").root()), testKey)
 	for name, m := range map[string]message{
@@ -189,7 +189,7 @@ func TestParseRefundRejectsForgeries(t *testing.T) {
 			got, err := c.ParseRefund([]byte(body))
 			wantError(t, err, Untrusted, "")
 			if got != (Refund{}) {
-				t.Errorf("%+v came with the error", got)
+				t.Errorf("%+v was returned with the error", got)
 			}
 		})
 	}
@@ -208,7 +208,7 @@ func encryptWith(padded []byte, key string) string {
 	return base64.StdEncoding.EncodeToString(out)
 }
 
-// A stranger can tell nothing from the error about the decrypted blocks.
+// The error shows a stranger nothing about the decrypted blocks.
 func TestParseRefundDoesNotReportPadding(t *testing.T) {
 	seen := map[string]bool{}
 	for _, reqInfo := range []string{

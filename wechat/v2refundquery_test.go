@@ -115,7 +115,7 @@ func TestQueryRefundReplies(t *testing.T) {
 			got, err := c.QueryRefund(t.Context(), testRefundNo)
 			wantError(t, err, r.kind, r.code)
 			if got != (Refund{}) {
-				t.Errorf("%+v came with the error", got)
+				t.Errorf("%+v was returned with the error", got)
 			}
 		})
 	}

@@ -15,7 +15,7 @@ import (
 
 var billDay = time.Date(2026, 2, 27, 4, 0, 0, 0, time.UTC)
 
-// billWorld gives a link to a file, and the file.
+// billWorld answers with a link to a file, and with the file.
 func billWorld(link object, file v3answer) func(*http.Request, []byte) v3answer {
 	return func(r *http.Request, _ []byte) v3answer {
 		if strings.HasPrefix(r.URL.Path, "/v3/bill/") {
@@ -86,7 +86,7 @@ func TestDownloadBillOfAPIv3(t *testing.T) {
 	wantError(t, err, Retry, "")
 }
 
-// A bill whose hash differs is not believed, also when all of it was read.
+// A bill whose hash differs is rejected, even if all of it was read.
 func TestBillsWithAnotherHash(t *testing.T) {
 	const text = "the text of a bill"
 	for name, file := range map[string]string{"changed": "The text of a bill", "cut": text[:5], "longer": text + "\n", "nothing": "", "a page": "<html>"} {

@@ -93,7 +93,7 @@ func TestBadCertificateLists(t *testing.T) {
 			t.Fatalf("%s: %v", name, e)
 		}
 	}
-	// Signed, it says what the merchant has.
+	// A signed response has the merchant's mode.
 	c, _, _ := newV3Client(t, answers(404, `{"code":"RESOURCE_NOT_EXISTS","message":"x"}`))
 	_, err := c.DownloadCertificates(t.Context())
 	if e := wantError(t, err, Operator, "RESOURCE_NOT_EXISTS"); !strings.Contains(e.Error(), "Set the public key of WeChat Pay") {
@@ -223,7 +223,7 @@ func TestBothKeysVerify(t *testing.T) {
 			t.Error(err)
 		}
 		if err := c.SetCertificates([]string{pem, "x"}); err == nil {
-			t.Error("a bad list was taken")
+			t.Error("an invalid list was accepted")
 		}
 		wantError(t, c.SetCertificates([]string{certPEM(t, merchantKey(t), certSerial)}), Operator, "")
 		wantError(t, c.SetCertificates([]string{pem, pem}), Operator, "")
@@ -315,7 +315,7 @@ func TestVersionOfNewPayments(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	// A client without APIv2 sends nothing by the methods that speak it.
+	// A client without APIv2 sends nothing by the methods of APIv2.
 	c, _, _ := newV3Client(t, silent(t))
 	_, err := c.UnifiedOrder(t.Context(), v3testOrder(TradeJSAPI))
 	wantError(t, err, Operator, CodeNotConfigured)
@@ -358,7 +358,7 @@ func TestPrivateKeyIsChecked(t *testing.T) {
 	}
 }
 
-// No way of printing shows a key of APIv3.
+// No printed form of the client shows a key of APIv3.
 func TestPrintingHidesKeysOfAPIv3(t *testing.T) {
 	c, p, _ := newV3Client(t, silent(t), func(c *Config) { c.APIKey, c.V3.APIv3KeyOld = testKey, Secret(strings.Repeat("OLDkey99", 4)) })
 	var b strings.Builder

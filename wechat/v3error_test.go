@@ -26,7 +26,7 @@ func TestKindsOfAPIv3(t *testing.T) {
 	}
 }
 
-// What is known about a call whose response says success.
+// Responses with a success status that are rejected, with the kind of their error.
 func TestResponsesOfAPIv3ThatAreRejected(t *testing.T) {
 	good := paidV3().json()
 	for name, tt := range map[string]struct {
@@ -64,8 +64,8 @@ func TestResponsesOfAPIv3ThatAreRejected(t *testing.T) {
 	wantError(t, err, Retry, "")
 }
 
-// A failure that is signed has a code in its newer spelling. One that is not signed has none, whatever
-// it says. One with a wrong signature is not WeChat's, unless its status says what can be done.
+// A signed failure has a code in its newer spelling. An unsigned one has no code, whatever its body
+// is. One with a wrong signature is untrusted, unless its status alone decides.
 func TestFailuresOfAPIv3(t *testing.T) {
 	for name, tt := range map[string]struct {
 		status       int
@@ -170,7 +170,7 @@ func TestErrorsOfAPIv3HaveTheAdvice(t *testing.T) {
 	if wantError(t, err, Operator, "NO_AUTH"); !strings.HasSuffix(err.Error(), "(merchant platform > 产品中心 (products))") {
 		t.Errorf("%v", err)
 	}
-	// What WeChat received is compared with what was sent.
+	// The request that WeChat received is compared with the one that was sent.
 	header := maps.Clone(unsigned)
 	header["Request-ID"] = "08AB-0"
 	answer = v3answer{status: 401, header: header, body: `{"code":"SIGN_ERROR","message":"签名错误","detail":{"detail":{"issue":"sign not match"},` +
@@ -182,7 +182,7 @@ func TestErrorsOfAPIv3HaveTheAdvice(t *testing.T) {
 	}
 }
 
-// A call ends with its context and says so.
+// A call ends with its context and returns the context's error.
 func TestCallsOfAPIv3EndWithTheirContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	_, p, _ := newV3Client(t, func(*http.Request, []byte) v3answer {
@@ -207,7 +207,7 @@ func TestPlatformThatFails(t *testing.T) {
 	}
 }
 
-// brokenRSA takes every key and does nothing.
+// brokenRSA accepts every key and fails every call.
 type brokenRSA struct{}
 
 func (b brokenRSA) Signer([]byte) (apiv3.Signer, error)     { return b, nil }

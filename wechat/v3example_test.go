@@ -60,7 +60,7 @@ func ExampleClient_For() {
 	// NOTPAY <nil>
 }
 
-// A notify URL takes notifications of both versions.
+// A notify URL accepts notifications of both versions.
 func ExampleClient_PaymentNotification() {
 	var client *wechat.Client // of the shop
 	http.HandleFunc("POST /notify", func(w http.ResponseWriter, r *http.Request) {

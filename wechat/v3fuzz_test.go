@@ -97,7 +97,7 @@ func loggable(t *testing.T, err error, body []byte) {
 		t.Fatalf("no line for a log: %q", text)
 	}
 	for _, word := range strings.FieldsFunc(string(body), func(r rune) bool { return r > 0x7f || !inToken(byte(r)) }) {
-		// What may be a code is shown: an openid has small letters.
+		// A text in the form of a code is shown: an openid has lower-case letters.
 		if len(word) >= longRun && len(word) < 64 && canonicalCode(word) == "" && strings.Contains(text, word) {
 			t.Fatalf("%q is in %q", word, text)
 		}

@@ -29,7 +29,7 @@ func TestNotificationsOfBothVersions(t *testing.T) {
 	if r, err := c.RefundNotification(t.Context(), none, []byte(v2)); err != nil || r.Version != V2 || r.OutRefundNo != testRefundNo {
 		t.Errorf("%+v, %v", r, err)
 	}
-	// A client without the keys of a version says so.
+	// A client without the keys of a version returns an error that says so.
 	only2, _ := newClient(t, unread(t))
 	only3, _, _ := newV3Client(t, silent(t))
 	_, err = only2.PaymentNotification(t.Context(), v3answer{body: body}.get(t), []byte(body))
@@ -103,7 +103,7 @@ type doerFunc func(*http.Request) (*http.Response, error)
 
 func (f doerFunc) Do(r *http.Request) (*http.Response, error) { return f(r) }
 
-// Nothing but WeChat's own message about this account is believed.
+// Only WeChat's own message about this account is accepted.
 func TestForgedNotificationsOfAPIv3(t *testing.T) {
 	c, _, _ := newV3Client(t, silent(t))
 	good := notification(t, "TRANSACTION.SUCCESS", "transaction", paidV3().json())
@@ -147,7 +147,7 @@ func TestForgedNotificationsOfAPIv3(t *testing.T) {
 	}
 	// One byte more than was signed.
 	if _, err := c.PaymentNotification(t.Context(), v3answer{body: good}.get(t), []byte(good+"\n")); err == nil {
-		t.Error("a changed body was believed")
+		t.Error("a changed body was accepted")
 	}
 	// A payment in the place of a refund, and refunds that contradict their event.
 	bad := badV3Refunds()

@@ -264,13 +264,13 @@ func TestCloseOrderOfAPIv3(t *testing.T) {
 	}
 	_, p, _ = newV3Client(t, answers(http.StatusForbidden, `{"code":"ORDERPAID","message":"订单已支付"}`))
 	wantError(t, p.CloseOrder(t.Context(), testNo, time.Time{}), Declined, CodeOrderPaid)
-	// A response that nobody signed does not close an order.
+	// An unsigned response does not close an order.
 	_, p, _ = newV3Client(t, says3(v3answer{status: http.StatusNoContent, header: unsigned}))
 	wantError(t, p.CloseOrder(t.Context(), testNo, time.Time{}), Untrusted, "")
 }
 
-// A call that is lost on the way goes to the backup host with another signature.
-// One that WeChat may be busy with does not.
+// A call that did not reach WeChat is sent to the backup host with another signature. One that
+// WeChat may be busy with does not.
 func TestBackupHostOfAPIv3(t *testing.T) {
 	for name, tt := range map[string]struct {
 		err  error
@@ -312,7 +312,7 @@ func TestProxyOfAPIv3(t *testing.T) {
 	}
 }
 
-// The published signatures of pay parameters come out of a Client.
+// A Client makes the published signatures of pay parameters.
 func TestPayParamsOfAPIv3(t *testing.T) {
 	for name, app := range map[string]bool{"APIv3 JSAPI paySign (signType RSA)": false, "APIv3 APP sign (fourth line = bare prepay_id)": true} {
 		vector := v3vectorNamed(t, name)

@@ -100,7 +100,7 @@ func TestQueryRefundOfAPIv3(t *testing.T) {
 		_, err := p.QueryRefund(t.Context(), testRefundNo)
 		wantError(t, err, Declined, CodeRefundNotExist)
 	}
-	// Unsigned, it says nothing about the refund.
+	// An unsigned response proves nothing about the refund.
 	_, p, _ = newV3Client(t, says3(v3answer{status: http.StatusNotFound, body: `{"code":"RESOURCE_NOT_EXISTS"}`, header: unsigned}))
 	_, err := p.QueryRefund(t.Context(), testRefundNo)
 	wantError(t, err, Declined, "")

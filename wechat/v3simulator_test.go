@@ -230,13 +230,13 @@ func TestEchoAtTheSimulator(t *testing.T) {
 	})
 }
 
-// What a fault of WeChat's is to a query, which changes nothing, and to an order.
+// The errors that faults of WeChat's cause in a query, which changes nothing, and in an order.
 func TestFaultsOfAPIv3(t *testing.T) {
 	inModes(t, func(t *testing.T, mode wechattest.V3Mode) {
 		for fault, want := range map[string]struct {
 			kind wechat.Kind
 			code string
-			done bool // the order was taken all the same
+			done bool // WeChat accepted the order
 		}{
 			wechattest.FaultV3Probe:       {wechat.Retry, "", true},
 			wechattest.FaultV3ClockAhead:  {wechat.Untrusted, "", true},
@@ -261,7 +261,7 @@ func TestFaultsOfAPIv3(t *testing.T) {
 				t.Errorf("%s: %v", fault, err)
 			}
 			if taken := len(w.Ledger().Orders) == 1; taken != want.done {
-				t.Errorf("%s: the order was taken: %t", fault, taken)
+				t.Errorf("%s: the order was accepted: %t", fault, taken)
 			}
 			if wechat.IsProbe(err) != (fault == wechattest.FaultV3Probe) {
 				t.Errorf("%s: probe: %v", fault, err)
@@ -281,7 +281,7 @@ func TestOldCodesOfAPIv3(t *testing.T) {
 	wantKindOf(t, err, wechat.Declined, wechat.CodeOrderNotExist)
 }
 
-// Nothing that is not WeChat's own is believed; the genuine notification after it is.
+// Forged notifications are rejected, and the genuine one after them is accepted.
 func TestForgeriesOfAPIv3(t *testing.T) {
 	inModes(t, func(t *testing.T, mode wechattest.V3Mode) {
 		w := newV3World(t, 1, mode)
@@ -296,10 +296,10 @@ func TestForgeriesOfAPIv3(t *testing.T) {
 				continue // signed by WeChat, and the caller's comparison finds it
 			}
 			forges++
-			// A replay is WeChat's own message, and a leaked private key of WeChat's cannot
-			// be told from WeChat.
+			// A replay is WeChat's own message, and a leaked private key of WeChat's cannot be
+			// distinguished from WeChat.
 			if n.err == nil && forge != wechattest.ForgeReplay && forge != wechattest.ForgeLeakedKey {
-				t.Errorf("%s: %+v is believed", forge, n.trade)
+				t.Errorf("%s: %+v is accepted", forge, n.trade)
 			}
 		}
 		if forges < 8 {
@@ -314,7 +314,7 @@ func TestForgeriesOfAPIv3(t *testing.T) {
 	})
 }
 
-// A probe is declined, and the notification comes again.
+// A probe is rejected, and the notification is repeated.
 func TestProbesOfNotifications(t *testing.T) {
 	w := newV3World(t, 1, wechattest.V3PublicKey)
 	w.fault(wechattest.FaultV3Probe, wechattest.V3Callback)
@@ -401,7 +401,7 @@ func TestKeyChangesOfAPIv3(t *testing.T) {
 	})
 }
 
-// A merchant with both versions ends each payment on the way that it began.
+// A merchant with both versions ends each payment in the version in which it began.
 func TestBothVersionsAtTheSimulator(t *testing.T) {
 	w := newV3World(t, 1, wechattest.V3PublicKey)
 	w.connect(w.V3(), func(c *wechat.Config) {

@@ -146,7 +146,7 @@ func v3config(t testing.TB) *V3Config {
 	}
 }
 
-// v3answer is what the tests' WeChat says to a request, before it signs.
+// v3answer is the response of the tests' WeChat before its signature.
 type v3answer struct {
 	status int
 	body   string
@@ -274,7 +274,7 @@ func newV3Client(t testing.TB, answer func(*http.Request, []byte) v3answer, chan
 	return c, p, w
 }
 
-// answers says the same to every request, signed.
+// answers returns the same signed response to every request.
 func answers(status int, body string) func(*http.Request, []byte) v3answer {
 	return func(*http.Request, []byte) v3answer { return v3answer{status: status, body: body} }
 }

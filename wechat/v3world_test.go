@@ -36,8 +36,7 @@ var rsaKeys = sync.OnceValue(func() []*rsa.PrivateKey {
 // v3modes are the ways to verify WeChat.
 var v3modes = []wechattest.V3Mode{wechattest.V3PublicKey, wechattest.V3Certificates, wechattest.V3Both}
 
-// v3world is a simulated WeChat, a client that speaks APIv3 with it, and the shop's
-// end of the notifications.
+// v3world is a simulated WeChat, a client of its APIv3, and the shop's end of the notifications.
 type v3world struct {
 	*wechattest.WeChat
 	t      *testing.T
@@ -112,7 +111,7 @@ func (w v3wire) Do(r *http.Request) (*http.Response, error) {
 	return wire(w).Do(got)
 }
 
-// v3notice is what the shop made of a notification.
+// v3notice is the result of a notification in the shop.
 type v3notice struct {
 	trade  wechat.Trade
 	refund wechat.Refund
@@ -178,7 +177,7 @@ func (w *v3world) place(o wechat.Order) wechat.Prepay {
 	return p
 }
 
-// invoke opens the payment sheet with what PayParams gives.
+// invoke opens the payment sheet with the result of PayParams.
 func (w *v3world) invoke(prepayID string) wechattest.Sheet {
 	w.t.Helper()
 	p, err := w.pay.PayParams(w.t.Context(), prepayID)

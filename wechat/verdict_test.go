@@ -47,7 +47,7 @@ func TestEveryCodeHasAVerdict(t *testing.T) {
 	}
 }
 
-// What a code means may depend on the call.
+// The meaning of a code may depend on the call.
 func TestVerdictsOfACall(t *testing.T) {
 	for _, tt := range []struct {
 		op, code string
@@ -92,8 +92,8 @@ func TestErrCodeTakesOnlyCodes(t *testing.T) {
 	}
 }
 
-// Every verdict has its texts in both languages, and a code its newer spelling. A
-// verdict of one call comes before that of all calls, or it would not be found.
+// Every verdict has its texts in both languages, and a code its newer spelling. A verdict of one
+// call must precede that of all calls, or it is not found.
 func TestVerdictsAreComplete(t *testing.T) {
 	han := regexp.MustCompile(`\p{Han}`)
 	general := map[string]bool{}

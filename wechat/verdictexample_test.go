@@ -6,7 +6,7 @@ import (
 	"h5pay/wechat"
 )
 
-// Show an operator what a code of WeChat's means. Both spellings of a code are known.
+// Show an operator the meaning of a code of WeChat's. Both spellings of a code are known.
 func ExampleExplain() {
 	v, ok := wechat.Explain("refund", "NOTENOUGH")
 	fmt.Println(ok, v.Code, v.Kind)
@@ -19,7 +19,7 @@ func ExampleExplain() {
 	// false
 }
 
-// List the codes after which a sign-in begins anew.
+// List the codes after which a sign-in must be repeated.
 func ExampleVerdicts() {
 	for _, v := range wechat.Verdicts() {
 		if v.Kind == wechat.Restart {

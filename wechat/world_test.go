@@ -56,8 +56,8 @@ func newWorld(t *testing.T, seed int64, signType wechat.SignType) *world {
 	return w
 }
 
-// wire carries requests to the simulator without a network. Like the network it
-// gives up when the request's context ends.
+// wire carries requests to the simulator without a network. Like the network it returns an error
+// when the request's context ends.
 type wire struct{ handler http.Handler }
 
 func (w wire) Do(r *http.Request) (*http.Response, error) {
@@ -80,7 +80,7 @@ func (w wire) Do(r *http.Request) (*http.Response, error) {
 	}
 }
 
-// certified is a wire over which the merchant's certificate comes along.
+// certified is a wire that adds the merchant's certificate to each request.
 type certified struct{ *wechattest.WeChat }
 
 func (c certified) Do(r *http.Request) (*http.Response, error) {
@@ -92,7 +92,7 @@ func (c certified) Do(r *http.Request) (*http.Response, error) {
 	return wire{c.Handler()}.Do(r)
 }
 
-// notice is what ParseRefund made of a notification.
+// notice is the result of ParseRefund for a notification.
 type notice struct {
 	refund wechat.Refund
 	err    error
@@ -131,7 +131,7 @@ func (s *shop) Do(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(acknowledgement))}, nil
 }
 
-// last waits for a notification and returns what ParsePayment made of it.
+// last waits for a notification and returns the result of ParsePayment.
 func (s *shop) last(t *testing.T) (wechat.Trade, error) {
 	t.Helper()
 	select {
@@ -192,7 +192,7 @@ func (w *world) order(no string) wechat.Order {
 	}
 }
 
-// invoke opens the payment sheet with what PayParams gives.
+// invoke opens the payment sheet with the result of PayParams.
 func (w *world) invoke(prepayID string) wechattest.Sheet {
 	w.t.Helper()
 	p, err := w.client.PayParams(prepayID)
@@ -221,7 +221,7 @@ func openSheet(t testing.TB, phone *wechattest.WeChat, p wechat.PayParams) wecha
 	return sheet
 }
 
-// pay makes an order and pays it. The notification is on its way.
+// pay makes an order and pays it. WeChat has sent no notification yet.
 func (w *world) pay(no string) {
 	w.t.Helper()
 	prepay, err := w.client.UnifiedOrder(w.t.Context(), w.order(no))

@@ -105,7 +105,7 @@ func signedAs(input func(n int) []byte, n int) []byte {
 	return []byte(strings.Replace(string(input(n-len(head))), "<xml>", head, 1))
 }
 
-// What api.weixin.qq.com answers.
+// A response of api.weixin.qq.com.
 func TestReadingSNSAnswersIsLinear(t *testing.T) {
 	members := func(n int) []byte {
 		var b strings.Builder
@@ -137,7 +137,7 @@ func TestReadingSNSAnswersIsLinear(t *testing.T) {
 	}
 }
 
-// A bill is long, and nobody signs it.
+// A bill is long and not signed.
 func TestReadingABillIsLinear(t *testing.T) {
 	c, _ := newClient(t, unread(t))
 	good := string(theBill(t))

@@ -141,7 +141,7 @@ func TestParseRejectsBadMessages(t *testing.T) {
 				t.Errorf("rule is %q, want %q", e.Rule, c.rule)
 			}
 			if fields != nil {
-				t.Errorf("fields came with the error: %v", fields)
+				t.Errorf("fields was returned with the error: %v", fields)
 			}
 		})
 	}

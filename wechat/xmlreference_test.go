@@ -92,8 +92,8 @@ func (r *reference) value(name string) (text string, ok bool) {
 	}
 }
 
-// FuzzParseFollowsTheGrammar: parse takes exactly the messages of the grammar,
-// and reads the same in them.
+// FuzzParseFollowsTheGrammar: parse accepts exactly the messages of the grammar, and reads the same
+// in them.
 func FuzzParseFollowsTheGrammar(f *testing.F) {
 	for _, seed := range []string{
 		"<xml></xml>", "<xml><a>1</a><b><![CDATA[x]]></b></xml>", "\ufeff<?xml version='1.0' encoding='utf-8'?><xml><a/></xml>",

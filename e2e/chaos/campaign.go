@@ -113,24 +113,6 @@ func (c *campaign) round(ctx context.Context, r round) error {
 	return ctx.Err()
 }
 
-// each calls do with all things in order, with some calls in parallel.
-func each[T any](atOnce int, things []T, do func(T)) {
-	next := make(chan T)
-	var work sync.WaitGroup
-	for range atOnce {
-		work.Go(func() {
-			for t := range next {
-				do(t)
-			}
-		})
-	}
-	for _, t := range things {
-		next <- t
-	}
-	close(next)
-	work.Wait()
-}
-
 // step runs one step.
 func (c *campaign) step(ctx context.Context, n int, s step) {
 	if ctx.Err() != nil {
@@ -169,13 +151,6 @@ func (c *campaign) step(ctx context.Context, n int, s step) {
 	}
 	if c.atOnce == 1 {
 		c.wechat.Advance(0) // delivers the notifications of this step
-	}
-}
-
-// checkEvent records an event of the Worker that failed without a cause.
-func (c *campaign) checkEvent(_ bool, err error) {
-	if err != nil {
-		c.note(wrong, "", "%v", err)
 	}
 }
 
@@ -239,46 +214,4 @@ func (c *campaign) forge(p *checkout, forge string) {
 			c.note(wrong, number, "a forged notification (%s) was acknowledged", forge)
 		}
 	}
-}
-
-// count increments a counter of the report.
-func (w *world) count(what string) { w.countMany(what, 1) }
-
-func (w *world) countMany(what string, n int) {
-	w.countMu.Lock()
-	defer w.countMu.Unlock()
-	if w.counted == nil {
-		w.counted = map[string]int{}
-	}
-	w.counted[what] += n
-}
-
-// numbersOf returns the out_trade_no of every payment of an order: first of the one that pays it,
-// then of the others, the newest first.
-func (w *world) numbersOf(id string) []string {
-	if id == "" {
-		return nil
-	}
-	rows, err := read[struct {
-		Number string
-	}](w, `SELECT COALESCE(out_trade_no, '') AS number FROM orders LEFT JOIN payments ON order_id = orders.id
-		WHERE orders.id = ? ORDER BY out_trade_no IS paid_by DESC, payments.rowid DESC`, id)
-	if err != nil || len(rows) == 0 {
-		w.note(lost, id, "a buyer received the order, which is not stored: %v", err)
-		return nil
-	}
-	var all []string
-	for _, r := range rows {
-		if r.Number != "" {
-			all = append(all, r.Number)
-		}
-	}
-	return all
-}
-
-// ownerOf returns the buyer who received the order's ID, nil if none did.
-func (w *world) ownerOf(id string) *buyer {
-	b, _ := w.owners.Load(id)
-	owner, _ := b.(*buyer)
-	return owner
 }

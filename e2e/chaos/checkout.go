@@ -235,3 +235,10 @@ func (p *checkout) readOther(other *checkout) {
 		p.note(wrong, "", "another buyer got payment parameters for order %s", id)
 	}
 }
+
+// ownerOf returns the buyer who received the order's ID, nil if none did.
+func (w *world) ownerOf(id string) *buyer {
+	b, _ := w.owners.Load(id)
+	owner, _ := b.(*buyer)
+	return owner
+}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"slices"
-	"time"
 
 	"h5pay/internal/paytest"
 	"h5pay/wechat/wechattest"
@@ -31,17 +30,6 @@ func (c *campaign) compare() {
 	}
 	c.add(paytest.CompareRefunds(all, payments, refunds, ledger))
 	c.checkEvents(all, payments, refunds)
-}
-
-// byHand returns when a payment was first refunded past the shop, the zero time if it was not.
-// After that, orderquery guarantees neither payer nor time.
-func byHand(refunds []wechattest.Refund) (first time.Time) {
-	for _, r := range refunds {
-		if r.Source != "API" && (first.IsZero() || r.Created.Before(first)) {
-			first = r.Created
-		}
-	}
-	return first
 }
 
 // checkAccepted checks that WeChat received the address of each order's buyer, and counts the orders

@@ -176,3 +176,26 @@ func readOnce[Row any](w *world, body []byte) ([]Row, error) {
 	}
 	return answer[0].Results, nil
 }
+
+// numbersOf returns the out_trade_no of every payment of an order: first of the one that pays it,
+// then of the others, the newest first.
+func (w *world) numbersOf(id string) []string {
+	if id == "" {
+		return nil
+	}
+	rows, err := read[struct {
+		Number string
+	}](w, `SELECT COALESCE(out_trade_no, '') AS number FROM orders LEFT JOIN payments ON order_id = orders.id
+		WHERE orders.id = ? ORDER BY out_trade_no IS paid_by DESC, payments.rowid DESC`, id)
+	if err != nil || len(rows) == 0 {
+		w.note(lost, id, "a buyer received the order, which is not stored: %v", err)
+		return nil
+	}
+	var all []string
+	for _, r := range rows {
+		if r.Number != "" {
+			all = append(all, r.Number)
+		}
+	}
+	return all
+}

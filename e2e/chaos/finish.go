@@ -70,36 +70,3 @@ func (c *campaign) unsettled() (int, error) {
 	}
 	return rows[0].N, nil
 }
-
-// deliver runs the timer that delivers events. It checks that strangers' orders do not delay
-// payments: while an untried event about money waits, order.closed gets a fifth of the deliveries.
-func (c *campaign) deliver(ctx context.Context) (complete bool, err error) {
-	began, before := c.wechat.Now(), c.backend.sent()
-	if complete, err = c.worker.tick(ctx, job.Deliver); !complete || err != nil {
-		return complete, err
-	}
-	after := c.backend.sent()
-	rows, err := read[struct{ N int }](c.world, `SELECT COUNT(*) AS n FROM events
-		WHERE type <> 'order.closed' AND status = 'pending' AND blocked = 0 AND tries = 0 AND created_at < ?`, began.Add(-2*maxSkew).UnixMilli())
-	if err != nil {
-		c.note(wrong, "", "%v", err)
-		return complete, nil
-	}
-	c.checkMoneyFirst(rows[0].N, after.all-before.all, after.closed-before.closed)
-	return complete, nil
-}
-
-// maxQueueDeliveries is how many deliveries of queue messages may be running when the timer fires:
-// four rounds. They were claimed before the event about money existed.
-const maxQueueDeliveries = 20
-
-// checkMoneyFirst checks the deliveries of one timer run after which older events about money still
-// wait.
-func (c *campaign) checkMoneyFirst(waiting, sent, closed int) {
-	if waiting > 0 && closed > sent/5+maxQueueDeliveries {
-		c.note(wrong, "", "%d events about money wait, but %d of %d deliveries were order.closed", waiting, closed, sent)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.mostWaiting = max(c.mostWaiting, waiting)
-}

@@ -3,12 +3,9 @@ package main
 import (
 	"context"
 	"log"
-	"maps"
 	"strings"
 	"time"
 
-	"h5pay/internal/api"
-	"h5pay/internal/demo"
 	"h5pay/internal/job"
 	"h5pay/wechat/wechattest"
 )
@@ -105,35 +102,4 @@ func (c *campaign) move(ctx context.Context, m move) {
 		c.note(wrong, "", "move: %s: %v", m.name, err)
 	}
 	c.count("move: " + m.name)
-}
-
-// useV3 adds the settings of APIv3 to those of APIv2. The key of APIv2 stays: the operator refunds
-// by hand, and only APIv2 lists such refunds.
-func (w *world) useV3(vars map[string]string) {
-	v2 := vars["WECHAT_API_KEY"]
-	id := w.wechat.V3()
-	v3 := demo.APIv3Vars(id)
-	for _, name := range []string{"WECHAT_MCH_KEY", "WECHAT_APIV3_KEY"} {
-		w.secret(name, v3[name])
-	}
-	w.keys.useAPIv3Key(id.APIv3Key)
-	maps.Copy(vars, v3)
-	vars["WECHAT_API_KEY"], vars["WECHAT_API"] = v2, "v3"
-}
-
-// refundNotifyURL returns where WeChat reports refunds that were made by hand, in the form of APIv2. A
-// merchant with APIv3 alone leaves it empty: the bills have these refunds.
-func (o options) refundNotifyURL(shop string) string {
-	if o.api == "v3" {
-		return ""
-	}
-	return shop + api.PathNotifyRefund
-}
-
-// v3Mode returns how WeChat signs messages of APIv3 at the beginning.
-func (o options) v3Mode() wechattest.V3Mode {
-	if o.api == "move" {
-		return wechattest.V3Certificates
-	}
-	return wechattest.V3PublicKey
 }

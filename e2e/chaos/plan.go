@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/fen"
 	"h5pay/wechat/wechattest"
 )
 
@@ -59,6 +60,9 @@ type refund struct {
 	key     string // refund_key
 	percent int    // of the order
 }
+
+// amount is the part of an order to refund.
+func (r refund) amount(total fen.Fen) fen.Fen { return max(1, total*fen.Fen(r.percent)/100) }
 
 // action is the kind of a step.
 type action string

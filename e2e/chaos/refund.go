@@ -9,9 +9,6 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// amount is the part of an order to refund.
-func (r refund) amount(total fen.Fen) fen.Fen { return max(1, total*fen.Fen(r.percent)/100) }
-
 // refund refunds with two equal calls at once.
 func (c *campaign) refund(p *checkout, r refund) {
 	id := p.orderID()
@@ -64,20 +61,6 @@ func (c *campaign) refundDuplicates() {
 	}
 }
 
-// refundByHand refunds on WeChat's merchant platform, past the shop. The operator leaves orders
-// alone that may be paid twice: the shop refunds all of one payment, and WeChat would decline it.
-func (c *campaign) refundByHand(p *checkout, r refund) {
-	if len(p.tradeTypes) > 1 {
-		return
-	}
-	for _, number := range c.numbersOf(p.orderID()) {
-		if _, err := c.wechat.Refund(number, int64(r.amount(p.total))); err == nil {
-			c.count("refund by hand")
-			return
-		} // otherwise it is not paid, or too little is refundable
-	}
-}
-
 // forgeRefund sends a forged refund notification for an order.
 func (c *campaign) forgeRefund(p *checkout, forge string) {
 	var refunds []wechattest.Refund
@@ -107,21 +90,4 @@ func (c *campaign) back(r wechattest.Refund) bool {
 		}
 	}
 	return false
-}
-
-// unreportedRefunds returns refunds that were made past the shop and whose notifications were lost.
-// Only the daily bill contains them.
-func (c *campaign) unreportedRefunds(ledger wechattest.Ledger) map[string]bool {
-	all := map[string]bool{}
-	for _, r := range ledger.Refunds {
-		if r.Source != "API" {
-			all[r.OutRefundNo] = true
-		}
-	}
-	for _, n := range ledger.Notifications {
-		if n.State == wechattest.NotifyAcknowledged {
-			delete(all, n.OutRefundNo)
-		}
-	}
-	return all
 }

@@ -292,3 +292,10 @@ func modules(root string) (string, error) {
 	}
 	return dir, nil
 }
+
+// checkEvent records an event of the Worker that failed without a cause.
+func (c *campaign) checkEvent(_ bool, err error) {
+	if err != nil {
+		c.note(wrong, "", "%v", err)
+	}
+}

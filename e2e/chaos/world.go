@@ -8,13 +8,11 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"h5pay/internal/alphabet"
-	"h5pay/internal/envfile"
 	"h5pay/internal/stack"
 	"h5pay/internal/store"
 	"h5pay/webhook"
@@ -154,23 +152,6 @@ func newWorld(ctx context.Context, dir string, o options, bounds store.Bounds) (
 	w.operator = newBuyer(w, wechattest.User{})
 	w.operator.token = vars["ADMIN_TOKEN"]
 	return w, nil
-}
-
-// settings returns the Worker's settings, including secrets that must never leave it.
-func (w *world) settings(dir string) (map[string]string, error) {
-	vars, err := envfile.New(dir + "/.dev.vars.example")
-	if err != nil {
-		return nil, err
-	}
-	for name, value := range vars {
-		if strings.Contains(name, "SECRET") || strings.Contains(name, "KEY") || strings.Contains(name, "TOKEN") {
-			w.secret(name, value)
-		}
-	}
-	for _, u := range w.wechat.Users() {
-		w.secret("an openid", u.OpenID)
-	}
-	return vars, nil
 }
 
 // learnTokens registers WeChat's tokens as secrets, until the world closes.

@@ -8,7 +8,7 @@ import sdk from "wechatpay-axios-plugin";
 const { Wechatpay, Formatter } = sdk;
 const { baseURL, appid, mchid, key, certFile, keyFile, paid, unpaid, billDate } = JSON.parse(readFileSync(0, "utf8"));
 
-// The SDK asks for APIv3 material even when only APIv2 is used.
+// The SDK requires keys of APIv3 even if only APIv2 is used.
 const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
 const client = (merchant) => new Wechatpay({ mchid, serial: "merchant", privateKey, certs: { platform: publicKey }, secret: key, baseURL, merchant });
 const wxpay = client({ cert: readFileSync(certFile), key: readFileSync(keyFile) });
@@ -22,7 +22,7 @@ const refunded = await wxpay.v2.secapi.pay.refund.post({ ...common(), ...refund 
 const other = await wxpay.v2.secapi.pay.refund.post({ ...common(), ...refund, refund_fee: 301 }, { security: true }).then(() => "nothing", words);
 const queried = await wxpay.v2.pay.refundquery.post({ ...common(), out_refund_no: refund.out_refund_no });
 const bill = await wxpay.v2.pay.downloadbill.post({ ...common(), bill_date: billDate, bill_type: "ALL" }, {
-  responseType: "arraybuffer", // as text it would lose the byte order mark
+  responseType: "arraybuffer", // a text would lose the byte order mark
   transformResponse: [(data) => data], // it is no XML and has no sign
 });
 

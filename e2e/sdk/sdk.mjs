@@ -7,7 +7,7 @@ import sdk from "wechatpay-axios-plugin";
 const { Wechatpay, Formatter, Hash } = sdk;
 const { baseURL, appid, mchid, key, openid, notifyURL, clientIP, ours } = JSON.parse(readFileSync(0, "utf8"));
 
-// The SDK asks for APIv3 material even when only APIv2 is used.
+// The SDK requires keys of APIv3 even if only APIv2 is used.
 const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
 const client = (secret) => new Wechatpay({ mchid, serial: "merchant", privateKey, certs: { platform: publicKey }, secret, baseURL });
 

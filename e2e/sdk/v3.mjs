@@ -19,7 +19,7 @@ const expect = (what, got, want) => {
   if (got !== want) throw new Error(`${what}: got ${JSON.stringify(got)}, want ${JSON.stringify(want)}`);
 };
 
-// control steers the simulator as its desk does.
+// control calls the simulator's control API.
 const control = async (path, body) => {
   const res = await fetch(`${deskURL}/control/${path}`, {
     method: "POST", headers: { "Content-Type": "application/json" }, body: body && JSON.stringify(body),
@@ -65,11 +65,11 @@ async function axiosPlugin() {
   };
 }
 
-// nodeV3 is wechatpay-node-v3. It verifies no responses of its own accord.
+// nodeV3 is wechatpay-node-v3. It does not verify responses by itself.
 async function nodeV3() {
   const Pay = (await import("wechatpay-node-v3")).default;
   const pay = new Pay({ appid, mchid: keys.mch_id, publicKey: Buffer.from(keys.certificate), privateKey: Buffer.from(keys.private_key), key: keys.api_v3_key });
-  // It knows the public key no other way. Certificates it fetches by itself.
+  // It gets the public key only from here. It downloads certificates by itself.
   Pay.certificates = { ...publicKey };
   const good = (res) => {
     if (!(res.status >= 200 && res.status <= 299)) throw new Error(`${res.status} ${res.error ?? JSON.stringify(res.errRaw)}`);
@@ -94,7 +94,7 @@ async function nodeV3() {
       if (!ok) throw new Error("the signature is wrong");
       const { resource } = JSON.parse(body);
       const content = pay.decipher_gcm(resource.ciphertext, resource.associated_data, resource.nonce);
-      // It does not check the tag: what it cannot decrypt comes back as a string.
+      // It does not check the tag: it returns a string if it cannot decrypt.
       if (typeof content === "string") throw new Error("the resource does not decrypt");
       return content;
     },

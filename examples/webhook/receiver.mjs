@@ -7,7 +7,7 @@
 // With SHOP_URL, WECHAT_APPID or WECHAT_MCH_ID it rejects the events of others. With
 // ACCEPT_SIMULATED=1 it accepts events of a simulated WeChat too, for tests.
 //
-// main.go beside it is the same in Go.
+// main.go in the same folder does the same in Go.
 import { createServer } from "node:http";
 import { Webhook } from "standardwebhooks";
 
@@ -27,7 +27,7 @@ const webhooks = ["WEBHOOK_SECRET", "WEBHOOK_SECRET_OLD"].flatMap((name) => {
 });
 
 // verify returns the event of a delivery that one of the secrets signed, and throws
-// otherwise. It needs the bytes of the body, not what a parser made of them.
+// otherwise. It needs the original bytes of the body.
 function verify(headers, body) {
   let failure;
   for (const webhook of webhooks) {
@@ -48,8 +48,8 @@ function check(event) {
   if (WECHAT_MCH_ID && event.mch_id !== WECHAT_MCH_ID) throw new Error("the event is of another mch_id");
 }
 
-// Ids of the events that are done; yours is a unique column, written together with
-// what the event causes.
+// Ids of the events that are done. Use a unique column instead, and write it together with
+// the effects of the event.
 const done = new Set();
 
 function handle({ type, data: { order, payment, refund } }) {
@@ -92,7 +92,7 @@ async function receive(request) {
     handle(event);
     done.add(event.id);
   }
-  return 204; // only now: an event that is not acknowledged comes again
+  return 204; // only now: h5pay repeats an event that is not acknowledged
 }
 
 function end(problem) {

@@ -7,9 +7,9 @@ import (
 	"h5pay/internal/api"
 )
 
-// checkPayerAddress rejects an H5 payment that WeChat would decline: WeChat compares
-// the address of the payment with the phone's, and no phone on the internet has a
-// private one. The check is off for a shop on this machine, where its simulator is too.
+// checkPayerAddress rejects an H5 payment that WeChat would decline. WeChat compares the address of
+// the payment with the phone's, and no phone on the internet has a private one. The check is off
+// for a shop on this machine, which uses a simulator.
 func (s *Service) checkPayerAddress(trade api.TradeType, ip string) error {
 	addr, err := netip.ParseAddr(ip)
 	if trade != api.TradeMWEB || !s.secure() || err == nil && IsPublic(addr) {
@@ -18,8 +18,8 @@ func (s *Service) checkPayerAddress(trade api.TradeType, ip string) error {
 	return reject(api.CodeAddressUnknown, "the caller's address is private or not known, and WeChat's H5 payment needs it; use JSAPI or NATIVE")
 }
 
-// secure reports whether the shop is open to the internet: only on this machine is
-// its address http.
+// secure reports whether the shop is on the internet: only a shop on this machine has an http
+// address.
 func (s *Service) secure() bool { return strings.HasPrefix(s.origin, "https:") }
 
 // IsPublic reports whether an address can be that of a client on the internet.
@@ -27,6 +27,6 @@ func IsPublic(addr netip.Addr) bool {
 	return addr.IsGlobalUnicast() && !addr.IsPrivate() && !carrierNAT.Contains(addr)
 }
 
-// carrierNAT is what providers give to phones behind their own translators (RFC
-// 6598). It never reaches a server on the internet.
+// carrierNAT are the addresses that providers give to phones behind their own NAT (RFC 6598). They
+// never reach a server on the internet.
 var carrierNAT = netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64}), 10)

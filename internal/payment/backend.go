@@ -19,17 +19,17 @@ import (
 	"h5pay/internal/store"
 )
 
-// BackEndOrder is an order that a back end wants to make. The caller has checked the
-// bounds of its fields.
+// BackEndOrder is an order that a back end requests. The caller has checked the bounds of its
+// fields.
 type BackEndOrder struct {
 	KeyID          string // of the API key
 	IdempotencyKey string
 	Fingerprint    string // of the request
 
-	Amount      fen.Fen // 0: what the items come to
+	Amount      fen.Fen // 0: the sum of the items
 	Items       []order.Item
 	Products    []order.Product // of the items, from the catalogue
-	Description string          // "": made of the items
+	Description string          // "": made from the items
 	Reference   string
 	Metadata    string // a JSON object, or ""
 	ReturnURL   string
@@ -37,18 +37,18 @@ type BackEndOrder struct {
 	TradeTypes  []api.TradeType
 }
 
-// ReferenceUsed says that another order has the reference of a new one.
+// ReferenceUsed is the error that another order has the reference of a new one.
 type ReferenceUsed struct{ OrderID string }
 
 func (e *ReferenceUsed) Error() string { return "order " + e.OrderID + " has this reference" }
 
-// tokenLength is how many characters the token of a customer's URL has: 130 bits.
+// tokenLength is the number of characters of the token in a customer's URL: 130 bits.
 const tokenLength = 26
 
-// PlaceForBackEnd stores the order of a back end. It calls nobody, and makes one
-// statement: that checks whether the shop sells, too. A repeated IdempotencyKey returns
-// the order that it made before, or CodeConflict if the Fingerprint differs. The error is
-// a *order.FieldError for a field that cannot be accepted.
+// PlaceForBackEnd stores the order of a back end. It makes no call and runs one statement, which
+// also checks whether the shop sells. A repeated IdempotencyKey returns the order of the first
+// call, or CodeConflict if the Fingerprint differs. The error is a *order.FieldError for a field
+// that cannot be accepted.
 func (s *Service) PlaceForBackEnd(ctx context.Context, r BackEndOrder) (order.Order, error) {
 	o := order.Order{
 		Source: order.SourceAPI, KeyID: r.KeyID, ClientKey: r.IdempotencyKey, Fingerprint: r.Fingerprint,
@@ -74,7 +74,7 @@ func (s *Service) PlaceForBackEnd(ctx context.Context, r BackEndOrder) (order.Or
 	return s.place(ctx, o)
 }
 
-// complete prices an order and checks what the bounds of the fields do not say.
+// complete prices an order and makes the checks that need more than one field or the settings.
 func (s *Service) complete(o *order.Order, r BackEndOrder) (err error) {
 	switch {
 	case len(r.Items) == 0 && r.Amount == 0:
@@ -90,10 +90,10 @@ func (s *Service) complete(o *order.Order, r BackEndOrder) (err error) {
 	}
 	for i, t := range r.TradeTypes {
 		if !slices.Contains(s.cfg.TradeTypes, t) {
-			return &order.FieldError{Field: fmt.Sprintf("trade_types[%d]", i), Problem: "this shop does not take it"}
+			return &order.FieldError{Field: fmt.Sprintf("trade_types[%d]", i), Problem: "this shop does not accept it"}
 		}
 		if slices.Contains(r.TradeTypes[:i], t) {
-			return &order.FieldError{Field: fmt.Sprintf("trade_types[%d]", i), Problem: "is there twice"}
+			return &order.FieldError{Field: fmt.Sprintf("trade_types[%d]", i), Problem: "is repeated"}
 		}
 	}
 	items := r.Items
@@ -104,7 +104,7 @@ func (s *Service) complete(o *order.Order, r BackEndOrder) (err error) {
 		return err
 	}
 	if r.Amount != 0 && r.Amount != o.Total {
-		return &order.FieldError{Field: "amount", Problem: fmt.Sprintf("the lines come to %d fen", int64(o.Total))}
+		return &order.FieldError{Field: "amount", Problem: fmt.Sprintf("the sum of the lines is %d fen", int64(o.Total))}
 	}
 	if r.Description == "" {
 		o.Description = order.Body(s.cfg.ShopName, o.Lines)
@@ -114,8 +114,8 @@ func (s *Service) complete(o *order.Order, r BackEndOrder) (err error) {
 	return nil
 }
 
-// checkReturnURL rejects a URL that leads to a host that is not one of the merchant's:
-// the page would send buyers anywhere.
+// checkReturnURL rejects a URL whose host is not one of the merchant's. Otherwise the page could
+// send buyers to any site.
 func (s *Service) checkReturnURL(text string) error {
 	if text == "" {
 		return nil
@@ -188,7 +188,7 @@ func (s *Service) RefundForBackEnd(ctx context.Context, id, keyID, idempotencyKe
 	return s.Refund(ctx, id, req)
 }
 
-// leftToRefund returns what of a payment neither went back nor is on its way.
+// leftToRefund returns the amount of a payment that is neither refunded nor being refunded.
 func (s *Service) leftToRefund(ctx context.Context, p order.Payment) (fen.Fen, error) {
 	refunds, err := s.cfg.Store.Refunds(ctx, p.OrderID)
 	left := p.Total

@@ -15,27 +15,27 @@ import (
 // The check of a day's bill.
 const (
 	billTimeout = 30 * time.Second
-	billLease   = 10 * time.Minute // of one run; much longer than one takes
-	billLater   = 10 * time.Minute // until the next try, when WeChat has no bill yet; then half of its delay
-	billFailed  = time.Hour        // until the next try, when a bill cannot be had or read; then half of its delay
+	billLease   = 10 * time.Minute // of one run; much longer than a run
+	billLater   = 10 * time.Minute // until the next try, if WeChat has no bill yet; later half of its delay
+	billFailed  = time.Hour        // until the next try, if a bill cannot be downloaded or read; later half of its delay
 	billSeldom  = 12 * time.Hour   // at most
-	billHour    = 10               // of the next day in Beijing, from which on there is a bill
+	billHour    = 10               // of the next day in Beijing: from then on there is a bill
 
-	// billSlack is how far apart our clock and WeChat's may be. A payment that is so
-	// close to midnight may be in the bill of either day.
+	// billSlack is the largest difference between the shop's clock and WeChat's. A payment that is
+	// so close to midnight may be in the bill of either day.
 	billSlack = 10 * time.Minute
 
-	// billPage is how many rows are compared by one statement.
+	// billPage is the number of rows that one statement compares.
 	billPage = 2000
-	// maxRepaired is how many of a bill's differences one run queries WeChat about.
+	// maxRepaired is the largest number of a bill's differences about which one run queries WeChat.
 	maxRepaired = 5
 )
 
-// CheckBills compares one bill of the last days with our books: the oldest that was not
-// compared yet. If there is none, it compares a bill again that can have the payer or the
-// time of a payment that became known later. A timer calls it every ten minutes. It does
-// nothing until WeChat has a bill, at ten in the morning. It may be stopped anywhere: a
-// run counts only when it has ended, and a later call begins with the day again.
+// CheckBills compares one bill of the last days with the shop's books: the oldest that was not
+// compared yet. If there is none, it compares a bill again that may have the missing payer or time
+// of a payment. A timer calls it every ten minutes. It does nothing until WeChat has a bill, at ten
+// in the morning. It may be stopped anywhere: only a finished run counts, and a later call begins
+// the day again.
 func (s *Service) CheckBills(ctx context.Context) error {
 	day, err := s.dueBill(ctx)
 	first := err == nil && !day.IsZero()
@@ -52,8 +52,8 @@ func (s *Service) CheckBills(ctx context.Context) error {
 	return err
 }
 
-// dueBill returns the first day of the last ones whose bill is to be compared, the
-// zero time when there is none.
+// dueBill returns the first of the last days whose bill must be compared, the zero time if there is
+// none.
 func (s *Service) dueBill(ctx context.Context) (time.Time, error) {
 	last := s.lastBill()
 	first := last.AddDate(0, 0, 1-order.BillDays)
@@ -79,8 +79,7 @@ func (s *Service) dueBill(ctx context.Context) (time.Time, error) {
 	return time.Time{}, nil
 }
 
-// incompleteBill returns a day whose bill is to be compared again, the zero time when
-// there is none.
+// incompleteBill returns a day whose bill must be compared again, the zero time if there is none.
 func (s *Service) incompleteBill(ctx context.Context) (time.Time, error) {
 	now := s.now()
 	found, err := s.cfg.Store.IncompleteBill(ctx, now.AddDate(0, 0, -order.BillDays), now, billLease)
@@ -90,15 +89,15 @@ func (s *Service) incompleteBill(ctx context.Context) (time.Time, error) {
 	return cst.ParseDay(found)
 }
 
-// lastBill is the last day that has a bill by now.
+// lastBill returns the last day that has a bill.
 func (s *Service) lastBill() time.Time {
 	return cst.Day(s.now().Add(-billHour*time.Hour)).AddDate(0, 0, -1)
 }
 
 // errBillUnderWay is returned when another call compares the bill of that day.
-var errBillUnderWay = errors.New("a check of that day is under way")
+var errBillUnderWay = errors.New("a check of that day is running")
 
-// checkBill compares the bill of a day with our books and stores what differs.
+// checkBill compares the bill of a day with the shop's books and stores the differences.
 func (s *Service) checkBill(ctx context.Context, day time.Time, timer bool) (api.BillCheck, error) {
 	id, err := order.NewID(s.rand)
 	if err != nil {
@@ -166,7 +165,7 @@ func (s *Service) downloadBill(ctx context.Context, day time.Time) (wechat.Bill,
 	return pay.DownloadBill(ctx, day)
 }
 
-// CheckBill compares the bill of a day now, also when it was compared before.
+// CheckBill compares the bill of a day now, even if it was compared before.
 func (s *Service) CheckBill(ctx context.Context, date string) (api.BillCheck, error) {
 	day, err := cst.ParseDay(date)
 	switch {

@@ -12,21 +12,21 @@ import (
 	"h5pay/wechat"
 )
 
-// comparison compares one day's bill with our books, both ways.
+// comparison compares one day's bill with the shop's books, in both directions.
 type comparison struct {
 	s    *Service
 	date string
-	// The time, by our own clock, whose payments must be in this bill or in one that
-	// was compared before. It ends a little before midnight: WeChat may have the last
-	// payments in the next bill, with which they are compared.
+	// The period, by the shop's clock, whose payments must be in this bill or in one that was
+	// compared before. It ends a little before midnight: WeChat may have the last payments in the
+	// next bill, with which they are compared.
 	from, to time.Time
 	check    api.BillCheck
 
 	seen     map[string]bool // numbers that are in the bill: of payments, and of refunds after a slash
 	repaired int
-	// Payers and times from the bill that our books may lack.
+	// Payers and times in the bill that the shop's books may lack.
 	known []order.KnownPayment
-	// Numbers in this bill whose time, by our own clock, is that of another bill.
+	// Numbers in this bill whose time, by the shop's clock, belongs to another bill.
 	otherPayments, otherRefunds []string
 }
 
@@ -38,8 +38,8 @@ func (c *comparison) compare(ctx context.Context, bill wechat.Bill) error {
 			return err
 		}
 	}
-	// This comes before our books are read and before the result is stored. A run that
-	// is repeated marks the same rows again, which changes nothing.
+	// This must precede reading the shop's books and storing the result. A repeated run marks the
+	// same rows again, which changes nothing.
 	if err := c.s.cfg.Store.CompletePayments(ctx, c.known); err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (c *comparison) compare(ctx context.Context, bill wechat.Bill) error {
 	return c.ours(ctx)
 }
 
-// theirs looks for rows of the bill in our books.
+// theirs compares rows of the bill with the shop's books.
 func (c *comparison) theirs(ctx context.Context, rows []wechat.BillRow) error {
 	payments, refunds, err := c.find(ctx, rows)
 	if err != nil {
@@ -72,7 +72,7 @@ func (c *comparison) theirs(ctx context.Context, rows []wechat.BillRow) error {
 	return nil
 }
 
-// find reads the payments and refunds of rows from our books.
+// find reads the payments and refunds of rows from the shop's books.
 func (c *comparison) find(ctx context.Context, rows []wechat.BillRow) (payments, refunds map[string]order.Entry, err error) {
 	var outTradeNos, outRefundNos []string
 	for _, row := range rows {
@@ -88,8 +88,7 @@ func (c *comparison) find(ctx context.Context, rows []wechat.BillRow) (payments,
 	return payments, refunds, err
 }
 
-// payment compares a payment of the bill with ours, the zero Entry when there is
-// no such order.
+// payment compares a payment of the bill with the shop's, which is the zero Entry if there is none.
 func (c *comparison) payment(ctx context.Context, row wechat.BillRow, e order.Entry) error {
 	c.check.Payments++
 	theirs := row.Total.String() + " " + string(row.State)
@@ -98,7 +97,7 @@ func (c *comparison) payment(ctx context.Context, row wechat.BillRow, e order.En
 		return nil
 	}
 	if e.Number == "" {
-		// The payment is not paid here, or not there at all.
+		// The payment is not paid in the shop, or does not exist.
 		c.differ("missing_here", row, e.Status, theirs)
 		if e.OutTradeNo == "" {
 			return nil
@@ -106,7 +105,7 @@ func (c *comparison) payment(ctx context.Context, row wechat.BillRow, e order.En
 		if err := c.repair(ctx, row); err != nil {
 			return err
 		}
-		c.complete(row) // WeChat may have confirmed the payment without either
+		c.complete(row) // WeChat may have confirmed the payment without payer and time
 		c.otherDay(row, e)
 		return nil
 	}
@@ -124,8 +123,8 @@ func (c *comparison) payment(ctx context.Context, row wechat.BillRow, e order.En
 	return nil
 }
 
-// complete takes the payer and the time of a payment from the bill. They change
-// no amount and no status, so the bill, which is not signed, is good enough.
+// complete notes the payer and the time of a payment from the bill. They change no amount and no
+// status, so an unsigned bill suffices.
 func (c *comparison) complete(row wechat.BillRow) {
 	c.known = append(c.known, order.KnownPayment{
 		OutTradeNo: row.OutTradeNo, TransactionID: row.TransactionID, PaidAt: row.Time.UnixMilli(), Payer: row.OpenID,
@@ -141,7 +140,7 @@ func (c *comparison) refund(ctx context.Context, row wechat.BillRow, e order.Ent
 		return nil
 	}
 	status, ok := refundStatus(row.RefundState)
-	// The bill is from this morning: our refund may have a later status.
+	// The bill is from this morning: the shop's refund may have a later status.
 	behind := func() bool {
 		return ok && e.Status != string(status) && !order.RefundCanBecome(status, api.RefundStatus(e.Status))
 	}
@@ -158,7 +157,7 @@ func (c *comparison) refund(ctx context.Context, row wechat.BillRow, e order.Ent
 	}
 	switch {
 	case was.OutRefundNo == "":
-		c.differ("missing_here", row, "", theirs) // also when it is here by now
+		c.differ("missing_here", row, "", theirs) // even if the shop has it now
 	case e.OutTradeNo != row.OutTradeNo:
 		c.differ("number", row, e.OutTradeNo, row.OutTradeNo)
 	case row.Refund != e.Amount:
@@ -186,9 +185,8 @@ func (c *comparison) differ(kind string, row wechat.BillRow, ours, theirs string
 	})
 }
 
-// repair queries WeChat about a row on which the bill differs, since a bill
-// is not signed: what WeChat responds is settled. One run makes a few of these queries;
-// the rest is for the timer, or for the next run.
+// repair queries WeChat about a row that differs, because a bill is not signed, and settles the
+// response. One run makes a few of these queries. The timer or the next run makes the others.
 func (c *comparison) repair(ctx context.Context, row wechat.BillRow) error {
 	if c.repaired == maxRepaired {
 		return nil
@@ -211,8 +209,8 @@ func (c *comparison) repair(ctx context.Context, row wechat.BillRow) error {
 	return err
 }
 
-// otherDay notes a row whose time, by our own clock, is that of another bill, so that it
-// is not missed there.
+// otherDay notes a row whose time, by the shop's clock, belongs to another bill, so that it does
+// not count as missing there.
 func (c *comparison) otherDay(row wechat.BillRow, e order.Entry) {
 	if !e.At.IsZero() && !e.At.Before(c.from) && e.At.Before(c.to) {
 		return
@@ -224,7 +222,7 @@ func (c *comparison) otherDay(row wechat.BillRow, e order.Entry) {
 	}
 }
 
-// ours looks in the bill for the payments and refunds of the day in our books.
+// ours checks that the bill has the payments and refunds of the day in the shop's books.
 func (c *comparison) ours(ctx context.Context) error {
 	for _, read := range []func(context.Context, time.Time, time.Time, string, order.Entry, int) ([]order.Entry, error){
 		c.s.cfg.Store.PaymentsBetween, c.s.cfg.Store.RefundsBetween,

@@ -15,16 +15,16 @@ import (
 	"h5pay/wechat"
 )
 
-// claimLife is how long one request alone may call unifiedorder for a payment that only
-// the last response makes. It is longer than a call takes; the request may die.
+// claimLife is how long one request may call unifiedorder alone for a payment of which only the
+// last response is valid. It is longer than a call, and it ends because the request may die.
 const claimLife = prepayTimeout + 2*time.Second
 
-// PayRequest asks for what pays an order.
+// PayRequest requests the payment parameters of an order.
 type PayRequest struct {
 	TradeTypes []api.TradeType // that the buyer can use, the best one first
-	OpenID     string          // who is signed in; JSAPI needs it
+	OpenID     string          // of the session; JSAPI needs it
 	ClientIP   string          // the buyer's address, for WeChat
-	// Renew asks for something new instead of what WeChat gave last.
+	// Renew requests new parameters instead of the last ones.
 	Renew bool
 }
 
@@ -37,7 +37,7 @@ func (s *Service) PayOwn(ctx context.Context, id, owner string, r PayRequest) (a
 	return s.Pay(ctx, o, r)
 }
 
-// PayWithToken is Pay for whoever has the token of an order.
+// PayWithToken is Pay for a caller who has the token of an order.
 func (s *Service) PayWithToken(ctx context.Context, token string, r PayRequest) (api.Checkout, error) {
 	o, err := s.tokenOrder(ctx, token)
 	switch {
@@ -51,8 +51,8 @@ func (s *Service) PayWithToken(ctx context.Context, token string, r PayRequest) 
 	return s.Pay(ctx, o, r)
 }
 
-// Pay returns an order with what pays it. The caller has checked that the buyer may pay it.
-// The first call of a buyer and a trade type stores a payment and sends it to WeChat. Later
+// Pay returns an order with its payment parameters. The caller has checked that the buyer may pay
+// it. The first call of a buyer and a trade type stores a payment and sends it to WeChat. Later
 // calls return the same payment while it is offered.
 func (s *Service) Pay(ctx context.Context, o order.Order, r PayRequest) (api.Checkout, error) {
 	w, err := s.choose(o, r)
@@ -60,7 +60,7 @@ func (s *Service) Pay(ctx context.Context, o order.Order, r PayRequest) (api.Che
 		return api.Checkout{}, err
 	}
 	if o.Live > 0 && !r.Renew && s.stale(o) && (o.Live > 1 || o.Payment.PrepayID != "") {
-		// The buyer is back. The order may be paid, and the notification lost.
+		// The buyer returned. The order may be paid, and the notification lost.
 		o, _ = s.refresh(ctx, o)
 	}
 	c, err := s.checkout(ctx, o, w, s.Selling(ctx))
@@ -70,10 +70,10 @@ func (s *Service) Pay(ctx context.Context, o order.Order, r PayRequest) (api.Che
 	return c, err
 }
 
-// way is how a buyer pays: by which trade type, and who.
+// way is the way in which a buyer pays: the trade type and the payer.
 type way struct {
 	trade    api.TradeType
-	openID   string // JSAPI: who is to pay
+	openID   string // JSAPI: the payer
 	clientIP string
 	renew    bool
 }
@@ -86,7 +86,7 @@ func (s *Service) choose(o order.Order, r PayRequest) (way, error) {
 		return way{}, reject(api.CodeBadRequest, "trade_types: the shop or the order accepts none of them")
 	}
 	w := way{trade: r.TradeTypes[i], clientIP: r.ClientIP, renew: r.Renew}
-	if w.trade == api.TradeJSAPI { // anybody may pay a code or a page
+	if w.trade == api.TradeJSAPI { // any user may pay a code or a page
 		w.openID = r.OpenID
 		if w.openID == "" {
 			return way{}, reject(api.CodeUnauthenticated, "trade type JSAPI needs a WeChat sign-in")
@@ -95,10 +95,9 @@ func (s *Service) choose(o order.Order, r PayRequest) (way, error) {
 	return w, nil
 }
 
-// checkout brings an order to where the page can pay it and returns it with what pays it:
-// what WeChat gave last while that is valid and renew is false, and something new
-// otherwise. Nothing to pay it with means that it is paid. selling is the error of Selling:
-// with one nobody gets anything to pay with.
+// checkout returns an order with its payment parameters: the last ones while they are valid and
+// renew is false, and new ones otherwise. A result without parameters means that the order is paid.
+// If selling, the error of Selling, is not nil, an unpaid order gets no parameters.
 func (s *Service) checkout(ctx context.Context, o order.Order, w way, selling error) (api.Checkout, error) {
 	now := s.now()
 	switch {
@@ -118,7 +117,7 @@ func (s *Service) checkout(ctx context.Context, o order.Order, w way, selling er
 		return s.begin(ctx, o, w)
 	case err != nil:
 		return api.Checkout{}, err
-	case p.ClientIP == "": // it had ended, and was put back after a restore
+	case p.ClientIP == "": // it had ended, and was inserted again after a restore
 		return api.Checkout{}, errNotPayable()
 	case p.PrepayAlive(now) && !w.renew:
 		return s.offer(ctx, o, p)
@@ -128,7 +127,7 @@ func (s *Service) checkout(ctx context.Context, o order.Order, w way, selling er
 	return s.claimPrepay(ctx, o, p)
 }
 
-// offered returns the payment of an order that is offered in a way, or store.ErrNotFound.
+// offered returns the payment of an order that is offered for a way, or store.ErrNotFound.
 func (s *Service) offered(ctx context.Context, o order.Order, w way) (order.Payment, error) {
 	same := func(p order.Payment) bool { return p.Live() && p.TradeType == w.trade && p.OpenID == w.openID }
 	if same(o.Payment) {
@@ -144,22 +143,22 @@ func (s *Service) offered(ctx context.Context, o order.Order, w way) (order.Paym
 	return order.Payment{}, store.ErrNotFound
 }
 
-// begin stores a new payment of an order and sends it to WeChat, in this order: no
-// notification can arrive for a payment that is not stored.
+// begin stores a new payment of an order and then sends it to WeChat, so that no notification can
+// arrive for a payment that is not stored.
 func (s *Service) begin(ctx context.Context, o order.Order, w way) (api.Checkout, error) {
 	if err := s.checkPayerAddress(w.trade, w.clientIP); err != nil {
 		return api.Checkout{}, err
 	}
 	now := s.now().UTC().Truncate(time.Millisecond)
 	if now.Before(o.CreatedAt) {
-		now = o.CreatedAt // by the clock of another machine
+		now = o.CreatedAt // the clock of another machine is ahead
 	}
 	no, err := order.NewOutTradeNo(s.rand, now)
 	if err != nil {
 		return api.Checkout{}, err
 	}
-	// For NATIVE WeChat documents the caller's address instead (docs/wechat.md 4.1). A
-	// Worker has none of its own, and WeChat compares it with nothing.
+	// For NATIVE WeChat documents the caller's address instead (docs/wechat.md 4.1). A Worker has
+	// none, and WeChat does not compare it.
 	p := order.Payment{
 		OutTradeNo: no, OrderID: o.ID, AppID: s.cfg.AppID, MchID: s.cfg.MchID, APIVersion: string(s.cfg.WeChat.Version()),
 		TradeType: w.trade, OpenID: w.openID, Total: o.Total, Currency: o.Currency, Body: o.Description, ClientIP: w.clientIP,
@@ -184,8 +183,8 @@ func (s *Service) begin(ctx context.Context, o order.Order, w way) (api.Checkout
 	return s.prepayClaimed(ctx, o, p, claim)
 }
 
-// notBegun answers a request whose payment could not be stored: the order is open no
-// longer, another request has just begun the same payment, or there are too many.
+// notBegun returns the result of a request whose payment could not be stored: the order is no
+// longer open, another request has just begun the same payment, or there are too many.
 func (s *Service) notBegun(ctx context.Context, o order.Order, w way) (api.Checkout, error) {
 	o, err := s.cfg.Store.ByID(ctx, o.ID)
 	if err != nil || !o.Open() {
@@ -207,10 +206,9 @@ func (s *Service) notBegun(ctx context.Context, o order.Order, w way) (api.Check
 
 // claimPrepay sends a payment to WeChat again.
 //
-// Every prepay_id of a JSAPI payment works, so several requests may send it at once. Other
-// payments are made by the last response alone: a second code_url voids the first
-// (docs/wechat.md 4.5). Of several requests for such a payment one calls WeChat. The
-// others get CodeBusy and come again.
+// Every prepay_id of a JSAPI payment works, so several requests may send it concurrently. Of other
+// payments only the last response is valid: a second code_url voids the first (docs/wechat.md 4.5).
+// Of several requests for such a payment one calls WeChat. The others get CodeBusy and retry.
 func (s *Service) claimPrepay(ctx context.Context, o order.Order, p order.Payment) (api.Checkout, error) {
 	if err := s.checkPayerAddress(p.TradeType, p.ClientIP); err != nil {
 		return api.Checkout{}, err
@@ -230,7 +228,8 @@ func (s *Service) claimPrepay(ctx context.Context, o order.Order, p order.Paymen
 	return s.prepayClaimed(ctx, o, p, claim)
 }
 
-// prepayClaimed is prepay with a claim, which ends with it. The claim is zero for JSAPI.
+// prepayClaimed calls prepay with a claim and releases the claim after an error. The claim is zero
+// for JSAPI.
 func (s *Service) prepayClaimed(ctx context.Context, o order.Order, p order.Payment, claim time.Time) (api.Checkout, error) {
 	c, err := s.prepay(ctx, o, p, claim)
 	if err != nil && !claim.IsZero() {
@@ -241,8 +240,8 @@ func (s *Service) prepayClaimed(ctx context.Context, o order.Order, p order.Paym
 	return c, err
 }
 
-// checkoutOfOther returns what another request has just got from WeChat, or CodeBusy
-// while that request is under way. p is the payment as it was read before.
+// checkoutOfOther returns the parameters that another request has just got from WeChat, or CodeBusy
+// while that request runs. p is the payment as it was read before.
 func (s *Service) checkoutOfOther(ctx context.Context, o order.Order, p order.Payment) (api.Checkout, error) {
 	o, err := s.cfg.Store.ByID(ctx, o.ID)
 	if err != nil || !o.Open() {
@@ -260,9 +259,8 @@ func (s *Service) checkoutOfOther(ctx context.Context, o order.Order, p order.Pa
 	return api.Checkout{}, errBusy()
 }
 
-// prepay sends a payment to WeChat. Whatever happened to it before, the call is the same
-// to the letter: WeChat takes a repeated out_trade_no only then, and responds with
-// something that pays it.
+// prepay sends a payment to WeChat. Each call has identical parameters, because WeChat accepts a
+// repeated out_trade_no only then, and responds with payment parameters.
 func (s *Service) prepay(ctx context.Context, o order.Order, p order.Payment, claim time.Time) (api.Checkout, error) {
 	callCtx, cancel := context.WithTimeout(ctx, prepayTimeout)
 	defer cancel()
@@ -288,7 +286,7 @@ func (s *Service) prepay(ctx context.Context, o order.Order, p order.Payment, cl
 		given.SignType = params.SignType
 	}
 	if given.ID == "" {
-		given.ID = given.URL // APIv3 gives no prepay_id with a URL (docs/wechat.md 18.11)
+		given.ID = given.URL // APIv3 returns no prepay_id with a URL (docs/wechat.md 18.11)
 	}
 	now := s.now()
 	ok, err := s.cfg.Store.SetPrepay(ctx, p.OutTradeNo, given, now)
@@ -296,7 +294,7 @@ func (s *Service) prepay(ctx context.Context, o order.Order, p order.Payment, cl
 		return api.Checkout{}, err
 	}
 	if !ok {
-		// The order was paid or closed, or the claim ended, while WeChat responded.
+		// The order was paid or closed, or the claim ended, during the call.
 		return s.checkoutOfOther(ctx, o, p)
 	}
 	s.logPayment(ctx, p, api.PaymentPending, sourcePrepay)
@@ -304,14 +302,14 @@ func (s *Service) prepay(ctx context.Context, o order.Order, p order.Payment, cl
 	return s.payable(o, p, params), nil
 }
 
-// actOnPrepay decides what happens to a payment that WeChat did not take.
+// actOnPrepay acts on an error of unifiedorder.
 func (s *Service) actOnPrepay(ctx context.Context, o order.Order, p order.Payment, cause error) (api.Checkout, error) {
 	log := s.logger(ctx).With("order", o.ID, "out_trade_no", p.OutTradeNo)
 	e := wechatError(cause)
 	switch prepayOutcome(e) {
 	case outcomePaid:
 		if _, _, err := s.Sync(ctx, p, sourcePrepay); err != nil {
-			log.Error("a payment that WeChat calls paid could not be settled", "error", err)
+			log.Error("a payment that WeChat reports as paid could not be settled", "error", err)
 			return api.Checkout{}, errPaidThere()
 		}
 		o, err := s.cfg.Store.ByID(ctx, o.ID)
@@ -331,13 +329,13 @@ func (s *Service) actOnPrepay(ctx context.Context, o order.Order, p order.Paymen
 	case outcomeRetry:
 		// The payment stays as it is and is sent again unchanged when the page retries.
 		if e.Kind == wechat.Untrusted {
-			log.Error("WeChat's response to a payment is not believed: if this goes on, check the keys in the settings", "error", cause)
+			log.Error("WeChat's response to a payment could not be verified: if this continues, check the keys in the settings", "error", cause)
 		} else {
-			log.Warn("WeChat did not answer a payment", "error", cause)
+			log.Warn("WeChat did not respond to a payment", "error", cause)
 		}
-		return api.Checkout{}, reject(api.CodeWeChatBusy, "WeChat did not answer, try again")
+		return api.Checkout{}, reject(api.CodeWeChatBusy, "WeChat did not respond, try again")
 	case outcomeShop:
-		// It can be paid once the setting is right.
+		// It can be paid when the setting is correct.
 		log.Error("WeChat declines the shop", "error", cause)
 		if err := s.cfg.Store.NoteFailure(ctx, p.OutTradeNo, cmp.Or(e.Code, "FAIL"), s.now()); err != nil {
 			return api.Checkout{}, err
@@ -350,7 +348,7 @@ func (s *Service) actOnPrepay(ctx context.Context, o order.Order, p order.Paymen
 		s.logPayment(ctx, p, api.PaymentFailed, sourcePrepay)
 	}
 	if err == nil && !failed {
-		// It is pending: the prepay_id that it has may still be paid.
+		// It is pending: its prepay_id may still be paid.
 		err = s.cfg.Store.NoteFailure(ctx, p.OutTradeNo, e.Code, s.now())
 	}
 	if err != nil {
@@ -359,7 +357,7 @@ func (s *Service) actOnPrepay(ctx context.Context, o order.Order, p order.Paymen
 	return api.Checkout{}, reject(api.CodeWeChatDeclined, "WeChat declines the order")
 }
 
-// prepayRequest returns the call of a payment. All of it was stored before.
+// prepayRequest returns the parameters of a payment's call, all of which are stored.
 func prepayRequest(p order.Payment) wechat.Order {
 	r := wechat.Order{
 		OutTradeNo: p.OutTradeNo,
@@ -380,7 +378,7 @@ func prepayRequest(p order.Payment) wechat.Order {
 	return r
 }
 
-// offer returns an order with what WeChat gave last for a payment of it.
+// offer returns an order with the last parameters of a payment.
 func (s *Service) offer(ctx context.Context, o order.Order, p order.Payment) (api.Checkout, error) {
 	if p.TradeType != api.TradeJSAPI {
 		return s.payable(o, p, nil), nil
@@ -390,14 +388,14 @@ func (s *Service) offer(ctx context.Context, o order.Order, p order.Payment) (ap
 		return api.Checkout{}, err
 	}
 	if params.SignType != p.SignType {
-		// The operator changed WECHAT_SIGN_TYPE. The page has to sign as
-		// unifiedorder was signed, and a repeated call would differ.
+		// The operator changed WECHAT_SIGN_TYPE. The page must sign with the sign type of
+		// unifiedorder, and a repeated call would differ.
 		return api.Checkout{}, errNotPayable()
 	}
 	return s.payable(o, p, params), nil
 }
 
-// payable returns an order with what pays it.
+// payable returns an order with the parameters of a payment.
 func (s *Service) payable(o order.Order, p order.Payment, params *api.PayParams) api.Checkout {
 	o.Payment = p
 	c := api.Checkout{Order: o.Public(), Pay: params, PayUntil: p.PayUntil().UnixMilli()}
@@ -433,7 +431,7 @@ func (s *Service) sign(ctx context.Context, p order.Payment, prepayID string) (*
 	}, nil
 }
 
-// ended answers about an order that is open no longer, as it was read with err.
+// ended returns the result for an order that is no longer open. err is the error of reading it.
 func (s *Service) ended(o order.Order, err error) (api.Checkout, error) {
 	switch {
 	case err != nil:
@@ -449,11 +447,10 @@ func errNotPayable() error {
 }
 
 func errPaidThere() error {
-	return reject(api.CodeWeChatBusy, "WeChat calls the order paid, try again")
+	return reject(api.CodeWeChatBusy, "WeChat reports the order as paid, try again")
 }
 
-// errBusy is for a caller who has to come again in a second. Nobody waits inside a
-// request for another one.
+// errBusy tells a caller to retry in a second. No request waits for another one.
 func errBusy() error {
-	return reject(api.CodeBusy, "another request about the order is under way, repeat this one in a second")
+	return reject(api.CodeBusy, "another request about the order is running, repeat this one in a second")
 }

@@ -9,7 +9,8 @@ import (
 	"h5pay/internal/store"
 )
 
-// closeWindow is how many open orders one CloseOrders looks at. It bounds what the call reads, and what its UPDATE and triggers write.
+// closeWindow is the number of open orders that one CloseOrders checks. It bounds the rows that the
+// call reads and that its UPDATE and triggers write.
 const closeWindow = 200
 
 // Cancel cancels an order for its owner.
@@ -24,11 +25,10 @@ func (s *Service) Cancel(ctx context.Context, id, owner string) (order.Order, er
 // cancelTimeout bounds the calls of one cancellation.
 const cancelTimeout = 2 * queryTimeout
 
-// cancel makes sure that an order is not paid, that it is offered for payment no
-// longer, and that WeChat takes no payment for it: at once, or as soon as WeChat
-// allows the close, which Reconcile does then. An order without a payment needs no call.
-// A payment in between wins. The order is returned as it is stored then; CodeOrderPaid
-// says that it is paid.
+// cancel closes an unpaid order. Nobody gets payment parameters of it any more. Its payments are
+// closed at WeChat at once, or by Reconcile as soon as WeChat allows it. An order without a payment
+// needs no call. A payment in the meantime wins. cancel returns the stored order; CodeOrderPaid
+// means that it is paid.
 func (s *Service) cancel(ctx context.Context, o order.Order) (order.Order, error) {
 	if o.Status == api.StatusClosing && s.stale(o) {
 		o, _ = s.refresh(ctx, o) // it may be paid, or due to be closed
@@ -49,7 +49,7 @@ func (s *Service) cancel(ctx context.Context, o order.Order) (order.Order, error
 		live[i], reports[i], err = s.Sync(callCtx, p, sourceClose)
 		switch {
 		case errors.As(err, &mismatch): // it is in the log
-			return o, reject(api.CodeWeChatDeclined, "what WeChat reports of the order does not agree with it")
+			return o, reject(api.CodeWeChatDeclined, "WeChat's report of the order differs from the order")
 		case err != nil:
 			log.Warn("querying WeChat about a payment failed", "out_trade_no", p.OutTradeNo, "error", err)
 			return o, reject(api.CodeWeChatBusy, "WeChat did not answer, try again")
@@ -58,8 +58,8 @@ func (s *Service) cancel(ctx context.Context, o order.Order) (order.Order, error
 			break
 		}
 	}
-	// From here on nobody gets anything to pay the order with, so that the close is the
-	// last that WeChat receives of it. Nothing happens if it is paid by now.
+	// From here on nobody gets payment parameters of the order, so the close is the last call about
+	// it. If it is already paid, nothing changes.
 	if o, err = s.beginClose(ctx, o, sourceClose); err != nil {
 		return o, err
 	}
@@ -88,9 +88,9 @@ func (s *Service) cancel(ctx context.Context, o order.Order) (order.Order, error
 	return unpaid(o)
 }
 
-// beginClose ends the wait of an open order for a payment, and returns the order as it is
-// stored then. The trigger order_closes marks its payments as closing, and they are closed
-// at WeChat before the order is closed.
+// beginClose makes an open order closing, or closed if it has no payment, and returns the stored
+// order. The trigger order_closes marks its payments as closing. They are closed at WeChat before
+// the order is closed.
 func (s *Service) beginClose(ctx context.Context, o order.Order, source string) (order.Order, error) {
 	to, err := s.cfg.Store.BeginClose(ctx, o.ID, s.now())
 	if err != nil {
@@ -102,7 +102,7 @@ func (s *Service) beginClose(ctx context.Context, o order.Order, source string) 
 	return s.cfg.Store.ByID(ctx, o.ID)
 }
 
-// unpaid returns an order as it is, with CodeOrderPaid if it is paid.
+// unpaid returns an order unchanged, with CodeOrderPaid if it is paid.
 func unpaid(o order.Order) (order.Order, error) {
 	if order.WasPaid(o.Status) {
 		return o, reject(api.CodeOrderPaid, "the order is paid")
@@ -110,10 +110,10 @@ func unpaid(o order.Order) (order.Order, error) {
 	return o, nil
 }
 
-// Close closes an order for the operator. It is closing from then on, or closed if it has
-// no payment, whatever WeChat answers: nobody gets anything to pay it with. WeChat is
-// queried at once; if a payment cannot be closed yet, Reconcile does the rest. A payment
-// in between counts.
+// Close closes an order for the operator. The order is closing at once, or closed if it has no
+// payment, whatever WeChat responds. Nobody gets payment parameters of it any more. WeChat is
+// queried at once, and Reconcile closes the payments that cannot be closed yet. A payment in the
+// meantime counts.
 func (s *Service) Close(ctx context.Context, id string) (order.Order, error) {
 	o, err := s.anyOrder(ctx, id)
 	if err != nil {
@@ -128,10 +128,9 @@ func (s *Service) Close(ctx context.Context, id string) (order.Order, error) {
 	return unpaid(o)
 }
 
-// CloseOrders begins to close the open orders that f selects, from its position on and a
-// bounded part of them a call. It returns how many are closing or closed now, and the
-// filter of the next call, nil when this was the last. Reconcile closes their payments at
-// WeChat and here.
+// CloseOrders begins to close the open orders that f selects, a bounded number per call, from the
+// position of f on. It returns the number of orders that it changed, and the filter of the next
+// call, nil after the last one. Reconcile closes their payments at WeChat and in the shop.
 func (s *Service) CloseOrders(ctx context.Context, f store.OpenFilter) (closing int, next *store.OpenFilter, err error) {
 	f.Limit = closeWindow
 	window, err := s.cfg.Store.OpenOrders(ctx, f)
@@ -152,12 +151,12 @@ func (s *Service) CloseOrders(ctx context.Context, f store.OpenFilter) (closing 
 		f.AfterTime, f.AfterID = last.CreatedAt, last.ID
 		next = &f
 	}
-	s.logger(ctx).Warn("operator closes orders", "product_id", f.ProductID, "before", f.Before, "closing", closing, "more", next != nil)
+	s.logger(ctx).Warn("the operator closes orders", "product_id", f.ProductID, "before", f.Before, "closing", closing, "more", next != nil)
 	return closing, next, nil
 }
 
-// beginCloseAll is beginClose for many orders, for the operator. It returns how many it
-// changed.
+// beginCloseAll is beginClose for many orders, for the operator. It returns the number of orders
+// that it changed.
 func (s *Service) beginCloseAll(ctx context.Context, ids []string) (int, error) {
 	changed, err := s.cfg.Store.BeginCloseAll(ctx, ids, s.now())
 	if err != nil {

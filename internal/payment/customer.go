@@ -9,8 +9,8 @@ import (
 	"h5pay/internal/order"
 )
 
-// Customer returns an order as whoever has its token may see it. openid is that of the
-// session, "" without one.
+// Customer returns an order as a caller with its token may see it. openid is that of the session,
+// "" without one.
 func (s *Service) Customer(ctx context.Context, o order.Order, openid string) (api.CustomerOrder, error) {
 	c := api.CustomerOrder{Order: o.Public(), ShopName: s.cfg.ShopName, SignedIn: openid != ""}
 	for _, t := range s.cfg.TradeTypes {
@@ -46,9 +46,8 @@ func (s *Service) Customer(ctx context.Context, o order.Order, openid string) (a
 	return c, err
 }
 
-// expiredUnpaid reports whether the time to pay an order ended before it was paid or
-// cancelled. An order without a payment ends order.MinPrepay earlier, because WeChat
-// gets none so late.
+// expiredUnpaid reports whether the time to pay an order ended before it was paid or cancelled. An
+// order without a payment ends order.MinPrepay earlier, because no payment begins so late.
 func (s *Service) expiredUnpaid(ctx context.Context, o order.Order) (bool, error) {
 	now := s.now()
 	switch {
@@ -76,7 +75,7 @@ func (s *Service) returnURL(o order.Order) string {
 	if err != nil {
 		return ""
 	}
-	// The rest of the query stays as the merchant wrote it.
+	// The rest of the query is unchanged.
 	if u.RawQuery != "" {
 		u.RawQuery += "&"
 	}

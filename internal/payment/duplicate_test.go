@@ -1,4 +1,4 @@
-package payment
+package payment_test
 
 import (
 	"context"
@@ -8,12 +8,12 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/payment"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 )
 
-// double is a WeChat of which the test says what became of each payment, and which takes
-// every refund.
+// double reports the trades that a test sets, and accepts every refund.
 type double struct {
 	refunds
 	trades  map[string]wechat.Trade // by out_trade_no; others are not known
@@ -28,38 +28,18 @@ func (w *double) QueryOrder(_ context.Context, no string) (wechat.Trade, error) 
 	return wechat.Trade{}, &wechat.Error{Kind: wechat.Developer, Code: wechat.CodeOrderNotExist}
 }
 
-// twoPayments stores an order with two payments that WeChat waits for.
-func twoPayments(t *testing.T, l *ledger) (first, second order.Payment) {
-	t.Helper()
-	first = l.pending(t)
-	o, err := l.cfg.Store.ByID(t.Context(), first.OrderID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return first, l.attempt(t, o, api.TradeNative)
-}
-
-func (l *ledger) order(t *testing.T, p order.Payment) order.Order {
-	t.Helper()
-	o, err := l.cfg.Store.ByID(t.Context(), p.OrderID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return o
-}
-
 // The timer sends the refund of a second payment as it sends every refund, and the order
 // stays paid.
 func TestSecondPaymentIsRefundedByTheTimer(t *testing.T) {
 	t.Parallel()
-	l := newLedger(t)
-	first, second := twoPayments(t, l)
+	s := newShop(t)
+	first, second := s.twoPayments(t)
 	for _, p := range []order.Payment{first, second} {
-		if err := l.settle(t.Context(), tradeOf(p), sourceNotify); err != nil {
+		if err := s.settle(t.Context(), tradeOf(p), payment.SourceNotify); err != nil {
 			t.Fatal(err)
 		}
 	}
-	second = l.stored(t, second.OutTradeNo)
+	second = s.stored(t, second.OutTradeNo)
 	w := &double{}
 	w.refund = func(r wechat.RefundRequest) (wechat.Refund, error) {
 		report := refundOf(second, r.OutRefundNo, wechat.RefundProcessing)
@@ -71,16 +51,15 @@ func TestSecondPaymentIsRefundedByTheTimer(t *testing.T) {
 		report.Amount = second.Total
 		return report, nil
 	}
-	l.cfg.WeChat = fixed{w}
-	at := time.Now()
-	l.now = func() time.Time { return at }
+	s.wechat.merchant = w
+	s.at = s.Now()
 	for range 4 {
-		at = at.Add(2 * time.Minute)
-		if err := l.Reconcile(t.Context()); err != nil {
+		s.at = s.at.Add(2 * time.Minute)
+		if err := s.Signer.Reconcile(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	storetest.Check(t, l.db)
+	storetest.Check(t, s.DB)
 	want := wechat.RefundRequest{
 		OutTradeNo: second.OutTradeNo, OutRefundNo: order.DuplicateRefundID(second.OutTradeNo), Total: second.Total, Amount: second.Total,
 		Reason: "重复支付，全额退款", NotifyURL: "https://shop.example.com" + api.PathNotifyRefund,
@@ -88,17 +67,17 @@ func TestSecondPaymentIsRefundedByTheTimer(t *testing.T) {
 	if len(w.submitted) != 1 || w.submitted[0] != want {
 		t.Errorf("sent %+v, want %+v", w.submitted, want)
 	}
-	if got := l.stored(t, second.OutTradeNo); !got.Duplicate || got.Refunded != got.Total {
+	if got := s.stored(t, second.OutTradeNo); !got.Duplicate || got.Refunded != got.Total {
 		t.Errorf("%+v", got)
 	}
-	if o := l.order(t, first); o.Status != api.StatusPaid || o.PaidBy != first.OutTradeNo || o.Refunded != 0 {
+	if o := s.order(t, first); o.Status != api.StatusPaid || o.PaidBy != first.OutTradeNo || o.Refunded != 0 {
 		t.Errorf("%+v", o)
 	}
-	if !strings.Contains(l.log.String(), "an order was paid twice") {
+	if !strings.Contains(s.Log.String(), "an order was paid twice") {
 		t.Error("nothing in the log")
 	}
 	// An operator who refunds the order refunds the first payment.
-	if r, err := l.Refund(t.Context(), first.OrderID, api.RefundRequest{RefundKey: "a-refund-by-hand", Amount: 1}); err != nil || r.OutTradeNo != first.OutTradeNo {
+	if r, err := s.Signer.Refund(t.Context(), first.OrderID, api.RefundRequest{RefundKey: "a-refund-by-hand", Amount: 1}); err != nil || r.OutTradeNo != first.OutTradeNo {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
@@ -110,8 +89,8 @@ func TestRestoredDatabaseFindsTheDuplicate(t *testing.T) {
 	for name, listed := range map[string]bool{"with a list of refunds": true, "without": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLedger(t)
-			first, second := twoPayments(t, l)
+			s := newShop(t)
+			first, second := s.twoPayments(t)
 			back := tradeOf(second)
 			report := refundOf(order.Payment{OutTradeNo: second.OutTradeNo, TransactionID: back.TransactionID, Total: second.Total},
 				order.DuplicateRefundID(second.OutTradeNo), wechat.RefundSuccess)
@@ -127,15 +106,15 @@ func TestRestoredDatabaseFindsTheDuplicate(t *testing.T) {
 			if listed {
 				w.all = []wechat.Refund{report}
 			}
-			l.cfg.WeChat = fixed{w}
-			if _, _, err := l.Sync(t.Context(), second, sourceCron); err != nil {
+			s.wechat.merchant = w
+			if _, _, err := s.Signer.Sync(t.Context(), second, payment.SourceCron); err != nil {
 				t.Fatal(err)
 			}
-			storetest.Check(t, l.db)
-			if o := l.order(t, first); o.Status != api.StatusPaid || o.PaidBy != first.OutTradeNo || o.Refunded != 0 {
+			storetest.Check(t, s.DB)
+			if o := s.order(t, first); o.Status != api.StatusPaid || o.PaidBy != first.OutTradeNo || o.Refunded != 0 {
 				t.Errorf("%+v", o)
 			}
-			if got := l.stored(t, second.OutTradeNo); !got.Duplicate || got.Refunded != got.Total {
+			if got := s.stored(t, second.OutTradeNo); !got.Duplicate || got.Refunded != got.Total {
 				t.Errorf("%+v", got)
 			}
 		})
@@ -145,20 +124,20 @@ func TestRestoredDatabaseFindsTheDuplicate(t *testing.T) {
 // A payment that an operator gave back pays the order if no other payment does.
 func TestRefundedPaymentPaysTheOrderAlone(t *testing.T) {
 	t.Parallel()
-	l := newLedger(t)
-	first, second := twoPayments(t, l)
+	s := newShop(t)
+	first, second := s.twoPayments(t)
 	back := tradeOf(second)
 	back.State = wechat.StateRefund
 	report := refundOf(order.Payment{OutTradeNo: second.OutTradeNo, TransactionID: back.TransactionID, Total: second.Total}, "5030000000000000000000000000001", wechat.RefundSuccess)
 	report.Amount = second.Total
 	w := &double{trades: map[string]wechat.Trade{second.OutTradeNo: back}}
 	w.all = []wechat.Refund{report}
-	l.cfg.WeChat = fixed{w}
-	if _, _, err := l.Sync(t.Context(), second, sourceCron); err != nil {
+	s.wechat.merchant = w
+	if _, _, err := s.Signer.Sync(t.Context(), second, payment.SourceCron); err != nil {
 		t.Fatal(err)
 	}
-	storetest.Check(t, l.db)
-	if o := l.order(t, first); o.Status != api.StatusRefunded || o.PaidBy != second.OutTradeNo {
+	storetest.Check(t, s.DB)
+	if o := s.order(t, first); o.Status != api.StatusRefunded || o.PaidBy != second.OutTradeNo {
 		t.Errorf("%+v", o)
 	}
 }

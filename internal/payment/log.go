@@ -8,9 +8,8 @@ import (
 	"h5pay/internal/order"
 )
 
-// logPayment writes the line of a change of a payment: which one, from which status to
-// which, and where the news comes from. What a refund means for its order is in the lines
-// of the refund.
+// logPayment logs a change of a payment: both statuses and the source. Effects of a refund on its
+// order are in the lines of the refund.
 func (s *Service) logPayment(ctx context.Context, p order.Payment, to api.PaymentStatus, source string, more ...any) {
 	level, what := slog.LevelInfo, "payment "+string(to)
 	if to == api.PaymentPaid && !order.PaymentLive(p.Status) {
@@ -20,20 +19,20 @@ func (s *Service) logPayment(ctx context.Context, p order.Payment, to api.Paymen
 		Log(ctx, level, what, more...)
 }
 
-// logOrder writes the line of a change of an order that no payment made.
+// logOrder logs a change of an order that no payment caused.
 func (s *Service) logOrder(ctx context.Context, id string, to api.OrderStatus, source string, more ...any) {
 	s.logger(ctx).With("order", id, "to", string(to), "source", source).InfoContext(ctx, "order "+string(to), more...)
 }
 
-// count adds to counters, for what leaves no row of its own. A failure is logged only.
-// What a stranger can cause at will must not be counted: a count is a write.
+// count adds to counters, for events without a row of their own. A failure is only logged. Events
+// that a stranger can cause must not be counted, because a count is a write.
 func (s *Service) count(ctx context.Context, counts map[string]int) {
 	if err := s.cfg.Store.Count(ctx, counts); err != nil {
 		s.logger(ctx).Warn("counting failed", "error", err)
 	}
 }
 
-// refundLog names a refund on every line.
+// refundLog returns a log that names a refund on every line.
 func (s *Service) refundLog(ctx context.Context, r order.Refund, source string) *slog.Logger {
 	return s.logger(ctx).With("source", source, "order", r.OrderID, "out_trade_no", r.OutTradeNo, "refund", r.ID, "duplicate", r.Duplicate)
 }

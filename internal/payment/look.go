@@ -6,10 +6,9 @@ import (
 	"h5pay/internal/order"
 )
 
-// Look returns an order to its owner. WeChat is queried about one that may still be
-// paid, so that the buyer does not notice a lost notification. An order whose time is over
-// is closed. mayQuery is called before a query, which it may forbid. notPaid reports that
-// WeChat was queried and said that nobody has paid.
+// Look returns an order to its owner. WeChat is queried about an order that may be paid, so the
+// buyer does not notice a lost notification. An expired order is closed. mayQuery is called before
+// a query and may forbid it. notPaid means that WeChat was queried and reported no payment.
 func (s *Service) Look(ctx context.Context, id, owner string, mayQuery func() bool) (o order.Order, notPaid bool, err error) {
 	if o, err = s.ownOrder(ctx, id, owner); err != nil {
 		return o, false, err
@@ -17,7 +16,7 @@ func (s *Service) Look(ctx context.Context, id, owner string, mayQuery func() bo
 	return s.look(ctx, o, mayQuery)
 }
 
-// LookAt is Look for whoever knows the token of an order.
+// LookAt is Look for a caller who has the token of an order.
 func (s *Service) LookAt(ctx context.Context, token string, mayQuery func() bool) (o order.Order, notPaid bool, err error) {
 	if o, err = s.tokenOrder(ctx, token); err != nil {
 		return o, false, err
@@ -39,8 +38,8 @@ func (s *Service) look(ctx context.Context, o order.Order, mayQuery func() bool)
 	return o, notPaid, nil
 }
 
-// LookAtRefunds returns an order and its refunds to the operator. WeChat is queried
-// about some of the refunds that have not ended.
+// LookAtRefunds returns an order and its refunds to the operator. WeChat is queried about some of
+// the open refunds.
 func (s *Service) LookAtRefunds(ctx context.Context, id string) (order.Order, []order.Refund, error) {
 	o, err := s.anyOrder(ctx, id)
 	if err != nil {

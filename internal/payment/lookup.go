@@ -36,7 +36,7 @@ func (s *Service) anyOrder(ctx context.Context, id string) (order.Order, error) 
 	return o, err
 }
 
-// tokenOrder returns an order to whoever knows its token.
+// tokenOrder returns an order to a caller who has its token.
 func (s *Service) tokenOrder(ctx context.Context, token string) (order.Order, error) {
 	unknown := reject(api.CodeNotFound, "no such order")
 	if !alphabet.Lower32.Valid(token, tokenLength, tokenLength) {

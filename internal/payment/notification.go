@@ -13,25 +13,23 @@ import (
 
 // Bounds of the query that confirms a notification of a payment.
 const (
-	// confirmTimeout bounds the query. WeChat is said to wait five seconds for the
-	// response to a notification.
+	// confirmTimeout bounds the query. WeChat waits about five seconds for the response to a
+	// notification.
 	confirmTimeout = 3 * time.Second
 	// confirmWindow is the least time between two of these queries about one payment.
 	confirmWindow = time.Second
-	// confirmLag is how long after a payment WeChat may still say that there is none
-	// (orderquery, NOTPAY).
+	// confirmLag is how long after a payment orderquery may still report NOTPAY.
 	confirmLag = time.Minute
 )
 
-// Why a notification is not acknowledged although nothing is wrong with it. WeChat repeats
-// it, so nothing is lost.
+// Causes for which a valid notification is not acknowledged. WeChat repeats it, so nothing is lost.
 var (
-	// ErrUnconfirmed says that WeChat does not confirm the payment yet. The payment is first
-	// in line for the timer.
+	// ErrUnconfirmed means that WeChat does not confirm the payment yet. The timer queries such
+	// payments first.
 	ErrUnconfirmed = errors.New("WeChat does not confirm the payment yet")
-	// ErrQueried says that another request queries WeChat about it, or did just now. The
-	// repeated notification finds it paid, for two statements. To acknowledge this
-	// one would rely on the other request; to wait would keep a Worker's instance busy.
+	// ErrQueried means that another request queries WeChat about the payment, or has just done so.
+	// The repeated notification costs two statements and finds the payment paid. An acknowledgement
+	// now would rely on the other request. Waiting would keep a Worker's instance busy.
 	ErrQueried = errors.New("WeChat is queried about it already")
 )
 
@@ -40,8 +38,8 @@ var (
 // APIv2 key. WeChat is queried about the payment, and its response is settled. The error is
 // nil when the payment is paid by the transaction of the notification.
 //
-// A notification that differs from the stored payment costs no query, nor does one of
-// a payment that is paid, nor a repeated one.
+// These notifications cause no query: one that differs from the stored payment, one of a paid
+// payment, and a duplicate.
 func (s *Service) ConfirmPayment(ctx context.Context, notified wechat.Trade) error {
 	if !notified.Paid() { // a failed attempt changes nothing
 		p, err := s.paymentOf(ctx, notified, sourceNotify)
@@ -70,8 +68,8 @@ func (s *Service) ConfirmPayment(ctx context.Context, notified wechat.Trade) err
 	return s.noteMismatch(ctx, p, notified, sourceNotify, s.confirms(ctx, p, notified, claimed, report))
 }
 
-// confirms returns why a payment that WeChat was just queried about, if queried is true, is
-// not paid by the transaction of a notification.
+// confirms returns why a payment is not paid by the transaction of a notification, nil if it is.
+// queried means that WeChat was just queried about it.
 func (s *Service) confirms(ctx context.Context, p order.Payment, notified wechat.Trade, queried bool, report Report) error {
 	if err := sameAccount(p, notified); err != nil {
 		return err
@@ -91,16 +89,16 @@ func (s *Service) confirms(ctx context.Context, p order.Payment, notified wechat
 	case report == Unknown:
 		return Mismatch("WeChat does not know the order")
 	case report == Unpaid && s.now().Sub(notified.PaidAt).Abs() <= confirmLag:
-		// Shortly after a payment that is normal. Later somebody else may have the APIv2 key.
+		// Shortly after a payment that is normal. Later it may mean that the APIv2 key was stolen.
 		s.count(ctx, map[string]int{"notify.unconfirmed": 1})
 		return ErrUnconfirmed
 	}
 	return Mismatch("WeChat does not confirm the payment")
 }
 
-// ConfirmRefund syncs a refund that a notification reports. Notifications of refunds are
-// encrypted block by block and not signed, so one proves nothing: it only causes a
-// query. The error is nil when what is stored then agrees with the notification.
+// ConfirmRefund syncs a refund that a notification reports. Notifications of refunds are encrypted
+// block by block and not signed. So one proves nothing and only causes a query. The error is nil if
+// the stored refund then agrees with the notification.
 func (s *Service) ConfirmRefund(ctx context.Context, notified wechat.Refund) error {
 	r, err := s.cfg.Store.RefundByID(ctx, notified.OutRefundNo)
 	switch {
@@ -122,7 +120,7 @@ func (s *Service) ConfirmRefund(ctx context.Context, notified wechat.Refund) err
 	case readErr != nil && !errors.Is(readErr, store.ErrNotFound):
 		return readErr
 	case readErr == nil && agrees(stored, notified):
-		return nil // whatever else is wrong with the payment
+		return nil // whatever the other differences of the payment are
 	case mismatch != "":
 		return mismatch
 	case readErr != nil:
@@ -133,7 +131,7 @@ func (s *Service) ConfirmRefund(ctx context.Context, notified wechat.Refund) err
 	return Mismatch("WeChat says otherwise")
 }
 
-// syncNotified syncs a refund of ours that a notification reports.
+// syncNotified syncs a stored refund that a notification reports.
 func (s *Service) syncNotified(ctx context.Context, r order.Refund) error {
 	claimed, err := s.cfg.Store.ClaimRefund(ctx, r, queryWindow, s.now())
 	switch {
@@ -149,8 +147,8 @@ func (s *Service) syncNotified(ctx context.Context, r order.Refund) error {
 	return err
 }
 
-// syncPaymentOf syncs the payment of a refund that a notification reports and that is not
-// stored: it was made at the merchant platform. The payment may not be known as paid either.
+// syncPaymentOf syncs the payment of a notified refund that is not stored, because it was made at
+// the merchant platform. The payment may not be stored as paid either.
 func (s *Service) syncPaymentOf(ctx context.Context, notified wechat.Refund) error {
 	p, err := s.cfg.Store.Payment(ctx, notified.OutTradeNo)
 	if errors.Is(err, store.ErrNotFound) {

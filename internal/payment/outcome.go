@@ -6,20 +6,20 @@ import (
 	"h5pay/wechat"
 )
 
-// outcome is what follows when WeChat does not take an order or a refund.
+// outcome is the consequence of an error of unifiedorder or refund.
 type outcome int
 
 const (
-	outcomeRetry    outcome = iota // WeChat may have taken it: the same call is made again
-	outcomeLater                   // a refund alone: WeChat declines it for now
-	outcomeShop                    // the shop's settings, certificate or balance are at fault
+	outcomeRetry    outcome = iota // WeChat may have accepted it: the same call is repeated
+	outcomeLater                   // only a refund: WeChat declines it for now
+	outcomeShop                    // the cause is the shop's settings, certificate or balance
 	outcomeDeclined                // WeChat declines it for good
-	outcomePaid                    // an order alone: WeChat calls it paid; a query says by which transaction
-	outcomeClosed                  // an order alone: it is closed at WeChat
+	outcomePaid                    // only an order: it is paid; a query returns the transaction
+	outcomeClosed                  // only an order: it is closed at WeChat
 )
 
-// wechatError returns the *wechat.Error in err. Any other error is one without a
-// response, so that WeChat may have taken the call.
+// wechatError returns the *wechat.Error in err. Any other error means that there was no response,
+// so WeChat may have accepted the call.
 func wechatError(err error) *wechat.Error {
 	var e *wechat.Error
 	if !errors.As(err, &e) {
@@ -37,7 +37,7 @@ func prepayOutcome(e *wechat.Error) outcome {
 		return outcomeClosed
 	case e.Kind == wechat.Retry, e.Kind == wechat.Untrusted:
 		return outcomeRetry
-	case e.Kind == wechat.Operator, e.Code == "": // an error without a code comes unsigned
+	case e.Kind == wechat.Operator, e.Code == "": // an error without a code is unsigned
 		return outcomeShop
 	}
 	return outcomeDeclined
@@ -50,7 +50,7 @@ func refundOutcome(e *wechat.Error) outcome {
 		return outcomeRetry
 	case e.Kind == wechat.Retry:
 		return outcomeLater
-	case e.Kind == wechat.Operator, e.Code == "": // an error without a code comes unsigned
+	case e.Kind == wechat.Operator, e.Code == "": // an error without a code is unsigned
 		return outcomeShop
 	}
 	return outcomeDeclined

@@ -1,10 +1,9 @@
-// Package payment holds the rules of the shop's payments: it places orders, gets what
-// pays them from WeChat, settles what WeChat reports, closes, refunds, and compares the
-// bills.
+// Package payment holds the rules of the shop's payments: it places orders, gets payment parameters
+// from WeChat, settles WeChat's reports, closes, refunds, and compares the bills.
 //
-// It knows nothing of HTTP and imports no http.Client. Its errors are *[api.Error] where
-// the caller may see them, [Mismatch] where WeChat's report does not agree with what is
-// stored, and otherwise the database's or WeChat's.
+// It knows nothing of HTTP and imports no http.Client. An error is an *[api.Error] if the caller
+// may see it, and a [Mismatch] if WeChat's report differs from the stored payment. Others are the
+// database's or WeChat's.
 package payment
 
 import (
@@ -31,59 +30,57 @@ const (
 	queryTimeout  = 5 * time.Second
 	refundTimeout = 10 * time.Second
 
-	// resendWindow is the least time between two calls of one refund. It is longer than a
-	// call takes: of two at once WeChat would decline one.
+	// resendWindow is the least time between two calls of one refund. It is longer than a call,
+	// because WeChat declines one of two concurrent calls.
 	resendWindow = refundTimeout + 2*time.Second
 )
 
 // MinStatements is the smallest Config.Statements: Cloudflare's free plan has 50.
 const MinStatements = 50
 
-// DefaultKeepUnpaid is how long orders that were never paid are kept. WeChat closes an
-// order after a day; the rest of a month is for questions of customers.
+// DefaultKeepUnpaid is how long orders that were never paid are kept. WeChat closes an order after
+// a day; the remaining time is for customers' questions.
 const DefaultKeepUnpaid = 30 * 24 * time.Hour
 
-// WeChat is what the rules need of WeChat. *wechat.Client is one.
+// WeChat has the calls that the rules make. *wechat.Client implements it.
 type WeChat interface {
 	Version() wechat.Version // of new payments
 	For(v wechat.Version) (wechat.Merchant, error)
 }
 
-// Config is what a Service is made of.
+// Config configures a Service.
 type Config struct {
 	ShopName string // shown on the page and on the payment sheet
-	ShopURL  string // the shop's public origin, "https://shop.example.com"; http is for this machine
-	// TradeTypes are what orders may have; JSAPI alone when empty.
+	ShopURL  string // the shop's public origin, "https://shop.example.com"; http only for a shop on this machine
+	// TradeTypes are those of the shop. Default JSAPI alone.
 	TradeTypes []api.TradeType
-	// ReturnHosts are the hosts, with a port if the URL has one, to which the customer's
-	// page may lead after a payment.
+	// ReturnHosts are the hosts, with a port if the URL has one, to which the customer's page may
+	// return after a payment.
 	ReturnHosts []string
 	AppID       string // of the service account
 	MchID       string // of the merchant
-	// Simulated says that WeChat is a simulator. Orders that are made or paid then
-	// say so.
+	// Simulated means that WeChat is a simulator. Orders that are made or paid then are marked.
 	Simulated bool
-	// ManualBalance leaves it to the operator whether a refund takes its money from
-	// the available balance. Otherwise it does so after WeChat has declined it because
-	// unsettled takings do not suffice.
+	// With ManualBalance the operator decides whether a refund takes its money from the available
+	// balance. Otherwise a refund does so after WeChat has declined it because the unsettled
+	// takings do not suffice.
 	ManualBalance bool
-	// SellingOff takes no order and begins no payment, whatever the operator's call
-	// says. A payment that WeChat reports is settled.
+	// With SellingOff the shop accepts no order and begins no payment, whatever the operator's
+	// switch is. A payment that WeChat reports is still settled.
 	SellingOff bool
 	Store      *store.Store
 	WeChat     WeChat
-	// Announce, if not nil, is called when there is an event to deliver. It must
-	// not wait, and may do nothing: a timer delivers the events.
+	// Announce, if not nil, is called when there is an event to deliver. It must not block. It may
+	// do nothing, because a timer delivers the events too.
 	Announce func()
-	// Statements is how many SQL statements one Reconcile may make, and how many
-	// calls: D1 and Workers limit both for one invocation. At least MinStatements; 0
-	// is no limit.
+	// Statements is the largest number of SQL statements, and of calls, of one Reconcile: D1 and
+	// Workers limit both for one invocation. At least MinStatements; 0 means no limit.
 	Statements int
-	// KeepUnpaid is how long an order that was never paid is kept; DefaultKeepUnpaid
-	// when 0, order.MinKeepUnpaid at least.
+	// KeepUnpaid is how long an unpaid order is kept, at least order.MinKeepUnpaid. Default
+	// DefaultKeepUnpaid.
 	KeepUnpaid time.Duration
-	// Size, if not nil, returns the size of the database. From 90 % of its capacity on
-	// new orders are rejected.
+	// Size, if not nil, returns the size of the database. New orders are rejected from 90 % of its
+	// capacity on.
 	Size func(ctx context.Context) (store.Size, error)
 
 	Log  *slog.Logger     // slog.Default when nil
@@ -91,8 +88,7 @@ type Config struct {
 	Rand io.Reader        // crypto/rand when nil
 }
 
-// Service holds the rules of orders, payments, refunds and bills. It can be used by any
-// number of goroutines at once.
+// Service holds the rules of orders, payments, refunds and bills. It is safe for concurrent use.
 type Service struct {
 	cfg    Config
 	origin string // of ShopURL, as a browser sends it
@@ -101,7 +97,7 @@ type Service struct {
 	rand   io.Reader
 }
 
-// New checks cfg and returns its Service. The error names the field that is wrong.
+// New returns a Service. An error names the wrong field of cfg.
 func New(cfg Config) (*Service, error) {
 	if len(cfg.TradeTypes) == 0 {
 		cfg.TradeTypes = []api.TradeType{api.TradeJSAPI}
@@ -130,7 +126,7 @@ func New(cfg Config) (*Service, error) {
 		{err == nil, "ShopURL is not an origin like https://shop.example.com"},
 		{len(cfg.ShopURL) <= 200, "ShopURL is too long"},
 		{!slices.ContainsFunc(cfg.TradeTypes, unknownTradeType), "TradeTypes has one that is not JSAPI, NATIVE or MWEB"},
-		// WeChat takes 256 bytes of JSON with both in it.
+		// WeChat accepts 256 bytes of JSON that contains both.
 		{!slices.Contains(cfg.TradeTypes, api.TradeMWEB) || len(cfg.ShopURL)+len(cfg.ShopName) <= 160, "ShopName is too long for MWEB"},
 		{cfg.AppID != "", "AppID is empty"},
 		{cfg.MchID != "", "MchID is empty"},
@@ -146,7 +142,7 @@ func New(cfg Config) (*Service, error) {
 	return &Service{cfg: cfg, origin: origin, log: cfg.Log, now: cfg.Now, rand: cfg.Rand}, nil
 }
 
-// Shop is what everybody may know of the shop.
+// Shop is public information about the shop.
 type Shop struct {
 	Name       string
 	Origin     string // "https://shop.example.com", as a browser sends it
@@ -156,22 +152,22 @@ type Shop struct {
 	Simulated  bool // WeChat is a simulator
 }
 
-// Shop returns what everybody may know of the shop.
+// Shop returns public information about the shop.
 func (s *Service) Shop() Shop {
 	return Shop{s.cfg.ShopName, s.origin, s.cfg.AppID, s.cfg.MchID, s.cfg.TradeTypes, s.cfg.Simulated}
 }
 
-// api returns WeChat's API in the version of an order or a refund. A payment ends with
-// the version with which it began, whatever new payments use.
+// api returns WeChat's API in the version of a payment or a refund. A payment keeps the version
+// with which it began, whatever new payments use.
 func (s *Service) api(version string) (wechat.Merchant, error) {
 	return s.cfg.WeChat.For(wechat.Version(version))
 }
 
-// logger returns the log of the request that ctx belongs to.
+// logger returns the log of the request of ctx.
 func (s *Service) logger(ctx context.Context) *slog.Logger { return reqlog.From(ctx, s.log) }
 
-// caught turns a panic into an error. Every goroutine that is started here defers it:
-// net/http catches only panics of its own goroutines.
+// caught turns a panic into an error. Every goroutine of this package defers it, because net/http
+// catches only panics of its own goroutines.
 func (s *Service) caught(ctx context.Context, err *error) {
 	if p := recover(); p != nil {
 		reqlog.Panic(s.logger(ctx), p)
@@ -183,8 +179,8 @@ func unknownTradeType(t api.TradeType) bool {
 	return t != api.TradeJSAPI && t != api.TradeNative && t != api.TradeMWEB
 }
 
-// parseOrigin returns the origin of an absolute http or https URL that has
-// nothing after it, in the form of an Origin header.
+// parseOrigin returns the origin of an absolute http or https URL without path and query, in the
+// form of an Origin header.
 func parseOrigin(raw string) (string, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -204,7 +200,7 @@ func parseOrigin(raw string) (string, error) {
 	return u.Scheme + "://" + host, nil
 }
 
-// reject returns the error that a caller gets to see.
+// reject returns an error that the caller may see.
 func reject(code api.Code, message string) error {
 	return &api.Error{Code: code, Message: message}
 }

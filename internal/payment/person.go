@@ -12,8 +12,8 @@ import (
 	"h5pay/internal/store"
 )
 
-// Erase removes a person from the orders that they own, have paid or were to pay, a bounded
-// number of them a call. Open orders are closing from then on, as by Close.
+// Erase removes a person from the orders that they own, paid or were asked to pay, a bounded number
+// per call. Open orders become closing, as by Close.
 func (s *Service) Erase(ctx context.Context, req api.PersonRequest) (api.PersonErased, error) {
 	who, err := s.Person(ctx, req)
 	if err != nil {
@@ -28,7 +28,7 @@ func (s *Service) Erase(ctx context.Context, req api.PersonRequest) (api.PersonE
 	var ids, open []string
 	for _, o := range orders {
 		if result.More && (o.ID == req.OwnerOf || o.ID == req.PayerOf) {
-			continue // the next call finds the person by it
+			continue // the next call needs it to find the person
 		}
 		ids = append(ids, o.ID)
 		if o.Open() {
@@ -42,13 +42,12 @@ func (s *Service) Erase(ctx context.Context, req api.PersonRequest) (api.PersonE
 		return api.PersonErased{}, err
 	}
 	result.Orders = len(ids)
-	s.logger(ctx).Warn("operator erases a person", "orders", result.Orders, "more", result.More)
+	s.logger(ctx).Warn("the operator erases a person", "orders", result.Orders, "more", result.More)
 	return result, nil
 }
 
-// Person returns the openid or the guest id that a request is about: it is in the
-// request, or is the owner or the payer of an order. It must not be in a response or in
-// the log.
+// Person returns the openid or the guest id of a request: it is in the request, or is the owner or
+// the payer of an order. It must not be in a response or in the log.
 func (s *Service) Person(ctx context.Context, req api.PersonRequest) (string, error) {
 	id := cmp.Or(req.OwnerOf, req.PayerOf)
 	switch {
@@ -60,7 +59,7 @@ func (s *Service) Person(ctx context.Context, req api.PersonRequest) (string, er
 	default:
 		return req.OpenID, nil
 	}
-	unknown := reject(api.CodeNotFound, "no such order, or nobody is stored with it")
+	unknown := reject(api.CodeNotFound, "no such order, or the order has no such person")
 	if !order.ValidID(id) {
 		return "", unknown
 	}

@@ -17,12 +17,11 @@ import (
 type BasketRequest struct {
 	api.CreateOrderRequest
 	Owner   string // the openid of the buyer, or the id of a guest
-	Network string // what the orders of guests are bounded by, "" when it is not known: then the bound of all guests counts alone
+	Network string // the network of a guest, whose orders are bounded; "" if unknown: then only the bound of all guests applies
 }
 
-// PlaceBasket prices a basket and stores its order. A repeated request returns the order
-// that it made before: at the prices of that time, and even if an item is no longer for
-// sale.
+// PlaceBasket prices a basket and stores its order. A repeated request returns the order of the
+// first one, with its prices, even if an item is no longer for sale.
 func (s *Service) PlaceBasket(ctx context.Context, r BasketRequest) (order.Order, error) {
 	if !validClientKey(r.ClientKey) {
 		return order.Order{}, reject(api.CodeBadRequest, "client_key: want 16 to 64 letters, digits, '-' or '_'")
@@ -43,11 +42,10 @@ func (s *Service) PlaceBasket(ctx context.Context, r BasketRequest) (order.Order
 	return s.place(ctx, o)
 }
 
-// Place stores an order of any source. WeChat learns of it only when Pay is called. o has
-// the source, what is sold and its price, and the description; for the rest, zero values
-// get the shop's. A repeated ClientKey returns the order that it made before, whatever has
-// become of it; it is CodeConflict if the Fingerprint differs. If another order has the Reference, the
-// error is a *ReferenceUsed.
+// Place stores an order of any source. WeChat gets nothing before a call of Pay. o has the source,
+// the lines, the total and the description. Other zero fields get the shop's values. A repeated
+// ClientKey returns the order of the first call, whatever its status is, or CodeConflict if the
+// Fingerprint differs. If another order has the Reference, the error is a *ReferenceUsed.
 func (s *Service) Place(ctx context.Context, o order.Order) (order.Order, error) {
 	if err := s.Selling(ctx); err != nil {
 		return s.placedBefore(ctx, o, err)
@@ -55,7 +53,7 @@ func (s *Service) Place(ctx context.Context, o order.Order) (order.Order, error)
 	return s.place(ctx, o)
 }
 
-// place is Place while the shop sells.
+// place is Place without the check of Selling.
 func (s *Service) place(ctx context.Context, o order.Order) (order.Order, error) {
 	id, err := order.NewID(s.rand)
 	if err != nil {
@@ -79,7 +77,8 @@ func (s *Service) place(ctx context.Context, o order.Order) (order.Order, error)
 	return stored, nil
 }
 
-// placedBefore returns the order that was made before with the key of o, or reason.
+// placedBefore returns the order that an earlier request made with the key of o, or reason if there
+// is none.
 func (s *Service) placedBefore(ctx context.Context, o order.Order, reason error) (order.Order, error) {
 	var old order.Order
 	var err error
@@ -100,8 +99,7 @@ func (s *Service) placedBefore(ctx context.Context, o order.Order, reason error)
 	return repeated(old, o.Fingerprint)
 }
 
-// repeated returns the order that a client_key made before, if it was made for
-// the same things.
+// repeated returns the order that a client_key made, if its request was the same.
 func repeated(o order.Order, fingerprint string) (order.Order, error) {
 	if o.Fingerprint != fingerprint {
 		return order.Order{}, reject(api.CodeConflict, "client_key was used for another order")
@@ -118,7 +116,7 @@ func (s *Service) price(ctx context.Context, basket order.Basket) ([]order.Line,
 	return basket.Price(products)
 }
 
-// roomError translates why there is no room for an order.
+// roomError translates the store's reason for rejecting an order.
 func roomError(err error) error {
 	switch {
 	case errors.Is(err, store.ErrNotSelling):
@@ -135,8 +133,7 @@ func roomError(err error) error {
 	return err
 }
 
-// basketError translates what can be wrong with a basket. An error that the caller may see
-// stays as it is.
+// basketError translates errors of a basket. It returns an error that the caller may see unchanged.
 func basketError(err error) error {
 	var e *api.Error
 	switch {

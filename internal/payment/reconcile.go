@@ -12,40 +12,39 @@ import (
 	"h5pay/internal/store"
 )
 
-// Bounds of one Reconcile, beside Config.Statements.
+// Bounds of one Reconcile, in addition to Config.Statements.
 const (
 	dueBatch      = 100 // payments that one statement reads
 	queryAtOnce   = 5   // Workers have six connections open at once
 	refundBatch   = 4
-	reconcileTime = 40 * time.Second // no query begins after it
-	refundTime    = 12 * time.Second // no refund's turn begins after it: one may take 25 s
+	reconcileTime = 40 * time.Second // no query begins later
+	refundTime    = 12 * time.Second // no refund begins later: one may take 25 s
 	maxForgotten  = 1000             // states of sign-ins
-	maxDeleted    = 100              // orders that were never paid
-	maxExpired    = 200              // orders that are closed, and their payments are to be
+	maxDeleted    = 100              // unpaid orders
+	maxExpired    = 200              // orders that expire in one run
 
-	// queryCost is how many statements the query about one payment makes at most: the
-	// claim, and to settle a trade that does not agree a change, a read and a count. An
-	// unpaid one costs one, the claim. A payment with refunds can cost more: one for
-	// all that are known and four for each that is not, and for a duplicate the others. An invocation that then
-	// runs out of statements fails; the next one continues with the rest.
+	// queryCost is the largest number of statements of the query about one payment: the claim, and
+	// a change, a read and a count for a trade that differs. An unpaid payment costs one, the
+	// claim. A payment with refunds can cost more: one for all stored refunds and four for each new
+	// one, and for a duplicate the other payments. An invocation that then exceeds the limit fails,
+	// and the next one continues.
 	queryCost = 4
-	// closingCost is how many statements follow the queries.
+	// closingCost is the number of statements after the queries.
 	closingCost = 2
 )
 
-// Reconcile queries WeChat about refunds and payments of which no report has come. It
-// sends the refunds again that WeChat has not taken, and closes the payments there and
-// the orders here that were not paid in time. It also deletes old unpaid orders and notes
-// the size of the database.
+// Reconcile queries WeChat about refunds and payments without a report. It sends refunds again that
+// WeChat has not accepted. It closes expired payments at WeChat and expired orders in the shop. It
+// also deletes old unpaid orders and stores the size of the database.
 //
-// A timer calls it every minute. It keeps to Config.Statements and to reconcileTime;
-// the next call continues with the rest, so it may stop or fail anywhere. Failures of
-// single payments are logged; the error is the database's.
+// A timer calls it every minute. It stays within Config.Statements and reconcileTime. The next call
+// continues, so it may stop or fail anywhere. Failures of single payments are logged. The error is
+// the database's.
 func (s *Service) Reconcile(ctx context.Context) error {
 	began := s.now()
 	ctx, statements := store.CountStatements(ctx)
-	// In a full database deleting makes the room that settling needs, so it comes
-	// first. If it fails the rest continues.
+	// In a full database settling needs the space that deleting frees, so deleting comes first. If
+	// it fails the rest continues.
 	kept := s.tidy(ctx, began)
 	refunds, err := s.cfg.Store.DueRefunds(ctx, began, refundBatch)
 	if err != nil {
@@ -58,7 +57,7 @@ func (s *Service) Reconcile(ctx context.Context) error {
 	refundsBegan := s.now()
 	for _, r := range refunds {
 		if job.Stopping(ctx) || s.now().Sub(refundsBegan) > refundTime {
-			break // refunds that hang hold up no payment; the next call begins with the rest
+			break // refunds that hang must not delay payments; the next call begins with the others
 		}
 		if err := s.continueRefund(ctx, r, sourceCron); err != nil {
 			return fmt.Errorf("reconciling: %w", err)
@@ -78,8 +77,8 @@ func (s *Service) Reconcile(ctx context.Context) error {
 	return s.cfg.Store.Reconciled(ctx, s.now())
 }
 
-// tidy deletes what is no longer needed and ends the wait of orders whose time is over,
-// in bounded portions, and notes the size of the database.
+// tidy deletes old rows and expires orders, a bounded number of each, and stores the size of the
+// database.
 func (s *Service) tidy(ctx context.Context, now time.Time) error {
 	deleted, err := s.cfg.Store.DeleteUnpaid(ctx, now.Add(-s.cfg.KeepUnpaid), maxDeleted)
 	if deleted > 0 {
@@ -106,26 +105,26 @@ func (s *Service) tidy(ctx context.Context, now time.Time) error {
 	return errors.Join(err, sizeErr)
 }
 
-// queries are the queries about payments of one Reconcile. Some run at once.
+// queries are the queries about payments of one Reconcile. Some run concurrently.
 type queries struct {
 	s               *Service
 	began           time.Time
-	statements      *atomic.Int64 // made so far by this Reconcile
+	statements      *atomic.Int64 // of this Reconcile so far
 	calls           int           // to WeChat, at most
 	queried, failed int
-	more            bool // payments are left for the next call
+	more            bool // the next call must continue
 }
 
-// queried is how one query ended.
+// queried is the result of one query.
 type queried struct {
 	claimed bool
 	err     error // of the database
 	failed  bool
 }
 
-// notified queries WeChat about the payments that were notified and not confirmed.
-// Money may be there, so they come first. They are few a run: when WeChat answers none
-// of them, refunds and other payments have their turn after two timeouts.
+// notified queries WeChat about payments that were notified and not confirmed. They may be paid, so
+// they come first. Their number per run is small: if WeChat responds to none of them, refunds and
+// other payments follow after two timeouts.
 func (q *queries) notified(ctx context.Context) error {
 	limit := 2 * queryAtOnce
 	if most := q.s.cfg.Statements; most > 0 {
@@ -138,8 +137,8 @@ func (q *queries) notified(ctx context.Context) error {
 	return q.batch(ctx, due, q.s.cfg.Store.ClaimDueNotified)
 }
 
-// run queries WeChat about the payments that are due, batch by batch, until none is left
-// or a bound is reached. The error is the database's.
+// run queries WeChat about the payments that are due, batch by batch, until there are no more or a
+// bound is reached. The error is the database's.
 func (q *queries) run(ctx context.Context) error {
 	limit := dueBatch
 	if most := q.s.cfg.Statements; most > 0 {
@@ -154,7 +153,7 @@ func (q *queries) run(ctx context.Context) error {
 		if err := q.batch(ctx, due, q.s.cfg.Store.ClaimQuery); err != nil || q.more || len(due) < limit {
 			return err
 		}
-		// Payments that another caller queries now stay due: reading them again finds them.
+		// Payments that another caller queries stay due, so another read would return them again.
 		if q.queried == queried || !q.affords(1, 0) {
 			q.more = true
 			return nil
@@ -185,7 +184,7 @@ func (q *queries) batch(ctx context.Context, due []order.Payment, claim claimFun
 	for _, p := range due {
 		calls := 1
 		if q.s.closeDue(p) {
-			calls = 3 // the close, and a query more if WeChat calls it paid
+			calls = 3 // the close, and another query if WeChat reports it as paid
 		}
 		for running > 0 && (running == queryAtOnce || !q.affords(running+1, calls)) {
 			wait()
@@ -207,7 +206,7 @@ func (q *queries) batch(ctx context.Context, due []order.Payment, claim claimFun
 	return err
 }
 
-// affords reports whether so many queries may run now, with so many more calls.
+// affords reports whether running queries may run at the same time, with so many more calls.
 func (q *queries) affords(running, calls int) bool {
 	most := q.s.cfg.Statements
 	return most == 0 || int(q.statements.Load())+running*queryCost+closingCost <= most && q.calls+calls <= most
@@ -218,7 +217,7 @@ func (s *Service) queryDue(ctx context.Context, p order.Payment, claim claimFunc
 	defer s.caught(ctx, &r.err)
 	claimed, err := claim(ctx, p.OutTradeNo, queryWindow, s.now())
 	if err != nil || !claimed {
-		return queried{err: err} // not claimed: another request queries WeChat, or it has just been paid
+		return queried{err: err} // not claimed: another request queries WeChat, or the payment is already paid
 	}
 	r.claimed = true
 	var mismatch Mismatch

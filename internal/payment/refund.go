@@ -18,9 +18,9 @@ import (
 // maxReason is the longest reason of a refund, in bytes.
 const maxReason = 80
 
-// Refund pays money back. The refund is stored before it is sent to WeChat, so that a
-// later call with the same key, or Reconcile, continues whatever happens after. The
-// refund is returned as it is stored then: created when WeChat could not take it yet.
+// Refund makes a refund. It is stored before it is sent to WeChat, so a later call with the same
+// key, or Reconcile, can continue it. Refund returns the stored refund, with the status created if
+// WeChat has not accepted it yet.
 func (s *Service) Refund(ctx context.Context, id string, req api.RefundRequest) (order.Refund, error) {
 	switch {
 	case !validClientKey(req.RefundKey):
@@ -69,8 +69,8 @@ func (s *Service) Refund(ctx context.Context, id string, req api.RefundRequest) 
 	return r, nil
 }
 
-// refundable returns the payment of an order that is to be refunded: the one that pays it,
-// or the one with a number, which is a duplicate.
+// refundable returns the payment to refund: the one that pays the order, or the one with
+// outTradeNo, which is a duplicate.
 func (s *Service) refundable(ctx context.Context, o order.Order, outTradeNo string) (order.Payment, error) {
 	if !order.WasPaid(o.Status) {
 		return order.Payment{}, reject(api.CodeOrderNotPaid, "the order is not paid")
@@ -97,7 +97,7 @@ func (s *Service) placeRefund(ctx context.Context, p order.Payment, req api.Refu
 		return repeatedRefund(old, p, req)
 	}
 	if refundTooOld(p, s.now()) {
-		return order.Refund{}, reject(api.CodeWeChatDeclined, "WeChat takes no refund more than a year after the payment")
+		return order.Refund{}, reject(api.CodeWeChatDeclined, "WeChat accepts no refund more than a year after the payment")
 	}
 	id, err := order.NewRefundID(s.rand, s.now())
 	if err != nil {
@@ -138,7 +138,7 @@ func repeatedRefund(r order.Refund, p order.Payment, req api.RefundRequest) (ord
 	return r, nil
 }
 
-// refundRoomError says why a refund could not be stored.
+// refundRoomError returns why a refund could not be stored.
 func (s *Service) refundRoomError(ctx context.Context, p order.Payment, amount fen.Fen) error {
 	refunds, err := s.cfg.Store.Refunds(ctx, p.OrderID)
 	if err != nil {
@@ -156,16 +156,15 @@ func (s *Service) refundRoomError(ctx context.Context, p order.Payment, amount f
 	}
 	switch {
 	case amount <= left && live >= order.MaxRefunds:
-		return reject(api.CodeRefundTooMuch, "the payment has had as many refunds as WeChat takes")
+		return reject(api.CodeRefundTooMuch, "the payment has as many refunds as WeChat accepts")
 	case amount <= left: // another refund has just failed or was closed
 		return reject(api.CodeWeChatBusy, "another refund of the payment has just ended, try again")
 	}
 	return reject(api.CodeRefundTooMuch, "amount exceeds the refundable "+left.String()+" yuan")
 }
 
-// continueRefund submits a refund that WeChat is not known to have taken, and syncs any
-// other, at most once per resendWindow. What WeChat responds goes to the refund and the
-// log; the error is the database's.
+// continueRefund submits a refund that is created, and syncs any other, at most once per
+// resendWindow. WeChat's response is stored and logged. The error is the database's.
 func (s *Service) continueRefund(ctx context.Context, r order.Refund, source string) error {
 	claimed, err := s.cfg.Store.ClaimRefund(ctx, r, resendWindow, s.now())
 	if err != nil || !claimed {
@@ -174,13 +173,13 @@ func (s *Service) continueRefund(ctx context.Context, r order.Refund, source str
 	log := s.refundLog(ctx, r, source)
 	if r.Status == api.RefundCreated {
 		if r.Duplicate && r.QueriedAt.IsZero() {
-			log.Warn("an order was paid twice: all of the second payment goes back", "amount", int64(r.Amount))
+			log.Warn("an order was paid twice: the second payment is refunded", "amount", int64(r.Amount))
 		}
 		err = s.submitRefund(ctx, log, r, source)
 	} else {
 		var found bool
 		if found, err = s.syncRefund(ctx, r, source); err == nil && !found {
-			log.Error("WeChat does not know a refund that it has taken")
+			log.Error("WeChat does not know a refund that it accepted")
 		}
 	}
 	var e *wechat.Error
@@ -195,15 +194,15 @@ func (s *Service) continueRefund(ctx context.Context, r order.Refund, source str
 	return err
 }
 
-// submitRefund makes the call of a refund that the caller has claimed, and acts on its
-// outcome. It may be called any number of times, also when it is not known
-// what became of the call before: the call is the same to the letter, but for the
-// account that the money comes from, and WeChat pays one out_refund_no once.
+// submitRefund makes the call of a refund that the caller has claimed, and acts on its outcome. It
+// may be called any number of times, even if the outcome of the previous call is unknown. All calls
+// have identical parameters, except for the source of the money, and WeChat pays one out_refund_no
+// once.
 //
-// When WeChat declines it because the source of the money does not suffice, it is sent
-// once more from the other source, unless the operator chooses (docs/wechat.md 9.4).
+// If WeChat declines it because the source of the money does not suffice, it is sent again with the
+// other source, unless the operator chooses the source (docs/wechat.md 9.4).
 func (s *Service) submitRefund(ctx context.Context, log *slog.Logger, r order.Refund, source string) error {
-	callCtx, cancel := context.WithTimeout(ctx, refundTimeout) // for both calls: no other claim begins sooner
+	callCtx, cancel := context.WithTimeout(ctx, refundTimeout) // for both calls: no other claim begins earlier
 	defer cancel()
 	report, err := s.sendRefund(callCtx, r)
 	if err != nil && wechatError(err).Code == wechat.CodeNotEnough && !s.cfg.ManualBalance {
@@ -213,7 +212,7 @@ func (s *Service) submitRefund(ctx context.Context, log *slog.Logger, r order.Re
 		}
 		if switched {
 			r.FromBalance = !r.FromBalance
-			log.Warn("a refund takes its money from the other source: the first does not suffice", "from_balance", r.FromBalance, "amount", int64(r.Amount))
+			log.Warn("a refund is sent again with the other source of money: the first does not suffice", "from_balance", r.FromBalance, "amount", int64(r.Amount))
 			report, err = s.sendRefund(callCtx, r)
 		}
 	}
@@ -223,23 +222,23 @@ func (s *Service) submitRefund(ctx context.Context, log *slog.Logger, r order.Re
 	e := wechatError(err)
 	failure := order.RefundFailure{Failure: e.Code, FailureText: e.Message, FromBalance: r.FromBalance}
 	if e.Code == wechat.CodeNotEnough && !s.cfg.ManualBalance {
-		failure.FromBalance = true // neither suffices: the operator has to pay in, or new takings come
+		failure.FromBalance = true // neither suffices: the operator must pay in, or new takings will suffice
 	}
 	switch refundOutcome(e) {
 	case outcomeRetry:
-		log.Warn("WeChat did not answer a refund", "error", err)
+		log.Warn("WeChat did not respond to a refund", "error", err)
 		return nil
 	case outcomeLater:
-		log.Warn("WeChat takes a refund later", "error", err)
+		log.Warn("WeChat will accept a refund later", "error", err)
 		return s.cfg.Store.NoteRefundFailure(ctx, r, failure, s.now())
 	case outcomeShop:
-		// WeChat takes the refund once the balance, certificate or key is right. A retry
-		// does not repair that, so the refund is sent less often.
+		// WeChat accepts the refund when the balance, certificate or key is correct. A retry does
+		// not repair that, so the refund is sent less often.
 		log.Error("WeChat declines the shop's refunds", "error", err)
 		failure.Stuck = true
 		return s.cfg.Store.NoteRefundFailure(ctx, r, failure, s.now())
 	}
-	// A call that was lost before this one may have been taken.
+	// WeChat may have accepted an earlier call whose response was lost.
 	if found, err := s.syncRefund(ctx, r, source); err != nil || found {
 		return err
 	}
@@ -247,7 +246,7 @@ func (s *Service) submitRefund(ctx context.Context, log *slog.Logger, r order.Re
 	if _, err := s.cfg.Store.FailRefund(ctx, r.ID, failure, s.now()); err != nil {
 		return err
 	}
-	// Perhaps because of refunds that were not made here.
+	// The cause may be refunds at the merchant platform.
 	p, err := s.cfg.Store.Payment(ctx, r.OutTradeNo)
 	if err != nil {
 		return err
@@ -264,7 +263,7 @@ func (s *Service) sendRefund(ctx context.Context, r order.Refund) (wechat.Refund
 	return pay.Refund(ctx, refundRequest(r))
 }
 
-// refundRequest returns the call of a refund. All of it was stored before.
+// refundRequest returns the parameters of a refund's call, all of which are stored.
 func refundRequest(r order.Refund) wechat.RefundRequest {
 	return wechat.RefundRequest{
 		OutTradeNo:  r.OutTradeNo,
@@ -277,8 +276,8 @@ func refundRequest(r order.Refund) wechat.RefundRequest {
 	}
 }
 
-// refundTooOld reports whether WeChat takes no refund of a payment any more. One whose
-// time is not known was made before it expired.
+// refundTooOld reports whether WeChat accepts no refund of a payment any more. A payment of unknown
+// time was made before it expired.
 func refundTooOld(p order.Payment, now time.Time) bool {
 	paidAt := p.PaidAt
 	if paidAt.IsZero() {

@@ -1,4 +1,4 @@
-package payment
+package payment_test
 
 import (
 	"context"
@@ -11,11 +11,12 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/payment"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 )
 
-// refunds is a WeChat that takes refunds and reports them as the test says.
+// refunds accepts refunds, and reports them as a test says.
 type refunds struct {
 	wechat.Merchant
 	mu        sync.Mutex
@@ -40,32 +41,22 @@ func (w *refunds) QueryRefund(_ context.Context, no string) (wechat.Refund, erro
 
 func (w *refunds) QueryRefunds(context.Context, string) ([]wechat.Refund, error) { return w.all, nil }
 
-// paid stores an order that is paid, and returns the payment.
-func (l *ledger) paid(t *testing.T) order.Payment {
-	t.Helper()
-	p := l.pending(t)
-	if err := l.settle(t.Context(), tradeOf(p), sourceNotify); err != nil {
-		t.Fatal(err)
-	}
-	return l.stored(t, p.OutTradeNo)
-}
-
-// refundOf is WeChat's report of a refund of a payment.
+// refundOf returns WeChat's report of a refund of 600 fen of a payment.
 func refundOf(p order.Payment, no string, state wechat.RefundState) wechat.Refund {
 	return wechat.Refund{
 		OutTradeNo: p.OutTradeNo, OutRefundNo: no, TransactionID: p.TransactionID, RefundID: "50000" + no,
-		Total: p.Total, Amount: 600, State: state, RefundedAt: time.Now(),
+		Total: p.Total, Amount: 600, State: state, RefundedAt: p.CreatedAt.Add(time.Hour),
 	}
 }
 
-// A refund that was not made here is recorded only if it agrees with the payment, and no
-// more goes back than was paid.
+// A refund that was made at the merchant platform is recorded only if it agrees with the payment and
+// the refunds do not exceed it.
 func TestRecordedRefundAgreesWithThePayment(t *testing.T) {
 	t.Parallel()
 	const no = "5030000000000000000000000000001"
 	for name, c := range map[string]struct {
 		bend func(*wechat.Refund)
-		want Mismatch
+		want payment.Mismatch
 	}{
 		"it agrees":     {func(*wechat.Refund) {}, ""},
 		"order":         {func(r *wechat.Refund) { r.OutTradeNo = strings.Repeat("9", 32) }, "it is about another order"},
@@ -75,87 +66,87 @@ func TestRecordedRefundAgreesWithThePayment(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLedger(t)
-			o := l.paid(t)
+			s := newShop(t)
+			o := s.paid(t)
 			report := refundOf(o, no, wechat.RefundSuccess)
 			c.bend(&report)
-			l.cfg.WeChat = fixed{&refunds{all: []wechat.Refund{report}}}
-			before := storetest.Dump(t, l.db)
-			err := l.syncRefunds(t.Context(), o, sourceCron)
-			var mismatch Mismatch
+			s.wechat.merchant = &refunds{all: []wechat.Refund{report}}
+			before := storetest.Dump(t, s.DB)
+			err := s.Signer.SyncRefunds(t.Context(), o, payment.SourceCron)
+			var mismatch payment.Mismatch
 			if errors.As(err, &mismatch); mismatch != c.want || c.want == "" && err != nil {
 				t.Fatalf("%v, want %q", err, c.want)
 			}
-			storetest.Check(t, l.db)
+			storetest.Check(t, s.DB)
 			if c.want != "" {
-				if storetest.Dump(t, l.db) != before {
+				if storetest.Dump(t, s.DB) != before {
 					t.Error("something changed")
 				}
 				return
 			}
-			if stored, err := l.cfg.Store.ByID(t.Context(), o.OrderID); err != nil || stored.Refunded != 600 || stored.Status != api.StatusPaid {
+			if stored, err := s.store.ByID(t.Context(), o.OrderID); err != nil || stored.Refunded != 600 || stored.Status != api.StatusPaid {
 				t.Errorf("%+v, %v", stored, err)
 			}
 		})
 	}
 }
 
-// WeChat declines a refund that it took in a call that was lost. It is not failed.
-func TestDeclinedRefundThatWasTaken(t *testing.T) {
+// WeChat accepted a refund, and the response was lost. Then it declines the repeated call. The refund
+// does not fail.
+func TestDeclinedRefundThatWasAccepted(t *testing.T) {
 	t.Parallel()
-	for _, taken := range []bool{false, true} {
-		l := newLedger(t)
-		o := l.paid(t)
+	for _, accepted := range []bool{false, true} {
+		s := newShop(t)
+		o := s.paid(t)
 		w := &refunds{
 			refund: func(wechat.RefundRequest) (wechat.Refund, error) {
 				return wechat.Refund{}, &wechat.Error{Kind: wechat.Developer, Code: "PARAM_ERROR", Message: "declined"}
 			},
 			query: func(no string) (wechat.Refund, error) {
-				if taken {
+				if accepted {
 					return refundOf(o, no, wechat.RefundProcessing), nil
 				}
 				return wechat.Refund{}, &wechat.Error{Kind: wechat.Developer, Code: wechat.CodeRefundNotExist}
 			},
 		}
-		l.cfg.WeChat = fixed{w}
-		r, err := l.Refund(t.Context(), o.OrderID, api.RefundRequest{RefundKey: rand.Text(), Amount: 600})
+		s.wechat.merchant = w
+		r, err := s.Signer.Refund(t.Context(), o.OrderID, api.RefundRequest{RefundKey: rand.Text(), Amount: 600})
 		var e *api.Error
 		switch {
-		case taken && (err != nil || r.Status != api.RefundProcessing):
+		case accepted && (err != nil || r.Status != api.RefundProcessing):
 			t.Errorf("%+v, %v", r, err)
-		case !taken && (!errors.As(err, &e) || e.Code != api.CodeWeChatDeclined):
+		case !accepted && (!errors.As(err, &e) || e.Code != api.CodeWeChatDeclined):
 			t.Errorf("%+v, %v", r, err)
 		}
-		storetest.Check(t, l.db)
+		storetest.Check(t, s.DB)
 	}
 }
 
-// Of many callers at once one submits a refund, and nobody again until resendWindow has
-// passed.
+// One of several concurrent callers submits a refund. Nobody submits it again before ResendWindow
+// has passed.
 func TestRefundIsSubmittedByOneCaller(t *testing.T) {
 	t.Parallel()
-	l := newLedger(t)
-	o := l.paid(t)
+	s := newShop(t)
+	o := s.paid(t)
 	w := &refunds{refund: func(wechat.RefundRequest) (wechat.Refund, error) {
 		return wechat.Refund{}, &wechat.Error{Kind: wechat.Retry} // no response
 	}}
-	l.cfg.WeChat = fixed{w}
-	now := time.Now()
-	l.now = func() time.Time { return now }
-	r, err := l.Refund(t.Context(), o.OrderID, api.RefundRequest{RefundKey: rand.Text(), Amount: 600})
+	s.wechat.merchant = w
+	now := s.Now()
+	s.at = now
+	r, err := s.Signer.Refund(t.Context(), o.OrderID, api.RefundRequest{RefundKey: rand.Text(), Amount: 600})
 	if err != nil || r.Status != api.RefundCreated || len(w.submitted) != 1 {
 		t.Fatalf("%+v, %v, %d calls", r, err, len(w.submitted))
 	}
 	for _, c := range []struct {
 		after time.Duration
 		calls int
-	}{{0, 1}, {resendWindow - time.Millisecond, 1}, {resendWindow, 2}} {
-		at := now.Add(c.after)
-		l.now = func() time.Time { return at }
+	}{{0, 1}, {payment.ResendWindow - time.Millisecond, 1}, {payment.ResendWindow, 2}} {
+		s.at = now.Add(c.after)
 		var wg sync.WaitGroup
 		for range 5 {
 			wg.Go(func() {
-				if err := l.continueRefund(context.Background(), r, sourceCron); err != nil {
+				if err := s.Signer.ContinueRefund(context.Background(), r, payment.SourceCron); err != nil {
 					t.Error(err)
 				}
 			})

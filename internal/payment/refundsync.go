@@ -13,9 +13,8 @@ import (
 	"h5pay/wechat"
 )
 
-// syncRefund queries WeChat about one refund and applies the response. found is false
-// when WeChat does not know the refund. The error is a Mismatch, WeChat's or the
-// database's.
+// syncRefund queries WeChat about one refund and applies the response. found is false if WeChat
+// does not know the refund. The error is a Mismatch, WeChat's or the database's.
 func (s *Service) syncRefund(ctx context.Context, r order.Refund, source string) (found bool, err error) {
 	callCtx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
@@ -34,9 +33,8 @@ func (s *Service) syncRefund(ctx context.Context, r order.Refund, source string)
 	return true, s.applyRefund(ctx, r, report, source)
 }
 
-// syncRefunds queries WeChat about all refunds of a paid payment, records those that were
-// not made here, and applies the responses. That is how refunds of the merchant platform
-// become known here.
+// syncRefunds queries WeChat about all refunds of a paid payment and applies the responses. It also
+// records refunds that were made at the merchant platform.
 func (s *Service) syncRefunds(ctx context.Context, p order.Payment, source string) error {
 	reports, err := s.queryRefunds(ctx, p)
 	if err != nil {
@@ -45,16 +43,15 @@ func (s *Service) syncRefunds(ctx context.Context, p order.Payment, source strin
 	return s.applyRefunds(ctx, p, reports, source)
 }
 
-// settleRefunded settles a trade of which money has gone back, and its refunds. The
-// refunds are queried first: once the payment is known as paid, nobody queries it again.
+// settleRefunded settles a trade in the state REFUND, and its refunds. The refunds are queried
+// first, because a payment that is stored as paid is not queried again.
 //
-// WeChat promises no more of such a trade than its state. The refunds name the
-// transaction and the amount. The payer and the time may stay unknown until the
-// bill of that day is compared.
+// WeChat guarantees only the state of such a trade. The refunds have the transaction and the
+// amount. The payer and the time may be unknown until the bill of that day is compared.
 //
-// If a database was restored, it may have forgotten which payment of an order was the
-// duplicate. The refund of a duplicate has a number that says so. Then the other payments
-// are settled first: the one whose money is here has to pay the order, not this one.
+// A restored database may lack which payment of an order was the duplicate. The id of a duplicate's
+// refund shows it. Then the other payments are settled first, so that one of them, and not this
+// one, pays the order.
 func (s *Service) settleRefunded(ctx context.Context, p order.Payment, trade wechat.Trade, source string) (order.Payment, error) {
 	reports, err := s.queryRefunds(ctx, p)
 	if err != nil {
@@ -76,7 +73,7 @@ func (s *Service) settleRefunded(ctx context.Context, p order.Payment, trade wec
 		trade.TransactionID, trade.TotalFee = reports[0].TransactionID, reports[0].Total
 	}
 	if trade.OpenID == "" && p.TradeType == api.TradeJSAPI {
-		trade.OpenID = p.OpenID // nobody else can pay inside WeChat
+		trade.OpenID = p.OpenID // only this user can pay it inside WeChat
 	}
 	if p, err = s.settle(ctx, p, trade, source); err != nil {
 		return p, err
@@ -84,9 +81,9 @@ func (s *Service) settleRefunded(ctx context.Context, p order.Payment, trade wec
 	return p, s.applyRefunds(ctx, p, reports, source)
 }
 
-// findDuplicateRefund returns the refund at WeChat that gave a payment back because it was
-// a duplicate, the zero one if there is none. Without a list of refunds, which APIv3 does
-// not give, WeChat is queried by its number.
+// findDuplicateRefund returns the refund of a payment that was a duplicate, as WeChat reports it,
+// the zero one if there is none. Without a list of refunds, which APIv3 lacks, WeChat is queried by
+// the refund's id.
 func (s *Service) findDuplicateRefund(ctx context.Context, p order.Payment, reports []wechat.Refund) (wechat.Refund, error) {
 	id := order.DuplicateRefundID(p.OutTradeNo)
 	for _, r := range reports {
@@ -115,8 +112,7 @@ func (s *Service) findDuplicateRefund(ctx context.Context, p order.Payment, repo
 	return report, nil
 }
 
-// syncOthers syncs the other payments of an order of which it is not known that they are
-// paid.
+// syncOthers syncs the other payments of an order that are not stored as paid.
 func (s *Service) syncOthers(ctx context.Context, p order.Payment, source string) error {
 	payments, err := s.cfg.Store.PaymentsOf(ctx, p.OrderID)
 	if err != nil {
@@ -137,7 +133,7 @@ func (s *Service) syncOthers(ctx context.Context, p order.Payment, source string
 	return nil
 }
 
-// syncPaid settles a payment if WeChat has its money, and reports whether it has.
+// syncPaid settles a payment if WeChat reports it as paid, and reports whether it does.
 func (s *Service) syncPaid(ctx context.Context, p order.Payment, source string) (bool, error) {
 	pay, err := s.api(p.APIVersion)
 	if err != nil {
@@ -158,10 +154,10 @@ func (s *Service) syncPaid(ctx context.Context, p order.Payment, source string) 
 	return err == nil, err
 }
 
-// queryRefunds queries WeChat about all refunds of a payment. APIv3 has no such query: of
-// a payment of APIv3 it asks APIv2, whose ledger is the same, if its key is there.
-// Otherwise the list is empty. Refunds that were not made here then become known by the
-// notification or the bill that names them.
+// queryRefunds queries WeChat about all refunds of a payment. APIv3 has no such query. For a
+// payment of APIv3 it queries APIv2, which has the same ledger, if the shop has its key.
+// Otherwise the list is empty, and refunds that were made at the merchant platform are found
+// by the notification or the bill.
 func (s *Service) queryRefunds(ctx context.Context, p order.Payment) ([]wechat.Refund, error) {
 	callCtx, cancel := context.WithTimeout(ctx, refundTimeout)
 	defer cancel()
@@ -178,7 +174,7 @@ func (s *Service) queryRefunds(ctx context.Context, p order.Payment) ([]wechat.R
 	if err == nil {
 		return reports, nil
 	}
-	// A key of APIv2 that WeChat takes no longer must not hold up a payment of APIv3.
+	// A key of APIv2 that WeChat no longer accepts must not delay a payment of APIv3.
 	if e := wechatError(err); p.APIVersion == string(wechat.V3) && e.Kind != wechat.Retry && e.Kind != wechat.Untrusted {
 		s.logger(ctx).Warn("APIv2 does not list the refunds of a payment of APIv3", "out_trade_no", p.OutTradeNo, "error", err)
 		return nil, nil
@@ -186,9 +182,8 @@ func (s *Service) queryRefunds(ctx context.Context, p order.Payment) ([]wechat.R
 	return nil, fmt.Errorf("querying the refunds of payment %s: %w", p.OutTradeNo, err)
 }
 
-// syncNamed syncs a payment and its refunds when a notification or a bill names one of
-// them that is not stored as it says. outRefundNo is "" when the news is about the
-// payment.
+// syncNamed syncs a payment and its refunds if a notification or a bill differs from a stored one.
+// outRefundNo is "" if the difference is in the payment.
 func (s *Service) syncNamed(ctx context.Context, p order.Payment, outRefundNo, source string) error {
 	var err error
 	if p.Status == api.PaymentPaid {
@@ -222,8 +217,8 @@ func (s *Service) syncNamed(ctx context.Context, p order.Payment, outRefundNo, s
 	return s.applyRefunds(ctx, p, []wechat.Refund{report}, source)
 }
 
-// applyRefunds applies what WeChat reports of the refunds of a payment. A Mismatch of one
-// leaves the others to be applied.
+// applyRefunds applies WeChat's reports of the refunds of a payment. After a Mismatch of one it
+// still applies the others.
 func (s *Service) applyRefunds(ctx context.Context, p order.Payment, reports []wechat.Refund, source string) error {
 	if len(reports) == 0 {
 		return nil
@@ -243,7 +238,7 @@ func (s *Service) applyRefunds(ctx context.Context, p order.Payment, reports []w
 		if !ok {
 			r, err = s.recordRefund(ctx, p, report, source)
 		}
-		if err == nil && !agrees(r, report) { // most agree, and cost no more statements
+		if err == nil && !agrees(r, report) { // most agree, and need no more statements
 			err = s.applyRefund(ctx, r, report, source)
 		}
 		var mismatch Mismatch
@@ -257,7 +252,7 @@ func (s *Service) applyRefunds(ctx context.Context, p order.Payment, reports []w
 	return bad
 }
 
-// recordRefund stores a refund that was not made here.
+// recordRefund stores a refund that was made at the merchant platform.
 func (s *Service) recordRefund(ctx context.Context, p order.Payment, report wechat.Refund, source string) (order.Refund, error) {
 	log := s.logger(ctx).With("source", source, "order", p.OrderID, "out_trade_no", p.OutTradeNo, "refund", report.OutRefundNo, "refund_id", report.RefundID, "amount", int64(report.Amount))
 	var problem Mismatch
@@ -276,7 +271,7 @@ func (s *Service) recordRefund(ctx context.Context, p order.Payment, report wech
 	now := s.now()
 	created := now
 	if !report.RefundedAt.IsZero() && report.RefundedAt.Before(now) {
-		created = report.RefundedAt // or earlier: WeChat does not say
+		created = report.RefundedAt // or earlier: WeChat does not report it
 	}
 	record := s.cfg.Store.RecordRefund
 	if report.State == wechat.RefundClosed {
@@ -300,8 +295,9 @@ func (s *Service) recordRefund(ctx context.Context, p order.Payment, report wech
 	return r, err
 }
 
-// applyRefund brings a refund to where WeChat reports it. The report must be
-// WeChat's own, signature checked, and agree with the refund in payment and amounts. Like settle it may be called any number of times and in any order.
+// applyRefund changes a refund to the status that WeChat reports. The report is WeChat's own with a
+// verified signature. It must agree with the refund in payment and amounts. Like settle it may be
+// called any number of times and in any order.
 //
 // The error is a Mismatch, which is logged, or the database's.
 func (s *Service) applyRefund(ctx context.Context, r order.Refund, report wechat.Refund, source string) error {
@@ -331,7 +327,7 @@ func (s *Service) moveTo(ctx context.Context, log *slog.Logger, r order.Refund, 
 		return Mismatch("unknown refund state")
 	}
 	if r.Status == api.RefundFailed && to != api.RefundProcessing {
-		// The refund takes its share of the order again first.
+		// First the refund counts against the payment again.
 		if err := s.move(ctx, log, r, api.RefundProcessing, report); err != nil {
 			return err
 		}
@@ -340,9 +336,9 @@ func (s *Service) moveTo(ctx context.Context, log *slog.Logger, r order.Refund, 
 	return s.move(ctx, log, r, to, report)
 }
 
-// move makes one change of a refund's status. It is no error if the refund has that
-// status, or has gone further, by then. The trigger refund_goes_on continues: it writes
-// the order's status and what has gone back.
+// move makes one change of a refund's status. It is no error if the refund has that status or a
+// later one already. The trigger refund_goes_on continues: it sets the status of the order and the
+// refunded amounts.
 func (s *Service) move(ctx context.Context, log *slog.Logger, r order.Refund, to api.RefundStatus, report wechat.Refund) error {
 	moved, err := s.cfg.Store.MoveRefund(ctx, r.ID, to, report.RefundID, report.RefundedAt, s.now())
 	if err != nil {
@@ -352,7 +348,7 @@ func (s *Service) move(ctx context.Context, log *slog.Logger, r order.Refund, to
 		level := slog.LevelInfo
 		switch {
 		case to == api.RefundAbnormal:
-			level = slog.LevelError // until an operator acts the buyer does not get the money
+			level = slog.LevelError // the buyer does not get the money until an operator acts
 		case r.Status == api.RefundFailed, to == api.RefundClosed:
 			level = slog.LevelWarn
 		}
@@ -373,7 +369,7 @@ func (s *Service) move(ctx context.Context, log *slog.Logger, r order.Refund, to
 	case stored.Status == api.RefundFailed:
 		return Mismatch("more than was paid would go back")
 	case stored.Status == api.RefundAbnormal && to == api.RefundProcessing:
-		return nil // an operator has started it again
+		return nil // an operator has restarted it
 	}
 	return Mismatch("it has ended as " + string(stored.Status))
 }

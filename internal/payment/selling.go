@@ -6,13 +6,13 @@ import (
 	"h5pay/internal/api"
 )
 
-// errNotSelling rejects what could lead to a payment while the shop does not sell.
+// errNotSelling rejects a call that could lead to a payment while the shop does not sell.
 func errNotSelling() error {
 	return reject(api.CodeNotSelling, "the operator has stopped selling, try again later")
 }
 
-// Selling returns errNotSelling when the shop does not sell: by the setting, or by
-// the operator's call, which works at once.
+// Selling returns errNotSelling if the shop does not sell, by the setting or by the operator's
+// switch.
 func (s *Service) Selling(ctx context.Context) error {
 	if s.cfg.SellingOff {
 		return errNotSelling()
@@ -24,17 +24,17 @@ func (s *Service) Selling(ctx context.Context) error {
 	return err
 }
 
-// SetSelling stops selling, or starts it again.
+// SetSelling stops or resumes selling.
 func (s *Service) SetSelling(ctx context.Context, on bool) error {
 	if err := s.cfg.Store.SetSelling(ctx, on, s.now()); err != nil {
 		return err
 	}
-	s.logger(ctx).Warn("operator switches selling", "selling", on)
+	s.logger(ctx).Warn("the operator switches selling", "selling", on)
 	return nil
 }
 
-// SellingState returns whether the shop sells, and whether the setting or the operator's
-// call decides that.
+// SellingState returns whether the shop sells, and whether the setting or the operator's switch
+// decides that.
 func (s *Service) SellingState(ctx context.Context) (api.Selling, error) {
 	selling, since, err := s.cfg.Store.Selling(ctx)
 	if err != nil {

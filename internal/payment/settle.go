@@ -11,27 +11,26 @@ import (
 	"h5pay/wechat"
 )
 
-// Mismatch is why what WeChat reports does not agree with what is stored. Nothing was
-// changed, and an operator has to look. The text is safe to show to whoever holds the
-// APIv2 key.
+// Mismatch is the difference between WeChat's report and the stored payment or refund. Nothing was
+// changed, and an operator must look at it. The text may be shown to anybody who has the APIv2 key.
 type Mismatch string
 
 func (m Mismatch) Error() string { return string(m) }
 
-// settle is the only way to "paid". It applies a trade to its payment: WeChat itself
-// reported the trade, the signature is checked, and it must agree with the payment in
-// appid, merchant, amount and currency. settle may be called any number of times, at
-// once and in any order, with the same trade; one of the calls changes the payment.
+// settle is the only way to "paid". It applies a trade to its payment. The trade is WeChat's own
+// report with a verified signature. It must agree with the payment in appid, merchant, amount and
+// currency. settle may be called any number of times, concurrently and in any order, with the same
+// trade. One of the calls changes the payment.
 //
-// It returns the payment with the status that is stored then. The error is a Mismatch,
-// which is logged and counted, or the database's: then the trade should be reported again.
+// It returns the payment with the stored status. The error is a Mismatch, which is logged and
+// counted, or the database's. In the second case the trade should be reported again.
 func (s *Service) settle(ctx context.Context, p order.Payment, trade wechat.Trade, source string) (order.Payment, error) {
 	settled, err := s.applyTrade(ctx, p, trade, source)
 	return settled, s.noteMismatch(ctx, p, trade, source, err)
 }
 
-// paymentOf returns the payment of a trade that WeChat reports. The Mismatch that there is
-// no such payment is logged and counted.
+// paymentOf returns the payment of a trade that WeChat reports. If there is none, the error is a
+// Mismatch, which is logged and counted.
 func (s *Service) paymentOf(ctx context.Context, trade wechat.Trade, source string) (order.Payment, error) {
 	p, err := s.cfg.Store.Payment(ctx, trade.OutTradeNo)
 	if errors.Is(err, store.ErrNotFound) {
@@ -52,7 +51,7 @@ func (s *Service) noteMismatch(ctx context.Context, p order.Payment, trade wecha
 	return err
 }
 
-// applyTrade changes the payment as the trade says.
+// applyTrade changes the payment to the state of the trade.
 func (s *Service) applyTrade(ctx context.Context, p order.Payment, trade wechat.Trade, source string) (order.Payment, error) {
 	if err := sameAccount(p, trade); err != nil {
 		return p, err
@@ -63,14 +62,13 @@ func (s *Service) applyTrade(ctx context.Context, p order.Payment, trade wechat.
 	case wechat.StateClosed, wechat.StateRevoked:
 		return s.close(ctx, p, source)
 	case wechat.StateNotPay, wechat.StateUserPaying, wechat.StateAccept, wechat.StatePayError:
-		return p, nil // nothing final for a payment that can be made again
+		return p, nil // not final: the buyer can try again
 	}
 	return p, Mismatch("unknown trade state")
 }
 
-// sameAccount returns a Mismatch for a trade of another appid or merchant than the
-// payment's, and for a message of another API version: who has the key of one version
-// cannot forge messages about the payments of the other.
+// sameAccount returns a Mismatch for a trade of another appid, merchant or API version than the
+// payment's. A stolen key of one version forges no messages about payments of the other.
 func sameAccount(p order.Payment, trade wechat.Trade) error {
 	if string(trade.Version) != p.APIVersion {
 		return Mismatch("API version differs")
@@ -129,7 +127,7 @@ func (s *Service) applyPayment(ctx context.Context, p order.Payment, trade wecha
 	return stored, nil // reported before
 }
 
-// knownPayment returns what a trade says of its payment.
+// knownPayment returns the payer and the time of a trade.
 func knownPayment(trade wechat.Trade) order.KnownPayment {
 	p := order.KnownPayment{OutTradeNo: trade.OutTradeNo, TransactionID: trade.TransactionID, Payer: trade.OpenID}
 	if !trade.PaidAt.IsZero() {
@@ -138,7 +136,7 @@ func knownPayment(trade wechat.Trade) order.KnownPayment {
 	return p
 }
 
-// close marks the payment closed, unless it is paid, closed or failed by then.
+// close marks the payment closed, unless it is already paid, closed or failed.
 func (s *Service) close(ctx context.Context, p order.Payment, source string) (order.Payment, error) {
 	closed, err := s.cfg.Store.Close(ctx, p.OutTradeNo, s.now())
 	switch {

@@ -1,10 +1,7 @@
-package payment
+package payment_test
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,130 +10,13 @@ import (
 	"time"
 
 	"h5pay/internal/api"
-	"h5pay/internal/order"
+	"h5pay/internal/payment"
 	"h5pay/internal/reqlog"
-	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 )
 
-// ledger is a server whose trades the test makes up. It never calls WeChat.
-type ledger struct {
-	*Service
-	db  *sql.DB
-	log bytes.Buffer
-}
-
-func newLedger(t testing.TB) *ledger {
-	t.Helper()
-	l := &ledger{db: storetest.Open(t)}
-	s, err := New(Config{
-		ShopName: "店", ShopURL: "https://shop.example.com", AppID: "wx5a1e0f7c3b2d4968", MchID: "1900000109",
-		Store: store.New(l.db), WeChat: fixed{},
-		Log: slog.New(slog.NewTextHandler(&l.log, nil)),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Service = s
-	return l
-}
-
-// fixed is a WeChat of one version. It makes no calls without a Pay.
-type fixed struct{ pay wechat.Merchant }
-
-func (fixed) Version() wechat.Version { return wechat.V2 }
-
-func (f fixed) For(v wechat.Version) (wechat.Merchant, error) {
-	if f.pay == nil || v != wechat.V2 {
-		return nil, &wechat.Error{Op: "pay", Code: wechat.CodeNotConfigured, Kind: wechat.Operator}
-	}
-	return f.pay, nil
-}
-
-// settle settles a trade of the payment that it names. The payment that the rules return
-// has the stored status and transaction.
-func (l *ledger) settle(ctx context.Context, trade wechat.Trade, source string) error {
-	o, err := l.paymentOf(ctx, trade, source)
-	if err != nil {
-		return err
-	}
-	if o, err = l.Service.settle(ctx, o, trade, source); err == nil {
-		stored, err := l.cfg.Store.Payment(ctx, trade.OutTradeNo)
-		if err != nil {
-			return err
-		}
-		if o.Status != stored.Status || o.TransactionID != stored.TransactionID || o.PaidAt.UnixMilli() != stored.PaidAt.UnixMilli() || o.ClientIP != stored.ClientIP {
-			return fmt.Errorf("settle returned %+v, stored is %+v", o, stored)
-		}
-	}
-	return err
-}
-
-// pending stores an order of 13600 fen and returns a payment of it that WeChat waits for.
-func (l *ledger) pending(t testing.TB) order.Payment {
-	t.Helper()
-	const owner = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
-	o, err := l.PlaceBasket(context.Background(), BasketRequest{Owner: owner, CreateOrderRequest: api.CreateOrderRequest{
-		ClientKey: rand.Text(), Items: []api.OrderItem{{ProductID: "tea", Quantity: 2}},
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l.attempt(t, o, api.TradeJSAPI)
-}
-
-// attempt stores a payment of an order that WeChat waits for.
-func (l *ledger) attempt(t testing.TB, o order.Order, trade api.TradeType) order.Payment {
-	t.Helper()
-	no, err := order.NewOutTradeNo(rand.Reader, o.CreatedAt)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := order.Payment{
-		OutTradeNo: no, OrderID: o.ID, AppID: o.AppID, MchID: o.MchID, APIVersion: "v2", TradeType: trade,
-		NotifyURL: "https://shop.example.com/api/notify/pay", CreatedAt: o.CreatedAt,
-	}
-	prepay := order.Prepay{ID: "wx-" + no, SignType: "MD5"}
-	if trade == api.TradeJSAPI {
-		p.OpenID = o.Owner
-	} else {
-		prepay.URL = "weixin://" + no
-	}
-	if ok, err := l.cfg.Store.InsertPayment(context.Background(), p, time.Time{}); !ok || err != nil {
-		t.Fatal(ok, err)
-	}
-	if ok, err := l.cfg.Store.SetPrepay(context.Background(), no, prepay, l.now()); !ok || err != nil {
-		t.Fatal(ok, err)
-	}
-	return l.stored(t, no)
-}
-
-// stored returns a payment as it is stored.
-func (l *ledger) stored(t testing.TB, outTradeNo string) order.Payment {
-	t.Helper()
-	p, err := l.cfg.Store.Payment(context.Background(), outTradeNo)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-// tradeOf is the trade that pays o.
-func tradeOf(o order.Payment) wechat.Trade {
-	return wechat.Trade{
-		Version: wechat.Version(o.APIVersion), AppID: o.AppID, MchID: o.MchID, OutTradeNo: o.OutTradeNo, TransactionID: "42000" + o.OutTradeNo[8:], OpenID: o.OpenID,
-		State: wechat.StateSuccess, TotalFee: o.Total, Currency: "CNY", PaidAt: time.Now(),
-	}
-}
-
-func (l *ledger) status(t testing.TB, o order.Payment) api.PaymentStatus {
-	t.Helper()
-	storetest.Check(t, l.db)
-	return l.stored(t, o.OutTradeNo).Status
-}
-
-func TestSettleRejectsWhatDoesNotAgreeWithThePayment(t *testing.T) {
+func TestSettleRejectsATradeThatDiffersFromThePayment(t *testing.T) {
 	t.Parallel()
 	for name, bend := range map[string]func(*wechat.Trade){
 		"unknown order":                          func(t *wechat.Trade) { t.OutTradeNo = "20261123000000000000000000000000" },
@@ -155,24 +35,24 @@ func TestSettleRejectsWhatDoesNotAgreeWithThePayment(t *testing.T) {
 		"closed, but not ours: mch_id differs":   func(t *wechat.Trade) { t.State = wechat.StateClosed; t.MchID = "1900000000" },
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLedger(t)
-			o := l.pending(t)
+			s := newShop(t)
+			o := s.pending(t)
 			trade := tradeOf(o)
 			bend(&trade)
-			before := storetest.Dump(t, l.db)
-			err := l.settle(context.Background(), trade, sourceNotify)
+			before := storetest.Dump(t, s.DB)
+			err := s.settle(context.Background(), trade, payment.SourceNotify)
 			reason := name[strings.Index(name, ": ")+1:]
-			var mismatch Mismatch
+			var mismatch payment.Mismatch
 			if !errors.As(err, &mismatch) || string(mismatch) != strings.TrimSpace(reason) {
 				t.Errorf("settle: %v", err)
 			}
-			if storetest.Dump(t, l.db) != before {
+			if storetest.Dump(t, s.DB) != before {
 				t.Error("something changed")
 			}
-			if n := strings.Count(l.log.String(), "level=ERROR"); n != 1 {
-				t.Errorf("%d loud lines:\n%s", n, l.log.String())
+			if n := strings.Count(s.Log.String(), "level=ERROR"); n != 1 {
+				t.Errorf("%d lines of level ERROR:\n%s", n, s.Log.String())
 			}
-			if strings.Contains(l.log.String(), o.OpenID) {
+			if strings.Contains(s.Log.String(), o.OpenID) {
 				t.Error("the openid is in the log")
 			}
 		})
@@ -191,16 +71,16 @@ func TestSettleByState(t *testing.T) {
 		wechat.StateAccept:     api.PaymentPending,
 		wechat.StatePayError:   api.PaymentPending,
 	} {
-		l := newLedger(t)
-		o := l.pending(t)
+		s := newShop(t)
+		o := s.pending(t)
 		trade := tradeOf(o)
 		trade.State = state
 		for range 2 {
-			if err := l.settle(context.Background(), trade, sourcePoll); err != nil {
+			if err := s.settle(context.Background(), trade, payment.SourcePoll); err != nil {
 				t.Errorf("%s: %v", state, err)
 			}
 		}
-		if got := l.status(t, o); got != want {
+		if got := s.status(t, o); got != want {
 			t.Errorf("%s: %s, want %s", state, got, want)
 		}
 	}
@@ -208,71 +88,71 @@ func TestSettleByState(t *testing.T) {
 
 func TestPaidPaymentStaysPaid(t *testing.T) {
 	t.Parallel()
-	l := newLedger(t)
-	o := l.pending(t)
-	if err := l.settle(context.Background(), tradeOf(o), sourceNotify); err != nil {
+	s := newShop(t)
+	o := s.pending(t)
+	if err := s.settle(context.Background(), tradeOf(o), payment.SourceNotify); err != nil {
 		t.Fatal(err)
 	}
-	before := storetest.Dump(t, l.db)
+	before := storetest.Dump(t, s.DB)
 	for _, state := range []wechat.TradeState{wechat.StateClosed, wechat.StateNotPay, wechat.StateRefund, wechat.StateSuccess} {
 		trade := tradeOf(o)
 		trade.State = state
-		if err := l.settle(context.Background(), trade, sourcePoll); err != nil {
+		if err := s.settle(context.Background(), trade, payment.SourcePoll); err != nil {
 			t.Errorf("%s: %v", state, err)
 		}
 	}
 	second := tradeOf(o)
 	second.TransactionID += "X"
-	if err := l.settle(context.Background(), second, sourceNotify); err != Mismatch("the order is paid by another transaction") {
+	if err := s.settle(context.Background(), second, payment.SourceNotify); err != payment.Mismatch("the order is paid by another transaction") {
 		t.Errorf("a second transaction: %v", err)
 	}
-	if storetest.Dump(t, l.db) != before {
+	if storetest.Dump(t, s.DB) != before {
 		t.Error("a paid payment was changed")
 	}
 }
 
 func TestOneTransactionIsNotTwoPayments(t *testing.T) {
 	t.Parallel()
-	l := newLedger(t)
-	a, b := l.pending(t), l.pending(t)
-	if err := l.settle(context.Background(), tradeOf(a), sourceNotify); err != nil {
+	s := newShop(t)
+	a, b := s.pending(t), s.pending(t)
+	if err := s.settle(context.Background(), tradeOf(a), payment.SourceNotify); err != nil {
 		t.Fatal(err)
 	}
 	trade := tradeOf(b)
 	trade.TransactionID = tradeOf(a).TransactionID
-	if err := l.settle(context.Background(), trade, sourceNotify); err != Mismatch("the transaction belongs to another order") {
+	if err := s.settle(context.Background(), trade, payment.SourceNotify); err != payment.Mismatch("the transaction belongs to another order") {
 		t.Errorf("settle: %v", err)
 	}
-	if got := l.status(t, b); got != api.PaymentPending {
+	if got := s.status(t, b); got != api.PaymentPending {
 		t.Errorf("the other payment is %s", got)
 	}
 }
 
 func TestLatePaymentCounts(t *testing.T) {
 	t.Parallel()
-	l := newLedger(t)
-	o := l.pending(t)
-	if ok, err := l.cfg.Store.Close(context.Background(), o.OutTradeNo, l.now()); !ok || err != nil {
+	s := newShop(t)
+	o := s.pending(t)
+	if ok, err := s.store.Close(context.Background(), o.OutTradeNo, s.Now()); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	if err := l.settle(context.Background(), tradeOf(o), sourceNotify); err != nil {
+	if err := s.settle(context.Background(), tradeOf(o), payment.SourceNotify); err != nil {
 		t.Fatal(err)
 	}
-	if got := l.status(t, o); got != api.PaymentPaid {
+	if got := s.status(t, o); got != api.PaymentPaid {
 		t.Errorf("the payment is %s", got)
 	}
-	if !strings.Contains(l.log.String(), "paid late") {
-		t.Error("nothing in the log")
+	if !strings.Contains(s.Log.String(), "paid late") {
+		t.Error("the late payment is not logged")
 	}
 }
 
 func TestSettleReportsADeadDatabase(t *testing.T) {
 	t.Parallel()
-	l := newLedger(t)
-	o := l.pending(t)
-	l.db.Close()
-	var mismatch Mismatch
-	if err := l.settle(context.Background(), tradeOf(o), sourceNotify); err == nil || errors.As(err, &mismatch) {
+	s := newShop(t)
+	o := s.pending(t)
+	s.DB.Close()
+	var mismatch payment.Mismatch
+	if err := s.settle(context.Background(), tradeOf(o), payment.SourceNotify); err == nil || errors.As(err, &mismatch) {
 		t.Errorf("settle: %v", err)
 	}
 }
@@ -280,18 +160,17 @@ func TestSettleReportsADeadDatabase(t *testing.T) {
 func BenchmarkSettle(b *testing.B) {
 	for _, kind := range []string{"first", "repeated"} {
 		b.Run(kind, func(b *testing.B) {
-			l := newLedger(b)
-			l.Service.log = slog.New(slog.DiscardHandler)
-			trade := tradeOf(l.pending(b))
-			ctx := reqlog.With(context.Background(), "bench", l.Service.log)
+			s, log := newShop(b), slog.New(slog.DiscardHandler)
+			trade := tradeOf(s.pending(b))
+			ctx := reqlog.With(context.Background(), "bench", log)
 			i := 0
 			for b.Loop() {
 				if kind == "first" {
 					b.StopTimer()
-					trade = tradeOf(l.pending(b))
+					trade = tradeOf(s.pending(b))
 					b.StartTimer()
 				}
-				if err := l.settle(ctx, trade, sourceNotify); err != nil {
+				if err := s.settle(ctx, trade, payment.SourceNotify); err != nil {
 					b.Fatal(fmt.Errorf("after %d: %w", i, err))
 				}
 				i++

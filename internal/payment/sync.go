@@ -12,7 +12,7 @@ import (
 	"h5pay/wechat"
 )
 
-// Where news of a payment comes from, for the log and the stored payment.
+// The sources of a report about a payment, for the log and the stored payment.
 const (
 	sourcePage         = "page" // the buyer's request
 	sourceNotify       = "notify"
@@ -26,30 +26,30 @@ const (
 	sourceBill         = "bill"
 )
 
-// queryWindow is the least time between two queries of one payment at WeChat,
-// however many pages wait for it.
+// queryWindow is the least time between two queries of one payment at WeChat, whatever the number
+// of polling pages is.
 const queryWindow = 3 * time.Second
 
-// Report is what WeChat reports of a payment that is not paid.
+// Report is WeChat's report of a payment that is not paid.
 type Report int
 
 const (
-	Settled Report = iota // paid or closed, or somebody is paying
+	Settled Report = iota // paid, closed, or being paid
 	Unpaid                // WeChat waits for the payment
 	Unknown               // WeChat does not know the payment
 )
 
-// Sync is how everybody here gets news of a payment. It queries WeChat, settles the
-// response, and closes the payment at WeChat and here when that is due. Only
+// Sync brings a payment up to date, for every caller in this package. It queries WeChat, settles
+// the response, and closes a payment that is due to be closed, at WeChat and in the shop. Only
 // settleRefunded calls it for other payments of the order.
 //
-// It returns the payment with the status that is stored then; a payment of which WeChat
-// reports nothing new is returned as it is passed. Report says what WeChat said before
-// the payment was closed. The error is a Mismatch, WeChat's or the database's.
+// It returns the payment with the stored status. A payment without news is returned unchanged.
+// Report is WeChat's report before the payment was closed. The error is a Mismatch, WeChat's or the
+// database's.
 func (s *Service) Sync(ctx context.Context, p order.Payment, source string) (order.Payment, Report, error) {
 	p, report, err := s.query(ctx, p, source)
-	// A notification says that somebody has paid, and WeChat's query may report it
-	// later (confirmLag): the timer closes such a payment, not the notification.
+	// A notification reports a payment, and WeChat's query may report it later (confirmLag). So the
+	// timer closes such a payment, and a notification does not.
 	if err != nil || source == sourceNotify || !s.mayClose(p, report) {
 		return p, report, err
 	}
@@ -92,23 +92,22 @@ func (s *Service) query(ctx context.Context, p order.Payment, source string) (or
 	return p, Settled, err
 }
 
-// mayClose reports whether a payment of which WeChat has just reported is to be closed at
-// WeChat: nobody has paid, and either its time is over, or it is closing and is old
-// enough.
+// mayClose reports whether a payment must be closed at WeChat after a report: it is unpaid, and
+// closeDue holds.
 func (s *Service) mayClose(p order.Payment, report Report) bool {
 	return report != Settled && p.Status != api.PaymentPaid && s.closeDue(p)
 }
 
-// closeDue reports whether the time of a payment is over, or it is closing and is old
-// enough for WeChat to close it (docs/wechat.md 8.2).
+// closeDue reports whether a payment has expired, or is closing and old enough for WeChat to close
+// it (docs/wechat.md 8.2).
 func (s *Service) closeDue(p order.Payment) bool {
 	now := s.now()
 	return !now.Before(p.ExpiresAt.Add(order.ExpiryGrace)) ||
 		p.Status == api.PaymentClosing && !now.Before(p.CreatedAt.Add(order.MinCloseAge))
 }
 
-// closeAtWeChat closes a payment that WeChat has just reported as not paid, at WeChat and
-// then here. When WeChat calls it paid after all, it is queried again.
+// closeAtWeChat closes a payment that WeChat has just reported as unpaid, at WeChat and then in the
+// shop. If WeChat declines because it is paid, it is queried again.
 func (s *Service) closeAtWeChat(ctx context.Context, p order.Payment, report Report) (order.Payment, error) {
 	source := sourceClose
 	if p.Expired(s.now()) {
@@ -116,12 +115,11 @@ func (s *Service) closeAtWeChat(ctx context.Context, p order.Payment, report Rep
 	}
 	if report == Unknown {
 		if p.Status == api.PaymentClosing && s.now().Before(p.UpdatedAt.Add(claimLife)) && !p.Expired(s.now()) {
-			return p, nil // a unifiedorder that began before may still reach WeChat
+			return p, nil // an earlier unifiedorder may still reach WeChat
 		}
 		return s.close(ctx, p, source)
 	}
-	// Past its time_expire WeChat takes no payment; closing makes sure of
-	// that before anything here relies on it.
+	// WeChat accepts no payment after time_expire. The close makes sure of that.
 	pay, err := s.api(p.APIVersion)
 	if err == nil {
 		callCtx, cancel := context.WithTimeout(ctx, queryTimeout)
@@ -140,11 +138,10 @@ func (s *Service) closeAtWeChat(ctx context.Context, p order.Payment, report Rep
 	return p, fmt.Errorf("closing payment %s: %w", p.OutTradeNo, err)
 }
 
-// refresh is Sync for somebody who waits, for the payments of an unpaid order that can be
-// paid, the newest first and maxSynced at most. It queries WeChat at most once per
-// queryWindow about each, however many wait, and logs what goes wrong. The order is
-// returned as it is stored then. notPaid reports that WeChat was queried about all of them
-// and said that nobody has paid.
+// refresh calls Sync for the payments of an unpaid order that can be paid, the newest first and at
+// most maxSynced. Its caller is a request that waits. It queries WeChat at most once per
+// queryWindow about each payment, and logs errors. It returns the stored order. notPaid means that
+// WeChat was queried about all of them and reported each as unpaid.
 func (s *Service) refresh(ctx context.Context, o order.Order) (latest order.Order, notPaid bool) {
 	log := s.logger(ctx).With("order", o.ID)
 	live, err := s.livePayments(ctx, o)
@@ -186,12 +183,11 @@ func (s *Service) refresh(ctx context.Context, o order.Order) (latest order.Orde
 	return latest, unpaid == len(live)
 }
 
-// maxSynced is how many payments or refunds of one order WeChat is queried about for one
-// look at it.
+// maxSynced is the largest number of payments or refunds of an order about which one request
+// queries WeChat.
 const maxSynced = 3
 
-// livePayments returns the payments of an order that can be paid at WeChat, the newest
-// first.
+// livePayments returns the payments of an order that can be paid at WeChat, the newest first.
 func (s *Service) livePayments(ctx context.Context, o order.Order) ([]order.Payment, error) {
 	switch {
 	case o.Live == 0:
@@ -207,15 +203,15 @@ func (s *Service) livePayments(ctx context.Context, o order.Order) ([]order.Paym
 	return slices.DeleteFunc(payments, func(p order.Payment) bool { return order.PaymentEnded(p.Status) }), nil
 }
 
-// stale reports whether WeChat may know more of an unpaid order than it said last, to a
-// query or to unifiedorder: queryWindow has passed since then. It saves a poll the
-// statement of a claim that would fail.
+// stale reports whether WeChat may have news of an unpaid order: queryWindow has passed since its
+// last response to a query or unifiedorder. It saves a poll the statement of a claim that would
+// fail.
 func (s *Service) stale(o order.Order) bool {
 	switch {
 	case order.WasPaid(o.Status) || o.Live == 0:
 		return false
 	case o.Live > 1 || order.PaymentEnded(o.Payment.Status):
-		return true // the claims tell
+		return true // the claims decide
 	}
 	last := o.Payment.QueriedAt
 	if o.Payment.PrepayAt.After(last) {

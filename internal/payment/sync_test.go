@@ -1,4 +1,4 @@
-package payment
+package payment_test
 
 import (
 	"context"
@@ -8,11 +8,13 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/payment"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 )
 
-// scripted is a WeChat that reports of a payment what the test says.
+// scripted reports a payment as a test says.
 type scripted struct {
 	wechat.Merchant
 	reports         []func(order.Payment) (wechat.Trade, error) // one for each query; the last is repeated
@@ -45,39 +47,39 @@ func unknownThere(order.Payment) (wechat.Trade, error) {
 	return wechat.Trade{}, &wechat.Error{Kind: wechat.Developer, Code: wechat.CodeOrderNotExist}
 }
 
-// A payment is closed at WeChat and here when nobody has paid, nobody is paying and its time
-// is over, and never on the word of a notification.
+// A payment is closed at WeChat and here if it is unpaid, nobody is paying it, and it expired or was
+// cancelled. A notification never closes one.
 func TestSync(t *testing.T) {
 	t.Parallel()
 	const young, expired = time.Minute, order.Lifetime + 2*order.ExpiryGrace
 	type report = func(order.Payment) (wechat.Trade, error)
 	for name, c := range map[string]struct {
 		reports   []report
-		source    string // sourceCron when empty
+		source    string // payment.SourceCron when empty
 		age       time.Duration
 		closing   bool
 		closeErr  error
 		want      api.PaymentStatus
-		report    Report
+		report    payment.Report
 		closes    int
 		wantError string
 	}{
-		"paid":                            {reports: []report{in(wechat.StateSuccess)}, age: young, want: api.PaymentPaid, report: Settled},
-		"paid after the order's time":     {reports: []report{in(wechat.StateSuccess)}, age: expired, want: api.PaymentPaid, report: Settled},
-		"young":                           {reports: []report{in(wechat.StateNotPay)}, age: young, want: api.PaymentPending, report: Unpaid},
-		"young and not known":             {reports: []report{unknownThere}, age: young, want: api.PaymentPending, report: Unknown},
-		"expired":                         {reports: []report{in(wechat.StateNotPay)}, age: expired, want: api.PaymentClosed, report: Unpaid, closes: 1},
-		"expired and not known":           {reports: []report{unknownThere}, age: expired, want: api.PaymentClosed, report: Unknown},
-		"expired while somebody pays":     {reports: []report{in(wechat.StateUserPaying)}, age: expired, want: api.PaymentPending, report: Settled},
-		"expired by a notification":       {reports: []report{in(wechat.StateNotPay)}, source: sourceNotify, age: expired, want: api.PaymentPending, report: Unpaid},
-		"cancelled and young":             {reports: []report{in(wechat.StateNotPay)}, age: young, closing: true, want: api.PaymentClosing, report: Unpaid},
-		"cancelled and old enough":        {reports: []report{in(wechat.StateNotPay)}, age: order.MinCloseAge, closing: true, want: api.PaymentClosed, report: Unpaid, closes: 1},
-		"cancelled while somebody pays":   {reports: []report{in(wechat.StateUserPaying)}, age: order.MinCloseAge, closing: true, want: api.PaymentClosing, report: Settled},
-		"closed at WeChat":                {reports: []report{in(wechat.StateClosed)}, age: young, want: api.PaymentClosed, report: Settled},
-		"closed at WeChat before":         {reports: []report{in(wechat.StateNotPay)}, age: expired, closeErr: &wechat.Error{Code: wechat.CodeOrderClosed}, want: api.PaymentClosed, report: Unpaid, closes: 1},
-		"paid before the close":           {reports: []report{in(wechat.StateNotPay), in(wechat.StateSuccess)}, age: expired, closeErr: &wechat.Error{Code: wechat.CodeOrderPaid}, want: api.PaymentPaid, report: Unpaid, closes: 1},
-		"paid, and still reported unpaid": {reports: []report{in(wechat.StateNotPay)}, age: expired, closeErr: &wechat.Error{Code: wechat.CodeOrderPaid}, want: api.PaymentPending, report: Unpaid, closes: 1},
-		"WeChat does not close it":        {reports: []report{in(wechat.StateNotPay)}, age: expired, closeErr: &wechat.Error{Kind: wechat.Retry, Code: "SYSTEMERROR"}, want: api.PaymentPending, report: Unpaid, closes: 1, wantError: "closing payment"},
+		"paid":                            {reports: []report{in(wechat.StateSuccess)}, age: young, want: api.PaymentPaid, report: payment.Settled},
+		"paid after the order's time":     {reports: []report{in(wechat.StateSuccess)}, age: expired, want: api.PaymentPaid, report: payment.Settled},
+		"young":                           {reports: []report{in(wechat.StateNotPay)}, age: young, want: api.PaymentPending, report: payment.Unpaid},
+		"young and not known":             {reports: []report{unknownThere}, age: young, want: api.PaymentPending, report: payment.Unknown},
+		"expired":                         {reports: []report{in(wechat.StateNotPay)}, age: expired, want: api.PaymentClosed, report: payment.Unpaid, closes: 1},
+		"expired and not known":           {reports: []report{unknownThere}, age: expired, want: api.PaymentClosed, report: payment.Unknown},
+		"expired while somebody pays":     {reports: []report{in(wechat.StateUserPaying)}, age: expired, want: api.PaymentPending, report: payment.Settled},
+		"expired by a notification":       {reports: []report{in(wechat.StateNotPay)}, source: payment.SourceNotify, age: expired, want: api.PaymentPending, report: payment.Unpaid},
+		"cancelled and young":             {reports: []report{in(wechat.StateNotPay)}, age: young, closing: true, want: api.PaymentClosing, report: payment.Unpaid},
+		"cancelled and old enough":        {reports: []report{in(wechat.StateNotPay)}, age: order.MinCloseAge, closing: true, want: api.PaymentClosed, report: payment.Unpaid, closes: 1},
+		"cancelled while somebody pays":   {reports: []report{in(wechat.StateUserPaying)}, age: order.MinCloseAge, closing: true, want: api.PaymentClosing, report: payment.Settled},
+		"closed at WeChat":                {reports: []report{in(wechat.StateClosed)}, age: young, want: api.PaymentClosed, report: payment.Settled},
+		"closed at WeChat before":         {reports: []report{in(wechat.StateNotPay)}, age: expired, closeErr: &wechat.Error{Code: wechat.CodeOrderClosed}, want: api.PaymentClosed, report: payment.Unpaid, closes: 1},
+		"paid before the close":           {reports: []report{in(wechat.StateNotPay), in(wechat.StateSuccess)}, age: expired, closeErr: &wechat.Error{Code: wechat.CodeOrderPaid}, want: api.PaymentPaid, report: payment.Unpaid, closes: 1},
+		"paid, and still reported unpaid": {reports: []report{in(wechat.StateNotPay)}, age: expired, closeErr: &wechat.Error{Code: wechat.CodeOrderPaid}, want: api.PaymentPending, report: payment.Unpaid, closes: 1},
+		"WeChat does not close it":        {reports: []report{in(wechat.StateNotPay)}, age: expired, closeErr: &wechat.Error{Kind: wechat.Retry, Code: "SYSTEMERROR"}, want: api.PaymentPending, report: payment.Unpaid, closes: 1, wantError: "closing payment"},
 		"another order": {reports: []report{func(o order.Payment) (wechat.Trade, error) {
 			o.OutTradeNo = strings.Repeat("9", 32)
 			return in(wechat.StateSuccess)(o)
@@ -89,46 +91,50 @@ func TestSync(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLedger(t)
-			o := l.pending(t)
+			s := newShop(t)
+			o := s.pending(t)
 			if c.closing {
-				if to, err := l.cfg.Store.BeginClose(t.Context(), o.OrderID, o.CreatedAt); to != api.StatusClosing || err != nil {
+				if to, err := s.store.BeginClose(t.Context(), o.OrderID, o.CreatedAt); to != api.StatusClosing || err != nil {
 					t.Fatal(to, err)
 				}
 			}
-			o = l.stored(t, o.OutTradeNo)
+			o = s.stored(t, o.OutTradeNo)
 			w := &scripted{reports: c.reports, order: o, closeErr: c.closeErr}
-			l.cfg.WeChat = fixed{w}
-			l.now = func() time.Time { return o.CreatedAt.Add(c.age) }
+			s.wechat.merchant = w
+			s.at = o.CreatedAt.Add(c.age)
 			if c.source == "" {
-				c.source = sourceCron
+				c.source = payment.SourceCron
 			}
-			before := storetest.Dump(t, l.db)
-			synced, report, err := l.Sync(t.Context(), o, c.source)
+			before := storetest.Dump(t, s.DB)
+			synced, report, err := s.Signer.Sync(t.Context(), o, c.source)
 			if c.wantError == "" && err != nil || c.wantError != "" && (err == nil || !strings.Contains(err.Error(), c.wantError)) {
 				t.Errorf("error %v, want %q", err, c.wantError)
 			}
-			if got := l.status(t, o); got != c.want || synced.Status != c.want {
+			if got := s.status(t, o); got != c.want || synced.Status != c.want {
 				t.Errorf("stored %s, returned %s, want %s", got, synced.Status, c.want)
 			}
 			if c.wantError == "" && report != c.report || w.closes != c.closes {
 				t.Errorf("report %d, want %d; %d calls of closeorder, want %d", report, c.report, w.closes, c.closes)
 			}
-			if c.want == api.PaymentPending && !strings.Contains(c.wantError, "amount") && storetest.Dump(t, l.db) != before {
+			if c.want == api.PaymentPending && !strings.Contains(c.wantError, "amount") && storetest.Dump(t, s.DB) != before {
 				t.Error("something changed")
 			}
 		})
 	}
 }
 
-// The client of one merchant is not asked about the orders of another.
+// A merchant's client never queries WeChat about a payment of another merchant.
 func TestSyncOfAnotherMerchant(t *testing.T) {
 	t.Parallel()
-	l := newLedger(t)
-	o := l.pending(t)
+	s := newShop(t)
+	o := s.pending(t)
 	w := &scripted{reports: []func(order.Payment) (wechat.Trade, error){in(wechat.StateNotPay)}, order: o}
-	l.cfg.WeChat, l.cfg.MchID = fixed{w}, "1900000000"
-	if _, _, err := l.Sync(t.Context(), o, sourceCron); err == nil || w.queries != 0 {
+	s.wechat.merchant = w
+	s.Reopen(func(c *paytest.Settings, wx *wechat.Config) {
+		s.settings(c, wx)
+		c.MchID = "1900000000"
+	})
+	if _, _, err := s.Signer.Sync(t.Context(), o, payment.SourceCron); err == nil || w.queries != 0 {
 		t.Errorf("%v after %d queries", err, w.queries)
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"h5pay/wechat"
 )
 
-// WeChat compares the address of an H5 order with the phone's. An order that WeChat
-// would reject is not made: the buyer learns how to pay, and the operator why.
+// WeChat compares the address of an H5 payment with the phone's. The shop makes no payment that
+// WeChat would decline. The buyer sees another way to pay, and the log has the cause.
 func TestNoH5OrderWithAPrivateAddress(t *testing.T) {
 	t.Parallel()
 	for _, addr := range []string{"", "unknown", "127.0.0.1:1", "10.0.0.5", "192.168.1.9:80", "[::1]:80", "[fd00::5]:80", "100.64.1.1", "169.254.0.1", "::ffff:10.0.0.5", "64:ff9b::10.0.0.5"} {
@@ -45,9 +45,9 @@ func TestNoH5OrderWithAPrivateAddress(t *testing.T) {
 	}
 }
 
-// A repeated request finds its order, also when the address is lost in between. An
-// order that is stored with a private address is not sent.
-func TestH5OrderOutlivesALostAddress(t *testing.T) {
+// A repeated request finds its order even if it comes without an address. A payment that is stored
+// with a private address is not sent.
+func TestH5OrderIsFoundWithoutAnAddress(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p := s.NewPerson(0)
@@ -86,9 +86,9 @@ func TestH5OrderOfALocalShop(t *testing.T) {
 	}
 }
 
-// Behind a proxy each buyer is counted apart and named to WeChat, whatever a buyer
-// writes into the header. Without an address all are one caller; the operator is
-// warned once, and the health page says so.
+// Behind a proxy each buyer has a limit of their own, and WeChat gets the buyer's address. A header
+// that a buyer forges changes neither. Calls without an address share one limit. Then the log has
+// one warning, and the health page fails.
 func TestAddressesBehindAProxy(t *testing.T) {
 	t.Parallel()
 	limit := &counter{limit: 3}
@@ -140,8 +140,8 @@ func TestAddressesBehindAProxy(t *testing.T) {
 	s.WantWrong("", "")
 }
 
-// A server that nobody told of its proxy notices it.
-func TestProxyThatNobodyNamedIsNoticed(t *testing.T) {
+// A server behind a proxy without CLIENT_IP_HEADER detects the proxy.
+func TestProxyWithoutASettingIsDetected(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.Addresses.Connection = true })
 	s.Reconcile()
@@ -155,7 +155,7 @@ func TestProxyThatNobodyNamedIsNoticed(t *testing.T) {
 	s.WantWrong("addresses", "CLIENT_IP_HEADER is not set")
 	s.Sim.Advance(time.Hour)
 	s.Reconcile()
-	// A stranger's header makes no alarm.
+	// A header that a stranger sends causes no warning.
 	for range 2 {
 		r := p.Request("POST", api.PathAuthorize, []byte("{}"))
 		r.Header.Set("X-Forwarded-For", "203.0.113.1")

@@ -64,7 +64,7 @@ func TestOperatorNeedsTheToken(t *testing.T) {
 		}
 	}
 	if !strings.Contains(s.Log.String(), "operator rejected") {
-		t.Error("nobody can see that somebody guesses")
+		t.Error("the log lacks the wrong token")
 	}
 }
 
@@ -113,7 +113,7 @@ func TestBadRefundRequests(t *testing.T) {
 			}
 		})
 	}
-	// The largest amounts that can be asked for are no way around the sum.
+	// The largest amounts do not overflow the sum.
 	for _, amount := range []fen.Fen{6801, 100000000} {
 		wantUnharmed(op, func() {
 			op.Fails(api.CodeRefundTooMuch, "POST", paytest.RefundPath(o.ID), paytest.RefundRequest(amount))
@@ -214,7 +214,7 @@ func TestOperatorSeesAnOrder(t *testing.T) {
 	id, refund := startRefund(s)
 	s.Fault("notify_lost", "")
 	s.Sim.Advance(30 * time.Second)
-	o := op.AdminOrder(id) // asks WeChat
+	o := op.AdminOrder(id) // queries WeChat
 	user := s.Sim.Users()[0].OpenID
 	if o.Status != api.StatusRefunded || o.Refunded != 6800 || o.OutTradeNo != s.OutTradeNo(id) || o.PaymentNo == "" ||
 		len(o.Refunds) != 1 || o.Refunds[0].ID != refund || o.Refunds[0].Status != api.RefundSucceeded ||

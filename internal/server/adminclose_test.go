@@ -21,8 +21,8 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// An order that the operator closes is offered to nobody any more, and is closed at
-// WeChat as soon as WeChat closes it.
+// Nobody gets payment parameters of an order that the operator closes. It is closed at WeChat as
+// soon as WeChat allows it.
 func TestOperatorClosesAnOrder(t *testing.T) {
 	t.Parallel()
 	for _, silent := range []bool{false, true} {
@@ -67,7 +67,7 @@ func TestOperatorClosesAnOrderThatIsBeingPaid(t *testing.T) {
 	s.WantPath(c.Order.ID, api.StatusClosing, api.StatusPaid)
 	op.Fails(api.CodeOrderPaid, "POST", paytest.ClosePath(c.Order.ID), api.CloseRequest{})
 
-	// Paid, and nobody has heard of it: WeChat is asked first.
+	// It is paid, and the notification was lost: WeChat is queried first.
 	d := p.Order("tea", 1)
 	s.Fault(wechattest.FaultNotifyLost, "")
 	p.Pay(d.Pay)
@@ -105,8 +105,8 @@ func TestBadCloses(t *testing.T) {
 	})
 }
 
-// Many orders are closed in calls that are bounded, and go on where the one before
-// ended. Orders of another product, and those that have ended, are left alone.
+// Each call closes a bounded number of orders and continues where the previous one ended. Orders of
+// other products, and orders that have ended, do not change.
 func TestOperatorClosesTheOrdersOfAProduct(t *testing.T) {
 	t.Parallel()
 	r := paytest.NewMerchant(t)
@@ -173,7 +173,7 @@ func TestOperatorClosesTheOrdersOfAProduct(t *testing.T) {
 	if closing != len(teas) || calls < 3 || calls > 6 {
 		t.Errorf("%d calls closed %d orders, want %d", calls, closing, len(teas))
 	}
-	// WeChat knows nothing of half of them, and they wait for nothing.
+	// Half of them have no payment at WeChat, so they are closed at once.
 	var open, left, gone int
 	if err := s.DB.QueryRow(`SELECT COUNT(*) FILTER (WHERE status = 'open'), COUNT(*) FILTER (WHERE status = 'closing' AND tried),
 		COUNT(*) FILTER (WHERE status = 'closed' AND NOT tried) FROM (SELECT status, EXISTS (SELECT 1 FROM payments WHERE order_id = orders.id) AS tried FROM orders)`).Scan(&open, &left, &gone); err != nil ||
@@ -187,12 +187,12 @@ func TestOperatorClosesTheOrdersOfAProduct(t *testing.T) {
 	if res != (api.CloseOrdersResponse{}) {
 		t.Errorf("again: %+v", res)
 	}
-	// The rest by their time, but not those made at the moment or after it.
+	// The others are selected by time, without those of that moment or later.
 	op.Must("POST", api.PathAdminCloses, api.CloseOrdersRequest{Before: began.Add(10 * time.Millisecond).UnixMilli()}, &res)
 	if res != (api.CloseOrdersResponse{Closing: 3}) {
 		t.Errorf("before: %+v", res)
 	}
-	// The timer asks WeChat, which knows none of them, and closes them here.
+	// The timer queries WeChat, which knows none of them, and closes them in the shop.
 	s.Sim.Advance(6 * time.Minute)
 	s.Reconcile()
 	var closed int
@@ -201,8 +201,8 @@ func TestOperatorClosesTheOrdersOfAProduct(t *testing.T) {
 	}
 }
 
-// While the shop does not sell it takes no order and gives nobody anything to pay
-// with. What has begun goes on.
+// While selling is off, the shop accepts no orders and returns no payment parameters. Payments that
+// have begun continue.
 func TestNotSelling(t *testing.T) {
 	t.Parallel()
 	for _, by := range []string{"call", "setting"} {
@@ -229,7 +229,7 @@ func TestNotSelling(t *testing.T) {
 			} else {
 				s.Handler = s.Open(func(cfg *paytest.Settings, _ *wechat.Config) { cfg.SellingOff = true })
 				if state := op.SetSelling(true); state.Selling || !state.SettingOff {
-					t.Errorf("a call starts what the setting has stopped: %+v", state)
+					t.Errorf("a call switched on selling that the setting switched off: %+v", state)
 				}
 			}
 			orders := len(s.Sim.Ledger().Orders)
@@ -240,17 +240,17 @@ func TestNotSelling(t *testing.T) {
 				guest.Fails(api.CodeNotSelling, "POST", api.OrderPayPath(code.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}, Renew: renew})
 			}
 			if n := len(s.Sim.Ledger().Orders); n != orders {
-				t.Errorf("WeChat took %d orders", n-orders)
+				t.Errorf("WeChat accepted %d payments", n-orders)
 			}
 			if _, without := s.Health(); !strings.Contains(without["selling"], "stopped selling") {
 				t.Errorf("the health page says %v", without)
 			}
-			// A repeated request finds its order paid; the paid one needs nothing.
+			// A repeated request finds its order paid and needs no payment parameters.
 			if again := p.Place(paidReq); again.ID != paid.Order.ID || again.Status != api.StatusPaid {
 				t.Errorf("%+v", again)
 			}
 			p.Fails(api.CodeOrderPaid, "POST", api.OrderPayPath(paid.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}})
-			// Who has the sheet open pays, and WeChat is believed.
+			// A buyer whose payment sheet is open pays, and WeChat's response settles the payment.
 			if _, err := s.Sim.PaySheet(sheet.ID); err != nil {
 				t.Fatal(err)
 			}

@@ -12,7 +12,7 @@ import (
 	"h5pay/webhook"
 )
 
-// isNow reports whether a time is that of a call just made: the clock runs on.
+// isNow reports whether a time is that of a call that was just made. The clock runs meanwhile.
 func isNow(r *paytest.Merchant, ms int64) bool {
 	ago := r.Now().Sub(time.UnixMilli(ms))
 	return ago >= 0 && ago < 10*time.Second
@@ -49,7 +49,7 @@ func TestOperatorReplaysADeadEvent(t *testing.T) {
 	if r.Acknowledged[dead.ID] != 1 {
 		t.Errorf("acknowledged %d times", r.Acknowledged[dead.ID])
 	}
-	// A delivered one goes out again too, under the same id.
+	// A delivered event can be delivered again, with the same id.
 	boss.Must("POST", paytest.ReplayPath(dead.ID), struct{}{}, &e)
 	r.Deliver()
 	if r.Acknowledged[dead.ID] != 2 {
@@ -104,7 +104,7 @@ func TestOperatorsEventCallsAreStrict(t *testing.T) {
 		boss.Fails(api.CodeNotFound, "POST", paytest.ReplayPath(id), struct{}{})
 	}
 	boss.Fails(api.CodeBadRequest, "POST", paytest.ReplayPath("evt_0"), map[string]int{"times": 2})
-	// Without the token nobody sees or moves anything.
+	// Without the token nobody reads or replays events.
 	var list api.EventList
 	boss.Must("GET", api.PathAdminEvents, nil, &list)
 	for _, token := range []string{"", "not the operator's token of 34 ch."} {
@@ -114,19 +114,19 @@ func TestOperatorsEventCallsAreStrict(t *testing.T) {
 		stranger.Fails(api.CodeUnauthenticated, "POST", paytest.ReplayPath(list.Events[0].ID), struct{}{})
 	}
 	if e := list.Events[0]; r.EventOf(e.OrderID).Attempts != 0 {
-		t.Error("somebody moved it")
+		t.Error("the event changed")
 	}
 }
 
-// A refund is told of once it has arrived, after the payment.
-func TestRefundIsToldOnce(t *testing.T) {
+// A refund has one event, after that of the payment, when the money has gone back.
+func TestRefundHasOneEvent(t *testing.T) {
 	t.Parallel()
 	r := paytest.NewMerchant(t)
 	o := r.SignedIn(0).PaidOrder("tea", 1)
 	boss := r.Operator()
 	first := boss.Refund(o.ID, paytest.RefundRequest(800))
 	r.Deliver()
-	r.Sim.Advance(time.Minute) // it arrives, and WeChat tells of it
+	r.Sim.Advance(time.Minute) // the refund succeeds, and WeChat sends the notification
 	second := boss.Refund(o.ID, paytest.RefundRequest(6000))
 	r.Sim.Advance(time.Minute)
 	for range 3 {

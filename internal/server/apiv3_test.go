@@ -68,8 +68,8 @@ func TestPaymentWithAPIv3(t *testing.T) {
 	}
 }
 
-// A notification of the other version than the order's is rejected, and causes no query: who has
-// the key of one version cannot forge messages about the orders of the other.
+// A notification of another version than the payment's is rejected and causes no query. A stolen
+// key of one version forges no messages about payments of the other.
 func TestNotificationOfTheOtherVersionIsRejected(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShopAPIv2(t, wechattest.Config{})
@@ -87,7 +87,7 @@ func TestNotificationOfTheOtherVersionIsRejected(t *testing.T) {
 		t.Errorf("%d queries", n-before)
 	}
 	if s.ErrorLines() != 1 {
-		t.Errorf("%d loud lines", s.ErrorLines())
+		t.Errorf("%d log lines of level ERROR", s.ErrorLines())
 	}
 	p.Pay(young.Pay)
 	p.Pay(old.Pay)
@@ -96,8 +96,8 @@ func TestNotificationOfTheOtherVersionIsRejected(t *testing.T) {
 	s.WantStatus(old.Order.ID, api.StatusPaid)
 }
 
-// A probe of WeChat's is rejected and is no alarm; the right notification follows.
-func TestProbeIsNoAlarm(t *testing.T) {
+// A probe of WeChat's is rejected without an ERROR line. The correct notification follows.
+func TestProbeLogsNoError(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShopAPIv3(t, wechattest.Config{})
 	p := s.SignedIn(0)
@@ -105,7 +105,7 @@ func TestProbeIsNoAlarm(t *testing.T) {
 	var c api.Checkout
 	pay := api.OrderPayPath(p.Place(paytest.Basket("tea", 1)).ID)
 	if a := p.Call("POST", pay, api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}}); a.Status != http.StatusOK {
-		p.Must("POST", pay, api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}}, &c) // the same again gets a right signature
+		p.Must("POST", pay, api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}}, &c) // the repeated notification has a correct signature
 	}
 	p.Must("POST", pay, api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}}, &c)
 	s.Fault(wechattest.FaultV3Probe, "")
@@ -123,9 +123,9 @@ func TestProbeIsNoAlarm(t *testing.T) {
 	}
 }
 
-// A notification with a clock of 400 s from the shop's, or by a key that is not known, changes
+// A notification whose time differs from the shop's by 400 s, or with an unknown key, changes
 // nothing.
-func TestAPIv3NotificationsThatAreNotBelieved(t *testing.T) {
+func TestInvalidAPIv3NotificationsChangeNothing(t *testing.T) {
 	t.Parallel()
 	for fault, want := range map[string]string{
 		wechattest.FaultV3ClockAhead: "five minutes", wechattest.FaultV3ClockBehind: "five minutes", wechattest.FaultV3WrongSerial: "no key is known",
@@ -147,8 +147,7 @@ func TestAPIv3NotificationsThatAreNotBelieved(t *testing.T) {
 	}
 }
 
-// A refund that the shop did not make becomes known with the bill of the day, when there is no key
-// of APIv2 to list the refunds of an order.
+// Without a key of APIv2, the shop learns of refunds by hand from the daily bill.
 func TestRefundByHandIsInTheBill(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShopAPIv3(t, wechattest.Config{RefundNotifyURL: paytest.ShopURL + api.PathNotifyRefund})
@@ -163,7 +162,7 @@ func TestRefundByHandIsInTheBill(t *testing.T) {
 	if text := s.Log.String(); s.ErrorLines() != 0 || !strings.Contains(text, "退款配置") {
 		t.Errorf("log:\n%s", text)
 	}
-	for _, n := range s.Sim.Ledger().Notifications { // it would come 15 times
+	for _, n := range s.Sim.Ledger().Notifications { // WeChat would repeat it 15 times
 		if len(n.Attempts) != 1 || !n.Attempts[0].OK {
 			t.Errorf("%+v", n.Attempts)
 		}
@@ -177,8 +176,8 @@ func TestRefundByHandIsInTheBill(t *testing.T) {
 	s.WantNoAPIv2()
 }
 
-// Orders and refunds that are open when a shop moves from one version to the other end with the
-// version with which they began, right after the move and later.
+// When a shop changes the version, open payments and refunds keep the version with which they
+// began.
 func TestMoveBetweenVersions(t *testing.T) {
 	t.Parallel()
 	both := func(s *paytest.Shop, version wechat.Version) func(*paytest.Settings, *wechat.Config) {
@@ -202,26 +201,26 @@ func TestMoveBetweenVersions(t *testing.T) {
 	}
 }
 
-// endAfterMove has open orders and refunds, makes a move, and wants all of them to end.
+// endAfterMove opens orders and refunds, makes a move, and checks that all of them end.
 func endAfterMove(s *paytest.Shop, move func()) {
 	s.T.Helper()
 	p, op, guest := s.SignedIn(0), s.Operator(), s.NewGuest(2)
 	refunded, later := p.PaidOrder("tea", 1), p.PaidOrder("tea", 1)
 	open, unheard, cancelled := p.Order("tea", 1), p.Order("tea", 1), p.Order("tea", 1)
 	code := guest.OrderByCode("tea", 1)
-	op.Refund(refunded.ID, paytest.RefundRequest(refunded.Total)) // WeChat is at it
+	op.Refund(refunded.ID, paytest.RefundRequest(refunded.Total)) // WeChat processes it
 	p.CloseOrder(cancelled.Order.ID)
 	p.Pay(unheard.Pay) // the notification arrives during the move or after it
 
 	move()
 
-	s.Sim.Advance(15 * time.Second) // WeChat repeats a notification that met the keys before the move
+	s.Sim.Advance(15 * time.Second) // WeChat repeats a notification that it signed with the keys before the move
 	s.Check()
 	s.WantStatus(unheard.Order.ID, api.StatusPaid)
 	var again api.Checkout
 	p.Must("POST", api.OrderPayPath(open.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}}, &again)
 	if again.Pay.SignType != open.Pay.SignType {
-		s.T.Errorf("the order began with %s and goes on with %s", open.Pay.SignType, again.Pay.SignType)
+		s.T.Errorf("the payment began with %s and continues with %s", open.Pay.SignType, again.Pay.SignType)
 	}
 	p.Pay(again.Pay)
 	if err := s.Scan(1, code.CodeURL); err != nil {
@@ -248,8 +247,8 @@ func endAfterMove(s *paytest.Shop, move func()) {
 	}
 }
 
-// The merchant's key and the APIv3 key are replaced while orders are open. The shop has the new
-// APIv3 key, and the old one beside it, before WeChat uses the new one: no notification is missed.
+// The merchant's key and the APIv3 key are replaced while orders are open. The shop gets the new
+// APIv3 key, beside the old one, before WeChat uses it. So no notification is lost.
 func TestMoveToNewKeys(t *testing.T) {
 	t.Parallel()
 	const newKey = "t9Kd2mQv7Xc4Zp1Lr8Bn5Hs3Wy6Gf0Ja"
@@ -267,8 +266,8 @@ func TestMoveToNewKeys(t *testing.T) {
 	})
 }
 
-// A shop without the key of an open order's version says so, and goes on with the order once the
-// key is there again.
+// A shop without the key of an open payment's version reports that. It continues with the payment
+// when it has the key again.
 func TestOpenOrdersWithoutTheirKey(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShopAPIv2(t, wechattest.Config{})
@@ -311,7 +310,7 @@ func TestPaymentWithPlatformCertificates(t *testing.T) {
 	if n := s.Calls("v3_certificates"); n != 1 {
 		t.Errorf("%d downloads with a second instance", n)
 	}
-	// WeChat signs with a certificate that nobody has seen.
+	// WeChat signs with a new certificate.
 	s.Sim.Advance(time.Hour)
 	s.Sim.RotateV3Certificate()
 	p.PaidOrder("tea", 1)
@@ -348,7 +347,7 @@ func TestTimerRefreshesCertificates(t *testing.T) {
 	if n := s.Calls("v3_certificates") - before; n > 1 {
 		t.Errorf("%d downloads", n)
 	}
-	// WeChat gives no certificates for a day: the health page says so.
+	// WeChat returns no certificates for a day: the health page fails.
 	s.ToWeChat.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
 	for range 6 * 25 {
 		_ = s.Keeper.Tick(t.Context())
@@ -358,7 +357,7 @@ func TestTimerRefreshesCertificates(t *testing.T) {
 	s.WantWrong("certificates", "the platform certificates were last downloaded 25h")
 }
 
-// Strangers who name certificates that nobody has cost a bounded number of reads and downloads.
+// Strangers who send unknown serial numbers cause a bounded number of reads and downloads.
 func TestUnknownCertificatesCostLittle(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShopAPIv3(t, wechattest.Config{V3Mode: wechattest.V3Certificates})
@@ -391,7 +390,8 @@ func TestUnknownCertificatesCostLittle(t *testing.T) {
 	}
 }
 
-// A shop moves from platform certificates to WeChat Pay's public key: both verify for a time.
+// A shop changes from platform certificates to WeChat Pay's public key. For some time both are
+// accepted.
 func TestMoveFromCertificatesToThePublicKey(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShopAPIv3(t, wechattest.Config{V3Mode: wechattest.V3Certificates})

@@ -12,7 +12,7 @@ import (
 	"h5pay/internal/store/storetest"
 )
 
-// routes are all calls, with a body that each takes.
+// routes are all calls, each with a valid body.
 func routes(id string) []struct{ method, path, body string } {
 	key := "0123456789abcdef"
 	return []struct{ method, path, body string }{
@@ -44,11 +44,11 @@ func routes(id string) []struct{ method, path, body string } {
 	}
 }
 
-// fromWeChat reports whether a path is WeChat's to call, which proves itself in
-// another way than a page does.
+// fromWeChat reports whether WeChat calls a path. Its messages have a signature instead of a
+// session.
 func fromWeChat(path string) bool { return strings.HasPrefix(path, "/api/notify/") }
 
-// wantUnharmed runs bad calls and checks that they left no trace but in the log.
+// wantUnharmed runs bad calls and checks that they change nothing but the log.
 func wantUnharmed(p *paytest.Person, do func()) {
 	p.T.Helper()
 	before, calls := storetest.Dump(p.T, p.DB), len(p.Sim.Messages(0))
@@ -90,7 +90,7 @@ func TestGarbageBodies(t *testing.T) {
 			"XML":           {"<xml></xml>", "text/xml", api.CodeContentType},
 		} {
 			if route.path == api.PathSession && name == "empty" {
-				continue // asks for nothing
+				continue // it has no body
 			}
 			wantUnharmed(p, func() {
 				r := p.Request(route.method, route.path, []byte(bad.body))
@@ -173,10 +173,10 @@ func TestWrongValues(t *testing.T) {
 			}
 		})
 	}
-	// The dearest basket: over the limit of one order.
+	// The most expensive basket exceeds the limit of one order.
 	storetest.Exec(t, s.DB, `UPDATE products SET price = 2000000 WHERE id = 'tea'`)
 	wantUnharmed(p, func() { p.Fails(api.CodeBadRequest, "POST", api.PathOrders, paytest.Basket("tea", 99)) })
-	// A catalogue that cannot be.
+	// A catalogue with an impossible price.
 	storetest.Exec(t, s.DB, `UPDATE products SET price = 4000000000000000000 WHERE id = 'tea'`)
 	wantUnharmed(p, func() { p.Fails(api.CodeInternal, "POST", api.PathOrders, paytest.Basket("tea", 99)) })
 }
@@ -311,12 +311,12 @@ func TestBadNotifications(t *testing.T) {
 	}
 }
 
-// badNotification sends what WeChat never would.
+// badNotification sends a message that WeChat never sends.
 func badNotification(p *paytest.Person, name, path, body string) {
 	loud := p.ErrorLines()
 	r := p.Request("POST", path, []byte(body))
 	r.Header.Set("Content-Type", "text/xml")
-	r.Header.Set("Origin", "https://evil.example") // means nothing here
+	r.Header.Set("Origin", "https://evil.example") // has no meaning here
 	a := p.Send(r)
 	if strings.HasPrefix(body, "{") { // APIv3 takes a response with the status 200 as an acknowledgement
 		if a.Status != http.StatusBadRequest || a.Header.Get("Content-Type") != "application/json" || a.Err.Code != "FAIL" {
@@ -327,6 +327,6 @@ func badNotification(p *paytest.Person, name, path, body string) {
 		p.T.Errorf("%s to %s: %d %s", name, path, a.Status, a.Body)
 	}
 	if p.ErrorLines() != loud+1 {
-		p.T.Errorf("%s to %s: %d loud lines", name, path, p.ErrorLines()-loud)
+		p.T.Errorf("%s to %s: %d log lines of level ERROR", name, path, p.ErrorLines()-loud)
 	}
 }

@@ -84,7 +84,7 @@ func bothVersions(b *testing.B, run func(b *testing.B, l *benchShop)) {
 	}
 }
 
-// pending makes an order of 13600 fen and returns a payment of it that WeChat waits for.
+// pending makes an order of 13600 fen and returns its payment, which WeChat has accepted.
 func (l *benchShop) pending(b *testing.B) order.Payment {
 	b.Helper()
 	o, err := l.payment.PlaceBasket(b.Context(), payment.BasketRequest{
@@ -115,8 +115,8 @@ func (l *benchShop) status(b *testing.B, p order.Payment) api.OrderStatus {
 	return o.Status
 }
 
-// instant is a WeChat that takes every order, and says of every order that it was
-// paid. Its responses of APIv3 are signed before the time is measured.
+// instant accepts every payment and reports every payment as paid. Its responses of APIv3 are
+// signed before the measurement.
 type instant struct {
 	db      *sql.DB
 	v3      *benchWeChat // nil for APIv2
@@ -153,7 +153,7 @@ func (i *instant) Do(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(body))}, nil
 }
 
-// notification is WeChat's message that o was paid.
+// notification returns WeChat's message that o is paid.
 func (l *benchShop) notification(b *testing.B, o order.Payment) benchMessage {
 	b.Helper()
 	if l.wechat.v3 == nil {
@@ -162,7 +162,7 @@ func (l *benchShop) notification(b *testing.B, o order.Payment) benchMessage {
 	return l.wechat.v3.notification(b, o)
 }
 
-// paidFields are what WeChat says of o when it was paid.
+// paidFields returns WeChat's fields of o when it is paid.
 func paidFields(o order.Payment) []wechat.Field {
 	return []wechat.Field{
 		{Name: "return_code", Value: "SUCCESS"}, {Name: "result_code", Value: "SUCCESS"}, {Name: "appid", Value: benchAppID},
@@ -184,7 +184,7 @@ func signedXML(fields []wechat.Field) []byte {
 	return b.Bytes()
 }
 
-// notify hands a notification in, which has to be acknowledged.
+// notify sends a notification, which must be acknowledged.
 func notify(b *testing.B, h http.Handler, m benchMessage) {
 	r := httptest.NewRequest("POST", api.PathNotifyPay, strings.NewReader(m.body))
 	if m.header != nil {
@@ -198,8 +198,8 @@ func notify(b *testing.B, h http.Handler, m benchMessage) {
 	}
 }
 
-// A payment: read the notification, check it, confirm it by a query, find the order
-// and pay it. WeChat's response of APIv2 costs one more read and signature of the test.
+// A payment: read the notification, verify it, query WeChat, find the payment and settle it. In
+// APIv2 the test itself adds the reading and signing of one message.
 func BenchmarkNotify(b *testing.B) {
 	bothVersions(b, func(b *testing.B, l *benchShop) {
 		h := l.Handler()
@@ -213,7 +213,7 @@ func BenchmarkNotify(b *testing.B) {
 	})
 }
 
-// The same payment told again: no query, one read and nothing written.
+// A repeated notification: no query, one read, no write.
 func BenchmarkNotifyAgain(b *testing.B) {
 	bothVersions(b, func(b *testing.B, l *benchShop) {
 		h := l.Handler()
@@ -248,7 +248,7 @@ func BenchmarkCreateOrder(b *testing.B) {
 			post(b, h, cookie, api.PathOrders, body, &o)
 			var c api.Checkout
 			if post(b, h, cookie, api.OrderPayPath(o.ID), []byte(`{"trade_types":["JSAPI"]}`), &c); c.Pay == nil {
-				b.Fatalf("nothing pays order %+v", c)
+				b.Fatalf("order %+v has no payment parameters", c)
 			}
 		}
 	})
@@ -268,7 +268,7 @@ func post(b *testing.B, h http.Handler, cookie *http.Cookie, path string, body [
 	}
 }
 
-// What every poll of the result page costs when WeChat need not be asked.
+// One poll of the result page without a query at WeChat.
 func BenchmarkGetOrder(b *testing.B) {
 	l := bench(b, wechat.V2)
 	h := l.Handler()
@@ -287,7 +287,7 @@ func BenchmarkGetOrder(b *testing.B) {
 	}
 }
 
-// benchCookie is the cookie of the person whose orders are made here.
+// benchCookie returns the cookie of the benchmarks' buyer.
 func benchCookie(b *testing.B, s sealer) *http.Cookie {
 	b.Helper()
 	value, err := s.seal(session{OpenID: benchOpenID, Nickname: "林小满"}, time.Now().Add(time.Hour))

@@ -20,7 +20,7 @@ import (
 	"h5pay/wechat"
 )
 
-// benchMessage is a message of WeChat's.
+// benchMessage is a message from WeChat.
 type benchMessage struct {
 	header http.Header // nil in APIv2
 	body   string
@@ -46,7 +46,7 @@ func newBenchWeChat(b *testing.B) *benchWeChat {
 	return w
 }
 
-// config is what the merchant has.
+// config returns the merchant's keys.
 func (w *benchWeChat) config(b *testing.B) *wechat.V3Config {
 	b.Helper()
 	private, err := x509.MarshalPKCS8PrivateKey(w.merchant)
@@ -82,7 +82,7 @@ func (w *benchWeChat) sign(body string) benchMessage {
 	return benchMessage{h, body}
 }
 
-// notification is WeChat's message that o was paid.
+// notification returns WeChat's message that o is paid.
 func (w *benchWeChat) notification(b *testing.B, o order.Payment) benchMessage {
 	b.Helper()
 	block, err := aes.NewCipher([]byte(benchV3Key))
@@ -100,7 +100,7 @@ func (w *benchWeChat) notification(b *testing.B, o order.Payment) benchMessage {
 		time.Now().Format(time.RFC3339), sealed, nonce))
 }
 
-// paidJSON is what WeChat says of o when it was paid.
+// paidJSON returns WeChat's fields of o when it is paid.
 func paidJSON(o order.Payment) string {
 	return fmt.Sprintf(`{"appid":"%s","mchid":"%s","out_trade_no":"%s","transaction_id":"42000%s","trade_type":"JSAPI","trade_state":"SUCCESS",`+
 		`"trade_state_desc":"支付成功","bank_type":"OTHERS","attach":"","success_time":"2026-11-23T11:00:15+08:00","payer":{"openid":"%s"},`+

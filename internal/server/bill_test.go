@@ -51,16 +51,16 @@ func TestBillsAgreeWithTheBooks(t *testing.T) {
 	op := s.Operator()
 	a := s.SignedIn(0).PaidOrder("tea", 1)
 	b := s.SignedIn(1).PaidOrder("bun", 2)
-	s.SignedIn(2).Order("tea", 1) // nobody pays
+	s.SignedIn(2).Order("tea", 1) // not paid
 	op.Refund(a.ID, paytest.RefundRequest(a.Total))
 	s.AdvanceTo(0, "20:00:00")
 	op.Refund(b.ID, paytest.RefundRequest(1))
 	s.CheckBills() // the day is not over
 	s.AdvanceTo(1, "09:59:59")
-	s.CheckBills() // WeChat is still writing it
+	s.CheckBills() // WeChat has not finished it
 	wantBills(op)
 	if n := s.Calls("downloadbill"); n != 0 {
-		t.Errorf("asked for it %d times", n)
+		t.Errorf("downloaded %d times", n)
 	}
 	s.AdvanceTo(1, "10:00:00")
 	for range 3 {
@@ -68,14 +68,14 @@ func TestBillsAgreeWithTheBooks(t *testing.T) {
 	}
 	wantBills(op, api.BillCheck{Date: "2026-11-23", Status: "agrees", Payments: 2, Refunds: 2})
 	if n := s.Calls("downloadbill"); n != 1 {
-		t.Errorf("asked for it %d times", n)
+		t.Errorf("downloaded %d times", n)
 	}
 	// Nothing on the second day.
 	s.AdvanceTo(2, "12:00:00")
 	s.CheckBills()
 	wantBills(op, api.BillCheck{Date: "2026-11-24", Status: "agrees"}, api.BillCheck{Date: "2026-11-23", Status: "agrees", Payments: 2, Refunds: 2})
 	if s.ErrorLines() != 0 {
-		t.Errorf("loud:\n%s", s.Log)
+		t.Errorf("the log has lines of level ERROR:\n%s", s.Log)
 	}
 }
 
@@ -83,7 +83,7 @@ func TestBillFaultsAreFound(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		fault string
-		first func(p *paytest.Person, op *paytest.Person) // makes what is in the bill first
+		first func(p *paytest.Person, op *paytest.Person) // makes the payments and refunds of the bill
 		want  func(no, refund string) api.BillDifference
 	}{
 		{wechattest.FaultBillRowLost, payOnly, func(no, _ string) api.BillDifference {
@@ -131,9 +131,9 @@ func TestBillFaultsAreFound(t *testing.T) {
 			t.Errorf("%s: the health page says %v", test.fault, without)
 		}
 		if n := s.ErrorLines() - loud; n != 1 || !strings.Contains(s.Log.String(), "the bill differs") {
-			t.Errorf("%s: %d loud lines", test.fault, n)
+			t.Errorf("%s: %d log lines of level ERROR", test.fault, n)
 		}
-		// Without the fault all is well, and the result is replaced.
+		// Without the fault the bill agrees, and the result is replaced.
 		if c := checkBill(op, date); c.Status != "agrees" || len(c.Differences) != 0 {
 			t.Errorf("%s: then %+v", test.fault, c)
 		}
@@ -158,7 +158,7 @@ func refundOnly(p *paytest.Person, op *paytest.Person) {
 	p.AdvanceTo(2, "10:00:00")
 }
 
-// What happens about midnight is in one of two bills, and not missed in the other.
+// A payment or refund near midnight is in one of two bills and is not missing in the other.
 func TestBillsAboutMidnight(t *testing.T) {
 	t.Parallel()
 	for _, ahead := range []time.Duration{0, 30 * time.Second, -30 * time.Second} {
@@ -173,7 +173,7 @@ func TestBillsAboutMidnight(t *testing.T) {
 		for _, at := range []string{"00:00:05", "00:00:30", "00:11:00"} {
 			s.AdvanceTo(1, at)
 			o := s.SignedIn(0).PaidOrder("tea", 1)
-			// WeChat takes it, and nobody hears of that for an hour.
+			// WeChat accepts it, and the response is lost for an hour.
 			s.Fault(wechattest.FaultTimeoutAfter, "/secapi/pay/refund")
 			op.Refund(o.ID, paytest.RefundRequest(o.Total))
 		}
@@ -208,7 +208,7 @@ func TestBillsAboutMidnight(t *testing.T) {
 	}
 }
 
-// The bill knows of a payment that was never heard of, and WeChat confirms it.
+// The bill has a payment whose notification was lost, and a query confirms it.
 func TestBillFindsALostPayment(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -228,7 +228,7 @@ func TestBillFindsALostPayment(t *testing.T) {
 	}
 }
 
-// A refund by hand on the merchant platform, of which nobody was told.
+// A refund by hand at the merchant platform, without a notification.
 func TestBillFindsARefundByHand(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -249,13 +249,13 @@ func TestBillFindsARefundByHand(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	s.AdvanceTo(2, "10:00:00")
-	s.CheckBills() // it became known on this day, and is not looked for in its bill
+	s.CheckBills() // it was found on this day and is not expected in its bill
 	if c := billChecks(op, "?date=2026-11-24"); len(c) != 1 || c[0].Status != "agrees" {
 		t.Errorf("%+v", c)
 	}
 }
 
-// News of a refund was lost: the bill has it further than we do.
+// The notification of a refund was lost: the bill has a later status than the shop.
 func TestBillBringsRefundsUpToDate(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -268,7 +268,7 @@ func TestBillBringsRefundsUpToDate(t *testing.T) {
 	s.CheckBills()
 	wantBills(op, api.BillCheck{Date: "2026-11-23", Status: "agrees", Payments: 1, Refunds: 1})
 	s.WantStatus(o.ID, api.StatusRefunded)
-	// What we have as succeeded and the bill as closed is a difference.
+	// A refund that is succeeded in the shop and closed in the bill is a difference.
 	storetest.Exec(t, s.DB, `DROP TRIGGER keep_refund; DROP TRIGGER keep_order; DROP TRIGGER keep_payment; UPDATE refunds SET status = 'closed'; UPDATE payments SET refunded = 0; UPDATE orders SET refunded = 0, status = 'paid'; DELETE FROM history; DELETE FROM refund_history`)
 	if err := s.Signer.CheckBills(t.Context()); err != nil {
 		t.Error(err)

@@ -24,7 +24,7 @@ func TestBillThatCannotBeHad(t *testing.T) {
 	wantBills(op, api.BillCheck{Date: "2026-11-23", Status: "waiting"})
 	s.CheckBills() // not before its time
 	if n := s.Calls("downloadbill"); n != 1 {
-		t.Errorf("asked %d times", n)
+		t.Errorf("downloaded %d times", n)
 	}
 	right := s.ToWeChat.Handler
 	s.Sim.Advance(10 * time.Minute)
@@ -37,7 +37,7 @@ func TestBillThatCannotBeHad(t *testing.T) {
 		t.Errorf("the health page says %v", without)
 	}
 	if s.ErrorLines() != 1 {
-		t.Errorf("%d loud lines", s.ErrorLines())
+		t.Errorf("%d log lines of level ERROR", s.ErrorLines())
 	}
 	s.ToWeChat.Handler = right
 	s.Sim.Advance(time.Hour)
@@ -46,7 +46,7 @@ func TestBillThatCannotBeHad(t *testing.T) {
 	if _, without := s.Health(); without["bills"] != "" {
 		t.Errorf("the health page says %v", without)
 	}
-	// A failure later on leaves what was found.
+	// A later failure keeps the result.
 	s.Fault(wechattest.FaultBillCreating, "")
 	if c := checkBill(op, "2026-11-23"); c.Status != "waiting" {
 		t.Errorf("%+v", c)
@@ -54,8 +54,8 @@ func TestBillThatCannotBeHad(t *testing.T) {
 	wantBills(op, api.BillCheck{Date: "2026-11-23", Status: "agrees", Payments: 1})
 }
 
-// The signer was away for days: a day at a time, the oldest first, and not what is
-// too long ago.
+// The signer was down for days. It checks one day per run, the oldest first, and skips days that
+// are too long ago.
 func TestBillsOfDaysThatWereMissed(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -108,8 +108,7 @@ func TestBillIsComparedByOneAtATime(t *testing.T) {
 	wantBills(op, api.BillCheck{Date: "2026-11-23", Status: "agrees", Payments: 1})
 }
 
-// A run that died is taken up again when its lease is over, and what it left
-// counts nothing.
+// A run that died is repeated when its lease ends. Its partial result is ignored.
 func TestBillRunThatDies(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)

@@ -14,7 +14,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// payBack does one random thing about money that goes back.
+// payBack makes one random step about a refund.
 func (p *purchase) payBack(r *rand.Rand) {
 	s := p.buyer.Shop
 	pick := func(all ...string) string { return all[r.IntN(len(all))] }
@@ -32,9 +32,9 @@ func (p *purchase) payBack(r *rand.Rand) {
 			s.T.Fatal(err)
 		}
 	case 2:
-		// By hand on the merchant platform, which tells nobody.
+		// By hand at the merchant platform, without a notification.
 		if no := p.anyPayment(r); no != "" {
-			s.Sim.Refund(no, 1+r.Int64N(int64(p.last.Order.Total))) // an error is WeChat's no
+			s.Sim.Refund(no, 1+r.Int64N(int64(p.last.Order.Total))) // an error means that WeChat declined it
 			s.Check()
 		}
 	case 3:
@@ -44,7 +44,7 @@ func (p *purchase) payBack(r *rand.Rand) {
 	}
 }
 
-// askBack asks for refunds, several at once now and then, some of them twice.
+// askBack requests refunds, sometimes several at once, and some of them twice.
 func (p *purchase) askBack(r *rand.Rand) {
 	if p.id == "" {
 		return
@@ -75,8 +75,7 @@ func (p *purchase) askBack(r *rand.Rand) {
 	s.Check()
 }
 
-// refundNews brings refund notifications, true and forged, and looks at the same
-// time.
+// refundNews sends genuine and forged refund notifications, and reads the order at the same time.
 func (p *purchase) refundNews(r *rand.Rand) {
 	if p.id == "" {
 		return
@@ -110,8 +109,7 @@ func (p *purchase) refundNews(r *rand.Rand) {
 	s.Check()
 }
 
-// refundsEnd goes on until no refund is under way that does not wait for the
-// merchant's hand.
+// refundsEnd runs the timer until no refund is open, except those that wait for the operator.
 func refundsEnd(s *paytest.Shop) {
 	s.T.Helper()
 	s.Sim.PayIn()
@@ -128,11 +126,10 @@ func refundsEnd(s *paytest.Shop) {
 			return
 		}
 	}
-	s.T.Errorf("a refund is under way for ever\n%s", s.Log)
+	s.T.Errorf("a refund does not end\n%s", s.Log)
 }
 
-// billsAgree compares every day's bill until nothing differs, as an operator would
-// who tries again.
+// billsAgree checks the bill of every day until it agrees, as an operator does.
 func billsAgree(s *paytest.Shop, from time.Time) {
 	s.T.Helper()
 	op := s.Operator()
@@ -144,7 +141,7 @@ func billsAgree(s *paytest.Shop, from time.Time) {
 				break
 			}
 			if tries == 20 {
-				s.T.Errorf("the bill of %s differs for ever: %+v\n%s", date, c, s.Log)
+				s.T.Errorf("the bill of %s still differs: %+v\n%s", date, c, s.Log)
 				break
 			}
 		}

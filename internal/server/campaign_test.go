@@ -25,15 +25,15 @@ type purchase struct {
 	ways  []api.TradeType // in which the buyer can pay
 	req   paytest.Purchase
 	id    string
-	last  api.Checkout   // what a page has
-	pages []api.Checkout // what all its pages have
+	last  api.Checkout   // the payment parameters of a page
+	pages []api.Checkout // those of all its pages
 
 	refund api.RefundRequest // the operator's last one
 }
 
-// A campaign is a random story of buyers, their taps and WeChat's faults. After
-// every step everything that must hold is checked; in the end the shop must
-// know of every fen that WeChat has.
+// A campaign is a random sequence of buyers' steps and WeChat's faults. After every step all
+// invariants are checked. At the end the shop's payments and refunds must agree with WeChat's
+// ledger.
 func TestCampaign(t *testing.T) {
 	t.Parallel()
 	var duplicates atomic.Int64
@@ -80,7 +80,7 @@ func TestCampaign(t *testing.T) {
 	})
 }
 
-// newPurchase thinks of something to buy, and of the ways in which the buyer can pay.
+// newPurchase draws a basket and the trade types by which the buyer can pay.
 func newPurchase(r *rand.Rand, buyer *paytest.Person) *purchase {
 	ways := []api.TradeType{api.TradeJSAPI, api.TradeNative, api.TradeMWEB}
 	if buyer.IsGuest {
@@ -129,14 +129,14 @@ func reportFindings(s *paytest.Shop, findings []paytest.Finding) {
 	}
 }
 
-// step does one random thing.
+// step makes one random step.
 func (p *purchase) step(r *rand.Rand) {
 	s := p.buyer.Shop
 	pick := func(all ...string) string { return all[r.IntN(len(all))] }
 	switch r.IntN(16) {
 	case 0, 1:
 		p.place()
-		if p.id != "" && r.IntN(3) > 0 { // or the page is closed, or its call is lost
+		if p.id != "" && r.IntN(3) > 0 { // or the page is closed, or the call is lost
 			p.checkout(r, false)
 		}
 	case 2:
@@ -178,7 +178,7 @@ func (p *purchase) step(r *rand.Rand) {
 	}
 }
 
-// place makes the order. Any typed answer is right but internal.
+// place makes the order. Every typed response is correct, except internal.
 func (p *purchase) place() {
 	p.buyer.T.Helper()
 	var o api.Order
@@ -189,7 +189,7 @@ func (p *purchase) place() {
 	}
 }
 
-// checkout asks for pay parameters. Any typed answer is right but internal.
+// checkout requests payment parameters. Every typed response is correct, except internal.
 func (p *purchase) checkout(r *rand.Rand, renew bool) {
 	p.buyer.T.Helper()
 	var c api.Checkout
@@ -214,11 +214,11 @@ func (p *purchase) try(path string, body, result any) bool {
 	return true
 }
 
-// tapPay pays or cancels with what the page has, however old.
+// tapPay pays or cancels with the page's payment parameters, however old they are.
 func (p *purchase) tapPay(pay bool) {
 	sheet, err := p.buyer.OpenSheet(p.last)
 	if err != nil {
-		return // nothing there, too old, or paid
+		return // no parameters, or too old, or paid
 	}
 	if pay {
 		_, err = p.buyer.Sim.PaySheet(sheet.ID)
@@ -231,8 +231,8 @@ func (p *purchase) tapPay(pay bool) {
 	p.buyer.Check()
 }
 
-// rush does several things with one order at once: the buyer's taps, perhaps the
-// payment, perhaps the timer, in all the places in which the buyer can pay.
+// rush makes several concurrent steps with one order, by every trade type of the buyer: taps, and
+// perhaps the payment and the timer.
 func (p *purchase) rush(r *rand.Rand) {
 	if p.id == "" {
 		return
@@ -278,7 +278,7 @@ func (p *purchase) anyPayment(r *rand.Rand) (no string) {
 	return no
 }
 
-// news brings notifications, true and forged, and polls at the same time.
+// news sends genuine and forged notifications, and polls at the same time.
 func (p *purchase) news(r *rand.Rand) {
 	if p.id == "" {
 		return

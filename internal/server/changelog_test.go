@@ -20,9 +20,9 @@ var (
 	orderLine   = regexp.MustCompile(`msg="order (?:open|closing|closed)".* order=(\S+) to=(\S+) source=(\S+)`)
 )
 
-// loggedChanges checks that every change of a payment that the database saw has left one
-// line in the log, and every line was a change. What a trigger does has no line. It returns
-// the lines of orders and payments by the order, in short.
+// loggedChanges checks that the log has one line for each stored change of a payment, and no other
+// lines of changes. Changes by triggers have no line. It returns the shortened lines of orders and
+// payments, by order.
 func loggedChanges(s *paytest.Shop) (stories map[string]string) {
 	s.T.Helper()
 	stories = map[string]string{}
@@ -59,7 +59,7 @@ func loggedChanges(s *paytest.Shop) (stories map[string]string) {
 	return stories
 }
 
-// Where an order came from and who told of it can be read from the log alone.
+// The log alone shows the source of every change of an order.
 func TestEveryChangeIsInTheLog(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -76,7 +76,7 @@ func TestEveryChangeIsInTheLog(t *testing.T) {
 	p.GetOrder(polled.Order.ID)
 	given := p.Order("tea", 1)
 	p.Must("POST", api.OrderClosePath(given.Order.ID), api.CloseRequest{}, &api.Order{})
-	p.Pay(given.Pay) // too fast for the close
+	p.Pay(given.Pay) // too early to close
 	s.Deliver()
 	s.Sim.Advance(6 * time.Minute)
 	s.Reconcile()

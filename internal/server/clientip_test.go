@@ -34,8 +34,7 @@ func TestParseAddr(t *testing.T) {
 	}
 }
 
-// Where the client's address is found, for each setting and with what clients and
-// proxies send.
+// The client's address, for each setting and the headers that clients and proxies send.
 func TestFindAddress(t *testing.T) {
 	t.Parallel()
 	const xff = "X-Forwarded-For"
@@ -87,8 +86,8 @@ func TestFindAddress(t *testing.T) {
 	}
 }
 
-// One stranger who reaches the server past the proxy makes no alarm. When most
-// calls lack an address the shop is not well, until they have it again.
+// One stranger who bypasses the proxy causes no warning. The health page fails while most calls
+// lack an address.
 func TestAddressCheckTurnsWithTheCalls(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_800_000_000, 0)
@@ -120,7 +119,7 @@ func TestAddressCheckTurnsWithTheCalls(t *testing.T) {
 	}
 	now = now.Add(sightingPeriod + time.Second)
 	if look() != (state{false, true}) {
-		t.Errorf("the last period is forgotten: %v", look())
+		t.Errorf("the last period is ignored: %v", look())
 	}
 	now = now.Add(sightingPeriod + time.Second)
 	if look() != (state{true, false}) {

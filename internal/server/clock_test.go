@@ -10,8 +10,8 @@ import (
 	"h5pay/wechat"
 )
 
-// Two signers answer in turn, and the clock of one is behind. The buyer is shown a
-// time line that goes forward, and the back end events that do.
+// Two signers respond in turn, and the clock of one is behind. The times in the buyer's timeline
+// and in the events still increase.
 func TestTimeLineOfTwoSigners(t *testing.T) {
 	t.Parallel()
 	r := paytest.NewMerchant(t)

@@ -28,13 +28,13 @@ func TestCloseOfAYoungOrder(t *testing.T) {
 	s.Sim.Advance(5 * time.Minute)
 	s.Reconcile() // WeChat would not close it yet
 	if n := s.Calls("closeorder"); n != 0 || s.StateAtWeChat(c.Order.ID) != wechattest.StateNotPay {
-		t.Errorf("%d calls of closeorder, WeChat has it as %s", n, s.StateAtWeChat(c.Order.ID))
+		t.Errorf("%d calls of closeorder, its state at WeChat is %s", n, s.StateAtWeChat(c.Order.ID))
 	}
 	s.Sim.Advance(time.Minute)
 	s.Reconcile()
 	s.WantStatus(c.Order.ID, api.StatusClosed)
 	if s.StateAtWeChat(c.Order.ID) != wechattest.StateClosed {
-		t.Errorf("WeChat has it as %s", s.StateAtWeChat(c.Order.ID))
+		t.Errorf("its state at WeChat is %s", s.StateAtWeChat(c.Order.ID))
 	}
 	var steps []api.OrderStatus
 	o := p.GetOrder(c.Order.ID)
@@ -59,16 +59,16 @@ func TestCloseOfAnOldOrder(t *testing.T) {
 	c := p.Order("tea", 1)
 	s.Sim.Advance(6 * time.Minute)
 	if o := p.CloseOrder(c.Order.ID); o.Status != api.StatusClosed || s.StateAtWeChat(o.ID) != wechattest.StateClosed {
-		t.Errorf("order %+v, WeChat has it as %s", o, s.StateAtWeChat(o.ID))
+		t.Errorf("order %+v, its state at WeChat is %s", o, s.StateAtWeChat(o.ID))
 	}
 	s.WantPath(c.Order.ID, api.StatusClosing, api.StatusClosed)
 	if _, err := p.OpenPaySheet(c.Pay); err == nil {
-		t.Error("it can still be paid")
+		t.Error("the payment sheet still opens")
 	}
 }
 
-// The page of the buyer who waits closes it too, once WeChat may.
-func TestPollingClosesWhatWasGivenUp(t *testing.T) {
+// The buyer's polling page closes it too, as soon as WeChat allows it.
+func TestPollingClosesACancelledOrder(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(0)
@@ -76,11 +76,11 @@ func TestPollingClosesWhatWasGivenUp(t *testing.T) {
 	p.CloseOrder(c.Order.ID)
 	s.Sim.Advance(6 * time.Minute)
 	if o := p.GetOrder(c.Order.ID); o.Status != api.StatusClosed || s.StateAtWeChat(o.ID) != wechattest.StateClosed {
-		t.Errorf("order %+v, WeChat has it as %s", o, s.StateAtWeChat(o.ID))
+		t.Errorf("order %+v, its state at WeChat is %s", o, s.StateAtWeChat(o.ID))
 	}
 }
 
-func TestCloseAsksWeChatFirst(t *testing.T) {
+func TestCloseQueriesWeChatFirst(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(0)
@@ -97,9 +97,9 @@ func TestCloseAsksWeChatFirst(t *testing.T) {
 	}
 }
 
-// Whoever scanned the code before it was given up may pay until WeChat closes
-// it: that is money.
-func TestPaymentAfterItWasGivenUp(t *testing.T) {
+// A buyer who scanned the code before the cancellation may pay until WeChat closes the payment.
+// That payment counts.
+func TestPaymentAfterTheCancellation(t *testing.T) {
 	t.Parallel()
 	for _, news := range []string{"notification", "poll", "timer"} {
 		t.Run(news, func(t *testing.T) {
@@ -125,7 +125,7 @@ func TestPaymentAfterItWasGivenUp(t *testing.T) {
 			}
 			s.WantPath(c.Order.ID, api.StatusClosing, api.StatusPaid)
 			if !strings.Contains(s.Log.String(), "payment paid late") {
-				t.Error("nothing in the log")
+				t.Error("the log lacks the line")
 			}
 		})
 	}
@@ -162,7 +162,7 @@ func TestCloseWithoutWeChat(t *testing.T) {
 			c := p.OrderByCode("tea", 1)
 			s.Fault(fault, "/pay/orderquery")
 			p.Fails(api.CodeWeChatBusy, "POST", api.OrderClosePath(c.Order.ID), struct{}{})
-			s.WantStatus(c.Order.ID, api.StatusOpen) // nothing is known of it
+			s.WantStatus(c.Order.ID, api.StatusOpen) // its state is unknown
 			s.Sim.Advance(6 * time.Minute)
 			s.Fault(fault, "/pay/closeorder")
 			if o := p.CloseOrder(c.Order.ID); o.Status != api.StatusClosing {
@@ -175,9 +175,9 @@ func TestCloseWithoutWeChat(t *testing.T) {
 	}
 }
 
-// WeChat counts its five minutes from when it took the order, which may be long
-// after it was made here.
-func TestCloseOfAnOrderThatWeChatTookLate(t *testing.T) {
+// WeChat counts its five minutes from when it accepted the payment, which may be long after the
+// order was made.
+func TestCloseOfALatePayment(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(0)
@@ -196,13 +196,13 @@ func TestCloseOfAnOrderThatWeChatTookLate(t *testing.T) {
 	}
 	s.WantPath(c.Order.ID, api.StatusClosing, api.StatusClosed)
 	if s.StateAtWeChat(c.Order.ID) != wechattest.StateClosed {
-		t.Errorf("WeChat has it as %s", s.StateAtWeChat(c.Order.ID))
+		t.Errorf("its state at WeChat is %s", s.StateAtWeChat(c.Order.ID))
 	}
 }
 
-// An order of which WeChat never heard is closed here, when no request for it
-// can be on its way any more.
-func TestCloseOfAnOrderThatWeChatNeverTook(t *testing.T) {
+// A payment that never reached WeChat is closed in the shop alone, when no request for it can still
+// arrive.
+func TestCloseOfAPaymentThatNeverReachedWeChat(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(0)
@@ -220,13 +220,13 @@ func TestCloseOfAnOrderThatWeChatNeverTook(t *testing.T) {
 	s.Reconcile()
 	s.WantPath(id, api.StatusClosing, api.StatusClosed)
 	if s.Calls("unifiedorder") != 1 || s.Calls("closeorder") != 0 {
-		t.Error("WeChat was told of it")
+		t.Error("the shop called WeChat about the closed payment")
 	}
 }
 
-// The same when it is old: a request may have been on its way when it was given
-// up, and would open at WeChat what is closed here.
-func TestCloseOfAnOldOrderWaitsForRequestsOnTheirWay(t *testing.T) {
+// The same for an old order: a request that began before the cancellation could still open the
+// payment at WeChat.
+func TestCloseOfAnOldOrderWaitsForOpenRequests(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(0)
@@ -245,16 +245,16 @@ func TestCloseOfAnOldOrderWaitsForRequestsOnTheirWay(t *testing.T) {
 	})
 	p.CannotPay(api.CodeOrderNotPayable, req)
 	s.WantStatus(id, api.StatusClosing)
-	s.Sim.Advance(6 * time.Minute) // from when WeChat took it
+	s.Sim.Advance(6 * time.Minute) // from when WeChat accepted it
 	s.Reconcile()
 	s.WantPath(id, api.StatusClosing, api.StatusClosed)
 	if s.StateAtWeChat(id) != wechattest.StateClosed {
-		t.Errorf("WeChat has it as %q", s.StateAtWeChat(id))
+		t.Errorf("its state at WeChat is %q", s.StateAtWeChat(id))
 	}
 }
 
-// Given up while WeChat answers: what it gave reaches nobody.
-func TestCloseWhileWeChatTakesTheOrder(t *testing.T) {
+// The order is cancelled while unifiedorder runs. Nobody gets its result.
+func TestCloseDuringUnifiedorder(t *testing.T) {
 	t.Parallel()
 	for _, renew := range []bool{false, true} {
 		s := paytest.NewShop(t, nil)
@@ -282,7 +282,7 @@ func TestCloseWhileWeChatTakesTheOrder(t *testing.T) {
 		s.Reconcile()
 		s.WantStatus(id, api.StatusClosed)
 		if s.StateAtWeChat(id) != wechattest.StateClosed {
-			t.Errorf("WeChat has it as %s", s.StateAtWeChat(id))
+			t.Errorf("its state at WeChat is %s", s.StateAtWeChat(id))
 		}
 	}
 }

@@ -17,14 +17,14 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// leaked is a payment notification of whoever has the API key: right in everything
-// but that WeChat has no such payment.
+// leaked returns a notification signed with a stolen API key. Only its payment does not exist at
+// WeChat.
 func leaked(s *paytest.Shop, orderID string, t wechat.SignType) []byte {
 	s.T.Helper()
 	return signedNews(s, orderID, "4200000000202611230000000000", t)
 }
 
-// signedNews is a notification that a transaction pays an order.
+// signedNews returns a signed notification that a transaction pays an order.
 func signedNews(s *paytest.Shop, orderID, transaction string, t wechat.SignType) []byte {
 	s.T.Helper()
 	var no, total string
@@ -48,7 +48,7 @@ func signedNews(s *paytest.Shop, orderID, transaction string, t wechat.SignType)
 	return b.Bytes()
 }
 
-// postNews hands the shop a notification and returns the response.
+// postNews sends a notification to the shop and returns the response.
 func postNews(s *paytest.Shop, body []byte) (int, string) {
 	s.T.Helper()
 	r, err := http.NewRequest(http.MethodPost, paytest.ShopURL+api.PathNotifyPay, bytes.NewReader(body))
@@ -59,8 +59,7 @@ func postNews(s *paytest.Shop, body []byte) (int, string) {
 	return code, string(text)
 }
 
-// queriesFail makes WeChat answer no orderquery until the function that comes back
-// is called.
+// queriesFail makes every orderquery fail until the returned function is called.
 func queriesFail(s *paytest.Shop) (recover func()) {
 	right := s.ToWeChat.Handler
 	s.ToWeChat.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -73,7 +72,7 @@ func queriesFail(s *paytest.Shop) (recover func()) {
 	return func() { s.ToWeChat.Handler = right }
 }
 
-// Who has the API key, and nothing else, makes no order paid.
+// The API key alone makes no order paid.
 func TestAPIKeyAlonePaysNothing(t *testing.T) {
 	t.Parallel()
 	for _, signType := range []wechat.SignType{wechat.SignMD5, wechat.SignHMAC} {
@@ -91,7 +90,7 @@ func TestAPIKeyAlonePaysNothing(t *testing.T) {
 				}
 				s.WantStatus(id, want)
 			}
-			// Much later WeChat still says that nobody paid: an operator has to look.
+			// Much later WeChat still reports no payment, so an operator must look at it.
 			body := leaked(s, pending, signType)
 			s.Sim.Advance(2 * time.Minute)
 			if code, text := postNews(s, body); code != http.StatusOK || !strings.Contains(text, "WeChat does not confirm the payment") {
@@ -102,9 +101,9 @@ func TestAPIKeyAlonePaysNothing(t *testing.T) {
 				s.Sim.Advance(time.Minute)
 			}
 			if s.ErrorLines() != 1 {
-				t.Errorf("%d loud lines:\n%s", s.ErrorLines(), s.Log)
+				t.Errorf("%d log lines of level ERROR:\n%s", s.ErrorLines(), s.Log)
 			}
-			// A real payment is not harmed, and the forged one of it is not believed.
+			// A real payment of the order is settled, and the forged notification changes nothing.
 			var c api.Checkout
 			p.Must("POST", api.OrderPayPath(pending), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}}, &c)
 			p.Pay(c.Pay)
@@ -117,7 +116,7 @@ func TestAPIKeyAlonePaysNothing(t *testing.T) {
 	}
 }
 
-// A forged payment arrives first, the real one is found by the query that it causes.
+// A forged notification arrives first, and its query finds the real payment.
 func TestForgedNotificationOfAnOrderThatIsPaid(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -132,12 +131,12 @@ func TestForgedNotificationOfAnOrderThatIsPaid(t *testing.T) {
 	s.Check()
 	s.WantStatus(c.Order.ID, api.StatusPaid)
 	if s.ErrorLines() != 1 {
-		t.Errorf("%d loud lines:\n%s", s.ErrorLines(), s.Log)
+		t.Errorf("%d log lines of level ERROR:\n%s", s.ErrorLines(), s.Log)
 	}
 }
 
-// Without the key nobody makes the shop query WeChat, nor does a notification that
-// differs from the order, nor one of an order that is paid.
+// These cause no query: a notification without a correct signature, one that differs from the
+// payment, and one of a paid payment.
 func TestOnlySignedNewsCausesAQuery(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -168,8 +167,8 @@ func TestOnlySignedNewsCausesAQuery(t *testing.T) {
 	}
 }
 
-// Of many notifications of one order at the same moment, one causes a query. More
-// than one can, when the machine is so slow that a second passes between them.
+// One of many concurrent notifications of an order causes a query. On a slow machine more than one
+// can, because a second passes between them.
 func TestNotificationsDoNotMultiplyQueries(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -235,8 +234,8 @@ func TestDuplicateNotificationDoesNotWait(t *testing.T) {
 	}
 }
 
-// WeChat sends notifications and answers no queries for an hour. Nothing is lost,
-// nothing is acknowledged that is not settled, and each order is paid once.
+// For an hour WeChat sends notifications and answers no queries. Nothing is lost, only settled
+// payments are acknowledged, and each order is paid once.
 func TestWeChatAnswersNoQueriesForAnHour(t *testing.T) {
 	t.Parallel()
 	for _, by := range []string{"notification", "timer"} {
@@ -282,14 +281,14 @@ func TestWeChatAnswersNoQueriesForAnHour(t *testing.T) {
 				s.WantStatus(id, api.StatusPaid)
 			}
 			if s.ErrorLines() != 0 {
-				t.Errorf("an operator can do nothing about it:\n%s", s.Log)
+				t.Errorf("the log has a line of level ERROR, and an operator can do nothing about it:\n%s", s.Log)
 			}
 		})
 	}
 }
 
-// A payment that was notified and not confirmed comes before everything that waits.
-func TestToldOrderIsFirstInLine(t *testing.T) {
+// The timer first queries payments that were notified and not confirmed.
+func TestNotifiedPaymentIsQueriedFirst(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.Statements = payment.MinStatements })
 	p := s.SignedIn(0)
@@ -308,14 +307,14 @@ func TestToldOrderIsFirstInLine(t *testing.T) {
 	s.Sim.Advance(10 * time.Second)
 	s.Reconcile()
 	s.WantStatus(c.Order.ID, api.StatusPaid)
-	// The others have their share.
+	// The other payments have a share of the queries.
 	if n := s.Calls("orderquery"); n < 30 || n > payment.MinStatements {
 		t.Errorf("%d queries in a round", n)
 	}
 }
 
-// An order that was notified as paid, and is not, is queried less and less often.
-func TestToldOrderIsQueriedLessAndLess(t *testing.T) {
+// A payment that was notified as paid, and is not, is queried less and less often.
+func TestNotifiedPaymentIsQueriedLessOften(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	c := s.SignedIn(0).Order("tea", 1)
@@ -330,7 +329,7 @@ func TestToldOrderIsQueriedLessAndLess(t *testing.T) {
 	}
 }
 
-// WeChat may say NOTPAY for some seconds after a payment.
+// WeChat may report NOTPAY for some seconds after a payment.
 func TestNotificationBeforeTheQueryKnows(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -349,7 +348,7 @@ func TestNotificationBeforeTheQueryKnows(t *testing.T) {
 	s.Check()
 	s.WantPath(c.Order.ID, api.StatusPaid)
 	if s.ErrorLines() != 0 {
-		t.Errorf("an operator can do nothing about it:\n%s", s.Log)
+		t.Errorf("the log has a line of level ERROR, and an operator can do nothing about it:\n%s", s.Log)
 	}
 }
 
@@ -372,7 +371,7 @@ func TestNotificationOfARefundedPayment(t *testing.T) {
 	s.WantStatus(c.Order.ID, api.StatusRefunded)
 }
 
-// MD5 is weaker than what the shop asks for. It is said once for each notification.
+// MD5 is weaker than the shop's setting. Each such notification causes one warning.
 func TestMD5AtAnHMACShopIsAWarning(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -396,8 +395,8 @@ func TestMD5AtAnHMACShopIsAWarning(t *testing.T) {
 	}
 }
 
-// A payment of an order that has gone from the database is for the operator.
-func TestToldOrderThatWeChatDoesNotKnow(t *testing.T) {
+// A notified payment that WeChat does not know needs the operator.
+func TestNotifiedPaymentThatWeChatDoesNotKnow(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
@@ -412,7 +411,7 @@ func TestToldOrderThatWeChatDoesNotKnow(t *testing.T) {
 	}
 	s.WantStatus(id, api.StatusOpen)
 	if s.ErrorLines() != 1 {
-		t.Errorf("%d loud lines", s.ErrorLines())
+		t.Errorf("%d log lines of level ERROR", s.ErrorLines())
 	}
 	s.Sim.Advance(order.Lifetime + 2*order.ExpiryGrace)
 	s.Reconcile()

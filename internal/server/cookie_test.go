@@ -12,7 +12,7 @@ import (
 	"h5pay/wechat"
 )
 
-// testSealer returns the sealer of one cookie at a time that the caller moves.
+// testSealer returns the sealer of one cookie, with a clock that the caller sets.
 func testSealer(t testing.TB, name, appID string, key wechat.Secret, now *time.Time) sealer {
 	t.Helper()
 	cfg := Config{SessionKey: key, Rand: rand.Reader, Now: func() time.Time { return *now }}
@@ -141,8 +141,8 @@ func TestCookieOfTheLargestSessionFitsABrowser(t *testing.T) {
 	}
 }
 
-// After a change of SessionKey everybody stays signed in, with a cookie under
-// the new key from the next visit on, which ends when the old one would have.
+// After a change of SessionKey everybody stays signed in. The next visit replaces the cookie by one
+// under the new key that expires at the same time.
 func TestFormerKeyOpensAndTheNewOneSeals(t *testing.T) {
 	t.Parallel()
 	now := time.UnixMilli(1_800_000_000_000)

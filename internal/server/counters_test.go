@@ -15,12 +15,12 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-func TestCountersTellWhatHappened(t *testing.T) {
+func TestCounters(t *testing.T) {
 	t.Parallel()
 	r := paytest.NewMerchant(t)
 	r.Respond = func(n int, _ webhook.Event) (int, error) {
 		if n == 1 {
-			return 0, errors.New("nobody is there")
+			return 0, errors.New("there are no buyers")
 		}
 		return 200, nil
 	}
@@ -30,7 +30,7 @@ func TestCountersTellWhatHappened(t *testing.T) {
 	p.Pay(notified.Pay)
 	r.Shop.Deliver()
 	if _, err := r.Sim.Notify(r.OutTradeNo(notified.Order.ID), wechattest.ForgeReplay); err != nil {
-		t.Fatal(err) // told again, counted once
+		t.Fatal(err) // repeated, counted once
 	}
 	polled := p.Order("tea", 1)
 	r.Fault(wechattest.FaultNotifyLost, "")
@@ -39,14 +39,14 @@ func TestCountersTellWhatHappened(t *testing.T) {
 	r.Sim.Advance(paytest.QueryPause)
 	p.GetOrder(polled.Order.ID)
 
-	// Paid at WeChat after it was given up here.
+	// Paid at WeChat after the cancellation.
 	late := p.Order("tea", 1)
 	closeHere(r.Shop, late.Order.ID)
 	p.Pay(late.Pay)
 	r.Shop.Deliver()
 
-	// Signed, but not what the order says; and what a stranger can send, which
-	// nobody counts. Then the order is paid after all, and the timer finds out.
+	// A signed notification that differs from the order is counted, and a stranger's is not. Then
+	// the order is paid, and the timer finds that.
 	forged := p.Order("tea", 1)
 	for _, forge := range []string{wechattest.ForgeWrongAmount, wechattest.ForgeOtherKey, wechattest.ForgeNoSign, wechattest.ForgeDoctype} {
 		if _, err := r.Sim.Notify(r.OutTradeNo(forged.Order.ID), forge); err != nil {
@@ -84,7 +84,7 @@ func TestCountersNeedTheToken(t *testing.T) {
 	s.SignedIn(0).Fails(api.CodeUnauthenticated, "GET", api.PathAdminCounter, nil)
 }
 
-// Where nothing can be counted the money goes on.
+// Payments continue when a counter cannot be stored.
 func TestCountingThatFailsStopsNothing(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)

@@ -29,7 +29,7 @@ func customerView(p *paytest.Person, o v1.Order) (c api.CustomerOrder) {
 	return c
 }
 
-// Whoever has the URL sees the order without a session, and pays it in every place.
+// A visitor with the URL sees the order without a session, and can pay it by every trade type.
 func TestCustomerOrder(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -60,7 +60,7 @@ func TestCustomerOrder(t *testing.T) {
 	var c api.Checkout
 	stranger.Must("POST", api.CustomerPayPath(tokenOf(o)), asMWEB, &c)
 	if !strings.HasSuffix(c.MWebURL, "redirect_url="+strings.NewReplacer(":", "%3A", "/", "%2F", "?", "%3F", "=", "%3D").Replace(o.URL+"?result=1")) {
-		t.Errorf("WeChat returns by %s", c.MWebURL)
+		t.Errorf("WeChat's page returns to %s", c.MWebURL)
 	}
 	var again api.Checkout
 	stranger.Must("POST", api.CustomerPayPath(tokenOf(o)), asNative, &c)
@@ -86,7 +86,7 @@ func TestCustomerOrder(t *testing.T) {
 	}
 }
 
-// The page tells the payer and other people apart, and shows WeChat's number to the payer alone.
+// The page distinguishes the payer from other people. Only the payer sees WeChat's transaction id.
 func TestCustomerOrderTellsThePayer(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -154,7 +154,7 @@ func TestCustomerOrderEnds(t *testing.T) {
 	}
 }
 
-// A token that does not exist is answered without a read of the database if it cannot exist.
+// A token of a wrong form is rejected without a read of the database.
 func TestCustomerOrderUnknown(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -186,7 +186,7 @@ func TestCustomerOrderUnknown(t *testing.T) {
 	}
 }
 
-// The page pays with what the order and the shop accept.
+// The page offers the trade types that both the order and the shop accept.
 func TestCustomerOrderTradeTypes(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, func(set *paytest.Settings, _ *wechat.Config) {

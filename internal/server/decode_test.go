@@ -114,7 +114,7 @@ func TestReadJSONChecksTheRequest(t *testing.T) {
 	}
 }
 
-// What the decoder takes, encoding/json and a second reading agree on.
+// What the decoder accepts, encoding/json accepts too, and the decoder accepts its own encoding.
 func FuzzDecodeJSON(f *testing.F) {
 	for _, s := range []string{
 		`{"items":[{"product_id":"tea","quantity":2}],"client_key":"k"}`,

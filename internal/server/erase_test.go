@@ -27,7 +27,7 @@ func storedAddress(s *paytest.Shop, id string) (ip string) {
 	return ip
 }
 
-// An order that has ended has no address, and nothing is sent to WeChat for it again.
+// An order that has ended has no address and is not sent to WeChat again.
 func TestAddressIsRemovedWhenTheOrderEnds(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -47,7 +47,7 @@ func TestAddressIsRemovedWhenTheOrderEnds(t *testing.T) {
 		}
 		p.Call("POST", api.OrderPayPath(id), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}, Renew: true})
 	}
-	// One that was put back after a restore is open, and has none either.
+	// An order that was inserted after a restore is open and has no address either.
 	storetest.Exec(t, s.DB, `DROP TRIGGER keep_payment; UPDATE payments SET client_ip = '' WHERE order_id = ?`, open.Order.ID)
 	p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(open.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}, Renew: true})
 	if n := s.Calls("unifiedorder"); n != sent {
@@ -93,8 +93,7 @@ func draftOrder(s *paytest.Shop, p *paytest.Person, id string) order.Order {
 	}
 }
 
-// An event that is delivered or dead loses the payer after 30 days, one that is
-// pending keeps it.
+// Delivered and dead events lose the payer after 30 days. Pending events keep it.
 func TestDeliveredEventsLoseThePayer(t *testing.T) {
 	t.Parallel()
 	r := paytest.NewMerchant(t)
@@ -114,7 +113,7 @@ func TestDeliveredEventsLoseThePayer(t *testing.T) {
 	if has(told) || !has(pending) {
 		t.Errorf("after 31 days: %t, %t", has(told), has(pending))
 	}
-	// It can still be replayed, with all else that it said.
+	// The event can still be replayed, with its other content.
 	r.Operator().Must("POST", paytest.ReplayPath(r.EventOf(told.ID).ID), struct{}{}, &api.Event{})
 	r.Deliver()
 	for i, e := range r.Events {
@@ -127,7 +126,7 @@ func TestDeliveredEventsLoseThePayer(t *testing.T) {
 	}
 }
 
-// Without a webhook events stay pending, and lose the payer all the same.
+// Without a webhook events stay pending, and they lose the payer too.
 func TestEventsOfAShopWithoutAWebhookLoseThePayer(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -141,7 +140,7 @@ func TestEventsOfAShopWithoutAWebhookLoseThePayer(t *testing.T) {
 	}
 }
 
-// insertMany makes closed orders of a person in the database alone.
+// insertMany inserts closed orders of a person into the database.
 func insertMany(s *paytest.Shop, p *paytest.Person, n int) {
 	s.T.Helper()
 	store := store.New(s.DB)
@@ -160,7 +159,7 @@ func insertMany(s *paytest.Shop, p *paytest.Person, n int) {
 	}
 }
 
-// readBooks returns what bookkeeping needs: it must outlast the person.
+// readBooks returns the values that bookkeeping needs. They must survive an erasure.
 func readBooks(s *paytest.Shop) string {
 	s.T.Helper()
 	var text string
@@ -173,8 +172,8 @@ func readBooks(s *paytest.Shop) string {
 	return text
 }
 
-// A person is erased from everything, and from nothing else. What WeChat reports
-// afterwards does not bring the openid back.
+// An erasure removes one person and nobody else. Later reports of WeChat do not store the openid
+// again.
 func TestErasedPersonDoesNotComeBack(t *testing.T) {
 	t.Parallel()
 	r := paytest.NewMerchant(t)
@@ -184,13 +183,13 @@ func TestErasedPersonDoesNotComeBack(t *testing.T) {
 
 	paid, refunding := p.PaidOrder("tea", 1), p.PaidOrder("tea", 2)
 	theirs := bystander.PaidOrder("tea", 1)
-	var scanned api.Checkout // a guest's order, which the person pays
+	var scanned api.Checkout // a guest's order that the person pays
 	guest.Checkout(paytest.BasketForCode("tea", 1), &scanned)
 	if err := s.Scan(0, scanned.CodeURL); err != nil {
 		t.Fatal(err)
 	}
 	s.Deliver()
-	var friend api.Checkout // the person's order, which the bystander pays
+	var friend api.Checkout // the person's order that another user pays
 	p.Checkout(paytest.BasketForCode("tea", 1), &friend)
 	if err := s.Scan(2, friend.CodeURL); err != nil {
 		t.Fatal(err)
@@ -207,7 +206,7 @@ func TestErasedPersonDoesNotComeBack(t *testing.T) {
 	if _, err := s.Sim.Refund(s.OutTradeNo(unheard.Order.ID), 800); err != nil { // by hand
 		t.Fatal(err)
 	}
-	s.Sim.Advance(time.Minute) // WeChat takes one refund of an order a minute
+	s.Sim.Advance(time.Minute) // WeChat accepts one refund of an order per minute
 	op.Refund(refunding.ID, paytest.RefundRequest(100))
 	books := readBooks(s)
 
@@ -233,8 +232,8 @@ func TestErasedPersonDoesNotComeBack(t *testing.T) {
 		p.Fails(api.CodeNotFound, "GET", api.OrderPath(id), nil)
 	}
 
-	// WeChat's news: a refund's notification, a payment that was under way, one that
-	// was paid back before it was known, and the bill.
+	// WeChat reports afterwards: a refund's notification, a payment that was under way, a payment
+	// that was refunded before the shop knew it, and the bill.
 	s.Sim.Advance(10 * time.Second)
 	if _, err := s.Sim.PaySheet(sheet.ID); err != nil {
 		t.Fatal(err)
@@ -260,11 +259,11 @@ func TestErasedPersonDoesNotComeBack(t *testing.T) {
 	s.WantRefunds(unheard.Order.ID, "succeeded 800")
 	for _, e := range r.Events[5:] { // those that were made afterwards
 		if e.Data.Payment != nil && e.Data.Payment.Payer == openid {
-			t.Errorf("the back end is told of the payer by %+v", e)
+			t.Errorf("the back end gets the payer in %+v", e)
 		}
 	}
 
-	// The erased orders can still be refunded, and the others are as they were.
+	// The erased orders can still be refunded. The others did not change.
 	op.Refund(paid.ID, paytest.RefundRequest(paid.Total))
 	s.Sim.Advance(time.Minute)
 	s.WantStatus(paid.ID, api.StatusRefunded)
@@ -272,16 +271,16 @@ func TestErasedPersonDoesNotComeBack(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	if o := op.AdminOrder(friend.Order.ID); o.Owner != "erased" || o.Payer == "" {
-		t.Errorf("who paid for the erased person: %+v", o)
+		t.Errorf("the payer of the erased person's order: %+v", o)
 	}
 	if o := op.AdminOrder(scanned.Order.ID); o.Owner == "erased" || o.Payer != "" || o.PayerUnknown {
-		t.Errorf("for whom the erased person paid: %+v", o)
+		t.Errorf("the owner of the order that the erased person paid: %+v", o)
 	}
 	if o := guest.GetOrder(scanned.Order.ID); o.Status != api.StatusPaid {
 		t.Errorf("%+v", o)
 	}
 	if o := op.AdminOrder(theirs.ID); o.Owner == "erased" || o.Payer == "" {
-		t.Errorf("somebody else: %+v", o)
+		t.Errorf("an order of another user: %+v", o)
 	}
 	if o := bystander.GetOrder(theirs.ID); o.ID != theirs.ID {
 		t.Errorf("%+v", o)
@@ -293,7 +292,7 @@ func TestErasedPersonDoesNotComeBack(t *testing.T) {
 		t.Errorf("%+v", export)
 	}
 	op.Fails(api.CodeNotFound, "POST", api.PathAdminErase, api.PersonRequest{OwnerOf: paid.ID})
-	// Whoever comes back is somebody new.
+	// A person who returns is a new buyer.
 	if o := s.SignedIn(0).PaidOrder("tea", 1); o.Status != api.StatusPaid {
 		t.Errorf("%+v", o)
 	}
@@ -316,7 +315,7 @@ func TestExportAndEraseByTheRunbook(t *testing.T) {
 	for n := range 2 { // by the order, by the openid
 		s := paytest.NewShop(t, nil)
 		p, other, op := s.SignedIn(0), s.SignedIn(1), s.Operator()
-		// The order that names the person is the first: the calls go on all the same.
+		// The order that identifies the person is erased first, and the following calls still work.
 		mine, theirs := p.Order("tea", 1).Order, other.PaidOrder("tea", 1)
 		s.Sim.Advance(time.Second)
 		insertMany(s, p, 250)
@@ -367,13 +366,13 @@ func TestExportAndEraseByTheRunbook(t *testing.T) {
 		if erased != 251 || strings.Contains(storetest.Dump(t, s.DB), p.User.OpenID) {
 			t.Errorf("erased %d of 251", erased)
 		}
-		// Everybody else whose order is old, guests too.
+		// The other owners of old orders, also guests.
 		visitor := s.NewGuest(2)
 		visitor.CloseOrder(visitor.OrderByCode("tea", 1).Order.ID)
 		storetest.Exec(t, s.DB, strings.ReplaceAll(sql[1], "MOMENT", fmt.Sprint(s.Now().Add(time.Hour).UnixMilli())))
 		s.Check()
 		if strings.Contains(storetest.Dump(t, s.DB), other.User.OpenID) {
-			t.Error("the statement leaves somebody")
+			t.Error("the statement misses an owner")
 		}
 	}
 }
@@ -395,7 +394,7 @@ func TestBadPersons(t *testing.T) {
 			`{"owner_of":"000000000000000000000000"}`:           api.CodeNotFound,
 			`{"openid":"o1","cursor":"x"}`:                      api.CodeBadRequest,
 			`{"owner_of":"` + id + `","payer_of":"` + id + `"}`: api.CodeBadRequest,
-			`{"payer_of":"` + id + `"}`:                         api.CodeNotFound, // nobody has paid it
+			`{"payer_of":"` + id + `"}`:                         api.CodeNotFound, // it is unpaid
 			`{"openid":1}`:                                      api.CodeBadRequest,
 		} {
 			for _, path := range []string{api.PathAdminExport, api.PathAdminErase} {

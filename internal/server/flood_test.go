@@ -12,7 +12,7 @@ import (
 	"h5pay/wechat"
 )
 
-// countLines counts the log's lines above DEBUG, but for those with one of the texts.
+// countLines counts the log's lines above DEBUG, without those that contain one of the texts.
 func countLines(s *paytest.Shop, except ...string) (n int) {
 lines:
 	for line := range strings.Lines(s.Log.String()) {
@@ -29,8 +29,8 @@ lines:
 	return n
 }
 
-// A thousand calls of strangers of each kind write one line a minute, and the next
-// line says how many there were. WeChat's own addresses are never limited.
+// A thousand calls of strangers of each kind write one line per minute, and the next line has their
+// number. WeChat's own calls are never limited.
 func TestStrangersCannotFillTheLog(t *testing.T) {
 	t.Parallel()
 	const calls = 1000
@@ -93,8 +93,8 @@ func TestStrangersCannotFillTheLog(t *testing.T) {
 	}
 }
 
-// Calls without the operator's token are limited by address. The token always
-// opens, from that address too.
+// Calls with a wrong operator's token are limited by address. Calls with the token are not, even
+// from that address.
 func TestWrongTokensAreLimitedByAddress(t *testing.T) {
 	t.Parallel()
 	limit := &perKey{limit: 10}
@@ -133,7 +133,7 @@ func TestWrongTokensAreLimitedByAddress(t *testing.T) {
 	}
 }
 
-// No notification is limited by its address: all of WeChat's come from a few.
+// Notifications are not limited by address, because all of WeChat's come from a few.
 func TestNotificationsAreNeverLimited(t *testing.T) {
 	t.Parallel()
 	none := &counter{}

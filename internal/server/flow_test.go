@@ -41,10 +41,10 @@ func (s signingPay) PayParams(ctx context.Context, prepayID string) (wechat.PayP
 	return s.Merchant.PayParams(ctx, prepayID)
 }
 
-// From the tap on "order" to the open payment sheet the page makes two calls. Together
-// they call WeChat once, sign once for the page, and make seven statements: three for
-// the order (does the shop sell, the prices, the insert), four for its payment (the order,
-// does the shop sell, the insert, what WeChat gave).
+// From the tap on "order" to the open payment sheet the page makes two calls. Together they call
+// WeChat once, sign once for the page, and run seven statements. Three are for the order: the
+// selling switch, the prices, the insert. Four are for its payment: the order, the selling switch,
+// the insert, the prepay_id.
 func TestOrderCostsOneCallAndOneSignature(t *testing.T) {
 	t.Parallel()
 	for trade, signatures := range map[api.TradeType]int64{api.TradeJSAPI: 1, api.TradeNative: 0, api.TradeMWEB: 0} {
@@ -80,8 +80,8 @@ func TestOrderCostsOneCallAndOneSignature(t *testing.T) {
 	}
 }
 
-// A repeated request returns the order that the first one made, whatever has become of it,
-// and calls nobody.
+// A repeated request returns the order of the first one, whatever its status is, and does not call
+// WeChat.
 func TestRepeatedRequestReturnsItsOrder(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -112,8 +112,8 @@ func TestRepeatedRequestReturnsItsOrder(t *testing.T) {
 	again(api.StatusClosed)
 }
 
-// Nobody opens the order for payment: the timer does not query WeChat, and closes the
-// order when it expires.
+// No payment of the order begins. The timer does not query WeChat and closes the order when it
+// expires.
 func TestOrderThatNobodyPaysForIsClosedWithoutACall(t *testing.T) {
 	t.Parallel()
 	for _, by := range []string{"timer", "poll"} {
@@ -139,7 +139,7 @@ func TestOrderThatNobodyPaysForIsClosedWithoutACall(t *testing.T) {
 			}
 			s.WantPath(o.ID, api.StatusClosed)
 			if n := len(s.Sim.Messages(0)) - calls; n != 0 {
-				t.Errorf("%d messages to WeChat about an order that it does not know", n)
+				t.Errorf("%d messages to WeChat about an order without a payment", n)
 			}
 			var open int
 			if err := s.DB.QueryRow(`SELECT n FROM guests_open`).Scan(&open); err != nil || open != 0 {
@@ -186,9 +186,8 @@ func TestCancelBeforeThePaymentNeedsNoCall(t *testing.T) {
 	}
 }
 
-// The signer dies during the first call of unifiedorder. WeChat has the payment, and nothing
-// but the insert before the call says so here: the timer queries WeChat and finds the
-// payment.
+// The signer dies during the first call of unifiedorder. WeChat has the payment, and the shop has
+// only the row that was inserted before the call. The timer queries WeChat and finds the payment.
 func TestPaymentBeforeTheFirstCallSurvivesACrash(t *testing.T) {
 	t.Parallel()
 	for _, trade := range []api.TradeType{api.TradeJSAPI, api.TradeNative} {
@@ -209,7 +208,7 @@ func TestPaymentBeforeTheFirstCallSurvivesACrash(t *testing.T) {
 				t.Errorf("%d queries a minute after the call, want 1", n)
 			}
 			s.WantStatus(o.ID, api.StatusOpen)
-			// Cancelled now, it waits until WeChat closes it.
+			// After a cancellation it waits until WeChat closes it.
 			if got := p.CloseOrder(o.ID); got.Status != api.StatusClosing {
 				t.Errorf("%+v", got)
 			}
@@ -247,8 +246,7 @@ func TestCancelAgainstTheFirstCall(t *testing.T) {
 	}
 }
 
-// A buyer who comes back to the page of an order whose notification was lost learns that
-// the order is paid.
+// A buyer whose notification was lost returns to the page, which shows that the order is paid.
 func TestReturnToThePayPageFindsThePayment(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -264,8 +262,7 @@ func TestReturnToThePayPageFindsThePayment(t *testing.T) {
 	}
 }
 
-// A payment begins long after its order was made: WeChat takes it, and its time is that of
-// the order.
+// A payment begins long after its order was made. WeChat accepts it, and it expires with the order.
 func TestOrderIsPaidLate(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -285,7 +282,7 @@ func TestOrderIsPaidLate(t *testing.T) {
 	}
 }
 
-// What the creation of an order returns has nothing to pay with.
+// The response to a new order has no payment parameters.
 func TestCreatedOrderHasNothingToPayWith(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -302,7 +299,7 @@ func TestCreatedOrderHasNothingToPayWith(t *testing.T) {
 	}
 }
 
-// An operator has the payments of an order queried at once, as the runbook says.
+// An operator makes the timer query the payments of an order at once, as the runbook describes.
 func TestOperatorHasAnOrderQueried(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)

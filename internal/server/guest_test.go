@@ -20,7 +20,7 @@ func TestGuestStaysWhoTheyAre(t *testing.T) {
 	cookie := p.Cookies["__Host-h5pay_session"]
 	p.Must("POST", api.PathSession, nil, &who)
 	if p.Cookies["__Host-h5pay_session"] != cookie {
-		t.Error("asking again changed the guest")
+		t.Error("a second call changed the guest")
 	}
 	p.Must("GET", api.PathSession, nil, &who)
 	if !who.User.Guest || who.User.OpenID != "" {
@@ -103,8 +103,8 @@ func TestGuestsSeeTheirOwnOrdersOnly(t *testing.T) {
 	}
 }
 
-// What one guest learned of an order must not let another in: the id of a guest
-// leaves the signer inside the sealed cookie alone.
+// A guest's id would let others see the guest's orders. It leaves the signer only inside the
+// encrypted cookie.
 func TestGuestIDStaysSealed(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)

@@ -33,7 +33,7 @@ func TestHealthNamesWhatIsWrong(t *testing.T) {
 	r.WantWrong("cron", "6m0s ago")
 	r.Reconcile()
 
-	// An event that the receiver does not take, and that is given up at last.
+	// An event that the receiver rejects until it is dead.
 	r.Respond = func(int, webhook.Event) (int, error) { return 500, nil }
 	p := r.SignedIn(0)
 	p.Pay(p.Order("tea", 1).Pay)
@@ -45,7 +45,7 @@ func TestHealthNamesWhatIsWrong(t *testing.T) {
 	r.WantWrong("outbox", "16m0s ago")
 	storetest.Exec(t, r.DB, `UPDATE events SET status = 'dead'`)
 	r.WantWrong("outbox", "1 event is no longer retried")
-	// One from before there was an outbox is nobody's trouble.
+	// An event from before the webhook was set is no problem.
 	storetest.Exec(t, r.DB, `UPDATE events SET status = 'delivered', delivered_at = 1;
 		INSERT INTO events (id, type, order_id, subject, data, created_at, status, next_at) VALUES ('evt_0', 'order.paid', 'o', 'o', '{}', 1, 'dead', 1)`)
 	r.WantWrong("", "")
@@ -56,7 +56,7 @@ func TestHealthNamesWhatIsWrong(t *testing.T) {
 	r.WantWrong("database", "lacks a migration")
 }
 
-// A database that does not answer takes nothing else down with it.
+// A database that does not respond does not break the other checks.
 func TestHealthWithoutADatabase(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -67,8 +67,8 @@ func TestHealthWithoutADatabase(t *testing.T) {
 	}
 }
 
-// What the shop can do without is told and no fault.
-func TestHealthTellsWhatTheShopDoesWithout(t *testing.T) {
+// A missing optional part is reported, and the check passes.
+func TestHealthReportsMissingOptions(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) {
 		cfg.Checks = []api.HealthCheck{{Name: "certificate", OK: true, Problem: "no <certificate>"}}
@@ -89,7 +89,7 @@ func TestHealthTellsWhatTheShopDoesWithout(t *testing.T) {
 	}
 }
 
-// A shop that cannot start says what it lacks, and nothing of what it has.
+// A misconfigured shop names the settings that are missing and shows no other setting.
 func TestHealthOfAMisconfiguredShop(t *testing.T) {
 	t.Parallel()
 	err := errors.Join(errors.New("setting SHOP_URL is not set"), fmt.Errorf("setting %s is not set", "SESSION_KEY"))
@@ -111,9 +111,9 @@ func TestHealthOfAMisconfiguredShop(t *testing.T) {
 	}
 }
 
-// Strangers learn whether the shop is well, and nothing else. The log tells the
-// operator, also one without a token, once a minute.
-func TestHealthTellsStrangersOneWord(t *testing.T) {
+// Strangers get only ok or not ok. The log has the problems once per minute, also for an operator
+// without a token.
+func TestHealthForStrangersIsOneWord(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) {
 		cfg.Checks = []api.HealthCheck{{Name: "limits", OK: true, Problem: "ADDRESS_LIMIT is not bound"}}

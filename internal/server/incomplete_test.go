@@ -14,10 +14,10 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// paidBackUnheard makes an order at a QR code, which the second user pays and the
-// merchant pays back by hand before the shop hears of either. The shop then asks
-// WeChat, which promises neither payer nor time.
-func paidBackUnheard(s *paytest.Shop) (guest *paytest.Person, id string, trade wechattest.Trade) {
+// refundedBeforeKnown makes an order by QR code. The second user pays it, and the merchant refunds
+// it by hand, before the shop knows of the payment. Then the shop queries WeChat, which guarantees
+// neither payer nor time.
+func refundedBeforeKnown(s *paytest.Shop) (guest *paytest.Person, id string, trade wechattest.Trade) {
 	s.T.Helper()
 	guest = s.NewGuest(0)
 	var c api.Checkout
@@ -33,14 +33,14 @@ func paidBackUnheard(s *paytest.Shop) (guest *paytest.Person, id string, trade w
 	return guest, c.Order.ID, trades[len(trades)-1]
 }
 
-// incomplete searches for a seed with which WeChat reports neither payer nor time:
-// what it does not promise it leaves out at will.
+// incomplete searches for a seed with which WeChat reports neither payer nor time. The simulator
+// omits optional fields at random.
 func incomplete(t *testing.T) (r *paytest.Merchant, guest *paytest.Person, id string, trade wechattest.Trade) {
 	t.Helper()
 	for seed := range int64(64) {
 		r = &paytest.Merchant{Accept: webhook.Receiver{Secrets: []string{paytest.WebhookSecret}}, Acknowledged: map[string]int{}}
 		r.Shop = paytest.NewShopAt(t, wechattest.Config{Seed: seed + 1}, r.Configure)
-		guest, id, trade = paidBackUnheard(r.Shop)
+		guest, id, trade = refundedBeforeKnown(r.Shop)
 		r.Sim.Advance(2 * time.Minute)
 		r.Reconcile()
 		if o, err := store.New(r.DB).ByID(t.Context(), id); err != nil {
@@ -49,13 +49,13 @@ func incomplete(t *testing.T) (r *paytest.Merchant, guest *paytest.Person, id st
 			return r, guest, id, trade
 		}
 	}
-	t.Fatal("WeChat reports more than it promises with every seed")
+	t.Fatal("WeChat reports payer or time with every seed")
 	return nil, nil, "", trade
 }
 
-// Until the bill is there everybody is told that payer and time are not known.
-// Then the bill fills them in.
-func TestBillTellsPayerAndTime(t *testing.T) {
+// Until the bill is available, all responses show that payer and time are unknown. Then the bill
+// adds them.
+func TestBillAddsPayerAndTime(t *testing.T) {
 	t.Parallel()
 	r, guest, id, trade := incomplete(t)
 	op := r.Operator()
@@ -63,13 +63,13 @@ func TestBillTellsPayerAndTime(t *testing.T) {
 	r.Deliver()
 
 	if o := guest.GetOrder(id); o.Status != api.StatusPaid || o.PaidAt != 0 || !o.PaidAtUnknown || o.PaymentNo != trade.TransactionID {
-		t.Errorf("the buyer sees %+v", o)
+		t.Errorf("the buyer gets %+v", o)
 	}
 	if o := op.AdminOrder(id); o.PaidAt != 0 || !o.PaidAtUnknown || o.Payer != "" || !o.PayerUnknown {
-		t.Errorf("the operator sees %+v", o)
+		t.Errorf("the operator gets %+v", o)
 	}
 	if table := string(op.Call("GET", api.PathAdminOrders+"?format=csv", nil).Body); strings.Count(table, "not known yet") != 2 {
-		t.Errorf("the table says %s", table)
+		t.Errorf("the table has %s", table)
 	}
 	for _, body := range r.Bodies {
 		var told struct {
@@ -80,7 +80,7 @@ func TestBillTellsPayerAndTime(t *testing.T) {
 			t.Fatal(err)
 		}
 		if o := told.Data.Payment; string(o["payer"]) != "null" || string(o["paid_at"]) != "null" || string(o["transaction_id"]) != `"`+trade.TransactionID+`"` {
-			t.Errorf("the back end is told %s", body)
+			t.Errorf("the back end gets %s", body)
 		}
 	}
 	if len(r.Bodies) != 2 {
@@ -93,14 +93,14 @@ func TestBillTellsPayerAndTime(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	if o := guest.GetOrder(id); o.PaidAt != trade.Paid.Unix()*1000 || o.PaidAtUnknown {
-		t.Errorf("the buyer sees %+v, paid at %s", o, trade.Paid)
+		t.Errorf("the buyer gets %+v, paid at %s", o, trade.Paid)
 	}
 	if o := op.AdminOrder(id); o.PaidAtUnknown || o.PayerUnknown || o.Payer == "" {
-		t.Errorf("the operator sees %+v", o)
+		t.Errorf("the operator gets %+v", o)
 	}
 	wantPayment(r.Shop, id, trade)
 	if table := string(op.Call("GET", api.PathAdminOrders+"?format=csv", nil).Body); strings.Contains(table, "not known yet") {
-		t.Errorf("the table says %s", table)
+		t.Errorf("the table has %s", table)
 	}
 }
 
@@ -134,7 +134,7 @@ func TestBillIsComparedAgainForAPaymentThatWasNotKnown(t *testing.T) {
 	}
 }
 
-// A payment that lacks its time is looked for in the bills all the same.
+// A payment without a time is compared with the bills too.
 func TestPaymentWithoutATimeIsMissedInTheBill(t *testing.T) {
 	t.Parallel()
 	r, _, id, _ := incomplete(t)
@@ -145,9 +145,9 @@ func TestPaymentWithoutATimeIsMissedInTheBill(t *testing.T) {
 	}
 }
 
-// The lost notification arrives at last, with payer and time. It is acknowledged and
-// not believed: whoever has the API key can sign one. The bill fills in both.
-func TestNotificationDoesNotFillInPayerAndTime(t *testing.T) {
+// The lost notification arrives late, with payer and time. It is acknowledged and its fields are
+// not stored, because anybody with the API key can sign one. The bill adds both.
+func TestNotificationAddsNeitherPayerNorTime(t *testing.T) {
 	t.Parallel()
 	r, _, id, trade := incomplete(t)
 	if attempt, err := r.Sim.Notify(r.OutTradeNo(id), ""); err != nil || !attempt.OK {
@@ -161,8 +161,7 @@ func TestNotificationDoesNotFillInPayerAndTime(t *testing.T) {
 	wantPayment(r.Shop, id, trade)
 }
 
-// A payment whose time is not known can be refunded for a year after the last
-// moment at which it can have been made.
+// A payment of unknown time can be refunded until a year after its latest possible time.
 func TestRefundOfAPaymentWithoutATime(t *testing.T) {
 	t.Parallel()
 	r, _, id, _ := incomplete(t)

@@ -13,7 +13,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// counter is a limiter that notes what it is asked and does as it is told.
+// counter is a limiter that records the keys of its calls. It allows limit calls of each key.
 type counter struct {
 	keys  []string
 	limit int
@@ -31,8 +31,8 @@ func (c *counter) Allow(_ context.Context, key string) (bool, error) {
 	return n <= c.limit, c.err
 }
 
-// bystander reports whether nobody limits a call: it reads, or proves itself.
-func bystander(pattern string) bool {
+// unlimited reports whether a call has no limit: it only reads, or it has a signature.
+func unlimited(pattern string) bool {
 	method, path, _ := strings.Cut(pattern, " ")
 	return method != "POST" && path != api.PathHealth || strings.HasPrefix(path, "/api/notify/")
 }
@@ -57,9 +57,9 @@ func TestEveryCallThatSignsInOrOrdersIsLimited(t *testing.T) {
 			}
 			signedIn := maps.Clone(p.Cookies)
 			a := p.Send(p.Request(method, strings.ReplaceAll(path, "{id}", "000000000000000000000000"), []byte("{}")))
-			want := !bystander(pattern)
+			want := !unlimited(pattern)
 			if strings.HasPrefix(path, "/api/admin/") {
-				want = by == "address" // it lacks the token
+				want = by == "address" // a call without the token
 			}
 			if limited := a.Err.Code == api.CodeRateLimited; limited != want {
 				t.Errorf("%s by %s: %d %s", pattern, by, a.Status, a.Body)
@@ -71,8 +71,7 @@ func TestEveryCallThatSignsInOrOrdersIsLimited(t *testing.T) {
 	}
 }
 
-// One address, and one customer, is one caller, whatever else differs; another
-// is another.
+// Calls of one address share a limit, and so do calls of one customer, whatever else differs.
 func TestLimitsCountByAddressAndByOwner(t *testing.T) {
 	t.Parallel()
 	addresses, owners := &counter{limit: 3}, &counter{limit: 2}
@@ -111,14 +110,14 @@ func TestLimitsCountByAddressAndByOwner(t *testing.T) {
 			t.Errorf("call %d from %q: %s, want %s", i, call.addr, got, call.want)
 		}
 	}
-	// Signing in is counted by itself.
+	// Sign-ins have a count of their own.
 	if a := other.Send(other.Request("POST", api.PathAuthorize, []byte("{}"))); a.Err.Code != api.CodeBadRequest {
 		t.Errorf("signing in: %d %s", a.Status, a.Body)
 	}
 }
 
-// Who looks too often is told what is known, and WeChat is left in peace.
-func TestLooksBeyondTheLimitAskNobody(t *testing.T) {
+// Beyond the limit a poll returns the stored order and does not query WeChat.
+func TestPollsBeyondTheLimitDoNotQueryWeChat(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
@@ -135,7 +134,7 @@ func TestLooksBeyondTheLimitAskNobody(t *testing.T) {
 		})
 		s.Sim.Advance(paytest.QueryPause)
 		if o := p.GetOrder(c.Order.ID); o.Status != api.StatusOpen || s.Calls("orderquery") != 0 {
-			t.Errorf("by %s: %s after %d questions", by, o.Status, s.Calls("orderquery"))
+			t.Errorf("by %s: %s after %d queries", by, o.Status, s.Calls("orderquery"))
 		}
 	}
 	p.Handler = s.Open(nil)
@@ -144,7 +143,7 @@ func TestLooksBeyondTheLimitAskNobody(t *testing.T) {
 	}
 }
 
-func TestFailingLimiterStopsNobody(t *testing.T) {
+func TestFailingLimiterAllowsEveryCall(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
@@ -152,7 +151,7 @@ func TestFailingLimiterStopsNobody(t *testing.T) {
 	p.Handler = s.Open(func(cfg *paytest.Settings, _ *wechat.Config) { cfg.AddressLimit, cfg.OwnerLimit = broken, broken })
 	p.Order("tea", 1)
 	if len(broken.keys) != 4 || !strings.Contains(s.Log.String(), "no limits today") {
-		t.Errorf("asked %d times; log:\n%s", len(broken.keys), s.Log)
+		t.Errorf("called %d times; log:\n%s", len(broken.keys), s.Log)
 	}
 	for range 50 {
 		p.Send(p.Request("POST", api.PathSession, nil))

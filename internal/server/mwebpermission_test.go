@@ -9,9 +9,8 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// Without permission for H5 payment WeChat answers SUCCESS and no mweb_url. That is
-// the operator's to mend: the buyer is not told to try again, and the order can be paid
-// once it is mended.
+// Without permission for H5 payment WeChat answers SUCCESS without mweb_url. The operator must get
+// the permission. The page does not ask the buyer to retry, and the order can be paid afterwards.
 func TestMWEBWithoutPermission(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -21,7 +20,7 @@ func TestMWEBWithoutPermission(t *testing.T) {
 	s.Fault(wechattest.FaultMWEBMissing, "")
 	p.CannotPay(api.CodeWeChatDeclined, req)
 	if s.ErrorLines() != 1 || !strings.Contains(s.Log.String(), "no permission for H5 payment") {
-		t.Errorf("%d loud lines:\n%s", s.ErrorLines(), s.Log)
+		t.Errorf("%d log lines of level ERROR:\n%s", s.ErrorLines(), s.Log)
 	}
 	var c api.Checkout
 	p.Checkout(req, &c)

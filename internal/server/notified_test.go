@@ -11,8 +11,8 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// Every message that arrives as WeChat's is reported with the verdict of /v1/notifications, also
-// those that are too many to store.
+// Every message to the notification paths is reported with its verdict, also those beyond the
+// stored number.
 func TestNotificationsAreReported(t *testing.T) {
 	t.Parallel()
 	got := map[[2]string]int{}

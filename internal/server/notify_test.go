@@ -51,7 +51,7 @@ func TestForgedNotificationsChangeNothing(t *testing.T) {
 	t.Parallel()
 	for _, forge := range wechattest.Forgeries() {
 		if forge == wechattest.ForgeReplay || forge == wechattest.ForgeOtherTrade || forge == wechattest.ForgeLeakedKey {
-			continue // of a genuine one, or it causes a query; see the tests around this one and TestAPIKeyAlonePaysNothing
+			continue // a replayed or signed one, which may cause a query; see the other tests here and TestAPIKeyAlonePaysNothing
 		}
 		t.Run(forge, func(t *testing.T) {
 			s := paytest.NewShop(t, nil)
@@ -63,12 +63,12 @@ func TestForgedNotificationsChangeNothing(t *testing.T) {
 				t.Errorf("%+v, %v", attempt, err)
 			}
 			if storetest.Dump(t, s.DB) != before {
-				t.Error("something changed")
+				t.Error("the database changed")
 			}
 			if s.ErrorLines() != 1 {
-				t.Errorf("%d loud lines:\n%s", s.ErrorLines(), s.Log)
+				t.Errorf("%d log lines of level ERROR:\n%s", s.ErrorLines(), s.Log)
 			}
-			// The real payment is not harmed.
+			// The real payment is settled.
 			p.Pay(c.Pay)
 			s.Deliver()
 			s.WantPath(c.Order.ID, api.StatusPaid)
@@ -102,7 +102,7 @@ func TestForgedReplyPaysNothing(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	if len(s.Sim.Faults()) != 0 {
-		t.Error("WeChat was not asked")
+		t.Error("WeChat was not queried")
 	}
 }
 
@@ -120,11 +120,11 @@ func TestNotificationForAnUnknownOrder(t *testing.T) {
 		t.Errorf("%+v, %v", attempt, err)
 	}
 	if !strings.Contains(s.Log.String(), "unknown order") {
-		t.Error("nothing in the log")
+		t.Error("the log lacks the line")
 	}
 }
 
-func TestNotificationIsToldAgainWhenTheDatabaseFailed(t *testing.T) {
+func TestNotificationIsRepeatedAfterADatabaseFailure(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
@@ -142,7 +142,7 @@ func TestNotificationIsToldAgainWhenTheDatabaseFailed(t *testing.T) {
 	s.WantPath(c.Order.ID, api.StatusPaid)
 }
 
-// Fifty notifications and fifty polls at once: one of them pays the order.
+// Of fifty concurrent notifications and fifty polls, one settles the payment.
 func TestConcurrentNewsPaysOnce(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -155,7 +155,7 @@ func TestConcurrentNewsPaysOnce(t *testing.T) {
 	var acknowledged atomic.Int32
 	for range 50 {
 		wg.Go(func() {
-			// A copy that comes while another one is being confirmed is answered FAIL: WeChat
+			// A duplicate that arrives while another one is confirmed is answered FAIL, and WeChat
 			// repeats it.
 			attempt, err := s.Sim.Notify(no, "")
 			if err != nil || !attempt.OK && !strings.Contains(attempt.Reason, "try again") {
@@ -189,7 +189,7 @@ func TestConcurrentNewsPaysOnce(t *testing.T) {
 	}
 }
 
-func TestPollingAsksWeChatOncePerWindow(t *testing.T) {
+func TestPollingQueriesWeChatOncePerWindow(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)

@@ -13,7 +13,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// startRefund returns a paid order of which all is on its way back.
+// startRefund returns a paid order with an open refund of the whole amount.
 func startRefund(s *paytest.Shop) (orderID, refundID string) {
 	s.T.Helper()
 	o := s.SignedIn(0).PaidOrder("tea", 1)
@@ -25,7 +25,7 @@ func TestForgedRefundNotificationsChangeNothing(t *testing.T) {
 	t.Parallel()
 	for _, forge := range wechattest.RefundForgeries() {
 		if forge == wechattest.ForgeReplay {
-			continue // of a genuine one; see TestRepeatedRefundNotifications
+			continue // a replayed one; see TestRepeatedRefundNotifications
 		}
 		t.Run(forge, func(t *testing.T) {
 			s := paytest.NewShop(t, nil)
@@ -37,24 +37,24 @@ func TestForgedRefundNotificationsChangeNothing(t *testing.T) {
 				t.Errorf("%+v, %v", attempt, err)
 			}
 			if s.RefundsOf(id) != before {
-				t.Error("something changed")
+				t.Error("the database changed")
 			}
 			s.WantStatus(id, api.StatusRefunding)
 			if s.ErrorLines() != 1 {
-				t.Errorf("%d loud lines:\n%s", s.ErrorLines(), s.Log)
+				t.Errorf("%d log lines of level ERROR:\n%s", s.ErrorLines(), s.Log)
 			}
-			// The true one is not harmed.
+			// The genuine notification is accepted.
 			s.Sim.Advance(30 * time.Second)
 			s.Check()
 			s.WantStatus(id, api.StatusRefunded)
-			// Nor does a forged one change what has ended.
+			// A forged notification does not change a finished refund either.
 			dump := storetest.Dump(t, s.DB)
 			attempt, err = s.Sim.NotifyRefund(refund, forge)
-			if tooEarly := forge == wechattest.ForgeTooEarly; err != nil || attempt.OK != tooEarly { // it says the truth by now
+			if tooEarly := forge == wechattest.ForgeTooEarly; err != nil || attempt.OK != tooEarly { // its content is correct now
 				t.Errorf("%+v, %v", attempt, err)
 			}
 			if storetest.Dump(t, s.DB) != dump {
-				t.Error("something changed")
+				t.Error("the database changed")
 			}
 		})
 	}
@@ -75,12 +75,12 @@ func TestRepeatedRefundNotifications(t *testing.T) {
 		}
 	}
 	if s.Calls("refundquery") != asked || storetest.Dump(t, s.DB) != dump {
-		t.Error("what is known was asked again, or changed")
+		t.Error("a repeated notification caused a query or a change")
 	}
 	s.Check()
 }
 
-// WeChat does not answer when it is asked: the notification comes again.
+// The confirming query fails, and WeChat repeats the notification.
 func TestRefundNotificationThatCannotBeConfirmed(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []string{wechattest.FaultSystemError, wechattest.FaultBadGateway, wechattest.FaultTimeoutBefore,
@@ -128,11 +128,11 @@ func TestRefundNotificationForAnUnknownOrder(t *testing.T) {
 		t.Errorf("%+v, %v", attempt, err)
 	}
 	if s.ErrorLines() == 0 {
-		t.Error("nothing loud in the log")
+		t.Error("the log lacks a line of level ERROR")
 	}
 }
 
-// Twenty true notifications, twenty forged ones and twenty looks at once.
+// Twenty genuine notifications, twenty forged ones and twenty polls at once.
 func TestConcurrentNewsOfARefund(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)

@@ -8,9 +8,9 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// An answer says that nobody paid when WeChat was asked for it and said so: not when
-// it was asked just before, did not answer, or says something else.
-func TestAnswersSayWhenWeChatSaysThatNobodyPaid(t *testing.T) {
+// A response has not_paid only if WeChat was queried for it and reported no payment. It lacks
+// not_paid if WeChat was queried just before, did not respond, or reported another state.
+func TestNotPaidNeedsAQuery(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
@@ -25,13 +25,13 @@ func TestAnswersSayWhenWeChatSaysThatNobodyPaid(t *testing.T) {
 		}
 	}
 	s.Sim.Advance(window)
-	want("nobody paid", true)
-	want("asked just before", false)
+	want("not paid", true)
+	want("queried just before", false)
 	s.Sim.Advance(window)
-	want("asked again", true)
+	want("queried again", true)
 	s.Sim.Advance(window)
 	s.Fault(wechattest.FaultSystemError, "/pay/orderquery")
-	want("WeChat did not answer", false)
+	want("WeChat did not respond", false)
 	s.Sim.Advance(window)
 	p.Pay(c.Pay)
 	s.Deliver() // its confirmation may be under way: then a poll does not query

@@ -75,7 +75,7 @@ func TestSignInStandsWithoutAProfile(t *testing.T) {
 		var got api.TokenResponse
 		p.Must("POST", api.PathToken, api.TokenRequest{Code: code, State: state}, &got)
 		if got.User.Nickname != "" || s.ErrorLines() != 1 {
-			t.Errorf("%s: %+v, %d loud lines", fault, got, s.ErrorLines())
+			t.Errorf("%s: %+v, %d log lines of level ERROR", fault, got, s.ErrorLines())
 		}
 	}
 }
@@ -96,7 +96,7 @@ func TestSignInDeclinedByWeChat(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault string
 		code  api.Code
-		// Whether the same code and state may be tried again.
+		// The value says whether the same code and state may be tried again.
 		again bool
 	}{
 		"code used":     {wechattest.FaultCodeUsed, api.CodeCodeUsed, false},
@@ -132,15 +132,15 @@ func TestUsedCode(t *testing.T) {
 	p := s.NewPerson(0)
 	code, state := p.Authorize("/", "")
 	p.Must("POST", api.PathToken, api.TokenRequest{Code: code, State: state}, &api.TokenResponse{})
-	// Back in the browser: the old URL, whose state is used up.
+	// Back in the browser: the old URL with a used state.
 	p.Fails(api.CodeStateInvalid, "POST", api.PathToken, api.TokenRequest{Code: code, State: state})
 	// An old code under a new state.
 	_, state = p.Authorize("/", "")
 	p.Fails(api.CodeCodeUsed, "POST", api.PathToken, api.TokenRequest{Code: code, State: state})
-	// A code nobody gave.
+	// A code that WeChat did not issue.
 	_, state = p.Authorize("/", "")
 	p.Fails(api.CodeCodeInvalid, "POST", api.PathToken, api.TokenRequest{Code: "0garbage", State: state})
-	// The sign-in that stood is not lost.
+	// The existing session remains.
 	p.Must("GET", api.PathSession, nil, &api.Session{})
 }
 
@@ -149,7 +149,7 @@ func TestStateIsBoundToTheBrowser(t *testing.T) {
 	s := paytest.NewShop(t, nil)
 	alice, mallory := s.NewPerson(0), s.NewPerson(1)
 	malloryCode, malloryState := mallory.Authorize("/", "")
-	// Mallory's link in a browser that began nothing, and in one that did.
+	// Mallory's link in a browser without a sign-in, and in one with a sign-in of its own.
 	alice.Fails(api.CodeStateInvalid, "POST", api.PathToken, api.TokenRequest{Code: malloryCode, State: malloryState})
 	code, state := alice.Authorize("/", "")
 	for _, bad := range []string{"", "a b", "a\n", strings.Repeat("c", 513), "茶"} {
@@ -158,15 +158,15 @@ func TestStateIsBoundToTheBrowser(t *testing.T) {
 	alice.Fails(api.CodeStateInvalid, "POST", api.PathToken, api.TokenRequest{Code: malloryCode, State: malloryState})
 	alice.Fails(api.CodeStateInvalid, "POST", api.PathToken, api.TokenRequest{Code: malloryCode, State: ""})
 	alice.Fails(api.CodeStateInvalid, "POST", api.PathToken, api.TokenRequest{Code: malloryCode, State: state[:31]})
-	// None of that used up her own.
+	// None of these used her own state.
 	alice.Must("POST", api.PathToken, api.TokenRequest{Code: code, State: state}, &api.TokenResponse{})
 	if n := s.Calls("access_token"); n != 1 {
 		t.Errorf("%d codes were exchanged", n)
 	}
 }
 
-// A copy of the cookie, with a fresh code, is of no use once the sign-in has
-// ended: with a session, or with an error.
+// After the sign-in has ended, with a session or an error, a copy of the cookie with a fresh code
+// signs nobody in.
 func TestStateWorksOnce(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(p *paytest.Person, code, state string){
@@ -208,7 +208,7 @@ func TestStateEndsAfterTenMinutes(t *testing.T) {
 	p.Fails(api.CodeStateInvalid, "POST", api.PathToken, api.TokenRequest{Code: code, State: state})
 }
 
-// A cookie of one purpose is nothing under the name of the other.
+// A cookie of one purpose is invalid under the name of the other.
 func TestCookiesCannotBeSwapped(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)

@@ -11,8 +11,8 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// WeChat names its reason as retmsg, or in err_code_des alone. The log has it, and no
-// order or refund is ended by it, because both blame the shop and not the order.
+// WeChat gives its reason as retmsg, or in err_code_des alone. The log has the reason. No order or
+// refund fails, because both are about the shop and not about the order.
 func TestReasonUnderOtherNames(t *testing.T) {
 	t.Parallel()
 	for fault, want := range map[string]string{
@@ -34,7 +34,7 @@ func TestReasonUnderOtherNames(t *testing.T) {
 			req := paytest.Basket("tea", 1)
 			p.CannotPay(api.CodeWeChatDeclined, req)
 			if s.ErrorLines() == 0 {
-				t.Error("nothing loud in the log")
+				t.Error("the log lacks a line of level ERROR")
 			}
 			logged("unifiedorder")
 			var c api.Checkout
@@ -47,7 +47,7 @@ func TestReasonUnderOtherNames(t *testing.T) {
 			s.Sim.Advance(4 * time.Second)
 			p.GetOrder(c.Order.ID)
 			logged("orderquery")
-			s.Fault(fault, "/pay/orderquery") // meets the notification, which may come at once
+			s.Fault(fault, "/pay/orderquery") // affects the notification, which may arrive at once
 			p.Pay(c.Pay)
 			s.Deliver()
 			logged("notification")
@@ -100,8 +100,8 @@ func TestAcknowledgedNotificationsComeAgain(t *testing.T) {
 	}
 }
 
-// Coupons make cash_fee less than total_fee, some have no type: the order is paid with
-// what it costs, and paid back with the same.
+// Coupons make cash_fee less than total_fee, and some have no type. The whole total is paid, and
+// the whole total is refunded.
 func TestPaymentWithCoupons(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -128,9 +128,9 @@ func TestPaymentWithCoupons(t *testing.T) {
 	}
 }
 
-// Somebody opens the landing link of somebody else: a code and a state that this
-// browser did not get. Nobody is signed in, and the code is not spent.
-func TestCopiedLandingSignsNobodyIn(t *testing.T) {
+// A user opens another user's return link, with a code and a state of another browser. Nobody is
+// signed in, and the code is not used.
+func TestCopiedReturnLinkSignsNobodyIn(t *testing.T) {
 	t.Parallel()
 	for _, cookies := range []string{"its own state", "none"} {
 		t.Run(cookies, func(t *testing.T) {

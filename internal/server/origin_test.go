@@ -9,8 +9,8 @@ import (
 	"h5pay/internal/store/storetest"
 )
 
-// Another site's page can change nothing, with any call there is. WeChat's
-// notifications come without an Origin and are proved by their signature.
+// No call of another site's page can change anything. WeChat's notifications have no Origin and are
+// verified by their signature.
 func TestEveryChangingCallChecksItsOrigin(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -20,7 +20,7 @@ func TestEveryChangingCallChecksItsOrigin(t *testing.T) {
 	for _, pattern := range s.Signer.Patterns() {
 		method, path, _ := strings.Cut(pattern, " ")
 		if strings.HasPrefix(path, "/v1/") {
-			continue // no cookie counts there
+			continue // these calls use no cookie
 		}
 		for _, header := range []map[string]string{
 			{"Origin": "https://evil.example"},
@@ -43,7 +43,7 @@ func TestEveryChangingCallChecksItsOrigin(t *testing.T) {
 			if rejected := a.Err.Code == api.CodeForbiddenOrigin; rejected != changing {
 				t.Errorf("%s with %v: %d %s", pattern, header, a.Status, a.Body)
 			}
-			if method != "GET" && storetest.Dump(t, s.DB) != before { // GET asks WeChat
+			if method != "GET" && storetest.Dump(t, s.DB) != before { // GET queries WeChat
 				t.Errorf("%s with %v changed the database", pattern, header)
 			}
 			calls++

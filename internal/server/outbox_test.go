@@ -17,7 +17,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-func TestPaymentIsToldOnce(t *testing.T) {
+func TestPaymentHasOneEvent(t *testing.T) {
 	t.Parallel()
 	r := paytest.NewMerchant(t)
 	p := r.SignedIn(0)
@@ -50,8 +50,8 @@ func TestPaymentIsToldOnce(t *testing.T) {
 	}
 }
 
-// A receiver that says 410 gets nothing more. Nothing is lost: its event is dead, the
-// others wait, and all arrive once the operator has replayed the dead one.
+// A receiver that answers 410 gets no more events. Nothing is lost: its event is dead, and the
+// others wait. All arrive after the operator has replayed the dead one.
 func TestGoneReceiverGetsNothingMore(t *testing.T) {
 	t.Parallel()
 	r := paytest.NewMerchant(t)
@@ -65,7 +65,7 @@ func TestGoneReceiverGetsNothingMore(t *testing.T) {
 		t.Errorf("%d deliveries, %+v", len(r.Events), gone)
 	}
 	if n := r.ErrorLines(); n != 1 || !strings.Contains(r.Log.String(), "the receiver wants no events any more") {
-		t.Errorf("%d loud lines:\n%s", n, r.Log)
+		t.Errorf("%d log lines of level ERROR:\n%s", n, r.Log)
 	}
 	r.WantWrong("outbox", "410 Gone")
 	r.Respond = nil
@@ -96,8 +96,8 @@ func TestGoneReceiverGetsNothingMore(t *testing.T) {
 	r.WantWrong("", "")
 }
 
-// A receiver that hangs does not keep the shop from finding payments.
-func TestHangingReceiverHoldsUpNothing(t *testing.T) {
+// A receiver that hangs does not delay the queries of payments.
+func TestHangingReceiverDelaysNoQuery(t *testing.T) {
 	t.Parallel()
 	r := paytest.NewMerchant(t)
 	p := r.SignedIn(0)
@@ -131,9 +131,9 @@ func TestHangingReceiverHoldsUpNothing(t *testing.T) {
 	r.Check()
 }
 
-// An event says of which shop, appid and merchant its order is. A database that was
-// moved to another shop, or copied beside a simulator, does not lie.
-func TestEventsSayWhoseTheyAre(t *testing.T) {
+// An event names the shop, appid and merchant of its order. That stays correct when the database is
+// moved to another shop or copied to a simulation.
+func TestEventsNameTheirShop(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		made, paid, delivered bool // by a shop with a simulator
@@ -158,7 +158,7 @@ func TestEventsSayWhoseTheyAre(t *testing.T) {
 			p := r.SignedIn(0)
 			c := p.Order("tea", 1)
 			open(test.paid)
-			r.Fault(wechattest.FaultNotifyLost, "") // the timer of this signer asks
+			r.Fault(wechattest.FaultNotifyLost, "") // the timer of this signer queries WeChat
 			p.Pay(c.Pay)
 			r.Sim.Advance(2 * time.Minute)
 			r.Reconcile()
@@ -174,7 +174,7 @@ func TestEventsSayWhoseTheyAre(t *testing.T) {
 			}
 			e := r.Events[0]
 			if e.Shop != paytest.ShopURL || e.AppID != wechattest.DefaultAppID || e.MchID != wechattest.DefaultMchID || e.Simulated != test.want {
-				t.Errorf("the event is of %s, %s, %s, simulated %t; want %t", e.Shop, e.AppID, e.MchID, e.Simulated, test.want)
+				t.Errorf("the event names %s, %s, %s, simulated %t; want %t", e.Shop, e.AppID, e.MchID, e.Simulated, test.want)
 			}
 			if strings.Contains(r.Bodies[0], "simulated") != test.want {
 				t.Errorf("%s", r.Bodies[0])

@@ -37,7 +37,7 @@ func decode(t *testing.T, b []byte, v any) {
 	}
 }
 
-// wantHidden fails the test when a secret is in an answer or in the log.
+// wantHidden fails the test if a response or the log has a secret.
 func wantHidden(p *paytest.Person, secret string, a paytest.Answer) {
 	p.T.Helper()
 	if strings.Contains(string(a.Body), secret) {
@@ -48,7 +48,7 @@ func wantHidden(p *paytest.Person, secret string, a paytest.Answer) {
 	}
 }
 
-// endsIn tells whether what pays an order, which was just got, works for d.
+// endsIn reports whether payment parameters that were just made expire after d.
 func endsIn(s *paytest.Shop, c api.Checkout, d time.Duration) bool {
 	left := time.UnixMilli(c.PayUntil).Sub(s.Now())
 	return left <= d && left > d-10*time.Second
@@ -64,7 +64,7 @@ func TestPaymentByCode(t *testing.T) {
 		c.Pay != nil || c.MWebURL != "" || !endsIn(s, c, order.PrepayLifetime) {
 		t.Errorf("checkout %+v", c)
 	}
-	// Somebody else's phone may scan it.
+	// Another user's phone may scan it.
 	if err := s.Scan(2, c.CodeURL); err != nil {
 		t.Fatal(err)
 	}
@@ -76,11 +76,11 @@ func TestPaymentByCode(t *testing.T) {
 	s.WantPath(o.ID, api.StatusPaid)
 	known := s.Sim.Ledger().Orders[0]
 	if known.OpenID != "" || known.ClientIP != p.IP || known.TotalFee != 13600 {
-		t.Errorf("WeChat was told %+v", known)
+		t.Errorf("WeChat got %+v", known)
 	}
 	p.Fails(api.CodeOrderPaid, "POST", api.OrderPayPath(o.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}})
 	if s.ErrorLines() != 0 {
-		t.Errorf("loud log:\n%s", s.Log)
+		t.Errorf("the log has lines of level ERROR:\n%s", s.Log)
 	}
 }
 
@@ -105,15 +105,15 @@ func TestPaymentInABrowser(t *testing.T) {
 	s.Deliver()
 	s.WantPath(c.Order.ID, api.StatusPaid)
 	if known := s.Sim.Ledger().Orders[0]; known.ClientIP != p.IP || known.OpenID != "" {
-		t.Errorf("WeChat was told %+v", known)
+		t.Errorf("WeChat got %+v", known)
 	}
 	told := s.LastSent("unifiedorder")
 	if !strings.Contains(told, `{"h5_info":{"type":"Wap","wap_url":"`+paytest.ShopURL+`","wap_name":"`+wechattest.DefaultShopName+`"}}`) {
-		t.Errorf("WeChat was sent %s", told)
+		t.Errorf("WeChat got %s", told)
 	}
 }
 
-// What WeChat gave is used while it lives: asking again would void it.
+// A valid code_url is returned again, because another call would void it.
 func TestCodeIsKeptAndRenewed(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -130,7 +130,7 @@ func TestCodeIsKeptAndRenewed(t *testing.T) {
 	if !cmp.Equal(again, first) || s.Calls("unifiedorder") != 1 {
 		t.Errorf("pay: %+v, first %+v", again, first)
 	}
-	// Renewed by wish, and because it has ended.
+	// Renewed on request, and after its expiry.
 	var renewed, later api.Checkout
 	p.Must("POST", api.OrderPayPath(first.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}, Renew: true}, &renewed)
 	if renewed.CodeURL == first.CodeURL || !endsIn(s, renewed, order.PrepayLifetime) {
@@ -178,9 +178,9 @@ func TestMWebURLIsRenewedWithinFiveMinutes(t *testing.T) {
 	s.WantPath(first.Order.ID, api.StatusPaid)
 }
 
-// The shop may be renamed or move between two calls for one order: WeChat is
-// told what it was told first.
-func TestRenewedOrderIsToldAsItWas(t *testing.T) {
+// The shop's name or address may change between two calls for one payment. WeChat gets the
+// parameters of the first call again.
+func TestRenewedPaymentKeepsItsParameters(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(0)
@@ -194,8 +194,7 @@ func TestRenewedOrderIsToldAsItWas(t *testing.T) {
 	}
 }
 
-// Of many taps at once one calls WeChat. The others are told to come again, and get its
-// code then.
+// Of many concurrent taps one calls WeChat. The others get busy, retry and get the same code.
 func TestManyAtOnceGetOneCode(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -215,7 +214,7 @@ func TestManyAtOnceGetOneCode(t *testing.T) {
 	if len(codes) == 0 {
 		t.Error("no code was renewed")
 	}
-	// Who came after a renewal was done has renewed again: the last code works.
+	// A tap after a finished renewal renews again. The last code works.
 	works := 0
 	for code := range codes {
 		if _, err := s.Sim.Scan(code); err == nil {
@@ -232,8 +231,8 @@ func TestManyAtOnceGetOneCode(t *testing.T) {
 	}
 }
 
-// together sends n requests at once, repeats those that are answered with CodeBusy, as the
-// page does, and returns what they got, by code_url.
+// together sends n concurrent requests and repeats those with CodeBusy, as the page does. It
+// returns the responses by code_url.
 func together(t *testing.T, p *paytest.Person, n int, make func() *http.Request) map[string]api.Checkout {
 	t.Helper()
 	var mu sync.Mutex
@@ -266,7 +265,7 @@ func together(t *testing.T, p *paytest.Person, n int, make func() *http.Request)
 	return codes
 }
 
-// isBusy reports whether a caller has to come again, and checks that the answer says when.
+// isBusy reports whether a response is busy, and checks its Retry-After.
 func isBusy(t *testing.T, w *httptest.ResponseRecorder) bool {
 	t.Helper()
 	var e api.Error
@@ -279,8 +278,8 @@ func isBusy(t *testing.T, w *httptest.ResponseRecorder) bool {
 	return true
 }
 
-// A request does not wait for another one that calls WeChat for the same order. It is
-// told to come again, and changes nothing.
+// A request does not wait for another one that calls WeChat for the same order. It gets busy and
+// changes nothing.
 func TestNobodyWaitsForAnotherRequest(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -307,7 +306,7 @@ func TestNobodyWaitsForAnotherRequest(t *testing.T) {
 		t.Errorf("%d %s, want busy", w.Code, w.Body)
 	}
 	if storetest.Dump(t, s.DB) != before {
-		t.Error("something changed")
+		t.Error("the database changed")
 	}
 	close(goOn)
 	wg.Wait()
@@ -321,7 +320,7 @@ func TestNobodyWaitsForAnotherRequest(t *testing.T) {
 	}
 }
 
-// The request that calls WeChat fails: the next one calls.
+// The request that calls WeChat fails, and the next one calls WeChat.
 func TestCodeAfterACallThatFailed(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -353,7 +352,7 @@ func TestPayerNamesTheAmount(t *testing.T) {
 	if c.Order.Total != 12345 || c.Order.Items[0].Price != 12345 || s.Sim.Ledger().Orders[0].TotalFee != 12345 {
 		t.Errorf("order %+v", c.Order)
 	}
-	// The amount is part of what was asked for; the bounds may change since.
+	// A repeated request must have the same amount, even if the bounds have changed.
 	storetest.Exec(t, s.DB, `UPDATE products SET min_price = 20000, max_price = 30000 WHERE id = 'tip'`)
 	p.Checkout(req, &again)
 	if !cmp.Equal(again, c) {

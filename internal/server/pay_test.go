@@ -37,12 +37,12 @@ func TestPayment(t *testing.T) {
 			}
 			s.WantPath(o.ID, api.StatusPaid)
 			if s.ErrorLines() != 0 {
-				t.Errorf("loud log:\n%s", s.Log)
+				t.Errorf("the log has lines of level ERROR:\n%s", s.Log)
 			}
 			known := s.Sim.Ledger().Orders[0]
 			if known.ClientIP != p.IP || known.NotifyURL != paytest.ShopURL+api.PathNotifyPay || known.Body != "山岚小铺 - 高山乌龙茶 等2件" ||
 				known.Expires.Sub(known.Created) < order.Lifetime-2*time.Second {
-				t.Errorf("WeChat was told %+v", known)
+				t.Errorf("WeChat got %+v", known)
 			}
 			p.Fails(api.CodeOrderPaid, "POST", api.OrderPayPath(o.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}})
 		})
@@ -91,7 +91,7 @@ func TestClientKey(t *testing.T) {
 	if others.Order.ID == first.Order.ID {
 		t.Error("two people share an order")
 	}
-	// Once an item has gone, a repeated request still finds its order.
+	// When a product is no longer for sale, a repeated request still finds its order.
 	storetest.Exec(t, s.DB, `UPDATE products SET for_sale = 0 WHERE id = 'tea'`)
 	p.Checkout(req, &again)
 	if again.Order.ID != first.Order.ID {
@@ -142,7 +142,7 @@ func TestExpiredOrder(t *testing.T) {
 	var c api.Checkout
 	p.Checkout(req, &c)
 	s.Sim.Advance(order.Lifetime - order.MinPrepay + time.Second)
-	// Too late for a new prepay_id, and the old one is dead.
+	// Too late for a new prepay_id, and the old one has expired.
 	p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(c.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}})
 	if o := p.GetOrder(c.Order.ID); o.Status != api.StatusOpen {
 		t.Errorf("order %+v before its expiry", o)
@@ -159,7 +159,7 @@ func TestExpiredOrder(t *testing.T) {
 	}
 }
 
-func TestOrderThatWeChatNeverSawExpires(t *testing.T) {
+func TestOrderThatNeverReachedWeChatExpires(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
@@ -193,7 +193,7 @@ func TestSomebodyElsesOrder(t *testing.T) {
 		t.Errorf("bob's list: %+v", list)
 	}
 	if storetest.Dump(t, s.DB) != before || len(s.Sim.Messages(0)) != calls {
-		t.Error("bob did something")
+		t.Error("bob's calls changed something or reached WeChat")
 	}
 }
 

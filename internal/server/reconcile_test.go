@@ -25,7 +25,7 @@ func TestReconcileFindsALostPayment(t *testing.T) {
 	c := p.Order("tea", 1)
 	s.Fault(wechattest.FaultNotifyLost, "")
 	p.Pay(c.Pay)
-	s.Reconcile() // too soon: the notification may be on its way
+	s.Reconcile() // too early: the notification may still arrive
 	s.WantStatus(c.Order.ID, api.StatusOpen)
 	s.Sim.Advance(61 * time.Second)
 	s.Reconcile()
@@ -34,17 +34,17 @@ func TestReconcileFindsALostPayment(t *testing.T) {
 	asked := s.Calls("orderquery")
 	s.Reconcile()
 	if s.Calls("orderquery") != asked {
-		t.Error("a paid order was asked about again")
+		t.Error("a paid order was queried again")
 	}
 }
 
-// The order that WeChat has taken but whose answer was lost is found too.
+// A payment that WeChat accepted, and whose response was lost, is found too.
 func TestReconcileFindsAPaymentThatIsOnlyCreated(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
-	// As if the signer had died before it stored the answer.
+	// As if the signer had died before it stored the response.
 	storetest.Exec(t, s.DB, `UPDATE payments SET status = 'created', prepay_id = NULL, prepay_at = NULL, sign_type = NULL;
 		DELETE FROM payment_history`)
 	s.Fault(wechattest.FaultNotifyLost, "")
@@ -54,19 +54,19 @@ func TestReconcileFindsAPaymentThatIsOnlyCreated(t *testing.T) {
 	s.WantStatus(c.Order.ID, api.StatusPaid)
 }
 
-func TestReconcileClosesWhatNobodyPaid(t *testing.T) {
+func TestReconcileClosesUnpaidOrders(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
 	c := p.Order("tea", 1)
 	s.Sim.Advance(order.Lifetime)
 	s.Reconcile()
-	s.WantStatus(c.Order.ID, api.StatusOpen) // a payment may just be ending
+	s.WantStatus(c.Order.ID, api.StatusOpen) // a payment may be in progress
 	s.Sim.Advance(order.ExpiryGrace + time.Minute)
 	s.Reconcile()
 	s.WantPath(c.Order.ID, api.StatusClosing, api.StatusClosed)
 	if got := s.Sim.Ledger().Orders[0].State; got != wechattest.StateClosed {
-		t.Errorf("WeChat has it as %s", got)
+		t.Errorf("its state at WeChat is %s", got)
 	}
 	s.Reconcile()
 	if n := s.Calls("closeorder"); n != 1 {
@@ -74,9 +74,9 @@ func TestReconcileClosesWhatNobodyPaid(t *testing.T) {
 	}
 }
 
-// An order that WeChat never heard of is closed here alone, and not before its
-// time: its unifiedorder may still be retried.
-func TestReconcileClosesWhatWeChatNeverTook(t *testing.T) {
+// A payment that never reached WeChat is closed in the shop alone. It is not closed before it
+// expires, because its unifiedorder may still be retried.
+func TestReconcileClosesPaymentsThatNeverReachedWeChat(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
@@ -94,9 +94,8 @@ func TestReconcileClosesWhatWeChatNeverTook(t *testing.T) {
 	s.WantPath(id, api.StatusClosing, api.StatusClosed)
 }
 
-// Paid after the query and before the close: WeChat declines to close, and is
-// asked again.
-func TestReconcileBelievesOrderPaid(t *testing.T) {
+// Paid after the query and before the close: WeChat declines to close it and is queried again.
+func TestReconcileQueriesAgainAfterOrderPaid(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
@@ -108,7 +107,7 @@ func TestReconcileBelievesOrderPaid(t *testing.T) {
 	s.Sim.Advance(order.Lifetime - time.Second)
 	s.Fault(wechattest.FaultNotifyLost, "")
 	s.ToWeChat.Handler = paytest.Before(s.ToWeChat.Handler, "/pay/closeorder", func() {
-		// WeChat lets a payment end that was begun in time.
+		// WeChat accepts a payment that began in time.
 		if _, err := s.Sim.PaySheet(sheet.ID); err != nil {
 			t.Fatal(err)
 		}
@@ -119,9 +118,9 @@ func TestReconcileBelievesOrderPaid(t *testing.T) {
 	s.WantPath(c.Order.ID, api.StatusClosing, api.StatusPaid)
 }
 
-// One call of it does a bounded amount of work, the next goes on, and an order
-// that fails does not hold up the others.
-func TestReconcileIsBoundedAndGoesOn(t *testing.T) {
+// One call does a bounded amount of work, and the next call continues. An order that fails does not
+// delay the others.
+func TestReconcileIsBoundedAndContinues(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.Statements = payment.MinStatements })
 	p := s.SignedIn(0)
@@ -133,7 +132,7 @@ func TestReconcileIsBoundedAndGoesOn(t *testing.T) {
 		ids = append(ids, c.Order.ID)
 	}
 	s.Sim.Advance(2 * time.Minute)
-	s.Fault(wechattest.FaultSystemError, "/pay/orderquery") // meets one of the first
+	s.Fault(wechattest.FaultSystemError, "/pay/orderquery") // affects one of the first
 	statements := countStatements(t, s)
 	for i, least := range []int{17, 34, 42} {
 		before := statements.Load()
@@ -159,8 +158,8 @@ func TestReconcileIsBoundedAndGoesOn(t *testing.T) {
 	}
 }
 
-// WeChat is asked less and less about an order, but always at its end.
-func TestReconcileLeavesOldOrdersAlone(t *testing.T) {
+// WeChat is queried less and less often about an order, and always when it expires.
+func TestReconcileQueriesOldOrdersLessOften(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	c := s.SignedIn(0).Order("tea", 1)
@@ -169,7 +168,7 @@ func TestReconcileLeavesOldOrdersAlone(t *testing.T) {
 		s.Reconcile()
 	}
 	if n := s.Calls("orderquery"); n < 10 || n > 25 {
-		t.Errorf("asked %d times in a day", n)
+		t.Errorf("queried %d times in a day", n)
 	}
 	s.WantStatus(c.Order.ID, api.StatusOpen)
 	for range 6 {
@@ -179,7 +178,7 @@ func TestReconcileLeavesOldOrdersAlone(t *testing.T) {
 	s.WantStatus(c.Order.ID, api.StatusClosed)
 }
 
-func TestReconcileKeepsSecretsAndTellsOfADeadDatabase(t *testing.T) {
+func TestReconcileReportsADeadDatabaseWithoutSecrets(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	s.SignedIn(0).Order("tea", 1)
@@ -189,13 +188,13 @@ func TestReconcileKeepsSecretsAndTellsOfADeadDatabase(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if s.Calls("orderquery") != 0 {
-		t.Error("WeChat was asked without a claim")
+		t.Error("WeChat was queried without a claim")
 	}
 }
 
-// WeChat's refunds may hang while everything else works: those that are sent
-// again must not take all the time there is for orders.
-func TestReconcileAsksAboutOrdersThoughRefundsHang(t *testing.T) {
+// WeChat's refunds may hang while its other calls work. Repeated refunds must leave time for the
+// queries of orders.
+func TestReconcileQueriesOrdersWhileRefundsHang(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	hang := false
@@ -229,7 +228,7 @@ func TestReconcileAsksAboutOrdersThoughRefundsHang(t *testing.T) {
 	if took := s.Now().Sub(began); took > 25*time.Second {
 		t.Errorf("it took %s", took)
 	}
-	// Each refund has its turn all the same.
+	// Every refund still gets its turn.
 	s.Sim.Advance(time.Minute)
 	s.Reconcile()
 	var sent int
@@ -238,9 +237,8 @@ func TestReconcileAsksAboutOrdersThoughRefundsHang(t *testing.T) {
 	}
 }
 
-// The merchant is another one from now on. WeChat would say of the orders of before
-// that there are none; nobody asks, nobody closes them, and nobody pays one to the
-// wrong merchant.
+// The shop changes to another merchant, who would get ORDERNOTEXIST for the older payments. They
+// are neither queried nor closed, and nobody pays one to the wrong merchant.
 func TestOrdersOfAFormerMerchant(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -261,7 +259,7 @@ func TestOrdersOfAFormerMerchant(t *testing.T) {
 	s.WantStatus(other.Order.ID, api.StatusOpen)
 	s.WantWrong("orders", "2 unpaid payments were made for another merchant")
 
-	// The operator sets the former one again for a while.
+	// The operator sets the former merchant again for some time.
 	p.Handler = former
 	s.Sim.Advance(paytest.QueryPause)
 	if o := p.GetOrder(c.Order.ID); o.Status != api.StatusPaid {
@@ -269,8 +267,8 @@ func TestOrdersOfAFormerMerchant(t *testing.T) {
 	}
 }
 
-// Notified orders that WeChat does not confirm hold up refunds by a few queries.
-func TestToldOrdersDoNotStarveRefunds(t *testing.T) {
+// Notified payments that WeChat does not confirm delay refunds by only a few queries.
+func TestNotifiedPaymentsDoNotStarveRefunds(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p, op := s.SignedIn(0), s.Operator()
@@ -296,7 +294,7 @@ func TestToldOrdersDoNotStarveRefunds(t *testing.T) {
 	}
 }
 
-// Orders that are due and that others query just now do not keep the timer busy.
+// Due orders that other requests just queried do not keep the timer busy.
 func TestTimerDoesNotReadTheSameOrdersAgain(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.Store.Bounds.Buyer = 1000 })
@@ -306,7 +304,7 @@ func TestTimerDoesNotReadTheSameOrdersAgain(t *testing.T) {
 	}
 	storetest.Exec(t, s.DB, `UPDATE payments SET due_at = ?1, queried_at = ?1`, s.Now().UnixMilli())
 	statements := countStatements(t, s)
-	s.Reconcile() // the clock stands still: it would not end
+	s.Reconcile() // the clock stands still, so a busy loop would not end
 	if n := statements.Load(); n > 150 {
 		t.Errorf("%d statements", n)
 	}

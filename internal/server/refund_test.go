@@ -28,7 +28,7 @@ func TestFullRefund(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	s.WantStatus(o.ID, api.StatusRefunding)
-	s.Sim.Advance(10 * time.Second) // the notification comes
+	s.Sim.Advance(10 * time.Second) // the notification arrives
 	s.Check()
 	s.WantPath(o.ID, api.StatusPaid, api.StatusRefunding, api.StatusRefunded)
 	seen := buyer.GetOrder(o.ID)
@@ -106,7 +106,7 @@ func TestRefundKeyMakesItOneRefund(t *testing.T) {
 	op.Refund(another.ID, req)
 }
 
-// Of refunds at once, those succeed for which there is room.
+// Of concurrent refunds, those succeed that do not exceed the payment.
 func TestConcurrentRefundsNeverExceedThePayment(t *testing.T) {
 	t.Parallel()
 	for name, keys := range map[string]int{"one key": 1, "different keys": 20} {
@@ -148,7 +148,7 @@ func TestConcurrentRefundsNeverExceedThePayment(t *testing.T) {
 			if n := strings.Count(s.RefundsOf(o.ID), "1500"); n != stored {
 				t.Errorf("%d refunds are stored, want %d", n, stored)
 			}
-			// WeChat takes one a minute; the timer sees to the others.
+			// WeChat accepts one per minute. The timer sends the others.
 			for range 12 {
 				s.Sim.Advance(time.Minute)
 				s.Reconcile()
@@ -163,7 +163,7 @@ func TestConcurrentRefundsNeverExceedThePayment(t *testing.T) {
 	}
 }
 
-func TestRefundSurvivesWeChatsTroubles(t *testing.T) {
+func TestRefundSurvivesWeChatsFailures(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []string{wechattest.FaultSystemError, wechattest.FaultBadGateway, wechattest.FaultTimeoutBefore,
 		wechattest.FaultTimeoutAfter, wechattest.FaultBadReplySign, wechattest.FaultNoReplySign} {
@@ -182,7 +182,7 @@ func TestRefundSurvivesWeChatsTroubles(t *testing.T) {
 					t.Errorf("failure %q, want %q", first.Failure, want)
 				}
 				s.WantStatus(o.ID, api.StatusRefunding)
-				// Nobody waits for the notification.
+				// The notification is not needed.
 				s.Fault(wechattest.FaultNotifyLost, "")
 				s.Sim.Advance(time.Minute)
 				if retry == "operator" {
@@ -204,7 +204,7 @@ func TestRefundSurvivesWeChatsTroubles(t *testing.T) {
 	}
 }
 
-func TestRefundThatComesToNothing(t *testing.T) {
+func TestRefundThatWeChatCloses(t *testing.T) {
 	t.Parallel()
 	for fault, want := range map[string]struct {
 		refund string
@@ -227,10 +227,10 @@ func TestRefundThatComesToNothing(t *testing.T) {
 			s.WantRefunds(o.ID, want.refund)
 			s.WantStatus(o.ID, want.order)
 			if want.order == api.StatusPaid {
-				op.Refund(o.ID, paytest.RefundRequest(o.Total)) // the room is free again
+				op.Refund(o.ID, paytest.RefundRequest(o.Total)) // the amount can be refunded again
 			} else {
 				if s.ErrorLines() == 0 {
-					t.Error("nothing loud in the log")
+					t.Error("the log lacks a line of level ERROR")
 				}
 				op.Fails(api.CodeRefundTooMuch, "POST", paytest.RefundPath(o.ID), paytest.RefundRequest(1))
 			}
@@ -238,7 +238,7 @@ func TestRefundThatComesToNothing(t *testing.T) {
 	}
 }
 
-func TestSlowRefundIsAskedAboutLessAndLess(t *testing.T) {
+func TestSlowRefundIsQueriedLessOften(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	op := s.Operator()
@@ -253,12 +253,12 @@ func TestSlowRefundIsAskedAboutLessAndLess(t *testing.T) {
 		s.Reconcile()
 	}
 	if n := s.Calls("refundquery"); n < 100 || n > 120 {
-		t.Errorf("asked %d times in 50 hours", n)
+		t.Errorf("queried %d times in 50 hours", n)
 	}
 	s.WantStatus(o.ID, api.StatusRefunded)
 }
 
-// Two within a minute: WeChat takes the second one later.
+// Two within a minute: WeChat accepts the second one later.
 func TestRefundAMinuteAfterAnother(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -288,7 +288,7 @@ func TestRefundAfterAYear(t *testing.T) {
 	s.WantStatus(o.ID, api.StatusPaid)
 	s.Sim.Advance(48 * time.Hour)
 	wantUnharmed(op, func() { op.Fails(api.CodeWeChatDeclined, "POST", paytest.RefundPath(o.ID), paytest.RefundRequest(1)) })
-	// The same key is the same rejection, and the buyer sees none of it.
+	// A repeated key gets the same error, and the buyer does not see it.
 	if seen := s.SignedIn(0).GetOrder(o.ID); len(seen.Refunds) != 0 || seen.Status != api.StatusPaid {
 		t.Errorf("%+v", seen)
 	}
@@ -317,7 +317,7 @@ func TestRefundWithABadCertificate(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	if s.ErrorLines() == 0 {
-		t.Error("nothing loud in the log")
+		t.Error("the log lacks a line of level ERROR")
 	}
 	s.ToWeChat.Handler = right
 	s.Sim.Advance(2 * time.Minute)
@@ -326,8 +326,8 @@ func TestRefundWithABadCertificate(t *testing.T) {
 	s.WantStatus(o.ID, api.StatusRefunded)
 }
 
-// The signer may die, or lose its database, between any two statements.
-func TestRefundWhoseAnswerWasNotStored(t *testing.T) {
+// The signer may die, or its database may fail, between any two statements.
+func TestRefundWhoseResponseWasNotStored(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	op := s.Operator()
@@ -338,7 +338,7 @@ func TestRefundWhoseAnswerWasNotStored(t *testing.T) {
 	s.WantRefunds(o.ID, "created 6800")
 	s.WantStatus(o.ID, api.StatusRefunding)
 	s.Sim.Advance(time.Minute)
-	s.WantRefunds(o.ID, "created 6800") // the notification could not be stored either
+	s.WantRefunds(o.ID, "created 6800") // storing the notification failed too
 	storetest.Exec(t, s.DB, `DROP TRIGGER dead`)
 	s.Reconcile()
 	s.Sim.Advance(time.Minute)

@@ -9,9 +9,9 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// A refund was made by hand and closed, so the money stayed with the merchant, and the shop heard
-// nothing of it. Then the order was refunded here. The bill finds the closed refund, which takes no
-// room of the order.
+// A refund by hand was closed, so the merchant kept the money, and the notification was lost. Then
+// the shop refunded the order. The bill has the closed refund, which does not count against the
+// payment.
 func TestClosedRefundIsFoundAfterTheOrderIsRefunded(t *testing.T) {
 	t.Parallel()
 	for want, amount := range map[string]int64{"succeeded 6800, closed 620": 620, "succeeded 6800, closed 6800": 6800} {

@@ -15,11 +15,10 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// Paid, and paid back by hand on the merchant platform, before the shop heard of
-// either.
+// Paid, and refunded by hand at the merchant platform, before the shop knew of the payment.
 func TestRefundByHandOfAnOrderThatIsNotKnownToBePaid(t *testing.T) {
 	t.Parallel()
-	for seed := range int64(8) { // WeChat leaves out at will what it does not promise
+	for seed := range int64(8) { // WeChat omits optional fields at random
 		s := paytest.NewShopAt(t, wechattest.Config{Seed: seed + 1}, nil)
 		p := s.SignedIn(0)
 		c := p.Order("tea", 1)
@@ -38,12 +37,12 @@ func TestRefundByHandOfAnOrderThatIsNotKnownToBePaid(t *testing.T) {
 			t.Errorf("%+v, paid at %d", seen, paidAt)
 		}
 		if !strings.Contains(s.Log.String(), "refund found that was not made here") {
-			t.Error("the log does not tell of it")
+			t.Error("the log lacks the refund")
 		}
 	}
 }
 
-// The shop asks WeChat to pay back what the merchant has paid back by hand.
+// The shop requests a refund that the merchant has already made by hand.
 func TestRefundThatWasMadeByHandBefore(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -62,7 +61,7 @@ func TestRefundThatWasMadeByHandBefore(t *testing.T) {
 	s.WantStatus(o.ID, api.StatusRefunded)
 }
 
-// The merchant platform tells of refunds by hand when it was told where to.
+// The merchant platform sends notifications of refunds by hand if its notification URL is set.
 func TestNotificationOfARefundByHand(t *testing.T) {
 	t.Parallel()
 	for _, known := range []bool{true, false} {
@@ -87,8 +86,8 @@ func TestNotificationOfARefundByHand(t *testing.T) {
 	}
 }
 
-// What a notification says of a refund by hand is not believed: what WeChat answers
-// is stored, and nothing when it knows no such refund.
+// The content of a notification of a refund by hand is not stored. WeChat's response to the query
+// is stored, and nothing if WeChat does not know the refund.
 func TestForgedNotificationOfARefundByHand(t *testing.T) {
 	t.Parallel()
 	for _, forge := range []string{wechattest.ForgeTooEarly, wechattest.ForgeWrongAmount} {
@@ -113,8 +112,8 @@ func TestForgedNotificationOfARefundByHand(t *testing.T) {
 	}
 }
 
-// A call that was given up for lost reaches WeChat after a later one was declined.
-func TestRefundThatIsTakenAfterItFailed(t *testing.T) {
+// A call that seemed lost reaches WeChat after a later call was declined.
+func TestRefundThatWeChatAcceptsAfterItFailed(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	op := s.Operator()
@@ -139,12 +138,12 @@ func TestRefundThatIsTakenAfterItFailed(t *testing.T) {
 	s.WantRefunds(o.ID, "succeeded 6800")
 	s.WantPath(o.ID, api.StatusPaid, api.StatusRefunding, api.StatusPaid, api.StatusRefunding, api.StatusRefunded)
 	if !strings.Contains(s.Log.String(), "level=WARN msg=\"refund processing\"") {
-		t.Errorf("the log does not tell of it:\n%s", s.Log)
+		t.Errorf("the log lacks the refund:\n%s", s.Log)
 	}
 }
 
-// What WeChat says about another order, or other amounts, changes nothing.
-func TestRefundThatWeChatTellsOtherwise(t *testing.T) {
+// A report of WeChat's with another order or other amounts changes nothing.
+func TestRefundReportThatDiffersChangesNothing(t *testing.T) {
 	t.Parallel()
 	for name, bend := range map[string]string{
 		"amount":      `UPDATE refunds SET amount = 100`,
@@ -166,7 +165,7 @@ func TestRefundThatWeChatTellsOtherwise(t *testing.T) {
 				t.Errorf("%s became %s", before, s.RefundsOf(id))
 			}
 			if s.ErrorLines() == 0 {
-				t.Error("nothing loud in the log")
+				t.Error("the log lacks a line of level ERROR")
 			}
 			for _, n := range s.Sim.Ledger().Notifications[1].Attempts {
 				if n.OK || n.Status != http.StatusOK {

@@ -31,8 +31,8 @@ func refundAccounts(s *paytest.Shop) (sent []string) {
 	return sent
 }
 
-// Unsettled takings do not suffice: the refund takes the available balance, under the
-// same number.
+// The unsettled takings do not suffice: the refund is sent again from the available balance, with
+// the same out_refund_no.
 func TestRefundTakesTheAvailableBalance(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -54,8 +54,7 @@ func TestRefundTakesTheAvailableBalance(t *testing.T) {
 	}
 }
 
-// The call with the available balance is lost. It is repeated as it was stored before
-// it was sent.
+// The call with the available balance is lost. The stored call is repeated.
 func TestBalanceIsStoredBeforeItIsSent(t *testing.T) {
 	t.Parallel()
 	for _, reaches := range []bool{false, true} {
@@ -101,8 +100,8 @@ func TestBalanceIsStoredBeforeItIsSent(t *testing.T) {
 	}
 }
 
-// The merchant has no money at all: the refund waits for the operator, who sees why
-// and what to do, and it is sent seldom.
+// The merchant has no money. The refund waits for the operator, who sees the cause and the remedy,
+// and it is rarely sent again.
 func TestRefundWithoutMoneyWaitsForTheOperator(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -130,7 +129,7 @@ func TestRefundWithoutMoneyWaitsForTheOperator(t *testing.T) {
 		t.Errorf("sent %d times in three days", n)
 	}
 	if own := s.SignedIn(0).GetOrder(o.ID); len(own.Refunds) != 1 || own.Refunds[0] != (api.Refund{ID: r.ID, Amount: r.Amount, Reason: r.Reason, Status: r.Status, CreatedAt: r.CreatedAt}) {
-		t.Errorf("the buyer sees %+v", own.Refunds)
+		t.Errorf("the buyer gets %+v", own.Refunds)
 	}
 	// The timer and the operator do not send a refund within seconds of each other.
 	for sent := len(refundAccounts(s)); len(refundAccounts(s)) == sent; s.Reconcile() {
@@ -182,9 +181,9 @@ func TestOperatorChoosesTheBalance(t *testing.T) {
 	}
 }
 
-// WeChat declines every call: the key is wrong. Nothing is called every minute, and
-// all of it goes on by itself once the key is right.
-func TestWhatCannotSucceedIsTriedLessAndLess(t *testing.T) {
+// WeChat declines every call because the key is wrong. No call is repeated every minute, and all of
+// them continue when the key is correct.
+func TestDeclinedCallsAreRetriedLessOften(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p, op := s.SignedIn(0), s.Operator()
@@ -228,7 +227,7 @@ func TestWhatCannotSucceedIsTriedLessAndLess(t *testing.T) {
 	s.WantStatus(open.Order.ID, api.StatusClosed)
 }
 
-// A refund that neither source could pay is paid by new takings, without the operator.
+// A refund that neither source of money could pay is paid from new takings, without the operator.
 func TestRefundIsPaidByNewTakings(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -247,7 +246,7 @@ func TestRefundIsPaidByNewTakings(t *testing.T) {
 			}
 			r.Body = io.NopCloser(bytes.NewReader(body))
 			if !strings.Contains(string(body), "RECHARGE_FUNDS") {
-				s.Sim.PayIn() // takings have come; the balance is as empty as before
+				s.Sim.PayIn() // there are new takings, and the balance is still empty
 			}
 		}
 		right.ServeHTTP(w, r)

@@ -14,9 +14,9 @@ import (
 	"h5pay/internal/store/storetest"
 )
 
-// Orders and refunds that a restore of the database lost come right, and are told
-// of, once they are put back as the runbook says: with its own statements.
-func TestOrdersPutBackAfterARestoreComeRight(t *testing.T) {
+// A restore of the database lost orders and refunds. The runbook's statements insert them again.
+// Then the timer completes them, and their events are delivered.
+func TestOrdersInsertedAfterARestoreAreCompleted(t *testing.T) {
 	t.Parallel()
 	r := paytest.NewMerchant(t)
 	s := r.Shop
@@ -48,7 +48,7 @@ func TestOrdersPutBackAfterARestoreComeRight(t *testing.T) {
 	s.Sim.Advance(time.Minute)
 	s.Reconcile()
 	s.WantStatus(paid.ID, api.StatusPaid)
-	storetest.Exec(t, s.DB, `DROP TRIGGER keep_refund`) // what was found at WeChat gets its key again
+	storetest.Exec(t, s.DB, `DROP TRIGGER keep_refund`) // a refund that was found at WeChat gets its key again
 	putBack(t, before, s.DB, "refunds", `ON CONFLICT (id) DO UPDATE SET refund_key = excluded.refund_key, reason = excluded.reason, from_balance = excluded.from_balance`)
 	var fromBalance string
 	if err := s.DB.QueryRow(`SELECT group_concat(order_id) FROM refunds WHERE from_balance = 1`).Scan(&fromBalance); err != nil || fromBalance != whole.ID {
@@ -69,10 +69,10 @@ func TestOrdersPutBackAfterARestoreComeRight(t *testing.T) {
 	var told string
 	if err := s.DB.QueryRow(`SELECT group_concat(type || ' ' || status, ', ' ORDER BY type) FROM events`).Scan(&told); err != nil ||
 		told != "order.paid pending, order.paid pending, order.paid pending, order.refunded pending, order.refunded pending" {
-		t.Errorf("told %q, %v", told, err)
+		t.Errorf("delivered %q, %v", told, err)
 	}
-	// All five go out again, each under the id that the back end knows: one that
-	// keeps ids, as docs/webhooks.md says, ships nothing twice.
+	// All five are delivered again, each with the id that the back end knows. A back end that keeps
+	// the ids, as docs/webhooks.md says, ships nothing twice.
 	for range 2 {
 		r.Deliver()
 	}
@@ -86,12 +86,12 @@ func TestOrdersPutBackAfterARestoreComeRight(t *testing.T) {
 	}
 	for _, e := range r.Events[5:] {
 		if e.Simulated != (e.Data.Order.ID == whole.ID) {
-			t.Errorf("the restored database lies: %+v", e)
+			t.Errorf("the restored database differs: %+v", e)
 		}
 	}
 }
 
-// putBack copies what the runbook's statement reads of a table.
+// putBack copies the columns of a table that the runbook's statement reads.
 func putBack(t *testing.T, from, to *sql.DB, table, conflict string) {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/runbook.md")
@@ -105,9 +105,9 @@ func putBack(t *testing.T, from, to *sql.DB, table, conflict string) {
 	copyRows(t, from, to, table, strings.ReplaceAll(string(found[1]), "MOMENT", "0"), conflict)
 }
 
-// An order that was in the backup, and whose payment began and was paid since, comes right
-// with the runbook's statement.
-func TestPaymentThatABackupLacksComesRight(t *testing.T) {
+// An order is in the backup, and its payment is newer than the backup. The runbook's statement
+// completes it.
+func TestPaymentThatABackupLacksIsCompleted(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)

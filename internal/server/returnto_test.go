@@ -54,7 +54,7 @@ func TestReturnTo(t *testing.T) {
 		"/%61pi/session":         "",
 		"/api/":                  "",
 
-		// What browsers, proxies and people read differently.
+		// Paths that browsers, proxies and people read differently.
 		"/%2f%2fevil.example":               "",
 		"/%5c%5cevil.example":               "",
 		"/%2e%2e%2f%2fevil.example":         "",
@@ -75,7 +75,7 @@ func TestReturnTo(t *testing.T) {
 		"https:/\\evil.example":             "",
 		"//user:pw@evil.example/":           "",
 		"data:text/html,x":                  "",
-		"/%EF%BC%8F%EF%BC%8Fevil.example":   "/%EF%BC%8F%EF%BC%8Fevil.example", // a strange path, but of ours
+		"/%EF%BC%8F%EF%BC%8Fevil.example":   "/%EF%BC%8F%EF%BC%8Fevil.example", // a strange path of the shop
 		"/@evil.example":                    "/@evil.example",
 		"/:80/evil.example":                 "/:80/evil.example",
 		"/?//evil.example":                  "/?%2F%2Fevil.example=",
@@ -95,8 +95,8 @@ func TestReturnTo(t *testing.T) {
 	}
 }
 
-// Whatever is accepted leads to the shop's own host, as a URL appended to the
-// origin and as a link on a page, and survives being accepted again.
+// Every accepted path leads to the shop's own host, appended to the origin and as a link on a page.
+// It is accepted again unchanged.
 func FuzzReturnTo(f *testing.F) {
 	for _, s := range []string{"/", "/pay?order=1", "//x", "/\\x", "/%2f%2fx", "/a?b=//c", "/..;/", "/a%3fb", "/@x", "/:80", "/a;b=c?d"} {
 		f.Add(s)

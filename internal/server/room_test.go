@@ -20,18 +20,18 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// small bends a shop to small bounds of unpaid orders.
+// small sets small bounds of unpaid orders.
 func small(cfg *paytest.Settings, _ *wechat.Config) {
 	cfg.Store.Bounds = store.Bounds{Buyer: 4, Guest: 3, NetworkGuests: 5, Guests: 8}
 }
 
-// wantTooMany makes an order that has to be rejected and must change nothing.
+// wantTooMany makes an order that must be rejected and change nothing.
 func wantTooMany(p *paytest.Person, code api.Code, req paytest.Purchase) {
 	p.T.Helper()
 	before, calls := storetest.Dump(p.T, p.DB), p.Calls("unifiedorder")
 	p.Fails(code, "POST", api.PathOrders, req)
 	if storetest.Dump(p.T, p.DB) != before || p.Calls("unifiedorder") != calls {
-		p.T.Error("a rejected order changed something, or WeChat was told of it")
+		p.T.Error("a rejected order changed the database or called WeChat")
 	}
 }
 
@@ -45,24 +45,24 @@ func TestUnpaidOrdersAreBounded(t *testing.T) {
 	p.OrderByCode("tea", 1)
 	p.OrderByCode("tea", 1)
 	wantTooMany(p, api.CodeTooManyOrders, paytest.BasketForCode("tea", 1))
-	// A lost answer is asked for again, also now.
+	// A request whose response was lost is repeated, and still returns its order.
 	var again api.Checkout
 	p.Checkout(first, &again)
 	if again.Order.ID != c.Order.ID {
 		t.Errorf("order %s, want %s", again.Order.ID, c.Order.ID)
 	}
-	// The place of an order that is cancelled is free.
+	// A cancelled order does not count.
 	p.CloseOrder(c.Order.ID)
 	last := p.OrderByCode("tea", 1)
 	p.CloseOrder(last.Order.ID)
 	p.OrderByCode("bun", 1)
 	s.WantStatus(last.Order.ID, api.StatusClosing)
 
-	// Five orders of guests were made at this address, in this hour.
+	// Guests at this address made five orders in this hour.
 	other := s.NewGuest(1)
 	other.IP = p.IP
 	wantTooMany(other, api.CodeTooManyOrders, paytest.BasketForCode("tea", 1))
-	// Elsewhere there is room, and for a buyer who signed in.
+	// Guests at other addresses and buyers who signed in can still order.
 	other.IP = "198.51.100.9"
 	other.OrderByCode("tea", 1)
 	buyer := s.SignedIn(2)
@@ -73,8 +73,8 @@ func TestUnpaidOrdersAreBounded(t *testing.T) {
 	wantTooMany(buyer, api.CodeTooManyOrders, paytest.Basket("tea", 1))
 }
 
-// The flood of the security review: guests of one address who order and cancel as
-// often as the limits allow. What is stored has a bound, and goes after a month.
+// Guests of one address order and cancel as often as the limits allow. The number of stored rows is
+// bounded, and they are deleted after a month.
 func TestGuestsDoNotFillTheDatabase(t *testing.T) {
 	t.Parallel()
 	r := paytest.NewMerchant(t)
@@ -89,7 +89,7 @@ func TestGuestsDoNotFillTheDatabase(t *testing.T) {
 	}
 	guests := []*paytest.Person{r.NewGuest(0), r.NewGuest(1)}
 	guests[1].IP = guests[0].IP
-	call := func(p *paytest.Person, path string, body any) paytest.Answer { // without a look at everything stored
+	call := func(p *paytest.Person, path string, body any) paytest.Answer { // without a check of all stored rows
 		t.Helper()
 		b, err := json.Marshal(body)
 		if err != nil {
@@ -127,7 +127,7 @@ func TestGuestsDoNotFillTheDatabase(t *testing.T) {
 		}
 	}
 	r.Check()
-	// Five an hour; of each the order, four steps and an event.
+	// Five an hour. Each has the order, four steps and an event.
 	if made != hours*5 || rows() > made*6+2 {
 		t.Errorf("%d orders were made and %d rows are stored", made, rows())
 	}
@@ -140,8 +140,8 @@ func TestGuestsDoNotFillTheDatabase(t *testing.T) {
 	}
 }
 
-// A full database rejects new orders first. A payment is settled while there is room,
-// and after room was made: by WeChat's next notification, or by the timer.
+// A full database rejects new orders first. A payment is settled while there is space. After space
+// was freed it is settled by WeChat's next notification or by the timer.
 func TestFullDatabaseSettlesLast(t *testing.T) {
 	t.Parallel()
 	for _, by := range []string{"notification", "timer"} {
@@ -169,7 +169,8 @@ func TestFullDatabaseSettlesLast(t *testing.T) {
 			s.Deliver()
 			s.WantStatus(first.Order.ID, api.StatusPaid)
 
-			// Now to the last byte. Nothing can be stored, and WeChat is told so.
+			// Now the last byte is used. Nothing can be stored, and the notification is answered
+			// FAIL.
 			for bytes := 1 << 20; bytes > 0; bytes /= 2 {
 				for {
 					if _, err := s.DB.Exec(`INSERT INTO ballast VALUES (?)`, strings.Repeat("x", bytes)); err != nil {
@@ -185,7 +186,7 @@ func TestFullDatabaseSettlesLast(t *testing.T) {
 				t.Errorf("log:\n%s", s.Log)
 			}
 
-			// The timer can delete all the same.
+			// The timer can still delete.
 			if n, err := store.New(s.DB).DeleteUnpaid(t.Context(), s.Now().Add(time.Hour), 10); n != 1 || err != nil {
 				t.Errorf("%d orders deleted, %v", n, err)
 			}
@@ -203,8 +204,8 @@ func TestFullDatabaseSettlesLast(t *testing.T) {
 	}
 }
 
-// fillUp stores steps and events of nobody's until none is taken any more, so that
-// their tables have no room left within a page.
+// fillUp inserts steps and events without an order until the database accepts no more, so that no
+// page of their tables has space.
 func fillUp(t *testing.T, s *paytest.Shop) {
 	t.Helper()
 	for i := 0; ; i++ {
@@ -217,9 +218,9 @@ func fillUp(t *testing.T, s *paytest.Shop) {
 	}
 }
 
-// Of the timer's statements and calls most go to orders that nobody pays: one of each.
-// internal/store, TestTimerKeepsUp, computes from this number how many orders a day one
-// timer keeps up with.
+// The timer uses most of its statements and calls for unpaid orders: one of each per order.
+// TestTimerKeepsUp in internal/store computes from this number how many orders a day one timer can
+// handle.
 func TestOneTimerRunQueriesMany(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.Statements = payment.MinStatements })
@@ -241,7 +242,7 @@ func TestOneTimerRunQueriesMany(t *testing.T) {
 	if n := statements.Load(); n > payment.MinStatements {
 		t.Errorf("%d statements", n)
 	}
-	// Without a limit, as natively, one run takes all that are due.
+	// Without a limit, as in the native server, one run queries all due orders.
 	s.Handler = s.Open(nil)
 	s.Sim.Advance(61 * time.Second)
 	before = s.Calls("orderquery")
@@ -251,7 +252,7 @@ func TestOneTimerRunQueriesMany(t *testing.T) {
 	}
 }
 
-// Expired orders cost two calls and two statements each, and keep to both limits.
+// Expired orders cost two calls and two statements each. The timer keeps both limits.
 func TestTimerClosesWithinItsLimits(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -284,8 +285,8 @@ func TestTimerClosesWithinItsLimits(t *testing.T) {
 	s.Check()
 }
 
-// WeChat has just answered unifiedorder when the buyer's page opens: that look makes no
-// query, and two statements.
+// WeChat has just answered unifiedorder when the buyer's page opens. That poll makes no query and
+// two statements.
 func TestFreshOrderIsNotQueried(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -305,8 +306,8 @@ func TestFreshOrderIsNotQueried(t *testing.T) {
 	}
 }
 
-// An address that orders and cancels within the limits delays nobody's payment: money
-// goes first. What the flood made arrives as well.
+// An address that orders and cancels within the limits delays no payment, because events about
+// money go first. The events of the flood are delivered too.
 func TestMoneyGoesFirst(t *testing.T) {
 	t.Parallel()
 	r := paytest.NewMerchant(t)
@@ -342,7 +343,7 @@ func TestMoneyGoesFirst(t *testing.T) {
 		t.Errorf("%d payments in %d deliveries", money, len(r.Events))
 	}
 
-	// Payments without end: order.closed has its share of each round.
+	// With unlimited payments order.closed still has its share of each round.
 	storetest.Exec(t, r.DB, `UPDATE events SET status = 'pending', delivered_at = NULL, next_at = 0, tries = 0`)
 	before := len(r.Events)
 	for range 16 {
@@ -368,8 +369,8 @@ func TestMoneyGoesFirst(t *testing.T) {
 	}
 }
 
-// An event that waited for the one before it leaves in the same call.
-func TestSuccessorLeavesInTheSameCall(t *testing.T) {
+// An event that waited for the previous one is delivered in the same call.
+func TestNextEventIsDeliveredInTheSameCall(t *testing.T) {
 	t.Parallel()
 	r := paytest.NewMerchant(t)
 	o := r.PaidOrderOf(r.SignedIn(0), "tea")
@@ -383,8 +384,8 @@ func TestSuccessorLeavesInTheSameCall(t *testing.T) {
 	}
 }
 
-// Nobody could have paid an order that WeChat declined, or of which no answer came: the
-// merchant's back end has nothing to release.
+// An order that WeChat declined, or whose response was lost, could not be paid. So the back end
+// gets no event about it.
 func TestNoEventOfAnOrderThatNobodyCouldPay(t *testing.T) {
 	t.Parallel()
 	r := paytest.NewMerchant(t)
@@ -405,7 +406,7 @@ func TestNoEventOfAnOrderThatNobodyCouldPay(t *testing.T) {
 	}
 }
 
-// Guests whose network is not known are bounded as guests alone: they share no place.
+// Guests of an unknown network count only against the limits of one guest and of all guests.
 func TestGuestsOfAnUnknownNetwork(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, small)

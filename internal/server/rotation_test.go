@@ -9,9 +9,9 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// A notification under a former API key is rejected, also in the minute after the
-// change. A query finds the payment.
-func TestPaymentToldUnderAFormerAPIKeyIsFoundByAsking(t *testing.T) {
+// A notification signed with the former API key is rejected from the first minute after the change.
+// A query finds the payment.
+func TestPaymentNotifiedWithAFormerAPIKeyIsFoundByAQuery(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)

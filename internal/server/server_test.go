@@ -35,7 +35,7 @@ func TestUnavailable(t *testing.T) {
 	}
 }
 
-// brokenWeChat panics, as code with a mistake does.
+// brokenWeChat panics.
 type brokenWeChat struct{ paytest.WeChat }
 
 func (brokenWeChat) PaymentNotification(context.Context, apiv3.Header, []byte) (wechat.Trade, error) {
@@ -52,7 +52,7 @@ func TestPanicIsAnswered(t *testing.T) {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
 	if !strings.Contains(s.Log.String(), "a mistake") {
-		t.Error("nothing in the log")
+		t.Error("the log lacks the line")
 	}
 }
 

@@ -24,8 +24,7 @@ func stateAfter(p *paytest.Person, after string) string {
 	return u.Query().Get("state")
 }
 
-// A browser that keeps nothing goes to WeChat twice, whatever it does, and then hears
-// that this leads nowhere.
+// A browser that keeps no cookies is sent to WeChat twice and then gets an error.
 func TestSignInsInARowAreCounted(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -38,16 +37,16 @@ func TestSignInsInARowAreCounted(t *testing.T) {
 	if len(p.Cookies) != 0 {
 		t.Errorf("a rejected sign-in set %v", p.Cookies)
 	}
-	// The user asks for another one.
+	// The user begins another sign-in.
 	if stateAfter(p, "") == second {
 		t.Error("the same state again")
 	}
-	// Ten minutes later it is none of those any more.
+	// After ten minutes the old state does not count any more.
 	s.Sim.Advance(11 * time.Minute)
 	stateAfter(p, second)
 }
 
-// Who has no key can neither reset the count nor raise it.
+// Without the key nobody can reset or raise the count.
 func TestTheCountInAStateCannotBeForged(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -60,7 +59,7 @@ func TestTheCountInAStateCannotBeForged(t *testing.T) {
 	for _, forged := range []string{
 		first[:32] + "9" + first[33:],               // a victim's sign-in would end at once
 		first[:32] + "0" + first[33:],               //
-		second[:40] + first[40:],                    // the sum of another state
+		second[:40] + first[40:],                    // the MAC of another state
 		second[:40] + strings.Repeat("0", 32),       //
 		strings.Repeat("a", 32) + "9" + second[33:], //
 		"x", strings.Repeat("a", 72), second[:71], "none", //
@@ -81,8 +80,8 @@ func TestTheCountInAStateCannotBeForged(t *testing.T) {
 	p.Fails(api.CodeBadRequest, "POST", api.PathAuthorize, json.RawMessage(b))
 }
 
-// States of before a change of SESSION_KEY still count.
-func TestTheCountOutlivesTheKey(t *testing.T) {
+// States from before a change of SESSION_KEY still count.
+func TestTheCountSurvivesAChangeOfTheKey(t *testing.T) {
 	t.Parallel()
 	const former = "a former session key of 32 chars"
 	before := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.SessionKey = former })

@@ -19,9 +19,9 @@ import (
 // freeStatements is how many statements an event may run on Cloudflare's free plan.
 const freeStatements = 50
 
-// Refunds that are known as they stand cost one statement each, so that an order
-// of many does not run an event out of them.
-func TestFindingManyRefundsKeepsToTheFreePlan(t *testing.T) {
+// A refund that is stored unchanged costs one statement, so an order with many refunds stays within
+// the limit of an event.
+func TestManyRefundsStayWithinTheFreePlan(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	op := s.Operator()
@@ -36,7 +36,7 @@ func TestFindingManyRefundsKeepsToTheFreePlan(t *testing.T) {
 	for range 20 {
 		byHand(100)
 	}
-	op.Fails(api.CodeWeChatDeclined, "POST", paytest.RefundPath(o.ID), paytest.RefundRequest(o.Total)) // they come to be known
+	op.Fails(api.CodeWeChatDeclined, "POST", paytest.RefundPath(o.ID), paytest.RefundRequest(o.Total)) // the shop finds them
 	byHand(4000)
 	counted := countStatements(t, s)
 	op.Fails(api.CodeWeChatDeclined, "POST", paytest.RefundPath(o.ID), paytest.RefundRequest(1000))
@@ -49,8 +49,8 @@ func TestFindingManyRefundsKeepsToTheFreePlan(t *testing.T) {
 	}
 }
 
-// What a payment costs: one query at WeChat and four statements, to claim the query, to
-// read the order, to pay it and to keep the message. The same again costs three.
+// A payment costs one query at WeChat and four statements: claim the query, read the payment,
+// settle it, store the message. A duplicate costs three.
 func TestStatementsOfANotification(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -78,7 +78,7 @@ func TestStatementsOfANotification(t *testing.T) {
 	}
 }
 
-// countStatements opens the shop's signer anew, over a database that counts.
+// countStatements reopens the shop's signer over a database that counts statements.
 func countStatements(t *testing.T, s *paytest.Shop) *atomic.Int64 {
 	t.Helper()
 	return countStatementsAt(t, s, nil)

@@ -15,7 +15,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// The signer may die, or lose its database, between any two statements.
+// The signer may die, or its database may fail, between any two statements.
 func TestPrepayThatWasNotStored(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -31,7 +31,7 @@ func TestPrepayThatWasNotStored(t *testing.T) {
 	s.WantPath(c.Order.ID, api.StatusPaid)
 }
 
-func TestPollingSurvivesWeChatsTroubles(t *testing.T) {
+func TestPollingSurvivesWeChatsFailures(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []string{wechattest.FaultSystemError, wechattest.FaultBadGateway, wechattest.FaultTimeoutBefore, wechattest.FaultBadReplySign, wechattest.FaultNoReplySign} {
 		t.Run(fault, func(t *testing.T) {
@@ -53,7 +53,7 @@ func TestPollingSurvivesWeChatsTroubles(t *testing.T) {
 	}
 }
 
-func TestOrderSurvivesWeChatsTroubles(t *testing.T) {
+func TestOrderSurvivesWeChatsFailures(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []string{wechattest.FaultSystemError, wechattest.FaultBadGateway, wechattest.FaultTimeoutBefore, wechattest.FaultTimeoutAfter, wechattest.FaultBadReplySign, wechattest.FaultNoReplySign} {
 		for _, retry := range []string{"create", "pay"} {
@@ -86,14 +86,14 @@ func TestOrderSurvivesWeChatsTroubles(t *testing.T) {
 				s.Deliver()
 				s.WantPath(id, api.StatusPaid)
 				if n := len(s.Sim.Ledger().Orders); n != 1 {
-					t.Errorf("WeChat knows %d orders", n)
+					t.Errorf("WeChat has %d payments", n)
 				}
 			})
 		}
 	}
 }
 
-func TestPaidWithoutOurKnowing(t *testing.T) {
+func TestPaymentThatUnifiedorderReports(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
@@ -101,7 +101,7 @@ func TestPaidWithoutOurKnowing(t *testing.T) {
 	s.Fault(wechattest.FaultNotifyLost, "")
 	p.Pay(c.Pay)
 	s.Sim.Advance(order.PrepayLifetime)
-	// unifiedorder answers ORDERPAID, a query says the rest.
+	// unifiedorder answers ORDERPAID, and a query gives the details.
 	p.Fails(api.CodeOrderPaid, "POST", api.OrderPayPath(c.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}})
 	s.WantPath(c.Order.ID, api.StatusPaid)
 }
@@ -128,7 +128,7 @@ func TestClosedAtWeChat(t *testing.T) {
 			s.Deliver()
 			s.WantPath(c.Order.ID, api.StatusPaid)
 			if n := len(s.Sim.Ledger().Orders); n != 2 {
-				t.Errorf("WeChat knows %d payments", n)
+				t.Errorf("WeChat has %d payments", n)
 			}
 		})
 	}
@@ -145,7 +145,7 @@ func TestPaymentOfAnOrderThatWasClosedHere(t *testing.T) {
 	s.WantPath(c.Order.ID, api.StatusClosing, api.StatusClosed, api.StatusPaid)
 }
 
-// closeHere closes an order with one payment in the shop, and not at WeChat.
+// closeHere closes an order with one payment in the shop but not at WeChat.
 func closeHere(s *paytest.Shop, id string) {
 	s.T.Helper()
 	store := store.New(s.DB)
@@ -178,7 +178,7 @@ func declinedOrder(p *paytest.Person) (id string) {
 	p.WantPath(id)
 	p.GetOrder(id)
 	if p.ErrorLines() != 2 || len(other.Messages(0)) != 2 {
-		p.T.Errorf("%d loud lines, %d calls", p.ErrorLines(), len(other.Messages(0)))
+		p.T.Errorf("%d log lines of level ERROR, %d calls", p.ErrorLines(), len(other.Messages(0)))
 	}
 	p.ToWeChat.Handler = right
 	return id
@@ -189,7 +189,7 @@ func TestDeclinedPaymentFails(t *testing.T) {
 	declinedOrder(paytest.NewShop(t, nil).SignedIn(0))
 }
 
-// A FAIL of the outer layer comes unsigned, in words that vary.
+// A return_code FAIL is unsigned, and its text varies.
 func TestDeclineWithoutACodeEndsNoOrder(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -206,8 +206,8 @@ func TestDeclineWithoutACodeEndsNoOrder(t *testing.T) {
 	s.WantPath(c.Order.ID)
 }
 
-// A wrong key is the operator's fault: no order is lost to it.
-func TestWrongSettingsBurnNoOrder(t *testing.T) {
+// A wrong key is the operator's mistake: no order fails because of it.
+func TestWrongSettingsFailNoOrder(t *testing.T) {
 	t.Parallel()
 	for name, bend := range map[string]func(*paytest.Settings, *wechat.Config){
 		"api key": func(_ *paytest.Settings, wx *wechat.Config) { wx.APIKey = "00000000000000000000000000000000" },
@@ -221,7 +221,7 @@ func TestWrongSettingsBurnNoOrder(t *testing.T) {
 			s.Handler = s.Open(bend)
 			p.CannotPay(api.CodeWeChatDeclined, req)
 			if s.ErrorLines() == 0 {
-				t.Error("nothing loud in the log")
+				t.Error("the log lacks a line of level ERROR")
 			}
 			s.Handler = right
 			var c api.Checkout
@@ -233,8 +233,8 @@ func TestWrongSettingsBurnNoOrder(t *testing.T) {
 	}
 }
 
-// WeChat compares every parameter of a repeated order, so one that was made
-// under another sign_type is left alone.
+// WeChat compares every parameter of a repeated order. So a payment of another sign_type is not
+// sent again.
 func TestSignTypeChangedUnderAPendingOrder(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -243,7 +243,7 @@ func TestSignTypeChangedUnderAPendingOrder(t *testing.T) {
 	s.Handler = s.Open(func(_ *paytest.Settings, wx *wechat.Config) { wx.SignType = wechat.SignMD5 })
 	p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(c.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}})
 	s.WantPath(c.Order.ID)
-	// What was signed before can still be paid.
+	// The parameters that were signed before still work.
 	p.Pay(c.Pay)
 	s.Deliver()
 	s.WantPath(c.Order.ID, api.StatusPaid)

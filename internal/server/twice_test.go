@@ -47,7 +47,7 @@ func TestOrderIsPayableInSeveralPlaces(t *testing.T) {
 		}
 	}
 	if n := len(s.Sim.Ledger().Orders); n != 3 {
-		t.Errorf("WeChat knows %d payments", n)
+		t.Errorf("WeChat has %d payments", n)
 	}
 	if err := s.Scan(1, ways[api.TradeNative].CodeURL); err != nil {
 		t.Fatal(err)
@@ -80,9 +80,9 @@ func TestOrderIsPayableInSeveralPlaces(t *testing.T) {
 	}
 }
 
-// Who pays an order twice gets all of the second payment back. The order stays paid, the
-// back end gets one event about it, and the buyer sees it.
-func TestSecondPaymentGoesBackByItself(t *testing.T) {
+// A second payment of an order is refunded in full. The order stays paid, the back end gets one
+// event, and the buyer sees the refund.
+func TestSecondPaymentIsRefunded(t *testing.T) {
 	t.Parallel()
 	for _, lost := range []bool{false, true} {
 		r := paytest.NewMerchant(t)
@@ -121,16 +121,16 @@ func TestSecondPaymentGoesBackByItself(t *testing.T) {
 			t.Errorf("%d duplicates are counted", n)
 		}
 		s.WantWrong("", "")
-		// All of the order itself can still go back.
+		// The whole order can still be refunded.
 		op := s.Operator()
 		op.Refund(o.ID, paytest.RefundRequest(o.Total))
 		op.Fails(api.CodeRefundTooMuch, "POST", paytest.RefundPath(o.ID), paytest.RefundRequest(1))
 	}
 }
 
-// WeChat closes the refund of a second payment, so that the shop keeps money that is not
-// its own. The health page says so until the operator has refunded it by hand.
-func TestSecondPaymentThatStays(t *testing.T) {
+// WeChat closes the refund of a second payment, so the shop keeps the buyer's money. The health
+// page fails until the operator has refunded it.
+func TestSecondPaymentWhoseRefundIsClosed(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
@@ -170,8 +170,7 @@ func TestSecondPaymentThatStays(t *testing.T) {
 	s.WantWrong("", "")
 }
 
-// Late money of an order that was closed pays it. If it was paid in two places, one of
-// them goes back.
+// A late payment of a closed order pays it. If there are two, one of them is refunded.
 func TestLatePaymentsOfAClosedOrder(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -221,8 +220,8 @@ func TestOrderIsClosedWithItsLastPayment(t *testing.T) {
 	s.WantPath(o.ID, api.StatusClosing, api.StatusClosed)
 }
 
-// The shop's own back end makes an order. It has no owner, and whoever knows its token pays
-// it: each user inside WeChat by a payment of their own.
+// The shop's back end makes an order. It has no owner, and anybody with its token can pay it.
+// Inside WeChat each user has a payment of their own.
 func TestOrderOfABackEnd(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -261,7 +260,7 @@ func TestOrderOfABackEnd(t *testing.T) {
 		return s.Signer.Service.Pay(context.Background(), o, payment.PayRequest{TradeTypes: []api.TradeType{trade}, OpenID: s.Sim.Users()[i].OpenID, ClientIP: "203.0.113.7"})
 	}
 	if _, err := pay(0, api.TradeNative); err == nil {
-		t.Error("an order is payable by a trade type that it does not take")
+		t.Error("an order is payable by a trade type that it does not accept")
 	}
 	first, err := pay(0, api.TradeJSAPI)
 	if err != nil {
@@ -278,11 +277,11 @@ func TestOrderOfABackEnd(t *testing.T) {
 		t.Error("a paid order is payable")
 	}
 	if _, _, err := s.Signer.Service.LookAt(context.Background(), "t1", nil); err == nil {
-		t.Error("a token that there is not")
+		t.Error("an unknown token")
 	}
 }
 
-// Whatever comes at once, an order is closed once, or paid.
+// Whatever runs concurrently, an order is closed once or paid.
 func TestManyClosesAndPaymentsAtOnce(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)

@@ -43,7 +43,7 @@ func TestKeysThatDoNotMatch(t *testing.T) {
 		"the serial of another certificate": {func(c *wechat.V3Config) { c.Serial = "408B07E79B8269FEC3D5D3E6AB8ED163A6A380DB" }, api.CodeWeChatDeclined,
 			"Compare key and serial with those of the merchant number"},
 		"another public key of WeChat's": {func(c *wechat.V3Config) { c.PublicKey = publicPEM }, api.CodeWeChatBusy,
-			"level=ERROR msg=\"WeChat's response to a payment is not believed: if this goes on, check the keys in the settings\""},
+			"level=ERROR msg=\"WeChat's response to a payment could not be verified: if this continues, check the keys in the settings\""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -10,7 +10,7 @@ import (
 	"h5pay/internal/store/storetest"
 )
 
-// Each reading has the events since the other one, and all that wait.
+// Each reading has the events since the previous one, and all pending events.
 func TestBacklogContinuesAtItsPosition(t *testing.T) {
 	t.Parallel()
 	s := store.New(storetest.Open(t))

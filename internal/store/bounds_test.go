@@ -14,7 +14,7 @@ import (
 	"h5pay/internal/store/storetest"
 )
 
-// guestOrder returns an order of a guest in a network that is ready to be inserted.
+// guestOrder returns an order of a guest in a network, ready to be inserted.
 func guestOrder(t *testing.T, guest, network, key string) order.Order {
 	t.Helper()
 	o := draft(t, "guest:"+guest, key)
@@ -22,7 +22,7 @@ func guestOrder(t *testing.T, guest, network, key string) order.Order {
 	return o
 }
 
-// bounded opens a store with small bounds.
+// bounded opens a store with small bounds of unpaid orders.
 func bounded(t *testing.T) (*sql.DB, *store.Store) {
 	t.Helper()
 	db := storetest.Open(t)
@@ -31,7 +31,7 @@ func bounded(t *testing.T) (*sql.DB, *store.Store) {
 	return db, s
 }
 
-// takes inserts an order that there is room for, with a payment.
+// takes inserts an order within the bounds, with a payment.
 func takes(t *testing.T, s *store.Store, o order.Order) order.Order {
 	t.Helper()
 	stored, err := s.Insert(ctx, o)
@@ -49,7 +49,7 @@ func rejects(t *testing.T, db *sql.DB, s *store.Store, o order.Order, want error
 		t.Errorf("an order of %s: %v, want %v", o.Owner, err, want)
 	}
 	if storetest.Dump(t, db) != before {
-		t.Error("a rejected order changed something")
+		t.Error("a rejected order changed the database")
 	}
 }
 
@@ -103,8 +103,8 @@ func TestGuestsOfOneNetworkAreBounded(t *testing.T) {
 	buyer.Network = "203.0.113.7"
 	takes(t, s, buyer)
 
-	// A paid order frees its place. A cancelled one is no longer open, but it counts for
-	// the hour: else a loop of ordering and cancelling fills the database.
+	// A paid order does not count. A cancelled order is no longer open, but it counts for the hour:
+	// otherwise a loop of ordering and cancelling fills the database.
 	if ok, err := s.Pay(ctx, open[0].Payment.OutTradeNo, order.Paid{TransactionID: "4200", PaidAt: now}, now); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
@@ -136,7 +136,7 @@ func TestAllGuestsAreBounded(t *testing.T) {
 	if ok, err := s.Pay(ctx, open[0].Payment.OutTradeNo, order.Paid{TransactionID: "4200", PaidAt: now}, now); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	more.Network = "" // not known: the bound of all guests counts it
+	more.Network = "" // an unknown network: only the bound of all guests applies
 	takes(t, s, more)
 	rejects(t, db, s, guestOrder(t, "8", "", "key-1"), store.ErrGuestsBound)
 	for _, o := range open[1:] {
@@ -157,8 +157,7 @@ func TestAllGuestsAreBounded(t *testing.T) {
 	}
 }
 
-// The bound is in the statement that stores, so that no number of calls at once gets
-// past it.
+// The bound is a condition of the insert, so concurrent calls cannot exceed it.
 func TestBoundsHoldForManyAtOnce(t *testing.T) {
 	t.Parallel()
 	_, s := bounded(t)
@@ -183,7 +182,7 @@ func TestBoundsHoldForManyAtOnce(t *testing.T) {
 	}
 }
 
-func TestFullDatabaseTakesNoOrder(t *testing.T) {
+func TestFullDatabaseRejectsOrders(t *testing.T) {
 	t.Parallel()
 	db, s := bounded(t)
 	o := takes(t, s, draft(t, "alice", "key-1"))
@@ -208,9 +207,9 @@ func TestFullDatabaseTakesNoOrder(t *testing.T) {
 	takes(t, s, draft(t, "alice", "key-2"))
 }
 
-// A database that has room again while an order is rejected takes the order, or it is
-// rejected because the database was full: the owner's orders are no reason.
-func TestRoomThatIsMadeMeanwhile(t *testing.T) {
+// Space is freed while an order is rejected. Then the order is stored, or it is rejected because
+// the database was full, and never because of the owner's orders.
+func TestSpaceThatIsFreedMeanwhile(t *testing.T) {
 	t.Parallel()
 	_, s := bounded(t)
 	s.Bounds.Buyer = 1_000_000
@@ -240,6 +239,6 @@ func TestRoomThatIsMadeMeanwhile(t *testing.T) {
 	close(done)
 	toggling.Wait()
 	if taken == 0 || full == 0 {
-		t.Errorf("%d orders were taken, %d met a full database", taken, full)
+		t.Errorf("%d orders were stored, %d were rejected by a full database", taken, full)
 	}
 }

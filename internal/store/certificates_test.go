@@ -10,8 +10,8 @@ import (
 	"h5pay/internal/store/storetest"
 )
 
-// A certificate that WeChat lists no longer stays until it has been expired for a month. The
-// newest comes first.
+// A certificate that WeChat no longer lists is kept until a month after its expiry. The newest
+// comes first.
 func TestCertificatesComeBackAsStored(t *testing.T) {
 	t.Parallel()
 	s := store.New(storetest.Open(t))
@@ -52,7 +52,7 @@ func TestCertificatesComeBackAsStored(t *testing.T) {
 	}
 }
 
-// Of any number of callers one downloads the certificates.
+// One of several concurrent callers downloads the certificates.
 func TestCertificatesAreClaimedByOne(t *testing.T) {
 	t.Parallel()
 	s := store.New(storetest.Open(t))

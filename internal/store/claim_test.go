@@ -9,8 +9,8 @@ import (
 	"h5pay/internal/store/storetest"
 )
 
-// Of many who would ask WeChat for a code_url one does, and only what is asked
-// for under the claim that stands is stored.
+// One of several concurrent requests calls WeChat for a code_url. Only the result of the valid
+// claim is stored.
 func TestClaimPrepay(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
@@ -34,20 +34,20 @@ func TestClaimPrepay(t *testing.T) {
 		return ok
 	}
 	if claim("wx-1", at(10), at(0)) || !claim("", at(10), at(0)) || claim("", at(11), at(1)) {
-		t.Error("not one claim for the order as it is")
+		t.Error("not one claim for the payment")
 	}
 	if o, err := s.Get(ctx, o.ID, "guest:1"); err != nil || !o.Payment.ClaimedUntil.Equal(at(10)) {
-		t.Errorf("asking until %v, %v", o.Payment.ClaimedUntil, err)
+		t.Errorf("claimed until %v, %v", o.Payment.ClaimedUntil, err)
 	}
-	// Its holder died; the next one may, and what the first brings is too late.
+	// The claim's holder died. The next request may claim, and the first one's result is too late.
 	if claim("", at(20), at(9)) || !claim("", at(20), at(10)) {
 		t.Error("a claim ends before its time, or not at all")
 	}
 	if set("wx-1", at(10)) || set("wx-1", time.Time{}) || !set("wx-2", at(20)) {
-		t.Error("what was stored is not of the claim that stands")
+		t.Error("the stored result is not that of the valid claim")
 	}
 	if claim("", at(40), at(30)) || !claim("wx-2", at(40), at(30)) {
-		t.Error("a claim for an order that has changed since")
+		t.Error("a claim for a payment that has changed")
 	}
 	if err := s.ReleasePrepay(ctx, o.Payment.OutTradeNo, at(20)); err != nil || claim("wx-2", at(41), at(31)) {
 		t.Errorf("a foreign claim was released: %v", err)
@@ -56,7 +56,7 @@ func TestClaimPrepay(t *testing.T) {
 		t.Errorf("a claim was not released: %v", err)
 	}
 	if _, err := began(s.BeginClose(ctx, o.ID, now)); err != nil || set("wx-3", at(41)) || claim("wx-2", at(60), at(50)) {
-		t.Errorf("an order that was given up can be paid again: %v", err)
+		t.Errorf("a cancelled order can be paid again: %v", err)
 	}
 	storetest.Check(t, db)
 }

@@ -12,7 +12,7 @@ import (
 	"h5pay/internal/store/storetest"
 )
 
-// machine is a store handle with a clock of its own.
+// machine is a store with a clock of its own.
 type machine struct {
 	*store.Store
 	behind time.Duration
@@ -20,9 +20,9 @@ type machine struct {
 
 func (m machine) at(t time.Time) time.Time { return t.Add(-m.behind) }
 
-// Two machines write one order in turn. The clock of one is behind: the time line
-// goes forward all the same, and so do refunds and events.
-func TestTimeLineDoesNotDependOnOneClock(t *testing.T) {
+// Two machines write one order in turn, and the clock of one is behind. The times of the order, its
+// refunds and its events still increase.
+func TestTimelineDoesNotDependOnOneClock(t *testing.T) {
 	t.Parallel()
 	for _, behind := range []time.Duration{6 * time.Millisecond, 3 * time.Second, 20 * time.Minute} {
 		db := storetest.Open(t)
@@ -68,8 +68,8 @@ func TestTimeLineDoesNotDependOnOneClock(t *testing.T) {
 	}
 }
 
-// Whatever is done, and whichever clock it is done by, no time goes back.
-func TestTimeLineUnderManyClocks(t *testing.T) {
+// No sequence of changes by several clocks makes a time decrease.
+func TestTimelineUnderManyClocks(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
 		r := rand.New(rand.NewPCG(seed, 25))

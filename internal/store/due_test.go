@@ -39,8 +39,8 @@ func TestDueTimes(t *testing.T) {
 	}
 }
 
-// A buyer's page that queries counts as a query: the timer waits. Half of an odd number of
-// milliseconds is stored as a whole number, also by D1, which computes with REAL.
+// A query for a buyer's page counts, so the timer waits. Half of an odd number of milliseconds is
+// stored as a whole number, also by D1, which computes with REAL.
 func TestDueWaitsAfterAPoll(t *testing.T) {
 	t.Parallel()
 	s := store.New(storetest.Open(t))
@@ -55,18 +55,17 @@ func TestDueWaitsAfterAPoll(t *testing.T) {
 	}
 }
 
-// perMinute is how many orders one run of the timer queries at least, on Cloudflare's
-// free plan; TestOneTimerRunQueriesMany in internal/server counts them.
+// perMinute is the smallest number of orders that one run of the timer queries on Cloudflare's free
+// plan. TestOneTimerRunQueriesMany in internal/server counts them.
 const perMinute = 38
 
-// queriesADay is how often the timer queries about an order that nobody pays, until the
-// order is closed: TestDueTimes has the minutes.
+// queriesADay is how often the timer queries an unpaid order until it is closed. TestDueTimes has
+// the minutes.
 const queriesADay = 18
 
-// The timer keeps up with as many unpaid orders a day as its queries allow: each is
-// queried in its second or third minute, and closed within some minutes of its expiry.
-// With twice as many it falls behind. The simulation has a tenth of the queries and of
-// the orders; both bounds are linear.
+// The timer handles as many unpaid orders a day as its queries allow. Each is queried in its second
+// or third minute and closed within some minutes of its expiry. With twice as many orders the timer
+// falls behind. The simulation has a tenth of the queries and orders; both bounds are linear.
 func TestTimerKeepsUp(t *testing.T) {
 	t.Parallel()
 	const batch = perMinute / 10
@@ -82,9 +81,9 @@ func TestTimerKeepsUp(t *testing.T) {
 	}
 }
 
-// simulateTimer runs the timer for 27 hours with so many new orders a day that nobody
-// pays, and returns after what time 99 % of them were first queried, and after what time
-// past the expiry they were closed. It uses the statements that the product uses.
+// simulateTimer runs the timer for 27 hours with a number of new unpaid orders a day. It returns
+// the time after which 99 % of them were first queried, and the time after their expiry at which 99
+// % were closed. It uses the product's statements.
 func simulateTimer(t *testing.T, batch, ordersADay int) (first, closing time.Duration) {
 	t.Helper()
 	s := store.New(storetest.Open(t))
@@ -128,8 +127,8 @@ func simulateTimer(t *testing.T, batch, ordersADay int) (first, closing time.Dur
 	return p99(firsts), p99(closings)
 }
 
-// With nothing due the timer's statements, the health page's and a claim of events do
-// the same work however many orders and events there are. So do a new order, the
+// The work of some statements does not grow with the number of orders and events. They are those of
+// the timer and of a claim of events with nothing due, of the health page, a new order, the
 // operator's lists and a search.
 func TestWorkDoesNotGrowWithOrders(t *testing.T) {
 	// Not parallel: it records the statements of the process.
@@ -143,8 +142,8 @@ func TestWorkDoesNotGrowWithOrders(t *testing.T) {
 	}
 }
 
-// work fills a database with orders and returns how many steps SQLite makes for what the
-// product does.
+// work fills a database with orders and returns the number of SQLite's steps for each action of the
+// product.
 func work(t *testing.T, orders int) map[string]int {
 	t.Helper()
 	db := storetest.Open(t)

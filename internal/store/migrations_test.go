@@ -61,7 +61,7 @@ func TestSchemaRejectsNonsense(t *testing.T) {
 	storetest.Check(t, db)
 }
 
-// Migrate must leave a record that wrangler understands.
+// Migrate records migrations in the form that wrangler reads.
 func TestMigrationsAreRecordedAsWranglerDoes(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)

@@ -28,7 +28,7 @@ var (
 // mchID is the merchant of the orders.
 const mchID = "1900000109"
 
-// draft returns an order of the shop that is ready to be inserted.
+// draft returns an order, ready to be inserted.
 func draft(t *testing.T, openid, key string) order.Order {
 	t.Helper()
 	id, err := order.NewID(rand.Reader)
@@ -44,8 +44,8 @@ func draft(t *testing.T, openid, key string) order.Order {
 	}
 }
 
-// attempt returns a payment of an order that is ready to be inserted: a user pays inside
-// WeChat, and others scan a code.
+// attempt returns a payment of an order, ready to be inserted. A user pays inside WeChat, a guest
+// scans a code.
 func attempt(t *testing.T, o order.Order) order.Payment {
 	t.Helper()
 	no, err := order.NewOutTradeNo(rand.Reader, now)
@@ -78,8 +78,7 @@ func insertBare(t *testing.T, s *store.Store, openid, key string) order.Order {
 	return o
 }
 
-// begin stores a payment of an order that has none, made when the order was, and returns
-// the order as it is stored then.
+// begin stores the first payment of an order, of the order's time, and returns the stored order.
 func begin(t *testing.T, s *store.Store, o order.Order) order.Order {
 	t.Helper()
 	add(t, s, attempt(t, o))
@@ -102,8 +101,7 @@ func add(t *testing.T, s *store.Store, p order.Payment) order.Payment {
 // began reports whether BeginClose changed an order.
 func began(status api.OrderStatus, err error) (bool, error) { return status != "", err }
 
-// closeOrder closes an order with one payment, here and as if WeChat had closed the
-// payment.
+// closeOrder closes an order with one payment as after a close at WeChat.
 func closeOrder(s *store.Store, o order.Order, at time.Time) (bool, error) {
 	if ok, err := began(s.BeginClose(ctx, o.ID, at)); !ok || err != nil {
 		return false, err
@@ -128,7 +126,7 @@ func TestOrderComesBackAsStored(t *testing.T) {
 	newest := attempt(t, shop)
 	newest.TradeType, newest.OpenID, newest.ShopName, newest.CreatedAt = api.TradeMWEB, "", "店", now.Add(time.Minute)
 	add(t, s, newest)
-	for _, p := range []*order.Payment{&first, &newest} { // what the order adds
+	for _, p := range []*order.Payment{&first, &newest} { // fields that come from the order
 		p.Total, p.Currency, p.Body, p.ExpiresAt = shop.Total, shop.Currency, shop.Description, shop.ExpiresAt
 		p.Status, p.UpdatedAt = api.PaymentCreated, p.CreatedAt
 	}
@@ -191,7 +189,7 @@ func TestSameClientKeyIsTheSameOrder(t *testing.T) {
 	s := store.New(db)
 	first := insertBare(t, s, "alice", "key-1")
 	if again := insertBare(t, s, "alice", "key-1"); again.ID != first.ID {
-		t.Errorf("a repeated key made order %s beside %s", again.ID, first.ID)
+		t.Errorf("a repeated key made order %s in addition to %s", again.ID, first.ID)
 	}
 	if other := insertBare(t, s, "bob", "key-1"); other.ID == first.ID {
 		t.Error("two people share an order because of their key")
@@ -258,7 +256,7 @@ func TestOrdersOfAPIKeys(t *testing.T) {
 	storetest.Check(t, db)
 }
 
-// paymentChanges are all changes of a payment, by the status they lead to.
+// paymentChanges are all changes of a payment, by the new status.
 func paymentChanges(s *store.Store, o order.Order) map[api.PaymentStatus]func() (bool, error) {
 	no := o.Payment.OutTradeNo
 	return map[api.PaymentStatus]func() (bool, error){
@@ -290,12 +288,12 @@ var paymentPaths = map[api.PaymentStatus][]api.PaymentStatus{
 	api.PaymentPaid:    {api.PaymentPending, api.PaymentPaid},
 }
 
-func TestEveryChangeOfAPaymentObeysTheTable(t *testing.T) {
+func TestPaymentChangesFollowTheTable(t *testing.T) {
 	t.Parallel()
 	for from, path := range paymentPaths {
 		for to := range paymentPaths {
 			if to == api.PaymentCreated {
-				continue // nothing leads back there, and no method tries
+				continue // no method makes this change
 			}
 			t.Run(string(from)+" to "+string(to), func(t *testing.T) {
 				db := storetest.Open(t)
@@ -312,10 +310,10 @@ func TestEveryChangeOfAPaymentObeysTheTable(t *testing.T) {
 					t.Fatal(err)
 				}
 				if want := order.PaymentCanBecome(from, to); ok != want {
-					t.Errorf("happened: %t, the table says %t", ok, want)
+					t.Errorf("changed: %t, want %t by the table", ok, want)
 				}
 				if !ok && to != api.PaymentClosing && storetest.Dump(t, db) != before {
-					t.Error("a rejected change changed something")
+					t.Error("a rejected change changed the database")
 				}
 				storetest.Check(t, db)
 			})
@@ -323,7 +321,7 @@ func TestEveryChangeOfAPaymentObeysTheTable(t *testing.T) {
 	}
 }
 
-func TestPaidIsForEver(t *testing.T) {
+func TestPaidIsFinal(t *testing.T) {
 	t.Parallel()
 	for _, to := range []api.OrderStatus{api.StatusOpen, api.StatusClosing, api.StatusClosed, api.StatusPaid} {
 		if order.CanBecome(api.StatusPaid, to) {
@@ -331,13 +329,12 @@ func TestPaidIsForEver(t *testing.T) {
 		}
 	}
 	if to := slices.IndexFunc(slices.Collect(maps.Keys(paymentPaths)), func(to api.PaymentStatus) bool { return order.PaymentCanBecome(api.PaymentPaid, to) }); to >= 0 {
-		t.Errorf("a payment that is paid may become another thing")
+		t.Errorf("paymentTransitions lets a paid payment change")
 	}
 }
 
-// An order that was given up is looked after as soon as WeChat may close it, and
-// then less and less often.
-func TestDueFindsWhatWasGivenUp(t *testing.T) {
+// A cancelled order is due as soon as WeChat allows the close, and then less and less often.
+func TestDueFindsCancelledOrders(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
@@ -377,9 +374,8 @@ func TestDueFindsWhatWasGivenUp(t *testing.T) {
 	}
 }
 
-// However many orders of one kind are due, the other kinds do not wait for them: the
-// open and the cancelled orders of guests and of buyers. Orders of another merchant
-// are not due at all, also if they are older.
+// Many due orders of one kind do not delay the other kinds: the open and the cancelled orders of
+// guests and of buyers. Orders of another merchant are never due, even if they are older.
 func TestDueTakesKindsInTurn(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
@@ -430,7 +426,7 @@ func TestDueTakesKindsInTurn(t *testing.T) {
 		}
 	}
 	if due[2].Status != api.PaymentCreated || due[3].Status != api.PaymentClosing || !due[2].Guest || !due[3].Guest {
-		t.Errorf("the guest's two kinds do not have a turn each: %+v", due[2:])
+		t.Errorf("the two kinds of guests' orders do not alternate: %+v", due[2:])
 	}
 	all, err := s.Due(ctx, mchID, later.Add(time.Hour), 100)
 	if err != nil || len(all) != 32 {
@@ -493,8 +489,8 @@ func TestConcurrentChangesHappenOnce(t *testing.T) {
 	storetest.Check(t, db)
 }
 
-// What keeps an expired payment from being closed may last: a wrong key, say.
-func TestExpiredPaymentsAreDueLessAndLess(t *testing.T) {
+// An expired payment may stay open for long, for example because of a wrong key.
+func TestExpiredPaymentsAreDueLessOften(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)

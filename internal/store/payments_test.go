@@ -32,10 +32,10 @@ func payBy(t *testing.T, s *store.Store, outTradeNo string, at time.Time) {
 	}
 }
 
-// The first payment that is paid pays the order. The second one goes back as a whole, by
-// a refund that is stored, and neither the order's status nor what it says was refunded
-// changes by that. The third one is closed.
-func TestSecondPaymentGoesBack(t *testing.T) {
+// The first payment that is paid pays the order. The second one is refunded in full by a stored
+// refund, which changes neither the order's status nor its refunded amount. The third one is
+// closed.
+func TestSecondPaymentGetsARefund(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
@@ -88,7 +88,7 @@ func TestSecondPaymentGoesBack(t *testing.T) {
 	if v, err := s.Vitals(ctx, mchID); err != nil || v.Duplicates != 0 {
 		t.Errorf("%+v, %v", v, err)
 	}
-	// The money of a duplicate may not stay here unseen.
+	// The shop must see a duplicate whose refund was closed.
 	if ok, err := s.FailRefund(ctx, want[0].ID, order.RefundFailure{Failure: "ERROR"}, later.Add(time.Hour)); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
@@ -97,7 +97,7 @@ func TestSecondPaymentGoesBack(t *testing.T) {
 	}
 	by := order.Refund{ID: "R1", OrderID: o.ID, OutTradeNo: second.OutTradeNo, Key: "key-of-R1", Amount: o.Total, CreatedAt: later.Add(2 * time.Hour)}
 	if !addRefund(t, s, by) {
-		t.Error("an operator cannot give it back")
+		t.Error("an operator cannot refund it")
 	}
 	if ok, err := s.MoveRefund(ctx, "R1", api.RefundSucceeded, "50-1", later.Add(2*time.Hour), later.Add(2*time.Hour)); !ok || err != nil {
 		t.Fatal(ok, err)
@@ -110,8 +110,8 @@ func TestSecondPaymentGoesBack(t *testing.T) {
 	storetest.Check(t, db)
 }
 
-// Whichever payments of an order are paid at once, one pays the order and the others go
-// back.
+// Of payments of an order that are paid concurrently, one pays the order and the others are
+// refunded.
 func TestConcurrentPaymentsPayOnce(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
@@ -140,8 +140,7 @@ func TestConcurrentPaymentsPayOnce(t *testing.T) {
 	}
 }
 
-// Late money pays an order that was closed. If another payment has paid it, the money
-// goes back.
+// A late payment pays a closed order. If another payment has paid it, the late one is refunded.
 func TestLatePaymentOfAClosedOrder(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
@@ -172,8 +171,8 @@ func TestLatePaymentOfAClosedOrder(t *testing.T) {
 	}
 }
 
-// An order has one payment of a kind that is offered, a few that can be paid at WeChat, and
-// not many in all. It has none that begins when it is not open.
+// An order has one offered payment of each kind, a few that can be paid at WeChat, and a bounded
+// number in all. No payment begins when the order is not open.
 func TestPaymentsOfAnOrderAreBounded(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
@@ -187,7 +186,7 @@ func TestPaymentsOfAnOrderAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !ok && storetest.Dump(t, db) != before {
-			t.Error("a rejected payment changed something")
+			t.Error("a rejected payment changed the database")
 		}
 		return ok
 	}
@@ -211,7 +210,7 @@ func TestPaymentsOfAnOrderAreBounded(t *testing.T) {
 		all++
 	}
 	if try(of("one more")) {
-		t.Error("more payments can be paid at WeChat than may be")
+		t.Error("too many payments can be paid at WeChat")
 	}
 	for {
 		if ok, err := s.Close(ctx, last.OutTradeNo, now); !ok || err != nil {
@@ -278,8 +277,8 @@ func TestDueOfALatePayment(t *testing.T) {
 	storetest.Check(t, db)
 }
 
-// Of a payment that begins and a cancellation of an order without one, the first wins.
-func TestOrderIsClosedOrTried(t *testing.T) {
+// A payment begins and its order is cancelled at the same time: the first of the two wins.
+func TestPaymentAgainstCancellation(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
@@ -288,7 +287,7 @@ func TestOrderIsClosedOrTried(t *testing.T) {
 		t.Fatal(err)
 	}
 	if status, err := s.BeginClose(ctx, o.ID, now); status != api.StatusClosed || err != nil {
-		t.Errorf("an order that WeChat does not know: %q, %v", status, err)
+		t.Errorf("an order without a payment: %q, %v", status, err)
 	}
 	if status, err := s.BeginClose(ctx, o.ID, now); status != "" || err != nil {
 		t.Errorf("closed twice: %q, %v", status, err)
@@ -298,9 +297,9 @@ func TestOrderIsClosedOrTried(t *testing.T) {
 	}
 	var events int
 	if err := db.QueryRow(`SELECT COUNT(*) FROM events`).Scan(&events); err != nil || events != 0 {
-		t.Errorf("%d events of an order that nobody could pay, %v", events, err)
+		t.Errorf("%d events of an order that could not be paid, %v", events, err)
 	}
-	// A back end hears of its own order all the same.
+	// A back end gets the event of its own order.
 	made := draft(t, "", "")
 	made.Source, made.KeyID = order.SourceAPI, "k1"
 	if _, err := s.Insert(ctx, made); err != nil {
@@ -352,7 +351,7 @@ func TestBeginCloseAllAndExpire(t *testing.T) {
 	storetest.Check(t, db)
 }
 
-// The schema has some constants of the Go code as text.
+// The schema repeats some constants of the Go code.
 func TestSchemaAgreesWithTheConstants(t *testing.T) {
 	t.Parallel()
 	schema, err := os.ReadFile("migrations/0001_schema.sql")

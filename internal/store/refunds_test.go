@@ -83,7 +83,7 @@ func TestRefundComesBackAsStored(t *testing.T) {
 	storetest.Check(t, db)
 }
 
-func TestRefundNeedsAPaidOrderAndRoom(t *testing.T) {
+func TestRefundNeedsAPaidOrderAndEnoughLeft(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
@@ -97,7 +97,7 @@ func TestRefundNeedsAPaidOrderAndRoom(t *testing.T) {
 		{refundDraft(order.Order{ID: "nobody's"}, "R0", 1), false},
 		{refundDraft(o, "R1", 13601), false},
 		{refundDraft(o, "R1", 13000), true},
-		{refundDraft(o, "R1", 100), false}, // its number is used
+		{refundDraft(o, "R1", 100), false}, // its id exists
 		{refundDraft(o, "R2", 601), false},
 		{refundDraft(o, "R2", 600), true},
 		{refundDraft(o, "R3", 1), false},
@@ -107,13 +107,12 @@ func TestRefundNeedsAPaidOrderAndRoom(t *testing.T) {
 			t.Errorf("%+v: %t", step.r, got)
 		}
 		if !step.want && storetest.Dump(t, db) != before {
-			t.Error("a rejected refund changed something")
+			t.Error("a rejected refund changed the database")
 		}
 		storetest.Check(t, db)
 	}
 	wantOrder(t, s, o.ID, api.StatusRefunding, 0)
-	// What came to nothing gives its share back; what failed and what was closed
-	// alike.
+	// A refund that failed or was closed no longer counts against the payment.
 	if ok, err := s.FailRefund(ctx, "R1", order.RefundFailure{Failure: "ERROR"}, now); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
@@ -122,7 +121,7 @@ func TestRefundNeedsAPaidOrderAndRoom(t *testing.T) {
 	}
 	wantOrder(t, s, o.ID, api.StatusPaid, 0)
 	if !addRefund(t, s, refundDraft(o, "R4", 13600)) {
-		t.Error("there is room again")
+		t.Error("too little is left to refund")
 	}
 	storetest.Check(t, db)
 }
@@ -138,12 +137,12 @@ func TestRefundsOfAnOrderAreLimited(t *testing.T) {
 		}
 	}
 	if addRefund(t, s, refundDraft(o, "one more", 1)) {
-		t.Error("more refunds than WeChat takes")
+		t.Error("more refunds than WeChat accepts")
 	}
 	storetest.Check(t, db)
 }
 
-// refundChanges are all changes of the store, by the status they lead to.
+// refundChanges are all changes of a refund, by the new status.
 func refundChanges(s *store.Store, id string) map[api.RefundStatus]func() (bool, error) {
 	all := map[api.RefundStatus]func() (bool, error){
 		api.RefundFailed: func() (bool, error) { return s.FailRefund(ctx, id, order.RefundFailure{Failure: "ERROR"}, now) },
@@ -154,7 +153,7 @@ func refundChanges(s *store.Store, id string) map[api.RefundStatus]func() (bool,
 	return all
 }
 
-func TestEveryChangeOfARefundObeysTheTable(t *testing.T) {
+func TestRefundChangesFollowTheTable(t *testing.T) {
 	t.Parallel()
 	paths := map[api.RefundStatus][]api.RefundStatus{
 		api.RefundCreated:    {},
@@ -167,7 +166,7 @@ func TestEveryChangeOfARefundObeysTheTable(t *testing.T) {
 	for from, path := range paths {
 		for to := range paths {
 			if to == api.RefundCreated {
-				continue // nothing leads back there, and no method tries
+				continue // no method makes this change
 			}
 			t.Run(string(from)+" to "+string(to), func(t *testing.T) {
 				db := storetest.Open(t)
@@ -186,10 +185,10 @@ func TestEveryChangeOfARefundObeysTheTable(t *testing.T) {
 				}
 				want := order.RefundCanBecome(from, to)
 				if ok != want {
-					t.Errorf("happened: %t, the table says %t", ok, want)
+					t.Errorf("changed: %t, want %t by the table", ok, want)
 				}
 				if !ok && storetest.Dump(t, db) != before {
-					t.Error("a rejected change changed something")
+					t.Error("a rejected change changed the database")
 				}
 				storetest.Check(t, db)
 				if ok && to == api.RefundSucceeded {
@@ -200,9 +199,9 @@ func TestEveryChangeOfARefundObeysTheTable(t *testing.T) {
 	}
 }
 
-// A refund that failed gave its share away: it gets it back only when there is
-// room, and WeChat's number for a refund never changes.
-func TestFailedRefundNeedsRoomAgain(t *testing.T) {
+// A failed refund does not count. It counts again only if enough of the payment is left. WeChat's
+// refund_id of a refund never changes.
+func TestFailedRefundCountsAgainIfEnoughIsLeft(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
@@ -216,7 +215,7 @@ func TestFailedRefundNeedsRoomAgain(t *testing.T) {
 		t.Fatal(ok, err)
 	}
 	if ok, err := s.MoveRefund(ctx, "R1", api.RefundProcessing, "50-1", time.Time{}, now); ok || err != nil {
-		t.Errorf("more than was paid goes back: %t, %v", ok, err)
+		t.Errorf("more than was paid is refunded: %t, %v", ok, err)
 	}
 	if ok, err := s.MoveRefund(ctx, "R2", api.RefundSucceeded, "50-3", time.Time{}, now); ok || err != nil {
 		t.Errorf("the number changed: %t, %v", ok, err)
@@ -225,7 +224,7 @@ func TestFailedRefundNeedsRoomAgain(t *testing.T) {
 		t.Fatal(ok, err)
 	}
 	if ok, err := s.MoveRefund(ctx, "R1", api.RefundProcessing, "50-1", time.Time{}, now); !ok || err != nil {
-		t.Errorf("there was room: %t, %v", ok, err)
+		t.Errorf("enough was left: %t, %v", ok, err)
 	}
 	wantOrder(t, s, o.ID, api.StatusRefunding, 0)
 	storetest.Check(t, db)
@@ -245,7 +244,7 @@ func TestRecordedRefunds(t *testing.T) {
 		}
 		return ok
 	}
-	// One of ours that WeChat has not taken takes no room from what it has.
+	// The shop's refund that WeChat has not accepted does not displace one of WeChat's.
 	addRefund(t, s, refundDraft(o, "ours", 13600))
 	for _, step := range []struct {
 		o      order.Order
@@ -269,7 +268,7 @@ func TestRecordedRefunds(t *testing.T) {
 	}
 	wantOrder(t, s, o.ID, api.StatusRefunded, 13600)
 	storetest.Check(t, db)
-	// A closed one takes no room, also of an order that is refunded, and changes nothing of it.
+	// A closed refund does not count, even for a refunded order, and does not change the order.
 	for _, step := range []struct {
 		o    order.Order
 		id   string
@@ -284,7 +283,7 @@ func TestRecordedRefunds(t *testing.T) {
 	wantOrder(t, s, o.ID, api.StatusRefunded, 13600)
 }
 
-func TestConcurrentRefundsFitIntoTheOrder(t *testing.T) {
+func TestConcurrentRefundsDoNotExceedThePayment(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
@@ -325,7 +324,7 @@ func TestConcurrentRefundsFitIntoTheOrder(t *testing.T) {
 	storetest.Check(t, db)
 }
 
-func TestRefundsAreDueLessAndLess(t *testing.T) {
+func TestRefundsAreDueLessOften(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
 	s := store.New(db)
@@ -356,7 +355,7 @@ func TestRefundsAreDueLessAndLess(t *testing.T) {
 	if n := asked(api.RefundCreated, 24); n < 45 || n > 65 {
 		t.Errorf("created: %d times in a day", n)
 	}
-	// One that no retry helps, until the operator chose the available balance.
+	// A refund that retries do not repair until the operator chooses the available balance.
 	if err := s.NoteRefundFailure(ctx, order.Refund{ID: "R1"}, order.RefundFailure{Failure: "NOT_ENOUGH", Stuck: true}, now); err != nil {
 		t.Fatal(err)
 	}
@@ -390,7 +389,7 @@ func TestSchemaRejectsNonsenseOfRefunds(t *testing.T) {
 	o := paid(t, s, "alice")
 	addRefund(t, s, refundDraft(o, "R1", 1))
 	for _, query := range []string{
-		`UPDATE refunds SET status = 'succeeded' WHERE id = ?`, // that WeChat never took
+		`UPDATE refunds SET status = 'succeeded' WHERE id = ?`, // that WeChat never accepted
 		`UPDATE refunds SET refund_id = 'x' WHERE id = ?`,
 		`UPDATE refunds SET taken_at = 1 WHERE id = ?`,
 		`UPDATE refunds SET amount = 0 WHERE id = ?`,
@@ -403,7 +402,7 @@ func TestSchemaRejectsNonsenseOfRefunds(t *testing.T) {
 	storetest.Check(t, db)
 }
 
-// However many refunds WeChat has taken, one that it has not is sent soon.
+// Many refunds that WeChat has accepted do not delay one that is not sent yet.
 func TestDueRefundsTakeKindsInTurn(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)

@@ -13,8 +13,8 @@ import (
 	"h5pay/internal/store/storetest"
 )
 
-// D1 bills rows that are written, and its free plan has 100,000 a day. These are the
-// most that an order may write, from its beginning to the delivery of its event.
+// D1 bills written rows, and its free plan has 100,000 a day. These are the largest numbers of rows
+// that an order may write, from its insert to the delivery of its event.
 func TestRowsThatAnOrderWrites(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

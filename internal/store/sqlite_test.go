@@ -9,7 +9,7 @@ import (
 	"h5pay/internal/store"
 )
 
-// A database lies where its name says, whatever characters the path has.
+// The file has the given path, whatever characters the path has.
 func TestSQLiteURI(t *testing.T) {
 	t.Parallel()
 	for _, folder := range []string{"plain", "#1", "a?b", "50%", "%23", "商店"} {

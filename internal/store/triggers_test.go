@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// A trigger continues the work of a statement, unseen by who reads the statement. So the
-// schema names the file and the functions, and the file names the trigger. Triggers that
-// count have no file.
+// A trigger continues the work of a statement, and a reader of the statement does not see it. So
+// the schema names the file and the functions, and the file names the trigger. Triggers that count
+// have no file.
 func TestTriggersAndStatementsNameEachOther(t *testing.T) {
 	t.Parallel()
 	schema, err := os.ReadFile("migrations/0001_schema.sql")

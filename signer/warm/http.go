@@ -101,8 +101,8 @@ func (f Fetch) NoBody() Fetch {
 // bill: about 12,000 rows fit. The memory of an instance determines the limit.
 const maxResponse = 4 << 20
 
-// Do sends one request and returns the whole response, whatever its status. Its errors contain
-// nothing of the request.
+// Do sends one request and returns the whole response, whatever its status. Its errors contain no
+// part of the request.
 func (f Fetch) Do(req *http.Request) (*http.Response, error) {
 	var body []byte
 	if req.Body != nil {

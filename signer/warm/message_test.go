@@ -36,12 +36,12 @@ func TestReaderRejectsBadNumbers(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", "x", "1.5", "99999999999999999999"} {
 		if r := newReader(new(message).add(text).bytes()); r.int() != 0 || r.err == nil {
-			t.Errorf("%q is taken for a number", text)
+			t.Errorf("%q is accepted as a number", text)
 		}
 	}
 	for _, n := range []int{-1, 2, 1 << 40} {
 		if r := newReader(new(message).addInt(n).add("one").bytes()); r.count() != 0 || r.err == nil {
-			t.Errorf("%d things in one field", n)
+			t.Errorf("one field has %d values", n)
 		}
 	}
 }

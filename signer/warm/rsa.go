@@ -48,12 +48,12 @@ const (
 	maxSignature = 8192 / 8
 )
 
-// rsaKey goes along with each call: the isolate that imported it may be gone. The
-// isolate keeps imported keys under their fingerprints.
+// rsaKey is sent with each call, because the isolate that imported it may have ended. The isolate
+// keeps imported keys under their fingerprints.
 type rsaKey struct {
 	calls       caller
 	fingerprint string
-	der         func() []byte // a function, so that no way of printing reaches the key
+	der         func() []byte // a function, so that printing does not show the key
 }
 
 func (k *rsaKey) message(text []byte) *message {

@@ -59,7 +59,7 @@ func TestRSACarriesTheKey(t *testing.T) {
 	}
 }
 
-// What JavaScript replies is believed only in the form that it has.
+// A reply of JavaScript's is accepted only in its proper form.
 func TestRSARepliesThatAreWrong(t *testing.T) {
 	t.Parallel()
 	for name, reply := range map[string]*message{
@@ -91,10 +91,10 @@ func TestRSARepliesThatAreWrong(t *testing.T) {
 	}
 	for _, der := range [][]byte{nil, make([]byte, maxKey+1)} {
 		if _, err := (RSA{}).Signer(der); err == nil {
-			t.Errorf("a private key of %d bytes was taken", len(der))
+			t.Errorf("a private key of %d bytes was accepted", len(der))
 		}
 		if _, err := (RSA{}).Verifier(der); err == nil {
-			t.Errorf("a public key of %d bytes was taken", len(der))
+			t.Errorf("a public key of %d bytes was accepted", len(der))
 		}
 	}
 }

@@ -237,7 +237,7 @@ func TestD1RejectsValuesItWouldChange(t *testing.T) {
 	defer db.Close()
 	for _, arg := range []any{time.Now(), []byte("x"), int64(1) << 53, -(int64(1) << 53), sql.Named("a", 1)} {
 		if _, err := db.ExecContext(t.Context(), "UPDATE t SET a = ?", arg); err == nil {
-			t.Errorf("%T %v is taken", arg, arg)
+			t.Errorf("%T %v is accepted", arg, arg)
 		}
 	}
 	if _, err := db.BeginTx(t.Context(), nil); err == nil {

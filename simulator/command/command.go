@@ -27,7 +27,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 	case errors.Is(err, errUsage):
-		return 2 // the flag set has said what is wrong
+		return 2 // the flag set has printed the error
 	case err != nil:
 		fmt.Fprintln(stderr, "simulator:", err)
 		return 1
@@ -177,7 +177,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// explain names the flag of a port that is taken.
+// explain names the flag of a port that is in use.
 func explain(err error, ports [4]int) error {
 	var op *net.OpError
 	if !errors.Is(err, syscall.EADDRINUSE) || !errors.As(err, &op) {
@@ -189,7 +189,7 @@ func explain(err error, ports [4]int) error {
 	}
 	for i, port := range ports {
 		if port == addr.Port {
-			return fmt.Errorf("port %d is taken by another program, perhaps a simulator that still runs.\nEnd that program, or choose another port: -%s %d", port, portFlags[i], port+10)
+			return fmt.Errorf("port %d is used by another program, perhaps a simulator that still runs.\nEnd that program, or choose another port: -%s %d", port, portFlags[i], port+10)
 		}
 	}
 	return err

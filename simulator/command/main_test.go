@@ -230,7 +230,7 @@ func TestBadFlagsAreNamed(t *testing.T) {
 		var stderr bytes.Buffer
 		err := run(t.Context(), c.args, io.Discard, &stderr)
 		if err == nil || !strings.Contains(err.Error()+stderr.String(), c.says) {
-			t.Errorf("%v: %v %s, want it to say %q", c.args, err, stderr.String(), c.says)
+			t.Errorf("%v: %v %s, want %q in it", c.args, err, stderr.String(), c.says)
 		}
 		if strings.Contains(err.Error()+stderr.String(), "short") {
 			t.Error("the key is in the message")

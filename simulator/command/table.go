@@ -9,7 +9,7 @@ import (
 	"h5pay/simulator/desk"
 )
 
-// printTable tells a person where to look and what to put in a shop's settings.
+// printTable prints the addresses to open and the values of a shop's settings.
 func printTable(out io.Writer, id desk.Identity) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	row := func(name, value, remark string) { fmt.Fprintf(t, "  %s\t%s\t%s\n", name, value, remark) }

@@ -14,10 +14,9 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// Desk is the page around the phone, and the API under /control/ that steers the
-// simulator. The API is JSON both ways. An error is {"error": "..."} with a 4xx
-// status. GET /control/info returns a table of the calls with example bodies as "api".
-// The page shows it as curl lines.
+// Desk is the page around the phone, and the API under /control/ that controls the simulator. The
+// API is JSON both ways. An error is {"error": "..."} with a 4xx status. GET /control/info returns
+// a table of the calls with example bodies as "api". The page shows it as curl lines.
 //
 // Desk serves only requests to localhost that come from its own page or from no page,
 // because its calls pay.
@@ -27,7 +26,7 @@ type Desk struct {
 	handler http.Handler
 }
 
-// Config says where things listen. The zero value is a desk without a phone.
+// Config has the addresses of the simulator's parts. The zero value is a desk without a phone.
 type Config struct {
 	DeskURL string // of the desk: the page redirects here from another name of this machine
 	TLSURL  string // of WeChat over TLS; "" when it does not listen there
@@ -105,5 +104,5 @@ func serveWeb(rw http.ResponseWriter, name string) {
 	if err != nil {
 		panic(err) // the name is a constant, or was found
 	}
-	_, _ = rw.Write(text) // an error means that the browser is gone
+	_, _ = rw.Write(text) // an error means that the browser disconnected
 }

@@ -57,7 +57,7 @@ func TestControlShowsWhatHappened(t *testing.T) {
 		t.Fatalf("want unifiedorder and getBrandWCPayRequest, got %v", all)
 	}
 	if _, rest := call("GET", "/control/messages?after=1", ""); len(rest["messages"].([]any)) != 1 {
-		t.Errorf("after=1 gives %v", rest)
+		t.Errorf("after=1 returns %v", rest)
 	}
 	if _, sheets := call("GET", "/control/sheets", ""); sheets["sheets"].([]any)[0].(map[string]any)["id"] != s.ID {
 		t.Errorf("%v", sheets)
@@ -278,7 +278,7 @@ func TestEventsTellWhatHappens(t *testing.T) {
 	w := simtest.New(t)
 	desk := httptest.NewServer(New(w.WeChat, Config{}))
 	defer desk.Close()
-	kinds, ids := events(t, desk.URL, "", 5, func() { // the first event says that the stream is open
+	kinds, ids := events(t, desk.URL, "", 5, func() { // the first event means that the stream is open
 		w.OpenSheet("20260301A1")
 		if err := w.SetUser(w.Users()[1].OpenID); err != nil {
 			t.Error(err)

@@ -39,7 +39,7 @@ type Identity struct {
 	Users     []wechattest.User `json:"users"`
 	Seed      int64             `json:"seed"`
 	TimeScale float64           `json:"time_scale"`
-	Epoch     time.Time         `json:"epoch"` // the clock's start: another one means another run
+	Epoch     time.Time         `json:"epoch"` // the clock's start: a different one means a restart
 }
 
 // Identity returns the settings for a shop.
@@ -122,7 +122,7 @@ func (d *Desk) controlEvents(rw http.ResponseWriter, r *http.Request) {
 	if known && catchUp(0) != nil {
 		return
 	}
-	// The first event says that the stream is open, and the time.
+	// The first event means that the stream is open, and has the time.
 	if send(wechattest.Event{Kind: wechattest.EventClock, Now: d.wechat.Now()}) != nil {
 		return
 	}

@@ -37,8 +37,7 @@ func texts(language string) map[string]string {
 	return chosen
 }
 
-// language chooses by an Accept-Language header: Chinese if it stands above English,
-// or alone.
+// language chooses by an Accept-Language header: Chinese if it is preferred to English.
 func language(header string) string {
 	best, chosen := 0.0, english
 	for part := range strings.SplitSeq(header, ",") {

@@ -41,7 +41,7 @@ func TestBothLanguagesHaveEveryText(t *testing.T) {
 	for key, text := range table {
 		if regexp.MustCompile(`^(fault|place|call)\.`).MatchString(key) {
 			if !described[key] || text["en"] != "" {
-				t.Errorf("%s: the control API has no such thing, or has its English", key)
+				t.Errorf("%s: unknown to the control API, or the table has its English text", key)
 			}
 			continue
 		}
@@ -92,8 +92,8 @@ func usedKeys(t *testing.T, table map[string]map[string]string) map[string]bool 
 		}
 		source.Write(text)
 	}
-	// A text that is asked for by name has to be there; one of the table is used if its
-	// key stands in quotes anywhere.
+	// A text that the page requests by name must exist. A text of the table is used if its key
+	// occurs in quotes.
 	for _, m := range regexp.MustCompile(`(?:\b(?:t|nodes)\(|\{\{t )"([^"]+)"`).FindAllStringSubmatch(source.String(), -1) {
 		used[m[1]] = true
 	}

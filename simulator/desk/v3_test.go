@@ -94,7 +94,8 @@ func TestControlRejectsBadKeysOfAPIv3(t *testing.T) {
 	}
 }
 
-// A change of keys that cannot be written is an error, which says that the keys changed.
+// A change of keys that cannot be written to files is an error, and its text has that the keys
+// changed.
 func TestControlReportsKeysThatCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	w := simtest.New(t)

@@ -13,8 +13,8 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// What a page may tell places apart by (docs/wechat.md 16.1).
-func TestEveryPlaceSaysWhatItIs(t *testing.T) {
+// Values by which a page can distinguish places (docs/wechat.md 16.1).
+func TestEveryPlaceIsRecognizable(t *testing.T) {
 	signs := []string{"MicroMessenger/", "wxwork/", "WindowsWechat", "MacWechat", "UnifiedPC", "miniProgram/", "WMPF", "Mobile", "(iPhone;", "Android", "OpenHarmony"}
 	for e, want := range map[wechattest.Environment][]string{
 		wechattest.Android:        {"MicroMessenger/", "Mobile", "Android"},
@@ -52,7 +52,7 @@ func TestEveryPlaceSaysWhatItIs(t *testing.T) {
 		place := w.Place()
 		cfg := clientConfig(t, url, "")
 		if cfg.Place.UserAgent != agent || cfg.Place != place || cfg.Bridge != place.Bridge || cfg.MiniProgram != strings.HasPrefix(string(e), "miniprogram") {
-			t.Errorf("%s: the page is told %+v", e, cfg)
+			t.Errorf("%s: the page gets %+v", e, cfg)
 		}
 	}
 	if n := len(wechattest.Environments()); n != 18 {
@@ -185,9 +185,9 @@ func TestThePhoneShowsTheSheetOfAScannedCode(t *testing.T) {
 	}
 }
 
-// A web view that is new after the sign-in has neither cookies nor storage; one that
-// lost its cookies has its storage; a copied link is opened by somebody else.
-func TestTheWayBackFromTheSignIn(t *testing.T) {
+// A new web view after the sign-in has neither cookies nor storage. One that lost its cookies has
+// its storage. A copied link is opened by another user.
+func TestReturnFromTheSignIn(t *testing.T) {
 	for _, test := range []struct {
 		kind                         string
 		cookies, storage, samePerson bool

@@ -39,8 +39,8 @@ func isAPI(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/api/")
 // are removed, because the desk shows the phone in a frame. Other responses are
 // forwarded unchanged.
 //
-// client is the URL of the phone's own paths. The page's policy must not block it.
-// old says that the engine is one of 2019: see oldengine.go.
+// client is the URL of the phone's own paths. The page's policy must not block it. old means an
+// engine of 2019: see oldengine.go.
 func injectBridge(res *http.Response, client string, old bool) error {
 	mediaType, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	if mediaType != "text/html" {

@@ -113,7 +113,7 @@ func TestPagesGetTheBridgeHoweverTheyAreSent(t *testing.T) {
 					t.Errorf("Accept-Encoding %q went to the shop", got)
 				}
 				if r.Header.Get("If-None-Match") != "" {
-					t.Error("the page was asked for conditionally")
+					t.Error("the request for the page was conditional")
 				}
 				h := rw.Header()
 				h.Set("Content-Type", "text/html; charset=utf-8")

@@ -23,8 +23,7 @@ func TestNewSyntax(t *testing.T) {
 	}
 }
 
-// An old engine gets scripts that it cannot read in the place of new ones, and the
-// page's policy lets it try.
+// An old engine gets unreadable scripts instead of new ones, and the page's policy allows them.
 func TestAnOldEngineCannotReadNewScripts(t *testing.T) {
 	const page = `<!doctype html><html><head><script>var old = 1;</script><script data-x="y">a ?? b;</script></head></html>`
 	w, url := phoneOf(t, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {

@@ -36,11 +36,11 @@ const maxPhoneBody = 64 << 10
 //go:embed web
 var webFiles embed.FS
 
-// Phone is the browser in which the shop is open, as a handler. The environment of
-// the simulated WeChat says which browser it is. It plays the shop's public domain:
-// it forwards every path to the shop with the environment's User-Agent, adds
-// WeixinJSBridge to pages where there is one, and forwards notifications unchanged.
-// Only paths under /__wechat/ are the phone's own:
+// Phone is the browser in which the shop is open, as a handler. The environment of the simulated
+// WeChat determines the kind of browser. The handler is also the shop's public domain: it forwards
+// every path to the shop with the environment's User-Agent, adds WeixinJSBridge to pages where
+// there is one, and forwards notifications unchanged. Only paths under /__wechat/ are the phone's
+// own:
 //
 //	GET  /__wechat/bridge.js           the script in every page
 //	POST /__wechat/invoke              WeixinJSBridge.invoke: a sheet or an err_msg
@@ -61,8 +61,8 @@ type Config struct {
 	// DeskURL is the origin whose pages may steer the page in the phone. Default
 	// none.
 	DeskURL string
-	// BridgeDelay is how long after DOMContentLoaded WeixinJSBridge appears, in
-	// real time, at most a minute. Default 300 ms; negative means at once.
+	// BridgeDelay is the time from DOMContentLoaded to WeixinJSBridge, in real time, at most a
+	// minute. Default 300 ms; negative means at once.
 	BridgeDelay time.Duration
 }
 
@@ -124,7 +124,7 @@ func (p *Phone) phoneHost(r *http.Request) bool {
 type bridgeConfig struct {
 	Place       wechattest.Place `json:"place"`
 	Bridge      bool             `json:"bridge"`      // whether WeixinJSBridge appears
-	MiniProgram bool             `json:"miniProgram"` // whether it says __wxjs_environment
+	MiniProgram bool             `json:"miniProgram"` // whether it sets __wxjs_environment
 	BridgeDelay int64            `json:"bridgeDelay"` // ms after DOMContentLoaded
 	Thanks      int64            `json:"thanks"`      // ms for which "paid" stays on the sheet
 	Desk        string           `json:"desk"`        // origin that may steer the page
@@ -242,7 +242,7 @@ func (p *Phone) payPage(rw http.ResponseWriter, r *http.Request) {
 	}
 	rw.Header().Set("Content-Type", "text/html; charset=utf-8")
 	rw.Header().Set("Cache-Control", "no-store")
-	// An error means that the browser is gone.
+	// An error means that the browser disconnected.
 	_ = payPageHTML.Execute(rw, map[string]string{"Bridge": bridgePath + "?pay", "Sheet": string(view)})
 }
 

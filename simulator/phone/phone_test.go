@@ -252,7 +252,7 @@ func TestSheetOverHTTP(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	if s := state(<-polled); s.State != wechattest.SheetPaid || s.ErrMsg != "get_brand_wcpay_request:ok" {
-		t.Errorf("the poll says %+v", s)
+		t.Errorf("the poll returns %+v", s)
 	}
 	if res, _ := simtest.Fetch(t, "POST", url+"/__wechat/sheets/"+sheet.ID+"/cancel", ""); res.StatusCode != 409 {
 		t.Errorf("cancelling a paid sheet: %d", res.StatusCode)

@@ -159,7 +159,7 @@ func (p *Phone) rewriteResponse(res *http.Response) error {
 // shop responds again.
 func (p *Phone) shopDown(rw http.ResponseWriter, r *http.Request, err error, again bool) {
 	if r.Context().Err() != nil {
-		return // the browser is gone: nothing is known about the shop
+		return // the browser disconnected, so the state of the shop is unknown
 	}
 	shop := p.wechat.ShopURL()
 	if !again && fromBrowser(r) {
@@ -175,7 +175,7 @@ func (p *Phone) shopDown(rw http.ResponseWriter, r *http.Request, err error, aga
 	rw.Header().Set("Content-Type", "text/html; charset=utf-8")
 	rw.Header().Set("Cache-Control", "no-store")
 	rw.WriteHeader(http.StatusBadGateway)
-	// An error means that the browser is gone.
+	// An error means that the browser disconnected.
 	_ = shopDownPage.Execute(rw, map[string]any{
 		"Bridge": bridgePath, "Shop": shop, "Error": err.Error(), "Retry": int(shopRetry / time.Second),
 	})

@@ -56,8 +56,8 @@ func Start(t wechattest.TB, cfg Config) *Server {
 	return s
 }
 
-// Listen runs a Server until Close. The error tells which address could not be
-// had, or which field of Config is wrong.
+// Listen runs a Server until Close. The error names the address that cannot be used, or the field
+// of Config that is wrong.
 func Listen(cfg Config) (*Server, error) {
 	s := &Server{}
 	var listeners []net.Listener

@@ -33,8 +33,8 @@ type World struct {
 	sent []string
 }
 
-// New starts a World that ends with the test. It is hostile and its clock
-// begins on 2026-03-01, 10:00 in Beijing, unless an edit says otherwise.
+// New starts a World that ends with the test. It is hostile and its clock begins on 2026-03-01,
+// 10:00 in Beijing, unless an edit changes that.
 func New(t *testing.T, edits ...func(*wechattest.Config)) *World {
 	t.Helper()
 	w := &World{t: t}
@@ -141,8 +141,8 @@ func (w *World) order(no, tradeType string) map[string]string {
 		wechat.Field{Name: "trade_type", Value: tradeType}, wechat.Field{Name: "openid", Value: w.User().OpenID}, wechat.Field{Name: "attach", Value: "a & b"})
 }
 
-// Prepay places a JSAPI order of 880 fen for whoever holds the phone and returns
-// its prepay_id.
+// Prepay places a JSAPI order of 880 fen for the user who holds the phone, and returns its
+// prepay_id.
 func (w *World) Prepay(no string) string {
 	w.t.Helper()
 	return w.order(no, "JSAPI")["prepay_id"]

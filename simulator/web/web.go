@@ -20,7 +20,7 @@ func WriteJSON(rw http.ResponseWriter, status int, v any) {
 	rw.WriteHeader(status)
 	enc := json.NewEncoder(rw)
 	enc.SetEscapeHTML(false)
-	// An error means that the reader is gone.
+	// An error means that the client disconnected.
 	_ = enc.Encode(v)
 }
 
@@ -72,8 +72,8 @@ func ReadJSON(rw http.ResponseWriter, r *http.Request, limit int64, v any) bool 
 	return false
 }
 
-// PressSheet returns a handler that presses a button of the payment sheet {id}. It reads
-// no body: sendBeacon, which cancels the sheet when a page is left, sends none.
+// PressSheet returns a handler that presses a button of the payment sheet {id}. It reads no body:
+// sendBeacon, which cancels the sheet when the user leaves the page, sends none.
 func PressSheet(press func(id string) (wechattest.Sheet, error)) http.HandlerFunc {
 	return func(rw http.ResponseWriter, r *http.Request) {
 		sheet, err := press(r.PathValue("id"))

@@ -69,7 +69,7 @@ func (s *shop) call(ctx context.Context, method, url string, body []byte) ([]byt
 	return answer, s.receiver.Response(ctx, res.StatusCode, res.Header.Get, answer)
 }
 
-// notify takes a callback.
+// notify handles a callback.
 func (s *shop) notify(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
 	if err == nil {
@@ -87,7 +87,7 @@ func (s *shop) notify(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusUnauthorized) // WeChat repeats it
 }
 
-// A program calls WeChat and takes its callbacks.
+// A program calls WeChat and handles its callbacks.
 func Example() {
 	s, err := newShop()
 	if err != nil {

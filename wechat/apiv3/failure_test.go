@@ -52,7 +52,7 @@ func TestFailureReadsBodies(t *testing.T) {
 	}
 }
 
-// What WeChat says is one line, of a bounded length, and shows no openid.
+// WeChat's message becomes one line of a bounded length without openids.
 func TestFailureIsFitForTheLog(t *testing.T) {
 	const openID = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
 	long := strings.Repeat("很长", 500)

@@ -65,12 +65,12 @@ func FuzzPEM(f *testing.F) {
 			}
 		}
 		if read > 1 {
-			t.Fatalf("%q is %d things", text, read)
+			t.Fatalf("%q was accepted as %d kinds of key", text, read)
 		}
 	})
 }
 
-// FuzzCertificateDER: what crypto/x509 reads and this package accepts is read alike,
+// FuzzCertificateDER: a certificate that crypto/x509 and this package accept has the same result,
 // and this package misses no certificate that WeChat could send.
 func FuzzCertificateDER(f *testing.F) {
 	addDER(f)
@@ -319,8 +319,7 @@ func FuzzResource(f *testing.F) {
 	})
 }
 
-// FuzzFailure: whatever the body, what is kept is a line for the log, and a code is
-// one word.
+// FuzzFailure: whatever the body is, the error has one line for the log, and a code is one word.
 func FuzzFailure(f *testing.F) {
 	for _, body := range []string{
 		"", "<html>", "null", "[]", `{"code":"ORDERNOTEXIST","message":"订单不存在"}`, `{"code":1,"message":{"a":1},"detail":[]}`,

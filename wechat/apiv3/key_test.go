@@ -208,12 +208,12 @@ func wrongTexts(t *testing.T) map[string]string {
 	}
 }
 
-// Each text is rejected in the places where it does not belong, in words that say
-// what it is. No error shows a part of it.
+// Each text is rejected in the places where it does not belong. The error names the kind of the
+// text. No error shows a part of it.
 func TestWrongKeysAreNamed(t *testing.T) {
 	texts := wrongTexts(t)
-	// The words that an error must have, for a private key, a public key and a
-	// certificate; "" where the text is right.
+	// The texts that an error must contain, for a private key, a public key and a certificate; ""
+	// where the text is right.
 	const encrypted = "encrypted with a passphrase"
 	for name, want := range map[string][3]string{
 		"nothing":                    {"is empty", "is empty", "is empty"},
@@ -347,7 +347,7 @@ func TestKeyOfNumbersThatDoNotFit(t *testing.T) {
 	}
 	_, err := NewMerchant(cfg)
 	wantKind(t, err, BadConfig, "PrivateKey")
-	// An RSA that looks at the key no sooner than it signs.
+	// An RSA that reads the key only when it signs.
 	cfg.RSA = late{}
 	m, err := NewMerchant(cfg)
 	if err != nil {

@@ -69,8 +69,8 @@ func TestMerchantConfig(t *testing.T) {
 	}
 }
 
-// The platform's serial may begin with zeros, which Go and Java leave out. What is
-// sent is what the operator copied.
+// The platform's serial may begin with zeros, which Go and Java leave out. The request has the
+// serial as the operator copied it.
 func TestSerialKeepsItsZeros(t *testing.T) {
 	cfg := merchantConfig(t)
 	cfg.Serial, cfg.Certificate = "00ab12", certify(t, private(t, merchantKeyName), "ab12", testNow, testNow)
@@ -82,8 +82,7 @@ func TestSerialKeepsItsZeros(t *testing.T) {
 
 var authorizationForm = regexp.MustCompile(`^WECHATPAY2-SHA256-RSA2048 mchid="(\d+)",serial_no="([0-9A-F]+)",timestamp="(\d{10})",nonce_str="([0-9A-Za-z]{32})",signature="([0-9A-Za-z+/]{342}==)"$`)
 
-// A request is signed over what an HTTP client sends of it: net/http's own request
-// says what that is.
+// The signature covers what an HTTP client sends, as the request of net/http shows.
 func TestAuthorizationCoversWhatIsSent(t *testing.T) {
 	m := newMerchant(t, nil)
 	verifier, err := standard{}.Verifier(m.public.SPKI())
@@ -111,7 +110,7 @@ func TestAuthorizationCoversWhatIsSent(t *testing.T) {
 			t.Fatalf("got %s", got)
 		}
 		if seen[part[4]] {
-			t.Errorf("the nonce %s came twice", part[4])
+			t.Errorf("the nonce %s was used twice", part[4])
 		}
 		seen[part[4]] = true
 		signature, err := base64.StdEncoding.DecodeString(part[5])
@@ -147,8 +146,7 @@ func TestBadRequestsAreNotSigned(t *testing.T) {
 	}
 }
 
-// What fails outside of this package can be tried again, and its words stay out of
-// the error.
+// A failure outside of this package can be retried. Its text is not in the error.
 func TestUnavailable(t *testing.T) {
 	m := newMerchant(t, func(cfg *MerchantConfig) { cfg.Rand = strings.NewReader("short") })
 	_, err := m.Authorization(t.Context(), "GET", "/v3/certificates", nil)
@@ -195,7 +193,7 @@ func TestNonceIsFair(t *testing.T) {
 	}
 	for c, n := range count {
 		if n < 8 || n > 9 {
-			t.Errorf("%c came %d times", c, n)
+			t.Errorf("%c occurs %d times", c, n)
 		}
 	}
 }
@@ -225,7 +223,7 @@ func TestMerchantDefaults(t *testing.T) {
 	}
 	q, err := m.PayParams(t.Context(), "wx1", "wx2")
 	if err != nil || q.NonceStr == p.NonceStr {
-		t.Errorf("the nonce %s came twice, %v", q.NonceStr, err)
+		t.Errorf("the nonce %s was used twice, %v", q.NonceStr, err)
 	}
 	if since := time.Since(m.now()); since < -time.Minute || since > time.Minute {
 		t.Errorf("its clock differs by %s", since)

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// No way of printing, logging or encoding a value shows a key or a secret, also of
-// a value that holds others.
+// No printed, logged or encoded form of a value shows a key or a secret, even if another value
+// contains it.
 func TestNothingPrintsASecret(t *testing.T) {
 	cfg := merchantConfig(t)
 	key, err := ParsePrivateKey(cfg.PrivateKey)
@@ -52,8 +52,8 @@ func TestNothingPrintsASecret(t *testing.T) {
 		values := []any{v, &v, []any{v}, map[string]any{"v": v}}
 		switch v.(type) {
 		case Secret, MerchantConfig, ReceiverConfig:
-			// fmt asks no method of a value in an unexported field; the
-			// documentation of Secret says so.
+			// fmt calls no method of a value in an unexported field; the documentation of Secret
+			// says so.
 		default:
 			values = append(values, holder{v}, &holder{v})
 		}

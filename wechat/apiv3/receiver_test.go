@@ -256,8 +256,8 @@ func TestVerifyUnavailable(t *testing.T) {
 	}
 }
 
-// A response is believed when it is signed. Of any other this package says no more
-// than that the call failed.
+// A response is accepted only if it is signed. For any other the error only says that the call
+// failed.
 func TestResponse(t *testing.T) {
 	r := newReceiver(t, weChatKey(t))
 	const notExist = `{"code":"ORDERNOTEXIST","message":"订单不存在"}`

@@ -251,8 +251,8 @@ func TestCertificatesRejects(t *testing.T) {
 			}
 		})
 	}
-	// The certificates are right, the signature is not: somebody repeats an old
-	// response, or another list.
+	// The certificates are valid, and the signature is not: an attacker repeats an old response, or
+	// another list.
 	for name, test := range map[string]struct {
 		h    headers
 		kind Kind

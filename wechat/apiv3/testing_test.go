@@ -201,7 +201,7 @@ func newReceiver(t testing.TB, keys ...Key) *Receiver {
 	return r
 }
 
-// headers are those of a message, under lower-case names as a Worker gives them.
+// headers are those of a message, with lower-case names as in a Worker.
 type headers map[string]string
 
 func (h headers) get(name string) string { return h[strings.ToLower(name)] }

@@ -57,8 +57,8 @@ func (w *WeChat) authorize(x *exchange) {
 	}
 	user := w.User()
 	if _, ok := w.takeFault(FaultLandingCopied, ""); ok {
-		// Somebody has copied the landing link of someone else: the code is that
-		// person's, and the shop gave the state to that person's browser.
+		// A user copied another user's return link: the code is that user's, and the shop gave the
+		// state to that user's browser.
 		x.note("fault landing_copied: the code and the state are another person's")
 		l.state = w.ids.text(alnum, len(l.state))
 		x.redirect(l.answer(w.newCode(w.otherUser(user), l)))
@@ -69,10 +69,9 @@ func (w *WeChat) authorize(x *exchange) {
 		w.mu.Lock()
 		w.applyReturnFaults()
 		w.mu.Unlock()
-		// The fragment #wechat_redirect never reaches a server. A browser gets
-		// a page that looks for it and goes on; other clients, which cannot be
-		// checked, get WeChat's 302. Browsers say what they are by
-		// Sec-Fetch-Dest.
+		// The fragment #wechat_redirect never reaches a server. A browser, which sends
+		// Sec-Fetch-Dest, gets a page that checks it and continues. Other clients cannot be checked
+		// and get WeChat's 302.
 		if x.r.Header.Get("Sec-Fetch-Dest") != "" {
 			x.html(http.StatusOK, silentPage(target))
 			x.msg.Response = "(a page that checks #wechat_redirect, then goes to)\n" + target
@@ -87,9 +86,9 @@ func (w *WeChat) authorize(x *exchange) {
 	x.msg.Response = "(the consent page)"
 }
 
-// signInPlace returns the error page of an authorize link where sign-in does not work,
-// else nil. The link opens wherever the shop is open: the server cannot tell one
-// browser from another.
+// signInPlace returns the error page of an authorize link where sign-in does not work, else nil.
+// The link opens in the place where the shop is open, because the server cannot distinguish
+// browsers.
 func signInPlace(place Place) *linkError {
 	switch {
 	case place.SignsIn:
@@ -195,9 +194,8 @@ func (w *WeChat) shopHosts() []string {
 	return hosts
 }
 
-// answer is the address of the shop with code and state; with an empty code it
-// is the address after a refusal, which has the state alone. A fragment of redirect_uri comes
-// after them.
+// answer is the address of the shop with code and state; without a code it is the address after the
+// user declined, which has only the state. A fragment of redirect_uri follows them.
 func (l link) answer(code string) string {
 	q := "state=" + l.state
 	if code != "" {
@@ -215,7 +213,7 @@ func (l link) answer(code string) string {
 	return address
 }
 
-// grant is what a code stands for.
+// grant is the sign-in that a code stands for.
 type grant struct {
 	user     User
 	scope    string

@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// pages are the three pages of open.weixin.qq.com, self-contained, with the
-// proportions of WeUI. Each of them looks for #wechat_redirect, which only the
-// browser can see, and says so when it is missing.
+// pages are the three pages of open.weixin.qq.com, self-contained, with the proportions of WeUI.
+// Each of them checks #wechat_redirect, which only the browser sees, and reports if it is missing.
 const pages = `
 {{define "head"}}<!doctype html><html lang="zh-CN"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width,initial-scale=1"><title>{{.}}</title><style>

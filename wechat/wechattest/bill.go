@@ -6,9 +6,8 @@ import (
 	"time"
 )
 
-// When bills can be downloaded (docs/wechat.md 12.1), in Beijing. From 9:00 of the next
-// day they are being made, at 10:00 they are ready, and after three months they are
-// gone.
+// When bills can be downloaded (docs/wechat.md 12.1), in Beijing. From 9:00 of the next day WeChat
+// makes them, at 10:00 they are ready, and after three months they are deleted.
 const (
 	billStart  = 9 * time.Hour
 	billReady  = 10 * time.Hour
@@ -18,7 +17,7 @@ const (
 // billDate is the layout of bill_date.
 const billDate = "20060102"
 
-// dateForm is its look: time.Parse alone would take 2026031 for March 1st.
+// dateForm is its form: time.Parse alone accepts 2026031 as March 1st.
 var dateForm = regexp.MustCompile(`^[0-9]{8}$`)
 
 // downloadBill serves POST /pay/downloadbill.
@@ -87,9 +86,9 @@ func (w *WeChat) downloadBill(p *payRequest) {
 	}
 }
 
-// Bill returns the bill of the day in Beijing that contains t, as downloadbill gives it
-// for the type ALL. It is "" for a day without trades. It can be had at any time, and
-// no fault changes it.
+// Bill returns the bill of the day in Beijing that contains t, as downloadbill returns it for the
+// type ALL. It is "" for a day without trades. It is available at any time, and no fault changes
+// it.
 func (w *WeChat) Bill(t time.Time) string {
 	y, m, d := t.In(beijing).Date()
 	return w.bill(billAll, time.Date(y, m, d, 0, 0, 0, 0, beijing), nil)

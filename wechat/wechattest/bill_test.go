@@ -26,7 +26,7 @@ func (w *world) fetchBill(day string, more ...string) string {
 	return text
 }
 
-// noBill is the error that comes instead of a bill.
+// noBill returns the error response of a bill.
 func (w *world) noBill(day string, more ...string) string {
 	w.t.Helper()
 	fields := w.reply(w.do("POST", pathDownloadBill, signedXML(w.billing(day, more...), w.cfg.APIKey)), "")
@@ -49,8 +49,8 @@ func cells(text string) (lines [][]string) {
 	return lines
 }
 
-// aDay is a world on the day after one with two payments and two refunds, at noon in
-// Beijing. The money of the second payment was refunded another way.
+// aDay returns a world at noon in Beijing, on the day after one with two payments and two refunds.
+// The second payment was refunded another way.
 func aDay(t *testing.T, edit ...func(*Config)) *world {
 	w := newWorld(t, append([]func(*Config){plain, tame}, edit...)...) // 2026-03-01 10:00 in Beijing
 	w.paid("bill001")
@@ -98,7 +98,7 @@ func TestBillIsTheLedger(t *testing.T) {
 	if diff := cmp.Diff(want, lines[3]); diff != "" {
 		t.Error(diff)
 	}
-	// 880 + 100000 fen taken, 300 + 50000 given back, 5 + 600 - 2 - 300 kept.
+	// 880 + 100000 fen paid, 300 + 50000 refunded, 5 + 600 - 2 - 300 in fees.
 	if diff := cmp.Diff([]string{"4.0", "1008.80", "503.00", "0.00", "3.03", "1008.80", "503.00"}, lines[6]); diff != "" {
 		t.Error(diff)
 	}
@@ -107,7 +107,7 @@ func TestBillIsTheLedger(t *testing.T) {
 		t.Error(text)
 	}
 	if text != w.Bill(l.Trades[0].Paid) {
-		t.Error("Bill gives another one")
+		t.Error("Bill returns another bill")
 	}
 }
 

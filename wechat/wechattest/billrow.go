@@ -138,11 +138,10 @@ func (s *billSum) add(r billRow) {
 	s.coupon += r.refund.CouponFee - r.lostBack()
 }
 
-// lostBack is what of a refund goes back into coupons that WeChat does not settle.
+// lostBack is the part of a refund that returns to coupons that WeChat does not settle.
 func (r billRow) lostBack() int64 { return noCash(r.trade.back(r.refund.CouponFee)) }
 
-// fee is what WeChat keeps of a payment, 0.6 % rounded to the fen, or gives
-// back of a refund.
+// fee is WeChat's fee of a payment, 0.6 % rounded to the fen, or the fee that a refund returns.
 func (r billRow) fee() int64 {
 	if r.refund != nil {
 		return -(r.refund.Fee*6 + 500) / 1000

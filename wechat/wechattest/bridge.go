@@ -161,8 +161,8 @@ func readPayArgs(place Place, args map[string]json.RawMessage) ([]pair, *BridgeE
 		}
 		var v string
 		if json.Unmarshal(raw, &v) != nil {
-			// docs/wechat.md 5.1: a number fails on iOS, with words of its own. The
-			// simulator declines it on both.
+			// docs/wechat.md 5.1: a number fails on iOS, with a text of its own. The simulator
+			// declines it on both.
 			name := f.name
 			if place.Apple {
 				name = "$key0$"
@@ -239,8 +239,8 @@ func (w *WeChat) checkPayDir(place Place, call InvokeCall) string {
 			return "" // the root without its slash is the same page
 		}
 		rest, ok := strings.CutPrefix(page, d) // case sensitive, scheme included
-		// An entry that is only the root covers the domain, any other one what
-		// lies directly in it.
+		// The root as an entry covers the whole domain. Any other entry covers only the pages
+		// directly in it.
 		if ok && (root || !strings.Contains(rest, "/")) {
 			return ""
 		}

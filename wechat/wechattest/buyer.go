@@ -5,17 +5,16 @@ import (
 	"fmt"
 )
 
-// Pay plays the buyer of a JSAPI order. The page at the address page calls
-// getBrandWCPayRequest with params, and the person who holds the phone presses the
-// button of the sheet. The trade is in the Ledger when it returns, and the notification
-// on its way: Advance(0) waits for it.
+// Pay plays the buyer of a JSAPI order. The page at the address page calls getBrandWCPayRequest
+// with params, and the person who holds the phone presses the button of the sheet. When Pay
+// returns, the trade is in the Ledger and the notification is being sent: Advance(0) waits for it.
 //
 // params are the six signed fields: appId, timeStamp, nonceStr, package, signType and
 // paySign. They are a struct with JSON tags, a map, or any other value that
 // encoding/json writes as an object of strings.
 //
-// The error is a *BridgeError if the phone opens no sheet, or if the payment on
-// it fails: the sheet says so too. Any other error is about params.
+// The error is a *BridgeError if the phone opens no sheet, or if the payment on it fails, which the
+// sheet shows too. Any other error is about params.
 func (w *WeChat) Pay(page string, params any) (Sheet, error) {
 	raw, err := json.Marshal(params)
 	if err != nil {
@@ -38,7 +37,7 @@ func (w *WeChat) Pay(page string, params any) (Sheet, error) {
 	return sheet, nil
 }
 
-// Error gives err_msg, WeChat's text for the person, and why.
+// Error returns err_msg, WeChat's text for the user, and the cause.
 func (e *BridgeError) Error() string {
 	text := e.ErrMsg
 	for _, more := range []string{e.ErrDesc, e.note} {

@@ -27,7 +27,7 @@ func TestPayIsABuyer(t *testing.T) {
 	}
 	for _, params := range []any{nil, "text", []string{"a"}, func() {}} {
 		if _, err := w.Pay(shopOrigin+"/pay", params); err == nil {
-			t.Errorf("params %T were taken", params)
+			t.Errorf("params %T were accepted", params)
 		}
 	}
 	if n := len(w.Ledger().Trades); n != 1 {

@@ -26,7 +26,7 @@ type authority struct {
 	key  *ecdsa.PrivateKey
 	cert *x509.Certificate
 	from time.Time
-	last int64 // serial number given out
+	last int64 // serial number issued
 }
 
 // newAuthority makes an authority whose certificates hold on the simulator's
@@ -128,8 +128,8 @@ func (w *WeChat) identities() (*identities, error) {
 	return id, nil
 }
 
-// Certificate is the merchant's API certificate, which WeChat gives out on the
-// merchant platform. It opens refund on TLSConfig's listeners.
+// Certificate is the merchant's API certificate, which WeChat issues at the merchant platform. On
+// TLSConfig's listeners refund requires it.
 func (w *WeChat) Certificate() (tls.Certificate, error) {
 	id, err := w.identities()
 	if err != nil {
@@ -138,9 +138,8 @@ func (w *WeChat) Certificate() (tls.Certificate, error) {
 	return id.merchant, nil
 }
 
-// TLSConfig is the configuration of a TLS listener for Handler, as
-// api.mch.weixin.qq.com has it: whoever calls may present a certificate, and
-// refund wants the merchant's.
+// TLSConfig is the configuration of a TLS listener for Handler, as of api.mch.weixin.qq.com: any
+// caller may present a certificate, and refund requires the merchant's.
 func (w *WeChat) TLSConfig() (*tls.Config, error) {
 	id, err := w.identities()
 	if err != nil {

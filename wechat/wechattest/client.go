@@ -2,8 +2,8 @@ package wechattest
 
 import "slices"
 
-// This file has what a program needs that plays the WeChat client, such as
-// h5pay's simulator/phone, beside Invoke, Scan and the calls of sheets.
+// This file, Invoke, Scan and the calls of sheets are for a program that simulates the WeChat
+// client, such as h5pay's simulator/phone.
 
 // WebView names what the web view in use has kept. A program that plays the phone keeps
 // one cookie store for each value of User, Environment and Cookies. It keeps one web
@@ -25,9 +25,8 @@ func (w *WeChat) WebView() WebView {
 // FindUser returns the person with this openid, and whether there is one.
 func (w *WeChat) FindUser(openID string) (User, bool) { return w.user(openID) }
 
-// TakeFault uses up one count of a queued fault of this kind, and reports
-// whether there was one. Faults that a client plays, such as FaultNoBridge,
-// stay queued until the client takes them.
+// TakeFault uses up one count of a queued fault of this kind, and reports whether there was one.
+// Faults of the client, such as FaultNoBridge, stay queued until the client takes them.
 func (w *WeChat) TakeFault(kind string) bool {
 	_, ok := w.takeFault(kind, "")
 	return ok

@@ -47,8 +47,8 @@ func clientFaultKinds() []FaultKind {
 	}
 }
 
-// applyReturnFaults does what happens to the web view on its way from a sign-in back to
-// the shop; the caller holds w.mu.
+// applyReturnFaults applies the faults of a web view that returns from a sign-in to the shop. The
+// caller holds w.mu.
 func (w *WeChat) applyReturnFaults() {
 	_, shared := w.takeFault(FaultLandingShared, "")
 	_, fresh := w.takeFault(FaultFreshView, "")

@@ -12,7 +12,7 @@ func (w *world) fault(kind string) {
 	}
 }
 
-// What the bridge answers in an odd client opens no sheet, once.
+// In an odd client the bridge opens no sheet, once.
 func TestOddAnswersOfTheBridge(t *testing.T) {
 	w := newWorld(t)
 	prepay := w.prepay("answer01")

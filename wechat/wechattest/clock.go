@@ -72,7 +72,7 @@ func (c *clock) at(due time.Time, run func()) {
 	c.wakeLoop()
 }
 
-// wakeLoop makes the loop look again.
+// wakeLoop makes the loop check the jobs again.
 func (c *clock) wakeLoop() {
 	select {
 	case c.wake <- struct{}{}:
@@ -126,9 +126,9 @@ func (c *clock) start(j *job) {
 	}()
 }
 
-// advance moves the time forward by d. Every job on the way runs at its own time, with
-// those that it plans. advance waits for them, so that the result of a day of retries
-// is there when it returns. A job must not call it.
+// advance advances the time by d. Every job that becomes due runs at its own time, and so do the
+// jobs that it plans. advance waits for them, so a day of retries is complete when it returns. A
+// job must not call it.
 func (c *clock) advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -58,11 +58,10 @@ func TestCloseDropsPlannedJobsAndWaitsForRunningOnes(t *testing.T) {
 	if !finished {
 		t.Error("close did not wait")
 	}
-	c.at(c.now(), func() { t.Error("a job was taken after close") })
+	c.at(c.now(), func() { t.Error("a job was accepted after close") })
 }
 
-// A shop in real time still makes orders after the clock was moved past the
-// expiry it gives them.
+// A shop in real time can still make orders after the clock was advanced beyond their expiry.
 func TestRealTimeShopOrdersAfterFastForward(t *testing.T) {
 	for _, realTime := range []bool{false, true} {
 		w := newWorld(t, func(c *Config) { c.RealTimeShop = realTime })

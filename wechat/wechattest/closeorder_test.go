@@ -10,7 +10,7 @@ func (w *world) closing(no string) []pair {
 	return []pair{{"appid", w.cfg.AppID}, {"mch_id", w.cfg.MchID}, {"nonce_str", "n"}, {"out_trade_no", no}}
 }
 
-// Not within 5 minutes of creation; who is paid, closed or unknown says so
+// Not within 5 minutes of creation. A paid, closed or unknown order has a code of its own
 // (docs/wechat.md 8.1, 8.2).
 func TestCloseOrder(t *testing.T) {
 	w := newWorld(t)

@@ -45,10 +45,9 @@ type Config struct {
 	// V3Mode is which keys WeChat has towards the merchant in APIv3. Default
 	// V3PublicKey, which new merchants have.
 	V3Mode V3Mode
-	// RSAKeys are the RSA keys of APIv3, in the order of their use: merchant, public
-	// key, platform certificate, then each rotation. When none is left a new one is
-	// made, which takes about 100 ms. Tests that start many simulators share a few.
-	// Default none.
+	// RSAKeys are the RSA keys of APIv3, in the order of their use: merchant, public key, platform
+	// certificate, then each rotation. When all are used a new one is made, which takes about 100
+	// ms. Tests that start many simulators should share some. Default none.
 	RSAKeys []*rsa.PrivateKey
 	// ShopName is the merchant's name on the sheet and on the consent page.
 	// Default DefaultShopName.
@@ -79,10 +78,9 @@ type Config struct {
 	// Environment is where the shop is open at the start. Default Android.
 	Environment Environment
 
-	// Seed makes the people and, together with Epoch, every id, nonce and hostile
-	// variation. Default 1. Two simulators with one seed and one epoch that get the
-	// same calls in the same order give the same responses. A restarted one has the
-	// same people, and new transaction ids.
+	// Seed determines the users and, together with Epoch, every id, nonce and hostile variation.
+	// Default 1. Two simulators with one seed and one epoch that get the same calls in the same
+	// order give the same responses. A restarted one has the same users and new transaction ids.
 	Seed int64
 	// Hostile adds what WeChat may do at any time and a client should survive. There
 	// are fields that no document names, none to three coupons that lower cash_fee, and
@@ -92,9 +90,9 @@ type Config struct {
 
 	// Epoch is where the simulator's clock starts. Default time.Now().
 	Epoch time.Time
-	// RealTimeShop says that the shop's clock runs in real time and cannot follow this
-	// one. A time_expire from the shop is then moved by as much as this clock was.
-	// Default false, for shops in tests that read Now.
+	// RealTimeShop says that the shop's clock runs in real time and cannot follow this one. A
+	// time_expire from the shop is then shifted by as much as this clock was advanced. Default
+	// false, for shops in tests that read Now.
 	RealTimeShop bool
 	// TimeScale is simulator seconds per real second, up to 100000. Default 1;
 	// at 60 a minute takes a second.
@@ -109,16 +107,15 @@ type Config struct {
 	// TLSAddr is where Listen serves Handler over TLS too, host:port with port 0
 	// for any. Default none; Start takes localhost:0.
 	TLSAddr string
-	// PlainRefunds lets refund through without the merchant's certificate on a
-	// connection without TLS, for shops that cannot present one (wrangler dev).
-	// Default false: WeChat demands it.
+	// PlainRefunds accepts refund without the merchant's certificate on a connection without TLS,
+	// for shops that cannot present one (wrangler dev). Default false: WeChat requires it.
 	PlainRefunds bool
-	// RefundTime is how long a refund is PROCESSING, in simulator time. Default
-	// 5 s; WeChat takes minutes, or days for cards.
+	// RefundTime is how long a refund is PROCESSING, in simulator time. Default 5 s. At WeChat it
+	// is minutes, or days for cards.
 	RefundTime time.Duration
 	// RefundNotifyURL is the merchant platform's setting: the address that WeChat notifies of
-	// refunds whose request names no notify_url. Default none: nobody
-	// is notified of those.
+	// refunds whose request names no notify_url. Default none: WeChat sends no notifications of
+	// those.
 	RefundNotifyURL string
 
 	// Doer sends the notifications. Default an http.Client that follows no
@@ -136,7 +133,7 @@ var (
 	keyForm   = regexp.MustCompile(`^[0-9A-Za-z]{32}$`)
 )
 
-// withDefaults fills what was left out.
+// withDefaults sets the fields that are zero to their defaults.
 func (c Config) withDefaults() Config {
 	text := func(v *string, d string) {
 		if *v == "" {

@@ -39,7 +39,7 @@ type consent struct {
 	done chan struct{} // closed when answered
 }
 
-// openConsent notes that a person looks at a consent page.
+// openConsent records that a user has a consent page open.
 func (w *WeChat) openConsent(user User, l link) Consent {
 	c := &consent{
 		Consent: Consent{ID: "c" + w.ids.text(alnum, 16), Shop: w.cfg.ShopName, User: user, Scope: l.scope, State: ConsentOpen, Opened: w.Now()},
@@ -121,8 +121,8 @@ func (w *WeChat) answerConsent(x *exchange) {
 	x.redirect(c.Location)
 }
 
-// waitConsent tells the consent page the decision that was made at the desk. It waits at
-// most 25 s and responds with {"state", "location"}.
+// waitConsent sends the decision that was made at the desk to the consent page. It waits at most 25
+// s and responds with {"state", "location"}.
 func (w *WeChat) waitConsent(rw http.ResponseWriter, r *http.Request) {
 	c, err := w.findConsent(r.URL.Query().Get("id"))
 	if err != nil {

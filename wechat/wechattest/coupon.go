@@ -87,7 +87,7 @@ func (t Trade) back(fee int64) (back []Coupon) {
 	return back
 }
 
-// coupons are what of a refund goes back into coupons.
+// coupons is the part of a refund that returns to coupons.
 func (r *refund) coupons() []Coupon { return r.order.trade.back(r.CouponFee) }
 
 // couponFields are the coupons of a refund. suffix names it among several: "", or "_0".

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// diagnose says why a sign is wrong: it repeats the mistakes that people make
-// and names the one that gives the sign that came. It is for the note of a
-// message, never for the wire, where WeChat says no more than 签名错误.
+// diagnose finds the cause of a wrong sign: it repeats common mistakes and names the one that makes
+// the given sign. The result is for the note of a message and is never sent, because WeChat only
+// answers 签名错误.
 func diagnose(fields []pair, algorithm, key, appSecret, given string) string {
 	if given == "" {
 		return "there is no sign"
@@ -25,7 +25,7 @@ func diagnose(fields []pair, algorithm, key, appSecret, given string) string {
 	return "none of the known mistakes: most likely the key differs, or a value changed after signing"
 }
 
-// mistake is one way to build the string to sign wrongly.
+// mistake builds a wrong string to sign.
 type mistake struct {
 	text  string
 	build func(fields []pair, key string) string
@@ -76,12 +76,12 @@ func tryAlgorithm(fields []pair, alg, key, appSecret, given string, named bool) 
 	return ""
 }
 
-// matches reports whether the string gives the sign, in either case of hex.
+// matches reports whether signing the string makes the sign, in either case of hex.
 func matches(alg, s, key, given string) bool {
 	return digest(alg, s, key) == strings.ToUpper(given)
 }
 
-// mistakes are the ways known from the trackers of the SDKs.
+// mistakes are those known from the issue trackers of the SDKs.
 func mistakes() []mistake {
 	edit := func(f func(fields []pair) []pair) func([]pair, string) string {
 		return func(fields []pair, key string) string {

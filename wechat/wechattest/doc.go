@@ -28,17 +28,17 @@
 //
 // # What a test may rely on
 //
-// Two simulators with the same Seed and Epoch that see the same calls in the same order
-// give the same responses. There is no global state: tests can run in parallel, each
-// with a WeChat of its own. [WeChat.Close] leaves no goroutine.
+// Two simulators with the same Seed and Epoch that get the same calls in the same order give the
+// same responses. There is no global state: tests can run in parallel, each with a WeChat of its
+// own. [WeChat.Close] ends all goroutines.
 //
 // Amounts are in fen, a hundredth of a yuan. Times are UTC on the simulator's
 // clock, which runs in real time until [WeChat.Advance] or Config.TimeScale move
 // it. Names that end in MS are milliseconds of that clock.
 //
-// An error of a method says what was wrong with the call and changes nothing. If WeChat
-// declines a request, that is no error of the simulator. The shop gets WeChat's response,
-// and [WeChat.Messages] has it with a note that says why.
+// A method that returns an error changes nothing, and the error names the mistake in the call. If
+// WeChat declines a request, that is no error of the simulator. The shop gets WeChat's response,
+// and [WeChat.Messages] has it with a note about the cause.
 //
 // # Faults
 //

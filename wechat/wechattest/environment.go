@@ -49,27 +49,25 @@ type Place struct {
 	UserAgent   string      `json:"user_agent"`
 	Platform    string      `json:"platform"`     // navigator.platform
 	TouchPoints int         `json:"touch_points"` // navigator.maxTouchPoints
-	// Bridge says whether pages get WeixinJSBridge. Not every bridge pays: see
-	// Invoke.
+	// Bridge reports whether pages get WeixinJSBridge. Not every bridge can pay: see Invoke.
 	Bridge bool `json:"bridge"`
-	// SignsIn says whether the Official Account's sign-in works.
+	// SignsIn reports whether the sign-in of the Official Account works.
 	SignsIn bool `json:"signs_in"`
-	// Apple says that it is an iPhone, whose client has other texts and rules.
+	// Apple reports an iPhone, whose client has other texts and rules.
 	Apple bool `json:"apple"`
-	// Old says that the engine is one of 2019, which cannot parse today's scripts.
+	// Old reports an engine of 2019, which cannot parse current scripts.
 	Old bool `json:"old,omitempty"`
 }
 
-// The user agents of WeChat 8.0.50's two webviews. What stands before
-// MicroMessenger is the phone's own.
+// The user agents of WeChat 8.0.50's two webviews. The part before MicroMessenger is that of the
+// phone.
 const (
 	androidView  = "Mozilla/5.0 (Linux; Android 14; 23127PN0CC Build/UKQ1.230804.001; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/126.0.6478.188 Mobile Safari/537.36 "
 	androidAgent = androidView + "XWEB/1260117 MMWEBSDK/20240501 MMWEBID/5218 MicroMessenger/8.0.50.2701(0x28003253) WeChat/arm64 Weixin NetType/WIFI Language/zh_CN ABI/arm64"
 	iosAgent     = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 MicroMessenger/8.0.50(0x18003235) NetType/WIFI Language/zh_CN"
 )
 
-// What stands before WeChat's own words in the user agents of its programs for
-// computers.
+// The part before WeChat's own in the user agents of its programs for computers.
 const (
 	windowsView = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/132.0.0.0 Safari/537.36 "
 	macView     = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/132.0.0.0 Safari/537.36 "
@@ -163,8 +161,8 @@ func (w *WeChat) SetEnvironment(e Environment) error {
 	return nil
 }
 
-// Camera returns the place whose WeChat scans a code: Place, or an Android phone
-// beside it if Place has no WeChat that scans.
+// Camera returns the place whose WeChat scans a code: Place, or an Android phone if Place cannot
+// scan.
 func (w *WeChat) Camera() Place {
 	if here := w.Place(); here.Shape == ShapePhone && here.SignsIn && !here.Environment.InMiniProgram() && !here.Old {
 		return here

@@ -98,7 +98,7 @@ func TestTheH5PageIsForBrowsers(t *testing.T) {
 	}
 	w.move(Android)
 	if page := open(); strings.Contains(page, mwebInside) {
-		t.Error("a browser of the developer's own is taken for WeChat")
+		t.Error("the developer's own browser counts as WeChat")
 	}
 	w.move(Safari)
 	if page := open("Sec-Fetch-Dest", "iframe", "Referer", ""); !strings.Contains(page, mwebNoReferer) {

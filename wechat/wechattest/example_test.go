@@ -86,7 +86,7 @@ func Example() {
 	// acknowledged
 }
 
-// A decline says what WeChat says to the person, and why.
+// A decline has WeChat's text for the user, and the cause.
 func ExampleWeChat_Pay() {
 	wx := start()
 	defer wx.Close()
@@ -113,7 +113,7 @@ func ExampleWeChat_AddFault() {
 	// Output: lost 0 attempts; 0 faults are left
 }
 
-// The clock goes as far as the test wants: what falls due on the way happens.
+// The test advances the clock, and everything that becomes due happens.
 func ExampleWeChat_Advance() {
 	wx := start()
 	defer wx.Close()

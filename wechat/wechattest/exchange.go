@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// exchange is one request to WeChat on its way to a response and a Message.
+// exchange is one request to WeChat, from which a response and a Message are made.
 type exchange struct {
 	w    *WeChat
 	r    *http.Request
@@ -114,7 +114,7 @@ func (x *exchange) hang() {
 	panic(http.ErrAbortHandler) // net/http closes the connection, unlogged
 }
 
-// chunked reports whether the request came without a length.
+// chunked reports whether the request has no length.
 func (x *exchange) chunked() bool {
 	return slices.Contains(x.r.TransferEncoding, "chunked") || x.r.ContentLength < 0
 }

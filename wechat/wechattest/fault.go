@@ -74,7 +74,7 @@ func placesOrder(path string) bool {
 type FaultKind struct {
 	Kind  string   `json:"kind"`
 	Text  string   `json:"text"`
-	Paths []string `json:"paths,omitempty"` // what Path may be; none when the kind takes no path
+	Paths []string `json:"paths,omitempty"` // the allowed values of Path; none if the kind has no path
 	Delay bool     `json:"delay,omitempty"` // whether it needs DelayMS
 }
 
@@ -145,13 +145,13 @@ func (w *WeChat) AddFault(f Fault) error {
 		return fmt.Errorf("fault %s: count: want 1 to 1000, got %d", f.Kind, f.Count)
 	case f.Path != "" && !slices.Contains(k.Paths, f.Path):
 		if k.Paths == nil {
-			return fmt.Errorf("fault %s takes no path", f.Kind)
+			return fmt.Errorf("fault %s has no path", f.Kind)
 		}
 		return fmt.Errorf("fault %s: unknown path %q; known: %s", f.Kind, f.Path, strings.Join(k.Paths, ", "))
 	case k.Delay && (f.DelayMS <= 0 || f.DelayMS > (30*24*time.Hour).Milliseconds()):
 		return fmt.Errorf("fault %s: delay_ms: want 1 to 30 days, got %d", f.Kind, f.DelayMS)
 	case !k.Delay && f.DelayMS != 0:
-		return fmt.Errorf("fault %s takes no delay_ms", f.Kind)
+		return fmt.Errorf("fault %s has no delay_ms", f.Kind)
 	}
 	w.faultMu.Lock()
 	w.faults = append(w.faults, f)
@@ -160,7 +160,7 @@ func (w *WeChat) AddFault(f Fault) error {
 	return nil
 }
 
-// Faults returns the queue with the counts that are left.
+// Faults returns the queue with the remaining counts.
 func (w *WeChat) Faults() []Fault {
 	w.faultMu.Lock()
 	defer w.faultMu.Unlock()

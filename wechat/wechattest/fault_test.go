@@ -16,10 +16,10 @@ func TestAddFaultNamesWhatIsWrong(t *testing.T) {
 	}{
 		{Fault{Kind: "nonsense"}, "known: notify_lost"},
 		{Fault{Kind: FaultSystemError, Path: "/nope"}, "known: /pay/unifiedorder"},
-		{Fault{Kind: FaultCodeUsed, Path: pathAccessToken}, "takes no path"},
+		{Fault{Kind: FaultCodeUsed, Path: pathAccessToken}, "has no path"},
 		{Fault{Kind: FaultBadReplySign, Path: pathAccessToken}, "unknown path"},
 		{Fault{Kind: FaultNotifyDelayed}, "delay_ms"},
-		{Fault{Kind: FaultNotifyLost, DelayMS: 1}, "takes no delay_ms"},
+		{Fault{Kind: FaultNotifyLost, DelayMS: 1}, "has no delay_ms"},
 		{Fault{Kind: FaultNotifyLost, Count: -1}, "count"},
 	} {
 		if err := w.AddFault(tt.f); err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -166,7 +166,7 @@ func TestTimeoutsWorkBeforeOrAfter(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// Both faults wait; before is looked for first, after by the next call.
+	// Both faults wait. The first call takes before, the next one after.
 	post("timeout1")
 	if n := len(w.Ledger().Orders); n != 0 {
 		t.Errorf("timeout_before made %d orders", n)

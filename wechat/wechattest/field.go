@@ -9,9 +9,8 @@ import (
 	"time"
 )
 
-// field is one line of unifiedorder's field table. Lengths are counted in
-// bytes: WeChat does not say, so the stricter reading is taken
-// (docs/wechat.md 4.1).
+// field is one line of unifiedorder's field table. Lengths are counted in bytes: WeChat does not
+// document it, so the stricter reading is used (docs/wechat.md 4.1).
 type field struct {
 	name     string
 	max      int // bytes
@@ -111,13 +110,13 @@ func plainText(v string) bool {
 	return strings.IndexFunc(v, func(r rune) bool { return r < 0x20 || r == 0x7f || r > 0xffff }) < 0
 }
 
-// validIP takes IPv4 and IPv6, without a zone.
+// validIP accepts IPv4 and IPv6, without a zone.
 func validIP(v string) bool {
 	a, err := netip.ParseAddr(v)
 	return err == nil && a.Zone() == ""
 }
 
-// validTime takes yyyyMMddHHmmss that exists.
+// validTime accepts an existing time as yyyyMMddHHmmss.
 func validTime(v string) bool {
 	_, ok := parsePayTime(v)
 	return ok
@@ -132,13 +131,13 @@ func parsePayTime(v string) (time.Time, bool) {
 	return t, err == nil
 }
 
-// validNotifyURL takes an absolute URL without query string, fragment or user.
+// validNotifyURL accepts an absolute URL without query string, fragment or user.
 func validNotifyURL(v string) bool {
 	u, err := url.Parse(v)
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && !strings.ContainsAny(v, "?#")
 }
 
-// validJSON takes any JSON value.
+// validJSON accepts any JSON value.
 func validJSON(v string) bool { return json.Valid([]byte(v)) }
 
 // The bounds of time_expire (docs/wechat.md 4.4). The sources agree that a minute is

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// The forgeries that Notify can send. WrongAmount, OtherTrade, LeakedKey and Replay
-// carry a good sign: the order's row must catch the first two, a query the third. NotifyRefund takes OtherKey,
-// WrongAmount, Replay and Doctype too.
+// The forgeries that Notify can send. WrongAmount, OtherTrade, LeakedKey and Replay have a valid
+// sign: a comparison with the stored payment must detect the first two, a query the third.
+// NotifyRefund accepts OtherKey, WrongAmount, Replay and Doctype too.
 const (
 	ForgeBadSign     = "bad_sign"     // one digit of the sign is changed
 	ForgeNoSign      = "no_sign"      // the field sign is missing
@@ -25,23 +25,23 @@ const (
 	// from older messages.
 	ForgeNoInfo     = "no_info"     // the field req_info is missing
 	ForgeBadPadding = "bad_padding" // the last block of req_info is missing
-	ForgeTooEarly   = "too_early"   // it says SUCCESS, whatever the refund is
+	ForgeTooEarly   = "too_early"   // SUCCESS, whatever the status of the refund is
 )
 
-// Forgeries lists what Notify takes besides "".
+// Forgeries lists the forgeries that Notify accepts.
 func Forgeries() []string {
 	return []string{ForgeBadSign, ForgeNoSign, ForgeOtherKey, ForgeWrongAmount, ForgeOtherTrade, ForgeLeakedKey, ForgeReplay, ForgeDoctype}
 }
 
-// RefundForgeries lists what NotifyRefund takes besides "".
+// RefundForgeries lists the forgeries that NotifyRefund accepts.
 func RefundForgeries() []string {
 	return []string{ForgeOtherKey, ForgeNoInfo, ForgeBadPadding, ForgeWrongAmount, ForgeTooEarly, ForgeReplay, ForgeDoctype}
 }
 
-// Notify sends a notification now, once, and waits for the shop's response. With forge
-// "" it is the genuine one, which only a paid order has; the forgeries also claim that
-// an unpaid order is paid. The error says what cannot be sent; if the shop rejects
-// it, the Attempt is not OK.
+// Notify sends a notification now, once, and waits for the shop's response. With forge "" it is the
+// genuine one, which only a paid order has; the forgeries also claim that an unpaid order is paid.
+// An error means that nothing could be sent. If the shop rejects the notification, the Attempt is
+// not OK.
 func (w *WeChat) Notify(outTradeNo, forge string) (Attempt, error) {
 	if err := knownForge(forge, append(Forgeries(), V3Forgeries()...)); err != nil {
 		return Attempt{}, err
@@ -70,8 +70,8 @@ func (w *WeChat) Notify(outTradeNo, forge string) (Attempt, error) {
 	return w.sendNow(n, forge), nil
 }
 
-// NotifyRefund is Notify for a refund. The genuine one needs a refund that has
-// come to an end; the forgeries do not.
+// NotifyRefund is Notify for a refund. The genuine one needs a finished refund; the forgeries do
+// not.
 func (w *WeChat) NotifyRefund(outRefundNo, forge string) (Attempt, error) {
 	if err := knownForge(forge, append(RefundForgeries(), V3RefundForgeries()...)); err != nil {
 		return Attempt{}, err

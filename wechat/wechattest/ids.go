@@ -20,15 +20,15 @@ var beijing = time.FixedZone("CST", 8*3600)
 // payTime is the layout yyyyMMddHHmmss of APIv2.
 const payTime = "20060102150405"
 
-// ids makes the random things of a simulator from its seed.
+// ids makes the random values of a simulator from its seed.
 type ids struct {
 	mu sync.Mutex
 	r  *rand.Rand
 }
 
-// newIDs starts a sequence. The people depend on the seed alone, so that a restarted
-// simulator has the same. Transactions, codes and variations depend on the epoch too.
-// So no transaction_id comes twice.
+// newIDs starts a sequence. The people depend on the seed alone, so that a restarted simulator has
+// the same. Transactions, codes and variations depend on the epoch too. So no transaction_id is
+// repeated.
 func newIDs(seed int64, epoch time.Time) *ids {
 	return &ids{r: rand.New(rand.NewPCG(uint64(seed), uint64(epoch.UnixNano())))}
 }
@@ -51,7 +51,7 @@ func (s *ids) intn(n int) int {
 	return s.r.IntN(n)
 }
 
-// shuffle reorders n things.
+// shuffle reorders n elements.
 func (s *ids) shuffle(n int, swap func(i, j int)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

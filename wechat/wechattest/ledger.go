@@ -12,7 +12,7 @@ const (
 	StateNotPay  = "NOTPAY"
 	StateSuccess = "SUCCESS"
 	StateClosed  = "CLOSED"
-	StateRefund  = "REFUND" // paid, and a refund of it was taken
+	StateRefund  = "REFUND" // paid, and a refund of it was accepted
 )
 
 // ErrUnknownOrder is returned for an out_trade_no that WeChat never accepted.
@@ -61,7 +61,7 @@ type Trade struct {
 	Paid          time.Time `json:"paid"`
 }
 
-// order is an Order with what WeChat keeps beside it.
+// order is an Order with WeChat's internal state of it.
 type order struct {
 	Order
 	identity string // every parameter but nonce_str and sign, for re-entry

@@ -27,7 +27,7 @@ type Message struct {
 	Kind     string  `json:"kind"`
 	Method   string  `json:"method"`
 	URL      string  `json:"url"`
-	Status   int     `json:"status"` // HTTP status, 0 when no response came
+	Status   int     `json:"status"` // HTTP status, 0 without a response
 	Request  string  `json:"request"`
 	Response string  `json:"response"`
 	Signed   *Signed `json:"signed,omitempty"`
@@ -36,11 +36,10 @@ type Message struct {
 	RequestHeader  string  `json:"request_header,omitempty"`
 	ResponseHeader string  `json:"response_header,omitempty"`
 	Reply          *Signed `json:"reply,omitempty"`
-	// Plain is what the encrypted part of the request says: req_info of a refund
-	// notification.
+	// Plain is the decrypted part of the request: req_info of a refund notification.
 	Plain string `json:"plain,omitempty"`
-	// Note says in English what WeChat does not say: why it declined, which mistake
-	// makes the sign, which fault was used.
+	// Note has in English the details that WeChat does not send: the cause of a decline, the
+	// mistake that makes the sign, the fault that was used.
 	Note string `json:"note,omitempty"`
 }
 
@@ -70,8 +69,8 @@ const (
 	EventV3          = "v3"
 )
 
-// Event is a change. Kind says which pointer is set. EventClock, EventFault and EventV3
-// set none. EventV3 reports that a key or the mode of APIv3 changed: V3 returns them.
+// Event is a change. Kind determines which pointer is set. EventClock, EventFault and EventV3 set
+// none. EventV3 reports that a key or the mode of APIv3 changed: V3 returns them.
 type Event struct {
 	Kind    string    `json:"kind"`
 	Now     time.Time `json:"now"` // the simulator's clock

@@ -15,7 +15,7 @@ import (
 // mwebLife is the life of a mweb_url: 5 minutes (docs/wechat.md 4.4).
 const mwebLife = 5 * time.Minute
 
-// What the page says (docs/wechat.md 14.4).
+// The texts of the page (docs/wechat.md 14.4).
 const (
 	mwebNoReferer = "商家参数格式有误,请联系商家解决"
 	mwebDomain    = "商家存在未配置的参数,请联系商家解决"
@@ -108,8 +108,8 @@ func (w *WeChat) insideWeChat(r *http.Request) bool {
 	return strings.Contains(r.UserAgent(), "MicroMessenger")
 }
 
-// mwebSign is how the two kinds of phone say that something was tampered with; the
-// caller holds w.mu.
+// mwebSign returns the text of the two kinds of phone for a changed parameter. The caller holds
+// w.mu.
 func (w *WeChat) mwebSign() string {
 	if w.place.Apple {
 		return "签名验证失败"
@@ -120,8 +120,8 @@ func (w *WeChat) mwebSign() string {
 // mwebQuery is the query of a mweb_url.
 type mwebQuery struct{ prepayID, secret, redirect string }
 
-// readMWEB reads the query: prepay_id and package as they were given out, then
-// at most redirect_url, percent-encoded. problem names any other parameter.
+// readMWEB reads the query: prepay_id and package as WeChat issued them, then at most redirect_url,
+// percent-encoded. problem names any other parameter.
 func readMWEB(rawQuery string) (q mwebQuery, problem string) {
 	for i, part := range strings.Split(rawQuery, "&") {
 		name, raw, _ := strings.Cut(part, "=")

@@ -9,8 +9,7 @@ import (
 	"time"
 )
 
-// browserIP is the public address of the browser; it is the one that
-// httptest.NewRequest comes from.
+// browserIP is the public address of the browser; it is that of httptest.NewRequest.
 const browserIP = "192.0.2.1"
 
 // mwebOrder is a good unifiedorder for a browser, without its sign.

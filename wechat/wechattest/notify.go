@@ -47,7 +47,7 @@ type Notification struct {
 // Attempt is one send.
 type Attempt struct {
 	Time    time.Time `json:"time"`
-	Status  int       `json:"status"`            // HTTP status, 0 when no response came
+	Status  int       `json:"status"`            // HTTP status, 0 without a response
 	OK      bool      `json:"ok"`                // the shop acknowledged
 	Reason  string    `json:"reason,omitempty"`  // why it does not count
 	Message int64     `json:"message,omitempty"` // its Seq in the history
@@ -62,11 +62,11 @@ type notification struct {
 	retries int      // of the retry list that were used
 }
 
-// delivery is one body on its way to the shop, with what the log shows of it.
+// delivery is one body to send to the shop, with its fields in the log.
 type delivery struct {
 	body   string
 	signed *Signed // of a payment, and of APIv3
-	plain  string  // what the encrypted part says: req_info of a refund, the resource of APIv3
+	plain  string  // the decrypted part: req_info of a refund, the resource of APIv3
 	v3     bool
 	header http.Header // of APIv3: the signature
 	note   string      // which faults were played

@@ -143,8 +143,8 @@ func TestNotificationsWithAndWithoutSignType(t *testing.T) {
 	}
 }
 
-// A notification may come again although it was acknowledged, twice at once.
-func TestNotificationComesAgain(t *testing.T) {
+// A notification may be repeated although it was acknowledged, twice at once.
+func TestNotificationIsRepeated(t *testing.T) {
 	w := newWorld(t)
 	if err := w.AddFault(Fault{Kind: FaultNotifyAgain}); err != nil {
 		t.Fatal(err)

@@ -54,9 +54,8 @@ func (w *WeChat) orderQuery(p *payRequest) {
 		p.succeed(append(o.fields(*o.trade), pair{"trade_state", StateSuccess}, pair{"trade_state_desc", "支付成功"})...)
 	case StateRefund:
 		fs := o.fields(*o.trade)
-		// In every state but SUCCESS WeChat promises out_trade_no and attach
-		// only (docs/wechat.md 7.2); WeChat is seen to send the rest of a
-		// refunded order.
+		// In every state but SUCCESS WeChat guarantees only out_trade_no and attach (docs/wechat.md
+		// 7.2). It was observed to send the other fields of a refunded order.
 		if w.cfg.Hostile && w.ids.intn(2) == 0 {
 			fs = []pair{{"out_trade_no", o.OutTradeNo}}
 			if o.Attach != "" {
@@ -67,11 +66,11 @@ func (w *WeChat) orderQuery(p *payRequest) {
 	case StateClosed:
 		fs := []pair{{"out_trade_no", o.OutTradeNo}, {"trade_state", StateClosed}, {"trade_state_desc", "订单已关闭"}}
 		if o.Attach != "" {
-			fs = append(fs, pair{"attach", o.Attach}) // comes back once the order is final
+			fs = append(fs, pair{"attach", o.Attach}) // returned when the order is final
 		}
 		p.succeed(fs...)
 	default:
-		// Only what WeChat promises (docs/wechat.md 7.2): no amount, no attach.
+		// Only the fields that WeChat guarantees (docs/wechat.md 7.2): no amount, no attach.
 		p.succeed(pair{"out_trade_no", o.OutTradeNo}, pair{"trade_state", StateNotPay}, pair{"trade_state_desc", "订单未支付"})
 	}
 }

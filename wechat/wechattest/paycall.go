@@ -20,9 +20,9 @@ type payRequest struct {
 // get returns a field, "" when absent or empty.
 func (p *payRequest) get(name string) string { return valueOf(p.fields, name) }
 
-// payCall wraps an operation with the common rules of APIv2, in the order in
-// which WeChat can know them: transport, format, identity, sign. A failure
-// here gets a response in words at the return_code layer, unsigned.
+// payCall wraps an operation with the common rules of APIv2, in the order in which WeChat can know
+// them: transport, format, identity, sign. A failure here gets an unsigned response with a text in
+// return_msg.
 func (w *WeChat) payCall(h func(p *payRequest)) func(x *exchange) {
 	return w.payMessage(func(p *payRequest) {
 		if _, ok := w.takeFault(FaultSystemError, p.r.URL.Path); ok {
@@ -96,7 +96,7 @@ func (x *exchange) readPayXML() ([]pair, bool) {
 	return fields, true
 }
 
-// identify finds the merchant, and so the key.
+// identify finds the merchant and thereby the key.
 func (p *payRequest) identify() bool {
 	cfg := p.w.cfg
 	switch {
@@ -138,7 +138,7 @@ func (p *payRequest) verify() bool {
 	if !p.msg.Signed.OK {
 		p.note("%s", diagnose(p.fields, p.algorithm, cfg.APIKey, cfg.AppSecret, given))
 		if p.r.URL.Path == pathDownloadBill {
-			p.billFail("SIGN ERROR", "20001") // words of its own
+			p.billFail("SIGN ERROR", "20001") // a text of its own
 			return false
 		}
 		p.fail("SIGNERROR", "签名错误")
@@ -147,8 +147,7 @@ func (p *payRequest) verify() bool {
 	return true
 }
 
-// fail responds at the return_code layer: words only, no sign. The code goes to
-// the note.
+// fail responds with return_code FAIL: a text only, without a sign. The code goes to the note.
 func (x *exchange) fail(code, text string) {
 	x.note("%s", code)
 	x.xml([]pair{{"return_code", "FAIL"}, {"return_msg", text}})
@@ -223,8 +222,8 @@ func (w *WeChat) hostile(fields []pair) []pair {
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 
-// billFail responds as downloadbill does: return_code FAIL, words, and a number
-// when the document has one. Nothing of it is signed.
+// billFail responds as downloadbill does: return_code FAIL, a text, and a number if the
+// documentation has one. The response is not signed.
 func (p *payRequest) billFail(text, number string) {
 	fields := []pair{{"return_code", "FAIL"}, {"return_msg", text}}
 	if number != "" {

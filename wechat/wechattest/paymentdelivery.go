@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// doctype stands before some messages that reach notify URLs
-// (docs/wechat.md 6.5).
+// doctype precedes some messages that reach notify URLs (docs/wechat.md 6.5).
 const doctype = `<?xml version="1.0"?><!DOCTYPE xml [<!ENTITY xxe SYSTEM "http://tst.qq.com/xxe_inject/h5pay">]>`
 
 // paymentDelivery writes and signs the notification of a payment.

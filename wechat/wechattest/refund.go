@@ -50,8 +50,8 @@ type claim struct {
 	total, fee int64
 }
 
-// refundOrder serves POST /secapi/pay/refund. SUCCESS says that WeChat took
-// the request, not that money went back.
+// refundOrder serves POST /secapi/pay/refund. SUCCESS means that WeChat accepted the request, not
+// that the money was returned.
 func (w *WeChat) refundOrder(p *payRequest) {
 	if code, text := checkFields(p, refundFields()); code != "" {
 		p.decline(code, text)
@@ -195,7 +195,7 @@ func (w *WeChat) Refund(outTradeNo string, fee int64) (Refund, error) {
 	case fee < 1:
 		return Refund{}, fmt.Errorf("refund_fee: want 1 fen or more, got %d", fee)
 	}
-	p := &payRequest{exchange: &exchange{w: w}} // takes the notes
+	p := &payRequest{exchange: &exchange{w: w}} // collects the notes
 	if _, text := o.refundable(p, o.TotalFee, fee, now); text != "" {
 		return Refund{}, errors.New(joinNotes(text, p.msg.Note))
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // SUCCESS means accepted, not refunded (docs/wechat.md 9.2).
-func TestARefundIsTakenThenMade(t *testing.T) {
+func TestARefundIsAcceptedThenMade(t *testing.T) {
 	w := newWorld(t, plain, tame)
 	w.paid("refund1")
 	w.Advance(0)
@@ -225,7 +225,7 @@ func TestRefundFaults(t *testing.T) {
 		if got := w.Ledger().Refunds[0].Status; got != want {
 			t.Errorf("%s: %s", kind, got)
 		}
-		// What was closed can be refunded anew; what is stuck cannot.
+		// A closed refund can be repeated with a new number, a stuck one cannot.
 		again := declineOf(w.pay(pathRefund, w.refundRequest("ends001", "r-2", "880")))
 		if (again == " ") != (want == RefundClosed) {
 			t.Errorf("%s, then: %s", kind, again)
@@ -253,7 +253,7 @@ func TestRefundFaults(t *testing.T) {
 	}
 }
 
-// A paid order stays paid: what else can be done with it says so.
+// A paid order stays paid, and all other calls about it report that.
 func TestARefundedOrderIsPaid(t *testing.T) {
 	w := newWorld(t, plain, tame)
 	w.paid("after01")
@@ -275,8 +275,8 @@ func TestARefundedOrderIsPaid(t *testing.T) {
 	}
 }
 
-// Of a trade_state other than SUCCESS no more than out_trade_no and attach is
-// promised (docs/wechat.md 7.2).
+// With a trade_state other than SUCCESS only out_trade_no and attach are guaranteed (docs/wechat.md
+// 7.2).
 func TestHostileQueryOfARefundedOrderHasFewFields(t *testing.T) {
 	w := newWorld(t, plain)
 	w.paid("little1")

@@ -22,7 +22,7 @@ func (w *WeChat) refundDelivery(r *refund, forge string) delivery {
 		f.Fee++
 	}
 	if forge != "" && f.Status != RefundSuccess {
-		f.Status, f.Done = RefundSuccess, w.Now() // what a forger claims
+		f.Status, f.Done = RefundSuccess, w.Now() // the forger's claim
 	}
 	var b strings.Builder
 	b.WriteString("<root>")
@@ -54,7 +54,7 @@ func (w *WeChat) refundDelivery(r *refund, forge string) delivery {
 	return delivery{body: body, plain: plain}
 }
 
-// info is what req_info says. lost and lostBack are the coupons of order and refund that
+// info returns the fields of req_info. lost and lostBack are the coupons of order and refund that
 // WeChat does not settle, in fen.
 func (r Refund) info(lost, lostBack int64) []pair {
 	fs := []pair{

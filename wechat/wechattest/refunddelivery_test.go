@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// decrypted is what req_info says under the key, read by hand.
+// decrypted returns the text of req_info, decrypted with the key by other code.
 func decrypted(t *testing.T, info, key string) string {
 	t.Helper()
 	b, err := base64.StdEncoding.DecodeString(info)
@@ -66,7 +66,7 @@ func TestReqInfoIsThePublishedOne(t *testing.T) {
 	}
 }
 
-// No sign; what it says is in req_info (docs/wechat.md 11.1).
+// No sign, and its content is in req_info (docs/wechat.md 11.1).
 func TestRefundNotificationFollowsTheRefund(t *testing.T) {
 	w := newWorld(t, plain)
 	w.paid("told001")
@@ -228,7 +228,7 @@ func TestForgedRefundNotifications(t *testing.T) {
 			t.Errorf("%s can be read", forge)
 		}
 		if key != "" && !strings.Contains(decrypted(t, info(body), key), "SUCCESS") {
-			t.Errorf("%s says nothing under its own key", forge)
+			t.Errorf("%s cannot be decrypted with its own key", forge)
 		}
 	}
 	if !strings.Contains(send(ForgeDoctype), "<!DOCTYPE") {

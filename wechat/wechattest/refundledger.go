@@ -10,16 +10,16 @@ const (
 	RefundProcessing = "PROCESSING"
 	RefundSuccess    = "SUCCESS"
 	RefundClosed     = "REFUNDCLOSE" // the money stays with the merchant
-	RefundChange     = "CHANGE"      // it cannot go back to where it came from
+	RefundChange     = "CHANGE"      // it cannot be returned to the payer's account
 )
 
-// ErrUnknownRefund is returned for an out_refund_no that WeChat never took.
+// ErrUnknownRefund is returned for an out_refund_no that WeChat does not know.
 var ErrUnknownRefund = errors.New("no such refund")
 
-// refundTime is how long a refund is PROCESSING when Config does not say.
+// refundTime is the default of Config.RefundTime.
 const refundTime = 5 * time.Second
 
-// Refund is money on its way back to the payer.
+// Refund is a refund to the payer.
 type Refund struct {
 	Version       string `json:"version"` // of the API that requested it; VersionV2 for a refund by hand
 	OutTradeNo    string `json:"out_trade_no"`
@@ -62,7 +62,7 @@ func (w *WeChat) addRefund(o *order, f Refund, now time.Time) *refund {
 	if f.NotifyURL == "" {
 		f.NotifyURL = w.cfg.RefundNotifyURL
 	}
-	// The coupons come back with the last part.
+	// The last part returns the coupons.
 	back := f.Fee
 	for _, r := range o.refunds {
 		if r.Status != RefundClosed {
@@ -92,7 +92,7 @@ func (w *WeChat) addRefund(o *order, f Refund, now time.Time) *refund {
 	return r
 }
 
-// endRefund gives a refund its last state, and notifies the shop.
+// endRefund sets the final state of a refund and notifies the shop.
 func (w *WeChat) endRefund(r *refund, status string, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

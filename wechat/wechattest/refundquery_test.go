@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// asking is a refundquery by name=value pairs, without its sign.
+// asking returns a refundquery of name=value pairs, without its sign.
 func (w *world) asking(by ...string) []pair {
 	fields := []pair{{"appid", w.cfg.AppID}, {"mch_id", w.cfg.MchID}, {"nonce_str", "n"}}
 	for i := 0; i < len(by); i += 2 {
@@ -117,8 +117,8 @@ func TestRefundQueryGivesTenAtATime(t *testing.T) {
 	}
 }
 
-// Coupons come back with the last part; refund_fee counts them, cash_refund_fee does
-// not, settlement_refund_fee only those that are settled (docs/wechat.md 10.2).
+// The last part returns the coupons; refund_fee counts them, cash_refund_fee does not,
+// settlement_refund_fee only those that are settled (docs/wechat.md 10.2).
 func TestRefundsOfCoupons(t *testing.T) {
 	w := newWorld(t, plain, tame)
 	if err := w.AddFault(Fault{Kind: FaultCoupons}); err != nil {

@@ -11,7 +11,7 @@ func (w *world) refundRequest(no, outRefundNo, fee string) []pair {
 	}
 }
 
-// plain lets refunds through without a certificate.
+// plain accepts refunds without a certificate.
 func plain(c *Config) { c.PlainRefunds = true }
 
 // refunded makes a refund of a paid order, which is PROCESSING.

@@ -14,7 +14,7 @@ type DeclineError struct {
 	Hint string // for the developer, in English
 }
 
-// Error gives both.
+// Error returns both.
 func (r *DeclineError) Error() string { return r.Text + ": " + r.Hint }
 
 // Scan scans the QR code of a NATIVE order, which is its code_url, and opens the

@@ -23,7 +23,7 @@ func (w *world) codeURL(no string) string {
 	return url
 }
 
-// Whoever holds the phone pays what it scans.
+// The user who holds the phone pays the code that it scans.
 func TestAScannedCodeIsPaid(t *testing.T) {
 	w := newWorld(t)
 	url := w.codeURL("scan001")

@@ -44,8 +44,8 @@ func Start(t TB, cfg Config) *Server {
 	return s
 }
 
-// Listen runs a simulator on the given address, host:port with port 0 for any. The
-// error names which address could not be had.
+// Listen runs a simulator on the given address, host:port with port 0 for any. The error names the
+// address that cannot be used.
 func Listen(cfg Config, addr string) (*Server, error) {
 	s := &Server{}
 	var listeners []net.Listener

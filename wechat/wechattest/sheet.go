@@ -27,7 +27,7 @@ type Sheet struct {
 	Item       string    `json:"item"`
 	OpenID     string    `json:"openid"`
 	State      string    `json:"state"`
-	ErrMsg     string    `json:"err_msg,omitempty"` // what the page's callback gets once the sheet is gone; of JSAPI only
+	ErrMsg     string    `json:"err_msg,omitempty"` // the argument of the page's callback after the sheet has closed; only for JSAPI
 	ErrDesc    string    `json:"err_desc,omitempty"`
 	Opened     time.Time `json:"opened"`
 }
@@ -111,10 +111,10 @@ func (w *WeChat) WaitSheet(ctx context.Context, id string) (Sheet, error) {
 	return s.Sheet, err
 }
 
-// PaySheet presses the button of a payment sheet. When it returns, the trade is in
-// the Ledger and the notification is on its way. The payer is the person for whom
-// the sheet opened. The error is ErrUnknownSheet or ErrSheetClosed. If WeChat declines
-// the payment, the state of the sheet is SheetFailed.
+// PaySheet presses the button of a payment sheet. When it returns, the trade is in the Ledger and
+// the notification is being sent. The payer is the user for whom the sheet opened. The error is
+// ErrUnknownSheet or ErrSheetClosed. If WeChat declines the payment, the state of the sheet is
+// SheetFailed.
 func (w *WeChat) PaySheet(id string) (Sheet, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

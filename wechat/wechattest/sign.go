@@ -20,8 +20,8 @@ const (
 // pair is one field of a flat message, in the order of the document.
 type pair struct{ name, value string }
 
-// canonical is the string to sign (docs/wechat.md 3.1). It follows the steps
-// there one by one, and has nothing in common with the client's way.
+// canonical is the string to sign (docs/wechat.md 3.1). It follows the steps there one by one and
+// shares no code with the client.
 func canonical(fields []pair, key string) string {
 	signed := map[string]string{} // step 1
 	for _, f := range fields {
@@ -45,12 +45,12 @@ func digest(algorithm, s, key string) string {
 	if algorithm == signHMAC {
 		h = hmac.New(sha256.New, []byte(key))
 	}
-	_, _ = io.WriteString(h, s) // a hash takes everything
+	_, _ = io.WriteString(h, s) // a hash returns no error
 	return fmt.Sprintf("%X", h.Sum(nil))
 }
 
-// checkSign compares the sign that came with the one that WeChat makes. WeChat's
-// own is upper case; the simulator takes no other (docs/wechat.md 3.1).
+// checkSign compares the given sign with the one that WeChat makes. WeChat's own is upper case; the
+// simulator accepts no other (docs/wechat.md 3.1).
 func checkSign(fields []pair, algorithm, key, given string) *Signed {
 	s := canonical(fields, key)
 	want := digest(algorithm, s, key)

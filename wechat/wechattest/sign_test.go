@@ -64,7 +64,7 @@ func TestSignAgreesWithPublishedVectors(t *testing.T) {
 	}
 }
 
-// FuzzSignAgreesWithTheClient: the two ways to sign give the same.
+// FuzzSignAgreesWithTheClient: the signatures of simulator and client are equal.
 func FuzzSignAgreesWithTheClient(f *testing.F) {
 	f.Add("appid=wx1\nbody=茶 & 饼=\nempty=\nsign=x\nZebra=1\ncoupon_fee_10=2\ncoupon_fee_2=1", "k")
 	f.Add("", "")
@@ -83,7 +83,7 @@ func FuzzSignAgreesWithTheClient(f *testing.F) {
 		}
 		for _, algorithm := range []string{signMD5, signHMAC} {
 			if got, want := digest(algorithm, canonical(ours, key), key), wechat.Sign(theirs, wechat.Secret(key), wechat.SignType(algorithm)); got != want {
-				t.Errorf("%s of %q: %s, the client gives %s", algorithm, canonical(ours, key), got, want)
+				t.Errorf("%s of %q: %s, the client has %s", algorithm, canonical(ours, key), got, want)
 			}
 		}
 	})
@@ -156,7 +156,7 @@ func TestDiagnoseNamesTheMistake(t *testing.T) {
 				alg = signMD5
 			}
 			if got := diagnose(tt.fields, alg, key, secret, tt.given); !strings.Contains(got, tt.want) {
-				t.Errorf("got %q, want it to say %q", got, tt.want)
+				t.Errorf("got %q, want %q in it", got, tt.want)
 			}
 		})
 	}

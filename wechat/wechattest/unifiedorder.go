@@ -59,7 +59,7 @@ func (w *WeChat) checkTradeType(p *payRequest) bool {
 	switch p.get("trade_type") {
 	case "JSAPI":
 		if openID == "" {
-			// docs/wechat.md 13.9: one of the errors that come as text only.
+			// docs/wechat.md 13.9: one of the errors that have only a text.
 			p.fail("LACK_PARAMS", "JSAPI支付必须传openid")
 			return false
 		}

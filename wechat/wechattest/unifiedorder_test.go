@@ -54,7 +54,7 @@ func TestResponsesHaveUnknownFieldsIfHostile(t *testing.T) {
 	}
 }
 
-// declineOf is what came back, at whichever layer.
+// declineOf returns the error of a response, of either layer.
 func declineOf(fields []pair) string {
 	if valueOf(fields, "return_code") == "FAIL" {
 		return valueOf(fields, "return_msg")

@@ -16,18 +16,18 @@ type User struct {
 	// UnionID is present only when the account is bound to an Open Platform
 	// account.
 	UnionID string `json:"unionid,omitempty"`
-	// Subscribed says whether the user follows the account (is_subscribe).
+	// Subscribed reports whether the user follows the account (is_subscribe).
 	Subscribed bool `json:"subscribed"`
 }
 
-// openIDForm is the look of real openids: 28 characters of base64url.
+// openIDForm is the form of real openids: 28 characters of base64url.
 var openIDForm = regexp.MustCompile(`^[0-9A-Za-z_-]{28}$`)
 
 // ErrUnknownUser is returned by SetUser for an unknown openid.
 var ErrUnknownUser = errors.New("no user with this openid")
 
-// defaultUsers makes the people of a simulator that was given none. The
-// nicknames hold what real ones do: Chinese, an emoji, markup.
+// defaultUsers makes the users of a simulator whose Config has none. The nicknames have Chinese
+// characters, an emoji and markup, as real ones do.
 func defaultUsers(ids *ids) []User {
 	var us []User
 	for i, p := range []struct{ nickname, initial, colour string }{
@@ -53,7 +53,7 @@ func (w *WeChat) User() User {
 	return w.users[w.holder]
 }
 
-// SetUser gives the phone to another person. The error is ErrUnknownUser.
+// SetUser gives the phone to another user. The error is ErrUnknownUser.
 func (w *WeChat) SetUser(openID string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -77,8 +77,7 @@ func (w *WeChat) user(openID string) (User, bool) {
 	return User{}, false
 }
 
-// otherUser is someone else than a person: another one who can hold the phone, or
-// somebody made up.
+// otherUser returns another user than to: one of the simulator, or an invented one.
 func (w *WeChat) otherUser(to User) User {
 	for _, u := range w.users {
 		if u.OpenID != to.OpenID {

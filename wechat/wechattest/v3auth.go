@@ -13,8 +13,7 @@ import (
 // (docs/wechat.md 18.3).
 const v3Window = 5 * time.Minute
 
-// v3AuthTexts are the words in which a call declines an Authorization header that it
-// cannot read.
+// v3AuthTexts selects the texts with which a call declines an unreadable Authorization header.
 type v3AuthTexts int
 
 const (

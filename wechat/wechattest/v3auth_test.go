@@ -235,7 +235,7 @@ func TestV3Modes(t *testing.T) {
 		t.Errorf("the public key changed: %s", id.PublicKeyID)
 	}
 	if m.SetV3Mode("none") == nil || m.SetV3Share(101) == nil || m.SetV3Share(-1) == nil || m.SetAPIv3Key("short") == nil {
-		t.Error("a bad setting was taken")
+		t.Error("an invalid setting was accepted")
 	}
 }
 

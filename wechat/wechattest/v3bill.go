@@ -227,8 +227,8 @@ func (w *WeChat) fundFlow(day time.Time) string {
 	return strings.Join(lines, "\r\n") + "\r\n"
 }
 
-// funds lists what moved, oldest first: each payment comes in and its fee goes out,
-// each refund goes out and its fee comes back.
+// funds lists the movements of money, oldest first: each payment is received and its fee paid, each
+// refund is paid and its fee returned.
 func (w *WeChat) funds() []fund {
 	w.mu.Lock()
 	defer w.mu.Unlock()

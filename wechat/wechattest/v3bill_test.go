@@ -62,7 +62,7 @@ func TestV3Bills(t *testing.T) {
 	if only := m.billFile(PathV3TradeBill + day + "&bill_type=REFUND"); strings.Contains(only, "SUCCESS,`CFT") || !strings.Contains(only, "退款申请时间") {
 		t.Errorf("refunds alone:\n%s", only)
 	}
-	// 8.80 comes in, 0.05 goes out, 3.00 goes out, 0.02 comes back.
+	// 8.80 received, 0.05 paid, 3.00 paid, 0.02 returned.
 	flow := m.billFile(PathV3FundFlowBill + day)
 	for _, want := range []string{"收入,`8.80,`10008.80", "支出,`0.05,`10008.75", "支出,`3.00,`10005.75", "收入,`0.02,`10005.77", "`4,`2,`8.82,`2,`3.05"} {
 		if !strings.Contains(flow, want) {

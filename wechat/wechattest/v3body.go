@@ -9,8 +9,8 @@ import (
 	"unicode/utf16"
 )
 
-// bodyEdits are the ways in which a body is written once for signing and again for
-// sending.
+// bodyEdits are the differences between a body that was written for signing and one that was
+// written again for sending.
 func bodyEdits(p v3Parts) []v3Edit {
 	var list []v3Edit
 	add := func(mistake, body string) {

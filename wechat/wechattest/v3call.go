@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// v3Call is a request of APIv3 on its way to a response.
+// v3Call is a request of APIv3, from which a response is made.
 type v3Call struct {
 	*exchange
 	route  v3Route

@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// Forgeries of APIv3 alone, of payments and of refunds. All others are known to it
-// too: no_info leaves out the resource, bad_padding the tag of its ciphertext, and
-// doctype is a message of APIv2.
+// Forgeries of APIv3 alone, of payments and of refunds. The others exist in APIv3 too: no_info
+// omits the resource, bad_padding omits the tag of its ciphertext, and doctype is a message of
+// APIv2.
 const (
 	ForgeProbe         = "probe"          // the signature begins with WECHATPAY/SIGNTEST/
 	ForgeStale         = "stale"          // rightly signed 400 s ago
@@ -22,16 +22,16 @@ const (
 	ForgeOtherVersion  = "other_version"  // a message of APIv2, validly signed: the APIv2 key has leaked
 )
 
-// V3Forgeries lists what Notify takes for orders of APIv3 besides Forgeries.
+// V3Forgeries lists the forgeries that Notify accepts for orders of APIv3 in addition to Forgeries.
 func V3Forgeries() []string {
 	return []string{ForgeProbe, ForgeStale, ForgeUnknownSerial, ForgeBadTag, ForgeShortNonce, ForgeOtherVersion}
 }
 
-// V3RefundForgeries lists what NotifyRefund takes for refunds that report by APIv3,
-// besides RefundForgeries.
+// V3RefundForgeries lists the forgeries that NotifyRefund accepts for refunds of APIv3 in addition
+// to RefundForgeries.
 func V3RefundForgeries() []string { return append(V3Forgeries(), ForgeBadSign, ForgeNoSign) }
 
-// v3Resource is what a callback says before it is encrypted.
+// v3Resource is the content of a callback before it is encrypted.
 type v3Resource struct {
 	id           string // the same in every repeat
 	event        string
@@ -75,7 +75,7 @@ func (w *WeChat) v3RefundDelivery(n *notification, forge string) delivery {
 		r.Fee++
 	}
 	if forge != "" && r.Status != RefundSuccess {
-		r.Status, r.Done = RefundSuccess, w.Now() // what a forger claims
+		r.Status, r.Done = RefundSuccess, w.Now() // the forger's claim
 	}
 	status := v3RefundStatus(r.Status)
 	body := v3Object{
@@ -183,8 +183,8 @@ func (n *notification) uuid() string {
 	return h[:8] + "-" + h[8:12] + "-5" + h[13:16] + "-8" + h[17:20] + "-" + h[20:]
 }
 
-// acknowledgedV3 checks the shop's response to a callback: 200 and 204 count, whatever
-// the body says (docs/wechat.md 18.5).
+// acknowledgedV3 checks the shop's response to a callback: 200 and 204 count, whatever the body is
+// (docs/wechat.md 18.5).
 func acknowledgedV3(status int) bool {
 	return status == http.StatusOK || status == http.StatusNoContent
 }

@@ -51,7 +51,7 @@ func (s *v3Shop) callbacks() ([]*http.Request, []string) {
 
 func withShop(s *v3Shop) func(*Config) { return func(c *Config) { c.Doer = s } }
 
-// open decrypts the resource of a callback, or says why it cannot.
+// open decrypts the resource of a callback, or returns why it cannot.
 func open(t *testing.T, body, key string) (map[string]any, string) {
 	t.Helper()
 	resource, _ := decode(t, body)["resource"].(map[string]any)
@@ -252,7 +252,7 @@ func TestV3Forgeries(t *testing.T) {
 		requests, bodies := shop.callbacks()
 		return requests[len(requests)-1], bodies[len(bodies)-1]
 	}
-	// found says at which check a forgery is found.
+	// found returns the check that detects a forgery.
 	found := func(r *http.Request, body string) string {
 		switch signature := r.Header.Get("Wechatpay-Signature"); {
 		case strings.Contains(body, "<xml>"):
@@ -319,7 +319,7 @@ func TestV3KeyChange(t *testing.T) {
 		t.Errorf("the new key: %s", problem)
 	}
 	if m.V3().APIv3Key != next {
-		t.Error("V3 gives the old key")
+		t.Error("V3 returns the old key")
 	}
 	for _, msg := range m.Messages(0) {
 		if strings.Contains(msg.Request+msg.Response+msg.Plain+msg.Note, next) {

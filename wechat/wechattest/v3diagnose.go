@@ -19,17 +19,17 @@ import (
 	"strings"
 )
 
-// v3Diagnosis says why a signature of the merchant's is wrong. It is for the log,
-// never for the wire.
+// v3Diagnosis is the cause of a wrong signature of the merchant's. It is for the log and is never
+// sent.
 type v3Diagnosis struct {
 	text  string
 	yours string // the text that was signed, "" when it is not known
 }
 
-// v3Variant is a text that somebody signs by mistake.
+// v3Variant is a text that a shop signs by mistake.
 type v3Variant struct{ mistake, text string }
 
-// diagnoseV3 finds out what a request's signature was made of.
+// diagnoseV3 finds the text and the key of a request's signature.
 func diagnoseV3(p v3Parts, signature string, named *v3Key, keys []v3Key) v3Diagnosis {
 	return explainV3(signature, named, keys, requestVariants(p))
 }
@@ -44,9 +44,8 @@ var (
 	base64Rest = strings.NewReplacer("-", "+", "_", "/", "\r", "", "\n", "", " ", "+")
 )
 
-// explainV3 takes the signature apart. A signature in PKCS #1 v1.5 contains the digest
-// of the signed text. So one RSA operation checks the key, and each variant costs a
-// hash only.
+// explainV3 analyses the signature. A signature in PKCS #1 v1.5 contains the digest of the signed
+// text. So one RSA operation checks the key, and each variant costs a hash only.
 func explainV3(signature string, named *v3Key, keys []v3Key, variants []v3Variant) v3Diagnosis {
 	if signature == "" {
 		return v3Diagnosis{text: "there is no signature"}
@@ -88,8 +87,7 @@ func explainV3(signature string, named *v3Key, keys []v3Key, variants []v3Varian
 	return v3Diagnosis{text: joinNotes(notes, "it is not signed with the merchant's private key (apiclient_key.pem of the certificate "+named.id+")")}
 }
 
-// looseSignature reads a signature also where its encoding is wrong, and says what
-// is wrong with it.
+// looseSignature also reads a signature with a wrong encoding, and describes the mistake.
 func looseSignature(s string) (raw []byte, note string, ok bool) {
 	if hexForm.MatchString(s) {
 		switch len(s) {
@@ -214,7 +212,7 @@ func (p v3Parts) lines() []string {
 	return []string{p.method, p.uri, p.timestamp, p.nonce, p.body}
 }
 
-// merge takes over from other what it has changed of the original.
+// merge copies the fields in which other differs from the original.
 func (p v3Parts) merge(original, other v3Parts) v3Parts {
 	for _, f := range []struct {
 		to         *string
@@ -244,7 +242,7 @@ func lineEdits(lines []string, body, before string) []v3Variant {
 	}
 	if body == "" && len(lines) == 5 {
 		list = append(list, v3Variant{joinNotes(before, "an empty body keeps its line: two line feeds end the text"), joinLines(lines[:4])})
-		// The same as a missing last line feed, in words that fit better.
+		// The same as a missing last line feed, with a better text.
 		list[0], list[len(list)-1] = list[len(list)-1], list[0]
 	}
 	return list
@@ -344,7 +342,7 @@ func methodEdits(p v3Parts) []v3Edit {
 	return list
 }
 
-// payVariants are the texts that somebody signs for a paySign.
+// payVariants are texts that shops sign by mistake for a paySign.
 func payVariants(lines []string) []v3Variant {
 	list := []v3Variant{{"", joinLines(lines)}}
 	list = append(list, lineEdits(lines, "x", "")...)

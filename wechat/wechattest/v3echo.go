@@ -40,7 +40,7 @@ func (w *WeChat) v3Echo(c *v3Call) {
 		keys := w.merchantKeys()
 		back, err := rsa.EncryptOAEP(sha1.New(), rand.Reader, &keys[len(keys)-1].key.PublicKey, plain, nil)
 		if err != nil {
-			panic("wechattest: encrypting: " + err.Error()) // as long as what came
+			panic("wechattest: encrypting: " + err.Error()) // as long as the text that was received
 		}
 		reply = append(reply, v3Member{"encrypted_echo_message", base64.StdEncoding.EncodeToString(back)})
 	}

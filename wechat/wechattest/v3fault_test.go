@@ -168,7 +168,7 @@ func TestV3QueryFaults(t *testing.T) {
 	}
 	for kind, bad := range map[string]string{FaultV3Probe: pathUnifiedOrder, FaultV3OldCodes: V3Callback, FaultV3NoAssociated: V3Callback} {
 		if m.AddFault(Fault{Kind: kind, Path: bad}) == nil {
-			t.Errorf("%s took the path %s", kind, bad)
+			t.Errorf("%s accepted the path %s", kind, bad)
 		}
 	}
 }
@@ -183,7 +183,7 @@ func TestV3Timeouts(t *testing.T) {
 		if err := m.AddFault(Fault{Kind: kind, Path: PathOrder}); err != nil {
 			t.Fatal(err)
 		}
-		// The call is given up once the fault is in the log.
+		// The call is cancelled when the fault is in the log.
 		ctx, cancel := context.WithCancel(t.Context())
 		events, unsubscribe := m.Subscribe()
 		go func() {

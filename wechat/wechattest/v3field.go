@@ -82,7 +82,7 @@ type v3Problem struct {
 // source names a field as WeChat does.
 func v3Source(location, path string) string { return "输入源“/" + location + path + "”" }
 
-// checkV3Body applies a field table to the body. nil means that all is well.
+// checkV3Body applies a field table to the body. nil means that the body is valid.
 func checkV3Body(body v3Fields, table []v3Field) *v3Problem {
 	if p := checkV3Fields(body, "", table); p != nil {
 		return p
@@ -253,13 +253,13 @@ func (c *v3Call) checkQuery(table []v3Field) *v3Problem {
 	return nil
 }
 
-// v3Time takes RFC 3339 with an offset.
+// v3Time accepts RFC 3339 with an offset.
 func v3Time(s string) bool {
 	_, err := time.Parse(time.RFC3339, s)
 	return err == nil
 }
 
-// v3Address takes IPv4 and IPv6, without a zone.
+// v3Address accepts IPv4 and IPv6, without a zone.
 func v3Address(s string) bool {
 	a, err := netip.ParseAddr(s)
 	return err == nil && a.Zone() == ""

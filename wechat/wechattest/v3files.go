@@ -7,18 +7,17 @@ import (
 	"strings"
 )
 
-// The files of WriteV3, beside KeyFile, CertFile and one file for each platform
+// The files of WriteV3, in addition to KeyFile, CertFile and one file for each platform
 // certificate, wechatpay_<serial>.pem.
 const (
 	PublicKeyFile = "pub_key.pem"
 	V3File        = "v3.txt"
 )
 
-// WriteV3 writes the merchant's files for APIv3 into a directory, which it makes if
-// needed. They are the merchant's key and certificate, WeChat's public key, the
-// platform certificates, and V3File with the other values. The names are those that the
-// merchant platform gives. CertFile and KeyFile are not those of WriteCertificates,
-// which open refunds of APIv2.
+// WriteV3 writes the merchant's files for APIv3 into a directory, which it makes if needed. They
+// are the merchant's key and certificate, WeChat's public key, the platform certificates, and
+// V3File with the other values. The names are those of the merchant platform. CertFile and KeyFile
+// are not those of WriteCertificates, which refunds of APIv2 need.
 func (w *WeChat) WriteV3(dir string) error {
 	id := w.V3()
 	type file struct {

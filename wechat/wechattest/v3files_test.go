@@ -33,7 +33,7 @@ func TestV3Files(t *testing.T) {
 	}
 	for _, line := range []string{"mode=both", "mchid=" + m.cfg.MchID, "apiv3_key=" + DefaultAPIv3Key, "serial_no=" + id.Serial, "public_key_id=" + id.PublicKeyID} {
 		if !strings.Contains(string(text), line+"\n") {
-			t.Errorf("%s does not say %s:\n%s", V3File, line, text)
+			t.Errorf("%s lacks %s:\n%s", V3File, line, text)
 		}
 	}
 	for name, mode := range map[string]os.FileMode{KeyFile: 0o600, V3File: 0o600} {
@@ -42,6 +42,6 @@ func TestV3Files(t *testing.T) {
 		}
 	}
 	if m.WriteV3(filepath.Join(dir, KeyFile)) == nil {
-		t.Error("a file was taken for a directory")
+		t.Error("a file was accepted as a directory")
 	}
 }

@@ -47,7 +47,7 @@ func FuzzV3JSON(f *testing.F) {
 	})
 }
 
-// No signature and no body make the diagnosis panic, and it always says something.
+// No signature and no body make the diagnosis panic, and its text is never empty.
 func FuzzV3Diagnosis(f *testing.F) {
 	keys := []v3Key{{id: "A", key: rsaKeys()[0]}}
 	f.Add("AAAA", "{}", "/v3/x?a=%41")
@@ -55,7 +55,7 @@ func FuzzV3Diagnosis(f *testing.F) {
 	f.Fuzz(func(t *testing.T, signature, body, uri string) {
 		p := v3Parts{"POST", uri, "1772330400", "n", body, "localhost"}
 		if d := diagnoseV3(p, signature, &keys[0], keys); d.text == "" && signature != keys[0].sign(p.text()) {
-			t.Errorf("nothing is said of %q", signature)
+			t.Errorf("no text about %q", signature)
 		}
 	})
 }

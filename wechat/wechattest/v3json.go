@@ -12,7 +12,7 @@ import (
 // v3Object is a JSON object with its members in their order.
 type v3Object []v3Member
 
-// v3Member is one member of an object. The value is what encoding/json takes, or a
+// v3Member is one member of an object. The value is one that encoding/json can write, or a
 // v3Object.
 type v3Member struct {
 	name  string
@@ -105,12 +105,12 @@ func readV3JSON(text string) (v3Fields, error) {
 	return o, nil
 }
 
-// v3Depth is how deep objects and arrays may lie in each other.
+// v3Depth is the largest depth of nested objects and arrays.
 const v3Depth = 32
 
 func readV3Value(dec *json.Decoder, depth int) (v3Value, error) {
 	if depth > v3Depth {
-		return nil, fmt.Errorf("more than %d values lie in each other", v3Depth)
+		return nil, fmt.Errorf("more than %d nested values", v3Depth)
 	}
 	t, err := dec.Token()
 	if err == io.EOF {

@@ -26,8 +26,8 @@ const (
 // DefaultAPIv3Key is the APIv3 key of a Config that names none.
 const DefaultAPIv3Key = "h5paysimulatorapiv3key0000000000"
 
-// V3Mode says which keys WeChat has towards the merchant in APIv3
-// (docs/wechat.md 18.4).
+// V3Mode determines the keys with which WeChat signs for the merchant in APIv3 (docs/wechat.md
+// 18.4).
 type V3Mode string
 
 // The modes. New merchants have the public key only.
@@ -58,7 +58,7 @@ type v3State struct {
 	spare    []*rsa.PrivateKey // of Config.RSAKeys, not yet used
 	mode     V3Mode
 	share    float64  // percent of callbacks that the public key signs in V3Both
-	pending  float64  // what is left of share after the callbacks so far
+	pending  float64  // the accumulated share of the callbacks so far
 	apiKeys  []string // newest last
 	merchant []*v3Key // newest last
 	platform []*v3Key // certificates, newest last
@@ -70,7 +70,7 @@ func newV3State(cfg Config) *v3State {
 	return &v3State{spare: cfg.RSAKeys, mode: cfg.V3Mode, share: 50, apiKeys: []string{cfg.APIv3Key}}
 }
 
-// keyPair returns an RSA key that nobody else has; the caller holds s.mu.
+// keyPair returns an unused RSA key. The caller holds s.mu.
 func (s *v3State) keyPair() *rsa.PrivateKey {
 	if len(s.spare) > 0 {
 		key := s.spare[0]
@@ -104,8 +104,8 @@ func (s *v3State) certificate(name, organization string, now time.Time) *v3Key {
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageContentCommitment,
 		Subject:  pkix.Name{CommonName: name, Organization: []string{organization}, Country: []string{"CN"}},
 	}
-	// Nobody checks the issuer's signature: GCM and the merchant platform vouch for
-	// these certificates. So the key signs its own.
+	// Shops do not check the issuer's signature: GCM and the merchant platform prove that these
+	// certificates are WeChat's. So the key signs its own.
 	issuer := &x509.Certificate{Subject: pkix.Name{CommonName: "Tenpay.com Root CA", Organization: []string{"Simulated WeChat, worth nothing elsewhere"}}}
 	der, err := x509.CreateCertificate(rand.Reader, t, issuer, &key.PublicKey, key)
 	if err != nil {
@@ -333,9 +333,9 @@ func (w *WeChat) addCertificate(s *v3State) *v3Key {
 	return k
 }
 
-// RotateV3Certificate lets the newest platform certificate sign from now on, and
-// returns its serial. Without one that was announced it makes one. Those before stay
-// in GET /v3/certificates, and sign responses to requests that name them.
+// RotateV3Certificate makes WeChat sign with the newest platform certificate, and returns its
+// serial. If none was announced it makes one. The former ones stay in GET /v3/certificates, and
+// sign responses to requests that name them.
 func (w *WeChat) RotateV3Certificate() (serial string) {
 	w.changeV3(func(s *v3State) { serial = w.rotateCertificate(s).id })
 	return serial
@@ -395,7 +395,7 @@ func (w *WeChat) callbackKey() (k *v3Key) {
 	w.v3Locked(func(s *v3State) {
 		public := s.mode == V3PublicKey
 		if s.mode == V3Both {
-			// Spread evenly: of 100 callbacks as many as share says.
+			// Evenly distributed: share of 100 callbacks.
 			s.pending += s.share
 			if public = s.pending >= 100; public {
 				s.pending -= 100
@@ -454,7 +454,7 @@ func (w *WeChat) shopNow() time.Time {
 	return now
 }
 
-// forgerKey is the key of somebody who signs in WeChat's name.
+// forgerKey returns the key of a forger who signs in WeChat's name.
 func (w *WeChat) forgerKey(like *v3Key) *v3Key {
 	key, err := rsa.GenerateKey(rand.Reader, v3KeyBits)
 	if err != nil {

@@ -249,8 +249,8 @@ func (c *v3Call) checkOutTradeNo(no string) bool {
 	return true
 }
 
-// transaction is an order as queries and callbacks show it. trade is nil when the
-// order is to look unpaid.
+// transaction returns an order as queries and callbacks show it. trade is nil if the order must
+// look unpaid.
 func (w *WeChat) transaction(o *order, state string, trade *Trade) v3Object {
 	desc := map[string]string{
 		StateSuccess: "支付成功", StateRefund: "订单发生过退款，退款详情请查询退款单", StateClosed: "订单已关闭", StateNotPay: "订单未支付",

@@ -36,7 +36,7 @@ func TestV3Orders(t *testing.T) {
 	}
 }
 
-// The same order again gives a fresh code; other data, or another version, do not.
+// A repeated order gets a new code. Other data or another version is declined.
 func TestV3PlacedAgain(t *testing.T) {
 	t.Parallel()
 	m := newMerchant(t, tame)
@@ -219,7 +219,7 @@ func TestV3DeclinesFields(t *testing.T) {
 		t.Errorf("another appid: %v", got)
 	}
 	if n := len(m.Ledger().Orders); n != 0 {
-		t.Errorf("%d orders were taken", n)
+		t.Errorf("%d orders were accepted", n)
 	}
 }
 

@@ -24,8 +24,8 @@ func v3RefundFields() []v3Field {
 	}
 }
 
-// v3Refund serves the refund call. 200 says that WeChat took the request, not that
-// money went back. No client certificate is requested.
+// v3Refund serves the refund call. 200 means that WeChat accepted the request, not that the money
+// was returned. No client certificate is requested.
 func (w *WeChat) v3Refund(c *v3Call) {
 	if !c.readBody(v3RefundFields()) {
 		return
@@ -97,7 +97,7 @@ func (w *WeChat) v3Refund(c *v3Call) {
 	c.succeed(r.v3Object())
 }
 
-// v3RefundDecline gives the status, code and words of APIv3 for a limit of refunds.
+// v3RefundDecline returns the status, code and text of APIv3 for a limit of refunds.
 func v3RefundDecline(code, text string) (status int, v3Code, message string) {
 	switch code {
 	case "FREQUENCY_LIMITED":

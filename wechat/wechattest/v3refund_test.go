@@ -107,7 +107,7 @@ func TestV3RefundDeclines(t *testing.T) {
 	}
 }
 
-// Refunds that lack money, close or cannot go back, in APIv3's words.
+// Refunds that lack money, are closed or cannot be returned, with the texts of APIv3.
 func TestV3RefundFaults(t *testing.T) {
 	t.Parallel()
 	m := newMerchant(t, tame)
@@ -143,7 +143,7 @@ func TestV3RefundFaults(t *testing.T) {
 	}
 }
 
-// Coupons of a payment, and of what goes back.
+// Coupons of a payment and of its refund.
 func TestV3Coupons(t *testing.T) {
 	t.Parallel()
 	m := newMerchant(t, tame)

@@ -11,14 +11,14 @@ import (
 type v3Route struct {
 	kind     string // of its Message
 	method   string
-	pattern  string // segments in braces are parameters; Fault.Path takes it as it is
+	pattern  string // segments in braces are parameters; Fault.Path is such a pattern
 	auth     v3AuthTexts
 	noSerial bool // Wechatpay-Serial is not read, since the response brings its own keys
 	hasUA    bool // a missing User-Agent is declined before the signature is looked at
 	unsigned bool // the response has no signature, as that of a bill file
 }
 
-// The patterns of APIv3's calls. A Fault's Path takes them as they are.
+// The patterns of APIv3's calls. Fault.Path is one of them.
 const (
 	PathV3JSAPI           = "/v3/pay/transactions/jsapi"
 	PathV3Native          = "/v3/pay/transactions/native"

@@ -95,7 +95,7 @@ func joinLines(lines []string) string {
 	return text
 }
 
-// v3Parts are what the five lines of a request's message are made of.
+// v3Parts are the parts of the five lines of a request's message.
 type v3Parts struct {
 	method, uri, timestamp, nonce, body string
 	host                                string // where the request was sent

@@ -46,7 +46,7 @@ type merchant struct {
 // newMerchant starts a world with a merchant who uses the keys that it has now.
 func newMerchant(t *testing.T, edit ...func(*Config)) *merchant {
 	t.Helper()
-	// The clock stands almost still, so that a slow machine changes nothing.
+	// The clock runs very slowly, so that a slow machine changes no result.
 	all := append([]func(*Config){func(c *Config) { c.RSAKeys, c.TimeScale = rsaKeys(), 0.001 }}, edit...)
 	m := &merchant{world: newWorld(t, all...)}
 	m.refresh()
@@ -56,7 +56,7 @@ func newMerchant(t *testing.T, edit ...func(*Config)) *merchant {
 // mode is an edit of Config.
 func mode(m V3Mode) func(*Config) { return func(c *Config) { c.V3Mode = m } }
 
-// refresh takes over the keys of the merchant platform.
+// refresh copies the keys of the merchant platform.
 func (m *merchant) refresh() {
 	m.t.Helper()
 	id := m.V3()
@@ -125,7 +125,7 @@ func (m *merchant) authorize(r *http.Request, timestamp, nonce, signature string
 type answer struct {
 	*httptest.ResponseRecorder
 	signedBy string // Wechatpay-Serial, "" when the response is not signed
-	problem  string // why the signature is not believed
+	problem  string // why the signature is rejected
 }
 
 // send sends a request and verifies the response's signature.
@@ -141,7 +141,7 @@ func (m *merchant) send(r *http.Request) answer {
 	return a
 }
 
-// verify says why a message of WeChat's is not believed, "" when it is.
+// verify returns why a message of WeChat's is rejected, "" if it is accepted.
 func (m *merchant) verify(h http.Header, body string) string {
 	key := m.keys[h.Get("Wechatpay-Serial")]
 	if key == nil {

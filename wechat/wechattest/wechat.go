@@ -46,7 +46,7 @@ type WeChat struct {
 	orderList     []*order
 	refunds       []*refund
 	claims        map[string]claim  // by out_refund_no
-	shortOf       map[string]string // the fault that lets a refund lack money, by out_refund_no
+	shortOf       map[string]string // the fault by which a refund lacks money, by out_refund_no
 	prepays       map[string]*prepay
 	sheets        []*sheet
 	notifications []*notification
@@ -84,8 +84,8 @@ func New(cfg Config) (*WeChat, error) {
 	return w, nil
 }
 
-// Close ends the simulator: planned notifications are dropped, running ones
-// cut short, waiting calls released. No goroutine of it is left.
+// Close ends the simulator: planned notifications are dropped, running ones are interrupted, and
+// waiting calls return. All goroutines end.
 func (w *WeChat) Close() {
 	w.stop()
 	w.clock.close()
@@ -151,8 +151,8 @@ func (w *WeChat) Handler() http.Handler {
 	})
 }
 
-// Advance moves the clock forward. Everything that falls due on the way has happened
-// when it returns, notifications and their responses included.
+// Advance advances the clock by d. When it returns, everything that became due has happened,
+// including notifications and their responses.
 func (w *WeChat) Advance(d time.Duration) {
 	w.clock.advance(d)
 	w.publish(Event{Kind: EventClock})

@@ -42,7 +42,7 @@ func TestSameSeedSameAnswers(t *testing.T) {
 		t.Error(d)
 	}
 	if cmp.Equal(run(7), run(8)) {
-		t.Error("another seed gives the same")
+		t.Error("another seed makes the same values")
 	}
 }
 
@@ -103,7 +103,7 @@ func TestStartServesAndLeavesNoGoroutine(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := s.SetShop("http://localhost:1/x"); err == nil {
-		t.Error("a shop with a path was taken")
+		t.Error("a shop with a path was accepted")
 	}
 	res, err := http.Get(s.URL + pathAuth)
 	if err != nil {
@@ -136,10 +136,10 @@ func TestStartServesAndLeavesNoGoroutine(t *testing.T) {
 		runtime.Gosched()
 	}
 	if _, err := Listen(Config{}, "nowhere.invalid:0"); err == nil {
-		t.Error("an address that cannot be had was taken")
+		t.Error("an unusable address was accepted")
 	}
 	if _, err := Listen(Config{TLSAddr: "nowhere.invalid:0"}, "localhost:0"); err == nil {
-		t.Error("an address that cannot be had was taken for TLS")
+		t.Error("an unusable address was accepted for TLS")
 	}
 	if plain, err := Listen(Config{}, "localhost:0"); err != nil || plain.TLSURL != "" {
 		t.Errorf("TLS unasked: %v", err)

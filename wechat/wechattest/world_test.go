@@ -20,8 +20,8 @@ const (
 	ackBody    = "<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>"
 )
 
-// shop stands for the merchant's server: it notes what is posted to it and
-// answers what the test says.
+// shop simulates the merchant's server: it records the requests that it gets, and responds as the
+// test sets.
 type shop struct {
 	mu     sync.Mutex
 	got    []string
@@ -168,7 +168,7 @@ func with(fields []pair, name, value string) []pair {
 	return out
 }
 
-// signedXML signs as sign_type says and writes the message by hand.
+// signedXML signs by sign_type and writes the message with code of its own.
 func signedXML(fields []pair, key string) string {
 	alg := valueOf(fields, "sign_type")
 	if alg == "" {

@@ -14,7 +14,7 @@ const (
 	maxElements = 1024
 )
 
-// xmlError is a broken rule of the message format, in words for a developer.
+// xmlError is a broken rule of the message format, with a text for a developer.
 type xmlError struct{ rule string }
 
 func (e *xmlError) Error() string { return e.rule }
@@ -50,7 +50,7 @@ func (r *xmlReader) fail(format string, args ...any) {
 	panic(&xmlError{fmt.Sprintf(format, args...) + " (byte " + strconv.Itoa(r.at) + ")"})
 }
 
-// skip goes over a text that stands here, and reports whether it does.
+// skip skips a text if it is next, and reports whether it is.
 func (r *xmlReader) skip(text string) bool {
 	if !strings.HasPrefix(r.text[r.at:], text) {
 		return false
@@ -153,8 +153,8 @@ func (r *xmlReader) declaration() {
 	}
 }
 
-// attribute reads white space, a name, = and a value in quotes. It stays where
-// it is when another name stands there.
+// attribute reads white space, a name, = and a value in quotes. It reads nothing if another name is
+// next.
 func (r *xmlReader) attribute(name string) (value string, ok bool) {
 	from := r.at
 	if !r.space() || !r.skip(name) {
@@ -239,8 +239,8 @@ func (r *xmlReader) name() string {
 	return r.text[from:r.at]
 }
 
-// value reads the text up to the end of the element, and its end tag. CR LF and
-// CR are read as LF, unless a reference stands for them.
+// value reads the text up to the end of the element, and its end tag. CR LF and CR are read as LF,
+// unless they are written as references.
 func (r *xmlReader) value(name string) string {
 	var b strings.Builder
 	for {
@@ -298,7 +298,7 @@ func (r *xmlReader) reference() rune {
 	return c
 }
 
-// reject names what stands here, which no message has, or gives the rule.
+// reject names the forbidden construct that is next, or the rule.
 func (r *xmlReader) reject(rule string) {
 	for _, m := range []struct{ mark, rule string }{
 		{"<!DOCTYPE", "a DOCTYPE is rejected"}, {"<!--", "a comment is rejected"},

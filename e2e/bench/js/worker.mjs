@@ -1,12 +1,12 @@
 // The handlers that the benchmark measures, by hand in JavaScript: the shop's configuration,
-// an order, its payment parameters, and the payment notification. On their way to success
-// they do what the Go signer does: the same checks, statements in D1, messages to WeChat,
-// signatures and log lines, and nothing else. So they bound from below what these requests
-// cost on this platform.
+// an order, its payment parameters, and the payment notification. Until success
+// they do the same as the Go signer: the same checks, statements in D1, messages to WeChat,
+// signatures and log lines, and nothing else. So they are a lower bound of the cost of these
+// requests on this platform.
 //
-// They are no signer. Every failure is one line in the log and a bare status. Left to the
-// Go signer are sign-in, whose session cookies are opened here, polling, repeated
-// orders, guests, QR codes, H5, refunds, and what WeChat's error codes mean.
+// They are not a signer. Every failure is one line in the log and a status without a body.
+// They open the session cookies of the Go signer. They have no sign-in, polling, repeated
+// orders, guests, QR codes, H5, refunds, or meanings of WeChat's error codes.
 const encoder = new TextEncoder();
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 const maxBody = 64 * 1024; // bytes
@@ -28,7 +28,7 @@ let shop; // the settings and keys, read by the first request of the isolate
 export default {
   fetch(request, env, ctx) {
     const answered = answer(request, env);
-    ctx.waitUntil(answered); // money is moving: finish even when the caller has hung up
+    ctx.waitUntil(answered); // finish the payment even if the caller has disconnected
     return answered;
   },
 };
@@ -71,7 +71,7 @@ async function openShop(env) {
   };
 }
 
-// getConfig returns what the page asks first.
+// getConfig returns the shop's configuration, the page's first call.
 function getConfig() {
   return json({ appid: shop.appid, shop_name: shop.name, scope: shop.scope, trade_types: shop.tradeTypes, currency: "CNY" });
 }
@@ -118,7 +118,7 @@ async function createOrder({ request, log, run }) {
 }
 
 // payOrder stores a payment of the order, sends it to WeChat, and returns the order with
-// what pays it.
+// its payment parameters.
 async function payOrder({ id, request, log, run }) {
   check((request.headers.get("Origin") ?? shop.origin) === shop.origin, 403, "the Origin is not this shop's");
   const owner = await openidOf(request);
@@ -255,7 +255,7 @@ async function notifyPay({ request, log, run }) {
 
 const byNumber = (run, number) => run(`SELECT order_id, status, appid, mch_id, total, currency, transaction_id FROM payments WHERE out_trade_no = ?`, number).first();
 
-// readTrade reads what orderquery and the notification share.
+// readTrade reads the fields that orderquery and the notification share.
 function readTrade(fields) {
   const text = (name) => fields.get(name) ?? "";
   const time = text("time_end").replace(/^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$/, "$1-$2-$3T$4:$5:$6+08:00");

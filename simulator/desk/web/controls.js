@@ -45,7 +45,7 @@ export class Clock {
   }
 }
 
-// --- who holds the phone ----------------------------------------------------
+// --- the user of the phone --------------------------------------------------
 
 export class Holder {
   constructor(info) {
@@ -137,7 +137,7 @@ export function place(menu, button) {
   requestAnimationFrame(put);
 }
 
-// --- what waits for an answer ----------------------------------------------
+// --- open sheets and consent pages ------------------------------------------
 
 export class Waiting {
   constructor() {

@@ -66,7 +66,7 @@ async function start() {
     async open() {
       link("on", t("live"));
       const now = await get("info");
-      // The simulator was restarted: what this page shows is gone.
+      // The simulator was restarted, so the content of this page is out of date.
       if (now.epoch !== info.epoch) { location.reload(); return; }
       clock.set(now.now);
       holder.set(now.user);

@@ -2,7 +2,7 @@
 
 import { copyButton, el } from "./dom.js";
 
-// words sets `quoted` parts as code.
+// words shows `quoted` parts of a text as code.
 export const words = (text) => text.split("`").map((part, i) => (i % 2 ? el("code", {}, part) : part));
 
 export const section = (title, text, ...content) => el("section", {}, el("h2", {}, title), el("p", {}, words(text)), content.flat());
@@ -18,7 +18,7 @@ export function show(panel, ...content) {
 // code shows text to copy. id is optional.
 export const code = (text, id) => el("div", { class: "code" }, el("pre", { id }, text), copyButton(text));
 
-// table leaves out rows that are false.
+// table omits rows that are false.
 export const table = (head, rows) => el("table", {},
   el("thead", {}, el("tr", {}, head.map((h) => el("th", {}, h)))),
   el("tbody", {}, rows.filter(Boolean).map((row) => el("tr", {}, row.map((cell) => el("td", {}, cell))))));

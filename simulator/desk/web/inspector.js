@@ -31,7 +31,7 @@ const messageLines = ["timestamp", "nonce", "body"];
 const payLines = ["appId", "timeStamp", "nonceStr", "package"];
 const lineNames = (m) => (m.from === "wechat" ? messageLines : m.kind.startsWith("v3_") ? requestLines : payLines);
 
-// signature shows one signature. own says that WeChat made it and checked nothing.
+// signature shows one signature. own means that WeChat made it and checked nothing.
 function signature(s, title, own, names, apiKey) {
   const form = s.algorithm.startsWith("WECHATPAY2")
     ? { show: signedLines, name: (position) => lineAt(s.string, position, names), mine: (text) => text }
@@ -54,8 +54,8 @@ function digests(s, own) {
   return el("dl", { class: "digests" }, line(t("digest.given"), s.given, "bad"), s.expected && line(t("digest.computed"), s.expected, "good"));
 }
 
-// sideBySide shows what WeChat signs to check a signature beside what was signed
-// instead, and the first difference.
+// sideBySide shows the text that WeChat signs to check a signature, the text that was
+// signed instead, and the first difference.
 function sideBySide(s, form) {
   const cut = compare(s.string, s.yours);
   const side = (label, text, end) => el("div", {}, el("div", { class: "label" }, label, copyButton(text, t("copy.string"))),
@@ -66,7 +66,7 @@ function sideBySide(s, form) {
   ];
 }
 
-// difference says where two strings differ first.
+// difference describes where two strings first differ.
 const difference = (theirs, mine, cut, form) => el("p", { class: "part" }, nodes("compare.differ", {
   position: el("b", {}, String(cut.start + 1)), field: el("code", {}, form.name(cut.start)),
   theirs: el("b", {}, character(theirs, cut.start)), mine: el("b", {}, character(mine, cut.start)),

@@ -106,7 +106,7 @@ export class Ledger {
     return button;
   }
 
-  // choose opens a list below a button: [words, name, what it does] each.
+  // choose opens a list below a button: [text, name, description] each.
   choose(button, title, choices) {
     this.open(button, title, el("ul", { class: "choices" }, choices.map(([words, name, run]) => {
       const choice = el("button", { type: "button" }, el("b", {}, words), el("code", {}, name));

@@ -56,7 +56,7 @@ export class Log {
     this.rows.find((row) => row.sheet === sheet.id)?.judge();
   }
 
-  // setAttempt sets the number of the send that a message was.
+  // setAttempt sets the attempt number of a message.
   setAttempt(seq, attempt, outTradeNo) {
     const row = this.rows.find((r) => r.message.seq === seq);
     if (!row || row.message.attempt === attempt) return;

@@ -9,7 +9,7 @@ import { said, t } from "./t.js";
 // The devices with their rims, in their own pixels.
 const sizes = { phone: { width: 410, height: 864 }, window: { width: 1080, height: 740 } };
 
-// What the bars look like, and the groups of the list.
+// The appearance of the bars, and the groups of the list.
 const places = {
   android: ["wechat", "group.wechat"], ios: ["wechat", "group.wechat"], windows: ["client", "group.wechat"], mac: ["client", "group.wechat"],
   work: ["wechat", "group.almost"], miniprogram: ["mini", "group.almost"], "miniprogram-ios": ["mini", "group.almost"],
@@ -20,7 +20,7 @@ const places = {
 };
 
 export class Phone {
-  // info is what GET /control/info answered.
+  // info is the response of GET /control/info.
   constructor(info) {
     this.home = info.phone_url + "/";
     this.origin = info.phone_url;
@@ -91,7 +91,7 @@ export class Phone {
     this.opened = true;
   }
 
-  // loaded asks the new page for its title. WeChat's own pages do not answer.
+  // loaded requests the title of the new page. WeChat's own pages do not respond.
   loaded() {
     this.answered = false;
     this.tell("hello");

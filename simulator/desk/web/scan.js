@@ -6,7 +6,7 @@ import { get, post } from "./control.js";
 import { place } from "./controls.js";
 import { nodes, t } from "./t.js";
 
-// scannable tells an order whose code waits to be scanned.
+// scannable reports whether the code of an order can be scanned.
 const scannable = (order) => order.code_url && order.state === "NOTPAY";
 
 // Camera opens the payment sheet of a scanned code: on the phone in which the shop is
@@ -20,7 +20,7 @@ export class Camera {
     this.button = document.getElementById("scan");
     this.menu = el("div", { class: "menu", id: "scan-menu", popover: "auto" });
     document.body.append(this.menu);
-    // Not by act: a button that is disabled opens no popover.
+    // Without act, because a disabled button opens no popover.
     this.button.addEventListener("click", () => this.list().catch((error) => toast(error.message)));
     window.addEventListener("message", (event) => {
       if (event.source === this.frame?.contentWindow && event.origin === this.origin && event.data?.wechat === "close") this.putAway();

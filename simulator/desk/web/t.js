@@ -15,6 +15,6 @@ export function nodes(key, values) {
   return (strings[key] ?? key).split(/\{(\w+)\}/).map((piece, i) => (i % 2 ? values[piece] ?? "" : piece));
 }
 
-// said returns the text of something that the simulator describes in English: a
-// fault, a place, a call.
+// said returns the text of a fault, a place or a call, which the simulator describes
+// in English.
 export const said = (key, english) => strings[key] ?? english;

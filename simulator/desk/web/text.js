@@ -6,7 +6,7 @@ import { t } from "./t.js";
 
 const span = (kind, text) => el("span", { class: kind }, text);
 
-// parts splits what the log keeps of a shop's message into headers and body.
+// parts splits a shop's message in the log into headers and body.
 export function parts(text) {
   const found = /^((?:[A-Z][A-Za-z-]*: [^\n]*\n)+)\n/.exec(text);
   return found ? { head: found[1].trimEnd(), body: text.slice(found[0].length) } : { head: "", body: text };

@@ -1,5 +1,5 @@
-// The keys of APIv3 on the desk: what the merchant and WeChat have, and the buttons that
-// change it.
+// The keys of APIv3 on the desk: those of the merchant and of WeChat, and the buttons that
+// change them.
 
 import { act, el } from "./dom.js";
 import { post } from "./control.js";
@@ -57,7 +57,7 @@ const serials = (list) => el("span", {}, list.map((serial) => el("code", { class
 
 const pem = (label, text) => el("details", { class: "compare" }, el("summary", {}, label), code(text));
 
-// needs is the section of the connect panel: what a client of APIv3 wants.
+// needs is the section of the connect panel: the settings of a client of APIv3.
 export function needs(info) {
   const { v3 } = info;
   const dir = info.v3_dir || "merchant-v3";

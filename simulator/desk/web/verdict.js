@@ -50,10 +50,10 @@ function aboutV3(m) {
   return "";
 }
 
-// isV3 tells a notification of APIv3, which is JSON.
+// isV3 reports whether a notification is of APIv3, which is JSON.
 const isV3 = (m) => m.request.startsWith("{");
 
-// about is the second column: the order, the amount, the person.
+// about is the second column: the order, the amount, the user.
 export function about(m) {
   if (m.kind.startsWith("v3_")) return aboutV3(m);
   const asked = fields(m.request);
@@ -106,7 +106,7 @@ export function verdict(m) {
   const state = m.kind === "sheet" ? /is (\w+)/.exec(m.note)?.[1] ?? "ok" : "";
   if (m.kind === "sheet") return { kind: / is paid/.test(m.note) ? "ok" : / is failed/.test(m.note) ? "bad" : "neutral", text: sheetStates.includes(state) ? t(`verdict.${state}`) : state };
   if (m.status === 0 && m.kind !== "getBrandWCPayRequest") return { kind: "bad", text: t("verdict.no_answer") };
-  if (m.kind === "shop" && m.status === 401) return { kind: "neutral", text: "401" }; // how a page learns that nobody has signed in
+  if (m.kind === "shop" && m.status === 401) return { kind: "neutral", text: "401" }; // normal for a page without a session
   if (m.status >= 400) return { kind: "bad", text: m.kind.startsWith("v3_") && told.code ? told.code : String(m.status) };
   const acknowledged = isV3(m) ? m.status === 200 || m.status === 204 : told.return_code === "SUCCESS";
   if ((m.kind === "notify" || m.kind === "refund_notify") && !acknowledged) return { kind: "bad", text: t("verdict.unacknowledged") };

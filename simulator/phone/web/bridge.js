@@ -1,7 +1,7 @@
 // WeixinJSBridge. It appears some time after the page, as in WeChat, so that a
 // page that does not wait for WeixinJSBridgeReady fails here too.
 
-// What the client answers without asking WeChat.
+// The calls that the client answers without WeChat.
 const local = {
   closeWindow: () => { closeWindow(); return "close_window:ok"; },
   hideOptionMenu: () => "hideOptionMenu:ok",

@@ -35,7 +35,7 @@ define("userAgent", config.place.user_agent);
 define("appVersion", config.place.user_agent.replace(/^Mozilla\//, ""));
 define("platform", config.place.platform);
 define("maxTouchPoints", config.place.touch_points);
-define("userAgentData", undefined); // it names the browser that plays all of them
+define("userAgentData", undefined); // it would name the real browser
 
 // Some clients have a service worker that cannot be registered.
 if (config.worker && navigator.serviceWorker) {
@@ -109,7 +109,7 @@ if (desk) {
   });
 }
 
-// --- what went wrong in the page --------------------------------------------
+// --- errors of the page -----------------------------------------------------
 
 // Limit the reports: a page may fail in a loop.
 let reportsLeft = 40;
