@@ -55,11 +55,8 @@ func (s *Service) PlaceForBackEnd(ctx context.Context, r BackEndOrder) (order.Or
 		Reference: r.Reference, Metadata: r.Metadata, ReturnURL: r.ReturnURL, TradeTypes: r.TradeTypes,
 	}
 	err := s.complete(&o, r)
-	var wrong *order.FieldError
 	switch {
-	case errors.As(err, &wrong):
-		return order.Order{}, err
-	case err != nil:
+	case err != nil: // the catalogue or the settings may have changed since the first call
 		return s.placedBefore(ctx, o, err)
 	case s.cfg.SellingOff:
 		return s.placedBefore(ctx, o, errNotSelling())

@@ -175,7 +175,33 @@ func TestCreateOrderIsIdempotent(t *testing.T) {
 	if a := create(b, body); json.Unmarshal(a.Body, &again) != nil || again.ID != o.ID || again.Status != v1.OrderPaid || again.PaidAt == 0 {
 		t.Errorf("after the payment: %d %s", a.Status, a.Body)
 	}
-	// Nor does the answer change when the shop stops selling, or the product is gone.
+	// Nor does the answer change with the price, the catalogue and the settings.
+	lines := `{"amount":6800,"lines":[{"product_id":"tea","quantity":1}]}`
+	createLines := func(what string, status int) (a v1Answer) {
+		t.Helper()
+		r := b.request("POST", "/v1/orders", lines)
+		r.Header.Set("Idempotency-Key", "order-2")
+		if a = b.send(r); a.Status != status {
+			t.Errorf("%s: %d %s", what, a.Status, a.Body)
+		}
+		return a
+	}
+	made := createLines("a product", 201)
+	root(s).must("PUT", "/v1/products/tea", v1.PutProduct{Name: "tea", Price: 7000}, &v1.Product{})
+	if a := createLines("another price", 201); string(a.Body) != string(made.Body) {
+		t.Errorf("after a change of the price: %s, first %s", a.Body, made.Body)
+	}
+	b.fails(api.CodeBadRequest, "amount", "POST", "/v1/orders", lines)
+	root(s).must("DELETE", "/v1/products/tea", nil, &v1.Product{})
+	if a := createLines("the product is gone", 201); string(a.Body) != string(made.Body) {
+		t.Errorf("after the product is gone: %s, first %s", a.Body, made.Body)
+	}
+	b.fails(api.CodeProductGone, "", "POST", "/v1/orders", lines)
+	lines = `{"amount":6801,"lines":[{"product_id":"tea","quantity":1}]}`
+	if a := createLines("another body", 409); a.Err.Code != v1.CodeIdempotency {
+		t.Errorf("another body: %s", a.Body)
+	}
+	// Nor when the shop stops selling.
 	stopped := false
 	root(s).must("PUT", "/v1/selling", v1.PutSelling{Selling: &stopped}, &v1.Selling{})
 	if a := create(b, body); a.Status != 201 {
