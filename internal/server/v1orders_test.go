@@ -3,6 +3,7 @@ package server_test
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/fen"
+	"h5pay/internal/order"
 	"h5pay/internal/payment"
 	"h5pay/internal/paytest"
 	"h5pay/internal/store"
@@ -271,7 +273,7 @@ func TestBadOrders(t *testing.T) {
 		`{"amount":1,"description":"tea","currency":"USD"}`:                                       "currency",
 		`{"amount":1,"description":"tea","currency":"cny"}`:                                       "currency",
 		`{"amount":1,"description":"tea","reference":"` + strings.Repeat("x", 65) + `"}`:          "reference",
-		`{"amount":1,"description":"tea","expires_in":359}`:                                       "expires_in",
+		`{"amount":1,"description":"tea","expires_in":599}`:                                       "expires_in",
 		`{"amount":1,"description":"tea","expires_in":1296001}`:                                   "expires_in",
 		`{"amount":1,"description":"tea","trade_types":["CASH"]}`:                                 "trade_types[0]",
 		`{"amount":1,"description":"tea","trade_types":["JSAPI","JSAPI"]}`:                        "trade_types[1]",
@@ -346,6 +348,31 @@ func TestOrderExpiresBeforeItIsDeleted(t *testing.T) {
 	}
 	req.ExpiresIn = seconds
 	b.createOrder(req)
+}
+
+// An order of the shortest time is payable a minute later. Its whole time is longer than
+// the last minutes, in which no payment begins.
+func TestShortestOrderIsPayable(t *testing.T) {
+	t.Parallel()
+	field, ok := reflect.TypeFor[v1.CreateOrder]().FieldByName("ExpiresIn")
+	least, err := strconv.ParseInt(field.Tag.Get("minimum"), 10, 64)
+	if !ok || err != nil {
+		t.Fatal(field, err)
+	}
+	if shortest := time.Duration(least) * time.Second; shortest < order.MinPrepay+3*time.Minute {
+		t.Errorf("an order may expire after %s, of which it is payable %s", shortest, shortest-order.MinPrepay)
+	}
+	s := paytest.NewShop(t, nil)
+	b, req := newBackEnd(s, v1.ScopeRead, v1.ScopeWrite), tea(100)
+	req.ExpiresIn = least
+	o := b.createOrder(req)
+	s.Sim.Advance(time.Minute)
+	b.payOrder(0, o.ID)
+	if got := b.order(o.ID); got.Status != v1.OrderPaid {
+		t.Errorf("%+v", got)
+	}
+	req.ExpiresIn = least - 1
+	b.fails(api.CodeBadRequest, "expires_in", "POST", "/v1/orders", req)
 }
 
 // A list is filtered and turned over, and an order is found by each of its numbers.
