@@ -20,6 +20,8 @@ type Refund struct {
 	OrderID    string
 	OutTradeNo string // the payment
 	Key        string // unique for the order; "" of a refund that was not made here
+	// Fingerprint is that of the request of a back end under Key, without from_balance.
+	Fingerprint string
 
 	// The parameters of the call. Except FromBalance they never change, because WeChat
 	// accepts a repeated ID only with identical parameters.

@@ -153,9 +153,10 @@ func (s *Service) LookForBackEnd(ctx context.Context, id string, sync bool) (ord
 	return o, refunds, err
 }
 
-// RefundForBackEnd is Refund with the key of a back end's request. Without an amount it
-// pays back what is left of the order.
-func (s *Service) RefundForBackEnd(ctx context.Context, id, keyID, idempotencyKey string, req api.RefundRequest) (order.Refund, error) {
+// RefundForBackEnd is Refund with the key and the fingerprint of a back end's request.
+// Without an amount it pays back what is left of the order. The same key with another
+// fingerprint is CodeConflict.
+func (s *Service) RefundForBackEnd(ctx context.Context, id, keyID, idempotencyKey, fingerprint string, req api.RefundRequest) (order.Refund, error) {
 	sum := sha256.Sum256([]byte(keyID + "\n" + idempotencyKey))
 	req.RefundKey = "v1-" + hex.EncodeToString(sum[:20])
 	if req.Amount == 0 {
@@ -167,22 +168,30 @@ func (s *Service) RefundForBackEnd(ctx context.Context, id, keyID, idempotencyKe
 		if err != nil {
 			return order.Refund{}, err
 		}
-		old, err := s.cfg.Store.RefundByKey(ctx, o.ID, req.RefundKey)
-		switch {
-		case err == nil:
-			req.Amount = old.Amount
-		case !errors.Is(err, store.ErrNotFound):
+		if req.Amount, err = s.wholeRefund(ctx, p, req.RefundKey); err != nil {
 			return order.Refund{}, err
-		default:
-			if req.Amount, err = s.leftToRefund(ctx, p); err != nil {
-				return order.Refund{}, err
-			}
-			if req.Amount == 0 {
-				return order.Refund{}, reject(api.CodeRefundTooMuch, "nothing of the order is left to refund")
-			}
 		}
 	}
-	return s.Refund(ctx, id, req)
+	return s.refund(ctx, id, req, fingerprint)
+}
+
+// wholeRefund returns the amount of a refund without one: that of the refund which the key
+// made before, or else what is left of the payment. The same call may be made at once: it
+// may have taken what was left after the first look for the key.
+func (s *Service) wholeRefund(ctx context.Context, p order.Payment, key string) (fen.Fen, error) {
+	for range 2 {
+		old, err := s.cfg.Store.RefundByKey(ctx, p.OrderID, key)
+		if err == nil {
+			return old.Amount, nil
+		}
+		if !errors.Is(err, store.ErrNotFound) {
+			return 0, err
+		}
+		if left, err := s.leftToRefund(ctx, p); err != nil || left > 0 {
+			return left, err
+		}
+	}
+	return 0, reject(api.CodeRefundTooMuch, "nothing of the order is left to refund")
 }
 
 // leftToRefund returns what of a payment neither went back nor is on its way.

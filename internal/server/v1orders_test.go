@@ -3,6 +3,7 @@ package server_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http/httptest"
 	"reflect"
 	"slices"
 	"strconv"
@@ -546,7 +547,7 @@ func TestRefundByAPI(t *testing.T) {
 		t.Errorf("repeated: %d %s", again.Status, again.Body)
 	}
 	changesNothing(s, func() {
-		for _, body := range []string{`{"amount":301,"reason":"少了一包"}`, `{"amount":300}`} {
+		for _, body := range []string{`{"amount":301,"reason":"少了一包"}`, `{"amount":300}`, `{"reason":"少了一包"}`, `{}`} {
 			if a := refund("part", body); a.Err.Code != v1.CodeIdempotency {
 				t.Errorf("%s: %d %s", body, a.Status, a.Body)
 			}
@@ -557,8 +558,15 @@ func TestRefundByAPI(t *testing.T) {
 	if err := json.Unmarshal(left.Body, &rest); err != nil || rest.Amount != 700 {
 		t.Fatalf("what is left: %d %s", left.Status, left.Body)
 	}
-	if again := refund("rest", `{}`); again.Status != 201 || !strings.Contains(string(again.Body), rest.ID) {
-		t.Errorf("repeated: %d %s", again.Status, again.Body)
+	for _, body := range []string{`{}`, `{"from_balance":true}`} {
+		if again := refund("rest", body); again.Status != 201 || !strings.Contains(string(again.Body), rest.ID) {
+			t.Errorf("%s repeated: %d %s", body, again.Status, again.Body)
+		}
+	}
+	for _, body := range []string{`{"amount":700}`, `{"amount":300}`} { // also what the first call came to
+		if a := refund("rest", body); a.Err.Code != v1.CodeIdempotency {
+			t.Errorf("%s after no amount: %d %s", body, a.Status, a.Body)
+		}
 	}
 	b.fails(api.CodeRefundTooMuch, "", "POST", path, struct{}{})
 	for range 3 {
@@ -587,6 +595,37 @@ func TestRefundByAPI(t *testing.T) {
 		`{"amount":1,"out_trade_no":"20261123NOTHINGOFTHISORDER000000"}`: "out_trade_no", `{"out_trade_no":"20261123NOTHINGOFTHISORDER000000"}`: "out_trade_no",
 	} {
 		b.fails(api.CodeBadRequest, field, "POST", path, body)
+	}
+}
+
+// Of copies of one refund without an amount at once, each gets the same refund.
+func TestConcurrentRefundsOfTheRest(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	b := newBackEnd(s, v1.ScopeRead, v1.ScopeWrite, v1.ScopeRefund)
+	for range 8 {
+		o := b.createOrder(tea(100))
+		b.payOrder(0, o.ID)
+		var group sync.WaitGroup
+		ids := make([]string, 8)
+		for i := range ids {
+			r := b.request("POST", "/v1/orders/"+o.ID+"/refunds", `{}`)
+			r.Header.Set("Idempotency-Key", "all")
+			group.Go(func() {
+				w := httptest.NewRecorder()
+				b.Handler.ServeHTTP(w, r)
+				var refund v1.Refund
+				if err := json.Unmarshal(w.Body.Bytes(), &refund); err != nil || w.Code != 201 || refund.Amount != 100 {
+					t.Errorf("%d %s", w.Code, w.Body)
+				}
+				ids[i] = refund.ID
+			})
+		}
+		group.Wait()
+		if different := slices.Compact(ids); len(different) != 1 {
+			t.Errorf("refunds %v", different)
+		}
+		s.Check()
 	}
 }
 

@@ -309,6 +309,7 @@ CREATE TABLE refunds (
   order_id   TEXT    NOT NULL,
   out_trade_no TEXT  NOT NULL,             -- the payment
   refund_key TEXT,                         -- makes a repeated request the same refund of the order; NULL for a refund made elsewhere
+  fingerprint TEXT   NOT NULL DEFAULT '',  -- of the request of a back end
   api_version TEXT   NOT NULL CHECK (api_version IN ('v2', 'v3')), -- that of the payment
   amount     INTEGER NOT NULL CHECK (amount > 0),
   reason     TEXT    NOT NULL, -- the payer reads it
