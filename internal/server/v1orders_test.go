@@ -3,6 +3,7 @@ package server_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"reflect"
 	"slices"
@@ -626,6 +627,39 @@ func TestConcurrentRefundsOfTheRest(t *testing.T) {
 			t.Errorf("refunds %v", different)
 		}
 		s.Check()
+	}
+}
+
+// The same refund without an amount is made after the first look for its key, and takes
+// what was left. The call returns it.
+func TestRefundOfTheRestThatAnotherCallTook(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	b := newBackEnd(s, v1.ScopeRead, v1.ScopeWrite, v1.ScopeRefund)
+	o := b.createOrder(tea(100))
+	b.payOrder(0, o.ID)
+	request := func() *http.Request {
+		r := b.request("POST", "/v1/orders/"+o.ID+"/refunds", `{}`)
+		r.Header.Set("Idempotency-Key", "all")
+		return r
+	}
+	other := s.Handler
+	var first, second v1.Refund
+	var once sync.Once
+	watchStatements(t, s, nil, func(query string) {
+		if strings.Contains(query, "FROM refunds") && strings.Contains(query, "ORDER BY refunds.created_at") {
+			once.Do(func() {
+				w := httptest.NewRecorder()
+				other.ServeHTTP(w, request())
+				if err := json.Unmarshal(w.Body.Bytes(), &first); err != nil || first.Amount != 100 {
+					t.Errorf("%d %s", w.Code, w.Body)
+				}
+			})
+		}
+	})
+	b.mustSend(request(), &second)
+	if first.ID == "" || first.ID != second.ID {
+		t.Errorf("%+v, and then %+v", first, second)
 	}
 }
 
