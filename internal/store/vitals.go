@@ -70,7 +70,8 @@ func (s *Store) Vitals(ctx context.Context, mchID string) (Vitals, error) {
 	return v, nil
 }
 
-// Reconciled notes that the timer did all that it had to.
+// Reconciled notes that the timer did all that it had to. The trigger timer_ends deletes
+// API keys that ended KeepEndedKeys ago.
 func (s *Store) Reconciled(ctx context.Context, now time.Time) error {
 	_, err := s.db.ExecContext(ctx, `INSERT INTO timers (name, at) VALUES ('reconcile', ?) ON CONFLICT (name) DO UPDATE SET at = excluded.at`, now.UnixMilli())
 	if err != nil {
