@@ -23,7 +23,7 @@ PAGE     := $(call sources,wasm internal/alphabet internal/api internal/cst inte
 SIGNER   := $(call sources,signer internal wechat webhook) $(wildcard internal/*/migrations/*.sql) $(GOWASM)
 ENTRY    := $(patsubst signer/warm/%,build/%,$(wildcard signer/warm/*.mjs))
 JS       := ./wasm ./signer/... ./e2e/warm/program ./e2e/rsabench/program
-WASMEXEC  = $(shell go env GOROOT)/lib/wasm/wasm_exec.js
+WASMEXEC  = $(shell GOTOOLCHAIN=auto go env GOROOT)/lib/wasm/wasm_exec.js
 
 help: ## print this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12

@@ -48,6 +48,21 @@ func TestToolchain(t *testing.T) {
 	}
 }
 
+// The Go runtime for JavaScript has to be that of the compiler. Make before 4.4 does not export variables
+// to $(shell), so the Makefile names the toolchain there.
+func TestMakefileAsksTheCompilerForItsFiles(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "go"), []byte("#!/bin/sh\necho /toolchain-$GOTOOLCHAIN\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("make", "--no-print-directory", "--eval", "wasmexec: ; @echo $(WASMEXEC)", "wasmexec")
+	cmd.Env = append(os.Environ(), "GOTOOLCHAIN=local", "PATH="+dir+":"+os.Getenv("PATH"))
+	out, err := cmd.CombinedOutput()
+	if want := "/toolchain-auto/lib/wasm/wasm_exec.js\n"; err != nil || string(out) != want {
+		t.Errorf("got %q, %v, want %q", out, err, want)
+	}
+}
+
 // importRules lists the packages that each package may import: see README, "How the parts fit".
 // Only e2e has no rule: it may import everything, and no rule names it.
 var importRules = []struct {
@@ -111,7 +126,7 @@ var importRules = []struct {
 		"h5pay/internal/reqlog", "h5pay/internal/server", "h5pay/internal/static", "h5pay/internal/store", "h5pay/internal/telemetry", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook",
 		"h5pay", "h5pay/internal/demo", "h5pay/internal/envfile", "h5pay/internal/fen", "h5pay/simulator/command"},
 		foreign: []string{"modernc.org/libc", "modernc.org/sqlite", "golang.org/x/crypto/x509roots/fallback"}},
-	{pkg: "h5pay/internal/telemetry", direct: true, project: []string{"h5pay/internal/api", "h5pay/internal/store"}, foreign: []string{
+	{pkg: "h5pay/internal/telemetry", direct: true, project: []string{"h5pay/internal/api", "h5pay/internal/store", "h5pay/internal/v1"}, foreign: []string{
 		"github.com/XSAM/otelsql", "github.com/felixge/httpsnoop", "github.com/prometheus/client_golang", "go.opentelemetry.io/otel",
 		"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp", "go.opentelemetry.io/otel/exporters/prometheus", "go.opentelemetry.io/otel/metric", "go.opentelemetry.io/otel/sdk",
 		"go.opentelemetry.io/otel/sdk/metric", "go.opentelemetry.io/otel/trace"}},
@@ -173,6 +188,15 @@ func TestEveryPackageHasAnImportRule(t *testing.T) {
 		}
 		if !ruled {
 			t.Errorf("%s has no rule in importRules", pkg)
+		}
+	}
+}
+
+// The native command links no package that is for tests.
+func TestCommandLinksNoTestPackage(t *testing.T) {
+	for _, dep := range goList(t, false, "-deps", "h5pay/signer") {
+		if dep == "testing" || strings.HasPrefix(dep, "testing/") || dep == "net/http/httptest" {
+			t.Errorf("signer depends on %s", dep)
 		}
 	}
 }

@@ -73,6 +73,8 @@ type platform struct {
 	catalogueHint string
 	// announce starts a delivery of events now. Nil leaves deliveries to the timer.
 	announce func()
+	// notified counts WeChat's notifications, see server.Config; may be nil.
+	notified func(kind, verdict string)
 	log      *slog.Logger
 }
 
@@ -169,6 +171,7 @@ func newApp(p platform) app {
 		KeyLimit:      p.keyLimit,
 		KeyLimitCalls: keyLimitCalls,
 		Checks:        p.checks(set),
+		Notified:      p.notified,
 		Log:           log,
 	}
 	if keeper != nil {

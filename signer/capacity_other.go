@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/telemetry"
 )
 
 // capacity limits the resources that clients can use on the native server. Requests above a limit
@@ -79,14 +80,16 @@ type loadLimiter struct {
 	callSlots, pageSlots slots
 	connSlots, rejecting slots
 	log                  *slog.Logger
+	overloaded           func(limit string)
 
 	mu       sync.Mutex
 	warnedAt time.Time
 	rejected int // since warnedAt
 }
 
-func newLoadLimiter(c capacity, calls, page http.Handler, log *slog.Logger) *loadLimiter {
-	g := &loadLimiter{capacity: c, calls: calls, page: page, log: log}
+// newLoadLimiter returns a loadLimiter. overloaded counts each rejection by the limit that was reached.
+func newLoadLimiter(c capacity, calls, page http.Handler, overloaded func(limit string), log *slog.Logger) *loadLimiter {
+	g := &loadLimiter{capacity: c, calls: calls, page: page, log: log, overloaded: overloaded}
 	g.callSlots.max, g.callSlots.reserve = int64(c.calls), int64(c.reserveCalls)
 	g.pageSlots.max = int64(c.pages)
 	g.connSlots.max, g.connSlots.reserve = int64(c.conns+c.reserveConns), int64(c.reserveConns)
@@ -117,7 +120,7 @@ func (g *loadLimiter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	notification := r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/api/notify/")
 	if c, ok := r.Context().Value(connKey{}).(*countedConn); ok && c.reserved && !notification {
 		w.Header().Set("Connection", "close")
-		g.rejectFull(w, r, "connections")
+		g.rejectFull(w, r, telemetry.LimitConnections)
 		return
 	}
 	if g.connSlots.used.Load() > int64(g.conns)*3/4 {
@@ -125,7 +128,7 @@ func (g *loadLimiter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if !isCall(r) {
 		if !g.pageSlots.acquire(false) {
-			g.rejectFull(w, r, "files at once")
+			g.rejectFull(w, r, telemetry.LimitFiles)
 			return
 		}
 		defer g.pageSlots.release()
@@ -134,7 +137,7 @@ func (g *loadLimiter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	bufferBody(r) // before acquiring a slot, because a client may send slowly
 	if !g.callSlots.acquire(notification) {
-		g.rejectFull(w, r, "calls at once")
+		g.rejectFull(w, r, telemetry.LimitCalls)
 		return
 	}
 	defer g.callSlots.release()
@@ -167,8 +170,8 @@ type errReader struct{ err error }
 func (b errReader) Read([]byte) (int, error) { return 0, b.err }
 
 // rejectFull responds with 503.
-func (g *loadLimiter) rejectFull(w http.ResponseWriter, r *http.Request, what string) {
-	g.warn(what)
+func (g *loadLimiter) rejectFull(w http.ResponseWriter, r *http.Request, limit string) {
+	g.note(limit)
 	w.Header().Set("Retry-After", retryAfter)
 	w.Header().Set("Cache-Control", "no-store")
 	if !isCall(r) {
@@ -180,15 +183,16 @@ func (g *loadLimiter) rejectFull(w http.ResponseWriter, r *http.Request, what st
 	json.NewEncoder(w).Encode(api.Error{Code: api.CodeOverloaded, Message: "the server is full, try again in a moment"})
 }
 
-// warn logs rejected requests, at most once a minute.
-func (g *loadLimiter) warn(what string) {
+// note counts a rejected request, and logs rejected requests at most once a minute.
+func (g *loadLimiter) note(limit string) {
+	g.overloaded(limit)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.rejected++
 	if time.Since(g.warnedAt) < time.Minute {
 		return
 	}
-	g.log.Warn("the server is full", "limit", what, "rejected", g.rejected)
+	g.log.Warn("the server is full", "limit", limit, "rejected", g.rejected)
 	g.warnedAt, g.rejected = time.Now(), 0
 }
 
@@ -237,7 +241,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		case slots.acquire(true):
 			return &countedConn{Conn: c, slots: slots, reserved: true}, nil
 		}
-		l.limiter.warn("connections")
+		l.limiter.note(telemetry.LimitConnections)
 		l.rejectConn(c)
 	}
 }

@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"h5pay/internal/api"
 	"h5pay/internal/paytest"
 )
@@ -27,6 +29,25 @@ type limitedServer struct {
 	*loadLimiter
 	addr string
 	log  *paytest.Log
+
+	mu   sync.Mutex
+	full map[string]int // rejections by limit
+}
+
+func (s *limitedServer) count(limit string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.full[limit]++
+}
+
+// wantRejections compares the rejections that are counted.
+func (s *limitedServer) wantRejections(t *testing.T, want map[string]int) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if diff := cmp.Diff(want, s.full); diff != "" {
+		t.Errorf("rejections by limit, -want +got:\n%s", diff)
+	}
 }
 
 // serveLimited serves calls and the page until the test ends. change, if not nil, modifies the
@@ -37,8 +58,8 @@ func serveLimited(t *testing.T, calls, page http.Handler, change func(*capacity)
 	if change != nil {
 		change(&c)
 	}
-	s := &limitedServer{log: &paytest.Log{}}
-	s.loadLimiter = newLoadLimiter(c, calls, page, slog.New(slog.NewTextHandler(s.log, nil)))
+	s := &limitedServer{log: &paytest.Log{}, full: map[string]int{}}
+	s.loadLimiter = newLoadLimiter(c, calls, page, s.count, slog.New(slog.NewTextHandler(s.log, nil)))
 	l, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		t.Fatal(err)
@@ -142,6 +163,7 @@ func TestCallLimit(t *testing.T) {
 	if n := strings.Count(s.log.String(), "the server is full"); n != 1 {
 		t.Errorf("%d lines in a minute:\n%s", n, s.log)
 	}
+	s.wantRejections(t, map[string]int{"calls": 23})
 	// Finished calls release their slots.
 	end()
 	eventually(t, "slots come back", func() bool { return s.callSlots.used.Load() == 0 })
@@ -222,6 +244,7 @@ func TestConnectionLimit(t *testing.T) {
 		res := s.send(t, "POST", "/api/notify/pay", "<xml></xml>")
 		wantFull(t, res)
 	}
+	s.wantRejections(t, map[string]int{"connections": 12})
 	// They never hold more slots than the limit.
 	for range 200 {
 		held = append(held, s.dial(t))
@@ -359,7 +382,7 @@ func TestDefaultCapacity(t *testing.T) {
 		defaultCapacity.header <= 0 || defaultCapacity.body <= 0 || defaultCapacity.answer < 40*time.Second || defaultCapacity.pace <= 0 || defaultCapacity.file <= defaultCapacity.pace || defaultCapacity.idle <= 0 {
 		t.Errorf("%+v", defaultCapacity)
 	}
-	srv := newLoadLimiter(defaultCapacity, nothing, nothing, slog.New(slog.NewTextHandler(io.Discard, nil))).server()
+	srv := newLoadLimiter(defaultCapacity, nothing, nothing, func(string) {}, slog.New(slog.NewTextHandler(io.Discard, nil))).server()
 	if srv.ReadHeaderTimeout != defaultCapacity.header || srv.ReadTimeout != defaultCapacity.body || srv.WriteTimeout != defaultCapacity.answer || srv.IdleTimeout != defaultCapacity.idle || srv.MaxHeaderBytes != 32<<10 {
 		t.Errorf("%+v", srv)
 	}

@@ -91,7 +91,7 @@ func (c *console) usage(w io.Writer) {
 	for _, s := range append(subcommands(), subcommand{name: "help", does: "print this text"}) {
 		fmt.Fprintf(w, "  %-10s %s\n", s.name, s.does)
 	}
-	fmt.Fprint(w, "\nh5pay COMMAND -help lists the flags of a command. README.md has the settings.\n")
+	fmt.Fprint(w, "\nh5pay COMMAND -help lists the flags of a command. docs/settings.md explains each\nsetting, README.md (\"Without Cloudflare\") those of the server.\n")
 }
 
 // serveCommand runs the shop, or the demo if there are no settings.

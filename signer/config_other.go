@@ -3,9 +3,11 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"slices"
@@ -72,8 +74,8 @@ func hasSettings(getenv func(string) string) bool {
 }
 
 // loadConfig returns a function that returns the value of a setting: the environment's, else the
-// file's, else "". Without a file name there is no file. An error names a line, a setting or a file,
-// and never a value.
+// file's, else "". Without a file name there is no file. An error names a line or a setting, and never
+// a value.
 func loadConfig(file string, getenv func(string) string) (func(string) string, error) {
 	var fromFile map[string]string
 	names := settingNames()
@@ -104,9 +106,9 @@ func loadConfig(file string, getenv func(string) string) (func(string) string, e
 			case value != "" && path != "":
 				return nil, fmt.Errorf("settings %s and %s: want one of them", name, name+fileSuffix)
 			case path != "":
-				text, err := os.ReadFile(path)
+				text, err := readSettingFile(name+fileSuffix, path)
 				if err != nil {
-					return nil, fmt.Errorf("setting %s: %w", name+fileSuffix, err)
+					return nil, err
 				}
 				value = strings.TrimRight(string(text), "\r\n")
 			}
@@ -117,6 +119,19 @@ func loadConfig(file string, getenv func(string) string) (func(string) string, e
 		}
 	}
 	return func(name string) string { return values[name] }, nil
+}
+
+// readSettingFile reads the file that a setting names. The error does not show the name of the file,
+// because the setting may have the secret itself by mistake.
+func readSettingFile(setting, path string) ([]byte, error) {
+	text, err := os.ReadFile(path)
+	if e := (*fs.PathError)(nil); errors.As(err, &e) {
+		err = e.Err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("setting %s: want a file that this user can read: %w", setting, err)
+	}
+	return text, nil
 }
 
 // newLog returns the log that LOG_FORMAT asks for.

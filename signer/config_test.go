@@ -66,7 +66,10 @@ func TestBadConfigIsNamed(t *testing.T) {
 		{missing, nil, "reading the settings: open " + missing},
 		{writeFile(t, "SHOP_NMAE=value-of-a-secret\n"), nil, "unknown setting SHOP_NMAE"},
 		{writeFile(t, "value-of-a-secret\n"), nil, ":1: want NAME"},
-		{"", map[string]string{"SESSION_KEY_FILE": missing}, "setting SESSION_KEY_FILE: open " + missing},
+		{writeFile(t, "WECHAT_MCH_KEY=\nvalue-of/a+secret==\n"), nil, ":2: want NAME"},
+		{"", map[string]string{"SESSION_KEY_FILE": missing}, "setting SESSION_KEY_FILE: want a file that this user can read: no such file or directory"},
+		{"", map[string]string{"SESSION_KEY_FILE": "value-of-a-secret"}, "setting SESSION_KEY_FILE: want a file that this user can read: no such file or directory"},
+		{"", map[string]string{"WECHAT_MCH_KEY_FILE": strings.Repeat("value-of-a-secret", 100)}, "setting WECHAT_MCH_KEY_FILE: want a file that this user can read: file name too long"},
 		{"", map[string]string{"SESSION_KEY_FILE": secret, "SESSION_KEY": "value-of-a-secret"}, "settings SESSION_KEY and SESSION_KEY_FILE: want one of them"},
 		{writeFile(t, "SESSION_KEY_FILE="+secret+"\nSESSION_KEY=value-of-a-secret\n"), nil, "settings SESSION_KEY and SESSION_KEY_FILE: want one of them"},
 	} {

@@ -13,7 +13,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"text/tabwriter"
 
 	"h5pay"
@@ -53,16 +52,12 @@ func runDemo(ctx context.Context, cfg demoConfig, c *console, log *slog.Logger) 
 	if err != nil {
 		return fmt.Errorf("reading the settings of the demo: %w", err)
 	}
-	l, err := net.Listen("tcp", net.JoinHostPort("localhost", strconv.Itoa(cfg.ports.Shop)))
+	l, err := net.Listen("tcp", demo.Localhost(cfg.ports.Shop))
 	if err != nil {
 		return fmt.Errorf("-shop-port: %w", err)
 	}
 	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		return err
-	}
-	shopURL := "http://" + net.JoinHostPort("localhost", port)
+	shopURL := "http://" + demo.Localhost(l.Addr().(*net.TCPAddr).Port)
 	sim, err := demo.Start(demo.Config{Settings: settings, ShopURL: shopURL, Ports: cfg.ports, API: cfg.api, Out: c.stdout})
 	if err != nil {
 		return err

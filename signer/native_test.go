@@ -36,7 +36,7 @@ func TestNativeSignerResponds(t *testing.T) {
 	})
 	h := newLoadLimiter(defaultCapacity, calls, static.New(fstest.MapFS{
 		"v1/docs.html": {Data: []byte("docs")}, "v1/docs.css": {Data: []byte("css")}, "v1/openapi.json": {Data: []byte("{}")},
-	}), slog.New(slog.NewTextHandler(io.Discard, nil)))
+	}), func(string) {}, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	for path, status := range map[string]int{
 		"/api/config": 200, "/api/products": 200, "/api/session": 401, "/api": 404, "//api/config": 404, "/api//notify/pay": 404,
 		"/v1/products": 401, "/v1/none": 404, "/v1/": 404, "//v1/products": 404, "/v1/openapi.json": 200,
@@ -238,6 +238,7 @@ func TestNativeSettingErrors(t *testing.T) {
 	if err := os.WriteFile(text, []byte(strings.Repeat("not a database, not a certificate\n", 100)), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	const key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7\n-----END PRIVATE KEY-----\n"
 	taken, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		t.Fatal(err)
@@ -258,7 +259,8 @@ func TestNativeSettingErrors(t *testing.T) {
 		{map[string]string{certSetting: text}, "setting WECHAT_KEY_FILE must be set, because WECHAT_CERT_FILE is set"},
 		{map[string]string{keySetting: text}, "setting WECHAT_CERT_FILE must be set, because WECHAT_KEY_FILE is set"},
 		{map[string]string{certSetting: text, keySetting: text}, "settings WECHAT_CERT_FILE and WECHAT_KEY_FILE: want the merchant's PEM files"},
-		{map[string]string{certSetting: filepath.Join(dir, "none"), keySetting: text}, "settings WECHAT_CERT_FILE and WECHAT_KEY_FILE: want the merchant's PEM files"},
+		{map[string]string{certSetting: filepath.Join(dir, "none"), keySetting: text}, "setting WECHAT_CERT_FILE: want a file that this user can read: no such file"},
+		{map[string]string{certSetting: text, keySetting: key}, "setting WECHAT_KEY_FILE: want a file that this user can read: "},
 	} {
 		t.Run(test.want, func(t *testing.T) {
 			t.Setenv(dbSetting, filepath.Join(t.TempDir(), "h5pay.db"))
@@ -268,7 +270,7 @@ func TestNativeSettingErrors(t *testing.T) {
 			}
 			ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 			defer stop()
-			if err := listen(ctx, os.Getenv, slog.New(slog.DiscardHandler)); err == nil || !strings.HasPrefix(err.Error(), test.want) {
+			if err := listen(ctx, os.Getenv, slog.New(slog.DiscardHandler)); err == nil || !strings.HasPrefix(err.Error(), test.want) || strings.Contains(err.Error(), "MII") {
 				t.Errorf("%v: %v, want %s", test.env, err, test.want)
 			}
 		})

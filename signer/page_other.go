@@ -12,7 +12,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"testing/fstest"
 
 	"h5pay"
 )
@@ -55,7 +54,7 @@ func nameShop(page fs.FS, name string) (fs.FS, error) {
 		html.EscapeString(quoted), html.EscapeString(string(inJSON)), // JSON in an attribute
 		h5pay.PageName, html.EscapeString(name))
 	inManifest := strings.NewReplacer(quoted, string(inJSON))
-	named := fstest.MapFS{}
+	named := memoryFiles{}
 	for pattern, replacer := range map[string]*strings.Replacer{"*.html": inPage, "*.webmanifest": inManifest} {
 		files, err := fs.Glob(page, pattern)
 		if err != nil {
@@ -66,7 +65,7 @@ func nameShop(page fs.FS, name string) (fs.FS, error) {
 			if err != nil {
 				return nil, err
 			}
-			named[file] = &fstest.MapFile{Data: []byte(replacer.Replace(string(text)))}
+			named[file] = []byte(replacer.Replace(string(text)))
 		}
 	}
 	return layers{named, page}, nil

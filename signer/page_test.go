@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"html"
 	"io/fs"
 	"net/http"
@@ -95,5 +96,24 @@ func TestPageOfAReleaseShowsTheShop(t *testing.T) {
 		if got := read("assets/start.js"); got != h5pay.PageName {
 			t.Errorf("a script is changed: %s", got)
 		}
+	}
+}
+
+// The files in memory are read as those of any other file system.
+func TestMemoryFiles(t *testing.T) {
+	t.Parallel()
+	files := memoryFiles{"index.html": []byte("page"), "empty.txt": nil}
+	for name, want := range map[string]string{"index.html": "page", "empty.txt": ""} {
+		text, err := fs.ReadFile(files, name)
+		if err != nil || string(text) != want {
+			t.Errorf("%s: %q, %v", name, text, err)
+		}
+		info, err := fs.Stat(files, name)
+		if err != nil || info.Name() != name || info.Size() != int64(len(want)) || info.IsDir() || !info.ModTime().IsZero() {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+	}
+	if _, err := files.Open("none"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v", err)
 	}
 }

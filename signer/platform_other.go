@@ -47,7 +47,12 @@ func certClient(getenv func(string) string) (*http.Client, error) {
 	if keyFile == "" {
 		return nil, &settingError{keySetting, "must be set, because " + certSetting + " is set"}
 	}
-	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
+	certPEM, certErr := readSettingFile(certSetting, certFile)
+	keyPEM, keyErr := readSettingFile(keySetting, keyFile)
+	if err := errors.Join(certErr, keyErr); err != nil {
+		return nil, err
+	}
+	cert, err := tls.X509KeyPair(certPEM, keyPEM)
 	if err != nil {
 		return nil, fmt.Errorf("settings %s and %s: want the merchant's PEM files, apiclient_cert.pem and apiclient_key.pem: %w", certSetting, keySetting, err)
 	}

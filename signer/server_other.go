@@ -55,7 +55,7 @@ func serveShop(ctx context.Context, l net.Listener, getenv func(string) string, 
 	events := newDeliverySignal()
 	p := platform{
 		getenv: getenv, db: db, doer: measured(newClient(nil), t.WeChat), webhookDoer: measured(newClient(nil), t.Webhook),
-		announce: events.notify, log: log, catalogueHint: catalogueHint,
+		announce: events.notify, notified: t.Metrics().Notified, log: log, catalogueHint: catalogueHint,
 		addressLimit: newLimiter(addressLimit), ownerLimit: newLimiter(ownerLimit), keyLimit: newLimiter(keyLimitCalls), size: fileSize(db, file),
 	}
 	p.addresses, p.problem = proxyAddresses(getenv)
@@ -82,7 +82,7 @@ func serveShop(ctx context.Context, l net.Listener, getenv func(string) string, 
 	defer metrics.Close()
 	a := newApp(p)
 	a.Handler = t.Handler(a.Handler, a.patterns)
-	g := newLoadLimiter(defaultCapacity, a, static.New(files), log)
+	g := newLoadLimiter(defaultCapacity, a, static.New(files), t.Metrics().Overloaded, log)
 	srv := g.server()
 	w := startJobs(ctx, a, events, t, log)
 	stopped := make(chan error, 1)

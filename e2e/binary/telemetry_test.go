@@ -174,14 +174,18 @@ func TestMetricsAndTracesOfAPaidOrder(t *testing.T) {
 			got[`h5pay_outbox_pending{}`] == 0 && got[`h5pay_reconciled_timestamp_seconds{}`] > 0
 	})
 	forgeNotification(t, s)
+	callV1(t, s, "/v1/orders/"+checkout.Order.ID)
 	got := readMetrics(t, metrics)
 	for series, want := range map[string]float64{
 		`h5pay_http_request_duration_seconds_count{route="POST /api/orders",status="200"}`:          1,
 		`h5pay_http_request_duration_seconds_count{route="POST /api/orders/{id}/pay",status="200"}`: 1,
+		`h5pay_http_request_duration_seconds_count{route="GET /v1/orders/{id}",status="200"}`:       1,
 		`h5pay_wechat_call_duration_seconds_count{call="/v3/pay/transactions/jsapi",result="200"}`:  1,
 		`h5pay_wechat_call_duration_seconds_count{call="/sns/oauth2/access_token",result="200"}`:    1,
-		`h5pay_notifications_total{kind="pay",verdict="acknowledged"}`:                              1,
-		`h5pay_notifications_total{kind="pay",verdict="rejected"}`:                                  1,
+		`h5pay_notifications_total{kind="payment",verdict="accepted"}`:                              1,
+		`h5pay_notifications_total{kind="payment",verdict="forged"}`:                                1,
+		`h5pay_notifications_total{kind="payment",verdict="rejected"}`:                              0,
+		`h5pay_http_request_duration_seconds_count{route="POST /api/notify/pay",status="500"}`:      0,
 		`h5pay_events_total{type="order.paid"}`:                                                     1,
 		`h5pay_events_total{type="order.refunded"}`:                                                 0,
 		`h5pay_outbox_pending{}`: 0,
@@ -250,6 +254,24 @@ func TestMetricsAndTracesOfAPaidOrder(t *testing.T) {
 	}
 	if strings.Contains(text, "code=") || strings.Contains(text, "appid=") {
 		t.Error("the query of a URL is in the traces")
+	}
+}
+
+// callV1 makes a call of the operator to /v1.
+func callV1(t *testing.T, s *shop, path string) {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodGet, s.url+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+s.token)
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Errorf("%s: %s", path, res.Status)
 	}
 }
 

@@ -27,8 +27,8 @@ const (
 	PathCustomerOrder = "/api/o/{token}"     // GET -> CustomerOrder
 	PathCustomerPay   = "/api/o/{token}/pay" // POST PayRequest -> Checkout
 
-	PathNotifyPay    = "/api/notify/pay"    // POST by WeChat, XML both ways
-	PathNotifyRefund = "/api/notify/refund" // POST by WeChat, XML both ways
+	PathNotifyPay    = "/api/notify/pay"    // POST by WeChat, XML (APIv2) or JSON (APIv3)
+	PathNotifyRefund = "/api/notify/refund" // POST by WeChat, XML (APIv2) or JSON (APIv3)
 
 	PathAdminOrders  = "/api/admin/orders"             // GET -> AdminOrderList, or CSV with format=csv
 	PathAdminOrder   = "/api/admin/orders/{id}"        // GET -> AdminOrder

@@ -37,7 +37,7 @@ const (
 
 var (
 	errOften = errors.New("the platform certificates were read just now")
-	errDue   = errors.New("the platform certificates were downloaded in the last minutes, or another instance is at it")
+	errDue   = errors.New("the platform certificates were downloaded in the last minutes, or another instance is downloading them")
 )
 
 // WeChat has the calls that the keeper makes. *wechat.Client is one.

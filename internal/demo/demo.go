@@ -42,7 +42,7 @@ func Start(cfg Config) (*Demo, error) {
 
 		RealTimeShop: true,
 		PlainRefunds: true, // the shop presents no certificate
-	}, WeChatAddr: localhost(cfg.Ports.WeChat), PhoneAddr: localhost(cfg.Ports.Phone), DeskAddr: localhost(cfg.Ports.Desk)})
+	}, WeChatAddr: Localhost(cfg.Ports.WeChat), PhoneAddr: Localhost(cfg.Ports.Phone), DeskAddr: Localhost(cfg.Ports.Desk)})
 	if err != nil {
 		return nil, fmt.Errorf("starting the simulator: %w", err)
 	}
@@ -65,4 +65,5 @@ func (d *Demo) Close() {
 	d.Server.Close()
 }
 
-func localhost(port int) string { return net.JoinHostPort("localhost", strconv.Itoa(port)) }
+// Localhost returns the address of a port of this machine.
+func Localhost(port int) string { return net.JoinHostPort("localhost", strconv.Itoa(port)) }

@@ -61,7 +61,7 @@ func (p Ports) Taken() (flag string, port int) {
 		if port == 0 {
 			continue
 		}
-		l, err := net.Listen("tcp", localhost(port))
+		l, err := net.Listen("tcp", Localhost(port))
 		if err != nil {
 			return f.name, port
 		}

@@ -15,8 +15,12 @@ import (
 	"strings"
 )
 
+// settingName matches the name of a setting. The rest of a secret that was wrapped into several lines
+// does not match it.
+var settingName = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,63}$`)
+
 // Read reads a settings file in the format of .dev.vars. Each line is NAME="value", NAME=value,
-// or a comment after #.
+// or a comment after #. An error names the file and the line, and shows nothing of the line.
 func Read(name string) (map[string]string, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -31,11 +35,12 @@ func Read(name string) (map[string]string, error) {
 			continue
 		}
 		key, value, ok := strings.Cut(line, "=")
-		if !ok {
+		key = strings.TrimSpace(key)
+		if !ok || !settingName.MatchString(key) {
 			// Without the line, which may contain part of a secret.
 			return nil, fmt.Errorf("%s:%d: want NAME=\"value\"", name, n)
 		}
-		env[strings.TrimSpace(key)] = unquote(strings.TrimSpace(value))
+		env[key] = unquote(strings.TrimSpace(value))
 	}
 	return env, lines.Err()
 }

@@ -28,13 +28,24 @@ func TestRead(t *testing.T) {
 }
 
 func TestReadDoesNotShowABadLine(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "env")
-	if err := os.WriteFile(name, []byte("A=1\nhalf-a-secret\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	_, err := Read(name)
-	if err == nil || !strings.Contains(err.Error(), ":2:") || strings.Contains(err.Error(), "half-a-secret") {
-		t.Errorf("got %v, want the line number alone", err)
+	for _, line := range []string{
+		"half-a-secret",
+		"MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj==", // the base64 of a key has its padding
+		"MIIE/vQIBADA+BgkqhkiG9w0B=",
+		"MII VQ=",
+		"=MII",
+		"1MII=x",
+		strings.Repeat("M", 61) + "MIIE=",
+		"export MII=x",
+	} {
+		name := filepath.Join(t.TempDir(), "env")
+		if err := os.WriteFile(name, []byte("A=1\nWECHAT_MCH_KEY=\n"+line+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Read(name)
+		if want := name + `:3: want NAME="value"`; err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
 	}
 }
 

@@ -34,7 +34,7 @@ type Payment struct {
 	PrepayAt      time.Time // zero without PrepayID
 	SignType      string    // signature type of the call that returned PrepayID
 	PayURL        string    // the code_url or mweb_url returned with PrepayID
-	AskingUntil   time.Time // until then only one request may call unifiedorder for another PayURL; zero if none does
+	ClaimedUntil  time.Time // until then only one request may call unifiedorder for another PayURL; zero if none does
 	Failure       string    // WeChat's code when it last declined the payment
 	QueriedAt     time.Time // zero if WeChat was never queried
 	TransactionID string    // set once, when paid
@@ -87,8 +87,8 @@ type Paid struct {
 	Simulated     bool      // a simulator reported it
 }
 
-// Told is what a payment notification says about a payment.
-type Told struct {
+// Notified is what a payment notification says about a payment.
+type Notified struct {
 	APIVersion               string // of the notification
 	OutTradeNo, AppID, MchID string
 	Total                    fen.Fen

@@ -37,7 +37,7 @@ var (
 
 // ConfirmPayment settles a payment that a notification reports. The notification
 // is only a hint, because its signature proves no more than that the sender has the
-// API key. WeChat is queried about the payment, and its response is settled. The error is
+// APIv2 key. WeChat is queried about the payment, and its response is settled. The error is
 // nil when the payment is paid by the transaction of the notification.
 //
 // A notification that differs from the stored payment costs no query, nor does one of
@@ -50,7 +50,7 @@ func (s *Service) ConfirmPayment(ctx context.Context, notified wechat.Trade) err
 		}
 		return err
 	}
-	claimed, err := s.cfg.Store.ClaimTold(ctx, order.Told{
+	claimed, err := s.cfg.Store.ClaimNotified(ctx, order.Notified{
 		APIVersion: string(notified.Version),
 		OutTradeNo: notified.OutTradeNo, AppID: notified.AppID, MchID: notified.MchID, Total: notified.TotalFee, Currency: notified.Currency,
 	}, confirmWindow, s.now())
@@ -91,7 +91,7 @@ func (s *Service) confirms(ctx context.Context, p order.Payment, notified wechat
 	case report == Unknown:
 		return Mismatch("WeChat does not know the order")
 	case report == Unpaid && s.now().Sub(notified.PaidAt).Abs() <= confirmLag:
-		// Shortly after a payment that is normal. Later somebody else may have the API key.
+		// Shortly after a payment that is normal. Later somebody else may have the APIv2 key.
 		s.count(ctx, map[string]int{"notify.unconfirmed": 1})
 		return ErrUnconfirmed
 	}

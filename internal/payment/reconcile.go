@@ -65,9 +65,9 @@ func (s *Service) Reconcile(ctx context.Context) error {
 		}
 	}
 	err = q.run(ctx)
-	if q.asked > 0 {
-		s.log.Info("payments reconciled", "asked", q.asked, "failed", q.failed, "more", q.more)
-		s.count(ctx, map[string]int{"reconciled.asked": q.asked, "reconciled.failed": q.failed})
+	if q.queried > 0 {
+		s.log.Info("payments reconciled", "queried", q.queried, "failed", q.failed, "more", q.more)
+		s.count(ctx, map[string]int{"reconciled.queried": q.queried, "reconciled.failed": q.failed})
 	}
 	if err = errors.Join(err, kept); err != nil {
 		return fmt.Errorf("reconciling: %w", err)
@@ -108,12 +108,12 @@ func (s *Service) tidy(ctx context.Context, now time.Time) error {
 
 // queries are the queries about payments of one Reconcile. Some run at once.
 type queries struct {
-	s             *Service
-	began         time.Time
-	statements    *atomic.Int64 // made so far by this Reconcile
-	calls         int           // to WeChat, at most
-	asked, failed int
-	more          bool // payments are left for the next call
+	s               *Service
+	began           time.Time
+	statements      *atomic.Int64 // made so far by this Reconcile
+	calls           int           // to WeChat, at most
+	queried, failed int
+	more            bool // payments are left for the next call
 }
 
 // queried is how one query ended.
@@ -131,11 +131,11 @@ func (q *queries) notified(ctx context.Context) error {
 	if most := q.s.cfg.Statements; most > 0 {
 		limit = min(limit, most/(2*queryCost))
 	}
-	due, err := q.s.cfg.Store.DueTold(ctx, q.s.cfg.MchID, q.began, limit)
+	due, err := q.s.cfg.Store.DueNotified(ctx, q.s.cfg.MchID, q.began, limit)
 	if err != nil {
 		return err
 	}
-	return q.batch(ctx, due, q.s.cfg.Store.ClaimDueTold)
+	return q.batch(ctx, due, q.s.cfg.Store.ClaimDueNotified)
 }
 
 // run queries WeChat about the payments that are due, batch by batch, until none is left
@@ -150,12 +150,12 @@ func (q *queries) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		asked := q.asked
+		queried := q.queried
 		if err := q.batch(ctx, due, q.s.cfg.Store.ClaimQuery); err != nil || q.more || len(due) < limit {
 			return err
 		}
 		// Payments that another caller queries now stay due: reading them again finds them.
-		if q.asked == asked || !q.affords(1, 0) {
+		if q.queried == queried || !q.affords(1, 0) {
 			q.more = true
 			return nil
 		}
@@ -173,7 +173,7 @@ func (q *queries) batch(ctx context.Context, due []order.Payment, claim claimFun
 		r := <-ended
 		running--
 		if r.claimed {
-			q.asked++
+			q.queried++
 		}
 		if r.failed {
 			q.failed++

@@ -13,7 +13,7 @@ import (
 
 // Mismatch is why what WeChat reports does not agree with what is stored. Nothing was
 // changed, and an operator has to look. The text is safe to show to whoever holds the
-// API key.
+// APIv2 key.
 type Mismatch string
 
 func (m Mismatch) Error() string { return string(m) }

@@ -72,7 +72,7 @@ type Payment struct {
 	Duplicate   int64 // 1: another payment pays the order
 	Refunded    int64
 	Queried     int64  // when WeChat was last queried about it
-	Told        int64  // when a notification reported it as paid
+	Notified    int64  // when a notification reported it as paid
 	Prepay      string // prepay_id
 }
 
@@ -80,7 +80,7 @@ type Payment struct {
 const EveryPayment = `SELECT out_trade_no AS number, order_id AS "order", trade_type, openid, total, body, client_ip AS ip, notify_url,
 	created_at AS created, expires_at AS expires, status, COALESCE(transaction_id, '') AS "transaction", COALESCE(paid_at, 0) AS paid,
 	COALESCE(payer, '') AS payer, COALESCE(settled_at, 0) AS settled, duplicate, refunded, COALESCE(prepay_id, '') AS prepay,
-	COALESCE(queried_at, 0) AS queried, COALESCE(told_at, 0) AS told
+	COALESCE(queried_at, 0) AS queried, COALESCE(notified_at, 0) AS notified
 	FROM payments ORDER BY rowid`
 
 // Refund is a refund as the shop stores it.

@@ -52,6 +52,9 @@ func TestEveryCallThatSignsInOrOrdersIsLimited(t *testing.T) {
 		})
 		for _, pattern := range s.Signer.Patterns() {
 			method, path, _ := strings.Cut(pattern, " ")
+			if strings.HasPrefix(path, "/v1/") {
+				continue // API keys have a limit of their own
+			}
 			signedIn := maps.Clone(p.Cookies)
 			a := p.Send(p.Request(method, strings.ReplaceAll(path, "{id}", "000000000000000000000000"), []byte("{}")))
 			want := !bystander(pattern)

@@ -19,6 +19,9 @@ func TestEveryChangingCallChecksItsOrigin(t *testing.T) {
 	calls := 0
 	for _, pattern := range s.Signer.Patterns() {
 		method, path, _ := strings.Cut(pattern, " ")
+		if strings.HasPrefix(path, "/v1/") {
+			continue // no cookie counts there
+		}
 		for _, header := range []map[string]string{
 			{"Origin": "https://evil.example"},
 			{"Origin": "null"},

@@ -283,7 +283,7 @@ func TestRefundAfterAYear(t *testing.T) {
 	op := s.Operator()
 	o := s.SignedIn(0).PaidOrder("tea", 1)
 	s.Sim.Advance(365*24*time.Hour + time.Hour)
-	op.Fails(api.CodeWeChatDeclined, "POST", paytest.RefundPath(o.ID), paytest.RefundRequest(1)) // WeChat's word
+	op.Fails(api.CodeWeChatDeclined, "POST", paytest.RefundPath(o.ID), paytest.RefundRequest(1)) // WeChat declined the refund
 	s.WantRefunds(o.ID, "failed 1 TRADE_OVERDUE")
 	s.WantStatus(o.ID, api.StatusPaid)
 	s.Sim.Advance(48 * time.Hour)

@@ -68,6 +68,9 @@ type Config struct {
 	// KeyLimit, optional, bounds the calls of one API key: KeyLimitCalls a minute.
 	KeyLimit      Limiter
 	KeyLimitCalls int
+	// Notified, optional, is called once for each message that arrived as WeChat's, with its
+	// v1.NotificationKind and v1.NotificationResult.
+	Notified func(kind, verdict string)
 
 	Log  *slog.Logger     // slog.Default when nil
 	Now  func() time.Time // time.Now when nil
@@ -108,6 +111,9 @@ func New(cfg Config) (*Server, error) {
 	}
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
+	}
+	if cfg.Notified == nil {
+		cfg.Notified = func(kind, verdict string) {}
 	}
 	for _, rule := range []struct {
 		ok      bool

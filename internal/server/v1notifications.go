@@ -20,6 +20,7 @@ func (s *Server) keepNotification(n incoming, status int, ok bool, reason string
 		At: s.now(), Kind: string(n.kind), Version: string(n.version), Verified: n.verified, Verdict: string(verdict(n, status, ok, reason)), Reason: reason,
 		OutTradeNo: n.outTradeNo, OutRefundNo: n.outRefundNo, RequestID: reqlog.ID(n.ctx),
 	}
+	s.cfg.Notified(kept.Kind, kept.Verdict)
 	if !n.verified {
 		var due bool
 		if kept.More, due = s.unverified.allow("", slog.LevelInfo, s.now()); !due {

@@ -36,8 +36,8 @@ func TestClaimPrepay(t *testing.T) {
 	if claim("wx-1", at(10), at(0)) || !claim("", at(10), at(0)) || claim("", at(11), at(1)) {
 		t.Error("not one claim for the order as it is")
 	}
-	if o, err := s.Get(ctx, o.ID, "guest:1"); err != nil || !o.Payment.AskingUntil.Equal(at(10)) {
-		t.Errorf("asking until %v, %v", o.Payment.AskingUntil, err)
+	if o, err := s.Get(ctx, o.ID, "guest:1"); err != nil || !o.Payment.ClaimedUntil.Equal(at(10)) {
+		t.Errorf("asking until %v, %v", o.Payment.ClaimedUntil, err)
 	}
 	// Its holder died; the next one may, and what the first brings is too late.
 	if claim("", at(20), at(9)) || !claim("", at(20), at(10)) {

@@ -18,9 +18,9 @@ import (
 // ends the claim, and changes nothing if another request has the claim by then.
 func (s *Store) SetPrepay(ctx context.Context, outTradeNo string, p order.Prepay, now time.Time) (bool, error) {
 	return s.change(ctx, outTradeNo, api.PaymentPending, now, change{
-		set:       `prepay_id = ?, prepay_at = ?, pay_url = ?, sign_type = ?, failure = NULL, asking_until = NULL`,
+		set:       `prepay_id = ?, prepay_at = ?, pay_url = ?, sign_type = ?, failure = NULL, claimed_until = NULL`,
 		args:      []any{p.ID, now.UnixMilli(), p.URL, p.SignType},
-		where:     `asking_until IS ?`,
+		where:     `claimed_until IS ?`,
 		whereArgs: []any{milli(p.Claim)},
 	})
 }
@@ -29,14 +29,14 @@ func (s *Store) SetPrepay(ctx context.Context, outTradeNo string, p order.Prepay
 // caller at a time gets true; the claim ends at until, or with SetPrepay or ReleasePrepay.
 func (s *Store) ClaimPrepay(ctx context.Context, outTradeNo, prepayID string, until, now time.Time) (bool, error) {
 	return s.exec(ctx, outTradeNo, `
-		UPDATE payments SET asking_until = ?1
-		WHERE out_trade_no = ?2 AND status IN ('created', 'pending') AND COALESCE(prepay_id, '') = ?3 AND (asking_until IS NULL OR asking_until <= ?4)`,
+		UPDATE payments SET claimed_until = ?1
+		WHERE out_trade_no = ?2 AND status IN ('created', 'pending') AND COALESCE(prepay_id, '') = ?3 AND (claimed_until IS NULL OR claimed_until <= ?4)`,
 		until.UnixMilli(), outTradeNo, prepayID, now.UnixMilli())
 }
 
 // ReleasePrepay ends a claim of ClaimPrepay or InsertPayment without a result.
 func (s *Store) ReleasePrepay(ctx context.Context, outTradeNo string, claim time.Time) error {
-	_, err := s.exec(ctx, outTradeNo, `UPDATE payments SET asking_until = NULL WHERE out_trade_no = ? AND asking_until = ?`, outTradeNo, claim.UnixMilli())
+	_, err := s.exec(ctx, outTradeNo, `UPDATE payments SET claimed_until = NULL WHERE out_trade_no = ? AND claimed_until = ?`, outTradeNo, claim.UnixMilli())
 	return err
 }
 
@@ -83,22 +83,22 @@ func (s *Store) ClaimQuery(ctx context.Context, outTradeNo string, window time.D
 		append(dueArgs(now), outTradeNo, now.Add(-window).UnixMilli())...)
 }
 
-// ClaimTold claims the right to query WeChat about an unpaid payment that a notification
+// ClaimNotified claims the right to query WeChat about an unpaid payment that a notification
 // reports as paid. It writes nothing if the payment is paid, or differs from the
 // notification. One caller gets true, and none until window has passed. Until it is paid,
-// the timer queries it before all others: see DueTold.
-func (s *Store) ClaimTold(ctx context.Context, t order.Told, window time.Duration, now time.Time) (bool, error) {
+// the timer queries it before all others: see DueNotified.
+func (s *Store) ClaimNotified(ctx context.Context, t order.Notified, window time.Duration, now time.Time) (bool, error) {
 	return s.exec(ctx, t.OutTradeNo, `
-		UPDATE payments SET told_at = ?, queried_at = ?
+		UPDATE payments SET notified_at = ?, queried_at = ?
 		WHERE out_trade_no = ? AND transaction_id IS NULL AND api_version = ? AND appid = ? AND mch_id = ? AND total = ? AND currency = ?
-		AND (told_at IS NULL OR told_at <= ?)`,
+		AND (notified_at IS NULL OR notified_at <= ?)`,
 		now.UnixMilli(), now.UnixMilli(), t.OutTradeNo, t.APIVersion, t.AppID, t.MchID, int64(t.Total), t.Currency, now.Add(-window).UnixMilli())
 }
 
-// ClaimDueTold is ClaimTold for a payment of DueTold.
-func (s *Store) ClaimDueTold(ctx context.Context, outTradeNo string, window time.Duration, now time.Time) (bool, error) {
+// ClaimDueNotified is ClaimNotified for a payment of DueNotified.
+func (s *Store) ClaimDueNotified(ctx context.Context, outTradeNo string, window time.Duration, now time.Time) (bool, error) {
 	return s.exec(ctx, outTradeNo, `
-		UPDATE payments SET queried_at = ? WHERE out_trade_no = ? AND told_at IS NOT NULL AND transaction_id IS NULL AND queried_at <= ?`,
+		UPDATE payments SET queried_at = ? WHERE out_trade_no = ? AND notified_at IS NOT NULL AND transaction_id IS NULL AND queried_at <= ?`,
 		now.UnixMilli(), outTradeNo, now.Add(-window).UnixMilli())
 }
 

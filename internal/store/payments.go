@@ -18,7 +18,7 @@ import (
 func (s *Store) InsertPayment(ctx context.Context, p order.Payment, claim time.Time) (bool, error) {
 	return s.run(ctx, "storing a payment of order "+p.OrderID, `
 		INSERT INTO payments (out_trade_no, order_id, guest, appid, mch_id, api_version, trade_type, openid, total, currency, shop_name, body,
-			client_ip, notify_url, created_at, expires_at, status, asking_until, due_at, simulated, updated_at)
+			client_ip, notify_url, created_at, expires_at, status, claimed_until, due_at, simulated, updated_at)
 		SELECT ?1, id, guest, ?2, ?3, ?4, ?5, ?6, total, currency, ?7, description, ?8, ?9, ?10, expires_at, 'created', ?11, ?10 + ?12, ?13, ?10
 		FROM orders WHERE id = ?14 AND status = 'open' AND created_at <= ?10
 		AND ?15 > (SELECT COUNT(*) FROM payments WHERE order_id = ?14 AND status IN ('created', 'pending', 'closing'))
@@ -36,7 +36,7 @@ const paymentColumns = `COALESCE(payments.out_trade_no, '') AS out_trade_no, COA
 	COALESCE(payments.currency, '') AS payment_currency, COALESCE(shop_name, '') AS shop_name, COALESCE(body, '') AS body, COALESCE(client_ip, '') AS client_ip,
 	COALESCE(notify_url, '') AS notify_url, COALESCE(payments.created_at, 0) AS payment_created_at, COALESCE(payments.expires_at, 0) AS payment_expires_at,
 	COALESCE(payments.status, '') AS payment_status, COALESCE(prepay_id, '') AS prepay_id, COALESCE(prepay_at, 0) AS prepay_at,
-	COALESCE(sign_type, '') AS sign_type, COALESCE(pay_url, '') AS pay_url, COALESCE(asking_until, 0) AS asking_until,
+	COALESCE(sign_type, '') AS sign_type, COALESCE(pay_url, '') AS pay_url, COALESCE(claimed_until, 0) AS claimed_until,
 	COALESCE(failure, '') AS failure, COALESCE(queried_at, 0) AS queried_at, COALESCE(transaction_id, '') AS transaction_id,
 	COALESCE(paid_at, 0) AS paid_at, COALESCE(payer, '') AS payer, (transaction_id IS NOT NULL AND payer IS NULL) AS payer_unknown,
 	COALESCE(duplicate, 0) AS duplicate, COALESCE(payments.refunded, 0) AS payment_refunded, COALESCE(payments.simulated, 0) AS payment_simulated,
@@ -58,7 +58,7 @@ func (r *paymentRow) fields() []any {
 func (r *paymentRow) payment() order.Payment {
 	p := r.p
 	p.CreatedAt, p.ExpiresAt, p.UpdatedAt = fromMilli(r.created), fromMilli(r.expires), fromMilli(r.updated)
-	p.PrepayAt, p.AskingUntil, p.QueriedAt, p.PaidAt = fromMilli(r.prepay), fromMilli(r.asking), fromMilli(r.queried), fromMilli(r.paid)
+	p.PrepayAt, p.ClaimedUntil, p.QueriedAt, p.PaidAt = fromMilli(r.prepay), fromMilli(r.asking), fromMilli(r.queried), fromMilli(r.paid)
 	return p
 }
 
@@ -108,15 +108,15 @@ func dueArgs(now time.Time) []any {
 	return []any{now.UnixMilli(), minDue.Milliseconds(), order.ExpiryGrace.Milliseconds(), order.MinCloseAge.Milliseconds(), maxDue.Milliseconds()}
 }
 
-// DueTold returns unpaid payments of any status that a notification of the last day
+// DueNotified returns unpaid payments of any status that a notification of the last day
 // reported as paid and that WeChat has not confirmed. A payment is due after a pause of
 // ten seconds, or half the time between the notification and the last query if that is
-// longer. The longest pause comes first; DueTold returns at most limit payments.
-func (s *Store) DueTold(ctx context.Context, mchID string, now time.Time, limit int) ([]order.Payment, error) {
-	return s.payments(ctx, `INDEXED BY told_payments
-		WHERE told_at IS NOT NULL AND transaction_id IS NULL AND queried_at > ?1 AND queried_at <= ?2 AND mch_id = ?3
-		AND queried_at + (queried_at - told_at) / 2 <= ?4 AND told_at > ?1
-		ORDER BY payments.queried_at LIMIT ?5`, // told_at <= queried_at, so that the index bounds both
+// longer. The longest pause comes first; DueNotified returns at most limit payments.
+func (s *Store) DueNotified(ctx context.Context, mchID string, now time.Time, limit int) ([]order.Payment, error) {
+	return s.payments(ctx, `INDEXED BY notified_payments
+		WHERE notified_at IS NOT NULL AND transaction_id IS NULL AND queried_at > ?1 AND queried_at <= ?2 AND mch_id = ?3
+		AND queried_at + (queried_at - notified_at) / 2 <= ?4 AND notified_at > ?1
+		ORDER BY payments.queried_at LIMIT ?5`, // notified_at <= queried_at, so that the index bounds both
 		now.Add(-24*time.Hour).UnixMilli(), now.Add(-10*time.Second).UnixMilli(), mchID, now.UnixMilli(), limit)
 }
 

@@ -87,15 +87,15 @@ func (s *Store) Refunds(ctx context.Context, orderID string) ([]order.Refund, er
 // that it has not.
 func (s *Store) DueRefunds(ctx context.Context, now time.Time, limit int) ([]order.Refund, error) {
 	const (
-		asked = `COALESCE(refunds.queried_at, refunds.created_at)`
-		age   = `(` + asked + ` - refunds.created_at)`
+		queried = `COALESCE(refunds.queried_at, refunds.created_at)`
+		age     = `(` + queried + ` - refunds.created_at)`
 	)
 	return s.queryRefunds(ctx, `
-		WHERE refunds.status IN ('created', 'processing', 'abnormal') AND `+asked+` <= ?
-		AND `+asked+` + CASE WHEN refunds.status = 'abnormal' THEN MAX(?, `+age+` / 10)
+		WHERE refunds.status IN ('created', 'processing', 'abnormal') AND `+queried+` <= ?
+		AND `+queried+` + CASE WHEN refunds.status = 'abnormal' THEN MAX(?, `+age+` / 10)
 			WHEN refunds.status = 'created' AND stuck = 1 THEN MIN(`+age+` / 2, ?)
 			ELSE MIN(`+age+` / 2, MAX(?, `+age+` / 336)) END <= ?
-		ORDER BY ROW_NUMBER() OVER (PARTITION BY refunds.status = 'created' ORDER BY `+asked+`), `+asked+` LIMIT ?`,
+		ORDER BY ROW_NUMBER() OVER (PARTITION BY refunds.status = 'created' ORDER BY `+queried+`), `+queried+` LIMIT ?`,
 		now.Add(-time.Minute).UnixMilli(), (6 * time.Hour).Milliseconds(), (24 * time.Hour).Milliseconds(), (30 * time.Minute).Milliseconds(), now.UnixMilli(), limit)
 }
 

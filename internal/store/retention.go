@@ -15,7 +15,7 @@ func (s *Store) DeleteUnpaid(ctx context.Context, before time.Time, limit int) (
 		DELETE FROM orders WHERE paid_by IS NULL AND rowid IN (
 			SELECT rowid FROM orders INDEXED BY orders_by_status
 			WHERE status = 'closed' AND created_at < ?1
-			AND NOT EXISTS (SELECT 1 FROM payments WHERE order_id = orders.id AND told_at >= ?1) LIMIT ?2)
+			AND NOT EXISTS (SELECT 1 FROM payments WHERE order_id = orders.id AND notified_at >= ?1) LIMIT ?2)
 		RETURNING 1`, before.UnixMilli(), limit)
 	if err != nil {
 		return 0, fmt.Errorf("deleting unpaid orders: %w", err)

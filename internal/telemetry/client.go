@@ -21,8 +21,7 @@ func (t *Telemetry) WeChat(next http.RoundTripper) http.RoundTripper {
 		call := callName(r)
 		ctx, span := t.tracer.Start(r.Context(), "wechat "+call, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
 			attribute.String("http.request.method", r.Method), attribute.String("server.address", r.URL.Hostname()), attribute.String("h5pay.wechat.call", call)))
-		no := outTradeNo(r)
-		if no != "" {
+		if no := recordedNo(span, r); no != "" {
 			span.SetAttributes(attribute.String("h5pay.out_trade_no", no))
 			t.orders.note(no, span.SpanContext())
 		}
@@ -42,8 +41,7 @@ func (t *Telemetry) Webhook(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
 		ctx, options := r.Context(), []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindClient),
 			trace.WithAttributes(attribute.String("http.request.method", r.Method), attribute.String("server.address", r.URL.Hostname()))}
-		no := outTradeNo(r)
-		if cause, ok := t.orders.cause(no); ok {
+		if no, cause, ok := t.orders.cause(r); ok {
 			options = append(options, trace.WithLinks(trace.LinkFromContext(ctx)), trace.WithAttributes(attribute.String("h5pay.out_trade_no", no)))
 			ctx = trace.ContextWithSpanContext(ctx, cause)
 		}
@@ -79,17 +77,14 @@ func status(res *http.Response, err error) string {
 	return strconv.Itoa(res.StatusCode)
 }
 
-// aNumber matches a part of a path that is a number of an order, a refund, a bill or a certificate.
-var aNumber = regexp.MustCompile(`^(?:.*[0-9].*|.{25,})$`)
-
-// aVersion matches a part of a path that has a digit and is no number.
-var aVersion = regexp.MustCompile(`^(?:v[0-9]|oauth2|h5)$`)
+// beforeNumber are the parts of a path before the number of an order, a transaction or a refund.
+var beforeNumber = map[string]bool{"out-trade-no": true, "id": true, "refunds": true}
 
 // callName returns the path of a call with ID in the place of every number, and nothing of its query.
 func callName(r *http.Request) string {
 	parts := strings.Split(r.URL.Path, "/")
-	for i, part := range parts {
-		if aNumber.MatchString(part) && !aVersion.MatchString(part) {
+	for i := 1; i < len(parts); i++ {
+		if beforeNumber[parts[i-1]] {
 			parts[i] = "ID"
 		}
 	}
@@ -122,6 +117,15 @@ func outTradeNo(r *http.Request) string {
 	return ""
 }
 
+// recordedNo is outTradeNo for a span that is recorded, and "" for another one, so that no body is read
+// in vain.
+func recordedNo(span trace.Span, r *http.Request) string {
+	if !span.IsRecording() {
+		return ""
+	}
+	return outTradeNo(r)
+}
+
 // maxOrders is how many orders have their last call noted.
 const maxOrders = 10_000
 
@@ -136,9 +140,6 @@ type orders struct {
 func newOrders() *orders { return &orders{calls: map[string]trace.SpanContext{}} }
 
 func (o *orders) note(no string, call trace.SpanContext) {
-	if !call.IsValid() {
-		return // no traces
-	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if _, known := o.calls[no]; !known {
@@ -151,9 +152,18 @@ func (o *orders) note(no string, call trace.SpanContext) {
 	o.calls[no] = call
 }
 
-func (o *orders) cause(no string) (trace.SpanContext, bool) {
+// cause returns the number of the order that a webhook is about, and the last call about it. It reads
+// no body if no call is noted.
+func (o *orders) cause(r *http.Request) (no string, call trace.SpanContext, ok bool) {
+	o.mu.Lock()
+	noted := len(o.calls)
+	o.mu.Unlock()
+	if noted == 0 {
+		return "", trace.SpanContext{}, false
+	}
+	no = outTradeNo(r)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	call, ok := o.calls[no]
-	return call, ok
+	call, ok = o.calls[no]
+	return no, call, ok
 }

@@ -7,6 +7,7 @@ package telemetry
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -15,6 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"h5pay/internal/v1"
 )
 
 // Namespace is the beginning of the names of the server's own metrics.
@@ -29,7 +32,15 @@ type Metrics struct {
 	webhooks      *prometheus.HistogramVec // by result
 	jobs          *prometheus.HistogramVec // by job and result
 	lines         *prometheus.CounterVec   // by level
+	overloaded    *prometheus.CounterVec   // by limit
 }
+
+// The limits of a server, for Overloaded.
+const (
+	LimitConnections = "connections"
+	LimitCalls       = "calls"
+	LimitFiles       = "files"
+)
 
 // seconds are the buckets of durations, from a statement to a call that waits for WeChat.
 var seconds = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
@@ -45,21 +56,38 @@ func newMetrics() *Metrics {
 	m := &Metrics{
 		registry:      prometheus.NewRegistry(),
 		requests:      histogram("http_request_duration_seconds", "Duration of the calls of the API, by route and status.", "route", "status"),
-		notifications: counter("notifications_total", "Notifications of WeChat, by kind and by what the shop answered.", "kind", "verdict"),
+		notifications: counter("notifications_total", "Messages that arrived as WeChat's notifications, by kind and by the verdict on them.", "kind", "verdict"),
 		wechat:        histogram("wechat_call_duration_seconds", "Duration of calls to WeChat, by call and result.", "call", "result"),
 		webhooks:      histogram("webhook_duration_seconds", "Duration of webhooks to the merchant's back end, by result.", "result"),
 		jobs:          histogram("job_duration_seconds", "Duration of the runs of timers, by job and result.", "job", "result"),
 		lines:         counter("log_lines_total", "Lines of the log, by level.", "level"),
+		overloaded:    counter("overloaded_total", "Requests and connections that a full server rejected, by the limit that was reached.", "limit"),
 	}
 	build := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: Namespace, Name: "build_info", Help: "1, with the version as a label.", ConstLabels: prometheus.Labels{"version": version()},
 	}, func() float64 { return 1 })
-	m.registry.MustRegister(m.requests, m.notifications, m.wechat, m.webhooks, m.jobs, m.lines, build,
+	m.registry.MustRegister(m.requests, m.notifications, m.wechat, m.webhooks, m.jobs, m.lines, m.overloaded, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, level := range []slog.Level{slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
 		m.lines.WithLabelValues(level.String()) // a rate needs the first 0
 	}
+	for _, limit := range []string{LimitConnections, LimitCalls, LimitFiles} {
+		m.overloaded.WithLabelValues(limit)
+	}
+	for _, kind := range v1.NotificationKind("").Enum() {
+		for _, verdict := range v1.NotificationResult("").Enum() {
+			m.notifications.WithLabelValues(fmt.Sprint(kind), fmt.Sprint(verdict))
+		}
+	}
 	return m
+}
+
+// Overloaded counts a request or a connection that was rejected because a limit was reached.
+func (m *Metrics) Overloaded(limit string) { m.overloaded.WithLabelValues(limit).Inc() }
+
+// Notified counts a message that arrived as WeChat's notification.
+func (m *Metrics) Notified(kind, verdict string) {
+	m.notifications.WithLabelValues(kind, verdict).Inc()
 }
 
 func version() string {

@@ -36,7 +36,7 @@ var (
 	refundsDesc = shopDesc("refunds_trouble", "Refunds that need an operator, by why, 100 of each at most.", "why")
 	openDesc    = shopDesc("orders_open", "Open payments and refunds that the timer looks after, by version of the API, 200 of each at most.", "api")
 	guestsDesc  = shopDesc("guest_orders_open", "Orders of guests that wait for a payment.")
-	billsDesc   = shopDesc("bills_unbalanced", "Of the last bills, those that differ from the orders or cannot be had.")
+	billsDesc   = shopDesc("bills_unbalanced", "Bills of the last days that differ from the orders, or that could not be downloaded or read.")
 	usedDesc    = shopDesc("database_bytes", "Size of the database.")
 	roomDesc    = shopDesc("database_capacity_bytes", "Size that the database may reach.")
 	timerDesc   = shopDesc("reconciled_timestamp_seconds", "When the timer last queried WeChat about all that was due.")

@@ -151,7 +151,7 @@ func generalRow(row map[string]any) map[string]any {
 	general := map[string]any{}
 	for name, value := range row {
 		switch name {
-		case "id", "order_id", "out_trade_no", "paid_by", "created_at", "expires_at", "updated_at", "due_at", "prepay_id", "prepay_at", "transaction_id", "paid_at", "settled_at", "queried_at", "told_at":
+		case "id", "order_id", "out_trade_no", "paid_by", "created_at", "expires_at", "updated_at", "due_at", "prepay_id", "prepay_at", "transaction_id", "paid_at", "settled_at", "queried_at", "notified_at":
 			if value != nil {
 				value = "present"
 			}

@@ -160,7 +160,7 @@ async function payOrder({ id, request, log, run }) {
   pay.paySign = (await sign(Object.entries(pay), shop.signType)).toHex().toUpperCase();
   const at = Date.now();
   const pending = await run(
-    `UPDATE payments SET status = ?, updated_at = MAX(updated_at, ?), prepay_id = ?, prepay_at = ?, pay_url = ?, sign_type = ?, failure = NULL, asking_until = NULL WHERE out_trade_no = ? AND status IN (?, ?) AND asking_until IS ?`,
+    `UPDATE payments SET status = ?, updated_at = MAX(updated_at, ?), prepay_id = ?, prepay_at = ?, pay_url = ?, sign_type = ?, failure = NULL, claimed_until = NULL WHERE out_trade_no = ? AND status IN (?, ?) AND claimed_until IS ?`,
     "pending", at, prepayID, at, "", shop.signType, number, "created", "pending", null,
   ).run();
   check(pending.meta.changes > 0, 503, "the payment was changed meanwhile");
@@ -224,9 +224,9 @@ async function notifyPay({ request, log, run }) {
   const about = readTrade(told);
   const now = Date.now();
   const claimed = await run(
-    `UPDATE payments SET told_at = ?, queried_at = ?
+    `UPDATE payments SET notified_at = ?, queried_at = ?
 		WHERE out_trade_no = ? AND transaction_id IS NULL AND api_version = 'v2' AND appid = ? AND mch_id = ? AND total = ? AND currency = ?
-		AND (told_at IS NULL OR told_at <= ?)`,
+		AND (notified_at IS NULL OR notified_at <= ?)`,
     now, now, about.number, shop.appid, shop.mchID, about.total, about.currency, now - 1000,
   ).run();
   if (claimed.meta.changes > 0) {

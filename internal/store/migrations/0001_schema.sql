@@ -145,10 +145,10 @@ CREATE TABLE payments (
   prepay_at      INTEGER,
   sign_type      TEXT,    -- of the call that returned prepay_id; the page signs with the same one
   pay_url        TEXT,    -- the code_url or mweb_url that came with prepay_id
-  asking_until   INTEGER, -- until then one request alone may call unifiedorder: a second code_url voids the first
+  claimed_until  INTEGER, -- until then one request alone may call unifiedorder: a second code_url voids the first
   failure        TEXT,    -- WeChat's code when it last declined the payment
   queried_at     INTEGER, -- when WeChat was last queried about the payment
-  told_at        INTEGER, -- when a notification last said that it is paid, and WeChat was queried to confirm it
+  notified_at    INTEGER, -- when a notification last said that it is paid, and WeChat was queried to confirm it
   due_at         INTEGER, -- when the timer next queries WeChat about it; NULL when it has ended
   transaction_id TEXT UNIQUE,
   -- WeChat need not report who paid, and when, once money of the payment has gone
@@ -180,7 +180,7 @@ CREATE INDEX payments_by_openid ON payments (openid) WHERE openid <> '';
 -- Finds the payments of which WeChat has not reported the payer or the time.
 CREATE INDEX incomplete_payments ON payments (settled_at) WHERE transaction_id IS NOT NULL AND (paid_at IS NULL OR payer IS NULL);
 -- Finds the payments that were notified and are not confirmed.
-CREATE INDEX told_payments ON payments (queried_at) WHERE told_at IS NOT NULL AND transaction_id IS NULL;
+CREATE INDEX notified_payments ON payments (queried_at) WHERE notified_at IS NOT NULL AND transaction_id IS NULL;
 -- Finds the payments that the timer queries WeChat about. Due in payments.go reads each of
 -- the kinds of one merchant by itself.
 CREATE INDEX payments_due ON payments (mch_id, api_version, guest, status = 'closing', due_at) WHERE due_at IS NOT NULL;

@@ -39,7 +39,7 @@ const keepPayments = `
 func checkPayments(t testing.TB, db *sql.DB) {
 	t.Helper()
 	rows, err := db.Query(`SELECT payments.out_trade_no, orders.id, payments.status, payments.trade_type, openid, COALESCE(owner, ''), COALESCE(pay_url, ''),
-		prepay_id IS NOT NULL, transaction_id IS NOT NULL, asking_until IS NOT NULL, client_ip <> '', COALESCE(payer, ''), COALESCE(failure, ''),
+		prepay_id IS NOT NULL, transaction_id IS NOT NULL, claimed_until IS NOT NULL, client_ip <> '', COALESCE(payer, ''), COALESCE(failure, ''),
 		duplicate, COALESCE(paid_by, '') = payments.out_trade_no, orders.total = payments.total AND orders.currency = payments.currency
 			AND orders.expires_at = payments.expires_at AND orders.description = body,
 		payments.refunded, (SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE refunds.out_trade_no = payments.out_trade_no AND refunds.status = 'succeeded'),
