@@ -53,7 +53,7 @@ var allowed = []struct{ sql, step, why string }{
 	{"SELECT 1 FROM events WHERE status = 'pending' LIMIT ?2", "SCAN events USING COVERING INDEX pending_events", "counts the partial index until LIMIT"},
 	{"status = 'dead' AND attempts > 0 LIMIT ?1", "SCAN events USING INDEX failed_events", "reads the partial index until LIMIT"},
 	{"AS turn", "USE TEMP B-TREE", "sorts the rows of subqueries that have a LIMIT each"},
-	{"WHERE refunds.order_id = ?", "USE TEMP B-TREE FOR ORDER BY", "sorts the refunds of one order, MaxRefunds of each of MaxPayments at most"},
+	{"WHERE refunds.order_id = ?", "USE TEMP B-TREE FOR ORDER BY", "sorts the refunds of one order, MaxRefunds of each of its bounded payments at most"},
 	{"PARTITION BY refunds.status = 'created'", "USE TEMP B-TREE", "sorts the refunds that have not ended; only the operator makes refunds"},
 	{"FROM refunds INDEXED BY open_refunds WHERE status IN", "SCAN refunds USING INDEX open_refunds", "reads the partial index until LIMIT"},
 	{"FROM wechat_certificates", "USE TEMP B-TREE FOR ORDER BY", "sorts a table of a few rows"},
