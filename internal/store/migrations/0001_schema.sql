@@ -418,8 +418,9 @@ CREATE INDEX events_by_order ON events (order_id);
 CREATE INDEX events_due ON events (type = 'order.closed', next_at) WHERE status = 'pending' AND blocked = 0;
 CREATE INDEX pending_events ON events (seq) WHERE status = 'pending';
 CREATE INDEX dead_events ON events (seq) WHERE status = 'dead';
--- Finds the events of a time, for ReplayRange in events.go.
-CREATE INDEX events_by_time ON events (created_at, seq);
+-- These two find the events of a time that are not pending, for ReplayRange in events.go.
+CREATE INDEX delivered_events_by_time ON events (created_at, seq) WHERE status = 'delivered';
+CREATE INDEX dead_events_by_time ON events (created_at, seq) WHERE status = 'dead';
 -- An operator may mark events as dead that were never tried; those are no trouble.
 CREATE INDEX failed_events ON events (seq) WHERE status = 'dead' AND attempts > 0;
 -- Finds whether the receiver wants no events any more (Miss in event.go).
