@@ -138,18 +138,17 @@ func isLoopback(host string) bool {
 // can still change: payments and refunds that have not ended, at most once in a few
 // seconds and a bounded number.
 func (s *Service) LookForBackEnd(ctx context.Context, id string, sync bool) (order.Order, []order.Refund, error) {
-	if !sync {
-		o, err := s.anyOrder(ctx, id)
-		if err != nil || !order.WasPaid(o.Status) {
-			return o, nil, err
-		}
-		refunds, err := s.cfg.Store.Refunds(ctx, o.ID)
-		return o, refunds, err
+	o, err := s.anyOrder(ctx, id)
+	if err == nil && sync && s.stale(o) {
+		o, _ = s.refresh(ctx, o) // before the refunds: it may find a payment, and refunds of it
 	}
-	o, refunds, err := s.LookAtRefunds(ctx, id)
-	if err == nil && s.stale(o) {
-		o, _ = s.refresh(ctx, o)
+	switch {
+	case err != nil, !order.WasPaid(o.Status):
+		return o, nil, err
+	case sync:
+		return s.lookAtRefunds(ctx, o)
 	}
+	refunds, err := s.cfg.Store.Refunds(ctx, o.ID)
 	return o, refunds, err
 }
 

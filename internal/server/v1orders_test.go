@@ -24,6 +24,7 @@ import (
 	"h5pay/internal/store"
 	"h5pay/internal/v1"
 	"h5pay/wechat"
+	"h5pay/wechat/wechattest"
 )
 
 // tea is a request for an order without the catalogue.
@@ -660,6 +661,36 @@ func TestRefundOfTheRestThatAnotherCallTook(t *testing.T) {
 	b.mustSend(request(), &second)
 	if first.ID == "" || first.ID != second.ID {
 		t.Errorf("%+v, and then %+v", first, second)
+	}
+}
+
+// The answer with sync has the refunds as WeChat has just reported them, also those of a
+// payment that the same call found to be paid.
+func TestSyncShowsTheRefundsAfterIt(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	b := newBackEnd(s, v1.ScopeRead, v1.ScopeWrite)
+	o := b.createOrder(tea(100))
+	stored, err := store.New(s.DB).ByID(t.Context(), o.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := s.Signer.Pay(t.Context(), stored, payment.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}, ClientIP: "203.0.113.9"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Fault(wechattest.FaultNotifyLost, "")
+	if err := s.Scan(0, c.CodeURL); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Sim.Refund(s.OutTradeNo(o.ID), 40); err != nil {
+		t.Fatal(err)
+	}
+	s.Sim.Advance(paytest.QueryPause)
+	var got v1.Order
+	b.must("GET", "/v1/orders/"+o.ID+"?sync=true", nil, &got)
+	if d := cmp.Diff(b.order(o.ID).Refunds, got.Refunds); d != "" || len(got.Refunds) == 0 {
+		t.Errorf("refunds (-stored +with sync): %s\n%+v", d, got)
 	}
 }
 
