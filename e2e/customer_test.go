@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 
@@ -202,9 +203,10 @@ func TestCustomerEnds(t *testing.T) {
 	p := customerTab(t, 0, wechattest.Android, o.URL)
 	p.seesState("closed")
 	p.screenshots("customer-closed")
-	req := ticket()
-	req.ExpiresIn = 360 // WeChat gets no payment in the last six minutes
-	p.open(createOrder(t, req).URL)
+	old := createOrder(t, ticket())
+	// WeChat gets no payment in the last six minutes.
+	execSQL(t, `UPDATE orders SET created_at = ?1 - 86400000, expires_at = ?1 WHERE id = ?2`, time.Now().Add(5*time.Minute).UnixMilli(), old.ID)
+	p.open(old.URL)
 	p.seesState("expired")
 	p.setLanguage("en")
 	p.screenshots("customer-expired")

@@ -164,6 +164,7 @@ var errorTexts = map[api.Code]errorText{
 	api.CodeNotSelling:       {text{"商家暂停收款", "The shop is not taking payments right now"}, text{"您没有被扣款，请稍后再来", "Nothing was charged. Please come back later"}, actionShop},
 	api.CodeRateLimited:      {text{"操作太频繁", "Too many attempts"}, text{"请一分钟后再试", "Wait a minute and try again"}, actionRetry},
 	api.CodeAddressUnknown:   {text{"本浏览器暂时无法付款", "This browser cannot pay right now"}, text{"您没有被扣款，请在微信中打开本店付款", "Nothing was charged. Open the shop in WeChat to pay"}, actionShop},
+	api.CodeTooManyPayments:  {text{"这笔订单已在多处打开", "This order is open in several places"}, text{"请在先打开的地方付款，或稍后再试。仍不行请商家重新下单", "Pay where it was opened first, or try again later. If that fails, ask the shop for another order"}, actionRetry},
 	api.CodeTooManyOrders:    {text{"待付款订单过多", "Too many unpaid orders"}, text{"请先支付或取消已有订单，或一小时后再试", "Pay or cancel an order first, or try again in an hour"}, actionShop},
 	api.CodeShopFull:         {text{"暂时无法下单", "The shop cannot take new orders right now"}, text{"请联系商家。已有订单可正常支付", "Please contact the merchant. You can still pay your existing orders"}, actionShop},
 	api.CodeWeChatDeclined:   {text{"微信支付未受理", "WeChat Pay declined the order"}, text{"请联系商家", "Please contact the merchant"}, actionRetry},

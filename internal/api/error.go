@@ -36,6 +36,7 @@ const (
 	CodeNotSelling       Code = "not_selling"         // the operator stopped selling: no new orders, no new payments
 	CodeRateLimited      Code = "rate_limited"        // too many calls: wait a minute
 	CodeAddressUnknown   Code = "address_unknown"     // MWEB requires the payer's public address, which is unknown: use another trade type
+	CodeTooManyPayments  Code = "too_many_payments"   // too many payments of the order have begun
 	CodeTooManyOrders    Code = "too_many_orders"     // too many unpaid orders: pay or cancel one
 	CodeShopFull         Code = "shop_full"           // the database accepts no new orders
 	CodeWeChatDeclined   Code = "wechat_declined"     // WeChat declined the request; a retry does not help
@@ -69,6 +70,7 @@ var statuses = map[Code]int{
 	CodeNotSelling:       503,
 	CodeRateLimited:      429,
 	CodeAddressUnknown:   503,
+	CodeTooManyPayments:  429,
 	CodeTooManyOrders:    429,
 	CodeShopFull:         503,
 	CodeWeChatDeclined:   502,

@@ -10,7 +10,9 @@ import (
 	"crypto/subtle"
 	"encoding/base32"
 	"encoding/hex"
+	"strconv"
 	"strings"
+	"time"
 )
 
 const (
@@ -28,13 +30,14 @@ type Key struct {
 	secret string
 }
 
-// Derive returns the key that a request makes: the same one for the same master key,
-// maker and idempotency key, so that a repeated request returns the same text although
-// the text is not stored. master is secret, 32 bytes at least.
-func Derive(master []byte, maker, idempotencyKey string) Key {
+// Derive returns the key that a request made at a time: the same one for the same master
+// key, maker, idempotency key and millisecond, so that a repeated request returns the same
+// text although the text is not stored. The time keeps a key that ended and was deleted
+// from coming back with the idempotency key. master is secret, 32 bytes at least.
+func Derive(master []byte, maker, idempotencyKey string, at time.Time) Key {
 	draw := func(what string, n int) string {
 		mac := hmac.New(sha256.New, master)
-		for _, part := range []string{"api key", what, maker, idempotencyKey} {
+		for _, part := range []string{"api key", what, maker, idempotencyKey, strconv.FormatInt(at.UnixMilli(), 10)} {
 			mac.Write([]byte{byte(len(part) >> 8), byte(len(part))})
 			mac.Write([]byte(part))
 		}

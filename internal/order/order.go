@@ -45,9 +45,11 @@ const (
 	MaxTotal fen.Fen = 100_000_000
 
 	// MaxLive is how many payments of one order can be paid at WeChat at the same time, and
-	// MaxPayments how many an order has in all. Each is a call to WeChat and a row.
+	// MaxPayments how many an order has in all, without those that WeChat declined. No
+	// payment begins after MaxFailed were declined. Each is a call to WeChat and a row.
 	MaxLive     = 4
 	MaxPayments = 20
+	MaxFailed   = 20
 )
 
 // MinKeepUnpaid is the least time that an order without a payment is kept. An order can

@@ -13,7 +13,7 @@ import (
 // payment that WeChat had accepted.
 //
 // Triggers write closing: order_closes, and payment_is_paid for the other payments of an
-// order.
+// order. StopOffering of internal/store writes it for one payment of an open order.
 var paymentTransitions = [...]struct{ from, to api.PaymentStatus }{
 	{api.PaymentCreated, api.PaymentPending},
 	{api.PaymentPending, api.PaymentPending}, // a new prepay_id

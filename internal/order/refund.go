@@ -20,6 +20,8 @@ type Refund struct {
 	OrderID    string
 	OutTradeNo string // the payment
 	Key        string // unique for the order; "" of a refund that was not made here
+	// Fingerprint is that of the request of a back end under Key, without from_balance.
+	Fingerprint string
 
 	// The parameters of the call. Except FromBalance they never change, because WeChat
 	// accepts a repeated ID only with identical parameters.
@@ -86,15 +88,23 @@ func (r *Refund) Public() api.Refund {
 	return p
 }
 
-// advice tells the operator what to do about a refund for which a retry does not help.
+// advice tells the operator what to do about a refund for which a retry does not help. A
+// refund that is stuck is sent again at least once a day, and at once by a repeated call.
 func (r *Refund) advice() string {
+	repeat := "repeat the call that made the refund, with its refund_key"
 	switch {
 	case r.Status == api.RefundAbnormal:
 		return "pay it out at the merchant platform: the payer's account takes no money"
-	case r.Failure != "NOT_ENOUGH":
-		return "correct the API key, merchant number, permission or certificate that failure_text names, then repeat the call with the same refund_key"
-	case r.FromBalance:
-		return "pay in at the merchant platform, then repeat the call with the same refund_key"
+	case r.ID == DuplicateRefundID(r.OutTradeNo): // no call made it
+		repeat = "it is sent again within a day"
+	case r.Fingerprint != "": // a back end made it
+		repeat = "repeat the call that made the refund, with its Idempotency-Key"
 	}
-	return "repeat the call with the same refund_key and from_balance: true, to use the available balance"
+	switch {
+	case r.Failure != "NOT_ENOUGH":
+		return "correct the API key, merchant number, permission or certificate that failure_text names, then " + repeat
+	case r.FromBalance || r.ID == DuplicateRefundID(r.OutTradeNo):
+		return "pay in at the merchant platform, then " + repeat
+	}
+	return repeat + " and from_balance: true, to use the available balance"
 }

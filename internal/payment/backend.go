@@ -55,11 +55,8 @@ func (s *Service) PlaceForBackEnd(ctx context.Context, r BackEndOrder) (order.Or
 		Reference: r.Reference, Metadata: r.Metadata, ReturnURL: r.ReturnURL, TradeTypes: r.TradeTypes,
 	}
 	err := s.complete(&o, r)
-	var wrong *order.FieldError
 	switch {
-	case errors.As(err, &wrong):
-		return order.Order{}, err
-	case err != nil:
+	case err != nil: // the catalogue or the settings may have changed since the first call
 		return s.placedBefore(ctx, o, err)
 	case s.cfg.SellingOff:
 		return s.placedBefore(ctx, o, errNotSelling())
@@ -141,24 +138,24 @@ func isLoopback(host string) bool {
 // can still change: payments and refunds that have not ended, at most once in a few
 // seconds and a bounded number.
 func (s *Service) LookForBackEnd(ctx context.Context, id string, sync bool) (order.Order, []order.Refund, error) {
-	if !sync {
-		o, err := s.anyOrder(ctx, id)
-		if err != nil || !order.WasPaid(o.Status) {
-			return o, nil, err
-		}
-		refunds, err := s.cfg.Store.Refunds(ctx, o.ID)
-		return o, refunds, err
+	o, err := s.anyOrder(ctx, id)
+	if err == nil && sync && s.stale(o) {
+		o, _ = s.refresh(ctx, o) // before the refunds: it may find a payment, and refunds of it
 	}
-	o, refunds, err := s.LookAtRefunds(ctx, id)
-	if err == nil && s.stale(o) {
-		o, _ = s.refresh(ctx, o)
+	switch {
+	case err != nil, !order.WasPaid(o.Status):
+		return o, nil, err
+	case sync:
+		return s.lookAtRefunds(ctx, o)
 	}
+	refunds, err := s.cfg.Store.Refunds(ctx, o.ID)
 	return o, refunds, err
 }
 
-// RefundForBackEnd is Refund with the key of a back end's request. Without an amount it
-// pays back what is left of the order.
-func (s *Service) RefundForBackEnd(ctx context.Context, id, keyID, idempotencyKey string, req api.RefundRequest) (order.Refund, error) {
+// RefundForBackEnd is Refund with the key and the fingerprint of a back end's request.
+// Without an amount it pays back what is left of the order. The same key with another
+// fingerprint is CodeConflict.
+func (s *Service) RefundForBackEnd(ctx context.Context, id, keyID, idempotencyKey, fingerprint string, req api.RefundRequest) (order.Refund, error) {
 	sum := sha256.Sum256([]byte(keyID + "\n" + idempotencyKey))
 	req.RefundKey = "v1-" + hex.EncodeToString(sum[:20])
 	if req.Amount == 0 {
@@ -170,22 +167,30 @@ func (s *Service) RefundForBackEnd(ctx context.Context, id, keyID, idempotencyKe
 		if err != nil {
 			return order.Refund{}, err
 		}
-		old, err := s.cfg.Store.RefundByKey(ctx, o.ID, req.RefundKey)
-		switch {
-		case err == nil:
-			req.Amount = old.Amount
-		case !errors.Is(err, store.ErrNotFound):
+		if req.Amount, err = s.wholeRefund(ctx, p, req.RefundKey); err != nil {
 			return order.Refund{}, err
-		default:
-			if req.Amount, err = s.leftToRefund(ctx, p); err != nil {
-				return order.Refund{}, err
-			}
-			if req.Amount == 0 {
-				return order.Refund{}, reject(api.CodeRefundTooMuch, "nothing of the order is left to refund")
-			}
 		}
 	}
-	return s.Refund(ctx, id, req)
+	return s.refund(ctx, id, req, fingerprint)
+}
+
+// wholeRefund returns the amount of a refund without one: that of the refund which the key
+// made before, or else what is left of the payment. The same call may be made at once: it
+// may have taken what was left after the first look for the key.
+func (s *Service) wholeRefund(ctx context.Context, p order.Payment, key string) (fen.Fen, error) {
+	for range 2 {
+		old, err := s.cfg.Store.RefundByKey(ctx, p.OrderID, key)
+		if err == nil {
+			return old.Amount, nil
+		}
+		if !errors.Is(err, store.ErrNotFound) {
+			return 0, err
+		}
+		if left, err := s.leftToRefund(ctx, p); err != nil || left > 0 {
+			return left, err
+		}
+	}
+	return 0, reject(api.CodeRefundTooMuch, "nothing of the order is left to refund")
 }
 
 // leftToRefund returns the amount of a payment that is neither refunded nor being refunded.

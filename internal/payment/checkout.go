@@ -193,7 +193,7 @@ func (s *Service) notBegun(ctx context.Context, o order.Order, w way) (api.Check
 	p, err := s.offered(ctx, o, w)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return api.Checkout{}, reject(api.CodeTooManyOrders, "too many payments of this order have begun: pay one of them, or make another order")
+		return s.makeRoom(ctx, o)
 	case err != nil:
 		return api.Checkout{}, err
 	case p.PrepayAlive(s.now()):
@@ -202,6 +202,73 @@ func (s *Service) notBegun(ctx context.Context, o order.Order, w way) (api.Check
 		return s.prepay(ctx, o, p, time.Time{}) // every prepay_id works
 	}
 	return api.Checkout{}, errBusy()
+}
+
+// makeRoom closes the oldest payment of an order that has order.MaxLive of them, if the
+// buyer has nothing that pays it and WeChat closes it at its age. Otherwise whoever has the
+// URL of an order could keep others from paying it. The caller gets CodeBusy and repeats
+// the request, which begins a payment then.
+//
+// The payment is closing before WeChat is queried, so that nobody gets anything from then on
+// to pay it with. A payment in between counts. WeChat is queried once per queryWindow about
+// each, however many ask. If this request cannot close it, Reconcile does.
+func (s *Service) makeRoom(ctx context.Context, o order.Order) (api.Checkout, error) {
+	full := reject(api.CodeTooManyPayments, "too many payments of the order have begun: pay it where it was opened first, try again later, or make another order")
+	live, err := s.livePayments(ctx, o)
+	if err != nil {
+		return api.Checkout{}, err
+	}
+	if len(live) < order.MaxLive {
+		return api.Checkout{}, full // it has had order.MaxPayments, or WeChat declined order.MaxFailed
+	}
+	log := s.logger(ctx).With("order", o.ID)
+	for _, p := range slices.Backward(live) { // the oldest first
+		if p, err = s.stopOffering(ctx, p); err != nil {
+			return api.Checkout{}, err
+		}
+		if p.Status != api.PaymentClosing {
+			continue
+		}
+		claimed, err := s.cfg.Store.ClaimQuery(ctx, p.OutTradeNo, queryWindow, s.now())
+		if err != nil {
+			return api.Checkout{}, err
+		}
+		if !claimed {
+			return api.Checkout{}, errBusy() // another request has just queried it
+		}
+		synced, _, err := s.Sync(ctx, p, sourcePage)
+		var mismatch Mismatch
+		switch {
+		case errors.As(err, &mismatch): // it is in the log
+			continue
+		case err != nil:
+			log.Warn("closing a payment failed", "out_trade_no", p.OutTradeNo, "error", err)
+			return api.Checkout{}, reject(api.CodeWeChatBusy, "WeChat did not answer, try again")
+		case synced.Status == api.PaymentPaid:
+			return s.ended(s.cfg.Store.ByID(ctx, o.ID))
+		case order.PaymentEnded(synced.Status):
+			return api.Checkout{}, errBusy()
+		}
+		// Somebody is paying it, or a call for it may still reach WeChat.
+	}
+	return api.Checkout{}, full
+}
+
+// stopOffering marks a payment as closing, if the buyer has nothing that pays it, no request
+// has claimed to call WeChat for it, and WeChat closes it at its age. Otherwise the payment is
+// returned as it is passed.
+func (s *Service) stopOffering(ctx context.Context, p order.Payment) (order.Payment, error) {
+	now := s.now()
+	if !p.Live() || p.PrepayAlive(now) || now.Before(p.ClaimedUntil) || now.Before(p.CreatedAt.Add(order.MinCloseAge)) {
+		return p, nil
+	}
+	stopped, err := s.cfg.Store.StopOffering(ctx, p.OutTradeNo, p.PrepayAt, now)
+	if err != nil || !stopped {
+		return p, err
+	}
+	s.logPayment(ctx, p, api.PaymentClosing, sourcePage)
+	p.Status, p.UpdatedAt = api.PaymentClosing, now
+	return p, nil
 }
 
 // claimPrepay sends a payment to WeChat again.

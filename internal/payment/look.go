@@ -45,6 +45,10 @@ func (s *Service) LookAtRefunds(ctx context.Context, id string) (order.Order, []
 	if err != nil {
 		return o, nil, err
 	}
+	return s.lookAtRefunds(ctx, o)
+}
+
+func (s *Service) lookAtRefunds(ctx context.Context, o order.Order) (order.Order, []order.Refund, error) {
 	refunds, err := s.cfg.Store.Refunds(ctx, o.ID)
 	if err != nil {
 		return o, nil, err

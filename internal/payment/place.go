@@ -136,8 +136,9 @@ func roomError(err error) error {
 // basketError translates errors of a basket. It returns an error that the caller may see unchanged.
 func basketError(err error) error {
 	var e *api.Error
+	var field *order.FieldError
 	switch {
-	case errors.As(err, &e):
+	case errors.As(err, &e), errors.As(err, &field):
 		return err
 	case errors.Is(err, order.ErrBasket):
 		return reject(api.CodeBadRequest, err.Error())

@@ -22,6 +22,11 @@ const maxReason = 80
 // key, or Reconcile, can continue it. Refund returns the stored refund, with the status created if
 // WeChat has not accepted it yet.
 func (s *Service) Refund(ctx context.Context, id string, req api.RefundRequest) (order.Refund, error) {
+	return s.refund(ctx, id, req, "")
+}
+
+// refund is Refund for a request with a fingerprint, "" for one of the operator.
+func (s *Service) refund(ctx context.Context, id string, req api.RefundRequest, fingerprint string) (order.Refund, error) {
 	switch {
 	case !validClientKey(req.RefundKey):
 		return order.Refund{}, reject(api.CodeBadRequest, "refund_key: want 16 to 64 letters, digits, '-' or '_'")
@@ -45,7 +50,7 @@ func (s *Service) Refund(ctx context.Context, id string, req api.RefundRequest) 
 	case !pay.CanRefund():
 		return order.Refund{}, reject(api.CodeMisconfigured, "refunds need the merchant's client certificate, which is not set up")
 	}
-	r, err := s.placeRefund(ctx, p, req)
+	r, err := s.placeRefund(ctx, p, req, fingerprint)
 	if err != nil {
 		return order.Refund{}, err
 	}
@@ -89,12 +94,12 @@ func (s *Service) refundable(ctx context.Context, o order.Order, outTradeNo stri
 }
 
 // placeRefund stores a new refund, or finds the one that the same key made before.
-func (s *Service) placeRefund(ctx context.Context, p order.Payment, req api.RefundRequest) (order.Refund, error) {
+func (s *Service) placeRefund(ctx context.Context, p order.Payment, req api.RefundRequest, fingerprint string) (order.Refund, error) {
 	if old, err := s.cfg.Store.RefundByKey(ctx, p.OrderID, req.RefundKey); !errors.Is(err, store.ErrNotFound) {
 		if err != nil {
 			return order.Refund{}, err
 		}
-		return repeatedRefund(old, p, req)
+		return repeatedRefund(old, p, req, fingerprint)
 	}
 	if refundTooOld(p, s.now()) {
 		return order.Refund{}, reject(api.CodeWeChatDeclined, "WeChat accepts no refund more than a year after the payment")
@@ -104,7 +109,7 @@ func (s *Service) placeRefund(ctx context.Context, p order.Payment, req api.Refu
 		return order.Refund{}, err
 	}
 	stored, err := s.cfg.Store.InsertRefund(ctx, order.Refund{
-		ID: id, OrderID: p.OrderID, OutTradeNo: p.OutTradeNo, Key: req.RefundKey, Amount: req.Amount, Reason: req.Reason,
+		ID: id, OrderID: p.OrderID, OutTradeNo: p.OutTradeNo, Key: req.RefundKey, Fingerprint: fingerprint, Amount: req.Amount, Reason: req.Reason,
 		NotifyURL: s.origin + api.PathNotifyRefund, CreatedAt: s.now(), FromBalance: req.FromBalance,
 	})
 	if err != nil {
@@ -118,16 +123,21 @@ func (s *Service) placeRefund(ctx context.Context, p order.Payment, req api.Refu
 		return order.Refund{}, err
 	}
 	if !stored {
-		return repeatedRefund(refund, p, req)
+		return repeatedRefund(refund, p, req, fingerprint)
 	}
 	s.logger(ctx).Info("refund created", "order", p.OrderID, "refund", refund.ID, "amount", int64(refund.Amount), "total", int64(p.Total))
 	return refund, nil
 }
 
 // repeatedRefund returns the refund that a key made before, if the request is the
-// same.
-func repeatedRefund(r order.Refund, p order.Payment, req api.RefundRequest) (order.Refund, error) {
+// same. The request of a back end has a fingerprint. Its amount may be what was left of
+// the payment, which differs between two calls at once.
+func repeatedRefund(r order.Refund, p order.Payment, req api.RefundRequest, fingerprint string) (order.Refund, error) {
 	switch {
+	case r.Fingerprint != fingerprint:
+		return order.Refund{}, reject(api.CodeConflict, "refund_key was used for another request")
+	case fingerprint != "":
+		return r, nil
 	case r.OutTradeNo != p.OutTradeNo:
 		return order.Refund{}, reject(api.CodeConflict, "refund_key was used for another payment")
 	case r.Amount != req.Amount:

@@ -2,10 +2,12 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/order"
 )
 
 // Bounds of one call about a person, and of one run of the timer.
@@ -42,17 +44,23 @@ func (s *Server) adminExportPerson(w http.ResponseWriter, r *http.Request) error
 		export.Cursor = encodeCursor(last.CreatedAt, last.ID)
 	}
 	for _, o := range orders {
-		view := api.PersonOrder{AdminOrder: adminView(o), IsOwner: o.Owner == who, IsPayer: o.Payment.Payer == who}
 		payments, err := s.cfg.Store.PaymentsOf(ctx, o.ID)
 		if err != nil {
 			return err
+		}
+		isPayer := hideOtherPayers(payments, who)
+		if o.Payment.Payer != who {
+			o.Payment.Payer = ""
+		}
+		view := api.PersonOrder{AdminOrder: adminView(o), IsOwner: o.Owner == who, IsPayer: isPayer}
+		if !view.IsOwner {
+			view.Owner = ""
 		}
 		view.Payments = adminPayments(payments)
 		for _, p := range payments {
 			if (view.IsOwner || p.OpenID == who) && p.ClientIP != "" {
 				view.ClientIP = p.ClientIP
 			}
-			view.IsPayer = view.IsPayer || p.Payer == who
 		}
 		if view.Refunds, err = s.ownRefunds(ctx, o); err != nil {
 			return err
@@ -66,6 +74,54 @@ func (s *Server) adminExportPerson(w http.ResponseWriter, r *http.Request) error
 	}
 	s.logger(ctx).Warn("operator exports a person", "orders", len(export.Orders))
 	return writeJSON(w, http.StatusOK, export)
+}
+
+// hideOtherPayers removes the payers of some payments who are not a person, and reports
+// whether that person is one of the payers.
+func hideOtherPayers(payments []order.Payment, person string) (isPayer bool) {
+	for i := range payments {
+		if payments[i].Payer == person {
+			isPayer = true
+		} else {
+			payments[i].Payer = ""
+		}
+	}
+	return isPayer
+}
+
+// hideOtherPayer returns the data of an event without its payer, if that is not a person.
+// The payer of an event may differ from that of another event of the same order: see
+// payment.duplicate. Data that cannot be read is left out.
+func hideOtherPayer(data json.RawMessage, person string) json.RawMessage {
+	var fields, payment map[string]json.RawMessage
+	var payer *string
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return json.RawMessage(`{}`)
+	}
+	if len(fields["payment"]) == 0 {
+		return data
+	}
+	if json.Unmarshal(fields["payment"], &payment) != nil {
+		return json.RawMessage(`{}`)
+	}
+	if len(payment["payer"]) == 0 {
+		return data
+	}
+	if json.Unmarshal(payment["payer"], &payer) != nil {
+		return json.RawMessage(`{}`)
+	}
+	if payer == nil || *payer == "" || *payer == person {
+		return data
+	}
+	payment["payer"] = json.RawMessage(`null`)
+	var err error
+	if fields["payment"], err = json.Marshal(payment); err == nil {
+		data, err = json.Marshal(fields)
+	}
+	if err != nil {
+		return json.RawMessage(`{}`)
+	}
+	return data
 }
 
 // adminErasePerson removes a person from some of their orders.

@@ -109,7 +109,10 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	checks = append(checks, bills)
 
 	catalogue := api.HealthCheck{Name: "catalogue", OK: true}
-	if !v.ForSale {
+	switch {
+	case !v.ForSale && v.BackEnd:
+		catalogue.Problem = "no product is for sale: only a back end makes orders"
+	case !v.ForSale:
 		catalogue = failed("catalogue", strings.TrimRight("no product is for sale; "+s.cfg.CatalogueHint, "; "))
 	}
 	return append(checks, catalogue)

@@ -15,6 +15,7 @@ import (
 	"h5pay/internal/paytest"
 	"h5pay/internal/server"
 	"h5pay/internal/store/storetest"
+	"h5pay/internal/v1"
 	"h5pay/webhook"
 	"h5pay/wechat"
 )
@@ -54,6 +55,29 @@ func TestHealthNamesWhatIsWrong(t *testing.T) {
 	r.WantWrong("catalogue", "no product is for sale")
 	storetest.Exec(t, r.DB, `DROP TABLE counters; DROP TABLE timers`)
 	r.WantWrong("database", "lacks a migration")
+}
+
+// A shop that sells only by API needs no products.
+func TestHealthOfAShopThatSellsByAPI(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	s.Reconcile()
+	storetest.Exec(t, s.DB, `UPDATE products SET for_sale = 0`)
+	s.SignedIn(0)
+	s.WantWrong("catalogue", "no product is for sale")
+	well := func(why string) {
+		t.Helper()
+		if wrong, without := s.Health(); len(wrong) > 0 || !strings.Contains(without["catalogue"], "only a back end makes orders") {
+			t.Errorf("%s: wrong %v, without %v", why, wrong, without)
+		}
+	}
+	b := newBackEnd(s, v1.ScopeWrite)
+	well("there is an API key")
+	storetest.Exec(t, s.DB, `UPDATE keys SET revoked_at = created_at + 1`)
+	s.WantWrong("catalogue", "no product is for sale")
+	root(s).createOrder(tea(100))
+	well("there is an order of a back end")
+	b.rejected(api.CodeUnauthenticated, "", b.request("POST", "/v1/orders", `{"amount":1,"description":"茶"}`))
 }
 
 // A database that does not respond does not break the other checks.

@@ -12,6 +12,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/paytest"
+	"h5pay/internal/v1"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
@@ -258,5 +259,38 @@ func TestRefundIsPaidByNewTakings(t *testing.T) {
 	s.WantStatus(o.ID, api.StatusRefunded)
 	if sent := refundAccounts(s); sent[len(sent)-1] != "-" {
 		t.Errorf("WeChat got %v", sent)
+	}
+}
+
+// The advice about a refund that waits for the operator names what a back end can send, and
+// it helps.
+func TestAdviceOfARefundByAPI(t *testing.T) {
+	t.Parallel()
+	for manual, want := range map[bool]string{
+		false: "pay in at the merchant platform, then repeat the call that made the refund, with its Idempotency-Key",
+		true:  "repeat the call that made the refund, with its Idempotency-Key and from_balance: true, to use the available balance",
+	} {
+		s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.ManualBalance = manual })
+		b := newBackEnd(s, v1.ScopeRead, v1.ScopeWrite, v1.ScopeRefund)
+		o := b.createOrder(tea(100))
+		b.payOrder(0, o.ID)
+		s.Fault(map[bool]string{false: wechattest.FaultNotEnough, true: wechattest.FaultUnsettledShort}[manual], "")
+		r := b.request("POST", "/v1/orders/"+o.ID+"/refunds", `{}`)
+		r.Header.Set("Idempotency-Key", "all")
+		var made, again v1.Refund
+		b.mustSend(r, &made)
+		if made.Advice != want {
+			t.Errorf("manual %t: %q, want %q", manual, made.Advice, want)
+		}
+		s.Sim.Advance(time.Minute)
+		if !manual {
+			s.Sim.PayIn()
+		}
+		r = b.request("POST", "/v1/orders/"+o.ID+"/refunds", `{"from_balance":true}`)
+		r.Header.Set("Idempotency-Key", "all")
+		b.mustSend(r, &again)
+		if again.ID != made.ID || again.Status != api.RefundProcessing || again.Advice != "" {
+			t.Errorf("manual %t: %+v", manual, again)
+		}
 	}
 }

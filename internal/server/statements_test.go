@@ -87,12 +87,18 @@ func countStatements(t *testing.T, s *paytest.Shop) *atomic.Int64 {
 // countStatementsAt is countStatements with another client of WeChat's, unless it is nil.
 func countStatementsAt(t *testing.T, s *paytest.Shop, wx paytest.WeChat) *atomic.Int64 {
 	t.Helper()
+	return &watchStatements(t, s, wx, func(string) {}).n
+}
+
+// watchStatements lets a function see each statement of the shop before it runs.
+func watchStatements(t *testing.T, s *paytest.Shop, wx paytest.WeChat, before func(query string)) *countingConnector {
+	t.Helper()
 	var seq int
 	var name, file string
 	if err := s.DB.QueryRow(`PRAGMA database_list`).Scan(&seq, &name, &file); err != nil {
 		t.Fatal(err)
 	}
-	c := &countingConnector{of: s.DB.Driver(), dsn: store.SQLiteURI(file, "_pragma=busy_timeout(10000)")}
+	c := &countingConnector{of: s.DB.Driver(), dsn: store.SQLiteURI(file, "_pragma=busy_timeout(10000)"), before: before}
 	db := sql.OpenDB(c)
 	t.Cleanup(func() { db.Close() })
 	plain := s.DB
@@ -104,7 +110,7 @@ func countStatementsAt(t *testing.T, s *paytest.Shop, wx paytest.WeChat) *atomic
 		cfg.WeChat = wx
 	})
 	s.DB = plain
-	return &c.n
+	return c
 }
 
 // countingConnector is a driver.Connector whose connections count statements.
@@ -112,6 +118,8 @@ type countingConnector struct {
 	of  driver.Driver
 	dsn string
 	n   atomic.Int64
+	// before is called with each query before it runs.
+	before func(query string)
 }
 
 func (c *countingConnector) Driver() driver.Driver { return c.of }
@@ -128,10 +136,12 @@ type countingConn struct {
 
 func (c countingConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	c.c.n.Add(1)
+	c.c.before(query)
 	return c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
 }
 
 func (c countingConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	c.c.n.Add(1)
+	c.c.before(query)
 	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
 }

@@ -216,7 +216,7 @@ func v1Sample(route v1.Route) (path, body string) {
 	case "replayEvents":
 		body = `{"from":1}`
 	case "createKey":
-		body = `{"name":"erp","scopes":["read"]}`
+		body = `{"name":"erp","scopes":["admin"]}` // a key gives no scope that it lacks
 	case "putProduct":
 		body = `{"name":"茶","price":6800}`
 	}

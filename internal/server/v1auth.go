@@ -24,6 +24,8 @@ type principal struct {
 	id     string // of the key, or key.Root
 	scopes []string
 	usedAt time.Time // when the use of the key was stored
+	// expiresAt is zero for a key that does not expire.
+	expiresAt time.Time
 }
 
 func (p principal) has(s v1.Scope) bool {
@@ -74,7 +76,7 @@ func (b backend) authenticate(w http.ResponseWriter, r *http.Request, ids []stri
 	if err := b.limitKey(w, r, record.ID); err != nil {
 		return principal{}, nil, err
 	}
-	return principal{id: record.ID, scopes: record.Scopes, usedAt: record.LastUsedAt}, products, nil
+	return principal{id: record.ID, scopes: record.Scopes, usedAt: record.LastUsedAt, expiresAt: record.ExpiresAt}, products, nil
 }
 
 // noteUse stores that an API key is in use, once in key.UsePeriod. It does not delay the

@@ -43,8 +43,11 @@ func idempotencyKey(r *http.Request) (string, error) {
 }
 
 // fingerprint identifies the body of a call, whatever the order of its fields.
-func (c *v1Call) fingerprint() (string, error) {
-	text, err := json.Marshal(c.body)
+func (c *v1Call) fingerprint() (string, error) { return c.fingerprintOf(c.body) }
+
+// fingerprintOf identifies a part of the body of a call.
+func (c *v1Call) fingerprintOf(body any) (string, error) {
+	text, err := json.Marshal(body)
 	if err != nil {
 		return "", fmt.Errorf("encoding a request: %w", err)
 	}

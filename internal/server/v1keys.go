@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"h5pay/internal/key"
@@ -14,15 +15,15 @@ import (
 const keyShown = 24 * time.Hour
 
 // createKey makes an API key. Its text follows from the request, so that a repeated call
-// returns the same one although it is not stored.
+// returns the same one although it is not stored. A key gives no scope that it lacks.
 func (b backend) createKey(ctx context.Context, c *v1Call) (any, error) {
 	req := c.body.(v1.CreateKey)
 	fingerprint, err := c.fingerprint()
 	if err != nil {
 		return nil, err
 	}
-	made := key.Derive([]byte(b.cfg.SessionKey), c.by.id, c.idempotencyKey)
 	now := b.now()
+	made := key.Derive([]byte(b.cfg.SessionKey), c.by.id, c.idempotencyKey, now)
 	record := key.Record{
 		ID: made.ID, Hash: made.Hash(), Name: req.Name, CreatedAt: now,
 		MadeBy: c.by.id, IdempotencyKey: c.idempotencyKey, Fingerprint: fingerprint,
@@ -33,10 +34,17 @@ func (b backend) createKey(ctx context.Context, c *v1Call) (any, error) {
 				return nil, wrongField("scopes", "has "+string(scope)+" twice")
 			}
 		}
+		if !c.by.has(scope) {
+			return nil, &v1.Error{Code: v1.CodeScopeMissing, Field: fmt.Sprintf("scopes[%d]", i),
+				Message: fmt.Sprintf("scopes[%d]: the API key lacks the scope %q and cannot give it", i, scope)}
+		}
 		record.Scopes = append(record.Scopes, string(scope))
 	}
 	if req.ExpiresIn > 0 {
 		record.ExpiresAt = now.Add(time.Duration(req.ExpiresIn) * time.Second)
+	}
+	if most := c.by.expiresAt; !most.IsZero() && (record.ExpiresAt.IsZero() || record.ExpiresAt.After(most)) {
+		record.ExpiresAt = most // no key outlives the one that made it
 	}
 	stored, err := b.cfg.Store.InsertKey(ctx, record)
 	if err != nil {
@@ -48,12 +56,14 @@ func (b backend) createKey(ctx context.Context, c *v1Call) (any, error) {
 		record, err = b.cfg.Store.KeyOfRequest(ctx, c.by.id, c.idempotencyKey)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
-			return nil, &v1.Error{Code: v1.CodeFull, Message: "the shop has as many API keys as it may"}
+			return nil, &v1.Error{Code: v1.CodeFull, Message: fmt.Sprintf("the shop has as many API keys as it may: %d that are valid, or %d with those that ended in the last %d days",
+				store.MaxKeys, store.MaxStoredKeys, store.KeepEndedKeys/(24*time.Hour))}
 		case err != nil:
 			return nil, err
 		case record.Fingerprint != fingerprint:
 			return nil, c.mismatch()
 		}
+		made = key.Derive([]byte(b.cfg.SessionKey), c.by.id, c.idempotencyKey, record.CreatedAt)
 	}
 	public := publicKey(record)
 	// After a change of SESSION_KEY the same request gives another text.

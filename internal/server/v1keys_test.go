@@ -14,6 +14,8 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/paytest"
+	"h5pay/internal/store"
+	"h5pay/internal/store/storetest"
 	"h5pay/internal/v1"
 	"h5pay/wechat"
 )
@@ -77,13 +79,97 @@ func TestCreateKeyIsIdempotent(t *testing.T) {
 		t.Error("another Idempotency-Key makes the same key")
 	}
 	// Another caller has Idempotency-Keys of its own.
-	admin := newBackEnd(s, v1.ScopeAdmin)
+	admin := newBackEnd(s, v1.ScopeAdmin, v1.ScopeRead)
 	if other := create(admin, "k1", body); other.Status != 201 || string(other.Body) == string(first.Body) {
 		t.Errorf("another caller gets %s", other.Body)
 	}
 	s.AdvanceClock(24 * time.Hour)
 	if late := create(root, "k1", body); late.Status != 201 || strings.Contains(string(late.Body), `"key"`) {
 		t.Errorf("after a day: %d %s", late.Status, late.Body)
+	}
+}
+
+// Only keys that have not ended take a place. Those that ended are deleted after 90 days,
+// and do not come back with the Idempotency-Key that made them.
+func TestEndedKeysMakeRoom(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	root := root(s)
+	create := func() (k v1.Key) {
+		t.Helper()
+		r := root.request("POST", "/v1/keys", `{"name":"erp","scopes":["read"]}`)
+		r.Header.Set("Idempotency-Key", "erp")
+		root.mustSend(r, &k)
+		return k
+	}
+	first := create()
+	root.must("DELETE", "/v1/keys/"+first.ID, nil, &v1.Key{})
+	insert := `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+		INSERT INTO keys (id, hash, name, scopes, created_at, expires_at, revoked_at, made_by, idempotency_key, fingerprint)
+		SELECT ?2 || i, '', '', 'read', 1, ?3, ?4, 'root', ?2 || i, '' FROM n`
+	now := s.Now().UnixMilli()
+	storetest.Exec(t, s.DB, insert, 1500, "revoked", nil, now-1000)
+	storetest.Exec(t, s.DB, insert, 1500, "expired", now-1000, nil)
+	storetest.Exec(t, s.DB, insert, 999, "valid", nil, nil)
+	root.must("POST", "/v1/keys", v1.CreateKey{Name: "last", Scopes: []v1.Scope{v1.ScopeRead}}, &v1.Key{})
+	root.fails(v1.CodeFull, "", "POST", "/v1/keys", v1.CreateKey{Name: "too many", Scopes: []v1.Scope{v1.ScopeRead}})
+	count := func() (n int) {
+		if err := s.DB.QueryRow(`SELECT COUNT(*) FROM keys`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	storetest.Exec(t, s.DB, `DELETE FROM keys WHERE id LIKE 'valid%'`)
+	before := count()
+	storetest.Exec(t, s.DB, insert, store.MaxStoredKeys-before, "more", nil, now-1000)
+	root.fails(v1.CodeFull, "", "POST", "/v1/keys", v1.CreateKey{Name: "too many", Scopes: []v1.Scope{v1.ScopeRead}})
+	s.AdvanceClock(store.KeepEndedKeys - time.Hour)
+	s.Reconcile()
+	s.Reconcile()
+	if n := count(); n != store.MaxStoredKeys {
+		t.Errorf("%d keys before their time is over", n)
+	}
+	s.AdvanceClock(2 * time.Hour)
+	for range 50 {
+		n := count()
+		s.Reconcile()
+		if deleted := n - count(); deleted > 100 {
+			t.Fatalf("one run deleted %d", deleted)
+		}
+	}
+	if n := count(); n != 1 {
+		t.Errorf("%d keys are left, want the valid one", n)
+	}
+	if again := create(); again.ID == first.ID || again.Key == first.Key || again.Key == "" {
+		t.Errorf("the revoked key came back: %+v", again)
+	}
+}
+
+// A key gives no scope that it lacks, and no key outlives it. The root token gives all.
+func TestKeyGivesNoMoreThanItHas(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	admin := newBackEnd(s, v1.ScopeAdmin, v1.ScopeRead)
+	for _, scopes := range []string{`["refund"]`, `["write"]`} {
+		admin.fails(v1.CodeScopeMissing, "scopes[0]", "POST", "/v1/keys", `{"name":"x","scopes":`+scopes+`}`)
+	}
+	admin.fails(v1.CodeScopeMissing, "scopes[2]", "POST", "/v1/keys", `{"name":"x","scopes":["admin","read","refund"]}`)
+	var made, short, long, shorter v1.Key
+	admin.must("POST", "/v1/keys", v1.CreateKey{Name: "x", Scopes: []v1.Scope{v1.ScopeRead, v1.ScopeAdmin}}, &made)
+	if made.ExpiresAt != 0 {
+		t.Errorf("%+v", made)
+	}
+	root(s).must("POST", "/v1/keys", v1.CreateKey{Name: "short", Scopes: []v1.Scope{v1.ScopeAdmin}, ExpiresIn: 3600}, &short)
+	b := &backEnd{s, short.Key, admin.ip}
+	for _, expires := range []int64{0, 7200} {
+		b.must("POST", "/v1/keys", v1.CreateKey{Name: "x", Scopes: []v1.Scope{v1.ScopeAdmin}, ExpiresIn: expires}, &long)
+		if long.ExpiresAt != short.ExpiresAt {
+			t.Errorf("made with expires_in %d by a key that expires at %d: %+v", expires, short.ExpiresAt, long)
+		}
+	}
+	b.must("POST", "/v1/keys", v1.CreateKey{Name: "x", Scopes: []v1.Scope{v1.ScopeAdmin}, ExpiresIn: 60}, &shorter)
+	if shorter.ExpiresAt >= short.ExpiresAt {
+		t.Errorf("%+v", shorter)
 	}
 }
 

@@ -179,7 +179,13 @@ func (b backend) closeOrder(ctx context.Context, c *v1Call) (any, error) {
 // createRefund pays money back.
 func (b backend) createRefund(ctx context.Context, c *v1Call) (any, error) {
 	req := c.body.(v1.CreateRefund)
-	r, err := b.payment.RefundForBackEnd(ctx, c.PathValue("id"), c.by.id, c.idempotencyKey,
+	same := req
+	same.FromBalance = false // a repeated call may change it
+	fingerprint, err := c.fingerprintOf(same)
+	if err != nil {
+		return nil, err
+	}
+	r, err := b.payment.RefundForBackEnd(ctx, c.PathValue("id"), c.by.id, c.idempotencyKey, fingerprint,
 		api.RefundRequest{OutTradeNo: req.OutTradeNo, Amount: req.Amount, Reason: req.Reason, FromBalance: req.FromBalance})
 	var rejected *api.Error
 	switch {

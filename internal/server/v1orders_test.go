@@ -3,6 +3,9 @@ package server_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,11 +18,13 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/fen"
+	"h5pay/internal/order"
 	"h5pay/internal/payment"
 	"h5pay/internal/paytest"
 	"h5pay/internal/store"
 	"h5pay/internal/v1"
 	"h5pay/wechat"
+	"h5pay/wechat/wechattest"
 )
 
 // tea is a request for an order without the catalogue.
@@ -175,7 +180,33 @@ func TestCreateOrderIsIdempotent(t *testing.T) {
 	if a := create(b, body); json.Unmarshal(a.Body, &again) != nil || again.ID != o.ID || again.Status != v1.OrderPaid || again.PaidAt == 0 {
 		t.Errorf("after the payment: %d %s", a.Status, a.Body)
 	}
-	// Nor does the answer change when the shop stops selling, or the product is gone.
+	// Nor does the answer change with the price, the catalogue and the settings.
+	lines := `{"amount":6800,"lines":[{"product_id":"tea","quantity":1}]}`
+	createLines := func(what string, status int) (a v1Answer) {
+		t.Helper()
+		r := b.request("POST", "/v1/orders", lines)
+		r.Header.Set("Idempotency-Key", "order-2")
+		if a = b.send(r); a.Status != status {
+			t.Errorf("%s: %d %s", what, a.Status, a.Body)
+		}
+		return a
+	}
+	made := createLines("a product", 201)
+	root(s).must("PUT", "/v1/products/tea", v1.PutProduct{Name: "tea", Price: 7000}, &v1.Product{})
+	if a := createLines("another price", 201); string(a.Body) != string(made.Body) {
+		t.Errorf("after a change of the price: %s, first %s", a.Body, made.Body)
+	}
+	b.fails(api.CodeBadRequest, "amount", "POST", "/v1/orders", lines)
+	root(s).must("DELETE", "/v1/products/tea", nil, &v1.Product{})
+	if a := createLines("the product is gone", 201); string(a.Body) != string(made.Body) {
+		t.Errorf("after the product is gone: %s, first %s", a.Body, made.Body)
+	}
+	b.fails(api.CodeProductGone, "", "POST", "/v1/orders", lines)
+	lines = `{"amount":6801,"lines":[{"product_id":"tea","quantity":1}]}`
+	if a := createLines("another body", 409); a.Err.Code != v1.CodeIdempotency {
+		t.Errorf("another body: %s", a.Body)
+	}
+	// Nor when the shop stops selling.
 	stopped := false
 	root(s).must("PUT", "/v1/selling", v1.PutSelling{Selling: &stopped}, &v1.Selling{})
 	if a := create(b, body); a.Status != 201 {
@@ -245,7 +276,7 @@ func TestBadOrders(t *testing.T) {
 		`{"amount":1,"description":"tea","currency":"USD"}`:                                       "currency",
 		`{"amount":1,"description":"tea","currency":"cny"}`:                                       "currency",
 		`{"amount":1,"description":"tea","reference":"` + strings.Repeat("x", 65) + `"}`:          "reference",
-		`{"amount":1,"description":"tea","expires_in":359}`:                                       "expires_in",
+		`{"amount":1,"description":"tea","expires_in":599}`:                                       "expires_in",
 		`{"amount":1,"description":"tea","expires_in":1296001}`:                                   "expires_in",
 		`{"amount":1,"description":"tea","trade_types":["CASH"]}`:                                 "trade_types[0]",
 		`{"amount":1,"description":"tea","trade_types":["JSAPI","JSAPI"]}`:                        "trade_types[1]",
@@ -320,6 +351,31 @@ func TestOrderExpiresBeforeItIsDeleted(t *testing.T) {
 	}
 	req.ExpiresIn = seconds
 	b.createOrder(req)
+}
+
+// An order of the shortest time is payable a minute later. Its whole time is longer than
+// the last minutes, in which no payment begins.
+func TestShortestOrderIsPayable(t *testing.T) {
+	t.Parallel()
+	field, ok := reflect.TypeFor[v1.CreateOrder]().FieldByName("ExpiresIn")
+	least, err := strconv.ParseInt(field.Tag.Get("minimum"), 10, 64)
+	if !ok || err != nil {
+		t.Fatal(field, err)
+	}
+	if shortest := time.Duration(least) * time.Second; shortest < order.MinPrepay+3*time.Minute {
+		t.Errorf("an order may expire after %s, of which it is payable %s", shortest, shortest-order.MinPrepay)
+	}
+	s := paytest.NewShop(t, nil)
+	b, req := newBackEnd(s, v1.ScopeRead, v1.ScopeWrite), tea(100)
+	req.ExpiresIn = least
+	o := b.createOrder(req)
+	s.Sim.Advance(time.Minute)
+	b.payOrder(0, o.ID)
+	if got := b.order(o.ID); got.Status != v1.OrderPaid {
+		t.Errorf("%+v", got)
+	}
+	req.ExpiresIn = least - 1
+	b.fails(api.CodeBadRequest, "expires_in", "POST", "/v1/orders", req)
 }
 
 // A list is filtered and turned over, and an order is found by each of its numbers.
@@ -493,7 +549,7 @@ func TestRefundByAPI(t *testing.T) {
 		t.Errorf("repeated: %d %s", again.Status, again.Body)
 	}
 	changesNothing(s, func() {
-		for _, body := range []string{`{"amount":301,"reason":"少了一包"}`, `{"amount":300}`} {
+		for _, body := range []string{`{"amount":301,"reason":"少了一包"}`, `{"amount":300}`, `{"reason":"少了一包"}`, `{}`} {
 			if a := refund("part", body); a.Err.Code != v1.CodeIdempotency {
 				t.Errorf("%s: %d %s", body, a.Status, a.Body)
 			}
@@ -504,8 +560,15 @@ func TestRefundByAPI(t *testing.T) {
 	if err := json.Unmarshal(left.Body, &rest); err != nil || rest.Amount != 700 {
 		t.Fatalf("what is left: %d %s", left.Status, left.Body)
 	}
-	if again := refund("rest", `{}`); again.Status != 201 || !strings.Contains(string(again.Body), rest.ID) {
-		t.Errorf("repeated: %d %s", again.Status, again.Body)
+	for _, body := range []string{`{}`, `{"from_balance":true}`} {
+		if again := refund("rest", body); again.Status != 201 || !strings.Contains(string(again.Body), rest.ID) {
+			t.Errorf("%s repeated: %d %s", body, again.Status, again.Body)
+		}
+	}
+	for _, body := range []string{`{"amount":700}`, `{"amount":300}`} { // also what the first call came to
+		if a := refund("rest", body); a.Err.Code != v1.CodeIdempotency {
+			t.Errorf("%s after no amount: %d %s", body, a.Status, a.Body)
+		}
 	}
 	b.fails(api.CodeRefundTooMuch, "", "POST", path, struct{}{})
 	for range 3 {
@@ -534,6 +597,100 @@ func TestRefundByAPI(t *testing.T) {
 		`{"amount":1,"out_trade_no":"20261123NOTHINGOFTHISORDER000000"}`: "out_trade_no", `{"out_trade_no":"20261123NOTHINGOFTHISORDER000000"}`: "out_trade_no",
 	} {
 		b.fails(api.CodeBadRequest, field, "POST", path, body)
+	}
+}
+
+// Of copies of one refund without an amount at once, each gets the same refund.
+func TestConcurrentRefundsOfTheRest(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	b := newBackEnd(s, v1.ScopeRead, v1.ScopeWrite, v1.ScopeRefund)
+	for range 8 {
+		o := b.createOrder(tea(100))
+		b.payOrder(0, o.ID)
+		var group sync.WaitGroup
+		ids := make([]string, 8)
+		for i := range ids {
+			r := b.request("POST", "/v1/orders/"+o.ID+"/refunds", `{}`)
+			r.Header.Set("Idempotency-Key", "all")
+			group.Go(func() {
+				w := httptest.NewRecorder()
+				b.Handler.ServeHTTP(w, r)
+				var refund v1.Refund
+				if err := json.Unmarshal(w.Body.Bytes(), &refund); err != nil || w.Code != 201 || refund.Amount != 100 {
+					t.Errorf("%d %s", w.Code, w.Body)
+				}
+				ids[i] = refund.ID
+			})
+		}
+		group.Wait()
+		if different := slices.Compact(ids); len(different) != 1 {
+			t.Errorf("refunds %v", different)
+		}
+		s.Check()
+	}
+}
+
+// The same refund without an amount is made after the first look for its key, and takes
+// what was left. The call returns it.
+func TestRefundOfTheRestThatAnotherCallTook(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	b := newBackEnd(s, v1.ScopeRead, v1.ScopeWrite, v1.ScopeRefund)
+	o := b.createOrder(tea(100))
+	b.payOrder(0, o.ID)
+	request := func() *http.Request {
+		r := b.request("POST", "/v1/orders/"+o.ID+"/refunds", `{}`)
+		r.Header.Set("Idempotency-Key", "all")
+		return r
+	}
+	other := s.Handler
+	var first, second v1.Refund
+	var once sync.Once
+	watchStatements(t, s, nil, func(query string) {
+		if strings.Contains(query, "FROM refunds") && strings.Contains(query, "ORDER BY refunds.created_at") {
+			once.Do(func() {
+				w := httptest.NewRecorder()
+				other.ServeHTTP(w, request())
+				if err := json.Unmarshal(w.Body.Bytes(), &first); err != nil || first.Amount != 100 {
+					t.Errorf("%d %s", w.Code, w.Body)
+				}
+			})
+		}
+	})
+	b.mustSend(request(), &second)
+	if first.ID == "" || first.ID != second.ID {
+		t.Errorf("%+v, and then %+v", first, second)
+	}
+}
+
+// The answer with sync has the refunds as WeChat has just reported them, also those of a
+// payment that the same call found to be paid.
+func TestSyncShowsTheRefundsAfterIt(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	b := newBackEnd(s, v1.ScopeRead, v1.ScopeWrite)
+	o := b.createOrder(tea(100))
+	stored, err := store.New(s.DB).ByID(t.Context(), o.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := s.Signer.Pay(t.Context(), stored, payment.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}, ClientIP: "203.0.113.9"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Fault(wechattest.FaultNotifyLost, "")
+	if err := s.Scan(0, c.CodeURL); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Sim.Refund(s.OutTradeNo(o.ID), 40); err != nil {
+		t.Fatal(err)
+	}
+	s.Sim.Advance(paytest.QueryPause)
+	var got v1.Order
+	b.must("GET", "/v1/orders/"+o.ID+"?sync=true", nil, &got)
+	if d := cmp.Diff(b.order(o.ID).Refunds, got.Refunds); d != "" || len(got.Refunds) == 0 {
+		t.Errorf("refunds (-stored +with sync): %s\n%+v", d, got)
 	}
 }
 

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"h5pay/internal/api"
@@ -85,19 +84,14 @@ func (b backend) personOrder(ctx context.Context, o order.Order, who string) (v1
 	if err != nil {
 		return view, err
 	}
+	view.IsPayer = hideOtherPayers(payments, who)
 	view.Order = b.publicV1Order(o)
 	view.Order.URL = "" // whoever has it may pay the order
 	for _, p := range payments {
 		if (view.IsOwner || p.OpenID == who) && p.ClientIP != "" {
 			view.ClientIP = p.ClientIP
 		}
-		public := publicV1Payment(p)
-		if p.Payer == who {
-			view.IsPayer = true
-		} else {
-			public.Payer = ""
-		}
-		view.Order.Payments = append(view.Order.Payments, public)
+		view.Order.Payments = append(view.Order.Payments, publicV1Payment(p))
 	}
 	for _, r := range refunds {
 		view.Order.Refunds = append(view.Order.Refunds, publicV1Refund(r))
@@ -105,9 +99,7 @@ func (b backend) personOrder(ctx context.Context, o order.Order, who string) (v1
 	events, err := b.cfg.Store.EventsOf(ctx, o.ID)
 	for _, e := range events {
 		public := b.publicEvent(e)
-		if !view.IsPayer {
-			public.Data = json.RawMessage(`{}`) // it has the payer
-		}
+		public.Data = hideOtherPayer(public.Data, who)
 		view.Events = append(view.Events, public)
 	}
 	return view, err

@@ -7,6 +7,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/paytest"
+	"h5pay/internal/reqlog"
 	"h5pay/internal/v1"
 )
 
@@ -64,6 +65,50 @@ func TestPersonsByAPI(t *testing.T) {
 	}
 	b.fails(api.CodeBadRequest, "cursor", "POST", "/v1/persons/export", v1.PersonQuery{OpenID: p.User.OpenID, Cursor: "x"})
 	b.fails(api.CodeBadRequest, "cursor", "POST", "/v1/persons/erase", `{"openid":"o1","cursor":"x"}`)
+}
+
+// A person's export has no openid of another payer of the same order, whichever of the two
+// payments is the duplicate.
+func TestExportHidesOtherPayers(t *testing.T) {
+	t.Parallel()
+	for _, first := range []int{0, 1} {
+		s := paytest.NewShop(t, nil)
+		b, owner := newBackEnd(s, v1.ScopeAdmin), s.SignedIn(0)
+		o, ways := threeWays(owner)
+		pay := []func() error{
+			func() error { owner.Pay(ways[api.TradeJSAPI].Pay); return nil },
+			func() error { return s.Scan(1, ways[api.TradeNative].CodeURL) },
+		}
+		for _, n := range []int{first, 1 - first} {
+			if err := pay[n](); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.Deliver()
+		people := []string{owner.User.OpenID, s.SignedIn(1).User.OpenID}
+		for i, person := range people {
+			var export v1.PersonExport
+			b.must("POST", "/v1/persons/export", v1.PersonQuery{OpenID: person}, &export)
+			text := b.text(export)
+			if len(export.Orders) != 1 || export.Orders[0].Order.ID != o.ID || !export.Orders[0].IsPayer || len(export.Orders[0].Events) != 2 {
+				t.Fatalf("%d paid first, export of %d: %s", first, i, text)
+			}
+			// Once in a payment and once in the event of that payment.
+			if strings.Count(text, person) != 2 || strings.Contains(text, people[1-i]) {
+				t.Errorf("%d paid first: the export of %d has another payer, or lacks the person: %s", first, i, text)
+			}
+			for _, e := range export.Orders[0].Events {
+				if !strings.Contains(string(e.Data), o.ID) || !strings.Contains(string(e.Data), "transaction_id") {
+					t.Errorf("the event %s has lost its data: %s", e.Type, e.Data)
+				}
+			}
+			var old api.PersonExport
+			s.Operator().Must("POST", api.PathAdminExport, api.PersonRequest{OpenID: person}, &old)
+			if n := strings.Count(b.text(old), reqlog.Mask(people[1-i])); n != 0 || len(old.Orders) != 1 || !old.Orders[0].IsPayer {
+				t.Errorf("the operator's export of %d: %s", i, b.text(old))
+			}
+		}
+	}
 }
 
 // The open orders of a product are closed in parts.

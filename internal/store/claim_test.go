@@ -90,3 +90,42 @@ func TestClaimQueryOncePerWindow(t *testing.T) {
 		t.Error("a paid order is queried")
 	}
 }
+
+// A payment is offered no longer only if it is as it was read, and no request has claimed to
+// call WeChat for it. From then on nothing is stored that pays it.
+func TestStopOffering(t *testing.T) {
+	t.Parallel()
+	db := storetest.Open(t)
+	s := store.New(db)
+	o := insert(t, s, "guest:1", "key-1")
+	no := o.Payment.OutTradeNo
+	later := now.Add(time.Minute)
+	check := func(what string, want, got bool, err error) {
+		t.Helper()
+		if err != nil || got != want {
+			t.Errorf("%s: %t, %v", what, got, err)
+		}
+	}
+	claimed, err := s.ClaimPrepay(ctx, no, "", later, now)
+	check("a claim", true, claimed, err)
+	stopped, err := s.StopOffering(ctx, no, time.Time{}, now)
+	check("while a request has the claim", false, stopped, err)
+	set, err := s.SetPrepay(ctx, no, order.Prepay{ID: "wx-1", URL: "weixin://wx-1", Claim: later}, later)
+	check("the response", true, set, err)
+	stopped, err = s.StopOffering(ctx, no, time.Time{}, later)
+	check("as it was before the response", false, stopped, err)
+	stopped, err = s.StopOffering(ctx, no, later, later)
+	check("as it is", true, stopped, err)
+	stopped, err = s.StopOffering(ctx, no, later, later)
+	check("once more", false, stopped, err)
+	claimed, err = s.ClaimPrepay(ctx, no, "wx-1", later.Add(time.Minute), later)
+	check("a claim of what is offered no longer", false, claimed, err)
+	set, err = s.SetPrepay(ctx, no, order.Prepay{ID: "wx-2", URL: "weixin://wx-2"}, later)
+	check("a response for what is offered no longer", false, set, err)
+	if due, err := s.Due(ctx, o.MchID, later, 10); err != nil || len(due) != 1 {
+		t.Errorf("the timer queries %d payments: %v", len(due), err)
+	}
+	paid, err := s.Pay(ctx, no, order.Paid{TransactionID: "4200000001", PaidAt: later}, later)
+	check("a payment in between", true, paid, err)
+	storetest.Check(t, db)
+}

@@ -12,20 +12,30 @@ import (
 	"h5pay/internal/order"
 )
 
-// MaxKeys bounds the API keys of a shop, the revoked ones among them.
-const MaxKeys = 1000
+// Bounds of the API keys of a shop. A key ends when it is revoked or expires.
+const (
+	MaxKeys       = 1000                // that have not ended
+	MaxStoredKeys = 5000                // with those that have ended
+	KeepEndedKeys = 90 * 24 * time.Hour // Reconciled deletes them later
+)
+
+// keyEnd is SQL for when a key ends. The index keys_by_end has it.
+const keyEnd = `MIN(COALESCE(revoked_at, 9007199254740991), COALESCE(expires_at, 9007199254740991))`
 
 const keyColumns = `id, hash, name, scopes, created_at, COALESCE(last_used_at, 0), COALESCE(expires_at, 0), COALESCE(revoked_at, 0),
 	made_by, idempotency_key, fingerprint`
 
 // InsertKey stores an API key. It reports false, and stores nothing, if the same maker
-// made a key under the same idempotency key, or if the shop has MaxKeys keys.
+// made a key under the same idempotency key, or if the shop has MaxKeys keys that have not
+// ended, or MaxStoredKeys in all.
 func (s *Store) InsertKey(ctx context.Context, k key.Record) (bool, error) {
 	return s.run(ctx, "storing an API key", `
 		INSERT INTO keys (id, hash, name, scopes, created_at, expires_at, made_by, idempotency_key, fingerprint)
-		SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE (SELECT COUNT(*) FROM keys) < ?
+		SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?
+		WHERE (SELECT COUNT(*) FROM keys INDEXED BY keys_by_end WHERE `+keyEnd+` > ?) < ? AND (SELECT COUNT(*) FROM keys) < ?
 		ON CONFLICT DO NOTHING`,
-		k.ID, k.Hash, k.Name, strings.Join(k.Scopes, " "), milli(k.CreatedAt), milli(k.ExpiresAt), k.MadeBy, k.IdempotencyKey, k.Fingerprint, MaxKeys)
+		k.ID, k.Hash, k.Name, strings.Join(k.Scopes, " "), milli(k.CreatedAt), milli(k.ExpiresAt), k.MadeBy, k.IdempotencyKey, k.Fingerprint,
+		milli(k.CreatedAt), MaxKeys, MaxStoredKeys)
 }
 
 // Key returns an API key.
@@ -57,7 +67,7 @@ func (s *Store) KeyOfRequest(ctx context.Context, madeBy, idempotencyKey string)
 	return one(s.keys(ctx, `SELECT `+keyColumns+` FROM keys WHERE made_by = ? AND idempotency_key = ?`, madeBy, idempotencyKey))
 }
 
-// Keys returns all API keys, newest first.
+// Keys returns the stored API keys, newest first, also those that have ended.
 func (s *Store) Keys(ctx context.Context) ([]key.Record, error) {
 	return s.keys(ctx, `SELECT `+keyColumns+` FROM keys ORDER BY created_at DESC, id DESC`)
 }

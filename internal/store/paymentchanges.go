@@ -53,6 +53,18 @@ func (s *Store) Close(ctx context.Context, outTradeNo string, now time.Time) (bo
 	return s.change(ctx, outTradeNo, api.PaymentClosed, now, change{})
 }
 
+// StopOffering marks a payment as closing: created or pending -> closing. It changes nothing
+// if WeChat has given something that pays it after prepayAt, which is zero without any, or if
+// a request has claimed to call WeChat for it. The timer queries WeChat about it at once.
+func (s *Store) StopOffering(ctx context.Context, outTradeNo string, prepayAt, now time.Time) (bool, error) {
+	return s.change(ctx, outTradeNo, api.PaymentClosing, now, change{
+		set:       `due_at = ?`,
+		args:      []any{now.UnixMilli()},
+		where:     `prepay_at IS ? AND (claimed_until IS NULL OR claimed_until <= ?)`,
+		whereArgs: []any{milli(prepayAt), now.UnixMilli()},
+	})
+}
+
 // Pay marks a payment as paid. A payment is paid once, by one transaction: nothing happens
 // if another payment has the transaction. No payer is stored for a person who was erased.
 //

@@ -13,8 +13,9 @@ import (
 // InsertPayment stores a new payment of an open order, with a claim until claim as of
 // ClaimPrepay, and reports whether it did. It does not if the order is open no longer, if
 // the buyer has a payment of the same trade type that is offered, or if the order has
-// order.MaxLive payments that can be paid, or order.MaxPayments in all. The total, the
-// body and the expiry are those of the order.
+// order.MaxLive payments that can be paid, or order.MaxPayments in all, or if WeChat declined
+// order.MaxFailed of them, which do not count towards MaxPayments. The total, the body and the
+// expiry are those of the order.
 func (s *Store) InsertPayment(ctx context.Context, p order.Payment, claim time.Time) (bool, error) {
 	return s.run(ctx, "storing a payment of order "+p.OrderID, `
 		INSERT INTO payments (out_trade_no, order_id, guest, appid, mch_id, api_version, trade_type, openid, total, currency, shop_name, body,
@@ -22,10 +23,11 @@ func (s *Store) InsertPayment(ctx context.Context, p order.Payment, claim time.T
 		SELECT ?1, id, guest, ?2, ?3, ?4, ?5, ?6, total, currency, ?7, description, ?8, ?9, ?10, expires_at, 'created', ?11, ?10 + ?12, ?13, ?10
 		FROM orders WHERE id = ?14 AND status = 'open' AND created_at <= ?10
 		AND ?15 > (SELECT COUNT(*) FROM payments WHERE order_id = ?14 AND status IN ('created', 'pending', 'closing'))
-		AND ?16 > (SELECT COUNT(*) FROM payments WHERE order_id = ?14)
+		AND ?16 > (SELECT COUNT(*) FROM payments WHERE order_id = ?14 AND status <> 'failed')
+		AND ?17 > (SELECT COUNT(*) FROM payments WHERE order_id = ?14 AND status = 'failed')
 		ON CONFLICT DO NOTHING`,
 		p.OutTradeNo, p.AppID, p.MchID, p.APIVersion, string(p.TradeType), p.OpenID, p.ShopName, p.ClientIP, p.NotifyURL, p.CreatedAt.UnixMilli(),
-		milli(claim), minDue.Milliseconds(), flag(p.Simulated), p.OrderID, order.MaxLive, order.MaxPayments)
+		milli(claim), minDue.Milliseconds(), flag(p.Simulated), p.OrderID, order.MaxLive, order.MaxPayments, order.MaxFailed)
 }
 
 // paymentColumns are those of a payment, all with a value also where an order has no

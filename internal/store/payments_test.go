@@ -201,7 +201,7 @@ func TestPaymentsOfAnOrderAreBounded(t *testing.T) {
 		p.OpenID = openid
 		return p
 	}
-	all := 1
+	all := 0 // the one that WeChat declined does not count
 	var last order.Payment
 	for i := range order.MaxLive {
 		if last = of(fmt.Sprint("user-", i)); !try(last) {
@@ -223,6 +223,19 @@ func TestPaymentsOfAnOrderAreBounded(t *testing.T) {
 	}
 	if all != order.MaxPayments {
 		t.Errorf("%d payments, want %d", all, order.MaxPayments)
+	}
+	other := insert(t, s, "bob", "key-1")
+	failed := 0
+	for p := other.Payment; ; failed++ {
+		if ok, err := s.Fail(ctx, p.OutTradeNo, "PARAM_ERROR", now); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		if p = attempt(t, other); !try(p) {
+			break
+		}
+	}
+	if failed+1 != order.MaxFailed {
+		t.Errorf("%d payments were declined, want %d", failed+1, order.MaxFailed)
 	}
 	storetest.Check(t, db)
 	for name, end := range map[string]func(o order.Order){

@@ -19,13 +19,13 @@ import (
 // makes the order refunding.
 func (s *Store) InsertRefund(ctx context.Context, r order.Refund) (bool, error) {
 	return s.run(ctx, "storing refund "+r.ID, `
-		INSERT INTO refunds (id, order_id, out_trade_no, api_version, refund_key, amount, reason, notify_url, created_at, from_balance, status, updated_at)
-		SELECT ?1, order_id, out_trade_no, api_version, ?2, ?3, ?4, ?5, MAX(updated_at, ?6), ?7, 'created', MAX(updated_at, ?6) FROM payments
+		INSERT INTO refunds (id, order_id, out_trade_no, api_version, refund_key, fingerprint, amount, reason, notify_url, created_at, from_balance, status, updated_at)
+		SELECT ?1, order_id, out_trade_no, api_version, ?2, ?11, ?3, ?4, ?5, MAX(updated_at, ?6), ?7, 'created', MAX(updated_at, ?6) FROM payments
 		WHERE out_trade_no = ?8 AND order_id = ?9 AND status = 'paid'
 		AND total >= ?3 + (SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE order_id = ?9 AND refunds.out_trade_no = ?8 AND refunds.status NOT IN ('failed', 'closed'))
 		AND ?10 > (SELECT COUNT(*) FROM refunds WHERE order_id = ?9 AND refunds.out_trade_no = ?8 AND refunds.status <> 'failed')
 		ON CONFLICT DO NOTHING`,
-		r.ID, r.Key, int64(r.Amount), r.Reason, r.NotifyURL, r.CreatedAt.UnixMilli(), flag(r.FromBalance), r.OutTradeNo, r.OrderID, order.MaxRefunds)
+		r.ID, r.Key, int64(r.Amount), r.Reason, r.NotifyURL, r.CreatedAt.UnixMilli(), flag(r.FromBalance), r.OutTradeNo, r.OrderID, order.MaxRefunds, r.Fingerprint)
 }
 
 // RecordRefund stores a refund that WeChat has accepted and that was not made here, as
@@ -54,7 +54,7 @@ func (s *Store) RecordClosedRefund(ctx context.Context, r order.Refund) (bool, e
 		r.ID, int64(r.Amount), r.CreatedAt.UnixMilli(), r.RefundID, r.TakenAt.UnixMilli(), r.OutTradeNo, r.OrderID)
 }
 
-const selectRefunds = `SELECT refunds.id, refunds.order_id, refunds.out_trade_no, refunds.api_version, COALESCE(refund_key, '') AS refund_key, amount, reason, refunds.notify_url,
+const selectRefunds = `SELECT refunds.id, refunds.order_id, refunds.out_trade_no, refunds.api_version, COALESCE(refund_key, '') AS refund_key, fingerprint, amount, reason, refunds.notify_url,
 	refunds.created_at, refunds.status, COALESCE(refund_id, '') AS refund_id, COALESCE(taken_at, 0) AS taken_at,
 	from_balance, COALESCE(refunds.failure, '') AS failure, COALESCE(failure_text, '') AS failure_text, stuck,
 	COALESCE(refunds.queried_at, 0) AS queried_at, COALESCE(ended_at, 0) AS ended_at,
@@ -117,7 +117,7 @@ func (s *Store) queryRefunds(ctx context.Context, where string, args ...any) ([]
 func scanRefund(rows *sql.Rows) (order.Refund, error) {
 	var r order.Refund
 	var created, taken, queried, ended, updated int64
-	err := rows.Scan(&r.ID, &r.OrderID, &r.OutTradeNo, &r.APIVersion, &r.Key, &r.Amount, &r.Reason, &r.NotifyURL, &created, &r.Status, &r.RefundID, &taken,
+	err := rows.Scan(&r.ID, &r.OrderID, &r.OutTradeNo, &r.APIVersion, &r.Key, &r.Fingerprint, &r.Amount, &r.Reason, &r.NotifyURL, &created, &r.Status, &r.RefundID, &taken,
 		&r.FromBalance, &r.Failure, &r.FailureText, &r.Stuck, &queried, &ended, &updated, &r.TransactionID, &r.Total, &r.Duplicate)
 	r.CreatedAt, r.TakenAt, r.QueriedAt = fromMilli(created), fromMilli(taken), fromMilli(queried)
 	r.EndedAt, r.UpdatedAt = fromMilli(ended), fromMilli(updated)

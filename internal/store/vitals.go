@@ -14,6 +14,7 @@ import (
 type Vitals struct {
 	Reconciled    time.Time // when the timer last asked WeChat about all it had to; zero before the first time
 	ForSale       bool      // whether there is anything to buy
+	BackEnd       bool      // whether a back end makes orders: there is an API key, or the newest order is not of the shop's page
 	OldestPending time.Time // when the oldest pending event about money was made, zero when none is
 	OldestClosed  time.Time // the same for order.closed
 	Dead          int       // events that were given up, MaxCounted at most
@@ -49,6 +50,7 @@ func (s *Store) Vitals(ctx context.Context, mchID string) (Vitals, error) {
 	err := s.db.QueryRowContext(ctx, `SELECT
 		COALESCE((SELECT at FROM timers WHERE name = 'reconcile'), 0),
 		EXISTS (SELECT 1 FROM products WHERE for_sale = 1),
+		EXISTS (SELECT 1 FROM keys WHERE revoked_at IS NULL) OR EXISTS (SELECT 1 FROM (SELECT source FROM orders ORDER BY orders.created_at DESC, orders.id DESC LIMIT 1) WHERE source <> 'shop'),
 		COALESCE(`+pending+`0 ORDER BY next_at LIMIT ?1)), 0),
 		COALESCE(`+pending+`1 ORDER BY next_at LIMIT ?1)), 0),
 		(SELECT COUNT(*) FROM (SELECT 1 FROM events WHERE status = 'dead' AND attempts > 0 LIMIT ?1)),
@@ -62,7 +64,7 @@ func (s *Store) Vitals(ctx context.Context, mchID string) (Vitals, error) {
 		(SELECT COUNT(*) FROM (SELECT status FROM bill_checks ORDER BY date DESC LIMIT ?2) WHERE status IN ('differs', 'failed')),
 		COALESCE((SELECT used FROM database_size WHERE one = 1), 0), COALESCE((SELECT capacity FROM database_size WHERE one = 1), 0),
 		(SELECT n FROM guests_open WHERE one = 1)`, MaxCounted, order.BillDays, mchID).
-		Scan(&reconciled, &v.ForSale, &oldest, &closed, &v.Dead, &v.Gone, &v.Foreign, &v.OpenV2, &v.OpenV3, &v.Stuck, &v.Abnormal, &v.Duplicates, &v.Unbalanced, &v.Size.Used, &v.Size.Capacity, &v.OpenGuests)
+		Scan(&reconciled, &v.ForSale, &v.BackEnd, &oldest, &closed, &v.Dead, &v.Gone, &v.Foreign, &v.OpenV2, &v.OpenV3, &v.Stuck, &v.Abnormal, &v.Duplicates, &v.Unbalanced, &v.Size.Used, &v.Size.Capacity, &v.OpenGuests)
 	if err != nil {
 		return Vitals{}, fmt.Errorf("reading the vitals: %w", err)
 	}
@@ -70,7 +72,8 @@ func (s *Store) Vitals(ctx context.Context, mchID string) (Vitals, error) {
 	return v, nil
 }
 
-// Reconciled notes that the timer did all that it had to.
+// Reconciled notes that the timer did all that it had to. The trigger timer_ends deletes
+// API keys that ended KeepEndedKeys ago.
 func (s *Store) Reconciled(ctx context.Context, now time.Time) error {
 	_, err := s.db.ExecContext(ctx, `INSERT INTO timers (name, at) VALUES ('reconcile', ?) ON CONFLICT (name) DO UPDATE SET at = excluded.at`, now.UnixMilli())
 	if err != nil {

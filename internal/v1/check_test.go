@@ -28,7 +28,7 @@ func TestCheckNamesTheField(t *testing.T) {
 		{order(func(r *CreateOrder) { r.Currency = "USD" }), "currency", "currency: want one of CNY"},
 		{order(func(r *CreateOrder) { r.Reference = strings.Repeat("订", 64) }), "", ""},
 		{order(func(r *CreateOrder) { r.Reference = strings.Repeat("订", 65) }), "reference", "reference: want text with a length from 1 to 64"},
-		{order(func(r *CreateOrder) { r.ExpiresIn = 359 }), "expires_in", "expires_in: want a whole number from 360 to 1296000"},
+		{order(func(r *CreateOrder) { r.ExpiresIn = 599 }), "expires_in", "expires_in: want a whole number from 600 to 1296000"},
 		{order(func(r *CreateOrder) { r.Lines = []CreateLine{} }), "lines", "lines: want a list with a length from 1 to 20"},
 		{order(func(r *CreateOrder) { r.Lines = make([]CreateLine, 21) }), "lines", "lines: want a list with a length from 1 to 20"},
 		{order(func(r *CreateOrder) { r.Lines = []CreateLine{{Quantity: 1}, {}} }), "lines[1].quantity", "lines[1].quantity: is required"},

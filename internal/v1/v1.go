@@ -59,7 +59,7 @@ type Order struct {
 	// URL is where the customer pays. Whoever has it can pay the order and see it.
 	URL       string `json:"url,omitempty"`
 	CreatedAt int64  `json:"created_at"`        // Unix ms
-	ExpiresAt int64  `json:"expires_at"`        // Unix ms; not payable from then on
+	ExpiresAt int64  `json:"expires_at"`        // Unix ms; no payment begins in the six minutes before
 	PaidAt    int64  `json:"paid_at,omitempty"` // Unix ms, WeChat's time; absent until WeChat has reported it
 	Simulated bool   `json:"simulated,omitempty"`
 	// Payments, Refunds and Steps are in the answer about one order only.
@@ -165,8 +165,9 @@ type CreateOrder struct {
 	// ReturnURL is where the page leads after the payment, with order=ID added to its
 	// query. Its host has to be one of the shop's RETURN_HOSTS.
 	ReturnURL string `json:"return_url,omitempty" minLength:"1" maxLength:"512"`
-	// ExpiresIn is how many seconds the order can be paid: 24 hours when it is absent.
-	ExpiresIn int64 `json:"expires_in,omitempty" minimum:"360" maximum:"1296000"`
+	// ExpiresIn is how many seconds until the order expires. No payment begins in its last
+	// six minutes. 24 hours when it is absent.
+	ExpiresIn int64 `json:"expires_in,omitempty" minimum:"600" maximum:"1296000"`
 	// TradeTypes limits how the order may be paid: every trade type of the shop when
 	// it is absent.
 	TradeTypes []api.TradeType `json:"trade_types,omitempty" minItems:"1" maxItems:"3"`

@@ -309,6 +309,7 @@ CREATE TABLE refunds (
   order_id   TEXT    NOT NULL,
   out_trade_no TEXT  NOT NULL,             -- the payment
   refund_key TEXT,                         -- makes a repeated request the same refund of the order; NULL for a refund made elsewhere
+  fingerprint TEXT   NOT NULL DEFAULT '',  -- of the request of a back end
   api_version TEXT   NOT NULL CHECK (api_version IN ('v2', 'v3')), -- that of the payment
   amount     INTEGER NOT NULL CHECK (amount > 0),
   reason     TEXT    NOT NULL, -- the payer reads it
@@ -417,8 +418,9 @@ CREATE INDEX events_by_order ON events (order_id);
 CREATE INDEX events_due ON events (type = 'order.closed', next_at) WHERE status = 'pending' AND blocked = 0;
 CREATE INDEX pending_events ON events (seq) WHERE status = 'pending';
 CREATE INDEX dead_events ON events (seq) WHERE status = 'dead';
--- Finds the events of a time, for ReplayRange in events.go.
-CREATE INDEX events_by_time ON events (created_at, seq);
+-- These two find the events of a time that are not pending, for ReplayRange in events.go.
+CREATE INDEX delivered_events_by_time ON events (created_at, seq) WHERE status = 'delivered';
+CREATE INDEX dead_events_by_time ON events (created_at, seq) WHERE status = 'dead';
 -- An operator may mark events as dead that were never tried; those are no trouble.
 CREATE INDEX failed_events ON events (seq) WHERE status = 'dead' AND attempts > 0;
 -- Finds whether the receiver wants no events any more (Miss in event.go).
@@ -591,6 +593,18 @@ CREATE TABLE keys (
   CHECK (expires_at > created_at),
   CHECK (revoked_at >= created_at)
 ) STRICT;
+
+-- Counts the keys that have not ended, and finds those that ended long ago (keys.go).
+CREATE INDEX keys_by_end ON keys (MIN(COALESCE(revoked_at, 9007199254740991), COALESCE(expires_at, 9007199254740991)));
+
+-- Continues Reconciled in vitals.go: keys that ended 90 days ago (KeepEndedKeys) are
+-- deleted, 100 a minute. A trigger costs the timer no statement.
+CREATE TRIGGER timer_ends AFTER UPDATE OF at ON timers WHEN NEW.name = 'reconcile'
+BEGIN
+  DELETE FROM keys WHERE rowid IN (
+    SELECT rowid FROM keys WHERE MIN(COALESCE(revoked_at, 9007199254740991), COALESCE(expires_at, 9007199254740991)) <= NEW.at - 7776000000
+    ORDER BY MIN(COALESCE(revoked_at, 9007199254740991), COALESCE(expires_at, 9007199254740991)) LIMIT 100);
+END;
 
 -- The last messages that arrived as WeChat's: 400 that are WeChat's and 100 that are
 -- not, so that strangers push none of the first out.

@@ -52,8 +52,9 @@ var allowed = []struct{ sql, step, why string }{
 	{"WHERE seq > ?1 ORDER BY seq LIMIT ?2) GROUP BY type", "USE TEMP B-TREE FOR GROUP BY", "sorts the rows of a subquery that has a LIMIT"},
 	{"SELECT 1 FROM events WHERE status = 'pending' LIMIT ?2", "SCAN events USING COVERING INDEX pending_events", "counts the partial index until LIMIT"},
 	{"status = 'dead' AND attempts > 0 LIMIT ?1", "SCAN events USING INDEX failed_events", "reads the partial index until LIMIT"},
+	{"INDEXED BY dead_events_by_time", "USE TEMP B-TREE FOR ORDER BY", "sorts the rows of subqueries that have a LIMIT each"},
 	{"AS turn", "USE TEMP B-TREE", "sorts the rows of subqueries that have a LIMIT each"},
-	{"WHERE refunds.order_id = ?", "USE TEMP B-TREE FOR ORDER BY", "sorts the refunds of one order, MaxRefunds of each of MaxPayments at most"},
+	{"WHERE refunds.order_id = ?", "USE TEMP B-TREE FOR ORDER BY", "sorts the refunds of one order, MaxRefunds of each of its bounded payments at most"},
 	{"PARTITION BY refunds.status = 'created'", "USE TEMP B-TREE", "sorts the refunds that have not ended; only the operator makes refunds"},
 	{"FROM refunds INDEXED BY open_refunds WHERE status IN", "SCAN refunds USING INDEX open_refunds", "reads the partial index until LIMIT"},
 	{"FROM wechat_certificates", "USE TEMP B-TREE FOR ORDER BY", "sorts a table of a few rows"},
@@ -71,6 +72,13 @@ var allowed = []struct{ sql, step, why string }{
 	{"SELECT order_id FROM payments WHERE payer = ?1", "USE TEMP B-TREE FOR ORDER BY", "sorts the orders of one person, for the operator"},
 	{"SELECT order_id FROM payments WHERE transaction_id = ?", "USE TEMP B-TREE FOR ORDER BY", "sorts four rows at most"},
 	{"SELECT order_id FROM payments WHERE transaction_id = ?", "UNION USING TEMP B-TREE", "four rows at most"},
+}
+
+// wanted are steps that a statement must have, by a part of its SQL. Another index would
+// also be searched, and read entries without end that the condition does not select.
+var wanted = []struct{ sql, step string }{
+	{"UPDATE events SET status = 'pending', tries = 0, next_at = ?1", "SEARCH events USING COVERING INDEX delivered_events_by_time (created_at>? AND created_at<?)"},
+	{"UPDATE events SET status = 'pending', tries = 0, next_at = ?1", "SEARCH events USING COVERING INDEX dead_events_by_time (created_at>? AND created_at<?)"},
 }
 
 // CheckPlans returns what is wrong with the plans of the statements that ran so far in
@@ -134,18 +142,25 @@ func explain(db *sql.DB, query string, args ...any) (problems []string) {
 		return []string{fmt.Sprintf("%v in %s", err, query)}
 	}
 	defer rows.Close()
+	var steps []string
 	for rows.Next() {
 		var id, parent, unused int
 		var step string
 		if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
 			return append(problems, err.Error())
 		}
+		steps = append(steps, step)
 		if !bounded(step) && !isAllowed(query, step) {
 			problems = append(problems, step+" in "+query)
 		}
 	}
 	if err := rows.Err(); err != nil {
 		problems = append(problems, err.Error())
+	}
+	for _, w := range wanted {
+		if strings.Contains(query, w.sql) && !slices.Contains(steps, w.step) {
+			problems = append(problems, fmt.Sprintf("no %s but %q in %s", w.step, steps, query))
+		}
 	}
 	return problems
 }

@@ -148,7 +148,7 @@ func Check(t testing.TB, db *sql.DB) {
 			"it is closed and can be paid at WeChat":         status == "closed" && live > 0,
 			"it is closing and nothing can be paid":          status == "closing" && live == 0,
 			"too many of its payments can be paid at WeChat": live > order.MaxLive,
-			"it has too many payments":                       len(all) > order.MaxPayments,
+			"it has too many payments":                       len(all) > order.MaxPayments+order.MaxFailed+order.MaxLive,
 			"its history cannot lead there":                  !leads(strings.Fields(history), status),
 			"its steps are not its history":                  steps != stepsOf(strings.Fields(history)),
 			"the owner is erased, and somebody is left":      order.IsErased(owner) && (owner != "erased:"+id || status == "open"),
