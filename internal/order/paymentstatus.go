@@ -1,10 +1,6 @@
 package order
 
-import (
-	"slices"
-
-	"h5pay/internal/api"
-)
+import "h5pay/internal/api"
 
 // paymentTransitions holds all changes of a payment's status.
 //
@@ -14,7 +10,7 @@ import (
 //
 // Triggers write closing: order_closes, and payment_is_paid for the other payments of an
 // order. StopOffering of internal/store writes it for one payment of an open order.
-var paymentTransitions = [...]struct{ from, to api.PaymentStatus }{
+var paymentTransitions = transitions[api.PaymentStatus]{
 	{api.PaymentCreated, api.PaymentPending},
 	{api.PaymentPending, api.PaymentPending}, // a new prepay_id
 	{api.PaymentCreated, api.PaymentFailed},
@@ -32,20 +28,12 @@ var paymentTransitions = [...]struct{ from, to api.PaymentStatus }{
 
 // PaymentCanBecome reports whether a payment may go from one status to another.
 func PaymentCanBecome(from, to api.PaymentStatus) bool {
-	return slices.ContainsFunc(paymentTransitions[:], func(t struct{ from, to api.PaymentStatus }) bool {
-		return t.from == from && t.to == to
-	})
+	return paymentTransitions.has(from, to)
 }
 
 // PaymentSources returns the statuses that lead to one.
 func PaymentSources(to api.PaymentStatus) []api.PaymentStatus {
-	var from []api.PaymentStatus
-	for _, t := range paymentTransitions {
-		if t.to == to {
-			from = append(from, t.from)
-		}
-	}
-	return from
+	return paymentTransitions.sources(to)
 }
 
 // PaymentLive reports whether a payment in this status is offered to the buyer.

@@ -1,16 +1,12 @@
 package order
 
-import (
-	"slices"
-
-	"h5pay/internal/api"
-)
+import "h5pay/internal/api"
 
 // refundTransitions holds all changes of a refund's status.
 //
 // WeChat can still accept a refund that failed here. An earlier call that got no
 // response may have reached WeChat after a later one was declined.
-var refundTransitions = [...]struct{ from, to api.RefundStatus }{
+var refundTransitions = transitions[api.RefundStatus]{
 	{api.RefundCreated, api.RefundProcessing},
 	{api.RefundCreated, api.RefundFailed},
 	{api.RefundCreated, api.RefundSucceeded}, // this and the next two: before the response to the call was stored
@@ -26,20 +22,12 @@ var refundTransitions = [...]struct{ from, to api.RefundStatus }{
 
 // RefundCanBecome reports whether a refund may go from one status to another.
 func RefundCanBecome(from, to api.RefundStatus) bool {
-	return slices.ContainsFunc(refundTransitions[:], func(t struct{ from, to api.RefundStatus }) bool {
-		return t.from == from && t.to == to
-	})
+	return refundTransitions.has(from, to)
 }
 
 // RefundSources returns the statuses that lead to one.
 func RefundSources(to api.RefundStatus) []api.RefundStatus {
-	var from []api.RefundStatus
-	for _, t := range refundTransitions {
-		if t.to == to {
-			from = append(from, t.from)
-		}
-	}
-	return from
+	return refundTransitions.sources(to)
 }
 
 // RefundOpen reports whether a refund in this status has not ended: WeChat is still to

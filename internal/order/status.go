@@ -1,19 +1,15 @@
 package order
 
-import (
-	"slices"
+import "h5pay/internal/api"
 
-	"h5pay/internal/api"
-)
-
-// transitions holds all changes of an order's status.
+// orderTransitions holds all changes of an order's status.
 //
 // Every status before paid leads to paid. WeChat alone decides whether a payment of an
 // order is paid, and that may become known late. After a payment there are only refunds.
 //
 // Triggers write most of them: paid (payment_is_paid), closing -> closed (payment_ends),
 // refunding, refunded and paid again (refund_begins and refund_goes_on).
-var transitions = [...]struct{ from, to api.OrderStatus }{
+var orderTransitions = transitions[api.OrderStatus]{
 	{api.StatusOpen, api.StatusClosing}, // a payment of it can still be paid at WeChat
 	{api.StatusOpen, api.StatusClosed},
 	{api.StatusClosing, api.StatusClosed},
@@ -32,7 +28,5 @@ func WasPaid(s api.OrderStatus) bool {
 
 // CanBecome reports whether an order may go from one status to another.
 func CanBecome(from, to api.OrderStatus) bool {
-	return slices.ContainsFunc(transitions[:], func(t struct{ from, to api.OrderStatus }) bool {
-		return t.from == from && t.to == to
-	})
+	return orderTransitions.has(from, to)
 }

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
@@ -123,6 +124,7 @@ func New(cfg Config) (*Service, error) {
 		problem string
 	}{
 		{cfg.ShopName != "", "ShopName is empty"},
+		{!strings.ContainsFunc(cfg.ShopName, unicode.IsControl), "ShopName has a control character"}, // MWEB sends it as it is
 		{err == nil, "ShopURL is not an origin like https://shop.example.com"},
 		{len(cfg.ShopURL) <= 200, "ShopURL is too long"},
 		{!slices.ContainsFunc(cfg.TradeTypes, unknownTradeType), "TradeTypes has one that is not JSAPI, NATIVE or MWEB"},

@@ -1,6 +1,9 @@
 package payment
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestParseOrigin(t *testing.T) {
 	t.Parallel()
@@ -23,6 +26,16 @@ func TestParseOrigin(t *testing.T) {
 		got, err := parseOrigin(raw)
 		if got != want || (err == nil) != (want != "") {
 			t.Errorf("%q: %q, %v", raw, got, err)
+		}
+	}
+}
+
+// The name of the shop goes to WeChat and onto the page as it is.
+func TestShopNameHasOneLine(t *testing.T) {
+	t.Parallel()
+	for name, wrong := range map[string]bool{"茶": false, "茶\n": true, "\x00茶": true} {
+		if _, err := New(Config{ShopName: name}); err == nil || strings.Contains(err.Error(), "control character") != wrong {
+			t.Errorf("%q: %v", name, err)
 		}
 	}
 }

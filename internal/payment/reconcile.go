@@ -33,13 +33,20 @@ const (
 	closingCost = 2
 )
 
-// Reconcile queries WeChat about refunds and payments without a report. It sends refunds again that
-// WeChat has not accepted. It closes expired payments at WeChat and expired orders in the shop. It
-// also deletes old unpaid orders and stores the size of the database.
+// Reconcile continues what no request has finished, in bounded portions and in this order:
 //
-// A timer calls it every minute. It stays within Config.Statements and reconcileTime. The next call
-// continues, so it may stop or fail anywhere. Failures of single payments are logged. The error is
-// the database's.
+//  1. It deletes old unpaid orders, ends the wait of orders whose time is over, and notes the
+//     size of the database.
+//  2. It queries WeChat about payments that were notified and that WeChat has not confirmed.
+//  3. It sends refunds that WeChat has not taken, and queries WeChat about those that have
+//     not ended.
+//  4. It queries WeChat about the payments that are due, and closes those whose time is over,
+//     or that are closing, at WeChat and here.
+//
+// A timer calls it every minute. It keeps to Config.Statements, and begins no query of a
+// payment after reconcileTime. The next call continues with the rest, so it may stop or fail
+// anywhere. Failures of WeChat's are logged. The error is the database's, or that ctx ended;
+// without one the time is noted for the health page.
 func (s *Service) Reconcile(ctx context.Context) error {
 	began := s.now()
 	ctx, statements := store.CountStatements(ctx)

@@ -93,6 +93,7 @@ type Server struct {
 	operator  adminToken
 	sightings sightings
 	seldom    seldom
+	known     knownKeys
 
 	unverified seldom // of messages that are not WeChat's, those that are stored
 }

@@ -46,8 +46,9 @@ type KeyCounter interface {
 	Left(key string) (left int, reset time.Duration)
 }
 
-// authenticate returns the caller of a call, and the products for sale with some IDs. Calls without a valid key are limited by
-// address, calls with one by the key. The root token has no limit.
+// authenticate returns the caller of a call, and the products for sale with some IDs. The
+// root token has no limit. Calls with a key that was valid before are limited by the key,
+// all others by address, before anything is read.
 func (b backend) authenticate(w http.ResponseWriter, r *http.Request, ids []string) (principal, []order.Product, error) {
 	ctx := r.Context()
 	if b.operator.isSent(r) {
@@ -58,25 +59,66 @@ func (b backend) authenticate(w http.ResponseWriter, r *http.Request, ids []stri
 		}
 		return principal{id: key.Root}, products, err
 	}
-	record, products, err := b.sentKey(ctx, r, ids)
+	sent, err := sentKey(r)
+	if !b.known.has(sent) && !b.allow(ctx, b.cfg.AddressLimit, "token "+limitedAddress(r)) {
+		w.Header().Set("Retry-After", retryAfter)
+		return principal{}, nil, &v1.Error{Code: api.CodeRateLimited, Message: "too many calls without a valid API key, wait a minute"}
+	}
+	var record key.Record
+	var products []order.Product
+	if err == nil {
+		record, products, err = b.readKey(ctx, sent, ids)
+	}
 	var rejected *v1.Error
 	if errors.As(err, &rejected) {
+		b.known.forget(sent)
 		if len(r.Header.Values("Authorization")) > 0 {
 			b.logSeldom(ctx, slog.LevelWarn, "an API key is rejected", "path", r.URL.Path)
-		}
-		if !b.allow(ctx, b.cfg.AddressLimit, "token "+limitedAddress(r)) {
-			w.Header().Set("Retry-After", retryAfter)
-			return principal{}, nil, &v1.Error{Code: api.CodeRateLimited, Message: "too many calls without a valid API key, wait a minute"}
 		}
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
 	if err != nil {
 		return principal{}, nil, err
 	}
+	b.known.add(sent)
 	if err := b.limitKey(w, r, record.ID); err != nil {
 		return principal{}, nil, err
 	}
 	return principal{id: record.ID, scopes: record.Scopes, usedAt: record.LastUsedAt, expiresAt: record.ExpiresAt}, products, nil
+}
+
+// knownKeys are keys that were valid when they were last read. They are no authentication:
+// their calls are not counted by address, so that a stranger at the same address does not
+// keep a back end out.
+type knownKeys struct {
+	mu     sync.Mutex
+	hashes map[string]string // by the ID of the key, as key.Key.Hash
+}
+
+func (k *knownKeys) has(sent key.Key) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	hash, ok := k.hashes[sent.ID]
+	return ok && sent.Has(hash)
+}
+
+func (k *knownKeys) add(sent key.Key) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.hashes == nil || len(k.hashes) >= store.MaxKeys { // keys that ended since then
+		k.hashes = map[string]string{}
+	}
+	k.hashes[sent.ID] = sent.Hash()
+}
+
+// forget removes a key that was rejected. A guess of the secret of a known key is not known,
+// and removes nothing.
+func (k *knownKeys) forget(sent key.Key) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if hash, ok := k.hashes[sent.ID]; ok && sent.Has(hash) {
+		delete(k.hashes, sent.ID)
+	}
 }
 
 // noteUse stores that an API key is in use, once in key.UsePeriod. It does not delay the
@@ -100,40 +142,41 @@ func (b backend) noteUse(ctx context.Context, by principal) (wait func()) {
 	return group.Wait
 }
 
-// sentKey returns the record of the API key that a request has. A *v1.Error says why the
-// key is not valid.
-func (b backend) sentKey(ctx context.Context, r *http.Request, ids []string) (key.Record, []order.Product, error) {
-	reject := func(why string) (key.Record, []order.Product, error) {
-		return key.Record{}, nil, &v1.Error{Code: api.CodeUnauthenticated, Message: why}
-	}
+// sentKey returns the API key that a request has. The error says that it has none.
+func sentKey(r *http.Request) (key.Key, error) {
 	header := r.Header.Values("Authorization")
 	if len(header) != 1 {
-		return reject("send an API key: Authorization: Bearer ...")
+		return key.Key{}, rejectKey("send an API key: Authorization: Bearer ...")
 	}
 	scheme, text, _ := strings.Cut(header[0], " ")
 	sent, ok := key.Parse(strings.TrimSpace(text))
 	if !ok || !strings.EqualFold(scheme, "Bearer") {
-		return reject("the Authorization header has no API key of this shop")
+		return key.Key{}, rejectKey("the Authorization header has no API key of this shop")
 	}
-	var record key.Record
-	var products []order.Product
-	var err error
+	return sent, nil
+}
+
+// readKey returns the record of an API key, and the products for sale with some IDs. A
+// *v1.Error says why the key is not valid.
+func (b backend) readKey(ctx context.Context, sent key.Key, ids []string) (record key.Record, products []order.Product, err error) {
 	if len(ids) == 0 {
 		record, err = b.cfg.Store.Key(ctx, sent.ID)
 	} else {
 		record, products, err = b.cfg.Store.KeyAndProducts(ctx, sent.ID, ids)
 	}
 	if errors.Is(err, store.ErrNotFound) || err == nil && !sent.Has(record.Hash) {
-		return reject("the API key is unknown")
+		return key.Record{}, nil, rejectKey("the API key is unknown")
 	}
 	if err != nil {
 		return key.Record{}, nil, err
 	}
 	if why := record.Ended(b.now()); why != "" {
-		return reject("the API key is " + why)
+		return key.Record{}, nil, rejectKey("the API key is " + why)
 	}
 	return record, products, nil
 }
+
+func rejectKey(why string) error { return &v1.Error{Code: api.CodeUnauthenticated, Message: why} }
 
 // limitKey counts a call of an API key and sets the RateLimit headers. Where the platform
 // does not say how many calls are left, only the policy is sent.

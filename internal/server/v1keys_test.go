@@ -357,21 +357,52 @@ func TestKeyLimit(t *testing.T) {
 	}
 }
 
-// Guesses are limited by address, and do not lock out others.
+// Guesses are limited by address before anything is read, and do not lock out a back end at
+// the same address.
 func TestGuessedKeysAreLimited(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.AddressLimit = keyCounter{map[string]int{}} })
 	valid := newBackEnd(s, v1.ScopeRead)
-	stranger := &backEnd{s, valid.key + "a", "203.0.113.77"}
-	for i := 1; i <= 5; i++ {
-		want := api.CodeUnauthenticated
-		if i > 3 {
-			want = api.CodeRateLimited
+	statements := countStatementsAt(t, s, nil)
+	valid.must("GET", "/v1/products", nil, &v1.Products{})
+	secret := valid.key[len(valid.key)-32:]
+	for _, guessed := range []string{valid.key + "a", strings.Replace(valid.key, secret, strings.Repeat("a", 32), 1), "h5pay_" + strings.Repeat("a", 16) + "_" + secret} {
+		for i := range 5 {
+			stranger := &backEnd{s, guessed, "203.0.113.77"}
+			want := api.CodeUnauthenticated
+			if i > 2 || guessed != valid.key+"a" {
+				want = api.CodeRateLimited
+			}
+			before := statements.Load()
+			stranger.fails(want, "", "GET", "/v1/products", nil)
+			if n := statements.Load() - before; n > 0 {
+				t.Errorf("%d statements for a guess", n)
+			}
 		}
-		stranger.fails(want, "", "GET", "/v1/products", nil)
 	}
-	valid.ip = stranger.ip
+	valid.ip = "203.0.113.77"
 	for range 5 {
 		valid.must("GET", "/v1/products", nil, &v1.Products{})
 	}
+	// A key that was revoked is like a guess.
+	root(s).must("DELETE", "/v1/keys/"+valid.key[6:22], nil, &v1.Key{})
+	valid.fails(api.CodeUnauthenticated, "", "GET", "/v1/products", nil)
+	valid.fails(api.CodeRateLimited, "", "GET", "/v1/products", nil)
+}
+
+// A guess of the secret of a known key is counted, and does not make the key unknown.
+func TestGuessOfAKnownKey(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.AddressLimit = keyCounter{map[string]int{}} })
+	valid := newBackEnd(s, v1.ScopeRead)
+	valid.must("GET", "/v1/products", nil, &v1.Products{})
+	guess := &backEnd{s, valid.key[:len(valid.key)-32] + strings.Repeat("a", 32), "203.0.113.77"}
+	for i := range 5 {
+		want := api.CodeUnauthenticated
+		if i > 2 {
+			want = api.CodeRateLimited
+		}
+		guess.fails(want, "", "GET", "/v1/products", nil)
+	}
+	valid.must("GET", "/v1/products", nil, &v1.Products{})
 }

@@ -81,8 +81,8 @@ func encodeMetadata(metadata map[string]string) (string, error) {
 		switch {
 		case !alphabet.Visible.Valid(key, 1, v1.MaxMetadataKey) || strings.ContainsAny(key, `:"\`):
 			return "", wrongField("metadata", "want keys of 1 to 40 visible ASCII characters without ':', '\"' and '\\'")
-		case utf8.RuneCountInString(value) > v1.MaxMetadataValue || strings.ContainsRune(value, 0):
-			return "", wrongField("metadata."+key, "want text of at most 500 characters")
+		case utf8.RuneCountInString(value) > v1.MaxMetadataValue || !v1.OneLine(value):
+			return "", wrongField("metadata."+key, "want text of at most 500 characters without control characters")
 		}
 	}
 	if len(metadata) == 0 {

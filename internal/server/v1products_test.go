@@ -75,6 +75,7 @@ func TestBadProducts(t *testing.T) {
 		`{"name":"茶","price":1,"image":"https://x.example/a.svg"}`:           "image",
 		`{"name":"茶","price":1,"image":"//x.example/a.svg"}`:                 "image",
 		`{"name":"茶","price":1,"image":"/\\x.example/a.svg"}`:                "image",
+		`{"name":"茶\u001b[1m","price":1}`:                                    "name",
 		`{"name":"茶","price":1,"detail":"` + strings.Repeat("茶", 201) + `"}`: "detail",
 		`{"name":"茶","price":1,"min_amount":1}`:                              "max_amount",
 		`{"name":"茶","price":1,"max_amount":1}`:                              "max_amount",

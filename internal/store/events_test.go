@@ -131,6 +131,47 @@ func TestEventsSayWhatHappened(t *testing.T) {
 	}
 }
 
+// The event of a refund has the status that the order has then, also while another refund of
+// it has not ended.
+func TestEventOfARefundWhileAnotherRuns(t *testing.T) {
+	t.Parallel()
+	db := storetest.Open(t)
+	s := store.New(db)
+	o := insert(t, s, "alice", "key-1")
+	pay(t, s, o, now)
+	for _, id := range []string{"R1", "R2", "R3"} {
+		if !addRefund(t, s, refundDraft(o, id, 500)) {
+			t.Fatal(id)
+		}
+	}
+	for i, want := range []struct {
+		id     string
+		ends   api.RefundStatus
+		status string // in the event, and of the order
+	}{{"R1", api.RefundSucceeded, "refunding"}, {"R2", api.RefundClosed, ""}, {"R3", api.RefundSucceeded, "paid"}} {
+		at := now.Add(time.Duration(i+1) * time.Second)
+		if ok, err := s.MoveRefund(ctx, want.id, want.ends, "5000-"+want.id, at, at); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		if want.status == "" {
+			continue
+		}
+		e, err := s.Event(ctx, "evt_refunded_"+want.id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var data webhook.Data
+		if err := json.Unmarshal([]byte(e.Data), &data); err != nil {
+			t.Fatal(err)
+		}
+		stored, err := s.ByID(ctx, o.ID)
+		if err != nil || data.Order.Status != want.status || string(stored.Status) != want.status || data.Order.Refunded != int64(stored.Refunded) {
+			t.Errorf("%s: the event says %s and %d, the order is %s with %d: %v", want.id, data.Order.Status, data.Order.Refunded, stored.Status, stored.Refunded, err)
+		}
+	}
+	storetest.Check(t, db)
+}
+
 // Refunds by hand have numbers of the merchant platform, with characters that a
 // path does not take. Different refunds have different events all the same.
 func TestEventIDOfARefundMadeByHand(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"h5pay/internal/api"
@@ -28,8 +29,8 @@ func Values(t reflect.Type) []any {
 	return nil
 }
 
-// Check holds a request, or the query of one, against the tags of its fields. An error
-// names the first field that is wrong. A field that is absent or zero is held against
+// Check holds a request, or the query of one, against the tags of its fields. No text may
+// have control characters. An error names the first field that is wrong. A field that is absent or zero is held against
 // the tag "required" alone.
 func Check(request any) *Error {
 	return check(reflect.ValueOf(request), "")
@@ -122,7 +123,32 @@ func checkText(tag reflect.StructTag, v reflect.Value, path string) *Error {
 	if n := int64(utf8.RuneCountInString(v.String())); n < least || n > most {
 		return outside(path, "text with a length", least, most)
 	}
+	if !OneLine(v.String()) {
+		return wrong(path, "want text without control characters")
+	}
+	if pattern, ok := patterns[tag.Get("pattern")]; ok && !pattern.match(v.String()) {
+		return wrong(path, "want "+pattern.want)
+	}
 	return nil
+}
+
+// OneLine reports whether a text has no control character and no end of a line. No text of a
+// request may have any: receipts, tables and logs have one line for each.
+func OneLine(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' })
+}
+
+// patterns are the values of the tag "pattern", with functions in place of package regexp,
+// which the Worker does not have.
+var patterns = map[string]struct {
+	match func(string) bool
+	want  string
+}{
+	`^/[^/\\][^\\]*$`: {
+		func(path string) bool {
+			return len(path) > 1 && path[0] == '/' && path[1] != '/' && !strings.Contains(path, `\`)
+		}, "a path on the shop, like /web/products/tea.svg",
+	},
 }
 
 const unbounded = int64(1) << 62

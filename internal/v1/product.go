@@ -21,7 +21,7 @@ type PutProduct struct {
 	Name   string `json:"name" required:"true" minLength:"1" maxLength:"80"`
 	Detail string `json:"detail,omitempty" maxLength:"200"`
 	// Image is a path on the shop, like "/web/products/tea.svg".
-	Image string  `json:"image,omitempty" pattern:"^/[^/\\\\].*$" maxLength:"200"`
+	Image string  `json:"image,omitempty" pattern:"^/[^/\\\\][^\\\\]*$" maxLength:"200"`
 	Price fen.Fen `json:"price" required:"true" minimum:"1" maximum:"100000000"` // fen, for one
 	// MinAmount and MaxAmount let the payer name the amount within them. Send both or neither.
 	MinAmount fen.Fen `json:"min_amount,omitempty" minimum:"1" maximum:"100000000"`

@@ -474,14 +474,16 @@ BEGIN
 END;
 
 -- Continues MoveRefund in refunds.go. The trigger refund_goes_on may run
--- before this one or after it, so the refunded sum is computed here. The refund of a
+-- before this one or after it, so the refunded sum and the status are computed here. The refund of a
 -- duplicate makes no event: payment.duplicate has told of it.
 CREATE TRIGGER event_order_refunded AFTER UPDATE OF status ON refunds
 WHEN NEW.status = 'succeeded' AND OLD.status <> 'succeeded'
 BEGIN
   INSERT INTO events (id, type, order_id, subject, data, created_at, next_at)
   SELECT 'evt_refunded_' || replace(replace(replace(NEW.id, '|', '~p'), '*', '~s'), '@', '~a'), 'order.refunded', orders.id, NEW.id, json_object(
-      'order', json_set(order_snapshots.data, '$.refunded', back, '$.status', IIF(back = total, 'refunded', 'paid')),
+      'order', json_set(order_snapshots.data, '$.refunded', back, '$.status', CASE WHEN back = total THEN 'refunded'
+        WHEN EXISTS (SELECT 1 FROM refunds WHERE order_id = NEW.order_id AND out_trade_no = NEW.out_trade_no AND id <> NEW.id
+          AND status IN ('created', 'processing', 'abnormal')) THEN 'refunding' ELSE 'paid' END),
       'payment', json(payment_snapshots.data),
       'refund', json_object('id', NEW.id, 'refund_id', NEW.refund_id, 'amount', NEW.amount, 'reason', NEW.reason,
         'created_at', NEW.created_at, 'ended_at', NEW.ended_at)),
